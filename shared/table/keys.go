@@ -1,0 +1,204 @@
+// Package table is the only place that spells a key, an attribute or an index
+// name of the one DynamoDB table. It knows strings and times, and nothing of
+// the SDK: shared/dynamo builds requests with it, shared/topology filters with
+// it, shared/stream reads records with it, and infra creates the table by it.
+package table
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// The table's keys and its one index.
+const (
+	PK     = "PK"
+	SK     = "SK"
+	GSI1   = "GSI1"
+	GSI1PK = "GSI1PK"
+	GSI1SK = "GSI1SK"
+	TTL    = "ttl" // seconds since 1970, DynamoDB's rule; every other time is in ms
+)
+
+// Prefixes of partition and sort keys, and the sort keys that stand alone.
+const (
+	ConnectionPrefix = "CONNECTION#"
+	UserPrefix       = "USER#"
+	RoomPrefix       = "CHATROOM#"
+	MemberPrefix     = "MEMBER#"
+	MessagePrefix    = "MESSAGE#"
+	ReadPrefix       = "READ#"
+	SentPrefix       = "SENT#"
+	UserRoomsPrefix  = "USERROOMS#"
+	FanoutPrefix     = "FANOUT#"
+
+	MetadataKey    = "METADATA"
+	LastMessageKey = "LASTMESSAGE"
+	SliceKey       = "SLICE"
+)
+
+// Attribute names.
+const (
+	UserID          = "userId"
+	ConnectedAt     = "connectedAt"
+	TokenExpiresAt  = "tokenExpiresAt"
+	RateTAT         = "rateTat"
+	Name            = "name"
+	Type            = "type"
+	CreatedBy       = "createdBy"
+	CreatedAt       = "createdAt"
+	MemberCount     = "memberCount"
+	Role            = "role"
+	JoinedAt        = "joinedAt"
+	SenderID        = "senderId"
+	Content         = "content"
+	ReadBy          = "readBy"
+	ClientMessageID = "clientMessageId"
+	EditedAt        = "editedAt"
+	DeletedAt       = "deletedAt"
+	MessageID       = "messageId"
+	Preview         = "preview"
+	MS              = "ms"
+	RoomID          = "chatRoomId"
+)
+
+// Key is the primary key of an item.
+type Key struct{ PK, SK string }
+
+// Connection is the key of a connection's row.
+func Connection(connectionID string) Key { return Key{ConnectionPrefix + connectionID, MetadataKey} }
+
+// UserConnection is the key of a connection in its user's list.
+func UserConnection(userID, connectionID string) Key {
+	return Key{UserPrefix + userID, ConnectionPrefix + connectionID}
+}
+
+// Room is the key of a room's description.
+func Room(roomID string) Key { return Key{RoomPrefix + roomID, MetadataKey} }
+
+// Member is the key of a room's member.
+func Member(roomID, userID string) Key { return Key{RoomPrefix + roomID, MemberPrefix + userID} }
+
+// Participation is the key of a room in its member's list.
+func Participation(userID, roomID string) Key { return Key{UserPrefix + userID, RoomPrefix + roomID} }
+
+// LastMessage is the key of a room's last message.
+func LastMessage(roomID string) Key { return Key{RoomPrefix + roomID, LastMessageKey} }
+
+// Sent is the key that makes a client's message id unique for a day.
+func Sent(userID, clientMessageID string) Key {
+	return Key{UserPrefix + userID, SentPrefix + clientMessageID}
+}
+
+// UserRooms is the partition key of a user's rooms in GSI1.
+func UserRooms(userID string) string { return UserRoomsPrefix + userID }
+
+// Millis renders a time in ms since 1970 with 13 digits, so that times sort as
+// text until the year 2286.
+func Millis(ms int64) string { return fmt.Sprintf("%013d", ms) }
+
+// Message is the key of a message whose id carries the time ms.
+func Message(roomID string, ms int64, messageID string) Key {
+	return Key{RoomPrefix + roomID, MessagePrefix + Millis(ms) + "#" + messageID}
+}
+
+// Kind says what entity a key belongs to.
+type Kind int
+
+// The entities of the table.
+const (
+	KindUnknown Kind = iota
+	KindConnection
+	KindUserConnection
+	KindRoom
+	KindMember
+	KindParticipation
+	KindMessage
+	KindLastMessage
+	KindRead
+	KindSent
+	KindSlice
+)
+
+// Identity is what a key says: the entity and the ids in it. Fields that the
+// entity does not have are empty.
+type Identity struct {
+	Kind            Kind
+	ConnectionID    string
+	UserID          string
+	RoomID          string
+	MessageID       string
+	MS              int64 // a message's time
+	ClientMessageID string
+	SliceID         string
+}
+
+// ErrUnknownKey is returned by Parse for a key that no entity has.
+var ErrUnknownKey = errors.New("key of no known entity")
+
+// Parse reads a key back into the ids it was made of. It accepts exactly what
+// the constructors above make.
+func Parse(k Key) (Identity, error) {
+	if id, ok := parse(k); ok {
+		return id, nil
+	}
+	return Identity{}, fmt.Errorf("%w: %q / %q", ErrUnknownKey, k.PK, k.SK)
+}
+
+func parse(k Key) (Identity, bool) {
+	if connectionID, ok := cut(k.PK, ConnectionPrefix); ok {
+		return Identity{Kind: KindConnection, ConnectionID: connectionID}, k.SK == MetadataKey
+	}
+	if userID, ok := cut(k.PK, UserPrefix); ok {
+		return parseUser(userID, k.SK)
+	}
+	if roomID, ok := cut(k.PK, RoomPrefix); ok {
+		return parseRoom(roomID, k.SK)
+	}
+	if sliceID, ok := cut(k.PK, FanoutPrefix); ok {
+		return Identity{Kind: KindSlice, SliceID: sliceID}, k.SK == SliceKey
+	}
+	return Identity{}, false
+}
+
+func parseUser(userID, sk string) (Identity, bool) {
+	if connectionID, ok := cut(sk, ConnectionPrefix); ok {
+		return Identity{Kind: KindUserConnection, UserID: userID, ConnectionID: connectionID}, true
+	}
+	if roomID, ok := cut(sk, RoomPrefix); ok {
+		return Identity{Kind: KindParticipation, UserID: userID, RoomID: roomID}, true
+	}
+	if clientMessageID, ok := cut(sk, SentPrefix); ok {
+		return Identity{Kind: KindSent, UserID: userID, ClientMessageID: clientMessageID}, true
+	}
+	return Identity{}, false
+}
+
+func parseRoom(roomID, sk string) (Identity, bool) {
+	switch sk {
+	case MetadataKey:
+		return Identity{Kind: KindRoom, RoomID: roomID}, true
+	case LastMessageKey:
+		return Identity{Kind: KindLastMessage, RoomID: roomID}, true
+	}
+	if userID, ok := cut(sk, MemberPrefix); ok {
+		return Identity{Kind: KindMember, RoomID: roomID, UserID: userID}, true
+	}
+	if userID, ok := cut(sk, ReadPrefix); ok {
+		return Identity{Kind: KindRead, RoomID: roomID, UserID: userID}, true
+	}
+	if rest, ok := cut(sk, MessagePrefix); ok {
+		digits, messageID, found := strings.Cut(rest, "#")
+		ms, err := strconv.ParseInt(digits, 10, 64)
+		ok := found && err == nil && messageID != "" && Millis(ms) == digits
+		return Identity{Kind: KindMessage, RoomID: roomID, MessageID: messageID, MS: ms}, ok
+	}
+	return Identity{}, false
+}
+
+// cut removes prefix from a key and refuses an empty remainder.
+func cut(key, prefix string) (string, bool) {
+	rest, ok := strings.CutPrefix(key, prefix)
+	return rest, ok && rest != ""
+}

@@ -1,0 +1,111 @@
+package topology
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/streamroom/streamroom/shared/table"
+)
+
+// StreamMapping is one Lambda event source mapping on the table's stream. It
+// starts at TRIM_HORIZON: a mapping takes minutes to come up, and one that
+// starts at LATEST loses what was written meanwhile.
+type StreamMapping struct {
+	Function              string
+	BatchSize             int
+	BatchWindow           time.Duration // how long to gather a batch; 0 takes what is there
+	ParallelizationFactor int           // concurrent batches per shard, 1 to 10; order holds per item
+	MaximumRetryAttempts  int           // further tries after the first
+	MaximumRecordAge      time.Duration
+	BisectOnError         bool // split a batch that failed as a whole
+	ReportItemFailures    bool // the function answers with batchItemFailures
+	Filters               []Pattern
+}
+
+// Pattern is one event filter of a mapping, by the fields that ours match.
+// Values within a field are alternatives; fields are all required.
+type Pattern struct {
+	EventNames []string // INSERT, MODIFY, REMOVE
+	PKPrefixes []string
+	SKPrefixes []string
+}
+
+// MaxFilters is how many filters AWS allows on one mapping without a quota
+// increase.
+const MaxFilters = 5
+
+// StreamMappings lists the two readers of the table's stream. A shard allows
+// no more than two, so there is never a third.
+func StreamMappings() []StreamMapping {
+	return []StreamMapping{
+		{
+			Function:              Fanout,
+			BatchSize:             100,
+			ParallelizationFactor: 2,
+			MaximumRetryAttempts:  5,
+			MaximumRecordAge:      6 * time.Hour,
+			BisectOnError:         true,
+			ReportItemFailures:    true,
+			Filters: []Pattern{
+				// Messages and members that were added.
+				{
+					EventNames: []string{"INSERT"},
+					PKPrefixes: []string{table.RoomPrefix},
+					SKPrefixes: []string{table.MessagePrefix, table.MemberPrefix},
+				},
+				// Members who left, and connections that ended.
+				{
+					EventNames: []string{"REMOVE"},
+					PKPrefixes: []string{table.RoomPrefix, table.ConnectionPrefix},
+					SKPrefixes: []string{table.MemberPrefix, table.MetadataKey},
+				},
+			},
+		},
+		{
+			Function: LastMessage,
+			// Large batches and a window: a busy room costs one update a window.
+			BatchSize:             10_000,
+			BatchWindow:           5 * time.Second,
+			ParallelizationFactor: 1,
+			MaximumRetryAttempts:  20,
+			MaximumRecordAge:      24 * time.Hour,
+			BisectOnError:         true,
+			ReportItemFailures:    true,
+			Filters: []Pattern{
+				{
+					EventNames: []string{"INSERT"},
+					PKPrefixes: []string{table.RoomPrefix},
+					SKPrefixes: []string{table.MessagePrefix, table.MemberPrefix},
+				},
+			},
+		},
+	}
+}
+
+// JSON renders the pattern in the filter language of event source mappings,
+// as FilterCriteria wants it. It matches keys only: images may be large, and
+// numeric operators do not work on DynamoDB's numbers, which are strings.
+func (p Pattern) JSON() string {
+	type prefix struct {
+		Prefix string `json:"prefix"`
+	}
+	prefixes := func(values []string) map[string][]prefix {
+		out := make([]prefix, len(values))
+		for i, v := range values {
+			out[i] = prefix{v}
+		}
+		return map[string][]prefix{"S": out}
+	}
+	pattern := map[string]any{
+		"eventName": p.EventNames,
+		"dynamodb": map[string]any{"Keys": map[string]any{
+			table.PK: prefixes(p.PKPrefixes),
+			table.SK: prefixes(p.SKPrefixes),
+		}},
+	}
+	text, err := json.Marshal(pattern)
+	if err != nil {
+		panic("topology: a pattern of strings does not marshal: " + err.Error())
+	}
+	return string(text)
+}

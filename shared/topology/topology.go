@@ -1,0 +1,63 @@
+// Package topology is the one list of what runs: the functions, the WebSocket
+// routes that reach them, and the stream mappings that trigger them. The CDK
+// app deploys exactly this list and the local runtime runs exactly this list,
+// so what was tried on a laptop is what is deployed.
+package topology
+
+import "time"
+
+// The names of the functions. A function's code lives in functions/<name>.
+const (
+	Connect     = "connect"
+	Disconnect  = "disconnect"
+	SendMessage = "sendmessage"
+	Default     = "default"
+	Fanout      = "fanout"
+	LastMessage = "lastmessage"
+	API         = "api"
+)
+
+// Function is one Lambda function.
+type Function struct {
+	Name     string
+	MemoryMB int
+	Timeout  time.Duration
+}
+
+// Functions lists every function.
+func Functions() []Function {
+	return []Function{
+		{Name: Connect, MemoryMB: 256, Timeout: 10 * time.Second},
+		{Name: Disconnect, MemoryMB: 256, Timeout: 10 * time.Second},
+		{Name: SendMessage, MemoryMB: 256, Timeout: 10 * time.Second},
+		{Name: Default, MemoryMB: 256, Timeout: 10 * time.Second},
+		// The handler's own deadline (FanoutDeadline) is half of this, so that a
+		// slow broadcast answers instead of being killed in the middle.
+		{Name: Fanout, MemoryMB: 1024, Timeout: 20 * time.Second},
+		{Name: LastMessage, MemoryMB: 512, Timeout: 30 * time.Second},
+		{Name: API, MemoryMB: 256, Timeout: 10 * time.Second},
+	}
+}
+
+// FanoutDeadline is how long one fanout invocation works on its batch.
+const FanoutDeadline = 10 * time.Second
+
+// RouteSelectionExpression picks the route key out of a client's frame.
+const RouteSelectionExpression = "$request.body.action"
+
+// Route is one route of the WebSocket API.
+type Route struct {
+	Key      string // "$connect", "$disconnect", "$default" or the value of the frame's action
+	Function string // the name of the function it invokes
+	TwoWay   bool   // the function's body goes back to the caller as a frame
+}
+
+// Routes lists every route of the WebSocket API.
+func Routes() []Route {
+	return []Route{
+		{Key: "$connect", Function: Connect},
+		{Key: "$disconnect", Function: Disconnect},
+		{Key: "sendMessage", Function: SendMessage, TwoWay: true},
+		{Key: "$default", Function: Default, TwoWay: true},
+	}
+}
