@@ -1,0 +1,161 @@
+// Package wire is the JSON that clients see: WebSocket frames here, HTTP
+// bodies in http.go. docs/protocol.md describes the same to people. Text is
+// never HTML-escaped, so that a message's bytes count as its author sees them.
+package wire
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+)
+
+// MaxFrame is the largest encoded frame either way, in bytes. API Gateway
+// closes a connection that sends a frame of more than 32 KB.
+const MaxFrame = 32_000
+
+// Values of a client frame's action.
+const (
+	ActionSendMessage = "sendMessage"
+	ActionPing        = "ping"
+)
+
+// Values of a server frame's type.
+const (
+	TypeAck          = "ack"
+	TypeMessage      = "message"
+	TypeBatch        = "batch"
+	TypeError        = "error"
+	TypePong         = "pong"
+	TypeGap          = "gap"
+	TypeMemberJoined = "memberJoined"
+	TypeMemberLeft   = "memberLeft"
+)
+
+// ClientFrame is what a client sends.
+type ClientFrame struct {
+	Action          string `json:"action"`
+	ChatRoomID      string `json:"chatRoomId,omitempty"`
+	Content         string `json:"content,omitempty"`
+	ClientMessageID string `json:"clientMessageId,omitempty"`
+}
+
+// Ack answers a sendMessage: the message is stored. Duplicate says that an
+// earlier send with the same clientMessageId had stored it.
+type Ack struct {
+	Type            string `json:"type"` // TypeAck
+	ChatRoomID      string `json:"chatRoomId"`
+	MessageID       string `json:"messageId"`
+	Timestamp       int64  `json:"timestamp"` // ms since 1970
+	ClientMessageID string `json:"clientMessageId,omitempty"`
+	Duplicate       bool   `json:"duplicate"`
+}
+
+// Message is a new message of a room. PreviousMessageID is a hint at the
+// message before it, nil for a room's first. ClientMessageID is there on its
+// sender's devices only.
+type Message struct {
+	Type              string  `json:"type"` // TypeMessage
+	ChatRoomID        string  `json:"chatRoomId"`
+	MessageID         string  `json:"messageId"`
+	SenderID          string  `json:"senderId"`
+	Content           string  `json:"content"`
+	Timestamp         int64   `json:"timestamp"` // ms since 1970
+	PreviousMessageID *string `json:"previousMessageId"`
+	ClientMessageID   string  `json:"clientMessageId,omitempty"`
+}
+
+// Error answers a frame that was refused.
+type Error struct {
+	Type            string `json:"type"` // TypeError
+	Code            string `json:"code"`
+	Message         string `json:"message"`
+	ClientMessageID string `json:"clientMessageId,omitempty"`
+}
+
+// Pong answers a ping. It tells a client its own ids.
+type Pong struct {
+	Type         string `json:"type"` // TypePong
+	ConnectionID string `json:"connectionId"`
+	UserID       string `json:"userId"`
+}
+
+// Gap says that messages of a room were not broadcast: sync the room.
+type Gap struct {
+	Type       string `json:"type"` // TypeGap
+	ChatRoomID string `json:"chatRoomId"`
+}
+
+// Member says that a user joined or left a room.
+type Member struct {
+	Type       string `json:"type"` // TypeMemberJoined or TypeMemberLeft
+	ChatRoomID string `json:"chatRoomId"`
+	UserID     string `json:"userId"`
+}
+
+// ServerFrame is any frame from the server, for clients to decode into: Type
+// says which of the other fields are set.
+type ServerFrame struct {
+	Type              string            `json:"type"`
+	ChatRoomID        string            `json:"chatRoomId"`
+	MessageID         string            `json:"messageId"`
+	SenderID          string            `json:"senderId"`
+	Content           string            `json:"content"`
+	Timestamp         int64             `json:"timestamp"`
+	PreviousMessageID *string           `json:"previousMessageId"`
+	ClientMessageID   string            `json:"clientMessageId"`
+	Duplicate         bool              `json:"duplicate"`
+	Code              string            `json:"code"`
+	Message           string            `json:"message"`
+	ConnectionID      string            `json:"connectionId"`
+	UserID            string            `json:"userId"`
+	Frames            []json.RawMessage `json:"frames"`
+}
+
+// Encode renders a frame or a body as JSON without HTML escapes and without a
+// line end.
+func Encode(v any) ([]byte, error) {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, fmt.Errorf("encode %T: %w", v, err)
+	}
+	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
+}
+
+const (
+	batchOpen  = `{"type":"batch","frames":[`
+	batchClose = `]}`
+)
+
+// Join packs encoded frames for one connection into as few frames as fit in
+// limit bytes each, in order: a lone frame goes as it is, several as a batch.
+// A frame that alone exceeds limit goes alone.
+func Join(frames [][]byte, limit int) [][]byte {
+	var out [][]byte
+	for len(frames) > 0 {
+		n, size := 1, len(batchOpen)+len(batchClose)+len(frames[0])
+		for n < len(frames) && size+1+len(frames[n]) <= limit {
+			size += 1 + len(frames[n])
+			n++
+		}
+		out = append(out, pack(frames[:n], size))
+		frames = frames[n:]
+	}
+	return out
+}
+
+func pack(frames [][]byte, size int) []byte {
+	if len(frames) == 1 {
+		return frames[0]
+	}
+	buf := make([]byte, 0, size)
+	buf = append(buf, batchOpen...)
+	for i, f := range frames {
+		if i > 0 {
+			buf = append(buf, ',')
+		}
+		buf = append(buf, f...)
+	}
+	return append(buf, batchClose...)
+}

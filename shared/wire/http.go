@@ -1,0 +1,97 @@
+package wire
+
+// RoomRequest creates a room.
+type RoomRequest struct {
+	Name    string   `json:"name"`
+	Type    string   `json:"type"` // "group" or "dm"
+	Members []string `json:"members"`
+}
+
+// MemberRequest adds a member to a room.
+type MemberRequest struct {
+	UserID string `json:"userId"`
+}
+
+// Room describes a room. Members is one page of them.
+type Room struct {
+	ChatRoomID  string       `json:"chatRoomId"`
+	Name        string       `json:"name,omitempty"`
+	Type        string       `json:"type"`
+	MemberCount int          `json:"memberCount"`
+	Members     []RoomMember `json:"members,omitempty"`
+	Cursor      string       `json:"cursor,omitempty"`
+}
+
+// RoomMember is a member of a room.
+type RoomMember struct {
+	UserID   string `json:"userId"`
+	Role     string `json:"role"`
+	JoinedAt int64  `json:"joinedAt"` // ms since 1970
+}
+
+// RoomList is one page of a user's rooms, newest message first.
+type RoomList struct {
+	Rooms  []RoomSummary `json:"rooms"`
+	Cursor string        `json:"cursor,omitempty"`
+}
+
+// RoomSummary is a room in a user's list.
+type RoomSummary struct {
+	ChatRoomID    string       `json:"chatRoomId"`
+	Name          string       `json:"name,omitempty"`
+	Type          string       `json:"type"`
+	LastMessageAt int64        `json:"lastMessageAt"` // ms since 1970; the room's creation where there is none
+	LastMessage   *LastMessage `json:"lastMessage,omitempty"`
+}
+
+// LastMessage is the beginning of a room's newest message.
+type LastMessage struct {
+	MessageID string `json:"messageId"`
+	SenderID  string `json:"senderId"`
+	Preview   string `json:"preview"` // at most 140 characters
+	Timestamp int64  `json:"timestamp"`
+}
+
+// HistoryMessage is a stored message.
+type HistoryMessage struct {
+	ChatRoomID string   `json:"chatRoomId"`
+	MessageID  string   `json:"messageId"`
+	SenderID   string   `json:"senderId"`
+	Content    string   `json:"content,omitempty"`
+	Timestamp  int64    `json:"timestamp"` // ms since 1970
+	ReadBy     []string `json:"readBy,omitempty"`
+	EditedAt   int64    `json:"editedAt,omitempty"`
+	DeletedAt  int64    `json:"deletedAt,omitempty"`
+}
+
+// History is one page of a room's messages.
+type History struct {
+	Messages []HistoryMessage `json:"messages"`
+	Cursor   string           `json:"cursor,omitempty"`
+}
+
+// SyncRequest names, per room, the last message that the client has without a
+// hole before it.
+type SyncRequest struct {
+	Rooms map[string]string `json:"rooms"`
+}
+
+// SyncResponse has what came after, per room of the caller's.
+type SyncResponse struct {
+	Rooms map[string]SyncRoom `json:"rooms"`
+}
+
+// SyncRoom is what a client missed in one room, oldest first. More says that
+// there are others behind the last of these.
+type SyncRoom struct {
+	Messages []HistoryMessage `json:"messages"`
+	More     bool             `json:"more"`
+}
+
+// Problem is an error of the HTTP API, as application/problem+json (RFC 9457).
+type Problem struct {
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Detail string `json:"detail,omitempty"`
+	Code   string `json:"code"`
+}
