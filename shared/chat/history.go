@@ -1,0 +1,122 @@
+package chat
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Bounds of one /sync.
+const (
+	MaxSyncRooms    = 100 // rooms a call
+	MaxSyncMessages = 100 // messages a room
+
+	// syncInFlight bounds the reads of one /sync at a time: enough to hide the
+	// table's latency, too few to starve others of connections.
+	syncInFlight = 16
+)
+
+// Range is a part of a room's messages. Before and After are message ids, both
+// exclusive, at most one of them set. With After the messages come oldest
+// first, else newest first.
+type Range struct {
+	Before string
+	After  string
+	Limit  int
+}
+
+// HistoryStore reads messages. All reads are strong.
+type HistoryStore interface {
+	// IsMember reads whether a user is a member of a room.
+	IsMember(ctx context.Context, roomID, userID string) (bool, error)
+	// MemberOf returns which of the rooms a user is a member of.
+	MemberOf(ctx context.Context, userID string, roomIDs []string) ([]string, error)
+	// Messages reads a range of a room's messages, and whether there are more.
+	Messages(ctx context.Context, roomID string, r Range) (messages []Message, more bool, err error)
+}
+
+// Histories answers what was said.
+type Histories struct{ store HistoryStore }
+
+// NewHistories returns Histories on a store.
+func NewHistories(store HistoryStore) *Histories { return &Histories{store: store} }
+
+// Read returns a part of a room's messages to one of its members.
+func (h *Histories) Read(ctx context.Context, userID, roomID string, r Range) (messages []Message, more bool, err error) {
+	if err := ValidateRoomID(roomID); err != nil {
+		return nil, false, err
+	}
+	if r.Before != "" && r.After != "" {
+		return nil, false, Errorf(CodeInvalidRequest, "give before or after, not both")
+	}
+	for _, bound := range []string{r.Before, r.After} {
+		if bound == "" {
+			continue
+		}
+		if _, err := MessageTime(bound); err != nil {
+			return nil, false, err
+		}
+	}
+	member, err := h.store.IsMember(ctx, roomID, userID)
+	if err != nil {
+		return nil, false, fmt.Errorf("check membership: %w", err)
+	}
+	if !member {
+		return nil, false, errNotAMember(roomID)
+	}
+	messages, more, err = h.store.Messages(ctx, roomID, r)
+	if err != nil {
+		return nil, false, fmt.Errorf("read messages: %w", err)
+	}
+	return messages, more, nil
+}
+
+// Missed is what a client missed in one room, oldest first.
+type Missed struct {
+	RoomID   string
+	Messages []Message
+	More     bool // there are others behind the last of these
+}
+
+// Sync returns, for each room that is the user's, the oldest messages after the
+// given message id.
+func (h *Histories) Sync(ctx context.Context, userID string, after map[string]string) ([]Missed, error) {
+	if len(after) > MaxSyncRooms {
+		return nil, Errorf(CodeInvalidRequest, "%d rooms; at most %d can be synced in one call", len(after), MaxSyncRooms)
+	}
+	rooms := make([]string, 0, len(after))
+	for roomID, messageID := range after {
+		if err := ValidateRoomID(roomID); err != nil {
+			return nil, err
+		}
+		if _, err := MessageTime(messageID); err != nil {
+			return nil, err
+		}
+		rooms = append(rooms, roomID)
+	}
+	slices.Sort(rooms)
+	mine, err := h.store.MemberOf(ctx, userID, rooms)
+	if err != nil {
+		return nil, fmt.Errorf("check memberships: %w", err)
+	}
+
+	missed := make([]Missed, len(mine))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(syncInFlight)
+	for i, roomID := range mine {
+		group.Go(func() error {
+			messages, more, err := h.store.Messages(ctx, roomID, Range{After: after[roomID], Limit: MaxSyncMessages})
+			if err != nil {
+				return fmt.Errorf("read messages of %s: %w", roomID, err)
+			}
+			missed[i] = Missed{RoomID: roomID, Messages: messages, More: more}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	return missed, nil
+}

@@ -1,0 +1,117 @@
+package chat
+
+import (
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/oklog/ulid/v2"
+)
+
+// MaxUserID is the longest user id, in bytes.
+const MaxUserID = 128
+
+// idPattern is what room ids and client message ids match. A '#' never gets
+// in: it separates the parts of the table's keys, so it would forge one.
+var idPattern = regexp.MustCompile(`^[A-Za-z0-9_.@-]{1,128}$`)
+
+// ValidateUserID checks a user id: 1 to 128 bytes of UTF-8 without control
+// characters or '#'.
+func ValidateUserID(id string) error {
+	switch {
+	case id == "":
+		return Errorf(CodeInvalidRequest, "userId is missing")
+	case len(id) > MaxUserID:
+		return Errorf(CodeInvalidRequest, "userId has %d bytes; at most %d are allowed", len(id), MaxUserID)
+	case !utf8.ValidString(id):
+		return Errorf(CodeInvalidRequest, "userId is not valid UTF-8")
+	case strings.ContainsRune(id, '#') || strings.ContainsFunc(id, unicode.IsControl):
+		return Errorf(CodeInvalidRequest, "userId must not contain '#' or control characters")
+	}
+	return nil
+}
+
+// ValidateRoomID checks a room id.
+func ValidateRoomID(id string) error { return validateID("chatRoomId", id) }
+
+// ValidateClientMessageID checks a client message id; an empty one is none.
+func ValidateClientMessageID(id string) error {
+	if id == "" {
+		return nil
+	}
+	return validateID("clientMessageId", id)
+}
+
+func validateID(field, id string) error {
+	if id == "" {
+		return Errorf(CodeInvalidRequest, "%s is missing", field)
+	}
+	if !idPattern.MatchString(id) {
+		return Errorf(CodeInvalidRequest, "%s must be 1 to 128 of the characters A-Z a-z 0-9 _ . @ -", field)
+	}
+	return nil
+}
+
+// IDs mints message and room ids.
+type IDs struct {
+	now     func() time.Time
+	entropy io.Reader
+}
+
+// NewIDs mints ids from a clock and a source of randomness, which must be safe
+// for concurrent use (crypto/rand.Reader is).
+func NewIDs(now func() time.Time, entropy io.Reader) IDs { return IDs{now, entropy} }
+
+// Message mints a message id: a ULID, whose time is the message's.
+func (g IDs) Message() (id string, ms int64, err error) {
+	now := ulid.Timestamp(g.now())
+	u, err := ulid.New(now, g.entropy)
+	if err != nil {
+		return "", 0, fmt.Errorf("mint a message id: %w", err)
+	}
+	return u.String(), int64(now), nil //nolint:gosec // a ULID's time has 48 bits
+}
+
+// Room mints the id of a group.
+func (g IDs) Room() (string, error) {
+	u, err := ulid.New(ulid.Timestamp(g.now()), g.entropy)
+	if err != nil {
+		return "", fmt.Errorf("mint a room id: %w", err)
+	}
+	return "room-" + strings.ToLower(u.String()), nil
+}
+
+// MessageTime returns the time that a message id carries, in ms. The id must
+// be a ULID in its canonical upper-case form: any other spelling would sort
+// elsewhere.
+func MessageTime(id string) (int64, error) {
+	u, err := ulid.ParseStrict(id)
+	if err != nil || u.String() != id {
+		return 0, Errorf(CodeInvalidRequest, "a message id has 26 upper-case characters of Crockford's base 32")
+	}
+	return int64(u.Time()), nil //nolint:gosec // a ULID's time has 48 bits
+}
+
+// DirectRoomID is the id of the direct message room of two users. It depends
+// on the pair alone, whoever creates it, so the room exists once.
+func DirectRoomID(a, b string) string {
+	if b < a {
+		a, b = b, a
+	}
+	h := sha256.New()
+	for _, user := range []string{a, b} {
+		var length [8]byte
+		binary.BigEndian.PutUint64(length[:], uint64(len(user)))
+		h.Write(length[:]) // so that ("ab","c") and ("a","bc") differ
+		h.Write([]byte(user))
+	}
+	encoding := base32.StdEncoding.WithPadding(base32.NoPadding)
+	return "dm-" + strings.ToLower(encoding.EncodeToString(h.Sum(nil)))
+}

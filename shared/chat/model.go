@@ -1,0 +1,113 @@
+package chat
+
+import "time"
+
+// Limits of rooms and messages.
+const (
+	MaxContent       = 16_384 // bytes of a message's content
+	MaxRoomName      = 100    // characters
+	MaxInitialMember = 48     // members named at a room's creation; with the creator they fit one transaction
+	MaxPreview       = 140    // characters of a last message's preview
+	SmallRoom        = 20     // members up to which readBy is stored with each message
+)
+
+// A connection's life. API Gateway ends every connection at two hours.
+const (
+	ConnectionLife = 2*time.Hour + 5*time.Minute
+	TokenGrace     = 60 * time.Second // how long a row outlives its token
+	TokenLeeway    = 30 * time.Second // clock skew allowed between us and who signed the token
+)
+
+// SentMemory is how long a client message id is remembered.
+const SentMemory = 24 * time.Hour
+
+// Connection is one device's open WebSocket.
+type Connection struct {
+	ID             string
+	UserID         string
+	ConnectedAt    int64 // ms, as API Gateway says
+	TokenExpiresAt int64 // ms
+}
+
+// ExpiresAt is when the connection's rows may go, in ms: reads ignore them
+// from then on, however late they are deleted.
+func (c Connection) ExpiresAt() int64 {
+	return min(c.ConnectedAt+ConnectionLife.Milliseconds(), c.TokenExpiresAt+TokenGrace.Milliseconds())
+}
+
+// RoomType is what kind of room a room is.
+type RoomType string
+
+// The types of rooms.
+const (
+	Group  RoomType = "group"
+	Direct RoomType = "dm" // two members, who never change; no name
+)
+
+// Role is what a member may do.
+type Role string
+
+// The roles of members.
+const (
+	Owner       Role = "owner" // adds and removes members
+	PlainMember Role = "member"
+)
+
+// Room is a chat room.
+type Room struct {
+	ID          string
+	Name        string
+	Type        RoomType
+	CreatedBy   string
+	CreatedAt   int64
+	MemberCount int
+}
+
+// Member is a user in a room.
+type Member struct {
+	UserID   string
+	Role     Role
+	JoinedAt int64
+}
+
+// Message is a message of a room. Its id is a ULID that carries SentAt.
+type Message struct {
+	RoomID          string
+	ID              string
+	SenderID        string
+	Content         string
+	SentAt          int64
+	ClientMessageID string
+	ReadBy          []string
+	EditedAt        int64
+	DeletedAt       int64
+}
+
+// LastMessage is the beginning of a room's newest message.
+type LastMessage struct {
+	MessageID string
+	SenderID  string
+	Preview   string
+	SentAt    int64
+}
+
+// Preview returns the last-message entry of m.
+func (m Message) Preview() LastMessage {
+	preview := m.Content
+	count := 0
+	for i := range preview {
+		if count == MaxPreview {
+			preview = preview[:i]
+			break
+		}
+		count++
+	}
+	return LastMessage{MessageID: m.ID, SenderID: m.SenderID, Preview: preview, SentAt: m.SentAt}
+}
+
+// RoomSummary is a room in a user's list. Last is nil while nobody has written.
+type RoomSummary struct {
+	Room   Room
+	SortAt int64 // the last message's ms, or the room's creation
+	Last   *LastMessage
+}

@@ -1,0 +1,63 @@
+package chat
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// ConnectionStore keeps connections.
+type ConnectionStore interface {
+	// PutConnection stores both rows of a connection.
+	PutConnection(ctx context.Context, c Connection) error
+	// DeleteConnection removes both rows of a connection; removing one that is
+	// not there is no error.
+	DeleteConnection(ctx context.Context, connectionID string) error
+	// Connection reads a connection strongly; false if there is none.
+	Connection(ctx context.Context, connectionID string) (Connection, bool, error)
+}
+
+// Sessions opens, closes and checks connections.
+type Sessions struct {
+	store ConnectionStore
+	now   func() time.Time
+}
+
+// NewSessions returns Sessions on a store and a clock.
+func NewSessions(store ConnectionStore, now func() time.Time) *Sessions {
+	return &Sessions{store: store, now: now}
+}
+
+// Open stores a connection whose token has been verified.
+func (s *Sessions) Open(ctx context.Context, c Connection) error {
+	if err := s.store.PutConnection(ctx, c); err != nil {
+		return fmt.Errorf("open connection %s: %w", c.ID, err)
+	}
+	return nil
+}
+
+// Close removes a connection. It may be called twice, or never: what it misses
+// expires.
+func (s *Sessions) Close(ctx context.Context, connectionID string) error {
+	if err := s.store.DeleteConnection(ctx, connectionID); err != nil {
+		return fmt.Errorf("close connection %s: %w", connectionID, err)
+	}
+	return nil
+}
+
+// Ping returns the connection, or CodeReconnect if it is not stored or has
+// expired: nothing would be delivered to it.
+func (s *Sessions) Ping(ctx context.Context, connectionID string) (Connection, error) {
+	c, ok, err := s.store.Connection(ctx, connectionID)
+	if err != nil {
+		return Connection{}, fmt.Errorf("ping connection %s: %w", connectionID, err)
+	}
+	if !ok || c.ExpiresAt() <= s.now().UnixMilli() {
+		return Connection{}, errReconnect()
+	}
+	return c, nil
+}
+
+func errReconnect() *Error {
+	return Errorf(CodeReconnect, "this connection is not known any more; open a new one")
+}
