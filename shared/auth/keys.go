@@ -1,0 +1,216 @@
+package auth
+
+import (
+	"context"
+	"crypto/rsa"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/MicahParks/jwkset"
+)
+
+const (
+	// fetchTimeout bounds one fetch, from dialling to the last byte.
+	fetchTimeout = 3 * time.Second
+	// maxKeysBytes bounds the document; real ones have one to twenty KB.
+	maxKeysBytes = 256 << 10
+	// maxKeysAge is when keys are fetched again although none is missing, so
+	// that a withdrawn key ends.
+	maxKeysAge = time.Hour
+	// minFetchInterval is the least time between a fetch and the next, however
+	// many unknown key ids come in. A key published just after a fetch is
+	// refused for as long.
+	minFetchInterval = 10 * time.Second
+	// minRetryInterval and maxRetryInterval are the first and the longest wait
+	// after a failed fetch; it doubles in between.
+	minRetryInterval = time.Second
+	maxRetryInterval = time.Minute
+	// minKeyBits is the least that RFC 7518, 3.3 allows for RS256.
+	minKeyBits = 2048
+)
+
+// keySet caches the issuer's public keys. The HTTP storage of jwkset fetches
+// when it is made, has a goroutine for refreshes, and no bound on size, so that
+// it fits neither a function's cold start nor its freezing; here keys are
+// fetched by the verifications that need them, and those share one fetch.
+type keySet struct {
+	url     string
+	client  *http.Client
+	now     func() time.Time
+	storage *jwkset.MemoryJWKSet // what the last successful fetch found
+
+	mu        sync.Mutex
+	running   *fetch    // nil if none is
+	fetchedAt time.Time // when the last successful fetch ended; zero before
+	notBefore time.Time // no fetch starts before
+	failures  int       // since the last success
+	lastErr   error     // of the last fetch
+}
+
+// fetch is one request for the keys. err is set before done is closed.
+type fetch struct {
+	done chan struct{}
+	err  error
+}
+
+func newKeySet(url string, client *http.Client, now func() time.Time) *keySet {
+	own := http.Client{}
+	if client != nil {
+		own = *client
+	}
+	// Keys come from the configured address and nowhere else.
+	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &keySet{url: url, client: &own, now: now, storage: jwkset.NewMemoryStorage()}
+}
+
+// ensure fetches keys if keyID is not among them or they are old, unless that
+// was tried too recently. With an error, which wraps ErrUnavailable, nobody
+// knows whether the key exists; without one, the storage says. A key that is
+// there stays good as long as newer ones cannot be had.
+func (k *keySet) ensure(ctx context.Context, keyID string) error {
+	_, err := k.storage.KeyRead(ctx, keyID)
+	known := err == nil
+	if known && k.fresh() {
+		return nil
+	}
+	if err := k.refresh(ctx); err != nil && !known {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return nil
+}
+
+func (k *keySet) fresh() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.now().Sub(k.fetchedAt) < maxKeysAge
+}
+
+// refresh waits for the fetch that is under way, or starts one. If it is too
+// early for another, the last one's result stands.
+func (k *keySet) refresh(ctx context.Context) error {
+	f, err := k.join(ctx)
+	if f == nil {
+		return err
+	}
+	select {
+	case <-f.done:
+		return f.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (k *keySet) join(ctx context.Context) (*fetch, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.running == nil {
+		if k.now().Before(k.notBefore) {
+			return nil, k.lastErr
+		}
+		k.running = &fetch{done: make(chan struct{})}
+		// The result is for everyone who waits, so the end of the caller that
+		// happened to be first must not cancel it. fetchTimeout does end it.
+		go k.run(context.WithoutCancel(ctx), k.running)
+	}
+	return k.running, nil
+}
+
+func (k *keySet) run(ctx context.Context, f *fetch) {
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+	defer cancel()
+	keys, err := k.download(ctx)
+	if err == nil {
+		err = k.storage.KeyReplaceAll(ctx, keys)
+	}
+
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	now := k.now()
+	if err == nil {
+		k.fetchedAt = now
+		k.notBefore = now.Add(minFetchInterval)
+		k.failures = 0
+	} else {
+		wait := min(minRetryInterval<<min(k.failures, 10), maxRetryInterval)
+		k.notBefore = now.Add(wait)
+		k.failures++
+	}
+	k.lastErr, f.err = err, err
+	k.running = nil
+	close(f.done)
+}
+
+func (k *keySet) download(ctx context.Context) ([]jwkset.JWK, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, k.url, http.NoBody)
+	if err != nil {
+		return nil, fmt.Errorf("request keys: %w", err)
+	}
+	request.Header.Set("Accept", "application/json")
+	response, err := k.client.Do(request)
+	if err != nil {
+		return nil, fmt.Errorf("request keys: %w", err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("request keys: %s answered %d", k.url, response.StatusCode)
+	}
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxKeysBytes+1))
+	if err != nil {
+		return nil, fmt.Errorf("read keys: %w", err)
+	}
+	if len(body) > maxKeysBytes {
+		return nil, fmt.Errorf("read keys: %s answered more than %d bytes", k.url, maxKeysBytes)
+	}
+	keys, err := parseKeys(body)
+	if err != nil {
+		return nil, fmt.Errorf("read keys of %s: %w", k.url, err)
+	}
+	return keys, nil
+}
+
+// parseKeys returns the keys of a JSON Web Key Set that can verify a token
+// here, and leaves out the others. A set without any is an error: it is more
+// likely a mistake than the wish to end every token at once.
+func parseKeys(document []byte) ([]jwkset.JWK, error) {
+	var set struct {
+		Keys []json.RawMessage `json:"keys"`
+	}
+	if err := json.Unmarshal(document, &set); err != nil {
+		return nil, fmt.Errorf("decode key set: %w", err)
+	}
+	var keys []jwkset.JWK
+	for _, raw := range set.Keys {
+		if key, ok := parseKey(raw); ok {
+			keys = append(keys, key)
+		}
+	}
+	if len(keys) == 0 {
+		return nil, errors.New("the key set has no RSA key for RS256 signatures")
+	}
+	return keys, nil
+}
+
+func parseKey(raw json.RawMessage) (jwkset.JWK, bool) {
+	var fields jwkset.JWKMarshal
+	if err := json.Unmarshal(raw, &fields); err != nil {
+		return jwkset.JWK{}, false
+	}
+	switch {
+	case fields.KTY != jwkset.KtyRSA, fields.KID == "",
+		fields.ALG != "" && fields.ALG != algorithm,
+		fields.USE != "" && fields.USE != jwkset.UseSig:
+		return jwkset.JWK{}, false
+	}
+	// The zero options read the public part only.
+	key, err := jwkset.NewJWKFromMarshal(fields, jwkset.JWKMarshalOptions{}, jwkset.JWKValidateOptions{})
+	if err != nil {
+		return jwkset.JWK{}, false
+	}
+	public, ok := key.Key().(*rsa.PublicKey)
+	return key, ok && public.N.BitLen() >= minKeyBits
+}
