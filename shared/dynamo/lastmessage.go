@@ -1,0 +1,71 @@
+package dynamo
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/table"
+)
+
+// AdvanceLastMessage makes m the room's last message unless a newer one is: it
+// only moves forward, whatever the order of calls.
+func (s *Store) AdvanceLastMessage(ctx context.Context, roomID string, m chat.LastMessage) error {
+	_, err := s.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName:           s.table,
+		Key:                 key(table.LastMessage(roomID)),
+		ConditionExpression: aws.String("attribute_not_exists(#id) OR #id < :id"),
+		UpdateExpression:    aws.String("SET #id = :id, #sender = :sender, #preview = :preview, #ms = :ms"),
+		ExpressionAttributeNames: map[string]string{
+			"#id": table.MessageID, "#sender": table.SenderID, "#preview": table.Preview, "#ms": table.MS,
+		},
+		ExpressionAttributeValues: item{
+			":id": text(m.MessageID), ":sender": text(m.SenderID), ":preview": text(m.Preview), ":ms": number(m.SentAt),
+		},
+	})
+	if _, failed := conditionFailed(err); err != nil && !failed {
+		return fmt.Errorf("advance the last message of %s: %w", roomID, err)
+	}
+	return nil
+}
+
+// LastMessage reads a room's last message strongly; false if there is none.
+func (s *Store) LastMessage(ctx context.Context, roomID string) (chat.LastMessage, bool, error) {
+	it, err := s.get(ctx, table.LastMessage(roomID))
+	if err != nil || it == nil {
+		return chat.LastMessage{}, false, err
+	}
+	return lastMessageOf(it), true, nil
+}
+
+func lastMessageOf(it item) chat.LastMessage {
+	return chat.LastMessage{
+		MessageID: getText(it, table.MessageID),
+		SenderID:  getText(it, table.SenderID),
+		Preview:   getText(it, table.Preview),
+		SentAt:    getNumber(it, table.MS),
+	}
+}
+
+// AdvanceRoomOrder moves a room in a member's list forward to ms, if it stands
+// before the time `below` there. A user who is no participant stays none.
+func (s *Store) AdvanceRoomOrder(ctx context.Context, userID, roomID string, ms, below int64) error {
+	_, err := s.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName: s.table,
+		Key:       key(table.Participation(userID, roomID)),
+		// False where there is no participation: it is never resurrected.
+		ConditionExpression:       aws.String("#sk < :below"),
+		UpdateExpression:          aws.String("SET #sk = :ms"),
+		ExpressionAttributeNames:  map[string]string{"#sk": table.GSI1SK},
+		ExpressionAttributeValues: item{":ms": text(table.Millis(ms)), ":below": text(table.Millis(below))},
+		ReturnValues:              types.ReturnValueNone,
+	})
+	if _, failed := conditionFailed(err); err != nil && !failed {
+		return fmt.Errorf("advance %s in the rooms of %s: %w", roomID, userID, err)
+	}
+	return nil
+}

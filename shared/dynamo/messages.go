@@ -1,0 +1,163 @@
+package dynamo
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/table"
+)
+
+// PutMessage stores a message, once for each client message id.
+func (s *Store) PutMessage(ctx context.Context, m chat.Message, now int64) (chat.SentBefore, bool, error) {
+	row := messageItem(m)
+	absent := aws.String("attribute_not_exists(#pk)")
+	names := map[string]string{"#pk": table.PK}
+	if m.ClientMessageID == "" {
+		_, err := s.db.PutItem(ctx, &dynamodb.PutItemInput{
+			TableName: s.table, Item: row, ConditionExpression: absent, ExpressionAttributeNames: names,
+		})
+		// The id was minted for this call: if it is there, the SDK tried again
+		// after an answer that was lost.
+		if _, failed := conditionFailed(err); err != nil && !failed {
+			return chat.SentBefore{}, false, fmt.Errorf("put: %w", err)
+		}
+		return chat.SentBefore{}, false, nil
+	}
+
+	sent := key(table.Sent(m.SenderID, m.ClientMessageID))
+	sent[table.RoomID] = text(m.RoomID)
+	sent[table.MessageID] = text(m.ID)
+	sent[table.TTL] = number(seconds(now + chat.SentMemory.Milliseconds()))
+	reasons, err := s.transact(ctx, m.ID, []types.TransactWriteItem{
+		{Put: &types.Put{
+			TableName: s.table, Item: sent,
+			ConditionExpression:       aws.String("attribute_not_exists(#pk) OR #ttl <= :sec"),
+			ExpressionAttributeNames:  map[string]string{"#pk": table.PK, "#ttl": table.TTL},
+			ExpressionAttributeValues: item{":sec": number(now / 1000)},
+
+			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+		}},
+		{Put: &types.Put{TableName: s.table, Item: row, ConditionExpression: absent, ExpressionAttributeNames: names}},
+	})
+	if err != nil {
+		return chat.SentBefore{}, false, err
+	}
+	if !failedAt(reasons, 0) {
+		return chat.SentBefore{}, false, nil // stored now, or by an attempt whose answer was lost
+	}
+	earlier := chat.SentBefore{
+		RoomID:    getText(reasons[0].Item, table.RoomID),
+		MessageID: getText(reasons[0].Item, table.MessageID),
+	}
+	return earlier, earlier.MessageID != m.ID, nil
+}
+
+func messageItem(m chat.Message) item {
+	row := key(table.Message(m.RoomID, m.SentAt, m.ID))
+	row[table.SenderID] = text(m.SenderID)
+	row[table.Content] = text(m.Content)
+	row[table.ReadBy] = textSet(m.ReadBy)
+	if m.ClientMessageID != "" {
+		row[table.ClientMessageID] = text(m.ClientMessageID)
+	}
+	return row
+}
+
+// Messages reads a range of a room's messages strongly.
+func (s *Store) Messages(ctx context.Context, roomID string, r chat.Range) ([]chat.Message, bool, error) {
+	// One more than asked for tells whether there are others.
+	p := page{pk: table.RoomPrefix + roomID, limit: r.Limit + 1, backward: r.After == ""}
+	p.from, p.to = prefixed(table.MessagePrefix)
+	bound := ""
+	var err error
+	switch {
+	case r.Before != "":
+		bound, err = messageSortKey(r.Before)
+		p.to = bound
+	case r.After != "":
+		bound, err = messageSortKey(r.After)
+		p.from = bound
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	if bound != "" {
+		p.limit++ // BETWEEN includes the bound itself
+	}
+	items, _, err := s.queryAll(ctx, p)
+	if err != nil {
+		return nil, false, err
+	}
+	messages := make([]chat.Message, 0, len(items))
+	for _, it := range items {
+		if getText(it, table.SK) == bound {
+			continue
+		}
+		m, err := messageOf(roomID, it)
+		if err != nil {
+			return nil, false, err
+		}
+		messages = append(messages, m)
+	}
+	if len(messages) > r.Limit {
+		return messages[:r.Limit], true, nil
+	}
+	return messages, false, nil
+}
+
+// messageSortKey is where a message id stands, whether or not it is there.
+func messageSortKey(messageID string) (string, error) {
+	ms, err := chat.MessageTime(messageID)
+	if err != nil {
+		return "", err
+	}
+	return table.Message("", ms, messageID).SK, nil
+}
+
+func messageOf(roomID string, it item) (chat.Message, error) {
+	id, err := table.Parse(keyOf(it))
+	if err != nil {
+		return chat.Message{}, fmt.Errorf("read a message: %w", err)
+	}
+	return chat.Message{
+		RoomID: roomID, ID: id.MessageID, SentAt: id.MS,
+		SenderID:        getText(it, table.SenderID),
+		Content:         getText(it, table.Content),
+		ClientMessageID: getText(it, table.ClientMessageID),
+		ReadBy:          getTextSet(it, table.ReadBy),
+		EditedAt:        getNumber(it, table.EditedAt),
+		DeletedAt:       getNumber(it, table.DeletedAt),
+	}, nil
+}
+
+// MessageIDsUpTo returns the ids of a room's newest messages up to and with
+// messageID, newest first, at most limit.
+func (s *Store) MessageIDsUpTo(ctx context.Context, roomID, messageID string, limit int) ([]string, error) {
+	upTo, err := messageSortKey(messageID)
+	if err != nil {
+		return nil, err
+	}
+	from, _ := prefixed(table.MessagePrefix)
+	// One page on purpose: what is asked for is a hint, and worth one request.
+	items, _, err := s.query(ctx, page{
+		pk: table.RoomPrefix + roomID, from: from, to: upTo, backward: true, limit: limit,
+		project: []string{table.PK, table.SK},
+	}, nil)
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]string, 0, len(items))
+	for _, it := range items {
+		id, err := table.Parse(keyOf(it))
+		if err != nil {
+			return nil, fmt.Errorf("read a message: %w", err)
+		}
+		ids = append(ids, id.MessageID)
+	}
+	return ids, nil
+}

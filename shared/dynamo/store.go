@@ -1,0 +1,244 @@
+// Package dynamo keeps the domain's entities in the DynamoDB table: chat's and
+// stream's ports on the AWS SDK. Keys and attribute names come from
+// shared/table. Reads that decide something are strongly consistent, and every
+// read ignores items that have expired: DynamoDB deletes them days later.
+package dynamo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/streamroom/streamroom/shared/table"
+)
+
+// Client is the part of the SDK's client that the store calls.
+type Client interface {
+	GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
+	PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
+	UpdateItem(context.Context, *dynamodb.UpdateItemInput, ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error)
+	DeleteItem(context.Context, *dynamodb.DeleteItemInput, ...func(*dynamodb.Options)) (*dynamodb.DeleteItemOutput, error)
+	Query(context.Context, *dynamodb.QueryInput, ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error)
+	BatchGetItem(context.Context, *dynamodb.BatchGetItemInput, ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error)
+	TransactWriteItems(context.Context, *dynamodb.TransactWriteItemsInput, ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error)
+}
+
+// Store is the table.
+type Store struct {
+	db    Client
+	table *string
+	now   func() time.Time
+}
+
+// New returns the store in the table called name.
+func New(db Client, name string, now func() time.Time) *Store {
+	return &Store{db: db, table: aws.String(name), now: now}
+}
+
+type item = map[string]types.AttributeValue
+
+func text(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
+
+func number(n int64) types.AttributeValue {
+	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
+}
+
+func textSet(values []string) types.AttributeValue {
+	return &types.AttributeValueMemberSS{Value: values}
+}
+
+// seconds turns a time in ms into a value of the ttl attribute, never earlier.
+func seconds(ms int64) int64 { return (ms + 999) / 1000 }
+
+func key(k table.Key) item { return item{table.PK: text(k.PK), table.SK: text(k.SK)} }
+
+func keyOf(it item) table.Key { return table.Key{PK: getText(it, table.PK), SK: getText(it, table.SK)} }
+
+// getText returns a string attribute, "" where it is absent.
+func getText(it item, name string) string {
+	if v, ok := it[name].(*types.AttributeValueMemberS); ok {
+		return v.Value
+	}
+	return ""
+}
+
+// getNumber returns an integer attribute, 0 where it is absent.
+func getNumber(it item, name string) int64 {
+	if v, ok := it[name].(*types.AttributeValueMemberN); ok {
+		n, err := strconv.ParseInt(v.Value, 10, 64)
+		if err == nil {
+			return n
+		}
+	}
+	return 0
+}
+
+func getTextSet(it item, name string) []string {
+	if v, ok := it[name].(*types.AttributeValueMemberSS); ok {
+		return v.Value
+	}
+	return nil
+}
+
+// expired says whether an item's ttl has passed. DynamoDB may not have deleted
+// it yet.
+func (s *Store) expired(it item) bool {
+	ttl := getNumber(it, table.TTL)
+	return ttl != 0 && ttl <= s.now().Unix()
+}
+
+// get reads one item strongly; nil if there is none or it has expired.
+func (s *Store) get(ctx context.Context, k table.Key) (item, error) {
+	out, err := s.db.GetItem(ctx, &dynamodb.GetItemInput{TableName: s.table, Key: key(k), ConsistentRead: aws.Bool(true)})
+	if err != nil {
+		return nil, fmt.Errorf("get %s %s: %w", k.PK, k.SK, err)
+	}
+	if len(out.Item) == 0 || s.expired(out.Item) {
+		return nil, nil
+	}
+	return out.Item, nil
+}
+
+// page is a Query on one partition of the table.
+type page struct {
+	pk       string
+	from, to string // the sort keys' inclusive bounds
+	backward bool
+	limit    int
+	project  []string // attributes to return; none is all
+}
+
+// query reads one page strongly, and whether DynamoDB has more behind it.
+func (s *Store) query(ctx context.Context, p page, start item) ([]item, item, error) {
+	in := &dynamodb.QueryInput{
+		TableName:              s.table,
+		ConsistentRead:         aws.Bool(true),
+		KeyConditionExpression: aws.String("#pk = :pk AND #sk BETWEEN :from AND :to"),
+		ExpressionAttributeNames: map[string]string{
+			"#pk": table.PK, "#sk": table.SK,
+		},
+		ExpressionAttributeValues: item{":pk": text(p.pk), ":from": text(p.from), ":to": text(p.to)},
+		ScanIndexForward:          aws.Bool(!p.backward),
+		ExclusiveStartKey:         start,
+	}
+	if p.limit > 0 {
+		in.Limit = aws.Int32(int32(p.limit)) //nolint:gosec // limits are at most a few thousand
+	}
+	if len(p.project) > 0 {
+		in.ProjectionExpression = projection(p.project, in.ExpressionAttributeNames)
+	}
+	out, err := s.db.Query(ctx, in)
+	if err != nil {
+		return nil, nil, fmt.Errorf("query %s %s…: %w", p.pk, p.from, err)
+	}
+	return out.Items, out.LastEvaluatedKey, nil
+}
+
+// queryAll reads page after page until limit items (0: all) have come.
+func (s *Store) queryAll(ctx context.Context, p page) (items []item, more bool, err error) {
+	var start item
+	for {
+		got, next, err := s.query(ctx, p, start)
+		if err != nil {
+			return nil, false, err
+		}
+		items = append(items, got...)
+		if len(next) == 0 {
+			return items, false, nil
+		}
+		if p.limit > 0 && len(items) >= p.limit {
+			return items, true, nil
+		}
+		start = next
+	}
+}
+
+// projection names attributes through placeholders, as some of ours are
+// DynamoDB's reserved words.
+func projection(attributes []string, names map[string]string) *string {
+	expression := ""
+	for i, attribute := range attributes {
+		placeholder := "#p" + strconv.Itoa(i)
+		names[placeholder] = attribute
+		if i > 0 {
+			expression += ", "
+		}
+		expression += placeholder
+	}
+	return &expression
+}
+
+// prefixed bounds the sort keys that start with prefix.
+func prefixed(prefix string) (from, to string) { return prefix, prefix + "\U0010FFFF" }
+
+// conditionFailed returns the item that failed a condition, where the request
+// asked for it, and whether err is a failed condition at all.
+func conditionFailed(err error) (old item, failed bool) {
+	var failure *types.ConditionalCheckFailedException
+	if !errors.As(err, &failure) {
+		return nil, false
+	}
+	return failure.Item, true
+}
+
+// How often, and with what longest first pause, a transaction is tried again
+// that met another one. The SDK does not retry these.
+const (
+	conflictAttempts = 6
+	conflictPause    = 20 * time.Millisecond
+)
+
+// transact writes all or nothing. A conflict with another transaction is tried
+// again with growing, jittered pauses, within ctx. If a condition failed, it
+// returns the reasons, one for each write.
+func (s *Store) transact(ctx context.Context, token string, writes []types.TransactWriteItem) ([]types.CancellationReason, error) {
+	in := &dynamodb.TransactWriteItemsInput{TransactItems: writes, ClientRequestToken: aws.String(token)}
+	for attempt := 0; ; attempt++ {
+		_, err := s.db.TransactWriteItems(ctx, in)
+		if err == nil {
+			return nil, nil
+		}
+		var canceled *types.TransactionCanceledException
+		if errors.As(err, &canceled) && hasReason(canceled.CancellationReasons, "ConditionalCheckFailed") {
+			return canceled.CancellationReasons, nil
+		}
+		conflict := canceled != nil && hasReason(canceled.CancellationReasons, "TransactionConflict")
+		if !conflict || attempt+1 == conflictAttempts {
+			return nil, fmt.Errorf("transaction of %d writes: %w", len(writes), err)
+		}
+		if err := pause(ctx, conflictPause<<attempt); err != nil {
+			return nil, fmt.Errorf("transaction of %d writes: %w", len(writes), err)
+		}
+	}
+}
+
+// pause waits for a random part of longest, or until ctx is done.
+func pause(ctx context.Context, longest time.Duration) error {
+	select {
+	case <-time.After(rand.N(longest)): //nolint:gosec // jitter
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func hasReason(reasons []types.CancellationReason, code string) bool {
+	for _, r := range reasons {
+		if aws.ToString(r.Code) == code {
+			return true
+		}
+	}
+	return false
+}
+
+// failedAt says whether the i-th write's own condition failed.
+func failedAt(reasons []types.CancellationReason, i int) bool {
+	return i < len(reasons) && aws.ToString(reasons[i].Code) == "ConditionalCheckFailed"
+}
