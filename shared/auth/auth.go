@@ -16,12 +16,12 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/MicahParks/jwkset"
 	"github.com/MicahParks/keyfunc/v3"
 	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/streamroom/streamroom/shared/chat"
 )
 
 const (
@@ -33,8 +33,6 @@ const (
 	// maxTokenBytes is well over what API Gateway lets through in headers
 	// (10,240 bytes), and bounds the work for a token that is refused.
 	maxTokenBytes = 16 << 10
-	// maxUserIDBytes keeps keys made of user ids short.
-	maxUserIDBytes = 128
 	// maxExpiry is the last second of the year 9999: later times have no
 	// representation in JSON, and very late ones overflow.
 	maxExpiry = 253402300799
@@ -280,13 +278,8 @@ func UserID(claims map[string]any, userClaim string) (string, error) {
 	if !ok {
 		return "", fmt.Errorf("%w: token has no text in claim %q", ErrUnauthorized, userClaim)
 	}
-	if !validUserID(id) {
-		return "", fmt.Errorf("%w: claim %q must be 1 to %d bytes of UTF-8 without control characters or #", ErrUnauthorized, userClaim, maxUserIDBytes)
+	if chat.ValidateUserID(id) != nil {
+		return "", fmt.Errorf("%w: claim %q must be 1 to %d bytes of UTF-8 without control characters or #", ErrUnauthorized, userClaim, chat.MaxUserID)
 	}
 	return id, nil
-}
-
-func validUserID(id string) bool {
-	return id != "" && len(id) <= maxUserIDBytes && utf8.ValidString(id) &&
-		!strings.ContainsFunc(id, func(r rune) bool { return r == '#' || unicode.IsControl(r) })
 }
