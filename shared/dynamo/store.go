@@ -175,8 +175,11 @@ func projection(attributes []string, names map[string]string) *string {
 	return &expression
 }
 
-// prefixed bounds the sort keys that start with prefix.
-func prefixed(prefix string) (from, to string) { return prefix, prefix + "\U0010FFFF" }
+// prefixed bounds the sort keys that start with prefix. The upper bound, the next
+// text of the same length, is no key itself.
+func prefixed(prefix string) (from, to string) {
+	return prefix, prefix[:len(prefix)-1] + string(prefix[len(prefix)-1]+1)
+}
 
 // conditionFailed returns the item that failed a condition, where the request
 // asked for it, and whether err is a failed condition at all.

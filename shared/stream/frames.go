@@ -1,0 +1,111 @@
+package stream
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"github.com/aws/aws-lambda-go/lambdacontext"
+	"github.com/rs/zerolog"
+
+	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/wire"
+)
+
+// address appends the room's frames to those of each user who is to see them:
+// to nobody, if the room could not be read.
+func (r *roomNews) address(frames map[string][][]byte) {
+	if r.members == nil {
+		return
+	}
+	everybody := func(frame []byte) {
+		for _, user := range r.members {
+			frames[user] = append(frames[user], frame)
+		}
+	}
+	only := func(user string, frame []byte) { frames[user] = append(frames[user], frame) }
+
+	small := len(r.members) <= announcedRoom
+	for _, m := range r.joined {
+		frame := encode(wire.Member{Type: wire.TypeMemberJoined, ChatRoomID: r.id, UserID: m.UserID})
+		if small && !r.together[m.UserID] && slices.Contains(r.members, m.UserID) {
+			everybody(frame)
+		} else {
+			only(m.UserID, frame)
+		}
+	}
+	for _, user := range r.left {
+		frame := encode(wire.Member{Type: wire.TypeMemberLeft, ChatRoomID: r.id, UserID: user})
+		if small {
+			everybody(frame)
+		}
+		if !small || !slices.Contains(r.members, user) {
+			only(user, frame)
+		}
+	}
+	if r.gap {
+		everybody(encode(wire.Gap{Type: wire.TypeGap, ChatRoomID: r.id}))
+	}
+	for _, m := range r.messages {
+		r.addressMessage(m, frames)
+	}
+}
+
+// addressMessage gives a message to everybody in the room. Only its sender
+// sees the client message id.
+func (r *roomNews) addressMessage(m chat.Message, frames map[string][][]byte) {
+	frame := MessageFrame(m, r.previous[m.ID])
+	own := encode(frame)
+	others := own
+	if frame.ClientMessageID != "" {
+		frame.ClientMessageID = ""
+		others = encode(frame)
+	}
+	for _, user := range r.members {
+		if user == m.SenderID {
+			frames[user] = append(frames[user], own)
+		} else {
+			frames[user] = append(frames[user], others)
+		}
+	}
+}
+
+// MessageFrame is the frame that announces a message.
+func MessageFrame(m chat.Message, previous *string) wire.Message {
+	return wire.Message{
+		Type:              wire.TypeMessage,
+		ChatRoomID:        m.RoomID,
+		MessageID:         m.ID,
+		SenderID:          m.SenderID,
+		Content:           m.Content,
+		Timestamp:         m.SentAt,
+		PreviousMessageID: previous,
+		ClientMessageID:   m.ClientMessageID,
+	}
+}
+
+// encode renders a frame of strings and numbers, which cannot fail.
+func encode(frame any) []byte {
+	data, err := wire.Encode(frame)
+	if err != nil {
+		panic("stream: " + err.Error())
+	}
+	return data
+}
+
+func compare(a, b string) int { return cmp.Compare(a, b) }
+
+func outcome(ok bool) string {
+	if ok {
+		return "ok"
+	}
+	return "failed"
+}
+
+// requestLogger returns a logger that names the invocation.
+func requestLogger(ctx context.Context, log zerolog.Logger) zerolog.Logger {
+	if lc, ok := lambdacontext.FromContext(ctx); ok {
+		return log.With().Str("request_id", lc.AwsRequestID).Logger()
+	}
+	return log
+}

@@ -1,0 +1,169 @@
+// Package stream takes the table's stream records in: Fanout tells clients of
+// them, LastMessage keeps the projections that room lists are read from.
+//
+// Delivery is at least once and ordered per item only, so both are idempotent
+// and look at ids, never at the order of records. A record that cannot be read
+// is logged and skipped: it would be no more readable the next time, and must
+// not hold the shard.
+package stream
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/rs/zerolog"
+
+	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/table"
+)
+
+// ReplaySource is the eventSource of records that a replay made. They are
+// delivered whatever their age.
+const ReplaySource = "streamroom:replay"
+
+// Event is what a stream mapping invokes a function with. Records are decoded
+// one by one, so that one that is broken does not fail the others.
+type Event struct {
+	Records []json.RawMessage `json:"Records"`
+}
+
+// Response is what a function answers: the records to deliver again.
+type Response = events.DynamoDBEventResponse
+
+// Operations of records.
+const (
+	inserted = "INSERT"
+	removed  = "REMOVE"
+)
+
+type image = map[string]events.DynamoDBAttributeValue
+
+// record is one change of the table.
+type record struct {
+	sequence  string
+	operation string
+	key       table.Identity
+	at        time.Time // to the second
+	replayed  bool
+	before    image
+	after     image
+}
+
+// decode reads the records of an event and logs those that cannot be read.
+func decode(event Event, log *zerolog.Logger) (records []record, malformed int) {
+	records = make([]record, 0, len(event.Records))
+	for _, raw := range event.Records {
+		r, err := decodeRecord(raw)
+		if err != nil {
+			malformed++
+			logMalformed(log, r, err)
+			continue
+		}
+		records = append(records, r)
+	}
+	return records, malformed
+}
+
+// logMalformed names the record by what could be read of it, never by content.
+func logMalformed(log *zerolog.Logger, r record, err error) {
+	log.Error().Err(err).
+		Str("sequence_number", r.sequence).
+		Str("room_id", r.key.RoomID).
+		Str("message_id", r.key.MessageID).
+		Str("connection_id", r.key.ConnectionID).
+		Str("outcome", "malformed_record_skipped").
+		Msg("a stream record could not be read")
+}
+
+func decodeRecord(raw json.RawMessage) (record, error) {
+	var in events.DynamoDBEventRecord
+	if err := json.Unmarshal(raw, &in); err != nil {
+		return record{sequence: in.Change.SequenceNumber}, fmt.Errorf("decode record: %w", err)
+	}
+	r := record{
+		sequence:  in.Change.SequenceNumber,
+		operation: in.EventName,
+		at:        in.Change.ApproximateCreationDateTime.Time,
+		replayed:  in.EventSource == ReplaySource,
+		before:    in.Change.OldImage,
+		after:     in.Change.NewImage,
+	}
+	pk, err := textOf(in.Change.Keys, table.PK)
+	if err != nil {
+		return r, err
+	}
+	sk, err := textOf(in.Change.Keys, table.SK)
+	if err != nil {
+		return r, err
+	}
+	r.key, err = table.Parse(table.Key{PK: pk, SK: sk})
+	return r, err
+}
+
+// message reads the message that a record inserted.
+func (r record) message() (chat.Message, error) {
+	senderID, err := textOf(r.after, table.SenderID)
+	if err != nil {
+		return chat.Message{}, err
+	}
+	content, err := textOf(r.after, table.Content)
+	if err != nil {
+		return chat.Message{}, err
+	}
+	ms, err := chat.MessageTime(r.key.MessageID)
+	if err != nil || ms != r.key.MS {
+		return chat.Message{}, fmt.Errorf("message id %q does not carry the time of its key", r.key.MessageID)
+	}
+	m := chat.Message{RoomID: r.key.RoomID, ID: r.key.MessageID, SenderID: senderID, Content: content, SentAt: ms}
+	if _, ok := r.after[table.ClientMessageID]; ok {
+		if m.ClientMessageID, err = textOf(r.after, table.ClientMessageID); err != nil {
+			return chat.Message{}, err
+		}
+	}
+	return m, nil
+}
+
+// textOf returns a string attribute that must be there.
+func textOf(attributes image, name string) (string, error) {
+	v, ok := attributes[name]
+	if !ok {
+		return "", fmt.Errorf("attribute %s is missing", name)
+	}
+	if v.DataType() != events.DataTypeString {
+		return "", fmt.Errorf("attribute %s is no string", name)
+	}
+	return v.String(), nil
+}
+
+// numberOf returns an integer attribute that must be there.
+func numberOf(attributes image, name string) (int64, error) {
+	v, ok := attributes[name]
+	if !ok {
+		return 0, fmt.Errorf("attribute %s is missing", name)
+	}
+	if v.DataType() != events.DataTypeNumber {
+		return 0, fmt.Errorf("attribute %s is no number", name)
+	}
+	n, err := strconv.ParseInt(v.Number(), 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("attribute %s is no integer", name)
+	}
+	return n, nil
+}
+
+// failures collects the records that must be delivered again.
+type failures struct{ sequences []string }
+
+func (f *failures) add(sequences ...string) { f.sequences = append(f.sequences, sequences...) }
+
+// response lists the failures. The mapping goes back to the lowest of them.
+func (f *failures) response() Response {
+	var out Response
+	for _, sequence := range f.sequences {
+		out.BatchItemFailures = append(out.BatchItemFailures, events.DynamoDBBatchItemFailure{ItemIdentifier: sequence})
+	}
+	return out
+}
