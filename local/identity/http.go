@@ -1,0 +1,110 @@
+package identity
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+	"unicode/utf8"
+
+	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/wire"
+)
+
+// maxRequestBytes is ample for a name of 128 bytes with every byte escaped.
+const maxRequestBytes = 4096
+
+// NoticeHeader is on every answer of ServeToken.
+const NoticeHeader = "Streamroom-Notice"
+
+const notice = "development only: hands out tokens for any name, without a password"
+
+// ServeToken answers POST {"user":"alice","expiresIn":60} with
+// {"token":"…"}. The time is in seconds as for Token, and optional. Errors are
+// application/problem+json. Requests that a browser makes for a page of another
+// origin are refused: any page on the web could otherwise be anybody here.
+func (p *Pool) ServeToken(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set(NoticeHeader, notice)
+	w.Header().Set("Cache-Control", "no-store")
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		writeProblem(w, http.StatusMethodNotAllowed, chat.CodeInvalidRequest, `use POST with {"user":"alice"}`)
+		return
+	}
+	var origins http.CrossOriginProtection
+	if origins.Check(r) != nil {
+		writeProblem(w, http.StatusForbidden, chat.CodeForbidden, "tokens are not handed to pages of another origin")
+		return
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequestBytes))
+	if err != nil {
+		var tooLarge *http.MaxBytesError
+		if errors.As(err, &tooLarge) {
+			writeProblem(w, http.StatusRequestEntityTooLarge, chat.CodeTooLarge, fmt.Sprintf("the body may have %d bytes", maxRequestBytes))
+			return
+		}
+		writeProblem(w, http.StatusBadRequest, chat.CodeInvalidRequest, "the body could not be read to its end")
+		return
+	}
+	token, err := p.tokenFor(body)
+	var refused *chat.Error
+	switch {
+	case errors.As(err, &refused):
+		writeProblem(w, http.StatusBadRequest, refused.Code, refused.Message)
+	case err != nil:
+		writeProblem(w, http.StatusInternalServerError, chat.CodeInternal, err.Error())
+	default:
+		writeJSON(w, http.StatusOK, "application/json", map[string]string{"token": token})
+	}
+}
+
+func (p *Pool) tokenFor(body []byte) (string, error) {
+	var request struct {
+		User      string `json:"user"`
+		ExpiresIn int64  `json:"expiresIn"`
+	}
+	if !utf8.Valid(body) {
+		return "", chat.Errorf(chat.CodeInvalidRequest, "the body is not valid UTF-8")
+	}
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.DisallowUnknownFields()
+	err := decoder.Decode(&request)
+	if err == nil && len(bytes.TrimSpace(body[decoder.InputOffset():])) > 0 {
+		err = errors.New("more follows the object")
+	}
+	if err != nil {
+		return "", chat.Errorf(chat.CodeInvalidRequest, `the body must be like {"user":"alice","expiresIn":60}: %v`, err)
+	}
+	// Clamped, a number of seconds beyond what a Duration holds is still refused.
+	const bound = int64(2 * maxLife / time.Second)
+	seconds := min(max(request.ExpiresIn, -bound), bound)
+	return p.Token(request.User, time.Duration(seconds)*time.Second)
+}
+
+// ServeJWKS answers GET and HEAD with the pool's JSON Web Key Set.
+func (p *Pool) ServeJWKS(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		writeProblem(w, http.StatusMethodNotAllowed, chat.CodeInvalidRequest, "use GET")
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-cache") // the key may be another after a restart
+	_, _ = w.Write(p.keySet)
+}
+
+func writeProblem(w http.ResponseWriter, status int, code chat.Code, detail string) {
+	writeJSON(w, status, "application/problem+json", wire.Problem{
+		Title: http.StatusText(status), Status: status, Detail: detail, Code: string(code),
+	})
+}
+
+// writeJSON ignores that the client may be gone: there is nobody left to tell.
+func writeJSON(w http.ResponseWriter, status int, contentType string, body any) {
+	w.Header().Set("Content-Type", contentType)
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body)
+}

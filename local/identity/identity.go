@@ -1,0 +1,122 @@
+// Package identity stands in for the user pool while developing. It signs
+// tokens of the shape of Cognito's access tokens for any user name, without a
+// password, and publishes the key that verifies them. It is for development
+// only: whoever reaches it can be anybody.
+package identity
+
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/MicahParks/jwkset"
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/streamroom/streamroom/shared/chat"
+)
+
+// ClientID is the client that every token is for.
+const ClientID = "streamroom-local"
+
+const (
+	defaultLife = time.Hour
+	// maxLife is the longest life that Cognito can give to an access token.
+	maxLife = 24 * time.Hour
+)
+
+// Pool signs tokens. It is safe for concurrent use.
+type Pool struct {
+	issuer string
+	now    func() time.Time
+	key    *rsa.PrivateKey
+	keyID  string
+	keySet []byte // the public key as a JSON Web Key Set
+}
+
+// Open returns a pool that signs for the issuer, which must be the address
+// where ServeJWKS is reached. Its key is kept in folder dir, so that tokens
+// outlive a restart; both are created if they do not exist. With dir "" the key
+// lives as long as the pool. An error names the file or folder to look at.
+func Open(dir, issuer string, now func() time.Time) (*Pool, error) {
+	if issuer == "" || now == nil {
+		return nil, errors.New("identity: an issuer and a clock are required")
+	}
+	key, err := openKey(dir)
+	if err != nil {
+		return nil, fmt.Errorf("identity: %w", err)
+	}
+	p := &Pool{issuer: issuer, now: now, key: key}
+	if err := p.publish(); err != nil {
+		return nil, fmt.Errorf("identity: publish key: %w", err)
+	}
+	return p, nil
+}
+
+// publish derives the key's id and the key set. The id is the key's thumbprint
+// (RFC 7638), so that it changes with the key and only then.
+func (p *Pool) publish() error {
+	options := jwkset.JWKOptions{Metadata: jwkset.JWKMetadataOptions{ALG: jwkset.AlgRS256, USE: jwkset.UseSig}}
+	key, err := jwkset.NewJWKFromKey(&p.key.PublicKey, options)
+	if err != nil {
+		return err
+	}
+	public := key.Marshal()
+	thumbprint := sha256.Sum256(fmt.Appendf(nil, `{"e":%q,"kty":"RSA","n":%q}`, public.E, public.N))
+	p.keyID = base64.RawURLEncoding.EncodeToString(thumbprint[:])
+	public.KID = p.keyID
+	p.keySet, err = json.Marshal(jwkset.JWKSMarshal{Keys: []jwkset.JWKMarshal{public}})
+	return err
+}
+
+// Token returns a signed token for the user, a name of 1 to 128 bytes of UTF-8
+// without control characters or "#". It ends expiresIn from now, at most 24 h
+// either way and in whole seconds: a negative time gives one that has ended, 0
+// stands for an hour. Bad arguments are a *chat.Error with CodeInvalidRequest.
+func (p *Pool) Token(user string, expiresIn time.Duration) (string, error) {
+	if chat.ValidateUserID(user) != nil {
+		return "", chat.Errorf(chat.CodeInvalidRequest, "user must be 1 to %d bytes of UTF-8 without control characters or #", chat.MaxUserID)
+	}
+	if expiresIn < -maxLife || expiresIn > maxLife {
+		return "", chat.Errorf(chat.CodeInvalidRequest, "a token ends at most %v from now, or ended as long ago", maxLife)
+	}
+	if expiresIn == 0 {
+		expiresIn = defaultLife
+	}
+	issuedAt := p.now()
+	expiresAt := issuedAt.Add(expiresIn)
+	if expiresIn < 0 {
+		issuedAt = expiresAt.Add(-defaultLife) // nobody issues an ended token
+	}
+	var id [16]byte
+	_, _ = rand.Read(id[:]) // never fails
+	subject := sha256.Sum256([]byte("streamroom user " + user))
+
+	token := jwt.NewWithClaims(jwt.SigningMethodRS256, jwt.MapClaims{
+		"iss":       p.issuer,
+		"client_id": ClientID,
+		"token_use": "access",
+		"sub":       uuid([16]byte(subject[:16])), // as in a pool, opaque and the same every time
+		"username":  user,
+		"iat":       issuedAt.Unix(),
+		"exp":       expiresAt.Unix(),
+		"jti":       uuid(id),
+	})
+	token.Header = map[string]any{"kid": p.keyID, "alg": token.Method.Alg()}
+	signed, err := token.SignedString(p.key)
+	if err != nil {
+		return "", fmt.Errorf("identity: sign token: %w", err)
+	}
+	return signed, nil
+}
+
+// uuid renders b as a UUID of version 4.
+func uuid(b [16]byte) string {
+	b[6] = b[6]&0x0f | 0x40
+	b[8] = b[8]&0x3f | 0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
