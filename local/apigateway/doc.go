@@ -1,0 +1,26 @@
+// Package apigateway stands in for API Gateway on one machine: a WebSocket API
+// with its @connections management API, and an HTTP API (payload format 2.0),
+// both in front of Lambda-style functions that are reached through an [Invoke].
+//
+// It exists so that a function cannot tell the difference, least of all where
+// API Gateway is unkind: events carry the fields that AWS sends and no others,
+// a post to a connection answers 410 until the handshake has ended, messages of
+// one connection are invoked concurrently, $disconnect is best effort, a
+// function's failure is a frame of the gateway's own, and the limits close the
+// connection with AWS's codes.
+//
+// Some of AWS's behaviour has no public source. What was chosen there:
+//
+//   - A $connect that times out answers 504; one whose response has no usable
+//     statusCode answers 502, and on any other route the same fault sends the
+//     frame "Internal server error".
+//   - A handshake URL over 4,096 characters answers 414.
+//   - Protocol pings are answered but do not count as activity; messages and
+//     posts do.
+//   - The 2 hour limit closes with 1001 "Going away", as the idle limit does.
+//   - A dropped network reports $disconnect with 1006 and an empty reason.
+//   - Route responses are sent whatever their statusCode.
+//   - A text message that is not UTF-8 is not JSON, so it takes $default.
+//   - One bucket of requests is shared by messages and @connections, as AWS
+//     shares its account bucket.
+package apigateway
