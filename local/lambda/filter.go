@@ -1,0 +1,216 @@
+package lambda
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams/types"
+)
+
+// Filter is one compiled event filter of a mapping: all of its fields must
+// match, by any of their alternatives.
+type Filter struct {
+	fields []field
+}
+
+type field struct {
+	value func(*types.Record) (string, bool)
+	rules []rule
+}
+
+// rule matches a value exactly or by its prefix.
+type rule struct {
+	text   string
+	prefix bool
+}
+
+// ParseFilter compiles a filter in the language of FilterCriteria. It knows
+// what is deployed: exact strings and {"prefix":"…"}, on eventName, on
+// userIdentity.type and .principalId, and on attributes of type S or N of
+// dynamodb.Keys, .NewImage and .OldImage. It refuses anything else, rather than
+// match differently from AWS.
+func ParseFilter(text string) (Filter, error) {
+	var f Filter
+	err := walkObject([]byte(text), func(name string, value json.RawMessage) error {
+		switch name {
+		case "eventName":
+			return f.add(value, func(r *types.Record) (string, bool) { return string(r.EventName), true })
+		case "userIdentity":
+			return f.parseIdentity(value)
+		case "dynamodb":
+			return f.parseImages(value)
+		}
+		return errors.New("cannot be filtered on here: use eventName, userIdentity or dynamodb")
+	})
+	if err != nil {
+		return Filter{}, fmt.Errorf("filter %s: %w", text, err)
+	}
+	if len(f.fields) == 0 {
+		return Filter{}, fmt.Errorf("filter %s: it has no field to match", text)
+	}
+	return f, nil
+}
+
+// Match reports whether the record passes the filter.
+func (f Filter) Match(r *types.Record) bool {
+	for _, field := range f.fields {
+		value, ok := field.value(r)
+		if !ok || !slices.ContainsFunc(field.rules, func(rule rule) bool { return rule.match(value) }) {
+			return false
+		}
+	}
+	return true
+}
+
+func (r rule) match(value string) bool {
+	if r.prefix {
+		return strings.HasPrefix(value, r.text)
+	}
+	return value == r.text
+}
+
+func (f *Filter) parseIdentity(text json.RawMessage) error {
+	return walkObject(text, func(name string, value json.RawMessage) error {
+		var get func(*types.Identity) *string
+		switch name {
+		case "type":
+			get = func(i *types.Identity) *string { return i.Type }
+		case "principalId":
+			get = func(i *types.Identity) *string { return i.PrincipalId }
+		default:
+			return errors.New("is no field of userIdentity: use type or principalId")
+		}
+		return f.add(value, func(r *types.Record) (string, bool) {
+			if r.UserIdentity == nil {
+				return "", false
+			}
+			return aws.ToString(get(r.UserIdentity)), true
+		})
+	})
+}
+
+func (f *Filter) parseImages(text json.RawMessage) error {
+	return walkObject(text, func(name string, value json.RawMessage) error {
+		var image func(*types.StreamRecord) map[string]types.AttributeValue
+		switch name {
+		case "Keys":
+			image = func(s *types.StreamRecord) map[string]types.AttributeValue { return s.Keys }
+		case "NewImage":
+			image = func(s *types.StreamRecord) map[string]types.AttributeValue { return s.NewImage }
+		case "OldImage":
+			image = func(s *types.StreamRecord) map[string]types.AttributeValue { return s.OldImage }
+		default:
+			return errors.New("cannot be filtered on here: use Keys, NewImage or OldImage")
+		}
+		return walkObject(value, func(attribute string, value json.RawMessage) error {
+			return walkObject(value, func(kind string, value json.RawMessage) error {
+				return f.parseAttribute(image, attribute, kind, value)
+			})
+		})
+	})
+}
+
+func (f *Filter) parseAttribute(image func(*types.StreamRecord) map[string]types.AttributeValue, attribute, kind string, rules json.RawMessage) error {
+	switch kind {
+	case "S":
+		return f.add(rules, func(r *types.Record) (string, bool) {
+			v, ok := image(r.Dynamodb)[attribute].(*types.AttributeValueMemberS)
+			if !ok {
+				return "", false
+			}
+			return v.Value, true
+		})
+	case "N": // a string, too
+		return f.add(rules, func(r *types.Record) (string, bool) {
+			v, ok := image(r.Dynamodb)[attribute].(*types.AttributeValueMemberN)
+			if !ok {
+				return "", false
+			}
+			return v.Value, true
+		})
+	}
+	return errors.New("is no attribute type that can be filtered on here: use S or N")
+}
+
+// add compiles the alternatives of one field.
+func (f *Filter) add(text json.RawMessage, value func(*types.Record) (string, bool)) error {
+	var alternatives []json.RawMessage
+	if err := json.Unmarshal(text, &alternatives); err != nil || len(alternatives) == 0 {
+		return errors.New("needs a list with at least one alternative")
+	}
+	rules := make([]rule, len(alternatives))
+	for i, alternative := range alternatives {
+		var err error
+		if rules[i], err = parseRule(alternative); err != nil {
+			return err
+		}
+	}
+	f.fields = append(f.fields, field{value, rules})
+	return nil
+}
+
+func parseRule(text json.RawMessage) (rule, error) {
+	var r rule
+	switch text[0] {
+	case '"':
+		err := json.Unmarshal(text, &r.text)
+		return r, err
+	case '{':
+		r.prefix = true
+		err := walkObject(text, func(name string, value json.RawMessage) error {
+			if name != "prefix" {
+				return errors.New("is an operator that is not supported here: use prefix or an exact string")
+			}
+			if value[0] != '"' {
+				return errors.New("needs a string")
+			}
+			return json.Unmarshal(value, &r.text)
+		})
+		return r, err
+	}
+	return rule{}, fmt.Errorf("value %s is not supported: use a string or {\"prefix\":\"…\"}", text)
+}
+
+// walkObject calls visit for every member of a JSON object, in order. It
+// refuses empty objects and repeated names, of which AWS keeps only the last.
+func walkObject(text []byte, visit func(name string, value json.RawMessage) error) error {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	open, err := decoder.Token()
+	if err != nil || open != json.Delim('{') {
+		return errors.New("needs a JSON object")
+	}
+	seen := make(map[string]bool)
+	for decoder.More() {
+		token, err := decoder.Token()
+		if err != nil {
+			return fmt.Errorf("is no valid JSON: %w", err)
+		}
+		name, _ := token.(string)
+		var value json.RawMessage
+		if err := decoder.Decode(&value); err != nil {
+			return fmt.Errorf("%s is no valid JSON: %w", name, err)
+		}
+		if seen[name] {
+			return fmt.Errorf("%s is there twice; AWS keeps only the last", name)
+		}
+		seen[name] = true
+		if err := visit(name, value); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	if _, err := decoder.Token(); err != nil {
+		return fmt.Errorf("is no valid JSON: %w", err)
+	}
+	if decoder.More() {
+		return errors.New("has text after its JSON object")
+	}
+	if len(seen) == 0 {
+		return errors.New("is empty")
+	}
+	return nil
+}

@@ -1,0 +1,258 @@
+package lambda
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-lambda-go/lambdacontext"
+	"github.com/jonboulle/clockwork"
+	"github.com/rs/zerolog"
+
+	"github.com/streamroom/streamroom/shared/topology"
+)
+
+// Limits of a synchronous invocation's payloads, in bytes. The answer's limit
+// is Lambda's too: 6 MB and a little.
+const (
+	MaxRequestBytes  = 6 << 20
+	MaxResponseBytes = MaxRequestBytes + 100
+)
+
+// LatestVersion is the version that every invocation here executes.
+const LatestVersion = "$LATEST"
+
+// Unhandled is the FunctionError of every invocation whose function failed.
+const Unhandled = "Unhandled"
+
+// Errors of an invocation that never reached the function.
+var (
+	// ErrThrottled says that all of the function's concurrency is in use.
+	ErrThrottled = errors.New("function is throttled: its concurrency is in use")
+	// ErrUnknownFunction says that no function of that name was registered.
+	ErrUnknownFunction = errors.New("no such function")
+	// ErrRequestTooLarge says that the payload is over MaxRequestBytes.
+	ErrRequestTooLarge = errors.New("request payload is over 6 MB")
+	// ErrClosed says that Shutdown was called.
+	ErrClosed = errors.New("invoker is shut down")
+)
+
+// FunctionARN is the ARN under which a local function is invoked.
+func FunctionARN(name string) string {
+	return "arn:aws:lambda:us-east-1:000000000000:function:" + name
+}
+
+// Result is what an invocation that reached its function came to.
+type Result struct {
+	Payload         []byte // the function's JSON, or Lambda's error object; the caller may keep it
+	FunctionError   string // "" or Unhandled
+	RequestID       string // a UUID
+	ExecutedVersion string // LatestVersion
+}
+
+// Invoker runs Lambda functions in this process. Its methods may be used by
+// several goroutines at once.
+type Invoker struct {
+	clock  clockwork.Clock
+	logger zerolog.Logger
+
+	// base is the parent of every handler's context: as on Lambda, a caller
+	// that goes away does not stop the function.
+	base   context.Context
+	cancel context.CancelFunc
+
+	mu        sync.Mutex
+	functions map[string]*function
+	closed    bool
+	running   int
+	idle      chan struct{} // closed when closed and nothing runs
+}
+
+// function is a registered function and its execution environments.
+type function struct {
+	topology.Function
+	newHandler func() lambda.Handler
+	free       []lambda.Handler // environments that wait for work
+	unborn     int              // environments that may still be made
+}
+
+// NewInvoker returns an Invoker without functions. Timeouts run on clock. The
+// logger gets panics and handlers that outlive their timeout, never payloads.
+func NewInvoker(clock clockwork.Clock, logger zerolog.Logger) *Invoker {
+	base, cancel := context.WithCancel(context.Background())
+	return &Invoker{
+		clock:     clock,
+		logger:    logger,
+		base:      base,
+		cancel:    cancel,
+		functions: make(map[string]*function),
+		idle:      make(chan struct{}),
+	}
+}
+
+// Register makes a function known under f.Name, with at most concurrency
+// invocations at a time. newHandler is called once per execution environment,
+// at first use, and usually returns lambda.NewHandler(fn): a handler of
+// aws-lambda-go answers from a pool of buffers that it reuses at once, so that
+// two invocations of one handler could read each other's answers. An
+// environment runs one invocation at a time, as on Lambda. Registering a name
+// again replaces the function.
+func (i *Invoker) Register(f topology.Function, concurrency int, newHandler func() lambda.Handler) error {
+	switch {
+	case f.Name == "":
+		return errors.New("register function: it needs a name")
+	case f.Timeout <= 0:
+		return fmt.Errorf("register function %s: its timeout must be positive", f.Name)
+	case concurrency < 1:
+		return fmt.Errorf("register function %s: its concurrency must be at least 1, not %d", f.Name, concurrency)
+	case newHandler == nil:
+		return fmt.Errorf("register function %s: it needs a handler", f.Name)
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.functions[f.Name] = &function{Function: f, newHandler: newHandler, unborn: concurrency}
+	return nil
+}
+
+// Invoke runs the function name on a JSON payload and waits for its answer, at
+// most for the function's timeout. A function that fails, panics or times out
+// is a Result with a FunctionError. An error means that the function was not
+// reached (ErrThrottled and the other errors of this package), or that ctx
+// ended, in which case the function runs on. The payload must not be changed
+// afterwards: a handler may outlive its timeout.
+func (i *Invoker) Invoke(ctx context.Context, name string, payload []byte) (Result, error) {
+	if len(payload) > MaxRequestBytes {
+		return Result{}, fmt.Errorf("invoke %s: %w", name, ErrRequestTooLarge)
+	}
+	f, handler, err := i.acquire(name)
+	if err != nil {
+		return Result{}, fmt.Errorf("invoke %s: %w", name, err)
+	}
+	result := Result{RequestID: newUUID(), ExecutedVersion: LatestVersion}
+	running, expire := i.environmentContext(f, result.RequestID)
+	timer := i.clock.AfterFunc(f.Timeout, func() { expire(context.DeadlineExceeded) })
+
+	answers := make(chan answer, 1)
+	go func() {
+		var a answer
+		// Deferred, because a handler may end its goroutine.
+		defer func() {
+			if !timer.Stop() {
+				i.logger.Warn().Str("function", name).Str("requestId", result.RequestID).
+					Msg("a handler ended after its function's timeout; Lambda would have killed it")
+			}
+			i.release(f, handler) // before the answer: the caller may invoke again at once
+			answers <- a
+			expire(nil)
+		}()
+		i.run(running, f, handler, payload, &a)
+	}()
+
+	select {
+	case a := <-answers:
+		result.Payload, result.FunctionError = a.payload, a.functionError
+	case <-running.Done():
+		// The handler's context also ends right after its answer.
+		select {
+		case a := <-answers:
+			result.Payload, result.FunctionError = a.payload, a.functionError
+		default:
+			if !errors.Is(context.Cause(running), context.DeadlineExceeded) {
+				return Result{}, fmt.Errorf("invoke %s: %w", name, ErrClosed)
+			}
+			result.Payload, result.FunctionError = timeoutError(i.clock.Now(), result.RequestID, f.Timeout), Unhandled
+		}
+	case <-ctx.Done():
+		return Result{}, fmt.Errorf("invoke %s: %w", name, ctx.Err())
+	}
+	return result, nil
+}
+
+// Shutdown refuses further invocations and waits until the running ones have
+// ended. If ctx ends first, it cancels their contexts and returns an error.
+func (i *Invoker) Shutdown(ctx context.Context) error {
+	i.mu.Lock()
+	if !i.closed {
+		i.closed = true
+		i.closeIdle()
+	}
+	running := i.running
+	i.mu.Unlock()
+	defer i.cancel()
+	select {
+	case <-i.idle:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("shut down with up to %d invocations running: %w", running, ctx.Err())
+	}
+}
+
+// acquire takes an execution environment of the function.
+func (i *Invoker) acquire(name string) (*function, lambda.Handler, error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	f, ok := i.functions[name]
+	var handler lambda.Handler
+	switch {
+	case i.closed:
+		return nil, nil, ErrClosed
+	case !ok:
+		return nil, nil, ErrUnknownFunction
+	case len(f.free) > 0:
+		last := len(f.free) - 1
+		handler, f.free = f.free[last], f.free[:last]
+	case f.unborn > 0:
+		f.unborn--
+		handler = f.newHandler()
+	default:
+		return nil, nil, ErrThrottled
+	}
+	i.running++
+	return f, handler, nil
+}
+
+func (i *Invoker) release(f *function, handler lambda.Handler) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	f.free = append(f.free, handler)
+	i.running--
+	i.closeIdle()
+}
+
+func (i *Invoker) closeIdle() {
+	if i.closed && i.running == 0 {
+		close(i.idle)
+	}
+}
+
+// environmentContext is the context that the handler sees. Its deadline is on
+// the invoker's clock.
+func (i *Invoker) environmentContext(f *function, requestID string) (context.Context, context.CancelCauseFunc) {
+	ctx, expire := context.WithCancelCause(i.base)
+	ctx = lambdacontext.NewContext(ctx, &lambdacontext.LambdaContext{
+		AwsRequestID:       requestID,
+		InvokedFunctionArn: FunctionARN(f.Name),
+	})
+	return deadlineContext{ctx, i.clock.Now().Add(f.Timeout)}, expire
+}
+
+// deadlineContext tells a deadline that somebody else enforces.
+type deadlineContext struct {
+	context.Context
+	deadline time.Time
+}
+
+func (c deadlineContext) Deadline() (time.Time, bool) { return c.deadline, true }
+
+// newUUID returns a random UUID, as request ids are.
+func newUUID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails
+	b[6] = b[6]&0x0f | 0x40
+	b[8] = b[8]&0x3f | 0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}

@@ -1,0 +1,317 @@
+package lambda
+
+import (
+	"context"
+	"errors"
+	"hash/maphash"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams/types"
+)
+
+const (
+	// pageLimit is the most records that GetRecords gives.
+	pageLimit = 1000
+	// pageCut is a size from which a page may have been cut short by its limit
+	// of 1 MB: what did not fit may be as large as two images of 400 KB.
+	pageCut = 128 << 10
+)
+
+// record is a stream record that passed the filters, encoded once.
+type record struct {
+	sequence string
+	created  time.Time
+	json     []byte
+	position *position
+}
+
+// position is a place in the shard up to which nothing is left to do once done
+// is set here and on every position before.
+type position struct {
+	through string // the last sequence number that it covers
+	done    bool
+}
+
+// shard reads one shard and deals its records out to lanes, by item.
+type shard struct {
+	*Mapping
+	id    string
+	wake  chan struct{}
+	space chan struct{} // signalled when a lane took a batch
+	lanes []*lane
+
+	// Only the reader uses these.
+	iterator string
+	read     string // the last sequence number read, "" for none
+	failures int    // in a row
+
+	mu          sync.Mutex
+	outstanding []*position // oldest first
+	checkpoint  string
+	closed      bool
+}
+
+// seed makes the hash that picks an item's lane.
+var seed = maphash.MakeSeed()
+
+func newShard(m *Mapping, id, after string) *shard {
+	s := &shard{
+		Mapping:    m,
+		id:         id,
+		wake:       make(chan struct{}, 1),
+		space:      make(chan struct{}, 1),
+		read:       after,
+		checkpoint: after,
+	}
+	for range m.ParallelizationFactor {
+		s.lanes = append(s.lanes, &lane{shard: s, ready: make(chan struct{}, 1)})
+	}
+	return s
+}
+
+// run reads until ctx ends or the shard does, and waits for the lanes. It
+// reports whether the shard was processed to its end.
+func (s *shard) run(ctx, invoking context.Context) bool {
+	var lanes sync.WaitGroup
+	for _, l := range s.lanes {
+		lanes.Go(func() { l.run(ctx, invoking) })
+	}
+	for s.poll(ctx) {
+	}
+	lanes.Wait()
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed || len(s.outstanding) > 0 {
+		return false
+	}
+	s.save(invoking, Checkpoint{SequenceNumber: s.checkpoint, Finished: true})
+	return true
+}
+
+// poll reads one page and waits until it is time for the next. It reports
+// whether there may be one.
+func (s *shard) poll(ctx context.Context) bool {
+	began := s.Clock.Now()
+	more, err := s.readPage(ctx)
+	switch {
+	case ctx.Err() != nil:
+		return false
+	case err != nil:
+		return s.recover(ctx, err)
+	case s.iterator == "":
+		s.close()
+		return false
+	}
+	s.failures = 0
+	if !s.awaitSpace(ctx) {
+		return false
+	}
+	if more {
+		return true
+	}
+	return s.awaitPoll(ctx, began)
+}
+
+// readPage reads what follows the iterator. It reports whether the page was cut
+// short, so that more can be had at once.
+func (s *shard) readPage(ctx context.Context) (more bool, err error) {
+	if s.iterator == "" {
+		in := &dynamodbstreams.GetShardIteratorInput{
+			StreamArn:         aws.String(s.StreamARN),
+			ShardId:           aws.String(s.id),
+			ShardIteratorType: types.ShardIteratorTypeTrimHorizon,
+		}
+		if s.read != "" {
+			in.ShardIteratorType = types.ShardIteratorTypeAfterSequenceNumber
+			in.SequenceNumber = aws.String(s.read)
+		}
+		out, err := s.Streams.GetShardIterator(ctx, in)
+		if err != nil {
+			return false, err
+		}
+		s.iterator = aws.ToString(out.ShardIterator)
+	}
+	out, err := s.Streams.GetRecords(ctx, &dynamodbstreams.GetRecordsInput{
+		ShardIterator: aws.String(s.iterator),
+		Limit:         aws.Int32(pageLimit),
+	})
+	if err != nil {
+		return false, err
+	}
+	s.iterator = aws.ToString(out.NextShardIterator)
+	return s.accept(ctx, out.Records), nil
+}
+
+// recover deals with a failed read.
+func (s *shard) recover(ctx context.Context, err error) bool {
+	var (
+		expired *types.ExpiredIteratorException
+		trimmed *types.TrimmedDataAccessException
+		gone    *types.ResourceNotFoundException
+	)
+	s.failures++
+	wait := backoff(s.failures)
+	event := s.Logger.Warn().Err(err).Str("shard", s.id).Str("after", s.read).Dur("retryIn", wait)
+	switch {
+	case errors.As(err, &expired):
+		s.iterator = ""
+		event.Msg("shard iterator has expired, taking a new one")
+	case errors.As(err, &trimmed):
+		s.iterator, s.read = "", ""
+		event.Msg("records that were not processed are gone from the stream, going on with the oldest that it has")
+	case errors.As(err, &gone):
+		event.Msg("shard is gone from the stream, treating it as ended")
+		s.close()
+		return false
+	default:
+		event.Msg("cannot read the shard")
+	}
+	return sleep(ctx, s.Clock, wait)
+}
+
+// accept filters and encodes a page and deals it out.
+func (s *shard) accept(ctx context.Context, page []types.Record) (more bool) {
+	size := int64(0)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range page {
+		r := &page[i]
+		if r.Dynamodb == nil {
+			continue
+		}
+		size += aws.ToInt64(r.Dynamodb.SizeBytes)
+		s.read = aws.ToString(r.Dynamodb.SequenceNumber)
+		if !s.matches(r) {
+			s.skip()
+			continue
+		}
+		text, err := appendRecord(nil, r, s.region, s.StreamARN)
+		if err != nil {
+			s.Logger.Error().Err(err).Str("shard", s.id).Str("sequenceNumber", s.read).Msg("cannot encode a stream record, skipping it")
+			s.skip()
+			continue
+		}
+		p := &position{through: s.read}
+		s.outstanding = append(s.outstanding, p)
+		s.lanes[s.lane(r)].add(record{
+			sequence: s.read,
+			created:  aws.ToTime(r.Dynamodb.ApproximateCreationDateTime),
+			json:     text,
+			position: p,
+		}, s.Clock.Now())
+	}
+	s.advance(ctx)
+	return len(page) >= pageLimit || size >= pageCut
+}
+
+// skip passes over the record that was just read.
+func (s *shard) skip() {
+	if last := len(s.outstanding) - 1; last >= 0 {
+		s.outstanding[last].through = s.read
+		return
+	}
+	s.outstanding = append(s.outstanding, &position{through: s.read, done: true})
+}
+
+// lane picks the lane of a record's item.
+func (s *shard) lane(r *types.Record) uint64 {
+	if len(s.lanes) == 1 {
+		return 0
+	}
+	// Keys have at most two attributes, whose order in the map does not count.
+	sum := uint64(0)
+	for name, value := range r.Dynamodb.Keys {
+		text, err := appendValue([]byte(name), value)
+		if err != nil { // such a record is not encoded either
+			return 0
+		}
+		sum += maphash.Bytes(seed, text)
+	}
+	return sum % uint64(len(s.lanes))
+}
+
+// finish marks records as processed, or given up.
+func (s *shard) finish(ctx context.Context, records []record) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range records {
+		r.position.done = true
+	}
+	s.advance(ctx)
+}
+
+// advance moves the checkpoint over everything that is done.
+func (s *shard) advance(ctx context.Context) {
+	n := 0
+	for n < len(s.outstanding) && s.outstanding[n].done {
+		s.checkpoint = s.outstanding[n].through
+		s.outstanding[n] = nil
+		n++
+	}
+	if n > 0 {
+		s.outstanding = s.outstanding[n:]
+		s.save(ctx, Checkpoint{SequenceNumber: s.checkpoint})
+	}
+}
+
+func (s *shard) save(ctx context.Context, c Checkpoint) {
+	if err := s.Checkpoints.Save(ctx, s.name, s.id, c); err != nil {
+		s.Logger.Error().Err(err).Str("shard", s.id).Msg("cannot save a checkpoint; records will be delivered again after a restart")
+	}
+}
+
+// close tells the lanes that nothing follows.
+func (s *shard) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	for _, l := range s.lanes {
+		signal(l.ready)
+	}
+}
+
+// awaitSpace waits while a lane has a full batch in stock that it has not
+// taken, which bounds what is held in memory.
+func (s *shard) awaitSpace(ctx context.Context) bool {
+	for s.full() {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-s.space:
+		}
+	}
+	return true
+}
+
+func (s *shard) full() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, l := range s.lanes {
+		if _, full := l.batch(); full {
+			return true
+		}
+	}
+	return false
+}
+
+// awaitPoll waits for the next poll: a wake, or the interval.
+func (s *shard) awaitPoll(ctx context.Context, last time.Time) bool {
+	timer := s.Clock.NewTimer(s.PollInterval - s.Clock.Since(last))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.Chan():
+		return true
+	case <-s.wake:
+	}
+	// Who gathers for a window has no use for polls in quick succession.
+	if rest := BasePollInterval - s.Clock.Since(last); s.BatchWindow > 0 && rest > 0 {
+		return sleep(ctx, s.Clock, rest)
+	}
+	return true
+}
