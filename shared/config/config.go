@@ -1,0 +1,116 @@
+// Package config names the environment variables that the functions read, and
+// loads them with their types. infra sets them by these names, the local
+// runtime gives them by these names.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/rs/zerolog"
+)
+
+// The environment variables.
+const (
+	TableName   = "TABLE_NAME"     // the DynamoDB table
+	CallbackURL = "CALLBACK_URL"   // the @connections API, https://{domain}/{stage}
+	Issuer      = "JWT_ISSUER"     // the claim iss of accepted tokens
+	KeysURL     = "JWT_KEYS_URL"   // the issuer's JWKS; optional, by default below the issuer
+	Audience    = "JWT_AUDIENCE"   // accepted client ids, separated by commas
+	TokenUse    = "JWT_TOKEN_USE"  // accepted values of token_use, separated by commas; optional, not checked by default
+	UserClaim   = "JWT_USER_CLAIM" // the claim that is the user id; optional, see auth.UserID
+	QueryToken  = "TOKEN_IN_QUERY" // "true" accepts ?token= at $connect; optional. URLs end up in logs.
+	LogLevel    = "LOG_LEVEL"      // debug, info, warn or error; optional, info by default
+)
+
+// Reader loads variables and remembers what was wrong, so that one error names
+// everything there is to mend.
+type Reader struct {
+	get  func(string) string
+	errs []error
+}
+
+// NewReader reads variables with get, which is os.Getenv on AWS.
+func NewReader(get func(string) string) *Reader { return &Reader{get: get} }
+
+// Err returns what was wrong with the variables read so far.
+func (r *Reader) Err() error { return errors.Join(r.errs...) }
+
+func (r *Reader) required(name string) string {
+	value := r.get(name)
+	if value == "" {
+		r.errs = append(r.errs, fmt.Errorf("the environment variable %s is not set", name))
+	}
+	return value
+}
+
+// Table returns the table's name.
+func (r *Reader) Table() string { return r.required(TableName) }
+
+// Callback returns the URL of the @connections API.
+func (r *Reader) Callback() string { return r.required(CallbackURL) }
+
+// Tokens says which tokens are accepted. See auth.Config for the fields.
+type Tokens struct {
+	Issuer    string
+	KeysURL   string
+	Audience  []string
+	TokenUse  []string
+	UserClaim string
+	InQuery   bool
+}
+
+// Tokens returns which tokens are accepted.
+func (r *Reader) Tokens() Tokens {
+	return Tokens{
+		Issuer:    r.required(Issuer),
+		KeysURL:   r.get(KeysURL),
+		Audience:  list(r.required(Audience)),
+		TokenUse:  list(r.get(TokenUse)),
+		UserClaim: r.UserClaim(),
+		InQuery:   r.boolean(QueryToken),
+	}
+}
+
+// UserClaim returns the claim that is the user id; "" for the default.
+func (r *Reader) UserClaim() string { return r.get(UserClaim) }
+
+// LogLevel returns from which level on to log.
+func (r *Reader) LogLevel() zerolog.Level {
+	value := r.get(LogLevel)
+	if value == "" {
+		return zerolog.InfoLevel
+	}
+	level, err := zerolog.ParseLevel(value)
+	if err != nil {
+		r.errs = append(r.errs, fmt.Errorf("%s is %q; use debug, info, warn or error", LogLevel, value))
+		return zerolog.InfoLevel
+	}
+	return level
+}
+
+func (r *Reader) boolean(name string) bool {
+	value := r.get(name)
+	if value == "" {
+		return false
+	}
+	b, err := strconv.ParseBool(value)
+	if err != nil {
+		r.errs = append(r.errs, fmt.Errorf("%s is %q; use true or false", name, value))
+	}
+	return b
+}
+
+// list splits a list at its commas; blanks and empty entries are left out.
+func list(value string) []string {
+	var out []string
+	for part := range strings.SplitSeq(value, ",") {
+		if part = strings.TrimSpace(part); part != "" {
+			out = append(out, part)
+		}
+	}
+	return slices.Clip(out)
+}

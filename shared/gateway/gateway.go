@@ -1,0 +1,125 @@
+// Package gateway takes API Gateway's events in: one handler for each WebSocket
+// route, one adapter for the HTTP API, and the one map from the domain's error
+// codes to statuses and frames.
+//
+// A handler trusts the event's eventType and not the route it was reached by: a
+// client may name any route in its frame's action.
+package gateway
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-lambda-go/lambdacontext"
+	"github.com/rs/zerolog"
+
+	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/wire"
+)
+
+// Request and Response are a WebSocket route's event and answer.
+type (
+	Request  = events.APIGatewayWebsocketProxyRequest
+	Response = events.APIGatewayProxyResponse
+)
+
+// Values of a request's eventType.
+const (
+	connectEvent    = "CONNECT"
+	messageEvent    = "MESSAGE"
+	disconnectEvent = "DISCONNECT"
+)
+
+// Status is the HTTP status of an error code.
+func Status(code chat.Code) int {
+	switch code {
+	case chat.CodeInvalidRequest, chat.CodeUnknownAction:
+		return http.StatusBadRequest
+	case chat.CodeUnauthorized, chat.CodeTokenExpired:
+		return http.StatusUnauthorized
+	case chat.CodeNotAMember, chat.CodeForbidden:
+		return http.StatusForbidden
+	case chat.CodeNotFound:
+		return http.StatusNotFound
+	case chat.CodeReconnect:
+		return http.StatusGone
+	case chat.CodeTooLarge:
+		return http.StatusRequestEntityTooLarge
+	case chat.CodeRateLimited:
+		return http.StatusTooManyRequests
+	case chat.CodeInternal:
+		return http.StatusInternalServerError
+	}
+	return http.StatusInternalServerError
+}
+
+// errorFrame answers a refused frame. The route response carries the body to
+// the client whatever the status is.
+func errorFrame(err error, clientMessageID string) Response {
+	reason := chat.Reason(err)
+	return frame(Status(reason.Code), wire.Error{
+		Type: wire.TypeError, Code: string(reason.Code), Message: reason.Message, ClientMessageID: clientMessageID,
+	})
+}
+
+// frame answers with a frame of strings and numbers, which cannot fail to
+// encode.
+func frame(status int, v any) Response {
+	body, err := wire.Encode(v)
+	if err != nil {
+		panic("gateway: " + err.Error())
+	}
+	return Response{StatusCode: status, Body: string(body)}
+}
+
+// Fits refuses a message that no frame could carry: with everything that a
+// frame may say of it, it must not exceed wire.MaxFrame once encoded.
+func Fits(m chat.Message) error {
+	anID := m.ID
+	encoded, err := wire.Encode(wire.Message{
+		Type: wire.TypeMessage, ChatRoomID: m.RoomID, MessageID: m.ID, SenderID: m.SenderID, Content: m.Content,
+		Timestamp: m.SentAt, PreviousMessageID: &anID, ClientMessageID: m.ClientMessageID,
+	})
+	if err != nil {
+		return err
+	}
+	if len(encoded) > wire.MaxFrame {
+		return chat.Errorf(chat.CodeTooLarge, "the message has %d bytes once encoded; at most %d are allowed", len(encoded), wire.MaxFrame)
+	}
+	return nil
+}
+
+// invocation logs what became of one event: never a token, never content.
+type invocation struct {
+	log     zerolog.Logger
+	now     func() time.Time
+	started time.Time
+}
+
+func begin(ctx context.Context, r Request, log zerolog.Logger, now func() time.Time) invocation {
+	fields := log.With().Str("connection_id", r.RequestContext.ConnectionID).Str("event", r.RequestContext.EventType)
+	if lc, ok := lambdacontext.FromContext(ctx); ok {
+		fields = fields.Str("request_id", lc.AwsRequestID)
+	}
+	return invocation{log: fields.Logger(), now: now, started: now()}
+}
+
+// end writes the invocation's one line. Refusals are the client's business and
+// logged as such; only our own failures are errors.
+func (i invocation) end(err error, add func(*zerolog.Event)) {
+	line, outcome := i.log.Info(), "ok"
+	if err != nil {
+		reason := chat.Reason(err)
+		outcome = string(reason.Code)
+		if reason.Code == chat.CodeInternal {
+			line = i.log.Error().Err(err)
+		}
+	}
+	line.Str("outcome", outcome).Dur("duration_ms", i.now().Sub(i.started))
+	if add != nil {
+		add(line)
+	}
+	line.Msg("handled")
+}

@@ -1,0 +1,131 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/rs/zerolog"
+
+	"github.com/streamroom/streamroom/shared/auth"
+)
+
+// UserHandler serves an HTTP request of a user whose token the gateway's
+// authorizer has verified.
+type UserHandler interface {
+	ServeUser(w http.ResponseWriter, r *http.Request, userID string)
+}
+
+// HTTP adapts a handler to the events of an HTTP API (payload format 2.0) with
+// a JWT authorizer.
+type HTTP struct {
+	Handler   UserHandler
+	UserClaim string // see auth.UserID
+	Now       func() time.Time
+	Log       zerolog.Logger
+}
+
+// Handle serves one request. An event without an authorizer's claims is an
+// error of the deployment: nothing is served without them.
+func (h *HTTP) Handle(ctx context.Context, e events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
+	started := h.Now()
+	if e.RequestContext.Authorizer == nil || e.RequestContext.Authorizer.JWT == nil {
+		return events.APIGatewayV2HTTPResponse{}, fmt.Errorf("route %s has no JWT authorizer", e.RouteKey)
+	}
+	claims := make(map[string]any, len(e.RequestContext.Authorizer.JWT.Claims))
+	for name, value := range e.RequestContext.Authorizer.JWT.Claims {
+		claims[name] = value
+	}
+	userID, err := auth.UserID(claims, h.UserClaim)
+	if err != nil {
+		return events.APIGatewayV2HTTPResponse{StatusCode: http.StatusUnauthorized}, nil
+	}
+	request, err := httpRequest(ctx, e)
+	if err != nil {
+		return events.APIGatewayV2HTTPResponse{StatusCode: http.StatusBadRequest}, nil
+	}
+	recorder := &recorder{status: http.StatusOK, header: http.Header{}}
+	h.Handler.ServeUser(recorder, request, userID)
+	h.Log.Info().
+		Str("request_id", e.RequestContext.RequestID).
+		Str("user_id", userID).
+		Str("method", request.Method).
+		Str("path", request.URL.Path).
+		Int("status", recorder.status).
+		Dur("duration_ms", h.Now().Sub(started)).
+		Str("outcome", http.StatusText(recorder.status)).
+		Msg("handled")
+	return httpResponse(recorder), nil
+}
+
+func httpRequest(ctx context.Context, e events.APIGatewayV2HTTPRequest) (*http.Request, error) {
+	body := []byte(e.Body)
+	if e.IsBase64Encoded {
+		var err error
+		if body, err = base64.StdEncoding.DecodeString(e.Body); err != nil {
+			return nil, fmt.Errorf("decode the body: %w", err)
+		}
+	}
+	target := e.RawPath
+	// A named stage is part of the raw path, but of no route.
+	if stage := e.RequestContext.Stage; stage != "" && stage != "$default" {
+		target = strings.TrimPrefix(target, "/"+stage)
+	}
+	if e.RawQueryString != "" {
+		target += "?" + e.RawQueryString
+	}
+	r, err := http.NewRequestWithContext(ctx, e.RequestContext.HTTP.Method, target, bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("read the request: %w", err)
+	}
+	for name, value := range e.Headers {
+		r.Header.Set(name, value)
+	}
+	r.Host = e.RequestContext.DomainName
+	return r, nil
+}
+
+// recorder keeps what a handler answers.
+type recorder struct {
+	status  int
+	written bool
+	header  http.Header
+	body    bytes.Buffer
+}
+
+// Header implements http.ResponseWriter.
+func (r *recorder) Header() http.Header { return r.header }
+
+// WriteHeader implements http.ResponseWriter: the first status counts.
+func (r *recorder) WriteHeader(status int) {
+	if !r.written {
+		r.status, r.written = status, true
+	}
+}
+
+// Write implements http.ResponseWriter.
+func (r *recorder) Write(p []byte) (int, error) {
+	r.written = true
+	return r.body.Write(p)
+}
+
+func httpResponse(recorder *recorder) events.APIGatewayV2HTTPResponse {
+	response := events.APIGatewayV2HTTPResponse{StatusCode: recorder.status, Headers: map[string]string{}}
+	for name, values := range recorder.header {
+		response.Headers[name] = strings.Join(values, ",")
+	}
+	body := recorder.body.Bytes()
+	if utf8.Valid(body) {
+		response.Body = string(body)
+	} else {
+		response.Body = base64.StdEncoding.EncodeToString(body)
+		response.IsBase64Encoded = true
+	}
+	return response
+}
