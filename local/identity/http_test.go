@@ -14,15 +14,17 @@ import (
 	"github.com/streamroom/streamroom/shared/wire"
 )
 
-func get(handler http.HandlerFunc) *httptest.ResponseRecorder {
+func request(t *testing.T, handler http.HandlerFunc, method string) *httptest.ResponseRecorder {
+	t.Helper()
 	w := httptest.NewRecorder()
-	handler(w, httptest.NewRequest(http.MethodGet, "/", http.NoBody))
+	handler(w, httptest.NewRequestWithContext(t.Context(), method, "/", http.NoBody))
 	return w
 }
 
 // post asks the pool for a token as a client at 127.0.0.1:8080 does.
-func post(pool *identity.Pool, body io.Reader, header map[string]string) *httptest.ResponseRecorder {
-	r := httptest.NewRequest(http.MethodPost, "http://127.0.0.1:8080/token", body)
+func post(t *testing.T, pool *identity.Pool, body io.Reader, header map[string]string) *httptest.ResponseRecorder {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "http://127.0.0.1:8080/token", body)
 	for name, value := range header {
 		r.Header.Set(name, value)
 	}
@@ -34,9 +36,9 @@ func post(pool *identity.Pool, body io.Reader, header map[string]string) *httpte
 func TestServeTokenOverHTTP(t *testing.T) {
 	s := serve(t, "")
 	for body, life := range map[string]time.Duration{
-		`{"user":"alice"}`:                         time.Hour,
-		`{"user":"alice","expiresIn":60}`:          time.Minute,
-		" {\"expiresIn\":0, \"user\":\"alice\"}\n": time.Hour,
+		`{"user":"alice"}`:                      time.Hour,
+		`{"user":"alice","expiresIn":60}`:       time.Minute,
+		`{"expiresIn":0,"user":"alice"}` + "\n": time.Hour,
 	} {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.http.URL+"/token", strings.NewReader(body))
 		if err != nil {
@@ -98,11 +100,11 @@ func TestServeTokenRefusesBadRequests(t *testing.T) {
 		"body too large":      {strings.Repeat(" ", 4097), 413, "too_large", "4096"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			wantProblem(t, post(pool, strings.NewReader(test.body), nil), test.status, test.code, test.detail)
+			wantProblem(t, post(t, pool, strings.NewReader(test.body), nil), test.status, test.code, test.detail)
 		})
 	}
 	t.Run("broken off", func(t *testing.T) {
-		wantProblem(t, post(pool, iotest.ErrReader(io.ErrUnexpectedEOF), nil), 400, "invalid_request", "to its end")
+		wantProblem(t, post(t, pool, iotest.ErrReader(io.ErrUnexpectedEOF), nil), 400, "invalid_request", "to its end")
 	})
 }
 
@@ -139,7 +141,7 @@ func TestServeTokenAnswersItsOwnPagesOnly(t *testing.T) {
 		"form post that looks like it": {header: map[string]string{"Origin": "https://evil.example", "Content-Type": "text/plain"}, refused: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := post(pool, strings.NewReader(`{"user":"alice"}`), test.header)
+			w := post(t, pool, strings.NewReader(`{"user":"alice"}`), test.header)
 			if test.refused {
 				wantProblem(t, w, 403, "forbidden", "another origin")
 			} else if w.Code != http.StatusOK {
@@ -166,8 +168,7 @@ func TestMethods(t *testing.T) {
 		{pool.ServeJWKS, http.MethodGet, ""},
 		{pool.ServeJWKS, http.MethodHead, ""},
 	} {
-		w := httptest.NewRecorder()
-		test.handler(w, httptest.NewRequest(test.method, "/", http.NoBody))
+		w := request(t, test.handler, test.method)
 		if got := w.Header().Get("Allow"); got != test.allow {
 			t.Errorf("%s: Allow is %q, want %q", test.method, got, test.allow)
 		}

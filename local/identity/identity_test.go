@@ -1,8 +1,13 @@
 package identity_test
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -137,6 +142,17 @@ func TestTokenLives(t *testing.T) {
 	}
 }
 
+func TestAnEndedTokenWasIssuedBeforeItEnded(t *testing.T) {
+	pool := open(t, "", "http://127.0.0.1:8080")
+	claims := jwt.RegisteredClaims{}
+	if _, _, err := jwt.NewParser().ParseUnverified(mint(t, pool, "alice", -time.Minute), &claims); err != nil {
+		t.Fatal(err)
+	}
+	if !claims.IssuedAt.Before(claims.ExpiresAt.Time) {
+		t.Errorf("issued at %v, ended at %v", claims.IssuedAt, claims.ExpiresAt)
+	}
+}
+
 func TestTokenRefusesBadUsers(t *testing.T) {
 	pool := open(t, "", "http://127.0.0.1:8080")
 	for _, user := range []string{"", "a#b", "a\nb", "a\x00", "\u0085", "a\xff", strings.Repeat("a", 129)} {
@@ -185,7 +201,7 @@ func TestProcessesThatStartTogetherShareOneKey(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			keySets[i] = get(pool.ServeJWKS).Body.String()
+			keySets[i] = request(t, pool.ServeJWKS, http.MethodGet).Body.String()
 		})
 	}
 	all.Wait()
@@ -200,7 +216,7 @@ func TestABadKeyFileIsNamed(t *testing.T) {
 	const name = "identity-key.pem"
 	good := t.TempDir()
 	open(t, good, "http://127.0.0.1:8080")
-	key, err := os.ReadFile(filepath.Join(good, name))
+	key, err := fs.ReadFile(os.DirFS(good), name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,6 +227,7 @@ func TestABadKeyFileIsNamed(t *testing.T) {
 		"two keys":  string(key) + string(key),
 		"other PEM": "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
 		"no key":    "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
+		"weak key":  weakKey(t),
 		"no RSA key": "-----BEGIN PRIVATE KEY-----\n" +
 			"MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n" + // Ed25519, RFC 8032, 7.1
 			"-----END PRIVATE KEY-----\n",
@@ -222,7 +239,7 @@ func TestABadKeyFileIsNamed(t *testing.T) {
 				t.Fatal(err)
 			}
 			wantOneLineAbout(t, dir, path)
-			if after, err := os.ReadFile(path); err != nil || string(after) != content {
+			if after, err := fs.ReadFile(os.DirFS(dir), name); err != nil || string(after) != content {
 				t.Errorf("the file was changed to %q (%v)", after, err)
 			}
 		})
@@ -238,6 +255,19 @@ func TestABadKeyFileIsNamed(t *testing.T) {
 	t.Run("folder is a file", func(t *testing.T) {
 		wantOneLineAbout(t, filepath.Join(good, name), filepath.Join(good, name))
 	})
+}
+
+func weakKey(t *testing.T) string {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 1024) //nolint:gosec // weak on purpose
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
 }
 
 func wantOneLineAbout(t *testing.T, dir, path string) {
@@ -262,7 +292,7 @@ func TestKeySetIsPublic(t *testing.T) {
 	var set struct {
 		Keys []map[string]string `json:"keys"`
 	}
-	if err := json.Unmarshal(get(pool.ServeJWKS).Body.Bytes(), &set); err != nil || len(set.Keys) != 1 {
+	if err := json.Unmarshal(request(t, pool.ServeJWKS, http.MethodGet).Body.Bytes(), &set); err != nil || len(set.Keys) != 1 {
 		t.Fatalf("got %v, %v, want one key", set, err)
 	}
 	key := set.Keys[0]

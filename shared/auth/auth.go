@@ -168,7 +168,8 @@ func (v *Verifier) Verify(ctx context.Context, token string) (Token, error) {
 		if err != nil {
 			return nil, err
 		}
-		if keysErr = v.keys.ensure(ctx, keyID); keysErr != nil {
+		keysErr = v.keys.ensure(ctx, keyID)
+		if keysErr != nil {
 			return nil, keysErr
 		}
 		return v.keyfunc.KeyfuncCtx(ctx)(t)

@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/pem"
 	"errors"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -94,6 +95,11 @@ func TestVerifyClaims(t *testing.T) {
 
 func TestVerifyRefusesForgedTokens(t *testing.T) {
 	s := newSetup(t)
+	// A key that does not say what it is for leaves it to the verifier.
+	anyUse := jwk(firstKey, &signers[firstKey].PublicKey)
+	delete(anyUse, "alg")
+	delete(anyUse, "use")
+	s.issuer.answers(document(http.StatusOK, keySetOf(anyUse)))
 	good := s.token(nil)
 	parts := strings.Split(good, ".")
 	kid := map[string]any{"kid": firstKey}

@@ -7,6 +7,7 @@ import (
 	"crypto/rsa"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"io"
 	"maps"
 	"math/big"
@@ -42,7 +43,7 @@ func TestMain(m *testing.M) {
 	}
 	code := m.Run()
 	if err := goleak.Find(); code == 0 && err != nil {
-		os.Stderr.WriteString(err.Error() + "\n")
+		fmt.Fprintln(os.Stderr, err)
 		code = 1
 	}
 	os.Exit(code)
@@ -52,8 +53,11 @@ func TestMain(m *testing.M) {
 type issuer struct {
 	mu      sync.Mutex
 	fetches []string // the addresses that were fetched
-	answer  func(*http.Request) (*http.Response, error)
+	answer  answer
 }
+
+// answer is what the endpoint does with a request.
+type answer func(*http.Request) (*http.Response, error)
 
 func (i *issuer) RoundTrip(r *http.Request) (*http.Response, error) {
 	i.mu.Lock()
@@ -69,10 +73,10 @@ func (i *issuer) count() int {
 	return len(i.fetches)
 }
 
-func (i *issuer) answers(answer func(*http.Request) (*http.Response, error)) {
+func (i *issuer) answers(a answer) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.answer = answer
+	i.answer = a
 }
 
 func (i *issuer) publishes(kids ...string) {
@@ -83,7 +87,7 @@ func (i *issuer) publishes(kids ...string) {
 	i.answers(document(http.StatusOK, keySetOf(keys...)))
 }
 
-func document(status int, body []byte) func(*http.Request) (*http.Response, error) {
+func document(status int, body []byte) answer {
 	return func(r *http.Request) (*http.Response, error) {
 		return &http.Response{
 			StatusCode: status, Header: http.Header{}, Request: r,

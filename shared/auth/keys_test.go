@@ -7,9 +7,11 @@ import (
 	"crypto/rsa"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"sync"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 
@@ -152,6 +154,16 @@ func TestEndpointDown(t *testing.T) {
 	}
 	s.issuer.publishes(firstKey)
 	s.wantErr(t, s.token(nil), nil)
+
+	// The next time begins with the shortest wait again.
+	s.issuer.answers(down)
+	s.clock.move(time.Hour)
+	before := s.issuer.count()
+	for range 2 {
+		s.wantErr(t, s.token(nil), nil)
+		s.clock.move(time.Second)
+	}
+	s.wantFetches(t, before+2)
 }
 
 func TestKnownKeysOutliveTheEndpoint(t *testing.T) {
@@ -223,7 +235,7 @@ func TestACallerWhoLeavesDoesNotCancelTheOthers(t *testing.T) {
 }
 
 func TestBadKeyDocuments(t *testing.T) {
-	weak, err := rsa.GenerateKey(rand.Reader, 1024)
+	weak, err := rsa.GenerateKey(rand.Reader, 1024) //nolint:gosec // weak on purpose
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -233,7 +245,7 @@ func TestBadKeyDocuments(t *testing.T) {
 		key[field] = value
 		return keySetOf(key)
 	}
-	for name, answer := range map[string]func(*http.Request) (*http.Response, error){
+	for name, answer := range map[string]answer{
 		"status 500":        document(http.StatusInternalServerError, keySetOf(good())),
 		"status 404":        document(http.StatusNotFound, nil),
 		"empty":             document(http.StatusOK, nil),
@@ -252,6 +264,11 @@ func TestBadKeyDocuments(t *testing.T) {
 		"no exponent":       document(http.StatusOK, changed("e", "")),
 		"weak key":          document(http.StatusOK, keySetOf(jwk(firstKey, &weak.PublicKey))),
 		"endless":           document(http.StatusOK, append(keySetOf(good()), bytes.Repeat([]byte(" "), 1<<20)...)),
+		"broken off": func(r *http.Request) (*http.Response, error) {
+			response, err := document(http.StatusOK, nil)(r)
+			response.Body = io.NopCloser(iotest.ErrReader(io.ErrUnexpectedEOF))
+			return response, err
+		},
 		"redirect": func(r *http.Request) (*http.Response, error) {
 			if r.URL.Host == "elsewhere.example" {
 				return document(http.StatusOK, keySetOf(good()))(r)
