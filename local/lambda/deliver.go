@@ -18,7 +18,7 @@ func (l *lane) deliver(ctx, invoking context.Context, records []record, tries in
 		if records = l.dropExpired(invoking, records, last, tries); len(records) == 0 {
 			return true
 		}
-		result, err := l.Invoker.Invoke(invoking, l.Function, appendEvent(nil, records))
+		result, err := l.Invoker.Invoke(invoking, l.Function, encodeEvent(records))
 		if invoking.Err() != nil {
 			return false
 		}

@@ -15,9 +15,13 @@ const (
 	eventTail = `]}`
 )
 
-// appendEvent appends the DynamoDBEvent of records that were encoded before.
-func appendEvent(b []byte, records []record) []byte {
-	b = append(b, eventHead...)
+// encodeEvent is the DynamoDBEvent of records that were encoded before.
+func encodeEvent(records []record) []byte {
+	size := len(eventHead) + len(eventTail)
+	for i := range records {
+		size += len(records[i].json) + 1
+	}
+	b := append(make([]byte, 0, size), eventHead...)
 	for i := range records {
 		if i > 0 {
 			b = append(b, ',')

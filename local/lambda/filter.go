@@ -56,8 +56,12 @@ func ParseFilter(text string) (Filter, error) {
 	return f, nil
 }
 
-// Match reports whether the record passes the filter.
+// Match reports whether the record passes the filter. One without a body does
+// not.
 func (f Filter) Match(r *types.Record) bool {
+	if r.Dynamodb == nil {
+		return false
+	}
 	for _, field := range f.fields {
 		value, ok := field.value(r)
 		if !ok || !slices.ContainsFunc(field.rules, func(rule rule) bool { return rule.match(value) }) {

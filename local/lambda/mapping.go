@@ -104,7 +104,6 @@ type Mapping struct {
 	region  string
 	filters []Filter
 	maxAge  time.Duration
-	drain   time.Duration
 
 	mu     sync.Mutex
 	active map[string]*shard // by shard id, those that are being read
@@ -113,7 +112,7 @@ type Mapping struct {
 // NewMapping checks the configuration as AWS does at creation, and that its
 // filters use nothing that ParseFilter does not know.
 func NewMapping(c MappingConfig) (*Mapping, error) {
-	m := &Mapping{MappingConfig: c, active: make(map[string]*shard), drain: drainTimeout}
+	m := &Mapping{MappingConfig: c, active: make(map[string]*shard)}
 	fail := func(format string, args ...any) (*Mapping, error) {
 		return nil, fmt.Errorf("stream mapping to %q: "+format, append([]any{c.Function}, args...)...)
 	}
@@ -133,6 +132,8 @@ func NewMapping(c MappingConfig) (*Mapping, error) {
 		return fail("parallelization factor must be 1 to 10, not %d", c.ParallelizationFactor)
 	case c.MaximumRetryAttempts < -1 || c.MaximumRetryAttempts > 10_000:
 		return fail("maximum retry attempts must be -1 (no limit) to 10000, not %d", c.MaximumRetryAttempts)
+	case c.MaximumRecordAge != 0 && (c.MaximumRecordAge < time.Minute || c.MaximumRecordAge > 7*retention):
+		return fail("maximum record age must be 0 (no limit) or one minute to seven days, not %s", c.MaximumRecordAge)
 	case c.PollInterval < 0:
 		return fail("poll interval must not be negative")
 	case len(c.Filters) > topology.MaxFilters:
@@ -147,9 +148,9 @@ func NewMapping(c MappingConfig) (*Mapping, error) {
 	}
 	m.name = c.Function + " " + c.StreamARN
 	m.region = arn[3]
-	m.maxAge = c.MaximumRecordAge
-	if m.maxAge <= 0 || m.maxAge > retention {
-		m.maxAge = retention
+	m.maxAge = retention
+	if c.MaximumRecordAge > 0 {
+		m.maxAge = min(c.MaximumRecordAge, retention)
 	}
 	if m.PollInterval == 0 {
 		m.PollInterval = BasePollInterval
@@ -174,7 +175,7 @@ func (m *Mapping) Run(ctx context.Context) error {
 	invoking, abandon := context.WithCancel(context.WithoutCancel(ctx))
 	defer abandon()
 	defer context.AfterFunc(ctx, func() {
-		timer := m.Clock.AfterFunc(m.drain, abandon)
+		timer := m.Clock.AfterFunc(drainTimeout, abandon)
 		context.AfterFunc(invoking, func() { timer.Stop() })
 	})()
 
@@ -228,10 +229,10 @@ func (m *Mapping) awaitDiscovery(ctx context.Context, next time.Duration, woken 
 		case id := <-ended:
 			return id
 		case <-woken:
-			if soon := wokenDiscoverInterval - m.Clock.Since(began); soon < next {
+			if next > wokenDiscoverInterval {
+				next = wokenDiscoverInterval
 				timer.Stop()
-				next = max(soon, 0)
-				timer = m.Clock.NewTimer(next)
+				timer = m.Clock.NewTimer(next - m.Clock.Since(began))
 			}
 		}
 	}

@@ -155,10 +155,13 @@ func (s *shard) recover(ctx context.Context, err error) bool {
 	)
 	s.failures++
 	wait := backoff(s.failures)
-	event := s.Logger.Warn().Err(err).Str("shard", s.id).Str("after", s.read).Dur("retryIn", wait)
+	event := s.Logger.Warn().Err(err).Str("shard", s.id).Str("after", s.read)
 	switch {
 	case errors.As(err, &expired):
 		s.iterator = ""
+		if s.failures == 1 {
+			wait = 0
+		}
 		event.Msg("shard iterator has expired, taking a new one")
 	case errors.As(err, &trimmed):
 		s.iterator, s.read = "", ""
@@ -168,7 +171,7 @@ func (s *shard) recover(ctx context.Context, err error) bool {
 		s.close()
 		return false
 	default:
-		event.Msg("cannot read the shard")
+		event.Dur("retryIn", wait).Msg("cannot read the shard")
 	}
 	return sleep(ctx, s.Clock, wait)
 }
