@@ -1,0 +1,132 @@
+package push
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+)
+
+// batch is the work that one Push hands out to its workers. A post is with one
+// worker or in the queue, never both, so its result needs no lock.
+type batch struct {
+	*Pusher
+	credentials aws.Credentials
+	posts       []Post
+	results     []Result
+
+	mu    sync.Mutex
+	next  int     // the first post that was never tried
+	again []retry // posts to be tried again, in the order in which they failed
+}
+
+// retry is a post that is to be tried again, not before due.
+type retry struct {
+	post int
+	due  time.Time
+}
+
+// take hands out the next post. Retries come last: as long as there are posts
+// that were never tried, nobody waits. ok is false when nothing is left; posts
+// that others still have in flight are retried by those who have them.
+func (b *batch) take() (r retry, ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.next < len(b.posts) {
+		r.post = b.next
+		b.next++
+		return r, true
+	}
+	if len(b.again) > 0 {
+		r, b.again = b.again[0], b.again[1:]
+		return r, true
+	}
+	return r, false
+}
+
+// requeue puts a post back that has failed for the given number of attempts.
+func (b *batch) requeue(post, attempts int) {
+	backoff := firstBackoff << (attempts - 1)
+	backoff = backoff/2 + time.Duration(b.jitter()*float64(backoff/2))
+	due := b.now().Add(backoff)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.again = append(b.again, retry{post, due})
+}
+
+// work sends posts until none is left.
+func (b *batch) work(ctx context.Context) {
+	var hash payloadHash
+	for {
+		r, ok := b.take()
+		if !ok {
+			return
+		}
+		result := &b.results[r.post]
+		if err := b.wait(ctx, r.due); err != nil {
+			if result.Err == nil {
+				result.Err = fmt.Errorf("not sent: %w", err)
+			} else {
+				result.Err = fmt.Errorf("%w; not sent again: %w", result.Err, err)
+			}
+			continue
+		}
+		post := b.posts[r.post]
+		if post.ConnectionID == "" || len(post.Data) == 0 {
+			result.Err = ErrEmpty
+			continue
+		}
+		var retryable bool
+		result.Attempts++
+		result.Outcome, retryable, result.Err = b.try(ctx, post, &hash)
+		if retryable && result.Attempts < Attempts {
+			b.requeue(r.post, result.Attempts)
+		}
+	}
+}
+
+// try makes one attempt. retryable says that another one may succeed.
+func (b *batch) try(ctx context.Context, post Post, hash *payloadHash) (o Outcome, retryable bool, err error) {
+	attempt, cancel := context.WithTimeout(ctx, PostTimeout)
+	defer cancel()
+	req, err := b.request(attempt, post, hash.of(post.Data))
+	if err != nil {
+		return Undelivered, false, err
+	}
+	resp, err := b.transport.RoundTrip(req)
+	switch {
+	case err == nil:
+		return readAnswer(attempt, resp)
+	case ctx.Err() != nil:
+		return Undelivered, false, fmt.Errorf("no answer in time: %w", context.Cause(ctx))
+	case attempt.Err() != nil:
+		// Not tried again: a connection that hangs would take a worker for as
+		// long again, and the frame may well have arrived.
+		return Undelivered, false, errNoAnswer
+	default:
+		return Undelivered, true, fmt.Errorf("send post: %w", err)
+	}
+}
+
+// errNoAnswer is the error of a post that took longer than PostTimeout.
+var errNoAnswer = fmt.Errorf("no answer within %v: %w", PostTimeout, context.DeadlineExceeded)
+
+// wait returns when a post is due, or why it can't be sent any more.
+func (b *batch) wait(ctx context.Context, due time.Time) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if due.IsZero() {
+		return nil
+	}
+	timer := time.NewTimer(due.Sub(b.now()))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

@@ -1,0 +1,225 @@
+// Package push posts frames to WebSocket connections through the management
+// API of API Gateway: POST {endpoint}/@connections/{id}.
+//
+// A batch is posted by a bounded number of workers and ends with its context's
+// deadline at the latest. Every post has a timeout of its own, so that one
+// hanging connection never holds the rest, and throttled or failed posts go
+// back to the queue instead of stalling a worker. The package logs nothing, and
+// its errors never hold a frame's content.
+//
+// # Why not the SDK's client
+//
+// The SDK's PostToConnection builds and walks a stack of some forty middlewares
+// for every call, and its fan-out cost is all CPU. Measured by
+// BenchmarkCPUPerPost (one core, 300-byte frames, 32 at a time over loopback
+// HTTP, user and system time of our process only, each figure from a process of
+// its own):
+//
+//	plain unsigned request                          17 µs
+//	plain request signed with aws/signer/v4         26 µs    1.0
+//	SDK client                                      79 µs    3.0
+//	SDK client, middlewares trimmed to the needed   64 µs    2.4
+//	SDK's serializer, own signing and sending       33 µs    1.3
+//	this package                                    26 µs    1.0
+//
+// Trimming doesn't help because the stack is built and trimmed anew per call.
+// So the request here is a plain one with the SDK's signer and path escaping,
+// and everything that the SDK knows about answers is used from the SDK: its
+// protocol, type registry and exceptions turn a refusal into the same typed
+// error that its client returns. The contract tests hold both to the same
+// bytes on the wire and to the same reading of answers.
+package push
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+)
+
+const (
+	// Workers is the number of posts of one batch in flight at a time. At 10 ms
+	// a post it serves 3,200 connections a second, and a cold function opens no
+	// more TLS connections than this.
+	Workers = 32
+
+	// PostTimeout is how long one attempt waits for its answer. Posts usually
+	// take milliseconds, but some have been seen to hang for good.
+	PostTimeout = 2 * time.Second
+
+	// Attempts is how often a post is tried at most when it is throttled, when
+	// the service fails, or when the connection to it breaks.
+	Attempts = 4
+)
+
+// The first retry waits half to all of firstBackoff, each further one twice as
+// long: 0.7 s for all of them at most, of a deadline of seconds.
+const firstBackoff = 100 * time.Millisecond
+
+// Config says where and as whom to post.
+type Config struct {
+	// Endpoint is the management API's URL with the stage:
+	// https://{domain}/{stage}, https://{custom domain}/{mapping key}, or
+	// http://127.0.0.1:8080/local.
+	Endpoint string
+
+	// Region is the AWS region that requests are signed for.
+	Region string
+
+	// Credentials sign the requests. They are retrieved once per batch; a
+	// provider that asks the network should cache, as aws.Config's does.
+	Credentials aws.CredentialsProvider
+
+	// Transport sends the requests. Nil means HTTP/1.1 with as many kept-alive
+	// connections as a few concurrent batches use.
+	Transport http.RoundTripper
+
+	// Now is the clock that requests are signed by. Nil means time.Now.
+	Now func() time.Time
+
+	// Jitter spreads retries: a number from 0 up to, not including, 1. Nil
+	// means random. It is called from several goroutines.
+	Jitter func() float64
+}
+
+// Post is one frame for one connection. Data may be shared by many posts, and
+// must not change afterwards: after a timeout the transport may still read it.
+type Post struct {
+	ConnectionID string
+	Data         []byte
+}
+
+// Outcome is what became of a post.
+type Outcome int
+
+const (
+	// Undelivered says that nothing shows that the frame arrived: it was
+	// refused, or failed to the last attempt, or time ran out, perhaps on the
+	// way back. It is the zero value.
+	Undelivered Outcome = iota
+	// Delivered says that API Gateway took the frame. A client whose network is
+	// gone may miss it nonetheless.
+	Delivered
+	// Gone says that API Gateway knows no such connection: it has ended, or its
+	// handshake hasn't.
+	Gone
+)
+
+// String returns the outcome as one lower-case word, for logs.
+func (o Outcome) String() string {
+	switch o {
+	case Delivered:
+		return "delivered"
+	case Gone:
+		return "gone"
+	case Undelivered:
+		return "undelivered"
+	}
+	return fmt.Sprintf("Outcome(%d)", int(o))
+}
+
+// Result is what became of one post.
+type Result struct {
+	Outcome Outcome
+
+	// Attempts is the number of requests made; 0 if time ran out before.
+	Attempts int
+
+	// Err is nil if the frame was delivered. After an answer it holds what the
+	// SDK's client would return: errors.As finds *types.GoneException,
+	// *types.ForbiddenException, *types.PayloadTooLargeException,
+	// *types.LimitExceededException or another smithy.APIError, and
+	// *awshttp.ResponseError with the status and the request's id. If time ran
+	// out it holds the context's error.
+	Err error
+}
+
+// ErrEmpty is the error of a post without connection id or without data, which
+// is never sent.
+var ErrEmpty = errors.New("a post needs a connection id and data")
+
+// Pusher posts frames to one endpoint. It is safe for concurrent use.
+type Pusher struct {
+	endpoint    *url.URL // Path without trailing slash
+	region      string
+	credentials aws.CredentialsProvider
+	transport   http.RoundTripper
+	signer      *v4.Signer // remembers the day's signing key
+	now         func() time.Time
+	jitter      func() float64
+}
+
+// New returns a Pusher, or an error that says what is wrong with the
+// configuration. It sends nothing.
+func New(c Config) (*Pusher, error) {
+	endpoint, err := parseEndpoint(c.Endpoint)
+	if err != nil {
+		return nil, err
+	}
+	if c.Region == "" {
+		return nil, errors.New("push: a region is needed to sign requests, for example us-east-1")
+	}
+	if c.Credentials == nil {
+		return nil, errors.New("push: credentials are needed to sign requests")
+	}
+	p := &Pusher{
+		endpoint:    endpoint,
+		region:      c.Region,
+		credentials: c.Credentials,
+		transport:   c.Transport,
+		signer:      v4.NewSigner(),
+		now:         c.Now,
+		jitter:      c.Jitter,
+	}
+	if p.transport == nil {
+		p.transport = newTransport()
+	}
+	if p.now == nil {
+		p.now = time.Now
+	}
+	if p.jitter == nil {
+		p.jitter = rand.Float64
+	}
+	return p, nil
+}
+
+// Push posts every post and returns when the last one has its result, at ctx's
+// end at the latest; result i belongs to post i. No goroutine of it outlives
+// the call. Posts to one connection may arrive in any order.
+func (p *Pusher) Push(ctx context.Context, posts []Post) []Result {
+	results := make([]Result, len(posts))
+	if len(posts) == 0 {
+		return results
+	}
+	credentials, err := p.credentials.Retrieve(ctx)
+	if err != nil {
+		err = fmt.Errorf("retrieve credentials: %w", err)
+		for i := range results {
+			results[i].Err = err
+		}
+		return results
+	}
+	b := &batch{Pusher: p, credentials: credentials, posts: posts, results: results}
+	var others sync.WaitGroup
+	for range min(Workers, len(posts)) - 1 {
+		others.Go(func() { b.work(ctx) })
+	}
+	b.work(ctx)
+	others.Wait()
+	return results
+}
+
+// CloseIdleConnections closes the connections that are kept alive for the next
+// batch.
+func (p *Pusher) CloseIdleConnections() {
+	if t, ok := p.transport.(interface{ CloseIdleConnections() }); ok {
+		t.CloseIdleConnections()
+	}
+}
