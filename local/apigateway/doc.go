@@ -21,6 +21,9 @@
 //   - A dropped network reports $disconnect with 1006 and an empty reason.
 //   - Route responses are sent whatever their statusCode.
 //   - A text message that is not UTF-8 is not JSON, so it takes $default.
+//   - domainName keeps the port of the Host header, so that a callback URL made
+//     from it works.
 //   - One bucket of requests is shared by messages and @connections, as AWS
 //     shares its account bucket.
+//   - An HTTP API honours multiValueHeaders, which format 2.0 doesn't document.
 package apigateway
