@@ -2,6 +2,7 @@ package identity
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -49,7 +50,7 @@ func (p *Pool) ServeToken(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, http.StatusBadRequest, chat.CodeInvalidRequest, "the body could not be read to its end")
 		return
 	}
-	token, err := p.tokenFor(body)
+	token, err := p.signIn(r.Context(), body)
 	var refused *chat.Error
 	switch {
 	case errors.As(err, &refused):
@@ -61,7 +62,7 @@ func (p *Pool) ServeToken(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (p *Pool) tokenFor(body []byte) (string, error) {
+func (p *Pool) signIn(ctx context.Context, body []byte) (string, error) {
 	var request struct {
 		User      string `json:"user"`
 		ExpiresIn int64  `json:"expiresIn"`
@@ -81,7 +82,14 @@ func (p *Pool) tokenFor(body []byte) (string, error) {
 	// Clamped, a number of seconds beyond what a Duration holds is still refused.
 	const bound = int64(2 * maxLife / time.Second)
 	seconds := min(max(request.ExpiresIn, -bound), bound)
-	return p.Token(request.User, time.Duration(seconds)*time.Second)
+	token, err := p.Token(request.User, time.Duration(seconds)*time.Second)
+	if err != nil || p.SignedIn == nil {
+		return token, err
+	}
+	if err := p.SignedIn(ctx, request.User); err != nil {
+		return "", fmt.Errorf("sign in: %w", err)
+	}
+	return token, nil
 }
 
 // ServeJWKS answers GET and HEAD with the pool's JSON Web Key Set.
