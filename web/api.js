@@ -1,0 +1,190 @@
+// The HTTP API.
+
+import { Failure } from "./failure.js";
+
+/**
+ * @typedef {import("./frames.js").Message} Message
+ * @typedef {import("./token.js").TokenSource} TokenSource
+ */
+
+/**
+ * @typedef {object} LastMessage
+ * @property {string} messageId
+ * @property {string} senderId
+ * @property {string} preview
+ * @property {number} timestamp ms since 1970
+ */
+
+/**
+ * A room in the user's list.
+ * @typedef {object} RoomSummary
+ * @property {string} chatRoomId
+ * @property {string} [name] a direct message has none
+ * @property {string} type `group` or `dm`
+ * @property {number} lastMessageAt ms since 1970; the room's creation where there is no message
+ * @property {LastMessage} [lastMessage]
+ * @property {number} [unread]
+ */
+
+/**
+ * @typedef {object} Member
+ * @property {string} userId
+ * @property {string} role `owner` or `member`
+ * @property {number} joinedAt ms since 1970
+ */
+
+/**
+ * @typedef {object} Room
+ * @property {string} chatRoomId
+ * @property {string} [name]
+ * @property {string} type `group` or `dm`
+ * @property {number} memberCount
+ * @property {Member[]} [members] one page
+ * @property {string} [cursor] where the members go on
+ */
+
+/** How long an answer may take (ms). */
+const ANSWER_WITHIN = 20_000;
+
+export class API {
+  #url;
+  #token;
+  #fetch;
+
+  /**
+   * @param {object} options
+   * @param {string} options.url the API's root
+   * @param {TokenSource} options.token
+   * @param {typeof fetch} options.fetch
+   */
+  constructor({ url, token, fetch }) {
+    this.#url = url.replace(/\/+$/, "");
+    this.#token = token;
+    this.#fetch = fetch;
+  }
+
+  /**
+   * @param {{limit?: number, cursor?: string}} page
+   * @returns {Promise<{rooms: RoomSummary[], cursor?: string}>} newest message first
+   */
+  rooms(page = {}) {
+    return this.#call("GET", `/rooms${query(page)}`);
+  }
+
+  /**
+   * @param {string} chatRoomId
+   * @param {{cursor?: string}} page of its members
+   * @returns {Promise<Room>}
+   */
+  room(chatRoomId, page = {}) {
+    return this.#call("GET", `/rooms/${encodeURIComponent(chatRoomId)}${query(page)}`);
+  }
+
+  /**
+   * @param {{name?: string, type: "group"|"dm", members: string[]}} room
+   * @returns {Promise<Room>}
+   */
+  createRoom(room) {
+    return this.#call("POST", "/rooms", room);
+  }
+
+  /**
+   * @param {string} chatRoomId
+   * @param {string} userId
+   * @returns {Promise<unknown>}
+   */
+  addMember(chatRoomId, userId) {
+    return this.#call("POST", `/rooms/${encodeURIComponent(chatRoomId)}/members`, { userId });
+  }
+
+  /**
+   * @param {string} chatRoomId
+   * @param {{limit?: number, before?: string, after?: string}} page
+   * @returns {Promise<{messages: Message[], cursor?: string}>} newest first; with after, oldest first
+   */
+  messages(chatRoomId, page = {}) {
+    return this.#call("GET", `/rooms/${encodeURIComponent(chatRoomId)}/messages${query(page)}`);
+  }
+
+  /**
+   * @param {Record<string, string>} rooms per room, the id after which to answer; at most 100 rooms
+   * @returns {Promise<{rooms: Record<string, {messages: Message[], more: boolean}>}>} oldest first
+   */
+  sync(rooms) {
+    return this.#call("POST", "/sync", { rooms });
+  }
+
+  /**
+   * @param {string} method
+   * @param {string} path
+   * @param {object} [body]
+   * @returns {Promise<any>}
+   */
+  async #call(method, path, body) {
+    let response = await this.#request(method, path, body);
+    if (response.status === 401) {
+      this.#token.drop();
+      response = await this.#request(method, path, body);
+    }
+    if (!response.ok) throw await failureOf(response);
+    if (response.status === 204) return undefined;
+    try {
+      return await response.json();
+    } catch (err) {
+      throw new Failure("unavailable", "The server's answer could not be read.", { status: response.status, cause: err });
+    }
+  }
+
+  /**
+   * @param {string} method
+   * @param {string} path
+   * @param {object} [body]
+   */
+  async #request(method, path, body) {
+    /** @type {Record<string, string>} */
+    const headers = { Authorization: `Bearer ${await this.#token.get()}` };
+    if (body) headers["Content-Type"] = "application/json";
+    try {
+      return await this.#fetch(this.#url + path, {
+        method,
+        headers,
+        body: body && JSON.stringify(body),
+        credentials: "omit",
+        signal: AbortSignal.timeout(ANSWER_WITHIN),
+      });
+    } catch (err) {
+      throw Failure.from(err);
+    }
+  }
+}
+
+/**
+ * Reads a refusal: problem+json from the API, anything from what stands before it.
+ * @param {Response} response
+ * @returns {Promise<Failure>}
+ */
+export async function failureOf(response) {
+  const { status } = response;
+  try {
+    const { code, detail, title } = await response.json();
+    if (typeof code === "string") return new Failure(code, detail || title || code, { status });
+  } catch {
+    // not the API's own answer
+  }
+  if (status === 401) return new Failure("unauthorized", "The server did not accept the sign-in.", { status });
+  if (status === 429) return new Failure("rate_limited", "Too many requests.", { status });
+  return new Failure("unavailable", `The server answered ${status}.`, { status });
+}
+
+/**
+ * @param {Record<string, string|number|undefined>} values
+ * @returns {string} with its question mark, or empty
+ */
+function query(values) {
+  const params = new URLSearchParams();
+  for (const [name, value] of Object.entries(values)) {
+    if (value !== undefined) params.set(name, String(value));
+  }
+  const text = params.toString();
+  return text && `?${text}`;
+}

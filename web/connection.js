@@ -1,0 +1,219 @@
+// One WebSocket that is kept: opened again when it ends, checked when it is silent,
+// and replaced before the server ends it.
+
+import { around, fullJitter } from "./clock.js";
+import { Failure } from "./failure.js";
+import { unpack } from "./frames.js";
+
+/**
+ * @typedef {import("./clock.js").Clock} Clock
+ * @typedef {import("./frames.js").Frame} Frame
+ * @typedef {import("./token.js").TokenSource} TokenSource
+ */
+
+/**
+ * `online` is only said once the server has answered a ping on the connection.
+ * @typedef {object} ConnectionState
+ * @property {"connecting"|"online"|"waiting"|"stopped"} name
+ * @property {number} [retryAt] ms since 1970, when waiting
+ * @property {Failure} [failure] why it is waiting or stopped, where known
+ */
+
+const MINUTE = 60_000;
+
+/** How long a handshake may take (ms). */
+const HANDSHAKE_WITHIN = 15_000;
+/** How long a pong may take (ms). */
+const PONG_WITHIN = 10_000;
+/** Between pings (ms): every pong leads to a sync, and API Gateway ends a connection that is idle for 10 minutes. */
+const HEARTBEAT = 5 * MINUTE;
+/** API Gateway ends every connection after 2 hours. */
+const LIFETIME = 110 * MINUTE;
+/** A connection is replaced this long before its token ends (ms), or a tenth of what the token has left if that is less. */
+const TOKEN_MARGIN = MINUTE;
+/** Back-off before the next attempt: its base and its limit (ms). */
+const RETRY_BASE = 1_000;
+const RETRY_CAP = 30_000;
+/** A connection that lasted this long was a good one: the next back-off starts small (ms). */
+const GOOD_AFTER = 10_000;
+/** Silence that makes a return to the page worth a ping (ms). */
+const SUSPICIOUS_SILENCE = 20_000;
+
+export class Connection {
+  /** @type {ConnectionState} */
+  state = { name: "stopped" };
+
+  /** @type {WebSocket|undefined} */
+  #socket;
+  /** Counts attempts to open, so that an answer to an earlier one is known as such. */
+  #generation = 0;
+  #attempt = 0;
+  #onlineSince = 0;
+  #heardAt = 0;
+  /** @type {Map<string, () => void>} what cancels each running timer */
+  #timers = new Map();
+  #url;
+  #token;
+  #clock;
+  #WebSocket;
+  #on;
+
+  /**
+   * @param {object} options
+   * @param {string} options.url
+   * @param {TokenSource} options.token
+   * @param {Clock} options.clock
+   * @param {typeof WebSocket} options.WebSocket
+   * @param {object} on
+   * @param {(state: ConnectionState) => void} on.state
+   * @param {(frame: Frame) => void} on.frame every frame, pongs included
+   */
+  constructor({ url, token, clock, WebSocket }, on) {
+    this.#url = url;
+    this.#token = token;
+    this.#clock = clock;
+    this.#WebSocket = WebSocket;
+    this.#on = on;
+  }
+
+  get online() {
+    return this.state.name === "online";
+  }
+
+  start() {
+    if (this.state.name === "stopped") void this.#open();
+  }
+
+  stop() {
+    this.#leave();
+    this.#become({ name: "stopped" });
+  }
+
+  /**
+   * Sends a frame on a connection that is online.
+   * @param {object} frame
+   */
+  send(frame) {
+    this.#socket?.send(JSON.stringify(frame));
+  }
+
+  /** Leaves the connection for a new one, soon. */
+  reconnect() {
+    if (this.state.name === "online" || this.state.name === "connecting") this.#retry();
+  }
+
+  /** Doesn't wait any longer: somebody is looking, or the network is back. */
+  wake() {
+    if (this.state.name === "waiting") void this.#open();
+    else if (this.online && this.#clock.now() - this.#heardAt > SUSPICIOUS_SILENCE) this.ping();
+  }
+
+  /** Asks for a sign of life; without one the connection is replaced. */
+  ping() {
+    if (this.#timers.has("pong")) return;
+    this.#timer("pong", PONG_WITHIN, () => this.#retry(new Failure("timeout", "The connection went silent.")));
+    this.send({ action: "ping" });
+  }
+
+  async #open() {
+    this.#leave();
+    const generation = this.#generation;
+    this.#become({ name: "connecting" });
+    let socket;
+    try {
+      const token = await this.#token.get();
+      if (generation !== this.#generation) return;
+      socket = new this.#WebSocket(this.#url, ["streamroom", token]);
+    } catch (err) {
+      if (generation !== this.#generation) return;
+      const failure = Failure.from(err);
+      if (failure.code === "unauthorized") this.#become({ name: "stopped", failure });
+      else this.#retry(failure);
+      return;
+    }
+    let opened = false;
+    this.#socket = socket;
+    this.#timer("handshake", HANDSHAKE_WITHIN, () => this.#retry(new Failure("timeout", "The server did not answer.")));
+    socket.onopen = () => {
+      opened = true;
+      this.#stopTimer("handshake");
+      this.ping();
+    };
+    socket.onmessage = (event) => this.#receive(event.data);
+    socket.onclose = (event) => {
+      // A browser doesn't say why a handshake failed; the token may be why.
+      if (!opened) this.#token.drop();
+      this.#retry(new Failure("network", event.reason || "The connection was lost."));
+    };
+  }
+
+  /** @param {unknown} data */
+  #receive(data) {
+    this.#heardAt = this.#clock.now();
+    const generation = this.#generation;
+    for (const frame of unpack(data)) {
+      if (frame.type === "pong") this.#answered();
+      this.#on.frame(frame);
+      if (generation !== this.#generation) return;
+    }
+  }
+
+  #answered() {
+    this.#stopTimer("pong");
+    this.#timer("heartbeat", around(this.#clock, HEARTBEAT), () => this.ping());
+    if (this.online) return;
+    this.#onlineSince = this.#clock.now();
+    const left = this.#token.remaining;
+    const life = Math.min(around(this.#clock, LIFETIME, 0.05), left - Math.min(TOKEN_MARGIN, left / 10));
+    this.#timer("replace", life, () => {
+      this.#token.drop();
+      void this.#open();
+    });
+    this.#become({ name: "online" });
+  }
+
+  /** @param {Failure} [failure] */
+  #retry(failure) {
+    if (this.online && this.#clock.now() - this.#onlineSince > GOOD_AFTER) this.#attempt = 0;
+    const delay = fullJitter(this.#clock, this.#attempt++, RETRY_BASE, RETRY_CAP);
+    this.#leave();
+    this.#timer("retry", delay, () => void this.#open());
+    this.#become({ name: "waiting", retryAt: this.#clock.now() + delay, failure });
+  }
+
+  /** Lets go of the socket, without waiting for a network that may be gone. */
+  #leave() {
+    this.#generation++;
+    for (const name of [...this.#timers.keys()]) this.#stopTimer(name);
+    const socket = this.#socket;
+    if (!socket) return;
+    this.#socket = undefined;
+    socket.onopen = socket.onmessage = socket.onclose = null;
+    socket.close();
+  }
+
+  /** @param {ConnectionState} state */
+  #become(state) {
+    this.state = state;
+    this.#on.state(state);
+  }
+
+  /**
+   * @param {string} name
+   * @param {number} ms
+   * @param {() => void} call
+   */
+  #timer(name, ms, call) {
+    this.#stopTimer(name);
+    this.#timers.set(name, this.#clock.after(ms, () => {
+      this.#timers.delete(name);
+      call();
+    }));
+  }
+
+  /** @param {string} name */
+  #stopTimer(name) {
+    this.#timers.get(name)?.();
+    this.#timers.delete(name);
+  }
+}

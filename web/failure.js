@@ -1,0 +1,36 @@
+// What goes wrong, as a code that programs decide by and words for people.
+
+/** A request or a frame that was refused or could not be made. */
+export class Failure extends Error {
+  /**
+   * @param {string} code one of the server's codes, or `network`, `timeout`, `unavailable`
+   * @param {string} message what happened, for people
+   * @param {{status?: number, cause?: unknown}} [more] status is the HTTP status where there was one
+   */
+  constructor(code, message, { status, cause } = {}) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = "Failure";
+    this.code = code;
+    this.status = status;
+  }
+
+  /**
+   * @param {unknown} err anything thrown
+   * @returns {Failure}
+   */
+  static from(err) {
+    if (err instanceof Failure) return err;
+    return new Failure("network", "The server could not be reached.", { cause: err });
+  }
+}
+
+/** Codes after which the same request may succeed later. */
+const PASSING = new Set(["network", "timeout", "unavailable", "rate_limited", "internal"]);
+
+/**
+ * Whether trying the same again later makes sense.
+ * @param {string} code
+ */
+export function isPassing(code) {
+  return PASSING.has(code);
+}

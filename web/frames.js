@@ -1,0 +1,86 @@
+// The frames that the server sends.
+
+/**
+ * A message as it is held: from a frame, from history, or from an ack.
+ * @typedef {object} Message
+ * @property {string} chatRoomId
+ * @property {string} messageId
+ * @property {string} senderId
+ * @property {string} [content] absent once deleted
+ * @property {number} timestamp ms since 1970
+ * @property {string|null} [previousMessageId] null for a room's first; absent where not known
+ * @property {string} [clientMessageId] on the sender's own devices
+ * @property {string[]} [readBy]
+ * @property {number} [editedAt]
+ * @property {number} [deletedAt]
+ */
+
+/**
+ * Any frame of the server; `type` says which of the rest are set.
+ * @typedef {object} Frame
+ * @property {string} type `gateway` for the gateway's own, which have no type on the wire
+ * @property {string} [chatRoomId]
+ * @property {string} [messageId]
+ * @property {string} [senderId]
+ * @property {string} [content]
+ * @property {number} [timestamp]
+ * @property {string|null} [previousMessageId]
+ * @property {string} [clientMessageId]
+ * @property {boolean} [duplicate]
+ * @property {string} [code]
+ * @property {string} [message]
+ * @property {string} [connectionId]
+ * @property {string} [userId]
+ * @property {string} [upTo]
+ * @property {string} [name]
+ * @property {number} [editedAt]
+ * @property {number} [deletedAt]
+ */
+
+/** The largest frame that may be sent, in bytes. */
+export const MAX_FRAME = 32_000;
+
+/** The longest content, in bytes of UTF-8. */
+export const MAX_CONTENT = 16_384;
+
+/**
+ * Reads what one WebSocket message holds: several frames when it is a batch.
+ * What can't be read is left out: catching up brings what mattered.
+ * @param {unknown} data
+ * @returns {Frame[]}
+ */
+export function unpack(data) {
+  if (typeof data !== "string") return [];
+  let value;
+  try {
+    value = JSON.parse(data);
+  } catch {
+    return [];
+  }
+  return flatten(value);
+}
+
+/**
+ * @param {any} value
+ * @returns {Frame[]}
+ */
+function flatten(value) {
+  if (value === null || typeof value !== "object") return [];
+  if (value.type === "batch") {
+    return Array.isArray(value.frames) ? value.frames.flatMap(flatten) : [];
+  }
+  if (typeof value.type === "string") return [value];
+  // API Gateway's own: {"message":"Internal server error","connectionId":…,"requestId":…}
+  if (typeof value.message === "string") return [{ ...value, type: "gateway" }];
+  return [];
+}
+
+const encoder = new TextEncoder();
+
+/**
+ * @param {string} text
+ * @returns {number} bytes of UTF-8
+ */
+export function byteLength(text) {
+  return encoder.encode(text).length;
+}

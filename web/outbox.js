@@ -1,0 +1,244 @@
+// Messages on their way out: kept until the server has stored or refused them,
+// in order, one in flight per room. Sending again is safe: the server stores a
+// clientMessageId once.
+
+import { fullJitter } from "./clock.js";
+import { Failure, isPassing } from "./failure.js";
+
+/** @typedef {import("./clock.js").Clock} Clock */
+
+/**
+ * @typedef {object} Outgoing
+ * @property {string} clientMessageId
+ * @property {string} chatRoomId
+ * @property {string} content
+ * @property {number} createdAt ms since 1970
+ * @property {"waiting"|"sending"|"failed"} status
+ * @property {Failure} [failure] why, when failed
+ */
+
+/** How long an ack may take before the message goes out again (ms). */
+const ACK_WITHIN = 12_000;
+/** How often one message is tried on working connections before its sender is asked. */
+const TRIES = 6;
+
+export class Outbox {
+  /** @type {Map<string, Entry[]>} by room, in the order of sending */
+  #queues = new Map();
+  #online = false;
+  #clock;
+  #transmit;
+  #changed;
+  #late;
+
+  /**
+   * @param {object} on
+   * @param {Clock} on.clock
+   * @param {(frame: object) => void} on.transmit puts a frame on the connection
+   * @param {(chatRoomId: string) => void} on.changed a room's outgoing messages changed
+   * @param {() => void} on.late an ack is overdue: the connection may be dead
+   */
+  constructor({ clock, transmit, changed, late }) {
+    this.#clock = clock;
+    this.#transmit = transmit;
+    this.#changed = changed;
+    this.#late = late;
+  }
+
+  /**
+   * @param {string} chatRoomId
+   * @returns {Outgoing[]} in the order of sending
+   */
+  list(chatRoomId) {
+    return (this.#queues.get(chatRoomId) ?? []).map((e) => e.outgoing);
+  }
+
+  /**
+   * @param {string} chatRoomId
+   * @param {string} content
+   * @returns {Outgoing}
+   */
+  add(chatRoomId, content) {
+    const outgoing = /** @type {Outgoing} */ ({
+      clientMessageId: newClientMessageId(),
+      chatRoomId,
+      content,
+      createdAt: this.#clock.now(),
+      status: "waiting",
+    });
+    const queue = this.#queues.get(chatRoomId) ?? [];
+    queue.push(new Entry(outgoing));
+    this.#queues.set(chatRoomId, queue);
+    this.#pump(chatRoomId);
+    this.#changed(chatRoomId);
+    return outgoing;
+  }
+
+  /**
+   * Tries a failed message again, under its old id.
+   * @param {string} clientMessageId
+   */
+  retry(clientMessageId) {
+    const entry = this.#find(clientMessageId);
+    if (entry?.outgoing.status !== "failed") return;
+    entry.tries = 0;
+    entry.outgoing.status = "waiting";
+    delete entry.outgoing.failure;
+    this.#pump(entry.outgoing.chatRoomId);
+    this.#changed(entry.outgoing.chatRoomId);
+  }
+
+  /**
+   * Takes a message out: it was stored, or its sender gave it up.
+   * @param {string} clientMessageId
+   * @returns {Outgoing|undefined} undefined when it was out already
+   */
+  remove(clientMessageId) {
+    const entry = this.#find(clientMessageId);
+    if (!entry) return undefined;
+    entry.cancel();
+    const room = entry.outgoing.chatRoomId;
+    const left = (this.#queues.get(room) ?? []).filter((e) => e !== entry);
+    if (left.length > 0) this.#queues.set(room, left);
+    else this.#queues.delete(room);
+    this.#pump(room);
+    this.#changed(room);
+    return entry.outgoing;
+  }
+
+  /**
+   * The server refused a message.
+   * @param {string} clientMessageId
+   * @param {Failure} failure
+   */
+  refused(clientMessageId, failure) {
+    const entry = this.#find(clientMessageId);
+    if (entry?.outgoing.status === "sending") this.#again(entry, failure);
+  }
+
+  /** The gateway failed at some message and doesn't say which. */
+  gatewayFailed() {
+    const failure = new Failure("internal", "The server could not take the message.");
+    for (const entry of this.#entries()) {
+      if (entry.outgoing.status === "sending") this.#again(entry, failure);
+    }
+  }
+
+  /** The connection is there: send what waits. */
+  online() {
+    this.#online = true;
+    for (const room of this.#queues.keys()) this.#pump(room);
+  }
+
+  /** The connection is gone: what was in flight waits for the next. */
+  offline() {
+    this.#online = false;
+    for (const entry of this.#entries()) {
+      entry.cancel();
+      if (entry.outgoing.status === "sending") {
+        entry.outgoing.status = "waiting";
+        this.#changed(entry.outgoing.chatRoomId);
+      }
+    }
+  }
+
+  /**
+   * @param {Entry} entry
+   * @param {Failure} failure
+   */
+  #again(entry, failure) {
+    const { outgoing } = entry;
+    entry.cancel();
+    if (!isPassing(failure.code) || entry.tries >= TRIES) {
+      outgoing.status = "failed";
+      outgoing.failure = failure;
+      this.#pump(outgoing.chatRoomId);
+    } else {
+      outgoing.status = "waiting";
+      // A rate window is a second long: half of this is the least that helps.
+      const least = failure.code === "rate_limited" ? 500 : 0;
+      entry.hold(this.#clock, least + fullJitter(this.#clock, entry.tries, 500, 8_000), () => {
+        this.#pump(outgoing.chatRoomId);
+        this.#changed(outgoing.chatRoomId);
+      });
+    }
+    this.#changed(outgoing.chatRoomId);
+  }
+
+  /**
+   * Sends a room's first message that has not failed, unless it is on its way.
+   * @param {string} chatRoomId
+   */
+  #pump(chatRoomId) {
+    if (!this.#online) return;
+    const entry = this.#queues.get(chatRoomId)?.find((e) => e.outgoing.status !== "failed");
+    if (!entry || entry.busy) return;
+    const { outgoing } = entry;
+    outgoing.status = "sending";
+    entry.tries++;
+    entry.hold(this.#clock, ACK_WITHIN, () => {
+      this.#late();
+      if (this.#online) this.#again(entry, new Failure("timeout", "The server did not confirm the message."));
+    });
+    this.#transmit({
+      action: "sendMessage",
+      chatRoomId,
+      content: outgoing.content,
+      clientMessageId: outgoing.clientMessageId,
+    });
+  }
+
+  /** @param {string} clientMessageId */
+  #find(clientMessageId) {
+    for (const entry of this.#entries()) {
+      if (entry.outgoing.clientMessageId === clientMessageId) return entry;
+    }
+    return undefined;
+  }
+
+  *#entries() {
+    for (const queue of this.#queues.values()) yield* queue;
+  }
+}
+
+/** A message in the queue and the timer that it waits for: an ack's, or a back-off's. */
+class Entry {
+  tries = 0;
+  /** @type {(() => void)|undefined} */
+  #cancel;
+
+  /** @param {Outgoing} outgoing */
+  constructor(outgoing) {
+    this.outgoing = outgoing;
+  }
+
+  /** Whether it waits for an ack or for its turn to be tried again. */
+  get busy() {
+    return this.#cancel !== undefined;
+  }
+
+  /**
+   * @param {Clock} clock
+   * @param {number} ms
+   * @param {() => void} call
+   */
+  hold(clock, ms, call) {
+    this.cancel();
+    this.#cancel = clock.after(ms, () => {
+      this.#cancel = undefined;
+      call();
+    });
+  }
+
+  cancel() {
+    this.#cancel?.();
+    this.#cancel = undefined;
+  }
+}
+
+/** An id that no other message of this user has. */
+function newClientMessageId() {
+  // randomUUID exists on secure origins only.
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return "c-" + Array.from(bytes, (b) => b.toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,123 @@
+// Elements. Text only ever becomes text: nothing here takes markup.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/**
+ * Makes an element. An attribute that is true is set empty; one that is false or
+ * undefined isn't set.
+ * @template {keyof HTMLElementTagNameMap} K
+ * @param {K} tag
+ * @param {Record<string, string|number|boolean|undefined>} [attributes]
+ * @param {...(Node|string)} children
+ * @returns {HTMLElementTagNameMap[K]}
+ */
+export function el(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === false || value === undefined) continue;
+    element.setAttribute(name, value === true ? "" : String(value));
+  }
+  element.append(...children);
+  return element;
+}
+
+/**
+ * A symbol of index.html's. It says nothing to a screen reader.
+ * @param {string} name
+ */
+export function icon(name) {
+  const svg = document.createElementNS(SVG, "svg");
+  const use = document.createElementNS(SVG, "use");
+  svg.setAttribute("aria-hidden", "true");
+  use.setAttribute("href", `#icon-${name}`);
+  svg.append(use);
+  return svg;
+}
+
+/**
+ * An element of the page, by its id.
+ * @template {HTMLElement} T
+ * @param {string} id
+ * @param {new () => T} type
+ * @returns {T}
+ */
+export function byId(id, type) {
+  return /** @type {T} */ (check(document.getElementById(id), type, `#${id}`));
+}
+
+/**
+ * An element inside another, by selector.
+ * @template {HTMLElement} T
+ * @param {ParentNode} parent
+ * @param {string} selector
+ * @param {new () => T} type
+ * @returns {T}
+ */
+export function within(parent, selector, type) {
+  return /** @type {T} */ (check(parent.querySelector(selector), type, selector));
+}
+
+/**
+ * @param {Element|null} element
+ * @param {new () => HTMLElement} type
+ * @param {string} what
+ */
+function check(element, type, what) {
+  if (!(element instanceof type)) throw new TypeError(`the page lacks ${what}`);
+  return element;
+}
+
+/**
+ * Makes a list's children these, moving and removing only what differs.
+ * @param {Element} parent
+ * @param {Element[]} children
+ */
+export function arrange(parent, children) {
+  let at = parent.firstElementChild;
+  for (const child of children) {
+    if (child === at) at = at.nextElementSibling;
+    else parent.insertBefore(child, at);
+  }
+  while (at) {
+    const next = at.nextElementSibling;
+    at.remove();
+    at = next;
+  }
+}
+
+/**
+ * Says something to those who listen to the page instead of looking at it.
+ * @param {string} text
+ */
+export function announce(text) {
+  byId("announcer", HTMLElement).textContent = text;
+}
+
+/** How many colours there are for names. */
+const HUES = 8;
+
+/**
+ * Makes an element the avatar of somebody or something.
+ * @param {Element} element
+ * @param {string} name
+ */
+export function becomeAvatar(element, name) {
+  element.className = `avatar hue-${hueOf(name)}`;
+  element.textContent = initials(name);
+}
+
+/**
+ * The colour of a name: the same everywhere.
+ * @param {string} name
+ */
+export function hueOf(name) {
+  let hash = 7;
+  for (const c of name) hash = (hash * 31 + (c.codePointAt(0) ?? 0)) >>> 0;
+  return hash % HUES;
+}
+
+/** @param {string} name */
+function initials(name) {
+  const [first, second] = name.split(/[\s._@-]+/u).filter(Boolean);
+  return [first, second].map((part) => Array.from(part ?? "")[0] ?? "").join("").toLocaleUpperCase() || "?";
+}

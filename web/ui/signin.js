@@ -1,0 +1,116 @@
+// Signing in, and staying signed in within a tab: two tabs may be two people.
+
+import { Failure } from "../streamroom.js";
+import { failureOf } from "../api.js";
+import { byId, within } from "./dom.js";
+import { describe } from "./words.js";
+
+const KEY = "streamroom.user";
+/** The server's limit on a name, in bytes. */
+const MAX_NAME = 128;
+
+/** Who this tab is signed in as; empty when nobody. */
+export function rememberedUser() {
+  return sessionStorage.getItem(KEY) ?? "";
+}
+
+/** @param {string} user empty to forget */
+export function remember(user) {
+  if (user) sessionStorage.setItem(KEY, user);
+  else sessionStorage.removeItem(KEY);
+}
+
+/**
+ * Gets a token by name alone.
+ * @param {string} tokenURL
+ * @param {string} user
+ * @returns {Promise<string>}
+ */
+export async function localToken(tokenURL, user) {
+  let response;
+  try {
+    response = await fetch(tokenURL, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ user }),
+      credentials: "omit",
+    });
+  } catch (err) {
+    throw Failure.from(err);
+  }
+  if (!response.ok) {
+    const failure = await failureOf(response);
+    // This name won't do: asking again changes nothing.
+    if (response.status < 500 && response.status !== 429) throw new Failure("unauthorized", failure.message, failure);
+    throw failure;
+  }
+  const { token } = await response.json();
+  return token;
+}
+
+/** The form that asks for a name. */
+export class SignIn {
+  #root = byId("signin", HTMLElement);
+  #form = within(this.#root, "form", HTMLFormElement);
+  #name = byId("signin-name", HTMLInputElement);
+  #problem = byId("signin-error", HTMLElement);
+  #submit = within(this.#root, "button", HTMLButtonElement);
+
+  /** @param {(user: string) => Promise<void>} signIn rejects with a Failure that is shown */
+  constructor(signIn) {
+    this.#form.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      const user = this.#name.value.trim();
+      const wrong = problemWith(user);
+      this.#say(wrong);
+      if (wrong || this.#submit.disabled) return;
+      this.#submit.disabled = true;
+      try {
+        await signIn(user);
+      } catch (err) {
+        const failure = Failure.from(err);
+        this.#say(failure.code === "unauthorized" ? failure.message : describe(failure));
+      } finally {
+        this.#submit.disabled = false;
+      }
+    });
+  }
+
+  /** @param {string} [problem] why it is shown again */
+  show(problem = "") {
+    this.#root.hidden = false;
+    this.#say(problem);
+    this.#name.focus();
+  }
+
+  /**
+   * Shows a problem that no name will solve.
+   * @param {string} problem
+   */
+  refuse(problem) {
+    this.show(problem);
+    this.#name.disabled = this.#submit.disabled = true;
+  }
+
+  hide() {
+    this.#root.hidden = true;
+  }
+
+  /** @param {string} problem */
+  #say(problem) {
+    this.#problem.textContent = problem;
+    this.#name.setAttribute("aria-invalid", String(problem !== ""));
+    if (problem) this.#name.focus();
+  }
+}
+
+/**
+ * @param {string} user
+ * @returns {string} empty when the name will do
+ */
+function problemWith(user) {
+  if (!user) return "Type a name first.";
+  if (/[\p{Cc}#]/u.test(user)) return "A name can’t have # or control characters in it.";
+  if (new TextEncoder().encode(user).length > MAX_NAME) return "That name is too long.";
+  return "";
+}

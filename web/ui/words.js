@@ -1,0 +1,94 @@
+// What the page says about times, failures and the connection.
+
+/** @typedef {import("../streamroom.js").Failure} Failure */
+
+const clockTime = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const weekday = new Intl.DateTimeFormat(undefined, { weekday: "short" });
+const shortDate = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
+const longDate = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long", year: "numeric" });
+const fullTime = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
+
+/** @param {number} ms */
+export const timeOfDay = (ms) => clockTime.format(ms);
+
+/** @param {number} ms */
+export const fullTimeOf = (ms) => fullTime.format(ms);
+
+/**
+ * The day that a time falls on, here.
+ * @param {number} ms
+ * @returns {number} its first ms
+ */
+export function dayOf(ms) {
+  return new Date(ms).setHours(0, 0, 0, 0);
+}
+
+/**
+ * A day, as a heading.
+ * @param {number} ms
+ * @param {number} now
+ */
+export function dayName(ms, now) {
+  const days = daysBetween(ms, now);
+  if (days === 0) return "Today";
+  if (days === 1) return "Yesterday";
+  return longDate.format(ms);
+}
+
+/**
+ * When something was, as short as it can be told.
+ * @param {number} ms
+ * @param {number} now
+ */
+export function briefly(ms, now) {
+  const days = daysBetween(ms, now);
+  if (days <= 0) return clockTime.format(ms);
+  if (days === 1) return "Yesterday";
+  return days < 7 ? weekday.format(ms) : shortDate.format(ms);
+}
+
+/**
+ * @param {number} ms
+ * @param {number} now
+ */
+function daysBetween(ms, now) {
+  // A day with a change of clocks isn't 24 hours long.
+  return Math.round((dayOf(now) - dayOf(ms)) / 86_400_000);
+}
+
+/** @type {Record<string, string>} */
+const FAILURES = {
+  network: "The server can’t be reached. Check the connection, then try again.",
+  timeout: "The server took too long. Try again.",
+  unavailable: "The server can’t answer just now. Try again in a moment.",
+  internal: "Something went wrong on the server. Try again.",
+  rate_limited: "That was a little fast. Wait a second, then try again.",
+  not_a_member: "You are not a member of this room.",
+  forbidden: "Only an owner of the room may do that.",
+  not_found: "That isn’t there any more.",
+  too_large: "That message is too long.",
+};
+
+/**
+ * @param {Failure} failure
+ * @returns {string} a sentence that says what happened, and what to do where something can be done
+ */
+export function describe(failure) {
+  return FAILURES[failure.code] ?? sentence(failure.message);
+}
+
+/** @param {string} text */
+function sentence(text) {
+  if (!text) return "That did not work. Try again.";
+  const full = /[.!?]$/u.test(text) ? text : `${text}.`;
+  return full[0].toLocaleUpperCase() + full.slice(1);
+}
+
+/**
+ * @param {number} count
+ * @param {string} one
+ * @param {string} many
+ */
+export function counted(count, one, many) {
+  return `${count} ${count === 1 ? one : many}`;
+}

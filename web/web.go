@@ -1,0 +1,162 @@
+// Package web is the browser client: static files without a build step, embedded
+// here, and the handler that serves them. The page knows no endpoint; it reads
+// them from config.json, so the same files serve every deployment.
+//
+// streamroom.js is the client library that the page uses; it works without the
+// page. app.js and the modules in ui/ are the page.
+package web
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+	"time"
+)
+
+//go:embed index.html style.css icon.svg *.js ui/*.js
+var static embed.FS
+
+// Files returns the static files, named as the page asks for them: index.html,
+// app.js, ui/dom.js and so on. config.json is not among them.
+func Files() fs.FS { return static }
+
+// Config is what the page reads from config.json. URLs are absolute, or relative
+// to the page; a relative WebSocketURL takes ws or wss from the page's scheme.
+// Relative ones let a page work under every name that its server is reached by.
+type Config struct {
+	Mode         string `json:"mode"`         // how people sign in: ModeLocal
+	WebSocketURL string `json:"webSocketURL"` // ends in the stage, as in /local
+	APIURL       string `json:"apiURL"`       // the HTTP API's root, as in /api
+	TokenURL     string `json:"tokenURL"`     // in ModeLocal: answers {"user":…} with {"token":…}
+}
+
+// ModeLocal signs people in by name alone, through Config.TokenURL.
+const ModeLocal = "local"
+
+// ContentSecurityPolicy is the policy to serve the page with: scripts and styles
+// from the page's origin only, no HTML made from strings, connections to the
+// page's origin (WebSockets included) and to the origins that c names. It fails
+// when a URL of c can't be parsed.
+func (c Config) ContentSecurityPolicy() (string, error) {
+	connect := []string{"'self'"}
+	for _, raw := range []string{c.WebSocketURL, c.APIURL, c.TokenURL} {
+		u, err := url.Parse(raw)
+		if err != nil {
+			return "", fmt.Errorf("web config: %w", err)
+		}
+		if u.Host == "" {
+			continue
+		}
+		if origin := u.Scheme + "://" + u.Host; !slices.Contains(connect, origin) {
+			connect = append(connect, origin)
+		}
+	}
+	return strings.Join([]string{
+		"default-src 'none'",
+		"script-src 'self'",
+		"style-src 'self'",
+		"img-src 'self' data:",
+		"connect-src " + strings.Join(connect, " "),
+		"base-uri 'none'",
+		"form-action 'none'",
+		"frame-ancestors 'none'",
+		"require-trusted-types-for 'script'",
+		"trusted-types 'none'",
+	}, "; "), nil
+}
+
+// file is one answer, ready to serve.
+type file struct {
+	contentType string
+	etag        string
+	body        []byte
+}
+
+// Handler serves the page at /, its files beside it, and cfg as /config.json.
+// Browsers may keep the files but ask every time whether they changed (ETag).
+// It fails when a URL of cfg can't be parsed.
+func Handler(cfg Config) (http.Handler, error) {
+	policy, err := cfg.ContentSecurityPolicy()
+	if err != nil {
+		return nil, err
+	}
+	files, err := load()
+	if err != nil {
+		return nil, err
+	}
+	config, err := json.Marshal(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("web config: %w", err)
+	}
+	files["/config.json"] = newFile("config.json", config)
+	files["/"] = files["/index.html"]
+
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", policy)
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		f, ok := files[r.URL.Path]
+		if !ok {
+			http.NotFound(w, r)
+			return
+		}
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			h.Set("Allow", "GET, HEAD")
+			http.Error(w, "the page is read with GET", http.StatusMethodNotAllowed)
+			return
+		}
+		h.Set("Content-Type", f.contentType)
+		h.Set("Cache-Control", "no-cache")
+		h.Set("ETag", f.etag)
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(f.body))
+	}), nil
+}
+
+// load reads the embedded files, keyed by URL path.
+func load() (map[string]file, error) {
+	files := make(map[string]file)
+	err := fs.WalkDir(static, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		body, err := fs.ReadFile(static, name)
+		if err != nil {
+			return err
+		}
+		files["/"+name] = newFile(name, body)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the embedded page: %w", err)
+	}
+	return files, nil
+}
+
+// contentTypes is spelled out because the mime package's answers depend on the
+// machine.
+var contentTypes = map[string]string{
+	".html": "text/html; charset=utf-8",
+	".css":  "text/css; charset=utf-8",
+	".js":   "text/javascript; charset=utf-8",
+	".json": "application/json",
+	".svg":  "image/svg+xml",
+}
+
+func newFile(name string, body []byte) file {
+	sum := sha256.Sum256(body)
+	return file{
+		contentType: contentTypes[path.Ext(name)],
+		etag:        `"` + hex.EncodeToString(sum[:12]) + `"`,
+		body:        body,
+	}
+}

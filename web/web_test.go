@@ -1,0 +1,157 @@
+package web
+
+import (
+	"encoding/json"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+var localConfig = Config{Mode: ModeLocal, WebSocketURL: "/local", APIURL: "/api", TokenURL: "/token"}
+
+func get(t *testing.T, h http.Handler, method, path string, header ...string) *http.Response {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), method, path, nil)
+	for i := 0; i+1 < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	res := w.Result()
+	t.Cleanup(func() { _ = res.Body.Close() })
+	return res
+}
+
+func newHandler(t *testing.T, cfg Config) http.Handler {
+	t.Helper()
+	h, err := Handler(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+func TestHandlerServesThePage(t *testing.T) {
+	h := newHandler(t, localConfig)
+	for _, tt := range []struct {
+		method, path string
+		status       int
+		contentType  string
+	}{
+		{"GET", "/", 200, "text/html; charset=utf-8"},
+		{"GET", "/index.html", 200, "text/html; charset=utf-8"},
+		{"HEAD", "/", 200, "text/html; charset=utf-8"},
+		{"GET", "/app.js", 200, "text/javascript; charset=utf-8"},
+		{"GET", "/streamroom.js", 200, "text/javascript; charset=utf-8"},
+		{"GET", "/ui/dom.js", 200, "text/javascript; charset=utf-8"},
+		{"GET", "/style.css", 200, "text/css; charset=utf-8"},
+		{"GET", "/icon.svg", 200, "image/svg+xml"},
+		{"GET", "/config.json", 200, "application/json"},
+		{"GET", "/ui/", 404, "text/plain; charset=utf-8"},
+		{"GET", "/web.go", 404, "text/plain; charset=utf-8"},
+		{"GET", "/testdata/unit.js", 404, "text/plain; charset=utf-8"},
+		{"GET", "/../web.go", 404, "text/plain; charset=utf-8"},
+		{"POST", "/", 405, "text/plain; charset=utf-8"},
+	} {
+		t.Run(tt.method+" "+tt.path, func(t *testing.T) {
+			res := get(t, h, tt.method, tt.path)
+			if res.StatusCode != tt.status || res.Header.Get("Content-Type") != tt.contentType {
+				t.Errorf("got %d %q, want %d %q", res.StatusCode, res.Header.Get("Content-Type"), tt.status, tt.contentType)
+			}
+			if res.Header.Get("X-Content-Type-Options") != "nosniff" || res.Header.Get("Referrer-Policy") != "no-referrer" {
+				t.Errorf("security headers are missing: %v", res.Header)
+			}
+			if !strings.HasPrefix(res.Header.Get("Content-Security-Policy"), "default-src 'none'; ") {
+				t.Errorf("policy is %q", res.Header.Get("Content-Security-Policy"))
+			}
+		})
+	}
+}
+
+func TestHandlerAnswersNotModified(t *testing.T) {
+	h := newHandler(t, localConfig)
+	first := get(t, h, "GET", "/app.js")
+	etag := first.Header.Get("ETag")
+	if etag == "" || first.Header.Get("Cache-Control") != "no-cache" {
+		t.Fatalf("ETag %q, Cache-Control %q", etag, first.Header.Get("Cache-Control"))
+	}
+	if again := get(t, h, "GET", "/app.js", "If-None-Match", etag); again.StatusCode != http.StatusNotModified {
+		t.Errorf("the same again: got %d, want 304", again.StatusCode)
+	}
+	if other := get(t, h, "GET", "/style.css", "If-None-Match", etag); other.StatusCode != http.StatusOK {
+		t.Errorf("another file: got %d, want 200", other.StatusCode)
+	}
+}
+
+func TestHandlerServesItsConfig(t *testing.T) {
+	cfg := Config{Mode: ModeLocal, WebSocketURL: "wss://ws.example/prod", APIURL: "https://api.example/v1", TokenURL: "/token"}
+	res := get(t, newHandler(t, cfg), "GET", "/config.json")
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got map[string]string
+	if err := json.Unmarshal(body, &got); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{"mode": "local", "webSocketURL": "wss://ws.example/prod", "apiURL": "https://api.example/v1", "tokenURL": "/token"}
+	for name, value := range want {
+		if got[name] != value {
+			t.Errorf("%s is %q, want %q", name, got[name], value)
+		}
+	}
+}
+
+func TestContentSecurityPolicy(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		cfg     Config
+		connect string
+	}{
+		{"relative", localConfig, "connect-src 'self';"},
+		{"absolute", Config{WebSocketURL: "wss://ws.example/prod", APIURL: "https://api.example:8443/v1", TokenURL: "https://api.example:8443/token"},
+			"connect-src 'self' wss://ws.example https://api.example:8443;"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			policy, err := tt.cfg.ContentSecurityPolicy()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(policy, tt.connect) {
+				t.Errorf("%q lacks %q", policy, tt.connect)
+			}
+			if strings.Contains(policy, "unsafe") || strings.Contains(policy, "*") {
+				t.Errorf("%q allows too much", policy)
+			}
+		})
+	}
+	if _, err := Handler(Config{APIURL: "http://[::1"}); err == nil {
+		t.Error("a URL that can't be parsed: no error")
+	}
+}
+
+// The page must need nothing that its policy forbids, and nothing from elsewhere.
+func TestFilesStandAlone(t *testing.T) {
+	err := fs.WalkDir(Files(), ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		body, err := fs.ReadFile(Files(), name)
+		if err != nil {
+			return err
+		}
+		text := strings.ReplaceAll(string(body), "http://www.w3.org/2000/svg", "")
+		for _, bad := range []string{"http://", "https://", "//cdn", "innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", " style=\"", " onclick=", "<style"} {
+			if strings.Contains(text, bad) {
+				t.Errorf("%s contains %q", name, bad)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
