@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -72,15 +73,17 @@ func httpRequest(ctx context.Context, e events.APIGatewayV2HTTPRequest) (*http.R
 			return nil, fmt.Errorf("decode the body: %w", err)
 		}
 	}
-	target := e.RawPath
+	path := e.RawPath
 	// A named stage is part of the raw path, but of no route.
 	if stage := e.RequestContext.Stage; stage != "" && stage != "$default" {
-		target = strings.TrimPrefix(target, "/"+stage)
+		path = strings.TrimPrefix(path, "/"+stage)
 	}
-	if e.RawQueryString != "" {
-		target += "?" + e.RawQueryString
+	target, err := url.ParseRequestURI(path)
+	if err != nil {
+		target = &url.URL{Path: path} // with characters that a gateway has decoded
 	}
-	r, err := http.NewRequestWithContext(ctx, e.RequestContext.HTTP.Method, target, bytes.NewReader(body))
+	target.RawQuery = e.RawQueryString
+	r, err := http.NewRequestWithContext(ctx, e.RequestContext.HTTP.Method, target.String(), bytes.NewReader(body))
 	if err != nil {
 		return nil, fmt.Errorf("read the request: %w", err)
 	}

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/streamroom/streamroom/shared/wire"
+)
+
+// signInTimeout bounds one request for a token.
+const signInTimeout = 10 * time.Second
+
+// localToken gets a token from the user pool of a running `streamroom local`.
+func localToken(ctx context.Context, addr, user string, expiresIn time.Duration) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, signInTimeout)
+	defer cancel()
+	body, err := json.Marshal(map[string]any{"user": user, "expiresIn": int64(expiresIn / time.Second)})
+	if err != nil {
+		return "", fmt.Errorf("sign in: %w", err)
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimRight(addr, "/")+"/token", bytes.NewReader(body))
+	if err != nil {
+		return "", usageError{fmt.Errorf("--addr %q is no URL such as http://%s", addr, defaultAddr)}
+	}
+	request.Header.Set("Content-Type", "application/json")
+	response, err := http.DefaultClient.Do(request)
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return "", fmt.Errorf("nothing answers at %s; start it with `go run ./cmd/streamroom local`, or give its address with --addr", addr)
+	}
+	if err != nil {
+		return "", fmt.Errorf("sign in: %w", err)
+	}
+	defer response.Body.Close()
+	var answer struct {
+		Token string `json:"token"`
+		wire.Problem
+	}
+	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil || (answer.Token == "" && answer.Detail == "") {
+		return "", fmt.Errorf("%s is no `streamroom local`: it answered %s", addr, response.Status)
+	}
+	if answer.Token == "" {
+		return "", fmt.Errorf("sign in as %q: %s", user, answer.Detail)
+	}
+	return answer.Token, nil
+}

@@ -1,0 +1,32 @@
+package functions
+
+import (
+	"github.com/aws/aws-lambda-go/lambda"
+
+	"github.com/streamroom/streamroom/shared/push"
+	"github.com/streamroom/streamroom/shared/stream"
+	"github.com/streamroom/streamroom/shared/topology"
+)
+
+// Fanout broadcasts what the stream says and cleans up connections.
+func Fanout(e Env) (lambda.Handler, error) {
+	w := e.wire(topology.Fanout)
+	store, callback := w.store(), w.vars.Callback()
+	if err := w.vars.Err(); err != nil {
+		return nil, err
+	}
+	pusher, err := push.New(push.Config{
+		Endpoint: callback, Region: w.AWS.Region, Credentials: w.AWS.Credentials, Transport: w.Posts, Now: w.Now,
+	})
+	if err != nil {
+		return nil, err
+	}
+	fanout := stream.NewFanout(store, pusher, topology.FanoutDeadline, w.Now, w.log)
+	return w.handler(fanout.Handle)
+}
+
+// LastMessage keeps each room's last message and the order of room lists.
+func LastMessage(e Env) (lambda.Handler, error) {
+	w := e.wire(topology.LastMessage)
+	return w.handler(stream.NewLastMessage(w.store(), w.Now, w.log).Handle)
+}

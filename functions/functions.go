@@ -1,0 +1,114 @@
+// Package functions wires each Lambda function from its environment: variables
+// in, a handler out. The programs below this folder start these handlers on
+// AWS, and the local runtime runs the same ones in its process, so both are
+// wired by the same lines.
+package functions
+
+import (
+	"crypto/rand"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/rs/zerolog"
+
+	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/config"
+	"github.com/streamroom/streamroom/shared/dynamo"
+	"github.com/streamroom/streamroom/shared/topology"
+)
+
+// Env is what a function finds around it.
+type Env struct {
+	// Getenv returns a variable, "" where it is not set.
+	Getenv func(string) string
+	// AWS says how to reach the table: region, credentials, and for the local
+	// runtime the endpoint and the client.
+	AWS aws.Config
+	// Posts sends frames to the @connections API; nil is a client of its own.
+	Posts http.RoundTripper
+	// Keys fetches the keys of the tokens' issuer; nil is a client of its own.
+	Keys *http.Client
+	// Now is the clock.
+	Now func() time.Time
+	// Log takes one JSON object a line.
+	Log io.Writer
+}
+
+// Constructor wires one function. It does not use the network: a function must
+// be ready to start within milliseconds.
+type Constructor func(Env) (lambda.Handler, error)
+
+// Start runs a function on AWS. It does not return.
+func Start(construct Constructor) {
+	handler, err := construct(lambdaEnv())
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "streamroom:", err)
+		os.Exit(1)
+	}
+	lambda.Start(handler)
+}
+
+// lambdaEnv is the environment that Lambda sets up. Region and credentials are
+// always in its variables there; the SDK's loader would look for them in many
+// more places, and costs a megabyte and milliseconds.
+func lambdaEnv() Env {
+	return Env{
+		Getenv: os.Getenv,
+		AWS: aws.Config{
+			Region: os.Getenv("AWS_REGION"),
+			Credentials: credentials.NewStaticCredentialsProvider(
+				os.Getenv("AWS_ACCESS_KEY_ID"), os.Getenv("AWS_SECRET_ACCESS_KEY"), os.Getenv("AWS_SESSION_TOKEN"),
+			),
+		},
+		Now: time.Now,
+		Log: os.Stdout,
+	}
+}
+
+// wiring is a function in the making.
+type wiring struct {
+	Env
+	vars *config.Reader
+	log  zerolog.Logger
+}
+
+func (e Env) wire(function string) wiring {
+	vars := config.NewReader(e.Getenv)
+	log := zerolog.New(e.Log).Level(vars.LogLevel()).With().Timestamp().Str("function", function).Logger()
+	return wiring{Env: e, vars: vars, log: log}
+}
+
+func (w wiring) store() *dynamo.Store {
+	return dynamo.New(dynamodb.NewFromConfig(w.AWS), w.vars.Table(), w.Now)
+}
+
+func (w wiring) ids() chat.IDs { return chat.NewIDs(w.Now, rand.Reader) }
+
+// handler finishes the wiring: an error names everything that the environment
+// lacks.
+func (w wiring) handler(handle any) (lambda.Handler, error) {
+	if err := w.vars.Err(); err != nil {
+		return nil, err
+	}
+	return lambda.NewHandler(handle), nil
+}
+
+// All returns every function's constructor by its name in shared/topology.
+func All() map[string]Constructor {
+	return map[string]Constructor{
+		topology.Connect:     Connect,
+		topology.Disconnect:  Disconnect,
+		topology.SendMessage: SendMessage,
+		topology.Default:     Default,
+		topology.Fanout:      Fanout,
+		topology.LastMessage: LastMessage,
+		topology.API:         API,
+	}
+}

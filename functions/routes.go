@@ -1,0 +1,67 @@
+package functions
+
+import (
+	"github.com/aws/aws-lambda-go/lambda"
+
+	"github.com/streamroom/streamroom/shared/auth"
+	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/gateway"
+	"github.com/streamroom/streamroom/shared/httpapi"
+	"github.com/streamroom/streamroom/shared/topology"
+)
+
+// Connect verifies the token and stores the connection.
+func Connect(e Env) (lambda.Handler, error) {
+	w := e.wire(topology.Connect)
+	store, tokens := w.store(), w.vars.Tokens()
+	if err := w.vars.Err(); err != nil {
+		return nil, err
+	}
+	verifier, err := auth.New(auth.Config{
+		Issuer: tokens.Issuer, JWKSURL: tokens.KeysURL, Audience: tokens.Audience,
+		TokenUse: tokens.TokenUse, UserClaim: tokens.UserClaim,
+	}, w.Keys, w.Now)
+	if err != nil {
+		return nil, err
+	}
+	connect := gateway.Connect{
+		Verifier: verifier, Sessions: chat.NewSessions(store, w.Now), AllowQuery: tokens.InQuery, Now: w.Now, Log: w.log,
+	}
+	return w.handler(connect.Handle)
+}
+
+// Disconnect removes the connection.
+func Disconnect(e Env) (lambda.Handler, error) {
+	w := e.wire(topology.Disconnect)
+	disconnect := gateway.Disconnect{Sessions: chat.NewSessions(w.store(), w.Now), Now: w.Now, Log: w.log}
+	return w.handler(disconnect.Handle)
+}
+
+// SendMessage stores a message and answers with an ack.
+func SendMessage(e Env) (lambda.Handler, error) {
+	w := e.wire(topology.SendMessage)
+	send := gateway.SendMessage{
+		Sender: chat.NewSender(w.store(), w.ids(), w.Now, gateway.Fits), Now: w.Now, Log: w.log,
+	}
+	return w.handler(send.Handle)
+}
+
+// Default answers pings, and frames that name no route.
+func Default(e Env) (lambda.Handler, error) {
+	w := e.wire(topology.Default)
+	fallback := gateway.Default{Sessions: chat.NewSessions(w.store(), w.Now), Now: w.Now, Log: w.log}
+	return w.handler(fallback.Handle)
+}
+
+// API serves the HTTP API.
+func API(e Env) (lambda.Handler, error) {
+	w := e.wire(topology.API)
+	store := w.store()
+	api := gateway.HTTP{
+		Handler: httpapi.New(
+			chat.NewRooms(store, w.ids(), w.Now), chat.NewHistories(store), gateway.Status, w.log,
+		),
+		UserClaim: w.vars.UserClaim(), Now: w.Now, Log: w.log,
+	}
+	return w.handler(api.Handle)
+}

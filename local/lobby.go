@@ -1,0 +1,40 @@
+package local
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/dynamo"
+)
+
+// Lobby is the room that everybody who signs in here is a member of, so that
+// two people who have just met a laptop's Streamroom can talk at once. There is
+// none on AWS.
+const Lobby = "general"
+
+// openLobby makes the lobby and has everybody join it who signs in.
+func (s *Server) openLobby(ctx context.Context, store *dynamo.Store) error {
+	room := chat.Room{
+		ID: Lobby, Name: "General", Type: chat.Group, CreatedBy: "streamroom", CreatedAt: s.clock.Now().UnixMilli(),
+	}
+	created, err := store.CreateRoom(ctx, room, nil)
+	if err != nil {
+		return fmt.Errorf("make the room %s: %w", Lobby, err)
+	}
+	if !created {
+		if room, _, err = store.Room(ctx, Lobby); err != nil {
+			return fmt.Errorf("read the room %s: %w", Lobby, err)
+		}
+	}
+	s.pool.SignedIn = func(ctx context.Context, userID string) error {
+		if member, err := store.IsMember(ctx, Lobby, userID); err != nil || member {
+			return err
+		}
+		_, err := store.AddMember(ctx, room, chat.Member{
+			UserID: userID, Role: chat.PlainMember, JoinedAt: s.clock.Now().UnixMilli(),
+		})
+		return err
+	}
+	return nil
+}

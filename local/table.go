@@ -1,0 +1,78 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/streamroom/streamroom/shared/table"
+)
+
+// tableWait is how long a new table may take to become active.
+const tableWait = 30 * time.Second
+
+// createTable makes the table that infra deploys, unless it is there, and
+// returns its stream.
+func createTable(ctx context.Context, db *dynamodb.Client) (streamARN string, err error) {
+	stringKeys := func(names ...string) (attributes []types.AttributeDefinition) {
+		for _, name := range names {
+			attributes = append(attributes, types.AttributeDefinition{
+				AttributeName: aws.String(name), AttributeType: types.ScalarAttributeTypeS,
+			})
+		}
+		return attributes
+	}
+	schema := func(hash, sort string) []types.KeySchemaElement {
+		return []types.KeySchemaElement{
+			{AttributeName: aws.String(hash), KeyType: types.KeyTypeHash},
+			{AttributeName: aws.String(sort), KeyType: types.KeyTypeRange},
+		}
+	}
+	_, err = db.CreateTable(ctx, &dynamodb.CreateTableInput{
+		TableName:            aws.String(TableName),
+		AttributeDefinitions: stringKeys(table.PK, table.SK, table.GSI1PK, table.GSI1SK),
+		KeySchema:            schema(table.PK, table.SK),
+		BillingMode:          types.BillingModePayPerRequest,
+		GlobalSecondaryIndexes: []types.GlobalSecondaryIndex{{
+			IndexName:  aws.String(table.GSI1),
+			KeySchema:  schema(table.GSI1PK, table.GSI1SK),
+			Projection: &types.Projection{ProjectionType: types.ProjectionTypeKeysOnly},
+		}},
+		StreamSpecification: &types.StreamSpecification{
+			StreamEnabled: aws.Bool(true), StreamViewType: types.StreamViewTypeNewAndOldImages,
+		},
+	})
+	var exists *types.ResourceInUseException
+	created := err == nil
+	if err != nil && !errors.As(err, &exists) {
+		return "", fmt.Errorf("cannot create the table: %w", err)
+	}
+	err = dynamodb.NewTableExistsWaiter(db).Wait(ctx, &dynamodb.DescribeTableInput{TableName: aws.String(TableName)}, tableWait)
+	if err != nil {
+		return "", fmt.Errorf("cannot use the table: %w", err)
+	}
+	if created {
+		_, err = db.UpdateTimeToLive(ctx, &dynamodb.UpdateTimeToLiveInput{
+			TableName: aws.String(TableName),
+			TimeToLiveSpecification: &types.TimeToLiveSpecification{
+				AttributeName: aws.String(table.TTL), Enabled: aws.Bool(true),
+			},
+		})
+		if err != nil {
+			return "", fmt.Errorf("cannot enable the table's TTL: %w", err)
+		}
+	}
+	described, err := db.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: aws.String(TableName)})
+	if err != nil {
+		return "", fmt.Errorf("cannot describe the table: %w", err)
+	}
+	if described.Table.LatestStreamArn == nil {
+		return "", fmt.Errorf("the table %s has no stream; delete it, or use another data folder or endpoint", TableName)
+	}
+	return *described.Table.LatestStreamArn, nil
+}

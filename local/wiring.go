@@ -1,0 +1,248 @@
+package local
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+
+	awslambda "github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
+	"github.com/rs/zerolog"
+
+	"github.com/streamroom/streamroom/functions"
+	"github.com/streamroom/streamroom/local/apigateway"
+	"github.com/streamroom/streamroom/local/identity"
+	"github.com/streamroom/streamroom/local/lambda"
+	"github.com/streamroom/streamroom/shared/auth"
+	"github.com/streamroom/streamroom/shared/config"
+	"github.com/streamroom/streamroom/shared/topology"
+	"github.com/streamroom/streamroom/web"
+)
+
+// concurrency is how many invocations of one function run at a time. An AWS
+// account allows 1,000 together by default.
+const concurrency = 1_000 / 7
+
+const (
+	apiPath      = "/api"
+	tokenPath    = "/token"
+	keysPath     = "/.well-known/jwks.json"
+	healthPath   = "/healthz"
+	failuresPath = "/failures"
+)
+
+func (s *Server) openLog() error {
+	reader := config.NewReader(s.getenv)
+	if s.c.Log == nil {
+		s.c.Log = io.Discard
+	}
+	s.c.Log = zerolog.SyncWriter(s.c.Log)
+	s.log = zerolog.New(s.c.Log).Level(reader.LogLevel()).With().Timestamp().Logger()
+	return reader.Err()
+}
+
+// getenv is the environment of every function.
+func (s *Server) getenv(name string) string {
+	switch name {
+	case config.TableName:
+		return TableName
+	case config.CallbackURL:
+		return s.URL() + "/" + Stage
+	case config.Issuer:
+		return s.URL()
+	case config.Audience:
+		return identity.ClientID
+	case config.TokenUse:
+		return "access"
+	case config.QueryToken:
+		return "true"
+	case config.LogLevel:
+		return s.c.LogLevel
+	}
+	return ""
+}
+
+// registerFunctions makes the functions of the topology invocable, by the same
+// constructors as on AWS.
+func (s *Server) registerFunctions() error {
+	env := functions.Env{
+		Getenv: s.getenv,
+		AWS:    s.aws,
+		Posts:  posts{s},
+		Keys:   s.keys,
+		Now:    s.clock.Now,
+		Log:    s.c.Log,
+	}
+	s.invoker = lambda.NewInvoker(s.clock, s.log)
+	constructors := functions.All()
+	for _, f := range topology.Functions() {
+		construct, ok := constructors[f.Name]
+		if !ok {
+			return fmt.Errorf("the function %s has no code", f.Name)
+		}
+		if _, err := construct(env); err != nil {
+			return fmt.Errorf("wire the function %s: %w", f.Name, err)
+		}
+		err := s.invoker.Register(f, concurrency, func() awslambda.Handler {
+			handler, err := construct(env)
+			if err != nil {
+				panic("local: " + err.Error()) // it was constructed above, from the same environment
+			}
+			return handler
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// invoke runs a function for API Gateway, to which every failure is the same.
+func (s *Server) invoke(ctx context.Context, function string, payload []byte) ([]byte, error) {
+	result, err := s.invoker.Invoke(ctx, function, payload)
+	if err != nil {
+		return nil, err
+	}
+	if result.FunctionError != "" {
+		return nil, fmt.Errorf("%s: %s", result.FunctionError, result.Payload)
+	}
+	return result.Payload, nil
+}
+
+func (s *Server) openGateways() error {
+	s.websocket = apigateway.NewWebSocket(apigateway.WebSocketConfig{
+		Stage: Stage, Routes: topology.Routes(), Invoke: s.invoke, Clock: s.clock, Log: s.log,
+		DropDisconnect: s.c.DropDisconnect,
+	})
+	verifier, err := auth.New(auth.Config{
+		Issuer: s.URL(), Audience: []string{identity.ClientID}, TokenUse: []string{"access"},
+	}, s.keys, s.clock.Now)
+	if err != nil {
+		return fmt.Errorf("wire the authorizer: %w", err)
+	}
+	s.api = apigateway.NewHTTP(apigateway.HTTPConfig{
+		Function: topology.API, Invoke: s.invoke, Clock: s.clock, Log: s.log, BasePath: apiPath,
+		Authorize: func(ctx context.Context, token string) (map[string]string, error) {
+			verified, err := verifier.Verify(ctx, token)
+			if err != nil {
+				return nil, err
+			}
+			return claimTexts(verified.Claims)
+		},
+	})
+	return nil
+}
+
+// claimTexts renders claims as the HTTP API's authorizer does: each as a text.
+func claimTexts(claims map[string]any) (map[string]string, error) {
+	texts := make(map[string]string, len(claims))
+	for name, value := range claims {
+		switch v := value.(type) {
+		case string:
+			texts[name] = v
+		case float64:
+			texts[name] = strconv.FormatFloat(v, 'f', -1, 64)
+		default:
+			data, err := json.Marshal(v)
+			if err != nil {
+				return nil, fmt.Errorf("render the claim %s: %w", name, err)
+			}
+			texts[name] = string(data)
+		}
+	}
+	return texts, nil
+}
+
+// posts reaches the @connections API without a network.
+type posts struct{ s *Server }
+
+// RoundTrip implements http.RoundTripper.
+func (p posts) RoundTrip(r *http.Request) (*http.Response, error) { return p.s.websocket.Do(r) }
+
+// handler is everything that is served beside the table. It picks by prefix and
+// leaves paths as they are: what follows is for the gateways to read.
+func (s *Server) handler() (http.Handler, error) {
+	page, err := web.Handler(web.Config{
+		Mode: web.ModeLocal, WebSocketURL: "/" + Stage, APIURL: apiPath, TokenURL: tokenPath,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("serve the browser client: %w", err)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch path := r.URL.Path; {
+		case under(path, "/"+Stage):
+			s.websocket.ServeHTTP(w, r)
+		case under(path, apiPath):
+			s.api.ServeHTTP(w, r)
+		case path == tokenPath:
+			s.serveToken(w, r)
+		case path == keysPath:
+			s.pool.ServeJWKS(w, r)
+		case path == healthPath:
+			s.serveHealth(w)
+		case path == failuresPath:
+			s.failures.ServeHTTP(w, r)
+		default:
+			page.ServeHTTP(w, r)
+		}
+	}), nil
+}
+
+func under(path, prefix string) bool { return path == prefix || strings.HasPrefix(path, prefix+"/") }
+
+// serveToken hands out tokens to whoever asks by an address of this machine. A
+// page elsewhere on the web whose name resolves to this machine asks by that
+// name, and gets none.
+func (s *Server) serveToken(w http.ResponseWriter, r *http.Request) {
+	host, _, err := net.SplitHostPort(r.Host)
+	if err != nil {
+		host = r.Host
+	}
+	if host != "localhost" && net.ParseIP(strings.Trim(host, "[]")) == nil {
+		http.Error(w, "tokens are handed out by IP address or localhost only", http.StatusForbidden)
+		return
+	}
+	s.pool.ServeToken(w, r)
+}
+
+func (s *Server) serveHealth(w http.ResponseWriter) {
+	if !s.ready.Load() {
+		http.Error(w, "not ready", http.StatusServiceUnavailable)
+		return
+	}
+	_, _ = io.WriteString(w, "ok\n") // a prober that is gone needs no answer
+}
+
+// startMappings starts the stream's two readers.
+func (s *Server) startMappings(ctx context.Context, streamARN string) error {
+	streams := dynamodbstreams.NewFromConfig(s.aws)
+	ctx, s.stopMappings = context.WithCancel(context.WithoutCancel(ctx))
+	for _, m := range topology.StreamMappings() {
+		c := lambda.MappingConfig{
+			StreamMapping: m, StreamARN: streamARN, Streams: streams, Invoker: s.invoker,
+			Checkpoints: s.checkpoints, Failures: s.failures, PollInterval: s.c.PollInterval,
+			Clock: s.clock, Logger: s.log,
+		}
+		unsubscribe := func() {}
+		if s.engine != nil && s.c.PollInterval == 0 {
+			c.Wake, unsubscribe = s.engine.Subscribe()
+		}
+		mapping, err := lambda.NewMapping(c)
+		if err != nil {
+			unsubscribe()
+			return fmt.Errorf("map the stream to %s: %w", m.Function, err)
+		}
+		s.running.Go(func() {
+			defer unsubscribe()
+			if err := mapping.Run(ctx); err != nil && ctx.Err() == nil {
+				s.failed <- fmt.Errorf("the stream mapping of %s: %w", m.Function, err)
+			}
+		})
+	}
+	return nil
+}

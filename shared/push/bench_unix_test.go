@@ -1,0 +1,188 @@
+//go:build unix
+
+package push
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/aws/aws-sdk-go-v2/service/apigatewaymanagementapi"
+	"github.com/aws/smithy-go/encoding/httpbinding"
+)
+
+// BenchmarkCPUPerPost prints the CPU time, user and system, that our process
+// spends on a post over kept-alive loopback HTTP, in batches to 100
+// connections: as a plain request, as a signed one, by the SDK's client and by
+// Push. "x-signed" is the ratio to the plain signed request, which our budget
+// is given in. The server is another process. For comparable figures run it on
+// one core:
+//
+//	go test -run '^$' -bench CPUPerPost -cpu 1 -benchtime 500x ./shared/push
+func BenchmarkCPUPerPost(b *testing.B) {
+	const connections = 100
+	for _, size := range []int{300, 8000} {
+		posts := make([]Post, connections)
+		frame := bytes.Repeat([]byte("x"), size)
+		for i := range posts {
+			posts[i] = Post{ConnectionID: fmt.Sprintf("R1kmxc2VN%05d=", i), Data: frame}
+		}
+		var signed float64
+		for _, way := range []struct {
+			name  string
+			start func(b *testing.B, endpoint string, transport *http.Transport) (pushAll func() error)
+		}{
+			{"plain", startPlain(posts, false)},
+			{"signed", startPlain(posts, true)},
+			{"sdk", startSDK(posts)},
+			{"push", startPush(posts)},
+		} {
+			b.Run(fmt.Sprintf("%s/%dB", way.name, size), func(b *testing.B) {
+				transport := newTransport()
+				defer transport.CloseIdleConnections()
+				pushAll := way.start(b, startServer(b), transport)
+				if err := pushAll(); err != nil { // opens the connections
+					b.Fatal(err)
+				}
+				b.ReportAllocs()
+				before := cpuTime(b)
+				for b.Loop() {
+					if err := pushAll(); err != nil {
+						b.Fatal(err)
+					}
+				}
+				cost := float64(cpuTime(b)-before) / float64(b.N*connections)
+				b.ReportMetric(cost/1e3, "cpu-µs/post")
+				if way.name == "signed" {
+					signed = cost
+				}
+				if signed > 0 {
+					b.ReportMetric(cost/signed, "x-signed")
+				}
+			})
+		}
+	}
+}
+
+func cpuTime(b *testing.B) time.Duration {
+	b.Helper()
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
+// inParallel calls post for every post, with as many workers as Push has.
+func inParallel(posts []Post, post func(Post) error) error {
+	var next atomic.Int64
+	var failed atomic.Pointer[error]
+	var workers sync.WaitGroup
+	for range Workers {
+		workers.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(posts)); i = next.Add(1) - 1 {
+				if err := post(posts[i]); err != nil {
+					failed.Store(&err)
+				}
+			}
+		})
+	}
+	workers.Wait()
+	if err := failed.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// startPlain posts as one would by hand: http.NewRequest, the SDK's signer if
+// signed, and http.Client.
+func startPlain(posts []Post, signed bool) func(*testing.B, string, *http.Transport) func() error {
+	return func(b *testing.B, endpoint string, transport *http.Transport) func() error {
+		ctx := b.Context()
+		client := &http.Client{Transport: transport}
+		signer := v4.NewSigner()
+		return func() error {
+			return inParallel(posts, func(p Post) error {
+				url := endpoint + connectionsPath + httpbinding.EscapePath(p.ConnectionID, true)
+				req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(p.Data))
+				if err != nil {
+					return err
+				}
+				req.Header.Set("Content-Type", "application/octet-stream")
+				if signed {
+					if err := signByHand(ctx, signer, req, p.Data); err != nil {
+						return err
+					}
+				}
+				resp, err := client.Do(req)
+				if err != nil {
+					return err
+				}
+				if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+					return err
+				}
+				return resp.Body.Close()
+			})
+		}
+	}
+}
+
+func signByHand(ctx context.Context, signer *v4.Signer, req *http.Request, data []byte) error {
+	hash := sha256.Sum256(data)
+	credentials, err := testCredentials.Retrieve(ctx)
+	if err != nil {
+		return err
+	}
+	return signer.SignHTTP(ctx, credentials, req, hex.EncodeToString(hash[:]), signingName, "us-east-1", time.Now())
+}
+
+func startSDK(posts []Post) func(*testing.B, string, *http.Transport) func() error {
+	return func(b *testing.B, endpoint string, transport *http.Transport) func() error {
+		ctx := b.Context()
+		client := apigatewaymanagementapi.New(apigatewaymanagementapi.Options{
+			BaseEndpoint: aws.String(endpoint),
+			Region:       "us-east-1",
+			Credentials:  testCredentials,
+			HTTPClient:   &http.Client{Transport: transport},
+		})
+		return func() error {
+			return inParallel(posts, func(p Post) error {
+				_, err := client.PostToConnection(ctx, &apigatewaymanagementapi.PostToConnectionInput{
+					ConnectionId: &p.ConnectionID,
+					Data:         p.Data,
+				})
+				return err
+			})
+		}
+	}
+}
+
+func startPush(posts []Post) func(*testing.B, string, *http.Transport) func() error {
+	return func(b *testing.B, endpoint string, transport *http.Transport) func() error {
+		ctx, cancel := context.WithTimeout(b.Context(), time.Hour) // a deadline, as the fan-out has one
+		b.Cleanup(cancel)
+		pusher, err := New(Config{Endpoint: endpoint, Region: "us-east-1", Credentials: testCredentials, Transport: transport})
+		if err != nil {
+			b.Fatal(err)
+		}
+		return func() error {
+			for _, r := range pusher.Push(ctx, posts) {
+				if r.Outcome != Delivered {
+					return r.Err
+				}
+			}
+			return nil
+		}
+	}
+}
