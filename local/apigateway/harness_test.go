@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -62,11 +63,13 @@ const ok = `{"statusCode":200}`
 // test: connect and disconnect answer by themselves unless the test takes over.
 type gateway struct {
 	*apigateway.WebSocketAPI
-	t      *testing.T
-	server *httptest.Server
-	clock  *clockwork.FakeClock
-	calls  chan call // of routes that are not automatic
-	gone   chan event
+	t         *testing.T
+	server    *httptest.Server
+	clock     *clockwork.FakeClock
+	started   time.Time
+	transport *http.Transport
+	calls     chan call // of routes that are not automatic
+	gone      chan event
 
 	mu      sync.Mutex
 	connect func(event) answer // nil: 200
@@ -75,10 +78,11 @@ type gateway struct {
 func start(t *testing.T, change func(*apigateway.WebSocketConfig)) *gateway {
 	t.Helper()
 	g := &gateway{
-		t:     t,
-		clock: clockwork.NewFakeClockAt(time.Date(2026, 2, 3, 4, 5, 6, 789e6, time.UTC)),
-		calls: make(chan call, 100),
-		gone:  make(chan event, 100),
+		t:         t,
+		clock:     clockwork.NewFakeClockAt(time.Date(2026, 2, 3, 4, 5, 6, 789e6, time.UTC)),
+		transport: &http.Transport{},
+		calls:     make(chan call, 100),
+		gone:      make(chan event, 100),
 	}
 	config := apigateway.WebSocketConfig{
 		Stage: "local",
@@ -97,12 +101,14 @@ func start(t *testing.T, change func(*apigateway.WebSocketConfig)) *gateway {
 	}
 	g.WebSocketAPI = apigateway.NewWebSocket(config)
 	g.server = httptest.NewServer(g)
+	g.started = g.clock.Now()
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		if err := g.Shutdown(ctx); err != nil {
 			t.Errorf("shutdown: %v", err)
 		}
+		g.transport.CloseIdleConnections()
 		g.server.Close()
 	})
 	return g
@@ -208,6 +214,22 @@ func (c *client) expect(want string) {
 	}
 }
 
+// expectError reads one of the gateway's own frames, to the byte, and returns
+// its requestId.
+func (c *client) expectError(message string) (requestID string) {
+	c.g.t.Helper()
+	got, err := c.receive()
+	if err != nil {
+		c.g.t.Fatalf("receive: %v", err)
+	}
+	pattern := `^\{"message": "` + message + `", "connectionId":"([\w-]{15}=)", "requestId":"([\w-]{15}=)"\}$`
+	match := regexp.MustCompile(pattern).FindStringSubmatch(got)
+	if match == nil || c.id != "" && match[1] != c.id {
+		c.g.t.Fatalf("received %q, want the message %q for %s", got, message, c.id)
+	}
+	return match[2]
+}
+
 // expectClose reads the close frame.
 func (c *client) expectClose(code websocket.StatusCode) {
 	c.g.t.Helper()
@@ -245,14 +267,17 @@ func within[T any](t *testing.T, what string, from <-chan T) T {
 	}
 }
 
-// manage sends one request to @connections.
-func (g *gateway) manage(method, path, body string) (int, http.Header, string) {
+// request sends one request of any kind.
+func (g *gateway) request(method, path, body string, header http.Header) (int, http.Header, string) {
 	g.t.Helper()
 	request, err := http.NewRequestWithContext(g.t.Context(), method, g.server.URL+path, strings.NewReader(body))
 	if err != nil {
 		g.t.Fatal(err)
 	}
-	response, err := http.DefaultTransport.RoundTrip(request)
+	for name, values := range header {
+		request.Header[name] = values
+	}
+	response, err := g.transport.RoundTrip(request)
 	if err != nil {
 		g.t.Fatal(err)
 	}
@@ -268,6 +293,6 @@ func (c *client) path() string { return "/local/@connections/" + url.PathEscape(
 
 func (c *client) post(body string) int {
 	c.g.t.Helper()
-	status, _, _ := c.g.manage(http.MethodPost, c.path(), body)
+	status, _, _ := c.g.request(http.MethodPost, c.path(), body, nil)
 	return status
 }
