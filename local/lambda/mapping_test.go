@@ -1,144 +1,79 @@
 package lambda
 
 import (
-	"context"
-	"encoding/json"
-	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
-	"github.com/google/go-cmp/cmp"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams/types"
 	"github.com/jonboulle/clockwork"
-	"github.com/rs/zerolog"
 
 	"github.com/streamroom/streamroom/shared/topology"
 )
 
-// calls is a FunctionInvoker that notes the sort keys of every batch and
-// answers by a script.
-type calls struct {
-	// answer gets the number of the call, from 1. nil means success.
-	answer func(n int, batch []string, e events.DynamoDBEvent) (Result, error)
-
-	mu      sync.Mutex
-	batches [][]string
-	times   []time.Time
+func TestNewMappingRefuses(t *testing.T) {
+	tests := map[string]struct {
+		change func(*MappingConfig)
+		want   string
+	}{
+		"no function":      {func(c *MappingConfig) { c.Function = "" }, "needs a function"},
+		"no invoker":       {func(c *MappingConfig) { c.Invoker = nil }, "needs Streams, Invoker"},
+		"stream name":      {func(c *MappingConfig) { c.StreamARN = "stream" }, "must look like arn:"},
+		"batch size":       {func(c *MappingConfig) { c.BatchSize = 10_001 }, "not 10001"},
+		"window":           {func(c *MappingConfig) { c.BatchWindow = 301 * time.Second }, "not 5m1s"},
+		"parallelization":  {func(c *MappingConfig) { c.ParallelizationFactor = 11 }, "not 11"},
+		"attempts":         {func(c *MappingConfig) { c.MaximumRetryAttempts = -2 }, "not -2"},
+		"age":              {func(c *MappingConfig) { c.MaximumRecordAge = time.Second }, "not 1s"},
+		"poll interval":    {func(c *MappingConfig) { c.PollInterval = -1 }, "poll interval"},
+		"too many filters": {func(c *MappingConfig) { c.Filters = make([]topology.Pattern, 6) }, "has 6 filters, and AWS allows 5"},
+		"empty pattern":    {func(c *MappingConfig) { c.Filters = make([]topology.Pattern, 1) }, "at least one alternative"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			config := MappingConfig{
+				StreamMapping: topology.StreamMapping{Function: "f", BatchSize: 1, ParallelizationFactor: 1},
+				StreamARN:     testARN,
+				Streams:       newFakeStreams(),
+				Invoker:       &calls{},
+				Checkpoints:   NewMemoryCheckpoints(),
+				Failures:      &Queue{},
+				Clock:         clockwork.NewRealClock(),
+			}
+			if _, err := NewMapping(config); err != nil {
+				t.Fatalf("unchanged: %v", err)
+			}
+			tt.change(&config)
+			if _, err := NewMapping(config); err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want …%s…", err, tt.want)
+			}
+		})
+	}
 }
 
-func (c *calls) Invoke(_ context.Context, _ string, payload []byte) (Result, error) {
-	var event events.DynamoDBEvent
-	if err := json.Unmarshal(payload, &event); err != nil {
-		return Result{}, err
-	}
-	var batch []string
-	for _, r := range event.Records {
-		batch = append(batch, r.Change.Keys["SK"].String())
-	}
-	c.mu.Lock()
-	c.batches = append(c.batches, batch)
-	c.times = append(c.times, time.Now())
-	n := len(c.batches)
-	c.mu.Unlock()
-	result := Result{RequestID: "request", ExecutedVersion: LatestVersion}
-	if c.answer == nil {
-		return result, nil
-	}
-	answered, err := c.answer(n, batch, event)
-	result.Payload, result.FunctionError = answered.Payload, answered.FunctionError
-	return result, err
-}
-
-func (c *calls) all() [][]string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return slices.Clone(c.batches)
-}
-
-// fixture is a mapping in a synctest bubble.
-type fixture struct {
-	*fakeStreams
-	*calls
-	checkpoints *Checkpoints
-	queue       *Queue
-	stop        func() // ends Run and waits for it
-}
-
-// begin runs a mapping with batches of 10 without window, retries or bisect,
-// changed by configure.
-func begin(t *testing.T, streams *fakeStreams, c *calls, checkpoints *Checkpoints, configure func(*MappingConfig)) *fixture {
-	t.Helper()
-	queue, err := OpenQueue("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if checkpoints == nil {
-		checkpoints = NewMemoryCheckpoints()
-	}
-	config := MappingConfig{
-		StreamMapping: topology.StreamMapping{
-			Function:              "f",
-			BatchSize:             10,
-			ParallelizationFactor: 1,
-			MaximumRecordAge:      time.Hour,
-			ReportItemFailures:    true,
-		},
-		StreamARN:   testARN,
-		Streams:     streams,
-		Invoker:     c,
-		Checkpoints: checkpoints,
-		Failures:    queue,
-		Wake:        streams.wake,
-		Clock:       clockwork.NewRealClock(),
-		Logger:      zerolog.New(zerolog.NewTestWriter(t)),
-	}
-	if configure != nil {
-		configure(&config)
-	}
-	m, err := NewMapping(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- m.Run(ctx) }()
-	stop := sync.OnceFunc(func() {
-		cancel()
-		if err := <-ended; err != nil {
+// Everything that is deployed must run here.
+func TestNewMappingTakesTheTopology(t *testing.T) {
+	for _, sm := range topology.StreamMappings() {
+		_, err := NewMapping(MappingConfig{
+			StreamMapping: sm,
+			StreamARN:     testARN,
+			Streams:       newFakeStreams(),
+			Invoker:       &calls{},
+			Checkpoints:   NewMemoryCheckpoints(),
+			Failures:      &Queue{},
+			Clock:         clockwork.NewRealClock(),
+		})
+		if err != nil {
 			t.Error(err)
 		}
-	})
-	t.Cleanup(stop)
-	return &fixture{streams, c, checkpoints, queue, stop}
-}
-
-func expect(t *testing.T, what string, got, want any) {
-	t.Helper()
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", what, diff)
 	}
 }
 
-var errThrottledInTest = errors.New("throttled")
-
-func unhandled() Result {
-	return Result{Payload: []byte(`{"errorMessage":"no"}`), FunctionError: Unhandled}
-}
-
-// failAt answers that the record with this sort key failed, if it is there.
-func failAt(sk string, e events.DynamoDBEvent) Result {
-	for _, r := range e.Records {
-		if r.Change.Keys["SK"].String() == sk {
-			return Result{Payload: []byte(`{"batchItemFailures":[{"itemIdentifier":"` + r.Change.SequenceNumber + `"}]}`)}
-		}
-	}
-	return Result{Payload: []byte(`{"batchItemFailures":[]}`)}
-}
-
-func TestMappingDeliversInOrder(t *testing.T) {
+func TestMappingBatches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		streams := newFakeStreams("s1")
 		for _, sk := range []string{"a", "b", "c"} {
@@ -146,34 +81,238 @@ func TestMappingDeliversInOrder(t *testing.T) {
 		}
 		f := begin(t, streams, &calls{}, nil, func(c *MappingConfig) { c.BatchSize = 2 })
 		synctest.Wait()
+		began := time.Now()
 		streams.put("s1", "p", "d")
 		synctest.Wait()
 		expect(t, "batches", f.all(), [][]string{{"a", "b"}, {"c"}, {"d"}})
+		expect(t, "time from a wake to the invocation", f.times[2].Sub(began), time.Duration(0))
 	})
 }
 
-// The recorded case: with three retries, one bad record is delivered once in
-// its batch and four times at the head of the remainder.
-func TestMappingPartialAnswerExhaustsRetries(t *testing.T) {
+func TestMappingBatchWindow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		streams := newFakeStreams("s1")
-		var bad string
-		for _, sk := range []string{"a", "b", "bad"} {
-			bad = streams.put("s1", "p", sk)
+		f := begin(t, streams, &calls{}, nil, func(c *MappingConfig) {
+			c.BatchSize = 3
+			c.BatchWindow = 5 * time.Second
+		})
+		elapse(10 * time.Second)
+		// The window begins when the first record is read, and that may take
+		// until the next poll of the base rate.
+		streams.put("s1", "p", "a")
+		elapse(3 * time.Second)
+		streams.put("s1", "p", "b")
+		elapse(1900 * time.Millisecond)
+		expect(t, "batches within the window", f.all(), [][]string(nil))
+		elapse(350 * time.Millisecond)
+		expect(t, "batches after the window", f.all(), [][]string{{"a", "b"}})
+		// A full batch does not wait.
+		for _, sk := range []string{"c", "d", "e", "f"} {
+			streams.put("s1", "p", sk)
 		}
-		c := &calls{answer: func(_ int, _ []string, e events.DynamoDBEvent) (Result, error) { return failAt("bad", e), nil }}
-		f := begin(t, streams, c, nil, func(c *MappingConfig) { c.MaximumRetryAttempts = 3 })
-		time.Sleep(time.Minute)
+		elapse(BasePollInterval)
+		expect(t, "batches when one is full", f.all(), [][]string{{"a", "b"}, {"c", "d", "e"}})
+		elapse(5 * time.Second)
+		expect(t, "batches at the end", f.all(), [][]string{{"a", "b"}, {"c", "d", "e"}, {"f"}})
+	})
+}
+
+func TestMappingPayloadLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		streams := newFakeStreams("s1")
+		for _, sk := range []string{"a", "b", "c", "d"} {
+			streams.putRecord("s1", types.Record{Dynamodb: &types.StreamRecord{
+				Keys:     map[string]types.AttributeValue{"SK": &types.AttributeValueMemberS{Value: sk}},
+				NewImage: map[string]types.AttributeValue{"v": &types.AttributeValueMemberS{Value: strings.Repeat("\x01", 350_000)}},
+			}})
+		}
+		f := begin(t, streams, &calls{}, nil, nil)
 		synctest.Wait()
-		expect(t, "batches", f.all(), [][]string{{"a", "b", "bad"}, {"bad"}, {"bad"}, {"bad"}, {"bad"}})
-		failures := f.queue.List()
-		if len(failures) != 1 {
-			t.Fatalf("%d failures", len(failures))
+		// Each of them is 2.1 MB of JSON.
+		expect(t, "batches", f.all(), [][]string{{"a", "b"}, {"c", "d"}})
+	})
+}
+
+func TestMappingReadsPagesAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		streams := newFakeStreams("s1")
+		const records = 2500
+		for n := range records {
+			streams.put("s1", "p", fmt.Sprintf("%04d", n))
 		}
-		got := failures[0].Failure
-		expect(t, "request", got.Request, RequestContext{"request", FunctionARN("f"), RetryAttemptsExhausted, 4})
-		expect(t, "response", got.Response, &ResponseContext{StatusCode: 200, ExecutedVersion: "$LATEST"})
-		expect(t, "start", got.Batch.StartSequenceNumber, bad)
-		expect(t, "size", got.Batch.BatchSize, 1)
+		f := begin(t, streams, &calls{}, nil, func(c *MappingConfig) { c.BatchSize = 10_000 })
+		synctest.Wait()
+		all := slices.Concat(f.all()...)
+		expect(t, "records", len(all), records)
+		expect(t, "in order", slices.IsSorted(all), true)
+	})
+}
+
+// What a lane cannot deliver must not pile up in memory.
+func TestMappingStopsReadingBehindABlockedFunction(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		streams := newFakeStreams("s1")
+		streams.pageSize = 10
+		for n := range 1000 {
+			streams.put("s1", "p", fmt.Sprint(n))
+		}
+		release := make(chan struct{})
+		c := &calls{answer: func(int, []string, events.DynamoDBEvent) (Result, error) {
+			<-release
+			return Result{}, nil
+		}}
+		f := begin(t, streams, c, nil, func(c *MappingConfig) { c.PollInterval = time.Millisecond })
+		elapse(time.Minute)
+		streams.mu.Lock()
+		polls := streams.polls
+		streams.mu.Unlock()
+		if polls > 3 {
+			t.Errorf("%d pages of one batch each were read behind a blocked one", polls)
+		}
+		close(release)
+		elapse(time.Minute)
+		expect(t, "records in the end", len(slices.Concat(f.all()...)), 1000)
+	})
+}
+
+func TestMappingPolls(t *testing.T) {
+	tests := map[string]struct {
+		configure func(*MappingConfig)
+		min, max  int // polls of one shard in a minute
+	}{
+		"at AWS's base rate":  {func(c *MappingConfig) { c.Wake = nil }, 238, 242},
+		"seldom if woken":     {nil, 11, 13},
+		"as often as told to": {func(c *MappingConfig) { c.PollInterval = time.Second }, 59, 61},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := begin(t, newFakeStreams("s1"), &calls{}, nil, tt.configure)
+				elapse(time.Minute)
+				f.stop()
+				if f.polls < tt.min || f.polls > tt.max {
+					t.Errorf("%d polls, want %d to %d", f.polls, tt.min, tt.max)
+				}
+				if f.describes > 7 {
+					t.Errorf("%d descriptions of the stream", f.describes)
+				}
+			})
+		})
+	}
+}
+
+// Without Wake, a record waits for the next poll.
+func TestMappingWithoutWake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		streams := newFakeStreams("s1")
+		f := begin(t, streams, &calls{}, nil, func(c *MappingConfig) { c.Wake = nil })
+		elapse(100 * time.Millisecond)
+		streams.put("s1", "p", "a")
+		elapse(149 * time.Millisecond)
+		expect(t, "batches before the poll", f.all(), [][]string(nil))
+		elapse(time.Millisecond)
+		expect(t, "batches after the poll", f.all(), [][]string{{"a"}})
+	})
+}
+
+func TestMappingFilters(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		streams := newFakeStreams("s1")
+		streams.put("s1", "OTHER#1", "MESSAGE#1")
+		streams.put("s1", "CHATROOM#1", "MESSAGE#1")
+		streams.put("s1", "CHATROOM#1", "READ#1")
+		last := streams.put("s1", "USER#1", "x")
+		f := begin(t, streams, &calls{}, nil, func(c *MappingConfig) {
+			c.Filters = []topology.Pattern{
+				{EventNames: []string{"INSERT"}, PKPrefixes: []string{"CHATROOM#"}, SKPrefixes: []string{"MESSAGE#", "MEMBER#"}},
+				{EventNames: []string{"REMOVE"}, PKPrefixes: []string{"USER#"}, SKPrefixes: []string{"x"}},
+			}
+		})
+		synctest.Wait()
+		expect(t, "batches", f.all(), [][]string{{"MESSAGE#1"}})
+		expect(t, "checkpoint", f.checkpoint(t, "s1"), Checkpoint{SequenceNumber: last})
+		// Without anything to invoke, the position moves on all the same.
+		last = streams.put("s1", "OTHER#1", "MESSAGE#2")
+		synctest.Wait()
+		expect(t, "batches", f.all(), [][]string{{"MESSAGE#1"}})
+		expect(t, "checkpoint", f.checkpoint(t, "s1"), Checkpoint{SequenceNumber: last})
+	})
+}
+
+func TestMappingParallelizationKeepsItemsInOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		streams := newFakeStreams("s1")
+		const items, versions = 40, 25
+		for version := range versions {
+			for item := range items {
+				r := types.Record{Dynamodb: &types.StreamRecord{
+					Keys: map[string]types.AttributeValue{
+						"PK": &types.AttributeValueMemberS{Value: "p"},
+						"SK": &types.AttributeValueMemberS{Value: fmt.Sprint(item)},
+					},
+					NewImage: map[string]types.AttributeValue{"v": &types.AttributeValueMemberN{Value: fmt.Sprint(version)}},
+				}}
+				streams.putRecord("s1", r)
+			}
+		}
+		var mu sync.Mutex
+		next := make(map[string]int64)
+		running, most := 0, 0
+		c := &calls{answer: func(n int, _ []string, e events.DynamoDBEvent) (Result, error) {
+			mu.Lock()
+			running++
+			most = max(most, running)
+			mu.Unlock()
+			time.Sleep(time.Duration(1+n%7) * time.Millisecond)
+			mu.Lock()
+			defer mu.Unlock()
+			running--
+			for _, r := range e.Records {
+				item := r.Change.Keys["SK"].String()
+				version, _ := r.Change.NewImage["v"].Integer()
+				if version != next[item] {
+					t.Errorf("item %s: version %d instead of %d", item, version, next[item])
+				}
+				next[item]++
+			}
+			return Result{}, nil
+		}}
+		f := begin(t, streams, c, nil, func(c *MappingConfig) { c.ParallelizationFactor = 4 })
+		elapse(10 * time.Second)
+		expect(t, "records", len(slices.Concat(f.all()...)), items*versions)
+		expect(t, "concurrent batches", most, 4)
+		expect(t, "checkpoint", f.checkpoint(t, "s1"), Checkpoint{SequenceNumber: fmt.Sprintf("%021d", items*versions)})
+	})
+}
+
+// The checkpoint of a shard is its lowest unfinished position, whatever other
+// lanes have done.
+func TestMappingCheckpointWaitsForTheSlowestLane(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		streams := newFakeStreams("s1")
+		before := streams.put("s1", "p", "first")
+		for n := range 30 {
+			streams.put("s1", "p", fmt.Sprint(n))
+		}
+		c := &calls{}
+		release := make(chan struct{})
+		c.answer = func(_ int, batch []string, _ events.DynamoDBEvent) (Result, error) {
+			if slices.Contains(batch, "0") {
+				<-release
+			}
+			return Result{}, nil
+		}
+		f := begin(t, streams, c, nil, func(c *MappingConfig) {
+			c.ParallelizationFactor = 10
+			c.BatchSize = 1
+		})
+		elapse(time.Second)
+		if len(f.all()) < 10 {
+			t.Errorf("only %d batches while one is held up", len(f.all()))
+		}
+		expect(t, "checkpoint while one is held up", f.checkpoint(t, "s1"), Checkpoint{SequenceNumber: before})
+		close(release)
+		elapse(time.Second)
+		expect(t, "checkpoint in the end", f.checkpoint(t, "s1"), Checkpoint{SequenceNumber: fmt.Sprintf("%021d", 31)})
 	})
 }
