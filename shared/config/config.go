@@ -14,6 +14,8 @@ import (
 )
 
 // The environment variables.
+//
+//nolint:gosec // names of variables, not credentials
 const (
 	TableName   = "TABLE_NAME"     // the DynamoDB table
 	CallbackURL = "CALLBACK_URL"   // the @connections API, https://{domain}/{stage}

@@ -111,7 +111,7 @@ func connectionOf(connectionID string, it item) chat.Connection {
 // newest first. They have no TokenExpiresAt.
 func (s *Store) UserConnections(ctx context.Context, userID string, limit int) ([]chat.Connection, error) {
 	from, to := prefixed(table.ConnectionPrefix)
-	items, _, err := s.queryAll(ctx, page{pk: table.UserPrefix + userID, from: from, to: to})
+	items, err := s.queryAll(ctx, page{pk: table.UserPrefix + userID, from: from, to: to})
 	if err != nil {
 		return nil, err
 	}

@@ -89,7 +89,7 @@ func (s *Store) Messages(ctx context.Context, roomID string, r chat.Range) ([]ch
 	if bound != "" {
 		p.limit++ // BETWEEN includes the bound itself
 	}
-	items, _, err := s.queryAll(ctx, p)
+	items, err := s.queryAll(ctx, p)
 	if err != nil {
 		return nil, false, err
 	}

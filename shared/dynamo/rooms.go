@@ -118,7 +118,7 @@ func (s *Store) Members(ctx context.Context, roomID, after string, limit int) ([
 	if limit > 0 {
 		p.limit = limit + 1
 	}
-	items, _, err := s.queryAll(ctx, p)
+	items, err := s.queryAll(ctx, p)
 	if err != nil {
 		return nil, false, err
 	}

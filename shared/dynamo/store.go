@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -142,19 +143,16 @@ func (s *Store) query(ctx context.Context, p page, start item) ([]item, item, er
 }
 
 // queryAll reads page after page until limit items (0: all) have come.
-func (s *Store) queryAll(ctx context.Context, p page) (items []item, more bool, err error) {
+func (s *Store) queryAll(ctx context.Context, p page) (items []item, err error) {
 	var start item
 	for {
 		got, next, err := s.query(ctx, p, start)
 		if err != nil {
-			return nil, false, err
+			return nil, err
 		}
 		items = append(items, got...)
-		if len(next) == 0 {
-			return items, false, nil
-		}
-		if p.limit > 0 && len(items) >= p.limit {
-			return items, true, nil
+		if len(next) == 0 || (p.limit > 0 && len(items) >= p.limit) {
+			return items, nil
 		}
 		start = next
 	}
@@ -163,16 +161,12 @@ func (s *Store) queryAll(ctx context.Context, p page) (items []item, more bool, 
 // projection names attributes through placeholders, as some of ours are
 // DynamoDB's reserved words.
 func projection(attributes []string, names map[string]string) *string {
-	expression := ""
+	placeholders := make([]string, len(attributes))
 	for i, attribute := range attributes {
-		placeholder := "#p" + strconv.Itoa(i)
-		names[placeholder] = attribute
-		if i > 0 {
-			expression += ", "
-		}
-		expression += placeholder
+		placeholders[i] = "#p" + strconv.Itoa(i)
+		names[placeholders[i]] = attribute
 	}
-	return &expression
+	return aws.String(strings.Join(placeholders, ", "))
 }
 
 // prefixed bounds the sort keys that start with prefix. The upper bound, the next

@@ -19,11 +19,11 @@ import (
 	"github.com/streamroom/streamroom/shared/wire"
 )
 
-// Request and Response are a WebSocket route's event and answer.
-type (
-	Request  = events.APIGatewayWebsocketProxyRequest
-	Response = events.APIGatewayProxyResponse
-)
+// Request is a WebSocket route's event.
+type Request = events.APIGatewayWebsocketProxyRequest
+
+// Response is a WebSocket route's answer.
+type Response = events.APIGatewayProxyResponse
 
 // Values of a request's eventType.
 const (

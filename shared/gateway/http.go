@@ -45,11 +45,11 @@ func (h *HTTP) Handle(ctx context.Context, e events.APIGatewayV2HTTPRequest) (ev
 	}
 	userID, err := auth.UserID(claims, h.UserClaim)
 	if err != nil {
-		return events.APIGatewayV2HTTPResponse{StatusCode: http.StatusUnauthorized}, nil
+		return h.refuse(e, http.StatusUnauthorized, err), nil
 	}
 	request, err := httpRequest(ctx, e)
 	if err != nil {
-		return events.APIGatewayV2HTTPResponse{StatusCode: http.StatusBadRequest}, nil
+		return h.refuse(e, http.StatusBadRequest, err), nil
 	}
 	recorder := &recorder{status: http.StatusOK, header: http.Header{}}
 	h.Handler.ServeUser(recorder, request, userID)
@@ -63,6 +63,13 @@ func (h *HTTP) Handle(ctx context.Context, e events.APIGatewayV2HTTPRequest) (ev
 		Str("outcome", http.StatusText(recorder.status)).
 		Msg("handled")
 	return httpResponse(recorder), nil
+}
+
+// refuse answers a request that never got to the handler.
+func (h *HTTP) refuse(e events.APIGatewayV2HTTPRequest, status int, err error) events.APIGatewayV2HTTPResponse {
+	h.Log.Info().Err(err).Str("request_id", e.RequestContext.RequestID).Int("status", status).
+		Str("outcome", http.StatusText(status)).Msg("handled")
+	return events.APIGatewayV2HTTPResponse{StatusCode: status}
 }
 
 func httpRequest(ctx context.Context, e events.APIGatewayV2HTTPRequest) (*http.Request, error) {
