@@ -1,0 +1,106 @@
+// Package streamroom_test holds the architecture to what docs/adr says of it.
+package streamroom_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/streamroom/streamroom/"
+
+// A rule says what a folder may import of this module, and what it must not
+// import at all, with the reason.
+type rule struct {
+	folder    string   // itself and all below; with a slash at its end only what is below
+	allowed   []string // folders of this module; with a slash at the end all below, too
+	forbidden []string // prefixes of any import path
+	reason    string
+}
+
+// The first rule whose folder matches counts.
+var rules = []rule{
+	{"shared/table", nil, []string{"github.com/aws/"}, "keys are plain text, for the deployment as for the functions"},
+	{"shared/wire", nil, []string{"github.com/aws/"}, "clients import it"},
+	{"shared/chat", nil, []string{"github.com/aws/", "net/http"}, "the domain knows nothing of AWS or HTTP"},
+	{"shared/config", nil, []string{"github.com/aws/"}, "names of variables, for the deployment as for the functions"},
+	{"shared/topology", []string{"shared/table"}, []string{"github.com/aws/"}, "one list for the deployment and the local runtime"},
+	{"shared/", []string{"shared/"}, nil, "what is deployed depends on nothing local"},
+	{"functions/", []string{"functions"}, nil, "a program is its wiring"},
+	{"functions", []string{"shared/"}, nil, "what is deployed depends on nothing local"},
+	{"client", []string{"shared/wire"}, []string{"github.com/aws/"}, "a client knows the protocol and nothing else"},
+	{"web", nil, []string{"github.com/aws/"}, "the browser client is files"},
+	{"local/dynamodb", []string{"local/dynamodb/"}, nil, "an engine for any table"},
+	{"local/apigateway", []string{"shared/topology"}, nil, "a gateway for any function"},
+	{"local/lambda", []string{"shared/topology"}, nil, "a runtime for any function"},
+	{"local/identity", []string{"shared/chat", "shared/wire"}, nil, "a user pool knows what a user id is"},
+	{"local", []string{"local/", "functions", "shared/", "web"}, nil, "it wires the functions to the stand-ins"},
+	{"infra", []string{"shared/topology", "shared/table", "shared/config", "web"}, nil, "the deployment is made of lists"},
+	{"cmd/", []string{"local", "client", "shared/"}, nil, "a command calls, and does not implement"},
+}
+
+func TestImportsPointOneWay(t *testing.T) {
+	for _, p := range packages(t) {
+		folder := strings.TrimPrefix(p.ImportPath+"/", module)
+		i := slices.IndexFunc(rules, func(r rule) bool {
+			below := strings.HasSuffix(r.folder, "/")
+			return strings.HasPrefix(folder, strings.TrimSuffix(r.folder, "/")+"/") && !(below && folder == r.folder)
+		})
+		if folder == "" { // the root has only this test
+			continue
+		}
+		if i < 0 {
+			t.Errorf("%s has no rule here: say what it may import", folder)
+			continue
+		}
+		rule := rules[i]
+		for _, path := range p.Imports {
+			if own, ok := strings.CutPrefix(path, module); ok && !allowed(own, rule.allowed) {
+				t.Errorf("%s imports %s: %s", folder, own, rule.reason)
+			}
+			for _, prefix := range rule.forbidden {
+				if strings.HasPrefix(path, prefix) {
+					t.Errorf("%s imports %s: %s", folder, path, rule.reason)
+				}
+			}
+		}
+	}
+}
+
+func allowed(own string, folders []string) bool {
+	return slices.ContainsFunc(folders, func(f string) bool {
+		return own == f || (strings.HasSuffix(f, "/") && strings.HasPrefix(own, f))
+	})
+}
+
+type listed struct {
+	ImportPath string
+	Imports    []string
+}
+
+func packages(t *testing.T) []listed {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports", "./...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var found []listed
+	decoder := json.NewDecoder(strings.NewReader(string(out)))
+	for {
+		var p listed
+		if err := decoder.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		found = append(found, p)
+	}
+	if len(found) < 10 {
+		t.Fatalf("go list found only %d packages", len(found))
+	}
+	return found
+}

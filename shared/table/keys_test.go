@@ -1,0 +1,105 @@
+package table_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/streamroom/streamroom/shared/table"
+)
+
+func TestParseReadsBackWhatTheConstructorsMake(t *testing.T) {
+	const connection, user, room, message = "R1kmxc2VNjMCFIA=", "alice", "room-xyz", "01HQZ6T0T0ABCDEFGHJKMNPQRS"
+	tests := map[string]struct {
+		key  table.Key
+		want table.Identity
+	}{
+		"connection":        {table.Connection(connection), table.Identity{Kind: table.KindConnection, ConnectionID: connection}},
+		"user's connection": {table.UserConnection(user, connection), table.Identity{Kind: table.KindUserConnection, UserID: user, ConnectionID: connection}},
+		"room":              {table.Room(room), table.Identity{Kind: table.KindRoom, RoomID: room}},
+		"member":            {table.Member(room, user), table.Identity{Kind: table.KindMember, RoomID: room, UserID: user}},
+		"participation":     {table.Participation(user, room), table.Identity{Kind: table.KindParticipation, UserID: user, RoomID: room}},
+		"message":           {table.Message(room, 1709136000000, message), table.Identity{Kind: table.KindMessage, RoomID: room, MessageID: message, MS: 1709136000000}},
+		"last message":      {table.LastMessage(room), table.Identity{Kind: table.KindLastMessage, RoomID: room}},
+		"sent once":         {table.Sent(user, "c-1"), table.Identity{Kind: table.KindSent, UserID: user, ClientMessageID: "c-1"}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			got, err := table.Parse(tt.key)
+			if err != nil {
+				t.Fatalf("Parse(%v): %v", tt.key, err)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("Parse(%v) (-want +got):\n%s", tt.key, diff)
+			}
+		})
+	}
+}
+
+func TestParseRefusesForeignKeys(t *testing.T) {
+	for _, key := range []table.Key{
+		{},
+		{PK: "CHATROOM#", SK: "METADATA"},
+		{PK: "CHATROOM#r", SK: "MEMBER#"},
+		{PK: "CHATROOM#r", SK: "MESSAGE#12#m"}, // not 13 digits
+		{PK: "CHATROOM#r", SK: "MESSAGE#170913600000x#m"}, // no number
+		{PK: "CHATROOM#r", SK: "MESSAGE#1709136000000"},   // no id
+		{PK: "CONNECTION#c", SK: "OTHER"},
+		{PK: "USER#u", SK: "METADATA"},
+		{PK: "ELSE#x", SK: "METADATA"},
+	} {
+		if got, err := table.Parse(key); !errors.Is(err, table.ErrUnknownKey) {
+			t.Errorf("Parse(%v) = %+v, %v; want ErrUnknownKey", key, got, err)
+		}
+	}
+}
+
+// FuzzParse checks that whatever Parse accepts, the constructors make again: no
+// two keys mean the same thing.
+func FuzzParse(f *testing.F) {
+	f.Add("CHATROOM#room", "MESSAGE#1709136000000#01HQ")
+	f.Add("USER#alice", "CONNECTION#c=")
+	f.Add("FANOUT#run#1", "SLICE")
+	f.Fuzz(func(t *testing.T, pk, sk string) {
+		id, err := table.Parse(table.Key{PK: pk, SK: sk})
+		if err != nil {
+			return
+		}
+		var again table.Key
+		switch id.Kind {
+		case table.KindConnection:
+			again = table.Connection(id.ConnectionID)
+		case table.KindUserConnection:
+			again = table.UserConnection(id.UserID, id.ConnectionID)
+		case table.KindRoom:
+			again = table.Room(id.RoomID)
+		case table.KindMember:
+			again = table.Member(id.RoomID, id.UserID)
+		case table.KindParticipation:
+			again = table.Participation(id.UserID, id.RoomID)
+		case table.KindMessage:
+			again = table.Message(id.RoomID, id.MS, id.MessageID)
+		case table.KindLastMessage:
+			again = table.LastMessage(id.RoomID)
+		case table.KindSent:
+			again = table.Sent(id.UserID, id.ClientMessageID)
+		case table.KindRead, table.KindSlice:
+			return // nothing makes these yet
+		case table.KindUnknown:
+			t.Fatalf("Parse(%q, %q) accepted a key of no kind", pk, sk)
+		}
+		if again.PK != pk || again.SK != sk {
+			t.Errorf("Parse(%q, %q) = %+v, which makes %v", pk, sk, id, again)
+		}
+	})
+}
+
+func TestMessageKeysSortByTime(t *testing.T) {
+	earlier := table.Message("r", 999_999_999_999, "Z").SK
+	later := table.Message("r", 1_000_000_000_000, "A").SK
+	if strings.Compare(earlier, later) >= 0 {
+		t.Errorf("%s does not sort before %s", earlier, later)
+	}
+}

@@ -1,0 +1,71 @@
+package topology_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/streamroom/streamroom/shared/topology"
+)
+
+func TestEveryFunctionHasItsProgramAndIsReached(t *testing.T) {
+	reached := []string{topology.API} // by the HTTP API
+	for _, r := range topology.Routes() {
+		reached = append(reached, r.Function)
+	}
+	for _, m := range topology.StreamMappings() {
+		reached = append(reached, m.Function)
+	}
+	var names []string
+	for _, f := range topology.Functions() {
+		names = append(names, f.Name)
+		if _, err := os.Stat(filepath.Join("..", "..", "functions", f.Name, "main.go")); err != nil {
+			t.Errorf("function %s has no program: %v", f.Name, err)
+		}
+		if !slices.Contains(reached, f.Name) {
+			t.Errorf("function %s is reached by nothing", f.Name)
+		}
+	}
+	for _, name := range reached {
+		if !slices.Contains(names, name) {
+			t.Errorf("function %s is used but not listed", name)
+		}
+	}
+}
+
+func TestStreamMappingsKeepToTheQuotas(t *testing.T) {
+	mappings := topology.StreamMappings()
+	if len(mappings) != 2 {
+		t.Errorf("%d mappings; a shard allows two readers, and both are taken", len(mappings))
+	}
+	for _, m := range mappings {
+		if len(m.Filters) == 0 || len(m.Filters) > topology.MaxFilters {
+			t.Errorf("%s has %d filters; 1 to %d are allowed", m.Function, len(m.Filters), topology.MaxFilters)
+		}
+		if m.ParallelizationFactor < 1 || m.ParallelizationFactor > 10 {
+			t.Errorf("%s has a parallelization factor of %d; 1 to 10 are allowed", m.Function, m.ParallelizationFactor)
+		}
+		if m.MaximumRetryAttempts < 0 || m.MaximumRecordAge <= 0 {
+			t.Errorf("%s retries without end: a poison record would block its shard for a day", m.Function)
+		}
+	}
+}
+
+func TestPatternIsTheFilterLanguage(t *testing.T) {
+	p := topology.Pattern{EventNames: []string{"INSERT"}, PKPrefixes: []string{"A#"}, SKPrefixes: []string{"B#", "C#"}}
+	const want = `{"eventName":["INSERT"],"dynamodb":{"Keys":{"PK":{"S":[{"prefix":"A#"}]},"SK":{"S":[{"prefix":"B#"},{"prefix":"C#"}]}}}}`
+	var got, expected any
+	if err := json.Unmarshal([]byte(p.JSON()), &got); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal([]byte(want), &expected); err != nil {
+		t.Fatal(err)
+	}
+	a, _ := json.Marshal(got)
+	b, _ := json.Marshal(expected)
+	if string(a) != string(b) {
+		t.Errorf("JSON() = %s\nwant     %s", p.JSON(), want)
+	}
+}
