@@ -20,7 +20,7 @@ import (
 // connection.
 const maxAnswer = 16 << 10
 
-// The SDK's reading of answers to PostToConnection.
+// How the SDK writes requests for PostToConnection and reads the answers.
 var (
 	protocol  = restjson1.New(schemas.ApiGatewayManagementApi)
 	operation = smithy.NewOperationSchema(schemas.PostToConnection, schemas.PostToConnectionRequest, nil)

@@ -16,18 +16,16 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
-	"github.com/aws/aws-sdk-go-v2/service/apigatewaymanagementapi"
 	"github.com/aws/smithy-go/encoding/httpbinding"
 )
 
 // BenchmarkCPUPerPost prints the CPU time, user and system, that our process
 // spends on a post over kept-alive loopback HTTP, in batches to 100
-// connections: as a plain request, as a signed one, by the SDK's client and by
-// Push. "x-signed" is the ratio to the plain signed request, which our budget
-// is given in. The server is another process. For comparable figures run it on
-// one core:
+// connections: as a plain request, as a signed one, by the SDK's client, by the
+// same with all middlewares removed that can be, and by Push. "x-signed" is the ratio to the
+// plain signed request, which our budget is given in. The server is another
+// process. For comparable figures run it on one core:
 //
 //	go test -run '^$' -bench CPUPerPost -cpu 1 -benchtime 500x ./shared/push
 func BenchmarkCPUPerPost(b *testing.B) {
@@ -46,6 +44,7 @@ func BenchmarkCPUPerPost(b *testing.B) {
 			{"plain", startPlain(posts, false)},
 			{"signed", startPlain(posts, true)},
 			{"sdk", startSDK(posts)},
+			{"sdk-trimmed", startSDK(posts, trim)},
 			{"push", startPush(posts)},
 		} {
 			b.Run(fmt.Sprintf("%s/%dB", way.name, size), func(b *testing.B) {
@@ -145,27 +144,6 @@ func signByHand(ctx context.Context, signer *v4.Signer, req *http.Request, data 
 		return err
 	}
 	return signer.SignHTTP(ctx, credentials, req, hex.EncodeToString(hash[:]), signingName, "us-east-1", time.Now())
-}
-
-func startSDK(posts []Post) func(*testing.B, string, *http.Transport) func() error {
-	return func(b *testing.B, endpoint string, transport *http.Transport) func() error {
-		ctx := b.Context()
-		client := apigatewaymanagementapi.New(apigatewaymanagementapi.Options{
-			BaseEndpoint: aws.String(endpoint),
-			Region:       "us-east-1",
-			Credentials:  testCredentials,
-			HTTPClient:   &http.Client{Transport: transport},
-		})
-		return func() error {
-			return inParallel(posts, func(p Post) error {
-				_, err := client.PostToConnection(ctx, &apigatewaymanagementapi.PostToConnectionInput{
-					ConnectionId: &p.ConnectionID,
-					Data:         p.Data,
-				})
-				return err
-			})
-		}
-	}
 }
 
 func startPush(posts []Post) func(*testing.B, string, *http.Transport) func() error {

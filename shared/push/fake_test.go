@@ -30,6 +30,9 @@ var (
 	failed    = answer{status: 500}
 )
 
+// connectionsPath is literal in the URL: the @ isn't escaped.
+const connectionsPath = "/@connections/"
+
 // request is what the fake service got, as it was on the wire.
 type request struct {
 	method, uri, host string

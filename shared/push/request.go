@@ -14,7 +14,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aws/smithy-go/encoding/httpbinding"
+	"github.com/aws/aws-sdk-go-v2/service/apigatewaymanagementapi"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
 const (
@@ -22,9 +23,6 @@ const (
 	signingName = "execute-api"
 
 	userAgent = "streamroom-push"
-
-	// connectionsPath is literal in the URL: the @ isn't escaped.
-	connectionsPath = "/@connections/"
 )
 
 // parseEndpoint checks what is easily got wrong: the WebSocket URL in place of
@@ -90,31 +88,30 @@ func (h *payloadHash) of(data []byte) string {
 	return h.hex
 }
 
-// request returns the signed request for a post.
+// request returns the signed request for a post: the SDK's serializer makes
+// it, the SDK's signer signs it, and only the walk between them is ours.
 func (b *batch) request(ctx context.Context, post Post, payloadHash string) (*http.Request, error) {
-	body := func() (io.ReadCloser, error) {
-		// The transport knows this type, and sends head and body in one write.
+	input := apigatewaymanagementapi.PostToConnectionInput{ConnectionId: &post.ConnectionID, Data: post.Data}
+	draft := smithyhttp.Request{Request: &http.Request{
+		URL:    &url.URL{Scheme: b.endpoint.Scheme, Host: b.endpoint.Host},
+		Header: http.Header{},
+	}}
+	if err := protocol.SerializeRequest(ctx, operation, &input, &draft); err != nil {
+		return nil, fmt.Errorf("serialize post: %w", err)
+	}
+	req := draft.WithContext(ctx)
+	req.Host = b.endpoint.Host
+	req.URL.Path = b.endpoint.Path + req.URL.Path
+	req.URL.RawPath = b.endpoint.EscapedPath() + req.URL.RawPath
+	req.Header["User-Agent"] = []string{userAgent}
+	req.ContentLength = int64(len(post.Data))
+	req.GetBody = func() (io.ReadCloser, error) {
+		// A type that the transport knows: it sends head and body in one write,
+		// which it doesn't with the body that the SDK's own client gives it.
 		return io.NopCloser(bytes.NewReader(post.Data)), nil
 	}
-	req := (&http.Request{
-		Method: http.MethodPost,
-		URL: &url.URL{
-			Scheme:  b.endpoint.Scheme,
-			Host:    b.endpoint.Host,
-			Path:    b.endpoint.Path + connectionsPath + post.ConnectionID,
-			RawPath: b.endpoint.EscapedPath() + connectionsPath + httpbinding.EscapePath(post.ConnectionID, true),
-		},
-		Host: b.endpoint.Host,
-		Header: http.Header{
-			"Content-Type": {"application/octet-stream"},
-			"User-Agent":   {userAgent},
-		},
-		ContentLength: int64(len(post.Data)),
-		GetBody:       body,
-	}).WithContext(ctx)
-	req.Body, _ = body()
-	err := b.signer.SignHTTP(ctx, b.credentials, req, payloadHash, signingName, b.region, b.now())
-	if err != nil {
+	req.Body, _ = req.GetBody()
+	if err := b.signer.SignHTTP(ctx, b.credentials, req, payloadHash, signingName, b.region, b.now()); err != nil {
 		return nil, fmt.Errorf("sign post: %w", err)
 	}
 	// Not sent, and so not signed: it tells the transport that it may repeat the
