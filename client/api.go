@@ -1,0 +1,147 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/streamroom/streamroom/shared/wire"
+)
+
+const (
+	// MaxPage is the greatest number of messages or rooms in one answer.
+	MaxPage = 100
+
+	// maxAnswer bounds what is read of an answer; a function can't give more
+	// than 6 MB.
+	maxAnswer = 8 << 20
+)
+
+// Page is a part of a room's history. Before and After are message ids or the
+// cursor of the page before, both exclusive, at most one of them set. With
+// After the messages come oldest first, else newest first.
+type Page struct {
+	Before string
+	After  string
+	Limit  int // 1 to MaxPage; 0: the server's default, 50
+}
+
+// ListRooms returns one page of the user's rooms, newest message first: the
+// first page for an empty cursor, then the one that the cursor of the last
+// answer points at. An empty cursor in the answer says that it was the last.
+func (c *Client) ListRooms(ctx context.Context, cursor string) (wire.RoomList, error) {
+	query := url.Values{"limit": {strconv.Itoa(MaxPage)}}
+	if cursor != "" {
+		query.Set("cursor", cursor)
+	}
+	var rooms wire.RoomList
+	err := c.call(ctx, http.MethodGet, "/rooms?"+query.Encode(), nil, &rooms)
+	return rooms, err
+}
+
+// CreateRoom creates a room, of which the user is the owner, or returns the
+// direct message room that exists already.
+func (c *Client) CreateRoom(ctx context.Context, r wire.RoomRequest) (wire.Room, error) {
+	var room wire.Room
+	err := c.call(ctx, http.MethodPost, "/rooms", r, &room)
+	return room, err
+}
+
+// AddMember makes a user a member of a room. Only the room's owner may.
+func (c *Client) AddMember(ctx context.Context, roomID, userID string) error {
+	return c.call(ctx, http.MethodPost, "/rooms/"+url.PathEscape(roomID)+"/members", wire.MemberRequest{UserID: userID}, nil)
+}
+
+// History returns one page of a room's messages. Its cursor, if there is one,
+// goes into Before or After of the next page, whichever this one had (Before,
+// if it had neither).
+func (c *Client) History(ctx context.Context, roomID string, p Page) (wire.History, error) {
+	query := url.Values{}
+	for name, value := range map[string]string{"before": p.Before, "after": p.After} {
+		if value != "" {
+			query.Set(name, value)
+		}
+	}
+	if p.Limit != 0 {
+		query.Set("limit", strconv.Itoa(p.Limit))
+	}
+	var history wire.History
+	err := c.call(ctx, http.MethodGet, "/rooms/"+url.PathEscape(roomID)+"/messages?"+query.Encode(), nil, &history)
+	return history, err
+}
+
+// sync returns what came after a message, per room, 100 rooms at most.
+func (c *Client) sync(ctx context.Context, after map[string]string) (wire.SyncResponse, error) {
+	var got wire.SyncResponse
+	err := c.call(ctx, http.MethodPost, "/sync", wire.SyncRequest{Rooms: after}, &got)
+	return got, err
+}
+
+// call makes one request, and a second one with a fresh token if the server
+// refused the one at hand. in is the body to send, out takes the one received;
+// nil is none. What the server refuses is an *Error.
+func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
+	var body []byte
+	if in != nil {
+		var err error
+		if body, err = wire.Encode(in); err != nil {
+			return err
+		}
+	}
+	for last := false; ; last = true {
+		token, err := c.tokens.recent(ctx)
+		if err != nil {
+			return err
+		}
+		err = c.request(ctx, method, path, token, body, out)
+		if last || !isCode(err, CodeUnauthorized) && !isCode(err, CodeTokenExpired) {
+			return err
+		}
+		c.tokens.reject(token)
+	}
+}
+
+func (c *Client) request(ctx context.Context, method, path, token string, body []byte, out any) error {
+	req, err := http.NewRequestWithContext(ctx, method, c.api+path, bytes.NewReader(body))
+	if err != nil {
+		return fmt.Errorf("make a request: %w", err)
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	if len(body) > 0 {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return fmt.Errorf("ask the API: %w", err)
+	}
+	defer resp.Body.Close() //nolint:errcheck // it was read
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return fmt.Errorf("read the API's answer: %w", err)
+	}
+	if resp.StatusCode >= http.StatusMultipleChoices {
+		return problem(resp.StatusCode, answer)
+	}
+	if out == nil {
+		return nil
+	}
+	if err := json.Unmarshal(answer, out); err != nil {
+		return fmt.Errorf("decode the API's answer: %w", err)
+	}
+	return nil
+}
+
+// problem is the error in an answer: the server's, or one without a code by the
+// gateway in front of it.
+func problem(status int, body []byte) *Error {
+	var p wire.Problem
+	if err := json.Unmarshal(body, &p); err != nil || p.Code == "" {
+		return &Error{Code: statusCode(status), Message: http.StatusText(status), Status: status}
+	}
+	return &Error{Code: p.Code, Message: p.Detail, Status: status}
+}

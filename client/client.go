@@ -1,0 +1,246 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/jonboulle/clockwork"
+	"github.com/rs/zerolog"
+)
+
+const (
+	backoffBase = 500 * time.Millisecond
+	backoffCap  = 30 * time.Second
+
+	defaultBacklog = 50
+)
+
+// Options configure a Client. WebSocketURL, APIURL and Token are required.
+type Options struct {
+	// WebSocketURL is the gateway's address with its stage, such as
+	// wss://abc.execute-api.eu-central-1.amazonaws.com/prod.
+	WebSocketURL string
+
+	// APIURL is the HTTP API's address, such as http://127.0.0.1:8080/api.
+	APIURL string
+
+	// Token returns a JWT of the user. It is called for each connection, and for
+	// an HTTP request when the last token has ended or was refused. Calls may
+	// overlap. A failure is tried again like one to connect.
+	Token func(ctx context.Context) (string, error)
+
+	// Backlog is with how many of its newest messages a room begins, 1 to
+	// MaxPage; 0 means 50.
+	Backlog int
+
+	// HTTPClient makes the requests and handshakes. The default is
+	// http.DefaultClient.
+	HTTPClient *http.Client
+
+	// Logger takes what happens to the connection. It never gets tokens or
+	// content. The default logs nothing.
+	Logger zerolog.Logger
+
+	// Clock replaces the time in tests.
+	Clock clockwork.Clock
+}
+
+// Client is one user's connection to Streamroom. Its methods are safe for
+// concurrent use.
+type Client struct {
+	url     string
+	api     string
+	backlog int
+	http    *http.Client
+	log     zerolog.Logger
+	clock   clockwork.Clock
+	random  func() float64 // from 0 to 1
+
+	tokens *tokens
+	inbox  *inbox
+	outbox *outbox
+
+	started  atomic.Bool
+	quit     chan struct{} // closed by Close
+	quitOnce sync.Once
+	offline  chan struct{} // closed when Run won't connect any more
+
+	mu      sync.Mutex
+	current *session      // nil: none is open
+	changed chan struct{} // closed when current changes
+}
+
+// New returns a Client, which connects when Run is called. It fails if an
+// option is missing or wrong.
+func New(o Options) (*Client, error) {
+	ws, err := address("WebSocketURL", o.WebSocketURL, "ws", "wss")
+	if err != nil {
+		return nil, err
+	}
+	api, err := address("APIURL", o.APIURL, "http", "https")
+	if err != nil {
+		return nil, err
+	}
+	if o.Token == nil {
+		return nil, errors.New("client: Token is missing: give a function that returns a JWT")
+	}
+	if o.Backlog < 0 || o.Backlog > MaxPage {
+		return nil, fmt.Errorf("client: Backlog is %d: give 1 to %d, or 0 for %d", o.Backlog, MaxPage, defaultBacklog)
+	}
+	if o.Backlog == 0 {
+		o.Backlog = defaultBacklog
+	}
+	if o.HTTPClient == nil {
+		o.HTTPClient = http.DefaultClient
+	}
+	if o.Clock == nil {
+		o.Clock = clockwork.NewRealClock()
+	}
+	c := &Client{
+		url: ws, api: api, backlog: o.Backlog, http: o.HTTPClient, log: o.Logger, clock: o.Clock,
+		random:  rand.Float64,
+		tokens:  &tokens{get: o.Token, clock: o.Clock},
+		outbox:  newOutbox(),
+		quit:    make(chan struct{}),
+		offline: make(chan struct{}),
+		changed: make(chan struct{}),
+	}
+	c.inbox = newInbox(o.Clock, c.jitter, o.Logger)
+	return c, nil
+}
+
+// address checks a URL and drops its trailing slashes.
+func address(option, raw string, schemes ...string) (string, error) {
+	u, err := url.Parse(raw)
+	if err != nil || u.Host == "" || (u.Scheme != schemes[0] && u.Scheme != schemes[1]) {
+		return "", fmt.Errorf("client: %s is %q: give a %s:// or %s:// URL", option, raw, schemes[0], schemes[1])
+	}
+	return strings.TrimRight(raw, "/"), nil
+}
+
+// Run connects, stays connected, and calls handle for each event, one after the
+// other, on the goroutine that called Run. It returns nil after Close and ctx's
+// error when ctx ends first; nothing that happens to the connection ends it. A
+// client runs once.
+//
+// When ctx ends, Run says goodbye to the server and returns; what waits to be
+// handled or sent is given up. Close is the patient way.
+//
+// handle may call any method of the client. While it is busy up to 1,024 events
+// wait. Messages beyond these are left where they are, in the room's history,
+// and are fetched when half of the queue is handled: a slow handler gets
+// messages later, never fewer. Changes of membership are then left out, and of
+// several changes of the connection only the last one comes.
+func (c *Client) Run(ctx context.Context, handle func(context.Context, Event)) error {
+	if !c.started.CompareAndSwap(false, true) {
+		return errors.New("client: Run was called twice")
+	}
+	rctx, cancel := context.WithCancel(ctx)
+	var background sync.WaitGroup
+	defer background.Wait()
+	defer cancel()
+	background.Go(func() {
+		select {
+		case <-c.quit:
+			cancel()
+		case <-rctx.Done():
+		}
+	})
+	background.Go(func() {
+		defer c.inbox.events.close()
+		defer close(c.offline)
+		c.stayConnected(rctx)
+	})
+	for {
+		e, ok := c.inbox.events.pop(ctx)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if !ok {
+			return nil
+		}
+		handle(ctx, e)
+	}
+}
+
+// Close ends Run: it refuses new sends, waits for those under way, and closes
+// the connection. Events that wait are still handled, then Run returns nil. If
+// ctx ends first, the messages under way are given up and an error says so.
+func (c *Client) Close(ctx context.Context) error {
+	err := c.outbox.drain(ctx)
+	c.quitOnce.Do(func() { close(c.quit) })
+	if !c.started.Load() {
+		return err
+	}
+	select {
+	case <-c.offline:
+	case <-ctx.Done():
+	}
+	return err
+}
+
+// Follow makes the client keep up with a room from its newest messages on: the
+// backlog comes first, then what is new, and nothing is left out. A room that
+// the client hears of by itself, because somebody writes there or adds the
+// user, is followed too; Follow is for those that are quiet. If the user is no
+// member, MemberLeft with the own user id says so.
+func (c *Client) Follow(room string) error {
+	if !roomID.MatchString(room) {
+		return refuse(CodeInvalidRequest, "a room id has 1 to 128 of the characters A-Z a-z 0-9 _ . @ -")
+	}
+	c.inbox.follow(room)
+	return nil
+}
+
+// connection waits for a session.
+func (c *Client) connection(ctx context.Context) (*session, error) {
+	for {
+		c.mu.Lock()
+		s, changed := c.current, c.changed
+		c.mu.Unlock()
+		if s != nil {
+			return s, nil
+		}
+		select {
+		case <-changed:
+		case <-c.quit:
+			return nil, ErrClosed
+		case <-c.offline:
+			return nil, ErrClosed
+		case <-ctx.Done():
+			return nil, fmt.Errorf("wait for a connection: %w", ctx.Err())
+		}
+	}
+}
+
+func (c *Client) setConnection(s *session) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.current = s
+	close(c.changed)
+	c.changed = make(chan struct{})
+}
+
+// backoff is the pause after a failed attempt, counted from 0: full jitter, so
+// that clients which failed together don't come back together.
+func (c *Client) backoff(attempt int) time.Duration {
+	limit := min(backoffCap, backoffBase<<min(attempt, 16))
+	return time.Duration(float64(limit) * c.random())
+}
+
+// jitter is a time around d, up to a quarter off.
+func (c *Client) jitter(d time.Duration) time.Duration {
+	return time.Duration(float64(d) * (0.75 + 0.5*c.random()))
+}
+
+func (c *Client) timeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	return clockwork.WithTimeout(ctx, c.clock, d)
+}

@@ -1,0 +1,101 @@
+package client
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+)
+
+// The codes of an [Error]. The server's are part of the protocol: they are
+// added to, never renamed.
+//
+//	code             what it means                                      tried again by Send
+//	invalid_request  the request is malformed                           no: mend it
+//	unauthorized     no token, or one that the server doesn't accept    no: sign in
+//	token_expired    the connection's token has ended                   yes, on a new connection with a fresh token
+//	not_a_member     not a member, or no such room                      no
+//	forbidden        a member, but not one who may                      no
+//	not_found        no such thing                                      no
+//	too_large        content or frame over the limit                    no: shorten it
+//	rate_limited     more than the server takes from one connection     yes, after a growing pause
+//	unknown_action   the server doesn't know the frame's action         no
+//	reconnect        the server has forgotten this connection           yes, on a new connection
+//	internal         failed on the server's side                        yes, after a growing pause
+//
+// The gateway in front of the server answers some failures by itself, with a
+// frame that has no code ("Internal server error", "Endpoint request timed
+// out"). Here these are internal.
+const (
+	CodeInvalidRequest = "invalid_request"
+	CodeUnauthorized   = "unauthorized"
+	CodeTokenExpired   = "token_expired"
+	CodeNotAMember     = "not_a_member"
+	CodeForbidden      = "forbidden"
+	CodeNotFound       = "not_found"
+	CodeTooLarge       = "too_large"
+	CodeRateLimited    = "rate_limited"
+	CodeUnknownAction  = "unknown_action"
+	CodeReconnect      = "reconnect"
+	CodeInternal       = "internal"
+)
+
+// ErrClosed is returned by calls on a client that was closed or whose Run has
+// ended.
+var ErrClosed = errors.New("the client is closed")
+
+// Error is a refusal: by the server, the gateway in front of it, or by the
+// client itself where the server would surely refuse.
+type Error struct {
+	Code    string // one of the codes above, or a newer one
+	Message string // what to do, for people; it comes from the server, so neutralise it before showing it in a terminal
+	Status  int    // the HTTP status, 0 where the refusal was no HTTP answer
+}
+
+// Error implements error.
+func (e *Error) Error() string {
+	if e.Message == "" {
+		return e.Code
+	}
+	return e.Code + ": " + e.Message
+}
+
+// Retryable tells whether the same request may succeed later. Send tries such
+// failures again by itself.
+func (e *Error) Retryable() bool {
+	return e.Code == CodeRateLimited || e.Code == CodeInternal || e.endsConnection()
+}
+
+// endsConnection tells whether only a new connection can help.
+func (e *Error) endsConnection() bool {
+	return e.Code == CodeReconnect || e.Code == CodeTokenExpired
+}
+
+// isCode tells whether err is an Error with this code.
+func isCode(err error, code string) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Code == code
+}
+
+func refuse(code, format string, args ...any) *Error {
+	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
+}
+
+// statusCode is the code for an HTTP answer that carries none, such as one of
+// the gateway's own.
+func statusCode(status int) string {
+	switch {
+	case status == http.StatusUnauthorized:
+		return CodeUnauthorized
+	case status == http.StatusForbidden:
+		return CodeForbidden
+	case status == http.StatusNotFound:
+		return CodeNotFound
+	case status == http.StatusRequestEntityTooLarge:
+		return CodeTooLarge
+	case status == http.StatusTooManyRequests:
+		return CodeRateLimited
+	case status >= http.StatusInternalServerError:
+		return CodeInternal
+	}
+	return CodeInvalidRequest
+}

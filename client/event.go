@@ -1,0 +1,55 @@
+package client
+
+import (
+	"time"
+
+	"github.com/streamroom/streamroom/shared/wire"
+)
+
+// Event is one of [Message], [MemberJoined], [MemberLeft], [Connected] and
+// [Disconnected]. More may come: ignore those you don't know.
+type Event interface{ event() }
+
+// Message is a message of a room. Within a room each comes once, in the order
+// of MessageID, with one exception: see Late.
+type Message struct {
+	wire.HistoryMessage
+
+	// ClientMessageID is set on messages that this user's devices sent, if they
+	// came live.
+	ClientMessageID string
+
+	// Backlog says that the message was there before the client first looked at
+	// the room.
+	Backlog bool
+
+	// Late says that a message with a greater id came before this one: it was
+	// stored late, or fetched only after the room went on. Put it where its id
+	// belongs.
+	Late bool
+}
+
+// MemberJoined says that a user has become a member of a room.
+type MemberJoined struct{ ChatRoomID, UserID string }
+
+// MemberLeft says that a user is no longer a member of a room. With the
+// client's own user id it is the last event of that room.
+type MemberLeft struct{ ChatRoomID, UserID string }
+
+// Connected says that the server has answered on a new connection. What was
+// missed follows.
+type Connected struct{ ConnectionID, UserID string }
+
+// Disconnected says that there is no connection. Err is why, nil for the
+// reconnect that comes before the token or the connection ends; RetryIn is the
+// pause before the next attempt.
+type Disconnected struct {
+	Err     error
+	RetryIn time.Duration
+}
+
+func (Message) event()      {}
+func (MemberJoined) event() {}
+func (MemberLeft) event()   {}
+func (Connected) event()    {}
+func (Disconnected) event() {}

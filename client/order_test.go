@@ -1,0 +1,514 @@
+package client_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"github.com/streamroom/streamroom/client"
+	"github.com/streamroom/streamroom/shared/wire"
+)
+
+func batch(frames ...any) map[string]any {
+	return map[string]any{"type": wire.TypeBatch, "frames": frames}
+}
+
+func TestOrder(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		play  func(r *rig)
+		want  string
+		syncs int // beyond the first, after a second and a half
+	}{
+		{"in order", func(r *rig) { r.say("general", "1"); r.say("general", "2") }, "0 1 2 ", 0},
+		{"duplicates", func(r *rig) {
+			m := r.store("general", "bob", "1")
+			r.broadcast(m)
+			r.broadcast(m)
+			r.broadcast(batch(m, m))
+			r.say("general", "2")
+			r.broadcast(m)
+		}, "0 1 2 ", 0},
+		{"reversed", func(r *rig) {
+			a, b, c := r.store("general", "bob", "1"), r.store("general", "bob", "2"), r.store("general", "bob", "3")
+			r.broadcast(c)
+			r.broadcast(b)
+			r.broadcast(a)
+		}, "0 1 2 3 ", 0},
+		{"reversed in one batch", func(r *rig) {
+			a, b := r.store("general", "bob", "1"), r.store("general", "bob", "2")
+			r.broadcast(batch(b, a))
+		}, "0 1 2 ", 0},
+		{"a hole", func(r *rig) {
+			r.store("general", "bob", "1")
+			r.say("general", "2")
+			r.say("general", "3")
+		}, "0 1 2 3 ", 1},
+		{"two holes", func(r *rig) {
+			r.store("general", "bob", "1")
+			r.say("general", "2")
+			r.store("general", "bob", "3")
+			r.say("general", "4")
+		}, "0 1 2 3 4 ", 1},
+		{"a hole at the end is not seen", func(r *rig) { r.store("general", "bob", "1") }, "0 ", 0},
+		{"a predecessor that doesn't exist", func(r *rig) {
+			m := r.store("general", "bob", "1")
+			id := ulid.MustParse(m.MessageID)
+			id[15]--
+			none := id.String()
+			m.PreviousMessageID = &none
+			r.broadcast(m)
+			r.say("general", "2")
+		}, "0 1 2 ", 1},
+		{"a predecessor that is later", func(r *rig) {
+			a, b := r.store("general", "bob", "1"), r.store("general", "bob", "2")
+			a.PreviousMessageID = &b.MessageID
+			r.broadcast(a)
+			b.PreviousMessageID = &a.MessageID
+			r.broadcast(b)
+		}, "0 1 2 ", 0},
+		{"no predecessor", func(r *rig) {
+			m := r.store("general", "bob", "1")
+			m.PreviousMessageID = nil
+			r.broadcast(m)
+		}, "0 1 ", 0},
+		{"gap", func(r *rig) {
+			r.store("general", "bob", "1")
+			r.broadcast(wire.Gap{Type: wire.TypeGap, ChatRoomID: "general"})
+		}, "0 1 ", 1},
+		{"stored late", func(r *rig) {
+			r.say("general", "2")
+			late := r.storeAt("general", "bob", "1", time.Now().Add(-30*time.Second))
+			r.broadcast(late)
+			r.say("general", "3")
+		}, "0 2 1 3 ", 0},
+		{"stored late and lost", func(r *rig) {
+			r.say("general", "2")
+			r.storeAt("general", "bob", "1", time.Now().Add(-30*time.Second))
+			r.broadcast(wire.Gap{Type: wire.TypeGap, ChatRoomID: "general"})
+		}, "0 2 1 ", 1},
+		{"nonsense between", func(r *rig) {
+			r.broadcast(map[string]any{"type": "sparkle", "chatRoomId": "general"})
+			r.broadcast([]string{"not", "a", "frame"})
+			r.broadcast(batch("x", batch(r.store("general", "bob", "1"))))
+			r.broadcast(wire.Message{Type: wire.TypeMessage, ChatRoomID: "general", MessageID: "../etc"})
+			r.broadcast(wire.Message{Type: wire.TypeMessage, ChatRoomID: "a#b", MessageID: ulid.ULID{5: 1}.String()})
+			r.say("general", "2")
+		}, "0 1 2 ", 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, r *rig) {
+				r.pass(time.Hour) // ids have some time behind them
+				r.store("general", "bob", "0")
+				r.follow("general")
+				r.run()
+				r.pass(90 * time.Second)
+				r.forgetSyncs()
+				test.play(r)
+				r.pass(1500 * time.Millisecond)
+				r.wantContents("general", test.want)
+				if len(r.syncs) != test.syncs {
+					t.Errorf("synced %d times, want %d", len(r.syncs), test.syncs)
+				}
+				newest := ""
+				for _, m := range r.messages("general") {
+					if m.Late != (m.MessageID < newest) {
+						t.Errorf("%s: Late is %v", m.Content, m.Late)
+					}
+					newest = max(newest, m.MessageID)
+				}
+			})
+		})
+	}
+}
+
+// Those that wait don't hold up an earlier one.
+func TestOrderWhileWaiting(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		r.store("general", "bob", "0")
+		r.follow("general")
+		r.run()
+		first := r.store("general", "bob", "1")
+		r.store("general", "bob", "2")
+		r.say("general", "3")
+		r.pass(700 * time.Millisecond)
+		r.wantContents("general", "0 ")
+		r.broadcast(first)
+		r.pass(0)
+		r.wantContents("general", "0 1 ")
+		r.pass(time.Second)
+		r.wantContents("general", "0 1 2 3 ")
+	})
+}
+
+func TestCatchUpAfterReconnect(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		r.pass(time.Hour)
+		for i := range 3 {
+			r.store("general", "bob", strconv.Itoa(i))
+			r.pass(100 * time.Second)
+		}
+		last := r.store("general", "bob", "3")
+		r.follow("general")
+		r.run()
+		r.wantContents("general", "0 1 2 3 ")
+		r.onHandshake = func(int, http.ResponseWriter) bool {
+			for i := 4; i < 254; i++ {
+				r.store("general", "bob", strconv.Itoa(i))
+				r.pass(time.Millisecond)
+			}
+			r.onHandshake = nil
+			return false
+		}
+		r.cut()
+		r.pass(time.Minute)
+		var want strings.Builder
+		for i := range 254 {
+			fmt.Fprintf(&want, "%d ", i)
+		}
+		r.wantContents("general", want.String())
+		if len(r.syncs) != 3 {
+			t.Fatalf("synced %d times, want 3: two full pages and the rest", len(r.syncs))
+		}
+		var from ulid.ULID
+		_ = from.SetTime(ulid.MustParse(last.MessageID).Time() - 60_000)
+		if got := r.syncs[0]["general"]; got != from.String() {
+			t.Errorf("the first sync asked from %s, want %s: the last message less a minute", got, from)
+		}
+		if got := r.syncs[1]["general"]; got != r.rooms["general"][102].MessageID {
+			t.Errorf("the second sync asked from %s, want the last message of the first page", got)
+		}
+	})
+}
+
+// Nothing hints at the last message of a quiet room, so the client asks.
+func TestSyncNowAndThen(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		r.store("general", "bob", "0")
+		r.follow("general")
+		r.run()
+		r.store("general", "bob", "1")
+		r.pass(7 * time.Minute)
+		r.wantContents("general", "0 1 ")
+		r.pass(time.Hour)
+		if n := len(r.syncs); n < 8 || n > 18 {
+			t.Errorf("synced %d times in 67 minutes, want one in about five", n)
+		}
+	})
+}
+
+func TestSyncManyRooms(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		const rooms = 250
+		for i := range rooms {
+			room := "room-" + strconv.Itoa(i)
+			r.store(room, "bob", "0")
+			r.follow(room)
+		}
+		r.run()
+		for i := range rooms {
+			r.store("room-"+strconv.Itoa(i), "bob", "1")
+		}
+		r.cut()
+		r.pass(time.Minute)
+		for i := range rooms {
+			r.wantContents("room-"+strconv.Itoa(i), "0 1 ")
+		}
+		if len(r.syncs) != 3 {
+			t.Errorf("synced %d times, want 3", len(r.syncs))
+		}
+		for _, s := range r.syncs {
+			if len(s) > 100 {
+				t.Errorf("asked for %d rooms at once, more than the server takes", len(s))
+			}
+		}
+	})
+}
+
+func TestBacklog(t *testing.T) {
+	for _, stored := range []int{0, 1, 20, 30} {
+		t.Run(strconv.Itoa(stored), func(t *testing.T) {
+			bubbleWith(t, client.Options{Backlog: 20}, func(t *testing.T, r *rig) {
+				var want strings.Builder
+				for i := range stored {
+					r.store("general", "bob", strconv.Itoa(i))
+					if i >= stored-20 {
+						fmt.Fprintf(&want, "%d ", i)
+					}
+				}
+				r.follow("general")
+				r.run()
+				r.wantContents("general", want.String())
+				r.say("general", "live")
+				r.cut()
+				r.pass(time.Minute)
+				r.store("general", "bob", "missed")
+				r.pass(10 * time.Minute)
+				r.wantContents("general", want.String()+"live missed ")
+				for _, m := range r.messages("general") {
+					if live := m.Content == "live" || m.Content == "missed"; m.Backlog == live {
+						t.Errorf("%s: Backlog is %v", m.Content, m.Backlog)
+					}
+				}
+			})
+		})
+	}
+}
+
+// A room in which there was nothing must not lose what came while the client
+// was away, however much it was.
+func TestEmptyRoomFillsUpMeanwhile(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		r.follow("general")
+		r.run()
+		for i := range 150 {
+			r.store("general", "bob", strconv.Itoa(i))
+		}
+		r.cut()
+		r.pass(time.Minute)
+		got := r.messages("general")
+		if len(got) != 150 || got[0].Content != "0" || got[149].Content != "149" {
+			t.Errorf("%d messages came, want all 150", len(got))
+		}
+	})
+}
+
+func TestRoomHeardOf(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		hear func(r *rig)
+		want string
+	}{
+		{"by a message", func(r *rig) { r.say("new", "2") }, "0 1 2 "},
+		{"by being added", func(r *rig) {
+			r.broadcast(wire.Member{Type: wire.TypeMemberJoined, ChatRoomID: "new", UserID: "alice"})
+		}, "0 1 "},
+		{"by a gap", func(r *rig) { r.broadcast(wire.Gap{Type: wire.TypeGap, ChatRoomID: "new"}) }, "0 1 "},
+		{"not by somebody else", func(r *rig) {
+			r.broadcast(wire.Member{Type: wire.TypeMemberJoined, ChatRoomID: "new", UserID: "bob"})
+		}, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, r *rig) {
+				r.store("new", "bob", "0")
+				r.store("new", "bob", "1")
+				r.run()
+				test.hear(r)
+				r.pass(time.Second)
+				r.wantContents("new", test.want)
+				for _, m := range r.messages("new") {
+					if live := m.Content == "2"; m.Backlog == live {
+						t.Errorf("%s: Backlog is %v", m.Content, m.Backlog)
+					}
+				}
+			})
+		})
+	}
+}
+
+// A room that is busier than a page is long begins with the message that made
+// the client look.
+func TestBusyRoomHeardOf(t *testing.T) {
+	bubbleWith(t, client.Options{Backlog: 2}, func(t *testing.T, r *rig) {
+		for i := range 5 {
+			r.store("busy", "bob", strconv.Itoa(i))
+		}
+		r.run()
+		first := r.store("busy", "bob", "5")
+		for i := 6; i < 20; i++ {
+			r.store("busy", "bob", strconv.Itoa(i))
+		}
+		r.broadcast(first)
+		r.pass(2 * time.Second)
+		r.wantContents("busy", "5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 ")
+	})
+}
+
+func TestMembership(t *testing.T) {
+	member := func(kind, user string) wire.Member {
+		return wire.Member{Type: kind, ChatRoomID: "general", UserID: user}
+	}
+	for _, test := range []struct {
+		name string
+		play func(r *rig)
+		want client.Event
+		gone bool // the client no longer follows
+	}{
+		{"somebody joins", func(r *rig) { r.broadcast(member(wire.TypeMemberJoined, "carol")) }, client.MemberJoined{"general", "carol"}, false},
+		{"somebody leaves", func(r *rig) { r.broadcast(member(wire.TypeMemberLeft, "bob")) }, client.MemberLeft{"general", "bob"}, false},
+		{"the user leaves", func(r *rig) { r.broadcast(member(wire.TypeMemberLeft, "alice")) }, client.MemberLeft{"general", "alice"}, true},
+		{"the user was removed meanwhile", func(r *rig) {
+			r.fake.mu.Lock()
+			delete(r.rooms, "general")
+			r.fake.mu.Unlock()
+			r.cut()
+			r.pass(time.Minute)
+		}, client.MemberLeft{"general", "alice"}, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, r *rig) {
+				r.store("general", "bob", "0")
+				r.follow("general")
+				r.run()
+				test.play(r)
+				r.pass(0)
+				if last := r.events[len(r.events)-1]; last != test.want {
+					t.Errorf("the last event is %+v, want %+v", last, test.want)
+				}
+				r.forgetSyncs()
+				r.pass(time.Hour)
+				if gone := len(r.syncs) == 0; gone != test.gone {
+					t.Errorf("synced %d times in the hour after", len(r.syncs))
+				}
+			})
+		})
+	}
+	t.Run("never was one", func(t *testing.T) {
+		bubble(t, func(t *testing.T, r *rig) {
+			r.run()
+			if err := r.client.Follow("secret"); err != nil {
+				t.Fatal(err)
+			}
+			r.pass(0)
+			if last := r.events[len(r.events)-1]; last != (client.MemberLeft{"secret", "alice"}) {
+				t.Errorf("the last event is %+v", last)
+			}
+		})
+	})
+	t.Run("invalid", func(t *testing.T) {
+		bubble(t, func(t *testing.T, r *rig) {
+			if err := r.client.Follow("a#b"); code(err) != client.CodeInvalidRequest {
+				t.Errorf("the error is %v", err)
+			}
+		})
+	})
+}
+
+// While the API fails, live messages come as they are, and the missing ones when
+// it works again.
+func TestSyncFails(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		r.store("general", "bob", "0")
+		r.follow("general")
+		r.run()
+		broken := true
+		r.onAPI = func(w http.ResponseWriter, _ *http.Request) bool {
+			r.fake.mu.Lock()
+			defer r.fake.mu.Unlock()
+			if broken {
+				refuse(w, http.StatusInternalServerError, client.CodeInternal)
+			}
+			return broken
+		}
+		r.store("general", "bob", "1")
+		r.say("general", "2")
+		r.pass(0)
+		r.wantContents("general", "0 ")
+		r.pass(2 * time.Second)
+		r.say("general", "3")
+		r.pass(0)
+		r.wantContents("general", "0 2 3 ")
+		r.fake.mu.Lock()
+		broken = false
+		r.fake.mu.Unlock()
+		r.pass(time.Minute)
+		r.wantContents("general", "0 2 3 1 ")
+		if m := r.messages("general"); !m[3].Late {
+			t.Error("the one that came at last is not Late")
+		}
+		// Order is back.
+		a, b := r.store("general", "bob", "4"), r.store("general", "bob", "5")
+		r.broadcast(b)
+		r.broadcast(a)
+		r.pass(0)
+		r.wantContents("general", "0 2 3 1 4 5 ")
+	})
+}
+
+// An answer that is too large for the server comes when fewer rooms are asked
+// for at once.
+func TestSyncAsksForLess(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		for i := range 50 {
+			room := "room-" + strconv.Itoa(i)
+			r.store(room, "bob", "0")
+			r.follow(room)
+		}
+		r.run()
+		r.onAPI = func(w http.ResponseWriter, req *http.Request) bool {
+			if req.ContentLength > 500 {
+				refuse(w, http.StatusRequestEntityTooLarge, client.CodeTooLarge)
+				return true
+			}
+			return false
+		}
+		for i := range 50 {
+			r.store("room-"+strconv.Itoa(i), "bob", "1")
+		}
+		r.cut()
+		r.pass(5 * time.Minute)
+		for i := range 50 {
+			r.wantContents("room-"+strconv.Itoa(i), "0 1 ")
+		}
+	})
+}
+
+// A handler that is slow gets everything later, and in order. Acks go on.
+func TestSlowHandler(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		const n = 3 * client.QueueSize
+		stuck := make(chan struct{})
+		sent := make(chan error, 1)
+		r.handle = func(ctx context.Context, e client.Event) {
+			if m, ok := e.(client.Message); ok && m.Content == "0" {
+				<-stuck
+				_, err := r.client.Send(ctx, "other", "from the handler")
+				sent <- err
+			}
+		}
+		r.follow("other")
+		r.follow("general")
+		r.run()
+		for i := range n {
+			r.say("general", strconv.Itoa(i))
+			if i%100 == 0 {
+				r.pass(time.Millisecond)
+			}
+		}
+		r.broadcast(wire.Member{Type: wire.TypeMemberJoined, ChatRoomID: "general", UserID: "carol"}) // dropped
+		if _, err := r.client.Send(t.Context(), "other", "meanwhile"); err != nil {
+			t.Fatal(err)
+		}
+		for range 10 {
+			r.cut()
+			r.pass(time.Minute)
+		}
+		if got := len(r.messages("general")); got != 1 {
+			t.Fatalf("%d messages were handled while the handler was stuck", got)
+		}
+		close(stuck)
+		r.pass(time.Minute)
+		if err := <-sent; err != nil {
+			t.Errorf("send from the handler: %v", err)
+		}
+		got := r.messages("general")
+		if len(got) != n {
+			t.Fatalf("%d messages came, want %d", len(got), n)
+		}
+		for i, m := range got {
+			if m.Content != strconv.Itoa(i) {
+				t.Fatalf("message %d is %s", i, m.Content)
+			}
+		}
+		r.wantContents("other", "meanwhile from the handler ")
+		if _, disconnected := r.states(); len(disconnected) >= 10 {
+			t.Errorf("%d changes of the connection were queued, want them to replace each other", len(disconnected))
+		}
+	})
+}

@@ -1,0 +1,271 @@
+package client
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/streamroom/streamroom/shared/wire"
+)
+
+const (
+	// MaxContent is the longest content of a message, in bytes.
+	MaxContent = 16_384
+
+	// ackTimeout is longer than the function behind a send may take.
+	ackTimeout = 15 * time.Second
+)
+
+var (
+	errLost  = errors.New("the connection was lost before the answer")
+	errNoAck = errors.New("no answer in time")
+)
+
+// Send stores a message in a room and returns the server's ack of it. The
+// message comes as a [Message] event too, before or after Send returns; their
+// MessageID is the same.
+//
+// Send waits its turn: one message a room is under way at a time, and those of
+// one room are stored in the order of the calls. It waits for a connection, and
+// tries again what is worth it (the codes' table tells what) until ctx ends, so
+// give it a deadline. A message is stored once however often it was tried: all
+// attempts carry the same clientMessageId.
+//
+// Errors: *Error for a refusal, also of content that is empty, not UTF-8 or too
+// large, which is not sent at all; ErrClosed; and ctx's, where the message may
+// have been stored if an attempt was under way.
+func (c *Client) Send(ctx context.Context, roomID, content string) (wire.Ack, error) {
+	frame := wire.ClientFrame{
+		Action: wire.ActionSendMessage, ChatRoomID: roomID, Content: content, ClientMessageID: rand.Text(),
+	}
+	encoded, err := encodeSend(frame)
+	if err != nil {
+		return wire.Ack{}, err
+	}
+	p, err := c.outbox.enter(ctx, frame.ClientMessageID, roomID)
+	if err != nil {
+		return wire.Ack{}, err
+	}
+	defer c.outbox.leave(p)
+
+	for attempt := 0; ; attempt++ {
+		ack, err := c.attempt(ctx, p, encoded)
+		if err == nil {
+			return ack, nil
+		}
+		if ctx.Err() != nil || !worthRetrying(err) {
+			return wire.Ack{}, fmt.Errorf("send to room %s: %w", roomID, err)
+		}
+		c.log.Debug().Err(err).Str("room", roomID).Int("attempt", attempt).Msg("send again")
+		if errors.Is(err, errLost) {
+			continue // connecting has pauses of its own
+		}
+		select {
+		case ack := <-p.acked:
+			return ack, nil
+		case <-c.clock.After(c.backoff(attempt)):
+		case <-ctx.Done():
+			return wire.Ack{}, fmt.Errorf("send to room %s: %w, the last attempt: %w", roomID, ctx.Err(), err)
+		}
+	}
+}
+
+// attempt sends a frame on the next connection there is and waits for the
+// answer. A refusal that ends the connection becomes errLost.
+func (c *Client) attempt(ctx context.Context, p *pending, frame []byte) (wire.Ack, error) {
+	s, err := c.connection(ctx)
+	if err != nil {
+		return wire.Ack{}, err
+	}
+	select {
+	case <-p.refused: // the answer to an earlier attempt
+	default:
+	}
+	out, timeout := s.out, (<-chan time.Time)(nil)
+	for {
+		select {
+		case out <- frame:
+			out, timeout = nil, c.clock.After(ackTimeout)
+		case ack := <-p.acked:
+			return ack, nil
+		case refusal := <-p.refused:
+			if !refusal.endsConnection() {
+				return wire.Ack{}, refusal
+			}
+			out, timeout = nil, nil // s is about to be done
+		case <-s.done:
+			return wire.Ack{}, errLost
+		case <-timeout:
+			signal(s.probe)
+			return wire.Ack{}, errNoAck
+		case <-ctx.Done():
+			return wire.Ack{}, ctx.Err()
+		}
+	}
+}
+
+func worthRetrying(err error) bool {
+	var refusal *Error
+	if errors.As(err, &refusal) {
+		return refusal.Retryable()
+	}
+	return errors.Is(err, errLost) || errors.Is(err, errNoAck)
+}
+
+// encodeSend encodes a frame, or refuses what the server would surely refuse.
+func encodeSend(f wire.ClientFrame) ([]byte, error) {
+	switch {
+	case !roomID.MatchString(f.ChatRoomID):
+		return nil, refuse(CodeInvalidRequest, "a room id has 1 to 128 of the characters A-Z a-z 0-9 _ . @ -")
+	case f.Content == "":
+		return nil, refuse(CodeInvalidRequest, "the content is empty")
+	case len(f.Content) > MaxContent:
+		return nil, refuse(CodeTooLarge, "the content has %d bytes; at most %d are allowed", len(f.Content), MaxContent)
+	case !utf8.ValidString(f.Content) || strings.ContainsRune(f.Content, utf8.RuneError):
+		return nil, refuse(CodeInvalidRequest, "the content is not valid UTF-8")
+	}
+	encoded, err := wire.Encode(f)
+	if err != nil {
+		return nil, err
+	}
+	if len(encoded) > wire.MaxFrame {
+		return nil, refuse(CodeTooLarge, "the message has %d bytes once encoded; at most %d are allowed", len(encoded), wire.MaxFrame)
+	}
+	return encoded, nil
+}
+
+// outbox knows the sends that are under way.
+type outbox struct {
+	mu      sync.Mutex
+	sends   map[string]*pending // those under way, by clientMessageId
+	lanes   map[string]*lane    // rooms with sends under way or waiting
+	open    int                 // sends under way or waiting
+	closing bool
+	idle    chan struct{} // closed when closing and none is open
+}
+
+// lane lets one send of a room through at a time, in order.
+type lane struct {
+	turn  chan struct{} // holds a token while nobody has the turn
+	users int
+}
+
+// pending is a send under way.
+type pending struct {
+	id      string // clientMessageId
+	room    string
+	acked   chan wire.Ack
+	refused chan *Error
+}
+
+func newOutbox() *outbox {
+	return &outbox{sends: map[string]*pending{}, lanes: map[string]*lane{}, idle: make(chan struct{})}
+}
+
+// enter waits for the room's turn.
+func (o *outbox) enter(ctx context.Context, id, room string) (*pending, error) {
+	l, err := o.queue(room)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case <-l.turn:
+	case <-ctx.Done():
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.unqueue(room)
+		return nil, fmt.Errorf("send to room %s: wait for the message before: %w", room, ctx.Err())
+	}
+	p := &pending{id: id, room: room, acked: make(chan wire.Ack, 1), refused: make(chan *Error, 1)}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.sends[id] = p
+	return p, nil
+}
+
+func (o *outbox) queue(room string) (*lane, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closing {
+		return nil, ErrClosed
+	}
+	o.open++
+	l := o.lanes[room]
+	if l == nil {
+		l = &lane{turn: make(chan struct{}, 1)}
+		l.turn <- struct{}{}
+		o.lanes[room] = l
+	}
+	l.users++
+	return l, nil
+}
+
+func (o *outbox) unqueue(room string) {
+	l := o.lanes[room]
+	if l.users--; l.users == 0 {
+		delete(o.lanes, room)
+	}
+	if o.open--; o.open == 0 && o.closing {
+		close(o.idle)
+	}
+}
+
+// leave ends a send and lets the room's next one through.
+func (o *outbox) leave(p *pending) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.sends, p.id)
+	o.lanes[p.room].turn <- struct{}{}
+	o.unqueue(p.room)
+}
+
+// acked settles a send.
+func (o *outbox) acked(a wire.Ack) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if p := o.sends[a.ClientMessageID]; p != nil {
+		select {
+		case p.acked <- a:
+		default: // settled already
+		}
+	}
+}
+
+// refused answers a send. A refusal that doesn't tell which send it means is
+// for all of them: to send again is harmless.
+func (o *outbox) refused(id string, e *Error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, p := range o.sends {
+		if id != "" && id != p.id {
+			continue
+		}
+		select {
+		case p.refused <- e:
+		default:
+		}
+	}
+}
+
+// drain refuses new sends and waits for those under way.
+func (o *outbox) drain(ctx context.Context) error {
+	o.mu.Lock()
+	if !o.closing {
+		o.closing = true
+		if o.open == 0 {
+			close(o.idle)
+		}
+	}
+	o.mu.Unlock()
+	select {
+	case <-o.idle:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("wait for messages under way: %w", ctx.Err())
+	}
+}

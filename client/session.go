@@ -1,0 +1,304 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"github.com/streamroom/streamroom/shared/wire"
+)
+
+const (
+	subprotocol = "streamroom"
+
+	dialTimeout  = 30 * time.Second
+	writeTimeout = 10 * time.Second
+	pongTimeout  = 15 * time.Second // longer than the function behind a ping may take
+	pingEvery    = 4 * time.Minute  // the gateway ends connections that are idle for ten
+	maxLifetime  = 2 * time.Hour    // at which the gateway ends every connection
+	minLifetime  = 10 * time.Second // bounds the reconnects with tokens that end at once
+	stableAfter  = time.Minute      // a connection that lived this long was a good one
+
+	// readLimit is the gateway's for a message; our own server stays below
+	// wire.MaxFrame.
+	readLimit = 128 << 10
+)
+
+var (
+	errPlanned = errors.New("reconnect before the connection or its token ends")
+	errStopped = errors.New("the client is stopping")
+	errNoPong  = errors.New("no answer to a ping")
+)
+
+// session is one connection, from handshake to close.
+type session struct {
+	ws       *websocket.Conn
+	lifetime time.Duration
+	out      chan []byte   // frames to write
+	probe    chan struct{} // asks for a ping
+	pong     chan struct{} // a pong came
+	ready    chan struct{} // closed at the first pong
+	broken   chan error    // the reader has ended
+	done     chan struct{} // closed when the session is over
+}
+
+// stayConnected keeps one session after the other open until ctx ends.
+func (c *Client) stayConnected(ctx context.Context) {
+	for attempt := 0; ctx.Err() == nil; {
+		began := c.clock.Now()
+		err := c.connect(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if c.clock.Since(began) >= stableAfter {
+			attempt = 0
+		}
+		if errors.Is(err, errPlanned) {
+			c.inbox.events.pushState(Disconnected{})
+			continue
+		}
+		pause := c.backoff(attempt)
+		attempt++
+		c.log.Info().Err(err).Dur("retryIn", pause).Msg("disconnected")
+		c.inbox.events.pushState(Disconnected{Err: err, RetryIn: pause})
+		select {
+		case <-c.clock.After(pause):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// connect opens a session and serves it to its end. It returns why that came.
+func (c *Client) connect(ctx context.Context) error {
+	s, err := c.dial(ctx)
+	if err != nil {
+		return err
+	}
+	// Frames are read until the close handshake is through, also when ctx ends.
+	sctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+
+	c.inbox.reconnected()
+	c.setConnection(s)
+	var loops sync.WaitGroup
+	loops.Go(func() { s.broken <- c.read(sctx, s) })
+	loops.Go(func() {
+		select {
+		case <-s.ready:
+			c.catchUp(sctx)
+		case <-sctx.Done():
+		}
+	})
+	err = c.tend(sctx, ctx.Done(), s)
+	c.setConnection(nil)
+	var refusal *Error
+	if errors.Is(err, errPlanned) || errors.Is(err, errStopped) || errors.As(err, &refusal) {
+		_ = s.ws.Close(websocket.StatusNormalClosure, "") // best effort
+	} else {
+		_ = s.ws.CloseNow()
+	}
+	cancel()
+	loops.Wait()
+	close(s.done)
+	return err
+}
+
+// dial gets a token and opens a connection with it.
+func (c *Client) dial(ctx context.Context) (*session, error) {
+	ctx, cancel := c.timeout(ctx, dialTimeout)
+	defer cancel()
+	token, expires, err := c.tokens.fresh(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ws, resp, err := websocket.Dial(ctx, c.url, &websocket.DialOptions{
+		HTTPClient:   c.http,
+		Subprotocols: []string{subprotocol, token},
+	})
+	if err != nil {
+		if resp != nil && resp.StatusCode != http.StatusSwitchingProtocols {
+			return nil, &Error{
+				Code: statusCode(resp.StatusCode), Status: resp.StatusCode,
+				Message: "the server refused the connection: " + http.StatusText(resp.StatusCode),
+			}
+		}
+		return nil, fmt.Errorf("connect: %w", err)
+	}
+	ws.SetReadLimit(readLimit)
+	return &session{
+		ws:       ws,
+		lifetime: c.lifetime(expires),
+		out:      make(chan []byte),
+		probe:    make(chan struct{}, 1),
+		pong:     make(chan struct{}, 1),
+		ready:    make(chan struct{}),
+		broken:   make(chan error, 1),
+		done:     make(chan struct{}),
+	}, nil
+}
+
+// lifetime is how long to keep a connection: most of what it or its token has,
+// and not the same for all clients.
+func (c *Client) lifetime(expires time.Time) time.Duration {
+	life := maxLifetime
+	if !expires.IsZero() {
+		life = min(life, c.clock.Until(expires))
+	}
+	return max(minLifetime, time.Duration(float64(life)*(0.80+0.15*c.random())))
+}
+
+// tend writes what there is to write, pings, and returns why the session must
+// end.
+func (c *Client) tend(ctx context.Context, stop <-chan struct{}, s *session) error {
+	ping, planned := c.clock.After(0), c.clock.After(s.lifetime)
+	var overdue <-chan time.Time // a pong
+	for {
+		var frame []byte
+		select {
+		case err := <-s.broken:
+			return err
+		case <-stop:
+			return errStopped
+		case <-planned:
+			return errPlanned
+		case <-overdue:
+			return errNoPong
+		case <-s.pong:
+			overdue = nil
+			continue
+		case <-s.probe:
+			ping = c.clock.After(0)
+			continue
+		case <-ping:
+			frame = pingFrame
+			ping = c.clock.After(c.jitter(pingEvery))
+			if overdue == nil {
+				overdue = c.clock.After(pongTimeout)
+			}
+		case frame = <-s.out:
+		}
+		if err := c.write(ctx, s, frame); err != nil {
+			return err
+		}
+	}
+}
+
+var pingFrame = []byte(`{"action":"` + wire.ActionPing + `"}`)
+
+func (c *Client) write(ctx context.Context, s *session, frame []byte) error {
+	ctx, cancel := c.timeout(ctx, writeTimeout)
+	defer cancel()
+	if err := s.ws.Write(ctx, websocket.MessageText, frame); err != nil {
+		return fmt.Errorf("write: %w", err)
+	}
+	return nil
+}
+
+// read takes frames until the connection ends, or an *Error says that it should.
+func (c *Client) read(ctx context.Context, s *session) error {
+	for {
+		kind, data, err := s.ws.Read(ctx)
+		if closed := (websocket.CloseError{}); errors.As(err, &closed) {
+			return fmt.Errorf("the server closed the connection (%d %s)", closed.Code, closed.Reason)
+		}
+		if err != nil {
+			return fmt.Errorf("read: %w", err)
+		}
+		if kind != websocket.MessageText {
+			c.log.Warn().Msg("a binary frame was dropped")
+			continue
+		}
+		var f wire.ServerFrame
+		if err := json.Unmarshal(data, &f); err != nil {
+			c.log.Warn().Msg("a frame that is no JSON object was dropped")
+			continue
+		}
+		if err := c.receive(s, f); err != nil {
+			return err
+		}
+	}
+}
+
+// receive takes one frame.
+func (c *Client) receive(s *session, f wire.ServerFrame) error {
+	switch f.Type {
+	case wire.TypeBatch:
+		return c.receiveBatch(s, f.Frames)
+	case wire.TypeMessage:
+		c.inbox.message(f)
+		c.outbox.acked(ackOf(f)) // as good as an ack, should that get lost
+	case wire.TypeAck:
+		c.inbox.acked(f.ChatRoomID, f.MessageID)
+		c.outbox.acked(ackOf(f))
+	case wire.TypePong:
+		c.receivePong(s, f)
+	case wire.TypeGap:
+		c.inbox.gap(f.ChatRoomID)
+	case wire.TypeMemberJoined:
+		c.inbox.joined(f.ChatRoomID, f.UserID)
+	case wire.TypeMemberLeft:
+		c.inbox.left(f.ChatRoomID, f.UserID)
+	case wire.TypeError:
+		return c.receiveError(f.ClientMessageID, &Error{Code: f.Code, Message: f.Message})
+	case "": // the gateway's own
+		return c.receiveError("", &Error{Code: CodeInternal, Message: f.Message})
+	default:
+		c.log.Debug().Str("type", f.Type).Msg("a frame of an unknown type was dropped")
+	}
+	return nil
+}
+
+func (c *Client) receiveBatch(s *session, frames []json.RawMessage) error {
+	for _, raw := range frames {
+		var f wire.ServerFrame
+		if err := json.Unmarshal(raw, &f); err != nil || f.Type == wire.TypeBatch {
+			c.log.Warn().Msg("a frame in a batch that is no frame was dropped")
+			continue
+		}
+		if err := c.receive(s, f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Client) receivePong(s *session, f wire.ServerFrame) {
+	signal(s.pong)
+	select {
+	case <-s.ready:
+		return
+	default:
+	}
+	c.log.Info().Str("connection", f.ConnectionID).Dur("lifetime", s.lifetime).Msg("connected")
+	c.inbox.online(Connected{ConnectionID: f.ConnectionID, UserID: f.UserID})
+	close(s.ready)
+}
+
+// receiveError takes a refusal. One that doesn't tell which frame it answers is
+// taken as the answer to all of them if they might pass at another time, else
+// it isn't about them.
+func (c *Client) receiveError(clientMessageID string, e *Error) error {
+	if clientMessageID != "" || e.Retryable() {
+		c.outbox.refused(clientMessageID, e)
+	}
+	if e.endsConnection() {
+		return e
+	}
+	if clientMessageID == "" {
+		c.log.Warn().Str("code", e.Code).Msg("the server refused a frame")
+	}
+	return nil
+}
+
+func ackOf(f wire.ServerFrame) wire.Ack {
+	return wire.Ack{
+		Type: wire.TypeAck, ChatRoomID: f.ChatRoomID, MessageID: f.MessageID, Timestamp: f.Timestamp,
+		ClientMessageID: f.ClientMessageID, Duplicate: f.Duplicate,
+	}
+}

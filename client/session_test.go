@@ -1,0 +1,419 @@
+package client_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/rs/zerolog"
+
+	"github.com/streamroom/streamroom/client"
+	"github.com/streamroom/streamroom/shared/wire"
+)
+
+func TestConnected(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		r.run()
+		connected, disconnected := r.states()
+		if len(connected) != 1 || connected[0] != (client.Connected{ConnectionID: "conn-1", UserID: "alice"}) || len(disconnected) != 0 {
+			t.Errorf("the events are %+v and %+v", connected, disconnected)
+		}
+	})
+}
+
+// A refused handshake is tried again with growing pauses, half a minute at most.
+func TestHandshakeRefused(t *testing.T) {
+	for status, want := range map[int]string{
+		http.StatusUnauthorized:        client.CodeUnauthorized,
+		http.StatusForbidden:           client.CodeForbidden,
+		http.StatusTooManyRequests:     client.CodeRateLimited,
+		http.StatusInternalServerError: client.CodeInternal,
+		http.StatusBadGateway:          client.CodeInternal,
+	} {
+		t.Run(strconv.Itoa(status), func(t *testing.T) {
+			bubble(t, func(t *testing.T, r *rig) {
+				r.client.SetRandom(1)
+				r.onHandshake = func(n int, w http.ResponseWriter) bool {
+					if n <= 10 {
+						w.WriteHeader(status)
+					}
+					return n <= 10
+				}
+				r.run()
+				r.pass(3 * time.Minute)
+				connected, disconnected := r.states()
+				if len(connected) != 1 || len(disconnected) != 10 {
+					t.Fatalf("connected %d times, disconnected %d times", len(connected), len(disconnected))
+				}
+				var pauses []time.Duration
+				for _, d := range disconnected {
+					pauses = append(pauses, d.RetryIn)
+					if code(d.Err) != want {
+						t.Errorf("the error is %v, want code %s", d.Err, want)
+					}
+				}
+				ms := time.Millisecond
+				doubling := []time.Duration{500 * ms, 1000 * ms, 2000 * ms, 4000 * ms, 8000 * ms, 16000 * ms, 30000 * ms, 30000 * ms, 30000 * ms, 30000 * ms}
+				if !slices.Equal(pauses, doubling) {
+					t.Errorf("the pauses are at most %v, want %v", pauses, doubling)
+				}
+			})
+		})
+	}
+}
+
+func TestTokenFails(t *testing.T) {
+	for _, test := range []struct {
+		name, token string
+		err         error
+	}{
+		{"error", "", errors.New("no luck")},
+		{"no token", "", nil},
+		{"no JWT", "Bearer abc, def", nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			calls := 0
+			get := func(context.Context) (string, error) {
+				if calls++; calls == 1 {
+					return test.token, test.err
+				}
+				return token(time.Time{}, "good"), nil
+			}
+			bubbleWith(t, client.Options{Token: get}, func(t *testing.T, r *rig) {
+				r.run()
+				r.pass(time.Minute)
+				connected, disconnected := r.states()
+				if len(connected) != 1 || len(disconnected) != 1 {
+					t.Fatalf("connected %d times, disconnected %d times, want 1 and 1", len(connected), len(disconnected))
+				}
+				if err := disconnected[0].Err; test.err != nil && !errors.Is(err, test.err) || strings.Contains(err.Error(), "abc") {
+					t.Errorf("the error is %v", err)
+				}
+			})
+		})
+	}
+}
+
+// Each connection has a token of its own, and ends before that does.
+func TestPlannedReconnect(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		lives    time.Duration // the token; 0: it doesn't say
+		passes   time.Duration
+		min, max int // connections
+	}{
+		{"hour", time.Hour, 10 * time.Hour, 11, 13},
+		{"minute", time.Minute, 10 * time.Minute, 11, 13},
+		{"no end", 0, 20 * time.Hour, 11, 13},
+		{"day", 24 * time.Hour, 20 * time.Hour, 11, 13}, // the connection's two hours
+		{"ended", -time.Hour, 10 * time.Minute, 2, 61},  // the server will refuse it, don't hammer
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			type issued struct{ at, ends time.Time }
+			var tokens []issued
+			get := func(context.Context) (string, error) {
+				i := issued{at: time.Now(), ends: time.Now().Add(2 * time.Hour)}
+				if test.lives == 0 {
+					tokens = append(tokens, i)
+					return token(time.Time{}, strconv.Itoa(len(tokens))), nil
+				}
+				i.ends = i.at.Add(test.lives)
+				tokens = append(tokens, i)
+				return token(i.ends, strconv.Itoa(len(tokens))), nil
+			}
+			bubbleWith(t, client.Options{Token: get}, func(t *testing.T, r *rig) {
+				r.run()
+				r.pass(test.passes)
+				if r.handshakes < test.min || r.handshakes > test.max {
+					t.Errorf("connected %d times, want %d to %d", r.handshakes, test.min, test.max)
+				}
+				slices.Sort(r.tokens)
+				if unique := len(slices.Compact(r.tokens)); unique != r.handshakes {
+					t.Errorf("%d tokens for %d connections", unique, r.handshakes)
+				}
+				for i := 1; i < len(tokens) && test.lives >= 0; i++ {
+					if !tokens[i].at.Before(tokens[i-1].ends) {
+						t.Errorf("connection %d lasted beyond its token or its two hours", i)
+					}
+				}
+				_, disconnected := r.states()
+				for _, d := range disconnected {
+					if d.Err != nil || d.RetryIn != 0 {
+						t.Errorf("a planned reconnect came as %+v", d)
+					}
+				}
+				for _, code := range r.closes {
+					if code != websocket.StatusNormalClosure {
+						t.Errorf("a connection was closed with %d", code)
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestPing(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		var pings []time.Time
+		answer := true
+		stopAnswering := func(stop bool) {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			answer = !stop
+		}
+		sofar := func() []time.Time {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			return slices.Clone(pings)
+		}
+		r.onFrame = func(_ *fakeConn, f wire.ClientFrame) bool {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			pings = append(pings, time.Now())
+			return !answer
+		}
+		r.run()
+		if n := len(sofar()); n != 1 {
+			t.Fatalf("%d pings at the start, want 1", n)
+		}
+		r.pass(time.Hour)
+		all := sofar()
+		for i := 1; i < len(all); i++ {
+			if idle := all[i].Sub(all[i-1]); idle >= 9*time.Minute {
+				t.Errorf("nothing was sent for %v: the gateway would have closed", idle)
+			}
+		}
+		if r.handshakes != 1 || len(all) > 21 {
+			t.Errorf("%d connections, %d pings in an hour", r.handshakes, len(all))
+		}
+
+		stopAnswering(true)
+		r.pass(6 * time.Minute)
+		stopAnswering(false)
+		r.pass(time.Minute)
+		connected, disconnected := r.states()
+		if len(connected) != 2 || len(disconnected) == 0 || !strings.Contains(disconnected[0].Err.Error(), "ping") {
+			t.Errorf("the events are %+v and %+v, want a reconnect for want of a pong", connected, disconnected)
+		}
+	})
+}
+
+// A dead connection is found by a send that gets no answer, sooner than by the
+// next ping.
+func TestSendFindsDeadConnection(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		r.follow("general")
+		r.run()
+		r.onFrame = func(c *fakeConn, _ wire.ClientFrame) bool { return c.id == "conn-1" }
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if _, err := r.client.Send(ctx, "general", "hello"); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func TestReconnectWhenAsked(t *testing.T) {
+	for name, frame := range map[string]any{
+		"reconnect":     wire.Error{Type: wire.TypeError, Code: client.CodeReconnect, Message: "gone"},
+		"token_expired": wire.Error{Type: wire.TypeError, Code: client.CodeTokenExpired},
+		"in a batch":    batch(wire.Error{Type: wire.TypeError, Code: client.CodeReconnect}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, r *rig) {
+				r.run()
+				r.broadcast(frame)
+				r.pass(time.Minute)
+				if connected, _ := r.states(); len(connected) != 2 {
+					t.Errorf("connected %d times, want 2", len(connected))
+				}
+			})
+		})
+	}
+}
+
+func TestServerCloses(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		r.run()
+		_ = r.conns[0].ws.Close(websocket.StatusGoingAway, "Going away")
+		r.pass(time.Minute)
+		connected, disconnected := r.states()
+		if len(connected) != 2 || len(disconnected) != 1 {
+			t.Fatalf("connected %d times, disconnected %d times", len(connected), len(disconnected))
+		}
+		if got := disconnected[0].Err.Error(); !strings.Contains(got, "1001 Going away") {
+			t.Errorf("the reason is %q", got)
+		}
+	})
+}
+
+func TestCloseDrains(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		r.onFrame = func(_ *fakeConn, f wire.ClientFrame) bool {
+			if f.Action == wire.ActionSendMessage {
+				time.Sleep(time.Second)
+			}
+			return false
+		}
+		r.follow("general")
+		r.run()
+		sent := make(chan error)
+		go func() {
+			_, err := r.client.Send(t.Context(), "general", "last words")
+			sent <- err
+		}()
+		r.pass(0)
+		closed := make(chan error)
+		go func() { closed <- r.client.Close(t.Context()) }()
+		r.pass(0)
+		if _, err := r.client.Send(t.Context(), "general", "too late"); !errors.Is(err, client.ErrClosed) {
+			t.Errorf("a send after Close: %v", err)
+		}
+		if err := <-sent; err != nil {
+			t.Errorf("the send under way: %v", err)
+		}
+		if err := <-closed; err != nil {
+			t.Errorf("Close: %v", err)
+		}
+		if err := <-r.ran; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+		r.ran <- nil // for the bubble's end
+		r.pass(0)
+		r.wantContents("general", "last words ")
+		if !slices.Equal(r.closes, []websocket.StatusCode{websocket.StatusNormalClosure}) {
+			t.Errorf("the connection was closed with %v", r.closes)
+		}
+		if err := r.client.Close(t.Context()); err != nil {
+			t.Errorf("Close again: %v", err)
+		}
+	})
+}
+
+func TestCloseGivesUp(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		r.onFrame = func(_ *fakeConn, f wire.ClientFrame) bool { return f.Action == wire.ActionSendMessage }
+		r.run()
+		sent := make(chan error)
+		go func() {
+			_, err := r.client.Send(t.Context(), "general", "never answered")
+			sent <- err
+		}()
+		r.pass(0)
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		if err := r.client.Close(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Close: %v", err)
+		}
+		if err := <-sent; !errors.Is(err, client.ErrClosed) {
+			t.Errorf("the send under way: %v", err)
+		}
+	})
+}
+
+// What waits to be handled still is, after Close and from within a handler.
+func TestCloseFromHandler(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		r.handle = func(ctx context.Context, e client.Event) {
+			if m, ok := e.(client.Message); ok && m.Content == "0" {
+				time.Sleep(time.Second)
+				if err := r.client.Close(ctx); err != nil {
+					t.Errorf("Close: %v", err)
+				}
+			}
+		}
+		r.follow("general")
+		r.run()
+		for _, content := range []string{"0", "1", "2"} {
+			r.say("general", content)
+		}
+		if err := <-r.ran; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+		r.ran <- nil
+		r.wantContents("general", "0 1 2 ")
+	})
+}
+
+func TestRunEndsWithContext(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		r.run()
+		r.cancel()
+		if err := <-r.ran; !errors.Is(err, context.Canceled) {
+			t.Errorf("Run: %v", err)
+		}
+		r.ran <- nil
+		if _, err := r.client.Send(t.Context(), "general", "hello"); !errors.Is(err, client.ErrClosed) {
+			t.Errorf("Send after Run: %v", err)
+		}
+		if err := r.client.Run(t.Context(), func(context.Context, client.Event) {}); err == nil {
+			t.Error("Run ran twice")
+		}
+		if err := r.client.Close(t.Context()); err != nil {
+			t.Errorf("Close after Run: %v", err)
+		}
+		r.pass(0)
+		if !slices.Equal(r.closes, []websocket.StatusCode{websocket.StatusNormalClosure}) {
+			t.Errorf("the connection was closed with %v", r.closes)
+		}
+	})
+}
+
+func TestCloseBeforeRun(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		if err := r.client.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.client.Run(t.Context(), func(context.Context, client.Event) {}); err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	})
+}
+
+func TestLogHasNoSecrets(t *testing.T) {
+	var log bytes.Buffer
+	logger := zerolog.New(zerolog.SyncWriter(&log)).Level(zerolog.TraceLevel)
+	bubbleWith(t, client.Options{Logger: logger}, func(t *testing.T, r *rig) {
+		refusals := 0
+		r.onFrame = func(c *fakeConn, f wire.ClientFrame) bool {
+			refusals++
+			if f.Action == wire.ActionSendMessage && refusals < 4 {
+				c.write(wire.Error{Type: wire.TypeError, Code: client.CodeInternal, ClientMessageID: f.ClientMessageID})
+				return true
+			}
+			return false
+		}
+		r.onAPI = func(w http.ResponseWriter, _ *http.Request) bool {
+			refuse(w, http.StatusInternalServerError, client.CodeInternal)
+			return true
+		}
+		r.follow("general")
+		r.run()
+		if _, err := r.client.Send(t.Context(), "general", "xyzzy"); err != nil {
+			t.Fatal(err)
+		}
+		r.broadcast([]string{"xyzzy"})
+		r.broadcast(wire.Message{Type: wire.TypeMessage, ChatRoomID: "general", MessageID: "x", Content: "xyzzy"})
+		r.cut()
+		r.pass(time.Hour)
+		r.fake.mu.Lock()
+		defer r.fake.mu.Unlock()
+		for _, secret := range append(r.tokens, "xyzzy", "Bearer") {
+			if strings.Contains(log.String(), secret) {
+				t.Errorf("the log has %q", secret)
+			}
+		}
+		for _, line := range []string{"disconnected", "connected", "send again", "catch-up failed"} {
+			if !strings.Contains(log.String(), line) {
+				t.Errorf("the log doesn't say %q", line)
+			}
+		}
+	})
+}

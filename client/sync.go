@@ -1,0 +1,142 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+)
+
+const (
+	syncEvery   = 5 * time.Minute  // while a connection is open
+	syncTimeout = 10 * time.Second // of one request
+	syncRooms   = 100              // in one request, the server's limit
+)
+
+// catchUp asks for what rooms miss, for as long as a connection lives: for all
+// of them at first and then every few minutes, and for one whenever it sees a
+// hole. It waits while the application has many events before it.
+func (c *Client) catchUp(ctx context.Context) {
+	rooms, failures := syncRooms, 0
+	refresh := c.clock.After(c.jitter(syncEvery))
+	for c.inbox.events.awaitRoom(ctx) == nil {
+		todo, wait := c.inbox.requests(rooms)
+		if len(todo) == 0 {
+			var patience <-chan time.Time
+			if !wait.IsZero() {
+				patience = c.clock.After(c.clock.Until(wait))
+			}
+			select {
+			case <-ctx.Done():
+			case <-c.inbox.wake:
+			case <-patience:
+			case <-refresh:
+				c.inbox.refresh()
+				refresh = c.clock.After(c.jitter(syncEvery))
+			}
+			continue
+		}
+		if err := c.ask(ctx, todo); err != nil && ctx.Err() == nil {
+			// Fewer rooms at once: the answer may have been too large for the server.
+			rooms = max(1, rooms/2)
+			pause := c.backoff(failures)
+			failures++
+			c.log.Warn().Err(err).Dur("retryIn", pause).Msg("catch-up failed")
+			select {
+			case <-ctx.Done():
+			case <-c.clock.After(pause):
+			}
+			continue
+		}
+		rooms, failures = syncRooms, 0
+	}
+}
+
+// ask serves requests. After an error those that were not served are due again.
+func (c *Client) ask(ctx context.Context, todo []request) error {
+	after := map[string]string{}
+	var synced []request
+	for i, q := range todo {
+		if !q.look && !q.from.IsZero() {
+			after[q.room.id] = q.from.String()
+			synced = append(synced, q)
+			continue
+		}
+		if err := c.askHistory(ctx, q); err != nil {
+			c.failed(ctx, append(todo[i:], synced...))
+			return fmt.Errorf("read the history of room %s: %w", q.room.id, err)
+		}
+	}
+	if len(synced) == 0 {
+		return nil
+	}
+	if err := c.askSync(ctx, synced, after); err != nil {
+		c.failed(ctx, synced)
+		return fmt.Errorf("sync %d rooms: %w", len(synced), err)
+	}
+	return nil
+}
+
+// failed notes requests that were not answered. At the end of a connection it
+// doesn't matter: the next one begins by asking for everything.
+func (c *Client) failed(ctx context.Context, todo []request) {
+	if ctx.Err() != nil {
+		return
+	}
+	for _, q := range todo {
+		c.inbox.answer(q, (*room).fail)
+	}
+}
+
+// askSync asks for what came after the last message known, in several rooms.
+func (c *Client) askSync(ctx context.Context, todo []request, after map[string]string) error {
+	ctx, cancel := c.timeout(ctx, syncTimeout)
+	defer cancel()
+	got, err := c.sync(ctx, after)
+	if err != nil {
+		return err
+	}
+	for _, q := range todo {
+		missed, ok := got.Rooms[q.room.id]
+		if !ok { // the server leaves out rooms that aren't the user's
+			c.inbox.drop(q.room.id)
+			continue
+		}
+		page := c.inbox.parse(missed.Messages)
+		c.inbox.answer(q, func(r *room) { r.apply(q.from, page, missed.More) })
+	}
+	return nil
+}
+
+// askHistory asks for the messages of a room of which the client has nothing:
+// the newest ones if it never did, else all, for it was empty.
+func (c *Client) askHistory(ctx context.Context, q request) error {
+	ctx, cancel := c.timeout(ctx, syncTimeout)
+	defer cancel()
+	ask := Page{Limit: c.backlog}
+	if !q.look {
+		ask = Page{Limit: MaxPage, After: ulid.ULID{}.String()}
+	}
+	got, err := c.History(ctx, q.room.id, ask)
+	if isCode(err, CodeNotAMember) {
+		c.inbox.drop(q.room.id)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	page := c.inbox.parse(got.Messages)
+	if q.look {
+		slices.Reverse(page)
+	}
+	c.inbox.answer(q, func(r *room) {
+		if q.look {
+			r.look(page, got.Cursor != "")
+		} else {
+			r.apply(q.from, page, got.Cursor != "")
+		}
+	})
+	return nil
+}
