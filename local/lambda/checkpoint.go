@@ -51,6 +51,9 @@ func OpenCheckpoints(path string, clock clockwork.Clock) (*Checkpoints, error) {
 	if err := json.Unmarshal(text, &c.shards); err != nil {
 		return nil, fmt.Errorf("read checkpoints: %s is damaged, delete it to read the stream from its start: %w", path, err)
 	}
+	if c.shards == nil {
+		c.shards = make(map[string]map[string]Checkpoint)
+	}
 	return c, nil
 }
 

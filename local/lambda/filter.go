@@ -35,6 +35,9 @@ type rule struct {
 // dynamodb.Keys, .NewImage and .OldImage. It refuses anything else, rather than
 // match differently from AWS.
 func ParseFilter(text string) (Filter, error) {
+	if !json.Valid([]byte(text)) {
+		return Filter{}, fmt.Errorf("filter %s: it is no valid JSON", text)
+	}
 	var f Filter
 	err := walkObject([]byte(text), func(name string, value json.RawMessage) error {
 		switch name {
@@ -180,24 +183,23 @@ func parseRule(text json.RawMessage) (rule, error) {
 	return rule{}, fmt.Errorf("value %s is not supported: use a string or {\"prefix\":\"…\"}", text)
 }
 
-// walkObject calls visit for every member of a JSON object, in order. It
-// refuses empty objects and repeated names, of which AWS keeps only the last.
+// walkObject calls visit for every member of an object in valid JSON, in order.
+// It refuses empty objects and repeated names, of which AWS keeps only the last.
 func walkObject(text []byte, visit func(name string, value json.RawMessage) error) error {
 	decoder := json.NewDecoder(bytes.NewReader(text))
-	open, err := decoder.Token()
-	if err != nil || open != json.Delim('{') {
+	if open, err := decoder.Token(); err != nil || open != json.Delim('{') {
 		return errors.New("needs a JSON object")
 	}
 	seen := make(map[string]bool)
 	for decoder.More() {
 		token, err := decoder.Token()
 		if err != nil {
-			return fmt.Errorf("is no valid JSON: %w", err)
+			return err
 		}
 		name, _ := token.(string)
 		var value json.RawMessage
 		if err := decoder.Decode(&value); err != nil {
-			return fmt.Errorf("%s is no valid JSON: %w", name, err)
+			return err
 		}
 		if seen[name] {
 			return fmt.Errorf("%s is there twice; AWS keeps only the last", name)
@@ -206,12 +208,6 @@ func walkObject(text []byte, visit func(name string, value json.RawMessage) erro
 		if err := visit(name, value); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
-	}
-	if _, err := decoder.Token(); err != nil {
-		return fmt.Errorf("is no valid JSON: %w", err)
-	}
-	if decoder.More() {
-		return errors.New("has text after its JSON object")
 	}
 	if len(seen) == 0 {
 		return errors.New("is empty")

@@ -1,6 +1,7 @@
 package lambda
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,8 +11,10 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams/types"
 	"github.com/jonboulle/clockwork"
+	"github.com/rs/zerolog"
 
 	"github.com/streamroom/streamroom/shared/topology"
 )
@@ -315,4 +318,55 @@ func TestMappingCheckpointWaitsForTheSlowestLane(t *testing.T) {
 		elapse(time.Second)
 		expect(t, "checkpoint in the end", f.checkpoint(t, "s1"), Checkpoint{SequenceNumber: fmt.Sprintf("%021d", 31)})
 	})
+}
+
+// From a stream record to the handler and back to a checkpoint, in process: the
+// time that the mapping and the invoker add to a message.
+func BenchmarkWakeToHandler(b *testing.B) {
+	streams := newFakeStreams("s1", "s2", "s3", "s4")
+	handled := make(chan time.Time, 1)
+	invoker := NewInvoker(clockwork.NewRealClock(), zerolog.Nop())
+	err := invoker.Register(topology.Function{Name: topology.Fanout, Timeout: time.Minute}, 10, func() lambda.Handler {
+		return lambda.NewHandler(func(events.DynamoDBEvent) (events.DynamoDBEventResponse, error) {
+			handled <- time.Now()
+			return events.DynamoDBEventResponse{}, nil
+		})
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	m, err := NewMapping(MappingConfig{
+		StreamMapping: topology.StreamMappings()[0],
+		StreamARN:     testARN,
+		Streams:       streams,
+		Invoker:       invoker,
+		Checkpoints:   NewMemoryCheckpoints(),
+		Failures:      &Queue{},
+		Wake:          streams.wake,
+		Clock:         clockwork.NewRealClock(),
+		Logger:        zerolog.Nop(),
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(b.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- m.Run(ctx) }()
+	r := chatRecord()
+	var times []time.Duration
+	b.ReportAllocs()
+	for b.Loop() {
+		change := *r.Dynamodb
+		change.ApproximateCreationDateTime = nil
+		put := time.Now()
+		streams.putRecord("s1", types.Record{EventName: r.EventName, Dynamodb: &change})
+		times = append(times, (<-handled).Sub(put))
+	}
+	slices.Sort(times)
+	b.ReportMetric(float64(times[len(times)/2].Microseconds()), "p50-µs")
+	b.ReportMetric(float64(times[len(times)*99/100].Microseconds()), "p99-µs")
+	cancel()
+	if err := <-ended; err != nil {
+		b.Fatal(err)
+	}
 }

@@ -52,22 +52,21 @@ func OpenQueue(path string) (*Queue, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read failure queue: %w", err)
 	}
-	lines := bytes.SplitAfter(text, []byte("\n"))
+	lines := bytes.Split(text, []byte("\n"))
 	for i, line := range lines {
 		if len(line) == 0 {
 			continue
 		}
 		var entry QueuedFailure
-		err := json.Unmarshal(line, &entry)
-		switch {
-		case err == nil:
+		if err := json.Unmarshal(line, &entry); err == nil {
 			q.entries = append(q.entries, entry)
-		case i == len(lines)-1: // the process ended while it wrote
-			if err := q.rewrite(); err != nil {
-				return nil, fmt.Errorf("repair failure queue: %w", err)
-			}
-		default:
+		} else if i < len(lines)-1 {
 			return nil, fmt.Errorf("read failure queue: line %d of %s is damaged, remove it: %w", i+1, path, err)
+		}
+	}
+	if len(lines[len(lines)-1]) > 0 { // the process ended while it wrote
+		if err := q.rewrite(); err != nil {
+			return nil, fmt.Errorf("repair failure queue: %w", err)
 		}
 	}
 	return q, nil

@@ -27,6 +27,9 @@ type fakeStreams struct {
 	errs       []error       // what the next GetRecords fail with
 	polls      int           // calls of GetRecords
 	describes  int           // calls of DescribeStream
+	asked      []string      // shards whose iterator was asked for
+	gone       string        // a shard that is described and cannot be read
+	down       bool          // no stream can be described
 	wake       chan struct{} // signalled when a record is put
 }
 
@@ -66,17 +69,27 @@ func (f *fakeStreams) shard(id string) *fakeShard {
 // put appends an INSERT of the item pk, sk to a shard and returns its sequence
 // number.
 func (f *fakeStreams) put(shardID, pk, sk string) string {
-	return f.putRecord(shardID, types.Record{Dynamodb: &types.StreamRecord{
-		Keys: map[string]types.AttributeValue{
-			"PK": &types.AttributeValueMemberS{Value: pk},
-			"SK": &types.AttributeValueMemberS{Value: sk},
-		},
-	}})
+	return f.putRecord(shardID, keyed(pk, sk))
+}
+
+func keyed(pk, sk string) types.Record {
+	return types.Record{Dynamodb: &types.StreamRecord{Keys: map[string]types.AttributeValue{
+		"PK": &types.AttributeValueMemberS{Value: pk},
+		"SK": &types.AttributeValueMemberS{Value: sk},
+	}}}
 }
 
 func (f *fakeStreams) putRecord(shardID string, r types.Record) string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	s := f.shard(shardID)
+	s.records = append(s.records, f.complete(r))
+	signal(f.wake)
+	return *r.Dynamodb.SequenceNumber
+}
+
+// complete fills in what a test has not set of a record.
+func (f *fakeStreams) complete(r types.Record) types.Record {
 	f.sequence++
 	sequence := fmt.Sprintf("%021d", f.sequence)
 	if r.EventName == "" {
@@ -88,16 +101,16 @@ func (f *fakeStreams) putRecord(shardID string, r types.Record) string {
 		r.Dynamodb.ApproximateCreationDateTime = aws.Time(time.Now().Truncate(time.Second))
 	}
 	r.Dynamodb.StreamViewType = types.StreamViewTypeNewAndOldImages
-	s := f.shard(shardID)
-	s.records = append(s.records, r)
-	signal(f.wake)
-	return sequence
+	return r
 }
 
 func (f *fakeStreams) DescribeStream(_ context.Context, in *dynamodbstreams.DescribeStreamInput, _ ...func(*dynamodbstreams.Options)) (*dynamodbstreams.DescribeStreamOutput, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.describes++
+	if f.down {
+		return nil, &types.ResourceNotFoundException{}
+	}
 	// One shard a page.
 	i := 0
 	if in.ExclusiveStartShardId != nil {
@@ -121,8 +134,9 @@ func (f *fakeStreams) DescribeStream(_ context.Context, in *dynamodbstreams.Desc
 func (f *fakeStreams) GetShardIterator(_ context.Context, in *dynamodbstreams.GetShardIteratorInput, _ ...func(*dynamodbstreams.Options)) (*dynamodbstreams.GetShardIteratorOutput, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.asked = append(f.asked, *in.ShardId)
 	s := f.shard(*in.ShardId)
-	if s == nil {
+	if s == nil || s.id == f.gone {
 		return nil, &types.ResourceNotFoundException{}
 	}
 	position := s.trimmed
