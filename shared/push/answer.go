@@ -27,21 +27,17 @@ var (
 )
 
 // readAnswer says what an answer means, and reads it to its end so that the
-// connection is kept alive.
+// connection is kept alive. Closing it is the caller's.
 func readAnswer(ctx context.Context, resp *http.Response) (o Outcome, retryable bool, err error) {
-	body := resp.Body
-	limited := io.LimitReader(body, maxAnswer)
-	defer func() {
-		// The status alone decides; a body that breaks off changes nothing.
-		_, _ = io.Copy(io.Discard, limited)
-		_ = body.Close()
-	}()
+	body := io.LimitReader(resp.Body, maxAnswer)
+	// The status and the head decide; a body that breaks off changes nothing.
+	defer func() { _, _ = io.Copy(io.Discard, body) }()
 	if resp.StatusCode >= 200 && resp.StatusCode < 300 {
 		return Delivered, false, nil
 	}
 
 	resp.Request = nil // an error that is kept or dumped must not hold the frame and the signature
-	resp.Body = io.NopCloser(limited)
+	resp.Body = io.NopCloser(body)
 	answer := &smithyhttp.Response{Response: resp}
 	err = protocol.DeserializeResponse(ctx, operation, apigatewaymanagementapi.TypeRegistry, answer, &apigatewaymanagementapi.PostToConnectionOutput{})
 	resp.Body = http.NoBody

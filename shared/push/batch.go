@@ -98,7 +98,6 @@ func (b *batch) try(ctx context.Context, post Post, hash *payloadHash) (o Outcom
 	resp, err := b.transport.RoundTrip(req)
 	switch {
 	case err == nil:
-		return readAnswer(attempt, resp)
 	case ctx.Err() != nil:
 		return Undelivered, false, fmt.Errorf("no answer in time: %w", context.Cause(ctx))
 	case attempt.Err() != nil:
@@ -108,6 +107,8 @@ func (b *batch) try(ctx context.Context, post Post, hash *payloadHash) (o Outcom
 	default:
 		return Undelivered, true, fmt.Errorf("send post: %w", err)
 	}
+	defer resp.Body.Close()
+	return readAnswer(attempt, resp)
 }
 
 // errNoAnswer is the error of a post that took longer than PostTimeout.

@@ -15,6 +15,7 @@ import (
 // startSDK posts by the SDK's client.
 func startSDK(posts []Post, options ...func(*apigatewaymanagementapi.Options)) func(*testing.B, string, *http.Transport) func() error {
 	return func(b *testing.B, endpoint string, transport *http.Transport) func() error {
+		b.Helper()
 		ctx := b.Context()
 		client := apigatewaymanagementapi.New(apigatewaymanagementapi.Options{
 			BaseEndpoint: aws.String(endpoint),

@@ -42,7 +42,7 @@ func serveBenchmark() {
 // startServer returns the endpoint of a benchmark server that ends with b.
 func startServer(b *testing.B) string {
 	b.Helper()
-	server := exec.CommandContext(b.Context(), os.Args[0]) //nolint:gosec // this very binary
+	server := exec.CommandContext(b.Context(), os.Args[0])
 	server.Env = append(os.Environ(), serverEnv+"=1", "GOMAXPROCS=1")
 	server.Stderr = os.Stderr
 	stdin, err := server.StdinPipe()

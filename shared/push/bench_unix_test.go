@@ -108,6 +108,7 @@ func inParallel(posts []Post, post func(Post) error) error {
 // signed, and http.Client.
 func startPlain(posts []Post, signed bool) func(*testing.B, string, *http.Transport) func() error {
 	return func(b *testing.B, endpoint string, transport *http.Transport) func() error {
+		b.Helper()
 		ctx := b.Context()
 		client := &http.Client{Transport: transport}
 		signer := v4.NewSigner()
@@ -148,6 +149,7 @@ func signByHand(ctx context.Context, signer *v4.Signer, req *http.Request, data 
 
 func startPush(posts []Post) func(*testing.B, string, *http.Transport) func() error {
 	return func(b *testing.B, endpoint string, transport *http.Transport) func() error {
+		b.Helper()
 		ctx, cancel := context.WithTimeout(b.Context(), time.Hour) // a deadline, as the fan-out has one
 		b.Cleanup(cancel)
 		pusher, err := New(Config{Endpoint: endpoint, Region: "us-east-1", Credentials: testCredentials, Transport: transport})

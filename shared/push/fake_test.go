@@ -104,13 +104,6 @@ func (f *fake) got() []request {
 	return f.requests
 }
 
-// posts returns how many posts a connection got.
-func (f *fake) posts(id string) int {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.count[id]
-}
-
 // overLoopback serves the fake over TCP and returns a Pusher to it.
 func overLoopback(t *testing.T, f *fake) *Pusher {
 	t.Helper()
