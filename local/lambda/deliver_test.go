@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -270,7 +271,7 @@ func TestMappingPoisonDoesNotHoldUpOtherItems(t *testing.T) {
 		streams := newFakeStreams("s1", "s2")
 		streams.put("s1", "p", "bad")
 		for n := range 8 {
-			streams.put("s1", "p", fmt.Sprint(n))
+			streams.put("s1", "p", strconv.Itoa(n))
 		}
 		streams.put("s2", "p", "other shard")
 		f := begin(t, streams, &calls{answer: failWith("bad")}, nil, func(c *MappingConfig) {

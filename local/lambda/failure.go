@@ -1,6 +1,7 @@
 package lambda
 
 import (
+	"encoding/json"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -80,8 +81,16 @@ func newFailure(s *shard, records []record, last Result, invocations int, condit
 	return f
 }
 
+// errorType reads the type of error out of a function error. Its message may
+// hold what the function was working on, and stays out of logs.
+func errorType(result Result) string {
+	var object struct{ ErrorType string }
+	_ = json.Unmarshal(result.Payload, &object) // an answer of another shape has no type
+	return object.ErrorType
+}
+
 // logAttempt begins the log line of an attempt that left records to do.
 func (l *lane) logAttempt(result Result, records []record, tries int) *zerolog.Event {
-	return l.Logger.Warn().Str("shard", l.id).Str("requestId", result.RequestID).Str("functionError", result.FunctionError).
+	return l.Logger.Warn().Str("shard", l.id).Str("requestId", result.RequestID).Str("functionError", result.FunctionError).Str("errorType", errorType(result)).
 		Int("records", len(records)).Str("start", records[0].sequence).Int("attempt", tries)
 }

@@ -121,9 +121,12 @@ func expect(t *testing.T, what string, got, want any) {
 	}
 }
 
-// elapse lets time pass in a synctest bubble.
+// pause waits in a synctest bubble, where that takes no time.
+func pause(d time.Duration) { <-time.After(d) }
+
+// elapse lets time pass in a synctest bubble, and waits until all is quiet.
 func elapse(d time.Duration) {
-	time.Sleep(d)
+	pause(d)
 	synctest.Wait()
 }
 

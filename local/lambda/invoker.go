@@ -124,6 +124,8 @@ func (i *Invoker) Register(f topology.Function, concurrency int, newHandler func
 // reached (ErrThrottled and the other errors of this package), or that ctx
 // ended, in which case the function runs on. The payload must not be changed
 // afterwards: a handler may outlive its timeout.
+//
+//nolint:contextcheck // a handler does not end with its caller, so its context is another
 func (i *Invoker) Invoke(ctx context.Context, name string, payload []byte) (Result, error) {
 	if len(payload) > MaxRequestBytes {
 		return Result{}, fmt.Errorf("invoke %s: %w", name, ErrRequestTooLarge)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -331,7 +332,7 @@ func TestInvokerKeepsAnswersApart(t *testing.T) {
 	var work sync.WaitGroup
 	for n := range 8 {
 		work.Go(func() {
-			want := fmt.Appendf(nil, `"%s"`, strings.Repeat(fmt.Sprint(n), 1000))
+			want := fmt.Appendf(nil, `"%s"`, strings.Repeat(strconv.Itoa(n), 1000))
 			var kept [][]byte
 			for range 200 {
 				got, err := i.Invoke(t.Context(), "f", want)
@@ -357,7 +358,7 @@ func TestInvokerCallerThatLeaves(t *testing.T) {
 		i := newTestInvoker(t)
 		ended := make(chan error, 1)
 		register(t, i, 1, func(ctx context.Context) error {
-			time.Sleep(time.Second)
+			pause(time.Second)
 			ended <- ctx.Err()
 			return nil
 		})

@@ -86,7 +86,7 @@ type MappingConfig struct {
 	Failures    Destination
 
 	// Wake makes the mapping poll at once, for whoever can tell that records
-	// were written. A mapping with a batch window takes that as a hint, and
+	// were written. It needs room for one token, and is this mapping's alone. A mapping with a batch window takes that as a hint, and
 	// still polls no more often than BasePollInterval.
 	Wake <-chan struct{}
 	// PollInterval is the time between two polls of an idle shard. 0 means
@@ -171,6 +171,9 @@ func (m *Mapping) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("load checkpoints of the mapping to %s: %w", m.Function, err)
 	}
+	m.mu.Lock()
+	clear(m.active)
+	m.mu.Unlock()
 	// Invocations outlast ctx, within limits.
 	invoking, abandon := context.WithCancel(context.WithoutCancel(ctx))
 	defer abandon()

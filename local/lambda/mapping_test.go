@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -157,7 +158,7 @@ func TestMappingStopsReadingBehindABlockedFunction(t *testing.T) {
 		streams := newFakeStreams("s1")
 		streams.pageSize = 10
 		for n := range 1000 {
-			streams.put("s1", "p", fmt.Sprint(n))
+			streams.put("s1", "p", strconv.Itoa(n))
 		}
 		release := make(chan struct{})
 		c := &calls{answer: func(int, []string, events.DynamoDBEvent) (Result, error) {
@@ -251,9 +252,9 @@ func TestMappingParallelizationKeepsItemsInOrder(t *testing.T) {
 				r := types.Record{Dynamodb: &types.StreamRecord{
 					Keys: map[string]types.AttributeValue{
 						"PK": &types.AttributeValueMemberS{Value: "p"},
-						"SK": &types.AttributeValueMemberS{Value: fmt.Sprint(item)},
+						"SK": &types.AttributeValueMemberS{Value: strconv.Itoa(item)},
 					},
-					NewImage: map[string]types.AttributeValue{"v": &types.AttributeValueMemberN{Value: fmt.Sprint(version)}},
+					NewImage: map[string]types.AttributeValue{"v": &types.AttributeValueMemberN{Value: strconv.Itoa(version)}},
 				}}
 				streams.putRecord("s1", r)
 			}
@@ -266,7 +267,7 @@ func TestMappingParallelizationKeepsItemsInOrder(t *testing.T) {
 			running++
 			most = max(most, running)
 			mu.Unlock()
-			time.Sleep(time.Duration(1+n%7) * time.Millisecond)
+			pause(time.Duration(1+n%7) * time.Millisecond)
 			mu.Lock()
 			defer mu.Unlock()
 			running--
@@ -295,7 +296,7 @@ func TestMappingCheckpointWaitsForTheSlowestLane(t *testing.T) {
 		streams := newFakeStreams("s1")
 		before := streams.put("s1", "p", "first")
 		for n := range 30 {
-			streams.put("s1", "p", fmt.Sprint(n))
+			streams.put("s1", "p", strconv.Itoa(n))
 		}
 		c := &calls{}
 		release := make(chan struct{})

@@ -101,7 +101,7 @@ func (s *shard) poll(ctx context.Context) bool {
 	case ctx.Err() != nil:
 		return false
 	case err != nil:
-		return s.recover(ctx, err)
+		return s.recoverFrom(ctx, err)
 	case s.iterator == "":
 		s.close()
 		return false
@@ -146,8 +146,8 @@ func (s *shard) readPage(ctx context.Context) (more bool, err error) {
 	return s.accept(ctx, out.Records), nil
 }
 
-// recover deals with a failed read.
-func (s *shard) recover(ctx context.Context, err error) bool {
+// recoverFrom deals with a failed read. It reports whether to read again.
+func (s *shard) recoverFrom(ctx context.Context, err error) bool {
 	var (
 		expired *types.ExpiredIteratorException
 		trimmed *types.TrimmedDataAccessException
@@ -178,7 +178,7 @@ func (s *shard) recover(ctx context.Context, err error) bool {
 
 // accept filters and encodes a page and deals it out.
 func (s *shard) accept(ctx context.Context, page []types.Record) (more bool) {
-	size := int64(0)
+	now, size := s.Clock.Now(), int64(0)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range page {
@@ -200,12 +200,11 @@ func (s *shard) accept(ctx context.Context, page []types.Record) (more bool) {
 		}
 		p := &position{through: s.read}
 		s.outstanding = append(s.outstanding, p)
-		s.lanes[s.lane(r)].add(record{
-			sequence: s.read,
-			created:  aws.ToTime(r.Dynamodb.ApproximateCreationDateTime),
-			json:     text,
-			position: p,
-		}, s.Clock.Now())
+		one := record{sequence: s.read, created: now, json: text, position: p}
+		if created := r.Dynamodb.ApproximateCreationDateTime; created != nil {
+			one.created = *created
+		}
+		s.lanes[s.lane(r)].add(one, now)
 	}
 	s.advance(ctx)
 	return len(page) >= pageLimit || size >= pageCut

@@ -213,7 +213,7 @@ func TestMappingStopsAfterTheRunningInvocation(t *testing.T) {
 		streams := newFakeStreams("s1")
 		last := streams.put("s1", "p", "a")
 		c := &calls{answer: func(int, []string, events.DynamoDBEvent) (Result, error) {
-			time.Sleep(time.Second)
+			pause(time.Second)
 			return Result{}, nil
 		}}
 		f := begin(t, streams, c, nil, nil)

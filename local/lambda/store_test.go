@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -42,7 +43,7 @@ func TestCheckpointsInAFile(t *testing.T) {
 			}
 		}
 		for n := range 1000 {
-			save("m", "s1", fmt.Sprint(n), false)
+			save("m", "s1", strconv.Itoa(n), false)
 		}
 		save("m", "s2", "7", true)
 		save("other", "s1", "8", false)
