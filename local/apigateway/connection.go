@@ -76,7 +76,9 @@ func (c *connection) open(w http.ResponseWriter, r *http.Request) {
 	a.connections[c.id] = c
 	a.mu.Unlock()
 
-	c.wire = &wire{frameLimit: uint64(a.c.FrameLimit), messageLimit: uint64(a.c.MessageLimit)} //nolint:gosec // limits are positive
+	c.wire = &wire{frameLimit: int64(a.c.FrameLimit), messageLimit: int64(a.c.MessageLimit)}
+	c.lastActive.Store(a.c.Clock.Now().UnixNano())
+	c.timer = a.c.Clock.AfterFunc(min(a.c.IdleTimeout, a.c.Lifetime), c.checkLimits)
 	var err error
 	c.ws, err = websocket.Accept(hijacker{w, c.wire}, r, &websocket.AcceptOptions{
 		InsecureSkipVerify: true, // of the Origin header: API Gateway takes any
@@ -89,8 +91,6 @@ func (c *connection) open(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c.ws.SetReadLimit(-1) // the wire counts
-	c.lastActive.Store(a.c.Clock.Now().UnixNano())
-	c.timer = a.c.Clock.AfterFunc(min(a.c.IdleTimeout, a.c.Lifetime), c.checkLimits)
 	if a.functions.stopped() {
 		c.closeLocked(goingAway)
 	}
@@ -132,6 +132,7 @@ func (c *connection) stopReading(err error) {
 		}
 	case c.wire.failed || errors.Is(err, net.ErrClosed):
 		c.ended, c.status = true, networkDropped
+		c.drop() // a client may have closed its side only, with the writer waiting for it to read
 	default:
 		c.closeLocked(protocolError)
 	}
@@ -140,9 +141,9 @@ func (c *connection) stopReading(err error) {
 // finish waits for the writer, forgets the connection and runs $disconnect.
 func (c *connection) finish() {
 	c.writer.Wait()
+	c.timer.Stop()
 	if c.ws != nil {
 		_ = c.ws.CloseNow() // what it returns is why it is closed already
-		c.timer.Stop()
 	}
 	a := c.api
 	a.mu.Lock()
@@ -167,6 +168,13 @@ func (c *connection) finish() {
 			}
 		})
 	})
+}
+
+// alive reports whether the connection can be used.
+func (c *connection) alive() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.closing && !c.ended
 }
 
 // checkLimits closes a connection that is too old or idle, and cuts one off

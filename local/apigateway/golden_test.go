@@ -47,7 +47,7 @@ func golden(t *testing.T, name string, event []byte) {
 			t.Fatal(err)
 		}
 	}
-	want, err := os.ReadFile(path) //nolint:gosec // a name from the test itself
+	want, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}

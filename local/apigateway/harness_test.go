@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -55,7 +54,6 @@ type answer struct {
 }
 
 func (c call) respond(response string) { c.answer <- answer{response: response} }
-func (c call) fail()                   { c.answer <- answer{err: errors.New("function failed")} }
 
 const ok = `{"statusCode":200}`
 
@@ -159,14 +157,30 @@ type client struct {
 	id string
 }
 
-func (g *gateway) tryDial(url string, options *websocket.DialOptions) (*websocket.Conn, *http.Response, error) {
+// handshake is how a handshake was answered. conn is nil if it was refused.
+type handshake struct {
+	conn   *websocket.Conn
+	status int
+	header http.Header
+}
+
+func (g *gateway) handshake(url string, options *websocket.DialOptions) handshake {
+	g.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	conn, response, err := websocket.Dial(ctx, url, options)
-	if response != nil && response.Body != nil {
+	if response == nil {
+		g.t.Errorf("dial: %v", err)
+		return handshake{}
+	}
+	if response.Body != nil {
 		response.Body.Close()
 	}
-	return conn, response, err
+	if conn != nil {
+		conn.SetReadLimit(1 << 20)
+		g.t.Cleanup(func() { _ = conn.CloseNow() })
+	}
+	return handshake{conn, response.StatusCode, response.Header}
 }
 
 // dial connects a client and learns its connection id from the $connect event.
@@ -178,12 +192,10 @@ func (g *gateway) dial() *client {
 		return answer{response: ok}
 	})
 	defer g.onConnect(nil)
-	conn, _, err := g.tryDial(g.url(), nil)
-	if err != nil {
-		g.t.Fatalf("dial: %v", err)
+	conn := g.handshake(g.url(), nil).conn
+	if conn == nil {
+		g.t.Fatal("the handshake was refused")
 	}
-	conn.SetReadLimit(1 << 20)
-	g.t.Cleanup(func() { _ = conn.CloseNow() })
 	return &client{conn, g, <-ids}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -31,7 +30,7 @@ func fixed(response string) func(context.Context, []byte) ([]byte, error) {
 
 // serve sends the request through an API whose authorizer knows the token
 // "good". It returns the response and the event that the function got.
-func (c httpCase) serve(t *testing.T) (*http.Response, []byte) {
+func (c httpCase) serve(t *testing.T) (*httptest.ResponseRecorder, []byte) {
 	t.Helper()
 	var event []byte
 	api := apigateway.NewHTTP(apigateway.HTTPConfig{
@@ -70,11 +69,7 @@ func (c httpCase) serve(t *testing.T) (*http.Response, []byte) {
 	if err := api.Shutdown(t.Context()); err != nil {
 		t.Errorf("shutdown: %v", err)
 	}
-	response := recorder.Result()
-	if err := response.Body.Close(); err != nil {
-		t.Error(err)
-	}
-	return response, event
+	return recorder, event
 }
 
 func TestHTTPEvent(t *testing.T) {
@@ -156,15 +151,11 @@ func TestHTTPResponse(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			response, _ := httpCase{answer: fixed(test.answer)}.serve(t)
-			body, err := io.ReadAll(response.Body)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if response.StatusCode != test.status || string(body) != test.body {
-				t.Errorf("answered %d %q, want %d %q", response.StatusCode, body, test.status, test.body)
+			if body := response.Body.String(); response.Code != test.status || body != test.body {
+				t.Errorf("answered %d %q, want %d %q", response.Code, body, test.status, test.body)
 			}
 			for name, want := range test.header {
-				if diff := cmp.Diff(want, response.Header[name]); diff != "" {
+				if diff := cmp.Diff(want, response.Header()[name]); diff != "" {
 					t.Errorf("%s: %s", name, diff)
 				}
 			}
@@ -197,8 +188,8 @@ func TestHTTPRefusals(t *testing.T) {
 			if err := json.NewDecoder(response.Body).Decode(&body); err != nil {
 				t.Fatal(err)
 			}
-			if response.StatusCode != test.status || body.Message != test.message {
-				t.Errorf("answered %d %q, want %d %q", response.StatusCode, body.Message, test.status, test.message)
+			if response.Code != test.status || body.Message != test.message {
+				t.Errorf("answered %d %q, want %d %q", response.Code, body.Message, test.status, test.message)
 			}
 			if (event != nil) != test.invoked {
 				t.Errorf("invoked: %t, want %t", event != nil, test.invoked)

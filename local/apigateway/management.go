@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"time"
 )
 
@@ -33,7 +34,10 @@ func failure(status int, errorType, message string) result {
 	return r
 }
 
-var gone = failure(http.StatusGone, "GoneException", "")
+var (
+	gone             = failure(http.StatusGone, "GoneException", "")
+	forbiddenRequest = failure(http.StatusForbidden, "ForbiddenException", forbidden)
+)
 
 func (r result) write(w http.ResponseWriter) {
 	if r.errorType != "" {
@@ -49,10 +53,10 @@ func (r result) write(w http.ResponseWriter) {
 // manage serves one request to /{stage}/@connections/{id}.
 func (a *WebSocketAPI) manage(r *http.Request, segments []string) result {
 	if segments[0] != a.c.Stage || len(segments) != 3 {
-		return failure(http.StatusForbidden, "ForbiddenException", "Forbidden")
+		return forbiddenRequest
 	}
 	if !a.requests.AllowN(a.c.Clock.Now(), 1) {
-		return failure(http.StatusTooManyRequests, "LimitExceededException", "Too Many Requests")
+		return failure(http.StatusTooManyRequests, "LimitExceededException", tooManyRequests)
 	}
 	id := segments[2]
 	if !isID(id) {
@@ -73,7 +77,7 @@ func (a *WebSocketAPI) manage(r *http.Request, segments []string) result {
 		}
 		return result{status: http.StatusNoContent}
 	default:
-		return failure(http.StatusForbidden, "ForbiddenException", "Forbidden")
+		return forbiddenRequest
 	}
 }
 
@@ -99,18 +103,19 @@ func (c *connection) post(r *http.Request) result {
 
 var errTooLarge = errors.New("the payload is too large")
 
-// readFrame reads a request's body into a frame; with a known length nothing
-// is copied again before it is written to the client.
+// readFrame reads a request's body into a frame; with a known length it is not
+// copied again before it is written to the client.
 func readFrame(r *http.Request, limit int) ([]byte, error) {
 	if r.ContentLength > int64(limit) {
 		return nil, errTooLarge
 	}
-	if r.ContentLength >= 0 {
+	if r.Body == nil {
+		return textFrame(""), nil
+	}
+	if r.ContentLength > 0 { // 0 may mean that it isn't known
 		frame, payload := newFrame(int(r.ContentLength))
-		if len(payload) > 0 {
-			if _, err := io.ReadFull(r.Body, payload); err != nil {
-				return nil, fmt.Errorf("read payload: %w", err)
-			}
+		if _, err := io.ReadFull(r.Body, payload); err != nil {
+			return nil, fmt.Errorf("read payload: %w", err)
 		}
 		return frame, nil
 	}
@@ -126,10 +131,7 @@ func readFrame(r *http.Request, limit int) ([]byte, error) {
 
 // describe answers GET.
 func (c *connection) describe() result {
-	c.mu.Lock()
-	alive := !c.closing && !c.ended
-	c.mu.Unlock()
-	if !alive {
+	if !c.alive() {
 		return gone
 	}
 	body, err := json.Marshal(struct {
@@ -148,14 +150,21 @@ func (c *connection) describe() result {
 }
 
 // Do serves a request to the management API without a network. It makes the API
-// usable as an AWS SDK's HTTP client within one process.
+// usable as an AWS SDK's HTTP client within one process, where a post then costs
+// a fraction of what it does over loopback HTTP (BenchmarkPost).
 func (a *WebSocketAPI) Do(r *http.Request) (*http.Response, error) {
+	if r.Body != nil {
+		defer r.Body.Close()
+	}
 	if err := r.Context().Err(); err != nil {
 		return nil, fmt.Errorf("call the management API: %w", err)
 	}
 	segments, err := pathSegments(r.URL)
-	if err != nil || len(segments) < 2 || segments[1] != connectionsSegment {
-		return failure(http.StatusForbidden, "ForbiddenException", "Forbidden").response(r), nil
+	if err != nil {
+		return nil, fmt.Errorf("call the management API: %w", err)
+	}
+	if len(segments) < 2 || segments[1] != connectionsSegment {
+		return forbiddenRequest.response(r), nil
 	}
 	return a.manage(r, segments).response(r), nil
 }
@@ -169,7 +178,7 @@ func (r result) response(request *http.Request) *http.Response {
 		header.Set("Content-Type", "application/json")
 	}
 	return &http.Response{
-		Status: http.StatusText(r.status), StatusCode: r.status,
+		Status: strconv.Itoa(r.status) + " " + http.StatusText(r.status), StatusCode: r.status,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: header, Body: io.NopCloser(bytes.NewReader(r.body)), ContentLength: int64(len(r.body)), Request: request,
 	}

@@ -3,6 +3,8 @@ package apigateway_test
 import (
 	"context"
 	"errors"
+	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -66,11 +68,7 @@ func TestPostBeforeTheHandshakeEndsIsGone(t *testing.T) {
 		}
 		return answer{response: ok}
 	})
-	conn, _, err := g.tryDial(g.url(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = conn.CloseNow()
+	_ = g.handshake(g.url(), nil).conn.CloseNow()
 	g.expectDisconnect(1006, "")
 }
 
@@ -144,7 +142,7 @@ func TestSlowClientDoesNotHoldShutdown(t *testing.T) {
 	}
 	stopped := make(chan error, 1)
 	go func() { stopped <- g.Shutdown(context.Background()) }()
-	for slow.post("") != http.StatusServiceUnavailable {
+	for slow.post("") != http.StatusGone {
 	}
 	for open := true; open; { // until the timer is armed
 		g.clock.Advance(10 * time.Second)
@@ -157,6 +155,53 @@ func TestSlowClientDoesNotHoldShutdown(t *testing.T) {
 		case <-g.gone:
 		default:
 		}
+	}
+}
+
+// TestClientThatHalfCloses has stopped reading and says that it won't send any
+// more, while the gateway waits for it to read.
+func TestClientThatHalfCloses(t *testing.T) {
+	g := start(t, nil)
+	ids := make(chan string, 1)
+	g.onConnect(func(e event) answer {
+		ids <- e.RequestContext.ConnectionID
+		return answer{response: ok}
+	})
+	r := g.rawDial(rawHandshake)
+	c := &client{g: g, id: <-ids}
+	for c.post(strings.Repeat("x", 128<<10)) == http.StatusOK {
+	}
+	if err := r.conn.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	g.expectDisconnect(1006, "")
+}
+
+// TestInProcessBodies are client requests, whose length may be unknown.
+func TestInProcessBodies(t *testing.T) {
+	g := start(t, nil)
+	c := g.dial()
+	for name, test := range map[string]struct {
+		body io.Reader
+		want string
+	}{
+		"none":    {nil, ""},
+		"known":   {strings.NewReader("known"), "known"},
+		"unknown": {io.MultiReader(strings.NewReader("un"), strings.NewReader("known")), "unknown"},
+	} {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, g.server.URL+c.path(), test.body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := g.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		if response.StatusCode != http.StatusOK {
+			t.Errorf("%s: answered %s", name, response.Status)
+		}
+		c.expect(test.want)
 	}
 }
 

@@ -20,6 +20,9 @@ const (
 // runs: a connection's messages run concurrently. It waits only when the API
 // runs maxInvocations functions.
 func (c *connection) receive(body string) {
+	if !c.alive() {
+		return // it came after the gateway had decided to close
+	}
 	now := c.api.c.Clock.Now()
 	c.lastActive.Store(now.UnixNano())
 	if !c.api.requests.AllowN(now, 1) {

@@ -107,11 +107,6 @@ func NewWebSocket(c WebSocketConfig) *WebSocketAPI {
 // ServeHTTP upgrades /{stage} to a WebSocket and serves
 // /{stage}/@connections/{id}. Anything else is 403, as on AWS.
 func (a *WebSocketAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !a.functions.enter() {
-		writeMessage(w, http.StatusServiceUnavailable, "Service Unavailable")
-		return
-	}
-	defer a.functions.running.Done()
 	segments, err := pathSegments(r.URL)
 	switch {
 	case err != nil:
@@ -126,8 +121,8 @@ func (a *WebSocketAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // Shutdown refuses new connections, closes those that are open with 1001, runs
-// their $disconnect and waits for running functions. When ctx ends first it
-// drops what is left and returns ctx's error.
+// their $disconnect and waits for running functions, whose posts are still
+// answered. When ctx ends first it drops what is left and returns ctx's error.
 func (a *WebSocketAPI) Shutdown(ctx context.Context) error {
 	a.functions.stop()
 	for _, c := range a.snapshot() {
@@ -158,6 +153,11 @@ func (a *WebSocketAPI) lookup(id string) *connection {
 
 // upgrade runs $connect and, if it agrees, turns the request into a connection.
 func (a *WebSocketAPI) upgrade(w http.ResponseWriter, r *http.Request) {
+	if !a.functions.enter() {
+		writeMessage(w, http.StatusServiceUnavailable, "Service Unavailable")
+		return
+	}
+	defer a.functions.running.Done()
 	if status := checkHandshake(w, r); status != http.StatusSwitchingProtocols {
 		writeMessage(w, status, http.StatusText(status))
 		return
@@ -227,7 +227,8 @@ func (a *WebSocketAPI) connect(c *connection, route topology.Route, w http.Respo
 	refuse := func(status int, text string) bool {
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(status)
-		_, _ = w.Write(c.errorText(text, event.RequestContext.RequestID)) // the client may be gone
+		// Nothing in it is the client's, who may be gone.
+		_, _ = w.Write(c.errorText(text, event.RequestContext.RequestID)) //nolint:gosec // as said
 		return false
 	}
 	payload, err := json.Marshal(event)

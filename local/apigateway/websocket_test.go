@@ -47,7 +47,7 @@ func TestWebSocketEvents(t *testing.T) {
 		connect = e.raw
 		return answer{response: `{"statusCode":200,"headers":{"sec-websocket-protocol":"b","X-Other":"1"},"body":"dropped"}`}
 	})
-	conn, response, err := g.tryDial(g.url()+"?a=1&a=%202&b=", &websocket.DialOptions{
+	answered := g.handshake(g.url()+"?a=1&a=%202&b=", &websocket.DialOptions{
 		Subprotocols:    []string{"a", "b"},
 		CompressionMode: websocket.CompressionContextTakeover,
 		HTTPHeader: http.Header{
@@ -57,18 +57,15 @@ func TestWebSocketEvents(t *testing.T) {
 			"X-Twice":         {"1", "2"},
 		},
 	})
-	if err != nil {
-		t.Fatal(err)
+	if header := answered.header; header.Get("Sec-WebSocket-Protocol") != "b" || header.Get("X-Other") != "" || header.Get("Sec-WebSocket-Extensions") != "" {
+		t.Errorf("handshake answered with %v", header)
 	}
-	if conn.Subprotocol() != "b" || response.Header.Get("X-Other") != "" || response.Header.Get("Sec-WebSocket-Extensions") != "" {
-		t.Errorf("handshake answered with %v", response.Header)
-	}
-	c := &client{Conn: conn, g: g}
+	c := &client{Conn: answered.conn, g: g}
 	c.send("héllo")
 	message := g.nextCall()
 	message.respond(ok)
 	g.clock.Advance(time.Second)
-	if err := conn.Close(4001, "done"); err != nil {
+	if err := c.Close(4001, "done"); err != nil {
 		t.Fatal(err)
 	}
 	disconnect := g.expectDisconnect(4001, "done")
@@ -117,18 +114,15 @@ func TestHandshakeAnswers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := start(t, nil)
 			g.onConnect(func(event) answer { return test.answer })
-			conn, response, err := g.tryDial(g.url(), nil)
-			if response == nil {
-				t.Fatal(err)
-			}
-			if response.StatusCode != test.status || response.Header.Get("Location") != "" {
-				t.Errorf("answered %d %v, want %d", response.StatusCode, response.Header, test.status)
+			got := g.handshake(g.url(), &websocket.DialOptions{Subprotocols: []string{"streamroom"}})
+			if got.status != test.status || got.header.Get("Location") != "" {
+				t.Errorf("answered %d %v, want %d", got.status, got.header, test.status)
 			}
 			if test.status == 101 {
-				if conn.Subprotocol() != "" {
-					t.Errorf("subprotocol %q is nobody's choice", conn.Subprotocol())
+				if protocol := got.conn.Subprotocol(); protocol != "" {
+					t.Errorf("subprotocol %q is nobody's choice", protocol)
 				}
-				_ = conn.CloseNow()
+				_ = got.conn.CloseNow()
 				g.expectDisconnect(1006, "")
 			}
 		})
@@ -138,8 +132,8 @@ func TestHandshakeAnswers(t *testing.T) {
 func TestRefusedHandshakesRunNoDisconnect(t *testing.T) {
 	g := start(t, nil)
 	g.onConnect(func(event) answer { return answer{response: `{"statusCode":401}`} })
-	if _, response, _ := g.tryDial(g.url(), nil); response.StatusCode != http.StatusUnauthorized {
-		t.Errorf("answered %d", response.StatusCode)
+	if got := g.handshake(g.url(), nil); got.status != http.StatusUnauthorized {
+		t.Errorf("answered %d", got.status)
 	}
 	if err := g.Shutdown(t.Context()); err != nil { // waits for any $disconnect
 		t.Fatal(err)
@@ -199,10 +193,7 @@ func TestConnectTimeout(t *testing.T) {
 		}
 	})
 	status := make(chan int, 1)
-	go func() {
-		_, response, _ := g.tryDial(g.url(), nil)
-		status <- response.StatusCode
-	}()
+	go func() { status <- g.handshake(g.url(), nil).status }()
 	within(t, "$connect", invoked)
 	g.clock.Advance(29 * time.Second)
 	if got := within(t, "an answer", status); got != http.StatusGatewayTimeout {
@@ -215,8 +206,8 @@ func TestHandshakeThrottle(t *testing.T) {
 	g := start(t, func(c *apigateway.WebSocketConfig) { c.HandshakeRate, c.HandshakeBurst = 1, 2 })
 	g.dial()
 	g.dial()
-	if _, response, _ := g.tryDial(g.url(), nil); response == nil || response.StatusCode != http.StatusTooManyRequests {
-		t.Errorf("third handshake answered with %v", response)
+	if got := g.handshake(g.url(), nil); got.status != http.StatusTooManyRequests {
+		t.Errorf("third handshake answered %d", got.status)
 	}
 	g.clock.Advance(time.Second)
 	g.dial()
@@ -224,14 +215,10 @@ func TestHandshakeThrottle(t *testing.T) {
 
 func TestConnectRouteIsOptional(t *testing.T) {
 	g := start(t, func(c *apigateway.WebSocketConfig) { c.Routes = nil })
-	conn, _, err := g.tryDial(g.url(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &client{Conn: conn, g: g}
+	c := &client{Conn: g.handshake(g.url(), nil).conn, g: g}
 	c.send("anything")
 	c.expectError("Forbidden")
-	if err := conn.Close(websocket.StatusNormalClosure, ""); err != nil {
+	if err := c.Close(websocket.StatusNormalClosure, ""); err != nil {
 		t.Error(err)
 	}
 }
@@ -390,8 +377,8 @@ func TestShutdown(t *testing.T) {
 		c.expectClose(websocket.StatusGoingAway)
 		g.expectDisconnect(1001, "Going away")
 	}
-	if _, response, _ := g.tryDial(g.url(), nil); response == nil || response.StatusCode != http.StatusServiceUnavailable {
-		t.Errorf("a handshake meanwhile answered with %v", response)
+	if got := g.handshake(g.url(), nil); got.status != http.StatusServiceUnavailable {
+		t.Errorf("a handshake meanwhile answered %d", got.status)
 	}
 	select {
 	case err := <-stopped:

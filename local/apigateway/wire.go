@@ -46,14 +46,14 @@ var errRefused = errors.New("frame refused")
 type wire struct {
 	net.Conn
 	in                       *bufio.Reader
-	frameLimit, messageLimit uint64
+	frameLimit, messageLimit int64
 
 	// Reading; the library has one reader at a time.
 	header  []byte // of the frame at hand, what is not delivered yet
 	scratch [maxHeader]byte
-	payload uint64 // bytes left of the frame at hand
-	skip    bool   // whether they are dropped
-	message uint64 // bytes of the message so far
+	payload int64 // bytes left of the frame at hand
+	skip    bool  // whether they are dropped
+	message int64 // bytes of the message so far
 	refused *closeStatus
 	failed  bool // the network failed, or the client closed it without a close frame
 
@@ -104,13 +104,13 @@ func (w *wire) Read(p []byte) (int, error) {
 			return n, nil
 		case w.payload > 0 && w.skip:
 			n, err := w.in.Discard(int(min(w.payload, math.MaxInt32)))
-			w.payload -= uint64(n)
+			w.payload -= int64(n)
 			if err != nil {
 				return 0, w.fail(err)
 			}
 		case w.payload > 0:
-			n, err := w.in.Read(p[:min(uint64(len(p)), w.payload)])
-			w.payload -= uint64(n)
+			n, err := w.in.Read(p[:min(int64(len(p)), w.payload)])
+			w.payload -= int64(n)
 			return n, w.fail(err)
 		default:
 			if err := w.next(); err != nil {
@@ -126,11 +126,12 @@ func (w *wire) next() error {
 	if err != nil {
 		return w.fail(err)
 	}
-	opcode, size := first[0]&opcodeMask, uint64(first[1]&^maskBit)
+	opcode, size := first[0]&opcodeMask, int64(first[1]&^maskBit)
 	length := 2
-	if size == 126 {
+	switch size {
+	case 126:
 		length += 2
-	} else if size == 127 {
+	case 127:
 		length += 8
 	}
 	if first[1]&maskBit != 0 {
@@ -140,10 +141,11 @@ func (w *wire) next() error {
 	if err != nil {
 		return w.fail(err)
 	}
-	if size == 126 {
-		size = uint64(binary.BigEndian.Uint16(header[2:]))
-	} else if size == 127 {
-		size = binary.BigEndian.Uint64(header[2:])
+	switch size {
+	case 126:
+		size = int64(binary.BigEndian.Uint16(header[2:]))
+	case 127:
+		size = int64(min(binary.BigEndian.Uint64(header[2:]), math.MaxInt64))
 	}
 	w.header = w.scratch[:copy(w.scratch[:], header)]
 	if _, err := w.in.Discard(length); err != nil {
@@ -160,15 +162,15 @@ func (w *wire) next() error {
 	if opcode == opText || opcode == opBinary {
 		w.message = 0
 	}
-	w.message += min(size, math.MaxInt64) // no sum of two overflows
 	switch {
 	case opcode == opBinary:
 		w.refused = &closeStatus{1003, "Binary frames are not supported"}
 	case size > w.frameLimit:
 		w.refused = &closeStatus{1009, "Frame is too long"}
-	case w.message > w.messageLimit:
+	case w.message+size > w.messageLimit:
 		w.refused = &closeStatus{1009, "Message is too long"}
 	default:
+		w.message += size
 		return nil
 	}
 	w.header, w.skip = nil, true
@@ -218,17 +220,17 @@ func newFrame(size int) (frame, payload []byte) {
 	switch {
 	case size < 126:
 		frame = make([]byte, 2+size)
-		frame[1] = byte(size)
+		frame[1] = byte(size) //nolint:gosec // the case says it fits
 		payload = frame[2:]
 	case size <= math.MaxUint16:
 		frame = make([]byte, 4+size)
 		frame[1] = 126
-		binary.BigEndian.PutUint16(frame[2:], uint16(size)) //nolint:gosec // the case says it fits
+		binary.BigEndian.PutUint16(frame[2:], uint16(size))
 		payload = frame[4:]
 	default:
 		frame = make([]byte, 10+size)
 		frame[1] = 127
-		binary.BigEndian.PutUint64(frame[2:], uint64(size)) //nolint:gosec // a length is not negative
+		binary.BigEndian.PutUint64(frame[2:], uint64(size))
 		payload = frame[10:]
 	}
 	frame[0] = finBit | opText
