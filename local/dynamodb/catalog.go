@@ -1,0 +1,245 @@
+package dynamodb
+
+import (
+	"database/sql/driver"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/streamroom/streamroom/local/dynamodb/item"
+)
+
+// Where the local tables pretend to live: ARNs and stream records say so.
+const (
+	region  = "us-east-1"
+	account = "000000000000"
+)
+
+// keyAttribute is a key's name and type. The zero value stands for no sort key.
+type keyAttribute struct {
+	Name string    `json:"name,omitempty"`
+	Kind item.Kind `json:"kind,omitempty"`
+}
+
+// table is one DynamoDB table. It never changes: what changes a table puts a copy into the catalog.
+type table struct {
+	ID          int64        `json:"id"`
+	Name        string       `json:"name"`
+	UUID        string       `json:"uuid"`
+	Created     time.Time    `json:"created"`
+	Hash        keyAttribute `json:"hash"`
+	Range       keyAttribute `json:"range"`
+	Indexes     []*index     `json:"indexes,omitempty"`
+	Provisioned *throughput  `json:"provisioned,omitempty"` // nil: on demand
+	Protected   bool         `json:"protected,omitempty"`   // from DeleteTable
+	Expiry      string       `json:"expiry,omitempty"`      // the TTL attribute, "" if expiry is off
+	StreamID    int64        `json:"streamId,omitempty"`    // 0: no stream
+
+	stream *stream
+	sql    tableSQL
+}
+
+// throughput is what a table was promised. Nothing here holds it to that.
+type throughput struct {
+	ReadCapacityUnits  int64
+	WriteCapacityUnits int64
+}
+
+// index is a global secondary index. Its rows hold keys only; what it projects is taken from the table's items when read.
+type index struct {
+	Name        string       `json:"name"`
+	Hash        keyAttribute `json:"hash"`
+	Range       keyAttribute `json:"range"`
+	Projection  string       `json:"projection"`        // ALL, KEYS_ONLY or INCLUDE
+	Include     []string     `json:"include,omitempty"` // non-key attributes, of INCLUDE
+	Provisioned *throughput  `json:"provisioned,omitempty"`
+
+	attributes []string // what is projected; nil: all
+	sql        indexSQL
+}
+
+// tableSQL and indexSQL are the statements of one table and one index. Names in them are made of numbers only.
+type tableSQL struct {
+	get, put, remove, forward, backward   string
+	createExpiry, putExpiry, removeExpiry string
+	expired, clearExpiry, create, walk    string
+	drop                                  []string
+}
+
+type indexSQL struct{ put, remove, forward, backward, create string }
+
+// prepare fills in what follows from the rest.
+func (t *table) prepare() {
+	name := "t" + strconv.FormatInt(t.ID, 10)
+	t.sql = tableSQL{
+		create:       "CREATE TABLE " + name + " (k BLOB PRIMARY KEY, v BLOB NOT NULL) WITHOUT ROWID",
+		get:          "SELECT v FROM " + name + " WHERE k = ?",
+		put:          "INSERT INTO " + name + " (k, v) VALUES (?, ?) ON CONFLICT (k) DO UPDATE SET v = excluded.v",
+		remove:       "DELETE FROM " + name + " WHERE k = ?",
+		forward:      "SELECT v FROM " + name + " WHERE k >= ? AND k < ? ORDER BY k",
+		backward:     "SELECT v FROM " + name + " WHERE k >= ? AND k < ? ORDER BY k DESC",
+		walk:         "SELECT k, v FROM " + name + " WHERE k > ? ORDER BY k LIMIT ?",
+		createExpiry: "CREATE TABLE " + name + "_ttl (at INTEGER, k BLOB, PRIMARY KEY (at, k)) WITHOUT ROWID",
+		clearExpiry:  "DELETE FROM " + name + "_ttl",
+		putExpiry:    "INSERT OR IGNORE INTO " + name + "_ttl (at, k) VALUES (?, ?)",
+		removeExpiry: "DELETE FROM " + name + "_ttl WHERE at = ? AND k = ?",
+		expired:      "SELECT k FROM " + name + "_ttl WHERE at > ? AND at < ? ORDER BY at LIMIT ?",
+		drop:         []string{"DROP TABLE " + name, "DROP TABLE " + name + "_ttl"},
+	}
+	for i, x := range t.Indexes {
+		x.prepare(t, name, fmt.Sprintf("%s_%d", name, i))
+		t.sql.drop = append(t.sql.drop, fmt.Sprintf("DROP TABLE %s_%d", name, i))
+	}
+}
+
+func (x *index) prepare(t *table, base, name string) {
+	// CROSS JOIN tells SQLite to walk the index and look items up, never the other way round
+	from := "SELECT i.v FROM " + name + " x CROSS JOIN " + base + " i ON i.k = x.b WHERE x.k >= ? AND x.k < ? ORDER BY x.k"
+	x.sql = indexSQL{
+		create:   "CREATE TABLE " + name + " (k BLOB PRIMARY KEY, b BLOB NOT NULL) WITHOUT ROWID",
+		put:      "INSERT INTO " + name + " (k, b) VALUES (?, ?)",
+		remove:   "DELETE FROM " + name + " WHERE k = ?",
+		forward:  from,
+		backward: from + " DESC",
+	}
+	if x.Projection != "ALL" {
+		x.attributes = append([]string{t.Hash.Name, t.Range.Name, x.Hash.Name, x.Range.Name}, x.Include...)
+	}
+}
+
+func (t *table) arn() string {
+	return "arn:aws:dynamodb:" + region + ":" + account + ":table/" + t.Name
+}
+
+func (t *table) index(name string) *index {
+	for _, x := range t.Indexes {
+		if x.Name == name {
+			return x
+		}
+	}
+	return nil
+}
+
+// catalog is every table and stream there is. It never changes: a change of it makes another one.
+type catalog struct {
+	tables  map[string]*table
+	streams map[int64]*stream // those of deleted tables too, as long as they have records
+	nextID  int64
+}
+
+// with returns a catalog with changed or added tables and streams.
+func (c *catalog) with(tables []*table, streams []*stream) *catalog {
+	out := &catalog{tables: maps.Clone(c.tables), streams: maps.Clone(c.streams), nextID: c.nextID}
+	for _, s := range streams {
+		out.streams[s.ID] = s
+		out.nextID = max(out.nextID, s.ID+1)
+		if t := out.tables[s.Table]; t != nil && t.StreamID == s.ID {
+			changed := *t
+			changed.stream = s
+			out.tables[t.Name] = &changed
+		}
+	}
+	for _, t := range tables {
+		t.stream = out.streams[t.StreamID]
+		out.tables[t.Name] = t
+		out.nextID = max(out.nextID, t.ID+1)
+	}
+	return out
+}
+
+// without returns a catalog without the table, or without the stream.
+func (c *catalog) without(tableName string, streamID int64) *catalog {
+	out := c.with(nil, nil)
+	delete(out.tables, tableName)
+	delete(out.streams, streamID)
+	return out
+}
+
+// sortedTables lists the tables by name.
+func (c *catalog) sortedTables() []*table {
+	return slices.SortedFunc(maps.Values(c.tables), func(a, b *table) int { return strings.Compare(a.Name, b.Name) })
+}
+
+func (c *catalog) sortedStreams() []*stream {
+	return slices.SortedFunc(maps.Values(c.streams), func(a, b *stream) int { return int(a.ID - b.ID) })
+}
+
+// The catalog's rows in the table meta.
+const (
+	metaTable    = "table/"
+	metaStream   = "stream/"
+	metaSequence = "sequence" // of the newest stream record that may have been trimmed
+	metaFormat   = "format"
+)
+
+// format is the version of what is stored. A file of another is refused.
+const format = 1
+
+func saveMeta(c *conn, key string, value any) error {
+	b, err := json.Marshal(value)
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", key, err)
+	}
+	return c.exec("INSERT INTO meta (k, v) VALUES (?, ?) ON CONFLICT (k) DO UPDATE SET v = excluded.v", key, b)
+}
+
+func deleteMeta(c *conn, key string) error { return c.exec("DELETE FROM meta WHERE k = ?", key) }
+
+func metaKey(prefix string, id int64) string { return prefix + strconv.FormatInt(id, 10) }
+
+// loadCatalog reads what a file has, and the sequence number to go on from.
+func loadCatalog(c *conn) (*catalog, uint64, error) {
+	out := &catalog{tables: make(map[string]*table), streams: make(map[int64]*stream), nextID: 1}
+	var tables []*table
+	var streams []*stream
+	var seq uint64
+	stored := 0
+	err := c.query("SELECT k, v FROM meta", nil, func(row []driver.Value) (bool, error) {
+		key, _ := row[0].(string)
+		b, _ := row[1].([]byte)
+		var err error
+		switch {
+		case strings.HasPrefix(key, metaTable):
+			t := new(table)
+			err = json.Unmarshal(b, t)
+			t.prepare()
+			tables = append(tables, t)
+		case strings.HasPrefix(key, metaStream):
+			s := new(stream)
+			err = json.Unmarshal(b, s)
+			s.prepare()
+			streams = append(streams, s)
+		case key == metaSequence:
+			err = json.Unmarshal(b, &seq)
+		case key == metaFormat:
+			err = json.Unmarshal(b, &stored)
+		}
+		if err != nil {
+			return false, fmt.Errorf("read %s: %w", key, err)
+		}
+		return true, nil
+	})
+	if err != nil {
+		return nil, 0, err
+	}
+	if stored != 0 && stored != format {
+		return nil, 0, fmt.Errorf("the data file has format %d, this program reads format %d: delete the file to start afresh", stored, format)
+	}
+	if stored == 0 {
+		if err := saveMeta(c, metaFormat, format); err != nil {
+			return nil, 0, err
+		}
+	}
+	for _, s := range streams {
+		newest, err := s.newest(c)
+		if err != nil {
+			return nil, 0, err
+		}
+		seq = max(seq, newest)
+	}
+	return out.with(tables, streams), seq, nil
+}

@@ -1,0 +1,134 @@
+// Package dynamodb is an embedded DynamoDB: tables, indexes, conditions, transactions, streams and expiry, behind DynamoDB's own
+// JSON protocol, over HTTP or inside the process. It exists to be exact, so that what passes here passes on AWS: the same
+// errors with the same texts, the same units, the same records on the same shards.
+//
+// An acknowledged write to a file survives the death of the process. One process at a time opens a file. Items of one key are
+// always on one stream shard, so records are in order per item, and only per item.
+//
+// Left out are PartiQL, the parameters from before expressions, local indexes, UpdateTable, backups, tags and global tables:
+// each answers with an error that says so. Throughput is never limited. A delete of a table or a new index takes effect at once.
+package dynamodb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gofrs/flock"
+	"github.com/jonboulle/clockwork"
+	"github.com/rs/zerolog"
+
+	"github.com/streamroom/streamroom/local/dynamodb/expression"
+)
+
+// Options say where an engine keeps its tables and how it behaves. The zero value is an engine in memory.
+type Options struct {
+	Path   string          // data file; "" keeps everything in memory
+	Clock  clockwork.Clock // nil: the real one
+	Shards int             // open shards of a new stream, default 4
+	Log    zerolog.Logger  // zero value: silent
+	Sweep  time.Duration   // how often expired items are removed, default 1 s
+}
+
+// Engine is an open set of tables. Its methods are safe for concurrent use.
+type Engine struct {
+	clock  clockwork.Clock
+	log    zerolog.Logger
+	shards int
+
+	lock    *flock.Flock // nil in memory
+	storage *storage
+	catalog atomic.Pointer[catalog]
+	seq     atomic.Uint64 // of the newest durable stream record
+
+	cache       expression.Cache
+	claims      claims
+	tokens      tokens
+	subscribers subscribers
+
+	jobs      chan *job
+	closing   chan struct{} // closed when Close begins
+	stopped   chan struct{} // closed when the writer has ended
+	swept     chan struct{} // closed when the sweeper has ended
+	stopSweep context.CancelFunc
+	closeOnce sync.Once
+	closeErr  error
+}
+
+// Open opens the data file, which is made if need be, or an engine in memory. The error says what is wrong with the file: another
+// process has it, it cannot be read, or it is of another format. ctx bounds the opening, not the engine: that ends with Close.
+func Open(ctx context.Context, o Options) (*Engine, error) {
+	if o.Clock == nil {
+		o.Clock = clockwork.NewRealClock()
+	}
+	if o.Shards == 0 {
+		o.Shards = 4
+	}
+	if o.Shards < 1 || o.Shards > 1024 {
+		return nil, fmt.Errorf("a stream has 1 to 1024 shards, not %d", o.Shards)
+	}
+	if o.Sweep == 0 {
+		o.Sweep = time.Second
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	e := &Engine{
+		clock: o.Clock, log: o.Log, shards: o.Shards,
+		jobs: make(chan *job, maxGroup), closing: make(chan struct{}), stopped: make(chan struct{}), swept: make(chan struct{}),
+	}
+	if o.Path != "" {
+		e.lock = flock.New(o.Path + ".lock")
+		switch ok, err := e.lock.TryLock(); {
+		case err != nil:
+			return nil, fmt.Errorf("lock data file %s: %w", o.Path, err)
+		case !ok:
+			return nil, fmt.Errorf("data file %s is in use by another process: stop that one, or choose another file", o.Path)
+		}
+	}
+	if err := e.load(o.Path); err != nil {
+		return nil, errors.Join(fmt.Errorf("open data file: %w", err), e.unlock())
+	}
+	sweeping, stop := context.WithCancel(context.WithoutCancel(ctx))
+	e.stopSweep = stop
+	go e.runWriter()
+	go e.runSweeper(sweeping, o.Sweep)
+	return e, nil
+}
+
+func (e *Engine) load(path string) error {
+	s, err := openStorage(path)
+	if err != nil {
+		return err
+	}
+	c, seq, err := loadCatalog(s.writer)
+	if err != nil {
+		return errors.Join(err, s.close())
+	}
+	e.storage = s
+	e.catalog.Store(c)
+	e.seq.Store(seq)
+	return nil
+}
+
+func (e *Engine) unlock() error {
+	if e.lock == nil {
+		return nil
+	}
+	return e.lock.Unlock()
+}
+
+// Close ends the engine: requests under way finish or fail, later ones fail, and the file is folded and free for others.
+func (e *Engine) Close() error {
+	e.closeOnce.Do(func() {
+		e.stopSweep()
+		<-e.swept
+		close(e.closing)
+		<-e.stopped
+		e.closeErr = errors.Join(e.storage.close(), e.unlock())
+	})
+	return e.closeErr
+}

@@ -1,0 +1,165 @@
+package dynamodb
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/streamroom/streamroom/local/dynamodb/item"
+)
+
+// DynamoDB's limits on keys, in bytes.
+const (
+	maxHashKey  = 2048
+	maxRangeKey = 1024
+)
+
+// A key in storage is a hash of the partition key, the partition key, and the sort key, the last two so that bytes sort as
+// values do. The hash in front scatters partitions over a scan, as DynamoDB does, and lets segments split it evenly. An index's
+// key goes on with the key of the item, for many items may share the rest.
+
+// scatter is a 32-bit hash with all bits well mixed: FNV-1a, and mix.
+func scatter(b []byte) uint32 {
+	h := uint64(14695981039346656037)
+	for _, c := range b {
+		h = (h ^ uint64(c)) * 1099511628211
+	}
+	return uint32(mix(h) >> 32) //nolint:gosec // the upper half
+}
+
+// mix spreads every bit of h over all 64, as MurmurHash3 finishes. No two values become one.
+func mix(h uint64) uint64 {
+	h = (h ^ h>>33) * 0xff51afd7ed558ccd
+	h = (h ^ h>>33) * 0xc4ceb9fe1a85ec53
+	return h ^ h>>33
+}
+
+// partition is the beginning of the keys of all items with the given partition key.
+func partition(hash item.Value) []byte {
+	b := hash.AppendOrdered(make([]byte, 4, 96))
+	binary.BigEndian.PutUint32(b, scatter(b[4:]))
+	return b
+}
+
+// after is the lowest key above all that begin with b.
+func after(b []byte) []byte {
+	for i := len(b) - 1; i >= 0; i-- {
+		if b[i] != 0xff {
+			out := append(make([]byte, 0, i+1), b[:i+1]...)
+			out[i]++
+			return out
+		}
+	}
+	return []byte{0xff, 0xff, 0xff, 0xff, 0xff}
+}
+
+// itemKey is the storage key of an item that is to be put. The error is an *Error.
+func (t *table) itemKey(it item.Item) ([]byte, error) {
+	return t.storageKey(it, func(k keyAttribute, v item.Value, ok bool) error {
+		if !ok {
+			return validation("One or more parameter values were invalid: Missing the key " + k.Name + " in the item")
+		}
+		return validation(fmt.Sprintf("One or more parameter values were invalid: Type mismatch for key %s expected: %s actual: %s", k.Name, k.Kind, v.Kind))
+	})
+}
+
+// key is the storage key that a request's Key stands for. The error is an *Error.
+func (t *table) key(key item.Item) ([]byte, error) {
+	mismatch := validation("The provided key element does not match the schema")
+	want := 1
+	if t.Range.Name != "" {
+		want = 2
+	}
+	if len(key) != want {
+		return nil, mismatch
+	}
+	return t.storageKey(key, func(keyAttribute, item.Value, bool) error { return mismatch })
+}
+
+func (t *table) storageKey(it item.Item, refuse func(k keyAttribute, v item.Value, ok bool) error) ([]byte, error) {
+	var b []byte
+	for i, k := range []keyAttribute{t.Hash, t.Range} {
+		if k.Name == "" {
+			continue
+		}
+		v, ok := it.Get(k.Name)
+		if !ok || v.Kind != k.Kind {
+			return nil, refuse(k, v, ok)
+		}
+		if err := checkKeyValue(k, v, i == 0); err != nil {
+			return nil, err
+		}
+		if i == 0 {
+			b = partition(v)
+		} else {
+			b = v.AppendOrdered(b)
+		}
+	}
+	return b, nil
+}
+
+func checkKeyValue(k keyAttribute, v item.Value, hash bool) error {
+	switch {
+	case v.Text == "":
+		what := "a empty binary value"
+		if v.Kind == item.S {
+			what = "an empty string value"
+		}
+		return validation("One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain " + what + ". Key: " + k.Name)
+	case hash && len(v.Text) > maxHashKey:
+		return validation("One or more parameter values were invalid: Size of hashkey has exceeded the maximum size limit of2048 bytes")
+	case !hash && len(v.Text) > maxRangeKey:
+		return validation("One or more parameter values were invalid: Aggregated size of all range keys has exceeded the size limit of 1024 bytes")
+	}
+	return nil
+}
+
+// keyOf returns the item's key attributes.
+func (t *table) keyOf(it item.Item) item.Item { return it.Only([]string{t.Hash.Name, t.Range.Name}) }
+
+// key is the index's storage key for an item whose own is base, or nil if the index leaves the item out.
+func (x *index) key(it item.Item, base []byte) []byte {
+	hash, ok := it.Get(x.Hash.Name)
+	if !ok {
+		return nil
+	}
+	b := partition(hash)
+	if x.Range.Name != "" {
+		v, ok := it.Get(x.Range.Name)
+		if !ok {
+			return nil
+		}
+		b = v.AppendOrdered(b)
+	}
+	return append(b, base...)
+}
+
+// checkIndexKeys refuses an item whose index keys have another type than the index. The error is an *Error.
+func (t *table) checkIndexKeys(it item.Item) error {
+	for _, x := range t.Indexes {
+		for i, k := range []keyAttribute{x.Hash, x.Range} {
+			v, ok := it.Get(k.Name)
+			switch {
+			case !ok || k.Name == "":
+			case v.Kind != k.Kind:
+				return validation(fmt.Sprintf("One or more parameter values were invalid: Type mismatch for Index Key %s Expected: %s Actual: %s IndexName: %s",
+					k.Name, k.Kind, v.Kind, x.Name))
+			case v.Text == "":
+				return validation(fmt.Sprintf("One or more parameter values are not valid. A value specified for a secondary index key is not supported. "+
+					"The AttributeValue for a key attribute cannot contain an empty string value. IndexName: %s, IndexKey: %s", x.Name, k.Name))
+			default:
+				if err := checkKeyValue(k, v, i == 0); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// project returns what the index holds of an item.
+func (x *index) project(it item.Item) item.Item {
+	if x.attributes == nil {
+		return it
+	}
+	return it.Only(x.attributes)
+}

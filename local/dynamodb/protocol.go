@@ -1,0 +1,214 @@
+package dynamodb
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/base32"
+	"encoding/json"
+	"errors"
+	"hash/crc32"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/streamroom/streamroom/local/dynamodb/item"
+	"github.com/streamroom/streamroom/local/dynamodb/jsonio"
+)
+
+// maxBody is how many bytes a request may have. The largest useful one is a full batch of writes, 16 MB of items in JSON.
+const maxBody = 32 << 20
+
+const contentType = "application/x-amz-json-1.0"
+
+// The prefixes of X-Amz-Target.
+const (
+	targetTables  = "DynamoDB_20120810."
+	targetStreams = "DynamoDBStreams_20120810."
+)
+
+// operation carries out one request and returns the body of the answer. An error that is none of the request's fault is answered
+// as DynamoDB's internal error.
+type operation func(e *Engine, ctx context.Context, body string) ([]byte, error)
+
+// direct is an operation that reads its request piece by piece.
+func direct(run func(e *Engine, ctx context.Context, r *jsonio.Reader) ([]byte, error)) operation {
+	return func(e *Engine, ctx context.Context, body string) ([]byte, error) {
+		return run(e, ctx, jsonio.NewReader(body))
+	}
+}
+
+// typed is an operation whose request and answer are small: encoding/json will do.
+func typed[In, Out any](run func(e *Engine, ctx context.Context, in *In) (*Out, error)) operation {
+	return func(e *Engine, ctx context.Context, body string) ([]byte, error) {
+		in := new(In)
+		if err := json.Unmarshal([]byte(body), in); err != nil {
+			if mismatch, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+				return nil, &Error{Code: codeSerialization, Message: strings.ToUpper(mismatch.Value) + "_VALUE cannot be converted to what " + mismatch.Field + " is"}
+			}
+			return nil, &Error{Code: codeSerialization, Message: err.Error()}
+		}
+		out, err := run(e, ctx, in)
+		if err != nil {
+			return nil, err
+		}
+		return json.Marshal(out)
+	}
+}
+
+var operations = map[string]operation{
+	targetTables + "PutItem":            direct((*Engine).putItem),
+	targetTables + "GetItem":            direct((*Engine).getItem),
+	targetTables + "UpdateItem":         direct((*Engine).updateItem),
+	targetTables + "DeleteItem":         direct((*Engine).deleteItem),
+	targetTables + "Query":              direct((*Engine).query),
+	targetTables + "Scan":               direct((*Engine).scan),
+	targetTables + "BatchGetItem":       direct((*Engine).batchGetItem),
+	targetTables + "BatchWriteItem":     direct((*Engine).batchWriteItem),
+	targetTables + "TransactWriteItems": direct((*Engine).transactWriteItems),
+	targetTables + "TransactGetItems":   direct((*Engine).transactGetItems),
+	targetTables + "CreateTable":        typed((*Engine).createTable),
+	targetTables + "DescribeTable":      typed((*Engine).describeTable),
+	targetTables + "DeleteTable":        typed((*Engine).deleteTable),
+	targetTables + "ListTables":         typed((*Engine).listTables),
+	targetTables + "UpdateTimeToLive":   typed((*Engine).updateTimeToLive),
+	targetTables + "DescribeTimeToLive": typed((*Engine).describeTimeToLive),
+
+	targetStreams + "ListStreams":      typed((*Engine).listStreams),
+	targetStreams + "DescribeStream":   typed((*Engine).describeStream),
+	targetStreams + "GetShardIterator": typed((*Engine).getShardIterator),
+	targetStreams + "GetRecords":       direct((*Engine).getRecords),
+}
+
+// answer carries out a request. Its error is nil unless the request's context has ended or its body could not be read.
+func (e *Engine) answer(r *http.Request) (status int, body []byte, err error) {
+	out, err := e.dispatch(r)
+	if err == nil {
+		return http.StatusOK, out, nil
+	}
+	if ended := r.Context().Err(); ended != nil {
+		return 0, nil, ended
+	}
+	refused := e.refusal(err, r.Header.Get("X-Amz-Target"))
+	return refused.status(), refused.appendJSON(nil), nil
+}
+
+func (e *Engine) dispatch(r *http.Request) ([]byte, error) {
+	if r.Method != http.MethodPost {
+		return nil, &Error{Code: codeUnknownOperation}
+	}
+	target := r.Header.Get("X-Amz-Target")
+	run, ok := operations[target]
+	if !ok {
+		name := target[strings.LastIndexByte(target, '.')+1:]
+		if name == "" {
+			return nil, &Error{Code: codeUnknownOperation, Message: "The header X-Amz-Target names no operation"}
+		}
+		return nil, &Error{Code: codeUnknownOperation, Message: "The local table engine leaves out the operation " + name}
+	}
+	body, err := readBody(r)
+	if err != nil {
+		return nil, err
+	}
+	return run(e, r.Context(), body)
+}
+
+func readBody(r *http.Request) (string, error) {
+	tooLarge := &Error{Code: codeTooLarge, Message: "Request size exceeded limit"}
+	if r.Body == nil {
+		return "", nil
+	}
+	if r.ContentLength > maxBody {
+		return "", tooLarge
+	}
+	var b strings.Builder
+	b.Grow(int(max(r.ContentLength, 0)))
+	if _, err := io.Copy(&b, io.LimitReader(r.Body, maxBody+1)); err != nil {
+		return "", &Error{Code: codeSerialization, Message: "The request's body ended too early"}
+	}
+	if b.Len() > maxBody {
+		return "", tooLarge
+	}
+	return b.String(), nil
+}
+
+// refusal is what the client learns of an error.
+func (e *Engine) refusal(err error, target string) *Error {
+	if refused, ok := errors.AsType[*Error](err); ok {
+		return refused
+	}
+	if invalid, ok := errors.AsType[*item.Error](err); ok {
+		return &Error{Code: codeValidation, Message: invalid.Message}
+	}
+	if mismatch, ok := errors.AsType[*jsonio.TypeError](err); ok {
+		return &Error{Code: codeSerialization, Message: mismatch.Message}
+	}
+	if syntax, ok := errors.AsType[*jsonio.SyntaxError](err); ok {
+		return &Error{Code: codeSerialization, Message: syntax.Error()}
+	}
+	if !errors.Is(err, errClosed) {
+		e.log.Error().Err(err).Str("target", target).Msg("a request failed")
+	}
+	return &Error{Code: codeInternal, Message: "The request processing has failed because of an unknown error, exception or failure."}
+}
+
+// header is that of every answer. Its checksum is one that SDKs verify.
+func header(h http.Header, body []byte) {
+	h["Content-Type"] = []string{contentType}
+	h["X-Amzn-Requestid"] = []string{requestID()}
+	h["X-Amz-Crc32"] = []string{strconv.FormatUint(uint64(crc32.ChecksumIEEE(body)), 10)}
+}
+
+var requestIDs = base32.HexEncoding.WithPadding(base32.NoPadding)
+
+// requestID returns 52 characters, as DynamoDB's ids have.
+func requestID() string {
+	var b [32]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return requestIDs.EncodeToString(b[:])
+}
+
+// ServeHTTP answers DynamoDB and DynamoDB Streams requests; X-Amz-Target tells which. Signatures are accepted unchecked. A GET
+// answers that the engine is there, as DynamoDB's endpoints do.
+func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		w.Header().Set("Content-Type", "text/plain")
+		_, _ = io.WriteString(w, "healthy: dynamodb."+region+".amazonaws.com ")
+		return
+	}
+	status, body, err := e.answer(r)
+	if err != nil {
+		return // the client is gone
+	}
+	header(w.Header(), body)
+	w.Header()["Content-Length"] = []string{strconv.Itoa(len(body))}
+	w.WriteHeader(status)
+	_, _ = w.Write(body)
+}
+
+// Do answers a request without a socket between: an SDK client in this process takes the engine as its HTTP client. The error
+// is that of the request's context, once that has ended.
+func (e *Engine) Do(r *http.Request) (*http.Response, error) {
+	if r.Body != nil {
+		defer func() { _ = r.Body.Close() }()
+	}
+	status, body, err := e.answer(r)
+	if err != nil {
+		return nil, err
+	}
+	h := make(http.Header, 4)
+	header(h, body)
+	return &http.Response{
+		Status:     strconv.Itoa(status) + " " + http.StatusText(status),
+		StatusCode: status,
+		Proto:      "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header:        h,
+		Body:          io.NopCloser(bytes.NewReader(body)),
+		ContentLength: int64(len(body)),
+		Request:       r,
+	}, nil
+}
+
+// RoundTrip is Do, for an http.Client.
+func (e *Engine) RoundTrip(r *http.Request) (*http.Response, error) { return e.Do(r) }

@@ -1,0 +1,369 @@
+package dynamodb
+
+import (
+	"bytes"
+	"context"
+	"database/sql/driver"
+	"encoding/binary"
+	"fmt"
+	"strconv"
+
+	"github.com/streamroom/streamroom/local/dynamodb/expression"
+	"github.com/streamroom/streamroom/local/dynamodb/item"
+	"github.com/streamroom/streamroom/local/dynamodb/jsonio"
+)
+
+// maxPage is how many bytes of items one answer may be made from, before any filter.
+const maxPage = 1 << 20
+
+// The values of Select.
+const (
+	selectAll       = "ALL_ATTRIBUTES"
+	selectProjected = "ALL_PROJECTED_ATTRIBUTES"
+	selectSpecific  = "SPECIFIC_ATTRIBUTES"
+	selectCount     = "COUNT"
+)
+
+// walk is a Query or Scan over a half-open range of storage keys of a table or an index.
+type walk struct {
+	q        *request
+	table    *table
+	index    *index // nil: the table itself
+	bound    expressions
+	from, to []byte // from <= key < to
+}
+
+// prepareWalk does what Query and Scan share. The error is an *Error.
+func (e *Engine) prepareWalk(q *request, kinds ...expression.Kind) (*walk, error) {
+	if err := q.check(); err != nil {
+		return nil, err
+	}
+	bound, err := e.bind(q, kinds...)
+	if err != nil {
+		return nil, err
+	}
+	w := &walk{q: q, bound: bound}
+	if w.table, err = e.table(q.table); err != nil {
+		return nil, err
+	}
+	if q.index != "" {
+		if w.index = w.table.index(q.index); w.index == nil {
+			return nil, validation("The table does not have the specified index: " + q.index)
+		}
+		if q.consistent {
+			return nil, validation("Consistent reads are not supported on global secondary indexes")
+		}
+	}
+	if q.limit != nil && *q.limit < 1 {
+		return nil, validation(fmt.Sprintf("1 validation error detected: Value '%d' at 'limit' failed to satisfy constraint: Member must have value greater than or equal to 1", *q.limit))
+	}
+	return w, w.checkSelect()
+}
+
+func (w *walk) checkSelect() error {
+	projected := w.bound.projection != nil
+	switch w.q.selection {
+	case selectAll:
+		if w.index != nil && w.index.attributes != nil {
+			return validation("One or more parameter values were invalid: Select type ALL_ATTRIBUTES is not supported for global secondary index " +
+				w.index.Name + " because its projection type is not ALL")
+		}
+	case selectProjected:
+		if w.index == nil {
+			return validation("ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName")
+		}
+	case selectSpecific:
+		if !projected {
+			return validation("SPECIFIC_ATTRIBUTES requires a ProjectionExpression")
+		}
+		return nil
+	case selectCount:
+	default:
+		return nil
+	}
+	if projected {
+		return validation("Cannot specify the ProjectionExpression when choosing to get " + w.q.selection)
+	}
+	return nil
+}
+
+// keys are the partition and sort key of what is walked over.
+func (w *walk) keys() (hash, sort keyAttribute) {
+	if w.index != nil {
+		return w.index.Hash, w.index.Range
+	}
+	return w.table.Hash, w.table.Range
+}
+
+func (e *Engine) query(ctx context.Context, r *jsonio.Reader) ([]byte, error) {
+	q, err := readRequest(r)
+	if err != nil {
+		return nil, err
+	}
+	w, err := e.prepareWalk(q, expression.KindKeyCondition, expression.KindFilter, expression.KindProjection)
+	if err != nil {
+		return nil, err
+	}
+	if w.bound.keyCondition == nil {
+		return nil, validation("Either the KeyConditions or KeyConditionExpression parameter must be specified in the request.")
+	}
+	hash, sort := w.keys()
+	if w.bound.filter != nil {
+		if name := w.bound.filter.Mentions(hash.Name, sort.Name); name != "" {
+			return nil, validation("Filter Expression can only contain non-primary key attributes: Primary key attribute: " + name)
+		}
+	}
+	condition, err := w.bound.keyCondition.Key(hash.Name, sort.Name)
+	if err != nil {
+		return nil, validation(err.Error())
+	}
+	if err := w.limitTo(condition); err != nil {
+		return nil, err
+	}
+	return w.run(ctx, e)
+}
+
+// limitTo narrows the walk to what the key condition asks for. The error is an *Error.
+func (w *walk) limitTo(c expression.KeyCondition) error {
+	hash, sort := w.keys()
+	mismatch := validation("One or more parameter values were invalid: Condition parameter type does not match schema type")
+	if c.Hash.Kind != hash.Kind {
+		return mismatch
+	}
+	if err := checkKeyValue(hash, c.Hash, true); err != nil {
+		return err
+	}
+	prefix := partition(c.Hash)
+	w.from, w.to = prefix, after(prefix)
+	if c.Range != nil {
+		if c.Range.Low.Kind != sort.Kind || (c.Range.High.Kind != 0 && c.Range.High.Kind != sort.Kind) {
+			return mismatch
+		}
+		w.narrow(prefix, c.Range)
+	}
+	if w.q.start == nil {
+		return nil
+	}
+	key, err := w.startKey()
+	if err != nil {
+		return err
+	}
+	if !bytes.HasPrefix(key, prefix) {
+		return validation("The provided starting key is outside query boundaries based on provided conditions")
+	}
+	w.startAfter(key)
+	return nil
+}
+
+func (w *walk) narrow(prefix []byte, c *expression.RangeCondition) {
+	at := func(v item.Value) []byte { return v.AppendOrdered(bytes.Clone(prefix)) }
+	low := at(c.Low)
+	switch c.Op {
+	case "=":
+		w.from, w.to = low, after(low)
+	case "<":
+		w.to = low
+	case "<=":
+		w.to = after(low)
+	case ">":
+		w.from = after(low)
+	case ">=":
+		w.from = low
+	case "BETWEEN":
+		w.from, w.to = low, after(at(c.High))
+	default: // begins_with
+		low = c.Low.AppendPrefix(bytes.Clone(prefix))
+		w.from, w.to = low, after(low)
+	}
+}
+
+// startKey is the storage key that the request's ExclusiveStartKey stands for. The error is an *Error.
+func (w *walk) startKey() ([]byte, error) {
+	own := w.table.keyOf(w.q.start)
+	key, err := w.table.key(own)
+	if err != nil {
+		return nil, validation("The provided starting key is invalid: " + err.(*Error).Message) //nolint:errorlint,forcetypeassert // key returns it bare
+	}
+	want := len(own)
+	if w.index != nil {
+		for _, k := range []keyAttribute{w.index.Hash, w.index.Range} {
+			if _, shared := own.Get(k.Name); k.Name == "" || shared {
+				continue
+			}
+			want++
+			if v, ok := w.q.start.Get(k.Name); !ok || v.Kind != k.Kind {
+				return nil, validation("The provided starting key is invalid")
+			}
+		}
+		key = w.index.key(w.q.start, key)
+	}
+	if len(w.q.start) != want {
+		return nil, validation("The provided starting key is invalid")
+	}
+	return key, nil
+}
+
+func (w *walk) startAfter(key []byte) {
+	if w.q.backward {
+		if bytes.Compare(key, w.to) < 0 {
+			w.to = key
+		}
+		return
+	}
+	if next := append(key, 0); bytes.Compare(next, w.from) > 0 {
+		w.from = next
+	}
+}
+
+func (e *Engine) scan(ctx context.Context, r *jsonio.Reader) ([]byte, error) {
+	q, err := readRequest(r)
+	if err != nil {
+		return nil, err
+	}
+	q.backward = false
+	w, err := e.prepareWalk(q, expression.KindFilter, expression.KindProjection)
+	if err != nil {
+		return nil, err
+	}
+	segment, segments := int64(0), int64(1)
+	if q.segment != nil || q.totalSegments != nil {
+		if q.segment == nil {
+			return nil, validation("The Segment parameter is required but was not present in the request when parameter TotalSegments is present")
+		}
+		if q.totalSegments == nil {
+			return nil, validation("The TotalSegments parameter is required but was not present in the request when Segment parameter is present")
+		}
+		segment, segments = *q.segment, *q.totalSegments
+		if segments < 1 || segments > 1000000 || segment < 0 || segment >= segments {
+			return nil, validation(fmt.Sprintf("The Segment parameter is zero-based and must be less than parameter TotalSegments: Segment: %d is not less than TotalSegments: %d", segment, segments))
+		}
+	}
+	bound := func(n int64) []byte { // the n-th of segments' borders in the 32 bits that keys begin with
+		return binary.BigEndian.AppendUint32(nil, uint32(n<<32/segments)) //nolint:gosec // below 2^32, for n < segments
+	}
+	w.from, w.to = bound(segment), []byte{0xff, 0xff, 0xff, 0xff, 0xff}
+	if segment+1 < segments {
+		w.to = bound(segment + 1)
+	}
+	if q.start != nil {
+		key, err := w.startKey()
+		if err != nil {
+			return nil, err
+		}
+		if bytes.Compare(key, w.from) < 0 || bytes.Compare(key, w.to) >= 0 {
+			return nil, validation("The provided starting key is invalid: Invalid ExclusiveStartKey. Please use ExclusiveStartKey with correct Segment. TotalSegments: " +
+				strconv.FormatInt(segments, 10) + " Segment: " + strconv.FormatInt(segment, 10))
+		}
+		w.startAfter(key)
+	}
+	return w.run(ctx, e)
+}
+
+// page is what a walk found.
+type page struct {
+	json           []byte // the items, without brackets
+	count, scanned int
+	size           int
+	last           item.Item // the last item looked at, if there may be more after it
+}
+
+// run walks up to the limit or the end of the page, and answers.
+func (w *walk) run(ctx context.Context, e *Engine) ([]byte, error) {
+	statement := w.statement()
+	var p page
+	err := e.storage.read(ctx, func(c *conn) error {
+		now, err := e.table(w.table.Name)
+		if err != nil {
+			return err
+		}
+		if now.ID != w.table.ID {
+			return notFound()
+		}
+		if bytes.Compare(w.from, w.to) >= 0 {
+			return nil // no key meets the condition
+		}
+		return c.query(statement, []driver.Value{w.from, w.to}, func(row []driver.Value) (bool, error) {
+			stored, _ := row[0].([]byte)
+			return w.visit(&p, stored)
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return w.answer(&p), nil
+}
+
+func (w *walk) statement() string {
+	sql := w.table.sql
+	if w.index != nil {
+		sql.forward, sql.backward = w.index.sql.forward, w.index.sql.backward
+	}
+	if w.q.backward {
+		return sql.backward
+	}
+	return sql.forward
+}
+
+// visit takes one more item in, and says whether the walk goes on.
+func (w *walk) visit(p *page, stored []byte) (bool, error) {
+	found := row{stored: stored}
+	it, err := found.item()
+	if err != nil {
+		return false, err
+	}
+	size := found.size()
+	whole := it
+	if w.index != nil && w.index.attributes != nil {
+		it = w.index.project(it)
+		size = it.Size()
+	}
+	p.scanned++
+	p.size += size
+	if w.bound.filter == nil || w.bound.filter.Matches(it) {
+		p.count++
+		if w.q.selection != selectCount {
+			if w.bound.projection != nil {
+				it = w.bound.projection.Apply(it)
+			}
+			if p.json != nil {
+				p.json = append(p.json, ',')
+			}
+			p.json = it.AppendJSON(p.json)
+		}
+	}
+	if p.size < maxPage && (w.q.limit == nil || int64(p.scanned) < *w.q.limit) {
+		return true, nil
+	}
+	p.last = whole
+	return false, nil
+}
+
+func (w *walk) answer(p *page) []byte {
+	b := bill{mode: w.q.capacity}
+	c, units := b.of(w.table.Name), readUnits(p.size, w.q.consistent)
+	if w.index == nil {
+		c.read = units
+	} else {
+		c.addIndex(w.index.Name, units)
+	}
+	dst := append(make([]byte, 0, len(p.json)+512), '{')
+	if w.q.selection != selectCount {
+		dst = jsonio.AppendName(dst, "Items")
+		dst = append(dst, '[')
+		dst = append(dst, p.json...)
+		dst = append(dst, ']')
+	}
+	dst = jsonio.AppendName(dst, "Count")
+	dst = strconv.AppendInt(dst, int64(p.count), 10)
+	dst = jsonio.AppendName(dst, "ScannedCount")
+	dst = strconv.AppendInt(dst, int64(p.scanned), 10)
+	if p.last != nil {
+		names := []string{w.table.Hash.Name, w.table.Range.Name}
+		if w.index != nil {
+			names = append(names, w.index.Hash.Name, w.index.Range.Name)
+		}
+		dst = jsonio.AppendName(dst, "LastEvaluatedKey")
+		dst = p.last.Only(names).AppendJSON(dst)
+	}
+	return append(b.appendTo(dst, false), '}')
+}

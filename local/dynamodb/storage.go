@@ -1,0 +1,222 @@
+package dynamodb
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"sync"
+
+	"modernc.org/sqlite"
+)
+
+// Storage is SQLite, used as an ordered map of bytes: a table of keys and items for each DynamoDB table, one of keys for each
+// index, and one that is appended to for each stream. The driver is called without database/sql between: there is one writer,
+// statements stay prepared, and the pool, its locks and its conversions would cost as much as the statement itself.
+//
+// A file is in WAL mode with synchronous=NORMAL: a commit is in the operating system's hands before its write is acknowledged,
+// so it survives the death of the process, kill -9 included. Only a power cut can take the last moments, never consistency;
+// FULL would buy those back with an fsync for each group of writes, which a tool for one's own machine need not pay.
+
+// maxReaders is how many reads of a file go on at once. More than there are cores would only take memory.
+const maxReaders = 4
+
+// conn is one connection with its prepared statements. It serves one goroutine at a time.
+type conn struct {
+	db    driver.Conn
+	stmts map[string]driver.Stmt
+	args  []driver.NamedValue
+	row   []driver.Value
+}
+
+func openConn(dsn string) (*conn, error) {
+	db, err := new(sqlite.Driver).Open(dsn)
+	if err != nil {
+		return nil, fmt.Errorf("open SQLite: %w", err)
+	}
+	return &conn{db: db, stmts: make(map[string]driver.Stmt)}, nil
+}
+
+func (c *conn) close() error {
+	var errs []error
+	for _, s := range c.stmts {
+		errs = append(errs, s.Close())
+	}
+	return errors.Join(append(errs, c.db.Close())...)
+}
+
+func (c *conn) prepare(query string, args []driver.Value) (driver.Stmt, error) {
+	c.args = c.args[:0]
+	for i, a := range args {
+		c.args = append(c.args, driver.NamedValue{Ordinal: i + 1, Value: a})
+	}
+	if s, ok := c.stmts[query]; ok {
+		return s, nil
+	}
+	s, err := c.db.Prepare(query)
+	if err != nil {
+		return nil, fmt.Errorf("prepare %q: %w", query, err)
+	}
+	c.stmts[query] = s
+	return s, nil
+}
+
+// exec runs a statement without rows. Statements take microseconds and are never interrupted, hence no request's context: the
+// driver would start a goroutine for each to watch it.
+func (c *conn) exec(query string, args ...driver.Value) error {
+	s, err := c.prepare(query, args)
+	if err != nil {
+		return err
+	}
+	if _, err = s.(driver.StmtExecContext).ExecContext(context.Background(), c.args); err != nil {
+		return fmt.Errorf("run %q: %w", query, err)
+	}
+	return nil
+}
+
+// query calls each for every row until it returns false. What a row holds stays valid; the row itself does not.
+func (c *conn) query(query string, args []driver.Value, each func(row []driver.Value) (bool, error)) (err error) {
+	s, err := c.prepare(query, args)
+	if err != nil {
+		return err
+	}
+	rows, err := s.(driver.StmtQueryContext).QueryContext(context.Background(), c.args)
+	if err != nil {
+		return fmt.Errorf("run %q: %w", query, err)
+	}
+	defer func() {
+		if closing := rows.Close(); err == nil && closing != nil {
+			err = fmt.Errorf("finish %q: %w", query, closing)
+		}
+	}()
+	width := len(rows.Columns())
+	if cap(c.row) < width {
+		c.row = make([]driver.Value, width)
+	}
+	row := c.row[:width]
+	for {
+		switch err := rows.Next(row); {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return fmt.Errorf("read %q: %w", query, err)
+		}
+		if more, err := each(row); err != nil || !more {
+			return err
+		}
+	}
+}
+
+// blob returns the first column of the first row, nil if there is no row.
+func (c *conn) blob(query string, args ...driver.Value) ([]byte, error) {
+	var out []byte
+	err := c.query(query, args, func(row []driver.Value) (bool, error) {
+		out, _ = row[0].([]byte)
+		return false, nil
+	})
+	return out, err
+}
+
+// integer returns the first column of the first row, 0 if there is no row.
+func (c *conn) integer(query string, args ...driver.Value) (int64, error) {
+	var out int64
+	err := c.query(query, args, func(row []driver.Value) (bool, error) {
+		out, _ = row[0].(int64)
+		return false, nil
+	})
+	return out, err
+}
+
+// storage is one SQLite database: a connection for the writer, others for readers. In memory they share the one connection,
+// for only that is a database without a file and without the locks of SQLite's shared cache.
+type storage struct {
+	dsn     string
+	memory  sync.Mutex // held by whoever uses the writer's connection, where there is no file
+	writer  *conn
+	readers chan *conn // of a file; nil entries are connections yet to be opened
+}
+
+func openStorage(path string) (*storage, error) {
+	s := &storage{dsn: ":memory:"}
+	pragmas := []string{"PRAGMA temp_store=MEMORY", "PRAGMA foreign_keys=OFF"}
+	if path != "" {
+		s.dsn = (&url.URL{Scheme: "file", Opaque: url.PathEscape(path), RawQuery: "_pragma=busy_timeout(10000)&_pragma=cache_size(-4000)"}).String()
+		s.readers = make(chan *conn, maxReaders)
+		for range maxReaders {
+			s.readers <- nil
+		}
+		// WAL goes first: it decides what the others mean. A longer log than usual makes for fewer, larger checkpoints.
+		pragmas = append(pragmas, "PRAGMA page_size=8192", "PRAGMA journal_mode=WAL", "PRAGMA synchronous=NORMAL", "PRAGMA cache_size=-16000",
+			"PRAGMA wal_autocheckpoint=2000", "PRAGMA journal_size_limit=67108864")
+	}
+	var err error
+	if s.writer, err = openConn(s.dsn); err != nil {
+		return nil, err
+	}
+	for _, p := range pragmas {
+		if err := s.writer.query(p, nil, func([]driver.Value) (bool, error) { return true, nil }); err != nil {
+			return nil, errors.Join(err, s.writer.close())
+		}
+	}
+	if err := s.writer.exec("CREATE TABLE IF NOT EXISTS meta (k TEXT PRIMARY KEY, v BLOB) WITHOUT ROWID"); err != nil {
+		return nil, errors.Join(err, s.writer.close())
+	}
+	if err := s.writer.exec("CREATE TABLE IF NOT EXISTS tokens (k TEXT PRIMARY KEY, at INTEGER, digest BLOB, units BLOB) WITHOUT ROWID"); err != nil {
+		return nil, errors.Join(err, s.writer.close())
+	}
+	return s, nil
+}
+
+// read runs f with a connection that sees all that was committed before. It waits for one until ctx ends.
+func (s *storage) read(ctx context.Context, f func(*conn) error) error {
+	if s.readers == nil {
+		s.memory.Lock()
+		defer s.memory.Unlock()
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		return f(s.writer)
+	}
+	var c *conn
+	select {
+	case c = <-s.readers:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { s.readers <- c }()
+	if c == nil {
+		var err error
+		if c, err = openConn(s.dsn); err != nil {
+			return err
+		}
+	}
+	return f(c)
+}
+
+// snapshot is read, with all of f's statements seeing the same moment.
+func (s *storage) snapshot(ctx context.Context, f func(*conn) error) error {
+	return s.read(ctx, func(c *conn) error {
+		if s.readers == nil {
+			return f(c) // nothing else uses the connection meanwhile
+		}
+		if err := c.exec("BEGIN"); err != nil {
+			return err
+		}
+		return errors.Join(f(c), c.exec("COMMIT"))
+	})
+}
+
+// close waits for readers and closes every connection; the log is folded into the file.
+func (s *storage) close() error {
+	var errs []error
+	for range cap(s.readers) {
+		if c := <-s.readers; c != nil {
+			errs = append(errs, c.close())
+		}
+	}
+	s.memory.Lock()
+	defer s.memory.Unlock()
+	return errors.Join(append(errs, s.writer.close())...)
+}

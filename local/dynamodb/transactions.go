@@ -1,0 +1,387 @@
+package dynamodb
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"database/sql/driver"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/streamroom/streamroom/local/dynamodb/jsonio"
+)
+
+// The limits of a transaction: actions, and bytes of items.
+const (
+	maxActions          = 100
+	maxTransactionBytes = 4 << 20
+)
+
+// tokenLife is how long a transaction's ClientRequestToken stands for it.
+const tokenLife = 10 * time.Minute
+
+// action is one action of a transaction.
+type action struct {
+	name string // Put, Update, Delete, ConditionCheck or Get
+	q    *request
+}
+
+// transaction is a TransactWriteItems or TransactGetItems as it came.
+type transaction struct {
+	actions []action
+	token   string
+	mode    string // ReturnConsumedCapacity
+}
+
+func readTransaction(r *jsonio.Reader) (*transaction, error) {
+	t := &transaction{}
+	err := r.Document(func(name string) (err error) {
+		switch name {
+		case "TransactItems":
+			err = r.Array(func() error {
+				a, err := readOneAction(r)
+				t.actions = append(t.actions, a)
+				return err
+			})
+		case "ClientRequestToken":
+			t.token, err = r.String()
+		case "ReturnConsumedCapacity":
+			t.mode, err = r.String()
+		default:
+			err = r.Skip()
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case len(t.actions) == 0:
+		return nil, validation("1 validation error detected: Value '[]' at 'transactItems' failed to satisfy constraint: Member must have length greater than or equal to 1")
+	case len(t.actions) > maxActions:
+		return nil, validation("1 validation error detected: Value at 'transactItems' failed to satisfy constraint: Member must have length less than or equal to 100")
+	case len(t.token) > 36:
+		return nil, validation("1 validation error detected: Value '" + t.token + "' at 'clientRequestToken' failed to satisfy constraint: Member must have length less than or equal to 36")
+	}
+	return t, oneOf("returnConsumedCapacity", t.mode, capacityIndexes, capacityTotal, capacityNone)
+}
+
+func readOneAction(r *jsonio.Reader) (action, error) {
+	var a action
+	err := r.Struct(func(name string) (err error) {
+		switch name {
+		case "Put", "Update", "Delete", "ConditionCheck", "Get":
+			if a.q != nil {
+				return validation("TransactItems can only contain one of Check, Put, Update or Delete")
+			}
+			a.name = name
+			a.q, err = readAction(r)
+		default:
+			err = r.Skip()
+		}
+		return err
+	})
+	if err == nil && a.q == nil {
+		err = validation("Invalid Request: TransactWriteRequest should contain Delete or Put or Update request")
+	}
+	return a, err
+}
+
+// prepare turns the actions into writes. The error is an *Error.
+func (t *transaction) prepare(e *Engine) ([]*write, error) {
+	verbs := map[string]verb{"Put": verbPut, "Update": verbUpdate, "Delete": verbDelete, "ConditionCheck": verbCheck}
+	writes := make([]*write, len(t.actions))
+	seen := make(map[string]bool, len(t.actions))
+	size := 0
+	for i, a := range t.actions {
+		v, ok := verbs[a.name]
+		switch {
+		case !ok:
+			return nil, validation("A transaction that writes cannot hold the action " + a.name)
+		case v == verbCheck && a.q.condition == nil:
+			return nil, missing(fmt.Sprintf("transactItems.%d.member.conditionCheck.conditionExpression", i+1))
+		case v == verbUpdate && a.q.update == nil:
+			return nil, missing(fmt.Sprintf("transactItems.%d.member.update.updateExpression", i+1))
+		}
+		w, err := e.prepareWrite(a.q, v)
+		if err != nil {
+			return nil, err
+		}
+		if seen[w.claim()] {
+			return nil, validation("Transaction request cannot include multiple operations on one item")
+		}
+		seen[w.claim()] = true
+		if size += w.put.size(); size > maxTransactionBytes {
+			return nil, validation("The items of a transaction cannot exceed 4 MB together")
+		}
+		writes[i] = w
+	}
+	return writes, nil
+}
+
+// digest tells transactions apart, whatever the order of names in their JSON.
+func (t *transaction) digest() []byte {
+	h := sha256.New()
+	part := func(b []byte) {
+		h.Write(binary.AppendUvarint(nil, uint64(len(b))))
+		h.Write(b)
+	}
+	for _, a := range t.actions {
+		part([]byte(a.name))
+		part([]byte(a.q.table))
+		part(a.q.item.Append(nil))
+		part(a.q.key.Append(nil))
+		for _, text := range []*string{a.q.condition, a.q.update} {
+			if text == nil {
+				text = new(string)
+			}
+			part([]byte(*text))
+		}
+		sorted := make(map[string]string, len(a.q.names))
+		for _, n := range a.q.names {
+			sorted[n.Placeholder] = n.Name
+		}
+		names, _ := json.Marshal(sorted) //nolint:errchkjson // strings only
+		part(names)
+		part(a.q.values.Append(nil))
+		part([]byte(a.q.onFailure))
+	}
+	return h.Sum(nil)
+}
+
+// tokens are those of the transactions that are under way.
+type tokens struct {
+	mu      sync.Mutex
+	running map[string]bool
+}
+
+func (t *tokens) begin(token string) (end func(), ok bool) {
+	if token == "" {
+		return func() {}, true
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.running[token] {
+		return nil, false
+	}
+	if t.running == nil {
+		t.running = make(map[string]bool)
+	}
+	t.running[token] = true
+	return func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		delete(t.running, token)
+	}, true
+}
+
+func (e *Engine) transactWriteItems(ctx context.Context, r *jsonio.Reader) ([]byte, error) {
+	asked, err := readTransaction(r)
+	if err != nil {
+		return nil, err
+	}
+	writes, err := asked.prepare(e)
+	if err != nil {
+		return nil, err
+	}
+	end, ok := e.tokens.begin(asked.token)
+	if !ok {
+		return nil, &Error{Code: codeTransactionRunning, Message: "The transaction with the given request token is already in progress."}
+	}
+	defer end()
+	names := make([]string, len(writes))
+	for i, w := range writes {
+		names[i] = w.claim()
+	}
+	release, conflicts := e.claims.transaction(names)
+	if conflicts != nil {
+		return nil, conflicting(conflicts)
+	}
+	defer release()
+
+	b := bill{mode: asked.mode, transactional: true}
+	var effects []*effect
+	err = e.write(ctx, func(t *tx) error {
+		if asked.token != "" {
+			repeated, err := t.repeated(asked, &b)
+			if err != nil || repeated {
+				return err
+			}
+		}
+		found, err := t.planAll(writes)
+		if err != nil {
+			return err
+		}
+		effects = found
+		for i, w := range writes {
+			if err := t.apply(w, effects[i]); err != nil {
+				return err
+			}
+		}
+		return t.remember(asked, writes, effects)
+	})
+	if err != nil {
+		return nil, err
+	}
+	for i, f := range effects {
+		if err := b.chargeWrite(writes[i].table, f, 2); err != nil {
+			return nil, err
+		}
+	}
+	return append(b.appendTo([]byte{'{'}, true), '}'), nil
+}
+
+// planAll plans every write, or gives the reasons why they cannot all be done.
+func (t *tx) planAll(writes []*write) ([]*effect, error) {
+	effects := make([]*effect, len(writes))
+	reasons := make([]Reason, len(writes))
+	failed, size := false, 0
+	for i, w := range writes {
+		reasons[i].Code = reasonNone
+		f, err := t.plan(w)
+		if err == nil {
+			effects[i] = f
+			size += f.new.size()
+			continue
+		}
+		refused, ok := errors.AsType[*Error](err)
+		if !ok || refused.Code == codeNotFound {
+			return nil, err
+		}
+		failed = true
+		reasons[i] = Reason{Code: reasonConditionFailed, Message: refused.Message, Item: refused.Item}
+		if refused.Code == codeValidation {
+			reasons[i].Code = reasonValidation
+		}
+	}
+	if failed {
+		return nil, canceled(reasons)
+	}
+	if size > maxTransactionBytes {
+		return nil, validation("The items of a transaction cannot exceed 4 MB together")
+	}
+	return effects, nil
+}
+
+func canceled(reasons []Reason) error {
+	codes := make([]string, len(reasons))
+	for i, r := range reasons {
+		codes[i] = r.Code
+	}
+	return &Error{Code: codeCanceled, Message: msgCanceled + "[" + strings.Join(codes, ", ") + "]", Reasons: reasons}
+}
+
+func conflicting(conflicts []bool) error {
+	reasons := make([]Reason, len(conflicts))
+	for i, conflict := range conflicts {
+		reasons[i].Code = reasonNone
+		if conflict {
+			reasons[i] = Reason{Code: reasonConflict, Message: msgTransactionConflict}
+		}
+	}
+	return canceled(reasons)
+}
+
+// repeated says whether the transaction was carried out before. Then it costs what reading its items would.
+func (t *tx) repeated(asked *transaction, b *bill) (bool, error) {
+	var digest, units []byte
+	since := t.e.clock.Now().Add(-tokenLife).UnixMilli()
+	err := t.query("SELECT digest, units FROM tokens WHERE k = ? AND at >= ?", []driver.Value{asked.token, since}, func(columns []driver.Value) (bool, error) {
+		digest, _ = columns[0].([]byte)
+		units, _ = columns[1].([]byte)
+		return false, nil
+	})
+	if err != nil || digest == nil {
+		return false, err
+	}
+	if !bytes.Equal(digest, asked.digest()) {
+		return false, &Error{Code: codeTokenMismatch,
+			Message: "The request with the same token has different parameters: the idempotency token was used with another transaction"}
+	}
+	reads := make(map[string]float64)
+	if err := json.Unmarshal(units, &reads); err != nil {
+		return false, fmt.Errorf("read a transaction's token: %w", err)
+	}
+	if b.wanted() {
+		for name, n := range reads {
+			b.of(name).read = n
+		}
+	}
+	return true, nil
+}
+
+// remember notes a transaction that was carried out under its token. It is stored with its writes, so it holds after a restart.
+func (t *tx) remember(asked *transaction, writes []*write, effects []*effect) error {
+	if asked.token == "" {
+		return nil
+	}
+	reads := make(map[string]float64)
+	for i, w := range writes {
+		reads[w.table.Name] += 2 * readUnits(effects[i].new.size(), true)
+	}
+	units, err := json.Marshal(reads)
+	if err != nil {
+		return fmt.Errorf("encode a transaction's token: %w", err)
+	}
+	return t.exec("INSERT OR REPLACE INTO tokens (k, at, digest, units) VALUES (?, ?, ?, ?)",
+		asked.token, t.e.clock.Now().UnixMilli(), asked.digest(), units)
+}
+
+func (e *Engine) transactGetItems(ctx context.Context, r *jsonio.Reader) ([]byte, error) {
+	asked, err := readTransaction(r)
+	if err != nil {
+		return nil, err
+	}
+	reads := make([]*read, len(asked.actions))
+	names := make([]string, len(asked.actions))
+	seen := make(map[string]bool, len(asked.actions))
+	for i, a := range asked.actions {
+		if a.name != "Get" {
+			return nil, validation("A transaction that reads cannot hold the action " + a.name)
+		}
+		if reads[i], err = e.prepareRead(a.q); err != nil {
+			return nil, err
+		}
+		names[i] = itemClaim(reads[i].table, reads[i].storage)
+		if seen[names[i]] {
+			return nil, validation("Transaction request cannot include multiple operations on one item")
+		}
+		seen[names[i]] = true
+	}
+	if conflicts := e.claims.busy(names); conflicts != nil {
+		return nil, conflicting(conflicts)
+	}
+	err = e.storage.snapshot(ctx, func(c *conn) error {
+		for _, g := range reads {
+			if err := g.fetch(e, c); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	b := bill{mode: asked.mode, transactional: true}
+	dst := append(make([]byte, 0, 256), `{"Responses":[`...)
+	for _, g := range reads {
+		b.of(g.table.Name).read += 2 * readUnits(g.found.size(), true)
+		it, err := g.shown()
+		if err != nil {
+			return nil, err
+		}
+		dst = append(jsonio.AppendComma(dst), '{')
+		if it != nil {
+			dst = jsonio.AppendName(dst, "Item")
+			dst = it.AppendJSON(dst)
+		}
+		dst = append(dst, '}')
+	}
+	dst = append(dst, ']')
+	return append(b.appendTo(dst, true), '}'), nil
+}

@@ -1,0 +1,307 @@
+package dynamodb
+
+import (
+	"context"
+	"database/sql/driver"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/streamroom/streamroom/local/dynamodb/item"
+)
+
+const (
+	// sweepGroup is how many items one turn of the writer removes or trims, so that requests wait milliseconds at most.
+	sweepGroup = int64(256)
+	// trimInterval is how often streams are trimmed. What is past its time is hidden before that.
+	trimInterval = time.Minute
+	// maxOverdue is how long an item may have been expired to be removed still: DynamoDB takes older times for mistakes.
+	maxOverdue = 5 * 365 * 24 * time.Hour
+)
+
+type (
+	timeToLiveSpecification struct {
+		Enabled       bool
+		AttributeName string
+	}
+	updateTimeToLiveInput struct {
+		TableName               string
+		TimeToLiveSpecification *timeToLiveSpecification
+	}
+	updateTimeToLiveOutput struct{ TimeToLiveSpecification timeToLiveSpecification }
+	timeToLiveDescription  struct {
+		TimeToLiveStatus string
+		AttributeName    string `json:",omitempty"`
+	}
+	describeTimeToLiveOutput struct{ TimeToLiveDescription timeToLiveDescription }
+)
+
+// expiryOf is when the item expires, in seconds since 1970, and whether it does.
+func (t *table) expiryOf(it item.Item) (int64, bool) {
+	if t.Expiry == "" {
+		return 0, false
+	}
+	v, ok := it.Get(t.Expiry)
+	if !ok || v.Kind != item.N {
+		return 0, false
+	}
+	whole, _, _ := strings.Cut(v.Text, ".")
+	at, err := strconv.ParseInt(whole, 10, 64)
+	return at, err == nil
+}
+
+func (e *Engine) describeTimeToLive(_ context.Context, in *tableInput) (*describeTimeToLiveOutput, error) {
+	t, err := e.namedTable(in.TableName)
+	if err != nil {
+		return nil, err
+	}
+	out := timeToLiveDescription{TimeToLiveStatus: "DISABLED"}
+	if t.Expiry != "" {
+		out = timeToLiveDescription{TimeToLiveStatus: "ENABLED", AttributeName: t.Expiry}
+	}
+	return &describeTimeToLiveOutput{TimeToLiveDescription: out}, nil
+}
+
+func (e *Engine) updateTimeToLive(ctx context.Context, in *updateTimeToLiveInput) (*updateTimeToLiveOutput, error) {
+	spec := in.TimeToLiveSpecification
+	switch {
+	case spec == nil:
+		return nil, missing("timeToLiveSpecification")
+	case spec.AttributeName == "" || len(spec.AttributeName) > 255:
+		return nil, validation("1 validation error detected: Value '" + spec.AttributeName +
+			"' at 'timeToLiveSpecification.attributeName' failed to satisfy constraint: Member must have length between 1 and 255")
+	}
+	err := e.writeAlone(ctx, func(x *tx) error {
+		now, err := e.namedTable(in.TableName)
+		if err != nil {
+			return err
+		}
+		switch {
+		case spec.Enabled && now.Expiry != "":
+			return validation("TimeToLive is already enabled")
+		case !spec.Enabled && now.Expiry == "":
+			return validation("TimeToLive is already disabled")
+		case !spec.Enabled && now.Expiry != spec.AttributeName:
+			return validation("TimeToLive is active on a different AttributeName: current AttributeName is " + now.Expiry)
+		}
+		t := *now
+		t.Expiry = ""
+		if spec.Enabled {
+			t.Expiry = spec.AttributeName
+		}
+		if err := x.refillExpiry(&t); err != nil {
+			return err
+		}
+		x.commit = func() { e.catalog.Store(e.catalog.Load().with([]*table{&t}, nil)) }
+		return saveMeta(x.conn, metaKey(metaTable, t.ID), &t)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &updateTimeToLiveOutput{TimeToLiveSpecification: *spec}, nil
+}
+
+// refillExpiry queues the items that a table has when expiry goes on, and empties the queue when it goes off.
+func (t *tx) refillExpiry(of *table) error {
+	if err := t.exec(of.sql.clearExpiry); err != nil || of.Expiry == "" {
+		return err
+	}
+	type entry struct {
+		at  int64
+		key []byte
+	}
+	last := []byte{0}
+	for {
+		var found []entry
+		n := int64(0)
+		err := t.query(of.sql.walk, []driver.Value{last, sweepGroup}, func(columns []driver.Value) (bool, error) {
+			n++
+			last, _ = columns[0].([]byte)
+			stored, _ := columns[1].([]byte)
+			it, err := (&row{stored: stored}).item()
+			if at, ok := of.expiryOf(it); ok {
+				found = append(found, entry{at: at, key: last})
+			}
+			return true, err
+		})
+		if err != nil {
+			return err
+		}
+		for _, f := range found {
+			if err := t.exec(of.sql.putExpiry, f.at, f.key); err != nil {
+				return err
+			}
+		}
+		if n < sweepGroup {
+			return nil
+		}
+	}
+}
+
+// runSweeper removes expired items, and now and then what is past its time, until the engine closes.
+func (e *Engine) runSweeper(ctx context.Context, interval time.Duration) {
+	defer close(e.swept)
+	ticker := e.clock.NewTicker(interval)
+	defer ticker.Stop()
+	trimmed := e.clock.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.Chan():
+		}
+		err := e.expire(ctx)
+		if err == nil && e.clock.Since(trimmed) >= trimInterval {
+			trimmed = e.clock.Now()
+			err = e.trim(ctx)
+		}
+		if err != nil && ctx.Err() == nil {
+			e.log.Error().Err(err).Msg("remove what is past its time")
+		}
+	}
+}
+
+// expire removes the items that are expired by now.
+func (e *Engine) expire(ctx context.Context) error {
+	for _, t := range e.catalog.Load().sortedTables() {
+		for more := t.Expiry != ""; more; {
+			var err error
+			if more, err = e.expireSome(ctx, t); err != nil && !errorIs(err, codeNotFound) {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// expireSome removes a group of expired items, and says whether there may be more.
+func (e *Engine) expireSome(ctx context.Context, t *table) (more bool, err error) {
+	now := e.clock.Now()
+	var keys [][]byte
+	err = e.storage.read(ctx, func(c *conn) error {
+		if e.catalog.Load().tables[t.Name] == nil {
+			return notFound()
+		}
+		return c.query(t.sql.expired, []driver.Value{now.Add(-maxOverdue).Unix(), now.Unix(), sweepGroup}, func(columns []driver.Value) (bool, error) {
+			key, _ := columns[0].([]byte)
+			keys = append(keys, key)
+			return true, nil
+		})
+	})
+	if err != nil || len(keys) == 0 {
+		return false, err
+	}
+	err = e.write(ctx, func(x *tx) error {
+		for _, key := range keys {
+			if err := x.expireOne(t, key, now); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return int64(len(keys)) == sweepGroup, err
+}
+
+// expireOne removes an item if it is still expired.
+func (t *tx) expireOne(of *table, key []byte, now time.Time) error {
+	w := &write{verb: verbDelete, table: of, storage: key, expiry: true}
+	f, err := t.plan(w)
+	if err != nil {
+		return err
+	}
+	old, err := f.old.item()
+	if err != nil {
+		return err
+	}
+	if at, ok := w.table.expiryOf(old); !ok || at >= now.Unix() {
+		return nil
+	}
+	w.key = w.table.keyOf(old)
+	return t.apply(w, f)
+}
+
+// trim removes stream records, shards and streams that are past their time, and forgets old transactions.
+func (e *Engine) trim(ctx context.Context) error {
+	horizon := e.clock.Now().Add(-retention)
+	for _, s := range e.catalog.Load().sortedStreams() {
+		for _, h := range s.Shards {
+			for more := true; more; {
+				err := e.write(ctx, func(t *tx) (err error) {
+					more, err = t.trimSome(s, h, horizon)
+					return err
+				})
+				if err != nil {
+					return err
+				}
+			}
+		}
+		if err := e.trimShards(ctx, s.ID, horizon); err != nil {
+			return err
+		}
+	}
+	return e.write(ctx, func(t *tx) error {
+		return t.exec("DELETE FROM tokens WHERE at < ?", e.clock.Now().Add(-tokenLife).UnixMilli())
+	})
+}
+
+// trimSome removes a group of a shard's oldest records, and says whether there may be more.
+func (t *tx) trimSome(s *stream, h *shard, horizon time.Time) (more bool, err error) {
+	if t.e.catalog.Load().streams[s.ID] == nil {
+		return false, nil
+	}
+	var last int64
+	n := int64(0)
+	err = t.query(s.oldSQL, []driver.Value{h.row(0), h.row(maxSequence), sweepGroup}, func(columns []driver.Value) (bool, error) {
+		if at, _ := columns[1].(int64); at >= horizon.Unix() {
+			return false, nil
+		}
+		last, _ = columns[0].(int64)
+		n++
+		return true, nil
+	})
+	if err != nil || n == 0 {
+		return false, err
+	}
+	// after the last record is gone nothing else would say where sequence numbers go on
+	if err := saveMeta(t.conn, metaSequence, t.seq); err != nil {
+		return false, err
+	}
+	return n == sweepGroup, t.exec(s.trimSQL, h.row(0), last)
+}
+
+// trimShards forgets shards that were closed before the horizon, and the stream if its table went before that.
+func (e *Engine) trimShards(ctx context.Context, id int64, horizon time.Time) error {
+	due := func(h *shard) bool { return !h.open() && h.Closed.Before(horizon) }
+	s := e.catalog.Load().streams[id]
+	var kept []*shard
+	for _, h := range s.Shards {
+		if !due(h) {
+			kept = append(kept, h)
+		}
+	}
+	if len(kept) == len(s.Shards) {
+		return nil
+	}
+	return e.writeAlone(ctx, func(t *tx) error {
+		now := e.catalog.Load()
+		changed := *now.streams[id]
+		changed.Shards = nil
+		for _, h := range now.streams[id].Shards {
+			if !due(h) {
+				changed.Shards = append(changed.Shards, h)
+			}
+		}
+		if err := saveMeta(t.conn, metaSequence, t.seq); err != nil {
+			return err
+		}
+		if len(changed.Shards) > 0 {
+			t.commit = func() { e.catalog.Store(now.with(nil, []*stream{&changed})) }
+			return saveMeta(t.conn, metaKey(metaStream, id), &changed)
+		}
+		t.commit = func() { e.catalog.Store(now.without("", id)) }
+		if err := t.exec(changed.dropSQL); err != nil {
+			return err
+		}
+		return deleteMeta(t.conn, metaKey(metaStream, id))
+	})
+}

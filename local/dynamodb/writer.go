@@ -1,0 +1,145 @@
+package dynamodb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// maxGroup is how many waiting writes share one commit. A hundred spread its cost as well as more would, and keep readers of
+// an engine in memory waiting a few milliseconds at most.
+const maxGroup = 128
+
+// job is one write on its way through the writer.
+type job struct {
+	ctx   context.Context
+	run   func(*tx) error
+	alone bool // not to share its commit: it changes what tables there are
+	err   error
+	done  chan struct{}
+}
+
+// tx is what a job works on: the writer's connection inside a transaction, which the jobs of a group share. A job that finds
+// its request at fault returns an *Error before it writes anything; any other error undoes the whole group.
+type tx struct {
+	*conn
+	e        *Engine
+	seq      uint64 // of the newest stream record
+	appended bool   // a stream record was written
+	commit   func() // what the job wants done once its work is durable
+}
+
+// write runs f on the writer and returns once what it wrote is durable. A request whose context ends before its turn is not run;
+// one that ends later may or may not have been.
+func (e *Engine) write(ctx context.Context, f func(*tx) error) error {
+	return e.submit(&job{ctx: ctx, run: f, done: make(chan struct{})})
+}
+
+// writeAlone is write for a change of the catalog: when f is done it becomes visible with commit, before any other write.
+func (e *Engine) writeAlone(ctx context.Context, f func(*tx) error) error {
+	return e.submit(&job{ctx: ctx, run: f, alone: true, done: make(chan struct{})})
+}
+
+func (e *Engine) submit(j *job) error {
+	select {
+	case e.jobs <- j:
+	case <-j.ctx.Done():
+		return j.ctx.Err()
+	case <-e.closing:
+		return errClosed
+	}
+	select {
+	case <-j.done:
+		return j.err
+	case <-j.ctx.Done():
+		return j.ctx.Err()
+	case <-e.stopped:
+		// the writer may have finished the job just before it stopped
+		select {
+		case <-j.done:
+			return j.err
+		default:
+			return errClosed
+		}
+	}
+}
+
+var errClosed = errors.New("the table engine is closed")
+
+// runWriter serves jobs, in groups, until the engine closes.
+func (e *Engine) runWriter() {
+	defer close(e.stopped)
+	group := make([]*job, 0, maxGroup)
+	var next *job
+	for {
+		group = group[:0]
+		if next == nil {
+			select {
+			case next = <-e.jobs:
+			case <-e.closing:
+				return
+			}
+		}
+		group = append(group, next)
+		alone := next.alone
+		next = nil
+		for !alone && len(group) < maxGroup && next == nil {
+			select {
+			case j := <-e.jobs:
+				if j.alone {
+					next = j
+				} else {
+					group = append(group, j)
+				}
+				continue
+			default:
+			}
+			break
+		}
+		e.runGroup(group)
+	}
+}
+
+// runGroup runs jobs in one transaction and tells each how it went.
+func (e *Engine) runGroup(group []*job) {
+	if e.storage.readers == nil {
+		e.storage.memory.Lock()
+		defer e.storage.memory.Unlock()
+	}
+	t := &tx{conn: e.storage.writer, e: e, seq: e.seq.Load()}
+	err := t.exec("BEGIN IMMEDIATE")
+	for _, j := range group {
+		if err != nil {
+			break
+		}
+		if j.err = j.ctx.Err(); j.err != nil {
+			continue
+		}
+		j.err = j.run(t)
+		if _, refused := errors.AsType[*Error](j.err); j.err != nil && !refused {
+			err = j.err
+		}
+	}
+	if err == nil {
+		err = t.exec("COMMIT")
+	}
+	if err != nil {
+		err = fmt.Errorf("write to storage: %w", errors.Join(err, t.exec("ROLLBACK")))
+		e.log.Error().Err(err).Msg("a group of writes was undone")
+		for _, j := range group {
+			j.err = err
+			close(j.done)
+		}
+		return
+	}
+	e.seq.Store(t.seq)
+	if t.commit != nil {
+		t.commit()
+	}
+	for _, j := range group {
+		close(j.done)
+	}
+	if t.appended {
+		e.subscribers.wake()
+	}
+}
