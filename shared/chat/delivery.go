@@ -1,6 +1,9 @@
 package chat
 
-// Post is one encoded frame for one connection.
+import "fmt"
+
+// Post is one encoded frame for one connection. Data may be shared by many
+// posts, and must not change afterwards: after a timeout it may still be read.
 type Post struct {
 	ConnectionID string
 	Data         []byte
@@ -9,16 +12,35 @@ type Post struct {
 // Outcome is what became of a post.
 type Outcome int
 
-// The outcomes of a post.
 const (
-	Undelivered Outcome = iota // not accepted in time; the room's history has it
-	Delivered                  // accepted by the gateway, which is no proof that the client has it
-	Gone                       // the connection has ended
+	// Undelivered says that nothing shows that the frame arrived: it was
+	// refused, or failed to the last attempt, or time ran out, perhaps on the
+	// way back. The room's history has it. It is the zero value.
+	Undelivered Outcome = iota
+	// Delivered says that the gateway took the frame. A client whose network is
+	// gone may miss it nonetheless.
+	Delivered
+	// Gone says that the gateway knows no such connection: it has ended, or its
+	// handshake hasn't.
+	Gone
 )
 
-// Delivery is the result of a post. Err says why it was not delivered.
+// String returns the outcome as one lower-case word, for logs.
+func (o Outcome) String() string {
+	switch o {
+	case Delivered:
+		return "delivered"
+	case Gone:
+		return "gone"
+	case Undelivered:
+		return "undelivered"
+	}
+	return fmt.Sprintf("Outcome(%d)", int(o))
+}
+
+// Delivery is the result of a post.
 type Delivery struct {
 	Outcome  Outcome
-	Attempts int
-	Err      error
+	Attempts int   // requests made; 0 if time ran out before
+	Err      error // nil if the frame was delivered
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/streamroom/streamroom/shared/chat"
 )
 
 // batch is the work that one Push hands out to its workers. A post is with one
@@ -14,8 +16,8 @@ import (
 type batch struct {
 	*Pusher
 	credentials aws.Credentials
-	posts       []Post
-	results     []Result
+	posts       []chat.Post
+	results     []chat.Delivery
 
 	mu    sync.Mutex
 	next  int     // the first post that was never tried
@@ -88,24 +90,24 @@ func (b *batch) work(ctx context.Context) {
 }
 
 // try makes one attempt. retryable says that another one may succeed.
-func (b *batch) try(ctx context.Context, post Post, hash *payloadHash) (o Outcome, retryable bool, err error) {
+func (b *batch) try(ctx context.Context, post chat.Post, hash *payloadHash) (o chat.Outcome, retryable bool, err error) {
 	attempt, cancel := context.WithTimeout(ctx, PostTimeout)
 	defer cancel()
 	req, err := b.request(attempt, post, hash.of(post.Data))
 	if err != nil {
-		return Undelivered, false, err
+		return chat.Undelivered, false, err
 	}
 	resp, err := b.transport.RoundTrip(req)
 	switch {
 	case err == nil:
 	case ctx.Err() != nil:
-		return Undelivered, false, fmt.Errorf("no answer in time: %w", context.Cause(ctx))
+		return chat.Undelivered, false, fmt.Errorf("no answer in time: %w", context.Cause(ctx))
 	case attempt.Err() != nil:
 		// Not tried again: a connection that hangs would take a worker for as
 		// long again, and the frame may well have arrived.
-		return Undelivered, false, errNoAnswer
+		return chat.Undelivered, false, errNoAnswer
 	default:
-		return Undelivered, true, fmt.Errorf("send post: %w", err)
+		return chat.Undelivered, true, fmt.Errorf("send post: %w", err)
 	}
 	defer resp.Body.Close()
 	return readAnswer(attempt, resp)

@@ -44,6 +44,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+
+	"github.com/streamroom/streamroom/shared/chat"
 )
 
 const (
@@ -89,58 +91,6 @@ type Config struct {
 	// Jitter spreads retries: a number from 0 up to, not including, 1. Nil
 	// means random. It is called from several goroutines.
 	Jitter func() float64
-}
-
-// Post is one frame for one connection. Data may be shared by many posts, and
-// must not change afterwards: after a timeout the transport may still read it.
-type Post struct {
-	ConnectionID string
-	Data         []byte
-}
-
-// Outcome is what became of a post.
-type Outcome int
-
-const (
-	// Undelivered says that nothing shows that the frame arrived: it was
-	// refused, or failed to the last attempt, or time ran out, perhaps on the
-	// way back. It is the zero value.
-	Undelivered Outcome = iota
-	// Delivered says that API Gateway took the frame. A client whose network is
-	// gone may miss it nonetheless.
-	Delivered
-	// Gone says that API Gateway knows no such connection: it has ended, or its
-	// handshake hasn't.
-	Gone
-)
-
-// String returns the outcome as one lower-case word, for logs.
-func (o Outcome) String() string {
-	switch o {
-	case Delivered:
-		return "delivered"
-	case Gone:
-		return "gone"
-	case Undelivered:
-		return "undelivered"
-	}
-	return fmt.Sprintf("Outcome(%d)", int(o))
-}
-
-// Result is what became of one post.
-type Result struct {
-	Outcome Outcome
-
-	// Attempts is the number of requests made; 0 if time ran out before.
-	Attempts int
-
-	// Err is nil if the frame was delivered. After an answer it holds what the
-	// SDK's client would return: errors.As finds *types.GoneException,
-	// *types.ForbiddenException, *types.PayloadTooLargeException,
-	// *types.LimitExceededException or another smithy.APIError, and
-	// *awshttp.ResponseError with the status and the request's id. If time ran
-	// out it holds the context's error.
-	Err error
 }
 
 // ErrEmpty is the error of a post without connection id or without data, which
@@ -195,8 +145,14 @@ func New(c Config) (*Pusher, error) {
 // Push posts every post and returns when the last one has its result, at ctx's
 // end at the latest; result i belongs to post i. No goroutine of it outlives
 // the call. Posts to one connection may arrive in any order.
-func (p *Pusher) Push(ctx context.Context, posts []Post) []Result {
-	results := make([]Result, len(posts))
+//
+// After an answer, a delivery's Err holds what the SDK's client would return:
+// errors.As finds *types.GoneException, *types.ForbiddenException,
+// *types.PayloadTooLargeException, *types.LimitExceededException or another
+// smithy.APIError, and *awshttp.ResponseError with the status and the request's
+// id. If time ran out it holds the context's error.
+func (p *Pusher) Push(ctx context.Context, posts []chat.Post) []chat.Delivery {
+	results := make([]chat.Delivery, len(posts))
 	if len(posts) == 0 {
 		return results
 	}
