@@ -67,8 +67,9 @@ export class API {
    * @param {{limit?: number, cursor?: string}} page
    * @returns {Promise<{rooms: RoomSummary[], cursor?: string}>} newest message first
    */
-  rooms(page = {}) {
-    return this.#call("GET", `/rooms${query(page)}`);
+  async rooms(page = {}) {
+    const { rooms, cursor } = await this.#call("GET", `/rooms${query(page)}`);
+    return { rooms: rooms ?? [], cursor };
   }
 
   /**
@@ -102,16 +103,18 @@ export class API {
    * @param {{limit?: number, before?: string, after?: string}} page
    * @returns {Promise<{messages: Message[], cursor?: string}>} newest first; with after, oldest first
    */
-  messages(chatRoomId, page = {}) {
-    return this.#call("GET", `/rooms/${encodeURIComponent(chatRoomId)}/messages${query(page)}`);
+  async messages(chatRoomId, page = {}) {
+    const { messages, cursor } = await this.#call("GET", `/rooms/${encodeURIComponent(chatRoomId)}/messages${query(page)}`);
+    return { messages: messages ?? [], cursor };
   }
 
   /**
    * @param {Record<string, string>} rooms per room, the id after which to answer; at most 100 rooms
    * @returns {Promise<{rooms: Record<string, {messages: Message[], more: boolean}>}>} oldest first
    */
-  sync(rooms) {
-    return this.#call("POST", "/sync", { rooms });
+  async sync(rooms) {
+    const answer = await this.#call("POST", "/sync", { rooms });
+    return { rooms: answer.rooms ?? {} };
   }
 
   /**
@@ -153,7 +156,7 @@ export class API {
         signal: AbortSignal.timeout(ANSWER_WITHIN),
       });
     } catch (err) {
-      throw Failure.from(err);
+      throw Failure.ofFetch(err);
     }
   }
 }

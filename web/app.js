@@ -132,7 +132,7 @@ class App {
     chat.on("rooms", () => this.#roomsChanged());
     chat.on("message", (message) => this.#arrived(message));
     chat.on("member", (change) => this.#memberChanged(change));
-    chat.on("failure", (failure) => console.warn(failure.code, failure.message));
+    chat.on("failure", report);
 
     this.#signIn.hide();
     this.#chatElement.hidden = false;
@@ -188,9 +188,10 @@ class App {
     try {
       await chat.open(id);
     } catch (err) {
+      report(Failure.from(err));
       if (id === this.#room) this.#roomFailure = Failure.from(err);
     }
-    this.#draw();
+    if (this.#chat) this.#drawNow(this.#chat); // what isn't shown can't have the focus
     if (id === this.#room && FINE.matches && !document.querySelector("dialog[open]")) this.#composer.focus();
   }
 
@@ -203,7 +204,7 @@ class App {
       this.#details = details;
       this.#membersDialog.show(details?.members ?? [], { me: this.#me, count: details?.memberCount ?? 0 });
     } catch (err) {
-      console.warn("read the room:", Failure.from(err).code);
+      report(Failure.from(err));
     }
     this.#draw();
   }
@@ -346,6 +347,15 @@ class App {
     retry.addEventListener("click", () => void this.#open(this.#room));
     return noteOf("This room can’t be shown", describe(failure), el("br"), retry);
   }
+}
+
+/**
+ * Leaves a note for developers.
+ * @param {Failure} failure
+ */
+function report(failure) {
+  if (failure.code === "unexpected") console.error(failure.cause);
+  else console.warn(failure.code, failure.message);
 }
 
 /**

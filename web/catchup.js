@@ -127,13 +127,14 @@ export class CatchUp {
     }
     const count = (answers.get(chatRoomId) ?? 0) + 1;
     answers.set(chatRoomId, count);
-    const last = answer.messages.at(-1);
+    const messages = answer.messages ?? [];
+    const last = messages.at(-1);
     if (answer.more && count >= ANSWERS) {
       await this.#on.behind(timeline);
       return;
     }
     if (answer.more && last) this.#wanted.set(chatRoomId, last.messageId);
-    this.#on.synced(timeline, timeline.synced(answer.messages));
+    this.#on.synced(timeline, timeline.synced(messages));
     if (!answer.more) this.look(timeline);
   }
 

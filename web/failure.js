@@ -3,7 +3,7 @@
 /** A request or a frame that was refused or could not be made. */
 export class Failure extends Error {
   /**
-   * @param {string} code one of the server's codes, or `network`, `timeout`, `unavailable`
+   * @param {string} code one of the server's codes, or `network`, `timeout`, `unavailable`, `unexpected`
    * @param {string} message what happened, for people
    * @param {{status?: number, cause?: unknown}} [more] status is the HTTP status where there was one
    */
@@ -15,11 +15,23 @@ export class Failure extends Error {
   }
 
   /**
+   * What isn't a Failure is a mistake in the program.
    * @param {unknown} err anything thrown
    * @returns {Failure}
    */
   static from(err) {
     if (err instanceof Failure) return err;
+    return new Failure("unexpected", `This was not expected: ${err}`, { cause: err });
+  }
+
+  /**
+   * @param {unknown} err what fetch threw
+   * @returns {Failure}
+   */
+  static ofFetch(err) {
+    if (err instanceof DOMException && err.name === "TimeoutError") {
+      return new Failure("timeout", "The server took too long.", { cause: err });
+    }
     return new Failure("network", "The server could not be reached.", { cause: err });
   }
 }

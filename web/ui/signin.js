@@ -36,7 +36,7 @@ export async function localToken(tokenURL, user) {
       credentials: "omit",
     });
   } catch (err) {
-    throw Failure.from(err);
+    throw Failure.ofFetch(err);
   }
   if (!response.ok) {
     const failure = await failureOf(response);

@@ -62,6 +62,7 @@ const FAILURES = {
   timeout: "The server took too long. Try again.",
   unavailable: "The server can’t answer just now. Try again in a moment.",
   internal: "Something went wrong on the server. Try again.",
+  unexpected: "Something went wrong in this page. Reload it to go on.",
   rate_limited: "That was a little fast. Wait a second, then try again.",
   not_a_member: "You are not a member of this room.",
   forbidden: "Only an owner of the room may do that.",

@@ -1,0 +1,279 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	cdplog "github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+)
+
+// patience is how long a page may take for anything before a test gives up.
+const patience = 15 * time.Second
+
+// browser is one Chromium for all tests here; TestMain ends it.
+var browser struct {
+	once   sync.Once
+	ctx    context.Context
+	cancel context.CancelFunc
+	err    error
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if browser.cancel != nil {
+		browser.cancel()
+	}
+	os.Exit(code)
+}
+
+// startBrowser returns the browser, started at first use. It skips the test where
+// no Chromium is installed: the browser client can't be tested without a browser.
+func startBrowser(t *testing.T) context.Context {
+	t.Helper()
+	var path string
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if found, err := exec.LookPath(name); err == nil {
+			path = found
+			break
+		}
+	}
+	if path == "" {
+		t.Skip("no Chromium is installed (looked for chromium, chromium-browser, google-chrome)")
+	}
+	browser.once.Do(func() {
+		options := append(chromedp.DefaultExecAllocatorOptions[:],
+			chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
+			chromedp.Flag("disable-component-update", true),
+			chromedp.WindowSize(1200, 800),
+		)
+		// The browser outlives the test that happens to start it.
+		alloc, cancel := chromedp.NewExecAllocator(context.Background(), options...)
+		browser.ctx, browser.cancel = chromedp.NewContext(alloc)
+		stop := browser.cancel
+		browser.cancel = func() { stop(); cancel() }
+		browser.err = chromedp.Do(browser.ctx)
+	})
+	if browser.err != nil {
+		t.Fatalf("start %s: %v", path, browser.err)
+	}
+	return browser.ctx
+}
+
+// page is a tab of its own, with its own storage.
+type page struct {
+	t   *testing.T
+	ctx context.Context
+}
+
+// openPage opens a URL in a new tab. What the page throws or reports, violations of
+// its policy among it, fails the test; lost connections don't.
+func openPage(t *testing.T, url string) *page {
+	t.Helper()
+	ctx, cancel := chromedp.NewContext(startBrowser(t), chromedp.WithNewBrowserContext())
+	t.Cleanup(cancel)
+	p := &page{t: t, ctx: ctx}
+	// The first action ties the tab to its context: this one has no timeout.
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	var problems []string
+	report := func(text string) {
+		mu.Lock()
+		defer mu.Unlock()
+		problems = append(problems, text)
+	}
+	err := chromedp.Listen(ctx, func(ev any) {
+		switch ev := ev.(type) {
+		case *runtime.EventExceptionThrown:
+			report(ev.ExceptionDetails.Text)
+		case *cdplog.EventEntryAdded:
+			if ev.Entry.Level == cdplog.EntryLevelError && ev.Entry.Source != cdplog.EntrySourceNetwork {
+				report(ev.Entry.Text)
+			}
+		case *runtime.EventConsoleAPICalled:
+			if ev.Type == runtime.ConsoleAPICalledTypeError {
+				report(fmt.Sprint("console.error: ", ev.Args[0].Description))
+			}
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, problem := range problems {
+			t.Errorf("the page reported: %s", problem)
+		}
+	})
+	p.run(chromedp.Navigate(url))
+	return p
+}
+
+// signedIn opens the page and signs in.
+func signedIn(t *testing.T, f *fake, user string) *page {
+	t.Helper()
+	p := openPage(t, f.URL+"/")
+	p.until(`document.activeElement?.dataset.testid === "signin-name"`)
+	p.typed(user + "\r")
+	p.until(`document.querySelector("[data-testid=connection-state]").textContent === "Connected"`)
+	p.until(`document.querySelector("[data-testid=room-item]") !== null`)
+	return p
+}
+
+func (p *page) run(steps ...chromedp.Action[chromedp.Void]) {
+	p.t.Helper()
+	for _, step := range steps {
+		value(p, step)
+	}
+}
+
+// value runs an action and returns what it gives.
+func value[T any](p *page, action chromedp.Action[T]) T {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	v, err := chromedp.Run(ctx, action)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return v
+}
+
+// eval evaluates JavaScript.
+func eval[T any](p *page, js string) T {
+	p.t.Helper()
+	return value(p, chromedp.Evaluate[T](js))
+}
+
+// do runs JavaScript.
+func (p *page) do(js string) {
+	p.t.Helper()
+	eval[chromedp.Void](p, js)
+}
+
+// until waits until JavaScript says true. (chromedp.Poll makes code from strings,
+// which the page's policy forbids.)
+func (p *page) until(js string) {
+	p.t.Helper()
+	deadline := time.NewTimer(patience)
+	defer deadline.Stop()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if eval[bool](p, "Boolean("+js+")") {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-deadline.C:
+			p.t.Fatalf("not within %v: %s\nthe page says:\n%s", patience, js, eval[string](p, "document.body.innerText"))
+		}
+	}
+}
+
+// typed sends keys to whatever has the focus.
+func (p *page) typed(keys string) {
+	p.t.Helper()
+	p.run(chromedp.KeyEvent(keys))
+}
+
+// click clicks the element with this data-testid.
+func (p *page) click(testid string) {
+	p.t.Helper()
+	p.run(chromedp.Click(chromedp.CSS(`[data-testid="`+testid+`"]`), chromedp.NodeVisible))
+}
+
+// send writes a message and sends it with Enter.
+func (p *page) send(text string) {
+	p.t.Helper()
+	p.run(chromedp.SendKeys(chromedp.CSS(`[data-testid="composer-input"]`), text+"\r"))
+}
+
+// openRoom opens a room from the list.
+func (p *page) openRoom(id string) {
+	p.t.Helper()
+	item := `[data-testid="room-item"][data-room-id="` + id + `"]`
+	p.until(`document.querySelector('` + item + `') !== null`)
+	p.run(chromedp.Click(chromedp.CSS(item), chromedp.NodeVisible))
+	p.until(`document.querySelector('` + item + `').ariaCurrent === "page"`)
+}
+
+// texts returns what the messages say, in the order shown.
+func (p *page) texts() []string {
+	p.t.Helper()
+	return eval[[]string](p, `[...document.querySelectorAll("[data-testid=message] .text")].map((e) => e.textContent)`)
+}
+
+// shows waits until exactly these messages are shown, all stored.
+func (p *page) shows(want ...string) {
+	p.t.Helper()
+	texts, err := json.Marshal(want)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.until(`JSON.stringify([...document.querySelectorAll("[data-testid=message][data-status=sent] .text")].map((e) => e.textContent)) === JSON.stringify(` + string(texts) + `)`)
+	if got := p.texts(); len(got) != len(want) {
+		p.t.Errorf("shown: %q, want %q", got, want)
+	}
+}
+
+// screenshot keeps a picture where STREAMROOM_SCREENSHOTS names a folder.
+func (p *page) screenshot(name string) {
+	p.t.Helper()
+	dir := os.Getenv("STREAMROOM_SCREENSHOTS")
+	if dir == "" {
+		return
+	}
+	picture := value(p, chromedp.CaptureScreenshot())
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		p.t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, name+".png"), picture, 0o600); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// look sets how the page is looked at: its size in pixels, and "light" or "dark".
+func (p *page) look(width, height int64, scheme string) {
+	p.t.Helper()
+	p.run(chromedp.EmulateViewport(width, height), chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
+		})
+		return err
+	}))
+}
+
+// clickID clicks the element with this id.
+func clickID(id string) chromedp.Action[chromedp.Void] {
+	return chromedp.Click(chromedp.CSS("#"+id), chromedp.NodeVisible)
+}
+
+// poll waits until ok.
+func poll(t *testing.T, ok func() bool) {
+	t.Helper()
+	deadline := time.NewTimer(patience)
+	defer deadline.Stop()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-deadline.C:
+			t.Fatalf("not within %v", patience)
+		}
+	}
+}

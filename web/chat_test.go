@@ -1,0 +1,291 @@
+package web
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/streamroom/streamroom/shared/wire"
+)
+
+func TestTwoPeopleChat(t *testing.T) {
+	f := newFake(t)
+	alice, bob := signedIn(t, f, "alice"), signedIn(t, f, "bob")
+	alice.until(`document.body.innerText.includes("Nothing has been said yet")`)
+	alice.send("Good morning")
+	alice.shows("Good morning")
+	bob.shows("Good morning")
+	bob.send("お早うございます")
+	bob.shows("Good morning", "お早うございます")
+	alice.shows("Good morning", "お早うございます")
+	alice.until(`document.querySelector("[data-testid=room-item]").innerText.includes("bob: お早うございます")`)
+
+	storage := eval[string](alice, `JSON.stringify({...sessionStorage})`)
+	if strings.Contains(storage, "e30.") || !strings.Contains(storage, "alice") {
+		t.Errorf("session storage is %s: want the name, and no token", storage)
+	}
+}
+
+func TestShiftEnterBreaksALine(t *testing.T) {
+	f := newFake(t)
+	alice := signedIn(t, f, "alice")
+	alice.until(`document.activeElement?.dataset.testid === "composer-input"`)
+	alice.until(`document.querySelector("[data-testid=composer-send]").disabled`)
+	alice.typed("one")
+	alice.do(`document.activeElement.dispatchEvent(new KeyboardEvent("keydown", {key: "Enter", shiftKey: true, bubbles: true, cancelable: true}))`)
+	alice.do(`document.execCommand("insertLineBreak")`)
+	// The Enter that ends a Japanese word sends nothing.
+	alice.do(`document.activeElement.dispatchEvent(new KeyboardEvent("keydown", {key: "Enter", isComposing: true, bubbles: true, cancelable: true}))`)
+	alice.typed("two\r")
+	alice.shows("one\ntwo")
+}
+
+func TestContentStaysText(t *testing.T) {
+	f := newFake(t)
+	attack := `<img src=x onerror="document.title='owned'"><script>document.title='owned'</script>`
+	alice, bob := signedIn(t, f, "alice"), signedIn(t, f, `<b>bob</b>`)
+	bob.send(attack)
+	alice.shows(attack)
+	found := eval[int](alice, `document.querySelectorAll("#chat img, #chat script, #chat b").length`)
+	title := eval[string](alice, `document.title`)
+	if found != 0 || strings.Contains(title, "owned") {
+		t.Errorf("content became markup: %d elements, title %q", found, title)
+	}
+}
+
+func TestResumeAfterALostConnection(t *testing.T) {
+	f := newFake(t)
+	alice, bob := signedIn(t, f, "alice"), signedIn(t, f, "bob")
+	alice.send("before")
+	bob.shows("before")
+
+	// The server stores what alice sends next, but its ack and broadcast are lost with the connection.
+	f.with(func() {
+		f.mute = true
+		f.deliver = func(*fakeConn, wire.Message) []wire.Message { return nil }
+	})
+	alice.send("in between")
+	alice.until(`document.querySelector("[data-status=sending]") !== null`)
+	poll(t, func() bool { return f.count("general", "in between") == 1 })
+	f.with(func() { f.down, f.mute, f.deliver = true, false, nil })
+	f.dropAll()
+	alice.until(`document.querySelector("[data-testid=connection-state]").dataset.state !== "online"`)
+	alice.until(`!document.getElementById("banner").hidden`)
+	alice.screenshot("reconnecting")
+	f.say("general", "carol", "while you were away")
+	alice.send("when back")
+	f.with(func() { f.down = false })
+
+	want := []string{"before", "in between", "while you were away", "when back"}
+	alice.shows(want...)
+	bob.shows(want...)
+	for _, text := range want {
+		if n := f.count("general", text); n != 1 {
+			t.Errorf("%q is stored %d times", text, n)
+		}
+	}
+	alice.until(`document.querySelector("[data-testid=connection-state]").textContent === "Connected"`)
+}
+
+func TestHolesAreFilledAndDuplicatesDropped(t *testing.T) {
+	f := newFake(t)
+	alice := signedIn(t, f, "alice")
+	alice.send("1")
+	alice.shows("1")
+	f.with(func() {
+		f.deliver = func(_ *fakeConn, m wire.Message) []wire.Message {
+			if m.Content == "2" {
+				return nil
+			}
+			return []wire.Message{m, m}
+		}
+	})
+	for i := 2; i <= 4; i++ {
+		f.say("general", "bob", fmt.Sprint(i))
+	}
+	alice.shows("1", "2", "3", "4")
+}
+
+func TestEarlierMessages(t *testing.T) {
+	f := newFake(t)
+	f.fill("general", 120, time.Now(), func(i int) (string, string) { return "bob", fmt.Sprint(i + 1) })
+	alice := signedIn(t, f, "alice")
+	alice.until(`document.querySelectorAll("[data-testid=message]").length === 50`)
+	if got := alice.texts(); got[0] != "71" || got[49] != "120" {
+		t.Errorf("the newest page is %s to %s", got[0], got[49])
+	}
+	alice.do(`document.getElementById("scroller").scrollTop = 0`)
+	alice.until(`document.querySelectorAll("[data-testid=message]").length === 100`)
+	// What was in view stays in view, so the start is reached again only by scrolling.
+	top := eval[float64](alice, `document.getElementById("scroller").scrollTop`)
+	if top < 500 {
+		t.Errorf("after older messages came the view is at %v: it did not stay where it was", top)
+	}
+	alice.do(`document.getElementById("scroller").scrollTop = 0`)
+	alice.until(`document.querySelectorAll("[data-testid=message]").length === 120`)
+	alice.until(`document.querySelector("[data-testid=older]").hidden`)
+	if got := alice.texts(); got[0] != "1" || !slices.IsSortedFunc(got, func(a, b string) int { return len(a) - len(b) }) {
+		t.Errorf("history is out of order: %q", got)
+	}
+}
+
+func TestNewMessagesWhileReadingEarlierOnes(t *testing.T) {
+	f := newFake(t)
+	f.fill("general", 45, time.Now(), func(i int) (string, string) { return "bob", fmt.Sprint(i) })
+	alice := signedIn(t, f, "alice")
+	alice.until(`document.querySelectorAll("[data-testid=message]").length === 45`)
+	alice.do(`document.getElementById("scroller").scrollTop = 400`)
+	alice.until(`!document.getElementById("newest").hidden`)
+	f.say("general", "bob", "look")
+	alice.until(`document.getElementById("newest").innerText === "1 new message"`)
+	alice.run(clickID("newest"))
+	alice.until(`document.getElementById("newest").hidden`)
+}
+
+func TestRoomsAndMembers(t *testing.T) {
+	f := newFake(t)
+	alice, bob, carol := signedIn(t, f, "alice"), signedIn(t, f, "bob"), signedIn(t, f, "carol")
+	alice.click("new-room")
+	alice.typed("Weekend\t")
+	alice.typed("bob, bob ,\r")
+	alice.until(`document.getElementById("room-name").textContent === "Weekend"`)
+	bob.openRoom("room-1")
+	alice.send("Hiking on Saturday?")
+	bob.shows("Hiking on Saturday?")
+
+	alice.click("members")
+	alice.until(`document.querySelectorAll("[data-testid=member]").length === 2`)
+	alice.run(clickID("member-name"))
+	alice.typed("carol\r")
+	alice.until(`document.querySelectorAll("[data-testid=member]").length === 3`)
+	carol.openRoom("room-1")
+	carol.shows("Hiking on Saturday?")
+	bob.until(`document.getElementById("room-members").innerText === "3 members"`)
+
+	// A message elsewhere moves its room up and marks it unread.
+	f.say("general", "dave", "anyone?")
+	bob.until(`document.querySelector("[data-testid=room-item]").dataset.roomId === "general"`)
+	bob.until(`document.querySelector("[data-testid=room-item] .badge").innerText === "1"`)
+	bob.until(`document.title === "(1) Streamroom"`)
+}
+
+func TestRefusedMessages(t *testing.T) {
+	f := newFake(t)
+	alice := signedIn(t, f, "alice")
+	tries := 0
+	f.with(func() {
+		f.refuse = func(frame wire.ClientFrame) any {
+			switch {
+			case frame.Content == "never":
+				return wire.Error{Type: wire.TypeError, Code: "not_a_member", Message: "no", ClientMessageID: frame.ClientMessageID}
+			case tries < 2:
+				tries++
+				return map[string]string{"message": "Internal server error", "connectionId": "c=", "requestId": "r="}
+			default:
+				return nil
+			}
+		}
+	})
+	alice.send("the gateway fails at this twice")
+	alice.shows("the gateway fails at this twice")
+	alice.send("never")
+	alice.until(`document.querySelector("[data-status=failed]")?.innerText.includes("You are not a member of this room.")`)
+	alice.send("goes on")
+	alice.until(`document.querySelectorAll("[data-status=sent]").length === 2`)
+	f.with(func() { f.refuse = nil })
+	alice.click("retry")
+	alice.shows("the gateway fails at this twice", "goes on", "never")
+}
+
+func TestSignInProblems(t *testing.T) {
+	f := newFake(t)
+	p := openPage(t, f.URL+"/")
+	p.until(`document.activeElement?.dataset.testid === "signin-name"`)
+	p.screenshot("signin-light")
+	for _, tt := range []struct{ name, problem string }{
+		{"", "Type a name first."},
+		{"a#b", "can’t have #"},
+		{"refused", "this name is not allowed here"},
+	} {
+		p.do(`document.getElementById("signin-name").value = ""`)
+		p.typed(tt.name + "\r")
+		p.until(fmt.Sprintf(`document.getElementById("signin-error").textContent.includes(%q)`, tt.problem))
+	}
+}
+
+func TestUnitsInTheBrowser(t *testing.T) {
+	f := newFake(t)
+	p := openPage(t, f.URL+"/testdata/unit.html")
+	p.until(`globalThis.results !== undefined`)
+	results := eval[[]struct {
+		Name    string `json:"name"`
+		Problem string `json:"problem"`
+	}](p, `results`)
+	if len(results) == 0 {
+		t.Fatal("no test ran")
+	}
+	for _, r := range results {
+		t.Run(r.Name, func(t *testing.T) {
+			if r.Problem != "" {
+				t.Error(r.Problem)
+			}
+		})
+	}
+}
+
+// TestLooks shows the page with a conversation in it, to be looked at.
+func TestLooks(t *testing.T) {
+	f := newFake(t)
+	f.with(func() {
+		f.rooms["weekend"] = &fakeRoom{name: "Weekend", members: []string{"alice", "bob", "carol"}}
+		f.rooms["release"] = &fakeRoom{name: "Release 1.0: who does what, and until when", members: []string{"bob", "alice"}}
+		f.rooms["books"] = &fakeRoom{name: "كتب", members: []string{"alice", "dana"}}
+	})
+	yesterday := time.Now().Add(-26 * time.Hour)
+	f.fill("books", 1, yesterday, func(int) (string, string) { return "dana", "هل انتهيت من قراءة الكتاب؟" })
+	f.fill("release", 1, yesterday, func(int) (string, string) {
+		return "bob", "I have the changelog; could you read it once more before tonight?"
+	})
+	f.fill("general", 3, yesterday, func(i int) (string, string) {
+		return "bob", []string{"Morning, all", "The new build is on the test stage", "Tell me if anything looks odd"}[i]
+	})
+	f.fill("general", 9, time.Now().Add(-3*time.Minute), func(i int) (string, string) {
+		lines := [][2]string{
+			{"carol", "Looks good from here."},
+			{"carol", "One thing: the room list takes a moment on my phone. Not slow, but I noticed it, and I would rather say so now than after the release."},
+			{"alice", "I’ll look at it this afternoon."},
+			{"bob", "Thanks!"},
+			{"dana", "مرحبا بالجميع، هل يمكنكم قراءة هذا؟"},
+			{"alice", "Yes, and right to left at that"},
+			{"bob", "Averylongwordthathasnobreakinit" + strings.Repeat("andgoeson", 14)},
+			{"carol", "Two lines,\nas they were written"},
+			{"alice", "Perfect. Lunch at half past twelve?"},
+		}
+		return lines[i][0], lines[i][1]
+	})
+	alice := signedIn(t, f, "alice")
+	alice.until(`document.querySelectorAll("[data-testid=message]").length === 12`)
+	f.say("weekend", "bob", "Who brings the map?")
+	alice.until(`document.querySelector(".badge:not([hidden])") !== null`)
+	alice.do(`document.getElementById("composer-input").focus()`)
+	for _, scheme := range []string{"light", "dark"} {
+		alice.look(1200, 800, scheme)
+		alice.screenshot("desktop-" + scheme)
+		alice.look(390, 780, scheme)
+		alice.screenshot("phone-" + scheme)
+		width := eval[float64](alice, `document.documentElement.scrollWidth`)
+		if width > 390 {
+			t.Errorf("%s: the page is %v px wide on a phone of 390", scheme, width)
+		}
+	}
+	alice.do(`location.hash = "#/"`)
+	alice.until(`document.getElementById("conversation").offsetParent === null`)
+	alice.screenshot("phone-rooms")
+	alice.look(1200, 800, "light")
+	alice.openRoom("weekend")
+	alice.click("members")
+	alice.until(`document.querySelectorAll("[data-testid=member]").length === 3`)
+	alice.screenshot("members")
+}

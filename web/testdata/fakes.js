@@ -1,0 +1,179 @@
+// Stand-ins for what a client meets: time, the network, the API.
+
+import { Streamroom } from "/streamroom.js";
+import { firstIdAt } from "/ulid.js";
+
+/** When the fake clock starts (ms since 1970). */
+export const START = 1_700_000_000_000;
+
+/** An id `seconds` after the start. */
+export const idAt = (seconds) => firstIdAt(START + seconds * 1000);
+
+/** Lets everything that is ready run. */
+export const settle = () => new Promise((resolve) => setTimeout(resolve));
+
+export class FakeClock {
+  #now = START;
+  #timers = [];
+
+  now = () => this.#now;
+  /** Always the middle: jitter does nothing, back-offs are half of their limit. */
+  random = () => 0.5;
+
+  after = (ms, call) => {
+    const timer = { at: this.#now + ms, call };
+    this.#timers.push(timer);
+    return () => {
+      this.#timers = this.#timers.filter((t) => t !== timer);
+    };
+  };
+
+  async advance(ms) {
+    const end = this.#now + ms;
+    await settle();
+    for (;;) {
+      const [next] = this.#timers.filter((t) => t.at <= end).sort((a, b) => a.at - b.at);
+      if (!next) break;
+      this.#timers = this.#timers.filter((t) => t !== next);
+      this.#now = Math.max(this.#now, next.at);
+      next.call();
+      await settle();
+    }
+    this.#now = end;
+  }
+}
+
+/** A WebSocket whose other end is the test. */
+export class FakeSocket {
+  static all = [];
+  static get last() {
+    return FakeSocket.all.at(-1);
+  }
+
+  sent = [];
+  closed = false;
+
+  constructor(url, protocols) {
+    this.url = url;
+    this.protocols = protocols;
+    FakeSocket.all.push(this);
+  }
+
+  send(data) {
+    this.sent.push(JSON.parse(data));
+  }
+
+  close() {
+    this.closed = true;
+  }
+
+  open() {
+    this.onopen?.();
+  }
+
+  /** What was sent of a kind. */
+  actions(action) {
+    return this.sent.filter((f) => f.action === action);
+  }
+
+  receive(...frames) {
+    for (const frame of frames) this.onmessage?.({ data: JSON.stringify(frame) });
+  }
+
+  lose() {
+    this.onclose?.({ code: 1006, reason: "" });
+  }
+}
+
+/** A token that ends `seconds` after the start; nobody signed it. */
+export const tokenUntil = (seconds) => `e30.${btoa(JSON.stringify({ exp: START / 1000 + seconds })).replaceAll("=", "")}.e30`;
+
+/** An HTTP answer that is there at once. */
+export class Answer {
+  constructor(status, body) {
+    this.status = status;
+    this.ok = status < 300;
+    this.json = async () => {
+      if (body === undefined) throw new SyntaxError("no JSON");
+      return body;
+    };
+  }
+}
+
+/** A client, and everything around it. */
+export class World {
+  clock = new FakeClock();
+  /** Requests made: [method, path with query, body]. */
+  requests = [];
+  /** Answers by "METHOD /path": a body, an Answer, or a function of body and query that gives one. */
+  answers = {
+    "GET /rooms": { rooms: [] },
+    "POST /sync": ({ rooms }) => ({ rooms: Object.fromEntries(Object.keys(rooms).map((id) => [id, { messages: [], more: false }])) }),
+  };
+  events = [];
+  tokens = 0;
+  token = () => tokenUntil(3600 * 24);
+
+  constructor() {
+    FakeSocket.all = [];
+    this.chat = new Streamroom({
+      webSocketURL: "ws://test/stage",
+      apiURL: "http://test/api/",
+      token: async () => {
+        this.tokens++;
+        return this.token();
+      },
+      clock: this.clock,
+      WebSocket: FakeSocket,
+      fetch: (url, init) => this.#fetch(url, init),
+    });
+    this.chat.on("message", (m) => this.events.push(m.content));
+  }
+
+  async #fetch(url, { method, body }) {
+    const { pathname, search, searchParams } = new URL(url);
+    const path = pathname.replace("/api", "");
+    const sent = body && JSON.parse(body);
+    this.requests.push([method, path + search, sent]);
+    const answer = this.answers[`${method} ${path}`];
+    const value = typeof answer === "function" ? answer(sent, searchParams) : answer;
+    return value instanceof Answer ? value : new Answer(value === undefined ? 404 : 200, value);
+  }
+
+  asked(what) {
+    return this.requests.filter(([method, path]) => `${method} ${path}`.startsWith(what));
+  }
+
+  /** The connection comes up and answers its first ping. */
+  async connect() {
+    this.chat.start();
+    await this.up();
+  }
+
+  async up() {
+    await settle();
+    FakeSocket.last.open();
+    FakeSocket.last.receive({ type: "pong", connectionId: "c=", userId: "alice" });
+    await settle();
+  }
+
+  /** Opens a room that has these messages. */
+  async open(room, ...messages) {
+    this.answers[`GET /rooms/${room}/messages`] = { messages: messages.toReversed() };
+    await this.chat.open(room);
+  }
+
+  contents(room) {
+    return this.chat.timeline(room).messages.map((m) => m.content).join(" ");
+  }
+}
+
+/** A message as the API gives it. */
+export const stored = (seconds, content, more = {}) => ({
+  chatRoomId: "r", messageId: idAt(seconds), senderId: "bob", content, timestamp: START + seconds * 1000, ...more,
+});
+
+/** A message as it is broadcast. */
+export const live = (seconds, content, previous, more = {}) => ({
+  type: "message", ...stored(seconds, content), previousMessageId: previous === null ? null : idAt(previous), ...more,
+});

@@ -1,0 +1,506 @@
+// Tests of the client library, run in the browser that it is for. The page's title
+// and globalThis.results say how they went.
+
+import { unpack } from "/frames.js";
+import { RoomList } from "/rooms.js";
+import { Failure } from "/streamroom.js";
+import { Timeline } from "/timeline.js";
+import { FIRST_ID, firstIdAt, timeOf } from "/ulid.js";
+import { Answer, FakeSocket, START, World, idAt, live, settle, stored, tokenUntil } from "./fakes.js";
+
+const MINUTE = 60_000;
+const tests = [];
+const test = (name, run) => tests.push({ name, run });
+
+function equal(got, want, what = "got") {
+  const [g, w] = [JSON.stringify(got), JSON.stringify(want)];
+  if (g !== w) throw new Error(`${what} ${g}, want ${w}`);
+}
+
+// Ids and frames
+
+test("an id's time survives a round trip", () => {
+  for (const ms of [0, 1, 31, 32, START, 2 ** 48 - 1]) equal(timeOf(firstIdAt(ms)), ms);
+  equal(firstIdAt(-1), FIRST_ID);
+  equal(timeOf("01ARZ3NDEKTSV4RRFFQ69G5FAV"), 1469922850259);
+});
+
+test("batches are unpacked, garbage is not a frame", () => {
+  equal(unpack('{"type":"batch","frames":[{"type":"a"},{"type":"batch","frames":[{"type":"b"}]},7,null]}').map((f) => f.type), ["a", "b"]);
+  equal(unpack('{"message": "Internal server error", "connectionId":"X=", "requestId":"Y="}')[0].type, "gateway");
+  for (const bad of ["", "{", "7", "null", "[]", "{}", '{"type":7}', '{"type":"batch"}', undefined, new Blob()]) equal(unpack(bad), []);
+});
+
+// Timeline
+
+const loaded = (...messages) => {
+  const t = new Timeline("r");
+  t.readNewest(messages.toReversed(), undefined);
+  return t;
+};
+const contents = (t) => t.messages.map((m) => m.content).join("");
+
+test("messages are in the order of their ids, each once", () => {
+  const t = loaded(stored(1, "a"));
+  equal([3, 2, 4, 3].map((s) => t.add(live(s, String(s), s - 1))), ["new", "new", "new", "known"]);
+  equal(contents(t), "a234");
+});
+
+test("what is contiguous moves over known predecessors only", () => {
+  const t = loaded(stored(1, "a"));
+  t.add(live(2, "b", 1));
+  equal(t.contiguous, idAt(2));
+  t.add(live(4, "d", 3));
+  equal([t.contiguous, t.hasHole], [idAt(2), true]);
+  t.add(live(3, "c", 2));
+  equal([t.contiguous, t.hasHole], [idAt(4), false]);
+});
+
+test("two messages with one predecessor are no hole", () => {
+  const t = loaded(stored(1, "a"));
+  t.add(live(3, "c", 1));
+  t.add(live(2, "b", 1));
+  equal([contents(t), t.contiguous, t.hasHole], ["abc", idAt(3), false]);
+});
+
+test("a sync settles what it covers, even a predecessor that doesn't exist", () => {
+  const t = loaded(stored(1, "a"));
+  t.add(live(4, "d", 3));
+  equal(t.synced([stored(1, "a"), stored(4, "d")]).length, 0);
+  equal([t.contiguous, t.hasHole], [idAt(4), false]);
+});
+
+test("one's own message by its ack alone is no hole, and not contiguous", () => {
+  const t = loaded(stored(1, "a"));
+  t.add(stored(2, "mine"));
+  equal([t.contiguous, t.hasHole], [idAt(1), false]);
+  t.add(live(2, "mine", 1));
+  equal(t.contiguous, idAt(2));
+});
+
+test("an empty room is loaded, and its first message contiguous", () => {
+  const t = loaded();
+  equal([t.loaded, t.syncAfter], [true, FIRST_ID]);
+  t.add(live(1, "a", null));
+  equal(t.contiguous, idAt(1));
+});
+
+test("a sync starts 60 s before what is contiguous", () => {
+  equal(loaded(stored(100, "a")).syncAfter, idAt(40));
+});
+
+test("a message from before the loaded history is left to history", () => {
+  const t = new Timeline("r");
+  t.readNewest([stored(10, "b")], "cursor");
+  equal(t.add(live(5, "a", 4)), "known");
+  t.readOlder([stored(5, "a")], undefined);
+  equal([contents(t), t.before], ["ab", undefined]);
+});
+
+test("reading anew drops what is older than the page", () => {
+  const t = loaded(stored(1, "a"), stored(2, "b"));
+  t.readNewest([stored(9, "i"), stored(8, "h")], "cursor");
+  equal([contents(t), t.get(idAt(1))], ["hi", undefined]);
+});
+
+test("edits move forward only, a deletion stays", () => {
+  const t = loaded(stored(1, "new", { editedAt: 5 }));
+  equal(t.add(stored(1, "old", { editedAt: 4 })), "known");
+  equal(t.add(stored(1, "newer", { editedAt: 6 })), "changed");
+  equal(t.add(stored(1, undefined, { deletedAt: 7 })), "changed");
+  equal(t.add(stored(1, "back", { editedAt: 8 })), "known");
+  equal([t.messages[0].content, t.messages[0].deletedAt], [undefined, 7]);
+});
+
+// Rooms
+
+const summary = (id, seconds, messageSeconds) => ({
+  chatRoomId: id, name: id, type: "group", lastMessageAt: START + seconds * 1000,
+  lastMessage: messageSeconds && { messageId: idAt(messageSeconds), senderId: "bob", preview: String(messageSeconds), timestamp: START + messageSeconds * 1000 },
+});
+
+test("rooms are in the order of their last message, which moves forward only", () => {
+  const rooms = new RoomList();
+  rooms.replace([summary("a", 5, 5), summary("b", 3, 3)], START);
+  rooms.saw({ ...stored(7, "hi"), chatRoomId: "b" });
+  rooms.saw({ ...stored(6, "late"), chatRoomId: "b" });
+  equal(rooms.list().map((r) => r.chatRoomId), ["b", "a"]);
+  rooms.replace([summary("a", 5, 5), summary("b", 3, 3)], START);
+  equal(rooms.list().map((r) => [r.chatRoomId, r.lastMessage.preview]), [["b", "hi"], ["a", "5"]]);
+});
+
+test("a new room stays while the list lags behind, and goes when it is really gone", () => {
+  const rooms = new RoomList();
+  rooms.replace([], START);
+  rooms.add(summary("a", 1), START);
+  rooms.replace([], START + 1000);
+  equal(rooms.list().length, 1);
+  rooms.replace([], START + MINUTE);
+  equal(rooms.list().length, 0);
+});
+
+test("a preview is cut between characters", () => {
+  const rooms = new RoomList();
+  rooms.replace([summary("r", 1)], START);
+  rooms.saw(stored(2, "🙂".repeat(200)));
+  equal(rooms.get("r").lastMessage.preview, "🙂".repeat(140));
+});
+
+// Connection
+
+test("the token is the second subprotocol, and a ping is the first frame", async () => {
+  const w = new World();
+  w.chat.start();
+  await settle();
+  equal(FakeSocket.last.protocols[0], "streamroom");
+  equal(FakeSocket.last.protocols[1], tokenUntil(3600 * 24));
+  FakeSocket.last.open();
+  equal([FakeSocket.last.sent, w.chat.state.name], [[{ action: "ping" }], "connecting"]);
+  FakeSocket.last.receive({ type: "pong", connectionId: "c=", userId: "alice" });
+  equal([w.chat.userId, w.chat.state.name], ["alice", "online"]);
+});
+
+test("a ping goes out before 10 minutes of silence; without a pong the connection is replaced", async () => {
+  const w = new World();
+  await w.connect();
+  await w.clock.advance(5 * MINUTE + 9_000);
+  equal(FakeSocket.all.length, 1, "sockets");
+  await w.clock.advance(2_000);
+  equal(FakeSocket.all.length, 2, "sockets");
+  equal([FakeSocket.all[0].actions("ping").length, FakeSocket.all[0].closed], [2, true]);
+});
+
+test("pongs keep a connection, until it is replaced before 2 hours", async () => {
+  const w = new World();
+  await w.connect();
+  const first = FakeSocket.last;
+  let pings = 1;
+  for (let minute = 1; minute < 120; minute++) {
+    await w.clock.advance(MINUTE);
+    if (first.actions("ping").length > pings) {
+      pings = first.actions("ping").length;
+      first.receive({ type: "pong", userId: "alice" });
+    }
+    if (minute === 100) equal(FakeSocket.all.length, 1, "sockets after 100 minutes");
+  }
+  if (FakeSocket.all.length < 2) throw new Error("not replaced within 2 hours");
+  if (pings < 20) throw new Error(`${pings} pings in 110 minutes`);
+});
+
+test("a connection is replaced before its token ends, with a new token", async () => {
+  const w = new World();
+  w.token = () => tokenUntil(w.tokens * 600);
+  await w.connect();
+  await w.clock.advance(4 * MINUTE);
+  equal([FakeSocket.all.length, w.tokens], [1, 1]);
+  FakeSocket.last.receive({ type: "pong", userId: "alice" });
+  await w.clock.advance(5 * MINUTE + 30_000);
+  equal(w.tokens, 2, "tokens");
+  equal(FakeSocket.all[1].protocols[1], tokenUntil(1200));
+});
+
+test("a token that the clock calls ended is used, and doesn't make a loop", async () => {
+  const w = new World();
+  w.token = () => tokenUntil(-3600);
+  await w.connect();
+  await w.clock.advance(2 * MINUTE);
+  equal([FakeSocket.all.length, w.chat.state.name], [1, "online"]);
+});
+
+test("after a handshake that failed the next one has a new token, later and later", async () => {
+  const w = new World();
+  w.chat.start();
+  const waits = [];
+  for (let i = 0; i < 8; i++) {
+    await settle();
+    FakeSocket.last.lose();
+    waits.push(w.chat.state.retryAt - w.clock.now());
+    await w.clock.advance(waits.at(-1));
+  }
+  equal(waits, [500, 1000, 2000, 4000, 8000, 15000, 15000, 15000]);
+  equal(w.tokens, 9);
+});
+
+test("a handshake that never ends is given up", async () => {
+  const w = new World();
+  w.chat.start();
+  await w.clock.advance(16_000);
+  equal([FakeSocket.all.length, FakeSocket.all[0].closed], [2, true]);
+});
+
+test("a token that is refused for good stops the client", async () => {
+  const w = new World();
+  w.token = () => {
+    throw new Failure("unauthorized", "no");
+  };
+  w.chat.start();
+  await w.clock.advance(MINUTE);
+  equal([w.chat.state.name, w.chat.state.failure.code, w.tokens], ["stopped", "unauthorized", 1]);
+});
+
+test("the error reconnect makes a new connection, and so does an expired token", async () => {
+  for (const code of ["reconnect", "token_expired"]) {
+    const w = new World();
+    await w.connect();
+    FakeSocket.last.receive({ type: "error", code, message: "…" });
+    await w.clock.advance(1000);
+    equal(FakeSocket.all.length, 2, code);
+  }
+});
+
+test("stop ends everything", async () => {
+  const w = new World();
+  await w.connect();
+  w.chat.stop();
+  equal(FakeSocket.last.closed, true);
+  await w.clock.advance(300 * MINUTE);
+  equal([FakeSocket.all.length, w.chat.state.name], [1, "stopped"]);
+});
+
+// Sending
+
+const ackOf = (frame, seconds) => ({
+  type: "ack", chatRoomId: frame.chatRoomId, messageId: idAt(seconds), timestamp: START + seconds * 1000, clientMessageId: frame.clientMessageId, duplicate: false,
+});
+const sends = () => FakeSocket.last.actions("sendMessage");
+
+test("one message is in flight per room, in order", async () => {
+  const w = new World();
+  await w.connect();
+  await w.open("r");
+  for (const text of ["a", "b", "c"]) w.chat.send("r", text);
+  w.chat.send("other", "x");
+  equal(sends().map((f) => f.content), ["a", "x"]);
+  FakeSocket.last.receive(ackOf(sends()[0], 1));
+  equal(sends().map((f) => f.content), ["a", "x", "b"]);
+  equal([w.contents("r"), w.chat.timeline("r").outgoing.map((o) => o.status)], ["a", ["sending", "waiting"]]);
+});
+
+test("ack and broadcast may come in either order, and either may be lost", async () => {
+  for (const order of [["ack"], ["message"], ["ack", "message"], ["message", "ack"], ["message", "message", "ack", "ack"]]) {
+    const w = new World();
+    await w.connect();
+    await w.open("r");
+    w.chat.send("r", "a");
+    const [{ clientMessageId }] = sends();
+    for (const kind of order) {
+      FakeSocket.last.receive(kind === "ack" ? ackOf(sends()[0], 1) : live(1, "a", null, { senderId: "alice", clientMessageId }));
+    }
+    equal([w.contents("r"), w.chat.timeline("r").outgoing.length, w.events], ["a", 0, ["a"]], order.join());
+  }
+});
+
+test("what was not confirmed goes out again on the next connection, under its id", async () => {
+  const w = new World();
+  w.chat.send("r", "before any connection");
+  await w.connect();
+  const [{ clientMessageId }] = sends();
+  FakeSocket.last.lose();
+  equal(w.chat.timeline("r").outgoing[0].status, "waiting");
+  await w.clock.advance(1000);
+  await w.up();
+  equal(sends(), [{ action: "sendMessage", chatRoomId: "r", content: "before any connection", clientMessageId }]);
+});
+
+test("a missing ack leads to another try and a ping", async () => {
+  const w = new World();
+  await w.connect();
+  w.chat.send("r", "a");
+  await w.clock.advance(12_000);
+  equal(FakeSocket.last.actions("ping").length, 2);
+  FakeSocket.last.receive({ type: "pong", userId: "alice" });
+  await w.clock.advance(2000);
+  equal(sends().length, 2);
+  equal(sends()[0].clientMessageId, sends()[1].clientMessageId);
+});
+
+test("the gateway's error frames and passing refusals are tried again, but not for ever", async () => {
+  const w = new World();
+  await w.connect();
+  w.chat.send("r", "a");
+  for (let i = 0; i < 20; i++) {
+    const { clientMessageId } = sends().at(-1);
+    FakeSocket.last.receive(i % 2
+      ? { type: "error", code: "rate_limited", message: "…", clientMessageId }
+      : { message: "Internal server error", connectionId: "c=", requestId: "r=" });
+    await w.clock.advance(10_000);
+  }
+  equal(sends().length, 6, "sends");
+  const [failed] = w.chat.timeline("r").outgoing;
+  equal([failed.status, failed.failure.code], ["failed", "rate_limited"]);
+  w.chat.retry(failed.clientMessageId);
+  equal(sends().length, 7, "sends after a retry");
+});
+
+test("a refusal fails its message at once, and the next goes out", async () => {
+  const w = new World();
+  await w.connect();
+  w.chat.send("r", "a");
+  w.chat.send("r", "b");
+  FakeSocket.last.receive({ type: "error", code: "not_a_member", message: "…", clientMessageId: sends()[0].clientMessageId });
+  equal([w.chat.timeline("r").outgoing.map((o) => o.status), sends().length], [["failed", "sending"], 2]);
+  w.chat.discard(w.chat.timeline("r").outgoing[0].clientMessageId);
+  equal(w.chat.timeline("r").outgoing.length, 1);
+});
+
+test("what the gateway would close the connection for is never sent", () => {
+  const w = new World();
+  for (const text of ["x".repeat(16_385), "\u0001".repeat(6_000), "é".repeat(8_193)]) {
+    let code = "";
+    try {
+      w.chat.send("r", text);
+    } catch (err) {
+      code = err.code;
+    }
+    equal(code, "too_large");
+  }
+  w.chat.send("r", "x".repeat(16_384));
+});
+
+// Catching up
+
+test("the first pong syncs what is open, 60 s back; a room never read uses history", async () => {
+  const w = new World();
+  await w.open("r", stored(100, "a"));
+  w.answers["POST /sync"] = { rooms: { r: { messages: [stored(100, "a"), stored(101, "b")], more: false } } };
+  await w.connect();
+  equal(w.asked("POST /sync").map(([, , body]) => body), [{ rooms: { r: idAt(40) } }]);
+  equal([w.contents("r"), w.events], ["a b", ["b"]]);
+  await w.chat.open("r");
+  equal(w.asked("GET /rooms/r/messages").length, 1);
+});
+
+test("every heartbeat and every reconnection syncs", async () => {
+  const w = new World();
+  await w.open("r", stored(1, "a"));
+  await w.connect();
+  await w.clock.advance(5 * MINUTE);
+  FakeSocket.last.receive({ type: "pong", userId: "alice" });
+  await settle();
+  equal(w.asked("POST /sync").length, 2);
+  FakeSocket.last.lose();
+  await w.clock.advance(1000);
+  await w.up();
+  equal(w.asked("POST /sync").length, 3);
+});
+
+test("a hole is synced after a second, one that closes is not", async () => {
+  const w = new World();
+  await w.open("r", stored(1, "a"));
+  await w.connect();
+  w.requests.length = 0;
+  FakeSocket.last.receive(live(3, "c", 2));
+  await w.clock.advance(900);
+  FakeSocket.last.receive(live(2, "b", 1));
+  await w.clock.advance(5000);
+  equal(w.asked("POST /sync").length, 0);
+  FakeSocket.last.receive(live(5, "e", 4));
+  w.answers["POST /sync"] = { rooms: { r: { messages: [stored(3, "c"), stored(4, "d"), stored(5, "e")], more: false } } };
+  await w.clock.advance(1000);
+  equal([w.asked("POST /sync").length, w.contents("r")], [1, "a b c d e"]);
+});
+
+test("a sync that fails is tried again", async () => {
+  const w = new World();
+  await w.open("r", stored(1, "a"));
+  const { ["POST /sync"]: works } = w.answers;
+  w.answers["POST /sync"] = () => new Answer(503);
+  await w.connect();
+  await w.clock.advance(3000);
+  w.answers["POST /sync"] = works;
+  w.requests.length = 0;
+  await w.clock.advance(60_000);
+  equal(w.asked("POST /sync").length, 1);
+});
+
+test("gap syncs an open room, and refreshes the list for another", async () => {
+  const w = new World();
+  await w.open("r", stored(1, "a"));
+  await w.connect();
+  w.requests.length = 0;
+  FakeSocket.last.receive({ type: "gap", chatRoomId: "r" }, { type: "gap", chatRoomId: "other" });
+  await w.clock.advance(2000);
+  equal([w.asked("POST /sync").length, w.asked("GET /rooms").length], [1, 1]);
+});
+
+test("a sync goes on where there is more; a room that is far behind is read anew", async () => {
+  const w = new World();
+  await w.open("r", stored(1, "a"));
+  let syncs = 0;
+  w.answers["POST /sync"] = ({ rooms }) => {
+    const next = (timeOf(rooms.r) - START) / 1000 + 1;
+    syncs++;
+    return { rooms: { r: { messages: [stored(Math.max(next, 2), `s${syncs}`)], more: syncs !== 3 } } };
+  };
+  await w.connect();
+  equal([syncs, w.contents("r")], [3, "a s1 s2 s3"]);
+  w.answers["GET /rooms/r/messages"] = { messages: [stored(1001, "z"), stored(1000, "y")], cursor: "older" };
+  FakeSocket.last.receive({ type: "pong", userId: "alice" });
+  await settle();
+  equal([syncs, w.contents("r"), w.chat.timeline("r").hasOlder], [8, "y z", true]);
+});
+
+test("a room that a sync leaves out is left", async () => {
+  const w = new World();
+  w.answers["GET /rooms"] = { rooms: [summary("r", 1)] };
+  await w.open("r", stored(1, "a"));
+  const left = [];
+  w.chat.on("member", (change) => left.push(change.joined));
+  w.answers["POST /sync"] = { rooms: {} };
+  await w.connect();
+  equal([left, w.chat.timeline("r").loaded], [[false], false]);
+});
+
+test("more than 100 rooms are synced in several requests", async () => {
+  const w = new World();
+  for (let i = 0; i < 101; i++) await w.open(`r${i}`);
+  await w.connect();
+  await settle();
+  equal(w.asked("POST /sync").map(([, , body]) => Object.keys(body.rooms).length), [100, 1]);
+});
+
+test("one who is added to a room sees it, one who is removed doesn't", async () => {
+  const w = new World();
+  await w.connect();
+  w.answers["GET /rooms/n"] = { chatRoomId: "n", name: "New", type: "group", memberCount: 2 };
+  FakeSocket.last.receive({ type: "memberJoined", chatRoomId: "n", userId: "alice" });
+  await settle();
+  equal(w.chat.rooms.list().map((r) => r.name), ["New"]);
+  FakeSocket.last.receive({ type: "memberJoined", chatRoomId: "n", userId: "bob" }, { type: "memberLeft", chatRoomId: "n", userId: "alice" });
+  equal(w.chat.rooms.list(), []);
+});
+
+test("a message of an unknown room brings the room; one that comes twice is told once", async () => {
+  const w = new World();
+  await w.connect();
+  w.answers["GET /rooms/r"] = { chatRoomId: "r", name: "R", type: "group", memberCount: 2 };
+  FakeSocket.last.receive(live(1, "a", null), { type: "batch", frames: [live(1, "a", null), live(2, "b", 1)] });
+  await settle();
+  equal([w.chat.rooms.list().length, w.events], [1, ["a", "b"]]);
+});
+
+test("a request that is refused for its token is made again with another", async () => {
+  const w = new World();
+  let refused = 0;
+  w.answers["GET /rooms"] = () => (refused++ === 0 ? new Answer(401) : { rooms: [summary("a", 1)] });
+  await w.chat.refreshRooms();
+  equal([w.tokens, w.chat.rooms.list().length], [2, 1]);
+});
+
+test("a problem becomes a failure with its code", async () => {
+  const w = new World();
+  w.answers["POST /rooms"] = () => new Answer(403, { title: "Forbidden", status: 403, detail: "no", code: "forbidden" });
+  const failure = await w.chat.createRoom("x", []).catch((err) => err);
+  equal([failure instanceof Failure, failure.code, failure.message, failure.status], [true, "forbidden", "no", 403]);
+});
+
+const results = [];
+for (const { name, run } of tests) {
+  try {
+    await run();
+    results.push({ name, problem: "" });
+  } catch (err) {
+    results.push({ name, problem: String(err.stack) });
+  }
+}
+globalThis.results = results;
