@@ -95,14 +95,10 @@ func (s *Store) Messages(ctx context.Context, roomID string, r chat.Range) ([]ch
 	}
 	messages := make([]chat.Message, 0, len(items))
 	for _, it := range items {
-		if getText(it, table.SK) == bound {
-			continue
+		m, ok := messageOf(roomID, it)
+		if ok && getText(it, table.SK) != bound {
+			messages = append(messages, m)
 		}
-		m, err := messageOf(roomID, it)
-		if err != nil {
-			return nil, false, err
-		}
-		messages = append(messages, m)
 	}
 	if len(messages) > r.Limit {
 		return messages[:r.Limit], true, nil
@@ -119,11 +115,9 @@ func messageSortKey(messageID string) (string, error) {
 	return table.Message("", ms, messageID).SK, nil
 }
 
-func messageOf(roomID string, it item) (chat.Message, error) {
+// messageOf reads a message; false if the key is none of ours.
+func messageOf(roomID string, it item) (chat.Message, bool) {
 	id, err := table.Parse(keyOf(it))
-	if err != nil {
-		return chat.Message{}, fmt.Errorf("read a message: %w", err)
-	}
 	return chat.Message{
 		RoomID: roomID, ID: id.MessageID, SentAt: id.MS,
 		SenderID:        getText(it, table.SenderID),
@@ -132,7 +126,7 @@ func messageOf(roomID string, it item) (chat.Message, error) {
 		ReadBy:          getTextSet(it, table.ReadBy),
 		EditedAt:        getNumber(it, table.EditedAt),
 		DeletedAt:       getNumber(it, table.DeletedAt),
-	}, nil
+	}, err == nil
 }
 
 // MessageIDsUpTo returns the ids of a room's newest messages up to and with
@@ -153,11 +147,9 @@ func (s *Store) MessageIDsUpTo(ctx context.Context, roomID, messageID string, li
 	}
 	ids := make([]string, 0, len(items))
 	for _, it := range items {
-		id, err := table.Parse(keyOf(it))
-		if err != nil {
-			return nil, fmt.Errorf("read a message: %w", err)
+		if id, err := table.Parse(keyOf(it)); err == nil {
+			ids = append(ids, id.MessageID)
 		}
-		ids = append(ids, id.MessageID)
 	}
 	return ids, nil
 }

@@ -124,11 +124,9 @@ func (s *Store) Members(ctx context.Context, roomID, after string, limit int) ([
 	}
 	members := make([]chat.Member, 0, len(items))
 	for _, it := range items {
-		id, err := table.Parse(keyOf(it))
-		if err != nil {
-			return nil, false, fmt.Errorf("read a member: %w", err)
+		if id, err := table.Parse(keyOf(it)); err == nil {
+			members = append(members, memberOf(id.UserID, it))
 		}
-		members = append(members, memberOf(id.UserID, it))
 	}
 	if limit > 0 && len(members) > limit {
 		return members[:limit], true, nil

@@ -1,7 +1,9 @@
 // Package dynamo keeps the domain's entities in the DynamoDB table: chat's and
 // stream's ports on the AWS SDK. Keys and attribute names come from
 // shared/table. Reads that decide something are strongly consistent, and every
-// read ignores items that have expired: DynamoDB deletes them days later.
+// read ignores items that have expired, which DynamoDB deletes days later, and
+// items with a key that is none of ours: somebody's stray item must not take a
+// room down.
 package dynamo
 
 import (

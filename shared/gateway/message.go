@@ -5,7 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/rs/zerolog"
 
@@ -100,7 +102,8 @@ func (d *Default) Handle(ctx context.Context, r Request) (Response, error) {
 	connection, err := d.ping(ctx, r)
 	inv.end(err, func(line *zerolog.Event) { line.Str("user_id", connection.UserID) })
 	if err != nil {
-		return errorFrame(err, ""), nil
+		in, _ := decodeSend(r.Body) // a send that the gateway could not route, perhaps
+		return errorFrame(err, loggable(in.ClientMessageID)), nil
 	}
 	return frame(http.StatusOK, wire.Pong{Type: wire.TypePong, ConnectionID: connection.ID, UserID: connection.UserID}), nil
 }
@@ -119,6 +122,9 @@ func (d *Default) ping(ctx context.Context, r Request) (chat.Connection, error) 
 	var action string
 	if raw, ok := fields["action"]; ok && json.Unmarshal(raw, &action) != nil {
 		return chat.Connection{}, chat.Errorf(chat.CodeInvalidRequest, "action must be a string")
+	}
+	if strings.ContainsRune(r.Body, utf8.RuneError) {
+		return chat.Connection{}, chat.Errorf(chat.CodeInvalidRequest, "the frame is not valid UTF-8")
 	}
 	if action != wire.ActionPing {
 		return chat.Connection{}, errUnknownAction(action)
