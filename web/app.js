@@ -22,8 +22,8 @@ import { counted, describe } from "./ui/words.js";
 
 /** Wide enough for rooms and messages side by side. */
 const WIDE = window.matchMedia("(min-width: 46rem)");
-/** A device whose keyboard doesn't cover the page. */
-const FINE = window.matchMedia("(pointer: fine)");
+/** A device whose keyboard covers the page when something to write in has the focus. */
+const TOUCH = window.matchMedia("(pointer: coarse)");
 /** Between drawings (ms). */
 const FRAME = 16;
 
@@ -192,7 +192,7 @@ class App {
       if (id === this.#room) this.#roomFailure = Failure.from(err);
     }
     if (this.#chat) this.#drawNow(this.#chat); // what isn't shown can't have the focus
-    if (id === this.#room && FINE.matches && !document.querySelector("dialog[open]")) this.#composer.focus();
+    if (id === this.#room && !TOUCH.matches && !document.querySelector("dialog[open]")) this.#composer.focus();
   }
 
   async #readDetails() {

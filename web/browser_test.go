@@ -7,12 +7,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
 	cdplog "github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
@@ -127,7 +129,7 @@ func signedIn(t *testing.T, f *fake, user string) *page {
 	t.Helper()
 	p := openPage(t, f.URL+"/")
 	p.until(`document.activeElement?.dataset.testid === "signin-name"`)
-	p.typed(user + "\r")
+	p.typed(user + "\n")
 	p.until(`document.querySelector("[data-testid=connection-state]").textContent === "Connected"`)
 	p.until(`document.querySelector("[data-testid=room-item]") !== null`)
 	return p
@@ -184,10 +186,35 @@ func (p *page) until(js string) {
 	}
 }
 
-// typed sends keys to whatever has the focus.
+// typed sends keys to whatever has the focus. A \n at the end is Enter.
 func (p *page) typed(keys string) {
 	p.t.Helper()
-	p.run(chromedp.KeyEvent(keys))
+	text, enter := strings.CutSuffix(keys, "\n")
+	p.run(chromedp.KeyEvent(text))
+	if enter {
+		p.enter(0)
+	}
+}
+
+// shift is the modifier of a key that is pressed together with Shift.
+const shift = 8
+
+// enter presses Enter as a keyboard does: a page that prevents its default gets no
+// line break. (chromedp.KeyEvent sends the line break apart from the key.)
+func (p *page) enter(modifiers int64) {
+	p.t.Helper()
+	p.run(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		for _, e := range []input.DispatchKeyEventParams{
+			{Type: input.DispatchKeyEventTypeKeyDown, Text: "\r"},
+			{Type: input.DispatchKeyEventTypeKeyUp},
+		} {
+			e.Key, e.Code, e.WindowsVirtualKeyCode, e.Modifiers = "Enter", "Enter", 13, modifiers
+			if _, err := cdp.Call(ctx, t, input.DispatchKeyEvent, e); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
 }
 
 // click clicks the element with this data-testid.
@@ -199,7 +226,8 @@ func (p *page) click(testid string) {
 // send writes a message and sends it with Enter.
 func (p *page) send(text string) {
 	p.t.Helper()
-	p.run(chromedp.SendKeys(chromedp.CSS(`[data-testid="composer-input"]`), text+"\r"))
+	p.run(chromedp.SendKeys(chromedp.CSS(`[data-testid="composer-input"]`), text))
+	p.enter(0)
 }
 
 // openRoom opens a room from the list.
@@ -251,7 +279,10 @@ func (p *page) look(width, height int64, scheme string) {
 	p.t.Helper()
 	p.run(chromedp.EmulateViewport(width, height), chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
 		_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
+			Features: []*emulation.MediaFeature{
+				{Name: "prefers-color-scheme", Value: scheme},
+				{Name: "prefers-reduced-motion", Value: "reduce"},
+			},
 		})
 		return err
 	}))

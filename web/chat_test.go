@@ -14,6 +14,7 @@ func TestTwoPeopleChat(t *testing.T) {
 	f := newFake(t)
 	alice, bob := signedIn(t, f, "alice"), signedIn(t, f, "bob")
 	alice.until(`document.body.innerText.includes("Nothing has been said yet")`)
+	alice.screenshot("empty")
 	alice.send("Good morning")
 	alice.shows("Good morning")
 	bob.shows("Good morning")
@@ -34,12 +35,13 @@ func TestShiftEnterBreaksALine(t *testing.T) {
 	alice.until(`document.activeElement?.dataset.testid === "composer-input"`)
 	alice.until(`document.querySelector("[data-testid=composer-send]").disabled`)
 	alice.typed("one")
-	alice.do(`document.activeElement.dispatchEvent(new KeyboardEvent("keydown", {key: "Enter", shiftKey: true, bubbles: true, cancelable: true}))`)
-	alice.do(`document.execCommand("insertLineBreak")`)
+	alice.enter(shift)
+	alice.typed("two")
 	// The Enter that ends a Japanese word sends nothing.
 	alice.do(`document.activeElement.dispatchEvent(new KeyboardEvent("keydown", {key: "Enter", isComposing: true, bubbles: true, cancelable: true}))`)
-	alice.typed("two\r")
+	alice.enter(0)
 	alice.shows("one\ntwo")
+	alice.until(`document.querySelector("[data-testid=composer-input]").value === ""`)
 }
 
 func TestContentStaysText(t *testing.T) {
@@ -148,8 +150,9 @@ func TestRoomsAndMembers(t *testing.T) {
 	f := newFake(t)
 	alice, bob, carol := signedIn(t, f, "alice"), signedIn(t, f, "bob"), signedIn(t, f, "carol")
 	alice.click("new-room")
-	alice.typed("Weekend\t")
-	alice.typed("bob, bob ,\r")
+	alice.typed("Weekend\tbob, bob ,")
+	alice.screenshot("new-room")
+	alice.enter(0)
 	alice.until(`document.getElementById("room-name").textContent === "Weekend"`)
 	bob.openRoom("room-1")
 	alice.send("Hiking on Saturday?")
@@ -158,7 +161,7 @@ func TestRoomsAndMembers(t *testing.T) {
 	alice.click("members")
 	alice.until(`document.querySelectorAll("[data-testid=member]").length === 2`)
 	alice.run(clickID("member-name"))
-	alice.typed("carol\r")
+	alice.typed("carol\n")
 	alice.until(`document.querySelectorAll("[data-testid=member]").length === 3`)
 	carol.openRoom("room-1")
 	carol.shows("Hiking on Saturday?")
@@ -194,6 +197,7 @@ func TestRefusedMessages(t *testing.T) {
 	alice.until(`document.querySelector("[data-status=failed]")?.innerText.includes("You are not a member of this room.")`)
 	alice.send("goes on")
 	alice.until(`document.querySelectorAll("[data-status=sent]").length === 2`)
+	alice.screenshot("refused")
 	f.with(func() { f.refuse = nil })
 	alice.click("retry")
 	alice.shows("the gateway fails at this twice", "goes on", "never")
@@ -210,7 +214,7 @@ func TestSignInProblems(t *testing.T) {
 		{"refused", "this name is not allowed here"},
 	} {
 		p.do(`document.getElementById("signin-name").value = ""`)
-		p.typed(tt.name + "\r")
+		p.typed(tt.name + "\n")
 		p.until(fmt.Sprintf(`document.getElementById("signin-error").textContent.includes(%q)`, tt.problem))
 	}
 }

@@ -192,8 +192,8 @@ class Row {
   #mark = el("span", { class: "mark" });
   #problem = el("p", { class: "unsent" });
   #body = el("div", { class: "message-body" }, this.#avatar,
-    el("div", { class: "bubble" }, this.#sender, this.#text,
-      el("p", { class: "meta" }, this.#edited, this.#time, this.#mark)));
+    el("div", { class: "bubble" }, this.#sender,
+      el("div", { class: "said" }, this.#text, el("p", { class: "meta" }, this.#edited, this.#time, this.#mark))));
   #shown = "";
   #on;
 

@@ -24,18 +24,11 @@ export class StatusView {
 
   /** @param {ConnectionState} state */
   show(state) {
-    const before = this.#state.name;
     this.#state = state;
     clearTimeout(this.#timer);
-    if (before === "online" && state.name !== "online") {
-      this.#timer = setTimeout(() => this.#draw(), UNNOTICED);
-      return;
-    }
-    if (state.name === "connecting" && this.#element.dataset.state === "online") {
-      this.#timer = setTimeout(() => this.#draw(), UNNOTICED);
-      return;
-    }
-    this.#draw();
+    const unnoticed = this.#element.dataset.state === "online" && state.name !== "online";
+    if (unnoticed) this.#timer = setTimeout(() => this.#draw(), UNNOTICED);
+    else this.#draw();
   }
 
   /** Starts over, for another user. */
@@ -55,18 +48,25 @@ export class StatusView {
       if (this.#wasOnline) announce(words);
     }
     this.#element.dataset.state = name;
-    this.#element.replaceChildren(words);
-    this.#banner.hidden = name === "online" || !this.#wasOnline;
-    this.#banner.replaceChildren(`${words}. `, "What you write is sent as soon as the connection is back. ");
+    this.#element.textContent = words;
+    this.#showBanner(words);
     if (name === "online") this.#wasOnline = true;
-    if (name !== "waiting") return;
+    if (name === "waiting") this.#timer = setTimeout(() => this.#draw(), 1000);
+  }
 
-    const seconds = Math.ceil(((this.#state.retryAt ?? 0) - Date.now()) / 1000);
-    if (seconds > 0) this.#element.append(`, again in ${seconds} s`);
+  /** @param {string} words */
+  #showBanner(words) {
+    const { name, retryAt = 0 } = this.#state;
+    const waiting = name === "waiting";
+    this.#banner.hidden = name === "online" || !(waiting || this.#wasOnline);
+    if (this.#banner.hidden) return;
+    const seconds = Math.max(1, Math.ceil((retryAt - Date.now()) / 1000));
+    this.#banner.replaceChildren(waiting ? `${words}, trying again in ${seconds} s. ` : `${words} `,
+      "What you write goes out when the connection is there. ");
+    if (!waiting) return;
     const button = el("button", { type: "button", class: "link", "data-testid": "try-now" }, "Try now");
     button.addEventListener("click", () => this.#on());
     this.#banner.append(button);
-    this.#timer = setTimeout(() => this.#draw(), 1000);
   }
 
   #words() {
