@@ -309,6 +309,7 @@ func TestFirstFailure(t *testing.T) {
 		"one":                 {`{"batchItemFailures":[{"itemIdentifier":"20"}]}`, 1},
 		"the first":           {`{"batchItemFailures":[{"itemIdentifier":"10"}]}`, 0},
 		"several":             {`{"batchItemFailures":[{"itemIdentifier":"30"},{"itemIdentifier":"20"}]}`, 1},
+		"several, in order":   {`{"batchItemFailures":[{"itemIdentifier":"20"},{"itemIdentifier":"30"}]}`, 1},
 		"other keys as well":  {`{"state":{},"batchItemFailures":[{"itemIdentifier":"30","x":1}]}`, 2},
 		"empty id":            {`{"batchItemFailures":[{"itemIdentifier":""}]}`, whole},
 		"null id":             {`{"batchItemFailures":[{"itemIdentifier":null}]}`, whole},

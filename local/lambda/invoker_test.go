@@ -324,6 +324,17 @@ func TestInvokerThrottlesAtItsConcurrency(t *testing.T) {
 	})
 }
 
+// Who has an answer may invoke again, even with a concurrency of one.
+func TestInvokerFreesItsEnvironmentBeforeItAnswers(t *testing.T) {
+	i := newTestInvoker(t)
+	register(t, i, 1, func() error { return nil })
+	for range 2000 {
+		if _, err := i.Invoke(t.Context(), "f", []byte("{}")); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // Handlers of aws-lambda-go reuse the buffer of their answer; no invocation may
 // see another's.
 func TestInvokerKeepsAnswersApart(t *testing.T) {

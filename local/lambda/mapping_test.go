@@ -121,6 +121,60 @@ func TestMappingBatchWindow(t *testing.T) {
 	})
 }
 
+// Records that come while the function runs wait for a window of their own.
+func TestMappingBatchWindowBeginsAsAnInvocationEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		streams := newFakeStreams("s1")
+		streams.put("s1", "p", "a")
+		c := &calls{answer: func(n int, _ []string, _ events.DynamoDBEvent) (Result, error) {
+			if n == 1 {
+				pause(10 * time.Second)
+			}
+			return Result{}, nil
+		}}
+		f := begin(t, streams, c, nil, func(c *MappingConfig) { c.BatchWindow = 5 * time.Second })
+		elapse(6 * time.Second) // the first invocation runs from 5 s to 15 s
+		streams.put("s1", "p", "b")
+		elapse(13900 * time.Millisecond)
+		expect(t, "batches within the second window", f.all(), [][]string{{"a"}})
+		elapse(200 * time.Millisecond)
+		expect(t, "batches after the second window", f.all(), [][]string{{"a"}, {"b"}})
+	})
+}
+
+// The end of a shard ends the window.
+func TestMappingBatchWindowAtTheEndOfAShard(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		streams := newFakeStreams("s1")
+		streams.put("s1", "p", "a")
+		streams.split("s2", "s1")
+		f := begin(t, streams, &calls{}, nil, func(c *MappingConfig) { c.BatchWindow = 300 * time.Second })
+		synctest.Wait()
+		expect(t, "batches", f.all(), [][]string{{"a"}})
+	})
+}
+
+// Who gathers for a window is not polled for every record.
+func TestMappingWithBatchWindowPollsNoFasterThanTheBaseRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		streams := newFakeStreams("s1")
+		f := begin(t, streams, &calls{}, nil, func(c *MappingConfig) {
+			c.BatchWindow = time.Second
+			c.BatchSize = 10_000
+		})
+		for n := range 1000 {
+			streams.put("s1", "p", strconv.Itoa(n))
+			elapse(10 * time.Millisecond)
+		}
+		elapse(10 * time.Second)
+		f.stop()
+		expect(t, "records", len(slices.Concat(f.all()...)), 1000)
+		if f.polls > 45 {
+			t.Errorf("%d polls in ten busy seconds and ten idle ones", f.polls)
+		}
+	})
+}
+
 func TestMappingPayloadLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		streams := newFakeStreams("s1")
@@ -246,7 +300,7 @@ func TestMappingFilters(t *testing.T) {
 func TestMappingParallelizationKeepsItemsInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		streams := newFakeStreams("s1")
-		const items, versions = 40, 25
+		const items, versions = 37, 25
 		for version := range versions {
 			for item := range items {
 				r := types.Record{Dynamodb: &types.StreamRecord{

@@ -247,6 +247,36 @@ type invokerFunc func(ctx context.Context) (Result, error)
 
 func (f invokerFunc) Invoke(ctx context.Context, _ string, _ []byte) (Result, error) { return f(ctx) }
 
+// The same mapping may run again.
+func TestMappingRunsAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		streams := newFakeStreams("s1")
+		c := &calls{}
+		m, err := NewMapping(MappingConfig{
+			StreamMapping: topology.StreamMapping{Function: "f", BatchSize: 1, ParallelizationFactor: 1},
+			StreamARN:     testARN,
+			Streams:       streams,
+			Invoker:       c,
+			Checkpoints:   NewMemoryCheckpoints(),
+			Failures:      &Queue{},
+			Clock:         clockwork.NewRealClock(),
+			Logger:        zerolog.Nop(),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, sk := range []string{"a", "b"} {
+			streams.put("s1", "p", sk)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			if err := m.Run(ctx); err != nil {
+				t.Error(err)
+			}
+			cancel()
+		}
+		expect(t, "batches", c.all(), [][]string{{"a"}, {"b"}})
+	})
+}
+
 func TestMappingWithoutCheckpointsToLoad(t *testing.T) {
 	m, err := NewMapping(MappingConfig{
 		StreamMapping: topology.StreamMapping{Function: "f", BatchSize: 1, ParallelizationFactor: 1},
