@@ -33,15 +33,15 @@ type engineFixture struct {
 
 const engineTable = "streamroom-test"
 
-func openEngine(t testing.TB) *engineFixture {
-	t.Helper()
-	engine, err := dynamodb.Open(t.Context(), dynamodb.Options{Sweep: 20 * time.Millisecond})
+func openEngine(tb testing.TB) *engineFixture {
+	tb.Helper()
+	engine, err := dynamodb.Open(tb.Context(), dynamodb.Options{Sweep: 20 * time.Millisecond})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := engine.Close(); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
 	config := aws.Config{
@@ -51,7 +51,7 @@ func openEngine(t testing.TB) *engineFixture {
 		Credentials:  credentials.NewStaticCredentialsProvider("local", "local", ""),
 	}
 	f := &engineFixture{Engine: engine, tables: ddb.NewFromConfig(config), streams: dynamodbstreams.NewFromConfig(config)}
-	out, err := f.tables.CreateTable(t.Context(), &ddb.CreateTableInput{
+	out, err := f.tables.CreateTable(tb.Context(), &ddb.CreateTableInput{
 		TableName:   aws.String(engineTable),
 		BillingMode: ddbtypes.BillingModePayPerRequest,
 		AttributeDefinitions: []ddbtypes.AttributeDefinition{
@@ -67,21 +67,21 @@ func openEngine(t testing.TB) *engineFixture {
 		},
 	})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	f.arn = aws.ToString(out.TableDescription.LatestStreamArn)
-	_, err = f.tables.UpdateTimeToLive(t.Context(), &ddb.UpdateTimeToLiveInput{
+	_, err = f.tables.UpdateTimeToLive(tb.Context(), &ddb.UpdateTimeToLiveInput{
 		TableName:               aws.String(engineTable),
 		TimeToLiveSpecification: &ddbtypes.TimeToLiveSpecification{AttributeName: aws.String(table.TTL), Enabled: aws.Bool(true)},
 	})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return f
 }
 
-func (f *engineFixture) put(t testing.TB, k table.Key, attributes map[string]ddbtypes.AttributeValue) {
-	t.Helper()
+func (f *engineFixture) put(tb testing.TB, k table.Key, attributes map[string]ddbtypes.AttributeValue) {
+	tb.Helper()
 	item := map[string]ddbtypes.AttributeValue{
 		table.PK: &ddbtypes.AttributeValueMemberS{Value: k.PK},
 		table.SK: &ddbtypes.AttributeValueMemberS{Value: k.SK},
@@ -89,15 +89,15 @@ func (f *engineFixture) put(t testing.TB, k table.Key, attributes map[string]ddb
 	for name, value := range attributes {
 		item[name] = value
 	}
-	if _, err := f.tables.PutItem(t.Context(), &ddb.PutItemInput{TableName: aws.String(engineTable), Item: item}); err != nil {
-		t.Fatal(err)
+	if _, err := f.tables.PutItem(tb.Context(), &ddb.PutItemInput{TableName: aws.String(engineTable), Item: item}); err != nil {
+		tb.Fatal(err)
 	}
 }
 
 // fanout runs the topology's fanout mapping with a handler that passes records
 // on, until the returned function is called.
-func (f *engineFixture) fanout(t testing.TB, checkpoints *Checkpoints, configure func(*MappingConfig)) (<-chan events.DynamoDBEventRecord, func()) {
-	t.Helper()
+func (f *engineFixture) fanout(tb testing.TB, checkpoints *Checkpoints, configure func(*MappingConfig)) (<-chan events.DynamoDBEventRecord, func()) {
+	tb.Helper()
 	records := make(chan events.DynamoDBEventRecord, 10_000)
 	invoker := NewInvoker(clockwork.NewRealClock(), zerolog.Nop())
 	err := invoker.Register(topology.Function{Name: topology.Fanout, Timeout: time.Minute}, 10, func() lambda.Handler {
@@ -109,7 +109,7 @@ func (f *engineFixture) fanout(t testing.TB, checkpoints *Checkpoints, configure
 		})
 	})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	wake, unsubscribe := f.Subscribe()
 	config := MappingConfig{
@@ -121,38 +121,38 @@ func (f *engineFixture) fanout(t testing.TB, checkpoints *Checkpoints, configure
 		Failures:      &Queue{},
 		Wake:          wake,
 		Clock:         clockwork.NewRealClock(),
-		Logger:        zerolog.New(zerolog.NewTestWriter(t)),
+		Logger:        zerolog.New(zerolog.NewTestWriter(tb)),
 	}
 	if configure != nil {
 		configure(&config)
 	}
 	m, err := NewMapping(config)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(tb.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- m.Run(ctx) }()
 	return records, func() {
-		t.Helper()
+		tb.Helper()
 		cancel()
 		if err := <-ended; err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 		unsubscribe()
-		if err := invoker.Shutdown(t.Context()); err != nil {
-			t.Error(err)
+		if err := invoker.Shutdown(tb.Context()); err != nil {
+			tb.Error(err)
 		}
 	}
 }
 
-func receive(t testing.TB, records <-chan events.DynamoDBEventRecord) events.DynamoDBEventRecord {
-	t.Helper()
+func receive(tb testing.TB, records <-chan events.DynamoDBEventRecord) events.DynamoDBEventRecord {
+	tb.Helper()
 	select {
 	case r := <-records:
 		return r
 	case <-time.After(20 * time.Second):
-		t.Fatal("no record came")
+		tb.Fatal("no record came")
 		return events.DynamoDBEventRecord{}
 	}
 }
@@ -223,18 +223,18 @@ func TestMappingOnTheLocalTable(t *testing.T) {
 }
 
 // splitAll splits every open shard of the stream.
-func (f *engineFixture) splitAll(t testing.TB) {
-	t.Helper()
-	out, err := f.streams.DescribeStream(t.Context(), &dynamodbstreams.DescribeStreamInput{StreamArn: aws.String(f.arn)})
+func (f *engineFixture) splitAll(tb testing.TB) {
+	tb.Helper()
+	out, err := f.streams.DescribeStream(tb.Context(), &dynamodbstreams.DescribeStreamInput{StreamArn: aws.String(f.arn)})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	for _, s := range out.StreamDescription.Shards {
 		if s.SequenceNumberRange.EndingSequenceNumber != nil {
 			continue
 		}
-		if err := f.SplitShard(t.Context(), f.arn, aws.ToString(s.ShardId)); err != nil {
-			t.Fatal(err)
+		if err := f.SplitShard(tb.Context(), f.arn, aws.ToString(s.ShardId)); err != nil {
+			tb.Fatal(err)
 		}
 	}
 }
