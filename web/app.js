@@ -60,7 +60,8 @@ class App {
   /** @param {Config} config */
   constructor(config) {
     this.#config = config;
-    this.#signIn = new SignIn((user) => this.#enter(user));
+    // Getting a token shows whether the name will do; it is the first to be used, too.
+    this.#signIn = new SignIn(async (user) => this.#enter(user, await localToken(config.tokenURL, user)));
     this.#status = new StatusView(() => this.#chat?.wake());
     this.#messages = new MessagesView({
       older: () => void this.#loadOlder(),
@@ -89,29 +90,22 @@ class App {
     setInterval(() => this.#draw(), 60_000);
   }
 
-  async start() {
+  start() {
     if (this.#config.mode !== "local") {
       this.#signIn.refuse("This page can’t sign anybody in here yet.");
       return;
     }
     const user = rememberedUser();
-    if (!user) {
-      this.#signIn.show();
-      return;
-    }
-    try {
-      await this.#enter(user);
-    } catch (err) {
-      this.#leave(describe(Failure.from(err)));
-    }
+    if (user) this.#enter(user);
+    else this.#signIn.show();
   }
 
-  /** @param {string} user */
-  async #enter(user) {
+  /**
+   * @param {string} user
+   * @param {string} [first] a token to begin with
+   */
+  #enter(user, first) {
     const { tokenURL, apiURL, webSocketURL } = this.#config;
-    // The first token shows whether the name will do; it is the first to be used, too.
-    /** @type {string|undefined} */
-    let first = await localToken(tokenURL, user);
     const chat = new Streamroom({
       apiURL,
       webSocketURL,
@@ -153,6 +147,7 @@ class App {
     this.#me = "";
     this.#unread.clear();
     this.#close();
+    this.#composer.clear();
     history.replaceState(null, "", location.pathname);
     this.#chatElement.hidden = true;
     document.title = "Streamroom";
@@ -337,8 +332,14 @@ class App {
     if (this.#roomFailure && !timeline.loaded) return this.#failureNote(this.#roomFailure);
     if (timeline.messages.length > 0 || timeline.outgoing.length > 0) return undefined;
     if (!timeline.loaded) return noteOf("", "Loading messages…");
+    const members = this.#details?.members ?? [];
+    const others = members.filter((m) => m.userId !== this.#me);
+    if (others.length === 0 && members[0]?.role === "owner") {
+      return noteOf("You are alone here", "Add people with the button above that counts the members.");
+    }
+    if (this.#config.mode !== "local") return noteOf("Nothing has been said yet", "Say hello below.");
     const again = el("a", { href: location.pathname + addressOf(this.#room), target: "_blank", rel: "noopener" }, "open a second window");
-    return noteOf("Nothing has been said yet", "Say hello below. To see both sides of a conversation, ", again, ", and sign in there as bob.");
+    return noteOf("Nothing has been said yet", "Say hello below. To see both sides of a conversation, ", again, `, and sign in there as ${others[0]?.userId ?? "bob"}.`);
   }
 
   /** @param {Failure} failure */
@@ -397,7 +398,7 @@ async function readConfig() {
 }
 
 try {
-  await new App(await readConfig()).start();
+  new App(await readConfig()).start();
 } catch (err) {
   console.error(err);
   const note = el("p", { class: "notice" }, "Streamroom could not start: its settings can’t be read. Reload the page to try again.");

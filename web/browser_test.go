@@ -1,4 +1,4 @@
-package web
+package web_test
 
 import (
 	"context"
@@ -125,9 +125,9 @@ func openPage(t *testing.T, url string) *page {
 }
 
 // signedIn opens the page and signs in.
-func signedIn(t *testing.T, f *fake, user string) *page {
+func signedIn(t *testing.T, url, user string) *page {
 	t.Helper()
-	p := openPage(t, f.URL+"/")
+	p := openPage(t, url+"/")
 	p.until(`document.activeElement?.dataset.testid === "signin-name"`)
 	p.typed(user + "\n")
 	p.until(`document.querySelector("[data-testid=connection-state]").textContent === "Connected"`)
@@ -220,7 +220,7 @@ func (p *page) enter(modifiers int64) {
 // click clicks the element with this data-testid.
 func (p *page) click(testid string) {
 	p.t.Helper()
-	p.run(chromedp.Click(chromedp.CSS(`[data-testid="`+testid+`"]`), chromedp.NodeVisible))
+	p.run(click(`[data-testid="` + testid + `"]`))
 }
 
 // send writes a message and sends it with Enter.
@@ -235,7 +235,7 @@ func (p *page) openRoom(id string) {
 	p.t.Helper()
 	item := `[data-testid="room-item"][data-room-id="` + id + `"]`
 	p.until(`document.querySelector('` + item + `') !== null`)
-	p.run(chromedp.Click(chromedp.CSS(item), chromedp.NodeVisible))
+	p.run(click(item))
 	p.until(`document.querySelector('` + item + `').ariaCurrent === "page"`)
 }
 
@@ -288,9 +288,9 @@ func (p *page) look(width, height int64, scheme string) {
 	}))
 }
 
-// clickID clicks the element with this id.
-func clickID(id string) chromedp.Action[chromedp.Void] {
-	return chromedp.Click(chromedp.CSS("#"+id), chromedp.NodeVisible)
+// click clicks the first element of a selector.
+func click(selector string) chromedp.Action[chromedp.Void] {
+	return chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible)
 }
 
 // poll waits until ok.

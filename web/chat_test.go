@@ -1,4 +1,4 @@
-package web
+package web_test
 
 import (
 	"fmt"
@@ -7,12 +7,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/chromedp"
+
 	"github.com/streamroom/streamroom/shared/wire"
 )
 
 func TestTwoPeopleChat(t *testing.T) {
 	f := newFake(t)
-	alice, bob := signedIn(t, f, "alice"), signedIn(t, f, "bob")
+	alice, bob := signedIn(t, f.URL, "alice"), signedIn(t, f.URL, "bob")
 	alice.until(`document.body.innerText.includes("Nothing has been said yet")`)
 	alice.screenshot("empty")
 	alice.send("Good morning")
@@ -29,9 +31,31 @@ func TestTwoPeopleChat(t *testing.T) {
 	}
 }
 
+func TestAReloadKeepsWhoIsSignedInAndSigningOutForgets(t *testing.T) {
+	f := newFake(t)
+	alice := signedIn(t, f.URL, "alice")
+	f.with(func() { f.down = true })
+	alice.run(chromedp.Reload())
+	alice.until(`!document.getElementById("banner").hidden`)
+	alice.until(`document.getElementById("account-name").textContent === "alice"`)
+	f.with(func() { f.down = false })
+	alice.do(`document.querySelector("[data-testid=try-now]")?.click()`)
+	alice.until(`document.querySelector("[data-testid=connection-state]").textContent === "Connected"`)
+	alice.until(`document.activeElement?.dataset.testid === "composer-input"`)
+	alice.typed("begun by alice")
+	alice.run(click("#signout"))
+	alice.until(`document.activeElement?.dataset.testid === "signin-name"`)
+	alice.do(`document.getElementById("signin-name").value = ""`)
+	alice.typed("bob\n")
+	alice.until(`document.activeElement?.dataset.testid === "composer-input"`)
+	if draft := eval[string](alice, `document.activeElement.value`); draft != "" {
+		t.Errorf("bob finds %q in the composer", draft)
+	}
+}
+
 func TestShiftEnterBreaksALine(t *testing.T) {
 	f := newFake(t)
-	alice := signedIn(t, f, "alice")
+	alice := signedIn(t, f.URL, "alice")
 	alice.until(`document.activeElement?.dataset.testid === "composer-input"`)
 	alice.until(`document.querySelector("[data-testid=composer-send]").disabled`)
 	alice.typed("one")
@@ -47,7 +71,7 @@ func TestShiftEnterBreaksALine(t *testing.T) {
 func TestContentStaysText(t *testing.T) {
 	f := newFake(t)
 	attack := `<img src=x onerror="document.title='owned'"><script>document.title='owned'</script>`
-	alice, bob := signedIn(t, f, "alice"), signedIn(t, f, `<b>bob</b>`)
+	alice, bob := signedIn(t, f.URL, "alice"), signedIn(t, f.URL, `<b>bob</b>`)
 	bob.send(attack)
 	alice.shows(attack)
 	found := eval[int](alice, `document.querySelectorAll("#chat img, #chat script, #chat b").length`)
@@ -59,7 +83,7 @@ func TestContentStaysText(t *testing.T) {
 
 func TestResumeAfterALostConnection(t *testing.T) {
 	f := newFake(t)
-	alice, bob := signedIn(t, f, "alice"), signedIn(t, f, "bob")
+	alice, bob := signedIn(t, f.URL, "alice"), signedIn(t, f.URL, "bob")
 	alice.send("before")
 	bob.shows("before")
 
@@ -93,7 +117,7 @@ func TestResumeAfterALostConnection(t *testing.T) {
 
 func TestHolesAreFilledAndDuplicatesDropped(t *testing.T) {
 	f := newFake(t)
-	alice := signedIn(t, f, "alice")
+	alice := signedIn(t, f.URL, "alice")
 	alice.send("1")
 	alice.shows("1")
 	f.with(func() {
@@ -113,7 +137,7 @@ func TestHolesAreFilledAndDuplicatesDropped(t *testing.T) {
 func TestEarlierMessages(t *testing.T) {
 	f := newFake(t)
 	f.fill("general", 120, time.Now(), func(i int) (string, string) { return "bob", fmt.Sprint(i + 1) })
-	alice := signedIn(t, f, "alice")
+	alice := signedIn(t, f.URL, "alice")
 	alice.until(`document.querySelectorAll("[data-testid=message]").length === 50`)
 	if got := alice.texts(); got[0] != "71" || got[49] != "120" {
 		t.Errorf("the newest page is %s to %s", got[0], got[49])
@@ -136,19 +160,19 @@ func TestEarlierMessages(t *testing.T) {
 func TestNewMessagesWhileReadingEarlierOnes(t *testing.T) {
 	f := newFake(t)
 	f.fill("general", 45, time.Now(), func(i int) (string, string) { return "bob", fmt.Sprint(i) })
-	alice := signedIn(t, f, "alice")
+	alice := signedIn(t, f.URL, "alice")
 	alice.until(`document.querySelectorAll("[data-testid=message]").length === 45`)
 	alice.do(`document.getElementById("scroller").scrollTop = 400`)
 	alice.until(`!document.getElementById("newest").hidden`)
 	f.say("general", "bob", "look")
 	alice.until(`document.getElementById("newest").innerText === "1 new message"`)
-	alice.run(clickID("newest"))
+	alice.run(click("#newest"))
 	alice.until(`document.getElementById("newest").hidden`)
 }
 
 func TestRoomsAndMembers(t *testing.T) {
 	f := newFake(t)
-	alice, bob, carol := signedIn(t, f, "alice"), signedIn(t, f, "bob"), signedIn(t, f, "carol")
+	alice, bob, carol := signedIn(t, f.URL, "alice"), signedIn(t, f.URL, "bob"), signedIn(t, f.URL, "carol")
 	alice.click("new-room")
 	alice.typed("Weekend\tbob, bob ,")
 	alice.screenshot("new-room")
@@ -160,7 +184,7 @@ func TestRoomsAndMembers(t *testing.T) {
 
 	alice.click("members")
 	alice.until(`document.querySelectorAll("[data-testid=member]").length === 2`)
-	alice.run(clickID("member-name"))
+	alice.run(click("#member-name"))
 	alice.typed("carol\n")
 	alice.until(`document.querySelectorAll("[data-testid=member]").length === 3`)
 	carol.openRoom("room-1")
@@ -176,7 +200,7 @@ func TestRoomsAndMembers(t *testing.T) {
 
 func TestRefusedMessages(t *testing.T) {
 	f := newFake(t)
-	alice := signedIn(t, f, "alice")
+	alice := signedIn(t, f.URL, "alice")
 	tries := 0
 	f.with(func() {
 		f.refuse = func(frame wire.ClientFrame) any {
@@ -269,7 +293,7 @@ func TestLooks(t *testing.T) {
 		}
 		return lines[i][0], lines[i][1]
 	})
-	alice := signedIn(t, f, "alice")
+	alice := signedIn(t, f.URL, "alice")
 	alice.until(`document.querySelectorAll("[data-testid=message]").length === 12`)
 	f.say("weekend", "bob", "Who brings the map?")
 	alice.until(`document.querySelector(".badge:not([hidden])") !== null`)

@@ -1,4 +1,4 @@
-package web
+package web_test
 
 import (
 	"cmp"
@@ -18,6 +18,7 @@ import (
 	"github.com/coder/websocket/wsjson"
 	"github.com/oklog/ulid/v2"
 	"github.com/streamroom/streamroom/shared/wire"
+	"github.com/streamroom/streamroom/web"
 )
 
 // fake is a server of frames and bodies that can misbehave: what the page must
@@ -57,7 +58,7 @@ func newFake(t *testing.T) *fake {
 		conns: make(map[*fakeConn]bool),
 		sent:  make(map[string]wire.Ack),
 	}
-	page, err := Handler(localConfig)
+	page, err := web.Handler(localConfig)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package web
+package web_test
 
 import (
 	"encoding/json"
@@ -8,9 +8,11 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/streamroom/streamroom/web"
 )
 
-var localConfig = Config{Mode: ModeLocal, WebSocketURL: "/local", APIURL: "/api", TokenURL: "/token"}
+var localConfig = web.Config{Mode: web.ModeLocal, WebSocketURL: "/local", APIURL: "/api", TokenURL: "/token"}
 
 func get(t *testing.T, h http.Handler, method, path string, header ...string) *http.Response {
 	t.Helper()
@@ -25,9 +27,9 @@ func get(t *testing.T, h http.Handler, method, path string, header ...string) *h
 	return res
 }
 
-func newHandler(t *testing.T, cfg Config) http.Handler {
+func newHandler(t *testing.T, cfg web.Config) http.Handler {
 	t.Helper()
-	h, err := Handler(cfg)
+	h, err := web.Handler(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +89,7 @@ func TestHandlerAnswersNotModified(t *testing.T) {
 }
 
 func TestHandlerServesItsConfig(t *testing.T) {
-	cfg := Config{Mode: ModeLocal, WebSocketURL: "wss://ws.example/prod", APIURL: "https://api.example/v1", TokenURL: "/token"}
+	cfg := web.Config{Mode: web.ModeLocal, WebSocketURL: "wss://ws.example/prod", APIURL: "https://api.example/v1", TokenURL: "/token"}
 	res := get(t, newHandler(t, cfg), "GET", "/config.json")
 	body, err := io.ReadAll(res.Body)
 	if err != nil {
@@ -108,11 +110,11 @@ func TestHandlerServesItsConfig(t *testing.T) {
 func TestContentSecurityPolicy(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
-		cfg     Config
+		cfg     web.Config
 		connect string
 	}{
 		{"relative", localConfig, "connect-src 'self';"},
-		{"absolute", Config{WebSocketURL: "wss://ws.example/prod", APIURL: "https://api.example:8443/v1", TokenURL: "https://api.example:8443/token"},
+		{"absolute", web.Config{WebSocketURL: "wss://ws.example/prod", APIURL: "https://api.example:8443/v1", TokenURL: "https://api.example:8443/token"},
 			"connect-src 'self' wss://ws.example https://api.example:8443;"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -128,18 +130,18 @@ func TestContentSecurityPolicy(t *testing.T) {
 			}
 		})
 	}
-	if _, err := Handler(Config{APIURL: "http://[::1"}); err == nil {
+	if _, err := web.Handler(web.Config{APIURL: "http://[::1"}); err == nil {
 		t.Error("a URL that can't be parsed: no error")
 	}
 }
 
 // The page must need nothing that its policy forbids, and nothing from elsewhere.
 func TestFilesStandAlone(t *testing.T) {
-	err := fs.WalkDir(Files(), ".", func(name string, d fs.DirEntry, err error) error {
+	err := fs.WalkDir(web.Files(), ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		body, err := fs.ReadFile(Files(), name)
+		body, err := fs.ReadFile(web.Files(), name)
 		if err != nil {
 			return err
 		}

@@ -44,6 +44,12 @@ export class Composer {
     this.#changed();
   }
 
+  /** Forgets what was begun: somebody else may sign in. */
+  clear() {
+    this.show("");
+    this.#drafts.clear();
+  }
+
   focus() {
     this.#input.focus();
   }

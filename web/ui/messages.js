@@ -87,7 +87,7 @@ export class MessagesView {
     this.#older.disabled = loadingOlder;
     this.#older.textContent = loadingOlder ? "Loading…" : "Earlier messages";
 
-    const anchor = this.#anchor();
+    const restore = this.#atEnd ? () => this.toEnd() : this.#anchor();
     const items = [...messages.map(itemOf), ...outgoing.map((o) => itemOfOutgoing(o, me))];
     /** @type {Map<string, Row>} */
     const rows = new Map();
@@ -101,8 +101,7 @@ export class MessagesView {
     }
     this.#rows = rows;
     arrange(this.#list, [...rows.values()].map((row) => row.element));
-    if (this.#atEnd) this.toEnd();
-    else anchor?.();
+    restore?.();
   }
 
   /** Somebody else's message came in. */
