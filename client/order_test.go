@@ -3,6 +3,7 @@ package client_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -428,6 +429,31 @@ func TestSyncFails(t *testing.T) {
 		r.broadcast(a)
 		r.pass(0)
 		r.wantContents("general", "0 2 3 1 4 5 ")
+	})
+}
+
+// A connection that ends during a sync makes nobody hurry.
+func TestConnectionLostDuringSync(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		r.store("general", "bob", "0")
+		r.follow("general")
+		r.run()
+		hang := true
+		r.onAPI = func(_ http.ResponseWriter, req *http.Request) bool {
+			if hang {
+				hang = false
+				_, _ = io.Copy(io.Discard, req.Body) // else the server doesn't notice that the client is gone
+				<-req.Context().Done()
+				return true
+			}
+			return false
+		}
+		r.store("general", "bob", "1")
+		r.say("general", "2")
+		r.pass(2 * time.Second)
+		r.cut()
+		r.pass(time.Minute)
+		r.wantContents("general", "0 1 2 ")
 	})
 }
 

@@ -153,7 +153,7 @@ func (r *room) apply(from ulid.ULID, page []held, more bool) {
 		}
 		if !r.handOut(true) {
 			r.miss()
-			r.next = from // this page again, when there's space
+			r.next = last // the page is held until there's space
 			return
 		}
 	}

@@ -21,7 +21,15 @@ func TestRoomHandsOutEverythingOnce(t *testing.T) {
 			now      = time.UnixMilli(1_700_000_000_000)
 			start    = now
 			inFlight *request
+
+			// Messages that are stored late are found as far back as the overlap of
+			// syncs goes, and without them anything is, so time goes by faster.
+			late = rapid.Bool().Draw(t, "stored late")
+			step = 1000 * time.Second
 		)
+		if late {
+			step = 2 * time.Second
+		}
 		r := newRoom("general", func(m Message) bool {
 			if space {
 				out = append(out, m)
@@ -46,8 +54,11 @@ func TestRoomHandsOutEverythingOnce(t *testing.T) {
 		t.Repeat(map[string]func(*rapid.T){
 			"": func(*rapid.T) { settle() },
 			"store": func(t *rapid.T) {
-				// Some are stored late: their time is before that of others.
-				at := now.Add(-time.Duration(rapid.IntRange(0, 50).Draw(t, "late")) * time.Second)
+				now = now.Add(time.Millisecond)
+				at := now
+				if late {
+					at = now.Add(-time.Duration(rapid.IntRange(0, 50).Draw(t, "late")) * time.Second)
+				}
 				if at.Before(start) {
 					at = start
 				}
@@ -79,7 +90,7 @@ func TestRoomHandsOutEverythingOnce(t *testing.T) {
 			},
 			"space": func(t *rapid.T) { space = rapid.Bool().Draw(t, "space") },
 			"time passes": func(t *rapid.T) {
-				now = now.Add(time.Duration(rapid.IntRange(0, 5000).Draw(t, "ms")) * time.Millisecond)
+				now = now.Add(time.Duration(rapid.Float64Range(0, 1).Draw(t, "step") * float64(step)))
 				if !r.holeAt.IsZero() && now.After(r.holeAt) {
 					r.miss()
 				}
@@ -136,6 +147,113 @@ func TestRoomHandsOutEverythingOnce(t *testing.T) {
 			t.Fatalf("handed out %d messages, want %d:\n%v\n%v", len(ids), len(want), ids, want)
 		}
 	})
+}
+
+// chain are messages a second apart, each with the one before it as its
+// predecessor.
+func chain(n int) []held {
+	all := make([]held, n)
+	for i := range all {
+		_ = all[i].id.SetTime(uint64(1_000_000 + 1000*i)) //nolint:gosec // not negative
+		all[i].MessageID = all[i].id.String()
+		if i > 0 {
+			all[i].previous = all[i-1].id
+		}
+	}
+	return all
+}
+
+// tested is a room that has the first message of a chain.
+func tested(all []held) (r *room, out *[]string) {
+	out = new([]string)
+	r = newRoom("general", func(m Message) bool { *out = append(*out, m.MessageID); return true })
+	r.begin()
+	r.look(slices.Clone(all[:1]), false)
+	return r, out
+}
+
+func TestRoomHoldsWhatASyncDoesNotCover(t *testing.T) {
+	all := chain(6)
+	r, out := tested(all)
+	r.offer(all[2])
+	r.miss()
+	from := r.begin()
+	r.offer(all[4]) // after the server looked
+	r.apply(from, all[:3], false)
+	if len(*out) != 3 || r.behind || len(r.held) != 1 {
+		t.Errorf("handed out %d, behind %v, holds %d: the last should wait for the one before it", len(*out), r.behind, len(r.held))
+	}
+}
+
+func TestRoomMissesDuringSync(t *testing.T) {
+	all := chain(3)
+	r, out := tested(all)
+	r.miss()
+	from := r.begin()
+	r.miss()
+	r.apply(from, all[:1], false)
+	r.offer(all[1])
+	if len(*out) != 1 || !r.due {
+		t.Errorf("handed out %d, due %v: a miss during a sync takes another one", len(*out), r.due)
+	}
+}
+
+func TestRoomHoldsAgainAfterReconnect(t *testing.T) {
+	all := chain(3)
+	r, out := tested(all)
+	r.fail()
+	r.reconnected()
+	r.offer(all[1])
+	if len(*out) != 1 {
+		t.Errorf("handed out %d: what comes before the first sync should wait for it", len(*out))
+	}
+}
+
+// What goes out while syncs fail says nothing about what was missing before.
+func TestRoomRemembersTheHole(t *testing.T) {
+	all := chain(200)
+	r, out := tested(all)
+	r.miss()
+	r.begin()
+	r.fail()
+	r.offer(all[199])
+	r.apply(r.begin(), slices.Clone(all[:100]), true)
+	r.apply(r.begin(), slices.Clone(all[100:]), false)
+	if len(*out) != len(all) {
+		t.Errorf("handed out %d of %d", len(*out), len(all))
+	}
+	r, _ = tested(all)
+	r.fail()
+	r.offer(all[199])
+	if from := r.begin(); from.Compare(all[0].id) > 0 {
+		t.Errorf("asks from %v, behind what is missing", from)
+	}
+}
+
+func TestRoomHoldsSoMany(t *testing.T) {
+	all := chain(2 * maxHeld)
+	r, out := tested(all)
+	for _, h := range all[2:] {
+		r.offer(h)
+	}
+	if len(r.held) > maxHeld || !r.due {
+		t.Errorf("holds %d, due %v", len(r.held), r.due)
+	}
+	r.apply(r.begin(), slices.Clone(all), false)
+	if len(*out) != len(all) || !slices.IsSorted(*out) {
+		t.Errorf("handed out %d of %d", len(*out), len(all))
+	}
+}
+
+// A room that began in the middle doesn't ask for what was before.
+func TestRoomAsksNoFurtherBack(t *testing.T) {
+	all := chain(3)
+	r := newRoom("general", func(Message) bool { return true })
+	r.begin()
+	r.look(slices.Clone(all[1:]), true)
+	if from := r.begin(); from != predecessor(all[1].id) {
+		t.Errorf("asks from %v, want just before the first message", from)
+	}
 }
 
 // What a room remembers is bounded, and what it has forgotten isn't new.

@@ -129,7 +129,11 @@ func TestSendRefused(t *testing.T) {
 				r.run()
 				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 				defer cancel()
+				began := time.Now()
 				_, err := r.client.Send(ctx, "general", "hello")
+				if took := time.Since(began); test.refusal != nil && took > 10*time.Second {
+					t.Errorf("the send took %v: the refusals were not noticed", took)
+				}
 				r.pass(time.Second)
 				switch {
 				case test.retried && err != nil:
@@ -147,6 +151,20 @@ func TestSendRefused(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A refusal that doesn't say of what, and for good, isn't taken for a send's.
+func TestRefusalOfSomethingElse(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		r.onFrame = func(c *fakeConn, _ wire.ClientFrame) bool {
+			c.write(wire.Error{Type: wire.TypeError, Code: client.CodeUnknownAction})
+			return false
+		}
+		r.run()
+		if _, err := r.client.Send(t.Context(), "general", "hello"); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 func TestSendStoredButConnectionLost(t *testing.T) {

@@ -64,6 +64,12 @@ func TestHandshakeRefused(t *testing.T) {
 				if !slices.Equal(pauses, doubling) {
 					t.Errorf("the pauses are at most %v, want %v", pauses, doubling)
 				}
+				r.pass(2 * time.Minute) // it was a good connection
+				r.cut()
+				r.pass(0)
+				if _, disconnected = r.states(); disconnected[10].RetryIn != 500*ms {
+					t.Errorf("the pause after a good connection is %v, want the least again", disconnected[10].RetryIn)
+				}
 			})
 		})
 	}
