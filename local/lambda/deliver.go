@@ -134,6 +134,9 @@ func firstFailure(payload []byte, records []record) (int, error) {
 		return 0, errors.New("batchItemFailures is no list")
 	}
 	first := len(records)
+	if len(list) == 0 {
+		return first, nil
+	}
 	index := make(map[string]int, len(records))
 	for i, r := range records {
 		index[r.sequence] = i
