@@ -122,15 +122,21 @@ func readBody(r *http.Request) (string, error) {
 	if r.ContentLength > maxBody {
 		return "", tooLarge
 	}
-	var b strings.Builder
-	b.Grow(int(max(r.ContentLength, 0)))
-	if _, err := io.Copy(&b, io.LimitReader(r.Body, maxBody+1)); err != nil {
-		return "", &Error{Code: codeSerialization, Message: "The request's body ended too early"}
+	var b []byte
+	var err error
+	if r.ContentLength >= 0 {
+		b = make([]byte, r.ContentLength)
+		_, err = io.ReadFull(r.Body, b)
+	} else {
+		b, err = io.ReadAll(io.LimitReader(r.Body, maxBody+1))
 	}
-	if b.Len() > maxBody {
+	switch {
+	case err != nil:
+		return "", &Error{Code: codeSerialization, Message: "The request's body ended too early"}
+	case len(b) > maxBody:
 		return "", tooLarge
 	}
-	return b.String(), nil
+	return string(b), nil
 }
 
 // refusal is what the client learns of an error.

@@ -148,7 +148,7 @@ func openStorage(path string) (*storage, error) {
 			s.readers <- nil
 		}
 		// WAL goes first: it decides what the others mean. A longer log than usual makes for fewer, larger checkpoints.
-		pragmas = append(pragmas, "PRAGMA page_size=8192", "PRAGMA journal_mode=WAL", "PRAGMA synchronous=NORMAL", "PRAGMA cache_size=-16000",
+		pragmas = append(pragmas, "PRAGMA journal_mode=WAL", "PRAGMA synchronous=NORMAL", "PRAGMA cache_size=-16000",
 			"PRAGMA wal_autocheckpoint=2000", "PRAGMA journal_size_limit=67108864")
 	}
 	var err error
