@@ -12,7 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-lambda-go/lambda/messages"
 	"github.com/aws/aws-lambda-go/lambdacontext"
 )
@@ -23,8 +22,8 @@ type answer struct {
 	functionError string
 }
 
-// run calls the handler and sets the answer, whatever the handler does.
-func (i *Invoker) run(ctx context.Context, f *function, handler lambda.Handler, payload []byte, a *answer) {
+// run calls the environment's handler and sets the answer, whatever that does.
+func (i *Invoker) run(ctx context.Context, f *function, env *environment, payload []byte, a *answer) {
 	var requestID string
 	if lc, ok := lambdacontext.FromContext(ctx); ok {
 		requestID = lc.AwsRequestID
@@ -49,7 +48,10 @@ func (i *Invoker) run(ctx context.Context, f *function, handler lambda.Handler, 
 		event.Msg("function panicked")
 		*a = failed(failure)
 	}()
-	response, err := handler.Invoke(ctx, payload)
+	if env.handler == nil {
+		env.handler = f.newHandler()
+	}
+	response, err := env.handler.Invoke(ctx, payload)
 	returned = true
 	switch {
 	case err != nil:

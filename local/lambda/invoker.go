@@ -76,8 +76,13 @@ type Invoker struct {
 type function struct {
 	topology.Function
 	newHandler func() lambda.Handler
-	free       []lambda.Handler // environments that wait for work
-	unborn     int              // environments that may still be made
+	free       []*environment // those that wait for work
+	unborn     int            // how many more there may be
+}
+
+// environment runs one invocation at a time.
+type environment struct {
+	handler lambda.Handler // nil before the first invocation
 }
 
 // NewInvoker returns an Invoker without functions. Timeouts run on clock. The
@@ -98,9 +103,9 @@ func NewInvoker(clock clockwork.Clock, logger zerolog.Logger) *Invoker {
 // invocations at a time. newHandler is called once per execution environment,
 // at first use, and usually returns lambda.NewHandler(fn): a handler of
 // aws-lambda-go answers from a pool of buffers that it reuses at once, so that
-// two invocations of one handler could read each other's answers. An
-// environment runs one invocation at a time, as on Lambda. Registering a name
-// again replaces the function.
+// two invocations of one handler could read each other's answers. As on Lambda,
+// an environment runs one invocation at a time, and a panic in newHandler fails
+// the invocation. Registering a name again replaces the function.
 func (i *Invoker) Register(f topology.Function, concurrency int, newHandler func() lambda.Handler) error {
 	switch {
 	case f.Name == "":
@@ -130,7 +135,7 @@ func (i *Invoker) Invoke(ctx context.Context, name string, payload []byte) (Resu
 	if len(payload) > MaxRequestBytes {
 		return Result{}, fmt.Errorf("invoke %s: %w", name, ErrRequestTooLarge)
 	}
-	f, handler, err := i.acquire(name)
+	f, env, err := i.acquire(name)
 	if err != nil {
 		return Result{}, fmt.Errorf("invoke %s: %w", name, err)
 	}
@@ -147,11 +152,11 @@ func (i *Invoker) Invoke(ctx context.Context, name string, payload []byte) (Resu
 				i.logger.Warn().Str("function", name).Str("requestId", result.RequestID).
 					Msg("a handler ended after its function's timeout; Lambda would have killed it")
 			}
-			i.release(f, handler) // before the answer: the caller may invoke again at once
+			i.release(f, env) // before the answer: the caller may invoke again at once
 			answers <- a
 			expire(nil)
 		}()
-		i.run(running, f, handler, payload, &a)
+		i.run(running, f, env, payload, &a)
 	}()
 
 	select {
@@ -194,11 +199,11 @@ func (i *Invoker) Shutdown(ctx context.Context) error {
 }
 
 // acquire takes an execution environment of the function.
-func (i *Invoker) acquire(name string) (*function, lambda.Handler, error) {
+func (i *Invoker) acquire(name string) (*function, *environment, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	f, ok := i.functions[name]
-	var handler lambda.Handler
+	var env *environment
 	switch {
 	case i.closed:
 		return nil, nil, ErrClosed
@@ -206,21 +211,21 @@ func (i *Invoker) acquire(name string) (*function, lambda.Handler, error) {
 		return nil, nil, ErrUnknownFunction
 	case len(f.free) > 0:
 		last := len(f.free) - 1
-		handler, f.free = f.free[last], f.free[:last]
+		env, f.free = f.free[last], f.free[:last]
 	case f.unborn > 0:
 		f.unborn--
-		handler = f.newHandler()
+		env = &environment{}
 	default:
 		return nil, nil, ErrThrottled
 	}
 	i.running++
-	return f, handler, nil
+	return f, env, nil
 }
 
-func (i *Invoker) release(f *function, handler lambda.Handler) {
+func (i *Invoker) release(f *function, env *environment) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	f.free = append(f.free, handler)
+	f.free = append(f.free, env)
 	i.running--
 	i.closeIdle()
 }

@@ -175,6 +175,29 @@ func TestInvokerHandlerThatExitsItsGoroutine(t *testing.T) {
 	expect(t, "payload", string(got.Payload), `{"errorMessage":"RequestId: `+got.RequestID+` Error: Runtime exited","errorType":"Runtime.ExitError"}`)
 }
 
+// An environment that could not be made is made again.
+func TestInvokerHandlerThatCannotBeMade(t *testing.T) {
+	i := newTestInvoker(t)
+	made := 0
+	err := i.Register(topology.Function{Name: "f", Timeout: time.Second}, 1, func() lambda.Handler {
+		if made++; made == 1 {
+			panic("no")
+		}
+		return lambda.NewHandler(func() error { return nil })
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{Unhandled, "", ""} {
+		got, err := i.Invoke(t.Context(), "f", []byte("{}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		expect(t, "function error", got.FunctionError, want)
+	}
+	expect(t, "handlers made", made, 2)
+}
+
 func TestInvokerRefuses(t *testing.T) {
 	i := newTestInvoker(t)
 	register(t, i, 1, func() error { return nil })
