@@ -13,6 +13,7 @@ import (
 )
 
 func TestTwoPeopleChat(t *testing.T) {
+	t.Parallel()
 	f := newFake(t)
 	alice, bob := signedIn(t, f.URL, "alice"), signedIn(t, f.URL, "bob")
 	alice.until(`document.body.innerText.includes("Nothing has been said yet")`)
@@ -32,6 +33,7 @@ func TestTwoPeopleChat(t *testing.T) {
 }
 
 func TestAReloadKeepsWhoIsSignedInAndSigningOutForgets(t *testing.T) {
+	t.Parallel()
 	f := newFake(t)
 	alice := signedIn(t, f.URL, "alice")
 	f.with(func() { f.down = true })
@@ -54,6 +56,7 @@ func TestAReloadKeepsWhoIsSignedInAndSigningOutForgets(t *testing.T) {
 }
 
 func TestShiftEnterBreaksALine(t *testing.T) {
+	t.Parallel()
 	f := newFake(t)
 	alice := signedIn(t, f.URL, "alice")
 	alice.until(`document.activeElement?.dataset.testid === "composer-input"`)
@@ -69,6 +72,7 @@ func TestShiftEnterBreaksALine(t *testing.T) {
 }
 
 func TestContentStaysText(t *testing.T) {
+	t.Parallel()
 	f := newFake(t)
 	attack := `<img src=x onerror="document.title='owned'"><script>document.title='owned'</script>`
 	alice, bob := signedIn(t, f.URL, "alice"), signedIn(t, f.URL, `<b>bob</b>`)
@@ -82,6 +86,7 @@ func TestContentStaysText(t *testing.T) {
 }
 
 func TestResumeAfterALostConnection(t *testing.T) {
+	t.Parallel()
 	f := newFake(t)
 	alice, bob := signedIn(t, f.URL, "alice"), signedIn(t, f.URL, "bob")
 	alice.send("before")
@@ -116,6 +121,7 @@ func TestResumeAfterALostConnection(t *testing.T) {
 }
 
 func TestHolesAreFilledAndDuplicatesDropped(t *testing.T) {
+	t.Parallel()
 	f := newFake(t)
 	alice := signedIn(t, f.URL, "alice")
 	alice.send("1")
@@ -135,6 +141,7 @@ func TestHolesAreFilledAndDuplicatesDropped(t *testing.T) {
 }
 
 func TestEarlierMessages(t *testing.T) {
+	t.Parallel()
 	f := newFake(t)
 	f.fill("general", 120, time.Now(), func(i int) (string, string) { return "bob", fmt.Sprint(i + 1) })
 	alice := signedIn(t, f.URL, "alice")
@@ -158,6 +165,7 @@ func TestEarlierMessages(t *testing.T) {
 }
 
 func TestNewMessagesWhileReadingEarlierOnes(t *testing.T) {
+	t.Parallel()
 	f := newFake(t)
 	f.fill("general", 45, time.Now(), func(i int) (string, string) { return "bob", fmt.Sprint(i) })
 	alice := signedIn(t, f.URL, "alice")
@@ -171,6 +179,7 @@ func TestNewMessagesWhileReadingEarlierOnes(t *testing.T) {
 }
 
 func TestRoomsAndMembers(t *testing.T) {
+	t.Parallel()
 	f := newFake(t)
 	alice, bob, carol := signedIn(t, f.URL, "alice"), signedIn(t, f.URL, "bob"), signedIn(t, f.URL, "carol")
 	alice.click("new-room")
@@ -199,6 +208,7 @@ func TestRoomsAndMembers(t *testing.T) {
 }
 
 func TestRefusedMessages(t *testing.T) {
+	t.Parallel()
 	f := newFake(t)
 	alice := signedIn(t, f.URL, "alice")
 	tries := 0
@@ -228,6 +238,7 @@ func TestRefusedMessages(t *testing.T) {
 }
 
 func TestSignInProblems(t *testing.T) {
+	t.Parallel()
 	f := newFake(t)
 	p := openPage(t, f.URL+"/")
 	p.until(`document.activeElement?.dataset.testid === "signin-name"`)
@@ -244,6 +255,7 @@ func TestSignInProblems(t *testing.T) {
 }
 
 func TestUnitsInTheBrowser(t *testing.T) {
+	t.Parallel()
 	f := newFake(t)
 	p := openPage(t, f.URL+"/testdata/unit.html")
 	p.until(`globalThis.results !== undefined`)
@@ -265,6 +277,7 @@ func TestUnitsInTheBrowser(t *testing.T) {
 
 // TestLooks shows the page with a conversation in it, to be looked at.
 func TestLooks(t *testing.T) {
+	t.Parallel()
 	f := newFake(t)
 	f.with(func() {
 		f.rooms["weekend"] = &fakeRoom{name: "Weekend", members: []string{"alice", "bob", "carol"}}

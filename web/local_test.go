@@ -30,6 +30,7 @@ func stopLocal(t *testing.T, s *local.Server) {
 }
 
 func TestTwoPeopleChatOnTheRealServer(t *testing.T) {
+	t.Parallel()
 	startBrowser(t) // skips before anything is started
 	c := local.Config{Addr: "127.0.0.1:0", DynamoDBAddr: "127.0.0.1:0", DataDir: t.TempDir(), LogLevel: "error", Log: t.Output()}
 	server := startLocal(t, c)
