@@ -1,0 +1,28 @@
+package dynamodb
+
+import "context"
+
+// Pause keeps the writer from taking up any more work until resume is called.
+func (e *Engine) Pause() (resume func()) {
+	held, release, done := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = e.writeAlone(context.Background(), func(*tx) error {
+			close(held)
+			<-release
+			return nil
+		})
+	}()
+	<-held
+	return func() {
+		close(release)
+		<-done
+	}
+}
+
+// Claimed is how many items are being written.
+func (e *Engine) Claimed() int {
+	e.claims.mu.Lock()
+	defer e.claims.mu.Unlock()
+	return len(e.claims.held)
+}
