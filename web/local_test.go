@@ -57,7 +57,9 @@ func TestTwoPeopleChatOnTheRealServer(t *testing.T) {
 	alice.until(`document.querySelector("[data-testid=connection-state]").dataset.state === "waiting"`)
 	alice.send("Or on Sunday?")
 	startLocal(t, c)
-	alice.do(`document.querySelector("[data-testid=try-now]")?.click()`)
+	for _, p := range []*page{alice, bob} {
+		p.do(`document.querySelector("[data-testid=try-now]")?.click()`)
+	}
 	alice.shows("Hiking on Saturday?", "Or on Sunday?")
 	bob.shows("Hiking on Saturday?", "Or on Sunday?")
 }

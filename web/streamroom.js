@@ -71,6 +71,7 @@ export class Streamroom {
   /** @type {AbortController|undefined} ends listening to the window */
   #window;
   #clock;
+  #token;
   #api;
   #catchUp;
   #connection;
@@ -86,10 +87,10 @@ export class Streamroom {
    * @param {typeof fetch} [options.fetch]
    */
   constructor({ webSocketURL, apiURL, token, clock = systemClock, WebSocket = globalThis.WebSocket, fetch = globalThis.fetch.bind(globalThis) }) {
-    const source = new TokenSource(token, clock);
     this.#clock = clock;
-    this.#api = new API({ url: apiURL, token: source, fetch });
-    this.#connection = new Connection({ url: webSocketURL, token: source, clock, WebSocket }, {
+    this.#token = new TokenSource(token, clock);
+    this.#api = new API({ url: apiURL, token: this.#token, fetch });
+    this.#connection = new Connection({ url: webSocketURL, token: this.#token, clock, WebSocket }, {
       state: (state) => this.#connectionChanged(state),
       frame: (frame) => this.#received(frame),
     });
@@ -416,9 +417,12 @@ export class Streamroom {
     switch (failure.code) {
       case "token_expired":
       case "unauthorized":
+        this.#token.drop();
+        this.#connection.reconnect();
+        break;
       case "reconnect":
         this.#connection.reconnect();
-        return;
+        break;
       default:
         if (clientMessageId) this.#outbox.refused(clientMessageId, failure);
         else this.#emit("failure", failure);

@@ -1,5 +1,5 @@
-// Tests of the client library, run in the browser that it is for. The page's title
-// and globalThis.results say how they went.
+// Tests of the client library, run in the browser that it is for.
+// globalThis.results says how they went.
 
 import { unpack } from "/frames.js";
 import { RoomList } from "/rooms.js";
@@ -238,13 +238,13 @@ test("a token that is refused for good stops the client", async () => {
   equal([w.chat.state.name, w.chat.state.failure.code, w.tokens], ["stopped", "unauthorized", 1]);
 });
 
-test("the error reconnect makes a new connection, and so does an expired token", async () => {
-  for (const code of ["reconnect", "token_expired"]) {
+test("the error reconnect makes a new connection, an expired token one with a new token", async () => {
+  for (const [code, tokens] of [["reconnect", 1], ["token_expired", 2]]) {
     const w = new World();
     await w.connect();
     FakeSocket.last.receive({ type: "error", code, message: "…" });
     await w.clock.advance(1000);
-    equal(FakeSocket.all.length, 2, code);
+    equal([FakeSocket.all.length, w.tokens], [2, tokens], code);
   }
 });
 
