@@ -1,0 +1,400 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/streamroom/streamroom/client"
+	"github.com/streamroom/streamroom/local"
+	"github.com/streamroom/streamroom/shared/wire"
+)
+
+// chatPatience is how long a test waits for what should come soon.
+const chatPatience = 20 * time.Second
+
+// startLocal runs a Streamroom in memory on free ports.
+func startLocal(t *testing.T) *local.Server {
+	t.Helper()
+	running, err := local.Start(t.Context(), local.Config{
+		Addr: "127.0.0.1:0", DynamoDBAddr: "127.0.0.1:0", LogLevel: "error", Log: t.Output(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), chatPatience)
+		defer cancel()
+		if err := running.Stop(ctx); err != nil {
+			t.Error(err)
+		}
+		http.DefaultClient.CloseIdleConnections()
+		goleak.VerifyNone(t)
+	})
+	return running
+}
+
+// person is somebody who chats in a terminal.
+type person struct {
+	t      *testing.T
+	typed  *io.PipeWriter
+	shown  *screen // stdout
+	status *screen // stderr
+	stop   context.CancelFunc
+	done   chan error
+}
+
+func sitDown(t *testing.T, args ...string) *person {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	keyboard, typed := io.Pipe()
+	p := &person{t: t, typed: typed, shown: newScreen(), status: newScreen(), stop: cancel, done: make(chan error, 1)}
+	go func() { p.done <- runChat(ctx, args, keyboard, p.shown, p.status) }()
+	t.Cleanup(func() {
+		cancel()
+		_ = typed.Close()
+	})
+	return p
+}
+
+func (p *person) types(line string) {
+	p.t.Helper()
+	if _, err := io.WriteString(p.typed, line+"\n"); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func (p *person) sees(s *screen, want string) {
+	p.t.Helper()
+	if err := s.await(want); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// leaves waits for the end.
+func (p *person) leaves() error {
+	p.t.Helper()
+	select {
+	case err := <-p.done:
+		return err
+	case <-time.After(chatPatience):
+		p.t.Fatal("the chat doesn't end")
+		return nil
+	}
+}
+
+// screen keeps what was written and lets a test wait for some of it.
+type screen struct {
+	mu      sync.Mutex
+	buf     bytes.Buffer
+	written chan struct{} // closed at the next write
+}
+
+func newScreen() *screen { return &screen{written: make(chan struct{})} }
+
+func (s *screen) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	close(s.written)
+	s.written = make(chan struct{})
+	return s.buf.Write(p)
+}
+
+func (s *screen) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.buf.String()
+}
+
+func (s *screen) await(want string) error {
+	deadline := time.After(chatPatience)
+	for {
+		s.mu.Lock()
+		text, written := s.buf.String(), s.written
+		s.mu.Unlock()
+		if strings.Contains(text, want) {
+			return nil
+		}
+		select {
+		case <-written:
+		case <-deadline:
+			return fmt.Errorf("%q was not shown; this was:\n%s", want, text)
+		}
+	}
+}
+
+// api is a client of a user for what a terminal doesn't offer.
+func api(t *testing.T, s *local.Server, user string) *client.Client {
+	t.Helper()
+	c, err := client.New(client.Options{
+		WebSocketURL: s.WebSocketURL(), APIURL: s.URL() + "/api",
+		Token: func(ctx context.Context) (string, error) { return localToken(ctx, s.URL(), user, time.Hour) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestTwoPeopleChat(t *testing.T) {
+	s := startLocal(t)
+	alice := sitDown(t, "--addr", s.URL(), "--user", "alice", "--room", local.Lobby)
+	alice.sees(alice.status, "* connected as alice to general")
+	bob := sitDown(t, "--addr", s.URL()+"/", "--user", "bob", "--room", "General")
+	bob.sees(bob.status, "* connected as bob to general")
+
+	alice.types("hello")
+	bob.sees(bob.shown, " alice: hello\n")
+	alice.sees(alice.shown, " alice: hello\n")
+	bob.types("")
+	bob.types("  ")
+	bob.types("hi \x1b[31malice\u202e <b>&\r")
+	alice.sees(alice.shown, " bob: hi ␛[31malice\ufffd <b>&\n")
+	bob.types("not \xff UTF-8")
+	bob.sees(bob.status, "* not sent: invalid_request: the content is not valid UTF-8\n")
+	bob.types(strings.Repeat("x", client.MaxContent+1))
+	bob.sees(bob.status, "* not sent: too_large: ")
+
+	bob.types("bye")
+	bob.types("/quit")
+	if err := bob.leaves(); err != nil {
+		t.Errorf("/quit: %v", err)
+	}
+	alice.sees(alice.shown, " bob: bye\n")
+	if strings.Contains(alice.shown.String(), "quit") {
+		t.Error("/quit was sent")
+	}
+
+	// Whoever comes later sees what was said.
+	carol := sitDown(t, "--addr", s.URL(), "--user", "carol", "--room", local.Lobby)
+	for _, line := range []string{"--- ", " alice: hello\n", " bob: bye\n"} {
+		carol.sees(carol.shown, line)
+	}
+	carol.types("last words")
+	_ = carol.typed.Close() // Ctrl-D
+	if err := carol.leaves(); err != nil {
+		t.Errorf("Ctrl-D: %v", err)
+	}
+	alice.sees(alice.shown, " carol: last words\n")
+	alice.stop() // Ctrl-C
+	if err := alice.leaves(); err != nil {
+		t.Errorf("Ctrl-C: %v", err)
+	}
+}
+
+func TestChatInARoomByName(t *testing.T) {
+	s := startLocal(t)
+	alice := api(t, s, "alice")
+	if _, err := alice.ListRooms(t.Context(), ""); err != nil { // signs in
+		t.Fatal(err)
+	}
+	var ids []string
+	for _, name := range []string{"Tea", "Twin", "Twin"} {
+		room, err := alice.CreateRoom(t.Context(), wire.RoomRequest{Name: name, Type: "group"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, room.ChatRoomID)
+	}
+	for _, room := range []string{"Tea", ids[0]} {
+		p := sitDown(t, "--addr", s.URL(), "--user", "alice", "--room", room)
+		p.sees(p.status, "connected as alice to "+ids[0])
+		p.stop()
+		if err := p.leaves(); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, test := range []struct {
+		user, room string
+		want       []string
+	}{
+		{"alice", "Twin", []string{"2 rooms", ids[1], ids[2]}},
+		{"alice", "nowhere", []string{`not a member of a room "nowhere"`, "general (General)", ids[0] + " (Tea)"}},
+		{"alice", "no such #", []string{`not a member of a room "no such #"`}},
+		{"bob", ids[0], []string{"not a member", "general (General)"}},
+	} {
+		err := sitDown(t, "--addr", s.URL(), "--user", test.user, "--room", test.room).leaves()
+		for _, want := range test.want {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s in %q: the error is %v, want %q in it", test.user, test.room, err, want)
+			}
+		}
+	}
+}
+
+func TestChatWhenRemoved(t *testing.T) {
+	s := startLocal(t)
+	alice := api(t, s, "alice")
+	room, err := alice.CreateRoom(t.Context(), wire.RoomRequest{Name: "Tea", Type: "group", Members: []string{"bob"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bob := sitDown(t, "--addr", s.URL(), "--user", "bob", "--room", "Tea")
+	bob.sees(bob.status, "connected as bob")
+	if err := alice.AddMember(t.Context(), room.ChatRoomID, "carol"); err != nil {
+		t.Fatal(err)
+	}
+	bob.sees(bob.status, "* carol joined\n")
+
+	token, err := localToken(t.Context(), s.URL(), "alice", time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, user := range []string{"carol", "bob"} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodDelete, s.URL()+"/api/rooms/"+room.ChatRoomID+"/members/"+user, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+token)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if user == "carol" {
+			bob.sees(bob.status, "* carol left\n")
+		}
+	}
+	if err := bob.leaves(); err == nil || !strings.Contains(err.Error(), "no longer a member") {
+		t.Errorf("the error is %v", err)
+	}
+}
+
+// A token given by hand can't be renewed, so its end is the chat's.
+func TestChatWithToken(t *testing.T) {
+	s := startLocal(t)
+	token, err := localToken(t.Context(), s.URL(), "alice", time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := sitDown(t, "--token", token, "--ws", s.WebSocketURL(), "--api", s.URL()+"/api", "--room", local.Lobby)
+	p.sees(p.status, "connected as alice")
+	p.stop()
+	if err := p.leaves(); err != nil {
+		t.Error(err)
+	}
+
+	header := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none"}`))
+	err = sitDown(t, "--token", header+".e30.", "--ws", s.WebSocketURL(), "--api", s.URL()+"/api", "--room", local.Lobby).leaves()
+	if err == nil || !strings.Contains(err.Error(), client.CodeUnauthorized) {
+		t.Errorf("with a forged token: %v", err)
+	}
+	screen := &chatScreen{fixedToken: true, status: io.Discard}
+	if err := screen.show(client.Disconnected{Err: &client.Error{Code: client.CodeUnauthorized}}); err == nil || !strings.Contains(err.Error(), "token") {
+		t.Errorf("when the token has ended: %v", err)
+	}
+	if err := screen.show(client.Disconnected{Err: errors.New("network")}); err != nil {
+		t.Errorf("when the network is gone: %v", err)
+	}
+}
+
+func TestChatOutlivesTheServer(t *testing.T) {
+	s := startLocal(t)
+	p := sitDown(t, "--addr", s.URL(), "--user", "alice", "--room", local.Lobby)
+	p.sees(p.status, "connected as alice")
+	ctx, cancel := context.WithTimeout(t.Context(), chatPatience)
+	defer cancel()
+	if err := s.Stop(ctx); err != nil {
+		t.Fatal(err)
+	}
+	p.sees(p.status, "* not connected: ")
+	p.sees(p.status, "trying again in ")
+	p.stop()
+	if err := p.leaves(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestChatRefuses(t *testing.T) {
+	for _, test := range []struct {
+		name, args, want string
+		usage            bool
+	}{
+		{"no room", "--user alice", "--room is missing", true},
+		{"no user", "--room general", "--user is missing", true},
+		{"unknown flag", "--colour red", "colour", true},
+		{"address", "--user a --room b --addr localhost:8080", "is no URL such as http://", true},
+		{"half deployed", "--room b --token t", "--token, --ws and --api", true},
+		{"two ways", "--room b --user a --token t", "give --user for `streamroom local`, or", true},
+		{"ws", "--room b --token t --ws http://h/prod --api http://h", "wss://", true},
+		{"no server", "--user alice --room general --addr http://127.0.0.1:1", "start it with", false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var stdout, stderr bytes.Buffer
+			err := runChat(t.Context(), strings.Fields(test.args), strings.NewReader(""), &stdout, &stderr)
+			if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("the error is %v, want one line with %q", err, test.want)
+			}
+			var usage usageError
+			if errors.As(err, &usage) != test.usage {
+				t.Errorf("as a usage error: %v", !test.usage)
+			}
+			if stdout.Len()+stderr.Len() > 0 {
+				t.Errorf("it was printed, too: %s%s", &stdout, &stderr)
+			}
+		})
+	}
+}
+
+func TestChatScreen(t *testing.T) {
+	var out, status bytes.Buffer
+	s := &chatScreen{room: "tea", out: &out, status: &status}
+	at := time.Date(2024, 2, 28, 12, 0, 0, 0, time.Local)
+	message := func(at time.Time, sender, content string) client.Message {
+		return client.Message{HistoryMessage: wire.HistoryMessage{
+			ChatRoomID: "tea", SenderID: sender, Content: content, Timestamp: at.UnixMilli(),
+		}}
+	}
+	late, deleted, elsewhere := message(at, "bob", "late"), message(at, "bob", ""), message(at, "bob", "psst")
+	late.Late = true
+	deleted.DeletedAt = 1
+	elsewhere.ChatRoomID = "coffee"
+	for _, e := range []client.Event{
+		client.Connected{UserID: "alice"},
+		message(at, "bob", "one"), elsewhere,
+		message(at.Add(24*time.Hour), "bob", "two\n12:00:01 alice: forged\r\n\tthree\rfour"),
+		message(at, "eve\x1b]0;title\x07\u202e", "\x00\u009b\u2066x\u2028y"), late, deleted,
+		client.MemberJoined{ChatRoomID: "tea", UserID: "dave\n"}, client.MemberLeft{ChatRoomID: "tea", UserID: "dave"},
+		client.MemberJoined{ChatRoomID: "coffee", UserID: "frank"}, client.MemberLeft{ChatRoomID: "coffee", UserID: "alice"},
+		client.Disconnected{}, client.Disconnected{Err: errors.New("closed\x1b[2J"), RetryIn: 1234 * time.Millisecond},
+		client.Connected{UserID: "alice"},
+	} {
+		if err := s.show(e); err != nil {
+			t.Errorf("%+v ended the chat: %v", e, err)
+		}
+	}
+	wantOut := `--- Wednesday, 28 February 2024 ---
+12:00:00 bob: one
+--- Thursday, 29 February 2024 ---
+12:00:00 bob: two
+         | 12:00:01 alice: forged
+         |     three␍four
+--- Wednesday, 28 February 2024 ---
+12:00:00 eve␛]0;title␇` + "\ufffd: ␀\ufffd\ufffdx\ufffdy" + `
+12:00:00 bob: late  (came late)
+12:00:00 bob: (deleted)
+`
+	if out.String() != wantOut {
+		t.Errorf("shown:\n%s\nwant:\n%s", &out, wantOut)
+	}
+	wantStatus := `* connected as alice to tea; type a line to send it, /quit to leave
+* dave␊ joined
+* dave left
+* renewing the connection
+* not connected: closed␛[2J; trying again in 1.2s
+* connected again
+`
+	if status.String() != wantStatus {
+		t.Errorf("noted:\n%s\nwant:\n%s", &status, wantStatus)
+	}
+}
