@@ -119,7 +119,7 @@ func (c *Client) request(ctx context.Context, method, path, token string, body [
 	if err != nil {
 		return fmt.Errorf("ask the API: %w", err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // it was read
+	defer resp.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
 		return fmt.Errorf("read the API's answer: %w", err)

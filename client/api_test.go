@@ -30,7 +30,8 @@ func TestNewRefuses(t *testing.T) {
 }
 
 func TestAPI(t *testing.T) {
-	bubble(t, func(t *testing.T, r *rig) {
+	bubble(t, func(r *rig) {
+		t := r.t
 		var ids []string
 		for _, content := range []string{"0", "1", "2"} {
 			ids = append(ids, r.store("general", "bob", content).MessageID)
@@ -63,10 +64,7 @@ func TestAPI(t *testing.T) {
 			{client.Page{Limit: 1, After: ids[0]}, "1 ", ids[1]},
 		} {
 			history, err := r.client.History(ctx, "general", test.page)
-			var got string
-			for _, m := range history.Messages {
-				got += m.Content + " "
-			}
+			got := said(history.Messages, func(m wire.HistoryMessage) string { return m.Content })
 			if err != nil || got != test.want || history.Cursor != test.cursor {
 				t.Errorf("History of %+v: %q, cursor %q, %v", test.page, got, history.Cursor, err)
 			}
@@ -86,16 +84,17 @@ func TestAPIErrors(t *testing.T) {
 	}{
 		{"problem", func(w http.ResponseWriter) { refuse(w, 403, "not_a_member") }, client.CodeNotAMember, 403},
 		{"gateway", func(w http.ResponseWriter) { answer(w, 403, map[string]string{"message": "Forbidden"}) }, client.CodeForbidden, 403},
-		{"throttled", func(w http.ResponseWriter) { w.WriteHeader(429) }, client.CodeRateLimited, 429},
-		{"broken", func(w http.ResponseWriter) { w.WriteHeader(502) }, client.CodeInternal, 502},
+		{"throttled", func(w http.ResponseWriter) { w.WriteHeader(http.StatusTooManyRequests) }, client.CodeRateLimited, http.StatusTooManyRequests},
+		{"broken", func(w http.ResponseWriter) { w.WriteHeader(http.StatusBadGateway) }, client.CodeInternal, http.StatusBadGateway},
 		{"not found", func(w http.ResponseWriter) { http.NotFound(w, nil) }, client.CodeNotFound, 404},
-		{"bad", func(w http.ResponseWriter) { w.WriteHeader(400) }, client.CodeInvalidRequest, 400},
-		{"large", func(w http.ResponseWriter) { w.WriteHeader(413) }, client.CodeTooLarge, 413},
-		{"token", func(w http.ResponseWriter) { w.WriteHeader(401) }, client.CodeUnauthorized, 401},
+		{"bad", func(w http.ResponseWriter) { w.WriteHeader(http.StatusBadRequest) }, client.CodeInvalidRequest, http.StatusBadRequest},
+		{"large", func(w http.ResponseWriter) { w.WriteHeader(http.StatusRequestEntityTooLarge) }, client.CodeTooLarge, http.StatusRequestEntityTooLarge},
+		{"token", func(w http.ResponseWriter) { w.WriteHeader(http.StatusUnauthorized) }, client.CodeUnauthorized, http.StatusUnauthorized},
 		{"no JSON", func(w http.ResponseWriter) { _, _ = w.Write([]byte("<html>")) }, "decode the API's answer: invalid character '<' looking for beginning of value", 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			bubble(t, func(t *testing.T, r *rig) {
+			bubble(t, func(r *rig) {
+				t := r.t
 				r.onAPI = func(w http.ResponseWriter, _ *http.Request) bool { test.answer(w); return true }
 				_, err := r.client.History(t.Context(), "general", client.Page{})
 				if code(err) != test.code {
@@ -116,7 +115,8 @@ func TestAPITokens(t *testing.T) {
 		calls++
 		return token(time.Now().Add(time.Hour), "one"), nil
 	}
-	bubbleWith(t, client.Options{Token: get}, func(t *testing.T, r *rig) {
+	bubbleWith(t, client.Options{Token: get}, func(r *rig) {
+		t := r.t
 		ask := func(wantErr string, wantCalls int) {
 			t.Helper()
 			_, err := r.client.ListRooms(t.Context(), "")

@@ -43,8 +43,9 @@ type fake struct {
 }
 
 type fakeConn struct {
-	ws *websocket.Conn
-	id string
+	ctx context.Context
+	ws  *websocket.Conn
+	id  string
 }
 
 func newFake() *fake {
@@ -85,9 +86,9 @@ func (s *fake) serveSocket(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return
 	}
-	defer ws.CloseNow() //nolint:errcheck // it's closed
+	defer ws.CloseNow()
 	ws.SetReadLimit(wire.MaxFrame)
-	c := &fakeConn{ws: ws, id: "conn-" + strconv.Itoa(n)}
+	c := &fakeConn{ctx: r.Context(), ws: ws, id: "conn-" + strconv.Itoa(n)}
 	s.mu.Lock()
 	s.conns = append(s.conns, c)
 	s.mu.Unlock()
@@ -194,7 +195,7 @@ func (c *fakeConn) write(frame any) {
 	if err != nil {
 		panic(err)
 	}
-	_ = c.ws.Write(context.Background(), websocket.MessageText, data)
+	_ = c.ws.Write(c.ctx, websocket.MessageText, data)
 }
 
 // cut ends every connection without a goodbye.

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -37,12 +38,12 @@ type rig struct {
 }
 
 // bubble runs a test on a client that isn't running yet.
-func bubble(t *testing.T, f func(*testing.T, *rig)) {
+func bubble(t *testing.T, f func(*rig)) {
 	t.Helper()
 	bubbleWith(t, client.Options{}, f)
 }
 
-func bubbleWith(t *testing.T, o client.Options, f func(*testing.T, *rig)) {
+func bubbleWith(t *testing.T, o client.Options, f func(*rig)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		r := &rig{fake: newFake(), t: t, ran: make(chan error, 1)}
@@ -77,7 +78,7 @@ func bubbleWith(t *testing.T, o client.Options, f func(*testing.T, *rig)) {
 			_ = server.Close()
 			serving.Wait()
 		}()
-		f(t, r)
+		f(r)
 	})
 }
 
@@ -100,7 +101,7 @@ func (r *rig) run() {
 
 // pass lets time go by, the bubble's, and then everybody finish what they do.
 func (r *rig) pass(d time.Duration) {
-	time.Sleep(d)
+	<-time.After(d)
 	synctest.Wait()
 }
 
@@ -132,11 +133,16 @@ func (r *rig) messages(room string) []client.Message {
 
 // contents are what a room's messages say, in the order they came.
 func (r *rig) contents(room string) string {
-	var all string
-	for _, m := range r.messages(room) {
-		all += m.Content + " "
+	return said(r.messages(room), func(m client.Message) string { return m.Content })
+}
+
+// said joins the contents of messages.
+func said[M any](all []M, content func(M) string) string {
+	var b strings.Builder
+	for _, m := range all {
+		b.WriteString(content(m) + " ")
 	}
-	return all
+	return b.String()
 }
 
 func (r *rig) wantContents(room, want string) {

@@ -104,7 +104,8 @@ func TestOrder(t *testing.T) {
 		}, "0 1 2 ", 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			bubble(t, func(t *testing.T, r *rig) {
+			bubble(t, func(r *rig) {
+				t := r.t
 				r.pass(time.Hour) // ids have some time behind them
 				r.store("general", "bob", "0")
 				r.follow("general")
@@ -131,7 +132,7 @@ func TestOrder(t *testing.T) {
 
 // Those that wait don't hold up an earlier one.
 func TestOrderWhileWaiting(t *testing.T) {
-	bubble(t, func(t *testing.T, r *rig) {
+	bubble(t, func(r *rig) {
 		r.store("general", "bob", "0")
 		r.follow("general")
 		r.run()
@@ -149,7 +150,8 @@ func TestOrderWhileWaiting(t *testing.T) {
 }
 
 func TestCatchUpAfterReconnect(t *testing.T) {
-	bubble(t, func(t *testing.T, r *rig) {
+	bubble(t, func(r *rig) {
+		t := r.t
 		r.pass(time.Hour)
 		for i := range 3 {
 			r.store("general", "bob", strconv.Itoa(i))
@@ -190,7 +192,8 @@ func TestCatchUpAfterReconnect(t *testing.T) {
 
 // Nothing hints at the last message of a quiet room, so the client asks.
 func TestSyncNowAndThen(t *testing.T) {
-	bubble(t, func(t *testing.T, r *rig) {
+	bubble(t, func(r *rig) {
+		t := r.t
 		r.store("general", "bob", "0")
 		r.follow("general")
 		r.run()
@@ -205,7 +208,8 @@ func TestSyncNowAndThen(t *testing.T) {
 }
 
 func TestSyncManyRooms(t *testing.T) {
-	bubble(t, func(t *testing.T, r *rig) {
+	bubble(t, func(r *rig) {
+		t := r.t
 		const rooms = 250
 		for i := range rooms {
 			room := "room-" + strconv.Itoa(i)
@@ -235,7 +239,8 @@ func TestSyncManyRooms(t *testing.T) {
 func TestBacklog(t *testing.T) {
 	for _, stored := range []int{0, 1, 20, 30} {
 		t.Run(strconv.Itoa(stored), func(t *testing.T) {
-			bubbleWith(t, client.Options{Backlog: 20}, func(t *testing.T, r *rig) {
+			bubbleWith(t, client.Options{Backlog: 20}, func(r *rig) {
+				t := r.t
 				var want strings.Builder
 				for i := range stored {
 					r.store("general", "bob", strconv.Itoa(i))
@@ -265,7 +270,8 @@ func TestBacklog(t *testing.T) {
 // A room in which there was nothing must not lose what came while the client
 // was away, however much it was.
 func TestEmptyRoomFillsUpMeanwhile(t *testing.T) {
-	bubble(t, func(t *testing.T, r *rig) {
+	bubble(t, func(r *rig) {
+		t := r.t
 		r.follow("general")
 		r.run()
 		for i := range 150 {
@@ -296,7 +302,8 @@ func TestRoomHeardOf(t *testing.T) {
 		}, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			bubble(t, func(t *testing.T, r *rig) {
+			bubble(t, func(r *rig) {
+				t := r.t
 				r.store("new", "bob", "0")
 				r.store("new", "bob", "1")
 				r.run()
@@ -316,7 +323,7 @@ func TestRoomHeardOf(t *testing.T) {
 // A room that is busier than a page is long begins with the message that made
 // the client look.
 func TestBusyRoomHeardOf(t *testing.T) {
-	bubbleWith(t, client.Options{Backlog: 2}, func(t *testing.T, r *rig) {
+	bubbleWith(t, client.Options{Backlog: 2}, func(r *rig) {
 		for i := range 5 {
 			r.store("busy", "bob", strconv.Itoa(i))
 		}
@@ -353,7 +360,8 @@ func TestMembership(t *testing.T) {
 		}, client.MemberLeft{"general", "alice"}, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			bubble(t, func(t *testing.T, r *rig) {
+			bubble(t, func(r *rig) {
+				t := r.t
 				r.store("general", "bob", "0")
 				r.follow("general")
 				r.run()
@@ -371,7 +379,8 @@ func TestMembership(t *testing.T) {
 		})
 	}
 	t.Run("never was one", func(t *testing.T) {
-		bubble(t, func(t *testing.T, r *rig) {
+		bubble(t, func(r *rig) {
+			t := r.t
 			r.run()
 			if err := r.client.Follow("secret"); err != nil {
 				t.Fatal(err)
@@ -383,7 +392,8 @@ func TestMembership(t *testing.T) {
 		})
 	})
 	t.Run("invalid", func(t *testing.T) {
-		bubble(t, func(t *testing.T, r *rig) {
+		bubble(t, func(r *rig) {
+			t := r.t
 			if err := r.client.Follow("a#b"); code(err) != client.CodeInvalidRequest {
 				t.Errorf("the error is %v", err)
 			}
@@ -394,7 +404,8 @@ func TestMembership(t *testing.T) {
 // While the API fails, live messages come as they are, and the missing ones when
 // it works again.
 func TestSyncFails(t *testing.T) {
-	bubble(t, func(t *testing.T, r *rig) {
+	bubble(t, func(r *rig) {
+		t := r.t
 		r.store("general", "bob", "0")
 		r.follow("general")
 		r.run()
@@ -434,7 +445,7 @@ func TestSyncFails(t *testing.T) {
 
 // A connection that ends during a sync makes nobody hurry.
 func TestConnectionLostDuringSync(t *testing.T) {
-	bubble(t, func(t *testing.T, r *rig) {
+	bubble(t, func(r *rig) {
 		r.store("general", "bob", "0")
 		r.follow("general")
 		r.run()
@@ -460,7 +471,7 @@ func TestConnectionLostDuringSync(t *testing.T) {
 // An answer that is too large for the server comes when fewer rooms are asked
 // for at once.
 func TestSyncAsksForLess(t *testing.T) {
-	bubble(t, func(t *testing.T, r *rig) {
+	bubble(t, func(r *rig) {
 		for i := range 50 {
 			room := "room-" + strconv.Itoa(i)
 			r.store(room, "bob", "0")
@@ -487,7 +498,8 @@ func TestSyncAsksForLess(t *testing.T) {
 
 // A handler that is slow gets everything later, and in order. Acks go on.
 func TestSlowHandler(t *testing.T) {
-	bubble(t, func(t *testing.T, r *rig) {
+	bubble(t, func(r *rig) {
+		t := r.t
 		const n = 3 * client.QueueSize
 		stuck := make(chan struct{})
 		sent := make(chan error, 1)

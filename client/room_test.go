@@ -154,7 +154,7 @@ func TestRoomHandsOutEverythingOnce(t *testing.T) {
 func chain(n int) []held {
 	all := make([]held, n)
 	for i := range all {
-		_ = all[i].id.SetTime(uint64(1_000_000 + 1000*i)) //nolint:gosec // not negative
+		_ = all[i].id.SetTime(uint64(1_000_000 + 1000*i))
 		all[i].MessageID = all[i].id.String()
 		if i > 0 {
 			all[i].previous = all[i-1].id
@@ -264,7 +264,7 @@ func TestRoomForgets(t *testing.T) {
 	r.look(nil, false)
 	message := func(i int) held {
 		var id ulid.ULID
-		_ = id.SetTime(uint64(1000 + i)) //nolint:gosec // not negative
+		_ = id.SetTime(uint64(1000 + i))
 		return held{id: id}
 	}
 	const n = 3 * maxKnown

@@ -83,7 +83,8 @@ func (c *Client) attempt(ctx context.Context, p *pending, frame []byte) (wire.Ac
 		return wire.Ack{}, err
 	}
 	select {
-	case <-p.refused: // the answer to an earlier attempt
+	case late := <-p.refused: // the answer to an earlier attempt
+		c.log.Debug().Str("code", late.Code).Msg("a second refusal was ignored")
 	default:
 	}
 	out, timeout := s.out, (<-chan time.Time)(nil)

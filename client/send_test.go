@@ -26,7 +26,8 @@ func TestSend(t *testing.T) {
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			bubble(t, func(t *testing.T, r *rig) {
+			bubble(t, func(r *rig) {
+				t := r.t
 				r.onFrame = func(c *fakeConn, f wire.ClientFrame) bool {
 					if f.Action != wire.ActionSendMessage {
 						return false
@@ -59,7 +60,8 @@ func TestSend(t *testing.T) {
 }
 
 func TestSendAckedButNotBroadcast(t *testing.T) {
-	bubble(t, func(t *testing.T, r *rig) {
+	bubble(t, func(r *rig) {
+		t := r.t
 		r.onFrame = func(c *fakeConn, f wire.ClientFrame) bool {
 			if f.Action != wire.ActionSendMessage {
 				return false
@@ -109,7 +111,8 @@ func TestSendRefused(t *testing.T) {
 		{"no answer", nil, true, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			bubble(t, func(t *testing.T, r *rig) {
+			bubble(t, func(r *rig) {
+				t := r.t
 				refusals := 0
 				r.onFrame = func(c *fakeConn, f wire.ClientFrame) bool {
 					if f.Action != wire.ActionSendMessage || refusals == 2 {
@@ -155,7 +158,8 @@ func TestSendRefused(t *testing.T) {
 
 // A refusal that doesn't say of what, and for good, isn't taken for a send's.
 func TestRefusalOfSomethingElse(t *testing.T) {
-	bubble(t, func(t *testing.T, r *rig) {
+	bubble(t, func(r *rig) {
+		t := r.t
 		r.onFrame = func(c *fakeConn, _ wire.ClientFrame) bool {
 			c.write(wire.Error{Type: wire.TypeError, Code: client.CodeUnknownAction})
 			return false
@@ -168,7 +172,8 @@ func TestRefusalOfSomethingElse(t *testing.T) {
 }
 
 func TestSendStoredButConnectionLost(t *testing.T) {
-	bubble(t, func(t *testing.T, r *rig) {
+	bubble(t, func(r *rig) {
+		t := r.t
 		lost := false
 		r.onFrame = func(c *fakeConn, f wire.ClientFrame) bool {
 			if f.Action != wire.ActionSendMessage || lost {
@@ -197,7 +202,8 @@ func TestSendStoredButConnectionLost(t *testing.T) {
 }
 
 func TestSendRefusedByTheClient(t *testing.T) {
-	bubble(t, func(t *testing.T, r *rig) {
+	bubble(t, func(r *rig) {
+		t := r.t
 		r.run()
 		for _, test := range []struct{ name, room, content, code string }{
 			{"empty", "general", "", client.CodeInvalidRequest},
@@ -225,7 +231,8 @@ func TestSendRefusedByTheClient(t *testing.T) {
 // One send a room is under way, those of a room go in order, and rooms don't
 // wait for each other.
 func TestSendTurns(t *testing.T) {
-	bubble(t, func(t *testing.T, r *rig) {
+	bubble(t, func(r *rig) {
+		t := r.t
 		underWay, most := map[string]int{}, 0
 		r.onFrame = func(c *fakeConn, f wire.ClientFrame) bool {
 			if f.Action != wire.ActionSendMessage {
@@ -236,7 +243,7 @@ func TestSendTurns(t *testing.T) {
 			most = max(most, underWay[f.ChatRoomID])
 			r.mu.Unlock()
 			go func() {
-				time.Sleep(100 * time.Millisecond)
+				<-time.After(100 * time.Millisecond)
 				r.mu.Lock()
 				underWay[f.ChatRoomID]--
 				r.mu.Unlock()
@@ -285,7 +292,8 @@ func TestSendEndsWithContext(t *testing.T) {
 		{"refused for ever", true, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			bubble(t, func(t *testing.T, r *rig) {
+			bubble(t, func(r *rig) {
+				t := r.t
 				r.onFrame = func(c *fakeConn, f wire.ClientFrame) bool {
 					if test.refuse && f.Action == wire.ActionSendMessage {
 						c.write(wire.Error{Type: wire.TypeError, Code: client.CodeRateLimited, ClientMessageID: f.ClientMessageID})

@@ -117,7 +117,7 @@ func (c *Client) dial(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	ws, resp, err := websocket.Dial(ctx, c.url, &websocket.DialOptions{
+	ws, resp, err := websocket.Dial(ctx, c.url, &websocket.DialOptions{ //nolint:bodyclose // Dial says there's no need to
 		HTTPClient:   c.http,
 		Subprotocols: []string{subprotocol, token},
 	})
@@ -208,7 +208,7 @@ func (c *Client) read(ctx context.Context, s *session) error {
 			return fmt.Errorf("the server closed the connection (%d %s)", closed.Code, closed.Reason)
 		}
 		if err != nil {
-			return fmt.Errorf("read: %w", err)
+			return fmt.Errorf("the connection was lost: %w", err)
 		}
 		if kind != websocket.MessageText {
 			c.log.Warn().Msg("a binary frame was dropped")

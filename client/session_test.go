@@ -19,7 +19,8 @@ import (
 )
 
 func TestConnected(t *testing.T) {
-	bubble(t, func(t *testing.T, r *rig) {
+	bubble(t, func(r *rig) {
+		t := r.t
 		r.run()
 		connected, disconnected := r.states()
 		if len(connected) != 1 || connected[0] != (client.Connected{ConnectionID: "conn-1", UserID: "alice"}) || len(disconnected) != 0 {
@@ -38,7 +39,8 @@ func TestHandshakeRefused(t *testing.T) {
 		http.StatusBadGateway:          client.CodeInternal,
 	} {
 		t.Run(strconv.Itoa(status), func(t *testing.T) {
-			bubble(t, func(t *testing.T, r *rig) {
+			bubble(t, func(r *rig) {
+				t := r.t
 				r.client.SetRandom(1)
 				r.onHandshake = func(n int, w http.ResponseWriter) bool {
 					if n <= 10 {
@@ -92,7 +94,8 @@ func TestTokenFails(t *testing.T) {
 				}
 				return token(time.Time{}, "good"), nil
 			}
-			bubbleWith(t, client.Options{Token: get}, func(t *testing.T, r *rig) {
+			bubbleWith(t, client.Options{Token: get}, func(r *rig) {
+				t := r.t
 				r.run()
 				r.pass(time.Minute)
 				connected, disconnected := r.states()
@@ -134,7 +137,8 @@ func TestPlannedReconnect(t *testing.T) {
 				tokens = append(tokens, i)
 				return token(i.ends, strconv.Itoa(len(tokens))), nil
 			}
-			bubbleWith(t, client.Options{Token: get}, func(t *testing.T, r *rig) {
+			bubbleWith(t, client.Options{Token: get}, func(r *rig) {
+				t := r.t
 				r.run()
 				r.pass(test.passes)
 				if r.handshakes < test.min || r.handshakes > test.max {
@@ -166,7 +170,8 @@ func TestPlannedReconnect(t *testing.T) {
 }
 
 func TestPing(t *testing.T) {
-	bubble(t, func(t *testing.T, r *rig) {
+	bubble(t, func(r *rig) {
+		t := r.t
 		var pings []time.Time
 		answer := true
 		stopAnswering := func(stop bool) {
@@ -179,7 +184,7 @@ func TestPing(t *testing.T) {
 			defer r.mu.Unlock()
 			return slices.Clone(pings)
 		}
-		r.onFrame = func(_ *fakeConn, f wire.ClientFrame) bool {
+		r.onFrame = func(*fakeConn, wire.ClientFrame) bool {
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			pings = append(pings, time.Now())
@@ -214,7 +219,8 @@ func TestPing(t *testing.T) {
 // A dead connection is found by a send that gets no answer, sooner than by the
 // next ping.
 func TestSendFindsDeadConnection(t *testing.T) {
-	bubble(t, func(t *testing.T, r *rig) {
+	bubble(t, func(r *rig) {
+		t := r.t
 		r.follow("general")
 		r.run()
 		r.onFrame = func(c *fakeConn, _ wire.ClientFrame) bool { return c.id == "conn-1" }
@@ -233,7 +239,8 @@ func TestReconnectWhenAsked(t *testing.T) {
 		"in a batch":    batch(wire.Error{Type: wire.TypeError, Code: client.CodeReconnect}),
 	} {
 		t.Run(name, func(t *testing.T) {
-			bubble(t, func(t *testing.T, r *rig) {
+			bubble(t, func(r *rig) {
+				t := r.t
 				r.run()
 				r.broadcast(frame)
 				r.pass(time.Minute)
@@ -246,7 +253,8 @@ func TestReconnectWhenAsked(t *testing.T) {
 }
 
 func TestServerCloses(t *testing.T) {
-	bubble(t, func(t *testing.T, r *rig) {
+	bubble(t, func(r *rig) {
+		t := r.t
 		r.run()
 		_ = r.conns[0].ws.Close(websocket.StatusGoingAway, "Going away")
 		r.pass(time.Minute)
@@ -261,10 +269,11 @@ func TestServerCloses(t *testing.T) {
 }
 
 func TestCloseDrains(t *testing.T) {
-	bubble(t, func(t *testing.T, r *rig) {
+	bubble(t, func(r *rig) {
+		t := r.t
 		r.onFrame = func(_ *fakeConn, f wire.ClientFrame) bool {
 			if f.Action == wire.ActionSendMessage {
-				time.Sleep(time.Second)
+				<-time.After(time.Second)
 			}
 			return false
 		}
@@ -304,7 +313,8 @@ func TestCloseDrains(t *testing.T) {
 }
 
 func TestCloseGivesUp(t *testing.T) {
-	bubble(t, func(t *testing.T, r *rig) {
+	bubble(t, func(r *rig) {
+		t := r.t
 		r.onFrame = func(_ *fakeConn, f wire.ClientFrame) bool { return f.Action == wire.ActionSendMessage }
 		r.run()
 		sent := make(chan error)
@@ -326,10 +336,11 @@ func TestCloseGivesUp(t *testing.T) {
 
 // What waits to be handled still is, after Close and from within a handler.
 func TestCloseFromHandler(t *testing.T) {
-	bubble(t, func(t *testing.T, r *rig) {
+	bubble(t, func(r *rig) {
+		t := r.t
 		r.handle = func(ctx context.Context, e client.Event) {
 			if m, ok := e.(client.Message); ok && m.Content == "0" {
-				time.Sleep(time.Second)
+				<-time.After(time.Second)
 				if err := r.client.Close(ctx); err != nil {
 					t.Errorf("Close: %v", err)
 				}
@@ -349,7 +360,8 @@ func TestCloseFromHandler(t *testing.T) {
 }
 
 func TestRunEndsWithContext(t *testing.T) {
-	bubble(t, func(t *testing.T, r *rig) {
+	bubble(t, func(r *rig) {
+		t := r.t
 		r.run()
 		r.cancel()
 		if err := <-r.ran; !errors.Is(err, context.Canceled) {
@@ -373,7 +385,8 @@ func TestRunEndsWithContext(t *testing.T) {
 }
 
 func TestCloseBeforeRun(t *testing.T) {
-	bubble(t, func(t *testing.T, r *rig) {
+	bubble(t, func(r *rig) {
+		t := r.t
 		if err := r.client.Close(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -386,7 +399,8 @@ func TestCloseBeforeRun(t *testing.T) {
 func TestLogHasNoSecrets(t *testing.T) {
 	var log bytes.Buffer
 	logger := zerolog.New(zerolog.SyncWriter(&log)).Level(zerolog.TraceLevel)
-	bubbleWith(t, client.Options{Logger: logger}, func(t *testing.T, r *rig) {
+	bubbleWith(t, client.Options{Logger: logger}, func(r *rig) {
+		t := r.t
 		refusals := 0
 		r.onFrame = func(c *fakeConn, f wire.ClientFrame) bool {
 			refusals++

@@ -53,10 +53,10 @@ func runChat(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 		return usageError{err}
 	}
 	room, err := findRoom(ctx, c, f.room)
+	if errors.Is(err, context.Canceled) {
+		return nil // Ctrl-C
+	}
 	if err != nil {
-		if ctx.Err() != nil {
-			return nil // Ctrl-C
-		}
 		return err
 	}
 	s := &chatScreen{out: stdout, status: stderr, room: room, fixedToken: f.token != ""}
@@ -150,6 +150,7 @@ type chatScreen struct {
 	status io.Writer
 	day    string // of the last message shown
 	self   string // the own user id, once connected
+	reason string // why there's no connection
 }
 
 // chat shows what happens and sends what is typed, until either ends.
@@ -287,7 +288,7 @@ func (s *chatScreen) left(e client.MemberLeft) error {
 func (s *chatScreen) online(e client.Connected) {
 	s.mu.Lock()
 	first := s.self == ""
-	s.self = e.UserID
+	s.self, s.reason = e.UserID, ""
 	s.mu.Unlock()
 	if first {
 		s.note("connected as %s to %s; type a line to send it, /quit to leave", e.UserID, s.room)
@@ -304,9 +305,21 @@ func (s *chatScreen) offline(e client.Disconnected) error {
 	case s.fixedToken && errors.As(e.Err, &refusal) && refusal.Code == client.CodeUnauthorized:
 		return errors.New("the server does not accept the token, which may have ended; get a new one and start again")
 	default:
-		s.note("not connected: %v; trying again in %v", e.Err, e.RetryIn.Round(100*time.Millisecond))
+		s.failing(e)
 	}
 	return nil
+}
+
+// failing notes why there's no connection, once for each reason.
+func (s *chatScreen) failing(e client.Disconnected) {
+	reason := e.Err.Error()
+	s.mu.Lock()
+	known := s.reason == reason
+	s.reason = reason
+	s.mu.Unlock()
+	if !known {
+		s.note("not connected: %s; trying again in %v and after", reason, e.RetryIn.Round(100*time.Millisecond))
+	}
 }
 
 // note writes a line about the chat, in which names and reasons come from

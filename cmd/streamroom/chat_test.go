@@ -298,6 +298,15 @@ func TestChatWithToken(t *testing.T) {
 	}
 }
 
+func TestChatStopsWhileItStarts(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	args := []string{"--user", "alice", "--room", "general", "--addr", "http://127.0.0.1:1"}
+	if err := runChat(ctx, args, strings.NewReader(""), io.Discard, io.Discard); err != nil {
+		t.Errorf("Ctrl-C: %v", err)
+	}
+}
+
 func TestChatOutlivesTheServer(t *testing.T) {
 	s := startLocal(t)
 	p := sitDown(t, "--addr", s.URL(), "--user", "alice", "--room", local.Lobby)
@@ -359,14 +368,18 @@ func TestChatScreen(t *testing.T) {
 	late.Late = true
 	deleted.DeletedAt = 1
 	elsewhere.ChatRoomID = "coffee"
+	lost := client.Disconnected{Err: errors.New("closed\x1b[2J"), RetryIn: 1234 * time.Millisecond}
 	for _, e := range []client.Event{
 		client.Connected{UserID: "alice"},
 		message(at, "bob", "one"), elsewhere,
 		message(at.Add(24*time.Hour), "bob", "two\n12:00:01 alice: forged\r\n\tthree\rfour"),
 		message(at, "eve\x1b]0;title\x07\u202e", "\x00\u009b\u2066x\u2028y"), late, deleted,
-		client.MemberJoined{ChatRoomID: "tea", UserID: "dave\n"}, client.MemberLeft{ChatRoomID: "tea", UserID: "dave"},
-		client.MemberJoined{ChatRoomID: "coffee", UserID: "frank"}, client.MemberLeft{ChatRoomID: "coffee", UserID: "alice"},
-		client.Disconnected{}, client.Disconnected{Err: errors.New("closed\x1b[2J"), RetryIn: 1234 * time.Millisecond},
+		client.MemberJoined{ChatRoomID: "tea", UserID: "dave\n"},
+		client.MemberLeft{ChatRoomID: "tea", UserID: "dave"},
+		client.MemberJoined{ChatRoomID: "coffee", UserID: "frank"},
+		client.MemberLeft{ChatRoomID: "coffee", UserID: "alice"},
+		client.Disconnected{},
+		lost, lost,
 		client.Connected{UserID: "alice"},
 	} {
 		if err := s.show(e); err != nil {
@@ -391,7 +404,7 @@ func TestChatScreen(t *testing.T) {
 * dave␊ joined
 * dave left
 * renewing the connection
-* not connected: closed␛[2J; trying again in 1.2s
+* not connected: closed␛[2J; trying again in 1.2s and after
 * connected again
 `
 	if status.String() != wantStatus {
