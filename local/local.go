@@ -61,6 +61,8 @@ type Config struct {
 	// PollInterval is how often the stream mappings poll an idle shard. 0 wakes
 	// them at once when something is written; AWS polls every 250 ms.
 	PollInterval time.Duration
+	// Unthrottled lifts API Gateway's limits of requests a second, for measuring.
+	Unthrottled bool
 	// DropDisconnect, if set, loses the $disconnect of a connection by answering
 	// true, as API Gateway may.
 	DropDisconnect func(connectionID string) bool

@@ -13,6 +13,7 @@ import (
 	awslambda "github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
 	"github.com/rs/zerolog"
+	"golang.org/x/time/rate"
 
 	"github.com/streamroom/streamroom/functions"
 	"github.com/streamroom/streamroom/local/apigateway"
@@ -24,9 +25,9 @@ import (
 	"github.com/streamroom/streamroom/web"
 )
 
-// concurrency is how many invocations of one function run at a time. An AWS
-// account allows 1,000 together by default.
-const concurrency = 1_000 / 7
+// concurrency is how many invocations of one function run at a time: what an AWS
+// account allows by default, there for all its functions together.
+const concurrency = 1_000
 
 const (
 	apiPath      = "/api"
@@ -115,10 +116,14 @@ func (s *Server) invoke(ctx context.Context, function string, payload []byte) ([
 }
 
 func (s *Server) openGateways() error {
-	s.websocket = apigateway.NewWebSocket(apigateway.WebSocketConfig{
+	c := apigateway.WebSocketConfig{
 		Stage: Stage, Routes: topology.Routes(), Invoke: s.invoke, Clock: s.clock, Log: s.log,
 		DropDisconnect: s.c.DropDisconnect,
-	})
+	}
+	if s.c.Unthrottled {
+		c.HandshakeRate, c.RequestRate = rate.Inf, rate.Inf
+	}
+	s.websocket = apigateway.NewWebSocket(c)
 	verifier, err := auth.New(auth.Config{
 		Issuer: s.URL(), Audience: []string{identity.ClientID}, TokenUse: []string{"access"},
 	}, s.keys, s.clock.Now)

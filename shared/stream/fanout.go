@@ -188,15 +188,9 @@ func (f *Fanout) sort(records []record, log *zerolog.Logger) (rooms []*roomNews,
 // records' age.
 func (f *Fanout) forget(ctx context.Context, ended []endedConnection, failed *failures, log *zerolog.Logger) {
 	errs := make([]error, len(ended))
-	var group errgroup.Group
-	group.SetLimit(reapsInFlight)
-	for i, c := range ended {
-		group.Go(func() error {
-			errs[i] = f.store.ForgetUserConnection(ctx, c.userID, c.connectionID)
-			return nil
-		})
-	}
-	_ = group.Wait()
+	each(len(ended), reapsInFlight, func(i int) {
+		errs[i] = f.store.ForgetUserConnection(ctx, ended[i].userID, ended[i].connectionID)
+	})
 	for i, err := range errs {
 		if err != nil {
 			failed.add(ended[i].sequence)
@@ -208,17 +202,12 @@ func (f *Fanout) forget(ctx context.Context, ended []endedConnection, failed *fa
 // audience reads, for all rooms at once, who is to know, and returns the
 // devices of each user. Each user is read once, however many rooms they are in.
 func (f *Fanout) audience(ctx context.Context, rooms []*roomNews) map[string][]chat.Connection {
-	var group errgroup.Group
-	group.SetLimit(readsInFlight / 2) // each room has two reads at a time
-	for _, room := range rooms {
-		group.Go(func() error {
-			if room.err = f.readRoom(ctx, room); room.err != nil {
-				room.members = nil // nothing is told of it now: its records come again
-			}
-			return nil
-		})
-	}
-	_ = group.Wait()
+	each(len(rooms), readsInFlight/2, func(i int) { // each room has two reads at a time
+		room := rooms[i]
+		if room.err = f.readRoom(ctx, room); room.err != nil {
+			room.members = nil // nothing is told of it now: its records come again
+		}
+	})
 
 	var names []string
 	for _, room := range rooms {
@@ -228,15 +217,9 @@ func (f *Fanout) audience(ctx context.Context, rooms []*roomNews) map[string][]c
 	names = slices.Compact(names)
 	found := make([][]chat.Connection, len(names))
 	errs := make([]error, len(names))
-	var reads errgroup.Group
-	reads.SetLimit(readsInFlight)
-	for i, user := range names {
-		reads.Go(func() error {
-			found[i], errs[i] = f.store.UserConnections(ctx, user, devicesPerUser)
-			return nil
-		})
-	}
-	_ = reads.Wait()
+	each(len(names), readsInFlight, func(i int) {
+		found[i], errs[i] = f.store.UserConnections(ctx, names[i], devicesPerUser)
+	})
 
 	devices := make(map[string][]chat.Connection, len(names))
 	unread := map[string]error{}
@@ -384,16 +367,10 @@ func (f *Fanout) deliver(ctx context.Context, posts []chat.Post, targets []chat.
 
 // drop removes ended connections. One that stays, stays until it expires.
 func (f *Fanout) drop(ctx context.Context, gone []chat.Connection, log *zerolog.Logger) {
-	var group errgroup.Group
-	group.SetLimit(reapsInFlight)
-	for _, c := range gone {
-		group.Go(func() error {
-			err := f.store.DropConnection(ctx, c)
-			log.Info().Err(err).Str("connection_id", c.ID).Str("outcome", outcome(err == nil)).Msg("drop an ended connection")
-			return nil
-		})
-	}
-	_ = group.Wait()
+	each(len(gone), reapsInFlight, func(i int) {
+		err := f.store.DropConnection(ctx, gone[i])
+		log.Info().Err(err).Str("connection_id", gone[i].ID).Str("outcome", outcome(err == nil)).Msg("drop an ended connection")
+	})
 }
 
 // compose encodes what there is to tell and addresses it: one post for each

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/table"
@@ -72,15 +71,7 @@ func (l *LastMessage) Handle(ctx context.Context, event Event) (Response, error)
 	rooms, unread := sortUpdates(records, &log)
 	malformed += unread
 
-	var group errgroup.Group
-	group.SetLimit(roomsInFlight)
-	for _, room := range rooms {
-		group.Go(func() error {
-			room.err = l.project(ctx, room)
-			return nil
-		})
-	}
-	_ = group.Wait()
+	each(len(rooms), roomsInFlight, func(i int) { rooms[i].err = l.project(ctx, rooms[i]) })
 
 	var failed failures
 	for _, room := range rooms {
@@ -192,10 +183,9 @@ func (l *LastMessage) welcome(ctx context.Context, room *roomUpdate) error {
 // reorder moves the room in the users' lists. It tries all of them before it
 // returns the first error.
 func (l *LastMessage) reorder(ctx context.Context, roomID string, users []string, ms, below int64) error {
-	var group errgroup.Group
-	group.SetLimit(writesInFlight)
-	for _, user := range users {
-		group.Go(func() error { return l.store.AdvanceRoomOrder(ctx, user, roomID, ms, below) })
-	}
-	return group.Wait()
+	errs := make([]error, len(users))
+	each(len(users), writesInFlight, func(i int) {
+		errs[i] = l.store.AdvanceRoomOrder(ctx, users[i], roomID, ms, below)
+	})
+	return firstError(errs)
 }
