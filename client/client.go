@@ -48,9 +48,6 @@ type Options struct {
 	// Logger takes what happens to the connection. It never gets tokens or
 	// content. The default logs nothing.
 	Logger zerolog.Logger
-
-	// Clock replaces the time in tests.
-	Clock clockwork.Clock
 }
 
 // Client is one user's connection to Streamroom. Its methods are safe for
@@ -101,19 +98,17 @@ func New(o Options) (*Client, error) {
 	if o.HTTPClient == nil {
 		o.HTTPClient = http.DefaultClient
 	}
-	if o.Clock == nil {
-		o.Clock = clockwork.NewRealClock()
-	}
+	clock := clockwork.NewRealClock()
 	c := &Client{
-		url: ws, api: api, backlog: o.Backlog, http: o.HTTPClient, log: o.Logger, clock: o.Clock,
+		url: ws, api: api, backlog: o.Backlog, http: o.HTTPClient, log: o.Logger, clock: clock,
 		random:  rand.Float64,
-		tokens:  &tokens{get: o.Token, clock: o.Clock},
+		tokens:  &tokens{get: o.Token, clock: clock},
 		outbox:  newOutbox(),
 		quit:    make(chan struct{}),
 		offline: make(chan struct{}),
 		changed: make(chan struct{}),
 	}
-	c.inbox = newInbox(o.Clock, c.jitter, o.Logger)
+	c.inbox = newInbox(clock, c.jitter, o.Logger)
 	return c, nil
 }
 

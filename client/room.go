@@ -134,18 +134,18 @@ func (r *room) begin() (from ulid.ULID) {
 // and whether there are more behind them.
 func (r *room) apply(from ulid.ULID, page []held, more bool) {
 	last := from
-	if len(page) == 0 {
-		more = false // else it would be asked for ever
-	}
 	for _, h := range page {
 		h.asked = true
-		last = h.id
+		if h.id.Compare(last) > 0 {
+			last = h.id
+		}
 		if i, ok := r.search(h.id); ok {
 			r.held[i].asked = true
 		} else if !r.knows(h.id) {
 			r.hold(h)
 		}
 	}
+	more = more && last != from // else the same would be asked for ever
 	for len(r.held) > 0 {
 		h := r.held[0]
 		if h.id.Compare(last) > 0 && (more || !h.asked) {
