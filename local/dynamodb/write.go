@@ -425,6 +425,9 @@ func (e *Engine) runBatch(ctx context.Context, batch []batchWrite, b *bill) (und
 		defer release()
 		free = append(free, one)
 	}
+	if len(free) == 0 {
+		return undone, nil
+	}
 	effects := make([]*effect, len(free))
 	err = e.write(ctx, func(t *tx) error {
 		// the table may be gone by now: nothing is written unless all can be
