@@ -41,6 +41,7 @@ func TestMain(m *testing.M) {
 
 // startBrowser returns the browser, started at first use. It skips the test where
 // no Chromium is installed: the browser client can't be tested without a browser.
+// Where STREAMROOM_REQUIRE_BROWSER is set, as in CI, that is a failure.
 func startBrowser(t *testing.T) context.Context {
 	t.Helper()
 	var path string
@@ -49,6 +50,9 @@ func startBrowser(t *testing.T) context.Context {
 			path = found
 			break
 		}
+	}
+	if path == "" && os.Getenv("STREAMROOM_REQUIRE_BROWSER") != "" {
+		t.Fatal("no Chromium is installed, and STREAMROOM_REQUIRE_BROWSER asks for one")
 	}
 	if path == "" {
 		t.Skip("no Chromium is installed (looked for chromium, chromium-browser, google-chrome)")
