@@ -5,7 +5,9 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -16,6 +18,9 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	ddb "github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
+	streamtypes "github.com/aws/aws-sdk-go-v2/service/dynamodbstreams/types"
 
 	"github.com/streamroom/streamroom/local/dynamodb"
 )
@@ -89,6 +94,7 @@ func benchmarkOperations(b *testing.B, place, transport string, n int) {
 			client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: n}}
 			b.Cleanup(client.CloseIdleConnections)
 			f.Client = ddb.NewFromConfig(config(server.URL, client))
+			f.streams = dynamodbstreams.NewFromConfig(config(server.URL, client))
 		}
 		return f
 	}
@@ -96,6 +102,63 @@ func benchmarkOperations(b *testing.B, place, transport string, n int) {
 		f := setup(b)
 		parallel(b, n, func(i int64) error {
 			_, err := f.PutItem(b.Context(), &ddb.PutItemInput{TableName: aws.String("chat"), Item: message(i)})
+			return err
+		})
+	})
+	b.Run("update-if", func(b *testing.B) {
+		f := setup(b)
+		parallel(b, n, func(i int64) error {
+			_, err := f.UpdateItem(b.Context(), &ddb.UpdateItemInput{
+				TableName: aws.String("chat"), Key: key("CONNECTION#"+strconv.FormatInt(i%1000, 10), "METADATA"),
+				UpdateExpression:          aws.String("SET body = :body ADD hits :one"),
+				ConditionExpression:       aws.String("attribute_not_exists(hits) OR hits < :many"),
+				ExpressionAttributeValues: record{":one": num("1"), ":many": num("1000000000"), ":body": str(strings.Repeat("x", 250))},
+			})
+			return err
+		})
+	})
+	b.Run("transact-3", func(b *testing.B) {
+		f := setup(b)
+		parallel(b, n, func(i int64) error {
+			_, err := f.TransactWriteItems(b.Context(), &ddb.TransactWriteItemsInput{TransactItems: []types.TransactWriteItem{
+				putAction(message(3*i), "attribute_not_exists(PK)"), putAction(message(3*i+1), ""), putAction(message(3*i+2), ""),
+			}})
+			return err
+		})
+	})
+	b.Run("query-20", func(b *testing.B) {
+		f := setup(b)
+		for i := range int64(1000) {
+			f.put(b, with(message(i), "GSI1PK", str("USERROOMS#"+strconv.FormatInt(i%10, 10)), "GSI1SK", str(fmt.Sprintf("%013d", i))))
+		}
+		parallel(b, n, func(i int64) error {
+			out, err := f.Query(b.Context(), &ddb.QueryInput{
+				TableName: aws.String("chat"), IndexName: aws.String("GSI1"), KeyConditionExpression: aws.String("GSI1PK = :p"), Limit: aws.Int32(20),
+				ExpressionAttributeValues: record{":p": str("USERROOMS#" + strconv.FormatInt(i%10, 10))}, ScanIndexForward: aws.Bool(false),
+			})
+			if err == nil && len(out.Items) != 20 {
+				err = fmt.Errorf("got %d items", len(out.Items))
+			}
+			return err
+		})
+	})
+	b.Run("get-records-100", func(b *testing.B) {
+		f := setup(b)
+		for i := range int64(1000) {
+			f.put(b, message(i))
+		}
+		arn := f.arn(b)
+		var iterators []*string
+		for _, h := range f.shards(b, arn) {
+			iterators = append(iterators, f.iterator(b, &dynamodbstreams.GetShardIteratorInput{
+				StreamArn: aws.String(arn), ShardId: h.ShardId, ShardIteratorType: streamtypes.ShardIteratorTypeTrimHorizon,
+			}))
+		}
+		parallel(b, n, func(i int64) error {
+			out, err := f.streams.GetRecords(b.Context(), &dynamodbstreams.GetRecordsInput{ShardIterator: iterators[i%int64(len(iterators))], Limit: aws.Int32(100)})
+			if err == nil && len(out.Records) != 100 {
+				err = fmt.Errorf("got %d records", len(out.Records))
+			}
 			return err
 		})
 	})
@@ -120,4 +183,81 @@ func BenchmarkCeiling(b *testing.B) {
 			})
 		})
 	}
+}
+
+// BenchmarkGrowth puts a million items and reports the rate of each quarter: they should be alike. Run it with
+// -benchtime=1x: it takes minutes.
+func BenchmarkGrowth(b *testing.B) {
+	for _, place := range []string{"memory", "file"} {
+		b.Run(place, func(b *testing.B) {
+			o := dynamodb.Options{}
+			if place == "file" {
+				o.Path = filepath.Join(b.TempDir(), "data.db")
+			}
+			f := start(b, o)
+			const quarter = 250_000
+			for q := range int64(4) {
+				var wg sync.WaitGroup
+				before, begun := cpu(), time.Now()
+				for w := range int64(8) {
+					wg.Go(func() {
+						for i := q*quarter + w; i < (q+1)*quarter; i += 8 {
+							if _, err := f.PutItem(b.Context(), &ddb.PutItemInput{TableName: aws.String("chat"), Item: message(i)}); err != nil {
+								b.Error(err)
+								return
+							}
+						}
+					})
+				}
+				wg.Wait()
+				b.ReportMetric(quarter/time.Since(begun).Seconds(), fmt.Sprintf("puts/s-quarter-%d", q+1))
+				b.ReportMetric(float64((cpu()-before).Microseconds())/quarter, fmt.Sprintf("cpu-µs-quarter-%d", q+1))
+			}
+		})
+	}
+}
+
+// BenchmarkOpen is the time from nothing, or from a file, to an engine with a table, and the memory that one takes when idle.
+func BenchmarkOpen(b *testing.B) {
+	for _, place := range []string{"memory", "file"} {
+		b.Run(place, func(b *testing.B) {
+			o := dynamodb.Options{}
+			if place == "file" {
+				o.Path = filepath.Join(b.TempDir(), "data.db")
+			}
+			for range b.N {
+				before := resident(b)
+				e, err := dynamodb.Open(b.Context(), o)
+				if err != nil {
+					b.Fatal(err)
+				}
+				f := clients(e)
+				if _, err := f.CreateTable(b.Context(), chatTable()); err != nil && place == "memory" {
+					b.Fatal(err)
+				}
+				b.StopTimer()
+				debug.FreeOSMemory()
+				b.ReportMetric(float64(resident(b))/(1<<20), "MB-resident-whole-process")
+				b.ReportMetric(float64(resident(b)-before)/(1<<20), "MB-more-than-before")
+				if err := e.Close(); err != nil {
+					b.Fatal(err)
+				}
+				b.StartTimer()
+			}
+		})
+	}
+}
+
+// resident is how many bytes of memory this process holds.
+func resident(b *testing.B) int64 {
+	b.Helper()
+	text, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		b.Skip("no /proc here")
+	}
+	pages, err := strconv.ParseInt(strings.Fields(string(text))[1], 10, 64)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return pages * int64(os.Getpagesize())
 }

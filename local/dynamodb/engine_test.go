@@ -166,8 +166,6 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-func runWriterChild() bool { return false }
-
 // TestTransports runs the same round trip in process, over HTTP, in memory and on a file.
 func TestTransports(t *testing.T) {
 	for _, tc := range []struct {

@@ -136,10 +136,11 @@ type storage struct {
 	memory  sync.Mutex // held by whoever uses the writer's connection, where there is no file
 	writer  *conn
 	readers chan *conn // of a file; nil entries are connections yet to be opened
+	closed  chan struct{}
 }
 
 func openStorage(path string) (*storage, error) {
-	s := &storage{dsn: ":memory:"}
+	s := &storage{dsn: ":memory:", closed: make(chan struct{})}
 	pragmas := []string{"PRAGMA temp_store=MEMORY", "PRAGMA foreign_keys=OFF"}
 	if path != "" {
 		s.dsn = (&url.URL{Scheme: "file", Opaque: url.PathEscape(path), RawQuery: "_pragma=busy_timeout(10000)&_pragma=cache_size(-4000)"}).String()
@@ -174,14 +175,20 @@ func (s *storage) read(ctx context.Context, f func(*conn) error) error {
 	if s.readers == nil {
 		s.memory.Lock()
 		defer s.memory.Unlock()
-		if err := ctx.Err(); err != nil {
-			return err
+		select {
+		case <-s.closed:
+			return errClosed
+		case <-ctx.Done():
+			return ctx.Err()
+		default:
+			return f(s.writer)
 		}
-		return f(s.writer)
 	}
 	var c *conn
 	select {
 	case c = <-s.readers:
+	case <-s.closed:
+		return errClosed
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -218,5 +225,6 @@ func (s *storage) close() error {
 	}
 	s.memory.Lock()
 	defer s.memory.Unlock()
+	close(s.closed)
 	return errors.Join(append(errs, s.writer.close())...)
 }

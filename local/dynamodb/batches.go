@@ -1,0 +1,358 @@
+package dynamodb
+
+import (
+	"context"
+
+	"github.com/streamroom/streamroom/local/dynamodb/item"
+	"github.com/streamroom/streamroom/local/dynamodb/jsonio"
+)
+
+// maxBatchWrite is how many writes a BatchWriteItem may hold.
+const maxBatchWrite = 25
+
+// batchWrite is one put or delete of a batch, with the request as it came for the case that it is left undone.
+type batchWrite struct {
+	w    *write
+	verb verb
+	q    *request
+}
+
+func (e *Engine) batchWriteItem(ctx context.Context, r *jsonio.Reader) ([]byte, error) {
+	var batch []batchWrite
+	b := bill{}
+	err := r.Document(func(name string) (err error) {
+		switch name {
+		case "RequestItems":
+			batch, err = readBatchWrites(r)
+		case "ReturnConsumedCapacity":
+			b.mode, err = r.String()
+		default:
+			err = r.Skip()
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := oneOf("returnConsumedCapacity", b.mode, capacityIndexes, capacityTotal, capacityNone); err != nil {
+		return nil, err
+	}
+	if len(batch) == 0 {
+		return nil, validation("1 validation error detected: Value '{}' at 'requestItems' failed to satisfy constraint: Member must have length greater than or equal to 1")
+	}
+	if len(batch) > maxBatchWrite {
+		return nil, validation("Too many items requested for the BatchWriteItem call")
+	}
+	seen := make(map[string]bool, len(batch))
+	for i := range batch {
+		w, err := e.prepareWrite(batch[i].q, batch[i].verb)
+		if err != nil {
+			return nil, err
+		}
+		if seen[w.claim()] {
+			return nil, validation("Provided list of item keys contains duplicates")
+		}
+		seen[w.claim()] = true
+		batch[i].w = w
+	}
+	undone, err := e.runBatch(ctx, batch, &b)
+	if err != nil {
+		return nil, err
+	}
+	dst := append(make([]byte, 0, 128), '{')
+	dst = jsonio.AppendName(dst, "UnprocessedItems")
+	dst = appendBatch(dst, undone)
+	return append(b.appendTo(dst, true), '}'), nil
+}
+
+// runBatch writes the batch in one turn of the writer, though its writes are no transaction, and returns those that met one.
+func (e *Engine) runBatch(ctx context.Context, batch []batchWrite, b *bill) (undone []batchWrite, err error) {
+	var free []batchWrite
+	for _, one := range batch {
+		release, ok := e.claims.single(one.w)
+		if !ok {
+			undone = append(undone, one)
+			continue
+		}
+		defer release()
+		free = append(free, one)
+	}
+	if len(free) == 0 {
+		return undone, nil
+	}
+	effects := make([]*effect, len(free))
+	err = e.write(ctx, func(t *tx) error {
+		// the table may be gone by now: nothing is written unless all can be
+		for i, one := range free {
+			f, err := t.plan(one.w)
+			if err != nil {
+				return err
+			}
+			effects[i] = f
+		}
+		for i, one := range free {
+			if err := t.apply(one.w, effects[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	for i, one := range free {
+		if err := b.chargeWrite(one.w.table, effects[i], 1); err != nil {
+			return nil, err
+		}
+	}
+	return undone, nil
+}
+
+func readBatchWrites(r *jsonio.Reader) ([]batchWrite, error) {
+	var out []batchWrite
+	err := r.Map(func(tableName string) error {
+		return r.Array(func() error {
+			one := batchWrite{}
+			err := r.Struct(func(name string) (err error) {
+				switch name {
+				case "PutRequest", "DeleteRequest":
+					if one.q != nil {
+						return validation("Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes")
+					}
+					if name == "DeleteRequest" {
+						one.verb = verbDelete
+					}
+					one.q, err = readAction(r)
+				default:
+					err = r.Skip()
+				}
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			if one.q == nil {
+				return validation("Supplied AttributeValue is empty, must contain exactly one of the supported datatypes")
+			}
+			one.q.table = tableName
+			out = append(out, one)
+			return nil
+		})
+	})
+	return out, err
+}
+
+func appendBatch(dst []byte, batch []batchWrite) []byte {
+	byTable := make(map[string][]batchWrite)
+	for _, one := range batch {
+		byTable[one.q.table] = append(byTable[one.q.table], one)
+	}
+	dst = append(dst, '{')
+	for name, writes := range byTable {
+		dst = jsonio.AppendName(dst, name)
+		dst = append(dst, '[')
+		for _, one := range writes {
+			dst = jsonio.AppendComma(dst)
+			if one.verb == verbPut {
+				dst = append(dst, `{"PutRequest":{"Item":`...)
+				dst = one.q.item.AppendJSON(dst)
+			} else {
+				dst = append(dst, `{"DeleteRequest":{"Key":`...)
+				dst = one.q.key.AppendJSON(dst)
+			}
+			dst = append(dst, '}', '}')
+		}
+		dst = append(dst, ']')
+	}
+	return append(dst, '}')
+}
+
+// The limits of a BatchGetItem: keys, and bytes of items in the answer.
+const (
+	maxBatchGet      = 100
+	maxBatchGetBytes = 16 << 20
+)
+
+// batchRead is a BatchGetItem's reads from one table, with the request they share.
+type batchRead struct {
+	q     *request
+	keys  []item.Item
+	reads []*read
+}
+
+func (e *Engine) batchGetItem(ctx context.Context, r *jsonio.Reader) ([]byte, error) {
+	var batch []*batchRead
+	b := bill{}
+	err := r.Document(func(name string) (err error) {
+		switch name {
+		case "RequestItems":
+			batch, err = readBatchReads(r)
+		case "ReturnConsumedCapacity":
+			b.mode, err = r.String()
+		default:
+			err = r.Skip()
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := oneOf("returnConsumedCapacity", b.mode, capacityIndexes, capacityTotal, capacityNone); err != nil {
+		return nil, err
+	}
+	if err := e.prepareBatch(batch); err != nil {
+		return nil, err
+	}
+	total, undone := 0, make(map[*batchRead]int)
+	err = e.storage.read(ctx, func(c *conn) error {
+		for _, one := range batch {
+			for i, g := range one.reads {
+				if total > maxBatchGetBytes {
+					undone[one] = i
+					break
+				}
+				if err := g.fetch(e, c); err != nil {
+					return err
+				}
+				if total += g.found.size(); total > maxBatchGetBytes {
+					undone[one] = i
+					break
+				}
+				b.of(g.table.Name).read += readUnits(g.found.size(), g.consistent)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	dst, err := appendBatchRead(append(make([]byte, 0, 256+2*total), '{'), batch, undone)
+	if err != nil {
+		return nil, err
+	}
+	return append(b.appendTo(dst, true), '}'), nil
+}
+
+// prepareBatch prepares every read of a batch. The error is an *Error.
+func (e *Engine) prepareBatch(batch []*batchRead) error {
+	n := 0
+	for _, one := range batch {
+		n += len(one.keys)
+	}
+	switch {
+	case len(batch) == 0:
+		return validation("1 validation error detected: Value '{}' at 'requestItems' failed to satisfy constraint: Member must have length greater than or equal to 1")
+	case n > maxBatchGet:
+		return validation("Too many items requested for the BatchGetItem call")
+	}
+	seen := make(map[string]bool, n)
+	for _, one := range batch {
+		if len(one.keys) == 0 {
+			return validation("1 validation error detected: Value '[]' at 'requestItems." + one.q.table +
+				".member.keys' failed to satisfy constraint: Member must have length greater than or equal to 1")
+		}
+		for _, key := range one.keys {
+			q := *one.q
+			q.key = key
+			g, err := e.prepareRead(&q)
+			if err != nil {
+				return err
+			}
+			name := itemClaim(g.table, g.storage)
+			if seen[name] {
+				return validation("Provided list of item keys contains duplicates")
+			}
+			seen[name] = true
+			one.reads = append(one.reads, g)
+		}
+	}
+	return nil
+}
+
+func readBatchReads(r *jsonio.Reader) ([]*batchRead, error) {
+	var out []*batchRead
+	err := r.Map(func(tableName string) error {
+		one := &batchRead{q: &request{}}
+		err := r.Struct(func(name string) error {
+			if name != "Keys" {
+				return one.q.read(r, name)
+			}
+			return r.Array(func() error {
+				key, err := item.ReadItem(r)
+				one.keys = append(one.keys, key)
+				return err
+			})
+		})
+		one.q.table = tableName
+		out = append(out, one)
+		return err
+	})
+	return out, err
+}
+
+// appendBatchRead appends what was read and, where undone says from which read on, what was not.
+func appendBatchRead(dst []byte, batch []*batchRead, undone map[*batchRead]int) ([]byte, error) {
+	dst = jsonio.AppendName(dst, "Responses")
+	dst = append(dst, '{')
+	for _, one := range batch {
+		dst = jsonio.AppendName(dst, one.q.table)
+		dst = append(dst, '[')
+		last, cut := undone[one]
+		if !cut {
+			last = len(one.reads)
+		}
+		for _, g := range one.reads[:last] {
+			it, err := g.shown()
+			if err != nil {
+				return nil, err
+			}
+			if it != nil {
+				dst = jsonio.AppendComma(dst)
+				dst = it.AppendJSON(dst)
+			}
+		}
+		dst = append(dst, ']')
+	}
+	dst = append(dst, '}')
+	dst = jsonio.AppendName(dst, "UnprocessedKeys")
+	dst = append(dst, '{')
+	for _, one := range batch {
+		first, cut := undone[one]
+		if !cut {
+			continue
+		}
+		dst = jsonio.AppendName(dst, one.q.table)
+		dst = one.appendRest(dst, first)
+	}
+	return append(dst, '}'), nil
+}
+
+// appendRest appends the request for the keys from first on, as a client may send it again.
+func (b *batchRead) appendRest(dst []byte, first int) []byte {
+	dst = append(dst, '{')
+	dst = jsonio.AppendName(dst, "Keys")
+	dst = append(dst, '[')
+	for _, key := range b.keys[first:] {
+		dst = jsonio.AppendComma(dst)
+		dst = key.AppendJSON(dst)
+	}
+	dst = append(dst, ']')
+	if b.q.projection != nil {
+		dst = jsonio.AppendName(dst, "ProjectionExpression")
+		dst = jsonio.AppendString(dst, *b.q.projection)
+	}
+	if len(b.q.names) > 0 {
+		dst = jsonio.AppendName(dst, "ExpressionAttributeNames")
+		dst = append(dst, '{')
+		for _, n := range b.q.names {
+			dst = jsonio.AppendName(dst, n.Placeholder)
+			dst = jsonio.AppendString(dst, n.Name)
+		}
+		dst = append(dst, '}')
+	}
+	if b.q.consistent {
+		dst = jsonio.AppendName(dst, "ConsistentRead")
+		dst = append(dst, "true"...)
+	}
+	return append(dst, '}')
+}
