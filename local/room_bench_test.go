@@ -101,6 +101,7 @@ func (g *crowd) listen() {
 }
 
 func (g *crowd) send(b *testing.B, n int) {
+	b.Helper()
 	socket := g.sockets[n%len(g.sockets)]
 	frame := fmt.Sprintf(`{"action":"sendMessage","chatRoomId":%q,"content":"m%d"}`, g.room, n)
 	if err := socket.Write(b.Context(), websocket.MessageText, []byte(frame)); err != nil {

@@ -135,7 +135,7 @@ func (f *fake) store(id, user, content, clientMessageID string) wire.Ack {
 	messageID := ulid.Make()
 	h := wire.HistoryMessage{
 		ChatRoomID: id, MessageID: messageID.String(), SenderID: user, Content: content,
-		Timestamp: int64(messageID.Time()), //nolint:gosec // 48 bits
+		Timestamp: int64(messageID.Time()), // 48 bits
 	}
 	m := wire.Message{
 		Type: wire.TypeMessage, ChatRoomID: id, MessageID: h.MessageID, SenderID: user,

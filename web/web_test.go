@@ -114,8 +114,11 @@ func TestContentSecurityPolicy(t *testing.T) {
 		connect string
 	}{
 		{"relative", localConfig, "connect-src 'self';"},
-		{"absolute", web.Config{WebSocketURL: "wss://ws.example/prod", APIURL: "https://api.example:8443/v1", TokenURL: "https://api.example:8443/token"},
-			"connect-src 'self' wss://ws.example https://api.example:8443;"},
+		{
+			"absolute",
+			web.Config{WebSocketURL: "wss://ws.example/prod", APIURL: "https://api.example:8443/v1", TokenURL: "https://api.example:8443/token"},
+			"connect-src 'self' wss://ws.example https://api.example:8443;",
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			policy, err := tt.cfg.ContentSecurityPolicy()

@@ -259,7 +259,7 @@ func TestABadKeyFileIsNamed(t *testing.T) {
 
 func weakKey(t *testing.T) string {
 	t.Helper()
-	key, err := rsa.GenerateKey(rand.Reader, 1024) //nolint:gosec // weak on purpose
+	key, err := rsa.GenerateKey(rand.Reader, 1024) // weak on purpose
 	if err != nil {
 		t.Fatal(err)
 	}

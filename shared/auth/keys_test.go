@@ -141,13 +141,13 @@ func TestEndpointDown(t *testing.T) {
 	s := newSetup(t)
 	s.issuer.answers(down)
 	// Each wait ends just before the next attempt may be made.
-	for attempt, wait := range []time.Duration{1, 2, 4, 8, 16, 32, 60, 60} {
+	for attempt, seconds := range []int{1, 2, 4, 8, 16, 32, 60, 60} {
 		for range 3 {
 			s.wantErr(t, s.token(nil), auth.ErrUnavailable)
 			s.wantErr(t, s.token(nil), errDown)
 		}
 		s.wantFetches(t, attempt+1)
-		s.clock.move(wait*time.Second - time.Millisecond)
+		s.clock.move(time.Duration(seconds)*time.Second - time.Millisecond)
 		s.wantErr(t, s.token(nil), auth.ErrUnavailable)
 		s.wantFetches(t, attempt+1)
 		s.clock.move(time.Millisecond)
@@ -235,7 +235,7 @@ func TestACallerWhoLeavesDoesNotCancelTheOthers(t *testing.T) {
 }
 
 func TestBadKeyDocuments(t *testing.T) {
-	weak, err := rsa.GenerateKey(rand.Reader, 1024) //nolint:gosec // weak on purpose
+	weak, err := rsa.GenerateKey(rand.Reader, 1024) // weak on purpose
 	if err != nil {
 		t.Fatal(err)
 	}
