@@ -177,3 +177,24 @@ func TestOpenRefuses(t *testing.T) {
 		}
 	}
 }
+
+// TestFailedGroup has storage fail in the middle of a group: what the group did is undone, and the next ones go well.
+func TestFailedGroup(t *testing.T) {
+	for name, path := range map[string]string{"memory": "", "file": filepath.Join(t.TempDir(), "data.db")} {
+		t.Run(name, func(t *testing.T) {
+			f := start(t, dynamodb.Options{Path: path})
+			want := key("p", "s")
+			f.put(t, want)
+			for range 3 {
+				if err := f.engine.FailGroup(t.Context(), "DELETE FROM t1"); err == nil || !strings.Contains(err.Error(), "disk is full") {
+					t.Errorf("the group that was to fail: got %v", err)
+				}
+			}
+			equal(t, "item", f.get(t, "p", "s"), want)
+			f.put(t, key("p", "t"))
+			if got := len(f.everything(t)); got != 2 {
+				t.Errorf("got %d records, want 2", got)
+			}
+		})
+	}
+}

@@ -1,6 +1,9 @@
 package dynamodb
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 // Pause keeps the writer from taking up any more work until resume is called.
 func (e *Engine) Pause() (resume func()) {
@@ -25,4 +28,15 @@ func (e *Engine) Claimed() int {
 	e.claims.mu.Lock()
 	defer e.claims.mu.Unlock()
 	return len(e.claims.held)
+}
+
+// FailGroup runs a statement in a group of writes and has the group fail, as a full disk would.
+func (e *Engine) FailGroup(ctx context.Context, sql string) error {
+	return e.write(ctx, func(t *tx) error {
+		if err := t.exec(sql); err != nil {
+			return err
+		}
+		t.seq += 100
+		return errors.New("the disk is full")
+	})
 }

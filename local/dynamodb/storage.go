@@ -129,20 +129,32 @@ func (c *conn) integer(query string, args ...driver.Value) (int64, error) {
 	return out, err
 }
 
+// groupSQL are the statements around a group of writes.
+type groupSQL struct{ begin, commit, rollback string }
+
+var (
+	fileGroup = groupSQL{begin: "BEGIN IMMEDIATE", commit: "COMMIT", rollback: "ROLLBACK"}
+	// In memory one transaction stays open for good, for SQLite's commit walks over the whole page cache whenever a page was
+	// split, and that cache is the whole database. A savepoint undoes a group as well, and ends in no time.
+	memoryGroup = groupSQL{begin: "SAVEPOINT writes", commit: "RELEASE writes", rollback: "ROLLBACK TO writes; RELEASE writes"}
+)
+
 // storage is one SQLite database: a connection for the writer, others for readers. In memory they share the one connection,
 // for only that is a database without a file and without the locks of SQLite's shared cache.
 type storage struct {
 	dsn     string
 	memory  sync.Mutex // held by whoever uses the writer's connection, where there is no file
+	group   groupSQL
 	writer  *conn
 	readers chan *conn // of a file; nil entries are connections yet to be opened
 	closed  chan struct{}
 }
 
 func openStorage(path string) (*storage, error) {
-	s := &storage{dsn: ":memory:", closed: make(chan struct{})}
+	s := &storage{dsn: ":memory:", group: memoryGroup, closed: make(chan struct{})}
 	pragmas := []string{"PRAGMA temp_store=MEMORY", "PRAGMA foreign_keys=OFF"}
 	if path != "" {
+		s.group = fileGroup
 		s.dsn = (&url.URL{Scheme: "file", Opaque: url.PathEscape(path), RawQuery: "_pragma=busy_timeout(10000)&_pragma=cache_size(-4000)"}).String()
 		s.readers = make(chan *conn, maxReaders)
 		for range maxReaders {
@@ -150,7 +162,7 @@ func openStorage(path string) (*storage, error) {
 		}
 		// WAL goes first: it decides what the others mean. A longer log than usual makes for fewer, larger checkpoints.
 		pragmas = append(pragmas, "PRAGMA journal_mode=WAL", "PRAGMA synchronous=NORMAL", "PRAGMA cache_size=-16000",
-			"PRAGMA wal_autocheckpoint=2000", "PRAGMA journal_size_limit=67108864")
+			"PRAGMA wal_autocheckpoint=8000", "PRAGMA journal_size_limit=67108864")
 	}
 	var err error
 	if s.writer, err = openConn(s.dsn); err != nil {
@@ -161,11 +173,17 @@ func openStorage(path string) (*storage, error) {
 			return nil, errors.Join(err, s.writer.close())
 		}
 	}
-	if err := s.writer.exec("CREATE TABLE IF NOT EXISTS meta (k TEXT PRIMARY KEY, v BLOB) WITHOUT ROWID"); err != nil {
-		return nil, errors.Join(err, s.writer.close())
+	statements := []string{
+		"CREATE TABLE IF NOT EXISTS meta (k TEXT PRIMARY KEY, v BLOB) WITHOUT ROWID",
+		"CREATE TABLE IF NOT EXISTS tokens (k TEXT PRIMARY KEY, at INTEGER, digest BLOB, units BLOB) WITHOUT ROWID",
 	}
-	if err := s.writer.exec("CREATE TABLE IF NOT EXISTS tokens (k TEXT PRIMARY KEY, at INTEGER, digest BLOB, units BLOB) WITHOUT ROWID"); err != nil {
-		return nil, errors.Join(err, s.writer.close())
+	if path == "" {
+		statements = append(statements, "BEGIN")
+	}
+	for _, sql := range statements {
+		if err := s.writer.exec(sql); err != nil {
+			return nil, errors.Join(err, s.writer.close())
+		}
 	}
 	return s, nil
 }

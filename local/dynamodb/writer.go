@@ -107,7 +107,7 @@ func (e *Engine) runGroup(group []*job) {
 		defer e.storage.memory.Unlock()
 	}
 	t := &tx{conn: e.storage.writer, e: e, seq: e.seq.Load()}
-	err := t.exec("BEGIN IMMEDIATE")
+	err := t.exec(e.storage.group.begin)
 	for _, j := range group {
 		if err != nil {
 			break
@@ -121,10 +121,10 @@ func (e *Engine) runGroup(group []*job) {
 		}
 	}
 	if err == nil {
-		err = t.exec("COMMIT")
+		err = t.exec(e.storage.group.commit)
 	}
 	if err != nil {
-		err = fmt.Errorf("write to storage: %w", errors.Join(err, t.exec("ROLLBACK")))
+		err = fmt.Errorf("write to storage: %w", errors.Join(err, t.exec(e.storage.group.rollback)))
 		e.log.Error().Err(err).Msg("a group of writes was undone")
 		for _, j := range group {
 			j.err = err
