@@ -1,0 +1,110 @@
+package functions_test
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/streamroom/streamroom/functions"
+)
+
+// away is how far the table is. The tests below run in bubbles of fake time, so
+// that requests overlap exactly where the code makes them side by side.
+const away = time.Second
+
+// sends are the ways to send a message, with the sequential round trips and
+// the write units that a message of n KB takes that way.
+var sends = []struct {
+	name  string
+	way   way
+	trips int
+	write func(n int) int
+}{
+	{"cold", way{cold: true}, 3, sendUnits},
+	{"cold-in-a-burst", way{cold: true, burst: true}, 4, sendUnits}, // guesses the rate window first
+	{"warm", way{}, 2, sendUnits},
+	{"warm-in-a-burst", way{burst: true}, 2, sendUnits},
+	{"warm-with-clientMessageId", way{clientID: true}, 2, sendOnceUnits},
+}
+
+func sendUnits(n int) int     { return n + 1 }
+func sendOnceUnits(n int) int { return 2*(n+1) + 1 }
+
+// contents are sizes of content in bytes with the KB that the item takes, which
+// has keys and a sender beside the content.
+var contents = []struct {
+	name      string
+	bytes, kb int
+}{
+	{"1KB", 1024, 2},
+	{"8KB", 8192, 9},
+}
+
+func TestASendKeepsToItsBudget(t *testing.T) {
+	for _, send := range sends {
+		for _, content := range contents {
+			t.Run(send.name+"/"+content.name, func(t *testing.T) {
+				inBubble(t, 1, func(m metered) {
+					got := m.sender(send.way, content.bytes)()
+					if got.RoundTrips != send.trips {
+						t.Errorf("%d round trips, want %d", got.RoundTrips, send.trips)
+					}
+					if want := float64(send.write(content.kb)); got.Write != want {
+						t.Errorf("%v write units, want %v", got.Write, want)
+					}
+					if got.Read != 1 {
+						t.Errorf("%v read units, want 1 for the membership", got.Read)
+					}
+				})
+			})
+		}
+	}
+}
+
+// fanouts are the rooms and batches that are broadcast.
+var fanouts = []struct{ members, messages int }{{10, 1}, {10, 10}, {100, 1}, {100, 10}}
+
+func TestABroadcastKeepsToItsBudget(t *testing.T) {
+	const inFlight = 64
+	for _, size := range fanouts {
+		t.Run(fmt.Sprintf("%d-members/%d-messages", size.members, size.messages), func(t *testing.T) {
+			inBubble(t, size.members, func(m metered) {
+				m.batch(30)
+				got, posts, connections := m.broadcast(m.wired(functions.Fanout), size.messages)
+				if got.Requests != size.members+2 {
+					t.Errorf("%d requests to the table, want %d", got.Requests, size.members+2)
+				}
+				if got.InFlight > inFlight {
+					t.Errorf("%d requests at a time, want at most %d", got.InFlight, inFlight)
+				}
+				if posts != size.members || connections != size.members {
+					t.Errorf("%d posts to %d connections, want one to each of %d", posts, connections, size.members)
+				}
+			})
+		})
+	}
+}
+
+func TestAProjectionKeepsToItsBudget(t *testing.T) {
+	for _, members := range []int{10, 100} {
+		t.Run(fmt.Sprintf("%d-members", members), func(t *testing.T) {
+			inBubble(t, members, func(m metered) {
+				handler := m.wired(functions.LastMessage)
+				m.project(handler, 1) // the next one finds a last message
+				got := m.project(handler, 10)
+				if want := float64(1 + 3*members); got.Write != want {
+					t.Errorf("%v write units, want %v", got.Write, want)
+				}
+			})
+		})
+	}
+}
+
+// inBubble runs a test in a bubble, with a room of n members.
+func inBubble(t *testing.T, members int, test func(m metered)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		test(newMetered(t, away, members))
+	})
+}

@@ -1,0 +1,308 @@
+package functions_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	awslambda "github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	ddb "github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"go.uber.org/goleak"
+
+	"github.com/streamroom/streamroom/functions"
+	"github.com/streamroom/streamroom/local/identity"
+	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/config"
+	"github.com/streamroom/streamroom/shared/dynamo"
+	"github.com/streamroom/streamroom/shared/table"
+)
+
+func TestMain(m *testing.M) {
+	if os.Getenv(backendEnv) != "" {
+		serveBackend()
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
+
+const (
+	tableName = "streamroom"
+	issuer    = "http://issuer.example"
+	// room is the only room.
+	room = "room-01jtestroom0000000000000000"
+)
+
+// clock stands still until it is moved.
+type clock struct{ ms atomic.Int64 }
+
+func (c *clock) now() time.Time           { return time.UnixMilli(c.ms.Load()) }
+func (c *clock) advance(by time.Duration) { c.ms.Add(by.Milliseconds()) }
+
+// world is what a function finds around it, with a room in the table.
+type world struct {
+	t     testing.TB
+	clock *clock
+	pool  *identity.Pool
+	env   functions.Env
+	store *dynamo.Store
+	ids   chat.IDs
+}
+
+// newWorld makes the table at an endpoint. Without client and posts, functions
+// use those that they have on AWS.
+func newWorld(t testing.TB, endpoint, callback string, client aws.HTTPClient, posts http.RoundTripper) *world {
+	t.Helper()
+	w := &world{t: t, clock: &clock{}}
+	w.clock.ms.Store(time.Now().UnixMilli())
+	variables := map[string]string{
+		config.TableName: tableName, config.CallbackURL: callback, config.Issuer: issuer,
+		config.Audience: identity.ClientID, config.TokenUse: "access",
+	}
+	w.env = functions.Env{
+		Getenv: func(name string) string { return variables[name] },
+		AWS: aws.Config{
+			Region: "us-east-1", BaseEndpoint: aws.String(endpoint), HTTPClient: client,
+			Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
+		},
+		Posts: posts,
+		Keys:  &http.Client{Transport: keys{w}},
+		Now:   w.clock.now,
+		Log:   io.Discard,
+	}
+	db := ddb.NewFromConfig(w.env.AWS)
+	w.createTable(db)
+	w.store = dynamo.New(db, tableName, w.clock.now)
+	w.ids = chat.NewIDs(w.clock.now, zeros{})
+	return w
+}
+
+// zeros is an entropy: the ids of a clock that moves differ all the same.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
+}
+
+// keys publishes the issuer's keys.
+type keys struct{ w *world }
+
+// RoundTrip implements http.RoundTripper.
+func (k keys) RoundTrip(r *http.Request) (*http.Response, error) {
+	recorder := httptest.NewRecorder()
+	k.w.pool.ServeJWKS(recorder, r)
+	return recorder.Result(), nil
+}
+
+// token signs a user in.
+func (w *world) token(userID string) string {
+	w.t.Helper()
+	if w.pool == nil { // making its key takes a while
+		var err error
+		if w.pool, err = identity.Open("", issuer, w.clock.now); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	token, err := w.pool.Token(userID, 24*time.Hour)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return token
+}
+
+func (w *world) createTable(db *ddb.Client) {
+	w.t.Helper()
+	schema := func(hash, sort string) []types.KeySchemaElement {
+		return []types.KeySchemaElement{
+			{AttributeName: aws.String(hash), KeyType: types.KeyTypeHash}, {AttributeName: aws.String(sort), KeyType: types.KeyTypeRange},
+		}
+	}
+	var attributes []types.AttributeDefinition
+	for _, name := range []string{table.PK, table.SK, table.GSI1PK, table.GSI1SK} {
+		attributes = append(attributes, types.AttributeDefinition{AttributeName: aws.String(name), AttributeType: types.ScalarAttributeTypeS})
+	}
+	_, err := db.CreateTable(w.t.Context(), &ddb.CreateTableInput{
+		TableName: aws.String(tableName), AttributeDefinitions: attributes, KeySchema: schema(table.PK, table.SK),
+		BillingMode: types.BillingModePayPerRequest,
+		GlobalSecondaryIndexes: []types.GlobalSecondaryIndex{{
+			IndexName: aws.String(table.GSI1), KeySchema: schema(table.GSI1PK, table.GSI1SK),
+			Projection: &types.Projection{ProjectionType: types.ProjectionTypeKeysOnly},
+		}},
+		StreamSpecification: &types.StreamSpecification{StreamEnabled: aws.Bool(true), StreamViewType: types.StreamViewTypeNewAndOldImages},
+	})
+	w.must(err)
+}
+
+func (w *world) must(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func user(i int) string { return fmt.Sprintf("user-%03d", i) }
+
+// connection is the id of the device of user i, of API Gateway's length.
+func connection(i int) string { return fmt.Sprintf("R1kmxc2VN%05d=", i) }
+
+// populate makes the room with n members, each with a device.
+func (w *world) populate(n int) {
+	w.t.Helper()
+	members := make([]chat.Member, n)
+	for i := range members {
+		members[i] = chat.Member{UserID: user(i), Role: chat.PlainMember, JoinedAt: w.clock.now().UnixMilli()}
+	}
+	members[0].Role = chat.Owner
+	first := min(n, chat.MaxInitialMember)
+	description := chat.Room{ID: room, Name: "Room", Type: chat.Group, CreatedBy: user(0), CreatedAt: w.clock.now().UnixMilli()}
+	_, err := w.store.CreateRoom(w.t.Context(), description, members[:first])
+	w.must(err)
+	for _, m := range members[first:] {
+		_, err := w.store.AddMember(w.t.Context(), description, m)
+		w.must(err)
+	}
+	for i := range members {
+		w.connect(i)
+	}
+}
+
+// connect stores the device of a user.
+func (w *world) connect(i int) {
+	w.t.Helper()
+	w.must(w.store.PutConnection(w.t.Context(), chat.Connection{
+		ID: connection(i), UserID: user(i), ConnectedAt: w.clock.now().UnixMilli(),
+		TokenExpiresAt: w.clock.now().Add(24 * time.Hour).UnixMilli(),
+	}))
+}
+
+// message stores a message of so many bytes, a little later than the last one.
+func (w *world) message(size int) chat.Message {
+	w.t.Helper()
+	w.clock.advance(10 * time.Millisecond)
+	id, ms, err := w.ids.Message()
+	w.must(err)
+	m := chat.Message{RoomID: room, ID: id, SenderID: user(0), SentAt: ms, Content: text(size), ReadBy: []string{user(0)}}
+	_, _, err = w.store.PutMessage(w.t.Context(), m, ms)
+	w.must(err)
+	return m
+}
+
+// batch stores messages of a chat's usual size.
+func (w *world) batch(messages int) []chat.Message {
+	w.t.Helper()
+	batch := make([]chat.Message, messages)
+	for i := range batch {
+		batch[i] = w.message(300)
+	}
+	return batch
+}
+
+func text(size int) string { return strings.Repeat("x", size) }
+
+// wired makes a function.
+func (w *world) wired(construct functions.Constructor) awslambda.Handler {
+	w.t.Helper()
+	handler, err := construct(w.env)
+	w.must(err)
+	return handler
+}
+
+// invoke runs a function as Lambda does, with a deadline. The answer must have
+// the status, 0 for functions that answer with none, and no failed records.
+func (w *world) invoke(handler awslambda.Handler, event []byte, status int) {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(w.t.Context(), 10*time.Second)
+	defer cancel()
+	answer, err := handler.Invoke(ctx, event)
+	w.must(err)
+	var got struct {
+		StatusCode        int   `json:"statusCode"`
+		BatchItemFailures []any `json:"batchItemFailures"`
+	}
+	w.must(json.Unmarshal(answer, &got))
+	if got.StatusCode != status || len(got.BatchItemFailures) > 0 {
+		w.t.Fatalf("the function answers %s", answer)
+	}
+}
+
+// object is a JSON object.
+type object = map[string]any
+
+// recorded reads an event that is kept as a file.
+func (w *world) recorded(path string) object {
+	w.t.Helper()
+	data, err := os.ReadFile(path)
+	w.must(err)
+	var event object
+	w.must(json.Unmarshal(data, &event))
+	return event
+}
+
+func (w *world) encode(event object) []byte {
+	w.t.Helper()
+	data, err := json.Marshal(event)
+	w.must(err)
+	return data
+}
+
+// route is the event of a WebSocket route: connect, message or disconnect.
+func (w *world) route(name, connectionID string, change func(event object)) []byte {
+	w.t.Helper()
+	event := w.recorded("../local/apigateway/testdata/" + name + ".json")
+	about, _ := event["requestContext"].(object)
+	about["connectionId"] = connectionID
+	about["connectedAt"] = w.clock.now().UnixMilli()
+	change(event)
+	return w.encode(event)
+}
+
+// frame is the event of a client's frame.
+func (w *world) frame(connectionID string, frame object) []byte {
+	w.t.Helper()
+	body := string(w.encode(frame))
+	return w.route("message", connectionID, func(event object) { event["body"] = body })
+}
+
+// request is the event of a request of the HTTP API.
+func (w *world) request(method, path, query, body string) []byte {
+	w.t.Helper()
+	event := w.recorded("../local/apigateway/testdata/http-get.json")
+	event["rawPath"], event["rawQueryString"], event["body"] = path, query, body
+	about, _ := event["requestContext"].(object)
+	headers, _ := event["headers"].(object)
+	headers["content-type"] = "application/json"
+	about["http"] = object{"method": method, "path": path, "protocol": "HTTP/1.1"}
+	about["authorizer"] = object{"jwt": object{"claims": object{"username": user(0)}}}
+	return w.encode(event)
+}
+
+// inserted is the stream event of messages that were stored.
+func (w *world) inserted(messages ...chat.Message) []byte {
+	w.t.Helper()
+	records := make([]object, len(messages))
+	for i, m := range messages {
+		records[i] = w.recorded("testdata/message-insert.json")
+		key := table.Message(m.RoomID, m.SentAt, m.ID)
+		keys := object{table.PK: object{"S": key.PK}, table.SK: object{"S": key.SK}}
+		change, _ := records[i]["dynamodb"].(object)
+		change["ApproximateCreationDateTime"] = m.SentAt / 1000
+		change["SequenceNumber"] = strconv.Itoa(100_000_000 + i)
+		change["Keys"] = keys
+		image, _ := change["NewImage"].(object)
+		image[table.PK], image[table.SK] = keys[table.PK], keys[table.SK]
+		image[table.SenderID], image[table.Content] = object{"S": m.SenderID}, object{"S": m.Content}
+	}
+	return w.encode(object{"Records": records})
+}
