@@ -33,19 +33,23 @@ type (
 		Streams                []streamSummary
 		LastEvaluatedStreamArn string `json:",omitempty"`
 	}
+	shardFilter struct {
+		Type    string
+		ShardID string `json:"ShardId"`
+	}
 	describeStreamInput struct {
 		StreamArn             string
-		ExclusiveStartShardId string
+		ExclusiveStartShardID string `json:"ExclusiveStartShardId"`
 		Limit                 *int
-		ShardFilter           *struct{ Type, ShardId string }
+		ShardFilter           *shardFilter
 	}
 	sequenceRange struct {
 		StartingSequenceNumber string
 		EndingSequenceNumber   string `json:",omitempty"`
 	}
 	shardDescription struct {
-		ShardId             string
-		ParentShardId       string `json:",omitempty"`
+		ShardID             string `json:"ShardId"`
+		ParentShardID       string `json:"ParentShardId,omitempty"`
 		SequenceNumberRange sequenceRange
 	}
 	streamDescription struct {
@@ -57,11 +61,16 @@ type (
 		TableName               string
 		KeySchema               []keySchemaElement
 		Shards                  []shardDescription
-		LastEvaluatedShardId    string `json:",omitempty"`
+		LastEvaluatedShardID    string `json:"LastEvaluatedShardId,omitempty"`
 	}
 	describeStreamOutput struct{ StreamDescription streamDescription }
-	shardIteratorInput   struct{ StreamArn, ShardId, ShardIteratorType, SequenceNumber string }
-	shardIteratorOutput  struct{ ShardIterator string }
+	shardIteratorInput   struct {
+		StreamArn         string
+		ShardID           string `json:"ShardId"`
+		ShardIteratorType string
+		SequenceNumber    string
+	}
+	shardIteratorOutput struct{ ShardIterator string }
 )
 
 func pageLimit(given *int) (int, error) {
@@ -131,7 +140,7 @@ func (e *Engine) describeStream(_ context.Context, in *describeStreamInput) (*de
 	}
 	shards := s.Shards
 	if f := in.ShardFilter; f != nil {
-		if f.Type == "" || f.ShardId == "" {
+		if f.Type == "" || f.ShardID == "" {
 			return nil, missing("shardFilter")
 		}
 		if err := oneOf("shardFilter.type", f.Type, "CHILD_SHARDS"); err != nil {
@@ -139,21 +148,21 @@ func (e *Engine) describeStream(_ context.Context, in *describeStreamInput) (*de
 		}
 		shards = nil
 		for _, h := range s.Shards {
-			if h.Parent == f.ShardId {
+			if h.Parent == f.ShardID {
 				shards = append(shards, h)
 			}
 		}
 	}
-	if in.ExclusiveStartShardId != "" {
-		i := slices.IndexFunc(shards, func(h *shard) bool { return h.ID == in.ExclusiveStartShardId })
+	if in.ExclusiveStartShardID != "" {
+		i := slices.IndexFunc(shards, func(h *shard) bool { return h.ID == in.ExclusiveStartShardID })
 		shards = shards[i+1:] // an unknown one starts anew
 	}
 	if len(shards) > limit {
 		shards = shards[:limit]
-		out.LastEvaluatedShardId = shards[limit-1].ID
+		out.LastEvaluatedShardID = shards[limit-1].ID
 	}
 	for _, h := range shards {
-		d := shardDescription{ShardId: h.ID, ParentShardId: h.Parent}
+		d := shardDescription{ShardID: h.ID, ParentShardID: h.Parent}
 		d.SequenceNumberRange.StartingSequenceNumber = formatSequence(h.First)
 		if !h.open() {
 			d.SequenceNumberRange.EndingSequenceNumber = formatSequence(h.Last)
@@ -260,7 +269,7 @@ func (e *Engine) getShardIterator(_ context.Context, in *shardIteratorInput) (*s
 	if err != nil {
 		return nil, err
 	}
-	h := s.shard(in.ShardId)
+	h := s.shard(in.ShardID)
 	if h == nil {
 		return nil, &Error{Code: codeNotFound, Message: "Requested resource not found: Shard does not exist"}
 	}

@@ -70,7 +70,7 @@ type (
 	tableDescription   struct {
 		TableName                 string
 		TableArn                  string
-		TableId                   string
+		TableID                   string `json:"TableId"`
 		TableStatus               string
 		CreationDateTime          float64
 		AttributeDefinitions      []attributeDefinition
@@ -382,7 +382,7 @@ func (e *Engine) listTables(_ context.Context, in *listTablesInput) (*listTables
 // describe is what DescribeTable says. Item counts stay 0: DynamoDB's lag by hours, and counting takes a scan.
 func describe(t *table, s *stream) tableDescription {
 	out := tableDescription{
-		TableName: t.Name, TableArn: t.arn(), TableId: t.UUID, TableStatus: "ACTIVE", CreationDateTime: epoch(t.Created),
+		TableName: t.Name, TableArn: t.arn(), TableID: t.UUID, TableStatus: "ACTIVE", CreationDateTime: epoch(t.Created),
 		KeySchema: schemaOf(t.Hash, t.Range), DeletionProtectionEnabled: t.Protected,
 	}
 	kinds := map[string]item.Kind{t.Hash.Name: t.Hash.Kind, t.Range.Name: t.Range.Kind}

@@ -284,7 +284,10 @@ func (e *Engine) one(ctx context.Context, w *write) (*effect, error) {
 		done = f
 		return t.apply(w, f)
 	})
-	return done, err
+	if err != nil {
+		return nil, err // after a context's end the writer may still be at work on done
+	}
+	return done, nil
 }
 
 func (e *Engine) putItem(ctx context.Context, r *jsonio.Reader) ([]byte, error) {

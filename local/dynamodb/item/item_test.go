@@ -41,6 +41,8 @@ func TestReadItem(t *testing.T) {
 func TestReadItemRefuses(t *testing.T) {
 	deep := strings.Repeat(`{"L":[`, 34) + `{"S":""}` + strings.Repeat(`]}`, 34)
 	for _, tc := range []struct{ in, want string }{
+		{`{"":{"S":"x"}}`, "An attribute name must not be empty"},
+		{`{"m":{"M":{"":{"S":"x"}}}}`, "An attribute name must not be empty"},
 		{`{"a":{}}`, "is empty, must contain exactly one"},
 		{`{"a":null}`, "is empty, must contain exactly one"},
 		{`{"a":{"S":"x","N":"1"}}`, "more than one datatypes"},

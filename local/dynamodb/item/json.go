@@ -25,6 +25,9 @@ func ReadValue(r *jsonio.Reader) (Value, error) { return readValue(r, 0) }
 func readItem(r *jsonio.Reader, depth int) (Item, error) {
 	it := make(Item, 0, 8)
 	err := r.Map(func(name string) error {
+		if name == "" {
+			return invalid(msgPrefix + "An attribute name must not be empty")
+		}
 		v, err := readValue(r, depth)
 		it = append(it, Attribute{Name: name, Value: v})
 		return err
