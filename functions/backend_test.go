@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,6 +21,9 @@ import (
 // an @connections API. It is a process of its own, so that its CPU isn't counted
 // as theirs.
 const backendEnv = "FUNCTIONS_BENCHMARK_BACKEND"
+
+// openedPath is where the backend says how many TCP connections were opened.
+const openedPath = "/opened"
 
 // serveBackend serves both until standard input ends, which it does with the
 // parent at the latest.
@@ -45,7 +49,15 @@ func runBackend() error {
 	mux.HandleFunc("POST /local/@connections/{id}", func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 	})
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: time.Minute}
+	var opened atomic.Int64
+	mux.HandleFunc("GET "+openedPath, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = fmt.Fprint(w, opened.Load())
+	})
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: time.Minute, ConnState: func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			opened.Add(1)
+		}
+	}}
 	go func() {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		_ = server.Close()
