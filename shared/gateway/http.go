@@ -85,15 +85,12 @@ func httpRequest(ctx context.Context, e events.APIGatewayV2HTTPRequest) (*http.R
 	if stage := e.RequestContext.Stage; stage != "" && stage != "$default" {
 		path = strings.TrimPrefix(path, "/"+stage)
 	}
-	target, err := url.ParseRequestURI(path)
-	if err != nil {
-		target = &url.URL{Path: path} // with characters that a gateway has decoded
-	}
-	target.RawQuery = e.RawQueryString
-	r, err := http.NewRequestWithContext(ctx, e.RequestContext.HTTP.Method, target.String(), bytes.NewReader(body))
+	r, err := http.NewRequestWithContext(ctx, e.RequestContext.HTTP.Method, "/", bytes.NewReader(body))
 	if err != nil {
 		return nil, fmt.Errorf("read the request: %w", err)
 	}
+	// An HTTP API has decoded the path: reading it as a URL would decode it again.
+	r.URL = &url.URL{Path: path, RawQuery: e.RawQueryString}
 	for name, value := range e.Headers {
 		r.Header.Set(name, value)
 	}
@@ -125,13 +122,18 @@ func (r *recorder) Write(p []byte) (int, error) {
 	return r.body.Write(p)
 }
 
+// maxText is how long a body goes back as text, in bytes. A function's answer is
+// JSON and may have 6 MB, which a text of nothing but quotes and backslashes
+// reaches at half of that; in base 64, 4.5 MB fit whatever they are.
+const maxText = 3_000_000
+
 func httpResponse(recorder *recorder) events.APIGatewayV2HTTPResponse {
 	response := events.APIGatewayV2HTTPResponse{StatusCode: recorder.status, Headers: map[string]string{}}
 	for name, values := range recorder.header {
 		response.Headers[name] = strings.Join(values, ",")
 	}
 	body := recorder.body.Bytes()
-	if utf8.Valid(body) {
+	if utf8.Valid(body) && len(body) <= maxText {
 		response.Body = string(body)
 	} else {
 		response.Body = base64.StdEncoding.EncodeToString(body)
