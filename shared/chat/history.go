@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -11,11 +12,15 @@ import (
 // Bounds of one /sync.
 const (
 	MaxSyncRooms    = 100 // rooms a call
-	MaxSyncMessages = 100 // messages a room
+	MaxSyncMessages = 100 // messages a room, at most
 
 	// syncInFlight bounds the reads of one /sync at a time: enough to hide the
 	// table's latency, too few to starve others of connections.
 	syncInFlight = 16
+
+	// syncContent is how much content one /sync reads, in bytes, before each
+	// further room gives only its next message: more would not fit an answer.
+	syncContent = 4 << 20
 )
 
 // Range is a part of a room's messages. Before and After are message ids, both
@@ -81,7 +86,8 @@ type Missed struct {
 }
 
 // Sync returns, for each room that is the user's, the oldest messages after the
-// given message id.
+// given message id: at least one where there are any, so that whoever goes on
+// from the last comes to the end.
 func (h *Histories) Sync(ctx context.Context, userID string, after map[string]string) ([]Missed, error) {
 	if len(after) > MaxSyncRooms {
 		return nil, Errorf(CodeInvalidRequest, "%d rooms; at most %d can be synced in one call", len(after), MaxSyncRooms)
@@ -105,11 +111,19 @@ func (h *Histories) Sync(ctx context.Context, userID string, after map[string]st
 	missed := make([]Missed, len(mine))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(syncInFlight)
+	var content atomic.Int64
 	for i, roomID := range mine {
 		group.Go(func() error {
-			messages, more, err := h.store.Messages(ctx, roomID, Range{After: after[roomID], Limit: MaxSyncMessages})
+			limit := MaxSyncMessages
+			if content.Load() >= syncContent {
+				limit = 1
+			}
+			messages, more, err := h.store.Messages(ctx, roomID, Range{After: after[roomID], Limit: limit})
 			if err != nil {
 				return fmt.Errorf("read messages of %s: %w", roomID, err)
+			}
+			for _, m := range messages {
+				content.Add(int64(len(m.Content)))
 			}
 			missed[i] = Missed{RoomID: roomID, Messages: messages, More: more}
 			return nil

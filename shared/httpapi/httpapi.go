@@ -11,6 +11,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"path"
 	"strconv"
 
 	"github.com/rs/zerolog"
@@ -28,8 +29,9 @@ const (
 	defaultLimit = 50
 	maxLimit     = 100
 
-	// maxSyncBody bounds the answer to /sync, in bytes. A function's answer may
-	// have 6 MB; what does not fit is announced by more.
+	// maxSyncBody bounds the messages in an answer to /sync, in bytes: the first
+	// of each of 100 rooms always fit. A function's answer may have 6 MB, and 4.5
+	// as base 64; what does not fit is announced by more.
 	maxSyncBody = 4 << 20
 )
 
@@ -65,6 +67,11 @@ type userKey struct{}
 
 // ServeUser serves a request of a user who has been authenticated.
 func (a *API) ServeUser(w http.ResponseWriter, r *http.Request, userID string) {
+	// The mux would redirect these, to a path that lacks what comes before ours.
+	if path.Clean(r.URL.Path) != r.URL.Path {
+		a.fail(w, errNoPath())
+		return
+	}
 	a.mux.ServeHTTP(w, r.WithContext(withUser(r.Context(), userID)))
 }
 
@@ -94,13 +101,17 @@ func (a *API) noRoute(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if len(allowed) == 0 {
-		a.fail(w, chat.Errorf(chat.CodeNotFound, "no such path; see docs/protocol.md for those there are"))
+		a.fail(w, errNoPath())
 		return
 	}
 	for _, method := range allowed {
 		w.Header().Add("Allow", method)
 	}
 	a.problem(w, http.StatusMethodNotAllowed, chat.Errorf(chat.CodeInvalidRequest, "this path has no method %s", r.Method))
+}
+
+func errNoPath() error {
+	return chat.Errorf(chat.CodeNotFound, "no such path; see docs/protocol.md for those there are")
 }
 
 func (a *API) fail(w http.ResponseWriter, err error) {

@@ -169,22 +169,41 @@ func (a *API) sync(r *http.Request, userID string) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	body := syncBody{Rooms: make(map[string]syncRoom, len(missed))}
-	size := 0
-	for _, room := range missed {
-		out := syncRoom{Messages: make([]json.RawMessage, 0, len(room.Messages)), More: room.More}
-		for _, m := range room.Messages {
-			data, err := wire.Encode(messageBody(m))
-			if err != nil {
-				return 0, nil, fmt.Errorf("encode message %s: %w", m.ID, err)
-			}
-			if size += len(data); size > maxSyncBody {
-				out.More = true
-				break
-			}
-			out.Messages = append(out.Messages, data)
-		}
-		body.Rooms[room.RoomID] = out
+	body, err := fitSync(missed)
+	if err != nil {
+		return 0, nil, err
 	}
 	return http.StatusOK, body, nil
+}
+
+// fitSync encodes what was missed into maxSyncBody bytes. Every room keeps its
+// first message, as a client goes on from the last that it got.
+func fitSync(missed []chat.Missed) (syncBody, error) {
+	body := syncBody{Rooms: make(map[string]syncRoom, len(missed))}
+	encoded := make([][]json.RawMessage, len(missed))
+	size := 0
+	for i, room := range missed {
+		for n, m := range room.Messages {
+			data, err := wire.Encode(messageBody(m))
+			if err != nil {
+				return syncBody{}, fmt.Errorf("encode message %s: %w", m.ID, err)
+			}
+			encoded[i] = append(encoded[i], data)
+			if n == 0 {
+				size += len(data)
+			}
+		}
+	}
+	for i, room := range missed {
+		n := min(1, len(encoded[i]))
+		for n < len(encoded[i]) && size+len(encoded[i][n]) <= maxSyncBody {
+			size += len(encoded[i][n])
+			n++
+		}
+		body.Rooms[room.RoomID] = syncRoom{
+			Messages: append([]json.RawMessage{}, encoded[i][:n]...), // never null
+			More:     room.More || n < len(encoded[i]),
+		}
+	}
+	return body, nil
 }

@@ -1,0 +1,111 @@
+package httpapi_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/rs/zerolog"
+
+	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/gateway"
+	"github.com/streamroom/streamroom/shared/httpapi"
+	"github.com/streamroom/streamroom/shared/wire"
+)
+
+// chatter is a store in which every room has as many messages as are asked for,
+// all with the same content.
+type chatter struct {
+	content string
+	read    atomic.Int64 // bytes of content
+}
+
+func (c *chatter) IsMember(context.Context, string, string) (bool, error) { return true, nil }
+
+func (c *chatter) MemberOf(_ context.Context, _ string, rooms []string) ([]string, error) {
+	return rooms, nil
+}
+
+func (c *chatter) Messages(_ context.Context, roomID string, r chat.Range) ([]chat.Message, bool, error) {
+	messages := make([]chat.Message, r.Limit)
+	for i := range messages {
+		messages[i] = chat.Message{RoomID: roomID, ID: fmt.Sprintf("01HQ%022d", i), SenderID: "bob", Content: c.content}
+	}
+	c.read.Add(int64(r.Limit * len(c.content)))
+	return messages, true, nil
+}
+
+// Whoever syncs goes on from the last message that came, so a room that is
+// behind always gets one: without it, its client would never come to the end.
+func TestSyncGivesEveryRoomAMessage(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		content  string
+		rooms    int
+		messages int // at least, all rooms together
+	}{
+		{"short messages", "hello", 100, 10_000},
+		{"messages of quotes", strings.Repeat(`"`, 15_800), 100, 100},
+		{"a few rooms with long messages", strings.Repeat("a", chat.MaxContent), 3, 200},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			store := &chatter{content: test.content}
+			api := httpapi.New(nil, chat.NewHistories(store), gateway.Status, zerolog.Nop())
+			request := wire.SyncRequest{Rooms: map[string]string{}}
+			for i := range test.rooms {
+				request.Rooms[fmt.Sprintf("room-%d", i)] = strings.Repeat("0", 26)
+			}
+			body, err := json.Marshal(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/sync", bytes.NewReader(body))
+			r.Header.Set("Content-Type", "application/json")
+			w := httptest.NewRecorder()
+			api.ServeUser(w, r, "alice")
+
+			const limit = 4_500_000 // in base 64 it fits the 6 MB of a function's answer
+			if w.Code != http.StatusOK || w.Body.Len() > limit {
+				t.Fatalf("status %d with %d bytes, want 200 with at most %d", w.Code, w.Body.Len(), limit)
+			}
+			var got wire.SyncResponse
+			if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
+				t.Fatal(err)
+			}
+			total := 0
+			for id := range request.Rooms {
+				room := got.Rooms[id]
+				if len(room.Messages) == 0 || !room.More {
+					t.Errorf("room %s has %d messages, more %t; want one at least, and more", id, len(room.Messages), room.More)
+				}
+				total += len(room.Messages)
+			}
+			if total < test.messages {
+				t.Errorf("%d messages, want %d at least", total, test.messages)
+			}
+			// Sixteen rooms are read side by side.
+			if most := int64(4<<20 + 17*chat.MaxSyncMessages*chat.MaxContent); store.read.Load() > most {
+				t.Errorf("%d bytes of content were read, want %d at most", store.read.Load(), most)
+			}
+		})
+	}
+}
+
+func TestPathsAreTakenLiterally(t *testing.T) {
+	api := httpapi.New(nil, nil, gateway.Status, zerolog.Nop())
+	for _, path := range []string{"//rooms", "/rooms/", "/./rooms", "/rooms/../rooms", "/rooms//messages"} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+		r.URL.Path = path
+		w := httptest.NewRecorder()
+		api.ServeUser(w, r, "alice")
+		if w.Code != http.StatusNotFound {
+			t.Errorf("GET %s: status %d, want 404", path, w.Code)
+		}
+	}
+}
