@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -89,12 +88,8 @@ func benchmarkOperations(b *testing.B, place, transport string, n int) {
 		}
 		f := start(b, o)
 		if transport == "loopback" {
-			server := httptest.NewServer(f.engine)
-			b.Cleanup(server.Close)
-			client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: n}}
-			b.Cleanup(client.CloseIdleConnections)
-			f.Client = ddb.NewFromConfig(config(server.URL, client))
-			f.streams = dynamodbstreams.NewFromConfig(config(server.URL, client))
+			cfg := loopback(b, f.engine, n)
+			f.Client, f.streams = ddb.NewFromConfig(cfg), dynamodbstreams.NewFromConfig(cfg)
 		}
 		return f
 	}
