@@ -380,11 +380,14 @@ func compose(rooms []*roomNews, devices map[string][]chat.Connection) (posts []c
 	for _, room := range rooms {
 		room.address(frames)
 	}
+	var last, joined [][]byte // most users are told the same: it is joined, and hashed by push, once
 	for user, mine := range frames {
 		if len(mine) == 0 {
 			continue
 		}
-		joined := wire.Join(mine, wire.MaxFrame)
+		if !slices.EqualFunc(mine, last, same) {
+			last, joined = mine, wire.Join(mine, wire.MaxFrame)
+		}
 		for _, device := range devices[user] {
 			for _, data := range joined {
 				posts = append(posts, chat.Post{ConnectionID: device.ID, Data: data})
@@ -394,3 +397,6 @@ func compose(rooms []*roomNews, devices map[string][]chat.Connection) (posts []c
 	}
 	return posts, targets
 }
+
+// same says whether two frames are one.
+func same(a, b []byte) bool { return &a[0] == &b[0] }
