@@ -227,18 +227,15 @@ func (s *Store) UserRooms(ctx context.Context, userID, cursor string, limit int)
 }
 
 // summaries completes entries of the room list with the rooms and their last
-// messages. A room that is gone is left out.
+// messages. A room that is gone is left out, and what is no room.
 func (s *Store) summaries(ctx context.Context, entries []item) ([]chat.RoomSummary, error) {
 	var keys []table.Key
 	var rooms []chat.RoomSummary
 	for _, it := range entries {
 		id, err := table.Parse(keyOf(it))
-		if err != nil {
-			return nil, fmt.Errorf("read the room list: %w", err)
-		}
-		ms, err := strconv.ParseInt(getText(it, table.GSI1SK), 10, 64)
-		if err != nil {
-			return nil, fmt.Errorf("read the room list: %w", err)
+		ms, notATime := strconv.ParseInt(getText(it, table.GSI1SK), 10, 64)
+		if err != nil || notATime != nil || id.Kind != table.KindParticipation {
+			continue
 		}
 		keys = append(keys, table.Room(id.RoomID), table.LastMessage(id.RoomID))
 		rooms = append(rooms, chat.RoomSummary{Room: chat.Room{ID: id.RoomID}, SortAt: ms})
@@ -289,7 +286,8 @@ func decodeCursor(userID, cursor string) (item, error) {
 	if err := json.Unmarshal(raw, &parts); err != nil {
 		return nil, bad
 	}
-	if len(parts[0]) != len(table.Millis(0)) || !strings.HasPrefix(parts[1], table.RoomPrefix) {
+	roomID, isRoom := strings.CutPrefix(parts[1], table.RoomPrefix)
+	if len(parts[0]) != len(table.Millis(0)) || !isRoom || chat.ValidateRoomID(roomID) != nil {
 		return nil, bad
 	}
 	start := key(table.Key{PK: table.UserPrefix + userID, SK: parts[1]})

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -187,16 +188,19 @@ func conditionFailed(err error) (old item, failed bool) {
 	return failure.Item, true
 }
 
-// How often, and with what longest first pause, a transaction is tried again
-// that met another one. The SDK does not retry these.
+// How often a transaction is tried that met another one, or a table without
+// capacity, and the longest first and last pauses between. The SDK does not
+// retry these. Everybody who joins a room changes its member count, so many at
+// once take turns: for some 3 s at most, 1.5 on average.
 const (
-	conflictAttempts = 6
-	conflictPause    = 20 * time.Millisecond
+	transactAttempts  = 12
+	transactPause     = 20 * time.Millisecond
+	transactPauseMost = 400 * time.Millisecond
 )
 
-// transact writes all or nothing. A conflict with another transaction is tried
-// again with growing, jittered pauses, within ctx. If a condition failed, it
-// returns the reasons, one for each write.
+// transact writes all or nothing. A transaction that was cancelled for a while
+// only is tried again with growing, jittered pauses, within ctx. If a condition
+// failed, it returns the reasons, one for each write.
 func (s *Store) transact(ctx context.Context, token string, writes []types.TransactWriteItem) ([]types.CancellationReason, error) {
 	in := &dynamodb.TransactWriteItemsInput{TransactItems: writes, ClientRequestToken: aws.String(token)}
 	for attempt := 0; ; attempt++ {
@@ -208,11 +212,12 @@ func (s *Store) transact(ctx context.Context, token string, writes []types.Trans
 		if errors.As(err, &canceled) && hasReason(canceled.CancellationReasons, "ConditionalCheckFailed") {
 			return canceled.CancellationReasons, nil
 		}
-		conflict := canceled != nil && hasReason(canceled.CancellationReasons, "TransactionConflict")
-		if !conflict || attempt+1 == conflictAttempts {
+		passing := canceled != nil &&
+			hasReason(canceled.CancellationReasons, "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded")
+		if !passing || attempt+1 == transactAttempts {
 			return nil, fmt.Errorf("transaction of %d writes: %w", len(writes), err)
 		}
-		if err := pause(ctx, conflictPause<<attempt); err != nil {
+		if err := pause(ctx, min(transactPause<<attempt, transactPauseMost)); err != nil {
 			return nil, fmt.Errorf("transaction of %d writes: %w", len(writes), err)
 		}
 	}
@@ -228,13 +233,10 @@ func pause(ctx context.Context, longest time.Duration) error {
 	}
 }
 
-func hasReason(reasons []types.CancellationReason, code string) bool {
-	for _, r := range reasons {
-		if aws.ToString(r.Code) == code {
-			return true
-		}
-	}
-	return false
+func hasReason(reasons []types.CancellationReason, codes ...string) bool {
+	return slices.ContainsFunc(reasons, func(r types.CancellationReason) bool {
+		return slices.Contains(codes, aws.ToString(r.Code))
+	})
 }
 
 // failedAt says whether the i-th write's own condition failed.

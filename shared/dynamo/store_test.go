@@ -1,0 +1,152 @@
+package dynamo_test
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/dynamo"
+)
+
+// scripted is a table that answers as a test says; what it does not say panics.
+type scripted struct {
+	dynamo.Client
+	transact func(*dynamodb.TransactWriteItemsInput) error
+	query    func(*dynamodb.QueryInput) (*dynamodb.QueryOutput, error)
+	batchGet func(*dynamodb.BatchGetItemInput) (*dynamodb.BatchGetItemOutput, error)
+}
+
+func (s scripted) TransactWriteItems(_ context.Context, in *dynamodb.TransactWriteItemsInput, _ ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error) {
+	return &dynamodb.TransactWriteItemsOutput{}, s.transact(in)
+}
+
+func (s scripted) Query(_ context.Context, in *dynamodb.QueryInput, _ ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
+	return s.query(in)
+}
+
+func (s scripted) BatchGetItem(_ context.Context, in *dynamodb.BatchGetItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error) {
+	return s.batchGet(in)
+}
+
+func canceled(codes ...string) error {
+	reasons := make([]types.CancellationReason, len(codes))
+	for i, code := range codes {
+		reasons[i].Code = aws.String(code)
+	}
+	return &types.TransactionCanceledException{CancellationReasons: reasons}
+}
+
+func TestATransactionIsTriedAgainWhileTheCauseMayPass(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		cause error
+		again bool
+	}{
+		{"another transaction", canceled("None", "None", "TransactionConflict"), true},
+		{"a table without capacity", canceled("ThrottlingError", "None", "None"), true},
+		{"a partition without capacity", canceled("None", "ProvisionedThroughputExceeded", "None"), true},
+		{"an item that is too large", canceled("None", "ValidationError", "None"), false},
+		{"another error", errors.New("no network"), false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var tokens []string
+				store := dynamo.New(scripted{transact: func(in *dynamodb.TransactWriteItemsInput) error {
+					tokens = append(tokens, *in.ClientRequestToken)
+					if len(tokens) < 8 {
+						return test.cause
+					}
+					return nil
+				}}, "table", time.Now)
+				added, err := store.AddMember(t.Context(), chat.Room{ID: "r"}, chat.Member{UserID: "bob"})
+				if added != test.again || (err == nil) != test.again {
+					t.Errorf("added %t, error %v; want success %t", added, err, test.again)
+				}
+				for _, token := range tokens {
+					if token != tokens[0] {
+						t.Error("a try used another idempotency token than the first")
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestATransactionGivesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		store := dynamo.New(scripted{transact: func(*dynamodb.TransactWriteItemsInput) error {
+			return canceled("TransactionConflict", "None", "None")
+		}}, "table", time.Now)
+		if _, err := store.AddMember(t.Context(), chat.Room{ID: "r"}, chat.Member{UserID: "bob"}); err == nil {
+			t.Fatal("want an error")
+		}
+		// A function has 10 s.
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("it took %v", took)
+		}
+	})
+}
+
+func TestForeignRoomCursorsAreRefused(t *testing.T) {
+	store := dynamo.New(scripted{}, "table", time.Now)
+	encode := func(parts ...string) string {
+		text, err := json.Marshal(parts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return base64.RawURLEncoding.EncodeToString(text)
+	}
+	for name, cursor := range map[string]string{
+		"no base 64":    "%",
+		"no JSON":       "abcd",
+		"another time":  encode("1", "CHATROOM#r"),
+		"another key":   encode("1709136000000", "CONNECTION#c"),
+		"no room":       encode("1709136000000", "CHATROOM#"),
+		"no key at all": encode("1709136000000", "CHATROOM#"+strings.Repeat("x", 2000)),
+	} {
+		_, _, err := store.UserRooms(t.Context(), "alice", cursor, 10)
+		if chat.Reason(err).Code != chat.CodeInvalidRequest {
+			t.Errorf("%s: %v, want %s", name, err, chat.CodeInvalidRequest)
+		}
+	}
+}
+
+func TestStrayItemsDoNotTakeARoomListDown(t *testing.T) {
+	text := func(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
+	entry := func(sk, order string) map[string]types.AttributeValue {
+		return map[string]types.AttributeValue{"PK": text("USER#alice"), "SK": text(sk), "GSI1SK": text(order)}
+	}
+	store := dynamo.New(scripted{
+		query: func(*dynamodb.QueryInput) (*dynamodb.QueryOutput, error) {
+			return &dynamodb.QueryOutput{Items: []map[string]types.AttributeValue{
+				entry("CHATROOM#a", "1709136000000"),
+				entry("CHATROOM#b", "yesterday"),
+				entry("SOMETHING", "1709136000000"),
+			}}, nil
+		},
+		batchGet: func(in *dynamodb.BatchGetItemInput) (*dynamodb.BatchGetItemOutput, error) {
+			out := &dynamodb.BatchGetItemOutput{Responses: map[string][]map[string]types.AttributeValue{}}
+			for _, key := range in.RequestItems["table"].Keys {
+				if sk, _ := key["SK"].(*types.AttributeValueMemberS); sk.Value == "METADATA" {
+					out.Responses["table"] = append(out.Responses["table"], key)
+				}
+			}
+			return out, nil
+		},
+	}, "table", time.Now)
+	rooms, _, err := store.UserRooms(t.Context(), "alice", "", 10)
+	if err != nil || len(rooms) != 1 || rooms[0].Room.ID != "a" {
+		t.Errorf("rooms %v, error %v; want the room a alone", rooms, err)
+	}
+}
