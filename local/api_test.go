@@ -291,3 +291,22 @@ func TestSyncGivesWhatWasMissed(t *testing.T) {
 		t.Errorf("more is %t; (-want +got):\n%s", got.Rooms[room].More, diff)
 	}
 }
+
+// A load test signs its users in all at once.
+func TestManySignInAtOnce(t *testing.T) {
+	s := start(t, local.Config{})
+	const users = 100
+	var crowd sync.WaitGroup
+	for i := range users {
+		crowd.Go(func() {
+			if status := s.post("/token", "", map[string]any{"user": fmt.Sprint("user-", i)}, nil); status != http.StatusOK {
+				t.Errorf("token: status %d", status)
+			}
+		})
+	}
+	crowd.Wait()
+	var room wire.Room
+	if s.api("user-0", http.MethodGet, "/rooms/"+local.Lobby, nil, &room); room.MemberCount != users {
+		t.Errorf("the lobby counts %d members, want %d", room.MemberCount, users)
+	}
+}

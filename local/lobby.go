@@ -3,6 +3,7 @@ package local
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/dynamo"
@@ -27,7 +28,11 @@ func (s *Server) openLobby(ctx context.Context, store *dynamo.Store) error {
 			return fmt.Errorf("read the room %s: %w", Lobby, err)
 		}
 	}
+	// Everybody who joins changes the room's member count, so they take turns.
+	var turn sync.Mutex
 	s.pool.SignedIn = func(ctx context.Context, userID string) error {
+		turn.Lock()
+		defer turn.Unlock()
 		if member, err := store.IsMember(ctx, Lobby, userID); err != nil || member {
 			return err
 		}
