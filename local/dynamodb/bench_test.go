@@ -80,6 +80,7 @@ func BenchmarkEngine(b *testing.B) {
 }
 
 func benchmarkOperations(b *testing.B, place, transport string, n int) {
+	b.Helper()
 	setup := func(b *testing.B) fixture {
 		b.Helper()
 		o := dynamodb.Options{}

@@ -75,7 +75,7 @@ func writeOne(ctx context.Context, f fixture, name string, i int) error {
 // TestKill kills a process that writes, and looks for every write that it was told was done.
 func TestKill(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "data.db")
-	child := exec.CommandContext(t.Context(), os.Args[0]) //nolint:gosec // this very binary
+	child := exec.CommandContext(t.Context(), os.Args[0]) // this very binary
 	child.Env = append(os.Environ(), childFile+"="+path)
 	out, err := child.StdoutPipe()
 	if err != nil {

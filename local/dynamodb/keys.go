@@ -23,7 +23,7 @@ func scatter(b []byte) uint32 {
 	for _, c := range b {
 		h = (h ^ uint64(c)) * 1099511628211
 	}
-	return uint32(mix(h) >> 32) //nolint:gosec // the upper half
+	return uint32(mix(h) >> 32) // the upper half
 }
 
 // mix spreads every bit of h over all 64, as MurmurHash3 finishes. No two values become one.

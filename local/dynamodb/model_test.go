@@ -337,7 +337,7 @@ func (m *model) split(t *rapid.T, arn string) {
 }
 
 // checkStream compares what the stream tells of each item, in order, with the model's history.
-func (m *model) checkStream(t *rapid.T, outer *testing.T) {
+func (m *model) checkStream(outer *testing.T, t *rapid.T) {
 	got := make(map[[2]string][]string)
 	for _, r := range m.everything(outer) {
 		id := [2]string{image(r.Dynamodb.Keys, "PK"), image(r.Dynamodb.Keys, "SK")}
@@ -381,7 +381,7 @@ func TestModel(t *testing.T) {
 				}
 			},
 		})
-		m.checkStream(r, t)
+		m.checkStream(t, r)
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/streamroom/streamroom/local/dynamodb/expression"
@@ -210,7 +211,7 @@ func (w *walk) startAfter(key []byte) {
 		}
 		return
 	}
-	if next := append(key, 0); bytes.Compare(next, w.from) > 0 {
+	if next := append(slices.Clip(key), 0); bytes.Compare(next, w.from) > 0 {
 		w.from = next
 	}
 }

@@ -80,7 +80,7 @@ func (s *stream) prepare() {
 }
 
 func (h *shard) row(seq uint64) int64 {
-	return int64(h.Number)<<sequenceBits | int64(min(seq, maxSequence)) //nolint:gosec // 63 bits
+	return int64(h.Number)<<sequenceBits | int64(min(seq, maxSequence)) // 63 bits
 }
 
 func (h *shard) open() bool { return h.Last == 0 }
@@ -135,9 +135,9 @@ func (t *tx) createStream(s *stream, of *table, id int64) error {
 	s.Label = at.Format("2006-01-02T15:04:05.000")
 	width := uint64(1<<32) / uint64(t.e.shards) //nolint:gosec // shards is positive
 	t.seq++
-	for n := range uint64(t.e.shards) { //nolint:gosec // shards is positive
+	for n := range uint64(t.e.shards) { // shards is positive
 		to := (n+1)*width - 1
-		if n == uint64(t.e.shards)-1 { //nolint:gosec // shards is positive
+		if n == uint64(t.e.shards)-1 { // shards is positive
 			to = math.MaxUint32
 		}
 		s.Shards = append(s.Shards, s.newShard(at, "", uint32(n*width), uint32(to), t.seq)) //nolint:gosec // below 2^32
@@ -266,7 +266,7 @@ func (r *storedRecord) appendJSON(dst []byte, s *stream) ([]byte, error) {
 
 // appendEventID appends 32 hexadecimal digits: 16 that only this stream has, and 16 that only this record of it has.
 func (s *stream) appendEventID(dst []byte, seq uint64) []byte {
-	own := mix(uint64(s.Created.UnixNano())) //nolint:gosec // any bits do
+	own := mix(uint64(s.Created.UnixNano())) // any bits do
 	id := binary.BigEndian.AppendUint64(make([]byte, 0, 16), own)
 	return hex.AppendEncode(dst, binary.BigEndian.AppendUint64(id, mix(own^seq)))
 }

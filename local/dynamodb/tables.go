@@ -92,7 +92,7 @@ type (
 var tableName = regexp.MustCompile(`^[a-zA-Z0-9_.-]+$`)
 
 func checkTableName(name string) error {
-	constraint := ""
+	var constraint string
 	switch {
 	case len(name) < 3:
 		constraint = "Member must have length greater than or equal to 3"

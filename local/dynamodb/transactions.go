@@ -300,8 +300,10 @@ func (t *tx) repeated(asked *transaction, b *bill) (bool, error) {
 		return false, err
 	}
 	if !bytes.Equal(digest, asked.digest()) {
-		return false, &Error{Code: codeTokenMismatch,
-			Message: "The request with the same token has different parameters: the idempotency token was used with another transaction"}
+		return false, &Error{
+			Code:    codeTokenMismatch,
+			Message: "The request with the same token has different parameters: the idempotency token was used with another transaction",
+		}
 	}
 	reads := make(map[string]float64)
 	if err := json.Unmarshal(units, &reads); err != nil {

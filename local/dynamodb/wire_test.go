@@ -88,7 +88,7 @@ func TestWireLimits(t *testing.T) {
 			}
 		})
 	}
-	health, err := server.Client().Get(server.URL) //nolint:noctx // a test's own server
+	health, err := server.Client().Get(server.URL) // a test's own server
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -429,7 +429,7 @@ func contains(x, y item.Value) bool {
 
 // size is what size(path) yields: characters of a string, bytes of a binary, members of all else that has any.
 func size(v item.Value) (item.Value, bool) {
-	n := 0
+	var n int
 	switch {
 	case v.Kind == item.S:
 		n = utf8.RuneCountInString(v.Text)

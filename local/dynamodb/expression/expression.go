@@ -209,7 +209,7 @@ func (b *binding) distinct(kind Kind, paths []path) error {
 			for n < len(p) && n < len(q) && b.same(p[n], q[n]) {
 				n++
 			}
-			problem := ""
+			var problem string
 			switch {
 			case n == len(p) || n == len(q):
 				problem = "overlap"

@@ -31,12 +31,10 @@ func (p *parser) peek() token { return p.tokens[p.pos] }
 // second is the token after the next one.
 func (p *parser) second() token { return p.tokens[min(p.pos+1, len(p.tokens)-1)] }
 
-func (p *parser) take() token {
-	t := p.tokens[p.pos]
-	if t.kind != tokenEnd {
+func (p *parser) take() {
+	if p.tokens[p.pos].kind != tokenEnd {
 		p.pos++
 	}
-	return t
 }
 
 // accept takes the next token if it is the given punctuation.
