@@ -31,6 +31,10 @@ const (
 	// end: API Gateway answers 410 until the handshake is over.
 	handshakeGrace = 60 * time.Second
 
+	// wholePage is how many messages are read at once at least, if there are as
+	// many: a page has 1 MB, and a message some 20 KB with its readers.
+	wholePage = 48
+
 	// readsInFlight bounds the table reads of one invocation at a time.
 	readsInFlight = 64
 
@@ -288,12 +292,15 @@ func (f *Fanout) readPrevious(ctx context.Context, room *roomNews) error {
 	if err != nil {
 		return fmt.Errorf("read previous messages: %w", err)
 	}
-	if len(ids) == limit && ids[limit-1] >= first {
+	if len(ids) >= min(limit, wholePage) && ids[len(ids)-1] >= first { // the read ended before the first's predecessor
 		older, err := f.store.MessageIDsUpTo(ctx, room.id, first, 2)
 		if err != nil {
 			return fmt.Errorf("read previous messages: %w", err)
 		}
 		ids = append(ids, older...)
+		for _, m := range room.messages {
+			ids = append(ids, m.ID)
+		}
 	}
 	slices.Sort(ids)
 	ids = slices.Compact(ids)

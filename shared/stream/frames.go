@@ -35,13 +35,14 @@ func (r *roomNews) address(frames map[string][][]byte) {
 		}
 	}
 	for _, user := range r.left {
+		if slices.Contains(r.members, user) {
+			continue // is back, which another record tells: said after it, they would seem to be gone
+		}
 		frame := encode(wire.Member{Type: wire.TypeMemberLeft, ChatRoomID: r.id, UserID: user})
 		if small {
 			everybody(frame)
 		}
-		if !small || !slices.Contains(r.members, user) {
-			only(user, frame)
-		}
+		only(user, frame)
 	}
 	if r.gap {
 		everybody(encode(wire.Gap{Type: wire.TypeGap, ChatRoomID: r.id}))

@@ -148,13 +148,21 @@ func (l *LastMessage) project(ctx context.Context, room *roomUpdate) error {
 		return fmt.Errorf("read members: %w", err)
 	}
 	ms := room.newest.SentAt
+	if len(room.joined) > 0 {
+		// An earlier batch may have brought a newer message, before these joined.
+		last, _, err := l.store.LastMessage(ctx, room.id)
+		if err != nil {
+			return fmt.Errorf("read the last message: %w", err)
+		}
+		ms = max(ms, last.SentAt)
+	}
 	below := ms
 	switch {
 	case len(members) > orderedNever:
-		return l.welcome(ctx, room)
+		return l.reorder(ctx, room.id, room.joined, ms, ms)
 	case len(members) > orderedSeldom:
 		below = ms - orderInterval.Milliseconds()
-		if err := l.welcome(ctx, room); err != nil {
+		if err := l.reorder(ctx, room.id, room.joined, ms, ms); err != nil {
 			return err
 		}
 	}

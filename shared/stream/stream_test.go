@@ -1,0 +1,258 @@
+package stream_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+	"github.com/rs/zerolog"
+
+	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/stream"
+	"github.com/streamroom/streamroom/shared/table"
+	"github.com/streamroom/streamroom/shared/wire"
+)
+
+const room = "r"
+
+var now = time.UnixMilli(1_709_136_000_000)
+
+// memory is the table of one room. Every user has one device, called as they
+// are.
+type memory struct {
+	members  []string
+	messages []string // ids, in order
+	page     int      // most messages read at once; 0 is all
+
+	last  chat.LastMessage
+	order map[string]int64
+}
+
+func (m *memory) Members(context.Context, string, string, int) ([]chat.Member, bool, error) {
+	members := make([]chat.Member, len(m.members))
+	for i, user := range m.members {
+		members[i].UserID = user
+	}
+	return members, false, nil
+}
+
+func (m *memory) UserConnections(_ context.Context, userID string, _ int) ([]chat.Connection, error) {
+	return []chat.Connection{{ID: userID, UserID: userID}}, nil
+}
+
+func (m *memory) MessageIDsUpTo(_ context.Context, _, messageID string, limit int) ([]string, error) {
+	end, found := slices.BinarySearch(m.messages, messageID)
+	if found {
+		end++
+	}
+	if m.page > 0 {
+		limit = min(limit, m.page)
+	}
+	ids := slices.Clone(m.messages[max(0, end-limit):end])
+	slices.Reverse(ids)
+	return ids, nil
+}
+
+func (m *memory) Room(context.Context, string) (chat.Room, bool, error) {
+	return chat.Room{ID: room, CreatedAt: 1}, true, nil
+}
+
+func (m *memory) ForgetUserConnection(context.Context, string, string) error { return nil }
+func (m *memory) DropConnection(context.Context, chat.Connection) error      { return nil }
+func (m *memory) LastMessage(context.Context, string) (chat.LastMessage, bool, error) {
+	return m.last, m.last.MessageID != "", nil
+}
+
+func (m *memory) AdvanceLastMessage(_ context.Context, _ string, last chat.LastMessage) error {
+	if m.last.MessageID < last.MessageID {
+		m.last = last
+	}
+	return nil
+}
+
+func (m *memory) AdvanceRoomOrder(_ context.Context, userID, _ string, ms, below int64) error {
+	if m.order[userID] < below {
+		m.order[userID] = ms
+	}
+	return nil
+}
+
+// received keeps the frames that each connection was sent.
+type received map[string][]wire.ServerFrame
+
+func (r received) Push(_ context.Context, posts []chat.Post) []chat.Delivery {
+	for _, post := range posts {
+		r.take(post.ConnectionID, post.Data)
+	}
+	return make([]chat.Delivery, len(posts))
+}
+
+func (r received) take(connectionID string, data []byte) {
+	var frame wire.ServerFrame
+	if err := json.Unmarshal(data, &frame); err != nil {
+		panic(err)
+	}
+	if frame.Type != wire.TypeBatch {
+		r[connectionID] = append(r[connectionID], frame)
+		return
+	}
+	for _, inner := range frame.Frames {
+		r.take(connectionID, inner)
+	}
+}
+
+// types are the types of what a connection was sent, with whom they are about.
+func (r received) types(connectionID string) []string {
+	var types []string
+	for _, frame := range r[connectionID] {
+		types = append(types, strings.TrimSuffix(frame.Type+" "+frame.UserID, " "))
+	}
+	return types
+}
+
+// broadcast hands records to a Fanout and returns what was sent.
+func broadcast(t *testing.T, m *memory, records ...json.RawMessage) received {
+	t.Helper()
+	sent := received{}
+	fanout := stream.NewFanout(m, sent, time.Minute, func() time.Time { return now }, zerolog.Nop())
+	answer, err := fanout.Handle(t.Context(), stream.Event{Records: records})
+	if err != nil || len(answer.BatchItemFailures) > 0 {
+		t.Fatalf("answer %v, error %v; want no failure", answer, err)
+	}
+	return sent
+}
+
+type attributes = map[string]map[string]string
+
+func record(operation string, key table.Key, image attributes) json.RawMessage {
+	change := map[string]any{
+		"ApproximateCreationDateTime": now.Unix(),
+		"SequenceNumber":              "1",
+		"Keys":                        attributes{table.PK: {"S": key.PK}, table.SK: {"S": key.SK}},
+	}
+	change[map[string]string{"INSERT": "NewImage", "REMOVE": "OldImage"}[operation]] = image
+	text, err := json.Marshal(map[string]any{"eventName": operation, "dynamodb": change})
+	if err != nil {
+		panic(err)
+	}
+	return text
+}
+
+func joins(user string) json.RawMessage {
+	return record("INSERT", table.Member(room, user), attributes{table.JoinedAt: {"N": "2"}})
+}
+
+func leaves(user string) json.RawMessage {
+	return record("REMOVE", table.Member(room, user), nil)
+}
+
+func says(id string) json.RawMessage {
+	ms, err := chat.MessageTime(id)
+	if err != nil {
+		panic(err)
+	}
+	return record("INSERT", table.Message(room, ms, id), attributes{table.SenderID: {"S": "alice"}, table.Content: {"S": "hi"}})
+}
+
+// messageIDs mints n ids, oldest first.
+func messageIDs(n int) []string {
+	ids := make([]string, n)
+	for i := range ids {
+		ms := uint64(now.UnixMilli()) + uint64(i) //nolint:gosec // after 1970
+		ids[i] = ulid.MustNew(ms, zeros{}).String()
+	}
+	return ids
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
+}
+
+func TestWhoIsBackHasNotLeft(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		members []string
+		records []json.RawMessage
+		alice   []string
+		bob     []string
+	}{
+		{
+			"left", []string{"alice"}, []json.RawMessage{leaves("bob")},
+			[]string{"memberLeft bob"}, []string{"memberLeft bob"},
+		},
+		{
+			"left and came back in one batch", []string{"alice", "bob"}, []json.RawMessage{leaves("bob"), joins("bob")},
+			[]string{"memberJoined bob"}, []string{"memberJoined bob"},
+		},
+		{
+			"left, and is back by now", []string{"alice", "bob"}, []json.RawMessage{leaves("bob")},
+			nil, nil,
+		},
+		{
+			"came and left in one batch", []string{"alice"}, []json.RawMessage{joins("bob"), leaves("bob")},
+			[]string{"memberLeft bob"}, []string{"memberJoined bob", "memberLeft bob"},
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			sent := broadcast(t, &memory{members: test.members}, test.records...)
+			for user, want := range map[string][]string{"alice": test.alice, "bob": test.bob} {
+				if got := sent.types(user); !slices.Equal(got, want) {
+					t.Errorf("%s was told %q, want %q", user, got, want)
+				}
+			}
+		})
+	}
+}
+
+// A predecessor that is not given means that there is none.
+func TestOnlyTheFirstMessageHasNoPredecessor(t *testing.T) {
+	for _, page := range []int{0, 60} { // 60 long messages fill a page of 1 MB
+		t.Run(fmt.Sprint("pages of ", page), func(t *testing.T) {
+			ids := messageIDs(300)
+			var records []json.RawMessage
+			for _, id := range ids[100:200] {
+				records = append(records, says(id))
+			}
+			sent := broadcast(t, &memory{members: []string{"alice"}, messages: ids, page: page}, records...)
+			if len(sent["alice"]) != 100 {
+				t.Fatalf("%d messages, want 100", len(sent["alice"]))
+			}
+			for i, frame := range sent["alice"] {
+				if frame.PreviousMessageID == nil || *frame.PreviousMessageID != ids[99+i] {
+					t.Errorf("message %d follows %v, want %s", i, frame.PreviousMessageID, ids[99+i])
+				}
+			}
+		})
+	}
+	ids := messageIDs(2)
+	sent := broadcast(t, &memory{members: []string{"alice"}, messages: ids}, says(ids[0]), says(ids[1]))
+	if first := sent["alice"][0].PreviousMessageID; first != nil {
+		t.Errorf("the room's first message follows %s", *first)
+	}
+}
+
+// Batches of one room may come in any order, from several shards.
+func TestANewMemberGetsTheLastMessageOfAll(t *testing.T) {
+	ids := messageIDs(2)
+	m := &memory{
+		members: []string{"alice", "bob"},
+		last:    chat.LastMessage{MessageID: ids[1], SentAt: now.UnixMilli() + 1},
+		order:   map[string]int64{"alice": now.UnixMilli() + 1},
+	}
+	projection := stream.NewLastMessage(m, func() time.Time { return now }, zerolog.Nop())
+	answer, err := projection.Handle(t.Context(), stream.Event{Records: []json.RawMessage{says(ids[0]), joins("bob")}})
+	if err != nil || len(answer.BatchItemFailures) > 0 {
+		t.Fatalf("answer %v, error %v; want no failure", answer, err)
+	}
+	if m.order["bob"] != m.last.SentAt || m.last.MessageID != ids[1] {
+		t.Errorf("bob's room stands at %d, want %d", m.order["bob"], m.last.SentAt)
+	}
+}
