@@ -10,10 +10,13 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"runtime/debug"
+	"strconv"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/rs/zerolog"
@@ -52,7 +55,19 @@ func Start(construct Constructor) {
 		fmt.Fprintln(os.Stderr, "streamroom:", err)
 		os.Exit(1)
 	}
+	collectSeldom()
 	lambda.Start(handler)
+}
+
+// collectSeldom trades memory for time: a function's memory is its own and paid
+// for, so garbage is collected when there is much of it, or memory gets short.
+func collectSeldom() {
+	megabytes, err := strconv.ParseInt(os.Getenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"), 10, 64)
+	if err != nil {
+		return // not on Lambda
+	}
+	debug.SetGCPercent(400)
+	debug.SetMemoryLimit(megabytes << 20 * 3 / 4)
 }
 
 // lambdaEnv is the environment that Lambda sets up. Region and credentials are
@@ -85,7 +100,17 @@ func (e Env) wire(function string) wiring {
 	return wiring{Env: e, vars: vars, log: log}
 }
 
+// tableConnections is how many idle connections to the table a function keeps.
+// The SDK's client keeps ten, so that a broadcast, which reads many members side
+// by side, would open nearly all of its connections anew each time.
+const tableConnections = 100
+
 func (w wiring) store() *dynamo.Store {
+	if w.AWS.HTTPClient == nil {
+		w.AWS.HTTPClient = awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
+			t.MaxIdleConns, t.MaxIdleConnsPerHost = tableConnections, tableConnections
+		})
+	}
 	return dynamo.New(dynamodb.NewFromConfig(w.AWS), w.vars.Table(), w.Now)
 }
 

@@ -200,7 +200,7 @@ func TestListsComeInPages(t *testing.T) {
 	slices.Reverse(newestFirst)
 
 	history := func(direction, bound string) (ids []string) {
-		for pages := 0; pages < 10; pages++ {
+		for range 10 {
 			query := "?limit=3"
 			if bound != "" {
 				query += "&" + direction + "=" + bound

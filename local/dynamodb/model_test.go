@@ -337,12 +337,12 @@ func (m *model) split(t *rapid.T, arn string) {
 }
 
 // checkStream compares what the stream tells of each item, in order, with the model's history.
-func (m *model) checkStream(outer *testing.T, t *rapid.T) {
+func (m *model) checkStream(t *testing.T, r *rapid.T) {
 	got := make(map[[2]string][]string)
-	for _, r := range m.everything(outer) {
-		id := [2]string{image(r.Dynamodb.Keys, "PK"), image(r.Dynamodb.Keys, "SK")}
-		line := string(r.EventName)
-		for _, it := range []map[string]streamtypes.AttributeValue{r.Dynamodb.OldImage, r.Dynamodb.NewImage} {
+	for _, record := range m.everything(t) {
+		id := [2]string{image(record.Dynamodb.Keys, "PK"), image(record.Dynamodb.Keys, "SK")}
+		line := string(record.EventName)
+		for _, it := range []map[string]streamtypes.AttributeValue{record.Dynamodb.OldImage, record.Dynamodb.NewImage} {
 			if it != nil {
 				line += fmt.Sprintf(" %v", modelItem{PK: image(it, "PK"), SK: image(it, "SK"), N: image(it, "n"), Group: image(it, "GSI1PK"), Sort: image(it, "GSI1SK")})
 			}
@@ -350,7 +350,7 @@ func (m *model) checkStream(outer *testing.T, t *rapid.T) {
 		got[id] = append(got[id], line)
 	}
 	if diff := cmp.Diff(m.history, got); diff != "" {
-		t.Fatalf("stream records (-want +got):\n%s", diff)
+		r.Fatalf("stream records (-want +got):\n%s", diff)
 	}
 }
 

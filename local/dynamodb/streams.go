@@ -135,7 +135,7 @@ func (t *tx) createStream(s *stream, of *table, id int64) error {
 	s.Label = at.Format("2006-01-02T15:04:05.000")
 	width := uint64(1<<32) / uint64(t.e.shards) //nolint:gosec // shards is positive
 	t.seq++
-	for n := range uint64(t.e.shards) { // shards is positive
+	for n := range uint64(t.e.shards) { //nolint:gosec // shards is positive
 		to := (n+1)*width - 1
 		if n == uint64(t.e.shards)-1 { // shards is positive
 			to = math.MaxUint32

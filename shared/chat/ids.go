@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"regexp"
 	"strings"
 	"time"
 	"unicode"
@@ -18,9 +17,18 @@ import (
 // MaxUserID is the longest user id, in bytes.
 const MaxUserID = 128
 
-// idPattern is what room ids and client message ids match. A '#' never gets
-// in: it separates the parts of the table's keys, so it would forge one.
-var idPattern = regexp.MustCompile(`^[A-Za-z0-9_.@-]{1,128}$`)
+// maxID is the longest room or client message id, in bytes.
+const maxID = 128
+
+// idByte says what room ids and client message ids are made of. A '#' never
+// gets in: it separates the parts of the table's keys, so it would forge one.
+func idByte(c byte) bool {
+	switch {
+	case 'A' <= c && c <= 'Z', 'a' <= c && c <= 'z', '0' <= c && c <= '9':
+		return true
+	}
+	return strings.IndexByte("_.@-", c) >= 0
+}
 
 // ValidateUserID checks a user id: 1 to 128 bytes of UTF-8 without control
 // characters or '#'.
@@ -53,8 +61,12 @@ func validateID(field, id string) error {
 	if id == "" {
 		return Errorf(CodeInvalidRequest, "%s is missing", field)
 	}
-	if !idPattern.MatchString(id) {
-		return Errorf(CodeInvalidRequest, "%s must be 1 to 128 of the characters A-Z a-z 0-9 _ . @ -", field)
+	ok := len(id) <= maxID
+	for i := 0; ok && i < len(id); i++ {
+		ok = idByte(id[i])
+	}
+	if !ok {
+		return Errorf(CodeInvalidRequest, "%s must be 1 to %d of the characters A-Z a-z 0-9 _ . @ -", field, maxID)
 	}
 	return nil
 }
