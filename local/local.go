@@ -140,7 +140,7 @@ func (s *Server) start(ctx context.Context) error {
 	}
 	s.serve(s.listener, handler)
 	if s.engine != nil {
-		s.serve(s.tableListener, s.engine)
+		s.serve(s.tableListener, notRebound(s.engine))
 	}
 	return s.startMappings(ctx, streamARN)
 }
@@ -210,17 +210,37 @@ func (s *Server) path(name string) string {
 	return filepath.Join(s.c.DataDir, name)
 }
 
-// headerTimeout bounds how long a client may take for a request's headers.
-const headerTimeout = 10 * time.Second
+// How long a client may take for a request's headers and for all of it, how long
+// it may keep a connection without one, and how long a request may go on when
+// the server stops.
+const (
+	headerTimeout  = 10 * time.Second
+	requestTimeout = time.Minute
+	idleTimeout    = 5 * time.Minute
+	requestGrace   = 2 * time.Second
+)
 
 func (s *Server) serve(listener net.Listener, handler http.Handler) {
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: headerTimeout}
+	server := &http.Server{
+		Handler: handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: requestTimeout, IdleTimeout: idleTimeout,
+	}
 	s.servers = append(s.servers, server)
 	s.running.Go(func() {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			s.failed <- fmt.Errorf("serve %s: %w", listener.Addr(), err)
 		}
 	})
+}
+
+// end lets a server's requests end, within requestGrace: what is left then are
+// clients that don't send or read.
+func end(ctx context.Context, server *http.Server) error {
+	ctx, cancel := context.WithTimeout(ctx, requestGrace)
+	defer cancel()
+	if err := server.Shutdown(ctx); ctx.Err() == nil {
+		return err
+	}
+	return server.Close()
 }
 
 // Failed has an error when a part of the server has ended by itself.
@@ -272,7 +292,7 @@ func (s *Server) Stop(ctx context.Context) error {
 		s.stopMappings()
 	}
 	for _, server := range s.servers {
-		note("end the server", server.Shutdown(ctx))
+		note("end the server", end(ctx, server))
 	}
 	if s.servers == nil { // nothing serves the listeners yet
 		for _, listener := range []net.Listener{s.listener, s.tableListener} {

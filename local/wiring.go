@@ -204,15 +204,33 @@ func under(path, prefix string) bool { return path == prefix || strings.HasPrefi
 // page elsewhere on the web whose name resolves to this machine asks by that
 // name, and gets none.
 func (s *Server) serveToken(w http.ResponseWriter, r *http.Request) {
-	host, _, err := net.SplitHostPort(r.Host)
-	if err != nil {
-		host = r.Host
-	}
-	if host != "localhost" && net.ParseIP(strings.Trim(host, "[]")) == nil {
+	if named(r.Host) {
 		http.Error(w, "tokens are handed out by IP address or localhost only", http.StatusForbidden)
 		return
 	}
 	s.pool.ServeToken(w, r)
+}
+
+// notRebound refuses what such a page asks of the table, which asks nobody who
+// they are. Browsers send an Origin with what it takes; other programs send
+// none, and may use any name.
+func notRebound(table http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Origin") != "" && named(r.Host) {
+			http.Error(w, "browsers reach the table by IP address or localhost only", http.StatusForbidden)
+			return
+		}
+		table.ServeHTTP(w, r)
+	})
+}
+
+// named says whether a request's host is a name that somebody else may have
+// given to this machine.
+func named(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	return host != "localhost" && net.ParseIP(strings.Trim(host, "[]")) == nil
 }
 
 func (s *Server) serveHealth(w http.ResponseWriter) {

@@ -65,11 +65,6 @@ func (a *HTTPAPI) Shutdown(ctx context.Context) error {
 // its response. Refusals are API Gateway's: 401, 404 and 413 without an
 // invocation, 500 when the function fails, 503 when it takes too long.
 func (a *HTTPAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !a.functions.enter() {
-		writeMessage(w, http.StatusServiceUnavailable, "Service Unavailable")
-		return
-	}
-	defer a.functions.running.Done()
 	requestID := newID()
 	w.Header().Set("Apigw-Requestid", requestID)
 
@@ -120,7 +115,14 @@ func (a *HTTPAPI) forward(w http.ResponseWriter, event httpEvent) {
 		writeMessage(w, http.StatusInternalServerError, "Internal Server Error")
 		return
 	}
+	// Entered for the function alone: a shutdown waits for no client that is slow
+	// to send or to read.
+	if !a.functions.enter() {
+		writeMessage(w, http.StatusServiceUnavailable, "Service Unavailable")
+		return
+	}
 	answer, err := a.functions.wait(a.c.Function, payload)
+	a.functions.running.Done()
 	if errors.Is(err, errIntegrationTimeout) {
 		log.Warn().Msg("invocation timed out")
 		writeMessage(w, http.StatusServiceUnavailable, "Service Unavailable")
