@@ -38,7 +38,9 @@ func ValidateUserID(id string) error {
 		return Errorf(CodeInvalidRequest, "userId is missing")
 	case len(id) > MaxUserID:
 		return Errorf(CodeInvalidRequest, "userId has %d bytes; at most %d are allowed", len(id), MaxUserID)
-	case !utf8.ValidString(id):
+	case !utf8.ValidString(id) || strings.ContainsRune(id, utf8.RuneError):
+		// U+FFFD is what decoders put where text was broken: two broken names
+		// would be one user.
 		return Errorf(CodeInvalidRequest, "userId is not valid UTF-8")
 	case strings.ContainsRune(id, '#') || strings.ContainsFunc(id, unicode.IsControl):
 		return Errorf(CodeInvalidRequest, "userId must not contain '#' or control characters")
