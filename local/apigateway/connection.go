@@ -28,7 +28,7 @@ const noStatusReason = "Client-side close frame status not set"
 
 // closeGrace is how long a client may take to read what is queued for it and
 // to answer a close frame, before the network is closed under it.
-const closeGrace = 10 * time.Second
+const closeGrace = 5 * time.Second
 
 // frameOverhead is what a queued frame counts beside its bytes, so that empty
 // frames fill a send buffer too.

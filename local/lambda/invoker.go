@@ -194,6 +194,9 @@ func (i *Invoker) Shutdown(ctx context.Context) error {
 	case <-i.idle:
 		return nil
 	case <-ctx.Done():
+		if running == 0 {
+			return nil
+		}
 		return fmt.Errorf("shut down with up to %d invocations running: %w", running, ctx.Err())
 	}
 }
