@@ -163,7 +163,7 @@ func says(id string) json.RawMessage {
 func messageIDs(n int) []string {
 	ids := make([]string, n)
 	for i := range ids {
-		ms := uint64(now.UnixMilli()) + uint64(i) //nolint:gosec // after 1970
+		ms := uint64(now.UnixMilli()) + uint64(i)
 		ids[i] = ulid.MustNew(ms, zeros{}).String()
 	}
 	return ids
@@ -185,20 +185,31 @@ func TestWhoIsBackHasNotLeft(t *testing.T) {
 		bob     []string
 	}{
 		{
-			"left", []string{"alice"}, []json.RawMessage{leaves("bob")},
-			[]string{"memberLeft bob"}, []string{"memberLeft bob"},
+			"left",
+			[]string{"alice"},
+			[]json.RawMessage{leaves("bob")},
+			[]string{"memberLeft bob"},
+			[]string{"memberLeft bob"},
 		},
 		{
-			"left and came back in one batch", []string{"alice", "bob"}, []json.RawMessage{leaves("bob"), joins("bob")},
-			[]string{"memberJoined bob"}, []string{"memberJoined bob"},
+			"left and came back in one batch",
+			[]string{"alice", "bob"},
+			[]json.RawMessage{leaves("bob"), joins("bob")},
+			[]string{"memberJoined bob"},
+			[]string{"memberJoined bob"},
 		},
 		{
-			"left, and is back by now", []string{"alice", "bob"}, []json.RawMessage{leaves("bob")},
+			"left, and is back by now",
+			[]string{"alice", "bob"},
+			[]json.RawMessage{leaves("bob")},
 			nil, nil,
 		},
 		{
-			"came and left in one batch", []string{"alice"}, []json.RawMessage{joins("bob"), leaves("bob")},
-			[]string{"memberLeft bob"}, []string{"memberJoined bob", "memberLeft bob"},
+			"came and left in one batch",
+			[]string{"alice"},
+			[]json.RawMessage{joins("bob"), leaves("bob")},
+			[]string{"memberLeft bob"},
+			[]string{"memberJoined bob", "memberLeft bob"},
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
