@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"time"
 
@@ -38,6 +39,10 @@ func runLocal(ctx context.Context, args []string, _ io.Reader, stdout, stderr io
 	}
 	if inMemory {
 		c.DataDir = ""
+	}
+	if endpoint, err := url.Parse(c.DynamoDBEndpoint); c.DynamoDBEndpoint != "" &&
+		(err != nil || endpoint.Host == "" || (endpoint.Scheme != "http" && endpoint.Scheme != "https")) {
+		return usageError{fmt.Errorf("--dynamodb-endpoint %q is no URL such as http://127.0.0.1:8001", c.DynamoDBEndpoint)}
 	}
 
 	server, err := local.Start(ctx, c)

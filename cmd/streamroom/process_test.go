@@ -245,14 +245,15 @@ func TestStartUpFailuresAreOneClearLine(t *testing.T) {
 		code int
 		want string
 	}{
-		"a busy port":           {[]string{"local", "--memory", "--addr", addr}, 1, "--addr"},
-		"a busy data folder":    {[]string{"local", "--data", data, "--addr", "127.0.0.1:0", "--dynamodb-addr", "127.0.0.1:0"}, 1, "in use by another process"},
-		"a folder that is none": {[]string{"local", "--data", file, "--addr", "127.0.0.1:0", "--dynamodb-addr", "127.0.0.1:0"}, 1, "--data"},
-		"an address of no form": {[]string{"local", "--memory", "--addr", "nowhere"}, 1, "--addr"},
-		"a wrong flag":          {[]string{"local", "--port", "80"}, 2, "streamroom local -h"},
-		"a wrong argument":      {[]string{"local", "now"}, 2, "now"},
-		"no such command":       {[]string{"serve"}, 2, "serve"},
-		"a token for nobody":    {[]string{"token"}, 2, "--user"},
+		"a busy port":            {[]string{"local", "--memory", "--addr", addr}, 1, "--addr"},
+		"a busy data folder":     {[]string{"local", "--data", data, "--addr", "127.0.0.1:0", "--dynamodb-addr", "127.0.0.1:0"}, 1, "in use by another process"},
+		"a folder that is none":  {[]string{"local", "--data", file, "--addr", "127.0.0.1:0", "--dynamodb-addr", "127.0.0.1:0"}, 1, "--data"},
+		"an address of no form":  {[]string{"local", "--memory", "--addr", "nowhere"}, 1, "--addr"},
+		"an endpoint of no form": {[]string{"local", "--memory", "--addr", "127.0.0.1:0", "--dynamodb-endpoint", "127.0.0.1:8001"}, 2, "--dynamodb-endpoint"},
+		"a wrong flag":           {[]string{"local", "--port", "80"}, 2, "streamroom local -h"},
+		"a wrong argument":       {[]string{"local", "now"}, 2, "now"},
+		"no such command":        {[]string{"serve"}, 2, "serve"},
+		"a token for nobody":     {[]string{"token"}, 2, "--user"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
