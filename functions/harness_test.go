@@ -223,7 +223,7 @@ func (w *world) wired(construct functions.Constructor) awslambda.Handler {
 // the status, 0 for functions that answer with none, and no failed records.
 func (w *world) invoke(handler awslambda.Handler, event []byte, status int) {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
 	defer cancel()
 	answer, err := handler.Invoke(ctx, event)
 	w.must(err)

@@ -19,11 +19,13 @@ const (
 	orderedNever  = 10_000
 	orderInterval = time.Minute
 
-	// writesInFlight bounds the updates of one room at a time.
-	writesInFlight = 32
+	// roomsInFlight bounds how many rooms of a batch are projected at a time: at
+	// some 20 ms a room, the largest batch of as many rooms is done in time.
+	roomsInFlight = 16
 
-	// roomsInFlight bounds how many rooms of a batch are projected at a time.
-	roomsInFlight = 4
+	// writesInFlight bounds the updates of one room at a time. Nobody waits for
+	// them, so they leave the table to those that somebody waits for.
+	writesInFlight = 8
 )
 
 // ProjectionStore is what the projections need of the table. All writes move
