@@ -7,6 +7,7 @@ import (
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/gateway"
 	"github.com/streamroom/streamroom/shared/httpapi"
+	"github.com/streamroom/streamroom/shared/stream"
 	"github.com/streamroom/streamroom/shared/topology"
 )
 
@@ -41,7 +42,7 @@ func Disconnect(e Env) (lambda.Handler, error) {
 func SendMessage(e Env) (lambda.Handler, error) {
 	w := e.wire(topology.SendMessage)
 	send := gateway.SendMessage{
-		Sender: chat.NewSender(w.store(), w.ids(), w.Now, gateway.Fits), Now: w.Now, Log: w.log,
+		Sender: chat.NewSender(w.store(), w.ids(), w.Now, stream.Fits), Now: w.Now, Log: w.log,
 	}
 	return w.handler(send.Handle)
 }

@@ -37,6 +37,19 @@ type room struct {
 	readers  sync.WaitGroup
 }
 
+// close ends a room; it may be called twice.
+func (r *room) close(b *testing.B) {
+	b.Helper()
+	for _, conn := range r.conns {
+		_ = conn.Close()
+	}
+	if err := r.api.Shutdown(context.Background()); err != nil {
+		b.Error(err)
+	}
+	r.server.Close()
+	r.readers.Wait()
+}
+
 func newRoom(b *testing.B, size int, read bool) *room {
 	b.Helper()
 	ids := make(chan string, 1)
@@ -52,16 +65,7 @@ func newRoom(b *testing.B, size int, read bool) *room {
 		RequestRate:   rate.Inf,
 	})}
 	r.server = httptest.NewServer(r.api)
-	b.Cleanup(func() {
-		for _, conn := range r.conns {
-			_ = conn.Close()
-		}
-		if err := r.api.Shutdown(context.Background()); err != nil {
-			b.Error(err)
-		}
-		r.server.Close()
-		r.readers.Wait()
-	})
+	b.Cleanup(func() { r.close(b) })
 	for range size {
 		conn, err := (&net.Dialer{}).DialContext(b.Context(), "tcp", r.server.Listener.Addr().String())
 		if err != nil {
@@ -228,6 +232,6 @@ func BenchmarkIdle(b *testing.B) {
 		memoryAfter, goroutinesAfter := settle()
 		b.ReportMetric(float64(memoryAfter-memory)/connections, "B/conn")
 		b.ReportMetric(float64(goroutinesAfter-goroutines)/connections, "goroutines/conn")
-		runtime.KeepAlive(r)
+		r.close(b)
 	}
 }

@@ -8,7 +8,6 @@ const (
 	MaxRoomName      = 100    // characters
 	MaxInitialMember = 48     // members named at a room's creation; with the creator they fit one transaction
 	MaxPreview       = 140    // characters of a last message's preview
-	SmallRoom        = 20     // members up to which readBy is stored with each message
 )
 
 // A connection's life. API Gateway ends every connection at two hours.

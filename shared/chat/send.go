@@ -16,7 +16,7 @@ type SendStore interface {
 	// IsMember reads strongly whether a user is a member of a room.
 	IsMember(ctx context.Context, roomID, userID string) (bool, error)
 	// PutMessage stores a message whose id was minted for this call. If the
-	// sender has used m.ClientMessageID since the time `remembered` (ms), nothing
+	// sender has used m.ClientMessageID within SentMemory before now (ms), nothing
 	// is stored and the earlier send is returned with duplicate true.
 	PutMessage(ctx context.Context, m Message, now int64) (earlier SentBefore, duplicate bool, err error)
 }

@@ -74,23 +74,6 @@ func frame(status int, v any) Response {
 	return Response{StatusCode: status, Body: string(body)}
 }
 
-// Fits refuses a message that no frame could carry: with everything that a
-// frame may say of it, it must not exceed wire.MaxFrame once encoded.
-func Fits(m chat.Message) error {
-	anID := m.ID
-	encoded, err := wire.Encode(wire.Message{
-		Type: wire.TypeMessage, ChatRoomID: m.RoomID, MessageID: m.ID, SenderID: m.SenderID, Content: m.Content,
-		Timestamp: m.SentAt, PreviousMessageID: &anID, ClientMessageID: m.ClientMessageID,
-	})
-	if err != nil {
-		return err
-	}
-	if len(encoded) > wire.MaxFrame {
-		return chat.Errorf(chat.CodeTooLarge, "the message has %d bytes once encoded; at most %d are allowed", len(encoded), wire.MaxFrame)
-	}
-	return nil
-}
-
 // invocation logs what became of one event: never a token, never content.
 type invocation struct {
 	log     zerolog.Logger

@@ -93,7 +93,7 @@ func (a *API) route(serve handler) http.Handler {
 // noRoute answers paths that are none, and methods that a path does not have.
 func (a *API) noRoute(w http.ResponseWriter, r *http.Request) {
 	var allowed []string
-	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPatch, http.MethodDelete} {
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
 		probe := r.Clone(r.Context())
 		probe.Method = method
 		if _, pattern := a.mux.Handler(probe); pattern != "/" {
@@ -187,12 +187,12 @@ func describe(err error) string {
 
 // limit reads the query parameter limit: 1 to 100, 50 if absent.
 func limit(r *http.Request) (int, error) {
-	values, given := r.URL.Query()["limit"]
-	if !given {
+	value := r.URL.Query().Get("limit")
+	if value == "" {
 		return defaultLimit, nil
 	}
-	n, err := strconv.Atoi(values[0])
-	if err != nil || n < 1 || n > maxLimit || len(values) > 1 {
+	n, err := strconv.Atoi(value)
+	if err != nil || n < 1 || n > maxLimit {
 		return 0, chat.Errorf(chat.CodeInvalidRequest, "limit must be a number from 1 to %d", maxLimit)
 	}
 	return n, nil

@@ -55,7 +55,7 @@ func (r *roomNews) address(frames map[string][][]byte) {
 // addressMessage gives a message to everybody in the room. Only its sender
 // sees the client message id.
 func (r *roomNews) addressMessage(m chat.Message, frames map[string][][]byte) {
-	frame := MessageFrame(m, r.previous[m.ID])
+	frame := messageFrame(m, r.previous[m.ID])
 	own := encode(frame)
 	others := own
 	if frame.ClientMessageID != "" {
@@ -71,8 +71,19 @@ func (r *roomNews) addressMessage(m chat.Message, frames map[string][][]byte) {
 	}
 }
 
-// MessageFrame is the frame that announces a message.
-func MessageFrame(m chat.Message, previous *string) wire.Message {
+// Fits refuses, with chat.CodeTooLarge, a message that no frame could carry:
+// with everything that a frame may say of it, it must not exceed wire.MaxFrame
+// once encoded.
+func Fits(m chat.Message) error {
+	anID := m.ID
+	if size := len(encode(messageFrame(m, &anID))); size > wire.MaxFrame {
+		return chat.Errorf(chat.CodeTooLarge, "the message has %d bytes once encoded; at most %d are allowed", size, wire.MaxFrame)
+	}
+	return nil
+}
+
+// messageFrame is the frame that announces a message.
+func messageFrame(m chat.Message, previous *string) wire.Message {
 	return wire.Message{
 		Type:              wire.TypeMessage,
 		ChatRoomID:        m.RoomID,

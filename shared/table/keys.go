@@ -28,14 +28,11 @@ const (
 	RoomPrefix       = "CHATROOM#"
 	MemberPrefix     = "MEMBER#"
 	MessagePrefix    = "MESSAGE#"
-	ReadPrefix       = "READ#"
 	SentPrefix       = "SENT#"
 	UserRoomsPrefix  = "USERROOMS#"
-	FanoutPrefix     = "FANOUT#"
 
 	MetadataKey    = "METADATA"
 	LastMessageKey = "LASTMESSAGE"
-	SliceKey       = "SLICE"
 )
 
 // Attribute names.
@@ -116,9 +113,7 @@ const (
 	KindParticipation
 	KindMessage
 	KindLastMessage
-	KindRead
 	KindSent
-	KindSlice
 )
 
 // Identity is what a key says: the entity and the ids in it. Fields that the
@@ -131,7 +126,6 @@ type Identity struct {
 	MessageID       string
 	MS              int64 // a message's time
 	ClientMessageID string
-	SliceID         string
 }
 
 // ErrUnknownKey is returned by Parse for a key that no entity has.
@@ -155,9 +149,6 @@ func parse(k Key) (Identity, bool) {
 	}
 	if roomID, ok := cut(k.PK, RoomPrefix); ok {
 		return parseRoom(roomID, k.SK)
-	}
-	if sliceID, ok := cut(k.PK, FanoutPrefix); ok {
-		return Identity{Kind: KindSlice, SliceID: sliceID}, k.SK == SliceKey
 	}
 	return Identity{}, false
 }
@@ -184,9 +175,6 @@ func parseRoom(roomID, sk string) (Identity, bool) {
 	}
 	if userID, ok := cut(sk, MemberPrefix); ok {
 		return Identity{Kind: KindMember, RoomID: roomID, UserID: userID}, true
-	}
-	if userID, ok := cut(sk, ReadPrefix); ok {
-		return Identity{Kind: KindRead, RoomID: roomID, UserID: userID}, true
 	}
 	if rest, ok := cut(sk, MessagePrefix); ok {
 		digits, messageID, found := strings.Cut(rest, "#")
