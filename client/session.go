@@ -123,10 +123,7 @@ func (c *Client) dial(ctx context.Context) (*session, error) {
 	})
 	if err != nil {
 		if resp != nil && resp.StatusCode != http.StatusSwitchingProtocols {
-			return nil, &Error{
-				Code: statusCode(resp.StatusCode), Status: resp.StatusCode,
-				Message: "the server refused the connection: " + http.StatusText(resp.StatusCode),
-			}
+			return nil, handshakeError(resp.StatusCode)
 		}
 		return nil, fmt.Errorf("connect: %w", err)
 	}
@@ -141,6 +138,16 @@ func (c *Client) dial(ctx context.Context) (*session, error) {
 		broken:   make(chan error, 1),
 		done:     make(chan struct{}),
 	}, nil
+}
+
+// handshakeError is the answer to a handshake that is no WebSocket's. Where no
+// gateway listens, a web server may answer that all is well.
+func handshakeError(status int) *Error {
+	message := "the server refused the connection: " + http.StatusText(status)
+	if status < http.StatusMultipleChoices || status == http.StatusNotFound {
+		message = fmt.Sprintf("answered %d, no WebSocket here: does WebSocketURL end in the stage?", status)
+	}
+	return &Error{Code: statusCode(status), Message: message, Status: status}
 }
 
 // lifetime is how long to keep a connection: most of what it or its token has,

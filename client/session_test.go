@@ -77,6 +77,24 @@ func TestHandshakeRefused(t *testing.T) {
 	}
 }
 
+// An address without the stage is often a web page's.
+func TestHandshakeElsewhere(t *testing.T) {
+	for status, want := range map[int]string{
+		http.StatusOK:       "invalid_request: answered 200, no WebSocket here: does WebSocketURL end in the stage?",
+		http.StatusNotFound: "not_found: answered 404, no WebSocket here: does WebSocketURL end in the stage?",
+	} {
+		t.Run(strconv.Itoa(status), func(t *testing.T) {
+			bubble(t, func(r *rig) {
+				r.onHandshake = func(_ int, w http.ResponseWriter) bool { w.WriteHeader(status); return true }
+				r.run()
+				if _, disconnected := r.states(); len(disconnected) == 0 || disconnected[0].Err.Error() != want {
+					r.t.Errorf("the events are %+v, want %q", disconnected, want)
+				}
+			})
+		})
+	}
+}
+
 func TestTokenFails(t *testing.T) {
 	for _, test := range []struct {
 		name, token string
