@@ -289,11 +289,15 @@ func TestServerCloses(t *testing.T) {
 func TestCloseDrains(t *testing.T) {
 	bubble(t, func(r *rig) {
 		t := r.t
-		r.onFrame = func(_ *fakeConn, f wire.ClientFrame) bool {
-			if f.Action == wire.ActionSendMessage {
-				<-time.After(time.Second)
+		r.onFrame = func(c *fakeConn, f wire.ClientFrame) bool {
+			if f.Action != wire.ActionSendMessage {
+				return false
 			}
-			return false
+			<-time.After(time.Second)
+			ack, message := r.accept(f)
+			c.write(message) // first: behind the ack Close may end the connection sooner
+			c.write(ack)
+			return true
 		}
 		r.follow("general")
 		r.run()
