@@ -1,7 +1,9 @@
 package client
 
 import (
+	"errors"
 	"regexp"
+	"slices"
 	"sync"
 	"time"
 
@@ -206,9 +208,10 @@ func (in *inbox) answer(q request, f func(*room)) {
 	}
 }
 
-// parse turns a page of history into messages, those with an invalid id left
-// out.
-func (in *inbox) parse(page []wire.HistoryMessage) []held {
+// parse turns the page that answers a request into messages, those with an
+// invalid id left out. It fails if there are to be more and the page leads no
+// further: the same would be asked for ever.
+func (in *inbox) parse(q request, page []wire.HistoryMessage, more bool) ([]held, error) {
 	parsed := make([]held, 0, len(page))
 	for _, m := range page {
 		id, err := ulid.ParseStrict(m.MessageID)
@@ -218,5 +221,8 @@ func (in *inbox) parse(page []wire.HistoryMessage) []held {
 		}
 		parsed = append(parsed, held{id: id, Message: Message{HistoryMessage: m}})
 	}
-	return parsed
+	if more && !slices.ContainsFunc(parsed, func(h held) bool { return h.id.Compare(q.from) > 0 }) {
+		return nil, errors.New("the server has more messages but gave none")
+	}
+	return parsed, nil
 }

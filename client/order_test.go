@@ -278,6 +278,52 @@ func TestSyncFails(t *testing.T) {
 	})
 }
 
+// A page that leads nowhere is no end: it is asked for again.
+func TestEmptyPageWithMore(t *testing.T) {
+	for _, test := range []struct {
+		name, before, want string
+		answer             any
+	}{
+		{"backlog", "", "1 ", wire.History{Cursor: "x"}},
+		{"history", "", "1 ", wire.History{Messages: []wire.HistoryMessage{{MessageID: "invalid"}}, Cursor: "x"}},
+		{"sync", "0", "0 1 ", wire.SyncResponse{Rooms: map[string]wire.SyncRoom{"general": {More: true}}}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			bubble(t, func(r *rig) {
+				t := r.t
+				if test.before != "" {
+					r.store("general", "bob", test.before)
+				}
+				if test.name != "backlog" {
+					r.follow("general")
+				}
+				r.run()
+				stuck, asked := true, 0
+				r.onAPI = func(w http.ResponseWriter, _ *http.Request) bool {
+					r.fake.mu.Lock()
+					defer r.fake.mu.Unlock()
+					if stuck {
+						asked++
+						answer(w, http.StatusOK, test.answer)
+					}
+					return stuck
+				}
+				r.store("general", "bob", "1")
+				r.broadcast(wire.Gap{Type: wire.TypeGap, ChatRoomID: "general"})
+				r.pass(2 * time.Minute)
+				if asked < 4 || asked > 100 {
+					t.Errorf("asked %d times in two minutes", asked)
+				}
+				r.fake.mu.Lock()
+				stuck = false
+				r.fake.mu.Unlock()
+				r.pass(time.Minute)
+				r.wantContents("general", test.want)
+			})
+		})
+	}
+}
+
 // A connection that ends during a sync makes nobody hurry.
 func TestConnectionLostDuringSync(t *testing.T) {
 	bubble(t, func(r *rig) {

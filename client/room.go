@@ -131,7 +131,7 @@ func (r *room) begin() (from ulid.ULID) {
 }
 
 // apply takes one page of a sync: the room's messages after from, oldest first,
-// and whether there are more behind them.
+// and whether there are more behind the last of them.
 func (r *room) apply(from ulid.ULID, page []held, more bool) {
 	last := from
 	for _, h := range page {
@@ -145,7 +145,6 @@ func (r *room) apply(from ulid.ULID, page []held, more bool) {
 			r.hold(h)
 		}
 	}
-	more = more && last != from // else the same would be asked for ever
 	for len(r.held) > 0 {
 		h := r.held[0]
 		if h.id.Compare(last) > 0 && (more || !h.asked) {

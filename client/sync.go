@@ -72,11 +72,7 @@ func (c *Client) ask(ctx context.Context, todo []request) error {
 	if len(synced) == 0 {
 		return nil
 	}
-	if err := c.askSync(ctx, synced, after); err != nil {
-		c.failed(ctx, synced)
-		return fmt.Errorf("sync %d rooms: %w", len(synced), err)
-	}
-	return nil
+	return c.askSync(ctx, synced, after)
 }
 
 // failed notes requests that were not answered. At the end of a connection it
@@ -90,24 +86,32 @@ func (c *Client) failed(ctx context.Context, todo []request) {
 	}
 }
 
-// askSync asks for what came after the last message known, in several rooms.
+// askSync asks for what came after the last message known, in several rooms. One
+// room's failure doesn't keep the others from what came.
 func (c *Client) askSync(ctx context.Context, todo []request, after map[string]string) error {
-	ctx, cancel := c.timeout(ctx, syncTimeout)
+	asking, cancel := c.timeout(ctx, syncTimeout)
 	defer cancel()
-	got, err := c.sync(ctx, after)
+	got, err := c.sync(asking, after)
 	if err != nil {
-		return err
+		c.failed(ctx, todo)
+		return fmt.Errorf("sync %d rooms: %w", len(todo), err)
 	}
+	var failure error
 	for _, q := range todo {
 		missed, ok := got.Rooms[q.room.id]
 		if !ok { // the server leaves out rooms that aren't the user's
 			c.inbox.drop(q.room.id)
 			continue
 		}
-		page := c.inbox.parse(missed.Messages)
+		page, err := c.inbox.parse(q, missed.Messages, missed.More)
+		if err != nil {
+			c.inbox.answer(q, (*room).fail)
+			failure = fmt.Errorf("sync room %s: %w", q.room.id, err)
+			continue
+		}
 		c.inbox.answer(q, func(r *room) { r.apply(q.from, page, missed.More) })
 	}
-	return nil
+	return failure
 }
 
 // askHistory asks for the messages of a room of which the client has nothing:
@@ -127,15 +131,19 @@ func (c *Client) askHistory(ctx context.Context, q request) error {
 	if err != nil {
 		return err
 	}
-	page := c.inbox.parse(got.Messages)
+	more := got.Cursor != ""
+	page, err := c.inbox.parse(q, got.Messages, more)
+	if err != nil {
+		return err
+	}
 	if q.look {
 		slices.Reverse(page)
 	}
 	c.inbox.answer(q, func(r *room) {
 		if q.look {
-			r.look(page, got.Cursor != "")
+			r.look(page, more)
 		} else {
-			r.apply(q.from, page, got.Cursor != "")
+			r.apply(q.from, page, more)
 		}
 	})
 	return nil
