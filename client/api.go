@@ -141,7 +141,11 @@ func (c *Client) request(ctx context.Context, method, path, token string, body [
 func problem(status int, body []byte) *Error {
 	var p wire.Problem
 	if err := json.Unmarshal(body, &p); err != nil || p.Code == "" {
-		return &Error{Code: statusCode(status), Message: http.StatusText(status), Status: status}
+		message := http.StatusText(status)
+		if status == http.StatusNotFound {
+			message = "answered 404, no API here: is APIURL right?"
+		}
+		return &Error{Code: statusCode(status), Message: message, Status: status}
 	}
 	return &Error{Code: p.Code, Message: p.Detail, Status: status}
 }

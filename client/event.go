@@ -6,8 +6,8 @@ import (
 	"github.com/streamroom/streamroom/shared/wire"
 )
 
-// Event is one of [Message], [MemberJoined], [MemberLeft], [Connected] and
-// [Disconnected]. More may come: ignore those you don't know.
+// Event is one of [Message], [MemberJoined], [MemberLeft], [Connected],
+// [Disconnected] and [CatchUpFailed]. More may come: ignore those you don't know.
 type Event interface{ event() }
 
 // Message is a message of a room. Within a room each comes once, in the order
@@ -48,8 +48,20 @@ type Disconnected struct {
 	RetryIn time.Duration
 }
 
-func (Message) event()      {}
-func (MemberJoined) event() {}
-func (MemberLeft) event()   {}
-func (Connected) event()    {}
-func (Disconnected) event() {}
+// CatchUpFailed says that the API didn't give what rooms miss: their backlog
+// doesn't come, and live messages come without those that are missing between
+// them, which follow when the API answers again. Err is why; RetryIn is the
+// pause before the next attempt, and the pauses grow. It comes once for a
+// connection's failures in a row, however many attempts they are. An Err that
+// lasts is often a wrong APIURL.
+type CatchUpFailed struct {
+	Err     error
+	RetryIn time.Duration
+}
+
+func (Message) event()       {}
+func (MemberJoined) event()  {}
+func (MemberLeft) event()    {}
+func (Connected) event()     {}
+func (Disconnected) event()  {}
+func (CatchUpFailed) event() {}

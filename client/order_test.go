@@ -278,6 +278,60 @@ func TestSyncFails(t *testing.T) {
 	})
 }
 
+// Whoever has a wrong APIURL hears of it, once until it works.
+func TestCatchUpFailed(t *testing.T) {
+	bubble(t, func(r *rig) {
+		t := r.t
+		r.client.SetRandom(1)
+		wrong := true
+		setWrong := func(to bool) {
+			r.fake.mu.Lock()
+			defer r.fake.mu.Unlock()
+			wrong = to
+		}
+		r.onAPI = func(w http.ResponseWriter, req *http.Request) bool {
+			r.fake.mu.Lock()
+			defer r.fake.mu.Unlock()
+			if wrong {
+				http.NotFound(w, req)
+			}
+			return wrong
+		}
+		want := func(n int) {
+			t.Helper()
+			var failures []client.CatchUpFailed
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			for _, e := range r.events {
+				if e, ok := e.(client.CatchUpFailed); ok {
+					failures = append(failures, e)
+				}
+			}
+			if len(failures) != n {
+				t.Fatalf("the failures are %+v, want %d", failures, n)
+			}
+			for _, f := range failures {
+				if code(f.Err) != client.CodeNotFound || !strings.Contains(f.Err.Error(), "is APIURL right?") || f.RetryIn != 500*time.Millisecond {
+					t.Errorf("the failure is %+v", f)
+				}
+			}
+		}
+		r.store("general", "bob", "0")
+		r.follow("general")
+		r.run()
+		r.pass(30 * time.Minute) // the connection lives on
+		want(1)
+		r.wantContents("general", "")
+		setWrong(false)
+		r.pass(time.Minute)
+		r.wantContents("general", "0 ")
+		want(1)
+		setWrong(true)
+		r.pass(30 * time.Minute)
+		want(2)
+	})
+}
+
 // A page that leads nowhere is no end: it is asked for again.
 func TestEmptyPageWithMore(t *testing.T) {
 	for _, test := range []struct {

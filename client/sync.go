@@ -42,8 +42,11 @@ func (c *Client) catchUp(ctx context.Context) {
 			// Fewer rooms at once: the answer may have been too large for the server.
 			rooms = max(1, rooms/2)
 			pause := c.backoff(failures)
-			failures++
 			c.log.Warn().Err(err).Dur("retryIn", pause).Msg("catch-up failed")
+			if failures == 0 {
+				c.inbox.events.push(CatchUpFailed{Err: err, RetryIn: pause})
+			}
+			failures++
 			select {
 			case <-ctx.Done():
 			case <-c.clock.After(pause):

@@ -247,6 +247,8 @@ func (s *chatScreen) show(e client.Event) error {
 		s.online(e)
 	case client.Disconnected:
 		return s.offline(e)
+	case client.CatchUpFailed:
+		s.note("messages that were missed can't be fetched: %v; trying again until it works", e.Err)
 	}
 	return nil
 }
@@ -318,7 +320,7 @@ func (s *chatScreen) failing(e client.Disconnected) {
 	s.reason = reason
 	s.mu.Unlock()
 	if !known {
-		s.note("not connected: %s; trying again in %v and after", reason, e.RetryIn.Round(100*time.Millisecond))
+		s.note("not connected: %s; trying again until it works", reason)
 	}
 }
 

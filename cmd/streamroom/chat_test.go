@@ -317,7 +317,7 @@ func TestChatOutlivesTheServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.sees(p.status, "* not connected: ")
-	p.sees(p.status, "trying again in ")
+	p.sees(p.status, "trying again until it works")
 	p.stop()
 	if err := p.leaves(); err != nil {
 		t.Error(err)
@@ -380,6 +380,7 @@ func TestChatScreen(t *testing.T) {
 		client.MemberLeft{ChatRoomID: "coffee", UserID: "alice"},
 		client.Disconnected{},
 		lost, lost,
+		client.CatchUpFailed{Err: errors.New("no API\x1b"), RetryIn: time.Second},
 		client.Connected{UserID: "alice"},
 	} {
 		if err := s.show(e); err != nil {
@@ -404,7 +405,8 @@ func TestChatScreen(t *testing.T) {
 * dave␊ joined
 * dave left
 * renewing the connection
-* not connected: closed␛[2J; trying again in 1.2s and after
+* not connected: closed␛[2J; trying again until it works
+* messages that were missed can't be fetched: no API␛; trying again until it works
 * connected again
 `
 	if status.String() != wantStatus {
