@@ -35,14 +35,30 @@ type Page struct {
 // first page for an empty cursor, then the one that the cursor of the last
 // answer points at. An empty cursor in the answer says that it was the last.
 func (c *Client) ListRooms(ctx context.Context, cursor string) (wire.RoomList, error) {
+	var rooms wire.RoomList
+	err := c.call(ctx, http.MethodGet, "/rooms"+pageAt(cursor), nil, &rooms)
+	return rooms, err
+}
+
+// Room returns a room of the user's and one page of its members: the first page
+// for an empty cursor, then the one that the cursor of the last answer points
+// at. An empty cursor in the answer says that it was the last.
+func (c *Client) Room(ctx context.Context, roomID, cursor string) (wire.Room, error) {
+	var room wire.Room
+	err := c.call(ctx, http.MethodGet, roomPath(roomID)+pageAt(cursor), nil, &room)
+	return room, err
+}
+
+// pageAt is the query for the page that a cursor points at.
+func pageAt(cursor string) string {
 	query := url.Values{"limit": {strconv.Itoa(MaxPage)}}
 	if cursor != "" {
 		query.Set("cursor", cursor)
 	}
-	var rooms wire.RoomList
-	err := c.call(ctx, http.MethodGet, "/rooms?"+query.Encode(), nil, &rooms)
-	return rooms, err
+	return "?" + query.Encode()
 }
+
+func roomPath(roomID string) string { return "/rooms/" + url.PathEscape(roomID) }
 
 // CreateRoom creates a room, of which the user is the owner, or returns the
 // direct message room that exists already.
@@ -52,9 +68,17 @@ func (c *Client) CreateRoom(ctx context.Context, r wire.RoomRequest) (wire.Room,
 	return room, err
 }
 
-// AddMember makes a user a member of a room. Only the room's owner may.
+// AddMember makes a user a member of a room. Only the room's owner may, and
+// nobody in a direct message room.
 func (c *Client) AddMember(ctx context.Context, roomID, userID string) error {
-	return c.call(ctx, http.MethodPost, "/rooms/"+url.PathEscape(roomID)+"/members", wire.MemberRequest{UserID: userID}, nil)
+	return c.call(ctx, http.MethodPost, roomPath(roomID)+"/members", wire.MemberRequest{UserID: userID}, nil)
+}
+
+// RemoveMember ends a user's membership of a room. The room's owner removes
+// anybody; with the own user id it is how to leave. Nobody leaves a direct
+// message room. An *Error with CodeNotFound says that the user is no member.
+func (c *Client) RemoveMember(ctx context.Context, roomID, userID string) error {
+	return c.call(ctx, http.MethodDelete, roomPath(roomID)+"/members/"+url.PathEscape(userID), nil, nil)
 }
 
 // History returns one page of a room's messages. Its cursor, if there is one,
@@ -71,7 +95,7 @@ func (c *Client) History(ctx context.Context, roomID string, p Page) (wire.Histo
 		query.Set("limit", strconv.Itoa(p.Limit))
 	}
 	var history wire.History
-	err := c.call(ctx, http.MethodGet, "/rooms/"+url.PathEscape(roomID)+"/messages?"+query.Encode(), nil, &history)
+	err := c.call(ctx, http.MethodGet, roomPath(roomID)+"/messages?"+query.Encode(), nil, &history)
 	return history, err
 }
 

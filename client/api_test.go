@@ -45,6 +45,20 @@ func TestAPI(t *testing.T) {
 		if err := r.client.AddMember(ctx, "room-1", "carol"); err != nil {
 			t.Errorf("AddMember: %v", err)
 		}
+		room, err = r.client.Room(ctx, "room-1", "")
+		if err != nil || room.ChatRoomID != "room-1" || len(room.Members) != 1 || room.Members[0].UserID != "alice" {
+			t.Errorf("Room: %+v, %v", room, err)
+		}
+		room, err = r.client.Room(ctx, "room-1", room.Cursor)
+		if err != nil || len(room.Members) != 1 || room.Members[0].UserID != "after next/page" || room.Cursor != "" {
+			t.Errorf("Room, second page: %+v, %v", room, err)
+		}
+		if err := r.client.RemoveMember(ctx, "room-1", "c/rol@home"); err != nil {
+			t.Errorf("RemoveMember: %v", err)
+		}
+		if err := r.client.RemoveMember(ctx, "room-1", "dave"); code(err) != client.CodeNotFound {
+			t.Errorf("RemoveMember of somebody else: %v", err)
+		}
 		list, err := r.client.ListRooms(ctx, "")
 		if err != nil || len(list.Rooms) != 0 || list.Cursor != "next" {
 			t.Errorf("ListRooms: %+v, %v", list, err)

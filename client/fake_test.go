@@ -58,6 +58,8 @@ func (s *fake) handler() http.Handler {
 	mux.HandleFunc("GET /api/rooms", s.listRooms)
 	mux.HandleFunc("POST /api/rooms", s.createRoom)
 	mux.HandleFunc("POST /api/rooms/{room}/members", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusCreated) })
+	mux.HandleFunc("GET /api/rooms/{room}", s.room)
+	mux.HandleFunc("DELETE /api/rooms/{room}/members/{user}", s.removeMember)
 	mux.HandleFunc("GET /api/rooms/{room}/messages", s.history)
 	mux.HandleFunc("POST /api/sync", s.sync)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -233,6 +235,26 @@ func (s *fake) createRoom(w http.ResponseWriter, r *http.Request) {
 	var req wire.RoomRequest
 	_ = json.NewDecoder(r.Body).Decode(&req)
 	answer(w, http.StatusCreated, wire.Room{ChatRoomID: "room-1", Name: req.Name, Type: req.Type, MemberCount: 1 + len(req.Members)})
+}
+
+// room answers with two members, on two pages.
+func (s *fake) room(w http.ResponseWriter, r *http.Request) {
+	room := wire.Room{ChatRoomID: r.PathValue("room"), Type: "group", MemberCount: 2}
+	if r.URL.Query().Get("cursor") == "" {
+		room.Members, room.Cursor = []wire.RoomMember{{UserID: "alice", Role: "owner"}}, "next/page"
+	} else {
+		room.Members = []wire.RoomMember{{UserID: "after " + r.URL.Query().Get("cursor"), Role: "member"}}
+	}
+	answer(w, http.StatusOK, room)
+}
+
+// removeMember knows one member.
+func (s *fake) removeMember(w http.ResponseWriter, r *http.Request) {
+	if r.PathValue("room") != "room-1" || r.PathValue("user") != "c/rol@home" {
+		refuse(w, http.StatusNotFound, "not_found")
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
 }
 
 func (s *fake) history(w http.ResponseWriter, r *http.Request) {

@@ -99,6 +99,16 @@ export class API {
   }
 
   /**
+   * An owner removes anybody, and anybody leaves.
+   * @param {string} chatRoomId
+   * @param {string} userId
+   * @returns {Promise<unknown>}
+   */
+  removeMember(chatRoomId, userId) {
+    return this.#call("DELETE", `/rooms/${encodeURIComponent(chatRoomId)}/members/${encodeURIComponent(userId)}`);
+  }
+
+  /**
    * @param {string} chatRoomId
    * @param {{limit?: number, before?: string, after?: string}} page
    * @returns {Promise<{messages: Message[], cursor?: string}>} newest first; with after, oldest first

@@ -272,6 +272,15 @@ export class Streamroom {
     await this.#api.addMember(chatRoomId, userId);
   }
 
+  /**
+   * Removes a member, or leaves with one's own user id.
+   * @param {string} chatRoomId
+   * @param {string} userId
+   */
+  async removeMember(chatRoomId, userId) {
+    await this.#api.removeMember(chatRoomId, userId);
+  }
+
   /** @param {ConnectionState} state */
   #connectionChanged(state) {
     if (state.name === "online") this.#outbox.online();

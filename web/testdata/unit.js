@@ -494,6 +494,13 @@ test("a problem becomes a failure with its code", async () => {
   equal([failure instanceof Failure, failure.code, failure.message, failure.status], [true, "forbidden", "no", 403]);
 });
 
+test("a member is removed by name", async () => {
+  const w = new World();
+  w.answers["DELETE /rooms/r/members/bob%2F%40home"] = new Answer(204);
+  await w.chat.removeMember("r", "bob/@home");
+  equal(w.requests, [["DELETE", "/rooms/r/members/bob%2F%40home", undefined]]);
+});
+
 const results = [];
 for (const { name, run } of tests) {
   try {
