@@ -28,7 +28,7 @@ var rules = []rule{
 	{"shared/wire", nil, []string{"github.com/aws/"}, "clients import it"},
 	{"shared/chat", nil, []string{"github.com/aws/", "net/http"}, "the domain knows nothing of AWS or HTTP"},
 	{"shared/config", nil, []string{"github.com/aws/"}, "names of variables, for the deployment as for the functions"},
-	{"shared/topology", []string{"shared/table"}, []string{"github.com/aws/"}, "one list for the deployment and the local runtime"},
+	{"shared/topology", []string{"shared/config", "shared/table"}, []string{"github.com/aws/"}, "one list for the deployment and the local runtime"},
 	{"shared/", []string{"shared/"}, nil, "what is deployed depends on nothing local"},
 	{"functions/", []string{"functions"}, nil, "a program is its wiring"},
 	{"functions", []string{"shared/"}, nil, "what is deployed depends on nothing local"},

@@ -36,7 +36,8 @@ import (
 const (
 	// TableName is the table's name here.
 	TableName = "streamroom-local"
-	// Stage is the WebSocket API's stage, the first segment of its path.
+	// Stage is the WebSocket API's stage, the first segment of its path, unless
+	// Config.Deploy says else.
 	Stage = "local"
 	// region is what requests are signed for; nothing checks it.
 	region = "us-east-1"
@@ -67,6 +68,10 @@ type Config struct {
 	// DropDisconnect, if set, loses the $disconnect of a connection by answering
 	// true, as API Gateway may.
 	DropDisconnect func(connectionID string) bool
+
+	// Deploy says what runs; nil is the list in shared/topology. It is called
+	// once, when the URL of everything but the table is known.
+	Deploy func(url string) (Deployment, error)
 }
 
 // Server is a running Streamroom.
@@ -75,6 +80,7 @@ type Server struct {
 	log   zerolog.Logger
 	clock clockwork.Clock
 
+	deployed                Deployment
 	listener, tableListener net.Listener
 	servers                 []*http.Server
 	engine                  *dynamodb.Engine // nil with another DynamoDB
@@ -114,6 +120,9 @@ func (s *Server) start(ctx context.Context) error {
 	}
 	// The ports first: when one is busy, nothing else has been touched.
 	if err := s.listen(ctx); err != nil {
+		return err
+	}
+	if err := s.deploy(); err != nil {
 		return err
 	}
 	if err := s.openData(ctx); err != nil {
@@ -250,7 +259,9 @@ func (s *Server) Failed() <-chan error { return s.failed }
 func (s *Server) URL() string { return "http://" + dialable(s.listener.Addr()) }
 
 // WebSocketURL is where clients connect.
-func (s *Server) WebSocketURL() string { return "ws://" + dialable(s.listener.Addr()) + "/" + Stage }
+func (s *Server) WebSocketURL() string {
+	return "ws://" + dialable(s.listener.Addr()) + "/" + s.deployed.Stage
+}
 
 // TableURL is where the table's wire protocol is reached.
 func (s *Server) TableURL() string {

@@ -17,11 +17,9 @@ import (
 
 	"github.com/streamroom/streamroom/functions"
 	"github.com/streamroom/streamroom/local/apigateway"
-	"github.com/streamroom/streamroom/local/identity"
 	"github.com/streamroom/streamroom/local/lambda"
 	"github.com/streamroom/streamroom/shared/auth"
 	"github.com/streamroom/streamroom/shared/config"
-	"github.com/streamroom/streamroom/shared/topology"
 	"github.com/streamroom/streamroom/web"
 )
 
@@ -38,7 +36,12 @@ const (
 )
 
 func (s *Server) openLog() error {
-	reader := config.NewReader(s.getenv)
+	reader := config.NewReader(func(name string) string {
+		if name == config.LogLevel {
+			return s.c.LogLevel
+		}
+		return ""
+	})
 	if s.c.Log == nil {
 		s.c.Log = io.Discard
 	}
@@ -47,50 +50,27 @@ func (s *Server) openLog() error {
 	return reader.Err()
 }
 
-// getenv is the environment of every function.
-func (s *Server) getenv(name string) string {
-	switch name {
-	case config.TableName:
-		return TableName
-	case config.CallbackURL:
-		return s.URL() + "/" + Stage
-	case config.Issuer:
-		return s.URL()
-	case config.Audience:
-		return identity.ClientID
-	case config.TokenUse:
-		return "access"
-	case config.QueryToken:
-		return "true"
-	case config.LogLevel:
-		return s.c.LogLevel
-	}
-	return ""
-}
-
-// registerFunctions makes the functions of the topology invocable, by the same
-// constructors as on AWS.
+// registerFunctions makes the functions invocable, by the same constructors as
+// on AWS.
 func (s *Server) registerFunctions() error {
-	env := functions.Env{
-		Getenv: s.getenv,
-		AWS:    s.aws,
-		Posts:  posts{s},
-		Keys:   s.keys,
-		Now:    s.clock.Now,
-		Log:    s.c.Log,
-	}
 	s.invoker = lambda.NewInvoker(s.clock, s.log)
-	constructors := functions.All()
-	for _, f := range topology.Functions() {
-		construct, ok := constructors[f.Name]
-		if !ok {
+	for _, f := range s.deployed.Functions {
+		if f.Construct == nil {
 			return fmt.Errorf("the function %s has no code", f.Name)
 		}
-		if _, err := construct(env); err != nil {
+		env := functions.Env{
+			Getenv: func(name string) string { return f.Environment[name] },
+			AWS:    f.guardTable(s.aws),
+			Posts:  f.guard(posts{s}),
+			Keys:   s.keys,
+			Now:    s.clock.Now,
+			Log:    s.c.Log,
+		}
+		if _, err := f.Construct(env); err != nil {
 			return fmt.Errorf("wire the function %s: %w", f.Name, err)
 		}
-		err := s.invoker.Register(f, concurrency, func() awslambda.Handler {
-			handler, err := construct(env)
+		err := s.invoker.Register(f.Function, concurrency, func() awslambda.Handler {
+			handler, err := f.Construct(env)
 			if err != nil {
 				panic("local: " + err.Error()) // it was constructed above, from the same environment
 			}
@@ -117,21 +97,19 @@ func (s *Server) invoke(ctx context.Context, function string, payload []byte) ([
 
 func (s *Server) openGateways() error {
 	c := apigateway.WebSocketConfig{
-		Stage: Stage, Routes: topology.Routes(), Invoke: s.invoke, Clock: s.clock, Log: s.log,
+		Stage: s.deployed.Stage, Routes: s.deployed.Routes, Invoke: s.invoke, Clock: s.clock, Log: s.log,
 		DropDisconnect: s.c.DropDisconnect,
 	}
 	if s.c.Unthrottled {
 		c.HandshakeRate, c.RequestRate = rate.Inf, rate.Inf
 	}
 	s.websocket = apigateway.NewWebSocket(c)
-	verifier, err := auth.New(auth.Config{
-		Issuer: s.URL(), Audience: []string{identity.ClientID}, TokenUse: []string{"access"},
-	}, s.keys, s.clock.Now)
+	verifier, err := auth.New(s.deployed.Authorizer, s.keys, s.clock.Now)
 	if err != nil {
 		return fmt.Errorf("wire the authorizer: %w", err)
 	}
 	s.api = apigateway.NewHTTP(apigateway.HTTPConfig{
-		Function: topology.API, Invoke: s.invoke, Clock: s.clock, Log: s.log, BasePath: apiPath,
+		Function: s.deployed.API, Invoke: s.invoke, Clock: s.clock, Log: s.log, BasePath: apiPath,
 		Authorize: func(ctx context.Context, token string) (map[string]string, error) {
 			verified, err := verifier.Verify(ctx, token)
 			if err != nil {
@@ -173,14 +151,14 @@ func (p posts) RoundTrip(r *http.Request) (*http.Response, error) { return p.s.w
 // leaves paths as they are: what follows is for the gateways to read.
 func (s *Server) handler() (http.Handler, error) {
 	page, err := web.Handler(web.Config{
-		Mode: web.ModeLocal, WebSocketURL: "/" + Stage, APIURL: apiPath, TokenURL: tokenPath,
+		Mode: web.ModeLocal, WebSocketURL: "/" + s.deployed.Stage, APIURL: apiPath, TokenURL: tokenPath,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("serve the browser client: %w", err)
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch path := r.URL.Path; {
-		case under(path, "/"+Stage):
+		case under(path, "/"+s.deployed.Stage):
 			s.websocket.ServeHTTP(w, r)
 		case under(path, apiPath):
 			s.api.ServeHTTP(w, r)
@@ -243,11 +221,11 @@ func (s *Server) serveHealth(w http.ResponseWriter) {
 
 // startMappings starts the stream's two readers.
 func (s *Server) startMappings(ctx context.Context, streamARN string) error {
-	streams := dynamodbstreams.NewFromConfig(s.aws)
 	ctx, s.stopMappings = context.WithCancel(context.WithoutCancel(ctx))
-	for _, m := range topology.StreamMappings() {
+	for _, m := range s.deployed.Mappings {
 		c := lambda.MappingConfig{
-			StreamMapping: m, StreamARN: streamARN, Streams: streams, Invoker: s.invoker,
+			StreamMapping: m, StreamARN: streamARN,
+			Streams: dynamodbstreams.NewFromConfig(s.deployed.function(m.Function).guardTable(s.aws)), Invoker: s.invoker,
 			Checkpoints: s.checkpoints, Failures: s.failures, PollInterval: s.c.PollInterval,
 			Clock: s.clock, Logger: s.log,
 		}

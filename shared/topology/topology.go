@@ -4,7 +4,11 @@
 // so what was tried on a laptop is what is deployed.
 package topology
 
-import "time"
+import (
+	"time"
+
+	"github.com/streamroom/streamroom/shared/config"
+)
 
 // The names of the functions. A function's code lives in functions/<name>.
 const (
@@ -19,23 +23,28 @@ const (
 
 // Function is one Lambda function.
 type Function struct {
-	Name     string
-	MemoryMB int
-	Timeout  time.Duration
+	Name      string
+	MemoryMB  int
+	Timeout   time.Duration
+	Variables []string // the environment variables that it reads, see shared/config; it gets no others
 }
 
 // Functions lists every function.
 func Functions() []Function {
+	// Every function has a log and the table.
+	reads := func(more ...string) []string { return append([]string{config.LogLevel, config.TableName}, more...) }
 	return []Function{
-		{Name: Connect, MemoryMB: 256, Timeout: 10 * time.Second},
-		{Name: Disconnect, MemoryMB: 256, Timeout: 10 * time.Second},
-		{Name: SendMessage, MemoryMB: 256, Timeout: 10 * time.Second},
-		{Name: Default, MemoryMB: 256, Timeout: 10 * time.Second},
+		{Name: Connect, MemoryMB: 256, Timeout: 10 * time.Second, Variables: reads(
+			config.Issuer, config.KeysURL, config.Audience, config.TokenUse, config.UserClaim, config.QueryToken,
+		)},
+		{Name: Disconnect, MemoryMB: 256, Timeout: 10 * time.Second, Variables: reads()},
+		{Name: SendMessage, MemoryMB: 256, Timeout: 10 * time.Second, Variables: reads()},
+		{Name: Default, MemoryMB: 256, Timeout: 10 * time.Second, Variables: reads()},
 		// The handler's own deadline (FanoutDeadline) is half of this, so that a
 		// slow broadcast answers instead of being killed in the middle.
-		{Name: Fanout, MemoryMB: 1024, Timeout: 20 * time.Second},
-		{Name: LastMessage, MemoryMB: 512, Timeout: 30 * time.Second},
-		{Name: API, MemoryMB: 256, Timeout: 10 * time.Second},
+		{Name: Fanout, MemoryMB: 1024, Timeout: 20 * time.Second, Variables: reads(config.CallbackURL)},
+		{Name: LastMessage, MemoryMB: 512, Timeout: 30 * time.Second, Variables: reads()},
+		{Name: API, MemoryMB: 256, Timeout: 10 * time.Second, Variables: reads(config.UserClaim)},
 	}
 }
 
