@@ -39,7 +39,7 @@ var rules = []rule{
 	{"local/lambda", []string{"shared/topology"}, nil, "a runtime for any function"},
 	{"local/identity", []string{"shared/chat", "shared/wire"}, nil, "a user pool knows what a user id is"},
 	{"local", []string{"local/", "functions", "shared/", "web"}, nil, "it wires the functions to the stand-ins"},
-	{"infra", []string{"shared/topology", "shared/table", "shared/config", "web"}, nil, "the deployment is made of lists"},
+	{"infra", []string{"shared/topology", "shared/table", "shared/config", "shared/metrics", "web"}, nil, "the deployment is made of lists"},
 	{"cmd/", []string{"local", "client", "shared/"}, nil, "a command calls, and does not implement"},
 }
 

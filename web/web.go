@@ -33,14 +33,22 @@ func Files() fs.FS { return static }
 // to the page; a relative WebSocketURL takes ws or wss from the page's scheme.
 // Relative ones let a page work under every name that its server is reached by.
 type Config struct {
-	Mode         string `json:"mode"`         // how people sign in: ModeLocal
+	Mode         string `json:"mode"`         // how people sign in: ModeLocal, ModeCognito or ModeExternal
 	WebSocketURL string `json:"webSocketURL"` // ends in the stage, as in /local
 	APIURL       string `json:"apiURL"`       // the HTTP API's root, as in /api
-	TokenURL     string `json:"tokenURL"`     // in ModeLocal: answers {"user":…} with {"token":…}
+	// TokenURL answers {"user":…} with {"token":…} in ModeLocal, and is Cognito's
+	// endpoint in ModeCognito.
+	TokenURL string `json:"tokenURL"`
+	// ClientID is the user pool's app client, in ModeCognito.
+	ClientID string `json:"clientId,omitempty"`
 }
 
-// ModeLocal signs people in by name alone, through Config.TokenURL.
-const ModeLocal = "local"
+// How people sign in.
+const (
+	ModeLocal    = "local"    // by name alone, through Config.TokenURL
+	ModeCognito  = "cognito"  // by name and password at a user pool
+	ModeExternal = "external" // elsewhere: the page can't
+)
 
 // ContentSecurityPolicy is the policy to serve the page with: scripts and styles
 // from the page's origin only, no HTML made from strings, connections to the

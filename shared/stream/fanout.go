@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/metrics"
 	"github.com/streamroom/streamroom/shared/table"
 	"github.com/streamroom/streamroom/shared/wire"
 )
@@ -102,18 +103,20 @@ func (f *Fanout) Handle(ctx context.Context, event Event) (Response, error) {
 	for _, room := range rooms {
 		room.report(&failed, &log)
 	}
-	log.Info().
+	line := log.Log(). // at every level: it carries metrics
 		Int("records", len(event.Records)).
-		Int("malformed", malformed).
+		Int(metrics.MalformedRecord, malformed).
 		Int("rooms", len(rooms)).
 		Int("posts", len(posts)).
-		Int("delivered", counts.delivered).
-		Int("gone", counts.gone).
-		Int("undelivered", counts.undelivered).
-		Int("failed_records", len(failed.sequences)).
+		Int(metrics.Delivered, counts.delivered).
+		Int(metrics.Gone, counts.gone).
+		Int(metrics.Undelivered, counts.undelivered).
+		Int(metrics.FailedRecords, len(failed.sequences)).
 		Dur("duration_ms", f.now().Sub(started)).
-		Str("outcome", outcome(len(failed.sequences) == 0)).
-		Msg("fanned out")
+		Str("outcome", outcome(len(failed.sequences) == 0))
+	metrics.Counts(
+		line, f.now(), metrics.Delivered, metrics.Gone, metrics.Undelivered, metrics.FailedRecords, metrics.MalformedRecord,
+	).Msg("fanned out")
 	return failed.response(), nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/metrics"
 	"github.com/streamroom/streamroom/shared/table"
 )
 
@@ -88,14 +89,14 @@ func (l *LastMessage) Handle(ctx context.Context, event Event) (Response, error)
 		}
 		line.Msg("room projected")
 	}
-	log.Info().
+	line := log.Log(). // at every level: it carries metrics
 		Int("records", len(event.Records)).
-		Int("malformed", malformed).
+		Int(metrics.MalformedRecord, malformed).
 		Int("rooms", len(rooms)).
-		Int("failed_records", len(failed.sequences)).
+		Int(metrics.FailedRecords, len(failed.sequences)).
 		Dur("duration_ms", l.now().Sub(started)).
-		Str("outcome", outcome(len(failed.sequences) == 0)).
-		Msg("projected")
+		Str("outcome", outcome(len(failed.sequences) == 0))
+	metrics.Counts(line, l.now(), metrics.FailedRecords, metrics.MalformedRecord).Msg("projected")
 	return failed.response(), nil
 }
 

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsapigatewayv2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
+	"github.com/aws/jsii-runtime-go"
+
+	"github.com/streamroom/streamroom/shared/topology"
+)
+
+// apiStack has the HTTP API.
+type apiStack struct {
+	stack    awscdk.Stack
+	apiID    string
+	endpoint string
+	function function
+}
+
+// apiMethods are those of the HTTP API. They have a route each, so that none
+// takes OPTIONS: API Gateway answers a preflight itself, but behind a route for
+// everything it would ask for a token first, which a preflight never has.
+var apiMethods = []string{"GET", "POST", "PATCH", "DELETE"}
+
+func newAPI(a *app, files assets) apiStack {
+	s := apiStack{stack: a.stack("Api", "the HTTP API", a.auth.stack, a.database.stack)}
+	s.function = a.newFunction(s.stack, topology.API, files, a.auth.variables(a.settings))
+
+	// Tokens come in a header that a page must set by script, never in a cookie:
+	// a foreign page has none to send, whatever origin is allowed.
+	origins := a.settings.AllowOrigins
+	if len(origins) == 0 {
+		origins = []string{"*"}
+	}
+	api := awsapigatewayv2.NewCfnApi(s.stack, jsii.String("Api"), &awsapigatewayv2.CfnApiProps{
+		Name:         jsii.String("streamroom-api-" + a.settings.Env),
+		ProtocolType: jsii.String("HTTP"),
+		CorsConfiguration: &awsapigatewayv2.CfnApi_CorsProperty{
+			AllowOrigins:     jsii.Strings(origins...),
+			AllowMethods:     jsii.Strings(apiMethods...),
+			AllowHeaders:     jsii.Strings("authorization", "content-type"),
+			AllowCredentials: jsii.Bool(false),
+			MaxAge:           jsii.Number(3600),
+		},
+	})
+	s.apiID = *api.Ref()
+	s.endpoint = *api.AttrApiEndpoint()
+	authorizer := awsapigatewayv2.NewCfnAuthorizer(s.stack, jsii.String("Authorizer"), &awsapigatewayv2.CfnAuthorizerProps{
+		ApiId:          api.Ref(),
+		Name:           jsii.String("token"),
+		AuthorizerType: jsii.String("JWT"),
+		IdentitySource: jsii.Strings("$request.header.Authorization"),
+		JwtConfiguration: &awsapigatewayv2.CfnAuthorizer_JWTConfigurationProperty{
+			Issuer: jsii.String(a.auth.issuer), Audience: jsii.Strings(a.auth.audience),
+		},
+	})
+	integration := awsapigatewayv2.NewCfnIntegration(s.stack, jsii.String("Integration"), &awsapigatewayv2.CfnIntegrationProps{
+		ApiId:                api.Ref(),
+		IntegrationType:      jsii.String("AWS_PROXY"),
+		IntegrationUri:       s.function.lambda.FunctionArn(),
+		PayloadFormatVersion: jsii.String("2.0"),
+	})
+	for _, method := range apiMethods {
+		awsapigatewayv2.NewCfnRoute(s.stack, jsii.String(strings.ToLower(method)+"-route"), &awsapigatewayv2.CfnRouteProps{
+			ApiId:             api.Ref(),
+			RouteKey:          jsii.String(method + " /{proxy+}"),
+			AuthorizationType: jsii.String("JWT"),
+			AuthorizerId:      authorizer.Ref(),
+			Target:            jsii.String("integrations/" + *integration.Ref()),
+		})
+	}
+	s.function.lambda.AddPermission(jsii.String("invoke"), &awslambda.Permission{
+		Principal: awsiam.NewServicePrincipal(jsii.String("apigateway.amazonaws.com"), nil),
+		SourceArn: s.stack.FormatArn(&awscdk.ArnComponents{
+			Service: jsii.String("execute-api"), Resource: api.Ref(), ResourceName: jsii.String("*/*"),
+		}),
+	})
+	logs := a.newLogGroup(s.stack, "access-log")
+	awsapigatewayv2.NewCfnStage(s.stack, jsii.String("Stage"), &awsapigatewayv2.CfnStageProps{
+		ApiId:      api.Ref(),
+		StageName:  jsii.String("$default"),
+		AutoDeploy: jsii.Bool(true),
+		DefaultRouteSettings: &awsapigatewayv2.CfnStage_RouteSettingsProperty{
+			ThrottlingBurstLimit:   jsii.Number(a.settings.ThrottleBurst),
+			ThrottlingRateLimit:    jsii.Number(a.settings.ThrottleRate),
+			DetailedMetricsEnabled: jsii.Bool(true),
+		},
+		AccessLogSettings: &awsapigatewayv2.CfnStage_AccessLogSettingsProperty{
+			DestinationArn: logs.LogGroupArn(),
+			Format: jsii.String(logFormat(
+				"requestId", "requestTimeEpoch", "httpMethod", "path", "status", "responseLatency",
+				"integrationErrorMessage", "authorizer.error", "identity.sourceIp",
+			)),
+		},
+	})
+	output(s.stack, "ApiEndpoint", s.endpoint, "The HTTP API")
+	return s
+}

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/jsii-runtime-go"
+
+	"github.com/streamroom/streamroom/shared/topology"
+)
+
+// appOptions are a test's; the CLI sets all of it by the environment.
+type appOptions struct {
+	outdir  string
+	context map[string]any
+}
+
+// app is the whole system. What one stack needs of another goes by these
+// fields.
+type app struct {
+	awscdk.App
+	settings settings
+	routes   []topology.Route // of the WebSocket API
+
+	auth       authStack
+	database   databaseStack
+	websocket  websocketStack
+	streams    streamsStack
+	api        apiStack
+	frontend   frontendStack
+	monitoring awscdk.Stack
+}
+
+// newApp makes the stacks in the order of their dependencies.
+func newApp(s settings, files assets, o appOptions) (*app, error) {
+	a := emptyApp(s, o)
+	a.auth = newAuth(a)
+	a.database = newDatabase(a)
+	a.websocket = newWebSocket(a, files)
+	a.streams = newStreams(a, files)
+	a.api = newAPI(a, files)
+	var err error
+	if a.frontend, err = newFrontend(a, files); err != nil {
+		return nil, err
+	}
+	a.monitoring = newMonitoring(a)
+	return a, nil
+}
+
+// emptyApp is the app without its stacks.
+func emptyApp(s settings, o appOptions) *app {
+	props := &awscdk.AppProps{AnalyticsReporting: jsii.Bool(false)}
+	if o.outdir != "" {
+		props.Outdir = jsii.String(o.outdir)
+		props.Context = &o.context
+	}
+	a := &app{App: awscdk.NewApp(props), settings: s, routes: topology.Routes()}
+	tags := awscdk.Tags_Of(a.App)
+	// Not every region's CloudFormation knows tags of dashboards yet.
+	tagged := &awscdk.TagProps{ExcludeResourceTypes: jsii.Strings("AWS::CloudWatch::Dashboard")}
+	tags.Add(jsii.String("application"), jsii.String("streamroom"), tagged)
+	tags.Add(jsii.String("environment"), jsii.String(s.Env), tagged)
+	return a
+}
+
+// stack makes the stack of one concern, which needs others; nil is none.
+func (a *app) stack(concern, description string, needs ...awscdk.Stack) awscdk.Stack {
+	stack := awscdk.NewStack(a.App, jsii.String("Streamroom-"+a.settings.Env+"-"+concern), &awscdk.StackProps{
+		Description:           jsii.String("Streamroom: " + description),
+		TerminationProtection: jsii.Bool(a.settings.prod()),
+	})
+	for _, other := range needs {
+		if other != nil {
+			stack.AddStackDependency(other, nil)
+		}
+	}
+	return stack
+}
+
+// keep is what happens to data when its stack is deleted.
+func (a *app) keep() awscdk.RemovalPolicy {
+	if a.settings.prod() {
+		return awscdk.RemovalPolicy_RETAIN
+	}
+	return awscdk.RemovalPolicy_DESTROY
+}
+
+// output makes a value readable by whoever deploys.
+func output(stack awscdk.Stack, name, value, description string) {
+	awscdk.NewCfnOutput(stack, jsii.String(name), &awscdk.CfnOutputProps{
+		Value: jsii.String(value), Description: jsii.String(description),
+	})
+}

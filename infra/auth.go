@@ -1,0 +1,88 @@
+package main
+
+import (
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awscognito"
+	"github.com/aws/jsii-runtime-go"
+
+	"github.com/streamroom/streamroom/shared/config"
+)
+
+// authStack says whose tokens are accepted.
+type authStack struct {
+	stack    awscdk.Stack // nil where the tokens' issuer is there already
+	issuer   string       // the claim iss
+	audience string       // the client id
+	tokenUse string       // of Cognito's tokens; "" with another issuer
+	signIn   string       // where the browser client gets tokens; "" with another issuer
+}
+
+func newAuth(a *app) authStack {
+	s := a.settings
+	if s.Issuer != "" {
+		return authStack{issuer: s.Issuer, audience: s.Audience}
+	}
+	// A reference to the region is the same in every stack.
+	cognito := "https://cognito-idp." + *awscdk.Aws_REGION() + "." + *awscdk.Aws_URL_SUFFIX() + "/"
+	auth := authStack{tokenUse: "access", signIn: cognito}
+	if s.UserPoolID != "" {
+		auth.issuer, auth.audience = cognito+s.UserPoolID, s.UserPoolApp
+		return auth
+	}
+	auth.stack = a.stack("Auth", "the user pool")
+	auth.issuer, auth.audience = newUserPool(a, auth.stack)
+	output(auth.stack, "Issuer", auth.issuer, "The issuer of accepted tokens")
+	output(auth.stack, "Audience", auth.audience, "The client id that tokens are for")
+	return auth
+}
+
+// newUserPool makes a pool where people sign up by themselves and are known by
+// their user name.
+func newUserPool(a *app, stack awscdk.Stack) (issuer, clientID string) {
+	pool := awscognito.NewUserPool(stack, jsii.String("UserPool"), &awscognito.UserPoolProps{
+		SelfSignUpEnabled:   jsii.Bool(true),
+		SignInAliases:       &awscognito.SignInAliases{Username: jsii.Bool(true)},
+		SignInCaseSensitive: jsii.Bool(false),
+		StandardAttributes: &awscognito.StandardAttributes{
+			Email: &awscognito.StandardAttribute{Required: jsii.Bool(true), Mutable: jsii.Bool(true)},
+		},
+		AutoVerify:      &awscognito.AutoVerifiedAttrs{Email: jsii.Bool(true)},
+		AccountRecovery: awscognito.AccountRecovery_EMAIL_ONLY,
+		PasswordPolicy: &awscognito.PasswordPolicy{
+			MinLength: jsii.Number(12), RequireLowercase: jsii.Bool(true), RequireUppercase: jsii.Bool(true),
+			RequireDigits: jsii.Bool(true), RequireSymbols: jsii.Bool(true),
+		},
+		Mfa:                awscognito.Mfa_OPTIONAL,
+		MfaSecondFactor:    &awscognito.MfaSecondFactor{Otp: jsii.Bool(true), Sms: jsii.Bool(false)},
+		DeletionProtection: jsii.Bool(a.settings.prod()),
+		RemovalPolicy:      a.keep(),
+	})
+	client := pool.AddClient(jsii.String("Client"), &awscognito.UserPoolClientOptions{
+		// The browser client signs in by name and password; no secret could be kept there.
+		AuthFlows:                  &awscognito.AuthFlow{UserPassword: jsii.Bool(true), UserSrp: jsii.Bool(true)},
+		DisableOAuth:               jsii.Bool(true),
+		GenerateSecret:             jsii.Bool(false),
+		PreventUserExistenceErrors: jsii.Bool(true),
+		EnableTokenRevocation:      jsii.Bool(true),
+		AccessTokenValidity:        awscdk.Duration_Hours(jsii.Number(1)),
+		IdTokenValidity:            awscdk.Duration_Hours(jsii.Number(1)),
+		RefreshTokenValidity:       awscdk.Duration_Days(jsii.Number(30)),
+	})
+	output(stack, "UserPoolId", *pool.UserPoolId(), "The user pool")
+	return *pool.UserPoolProviderUrl(), *client.UserPoolClientId()
+}
+
+// variables are the values of the environment variables that tell which tokens
+// are accepted.
+func (auth authStack) variables(s settings) map[string]string {
+	values := map[string]string{
+		config.Issuer:    auth.issuer,
+		config.Audience:  auth.audience,
+		config.TokenUse:  auth.tokenUse,
+		config.UserClaim: s.UserClaim,
+	}
+	if !s.prod() {
+		values[config.QueryToken] = "true" // a URL ends up in logs, so never in prod
+	}
+	return values
+}

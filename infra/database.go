@@ -1,0 +1,44 @@
+package main
+
+import (
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsdynamodb"
+	"github.com/aws/jsii-runtime-go"
+
+	"github.com/streamroom/streamroom/shared/table"
+)
+
+// databaseStack has the one table.
+type databaseStack struct {
+	stack     awscdk.Stack
+	table     awsdynamodb.Table
+	streamARN string
+}
+
+func newDatabase(a *app) databaseStack {
+	stack := a.stack("Database", "the table and its stream")
+	text := func(name string) *awsdynamodb.Attribute {
+		return &awsdynamodb.Attribute{Name: jsii.String(name), Type: awsdynamodb.AttributeType_STRING}
+	}
+	// Table, and not a global TableV2: one of those allows its stream a single reader.
+	t := awsdynamodb.NewTable(stack, jsii.String("Table"), &awsdynamodb.TableProps{
+		PartitionKey:                     text(table.PK),
+		SortKey:                          text(table.SK),
+		BillingMode:                      awsdynamodb.BillingMode_PAY_PER_REQUEST,
+		TimeToLiveAttribute:              jsii.String(table.TTL),
+		Stream:                           awsdynamodb.StreamViewType_NEW_AND_OLD_IMAGES,
+		Encryption:                       awsdynamodb.TableEncryption_AWS_MANAGED,
+		PointInTimeRecoverySpecification: &awsdynamodb.PointInTimeRecoverySpecification{PointInTimeRecoveryEnabled: jsii.Bool(true)},
+		DeletionProtection:               jsii.Bool(a.settings.prod()),
+		RemovalPolicy:                    a.keep(),
+	})
+	// The room list takes the keys from here, and rooms and last messages by batch.
+	t.AddGlobalSecondaryIndex(&awsdynamodb.GlobalSecondaryIndexProps{
+		IndexName:      jsii.String(table.GSI1),
+		PartitionKey:   text(table.GSI1PK),
+		SortKey:        text(table.GSI1SK),
+		ProjectionType: awsdynamodb.ProjectionType_KEYS_ONLY,
+	})
+	output(stack, "TableName", *t.TableName(), "The table")
+	return databaseStack{stack: stack, table: t, streamARN: *t.TableStreamArn()}
+}

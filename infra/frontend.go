@@ -1,0 +1,136 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudfront"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudfrontorigins"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awss3"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awss3deployment"
+	"github.com/aws/jsii-runtime-go"
+
+	"github.com/streamroom/streamroom/web"
+)
+
+// frontendStack has the browser client.
+type frontendStack struct {
+	stack        awscdk.Stack
+	distribution awscloudfront.Distribution
+}
+
+func newFrontend(a *app, files assets) (frontendStack, error) {
+	s := frontendStack{stack: a.stack("Frontend", "the browser client", a.auth.stack, a.websocket.stack, a.api.stack)}
+	policy, err := s.contentSecurityPolicy(a)
+	if err != nil {
+		return s, err
+	}
+	config, err := s.configFile(a)
+	if err != nil {
+		return s, err
+	}
+	bucket := awss3.NewBucket(s.stack, jsii.String("Site"), &awss3.BucketProps{
+		BlockPublicAccess: awss3.BlockPublicAccess_BLOCK_ALL(),
+		Encryption:        awss3.BucketEncryption_S3_MANAGED,
+		EnforceSSL:        jsii.Bool(true),
+		// Everything in it comes from the repository, and is removed by the
+		// deployment below before the bucket goes.
+		RemovalPolicy: awscdk.RemovalPolicy_DESTROY,
+	})
+	headers := awscloudfront.NewResponseHeadersPolicy(s.stack, jsii.String("Headers"), &awscloudfront.ResponseHeadersPolicyProps{
+		SecurityHeadersBehavior: &awscloudfront.ResponseSecurityHeadersBehavior{
+			ContentSecurityPolicy: &awscloudfront.ResponseHeadersContentSecurityPolicy{
+				ContentSecurityPolicy: jsii.String(policy), Override: jsii.Bool(true),
+			},
+			ContentTypeOptions: &awscloudfront.ResponseHeadersContentTypeOptions{Override: jsii.Bool(true)},
+			ReferrerPolicy: &awscloudfront.ResponseHeadersReferrerPolicy{
+				ReferrerPolicy: awscloudfront.HeadersReferrerPolicy_NO_REFERRER, Override: jsii.Bool(true),
+			},
+			StrictTransportSecurity: &awscloudfront.ResponseHeadersStrictTransportSecurity{
+				AccessControlMaxAge: awscdk.Duration_Days(jsii.Number(365)), Override: jsii.Bool(true),
+			},
+		},
+	})
+	s.distribution = awscloudfront.NewDistribution(s.stack, jsii.String("Distribution"), &awscloudfront.DistributionProps{
+		Comment:           jsii.String("Streamroom " + a.settings.Env),
+		DefaultRootObject: jsii.String("index.html"),
+		HttpVersion:       awscloudfront.HttpVersion_HTTP2_AND_3,
+		DefaultBehavior: &awscloudfront.BehaviorOptions{
+			Origin:                awscloudfrontorigins.S3BucketOrigin_WithOriginAccessControl(bucket, nil),
+			ViewerProtocolPolicy:  awscloudfront.ViewerProtocolPolicy_REDIRECT_TO_HTTPS,
+			ResponseHeadersPolicy: headers,
+			Compress:              jsii.Bool(true),
+		},
+	})
+	awss3deployment.NewBucketDeployment(s.stack, jsii.String("Files"), &awss3deployment.BucketDeploymentProps{
+		DestinationBucket: bucket,
+		Distribution:      s.distribution,
+		DistributionPaths: jsii.Strings("/*"),
+		RetainOnDelete:    jsii.Bool(false),
+		LogGroup:          a.newLogGroup(s.stack, "deployment-log"),
+		CacheControl:      &[]awss3deployment.CacheControl{awss3deployment.CacheControl_NoCache()},
+		Sources: &[]awss3deployment.ISource{
+			awss3deployment.Source_Asset(jsii.String(files.web), nil),
+			awss3deployment.Source_JsonData(jsii.String("config.json"), config, nil),
+		},
+	})
+	output(s.stack, "Url", "https://"+*s.distribution.DistributionDomainName(), "The browser client")
+	return s, nil
+}
+
+// configFile is config as the jsii runtime takes it.
+func (s frontendStack) configFile(a *app) (map[string]any, error) {
+	text, err := json.Marshal(s.config(a))
+	if err != nil {
+		return nil, fmt.Errorf("make config.json: %w", err)
+	}
+	var fields map[string]any
+	if err := json.Unmarshal(text, &fields); err != nil {
+		return nil, fmt.Errorf("make config.json: %w", err)
+	}
+	return fields, nil
+}
+
+// config is what the page reads: where everything is.
+func (s frontendStack) config(a *app) web.Config {
+	c := web.Config{Mode: web.ModeExternal, WebSocketURL: a.websocket.endpoint, APIURL: a.api.endpoint}
+	if a.auth.signIn != "" {
+		c.Mode, c.TokenURL, c.ClientID = web.ModeCognito, a.auth.signIn, a.auth.audience
+	}
+	return c
+}
+
+// contentSecurityPolicy is the page's policy. Endpoints are only known when the
+// stack is deployed, and references to them are no URLs, so the policy is made
+// for others and these are put in their places.
+func (s frontendStack) contentSecurityPolicy(a *app) (string, error) {
+	c := s.config(a)
+	real := []string{c.WebSocketURL, c.APIURL, c.TokenURL}
+	c.WebSocketURL, c.APIURL = "wss://websocket.invalid", "https://api.invalid"
+	if c.TokenURL != "" {
+		c.TokenURL = "https://token.invalid"
+	}
+	policy, err := c.ContentSecurityPolicy()
+	if err != nil {
+		return "", err
+	}
+	for i, placeholder := range []string{c.WebSocketURL, c.APIURL, c.TokenURL} {
+		if placeholder != "" {
+			policy = strings.ReplaceAll(policy, placeholder, originOf(real[i]))
+		}
+	}
+	return policy, nil
+}
+
+// originOf cuts the path off a URL that may have references in it. A reference
+// has no slash, and no path is part of one.
+func originOf(url string) string {
+	scheme, rest, _ := strings.Cut(url, "://")
+	if rest == "" {
+		return url // a reference as a whole
+	}
+	host, _, _ := strings.Cut(rest, "/")
+	return scheme + "://" + host
+}

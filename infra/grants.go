@@ -1,0 +1,88 @@
+package main
+
+import (
+	"slices"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/jsii-runtime-go"
+
+	"github.com/streamroom/streamroom/shared/table"
+	"github.com/streamroom/streamroom/shared/topology"
+)
+
+// A grant allows actions on items of the table whose partition keys have one of
+// the prefixes. A transaction needs the actions that it is made of.
+type grant struct {
+	actions  []string
+	prefixes []string
+	index    string // instead of the table
+}
+
+const (
+	getItem    = "dynamodb:GetItem"
+	batchGet   = "dynamodb:BatchGetItem"
+	query      = "dynamodb:Query"
+	putItem    = "dynamodb:PutItem"
+	updateItem = "dynamodb:UpdateItem"
+	deleteItem = "dynamodb:DeleteItem"
+)
+
+// grants lists what each function does with the table. The end-to-end test
+// fails when a function does more, and when it never does one of these.
+var grants = map[string][]grant{
+	topology.Connect: {
+		{actions: []string{putItem}, prefixes: []string{table.ConnectionPrefix, table.UserPrefix}},
+	},
+	topology.Disconnect: {
+		{actions: []string{deleteItem}, prefixes: []string{table.ConnectionPrefix, table.UserPrefix}},
+	},
+	topology.SendMessage: {
+		{actions: []string{updateItem}, prefixes: []string{table.ConnectionPrefix}},
+		{actions: []string{getItem, putItem}, prefixes: []string{table.RoomPrefix}},
+		{actions: []string{putItem}, prefixes: []string{table.UserPrefix}},
+	},
+	topology.Default: {
+		{actions: []string{getItem}, prefixes: []string{table.ConnectionPrefix}},
+	},
+	topology.Fanout: {
+		{actions: []string{query}, prefixes: []string{table.RoomPrefix, table.UserPrefix}},
+		{actions: []string{getItem}, prefixes: []string{table.RoomPrefix}},
+		{actions: []string{deleteItem}, prefixes: []string{table.ConnectionPrefix, table.UserPrefix}},
+	},
+	topology.LastMessage: {
+		{actions: []string{query, getItem, updateItem}, prefixes: []string{table.RoomPrefix}},
+		{actions: []string{updateItem}, prefixes: []string{table.UserPrefix}},
+	},
+	topology.API: {
+		{actions: []string{getItem, batchGet, query, putItem, updateItem, deleteItem}, prefixes: []string{table.RoomPrefix}},
+		{actions: []string{putItem, deleteItem}, prefixes: []string{table.UserPrefix}},
+		{actions: []string{query}, prefixes: []string{table.UserRoomsPrefix}, index: table.GSI1},
+	},
+}
+
+// grantTable gives a function's role its part of the table, one statement for
+// each set of partition keys.
+func (d databaseStack) grantTable(role awsiam.Role, function string) {
+	for _, g := range grants[function] {
+		resource := *d.table.TableArn()
+		if g.index != "" {
+			resource += "/index/" + g.index
+		}
+		keys := make([]string, 0, len(g.prefixes))
+		for _, prefix := range slices.Sorted(slices.Values(g.prefixes)) {
+			keys = append(keys, prefix+"*")
+		}
+		allow(role, g.actions, resource, map[string]any{
+			"ForAllValues:StringLike": map[string]any{"dynamodb:LeadingKeys": keys},
+		})
+	}
+}
+
+// allow adds a statement to a role.
+func allow(role awsiam.Role, actions []string, resource string, conditions map[string]any) {
+	props := &awsiam.PolicyStatementProps{Actions: jsii.Strings(actions...), Resources: jsii.Strings(resource)}
+	if conditions != nil {
+		props.Conditions = &conditions
+	}
+	role.AddToPrincipalPolicy(awsiam.NewPolicyStatement(props))
+}

@@ -1,0 +1,464 @@
+package main
+
+import (
+	"debug/buildinfo"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/streamroom/streamroom/shared/table"
+	"github.com/streamroom/streamroom/shared/topology"
+)
+
+var environments = []string{"dev", "prod"}
+
+func TestTheTable(t *testing.T) {
+	for _, env := range environments {
+		r := synth(t, env).only(t, "AWS::DynamoDB::Table")
+		r.expect(t, `[{"AttributeName":"PK","KeyType":"HASH"},{"AttributeName":"SK","KeyType":"RANGE"}]`, "KeySchema")
+		r.expect(t, `"PAY_PER_REQUEST"`, "BillingMode")
+		r.expect(t, `"NEW_AND_OLD_IMAGES"`, "StreamSpecification", "StreamViewType")
+		r.expect(t, `{"AttributeName":"`+table.TTL+`","Enabled":true}`, "TimeToLiveSpecification")
+		r.expect(t, `true`, "PointInTimeRecoverySpecification", "PointInTimeRecoveryEnabled")
+		r.expect(t, `true`, "SSESpecification", "SSEEnabled")
+		r.expect(t, `[{"IndexName":"GSI1","KeySchema":[{"AttributeName":"GSI1PK","KeyType":"HASH"},{"AttributeName":"GSI1SK","KeyType":"RANGE"}],"Projection":{"ProjectionType":"KEYS_ONLY"}}]`, "GlobalSecondaryIndexes")
+	}
+}
+
+func TestDataIsKeptInProdOnly(t *testing.T) {
+	for env, want := range map[string]struct{ policy, protection, pool string }{
+		"dev": {"Delete", "false", `"INACTIVE"`}, "prod": {"Retain", "true", `"ACTIVE"`},
+	} {
+		c := synth(t, env)
+		users := c.only(t, "AWS::Cognito::UserPool")
+		users.expect(t, want.pool, "DeletionProtection")
+		data := c.only(t, "AWS::DynamoDB::Table")
+		data.expect(t, want.protection, "DeletionProtectionEnabled")
+		for _, r := range append(c.all("AWS::SQS::Queue"), users, data) {
+			if r.DeletionPolicy != want.policy {
+				t.Errorf("%s: %s/%s has the deletion policy %s, want %s", env, r.concern, r.id, r.DeletionPolicy, want.policy)
+			}
+		}
+	}
+}
+
+func TestTheRoutesAreTheTopologys(t *testing.T) {
+	c := synth(t, "dev")
+	stack := c.templates["WebSocket"].Resources
+	responses := map[string]bool{}
+	for _, r := range c.all("AWS::ApiGatewayV2::RouteResponse") {
+		r.expect(t, `"$default"`, "RouteResponseKey")
+		responses[fmt.Sprint(r.at("RouteId", "Ref"))] = true
+	}
+	var got []topology.Route
+	for _, r := range c.all("AWS::ApiGatewayV2::Route") {
+		if r.concern != "WebSocket" {
+			continue
+		}
+		target := fmt.Sprint(r.at("Target", "Fn::Join", 1, 1, "Ref"))
+		integration := stack[target]
+		integration.expect(t, `"AWS_PROXY"`, "IntegrationType")
+		function := stack[fmt.Sprint(integration.at("IntegrationUri", "Fn::Join", 1, 5, "Fn::GetAtt", 0))]
+		twoWay := responses[r.id]
+		if (r.at("RouteResponseSelectionExpression") == "$default") != twoWay {
+			t.Errorf("route %v selects no response, or has none", r.at("RouteKey"))
+		}
+		got = append(got, topology.Route{Key: fmt.Sprint(r.at("RouteKey")), Function: c.program(t, function), TwoWay: twoWay})
+	}
+	byKey := func(a, b topology.Route) int { return strings.Compare(a.Key, b.Key) }
+	slices.SortFunc(got, byKey)
+	want := slices.SortedFunc(slices.Values(topology.Routes()), byKey)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-topology +template):\n%s", diff)
+	}
+}
+
+// program is the folder below functions/ that a function's code was built from.
+func (c *cloud) program(t *testing.T, function resource) string {
+	t.Helper()
+	asset := "asset." + strings.TrimSuffix(fmt.Sprint(function.at("Code", "S3Key")), ".zip")
+	info, err := buildinfo.ReadFile(filepath.Join(c.dir, asset, "bootstrap"))
+	if err != nil {
+		t.Fatalf("the code of %s/%s: %v", function.concern, function.id, err)
+	}
+	return filepath.Base(info.Path)
+}
+
+func TestEachRouteMayInvokeItsFunctionAndNothingElse(t *testing.T) {
+	c := synth(t, "dev")
+	got := map[string]string{}
+	for _, r := range c.all("AWS::Lambda::Permission") {
+		r.expect(t, `"apigateway.amazonaws.com"`, "Principal")
+		function := c.templates[r.concern].Resources[fmt.Sprint(r.at("FunctionName", "Fn::GetAtt", 0))]
+		parts := list(r.at("SourceArn", "Fn::Join", 1))
+		got[c.program(t, function)] = fmt.Sprint(parts[len(parts)-1])
+	}
+	want := map[string]string{topology.API: "/*/*"} // of this API, by its id
+	for _, route := range topology.Routes() {
+		want[route.Function] = "/dev/" + route.Key
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestTheStageThrottlesAndLogsNoContent(t *testing.T) {
+	c := synth(t, "dev")
+	for _, r := range c.all("AWS::ApiGatewayV2::Stage") {
+		r.expect(t, `500`, "DefaultRouteSettings", "ThrottlingBurstLimit")
+		r.expect(t, `1000`, "DefaultRouteSettings", "ThrottlingRateLimit")
+		r.expect(t, `true`, "DefaultRouteSettings", "DetailedMetricsEnabled")
+		format := fmt.Sprint(r.at("AccessLogSettings", "Format"))
+		for _, never := range []string{"query", "header", "body", "authorizer.claims", "request.", "protocol"} {
+			if strings.Contains(strings.ToLower(format), never) {
+				t.Errorf("%s: the access log has %s: %s", r.concern, never, format)
+			}
+		}
+		if r.concern == "WebSocket" {
+			r.expect(t, `false`, "DefaultRouteSettings", "DataTraceEnabled")
+		}
+	}
+}
+
+func TestTheMappingsAreTheTopologys(t *testing.T) {
+	c := synth(t, "prod")
+	got := c.mappings(t)
+	if diff := cmp.Diff(topology.StreamMappings(), got); diff != "" {
+		t.Errorf("(-topology +template):\n%s", diff)
+	}
+	for _, r := range c.all("AWS::Lambda::EventSourceMapping") {
+		r.expect(t, `"TRIM_HORIZON"`, "StartingPosition")
+		queue := c.templates[r.concern].Resources[fmt.Sprint(r.at("DestinationConfig", "OnFailure", "Destination", "Fn::GetAtt", 0))]
+		if queue.Type != "AWS::SQS::Queue" {
+			t.Errorf("%s gives what it can't process to %q", r.id, queue.Type)
+		}
+		if len(list(r.DependsOn)) == 0 {
+			t.Errorf("%s may be made before its role can read the stream", r.id)
+		}
+	}
+}
+
+func TestQueuesAreEncryptedAndTakeTLSOnly(t *testing.T) {
+	c := synth(t, "prod")
+	for _, r := range c.all("AWS::SQS::Queue") {
+		r.expect(t, `true`, "SqsManagedSseEnabled")
+		if !slices.ContainsFunc(c.statements(), func(s statement) bool {
+			return s.fields["Effect"] == "Deny" && at(s.fields, "Resource", "Fn::GetAtt", 0) == r.id &&
+				at(s.fields, "Condition", "Bool", "aws:SecureTransport") == "false"
+		}) {
+			t.Errorf("the queue %s can be used without TLS", r.id)
+		}
+	}
+}
+
+func TestFunctions(t *testing.T) {
+	c := synth(t, "prod")
+	roles := map[string]string{}
+	var names []string
+	for _, r := range c.all("AWS::Lambda::Function") {
+		if isDeploymentHelper(r) {
+			continue
+		}
+		name := c.program(t, r)
+		names = append(names, name)
+		spec := functionOf(name)
+		r.expect(t, `"provided.al2023"`, "Runtime")
+		r.expect(t, `["arm64"]`, "Architectures")
+		r.expect(t, `"JSON"`, "LoggingConfig", "LogFormat")
+		r.expect(t, `"Active"`, "TracingConfig", "Mode")
+		r.expect(t, fmt.Sprint(spec.MemoryMB), "MemorySize")
+		r.expect(t, fmt.Sprint(spec.Timeout.Seconds()), "Timeout")
+		log := c.templates[r.concern].Resources[fmt.Sprint(r.at("LoggingConfig", "LogGroup", "Ref"))]
+		log.expect(t, `90`, "RetentionInDays")
+		role := r.concern + fmt.Sprint(r.at("Role", "Fn::GetAtt", 0))
+		if roles[role] != "" {
+			t.Errorf("%s and %s have one role", roles[role], name)
+		}
+		roles[role] = name
+		if variables, _ := r.at("Environment", "Variables").(map[string]any); variables["TOKEN_IN_QUERY"] != nil {
+			t.Errorf("%s takes tokens in URLs, in prod", name)
+		}
+	}
+	var want []string
+	for _, f := range topology.Functions() {
+		want = append(want, f.Name)
+	}
+	slices.Sort(names)
+	slices.Sort(want)
+	if diff := cmp.Diff(want, names); diff != "" {
+		t.Errorf("(-topology +template):\n%s", diff)
+	}
+}
+
+// isDeploymentHelper says whether a resource belongs to the CDK's own function
+// that copies the browser client into its bucket.
+func isDeploymentHelper(r resource) bool { return strings.HasPrefix(r.id, "CustomCDKBucketDeployment") }
+
+func TestNoRoleMayDoAnything(t *testing.T) {
+	for _, env := range environments {
+		c := synth(t, env)
+		manage := 0
+		for _, s := range c.statements() {
+			if !s.allows() || isDeploymentHelper(s.resource) {
+				continue
+			}
+			for _, action := range texts(s.fields["Action"]) {
+				if strings.Contains(action, "*") {
+					t.Errorf("%s/%s allows %s", s.concern, s.id, action)
+				}
+				if action == "execute-api:ManageConnections" {
+					manage++
+					if !strings.HasPrefix(s.id, topology.Fanout) {
+						t.Errorf("%s may post to connections; fanout alone does", s.id)
+					}
+				}
+				_, conditional := at(s.fields, "Condition", "ForAllValues:StringLike", "dynamodb:LeadingKeys").([]any)
+				item := strings.HasPrefix(action, "dynamodb:") && !strings.HasSuffix(action, "Stream") &&
+					!slices.Contains([]string{"dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"}, action)
+				if item && !conditional {
+					t.Errorf("%s/%s allows %s of any key", s.concern, s.id, action)
+				}
+			}
+		}
+		if manage != 1 {
+			t.Errorf("%d roles may post to connections", manage)
+		}
+	}
+}
+
+func TestNoBucketIsPublic(t *testing.T) {
+	c := synth(t, "prod")
+	for _, r := range c.all("AWS::S3::Bucket") {
+		r.expect(t, `{"BlockPublicAcls":true,"BlockPublicPolicy":true,"IgnorePublicAcls":true,"RestrictPublicBuckets":true}`, "PublicAccessBlockConfiguration")
+		if r.at("AccessControl") != nil || r.at("WebsiteConfiguration") != nil {
+			t.Errorf("the bucket %s is a website or has an ACL", r.id)
+		}
+	}
+	for _, s := range c.statements() {
+		if s.Type != "AWS::S3::BucketPolicy" || !s.allows() {
+			continue
+		}
+		cloudfront := at(s.fields, "Principal", "Service") == "cloudfront.amazonaws.com" &&
+			at(s.fields, "Condition", "StringEquals", "AWS:SourceArn") != nil
+		helper := at(s.fields, "Principal", "AWS") != "*" && s.fields["Principal"] != "*" && at(s.fields, "Principal", "Service") == nil
+		if !cloudfront && !helper {
+			t.Errorf("%s allows %v to %v", s.id, s.fields["Action"], s.fields["Principal"])
+		}
+	}
+}
+
+func TestEveryRequestOfTheAPINeedsAToken(t *testing.T) {
+	c := synth(t, "prod")
+	var keys []string
+	for _, r := range c.all("AWS::ApiGatewayV2::Route") {
+		if r.concern != "Api" {
+			continue
+		}
+		r.expect(t, `"JWT"`, "AuthorizationType")
+		if at(r.Properties, "AuthorizerId", "Ref") != "Authorizer" {
+			t.Errorf("%v has no authorizer", r.at("RouteKey"))
+		}
+		keys = append(keys, fmt.Sprint(r.at("RouteKey")))
+	}
+	slices.Sort(keys)
+	// Not OPTIONS and not $default: a preflight has no token.
+	want := []string{"DELETE /{proxy+}", "GET /{proxy+}", "PATCH /{proxy+}", "POST /{proxy+}"}
+	if diff := cmp.Diff(want, keys); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestTheDeploymentDependsOnAllThatItContains(t *testing.T) {
+	c := synth(t, "dev")
+	depends := texts(c.only(t, "AWS::ApiGatewayV2::Deployment").DependsOn)
+	for _, kind := range []string{"Route", "Integration", "RouteResponse"} {
+		for _, r := range c.all("AWS::ApiGatewayV2::" + kind) {
+			if r.concern == "WebSocket" && !slices.Contains(depends, r.id) {
+				t.Errorf("the deployment may be made before %s", r.id)
+			}
+		}
+	}
+}
+
+// deploymentOf synthesizes the WebSocket stack alone.
+func deploymentOf(t *testing.T, values map[string]any, routes []topology.Route) string {
+	t.Helper()
+	needNode(t)
+	s, all := settingsOf(t, values)
+	dir := tempDir(t)
+	a := emptyApp(s, appOptions{outdir: dir, context: all})
+	a.routes = routes
+	a.auth = newAuth(a)
+	a.database = newDatabase(a)
+	a.websocket = newWebSocket(a, files(t))
+	a.Synth(nil)
+	return read(t, dir, s.Env).only(t, "AWS::ApiGatewayV2::Deployment").id
+}
+
+func TestTheDeploymentChangesExactlyWithItsRoutes(t *testing.T) {
+	dev := map[string]any{"env": "dev"}
+	routes := topology.Routes()
+	changed := func(change func([]topology.Route)) []topology.Route {
+		other := slices.Clone(routes)
+		change(other)
+		return other
+	}
+	before := deploymentOf(t, dev, routes)
+	same := map[string]map[string]any{
+		"nothing":    dev,
+		"throttling": {"env": "dev", "throttleRate": "50"},
+		"log level":  {"env": "dev", "logLevel": "warn"},
+		"the issuer": {"env": "dev", "issuer": "https://issuer.example", "audience": "app"},
+		"a domain": {
+			"env": "dev", "webSocketDomain": "chat.example.com",
+			"webSocketCertificate": "arn:aws:acm:eu-central-1:123456789012:certificate/abc",
+		},
+	}
+	for what, values := range same {
+		if after := deploymentOf(t, values, routes); after != before {
+			t.Errorf("changing %s made another deployment", what)
+		}
+	}
+	seen := map[string]string{before: "the first"}
+	for what, other := range map[string][]topology.Route{
+		"a route's key":      changed(func(r []topology.Route) { r[2].Key = "say" }),
+		"a route's function": changed(func(r []topology.Route) { r[2].Function, r[3].Function = r[3].Function, r[2].Function }),
+		"a response":         changed(func(r []topology.Route) { r[3].TwoWay = false }),
+		"no default route":   routes[:3],
+	} {
+		after := deploymentOf(t, dev, other)
+		if seen[after] != "" {
+			t.Errorf("changing %s left the deployment of %s", what, seen[after])
+		}
+		seen[after] = what
+	}
+}
+
+func TestAlarms(t *testing.T) {
+	c := synthWith(t, map[string]any{"env": "prod", "alarmTopic": "arn:aws:sns:eu-central-1:123456789012:ops"})
+	watched := map[string]int{}
+	for _, r := range c.all("AWS::CloudWatch::Alarm") {
+		watched[fmt.Sprint(r.at("Namespace"), " ", r.at("MetricName"))]++
+		r.expect(t, `["arn:aws:sns:eu-central-1:123456789012:ops"]`, "AlarmActions")
+		r.expect(t, `"notBreaching"`, "TreatMissingData")
+		if r.at("Dimensions", 0) == nil {
+			t.Errorf("%s watches the whole account", r.id)
+		}
+	}
+	want := map[string]int{
+		"AWS/Lambda Errors": 7, "AWS/Lambda Throttles": 7, "AWS/Lambda IteratorAge": 2,
+		"AWS/SQS ApproximateNumberOfMessagesVisible": 1,
+		"AWS/DynamoDB ReadThrottleEvents":            1, "AWS/DynamoDB WriteThrottleEvents": 1,
+		"AWS/ApiGateway ExecutionError": 1, "AWS/ApiGateway IntegrationError": 1, "AWS/ApiGateway 5xx": 1,
+		"Streamroom undelivered": 1, "Streamroom malformed": 2,
+	}
+	if diff := cmp.Diff(want, watched); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	operations, err := os.ReadFile("../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range c.all("AWS::CloudWatch::Alarm") {
+		metric := fmt.Sprint(r.at("MetricName"))
+		if !strings.Contains(string(operations), "`"+metric+"`") {
+			t.Errorf("docs/operations.md does not say what to do about %s", metric)
+		}
+	}
+}
+
+func TestAnIssuerOfOnesOwn(t *testing.T) {
+	c := synthWith(t, map[string]any{"env": "prod", "issuer": "https://issuer.example/a", "audience": "app", "userClaim": "sub", "origins": "https://chat.example"})
+	if pools := c.all("AWS::Cognito::UserPool"); len(pools) > 0 {
+		t.Error("a user pool was made")
+	}
+	authorizer := c.only(t, "AWS::ApiGatewayV2::Authorizer")
+	authorizer.expect(t, `{"Audience":["app"],"Issuer":"https://issuer.example/a"}`, "JwtConfiguration")
+	for _, r := range c.all("AWS::ApiGatewayV2::Api") {
+		if r.concern == "Api" {
+			r.expect(t, `["https://chat.example"]`, "CorsConfiguration", "AllowOrigins")
+		}
+	}
+	found := 0
+	for _, r := range c.all("AWS::Lambda::Function") {
+		if r.at("Environment", "Variables", "JWT_ISSUER") == nil {
+			continue
+		}
+		found++
+		r.expect(t, `"https://issuer.example/a"`, "Environment", "Variables", "JWT_ISSUER")
+		r.expect(t, `"app"`, "Environment", "Variables", "JWT_AUDIENCE")
+		r.expect(t, `"sub"`, "Environment", "Variables", "JWT_USER_CLAIM")
+		r.expect(t, `null`, "Environment", "Variables", "JWT_TOKEN_USE")
+	}
+	if found != 1 {
+		t.Errorf("%d functions verify tokens, want one", found)
+	}
+}
+
+func TestTheSameSourcesGiveTheSameTemplates(t *testing.T) {
+	first, again := synth(t, "dev"), synthWith(t, map[string]any{"env": "dev"})
+	compared := 0
+	for _, pattern := range []string{"*.template.json", "*.assets.json", "manifest.json"} {
+		paths, err := filepath.Glob(filepath.Join(first.dir, pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range paths {
+			one, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			other, err := os.ReadFile(filepath.Join(again.dir, filepath.Base(path)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if string(one) != string(other) {
+				t.Errorf("%s differs", filepath.Base(path))
+			}
+			compared++
+		}
+	}
+	if compared < 15 {
+		t.Errorf("only %d files were compared", compared)
+	}
+}
+
+func TestFunctionsAreBuiltReproducibly(t *testing.T) {
+	one := files(t)
+	other, err := prepare(t.Context(), "..", t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range topology.Functions() {
+		path := filepath.Join(one.functions, f.Name, "bootstrap")
+		a, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := os.ReadFile(filepath.Join(other.functions, f.Name, "bootstrap"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(a) != string(b) {
+			t.Errorf("%s: two builds differ", f.Name)
+		}
+		info, err := buildinfo.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]string{}
+		for _, s := range info.Settings {
+			got[s.Key] = s.Value
+		}
+		for key, want := range map[string]string{"-trimpath": "true", "-tags": "lambda.norpc", "GOARCH": "arm64", "GOOS": "linux", "CGO_ENABLED": "0"} {
+			if got[key] != want {
+				t.Errorf("%s was built with %s=%q, want %q", f.Name, key, got[key], want)
+			}
+		}
+	}
+}

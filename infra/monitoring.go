@@ -1,0 +1,185 @@
+package main
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatchactions"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssns"
+	"github.com/aws/aws-cdk-go/awscdk/v2/interfaces/interfacesawscloudwatch"
+	"github.com/aws/jsii-runtime-go"
+
+	"github.com/streamroom/streamroom/shared/metrics"
+	"github.com/streamroom/streamroom/shared/topology"
+)
+
+// monitor makes the alarms and the dashboard.
+type monitor struct {
+	stack   awscdk.Stack
+	actions []awscloudwatch.IAlarmAction
+	alarms  []interfacesawscloudwatch.IAlarmRef
+}
+
+// alarm says when somebody has to look. docs/operations.md says what to do.
+type alarm struct {
+	id          string
+	metric      awscloudwatch.IMetric
+	above       float64
+	periods     int // of five minutes, all of them above
+	description string
+}
+
+const period = 5 * time.Minute
+
+func newMonitoring(a *app) awscdk.Stack {
+	m := &monitor{stack: a.stack("Monitoring", "alarms and the dashboard", a.database.stack, a.websocket.stack, a.streams.stack, a.api.stack)}
+	if a.settings.AlarmTopic != "" {
+		topic := awssns.Topic_FromTopicArn(m.stack, jsii.String("Topic"), jsii.String(a.settings.AlarmTopic))
+		m.actions = append(m.actions, awscloudwatchactions.NewSnsAction(topic))
+	}
+	functions := slices.Concat(a.websocket.functions, a.streams.functions, []function{a.api.function})
+	for _, f := range functions {
+		m.watchFunction(f)
+	}
+	for _, f := range a.streams.functions {
+		m.watchReader(f)
+	}
+	m.watchTable(a.database)
+	m.watch(alarm{
+		"FailuresQueue", a.streams.failures.MetricApproximateNumberOfMessagesVisible(maximum()), 0, 1,
+		"A stream batch was given up and waits in the on-failure queue",
+	})
+	m.watch(alarm{
+		"WebSocketErrors", gatewayMetric("ExecutionError", a.websocket.apiID, a.websocket.stage), 5, 1,
+		"The WebSocket API answered with its own errors",
+	})
+	m.watch(alarm{
+		"WebSocketIntegrationErrors", gatewayMetric("IntegrationError", a.websocket.apiID, a.websocket.stage), 5, 1,
+		"A route's function failed or took too long",
+	})
+	m.watch(alarm{"HttpErrors", gatewayMetric("5xx", a.api.apiID, "$default"), 5, 1, "The HTTP API answered 5xx"})
+	m.dashboard(a, functions)
+	return m.stack
+}
+
+func (m *monitor) watchFunction(f function) {
+	name := strings.ToUpper(f.Name[:1]) + f.Name[1:]
+	m.watch(alarm{name + "Errors", f.lambda.MetricErrors(sum()), 0, 1, "The function " + f.Name + " failed"})
+	m.watch(alarm{name + "Throttles", f.lambda.MetricThrottles(sum()), 0, 1, "The function " + f.Name + " had no concurrency left"})
+}
+
+// watchReader watches what only readers of the stream have.
+func (m *monitor) watchReader(f function) {
+	name := strings.ToUpper(f.Name[:1]) + f.Name[1:]
+	m.watch(alarm{
+		name + "Age", f.lambda.Metric(jsii.String("IteratorAge"), maximum()), time.Minute.Seconds() * 1000, 2,
+		"The function " + f.Name + " is more than a minute behind the table's stream",
+	})
+	m.watch(alarm{
+		name + "Malformed", custom(f, metrics.MalformedRecord), 0, 1,
+		"The function " + f.Name + " skipped stream records that it could not read",
+	})
+	if f.Name == topology.Fanout {
+		m.watch(alarm{
+			"Undelivered", custom(f, metrics.Undelivered), 100, 2,
+			"Messages were not delivered live; clients find them in the history",
+		})
+	}
+}
+
+func (m *monitor) watchTable(d databaseStack) {
+	for _, kind := range []string{"Read", "Write"} {
+		m.watch(alarm{
+			"Table" + kind + "Throttles", d.table.Metric(jsii.String(kind+"ThrottleEvents"), sum()), 0, 1,
+			"The table refused " + strings.ToLower(kind) + "s for lack of capacity",
+		})
+	}
+}
+
+func (m *monitor) watch(a alarm) {
+	made := awscloudwatch.NewAlarm(m.stack, jsii.String(a.id), &awscloudwatch.AlarmProps{
+		Metric:             a.metric,
+		Threshold:          jsii.Number(a.above),
+		ComparisonOperator: awscloudwatch.ComparisonOperator_GREATER_THAN_THRESHOLD,
+		EvaluationPeriods:  jsii.Number(float64(a.periods)),
+		TreatMissingData:   awscloudwatch.TreatMissingData_NOT_BREACHING,
+		AlarmDescription:   jsii.String(a.description + ". See docs/operations.md, Alarms."),
+	})
+	for _, action := range m.actions {
+		made.AddAlarmAction(action)
+		made.AddOkAction(action)
+	}
+	m.alarms = append(m.alarms, made)
+}
+
+// dashboard answers, from the top: is something wrong, how much is going on, how
+// late is it, and where are the errors.
+func (m *monitor) dashboard(a *app, functions []function) {
+	dashboard := awscloudwatch.NewDashboard(m.stack, jsii.String("Dashboard"), &awscloudwatch.DashboardProps{
+		DefaultInterval: awscdk.Duration_Hours(jsii.Number(3)),
+	})
+	fanout := a.streams.functions[slices.IndexFunc(a.streams.functions, func(f function) bool { return f.Name == topology.Fanout })]
+	var ages, errs, throttles, durations []awscloudwatch.IMetric
+	for _, f := range a.streams.functions {
+		ages = append(ages, f.lambda.Metric(jsii.String("IteratorAge"), maximum()))
+	}
+	for _, f := range functions {
+		errs = append(errs, f.lambda.MetricErrors(sum()))
+		throttles = append(throttles, f.lambda.MetricThrottles(sum()))
+		durations = append(durations, f.lambda.MetricDuration(&awscloudwatch.MetricOptions{Statistic: jsii.String("p99"), Period: seconds(period)}))
+	}
+	dashboard.AddWidgets(awscloudwatch.NewAlarmStatusWidget(&awscloudwatch.AlarmStatusWidgetProps{
+		Title: jsii.String("Alarms"), Alarms: &m.alarms, Width: jsii.Number(24), Height: jsii.Number(4),
+	}))
+	dashboard.AddWidgets(
+		graph("Connections and messages", gatewayMetric("ConnectCount", a.websocket.apiID, a.websocket.stage), gatewayMetric("MessageCount", a.websocket.apiID, a.websocket.stage)),
+		graph("Broadcast", custom(fanout, metrics.Delivered), custom(fanout, metrics.Gone), custom(fanout, metrics.Undelivered)),
+		graph("HTTP API", gatewayMetric("Count", a.api.apiID, "$default"), gatewayMetric("4xx", a.api.apiID, "$default"), gatewayMetric("5xx", a.api.apiID, "$default")),
+	)
+	dashboard.AddWidgets(
+		graph("Behind the stream (ms)", ages...),
+		graph("Duration, p99 (ms)", durations...),
+		graph("On-failure queue", a.streams.failures.MetricApproximateNumberOfMessagesVisible(maximum())),
+	)
+	dashboard.AddWidgets(
+		graph("Function errors", errs...),
+		graph("Function throttles", throttles...),
+		graph("Table: units and throttles",
+			a.database.table.MetricConsumedReadCapacityUnits(sum()), a.database.table.MetricConsumedWriteCapacityUnits(sum()),
+			a.database.table.Metric(jsii.String("ReadThrottleEvents"), sum()), a.database.table.Metric(jsii.String("WriteThrottleEvents"), sum())),
+	)
+}
+
+func graph(title string, lines ...awscloudwatch.IMetric) awscloudwatch.IWidget {
+	return awscloudwatch.NewGraphWidget(&awscloudwatch.GraphWidgetProps{
+		Title: jsii.String(title), Left: &lines, Width: jsii.Number(8), Height: jsii.Number(6),
+	})
+}
+
+func gatewayMetric(name, apiID, stage string) awscloudwatch.IMetric {
+	return awscloudwatch.NewMetric(&awscloudwatch.MetricProps{
+		Namespace: jsii.String("AWS/ApiGateway"), MetricName: jsii.String(name),
+		DimensionsMap: &map[string]*string{"ApiId": jsii.String(apiID), "Stage": jsii.String(stage)},
+		Statistic:     jsii.String("Sum"), Period: seconds(period),
+	})
+}
+
+// custom is a metric that a function writes into its log.
+func custom(f function, name string) awscloudwatch.IMetric {
+	return awscloudwatch.NewMetric(&awscloudwatch.MetricProps{
+		Namespace: jsii.String(metrics.Namespace), MetricName: jsii.String(name),
+		DimensionsMap: &map[string]*string{metrics.Dimension: f.lambda.FunctionName()},
+		Statistic:     jsii.String("Sum"), Period: seconds(period),
+	})
+}
+
+func sum() *awscloudwatch.MetricOptions {
+	return &awscloudwatch.MetricOptions{Statistic: jsii.String("Sum"), Period: seconds(period)}
+}
+
+func maximum() *awscloudwatch.MetricOptions {
+	return &awscloudwatch.MetricOptions{Statistic: jsii.String("Maximum"), Period: seconds(period)}
+}

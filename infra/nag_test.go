@@ -1,0 +1,78 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/assertions"
+	"github.com/aws/jsii-runtime-go"
+	"github.com/cdklabs/cdk-nag-go/cdknag/v2"
+)
+
+// accepted are the findings of cdk-nag that stay, each with the reason. One that
+// is found no more has to go.
+var accepted = []struct{ rule, path, reason string }{
+	{"AwsSolutions-APIG4", `WebSocket/.*-route$`, "A WebSocket API has no JWT authorizer, and caches no other: $connect verifies the token itself, and no other route is reachable without a connection."},
+	{"AwsSolutions-IAM4", `WebSocket/LoggingRole/Resource$`, "API Gateway's account setting asks for this very policy of AWS."},
+	{"AwsSolutions-IAM5", `-role/DefaultPolicy/Resource$`, "X-Ray and ListStreams take no resource, and of @connections the id is whatever the client got; keys are limited by condition."},
+	{"AwsSolutions-IAM4", `Frontend/Custom::CDKBucketDeployment.*/ServiceRole/Resource$`, "The CDK's own function; it runs while deploying and reads and writes the site only."},
+	{"AwsSolutions-IAM5", `Frontend/Custom::CDKBucketDeployment.*/ServiceRole/DefaultPolicy/Resource$`, "The CDK's own function; its wildcards are limited to the site's bucket and the deployment's."},
+	{"AwsSolutions-L1", `Frontend/Custom::CDKBucketDeployment.*/Resource$`, "The CDK's own function; its runtime comes with the CDK's version."},
+	{"AwsSolutions-COG2", `Auth/UserPool/Resource$`, "MFA is offered and not forced: whether a chat's users must have it is for whoever deploys."},
+	{"AwsSolutions-COG3", `Auth/UserPool/Resource$`, "Threat protection is a paid plan; whoever wants it turns it on."},
+	{"AwsSolutions-S1", `Frontend/Site/Resource$`, "The bucket has the public browser client only, and CloudFront alone reads it."},
+	{"AwsSolutions-CFR1", `Frontend/Distribution/Resource$`, "A chat has no reason to shut out countries."},
+	{"AwsSolutions-CFR2", `Frontend/Distribution/Resource$`, "Static files from a bucket have nothing that a firewall would protect."},
+	{"AwsSolutions-CFR3", `Frontend/Distribution/Resource$`, "Who loads static files is nobody's business; the APIs log access."},
+	{"AwsSolutions-CFR4", `Frontend/Distribution/Resource$`, "The default domain's certificate sets the minimum of TLS; a domain of one's own would set a higher one."},
+	{"AwsSolutions-SQS3", `Streams/Failures/Resource$`, "It is the queue of what has failed."},
+}
+
+func TestNag(t *testing.T) {
+	needNode(t)
+	unused := map[string]bool{}
+	for _, a := range accepted {
+		unused[a.rule+" "+a.path] = true
+	}
+	s, all := settingsOf(t, map[string]any{"env": "prod"})
+	a, err := newApp(s, files(t), appOptions{outdir: tempDir(t), context: all})
+	if err != nil {
+		t.Fatal(err)
+	}
+	awscdk.Aspects_Of(a.App).Add(cdknag.NewAwsSolutionsChecks(&cdknag.NagPackProps{Verbose: jsii.Bool(false)}), nil)
+	any := assertions.Match_AnyValue()
+	seen := 0
+	for _, stack := range []awscdk.Stack{
+		a.auth.stack, a.database.stack, a.websocket.stack, a.streams.stack, a.api.stack, a.frontend.stack, a.monitoring,
+	} {
+		annotations := assertions.Annotations_FromStack(stack)
+		found := append(*annotations.FindError(jsii.String("*"), any), *annotations.FindWarning(jsii.String("*"), any)...)
+		for _, message := range found {
+			text := fmt.Sprint(message.Entry.Data)
+			rule := regexp.MustCompile(`AwsSolutions-\w+`).FindString(text)
+			if rule == "" {
+				continue
+			}
+			seen++
+			i := slices.IndexFunc(accepted, func(a struct{ rule, path, reason string }) bool {
+				return a.rule == rule && regexp.MustCompile(a.path).MatchString(*message.Id)
+			})
+			if i < 0 {
+				t.Errorf("%s: %s", *message.Id, strings.SplitN(text, "\n", 2)[0])
+				continue
+			}
+			delete(unused, accepted[i].rule+" "+accepted[i].path)
+		}
+	}
+	if seen == 0 {
+		t.Error("cdk-nag found nothing at all: it did not run")
+	}
+	for _, entry := range slices.Sorted(maps.Keys(unused)) {
+		t.Errorf("nothing is found of %s any more; take it out", entry)
+	}
+}

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	"github.com/streamroom/streamroom/shared/topology"
+	"github.com/streamroom/streamroom/web"
+)
+
+// assets are the folders that are deployed: one for each function, with its
+// program bootstrap in it, and the browser client.
+type assets struct {
+	functions string // <functions>/<name>/bootstrap
+	web       string
+}
+
+// prepare builds the functions of the module at root, and lays out the browser
+// client, in dir. The same sources give the same bytes wherever they are built.
+func prepare(ctx context.Context, root, dir string) (assets, error) {
+	a := assets{functions: filepath.Join(dir, "functions"), web: filepath.Join(dir, "web")}
+	if err := os.CopyFS(a.web, web.Files()); err != nil {
+		return a, fmt.Errorf("lay out the browser client: %w", err)
+	}
+	programs := filepath.Join(dir, "programs") + string(filepath.Separator)
+	args := []string{
+		"build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid=", "-tags", "lambda.norpc", "-o", programs,
+	}
+	for _, f := range topology.Functions() {
+		args = append(args, "./functions/"+f.Name)
+	}
+	// One call for all of them: they share most of their packages.
+	build := exec.CommandContext(ctx, "go", args...) //nolint:gosec // the arguments are ours
+	build.Dir = root
+	build.Env = append(os.Environ(), "GOOS=linux", "GOARCH=arm64", "GOARM64=v8.2", "CGO_ENABLED=0", "GOFLAGS=")
+	if out, err := build.CombinedOutput(); err != nil {
+		return a, fmt.Errorf("build the functions: %w\n%s", err, out)
+	}
+	for _, f := range topology.Functions() {
+		folder := filepath.Join(a.functions, f.Name)
+		if err := os.MkdirAll(folder, 0o700); err != nil {
+			return a, fmt.Errorf("lay out the function %s: %w", f.Name, err)
+		}
+		if err := os.Rename(programs+f.Name, filepath.Join(folder, "bootstrap")); err != nil {
+			return a, fmt.Errorf("lay out the function %s: %w", f.Name, err)
+		}
+	}
+	return a, nil
+}

@@ -1,0 +1,242 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/streamroom/streamroom/shared/topology"
+)
+
+// settings is what the context says, checked.
+type settings struct {
+	Env string // dev or prod
+
+	// Who signs the tokens: with all of it empty a user pool is created.
+	UserPoolID   string // an existing Cognito user pool of this account and region
+	UserPoolApp  string // its app client
+	Issuer       string // any OIDC issuer
+	Audience     string // its client id
+	UserClaim    string // the claim that is the user id
+	AllowOrigins []string
+
+	WebSocketDomain      string
+	WebSocketCertificate string
+
+	ThrottleBurst, ThrottleRate float64        // of the WebSocket API's stage
+	ReservedConcurrency         map[string]int // by function
+	LogLevel                    string
+	LogRetentionDays            float64
+	AlarmTopic                  string
+	// LoggingRole makes the role by which API Gateway writes logs. An account has
+	// one for each region.
+	LoggingRole bool
+}
+
+func (s settings) prod() bool { return s.Env == "prod" }
+
+// option reads one context value into settings.
+type option struct {
+	name string
+	read func(s *settings, value string) error
+}
+
+var options = []option{
+	{"env", func(s *settings, v string) error {
+		s.Env = v
+		return oneOf(v, "dev", "prod")
+	}},
+	{"userPoolId", func(s *settings, v string) error {
+		s.UserPoolID = v
+		return matches(v, `[\w-]+_[0-9a-zA-Z]+`, "an id such as eu-central-1_AbCdEfGhI")
+	}},
+	{"userPoolClientId", func(s *settings, v string) error {
+		s.UserPoolApp = v
+		return matches(v, `[\w+]{1,128}`, "the id of an app client")
+	}},
+	{"issuer", func(s *settings, v string) error {
+		s.Issuer = v
+		return httpsURL(v, "https://issuer.example.com/path")
+	}},
+	{"audience", func(s *settings, v string) error {
+		s.Audience = v
+		return matches(v, `[^\s,]+`, "a client id without blanks and commas")
+	}},
+	{"userClaim", func(s *settings, v string) error {
+		s.UserClaim = v
+		return matches(v, `[\w:./-]+`, "a claim's name such as sub")
+	}},
+	{"origins", func(s *settings, v string) error {
+		s.AllowOrigins = strings.Split(v, ",")
+		for _, o := range s.AllowOrigins {
+			if err := origin(o); err != nil {
+				return err
+			}
+		}
+		return nil
+	}},
+	{"webSocketDomain", func(s *settings, v string) error {
+		s.WebSocketDomain = v
+		return matches(v, `([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}`, "a domain such as chat.example.com")
+	}},
+	{"webSocketCertificate", func(s *settings, v string) error {
+		s.WebSocketCertificate = v
+		return matches(v, `arn:aws[\w-]*:acm:[\w-]+:\d{12}:certificate/[\w-]+`, "the ARN of an ACM certificate in this region")
+	}},
+	{"throttleBurst", func(s *settings, v string) (err error) {
+		s.ThrottleBurst, err = number(v, 1, 100_000)
+		return err
+	}},
+	{"throttleRate", func(s *settings, v string) (err error) {
+		s.ThrottleRate, err = number(v, 1, 100_000)
+		return err
+	}},
+	{"reservedConcurrency", func(s *settings, v string) (err error) {
+		s.ReservedConcurrency, err = concurrency(v)
+		return err
+	}},
+	{"logLevel", func(s *settings, v string) error {
+		s.LogLevel = v
+		return oneOf(v, "debug", "info", "warn", "error")
+	}},
+	{"logRetentionDays", func(s *settings, v string) (err error) {
+		s.LogRetentionDays, err = number(v, 1, 3653)
+		if err == nil && !slices.Contains(logRetentions, s.LogRetentionDays) {
+			return fmt.Errorf("use one of %v", logRetentions)
+		}
+		return err
+	}},
+	{"alarmTopic", func(s *settings, v string) error {
+		s.AlarmTopic = v
+		return matches(v, `arn:aws[\w-]*:sns:[\w-]+:\d{12}:[\w-]+`, "the ARN of an SNS topic")
+	}},
+	{"apiGatewayLogging", func(s *settings, v string) error {
+		s.LoggingRole = v == "create"
+		return oneOf(v, "create", "existing")
+	}},
+}
+
+// logRetentions are those that CloudWatch Logs has up to ten years.
+var logRetentions = []float64{
+	1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
+}
+
+// readContext reads what the CDK CLI hands over: cdk.json's context and every
+// -c name=value.
+func readContext(getenv func(string) string) (map[string]any, error) {
+	text := getenv("CDK_CONTEXT_JSON")
+	if text == "" {
+		return nil, errors.New("run this by the CDK's CLI: npx aws-cdk@2.1148.1 synth -c env=dev")
+	}
+	var values map[string]any
+	if err := json.Unmarshal([]byte(text), &values); err != nil {
+		return nil, fmt.Errorf("read the context: %w", err)
+	}
+	return values, nil
+}
+
+// parseSettings checks the context values of ours. Those with a colon or a
+// slash in their name are the CDK's.
+func parseSettings(values map[string]any) (settings, error) {
+	s := settings{ThrottleBurst: 500, ThrottleRate: 1_000, LogLevel: "info", LogRetentionDays: 14, LoggingRole: true}
+	if values["env"] == nil {
+		return s, errors.New("the environment is missing; add -c env=dev or -c env=prod")
+	}
+	known := map[string]bool{}
+	for _, o := range options {
+		known[o.name] = true
+		value, given := values[o.name]
+		if !given {
+			continue
+		}
+		text := fmt.Sprint(value)
+		if err := o.read(&s, text); err != nil {
+			return s, fmt.Errorf("-c %s=%s: %w", o.name, text, err)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		if !known[name] && !strings.ContainsAny(name, ":/") && name != "cli-telemetry" {
+			return s, fmt.Errorf("-c %s: there is no such setting; docs/operations.md lists them", name)
+		}
+	}
+	if s.prod() && values["logRetentionDays"] == nil {
+		s.LogRetentionDays = 90
+	}
+	return s, s.together()
+}
+
+// together checks what must come in company.
+func (s settings) together() error {
+	switch {
+	case (s.UserPoolID == "") != (s.UserPoolApp == ""):
+		return errors.New("userPoolId and userPoolClientId belong together; give both or neither")
+	case (s.Issuer == "") != (s.Audience == ""):
+		return errors.New("issuer and audience belong together; give both or neither")
+	case s.Issuer != "" && s.UserPoolID != "":
+		return errors.New("give either userPoolId or issuer: tokens have one issuer")
+	case (s.WebSocketDomain == "") != (s.WebSocketCertificate == ""):
+		return errors.New("webSocketDomain and webSocketCertificate belong together; give both or neither")
+	}
+	return nil
+}
+
+func oneOf(value string, allowed ...string) error {
+	if !slices.Contains(allowed, value) {
+		return fmt.Errorf("use %s", strings.Join(allowed, " or "))
+	}
+	return nil
+}
+
+func matches(value, pattern, want string) error {
+	if !regexp.MustCompile(`\A(?:` + pattern + `)\z`).MatchString(value) {
+		return fmt.Errorf("want %s", want)
+	}
+	return nil
+}
+
+func httpsURL(value, example string) error {
+	u, err := url.Parse(value)
+	if err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return fmt.Errorf("want a URL such as %s", example)
+	}
+	return nil
+}
+
+func origin(value string) error {
+	u, err := url.Parse(value)
+	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || value != u.Scheme+"://"+u.Host || u.Hostname() == "" {
+		return fmt.Errorf("%q is no origin; want https://chat.example.com, several with commas", value)
+	}
+	return nil
+}
+
+func number(value string, least, most int) (float64, error) {
+	n, err := strconv.Atoi(value)
+	if err != nil || n < least || n > most {
+		return 0, fmt.Errorf("want a number from %d to %d", least, most)
+	}
+	return float64(n), nil
+}
+
+func concurrency(value string) (map[string]int, error) {
+	var names []string
+	for _, f := range topology.Functions() {
+		names = append(names, f.Name)
+	}
+	reserved := map[string]int{}
+	for part := range strings.SplitSeq(value, ",") {
+		name, count, _ := strings.Cut(part, "=")
+		n, err := strconv.Atoi(count)
+		if err != nil || n < 1 || !slices.Contains(names, name) {
+			return nil, fmt.Errorf("want fanout=50,api=20 and so on; the functions are %s", strings.Join(names, ", "))
+		}
+		reserved[name] = n
+	}
+	return reserved, nil
+}

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestBadContextIsSaidInOneLine(t *testing.T) {
+	tests := map[string]struct {
+		values map[string]any
+		want   string
+	}{
+		"no environment":        {map[string]any{}, "the environment is missing; add -c env=dev or -c env=prod"},
+		"another environment":   {map[string]any{"env": "test"}, "-c env=test: use dev or prod"},
+		"an empty environment":  {map[string]any{"env": ""}, "-c env=: use dev or prod"},
+		"a misspelt setting":    {map[string]any{"env": "dev", "orgins": "x"}, "-c orgins: there is no such setting"},
+		"a domain with a path":  {map[string]any{"env": "dev", "webSocketDomain": "chat.example.com/x"}, "want a domain such as chat.example.com"},
+		"a domain without dots": {map[string]any{"env": "dev", "webSocketDomain": "chat"}, "want a domain such as chat.example.com"},
+		"a domain alone":        {map[string]any{"env": "dev", "webSocketDomain": "chat.example.com"}, "webSocketDomain and webSocketCertificate belong together"},
+		"no certificate's ARN":  {map[string]any{"env": "dev", "webSocketCertificate": "abc"}, "want the ARN of an ACM certificate"},
+		"an origin with a path": {map[string]any{"env": "dev", "origins": "https://a.example/x"}, `"https://a.example/x" is no origin`},
+		"an origin, bare":       {map[string]any{"env": "dev", "origins": "a.example"}, `"a.example" is no origin`},
+		"an origin too many":    {map[string]any{"env": "dev", "origins": "https://a.example,"}, `"" is no origin`},
+		"an issuer over http":   {map[string]any{"env": "dev", "issuer": "http://a.example", "audience": "x"}, "want a URL such as https://"},
+		"an issuer alone":       {map[string]any{"env": "dev", "issuer": "https://a.example"}, "issuer and audience belong together"},
+		"two issuers": {map[string]any{
+			"env": "dev", "issuer": "https://a.example", "audience": "x", "userPoolId": "eu-central-1_abc", "userPoolClientId": "x",
+		}, "tokens have one issuer"},
+		"a pool alone":           {map[string]any{"env": "dev", "userPoolId": "eu-central-1_abc"}, "userPoolId and userPoolClientId belong together"},
+		"no number":              {map[string]any{"env": "dev", "throttleRate": "fast"}, "want a number from 1 to 100000"},
+		"a throttle of zero":     {map[string]any{"env": "dev", "throttleBurst": "0"}, "want a number from 1 to 100000"},
+		"no retention of theirs": {map[string]any{"env": "dev", "logRetentionDays": "10"}, "use one of"},
+		"an unknown function":    {map[string]any{"env": "dev", "reservedConcurrency": "fan=5"}, "the functions are connect,"},
+		"no topic":               {map[string]any{"env": "dev", "alarmTopic": "ops"}, "want the ARN of an SNS topic"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, err := parseSettings(test.values)
+			if err == nil {
+				t.Fatal("it was accepted")
+			}
+			if !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("the error is %q, want one line with %q", err, test.want)
+			}
+		})
+	}
+}
+
+func TestRunSaysWhatIsMissingBeforeItSynthesizes(t *testing.T) {
+	err := run(t.Context(), func(string) string { return "" })
+	if err == nil || !strings.Contains(err.Error(), "npx aws-cdk@") {
+		t.Errorf("without the CLI: %v", err)
+	}
+	t.Setenv("PATH", t.TempDir())
+	err = run(t.Context(), func(string) string { return `{"env":"dev"}` })
+	if err == nil || !strings.Contains(err.Error(), "node is not installed") {
+		t.Errorf("without Node: %v", err)
+	}
+}

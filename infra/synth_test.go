@@ -1,0 +1,272 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/aws/jsii-runtime-go"
+)
+
+// The tests run one after the other: jsii's runtime is one process and does not
+// take several callers.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	jsii.Close()
+	for _, dir := range temporary {
+		_ = os.RemoveAll(dir)
+	}
+	os.Exit(code)
+}
+
+var temporary []string // folders that outlive a test
+
+func tempDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "streamroom-infra-*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	temporary = append(temporary, dir)
+	return dir
+}
+
+func needNode(t *testing.T) {
+	t.Helper()
+	if _, err := exec.LookPath("node"); err != nil {
+		t.Skip("Node.js is not installed: the CDK runs on it, so nothing of the deployment is tested here")
+	}
+}
+
+// built are the functions and the browser client, built once.
+var built struct {
+	once  sync.Once
+	files assets
+	err   error
+}
+
+func files(t *testing.T) assets {
+	t.Helper()
+	built.once.Do(func() { built.files, built.err = prepare(t.Context(), "..", tempDir(t)) })
+	if built.err != nil {
+		t.Fatal(built.err)
+	}
+	return built.files
+}
+
+// cliContext is what the CLI passes on: cdk.json's context and more.
+func cliContext(t *testing.T, more map[string]any) map[string]any {
+	t.Helper()
+	text, err := os.ReadFile("../cdk.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var config struct{ Context map[string]any }
+	if err := json.Unmarshal(text, &config); err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range more {
+		config.Context[name] = value
+	}
+	return config.Context
+}
+
+func settingsOf(t *testing.T, values map[string]any) (settings, map[string]any) {
+	t.Helper()
+	all := cliContext(t, values)
+	s, err := parseSettings(all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, all
+}
+
+// cloud is what was synthesized: the templates by their concern.
+type cloud struct {
+	dir       string
+	env       string
+	templates map[string]template
+}
+
+type template struct {
+	Resources map[string]resource
+	Outputs   map[string]struct {
+		Value  any
+		Export struct{ Name string }
+	}
+}
+
+type resource struct {
+	Type           string
+	Properties     map[string]any
+	DeletionPolicy string
+	DependsOn      any
+
+	concern, id string // where it was found
+}
+
+var synthesized = map[string]*cloud{}
+
+// synth synthesizes the whole app for an environment, once.
+func synth(t *testing.T, env string) *cloud {
+	t.Helper()
+	if synthesized[env] == nil {
+		synthesized[env] = synthWith(t, map[string]any{"env": env})
+	}
+	return synthesized[env]
+}
+
+func synthWith(t *testing.T, values map[string]any) *cloud {
+	t.Helper()
+	needNode(t)
+	s, all := settingsOf(t, values)
+	dir := tempDir(t)
+	a, err := newApp(s, files(t), appOptions{outdir: dir, context: all})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Synth(nil)
+	return read(t, dir, s.Env)
+}
+
+func read(t *testing.T, dir, env string) *cloud {
+	t.Helper()
+	c := &cloud{dir: dir, env: env, templates: map[string]template{}}
+	paths, err := filepath.Glob(filepath.Join(dir, "Streamroom-"+env+"-*.template.json"))
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("%d templates, %v", len(paths), err)
+	}
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var parsed template
+		if err := json.Unmarshal(text, &parsed); err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
+		concern := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(path), "Streamroom-"+env+"-"), ".template.json")
+		for id, r := range parsed.Resources {
+			r.concern, r.id = concern, id
+			parsed.Resources[id] = r
+		}
+		c.templates[concern] = parsed
+	}
+	return c
+}
+
+// all lists the resources of a type, in a stable order.
+func (c *cloud) all(kind string) []resource {
+	var found []resource
+	for _, t := range c.templates {
+		for _, r := range t.Resources {
+			if r.Type == kind {
+				found = append(found, r)
+			}
+		}
+	}
+	slices.SortFunc(found, func(a, b resource) int { return strings.Compare(a.concern+a.id, b.concern+b.id) })
+	return found
+}
+
+func (c *cloud) only(t *testing.T, kind string) resource {
+	t.Helper()
+	found := c.all(kind)
+	if len(found) != 1 {
+		t.Fatalf("%d resources of type %s, want one", len(found), kind)
+	}
+	return found[0]
+}
+
+// at walks into properties: names of fields, and numbers for entries of lists.
+func at(value any, path ...any) any {
+	for _, step := range path {
+		switch step := step.(type) {
+		case string:
+			fields, _ := value.(map[string]any)
+			value = fields[step]
+		case int:
+			list, _ := value.([]any)
+			if step >= len(list) {
+				return nil
+			}
+			value = list[step]
+		}
+	}
+	return value
+}
+
+func (r resource) at(path ...any) any { return at(r.Properties, path...) }
+
+// expect compares a property as JSON.
+func (r resource) expect(t *testing.T, want string, path ...any) {
+	t.Helper()
+	got, err := json.Marshal(r.at(path...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != want {
+		t.Errorf("%s/%s %v is %s, want %s", r.concern, r.id, path, got, want)
+	}
+}
+
+func list(value any) []any {
+	switch v := value.(type) {
+	case nil:
+		return nil
+	case []any:
+		return v
+	default:
+		return []any{v} // IAM writes a list of one without the list
+	}
+}
+
+func texts(value any) []string {
+	var out []string
+	for _, v := range list(value) {
+		out = append(out, fmt.Sprint(v))
+	}
+	return out
+}
+
+// statements are those of all policies, with where they were found.
+func (c *cloud) statements() []statement {
+	var found []statement
+	add := func(r resource, document any, roles ...string) {
+		for _, s := range list(at(document, "Statement")) {
+			found = append(found, statement{r, s.(map[string]any), roles})
+		}
+	}
+	for _, r := range c.all("AWS::IAM::Policy") {
+		var roles []string
+		for _, role := range list(r.at("Roles")) {
+			roles = append(roles, fmt.Sprint(at(role, "Ref")))
+		}
+		add(r, r.at("PolicyDocument"), roles...)
+	}
+	for _, r := range c.all("AWS::IAM::Role") {
+		for _, p := range list(r.at("Policies")) {
+			add(r, at(p, "PolicyDocument"), r.id)
+		}
+	}
+	for _, kind := range []string{"AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::IAM::ManagedPolicy"} {
+		for _, r := range c.all(kind) {
+			add(r, r.at("PolicyDocument"))
+		}
+	}
+	return found
+}
+
+type statement struct {
+	resource
+	fields map[string]any
+	roles  []string // logical ids
+}
+
+func (s statement) allows() bool { return s.fields["Effect"] == "Allow" }

@@ -1,0 +1,224 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsapigateway"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsapigatewayv2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
+	"github.com/aws/jsii-runtime-go"
+
+	"github.com/streamroom/streamroom/shared/topology"
+)
+
+// websocketStack has the WebSocket API and the functions behind its routes.
+type websocketStack struct {
+	stack     awscdk.Stack
+	apiID     string
+	stage     string
+	endpoint  string // wss://…, where clients connect
+	callback  string // https://…, its @connections API
+	functions []function
+}
+
+func newWebSocket(a *app, files assets) websocketStack {
+	w := websocketStack{
+		stack: a.stack("WebSocket", "the WebSocket API and its routes", a.auth.stack, a.database.stack),
+		stage: a.settings.Env,
+	}
+	api := awsapigatewayv2.NewCfnApi(w.stack, jsii.String("Api"), &awsapigatewayv2.CfnApiProps{
+		Name:                     jsii.String("streamroom-" + a.settings.Env),
+		ProtocolType:             jsii.String("WEBSOCKET"),
+		RouteSelectionExpression: jsii.String(topology.RouteSelectionExpression),
+	})
+	w.apiID = *api.Ref()
+	host := w.apiID + ".execute-api." + *w.stack.Region() + "." + *w.stack.UrlSuffix()
+	w.endpoint = "wss://" + host + "/" + w.stage
+	w.callback = "https://" + host + "/" + w.stage
+
+	routes := &routeTable{stack: w.stack, apiID: w.apiID}
+	routes.describe("selection", topology.RouteSelectionExpression)
+	for _, route := range a.routes {
+		f := a.newFunction(w.stack, route.Function, files, a.auth.variables(a.settings))
+		w.functions = append(w.functions, f)
+		routes.add(route, f)
+		f.lambda.AddPermission(jsii.String("invoke"), &awslambda.Permission{
+			Principal: awsiam.NewServicePrincipal(jsii.String("apigateway.amazonaws.com"), nil),
+			SourceArn: w.arn(w.apiID, w.stage+"/"+route.Key),
+		})
+	}
+	stage := w.newStage(a, routes.deploy())
+	w.newDomain(a, stage)
+
+	awscdk.NewCfnOutput(w.stack, jsii.String("WebSocketEndpoint"), &awscdk.CfnOutputProps{
+		Value:       jsii.String(w.endpoint),
+		ExportName:  jsii.String("Streamroom-" + a.settings.Env + "-WebSocketEndpoint"),
+		Description: jsii.String("Where clients connect"),
+	})
+	return w
+}
+
+// arn is what a caller may execute of an API.
+func (w websocketStack) arn(apiID, path string) *string {
+	return w.stack.FormatArn(&awscdk.ArnComponents{
+		Service: jsii.String("execute-api"), Resource: jsii.String(apiID), ResourceName: jsii.String(path),
+	})
+}
+
+// routeTable makes the routes and remembers what a deployment takes a snapshot
+// of.
+type routeTable struct {
+	stack     awscdk.Stack
+	apiID     string
+	snapshot  []any
+	resources []awscdk.CfnResource
+}
+
+// describe adds properties to the snapshot, with references resolved to logical
+// ids, which are the same on every machine.
+func (r *routeTable) describe(kind string, properties any) {
+	r.snapshot = append(r.snapshot, kind, r.stack.Resolve(properties))
+}
+
+// add makes a route, its integration, and its response if it has one.
+func (r *routeTable) add(route topology.Route, f function) {
+	name := strings.TrimPrefix(route.Key, "$")
+	integrationProps := &awsapigatewayv2.CfnIntegrationProps{
+		ApiId:           jsii.String(r.apiID),
+		IntegrationType: jsii.String("AWS_PROXY"),
+		IntegrationUri: jsii.String("arn:" + *r.stack.Partition() + ":apigateway:" + *r.stack.Region() +
+			":lambda:path/2015-03-31/functions/" + *f.lambda.FunctionArn() + "/invocations"),
+	}
+	integration := awsapigatewayv2.NewCfnIntegration(r.stack, jsii.String(name+"-integration"), integrationProps)
+	routeProps := &awsapigatewayv2.CfnRouteProps{
+		ApiId:             jsii.String(r.apiID),
+		RouteKey:          jsii.String(route.Key),
+		AuthorizationType: jsii.String("NONE"), // $connect verifies the token itself, see docs/adr
+		Target:            jsii.String("integrations/" + *integration.Ref()),
+	}
+	if route.TwoWay {
+		routeProps.RouteResponseSelectionExpression = jsii.String("$default")
+	}
+	cfnRoute := awsapigatewayv2.NewCfnRoute(r.stack, jsii.String(name+"-route"), routeProps)
+	r.describe("integration", integrationProps)
+	r.describe("route", routeProps)
+	r.resources = append(r.resources, integration, cfnRoute)
+	if !route.TwoWay {
+		return
+	}
+	responseProps := &awsapigatewayv2.CfnRouteResponseProps{
+		ApiId:            jsii.String(r.apiID),
+		RouteId:          cfnRoute.Ref(),
+		RouteResponseKey: jsii.String("$default"),
+	}
+	response := awsapigatewayv2.NewCfnRouteResponse(r.stack, jsii.String(name+"-response"), responseProps)
+	r.describe("response", responseProps)
+	r.resources = append(r.resources, response)
+}
+
+// deploy makes the deployment. It is a snapshot: what changes later reaches
+// nobody without another deployment. So its logical id is made of what it
+// contains, and changes exactly with that.
+func (r *routeTable) deploy() awsapigatewayv2.CfnDeployment {
+	text, err := json.Marshal(r.snapshot)
+	if err != nil {
+		panic("routes do not marshal: " + err.Error())
+	}
+	sum := sha256.Sum256(text)
+	deployment := awsapigatewayv2.NewCfnDeployment(r.stack, jsii.String("Deployment"+hex.EncodeToString(sum[:8])), &awsapigatewayv2.CfnDeploymentProps{
+		ApiId: jsii.String(r.apiID),
+	})
+	for _, resource := range r.resources {
+		deployment.AddResourceDependency(resource, nil)
+	}
+	return deployment
+}
+
+// accessLogFormat says who did what and what came of it. It has no query string,
+// no header and no body: a token may be in any of them.
+var accessLogFormat = logFormat(
+	"requestId", "requestTimeEpoch", "eventType", "routeKey", "status", "connectionId", "integrationLatency",
+	"integration.error", "error.message", "error.responseType", "identity.sourceIp",
+)
+
+// logFormat is a JSON object of variables of API Gateway's context.
+func logFormat(variables ...string) string {
+	parts := make([]string, len(variables))
+	for i, v := range variables {
+		parts[i] = `"` + v + `":"$context.` + v + `"`
+	}
+	return "{" + strings.Join(parts, ",") + "}"
+}
+
+func (w websocketStack) newStage(a *app, deployment awsapigatewayv2.CfnDeployment) awsapigatewayv2.CfnStage {
+	logs := a.newLogGroup(w.stack, "access-log")
+	stage := awsapigatewayv2.NewCfnStage(w.stack, jsii.String("Stage"), &awsapigatewayv2.CfnStageProps{
+		ApiId:        jsii.String(w.apiID),
+		StageName:    jsii.String(w.stage),
+		DeploymentId: deployment.AttrDeploymentId(),
+		DefaultRouteSettings: &awsapigatewayv2.CfnStage_RouteSettingsProperty{
+			ThrottlingBurstLimit:   jsii.Number(a.settings.ThrottleBurst),
+			ThrottlingRateLimit:    jsii.Number(a.settings.ThrottleRate),
+			DetailedMetricsEnabled: jsii.Bool(true),
+			DataTraceEnabled:       jsii.Bool(false), // it would log messages
+			LoggingLevel:           jsii.String("ERROR"),
+		},
+		AccessLogSettings: &awsapigatewayv2.CfnStage_AccessLogSettingsProperty{
+			DestinationArn: logs.LogGroupArn(), Format: jsii.String(accessLogFormat),
+		},
+	})
+	if a.settings.LoggingRole {
+		stage.AddResourceDependency(w.newLoggingRole(), nil)
+	}
+	return stage
+}
+
+// newLoggingRole lets API Gateway write logs. It is a setting of the account and
+// region, without which a stage with logs can't be made; other stacks may rely
+// on it, so it stays when this one goes.
+func (w websocketStack) newLoggingRole() awscdk.CfnResource {
+	role := awsiam.NewRole(w.stack, jsii.String("LoggingRole"), &awsiam.RoleProps{
+		AssumedBy: awsiam.NewServicePrincipal(jsii.String("apigateway.amazonaws.com"), nil),
+		ManagedPolicies: &[]awsiam.IManagedPolicy{
+			awsiam.ManagedPolicy_FromAwsManagedPolicyName(jsii.String("service-role/AmazonAPIGatewayPushToCloudWatchLogs")),
+		},
+	})
+	role.ApplyRemovalPolicy(awscdk.RemovalPolicy_RETAIN)
+	account := awsapigateway.NewCfnAccount(w.stack, jsii.String("LoggingAccount"), &awsapigateway.CfnAccountProps{
+		CloudWatchRoleArn: role.RoleArn(),
+	})
+	account.ApplyRemovalPolicy(awscdk.RemovalPolicy_RETAIN, nil)
+	return account
+}
+
+// newDomain serves clients under a name of one's own, if there is one.
+// @connections stays at the API's own name.
+func (w *websocketStack) newDomain(a *app, stage awsapigatewayv2.CfnStage) {
+	if a.settings.WebSocketDomain == "" {
+		return
+	}
+	domain := awsapigatewayv2.NewCfnDomainName(w.stack, jsii.String("Domain"), &awsapigatewayv2.CfnDomainNameProps{
+		DomainName: jsii.String(a.settings.WebSocketDomain),
+		DomainNameConfigurations: []any{&awsapigatewayv2.CfnDomainName_DomainNameConfigurationProperty{
+			CertificateArn: jsii.String(a.settings.WebSocketCertificate),
+			EndpointType:   jsii.String("REGIONAL"),
+			SecurityPolicy: jsii.String("TLS_1_2"),
+		}},
+	})
+	mapping := awsapigatewayv2.NewCfnApiMapping(w.stack, jsii.String("DomainMapping"), &awsapigatewayv2.CfnApiMappingProps{
+		ApiId: jsii.String(w.apiID), DomainName: domain.Ref(), Stage: stage.Ref(),
+	})
+	mapping.AddResourceDependency(stage, nil)
+	w.endpoint = "wss://" + a.settings.WebSocketDomain
+	output(w.stack, "DomainTarget", *domain.AttrRegionalDomainName(), "Point a CNAME or alias record of "+a.settings.WebSocketDomain+" here")
+}
+
+func seconds(d time.Duration) awscdk.Duration {
+	return awscdk.Duration_Seconds(jsii.Number(d.Seconds()))
+}

@@ -1,0 +1,41 @@
+package metrics_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambdacontext"
+	"github.com/google/go-cmp/cmp"
+	"github.com/rs/zerolog"
+
+	"github.com/streamroom/streamroom/shared/metrics"
+)
+
+func TestALineDeclaresItsMetrics(t *testing.T) {
+	defer func(name string) { lambdacontext.FunctionName = name }(lambdacontext.FunctionName)
+	lambdacontext.FunctionName = "streamroom-fanout"
+	var out bytes.Buffer
+	log := zerolog.New(&out)
+	line := log.Log().Int(metrics.Delivered, 3).Int(metrics.Gone, 0)
+	metrics.Counts(line, time.UnixMilli(1_709_136_000_123), metrics.Delivered, metrics.Gone).Msg("served")
+
+	const want = `{
+		"delivered": 3, "gone": 0, "message": "served", "FunctionName": "streamroom-fanout",
+		"_aws": {"Timestamp": 1709136000123, "CloudWatchMetrics": [{
+			"Namespace": "Streamroom", "Dimensions": [["FunctionName"]],
+			"Metrics": [{"Name": "delivered", "Unit": "Count"}, {"Name": "gone", "Unit": "Count"}]
+		}]}
+	}`
+	var got, expected any
+	if err := json.Unmarshal(out.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal([]byte(want), &expected); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(expected, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
