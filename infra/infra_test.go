@@ -48,34 +48,38 @@ func TestDataIsKeptInProdOnly(t *testing.T) {
 }
 
 func TestTheRoutesAreTheTopologys(t *testing.T) {
-	c := synth(t, "dev")
+	byKey := func(a, b topology.Route) int { return strings.Compare(a.Key, b.Key) }
+	got := slices.SortedFunc(slices.Values(synth(t, "dev").routes(t)), byKey)
+	want := slices.SortedFunc(slices.Values(topology.Routes()), byKey)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-topology +template):\n%s", diff)
+	}
+}
+
+// routes reads the WebSocket API's routes back.
+func (c *cloud) routes(t *testing.T) []topology.Route {
+	t.Helper()
 	stack := c.templates["WebSocket"].Resources
 	responses := map[string]bool{}
 	for _, r := range c.all("AWS::ApiGatewayV2::RouteResponse") {
 		r.expect(t, `"$default"`, "RouteResponseKey")
 		responses[fmt.Sprint(r.at("RouteId", "Ref"))] = true
 	}
-	var got []topology.Route
+	var found []topology.Route
 	for _, r := range c.all("AWS::ApiGatewayV2::Route") {
 		if r.concern != "WebSocket" {
 			continue
 		}
-		target := fmt.Sprint(r.at("Target", "Fn::Join", 1, 1, "Ref"))
-		integration := stack[target]
+		integration := stack[fmt.Sprint(r.at("Target", "Fn::Join", 1, 1, "Ref"))]
 		integration.expect(t, `"AWS_PROXY"`, "IntegrationType")
 		function := stack[fmt.Sprint(integration.at("IntegrationUri", "Fn::Join", 1, 5, "Fn::GetAtt", 0))]
 		twoWay := responses[r.id]
 		if (r.at("RouteResponseSelectionExpression") == "$default") != twoWay {
-			t.Errorf("route %v selects no response, or has none", r.at("RouteKey"))
+			t.Errorf("the route %v selects no response, or has none", r.at("RouteKey"))
 		}
-		got = append(got, topology.Route{Key: fmt.Sprint(r.at("RouteKey")), Function: c.program(t, function), TwoWay: twoWay})
+		found = append(found, topology.Route{Key: fmt.Sprint(r.at("RouteKey")), Function: c.program(t, function), TwoWay: twoWay})
 	}
-	byKey := func(a, b topology.Route) int { return strings.Compare(a.Key, b.Key) }
-	slices.SortFunc(got, byKey)
-	want := slices.SortedFunc(slices.Values(topology.Routes()), byKey)
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("(-topology +template):\n%s", diff)
-	}
+	return found
 }
 
 // program is the folder below functions/ that a function's code was built from.

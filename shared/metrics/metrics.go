@@ -39,7 +39,11 @@ type metric struct {
 }
 
 // Counts declares that fields of the line are metrics. at is the line's time.
+// Outside Lambda nobody collects them, and the line stays as it is.
 func Counts(line *zerolog.Event, at time.Time, fields ...string) *zerolog.Event {
+	if lambdacontext.FunctionName == "" {
+		return line
+	}
 	d := directive{Namespace: Namespace, Dimensions: [][]string{{Dimension}}}
 	for _, field := range fields {
 		d.Metrics = append(d.Metrics, metric{Name: field, Unit: "Count"})

@@ -90,12 +90,12 @@ func (l *LastMessage) Handle(ctx context.Context, event Event) (Response, error)
 		line.Msg("room projected")
 	}
 	line := log.Log(). // at every level: it carries metrics
-		Int("records", len(event.Records)).
-		Int(metrics.MalformedRecord, malformed).
-		Int("rooms", len(rooms)).
-		Int(metrics.FailedRecords, len(failed.sequences)).
-		Dur("duration_ms", l.now().Sub(started)).
-		Str("outcome", outcome(len(failed.sequences) == 0))
+				Int("records", len(event.Records)).
+				Int(metrics.MalformedRecord, malformed).
+				Int("rooms", len(rooms)).
+				Int(metrics.FailedRecords, len(failed.sequences)).
+				Dur("duration_ms", l.now().Sub(started)).
+				Str("outcome", outcome(len(failed.sequences) == 0))
 	metrics.Counts(line, l.now(), metrics.FailedRecords, metrics.MalformedRecord).Msg("projected")
 	return failed.response(), nil
 }

@@ -1,0 +1,287 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/streamroom/streamroom/shared/table"
+)
+
+// byLambda are the actions that Lambda needs of a function's role without any
+// call of ours: no local run can use them.
+var byLambda = []string{
+	"logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTraceSegments", "xray:PutTelemetryRecords",
+	"dynamodb:ListStreams", "sqs:SendMessage",
+}
+
+// permission is one action that a role's statement allows, on the keys of one
+// pattern where it has a condition.
+type permission struct {
+	action string
+	keys   string // "" for any
+}
+
+// guard stands between a function and AWS. It lets through what the function's
+// role allows, and remembers what was used of it.
+type guard struct {
+	function   string
+	statements []allowed
+
+	mu      sync.Mutex
+	used    map[permission]bool
+	refused []string
+}
+
+type allowed struct {
+	actions, resources, keys []string
+}
+
+// call is one thing that a request does, as IAM sees it.
+type call struct {
+	action, resource string
+	keys             []string
+}
+
+// permissions are all that the role allows, but for what Lambda itself needs.
+func (g *guard) permissions() []permission {
+	var all []permission
+	for _, s := range g.statements {
+		for _, action := range s.actions {
+			if slices.Contains(byLambda, action) {
+				continue
+			}
+			if len(s.keys) == 0 {
+				all = append(all, permission{action: action})
+			}
+			for _, keys := range s.keys {
+				all = append(all, permission{action, keys})
+			}
+		}
+	}
+	return all
+}
+
+// unused lists what the role allows and nobody has used.
+func (g *guard) unused() []string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var out []string
+	for _, p := range g.permissions() {
+		if !g.used[p] {
+			out = append(out, g.function+": "+strings.TrimSpace(p.action+" "+p.keys))
+		}
+	}
+	return out
+}
+
+// allow says whether the role allows a call, and remembers it.
+func (g *guard) allow(c call) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, s := range g.statements {
+		if !slices.Contains(s.actions, c.action) || !slices.ContainsFunc(s.resources, func(p string) bool { return like(p, c.resource) }) {
+			continue
+		}
+		if len(s.keys) == 0 {
+			g.used[permission{action: c.action}] = true
+			return true
+		}
+		matched := make([]permission, 0, len(c.keys))
+		for _, key := range c.keys {
+			if i := slices.IndexFunc(s.keys, func(p string) bool { return like(p, key) }); i >= 0 {
+				matched = append(matched, permission{c.action, s.keys[i]})
+			}
+		}
+		if len(matched) == len(c.keys) {
+			for _, p := range matched {
+				g.used[p] = true
+			}
+			return true
+		}
+	}
+	g.refused = append(g.refused, fmt.Sprintf("%s: %s on %s, keys %q", g.function, c.action, c.resource, c.keys))
+	return false
+}
+
+// like is IAM's StringLike.
+func like(pattern, value string) bool {
+	expression := strings.NewReplacer(`\*`, ".*", `\?`, ".").Replace(regexp.QuoteMeta(pattern))
+	return regexp.MustCompile(`(?s)\A` + expression + `\z`).MatchString(value)
+}
+
+// wrap guards a transport.
+func (g *guard) wrap(next http.RoundTripper) http.RoundTripper { return guarded{g, next} }
+
+type guarded struct {
+	*guard
+	next http.RoundTripper
+}
+
+// RoundTrip implements http.RoundTripper.
+func (g guarded) RoundTrip(r *http.Request) (*http.Response, error) {
+	var body []byte
+	if r.Body != nil {
+		var err error
+		if body, err = io.ReadAll(r.Body); err != nil {
+			return nil, err
+		}
+		_ = r.Body.Close()
+	}
+	calls, err := callsOf(r, body)
+	if err != nil {
+		return nil, fmt.Errorf("guard of %s: %w", g.function, err)
+	}
+	for _, c := range calls {
+		if !g.allow(c) {
+			return &http.Response{
+				StatusCode: http.StatusBadRequest,
+				Header:     http.Header{"Content-Type": {"application/x-amz-json-1.0"}, "X-Amzn-Errortype": {"AccessDeniedException"}},
+				Body:       io.NopCloser(strings.NewReader(`{"__type":"AccessDeniedException","message":"not authorized to perform ` + c.action + `"}`)),
+				Request:    r,
+			}, nil
+		}
+	}
+	again := r.Clone(r.Context())
+	again.Body = io.NopCloser(bytes.NewReader(body))
+	return g.next.RoundTrip(again)
+}
+
+// callsOf reads what a request does. A transaction is its parts, as in IAM.
+func callsOf(r *http.Request, body []byte) ([]call, error) {
+	target := r.Header.Get("X-Amz-Target")
+	service, operation, _ := strings.Cut(target, ".")
+	switch {
+	case strings.HasPrefix(service, "DynamoDBStreams_"):
+		return []call{{action: "dynamodb:" + operation, resource: streamARN}}, nil
+	case strings.HasPrefix(service, "DynamoDB_"):
+		return tableCalls(operation, body)
+	case strings.Contains(r.URL.Path, "/@connections/"):
+		stage, id, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+		return []call{{
+			action:   "execute-api:ManageConnections",
+			resource: "arn:aws:execute-api:" + region + ":" + account + ":" + apiID + "/" + stage + "/" + r.Method + "/" + id,
+		}}, nil
+	}
+	return nil, fmt.Errorf("%s %s %q is no call that it knows", r.Method, r.URL, target)
+}
+
+type attribute struct{ S string }
+
+func tableCalls(operation string, body []byte) ([]call, error) {
+	var in struct {
+		TableName, IndexName, KeyConditionExpression string
+		Item, Key                                    map[string]json.RawMessage
+		ExpressionAttributeValues                    map[string]json.RawMessage
+		RequestItems                                 map[string]struct{ Keys []map[string]attribute }
+		TransactItems                                []map[string]struct {
+			TableName string
+			Item, Key map[string]json.RawMessage
+		}
+	}
+	if err := json.Unmarshal(body, &in); err != nil {
+		return nil, err
+	}
+	one := func(operation, name string, key, item map[string]json.RawMessage) call {
+		if key == nil {
+			key = item
+		}
+		return call{"dynamodb:" + operation, tableARN(name), []string{textOf(key[table.PK])}}
+	}
+	switch operation {
+	case "GetItem", "PutItem", "UpdateItem", "DeleteItem":
+		return []call{one(operation, in.TableName, in.Key, in.Item)}, nil
+	case "Query":
+		// Ours all begin with the partition key: #pk = :pk.
+		_, rest, ok := strings.Cut(in.KeyConditionExpression, " = ")
+		if !ok {
+			return nil, fmt.Errorf("no partition key in %q", in.KeyConditionExpression)
+		}
+		placeholder, _, _ := strings.Cut(rest, " ")
+		resource := tableARN(in.TableName)
+		if in.IndexName != "" {
+			resource += "/index/" + in.IndexName
+		}
+		return []call{{"dynamodb:Query", resource, []string{textOf(in.ExpressionAttributeValues[placeholder])}}}, nil
+	case "BatchGetItem":
+		var calls []call
+		for name, items := range in.RequestItems {
+			c := call{action: "dynamodb:BatchGetItem", resource: tableARN(name)}
+			for _, key := range items.Keys {
+				c.keys = append(c.keys, key[table.PK].S)
+			}
+			calls = append(calls, c)
+		}
+		return calls, nil
+	case "TransactWriteItems":
+		actions := map[string]string{"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}
+		var calls []call
+		for _, item := range in.TransactItems {
+			for kind, w := range item {
+				calls = append(calls, one(actions[kind], w.TableName, w.Key, w.Item))
+			}
+		}
+		return calls, nil
+	}
+	return nil, fmt.Errorf("the guard does not know %s", operation)
+}
+
+func textOf(value json.RawMessage) string {
+	var a attribute
+	if err := json.Unmarshal(value, &a); err != nil {
+		return ""
+	}
+	return a.S
+}
+
+func TestTheGuardIsIAM(t *testing.T) {
+	request := func(operation, body string) (*http.Request, []byte) {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://table.example/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("X-Amz-Target", "DynamoDB_20120810."+operation)
+		return r, []byte(strings.ReplaceAll(body, "TABLE", `"TableName":"`+tableName+`"`))
+	}
+	tests := map[string]struct {
+		operation, body string
+		want            bool
+	}{
+		"an allowed key":      {"GetItem", `{TABLE,"Key":{"PK":{"S":"ROOM#1"},"SK":{"S":"x"}}}`, true},
+		"another key":         {"GetItem", `{TABLE,"Key":{"PK":{"S":"USER#1"},"SK":{"S":"x"}}}`, false},
+		"another action":      {"DeleteItem", `{TABLE,"Key":{"PK":{"S":"ROOM#1"},"SK":{"S":"x"}}}`, false},
+		"another table":       {"GetItem", `{"TableName":"other","Key":{"PK":{"S":"ROOM#1"},"SK":{"S":"x"}}}`, false},
+		"a query":             {"Query", `{TABLE,"KeyConditionExpression":"#pk = :pk AND #sk > :x","ExpressionAttributeValues":{":pk":{"S":"ROOM#1"}}}`, true},
+		"a query of an index": {"Query", `{TABLE,"IndexName":"GSI1","KeyConditionExpression":"#pk = :pk","ExpressionAttributeValues":{":pk":{"S":"ROOM#1"}}}`, false},
+		"a batch":             {"BatchGetItem", `{"RequestItems":{"` + tableName + `":{"Keys":[{"PK":{"S":"ROOM#1"}},{"PK":{"S":"ROOM#2"}}]}}}`, true},
+		"a batch too far":     {"BatchGetItem", `{"RequestItems":{"` + tableName + `":{"Keys":[{"PK":{"S":"ROOM#1"}},{"PK":{"S":"USER#2"}}]}}}`, false},
+		"a transaction":       {"TransactWriteItems", `{"TransactItems":[{"Put":{TABLE,"Item":{"PK":{"S":"ROOM#1"}}}}]}`, true},
+		"a transaction's end": {"TransactWriteItems", `{"TransactItems":[{"Put":{TABLE,"Item":{"PK":{"S":"ROOM#1"}}}},{"Delete":{TABLE,"Key":{"PK":{"S":"ROOM#1"}}}}]}`, false},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			g := &guard{function: "f", used: map[permission]bool{}, statements: []allowed{{
+				actions:   []string{"dynamodb:GetItem", "dynamodb:Query", "dynamodb:BatchGetItem", "dynamodb:PutItem"},
+				resources: []string{tableARN(tableName)}, keys: []string{"ROOM#*"},
+			}}}
+			calls, err := callsOf(request(test.operation, test.body))
+			if err != nil || len(calls) == 0 {
+				t.Fatalf("%d calls, %v", len(calls), err)
+			}
+			got := true
+			for _, c := range calls {
+				got = g.allow(c) && got
+			}
+			if got != test.want || (len(g.refused) > 0) == test.want {
+				t.Errorf("allowed is %t, refused are %q; want %t", got, g.refused, test.want)
+			}
+		})
+	}
+}
