@@ -51,6 +51,11 @@ func TestWhatIsSynthesizedChats(t *testing.T) {
 		if err := server.Stop(ctx); err != nil {
 			t.Errorf("stop: %v", err)
 		}
+		for _, f := range topology.Functions() {
+			for _, refused := range guards[f.Name].refused {
+				t.Errorf("the role does not allow what is needed: %s", refused)
+			}
+		}
 		if t.Failed() {
 			t.Logf("the server logged:\n%s", logs.String())
 		}
@@ -78,11 +83,6 @@ func TestWhatIsSynthesizedChats(t *testing.T) {
 			continue
 		}
 		break
-	}
-	for _, f := range topology.Functions() {
-		for _, refused := range guards[f.Name].refused {
-			t.Errorf("the role does not allow what is needed: %s", refused)
-		}
 	}
 }
 

@@ -18,6 +18,7 @@ const usage = `usage: streamroom <command> [flags]
   local   run everything on this machine: gateway, functions, table, browser client
   chat    chat in the terminal
   token   print a token of the local user pool
+  smoke   check that a Streamroom works, deployed or local
 
 streamroom <command> -h explains a command's flags.
 `
@@ -28,6 +29,7 @@ var commands = map[string]command{
 	"local": runLocal,
 	"chat":  runChat,
 	"token": runToken,
+	"smoke": runSmoke,
 }
 
 func main() {
