@@ -107,7 +107,7 @@ func (s frontendStack) config(a *app) web.Config {
 // for others and these are put in their places.
 func (s frontendStack) contentSecurityPolicy(a *app) (string, error) {
 	c := s.config(a)
-	real := []string{c.WebSocketURL, c.APIURL, c.TokenURL}
+	deployed := []string{c.WebSocketURL, c.APIURL, c.TokenURL}
 	c.WebSocketURL, c.APIURL = "wss://websocket.invalid", "https://api.invalid"
 	if c.TokenURL != "" {
 		c.TokenURL = "https://token.invalid"
@@ -118,7 +118,7 @@ func (s frontendStack) contentSecurityPolicy(a *app) (string, error) {
 	}
 	for i, placeholder := range []string{c.WebSocketURL, c.APIURL, c.TokenURL} {
 		if placeholder != "" {
-			policy = strings.ReplaceAll(policy, placeholder, originOf(real[i]))
+			policy = strings.ReplaceAll(policy, placeholder, originOf(deployed[i]))
 		}
 	}
 	return policy, nil

@@ -404,6 +404,48 @@ func TestAnIssuerOfOnesOwn(t *testing.T) {
 	}
 }
 
+func TestSettingsReachTheTemplates(t *testing.T) {
+	c := synthWith(t, map[string]any{
+		"env": "prod", "throttleBurst": "7", "throttleRate": 70, "reservedConcurrency": "fanout=5", "logLevel": "warn",
+		"logRetentionDays": "30", "apiGatewayLogging": "existing", "userPoolId": "eu-central-1_abc", "userPoolClientId": "app",
+		"webSocketDomain":      "chat.example.com",
+		"webSocketCertificate": "arn:aws:acm:eu-central-1:123456789012:certificate/abc",
+	})
+	for _, r := range c.all("AWS::ApiGatewayV2::Stage") {
+		r.expect(t, `7`, "DefaultRouteSettings", "ThrottlingBurstLimit")
+		r.expect(t, `70`, "DefaultRouteSettings", "ThrottlingRateLimit")
+	}
+	for _, r := range c.all("AWS::Lambda::Function") {
+		if isDeploymentHelper(r) {
+			continue
+		}
+		want := "null"
+		if c.program(t, r) == topology.Fanout {
+			want = "5"
+		}
+		r.expect(t, want, "ReservedConcurrentExecutions")
+		r.expect(t, `"warn"`, "Environment", "Variables", "LOG_LEVEL")
+	}
+	for _, r := range c.all("AWS::Logs::LogGroup") {
+		r.expect(t, `30`, "RetentionInDays")
+	}
+	if found := len(c.all("AWS::ApiGateway::Account")) + len(c.all("AWS::Cognito::UserPool")); found > 0 {
+		t.Errorf("%d resources were made that exist already", found)
+	}
+	c.only(t, "AWS::ApiGatewayV2::DomainName").expect(t, `"chat.example.com"`, "DomainName")
+	authorizer := c.only(t, "AWS::ApiGatewayV2::Authorizer")
+	authorizer.expect(t, `["app"]`, "JwtConfiguration", "Audience")
+	issuer := resolver{t, c, ""}.text("Api", authorizer.at("JwtConfiguration", "Issuer"))
+	if issuer != "https://cognito-idp.us-east-1.amazonaws.com/eu-central-1_abc" {
+		t.Errorf("the issuer is %s", issuer)
+	}
+	files := resolver{t, c, ""}.texts("Frontend", at(c.only(t, "AWS::CloudFront::ResponseHeadersPolicy").Properties,
+		"ResponseHeadersPolicyConfig", "SecurityHeadersConfig", "ContentSecurityPolicy", "ContentSecurityPolicy"))
+	if !strings.Contains(files[0], "connect-src 'self' wss://chat.example.com ") || strings.Contains(files[0], "invalid") {
+		t.Errorf("the page's policy is %s", files[0])
+	}
+}
+
 func TestTheSameSourcesGiveTheSameTemplates(t *testing.T) {
 	first, again := synth(t, "dev"), synthWith(t, map[string]any{"env": "dev"})
 	compared := 0

@@ -119,6 +119,7 @@ func (m *monitor) watch(a alarm) {
 // late is it, and where are the errors.
 func (m *monitor) dashboard(a *app, functions []function) {
 	dashboard := awscloudwatch.NewDashboard(m.stack, jsii.String("Dashboard"), &awscloudwatch.DashboardProps{
+		DashboardName:   jsii.String("Streamroom-" + a.settings.Env), // people look for it
 		DefaultInterval: awscdk.Duration_Hours(jsii.Number(3)),
 	})
 	fanout := a.streams.functions[slices.IndexFunc(a.streams.functions, func(f function) bool { return f.Name == topology.Fanout })]

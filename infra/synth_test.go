@@ -29,7 +29,7 @@ var temporary []string // folders that outlive a test
 
 func tempDir(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "streamroom-infra-*")
+	dir, err := os.MkdirTemp("", "streamroom-infra-*") //nolint:usetesting // tests share it
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -152,7 +152,7 @@ func (s *smoke) apiRefuses(ctx context.Context) (string, error) {
 }
 
 func (s *smoke) socketRefuses(ctx context.Context) (string, error) {
-	socket, response, err := websocket.Dial(ctx, s.endpoint, &websocket.DialOptions{Subprotocols: []string{"streamroom"}})
+	socket, response, err := websocket.Dial(ctx, s.endpoint, &websocket.DialOptions{Subprotocols: []string{"streamroom"}}) //nolint:bodyclose // Dial has read and closed it
 	if err == nil {
 		_ = socket.CloseNow()
 		return "", errors.New("it connected: anybody gets in")
@@ -167,7 +167,7 @@ func (s *smoke) socketRefuses(ctx context.Context) (string, error) {
 }
 
 func (s *smoke) connect(ctx context.Context) (string, error) {
-	socket, response, err := websocket.Dial(ctx, s.endpoint, &websocket.DialOptions{Subprotocols: []string{"streamroom", s.token}})
+	socket, response, err := websocket.Dial(ctx, s.endpoint, &websocket.DialOptions{Subprotocols: []string{"streamroom", s.token}}) //nolint:bodyclose // Dial has read and closed it
 	if err != nil {
 		if response != nil {
 			return "", fmt.Errorf("the handshake was answered with %d; is the token still good, and of this user pool?", response.StatusCode)
