@@ -37,9 +37,14 @@ func tempDir(t *testing.T) string {
 	return dir
 }
 
+// needNode skips the test where Node.js is not installed. Where
+// STREAMROOM_REQUIRE_NODE is set, as in CI, that is a failure.
 func needNode(t *testing.T) {
 	t.Helper()
 	if _, err := exec.LookPath("node"); err != nil {
+		if os.Getenv("STREAMROOM_REQUIRE_NODE") != "" {
+			t.Fatal("Node.js is not installed, and STREAMROOM_REQUIRE_NODE asks for it")
+		}
 		t.Skip("Node.js is not installed: the CDK runs on it, so nothing of the deployment is tested here")
 	}
 }
