@@ -36,11 +36,11 @@ func newAuth(a *app) authStack {
 	return auth
 }
 
-// newUserPool makes a pool where people sign up by themselves and are known by
-// their user name.
+// newUserPool makes a pool whose people are known by their user name. Whoever
+// deploys makes them: a chat that anybody can join is a decision of its own.
 func newUserPool(a *app, stack awscdk.Stack) (issuer, clientID string) {
 	pool := awscognito.NewUserPool(stack, jsii.String("UserPool"), &awscognito.UserPoolProps{
-		SelfSignUpEnabled:   jsii.Bool(true),
+		SelfSignUpEnabled:   jsii.Bool(false),
 		SignInAliases:       &awscognito.SignInAliases{Username: jsii.Bool(true)},
 		SignInCaseSensitive: jsii.Bool(false),
 		StandardAttributes: &awscognito.StandardAttributes{

@@ -98,6 +98,7 @@ func (s frontendStack) config(a *app) web.Config {
 	c := web.Config{Mode: web.ModeExternal, WebSocketURL: a.websocket.endpoint, APIURL: a.api.endpoint}
 	if a.auth.signIn != "" {
 		c.Mode, c.TokenURL, c.ClientID = web.ModeCognito, a.auth.signIn, a.auth.audience
+		c.UserClaim = a.settings.UserClaim
 	}
 	return c
 }

@@ -15,8 +15,6 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-
-	"github.com/aws/jsii-runtime-go"
 )
 
 func main() {
@@ -52,7 +50,12 @@ func run(ctx context.Context, getenv func(string) string) error {
 	if err != nil {
 		return err
 	}
-	defer jsii.Close()
+	// jsii keeps its runtime in the temporary folder until jsii.Close, which waits
+	// twice for one process and complains. So it gets a folder that goes anyway,
+	// and ends with this process.
+	if err := os.Setenv("TMPDIR", build); err != nil {
+		return fmt.Errorf("choose a temporary folder: %w", err)
+	}
 	a, err := newApp(settings, files, appOptions{})
 	if err != nil {
 		return err

@@ -10,30 +10,35 @@ import (
 	"strings"
 	"sync"
 	"testing"
-
-	"github.com/aws/jsii-runtime-go"
 )
 
+// temporary outlives the tests: they share what was built and synthesized, and
+// jsii's runtime is in it.
+var temporary string
+
 // The tests run one after the other: jsii's runtime is one process and does not
-// take several callers.
+// take several callers. It ends with this process; jsii.Close would wait for it
+// twice, which the race detector reports.
 func TestMain(m *testing.M) {
-	code := m.Run()
-	jsii.Close()
-	for _, dir := range temporary {
-		_ = os.RemoveAll(dir)
+	var err error
+	if temporary, err = os.MkdirTemp("", "streamroom-infra-*"); err == nil {
+		err = os.Setenv("TMPDIR", temporary)
 	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(temporary)
 	os.Exit(code)
 }
 
-var temporary []string // folders that outlive a test
-
 func tempDir(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "streamroom-infra-*") //nolint:usetesting // tests share it
+	dir, err := os.MkdirTemp(temporary, "") //nolint:usetesting // tests share it
 	if err != nil {
 		t.Fatal(err)
 	}
-	temporary = append(temporary, dir)
 	return dir
 }
 

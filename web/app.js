@@ -7,9 +7,10 @@ import { MembersDialog, NewRoomDialog } from "./ui/dialogs.js";
 import { announce, becomeAvatar, byId, el, within } from "./ui/dom.js";
 import { MessagesView } from "./ui/messages.js";
 import { RoomListView, addressOf, titleOf } from "./ui/roomlist.js";
-import { SignIn, localToken, remember, rememberedUser } from "./ui/signin.js";
+import { AnyName, SignIn, remember, rememberedUser } from "./ui/signin.js";
 import { StatusView } from "./ui/status.js";
 import { counted, describe } from "./ui/words.js";
+import { UserPool } from "./userpool.js";
 
 /**
  * Where everything is; see Config in web.go.
@@ -18,6 +19,8 @@ import { counted, describe } from "./ui/words.js";
  * @property {string} webSocketURL
  * @property {string} apiURL
  * @property {string} tokenURL
+ * @property {string} [clientId]
+ * @property {string} [userClaim]
  */
 
 /** Wide enough for rooms and messages side by side. */
@@ -49,6 +52,7 @@ class App {
   #membersButton = byId("room-members", HTMLButtonElement);
   #newRoomButton = byId("new-room", HTMLButtonElement);
   #config;
+  #people;
   #signIn;
   #status;
   #rooms = new RoomListView();
@@ -61,7 +65,11 @@ class App {
   constructor(config) {
     this.#config = config;
     // Getting a token shows whether the name will do; it is the first to be used, too.
-    this.#signIn = new SignIn(async (user) => this.#enter(user, await localToken(config.tokenURL, user)));
+    this.#people = config.mode === "cognito" ? new UserPool(config) : new AnyName(config.tokenURL);
+    this.#signIn = new SignIn(this.#people.asksForPassword, async (name, password) => {
+      const { user, token } = await this.#people.signIn(name, password);
+      this.#enter(user, token);
+    });
     this.#status = new StatusView(() => this.#chat?.wake());
     this.#messages = new MessagesView({
       older: () => void this.#loadOlder(),
@@ -91,30 +99,22 @@ class App {
   }
 
   start() {
-    if (this.#config.mode !== "local") {
-      this.#signIn.refuse("This page can’t sign anybody in here yet.");
+    if (this.#config.mode !== "local" && this.#config.mode !== "cognito") {
+      this.#signIn.refuse("This page can’t sign anybody in here.");
       return;
     }
     const user = rememberedUser();
-    if (user) this.#enter(user);
+    if (user) this.#enter(user, this.#people.resume(user));
     else this.#signIn.show();
   }
 
   /**
    * @param {string} user
-   * @param {string} [first] a token to begin with
+   * @param {() => Promise<string>} token gets a token
    */
-  #enter(user, first) {
-    const { tokenURL, apiURL, webSocketURL } = this.#config;
-    const chat = new Streamroom({
-      apiURL,
-      webSocketURL,
-      token: async () => {
-        const token = first ?? await localToken(tokenURL, user);
-        first = undefined;
-        return token;
-      },
-    });
+  #enter(user, token) {
+    const { apiURL, webSocketURL } = this.#config;
+    const chat = new Streamroom({ apiURL, webSocketURL, token });
     remember(user);
     this.#me = user;
     this.#chat = chat;
@@ -144,6 +144,7 @@ class App {
     this.#chat = undefined;
     chat?.stop();
     remember("");
+    this.#people.forget();
     this.#me = "";
     this.#unread.clear();
     this.#close();
@@ -390,11 +391,13 @@ function roomOf(hash) {
 async function readConfig() {
   const response = await fetch("config.json");
   if (!response.ok) throw new Error(`config.json: ${response.status}`);
-  const { mode, webSocketURL, apiURL, tokenURL } = await response.json();
+  const { mode, webSocketURL, apiURL, tokenURL, clientId, userClaim } = await response.json();
   const absolute = (/** @type {string} */ url) => new URL(url, location.href);
   const socket = absolute(webSocketURL);
   if (socket.protocol.startsWith("http")) socket.protocol = socket.protocol === "https:" ? "wss:" : "ws:";
-  return { mode, webSocketURL: socket.href, apiURL: absolute(apiURL).href, tokenURL: absolute(tokenURL).href };
+  return {
+    mode, webSocketURL: socket.href, apiURL: absolute(apiURL).href, tokenURL: absolute(tokenURL).href, clientId, userClaim,
+  };
 }
 
 try {

@@ -41,6 +41,8 @@ type Config struct {
 	TokenURL string `json:"tokenURL"`
 	// ClientID is the user pool's app client, in ModeCognito.
 	ClientID string `json:"clientId,omitempty"`
+	// UserClaim is the claim of its tokens that is the user id; "" is username.
+	UserClaim string `json:"userClaim,omitempty"`
 }
 
 // How people sign in.

@@ -48,25 +48,70 @@ export async function localToken(tokenURL, user) {
   return token;
 }
 
-/** The form that asks for a name. */
+/** Everybody, by name alone: the local server's way. */
+export class AnyName {
+  #tokenURL;
+
+  /** @param {string} tokenURL */
+  constructor(tokenURL) {
+    this.#tokenURL = tokenURL;
+  }
+
+  get asksForPassword() {
+    return false;
+  }
+
+  /**
+   * @param {string} user
+   * @returns {Promise<{user: string, token: () => Promise<string>}>}
+   */
+  async signIn(user) {
+    let first = await localToken(this.#tokenURL, user);
+    return {
+      user,
+      token: async () => {
+        const token = first || await localToken(this.#tokenURL, user);
+        first = "";
+        return token;
+      },
+    };
+  }
+
+  /** @param {string} user */
+  resume(user) {
+    return () => localToken(this.#tokenURL, user);
+  }
+
+  forget() {}
+}
+
+/** The form that asks for a name, and for a password where there is one. */
 export class SignIn {
   #root = byId("signin", HTMLElement);
   #form = within(this.#root, "form", HTMLFormElement);
   #name = byId("signin-name", HTMLInputElement);
+  #password = byId("signin-password", HTMLInputElement);
   #problem = byId("signin-error", HTMLElement);
   #submit = within(this.#root, "button", HTMLButtonElement);
 
-  /** @param {(user: string) => Promise<void>} signIn rejects with a Failure that is shown */
-  constructor(signIn) {
+  /**
+   * @param {boolean} asksForPassword
+   * @param {(user: string, password: string) => Promise<void>} signIn rejects with a Failure that is shown
+   */
+  constructor(asksForPassword, signIn) {
+    byId("signin-password-field", HTMLElement).hidden = !asksForPassword;
+    byId("signin-hint", HTMLElement).hidden = asksForPassword;
     this.#form.addEventListener("submit", async (event) => {
       event.preventDefault();
       const user = this.#name.value.trim();
-      const wrong = problemWith(user);
+      const password = this.#password.value;
+      const wrong = problemWith(user) || (asksForPassword && !password ? "Type your password." : "");
       this.#say(wrong);
       if (wrong || this.#submit.disabled) return;
       this.#submit.disabled = true;
       try {
-        await signIn(user);
+        await signIn(user, password);
+        this.#password.value = "";
       } catch (err) {
         const failure = Failure.from(err);
         this.#say(failure.code === "unauthorized" ? failure.message : describe(failure));
