@@ -38,17 +38,18 @@ type metric struct {
 	Unit string
 }
 
-// Counts declares that fields of the line are metrics. at is the line's time.
-// Outside Lambda nobody collects them, and the line stays as it is.
-func Counts(line *zerolog.Event, at time.Time, fields ...string) *zerolog.Event {
+// Line begins a line whose fields called counts are metrics; at is its time. It
+// is written at every level, as the metrics are in it. Outside Lambda nobody
+// collects them: there it is a line for information.
+func Line(log *zerolog.Logger, at time.Time, counts ...string) *zerolog.Event {
 	if lambdacontext.FunctionName == "" {
-		return line
+		return log.Info()
 	}
 	d := directive{Namespace: Namespace, Dimensions: [][]string{{Dimension}}}
-	for _, field := range fields {
-		d.Metrics = append(d.Metrics, metric{Name: field, Unit: "Count"})
+	for _, name := range counts {
+		d.Metrics = append(d.Metrics, metric{Name: name, Unit: "Count"})
 	}
-	return line.Str(Dimension, lambdacontext.FunctionName).Interface("_aws", map[string]any{
+	return log.Log().Str(Dimension, lambdacontext.FunctionName).Interface("_aws", map[string]any{
 		"Timestamp":         at.UnixMilli(),
 		"CloudWatchMetrics": []directive{d},
 	})

@@ -17,9 +17,9 @@ func TestALineDeclaresItsMetrics(t *testing.T) {
 	defer func(name string) { lambdacontext.FunctionName = name }(lambdacontext.FunctionName)
 	lambdacontext.FunctionName = "streamroom-fanout"
 	var out bytes.Buffer
-	log := zerolog.New(&out)
-	line := log.Log().Int(metrics.Delivered, 3).Int(metrics.Gone, 0)
-	metrics.Counts(line, time.UnixMilli(1_709_136_000_123), metrics.Delivered, metrics.Gone).Msg("served")
+	log := zerolog.New(&out).Level(zerolog.ErrorLevel)
+	metrics.Line(&log, time.UnixMilli(1_709_136_000_123), metrics.Delivered, metrics.Gone).
+		Int(metrics.Delivered, 3).Int(metrics.Gone, 0).Msg("served")
 
 	const want = `{
 		"delivered": 3, "gone": 0, "message": "served", "FunctionName": "streamroom-fanout",
@@ -37,5 +37,14 @@ func TestALineDeclaresItsMetrics(t *testing.T) {
 	}
 	if diff := cmp.Diff(expected, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestOutsideLambdaALineIsInformation(t *testing.T) {
+	var out bytes.Buffer
+	log := zerolog.New(&out)
+	metrics.Line(&log, time.UnixMilli(0), metrics.Delivered).Int(metrics.Delivered, 3).Msg("served")
+	if want := `{"level":"info","delivered":3,"message":"served"}` + "\n"; out.String() != want {
+		t.Errorf("got %s, want %s", &out, want)
 	}
 }

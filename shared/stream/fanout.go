@@ -103,20 +103,21 @@ func (f *Fanout) Handle(ctx context.Context, event Event) (Response, error) {
 	for _, room := range rooms {
 		room.report(&failed, &log)
 	}
-	line := log.Log(). // at every level: it carries metrics
-				Int("records", len(event.Records)).
-				Int(metrics.MalformedRecord, malformed).
-				Int("rooms", len(rooms)).
-				Int("posts", len(posts)).
-				Int(metrics.Delivered, counts.delivered).
-				Int(metrics.Gone, counts.gone).
-				Int(metrics.Undelivered, counts.undelivered).
-				Int(metrics.FailedRecords, len(failed.sequences)).
-				Dur("duration_ms", f.now().Sub(started)).
-				Str("outcome", outcome(len(failed.sequences) == 0))
-	metrics.Counts(
-		line, f.now(), metrics.Delivered, metrics.Gone, metrics.Undelivered, metrics.FailedRecords, metrics.MalformedRecord,
-	).Msg("fanned out")
+	metrics.Line(
+		&log, f.now(),
+		metrics.Delivered, metrics.Gone, metrics.Undelivered, metrics.FailedRecords, metrics.MalformedRecord,
+	).
+		Int("records", len(event.Records)).
+		Int(metrics.MalformedRecord, malformed).
+		Int("rooms", len(rooms)).
+		Int("posts", len(posts)).
+		Int(metrics.Delivered, counts.delivered).
+		Int(metrics.Gone, counts.gone).
+		Int(metrics.Undelivered, counts.undelivered).
+		Int(metrics.FailedRecords, len(failed.sequences)).
+		Dur("duration_ms", f.now().Sub(started)).
+		Str("outcome", outcome(len(failed.sequences) == 0)).
+		Msg("fanned out")
 	return failed.response(), nil
 }
 

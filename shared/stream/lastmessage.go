@@ -89,14 +89,14 @@ func (l *LastMessage) Handle(ctx context.Context, event Event) (Response, error)
 		}
 		line.Msg("room projected")
 	}
-	line := log.Log(). // at every level: it carries metrics
-				Int("records", len(event.Records)).
-				Int(metrics.MalformedRecord, malformed).
-				Int("rooms", len(rooms)).
-				Int(metrics.FailedRecords, len(failed.sequences)).
-				Dur("duration_ms", l.now().Sub(started)).
-				Str("outcome", outcome(len(failed.sequences) == 0))
-	metrics.Counts(line, l.now(), metrics.FailedRecords, metrics.MalformedRecord).Msg("projected")
+	metrics.Line(&log, l.now(), metrics.FailedRecords, metrics.MalformedRecord).
+		Int("records", len(event.Records)).
+		Int(metrics.MalformedRecord, malformed).
+		Int("rooms", len(rooms)).
+		Int(metrics.FailedRecords, len(failed.sequences)).
+		Dur("duration_ms", l.now().Sub(started)).
+		Str("outcome", outcome(len(failed.sequences) == 0)).
+		Msg("projected")
 	return failed.response(), nil
 }
 
