@@ -34,8 +34,8 @@ type Page struct {
 // ListRooms returns one page of the user's rooms, newest message first: the
 // first page for an empty cursor, then the one that the cursor of the last
 // answer points at. An empty cursor in the answer says that it was the last.
-func (c *Client) ListRooms(ctx context.Context, cursor string) (wire.RoomList, error) {
-	var rooms wire.RoomList
+func (c *Client) ListRooms(ctx context.Context, cursor string) (RoomList, error) {
+	var rooms RoomList
 	err := c.call(ctx, http.MethodGet, "/rooms"+pageAt(cursor), nil, &rooms)
 	return rooms, err
 }
@@ -43,8 +43,8 @@ func (c *Client) ListRooms(ctx context.Context, cursor string) (wire.RoomList, e
 // Room returns a room of the user's and one page of its members: the first page
 // for an empty cursor, then the one that the cursor of the last answer points
 // at. An empty cursor in the answer says that it was the last.
-func (c *Client) Room(ctx context.Context, roomID, cursor string) (wire.Room, error) {
-	var room wire.Room
+func (c *Client) Room(ctx context.Context, roomID, cursor string) (Room, error) {
+	var room Room
 	err := c.call(ctx, http.MethodGet, roomPath(roomID)+pageAt(cursor), nil, &room)
 	return room, err
 }
@@ -62,8 +62,8 @@ func roomPath(roomID string) string { return "/rooms/" + url.PathEscape(roomID) 
 
 // CreateRoom creates a room, of which the user is the owner, or returns the
 // direct message room that exists already.
-func (c *Client) CreateRoom(ctx context.Context, r wire.RoomRequest) (wire.Room, error) {
-	var room wire.Room
+func (c *Client) CreateRoom(ctx context.Context, r RoomRequest) (Room, error) {
+	var room Room
 	err := c.call(ctx, http.MethodPost, "/rooms", r, &room)
 	return room, err
 }
@@ -84,7 +84,7 @@ func (c *Client) RemoveMember(ctx context.Context, roomID, userID string) error 
 // History returns one page of a room's messages. Its cursor, if there is one,
 // goes into Before or After of the next page, whichever this one had (Before,
 // if it had neither).
-func (c *Client) History(ctx context.Context, roomID string, p Page) (wire.History, error) {
+func (c *Client) History(ctx context.Context, roomID string, p Page) (History, error) {
 	query := url.Values{}
 	for name, value := range map[string]string{"before": p.Before, "after": p.After} {
 		if value != "" {
@@ -94,7 +94,7 @@ func (c *Client) History(ctx context.Context, roomID string, p Page) (wire.Histo
 	if p.Limit != 0 {
 		query.Set("limit", strconv.Itoa(p.Limit))
 	}
-	var history wire.History
+	var history History
 	err := c.call(ctx, http.MethodGet, roomPath(roomID)+"/messages?"+query.Encode(), nil, &history)
 	return history, err
 }

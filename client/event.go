@@ -1,19 +1,16 @@
 package client
 
-import (
-	"time"
-
-	"github.com/streamroom/streamroom/shared/wire"
-)
+import "time"
 
 // Event is one of [Message], [MemberJoined], [MemberLeft], [Connected],
 // [Disconnected] and [CatchUpFailed]. More may come: ignore those you don't know.
 type Event interface{ event() }
 
-// Message is a message of a room. Within a room each comes once, in the order
-// of MessageID, with one exception: see Late.
+// Message is a message of a room: ChatRoomID, MessageID, SenderID, Content,
+// Timestamp in ms since 1970, and the rest of what [HistoryMessage] has. Within a
+// room each comes once, in the order of MessageID, with one exception: see Late.
 type Message struct {
-	wire.HistoryMessage
+	HistoryMessage
 
 	// ClientMessageID is set on messages that this user's devices sent, if they
 	// came live.

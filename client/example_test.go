@@ -2,51 +2,79 @@ package client_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
-	"net/http/httptest"
+	"log"
+	"net/http"
+	"os/signal"
 	"strings"
-	"time"
+	"syscall"
 
 	"github.com/streamroom/streamroom/client"
 )
 
+// Chats with a Streamroom that `go run ./cmd/streamroom local` has started: says
+// hello in the room that everybody is in, and prints what is said there until
+// Ctrl-C.
 func Example() {
-	server := httptest.NewServer(newFake().handler()) // yours is a real one
-	defer server.Close()
-
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT)
+	defer stop()
 
 	c, err := client.New(client.Options{
-		WebSocketURL: strings.Replace(server.URL, "http", "ws", 1) + "/ws",
-		APIURL:       server.URL + "/api",
-		Token:        func(context.Context) (string, error) { return token(time.Now().Add(time.Hour), "1"), nil },
+		WebSocketURL: "ws://127.0.0.1:8080/local",
+		APIURL:       "http://127.0.0.1:8080/api",
+		Token:        func(ctx context.Context) (string, error) { return signIn(ctx, "http://127.0.0.1:8080", "alice") },
 	})
 	if err != nil {
-		fmt.Println(err)
+		log.Print(err)
+		return
+	}
+	if err := c.Follow("general"); err != nil {
+		log.Print(err)
 		return
 	}
 	// A send waits for the connection, so it may come before Run.
 	go func() {
 		if _, err := c.Send(ctx, "general", "hello"); err != nil {
-			fmt.Println(err)
+			log.Print(err)
 		}
 	}()
-	err = c.Run(ctx, func(ctx context.Context, e client.Event) {
+	err = c.Run(ctx, func(_ context.Context, e client.Event) {
 		switch e := e.(type) {
-		case client.Connected:
-			fmt.Println("connected as", e.UserID)
 		case client.Message:
 			fmt.Println(e.SenderID+":", e.Content)
-			if err := c.Close(ctx); err != nil {
-				fmt.Println(err)
-			}
+		case client.MemberLeft:
+			fmt.Println(e.UserID, "left", e.ChatRoomID)
+		case client.Connected:
+			fmt.Println("connected as", e.UserID)
+		case client.Disconnected:
+			fmt.Println("not connected:", e.Err)
+		case client.CatchUpFailed:
+			fmt.Println("messages are missing:", e.Err)
 		}
 	})
+	log.Print(err)
+}
+
+// signIn gets a token from the user pool of `streamroom local`. A deployed
+// Streamroom takes those of its own identity provider.
+func signIn(ctx context.Context, addr, user string) (string, error) {
+	body := fmt.Sprintf(`{"user":%q}`, user)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, addr+"/token", strings.NewReader(body))
 	if err != nil {
-		fmt.Println(err)
+		return "", fmt.Errorf("sign in: %w", err)
 	}
-	// Output:
-	// connected as alice
-	// alice: hello
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return "", fmt.Errorf("sign in: %w", err)
+	}
+	defer resp.Body.Close()
+	var answer struct {
+		Token string `json:"token"`
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil || answer.Token == "" {
+		return "", fmt.Errorf("sign in: the answer is %s and has no token", resp.Status)
+	}
+	return answer.Token, nil
 }

@@ -79,7 +79,7 @@ func (in *inbox) message(f wire.ServerFrame) {
 		return
 	}
 	h := held{id: id, Message: Message{
-		HistoryMessage: wire.HistoryMessage{
+		HistoryMessage: HistoryMessage{
 			ChatRoomID: f.ChatRoomID, MessageID: f.MessageID, SenderID: f.SenderID,
 			Content: f.Content, Timestamp: f.Timestamp,
 		},

@@ -39,17 +39,17 @@ var (
 // Errors: *Error for a refusal, also of content that is empty, not UTF-8 or too
 // large, which is not sent at all; ErrClosed; and ctx's, where the message may
 // have been stored if an attempt was under way.
-func (c *Client) Send(ctx context.Context, roomID, content string) (wire.Ack, error) {
+func (c *Client) Send(ctx context.Context, roomID, content string) (Ack, error) {
 	frame := wire.ClientFrame{
 		Action: wire.ActionSendMessage, ChatRoomID: roomID, Content: content, ClientMessageID: rand.Text(),
 	}
 	encoded, err := encodeSend(frame)
 	if err != nil {
-		return wire.Ack{}, err
+		return Ack{}, err
 	}
 	p, err := c.outbox.enter(ctx, frame.ClientMessageID, roomID)
 	if err != nil {
-		return wire.Ack{}, err
+		return Ack{}, err
 	}
 	defer c.outbox.leave(p)
 
@@ -59,7 +59,7 @@ func (c *Client) Send(ctx context.Context, roomID, content string) (wire.Ack, er
 			return ack, nil
 		}
 		if ctx.Err() != nil || !worthRetrying(err) {
-			return wire.Ack{}, fmt.Errorf("send to room %s: %w", roomID, err)
+			return Ack{}, fmt.Errorf("send to room %s: %w", roomID, err)
 		}
 		c.log.Debug().Err(err).Str("room", roomID).Int("attempt", attempt).Msg("send again")
 		if errors.Is(err, errLost) {
@@ -70,17 +70,17 @@ func (c *Client) Send(ctx context.Context, roomID, content string) (wire.Ack, er
 			return ack, nil
 		case <-c.clock.After(c.backoff(attempt)):
 		case <-ctx.Done():
-			return wire.Ack{}, fmt.Errorf("send to room %s: %w, the last attempt: %w", roomID, ctx.Err(), err)
+			return Ack{}, fmt.Errorf("send to room %s: %w, the last attempt: %w", roomID, ctx.Err(), err)
 		}
 	}
 }
 
 // attempt sends a frame on the next connection there is and waits for the
 // answer. A refusal that ends the connection becomes errLost.
-func (c *Client) attempt(ctx context.Context, p *pending, frame []byte) (wire.Ack, error) {
+func (c *Client) attempt(ctx context.Context, p *pending, frame []byte) (Ack, error) {
 	s, err := c.connection(ctx)
 	if err != nil {
-		return wire.Ack{}, err
+		return Ack{}, err
 	}
 	select {
 	case late := <-p.refused: // the answer to an earlier attempt
@@ -96,16 +96,16 @@ func (c *Client) attempt(ctx context.Context, p *pending, frame []byte) (wire.Ac
 			return ack, nil
 		case refusal := <-p.refused:
 			if !refusal.endsConnection() {
-				return wire.Ack{}, refusal
+				return Ack{}, refusal
 			}
 			out, timeout = nil, nil // s is about to be done
 		case <-s.done:
-			return wire.Ack{}, errLost
+			return Ack{}, errLost
 		case <-timeout:
 			signal(s.probe)
-			return wire.Ack{}, errNoAck
+			return Ack{}, errNoAck
 		case <-ctx.Done():
-			return wire.Ack{}, ctx.Err()
+			return Ack{}, ctx.Err()
 		}
 	}
 }
@@ -160,7 +160,7 @@ type lane struct {
 type pending struct {
 	id      string // clientMessageId
 	room    string
-	acked   chan wire.Ack
+	acked   chan Ack
 	refused chan *Error
 }
 
@@ -182,7 +182,7 @@ func (o *outbox) enter(ctx context.Context, id, room string) (*pending, error) {
 		o.unqueue(room)
 		return nil, fmt.Errorf("send to room %s: wait for the message before: %w", room, ctx.Err())
 	}
-	p := &pending{id: id, room: room, acked: make(chan wire.Ack, 1), refused: make(chan *Error, 1)}
+	p := &pending{id: id, room: room, acked: make(chan Ack, 1), refused: make(chan *Error, 1)}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.sends[id] = p
@@ -226,7 +226,7 @@ func (o *outbox) leave(p *pending) {
 }
 
 // acked settles a send.
-func (o *outbox) acked(a wire.Ack) {
+func (o *outbox) acked(a Ack) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if p := o.sends[a.ClientMessageID]; p != nil {

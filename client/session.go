@@ -303,8 +303,8 @@ func (c *Client) receiveError(clientMessageID string, e *Error) error {
 	return nil
 }
 
-func ackOf(f wire.ServerFrame) wire.Ack {
-	return wire.Ack{
+func ackOf(f wire.ServerFrame) Ack {
+	return Ack{
 		Type: wire.TypeAck, ChatRoomID: f.ChatRoomID, MessageID: f.MessageID, Timestamp: f.Timestamp,
 		ClientMessageID: f.ClientMessageID, Duplicate: f.Duplicate,
 	}

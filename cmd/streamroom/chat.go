@@ -15,7 +15,6 @@ import (
 
 	"github.com/streamroom/streamroom/client"
 	"github.com/streamroom/streamroom/local"
-	"github.com/streamroom/streamroom/shared/wire"
 )
 
 const (
@@ -133,7 +132,7 @@ func findRoom(ctx context.Context, c *client.Client, name string) (string, error
 	return "", fmt.Errorf("you are not a member of a room %q; yours are: %s", name, strings.Join(all, ", "))
 }
 
-func describe(r wire.RoomSummary) string {
+func describe(r client.RoomSummary) string {
 	if r.Name == "" {
 		return r.ChatRoomID
 	}

@@ -1,0 +1,78 @@
+package client
+
+import "github.com/streamroom/streamroom/shared/wire"
+
+// Ack is the server's answer to a message that it has stored:
+//
+//	Type            string // always "ack"
+//	ChatRoomID      string
+//	MessageID       string // a ULID: ids sort by when messages were stored
+//	Timestamp       int64  // when, in ms since 1970
+//	ClientMessageID string // which Send it was
+//	Duplicate       bool   // an earlier attempt had stored it
+type Ack = wire.Ack
+
+// RoomRequest describes the room to create:
+//
+//	Name    string   // none for a direct message
+//	Type    string   // "group" or "dm"
+//	Members []string // user ids: at most 48, without one's own; one for a "dm"
+type RoomRequest = wire.RoomRequest
+
+// Room is a room and one page of its members:
+//
+//	ChatRoomID  string
+//	Name        string // a direct message has none
+//	Type        string // "group" or "dm"
+//	MemberCount int
+//	Members     []RoomMember // one page, given by Client.Room only
+//	Cursor      string       // where they go on; empty: these were the last
+type Room = wire.Room
+
+// RoomMember is a member of a room:
+//
+//	UserID   string
+//	Role     string // "owner" or "member"
+//	JoinedAt int64  // ms since 1970
+type RoomMember = wire.RoomMember
+
+// RoomList is one page of the user's rooms:
+//
+//	Rooms  []RoomSummary // newest message first
+//	Cursor string        // where they go on; empty: these were the last
+type RoomList = wire.RoomList
+
+// RoomSummary is a room in the user's list:
+//
+//	ChatRoomID    string
+//	Name          string       // a direct message has none
+//	Type          string       // "group" or "dm"
+//	LastMessageAt int64        // ms since 1970; the room's creation where there is no message
+//	LastMessage   *LastMessage // nil: there is none
+type RoomSummary = wire.RoomSummary
+
+// LastMessage is the beginning of a room's newest message:
+//
+//	MessageID string
+//	SenderID  string
+//	Preview   string // at most 140 characters
+//	Timestamp int64  // ms since 1970
+type LastMessage = wire.LastMessage
+
+// History is one page of a room's messages:
+//
+//	Messages []HistoryMessage
+//	Cursor   string // where they go on; empty: these were the last
+type History = wire.History
+
+// HistoryMessage is a stored message:
+//
+//	ChatRoomID string
+//	MessageID  string   // a ULID: ids sort by when messages were stored
+//	SenderID   string   // a user id
+//	Content    string   // empty if it was deleted
+//	Timestamp  int64    // when it was stored, in ms since 1970
+//	ReadBy     []string // user ids
+//	EditedAt   int64    // ms since 1970, 0: never
+//	DeletedAt  int64    // ms since 1970, 0: it was not deleted
+type HistoryMessage = wire.HistoryMessage
