@@ -58,7 +58,7 @@ func runChat(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 	if err != nil {
 		return err
 	}
-	s := &chatScreen{out: stdout, status: stderr, room: room, fixedToken: f.token != ""}
+	s := &chatScreen{out: stdout, status: stderr, room: room, fixedToken: f.token != "", shown: make(chan struct{}, 1)}
 	return s.chat(ctx, c, stdin)
 }
 
@@ -142,12 +142,14 @@ func describe(r client.RoomSummary) string {
 // chatScreen shows a room: its messages on out, all else on status.
 type chatScreen struct {
 	room       string
-	fixedToken bool // it can't be renewed
+	fixedToken bool          // it can't be renewed
+	shown      chan struct{} // holds one if a message was shown
 
 	mu     sync.Mutex
 	out    io.Writer
 	status io.Writer
 	day    string // of the last message shown
+	newest string // the greatest id shown
 	self   string // the own user id, once connected
 	reason string // why there's no connection
 }
@@ -197,28 +199,60 @@ func (s *chatScreen) readLines(ctx context.Context, stdin io.Reader, lines chan<
 	}
 }
 
-// send sends each line and says goodbye after the last.
+// send sends each line and says goodbye after the last: at once when asked to,
+// else when all that was said is shown, for the input may be a file, or empty.
 func (s *chatScreen) send(ctx context.Context, c *client.Client, lines <-chan string) {
-	for {
-		var line string
-		var more bool
+	var line string
+	more := true
+	for more && line != "/quit" {
+		if strings.TrimSpace(line) != "" {
+			s.sendLine(ctx, c, line)
+		}
 		select {
 		case line, more = <-lines:
 		case <-ctx.Done():
 			return
 		}
-		if !more || line == "/quit" {
-			break
-		}
-		if strings.TrimSpace(line) != "" {
-			s.sendLine(ctx, c, line)
-		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, quitTimeout)
 	defer cancel()
+	if !more {
+		s.awaitNewest(ctx, c)
+	}
 	if err := c.Close(ctx); err != nil && !errors.Is(ctx.Err(), context.Canceled) {
 		s.note("%v", err)
 	}
+}
+
+// awaitNewest waits until the room's newest message is shown.
+func (s *chatScreen) awaitNewest(ctx context.Context, c *client.Client) {
+	newest, err := c.History(ctx, s.room, client.Page{Limit: 1})
+	switch {
+	case errors.Is(ctx.Err(), context.Canceled):
+		return
+	case err != nil:
+		s.note("not all messages are shown: %v", err)
+		return
+	case len(newest.Messages) == 0:
+		s.note("nobody has said anything in %s", s.room)
+		return
+	}
+	for !s.hasShown(newest.Messages[0].MessageID) {
+		select {
+		case <-s.shown:
+		case <-ctx.Done():
+			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				s.note("not all messages are shown: they did not come in time")
+			}
+			return
+		}
+	}
+}
+
+func (s *chatScreen) hasShown(messageID string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.newest >= messageID
 }
 
 func (s *chatScreen) sendLine(ctx context.Context, c *client.Client, line string) {
@@ -268,6 +302,11 @@ func (s *chatScreen) message(m client.Message) {
 		text += "  (came late)"
 	}
 	fmt.Fprintf(s.out, "%s %s: %s\n", at.Format("15:04:05"), neutralise(m.SenderID), text)
+	s.newest = max(s.newest, m.MessageID)
+	select {
+	case s.shown <- struct{}{}:
+	default:
+	}
 }
 
 // left notes who left. The server says so of the user, too, if the room is

@@ -300,6 +300,29 @@ func TestChatStopsWhileItStarts(t *testing.T) {
 	}
 }
 
+// Whoever types nothing still sees what was said, and that nothing was.
+func TestChatWithoutInput(t *testing.T) {
+	s := startLocal(t)
+	chat := func(input string) (stdout, stderr string) {
+		t.Helper()
+		var out, status bytes.Buffer
+		args := []string{"--addr", s.URL(), "--user", "alice", "--room", local.Lobby}
+		if err := runChat(t.Context(), args, strings.NewReader(input), &out, &status); err != nil {
+			t.Fatal(err)
+		}
+		return out.String(), status.String()
+	}
+	if _, status := chat(""); !strings.Contains(status, "* nobody has said anything in general\n") {
+		t.Errorf("in an empty room this was noted:\n%s", status)
+	}
+	if shown, status := chat("one\ntwo"); !strings.Contains(shown, " alice: one\n") || !strings.Contains(shown, " alice: two\n") {
+		t.Errorf("what was sent is not shown:\n%s%s", shown, status)
+	}
+	if shown, status := chat(""); !strings.Contains(shown, " alice: one\n") || !strings.Contains(shown, " alice: two\n") {
+		t.Errorf("what was said before is not shown:\n%s%s", shown, status)
+	}
+}
+
 func TestChatOutlivesTheServer(t *testing.T) {
 	s := startLocal(t)
 	p := sitDown(t, "--addr", s.URL(), "--user", "alice", "--room", local.Lobby)
