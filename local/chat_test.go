@@ -456,7 +456,7 @@ func TestMembersComeAndGo(t *testing.T) {
 	if got := bob.expectOf(room, wire.TypeMemberJoined); got.UserID != "bob" {
 		t.Errorf("bob hears %+v of the new room", got)
 	}
-	bob.none(wire.TypeMemberJoined) // alice came with the room: no news
+	bob.noneOf(room, wire.TypeMemberJoined) // alice came with the room: no news
 	if status := s.api("alice", http.MethodPost, "/rooms/"+room+"/members", wire.MemberRequest{UserID: "carol"}, nil); status != http.StatusCreated {
 		t.Fatalf("add carol: status %d", status)
 	}

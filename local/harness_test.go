@@ -360,15 +360,21 @@ func (d *device) deliver(room, content, clientMessageID string) (ack, message wi
 // none checks that no frame of a type comes.
 func (d *device) none(kind string) {
 	d.t.Helper()
+	d.noneOf("", kind)
+}
+
+// noneOf is none for the frames of one room; "" is any.
+func (d *device) noneOf(room, kind string) {
+	d.t.Helper()
 	timeout := time.After(quiet)
 	for {
 		select {
 		case frame, ok := <-d.frames:
-			if ok && frame.Type == kind {
-				d.t.Errorf("%s got another frame: %+v", d.user, frame)
-			}
 			if !ok {
 				return
+			}
+			if frame.Type == kind && (room == "" || frame.ChatRoomID == room) {
+				d.t.Errorf("%s got another frame: %+v", d.user, frame)
 			}
 		case <-timeout:
 			return

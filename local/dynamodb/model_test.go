@@ -338,6 +338,7 @@ func (m *model) split(t *rapid.T, arn string) {
 
 // checkStream compares what the stream tells of each item, in order, with the model's history.
 func (m *model) checkStream(t *testing.T, r *rapid.T) {
+	t.Helper()
 	got := make(map[[2]string][]string)
 	for _, record := range m.everything(t) {
 		id := [2]string{image(record.Dynamodb.Keys, "PK"), image(record.Dynamodb.Keys, "SK")}
