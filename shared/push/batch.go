@@ -2,11 +2,13 @@ package push
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/apigatewaymanagementapi/types"
 
 	"github.com/streamroom/streamroom/shared/chat"
 )
@@ -80,18 +82,36 @@ func (b *batch) work(ctx context.Context) {
 			result.Err = ErrEmpty
 			continue
 		}
+		attempts, timeout := Attempts, PostTimeout
+		if b.strained.has(post.ConnectionID, b.now()) {
+			attempts, timeout = 1, StrainTimeout
+		}
 		var retryable bool
 		result.Attempts++
-		result.Outcome, retryable, result.Err = b.try(ctx, post, &hash)
-		if retryable && result.Attempts < Attempts {
+		result.Outcome, retryable, result.Err = b.try(ctx, post, timeout, &hash)
+		if retryable && result.Attempts < attempts {
 			b.requeue(r.post, result.Attempts)
+			continue
 		}
+		b.note(ctx, post.ConnectionID, *result)
+	}
+}
+
+// note remembers whether a connection takes its frames. What the batch's own
+// end or the service's trouble cut short says nothing of the connection.
+func (b *batch) note(ctx context.Context, connectionID string, d chat.Delivery) {
+	var full *types.LimitExceededException
+	switch {
+	case d.Outcome != chat.Undelivered:
+		b.strained.remove(connectionID)
+	case ctx.Err() == nil && (errors.Is(d.Err, errNoAnswer) || errors.As(d.Err, &full)):
+		b.strained.add(connectionID, b.now())
 	}
 }
 
 // try makes one attempt. retryable says that another one may succeed.
-func (b *batch) try(ctx context.Context, post chat.Post, hash *payloadHash) (o chat.Outcome, retryable bool, err error) {
-	attempt, cancel := context.WithTimeout(ctx, PostTimeout)
+func (b *batch) try(ctx context.Context, post chat.Post, timeout time.Duration, hash *payloadHash) (o chat.Outcome, retryable bool, err error) {
+	attempt, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	req, err := b.request(attempt, post, hash.of(post.Data))
 	if err != nil {
@@ -113,8 +133,8 @@ func (b *batch) try(ctx context.Context, post chat.Post, hash *payloadHash) (o c
 	return readAnswer(attempt, resp)
 }
 
-// errNoAnswer is the error of a post that took longer than PostTimeout.
-var errNoAnswer = fmt.Errorf("no answer within %v: %w", PostTimeout, context.DeadlineExceeded)
+// errNoAnswer is the error of a post that took longer than it may.
+var errNoAnswer = fmt.Errorf("no answer in the time for one post: %w", context.DeadlineExceeded)
 
 // wait returns when a post is due, or why it can't be sent any more.
 func (b *batch) wait(ctx context.Context, due time.Time) error {

@@ -106,6 +106,7 @@ type Pusher struct {
 	signer      *v4.Signer // remembers the day's signing key
 	now         func() time.Time
 	jitter      func() float64
+	strained    strained // from batch to batch
 }
 
 // New returns a Pusher, or an error that says what is wrong with the
