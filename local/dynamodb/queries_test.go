@@ -289,4 +289,3 @@ func TestBatches(t *testing.T) {
 		t.Errorf("got %d items in %d rounds, want 50 in 2: an answer holds 16 MB", len(seen), rounds)
 	}
 }
-
