@@ -44,8 +44,14 @@ func prepare(ctx context.Context, root, dir string) (assets, error) {
 		if err := os.MkdirAll(folder, 0o700); err != nil {
 			return a, fmt.Errorf("lay out the function %s: %w", f.Name, err)
 		}
-		if err := os.Rename(programs+f.Name, filepath.Join(folder, "bootstrap")); err != nil {
+		program := filepath.Join(folder, "bootstrap")
+		if err := os.Rename(programs+f.Name, program); err != nil {
 			return a, fmt.Errorf("lay out the function %s: %w", f.Name, err)
+		}
+		// The mode goes into the archive. Lambda runs the program as a user of its
+		// own, who could not under a strict umask of whoever deploys.
+		if err := os.Chmod(program, 0o755); err != nil { //nolint:gosec // it is a program for everybody
+			return a, fmt.Errorf("make the function %s executable: %w", f.Name, err)
 		}
 	}
 	return a, nil

@@ -1,0 +1,31 @@
+//go:build unix
+
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/streamroom/streamroom/shared/topology"
+)
+
+// Lambda runs a program as another user than the archive's.
+func TestEverybodyMayRunTheFunctions(t *testing.T) {
+	before := syscall.Umask(0o077)
+	built, err := prepare(t.Context(), "..", t.TempDir())
+	syscall.Umask(before)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range topology.Functions() {
+		info, err := os.Stat(filepath.Join(built.functions, f.Name, "bootstrap"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := info.Mode().Perm(); got != 0o755 {
+			t.Errorf("%s has the mode %o, want 755", f.Name, got)
+		}
+	}
+}
