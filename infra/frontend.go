@@ -35,9 +35,10 @@ func newFrontend(a *app, files assets) (frontendStack, error) {
 		BlockPublicAccess: awss3.BlockPublicAccess_BLOCK_ALL(),
 		Encryption:        awss3.BucketEncryption_S3_MANAGED,
 		EnforceSSL:        jsii.Bool(true),
-		// Everything in it comes from the repository, and is removed by the
-		// deployment below before the bucket goes.
-		RemovalPolicy: awscdk.RemovalPolicy_DESTROY,
+		// Everything in it comes from the repository. Only an empty bucket can be
+		// deleted, and the deployment below leaves files behind when its stack goes.
+		RemovalPolicy:     awscdk.RemovalPolicy_DESTROY,
+		AutoDeleteObjects: jsii.Bool(true),
 	})
 	headers := awscloudfront.NewResponseHeadersPolicy(s.stack, jsii.String("Headers"), &awscloudfront.ResponseHeadersPolicyProps{
 		SecurityHeadersBehavior: &awscloudfront.ResponseSecurityHeadersBehavior{
@@ -68,7 +69,6 @@ func newFrontend(a *app, files assets) (frontendStack, error) {
 		DestinationBucket: bucket,
 		Distribution:      s.distribution,
 		DistributionPaths: jsii.Strings("/*"),
-		RetainOnDelete:    jsii.Bool(false),
 		LogGroup:          a.newLogGroup(s.stack, "deployment-log"),
 		CacheControl:      &[]awss3deployment.CacheControl{awss3deployment.CacheControl_NoCache()},
 		Sources: &[]awss3deployment.ISource{
