@@ -12,6 +12,10 @@ import (
 
 // A grant allows actions on items of the table whose partition keys have one of
 // the prefixes. A transaction needs the actions that it is made of.
+//
+// A function has one grant for each action and resource. IAM never joins
+// statements: had a transaction's puts their keys in two of them, and were they
+// judged together, as a batch's are, neither would allow all of its keys.
 type grant struct {
 	actions  []string
 	prefixes []string
@@ -38,8 +42,8 @@ var grants = map[string][]grant{
 	},
 	topology.SendMessage: {
 		{actions: []string{updateItem}, prefixes: []string{table.ConnectionPrefix}},
-		{actions: []string{getItem, putItem}, prefixes: []string{table.RoomPrefix}},
-		{actions: []string{putItem}, prefixes: []string{table.UserPrefix}},
+		{actions: []string{getItem}, prefixes: []string{table.RoomPrefix}},
+		{actions: []string{putItem}, prefixes: []string{table.RoomPrefix, table.UserPrefix}},
 	},
 	topology.Default: {
 		{actions: []string{getItem}, prefixes: []string{table.ConnectionPrefix}},
@@ -50,12 +54,12 @@ var grants = map[string][]grant{
 		{actions: []string{deleteItem}, prefixes: []string{table.ConnectionPrefix, table.UserPrefix}},
 	},
 	topology.LastMessage: {
-		{actions: []string{query, getItem, updateItem}, prefixes: []string{table.RoomPrefix}},
-		{actions: []string{updateItem}, prefixes: []string{table.UserPrefix}},
+		{actions: []string{query, getItem}, prefixes: []string{table.RoomPrefix}},
+		{actions: []string{updateItem}, prefixes: []string{table.RoomPrefix, table.UserPrefix}},
 	},
 	topology.API: {
-		{actions: []string{getItem, batchGet, query, putItem, updateItem, deleteItem}, prefixes: []string{table.RoomPrefix}},
-		{actions: []string{putItem, deleteItem}, prefixes: []string{table.UserPrefix}},
+		{actions: []string{getItem, batchGet, query, updateItem}, prefixes: []string{table.RoomPrefix}},
+		{actions: []string{putItem, deleteItem}, prefixes: []string{table.RoomPrefix, table.UserPrefix}},
 		{actions: []string{query}, prefixes: []string{table.UserRoomsPrefix}, index: table.GSI1},
 	},
 }

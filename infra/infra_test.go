@@ -244,6 +244,28 @@ func TestNoRoleMayDoAnything(t *testing.T) {
 	}
 }
 
+// Statements are never joined, and whether a transaction's keys are judged one by
+// one or together is not documented: so an action has all its keys in one.
+func TestARoleHasTheKeysOfAnActionInOneStatement(t *testing.T) {
+	c := synth(t, "prod")
+	seen := map[string]bool{}
+	for _, s := range c.statements() {
+		if at(s.fields, "Condition", "ForAllValues:StringLike", "dynamodb:LeadingKeys") == nil {
+			continue
+		}
+		for _, action := range texts(s.fields["Action"]) {
+			key := fmt.Sprint(s.concern, "/", s.id, " ", action, " ", s.fields["Resource"])
+			if seen[key] {
+				t.Errorf("the keys are in several statements: %s", key)
+			}
+			seen[key] = true
+		}
+	}
+	if len(seen) < 15 {
+		t.Errorf("only %d actions were looked at", len(seen))
+	}
+}
+
 func TestNoBucketIsPublic(t *testing.T) {
 	c := synth(t, "prod")
 	for _, r := range c.all("AWS::S3::Bucket") {
