@@ -335,6 +335,17 @@ func TestTheDeploymentDependsOnAllThatItContains(t *testing.T) {
 	}
 }
 
+func TestTheLoggingRoleIsSetBetweenTheAPIAndItsStage(t *testing.T) {
+	c := synth(t, "dev")
+	account := c.only(t, "AWS::ApiGateway::Account")
+	if depends := texts(account.DependsOn); !slices.Contains(depends, "Api") {
+		t.Errorf("an account without any API can't be given the role; it depends on %v", depends)
+	}
+	if depends := texts(c.templates["WebSocket"].Resources["Stage"].DependsOn); !slices.Contains(depends, account.id) {
+		t.Errorf("a stage with logs can't be made without the role; it depends on %v", depends)
+	}
+}
+
 // deploymentOf synthesizes the WebSocket stack alone.
 func deploymentOf(t *testing.T, values map[string]any, routes []topology.Route) string {
 	t.Helper()

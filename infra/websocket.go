@@ -53,7 +53,7 @@ func newWebSocket(a *app, files assets) websocketStack {
 			SourceArn: w.arn(w.apiID, w.stage+"/"+route.Key),
 		})
 	}
-	stage := w.newStage(a, routes.deploy())
+	stage := w.newStage(a, api, routes.deploy())
 	w.newDomain(a, stage)
 
 	awscdk.NewCfnOutput(w.stack, jsii.String("WebSocketEndpoint"), &awscdk.CfnOutputProps{
@@ -156,7 +156,7 @@ func logFormat(variables ...string) string {
 	return "{" + strings.Join(parts, ",") + "}"
 }
 
-func (w websocketStack) newStage(a *app, deployment awsapigatewayv2.CfnDeployment) awsapigatewayv2.CfnStage {
+func (w websocketStack) newStage(a *app, api awsapigatewayv2.CfnApi, deployment awsapigatewayv2.CfnDeployment) awsapigatewayv2.CfnStage {
 	logs := a.newLogGroup(w.stack, "access-log")
 	stage := awsapigatewayv2.NewCfnStage(w.stack, jsii.String("Stage"), &awsapigatewayv2.CfnStageProps{
 		ApiId:        jsii.String(w.apiID),
@@ -174,7 +174,10 @@ func (w websocketStack) newStage(a *app, deployment awsapigatewayv2.CfnDeploymen
 		},
 	})
 	if a.settings.LoggingRole {
-		stage.AddResourceDependency(w.newLoggingRole(), nil)
+		account := w.newLoggingRole()
+		// An account that never had an API can't be given the role.
+		account.AddResourceDependency(api, nil)
+		stage.AddResourceDependency(account, nil)
 	}
 	return stage
 }
