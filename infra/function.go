@@ -57,7 +57,10 @@ func (a *app) newFunction(stack awscdk.Stack, name string, files assets, values 
 		Role:          role,
 		LogGroup:      logs,
 		LoggingFormat: awslambda.LoggingFormat_JSON,
-		Tracing:       awslambda.Tracing_ACTIVE,
+		// The function itself leaves out what is below its level. Lambda would drop
+		// lines below info, and metrics, which have no level, above it.
+		ApplicationLogLevelV2: awslambda.ApplicationLogLevel_DEBUG,
+		Tracing:               awslambda.Tracing_ACTIVE,
 	}
 	if n, ok := a.settings.ReservedConcurrency[name]; ok {
 		props.ReservedConcurrentExecutions = jsii.Number(float64(n))

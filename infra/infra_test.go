@@ -174,6 +174,7 @@ func TestFunctions(t *testing.T) {
 		r.expect(t, `"provided.al2023"`, "Runtime")
 		r.expect(t, `["arm64"]`, "Architectures")
 		r.expect(t, `"JSON"`, "LoggingConfig", "LogFormat")
+		r.expect(t, `"DEBUG"`, "LoggingConfig", "ApplicationLogLevel")
 		r.expect(t, `"Active"`, "TracingConfig", "Mode")
 		r.expect(t, fmt.Sprint(spec.MemoryMB), "MemorySize")
 		r.expect(t, fmt.Sprint(spec.Timeout.Seconds()), "Timeout")
