@@ -17,13 +17,12 @@ type batchWrite struct {
 	q    *request
 }
 
-func (e *Engine) batchWriteItem(ctx context.Context, r *jsonio.Reader) ([]byte, error) {
-	var batch []batchWrite
-	b := bill{}
-	err := r.Document(func(name string) (err error) {
+// readBatch reads a batch's request: its items, as read makes them, and what is asked to be billed.
+func readBatch[T any](r *jsonio.Reader, read func(*jsonio.Reader) ([]T, error)) (batch []T, b bill, err error) {
+	err = r.Document(func(name string) (err error) {
 		switch name {
 		case "RequestItems":
-			batch, err = readBatchWrites(r)
+			batch, err = read(r)
 		case "ReturnConsumedCapacity":
 			b.mode, err = r.String()
 		default:
@@ -31,10 +30,15 @@ func (e *Engine) batchWriteItem(ctx context.Context, r *jsonio.Reader) ([]byte, 
 		}
 		return err
 	})
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = oneOf("returnConsumedCapacity", b.mode, capacityIndexes, capacityTotal, capacityNone)
 	}
-	if err := oneOf("returnConsumedCapacity", b.mode, capacityIndexes, capacityTotal, capacityNone); err != nil {
+	return batch, b, err
+}
+
+func (e *Engine) batchWriteItem(ctx context.Context, r *jsonio.Reader) ([]byte, error) {
+	batch, b, err := readBatch(r, readBatchWrites)
+	if err != nil {
 		return nil, err
 	}
 	if len(batch) == 0 {
@@ -181,23 +185,8 @@ type batchRead struct {
 }
 
 func (e *Engine) batchGetItem(ctx context.Context, r *jsonio.Reader) ([]byte, error) {
-	var batch []*batchRead
-	b := bill{}
-	err := r.Document(func(name string) (err error) {
-		switch name {
-		case "RequestItems":
-			batch, err = readBatchReads(r)
-		case "ReturnConsumedCapacity":
-			b.mode, err = r.String()
-		default:
-			err = r.Skip()
-		}
-		return err
-	})
+	batch, b, err := readBatch(r, readBatchReads)
 	if err != nil {
-		return nil, err
-	}
-	if err := oneOf("returnConsumedCapacity", b.mode, capacityIndexes, capacityTotal, capacityNone); err != nil {
 		return nil, err
 	}
 	if err := e.prepareBatch(batch); err != nil {

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -143,15 +144,10 @@ type endedConnection struct {
 
 // sort puts a batch's records to the rooms and connections that they concern.
 func (f *Fanout) sort(records []record, log *zerolog.Logger) (rooms []*roomNews, ended []endedConnection, malformed int) {
-	byID := map[string]*roomNews{}
+	var byRoom grouped[roomNews]
 	room := func(r record) *roomNews {
-		news := byID[r.key.RoomID]
-		if news == nil {
-			news = &roomNews{id: r.key.RoomID}
-			byID[r.key.RoomID] = news
-			rooms = append(rooms, news)
-		}
-		news.sequences = append(news.sequences, r.sequence)
+		news := byRoom.of(r)
+		news.id, news.sequences = r.key.RoomID, append(news.sequences, r.sequence)
 		return news
 	}
 	for _, r := range records {
@@ -189,7 +185,7 @@ func (f *Fanout) sort(records []record, log *zerolog.Logger) (rooms []*roomNews,
 			logMalformed(log, r, err)
 		}
 	}
-	return rooms, ended, malformed
+	return byRoom.rooms, ended, malformed
 }
 
 // forget deletes what is left of connections whose row is gone, whatever the
@@ -287,7 +283,7 @@ func (f *Fanout) readPrevious(ctx context.Context, room *roomNews) error {
 	if len(room.messages) == 0 {
 		return nil
 	}
-	slices.SortFunc(room.messages, func(a, b chat.Message) int { return compare(a.ID, b.ID) })
+	slices.SortFunc(room.messages, func(a, b chat.Message) int { return cmp.Compare(a.ID, b.ID) })
 	room.messages = slices.CompactFunc(room.messages, func(a, b chat.Message) bool { return a.ID == b.ID })
 	first, last := room.messages[0].ID, room.messages[len(room.messages)-1].ID
 

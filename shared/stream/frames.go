@@ -1,7 +1,6 @@
 package stream
 
 import (
-	"cmp"
 	"context"
 	"slices"
 
@@ -104,8 +103,6 @@ func encode(frame any) []byte {
 	}
 	return data
 }
-
-func compare(a, b string) int { return cmp.Compare(a, b) }
 
 func outcome(ok bool) string {
 	if ok {

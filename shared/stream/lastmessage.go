@@ -102,15 +102,10 @@ func (l *LastMessage) Handle(ctx context.Context, event Event) (Response, error)
 
 // sortUpdates puts a batch's records to the rooms that they concern.
 func sortUpdates(records []record, log *zerolog.Logger) (rooms []*roomUpdate, malformed int) {
-	byID := map[string]*roomUpdate{}
+	var byRoom grouped[roomUpdate]
 	room := func(r record) *roomUpdate {
-		update := byID[r.key.RoomID]
-		if update == nil {
-			update = &roomUpdate{id: r.key.RoomID}
-			byID[r.key.RoomID] = update
-			rooms = append(rooms, update)
-		}
-		update.sequences = append(update.sequences, r.sequence)
+		update := byRoom.of(r)
+		update.id, update.sequences = r.key.RoomID, append(update.sequences, r.sequence)
 		return update
 	}
 	for _, r := range records {
@@ -133,7 +128,7 @@ func sortUpdates(records []record, log *zerolog.Logger) (rooms []*roomUpdate, ma
 			update.joined = append(update.joined, r.key.UserID)
 		}
 	}
-	return rooms, malformed
+	return byRoom.rooms, malformed
 }
 
 // project writes one room's projections: the last message first, then the

@@ -154,6 +154,27 @@ func numberOf(attributes image, name string) (int64, error) {
 	return n, nil
 }
 
+// grouped puts what records say to their rooms, in the order in which the rooms
+// first come.
+type grouped[T any] struct {
+	rooms []*T
+	byID  map[string]*T
+}
+
+// of returns what is known of the record's room so far.
+func (g *grouped[T]) of(r record) *T {
+	room, ok := g.byID[r.key.RoomID]
+	if !ok {
+		if g.byID == nil {
+			g.byID = map[string]*T{}
+		}
+		room = new(T)
+		g.byID[r.key.RoomID] = room
+		g.rooms = append(g.rooms, room)
+	}
+	return room
+}
+
 // failures collects the records that must be delivered again.
 type failures struct{ sequences []string }
 
