@@ -309,14 +309,14 @@ func newAudience(members int) audience {
 	return a
 }
 
-// Members implements stream.FanoutStore.
-func (a audience) Members(context.Context, string, string, int) ([]chat.Member, bool, error) {
+// MembersIn implements stream.FanoutStore.
+func (a audience) MembersIn(context.Context, string, chat.MemberRange, int) ([]chat.Member, bool, error) {
 	return a.members, false, nil
 }
 
-// UserConnections implements stream.FanoutStore.
-func (a audience) UserConnections(_ context.Context, userID string, _ int) ([]chat.Connection, error) {
-	return a.devices[userID], nil
+// Presence implements stream.FanoutStore.
+func (a audience) Presence(context.Context, []string, int) (map[string][]chat.Connection, error) {
+	return a.devices, nil
 }
 
 // MessageIDsUpTo implements stream.FanoutStore.

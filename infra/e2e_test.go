@@ -19,6 +19,7 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/streamroom/streamroom/local"
+	"github.com/streamroom/streamroom/shared/stream"
 	"github.com/streamroom/streamroom/shared/table"
 	"github.com/streamroom/streamroom/shared/topology"
 	"github.com/streamroom/streamroom/shared/wire"
@@ -168,6 +169,35 @@ func (c *chatter) everything() {
 	bob.expect(wire.TypeMemberLeft)
 	c.api("carol", http.MethodGet, path, nil, http.StatusForbidden, nil)
 	bob.close()
+
+	// A room that fanout cuts into slices.
+	var large wire.Room
+	c.api("alice", http.MethodPost, "/rooms", wire.RoomRequest{Name: "Large", Type: "group"}, http.StatusCreated, &large)
+	c.crowd(large.ChatRoomID, stream.SliceAbove)
+	alice.say(wire.ClientFrame{Action: wire.ActionSendMessage, ChatRoomID: large.ChatRoomID, Content: "hello all"})
+	ack = alice.expect(wire.TypeAck)
+	for alice.expect(wire.TypeMessage).MessageID != ack.MessageID { //nolint:revive // it fails when there is none
+	}
+}
+
+// crowd makes n members of a room.
+func (c *chatter) crowd(roomID string, n int) {
+	c.t.Helper()
+	db := dynamodb.NewFromConfig(c.server.AWS())
+	var writes []types.WriteRequest
+	for i := range n {
+		k := table.Member(roomID, fmt.Sprintf("user-%06d", i))
+		writes = append(writes, types.WriteRequest{PutRequest: &types.PutRequest{Item: map[string]types.AttributeValue{
+			table.PK: &types.AttributeValueMemberS{Value: k.PK}, table.SK: &types.AttributeValueMemberS{Value: k.SK},
+			table.JoinedAt: &types.AttributeValueMemberN{Value: "1"},
+		}}})
+	}
+	for batch := range slices.Chunk(writes, 25) {
+		_, err := db.BatchWriteItem(c.t.Context(), &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{tableName: batch}})
+		if err != nil {
+			c.t.Fatal(err)
+		}
+	}
 }
 
 // ordered says whether lastmessage has served the room list.
@@ -188,12 +218,15 @@ func (c *chatter) ghost(user string) {
 	text := func(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
 	number := func(n int64) types.AttributeValue { return &types.AttributeValueMemberN{Value: fmt.Sprint(n)} }
 	now := time.Now()
-	for _, k := range []table.Key{table.Connection(id), table.UserConnection(user, id)} {
-		_, err := db.PutItem(c.t.Context(), &dynamodb.PutItemInput{TableName: aws.String(tableName), Item: map[string]types.AttributeValue{
-			table.PK: text(k.PK), table.SK: text(k.SK), table.UserID: text(user),
-			table.ConnectedAt: number(now.Add(-time.Hour).UnixMilli()), table.TTL: number(now.Add(time.Hour).Unix()),
-		}})
-		if err != nil {
+	connectedAt, ttl := number(now.Add(-time.Hour).UnixMilli()), number(now.Add(time.Hour).Unix())
+	row := map[string]types.AttributeValue{table.UserID: text(user), table.ConnectedAt: connectedAt, table.TTL: ttl}
+	presence := map[string]types.AttributeValue{
+		table.PresenceEntry(id): &types.AttributeValueMemberM{Value: map[string]types.AttributeValue{table.ConnectedAt: connectedAt, table.TTL: ttl}},
+		table.TTL:               ttl,
+	}
+	for k, it := range map[table.Key]map[string]types.AttributeValue{table.Connection(id): row, table.Presence(user): presence} {
+		it[table.PK], it[table.SK] = text(k.PK), text(k.SK)
+		if _, err := db.PutItem(c.t.Context(), &dynamodb.PutItemInput{TableName: aws.String(tableName), Item: it}); err != nil {
 			c.t.Fatal(err)
 		}
 	}

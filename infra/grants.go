@@ -29,16 +29,19 @@ const (
 	putItem    = "dynamodb:PutItem"
 	updateItem = "dynamodb:UpdateItem"
 	deleteItem = "dynamodb:DeleteItem"
+	batchWrite = "dynamodb:BatchWriteItem"
 )
 
 // grants lists what each function does with the table. The end-to-end test
 // fails when a function does more, and when it never does one of these.
 var grants = map[string][]grant{
 	topology.Connect: {
-		{actions: []string{putItem}, prefixes: []string{table.ConnectionPrefix, table.UserPrefix}},
+		{actions: []string{putItem}, prefixes: []string{table.ConnectionPrefix}},
+		{actions: []string{updateItem}, prefixes: []string{table.UserPrefix}},
 	},
 	topology.Disconnect: {
-		{actions: []string{deleteItem}, prefixes: []string{table.ConnectionPrefix, table.UserPrefix}},
+		{actions: []string{deleteItem}, prefixes: []string{table.ConnectionPrefix}},
+		{actions: []string{updateItem}, prefixes: []string{table.UserPrefix}},
 	},
 	topology.SendMessage: {
 		{actions: []string{updateItem}, prefixes: []string{table.ConnectionPrefix}},
@@ -49,9 +52,11 @@ var grants = map[string][]grant{
 		{actions: []string{getItem}, prefixes: []string{table.ConnectionPrefix}},
 	},
 	topology.Fanout: {
-		{actions: []string{query}, prefixes: []string{table.RoomPrefix, table.UserPrefix}},
-		{actions: []string{getItem}, prefixes: []string{table.RoomPrefix}},
-		{actions: []string{deleteItem}, prefixes: []string{table.ConnectionPrefix, table.UserPrefix}},
+		{actions: []string{query, getItem}, prefixes: []string{table.RoomPrefix}},
+		{actions: []string{batchGet}, prefixes: []string{table.RoomPrefix, table.UserPrefix}},
+		{actions: []string{batchWrite}, prefixes: []string{table.FanoutPrefix}},
+		{actions: []string{updateItem}, prefixes: []string{table.UserPrefix}},
+		{actions: []string{deleteItem}, prefixes: []string{table.ConnectionPrefix}},
 	},
 	topology.LastMessage: {
 		{actions: []string{query, getItem}, prefixes: []string{table.RoomPrefix}},

@@ -180,7 +180,7 @@ func tableCalls(operation string, body []byte) ([]call, error) {
 		TableName, IndexName, KeyConditionExpression string
 		Item, Key                                    map[string]json.RawMessage
 		ExpressionAttributeValues                    map[string]json.RawMessage
-		RequestItems                                 map[string]struct{ Keys []map[string]attribute }
+		RequestItems                                 map[string]json.RawMessage
 		TransactItems                                []map[string]struct {
 			TableName string
 			Item, Key map[string]json.RawMessage
@@ -212,10 +212,30 @@ func tableCalls(operation string, body []byte) ([]call, error) {
 		return []call{{"dynamodb:Query", resource, []string{textOf(in.ExpressionAttributeValues[placeholder])}}}, nil
 	case "BatchGetItem":
 		var calls []call
-		for name, items := range in.RequestItems {
+		for name, request := range in.RequestItems {
+			var items struct{ Keys []map[string]attribute }
+			if err := json.Unmarshal(request, &items); err != nil {
+				return nil, err
+			}
 			c := call{action: "dynamodb:BatchGetItem", resource: tableARN(name)}
 			for _, key := range items.Keys {
 				c.keys = append(c.keys, key[table.PK].S)
+			}
+			calls = append(calls, c)
+		}
+		return calls, nil
+	case "BatchWriteItem":
+		var calls []call
+		for name, request := range in.RequestItems {
+			var writes []struct {
+				PutRequest struct{ Item map[string]json.RawMessage }
+			}
+			if err := json.Unmarshal(request, &writes); err != nil {
+				return nil, err
+			}
+			c := call{action: "dynamodb:BatchWriteItem", resource: tableARN(name)}
+			for _, w := range writes {
+				c.keys = append(c.keys, textOf(w.PutRequest.Item[table.PK])) // a deletion has none, and is refused
 			}
 			calls = append(calls, c)
 		}
@@ -262,13 +282,15 @@ func TestTheGuardIsIAM(t *testing.T) {
 		"a query of an index": {"Query", `{TABLE,"IndexName":"GSI1","KeyConditionExpression":"#pk = :pk","ExpressionAttributeValues":{":pk":{"S":"ROOM#1"}}}`, false},
 		"a batch":             {"BatchGetItem", `{"RequestItems":{"` + tableName + `":{"Keys":[{"PK":{"S":"ROOM#1"}},{"PK":{"S":"ROOM#2"}}]}}}`, true},
 		"a batch too far":     {"BatchGetItem", `{"RequestItems":{"` + tableName + `":{"Keys":[{"PK":{"S":"ROOM#1"}},{"PK":{"S":"USER#2"}}]}}}`, false},
+		"a batch of writes":   {"BatchWriteItem", `{"RequestItems":{"` + tableName + `":[{"PutRequest":{"Item":{"PK":{"S":"ROOM#1"}}}}]}}`, true},
+		"writes too far":      {"BatchWriteItem", `{"RequestItems":{"` + tableName + `":[{"PutRequest":{"Item":{"PK":{"S":"ROOM#1"}}}},{"PutRequest":{"Item":{"PK":{"S":"USER#1"}}}}]}}`, false},
 		"a transaction":       {"TransactWriteItems", `{"TransactItems":[{"Put":{TABLE,"Item":{"PK":{"S":"ROOM#1"}}}}]}`, true},
 		"a transaction's end": {"TransactWriteItems", `{"TransactItems":[{"Put":{TABLE,"Item":{"PK":{"S":"ROOM#1"}}}},{"Delete":{TABLE,"Key":{"PK":{"S":"ROOM#1"}}}}]}`, false},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			g := &guard{function: "f", used: map[permission]bool{}, statements: []allowed{{
-				actions:   []string{"dynamodb:GetItem", "dynamodb:Query", "dynamodb:BatchGetItem", "dynamodb:PutItem"},
+				actions:   []string{"dynamodb:GetItem", "dynamodb:Query", "dynamodb:BatchGetItem", "dynamodb:BatchWriteItem", "dynamodb:PutItem"},
 				resources: []string{tableARN(tableName)}, keys: []string{"ROOM#*"},
 			}}}
 			calls, err := callsOf(request(test.operation, test.body))

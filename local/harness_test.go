@@ -21,6 +21,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/streamroom/streamroom/local"
+	"github.com/streamroom/streamroom/shared/dynamo"
 	"github.com/streamroom/streamroom/shared/table"
 	"github.com/streamroom/streamroom/shared/wire"
 )
@@ -186,19 +187,11 @@ func (s *server) items(pkPrefix string) int {
 // connections counts what the table knows of a user's connections.
 func (s *server) connections(user string) (rows, entries int) {
 	s.t.Helper()
-	out, err := dynamodb.NewFromConfig(s.AWS()).Query(s.t.Context(), &dynamodb.QueryInput{
-		TableName:              aws.String(local.TableName),
-		ConsistentRead:         aws.Bool(true),
-		KeyConditionExpression: aws.String("PK = :pk AND begins_with(SK, :sk)"),
-		ExpressionAttributeValues: map[string]types.AttributeValue{
-			":pk": &types.AttributeValueMemberS{Value: table.UserPrefix + user},
-			":sk": &types.AttributeValueMemberS{Value: table.ConnectionPrefix},
-		},
-	})
+	present, err := dynamo.New(dynamodb.NewFromConfig(s.AWS()), local.TableName, time.Now).Presence(s.t.Context(), []string{user}, 100)
 	if err != nil {
-		s.t.Fatalf("query: %v", err)
+		s.t.Fatalf("read the presence: %v", err)
 	}
-	return s.items(table.ConnectionPrefix), len(out.Items)
+	return s.items(table.ConnectionPrefix), len(present[user])
 }
 
 // eventually waits until check holds.

@@ -69,6 +69,20 @@ type Member struct {
 	JoinedAt int64
 }
 
+// MemberRange is a part of a room's members: the user ids from From up to, not
+// including, To, in the order of their bytes. "" leaves a side open.
+type MemberRange struct{ From, To string }
+
+// Slice is a part of a large room's fan-out: what a range of its members is
+// still to be told.
+type Slice struct {
+	RoomID     string
+	Members    MemberRange
+	MessageIDs []string
+	Gap        bool  // tell of a gap, not of the messages
+	ExpiresAt  int64 // ms; nobody needs the slice after that
+}
+
 // Message is a message of a room. Its id is a ULID that carries SentAt.
 type Message struct {
 	RoomID          string

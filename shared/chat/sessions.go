@@ -8,10 +8,10 @@ import (
 
 // ConnectionStore keeps connections.
 type ConnectionStore interface {
-	// PutConnection stores both rows of a connection.
+	// PutConnection stores a connection's row and its entry in the user's presence.
 	PutConnection(ctx context.Context, c Connection) error
-	// DeleteConnection removes both rows of a connection; removing one that is
-	// not there is no error.
+	// DeleteConnection removes both of a connection; removing one that is not
+	// there is no error.
 	DeleteConnection(ctx context.Context, connectionID string) error
 	// Connection reads a connection strongly; false if there is none.
 	Connection(ctx context.Context, connectionID string) (Connection, bool, error)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -14,7 +15,8 @@ import (
 	"github.com/streamroom/streamroom/shared/table"
 )
 
-// PutConnection stores the connection's row and its entry in the user's list.
+// PutConnection stores the connection's row and its entry in the user's
+// presence.
 func (s *Store) PutConnection(ctx context.Context, c chat.Connection) error {
 	ttl := number(seconds(c.ExpiresAt()))
 	row := key(table.Connection(c.ID))
@@ -23,12 +25,24 @@ func (s *Store) PutConnection(ctx context.Context, c chat.Connection) error {
 	row[table.TokenExpiresAt] = number(c.TokenExpiresAt)
 	row[table.RateTAT] = number(0)
 	row[table.TTL] = ttl
-	entry := key(table.UserConnection(c.UserID, c.ID))
-	entry[table.ConnectedAt] = number(c.ConnectedAt)
-	entry[table.TTL] = ttl
 	_, err := s.transact(ctx, requestToken(c.ID), []types.TransactWriteItem{
 		{Put: &types.Put{TableName: s.table, Item: row}},
-		{Put: &types.Put{TableName: s.table, Item: entry}},
+		{Update: &types.Update{
+			TableName: s.table, Key: key(table.Presence(c.UserID)),
+			// Each connection has an attribute of its own, so that it can be
+			// written whether or not there are others.
+			UpdateExpression: aws.String("SET #entry = :entry, #ttl = :ttl"),
+			ExpressionAttributeNames: map[string]string{
+				"#entry": table.PresenceEntry(c.ID), "#ttl": table.TTL,
+			},
+			ExpressionAttributeValues: item{
+				":entry": &types.AttributeValueMemberM{Value: item{
+					table.ConnectedAt: number(c.ConnectedAt), table.TTL: ttl,
+				}},
+				// The item outlives every entry: none is from later, and none lives longer.
+				":ttl": number(seconds(c.ConnectedAt + chat.ConnectionLife.Milliseconds())),
+			},
+		}},
 	})
 	return err
 }
@@ -42,7 +56,8 @@ func requestToken(id string) string {
 	return id
 }
 
-// DeleteConnection removes both rows. The user is only known from the first.
+// DeleteConnection removes the row and the entry. The user is only known from
+// the row.
 func (s *Store) DeleteConnection(ctx context.Context, connectionID string) error {
 	out, err := s.db.DeleteItem(ctx, &dynamodb.DeleteItemInput{
 		TableName:    s.table,
@@ -59,34 +74,60 @@ func (s *Store) DeleteConnection(ctx context.Context, connectionID string) error
 	return s.ForgetUserConnection(ctx, userID, connectionID)
 }
 
-// ForgetUserConnection removes a connection from its user's list.
+// ForgetUserConnection removes a connection from its user's presence.
 func (s *Store) ForgetUserConnection(ctx context.Context, userID, connectionID string) error {
-	_, err := s.db.DeleteItem(ctx, &dynamodb.DeleteItemInput{
-		TableName: s.table,
-		Key:       key(table.UserConnection(userID, connectionID)),
-	})
+	err := s.leavePresence(ctx, userID, connectionID, "attribute_exists(#entry)", nil, nil)
 	if err != nil {
-		return fmt.Errorf("delete the user's connection: %w", err)
+		return fmt.Errorf("forget the user's connection: %w", err)
 	}
 	return nil
 }
 
-// DropConnection removes exactly the connection that was read: both rows, if
-// they still have the connectedAt of c.
+// DropConnection removes exactly the connection that was read: its row and its
+// entry, if they still have the connectedAt of c.
 func (s *Store) DropConnection(ctx context.Context, c chat.Connection) error {
-	for _, k := range []table.Key{table.UserConnection(c.UserID, c.ID), table.Connection(c.ID)} {
-		_, err := s.db.DeleteItem(ctx, &dynamodb.DeleteItemInput{
-			TableName:                 s.table,
-			Key:                       key(k),
-			ConditionExpression:       aws.String("#at = :at"),
-			ExpressionAttributeNames:  map[string]string{"#at": table.ConnectedAt},
-			ExpressionAttributeValues: item{":at": number(c.ConnectedAt)},
-		})
-		if _, failed := conditionFailed(err); err != nil && !failed {
-			return fmt.Errorf("drop connection %s: %w", c.ID, err)
-		}
+	at := item{":at": number(c.ConnectedAt)}
+	err := s.leavePresence(ctx, c.UserID, c.ID, "#entry.#at = :at", map[string]string{"#at": table.ConnectedAt}, at)
+	if err != nil {
+		return fmt.Errorf("drop connection %s: %w", c.ID, err)
+	}
+	_, err = s.db.DeleteItem(ctx, &dynamodb.DeleteItemInput{
+		TableName:                 s.table,
+		Key:                       key(table.Connection(c.ID)),
+		ConditionExpression:       aws.String("#at = :at"),
+		ExpressionAttributeNames:  map[string]string{"#at": table.ConnectedAt},
+		ExpressionAttributeValues: at,
+	})
+	if _, failed := conditionFailed(err); err != nil && !failed {
+		return fmt.Errorf("drop connection %s: %w", c.ID, err)
 	}
 	return nil
+}
+
+// leavePresence removes a connection's entry under a condition, which must not
+// hold where there is no entry: an update would make an item otherwise. The
+// item stays, without entries, until it expires.
+func (s *Store) leavePresence(
+	ctx context.Context, userID, connectionID, condition string, names map[string]string, values item,
+) error {
+	placeholders := map[string]string{"#entry": table.PresenceEntry(connectionID)}
+	maps.Copy(placeholders, names)
+	in := &dynamodb.UpdateItemInput{
+		TableName:                 s.table,
+		Key:                       key(table.Presence(userID)),
+		ConditionExpression:       aws.String(condition),
+		UpdateExpression:          aws.String("REMOVE #entry"),
+		ExpressionAttributeNames:  placeholders,
+		ExpressionAttributeValues: values,
+	}
+	err := s.untangled(ctx, func() error {
+		_, err := s.db.UpdateItem(ctx, in)
+		return err
+	})
+	if _, failed := conditionFailed(err); failed {
+		return nil
+	}
+	return err
 }
 
 // Connection reads a connection strongly.
@@ -107,26 +148,45 @@ func connectionOf(connectionID string, it item) chat.Connection {
 	}
 }
 
-// UserConnections reads a user's newest connections strongly, at most limit,
-// newest first. They have no TokenExpiresAt.
-func (s *Store) UserConnections(ctx context.Context, userID string, limit int) ([]chat.Connection, error) {
-	from, to := prefixed(table.ConnectionPrefix)
-	items, err := s.queryAll(ctx, page{pk: table.UserPrefix + userID, from: from, to: to})
+// Presence reads, strongly and in one request for up to 100 users, each user's
+// newest connections: at most limit of them, newest first. They have no
+// TokenExpiresAt. Users without connections are left out.
+func (s *Store) Presence(ctx context.Context, userIDs []string, limit int) (map[string][]chat.Connection, error) {
+	keys := make([]table.Key, len(userIDs))
+	for i, userID := range userIDs {
+		keys[i] = table.Presence(userID)
+	}
+	items, err := s.batchGet(ctx, keys)
 	if err != nil {
 		return nil, err
 	}
-	connections := make([]chat.Connection, 0, len(items))
-	for _, it := range items {
-		id, err := table.Parse(keyOf(it))
-		if err != nil || s.expired(it) {
+	present := make(map[string][]chat.Connection, len(items))
+	for i, userID := range userIDs {
+		if connections := s.connectionsOf(userID, items[keys[i]]); len(connections) > 0 {
+			present[userID] = connections[:min(limit, len(connections))]
+		}
+	}
+	return present, nil
+}
+
+// connectionsOf reads the entries of a user's presence that have not expired,
+// newest first.
+func (s *Store) connectionsOf(userID string, presence item) []chat.Connection {
+	var connections []chat.Connection
+	for attribute, value := range presence {
+		connectionID, ok := table.PresenceConnection(attribute)
+		entry, isMap := value.(*types.AttributeValueMemberM)
+		if !ok || !isMap || s.expired(entry.Value) {
 			continue
 		}
 		connections = append(connections, chat.Connection{
-			ID: id.ConnectionID, UserID: userID, ConnectedAt: getNumber(it, table.ConnectedAt),
+			ID: connectionID, UserID: userID, ConnectedAt: getNumber(entry.Value, table.ConnectedAt),
 		})
 	}
-	slices.SortFunc(connections, func(a, b chat.Connection) int { return cmp.Compare(b.ConnectedAt, a.ConnectedAt) })
-	return connections[:min(limit, len(connections))], nil
+	slices.SortFunc(connections, func(a, b chat.Connection) int {
+		return cmp.Or(cmp.Compare(b.ConnectedAt, a.ConnectedAt), cmp.Compare(a.ID, b.ID))
+	})
+	return connections
 }
 
 // StepRate moves a connection's rate window, in one conditional update.

@@ -54,7 +54,7 @@ func lastMessageOf(it item) chat.LastMessage {
 // AdvanceRoomOrder moves a room in a member's list forward to ms, if it stands
 // before the time `below` there. A user who is no participant stays none.
 func (s *Store) AdvanceRoomOrder(ctx context.Context, userID, roomID string, ms, below int64) error {
-	_, err := s.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+	in := &dynamodb.UpdateItemInput{
 		TableName: s.table,
 		Key:       key(table.Participation(userID, roomID)),
 		// False where there is no participation: it is never resurrected.
@@ -63,6 +63,10 @@ func (s *Store) AdvanceRoomOrder(ctx context.Context, userID, roomID string, ms,
 		ExpressionAttributeNames:  map[string]string{"#sk": table.GSI1SK},
 		ExpressionAttributeValues: item{":ms": text(table.Millis(ms)), ":below": text(table.Millis(below))},
 		ReturnValues:              types.ReturnValueNone,
+	}
+	err := s.untangled(ctx, func() error { // members come and go by transactions
+		_, err := s.db.UpdateItem(ctx, in)
+		return err
 	})
 	if _, failed := conditionFailed(err); err != nil && !failed {
 		return fmt.Errorf("advance %s in the rooms of %s: %w", roomID, userID, err)

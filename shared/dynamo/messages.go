@@ -3,6 +3,7 @@ package dynamo
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -104,6 +105,32 @@ func (s *Store) Messages(ctx context.Context, roomID string, r chat.Range) ([]ch
 		return messages[:r.Limit], true, nil
 	}
 	return messages, false, nil
+}
+
+// MessagesByID reads messages strongly, in the order of their ids. Those that
+// are not there are left out.
+func (s *Store) MessagesByID(ctx context.Context, roomID string, messageIDs []string) ([]chat.Message, error) {
+	ids := slices.Compact(slices.Sorted(slices.Values(messageIDs)))
+	keys := make([]table.Key, 0, len(ids))
+	for _, id := range ids {
+		ms, err := chat.MessageTime(id)
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, table.Message(roomID, ms, id))
+	}
+	items, err := s.batchGet(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
+	messages := make([]chat.Message, 0, len(items))
+	for _, k := range keys {
+		if it, ok := items[k]; ok {
+			m, _ := messageOf(roomID, it)
+			messages = append(messages, m)
+		}
+	}
+	return messages, nil
 }
 
 // messageSortKey is where a message id stands, whether or not it is there.

@@ -134,6 +134,59 @@ func (s *Store) Members(ctx context.Context, roomID, after string, limit int) ([
 	return members, false, nil
 }
 
+// MembersIn reads the first members of a range strongly, at most limit, and
+// whether there are more.
+func (s *Store) MembersIn(ctx context.Context, roomID string, r chat.MemberRange, limit int) ([]chat.Member, bool, error) {
+	p := memberPage(roomID, r)
+	p.limit = limit + 1
+	items, err := s.queryAll(ctx, p)
+	if err != nil {
+		return nil, false, err
+	}
+	members := make([]chat.Member, 0, len(items))
+	for _, it := range items {
+		id, err := table.Parse(keyOf(it))
+		if err == nil && (r.To == "" || id.UserID < r.To) { // BETWEEN includes the bound itself
+			members = append(members, memberOf(id.UserID, it))
+		}
+	}
+	if len(members) > limit {
+		return members[:limit], true, nil
+	}
+	return members, false, nil
+}
+
+// MemberBounds cuts the beginning of a range into parts of size members: it
+// returns the user ids at which all parts but the first begin, at most `most`.
+// It reads eventually: a bound may be a user who has left.
+func (s *Store) MemberBounds(ctx context.Context, roomID string, r chat.MemberRange, size, most int) ([]string, error) {
+	p := memberPage(roomID, r)
+	p.eventual, p.limit, p.project = true, size*most+1, []string{table.PK, table.SK}
+	items, err := s.queryAll(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	var bounds []string
+	for i := size; i < len(items) && len(bounds) < most; i += size {
+		if id, err := table.Parse(keyOf(items[i])); err == nil && (r.To == "" || id.UserID < r.To) {
+			bounds = append(bounds, id.UserID)
+		}
+	}
+	return bounds, nil
+}
+
+func memberPage(roomID string, r chat.MemberRange) page {
+	p := page{pk: table.RoomPrefix + roomID}
+	p.from, p.to = prefixed(table.MemberPrefix)
+	if r.From != "" {
+		p.from = table.Member(roomID, r.From).SK
+	}
+	if r.To != "" {
+		p.to = table.Member(roomID, r.To).SK
+	}
+	return p
+}
+
 // MemberOf returns which of at most 100 rooms a user is a member of, in the
 // order given.
 func (s *Store) MemberOf(ctx context.Context, userID string, roomIDs []string) ([]string, error) {

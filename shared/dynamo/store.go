@@ -31,6 +31,7 @@ type Client interface {
 	DeleteItem(context.Context, *dynamodb.DeleteItemInput, ...func(*dynamodb.Options)) (*dynamodb.DeleteItemOutput, error)
 	Query(context.Context, *dynamodb.QueryInput, ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error)
 	BatchGetItem(context.Context, *dynamodb.BatchGetItemInput, ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error)
+	BatchWriteItem(context.Context, *dynamodb.BatchWriteItemInput, ...func(*dynamodb.Options)) (*dynamodb.BatchWriteItemOutput, error)
 	TransactWriteItems(context.Context, *dynamodb.TransactWriteItemsInput, ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error)
 }
 
@@ -115,15 +116,16 @@ type page struct {
 	pk       string
 	from, to string // the sort keys' inclusive bounds
 	backward bool
+	eventual bool // half the price, where a moment ago is as good
 	limit    int
 	project  []string // attributes to return; none is all
 }
 
-// query reads one page strongly, and whether DynamoDB has more behind it.
+// query reads one page, and whether DynamoDB has more behind it.
 func (s *Store) query(ctx context.Context, p page, start item) ([]item, item, error) {
 	in := &dynamodb.QueryInput{
 		TableName:              s.table,
-		ConsistentRead:         aws.Bool(true),
+		ConsistentRead:         aws.Bool(!p.eventual),
 		KeyConditionExpression: aws.String("#pk = :pk AND #sk BETWEEN :from AND :to"),
 		ExpressionAttributeNames: map[string]string{
 			"#pk": table.PK, "#sk": table.SK,
@@ -219,6 +221,20 @@ func (s *Store) transact(ctx context.Context, token string, writes []types.Trans
 		}
 		if err := pause(ctx, min(transactPause<<attempt, transactPauseMost)); err != nil {
 			return nil, fmt.Errorf("transaction of %d writes: %w", len(writes), err)
+		}
+	}
+}
+
+// untangled does a single write, and again while a transaction holds its item.
+func (s *Store) untangled(ctx context.Context, write func() error) error {
+	for attempt := 0; ; attempt++ {
+		err := write()
+		var conflict *types.TransactionConflictException
+		if !errors.As(err, &conflict) || attempt+1 == transactAttempts {
+			return err
+		}
+		if err := pause(ctx, min(transactPause<<attempt, transactPauseMost)); err != nil {
+			return err
 		}
 	}
 }

@@ -24,21 +24,20 @@ func (r *roomNews) address(frames map[string][][]byte) {
 	}
 	only := func(user string, frame []byte) { frames[user] = append(frames[user], frame) }
 
-	small := len(r.members) <= announcedRoom
 	for _, m := range r.joined {
 		frame := encode(wire.Member{Type: wire.TypeMemberJoined, ChatRoomID: r.id, UserID: m.UserID})
-		if small && !r.together[m.UserID] && slices.Contains(r.members, m.UserID) {
+		if r.announces() && !r.together[m.UserID] && slices.Contains(r.members, m.UserID) {
 			everybody(frame)
 		} else {
 			only(m.UserID, frame)
 		}
 	}
 	for _, user := range r.left {
-		if slices.Contains(r.members, user) {
+		if r.back[user] {
 			continue // is back, which another record tells: said after it, they would seem to be gone
 		}
 		frame := encode(wire.Member{Type: wire.TypeMemberLeft, ChatRoomID: r.id, UserID: user})
-		if small {
+		if r.announces() {
 			everybody(frame)
 		}
 		only(user, frame)

@@ -21,7 +21,8 @@ import (
 )
 
 // ReplaySource is the eventSource of records that a replay made. They are
-// delivered whatever their age.
+// delivered whatever their age. Their eventSourceARN is ReplaySource, a colon
+// and the replay's run id: what another run delivered is delivered again.
 const ReplaySource = "streamroom:replay"
 
 // Event is what a stream mapping invokes a function with. Records are decoded
@@ -48,6 +49,7 @@ type record struct {
 	key       table.Identity
 	at        time.Time // to the second
 	replayed  bool
+	replay    string // the replay's eventSourceARN
 	before    image
 	after     image
 }
@@ -74,6 +76,7 @@ func logMalformed(log *zerolog.Logger, r record, err error) {
 		Str("room_id", r.key.RoomID).
 		Str("message_id", r.key.MessageID).
 		Str("connection_id", r.key.ConnectionID).
+		Str("run_id", r.key.RunID).
 		Str("outcome", "malformed_record_skipped").
 		Msg("a stream record could not be read")
 }
@@ -90,6 +93,9 @@ func decodeRecord(raw json.RawMessage) (record, error) {
 		replayed:  in.EventSource == ReplaySource,
 		before:    in.Change.OldImage,
 		after:     in.Change.NewImage,
+	}
+	if r.replayed {
+		r.replay = in.EventSourceArn
 	}
 	pk, err := textOf(in.Change.Keys, table.PK)
 	if err != nil {
@@ -124,6 +130,40 @@ func (r record) message() (chat.Message, error) {
 		}
 	}
 	return m, nil
+}
+
+// slice reads the part of a fan-out that a record inserted.
+func (r record) slice() (chat.Slice, error) {
+	roomID, err := textOf(r.after, table.RoomID)
+	if err != nil {
+		return chat.Slice{}, err
+	}
+	part := chat.Slice{RoomID: roomID}
+	for name, bound := range map[string]*string{table.FromMember: &part.Members.From, table.ToMember: &part.Members.To} {
+		if _, ok := r.after[name]; !ok {
+			continue // the side is open
+		}
+		if *bound, err = textOf(r.after, name); err != nil {
+			return chat.Slice{}, err
+		}
+	}
+	if gap, ok := r.after[table.Gap]; ok && gap.DataType() == events.DataTypeBoolean {
+		part.Gap = gap.Boolean()
+	}
+	ids, ok := r.after[table.MessageIDs]
+	if !ok || ids.DataType() != events.DataTypeList {
+		return chat.Slice{}, fmt.Errorf("attribute %s is no list", table.MessageIDs)
+	}
+	for _, id := range ids.List() {
+		if id.DataType() != events.DataTypeString {
+			return chat.Slice{}, fmt.Errorf("attribute %s is no list of strings", table.MessageIDs)
+		}
+		if _, err := chat.MessageTime(id.String()); err != nil {
+			return chat.Slice{}, fmt.Errorf("attribute %s: %w", table.MessageIDs, err)
+		}
+		part.MessageIDs = append(part.MessageIDs, id.String())
+	}
+	return part, nil
 }
 
 // textOf returns a string attribute that must be there.

@@ -28,6 +28,7 @@ type memory struct {
 	members  []string
 	messages []string // ids, in order
 	page     int      // most messages read at once; 0 is all
+	stored   map[table.Key]chat.Slice
 
 	last  chat.LastMessage
 	order map[string]int64
@@ -41,8 +42,59 @@ func (m *memory) Members(context.Context, string, string, int) ([]chat.Member, b
 	return members, false, nil
 }
 
-func (m *memory) UserConnections(_ context.Context, userID string, _ int) ([]chat.Connection, error) {
-	return []chat.Connection{{ID: userID, UserID: userID}}, nil
+func (m *memory) MembersIn(_ context.Context, _ string, r chat.MemberRange, limit int) ([]chat.Member, bool, error) {
+	var members []chat.Member
+	for _, user := range slices.Sorted(slices.Values(m.members)) {
+		if user >= r.From && (r.To == "" || user < r.To) {
+			members = append(members, chat.Member{UserID: user})
+		}
+	}
+	return members[:min(limit, len(members))], len(members) > limit, nil
+}
+
+func (m *memory) MemberBounds(ctx context.Context, room string, r chat.MemberRange, size, most int) ([]string, error) {
+	members, _, err := m.MembersIn(ctx, room, r, size*most+1)
+	var bounds []string
+	for i := size; i < len(members); i += size {
+		bounds = append(bounds, members[i].UserID)
+	}
+	return bounds, err
+}
+
+func (m *memory) IsMember(_ context.Context, _, userID string) (bool, error) {
+	return slices.Contains(m.members, userID), nil
+}
+
+func (m *memory) Presence(_ context.Context, users []string, _ int) (map[string][]chat.Connection, error) {
+	present := map[string][]chat.Connection{}
+	for _, user := range users {
+		present[user] = []chat.Connection{{ID: user, UserID: user}}
+	}
+	return present, nil
+}
+
+func (m *memory) MessagesByID(_ context.Context, _ string, ids []string) ([]chat.Message, error) {
+	var messages []chat.Message
+	for _, id := range ids {
+		if slices.Contains(m.messages, id) {
+			ms, err := chat.MessageTime(id)
+			if err != nil {
+				return nil, err
+			}
+			messages = append(messages, chat.Message{RoomID: room, ID: id, SenderID: "alice", Content: "hi", SentAt: ms})
+		}
+	}
+	return messages, nil
+}
+
+func (m *memory) PutSlices(_ context.Context, runID string, parts []chat.Slice) error {
+	for i, part := range parts {
+		if m.stored == nil {
+			m.stored = map[table.Key]chat.Slice{}
+		}
+		m.stored[table.Slice(runID, i)] = part
+	}
+	return nil
 }
 
 func (m *memory) MessageIDsUpTo(_ context.Context, _, messageID string, limit int) ([]string, error) {

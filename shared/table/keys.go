@@ -30,9 +30,12 @@ const (
 	MessagePrefix    = "MESSAGE#"
 	SentPrefix       = "SENT#"
 	UserRoomsPrefix  = "USERROOMS#"
+	FanoutPrefix     = "FANOUT#"
 
 	MetadataKey    = "METADATA"
 	LastMessageKey = "LASTMESSAGE"
+	PresenceKey    = "PRESENCE"
+	SliceKey       = "SLICE"
 )
 
 // Attribute names.
@@ -58,6 +61,10 @@ const (
 	Preview         = "preview"
 	MS              = "ms"
 	RoomID          = "chatRoomId"
+	MessageIDs      = "messageIds"
+	Gap             = "gap"
+	FromMember      = "fromMember"
+	ToMember        = "toMember"
 )
 
 // Key is the primary key of an item.
@@ -66,9 +73,22 @@ type Key struct{ PK, SK string }
 // Connection is the key of a connection's row.
 func Connection(connectionID string) Key { return Key{ConnectionPrefix + connectionID, MetadataKey} }
 
-// UserConnection is the key of a connection in its user's list.
-func UserConnection(userID, connectionID string) Key {
-	return Key{UserPrefix + userID, ConnectionPrefix + connectionID}
+// Presence is the key of the item that holds all of a user's connections, each
+// in an attribute of its own, see PresenceEntry.
+func Presence(userID string) Key { return Key{UserPrefix + userID, PresenceKey} }
+
+// PresenceEntry is the attribute of a connection in its user's presence: a map
+// of its ConnectedAt and TTL.
+func PresenceEntry(connectionID string) string { return ConnectionPrefix + connectionID }
+
+// PresenceConnection reads an attribute's name back; false if it is no entry.
+func PresenceConnection(attribute string) (connectionID string, ok bool) {
+	return cut(attribute, ConnectionPrefix)
+}
+
+// Slice is the key of a part of a large room's fan-out.
+func Slice(runID string, n int) Key {
+	return Key{FanoutPrefix + runID + "#" + strconv.Itoa(n), SliceKey}
 }
 
 // Room is the key of a room's description.
@@ -107,13 +127,14 @@ type Kind int
 const (
 	KindUnknown Kind = iota
 	KindConnection
-	KindUserConnection
+	KindPresence
 	KindRoom
 	KindMember
 	KindParticipation
 	KindMessage
 	KindLastMessage
 	KindSent
+	KindSlice
 )
 
 // Identity is what a key says: the entity and the ids in it. Fields that the
@@ -126,6 +147,8 @@ type Identity struct {
 	MessageID       string
 	MS              int64 // a message's time
 	ClientMessageID string
+	RunID           string // a fan-out's
+	Slice           int    // the number of a part of it
 }
 
 // ErrUnknownKey is returned by Parse for a key that no entity has.
@@ -150,12 +173,22 @@ func parse(k Key) (Identity, bool) {
 	if roomID, ok := cut(k.PK, RoomPrefix); ok {
 		return parseRoom(roomID, k.SK)
 	}
+	if rest, ok := cut(k.PK, FanoutPrefix); ok {
+		return parseSlice(rest, k.SK)
+	}
 	return Identity{}, false
 }
 
+func parseSlice(rest, sk string) (Identity, bool) {
+	runID, digits, found := strings.Cut(rest, "#")
+	n, err := strconv.Atoi(digits)
+	ok := found && err == nil && runID != "" && n >= 0 && strconv.Itoa(n) == digits && sk == SliceKey
+	return Identity{Kind: KindSlice, RunID: runID, Slice: n}, ok
+}
+
 func parseUser(userID, sk string) (Identity, bool) {
-	if connectionID, ok := cut(sk, ConnectionPrefix); ok {
-		return Identity{Kind: KindUserConnection, UserID: userID, ConnectionID: connectionID}, true
+	if sk == PresenceKey {
+		return Identity{Kind: KindPresence, UserID: userID}, true
 	}
 	if roomID, ok := cut(sk, RoomPrefix); ok {
 		return Identity{Kind: KindParticipation, UserID: userID, RoomID: roomID}, true

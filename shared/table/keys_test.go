@@ -16,14 +16,15 @@ func TestParseReadsBackWhatTheConstructorsMake(t *testing.T) {
 		key  table.Key
 		want table.Identity
 	}{
-		"connection":        {table.Connection(connection), table.Identity{Kind: table.KindConnection, ConnectionID: connection}},
-		"user's connection": {table.UserConnection(user, connection), table.Identity{Kind: table.KindUserConnection, UserID: user, ConnectionID: connection}},
-		"room":              {table.Room(room), table.Identity{Kind: table.KindRoom, RoomID: room}},
-		"member":            {table.Member(room, user), table.Identity{Kind: table.KindMember, RoomID: room, UserID: user}},
-		"participation":     {table.Participation(user, room), table.Identity{Kind: table.KindParticipation, UserID: user, RoomID: room}},
-		"message":           {table.Message(room, 1709136000000, message), table.Identity{Kind: table.KindMessage, RoomID: room, MessageID: message, MS: 1709136000000}},
-		"last message":      {table.LastMessage(room), table.Identity{Kind: table.KindLastMessage, RoomID: room}},
-		"sent once":         {table.Sent(user, "c-1"), table.Identity{Kind: table.KindSent, UserID: user, ClientMessageID: "c-1"}},
+		"connection":    {table.Connection(connection), table.Identity{Kind: table.KindConnection, ConnectionID: connection}},
+		"presence":      {table.Presence(user), table.Identity{Kind: table.KindPresence, UserID: user}},
+		"slice":         {table.Slice("RUN", 12), table.Identity{Kind: table.KindSlice, RunID: "RUN", Slice: 12}},
+		"room":          {table.Room(room), table.Identity{Kind: table.KindRoom, RoomID: room}},
+		"member":        {table.Member(room, user), table.Identity{Kind: table.KindMember, RoomID: room, UserID: user}},
+		"participation": {table.Participation(user, room), table.Identity{Kind: table.KindParticipation, UserID: user, RoomID: room}},
+		"message":       {table.Message(room, 1709136000000, message), table.Identity{Kind: table.KindMessage, RoomID: room, MessageID: message, MS: 1709136000000}},
+		"last message":  {table.LastMessage(room), table.Identity{Kind: table.KindLastMessage, RoomID: room}},
+		"sent once":     {table.Sent(user, "c-1"), table.Identity{Kind: table.KindSent, UserID: user, ClientMessageID: "c-1"}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -48,6 +49,10 @@ func TestParseRefusesForeignKeys(t *testing.T) {
 		{PK: "CHATROOM#r", SK: "MESSAGE#1709136000000"},   // no id
 		{PK: "CONNECTION#c", SK: "OTHER"},
 		{PK: "USER#u", SK: "METADATA"},
+		{PK: "FANOUT#run", SK: "SLICE"},
+		{PK: "FANOUT##1", SK: "SLICE"},
+		{PK: "FANOUT#run#01", SK: "SLICE"},
+		{PK: "FANOUT#run#1", SK: "METADATA"},
 		{PK: "ELSE#x", SK: "METADATA"},
 	} {
 		if got, err := table.Parse(key); !errors.Is(err, table.ErrUnknownKey) {
@@ -60,7 +65,8 @@ func TestParseRefusesForeignKeys(t *testing.T) {
 // two keys mean the same thing.
 func FuzzParse(f *testing.F) {
 	f.Add("CHATROOM#room", "MESSAGE#1709136000000#01HQ")
-	f.Add("USER#alice", "CONNECTION#c=")
+	f.Add("USER#alice", "PRESENCE")
+	f.Add("FANOUT#run#7", "SLICE")
 	f.Add("CONNECTION#c=", "METADATA")
 	f.Fuzz(func(t *testing.T, pk, sk string) {
 		id, err := table.Parse(table.Key{PK: pk, SK: sk})
@@ -71,8 +77,10 @@ func FuzzParse(f *testing.F) {
 		switch id.Kind {
 		case table.KindConnection:
 			again = table.Connection(id.ConnectionID)
-		case table.KindUserConnection:
-			again = table.UserConnection(id.UserID, id.ConnectionID)
+		case table.KindPresence:
+			again = table.Presence(id.UserID)
+		case table.KindSlice:
+			again = table.Slice(id.RunID, id.Slice)
 		case table.KindRoom:
 			again = table.Room(id.RoomID)
 		case table.KindMember:

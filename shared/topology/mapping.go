@@ -47,11 +47,12 @@ func StreamMappings() []StreamMapping {
 			BisectOnError:         true,
 			ReportItemFailures:    true,
 			Filters: []Pattern{
-				// Messages and members that were added.
+				// Messages and members that were added, and parts of a large
+				// room's fan-out.
 				{
 					EventNames: []string{"INSERT"},
-					PKPrefixes: []string{table.RoomPrefix},
-					SKPrefixes: []string{table.MessagePrefix, table.MemberPrefix},
+					PKPrefixes: []string{table.RoomPrefix, table.FanoutPrefix},
+					SKPrefixes: []string{table.MessagePrefix, table.MemberPrefix, table.SliceKey},
 				},
 				// Members who left, and connections that ended.
 				{

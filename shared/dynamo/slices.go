@@ -1,0 +1,63 @@
+package dynamo
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/table"
+)
+
+// writeSize is how many items DynamoDB takes in one batch of writes.
+const writeSize = 25
+
+// PutSlices stores the slices of a run, numbered in their order. Storing the
+// same slices again changes nothing, and so leaves no stream record.
+func (s *Store) PutSlices(ctx context.Context, runID string, parts []chat.Slice) error {
+	writes := make([]types.WriteRequest, len(parts))
+	for i, part := range parts {
+		writes[i].PutRequest = &types.PutRequest{Item: sliceItem(runID, i, part)}
+	}
+	for chunk := range slices.Chunk(writes, writeSize) {
+		left := map[string][]types.WriteRequest{*s.table: chunk}
+		for attempt := 0; len(left[*s.table]) > 0; attempt++ {
+			if attempt == batchAttempts {
+				return fmt.Errorf("put slices: %d left unwritten after %d attempts", len(left[*s.table]), attempt)
+			}
+			if attempt > 0 {
+				if err := pause(ctx, batchPause<<attempt); err != nil {
+					return fmt.Errorf("put slices: %w", err)
+				}
+			}
+			out, err := s.db.BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{RequestItems: left})
+			if err != nil {
+				return fmt.Errorf("put slices: %w", err)
+			}
+			left = out.UnprocessedItems
+		}
+	}
+	return nil
+}
+
+func sliceItem(runID string, n int, part chat.Slice) item {
+	it := key(table.Slice(runID, n))
+	it[table.RoomID] = text(part.RoomID)
+	it[table.Gap] = &types.AttributeValueMemberBOOL{Value: part.Gap}
+	it[table.TTL] = number(seconds(part.ExpiresAt))
+	if part.Members.From != "" {
+		it[table.FromMember] = text(part.Members.From)
+	}
+	if part.Members.To != "" {
+		it[table.ToMember] = text(part.Members.To)
+	}
+	ids := make([]types.AttributeValue, len(part.MessageIDs))
+	for i, id := range part.MessageIDs {
+		ids[i] = text(id)
+	}
+	it[table.MessageIDs] = &types.AttributeValueMemberL{Value: ids}
+	return it
+}

@@ -1,0 +1,189 @@
+package stream
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/streamroom/streamroom/shared/chat"
+)
+
+const (
+	// announcedRoom is the size up to which everybody in a room learns who came
+	// and went. Beyond it, n members joining would cost n² frames.
+	announcedRoom = 100
+
+	// wholePage is how many messages are read at once at least, if there are as
+	// many: a page has 1 MB, and a message some 20 KB with its readers.
+	wholePage = 48
+)
+
+// roomNews is what a batch says of one room, or of a range of its members, and
+// who is to know.
+type roomNews struct {
+	id        string
+	within    chat.MemberRange // of whom this is told
+	messages  []chat.Message
+	gap       bool     // there are messages too old to be broadcast
+	stale     []string // their ids
+	joined    []chat.Member
+	left      []string
+	replay    string // the replay that this comes from
+	sequences []string
+
+	members  []string
+	large    bool               // more members than are served at once: slices tell them
+	back     map[string]bool    // who left and is a member nonetheless
+	previous map[string]*string // a message's id to the id before it
+	together map[string]bool    // who joined at the room's creation
+	err      error              // why the room could not be served
+}
+
+// hear adds a message to the room's news.
+func (r *roomNews) hear(m chat.Message, stale bool, replay string) {
+	if stale {
+		r.gap, r.stale = true, append(r.stale, m.ID)
+		return
+	}
+	r.messages = append(r.messages, m)
+	r.replay = replay
+}
+
+// read reads what is to be known before anybody is told. What the members of a
+// large range are to know is left to slices.
+func (f *Fanout) read(ctx context.Context, room *roomNews) error {
+	if room.err != nil {
+		return room.err
+	}
+	var group errgroup.Group
+	group.Go(func() error {
+		members, more, err := f.store.MembersIn(ctx, room.id, room.within, SliceAbove)
+		if err != nil {
+			return fmt.Errorf("read members: %w", err)
+		}
+		room.large = more
+		room.members = make([]string, len(members))
+		for i, m := range members {
+			room.members[i] = m.UserID
+		}
+		return nil
+	})
+	if room.previous == nil {
+		group.Go(func() error { return f.readPrevious(ctx, room) })
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	if room.large {
+		if err := f.cut(ctx, room); err != nil {
+			return err
+		}
+		room.members = []string{} // they are told by slices
+	}
+	return f.readMovers(ctx, room)
+}
+
+// settle puts the messages in order, each once.
+func (r *roomNews) settle() {
+	slices.SortFunc(r.messages, func(a, b chat.Message) int { return cmp.Compare(a.ID, b.ID) })
+	r.messages = slices.CompactFunc(r.messages, func(a, b chat.Message) bool { return a.ID == b.ID })
+}
+
+// readMovers reads what is to be known of those who came and went.
+func (f *Fanout) readMovers(ctx context.Context, room *roomNews) error {
+	room.back = make(map[string]bool, len(room.left))
+	for _, user := range room.left {
+		back := slices.Contains(room.members, user)
+		if room.large {
+			var err error
+			if back, err = f.store.IsMember(ctx, room.id, user); err != nil {
+				return fmt.Errorf("read a member: %w", err)
+			}
+		}
+		room.back[user] = back
+	}
+	if len(room.joined) == 0 || !room.announces() {
+		return nil
+	}
+	description, _, err := f.store.Room(ctx, room.id)
+	if err != nil {
+		return fmt.Errorf("read the room: %w", err)
+	}
+	room.together = map[string]bool{}
+	for _, m := range room.joined {
+		room.together[m.UserID] = m.JoinedAt == description.CreatedAt
+	}
+	return nil
+}
+
+// readPrevious finds the id before each message. One read serves the batch,
+// unless it is older than what others have written since.
+func (f *Fanout) readPrevious(ctx context.Context, room *roomNews) error {
+	if len(room.messages) == 0 {
+		return nil
+	}
+	first, last := room.messages[0].ID, room.messages[len(room.messages)-1].ID
+
+	limit := 2*len(room.messages) + 8 // leaves room for messages of other batches in between
+	ids, err := f.store.MessageIDsUpTo(ctx, room.id, last, limit)
+	if err != nil {
+		return fmt.Errorf("read previous messages: %w", err)
+	}
+	if len(ids) >= min(limit, wholePage) && ids[len(ids)-1] >= first { // the read ended before the first's predecessor
+		older, err := f.store.MessageIDsUpTo(ctx, room.id, first, 2)
+		if err != nil {
+			return fmt.Errorf("read previous messages: %w", err)
+		}
+		ids = append(ids, older...)
+		for _, m := range room.messages {
+			ids = append(ids, m.ID)
+		}
+	}
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
+	room.previous = make(map[string]*string, len(room.messages))
+	for _, m := range room.messages {
+		if i, _ := slices.BinarySearch(ids, m.ID); i > 0 {
+			room.previous[m.ID] = &ids[i-1]
+		}
+	}
+	return nil
+}
+
+// announces says whether everybody in the room learns who came and went.
+func (r *roomNews) announces() bool { return !r.large && len(r.members) <= announcedRoom }
+
+// recipients are all who are to know something of the room.
+func (r *roomNews) recipients() []string {
+	if len(r.left) == 0 && !r.large {
+		return r.members
+	}
+	users := slices.Concat(r.members, r.left)
+	if r.large {
+		for _, m := range r.joined {
+			users = append(users, m.UserID)
+		}
+	}
+	slices.Sort(users)
+	return slices.Compact(users)
+}
+
+// report logs what became of the room's news and adds its records to failed if
+// it could not be served.
+func (r *roomNews) report(failed *failures, log *zerolog.Logger) {
+	ids := make([]string, len(r.messages))
+	for i, m := range r.messages {
+		ids[i] = m.ID
+	}
+	line := log.Info()
+	if r.err != nil {
+		failed.add(r.sequences...)
+		line = log.Error().Err(r.err)
+	}
+	line.Str("room_id", r.id).Strs("message_ids", ids).Int("members", len(r.members)).
+		Bool("gap", r.gap).Bool("sliced", r.large).Str("outcome", outcome(r.err == nil)).Msg("room served")
+}
