@@ -44,6 +44,11 @@ func (s *Server) deploy() (err error) {
 	if s.deployed, err = deploy(s.URL()); err != nil {
 		return fmt.Errorf("find out what to run: %w", err)
 	}
+	if s.c.Wear != nil {
+		for i, f := range s.deployed.Functions {
+			s.deployed.Functions[i] = s.c.Wear(f)
+		}
+	}
 	return nil
 }
 

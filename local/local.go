@@ -72,6 +72,9 @@ type Config struct {
 	// Deploy says what runs; nil is the list in shared/topology. It is called
 	// once, when the URL of everything but the table is known.
 	Deploy func(url string) (Deployment, error)
+	// Wear, if set, changes each function before it is wired: a test dresses them
+	// in faults.
+	Wear func(Function) Function
 }
 
 // Server is a running Streamroom.

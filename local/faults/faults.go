@@ -1,0 +1,328 @@
+// Package faults breaks what the functions stand on, on purpose and to a plan:
+// requests to the table, posts to @connections, and invocations. Any test can
+// wear it, as a whole deployment by local.Config:
+//
+//	injector, err := faults.New(faults.All(seed), clock)
+//	server, err := local.Start(ctx, local.Config{Wear: injector.Wear, DropDisconnect: injector.DropDisconnect, …})
+//	injector.Begin()
+//
+// or at one seam: Injector.Table and Injector.Posts wear a transport,
+// Injector.Handler a function's handler.
+//
+// What happens to the n-th call of a kind (a seam, a function, an operation) is
+// the same in every run with the same seed. Which call comes n-th is up to the
+// run, where calls come side by side.
+//
+// Every fault is one that AWS is known for: an answer that was lost after the
+// write was done, a 200 for a frame that never arrives, a 410 for one that did,
+// a function that is killed half-way, two invocations for one event, clocks
+// that differ.
+package faults
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/jonboulle/clockwork"
+)
+
+// The seams at which faults are injected.
+const (
+	SeamTable       = "table"
+	SeamPosts       = "posts"
+	SeamInvocations = "invocations"
+	seamDisconnect  = "disconnect"
+)
+
+// Plan says what goes wrong, and how often. Rates are from 0 to 1; those of one
+// seam sum up to 1 at most. The zero Plan breaks nothing.
+type Plan struct {
+	Seed        uint64
+	Table       Table
+	Posts       Posts
+	Invocations Invocations
+
+	// LostDisconnects is the rate of $disconnects that never come.
+	LostDisconnects float64
+
+	// Delay bounds what is slow: each takes a random part of it.
+	Delay time.Duration
+
+	// Skew bounds how far the clock of a function's execution environment is
+	// off, either way.
+	Skew time.Duration
+
+	// Outages come beside the rates.
+	Outages []Outage
+}
+
+// Table has the rates of what happens to a request to the table or its stream.
+type Table struct {
+	Throttled float64 // 400, ProvisionedThroughputExceededException or ThrottlingException
+	Failed    float64 // 500
+	Conflict  float64 // writes: cancelled by another transaction, or in conflict with one
+	Reset     float64 // the connection breaks before the request is carried out
+	Lost      float64 // the connection breaks after it was carried out
+	Slow      float64 // carried out late, or answered late
+	Partial   float64 // BatchGetItem: some keys come back unprocessed
+}
+
+// Posts has the rates of what happens to a post to a connection.
+type Posts struct {
+	Gone       float64 // delivered, and answered 410 all the same
+	Throttled  float64 // 429
+	Failed     float64 // 500
+	Forbidden  float64 // 403
+	Reset      float64 // the connection breaks before the post is carried out
+	Unanswered float64 // the connection breaks after it was carried out
+	Hang       float64 // no answer until the caller gives up
+	Lost       float64 // 200, and not delivered
+	Twice      float64 // delivered two times
+	Slow       float64 // delivered late, or answered late
+}
+
+// Invocations has the rates of what happens to an invocation.
+type Invocations struct {
+	Refused  float64 // it fails before any work is done
+	Crashed  float64 // it fails after all work was done
+	TimedOut float64 // its context ends in the middle, and it fails
+	Twice    float64 // the same event, one time after the other
+	Slow     float64 // it begins late
+}
+
+// Outage is a time in which every call at a seam fails: requests to the table
+// are throttled, posts answered 500, invocations refused.
+type Outage struct {
+	Seam     string        // SeamTable, SeamPosts or SeamInvocations
+	Function string        // "" is all of them
+	After    time.Duration // since Begin
+	For      time.Duration
+}
+
+// All is a plan in which everything that can break does, at rates that a
+// healthy Streamroom survives.
+func All(seed uint64) Plan {
+	return Plan{
+		Seed:  seed,
+		Table: Table{Throttled: 0.02, Failed: 0.01, Conflict: 0.02, Reset: 0.01, Lost: 0.02, Slow: 0.05, Partial: 0.1},
+		Posts: Posts{
+			Gone: 0.01, Throttled: 0.02, Failed: 0.02, Forbidden: 0.005, Reset: 0.01, Unanswered: 0.02,
+			Hang: 0.003, Lost: 0.03, Twice: 0.02, Slow: 0.05,
+		},
+		Invocations:     Invocations{Refused: 0.01, Crashed: 0.01, TimedOut: 0.01, Twice: 0.02, Slow: 0.03},
+		LostDisconnects: 0.3,
+		Delay:           400 * time.Millisecond,
+		Skew:            500 * time.Millisecond,
+	}
+}
+
+// Injector carries a plan out, from Begin to End. It is safe for concurrent use,
+// and may serve one deployment after the other.
+type Injector struct {
+	plan  Plan
+	clock clockwork.Clock
+
+	mu        sync.Mutex
+	began     time.Time // zero: nothing breaks
+	calls     map[string]uint64
+	counts    map[string]int
+	disturbed map[string]time.Time // connection ids to the last post that a fault kept or delayed
+	gone      map[string]bool      // connection ids that were answered 410 while they lived
+}
+
+// New returns an injector at rest. It fails if the plan makes no sense.
+func New(plan Plan, clock clockwork.Clock) (*Injector, error) {
+	t, p, i := plan.Table, plan.Posts, plan.Invocations
+	for what, rates := range map[string][]float64{
+		"Table":           {t.Throttled, t.Failed, t.Conflict, t.Reset, t.Lost, t.Slow, t.Partial},
+		"Posts":           {p.Gone, p.Throttled, p.Failed, p.Forbidden, p.Reset, p.Unanswered, p.Hang, p.Lost, p.Twice, p.Slow},
+		"Invocations":     {i.Refused, i.Crashed, i.TimedOut, i.Twice, i.Slow},
+		"LostDisconnects": {plan.LostDisconnects},
+	} {
+		sum := 0.0
+		for _, rate := range rates {
+			if !(rate >= 0) {
+				return nil, fmt.Errorf("faults: a rate of %s is %v: rates are from 0 to 1", what, rate)
+			}
+			sum += rate
+		}
+		if sum > 1 {
+			return nil, fmt.Errorf("faults: the rates of %s sum up to %v: no more than 1 makes sense", what, sum)
+		}
+	}
+	if plan.Delay < 0 || plan.Skew < 0 {
+		return nil, errors.New("faults: Delay and Skew must not be negative")
+	}
+	for _, o := range plan.Outages {
+		if !slices.Contains([]string{SeamTable, SeamPosts, SeamInvocations}, o.Seam) {
+			return nil, fmt.Errorf("faults: an outage of %q: it has to be of table, posts or invocations", o.Seam)
+		}
+	}
+	return &Injector{
+		plan: plan, clock: clock,
+		calls: map[string]uint64{}, counts: map[string]int{}, disturbed: map[string]time.Time{}, gone: map[string]bool{},
+	}, nil
+}
+
+// Begin lets faults happen.
+func (in *Injector) Begin() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.began = in.clock.Now()
+}
+
+// End lets no more faults happen. Those under way come to their end.
+func (in *Injector) End() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.began = time.Time{}
+}
+
+// Counts says how often each fault happened, by names such as "table lost".
+func (in *Injector) Counts() map[string]int {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return maps.Clone(in.counts)
+}
+
+// Disturbed says when a fault last kept a post from a connection or delayed it;
+// zero for never.
+func (in *Injector) Disturbed(connectionID string) time.Time {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.disturbed[connectionID]
+}
+
+// Gone says whether a connection was answered 410 by a fault: whoever posts to
+// it has reason to take it for gone.
+func (in *Injector) Gone(connectionID string) bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.gone[connectionID]
+}
+
+// DropDisconnect is for local.Config: it loses $disconnects at the plan's rate.
+func (in *Injector) DropDisconnect(string) bool {
+	return in.fate(call{seam: seamDisconnect}, []chance{{lost, in.plan.LostDisconnects}}).fault == lost
+}
+
+// What happens to a call; "" is nothing.
+const (
+	throttled  = "throttled"
+	failed     = "failed"
+	conflict   = "conflict"
+	reset      = "reset"
+	lost       = "lost"
+	slow       = "slow"
+	partial    = "partial"
+	gone       = "gone"
+	forbidden  = "forbidden"
+	unanswered = "unanswered"
+	hang       = "hang"
+	twice      = "twice"
+	refused    = "refused"
+	crashed    = "crashed"
+	timedOut   = "timed out"
+	outage     = "outage"
+)
+
+// call is what is told apart by seed: the calls of one kind are counted.
+type call struct{ seam, function, operation string }
+
+// chance is a fault and its rate.
+type chance struct {
+	fault string
+	rate  float64
+}
+
+// fate is what happens to a call, and where to take the rest of what is random.
+type fate struct {
+	fault  string
+	random *rand.Rand
+}
+
+// fate decides about the next call of its kind.
+func (in *Injector) fate(c call, chances []chance) fate {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.began.IsZero() {
+		return fate{}
+	}
+	random := in.random(c)
+	f := fate{fault: pick(random.Float64(), chances), random: random}
+	since := in.clock.Since(in.began)
+	if slices.ContainsFunc(in.plan.Outages, func(o Outage) bool {
+		return o.Seam == c.seam && (o.Function == "" || o.Function == c.function) && since >= o.After && since < o.After+o.For
+	}) {
+		f.fault = outage
+	}
+	if f.fault != "" {
+		in.counts[c.seam+" "+f.fault]++
+	}
+	return f
+}
+
+// random is the source for the next call of a kind. in.mu is held.
+func (in *Injector) random(c call) *rand.Rand {
+	kind := c.seam + "/" + c.function + "/" + c.operation
+	in.calls[kind]++
+	hash := fnv.New64a()
+	_, _ = hash.Write([]byte(kind))                                             // never fails
+	return rand.New(rand.NewPCG(in.plan.Seed, hash.Sum64()+in.calls[kind]<<32)) //nolint:gosec // not for secrets
+}
+
+// pick turns a number from 0 to 1 into one of the faults, or none.
+func pick(number float64, chances []chance) string {
+	for _, c := range chances {
+		if number -= c.rate; number < 0 {
+			return c.fault
+		}
+	}
+	return ""
+}
+
+// disturb notes that a post to a connection was kept or delayed.
+func (in *Injector) disturb(connectionID string, answeredGone bool) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.disturbed[connectionID] = in.clock.Now()
+	if answeredGone {
+		in.gone[connectionID] = true
+	}
+}
+
+// linger waits for a random part of the plan's delay, or for the end of ctx.
+func (in *Injector) linger(ctx context.Context, random *rand.Rand) error {
+	select {
+	case <-in.clock.After(in.part(random)):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// part is a random part of the plan's delay.
+func (in *Injector) part(random *rand.Rand) time.Duration {
+	return time.Duration(random.Float64() * float64(in.plan.Delay))
+}
+
+// skew is how far the clock of an environment is off.
+func (in *Injector) skew(function string) time.Duration {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	random := in.random(call{seam: "clock", function: function})
+	return time.Duration((2*random.Float64() - 1) * float64(in.plan.Skew))
+}
+
+// Kinds are the names of faults in counts, in order.
+func Kinds(counts map[string]int) []string {
+	return slices.SortedFunc(maps.Keys(counts), cmp.Compare)
+}

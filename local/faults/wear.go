@@ -1,0 +1,134 @@
+package faults
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+
+	"github.com/streamroom/streamroom/functions"
+	"github.com/streamroom/streamroom/local"
+)
+
+// Wear dresses a function of a deployment in the plan: what it sends to the
+// table and to connections, its invocations and its clock. It is for
+// local.Config.
+func (in *Injector) Wear(f local.Function) local.Function {
+	guard := f.Guard
+	f.Guard = func(next http.RoundTripper) http.RoundTripper {
+		if guard != nil {
+			next = guard(next)
+		}
+		// The guard stands before the table and before @connections alike.
+		table, posts := in.Table(f.Name, next), in.Posts(f.Name, next)
+		return transport(func(r *http.Request) (*http.Response, error) {
+			if r.Header.Get(targetHeader) != "" {
+				return table.RoundTrip(r)
+			}
+			return posts.RoundTrip(r)
+		})
+	}
+	construct := f.Construct
+	if construct == nil {
+		return f
+	}
+	f.Construct = func(env functions.Env) (lambda.Handler, error) {
+		if in.plan.Skew > 0 {
+			now, skew := env.Now, in.skew(f.Name)
+			env.Now = func() time.Time { return now().Add(skew) }
+		}
+		handler, err := construct(env)
+		if err != nil {
+			return nil, err
+		}
+		return in.Handler(f.Name, handler), nil
+	}
+	return f
+}
+
+// transport is a function as an http.RoundTripper.
+type transport func(*http.Request) (*http.Response, error)
+
+// RoundTrip implements http.RoundTripper.
+func (t transport) RoundTrip(r *http.Request) (*http.Response, error) { return t(r) }
+
+// errReset is what a client sees of a connection that breaks.
+var errReset = &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ECONNRESET)}
+
+// discard ends a request that is not carried out.
+func discard(r *http.Request) {
+	if r.Body != nil {
+		_ = r.Body.Close()
+	}
+}
+
+// carriedOut drops the answer to a request, if one came.
+func carriedOut(response *http.Response, err error) {
+	if err == nil {
+		_, _ = io.Copy(io.Discard, response.Body)
+		_ = response.Body.Close()
+	}
+}
+
+// Handler wears the plan's invocations round a function's handler.
+func (in *Injector) Handler(function string, next lambda.Handler) lambda.Handler {
+	return handler{in, function, next}
+}
+
+type handler struct {
+	in       *Injector
+	function string
+	next     lambda.Handler
+}
+
+// handlerPart is which part of the plan's delay a handler gets that is to be cut
+// off in the middle: the functions take a few ms here.
+const handlerPart = 40
+
+// Errors of invocations that the plan fails.
+var (
+	errRefused  = errors.New("injected: the function failed before it began")
+	errCrashed  = errors.New("injected: the function crashed when its work was done")
+	errTimedOut = errors.New("injected: the function's time ran out")
+)
+
+// Invoke implements lambda.Handler.
+func (h handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
+	rates := h.in.plan.Invocations
+	fate := h.in.fate(call{SeamInvocations, h.function, ""}, []chance{
+		{refused, rates.Refused}, {crashed, rates.Crashed}, {timedOut, rates.TimedOut}, {twice, rates.Twice}, {slow, rates.Slow},
+	})
+	switch fate.fault {
+	case refused, outage:
+		return nil, errRefused
+	case crashed:
+		if _, err := h.next.Invoke(ctx, payload); err != nil {
+			return nil, err
+		}
+		return nil, errCrashed
+	case timedOut:
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		timer := h.in.clock.AfterFunc(h.in.part(fate.random)/handlerPart, cancel)
+		defer timer.Stop()
+		if _, err := h.next.Invoke(ctx, payload); err != nil {
+			return nil, err
+		}
+		return nil, errTimedOut
+	case twice:
+		if _, err := h.next.Invoke(ctx, payload); err != nil {
+			return nil, err
+		}
+	case slow:
+		if err := h.in.linger(ctx, fate.random); err != nil {
+			return nil, err
+		}
+	}
+	return h.next.Invoke(ctx, payload)
+}
