@@ -120,8 +120,10 @@ func (f *Fanout) serveSlices(
 		return counts
 	}
 	runs := f.readRuns(ctx, parts)
-	for round := range slices.Chunk(parts, slicesAtOnce) {
-		if f.now().Sub(started) > f.deadline/2 {
+	// The first round needs no time to be left: each invocation gets on.
+	late := func(first bool) bool { return ctx.Err() != nil || (!first && f.now().Sub(started) > f.deadline/2) }
+	for i, round := range slices.Collect(slices.Chunk(parts, slicesAtOnce)) {
+		if late(i == 0) {
 			for _, p := range round {
 				failed.add(p.sequence)
 			}
