@@ -211,6 +211,7 @@ func eventually(t testing.TB, what string, check func() bool) {
 type device struct {
 	t      testing.TB
 	user   string
+	id     string // of the connection
 	socket *websocket.Conn
 	frames chan wire.ServerFrame // batches taken apart
 	ended  chan error            // why reading ended
@@ -246,6 +247,7 @@ func (s *server) connectWith(user, token string) *device {
 	if pong.UserID != user {
 		s.t.Fatalf("%s is %q to the server", user, pong.UserID)
 	}
+	d.id = pong.ConnectionID
 	return d
 }
 

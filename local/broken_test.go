@@ -1,0 +1,210 @@
+package local_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/jonboulle/clockwork"
+
+	"github.com/streamroom/streamroom/functions"
+	"github.com/streamroom/streamroom/local"
+	"github.com/streamroom/streamroom/local/faults"
+	"github.com/streamroom/streamroom/shared/table"
+	"github.com/streamroom/streamroom/shared/topology"
+)
+
+// broken breaks a deployment where a test says so. A hook returns what a call
+// goes through: next, if nothing is to happen to it, else what faults makes of
+// it (see always).
+type broken struct {
+	mu      sync.Mutex
+	post    func(connectionID string, next http.RoundTripper) http.RoundTripper
+	request func(function, body string, next http.RoundTripper) http.RoundTripper
+	invoke  func(function, payload string, next lambda.Handler) lambda.Handler
+	skew    map[string]time.Duration // of the functions' clocks
+	done    []invocation
+}
+
+// invocation is what a consumer of the stream did.
+type invocation struct {
+	function string
+	records  []events.DynamoDBEventRecord
+	again    []string // sequence numbers that it answered as failed
+	err      error
+}
+
+// set changes hooks while the deployment runs.
+func (b *broken) set(change func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	change()
+}
+
+// always is a plan that is carried out at once, for each call that is given to
+// it.
+func always(t testing.TB, plan faults.Plan) *faults.Injector {
+	t.Helper()
+	in, err := faults.New(plan, clockwork.NewRealClock())
+	if err != nil {
+		t.Fatal(err)
+	}
+	in.Begin()
+	return in
+}
+
+// Wear is for local.Config.
+func (b *broken) Wear(f local.Function) local.Function {
+	f.Guard = func(next http.RoundTripper) http.RoundTripper {
+		return roundTrip(func(r *http.Request) (*http.Response, error) { return b.guard(f.Name, r, next) })
+	}
+	construct := f.Construct
+	f.Construct = func(env functions.Env) (lambda.Handler, error) {
+		now := env.Now
+		env.Now = func() time.Time {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			return now().Add(b.skew[f.Name])
+		}
+		handler, err := construct(env)
+		if err != nil {
+			return nil, err
+		}
+		return handle(func(ctx context.Context, payload []byte) ([]byte, error) { return b.run(ctx, f.Name, payload, handler) }), nil
+	}
+	return f
+}
+
+func (b *broken) guard(function string, r *http.Request, next http.RoundTripper) (*http.Response, error) {
+	b.mu.Lock()
+	post, request := b.post, b.request
+	b.mu.Unlock()
+	switch {
+	case r.Header.Get("X-Amz-Target") == "":
+		if path := r.URL.EscapedPath(); post != nil && r.Method == http.MethodPost {
+			id, err := url.PathUnescape(path[strings.LastIndexByte(path, '/')+1:])
+			if err != nil {
+				return nil, err
+			}
+			next = post(id, next)
+		}
+	case request != nil:
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return nil, err
+		}
+		_ = r.Body.Close()
+		r = r.Clone(r.Context())
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		next = request(function, string(body), next)
+	}
+	return next.RoundTrip(r)
+}
+
+func (b *broken) run(ctx context.Context, function string, payload []byte, next lambda.Handler) ([]byte, error) {
+	b.mu.Lock()
+	invoke := b.invoke
+	b.mu.Unlock()
+	if invoke != nil {
+		next = invoke(function, string(payload), next)
+	}
+	out, err := next.Invoke(ctx, payload)
+	if function != topology.Fanout && function != topology.LastMessage {
+		return out, err
+	}
+	var in events.DynamoDBEvent
+	var answer events.DynamoDBEventResponse
+	if broken := json.Unmarshal(payload, &in); broken != nil {
+		return nil, broken
+	}
+	if err == nil {
+		if broken := json.Unmarshal(out, &answer); broken != nil {
+			return nil, broken
+		}
+	}
+	done := invocation{function: function, records: in.Records, err: err}
+	for _, failure := range answer.BatchItemFailures {
+		done.again = append(done.again, failure.ItemIdentifier)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.done = append(b.done, done)
+	return bytes.Clone(out), err
+}
+
+// about returns the invocations of a function that had a message with this
+// content, failed ones included.
+func (b *broken) about(function, content string) []invocation {
+	return b.that(func(i invocation) bool {
+		return i.function == function && slices.ContainsFunc(i.records, func(r events.DynamoDBEventRecord) bool { return says(r, content) })
+	})
+}
+
+func (b *broken) that(is func(invocation) bool) (found []invocation) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, i := range b.done {
+		if is(i) {
+			found = append(found, i)
+		}
+	}
+	return found
+}
+
+// served waits until a function has done with a message.
+func (b *broken) served(t testing.TB, function, content string) {
+	t.Helper()
+	eventually(t, function+" has done with "+content, func() bool {
+		return slices.ContainsFunc(b.about(function, content), func(i invocation) bool { return i.err == nil })
+	})
+}
+
+// says reports whether a record is of a message with this content.
+func says(r events.DynamoDBEventRecord, content string) bool {
+	v, ok := r.Change.NewImage[table.Content]
+	return ok && v.DataType() == events.DataTypeString && v.String() == content
+}
+
+// of reports whether a record is of a room's message.
+func of(r events.DynamoDBEventRecord, room string) bool {
+	return r.Change.Keys[table.PK].String() == table.RoomPrefix+room &&
+		strings.HasPrefix(r.Change.Keys[table.SK].String(), table.MessagePrefix)
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+type handle func(context.Context, []byte) ([]byte, error)
+
+func (f handle) Invoke(ctx context.Context, payload []byte) ([]byte, error) { return f(ctx, payload) }
+
+// jumper is the real clock, and jumps. What waits for it waits in real time.
+type jumper struct {
+	clockwork.Clock
+	ahead atomic.Int64
+}
+
+func newJumper() *jumper { return &jumper{Clock: clockwork.NewRealClock()} }
+
+func (j *jumper) jump(d time.Duration) { j.ahead.Add(int64(d)) }
+
+// Now implements clockwork.Clock.
+func (j *jumper) Now() time.Time { return j.Clock.Now().Add(time.Duration(j.ahead.Load())) }
+
+// Since implements clockwork.Clock.
+func (j *jumper) Since(t time.Time) time.Duration { return j.Now().Sub(t) }
+
+// Until implements clockwork.Clock.
+func (j *jumper) Until(t time.Time) time.Duration { return t.Sub(j.Now()) }

@@ -1,0 +1,129 @@
+package local_test
+
+import (
+	"net/http"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/streamroom/streamroom/local"
+	"github.com/streamroom/streamroom/local/faults"
+	"github.com/streamroom/streamroom/shared/dynamo"
+	"github.com/streamroom/streamroom/shared/topology"
+	"github.com/streamroom/streamroom/shared/wire"
+)
+
+// present are the connections that the next message to a user goes to.
+func (s *server) present(clock *jumper, user string) (ids []string) {
+	s.t.Helper()
+	store := dynamo.New(dynamodb.NewFromConfig(s.AWS()), local.TableName, clock.Now)
+	present, err := store.Presence(s.t.Context(), []string{user}, 100)
+	if err != nil {
+		s.t.Fatalf("read the presence: %v", err)
+	}
+	for _, c := range present[user] {
+		ids = append(ids, c.ID)
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// A 410 for a frame that arrived nonetheless, by a connection that lives.
+func TestA410EndsExactlyTheConnectionThatAnsweredIt(t *testing.T) {
+	t.Parallel()
+	clock, b := newJumper(), &broken{}
+	s := start(t, local.Config{Clock: clock, Wear: b.Wear})
+	room := s.room("alice", "bob")
+	alice, phone, laptop := s.connect("alice"), s.connect("bob"), s.connect("bob")
+
+	gone := always(t, faults.Plan{Posts: faults.Posts{Gone: 1}})
+	posting, back := make(chan struct{}, 10), make(chan struct{})
+	b.set(func() {
+		b.post = func(id string, next http.RoundTripper) http.RoundTripper {
+			if id != phone.id {
+				return next
+			}
+			return roundTrip(func(r *http.Request) (*http.Response, error) {
+				answer, err := gone.Posts("", next).RoundTrip(r)
+				posting <- struct{}{}
+				<-back
+				return answer, err
+			})
+		}
+	})
+
+	// Within the time that a handshake may take.
+	alice.send(room, "young", "")
+	<-posting
+	close(back)
+	b.served(t, topology.Fanout, "young")
+	if rows, entries := s.items("CONNECTION#"), s.present(clock, "bob"); rows != 3 || len(entries) != 2 {
+		t.Errorf("%d rows and bob's entries %v are left within the grace, want all", rows, entries)
+	}
+
+	// Later, and with bob connecting once more between the post and its answer.
+	clock.jump(61 * time.Second)
+	back = make(chan struct{})
+	alice.send(room, "old", "")
+	<-posting
+	tablet := s.connect("bob")
+	close(back)
+	b.served(t, topology.Fanout, "old")
+	want := []string{laptop.id, tablet.id}
+	slices.Sort(want)
+	if entries := s.present(clock, "bob"); !slices.Equal(entries, want) {
+		t.Errorf("bob's entries are %v, want those of the other connections, %v", entries, want)
+	}
+	if rows := s.items("CONNECTION#"); rows != 3 {
+		t.Errorf("%d rows are left, want those of the three other connections", rows)
+	}
+	if entries := s.present(clock, "alice"); len(entries) != 1 {
+		t.Errorf("the sender has %d entries", len(entries))
+	}
+
+	for _, content := range []string{"young", "old"} { // they were delivered
+		if got := phone.expectOf(room, wire.TypeMessage); got.Content != content {
+			t.Errorf("the phone got %q, want %q", got.Content, content)
+		}
+	}
+	alice.send(room, "next", "")
+	for _, d := range []*device{laptop, tablet, alice} {
+		for d.expectOf(room, wire.TypeMessage).Content != "next" { // it came there
+		}
+	}
+	phone.none(wire.TypeMessage)
+	phone.say(`{"action":"ping"}`)
+	if got := phone.expect(wire.TypePong, wire.TypeError); got.Code != "reconnect" {
+		t.Errorf("the phone's ping is answered %+v", got)
+	}
+}
+
+// Whoever is taken for gone hears nothing until they say something.
+func TestAClientThatWasTakenForGoneComesBack(t *testing.T) {
+	t.Parallel()
+	clock, b := newJumper(), &broken{}
+	s := start(t, local.Config{Clock: clock, Wear: b.Wear})
+	room := s.room("alice", "bob")
+	alice, bob := s.follow("alice", room), s.follow("bob", room)
+	first := bob.online(1)
+	gone := always(t, faults.Plan{Posts: faults.Posts{Gone: 1}})
+	b.set(func() {
+		b.post = func(id string, next http.RoundTripper) http.RoundTripper {
+			if id == first {
+				return gone.Posts("", next)
+			}
+			return next
+		}
+	})
+	clock.jump(61 * time.Second)
+	alice.tell(room, "delivered, and answered 410")
+	eventually(t, "bob's connection goes", func() bool { return len(s.present(clock, "bob")) == 0 })
+	alice.tell(room, "not heard")
+	bob.tell(room, "sent on a connection that is forgotten")
+	bob.online(2)
+	for _, f := range []*follower{alice, bob} {
+		f.has(room, "delivered, and answered 410", "not heard", "sent on a connection that is forgotten")
+	}
+}
