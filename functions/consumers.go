@@ -28,5 +28,5 @@ func Fanout(e Env) (lambda.Handler, error) {
 // LastMessage keeps each room's last message and the order of room lists.
 func LastMessage(e Env) (lambda.Handler, error) {
 	w := e.wire(topology.LastMessage)
-	return w.handler(stream.NewLastMessage(w.store(), w.Now, w.log).Handle)
+	return w.handler(stream.NewLastMessage(w.store(), topology.LastMessageDeadline, w.Now, w.log).Handle)
 }

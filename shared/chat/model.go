@@ -102,6 +102,10 @@ type LastMessage struct {
 	SenderID  string
 	Preview   string
 	SentAt    int64
+
+	// OrderedAt says when a large room's place in its members' lists was last
+	// seen to: the ms of the message that was the last one then, else 0.
+	OrderedAt int64
 }
 
 // Preview returns the last-message entry of m.

@@ -12,10 +12,10 @@ import (
 	"github.com/streamroom/streamroom/shared/table"
 )
 
-// AdvanceLastMessage makes m the room's last message unless a newer one is: it
-// only moves forward, whatever the order of calls.
-func (s *Store) AdvanceLastMessage(ctx context.Context, roomID string, m chat.LastMessage) error {
-	_, err := s.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+// AdvanceLastMessage makes m the room's last message unless a newer one is, and
+// returns the one that is: it only moves forward, whatever the order of calls.
+func (s *Store) AdvanceLastMessage(ctx context.Context, roomID string, m chat.LastMessage) (chat.LastMessage, error) {
+	out, err := s.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName:           s.table,
 		Key:                 key(table.LastMessage(roomID)),
 		ConditionExpression: aws.String("attribute_not_exists(#id) OR #id < :id"),
@@ -26,11 +26,16 @@ func (s *Store) AdvanceLastMessage(ctx context.Context, roomID string, m chat.La
 		ExpressionAttributeValues: item{
 			":id": text(m.MessageID), ":sender": text(m.SenderID), ":preview": text(m.Preview), ":ms": number(m.SentAt),
 		},
+		ReturnValues:                        types.ReturnValueAllNew,
+		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	})
-	if _, failed := conditionFailed(err); err != nil && !failed {
-		return fmt.Errorf("advance the last message of %s: %w", roomID, err)
+	if newer, failed := conditionFailed(err); failed {
+		return lastMessageOf(newer), nil
 	}
-	return nil
+	if err != nil {
+		return chat.LastMessage{}, fmt.Errorf("advance the last message of %s: %w", roomID, err)
+	}
+	return lastMessageOf(out.Attributes), nil
 }
 
 // LastMessage reads a room's last message strongly; false if there is none.
@@ -48,20 +53,38 @@ func lastMessageOf(it item) chat.LastMessage {
 		SenderID:  getText(it, table.SenderID),
 		Preview:   getText(it, table.Preview),
 		SentAt:    getNumber(it, table.MS),
+		OrderedAt: getNumber(it, table.OrderedAt),
 	}
 }
 
-// AdvanceRoomOrder moves a room in a member's list forward to ms, if it stands
-// before the time `below` there. A user who is no participant stays none.
-func (s *Store) AdvanceRoomOrder(ctx context.Context, userID, roomID string, ms, below int64) error {
+// NoteRoomOrder keeps with the last message that the room's place in its members'
+// lists was seen to at ms. It only moves forward.
+func (s *Store) NoteRoomOrder(ctx context.Context, roomID string, ms int64) error {
+	_, err := s.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName:                 s.table,
+		Key:                       key(table.LastMessage(roomID)),
+		ConditionExpression:       aws.String("attribute_exists(#id) AND (attribute_not_exists(#at) OR #at < :ms)"),
+		UpdateExpression:          aws.String("SET #at = :ms"),
+		ExpressionAttributeNames:  map[string]string{"#id": table.MessageID, "#at": table.OrderedAt},
+		ExpressionAttributeValues: item{":ms": number(ms)},
+	})
+	if _, failed := conditionFailed(err); err != nil && !failed {
+		return fmt.Errorf("note the order of %s: %w", roomID, err)
+	}
+	return nil
+}
+
+// AdvanceRoomOrder moves a room in a member's list forward to ms. A user who is
+// no participant stays none.
+func (s *Store) AdvanceRoomOrder(ctx context.Context, userID, roomID string, ms int64) error {
 	in := &dynamodb.UpdateItemInput{
 		TableName: s.table,
 		Key:       key(table.Participation(userID, roomID)),
 		// False where there is no participation: it is never resurrected.
-		ConditionExpression:       aws.String("#sk < :below"),
+		ConditionExpression:       aws.String("#sk < :ms"),
 		UpdateExpression:          aws.String("SET #sk = :ms"),
 		ExpressionAttributeNames:  map[string]string{"#sk": table.GSI1SK},
-		ExpressionAttributeValues: item{":ms": text(table.Millis(ms)), ":below": text(table.Millis(below))},
+		ExpressionAttributeValues: item{":ms": text(table.Millis(ms))},
 		ReturnValues:              types.ReturnValueNone,
 	}
 	err := s.untangled(ctx, func() error { // members come and go by transactions

@@ -14,8 +14,9 @@ import (
 
 const (
 	// Moving a room to the top of its members' lists costs a write for each
-	// member. From orderedSeldom members on it is done at most once an
-	// orderInterval, and from orderedNever on not at all: clients sort.
+	// member. In rooms of over orderedSeldom members it is done at most once an
+	// orderInterval, so they stand at a message at most that much older than the
+	// last. In rooms of over orderedNever it is done for new members only.
 	orderedSeldom = 1_000
 	orderedNever  = 10_000
 	orderInterval = time.Minute
@@ -32,27 +33,35 @@ const (
 // ProjectionStore is what the projections need of the table. All writes move
 // forward only, so they can be repeated and reordered.
 type ProjectionStore interface {
-	// Members reads a room's members strongly; limit 0 reads all.
+	// Room reads a room; false if there is none.
+	Room(ctx context.Context, roomID string) (chat.Room, bool, error)
+	// Members reads a room's first members after one strongly, at most limit, and
+	// whether there are more.
 	Members(ctx context.Context, roomID, after string, limit int) ([]chat.Member, bool, error)
 	// LastMessage reads a room's last message strongly; false if there is none.
 	LastMessage(ctx context.Context, roomID string) (chat.LastMessage, bool, error)
-	// AdvanceLastMessage makes m the last message unless a newer one is.
-	AdvanceLastMessage(ctx context.Context, roomID string, m chat.LastMessage) error
-	// AdvanceRoomOrder moves a room in a participant's list to ms if it stands
-	// before `below` there.
-	AdvanceRoomOrder(ctx context.Context, userID, roomID string, ms, below int64) error
+	// AdvanceLastMessage makes m the last message unless a newer one is, and
+	// returns the one that is.
+	AdvanceLastMessage(ctx context.Context, roomID string, m chat.LastMessage) (chat.LastMessage, error)
+	// AdvanceRoomOrder moves a room in a participant's list forward to ms.
+	AdvanceRoomOrder(ctx context.Context, userID, roomID string, ms int64) error
+	// NoteRoomOrder keeps with the last message that the room's place in its
+	// members' lists was seen to at ms.
+	NoteRoomOrder(ctx context.Context, roomID string, ms int64) error
 }
 
 // LastMessage keeps each room's last message and the order of room lists.
 type LastMessage struct {
-	store ProjectionStore
-	now   func() time.Time
-	log   zerolog.Logger
+	store    ProjectionStore
+	deadline time.Duration
+	now      func() time.Time
+	log      zerolog.Logger
 }
 
-// NewLastMessage returns a LastMessage on a store.
-func NewLastMessage(store ProjectionStore, now func() time.Time, log zerolog.Logger) *LastMessage {
-	return &LastMessage{store: store, now: now, log: log}
+// NewLastMessage returns a LastMessage whose invocations work for at most
+// deadline.
+func NewLastMessage(store ProjectionStore, deadline time.Duration, now func() time.Time, log zerolog.Logger) *LastMessage {
+	return &LastMessage{store: store, deadline: deadline, now: now, log: log}
 }
 
 // roomUpdate is what a batch means for one room: only its newest message
@@ -62,42 +71,68 @@ type roomUpdate struct {
 	newest    *chat.Message
 	joined    []string
 	sequences []string
+
+	postponed bool // there was no time for it
 	err       error
 }
 
 // Handle serves one batch of records. Records of rooms whose projection could
-// not be written are answered as failed, to be delivered again.
+// not be written, or that there was no time for, are answered as failed, to be
+// delivered again.
 func (l *LastMessage) Handle(ctx context.Context, event Event) (Response, error) {
 	started := l.now()
+	ctx, cancel := context.WithTimeout(ctx, l.deadline)
+	defer cancel()
 	log := requestLogger(ctx, l.log)
 	records, malformed := decode(event, &log)
 	rooms, unread := sortUpdates(records, &log)
 	malformed += unread
 
-	each(len(rooms), roomsInFlight, func(i int) { rooms[i].err = l.project(ctx, rooms[i]) })
+	// In the order of their first records: what is delivered again begins with
+	// the first that failed, so each delivery comes further.
+	each(len(rooms), roomsInFlight, func(i int) {
+		if rooms[i].postponed = ctx.Err() != nil; !rooms[i].postponed {
+			rooms[i].err = l.project(ctx, rooms[i])
+		}
+	})
 
 	var failed failures
+	postponed := 0
 	for _, room := range rooms {
-		line := log.Info()
-		if room.err != nil {
-			failed.add(room.sequences...)
-			line = log.Error().Err(room.err)
+		if room.postponed {
+			postponed++
 		}
-		line = line.Str("room_id", room.id).Int("joined", len(room.joined)).Str("outcome", outcome(room.err == nil))
-		if room.newest != nil {
-			line = line.Str("message_id", room.newest.ID)
-		}
-		line.Msg("room projected")
+		room.report(&failed, &log)
 	}
 	metrics.Line(&log, l.now(), metrics.FailedRecords, metrics.MalformedRecord).
 		Int("records", len(event.Records)).
 		Int(metrics.MalformedRecord, malformed).
 		Int("rooms", len(rooms)).
+		Int("rooms_postponed", postponed).
 		Int(metrics.FailedRecords, len(failed.sequences)).
 		Dur("duration_ms", l.now().Sub(started)).
 		Str("outcome", outcome(len(failed.sequences) == 0)).
 		Msg("projected")
 	return failed.response(), nil
+}
+
+// report logs what became of the room and adds its records to failed if they
+// are to be delivered again.
+func (r *roomUpdate) report(failed *failures, log *zerolog.Logger) {
+	if r.postponed {
+		failed.add(r.sequences...)
+		return // there may be thousands, and nothing is known of them
+	}
+	line := log.Info()
+	if r.err != nil {
+		failed.add(r.sequences...)
+		line = log.Error().Err(r.err)
+	}
+	line = line.Str("room_id", r.id).Int("joined", len(r.joined)).Str("outcome", outcome(r.err == nil))
+	if r.newest != nil {
+		line = line.Str("message_id", r.newest.ID)
+	}
+	line.Msg("room projected")
 }
 
 // sortUpdates puts a batch's records to the rooms that they concern.
@@ -132,66 +167,87 @@ func sortUpdates(records []record, log *zerolog.Logger) (rooms []*roomUpdate, ma
 }
 
 // project writes one room's projections: the last message first, then the
-// order, also where the last message was already there, since an earlier try
-// may have ended in between.
+// order. Who brings the last message moves all members, also when it was there
+// already, since an earlier try may have ended in between; who brings an older
+// one leaves them to that batch. New members it moves itself: they may have come
+// after that.
 func (l *LastMessage) project(ctx context.Context, room *roomUpdate) error {
-	if room.newest == nil {
-		return l.welcome(ctx, room)
-	}
-	if err := l.store.AdvanceLastMessage(ctx, room.id, room.newest.Preview()); err != nil {
+	last, err := l.advance(ctx, room)
+	if err != nil || last.MessageID == "" {
 		return err
 	}
-	members, _, err := l.store.Members(ctx, room.id, "", 0)
+	brought := room.newest != nil && room.newest.ID == last.MessageID
+	if brought && last.SentAt-last.OrderedAt >= orderInterval.Milliseconds() {
+		return l.reorderAll(ctx, room, last.SentAt)
+	}
+	return l.reorder(ctx, room.id, room.joined, last.SentAt)
+}
+
+// advance makes the batch's newest message the room's last, if it has any, and
+// returns what is the last one then; the zero value if there is none.
+func (l *LastMessage) advance(ctx context.Context, room *roomUpdate) (chat.LastMessage, error) {
+	if room.newest != nil {
+		return l.store.AdvanceLastMessage(ctx, room.id, room.newest.Preview())
+	}
+	last, _, err := l.store.LastMessage(ctx, room.id)
+	if err != nil {
+		return last, fmt.Errorf("read the last message: %w", err)
+	}
+	return last, nil
+}
+
+// reorderAll moves the room in its members' lists.
+func (l *LastMessage) reorderAll(ctx context.Context, room *roomUpdate, ms int64) error {
+	members, more, err := l.store.Members(ctx, room.id, "", orderedSeldom)
 	if err != nil {
 		return fmt.Errorf("read members: %w", err)
 	}
-	ms := room.newest.SentAt
-	if len(room.joined) > 0 {
-		// An earlier batch may have brought a newer message, before these joined.
-		last, _, err := l.store.LastMessage(ctx, room.id)
-		if err != nil {
-			return fmt.Errorf("read the last message: %w", err)
-		}
-		ms = max(ms, last.SentAt)
+	if !more {
+		return l.reorder(ctx, room.id, users(members), ms)
 	}
-	below := ms
-	switch {
-	case len(members) > orderedNever:
-		return l.reorder(ctx, room.id, room.joined, ms, ms)
-	case len(members) > orderedSeldom:
-		below = ms - orderInterval.Milliseconds()
-		if err := l.reorder(ctx, room.id, room.joined, ms, ms); err != nil {
-			return err
-		}
+
+	if err := l.reorderMany(ctx, room, members, ms); err != nil {
+		return err
 	}
-	users := make([]string, len(members))
-	for i, m := range members {
-		users[i] = m.UserID
-	}
-	return l.reorder(ctx, room.id, users, ms, below)
+	// At last, so that an invocation that ends before starts over.
+	return l.store.NoteRoomOrder(ctx, room.id, ms)
 }
 
-// welcome gives new members the room's last message, if there is one.
-func (l *LastMessage) welcome(ctx context.Context, room *roomUpdate) error {
-	if len(room.joined) == 0 {
-		return nil
-	}
-	last, ok, err := l.store.LastMessage(ctx, room.id)
+// reorderMany moves a large room in the lists of its first members, and page by
+// page in those of the others.
+func (l *LastMessage) reorderMany(ctx context.Context, room *roomUpdate, first []chat.Member, ms int64) error {
+	description, _, err := l.store.Room(ctx, room.id)
 	if err != nil {
-		return fmt.Errorf("read the last message: %w", err)
+		return fmt.Errorf("read the room: %w", err)
 	}
-	if !ok {
-		return nil
+	if description.MemberCount > orderedNever {
+		return l.reorder(ctx, room.id, room.joined, ms)
 	}
-	return l.reorder(ctx, room.id, room.joined, last.SentAt, last.SentAt)
+	for members, more := first, true; ; {
+		if err := l.reorder(ctx, room.id, users(members), ms); err != nil || !more {
+			return err
+		}
+		last := members[len(members)-1].UserID
+		if members, more, err = l.store.Members(ctx, room.id, last, orderedSeldom); err != nil {
+			return fmt.Errorf("read members: %w", err)
+		}
+	}
 }
 
 // reorder moves the room in the users' lists. It tries all of them before it
 // returns the first error.
-func (l *LastMessage) reorder(ctx context.Context, roomID string, users []string, ms, below int64) error {
+func (l *LastMessage) reorder(ctx context.Context, roomID string, users []string, ms int64) error {
 	errs := make([]error, len(users))
 	each(len(users), writesInFlight, func(i int) {
-		errs[i] = l.store.AdvanceRoomOrder(ctx, users[i], roomID, ms, below)
+		errs[i] = l.store.AdvanceRoomOrder(ctx, users[i], roomID, ms)
 	})
 	return firstError(errs)
+}
+
+func users(members []chat.Member) []string {
+	ids := make([]string, len(members))
+	for i, m := range members {
+		ids[i] = m.UserID
+	}
+	return ids
 }

@@ -29,17 +29,6 @@ type memory struct {
 	messages []string // ids, in order
 	page     int      // most messages read at once; 0 is all
 	stored   map[table.Key]chat.Slice
-
-	last  chat.LastMessage
-	order map[string]int64
-}
-
-func (m *memory) Members(context.Context, string, string, int) ([]chat.Member, bool, error) {
-	members := make([]chat.Member, len(m.members))
-	for i, user := range m.members {
-		members[i].UserID = user
-	}
-	return members, false, nil
 }
 
 func (m *memory) MembersIn(_ context.Context, _ string, r chat.MemberRange, limit int) ([]chat.Member, bool, error) {
@@ -116,23 +105,6 @@ func (m *memory) Room(context.Context, string) (chat.Room, bool, error) {
 
 func (m *memory) ForgetUserConnection(context.Context, string, string) error { return nil }
 func (m *memory) DropConnection(context.Context, chat.Connection) error      { return nil }
-func (m *memory) LastMessage(context.Context, string) (chat.LastMessage, bool, error) {
-	return m.last, m.last.MessageID != "", nil
-}
-
-func (m *memory) AdvanceLastMessage(_ context.Context, _ string, last chat.LastMessage) error {
-	if m.last.MessageID < last.MessageID {
-		m.last = last
-	}
-	return nil
-}
-
-func (m *memory) AdvanceRoomOrder(_ context.Context, userID, _ string, ms, below int64) error {
-	if m.order[userID] < below {
-		m.order[userID] = ms
-	}
-	return nil
-}
 
 // received keeps the frames that each connection was sent.
 type received map[string][]wire.ServerFrame
@@ -299,23 +271,5 @@ func TestOnlyTheFirstMessageHasNoPredecessor(t *testing.T) {
 	sent := broadcast(t, &memory{members: []string{"alice"}, messages: ids}, says(ids[0]), says(ids[1]))
 	if first := sent["alice"][0].PreviousMessageID; first != nil {
 		t.Errorf("the room's first message follows %s", *first)
-	}
-}
-
-// Batches of one room may come in any order, from several shards.
-func TestANewMemberGetsTheLastMessageOfAll(t *testing.T) {
-	ids := messageIDs(2)
-	m := &memory{
-		members: []string{"alice", "bob"},
-		last:    chat.LastMessage{MessageID: ids[1], SentAt: now.UnixMilli() + 1},
-		order:   map[string]int64{"alice": now.UnixMilli() + 1},
-	}
-	projection := stream.NewLastMessage(m, func() time.Time { return now }, zerolog.Nop())
-	answer, err := projection.Handle(t.Context(), stream.Event{Records: []json.RawMessage{says(ids[0]), joins("bob")}})
-	if err != nil || len(answer.BatchItemFailures) > 0 {
-		t.Fatalf("answer %v, error %v; want no failure", answer, err)
-	}
-	if m.order["bob"] != m.last.SentAt || m.last.MessageID != ids[1] {
-		t.Errorf("bob's room stands at %d, want %d", m.order["bob"], m.last.SentAt)
 	}
 }

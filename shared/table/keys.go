@@ -60,6 +60,7 @@ const (
 	MessageID       = "messageId"
 	Preview         = "preview"
 	MS              = "ms"
+	OrderedAt       = "orderedAt"
 	RoomID          = "chatRoomId"
 	MessageIDs      = "messageIds"
 	Gap             = "gap"

@@ -51,6 +51,10 @@ func Functions() []Function {
 // FanoutDeadline is how long one fanout invocation works on its batch.
 const FanoutDeadline = 10 * time.Second
 
+// LastMessageDeadline is how long one lastmessage invocation works on its
+// batch. The rest of its time is for reading ten thousand records.
+const LastMessageDeadline = 20 * time.Second
+
 // RouteSelectionExpression picks the route key out of a client's frame.
 const RouteSelectionExpression = "$request.body.action"
 
