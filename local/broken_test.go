@@ -30,7 +30,7 @@ import (
 // it (see always).
 type broken struct {
 	mu      sync.Mutex
-	post    func(connectionID string, next http.RoundTripper) http.RoundTripper
+	post    func(connectionID, frame string, next http.RoundTripper) http.RoundTripper
 	request func(function, body string, next http.RoundTripper) http.RoundTripper
 	invoke  func(function, payload string, next lambda.Handler) lambda.Handler
 	skew    map[string]time.Duration // of the functions' clocks
@@ -90,24 +90,24 @@ func (b *broken) guard(function string, r *http.Request, next http.RoundTripper)
 	b.mu.Lock()
 	post, request := b.post, b.request
 	b.mu.Unlock()
-	switch {
-	case r.Header.Get("X-Amz-Target") == "":
-		if path := r.URL.EscapedPath(); post != nil && r.Method == http.MethodPost {
-			id, err := url.PathUnescape(path[strings.LastIndexByte(path, '/')+1:])
-			if err != nil {
-				return nil, err
-			}
-			next = post(id, next)
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	_ = r.Body.Close()
+	r = r.Clone(r.Context())
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	switch path := r.URL.EscapedPath(); {
+	case r.Header.Get("X-Amz-Target") != "":
+		if request != nil {
+			next = request(function, string(body), next)
 		}
-	case request != nil:
-		body, err := io.ReadAll(r.Body)
+	case post != nil:
+		id, err := url.PathUnescape(path[strings.LastIndexByte(path, '/')+1:])
 		if err != nil {
 			return nil, err
 		}
-		_ = r.Body.Close()
-		r = r.Clone(r.Context())
-		r.Body = io.NopCloser(bytes.NewReader(body))
-		next = request(function, string(body), next)
+		next = post(id, string(body), next)
 	}
 	return next.RoundTrip(r)
 }

@@ -3,6 +3,7 @@ package local_test
 import (
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -41,8 +42,8 @@ func TestA410EndsExactlyTheConnectionThatAnsweredIt(t *testing.T) {
 	gone := always(t, faults.Plan{Posts: faults.Posts{Gone: 1}})
 	posting, back := make(chan struct{}, 10), make(chan struct{})
 	b.set(func() {
-		b.post = func(id string, next http.RoundTripper) http.RoundTripper {
-			if id != phone.id {
+		b.post = func(id, frame string, next http.RoundTripper) http.RoundTripper {
+			if id != phone.id || !strings.Contains(frame, room) {
 				return next
 			}
 			return roundTrip(func(r *http.Request) (*http.Response, error) {
@@ -110,8 +111,8 @@ func TestAClientThatWasTakenForGoneComesBack(t *testing.T) {
 	first := bob.online(1)
 	gone := always(t, faults.Plan{Posts: faults.Posts{Gone: 1}})
 	b.set(func() {
-		b.post = func(id string, next http.RoundTripper) http.RoundTripper {
-			if id == first {
+		b.post = func(id, frame string, next http.RoundTripper) http.RoundTripper {
+			if id == first && strings.Contains(frame, room) {
 				return gone.Posts("", next)
 			}
 			return next
