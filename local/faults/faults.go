@@ -37,6 +37,7 @@ import (
 // The seams at which faults are injected.
 const (
 	SeamTable       = "table"
+	SeamStream      = "stream" // what a function's mapping asks of the table's stream
 	SeamPosts       = "posts"
 	SeamInvocations = "invocations"
 	seamDisconnect  = "disconnect"
@@ -99,9 +100,9 @@ type Invocations struct {
 }
 
 // Outage is a time in which every call at a seam fails: requests to the table
-// are throttled, posts answered 500, invocations refused.
+// or its stream are throttled, posts answered 500, invocations refused.
 type Outage struct {
-	Seam     string        // SeamTable, SeamPosts or SeamInvocations
+	Seam     string        // SeamTable, SeamStream, SeamPosts or SeamInvocations
 	Function string        // "" is all of them
 	After    time.Duration // since Begin
 	For      time.Duration
@@ -162,8 +163,8 @@ func New(plan Plan, clock clockwork.Clock) (*Injector, error) {
 		return nil, errors.New("faults: Delay and Skew must not be negative")
 	}
 	for _, o := range plan.Outages {
-		if !slices.Contains([]string{SeamTable, SeamPosts, SeamInvocations}, o.Seam) {
-			return nil, fmt.Errorf("faults: an outage of %q: it has to be of table, posts or invocations", o.Seam)
+		if !slices.Contains([]string{SeamTable, SeamStream, SeamPosts, SeamInvocations}, o.Seam) {
+			return nil, fmt.Errorf("faults: an outage of %q: it has to be of table, stream, posts or invocations", o.Seam)
 		}
 	}
 	return &Injector{

@@ -26,7 +26,11 @@ func (in *Injector) Table(function string, next http.RoundTripper) http.RoundTri
 	return transport(func(r *http.Request) (*http.Response, error) {
 		target := r.Header.Get(targetHeader)
 		service, operation, _ := strings.Cut(target, ".")
-		fate := in.fate(call{SeamTable, function, operation}, in.tableChances(service, operation))
+		seam := SeamTable
+		if streams(service) {
+			seam = SeamStream
+		}
+		fate := in.fate(call{seam, function, operation}, in.tableChances(service, operation))
 		switch fate.fault {
 		case throttled, outage:
 			discard(r)
@@ -66,6 +70,9 @@ func (in *Injector) Table(function string, next http.RoundTripper) http.RoundTri
 	})
 }
 
+// streams says whether a service is DynamoDB Streams.
+func streams(service string) bool { return strings.HasPrefix(service, "DynamoDBStreams") }
+
 // tableChances are what may happen to an operation.
 func (in *Injector) tableChances(service, operation string) []chance {
 	rates := in.plan.Table
@@ -73,7 +80,7 @@ func (in *Injector) tableChances(service, operation string) []chance {
 		{throttled, rates.Throttled}, {failed, rates.Failed}, {reset, rates.Reset}, {lost, rates.Lost}, {slow, rates.Slow},
 	}
 	switch {
-	case strings.HasPrefix(service, "DynamoDBStreams"):
+	case streams(service):
 	case operation == "TransactWriteItems", operation == "PutItem", operation == "UpdateItem", operation == "DeleteItem":
 		chances = append(chances, chance{conflict, rates.Conflict})
 	case operation == "BatchGetItem":
@@ -85,7 +92,7 @@ func (in *Injector) tableChances(service, operation string) []chance {
 // throttle answers that there is no capacity, in one of the ways of saying so.
 func throttle(r *http.Request, service string, random *rand.Rand) *http.Response {
 	code := "ProvisionedThroughputExceededException"
-	if strings.HasPrefix(service, "DynamoDBStreams") || random.IntN(2) == 0 {
+	if streams(service) || random.IntN(2) == 0 {
 		code = "ThrottlingException"
 	}
 	return refuse(r, http.StatusBadRequest, code, nil)
