@@ -29,6 +29,8 @@ import (
 // goes through: next, if nothing is to happen to it, else what faults makes of
 // it (see always).
 type broken struct {
+	once bool // functions try each request to the table once
+
 	mu      sync.Mutex
 	post    func(connectionID, frame string, next http.RoundTripper) http.RoundTripper
 	request func(function, body string, next http.RoundTripper) http.RoundTripper
@@ -71,6 +73,9 @@ func (b *broken) Wear(f local.Function) local.Function {
 	}
 	construct := f.Construct
 	f.Construct = func(env functions.Env) (lambda.Handler, error) {
+		if b.once {
+			env.AWS.RetryMaxAttempts = 1
+		}
 		now := env.Now
 		env.Now = func() time.Time {
 			b.mu.Lock()

@@ -1,0 +1,252 @@
+package local_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/jonboulle/clockwork"
+
+	"github.com/streamroom/streamroom/local"
+	"github.com/streamroom/streamroom/local/faults"
+	runtime "github.com/streamroom/streamroom/local/lambda"
+	"github.com/streamroom/streamroom/shared/table"
+	"github.com/streamroom/streamroom/shared/topology"
+	"github.com/streamroom/streamroom/shared/wire"
+)
+
+// hold keeps a function from beginning, so that records gather, until release.
+// What is under way goes on as it began.
+func (b *broken) hold(function string) (release func()) {
+	held := make(chan struct{})
+	b.set(func() {
+		before := b.invoke
+		b.invoke = func(name, payload string, next lambda.Handler) lambda.Handler {
+			if before != nil {
+				next = before(name, payload, next)
+			}
+			if name != function {
+				return next
+			}
+			return handle(func(ctx context.Context, payload []byte) ([]byte, error) {
+				select {
+				case <-held:
+				case <-ctx.Done():
+				}
+				return next.Invoke(ctx, payload)
+			})
+		}
+	})
+	return func() { close(held) }
+}
+
+// failures are the records that the mappings gave up.
+func (s *server) failures() []runtime.Failure {
+	s.t.Helper()
+	var out struct{ Failures []runtime.QueuedFailure }
+	if status := s.request(http.MethodGet, "/failures", "", nil, &out); status != http.StatusOK {
+		s.t.Fatalf("the failures: status %d", status)
+	}
+	failures := make([]runtime.Failure, len(out.Failures))
+	for i, f := range out.Failures {
+		failures[i] = f.Failure
+	}
+	return failures
+}
+
+// tells sends messages in turns and returns what they say by room.
+func tells(n int, from *device, rooms ...string) map[string][]string {
+	from.t.Helper()
+	said := map[string][]string{}
+	for i := range n {
+		for _, room := range rooms {
+			content := fmt.Sprintf("message %d", i)
+			said[room] = append(said[room], content)
+			from.send(room, content, "")
+			if ack := from.expect(wire.TypeAck, wire.TypeError); ack.Type != wire.TypeAck {
+				from.t.Fatalf("a send is answered %+v", ack)
+			}
+		}
+	}
+	return said
+}
+
+// unreadable breaks what a function reads and writes of a room.
+func unreadable(in *faults.Injector, name, room string) func(function, body string, next http.RoundTripper) http.RoundTripper {
+	return func(function, body string, next http.RoundTripper) http.RoundTripper {
+		if function == name && strings.Contains(body, table.RoomPrefix+room) {
+			return in.Table(function, next)
+		}
+		return next
+	}
+}
+
+// Of a batch only the records of a room that can't be read come again, and what
+// follows them. The others are told meanwhile.
+func TestAnUnreadableRoomHoldsNoOther(t *testing.T) {
+	t.Parallel()
+	b := &broken{once: true}
+	s := start(t, local.Config{Wear: b.Wear})
+	good, bad := s.room("alice", "bob"), s.room("alice", "bob")
+	alice, bob := s.connect("alice"), s.follow("bob", good, bad)
+	for _, room := range []string{good, bad} {
+		alice.deliver(room, "before", "")
+		bob.has(room, "before")
+	}
+	failed := always(t, faults.Plan{Table: faults.Table{Failed: 1}})
+
+	release := b.hold(topology.Fanout)
+	b.set(func() { b.request = unreadable(failed, topology.Fanout, bad) })
+	said := tells(9, alice, bad, good)
+	release()
+	bob.has(good, slices.Concat([]string{"before"}, said[good])...)
+	eventually(t, "the bad room's records have failed", func() bool {
+		return len(b.that(func(i invocation) bool { return len(i.again) > 0 })) > 0
+	})
+	bob.has(bad, "before")
+	b.set(func() { b.request = nil })
+	bob.has(bad, slices.Concat([]string{"before"}, said[bad])...)
+
+	mixed := 0
+	for _, i := range b.that(func(i invocation) bool { return len(i.again) > 0 }) {
+		if i.function != topology.Fanout || i.err != nil {
+			t.Errorf("%s failed: %v", i.function, i.err)
+		}
+		for _, r := range i.records {
+			again := slices.Contains(i.again, r.Change.SequenceNumber)
+			if again != of(r, bad) {
+				t.Errorf("a record of %s comes again: %v", r.Change.Keys[table.PK].String(), again)
+			}
+			if of(r, good) {
+				mixed++
+			}
+		}
+	}
+	if mixed == 0 {
+		t.Error("no batch had both rooms: the test shows nothing")
+	}
+	if given := s.failures(); len(given) > 0 {
+		t.Errorf("records were given up: %+v", given)
+	}
+}
+
+// Rooms that can't be read for good hold nobody up for good: their records are
+// given up and named. The next message tells what is missing.
+func TestRecordsAreGivenUpAndMissedByTheNext(t *testing.T) {
+	t.Parallel()
+	clock, b := clockwork.NewFakeClockAt(time.Now()), &broken{once: true}
+	s := start(t, local.Config{Clock: clock, Wear: b.Wear})
+	good, bad := s.room("alice", "bob"), s.room("alice", "bob")
+	alice, bob := s.connect("alice"), s.follow("bob", good, bad)
+	for _, room := range []string{good, bad} {
+		alice.deliver(room, "before", "")
+		bob.has(room, "before")
+	}
+	reset := always(t, faults.Plan{Table: faults.Table{Reset: 1}})
+	release := b.hold(topology.Fanout)
+	b.set(func() { b.request = unreadable(reset, topology.Fanout, bad) })
+	said := tells(5, alice, bad, good)
+	release()
+
+	// Each record of the bad room is in a range that was given up.
+	var records []events.DynamoDBEventRecord
+	eventually(t, "all records of the bad room are given up", func() bool {
+		clock.Advance(500 * time.Millisecond)
+		given := s.failures()
+		records = nil
+		for _, i := range b.that(func(i invocation) bool { return i.function == topology.Fanout && len(i.again) > 0 }) {
+			records = append(records, i.records...)
+		}
+		found := map[string]bool{}
+		for _, r := range records {
+			if of(r, bad) && slices.ContainsFunc(given, func(f runtime.Failure) bool { return within(f, r) }) {
+				found[r.Change.NewImage[table.Content].String()] = true
+			}
+		}
+		return len(found) == len(said[bad])
+	})
+	for _, f := range s.failures() {
+		first := slices.IndexFunc(records, func(r events.DynamoDBEventRecord) bool {
+			return r.Change.SequenceNumber == f.Batch.StartSequenceNumber
+		})
+		if first < 0 || !of(records[first], bad) {
+			t.Errorf("a range begins at %s, which is no record of the bad room", f.Batch.StartSequenceNumber)
+		}
+		if f.Request.Condition != runtime.RetryAttemptsExhausted || f.Response == nil || f.Response.FunctionError != nil {
+			t.Errorf("records were given up by %+v, %+v", f.Request, f.Response)
+		}
+	}
+	haveHistory(good, bob)
+	bob.has(bad, "before")
+
+	b.set(func() { b.request = nil })
+	clock.Advance(time.Second) // messages of one millisecond have no order
+	alice.send(bad, "after", "")
+	alice.expect(wire.TypeAck)
+	if got := haveHistory(bad, bob); len(got) != len(said[bad])+2 {
+		t.Errorf("bob has %q", got)
+	}
+}
+
+// within says whether a record is in a range that was given up.
+func within(f runtime.Failure, r events.DynamoDBEventRecord) bool {
+	sequence := func(number string) string { return fmt.Sprintf("%040s", number) }
+	at := sequence(r.Change.SequenceNumber)
+	return sequence(f.Batch.StartSequenceNumber) <= at && at <= sequence(f.Batch.EndSequenceNumber)
+}
+
+// A record that the function can't take, here by failing when all work is done,
+// is found by halving the batch. It alone is given up.
+func TestAPoisonRecordIsGivenUpAlone(t *testing.T) {
+	t.Parallel()
+	clock, b := clockwork.NewFakeClockAt(time.Now()), &broken{}
+	s := start(t, local.Config{Clock: clock, Wear: b.Wear})
+	room := s.room("alice", "bob")
+	alice, bob := s.connect("alice"), s.follow("bob", room)
+	crash := always(t, faults.Plan{Invocations: faults.Invocations{Crashed: 1}})
+	b.set(func() {
+		b.invoke = func(function, payload string, next lambda.Handler) lambda.Handler {
+			if function == topology.Fanout && strings.Contains(payload, "poison") {
+				return crash.Handler(function, next)
+			}
+			return next
+		}
+	})
+	release := b.hold(topology.Fanout)
+	tells(9, alice, room)
+	alice.send(room, "poison", "")
+	alice.expect(wire.TypeAck)
+	said := tells(9, alice, room)[room]
+	release()
+
+	eventually(t, "something is given up", func() bool {
+		clock.Advance(500 * time.Millisecond)
+		return len(s.failures()) > 0
+	})
+	haveHistory(room, bob)
+	if got := bob.contents(room); len(got) != 2*len(said)+1 {
+		t.Errorf("bob has %q", got)
+	}
+	var poison string
+	for _, i := range b.about(topology.Fanout, "poison") {
+		for _, r := range i.records {
+			if says(r, "poison") {
+				poison = r.Change.SequenceNumber
+			}
+		}
+	}
+	given := s.failures()
+	f := given[0]
+	if len(given) != 1 || f.Batch.BatchSize != 1 || f.Batch.StartSequenceNumber != poison || f.Batch.EndSequenceNumber != poison {
+		t.Errorf("given up was %+v, want %s alone", given, poison)
+	}
+	if f.Response == nil || f.Response.FunctionError == nil || *f.Response.FunctionError != runtime.Unhandled {
+		t.Errorf("it was given up by %+v", f.Response)
+	}
+}
