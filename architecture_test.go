@@ -38,7 +38,7 @@ var rules = []rule{
 	{"local/apigateway", []string{"shared/topology"}, nil, "a gateway for any function"},
 	{"local/lambda", []string{"shared/topology"}, nil, "a runtime for any function"},
 	{"local/identity", []string{"shared/chat", "shared/wire"}, nil, "a user pool knows what a user id is"},
-	{"local/faults", []string{"local", "functions"}, nil, "it breaks what functions stand on, and knows nothing of what they do"},
+	{"local/faults", []string{"local", "functions", "shared/topology"}, nil, "it breaks what functions stand on, and knows nothing of what they do"},
 	{"local", []string{"local/", "functions", "shared/", "web"}, nil, "it wires the functions to the stand-ins"},
 	{"infra", []string{"shared/topology", "shared/table", "shared/config", "shared/metrics", "web"}, nil, "the deployment is made of lists"},
 	{"check", []string{"local", "local/faults", "client"}, []string{"github.com/aws/"}, "it knows what clients are promised, and nothing of how that is kept"},

@@ -98,6 +98,16 @@ const (
 
 const defaultSettle = 2 * time.Minute
 
+// A room is made with up to 49 members, and has half of the users; a user's
+// newest 20 connections are served, and some of those have ended.
+const (
+	maxUsers   = 96
+	maxDevices = 10
+)
+
+// ErrConfig is the error of a run that can't be as it was asked for.
+var ErrConfig = errors.New("no such run can be made")
+
 // run is a run of the checker.
 type run struct {
 	Config
@@ -133,11 +143,13 @@ func Run(ctx context.Context, c Config) (Report, error) {
 func newRun(c Config) (*run, error) {
 	switch {
 	case c.Duration <= 0:
-		return nil, errors.New("check: Duration must be more than nothing")
+		return nil, fmt.Errorf("%w: it has to take some time", ErrConfig)
 	case c.Users < 2 || c.Devices < 1 || c.Rooms < 1:
-		return nil, errors.New("check: a run needs 2 users, a device of each, and a room at least")
-	case c.Sends <= 0 || c.Reads < 0:
-		return nil, errors.New("check: Sends must be more than nothing, and Reads not less")
+		return nil, fmt.Errorf("%w: it needs 2 users, a device of each, and a room at least", ErrConfig)
+	case c.Users > maxUsers || c.Devices > maxDevices:
+		return nil, fmt.Errorf("%w: at most %d users with %d devices of each can be told apart from a crowd", ErrConfig, maxUsers, maxDevices)
+	case !(c.Sends > 0) || !(c.Reads >= 0):
+		return nil, fmt.Errorf("%w: it needs some sends a second, and no less than 0 reads", ErrConfig)
 	}
 	if c.Clock == nil {
 		c.Clock = clockwork.NewRealClock()
@@ -151,7 +163,7 @@ func newRun(c Config) (*run, error) {
 	c.Faults.Seed = c.Seed
 	injector, err := faults.New(c.Faults, c.Clock)
 	if err != nil {
-		return nil, fmt.Errorf("check: %w", err)
+		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	r := &run{Config: c, start: c.Clock.Now(), injector: injector}
 	r.ledger = &ledger{seed: c.Seed}

@@ -51,6 +51,7 @@ func runAll(t *testing.T, configs map[string]check.Config) map[string]check.Repo
 }
 
 func TestPromisesAreKept(t *testing.T) {
+	t.Parallel()
 	broken := small()
 	broken.Faults = faults.All(1)
 	broken.Chaos = check.Chaos{Cuts: 90, Silences: 60, Reopens: 60, MemberChanges: 90, Restarts: 20}

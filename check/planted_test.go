@@ -29,6 +29,7 @@ import (
 // Bugs that others have had, each planted at a seam, are found by the promise
 // that they break.
 func TestPlantedBugsAreFound(t *testing.T) {
+	t.Parallel()
 	outage := func(function string) faults.Plan {
 		return faults.Plan{Outages: []faults.Outage{
 			{Seam: faults.SeamTable, Function: function, After: time.Second / 2, For: time.Minute},

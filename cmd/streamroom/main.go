@@ -19,6 +19,7 @@ const usage = `usage: streamroom <command> [flags]
   chat    chat in the terminal
   token   print a token of the local user pool
   smoke   check that a Streamroom works, deployed or local
+  check   break a Streamroom on purpose, and check what its clients see
 
 streamroom <command> -h explains a command's flags.
 `
@@ -30,6 +31,7 @@ var commands = map[string]command{
 	"chat":  runChat,
 	"token": runToken,
 	"smoke": runSmoke,
+	"check": runCheck,
 }
 
 func main() {

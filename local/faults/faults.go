@@ -20,7 +20,6 @@
 package faults
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,6 +31,8 @@ import (
 	"time"
 
 	"github.com/jonboulle/clockwork"
+
+	"github.com/streamroom/streamroom/shared/topology"
 )
 
 // The seams at which faults are injected.
@@ -123,6 +124,31 @@ func All(seed uint64) Plan {
 		Delay:           400 * time.Millisecond,
 		Skew:            500 * time.Millisecond,
 	}
+}
+
+// Outages are, for each minute, one of the table, its stream, @connections or a
+// function, for some seconds.
+func Outages(seed uint64, duration time.Duration) []Outage {
+	kinds := []Outage{
+		{Seam: SeamTable},
+		{Seam: SeamTable, Function: topology.Fanout},
+		{Seam: SeamTable, Function: topology.LastMessage},
+		{Seam: SeamTable, Function: topology.SendMessage},
+		{Seam: SeamTable, Function: topology.API},
+		{Seam: SeamStream},
+		{Seam: SeamPosts},
+		{Seam: SeamInvocations, Function: topology.Fanout},
+		{Seam: SeamInvocations, Function: topology.LastMessage},
+	}
+	random := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // not for secrets
+	var all []Outage
+	for minute := time.Duration(0); minute < duration; minute += time.Minute {
+		o := kinds[random.IntN(len(kinds))]
+		o.After = minute + time.Duration(random.Int64N(int64(50*time.Second)))
+		o.For = time.Second + time.Duration(random.Int64N(int64(5*time.Second)))
+		all = append(all, o)
+	}
+	return all
 }
 
 // Injector carries a plan out, from Begin to End. It is safe for concurrent use,
@@ -321,9 +347,4 @@ func (in *Injector) skew(function string) time.Duration {
 	defer in.mu.Unlock()
 	random := in.random(call{seam: "clock", function: function})
 	return time.Duration((2*random.Float64() - 1) * float64(in.plan.Skew))
-}
-
-// Kinds are the names of faults in counts, in order.
-func Kinds(counts map[string]int) []string {
-	return slices.SortedFunc(maps.Keys(counts), cmp.Compare)
 }
