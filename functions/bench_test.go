@@ -31,6 +31,7 @@ type total struct{ usage }
 
 func (t *total) add(u usage) {
 	t.Requests += u.Requests
+	t.Writes += u.Writes
 	t.RoundTrips += u.RoundTrips
 	t.InFlight = max(t.InFlight, u.InFlight)
 	t.Read += u.Read

@@ -108,7 +108,7 @@ func (c *call) bill(response *http.Response) error {
 		return fmt.Errorf("read the consumed capacity: %w", err)
 	}
 	units := &c.write
-	if c.operation == "GetItem" || c.operation == "BatchGetItem" || c.operation == "Query" {
+	if c.reads() {
 		units = &c.read
 	}
 	for _, table := range tables {
@@ -117,9 +117,14 @@ func (c *call) bill(response *http.Response) error {
 	return nil
 }
 
+func (c call) reads() bool {
+	return c.operation == "GetItem" || c.operation == "BatchGetItem" || c.operation == "Query"
+}
+
 // usage is what some requests cost.
 type usage struct {
 	Requests    int
+	Writes      int // requests that write
 	RoundTrips  int // the longest chain of requests, each begun after the one before had ended
 	InFlight    int // requests at a time, at most
 	Read, Write float64
@@ -136,6 +141,9 @@ func (m *meter) take() usage {
 	for _, c := range calls {
 		u.Read += c.read
 		u.Write += c.write
+		if !c.reads() {
+			u.Writes++
+		}
 		if c.refused {
 			u.Refused++
 		}
