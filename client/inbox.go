@@ -153,12 +153,12 @@ func (in *inbox) online(p Connected) {
 
 // reconnected notes that anything may have been missed.
 func (in *inbox) reconnected() {
-	in.each(func(r *room) { r.reconnected() })
+	in.each((*room).reconnected)
 }
 
 // refresh wants every room to be synced, for what nothing hinted at.
 func (in *inbox) refresh() {
-	in.each(func(r *room) { r.due = true })
+	in.each((*room).recheck)
 }
 
 func (in *inbox) each(f func(*room)) {

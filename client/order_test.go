@@ -207,6 +207,33 @@ func TestSyncNowAndThen(t *testing.T) {
 	})
 }
 
+// Messages that follow each other without a hole say nothing of one that was
+// stored behind them and lost.
+func TestSyncFindsWhatWasStoredLateLongAgo(t *testing.T) {
+	for name, then := range map[string]func(r *rig){
+		"now and then":      func(r *rig) { r.pass(6 * time.Minute) },
+		"after a reconnect": func(r *rig) { r.cut(); r.pass(10 * time.Second) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(r *rig) {
+				r.pass(time.Hour) // ids have some time behind them
+				r.store("general", "bob", "0")
+				r.follow("general")
+				r.run()
+				r.pass(time.Second)
+				r.say("general", "2")
+				r.storeAt("general", "bob", "1", time.Now().Add(-time.Millisecond))
+				for i := range 20 {
+					r.pass(10 * time.Second)
+					r.say("general", strconv.Itoa(3+i))
+				}
+				then(r)
+				r.wantContents("general", "0 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 1 ")
+			})
+		})
+	}
+}
+
 func TestSyncManyRooms(t *testing.T) {
 	bubble(t, func(r *rig) {
 		t := r.t

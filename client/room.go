@@ -16,8 +16,8 @@ const (
 	// it is fetched by the sync that they all wait for.
 	maxHeld = 256
 
-	// overlap is how far before the last contiguous message a sync begins:
-	// writers' clocks differ, so a message may be stored behind a later one.
+	// overlap is how far before what it has a sync begins: writers' clocks differ,
+	// so a message may be stored behind a later one.
 	overlap = 60 * time.Second
 )
 
@@ -33,11 +33,13 @@ type room struct {
 
 	known []ulid.ULID // handed out, ascending
 	floor ulid.ULID   // everything up to here counts as handed out
-	sure  ulid.ULID   // nothing up to here is missing; zero: nothing is known of the room
+	sure  ulid.ULID   // nothing up to here is missing, as far as messages tell; zero: nothing is known of the room
+	swept ulid.ULID   // syncs have been over everything up to here
 	held  []held      // waiting for an earlier message, ascending
 
 	looked bool      // the backlog was read
 	due    bool      // a sync is wanted
+	sweep  bool      // the next sync begins at swept, not at sure
 	behind bool      // something is missing: live messages wait for the sync
 	direct bool      // the last sync failed: messages go out as they come
 	next   ulid.ULID // where a sync of several pages goes on
@@ -77,9 +79,15 @@ func (r *room) offer(h held) {
 // miss notes that messages are missing and only a sync can tell which.
 func (r *room) miss() { r.behind, r.due = true, true }
 
+// recheck wants a sync of all that came since the last one. Messages that follow
+// each other without a hole don't tell of one that was stored late, behind them,
+// and was lost.
+func (r *room) recheck() { r.due, r.sweep = true, true }
+
 // reconnected notes that anything may have happened meanwhile.
 func (r *room) reconnected() {
 	r.miss()
+	r.recheck()
 	r.direct = false
 	r.next = ulid.ULID{}
 }
@@ -124,6 +132,10 @@ func (r *room) begin() (from ulid.ULID) {
 		return r.next
 	}
 	from = before(r.sure, overlap)
+	if r.sweep {
+		r.sweep = false
+		from = before(r.swept, overlap)
+	}
 	if from.Compare(r.floor) < 0 {
 		from = r.floor
 	}
@@ -157,9 +169,11 @@ func (r *room) apply(from ulid.ULID, page []held, more bool) {
 		}
 	}
 	r.advance(last)
+	if from.Compare(r.swept) <= 0 && last.Compare(r.swept) > 0 {
+		r.swept = last
+	}
 	if more {
-		r.miss()
-		r.next = last
+		r.due, r.next = true, last
 		return
 	}
 	r.next, r.awaited = ulid.ULID{}, ulid.ULID{}
@@ -183,11 +197,12 @@ func (r *room) look(page []held, older bool) {
 		// The room was so busy that the page begins behind the frame that made the
 		// client look. Nothing must be missing between them.
 		r.floor = predecessor(r.held[0].id)
-		r.sure = r.floor
+		r.sure, r.swept = r.floor, r.floor
 		r.miss()
 		return
 	}
 	r.floor = predecessor(first)
+	r.swept = r.floor
 	r.apply(r.floor, page, false)
 }
 
@@ -195,6 +210,7 @@ func (r *room) look(page []held, older bool) {
 // messages beat none.
 func (r *room) fail() {
 	r.miss()
+	r.recheck()
 	r.direct = true
 	r.release()
 }
