@@ -6,12 +6,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/streamroom/streamroom/client"
+	"github.com/streamroom/streamroom/local"
 )
 
 // follower is a Go client, as an application has it, and what it was told.
@@ -94,15 +96,15 @@ func (f *follower) online(n int) (connectionID string) {
 	return connectionID
 }
 
-// cut ends the client's connection, which is its first, from the server's side,
-// and waits for the next.
-func (f *follower) cut() {
+// cut ends the client's n-th connection from the server's side, and waits for
+// the next.
+func (f *follower) cut(n int) {
 	f.s.t.Helper()
-	path := strings.ReplaceAll(f.online(1), "=", "%3D")
-	if status := f.s.request(http.MethodDelete, "/local/@connections/"+path, "", nil, nil); status != http.StatusNoContent {
+	path := "/" + local.Stage + "/@connections/" + url.PathEscape(f.online(n))
+	if status := f.s.request(http.MethodDelete, path, "", nil, nil); status != http.StatusNoContent {
 		f.s.t.Fatalf("cut the connection of %s: status %d", f.user, status)
 	}
-	f.online(2)
+	f.online(n + 1)
 }
 
 // tell sends a message and returns its id.

@@ -1,0 +1,163 @@
+package local_test
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jonboulle/clockwork"
+
+	"github.com/streamroom/streamroom/local"
+	"github.com/streamroom/streamroom/local/faults"
+	"github.com/streamroom/streamroom/shared/topology"
+	"github.com/streamroom/streamroom/shared/wire"
+)
+
+// skewed sends messages from functions whose clock is off.
+func (b *broken) skewed(by time.Duration, send func()) {
+	b.set(func() { b.skew = map[string]time.Duration{topology.SendMessage: by} })
+	defer b.set(func() { b.skew = nil })
+	send()
+}
+
+// Messages whose place is before others that were seen already, by a function's
+// clock or by a slow write, come to everybody: live, or by the overlap of a
+// sync to whoever was not told and has connected anew.
+func TestMessagesStoredBehindOthers(t *testing.T) {
+	t.Parallel()
+	b := &broken{}
+	s := start(t, local.Config{Wear: b.Wear, LogLevel: "warn"})
+	room := s.room("alice", "bob", "carol", "dave", "erin")
+	everybody := []*follower{s.follow("alice", room), s.follow("bob", room), s.follow("carol", room), s.follow("dave", room)}
+	alice, bob, carol, dave := everybody[0], everybody[1], everybody[2], everybody[3]
+	all := func(content string) {
+		t.Helper()
+		if got := haveHistory(room, everybody...); !slices.Contains(got, content) {
+			t.Errorf("%q is not in the history, %q", content, got)
+		}
+	}
+	alice.tell(room, "first")
+	all("first")
+
+	// Carol is told nothing that says hidden, and there is no hole to see.
+	lost := always(t, faults.Plan{Posts: faults.Posts{Lost: 1}})
+	var connection atomic.Value
+	connection.Store(carol.online(1))
+	begun, write, stored := make(chan struct{}, 1), make(chan struct{}), make(chan struct{})
+	b.set(func() {
+		b.post = func(id, frame string, next http.RoundTripper) http.RoundTripper {
+			if id == connection.Load() && strings.Contains(frame, "hidden") {
+				return lost.Posts("", next)
+			}
+			return next
+		}
+		b.request = func(function, body string, next http.RoundTripper) http.RoundTripper {
+			if function != topology.SendMessage || !strings.Contains(body, "slow") {
+				return next
+			}
+			return roundTrip(func(r *http.Request) (*http.Response, error) {
+				begun <- struct{}{}
+				select {
+				case <-write:
+				case <-r.Context().Done():
+				}
+				return next.RoundTrip(r)
+			})
+		}
+	})
+	b.skewed(-5*time.Second, func() { bob.tell(room, "behind, hidden") })
+	for _, f := range []*follower{alice, bob, dave} {
+		f.has(room, "behind, hidden", "first")
+	}
+	b.served(t, topology.Fanout, "behind, hidden")
+	carol.has(room, "first")
+	carol.cut(1)
+	carol.has(room, "behind, hidden", "first")
+
+	b.skewed(3*time.Second, func() { dave.tell(room, "ahead") })
+	all("ahead")
+	alice.tell(room, "behind")
+	all("behind")
+
+	// Its id is from before the next messages, which carol has when it is stored.
+	go func() {
+		defer close(stored)
+		if _, err := bob.Send(t.Context(), room, "slow, hidden"); err != nil {
+			t.Errorf("bob sends: %v", err)
+		}
+	}()
+	<-begun
+	alice.tell(room, "meanwhile")
+	all("meanwhile")
+	carol.cut(2)
+	connection.Store(carol.online(3))
+	close(write)
+	<-stored
+	b.served(t, topology.Fanout, "slow, hidden")
+	carol.cut(3)
+	all("slow, hidden")
+
+	late := s.follow("erin", room)
+	haveHistory(room, append(everybody, late)...)
+}
+
+// A message of a function whose clock is behind is no room's last one.
+func TestTheLastMessageDoesNotGoBack(t *testing.T) {
+	t.Parallel()
+	clock, b := clockwork.NewFakeClockAt(time.Now()), &broken{}
+	s := start(t, local.Config{Clock: clock, Wear: b.Wear, LogLevel: "warn"})
+	room, other := s.room("alice", "bob"), s.room("alice", "bob")
+	alice, bob := s.connect("alice"), s.connect("bob")
+	projected := func(content string) {
+		t.Helper()
+		eventually(t, content+" is projected", func() bool {
+			clock.Advance(500 * time.Millisecond)
+			done := b.about(topology.LastMessage, content)
+			return len(done) > 0 && done[len(done)-1].err == nil && len(done[len(done)-1].again) == 0
+		})
+	}
+	check := func(when string, want wire.ServerFrame, order ...string) {
+		t.Helper()
+		var out wire.RoomList
+		s.api("bob", http.MethodGet, "/rooms", nil, &out)
+		if out.Rooms[0].ChatRoomID != order[0] || out.Rooms[1].ChatRoomID != order[1] {
+			t.Errorf("%s the rooms are in the order %s, %s", when, out.Rooms[0].ChatRoomID, out.Rooms[1].ChatRoomID)
+		}
+		for _, r := range out.Rooms {
+			if r.ChatRoomID == room && (r.LastMessage == nil || r.LastMessage.MessageID != want.MessageID || r.LastMessageAt != want.Timestamp) {
+				t.Errorf("%s the room's last message is %+v at %d, want %+v", when, r.LastMessage, r.LastMessageAt, want)
+			}
+		}
+	}
+	clock.Advance(time.Minute) // away from the rooms' creation
+	alice.deliver(other, "in between", "")
+	clock.Advance(2 * time.Second)
+	newest, _ := alice.deliver(room, "newest", "")
+	projected("newest")
+	check("at first", newest, room, other)
+
+	behindNewest := time.UnixMilli(newest.Timestamp).Add(-time.Second).Sub(clock.Now())
+	b.skewed(behindNewest, func() {
+		if behind, _ := bob.deliver(room, "behind", ""); behind.MessageID >= newest.MessageID {
+			t.Fatalf("%s is not before %s: the test shows nothing", behind.MessageID, newest.MessageID)
+		}
+	})
+	projected("behind")
+	check("after a message behind it", newest, room, other)
+
+	// Both within one window.
+	clock.Advance(time.Minute)
+	last, _ := alice.deliver(other, "last", "")
+	b.skewed(-2*time.Second, func() { bob.deliver(other, "before the last", "") })
+	projected("before the last")
+	projected("last")
+	check("in the end", newest, other, room)
+	var out wire.RoomList
+	s.api("bob", http.MethodGet, "/rooms", nil, &out)
+	if m := out.Rooms[0].LastMessage; m == nil || m.MessageID != last.MessageID {
+		t.Errorf("the other room's last message is %+v, want %s", m, last.MessageID)
+	}
+}
