@@ -1,0 +1,290 @@
+package local_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/jonboulle/clockwork"
+
+	"github.com/streamroom/streamroom/local"
+	"github.com/streamroom/streamroom/local/faults"
+	"github.com/streamroom/streamroom/shared/stream"
+	"github.com/streamroom/streamroom/shared/table"
+	"github.com/streamroom/streamroom/shared/topology"
+	"github.com/streamroom/streamroom/shared/wire"
+)
+
+// failing makes functions fail in the ways of an injector.
+func (b *broken) failing(in *faults.Injector, functions ...string) {
+	b.set(func() {
+		b.invoke = func(function, _ string, next lambda.Handler) lambda.Handler {
+			if slices.Contains(functions, function) {
+				return in.Handler(function, next)
+			}
+			return next
+		}
+	})
+}
+
+// ignored does what the stream's consumers are not to care about.
+func (b *broken) ignored(do func()) {
+	b.set(func() {
+		b.invoke = func(function, _ string, next lambda.Handler) lambda.Handler {
+			if function == topology.Fanout || function == topology.LastMessage {
+				return handle(func(context.Context, []byte) ([]byte, error) { return []byte("{}"), nil })
+			}
+			return next
+		}
+	})
+	defer b.set(func() { b.invoke = nil })
+	do()
+}
+
+// through counts the records of a kind that a function has done with.
+func (b *broken) through(function string, is func(events.DynamoDBEventRecord) bool) int {
+	sequences := map[string]bool{}
+	for _, i := range b.that(func(i invocation) bool { return i.function == function && i.err == nil && len(i.again) == 0 }) {
+		for _, r := range i.records {
+			if is(r) {
+				sequences[r.Change.SequenceNumber] = true
+			}
+		}
+	}
+	return len(sequences)
+}
+
+// What was written ten minutes ago is not broadcast as if it were new: a gap for
+// each room and batch has the clients ask. A large room is told by its slices.
+func TestConsumersThatWereDownForTenMinutes(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		crowd int
+		down  []string
+	}{
+		"small room": {0, []string{topology.Fanout, topology.LastMessage}},
+		"large room": {stream.SliceAbove, []string{topology.Fanout}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			clock, b := newJumper(), &broken{}
+			s := start(t, local.Config{Clock: clock, Wear: b.Wear, LogLevel: "warn"})
+			// Alice and zoe are the first and last of all members.
+			room, other := s.room("alice", "zoe"), s.room("alice", "zoe")
+			b.ignored(func() {
+				s.crowd(room, tt.crowd)
+				eventually(t, "the crowd has come", func() bool {
+					return b.through(topology.Fanout, func(r events.DynamoDBEventRecord) bool {
+						return strings.HasPrefix(r.Change.Keys[table.SK].String(), table.MemberPrefix+"crowd")
+					}) == tt.crowd
+				})
+			})
+			alice, zoe := s.connect("alice"), s.connect("zoe")
+			online := []*follower{s.follow("alice", room, other), s.follow("zoe", room, other)}
+			for _, id := range []string{room, other} {
+				alice.deliver(id, "before", "")
+				zoe.expectOf(id, wire.TypeMessage)
+				for _, f := range online {
+					f.has(id, "before")
+				}
+			}
+
+			b.failing(always(t, faults.Plan{Invocations: faults.Invocations{Refused: 1}}), tt.down...)
+			said := tells(4, alice, room, other)
+			tells(1, alice, room) // which is the newest
+			said[room] = append(said[room], "message 0")
+			for _, function := range tt.down {
+				eventually(t, function+" fails", func() bool {
+					return len(b.that(func(i invocation) bool { return i.function == function && i.err != nil })) > 0
+				})
+			}
+			clock.jump(10 * time.Minute)
+			b.set(func() { b.invoke = nil })
+
+			for _, id := range []string{room, other} {
+				for _, f := range online {
+					f.has(id, slices.Concat([]string{"before"}, said[id])...)
+				}
+			}
+			late := func(r events.DynamoDBEventRecord) bool { return of(r, room) && !says(r, "before") }
+			eventually(t, "the room's messages are through", func() bool { return b.through(topology.Fanout, late) == len(said[room]) })
+			gaps := len(b.that(func(i invocation) bool {
+				return i.function == topology.Fanout && i.err == nil && slices.ContainsFunc(i.records, late)
+			}))
+			for range gaps {
+				if got := zoe.expectOf(room, wire.TypeGap, wire.TypeMessage); got.Type != wire.TypeGap {
+					t.Errorf("zoe was sent %+v, want a gap for each of %d batches", got, gaps)
+				}
+			}
+			zoe.noneOf(room, wire.TypeGap)
+			if given := s.failures(); len(given) > 0 {
+				t.Errorf("records were given up: %+v", given)
+			}
+			if !slices.Contains(tt.down, topology.LastMessage) {
+				return
+			}
+			eventually(t, "the list of rooms is in order", func() bool {
+				var out wire.RoomList
+				s.api("zoe", http.MethodGet, "/rooms", nil, &out)
+				first := out.Rooms[0]
+				newest := s.history("zoe", room)[0]
+				return first.ChatRoomID == room && first.LastMessage != nil && first.LastMessage.MessageID == newest.MessageID &&
+					first.LastMessageAt == newest.Timestamp && out.Rooms[1].ChatRoomID == other
+			})
+		})
+	}
+}
+
+// Functions that fail before, in the middle of and after their work, or do it
+// twice, lose nothing and show nobody anything twice.
+func TestConsumersThatCrashInMidBatch(t *testing.T) {
+	t.Parallel()
+	b := &broken{}
+	s := start(t, local.Config{Wear: b.Wear, LogLevel: "warn"})
+	rooms := []string{s.room("alice", "bob", "carol"), s.room("alice", "bob", "carol")}
+	var everybody []*follower
+	for _, user := range []string{"alice", "bob", "carol"} {
+		everybody = append(everybody, s.follow(user, rooms...))
+	}
+	crashes := always(t, faults.Plan{
+		Seed: 7, Delay: 400 * time.Millisecond,
+		Invocations: faults.Invocations{Refused: 0.1, Crashed: 0.15, TimedOut: 0.2, Twice: 0.2, Slow: 0.1},
+	})
+	b.failing(crashes, topology.Fanout, topology.LastMessage)
+	var sending sync.WaitGroup
+	for _, f := range everybody {
+		sending.Go(func() {
+			for i := range 14 {
+				if _, err := f.Send(t.Context(), rooms[i%2], fmt.Sprintf("%s %d", f.user, i)); err != nil {
+					t.Errorf("%s sends: %v", f.user, err)
+				}
+			}
+		})
+	}
+	sending.Wait()
+	b.set(func() { b.invoke = nil })
+	for _, room := range rooms {
+		everybody[0].tell(room, "after")
+		if got := haveHistory(room, everybody...); len(got) != 3*7+1 {
+			t.Errorf("the room has %d messages: %q", len(got), got)
+		}
+	}
+	counts := crashes.Counts()
+	for _, kind := range []string{"crashed", "timed out", "twice"} {
+		if counts["invocations "+kind] == 0 {
+			t.Errorf("no invocation was %s: %v", kind, counts)
+		}
+	}
+}
+
+// An invocation that goes on and on is ended by Lambda, and another one has its
+// records.
+func TestAConsumerThatRunsOutOfTime(t *testing.T) {
+	t.Parallel()
+	clock, b := clockwork.NewFakeClockAt(time.Now()), &broken{}
+	s := start(t, local.Config{Clock: clock, Wear: b.Wear})
+	room := s.room("alice", "bob")
+	alice, bob := s.connect("alice"), s.follow("bob", room)
+	alice.deliver(room, "before", "")
+	bob.has(room, "before")
+	stuck := make(chan struct{}, 10)
+	b.set(func() {
+		b.invoke = func(_, payload string, next lambda.Handler) lambda.Handler {
+			if !strings.Contains(payload, "first") || !strings.Contains(payload, "eventSourceARN") {
+				return next
+			}
+			return handle(func(ctx context.Context, payload []byte) ([]byte, error) {
+				stuck <- struct{}{}
+				<-ctx.Done()
+				return next.Invoke(ctx, payload)
+			})
+		}
+	})
+	clock.Advance(time.Second)
+	alice.send(room, "first", "")
+	alice.expect(wire.TypeAck)
+	<-stuck
+	clock.Advance(time.Second)
+	alice.send(room, "second", "")
+	alice.expect(wire.TypeAck)
+	b.set(func() { b.invoke = nil })
+	eventually(t, "the invocation is ended, and its records come again", func() bool {
+		clock.Advance(500 * time.Millisecond)
+		return len(bob.contents(room)) == 3
+	})
+	bob.has(room, "before", "first", "second")
+	if given := s.failures(); len(given) > 0 {
+		t.Errorf("records were given up: %+v", given)
+	}
+}
+
+// While the table has no capacity, a send is refused in a way that is worth
+// another try, or it is stored. It is never acknowledged and lost.
+func TestAThrottledTable(t *testing.T) {
+	t.Parallel()
+	b := &broken{once: true}
+	s := start(t, local.Config{Wear: b.Wear, LogLevel: "error"})
+	room := s.room("alice", "bob", "carol")
+	devices := []*device{s.connect("alice"), s.connect("bob")}
+	carol := s.follow("carol", room)
+	devices[0].deliver(room, "before", "")
+	carol.has(room, "before")
+
+	throttled := always(t, faults.Plan{Seed: 3, Table: faults.Table{Throttled: 0.5}})
+	b.set(func() {
+		b.request = func(function, _ string, next http.RoundTripper) http.RoundTripper {
+			return throttled.Table(function, next)
+		}
+	})
+	for i := range 8 {
+		for _, d := range devices {
+			d.send(room, fmt.Sprintf("%s %d", d.user, i), fmt.Sprintf("c-%d", i))
+		}
+	}
+	acked, refused := map[string]bool{}, 0
+	for _, d := range devices {
+		for range 8 {
+			switch got := d.expect(wire.TypeAck, wire.TypeError); {
+			case got.Type == wire.TypeAck:
+				acked[got.MessageID] = true
+			case got.Code == "internal" || got.Code == "rate_limited":
+				refused++
+			default:
+				t.Errorf("%s is answered %+v, which is not worth another try", d.user, got)
+			}
+		}
+	}
+	sent := make(chan struct{})
+	go func() { // the Go client tries again by itself
+		defer close(sent)
+		if _, err := carol.Send(t.Context(), room, "carol"); err != nil {
+			t.Errorf("carol sends: %v", err)
+		}
+	}()
+	before := throttled.Counts()["table throttled"]
+	eventually(t, "carol's send meets a throttled table", func() bool { return throttled.Counts()["table throttled"] > before+5 })
+	b.set(func() { b.request = nil })
+	<-sent
+	carol.tell(room, "after")
+	if refused == 0 || len(acked) == 0 {
+		t.Errorf("%d sends were refused, %d acknowledged: the test shows nothing", refused, len(acked))
+	}
+	ofCarol := 0
+	for _, m := range s.history("carol", room) {
+		delete(acked, m.MessageID)
+		if m.Content == "carol" {
+			ofCarol++
+		}
+	}
+	if len(acked) > 0 || ofCarol != 1 {
+		t.Errorf("acknowledged and not stored: %v; stored of carol: %d", acked, ofCarol)
+	}
+	haveHistory(room, carol)
+}
