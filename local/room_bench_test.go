@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"net/http"
 	"runtime"
 	"slices"
 	"strconv"
@@ -13,14 +12,16 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/coder/websocket"
 
 	"github.com/streamroom/streamroom/local"
-	"github.com/streamroom/streamroom/shared/wire"
+	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/dynamo"
 )
 
-// members is the size of the room that is measured.
-const members = 100
+// crowds are the sizes of the rooms that are measured.
+var crowds = []int{10, 100, 1000}
 
 // crowd is a room full of sockets that only count what comes.
 type crowd struct {
@@ -33,17 +34,21 @@ type crowd struct {
 }
 
 // gather fills a room with members, one device each.
-func gather(b *testing.B, c local.Config) *crowd {
+func gather(b *testing.B, c local.Config, members int) *crowd {
 	b.Helper()
 	c.LogLevel, c.Unthrottled = "error", true
 	s := start(b, c)
 	users := make([]string, members)
 	for i := range users {
-		users[i] = fmt.Sprintf("user-%03d", i)
+		users[i] = fmt.Sprintf("user-%04d", i)
 	}
-	g := &crowd{s: s, room: s.room(users[:40]...)}
-	for _, user := range users[40:] {
-		s.api(users[0], http.MethodPost, "/rooms/"+g.room+"/members", wire.MemberRequest{UserID: user}, nil)
+	first := min(members, chat.MaxInitialMember)
+	g := &crowd{s: s, room: s.room(users[:first]...)}
+	for _, user := range users[first:] {
+		_, err := s.table().AddMember(b.Context(), chat.Room{ID: g.room}, chat.Member{UserID: user, Role: chat.PlainMember})
+		if err != nil {
+			b.Fatal(err)
+		}
 	}
 	for _, user := range users {
 		g.sockets = append(g.sockets, s.dial(user))
@@ -56,6 +61,11 @@ func gather(b *testing.B, c local.Config) *crowd {
 		g.readers.Wait()
 	})
 	return g
+}
+
+// table is the table, past the functions.
+func (s *server) table() *dynamo.Store {
+	return dynamo.New(dynamodb.NewFromConfig(s.AWS()), local.TableName, time.Now)
 }
 
 // dial opens a socket that nobody reads yet.
@@ -109,92 +119,115 @@ func (g *crowd) send(b *testing.B, n int) {
 	}
 }
 
-// BenchmarkRoomOf100At50MessagesASecond measures the time from a send to its
-// last delivery, with the mappings woken at once and with AWS's polling. An
-// operation is a second. Both ends are in this process.
-func BenchmarkRoomOf100At50MessagesASecond(b *testing.B) {
-	for name, poll := range map[string]time.Duration{"woken": 0, "polled-250ms": 250 * time.Millisecond} {
-		b.Run(name, func(b *testing.B) {
-			g := gather(b, local.Config{PollInterval: poll})
-			const perSecond = 50
-			count := b.N * perSecond
-			sent := make([]time.Time, count)
-			left := make([]atomic.Int32, count)
-			took := make([]time.Duration, count)
-			var done sync.WaitGroup
-			done.Add(count)
-			for i := range left {
-				left[i].Store(members)
-			}
-			g.arrived = func(n int) {
-				if left[n].Add(-1) == 0 {
-					took[n] = time.Since(sent[n])
-					done.Done()
+// race is how long messages take to their last delivery.
+type race struct {
+	sent []time.Time
+	took []time.Duration
+	left []atomic.Int32 // deliveries that are to come
+	done sync.WaitGroup
+}
+
+// follow has the crowd's sockets read count messages.
+func (g *crowd) follow(count int) *race {
+	r := &race{sent: make([]time.Time, count), took: make([]time.Duration, count), left: make([]atomic.Int32, count)}
+	r.done.Add(count)
+	for i := range r.left {
+		r.left[i].Store(int32(len(g.sockets)))
+	}
+	g.arrived = func(n int) {
+		if r.left[n].Add(-1) == 0 {
+			r.took[n] = time.Since(r.sent[n])
+			r.done.Done()
+		}
+	}
+	g.listen()
+	return r
+}
+
+// BenchmarkRoomAtAPace measures the time from a send to its last delivery, with
+// the mappings woken at once and with AWS's polling. An operation is a second.
+// Both ends are in this process.
+func BenchmarkRoomAtAPace(b *testing.B) {
+	for _, members := range crowds {
+		// A thousand connections take all of two cores at some 50 a second.
+		perSecond := min(50, 20_000/members)
+		for name, poll := range map[string]time.Duration{"woken": 0, "polled-250ms": 250 * time.Millisecond} {
+			b.Run(fmt.Sprintf("%d-connections/%d-messages-a-second/%s", members, perSecond, name), func(b *testing.B) {
+				g := gather(b, local.Config{PollInterval: poll}, members)
+				count := b.N * perSecond
+				r := g.follow(count)
+				pace := time.NewTicker(time.Second / time.Duration(perSecond))
+				defer pace.Stop()
+				b.ResetTimer()
+				for n := range count {
+					<-pace.C
+					r.sent[n] = time.Now()
+					g.send(b, n)
 				}
-			}
+				r.done.Wait()
+				slices.Sort(r.took)
+				b.ReportMetric(float64(r.took[count/2].Microseconds())/1000, "p50-ms")
+				b.ReportMetric(float64(r.took[count*99/100].Microseconds())/1000, "p99-ms")
+				b.ReportMetric(0, "ns/op")
+			})
+		}
+	}
+}
+
+// BenchmarkRoomAsFastAsItGoes has many members send at once, each the next
+// message upon the ack of the one before, as the clients do, and counts
+// deliveries. The rate window would hold them back, so an operation is a burst
+// from every sender, and the time until the windows have run dry is not counted.
+func BenchmarkRoomAsFastAsItGoes(b *testing.B) {
+	for _, members := range crowds {
+		b.Run(fmt.Sprintf("%d-connections", members), func(b *testing.B) {
+			senders := min(members, 100)
+			burst := min(chat.SendBurst-1, 200_000/members/senders)
+			all := int64(burst * senders * members)
+			g := gather(b, local.Config{}, members)
+			var delivered atomic.Int64
+			g.arrived = func(int) { delivered.Add(1) }
 			g.listen()
-			pace := time.NewTicker(time.Second / perSecond)
-			defer pace.Stop()
+			var busy time.Duration
+			var total int64
 			b.ResetTimer()
-			for n := range count {
-				<-pace.C
-				sent[n] = time.Now()
-				g.send(b, n)
+			for range b.N {
+				delivered.Store(0)
+				started := time.Now()
+				last := started
+				for m := range senders {
+					g.readers.Go(func() { g.burst(b, m, burst) })
+				}
+				tick := time.NewTicker(time.Millisecond)
+				for seen := int64(0); seen < all && time.Since(last) < 3*time.Second; {
+					<-tick.C
+					if now := delivered.Load(); now != seen {
+						seen, last = now, time.Now()
+					}
+				}
+				tick.Stop()
+				busy += last.Sub(started)
+				total += delivered.Load()
+				<-time.After(2 * time.Second)
 			}
-			done.Wait()
-			slices.Sort(took)
-			b.ReportMetric(float64(took[count/2].Microseconds())/1000, "p50-ms")
-			b.ReportMetric(float64(took[count*99/100].Microseconds())/1000, "p99-ms")
+			b.ReportMetric(float64(total)/busy.Seconds(), "deliveries/s")
+			b.ReportMetric(100*(1-float64(total)/float64(all*int64(b.N))), "lost-%")
 			b.ReportMetric(0, "ns/op")
 		})
 	}
 }
 
-// BenchmarkRoomOf100AsFastAsItGoes has all members send at once, each the next
-// message upon the ack of the one before, as the clients do, and counts
-// deliveries. The rate window would hold them back, so an operation is a burst
-// from every member, and the time until the windows have run dry is not counted.
-func BenchmarkRoomOf100AsFastAsItGoes(b *testing.B) {
-	const burst = 19
-	const all = burst * members * members
-	g := gather(b, local.Config{})
-	var delivered atomic.Int64
-	g.arrived = func(int) { delivered.Add(1) }
-	g.listen()
-	var busy time.Duration
-	var total int64
-	b.ResetTimer()
-	for range b.N {
-		delivered.Store(0)
-		started := time.Now()
-		last := started
-		for m := range members {
-			g.readers.Go(func() {
-				for range burst {
-					g.send(b, m)
-					select {
-					case <-g.acks[m]:
-					case <-b.Context().Done():
-						return
-					}
-				}
-			})
+// burst has a member send n messages, each upon the ack of the one before.
+func (g *crowd) burst(b *testing.B, member, n int) {
+	b.Helper()
+	for range n {
+		g.send(b, member)
+		select {
+		case <-g.acks[member]:
+		case <-b.Context().Done():
+			return
 		}
-		tick := time.NewTicker(time.Millisecond)
-		for seen := int64(0); seen < all && time.Since(last) < 3*time.Second; {
-			<-tick.C
-			if now := delivered.Load(); now != seen {
-				seen, last = now, time.Now()
-			}
-		}
-		tick.Stop()
-		busy += last.Sub(started)
-		total += delivered.Load()
-		<-time.After(2 * time.Second)
 	}
-	b.ReportMetric(float64(total)/busy.Seconds(), "deliveries/s")
-	b.ReportMetric(100*(1-float64(total)/float64(all*b.N)), "lost-%")
-	b.ReportMetric(0, "ns/op")
 }
 
 // BenchmarkStart measures how long an empty Streamroom in memory takes to serve,
