@@ -92,9 +92,9 @@ const (
 	queryAttempts = 3
 	queryPause    = time.Second
 
-	// firstBackoff is push's: half to all of it before the second attempt of a
-	// post, twice as much before each further one.
-	firstBackoff = 100 * time.Millisecond
+	// doublings is how often push's pause between the attempts of a post doubles,
+	// from push.FirstBackoff to push.MostBackoff.
+	doublings = 3
 )
 
 // Quotas.

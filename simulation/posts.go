@@ -119,7 +119,7 @@ func (p *posting) refuse(t try, posts int) {
 		p.giveUp(t.part, posts)
 		return
 	}
-	backoff := firstBackoff << min(t.attempt-1, p.Doublings)
+	backoff := push.FirstBackoff << min(t.attempt-1, p.Doublings)
 	due := p.now + p.Post.median + backoff/2 + p.upTo(backoff/2)
 	p.again = append(p.again, try{t.part, t.attempt + 1, posts, due})
 }

@@ -29,8 +29,9 @@ type Service struct {
 // Today is the design as it is deployed.
 func Today() Design {
 	return Design{
-		SliceAbove: stream.SliceAbove, SliceSize: stream.SliceSize, SlicesPerCut: 40, SlicesAtOnce: 8, // of package stream
-		Attempts: push.Attempts, Doublings: push.Attempts - 2,
+		SliceAbove: stream.SliceAbove, SliceSize: stream.SliceSize,
+		SlicesPerCut: stream.SlicesPerCut, SlicesAtOnce: stream.SlicesAtOnce,
+		Attempts: push.ThrottledAttempts, Doublings: doublings,
 	}
 }
 

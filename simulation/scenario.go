@@ -162,7 +162,7 @@ func otherwise() []*scenario {
 	}{
 		{"a post takes three times as long", func(s *scenario) { s.Post = lognormal(3*postLatency.median, 3*postLatency.p99) }},
 		{"the table has grown to 14 partitions", func(s *scenario) { s.Partitions = grownPartitions }},
-		{"grown, and a refused post is tried 8 times", func(s *scenario) { s.Partitions, s.Attempts, s.Doublings = grownPartitions, 8, 3 }},
+		{"grown, and a refused post is tried 4 times", func(s *scenario) { s.Partitions, s.Attempts = grownPartitions, push.Attempts }},
 		{"grown, and a quota of 100,000 posts a second", func(s *scenario) { s.Partitions, s.PostsPerSecond = grownPartitions, 100_000 }},
 	} {
 		rooms = append(rooms, bothWays(100_000, 10_000, func(s *scenario) {
@@ -189,15 +189,15 @@ func spread(n int, over time.Duration) []time.Duration {
 func busyRooms() []*scenario {
 	var rooms []*scenario
 	for _, busy := range []struct{ rate, partitions, attempts int }{
-		{1, newPartitions, push.Attempts},
-		{10, newPartitions, push.Attempts},
-		{50, newPartitions, push.Attempts},
+		{1, newPartitions, push.ThrottledAttempts},
+		{10, newPartitions, push.ThrottledAttempts},
+		{50, newPartitions, push.ThrottledAttempts},
+		{50, grownPartitions, push.ThrottledAttempts},
 		{50, grownPartitions, push.Attempts},
-		{50, grownPartitions, 8},
 	} {
 		s := one(1_000, 1)
 		s.times, s.Partitions, s.Messages = 1, busy.partitions, spread(busy.rate*60, time.Minute)
-		s.Attempts, s.Doublings = busy.attempts, min(busy.attempts-2, 3)
+		s.Attempts = busy.attempts
 		rooms = append(rooms, s)
 	}
 	return rooms

@@ -21,9 +21,10 @@ type batch struct {
 	posts       []chat.Post
 	results     []chat.Delivery
 
-	mu    sync.Mutex
-	next  int     // the first post that was never tried
-	again []retry // posts to be tried again, in the order in which they failed
+	mu      sync.Mutex
+	next    int     // the first post that was never tried
+	again   []retry // posts to be tried again, in the order in which they failed
+	refused int     // posts that were refused at first
 }
 
 // retry is a post that is to be tried again, not before due.
@@ -52,7 +53,7 @@ func (b *batch) take() (r retry, ok bool) {
 
 // requeue puts a post back that has failed for the given number of attempts.
 func (b *batch) requeue(post, attempts int) {
-	backoff := firstBackoff << (attempts - 1)
+	backoff := min(FirstBackoff<<(attempts-1), MostBackoff)
 	backoff = backoff/2 + time.Duration(b.jitter()*float64(backoff/2))
 	due := b.now().Add(backoff)
 	b.mu.Lock()
@@ -82,29 +83,60 @@ func (b *batch) work(ctx context.Context) {
 			result.Err = ErrEmpty
 			continue
 		}
-		attempts, timeout := Attempts, PostTimeout
-		if b.strained.has(post.ConnectionID, b.now()) {
-			attempts, timeout = 1, StrainTimeout
+		strained, timeout := b.strained.has(post.ConnectionID, b.now()), PostTimeout
+		if strained {
+			timeout = StrainTimeout
 		}
 		var retryable bool
 		result.Attempts++
 		result.Outcome, retryable, result.Err = b.try(ctx, post, timeout, &hash)
-		if retryable && result.Attempts < attempts {
+		throttled := b.throttled(*result)
+		if retryable && result.Attempts < attempts(strained, throttled) {
 			b.requeue(r.post, result.Attempts)
 			continue
 		}
-		b.note(ctx, post.ConnectionID, *result)
+		b.note(ctx, post.ConnectionID, *result, throttled)
 	}
+}
+
+func attempts(strained, throttled bool) int {
+	switch {
+	case throttled:
+		return ThrottledAttempts
+	case strained:
+		return 1
+	}
+	return Attempts
+}
+
+// throttled counts a post that was refused, and says whether it is the account's
+// requests that are refused rather than this connection's frames.
+func (b *batch) throttled(d chat.Delivery) bool {
+	if !refused(d.Err) {
+		return false
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if d.Attempts == 1 {
+		b.refused++
+	}
+	return b.refused > max(ThrottledPosts, b.next/ThrottledShare)
+}
+
+// refused says whether a post was answered with 429: too many requests, or a
+// client whose buffer is full.
+func refused(err error) bool {
+	var limit *types.LimitExceededException
+	return errors.As(err, &limit)
 }
 
 // note remembers whether a connection takes its frames. What the batch's own
 // end or the service's trouble cut short says nothing of the connection.
-func (b *batch) note(ctx context.Context, connectionID string, d chat.Delivery) {
-	var full *types.LimitExceededException
+func (b *batch) note(ctx context.Context, connectionID string, d chat.Delivery, throttled bool) {
 	switch {
 	case d.Outcome != chat.Undelivered:
 		b.strained.remove(connectionID)
-	case ctx.Err() == nil && (errors.Is(d.Err, errNoAnswer) || errors.As(d.Err, &full)):
+	case ctx.Err() == nil && !throttled && (errors.Is(d.Err, errNoAnswer) || refused(d.Err)):
 		b.strained.add(connectionID, b.now())
 	}
 }

@@ -58,14 +58,24 @@ const (
 	// take milliseconds, but some have been seen to hang for good.
 	PostTimeout = 2 * time.Second
 
-	// Attempts is how often a post is tried at most when it is throttled, when
-	// the service fails, or when the connection to it breaks.
+	// Attempts is how often a post is tried at most when it is refused, when the
+	// service fails, or when the connection to it breaks.
 	Attempts = 4
-)
 
-// The first retry waits half to all of firstBackoff, each further one twice as
-// long: 0.7 s for all of them at most, of a deadline of seconds.
-const firstBackoff = 100 * time.Millisecond
+	// ThrottledAttempts is how often while it is the account that is throttled,
+	// by its requests a second, and not a connection that reads too slowly:
+	// while more than ThrottledPosts of a batch were refused, and more than one
+	// of ThrottledShare.
+	ThrottledAttempts = 8
+	ThrottledPosts    = 20
+	ThrottledShare    = 20
+
+	// The first retry waits half to all of FirstBackoff, each further one twice
+	// as long up to MostBackoff: 0.7 s for all of them at most, and 3.9 s while
+	// the account is throttled, of a deadline of seconds.
+	FirstBackoff = 100 * time.Millisecond
+	MostBackoff  = 800 * time.Millisecond
+)
 
 // Config says where and as whom to post.
 type Config struct {

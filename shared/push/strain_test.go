@@ -2,6 +2,7 @@ package push
 
 import (
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -60,6 +61,47 @@ func TestASlowClientCostsLaterBatchesLittle(t *testing.T) {
 				recovered.Store(false)
 				if got, _ := push(); got != tt.first {
 					t.Errorf("strained again after it took one: %s, want %s", got, tt.first)
+				}
+			})
+		})
+	}
+}
+
+// Many refusals in a batch are the account's, not the connections'.
+func TestAThrottledAccountIsAskedLonger(t *testing.T) {
+	for _, test := range []struct {
+		posts, before int // how many are refused, and how often
+		want          string
+		next          string // what becomes of a post to one of them then, if it is refused again
+	}{
+		{ThrottledPosts + 1, ThrottledAttempts - 1, "delivered after 8", "undelivered after 4"},
+		{ThrottledPosts + 1, ThrottledAttempts, "undelivered after 8", "undelivered after 4"},
+		{ThrottledPosts, Attempts - 1, "delivered after 4", "undelivered after 4"},
+		{ThrottledPosts, Attempts, "undelivered after 4", "undelivered after 1"}, // connections of slow clients
+	} {
+		t.Run(test.want, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				refused := ids("busy", test.posts)
+				var again atomic.Bool
+				f := &fake{answer: func(_ *http.Request, id string, before int) answer {
+					if slices.Contains(refused, id) && (before < test.before || again.Load()) {
+						return throttled
+					}
+					return ok
+				}}
+				p := newPusher(t, Config{Transport: overPipes(t, f)})
+				for i, r := range p.Push(t.Context(), postsTo(append(refused, ids("a", 100)...)...)) {
+					want := test.want
+					if i >= test.posts {
+						want = "delivered after 1"
+					}
+					if got := summary(r); got != want {
+						t.Fatalf("post %d of %d refused: %s, want %s", i, test.posts, got, want)
+					}
+				}
+				again.Store(true)
+				if got := summary(p.Push(t.Context(), postsTo(refused[0]))[0]); got != test.next {
+					t.Errorf("the next post: %s, want %s", got, test.next)
 				}
 			})
 		})

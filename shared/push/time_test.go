@@ -136,7 +136,7 @@ func TestDeadlineWhileWaitingToRetry(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p := newPusher(t, Config{Transport: overPipes(t, &fake{answer: script(map[string][]answer{"a": {throttled}})})})
-		ctx, cancel := context.WithTimeout(t.Context(), firstBackoff/4)
+		ctx, cancel := context.WithTimeout(t.Context(), FirstBackoff/4)
 		defer cancel()
 		r := p.Push(ctx, postsTo("a"))[0]
 		if r.Outcome != chat.Undelivered || r.Attempts != 1 || !errors.Is(r.Err, context.DeadlineExceeded) {

@@ -21,16 +21,17 @@ import (
 // than one invocation should read becomes one slice, which is cut in its turn.
 const (
 	// SliceAbove is the number of members from which a room is cut into slices.
-	SliceAbove = 1_000
+	SliceAbove = 2_000
 
 	// SliceSize is the number of members of a slice.
 	SliceSize = 500
 
-	// slicesPerCut is how many slices one cut makes, besides the rest.
-	slicesPerCut = 40
+	// SlicesPerCut is how many slices one cut makes, besides the rest.
+	SlicesPerCut = 40
 
-	// slicesAtOnce is how many slices an invocation serves side by side.
-	slicesAtOnce = 8
+	// SlicesAtOnce is how many slices an invocation serves side by side. More
+	// would only ask more at once of a table and a gateway that are shared.
+	SlicesAtOnce = 2
 
 	// sliceLife is how long after it was stored a slice is served. Clients that
 	// are online have caught up by then.
@@ -49,7 +50,7 @@ func (f *Fanout) cut(ctx context.Context, room *roomNews) error {
 	if len(room.messages) == 0 && !room.gap {
 		return nil // there is nothing that everybody is to know
 	}
-	bounds, err := f.store.MemberBounds(ctx, room.id, room.within, SliceSize, slicesPerCut)
+	bounds, err := f.store.MemberBounds(ctx, room.id, room.within, SliceSize, SlicesPerCut)
 	if err != nil {
 		return fmt.Errorf("read where to cut: %w", err)
 	}
@@ -120,10 +121,12 @@ func (f *Fanout) serveSlices(
 		return counts
 	}
 	runs := f.readRuns(ctx, parts)
-	// The first round needs no time to be left: each invocation gets on.
-	late := func(first bool) bool { return ctx.Err() != nil || (!first && f.now().Sub(started) > f.deadline/2) }
-	for i, round := range slices.Collect(slices.Chunk(parts, slicesAtOnce)) {
-		if late(i == 0) {
+	before := len(failed.sequences)
+	for i, round := range slices.Collect(slices.Chunk(parts, SlicesAtOnce)) {
+		// The first round needs no time to be left: each invocation gets on.
+		late := i > 0 && f.now().Sub(started) > f.deadline/2
+		// What follows a failed slice comes again with it: serving it would tell it twice.
+		if late || len(failed.sequences) > before || ctx.Err() != nil {
 			for _, p := range round {
 				failed.add(p.sequence)
 			}

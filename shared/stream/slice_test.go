@@ -154,7 +154,7 @@ func TestARunIsNamedByWhatItDoes(t *testing.T) {
 		m.stored = nil
 		return keys
 	}
-	m := crowd(1_400, 2)
+	m := crowd(stream.SliceAbove+400, 2)
 	replay := func(run string) map[string]string {
 		return map[string]string{"eventSource": stream.ReplaySource, "eventSourceARN": stream.ReplaySource + ":" + run}
 	}
@@ -179,7 +179,7 @@ func TestARunIsNamedByWhatItDoes(t *testing.T) {
 }
 
 func TestOldSlicesBecomeGaps(t *testing.T) {
-	m := crowd(1_400, 1)
+	m := crowd(stream.SliceAbove+400, 1)
 	broadcast(t, m, says(m.messages[0]))
 	parts := maps.Clone(m.stored)
 	for _, user := range []string{m.members[0], m.members[len(m.members)-1]} {
@@ -200,7 +200,7 @@ func TestOldSlicesBecomeGaps(t *testing.T) {
 }
 
 func TestMembersOfALargeRoomComeAndGo(t *testing.T) {
-	m := crowd(1_400, 1)
+	m := crowd(stream.SliceAbove+400, 1)
 	m.members = append(m.members, "carol", "dora")
 	// Dora left and is back, bob is gone.
 	sent := spread(t, m, joins("carol"), leaves("bob"), leaves("dora"), says(m.messages[0]))
