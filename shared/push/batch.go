@@ -120,7 +120,7 @@ func (b *batch) throttled(d chat.Delivery) bool {
 	if d.Attempts == 1 {
 		b.refused++
 	}
-	return b.refused > max(ThrottledPosts, b.next/ThrottledShare)
+	return b.refused > max(throttledPosts, b.next/throttledShare)
 }
 
 // refused says whether a post was answered with 429: too many requests, or a

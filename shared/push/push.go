@@ -63,18 +63,24 @@ const (
 	Attempts = 4
 
 	// ThrottledAttempts is how often while it is the account that is throttled,
-	// by its requests a second, and not a connection that reads too slowly:
-	// while more than ThrottledPosts of a batch were refused, and more than one
-	// of ThrottledShare.
+	// by its requests a second, and not a connection that reads too slowly.
 	ThrottledAttempts = 8
-	ThrottledPosts    = 20
-	ThrottledShare    = 20
 
-	// The first retry waits half to all of FirstBackoff, each further one twice
-	// as long up to MostBackoff: 0.7 s for all of them at most, and 3.9 s while
-	// the account is throttled, of a deadline of seconds.
+	// FirstBackoff is the longest pause before the first retry, and half of it
+	// the shortest. Each further one is twice as long, up to MostBackoff: 0.7 s
+	// for all of them at most, and 3.9 s while the account is throttled, of a
+	// deadline of seconds.
 	FirstBackoff = 100 * time.Millisecond
-	MostBackoff  = 800 * time.Millisecond
+
+	// MostBackoff is the longest pause before any retry.
+	MostBackoff = 800 * time.Millisecond
+)
+
+// The account counts as throttled while more than throttledPosts of a batch were
+// refused, and more than one of throttledShare.
+const (
+	throttledPosts = 20
+	throttledShare = 20
 )
 
 // Config says where and as whom to post.

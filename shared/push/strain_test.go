@@ -74,10 +74,10 @@ func TestAThrottledAccountIsAskedLonger(t *testing.T) {
 		want          string
 		next          string // what becomes of a post to one of them then, if it is refused again
 	}{
-		{ThrottledPosts + 1, ThrottledAttempts - 1, "delivered after 8", "undelivered after 4"},
-		{ThrottledPosts + 1, ThrottledAttempts, "undelivered after 8", "undelivered after 4"},
-		{ThrottledPosts, Attempts - 1, "delivered after 4", "undelivered after 4"},
-		{ThrottledPosts, Attempts, "undelivered after 4", "undelivered after 1"}, // connections of slow clients
+		{throttledPosts + 1, ThrottledAttempts - 1, "delivered after 8", "undelivered after 4"},
+		{throttledPosts + 1, ThrottledAttempts, "undelivered after 8", "undelivered after 4"},
+		{throttledPosts, Attempts - 1, "delivered after 4", "undelivered after 4"},
+		{throttledPosts, Attempts, "undelivered after 4", "undelivered after 1"}, // connections of slow clients
 	} {
 		t.Run(test.want, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

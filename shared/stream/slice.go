@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -102,7 +103,7 @@ func runID(parts []chat.Slice, replay string) string {
 		field(p.RoomID)
 		field(p.Members.From)
 		field(p.Members.To)
-		field(fmt.Sprint(p.Gap))
+		field(strconv.FormatBool(p.Gap))
 		for _, id := range p.MessageIDs {
 			field(id)
 		}

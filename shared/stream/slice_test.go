@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -53,25 +54,15 @@ func changed(record json.RawMessage, age time.Duration, more map[string]string) 
 	return out
 }
 
-// stored takes the slices that were stored, as the records that follow.
+// records takes the slices that were stored, as the records that follow.
 func (m *memory) records(age time.Duration) []json.RawMessage {
 	var records []json.RawMessage
-	keys := slices.SortedFunc(maps.Keys(m.stored), func(a, b table.Key) int { return compareKeys(a, b) })
+	keys := slices.SortedFunc(maps.Keys(m.stored), func(a, b table.Key) int { return strings.Compare(a.PK, b.PK) })
 	for i, key := range keys {
 		records = append(records, sliceRecord(key, m.stored[key], i, age))
 	}
 	m.stored = nil
 	return records
-}
-
-func compareKeys(a, b table.Key) int {
-	switch {
-	case a.PK < b.PK:
-		return -1
-	case a.PK > b.PK:
-		return 1
-	}
-	return 0
 }
 
 func sliceRecord(key table.Key, part chat.Slice, sequence int, age time.Duration) json.RawMessage {
