@@ -39,12 +39,15 @@ type broken struct {
 	done    []invocation
 }
 
-// invocation is what a consumer of the stream did.
+// invocation is one that has ended.
 type invocation struct {
 	function string
-	records  []events.DynamoDBEventRecord
-	again    []string // sequence numbers that it answered as failed
+	payload  string
 	err      error
+
+	// Of the stream's consumers.
+	records []events.DynamoDBEventRecord
+	again   []string // sequence numbers that were answered as failed
 }
 
 // set changes hooks while the deployment runs.
@@ -125,27 +128,36 @@ func (b *broken) run(ctx context.Context, function string, payload []byte, next 
 		next = invoke(function, string(payload), next)
 	}
 	out, err := next.Invoke(ctx, payload)
-	if function != topology.Fanout && function != topology.LastMessage {
-		return out, err
-	}
-	var in events.DynamoDBEvent
-	var answer events.DynamoDBEventResponse
-	if broken := json.Unmarshal(payload, &in); broken != nil {
-		return nil, broken
-	}
-	if err == nil {
-		if broken := json.Unmarshal(out, &answer); broken != nil {
+	out = bytes.Clone(out) // the handler uses its buffer again
+	done := invocation{function: function, payload: string(payload), err: err}
+	if function == topology.Fanout || function == topology.LastMessage {
+		if broken := done.read(payload, out); broken != nil {
 			return nil, broken
 		}
-	}
-	done := invocation{function: function, records: in.Records, err: err}
-	for _, failure := range answer.BatchItemFailures {
-		done.again = append(done.again, failure.ItemIdentifier)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.done = append(b.done, done)
-	return bytes.Clone(out), err
+	return out, err
+}
+
+func (i *invocation) read(payload, out []byte) error {
+	var in events.DynamoDBEvent
+	if err := json.Unmarshal(payload, &in); err != nil {
+		return err
+	}
+	i.records = in.Records
+	if i.err != nil {
+		return nil
+	}
+	var answer events.DynamoDBEventResponse
+	if err := json.Unmarshal(out, &answer); err != nil {
+		return err
+	}
+	for _, failure := range answer.BatchItemFailures {
+		i.again = append(i.again, failure.ItemIdentifier)
+	}
+	return nil
 }
 
 // about returns the invocations of a function that had a message with this

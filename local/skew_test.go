@@ -42,10 +42,24 @@ func TestMessagesStoredBehindOthers(t *testing.T) {
 	alice.tell(room, "first")
 	all("first")
 
-	// Carol is told nothing that says hidden, and there is no hole to see.
+	// Carol connects anew and syncs.
+	cut := func(n int) {
+		t.Helper()
+		syncs := func() int {
+			return len(b.that(func(i invocation) bool {
+				return i.function == topology.API && strings.Contains(i.payload, `"carol"`)
+			}))
+		}
+		before := syncs()
+		carol.cut(n)
+		eventually(t, "carol syncs", func() bool { return syncs() > before })
+	}
+	cut(1)
+
+	// She is told nothing that says hidden, and there is no hole to see.
 	lost := always(t, faults.Plan{Posts: faults.Posts{Lost: 1}})
 	var connection atomic.Value
-	connection.Store(carol.online(1))
+	connection.Store(carol.online(2))
 	begun, write, stored := make(chan struct{}, 1), make(chan struct{}), make(chan struct{})
 	b.set(func() {
 		b.post = func(id, frame string, next http.RoundTripper) http.RoundTripper {
@@ -74,7 +88,7 @@ func TestMessagesStoredBehindOthers(t *testing.T) {
 	}
 	b.served(t, topology.Fanout, "behind, hidden")
 	carol.has(room, "first")
-	carol.cut(1)
+	cut(2)
 	carol.has(room, "behind, hidden", "first")
 
 	b.skewed(3*time.Second, func() { dave.tell(room, "ahead") })
@@ -92,12 +106,12 @@ func TestMessagesStoredBehindOthers(t *testing.T) {
 	<-begun
 	alice.tell(room, "meanwhile")
 	all("meanwhile")
-	carol.cut(2)
-	connection.Store(carol.online(3))
+	cut(3)
+	connection.Store(carol.online(4))
 	close(write)
 	<-stored
 	b.served(t, topology.Fanout, "slow, hidden")
-	carol.cut(3)
+	cut(4)
 	all("slow, hidden")
 
 	late := s.follow("erin", room)
