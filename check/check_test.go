@@ -11,6 +11,7 @@ import (
 
 	"github.com/streamroom/streamroom/check"
 	"github.com/streamroom/streamroom/local/faults"
+	"github.com/streamroom/streamroom/shared/topology"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -54,6 +55,10 @@ func TestPromisesAreKept(t *testing.T) {
 	t.Parallel()
 	broken := small()
 	broken.Faults = faults.All(1)
+	broken.Faults.Outages = []faults.Outage{
+		{Seam: faults.SeamTable, Function: topology.Fanout, After: time.Second, For: time.Second},
+		{Seam: faults.SeamPosts, After: 3 * time.Second, For: time.Second / 2},
+	}
 	broken.Chaos = check.Chaos{Cuts: 90, Silences: 60, Reopens: 60, MemberChanges: 90, Restarts: 20}
 	for name, report := range runAll(t, map[string]check.Config{"nothing breaks": small(), "everything breaks": broken}) {
 		if !report.OK() {

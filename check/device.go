@@ -49,7 +49,11 @@ type device struct {
 	since        int64  // when it was connected
 	lost         int64  // when it was disconnected
 	lives        []life
+	calls        []call
 }
+
+// call is a request of the device's client, from its beginning to the answer.
+type call struct{ from, to int64 }
 
 // life is what a device saw from its application's start to its end.
 type life struct {
@@ -82,8 +86,37 @@ func (r *run) newDevice(user string, index int) *device {
 	if r.Transport != nil {
 		transport = r.Transport(transport)
 	}
-	d.http = &http.Client{Transport: transport}
+	d.http = &http.Client{Transport: watched{d, transport}}
 	return d
+}
+
+// watched notes when the client asks for something.
+type watched struct {
+	device *device
+	next   http.RoundTripper
+}
+
+// RoundTrip implements http.RoundTripper.
+func (w watched) RoundTrip(r *http.Request) (*http.Response, error) {
+	from := w.device.run.now()
+	response, err := w.next.RoundTrip(r)
+	w.device.mu.Lock()
+	defer w.device.mu.Unlock()
+	w.device.calls = append(w.device.calls, call{from, w.device.run.now()})
+	return response, err
+}
+
+// maySee says whether the device may have been given a message of a room that
+// was sent at one time and seen at another: its user was a member meanwhile, or
+// during a call that took so long. Who asks while a member may be answered with
+// what comes while the answer is made.
+func (d *device) maySee(room *room, sent, seen int64) bool {
+	if room.may(d.user, sent, seen) {
+		return true
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.ContainsFunc(d.calls, func(c call) bool { return c.to >= sent && c.from <= seen && room.may(d.user, c.from, c.to) })
 }
 
 // open starts the application.

@@ -71,7 +71,7 @@ func (r *run) judgeSight(room *room, history []stored, sends []send) {
 				if number, ok := at[s.id]; !ok || number != s.number {
 					wrong("lost", s, "it was seen and is not in the history")
 				}
-				if !room.may(d.user, sends[s.number].called, s.at) {
+				if !d.maySee(room, sends[s.number].called, s.at) {
 					wrong("foreign", s, "it was sent when the user was no member, and the user was none since")
 				}
 			}

@@ -138,6 +138,10 @@ func TestEachBrokenPromiseIsFound(t *testing.T) {
 		"the time is another":                   {func(w *world) { m := w.message(4); m.Timestamp++; w.bob.take(m) }, []string{"altered"}},
 		"an ack is for another message":         {func(w *world) { w.ledger.sending(inRoom, "bob", "bob/0", 60); w.ledger.sent(5, 61, client.Ack{}, nil) }, []string{"altered"}},
 		"one who left sees what was sent later": {func(w *world) { w.left("bob", 20, 25) }, []string{"foreign"}},
+		"one who asked before leaving sees that": {func(w *world) {
+			w.left("bob", 20, 25)
+			w.bob.calls = []call{{24, 45}}
+		}, nil},
 		"one who left sends":                    {func(w *world) { w.left("alice", 20, 25) }, []string{"foreign", "intruder"}},
 		"one who may be leaving sees and sends": {func(w *world) { w.left("alice", 20, never) }, nil},
 		"a member is refused": {func(w *world) {

@@ -26,6 +26,7 @@ type room struct {
 
 	mu      sync.Mutex
 	members map[string][]membership
+	unsure  map[string]int64 // changeMembers' own: when a change of a user was last tried and not answered
 }
 
 // membership is a time in which a user is a member. What comes between a call
@@ -100,7 +101,7 @@ func (r *run) setUp(ctx context.Context) error {
 
 // makeRoom makes a room of a user and half of the others, one at least.
 func (r *run) makeRoom(ctx context.Context, index int, users []string, random *rand.Rand) error {
-	m := &room{index: index, members: map[string][]membership{}}
+	m := &room{index: index, members: map[string][]membership{}, unsure: map[string]int64{}}
 	m.users = append(m.users, users[index%len(users)])
 	for _, i := range random.Perm(len(users))[:max(2, (len(users)+1)/2)] {
 		if users[i] != m.owner() {
@@ -163,6 +164,10 @@ func (r *run) busy(room *room, loaded time.Duration) bool {
 	return newRandom(r.Seed+uint64(room.index), uint64(loaded/spell)).Float64() < busyRooms //nolint:gosec // not negative
 }
 
+// straggle is how long after a call that was not answered what it asked for may
+// still happen: a function has 10 s.
+const straggle = 15 * time.Second
+
 // changeMembers has members removed and added again until ctx ends. Each change
 // is tried until its fate is known.
 func (r *run) changeMembers(ctx context.Context) {
@@ -170,7 +175,7 @@ func (r *run) changeMembers(ctx context.Context) {
 	r.every(ctx, r.Chaos.MemberChanges, random, func() {
 		room := r.rooms[random.IntN(len(r.rooms))]
 		user := room.users[random.IntN(len(room.users))]
-		if user == room.owner() {
+		if user == room.owner() || r.now()-room.unsure[user] < int64(straggle) {
 			return
 		}
 		r.changeMember(ctx, room, user)
@@ -189,6 +194,7 @@ func (r *run) changeMember(ctx context.Context, room *room, user string) {
 	}
 	deadline := r.Clock.After(r.Settle)
 	for !r.tryChange(ctx, room, user, remove) {
+		room.unsure[user] = r.now()
 		select {
 		case <-r.Clock.After(pollInterval):
 		case <-deadline:
