@@ -159,12 +159,16 @@ func (r *roomNews) announces() bool { return !r.large && len(r.members) <= annou
 
 // recipients are all who are to know something of the room.
 func (r *roomNews) recipients() []string {
-	if len(r.left) == 0 && !r.large {
+	forAll := len(r.messages) > 0 || r.gap || r.announces()
+	if forAll && len(r.left) == 0 && !r.large {
 		return r.members
 	}
-	users := slices.Concat(r.members, r.left)
-	if r.large {
-		for _, m := range r.joined {
+	users := slices.Clone(r.left)
+	if forAll {
+		users = append(users, r.members...)
+	}
+	for _, m := range r.joined {
+		if r.large || slices.Contains(r.members, m.UserID) {
 			users = append(users, m.UserID)
 		}
 	}

@@ -247,6 +247,35 @@ func TestWhoIsBackHasNotLeft(t *testing.T) {
 	}
 }
 
+// asked keeps whose devices were asked for.
+type asked struct {
+	*memory
+	users []string
+}
+
+func (a *asked) Presence(ctx context.Context, users []string, limit int) (map[string][]chat.Connection, error) {
+	a.users = append(a.users, users...)
+	return a.memory.Presence(ctx, users, limit)
+}
+
+func TestNobodyElsesDevicesAreReadForAMemberWhoJoinsALargerRoom(t *testing.T) {
+	m := &asked{memory: &memory{members: []string{"bob"}}}
+	for i := range 100 {
+		m.members = append(m.members, user(i))
+	}
+	sent := received{}
+	fanout := stream.NewFanout(m, sent, time.Minute, func() time.Time { return now }, zerolog.Nop())
+	if _, err := fanout.Handle(t.Context(), stream.Event{Records: []json.RawMessage{joins("bob")}}); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(m.users, []string{"bob"}) {
+		t.Errorf("the devices of %d users were read, want those of bob", len(m.users))
+	}
+	if got := sent.types("bob"); !slices.Equal(got, []string{"memberJoined bob"}) {
+		t.Errorf("bob was told %q", got)
+	}
+}
+
 // A predecessor that is not given means that there is none.
 func TestOnlyTheFirstMessageHasNoPredecessor(t *testing.T) {
 	for _, page := range []int{0, 60} { // 60 long messages fill a page of 1 MB
