@@ -37,7 +37,7 @@ func TestProjectionsEndTheSameWhateverTheDelivery(t *testing.T) {
 		rooms++
 		w := &roomWorld{T: t, db: db, store: store, id: fmt.Sprint("room-", rooms), members: map[string]bool{}, at: map[string]int64{}}
 		w.create()
-		for range rapid.IntRange(1, 12).Draw(t, "steps") {
+		for range rapid.IntRange(1, 8).Draw(t, "steps") {
 			rapid.SampledFrom([]func(){w.say, w.deliver}).Draw(t, "step")()
 			w.check()
 		}
