@@ -36,6 +36,7 @@ type broken struct {
 	request func(function, body string, next http.RoundTripper) http.RoundTripper
 	invoke  func(function, payload string, next lambda.Handler) lambda.Handler
 	skew    map[string]time.Duration // of the functions' clocks
+	running int                      // invocations under way
 	done    []invocation
 }
 
@@ -122,6 +123,7 @@ func (b *broken) guard(function string, r *http.Request, next http.RoundTripper)
 
 func (b *broken) run(ctx context.Context, function string, payload []byte, next lambda.Handler) ([]byte, error) {
 	b.mu.Lock()
+	b.running++
 	invoke := b.invoke
 	b.mu.Unlock()
 	if invoke != nil {
@@ -129,35 +131,46 @@ func (b *broken) run(ctx context.Context, function string, payload []byte, next 
 	}
 	out, err := next.Invoke(ctx, payload)
 	out = bytes.Clone(out) // the handler uses its buffer again
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.running--
 	done := invocation{function: function, payload: string(payload), err: err}
 	if function == topology.Fanout || function == topology.LastMessage {
 		if broken := done.read(payload, out); broken != nil {
 			return nil, broken
 		}
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
 	b.done = append(b.done, done)
 	return out, err
 }
 
+// read reads what a consumer was given and, unless it failed, what it answered.
 func (i *invocation) read(payload, out []byte) error {
 	var in events.DynamoDBEvent
 	if err := json.Unmarshal(payload, &in); err != nil {
 		return err
 	}
 	i.records = in.Records
-	if i.err != nil {
-		return nil
-	}
 	var answer events.DynamoDBEventResponse
-	if err := json.Unmarshal(out, &answer); err != nil {
-		return err
+	if i.err == nil {
+		if err := json.Unmarshal(out, &answer); err != nil {
+			return err
+		}
 	}
 	for _, failure := range answer.BatchItemFailures {
 		i.again = append(i.again, failure.ItemIdentifier)
 	}
 	return nil
+}
+
+// pass lets time go by, unless a function is at work and would run out of it.
+func (b *broken) pass(clock *clockwork.FakeClock, d time.Duration) {
+	b.mu.Lock()
+	idle := b.running == 0
+	b.mu.Unlock()
+	if idle {
+		clock.Advance(d)
+	}
 }
 
 // about returns the invocations of a function that had a message with this

@@ -225,7 +225,7 @@ func (s *server) connectDeaf(user string) (id string, tcp *net.TCPConn) {
 		tcp, _ = conn.(*net.TCPConn)
 		return conn, err
 	}}
-	socket, _, err := websocket.Dial(s.t.Context(), s.WebSocketURL(), &websocket.DialOptions{ //nolint:bodyclose // Dial says there's no need to
+	socket, _, err := websocket.Dial(s.t.Context(), s.WebSocketURL(), &websocket.DialOptions{
 		HTTPClient: &http.Client{Transport: transport}, Subprotocols: []string{"streamroom", s.token(user, 0)},
 	})
 	if err != nil {

@@ -128,7 +128,7 @@ func TestTheLastMessageDoesNotGoBack(t *testing.T) {
 	projected := func(content string) {
 		t.Helper()
 		eventually(t, content+" is projected", func() bool {
-			clock.Advance(500 * time.Millisecond)
+			b.pass(clock, 500*time.Millisecond)
 			done := b.about(topology.LastMessage, content)
 			return len(done) > 0 && done[len(done)-1].err == nil && len(done[len(done)-1].again) == 0
 		})
