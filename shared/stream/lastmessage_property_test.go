@@ -47,6 +47,42 @@ func TestProjectionsEndTheSameWhateverTheDelivery(t *testing.T) {
 	})
 }
 
+// overtaken is a table on which something happens after the members were read.
+type overtaken struct {
+	*dynamo.Store
+	meanwhile func()
+}
+
+func (o overtaken) Members(ctx context.Context, roomID, after string, limit int) ([]chat.Member, bool, error) {
+	members, more, err := o.Store.Members(ctx, roomID, after, limit)
+	o.meanwhile()
+	return members, more, err
+}
+
+func TestABatchThatIsOvertakenMovesNothingBack(t *testing.T) {
+	db, store := openTable(t)
+	if _, err := store.CreateRoom(t.Context(), chat.Room{ID: room, CreatedAt: 1}, []chat.Member{{UserID: "alice"}, {UserID: "bob"}}); err != nil {
+		t.Fatal(err)
+	}
+	ids := messageIDs(2)
+	project(t, overtaken{store, func() {
+		project(t, store, said(room, ids[1])...)
+		if _, err := store.RemoveMember(t.Context(), room, "bob"); err != nil {
+			t.Fatal(err)
+		}
+	}}, said(room, ids[0])...)
+
+	if last, _, err := store.LastMessage(t.Context(), room); err != nil || last.MessageID != ids[1] {
+		t.Errorf("the last message is %s, error %v; want %s", last.MessageID, err, ids[1])
+	}
+	if at, _ := standing(t, db, "alice", room); at != timeOf(t, ids[1]) {
+		t.Errorf("the room stands at %d in the list of alice, want %d", at, timeOf(t, ids[1]))
+	}
+	if _, found := standing(t, db, "bob", room); found {
+		t.Error("bob, who has left, has the room in the list again")
+	}
+}
+
 // roomWorld is a room in the real table, and what is true of it.
 type roomWorld struct {
 	*rapid.T
@@ -200,7 +236,7 @@ func (w *roomWorld) check() {
 	}
 	w.last = last.MessageID
 	for _, user := range people {
-		at, found := w.place(user)
+		at, found := standing(w.T, w.db, user, w.id)
 		if found != w.members[user] {
 			w.Fatalf("%s is a member: %t, and has the room in the list: %t", user, w.members[user], found)
 		}
@@ -229,25 +265,30 @@ func (w *roomWorld) settled() {
 	}
 }
 
-// place reads where the room stands in a user's list.
-func (w *roomWorld) place(user string) (int64, bool) {
-	key := table.Participation(user, w.id)
-	out, err := w.db.GetItem(context.Background(), &ddb.GetItemInput{
+// standing reads where a room stands in a user's list, if it is there.
+func standing(t fataler, db *ddb.Client, userID, roomID string) (int64, bool) {
+	t.Helper()
+	key := table.Participation(userID, roomID)
+	out, err := db.GetItem(context.Background(), &ddb.GetItemInput{
 		TableName: aws.String(tableName), ConsistentRead: aws.Bool(true),
 		Key: map[string]types.AttributeValue{
 			table.PK: &types.AttributeValueMemberS{Value: key.PK}, table.SK: &types.AttributeValueMemberS{Value: key.SK},
 		},
 	})
-	w.must(err)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if len(out.Item) == 0 {
 		return 0, false
 	}
-	text, _ := out.Item[table.GSI1SK].(*types.AttributeValueMemberS)
-	if text == nil {
-		w.Fatalf("the list of %s has the room at no time", user)
+	text, ok := out.Item[table.GSI1SK].(*types.AttributeValueMemberS)
+	if !ok {
+		t.Fatal("the room stands nowhere in the list of", userID)
 	}
 	at, err := strconv.ParseInt(text.Value, 10, 64)
-	w.must(err)
+	if err != nil {
+		t.Fatal(err)
+	}
 	return at, true
 }
 
