@@ -52,14 +52,25 @@ type Sample struct {
 
 // Counts are what happened in a run.
 type Counts struct {
-	Sends, Acked, Refused, Unknown int // sends, and what came of them
-	Reads                          int // of histories
-	Deliveries, Late               int // messages handed to applications, and those among them that came late
+	Sends   int `json:"sends"`
+	Acked   int `json:"acked"`
+	Refused int `json:"refused"`
+	Unknown int `json:"unknown"` // sends that failed, and may be stored all the same
+	Reads   int `json:"reads"`   // of histories
 
-	Connects, Cuts, Silences, Reopens int // devices
-	CatchUpsFailed                    int // as devices were told
-	MemberChanges, Restarts           int // Restarts are the server's
-	Linearizable, Unjudged            int // rooms whose reads were explained, and those where that took too long
+	Deliveries int `json:"deliveries"` // messages handed to applications
+	Late       int `json:"late"`       // those among them that a newer one came before
+
+	Connects       int `json:"connects"`
+	Cuts           int `json:"cuts"`
+	Silences       int `json:"silences"`
+	Reopens        int `json:"reopens"`
+	CatchUpsFailed int `json:"catchUpsFailed"` // as clients told their applications
+	MemberChanges  int `json:"memberChanges"`
+	Restarts       int `json:"restarts"` // of the server
+
+	Linearizable int `json:"linearizable"` // rooms whose reads and sends were explained
+	Unjudged     int `json:"unjudged"`     // rooms for which that took too long
 }
 
 // Report is what a run saw.
