@@ -61,7 +61,7 @@ func TestA410EndsExactlyTheConnectionThatAnsweredIt(t *testing.T) {
 	close(back)
 	b.served(t, topology.Fanout, "young")
 	if rows, entries := s.items("CONNECTION#"), s.present(clock, "bob"); rows != 3 || len(entries) != 2 {
-		t.Errorf("%d rows and bob's entries %v are left within the grace, want all", rows, entries)
+		t.Fatalf("%d rows and bob's entries %v are left within the grace, want all", rows, entries)
 	}
 
 	// Later, and with bob connecting once more between the post and its answer.
