@@ -57,6 +57,7 @@ type Config struct {
 	Users   int // 2 or more
 	Devices int // of each user, 1 or more
 	Rooms   int // 1 or more
+	Crowd   int // of members without a device in the first room
 
 	// Sends and Reads are what all devices do in a second, in sum.
 	Sends, Reads float64

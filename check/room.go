@@ -108,9 +108,9 @@ func (r *run) makeRoom(ctx context.Context, index int, users []string, random *r
 			m.users = append(m.users, users[i])
 		}
 	}
-	ctx, cancel := r.timeout(ctx)
+	creating, cancel := r.timeout(ctx)
 	defer cancel()
-	made, err := r.deviceOf(m.owner()).current().CreateRoom(ctx, client.RoomRequest{
+	made, err := r.deviceOf(m.owner()).current().CreateRoom(creating, client.RoomRequest{
 		Name: fmt.Sprintf("Room %d", index), Type: "group", Members: m.users[1:],
 	})
 	if err != nil {
@@ -121,6 +121,24 @@ func (r *run) makeRoom(ctx context.Context, index int, users []string, random *r
 		m.members[user] = []membership{{0, 0, never, never}}
 	}
 	r.rooms = append(r.rooms, m)
+	if index == 0 {
+		return r.crowd(ctx, m)
+	}
+	return nil
+}
+
+// crowd adds members to a room who have no device. In the order of user ids they
+// stand between the users, so that these end up in several slices of the room.
+func (r *run) crowd(ctx context.Context, m *room) error {
+	owner := r.deviceOf(m.owner())
+	for i := range r.Crowd {
+		ctx, cancel := r.timeout(ctx)
+		err := owner.current().AddMember(ctx, m.id, fmt.Sprintf("user-%d-%06d", i%r.Users, i))
+		cancel()
+		if err != nil {
+			return fmt.Errorf("add one of a crowd: %w", err)
+		}
+	}
 	return nil
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/streamroom/streamroom/check"
 	"github.com/streamroom/streamroom/local/faults"
 	"github.com/streamroom/streamroom/shared/config"
+	"github.com/streamroom/streamroom/shared/stream"
 )
 
 // What --faults chooses from: what a plan and the chaos around it have.
@@ -68,6 +69,7 @@ func runCheck(ctx context.Context, args []string, _ io.Reader, stdout, stderr io
 	flags.IntVar(&c.Users, "users", 8, "`number` of users")
 	flags.IntVar(&c.Devices, "clients", 2, "`number` of clients of each user")
 	flags.IntVar(&c.Rooms, "rooms", 8, "`number` of rooms, each of half of the users")
+	flags.IntVar(&c.Crowd, "crowd", stream.SliceAbove, "`number` of members without a client in the first room; this many make it a large one")
 	flags.Float64Var(&c.Sends, "sends", 12, "messages a `second`, of all clients together")
 	flags.Float64Var(&c.Reads, "reads", 4, "reads of histories a `second`, of all clients together")
 	flags.StringVar(&kinds, "faults", "all", "what breaks: `kinds`, see above")

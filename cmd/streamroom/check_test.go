@@ -12,7 +12,7 @@ import (
 func TestCheckReportsAsJSON(t *testing.T) {
 	var out, errs bytes.Buffer
 	code := run(t.Context(), []string{
-		"check", "--minutes", "0.02", "--seed", "7", "--users", "2", "--clients", "1", "--rooms", "1", "--faults", "table,clocks", "--json",
+		"check", "--minutes", "0.02", "--seed", "7", "--users", "2", "--clients", "1", "--rooms", "1", "--crowd", "0", "--faults", "table,clocks", "--json",
 	}, nil, &out, &errs)
 	var report check.Report
 	if err := json.Unmarshal(out.Bytes(), &report); err != nil {
