@@ -24,6 +24,7 @@ import (
 func BenchmarkRecovery(b *testing.B) {
 	const members, waiting = 100, 60 * 50
 	var took time.Duration
+	var lost int64
 	for range b.N {
 		b.StopTimer()
 		var outage sync.RWMutex
@@ -42,11 +43,13 @@ func BenchmarkRecovery(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		r.done.Wait()
-		took += time.Since(back)
+		took += r.wait().Sub(back)
+		lost += r.all - r.seen.Load()
 	}
 	b.ReportMetric(took.Seconds()/float64(b.N), "recovery-s")
-	b.ReportMetric(float64(b.N*waiting*members)/took.Seconds(), "deliveries/s")
+	all := float64(b.N * waiting * members)
+	b.ReportMetric((all-float64(lost))/took.Seconds(), "deliveries/s")
+	b.ReportMetric(100*float64(lost)/all, "lost-%")
 	b.ReportMetric(0, "ns/op")
 }
 
@@ -109,7 +112,7 @@ func BenchmarkSteadiness(b *testing.B) {
 		<-pace.C
 		g.send(b, n)
 	}
-	r.done.Wait()
+	r.wait()
 	weigh(b, "end")
 	b.ReportMetric(0, "ns/op")
 }
