@@ -50,8 +50,8 @@ func TestPlantedBugsAreFound(t *testing.T) {
 		// Only what comes late is lost: its frame, while others that are newer come.
 		"no overlap in sync": {
 			check.Config{
-				Users: 4, Rooms: 3, Sends: 25,
-				Faults:    faults.Plan{Posts: faults.Posts{Lost: 0.4}, Skew: time.Second},
+				Users: 4, Rooms: 3, Sends: 30,
+				Faults:    faults.Plan{Posts: faults.Posts{Lost: 0.5}, Skew: 1500 * time.Millisecond},
 				Chaos:     check.Chaos{Cuts: 120},
 				Transport: func(next http.RoundTripper) http.RoundTripper { return noOverlap{next} },
 			},
@@ -74,18 +74,24 @@ func TestPlantedBugsAreFound(t *testing.T) {
 			[]string{"list"},
 		},
 	}
-	configs := map[string]check.Config{}
-	for name, bug := range bugs {
-		c := bug.config
-		c.Seed, c.Devices = 1, 1
-		c.Duration, c.Settle = max(c.Duration, 5*time.Second), max(c.Settle, 6*time.Second)
-		configs[name] = c
-	}
-	reports := runAll(t, configs)
-	for name, bug := range bugs {
-		if !slices.ContainsFunc(reports[name].Violations, func(v check.Violation) bool { return slices.Contains(bug.promises, v.Promise) }) {
-			t.Errorf("%s: no broken promise of %v was found", name, bug.promises)
+	// On a machine that is busy otherwise a plan provokes less: three have their go.
+	for seed := uint64(1); len(bugs) > 0 && seed <= 3; seed++ {
+		configs := map[string]check.Config{}
+		for name, bug := range bugs {
+			c := bug.config
+			c.Seed, c.Devices = seed, 1
+			c.Duration, c.Settle = max(c.Duration, 5*time.Second), max(c.Settle, 6*time.Second)
+			configs[name] = c
 		}
+		for name, report := range runAll(t, configs) {
+			broken := func(v check.Violation) bool { return slices.Contains(bugs[name].promises, v.Promise) }
+			if slices.ContainsFunc(report.Violations, broken) {
+				delete(bugs, name)
+			}
+		}
+	}
+	for name, bug := range bugs {
+		t.Errorf("%s: no broken promise of %v was found", name, bug.promises)
 	}
 }
 

@@ -107,6 +107,7 @@ func TestConsumersThatWereDownForTenMinutes(t *testing.T) {
 			}
 			clock.jump(10 * time.Minute)
 			b.set(func() { b.invoke = nil })
+			clock.jump(2 * time.Minute) // over the pause after the last failure
 
 			for _, id := range []string{room, other} {
 				for _, f := range online {

@@ -49,8 +49,8 @@ type AdmissionStore interface {
 }
 
 // stepAttempts bounds how often a move is tried when sends of one connection
-// race for its window.
-const stepAttempts = 4
+// race for its window: a burst through a slow table has them take turns.
+const stepAttempts = 8
 
 // admission decides whether a connection may send. It remembers who is behind a
 // connection, which never changes, and where its window was, which is a guess
