@@ -63,7 +63,8 @@ func pattern(t *testing.T, filter string) topology.Pattern {
 	var parsed struct {
 		EventName []string `json:"eventName"`
 		Dynamodb  struct {
-			Keys map[string]prefixes
+			Keys     map[string]prefixes
+			NewImage map[string]any
 		} `json:"dynamodb"`
 	}
 	decoder := json.NewDecoder(bytes.NewBufferString(filter))
@@ -77,6 +78,9 @@ func pattern(t *testing.T, filter string) topology.Pattern {
 	}
 	for _, prefix := range parsed.Dynamodb.Keys[table.SK].S {
 		p.SKPrefixes = append(p.SKPrefixes, prefix.Prefix)
+	}
+	for name := range parsed.Dynamodb.NewImage {
+		p.Number = name
 	}
 	if p.JSON() != filter {
 		t.Fatalf("the filter %s says more than %s", filter, p.JSON())

@@ -23,17 +23,18 @@ type field struct {
 	rules []rule
 }
 
-// rule matches a value exactly or by its prefix.
+// rule matches a value exactly or by its prefix; any value has the prefix "".
 type rule struct {
 	text   string
 	prefix bool
 }
 
 // ParseFilter compiles a filter in the language of FilterCriteria. It knows
-// what is deployed: exact strings and {"prefix":"…"}, on eventName, on
-// userIdentity.type and .principalId, and on attributes of type S or N of
-// dynamodb.Keys, .NewImage and .OldImage. It refuses anything else, rather than
-// match differently from AWS.
+// what is deployed: exact strings, {"prefix":"…"} and {"exists":true}, on
+// eventName, on userIdentity.type and .principalId, and on attributes of type S
+// or N of dynamodb.Keys, .NewImage and .OldImage, below the type: above it AWS
+// takes every attribute for absent. It refuses anything else, rather than match
+// differently from AWS.
 func ParseFilter(text string) (Filter, error) {
 	if !json.Valid([]byte(text)) {
 		return Filter{}, fmt.Errorf("filter %s: it is no valid JSON", text)
@@ -168,15 +169,24 @@ func parseRule(text json.RawMessage) (rule, error) {
 		err := json.Unmarshal(text, &r.text)
 		return r, err
 	case '{':
-		r.prefix = true
 		err := walkObject(text, func(name string, value json.RawMessage) error {
-			if name != "prefix" {
-				return errors.New("is an operator that is not supported here: use prefix or an exact string")
+			if r.prefix {
+				return errors.New("comes on top of another operator: AWS takes one")
 			}
-			if value[0] != '"' {
-				return errors.New("needs a string")
+			r.prefix = true
+			switch name {
+			case "exists":
+				if string(value) != "true" {
+					return errors.New("is supported with true only")
+				}
+				return nil
+			case "prefix":
+				if value[0] != '"' {
+					return errors.New("needs a string")
+				}
+				return json.Unmarshal(value, &r.text)
 			}
-			return json.Unmarshal(value, &r.text)
+			return errors.New("is an operator that is not supported here: use prefix, exists or an exact string")
 		})
 		return r, err
 	}

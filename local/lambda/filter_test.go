@@ -34,7 +34,7 @@ func TestFilterMatches(t *testing.T) {
 		r.UserIdentity = &types.Identity{Type: aws.String("Service"), PrincipalId: aws.String("dynamodb.amazonaws.com")}
 	}
 	const ttl = `{"userIdentity":{"type":["Service"],"principalId":[{"prefix":"dynamodb."}]}}`
-	const edited = `{"dynamodb":{"NewImage":{"editedAt":{"N":[{"prefix":""}]}}}}`
+	const edited = `{"dynamodb":{"NewImage":{"editedAt":{"N":[{"exists":true}]}}}}`
 	const exact = `{"dynamodb":{"OldImage":{"a":{"S":["x"]}}}}`
 	tests := map[string]struct {
 		filter string
@@ -101,9 +101,11 @@ func TestParseFilterRefuses(t *testing.T) {
 		`{"dynamodb":{"Keys":{"PK":["x"]}}}`:                               "PK: needs a JSON object",
 		`{"dynamodb":{"Keys":{"PK":{"B":["x"]}}}}`:                         "B: is no attribute type that can be filtered on",
 		`{"dynamodb":{"NewImage":{"n":{"N":[{"numeric":[">",1]}]}}}}`:      "numeric: is an operator that is not supported",
-		`{"dynamodb":{"NewImage":{"n":{"S":[{"exists":false}]}}}}`:         "exists: is an operator that is not supported",
+		`{"dynamodb":{"NewImage":{"n":{"S":[{"exists":false}]}}}}`:         "exists: is supported with true only",
+		`{"dynamodb":{"NewImage":{"n":[{"exists":true}]}}}`:                "n: needs a JSON object",
 		`{"dynamodb":{"NewImage":{"m":{"M":{"k":{"S":["x"]}}}}}}`:          "M: is no attribute type",
-		`{"dynamodb":{"Keys":{"PK":{"S":[{"prefix":"a","suffix":"b"}]}}}}`: "suffix: is an operator that is not supported",
+		`{"dynamodb":{"Keys":{"PK":{"S":[{"prefix":"a","suffix":"b"}]}}}}`: "suffix: comes on top of another operator",
+		`{"dynamodb":{"Keys":{"PK":{"S":[{"suffix":"a"}]}}}}`:              "suffix: is an operator that is not supported",
 	}
 	for filter, want := range tests {
 		if _, err := ParseFilter(filter); err == nil || !strings.Contains(err.Error(), want) {

@@ -31,11 +31,14 @@ const (
 	SentPrefix       = "SENT#"
 	UserRoomsPrefix  = "USERROOMS#"
 	FanoutPrefix     = "FANOUT#"
+	ReadPrefix       = "READ#"
+	CreatedPrefix    = "CREATED#"
 
 	MetadataKey    = "METADATA"
 	LastMessageKey = "LASTMESSAGE"
 	PresenceKey    = "PRESENCE"
 	SliceKey       = "SLICE"
+	ProfileKey     = "PROFILE"
 )
 
 // Attribute names.
@@ -66,6 +69,11 @@ const (
 	Gap             = "gap"
 	FromMember      = "fromMember"
 	ToMember        = "toMember"
+	Renamed         = "renamed"
+	UpTo            = "upTo"
+	At              = "at"
+	DisplayName     = "displayName"
+	Request         = "request"
 )
 
 // Key is the primary key of an item.
@@ -109,6 +117,18 @@ func Sent(userID, clientMessageID string) Key {
 	return Key{UserPrefix + userID, SentPrefix + clientMessageID}
 }
 
+// Created is the key that makes a user's creation of a room unique for a day,
+// by an idempotency key.
+func Created(userID, idempotencyKey string) Key {
+	return Key{UserPrefix + userID, CreatedPrefix + idempotencyKey}
+}
+
+// Profile is the key of what others see of a user.
+func Profile(userID string) Key { return Key{UserPrefix + userID, ProfileKey} }
+
+// Read is the key of how far a user has read a room.
+func Read(roomID, userID string) Key { return Key{RoomPrefix + roomID, ReadPrefix + userID} }
+
 // UserRooms is the partition key of a user's rooms in GSI1.
 func UserRooms(userID string) string { return UserRoomsPrefix + userID }
 
@@ -136,6 +156,9 @@ const (
 	KindLastMessage
 	KindSent
 	KindSlice
+	KindRead
+	KindProfile
+	KindCreated
 )
 
 // Identity is what a key says: the entity and the ids in it. Fields that the
@@ -148,6 +171,7 @@ type Identity struct {
 	MessageID       string
 	MS              int64 // a message's time
 	ClientMessageID string
+	IdempotencyKey  string
 	RunID           string // a fan-out's
 	Slice           int    // the number of a part of it
 }
@@ -188,14 +212,20 @@ func parseSlice(rest, sk string) (Identity, bool) {
 }
 
 func parseUser(userID, sk string) (Identity, bool) {
-	if sk == PresenceKey {
+	switch sk {
+	case PresenceKey:
 		return Identity{Kind: KindPresence, UserID: userID}, true
+	case ProfileKey:
+		return Identity{Kind: KindProfile, UserID: userID}, true
 	}
 	if roomID, ok := cut(sk, RoomPrefix); ok {
 		return Identity{Kind: KindParticipation, UserID: userID, RoomID: roomID}, true
 	}
 	if clientMessageID, ok := cut(sk, SentPrefix); ok {
 		return Identity{Kind: KindSent, UserID: userID, ClientMessageID: clientMessageID}, true
+	}
+	if idempotencyKey, ok := cut(sk, CreatedPrefix); ok {
+		return Identity{Kind: KindCreated, UserID: userID, IdempotencyKey: idempotencyKey}, true
 	}
 	return Identity{}, false
 }
@@ -209,6 +239,9 @@ func parseRoom(roomID, sk string) (Identity, bool) {
 	}
 	if userID, ok := cut(sk, MemberPrefix); ok {
 		return Identity{Kind: KindMember, RoomID: roomID, UserID: userID}, true
+	}
+	if userID, ok := cut(sk, ReadPrefix); ok {
+		return Identity{Kind: KindRead, RoomID: roomID, UserID: userID}, true
 	}
 	if rest, ok := cut(sk, MessagePrefix); ok {
 		digits, messageID, found := strings.Cut(rest, "#")

@@ -24,6 +24,9 @@ func TestParseReadsBackWhatTheConstructorsMake(t *testing.T) {
 		"participation": {table.Participation(user, room), table.Identity{Kind: table.KindParticipation, UserID: user, RoomID: room}},
 		"message":       {table.Message(room, 1709136000000, message), table.Identity{Kind: table.KindMessage, RoomID: room, MessageID: message, MS: 1709136000000}},
 		"last message":  {table.LastMessage(room), table.Identity{Kind: table.KindLastMessage, RoomID: room}},
+		"read cursor":   {table.Read(room, user), table.Identity{Kind: table.KindRead, RoomID: room, UserID: user}},
+		"profile":       {table.Profile(user), table.Identity{Kind: table.KindProfile, UserID: user}},
+		"created once":  {table.Created(user, "k-1"), table.Identity{Kind: table.KindCreated, UserID: user, IdempotencyKey: "k-1"}},
 		"sent once":     {table.Sent(user, "c-1"), table.Identity{Kind: table.KindSent, UserID: user, ClientMessageID: "c-1"}},
 	}
 	for name, tt := range tests {
@@ -44,7 +47,10 @@ func TestParseRefusesForeignKeys(t *testing.T) {
 		{},
 		{PK: "CHATROOM#", SK: "METADATA"},
 		{PK: "CHATROOM#r", SK: "MEMBER#"},
-		{PK: "CHATROOM#r", SK: "MESSAGE#12#m"}, // not 13 digits
+		{PK: "CHATROOM#r", SK: "READ#"},
+		{PK: "CHATROOM#r", SK: "PROFILE"},
+		{PK: "USER#u", SK: "CREATED#"},
+		{PK: "CHATROOM#r", SK: "MESSAGE#12#m"},            // not 13 digits
 		{PK: "CHATROOM#r", SK: "MESSAGE#170913600000x#m"}, // no number
 		{PK: "CHATROOM#r", SK: "MESSAGE#1709136000000"},   // no id
 		{PK: "CONNECTION#c", SK: "OTHER"},
@@ -67,6 +73,9 @@ func FuzzParse(f *testing.F) {
 	f.Add("CHATROOM#room", "MESSAGE#1709136000000#01HQ")
 	f.Add("USER#alice", "PRESENCE")
 	f.Add("FANOUT#run#7", "SLICE")
+	f.Add("CHATROOM#room", "READ#alice")
+	f.Add("USER#alice", "PROFILE")
+	f.Add("USER#alice", "CREATED#k-1")
 	f.Add("CONNECTION#c=", "METADATA")
 	f.Fuzz(func(t *testing.T, pk, sk string) {
 		id, err := table.Parse(table.Key{PK: pk, SK: sk})
@@ -93,6 +102,12 @@ func FuzzParse(f *testing.F) {
 			again = table.LastMessage(id.RoomID)
 		case table.KindSent:
 			again = table.Sent(id.UserID, id.ClientMessageID)
+		case table.KindRead:
+			again = table.Read(id.RoomID, id.UserID)
+		case table.KindProfile:
+			again = table.Profile(id.UserID)
+		case table.KindCreated:
+			again = table.Created(id.UserID, id.IdempotencyKey)
 		case table.KindUnknown:
 			t.Fatalf("Parse(%q, %q) accepted a key of no kind", pk, sk)
 		}

@@ -28,6 +28,8 @@ type Pattern struct {
 	EventNames []string // INSERT, MODIFY, REMOVE
 	PKPrefixes []string
 	SKPrefixes []string
+	// Number, if set, is a number that the item must have after the change.
+	Number string
 }
 
 // MaxFilters is how many filters AWS allows on one mapping without a quota
@@ -47,12 +49,26 @@ func StreamMappings() []StreamMapping {
 			BisectOnError:         true,
 			ReportItemFailures:    true,
 			Filters: []Pattern{
-				// Messages and members that were added, and parts of a large
-				// room's fan-out.
+				// Messages, members and read cursors that were added, and parts of
+				// a large room's fan-out.
 				{
 					EventNames: []string{"INSERT"},
 					PKPrefixes: []string{table.RoomPrefix, table.FanoutPrefix},
-					SKPrefixes: []string{table.MessagePrefix, table.MemberPrefix, table.SliceKey},
+					SKPrefixes: []string{table.MessagePrefix, table.MemberPrefix, table.ReadPrefix, table.SliceKey},
+				},
+				// Read cursors that moved.
+				{
+					EventNames: []string{"MODIFY"},
+					PKPrefixes: []string{table.RoomPrefix},
+					SKPrefixes: []string{table.ReadPrefix},
+				},
+				// Messages that were edited or deleted, and rooms that were renamed;
+				// not those that were only read, or changed their number of members.
+				{
+					EventNames: []string{"MODIFY"},
+					PKPrefixes: []string{table.RoomPrefix},
+					SKPrefixes: []string{table.MessagePrefix, table.MetadataKey},
+					Number:     table.EditedAt,
 				},
 				// Members who left, and connections that ended.
 				{
@@ -78,14 +94,21 @@ func StreamMappings() []StreamMapping {
 					PKPrefixes: []string{table.RoomPrefix},
 					SKPrefixes: []string{table.MessagePrefix, table.MemberPrefix},
 				},
+				{
+					EventNames: []string{"MODIFY"},
+					PKPrefixes: []string{table.RoomPrefix},
+					SKPrefixes: []string{table.MessagePrefix},
+					Number:     table.EditedAt,
+				},
 			},
 		},
 	}
 }
 
 // JSON renders the pattern in the filter language of event source mappings,
-// as FilterCriteria wants it. It matches keys only: images may be large, and
-// numeric operators do not work on DynamoDB's numbers, which are strings.
+// as FilterCriteria wants it. Of a number it asks only whether it is there, at
+// the leaf below its type: numeric operators do not work on DynamoDB's numbers,
+// which are strings, and above the type an attribute is never absent.
 func (p Pattern) JSON() string {
 	type prefix struct {
 		Prefix string `json:"prefix"`
@@ -97,14 +120,15 @@ func (p Pattern) JSON() string {
 		}
 		return map[string][]prefix{"S": out}
 	}
-	pattern := map[string]any{
-		"eventName": p.EventNames,
-		"dynamodb": map[string]any{"Keys": map[string]any{
-			table.PK: prefixes(p.PKPrefixes),
-			table.SK: prefixes(p.SKPrefixes),
-		}},
+	change := map[string]any{"Keys": map[string]any{
+		table.PK: prefixes(p.PKPrefixes),
+		table.SK: prefixes(p.SKPrefixes),
+	}}
+	if p.Number != "" {
+		exists := []map[string]bool{{"exists": true}}
+		change["NewImage"] = map[string]any{p.Number: map[string]any{"N": exists}}
 	}
-	text, err := json.Marshal(pattern)
+	text, err := json.Marshal(map[string]any{"eventName": p.EventNames, "dynamodb": change})
 	if err != nil {
 		panic("topology: a pattern of strings does not marshal: " + err.Error())
 	}

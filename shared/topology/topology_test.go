@@ -1,7 +1,6 @@
 package topology_test
 
 import (
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
@@ -54,18 +53,26 @@ func TestStreamMappingsKeepToTheQuotas(t *testing.T) {
 }
 
 func TestPatternIsTheFilterLanguage(t *testing.T) {
-	p := topology.Pattern{EventNames: []string{"INSERT"}, PKPrefixes: []string{"A#"}, SKPrefixes: []string{"B#", "C#"}}
-	const want = `{"eventName":["INSERT"],"dynamodb":{"Keys":{"PK":{"S":[{"prefix":"A#"}]},"SK":{"S":[{"prefix":"B#"},{"prefix":"C#"}]}}}}`
-	var got, expected any
-	if err := json.Unmarshal([]byte(p.JSON()), &got); err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal([]byte(want), &expected); err != nil {
-		t.Fatal(err)
-	}
-	a, _ := json.Marshal(got)
-	b, _ := json.Marshal(expected)
-	if string(a) != string(b) {
-		t.Errorf("JSON() = %s\nwant     %s", p.JSON(), want)
+	for _, test := range []struct {
+		name    string
+		pattern topology.Pattern
+		want    string
+	}{
+		{
+			"keys",
+			topology.Pattern{EventNames: []string{"INSERT"}, PKPrefixes: []string{"A#"}, SKPrefixes: []string{"B#", "C#"}},
+			`{"dynamodb":{"Keys":{"PK":{"S":[{"prefix":"A#"}]},"SK":{"S":[{"prefix":"B#"},{"prefix":"C#"}]}}},"eventName":["INSERT"]}`,
+		},
+		{
+			"a number that must be there",
+			topology.Pattern{EventNames: []string{"MODIFY"}, PKPrefixes: []string{"A#"}, SKPrefixes: []string{"B#"}, Number: "editedAt"},
+			`{"dynamodb":{"Keys":{"PK":{"S":[{"prefix":"A#"}]},"SK":{"S":[{"prefix":"B#"}]}},"NewImage":{"editedAt":{"N":[{"exists":true}]}}},"eventName":["MODIFY"]}`,
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := test.pattern.JSON(); got != test.want {
+				t.Errorf("JSON() = %s\nwant     %s", got, test.want)
+			}
+		})
 	}
 }
