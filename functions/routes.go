@@ -59,9 +59,13 @@ func API(e Env) (lambda.Handler, error) {
 	w := e.wire(topology.API)
 	store := w.store()
 	api := gateway.HTTP{
-		Handler: httpapi.New(
-			chat.NewRooms(store, w.ids(), w.Now), chat.NewHistories(store), gateway.Status, w.log,
-		),
+		Handler: httpapi.New(httpapi.Domain{
+			Rooms:     chat.NewRooms(store, w.ids(), w.Now),
+			Histories: chat.NewHistories(store),
+			Editor:    chat.NewEditor(store, w.Now, stream.FitsEdited),
+			Readers:   chat.NewReaders(store, w.Now),
+			Profiles:  chat.NewProfiles(store, w.Now),
+		}, gateway.Status, w.log),
 		UserClaim: w.vars.UserClaim(), Now: w.Now, Log: w.log,
 	}
 	return w.handler(api.Handle)

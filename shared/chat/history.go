@@ -34,8 +34,12 @@ type Range struct {
 
 // HistoryStore reads messages. All reads are strong.
 type HistoryStore interface {
-	// IsMember reads whether a user is a member of a room.
-	IsMember(ctx context.Context, roomID, userID string) (bool, error)
+	// RoomFor reads a room and a user's membership of it; false if the user is
+	// no member.
+	RoomFor(ctx context.Context, roomID, userID string) (Room, Member, bool, error)
+	// ReadCursors reads how far users have read a room, by their ids from `from`
+	// to `to` ("" is open), at most limit of them.
+	ReadCursors(ctx context.Context, roomID, from, to string, limit int) (map[string]string, error)
 	// MemberOf returns which of the rooms a user is a member of.
 	MemberOf(ctx context.Context, userID string, roomIDs []string) ([]string, error)
 	// Messages reads a range of a room's messages, and whether there are more.
@@ -64,18 +68,52 @@ func (h *Histories) Read(ctx context.Context, userID, roomID string, r Range) (m
 			return nil, false, err
 		}
 	}
-	member, err := h.store.IsMember(ctx, roomID, userID)
+	room, _, member, err := h.store.RoomFor(ctx, roomID, userID)
 	if err != nil {
 		return nil, false, fmt.Errorf("check membership: %w", err)
 	}
 	if !member {
 		return nil, false, errNotAMember(roomID)
 	}
-	messages, more, err = h.store.Messages(ctx, roomID, r)
-	if err != nil {
-		return nil, false, fmt.Errorf("read messages: %w", err)
+	var cursors map[string]string
+	group, ctx := errgroup.WithContext(ctx)
+	if room.MemberCount > SmallRoom && room.MemberCount <= CountedReaders {
+		group.Go(func() error {
+			var err error
+			if cursors, err = h.store.ReadCursors(ctx, roomID, "", "", CountedReaders); err != nil {
+				return fmt.Errorf("read who has read: %w", err)
+			}
+			return nil
+		})
 	}
+	group.Go(func() error {
+		var err error
+		if messages, more, err = h.store.Messages(ctx, roomID, r); err != nil {
+			return fmt.Errorf("read messages: %w", err)
+		}
+		return nil
+	})
+	if err := group.Wait(); err != nil {
+		return nil, false, err
+	}
+	deriveReaders(messages, cursors)
 	return messages, more, nil
+}
+
+// deriveReaders adds to each message who has read it by their cursors.
+func deriveReaders(messages []Message, cursors map[string]string) {
+	for i, m := range messages {
+		if m.DeletedAt != 0 {
+			continue
+		}
+		for user, upTo := range cursors {
+			if upTo >= m.ID {
+				messages[i].ReadBy = append(messages[i].ReadBy, user)
+			}
+		}
+		slices.Sort(messages[i].ReadBy)
+		messages[i].ReadBy = slices.Compact(messages[i].ReadBy)
+	}
 }
 
 // Missed is what a client missed in one room, oldest first.

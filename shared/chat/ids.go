@@ -59,6 +59,14 @@ func ValidateClientMessageID(id string) error {
 	return validateID("clientMessageId", id)
 }
 
+// ValidateIdempotencyKey checks an idempotency key; an empty one is none.
+func ValidateIdempotencyKey(key string) error {
+	if key == "" {
+		return nil
+	}
+	return validateID("Idempotency-Key", key)
+}
+
 func validateID(field, id string) error {
 	if id == "" {
 		return Errorf(CodeInvalidRequest, "%s is missing", field)

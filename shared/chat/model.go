@@ -8,6 +8,19 @@ const (
 	MaxRoomName      = 100    // characters
 	MaxInitialMember = 48     // members named at a room's creation; with the creator they fit one transaction
 	MaxPreview       = 140    // characters of a last message's preview
+	MaxDisplayName   = 64     // characters of a user's name
+	MaxUnread        = 100    // unread messages that are counted
+)
+
+// What is told of readers grows with the square of a room's members, so it
+// depends on their number.
+const (
+	// SmallRoom is up to how many members a room stores in each message who has
+	// read it, and tells all of them.
+	SmallRoom = 20
+	// CountedReaders is up to how many members a room's history says who has read
+	// a message: from SmallRoom on by their read cursors.
+	CountedReaders = 100
 )
 
 // A connection's life. API Gateway ends every connection at two hours.
@@ -60,6 +73,7 @@ type Room struct {
 	CreatedBy   string
 	CreatedAt   int64
 	MemberCount int
+	RenamedAt   int64 // 0: never
 }
 
 // Member is a user in a room.
@@ -67,6 +81,13 @@ type Member struct {
 	UserID   string
 	Role     Role
 	JoinedAt int64
+}
+
+// Participant is a member as others in the room see them.
+type Participant struct {
+	Member
+	ReadUpTo    string // message id; "": nothing
+	DisplayName string // "": none
 }
 
 // MemberRange is a part of a room's members: the user ids from From up to, not
@@ -80,10 +101,12 @@ type Slice struct {
 	Members    MemberRange
 	MessageIDs []string
 	Gap        bool  // tell of a gap, not of the messages
+	Renamed    bool  // tell the room's name, too
 	ExpiresAt  int64 // ms; nobody needs the slice after that
 }
 
-// Message is a message of a room. Its id is a ULID that carries SentAt.
+// Message is a message of a room. Its id is a ULID that carries SentAt. Of a
+// deleted one, who sent it and when is left.
 type Message struct {
 	RoomID          string
 	ID              string
@@ -92,9 +115,13 @@ type Message struct {
 	SentAt          int64
 	ClientMessageID string
 	ReadBy          []string
-	EditedAt        int64
-	DeletedAt       int64
+	EditedAt        int64 // 0: never
+	DeletedAt       int64 // 0: it was not deleted
 }
+
+// Version is when the message changed last, 0 if it never did. It rises with
+// each change, whatever the clocks say, so that of two states the newer is known.
+func (m Message) Version() int64 { return max(m.EditedAt, m.DeletedAt) }
 
 // LastMessage is the beginning of a room's newest message.
 type LastMessage struct {
@@ -102,6 +129,8 @@ type LastMessage struct {
 	SenderID  string
 	Preview   string
 	SentAt    int64
+	DeletedAt int64 // 0: it was not deleted
+	Version   int64 // the message's
 
 	// OrderedAt says when a large room's place in its members' lists was last
 	// seen to: the ms of the message that was the last one then, else 0.
@@ -119,7 +148,10 @@ func (m Message) Preview() LastMessage {
 		}
 		count++
 	}
-	return LastMessage{MessageID: m.ID, SenderID: m.SenderID, Preview: preview, SentAt: m.SentAt}
+	return LastMessage{
+		MessageID: m.ID, SenderID: m.SenderID, Preview: preview, SentAt: m.SentAt,
+		DeletedAt: m.DeletedAt, Version: m.Version(),
+	}
 }
 
 // RoomSummary is a room in a user's list. Last is nil while nobody has written.
@@ -127,4 +159,5 @@ type RoomSummary struct {
 	Room   Room
 	SortAt int64 // the last message's ms, or the room's creation
 	Last   *LastMessage
+	Unread int // messages of others behind the read cursor, at most MaxUnread
 }

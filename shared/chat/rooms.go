@@ -2,6 +2,8 @@ package chat
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"time"
@@ -9,26 +11,43 @@ import (
 	"unicode/utf8"
 )
 
-// RoomStore is what rooms need of the table. Reads are strong, but the room
-// list, which comes from an index.
+// RoomStore is what rooms need of the table. Reads are strong, but for the room
+// list, which comes from an index, unread counts and display names.
 type RoomStore interface {
 	// CreateRoom stores a room with its members, all or nothing; false if the
 	// room is there already.
 	CreateRoom(ctx context.Context, r Room, members []Member) (created bool, err error)
+	// CreateRoomOnce is CreateRoom, and remembers c with it. If a creation with
+	// c's key is remembered, nothing is stored, and it is returned instead.
+	CreateRoomOnce(ctx context.Context, r Room, members []Member, c Creation) (created bool, earlier Creation, err error)
 	// Room reads a room; false if there is none.
 	Room(ctx context.Context, roomID string) (Room, bool, error)
+	// RoomFor reads a room and a user's membership of it; false if the user is
+	// no member.
+	RoomFor(ctx context.Context, roomID, userID string) (Room, Member, bool, error)
 	// Member reads a member; false if the user is none.
 	Member(ctx context.Context, roomID, userID string) (Member, bool, error)
 	// Members reads one page of members by user id, after the user `after`
 	// ("" is the beginning), and whether there are more.
 	Members(ctx context.Context, roomID, after string, limit int) (members []Member, more bool, err error)
+	// ReadCursors reads how far users have read a room, by their ids from `from`
+	// to `to`, at most limit of them.
+	ReadCursors(ctx context.Context, roomID, from, to string, limit int) (map[string]string, error)
+	// DisplayNames reads the names of up to 100 users, those that have one.
+	DisplayNames(ctx context.Context, userIDs []string) (map[string]string, error)
+	// RenameRoom gives a room a name as of r.RenamedAt, unless it was renamed at
+	// that time or later.
+	RenameRoom(ctx context.Context, r Room) (renamed bool, err error)
 	// AddMember stores a member and counts it; false if the user is one already.
 	AddMember(ctx context.Context, r Room, m Member) (added bool, err error)
-	// RemoveMember removes a member and discounts it; false if the user is none.
-	RemoveMember(ctx context.Context, roomID, userID string) (removed bool, err error)
+	// RemoveMember removes a member who has the role m.Role and discounts it. The
+	// heir, unless "", becomes an owner if they still are a member. An owner
+	// without an heir takes the room along, if nobody else is in it. False: not so,
+	// and nothing was changed.
+	RemoveMember(ctx context.Context, roomID string, m Member, heir string) (removed bool, err error)
 	// UserRooms reads one page of a user's rooms, newest message first. cursor is
 	// "" or what an earlier call gave; next is "" on the last page. A cursor that
-	// this table did not give is CodeInvalidRequest.
+	// this list did not give is CodeInvalidRequest.
 	UserRooms(ctx context.Context, userID, cursor string, limit int) (rooms []RoomSummary, next string, err error)
 }
 
@@ -49,10 +68,27 @@ type NewRoom struct {
 	Name    string
 	Type    RoomType
 	Members []string // besides the creator
+
+	// Key, unless "", makes the creation unique: with the same one, the same user
+	// gets the same room for CreationMemory.
+	Key string
+}
+
+// CreationMemory is how long an idempotency key is remembered.
+const CreationMemory = 24 * time.Hour
+
+// Creation is what is remembered of a creation by its key.
+type Creation struct {
+	UserID    string
+	Key       string
+	Request   string // tells requests apart
+	RoomID    string
+	ExpiresAt int64
 }
 
 // Create makes a room of the creator and the members. A direct message room
-// exists once for a pair: created is false where it did already.
+// exists once for a pair: created is false where it did already. It is true
+// again where the same creation is repeated with its key.
 func (s *Rooms) Create(ctx context.Context, creator string, n NewRoom) (room Room, created bool, err error) {
 	others, err := otherMembers(creator, n.Members)
 	if err != nil {
@@ -81,22 +117,62 @@ func (s *Rooms) Create(ctx context.Context, creator string, n NewRoom) (room Roo
 		return Room{}, false, Errorf(CodeInvalidRequest, `type must be "group" or "dm"`)
 	}
 
+	if err := ValidateIdempotencyKey(n.Key); err != nil {
+		return Room{}, false, err
+	}
 	members := []Member{{UserID: creator, Role: role, JoinedAt: room.CreatedAt}}
 	for _, user := range others {
 		members = append(members, Member{UserID: user, Role: PlainMember, JoinedAt: room.CreatedAt})
 	}
-	created, err = s.store.CreateRoom(ctx, room, members)
-	if err != nil {
-		return Room{}, false, fmt.Errorf("create room: %w", err)
-	}
-	if created {
-		return room, true, nil
+	room, created, err = s.put(ctx, room, members, n.Key)
+	if err != nil || created {
+		return room, created, err
 	}
 	existing, ok, err := s.store.Room(ctx, room.ID)
 	if err != nil || !ok {
 		return Room{}, false, fmt.Errorf("read room %s, which exists (%t): %w", room.ID, ok, err)
 	}
 	return existing, false, nil
+}
+
+// put stores a new room. With a key, it is the room of an earlier call with it.
+func (s *Rooms) put(ctx context.Context, room Room, members []Member, key string) (Room, bool, error) {
+	if key == "" {
+		created, err := s.store.CreateRoom(ctx, room, members)
+		if err != nil {
+			return Room{}, false, fmt.Errorf("create room: %w", err)
+		}
+		return room, created, nil
+	}
+	c := Creation{
+		UserID: room.CreatedBy, Key: key, Request: fingerprint(room, members), RoomID: room.ID,
+		ExpiresAt: room.CreatedAt + CreationMemory.Milliseconds(),
+	}
+	created, earlier, err := s.store.CreateRoomOnce(ctx, room, members, c)
+	if err != nil {
+		return Room{}, false, fmt.Errorf("create room once: %w", err)
+	}
+	if earlier.RoomID == "" {
+		return room, created, nil
+	}
+	if earlier.Request != c.Request {
+		return Room{}, false, Errorf(CodeInvalidRequest, "the Idempotency-Key was used for another room; use a new one for each")
+	}
+	room.ID = earlier.RoomID // the rest follows from the request
+	return room, true, nil
+}
+
+// fingerprint tells what was asked for apart from anything else, whatever the
+// order of the members.
+func fingerprint(r Room, members []Member) string {
+	h := sha256.New()
+	field := func(text string) { _, _ = fmt.Fprintf(h, "%d:%s", len(text), text) } // a hash takes everything
+	field(string(r.Type))
+	field(r.Name)
+	for _, m := range members {
+		field(m.UserID)
+	}
+	return hex.EncodeToString(h.Sum(nil))
 }
 
 // otherMembers returns the members besides the creator, each once.
@@ -138,95 +214,4 @@ func (s *Rooms) List(ctx context.Context, userID, cursor string, limit int) (roo
 		return nil, "", fmt.Errorf("list rooms: %w", err)
 	}
 	return rooms, next, nil
-}
-
-// Get returns a room and one page of its members to one of them.
-func (s *Rooms) Get(ctx context.Context, userID, roomID, after string, limit int) (room Room, members []Member, more bool, err error) {
-	room, _, err = s.authorize(ctx, roomID, userID)
-	if err != nil {
-		return Room{}, nil, false, err
-	}
-	members, more, err = s.store.Members(ctx, roomID, after, limit)
-	if err != nil {
-		return Room{}, nil, false, fmt.Errorf("read members: %w", err)
-	}
-	return room, members, more, nil
-}
-
-// AddMember adds a user to a group on behalf of its owner; false if the user
-// was a member already.
-func (s *Rooms) AddMember(ctx context.Context, by, roomID, userID string) (added bool, err error) {
-	if err := ValidateUserID(userID); err != nil {
-		return false, err
-	}
-	room, member, err := s.authorize(ctx, roomID, by)
-	if err != nil {
-		return false, err
-	}
-	if err := mayChangeMembers(room, member); err != nil {
-		return false, err
-	}
-	added, err = s.store.AddMember(ctx, room, Member{UserID: userID, Role: PlainMember, JoinedAt: s.now().UnixMilli()})
-	if err != nil {
-		return false, fmt.Errorf("add member: %w", err)
-	}
-	return added, nil
-}
-
-// RemoveMember removes a user from a group: its owner removes anybody, and
-// anybody leaves. CodeNotFound if the user is no member.
-func (s *Rooms) RemoveMember(ctx context.Context, by, roomID, userID string) error {
-	if err := ValidateUserID(userID); err != nil {
-		return err
-	}
-	room, member, err := s.authorize(ctx, roomID, by)
-	if err != nil {
-		return err
-	}
-	if by == userID {
-		member.Role = Owner // of their own membership
-	}
-	if err := mayChangeMembers(room, member); err != nil {
-		return err
-	}
-	removed, err := s.store.RemoveMember(ctx, roomID, userID)
-	if err != nil {
-		return fmt.Errorf("remove member: %w", err)
-	}
-	if !removed {
-		return Errorf(CodeNotFound, "%s is not a member of this room", userID)
-	}
-	return nil
-}
-
-func mayChangeMembers(r Room, by Member) error {
-	if r.Type == Direct {
-		return Errorf(CodeForbidden, "the members of a direct message never change")
-	}
-	if by.Role != Owner {
-		return Errorf(CodeForbidden, "only an owner adds and removes members")
-	}
-	return nil
-}
-
-// authorize returns the room and the user's membership of it.
-func (s *Rooms) authorize(ctx context.Context, roomID, userID string) (Room, Member, error) {
-	if err := ValidateRoomID(roomID); err != nil {
-		return Room{}, Member{}, err
-	}
-	member, ok, err := s.store.Member(ctx, roomID, userID)
-	if err != nil {
-		return Room{}, Member{}, fmt.Errorf("check membership: %w", err)
-	}
-	if !ok {
-		return Room{}, Member{}, errNotAMember(roomID)
-	}
-	room, ok, err := s.store.Room(ctx, roomID)
-	if err != nil {
-		return Room{}, Member{}, fmt.Errorf("read room: %w", err)
-	}
-	if !ok {
-		return Room{}, Member{}, errNotAMember(roomID)
-	}
-	return room, member, nil
 }

@@ -156,7 +156,7 @@ func (s *Store) Presence(ctx context.Context, userIDs []string, limit int) (map[
 	for i, userID := range userIDs {
 		keys[i] = table.Presence(userID)
 	}
-	items, err := s.batchGet(ctx, keys)
+	items, err := s.batchGet(ctx, keys, strong)
 	if err != nil {
 		return nil, err
 	}

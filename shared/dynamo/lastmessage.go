@@ -12,19 +12,24 @@ import (
 	"github.com/streamroom/streamroom/shared/table"
 )
 
-// AdvanceLastMessage makes m the room's last message unless a newer one is, and
-// returns the one that is: it only moves forward, whatever the order of calls.
+// AdvanceLastMessage makes m the room's last message unless a newer one is, or a
+// newer state of the same, and returns the one that is: it only moves forward,
+// whatever the order of calls.
 func (s *Store) AdvanceLastMessage(ctx context.Context, roomID string, m chat.LastMessage) (chat.LastMessage, error) {
 	out, err := s.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-		TableName:           s.table,
-		Key:                 key(table.LastMessage(roomID)),
-		ConditionExpression: aws.String("attribute_not_exists(#id) OR #id < :id"),
-		UpdateExpression:    aws.String("SET #id = :id, #sender = :sender, #preview = :preview, #ms = :ms"),
+		TableName: s.table,
+		Key:       key(table.LastMessage(roomID)),
+		ConditionExpression: aws.String("attribute_not_exists(#id) OR #id < :id OR " +
+			"(#id = :id AND (attribute_not_exists(#edited) OR #edited < :edited))"),
+		UpdateExpression: aws.String("SET #id = :id, #sender = :sender, #preview = :preview, #ms = :ms, " +
+			"#edited = :edited, #deleted = :deleted"),
 		ExpressionAttributeNames: map[string]string{
 			"#id": table.MessageID, "#sender": table.SenderID, "#preview": table.Preview, "#ms": table.MS,
+			"#edited": table.EditedAt, "#deleted": table.DeletedAt,
 		},
 		ExpressionAttributeValues: item{
 			":id": text(m.MessageID), ":sender": text(m.SenderID), ":preview": text(m.Preview), ":ms": number(m.SentAt),
+			":edited": number(m.Version), ":deleted": number(m.DeletedAt),
 		},
 		ReturnValues:                        types.ReturnValueAllNew,
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
@@ -54,6 +59,8 @@ func lastMessageOf(it item) chat.LastMessage {
 		Preview:   getText(it, table.Preview),
 		SentAt:    getNumber(it, table.MS),
 		OrderedAt: getNumber(it, table.OrderedAt),
+		DeletedAt: getNumber(it, table.DeletedAt),
+		Version:   getNumber(it, table.EditedAt),
 	}
 }
 

@@ -119,7 +119,7 @@ func (s *Store) MessagesByID(ctx context.Context, roomID string, messageIDs []st
 		}
 		keys = append(keys, table.Message(roomID, ms, id))
 	}
-	items, err := s.batchGet(ctx, keys)
+	items, err := s.batchGet(ctx, keys, strong)
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +145,7 @@ func messageSortKey(messageID string) (string, error) {
 // messageOf reads a message; false if the key is none of ours.
 func messageOf(roomID string, it item) (chat.Message, bool) {
 	id, err := table.Parse(keyOf(it))
-	return chat.Message{
+	m := chat.Message{
 		RoomID: roomID, ID: id.MessageID, SentAt: id.MS,
 		SenderID:        getText(it, table.SenderID),
 		Content:         getText(it, table.Content),
@@ -153,7 +153,11 @@ func messageOf(roomID string, it item) (chat.Message, bool) {
 		ReadBy:          getTextSet(it, table.ReadBy),
 		EditedAt:        getNumber(it, table.EditedAt),
 		DeletedAt:       getNumber(it, table.DeletedAt),
-	}, err == nil
+	}
+	if m.DeletedAt != 0 {
+		m.EditedAt = 0 // the item has one, as each that changed: see changeMessage
+	}
+	return m, err == nil
 }
 
 // MessageIDsUpTo returns the ids of a room's newest messages up to and with

@@ -1,5 +1,5 @@
-// Package httpapi is the HTTP API: rooms, their members, their history, and
-// /sync. It serves requests of users who have been authenticated before. Bodies
+// Package httpapi is the HTTP API: rooms, their members, their history, /sync,
+// and what users are called. It serves requests of users who have been authenticated before. Bodies
 // are those of shared/wire; errors are application/problem+json (RFC 9457) with
 // a code of the domain.
 package httpapi
@@ -35,26 +35,43 @@ const (
 	maxSyncBody = 4 << 20
 )
 
+// Domain is what the API answers from.
+type Domain struct {
+	Rooms     *chat.Rooms
+	Histories *chat.Histories
+	Editor    *chat.Editor
+	Readers   *chat.Readers
+	Profiles  *chat.Profiles
+}
+
 // API answers requests.
 type API struct {
-	rooms     *chat.Rooms
-	histories *chat.Histories
-	status    func(chat.Code) int
-	log       zerolog.Logger
-	mux       *http.ServeMux
+	domain Domain
+	status func(chat.Code) int
+	log    zerolog.Logger
+	mux    *http.ServeMux
 }
 
 // New returns the API. status maps a code to an HTTP status.
-func New(rooms *chat.Rooms, histories *chat.Histories, status func(chat.Code) int, log zerolog.Logger) *API {
-	a := &API{rooms: rooms, histories: histories, status: status, log: log, mux: http.NewServeMux()}
+func New(domain Domain, status func(chat.Code) int, log zerolog.Logger) *API {
+	a := &API{domain: domain, status: status, log: log, mux: http.NewServeMux()}
 	for pattern, serve := range map[string]handler{
-		"POST /rooms":                         a.createRoom,
-		"GET /rooms":                          a.listRooms,
-		"GET /rooms/{room}":                   a.getRoom,
-		"POST /rooms/{room}/members":          a.addMember,
-		"DELETE /rooms/{room}/members/{user}": a.removeMember,
-		"GET /rooms/{room}/messages":          a.history,
-		"POST /sync":                          a.sync,
+		"POST /rooms":                             a.createRoom,
+		"GET /rooms":                              a.listRooms,
+		"GET /rooms/{room}":                       a.getRoom,
+		"PATCH /rooms/{room}":                     a.renameRoom,
+		"POST /rooms/{room}/members":              a.addMember,
+		"DELETE /rooms/{room}/members":            a.removeMember,
+		"DELETE /rooms/{room}/members/{user}":     a.removeMember,
+		"POST /rooms/{room}/read":                 a.readRoom,
+		"GET /rooms/{room}/messages":              a.history,
+		"PATCH /rooms/{room}/messages/{message}":  a.editMessage,
+		"DELETE /rooms/{room}/messages/{message}": a.deleteMessage,
+		"POST /sync":                              a.sync,
+		"GET /me":                                 a.me,
+		"PUT /me":                                 a.changeMe,
+		"POST /profiles":                          a.profiles,
+		"GET /openapi.json":                       a.description,
 	} {
 		a.mux.Handle(pattern, a.route(serve))
 	}
@@ -93,7 +110,7 @@ func (a *API) route(serve handler) http.Handler {
 // noRoute answers paths that are none, and methods that a path does not have.
 func (a *API) noRoute(w http.ResponseWriter, r *http.Request) {
 	var allowed []string
-	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
 		probe := r.Clone(r.Context())
 		probe.Method = method
 		if _, pattern := a.mux.Handler(probe); pattern != "/" {

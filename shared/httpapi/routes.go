@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/wire"
@@ -25,8 +26,12 @@ func (a *API) createRoom(r *http.Request, userID string) (int, any, error) {
 	if err := read(r, &in); err != nil {
 		return 0, nil, err
 	}
-	room, created, err := a.rooms.Create(r.Context(), userID, chat.NewRoom{
-		Name: in.Name, Type: chat.RoomType(in.Type), Members: in.Members,
+	key, err := idempotencyKey(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	room, created, err := a.domain.Rooms.Create(r.Context(), userID, chat.NewRoom{
+		Name: in.Name, Type: chat.RoomType(in.Type), Members: in.Members, Key: key,
 	})
 	if err != nil {
 		return 0, nil, err
@@ -35,6 +40,20 @@ func (a *API) createRoom(r *http.Request, userID string) (int, any, error) {
 		return http.StatusCreated, roomBody(room), nil
 	}
 	return http.StatusOK, roomBody(room), nil
+}
+
+// idempotencyKey reads the header Idempotency-Key, "" where it is absent. One
+// that is there and empty is refused: its sender relies on it.
+func idempotencyKey(r *http.Request) (string, error) {
+	values, ok := r.Header["Idempotency-Key"]
+	if !ok {
+		return "", nil
+	}
+	key := strings.Join(values, ",")
+	if key == "" {
+		return "", chat.Errorf(chat.CodeInvalidRequest, "Idempotency-Key is empty; leave it out, or give 1 to 128 characters")
+	}
+	return key, chat.ValidateIdempotencyKey(key)
 }
 
 func roomBody(r chat.Room) wire.Room {
@@ -46,7 +65,7 @@ func (a *API) listRooms(r *http.Request, userID string) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	rooms, next, err := a.rooms.List(r.Context(), userID, r.URL.Query().Get("cursor"), n)
+	rooms, next, err := a.domain.Rooms.List(r.Context(), userID, r.URL.Query().Get("cursor"), n)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -54,11 +73,13 @@ func (a *API) listRooms(r *http.Request, userID string) (int, any, error) {
 	for i, room := range rooms {
 		body.Rooms[i] = wire.RoomSummary{
 			ChatRoomID: room.Room.ID, Name: room.Room.Name, Type: string(room.Room.Type), LastMessageAt: room.SortAt,
+			Unread: room.Unread,
 		}
 		if last := room.Last; last != nil {
 			body.Rooms[i].LastMessageAt = max(room.SortAt, last.SentAt)
 			body.Rooms[i].LastMessage = &wire.LastMessage{
 				MessageID: last.MessageID, SenderID: last.SenderID, Preview: last.Preview, Timestamp: last.SentAt,
+				DeletedAt: last.DeletedAt,
 			}
 		}
 	}
@@ -70,33 +91,54 @@ func (a *API) getRoom(r *http.Request, userID string) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	after, err := decodeMember(r.URL.Query().Get("cursor"))
+	roomID := r.PathValue("room")
+	after, err := decodeMember(roomID, r.URL.Query().Get("cursor"))
 	if err != nil {
 		return 0, nil, err
 	}
-	room, members, more, err := a.rooms.Get(r.Context(), userID, r.PathValue("room"), after, n)
+	room, members, more, err := a.domain.Rooms.Get(r.Context(), userID, roomID, after, n)
 	if err != nil {
 		return 0, nil, err
 	}
 	body := roomBody(room)
 	for _, m := range members {
-		body.Members = append(body.Members, wire.RoomMember{UserID: m.UserID, Role: string(m.Role), JoinedAt: m.JoinedAt})
+		body.Members = append(body.Members, wire.RoomMember{
+			UserID: m.UserID, Role: string(m.Role), JoinedAt: m.JoinedAt, ReadUpTo: m.ReadUpTo, DisplayName: m.DisplayName,
+		})
 	}
 	if more {
-		body.Cursor = encodeMember(members[len(members)-1].UserID)
+		body.Cursor = encodeMember(roomID, members[len(members)-1].UserID)
 	}
 	return http.StatusOK, body, nil
 }
 
-// The cursor of a member list is the last member's id.
-func encodeMember(userID string) string { return base64.RawURLEncoding.EncodeToString([]byte(userID)) }
+// The cursor of a member list is the room and the last member's id.
+func encodeMember(roomID, userID string) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(roomID + "#" + userID))
+}
 
-func decodeMember(cursor string) (string, error) {
+func decodeMember(roomID, cursor string) (string, error) {
+	if cursor == "" {
+		return "", nil
+	}
 	raw, err := base64.RawURLEncoding.DecodeString(cursor)
-	if err != nil || (cursor != "" && chat.ValidateUserID(string(raw)) != nil) {
+	userID, ours := strings.CutPrefix(string(raw), roomID+"#")
+	if err != nil || !ours || chat.ValidateUserID(userID) != nil {
 		return "", chat.Errorf(chat.CodeInvalidRequest, "cursor is not one that this list gave; start again without it")
 	}
-	return string(raw), nil
+	return userID, nil
+}
+
+func (a *API) renameRoom(r *http.Request, userID string) (int, any, error) {
+	var in wire.NameRequest
+	if err := read(r, &in); err != nil {
+		return 0, nil, err
+	}
+	room, err := a.domain.Rooms.Rename(r.Context(), userID, r.PathValue("room"), in.Name)
+	if err != nil {
+		return 0, nil, err
+	}
+	return http.StatusOK, roomBody(room), nil
 }
 
 func (a *API) addMember(r *http.Request, userID string) (int, any, error) {
@@ -104,7 +146,7 @@ func (a *API) addMember(r *http.Request, userID string) (int, any, error) {
 	if err := read(r, &in); err != nil {
 		return 0, nil, err
 	}
-	added, err := a.rooms.AddMember(r.Context(), userID, r.PathValue("room"), in.UserID)
+	added, err := a.domain.Rooms.AddMember(r.Context(), userID, r.PathValue("room"), in.UserID)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -115,10 +157,30 @@ func (a *API) addMember(r *http.Request, userID string) (int, any, error) {
 }
 
 func (a *API) removeMember(r *http.Request, userID string) (int, any, error) {
-	if err := a.rooms.RemoveMember(r.Context(), userID, r.PathValue("room"), r.PathValue("user")); err != nil {
+	member, err := memberNamed(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	if err := a.domain.Rooms.RemoveMember(r.Context(), userID, r.PathValue("room"), member); err != nil {
 		return 0, nil, err
 	}
 	return http.StatusNoContent, nil, nil
+}
+
+// memberNamed reads whom a request is about: by the path, or by the query, which
+// takes every id. Where both do, they must agree: a gateway may have cut the
+// path short.
+func memberNamed(r *http.Request) (string, error) {
+	inPath, inQuery := r.PathValue("user"), r.URL.Query()["userId"]
+	switch {
+	case inPath == "" && len(inQuery) == 0:
+		return "", chat.Errorf(chat.CodeInvalidRequest, "say who: /members/{userId} or /members?userId=…")
+	case len(inQuery) > 1, inPath != "" && len(inQuery) == 1 && inQuery[0] != inPath:
+		return "", chat.Errorf(chat.CodeInvalidRequest, "the request names more than one member")
+	case inPath == "":
+		return inQuery[0], nil
+	}
+	return inPath, nil
 }
 
 func (a *API) history(r *http.Request, userID string) (int, any, error) {
@@ -127,7 +189,7 @@ func (a *API) history(r *http.Request, userID string) (int, any, error) {
 		return 0, nil, err
 	}
 	query := r.URL.Query()
-	messages, more, err := a.histories.Read(r.Context(), userID, r.PathValue("room"), chat.Range{
+	messages, more, err := a.domain.Histories.Read(r.Context(), userID, r.PathValue("room"), chat.Range{
 		Before: query.Get("before"), After: query.Get("after"), Limit: n,
 	})
 	if err != nil {
@@ -165,7 +227,7 @@ func (a *API) sync(r *http.Request, userID string) (int, any, error) {
 	if err := read(r, &in); err != nil {
 		return 0, nil, err
 	}
-	missed, err := a.histories.Sync(r.Context(), userID, in.Rooms)
+	missed, err := a.domain.Histories.Sync(r.Context(), userID, in.Rooms)
 	if err != nil {
 		return 0, nil, err
 	}

@@ -26,7 +26,13 @@ type chatter struct {
 	read    atomic.Int64 // bytes of content
 }
 
-func (c *chatter) IsMember(context.Context, string, string) (bool, error) { return true, nil }
+func (c *chatter) RoomFor(context.Context, string, string) (chat.Room, chat.Member, bool, error) {
+	return chat.Room{}, chat.Member{}, true, nil
+}
+
+func (c *chatter) ReadCursors(context.Context, string, string, string, int) (map[string]string, error) {
+	return nil, nil
+}
 
 func (c *chatter) MemberOf(_ context.Context, _ string, rooms []string) ([]string, error) {
 	return rooms, nil
@@ -56,7 +62,7 @@ func TestSyncGivesEveryRoomAMessage(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			store := &chatter{content: test.content}
-			api := httpapi.New(nil, chat.NewHistories(store), gateway.Status, zerolog.Nop())
+			api := httpapi.New(httpapi.Domain{Histories: chat.NewHistories(store)}, gateway.Status, zerolog.Nop())
 			request := wire.SyncRequest{Rooms: map[string]string{}}
 			for i := range test.rooms {
 				request.Rooms[fmt.Sprintf("room-%d", i)] = strings.Repeat("0", 26)
@@ -98,7 +104,7 @@ func TestSyncGivesEveryRoomAMessage(t *testing.T) {
 }
 
 func TestPathsAreTakenLiterally(t *testing.T) {
-	api := httpapi.New(nil, nil, gateway.Status, zerolog.Nop())
+	api := httpapi.New(httpapi.Domain{}, gateway.Status, zerolog.Nop())
 	for _, path := range []string{"//rooms", "/rooms/", "/./rooms", "/rooms/../rooms", "/rooms//messages"} {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
 		r.URL.Path = path

@@ -29,6 +29,11 @@ const (
 	TypeGap          = "gap"
 	TypeMemberJoined = "memberJoined"
 	TypeMemberLeft   = "memberLeft"
+
+	TypeMessageEdited  = "messageEdited"
+	TypeMessageDeleted = "messageDeleted"
+	TypeRead           = "read"
+	TypeRoomChanged    = "roomChanged"
 )
 
 // ClientFrame is what a client sends.
@@ -92,6 +97,45 @@ type Member struct {
 	UserID     string `json:"userId"`
 }
 
+// MessageEdited is a message with its new content. Of two, the one with the
+// greater EditedAt counts, in whatever order they come.
+type MessageEdited struct {
+	Type            string `json:"type"` // TypeMessageEdited
+	ChatRoomID      string `json:"chatRoomId"`
+	MessageID       string `json:"messageId"`
+	SenderID        string `json:"senderId"`
+	Content         string `json:"content"`
+	Timestamp       int64  `json:"timestamp"` // ms since 1970
+	EditedAt        int64  `json:"editedAt"`  // ms since 1970
+	ClientMessageID string `json:"clientMessageId,omitempty"`
+}
+
+// MessageDeleted says that a message has no content any more. Nothing that is
+// told of it later changes that.
+type MessageDeleted struct {
+	Type       string `json:"type"` // TypeMessageDeleted
+	ChatRoomID string `json:"chatRoomId"`
+	MessageID  string `json:"messageId"`
+	SenderID   string `json:"senderId"`
+	Timestamp  int64  `json:"timestamp"` // ms since 1970
+	DeletedAt  int64  `json:"deletedAt"` // ms since 1970
+}
+
+// Read says that a user has read a room up to a message.
+type Read struct {
+	Type       string `json:"type"` // TypeRead
+	ChatRoomID string `json:"chatRoomId"`
+	UserID     string `json:"userId"`
+	UpTo       string `json:"upTo"` // message id
+}
+
+// RoomChanged says what a room is called now.
+type RoomChanged struct {
+	Type       string `json:"type"` // TypeRoomChanged
+	ChatRoomID string `json:"chatRoomId"`
+	Name       string `json:"name"`
+}
+
 // ServerFrame is any frame from the server, for clients to decode into: Type
 // says which of the other fields are set.
 type ServerFrame struct {
@@ -108,6 +152,10 @@ type ServerFrame struct {
 	Message           string            `json:"message"`
 	ConnectionID      string            `json:"connectionId"`
 	UserID            string            `json:"userId"`
+	EditedAt          int64             `json:"editedAt"`
+	DeletedAt         int64             `json:"deletedAt"`
+	UpTo              string            `json:"upTo"`
+	Name              string            `json:"name"`
 	Frames            []json.RawMessage `json:"frames"`
 }
 

@@ -12,6 +12,48 @@ type MemberRequest struct {
 	UserID string `json:"userId"`
 }
 
+// NameRequest renames a room.
+type NameRequest struct {
+	Name string `json:"name"`
+}
+
+// ReadRequest says how far a room has been read.
+type ReadRequest struct {
+	UpTo string `json:"upTo"` // message id
+}
+
+// EditRequest gives a message new content.
+type EditRequest struct {
+	Content string `json:"content"`
+}
+
+// NameChange gives the caller a display name; "" removes it. DisplayName must be
+// there.
+type NameChange struct {
+	DisplayName *string `json:"displayName"`
+}
+
+// Me is the caller.
+type Me struct {
+	UserID      string `json:"userId"`
+	DisplayName string `json:"displayName,omitempty"`
+}
+
+// ProfilesRequest names the users whose profiles are asked for.
+type ProfilesRequest struct {
+	Users []string `json:"users"`
+}
+
+// Profiles are those of the users who have one, by user id.
+type Profiles struct {
+	Profiles map[string]Profile `json:"profiles"`
+}
+
+// Profile is what others see of a user.
+type Profile struct {
+	DisplayName string `json:"displayName"`
+}
+
 // Room describes a room. Members is one page of them.
 type Room struct {
 	ChatRoomID  string       `json:"chatRoomId"`
@@ -24,9 +66,11 @@ type Room struct {
 
 // RoomMember is a member of a room.
 type RoomMember struct {
-	UserID   string `json:"userId"`
-	Role     string `json:"role"`
-	JoinedAt int64  `json:"joinedAt"` // ms since 1970
+	UserID      string `json:"userId"`
+	Role        string `json:"role"`
+	JoinedAt    int64  `json:"joinedAt"`           // ms since 1970
+	ReadUpTo    string `json:"readUpTo,omitempty"` // message id
+	DisplayName string `json:"displayName,omitempty"`
 }
 
 // RoomList is one page of a user's rooms, newest message first.
@@ -42,6 +86,7 @@ type RoomSummary struct {
 	Type          string       `json:"type"`
 	LastMessageAt int64        `json:"lastMessageAt"` // ms since 1970; the room's creation where there is none
 	LastMessage   *LastMessage `json:"lastMessage,omitempty"`
+	Unread        int          `json:"unread"` // messages of others behind the read cursor, at most 100
 }
 
 // LastMessage is the beginning of a room's newest message.
@@ -50,6 +95,7 @@ type LastMessage struct {
 	SenderID  string `json:"senderId"`
 	Preview   string `json:"preview"` // at most 140 characters
 	Timestamp int64  `json:"timestamp"`
+	DeletedAt int64  `json:"deletedAt,omitempty"` // ms since 1970; then there is no preview
 }
 
 // HistoryMessage is a stored message.

@@ -1,0 +1,58 @@
+package dynamo
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/table"
+)
+
+// EditMessage gives a message new content as of m.EditedAt.
+func (s *Store) EditMessage(ctx context.Context, m chat.Message) (chat.Message, bool, error) {
+	return s.changeMessage(ctx, m, "SET #content = :content, #edited = :at", &dynamodb.UpdateItemInput{
+		ExpressionAttributeNames:  map[string]string{"#content": table.Content},
+		ExpressionAttributeValues: item{":content": text(m.Content)},
+	})
+}
+
+// DeleteMessage leaves of a message who sent it, as of m.DeletedAt.
+func (s *Store) DeleteMessage(ctx context.Context, m chat.Message) (chat.Message, bool, error) {
+	return s.changeMessage(ctx, m, "SET #deleted = :at, #edited = :at REMOVE #content, #readBy", &dynamodb.UpdateItemInput{
+		ExpressionAttributeNames:  map[string]string{"#content": table.Content, "#readBy": table.ReadBy},
+		ExpressionAttributeValues: item{},
+	})
+}
+
+// changeMessage makes a change under the condition that it is newer than any
+// other. Every change sets editedAt, a deletion too: it is what the stream's
+// readers know changes by.
+func (s *Store) changeMessage(
+	ctx context.Context, m chat.Message, update string, in *dynamodb.UpdateItemInput,
+) (chat.Message, bool, error) {
+	in.TableName = s.table
+	in.Key = key(table.Message(m.RoomID, m.SentAt, m.ID))
+	in.UpdateExpression = aws.String(update)
+	in.ConditionExpression = aws.String(
+		"attribute_exists(#pk) AND attribute_not_exists(#deleted) AND (attribute_not_exists(#edited) OR #edited < :at)")
+	in.ExpressionAttributeNames["#pk"] = table.PK
+	in.ExpressionAttributeNames["#deleted"] = table.DeletedAt
+	in.ExpressionAttributeNames["#edited"] = table.EditedAt
+	in.ExpressionAttributeValues[":at"] = number(m.Version())
+	in.ReturnValues = types.ReturnValueAllNew
+	in.ReturnValuesOnConditionCheckFailure = types.ReturnValuesOnConditionCheckFailureAllOld
+	out, err := s.db.UpdateItem(ctx, in)
+	if old, failed := conditionFailed(err); failed && old != nil {
+		current, _ := messageOf(m.RoomID, old)
+		return current, false, nil
+	}
+	if err != nil {
+		return chat.Message{}, false, fmt.Errorf("change message %s: %w", m.ID, err)
+	}
+	current, _ := messageOf(m.RoomID, out.Attributes)
+	return current, true, nil
+}

@@ -1,0 +1,199 @@
+package dynamo
+
+import (
+	"context"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/oklog/ulid/v2"
+
+	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/table"
+)
+
+// IsMember reads strongly whether a user is a member of a room.
+func (s *Store) IsMember(ctx context.Context, roomID, userID string) (bool, error) {
+	_, ok, err := s.Member(ctx, roomID, userID)
+	return ok, err
+}
+
+// Member reads a member strongly.
+func (s *Store) Member(ctx context.Context, roomID, userID string) (chat.Member, bool, error) {
+	it, err := s.get(ctx, table.Member(roomID, userID))
+	if err != nil || it == nil {
+		return chat.Member{}, false, err
+	}
+	return memberOf(userID, it), true, nil
+}
+
+func memberOf(userID string, it item) chat.Member {
+	return chat.Member{
+		UserID: userID, Role: chat.Role(getText(it, table.Role)), JoinedAt: getNumber(it, table.JoinedAt),
+	}
+}
+
+// Members reads one page of a room's members strongly; limit 0 reads all.
+func (s *Store) Members(ctx context.Context, roomID, after string, limit int) ([]chat.Member, bool, error) {
+	p := page{pk: table.RoomPrefix + roomID}
+	p.from, p.to = prefixed(table.MemberPrefix)
+	if after != "" {
+		p.from = table.Member(roomID, after).SK + "\x00" // the next possible key; control characters are in no user id
+	}
+	if limit > 0 {
+		p.limit = limit + 1
+	}
+	items, err := s.queryAll(ctx, p)
+	if err != nil {
+		return nil, false, err
+	}
+	members := make([]chat.Member, 0, len(items))
+	for _, it := range items {
+		if id, err := table.Parse(keyOf(it)); err == nil {
+			members = append(members, memberOf(id.UserID, it))
+		}
+	}
+	if limit > 0 && len(members) > limit {
+		return members[:limit], true, nil
+	}
+	return members, false, nil
+}
+
+// MembersIn reads the first members of a range strongly, at most limit, and
+// whether there are more.
+func (s *Store) MembersIn(ctx context.Context, roomID string, r chat.MemberRange, limit int) ([]chat.Member, bool, error) {
+	p := memberPage(roomID, r)
+	p.limit = limit + 1
+	items, err := s.queryAll(ctx, p)
+	if err != nil {
+		return nil, false, err
+	}
+	members := make([]chat.Member, 0, len(items))
+	for _, it := range items {
+		id, err := table.Parse(keyOf(it))
+		if err == nil && (r.To == "" || id.UserID < r.To) { // BETWEEN includes the bound itself
+			members = append(members, memberOf(id.UserID, it))
+		}
+	}
+	if len(members) > limit {
+		return members[:limit], true, nil
+	}
+	return members, false, nil
+}
+
+// MemberBounds cuts the beginning of a range into parts of size members: it
+// returns the user ids at which all parts but the first begin, at most `most`.
+// It reads eventually: a bound may be a user who has left.
+func (s *Store) MemberBounds(ctx context.Context, roomID string, r chat.MemberRange, size, most int) ([]string, error) {
+	p := memberPage(roomID, r)
+	p.eventual, p.limit, p.project = true, size*most+1, []string{table.PK, table.SK}
+	items, err := s.queryAll(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	var bounds []string
+	for i := size; i < len(items) && len(bounds) < most; i += size {
+		if id, err := table.Parse(keyOf(items[i])); err == nil && (r.To == "" || id.UserID < r.To) {
+			bounds = append(bounds, id.UserID)
+		}
+	}
+	return bounds, nil
+}
+
+func memberPage(roomID string, r chat.MemberRange) page {
+	p := page{pk: table.RoomPrefix + roomID}
+	p.from, p.to = prefixed(table.MemberPrefix)
+	if r.From != "" {
+		p.from = table.Member(roomID, r.From).SK
+	}
+	if r.To != "" {
+		p.to = table.Member(roomID, r.To).SK
+	}
+	return p
+}
+
+// MemberOf returns which of at most 100 rooms a user is a member of, in the
+// order given.
+func (s *Store) MemberOf(ctx context.Context, userID string, roomIDs []string) ([]string, error) {
+	keys := make([]table.Key, len(roomIDs))
+	for i, roomID := range roomIDs {
+		keys[i] = table.Member(roomID, userID)
+	}
+	items, err := s.batchGet(ctx, keys, strong)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(slices.Clone(roomIDs), func(roomID string) bool {
+		_, ok := items[table.Member(roomID, userID)]
+		return !ok
+	}), nil
+}
+
+// AddMember stores a member, the participation and the count in one
+// transaction.
+func (s *Store) AddMember(ctx context.Context, r chat.Room, m chat.Member) (bool, error) {
+	reasons, err := s.transact(ctx, ulid.Make().String(), []types.TransactWriteItem{
+		{Put: s.putAbsent(memberItem(r.ID, m))},
+		{Put: &types.Put{TableName: s.table, Item: participationItem(r, m)}},
+		{Update: s.countMembers(r.ID, 1)},
+	})
+	if err != nil {
+		return false, err
+	}
+	if len(reasons) > 0 && !failedAt(reasons, 0) {
+		return false, chat.Errorf(chat.CodeNotAMember, "the room does not exist any more")
+	}
+	return len(reasons) == 0, nil
+}
+
+// RemoveMember removes a member, with all that was theirs in the room, discounts
+// them, and names the heir, in one transaction.
+func (s *Store) RemoveMember(ctx context.Context, roomID string, m chat.Member, heir string) (bool, error) {
+	roles := item{":role": text(string(m.Role))}
+	writes := []types.TransactWriteItem{
+		{Delete: &types.Delete{
+			TableName: s.table, Key: key(table.Member(roomID, m.UserID)),
+			// Who was given the room meanwhile must not leave it without an owner.
+			ConditionExpression:       aws.String("#role = :role"),
+			ExpressionAttributeNames:  map[string]string{"#role": table.Role},
+			ExpressionAttributeValues: roles,
+		}},
+		{Delete: &types.Delete{TableName: s.table, Key: key(table.Participation(m.UserID, roomID))}},
+		{Delete: &types.Delete{TableName: s.table, Key: key(table.Read(roomID, m.UserID))}},
+	}
+	switch {
+	case heir != "":
+		writes = append(writes, types.TransactWriteItem{Update: s.countMembers(roomID, -1)}, types.TransactWriteItem{Update: &types.Update{
+			TableName: s.table, Key: key(table.Member(roomID, heir)),
+			UpdateExpression:          aws.String("SET #role = :owner"),
+			ConditionExpression:       aws.String("attribute_exists(#role)"),
+			ExpressionAttributeNames:  map[string]string{"#role": table.Role},
+			ExpressionAttributeValues: item{":owner": text(string(chat.Owner))},
+		}})
+	case m.Role == chat.Owner:
+		// Nobody can join a room that is gone.
+		writes = append(writes, types.TransactWriteItem{Delete: &types.Delete{
+			TableName: s.table, Key: key(table.Room(roomID)),
+			ConditionExpression:       aws.String("#n = :one"),
+			ExpressionAttributeNames:  map[string]string{"#n": table.MemberCount},
+			ExpressionAttributeValues: item{":one": number(1)},
+		}})
+	default:
+		writes = append(writes, types.TransactWriteItem{Update: s.countMembers(roomID, -1)})
+	}
+	reasons, err := s.transact(ctx, ulid.Make().String(), writes)
+	if err != nil {
+		return false, err
+	}
+	return len(reasons) == 0, nil
+}
+
+func (s *Store) countMembers(roomID string, by int64) *types.Update {
+	return &types.Update{
+		TableName: s.table, Key: key(table.Room(roomID)),
+		UpdateExpression:          aws.String("ADD #n :by"),
+		ConditionExpression:       aws.String("attribute_exists(#pk)"),
+		ExpressionAttributeNames:  map[string]string{"#n": table.MemberCount, "#pk": table.PK},
+		ExpressionAttributeValues: item{":by": number(by)},
+	}
+}

@@ -1,0 +1,130 @@
+package dynamo
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/table"
+)
+
+// Place reads a message and a user's standing in its room in one request.
+func (s *Store) Place(ctx context.Context, roomID, userID, messageID string) (chat.Place, error) {
+	ms, err := chat.MessageTime(messageID)
+	if err != nil {
+		return chat.Place{}, err
+	}
+	about, who := table.Room(roomID), table.Member(roomID, userID)
+	read, what := table.Read(roomID, userID), table.Message(roomID, ms, messageID)
+	items, err := s.batchGet(ctx, []table.Key{about, who, read, what}, strong)
+	if err != nil {
+		return chat.Place{}, err
+	}
+	place := chat.Place{
+		Room:     roomOf(roomID, items[about]),
+		Member:   items[about] != nil && items[who] != nil,
+		ReadUpTo: getText(items[read], table.UpTo),
+	}
+	if it := items[what]; it != nil {
+		place.Message, place.Found = messageOf(roomID, it)
+	}
+	return place, nil
+}
+
+// Unread reads the newest messages after one, up to and with another.
+func (s *Store) Unread(ctx context.Context, roomID, after, upTo string, limit int) ([]chat.Message, error) {
+	p := page{
+		pk: table.RoomPrefix + roomID, backward: true, limit: limit,
+		project: []string{table.PK, table.SK, table.SenderID, table.ReadBy, table.DeletedAt},
+	}
+	p.from, _ = prefixed(table.MessagePrefix)
+	var err error
+	if p.to, err = messageSortKey(upTo); err != nil {
+		return nil, err
+	}
+	if after != "" {
+		if p.from, err = messageSortKey(after); err != nil {
+			return nil, err
+		}
+		p.from += "\x00" // the next possible key
+	}
+	items, err := s.queryAll(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	messages := make([]chat.Message, 0, len(items))
+	for _, it := range items {
+		if m, ok := messageOf(roomID, it); ok {
+			messages = append(messages, m)
+		}
+	}
+	return messages, nil
+}
+
+// AddReader notes in a message that a user has read it.
+func (s *Store) AddReader(ctx context.Context, roomID, messageID, userID string) error {
+	ms, err := chat.MessageTime(messageID)
+	if err != nil {
+		return err
+	}
+	in := &dynamodb.UpdateItemInput{
+		TableName:                 s.table,
+		Key:                       key(table.Message(roomID, ms, messageID)),
+		ConditionExpression:       aws.String("attribute_exists(#pk) AND attribute_not_exists(#deleted)"),
+		UpdateExpression:          aws.String("ADD #readBy :user"),
+		ExpressionAttributeNames:  map[string]string{"#pk": table.PK, "#deleted": table.DeletedAt, "#readBy": table.ReadBy},
+		ExpressionAttributeValues: item{":user": textSet([]string{userID})},
+	}
+	_, err = s.db.UpdateItem(ctx, in)
+	if _, failed := conditionFailed(err); err != nil && !failed {
+		return fmt.Errorf("add a reader of message %s: %w", messageID, err)
+	}
+	return nil
+}
+
+// AdvanceReadCursor moves a user's read cursor, forward only.
+func (s *Store) AdvanceReadCursor(ctx context.Context, roomID, userID, upTo string, at int64) error {
+	in := &dynamodb.UpdateItemInput{
+		TableName:                 s.table,
+		Key:                       key(table.Read(roomID, userID)),
+		ConditionExpression:       aws.String("attribute_not_exists(#upTo) OR #upTo < :upTo"),
+		UpdateExpression:          aws.String("SET #upTo = :upTo, #at = :at"),
+		ExpressionAttributeNames:  map[string]string{"#upTo": table.UpTo, "#at": table.At},
+		ExpressionAttributeValues: item{":upTo": text(upTo), ":at": number(at)},
+	}
+	err := s.untangled(ctx, func() error { // who leaves takes it along in a transaction
+		_, err := s.db.UpdateItem(ctx, in)
+		return err
+	})
+	if _, failed := conditionFailed(err); err != nil && !failed {
+		return fmt.Errorf("advance the read cursor in %s: %w", roomID, err)
+	}
+	return nil
+}
+
+// ReadCursors reads how far users have read a room, in the order of their ids,
+// strongly.
+func (s *Store) ReadCursors(ctx context.Context, roomID, from, to string, limit int) (map[string]string, error) {
+	p := page{pk: table.RoomPrefix + roomID, limit: limit}
+	p.from, p.to = prefixed(table.ReadPrefix)
+	if from != "" {
+		p.from = table.Read(roomID, from).SK
+	}
+	if to != "" {
+		p.to = table.Read(roomID, to).SK
+	}
+	items, err := s.queryAll(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	cursors := make(map[string]string, len(items))
+	for _, it := range items {
+		if id, err := table.Parse(keyOf(it)); err == nil {
+			cursors[id.UserID] = getText(it, table.UpTo)
+		}
+	}
+	return cursors, nil
+}

@@ -1,0 +1,172 @@
+package dynamo
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/table"
+)
+
+// UserRooms reads one page of a user's rooms through the index, newest message
+// first, with what their list shows.
+func (s *Store) UserRooms(ctx context.Context, userID, cursor string, limit int) ([]chat.RoomSummary, string, error) {
+	start, err := decodeCursor(userID, cursor)
+	if err != nil {
+		return nil, "", err
+	}
+	out, err := s.db.Query(ctx, &dynamodb.QueryInput{
+		TableName:                 s.table,
+		IndexName:                 aws.String(table.GSI1),
+		KeyConditionExpression:    aws.String("#pk = :pk"),
+		ExpressionAttributeNames:  map[string]string{"#pk": table.GSI1PK},
+		ExpressionAttributeValues: item{":pk": text(table.UserRooms(userID))},
+		ScanIndexForward:          aws.Bool(false),
+		Limit:                     aws.Int32(int32(limit)), //nolint:gosec // at most 100
+		ExclusiveStartKey:         start,
+	})
+	if err != nil {
+		return nil, "", fmt.Errorf("query the room list: %w", err)
+	}
+	rooms, err := s.summaries(ctx, userID, out.Items)
+	if err != nil {
+		return nil, "", err
+	}
+	return rooms, encodeCursor(userID, out.LastEvaluatedKey), nil
+}
+
+// unreadInFlight bounds how many rooms' unread messages are counted at a time.
+const unreadInFlight = 16
+
+// summaries completes entries of a user's room list with the rooms, their last
+// messages and what is unread. A room that is gone is left out, and what is no
+// room.
+func (s *Store) summaries(ctx context.Context, userID string, entries []item) ([]chat.RoomSummary, error) {
+	var keys []table.Key
+	var rooms []chat.RoomSummary
+	for _, it := range entries {
+		id, err := table.Parse(keyOf(it))
+		ms, notATime := strconv.ParseInt(getText(it, table.GSI1SK), 10, 64)
+		if err != nil || notATime != nil || id.Kind != table.KindParticipation {
+			continue
+		}
+		keys = append(keys, table.Room(id.RoomID), table.LastMessage(id.RoomID), table.Read(id.RoomID, userID))
+		rooms = append(rooms, chat.RoomSummary{Room: chat.Room{ID: id.RoomID}, SortAt: ms})
+	}
+	items, err := s.batchGet(ctx, keys, strong)
+	if err != nil {
+		return nil, err
+	}
+	found := rooms[:0]
+	for _, summary := range rooms {
+		roomID := summary.Room.ID
+		room, ok := items[table.Room(roomID)]
+		if !ok {
+			continue
+		}
+		summary.Room = roomOf(roomID, room)
+		if last, ok := items[table.LastMessage(roomID)]; ok {
+			m := lastMessageOf(last)
+			summary.Last = &m
+		}
+		found = append(found, summary)
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(unreadInFlight)
+	for i := range found {
+		group.Go(func() (err error) {
+			roomID := found[i].Room.ID
+			found[i].Unread, err = s.countUnread(ctx, userID, roomID, getText(items[table.Read(roomID, userID)], table.UpTo))
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	return found, nil
+}
+
+// countUnread counts the messages of others after one, in one request: of the
+// first MaxUnread + 1, so that one's own among them make it fewer, and of those
+// in one page, if they are long. It reads eventually.
+func (s *Store) countUnread(ctx context.Context, userID, roomID, after string) (int, error) {
+	p := page{
+		pk: table.RoomPrefix + roomID, limit: chat.MaxUnread + 1, eventual: true,
+		project: []string{table.PK, table.SK, table.SenderID, table.DeletedAt},
+	}
+	p.from, p.to = prefixed(table.MessagePrefix)
+	bound := ""
+	if after != "" {
+		var err error
+		if bound, err = messageSortKey(after); err != nil {
+			return 0, fmt.Errorf("read the read cursor of %s: %w", roomID, err)
+		}
+		p.from = bound
+		p.limit++ // BETWEEN includes the bound itself
+	}
+	items, _, err := s.query(ctx, p, nil)
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	for _, it := range items {
+		if getText(it, table.SK) != bound && getText(it, table.SenderID) != userID && it[table.DeletedAt] == nil {
+			n++
+		}
+	}
+	return min(n, chat.MaxUnread), nil
+}
+
+// A cursor is where the index's page ended, the sort key and the room, and whose
+// list it is of. It stays good when the room moves on or goes: it is a place in
+// the list's order, not a room.
+func encodeCursor(userID string, end item) string {
+	if len(end) == 0 {
+		return ""
+	}
+	raw, err := json.Marshal([]string{getText(end, table.GSI1SK), getText(end, table.SK), owner(userID)})
+	if err != nil {
+		panic("dynamo: strings do not marshal: " + err.Error())
+	}
+	return base64.RawURLEncoding.EncodeToString(raw)
+}
+
+// owner tells one user's cursors from another's.
+func owner(userID string) string {
+	sum := sha256.Sum256([]byte(userID))
+	return hex.EncodeToString(sum[:4])
+}
+
+func decodeCursor(userID, cursor string) (item, error) {
+	if cursor == "" {
+		return nil, nil
+	}
+	bad := chat.Errorf(chat.CodeInvalidRequest, "cursor is not one that this list gave; start again without it")
+	raw, err := base64.RawURLEncoding.DecodeString(cursor)
+	if err != nil {
+		return nil, bad
+	}
+	var parts []string
+	if err := json.Unmarshal(raw, &parts); err != nil || len(parts) != 3 || parts[2] != owner(userID) {
+		return nil, bad
+	}
+	roomID, isRoom := strings.CutPrefix(parts[1], table.RoomPrefix)
+	ms, err := strconv.ParseInt(parts[0], 10, 64)
+	if err != nil || table.Millis(ms) != parts[0] || !isRoom || chat.ValidateRoomID(roomID) != nil {
+		return nil, bad
+	}
+	start := key(table.Key{PK: table.UserPrefix + userID, SK: parts[1]})
+	start[table.GSI1PK] = text(table.UserRooms(userID))
+	start[table.GSI1SK] = text(parts[0])
+	return start, nil
+}

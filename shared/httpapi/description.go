@@ -1,0 +1,16 @@
+package httpapi
+
+import (
+	_ "embed" // the description is a file
+	"encoding/json"
+	"net/http"
+)
+
+// Description is the API's description as OpenAPI 3.1 has it.
+//
+//go:embed openapi.json
+var Description []byte
+
+func (a *API) description(*http.Request, string) (int, any, error) {
+	return http.StatusOK, json.RawMessage(Description), nil
+}
