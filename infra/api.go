@@ -23,7 +23,7 @@ type apiStack struct {
 // apiMethods are those of the HTTP API. They have a route each, so that none
 // takes OPTIONS: API Gateway answers a preflight itself, but behind a route for
 // everything it would ask for a token first, which a preflight never has.
-var apiMethods = []string{"GET", "POST", "PATCH", "DELETE"}
+var apiMethods = []string{"GET", "POST", "PUT", "PATCH", "DELETE"}
 
 func newAPI(a *app, files assets) apiStack {
 	s := apiStack{stack: a.stack("Api", "the HTTP API", a.auth.stack, a.database.stack)}
@@ -41,7 +41,7 @@ func newAPI(a *app, files assets) apiStack {
 		CorsConfiguration: &awsapigatewayv2.CfnApi_CorsProperty{
 			AllowOrigins:     jsii.Strings(origins...),
 			AllowMethods:     jsii.Strings(apiMethods...),
-			AllowHeaders:     jsii.Strings("authorization", "content-type"),
+			AllowHeaders:     jsii.Strings("authorization", "content-type", "idempotency-key"),
 			AllowCredentials: jsii.Bool(false),
 			MaxAge:           jsii.Number(3600),
 		},

@@ -165,9 +165,14 @@ func (c *chatter) everything() {
 	if len(sync.Rooms[room.ChatRoomID].Messages) != 1 {
 		c.t.Errorf("the sync answered %+v", sync)
 	}
+	c.changes(bob, path, ack.MessageID)
 	c.api("alice", http.MethodDelete, path+"/members/carol", nil, http.StatusNoContent, nil)
 	bob.expect(wire.TypeMemberLeft)
 	c.api("carol", http.MethodGet, path, nil, http.StatusForbidden, nil)
+	// The last owner leaves one room to the other member, and the other room ends.
+	c.api("alice", http.MethodDelete, path+"/members?userId=alice", nil, http.StatusNoContent, nil)
+	bob.expect(wire.TypeMemberLeft)
+	c.api("alice", http.MethodDelete, "/rooms/"+quiet.ChatRoomID+"/members/alice", nil, http.StatusNoContent, nil)
 	bob.close()
 
 	// A room that fanout cuts into slices.
@@ -178,6 +183,33 @@ func (c *chatter) everything() {
 	ack = alice.expect(wire.TypeAck)
 	for alice.expect(wire.TypeMessage).MessageID != ack.MessageID { //nolint:revive // it fails when there is none
 	}
+}
+
+// changes does all that others in a room see change.
+func (c *chatter) changes(bob *seat, path, messageID string) {
+	c.t.Helper()
+	name := "Alice"
+	c.api("alice", http.MethodPut, "/me", wire.NameChange{DisplayName: &name}, http.StatusOK, nil)
+	var profiles wire.Profiles
+	c.api("bob", http.MethodPost, "/profiles", wire.ProfilesRequest{Users: []string{"alice", "bob"}}, http.StatusOK, &profiles)
+	if len(profiles.Profiles) != 1 || profiles.Profiles["alice"].DisplayName != name {
+		c.t.Errorf("the profiles are %+v", profiles)
+	}
+	c.api("alice", http.MethodPatch, path, wire.NameRequest{Name: "Coffee"}, http.StatusOK, nil)
+	if changed := bob.expect(wire.TypeRoomChanged); changed.Name != "Coffee" {
+		c.t.Errorf("bob got %+v", changed)
+	}
+	c.api("carol", http.MethodPost, path+"/read", wire.ReadRequest{UpTo: messageID}, http.StatusNoContent, nil)
+	bob.expect(wire.TypeRead)
+	message := path + "/messages/" + messageID
+	c.api("alice", http.MethodPatch, message, wire.EditRequest{Content: "Hello"}, http.StatusOK, nil)
+	if edited := bob.expect(wire.TypeMessageEdited); edited.Content != "Hello" {
+		c.t.Errorf("bob got %+v", edited)
+	}
+	c.api("alice", http.MethodDelete, message, nil, http.StatusNoContent, nil)
+	bob.expect(wire.TypeMessageDeleted)
+	var described any
+	c.api("bob", http.MethodGet, "/openapi.json", nil, http.StatusOK, &described)
 }
 
 // crowd makes n members of a room.
@@ -204,7 +236,7 @@ func (c *chatter) crowd(roomID string, n int) {
 func (c *chatter) ordered() bool {
 	c.t.Helper()
 	var rooms wire.RoomList
-	c.api("alice", http.MethodGet, "/rooms", nil, http.StatusOK, &rooms)
+	c.api("bob", http.MethodGet, "/rooms", nil, http.StatusOK, &rooms)
 	return slices.ContainsFunc(rooms.Rooms, func(r wire.RoomSummary) bool {
 		return r.ChatRoomID == c.talked && r.LastMessage != nil && r.LastMessage.Preview == "hi"
 	})

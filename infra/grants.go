@@ -63,8 +63,8 @@ var grants = map[string][]grant{
 		{actions: []string{updateItem}, prefixes: []string{table.RoomPrefix, table.UserPrefix}},
 	},
 	topology.API: {
-		{actions: []string{getItem, batchGet, query, updateItem}, prefixes: []string{table.RoomPrefix}},
-		{actions: []string{putItem, deleteItem}, prefixes: []string{table.RoomPrefix, table.UserPrefix}},
+		{actions: []string{getItem, query, updateItem}, prefixes: []string{table.RoomPrefix}},
+		{actions: []string{batchGet, putItem, deleteItem}, prefixes: []string{table.RoomPrefix, table.UserPrefix}},
 		{actions: []string{query}, prefixes: []string{table.UserRoomsPrefix}, index: table.GSI1},
 	},
 }

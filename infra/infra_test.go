@@ -318,7 +318,7 @@ func TestEveryRequestOfTheAPINeedsAToken(t *testing.T) {
 	}
 	slices.Sort(keys)
 	// Not OPTIONS and not $default: a preflight has no token.
-	want := []string{"DELETE /{proxy+}", "GET /{proxy+}", "PATCH /{proxy+}", "POST /{proxy+}"}
+	want := []string{"DELETE /{proxy+}", "GET /{proxy+}", "PATCH /{proxy+}", "POST /{proxy+}", "PUT /{proxy+}"}
 	if diff := cmp.Diff(want, keys); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

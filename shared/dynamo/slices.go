@@ -47,6 +47,7 @@ func sliceItem(runID string, n int, part chat.Slice) item {
 	it := key(table.Slice(runID, n))
 	it[table.RoomID] = text(part.RoomID)
 	it[table.Gap] = &types.AttributeValueMemberBOOL{Value: part.Gap}
+	it[table.Renamed] = &types.AttributeValueMemberBOOL{Value: part.Renamed}
 	it[table.TTL] = number(seconds(part.ExpiresAt))
 	if part.Members.From != "" {
 		it[table.FromMember] = text(part.Members.From)

@@ -139,10 +139,29 @@ func (f *Fanout) sort(records []record, log *zerolog.Logger) (batch work, malfor
 		age := f.now().Sub(r.at)
 		stale := !r.replayed && age > staleAfter
 		switch {
-		case r.key.Kind == table.KindMessage && r.operation == inserted:
+		case r.key.Kind == table.KindMessage && r.operation != removed:
 			var m chat.Message
-			if m, err = r.message(); err == nil {
+			var editedAt int64
+			if m, err = r.message(); err != nil {
+				break
+			}
+			if editedAt, err = r.edited(); err != nil {
+				break
+			}
+			if editedAt != 0 {
+				room(r).change(m.ID, editedAt, stale, r.replay)
+			} else if r.operation == inserted {
 				room(r).hear(m, stale, r.replay)
+			}
+		case r.key.Kind == table.KindRoom && r.operation == modified:
+			var editedAt int64
+			if editedAt, err = r.edited(); err == nil && editedAt != 0 && !stale {
+				room(r).renamed = editedAt
+			}
+		case r.key.Kind == table.KindRead && r.operation != removed:
+			var upTo string
+			if upTo, err = textOf(r.after, table.UpTo); err == nil && !stale {
+				room(r).read(r.key.UserID, upTo)
 			}
 		case r.key.Kind == table.KindMember && r.operation == inserted:
 			var joinedAt int64

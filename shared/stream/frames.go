@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
@@ -48,6 +49,25 @@ func (r *roomNews) address(frames map[string][][]byte) {
 	for _, m := range r.messages {
 		r.addressMessage(m, frames)
 	}
+	for _, m := range r.changes {
+		if m.DeletedAt != 0 {
+			everybody(encode(deletedFrame(m)))
+		} else {
+			r.addressEdit(m, frames)
+		}
+	}
+	if r.name != "" {
+		everybody(encode(wire.RoomChanged{Type: wire.TypeRoomChanged, ChatRoomID: r.id, Name: r.name}))
+	}
+	small := !r.large && len(r.members) <= chat.SmallRoom
+	for _, user := range slices.Sorted(maps.Keys(r.reads)) {
+		frame := encode(wire.Read{Type: wire.TypeRead, ChatRoomID: r.id, UserID: user, UpTo: r.reads[user]})
+		if small {
+			everybody(frame)
+		} else {
+			only(user, frame)
+		}
+	}
 }
 
 // addressMessage gives a message to everybody in the room. Only its sender
@@ -55,10 +75,21 @@ func (r *roomNews) address(frames map[string][][]byte) {
 func (r *roomNews) addressMessage(m chat.Message, frames map[string][][]byte) {
 	frame := messageFrame(m, r.previous[m.ID])
 	own := encode(frame)
-	others := own
-	if frame.ClientMessageID != "" {
-		frame.ClientMessageID = ""
-		others = encode(frame)
+	frame.ClientMessageID = ""
+	r.addressOwned(m, own, encode(frame), frames)
+}
+
+// addressEdit does the same with what has become of a message.
+func (r *roomNews) addressEdit(m chat.Message, frames map[string][][]byte) {
+	frame := editedFrame(m)
+	own := encode(frame)
+	frame.ClientMessageID = ""
+	r.addressOwned(m, own, encode(frame), frames)
+}
+
+func (r *roomNews) addressOwned(m chat.Message, own, others []byte, frames map[string][][]byte) {
+	if m.ClientMessageID == "" {
+		own = others // one encoding, which is joined once
 	}
 	for _, user := range r.members {
 		if user == m.SenderID {
@@ -78,6 +109,34 @@ func Fits(m chat.Message) error {
 		return chat.Errorf(chat.CodeTooLarge, "the message has %d bytes once encoded; at most %d are allowed", size, wire.MaxFrame)
 	}
 	return nil
+}
+
+// FitsEdited does so with a message whose content has changed.
+func FitsEdited(m chat.Message) error {
+	if size := len(encode(editedFrame(m))); size > wire.MaxFrame {
+		return chat.Errorf(chat.CodeTooLarge, "the message has %d bytes once encoded; at most %d are allowed", size, wire.MaxFrame)
+	}
+	return nil
+}
+
+func editedFrame(m chat.Message) wire.MessageEdited {
+	return wire.MessageEdited{
+		Type:            wire.TypeMessageEdited,
+		ChatRoomID:      m.RoomID,
+		MessageID:       m.ID,
+		SenderID:        m.SenderID,
+		Content:         m.Content,
+		Timestamp:       m.SentAt,
+		EditedAt:        m.EditedAt,
+		ClientMessageID: m.ClientMessageID,
+	}
+}
+
+func deletedFrame(m chat.Message) wire.MessageDeleted {
+	return wire.MessageDeleted{
+		Type: wire.TypeMessageDeleted, ChatRoomID: m.RoomID, MessageID: m.ID, SenderID: m.SenderID,
+		Timestamp: m.SentAt, DeletedAt: m.DeletedAt,
+	}
 }
 
 // messageFrame is the frame that announces a message.

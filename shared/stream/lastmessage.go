@@ -64,11 +64,12 @@ func NewLastMessage(store ProjectionStore, deadline time.Duration, now func() ti
 	return &LastMessage{store: store, deadline: deadline, now: now, log: log}
 }
 
-// roomUpdate is what a batch means for one room: only its newest message
-// matters, and who is new.
+// roomUpdate is what a batch means for one room: only its newest message, in its
+// newest state, matters, and who is new.
 type roomUpdate struct {
 	id        string
 	newest    *chat.Message
+	said      string // the newest message that was said, not only changed
 	joined    []string
 	sequences []string
 
@@ -144,26 +145,37 @@ func sortUpdates(records []record, log *zerolog.Logger) (rooms []*roomUpdate, ma
 		return update
 	}
 	for _, r := range records {
-		if r.operation != inserted {
-			continue
-		}
-		switch r.key.Kind { //nolint:exhaustive // the mapping's filter lets no others through
-		case table.KindMessage:
+		switch {
+		case r.key.Kind == table.KindMessage && r.operation != removed:
 			m, err := r.message()
+			var editedAt int64
+			if err == nil {
+				editedAt, err = r.edited()
+			}
 			if err != nil {
 				malformed++
 				logMalformed(log, r, err)
 				continue
 			}
-			if update := room(r); update.newest == nil || update.newest.ID < m.ID {
-				update.newest = &m
+			if r.operation == inserted || editedAt != 0 {
+				room(r).hear(m, r.operation == inserted)
 			}
-		case table.KindMember:
+		case r.key.Kind == table.KindMember && r.operation == inserted:
 			update := room(r)
 			update.joined = append(update.joined, r.key.UserID)
 		}
 	}
 	return byRoom.rooms, malformed
+}
+
+// hear notes a message that was said, or changed later.
+func (r *roomUpdate) hear(m chat.Message, said bool) {
+	if said {
+		r.said = max(r.said, m.ID)
+	}
+	if r.newest == nil || r.newest.ID < m.ID || r.newest.ID == m.ID && r.newest.Version() < m.Version() {
+		r.newest = &m
+	}
 }
 
 // project writes one room's projections: the last message first, then the
@@ -176,7 +188,7 @@ func (l *LastMessage) project(ctx context.Context, room *roomUpdate) error {
 	if err != nil || last.MessageID == "" {
 		return err
 	}
-	brought := room.newest != nil && room.newest.ID == last.MessageID
+	brought := room.said == last.MessageID
 	if brought && last.SentAt-last.OrderedAt >= orderInterval.Milliseconds() {
 		return l.reorderAll(ctx, room, last.SentAt)
 	}

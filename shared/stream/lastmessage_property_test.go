@@ -107,7 +107,7 @@ func (w *roomWorld) room() chat.Room {
 }
 
 func (w *roomWorld) create() {
-	_, err := w.store.CreateRoom(context.Background(), w.room(), []chat.Member{{UserID: people[0], Role: chat.Owner}})
+	_, err := w.store.CreateRoom(context.Background(), w.room(), []chat.Member{{UserID: people[0], Role: chat.PlainMember}})
 	w.must(err)
 	w.members[people[0]] = true
 	w.happened(change{room: w.id, joined: people[0]})
@@ -185,7 +185,7 @@ func (w *roomWorld) tick(b *batch) {
 func (w *roomWorld) move(user string) error {
 	var err error
 	if w.members[user] {
-		_, err = w.store.RemoveMember(context.Background(), w.id, user)
+		_, err = w.store.RemoveMember(context.Background(), w.id, chat.Member{UserID: user, Role: chat.PlainMember}, "")
 	} else {
 		_, err = w.store.AddMember(context.Background(), w.room(), chat.Member{UserID: user, Role: chat.PlainMember})
 	}

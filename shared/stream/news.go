@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/rs/zerolog"
@@ -28,8 +29,11 @@ type roomNews struct {
 	id        string
 	within    chat.MemberRange // of whom this is told
 	messages  []chat.Message
-	gap       bool     // there are messages too old to be broadcast
-	stale     []string // their ids
+	changed   map[string]int64  // messages that were edited or deleted, and when last
+	reads     map[string]string // who has read up to which message
+	renamed   int64             // when the room was; 0: it was not
+	gap       bool              // there are messages too old to be broadcast
+	stale     []string          // their ids
 	joined    []chat.Member
 	left      []string
 	replay    string // the replay that this comes from
@@ -39,6 +43,8 @@ type roomNews struct {
 	large    bool               // more members than are served at once: slices tell them
 	back     map[string]bool    // who left and is a member nonetheless
 	previous map[string]*string // a message's id to the id before it
+	changes  []chat.Message     // those that changed, as they are now
+	name     string             // the room's, as it is now, if it was renamed
 	together map[string]bool    // who joined at the room's creation
 	err      error              // why the room could not be served
 }
@@ -53,6 +59,42 @@ func (r *roomNews) hear(m chat.Message, stale bool, replay string) {
 	r.replay = replay
 }
 
+// change notes that a message was edited or deleted.
+func (r *roomNews) change(messageID string, at int64, stale bool, replay string) {
+	if stale {
+		r.gap, r.stale = true, append(r.stale, messageID)
+		return
+	}
+	if r.changed == nil {
+		r.changed = map[string]int64{}
+	}
+	r.changed[messageID] = max(r.changed[messageID], at)
+	r.replay = replay
+}
+
+// read notes how far a user has read.
+func (r *roomNews) read(userID, upTo string) {
+	if r.reads == nil {
+		r.reads = map[string]string{}
+	}
+	r.reads[userID] = max(r.reads[userID], upTo)
+}
+
+// general says whether there is anything that everybody in the room, whatever
+// its size, is to know.
+func (r *roomNews) general() bool {
+	return len(r.messages) > 0 || len(r.changed) > 0 || r.renamed != 0 || r.gap
+}
+
+// served is how many members are told by one invocation. Who else has read is
+// told in small rooms only, so there is no need to read the members of others.
+func (r *roomNews) served() int {
+	if r.general() || len(r.joined) > 0 || len(r.left) > 0 {
+		return SliceAbove
+	}
+	return chat.SmallRoom
+}
+
 // read reads what is to be known before anybody is told. What the members of a
 // large range are to know is left to slices.
 func (f *Fanout) read(ctx context.Context, room *roomNews) error {
@@ -61,7 +103,7 @@ func (f *Fanout) read(ctx context.Context, room *roomNews) error {
 	}
 	var group errgroup.Group
 	group.Go(func() error {
-		members, more, err := f.store.MembersIn(ctx, room.id, room.within, SliceAbove)
+		members, more, err := f.store.MembersIn(ctx, room.id, room.within, room.served())
 		if err != nil {
 			return fmt.Errorf("read members: %w", err)
 		}
@@ -72,9 +114,14 @@ func (f *Fanout) read(ctx context.Context, room *roomNews) error {
 		}
 		return nil
 	})
-	if room.previous == nil {
-		group.Go(func() error { return f.readPrevious(ctx, room) })
-	}
+	group.Go(func() error {
+		if room.previous == nil {
+			if err := f.readPrevious(ctx, room); err != nil {
+				return err
+			}
+		}
+		return f.readChanges(ctx, room)
+	})
 	if err := group.Wait(); err != nil {
 		return err
 	}
@@ -116,6 +163,25 @@ func (f *Fanout) readMovers(ctx context.Context, room *roomNews) error {
 	room.together = map[string]bool{}
 	for _, m := range room.joined {
 		room.together[m.UserID] = m.JoinedAt == description.CreatedAt
+	}
+	return nil
+}
+
+// readChanges reads what changed as it is now: told late or twice, a change does
+// not bring back what was before the next one.
+func (f *Fanout) readChanges(ctx context.Context, room *roomNews) (err error) {
+	if len(room.changed) > 0 && room.changes == nil {
+		room.changes, err = f.store.MessagesByID(ctx, room.id, slices.Sorted(maps.Keys(room.changed)))
+		if err != nil {
+			return fmt.Errorf("read changed messages: %w", err)
+		}
+	}
+	if room.renamed != 0 && room.name == "" {
+		description, _, err := f.store.Room(ctx, room.id)
+		if err != nil {
+			return fmt.Errorf("read the room: %w", err)
+		}
+		room.name = description.Name
 	}
 	return nil
 }
@@ -171,6 +237,7 @@ func (r *roomNews) recipients() []string {
 		if r.large || slices.Contains(r.members, m.UserID) {
 			users = append(users, m.UserID)
 		}
+		users = slices.AppendSeq(users, maps.Keys(r.reads))
 	}
 	slices.Sort(users)
 	return slices.Compact(users)
@@ -188,6 +255,7 @@ func (r *roomNews) report(failed *failures, log *zerolog.Logger) {
 		failed.add(r.sequences...)
 		line = log.Error().Err(r.err)
 	}
-	line.Str("room_id", r.id).Strs("message_ids", ids).Int("members", len(r.members)).
-		Bool("gap", r.gap).Bool("sliced", r.large).Str("outcome", outcome(r.err == nil)).Msg("room served")
+	line.Str("room_id", r.id).Strs("message_ids", ids).Int("changes", len(r.changed)).Int("reads", len(r.reads)).
+		Int("members", len(r.members)).
+		Bool("gap", r.gap).Bool("sliced", r.large && r.general()).Str("outcome", outcome(r.err == nil)).Msg("room served")
 }

@@ -37,6 +37,7 @@ type Response = events.DynamoDBEventResponse
 // Operations of records.
 const (
 	inserted = "INSERT"
+	modified = "MODIFY"
 	removed  = "REMOVE"
 )
 
@@ -109,27 +110,44 @@ func decodeRecord(raw json.RawMessage) (record, error) {
 	return r, err
 }
 
-// message reads the message that a record inserted.
+// message reads the message that a record inserted or changed, as it was then.
 func (r record) message() (chat.Message, error) {
-	senderID, err := textOf(r.after, table.SenderID)
-	if err != nil {
-		return chat.Message{}, err
-	}
-	content, err := textOf(r.after, table.Content)
-	if err != nil {
-		return chat.Message{}, err
-	}
 	ms, err := chat.MessageTime(r.key.MessageID)
 	if err != nil || ms != r.key.MS {
 		return chat.Message{}, fmt.Errorf("message id %q does not carry the time of its key", r.key.MessageID)
 	}
-	m := chat.Message{RoomID: r.key.RoomID, ID: r.key.MessageID, SenderID: senderID, Content: content, SentAt: ms}
+	m := chat.Message{RoomID: r.key.RoomID, ID: r.key.MessageID, SentAt: ms}
+	if m.SenderID, err = textOf(r.after, table.SenderID); err != nil {
+		return chat.Message{}, err
+	}
+	if m.DeletedAt, err = timeIn(r.after, table.DeletedAt); err != nil || m.DeletedAt != 0 {
+		return m, err
+	}
+	if m.EditedAt, err = timeIn(r.after, table.EditedAt); err != nil {
+		return chat.Message{}, err
+	}
+	if m.Content, err = textOf(r.after, table.Content); err != nil {
+		return chat.Message{}, err
+	}
 	if _, ok := r.after[table.ClientMessageID]; ok {
 		if m.ClientMessageID, err = textOf(r.after, table.ClientMessageID); err != nil {
 			return chat.Message{}, err
 		}
 	}
 	return m, nil
+}
+
+// edited says when a record's change to a message or a room took place, 0 if it
+// was another: say, that the message was read.
+func (r record) edited() (at int64, err error) {
+	if at, err = timeIn(r.after, table.EditedAt); err != nil {
+		return 0, err
+	}
+	before, err := timeIn(r.before, table.EditedAt)
+	if err != nil || before == at {
+		return 0, err
+	}
+	return at, nil
 }
 
 // slice reads the part of a fan-out that a record inserted.
@@ -147,9 +165,7 @@ func (r record) slice() (chat.Slice, error) {
 			return chat.Slice{}, err
 		}
 	}
-	if gap, ok := r.after[table.Gap]; ok && gap.DataType() == events.DataTypeBoolean {
-		part.Gap = gap.Boolean()
-	}
+	part.Gap, part.Renamed = isTrue(r.after, table.Gap), isTrue(r.after, table.Renamed)
 	ids, ok := r.after[table.MessageIDs]
 	if !ok || ids.DataType() != events.DataTypeList {
 		return chat.Slice{}, fmt.Errorf("attribute %s is no list", table.MessageIDs)
@@ -192,6 +208,19 @@ func numberOf(attributes image, name string) (int64, error) {
 		return 0, fmt.Errorf("attribute %s is no integer", name)
 	}
 	return n, nil
+}
+
+// timeIn returns a time, 0 where it is absent.
+func timeIn(attributes image, name string) (int64, error) {
+	if _, ok := attributes[name]; !ok {
+		return 0, nil
+	}
+	return numberOf(attributes, name)
+}
+
+func isTrue(attributes image, name string) bool {
+	v, ok := attributes[name]
+	return ok && v.DataType() == events.DataTypeBoolean && v.Boolean()
 }
 
 // grouped puts what records say to their rooms, in the order in which the rooms

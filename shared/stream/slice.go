@@ -6,6 +6,7 @@ import (
 	"encoding/base32"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -48,40 +49,55 @@ type part struct {
 
 // cut stores the slices of a large range of members.
 func (f *Fanout) cut(ctx context.Context, room *roomNews) error {
-	if len(room.messages) == 0 && !room.gap {
-		return nil // there is nothing that everybody is to know
+	if !room.general() {
+		return nil
 	}
 	bounds, err := f.store.MemberBounds(ctx, room.id, room.within, SliceSize, SlicesPerCut)
 	if err != nil {
 		return fmt.Errorf("read where to cut: %w", err)
 	}
 	var parts []chat.Slice
-	if len(room.messages) > 0 {
-		ids := make([]string, len(room.messages))
-		for i, m := range room.messages {
-			ids[i] = m.ID
+	if len(room.messages) > 0 || len(room.changed) > 0 || room.renamed != 0 {
+		ids := slices.Collect(maps.Keys(room.changed))
+		for _, m := range room.messages {
+			ids = append(ids, m.ID)
 		}
-		parts = cutAt(bounds, room.within, chat.Slice{RoomID: room.id, MessageIDs: ids})
+		slices.Sort(ids)
+		whole := chat.Slice{RoomID: room.id, MessageIDs: slices.Compact(ids), Renamed: room.renamed != 0, ExpiresAt: room.newest()}
+		parts = cutAt(bounds, room.within, whole)
 	}
 	if room.gap {
-		parts = append(parts, cutAt(bounds, room.within, chat.Slice{RoomID: room.id, MessageIDs: room.stale, Gap: true})...)
+		whole := chat.Slice{RoomID: room.id, MessageIDs: room.stale, Gap: true, ExpiresAt: newestOf(room.stale)}
+		parts = append(parts, cutAt(bounds, room.within, whole)...)
 	}
-	if err := f.store.PutSlices(ctx, runID(parts, room.replay), parts); err != nil {
-		return err
-	}
-	return nil
+	return f.store.PutSlices(ctx, runID(parts, room), parts)
 }
 
-// cutAt cuts a slice at bounds.
-func cutAt(bounds []string, within chat.MemberRange, whole chat.Slice) []chat.Slice {
-	newest := int64(0)
-	for _, id := range whole.MessageIDs {
+// newest is the time of the newest of what happened in the room, in ms.
+func (r *roomNews) newest() int64 {
+	newest := r.renamed
+	for _, m := range r.messages {
+		newest = max(newest, m.SentAt)
+	}
+	for _, at := range r.changed {
+		newest = max(newest, at)
+	}
+	return newest
+}
+
+func newestOf(messageIDs []string) (newest int64) {
+	for _, id := range messageIDs {
 		if ms, err := chat.MessageTime(id); err == nil {
 			newest = max(newest, ms)
 		}
 	}
-	// By the messages, so that a second try stores the same.
-	whole.ExpiresAt = newest + sliceLife.Milliseconds()
+	return newest
+}
+
+// cutAt cuts a slice at bounds. It lives for a while from the time that it has
+// for its end: by what it tells of, so that a second try stores the same.
+func cutAt(bounds []string, within chat.MemberRange, whole chat.Slice) []chat.Slice {
+	whole.ExpiresAt += sliceLife.Milliseconds()
 	parts := make([]chat.Slice, 0, len(bounds)+1)
 	from := within.From
 	for _, to := range append(bounds, within.To) {
@@ -93,12 +109,17 @@ func cutAt(bounds []string, within chat.MemberRange, whole chat.Slice) []chat.Sl
 }
 
 // runID names a run by all that its slices are to do: the same run, tried again,
-// finds its slices stored, and another run, say with other bounds or of a
-// replay, stores its own.
-func runID(parts []chat.Slice, replay string) string {
+// finds its slices stored, and another run, say with other bounds, of a replay,
+// or of the next edit of a message, stores its own.
+func runID(parts []chat.Slice, room *roomNews) string {
 	hash := sha256.New()
 	field := func(text string) { _, _ = fmt.Fprintf(hash, "%d:%s", len(text), text) } // a hash takes everything
-	field(replay)
+	field(room.replay)
+	field(strconv.FormatInt(room.renamed, 10))
+	for _, id := range slices.Sorted(maps.Keys(room.changed)) {
+		field(id)
+		field(strconv.FormatInt(room.changed[id], 10))
+	}
 	for _, p := range parts {
 		field(p.RoomID)
 		field(p.Members.From)
@@ -155,6 +176,10 @@ func (p part) of() source { return source{p.runID, p.Gap} }
 type run struct {
 	messages []chat.Message
 	previous map[string]*string
+	changed  map[string]int64
+	changes  []chat.Message
+	renamed  int64
+	name     string
 	err      error
 }
 
@@ -174,21 +199,47 @@ func (f *Fanout) readRuns(ctx context.Context, parts []part) map[source]*run {
 			return
 		}
 		r := runs[p.of()]
-		if r.messages, r.err = f.store.MessagesByID(ctx, p.RoomID, p.MessageIDs); r.err != nil {
-			r.err = fmt.Errorf("read the messages of a slice: %w", r.err)
-			return
-		}
-		news := roomNews{id: p.RoomID, messages: r.messages}
-		r.err = f.readPrevious(ctx, &news)
-		r.previous = news.previous
+		r.err = f.readRun(ctx, p.Slice, r)
 	})
 	return runs
+}
+
+// readRun reads what a slice tells of, as it is now.
+func (f *Fanout) readRun(ctx context.Context, s chat.Slice, r *run) error {
+	messages, err := f.store.MessagesByID(ctx, s.RoomID, s.MessageIDs)
+	if err != nil {
+		return fmt.Errorf("read the messages of a slice: %w", err)
+	}
+	news := roomNews{id: s.RoomID, changed: map[string]int64{}, changes: []chat.Message{}}
+	for _, m := range messages {
+		if version := m.Version(); version != 0 {
+			news.changed[m.ID] = version
+			news.changes = append(news.changes, m)
+		} else {
+			news.messages = append(news.messages, m)
+		}
+	}
+	if s.Renamed {
+		news.renamed = s.ExpiresAt - sliceLife.Milliseconds()
+	}
+	if err := f.readPrevious(ctx, &news); err != nil {
+		return err
+	}
+	if err := f.readChanges(ctx, &news); err != nil {
+		return err
+	}
+	*r = run{
+		messages: news.messages, previous: news.previous, changed: news.changed, changes: news.changes,
+		renamed: news.renamed, name: news.name,
+	}
+	return nil
 }
 
 // newsFor is what the members of a slice are to know.
 func (r *run) newsFor(p part) *roomNews {
 	return &roomNews{
 		id: p.RoomID, within: p.Members, messages: r.messages, previous: r.previous, gap: p.Gap, stale: p.MessageIDs,
+		changed: r.changed, changes: r.changes, renamed: r.renamed, name: r.name,
 		replay: p.runID, sequences: []string{p.sequence}, err: r.err,
 	}
 }
