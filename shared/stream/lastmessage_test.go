@@ -77,7 +77,7 @@ func (l *lists) AdvanceLastMessage(ctx context.Context, roomID string, m chat.La
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.advanced = append(l.advanced, m.MessageID)
-	if last := l.last[roomID]; last.MessageID < m.MessageID {
+	if last := l.last[roomID]; last.MessageID < m.MessageID || last.MessageID == m.MessageID && last.Version < m.Version {
 		m.OrderedAt = last.OrderedAt
 		l.last[roomID] = m
 	}

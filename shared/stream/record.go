@@ -156,7 +156,11 @@ func (r record) slice() (chat.Slice, error) {
 	if err != nil {
 		return chat.Slice{}, err
 	}
-	part := chat.Slice{RoomID: roomID}
+	ttl, err := timeIn(r.after, table.TTL)
+	if err != nil {
+		return chat.Slice{}, err
+	}
+	part := chat.Slice{RoomID: roomID, ExpiresAt: ttl * 1000}
 	for name, bound := range map[string]*string{table.FromMember: &part.Members.From, table.ToMember: &part.Members.To} {
 		if _, ok := r.after[name]; !ok {
 			continue // the side is open

@@ -72,6 +72,7 @@ func sliceRecord(key table.Key, part chat.Slice, sequence int, age time.Duration
 	}
 	image := map[string]any{
 		table.RoomID: map[string]any{"S": part.RoomID}, table.Gap: map[string]any{"BOOL": part.Gap},
+		table.Renamed: map[string]any{"BOOL": part.Renamed}, table.TTL: map[string]any{"N": strconv.FormatInt((part.ExpiresAt+999)/1000, 10)},
 		table.MessageIDs: map[string]any{"L": ids},
 	}
 	if part.Members.From != "" {

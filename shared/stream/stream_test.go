@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,12 +27,16 @@ var now = time.UnixMilli(1_709_136_000_000)
 // are.
 type memory struct {
 	members  []string
-	messages []string // ids, in order
-	page     int      // most messages read at once; 0 is all
+	messages []string                // ids, in order
+	page     int                     // most messages read at once; 0 is all
+	states   map[string]chat.Message // of those that changed, by id
+	name     string
+	asked    atomic.Int64 // how many members were asked for last
 	stored   map[table.Key]chat.Slice
 }
 
 func (m *memory) MembersIn(_ context.Context, _ string, r chat.MemberRange, limit int) ([]chat.Member, bool, error) {
+	m.asked.Store(int64(limit))
 	var members []chat.Member
 	for _, user := range slices.Sorted(slices.Values(m.members)) {
 		if user >= r.From && (r.To == "" || user < r.To) {
@@ -65,7 +70,9 @@ func (m *memory) Presence(_ context.Context, users []string, _ int) (map[string]
 func (m *memory) MessagesByID(_ context.Context, _ string, ids []string) ([]chat.Message, error) {
 	var messages []chat.Message
 	for _, id := range ids {
-		if slices.Contains(m.messages, id) {
+		if state, ok := m.states[id]; ok {
+			messages = append(messages, state)
+		} else if slices.Contains(m.messages, id) {
 			ms, err := chat.MessageTime(id)
 			if err != nil {
 				return nil, err
@@ -100,7 +107,7 @@ func (m *memory) MessageIDsUpTo(_ context.Context, _, messageID string, limit in
 }
 
 func (m *memory) Room(context.Context, string) (chat.Room, bool, error) {
-	return chat.Room{ID: room, CreatedAt: 1}, true, nil
+	return chat.Room{ID: room, Name: m.name, CreatedAt: 1}, true, nil
 }
 
 func (m *memory) ForgetUserConnection(context.Context, string, string) error { return nil }
