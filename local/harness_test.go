@@ -110,15 +110,14 @@ func (s *server) api(user, method, path string, body, into any) (status int) {
 
 func (s *server) request(method, path, token string, body, into any) (status int) {
 	s.t.Helper()
-	var reader io.Reader
+	var sent []byte
 	if body != nil {
-		data, err := json.Marshal(body)
-		if err != nil {
+		var err error
+		if sent, err = json.Marshal(body); err != nil {
 			s.t.Fatal(err)
 		}
-		reader = bytes.NewReader(data)
 	}
-	r, err := http.NewRequestWithContext(s.t.Context(), method, s.URL()+path, reader)
+	r, err := http.NewRequestWithContext(s.t.Context(), method, s.URL()+path, bytes.NewReader(sent))
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -134,6 +133,9 @@ func (s *server) request(method, path, token string, body, into any) (status int
 	data, err := io.ReadAll(response.Body)
 	if err != nil {
 		s.t.Fatal(err)
+	}
+	if strings.HasPrefix(path, "/api/") {
+		described().check(s.t, r, sent, response, data)
 	}
 	if into != nil {
 		if err := json.Unmarshal(data, into); err != nil {

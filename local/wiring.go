@@ -20,6 +20,7 @@ import (
 	"github.com/streamroom/streamroom/local/lambda"
 	"github.com/streamroom/streamroom/shared/auth"
 	"github.com/streamroom/streamroom/shared/config"
+	"github.com/streamroom/streamroom/shared/httpapi"
 	"github.com/streamroom/streamroom/web"
 )
 
@@ -33,6 +34,7 @@ const (
 	keysPath     = "/.well-known/jwks.json"
 	healthPath   = "/healthz"
 	failuresPath = "/failures"
+	openapiPath  = "/openapi.json"
 )
 
 func (s *Server) openLog() error {
@@ -168,6 +170,9 @@ func (s *Server) handler() (http.Handler, error) {
 			s.pool.ServeJWKS(w, r)
 		case path == healthPath:
 			s.serveHealth(w)
+		case path == openapiPath:
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = w.Write(httpapi.Description) // the client may be gone
 		case path == failuresPath:
 			s.failures.ServeHTTP(w, r)
 		default:

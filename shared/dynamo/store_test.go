@@ -2,7 +2,9 @@ package dynamo_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -107,18 +109,34 @@ func TestForeignRoomCursorsAreRefused(t *testing.T) {
 		}
 		return base64.RawURLEncoding.EncodeToString(text)
 	}
+	tag := func(user string) string {
+		sum := sha256.Sum256([]byte(user))
+		return hex.EncodeToString(sum[:4])
+	}
+	mine := tag("alice")
 	for name, cursor := range map[string]string{
 		"no base 64":    "%",
 		"no JSON":       "abcd",
-		"another time":  encode("1", "CHATROOM#r"),
-		"another key":   encode("1709136000000", "CONNECTION#c"),
-		"no room":       encode("1709136000000", "CHATROOM#"),
-		"no key at all": encode("1709136000000", "CHATROOM#"+strings.Repeat("x", 2000)),
+		"no text":       base64.RawURLEncoding.EncodeToString([]byte("[1,2,3]")),
+		"another time":  encode("1", "CHATROOM#r", mine),
+		"no time":       encode("170913600000x", "CHATROOM#r", mine),
+		"another key":   encode("1709136000000", "CONNECTION#c", mine),
+		"no room":       encode("1709136000000", "CHATROOM#", mine),
+		"no key at all": encode("1709136000000", "CHATROOM#"+strings.Repeat("x", 2000), mine),
+		"another user":  encode("1709136000000", "CHATROOM#r", tag("bob")),
+		"nobody":        encode("1709136000000", "CHATROOM#r"),
+		"more":          encode("1709136000000", "CHATROOM#r", mine, ""),
 	} {
 		_, _, err := store.UserRooms(t.Context(), "alice", cursor, 10)
 		if chat.Reason(err).Code != chat.CodeInvalidRequest {
 			t.Errorf("%s: %v, want %s", name, err, chat.CodeInvalidRequest)
 		}
+	}
+	asked := dynamo.New(scripted{query: func(*dynamodb.QueryInput) (*dynamodb.QueryOutput, error) {
+		return nil, errors.New("the table is asked")
+	}}, "table", time.Now)
+	if _, _, err := asked.UserRooms(t.Context(), "alice", encode("1709136000000", "CHATROOM#r", mine), 10); chat.Reason(err).Code != chat.CodeInternal {
+		t.Errorf("alice's own cursor: %v, want that the table is asked", err)
 	}
 }
 

@@ -178,6 +178,9 @@ func read(r *http.Request, into any) error {
 	if len(data) > maxBody {
 		return chat.Errorf(chat.CodeTooLarge, "the body has more than %d bytes", maxBody)
 	}
+	if !bytes.HasPrefix(bytes.TrimLeft(data, " \t\r\n"), []byte("{")) { // null would pass for an empty one
+		return &chat.Error{Code: chat.CodeInvalidRequest, Message: noObject}
+	}
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(into); err != nil {
@@ -199,8 +202,10 @@ func describe(err error) string {
 	if text := err.Error(); len(text) > len(unknown) && text[:len(unknown)] == unknown {
 		return "unknown field " + text[len(unknown):]
 	}
-	return "the body is no JSON object of this request's form"
+	return noObject
 }
+
+const noObject = "the body is no JSON object of this request's form"
 
 // limit reads the query parameter limit: 1 to 100, 50 if absent.
 func limit(r *http.Request) (int, error) {

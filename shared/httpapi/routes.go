@@ -101,10 +101,11 @@ func (a *API) getRoom(r *http.Request, userID string) (int, any, error) {
 		return 0, nil, err
 	}
 	body := roomBody(room)
-	for _, m := range members {
-		body.Members = append(body.Members, wire.RoomMember{
+	body.Members = make([]wire.RoomMember, len(members)) // there, if empty
+	for i, m := range members {
+		body.Members[i] = wire.RoomMember{
 			UserID: m.UserID, Role: string(m.Role), JoinedAt: m.JoinedAt, ReadUpTo: m.ReadUpTo, DisplayName: m.DisplayName,
-		})
+		}
 	}
 	if more {
 		body.Cursor = encodeMember(roomID, members[len(members)-1].UserID)

@@ -2,9 +2,9 @@ package wire
 
 // RoomRequest creates a room.
 type RoomRequest struct {
-	Name    string   `json:"name"`
+	Name    string   `json:"name,omitempty"`
 	Type    string   `json:"type"` // "group" or "dm"
-	Members []string `json:"members"`
+	Members []string `json:"members,omitempty"`
 }
 
 // MemberRequest adds a member to a room.
@@ -60,7 +60,7 @@ type Room struct {
 	Name        string       `json:"name,omitempty"`
 	Type        string       `json:"type"`
 	MemberCount int          `json:"memberCount"`
-	Members     []RoomMember `json:"members,omitempty"`
+	Members     []RoomMember `json:"members,omitzero"`
 	Cursor      string       `json:"cursor,omitempty"`
 }
 

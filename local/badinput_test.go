@@ -1,0 +1,304 @@
+package local_test
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/streamroom/streamroom/local"
+	"github.com/streamroom/streamroom/shared/wire"
+)
+
+// operation is one method of one path of the API, with what it takes.
+type operation struct {
+	method, path string // with {room}, {message} and {user} to fill in
+	body         string // one that would be served; "" where none is read
+}
+
+// operations are all of them. TestEveryOperationIsInTheMatrix holds the list to
+// the description.
+var operations = []operation{
+	{"GET", "/rooms", ""},
+	{"POST", "/rooms", `{"type":"group","name":"x","members":["bob"]}`},
+	{"GET", "/rooms/{room}", ""},
+	{"PATCH", "/rooms/{room}", `{"name":"x"}`},
+	{"POST", "/rooms/{room}/members", `{"userId":"dave"}`},
+	{"DELETE", "/rooms/{room}/members", ""},
+	{"DELETE", "/rooms/{room}/members/{user}", ""},
+	{"POST", "/rooms/{room}/read", `{"upTo":"{message}"}`},
+	{"GET", "/rooms/{room}/messages", ""},
+	{"PATCH", "/rooms/{room}/messages/{message}", `{"content":"x"}`},
+	{"DELETE", "/rooms/{room}/messages/{message}", ""},
+	{"POST", "/sync", `{"rooms":{"{room}":"{message}"}}`},
+	{"GET", "/me", ""},
+	{"PUT", "/me", `{"displayName":"x"}`},
+	{"POST", "/profiles", `{"users":["bob"]}`},
+	{"GET", "/openapi.json", ""},
+}
+
+// badInput is one request that must be refused.
+type badInput struct {
+	name, method, path, contentType, body string
+	status                                int
+	code                                  string
+}
+
+const jsonType = "application/json"
+
+// place is what the parameters of the paths stand for.
+type place struct{ room, message, user string }
+
+func (p place) in(text string) string {
+	return strings.NewReplacer("{room}", p.room, "{message}", p.message, "{user}", p.user).Replace(text)
+}
+
+// bodies are the ways in which a body that would be served is spoilt.
+func (o operation) bodies(p place) (bad []badInput) {
+	good := p.in(o.body)
+	with := func(name, contentType, body string, status int, code string) {
+		bad = append(bad, badInput{name, o.method, p.in(o.path), contentType, body, status, code})
+	}
+	with("no content type", "", good, 400, "invalid_request")
+	with("a form", "application/x-www-form-urlencoded", good, 400, "invalid_request")
+	with("text", "text/plain", good, 400, "invalid_request")
+	with("a broken content type", "application/json; =", good, 400, "invalid_request")
+	for name, body := range map[string]string{
+		"nothing":                "",
+		"half of it":             good[:len(good)/2],
+		"two of it":              good + good,
+		"something behind it":    good + "x",
+		"null":                   "null",
+		"a number":               "7",
+		"a list":                 "[" + good + "]",
+		"deep lists":             strings.Repeat("[", 20_000),
+		"deep objects":           strings.Repeat(`{"a":`, 5_000),
+		"an unknown field":       `{"color":"red",` + good[1:],
+		"a forged field":         `{"senderId":"bob",` + good[1:],
+		"a field of wrong type":  strings.Replace(good, `:"`, `:7,"x":"`, 1),
+		"not UTF-8":              strings.Replace(good, `"}`, "\xff\"}", 1),
+		"half a surrogate":       strings.Replace(good, `"}`, `\ud800"}`, 1),
+		"an object in its place": strings.Replace(good, `":"`, `":{},"x":"`, 1),
+	} {
+		if body == good { // nothing to spoil
+			continue
+		}
+		with(name, jsonType, body, 400, "invalid_request")
+	}
+	with("too much", jsonType, good+strings.Repeat(" ", 64<<10), 413, "too_large")
+	return bad
+}
+
+// rooms are the rooms in which the operation must be refused.
+func (o operation) rooms(p place, foreign string) (bad []badInput) {
+	for name, room := range map[string]string{"a foreign room": foreign, "no such room": "nowhere"} {
+		other := p
+		other.room = room
+		path := other.in(o.path)
+		if o.method == http.MethodDelete && strings.HasSuffix(path, "/members") {
+			path += "?userId=alice"
+		}
+		bad = append(bad, badInput{name, o.method, path, jsonType, other.in(o.body), 403, "not_a_member"})
+	}
+	other := p
+	other.room = "a%23b"
+	path := other.in(o.path)
+	if o.method == http.MethodDelete && strings.HasSuffix(path, "/members") {
+		path += "?userId=alice"
+	}
+	return append(bad, badInput{"a forged room", o.method, path, jsonType, p.in(o.body), 400, "invalid_request"})
+}
+
+func methods(path string) (allowed []string) {
+	for _, o := range operations {
+		if o.path == path {
+			allowed = append(allowed, o.method)
+		}
+	}
+	return allowed
+}
+
+// matrix is every way to ask for something wrong that all operations share.
+func matrix(p place, foreign string) (bad []badInput) {
+	for _, o := range operations {
+		for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW"} {
+			if !slices.Contains(methods(o.path), method) {
+				bad = append(bad, badInput{"wrong method", method, p.in(o.path), jsonType, p.in(o.body), 405, "invalid_request"})
+			}
+		}
+		if o.body != "" {
+			bad = append(bad, o.bodies(p)...)
+		}
+		if strings.Contains(o.path, "{room}") {
+			bad = append(bad, o.rooms(p, foreign)...)
+		}
+		bad = append(bad, badInput{"a path below", o.method, p.in(o.path) + "/x/y", jsonType, p.in(o.body), 404, "not_found"})
+		bad = append(bad, badInput{"a slash at the end", o.method, p.in(o.path) + "/", jsonType, p.in(o.body), 404, "not_found"})
+	}
+	return bad
+}
+
+func TestEveryOperationIsInTheMatrix(t *testing.T) {
+	paths, _ := described().doc["paths"].(map[string]any)
+	names := strings.NewReplacer("{roomId}", "{room}", "{messageId}", "{message}", "{userId}", "{user}")
+	var want []string
+	for path, item := range paths {
+		for method := range item.(map[string]any) {
+			if method != "parameters" {
+				want = append(want, strings.ToUpper(method)+" "+names.Replace(path))
+			}
+		}
+	}
+	var got []string
+	for _, o := range operations {
+		got = append(got, o.method+" "+o.path)
+	}
+	slices.Sort(want)
+	slices.Sort(got)
+	if !slices.Equal(want, got) {
+		t.Errorf("the matrix has\n%q\nthe description\n%q", got, want)
+	}
+}
+
+// everything is all that the table has, item by item.
+func (s *server) everything() string {
+	s.t.Helper()
+	var items []string
+	pages := dynamodb.NewScanPaginator(dynamodb.NewFromConfig(s.AWS()), &dynamodb.ScanInput{
+		TableName: aws.String(local.TableName), ConsistentRead: aws.Bool(true),
+	})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(s.t.Context())
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		for _, it := range page.Items {
+			text, err := json.Marshal(it)
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			items = append(items, string(text))
+		}
+	}
+	slices.Sort(items)
+	return strings.Join(items, "\n")
+}
+
+func TestBadInputIsRefusedAndNothingWritten(t *testing.T) {
+	s := start(t, local.Config{LogLevel: "warn"})
+	room, foreign := s.room("alice", "bob", "carol"), s.room("mallet", "bob")
+	alice, mallet := s.connect("alice"), s.connect("mallet")
+	mine, _ := alice.deliver(room, "mine", "")
+	theirs, _ := mallet.deliver(foreign, "theirs", "")
+	replied, _ := s.connect("bob").deliver(room, "bob's", "")
+	gone, _ := alice.deliver(room, "gone", "")
+	s.api("alice", http.MethodDelete, messagePath(room, gone.MessageID), nil, nil)
+	s.api("bob", http.MethodPut, "/me", map[string]string{"displayName": "Bob"}, nil)
+	var rooms wire.RoomList
+	s.api("bob", http.MethodGet, "/rooms?limit=1", nil, &rooms)
+	var members wire.Room
+	s.api("bob", http.MethodGet, "/rooms/"+foreign+"?limit=1", nil, &members)
+
+	p := place{room: room, message: mine.MessageID, user: "carol"}
+	cases := append(matrix(p, foreign), []badInput{
+		{"another's room cursor", "GET", "/rooms?cursor=" + rooms.Cursor, "", "", 400, "invalid_request"},
+		{"another list's cursor", "GET", "/rooms?cursor=" + members.Cursor, "", "", 400, "invalid_request"},
+		{"another room's cursor", "GET", "/rooms/" + room + "?cursor=" + members.Cursor, "", "", 400, "invalid_request"},
+		{"a cursor of nothing", "GET", "/rooms/" + room + "?cursor=x", "", "", 400, "invalid_request"},
+		{"a cursor of a forged user", "GET", "/rooms/" + room + "?cursor=" + base64.RawURLEncoding.EncodeToString([]byte(room+"#a#b")), "", "", 400, "invalid_request"},
+		{"before and after", "GET", "/rooms/" + room + "/messages?before=" + mine.MessageID + "&after=" + mine.MessageID, "", "", 400, "invalid_request"},
+		{"a room cursor as before", "GET", "/rooms/" + room + "/messages?before=" + rooms.Cursor, "", "", 400, "invalid_request"},
+		{"an overflowing id", "GET", "/rooms/" + room + "/messages?after=8ZZZZZZZZZZZZZZZZZZZZZZZZZ", "", "", 400, "invalid_request"},
+		{"a negative limit", "GET", "/rooms?limit=-1", "", "", 400, "invalid_request"},
+		{"an unknown member", "DELETE", "/rooms/" + room + "/members/nobody", "", "", 404, "not_found"},
+		{"an unknown member by the query", "DELETE", "/rooms/" + room + "/members?userId=no/body", "", "", 404, "not_found"},
+		{"a forged member", "DELETE", "/rooms/" + room + "/members?userId=a%23b", "", "", 400, "invalid_request"},
+		{"no member", "DELETE", "/rooms/" + room + "/members", "", "", 400, "invalid_request"},
+		{"two members", "DELETE", "/rooms/" + room + "/members/bob?userId=carol", "", "", 400, "invalid_request"},
+		{"a forged new member", "POST", "/rooms/" + room + "/members", jsonType, `{"userId":"a\u0000b"}`, 400, "invalid_request"},
+		{"a member's id too long", "POST", "/rooms/" + room + "/members", jsonType, `{"userId":"` + strings.Repeat("x", 129) + `"}`, 400, "invalid_request"},
+		{"another's message", "PATCH", messagePath(room, replied.MessageID), jsonType, `{"content":"x"}`, 403, "forbidden"},
+		{"the end of another's message", "DELETE", messagePath(room, replied.MessageID), "", "", 403, "forbidden"},
+		{"another room's message", "PATCH", messagePath(room, theirs.MessageID), jsonType, `{"content":"x"}`, 404, "not_found"},
+		{"a deleted message", "PATCH", messagePath(room, gone.MessageID), jsonType, `{"content":"x"}`, 404, "not_found"},
+		{"a message that is none", "DELETE", messagePath(room, "nothing"), "", "", 400, "invalid_request"},
+		{"no content", "PATCH", messagePath(room, mine.MessageID), jsonType, `{"content":""}`, 400, "invalid_request"},
+		{"content too long", "PATCH", messagePath(room, mine.MessageID), jsonType, `{"content":"` + strings.Repeat("x", 16_385) + `"}`, 413, "too_large"},
+		{"content too long once encoded", "PATCH", messagePath(room, mine.MessageID), jsonType, `{"content":"` + strings.Repeat(`\u0001`, 5_320) + `"}`, 413, "too_large"},
+		{"a name too long", "PATCH", "/rooms/" + room, jsonType, `{"name":"` + strings.Repeat("é", 101) + `"}`, 400, "invalid_request"},
+		{"a name of two lines", "PATCH", "/rooms/" + room, jsonType, `{"name":"a\nb"}`, 400, "invalid_request"},
+		{"no name", "PATCH", "/rooms/" + room, jsonType, `{}`, 400, "invalid_request"},
+		{"read up to another room's message", "POST", "/rooms/" + room + "/read", jsonType, `{"upTo":"` + theirs.MessageID + `"}`, 400, "invalid_request"},
+		{"read up to nothing", "POST", "/rooms/" + room + "/read", jsonType, `{}`, 400, "invalid_request"},
+		{"no display name", "PUT", "/me", jsonType, `{"displayName":null}`, 400, "invalid_request"},
+		{"a display name too long", "PUT", "/me", jsonType, `{"displayName":"` + strings.Repeat("x", 65) + `"}`, 400, "invalid_request"},
+		{"nobody's profile", "POST", "/profiles", jsonType, `{"users":[]}`, 400, "invalid_request"},
+		{"a forged user's profile", "POST", "/profiles", jsonType, `{"users":["a#b"]}`, 400, "invalid_request"},
+		{"101 profiles", "POST", "/profiles", jsonType, `{"users":[` + strings.Repeat(`"x",`, 100) + `"x"]}`, 400, "invalid_request"},
+		{"no such path", "GET", "/everything", "", "", 404, "not_found"},
+		{"the API itself", "GET", "/", "", "", 404, "not_found"},
+	}...)
+	token := s.token("alice", 0)
+	before := s.everything()
+	for _, c := range cases {
+		if status, problem := s.bad(token, c); status != c.status || problem.Code != c.code || problem.Status != c.status || problem.Detail == "" {
+			t.Errorf("%s: %s %s %.60q is answered with %d, %+v; want %d %s", c.name, c.method, c.path, c.body, status, problem, c.status, c.code)
+		}
+	}
+	if after := s.everything(); after != before {
+		t.Errorf("the table was\n%s\nand is\n%s", before, after)
+	}
+	// What is no owner's to do.
+	token = s.token("carol", 0)
+	for _, c := range []badInput{
+		{"a member renames", "PATCH", "/rooms/" + room, jsonType, `{"name":"x"}`, 403, "forbidden"},
+		{"a member adds", "POST", "/rooms/" + room + "/members", jsonType, `{"userId":"dave"}`, 403, "forbidden"},
+		{"a member removes", "DELETE", "/rooms/" + room + "/members?userId=bob", "", "", 403, "forbidden"},
+	} {
+		if status, problem := s.bad(token, c); status != c.status || problem.Code != c.code {
+			t.Errorf("%s: answered %d, %+v", c.name, status, problem)
+		}
+	}
+	if len(cases) < 300 {
+		t.Errorf("only %d cases: the matrix is not whole", len(cases))
+	}
+}
+
+// bad makes a request that must be refused.
+func (s *server) bad(token string, c badInput) (int, wire.Problem) {
+	s.t.Helper()
+	r, err := http.NewRequestWithContext(s.t.Context(), c.method, s.URL()+"/api"+c.path, strings.NewReader(c.body))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+token)
+	if c.contentType != "" {
+		r.Header.Set("Content-Type", c.contentType)
+	}
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	described().check(s.t, r, []byte(c.body), response, body)
+	if allow := response.Header.Values("Allow"); (response.StatusCode == http.StatusMethodNotAllowed) != (len(allow) > 0) {
+		s.t.Errorf("%s %s: status %d allows %q", c.method, c.path, response.StatusCode, allow)
+	}
+	var problem wire.Problem
+	if err := json.NewDecoder(bytes.NewReader(body)).Decode(&problem); err != nil {
+		return response.StatusCode, wire.Problem{Title: fmt.Sprintf("%.100s", body)}
+	}
+	return response.StatusCode, problem
+}
