@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"testing"
@@ -161,7 +160,7 @@ func TestEachChangeOfALargeRoomIsARunOfItsOwn(t *testing.T) {
 			if direct := broadcast(t, m, step.record); len(direct) > 0 {
 				t.Errorf("%s: %d users are told without a slice", step.want, len(direct))
 			}
-			found := slices.SortedFunc(maps.Keys(m.stored), compareKeys)
+			found := m.storedKeys()
 			if keys != nil && !slices.Equal(keys, found) {
 				t.Errorf("%s: another try stores %v, not %v", step.want, found, keys)
 			}

@@ -57,12 +57,16 @@ func changed(record json.RawMessage, age time.Duration, more map[string]string) 
 // records takes the slices that were stored, as the records that follow.
 func (m *memory) records(age time.Duration) []json.RawMessage {
 	var records []json.RawMessage
-	keys := slices.SortedFunc(maps.Keys(m.stored), func(a, b table.Key) int { return strings.Compare(a.PK, b.PK) })
-	for i, key := range keys {
+	for i, key := range m.storedKeys() {
 		records = append(records, sliceRecord(key, m.stored[key], i, age))
 	}
 	m.stored = nil
 	return records
+}
+
+// storedKeys are the keys of the slices that were stored, in order.
+func (m *memory) storedKeys() []table.Key {
+	return slices.SortedFunc(maps.Keys(m.stored), func(a, b table.Key) int { return strings.Compare(a.PK, b.PK) })
 }
 
 func sliceRecord(key table.Key, part chat.Slice, sequence int, age time.Duration) json.RawMessage {
