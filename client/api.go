@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -68,6 +69,23 @@ func (c *Client) CreateRoom(ctx context.Context, r RoomRequest) (Room, error) {
 	return room, err
 }
 
+// CreateRoomOnce is CreateRoom with an idempotency key, 1 to 128 of the
+// characters A-Z a-z 0-9 _ . @ -: the same request with the same key, say after an
+// answer that was lost, gives the same room for a day.
+func (c *Client) CreateRoomOnce(ctx context.Context, key string, r RoomRequest) (Room, error) {
+	var room Room
+	err := c.callWith(ctx, http.Header{"Idempotency-Key": {key}}, http.MethodPost, "/rooms", r, &room)
+	return room, err
+}
+
+// RenameRoom gives a room a name. Only its owner may, and nobody in a direct
+// message room.
+func (c *Client) RenameRoom(ctx context.Context, roomID, name string) (Room, error) {
+	var room Room
+	err := c.call(ctx, http.MethodPatch, roomPath(roomID), wire.NameRequest{Name: name}, &room)
+	return room, err
+}
+
 // AddMember makes a user a member of a room. Only the room's owner may, and
 // nobody in a direct message room.
 func (c *Client) AddMember(ctx context.Context, roomID, userID string) error {
@@ -75,10 +93,13 @@ func (c *Client) AddMember(ctx context.Context, roomID, userID string) error {
 }
 
 // RemoveMember ends a user's membership of a room. The room's owner removes
-// anybody; with the own user id it is how to leave. Nobody leaves a direct
-// message room. An *Error with CodeNotFound says that the user is no member.
+// anybody; with the own user id it is how to leave: when the last owner does, the
+// member who joined first becomes one. Nobody leaves a direct message room. An
+// *Error with CodeNotFound says that the user is no member.
 func (c *Client) RemoveMember(ctx context.Context, roomID, userID string) error {
-	return c.call(ctx, http.MethodDelete, roomPath(roomID)+"/members/"+url.PathEscape(userID), nil, nil)
+	// By the query: a path can't name every user.
+	query := url.Values{"userId": {userID}}
+	return c.call(ctx, http.MethodDelete, roomPath(roomID)+"/members?"+query.Encode(), nil, nil)
 }
 
 // History returns one page of a room's messages. Its cursor, if there is one,
@@ -99,6 +120,58 @@ func (c *Client) History(ctx context.Context, roomID string, p Page) (History, e
 	return history, err
 }
 
+// MarkRead notes that the user has read a room up to a message. It only moves
+// forward.
+func (c *Client) MarkRead(ctx context.Context, roomID, messageID string) error {
+	return c.call(ctx, http.MethodPost, roomPath(roomID)+"/read", wire.ReadRequest{UpTo: messageID}, nil)
+}
+
+// Edit gives a message of the user's new content. An *Error with CodeNotFound
+// says that it was deleted.
+func (c *Client) Edit(ctx context.Context, roomID, messageID, content string) (HistoryMessage, error) {
+	var m HistoryMessage
+	err := c.call(ctx, http.MethodPatch, messagePath(roomID, messageID), wire.EditRequest{Content: content}, &m)
+	return m, err
+}
+
+// Delete takes the content of a message of the user's away. Doing it again is no
+// error.
+func (c *Client) Delete(ctx context.Context, roomID, messageID string) error {
+	return c.call(ctx, http.MethodDelete, messagePath(roomID, messageID), nil, nil)
+}
+
+func messagePath(roomID, messageID string) string {
+	return roomPath(roomID) + "/messages/" + url.PathEscape(messageID)
+}
+
+// Me returns who the user is, and what they are called.
+func (c *Client) Me(ctx context.Context) (Me, error) {
+	var me Me
+	err := c.call(ctx, http.MethodGet, "/me", nil, &me)
+	return me, err
+}
+
+// SetName gives the user a display name of at most 64 characters; "" removes it.
+func (c *Client) SetName(ctx context.Context, name string) (Me, error) {
+	var me Me
+	err := c.call(ctx, http.MethodPut, "/me", wire.NameChange{DisplayName: &name}, &me)
+	return me, err
+}
+
+// Names returns what users are called, at most 100 of them: those that have a
+// display name, by user id.
+func (c *Client) Names(ctx context.Context, userIDs ...string) (map[string]string, error) {
+	var got wire.Profiles
+	if err := c.call(ctx, http.MethodPost, "/profiles", wire.ProfilesRequest{Users: userIDs}, &got); err != nil {
+		return nil, err
+	}
+	names := make(map[string]string, len(got.Profiles))
+	for userID, p := range got.Profiles {
+		names[userID] = p.DisplayName
+	}
+	return names, nil
+}
+
 // sync returns what came after a message, per room, 100 rooms at most.
 func (c *Client) sync(ctx context.Context, after map[string]string) (wire.SyncResponse, error) {
 	var got wire.SyncResponse
@@ -110,6 +183,11 @@ func (c *Client) sync(ctx context.Context, after map[string]string) (wire.SyncRe
 // refused the one at hand. in is the body to send, out takes the one received;
 // nil is none. What the server refuses is an *Error.
 func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
+	return c.callWith(ctx, nil, method, path, in, out)
+}
+
+// callWith is call with more headers.
+func (c *Client) callWith(ctx context.Context, header http.Header, method, path string, in, out any) error {
 	var body []byte
 	if in != nil {
 		var err error
@@ -122,7 +200,7 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 		if err != nil {
 			return err
 		}
-		err = c.request(ctx, method, path, token, body, out)
+		err = c.request(ctx, header, method, path, token, body, out)
 		if last || !isCode(err, CodeUnauthorized) && !isCode(err, CodeTokenExpired) {
 			return err
 		}
@@ -130,11 +208,12 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 	}
 }
 
-func (c *Client) request(ctx context.Context, method, path, token string, body []byte, out any) error {
+func (c *Client) request(ctx context.Context, header http.Header, method, path, token string, body []byte, out any) error {
 	req, err := http.NewRequestWithContext(ctx, method, c.api+path, bytes.NewReader(body))
 	if err != nil {
 		return fmt.Errorf("make a request: %w", err)
 	}
+	maps.Copy(req.Header, header)
 	req.Header.Set("Authorization", "Bearer "+token)
 	if len(body) > 0 {
 		req.Header.Set("Content-Type", "application/json")

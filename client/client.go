@@ -132,8 +132,8 @@ func address(option, raw string, schemes ...string) (string, error) {
 // handle may call any method of the client. While it is busy up to 1,024 events
 // wait. Messages beyond these are left where they are, in the room's history,
 // and are fetched when half of the queue is handled: a slow handler gets
-// messages later, never fewer. Changes of membership and CatchUpFailed are then
-// left out, and of several changes of the connection only the last one comes.
+// messages later, never fewer. Changes of membership, readers, names of rooms and
+// CatchUpFailed are then left out, and of several changes of the connection only the last one comes.
 func (c *Client) Run(ctx context.Context, handle func(context.Context, Event)) error {
 	if !c.started.CompareAndSwap(false, true) {
 		return errors.New("client: Run was called twice")
@@ -192,7 +192,7 @@ func (c *Client) Follow(room string) error {
 	if !roomID.MatchString(room) {
 		return refuse(CodeInvalidRequest, "a room id has 1 to 128 of the characters A-Z a-z 0-9 _ . @ -")
 	}
-	c.inbox.follow(room)
+	c.inbox.open(room)
 	return nil
 }
 

@@ -2,8 +2,9 @@ package client
 
 import "time"
 
-// Event is one of [Message], [MemberJoined], [MemberLeft], [Connected],
-// [Disconnected] and [CatchUpFailed]. More may come: ignore those you don't know.
+// Event is one of [Message], [Edited], [Deleted], [Read], [MemberJoined],
+// [MemberLeft], [RoomChanged], [Connected], [Disconnected] and [CatchUpFailed].
+// More may come: ignore those you don't know.
 type Event interface{ event() }
 
 // Message is a message of a room: ChatRoomID, MessageID, SenderID, Content,
@@ -25,6 +26,26 @@ type Message struct {
 	// belongs.
 	Late bool
 }
+
+// Edited is a message, of those that came before, with its new content. What
+// comes for one message is ever newer. It may come for messages that are older
+// than any that came: leave it out then.
+type Edited struct{ HistoryMessage }
+
+// Deleted says that a message has no content any more. It is the last that
+// comes of it.
+type Deleted struct {
+	ChatRoomID, MessageID, SenderID string
+	Timestamp, DeletedAt            int64 // ms since 1970
+}
+
+// Read says that a user has read a room up to a message. In rooms of more than
+// 20 members it comes of the own user only, who reads on another device. It may
+// come twice, and late: the greatest UpTo counts.
+type Read struct{ ChatRoomID, UserID, UpTo string }
+
+// RoomChanged says what a room is called now.
+type RoomChanged struct{ ChatRoomID, Name string }
 
 // MemberJoined says that a user has become a member of a room.
 type MemberJoined struct{ ChatRoomID, UserID string }
@@ -57,6 +78,10 @@ type CatchUpFailed struct {
 }
 
 func (Message) event()       {}
+func (Edited) event()        {}
+func (Deleted) event()       {}
+func (Read) event()          {}
+func (RoomChanged) event()   {}
 func (MemberJoined) event()  {}
 func (MemberLeft) event()    {}
 func (Connected) event()     {}

@@ -59,7 +59,7 @@ func (s *fake) handler() http.Handler {
 	mux.HandleFunc("POST /api/rooms", s.createRoom)
 	mux.HandleFunc("POST /api/rooms/{room}/members", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusCreated) })
 	mux.HandleFunc("GET /api/rooms/{room}", s.room)
-	mux.HandleFunc("DELETE /api/rooms/{room}/members/{user}", s.removeMember)
+	mux.HandleFunc("DELETE /api/rooms/{room}/members", s.removeMember)
 	mux.HandleFunc("GET /api/rooms/{room}/messages", s.history)
 	mux.HandleFunc("POST /api/sync", s.sync)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -250,7 +250,7 @@ func (s *fake) room(w http.ResponseWriter, r *http.Request) {
 
 // removeMember knows one member.
 func (s *fake) removeMember(w http.ResponseWriter, r *http.Request) {
-	if r.PathValue("room") != "room-1" || r.PathValue("user") != "c/rol@home" {
+	if r.PathValue("room") != "room-1" || r.URL.Query().Get("userId") != "c/rol@home" {
 		refuse(w, http.StatusNotFound, "not_found")
 		return
 	}

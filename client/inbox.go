@@ -51,7 +51,7 @@ func (in *inbox) with(id string, f func(*room)) {
 	defer in.mu.Unlock()
 	r := in.rooms[id]
 	if r == nil {
-		r = newRoom(id, func(m Message) bool { return in.events.push(m) })
+		r = newRoom(id, in.events.push)
 		in.rooms[id] = r
 	}
 	f(r)
@@ -68,8 +68,16 @@ func (in *inbox) settle(r *room) {
 
 func (in *inbox) follow(id string) { in.with(id, func(*room) {}) }
 
+// open follows a room that the application shows.
+func (in *inbox) open(id string) { in.with(id, func(r *room) { r.opened = true }) }
+
 // gap notes that messages of a room were not broadcast.
-func (in *inbox) gap(id string) { in.with(id, (*room).miss) }
+func (in *inbox) gap(id string) {
+	in.with(id, func(r *room) {
+		r.miss()
+		r.reread = r.opened
+	})
+}
 
 // message takes a live message.
 func (in *inbox) message(f wire.ServerFrame) {
@@ -95,6 +103,31 @@ func (in *inbox) message(f wire.ServerFrame) {
 	in.with(f.ChatRoomID, func(r *room) { r.offer(h) })
 }
 
+// change takes what has become of a message.
+func (in *inbox) change(f wire.ServerFrame) {
+	id, err := ulid.ParseStrict(f.MessageID)
+	if err != nil {
+		in.log.Warn().Str("room", f.ChatRoomID).Msg("a change of a message with an invalid id was dropped")
+		return
+	}
+	h := held{id: id, Message: Message{
+		HistoryMessage: HistoryMessage{
+			ChatRoomID: f.ChatRoomID, MessageID: f.MessageID, SenderID: f.SenderID, Content: f.Content,
+			Timestamp: f.Timestamp, EditedAt: f.EditedAt, DeletedAt: f.DeletedAt,
+		},
+		ClientMessageID: f.ClientMessageID,
+	}}
+	in.with(f.ChatRoomID, func(r *room) { r.change(h) })
+}
+
+// note passes on what is no message. It can't be asked for again, so what
+// doesn't fit is noted in the log.
+func (in *inbox) note(e Event, roomID string) {
+	if !in.events.push(e) {
+		in.log.Warn().Str("room", roomID).Msg("a change of a room was dropped: the application is too slow")
+	}
+}
+
 // acked notes that a message was stored, so that it is asked for if it doesn't
 // come.
 func (in *inbox) acked(roomID, messageID string) {
@@ -103,10 +136,9 @@ func (in *inbox) acked(roomID, messageID string) {
 	}
 }
 
-// joined and left take changes of membership. Unlike messages these can't be
-// asked for again, so what doesn't fit is noted in the log.
+// joined and left take changes of membership.
 func (in *inbox) joined(roomID, userID string) {
-	in.member(MemberJoined{ChatRoomID: roomID, UserID: userID}, roomID)
+	in.note(MemberJoined{ChatRoomID: roomID, UserID: userID}, roomID)
 	if in.isSelf(userID) {
 		in.follow(roomID)
 	}
@@ -117,13 +149,7 @@ func (in *inbox) left(roomID, userID string) {
 		in.drop(roomID)
 		return
 	}
-	in.member(MemberLeft{ChatRoomID: roomID, UserID: userID}, roomID)
-}
-
-func (in *inbox) member(e Event, roomID string) {
-	if !in.events.push(e) {
-		in.log.Warn().Str("room", roomID).Msg("a change of membership was dropped: the application is too slow")
-	}
+	in.note(MemberLeft{ChatRoomID: roomID, UserID: userID}, roomID)
 }
 
 func (in *inbox) isSelf(userID string) bool {
@@ -140,7 +166,7 @@ func (in *inbox) drop(id string) {
 		r.fail() // what is held goes out, there will be no more
 		delete(in.rooms, id)
 	}
-	in.member(MemberLeft{ChatRoomID: id, UserID: in.self}, id)
+	in.note(MemberLeft{ChatRoomID: id, UserID: in.self}, id)
 }
 
 // online notes that a connection works, and whose it is.
@@ -175,6 +201,7 @@ type request struct {
 	room *room
 	from ulid.ULID // zero: from its first message on
 	look bool      // its newest messages instead
+	page bool      // its newest messages, too, for changes of them
 }
 
 // requests begins the sync of up to n rooms that want one. wait is when to come
@@ -192,7 +219,7 @@ func (in *inbox) requests(n int) (todo []request, wait time.Time) {
 			wait = r.holeAt
 		}
 		if r.due && len(todo) < n {
-			todo = append(todo, request{room: r, from: r.begin(), look: !r.looked})
+			todo = append(todo, request{room: r, from: r.begin(), look: !r.looked, page: r.looked && r.reread})
 		}
 	}
 	return todo, wait

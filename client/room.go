@@ -29,13 +29,17 @@ const (
 // before. Whatever else happens to a message, it will be asked for again.
 type room struct {
 	id  string
-	out func(Message) bool // hands out a message; false if there's no space for it
+	out func(Event) bool // hands out a message or a change; false if there's no space for it
 
 	known []ulid.ULID // handed out, ascending
 	floor ulid.ULID   // everything up to here counts as handed out
 	sure  ulid.ULID   // nothing up to here is missing, as far as messages tell; zero: nothing is known of the room
 	swept ulid.ULID   // syncs have been over everything up to here
 	held  []held      // waiting for an earlier message, ascending
+
+	versions map[ulid.ULID]int64 // of messages that changed: the state that was handed out
+	opened   bool                // the application wants to keep up with what it shows
+	reread   bool                // changes may have been missed: the newest page is to be read again
 
 	looked bool      // the backlog was read
 	due    bool      // a sync is wanted
@@ -57,7 +61,7 @@ type held struct {
 	asked    bool      // it came before the sync that is under way was asked for
 }
 
-func newRoom(id string, out func(Message) bool) *room {
+func newRoom(id string, out func(Event) bool) *room {
 	r := &room{id: id, out: out}
 	r.miss()
 	return r
@@ -89,6 +93,7 @@ func (r *room) reconnected() {
 	r.miss()
 	r.recheck()
 	r.direct = false
+	r.reread = r.opened
 	r.next = ulid.ULID{}
 }
 
@@ -153,7 +158,10 @@ func (r *room) apply(from ulid.ULID, page []held, more bool) {
 		}
 		if i, ok := r.search(h.id); ok {
 			r.held[i].asked = true
-		} else if !r.knows(h.id) {
+			r.renew(i, h)
+		} else if r.knows(h.id) {
+			r.tell(h.HistoryMessage, h.id)
+		} else {
 			r.hold(h)
 		}
 	}
@@ -234,6 +242,7 @@ func (r *room) handOut(contiguous bool) bool {
 	}
 	r.held = slices.Delete(r.held, 0, 1)
 	r.remember(h.id)
+	r.note(h.id, version(h.HistoryMessage))
 	if contiguous {
 		r.advance(h.id)
 	}

@@ -24,7 +24,8 @@ func TestRoomHandsOutEverythingOnce(t *testing.T) {
 
 			late = rapid.Bool().Draw(t, "stored late") // by less than the overlap of syncs
 		)
-		r := newRoom("general", func(m Message) bool {
+		r := newRoom("general", func(e Event) bool {
+			m, _ := e.(Message)
 			if space {
 				out = append(out, m)
 			}
@@ -160,7 +161,11 @@ func chain(n int) []held {
 // tested is a room that has the first message of a chain.
 func tested(all []held) (r *room, out *[]string) {
 	out = new([]string)
-	r = newRoom("general", func(m Message) bool { *out = append(*out, m.MessageID); return true })
+	r = newRoom("general", func(e Event) bool {
+		m, _ := e.(Message)
+		*out = append(*out, m.MessageID)
+		return true
+	})
 	r.begin()
 	r.look(slices.Clone(all[:1]), false)
 	return r, out
@@ -242,7 +247,7 @@ func TestRoomHoldsSoMany(t *testing.T) {
 // A room that began in the middle doesn't ask for what was before.
 func TestRoomAsksNoFurtherBack(t *testing.T) {
 	all := chain(3)
-	r := newRoom("general", func(Message) bool { return true })
+	r := newRoom("general", func(Event) bool { return true })
 	r.begin()
 	r.look(slices.Clone(all[1:]), true)
 	if from := r.begin(); from != predecessor(all[1].id) {
@@ -253,7 +258,7 @@ func TestRoomAsksNoFurtherBack(t *testing.T) {
 // What a room remembers is bounded, and what it has forgotten isn't new.
 func TestRoomForgets(t *testing.T) {
 	handedOut := 0
-	r := newRoom("general", func(Message) bool { handedOut++; return true })
+	r := newRoom("general", func(Event) bool { handedOut++; return true })
 	r.begin()
 	r.look(nil, false)
 	message := func(i int) held {

@@ -251,6 +251,12 @@ func (c *Client) receive(s *session, f wire.ServerFrame) error {
 		c.inbox.joined(f.ChatRoomID, f.UserID)
 	case wire.TypeMemberLeft:
 		c.inbox.left(f.ChatRoomID, f.UserID)
+	case wire.TypeMessageEdited, wire.TypeMessageDeleted:
+		c.inbox.change(f)
+	case wire.TypeRead:
+		c.inbox.note(Read{ChatRoomID: f.ChatRoomID, UserID: f.UserID, UpTo: f.UpTo}, f.ChatRoomID)
+	case wire.TypeRoomChanged:
+		c.inbox.note(RoomChanged{ChatRoomID: f.ChatRoomID, Name: f.Name}, f.ChatRoomID)
 	case wire.TypeError:
 		return c.receiveError(f.ClientMessageID, &Error{Code: f.Code, Message: f.Message})
 	case "": // the gateway's own

@@ -31,9 +31,11 @@ type Room = wire.Room
 
 // RoomMember is a member of a room:
 //
-//	UserID   string
-//	Role     string // "owner" or "member"
-//	JoinedAt int64  // ms since 1970
+//	UserID      string
+//	Role        string // "owner" or "member"
+//	JoinedAt    int64  // ms since 1970
+//	ReadUpTo    string // the id of the last message that they have read; empty: none
+//	DisplayName string // empty: they have none
 type RoomMember = wire.RoomMember
 
 // RoomList is one page of the user's rooms:
@@ -49,6 +51,7 @@ type RoomList = wire.RoomList
 //	Type          string       // "group" or "dm"
 //	LastMessageAt int64        // ms since 1970; the room's creation where there is no message
 //	LastMessage   *LastMessage // nil: there is none
+//	Unread        int          // messages of others that the user has not read, at most 100
 type RoomSummary = wire.RoomSummary
 
 // LastMessage is the beginning of a room's newest message:
@@ -57,7 +60,14 @@ type RoomSummary = wire.RoomSummary
 //	SenderID  string
 //	Preview   string // at most 140 characters
 //	Timestamp int64  // ms since 1970
+//	DeletedAt int64  // ms since 1970, 0: it was not deleted
 type LastMessage = wire.LastMessage
+
+// Me is the user:
+//
+//	UserID      string
+//	DisplayName string // empty: none
+type Me = wire.Me
 
 // History is one page of a room's messages:
 //

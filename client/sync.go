@@ -62,6 +62,12 @@ func (c *Client) ask(ctx context.Context, todo []request) error {
 	after := map[string]string{}
 	var synced []request
 	for i, q := range todo {
+		if q.page {
+			if err := c.askPage(ctx, q); err != nil {
+				c.failed(ctx, append(todo[i:], synced...))
+				return fmt.Errorf("read the newest messages of room %s: %w", q.room.id, err)
+			}
+		}
 		if !q.look && !q.from.IsZero() {
 			after[q.room.id] = q.from.String()
 			synced = append(synced, q)
@@ -149,5 +155,26 @@ func (c *Client) askHistory(ctx context.Context, q request) error {
 			r.apply(q.from, page, more)
 		}
 	})
+	return nil
+}
+
+// askPage asks for the newest messages of a room again, for what has become of
+// those that the application has.
+func (c *Client) askPage(ctx context.Context, q request) error {
+	ctx, cancel := c.timeout(ctx, syncTimeout)
+	defer cancel()
+	got, err := c.History(ctx, q.room.id, Page{Limit: c.backlog})
+	if isCode(err, CodeNotAMember) {
+		return nil // the sync that follows says so, too
+	}
+	if err != nil {
+		return err
+	}
+	page, err := c.inbox.parse(q, got.Messages, false)
+	if err != nil {
+		return err
+	}
+	slices.Reverse(page) // oldest first, as they are shown
+	c.inbox.answer(q, func(r *room) { r.compare(page) })
 	return nil
 }
