@@ -150,6 +150,7 @@ type chatScreen struct {
 	status io.Writer
 	day    string // of the last message shown
 	newest string // the greatest id shown
+	mine   string // the newest own message, as far as it is there
 	self   string // the own user id, once connected
 	reason string // why there's no connection
 }
@@ -206,7 +207,7 @@ func (s *chatScreen) send(ctx context.Context, c *client.Client, lines <-chan st
 	more := true
 	for more && line != "/quit" {
 		if strings.TrimSpace(line) != "" {
-			s.sendLine(ctx, c, line)
+			s.enter(ctx, c, line)
 		}
 		select {
 		case line, more = <-lines:
@@ -255,6 +256,40 @@ func (s *chatScreen) hasShown(messageID string) bool {
 	return s.newest >= messageID
 }
 
+// enter does what a line says.
+func (s *chatScreen) enter(ctx context.Context, c *client.Client, line string) {
+	content, edit := strings.CutPrefix(line, "/edit ")
+	switch {
+	case edit:
+		s.changeLast(ctx, "edited", func(ctx context.Context, messageID string) error {
+			_, err := c.Edit(ctx, s.room, messageID, content)
+			return err
+		})
+	case line == "/delete":
+		s.changeLast(ctx, "deleted", func(ctx context.Context, messageID string) error {
+			return c.Delete(ctx, s.room, messageID)
+		})
+	default:
+		s.sendLine(ctx, c, line)
+	}
+}
+
+// changeLast changes the last own message.
+func (s *chatScreen) changeLast(ctx context.Context, what string, change func(ctx context.Context, messageID string) error) {
+	s.mu.Lock()
+	last := s.mine
+	s.mu.Unlock()
+	if last == "" {
+		s.note("not %s: no message of yours is shown", what)
+		return
+	}
+	changing, cancel := context.WithTimeout(ctx, sendTimeout)
+	defer cancel()
+	if err := change(changing, last); err != nil && ctx.Err() == nil {
+		s.note("not %s: %v", what, err)
+	}
+}
+
 func (s *chatScreen) sendLine(ctx context.Context, c *client.Client, line string) {
 	sending, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
@@ -269,6 +304,18 @@ func (s *chatScreen) show(e client.Event) error {
 	case client.Message:
 		if e.ChatRoomID == s.room {
 			s.message(e)
+		}
+	case client.Edited:
+		if e.ChatRoomID == s.room {
+			s.edited(e)
+		}
+	case client.Deleted:
+		if e.ChatRoomID == s.room {
+			s.deleted(e)
+		}
+	case client.RoomChanged:
+		if e.ChatRoomID == s.room {
+			s.note("the room is called %s now", e.Name)
 		}
 	case client.MemberJoined:
 		if e.ChatRoomID == s.room {
@@ -295,8 +342,14 @@ func (s *chatScreen) message(m client.Message) {
 		fmt.Fprintf(s.out, "--- %s ---\n", day)
 	}
 	text := neutraliseText(m.Content)
-	if m.DeletedAt != 0 {
+	switch {
+	case m.DeletedAt != 0:
 		text = "(deleted)"
+	case m.EditedAt != 0:
+		text += "  (edited)"
+	}
+	if m.SenderID == s.self && m.DeletedAt == 0 {
+		s.mine = max(s.mine, m.MessageID)
 	}
 	if m.Late {
 		text += "  (came late)"
@@ -306,6 +359,24 @@ func (s *chatScreen) message(m client.Message) {
 	select {
 	case s.shown <- struct{}{}:
 	default:
+	}
+}
+
+// edited shows a message again that was said before: what is on a terminal stays.
+func (s *chatScreen) edited(m client.Edited) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at := time.UnixMilli(m.Timestamp).Format("15:04:05")
+	fmt.Fprintf(s.out, "%s %s: %s  (edited)\n", at, neutralise(m.SenderID), neutraliseText(m.Content))
+}
+
+func (s *chatScreen) deleted(m client.Deleted) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at := time.UnixMilli(m.Timestamp).Format("15:04:05")
+	fmt.Fprintf(s.out, "%s %s: (deleted)\n", at, neutralise(m.SenderID))
+	if s.mine == m.MessageID {
+		s.mine = ""
 	}
 }
 
@@ -331,7 +402,7 @@ func (s *chatScreen) online(e client.Connected) {
 	s.self, s.reason = e.UserID, ""
 	s.mu.Unlock()
 	if first {
-		s.note("connected as %s to %s; type a line to send it, /quit to leave", e.UserID, s.room)
+		s.note("connected as %s to %s; type a line to send it, /edit TEXT or /delete to change your last one, /quit to leave", e.UserID, s.room)
 	} else {
 		s.note("connected again")
 	}

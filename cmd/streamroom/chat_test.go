@@ -192,6 +192,28 @@ func TestTwoPeopleChat(t *testing.T) {
 	}
 }
 
+func TestChatChangesTheLastMessage(t *testing.T) {
+	server := startLocal(t)
+	alice := sitDown(t, "--user", "alice", "--room", "general", "--addr", server.URL())
+	bob := sitDown(t, "--user", "bob", "--room", "general", "--addr", server.URL())
+	alice.sees(alice.status, "connected as alice")
+	bob.sees(bob.status, "connected as bob")
+	alice.types("/delete")
+	alice.sees(alice.status, "not deleted: no message of yours is shown")
+	alice.types("helo")
+	alice.sees(alice.shown, "alice: helo")
+	alice.types("/edit hello")
+	bob.sees(bob.shown, "alice: hello  (edited)")
+	alice.types("/delete")
+	bob.sees(bob.shown, "alice: (deleted)")
+	for _, p := range []*person{alice, bob} {
+		p.types("/quit")
+		if err := p.leaves(); err != nil {
+			t.Errorf("the chat ends with %v", err)
+		}
+	}
+}
+
 func TestChatInARoomByName(t *testing.T) {
 	s := startLocal(t)
 	alice := api(t, s, "alice")
@@ -417,7 +439,7 @@ func TestChatScreen(t *testing.T) {
 	if out.String() != wantOut {
 		t.Errorf("shown:\n%s\nwant:\n%s", &out, wantOut)
 	}
-	wantStatus := `* connected as alice to tea; type a line to send it, /quit to leave
+	wantStatus := `* connected as alice to tea; type a line to send it, /edit TEXT or /delete to change your last one, /quit to leave
 * dave␊ joined
 * dave left
 * renewing the connection

@@ -1,0 +1,75 @@
+package local_test
+
+import (
+	"net/http"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/streamroom/streamroom/client"
+	"github.com/streamroom/streamroom/local"
+)
+
+// told says whether an event came.
+func (f *follower) told(e client.Event) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.ContainsFunc(f.events, func(came client.Event) bool { return cmp.Equal(came, e) })
+}
+
+func TestTheGoClientChangesWhatIsThere(t *testing.T) {
+	s := start(t, local.Config{})
+	alice, ctx := s.follow("alice"), t.Context()
+	room, err := alice.CreateRoomOnce(ctx, "k-1", client.RoomRequest{Name: "Tea", Type: "group", Members: []string{"bob", "a/b?"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := alice.CreateRoomOnce(ctx, "k-1", client.RoomRequest{Name: "Tea", Type: "group", Members: []string{"bob", "a/b?"}}); err != nil || again.ChatRoomID != room.ChatRoomID {
+		t.Errorf("again: %+v, %v", again, err)
+	}
+	id := room.ChatRoomID
+	bob := s.follow("bob", id)
+	messageID := alice.tell(id, "helo")
+	bob.has(id, "helo")
+
+	edited, err := alice.Edit(ctx, id, messageID, "hello")
+	if err != nil || edited.Content != "hello" || edited.EditedAt == 0 {
+		t.Fatalf("edited %+v, %v", edited, err)
+	}
+	edited.ReadBy = nil // not in frames
+	eventually(t, "the edit", func() bool { return bob.told(client.Edited{HistoryMessage: edited}) })
+	if err := bob.MarkRead(ctx, id, messageID); err != nil {
+		t.Error(err)
+	}
+	read := client.Read{ChatRoomID: id, UserID: "bob", UpTo: messageID}
+	eventually(t, "the reader", func() bool { return alice.told(read) && bob.told(read) })
+	if _, err := alice.RenameRoom(ctx, id, "Coffee"); err != nil {
+		t.Error(err)
+	}
+	eventually(t, "the name", func() bool { return bob.told(client.RoomChanged{ChatRoomID: id, Name: "Coffee"}) })
+	if me, err := alice.SetName(ctx, " Alice "); err != nil || me.DisplayName != "Alice" {
+		t.Errorf("alice is %+v, %v", me, err)
+	}
+	if me, err := alice.Me(ctx); err != nil || me != (client.Me{UserID: "alice", DisplayName: "Alice"}) {
+		t.Errorf("alice is %+v, %v", me, err)
+	}
+	if names, err := bob.Names(ctx, "alice", "bob"); err != nil || !cmp.Equal(names, map[string]string{"alice": "Alice"}) {
+		t.Errorf("the names are %v, %v", names, err)
+	}
+	if err := alice.RemoveMember(ctx, id, "a/b?"); err != nil {
+		t.Error(err)
+	}
+
+	// Deleted while bob is away.
+	bob.cut(1)
+	if status := s.api("alice", http.MethodDelete, messagePath(id, messageID), nil, nil); status != http.StatusNoContent {
+		t.Fatalf("delete: status %d", status)
+	}
+	stored := s.history("bob", id)[0]
+	gone := client.Deleted{ChatRoomID: id, MessageID: messageID, SenderID: "alice", Timestamp: stored.Timestamp, DeletedAt: stored.DeletedAt}
+	eventually(t, "the end", func() bool { return bob.told(gone) })
+	if err := alice.Delete(ctx, id, messageID); err != nil {
+		t.Errorf("deleting it again: %v", err)
+	}
+}
