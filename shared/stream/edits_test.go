@@ -118,6 +118,28 @@ func TestAChangeIsToldAsTheMessageIsNow(t *testing.T) {
 	}
 }
 
+// In a room whose members don't learn who comes and goes, they learn of changes.
+func TestEverybodyInARoomIsToldOfItsChanges(t *testing.T) {
+	for _, members := range []int{chat.SmallRoom, 101, stream.SliceAbove} {
+		m := crowd(members, 1)
+		id := m.messages[0]
+		edit := state(id, 1, false)
+		m.states, m.name = map[string]chat.Message{id: edit}, "Tea"
+		sent := broadcast(t, m, edits(state(id, 0, false), edit),
+			modified(table.Room(room), attributes{}, attributes{table.EditedAt: {"N": "7"}}),
+			record("INSERT", table.Read(room, m.members[0]), attributes{table.UpTo: {"S": id}}))
+		for i, user := range m.members {
+			want := []string{"messageEdited 1", "roomChanged 0"}
+			if i == 0 || members <= chat.SmallRoom {
+				want = append(want, "read 0")
+			}
+			if diff := cmp.Diff(want, sent.told(user)); diff != "" {
+				t.Fatalf("%d members: %s (-want +got):\n%s", members, user, diff)
+			}
+		}
+	}
+}
+
 func TestAChangeThatCannotBeReadHoldsNothingUp(t *testing.T) {
 	ids := messageIDs(2)
 	broken := image(state(ids[0], 1, false))

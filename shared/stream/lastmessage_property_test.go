@@ -67,7 +67,7 @@ func TestABatchThatIsOvertakenMovesNothingBack(t *testing.T) {
 	ids := messageIDs(2)
 	project(t, overtaken{store, func() {
 		project(t, store, said(room, ids[1])...)
-		if _, err := store.RemoveMember(t.Context(), room, "bob"); err != nil {
+		if _, err := store.RemoveMember(t.Context(), room, chat.Member{UserID: "bob"}, ""); err != nil {
 			t.Fatal(err)
 		}
 	}}, said(room, ids[0])...)

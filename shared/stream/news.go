@@ -225,7 +225,7 @@ func (r *roomNews) announces() bool { return !r.large && len(r.members) <= annou
 
 // recipients are all who are to know something of the room.
 func (r *roomNews) recipients() []string {
-	forAll := len(r.messages) > 0 || r.gap || r.announces()
+	forAll := r.general() || r.announces()
 	if forAll && len(r.left) == 0 && !r.large {
 		return r.members
 	}
@@ -237,7 +237,9 @@ func (r *roomNews) recipients() []string {
 		if r.large || slices.Contains(r.members, m.UserID) {
 			users = append(users, m.UserID)
 		}
-		users = slices.AppendSeq(users, maps.Keys(r.reads))
+	}
+	for user := range r.reads {
+		users = append(users, user)
 	}
 	slices.Sort(users)
 	return slices.Compact(users)
