@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -17,6 +18,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/streamroom/streamroom/local"
+	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/dynamo"
 	"github.com/streamroom/streamroom/shared/table"
 	"github.com/streamroom/streamroom/shared/wire"
 )
@@ -149,6 +152,36 @@ func TestARoomWithMembersHasAnOwner(t *testing.T) {
 		if members != want {
 			t.Errorf("round %d: %d members, want %d", round, members, want)
 		}
+	}
+}
+
+// What was read of a room may be over when it is acted on: nothing is done then.
+func TestARemovalOfWhatHasChangedDoesNothing(t *testing.T) {
+	s := start(t, local.Config{})
+	store := dynamo.New(dynamodb.NewFromConfig(s.AWS()), local.TableName, time.Now)
+	room := s.room("olga", "bob")
+	before := s.everything()
+	for name, c := range map[string]struct {
+		member chat.Member
+		heir   string
+	}{
+		"an owner who seemed to be alone":      {chat.Member{UserID: "olga", Role: chat.Owner}, ""},
+		"an heir who has left":                 {chat.Member{UserID: "olga", Role: chat.Owner}, "carol"},
+		"an owner who seemed to be none":       {chat.Member{UserID: "olga", Role: chat.PlainMember}, ""},
+		"a plain member who seemed an owner":   {chat.Member{UserID: "bob", Role: chat.Owner}, "olga"},
+		"somebody who has left":                {chat.Member{UserID: "carol", Role: chat.PlainMember}, ""},
+		"an owner who has left, and the heirs": {chat.Member{UserID: "carol", Role: chat.Owner}, "bob"},
+	} {
+		if removed, err := store.RemoveMember(t.Context(), room, c.member, c.heir); removed || err != nil {
+			t.Errorf("%s: removed %t, error %v", name, removed, err)
+		}
+	}
+	gone := chat.Room{ID: "room-gone", CreatedAt: 1}
+	if added, err := store.AddMember(t.Context(), gone, chat.Member{UserID: "bob"}); added || chat.Reason(err).Code != chat.CodeNotAMember {
+		t.Errorf("somebody is added to a room that has ended: %t, %v", added, err)
+	}
+	if after := s.everything(); after != before {
+		t.Errorf("the table was\n%s\nand is\n%s", before, after)
 	}
 }
 
