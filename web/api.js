@@ -23,7 +23,7 @@ import { Failure } from "./failure.js";
  * @property {string} type `group` or `dm`
  * @property {number} lastMessageAt ms since 1970; the room's creation where there is no message
  * @property {LastMessage} [lastMessage]
- * @property {number} [unread]
+ * @property {number} [unread] messages of others that one hasn't read; counting stops at 100
  */
 
 /**
@@ -31,6 +31,14 @@ import { Failure } from "./failure.js";
  * @property {string} userId
  * @property {string} role `owner` or `member`
  * @property {number} joinedAt ms since 1970
+ * @property {string} [readUpTo] the id of the newest message that this member has read
+ * @property {string} [displayName] what the member wants to be called
+ */
+
+/**
+ * Who somebody is to others.
+ * @typedef {object} Profile
+ * @property {string} [displayName]
  */
 
 /**
@@ -46,6 +54,8 @@ import { Failure } from "./failure.js";
 /** How long an answer may take (ms). */
 const ANSWER_WITHIN = 20_000;
 
+/** @typedef {typeof globalThis.fetch} Fetch */
+
 export class API {
   #url;
   #token;
@@ -55,7 +65,7 @@ export class API {
    * @param {object} options
    * @param {string} options.url the API's root
    * @param {TokenSource} options.token
-   * @param {typeof fetch} options.fetch
+   * @param {Fetch} options.fetch
    */
   constructor({ url, token, fetch }) {
     this.#url = url.replace(/\/+$/, "");
@@ -78,15 +88,26 @@ export class API {
    * @returns {Promise<Room>}
    */
   room(chatRoomId, page = {}) {
-    return this.#call("GET", `/rooms/${encodeURIComponent(chatRoomId)}${query(page)}`);
+    return this.#call("GET", roomPath(chatRoomId) + query(page));
   }
 
   /**
    * @param {{name?: string, type: "group"|"dm", members: string[]}} room
+   * @param {string} key the same key creates the same room, however often it is asked for
    * @returns {Promise<Room>}
    */
-  createRoom(room) {
-    return this.#call("POST", "/rooms", room);
+  createRoom(room, key) {
+    return this.#call("POST", "/rooms", room, { "Idempotency-Key": key });
+  }
+
+  /**
+   * An owner renames a group.
+   * @param {string} chatRoomId
+   * @param {string} name
+   * @returns {Promise<unknown>}
+   */
+  renameRoom(chatRoomId, name) {
+    return this.#call("PATCH", roomPath(chatRoomId), { name });
   }
 
   /**
@@ -95,7 +116,7 @@ export class API {
    * @returns {Promise<unknown>}
    */
   addMember(chatRoomId, userId) {
-    return this.#call("POST", `/rooms/${encodeURIComponent(chatRoomId)}/members`, { userId });
+    return this.#call("POST", `${roomPath(chatRoomId)}/members`, { userId });
   }
 
   /**
@@ -105,7 +126,60 @@ export class API {
    * @returns {Promise<unknown>}
    */
   removeMember(chatRoomId, userId) {
-    return this.#call("DELETE", `/rooms/${encodeURIComponent(chatRoomId)}/members/${encodeURIComponent(userId)}`);
+    // API Gateway decodes paths, so these would be other paths.
+    const inPath = !/[/?\\%]/u.test(userId) && userId !== "." && userId !== "..";
+    return this.#call("DELETE", `${roomPath(chatRoomId)}/members${inPath ? `/${encodeURIComponent(userId)}` : query({ userId })}`);
+  }
+
+  /**
+   * Tells how far one has read; going back changes nothing.
+   * @param {string} chatRoomId
+   * @param {string} upTo a message's id
+   * @returns {Promise<unknown>}
+   */
+  markRead(chatRoomId, upTo) {
+    return this.#call("POST", `${roomPath(chatRoomId)}/read`, { upTo });
+  }
+
+  /**
+   * @param {string} chatRoomId
+   * @param {string} messageId a message of one's own
+   * @param {string} content
+   * @returns {Promise<Message>}
+   */
+  editMessage(chatRoomId, messageId, content) {
+    return this.#call("PATCH", `${roomPath(chatRoomId)}/messages/${encodeURIComponent(messageId)}`, { content });
+  }
+
+  /**
+   * @param {string} chatRoomId
+   * @param {string} messageId a message of one's own
+   * @returns {Promise<unknown>}
+   */
+  deleteMessage(chatRoomId, messageId) {
+    return this.#call("DELETE", `${roomPath(chatRoomId)}/messages/${encodeURIComponent(messageId)}`);
+  }
+
+  /** @returns {Promise<Profile>} one's own */
+  me() {
+    return this.#call("GET", "/me");
+  }
+
+  /**
+   * @param {Profile} profile one's own
+   * @returns {Promise<unknown>}
+   */
+  setMe(profile) {
+    return this.#call("PUT", "/me", profile);
+  }
+
+  /**
+   * @param {string[]} users at most 100
+   * @returns {Promise<Record<string, Profile>>} those that have one
+   */
+  async profiles(users) {
+    const { profiles } = await this.#call("POST", "/profiles", { users });
+    return profiles ?? {};
   }
 
   /**
@@ -114,7 +188,7 @@ export class API {
    * @returns {Promise<{messages: Message[], cursor?: string}>} newest first; with after, oldest first
    */
   async messages(chatRoomId, page = {}) {
-    const { messages, cursor } = await this.#call("GET", `/rooms/${encodeURIComponent(chatRoomId)}/messages${query(page)}`);
+    const { messages, cursor } = await this.#call("GET", `${roomPath(chatRoomId)}/messages${query(page)}`);
     return { messages: messages ?? [], cursor };
   }
 
@@ -131,13 +205,14 @@ export class API {
    * @param {string} method
    * @param {string} path
    * @param {object} [body]
+   * @param {Record<string, string>} [headers]
    * @returns {Promise<any>}
    */
-  async #call(method, path, body) {
-    let response = await this.#request(method, path, body);
+  async #call(method, path, body, headers) {
+    let response = await this.#request(method, path, body, headers);
     if (response.status === 401) {
       this.#token.drop();
-      response = await this.#request(method, path, body);
+      response = await this.#request(method, path, body, headers);
     }
     if (!response.ok) throw await failureOf(response);
     if (response.status === 204) return undefined;
@@ -152,10 +227,11 @@ export class API {
    * @param {string} method
    * @param {string} path
    * @param {object} [body]
+   * @param {Record<string, string>} [more]
    */
-  async #request(method, path, body) {
+  async #request(method, path, body, more) {
     /** @type {Record<string, string>} */
-    const headers = { Authorization: `Bearer ${await this.#token.get()}` };
+    const headers = { ...more, Authorization: `Bearer ${await this.#token.get()}` };
     if (body) headers["Content-Type"] = "application/json";
     try {
       return await this.#fetch(this.#url + path, {
@@ -188,6 +264,9 @@ export async function failureOf(response) {
   if (status === 429) return new Failure("rate_limited", "Too many requests.", { status });
   return new Failure("unavailable", `The server answered ${status}.`, { status });
 }
+
+/** @param {string} chatRoomId */
+const roomPath = (chatRoomId) => `/rooms/${encodeURIComponent(chatRoomId)}`;
 
 /**
  * @param {Record<string, string|number|undefined>} values

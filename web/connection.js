@@ -19,12 +19,16 @@ import { unpack } from "./frames.js";
  * @property {Failure} [failure] why it is waiting or stopped, where known
  */
 
+/** @typedef {typeof globalThis.WebSocket} WebSocketClass */
+
 const MINUTE = 60_000;
 
 /** How long a handshake may take (ms). */
 const HANDSHAKE_WITHIN = 15_000;
 /** How long a pong may take (ms). */
 const PONG_WITHIN = 10_000;
+/** The same after the network changed. */
+const CHECK_WITHIN = 3_000;
 /** Between pings (ms): every pong leads to a sync, and API Gateway ends a connection that is idle for 10 minutes. */
 const HEARTBEAT = 5 * MINUTE;
 /** API Gateway ends every connection after 2 hours. */
@@ -63,7 +67,7 @@ export class Connection {
    * @param {string} options.url
    * @param {TokenSource} options.token
    * @param {Clock} options.clock
-   * @param {typeof WebSocket} options.WebSocket
+   * @param {WebSocketClass} options.WebSocket
    * @param {object} on
    * @param {(state: ConnectionState) => void} on.state
    * @param {(frame: Frame) => void} on.frame every frame, pongs included
@@ -108,10 +112,19 @@ export class Connection {
     else if (this.online && this.#clock.now() - this.#heardAt > SUSPICIOUS_SILENCE) this.ping();
   }
 
-  /** Asks for a sign of life; without one the connection is replaced. */
-  ping() {
-    if (this.#timers.has("pong")) return;
-    this.#timer("pong", PONG_WITHIN, () => this.#retry(new Failure("timeout", "The connection went silent.")));
+  /** The network came or went: finds out what the connection is worth, soon. */
+  check() {
+    if (this.state.name === "waiting") void this.#open();
+    else if (this.online) this.ping(CHECK_WITHIN);
+  }
+
+  /**
+   * Asks for a sign of life; without one the connection is replaced.
+   * @param {number} [within] ms
+   */
+  ping(within = PONG_WITHIN) {
+    if (this.#timers.has("pong") && within >= PONG_WITHIN) return;
+    this.#timer("pong", within, () => this.#retry(new Failure("timeout", "The connection went silent.")));
     this.send({ action: "ping" });
   }
 

@@ -8,6 +8,8 @@
 
 /** A preview has at most this many characters, like the server's. */
 const PREVIEW = 140;
+/** Counting unread messages stops here, like the server's. */
+export const MOST_UNREAD = 100;
 /** The list is read from an index that is a little behind: a room that was just added stays though the list lacks it (ms). */
 const SETTLING = 30_000;
 
@@ -33,8 +35,8 @@ export class RoomList {
   }
 
   /**
-   * Takes in the whole list. A room's last message only moves forward: the list
-   * may be older than what arrived live.
+   * Takes in the whole list. A room's last message only moves forward, and its
+   * unread messages with it: the list may be older than what arrived live.
    * @param {RoomSummary[]} rooms
    * @param {number} now ms since 1970
    */
@@ -48,7 +50,9 @@ export class RoomList {
     for (const room of rooms) {
       const held = this.#rooms.get(room.chatRoomId);
       this.#rooms.set(room.chatRoomId, { ...room });
-      if (held?.lastMessage) this.#lastMessage(room.chatRoomId, held.lastMessage);
+      if (!held?.lastMessage || held.lastMessage.messageId <= (room.lastMessage?.messageId ?? "")) continue;
+      this.#lastMessage(room.chatRoomId, held.lastMessage);
+      this.setUnread(room.chatRoomId, held.unread ?? 0);
     }
     this.loaded = true;
   }
@@ -75,16 +79,37 @@ export class RoomList {
    */
   rename(chatRoomId, name) {
     const room = this.#rooms.get(chatRoomId);
-    if (room) room.name = name;
+    if (room && name) room.name = name;
   }
 
   /**
    * A message of a room was seen; when it is the room's newest, it shows in the list.
    * @param {Message} message
+   * @param {boolean} [unread] somebody else wrote it, and one hasn't read it
    */
-  saw({ chatRoomId, messageId, senderId, content, timestamp }) {
-    const preview = Array.from((content ?? "").slice(0, 2 * PREVIEW)).slice(0, PREVIEW).join("");
-    this.#lastMessage(chatRoomId, { messageId, senderId, preview, timestamp });
+  saw({ chatRoomId, messageId, senderId, content, timestamp }, unread = false) {
+    const room = this.#rooms.get(chatRoomId);
+    const newer = room && messageId > (room.lastMessage?.messageId ?? "");
+    if (newer && unread) room.unread = Math.min(MOST_UNREAD, (room.unread ?? 0) + 1);
+    this.#lastMessage(chatRoomId, { messageId, senderId, preview: previewOf(content), timestamp });
+  }
+
+  /**
+   * A message was edited, or deleted (then it has no content).
+   * @param {{chatRoomId: string, messageId: string, content?: string}} message
+   */
+  revised({ chatRoomId, messageId, content }) {
+    const last = this.#rooms.get(chatRoomId)?.lastMessage;
+    if (last?.messageId === messageId) last.preview = previewOf(content);
+  }
+
+  /**
+   * @param {string} chatRoomId
+   * @param {number} unread
+   */
+  setUnread(chatRoomId, unread) {
+    const room = this.#rooms.get(chatRoomId);
+    if (room) room.unread = Math.min(MOST_UNREAD, unread);
   }
 
   /**
@@ -97,4 +122,9 @@ export class RoomList {
     room.lastMessage = last;
     room.lastMessageAt = Math.max(room.lastMessageAt, last.timestamp);
   }
+}
+
+/** @param {string} [content] */
+function previewOf(content = "") {
+  return Array.from(content.slice(0, 2 * PREVIEW)).slice(0, PREVIEW).join("");
 }

@@ -15,21 +15,27 @@ import { API } from "./api.js";
 import { CatchUp } from "./catchup.js";
 import { systemClock } from "./clock.js";
 import { Connection } from "./connection.js";
+import { Directory } from "./directory.js";
 import { Failure } from "./failure.js";
 import { MAX_CONTENT, MAX_FRAME, byteLength } from "./frames.js";
+import { Inbox } from "./inbox.js";
 import { Outbox } from "./outbox.js";
-import { RoomList } from "./rooms.js";
+import { People } from "./people.js";
+import { Receipts } from "./receipts.js";
+import { MOST_UNREAD } from "./rooms.js";
 import { Timeline } from "./timeline.js";
 import { TokenSource } from "./token.js";
 
-export { Failure, MAX_CONTENT, byteLength };
+export { Failure, MAX_CONTENT, MOST_UNREAD, byteLength };
 
 /**
  * @typedef {import("./api.js").Member} Member
  * @typedef {import("./api.js").Room} Room
  * @typedef {import("./api.js").RoomSummary} RoomSummary
  * @typedef {import("./clock.js").Clock} Clock
+ * @typedef {import("./api.js").Fetch} Fetch
  * @typedef {import("./connection.js").ConnectionState} ConnectionState
+ * @typedef {import("./connection.js").WebSocketClass} WebSocketClass
  * @typedef {import("./frames.js").Frame} Frame
  * @typedef {import("./frames.js").Message} Message
  * @typedef {import("./outbox.js").Outgoing} Outgoing
@@ -42,23 +48,20 @@ export { Failure, MAX_CONTENT, byteLength };
  * @property {Message} message a message arrived that was not known, in any room, one's own included
  * @property {string} timeline a room's messages or outgoing messages changed; its id
  * @property {undefined} rooms the list of rooms changed
+ * @property {string} room a room's name changed; its id
  * @property {{chatRoomId: string, userId: string, joined: boolean}} member somebody joined or left
- * @property {{chatRoomId: string, userId: string, upTo: string}} read somebody read
+ * @property {{chatRoomId: string, userId: string, upTo: string}} read somebody read, or oneself on any device
+ * @property {undefined} people somebody is called something else than before
  * @property {Failure} failure something failed that nobody waits for
  */
 
-/** Messages per page of history. */
-const PAGE = 50;
-/** Rooms per page of the list, and pages at most. */
-const ROOM_PAGE = 100;
-const ROOM_PAGES = 10;
-/** How many ids of messages in unopened rooms are remembered, to know one that comes twice. */
-const REMEMBERED = 1_000;
+/** Messages per page of history: at first what a screen shows and some, later what the server gives. */
+const FIRST_PAGE = 50;
+const PAGE = 100;
 
 export class Streamroom {
   /** Who is signed in, once the server has said so. */
   userId = "";
-  rooms = new RoomList();
 
   /** @type {Map<string, Set<(detail: any) => void>>} */
   #listeners = new Map();
@@ -66,8 +69,6 @@ export class Streamroom {
   #timelines = new Map();
   /** @type {Map<string, Promise<void>>} what is being read, so that it is read once at a time */
   #reading = new Map();
-  /** @type {Set<string>} ids of messages in unopened rooms */
-  #remembered = new Set();
   /** @type {AbortController|undefined} ends listening to the window */
   #window;
   #clock;
@@ -75,7 +76,11 @@ export class Streamroom {
   #api;
   #catchUp;
   #connection;
+  #directory;
+  #inbox;
   #outbox;
+  #people;
+  #receipts;
 
   /**
    * @param {object} options
@@ -83,8 +88,8 @@ export class Streamroom {
    * @param {string} options.apiURL the HTTP API's root
    * @param {() => Promise<string>} options.token gets a new token; rejects with a Failure `unauthorized` when the user must sign in again
    * @param {Clock} [options.clock]
-   * @param {typeof WebSocket} [options.WebSocket]
-   * @param {typeof fetch} [options.fetch]
+   * @param {WebSocketClass} [options.WebSocket]
+   * @param {Fetch} [options.fetch]
    */
   constructor({ webSocketURL, apiURL, token, clock = systemClock, WebSocket = globalThis.WebSocket, fetch = globalThis.fetch.bind(globalThis) }) {
     this.#clock = clock;
@@ -97,7 +102,7 @@ export class Streamroom {
     this.#catchUp = new CatchUp({ api: this.#api, clock, timelines: this.#timelines }, {
       synced: (timeline, fresh) => this.#synced(timeline.chatRoomId, fresh),
       behind: (timeline) => this.#readNewest(timeline),
-      left: (room) => this.#left(room),
+      left: (room) => this.#inbox.left(room),
       failure: (failure) => this.#emit("failure", failure),
     });
     this.#outbox = new Outbox({
@@ -106,6 +111,38 @@ export class Streamroom {
       changed: (room) => this.#emit("timeline", room),
       late: () => this.#connection.ping(),
     });
+    this.#directory = new Directory({
+      api: this.#api,
+      clock,
+      me: () => this.userId,
+      changed: () => this.#emit("rooms", undefined),
+      learned: (room) => this.#inbox.learned(room),
+    });
+    this.#receipts = new Receipts({ clock, tell: (room, upTo) => this.#api.markRead(room, upTo) });
+    this.#people = new People({
+      clock,
+      ask: (users) => this.#api.profiles(users),
+      changed: () => this.#emit("people", undefined),
+    });
+    this.#inbox = new Inbox({
+      clock,
+      timelines: this.#timelines,
+      directory: this.#directory,
+      outbox: this.#outbox,
+      people: this.#people,
+      receipts: this.#receipts,
+      me: () => this.userId,
+    }, {
+      emit: (event, detail) => this.#emit(event, detail),
+      look: (timeline, certainly) => this.#catchUp.look(timeline, certainly),
+      discover: (room) => this.#background(this.#once(`room ${room}`, () => this.#directory.discover(room))),
+      refresh: () => this.#background(this.refreshRooms()),
+    });
+  }
+
+  /** The user's rooms, newest message first: see list() and get(). */
+  get rooms() {
+    return this.#directory.list;
   }
 
   /** @returns {ConnectionState} */
@@ -131,7 +168,8 @@ export class Streamroom {
     if (typeof window !== "undefined" && !this.#window) {
       this.#window = new AbortController();
       const { signal } = this.#window;
-      window.addEventListener("online", () => this.wake(), { signal });
+      window.addEventListener("online", () => this.#connection.check(), { signal });
+      window.addEventListener("offline", () => this.#connection.check(), { signal });
       document.addEventListener("visibilitychange", () => {
         if (document.visibilityState === "visible") this.wake();
       }, { signal });
@@ -144,6 +182,8 @@ export class Streamroom {
     this.#window?.abort();
     this.#window = undefined;
     this.#catchUp.stop();
+    this.#receipts.stop();
+    this.#people.stop();
     this.#connection.stop();
   }
 
@@ -226,22 +266,59 @@ export class Streamroom {
     this.#outbox.remove(clientMessageId);
   }
 
+  /**
+   * Changes what a message of one's own says.
+   * @param {string} chatRoomId
+   * @param {string} messageId
+   * @param {string} content
+   */
+  async edit(chatRoomId, messageId, content) {
+    if (byteLength(content) > MAX_CONTENT) throw new Failure("too_large", "The message is too long.");
+    const edited = await this.#api.editMessage(chatRoomId, messageId, content);
+    const held = this.#timelines.get(chatRoomId)?.get(messageId);
+    if (held) this.#inbox.revised({ ...held, ...edited, content, editedAt: edited?.editedAt ?? this.#clock.now() });
+  }
+
+  /**
+   * Deletes a message of one's own; everybody sees that there was one.
+   * @param {string} chatRoomId
+   * @param {string} messageId
+   */
+  async delete(chatRoomId, messageId) {
+    await this.#api.deleteMessage(chatRoomId, messageId);
+    this.#inbox.deleted({ chatRoomId, messageId });
+  }
+
+  /**
+   * One has read a room up to a message: its unread mark goes, here and on one's
+   * other devices, and in small rooms the others see it.
+   * @param {string} chatRoomId
+   * @param {string} upTo a message's id
+   */
+  markRead(chatRoomId, upTo) {
+    this.#inbox.read(chatRoomId, upTo, true);
+  }
+
+  /**
+   * @param {string} chatRoomId
+   * @returns {string} the id up to which one has read; empty where that isn't known
+   */
+  readUpTo(chatRoomId) {
+    return this.#receipts.own(chatRoomId);
+  }
+
+  /**
+   * Who has read a message, as far as is known; its sender left out.
+   * @param {Message} message
+   * @returns {string[]} user ids
+   */
+  readersOf(message) {
+    return this.#receipts.readers(message);
+  }
+
   /** Reads the list of rooms. */
-  async refreshRooms() {
-    await this.#once("rooms", async () => {
-      /** @type {RoomSummary[]} */
-      const rooms = [];
-      /** @type {string|undefined} */
-      let cursor;
-      for (let i = 0; i < ROOM_PAGES; i++) {
-        const page = await this.#api.rooms({ limit: ROOM_PAGE, cursor });
-        rooms.push(...page.rooms);
-        cursor = page.cursor;
-        if (!cursor) break;
-      }
-      this.rooms.replace(rooms, this.#clock.now());
-      this.#emit("rooms", undefined);
-    });
+  refreshRooms() {
+    return this.#once("rooms", () => this.#directory.refresh());
   }
 
   /**
@@ -250,21 +327,49 @@ export class Streamroom {
    * @param {string[]} members user ids, without one's own
    * @returns {Promise<string>} the room's id
    */
-  async createRoom(name, members) {
-    const room = await this.#api.createRoom({ name, type: "group", members });
-    this.#addRoom(room);
-    return room.chatRoomId;
+  createRoom(name, members) {
+    return this.#directory.createGroup(name, members);
   }
 
   /**
+   * Opens the direct messages with somebody: there is one room per pair.
+   * @param {string} userId
+   * @returns {Promise<string>} the room's id
+   */
+  createDirect(userId) {
+    return this.#directory.createDirect(userId);
+  }
+
+  /**
+   * Whom a direct message room is with.
+   * @param {string} chatRoomId
+   * @returns {string} a user id, empty until it is known: a `rooms` event tells
+   */
+  otherIn(chatRoomId) {
+    return this.#directory.otherIn(chatRoomId);
+  }
+
+  /**
+   * Reads a room.
    * @param {string} chatRoomId
    * @param {string} [cursor] of its members
    */
   room(chatRoomId, cursor) {
-    return this.#api.room(chatRoomId, { cursor });
+    return this.#directory.read(chatRoomId, cursor);
   }
 
   /**
+   * Renames a group; owners may.
+   * @param {string} chatRoomId
+   * @param {string} name
+   */
+  async renameRoom(chatRoomId, name) {
+    await this.#api.renameRoom(chatRoomId, name);
+    this.#inbox.received({ type: "roomChanged", chatRoomId, name });
+  }
+
+  /**
+   * Adds somebody to a group; owners may.
    * @param {string} chatRoomId
    * @param {string} userId
    */
@@ -279,12 +384,45 @@ export class Streamroom {
    */
   async removeMember(chatRoomId, userId) {
     await this.#api.removeMember(chatRoomId, userId);
+    if (userId === this.userId) this.#inbox.left(chatRoomId);
+  }
+
+  /**
+   * What somebody is called: asked for when it isn't known, which a `people` event tells.
+   * @param {string} userId
+   * @returns {string} the id where there is no name
+   */
+  nameOf(userId) {
+    return this.#people.nameOf(userId);
+  }
+
+  /**
+   * Reads what one is called.
+   * @returns {Promise<string>} empty where one chose no name
+   */
+  async displayName() {
+    const { displayName = "" } = await this.#api.me() ?? {};
+    this.#people.learn(this.userId, displayName);
+    return displayName;
+  }
+
+  /**
+   * Chooses what one is called.
+   * @param {string} displayName empty for none
+   */
+  async setDisplayName(displayName) {
+    await this.#api.setMe({ displayName });
+    this.#people.learn(this.userId, displayName);
   }
 
   /** @param {ConnectionState} state */
   #connectionChanged(state) {
-    if (state.name === "online") this.#outbox.online();
-    else this.#outbox.offline();
+    if (state.name === "online") {
+      this.#outbox.online();
+      this.#receipts.online();
+    } else {
+      this.#outbox.offline();
+    }
     this.#emit("state", state);
   }
 
@@ -295,127 +433,15 @@ export class Streamroom {
         this.userId = frame.userId ?? this.userId;
         this.#catchUpNow();
         break;
-      case "ack":
-        this.#acknowledged(frame);
-        break;
-      case "message":
-        this.#arrived(/** @type {Message} */ (/** @type {unknown} */ (frame)));
-        break;
-      case "messageEdited":
-      case "messageDeleted":
-        this.#revised(frame);
-        break;
-      case "gap":
-        this.#gap(frame.chatRoomId ?? "");
-        break;
-      case "memberJoined":
-      case "memberLeft":
-        this.#membership(frame.chatRoomId ?? "", frame.userId ?? "", frame.type === "memberJoined");
-        break;
-      case "roomChanged":
-        this.rooms.rename(frame.chatRoomId ?? "", frame.name ?? "");
-        this.#emit("rooms", undefined);
-        break;
-      case "read":
-        this.#emit("read", { chatRoomId: frame.chatRoomId ?? "", userId: frame.userId ?? "", upTo: frame.upTo ?? "" });
-        break;
       case "error":
         this.#refused(new Failure(frame.code ?? "internal", frame.message ?? ""), frame.clientMessageId);
         break;
       case "gateway":
         this.#outbox.gatewayFailed();
         break;
-      default: // a later server's
+      default:
+        this.#inbox.received(frame);
     }
-  }
-
-  /** @param {Frame} ack */
-  #acknowledged({ chatRoomId = "", messageId = "", timestamp = 0, clientMessageId = "" }) {
-    const outgoing = this.#outbox.remove(clientMessageId);
-    if (outgoing) {
-      this.#take({ chatRoomId, messageId, timestamp, clientMessageId, senderId: this.userId, content: outgoing.content });
-    }
-  }
-
-  /** @param {Message} message */
-  #arrived({ chatRoomId, messageId, senderId, content, timestamp, previousMessageId, clientMessageId }) {
-    this.#take({ chatRoomId, messageId, senderId, content, timestamp, previousMessageId, clientMessageId });
-    // The broadcast may come before the ack, or instead of one that was lost.
-    if (clientMessageId && senderId === this.userId) this.#outbox.remove(clientMessageId);
-    if (this.rooms.loaded && !this.rooms.get(chatRoomId)) this.#discover(chatRoomId);
-  }
-
-  /** @param {Message} message */
-  #take(message) {
-    const timeline = this.#timelines.get(message.chatRoomId);
-    const outcome = timeline ? timeline.add(message) : this.#remember(message.messageId);
-    if (outcome === "known") return;
-    if (timeline) {
-      this.#emit("timeline", message.chatRoomId);
-      this.#catchUp.look(timeline);
-    }
-    if (outcome === "new") this.#saw(message);
-  }
-
-  /**
-   * @param {string} messageId
-   * @returns {"new"|"known"}
-   */
-  #remember(messageId) {
-    if (this.#remembered.has(messageId)) return "known";
-    this.#remembered.add(messageId);
-    if (this.#remembered.size > REMEMBERED) {
-      const [oldest] = this.#remembered;
-      this.#remembered.delete(oldest);
-    }
-    return "new";
-  }
-
-  /** @param {Message} message */
-  #saw(message) {
-    this.rooms.saw(message);
-    this.#emit("rooms", undefined);
-    this.#emit("message", message);
-  }
-
-  /** @param {Frame} frame */
-  #revised(frame) {
-    const { chatRoomId = "", messageId = "", content, editedAt } = frame;
-    const held = this.#timelines.get(chatRoomId)?.get(messageId);
-    if (!held) return;
-    const deletedAt = frame.type === "messageDeleted" ? (frame.deletedAt ?? this.#clock.now()) : undefined;
-    this.#timelines.get(chatRoomId)?.add({ ...held, content, editedAt, deletedAt });
-    this.#emit("timeline", chatRoomId);
-  }
-
-  /** @param {string} chatRoomId */
-  #gap(chatRoomId) {
-    const timeline = this.#timelines.get(chatRoomId);
-    if (timeline) this.#catchUp.look(timeline, true);
-    else this.#background(this.refreshRooms());
-  }
-
-  /**
-   * @param {string} chatRoomId
-   * @param {string} userId
-   * @param {boolean} joined
-   */
-  #membership(chatRoomId, userId, joined) {
-    const own = userId === this.userId;
-    if (own && !joined) {
-      this.#left(chatRoomId);
-      return;
-    }
-    if (own && !this.rooms.get(chatRoomId)) this.#discover(chatRoomId);
-    this.#emit("member", { chatRoomId, userId, joined });
-  }
-
-  /** @param {string} chatRoomId */
-  #left(chatRoomId) {
-    this.#timelines.delete(chatRoomId);
-    this.rooms.remove(chatRoomId);
-    this.#emit("rooms", undefined);
-    this.#emit("member", { chatRoomId, userId: this.userId, joined: false });
   }
 
   /**
@@ -438,29 +464,15 @@ export class Streamroom {
     }
   }
 
-  /**
-   * A room that the list lacks: it was created, or one was added to it.
-   * @param {string} chatRoomId
-   */
-  #discover(chatRoomId) {
-    this.#background(this.#once(`room ${chatRoomId}`, async () => {
-      this.#addRoom(await this.#api.room(chatRoomId));
-    }));
-  }
-
-  /** @param {Room} room */
-  #addRoom({ chatRoomId, name, type }) {
-    const now = this.#clock.now();
-    this.rooms.add({ chatRoomId, name, type, lastMessageAt: now }, now);
-    this.#emit("rooms", undefined);
-  }
-
   /** @param {Timeline} timeline */
   async #readNewest(timeline) {
     const { chatRoomId } = timeline;
-    const page = await this.#api.messages(chatRoomId, { limit: PAGE });
+    // All that is unread, so far as one page has it.
+    const unread = this.rooms.get(chatRoomId)?.unread ?? 0;
+    const page = await this.#api.messages(chatRoomId, { limit: unread > FIRST_PAGE / 2 ? PAGE : FIRST_PAGE });
     timeline.readNewest(page.messages, page.cursor);
     if (page.messages.length > 0) this.rooms.saw(page.messages[0]);
+    this.#inbox.count(chatRoomId);
     this.#emit("rooms", undefined);
     this.#emit("timeline", chatRoomId);
     this.#catchUp.look(timeline);
@@ -481,7 +493,7 @@ export class Streamroom {
    */
   #synced(chatRoomId, fresh) {
     this.#emit("timeline", chatRoomId);
-    for (const message of fresh) this.#saw(message);
+    for (const message of fresh) this.#inbox.saw(message);
   }
 
   /**

@@ -11,6 +11,8 @@ const OVERLAP = 60_000;
 export class Timeline {
   /** @type {Map<string, Message>} */
   #byId = new Map();
+  /** @type {Map<string, number>} deletions that came before their messages, and when those were deleted */
+  #deleted = new Map();
 
   /** @param {string} chatRoomId */
   constructor(chatRoomId) {
@@ -57,6 +59,40 @@ export class Timeline {
     this.#insert(message);
     this.#advance();
     return "new";
+  }
+
+  /**
+   * A message was deleted.
+   * @param {string} messageId
+   * @param {number} deletedAt ms since 1970
+   * @returns {boolean} whether people can see a difference
+   */
+  delete(messageId, deletedAt) {
+    const held = this.#byId.get(messageId);
+    if (!held) this.#deleted.set(messageId, deletedAt);
+    return held !== undefined && merge(held, { ...held, deletedAt });
+  }
+
+  /**
+   * How many messages of others come after an id, so far as they are held.
+   * @param {string} id
+   * @param {string} me
+   * @param {number} most where counting stops
+   */
+  countAfter(id, me, most) {
+    let count = 0;
+    for (let i = this.messages.length - 1; i >= 0 && count < most && this.messages[i].messageId > id; i--) {
+      if (this.messages[i].senderId !== me && !this.messages[i].deletedAt) count++;
+    }
+    return count;
+  }
+
+  /**
+   * Whether everything after an id is held.
+   * @param {string} id
+   */
+  reaches(id) {
+    return this.loaded && (this.before === undefined || (this.messages[0]?.messageId ?? "") <= id);
   }
 
   /**
@@ -113,6 +149,7 @@ export class Timeline {
    * @returns {boolean} whether it was not held
    */
   #take(message) {
+    message.delivered = true;
     const held = this.#byId.get(message.messageId);
     if (held) merge(held, message);
     else this.#insert(message);
@@ -121,6 +158,8 @@ export class Timeline {
 
   /** @param {Message} message */
   #insert(message) {
+    const deletedAt = this.#deleted.get(message.messageId);
+    if (deletedAt) merge(message, { ...message, deletedAt });
     this.#byId.set(message.messageId, message);
     this.messages.splice(this.#indexAfter(message.messageId), 0, message);
   }
@@ -173,6 +212,10 @@ function merge(held, other) {
   let changed = false;
   if (held.previousMessageId === undefined) held.previousMessageId = other.previousMessageId;
   held.clientMessageId ??= other.clientMessageId;
+  if (other.delivered && !held.delivered) {
+    held.delivered = true;
+    changed = true;
+  }
   if (other.readBy && other.readBy.length !== held.readBy?.length) {
     held.readBy = other.readBy;
     changed = true;

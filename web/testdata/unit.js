@@ -494,11 +494,13 @@ test("a problem becomes a failure with its code", async () => {
   equal([failure instanceof Failure, failure.code, failure.message, failure.status], [true, "forbidden", "no", 403]);
 });
 
-test("a member is removed by name", async () => {
+test("a member is removed by name, also by one that can't be in a path", async () => {
   const w = new World();
-  w.answers["DELETE /rooms/r/members/bob%2F%40home"] = new Answer(204);
-  await w.chat.removeMember("r", "bob/@home");
-  equal(w.requests, [["DELETE", "/rooms/r/members/bob%2F%40home", undefined]]);
+  w.answers["DELETE /rooms/r/members/bob%40home"] = w.answers["DELETE /rooms/r/members"] = new Answer(204);
+  for (const user of ["bob@home", "bob/home?", "..", "100%"]) await w.chat.removeMember("r", user);
+  equal(w.requests.map(([, path]) => path), [
+    "/rooms/r/members/bob%40home", "/rooms/r/members?userId=bob%2Fhome%3F", "/rooms/r/members?userId=..", "/rooms/r/members?userId=100%25",
+  ]);
 });
 
 const results = [];

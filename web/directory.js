@@ -1,0 +1,162 @@
+// The user's rooms and what can be done to them: the list is read, kept up to date
+// by what arrives, and added to.
+
+import { fullJitter } from "./clock.js";
+import { Failure, isPassing } from "./failure.js";
+import { RoomList } from "./rooms.js";
+
+/**
+ * @typedef {import("./api.js").API} API
+ * @typedef {import("./api.js").Room} Room
+ * @typedef {import("./api.js").RoomSummary} RoomSummary
+ * @typedef {import("./clock.js").Clock} Clock
+ */
+
+/** Rooms per page of the list, and pages at most. */
+const ROOM_PAGE = 100;
+const ROOM_PAGES = 10;
+/** How often a room's creation is tried: the key makes it one room. */
+const TRIES = 3;
+/** Back-off between these: its base and its limit (ms). */
+const RETRY_BASE = 1_000;
+const RETRY_CAP = 4_000;
+
+export class Directory {
+  list = new RoomList();
+
+  /** @type {Map<string, string>} by direct message room, the other one's id */
+  #others = new Map();
+  /** @type {Set<string>} direct message rooms whose other one was asked for */
+  #asked = new Set();
+  #api;
+  #clock;
+  #me;
+  #changed;
+  #learned;
+
+  /**
+   * @param {object} options
+   * @param {API} options.api
+   * @param {Clock} options.clock
+   * @param {() => string} options.me the user's id
+   * @param {() => void} options.changed the list changed
+   * @param {(room: Room) => void} options.learned a room was read
+   */
+  constructor({ api, clock, me, changed, learned }) {
+    this.#api = api;
+    this.#clock = clock;
+    this.#me = me;
+    this.#changed = changed;
+    this.#learned = learned;
+  }
+
+  /** Reads the list. */
+  async refresh() {
+    /** @type {RoomSummary[]} */
+    const rooms = [];
+    /** @type {string|undefined} */
+    let cursor;
+    for (let i = 0; i < ROOM_PAGES; i++) {
+      const page = await this.#api.rooms({ limit: ROOM_PAGE, cursor });
+      rooms.push(...page.rooms);
+      cursor = page.cursor;
+      if (!cursor) break;
+    }
+    this.list.replace(rooms, this.#clock.now());
+    this.#changed();
+  }
+
+  /**
+   * Reads a room, with one page of its members.
+   * @param {string} chatRoomId
+   * @param {string} [cursor] of its members
+   */
+  async read(chatRoomId, cursor) {
+    const room = await this.#api.room(chatRoomId, { cursor });
+    this.list.rename(chatRoomId, room.name ?? "");
+    const other = room.type === "dm" && room.members?.find((m) => m.userId !== this.#me());
+    if (other) this.#others.set(chatRoomId, other.userId);
+    this.#learned(room);
+    return room;
+  }
+
+  /**
+   * Takes in a room that the list lacks: it was created, or one was added to it.
+   * @param {string} chatRoomId
+   */
+  async discover(chatRoomId) {
+    this.#add(await this.read(chatRoomId));
+  }
+
+  /**
+   * @param {string} name
+   * @param {string[]} members user ids, without one's own
+   * @returns {Promise<string>} the room's id
+   */
+  async createGroup(name, members) {
+    return this.#create({ name, type: "group", members });
+  }
+
+  /**
+   * @param {string} userId the other one
+   * @returns {Promise<string>} the room's id, which may have been there
+   */
+  async createDirect(userId) {
+    const id = await this.#create({ type: "dm", members: [userId] });
+    this.#others.set(id, userId);
+    return id;
+  }
+
+  /**
+   * Whom a direct message room is with; asks the server where nothing says it.
+   * @param {string} chatRoomId
+   * @returns {string} empty where it isn't known yet
+   */
+  otherIn(chatRoomId) {
+    const known = this.#others.get(chatRoomId);
+    if (known) return known;
+    const sender = this.list.get(chatRoomId)?.lastMessage?.senderId;
+    if (sender && sender !== this.#me()) {
+      this.#others.set(chatRoomId, sender);
+      return sender;
+    }
+    if (!this.#asked.has(chatRoomId)) {
+      this.#asked.add(chatRoomId);
+      this.read(chatRoomId).then(this.#changed, () => this.#asked.delete(chatRoomId));
+    }
+    return "";
+  }
+
+  /**
+   * @param {Parameters<API["createRoom"]>[0]} room
+   * @returns {Promise<string>}
+   */
+  async #create(room) {
+    const key = newKey();
+    for (let tries = 1; ; tries++) {
+      try {
+        const created = await this.#api.createRoom(room, key);
+        this.#add(created);
+        return created.chatRoomId;
+      } catch (err) {
+        if (tries >= TRIES || !isPassing(Failure.from(err).code)) throw err;
+      }
+      const wait = fullJitter(this.#clock, tries, RETRY_BASE, RETRY_CAP);
+      await new Promise((resolve) => this.#clock.after(wait, () => resolve(undefined)));
+    }
+  }
+
+  /** @param {Room} room */
+  #add({ chatRoomId, name, type }) {
+    const now = this.#clock.now();
+    this.list.add({ chatRoomId, name, type, lastMessageAt: now }, now);
+    this.#changed();
+  }
+}
+
+/** A key that no other request has. */
+function newKey() {
+  // randomUUID exists on secure origins only.
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (b) => b.toString(16).padStart(2, "0")).join("");
+}

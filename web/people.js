@@ -1,0 +1,92 @@
+// What people are called: ids are for programs.
+
+import { Failure, isPassing } from "./failure.js";
+
+/**
+ * @typedef {import("./api.js").Profile} Profile
+ * @typedef {import("./clock.js").Clock} Clock
+ */
+
+/** Ids that turn up together are asked for together (ms). */
+const GATHER = 50;
+/** The server takes no more at once. */
+const AT_ONCE = 100;
+/** A name is asked for again after this long (ms). */
+const FRESH = 10 * 60_000;
+/** Before the next try after one that failed (ms). */
+const RETRY = 30_000;
+
+export class People {
+  /** @type {Map<string, {name: string, until: number}>} names are empty where people chose none */
+  #known = new Map();
+  /** @type {Set<string>} */
+  #wanted = new Set();
+  /** @type {(() => void)|undefined} cancels the next request */
+  #next;
+  #stopped = false;
+  #clock;
+  #ask;
+  #changed;
+
+  /**
+   * @param {object} options
+   * @param {Clock} options.clock
+   * @param {(users: string[]) => Promise<Record<string, Profile>>} options.ask rejects with a Failure
+   * @param {() => void} options.changed somebody is called something else than before
+   */
+  constructor({ clock, ask, changed }) {
+    this.#clock = clock;
+    this.#ask = ask;
+    this.#changed = changed;
+  }
+
+  /**
+   * What somebody is called, as far as is known now; it is asked for when it isn't.
+   * @param {string} userId
+   * @returns {string} the id where there is no name
+   */
+  nameOf(userId) {
+    const known = this.#known.get(userId);
+    if (!known || known.until < this.#clock.now()) this.#want(userId);
+    return known?.name || userId;
+  }
+
+  /**
+   * The server said what somebody is called.
+   * @param {string} userId
+   * @param {string} [displayName]
+   */
+  learn(userId, displayName = "") {
+    const before = this.#known.get(userId)?.name ?? "";
+    this.#known.set(userId, { name: displayName, until: this.#clock.now() + FRESH });
+    this.#wanted.delete(userId);
+    if (before !== displayName) this.#changed();
+  }
+
+  stop() {
+    this.#stopped = true;
+    this.#next?.();
+  }
+
+  /** @param {string} userId */
+  #want(userId) {
+    if (this.#stopped || userId === "") return;
+    this.#wanted.add(userId);
+    this.#next ??= this.#clock.after(GATHER, () => void this.#run());
+  }
+
+  async #run() {
+    const users = [...this.#wanted].slice(0, AT_ONCE);
+    let wait = GATHER;
+    try {
+      const profiles = users.length > 0 ? await this.#ask(users) : {};
+      for (const user of users) this.learn(user, profiles[user]?.displayName);
+    } catch (err) {
+      // A refusal won't change; ids do as names then.
+      if (isPassing(Failure.from(err).code)) wait = RETRY;
+      else for (const user of users) this.learn(user);
+    }
+    this.#next = undefined;
+    if (this.#wanted.size > 0 && !this.#stopped) this.#next = this.#clock.after(wait, () => void this.#run());
+  }
+}

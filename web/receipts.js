@@ -1,0 +1,144 @@
+// Who has read how far: the cursors of others as the server tells them, and one's
+// own, which the server is told.
+
+import { around, fullJitter } from "./clock.js";
+import { Failure, isPassing } from "./failure.js";
+
+/**
+ * @typedef {import("./clock.js").Clock} Clock
+ * @typedef {import("./frames.js").Message} Message
+ */
+
+/** Between two cursors told for one room (ms): the last one says it all. */
+const TELL_EVERY = 1_000;
+/** Back-off after a cursor that couldn't be told: its base and its limit (ms). */
+const RETRY_BASE = 2_000;
+const RETRY_CAP = 60_000;
+
+export class Receipts {
+  /** @type {Map<string, Map<string, string>>} by room and user, the id that the user has read up to */
+  #others = new Map();
+  /** @type {Map<string, string>} by room */
+  #own = new Map();
+  /** @type {Map<string, string>} by room, one's own cursors that the server doesn't know yet */
+  #untold = new Map();
+  /** @type {Map<string, () => void>} by room, what cancels the wait before the next one is told */
+  #waits = new Map();
+  #telling = new Set();
+  #failures = 0;
+  #clock;
+  #tell;
+
+  /**
+   * @param {object} options
+   * @param {Clock} options.clock
+   * @param {(chatRoomId: string, upTo: string) => Promise<unknown>} options.tell rejects with a Failure
+   */
+  constructor({ clock, tell }) {
+    this.#clock = clock;
+    this.#tell = tell;
+  }
+
+  /**
+   * @param {string} chatRoomId
+   * @returns {string} the id up to which one has read; empty where that isn't known
+   */
+  own(chatRoomId) {
+    return this.#own.get(chatRoomId) ?? "";
+  }
+
+  /**
+   * Somebody else has read.
+   * @param {string} chatRoomId
+   * @param {string} userId
+   * @param {string} upTo
+   * @returns {boolean} whether that is news
+   */
+  moved(chatRoomId, userId, upTo) {
+    const cursors = this.#others.get(chatRoomId) ?? new Map();
+    if (!upTo || upTo <= (cursors.get(userId) ?? "")) return false;
+    this.#others.set(chatRoomId, cursors.set(userId, upTo));
+    return true;
+  }
+
+  /**
+   * One has read, here or on another device.
+   * @param {string} chatRoomId
+   * @param {string} upTo
+   * @param {boolean} here the server has to be told
+   * @returns {boolean} whether that is news
+   */
+  read(chatRoomId, upTo, here) {
+    if (!upTo || upTo <= this.own(chatRoomId)) return false;
+    this.#own.set(chatRoomId, upTo);
+    if (here) {
+      this.#untold.set(chatRoomId, upTo);
+      void this.#tellNext(chatRoomId);
+    }
+    return true;
+  }
+
+  /**
+   * Who has read a message, its sender left out.
+   * @param {Message} message
+   * @returns {string[]}
+   */
+  readers({ chatRoomId, messageId, senderId, readBy }) {
+    const readers = new Set(readBy);
+    for (const [userId, upTo] of this.#others.get(chatRoomId) ?? []) {
+      if (upTo >= messageId) readers.add(userId);
+    }
+    readers.delete(senderId);
+    return [...readers];
+  }
+
+  /**
+   * One has left a room, or somebody else did.
+   * @param {string} chatRoomId
+   * @param {string} [userId] everybody where absent
+   */
+  forget(chatRoomId, userId) {
+    if (userId !== undefined) {
+      this.#others.get(chatRoomId)?.delete(userId);
+      return;
+    }
+    this.#others.delete(chatRoomId);
+    this.#own.delete(chatRoomId);
+    this.#untold.delete(chatRoomId);
+  }
+
+  /** The connection is there: no need to wait any longer. */
+  online() {
+    this.#failures = 0;
+    for (const room of this.#untold.keys()) void this.#tellNext(room);
+  }
+
+  stop() {
+    for (const cancel of this.#waits.values()) cancel();
+    this.#waits.clear();
+    this.#untold.clear();
+  }
+
+  /** @param {string} room */
+  async #tellNext(room) {
+    const upTo = this.#untold.get(room);
+    if (upTo === undefined || this.#telling.has(room)) return;
+    this.#waits.get(room)?.();
+    this.#telling.add(room);
+    let wait = around(this.#clock, TELL_EVERY);
+    let told = true;
+    try {
+      await this.#tell(room, upTo);
+      this.#failures = 0;
+    } catch (err) {
+      told = !isPassing(Failure.from(err).code); // or never will be
+      if (!told) wait = RETRY_BASE / 4 + fullJitter(this.#clock, this.#failures++, RETRY_BASE, RETRY_CAP);
+    }
+    if (told && this.#untold.get(room) === upTo) this.#untold.delete(room);
+    this.#waits.set(room, this.#clock.after(wait, () => {
+      this.#waits.delete(room);
+      this.#telling.delete(room);
+      void this.#tellNext(room);
+    }));
+  }
+}
