@@ -51,16 +51,25 @@ export class TokenSource {
 }
 
 /**
- * When a JWT ends; its signature is the server's business.
+ * When a JWT ends.
  * @param {string} token
  * @returns {number} ms since 1970, Infinity where it doesn't say
  */
 function endOf(token) {
+  const { exp } = claimsOf(token);
+  return typeof exp === "number" ? exp * 1000 : Infinity;
+}
+
+/**
+ * What a JWT says; its signature is the server's business.
+ * @param {string} token
+ * @returns {Record<string, unknown>} empty where it can't be read
+ */
+export function claimsOf(token) {
   try {
-    const body = token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/");
-    const { exp } = JSON.parse(atob(body));
-    return typeof exp === "number" ? exp * 1000 : Infinity;
+    const body = atob(token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/"));
+    return JSON.parse(new TextDecoder().decode(Uint8Array.from(body, (c) => c.charCodeAt(0))));
   } catch {
-    return Infinity;
+    return {};
   }
 }

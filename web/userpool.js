@@ -1,11 +1,15 @@
-// The people of a Cognito user pool, who sign in by name and password.
+// The people of a Cognito user pool, who sign in by name and password, on this
+// page: for a pool without a page of its own.
 
 import { Failure } from "./failure.js";
+import { claimsOf } from "./token.js";
 
 const KEY = "streamroom.refresh";
 const ANSWER_WITHIN = 10_000;
 
 export class UserPool {
+  /** @type {"password"} */
+  asks = "password";
   #endpoint;
   #clientId;
   #userClaim;
@@ -20,10 +24,6 @@ export class UserPool {
     this.#endpoint = tokenURL;
     this.#clientId = clientId;
     this.#userClaim = userClaim;
-  }
-
-  get asksForPassword() {
-    return true;
   }
 
   /**
@@ -106,17 +106,4 @@ function refusal(status, { __type = "", message = "" }) {
   if (status === 429 || __type.includes("TooManyRequests")) return new Failure("rate_limited", "Too many requests.", { status });
   if (status >= 500) return new Failure("unavailable", `The server answered ${status}.`, { status });
   return new Failure("unauthorized", message || "The sign-in was not accepted.", { status });
-}
-
-/**
- * @param {string} token a JWT; its signature is the server's business
- * @returns {Record<string, unknown>}
- */
-function claimsOf(token) {
-  try {
-    const body = atob(token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/"));
-    return JSON.parse(new TextDecoder().decode(Uint8Array.from(body, (c) => c.charCodeAt(0))));
-  } catch {
-    return {};
-  }
 }

@@ -39,6 +39,10 @@ type Config struct {
 	// TokenURL answers {"user":…} with {"token":…} in ModeLocal, and is Cognito's
 	// endpoint in ModeCognito.
 	TokenURL string `json:"tokenURL"`
+	// SignInURL is the user pool's domain, in ModeCognito: people sign in on its
+	// page, by the authorization code flow with PKCE. "" has them type their
+	// password into this page.
+	SignInURL string `json:"signInURL,omitempty"`
 	// ClientID is the user pool's app client, in ModeCognito.
 	ClientID string `json:"clientId,omitempty"`
 	// UserClaim is the claim of its tokens that is the user id; "" is username.
@@ -48,7 +52,7 @@ type Config struct {
 // How people sign in.
 const (
 	ModeLocal    = "local"    // by name alone, through Config.TokenURL
-	ModeCognito  = "cognito"  // by name and password at a user pool
+	ModeCognito  = "cognito"  // at a user pool: on its page, or by name and password here
 	ModeExternal = "external" // elsewhere: the page can't
 )
 
@@ -58,7 +62,7 @@ const (
 // when a URL of c can't be parsed.
 func (c Config) ContentSecurityPolicy() (string, error) {
 	connect := []string{"'self'"}
-	for _, raw := range []string{c.WebSocketURL, c.APIURL, c.TokenURL} {
+	for _, raw := range []string{c.WebSocketURL, c.APIURL, c.TokenURL, c.SignInURL} {
 		u, err := url.Parse(raw)
 		if err != nil {
 			return "", fmt.Errorf("web config: %w", err)

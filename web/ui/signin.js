@@ -50,15 +50,13 @@ export async function localToken(tokenURL, user) {
 
 /** Everybody, by name alone: the local server's way. */
 export class AnyName {
+  /** @type {"name"} */
+  asks = "name";
   #tokenURL;
 
   /** @param {string} tokenURL */
   constructor(tokenURL) {
     this.#tokenURL = tokenURL;
-  }
-
-  get asksForPassword() {
-    return false;
   }
 
   /**
@@ -93,19 +91,22 @@ export class SignIn {
   #password = byId("signin-password", HTMLInputElement);
   #problem = byId("signin-error", HTMLElement);
   #submit = within(this.#root, "button", HTMLButtonElement);
+  #asks;
 
   /**
-   * @param {boolean} asksForPassword
+   * @param {"name"|"password"|"page"} asks for a name, for a password as well, or on a page of its own
    * @param {(user: string, password: string) => Promise<void>} signIn rejects with a Failure that is shown
    */
-  constructor(asksForPassword, signIn) {
-    byId("signin-password-field", HTMLElement).hidden = !asksForPassword;
-    byId("signin-hint", HTMLElement).hidden = asksForPassword;
+  constructor(asks, signIn) {
+    this.#asks = asks;
+    byId("signin-name-field", HTMLElement).hidden = asks === "page";
+    byId("signin-password-field", HTMLElement).hidden = asks !== "password";
+    byId("signin-hint", HTMLElement).hidden = asks !== "name";
     this.#form.addEventListener("submit", async (event) => {
       event.preventDefault();
       const user = this.#name.value.trim();
       const password = this.#password.value;
-      const wrong = problemWith(user) || (asksForPassword && !password ? "Type your password." : "");
+      const wrong = asks === "page" ? "" : problemWith(user) || (asks === "password" && !password ? "Type your password." : "");
       this.#say(wrong);
       if (wrong || this.#submit.disabled) return;
       this.#submit.disabled = true;
@@ -125,7 +126,7 @@ export class SignIn {
   show(problem = "") {
     this.#root.hidden = false;
     this.#say(problem);
-    this.#name.focus();
+    (this.#asks === "page" ? this.#submit : this.#name).focus();
   }
 
   /**
@@ -145,7 +146,7 @@ export class SignIn {
   #say(problem) {
     this.#problem.textContent = problem;
     this.#name.setAttribute("aria-invalid", String(problem !== ""));
-    if (problem) this.#name.focus();
+    if (problem && this.#asks !== "page") this.#name.focus();
   }
 }
 
