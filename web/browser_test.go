@@ -16,6 +16,7 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/input"
 	cdplog "github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 )
@@ -200,8 +201,12 @@ func (p *page) typed(keys string) {
 	}
 }
 
-// shift is the modifier of a key that is pressed together with Shift.
-const shift = 8
+// Modifiers of keys.
+const (
+	alt   = 1
+	ctrl  = 2
+	shift = 8
+)
 
 // enter presses Enter as a keyboard does: a page that prevents its default gets no
 // line break. (chromedp.KeyEvent sends the line break apart from the key.)
@@ -218,6 +223,52 @@ func (p *page) enter(modifiers int64) {
 			}
 		}
 		return nil
+	}))
+}
+
+// key presses a key by its name, such as ArrowUp, with modifiers.
+func (p *page) key(key, code string, number, modifiers int64) {
+	p.t.Helper()
+	p.run(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		for _, kind := range []input.DispatchKeyEventType{input.DispatchKeyEventTypeRawKeyDown, input.DispatchKeyEventTypeKeyUp} {
+			e := input.DispatchKeyEventParams{Type: kind, Key: key, Code: code, WindowsVirtualKeyCode: number, Modifiers: modifiers}
+			if _, err := cdp.Call(ctx, t, input.DispatchKeyEvent, e); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+}
+
+// arrow presses ArrowUp or ArrowDown.
+func (p *page) arrow(key string, modifiers int64) {
+	p.t.Helper()
+	p.key(key, key, map[string]int64{"ArrowUp": 38, "ArrowDown": 40}[key], modifiers)
+}
+
+// escape presses Escape.
+func (p *page) escape() {
+	p.t.Helper()
+	p.key("Escape", "Escape", 27, 0)
+}
+
+// offline takes the network away from the page, or gives it back. Sockets that are
+// open stay so, as they do on a machine that has just lost its network.
+func (p *page) offline(offline bool) {
+	p.t.Helper()
+	p.run(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		rules := []*network.Conditions{}
+		if offline {
+			rules = append(rules, &network.Conditions{Offline: true, DownloadThroughput: -1, UploadThroughput: -1})
+		}
+		_, err := cdp.Call(ctx, t, network.EmulateNetworkConditionsByRule, network.EmulateNetworkConditionsByRuleParams{MatchedNetworkConditions: rules})
+		if err != nil {
+			return err
+		}
+		_, err = cdp.Call(ctx, t, network.OverrideNetworkState, network.OverrideNetworkStateParams{
+			Offline: offline, DownloadThroughput: -1, UploadThroughput: -1,
+		})
+		return err
 	}))
 }
 

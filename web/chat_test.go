@@ -144,13 +144,14 @@ func TestEarlierMessages(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	f.fill("general", 120, time.Now(), func(i int) (string, string) { return "bob", fmt.Sprint(i + 1) })
+	f.with(func() { f.readAll("general", "alice") })
 	alice := signedIn(t, f.URL, "alice")
 	alice.until(`document.querySelectorAll("[data-testid=message]").length === 50`)
 	if got := alice.texts(); got[0] != "71" || got[49] != "120" {
 		t.Errorf("the newest page is %s to %s", got[0], got[49])
 	}
 	alice.do(`document.getElementById("scroller").scrollTop = 0`)
-	alice.until(`document.querySelectorAll("[data-testid=message]").length === 100`)
+	alice.until(`document.querySelectorAll("[data-testid=message]").length === 110`)
 	// What was in view stays in view, so the start is reached again only by scrolling.
 	top := eval[float64](alice, `document.getElementById("scroller").scrollTop`)
 	if top < 500 {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -32,6 +33,7 @@ type fake struct {
 	conns map[*fakeConn]bool
 	sent  map[string]wire.Ack // by user and clientMessageId
 	syncs int
+	names map[string]string // by user, those who chose one
 
 	down    bool                                             // refuses handshakes
 	deliver func(c *fakeConn, m wire.Message) []wire.Message // what a connection gets of a message
@@ -41,8 +43,10 @@ type fake struct {
 
 type fakeRoom struct {
 	name     string
+	kind     string   // "" is a group
 	members  []string // the owner first
 	messages []wire.HistoryMessage
+	read     map[string]string // by user, the id that the user has read up to
 }
 
 type fakeConn struct {
@@ -57,6 +61,7 @@ func newFake(t *testing.T) *fake {
 		rooms: map[string]*fakeRoom{"general": {name: "general", members: []string{"system"}}},
 		conns: make(map[*fakeConn]bool),
 		sent:  make(map[string]wire.Ack),
+		names: make(map[string]string),
 	}
 	page, err := web.Handler(localConfig)
 	if err != nil {
@@ -73,6 +78,7 @@ func newFake(t *testing.T) *fake {
 	mux.HandleFunc("POST /api/rooms/{id}/members", f.as(f.addMember))
 	mux.HandleFunc("GET /api/rooms/{id}/messages", f.as(f.history))
 	mux.HandleFunc("POST /api/sync", f.as(f.sync))
+	f.handleChanges(mux)
 	f.Server = httptest.NewServer(mux)
 	t.Cleanup(f.Close)
 	t.Cleanup(f.dropAll)
@@ -275,7 +281,7 @@ func (f *fake) listRooms(w http.ResponseWriter, _ *http.Request, user string) {
 		if !slices.Contains(room.members, user) {
 			continue
 		}
-		s := wire.RoomSummary{ChatRoomID: id, Name: room.name, Type: "group", LastMessageAt: 1}
+		s := wire.RoomSummary{ChatRoomID: id, Name: room.name, Type: cmp.Or(room.kind, "group"), LastMessageAt: 1, Unread: room.unread(user)}
 		if n := len(room.messages); n > 0 {
 			last := room.messages[n-1]
 			s.LastMessageAt = last.Timestamp
@@ -294,7 +300,16 @@ func (f *fake) createRoom(w http.ResponseWriter, r *http.Request, user string) {
 		return
 	}
 	id := fmt.Sprintf("room-%d", len(f.rooms))
-	f.rooms[id] = &fakeRoom{name: req.Name, members: append([]string{user}, req.Members...)}
+	if req.Type == "dm" {
+		pair := []string{user, req.Members[0]}
+		slices.Sort(pair)
+		id = "dm-" + strings.Join(pair, "-")
+	}
+	if f.rooms[id] != nil {
+		answer(w, http.StatusOK, f.describe(id))
+		return
+	}
+	f.rooms[id] = &fakeRoom{name: req.Name, kind: req.Type, members: append([]string{user}, req.Members...)}
 	f.tell(id, f.rooms[id].members...)
 	answer(w, http.StatusCreated, f.describe(id))
 }
@@ -329,13 +344,13 @@ func (f *fake) tell(id string, joined ...string) {
 
 func (f *fake) describe(id string) wire.Room {
 	room := f.rooms[id]
-	d := wire.Room{ChatRoomID: id, Name: room.name, Type: "group", MemberCount: len(room.members)}
+	d := wire.Room{ChatRoomID: id, Name: room.name, Type: cmp.Or(room.kind, "group"), MemberCount: len(room.members)}
 	for i, user := range room.members {
 		role := "member"
 		if i == 0 {
 			role = "owner"
 		}
-		d.Members = append(d.Members, wire.RoomMember{UserID: user, Role: role})
+		d.Members = append(d.Members, wire.RoomMember{UserID: user, Role: role, ReadUpTo: room.read[user], DisplayName: f.names[user]})
 	}
 	return d
 }
@@ -345,7 +360,11 @@ func (f *fake) history(w http.ResponseWriter, r *http.Request, _ string) {
 	if before := r.URL.Query().Get("before"); before != "" {
 		messages = messages[:slices.IndexFunc(messages, func(m wire.HistoryMessage) bool { return m.MessageID == before })]
 	}
-	page := wire.History{Messages: slices.Clone(messages[max(0, len(messages)-50):])}
+	limit, err := strconv.Atoi(r.URL.Query().Get("limit"))
+	if err != nil || limit < 1 || limit > 100 {
+		f.t.Errorf("history was asked for with %s", r.URL.RawQuery)
+	}
+	page := wire.History{Messages: slices.Clone(messages[max(0, len(messages)-limit):])}
 	if len(page.Messages) < len(messages) {
 		page.Cursor = page.Messages[0].MessageID
 	}

@@ -1,7 +1,8 @@
-// Where a message is written.
+// Where a message is written, and one that was sent is edited.
 
-import { MAX_CONTENT, byteLength } from "../streamroom.js";
+import { Failure, MAX_CONTENT, byteLength } from "../streamroom.js";
 import { byId } from "./dom.js";
+import { describe } from "./words.js";
 
 export class Composer {
   #form = byId("composer", HTMLFormElement);
@@ -10,22 +11,27 @@ export class Composer {
   #problem = byId("composer-problem", HTMLElement);
   /** @type {Map<string, string>} what was begun and not sent, per room */
   #drafts = new Map();
+  #editing = byId("composer-editing", HTMLElement);
   #room = "";
+  /** The message that is edited; empty for none. */
+  #message = "";
+  #busy = false;
   #on;
 
-  /** @param {(content: string) => string} send returns a problem; empty when it was taken */
-  constructor(send) {
-    this.#on = send;
+  /**
+   * @param {object} on
+   * @param {(content: string) => void} on.send throws a Failure when it isn't taken
+   * @param {(messageId: string, content: string) => Promise<void>} on.edit rejects with a Failure
+   * @param {() => void} on.editLast the last message of one's own is wanted for editing
+   */
+  constructor(on) {
+    this.#on = on;
     this.#input.addEventListener("input", () => this.#changed());
-    this.#input.addEventListener("keydown", (event) => {
-      // Enter also ends the choice of a word while Japanese or Chinese is typed.
-      if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
-      event.preventDefault();
-      this.#form.requestSubmit();
-    });
+    this.#input.addEventListener("keydown", (event) => this.#key(event));
+    byId("composer-cancel", HTMLButtonElement).addEventListener("click", () => this.endEdit());
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
-      this.#submit();
+      void this.#submit();
     });
   }
 
@@ -36,11 +42,12 @@ export class Composer {
    */
   show(chatRoomId, title = "") {
     this.#form.hidden = chatRoomId === "";
+    this.#input.placeholder = title ? `Message ${title}` : "Write a message";
     if (chatRoomId === this.#room) return;
+    this.endEdit();
     if (this.#room) this.#drafts.set(this.#room, this.#input.value);
     this.#room = chatRoomId;
     this.#input.value = this.#drafts.get(chatRoomId) ?? "";
-    this.#input.placeholder = title ? `Message ${title}` : "Write a message";
     this.#changed();
   }
 
@@ -54,12 +61,66 @@ export class Composer {
     this.#input.focus();
   }
 
-  #submit() {
+  /**
+   * Edits a message; what was begun waits until that is done.
+   * @param {string} messageId
+   * @param {string} content
+   */
+  edit(messageId, content) {
+    if (!this.#message) this.#drafts.set(this.#room, this.#input.value);
+    this.#setMessage(messageId);
+    this.#input.value = content;
+    this.#changed();
+    this.#input.focus();
+    this.#input.setSelectionRange(content.length, content.length);
+  }
+
+  /** Leaves the message as it is. */
+  endEdit() {
+    if (!this.#message) return;
+    this.#setMessage("");
+    this.#input.value = this.#drafts.get(this.#room) ?? "";
+    this.#changed();
+    if (!this.#form.hidden) this.#input.focus();
+  }
+
+  /** @param {string} messageId empty for none */
+  #setMessage(messageId) {
+    this.#message = messageId;
+    this.#editing.hidden = messageId === "";
+    this.#send.title = messageId ? "Save" : "Send";
+    this.#send.setAttribute("aria-label", this.#send.title);
+  }
+
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    // Enter also ends the choice of a word while Japanese or Chinese is typed.
+    if (event.isComposing || event.keyCode === 229 || event.altKey) return;
+    if (event.key === "Enter" && !event.shiftKey) this.#form.requestSubmit();
+    else if (event.key === "Escape" && this.#message) this.endEdit();
+    else if (event.key === "ArrowUp" && this.#input.value === "" && !this.#message) this.#on.editLast();
+    else return;
+    event.preventDefault();
+  }
+
+  async #submit() {
     const content = this.#input.value.trim();
-    if (this.#send.disabled || !content) return;
-    const problem = this.#on(content);
-    this.#problem.textContent = problem;
-    if (problem) return;
+    if (this.#busy || this.#send.disabled || !content) return;
+    const message = this.#message;
+    try {
+      this.#busy = true;
+      if (message) await this.#on.edit(message, content);
+      else this.#on.send(content);
+    } catch (err) {
+      this.#problem.textContent = describe(Failure.from(err));
+      return;
+    } finally {
+      this.#busy = false;
+    }
+    if (message) {
+      if (this.#message === message) this.endEdit();
+      return;
+    }
     this.#input.value = "";
     this.#changed();
     this.#input.focus();

@@ -1,13 +1,8 @@
-// The two dialogs: a new room, and a room's members.
+// Dialogs: what they have in common, and those that need nothing but a form.
 
 import { Failure } from "../streamroom.js";
-import { becomeAvatar, byId, el, within } from "./dom.js";
+import { byId, within } from "./dom.js";
 import { describe } from "./words.js";
-
-/**
- * @typedef {import("../streamroom.js").Member} Member
- * @typedef {import("../streamroom.js").Room} Room
- */
 
 /** The server takes this many members at creation. */
 const MAX_MEMBERS = 48;
@@ -16,7 +11,7 @@ const MAX_MEMBERS = 48;
  * Lets a dialog be closed by its buttons and by a click beside it.
  * @param {HTMLDialogElement} dialog
  */
-function closable(dialog) {
+export function closable(dialog) {
   for (const button of dialog.querySelectorAll("[data-close]")) {
     button.addEventListener("click", () => dialog.close());
   }
@@ -27,110 +22,140 @@ function closable(dialog) {
   });
 }
 
-export class NewRoomDialog {
-  #dialog = byId("new-room-dialog", HTMLDialogElement);
-  #form = within(this.#dialog, "form", HTMLFormElement);
-  #name = byId("new-room-name", HTMLInputElement);
-  #members = byId("new-room-members", HTMLInputElement);
-  #problem = within(this.#dialog, ".problem", HTMLElement);
-  #submit = within(this.#dialog, "[type=submit]", HTMLButtonElement);
+/** Something that was typed and won't do. */
+class Refusal extends Error {
+  /**
+   * @param {string} message a sentence
+   * @param {HTMLElement} where
+   */
+  constructor(message, where) {
+    super(message);
+    this.where = where;
+  }
+}
 
-  /** @param {(name: string, members: string[]) => Promise<void>} create rejects with a Failure that is shown */
-  constructor(create) {
-    closable(this.#dialog);
-    this.#form.addEventListener("submit", async (event) => {
-      event.preventDefault();
-      const name = this.#name.value.trim();
-      const members = [...new Set(this.#members.value.split(/[,;\n]/u).map((m) => m.trim()).filter(Boolean))];
-      this.#problem.textContent = "";
-      if (!name) return this.#refuse("Give the room a name.", this.#name);
-      if (members.length > MAX_MEMBERS) return this.#refuse(`Start with at most ${MAX_MEMBERS} people; more can be added later.`, this.#members);
-      this.#submit.disabled = true;
-      try {
-        await create(name, members);
-        this.#dialog.close();
-      } catch (err) {
-        this.#refuse(describe(Failure.from(err)), this.#name);
-      } finally {
-        this.#submit.disabled = false;
-      }
+/**
+ * Does what a form is for when it is submitted, once at a time, and says what is
+ * wrong when that fails.
+ * @param {HTMLFormElement} form
+ * @param {HTMLElement} problem where it is said
+ * @param {() => Promise<void>} act rejects with a Refusal or a Failure
+ */
+export function onSubmit(form, problem, act) {
+  const first = within(form, "input", HTMLInputElement);
+  const submit = within(form, "[type=submit]", HTMLButtonElement);
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    if (submit.disabled) return;
+    submit.disabled = true;
+    problem.textContent = "";
+    for (const input of form.querySelectorAll("[aria-invalid]")) input.removeAttribute("aria-invalid");
+    try {
+      await act();
+    } catch (err) {
+      const where = err instanceof Refusal ? err.where : first;
+      problem.textContent = err instanceof Refusal ? err.message : describe(Failure.from(err));
+      where.setAttribute("aria-invalid", "true");
+      where.focus();
+    } finally {
+      submit.disabled = false;
+    }
+  });
+}
+
+/** A dialog that is one form. */
+class FormDialog {
+  dialog;
+  form;
+
+  /**
+   * @param {string} id
+   * @param {() => Promise<void>} act rejects with a Refusal or a Failure; the dialog closes when it doesn't
+   */
+  constructor(id, act) {
+    this.dialog = byId(id, HTMLDialogElement);
+    this.form = within(this.dialog, "form", HTMLFormElement);
+    closable(this.dialog);
+    onSubmit(this.form, within(this.form, ".problem", HTMLElement), async () => {
+      await act();
+      this.dialog.close();
     });
   }
 
   show() {
-    this.#form.reset();
-    this.#problem.textContent = "";
-    this.#dialog.showModal();
-    this.#name.focus();
-  }
-
-  /**
-   * @param {string} problem
-   * @param {HTMLElement} where
-   */
-  #refuse(problem, where) {
-    this.#problem.textContent = problem;
-    where.focus();
+    this.form.reset();
+    within(this.form, ".problem", HTMLElement).textContent = "";
+    for (const input of this.form.querySelectorAll("[aria-invalid]")) input.removeAttribute("aria-invalid");
+    this.dialog.showModal();
+    within(this.form, "input", HTMLInputElement).focus();
   }
 }
 
-export class MembersDialog {
-  #dialog = byId("members-dialog", HTMLDialogElement);
-  #list = within(this.#dialog, "ul", HTMLElement);
-  #form = within(this.#dialog, "form", HTMLFormElement);
-  #name = byId("member-name", HTMLInputElement);
-  #problem = byId("member-problem", HTMLElement);
-  #submit = within(this.#dialog, "[type=submit]", HTMLButtonElement);
-
-  /** @param {(userId: string) => Promise<void>} add rejects with a Failure that is shown */
-  constructor(add) {
-    closable(this.#dialog);
-    this.#form.addEventListener("submit", async (event) => {
-      event.preventDefault();
-      const userId = this.#name.value.trim();
-      this.#problem.textContent = userId ? "" : "Type a name first.";
-      if (!userId) return;
-      this.#submit.disabled = true;
-      try {
-        await add(userId);
-        this.#name.value = "";
-      } catch (err) {
-        this.#problem.textContent = describe(Failure.from(err));
-      } finally {
-        this.#submit.disabled = false;
-        this.#name.focus();
-      }
+export class NewRoomDialog extends FormDialog {
+  /** @param {(name: string, members: string[]) => Promise<void>} create rejects with a Failure that is shown */
+  constructor(create) {
+    const name = byId("new-room-name", HTMLInputElement);
+    const members = byId("new-room-members", HTMLInputElement);
+    super("new-room-dialog", async () => {
+      const others = [...new Set(members.value.split(/[,;\n]/u).map((m) => m.trim()).filter(Boolean))];
+      if (!name.value.trim()) throw new Refusal("Give the room a name.", name);
+      if (others.length > MAX_MEMBERS) throw new Refusal(`Start with at most ${MAX_MEMBERS} people; more can be added later.`, members);
+      await create(name.value.trim(), others);
     });
   }
+}
 
-  open() {
-    this.#name.value = "";
-    this.#problem.textContent = "";
-    this.#dialog.showModal();
+export class NewDirectDialog extends FormDialog {
+  /**
+   * @param {(userId: string) => Promise<void>} create rejects with a Failure that is shown
+   * @param {() => string} me
+   */
+  constructor(create, me) {
+    const name = byId("new-direct-name", HTMLInputElement);
+    super("new-direct-dialog", async () => {
+      const userId = name.value.trim();
+      if (!userId) throw new Refusal("Type a name first.", name);
+      if (userId === me()) throw new Refusal("That is you: choose somebody else.", name);
+      await create(userId);
+    });
   }
+}
 
-  close() {
-    this.#dialog.close();
+export class ProfileDialog extends FormDialog {
+  #name = byId("profile-name", HTMLInputElement);
+
+  /** @param {(displayName: string) => Promise<void>} save rejects with a Failure that is shown */
+  constructor(save) {
+    super("profile-dialog", () => save(this.#name.value.trim()));
   }
 
   /**
-   * @param {Member[]} members
-   * @param {object} more
-   * @param {string} more.me
-   * @param {number} more.count all members, also those that aren't listed
+   * @param {string} userId
+   * @param {string} name empty where there is none
    */
-  show(members, { me, count }) {
-    const rows = members.map((member) => {
-      const avatar = el("span", { "aria-hidden": "true" });
-      becomeAvatar(avatar, member.userId);
-      return el("li", { "data-testid": "member", "data-user-id": member.userId }, avatar,
-        el("span", { class: "member-name", dir: "auto" }, member.userId === me ? `${member.userId} (you)` : member.userId),
-        el("span", { class: "hint" }, member.role === "owner" ? "Owner" : ""));
-    });
-    const hidden = count - members.length;
-    if (hidden > 0) rows.push(el("li", { class: "hint" }, `and ${hidden} more`));
-    this.#list.replaceChildren(...rows);
-    // Owners add people; others would only be refused.
-    this.#form.hidden = members.find((m) => m.userId === me)?.role !== "owner";
+  showFor(userId, name) {
+    this.show();
+    byId("profile-user", HTMLElement).textContent = userId;
+    this.#name.value = name;
+    this.#name.select();
   }
+}
+
+/**
+ * Asks before something that can't be undone.
+ * @param {string} title
+ * @param {string} text
+ * @param {string} action what the button says
+ * @returns {Promise<boolean>}
+ */
+export function confirmed(title, text, action) {
+  const dialog = byId("confirm-dialog", HTMLDialogElement);
+  byId("confirm-title", HTMLElement).textContent = title;
+  byId("confirm-text", HTMLElement).textContent = text;
+  byId("confirm-yes", HTMLButtonElement).textContent = action;
+  dialog.returnValue = "";
+  dialog.showModal();
+  return new Promise((resolve) => {
+    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
+  });
 }

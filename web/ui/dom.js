@@ -85,12 +85,19 @@ export function arrange(parent, children) {
   }
 }
 
+/** How long a problem stays in sight (ms). */
+const TOAST = 6_000;
+
 /**
  * Says something to those who listen to the page instead of looking at it.
  * @param {string} text
+ * @param {boolean} [seen] shows it, too
  */
-export function announce(text) {
-  byId("announcer", HTMLElement).textContent = text;
+export function announce(text, seen = false) {
+  const announcer = byId("announcer", HTMLElement);
+  announcer.textContent = text;
+  announcer.className = seen ? "toast" : "unseen";
+  if (seen) setTimeout(() => { announcer.className = "unseen"; }, TOAST);
 }
 
 /** How many colours there are for names. */

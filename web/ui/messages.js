@@ -1,32 +1,37 @@
-// The messages of the open room.
+// The messages of the open room. Only some of them are in the page at a time: a
+// slice around what is in view, which slides as one scrolls.
 
-import { arrange, becomeAvatar, byId, el, hueOf, icon, within } from "./dom.js";
-import { counted, dayName, dayOf, describe, fullTimeOf, timeOfDay } from "./words.js";
+import { arrange, byId, el, icon, within } from "./dom.js";
+import { Row, itemOf, itemOfOutgoing } from "./message.js";
+import { counted } from "./words.js";
 
 /**
  * @typedef {import("../streamroom.js").Message} Message
  * @typedef {import("../streamroom.js").Outgoing} Outgoing
+ * @typedef {import("./message.js").Item} Item
  */
 
-/** Messages of one sender closer than this stand together (ms). */
-const TOGETHER = 5 * 60_000;
+/** Messages in the page: at first, at most, and how many more when its edge comes near. */
+const SLICE = 80;
+const MOST = 200;
+const STEP = 60;
 /** Closer to the end than this counts as at the end (px). */
 const NEAR = 60;
-/** Closer to the start than this asks for older messages (px). */
-const NEAR_START = 300;
+/** Closer to an edge of the slice than this slides it, or asks for older messages (px). */
+const NEAR_EDGE = 400;
 
 /**
- * A message or one on its way, as it is shown.
- * @typedef {object} Item
- * @property {string} key the same before and after the server has it
- * @property {string} [messageId]
- * @property {string} senderId
- * @property {string} text
- * @property {number} timestamp
- * @property {"waiting"|"sending"|"failed"|"sent"} status
- * @property {Outgoing} [outgoing]
- * @property {boolean} [edited]
- * @property {boolean} [deleted]
+ * What is shown.
+ * @typedef {object} Shown
+ * @property {readonly Message[]} messages
+ * @property {Outgoing[]} outgoing
+ * @property {boolean} hasOlder
+ * @property {boolean} loadingOlder
+ * @property {string} me
+ * @property {number} now ms since 1970
+ * @property {string} divider the id of the first message that is new to the reader; empty for none
+ * @property {(userId: string) => string} nameOf
+ * @property {(message: Message) => string[]} readersOf
  */
 
 export class MessagesView {
@@ -35,34 +40,62 @@ export class MessagesView {
   #older = byId("older", HTMLButtonElement);
   #newest = byId("newest", HTMLButtonElement);
   #newestText = within(this.#newest, "span", HTMLElement);
-  /** @type {Map<string, Row>} */
+  #edit = el("button", { type: "button", class: "icon-button", title: "Edit", "aria-label": "Edit", "data-testid": "edit" }, icon("edit"));
+  #delete = el("button", { type: "button", class: "icon-button", title: "Delete", "aria-label": "Delete", "data-testid": "delete" }, icon("delete"));
+  /** One for all messages: it goes to the one that is pointed at or has the focus. */
+  #actions = el("div", { class: "actions", role: "toolbar", "aria-label": "Message actions" }, this.#edit, this.#delete);
+  /** @type {Map<string, Row>} by key, in their order */
   #rows = new Map();
+  /** @type {WeakMap<Element, Row>} */
+  #rowOf = new WeakMap();
+  /** @type {Shown|undefined} */
+  #shown;
+  /** The first message of the slice; empty for as many as fit at the end. */
+  #from = "";
+  /** The last message of the slice; empty when it goes on to the end. */
+  #to = "";
   #atEnd = true;
   /** Messages of others that arrived below what is in view. */
   #below = 0;
+  #settling = false;
   #on;
 
   /**
    * @param {object} on
    * @param {() => void} on.older more history is wanted
+   * @param {(messageId: string) => void} on.seen a message came into view: the last one there
    * @param {(clientMessageId: string) => void} on.retry
    * @param {(clientMessageId: string) => void} on.discard
+   * @param {(message: Message) => void} on.edit
+   * @param {(message: Message) => void} on.delete
+   * @param {() => void} on.leave the keyboard goes back to writing
    */
   constructor(on) {
     this.#on = on;
     this.#older.addEventListener("click", () => on.older());
     this.#newest.addEventListener("click", () => this.toEnd());
     this.#scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
+    this.#scroller.addEventListener("keydown", (event) => this.#key(event));
+    for (const kind of ["pointerover", "focusin"]) {
+      this.#list.addEventListener(kind, (event) => this.#offer(event.target));
+    }
+    this.#scroller.addEventListener("pointerleave", () => {
+      if (!this.#actions.parentElement?.contains(document.activeElement)) this.#actions.remove();
+    });
+    this.#edit.addEventListener("click", () => this.#act(on.edit));
+    this.#delete.addEventListener("click", () => this.#act(on.delete));
     // What changes its height (the window, an image of the keyboard) keeps the end in view.
     new ResizeObserver(() => {
-      if (this.#atEnd) this.toEnd();
+      if (this.#atEnd) this.#scrollToEnd();
     }).observe(this.#scroller);
   }
 
   /** Forgets the room that was shown. */
   clear() {
     this.#rows.clear();
+    this.#shown = undefined;
     this.#list.replaceChildren();
+    this.#from = this.#to = "";
     this.#atEnd = true;
     this.#below = 0;
     this.#showNewest();
@@ -73,49 +106,102 @@ export class MessagesView {
     this.#scroller.hidden = !visible;
   }
 
-  /**
-   * @param {object} what
-   * @param {readonly Message[]} what.messages
-   * @param {Outgoing[]} what.outgoing
-   * @param {boolean} what.hasOlder
-   * @param {boolean} what.loadingOlder
-   * @param {string} what.me
-   * @param {number} what.now ms since 1970
-   */
-  show({ messages, outgoing, hasOlder, loadingOlder, me, now }) {
-    this.#older.hidden = !hasOlder;
-    this.#older.disabled = loadingOlder;
-    this.#older.textContent = loadingOlder ? "Loading…" : "Earlier messages";
+  /** Whether the newest message is in view. */
+  get atEnd() {
+    return this.#atEnd && this.#to === "";
+  }
 
-    const restore = this.#atEnd ? () => this.toEnd() : this.#anchor();
-    const items = [...messages.map(itemOf), ...outgoing.map((o) => itemOfOutgoing(o, me))];
-    /** @type {Map<string, Row>} */
-    const rows = new Map();
-    /** @type {Item|undefined} */
-    let previous;
-    for (const item of items) {
-      const row = this.#rows.get(item.key) ?? new Row(this.#on);
-      row.show(item, { previous, me, now });
-      rows.set(item.key, row);
-      previous = item;
-    }
-    this.#rows = rows;
-    arrange(this.#list, [...rows.values()].map((row) => row.element));
+  /** @param {Shown} shown */
+  show(shown) {
+    this.#shown = shown;
+    this.#older.disabled = shown.loadingOlder;
+    this.#older.textContent = shown.loadingOlder ? "Loading…" : "Earlier messages";
+    const restore = this.atEnd ? () => this.#scrollToEnd() : this.#anchor();
+    this.#render();
     restore?.();
+    this.#settle();
   }
 
   /** Somebody else's message came in. */
   arrived() {
-    if (this.#atEnd) return;
+    if (this.atEnd) return;
     this.#below++;
     this.#showNewest();
   }
 
   toEnd() {
+    this.#from = this.#to = "";
     this.#atEnd = true;
     this.#below = 0;
-    this.#scroller.scrollTop = this.#scroller.scrollHeight;
+    if (this.#shown) this.#render();
+    this.#scrollToEnd();
     this.#showNewest();
+    this.#settle();
+  }
+
+  /**
+   * Brings a message into view, with a little of what came before it.
+   * @param {string} messageId
+   */
+  toMessage(messageId) {
+    if (!this.#shown) return;
+    const { messages } = this.#shown;
+    const at = indexOf(messages, messageId);
+    this.#from = messages[Math.max(0, at - STEP / 2)]?.messageId ?? "";
+    this.#to = messages[at + SLICE]?.messageId ?? "";
+    this.#render();
+    const row = [...this.#rows.values()].find((r) => r.item?.messageId === messageId);
+    if (!row) return;
+    const top = row.element.getBoundingClientRect().top - this.#scroller.getBoundingClientRect().top;
+    this.#scroller.scrollTop += top - this.#scroller.clientHeight / 4;
+    this.#scrolled();
+  }
+
+  /**
+   * Gives a message the focus, to be found by the keyboard.
+   * @param {string} messageId
+   */
+  focus(messageId) {
+    const row = [...this.#rows.values()].find((r) => r.item?.messageId === messageId);
+    row?.element.focus();
+  }
+
+  /** Puts the slice into the page. */
+  #render() {
+    const { messages, outgoing, hasOlder, me, now, divider, nameOf, readersOf } = /** @type {Shown} */ (this.#shown);
+    if (this.atEnd && this.#from && messages.length - indexOf(messages, this.#from) > MOST) this.#from = "";
+    const end = this.#to ? indexAfter(messages, this.#to) : messages.length;
+    const start = this.#from ? indexOf(messages, this.#from) : Math.max(0, end - SLICE);
+    // New messages don't push the slice's start away while one reads there.
+    this.#from = messages[start]?.messageId ?? "";
+    if (!this.#to && !this.#atEnd && end - start > MOST) this.#to = messages[end - 1].messageId;
+
+    const items = messages.slice(start, end).map(itemOf);
+    if (!this.#to) items.push(...outgoing.map((o) => itemOfOutgoing(o, me)));
+    /** @type {Map<string, Row>} */
+    const rows = new Map();
+    let previous = start > 0 ? itemOf(messages[start - 1]) : undefined;
+    for (const item of items) {
+      const row = this.#rows.get(item.key) ?? this.#newRow();
+      row.show(item, { previous, me, now, fresh: divider !== "" && item.messageId === divider, nameOf, readersOf });
+      rows.set(item.key, row);
+      previous = item;
+    }
+    this.#rows = rows;
+    arrange(this.#list, [...rows.values()].map((row) => row.element));
+    this.#older.hidden = !hasOlder || start > 0;
+    const offered = this.#actions.closest("li");
+    if (offered && !this.#rowOf.get(offered)?.own) this.#actions.remove();
+  }
+
+  #newRow() {
+    const row = new Row(this.#on);
+    this.#rowOf.set(row.element, row);
+    return row;
+  }
+
+  #scrollToEnd() {
+    this.#scroller.scrollTop = this.#scroller.scrollHeight;
   }
 
   /**
@@ -128,132 +214,155 @@ export class MessagesView {
       const box = element.getBoundingClientRect();
       if (box.bottom < top) continue;
       return () => {
-        this.#scroller.scrollTop += element.getBoundingClientRect().top - box.top;
+        if (element.isConnected) this.#scroller.scrollTop += element.getBoundingClientRect().top - box.top;
       };
     }
     return undefined;
   }
 
   #scrolled() {
+    if (!this.#shown || this.#scroller.hidden) return;
     const { scrollTop, scrollHeight, clientHeight } = this.#scroller;
     this.#atEnd = scrollHeight - scrollTop - clientHeight < NEAR;
-    if (this.#atEnd) this.#below = 0;
+    if (this.atEnd) this.#below = 0;
     this.#showNewest();
-    if (scrollTop < NEAR_START && !this.#older.hidden && !this.#older.disabled) this.#on.older();
+    this.#settle();
+  }
+
+  /** Looks at what is in view, once for all that happens until the next frame. */
+  #settle() {
+    if (this.#settling) return;
+    this.#settling = true;
+    requestAnimationFrame(() => {
+      this.#settling = false;
+      this.#slide();
+      this.#tellSeen();
+    });
+  }
+
+  /** Moves the slice when one of its edges is near. */
+  #slide() {
+    if (!this.#shown || this.#scroller.hidden) return;
+    const { messages, hasOlder, loadingOlder } = this.#shown;
+    const { scrollTop, scrollHeight, clientHeight } = this.#scroller;
+    const start = this.#from ? indexOf(messages, this.#from) : 0;
+    const end = this.#to ? indexAfter(messages, this.#to) : messages.length;
+    if (scrollTop < NEAR_EDGE && start > 0) {
+      const from = Math.max(0, start - STEP);
+      this.#from = messages[from].messageId;
+      if (end - from > MOST) this.#to = messages[from + MOST - 1].messageId;
+    } else if (scrollHeight - scrollTop - clientHeight < NEAR_EDGE && this.#to) {
+      const to = end + STEP;
+      this.#to = to < messages.length ? messages[to - 1].messageId : "";
+      this.#from = messages[Math.max(start, Math.min(to, messages.length) - MOST)].messageId;
+    } else {
+      if (scrollTop < NEAR_EDGE && hasOlder && !loadingOlder) this.#on.older();
+      return;
+    }
+    const restore = this.#anchor();
+    this.#render();
+    restore?.();
+    this.#scrolled();
+  }
+
+  /** Says which message is the last in view. */
+  #tellSeen() {
+    if (!this.#shown || this.#scroller.hidden) return;
+    const bottom = this.#scroller.getBoundingClientRect().bottom;
+    for (const row of [...this.#rows.values()].reverse()) {
+      if (!row.item?.messageId || (!this.atEnd && row.element.getBoundingClientRect().bottom > bottom + 1)) continue;
+      this.#on.seen(row.item.messageId);
+      return;
+    }
   }
 
   #showNewest() {
-    this.#newest.hidden = this.#atEnd;
+    this.#newest.hidden = this.atEnd;
     this.#newestText.textContent = this.#below > 0 ? counted(this.#below, "new message", "new messages") : "Newest";
-  }
-}
-
-/**
- * @param {Message} m
- * @returns {Item}
- */
-function itemOf(m) {
-  return {
-    key: m.clientMessageId ?? m.messageId,
-    messageId: m.messageId,
-    senderId: m.senderId,
-    text: m.content ?? "",
-    timestamp: m.timestamp,
-    status: "sent",
-    edited: m.editedAt !== undefined,
-    deleted: m.deletedAt !== undefined,
-  };
-}
-
-/**
- * @param {Outgoing} outgoing
- * @param {string} me
- * @returns {Item}
- */
-function itemOfOutgoing(outgoing, me) {
-  return {
-    key: outgoing.clientMessageId,
-    senderId: me,
-    text: outgoing.content,
-    timestamp: outgoing.createdAt,
-    status: outgoing.status,
-    outgoing,
-  };
-}
-
-class Row {
-  #day = el("p", { class: "day" });
-  #avatar = el("span", { "aria-hidden": "true" });
-  #sender = el("span", { dir: "auto" });
-  #text = el("p", { class: "text", dir: "auto" });
-  #edited = el("span", {}, "edited");
-  #time = el("time");
-  #mark = el("span", { class: "mark" });
-  #problem = el("p", { class: "unsent" });
-  #body = el("div", { class: "message-body" }, this.#avatar,
-    el("div", { class: "bubble" }, this.#sender,
-      el("div", { class: "said" }, this.#text, el("p", { class: "meta" }, this.#edited, this.#time, this.#mark))));
-  #shown = "";
-  #on;
-
-  /** @param {{retry: (clientMessageId: string) => void, discard: (clientMessageId: string) => void}} on */
-  constructor(on) {
-    this.#on = on;
-    this.element = el("li", { class: "message", "data-testid": "message" }, this.#day, this.#body, this.#problem);
   }
 
   /**
-   * @param {Item} item
-   * @param {{previous: Item|undefined, me: string, now: number}} among
+   * Shows what can be done with a message.
+   * @param {EventTarget|null} target
    */
-  show(item, { previous, me, now }) {
-    const newDay = !previous || dayOf(previous.timestamp) !== dayOf(item.timestamp);
-    const first = newDay || previous?.senderId !== item.senderId || item.timestamp - previous.timestamp > TOGETHER;
-    const own = item.senderId === me;
-    const day = newDay ? dayName(item.timestamp, now) : "";
-    const { messageId = "", status, edited, deleted, outgoing } = item;
-    const shown = JSON.stringify([messageId, status, edited, deleted, item.text, first, own, day, outgoing?.failure?.code]);
-    if (shown === this.#shown) return;
-    this.#shown = shown;
-
-    const { element } = this;
-    element.classList.toggle("own", own);
-    element.classList.toggle("first", first);
-    element.dataset.status = status;
-    if (messageId) element.dataset.messageId = messageId;
-    this.#day.hidden = !day;
-    this.#day.textContent = day;
-    becomeAvatar(this.#avatar, item.senderId);
-    // Who wrote is said on every message, but seen once.
-    this.#sender.className = own || !first ? "unseen" : `sender hue-${hueOf(item.senderId)}`;
-    this.#sender.textContent = own ? "You" : item.senderId;
-    this.#text.textContent = deleted ? "Message deleted" : item.text;
-    this.#text.classList.toggle("deleted", Boolean(deleted));
-    this.#edited.hidden = !edited || Boolean(deleted);
-    this.#time.dateTime = new Date(item.timestamp).toISOString();
-    this.#time.title = fullTimeOf(item.timestamp);
-    this.#time.textContent = timeOfDay(item.timestamp);
-    this.#showMark(own ? status : undefined);
-    this.#showProblem(outgoing);
+  #offer(target) {
+    const row = this.#rowAt(target);
+    if (!row?.own) this.#actions.remove();
+    else if (this.#actions.parentElement !== row.bubble) row.bubble.append(this.#actions);
   }
 
-  /** @param {Item["status"]|undefined} status */
-  #showMark(status) {
-    const words = { waiting: "Waiting", sending: "Sending", sent: "Sent", failed: "Not sent" };
-    this.#mark.hidden = status === undefined || status === "failed";
-    if (status === undefined) return;
-    this.#mark.replaceChildren(icon(status === "sent" ? "sent" : "waiting"), el("span", { class: "unseen" }, words[status]));
+  /** @param {EventTarget|null} target */
+  #rowAt(target) {
+    const element = target instanceof Element ? target.closest("li") : null;
+    return element ? this.#rowOf.get(element) : undefined;
   }
 
-  /** @param {Outgoing|undefined} outgoing */
-  #showProblem(outgoing) {
-    this.#problem.hidden = outgoing?.status !== "failed";
-    this.#problem.replaceChildren();
-    if (outgoing?.status !== "failed") return;
-    const retry = el("button", { type: "button", class: "link", "data-testid": "retry" }, "Try again");
-    const discard = el("button", { type: "button", class: "link", "data-testid": "discard" }, "Delete");
-    retry.addEventListener("click", () => this.#on.retry(outgoing.clientMessageId));
-    discard.addEventListener("click", () => this.#on.discard(outgoing.clientMessageId));
-    this.#problem.append("Not sent. ", outgoing.failure ? describe(outgoing.failure) : "", " ", retry, " ", discard);
+  /** @param {(message: Message) => void} act */
+  #act(act) {
+    const message = this.#rowAt(this.#actions)?.item?.message;
+    if (message) act(message);
   }
+
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    if (event.altKey || event.ctrlKey || event.metaKey) return;
+    const row = this.#rowAt(event.target);
+    const rows = [...this.#rows.values()];
+    const at = row ? rows.indexOf(row) : rows.length;
+    const message = row?.own ? row.item?.message : undefined;
+    switch (event.key) {
+      case "ArrowUp":
+        rows[Math.max(0, at - 1)]?.element.focus();
+        break;
+      case "ArrowDown":
+        if (at >= rows.length - 1) this.#on.leave();
+        else rows[at + 1].element.focus();
+        break;
+      case "Home":
+        rows[0]?.element.focus();
+        break;
+      case "End":
+        this.toEnd();
+        [...this.#rows.values()].at(-1)?.element.focus();
+        break;
+      case "Escape":
+        this.#on.leave();
+        break;
+      case "e":
+        if (message) this.#on.edit(message);
+        break;
+      case "Delete":
+        if (message) this.#on.delete(message);
+        break;
+      default:
+        return;
+    }
+    event.preventDefault();
+  }
+}
+
+/**
+ * Where a message is, or where it would be.
+ * @param {readonly Message[]} messages
+ * @param {string} id
+ */
+function indexOf(messages, id) {
+  let low = 0;
+  let high = messages.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (messages[middle].messageId < id) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/**
+ * Where the first message after an id is.
+ * @param {readonly Message[]} messages
+ * @param {string} id
+ */
+function indexAfter(messages, id) {
+  const at = indexOf(messages, id);
+  return messages[at]?.messageId === id ? at + 1 : at;
 }

@@ -1,5 +1,6 @@
 // The list of rooms.
 
+import { MOST_UNREAD } from "../streamroom.js";
 import { arrange, becomeAvatar, byId, el } from "./dom.js";
 import { briefly } from "./words.js";
 
@@ -12,42 +13,74 @@ import { briefly } from "./words.js";
 export const addressOf = (chatRoomId) => `#/room/${encodeURIComponent(chatRoomId)}`;
 
 /**
- * What a room is called.
- * @param {{name?: string, type: string, chatRoomId: string}} room
+ * What is shown.
+ * @typedef {object} Shown
+ * @property {RoomSummary[]} rooms in their order
+ * @property {boolean} loaded
+ * @property {string} open the open room's id
+ * @property {string} me
+ * @property {number} now ms since 1970
+ * @property {(room: RoomSummary) => string} titleOf
+ * @property {(userId: string) => string} nameOf
  */
-export function titleOf(room) {
-  return room.name || (room.type === "dm" ? "Direct message" : room.chatRoomId);
-}
+
+/** The keys that move through the list, and where to from a place in it. */
+const MOVES = /** @type {Record<string, (at: number, count: number) => number>} */ ({
+  ArrowUp: (at) => Math.max(0, at - 1),
+  ArrowDown: (at, count) => Math.min(count - 1, at + 1),
+  Home: () => 0,
+  End: (_, count) => count - 1,
+});
 
 export class RoomListView {
   #list = byId("rooms", HTMLElement);
   #note = byId("rooms-note", HTMLElement);
-  /** @type {Map<string, Row>} */
+  /** @type {Map<string, Row>} in their order */
   #rows = new Map();
+  /** The one room that Tab reaches; arrows reach the others. */
+  #stop = "";
+  #open = "";
 
-  /**
-   * @param {object} what
-   * @param {RoomSummary[]} what.rooms in their order
-   * @param {boolean} what.loaded
-   * @param {string} what.open the open room's id
-   * @param {string} what.me
-   * @param {(chatRoomId: string) => number} what.unread
-   * @param {number} what.now ms since 1970
-   */
-  show({ rooms, loaded, open, me, unread, now }) {
+  constructor() {
+    this.#list.addEventListener("keydown", (event) => {
+      const move = event.altKey || event.ctrlKey || event.metaKey ? undefined : MOVES[event.key];
+      const links = [...this.#rows.values()].map((row) => row.link);
+      const at = links.findIndex((link) => link === document.activeElement);
+      if (!move || at < 0) return;
+      event.preventDefault();
+      links[move(at, links.length)].focus();
+    });
+    this.#list.addEventListener("focusin", (event) => {
+      const id = event.target instanceof HTMLElement ? event.target.dataset.roomId : undefined;
+      if (id) this.#stopAt(id);
+    });
+  }
+
+  /** @param {Shown} shown */
+  show(shown) {
+    const { rooms, loaded, open } = shown;
     const rows = rooms.map((room) => {
       const row = this.#rows.get(room.chatRoomId) ?? new Row(room.chatRoomId);
-      row.show(room, { open: room.chatRoomId === open, me, unread: unread(room.chatRoomId), now });
+      row.show(room, shown);
       return row;
     });
     this.#rows = new Map(rows.map((row) => [row.chatRoomId, row]));
     // Moving the focused row would take its focus away.
     const focused = document.activeElement;
     arrange(this.#list, rows.map((row) => row.element));
-    if (focused instanceof HTMLElement && this.#list.contains(focused)) focused.focus();
+    if (focused instanceof HTMLElement && focused !== document.activeElement && this.#list.contains(focused)) focused.focus();
+    if (open !== this.#open || !this.#rows.has(this.#stop)) this.#stop = this.#rows.has(open) ? open : rows[0]?.chatRoomId ?? "";
+    this.#open = open;
+    this.#stopAt(this.#stop);
     this.#note.textContent = rooms.length > 0 ? "" : loaded
-      ? "You are in no room yet. Make one with “New room”, or ask somebody to add you to theirs."
+      ? "You are in no room yet. Make one, write to somebody, or ask to be added to a room."
       : "Loading rooms…";
+  }
+
+  /** @param {string} chatRoomId */
+  #stopAt(chatRoomId) {
+    this.#stop = chatRoomId;
+    for (const row of this.#rows.values()) row.link.tabIndex = row.chatRoomId === chatRoomId ? 0 : -1;
   }
 }
 
@@ -56,37 +89,49 @@ class Row {
   #name = el("span", { class: "room-item-name", dir: "auto" });
   #time = el("time", { class: "room-item-time" });
   #preview = el("span", { class: "room-item-preview", dir: "auto" });
-  #unread = el("span", { class: "badge" });
-  #link = el("a", { class: "room-item", "data-testid": "room-item" },
+  #unread = el("span", { class: "badge", "data-testid": "unread" });
+  #unreadWords = el("span", { class: "unseen" });
+  #shown = "";
+  link = el("a", { class: "room-item", "data-testid": "room-item" },
     this.#avatar,
     el("span", { class: "room-item-text" },
       el("span", { class: "room-item-line" }, this.#name, this.#time),
-      el("span", { class: "room-item-line" }, this.#preview, this.#unread)));
+      el("span", { class: "room-item-line" }, this.#preview, this.#unread, this.#unreadWords)));
 
   /** @param {string} chatRoomId */
   constructor(chatRoomId) {
     this.chatRoomId = chatRoomId;
-    this.element = el("li", {}, this.#link);
-    this.#link.href = addressOf(chatRoomId);
-    this.#link.dataset.roomId = chatRoomId;
+    this.element = el("li", {}, this.link);
+    this.link.href = addressOf(chatRoomId);
+    this.link.dataset.roomId = chatRoomId;
   }
 
   /**
    * @param {RoomSummary} room
-   * @param {{open: boolean, me: string, unread: number, now: number}} more
+   * @param {Shown} among
    */
-  show(room, { open, me, unread, now }) {
+  show(room, { open, me, now, titleOf, nameOf }) {
     const title = titleOf(room);
     const last = room.lastMessage;
+    const unread = room.unread ?? 0;
+    const current = room.chatRoomId === open;
+    const said = last?.preview || "Message deleted";
+    const by = last && (last.senderId === me ? "You: " : room.type === "dm" ? "" : `${nameOf(last.senderId)}: `);
+    const preview = last ? by + said : "No messages yet";
+    const time = last ? briefly(last.timestamp, now) : "";
+    const shown = [title, preview, time, unread, current, room.type].join("\0");
+    if (shown === this.#shown) return;
+    this.#shown = shown;
     becomeAvatar(this.#avatar, title);
+    this.#avatar.classList.toggle("person", room.type === "dm");
     this.#name.textContent = title;
-    this.#time.textContent = last ? briefly(last.timestamp, now) : "";
-    this.#preview.textContent = last ? `${last.senderId === me ? "You" : last.senderId}: ${last.preview || "Message deleted"}` : "No messages yet";
+    this.#time.textContent = time;
+    this.#preview.textContent = preview;
     this.#unread.hidden = unread === 0;
-    this.#unread.textContent = unread > 99 ? "99+" : String(unread);
-    this.#unread.setAttribute("aria-label", `${unread} unread`);
-    this.#link.classList.toggle("has-unread", unread > 0);
-    if (open) this.#link.setAttribute("aria-current", "page");
-    else this.#link.removeAttribute("aria-current");
+    this.#unread.textContent = unread >= MOST_UNREAD ? "99+" : String(unread);
+    this.#unreadWords.textContent = unread > 0 ? "unread" : "";
+    this.link.classList.toggle("has-unread", unread > 0);
+    if (current) this.link.setAttribute("aria-current", "page");
+    else this.link.removeAttribute("aria-current");
   }
 }

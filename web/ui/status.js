@@ -31,6 +31,11 @@ export class StatusView {
     else this.#draw();
   }
 
+  /** The network came or went. */
+  again() {
+    this.#draw();
+  }
+
   /** Starts over, for another user. */
   reset() {
     clearTimeout(this.#timer);

@@ -93,3 +93,15 @@ function sentence(text) {
 export function counted(count, one, many) {
   return `${count} ${count === 1 ? one : many}`;
 }
+
+const list = new Intl.ListFormat("en", { type: "conjunction" });
+
+/**
+ * Names, in a row.
+ * @param {string[]} names
+ * @param {number} [most] how many are named; the others are counted
+ */
+export function listed(names, most = 5) {
+  if (names.length <= most) return list.format(names);
+  return list.format([...names.slice(0, most), counted(names.length - most, "other", "others")]);
+}

@@ -1,0 +1,374 @@
+// The open room: its messages, what is written in it, and its members.
+
+import { Failure } from "../streamroom.js";
+import { Composer } from "./composer.js";
+import { confirmed } from "./dialogs.js";
+import { announce, becomeAvatar, byId, el, within } from "./dom.js";
+import { MembersDialog } from "./members.js";
+import { MessagesView } from "./messages.js";
+import { counted, describe } from "./words.js";
+
+/**
+ * @typedef {import("../streamroom.js").Member} Member
+ * @typedef {import("../streamroom.js").Message} Message
+ * @typedef {import("../streamroom.js").Room} Room
+ * @typedef {import("../streamroom.js").Streamroom} Streamroom
+ */
+
+/** A device whose keyboard covers the page when something to write in has the focus. */
+const TOUCH = window.matchMedia("(pointer: coarse)");
+
+/**
+ * What a room is called.
+ * @param {Streamroom} chat
+ * @param {{name?: string, type: string, chatRoomId: string}} room
+ */
+export function titleOf(chat, room) {
+  if (room.name) return room.name;
+  if (room.type !== "dm") return room.chatRoomId;
+  const other = chat.otherIn(room.chatRoomId);
+  return other ? chat.nameOf(other) : "Direct message";
+}
+
+export class Conversation {
+  /** The open room's id; empty when none is. */
+  id = "";
+
+  /** @type {Streamroom|undefined} */
+  #chat;
+  #me = "";
+  /** @type {Failure|undefined} why the room can't be shown */
+  #failure;
+  #loadingOlder = false;
+  /** @type {Room|undefined} what the server says about the room */
+  #details;
+  /** @type {Member[]} those that were read */
+  #members = [];
+  /** The first message that is new to the reader; empty for none. */
+  #divider = "";
+
+  #head = byId("room-head", HTMLElement);
+  #avatar = byId("room-avatar", HTMLElement);
+  #name = byId("room-name", HTMLElement);
+  #kind = byId("room-kind", HTMLElement);
+  #note = byId("room-note", HTMLElement);
+  #membersButton = byId("room-members", HTMLButtonElement);
+  #messages;
+  #composer;
+  #membersDialog;
+  #local;
+  #changed;
+
+  /**
+   * @param {boolean} local people sign in by name alone
+   * @param {() => void} changed what is shown is not what is so any more
+   */
+  constructor(local, changed) {
+    this.#local = local;
+    this.#changed = changed;
+    this.#messages = new MessagesView({
+      older: () => void this.#loadOlder(),
+      seen: (messageId) => this.#seen(messageId),
+      retry: (id) => this.#chat?.retry(id),
+      discard: (id) => this.#chat?.discard(id),
+      edit: (message) => this.#composer.edit(message.messageId, message.content ?? ""),
+      delete: (message) => void this.#delete(message),
+      leave: () => this.#composer.focus(),
+    });
+    this.#composer = new Composer({
+      send: (content) => this.#send(content),
+      edit: async (messageId, content) => this.#chat?.edit(this.id, messageId, content),
+      editLast: () => this.#editLast(),
+    });
+    this.#membersDialog = new MembersDialog({
+      add: (userId) => this.#change((chat) => chat.addMember(this.id, userId)),
+      remove: (userId) => this.#change((chat) => chat.removeMember(this.id, userId)),
+      rename: (name) => this.#change((chat) => chat.renameRoom(this.id, name)),
+      more: () => this.#readMore(),
+      leave: async () => {
+        await this.#chat?.removeMember(this.id, this.#me);
+        this.#membersDialog.close();
+        location.hash = "#/";
+      },
+    });
+    this.#membersButton.addEventListener("click", () => this.showMembers());
+  }
+
+  /**
+   * Somebody signed in, or nobody is any more.
+   * @param {Streamroom|undefined} chat
+   * @param {string} me
+   */
+  become(chat, me) {
+    this.close();
+    this.#composer.clear();
+    this.#chat = chat;
+    this.#me = me;
+  }
+
+  close() {
+    this.id = this.#divider = "";
+    this.#details = undefined;
+    this.#members = [];
+    this.#failure = undefined;
+    this.#membersDialog.close();
+    this.#messages.clear();
+    this.#composer.show("");
+  }
+
+  /** @param {string} id */
+  async open(id) {
+    const chat = this.#chat;
+    if (!chat) return;
+    this.id = id;
+    this.#failure = undefined;
+    this.#changed();
+    // Before it is read, which is what showing it does.
+    const unread = chat.rooms.get(id)?.unread ?? 0;
+    const details = this.#readDetails();
+    try {
+      await chat.open(id);
+    } catch (err) {
+      report(Failure.from(err));
+      if (id === this.id) this.#failure = Failure.from(err);
+    }
+    if (id !== this.id || !this.#chat) return;
+    if (unread > 0 && !chat.readUpTo(id)) await details;
+    if (id !== this.id) return;
+    this.#divider = firstUnread(chat.timeline(id).messages, { me: this.#me, unread, readUpTo: chat.readUpTo(id) });
+    this.draw(Date.now()); // what isn't shown can't have the focus
+    if (this.#divider) this.#messages.toMessage(this.#divider);
+    if (!TOUCH.matches && !document.querySelector("dialog[open]")) this.#composer.focus();
+  }
+
+  showMembers() {
+    if (!this.id || this.#membersDialog.isOpen || !this.#details) return;
+    this.#showDetails();
+    this.#membersDialog.open();
+    void this.#readDetails();
+  }
+
+  /**
+   * A message of somebody else arrived, in this room.
+   * @param {Message} message
+   */
+  arrived({ messageId, senderId, content }) {
+    if (!this.#chat) return;
+    const reading = !document.hidden && this.#messages.atEnd;
+    if (!reading && (this.#chat.rooms.get(this.id)?.unread ?? 0) <= 1) this.#divider = messageId;
+    this.#messages.arrived();
+    announce(`${this.#chat.nameOf(senderId)}: ${content ?? ""}`);
+  }
+
+  /** @param {{userId: string, joined: boolean}} change */
+  memberChanged({ userId, joined }) {
+    if (userId !== this.#me) void this.#readDetails();
+    else if (joined) void this.open(this.id);
+    else this.#failure = new Failure("not_a_member", "");
+  }
+
+  /** The name of the room changed. */
+  roomChanged() {
+    void this.#readDetails();
+  }
+
+  /** @param {number} now ms since 1970 */
+  draw(now) {
+    const { id } = this;
+    const chat = this.#chat;
+    if (!chat) return;
+    const known = chat.rooms.get(id) ?? this.#details;
+    const title = known ? titleOf(chat, known) : id;
+    const timeline = chat.timeline(id);
+    const group = known?.type !== "dm";
+    const count = this.#details?.memberCount ?? 0;
+    this.#head.hidden = id === "";
+    becomeAvatar(this.#avatar, title);
+    this.#avatar.classList.toggle("person", !group);
+    this.#name.textContent = title;
+    this.#kind.textContent = group ? this.#present(chat) : "Direct message";
+    this.#membersButton.hidden = count === 0 || this.#failure !== undefined;
+    within(this.#membersButton, "span", HTMLElement).textContent = counted(count, "member", "members");
+    if (this.#membersDialog.isOpen) this.#showDetails();
+
+    const note = this.#noteFor(chat, timeline);
+    this.#composer.show(id !== "" && !this.#failure ? id : "", title);
+    this.#messages.visible = note === undefined;
+    this.#note.hidden = note === undefined;
+    if (note && this.#note.textContent !== note.textContent) this.#note.replaceChildren(note);
+    if (note === undefined) {
+      this.#messages.show({
+        ...timeline,
+        loadingOlder: this.#loadingOlder,
+        me: this.#me,
+        now,
+        divider: this.#divider,
+        nameOf: (userId) => chat.nameOf(userId),
+        readersOf: (message) => chat.readersOf(message),
+      });
+    }
+  }
+
+  /**
+   * Some of those who are in the room, by name.
+   * @param {Streamroom} chat
+   */
+  #present(chat) {
+    const others = this.#members.filter((m) => m.userId !== this.#me).slice(0, 8).map((m) => chat.nameOf(m.userId));
+    return others.length > 0 ? `${others.join(", ")}, you` : "";
+  }
+
+  async #readDetails() {
+    const room = this.id;
+    const chat = this.#chat;
+    if (!room || !chat) return;
+    try {
+      const details = await chat.room(room);
+      if (room !== this.id) return;
+      this.#details = details;
+      this.#members = details.members ?? [];
+    } catch (err) {
+      report(Failure.from(err));
+    }
+    this.#changed();
+  }
+
+  async #readMore() {
+    const room = this.id;
+    const details = await this.#chat?.room(room, this.#details?.cursor);
+    if (!details || room !== this.id) return;
+    this.#details = details;
+    this.#members.push(...details.members ?? []);
+    this.#changed();
+  }
+
+  #showDetails() {
+    const chat = this.#chat;
+    const details = this.#details;
+    if (!chat || !details) return;
+    this.#membersDialog.show(details, this.#members, {
+      me: this.#me,
+      title: titleOf(chat, chat.rooms.get(this.id) ?? details),
+      more: details.cursor !== undefined,
+      nameOf: (userId) => chat.nameOf(userId),
+    });
+  }
+
+  /** @param {(chat: Streamroom) => Promise<void>} change of the room or of who is in it */
+  async #change(change) {
+    if (this.#chat) await change(this.#chat);
+    await this.#readDetails();
+  }
+
+  async #loadOlder() {
+    if (this.#loadingOlder) return;
+    this.#loadingOlder = true;
+    this.#changed();
+    try {
+      await this.#chat?.loadOlder(this.id);
+    } catch (err) {
+      announce(describe(Failure.from(err)));
+    }
+    this.#loadingOlder = false;
+    this.#changed();
+  }
+
+  /** @param {string} content */
+  #send(content) {
+    this.#chat?.send(this.id, content);
+    this.#divider = "";
+    this.#messages.toEnd();
+  }
+
+  #editLast() {
+    const messages = this.#chat?.timeline(this.id).messages ?? [];
+    const last = messages.findLast((m) => m.senderId === this.#me && !m.deletedAt);
+    if (last) this.#composer.edit(last.messageId, last.content ?? "");
+  }
+
+  /** @param {Message} message */
+  async #delete({ chatRoomId, messageId, content = "" }) {
+    const short = Array.from(content).slice(0, 120).join("");
+    if (!await confirmed("Delete this message?", `“${short}${short.length < content.length ? "…" : ""}” goes for everybody. That it was there stays visible.`, "Delete")) {
+      this.#messages.focus(messageId);
+      return;
+    }
+    try {
+      await this.#chat?.delete(chatRoomId, messageId);
+      announce("Message deleted");
+    } catch (err) {
+      announce(describe(Failure.from(err)), true);
+    }
+    this.#composer.focus();
+  }
+
+  /** @param {string} messageId */
+  #seen(messageId) {
+    if (!document.hidden && this.id) this.#chat?.markRead(this.id, messageId);
+  }
+
+  /**
+   * What stands in place of messages.
+   * @param {Streamroom} chat
+   * @param {ReturnType<Streamroom["timeline"]>} timeline
+   * @returns {HTMLElement|undefined}
+   */
+  #noteFor(chat, timeline) {
+    if (!this.id) {
+      if (!chat.rooms.loaded) return undefined;
+      return chat.rooms.list().length > 0
+        ? noteOf("Choose a room", "Its messages appear here.")
+        : noteOf("No rooms yet", "Make a room and name the people who should be in it, or write to somebody directly.");
+    }
+    if (this.#failure && !timeline.loaded) return this.#failureNote(this.#failure);
+    if (timeline.messages.length > 0 || timeline.outgoing.length > 0) return undefined;
+    if (!timeline.loaded) return noteOf("", "Loading messages…");
+    const others = this.#members.filter((m) => m.userId !== this.#me);
+    if (this.#details && others.length === 0 && this.#members[0]?.role === "owner") {
+      return noteOf("You are alone here", "Add people with the button above that counts the members.");
+    }
+    if (!this.#local) return noteOf("Nothing has been said yet", "Say hello below.");
+    const again = el("a", { href: location.pathname + location.hash, target: "_blank", rel: "noopener" }, "open a second window");
+    const who = others.find((m) => m.userId !== "streamroom")?.userId ?? "bob";
+    return noteOf("Nothing has been said yet", "Say hello below. To see both sides of a conversation, ", again, `, and sign in there as ${who}.`);
+  }
+
+  /** @param {Failure} failure */
+  #failureNote(failure) {
+    const retry = el("button", { type: "button" }, "Try again");
+    retry.addEventListener("click", () => void this.open(this.id));
+    return noteOf("This room can’t be shown", describe(failure), el("br"), retry);
+  }
+}
+
+/**
+ * The first message that its reader hasn't read.
+ * @param {readonly Message[]} messages
+ * @param {{me: string, unread: number, readUpTo: string}} reader unread is how many there are
+ * @returns {string} its id; empty for none
+ */
+function firstUnread(messages, { me, unread, readUpTo }) {
+  if (unread === 0) return "";
+  const theirs = messages.filter((m) => m.senderId !== me && !m.deletedAt);
+  const first = readUpTo ? theirs.find((m) => m.messageId > readUpTo) : theirs.at(-Math.min(unread, theirs.length));
+  return first?.messageId ?? "";
+}
+
+/**
+ * Leaves a note for developers.
+ * @param {Failure} failure
+ */
+export function report(failure) {
+  if (failure.code === "unexpected") console.error(failure.cause);
+  else console.warn(failure.code, failure.message);
+}
+
+/**
+ * @param {string} title
+ * @param {...(string|Node)} text
+ */
+function noteOf(title, ...text) {
+  const note = el("div", {}, el("p", {}, ...text));
+  if (title) note.prepend(el("h3", {}, title));
+  return note;
+}

@@ -1,0 +1,39 @@
+// Keys that work everywhere in the page. index.html lists them for people.
+
+/** @typedef {() => void} Act what a shortcut does */
+
+/**
+ * Listens for shortcuts. They are by the key's place, not by what it writes: with
+ * Alt it writes something else on some keyboards.
+ * @param {object} acts
+ * @param {Act} acts.help
+ * @param {Act} acts.newRoom
+ * @param {Act} acts.newDirect
+ * @param {Act} acts.members
+ * @param {(by: 1|-1) => void} acts.move to the room above or below
+ * @param {Act} acts.nextUnread
+ * @param {Act} acts.write back to writing
+ */
+export function listenForKeys({ help, newRoom, newDirect, members, move, nextUnread, write }) {
+  /** @type {Record<string, Act>} */
+  const keys = {
+    "Control+Slash": help,
+    "Alt+Shift+KeyR": newRoom,
+    "Alt+Shift+KeyD": newDirect,
+    "Alt+Shift+KeyM": members,
+    "Alt+ArrowUp": () => move(-1),
+    "Alt+ArrowDown": () => move(1),
+    "Alt+Shift+ArrowDown": nextUnread,
+    Escape: write,
+  };
+  document.addEventListener("keydown", (event) => {
+    if (event.defaultPrevented || event.isComposing || document.querySelector("dialog[open]")) return;
+    const modifiers = [
+      event.ctrlKey || event.metaKey ? "Control+" : "", event.altKey ? "Alt+" : "", event.shiftKey ? "Shift+" : "",
+    ].join("");
+    const act = keys[modifiers + event.code];
+    if (!act) return;
+    event.preventDefault();
+    act();
+  });
+}

@@ -1,0 +1,134 @@
+// A room's members, and what can be done with them and with the room.
+
+import { Failure } from "../streamroom.js";
+import { closable, confirmed, onSubmit } from "./dialogs.js";
+import { becomeAvatar, byId, el, within } from "./dom.js";
+import { counted, describe } from "./words.js";
+
+/**
+ * @typedef {import("../streamroom.js").Member} Member
+ * @typedef {import("../streamroom.js").Room} Room
+ */
+
+/**
+ * What the dialog asks for; all reject with a Failure that is shown.
+ * @typedef {object} Actions
+ * @property {(userId: string) => Promise<void>} add
+ * @property {(userId: string) => Promise<void>} remove
+ * @property {(name: string) => Promise<void>} rename
+ * @property {() => Promise<void>} leave
+ * @property {() => Promise<void>} more the next page of members is wanted
+ */
+
+export class MembersDialog {
+  #dialog = byId("members-dialog", HTMLDialogElement);
+  #title = byId("members-title", HTMLElement);
+  #list = within(this.#dialog, "ul", HTMLElement);
+  #count = byId("members-count", HTMLElement);
+  #more = byId("members-more", HTMLButtonElement);
+  #addForm = byId("member-form", HTMLFormElement);
+  #addName = byId("member-name", HTMLInputElement);
+  #problem = byId("member-problem", HTMLElement);
+  #renameForm = byId("rename-form", HTMLFormElement);
+  #renameName = byId("rename-name", HTMLInputElement);
+  #renameProblem = byId("rename-problem", HTMLElement);
+  #leave = byId("room-leave", HTMLButtonElement);
+  #name = "";
+  #on;
+
+  /** @param {Actions} on */
+  constructor(on) {
+    this.#on = on;
+    closable(this.#dialog);
+    onSubmit(this.#addForm, this.#problem, async () => {
+      const userId = this.#addName.value.trim();
+      if (!userId) throw new Failure("invalid_request", "Type a name first.");
+      await on.add(userId);
+      this.#addName.value = "";
+      this.#addName.focus();
+    });
+    onSubmit(this.#renameForm, this.#renameProblem, async () => {
+      const name = this.#renameName.value.trim();
+      if (!name) throw new Failure("invalid_request", "Give the room a name.");
+      await on.rename(name);
+    });
+    this.#more.addEventListener("click", () => void this.#try(on.more));
+    this.#leave.addEventListener("click", async () => {
+      const yes = await confirmed("Leave this room?", `You will not see what is written in “${this.#name}” any more, unless an owner adds you again.`, "Leave");
+      if (yes) await this.#try(on.leave);
+    });
+  }
+
+  get isOpen() {
+    return this.#dialog.open;
+  }
+
+  open() {
+    this.#addName.value = this.#problem.textContent = this.#renameProblem.textContent = "";
+    this.#renameName.value = this.#name;
+    this.#dialog.showModal();
+  }
+
+  close() {
+    this.#dialog.close();
+  }
+
+  /**
+   * @param {Room} room
+   * @param {Member[]} members those that were read
+   * @param {object} who
+   * @param {string} who.me
+   * @param {string} who.title what the room is called
+   * @param {boolean} who.more whether there are others to be read
+   * @param {(userId: string) => string} who.nameOf
+   */
+  show(room, members, { me, title, more, nameOf }) {
+    const group = room.type !== "dm";
+    const owner = group && members.some((m) => m.userId === me && m.role === "owner");
+    const focused = document.activeElement instanceof HTMLElement ? document.activeElement.dataset.remove : undefined;
+    if (this.#renameName.value === this.#name) this.#renameName.value = title;
+    this.#name = title;
+    this.#title.textContent = title;
+    this.#count.textContent = counted(room.memberCount, "member", "members");
+    this.#list.replaceChildren(...members.map((member) => this.#row(member, { me, owner, nameOf })));
+    this.#more.hidden = !more;
+    this.#addForm.hidden = this.#renameForm.hidden = !owner;
+    this.#leave.hidden = !group;
+    if (focused !== undefined) this.#list.focus(); // the one that was removed had it
+  }
+
+  /**
+   * @param {Member} member
+   * @param {{me: string, owner: boolean, nameOf: (userId: string) => string}} who
+   */
+  #row({ userId, role }, { me, owner, nameOf }) {
+    const name = nameOf(userId);
+    const avatar = el("span", { "aria-hidden": "true" });
+    becomeAvatar(avatar, name);
+    const row = el("li", { "data-testid": "member", "data-user-id": userId }, avatar,
+      el("span", { class: "member-name" },
+        el("span", { dir: "auto" }, name), userId === me ? " (you)" : "",
+        name === userId ? "" : el("span", { class: "member-id", dir: "auto" }, userId)));
+    if (role === "owner") row.append(el("span", { class: "role" }, "Owner"));
+    if (owner && userId !== me) {
+      const remove = el("button", { type: "button", class: "small quiet", "data-testid": "member-remove", "data-remove": userId, "aria-label": `Remove ${name}` }, "Remove");
+      remove.addEventListener("click", async () => {
+        if (await confirmed(`Remove ${name}?`, "They will not see what is written here any more.", "Remove")) {
+          await this.#try(() => this.#on.remove(userId));
+        }
+      });
+      row.append(remove);
+    }
+    return row;
+  }
+
+  /** @param {() => Promise<void>} act */
+  async #try(act) {
+    this.#problem.textContent = "";
+    try {
+      await act();
+    } catch (err) {
+      this.#problem.textContent = describe(Failure.from(err));
+    }
+  }
+}

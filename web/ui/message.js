@@ -1,0 +1,176 @@
+// One message, as it is shown.
+
+import { becomeAvatar, el, hueOf, icon } from "./dom.js";
+import { dayName, dayOf, describe, fullTimeOf, listed, timeOfDay } from "./words.js";
+
+/**
+ * @typedef {import("../streamroom.js").Message} Message
+ * @typedef {import("../streamroom.js").Outgoing} Outgoing
+ */
+
+/** Messages of one sender closer than this stand together (ms). */
+const TOGETHER = 5 * 60_000;
+
+/**
+ * A message or one on its way.
+ * @typedef {object} Item
+ * @property {string} key the same before and after the server has it
+ * @property {string} [messageId]
+ * @property {string} senderId
+ * @property {string} text
+ * @property {number} timestamp
+ * @property {"waiting"|"sending"|"failed"|"stored"|"delivered"} status
+ * @property {Message} [message]
+ * @property {Outgoing} [outgoing]
+ */
+
+/**
+ * @param {Message} m
+ * @returns {Item}
+ */
+export function itemOf(m) {
+  return {
+    key: m.clientMessageId ?? m.messageId,
+    messageId: m.messageId,
+    senderId: m.senderId,
+    text: m.content ?? "",
+    timestamp: m.timestamp,
+    status: m.delivered ? "delivered" : "stored",
+    message: m,
+  };
+}
+
+/**
+ * @param {Outgoing} outgoing
+ * @param {string} me
+ * @returns {Item}
+ */
+export function itemOfOutgoing(outgoing, me) {
+  return {
+    key: outgoing.clientMessageId,
+    senderId: me,
+    text: outgoing.content,
+    timestamp: outgoing.createdAt,
+    status: outgoing.status,
+    outgoing,
+  };
+}
+
+/**
+ * What is around a message.
+ * @typedef {object} Among
+ * @property {Item|undefined} previous
+ * @property {string} me
+ * @property {number} now ms since 1970
+ * @property {boolean} fresh the first that is new to the reader
+ * @property {(userId: string) => string} nameOf
+ * @property {(message: Message) => string[]} readersOf
+ */
+
+export class Row {
+  #day = el("p", { class: "day" });
+  #fresh = el("p", { class: "fresh", "data-testid": "divider" }, el("span", {}, "New messages"));
+  #avatar = el("span", { "aria-hidden": "true" });
+  #sender = el("span", { dir: "auto" });
+  #text = el("p", { class: "text", dir: "auto" });
+  #edited = el("span", {}, "edited");
+  #time = el("time");
+  #mark = el("span", { class: "mark", "data-testid": "mark" });
+  #problem = el("p", { class: "unsent" });
+  bubble = el("div", { class: "bubble" }, this.#sender,
+    el("div", { class: "said" }, this.#text, el("p", { class: "meta" }, this.#edited, this.#time, this.#mark)));
+  element = el("li", { class: "message", "data-testid": "message", tabindex: -1 },
+    this.#day, this.#fresh, el("div", { class: "message-body" }, this.#avatar, this.bubble), this.#problem);
+  /** @type {Item|undefined} what it shows */
+  item;
+  /** Whether its reader may change it. */
+  own = false;
+  #shown = "";
+  #on;
+
+  /** @param {{retry: (clientMessageId: string) => void, discard: (clientMessageId: string) => void}} on */
+  constructor(on) {
+    this.#on = on;
+  }
+
+  /**
+   * @param {Item} item
+   * @param {Among} among
+   */
+  show(item, { previous, me, now, fresh, nameOf, readersOf }) {
+    const newDay = !previous || dayOf(previous.timestamp) !== dayOf(item.timestamp);
+    const first = newDay || fresh || previous?.senderId !== item.senderId || item.timestamp - previous.timestamp > TOGETHER;
+    const own = item.senderId === me;
+    const day = newDay ? dayName(item.timestamp, now) : "";
+    const { messageId = "", status, message, outgoing } = item;
+    const deleted = message?.deletedAt !== undefined;
+    const edited = message?.editedAt !== undefined && !deleted;
+    const name = nameOf(item.senderId);
+    const readers = own && message && !deleted ? readersOf(message).map(nameOf) : [];
+    this.item = item;
+    this.own = own && message !== undefined && !deleted;
+    const shown = [messageId, status, edited, deleted, item.text, first, fresh, own, day, name, readers, outgoing?.failure?.code].join("\0");
+    if (shown === this.#shown) return;
+    this.#shown = shown;
+
+    const { element } = this;
+    element.classList.toggle("own", own);
+    element.classList.toggle("first", first);
+    // Stored or delivered is the same to most who look: the message is safe.
+    element.dataset.status = message ? "sent" : status;
+    if (messageId) element.dataset.messageId = messageId;
+    this.#day.hidden = !day;
+    this.#day.textContent = day;
+    this.#fresh.hidden = !fresh;
+    becomeAvatar(this.#avatar, name);
+    // Who wrote is said on every message, but seen once.
+    this.#sender.className = own || !first ? "unseen" : `sender hue-${hueOf(name)}`;
+    this.#sender.textContent = own ? "You" : name;
+    this.#sender.title = own || name === item.senderId ? "" : item.senderId;
+    this.#text.textContent = deleted ? "Message deleted" : item.text;
+    this.#text.classList.toggle("deleted", deleted);
+    this.#edited.hidden = !edited;
+    this.#time.dateTime = new Date(item.timestamp).toISOString();
+    this.#time.title = fullTimeOf(item.timestamp);
+    this.#time.textContent = timeOfDay(item.timestamp);
+    this.#showMark(own && !deleted ? status : undefined, readers);
+    this.#showProblem(outgoing);
+  }
+
+  /**
+   * @param {Item["status"]|undefined} status
+   * @param {string[]} readers their names
+   */
+  #showMark(status, readers) {
+    this.#mark.hidden = status === undefined || status === "failed";
+    if (status === undefined) return;
+    const [mark, picture, words] = readers.length > 0 ? ["read", "delivered", `Read by ${listed(readers)}`] : MARKS[status];
+    this.#mark.dataset.mark = mark;
+    this.#mark.title = words;
+    this.#mark.replaceChildren(icon(picture), el("span", { class: "unseen" }, words));
+  }
+
+  /** @param {Outgoing|undefined} outgoing */
+  #showProblem(outgoing) {
+    this.#problem.hidden = outgoing?.status !== "failed";
+    this.#problem.replaceChildren();
+    if (outgoing?.status !== "failed") return;
+    const retry = el("button", { type: "button", class: "link", "data-testid": "retry" }, "Try again");
+    const discard = el("button", { type: "button", class: "link", "data-testid": "discard" }, "Delete");
+    retry.addEventListener("click", () => this.#on.retry(outgoing.clientMessageId));
+    discard.addEventListener("click", () => this.#on.discard(outgoing.clientMessageId));
+    this.#problem.append("Not sent. ", outgoing.failure ? describe(outgoing.failure) : "", " ", retry, " ", discard);
+  }
+}
+
+/**
+ * How each status is marked: its name, its symbol and its words.
+ * @type {Record<Item["status"], [string, string, string]>}
+ */
+const MARKS = {
+  waiting: ["waiting", "waiting", "Waiting"],
+  sending: ["sending", "waiting", "Sending"],
+  stored: ["sent", "sent", "Sent"],
+  delivered: ["delivered", "delivered", "Delivered"],
+  failed: ["failed", "waiting", "Not sent"],
+};
