@@ -119,6 +119,11 @@ func TestContentSecurityPolicy(t *testing.T) {
 			web.Config{WebSocketURL: "wss://ws.example/prod", APIURL: "https://api.example:8443/v1", TokenURL: "https://api.example:8443/token"},
 			"connect-src 'self' wss://ws.example https://api.example:8443;",
 		},
+		{
+			"hosted page",
+			web.Config{WebSocketURL: "/local", APIURL: "/api", TokenURL: "https://cognito-idp.example/", SignInURL: "https://chat.auth.example"},
+			"connect-src 'self' https://cognito-idp.example https://chat.auth.example;",
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			policy, err := tt.cfg.ContentSecurityPolicy()

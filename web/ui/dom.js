@@ -118,13 +118,15 @@ export function becomeAvatar(element, name) {
  * @param {string} name
  */
 export function hueOf(name) {
-  let hash = 7;
-  for (const c of name) hash = (hash * 31 + (c.codePointAt(0) ?? 0)) >>> 0;
-  return hash % HUES;
+  let hash = 0x811c9dc5; // FNV-1a
+  for (const c of name) hash = Math.imul(hash ^ (c.codePointAt(0) ?? 0), 0x01000193);
+  return ((hash ^ (hash >>> 15)) >>> 0) % HUES;
 }
 
 /** @param {string} name */
 function initials(name) {
-  const [first, second] = name.split(/[\s._@-]+/u).filter(Boolean);
-  return [first, second].map((part) => Array.from(part ?? "")[0] ?? "").join("").toLocaleUpperCase() || "?";
+  const words = name.split(/[\s._@-]+/u).filter(Boolean);
+  // Two letters of an alphabet are as wide as one character of other scripts.
+  const count = /^[\p{Script=Latin}\p{Script=Greek}\p{Script=Cyrillic}\d]/u.test(words[0] ?? "") ? 2 : 1;
+  return words.slice(0, count).map((word) => Array.from(word)[0]).join("").toLocaleUpperCase() || "?";
 }
