@@ -43,7 +43,7 @@ func TestMain(m *testing.M) {
 // startBrowser returns the browser, started at first use. It skips the test where
 // no Chromium is installed: the browser client can't be tested without a browser.
 // Where STREAMROOM_REQUIRE_BROWSER is set, as in CI, that is a failure.
-func startBrowser(t *testing.T) context.Context {
+func startBrowser(t testing.TB) context.Context {
 	t.Helper()
 	var path string
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
@@ -79,13 +79,13 @@ func startBrowser(t *testing.T) context.Context {
 
 // page is a tab of its own, with its own storage.
 type page struct {
-	t   *testing.T
+	t   testing.TB
 	ctx context.Context
 }
 
 // openPage opens a URL in a new tab. What the page throws or reports, violations of
 // its policy among it, fails the test; lost connections don't.
-func openPage(t *testing.T, url string) *page {
+func openPage(t testing.TB, url string) *page {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(startBrowser(t), chromedp.WithNewBrowserContext())
 	t.Cleanup(cancel)
@@ -130,7 +130,7 @@ func openPage(t *testing.T, url string) *page {
 }
 
 // signedIn opens the page and signs in.
-func signedIn(t *testing.T, url, user string) *page {
+func signedIn(t testing.TB, url, user string) *page {
 	t.Helper()
 	p := openPage(t, url+"/")
 	p.until(`document.activeElement?.dataset.testid === "signin-name"`)
@@ -174,6 +174,12 @@ func (p *page) do(js string) {
 // until waits until JavaScript says true. (chromedp.Poll makes code from strings,
 // which the page's policy forbids.)
 func (p *page) until(js string) {
+	p.t.Helper()
+	p.within(patience, js)
+}
+
+// within is until with its own patience.
+func (p *page) within(patience time.Duration, js string) {
 	p.t.Helper()
 	deadline := time.NewTimer(patience)
 	defer deadline.Stop()
@@ -349,7 +355,7 @@ func click(selector string) chromedp.Action[chromedp.Void] {
 }
 
 // poll waits until ok.
-func poll(t *testing.T, ok func() bool) {
+func poll(t testing.TB, ok func() bool) {
 	t.Helper()
 	deadline := time.NewTimer(patience)
 	defer deadline.Stop()

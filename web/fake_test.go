@@ -26,7 +26,7 @@ import (
 // cope with is decided here, and seldom happens in a healthy server.
 type fake struct {
 	*httptest.Server
-	t *testing.T
+	t testing.TB
 
 	mu    sync.Mutex
 	rooms map[string]*fakeRoom
@@ -54,7 +54,7 @@ type fakeConn struct {
 	ws   *websocket.Conn
 }
 
-func newFake(t *testing.T) *fake {
+func newFake(t testing.TB) *fake {
 	t.Helper()
 	f := &fake{
 		t:     t,

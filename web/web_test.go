@@ -165,3 +165,24 @@ func TestFilesStandAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// Modules that are not asked for at once are found one after the other, a round
+// trip each.
+func TestThePageAsksForAllModulesAtOnce(t *testing.T) {
+	page, err := fs.ReadFile(web.Files(), "index.html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = fs.WalkDir(web.Files(), ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(name, ".js") || name == "app.js" {
+			return err
+		}
+		if !strings.Contains(string(page), `<link rel="modulepreload" href="`+name+`">`) {
+			t.Errorf("index.html doesn't preload %s", name)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
