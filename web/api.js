@@ -11,8 +11,10 @@ import { Failure } from "./failure.js";
  * @typedef {object} LastMessage
  * @property {string} messageId
  * @property {string} senderId
- * @property {string} preview
+ * @property {string} preview empty once it was deleted
  * @property {number} timestamp ms since 1970
+ * @property {number} [editedAt]
+ * @property {number} [deletedAt]
  */
 
 /**

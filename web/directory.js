@@ -63,7 +63,6 @@ export class Directory {
       if (!cursor) break;
     }
     this.list.replace(rooms, this.#clock.now());
-    this.#changed();
   }
 
   /**

@@ -159,6 +159,15 @@ export class Inbox {
     if (own && timeline?.reaches(own)) this.#directory.list.setUnread(chatRoomId, timeline.countAfter(own, this.#me(), MOST_UNREAD));
   }
 
+  /** The list was read: it may not know yet how far one has read. */
+  recount() {
+    for (const { chatRoomId, lastMessage } of this.#directory.list.list()) {
+      const own = this.#receipts.own(chatRoomId);
+      if (own && own >= (lastMessage?.messageId ?? "")) this.#directory.list.setUnread(chatRoomId, 0);
+      else this.count(chatRoomId);
+    }
+  }
+
   /**
    * @param {string} chatRoomId
    * @param {string} userId
@@ -197,7 +206,7 @@ export class Inbox {
   revised({ chatRoomId, messageId, senderId, content, timestamp, editedAt, readBy }) {
     const timeline = this.#timelines.get(chatRoomId);
     if (timeline?.loaded) timeline.add({ chatRoomId, messageId, senderId, content, timestamp, editedAt, readBy, delivered: true });
-    this.#directory.list.revised({ chatRoomId, messageId, content });
+    this.#directory.list.revised({ chatRoomId, messageId, content, editedAt });
     this.#emit("rooms", undefined);
     this.#emit("timeline", chatRoomId);
   }
@@ -205,7 +214,7 @@ export class Inbox {
   /** @param {{chatRoomId?: string, messageId?: string, deletedAt?: number}} frame */
   deleted({ chatRoomId = "", messageId = "", deletedAt = this.#clock.now() }) {
     this.#timelines.get(chatRoomId)?.delete(messageId, deletedAt);
-    this.#directory.list.revised({ chatRoomId, messageId });
+    this.#directory.list.revised({ chatRoomId, messageId, deletedAt });
     this.count(chatRoomId);
     this.#emit("rooms", undefined);
     this.#emit("timeline", chatRoomId);

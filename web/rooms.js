@@ -50,9 +50,9 @@ export class RoomList {
     for (const room of rooms) {
       const held = this.#rooms.get(room.chatRoomId);
       this.#rooms.set(room.chatRoomId, { ...room });
-      if (!held?.lastMessage || held.lastMessage.messageId <= (room.lastMessage?.messageId ?? "")) continue;
+      if (!held?.lastMessage) continue;
       this.#lastMessage(room.chatRoomId, held.lastMessage);
-      this.setUnread(room.chatRoomId, held.unread ?? 0);
+      if (held.lastMessage.messageId > (room.lastMessage?.messageId ?? "")) this.setUnread(room.chatRoomId, held.unread ?? 0);
     }
     this.loaded = true;
   }
@@ -87,20 +87,23 @@ export class RoomList {
    * @param {Message} message
    * @param {boolean} [unread] somebody else wrote it, and one hasn't read it
    */
-  saw({ chatRoomId, messageId, senderId, content, timestamp }, unread = false) {
+  saw({ chatRoomId, messageId, senderId, content, timestamp, editedAt, deletedAt }, unread = false) {
     const room = this.#rooms.get(chatRoomId);
     const newer = room && messageId > (room.lastMessage?.messageId ?? "");
     if (newer && unread) room.unread = Math.min(MOST_UNREAD, (room.unread ?? 0) + 1);
-    this.#lastMessage(chatRoomId, { messageId, senderId, preview: previewOf(content), timestamp });
+    this.#lastMessage(chatRoomId, { messageId, senderId, preview: previewOf(content), timestamp, editedAt, deletedAt });
   }
 
   /**
-   * A message was edited, or deleted (then it has no content).
-   * @param {{chatRoomId: string, messageId: string, content?: string}} message
+   * A message was edited, or deleted; an edit that is older than what is known
+   * changes nothing.
+   * @param {{chatRoomId: string, messageId: string, content?: string, editedAt?: number, deletedAt?: number}} message
    */
-  revised({ chatRoomId, messageId, content }) {
+  revised({ chatRoomId, messageId, content, editedAt = 0, deletedAt }) {
     const last = this.#rooms.get(chatRoomId)?.lastMessage;
-    if (last?.messageId === messageId) last.preview = previewOf(content);
+    if (last?.messageId !== messageId || last.deletedAt) return;
+    if (!deletedAt && editedAt <= (last.editedAt ?? 0)) return;
+    Object.assign(last, { preview: previewOf(content), editedAt, deletedAt });
   }
 
   /**
@@ -119,10 +122,17 @@ export class RoomList {
   #lastMessage(chatRoomId, last) {
     const room = this.#rooms.get(chatRoomId);
     if (!room || last.messageId < (room.lastMessage?.messageId ?? "")) return;
+    if (last.messageId === room.lastMessage?.messageId && revisionOf(last) <= revisionOf(room.lastMessage)) return;
     room.lastMessage = last;
     room.lastMessageAt = Math.max(room.lastMessageAt, last.timestamp);
   }
 }
+
+/**
+ * How late in its life a message is told of.
+ * @param {LastMessage} last
+ */
+const revisionOf = ({ editedAt = 0, deletedAt }) => (deletedAt ? Infinity : editedAt);
 
 /** @param {string} [content] */
 function previewOf(content = "") {

@@ -318,7 +318,11 @@ export class Streamroom {
 
   /** Reads the list of rooms. */
   refreshRooms() {
-    return this.#once("rooms", () => this.#directory.refresh());
+    return this.#once("rooms", async () => {
+      await this.#directory.refresh();
+      this.#inbox.recount();
+      this.#emit("rooms", undefined);
+    });
   }
 
   /**

@@ -103,7 +103,7 @@ export class Answer {
 /** A client, and everything around it. */
 export class World {
   clock = new FakeClock();
-  /** Requests made: [method, path with query, body]. */
+  /** Requests made: [method, path with query, body, headers]. */
   requests = [];
   /** Answers by "METHOD /path": a body, an Answer, or a function of body and query that gives one. */
   answers = {
@@ -114,7 +114,12 @@ export class World {
   tokens = 0;
   token = () => tokenUntil(3600 * 24);
 
+  /** @type {World|undefined} the last one that was made: it listens to the window */
+  static #last;
+
   constructor() {
+    World.#last?.chat.stop();
+    World.#last = this;
     FakeSocket.all = [];
     this.chat = new Streamroom({
       webSocketURL: "ws://test/stage",
@@ -130,11 +135,11 @@ export class World {
     this.chat.on("message", (m) => this.events.push(m.content));
   }
 
-  async #fetch(url, { method, body }) {
+  async #fetch(url, { method, body, headers }) {
     const { pathname, search, searchParams } = new URL(url);
     const path = pathname.replace("/api", "");
     const sent = body && JSON.parse(body);
-    this.requests.push([method, path + search, sent]);
+    this.requests.push([method, path + search, sent, headers]);
     const answer = this.answers[`${method} ${path}`];
     const value = typeof answer === "function" ? answer(sent, searchParams) : answer;
     return value instanceof Answer ? value : new Answer(value === undefined ? 404 : 200, value);

@@ -1,21 +1,15 @@
-// Tests of the client library, run in the browser that it is for.
-// globalThis.results says how they went.
+// Tests of the client library, run in the browser that it is for: frames, order,
+// the connection, sending, catching up.
 
 import { unpack } from "/frames.js";
 import { RoomList } from "/rooms.js";
 import { Failure } from "/streamroom.js";
 import { Timeline } from "/timeline.js";
 import { FIRST_ID, firstIdAt, timeOf } from "/ulid.js";
+import { equal, test } from "./check.js";
 import { Answer, FakeSocket, START, World, idAt, live, settle, stored, tokenUntil } from "./fakes.js";
 
 const MINUTE = 60_000;
-const tests = [];
-const test = (name, run) => tests.push({ name, run });
-
-function equal(got, want, what = "got") {
-  const [g, w] = [JSON.stringify(got), JSON.stringify(want)];
-  if (g !== w) throw new Error(`${what} ${g}, want ${w}`);
-}
 
 // Ids and frames
 
@@ -502,14 +496,3 @@ test("a member is removed by name, also by one that can't be in a path", async (
     "/rooms/r/members/bob%40home", "/rooms/r/members?userId=bob%2Fhome%3F", "/rooms/r/members?userId=..", "/rooms/r/members?userId=100%25",
   ]);
 });
-
-const results = [];
-for (const { name, run } of tests) {
-  try {
-    await run();
-    results.push({ name, problem: "" });
-  } catch (err) {
-    results.push({ name, problem: String(err.stack) });
-  }
-}
-globalThis.results = results;

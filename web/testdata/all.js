@@ -1,0 +1,5 @@
+import { run } from "./check.js";
+import "./unit.js";
+import "./rooms.js";
+
+await run();

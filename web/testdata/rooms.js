@@ -1,0 +1,230 @@
+// Tests of what the library keeps beside messages: who has read what, unread
+// counts, names, edits, and rooms that are made.
+
+import { Answer, FakeSocket, START, World, idAt, live, settle, stored } from "./fakes.js";
+import { equal, test } from "./check.js";
+
+const room = (id, more = {}) => ({ chatRoomId: id, name: id, type: "group", lastMessageAt: START, unread: 0, ...more });
+const last = (seconds, senderId = "bob") => ({ messageId: idAt(seconds), senderId, preview: "…", timestamp: START + seconds * 1000 });
+const receive = (...frames) => FakeSocket.last.receive(...frames);
+
+/** A client in these rooms. */
+async function worldOf(...rooms) {
+  const w = new World();
+  w.answers["GET /rooms"] = { rooms };
+  w.answers["POST /profiles"] = { profiles: {} };
+  for (const { chatRoomId } of rooms) w.answers[`POST /rooms/${chatRoomId}/read`] = new Answer(204);
+  await w.connect();
+  return w;
+}
+const unread = (w, id = "r") => w.chat.rooms.get(id)?.unread;
+
+// Reading
+
+test("messages of others count as unread, one's own and those that come twice don't", async () => {
+  const w = await worldOf(room("r", { unread: 2, lastMessage: last(2) }));
+  receive(live(3, "c", 2), live(3, "c", 2), live(4, "mine", 3, { senderId: "alice" }), live(5, "e", 4));
+  equal(unread(w), 4);
+});
+
+test("counting stops at 100", async () => {
+  const w = await worldOf(room("r", { unread: 99, lastMessage: last(1) }));
+  for (let i = 2; i < 6; i++) receive(live(i, "x", i - 1));
+  equal(unread(w), 100);
+});
+
+test("a list that is older than what arrived doesn't undo its count; a newer one decides", async () => {
+  const w = await worldOf(room("r", { unread: 0, lastMessage: last(1) }));
+  receive(live(2, "b", 1));
+  await w.chat.refreshRooms();
+  equal(unread(w), 1);
+  w.answers["GET /rooms"] = { rooms: [room("r", { unread: 0, lastMessage: last(2) })] };
+  await w.chat.refreshRooms();
+  equal(unread(w), 0);
+});
+
+test("reading is told once a second, the newest only, and never backwards", async () => {
+  const w = await worldOf(room("r", { unread: 3, lastMessage: last(3) }));
+  await w.open("r", stored(1, "a"), stored(2, "b"), stored(3, "c"));
+  for (const i of [1, 2, 3, 2]) w.chat.markRead("r", idAt(i));
+  equal([unread(w), w.chat.readUpTo("r")], [0, idAt(3)]);
+  await w.clock.advance(5_000);
+  equal(w.asked("POST /rooms/r/read").map(([, , { upTo }]) => upTo), [idAt(1), idAt(3)]);
+});
+
+test("a list that doesn't know yet how far one has read marks nothing", async () => {
+  const w = await worldOf(room("r", { unread: 2, lastMessage: last(2) }));
+  w.chat.markRead("r", idAt(2));
+  await w.chat.refreshRooms();
+  equal(unread(w), 0);
+});
+
+test("what was read in part leaves the rest unread", async () => {
+  const w = await worldOf(room("r", { unread: 3, lastMessage: last(3) }));
+  await w.open("r", stored(1, "a"), stored(2, "b", { senderId: "alice" }), stored(3, "c"), stored(4, "d"));
+  w.chat.markRead("r", idAt(1));
+  equal(unread(w), 2);
+  receive({ type: "messageDeleted", chatRoomId: "r", messageId: idAt(3), deletedAt: START });
+  equal(unread(w), 1);
+});
+
+test("a cursor that couldn't be told is told later, one that is refused isn't", async () => {
+  const w = await worldOf(room("r"));
+  w.answers["POST /rooms/r/read"] = new Answer(503);
+  w.chat.markRead("r", idAt(1));
+  await w.clock.advance(3_000);
+  w.answers["POST /rooms/r/read"] = new Answer(400, { code: "invalid_request", detail: "…" });
+  w.requests.length = 0;
+  await w.clock.advance(300_000);
+  equal(w.asked("POST /rooms/r/read").length, 1);
+});
+
+test("what another device of one's own read is read here, and not told again", async () => {
+  const w = await worldOf(room("r", { unread: 2, lastMessage: last(2) }));
+  receive({ type: "read", chatRoomId: "r", userId: "alice", upTo: idAt(2) });
+  await w.clock.advance(5_000);
+  equal([unread(w), w.asked("POST /rooms/r/read").length], [0, 0]);
+});
+
+test("readers are those whose cursor has passed, and those whom history names", async () => {
+  const w = await worldOf(room("r"));
+  await w.open("r", stored(1, "a", { senderId: "alice", readBy: ["alice", "dana"] }), stored(5, "e", { senderId: "alice" }));
+  const [first, second] = w.chat.timeline("r").messages;
+  receive({ type: "read", chatRoomId: "r", userId: "bob", upTo: idAt(4) }, { type: "read", chatRoomId: "r", userId: "bob", upTo: idAt(2) });
+  equal([w.chat.readersOf(first), w.chat.readersOf(second)], [["dana", "bob"], []]);
+  w.answers["GET /rooms/r"] = { ...room("r"), memberCount: 2, members: [{ userId: "carol", role: "member", joinedAt: 1, readUpTo: idAt(5) }, { userId: "alice", role: "owner", joinedAt: 1, readUpTo: idAt(3) }] };
+  await w.chat.room("r");
+  equal([w.chat.readersOf(second), w.chat.readUpTo("r")], [["carol"], idAt(3)]);
+  receive({ type: "memberLeft", chatRoomId: "r", userId: "carol" });
+  equal(w.chat.readersOf(second), []);
+});
+
+// Delivery, edits, deletions
+
+test("a message is delivered once it comes by broadcast or history", async () => {
+  const w = await worldOf(room("r"));
+  await w.open("r");
+  w.chat.send("r", "a");
+  const [{ clientMessageId }] = FakeSocket.last.actions("sendMessage");
+  receive({ type: "ack", chatRoomId: "r", messageId: idAt(1), timestamp: START, clientMessageId });
+  equal(w.chat.timeline("r").messages.map((m) => Boolean(m.delivered)), [false]);
+  receive(live(1, "a", null, { senderId: "alice", clientMessageId }));
+  equal(w.chat.timeline("r").messages.map((m) => m.delivered), [true]);
+});
+
+test("an edit changes the message and the list, an older one doesn't", async () => {
+  const w = await worldOf(room("r", { lastMessage: last(1) }));
+  await w.open("r", stored(1, "a"));
+  receive({ ...live(1, "new", null), type: "messageEdited", editedAt: 9 }, { ...live(1, "old", null), type: "messageEdited", editedAt: 8 });
+  equal([w.contents("r"), w.chat.rooms.get("r").lastMessage.preview], ["new", "new"]);
+  w.answers[`PATCH /rooms/r/messages/${idAt(1)}`] = ({ content }) => stored(1, content, { editedAt: 10 });
+  await w.chat.edit("r", idAt(1), "newest");
+  equal([w.contents("r"), w.chat.rooms.get("r").lastMessage.preview], ["newest", "newest"]);
+  await w.chat.refreshRooms(); // and the list may lag behind
+  equal(w.chat.rooms.get("r").lastMessage.preview, "newest");
+});
+
+test("a deletion that comes before its message counts, too", async () => {
+  const w = await worldOf(room("r"));
+  await w.open("r", stored(1, "a"));
+  receive({ type: "messageDeleted", chatRoomId: "r", messageId: idAt(2), deletedAt: START }, live(2, "secret", 1));
+  equal(w.chat.timeline("r").messages.map((m) => [m.content, m.deletedAt]), [["a", undefined], [undefined, START]]);
+});
+
+test("what can't be edited stays as it was", async () => {
+  const w = await worldOf(room("r"));
+  await w.open("r", stored(1, "a"));
+  w.answers[`PATCH /rooms/r/messages/${idAt(1)}`] = new Answer(403, { code: "forbidden", detail: "…" });
+  const failure = await w.chat.edit("r", idAt(1), "b").catch((err) => err);
+  equal([failure.code, w.contents("r")], ["forbidden", "a"]);
+  const tooLong = await w.chat.edit("r", idAt(1), "x".repeat(16_385)).catch((err) => err);
+  equal([tooLong.code, w.asked("PATCH").length], ["too_large", 1]);
+});
+
+// Names
+
+test("names are asked for together, once, and those that fail later again", async () => {
+  const w = await worldOf();
+  let works = false;
+  w.answers["POST /profiles"] = () => (works ? { profiles: { bob: { displayName: "Bob" } } } : new Answer(503));
+  const names = () => ["bob", "carol", "bob"].map((user) => w.chat.nameOf(user));
+  equal(names(), ["bob", "carol", "bob"]);
+  await w.clock.advance(1_000);
+  equal(w.asked("POST /profiles").map(([, , { users }]) => users), [["bob", "carol"]]);
+  works = true;
+  await w.clock.advance(60_000);
+  equal(names(), ["Bob", "carol", "Bob"]);
+  await w.clock.advance(60_000);
+  equal(w.asked("POST /profiles").length, 2);
+});
+
+test("one chooses one's own name", async () => {
+  const w = await worldOf();
+  w.answers["PUT /me"] = ({ displayName }) => ({ userId: "alice", displayName });
+  let changes = 0;
+  w.chat.on("people", () => changes++);
+  await w.chat.setDisplayName("Alice A.");
+  equal([w.chat.nameOf("alice"), changes], ["Alice A.", 1]);
+});
+
+// Rooms
+
+test("a room that is created over a bad network is created once: each try has the same key", async () => {
+  const w = await worldOf();
+  let tries = 0;
+  w.answers["POST /rooms"] = () => (++tries < 3 ? new Answer(503) : room("new", { memberCount: 1 }));
+  const created = w.chat.createRoom("new", ["bob"]);
+  await w.clock.advance(20_000);
+  equal([await created, w.chat.rooms.list().length], ["new", 1]);
+  const keys = w.asked("POST /rooms").map((request) => request[3]["Idempotency-Key"]);
+  equal([keys.length, new Set(keys).size, keys[0].length], [3, 1, 32]);
+});
+
+test("a room that is refused isn't tried again", async () => {
+  const w = await worldOf();
+  w.answers["POST /rooms"] = new Answer(400, { code: "invalid_request", detail: "no" });
+  const failure = await w.chat.createRoom("", []).catch((err) => err);
+  equal([failure.code, w.asked("POST /rooms").length], ["invalid_request", 1]);
+});
+
+test("whom a direct message is with is known from its last message, or asked once", async () => {
+  const w = await worldOf(room("d1", { type: "dm", lastMessage: last(1, "bob") }), room("d2", { type: "dm", lastMessage: last(1, "alice") }));
+  w.answers["GET /rooms/d2"] = { ...room("d2", { type: "dm" }), memberCount: 2, members: [{ userId: "alice" }, { userId: "carol" }] };
+  equal([w.chat.otherIn("d1"), w.chat.otherIn("d2"), w.chat.otherIn("d2")], ["bob", "", ""]);
+  await settle();
+  equal([w.chat.otherIn("d2"), w.asked("GET /rooms/d2").length], ["carol", 1]);
+});
+
+test("a room that is renamed is told, and shows in the list", async () => {
+  const w = await worldOf(room("r"));
+  const renamed = [];
+  w.chat.on("room", (id) => renamed.push(id));
+  receive({ type: "roomChanged", chatRoomId: "r", name: "R2" });
+  w.answers["PATCH /rooms/r"] = room("r");
+  await w.chat.renameRoom("r", "R3");
+  equal([w.chat.rooms.get("r").name, renamed], ["R3", ["r", "r"]]);
+});
+
+test("who leaves is out at once, and is told once", async () => {
+  const w = await worldOf(room("r"));
+  const left = [];
+  w.chat.on("member", ({ joined }) => left.push(joined));
+  w.answers["DELETE /rooms/r/members/alice"] = new Answer(204);
+  await w.chat.removeMember("r", "alice");
+  receive({ type: "memberLeft", chatRoomId: "r", userId: "alice" });
+  equal([w.chat.rooms.list().length, left], [0, [false]]);
+});
+
+// The network comes and goes
+
+test("when the network changes the connection is checked, within seconds", async () => {
+  const w = await worldOf();
+  window.dispatchEvent(new Event("offline"));
+  equal(FakeSocket.last.actions("ping").length, 2);
+  await w.clock.advance(3_000);
+  equal(w.chat.state.name, "waiting");
+  window.dispatchEvent(new Event("online"));
+  await settle();
+  equal([w.chat.state.name, FakeSocket.all.length], ["connecting", 2]);
+  w.chat.stop();
+});
