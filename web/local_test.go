@@ -63,3 +63,87 @@ func TestTwoPeopleChatOnTheRealServer(t *testing.T) {
 	alice.shows("Hiking on Saturday?", "Or on Sunday?")
 	bob.shows("Hiking on Saturday?", "Or on Sunday?")
 }
+
+// TestThreePeopleOnTheRealServer tells what people do in a day of chatting, against
+// the functions, the table and the streams as they are.
+func TestThreePeopleOnTheRealServer(t *testing.T) {
+	t.Parallel()
+	startBrowser(t)
+	server := startLocal(t, local.Config{Addr: "127.0.0.1:0", DynamoDBAddr: "127.0.0.1:0", LogLevel: "error", Log: t.Output()})
+	alice, bob, carol := signedIn(t, server.URL(), "alice"), signedIn(t, server.URL(), "bob"), signedIn(t, server.URL(), "carol")
+
+	// A name, a room, and a message that is seen.
+	bob.click("account")
+	bob.until(`document.getElementById("profile-dialog").open`)
+	bob.typed("Bob Brown\n")
+	bob.until(`document.getElementById("account-name").textContent === "Bob Brown"`)
+	alice.click("new-room")
+	alice.typed("Weekend\tbob, carol\n")
+	alice.until(`document.getElementById("room-name").textContent === "Weekend"`)
+	alice.send("Hiking on Saturday?")
+	alice.mark("Hiking on Saturday?", "delivered", "Delivered")
+	weekend := eval[string](alice, `decodeURIComponent(location.hash.slice("#/room/".length))`)
+	bob.unread(weekend, "1")
+	bob.openRoom(weekend)
+	bob.until(`document.querySelector("[data-testid=divider]:not([hidden])") !== null`)
+	bob.unread(weekend, "")
+	alice.mark("Hiking on Saturday?", "read", "Read by Bob Brown")
+	carol.openRoom(weekend)
+	alice.until(`document.querySelector("[data-mark=read]").title.includes("Bob Brown and carol") || document.querySelector("[data-mark=read]").title.includes("carol and Bob Brown")`)
+
+	// Edits and deletions reach everybody, and those who read later.
+	bob.send("Where two?")
+	alice.shows("Hiking on Saturday?", "Where two?")
+	bob.arrow("ArrowUp", 0)
+	bob.until(`document.getElementById("composer-input").value === "Where two?"`)
+	bob.do(`document.getElementById("composer-input").value = ""`)
+	bob.typed("Where to?\n")
+	for _, p := range []*page{alice, bob, carol} {
+		p.shows("Hiking on Saturday?", "Where to?")
+		p.room(weekend, "Where to?")
+	}
+	alice.send("The lake")
+	alice.shows("Hiking on Saturday?", "Where to?", "The lake")
+	alice.do(`document.querySelector("[data-testid=message].own").focus()`)
+	alice.key("Delete", "Delete", 46, 0)
+	alice.click("confirm-yes")
+	for _, p := range []*page{alice, bob, carol} {
+		p.shows("Message deleted", "Where to?", "The lake")
+	}
+
+	// Carol's network goes; what she writes waits, what she missed comes.
+	carol.offline(true)
+	carol.until(`document.querySelector("[data-testid=banner]").innerText.includes("You are offline")`)
+	carol.send("Count me in")
+	bob.send("Eight o’clock?")
+	alice.shows("Message deleted", "Where to?", "The lake", "Eight o’clock?")
+	carol.offline(false)
+	carol.do(`document.querySelector("[data-testid=try-now]")?.click()`)
+	for _, p := range []*page{alice, bob, carol} {
+		p.shows("Message deleted", "Where to?", "The lake", "Eight o’clock?", "Count me in")
+	}
+
+	// Owners rename and remove; a direct message is one room, whoever begins it.
+	alice.click("members")
+	alice.until(`document.querySelectorAll("[data-testid=member-remove]").length === 2`)
+	alice.do(`document.getElementById("rename-name").value = "Lake"`)
+	alice.click("rename-save")
+	bob.until(`document.getElementById("room-name").textContent === "Lake"`)
+	alice.do(`document.querySelector("[data-remove=carol]").click()`)
+	alice.click("confirm-yes")
+	carol.until(`document.getElementById("room-note").innerText.includes("You are not a member of this room.")`)
+	alice.escape()
+	carol.click("new-direct")
+	carol.typed("alice\n")
+	carol.until(`document.getElementById("room-kind").textContent === "Direct message"`)
+	carol.send("What happened?")
+	alice.until(`[...document.querySelectorAll("[data-testid=room-item]")].some((r) => r.innerText.includes("carol") && r.innerText.includes("What happened?"))`)
+	alice.click("new-direct")
+	alice.typed("carol\n")
+	alice.shows("What happened?")
+	carol.mark("What happened?", "read", "Read by alice")
+	bob.click("members")
+	bob.click("leave")
+	bob.click("confirm-yes")
+	bob.until(`document.querySelector("[data-room-id='` + weekend + `']") === null`)
+}
