@@ -36,6 +36,7 @@ type hosted struct {
 }
 
 func newHosted(t *testing.T) *hosted {
+	t.Helper()
 	h := &hosted{t: t, challenges: make(map[string]string)}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /oauth2/authorize", h.authorize)

@@ -22,7 +22,7 @@ import (
 	"time"
 )
 
-//go:embed index.html style.css icon.svg *.js ui/*.js
+//go:embed index.html *.css icon.svg *.js ui/*.js
 var static embed.FS
 
 // Files returns the static files, named as the page asks for them: index.html,

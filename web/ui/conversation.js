@@ -289,7 +289,7 @@ export class Conversation {
   /** @param {Message} message */
   async #delete({ chatRoomId, messageId, content = "" }) {
     const short = Array.from(content).slice(0, 120).join("");
-    if (!await confirmed("Delete this message?", `“${short}${short.length < content.length ? "…" : ""}” goes for everybody. That it was there stays visible.`, "Delete")) {
+    if (!await confirmed("Delete this message?", `“${short}${short.length < content.length ? "…" : ""}” is removed for everybody. That there was a message stays visible.`, "Delete")) {
       this.#messages.focus(messageId);
       return;
     }

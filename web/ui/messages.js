@@ -58,6 +58,8 @@ export class MessagesView {
   /** Messages of others that arrived below what is in view. */
   #below = 0;
   #settling = false;
+  /** The scroller's size when it was last looked at. */
+  #size = "";
   #on;
 
   /**
@@ -86,6 +88,7 @@ export class MessagesView {
     this.#delete.addEventListener("click", () => this.#act(on.delete));
     // What changes its height (the window, an image of the keyboard) keeps the end in view.
     new ResizeObserver(() => {
+      this.#size = this.#sizeNow();
       if (this.#atEnd) this.#scrollToEnd();
     }).observe(this.#scroller);
   }
@@ -222,11 +225,17 @@ export class MessagesView {
 
   #scrolled() {
     if (!this.#shown || this.#scroller.hidden) return;
+    // A change of size scrolls, too; it isn't the reader who left the end then.
+    if (this.#size !== this.#sizeNow()) return;
     const { scrollTop, scrollHeight, clientHeight } = this.#scroller;
     this.#atEnd = scrollHeight - scrollTop - clientHeight < NEAR;
     if (this.atEnd) this.#below = 0;
     this.#showNewest();
     this.#settle();
+  }
+
+  #sizeNow() {
+    return `${this.#scroller.clientWidth}x${this.#scroller.clientHeight}`;
   }
 
   /** Looks at what is in view, once for all that happens until the next frame. */
