@@ -15,6 +15,7 @@ type authStack struct {
 	audience string       // the client id
 	tokenUse string       // of Cognito's tokens; "" with another issuer
 	signIn   string       // where the browser client gets tokens; "" with another issuer
+	page     string       // the user pool's domain, where people sign in; "" has them do it in the browser client
 }
 
 func newAuth(a *app) authStack {
@@ -26,11 +27,15 @@ func newAuth(a *app) authStack {
 	cognito := "https://cognito-idp." + *awscdk.Aws_REGION() + "." + *awscdk.Aws_URL_SUFFIX() + "/"
 	auth := authStack{tokenUse: "access", signIn: cognito}
 	if s.UserPoolID != "" {
-		auth.issuer, auth.audience = cognito+s.UserPoolID, s.UserPoolApp
+		auth.issuer, auth.audience, auth.page = cognito+s.UserPoolID, s.UserPoolApp, s.SignInPage
 		return auth
 	}
 	auth.stack = a.stack("Auth", "the user pool")
-	auth.issuer, auth.audience = newUserPool(a, auth.stack)
+	pool, client := newUserPool(a, auth.stack)
+	auth.issuer, auth.audience = *pool.UserPoolProviderUrl(), *client.UserPoolClientId()
+	if s.Site != "" {
+		auth.page = newSignInPage(a, pool)
+	}
 	output(auth.stack, "Issuer", auth.issuer, "The issuer of accepted tokens")
 	output(auth.stack, "Audience", auth.audience, "The client id that tokens are for")
 	return auth
@@ -38,7 +43,7 @@ func newAuth(a *app) authStack {
 
 // newUserPool makes a pool whose people are known by their user name. Whoever
 // deploys makes them: a chat that anybody can join is a decision of its own.
-func newUserPool(a *app, stack awscdk.Stack) (issuer, clientID string) {
+func newUserPool(a *app, stack awscdk.Stack) (awscognito.UserPool, awscognito.UserPoolClient) {
 	pool := awscognito.NewUserPool(stack, jsii.String("UserPool"), &awscognito.UserPoolProps{
 		SelfSignUpEnabled:   jsii.Bool(false),
 		SignInAliases:       &awscognito.SignInAliases{Username: jsii.Bool(true)},
@@ -57,19 +62,40 @@ func newUserPool(a *app, stack awscdk.Stack) (issuer, clientID string) {
 		DeletionProtection: jsii.Bool(a.settings.prod()),
 		RemovalPolicy:      a.keep(),
 	})
-	client := pool.AddClient(jsii.String("Client"), &awscognito.UserPoolClientOptions{
-		// The browser client signs in by name and password; no secret could be kept there.
+	props := &awscognito.UserPoolClientOptions{
+		// The browser client could keep no secret; neither could a command.
 		AuthFlows:                  &awscognito.AuthFlow{UserPassword: jsii.Bool(true), UserSrp: jsii.Bool(true)},
-		DisableOAuth:               jsii.Bool(true),
+		DisableOAuth:               jsii.Bool(a.settings.Site == ""),
 		GenerateSecret:             jsii.Bool(false),
 		PreventUserExistenceErrors: jsii.Bool(true),
 		EnableTokenRevocation:      jsii.Bool(true),
 		AccessTokenValidity:        awscdk.Duration_Hours(jsii.Number(1)),
 		IdTokenValidity:            awscdk.Duration_Hours(jsii.Number(1)),
 		RefreshTokenValidity:       awscdk.Duration_Days(jsii.Number(30)),
-	})
+	}
+	if site := a.settings.Site; site != "" {
+		props.OAuth = &awscognito.OAuthSettings{
+			Flows:        &awscognito.OAuthFlows{AuthorizationCodeGrant: jsii.Bool(true)},
+			Scopes:       &[]awscognito.OAuthScope{awscognito.OAuthScope_OPENID()},
+			CallbackUrls: jsii.Strings(site + "/"),
+			LogoutUrls:   jsii.Strings(site + "/"),
+		}
+		props.SupportedIdentityProviders = &[]awscognito.UserPoolClientIdentityProvider{awscognito.UserPoolClientIdentityProvider_COGNITO()}
+	}
 	output(stack, "UserPoolId", *pool.UserPoolId(), "The user pool")
-	return *pool.UserPoolProviderUrl(), *client.UserPoolClientId()
+	return pool, pool.AddClient(jsii.String("Client"), props)
+}
+
+// newSignInPage gives a pool the page where its people sign in, and returns its
+// origin. A name in amazoncognito.com is one in all of a region, so the account's
+// number is part of it.
+func newSignInPage(a *app, pool awscognito.UserPool) string {
+	domain := pool.AddDomain(jsii.String("SignIn"), &awscognito.UserPoolDomainOptions{
+		CognitoDomain: &awscognito.CognitoDomainOptions{
+			DomainPrefix: jsii.String("streamroom-" + a.settings.Env + "-" + *awscdk.Aws_ACCOUNT_ID()),
+		},
+	})
+	return *domain.BaseUrl(nil)
 }
 
 // variables are the values of the environment variables that tell which tokens

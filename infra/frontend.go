@@ -98,7 +98,7 @@ func (s frontendStack) config(a *app) web.Config {
 	c := web.Config{Mode: web.ModeExternal, WebSocketURL: a.websocket.endpoint, APIURL: a.api.endpoint}
 	if a.auth.signIn != "" {
 		c.Mode, c.TokenURL, c.ClientID = web.ModeCognito, a.auth.signIn, a.auth.audience
-		c.UserClaim = a.settings.UserClaim
+		c.SignInURL, c.UserClaim = a.auth.page, a.settings.UserClaim
 	}
 	return c
 }
@@ -108,16 +108,19 @@ func (s frontendStack) config(a *app) web.Config {
 // for others and these are put in their places.
 func (s frontendStack) contentSecurityPolicy(a *app) (string, error) {
 	c := s.config(a)
-	deployed := []string{c.WebSocketURL, c.APIURL, c.TokenURL}
+	deployed := []string{c.WebSocketURL, c.APIURL, c.TokenURL, c.SignInURL}
 	c.WebSocketURL, c.APIURL = "wss://websocket.invalid", "https://api.invalid"
 	if c.TokenURL != "" {
 		c.TokenURL = "https://token.invalid"
+	}
+	if c.SignInURL != "" {
+		c.SignInURL = "https://page.invalid"
 	}
 	policy, err := c.ContentSecurityPolicy()
 	if err != nil {
 		return "", err
 	}
-	for i, placeholder := range []string{c.WebSocketURL, c.APIURL, c.TokenURL} {
+	for i, placeholder := range []string{c.WebSocketURL, c.APIURL, c.TokenURL, c.SignInURL} {
 		if placeholder != "" {
 			policy = strings.ReplaceAll(policy, placeholder, originOf(deployed[i]))
 		}

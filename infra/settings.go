@@ -26,6 +26,11 @@ type settings struct {
 	UserClaim    string // the claim that is the user id
 	AllowOrigins []string
 
+	// Where people sign in on the user pool's own page, which comes back to the
+	// browser client: with both empty they type their password into the client.
+	Site       string // the origin that the browser client is reached at, for the pool that is created
+	SignInPage string // the origin of an existing pool's domain
+
 	WebSocketDomain      string
 	WebSocketCertificate string
 
@@ -80,6 +85,14 @@ var options = []option{
 			}
 		}
 		return nil
+	}},
+	{"site", func(s *settings, v string) error {
+		s.Site = v
+		return httpsOrigin(v)
+	}},
+	{"signInPage", func(s *settings, v string) error {
+		s.SignInPage = v
+		return httpsOrigin(v)
 	}},
 	{"webSocketDomain", func(s *settings, v string) error {
 		s.WebSocketDomain = v
@@ -180,6 +193,10 @@ func (s settings) together() error {
 		return errors.New("issuer and audience belong together; give both or neither")
 	case s.Issuer != "" && s.UserPoolID != "":
 		return errors.New("give either userPoolId or issuer: tokens have one issuer")
+	case s.Site != "" && (s.Issuer != "" || s.UserPoolID != ""):
+		return errors.New("site is for the user pool that is made here; an existing one has its page at signInPage")
+	case s.SignInPage != "" && s.UserPoolID == "":
+		return errors.New("signInPage belongs to userPoolId; for the user pool that is made here give site")
 	case (s.WebSocketDomain == "") != (s.WebSocketCertificate == ""):
 		return errors.New("webSocketDomain and webSocketCertificate belong together; give both or neither")
 	}
@@ -212,6 +229,13 @@ func origin(value string) error {
 	u, err := url.Parse(value)
 	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || value != u.Scheme+"://"+u.Host || u.Hostname() == "" {
 		return fmt.Errorf("%q is no origin; want https://chat.example.com, several with commas", value)
+	}
+	return nil
+}
+
+func httpsOrigin(value string) error {
+	if origin(value) != nil || !strings.HasPrefix(value, "https://") {
+		return errors.New("want an origin such as https://chat.example.com, without a path")
 	}
 	return nil
 }

@@ -26,6 +26,10 @@ func TestBadContextIsSaidInOneLine(t *testing.T) {
 		"two issuers": {map[string]any{
 			"env": "dev", "issuer": "https://a.example", "audience": "x", "userPoolId": "eu-central-1_abc", "userPoolClientId": "x",
 		}, "tokens have one issuer"},
+		"a site with a path":     {map[string]any{"env": "dev", "site": "https://chat.example.com/"}, "without a path"},
+		"a site over http":       {map[string]any{"env": "dev", "site": "http://chat.example.com"}, "want an origin such as https://"},
+		"a site of another pool": {map[string]any{"env": "dev", "site": "https://chat.example.com", "userPoolId": "eu-central-1_abc", "userPoolClientId": "x"}, "has its page at signInPage"},
+		"a page without a pool":  {map[string]any{"env": "dev", "signInPage": "https://x.auth.eu-central-1.amazoncognito.com"}, "signInPage belongs to userPoolId"},
 		"a pool alone":           {map[string]any{"env": "dev", "userPoolId": "eu-central-1_abc"}, "userPoolId and userPoolClientId belong together"},
 		"no number":              {map[string]any{"env": "dev", "throttleRate": "fast"}, "want a number from 1 to 100000"},
 		"a throttle of zero":     {map[string]any{"env": "dev", "throttleBurst": "0"}, "want a number from 1 to 100000"},
