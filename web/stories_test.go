@@ -1,9 +1,15 @@
 package web_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/chromedp"
 
 	"github.com/streamroom/streamroom/shared/wire"
 )
@@ -363,4 +369,66 @@ func TestManyMessagesStayFewElements(t *testing.T) {
 	}
 	alice.do(`document.getElementById("scroller").scrollTop = 1e6`)
 	alice.until(`document.getElementById("newest").hidden`)
+}
+
+func TestByTouch(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	alice := signedIn(t, f.URL, "alice")
+	alice.look(390, 780, "light")
+	alice.run(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, emulation.SetTouchEmulationEnabled, emulation.SetTouchEmulationEnabledParams{Enabled: true})
+		return err
+	}))
+	alice.send("helo")
+	alice.shows("helo")
+	alice.tap(".own .text")
+	alice.until(`document.querySelector(".actions")?.checkVisibility()`)
+	alice.screenshot("touch")
+	alice.tap("[data-testid=edit]")
+	alice.until(`document.getElementById("composer-input").value === "helo"`)
+	alice.do(`document.getElementById("composer-input").value = "hello"; document.getElementById("composer-input").dispatchEvent(new Event("input"))`)
+	alice.tap("#composer-send")
+	alice.shows("hello")
+	alice.tap(".back")
+	alice.until(`document.getElementById("conversation").offsetParent === null`)
+	alice.tap("[data-testid=room-item]")
+	alice.shows("hello")
+}
+
+// tap taps the middle of the first element of a selector.
+func (p *page) tap(selector string) {
+	p.t.Helper()
+	at := eval[[]float64](p, `(({x, y, width, height}) => [x + width / 2, y + height / 2])(document.querySelector(`+quoted(selector)+`).getBoundingClientRect())`)
+	p.run(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		finger := []*input.TouchPoint{{X: at[0], Y: at[1]}}
+		_, err := cdp.Call(ctx, t, input.DispatchTouchEvent, input.DispatchTouchEventParams{Type: input.DispatchTouchEventTypeTouchStart, TouchPoints: finger})
+		if err != nil {
+			return err
+		}
+		_, err = cdp.Call(ctx, t, input.DispatchTouchEvent, input.DispatchTouchEventParams{Type: input.DispatchTouchEventTypeTouchEnd, TouchPoints: []*input.TouchPoint{}})
+		return err
+	}))
+}
+
+// What nobody looks at isn't read.
+func TestAHiddenPageReadsNothing(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	alice := signedIn(t, f.URL, "alice")
+	alice.send("before")
+	alice.shows("before")
+	hide := func(hidden bool) {
+		alice.do(fmt.Sprintf(`Object.defineProperty(document, "hidden", {value: %v, configurable: true}); document.dispatchEvent(new Event("visibilitychange"))`, hidden))
+	}
+	hide(true)
+	f.say("general", "bob", "one")
+	f.say("general", "bob", "two")
+	alice.shows("before", "one", "two")
+	alice.unread("general", "2")
+	alice.until(`document.title === "(2) Streamroom"`)
+	alice.until(`document.querySelector("[data-testid=divider]:not([hidden])")?.closest("li").querySelector(".text").textContent === "one"`)
+	hide(false)
+	alice.unread("general", "")
+	alice.until(`document.title === "Streamroom"`)
 }

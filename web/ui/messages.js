@@ -81,8 +81,9 @@ export class MessagesView {
     for (const kind of ["pointerover", "focusin"]) {
       this.#list.addEventListener(kind, (event) => this.#offer(event.target));
     }
-    this.#scroller.addEventListener("pointerleave", () => {
-      if (!this.#actions.parentElement?.contains(document.activeElement)) this.#actions.remove();
+    this.#scroller.addEventListener("pointerleave", (event) => {
+      // A finger leaves whenever it is lifted.
+      if (event.pointerType !== "touch" && !this.#actions.parentElement?.contains(document.activeElement)) this.#actions.remove();
     });
     this.#edit.addEventListener("click", () => this.#act(on.edit));
     this.#delete.addEventListener("click", () => this.#act(on.delete));
