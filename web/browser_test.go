@@ -347,6 +347,9 @@ func (p *page) look(width, height int64, scheme string) {
 		})
 		return err
 	}))
+	// The page has drawn itself anew: it isn't looked at in between.
+	p.do(`delete globalThis.drawn; requestAnimationFrame(() => requestAnimationFrame(() => { globalThis.drawn = true; }))`)
+	p.until(`globalThis.drawn`)
 }
 
 // click clicks the first element of a selector.

@@ -158,7 +158,7 @@ export class MessagesView {
     if (!row) return;
     const top = row.element.getBoundingClientRect().top - this.#scroller.getBoundingClientRect().top;
     this.#scroller.scrollTop += top - this.#scroller.clientHeight / 4;
-    this.#scrolled();
+    this.#look();
   }
 
   /**
@@ -227,7 +227,11 @@ export class MessagesView {
   #scrolled() {
     if (!this.#shown || this.#scroller.hidden) return;
     // A change of size scrolls, too; it isn't the reader who left the end then.
-    if (this.#size !== this.#sizeNow()) return;
+    if (this.#size === this.#sizeNow()) this.#look();
+  }
+
+  /** Finds out where the reader is. */
+  #look() {
     const { scrollTop, scrollHeight, clientHeight } = this.#scroller;
     this.#atEnd = scrollHeight - scrollTop - clientHeight < NEAR;
     if (this.atEnd) this.#below = 0;
@@ -272,7 +276,7 @@ export class MessagesView {
     const restore = this.#anchor();
     this.#render();
     restore?.();
-    this.#scrolled();
+    this.#look();
   }
 
   /** Says which message is the last in view. */
