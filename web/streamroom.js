@@ -6,6 +6,8 @@
 //   chat.start();
 //   await chat.open("general");
 //   chat.send("general", "Hello");
+//   const { messages, outgoing, hasOlder } = chat.timeline("general");
+//   chat.markRead("general", messages.at(-1).messageId);
 //
 // What it promises: a message that send() took is stored once, or reported as
 // failed; a room that is open has its messages in order, each once, and holes in

@@ -2,7 +2,7 @@
 
 import { MOST_UNREAD } from "../streamroom.js";
 import { arrange, becomeAvatar, byId, el } from "./dom.js";
-import { briefly } from "./words.js";
+import { briefly, dayOf } from "./words.js";
 
 /** @typedef {import("../streamroom.js").RoomSummary} RoomSummary */
 
@@ -80,7 +80,7 @@ export class RoomListView {
   /** @param {string} chatRoomId */
   #stopAt(chatRoomId) {
     this.#stop = chatRoomId;
-    for (const row of this.#rows.values()) row.link.tabIndex = row.chatRoomId === chatRoomId ? 0 : -1;
+    for (const row of this.#rows.values()) row.reachable = row.chatRoomId === chatRoomId;
   }
 }
 
@@ -92,6 +92,8 @@ class Row {
   #unread = el("span", { class: "badge", "data-testid": "unread" });
   #unreadWords = el("span", { class: "unseen" });
   #shown = "";
+  /** @type {boolean|undefined} */
+  #reachable;
   link = el("a", { class: "room-item", "data-testid": "room-item" },
     this.#avatar,
     el("span", { class: "room-item-text" },
@@ -106,6 +108,12 @@ class Row {
     this.link.dataset.roomId = chatRoomId;
   }
 
+  /** @param {boolean} reachable by Tab */
+  set reachable(reachable) {
+    if (reachable !== this.#reachable) this.link.tabIndex = reachable ? 0 : -1;
+    this.#reachable = reachable;
+  }
+
   /**
    * @param {RoomSummary} room
    * @param {Shown} among
@@ -118,14 +126,14 @@ class Row {
     const said = last?.preview || "Message deleted";
     const by = last && (last.senderId === me ? "You: " : room.type === "dm" ? "" : `${nameOf(last.senderId)}: `);
     const preview = last ? by + said : "No messages yet";
-    const time = last ? briefly(last.timestamp, now) : "";
-    const shown = [title, preview, time, unread, current, room.type].join("\0");
+    // Hundreds of rooms are looked at with every message that arrives: nothing is formatted in vain.
+    const shown = [title, preview, last?.timestamp, dayOf(now), unread, current, room.type].join("\0");
     if (shown === this.#shown) return;
     this.#shown = shown;
     becomeAvatar(this.#avatar, title);
     this.#avatar.classList.toggle("person", room.type === "dm");
     this.#name.textContent = title;
-    this.#time.textContent = time;
+    this.#time.textContent = last ? briefly(last.timestamp, now) : "";
     this.#preview.textContent = preview;
     this.#unread.hidden = unread === 0;
     this.#unread.textContent = unread >= MOST_UNREAD ? "99+" : String(unread);
