@@ -183,7 +183,7 @@ func (p *page) within(patience time.Duration, js string) {
 	p.t.Helper()
 	deadline := time.NewTimer(patience)
 	defer deadline.Stop()
-	tick := time.NewTicker(20 * time.Millisecond)
+	tick := time.NewTicker(40 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		if eval[bool](p, "Boolean("+js+")") {

@@ -332,7 +332,7 @@ func TestByKeyboard(t *testing.T) {
 func TestManyMessagesStayFewElements(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
-	f.fill("general", 900, time.Now(), func(i int) (string, string) { return "bob", fmt.Sprint("m", i) })
+	f.fill("general", 500, time.Now(), func(i int) (string, string) { return "bob", fmt.Sprint("m", i) })
 	f.with(func() { f.readAll("general", "alice") })
 	alice := signedIn(t, f.URL, "alice")
 	alice.until(`document.querySelectorAll("[data-testid=message]").length === 50`)
@@ -364,8 +364,8 @@ func TestManyMessagesStayFewElements(t *testing.T) {
 	})()`)
 	alice.until(`globalThis.seen !== undefined`)
 	seen := eval[int](alice, `globalThis.seen`)
-	if seen != 901 {
-		t.Errorf("%d messages were seen on the way down, want 901", seen)
+	if seen != 501 {
+		t.Errorf("%d messages were seen on the way down, want 501", seen)
 	}
 	alice.do(`document.getElementById("scroller").scrollTop = 1e6`)
 	alice.until(`document.getElementById("newest").hidden`)
