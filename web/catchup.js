@@ -15,7 +15,7 @@ const HOLE_AFTER = 1_000;
 /** Rooms per sync: the server takes no more. */
 const ROOMS = 100;
 /** A room that is more answers than this behind is read again from its newest page. */
-const ANSWERS = 5;
+const ANSWERS = 20;
 /** Back-off after a sync that failed: its base and its limit (ms). */
 const RETRY_BASE = 2_000;
 const RETRY_CAP = 60_000;
@@ -54,7 +54,7 @@ export class CatchUp {
 
   /** Syncs every room whose history was read. */
   everything() {
-    for (const timeline of this.#timelines.values()) this.#want(timeline);
+    for (const timeline of this.#timelines.values()) this.#want(timeline, timeline.sweepAfter);
     void this.#run();
   }
 
@@ -72,7 +72,7 @@ export class CatchUp {
     this.#looks.set(chatRoomId, this.#clock.after(around(this.#clock, HOLE_AFTER), () => {
       this.#looks.delete(chatRoomId);
       if (!certainly && !timeline.hasHole) return;
-      this.#want(timeline);
+      this.#want(timeline, timeline.syncAfter);
       void this.#run();
     }));
   }
@@ -85,9 +85,13 @@ export class CatchUp {
     this.#wanted.clear();
   }
 
-  /** @param {Timeline} timeline */
-  #want(timeline) {
-    if (timeline.loaded) this.#wanted.set(timeline.chatRoomId, timeline.syncAfter);
+  /**
+   * @param {Timeline} timeline
+   * @param {string} after
+   */
+  #want({ loaded, chatRoomId }, after) {
+    const wanted = this.#wanted.get(chatRoomId) ?? after;
+    if (loaded) this.#wanted.set(chatRoomId, wanted < after ? wanted : after);
   }
 
   /** Syncs until nothing is wanted; one request at a time. */
@@ -102,7 +106,7 @@ export class CatchUp {
       for (const [id] of asked) this.#wanted.delete(id);
       try {
         const { rooms } = await this.#api.sync(Object.fromEntries(asked));
-        for (const [id] of asked) await this.#take(id, rooms[id], answers);
+        for (const [id, after] of asked) await this.#take(id, after, rooms[id], answers);
         this.#failures = 0;
       } catch (err) {
         for (const [id, after] of asked) if (!this.#wanted.has(id)) this.#wanted.set(id, after);
@@ -115,10 +119,11 @@ export class CatchUp {
 
   /**
    * @param {string} chatRoomId
+   * @param {string} after the id that was asked for
    * @param {{messages: Message[], more: boolean}|undefined} answer
    * @param {Map<string, number>} answers so far, per room
    */
-  async #take(chatRoomId, answer, answers) {
+  async #take(chatRoomId, after, answer, answers) {
     const timeline = this.#timelines.get(chatRoomId);
     if (!timeline) return;
     if (!answer) {
@@ -134,7 +139,7 @@ export class CatchUp {
       return;
     }
     if (answer.more && last) this.#wanted.set(chatRoomId, last.messageId);
-    this.#on.synced(timeline, timeline.synced(messages));
+    this.#on.synced(timeline, timeline.synced(messages, after));
     if (!answer.more) this.look(timeline);
   }
 

@@ -21,6 +21,8 @@ export class Timeline {
     this.messages = [];
     /** The newest id up to which nothing is missing; empty until history was read. */
     this.contiguous = "";
+    /** The newest id up to which the server has said what there is. */
+    this.swept = "";
     /** @type {string|undefined} where older history goes on; undefined when all of it is here */
     this.before = undefined;
   }
@@ -30,9 +32,17 @@ export class Timeline {
     return this.contiguous !== "";
   }
 
-  /** The id to sync after. */
+  /** The id to sync after when a hole is seen. */
   get syncAfter() {
     return firstIdAt(timeOf(this.contiguous) - OVERLAP);
+  }
+
+  /**
+   * The id to sync after now and then: messages that follow each other without a
+   * hole tell nothing of one that was stored late, behind them, and was lost.
+   */
+  get sweepAfter() {
+    return firstIdAt(timeOf(this.swept) - OVERLAP);
   }
 
   /** @param {string} messageId */
@@ -109,7 +119,9 @@ export class Timeline {
     this.messages = this.messages.filter((m) => m.messageId >= oldest);
     this.before = before;
     for (const m of page) this.#take(m);
-    this.#settle(page[0]?.messageId ?? FIRST_ID);
+    const newest = page[0]?.messageId ?? FIRST_ID;
+    if (newest > this.swept) this.swept = newest;
+    this.#settle(newest);
   }
 
   /**
@@ -125,12 +137,15 @@ export class Timeline {
   /**
    * Takes in the answer of a sync.
    * @param {Message[]} messages oldest first
+   * @param {string} after the id that was synced after
    * @returns {Message[]} those that were not held
    */
-  synced(messages) {
+  synced(messages, after) {
     const fresh = messages.filter((m) => this.#take(m));
-    const newest = messages.at(-1);
-    if (newest) this.#settle(newest.messageId);
+    const newest = messages.at(-1)?.messageId;
+    if (newest === undefined) return fresh;
+    if (after <= this.swept && newest > this.swept) this.swept = newest;
+    this.#settle(newest);
     return fresh;
   }
 

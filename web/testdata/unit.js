@@ -60,7 +60,7 @@ test("two messages with one predecessor are no hole", () => {
 test("a sync settles what it covers, even a predecessor that doesn't exist", () => {
   const t = loaded(stored(1, "a"));
   t.add(live(4, "d", 3));
-  equal(t.synced([stored(1, "a"), stored(4, "d")]).length, 0);
+  equal(t.synced([stored(1, "a"), stored(4, "d")], FIRST_ID).length, 0);
   equal([t.contiguous, t.hasHole], [idAt(4), false]);
 });
 
@@ -79,8 +79,14 @@ test("an empty room is loaded, and its first message contiguous", () => {
   equal(t.contiguous, idAt(1));
 });
 
-test("a sync starts 60 s before what is contiguous", () => {
-  equal(loaded(stored(100, "a")).syncAfter, idAt(40));
+test("a sync of a hole starts 60 s before it, others 60 s before where the last one ended", () => {
+  const t = loaded(stored(100, "a"));
+  t.add(live(200, "b", 100));
+  equal([t.syncAfter, t.sweepAfter], [idAt(140), idAt(40)]);
+  t.synced([stored(200, "b")], t.syncAfter); // leaves out what came between
+  equal([t.syncAfter, t.sweepAfter], [idAt(140), idAt(40)]);
+  t.synced([stored(150, "late"), stored(200, "b")], t.sweepAfter);
+  equal([t.sweepAfter, contents(t)], [idAt(140), "alateb"]);
 });
 
 test("a message from before the loaded history is left to history", () => {
@@ -431,7 +437,7 @@ test("a sync goes on where there is more; a room that is far behind is read anew
   w.answers["GET /rooms/r/messages"] = { messages: [stored(1001, "z"), stored(1000, "y")], cursor: "older" };
   FakeSocket.last.receive({ type: "pong", userId: "alice" });
   await settle();
-  equal([syncs, w.contents("r"), w.chat.timeline("r").hasOlder], [8, "y z", true]);
+  equal([syncs, w.contents("r"), w.chat.timeline("r").hasOlder], [23, "y z", true]);
 });
 
 test("a room that a sync leaves out is left", async () => {
