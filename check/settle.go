@@ -136,7 +136,7 @@ func (r *run) undelivered(all bool) []Violation {
 		id, calm := d.connection()
 		if all {
 			calm = -1
-		} else if id == "" {
+		} else if id == "" || r.injector.Gone(id) { // who is told that it is gone lets it be, until its client pings
 			continue
 		} else if last := r.injector.Disturbed(id); !last.IsZero() {
 			calm = max(calm, int64(last.Sub(r.start)))
