@@ -185,9 +185,11 @@ func (c *Client) Close(ctx context.Context) error {
 // Follow makes the client keep up with a room from its newest messages on: the
 // backlog comes first, then what is new, and nothing is left out. A room that
 // the client hears of by itself, because somebody writes there or adds the
-// user, is followed too; Follow is for those that are quiet. If the user is no
-// member, MemberLeft with the own user id says so. CatchUpFailed says that the
-// history can't be had for now.
+// user, is followed too; Follow is for those that are quiet, and for those that
+// are shown: their newest messages, as many as the backlog, are read again after
+// a reconnect and after what the server left out, for changes that were missed.
+// If the user is no member, MemberLeft with the own user id says so.
+// CatchUpFailed says that the history can't be had for now.
 func (c *Client) Follow(room string) error {
 	if !roomID.MatchString(room) {
 		return refuse(CodeInvalidRequest, "a room id has 1 to 128 of the characters A-Z a-z 0-9 _ . @ -")

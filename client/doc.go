@@ -24,7 +24,13 @@
 // A client remembers nothing beyond its own life. A room begins with its
 // newest messages when it is first heard of: read further back with
 // [Client.History], and [Client.Follow] the rooms that matter at the start.
-// Edits and deletions of messages that have come don't come as events.
+//
+// Edits and deletions come as events while there is a connection. What was
+// edited or deleted meanwhile comes if a sync goes over the message, or if it is
+// among the newest of a room that Follow was called for; what became of older
+// ones [Client.History] tells. Readers, other members and names that changed
+// meanwhile don't come: [Client.Room] and [Client.ListRooms] have them.
+//
 // What a room remembers is bounded: a message that comes when 7,000 with
 // greater ids have come already is taken for one of those that came.
 package client

@@ -8,8 +8,9 @@ import "time"
 type Event interface{ event() }
 
 // Message is a message of a room: ChatRoomID, MessageID, SenderID, Content,
-// Timestamp in ms since 1970, and the rest of what [HistoryMessage] has. Within a
-// room each comes once, in the order of MessageID, with one exception: see Late.
+// Timestamp in ms since 1970, and the rest of what [HistoryMessage] has; ReadBy
+// only if it was fetched from the history. Within a room each comes once, in the
+// order of MessageID, with one exception: see Late.
 type Message struct {
 	HistoryMessage
 
@@ -29,7 +30,8 @@ type Message struct {
 
 // Edited is a message, of those that came before, with its new content. What
 // comes for one message is ever newer. It may come for messages that are older
-// than any that came: leave it out then.
+// than any that came: leave it out then. ReadBy is there only if it was fetched
+// from the history.
 type Edited struct{ HistoryMessage }
 
 // Deleted says that a message has no content any more. It is the last that
