@@ -34,7 +34,7 @@ type settings struct {
 	WebSocketDomain      string
 	WebSocketCertificate string
 
-	ThrottleBurst, ThrottleRate float64        // of the WebSocket API's stage
+	ThrottleBurst, ThrottleRate float64        // of each of both APIs
 	ReservedConcurrency         map[string]int // by function
 	LogLevel                    string
 	LogRetentionDays            float64
