@@ -269,8 +269,10 @@ func (s *chatScreen) enter(ctx context.Context, c *client.Client, line string) {
 		s.changeLast(ctx, "deleted", func(ctx context.Context, messageID string) error {
 			return c.Delete(ctx, s.room, messageID)
 		})
+	case strings.HasPrefix(line, "/") && !strings.HasPrefix(line, "//"):
+		s.note("not sent: no command but /edit and /delete; begin with // to send a line that begins with /")
 	default:
-		s.sendLine(ctx, c, line)
+		s.sendLine(ctx, c, strings.TrimPrefix(line, "/"))
 	}
 }
 

@@ -43,6 +43,13 @@ promise was kept, 1 if one was broken or the run could not be made, and 2 if it
 was called wrongly. The same seed makes the same plan. With LOG_LEVEL the
 server's log goes to standard error.
 
+Setting up comes before the load, and settling after it: what was sent is to arrive live and
+in the room lists ("delivered and listed"), then one more message in each room
+("spoke"), then all that was missed after all connections were cut ("caught up").
+"away" is how long clients took to reconnect, "silences" are connections that said
+nothing any more, and "explained" are rooms whose sends and reads porcupine found
+linearizable.
+
 --faults takes "all", "none", or some of these, separated by commas:
   table        requests to the table and its stream are throttled, fail, come late, lose their answer
   posts        frames are lost, doubled, refused, answered 410, 429, 500, or not at all

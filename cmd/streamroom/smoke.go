@@ -35,7 +35,7 @@ func runSmoke(ctx context.Context, args []string, _ io.Reader, stdout, _ io.Writ
 	flags.StringVar(&s.endpoint, "endpoint", "", "`URL` of the WebSocket API, wss://…/stage")
 	flags.StringVar(&s.api, "api", "", "`URL` of the HTTP API, https://…")
 	flags.StringVar(&s.token, "token", "", "a user's `JWT`")
-	flags.StringVar(&addr, "addr", "http://"+defaultAddr, "without the three above: `URL` of the running `streamroom local`")
+	flags.StringVar(&addr, "addr", "http://"+defaultAddr, "without --endpoint, --api and --token: `URL` of the running `streamroom local`")
 	flags.StringVar(&user, "user", "smoke", "with --addr: user `name` to sign in with")
 	flags.DurationVar(&s.timeout, "timeout", 30*time.Second, "how long each step may take")
 	if err := parse(flags, args, stdout); err != nil {

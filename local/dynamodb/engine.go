@@ -86,7 +86,7 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 		case err != nil:
 			return nil, fmt.Errorf("lock data file %s: %w", o.Path, err)
 		case !ok:
-			return nil, fmt.Errorf("data file %s is in use by another process: stop that one, or choose another file", o.Path)
+			return nil, fmt.Errorf("data file %s is in use by another process: stop that one, or choose another folder with --data", o.Path)
 		}
 	}
 	if err := e.load(o.Path); err != nil {

@@ -172,7 +172,7 @@ func ValidateContent(content string) error {
 	case len(content) > MaxContent:
 		return Errorf(CodeTooLarge, "content has %d bytes; at most %d are allowed", len(content), MaxContent)
 	case !utf8.ValidString(content) || strings.ContainsRune(content, utf8.RuneError):
-		return Errorf(CodeInvalidRequest, "content is not valid UTF-8")
+		return Errorf(CodeInvalidRequest, "content is not valid UTF-8, or has U+FFFD in it, which stands for text that was broken")
 	}
 	return nil
 }

@@ -190,6 +190,9 @@ func (a *API) history(r *http.Request, userID string) (int, any, error) {
 		return 0, nil, err
 	}
 	query := r.URL.Query()
+	if query.Has("cursor") { // it would get the newest page again and again
+		return 0, nil, chat.Errorf(chat.CodeInvalidRequest, "a cursor of messages goes back as before=, or as after= where it came of that")
+	}
 	messages, more, err := a.domain.Histories.Read(r.Context(), userID, r.PathValue("room"), chat.Range{
 		Before: query.Get("before"), After: query.Get("after"), Limit: n,
 	})
