@@ -151,9 +151,9 @@ func (w *world) otherMessage(roomID string) chat.Message {
 
 func (w *world) newestID(roomID string) string {
 	w.t.Helper()
-	ids, err := w.store.MessageIDsUpTo(w.t.Context(), roomID, "7ZZZZZZZZZZZZZZZZZZZZZZZZZ", 4)
+	newest, err := w.store.MessagesUpTo(w.t.Context(), roomID, "7ZZZZZZZZZZZZZZZZZZZZZZZZZ", 4)
 	w.must(err)
-	return ids[len(ids)-1]
+	return newest[len(newest)-1].ID
 }
 
 func (w *world) readEvent(m chat.Message) []byte {

@@ -240,9 +240,9 @@ func (w *world) sendEvent(clientMessageID string) []byte {
 
 // syncEvent asks for the newest 10 messages.
 func (w *world) syncEvent(int) []byte {
-	after, err := w.store.MessageIDsUpTo(w.t.Context(), room, w.message(300).ID, 11)
+	newest, err := w.store.MessagesUpTo(w.t.Context(), room, w.message(300).ID, 11)
 	w.must(err)
-	body := w.encode(object{"rooms": object{room: after[10]}})
+	body := w.encode(object{"rooms": object{room: newest[10].ID}})
 	return w.request(http.MethodPost, "/sync", "", string(body))
 }
 
@@ -320,9 +320,9 @@ func (a audience) Presence(context.Context, []string, int) (map[string][]chat.Co
 	return a.devices, nil
 }
 
-// MessageIDsUpTo implements stream.FanoutStore.
-func (audience) MessageIDsUpTo(_ context.Context, _, messageID string, _ int) ([]string, error) {
-	return []string{messageID}, nil
+// MessagesUpTo implements stream.FanoutStore.
+func (audience) MessagesUpTo(_ context.Context, _, messageID string, _ int) ([]chat.Message, error) {
+	return []chat.Message{{ID: messageID}}, nil
 }
 
 // opened is how many TCP connections the backend has accepted.

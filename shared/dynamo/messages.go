@@ -160,9 +160,9 @@ func messageOf(roomID string, it item) (chat.Message, bool) {
 	return m, err == nil
 }
 
-// MessageIDsUpTo returns the ids of a room's newest messages up to and with
-// messageID, newest first, at most limit.
-func (s *Store) MessageIDsUpTo(ctx context.Context, roomID, messageID string, limit int) ([]string, error) {
+// MessagesUpTo returns a room's newest messages up to and with messageID, newest
+// first, at most limit: their ids and versions.
+func (s *Store) MessagesUpTo(ctx context.Context, roomID, messageID string, limit int) ([]chat.Message, error) {
 	upTo, err := messageSortKey(messageID)
 	if err != nil {
 		return nil, err
@@ -171,16 +171,16 @@ func (s *Store) MessageIDsUpTo(ctx context.Context, roomID, messageID string, li
 	// One page on purpose: what is asked for is a hint, and worth one request.
 	items, _, err := s.query(ctx, page{
 		pk: table.RoomPrefix + roomID, from: from, to: upTo, backward: true, limit: limit,
-		project: []string{table.PK, table.SK},
+		project: []string{table.PK, table.SK, table.EditedAt, table.DeletedAt},
 	}, nil)
 	if err != nil {
 		return nil, err
 	}
-	ids := make([]string, 0, len(items))
+	messages := make([]chat.Message, 0, len(items))
 	for _, it := range items {
-		if id, err := table.Parse(keyOf(it)); err == nil {
-			ids = append(ids, id.MessageID)
+		if m, ok := messageOf(roomID, it); ok {
+			messages = append(messages, m)
 		}
 	}
-	return ids, nil
+	return messages, nil
 }

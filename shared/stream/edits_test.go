@@ -91,6 +91,9 @@ func TestAChangeIsToldAsTheMessageIsNow(t *testing.T) {
 		{"an edit that comes late", second, []json.RawMessage{edits(said, first)}, []string{"messageEdited 2"}},
 		{"an edit that comes after the end", gone, []json.RawMessage{edits(first, second)}, []string{"messageDeleted 3"}},
 		{"said and edited in a batch", first, []json.RawMessage{insert, edits(said, first)}, []string{"message 0", "messageEdited 1"}},
+		{"said and edited, and not told before", first, []json.RawMessage{insert}, []string{"message 0", "messageEdited 1"}},
+		{"said and deleted in a batch", gone, []json.RawMessage{insert, edits(said, gone)}, []string{"messageDeleted 3"}},
+		{"said and deleted, and not told before", gone, []json.RawMessage{insert}, []string{"messageDeleted 3"}},
 		{"the end", gone, []json.RawMessage{edits(second, gone)}, []string{"messageDeleted 3"}},
 		{"an edited message, replayed", second, []json.RawMessage{record("INSERT", table.Message(room, said.SentAt, id), image(second))}, []string{"messageEdited 2"}},
 		{"a deleted message, replayed", gone, []json.RawMessage{record("INSERT", table.Message(room, said.SentAt, id), image(gone))}, []string{"messageDeleted 3"}},
@@ -109,7 +112,7 @@ func TestAChangeIsToldAsTheMessageIsNow(t *testing.T) {
 					if frame.Type == wire.TypeMessageEdited && (frame.ClientMessageID != "") != (user == "alice") {
 						t.Errorf("%s gets the client message id %q", user, frame.ClientMessageID)
 					}
-					if frame.Type == wire.TypeMessageEdited && frame.Content != test.now.Content {
+					if frame.Type != wire.TypeGap && frame.Content != test.now.Content {
 						t.Errorf("%s gets %q", user, frame.Content)
 					}
 				}

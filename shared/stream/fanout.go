@@ -38,9 +38,9 @@ type FanoutStore interface {
 	// Presence reads the newest connections of up to 100 users, at most limit
 	// of each, expired ones left out.
 	Presence(ctx context.Context, userIDs []string, limit int) (map[string][]chat.Connection, error)
-	// MessageIDsUpTo reads the ids of the newest messages up to and with one,
-	// newest first.
-	MessageIDsUpTo(ctx context.Context, roomID, messageID string, limit int) ([]string, error)
+	// MessagesUpTo reads the newest messages up to and with one, newest first:
+	// their ids and versions.
+	MessagesUpTo(ctx context.Context, roomID, messageID string, limit int) ([]chat.Message, error)
 	// MessagesByID reads up to 100 messages; those that are not there are left
 	// out.
 	MessagesByID(ctx context.Context, roomID string, messageIDs []string) ([]chat.Message, error)

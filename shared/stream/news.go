@@ -101,9 +101,10 @@ func (f *Fanout) read(ctx context.Context, room *roomNews) error {
 	if room.err != nil {
 		return room.err
 	}
+	served := room.served()
 	var group errgroup.Group
 	group.Go(func() error {
-		members, more, err := f.store.MembersIn(ctx, room.id, room.within, room.served())
+		members, more, err := f.store.MembersIn(ctx, room.id, room.within, served)
 		if err != nil {
 			return fmt.Errorf("read members: %w", err)
 		}
@@ -175,6 +176,7 @@ func (f *Fanout) readChanges(ctx context.Context, room *roomNews) (err error) {
 		if err != nil {
 			return fmt.Errorf("read changed messages: %w", err)
 		}
+		room.renew()
 	}
 	if room.renamed != 0 && room.name == "" {
 		description, _, err := f.store.Room(ctx, room.id)
@@ -186,8 +188,30 @@ func (f *Fanout) readChanges(ctx context.Context, room *roomNews) (err error) {
 	return nil
 }
 
-// readPrevious finds the id before each message. One read serves the batch,
-// unless it is older than what others have written since.
+// renew says messages that have changed since as they are now: a record that
+// comes late must not tell what was taken back meanwhile. The end of those that
+// were deleted is told instead.
+func (r *roomNews) renew() {
+	for _, now := range r.changes {
+		i, heard := r.heard(now.ID)
+		switch {
+		case !heard:
+		case now.DeletedAt != 0:
+			r.messages = slices.Delete(r.messages, i, i+1)
+		default:
+			r.messages[i].Content = now.Content
+		}
+	}
+}
+
+// heard finds a message in the room's news.
+func (r *roomNews) heard(messageID string) (int, bool) {
+	return slices.BinarySearchFunc(r.messages, messageID, func(m chat.Message, id string) int { return cmp.Compare(m.ID, id) })
+}
+
+// readPrevious finds the id before each message, and which have changed since.
+// One read serves the batch, unless it is older than what others have written
+// since.
 func (f *Fanout) readPrevious(ctx context.Context, room *roomNews) error {
 	if len(room.messages) == 0 {
 		return nil
@@ -195,18 +219,23 @@ func (f *Fanout) readPrevious(ctx context.Context, room *roomNews) error {
 	first, last := room.messages[0].ID, room.messages[len(room.messages)-1].ID
 
 	limit := 2*len(room.messages) + 8 // leaves room for messages of other batches in between
-	ids, err := f.store.MessageIDsUpTo(ctx, room.id, last, limit)
+	stored, err := f.store.MessagesUpTo(ctx, room.id, last, limit)
 	if err != nil {
 		return fmt.Errorf("read previous messages: %w", err)
 	}
-	if len(ids) >= min(limit, wholePage) && ids[len(ids)-1] >= first { // the read ended before the first's predecessor
-		older, err := f.store.MessageIDsUpTo(ctx, room.id, first, 2)
+	if len(stored) >= min(limit, wholePage) && stored[len(stored)-1].ID >= first { // the read ended before the first's predecessor
+		older, err := f.store.MessagesUpTo(ctx, room.id, first, 2)
 		if err != nil {
 			return fmt.Errorf("read previous messages: %w", err)
 		}
-		ids = append(ids, older...)
-		for _, m := range room.messages {
-			ids = append(ids, m.ID)
+		stored = append(append(stored, older...), room.messages...)
+	}
+	ids := make([]string, len(stored))
+	for i, m := range stored {
+		ids[i] = m.ID
+		if _, heard := room.heard(m.ID); heard && m.Version() > room.changed[m.ID] {
+			room.change(m.ID, m.Version(), false, room.replay)
+			room.changes = nil // to be read, with this one
 		}
 	}
 	slices.Sort(ids)

@@ -93,7 +93,7 @@ func (m *memory) PutSlices(_ context.Context, runID string, parts []chat.Slice) 
 	return nil
 }
 
-func (m *memory) MessageIDsUpTo(_ context.Context, _, messageID string, limit int) ([]string, error) {
+func (m *memory) MessagesUpTo(_ context.Context, _, messageID string, limit int) ([]chat.Message, error) {
 	end, found := slices.BinarySearch(m.messages, messageID)
 	if found {
 		end++
@@ -101,9 +101,12 @@ func (m *memory) MessageIDsUpTo(_ context.Context, _, messageID string, limit in
 	if m.page > 0 {
 		limit = min(limit, m.page)
 	}
-	ids := slices.Clone(m.messages[max(0, end-limit):end])
-	slices.Reverse(ids)
-	return ids, nil
+	var messages []chat.Message
+	for _, id := range slices.Backward(m.messages[max(0, end-limit):end]) {
+		state := m.states[id]
+		messages = append(messages, chat.Message{ID: id, EditedAt: state.EditedAt, DeletedAt: state.DeletedAt})
+	}
+	return messages, nil
 }
 
 func (m *memory) Room(context.Context, string) (chat.Room, bool, error) {
