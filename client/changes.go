@@ -49,6 +49,10 @@ func (r *room) tell(m HistoryMessage, id ulid.ULID) {
 	r.reread = r.opened
 }
 
+// outdated tells whether a message comes as it was before a change that has been
+// told already: another sync has it as it is now.
+func (r *room) outdated(h held) bool { return version(h.HistoryMessage) < r.versions[h.id] }
+
 // note remembers which state of a message was handed out.
 func (r *room) note(id ulid.ULID, v int64) {
 	if v == 0 {

@@ -135,3 +135,18 @@ func TestMissedChangesAreFoundAfterAReconnect(t *testing.T) {
 		})
 	}
 }
+
+// What was deleted stays so, also where its message comes after all.
+func TestADeletionMayComeBeforeItsMessage(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.run()
+		r.follow("general")
+		r.say("general", "one")
+		r.pass(0)
+		late := r.storeAt("general", "bob", "secret", r.now().Add(-time.Second))
+		r.broadcast(r.change("general", 0, 10, ""))
+		r.broadcast(late)
+		r.pass(10 * time.Minute)
+		r.wantStory(`message "one" 0`, "deleted bob 10", `message "" 0`) // as it is now
+	})
+}

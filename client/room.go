@@ -72,6 +72,10 @@ func (r *room) offer(h held) {
 	if r.has(h.id) {
 		return
 	}
+	if r.outdated(h) {
+		r.recheck()
+		return
+	}
 	if len(r.held) >= maxHeld {
 		r.miss()
 		return
@@ -161,6 +165,8 @@ func (r *room) apply(from ulid.ULID, page []held, more bool) {
 			r.renew(i, h)
 		} else if r.knows(h.id) {
 			r.tell(h.HistoryMessage, h.id)
+		} else if r.outdated(h) {
+			r.recheck()
 		} else {
 			r.hold(h)
 		}
