@@ -166,6 +166,7 @@ func (r *room) apply(from ulid.ULID, page []held, more bool) {
 		} else if r.knows(h.id) {
 			r.tell(h.HistoryMessage, h.id)
 		} else if r.outdated(h) {
+			delete(r.versions, h.id) // another page is taken as it comes: a restored table must not make us ask for ever
 			r.recheck()
 		} else {
 			r.hold(h)
