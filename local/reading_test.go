@@ -167,6 +167,27 @@ func TestALargerRoomDerivesWhoHasRead(t *testing.T) {
 	}
 }
 
+// A read that ends after its reader was removed leaves a cursor of somebody who
+// is no member. It takes nobody's place.
+func TestTheCursorOfWhoHasLeftHidesNoOther(t *testing.T) {
+	s := start(t, local.Config{})
+	room := s.room("alice", "bob", "carol")
+	ack, _ := s.connect("alice").deliver(room, "hi", "")
+	if status := s.api("alice", http.MethodDelete, "/rooms/"+room+"/members/bob", nil, nil); status != http.StatusNoContent {
+		t.Fatalf("remove bob: status %d", status)
+	}
+	store := dynamo.New(dynamodb.NewFromConfig(s.AWS()), local.TableName, time.Now)
+	if err := store.AdvanceReadCursor(t.Context(), room, "bob", ack.MessageID, 1); err != nil {
+		t.Fatal(err)
+	}
+	for _, user := range []string{"alice", "carol"} {
+		s.readUpTo(user, room, ack.MessageID)
+	}
+	if got := s.cursor("alice", room, "carol"); got != ack.MessageID {
+		t.Errorf("carol has read up to %q, want %q", got, ack.MessageID)
+	}
+}
+
 // However many devices say so at once, the cursor stands at the newest.
 func TestConcurrentReadsMoveForward(t *testing.T) {
 	s := start(t, local.Config{})

@@ -38,8 +38,9 @@ type HistoryStore interface {
 	// no member.
 	RoomFor(ctx context.Context, roomID, userID string) (Room, Member, bool, error)
 	// ReadCursors reads how far users have read a room, by their ids from `from`
-	// to `to` ("" is open), at most limit of them.
-	ReadCursors(ctx context.Context, roomID, from, to string, limit int) (map[string]string, error)
+	// to `to` ("" is open). Some may have left: a read may end after its reader
+	// was removed.
+	ReadCursors(ctx context.Context, roomID, from, to string) (map[string]string, error)
 	// MemberOf returns which of the rooms a user is a member of.
 	MemberOf(ctx context.Context, userID string, roomIDs []string) ([]string, error)
 	// Messages reads a range of a room's messages, and whether there are more.
@@ -80,7 +81,7 @@ func (h *Histories) Read(ctx context.Context, userID, roomID string, r Range) (m
 	if room.MemberCount > SmallRoom && room.MemberCount <= CountedReaders {
 		group.Go(func() error {
 			var err error
-			if cursors, err = h.store.ReadCursors(ctx, roomID, "", "", CountedReaders); err != nil {
+			if cursors, err = h.store.ReadCursors(ctx, roomID, "", ""); err != nil {
 				return fmt.Errorf("read who has read: %w", err)
 			}
 			return nil

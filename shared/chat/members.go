@@ -48,7 +48,7 @@ func (s *Rooms) participants(ctx context.Context, roomID string, members []Membe
 		return nil
 	})
 	group.Go(func() (err error) {
-		if cursors, err = s.store.ReadCursors(ctx, roomID, users[0], users[len(users)-1], len(users)); err != nil {
+		if cursors, err = s.store.ReadCursors(ctx, roomID, users[0], users[len(users)-1]); err != nil {
 			return fmt.Errorf("read how far members have read: %w", err)
 		}
 		return nil

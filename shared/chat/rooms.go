@@ -31,8 +31,8 @@ type RoomStore interface {
 	// ("" is the beginning), and whether there are more.
 	Members(ctx context.Context, roomID, after string, limit int) (members []Member, more bool, err error)
 	// ReadCursors reads how far users have read a room, by their ids from `from`
-	// to `to`, at most limit of them.
-	ReadCursors(ctx context.Context, roomID, from, to string, limit int) (map[string]string, error)
+	// to `to`. Some may have left: a read may end after its reader was removed.
+	ReadCursors(ctx context.Context, roomID, from, to string) (map[string]string, error)
 	// DisplayNames reads the names of up to 100 users, those that have one.
 	DisplayNames(ctx context.Context, userIDs []string) (map[string]string, error)
 	// RenameRoom gives a room a name as of r.RenamedAt, unless it was renamed at

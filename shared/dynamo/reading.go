@@ -107,8 +107,8 @@ func (s *Store) AdvanceReadCursor(ctx context.Context, roomID, userID, upTo stri
 
 // ReadCursors reads how far users have read a room, in the order of their ids,
 // strongly.
-func (s *Store) ReadCursors(ctx context.Context, roomID, from, to string, limit int) (map[string]string, error) {
-	p := page{pk: table.RoomPrefix + roomID, limit: limit}
+func (s *Store) ReadCursors(ctx context.Context, roomID, from, to string) (map[string]string, error) {
+	p := page{pk: table.RoomPrefix + roomID}
 	p.from, p.to = prefixed(table.ReadPrefix)
 	if from != "" {
 		p.from = table.Read(roomID, from).SK
