@@ -84,14 +84,12 @@ func (s *Store) ForgetUserConnection(ctx context.Context, userID, connectionID s
 }
 
 // DropConnection removes exactly the connection that was read: its row and its
-// entry, if they still have the connectedAt of c.
+// entry, if they still have the connectedAt of c. The row goes first: an entry
+// that is left over goes by the row's stream record, but a row without an entry
+// would have its client believe that something can reach it.
 func (s *Store) DropConnection(ctx context.Context, c chat.Connection) error {
 	at := item{":at": number(c.ConnectedAt)}
-	err := s.leavePresence(ctx, c.UserID, c.ID, "#entry.#at = :at", map[string]string{"#at": table.ConnectedAt}, at)
-	if err != nil {
-		return fmt.Errorf("drop connection %s: %w", c.ID, err)
-	}
-	_, err = s.db.DeleteItem(ctx, &dynamodb.DeleteItemInput{
+	_, err := s.db.DeleteItem(ctx, &dynamodb.DeleteItemInput{
 		TableName:                 s.table,
 		Key:                       key(table.Connection(c.ID)),
 		ConditionExpression:       aws.String("#at = :at"),
@@ -99,7 +97,11 @@ func (s *Store) DropConnection(ctx context.Context, c chat.Connection) error {
 		ExpressionAttributeValues: at,
 	})
 	if _, failed := conditionFailed(err); err != nil && !failed {
-		return fmt.Errorf("drop connection %s: %w", c.ID, err)
+		return fmt.Errorf("drop the row of connection %s: %w", c.ID, err)
+	}
+	err = s.leavePresence(ctx, c.UserID, c.ID, "#entry.#at = :at", map[string]string{"#at": table.ConnectedAt}, at)
+	if err != nil {
+		return fmt.Errorf("drop the entry of connection %s: %w", c.ID, err)
 	}
 	return nil
 }

@@ -26,6 +26,16 @@ type scripted struct {
 	transact func(*dynamodb.TransactWriteItemsInput) error
 	query    func(*dynamodb.QueryInput) (*dynamodb.QueryOutput, error)
 	batchGet func(*dynamodb.BatchGetItemInput) (*dynamodb.BatchGetItemOutput, error)
+	delete   func(*dynamodb.DeleteItemInput) error
+	update   func(*dynamodb.UpdateItemInput) error
+}
+
+func (s scripted) DeleteItem(_ context.Context, in *dynamodb.DeleteItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.DeleteItemOutput, error) {
+	return &dynamodb.DeleteItemOutput{}, s.delete(in)
+}
+
+func (s scripted) UpdateItem(_ context.Context, in *dynamodb.UpdateItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error) {
+	return &dynamodb.UpdateItemOutput{}, s.update(in)
 }
 
 func (s scripted) TransactWriteItems(_ context.Context, in *dynamodb.TransactWriteItemsInput, _ ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error) {
@@ -98,6 +108,39 @@ func TestATransactionGivesUp(t *testing.T) {
 			t.Errorf("it took %v", took)
 		}
 	})
+}
+
+// A connection that can't be reached must not be left with a row: its client
+// would be told, ping for ping, that all is well.
+func TestAConnectionIsDroppedRowFirst(t *testing.T) {
+	noNetwork := errors.New("no network")
+	for _, test := range []struct {
+		name   string
+		delete error
+		want   string
+	}{
+		{"both", nil, "row, entry"},
+		{"the row is gone or another's", &types.ConditionalCheckFailedException{}, "row, entry"},
+		{"the row can't be deleted", noNetwork, "row"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var touched []string
+			store := dynamo.New(scripted{
+				delete: func(*dynamodb.DeleteItemInput) error {
+					touched = append(touched, "row")
+					return test.delete
+				},
+				update: func(*dynamodb.UpdateItemInput) error {
+					touched = append(touched, "entry")
+					return nil
+				},
+			}, "table", time.Now)
+			err := store.DropConnection(t.Context(), chat.Connection{ID: "c", UserID: "bob", ConnectedAt: 1})
+			if got := strings.Join(touched, ", "); got != test.want || errors.Is(err, noNetwork) != (test.delete == noNetwork) {
+				t.Errorf("touched %s, error %v; want %s", got, err, test.want)
+			}
+		})
+	}
 }
 
 func TestForeignRoomCursorsAreRefused(t *testing.T) {
