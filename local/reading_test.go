@@ -167,6 +167,31 @@ func TestALargerRoomDerivesWhoHasRead(t *testing.T) {
 	}
 }
 
+// A message's readers don't grow without end where members come and go, and
+// reading goes on.
+func TestAMessageKeepsItsFirstReaders(t *testing.T) {
+	s := start(t, local.Config{})
+	room := s.room("alice", "bob")
+	id, ms, err := chat.NewIDs(time.Now, rand.Reader).Message()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := chat.Message{RoomID: room, ID: id, SenderID: "alice", Content: "hi", SentAt: ms}
+	for i := range chat.CountedReaders {
+		m.ReadBy = append(m.ReadBy, fmt.Sprint("gone-", i))
+	}
+	if _, _, err := dynamo.New(dynamodb.NewFromConfig(s.AWS()), local.TableName, time.Now).PutMessage(t.Context(), m, ms); err != nil {
+		t.Fatal(err)
+	}
+	s.readUpTo("bob", room, id)
+	if got := len(s.history("alice", room)[0].ReadBy); got != chat.CountedReaders {
+		t.Errorf("%d have read the message, want the first %d", got, chat.CountedReaders)
+	}
+	if got := s.cursor("alice", room, "bob"); got != id {
+		t.Errorf("bob has read up to %q, want %q", got, id)
+	}
+}
+
 // A read that ends after its reader was removed leaves a cursor of somebody who
 // is no member. It takes nobody's place.
 func TestTheCursorOfWhoHasLeftHidesNoOther(t *testing.T) {

@@ -91,7 +91,9 @@ func (s *Readers) mark(ctx context.Context, userID, roomID, after, upTo string) 
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(marksInFlight)
 	for _, m := range unread {
-		if m.DeletedAt != 0 || slices.Contains(m.ReadBy, userID) {
+		// Where members come and go, more have read a message than are in the
+		// room: its item must not grow until nobody's read can be noted.
+		if m.DeletedAt != 0 || len(m.ReadBy) >= CountedReaders || slices.Contains(m.ReadBy, userID) {
 			continue
 		}
 		group.Go(func() error {
