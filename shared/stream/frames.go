@@ -111,8 +111,12 @@ func Fits(m chat.Message) error {
 	return nil
 }
 
-// FitsEdited does so with a message whose content has changed.
+// FitsEdited does so with a message whose content has changed: who has not been
+// told of it before is told of it as a message, with its new content.
 func FitsEdited(m chat.Message) error {
+	if err := Fits(m); err != nil {
+		return err
+	}
 	if size := len(encode(editedFrame(m))); size > wire.MaxFrame {
 		return chat.Errorf(chat.CodeTooLarge, "the message has %d bytes once encoded; at most %d are allowed", size, wire.MaxFrame)
 	}
