@@ -1,10 +1,12 @@
 package stream_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,8 +14,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/rs/zerolog"
 
+	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/push"
 	"github.com/streamroom/streamroom/shared/stream"
+	"github.com/streamroom/streamroom/shared/table"
 	"github.com/streamroom/streamroom/shared/topology"
 )
 
@@ -72,4 +76,97 @@ func TestNothingIsAnsweredAndTheInvocationEnds(t *testing.T) {
 			})
 		})
 	}
+}
+
+// steady answers every post after a while.
+type steady struct{}
+
+func (steady) RoundTrip(r *http.Request) (*http.Response, error) {
+	time.Sleep(30 * time.Millisecond) // of fake time
+	return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Request: r}, nil
+}
+
+// apart is a table in which each room has its own members.
+type apart struct{ *memory }
+
+func (a apart) MembersIn(ctx context.Context, roomID string, r chat.MemberRange, limit int) ([]chat.Member, bool, error) {
+	members, more, err := a.memory.MembersIn(ctx, roomID, r, limit)
+	for i := range members {
+		members[i].UserID = roomID + "-" + members[i].UserID
+	}
+	return members, more, err
+}
+
+// A batch may ask for more posts than an invocation has time for, say behind an
+// outage. Nothing is lost then: what there is no time for comes again.
+func TestABacklogOfRoomsIsServedInSeveralInvocations(t *testing.T) {
+	const rooms, members = 25, 500
+	m := crowd(members, 1)
+	var records []json.RawMessage
+	for i := range rooms {
+		key := table.Message(fmt.Sprint("room-", i), now.UnixMilli(), m.messages[0])
+		said := record("INSERT", key, attributes{table.SenderID: {"S": "alice"}, table.Content: {"S": "hi"}})
+		records = append(records, numbered(said, i))
+	}
+	synctest.Test(t, func(t *testing.T) {
+		ahead := time.Until(now)
+		clock := func() time.Time { return time.Now().Add(ahead) }
+		pusher, err := push.New(push.Config{
+			Endpoint: "http://gateway/stage", Region: "us-east-1", Transport: steady{}, Now: clock,
+			Credentials: credentials.NewStaticCredentialsProvider("a", "b", ""),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		counted := &counting{pusher: pusher}
+		fanout := stream.NewFanout(apart{m}, counted, topology.FanoutDeadline, clock, zerolog.Nop())
+		invocations := 0
+		for ; len(records) > 0 && invocations < rooms; invocations++ {
+			answer, err := fanout.Handle(t.Context(), stream.Event{Records: records})
+			if err != nil {
+				t.Fatal(err)
+			}
+			records = records[len(records)-len(answer.BatchItemFailures):] // the last ones, or else they were not in order
+		}
+		if counted.delivered != rooms*members || counted.undelivered > 0 || invocations == 1 {
+			t.Errorf("%d delivered and %d not, in %d invocations; want all %d in several",
+				counted.delivered, counted.undelivered, invocations, rooms*members)
+		}
+	})
+}
+
+// counting counts what becomes of posts.
+type counting struct {
+	pusher                 stream.Pusher
+	delivered, undelivered int
+}
+
+func (c *counting) Push(ctx context.Context, posts []chat.Post) []chat.Delivery {
+	deliveries := c.pusher.Push(ctx, posts)
+	for _, d := range deliveries {
+		if d.Outcome == chat.Delivered {
+			c.delivered++
+		} else {
+			c.undelivered++
+		}
+	}
+	return deliveries
+}
+
+// numbered gives a record a sequence number.
+func numbered(record json.RawMessage, n int) json.RawMessage {
+	var r map[string]any
+	if err := json.Unmarshal(record, &r); err != nil {
+		panic(err)
+	}
+	change, ok := r["dynamodb"].(map[string]any)
+	if !ok {
+		panic("no change in a record")
+	}
+	change["SequenceNumber"] = strconv.Itoa(n)
+	out, err := json.Marshal(r)
+	if err != nil {
+		panic(err)
+	}
+	return out
 }

@@ -77,8 +77,8 @@ func NewFanout(store FanoutStore, push Pusher, deadline time.Duration, now func(
 
 // Handle serves one batch of records. Records of rooms that could not be read
 // from the table are answered as failed, to be delivered again; a post that
-// fails is not, as history has the message. Slices that there was no time for
-// are answered as failed, too.
+// fails is not, as history has the message. Rooms and slices that there was no
+// time for are answered as failed, too.
 func (f *Fanout) Handle(ctx context.Context, event Event) (Response, error) {
 	started := f.now()
 	ctx, cancel := context.WithTimeout(ctx, f.deadline)
@@ -91,7 +91,7 @@ func (f *Fanout) Handle(ctx context.Context, event Event) (Response, error) {
 
 	var failed failures
 	f.forget(ctx, batch.ended, &failed, &log)
-	counts := f.serve(ctx, batch.rooms, &failed, &log)
+	counts := f.serveRooms(ctx, batch.rooms, started, &failed, &log)
 	// Slices last: they are the parts of large rooms, and take longest.
 	counts.add(f.serveSlices(ctx, batch.slices, started, &failed, &log))
 

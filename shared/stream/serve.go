@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -35,6 +36,57 @@ func (f *Fanout) serve(ctx context.Context, rooms []*roomNews, failed *failures,
 		room.report(failed, log)
 	}
 	return counts
+}
+
+// serveRooms serves a batch's rooms in rounds, as long as there is time for one
+// more. The others come again: had all of their posts the same time, most of a
+// backlog's would never be made.
+func (f *Fanout) serveRooms(
+	ctx context.Context, rooms []*roomNews, started time.Time, failed *failures, log *zerolog.Logger,
+) deliveryCounts {
+	var counts deliveryCounts
+	devices := f.audience(ctx, rooms)
+	for i, round := range rounds(rooms, devices) {
+		if i > 0 && f.late(started) {
+			for _, room := range round {
+				room.postpone()
+			}
+			continue
+		}
+		posts, targets := compose(round, devices)
+		counts.add(f.deliver(ctx, posts, targets, log))
+	}
+	for _, room := range rooms {
+		room.report(failed, log)
+	}
+	return counts
+}
+
+// rounds cuts rooms, in their order, into rounds of about as many connections as
+// a round of slices has members.
+func rounds(rooms []*roomNews, devices map[string][]chat.Connection) (rounds [][]*roomNews) {
+	begin, connections := 0, 0
+	for i, room := range rooms {
+		for _, user := range room.recipients() {
+			connections += len(devices[user])
+		}
+		if connections >= SliceSize*SlicesAtOnce || i == len(rooms)-1 {
+			rounds = append(rounds, rooms[begin:i+1])
+			begin, connections = i+1, 0
+		}
+	}
+	return rounds
+}
+
+// late says whether no further round is begun. The first needs no time to be
+// left: each invocation gets on.
+func (f *Fanout) late(started time.Time) bool { return f.now().Sub(started) > f.deadline/2 }
+
+// postpone leaves the room to another invocation.
+func (r *roomNews) postpone() {
+	if r.err == nil {
+		r.err = errors.New("no time is left in this invocation")
+	}
 }
 
 // audience reads, for all rooms at once, who is to know, and returns the

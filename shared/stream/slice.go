@@ -145,10 +145,8 @@ func (f *Fanout) serveSlices(
 	runs := f.readRuns(ctx, parts)
 	before := len(failed.sequences)
 	for i, round := range slices.Collect(slices.Chunk(parts, SlicesAtOnce)) {
-		// The first round needs no time to be left: each invocation gets on.
-		late := i > 0 && f.now().Sub(started) > f.deadline/2
 		// What follows a failed slice comes again with it: serving it would tell it twice.
-		if late || len(failed.sequences) > before || ctx.Err() != nil {
+		if i > 0 && f.late(started) || len(failed.sequences) > before || ctx.Err() != nil {
 			for _, p := range round {
 				failed.add(p.sequence)
 			}
