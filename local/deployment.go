@@ -39,7 +39,7 @@ type Function struct {
 func (s *Server) deploy() (err error) {
 	deploy := s.c.Deploy
 	if deploy == nil {
-		deploy = s.topology
+		deploy = func(url string) (Deployment, error) { return Topology(url, s.c.LogLevel), nil }
 	}
 	if s.deployed, err = deploy(s.URL()); err != nil {
 		return fmt.Errorf("find out what to run: %w", err)
@@ -52,8 +52,8 @@ func (s *Server) deploy() (err error) {
 	return nil
 }
 
-// topology is the deployment that shared/topology lists.
-func (s *Server) topology(url string) (Deployment, error) {
+// Topology is the deployment that shared/topology lists, for a server with a URL.
+func Topology(url, logLevel string) Deployment {
 	values := map[string]string{
 		config.TableName:   TableName,
 		config.CallbackURL: url + "/" + Stage,
@@ -61,7 +61,7 @@ func (s *Server) topology(url string) (Deployment, error) {
 		config.Audience:    identity.ClientID,
 		config.TokenUse:    "access",
 		config.QueryToken:  "true",
-		config.LogLevel:    s.c.LogLevel,
+		config.LogLevel:    logLevel,
 	}
 	d := Deployment{
 		Routes:     topology.Routes(),
@@ -78,7 +78,7 @@ func (s *Server) topology(url string) (Deployment, error) {
 		}
 		d.Functions = append(d.Functions, Function{Function: f, Construct: constructors[f.Name], Environment: environment})
 	}
-	return d, nil
+	return d
 }
 
 // function returns the function called name; one without a guard, if there is

@@ -95,6 +95,8 @@ type Server struct {
 	api                     *apigateway.HTTPAPI
 	checkpoints             *lambda.Checkpoints
 	failures                *lambda.Queue
+	mappings                []*lambda.Mapping
+	unsubscribe             []func() // from the engine, when the mappings have ended
 	stopMappings            context.CancelFunc
 	running                 sync.WaitGroup
 	ready                   atomic.Bool
@@ -150,11 +152,15 @@ func (s *Server) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := s.openMappings(streamARN); err != nil {
+		return err
+	}
 	s.serve(s.listener, handler)
 	if s.engine != nil {
-		s.serve(s.tableListener, notRebound(s.engine))
+		s.serve(s.tableListener, notRebound(s.services()))
 	}
-	return s.startMappings(ctx, streamARN)
+	s.runMappings(ctx)
+	return nil
 }
 
 // listen takes both ports.
@@ -316,6 +322,9 @@ func (s *Server) Stop(ctx context.Context) error {
 		}
 	}
 	s.running.Wait()
+	for _, unsubscribe := range s.unsubscribe {
+		unsubscribe()
+	}
 	s.keys.CloseIdleConnections()
 	if s.invoker != nil {
 		note("end the functions", s.invoker.Shutdown(ctx))

@@ -224,9 +224,30 @@ func (s *Server) serveHealth(w http.ResponseWriter) {
 	_, _ = io.WriteString(w, "ok\n") // a prober that is gone needs no answer
 }
 
-// startMappings starts the stream's two readers.
-func (s *Server) startMappings(ctx context.Context, streamARN string) error {
-	ctx, s.stopMappings = context.WithCancel(context.WithoutCancel(ctx))
+// services are what stands in for AWS on the table's port: an SDK client finds
+// all of it under one endpoint.
+func (s *Server) services() http.Handler {
+	functions := lambda.NewAPI(s.invoker, s.mappings...)
+	queue := lambda.NewQueueAPI(s.failures, s.clock)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case under(r.URL.Path, lambda.APIPath):
+			// No header of AWS's own keeps a page elsewhere on the web from this.
+			if r.Header.Get("Origin") != "" {
+				http.Error(w, "browsers don't invoke functions", http.StatusForbidden)
+				return
+			}
+			functions.ServeHTTP(w, r)
+		case strings.HasPrefix(r.Header.Get("X-Amz-Target"), lambda.QueueTarget):
+			queue.ServeHTTP(w, r)
+		default:
+			s.engine.ServeHTTP(w, r)
+		}
+	})
+}
+
+// openMappings makes the stream's two readers.
+func (s *Server) openMappings(streamARN string) error {
 	for _, m := range s.deployed.Mappings {
 		c := lambda.MappingConfig{
 			StreamMapping: m, StreamARN: streamARN,
@@ -234,21 +255,28 @@ func (s *Server) startMappings(ctx context.Context, streamARN string) error {
 			Checkpoints: s.checkpoints, Failures: s.failures, PollInterval: s.c.PollInterval,
 			Clock: s.clock, Logger: s.log,
 		}
-		unsubscribe := func() {}
 		if s.engine != nil && s.c.PollInterval == 0 {
+			var unsubscribe func()
 			c.Wake, unsubscribe = s.engine.Subscribe()
+			s.unsubscribe = append(s.unsubscribe, unsubscribe)
 		}
 		mapping, err := lambda.NewMapping(c)
 		if err != nil {
-			unsubscribe()
 			return fmt.Errorf("map the stream to %s: %w", m.Function, err)
 		}
+		s.mappings = append(s.mappings, mapping)
+	}
+	return nil
+}
+
+// runMappings reads the stream until stopMappings is called.
+func (s *Server) runMappings(ctx context.Context) {
+	ctx, s.stopMappings = context.WithCancel(context.WithoutCancel(ctx))
+	for _, mapping := range s.mappings {
 		s.running.Go(func() {
-			defer unsubscribe()
 			if err := mapping.Run(ctx); err != nil && ctx.Err() == nil {
-				s.failed <- fmt.Errorf("the stream mapping of %s: %w", m.Function, err)
+				s.failed <- fmt.Errorf("the stream mapping of %s: %w", mapping.Function, err)
 			}
 		})
 	}
-	return nil
 }

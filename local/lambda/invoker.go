@@ -262,7 +262,12 @@ func (c deadlineContext) Deadline() (time.Time, bool) { return c.deadline, true 
 func newUUID() string {
 	var b [16]byte
 	_, _ = rand.Read(b[:]) // never fails
-	b[6] = b[6]&0x0f | 0x40
-	b[8] = b[8]&0x3f | 0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+	return formatUUID(b)
+}
+
+// knows says whether a function of that name was registered.
+func (i *Invoker) knows(name string) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.functions[name] != nil
 }

@@ -105,14 +105,18 @@ type Mapping struct {
 	filters []Filter
 	maxAge  time.Duration
 
-	mu     sync.Mutex
-	active map[string]*shard // by shard id, those that are being read
+	mu       sync.Mutex
+	active   map[string]*shard // by shard id, those that are being read
+	disabled bool              // by SetEnabled
+	reading  bool
+	stop     context.CancelFunc // ends the reading
+	switched chan struct{}      // signalled when the mapping was switched
 }
 
 // NewMapping checks the configuration as AWS does at creation, and that its
 // filters use nothing that ParseFilter does not know.
 func NewMapping(c MappingConfig) (*Mapping, error) {
-	m := &Mapping{MappingConfig: c, active: make(map[string]*shard)}
+	m := &Mapping{MappingConfig: c, active: make(map[string]*shard), switched: make(chan struct{}, 1)}
 	fail := func(format string, args ...any) (*Mapping, error) {
 		return nil, fmt.Errorf("stream mapping to %q: "+format, append([]any{c.Function}, args...)...)
 	}
@@ -162,11 +166,43 @@ func NewMapping(c MappingConfig) (*Mapping, error) {
 	return m, nil
 }
 
-// Run reads the stream until ctx ends. Then it lets running invocations end,
-// for a few seconds, and abandons the rest: what was not checkpointed is
-// delivered again by the next Run. The only error is that of loading the
-// checkpoints. Run must not be called twice at a time.
+// Run reads the stream until ctx ends, while the mapping is enabled. Then it lets
+// running invocations end, for a few seconds, and abandons the rest: what was not
+// checkpointed is delivered again by the next Run. The only error is that of
+// loading the checkpoints. Run must not be called twice at a time.
 func (m *Mapping) Run(ctx context.Context) error {
+	for ctx.Err() == nil {
+		reading, stop := context.WithCancel(ctx)
+		if !m.begin(stop) {
+			stop()
+			select {
+			case <-m.switched:
+			case <-ctx.Done():
+			}
+			continue
+		}
+		err := m.read(reading)
+		stop()
+		m.mu.Lock()
+		m.reading = false
+		m.mu.Unlock()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// begin says whether the mapping is enabled, and is read from now on if so.
+func (m *Mapping) begin(stop context.CancelFunc) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.stop, m.reading = stop, !m.disabled
+	return m.reading
+}
+
+// read is Run for as long as the mapping is enabled.
+func (m *Mapping) read(ctx context.Context) error {
 	checkpoints, err := m.Checkpoints.Load(ctx, m.name)
 	if err != nil {
 		return fmt.Errorf("load checkpoints of the mapping to %s: %w", m.Function, err)

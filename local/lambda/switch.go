@@ -1,0 +1,55 @@
+package lambda
+
+import (
+	"crypto/sha256"
+	"fmt"
+)
+
+// States of a Mapping.
+const (
+	Enabled   = "Enabled"
+	Enabling  = "Enabling"
+	Disabling = "Disabling" // the last invocations are running
+	Disabled  = "Disabled"
+)
+
+// SetEnabled switches the mapping on, as it is at first, or off: then it reads
+// and invokes nothing, and later goes on where it stopped.
+func (m *Mapping) SetEnabled(on bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.disabled = !on
+	if m.disabled && m.stop != nil {
+		m.stop()
+	}
+	signal(m.switched)
+}
+
+// State is one of the states above.
+func (m *Mapping) State() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case m.reading && m.disabled:
+		return Disabling
+	case m.reading:
+		return Enabled
+	case m.disabled:
+		return Disabled
+	default:
+		return Enabling
+	}
+}
+
+// ID is the mapping's UUID, which follows from its function and its stream.
+func (m *Mapping) ID() string {
+	sum := sha256.Sum256([]byte(m.name))
+	return formatUUID([16]byte(sum[:16]))
+}
+
+// formatUUID renders 16 bytes as a random UUID.
+func formatUUID(b [16]byte) string {
+	b[6] = b[6]&0x0f | 0x40
+	b[8] = b[8]&0x3f | 0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
