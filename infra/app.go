@@ -63,7 +63,7 @@ func emptyApp(s settings, o appOptions) *app {
 
 // stack makes the stack of one concern, which needs others; nil is none.
 func (a *app) stack(concern, description string, needs ...awscdk.Stack) awscdk.Stack {
-	stack := awscdk.NewStack(a.App, jsii.String("Streamroom-"+a.settings.Env+"-"+concern), &awscdk.StackProps{
+	stack := awscdk.NewStack(a.App, jsii.String(topology.StackName(a.settings.Env, concern)), &awscdk.StackProps{
 		Description:           jsii.String("Streamroom: " + description),
 		TerminationProtection: jsii.Bool(a.settings.prod()),
 	})

@@ -6,6 +6,7 @@ import (
 	"github.com/aws/jsii-runtime-go"
 
 	"github.com/streamroom/streamroom/shared/table"
+	"github.com/streamroom/streamroom/shared/topology"
 )
 
 // databaseStack has the one table.
@@ -16,7 +17,7 @@ type databaseStack struct {
 }
 
 func newDatabase(a *app) databaseStack {
-	stack := a.stack("Database", "the table and its stream")
+	stack := a.stack(topology.DatabaseStack, "the table and its stream")
 	text := func(name string) *awsdynamodb.Attribute {
 		return &awsdynamodb.Attribute{Name: jsii.String(name), Type: awsdynamodb.AttributeType_STRING}
 	}
@@ -39,6 +40,6 @@ func newDatabase(a *app) databaseStack {
 		SortKey:        text(table.GSI1SK),
 		ProjectionType: awsdynamodb.ProjectionType_KEYS_ONLY,
 	})
-	output(stack, "TableName", *t.TableName(), "The table")
+	output(stack, topology.TableOutput, *t.TableName(), "The table")
 	return databaseStack{stack: stack, table: t, streamARN: *t.TableStreamArn()}
 }

@@ -18,7 +18,7 @@ type streamsStack struct {
 }
 
 func newStreams(a *app, files assets) streamsStack {
-	s := streamsStack{stack: a.stack("Streams", "the readers of the table's stream", a.database.stack, a.websocket.stack)}
+	s := streamsStack{stack: a.stack(topology.StreamsStack, "the readers of the table's stream", a.database.stack, a.websocket.stack)}
 	s.failures = awssqs.NewQueue(s.stack, jsii.String("Failures"), &awssqs.QueueProps{
 		Encryption:      awssqs.QueueEncryption_SQS_MANAGED,
 		EnforceSSL:      jsii.Bool(true),
@@ -33,8 +33,9 @@ func newStreams(a *app, files assets) streamsStack {
 				*a.websocket.arn(a.websocket.apiID, a.websocket.stage+"/POST/@connections/*"), nil)
 		}
 		s.newMapping(a, m, f)
+		output(s.stack, topology.FunctionOutput(m.Function), *f.lambda.FunctionName(), "The function "+m.Function+", for operators' tools")
 	}
-	output(s.stack, "FailuresQueueUrl", *s.failures.QueueUrl(), "Batches that could not be processed, see docs/operations.md")
+	output(s.stack, topology.FailuresOutput, *s.failures.QueueUrl(), "Batches that could not be processed, see docs/operations.md")
 	return s
 }
 
