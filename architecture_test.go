@@ -41,10 +41,12 @@ var rules = []rule{
 	{"local/faults", []string{"local", "functions", "shared/topology"}, nil, "it breaks what functions stand on, and knows nothing of what they do"},
 	{"local", []string{"local/", "functions", "shared/", "web"}, nil, "it wires the functions to the stand-ins"},
 	{"infra", []string{"shared/topology", "shared/table", "shared/config", "shared/metrics", "web"}, nil, "the deployment is made of lists"},
+	{"replay", []string{"shared/"}, nil, "it works on AWS as on the local runtime, by AWS's own clients"},
+	{"verify", []string{"shared/"}, nil, "it works on AWS as on the local runtime, by AWS's own clients"},
 	{"check", []string{"local", "local/faults", "client"}, []string{"github.com/aws/"}, "it knows what clients are promised, and nothing of how that is kept"},
 	{"simulation/", []string{"simulation"}, nil, "a program is its wiring"},
 	{"simulation", []string{"shared/push", "shared/stream", "shared/topology"}, []string{"github.com/aws/"}, "it takes the constants that are deployed, and runs nothing of it"},
-	{"cmd/", []string{"local", "local/faults", "client", "check", "shared/"}, nil, "a command calls, and does not implement"},
+	{"cmd/", []string{"local", "local/faults", "client", "check", "replay", "verify", "shared/"}, nil, "a command calls, and does not implement"},
 }
 
 func TestImportsPointOneWay(t *testing.T) {

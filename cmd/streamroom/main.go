@@ -15,11 +15,14 @@ import (
 
 const usage = `usage: streamroom <command> [flags]
 
-  local   run everything on this machine: gateway, functions, table, browser client
-  chat    chat in the terminal
-  token   print a token of the local user pool
-  smoke   check that a Streamroom works, deployed or local
-  check   break a Streamroom on purpose, and check what its clients see
+  local      run everything on this machine: gateway, functions, table, browser client
+  chat       chat in the terminal
+  token      print a token of the local user pool
+  smoke      check that a Streamroom works, deployed or local
+  check      break a Streamroom on purpose, and check what its clients see
+  replay     send changes of the table to a consumer of its stream again
+  failures   look at what the stream's consumers gave up, and send it again
+  verify     compare what consumers made with what it was made of, and mend it
 
 streamroom <command> -h explains a command's flags.
 `
@@ -27,11 +30,14 @@ streamroom <command> -h explains a command's flags.
 type command func(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error
 
 var commands = map[string]command{
-	"local": runLocal,
-	"chat":  runChat,
-	"token": runToken,
-	"smoke": runSmoke,
-	"check": runCheck,
+	"local":    runLocal,
+	"chat":     runChat,
+	"token":    runToken,
+	"smoke":    runSmoke,
+	"check":    runCheck,
+	"replay":   runReplay,
+	"failures": runFailures,
+	"verify":   runVerify,
 }
 
 func main() {
@@ -41,32 +47,52 @@ func main() {
 	os.Exit(code)
 }
 
-// Exit codes: 0 done, 1 failed, 2 called wrongly.
+// The exit codes.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitIncomplete  = 3   // done, but something still fails or differs
+	exitInterrupted = 130 // by Ctrl-C, as shells have it
+)
+
+// exitError ends the program with a code of its own.
+type exitError struct {
+	code int
+	error
+}
+
+func (e exitError) Unwrap() error { return e.error }
+
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	if len(args) == 0 {
 		fmt.Fprint(stderr, usage)
-		return 2
+		return exitUsage
 	}
 	if args[0] == "help" || args[0] == "-h" || args[0] == "--help" {
 		fmt.Fprint(stdout, usage)
-		return 0
+		return exitDone
 	}
 	command, ok := commands[args[0]]
 	if !ok {
 		fmt.Fprintf(stderr, "streamroom: there is no command %q\n\n%s", args[0], usage)
-		return 2
+		return exitUsage
 	}
 	err := command(ctx, args[1:], stdin, stdout, stderr)
 	var wrong usageError
+	var coded exitError
 	switch {
 	case err == nil, errors.Is(err, flag.ErrHelp):
-		return 0
+		return exitDone
 	case errors.As(err, &wrong):
 		fmt.Fprintf(stderr, "streamroom %s: %v; see streamroom %s -h\n", args[0], err, args[0])
-		return 2
+		return exitUsage
+	case errors.As(err, &coded):
+		fmt.Fprintf(stderr, "streamroom %s: %v\n", args[0], err)
+		return coded.code
 	default:
 		fmt.Fprintf(stderr, "streamroom %s: %v\n", args[0], err)
-		return 1
+		return exitFailed
 	}
 }
 

@@ -1,0 +1,99 @@
+package replay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/smithy-go"
+
+	"github.com/streamroom/streamroom/shared/topology"
+)
+
+// Clients reach what a run reads and invokes, on AWS or the local runtime.
+type Clients struct {
+	Table   *dynamodb.Client
+	Streams *dynamodbstreams.Client
+	Lambda  *lambda.Client
+	Queue   *sqs.Client
+}
+
+// NewClients returns clients by a configuration with region, credentials and,
+// for the local runtime, endpoint.
+func NewClients(c aws.Config) Clients {
+	return Clients{
+		Table: dynamodb.NewFromConfig(c),
+		Streams: dynamodbstreams.NewFromConfig(c, func(o *dynamodbstreams.Options) {
+			o.Retryer = yielding{retry.NewStandard()}
+		}),
+		Lambda: lambda.NewFromConfig(c, func(o *lambda.Options) {
+			o.Retryer = retry.AddWithMaxAttempts(retry.NewStandard(), 1) // a run has retries of its own
+		}),
+		Queue: sqs.NewFromConfig(c),
+	}
+}
+
+// yielding does not insist where the stream has no room for a third reader.
+type yielding struct{ *retry.Standard }
+
+func (y yielding) IsErrorRetryable(err error) bool {
+	return !throttled(err) && y.Standard.IsErrorRetryable(err)
+}
+
+// throttled says whether a service refused a request for coming too often.
+func throttled(err error) bool {
+	var refused smithy.APIError
+	if !errors.As(err, &refused) {
+		return false
+	}
+	_, found := retry.DefaultThrottleErrorCodes[refused.ErrorCode()]
+	return found
+}
+
+// Deployment is what there is to work on.
+type Deployment struct {
+	Table     string            // its name
+	Queue     string            // the URL of the on-failure queue
+	Functions map[string]string // names or ARNs by their names in shared/topology
+}
+
+// Find looks a deployed environment up by its stacks' outputs.
+func Find(ctx context.Context, c aws.Config, env string) (Deployment, error) {
+	stacks := cloudformation.NewFromConfig(c)
+	outputs := map[string]string{}
+	for _, concern := range []string{topology.DatabaseStack, topology.StreamsStack} {
+		name := topology.StackName(env, concern)
+		out, err := stacks.DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: aws.String(name)})
+		var refused smithy.APIError
+		if errors.As(err, &refused) && refused.ErrorCode() == "ValidationError" { // that is how it says it
+			return Deployment{}, fmt.Errorf("there is no stack %s in %s; see --env and the region", name, c.Region)
+		}
+		if err != nil {
+			return Deployment{}, fmt.Errorf("look up the environment: %w", err)
+		}
+		for _, stack := range out.Stacks {
+			for _, output := range stack.Outputs {
+				outputs[aws.ToString(output.OutputKey)] = aws.ToString(output.OutputValue)
+			}
+		}
+	}
+	d := Deployment{
+		Table: outputs[topology.TableOutput], Queue: outputs[topology.FailuresOutput], Functions: map[string]string{},
+	}
+	complete := d.Table != "" && d.Queue != ""
+	for _, m := range topology.StreamMappings() {
+		d.Functions[m.Function] = outputs[topology.FunctionOutput(m.Function)]
+		complete = complete && d.Functions[m.Function] != ""
+	}
+	if !complete {
+		return d, fmt.Errorf("the stacks of %s lack outputs of this version: deploy it, or name --table, --function and --queue", env)
+	}
+	return d, nil
+}

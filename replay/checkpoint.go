@@ -1,0 +1,80 @@
+package replay
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// checkpointVersion is the form of the file.
+const checkpointVersion = 1
+
+// Checkpoint is how far a run has come, and all that it takes to go on.
+type Checkpoint struct {
+	Version  int               `json:"version"`
+	Where    map[string]string `json:"where"` // how the caller reaches the table, see Env
+	TableID  string            `json:"tableId"`
+	Stream   string            `json:"stream,omitempty"` // FromStream: its ARN
+	Digest   string            `json:"digest,omitempty"` // FromFile: its SHA-256
+	Config   Config            `json:"config"`
+	Position Position          `json:"position"`
+	Paused   string            `json:"paused,omitempty"` // the id of the mapping that was disabled
+	Started  time.Time         `json:"started"`
+	Saved    time.Time         `json:"saved"`
+
+	Records     int      `json:"records"` // sent, those that failed included
+	Batches     int      `json:"batches"`
+	Invocations int      `json:"invocations"`
+	Failed      []Failed `json:"failed"`
+}
+
+// LoadCheckpoint reads the file of a run that has not come to its end.
+func LoadCheckpoint(path string) (*Checkpoint, error) {
+	text, err := os.ReadFile(path) //nolint:gosec // the path is the operator's choice
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no checkpoint %s: its run has come to its end, or kept another; see --resume", path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the checkpoint: %w", err)
+	}
+	var c Checkpoint
+	if err := json.Unmarshal(text, &c); err != nil || c.Version == 0 || c.TableID == "" {
+		return nil, fmt.Errorf("%s is no checkpoint, or only half of one; start the run again without --resume", path)
+	}
+	if c.Version != checkpointVersion {
+		return nil, fmt.Errorf("%s is a checkpoint of another version of this program (%d, not %d)", path, c.Version, checkpointVersion)
+	}
+	c.Config.Checkpoint = path
+	return &c, nil
+}
+
+// save replaces the file, all of it or nothing.
+func (c *Checkpoint) save(path string) error {
+	text, err := json.MarshalIndent(c, "", "  ")
+	if err == nil {
+		err = replaceFile(path, text)
+	}
+	if err != nil {
+		return fmt.Errorf("save the checkpoint: %w", err)
+	}
+	return nil
+}
+
+func replaceFile(path string, text []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		_ = os.Remove(f.Name()) // the error before says what is wrong
+	}
+	return err
+}

@@ -1,0 +1,255 @@
+package replay
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+)
+
+const (
+	// listHold is how long entries stay hidden from others while they are listed,
+	// and workHold while they are worked on.
+	listHold = 30 * time.Second
+	workHold = 15 * time.Minute
+	// maxEntries is how many entries are looked at, which bounds memory.
+	maxEntries = 10_000
+	// queueBatch is the most that SQS gives and takes at once.
+	queueBatch = 10
+)
+
+// Entry is an entry of the on-failure queue: a batch that a mapping gave up.
+type Entry struct {
+	ID        string    `json:"id"`
+	Function  string    `json:"function"` // by its name in shared/topology, else as the entry says
+	Condition string    `json:"condition"`
+	Attempts  int       `json:"attempts"` // of the mapping
+	At        time.Time `json:"at"`       // when it was given up
+	Records   int       `json:"records"`
+	First     time.Time `json:"first"` // when the first record was written
+	Last      time.Time `json:"last"`
+	ShardID   string    `json:"shardId"`
+	Start     string    `json:"start"` // the first sequence number
+	End       string    `json:"end"`   // the last
+	StreamARN string    `json:"streamArn"`
+
+	receipt string
+}
+
+// String names an entry in messages.
+func (e Entry) String() string {
+	return fmt.Sprintf("entry %s (%s, %d records from %s)", e.ID, e.Function, e.Records, stamp(e.First))
+}
+
+// Failures is the on-failure queue.
+type Failures struct {
+	clients    Clients
+	deployment Deployment
+	pause      time.Duration // between two reads of the stream
+}
+
+// NewFailures returns the on-failure queue of a deployment. pause is the time
+// between two reads of the stream.
+func NewFailures(clients Clients, deployment Deployment, pause time.Duration) (*Failures, error) {
+	if deployment.Queue == "" {
+		return nil, errors.New("the on-failure queue is not known: use --env, or --queue with its URL")
+	}
+	return &Failures{clients, deployment, pause}, nil
+}
+
+// List returns all entries, oldest first, and leaves them in the queue.
+func (f *Failures) List(ctx context.Context) ([]Entry, error) {
+	entries, err := f.receive(ctx, listHold)
+	return entries, errors.Join(err, f.release(ctx, entries))
+}
+
+// Drop removes entries by their ids; none is removed if one is not there.
+func (f *Failures) Drop(ctx context.Context, ids []string) error {
+	entries, err := f.receive(ctx, listHold)
+	if err == nil {
+		var chosen []Entry
+		if chosen, err = choose(entries, ids); err == nil {
+			for i := range chosen {
+				if err = f.remove(ctx, &chosen[i]); err != nil {
+					break
+				}
+			}
+		}
+	}
+	return errors.Join(err, f.release(ctx, slices.DeleteFunc(entries, func(e Entry) bool { return err == nil && slices.Contains(ids, e.ID) })))
+}
+
+// choose returns the entries with ids; all of them if there are none.
+func choose(entries []Entry, ids []string) ([]Entry, error) {
+	if len(ids) == 0 {
+		return entries, nil
+	}
+	var chosen []Entry
+	for _, id := range ids {
+		i := slices.IndexFunc(entries, func(e Entry) bool { return e.ID == id })
+		if i < 0 {
+			return nil, fmt.Errorf("there is no entry %s in the queue; streamroom failures list shows them", id)
+		}
+		chosen = append(chosen, entries[i])
+	}
+	return chosen, nil
+}
+
+// Show returns the records of one entry, without their content.
+func (f *Failures) Show(ctx context.Context, id string) (Entry, []Shown, error) {
+	entries, err := f.List(ctx)
+	if err != nil {
+		return Entry{}, nil, err
+	}
+	chosen, err := choose(entries, []string{id})
+	if err != nil {
+		return Entry{}, nil, err
+	}
+	var shown []Shown
+	for r, err := range f.records(ctx, chosen[0]) {
+		if err != nil && !errors.Is(err, errUnreadable) {
+			return chosen[0], shown, err
+		}
+		shown = append(shown, r.shown(err))
+	}
+	return chosen[0], shown, nil
+}
+
+// receive takes all entries and hides them from others. It polls long, since a
+// short poll asks only some of a queue's servers.
+func (f *Failures) receive(ctx context.Context, hold time.Duration) ([]Entry, error) {
+	var entries []Entry
+	for len(entries) < maxEntries {
+		out, err := f.clients.Queue.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
+			QueueUrl: aws.String(f.deployment.Queue), MaxNumberOfMessages: queueBatch, WaitTimeSeconds: 1,
+			VisibilityTimeout:           int32(hold.Seconds()),
+			MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameSentTimestamp},
+		})
+		if err != nil {
+			return entries, fmt.Errorf("read the on-failure queue: %w", err)
+		}
+		if len(out.Messages) == 0 {
+			break
+		}
+		for _, m := range out.Messages {
+			entries = append(entries, f.entryOf(m))
+		}
+	}
+	slices.SortStableFunc(entries, func(a, b Entry) int { return a.At.Compare(b.At) })
+	return entries, nil
+}
+
+// release lets others see entries at once. What fails shows up by itself.
+func (f *Failures) release(ctx context.Context, entries []Entry) error {
+	for i := range entries {
+		if err := f.hold(ctx, &entries[i], 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hold sets how long an entry stays hidden from now on.
+func (f *Failures) hold(ctx context.Context, e *Entry, hold time.Duration) error {
+	_, err := f.clients.Queue.ChangeMessageVisibility(ctx, &sqs.ChangeMessageVisibilityInput{
+		QueueUrl: aws.String(f.deployment.Queue), ReceiptHandle: aws.String(e.receipt), VisibilityTimeout: int32(hold.Seconds()),
+	})
+	var shown *types.MessageNotInflight
+	if err != nil && !errors.As(err, &shown) {
+		return fmt.Errorf("hide an entry of the on-failure queue: %w", err)
+	}
+	return nil
+}
+
+func (f *Failures) remove(ctx context.Context, e *Entry) error {
+	_, err := f.clients.Queue.DeleteMessage(ctx, &sqs.DeleteMessageInput{
+		QueueUrl: aws.String(f.deployment.Queue), ReceiptHandle: aws.String(e.receipt),
+	})
+	if err != nil {
+		return fmt.Errorf("remove an entry of the on-failure queue: %w", err)
+	}
+	return nil
+}
+
+// entryOf reads a message. One that is no on-failure record has no shard.
+func (f *Failures) entryOf(m types.Message) Entry {
+	var body struct {
+		RequestContext struct {
+			FunctionARN            string `json:"functionArn"`
+			Condition              string `json:"condition"`
+			ApproximateInvokeCount int    `json:"approximateInvokeCount"`
+		} `json:"requestContext"`
+		Timestamp time.Time `json:"timestamp"`
+		Batch     struct {
+			ShardID             string    `json:"shardId"`
+			StartSequenceNumber string    `json:"startSequenceNumber"`
+			EndSequenceNumber   string    `json:"endSequenceNumber"`
+			First               time.Time `json:"approximateArrivalOfFirstRecord"`
+			Last                time.Time `json:"approximateArrivalOfLastRecord"`
+			BatchSize           int       `json:"batchSize"`
+			StreamARN           string    `json:"streamArn"`
+		} `json:"DDBStreamBatchInfo"`
+	}
+	e := Entry{ID: aws.ToString(m.MessageId), receipt: aws.ToString(m.ReceiptHandle)}
+	if ms, err := strconv.ParseInt(m.Attributes[string(types.MessageSystemAttributeNameSentTimestamp)], 10, 64); err == nil {
+		e.At = time.UnixMilli(ms).UTC()
+	}
+	if err := json.Unmarshal([]byte(aws.ToString(m.Body)), &body); err != nil || body.Batch.ShardID == "" {
+		e.Condition = "not an on-failure record"
+		return e
+	}
+	e.Function, e.Condition = f.functionOf(body.RequestContext.FunctionARN), body.RequestContext.Condition
+	e.Attempts, e.At = body.RequestContext.ApproximateInvokeCount, body.Timestamp
+	e.Records, e.First, e.Last = body.Batch.BatchSize, body.Batch.First, body.Batch.Last
+	e.ShardID, e.Start, e.End = body.Batch.ShardID, body.Batch.StartSequenceNumber, body.Batch.EndSequenceNumber
+	e.StreamARN = body.Batch.StreamARN
+	return e
+}
+
+// functionOf is the name in shared/topology of a deployed function.
+func (f *Failures) functionOf(arn string) string {
+	for name, deployed := range f.deployment.Functions {
+		if deployed != "" && (arn == deployed || strings.HasSuffix(arn, ":function:"+deployed) || strings.Contains(arn, ":function:"+deployed+":")) {
+			return name
+		}
+	}
+	return arn
+}
+
+// records reads the records of an entry from the stream. Between its first and
+// its last there may be some that were processed, by another lane of the mapping.
+func (f *Failures) records(ctx context.Context, e Entry) iter.Seq2[Record, error] {
+	reader := shardReader{client: f.clients.Streams, arn: e.StreamARN, pause: f.pause}
+	region := f.clients.Streams.Options().Region
+	return func(yield func(Record, error) bool) {
+		if e.ShardID == "" {
+			yield(Record{}, fmt.Errorf("entry %s is no on-failure record; look at it with the AWS CLI, or drop it", e.ID))
+			return
+		}
+		for r, err := range reader.read(ctx, e.ShardID, start{at: e.Start}) {
+			if errors.Is(err, errTrimmed) {
+				err = fmt.Errorf("%w (%s to %s)", err, stamp(e.First), stamp(e.Last))
+			}
+			if err != nil {
+				yield(Record{}, fmt.Errorf("%s: %w", e, err))
+				return
+			}
+			record, err := fromStream(r, region, e.ShardID)
+			if before(e.End, record.sequence()) {
+				return
+			}
+			if !yield(record, err) || record.sequence() == e.End {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,48 @@
+package replay
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+)
+
+// The IAM names of the services that a run calls, and of operations that are
+// allowed by another name than their own.
+var (
+	iamServices = map[string]string{
+		"DynamoDB": "dynamodb", "DynamoDB Streams": "dynamodb", "Lambda": "lambda", "SQS": "sqs", "CloudFormation": "cloudformation",
+	}
+	iamActions = map[string]string{
+		"Invoke": "InvokeFunction", "BatchGetItem": "BatchGetItem", "TransactGetItems": "GetItem",
+	}
+)
+
+// Explain turns AWS's errors into ones that say what to do; others stay.
+func Explain(err error) error {
+	var called *smithy.OperationError
+	var refused smithy.APIError
+	if !errors.As(err, &called) || !errors.As(err, &refused) {
+		return err
+	}
+	var response *smithyhttp.ResponseError
+	forbidden := errors.As(err, &response) && response.HTTPStatusCode() == http.StatusForbidden
+	var missing *types.ResourceNotFoundException
+	switch code := refused.ErrorCode(); {
+	case code == "UnrecognizedClientException", code == "InvalidClientTokenId", code == "ExpiredTokenException", code == "ExpiredToken":
+		return fmt.Errorf("AWS does not accept the credentials; sign in again: %w", err)
+	case code == "AccessDeniedException", code == "AccessDenied", forbidden:
+		action := called.OperationName
+		if other, ok := iamActions[action]; ok {
+			action = other
+		}
+		return fmt.Errorf("you are not allowed to %s:%s; give yourself that permission, see docs/operations.md: %w",
+			iamServices[called.ServiceID], action, err)
+	case called.ServiceID == "DynamoDB" && errors.As(err, &missing):
+		return fmt.Errorf("there is no such table here; see --table, --env and the region: %w", err)
+	}
+	return err
+}

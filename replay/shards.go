@@ -1,0 +1,220 @@
+package replay
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams/types"
+)
+
+const (
+	// pageLimit is the most records that GetRecords gives.
+	pageLimit = 1000
+	// emptyPages is how many pages without records in a row are taken for the end
+	// of a shard that is still written to. Nothing in an answer says that it is.
+	emptyPages = 5
+)
+
+// shardReader reads a stream's shards, slowly: their two readers come first.
+type shardReader struct {
+	client *dynamodbstreams.Client
+	arn    string
+	pause  time.Duration // between two reads
+}
+
+// shards lists the shards, parents before children, otherwise by their ids,
+// which begin with their time.
+func (s shardReader) shards(ctx context.Context) ([]types.Shard, error) {
+	var shards []types.Shard
+	in := &dynamodbstreams.DescribeStreamInput{StreamArn: aws.String(s.arn)}
+	for {
+		out, err := s.client.DescribeStream(ctx, in)
+		if err != nil {
+			return nil, fmt.Errorf("describe the stream: %w", err)
+		}
+		if out.StreamDescription == nil {
+			return nil, errors.New("describe the stream: the answer has no description")
+		}
+		shards = append(shards, out.StreamDescription.Shards...)
+		if in.ExclusiveStartShardId = out.StreamDescription.LastEvaluatedShardId; in.ExclusiveStartShardId == nil {
+			return familial(shards), nil
+		}
+	}
+}
+
+func familial(shards []types.Shard) []types.Shard {
+	slices.SortFunc(shards, func(a, b types.Shard) int { return cmp.Compare(aws.ToString(a.ShardId), aws.ToString(b.ShardId)) })
+	byID := make(map[string]types.Shard, len(shards))
+	for _, shard := range shards {
+		byID[aws.ToString(shard.ShardId)] = shard
+	}
+	ordered := make([]types.Shard, 0, len(shards))
+	var put func(id string)
+	put = func(id string) {
+		shard, ok := byID[id]
+		if !ok {
+			return // trimmed, or put before
+		}
+		delete(byID, id)
+		put(aws.ToString(shard.ParentShardId))
+		ordered = append(ordered, shard)
+	}
+	for _, shard := range shards {
+		put(aws.ToString(shard.ShardId))
+	}
+	return ordered
+}
+
+// start is where to begin in a shard; the zero value is its oldest record.
+type start struct {
+	at    string // a sequence number to begin at
+	after string // or behind
+}
+
+// read gives the records of a shard from a start on, to its end or what is its
+// end for now.
+func (s shardReader) read(ctx context.Context, shardID string, from start) iter.Seq2[types.Record, error] {
+	return func(yield func(types.Record, error) bool) {
+		iterator, empty, expiries := "", 0, 0
+		for {
+			var out *dynamodbstreams.GetRecordsOutput
+			var err error
+			if iterator == "" {
+				iterator, err = s.iterator(ctx, shardID, from)
+			}
+			if err == nil {
+				out, err = s.client.GetRecords(ctx, &dynamodbstreams.GetRecordsInput{
+					ShardIterator: aws.String(iterator), Limit: aws.Int32(pageLimit),
+				})
+			}
+			var expired *types.ExpiredIteratorException
+			if errors.As(err, &expired) && expiries == 0 { // it was used after more than 15 minutes
+				iterator = ""
+				expiries++
+				continue
+			}
+			if err != nil {
+				yield(types.Record{}, unreadable(err, shardID))
+				return
+			}
+			expiries = 0
+			for _, r := range out.Records {
+				if !yield(r, nil) {
+					return
+				}
+				if r.Dynamodb != nil {
+					from = start{after: aws.ToString(r.Dynamodb.SequenceNumber)}
+				}
+			}
+			if empty++; len(out.Records) > 0 {
+				empty = 0
+			}
+			if iterator = aws.ToString(out.NextShardIterator); iterator == "" || empty == emptyPages {
+				return
+			}
+			if err := sleep(ctx, s.pause); err != nil {
+				yield(types.Record{}, err)
+				return
+			}
+		}
+	}
+}
+
+func (s shardReader) iterator(ctx context.Context, shardID string, from start) (string, error) {
+	in := &dynamodbstreams.GetShardIteratorInput{StreamArn: aws.String(s.arn), ShardId: aws.String(shardID)}
+	switch {
+	case from.at != "":
+		in.ShardIteratorType, in.SequenceNumber = types.ShardIteratorTypeAtSequenceNumber, aws.String(from.at)
+	case from.after != "":
+		in.ShardIteratorType, in.SequenceNumber = types.ShardIteratorTypeAfterSequenceNumber, aws.String(from.after)
+	default:
+		in.ShardIteratorType = types.ShardIteratorTypeTrimHorizon
+	}
+	out, err := s.client.GetShardIterator(ctx, in)
+	if err != nil {
+		return "", err
+	}
+	return aws.ToString(out.ShardIterator), nil
+}
+
+// errTrimmed says that the stream no longer has what was asked for.
+var errTrimmed = errors.New("the stream no longer has these records, it keeps 24 hours")
+
+// unreadable says why a shard can't be read, and what to do.
+func unreadable(err error, shardID string) error {
+	var trimmed *types.TrimmedDataAccessException
+	var gone *types.ResourceNotFoundException
+	switch {
+	case throttled(err):
+		return fmt.Errorf("the stream has no room for a third reader now; go on later, or use --pause-mapping: read shard %s: %w", shardID, err)
+	case errors.As(err, &trimmed), errors.As(err, &gone):
+		return fmt.Errorf("%w; rebuild them with --source table: read shard %s: %w", errTrimmed, shardID, err)
+	}
+	return fmt.Errorf("read shard %s: %w", shardID, err)
+}
+
+// before orders sequence numbers, which may have different lengths.
+func before(a, b string) bool {
+	if len(a) != len(b) {
+		return len(a) < len(b)
+	}
+	return strings.Compare(a, b) < 0
+}
+
+// streamSource gives all that the stream has, shard by shard.
+type streamSource struct {
+	reader shardReader
+	scope  scope
+	region string
+}
+
+func (s *streamSource) survey(ctx context.Context, after Position, to *survey) error {
+	return to.read(s.records(ctx, after))
+}
+
+func (s *streamSource) records(ctx context.Context, after Position) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		shards, err := s.reader.shards(ctx)
+		if err != nil {
+			yield(Record{}, err)
+			return
+		}
+		if after.Part != "" {
+			// What stands before it was done.
+			i := slices.IndexFunc(shards, func(shard types.Shard) bool { return aws.ToString(shard.ShardId) == after.Part })
+			if i < 0 {
+				yield(Record{}, fmt.Errorf("%w: shard %s, at which the checkpoint stands, is gone; rebuild with --source table", errTrimmed, after.Part))
+				return
+			}
+			shards = shards[i:]
+		}
+		for _, shard := range shards {
+			id := aws.ToString(shard.ShardId)
+			var from start
+			if id == after.Part {
+				from.after = after.After
+			}
+			for r, err := range s.reader.read(ctx, id, from) {
+				if err != nil {
+					yield(Record{}, err)
+					return
+				}
+				record, err := fromStream(r, s.region, id)
+				if err == nil && !record.at().Before(s.scope.to) {
+					break // the rest of an open shard is new
+				}
+				if !yield(record, err) {
+					return
+				}
+			}
+		}
+	}
+}

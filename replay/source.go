@@ -1,0 +1,128 @@
+package replay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"math"
+	"math/rand/v2"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// Position is a place in a source, by what was last sent before it.
+type Position struct {
+	Part  string `json:"part,omitempty"`  // a room's partition key, a shard's id; "" in a file
+	After string `json:"after,omitempty"` // a sort key, a sequence number, a number of lines
+}
+
+// source gives records in an order that stays the same from run to run.
+type source interface {
+	// survey counts what records gives, with as little reading as it takes.
+	survey(ctx context.Context, after Position, s *survey) error
+	// records gives those behind a position. An error that is errUnreadable is
+	// one record's; any other ends it.
+	records(ctx context.Context, after Position) iter.Seq2[Record, error]
+}
+
+// survey is what there is to send.
+type survey struct {
+	wanted     func(*Record) bool
+	records    int
+	unreadable int
+	kinds      map[string]int
+	rooms      map[string]*roomCount
+	units      float64 // read units that counting took
+}
+
+// roomCount is what is known of a room.
+type roomCount struct{ records, members int32 }
+
+func newSurvey(wanted func(*Record) bool) *survey {
+	return &survey{wanted: wanted, kinds: map[string]int{}, rooms: map[string]*roomCount{}}
+}
+
+func (s *survey) add(r *Record) {
+	s.records++
+	s.kinds[entityOf(r.Key.Kind)]++
+	if r.Key.RoomID != "" {
+		s.room(r.Key.RoomID).records++
+	}
+}
+
+func (s *survey) room(id string) *roomCount {
+	room := s.rooms[id]
+	if room == nil {
+		room = &roomCount{}
+		s.rooms[id] = room
+	}
+	return room
+}
+
+// read counts records one by one.
+func (s *survey) read(records iter.Seq2[Record, error]) error {
+	for r, err := range records {
+		switch {
+		case errors.Is(err, errUnreadable):
+			s.unreadable++
+		case err != nil:
+			return err
+		case s.wanted(&r):
+			s.add(&r)
+		}
+	}
+	return nil
+}
+
+// throttle lets at most so many of something pass a second.
+type throttle struct{ limiter *rate.Limiter }
+
+// newThrottle returns a throttle; 0 a second is no limit. What comes within
+// about a second passes at once.
+func newThrottle(perSecond float64) throttle {
+	if perSecond <= 0 {
+		return throttle{}
+	}
+	return throttle{rate.NewLimiter(rate.Limit(perSecond), max(1, int(math.Ceil(perSecond))))}
+}
+
+// take waits until n may pass.
+func (t throttle) take(ctx context.Context, n float64) error {
+	if t.limiter == nil {
+		return ctx.Err()
+	}
+	for left := int(math.Ceil(n)); left > 0; {
+		now := min(left, t.limiter.Burst())
+		if err := t.limiter.WaitN(ctx, now); err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			return fmt.Errorf("wait for the rate: %w", err)
+		}
+		left -= now
+	}
+	return nil
+}
+
+// sleep waits, or until ctx is done.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// maxPause is the longest pause between two tries.
+const maxPause = 20 * time.Second
+
+// backoff is a random part, at least half, of first doubled with each try.
+func backoff(first time.Duration, tries int) time.Duration {
+	longest := min(first<<min(tries, 16), maxPause)
+	return longest/2 + rand.N(longest/2+1) //nolint:gosec // jitter
+}
