@@ -19,7 +19,7 @@ import (
 const (
 	// listHold is how long entries stay hidden from others while they are listed,
 	// and workHold while they are worked on.
-	listHold = 30 * time.Second
+	listHold = 2 * time.Minute
 	workHold = 15 * time.Minute
 	// maxEntries is how many entries are looked at, which bounds memory.
 	maxEntries = 10_000
@@ -141,7 +141,13 @@ func (f *Failures) receive(ctx context.Context, hold time.Duration) ([]Entry, er
 			break
 		}
 		for _, m := range out.Messages {
-			entries = append(entries, f.entryOf(m))
+			e := f.entryOf(m)
+			// A queue may give an entry twice; the last receipt counts.
+			if i := slices.IndexFunc(entries, func(other Entry) bool { return other.ID == e.ID }); i >= 0 {
+				entries[i] = e
+			} else {
+				entries = append(entries, e)
+			}
 		}
 	}
 	slices.SortStableFunc(entries, func(a, b Entry) int { return a.At.Compare(b.At) })
@@ -150,9 +156,16 @@ func (f *Failures) receive(ctx context.Context, hold time.Duration) ([]Entry, er
 
 // release lets others see entries at once. What fails shows up by itself.
 func (f *Failures) release(ctx context.Context, entries []Entry) error {
-	for i := range entries {
-		if err := f.hold(ctx, &entries[i], 0); err != nil {
-			return err
+	for chunk := range slices.Chunk(entries, queueBatch) {
+		batch := make([]types.ChangeMessageVisibilityBatchRequestEntry, len(chunk))
+		for i, e := range chunk {
+			batch[i] = types.ChangeMessageVisibilityBatchRequestEntry{Id: aws.String(strconv.Itoa(i)), ReceiptHandle: aws.String(e.receipt)}
+		}
+		_, err := f.clients.Queue.ChangeMessageVisibilityBatch(ctx, &sqs.ChangeMessageVisibilityBatchInput{
+			QueueUrl: aws.String(f.deployment.Queue), Entries: batch,
+		})
+		if err != nil {
+			return fmt.Errorf("release entries of the on-failure queue: %w", err)
 		}
 	}
 	return nil
@@ -228,7 +241,7 @@ func (f *Failures) functionOf(arn string) string {
 // records reads the records of an entry from the stream. Between its first and
 // its last there may be some that were processed, by another lane of the mapping.
 func (f *Failures) records(ctx context.Context, e Entry) iter.Seq2[Record, error] {
-	reader := shardReader{client: f.clients.Streams, arn: e.StreamARN, pause: f.pause}
+	reader := shardReader{client: f.clients.Streams, arn: e.StreamARN, pause: f.pause, limit: e.Records}
 	region := f.clients.Streams.Options().Region
 	return func(yield func(Record, error) bool) {
 		if e.ShardID == "" {

@@ -37,18 +37,19 @@ func (r *run) redrive(ctx context.Context) error {
 	for _, e := range r.entries {
 		chosen[e.ID] = true
 	}
+	var left []Entry
 	for i := range held {
+		done := false
 		if err == nil && chosen[held[i].ID] {
-			var done bool
-			if done, err = r.redriveEntry(ctx, &held[i]); done {
-				continue
-			}
+			done, err = r.redriveEntry(ctx, &held[i])
 		}
-		// Whatever has become of this run, others may see it.
-		err = errors.Join(err, r.failures.hold(context.WithoutCancel(ctx), &held[i], 0))
+		if !done {
+			left = append(left, held[i])
+		}
 	}
 	r.progress(true)
-	return err
+	// Whatever has become of this run, others may see them.
+	return errors.Join(err, r.failures.release(context.WithoutCancel(ctx), left))
 }
 
 // redriveEntry says whether the entry was removed. Its error is one that ends

@@ -28,6 +28,14 @@ type shardReader struct {
 	client *dynamodbstreams.Client
 	arn    string
 	pause  time.Duration // between two reads
+	limit  int           // records a read, if so few are enough; 0 is as many as come
+}
+
+func (s shardReader) pageLimit() int32 {
+	if s.limit > 0 && s.limit < pageLimit {
+		return int32(s.limit)
+	}
+	return pageLimit
 }
 
 // shards lists the shards, parents before children, otherwise by their ids,
@@ -92,7 +100,7 @@ func (s shardReader) read(ctx context.Context, shardID string, from start) iter.
 			}
 			if err == nil {
 				out, err = s.client.GetRecords(ctx, &dynamodbstreams.GetRecordsInput{
-					ShardIterator: aws.String(iterator), Limit: aws.Int32(pageLimit),
+					ShardIterator: aws.String(iterator), Limit: aws.Int32(s.pageLimit()),
 				})
 			}
 			var expired *types.ExpiredIteratorException

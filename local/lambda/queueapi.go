@@ -26,7 +26,7 @@ const (
 )
 
 // QueueAPI shows a Queue to an SDK client as SQS shows the on-failure queue:
-// ReceiveMessage, DeleteMessage, ChangeMessageVisibility and
+// ReceiveMessage, DeleteMessage, ChangeMessageVisibility, its batch and
 // GetQueueAttributes, whatever the queue's URL. What was received stays hidden
 // for its visibility timeout, in this process's memory only.
 type QueueAPI struct {
@@ -54,6 +54,13 @@ type queueRequest struct {
 	ReceiptHandle       string
 	MaxNumberOfMessages int
 	VisibilityTimeout   *int // seconds
+	Entries             []queueRequestEntry
+}
+
+// queueRequestEntry is one of a batch.
+type queueRequestEntry struct {
+	ID string `json:"Id"`
+	queueRequest
 }
 
 // queueError is one of SQS's errors.
@@ -77,6 +84,8 @@ func (q *QueueAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		out, err = struct{}{}, q.delete(in)
 	case "ChangeMessageVisibility":
 		out, err = struct{}{}, q.hide(in)
+	case "ChangeMessageVisibilityBatch":
+		out = q.hideAll(in)
 	case "GetQueueAttributes":
 		out = q.attributes()
 	default:
@@ -205,6 +214,25 @@ func (q *QueueAPI) hide(in queueRequest) error {
 	last.until = now.Add(visibility)
 	q.received[id] = last
 	return nil
+}
+
+func (q *QueueAPI) hideAll(in queueRequest) any {
+	type result struct {
+		ID          string `json:"Id"`
+		Code        string `json:",omitempty"`
+		SenderFault bool   `json:",omitempty"`
+	}
+	answer := map[string][]result{"Successful": {}, "Failed": {}}
+	for _, entry := range in.Entries {
+		var refused *queueError
+		switch err := q.hide(entry.queueRequest); {
+		case err == nil:
+			answer["Successful"] = append(answer["Successful"], result{ID: entry.ID})
+		case errors.As(err, &refused):
+			answer["Failed"] = append(answer["Failed"], result{entry.ID, refused.kind, true})
+		}
+	}
+	return answer
 }
 
 func (q *QueueAPI) attributes() any {
