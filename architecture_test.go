@@ -41,6 +41,7 @@ var rules = []rule{
 	{"local/faults", []string{"local", "functions", "shared/topology"}, nil, "it breaks what functions stand on, and knows nothing of what they do"},
 	{"local", []string{"local/", "functions", "shared/", "web"}, nil, "it wires the functions to the stand-ins"},
 	{"infra", []string{"shared/topology", "shared/table", "shared/config", "shared/metrics", "web"}, nil, "the deployment is made of lists"},
+	{"replay/testbed", []string{"local", "functions", "replay", "shared/"}, nil, "tests of tools that reach a whole Streamroom"},
 	{"replay", []string{"shared/"}, nil, "it works on AWS as on the local runtime, by AWS's own clients"},
 	{"verify", []string{"shared/"}, nil, "it works on AWS as on the local runtime, by AWS's own clients"},
 	{"check", []string{"local", "local/faults", "client"}, []string{"github.com/aws/"}, "it knows what clients are promised, and nothing of how that is kept"},

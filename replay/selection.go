@@ -25,35 +25,24 @@ type Selection struct {
 	Entities []string  // names of Entities; none is what the source has by default
 }
 
-// entities are the kinds of items that can be selected.
-var entities = map[string]table.Kind{
-	"connection":    table.KindConnection,
-	"lastmessage":   table.KindLastMessage,
-	"member":        table.KindMember,
-	"message":       table.KindMessage,
-	"participation": table.KindParticipation,
-	"room":          table.KindRoom,
-	"sent":          table.KindSent,
-}
-
 // Entities lists the names that a Selection takes.
 func Entities() []string {
-	names := make([]string, 0, len(entities))
-	for name := range entities {
-		names = append(names, name)
+	var names []string
+	for _, kind := range table.Kinds() {
+		names = append(names, kind.String())
 	}
 	slices.Sort(names)
 	return names
 }
 
-// entityOf is the name of a kind.
-func entityOf(kind table.Kind) string {
-	for name, k := range entities {
-		if k == kind {
-			return name
-		}
+// kindOf is the kind with a name; false if there is none.
+func kindOf(name string) (table.Kind, bool) {
+	kinds := table.Kinds()
+	i := slices.IndexFunc(kinds, func(k table.Kind) bool { return k.String() == name })
+	if i < 0 {
+		return table.KindUnknown, false
 	}
-	return "other"
+	return kinds[i], true
 }
 
 // check refuses what cannot be meant, whatever the table holds.
@@ -79,7 +68,7 @@ func (s Selection) check(source Source, now time.Time) error {
 		return fmt.Errorf("--room %q is no room id", s.Room)
 	}
 	for _, name := range s.Entities {
-		kind, ok := entities[name]
+		kind, ok := kindOf(name)
 		if !ok {
 			return fmt.Errorf("--entity %q is none of %s", name, strings.Join(Entities(), ", "))
 		}
@@ -110,10 +99,15 @@ func (s Selection) scope(ctx context.Context, db *dynamodb.Client, tableName str
 	if len(names) == 0 && source == FromTable {
 		names = []string{"message"}
 	}
+	if len(names) == 0 && source == FromStream {
+		// A room's messages make its slices again.
+		names = slices.DeleteFunc(Entities(), func(name string) bool { return name == table.KindSlice.String() })
+	}
 	if len(names) > 0 {
 		out.kinds = map[table.Kind]bool{}
 		for _, name := range names {
-			out.kinds[entities[name]] = true
+			kind, _ := kindOf(name) // checked before
+			out.kinds[kind] = true
 		}
 	}
 	switch {

@@ -11,7 +11,7 @@ import (
 func (r *Record) shown(problem error) Shown {
 	k := r.Change.Change.Keys
 	s := Shown{
-		Sequence: r.sequence(), At: r.at().UTC(), EventName: r.Change.EventName, Entity: entityOf(r.Key.Kind),
+		Sequence: r.sequence(), At: r.at().UTC(), EventName: r.Change.EventName, Entity: r.Key.Kind.String(),
 		PK: textOf(k, table.PK), SK: textOf(k, table.SK),
 	}
 	if problem != nil {

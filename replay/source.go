@@ -46,7 +46,7 @@ func newSurvey(wanted func(*Record) bool) *survey {
 
 func (s *survey) add(r *Record) {
 	s.records++
-	s.kinds[entityOf(r.Key.Kind)]++
+	s.kinds[r.Key.Kind.String()]++
 	if r.Key.RoomID != "" {
 		s.room(r.Key.RoomID).records++
 	}

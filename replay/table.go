@@ -149,7 +149,7 @@ func (t *tableSource) count(it map[string]types.AttributeValue, after Position, 
 		return
 	}
 	s.records++
-	s.kinds[entityOf(id.Kind)]++
+	s.kinds[id.Kind.String()]++
 	s.room(id.RoomID).records++
 }
 

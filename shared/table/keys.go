@@ -161,6 +161,28 @@ const (
 	KindCreated
 )
 
+var kindNames = [...]string{
+	KindUnknown: "unknown", KindConnection: "connection", KindPresence: "presence", KindRoom: "room", KindMember: "member",
+	KindParticipation: "participation", KindMessage: "message", KindLastMessage: "lastmessage", KindSent: "sent", KindSlice: "slice",
+}
+
+// String names the entity in one lower-case word, for operators and logs.
+func (k Kind) String() string {
+	if k < 0 || int(k) >= len(kindNames) {
+		return "Kind(" + strconv.Itoa(int(k)) + ")"
+	}
+	return kindNames[k]
+}
+
+// Kinds lists the entities.
+func Kinds() []Kind {
+	kinds := make([]Kind, 0, len(kindNames))
+	for k := KindUnknown + 1; int(k) < len(kindNames); k++ {
+		kinds = append(kinds, k)
+	}
+	return kinds
+}
+
 // Identity is what a key says: the entity and the ids in it. Fields that the
 // entity does not have are empty.
 type Identity struct {

@@ -1,0 +1,277 @@
+package verify
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/table"
+)
+
+// The rules of lastmessage: in rooms of over orderedSeldom members a room's
+// place in their lists may be an orderInterval behind, in rooms of over
+// orderedNever it moves for new members only.
+const (
+	orderedSeldom = 1_000
+	orderedNever  = 10_000
+	orderInterval = time.Minute
+)
+
+// roomState is what a room's projections follow from.
+type roomState struct {
+	id      string
+	room    item             // nil: there is no description
+	last    item             // LASTMESSAGE, nil: there is none
+	settled chat.LastMessage // of the newest message that consumers have seen for sure
+	until   time.Time        // what was written before has been seen
+}
+
+// lookAtRoom checks the suspects of one room.
+func (v *verifier) lookAtRoom(ctx context.Context, id string, suspects []suspect, until time.Time) ([]finding, error) {
+	state := roomState{id: id, until: until}
+	// LASTMESSAGE before messages: the message that it names must be there.
+	got, err := v.get(ctx, table.Room(id), table.LastMessage(id))
+	if err != nil {
+		return nil, err
+	}
+	state.room, state.last = got[0], got[1]
+	if state.settled, err = v.newest(ctx, id, table.Millis(until.UnixMilli())); err != nil {
+		return nil, err
+	}
+	var found []finding
+	var users []string
+	for _, s := range suspects {
+		switch s.kind {
+		case Room:
+			if f := lookAtDescription(state, s); f != nil {
+				found = append(found, *f)
+			}
+		case LastMessage:
+			f, err := v.lookAtLastMessage(ctx, state, s)
+			if err != nil {
+				return nil, err
+			}
+			if f != nil {
+				found = append(found, *f)
+			}
+		default:
+			users = append(users, s.user)
+		}
+	}
+	slices.Sort(users)
+	for chunk := range slices.Chunk(slices.Compact(users), pairsAtOnce) {
+		more, err := v.lookAtMembers(ctx, state, chunk)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, more...)
+	}
+	return found, nil
+}
+
+func lookAtDescription(state roomState, s suspect) *finding {
+	if state.room != nil {
+		return nil
+	}
+	k := table.Room(state.id)
+	return &finding{suspect: s, Difference: Difference{Kind: Room, PK: k.PK, SK: k.SK, Problem: "the room has items but no description"}}
+}
+
+// newest reads a room's newest message of before a time in 13 digits; "" is any.
+func (v *verifier) newest(ctx context.Context, roomID, before string) (chat.LastMessage, error) {
+	if before == "" {
+		before = table.Millis(1e13 - 1)
+	}
+	out, err := v.DB.Query(ctx, &dynamodb.QueryInput{
+		TableName: aws.String(v.Table), ConsistentRead: aws.Bool(true), ScanIndexForward: aws.Bool(false), Limit: aws.Int32(1),
+		KeyConditionExpression:   aws.String("#pk = :pk AND #sk BETWEEN :from AND :to"),
+		ExpressionAttributeNames: map[string]string{"#pk": table.PK, "#sk": table.SK},
+		ExpressionAttributeValues: item{
+			":pk": text(table.Room(roomID).PK), ":from": text(table.MessagePrefix), ":to": text(table.MessagePrefix + before),
+		},
+	})
+	if err != nil {
+		return chat.LastMessage{}, fmt.Errorf("read the newest message of %s: %w", roomID, err)
+	}
+	if len(out.Items) == 0 {
+		return chat.LastMessage{}, nil
+	}
+	return previewOf(out.Items[0]), nil
+}
+
+// lookAtLastMessage checks LASTMESSAGE: it must be a message's that is there,
+// and of none before the newest that consumers have seen.
+func (v *verifier) lookAtLastMessage(ctx context.Context, state roomState, s suspect) (*finding, error) {
+	last := lastMessage(state.last)
+	problem := ""
+	switch ms, err := chat.MessageTime(last.MessageID); {
+	case state.last == nil && state.settled.MessageID == "":
+		return nil, nil
+	case state.last == nil:
+		problem = "it is missing"
+	case err != nil:
+		problem = "it names no message"
+	case last.MessageID < state.settled.MessageID:
+		problem = "it is behind: " + last.MessageID + " is not the newest message, " + state.settled.MessageID + " is"
+	default:
+		named, err := v.get(ctx, table.Message(state.id, ms, last.MessageID))
+		if err != nil {
+			return nil, err
+		}
+		switch want := previewOf(named[0]); {
+		case named[0] == nil:
+			problem = "it names the message " + last.MessageID + ", which is not there"
+		case want.SenderID != last.SenderID:
+			problem = "its sender is " + strconv.Quote(last.SenderID) + ", the message's is " + strconv.Quote(want.SenderID)
+		case want.SentAt != last.SentAt:
+			problem = fmt.Sprintf("its time is %d, the message's is %d", last.SentAt, want.SentAt)
+		case want.Preview != last.Preview:
+			problem = "its preview is not the beginning of the message"
+		default:
+			return nil, nil
+		}
+	}
+	k := table.LastMessage(state.id)
+	return &finding{
+		suspect: s, Difference: Difference{Kind: LastMessage, PK: k.PK, SK: k.SK, Problem: problem},
+		repair: func(ctx context.Context) error { return v.repairLastMessage(ctx, state) },
+	}, nil
+}
+
+// pairsAtOnce is how many members are read with their participations in one
+// transaction: it takes 100 items.
+const pairsAtOnce = 50
+
+// lookAtMembers checks members and participations, each pair as of one moment.
+func (v *verifier) lookAtMembers(ctx context.Context, state roomState, users []string) ([]finding, error) {
+	keys := make([]table.Key, 0, 2*len(users))
+	for _, user := range users {
+		keys = append(keys, table.Member(state.id, user), table.Participation(user, state.id))
+	}
+	pairs, err := v.snapshot(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
+	// After the pairs: no place in a list may be ahead of this.
+	newest, err := v.newest(ctx, state.id, "")
+	if err != nil {
+		return nil, err
+	}
+	var found []finding
+	for i, user := range users {
+		if f := v.compare(state, user, pairs[2*i], pairs[2*i+1], newest); f != nil {
+			found = append(found, *f)
+		}
+	}
+	return found, nil
+}
+
+// compare checks one member and the participation; either may be nil.
+func (v *verifier) compare(state roomState, user string, member, participation item, newest chat.LastMessage) *finding {
+	k := table.Participation(user, state.id)
+	f := &finding{
+		suspect:    suspect{kind: Membership, room: state.id, user: user},
+		Difference: Difference{Kind: Membership, PK: k.PK, SK: k.SK},
+	}
+	place := max(newest.SentAt, getNumber(state.room, table.CreatedAt))
+	switch {
+	case member == nil && participation == nil:
+		return nil
+	case participation == nil:
+		f.Problem = "the room has the member, but the user's list lacks the room"
+		f.repair = func(ctx context.Context) error {
+			return v.repairParticipation(ctx, state.id, user, getNumber(member, table.JoinedAt), place)
+		}
+		return f
+	case member == nil:
+		f.Problem = "the user's list has the room, but the room lacks the member"
+		f.repair = func(ctx context.Context) error { return v.repairStrayParticipation(ctx, state.id, user) }
+		return f
+	}
+	f.Kind = Order
+	f.suspect.kind = Order
+	f.repair = func(ctx context.Context) error {
+		return v.repairOrder(ctx, state.id, user, getText(participation, table.GSI1SK), place)
+	}
+	if getText(participation, table.GSI1PK) != table.UserRooms(user) {
+		f.Problem = "it is in the list of " + strconv.Quote(getText(participation, table.GSI1PK))
+		return f
+	}
+	stands, err := strconv.ParseInt(getText(participation, table.GSI1SK), 10, 64)
+	if err != nil || table.Millis(stands) != getText(participation, table.GSI1SK) {
+		f.Problem = "its place in the list is no time"
+		return f
+	}
+	if stands > place && state.room != nil {
+		f.Problem = fmt.Sprintf("its place in the list, %d, is ahead of the newest message, %d", stands, place)
+		return f
+	}
+	if least := state.least(member); stands < least {
+		f.Problem = fmt.Sprintf("its place in the list, %d, is behind the newest message, %d", stands, least)
+		return f
+	}
+	return nil
+}
+
+// least is how far a room must have come in a member's list.
+func (r roomState) least(member item) int64 {
+	created := getNumber(r.room, table.CreatedAt)
+	members := getNumber(r.room, table.MemberCount)
+	if members > orderedNever || getNumber(member, table.JoinedAt) >= r.until.UnixMilli() {
+		return created
+	}
+	least := r.settled.SentAt
+	if members > orderedSeldom || getNumber(r.last, table.OrderedAt) > 0 {
+		least -= orderInterval.Milliseconds()
+	}
+	return max(created, least)
+}
+
+// get reads items strongly, each for itself; nil where there is none.
+func (v *verifier) get(ctx context.Context, keys ...table.Key) ([]item, error) {
+	items := make([]item, len(keys))
+	for i, k := range keys {
+		out, err := v.DB.GetItem(ctx, &dynamodb.GetItemInput{TableName: aws.String(v.Table), Key: key(k), ConsistentRead: aws.Bool(true)})
+		if err != nil {
+			return nil, fmt.Errorf("read %s %s: %w", k.PK, k.SK, err)
+		}
+		if len(out.Item) > 0 {
+			items[i] = out.Item
+		}
+	}
+	return items, nil
+}
+
+// snapshot reads items as of one moment; nil where there is none.
+func (v *verifier) snapshot(ctx context.Context, keys []table.Key) ([]item, error) {
+	in := &dynamodb.TransactGetItemsInput{}
+	for _, k := range keys {
+		in.TransactItems = append(in.TransactItems, types.TransactGetItem{Get: &types.Get{TableName: aws.String(v.Table), Key: key(k)}})
+	}
+	for tries := 1; ; tries++ {
+		out, err := v.DB.TransactGetItems(ctx, in)
+		if err != nil {
+			if !inConflict(err) || tries == lookupTries {
+				return nil, fmt.Errorf("read items as of one moment: %w", err)
+			}
+			if err := wait(ctx, lookupPause<<tries); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		items := make([]item, len(keys))
+		for i, r := range out.Responses {
+			if len(r.Item) > 0 {
+				items[i] = r.Item
+			}
+		}
+		return items, nil
+	}
+}

@@ -1,0 +1,331 @@
+package verify
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/table"
+)
+
+const (
+	// segments is how many parts of the table are scanned side by side.
+	segments = 4
+	// lookupSize is how many items DynamoDB gives in one batch.
+	lookupSize = 100
+	// heldMembers is how many members of a room are kept until its messages have
+	// been read. The lists of those of larger rooms are not kept in order anyway.
+	heldMembers = orderedNever
+	// progressEvery is how many items are read between two calls of Progress.
+	progressEvery = 10_000
+)
+
+// scan reads the whole table and suspects what does not fit.
+func (v *verifier) scan(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for segment := range int32(segments) {
+		group.Go(func() error {
+			s := &segmentScan{verifier: v, wanted: map[table.Key][]func(item) error{}}
+			return s.run(ctx, segment)
+		})
+	}
+	return group.Wait()
+}
+
+// segmentScan is the scan of one segment. Items of one partition come together.
+type segmentScan struct {
+	*verifier
+	ctx    context.Context //nolint:containedctx // of the one run
+	room   *roomScan       // the room whose partition is being read, or nil
+	wanted map[table.Key][]func(item) error
+}
+
+// roomScan is what is known of a room while its partition is read.
+type roomScan struct {
+	id      string
+	last    chat.LastMessage
+	newest  item
+	members []string
+	large   bool // it has more members than are kept
+	room    item
+	ordered int64 // until when members' lists are noted to be in order
+}
+
+func (s *segmentScan) run(ctx context.Context, segment int32) error {
+	s.ctx = ctx
+	pages := dynamodb.NewScanPaginator(s.DB, &dynamodb.ScanInput{
+		TableName: aws.String(s.Table), Segment: aws.Int32(segment), TotalSegments: aws.Int32(segments),
+		ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
+	})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return fmt.Errorf("scan the table: %w", err)
+		}
+		s.count(page)
+		for _, it := range page.Items {
+			if err := s.take(it); err != nil {
+				return err
+			}
+		}
+		if err := s.reads.take(ctx, capacity(page.ConsumedCapacity)); err != nil {
+			return err
+		}
+	}
+	if err := s.endRoom(); err != nil {
+		return err
+	}
+	return s.lookup()
+}
+
+// count takes a page into the report.
+func (s *segmentScan) count(page *dynamodb.ScanOutput) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := s.report.Items / progressEvery
+	s.report.Items += len(page.Items)
+	s.report.ReadUnits += capacity(page.ConsumedCapacity)
+	if s.Progress != nil && s.report.Items/progressEvery > before {
+		s.Progress(s.report.Items)
+	}
+	for _, it := range page.Items {
+		id, err := table.Parse(keyOf(it))
+		if err != nil {
+			s.report.Foreign++
+			continue
+		}
+		s.report.Kinds[id.Kind.String()]++
+	}
+}
+
+// take looks at one item.
+func (s *segmentScan) take(it item) error {
+	k := keyOf(it)
+	id, err := table.Parse(k)
+	if s.room != nil && (err != nil || id.RoomID != s.room.id || k.PK != table.Room(s.room.id).PK) {
+		if err := s.endRoom(); err != nil {
+			return err
+		}
+	}
+	if err != nil {
+		return nil // none of ours; the report counts it
+	}
+	if s.expired(it, s.Leftover) {
+		if err := s.suspect(s.ctx, suspect{kind: Leftover, key: k}); err != nil {
+			return err
+		}
+	}
+	switch id.Kind {
+	case table.KindRoom, table.KindLastMessage, table.KindMember, table.KindMessage:
+		return s.takeOfRoom(id, it)
+	case table.KindParticipation:
+		return s.want(table.Member(id.RoomID, id.UserID), func(member item) error {
+			if member != nil {
+				return nil
+			}
+			return s.suspect(s.ctx, suspect{kind: Membership, room: id.RoomID, user: id.UserID})
+		})
+	case table.KindConnection:
+		return s.takeRow(id.ConnectionID, it)
+	case table.KindPresence:
+		return s.takePresence(id.UserID, it)
+	default:
+		return nil
+	}
+}
+
+// expired says whether an item's ttl passed longer ago than some time.
+func (v *verifier) expired(it item, ago time.Duration) bool {
+	ttl := getNumber(it, table.TTL)
+	return ttl != 0 && ttl <= v.Now().Add(-ago).Unix()
+}
+
+func (s *segmentScan) takeOfRoom(id table.Identity, it item) error {
+	if s.room == nil {
+		s.room = &roomScan{id: id.RoomID}
+	}
+	switch id.Kind { //nolint:exhaustive // of a room
+	case table.KindRoom:
+		s.room.room = it
+	case table.KindLastMessage:
+		s.room.last, s.room.ordered = lastMessage(it), getNumber(it, table.OrderedAt)
+	case table.KindMessage:
+		if getText(s.room.newest, table.SK) < getText(it, table.SK) {
+			s.room.newest = it
+		}
+	case table.KindMember:
+		s.room.members = append(s.room.members, id.UserID)
+		if len(s.room.members) == heldMembers {
+			held := s.room.members
+			s.room.members, s.room.large = nil, true
+			return s.wantParticipations(s.room, held)
+		}
+	}
+	return nil
+}
+
+// endRoom compares a room whose partition has been read with what should
+// follow from it.
+func (s *segmentScan) endRoom() error {
+	room := s.room
+	s.room = nil
+	if room == nil {
+		return nil
+	}
+	if room.last != previewOf(room.newest) {
+		if err := s.suspect(s.ctx, suspect{kind: LastMessage, room: room.id}); err != nil {
+			return err
+		}
+	}
+	if room.room == nil {
+		if err := s.suspect(s.ctx, suspect{kind: Room, room: room.id}); err != nil {
+			return err
+		}
+	}
+	return s.wantParticipations(room, room.members)
+}
+
+// wantParticipations looks up what belongs to members.
+func (s *segmentScan) wantParticipations(room *roomScan, members []string) error {
+	place := max(getNumber(room.room, table.CreatedAt), previewOf(room.newest).SentAt)
+	least := place
+	if len(members) > orderedSeldom || room.ordered > 0 {
+		least -= orderInterval.Milliseconds()
+	}
+	roomID, from, to := room.id, table.Millis(least), table.Millis(place)
+	if room.large {
+		from, to = "", "~" // anywhere
+	}
+	for _, user := range members {
+		err := s.want(table.Participation(user, roomID), func(participation item) error {
+			stands := getText(participation, table.GSI1SK)
+			switch {
+			case participation == nil:
+				return s.suspect(s.ctx, suspect{kind: Membership, room: roomID, user: user})
+			case stands < from, stands > to, getText(participation, table.GSI1PK) != table.UserRooms(user):
+				return s.suspect(s.ctx, suspect{kind: Order, room: roomID, user: user})
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// takeRow looks up the presence that a connection should be in.
+func (s *segmentScan) takeRow(connectionID string, row item) error {
+	if s.expired(row, 0) {
+		return nil // its entry may be gone
+	}
+	user, at := getText(row, table.UserID), getNumber(row, table.ConnectedAt)
+	return s.want(table.Presence(user), func(presence item) error {
+		entry, ok := getMap(presence, table.PresenceEntry(connectionID))
+		if ok && getNumber(entry, table.ConnectedAt) == at {
+			return nil
+		}
+		return s.suspect(s.ctx, suspect{kind: Connection, user: user, connection: connectionID})
+	})
+}
+
+// takePresence looks up the rows that a presence's entries should be of.
+func (s *segmentScan) takePresence(user string, presence item) error {
+	for attribute := range presence {
+		connectionID, ok := table.PresenceConnection(attribute)
+		if !ok {
+			continue
+		}
+		entry, _ := getMap(presence, attribute)
+		at := getNumber(entry, table.ConnectedAt)
+		err := s.want(table.Connection(connectionID), func(row item) error {
+			if row != nil && getText(row, table.UserID) == user && getNumber(row, table.ConnectedAt) == at {
+				return nil
+			}
+			return s.suspect(s.ctx, suspect{kind: Connection, user: user, connection: connectionID})
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// want has an item looked up, with others; nil where there is none.
+func (s *segmentScan) want(k table.Key, then func(item) error) error {
+	s.wanted[k] = append(s.wanted[k], then)
+	if len(s.wanted) < lookupSize {
+		return nil
+	}
+	return s.lookup()
+}
+
+// lookup gets all that is wanted. What is read here may be a second old.
+func (s *segmentScan) lookup() error {
+	if len(s.wanted) == 0 {
+		return nil
+	}
+	wanted := s.wanted
+	s.wanted = map[table.Key][]func(item) error{}
+	keys := make([]item, 0, len(wanted))
+	for k := range wanted {
+		keys = append(keys, key(k))
+	}
+	for tries := 0; len(keys) > 0; tries++ {
+		if tries == lookupTries {
+			return fmt.Errorf("look items up: the table has no capacity for %d of them", len(keys))
+		}
+		if tries > 0 {
+			if err := wait(s.ctx, lookupPause<<tries); err != nil {
+				return err
+			}
+		}
+		out, err := s.DB.BatchGetItem(s.ctx, &dynamodb.BatchGetItemInput{
+			RequestItems:           map[string]types.KeysAndAttributes{s.Table: {Keys: keys}},
+			ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
+		})
+		if err != nil {
+			return fmt.Errorf("look items up: %w", err)
+		}
+		for _, it := range out.Responses[s.Table] {
+			k := keyOf(it)
+			for _, then := range wanted[k] {
+				if err := then(it); err != nil {
+					return err
+				}
+			}
+			delete(wanted, k)
+		}
+		keys = out.UnprocessedKeys[s.Table].Keys
+		for i := range out.ConsumedCapacity {
+			units := capacity(&out.ConsumedCapacity[i])
+			s.mu.Lock()
+			s.report.ReadUnits += units
+			s.mu.Unlock()
+			if err := s.reads.take(s.ctx, units); err != nil {
+				return err
+			}
+		}
+	}
+	for _, thens := range wanted {
+		for _, then := range thens {
+			if err := then(nil); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// How often what the table had no capacity for is looked up again, and the
+// first pause before that.
+const (
+	lookupTries = 8
+	lookupPause = 25 * time.Millisecond
+)
