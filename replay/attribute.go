@@ -2,6 +2,7 @@ package replay
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/aws/aws-lambda-go/events"
 	dbtypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -113,7 +114,7 @@ func sizeOfValue(v events.DynamoDBAttributeValue) (size int) {
 	case events.DataTypeString:
 		return len(v.String())
 	case events.DataTypeNumber:
-		return len(v.Number())/2 + 1
+		return sizeOfNumber(v.Number())
 	case events.DataTypeBinary:
 		return len(v.Binary())
 	case events.DataTypeStringSet:
@@ -122,7 +123,7 @@ func sizeOfValue(v events.DynamoDBAttributeValue) (size int) {
 		}
 	case events.DataTypeNumberSet:
 		for _, n := range v.NumberSet() {
-			size += len(n)/2 + 1
+			size += sizeOfNumber(n)
 		}
 	case events.DataTypeBinarySet:
 		for _, b := range v.BinarySet() {
@@ -140,6 +141,16 @@ func sizeOfValue(v events.DynamoDBAttributeValue) (size int) {
 		size += overhead
 	case events.DataTypeBoolean, events.DataTypeNull:
 		return 1
+	}
+	return size
+}
+
+// sizeOfNumber is a byte for every two significant digits, and one for the whole.
+func sizeOfNumber(n string) int {
+	digits := strings.Trim(strings.Replace(strings.TrimPrefix(n, "-"), ".", "", 1), "0")
+	size := 1 + (len(digits)+1)/2
+	if strings.HasPrefix(n, "-") {
+		size++
 	}
 	return size
 }

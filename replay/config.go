@@ -48,7 +48,8 @@ type Config struct {
 
 	RunID string // 1 to 64 letters, digits and hyphens
 
-	// For tests; the defaults are kind to others.
+	// For tests; the defaults are the mapping's, and kind to others.
+	BatchSize   int           // the most records of a batch; default the mapping's
 	RetryPause  time.Duration // the longest first pause before records are sent again; default 500 ms
 	StreamPause time.Duration // between two reads of the stream; default 250 ms
 }

@@ -128,7 +128,9 @@ func TestDelivery(t *testing.T) {
 		},
 		{
 			"it names nothing by its name: as a failure of the whole",
-			once(func([]string) (int, map[string]string, string) { return ok(`{"batchItemFailures":[{"itemIdentifier":""}]}`) }),
+			once(func([]string) (int, map[string]string, string) {
+				return ok(`{"batchItemFailures":[{"itemIdentifier":""}]}`)
+			}),
 			nil,
 			[]string{"0", "1", "2", "3", "4"},
 		},

@@ -248,7 +248,7 @@ func (f *Failures) records(ctx context.Context, e Entry) iter.Seq2[Record, error
 			yield(Record{}, fmt.Errorf("entry %s is no on-failure record; look at it with the AWS CLI, or drop it", e.ID))
 			return
 		}
-		for r, err := range reader.read(ctx, e.ShardID, start{at: e.Start}) {
+		for r, err := range reader.read(ctx, e.ShardID, start{sequence: e.Start}) {
 			if errors.Is(err, errTrimmed) {
 				err = fmt.Errorf("%w (%s to %s)", err, stamp(e.First), stamp(e.Last))
 			}

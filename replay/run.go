@@ -104,7 +104,11 @@ type run struct {
 // saved. Nothing is sent if the plan can't be made.
 func Run(ctx context.Context, env Env, c Config, resume *Checkpoint) (Summary, error) {
 	c.setDefaults()
-	r := &run{Env: env, config: c, mapping: mappingOf(c.Target), began: env.Now(), checkpoint: resume}
+	mapping := mappingOf(c.Target)
+	if c.BatchSize > 0 {
+		mapping.BatchSize = c.BatchSize
+	}
+	r := &run{Env: env, config: c, mapping: mapping, began: env.Now(), checkpoint: resume}
 	err := r.run(ctx)
 	summary := Summary{
 		RunID: c.RunID, Applied: c.Apply && c.Target != ToNone, Unreadable: r.unreadable, Entries: r.removed, Kept: r.kept,

@@ -81,17 +81,20 @@ func familial(shards []types.Shard) []types.Shard {
 	return ordered
 }
 
-// start is where to begin in a shard; the zero value is its oldest record.
+// start is where to begin in a shard: at the record with a sequence number, or
+// behind it; without one at its oldest record.
 type start struct {
-	at    string // a sequence number to begin at
-	after string // or behind
+	sequence string
+	behind   bool
 }
 
 // read gives the records of a shard from a start on, to its end or what is its
-// end for now.
+// end for now. It is an error if the record that it starts with is not there
+// any more: what followed it may be gone, too.
 func (s shardReader) read(ctx context.Context, shardID string, from start) iter.Seq2[types.Record, error] {
 	return func(yield func(types.Record, error) bool) {
 		iterator, empty, expiries := "", 0, 0
+		found := from.sequence == ""
 		for {
 			var out *dynamodbstreams.GetRecordsOutput
 			var err error
@@ -105,7 +108,7 @@ func (s shardReader) read(ctx context.Context, shardID string, from start) iter.
 			}
 			var expired *types.ExpiredIteratorException
 			if errors.As(err, &expired) && expiries == 0 { // it was used after more than 15 minutes
-				iterator = ""
+				iterator, found = "", from.sequence == ""
 				expiries++
 				continue
 			}
@@ -115,17 +118,31 @@ func (s shardReader) read(ctx context.Context, shardID string, from start) iter.
 			}
 			expiries = 0
 			for _, r := range out.Records {
+				sequence := ""
+				if r.Dynamodb != nil {
+					sequence = aws.ToString(r.Dynamodb.SequenceNumber)
+				}
+				if !found {
+					if sequence != from.sequence {
+						yield(types.Record{}, lost(shardID, from))
+						return
+					}
+					if found = true; from.behind {
+						continue
+					}
+				}
 				if !yield(r, nil) {
 					return
 				}
-				if r.Dynamodb != nil {
-					from = start{after: aws.ToString(r.Dynamodb.SequenceNumber)}
-				}
+				from = start{sequence, true}
 			}
 			if empty++; len(out.Records) > 0 {
 				empty = 0
 			}
 			if iterator = aws.ToString(out.NextShardIterator); iterator == "" || empty == emptyPages {
+				if !found {
+					yield(types.Record{}, lost(shardID, from))
+				}
 				return
 			}
 			if err := sleep(ctx, s.pause); err != nil {
@@ -136,15 +153,15 @@ func (s shardReader) read(ctx context.Context, shardID string, from start) iter.
 	}
 }
 
+func lost(shardID string, from start) error {
+	return fmt.Errorf("%w; rebuild them with --source table: record %s of shard %s", errTrimmed, from.sequence, shardID)
+}
+
 func (s shardReader) iterator(ctx context.Context, shardID string, from start) (string, error) {
 	in := &dynamodbstreams.GetShardIteratorInput{StreamArn: aws.String(s.arn), ShardId: aws.String(shardID)}
-	switch {
-	case from.at != "":
-		in.ShardIteratorType, in.SequenceNumber = types.ShardIteratorTypeAtSequenceNumber, aws.String(from.at)
-	case from.after != "":
-		in.ShardIteratorType, in.SequenceNumber = types.ShardIteratorTypeAfterSequenceNumber, aws.String(from.after)
-	default:
-		in.ShardIteratorType = types.ShardIteratorTypeTrimHorizon
+	in.ShardIteratorType = types.ShardIteratorTypeTrimHorizon
+	if from.sequence != "" {
+		in.ShardIteratorType, in.SequenceNumber = types.ShardIteratorTypeAtSequenceNumber, aws.String(from.sequence)
 	}
 	out, err := s.client.GetShardIterator(ctx, in)
 	if err != nil {
@@ -208,7 +225,7 @@ func (s *streamSource) records(ctx context.Context, after Position) iter.Seq2[Re
 			id := aws.ToString(shard.ShardId)
 			var from start
 			if id == after.Part {
-				from.after = after.After
+				from = start{after.After, true}
 			}
 			for r, err := range s.reader.read(ctx, id, from) {
 				if err != nil {
