@@ -5,6 +5,7 @@ package testbed
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -19,6 +20,7 @@ import (
 	"github.com/streamroom/streamroom/functions"
 	"github.com/streamroom/streamroom/local"
 	"github.com/streamroom/streamroom/replay"
+	"github.com/streamroom/streamroom/shared/stream"
 	"github.com/streamroom/streamroom/shared/table"
 	"github.com/streamroom/streamroom/shared/topology"
 )
@@ -39,6 +41,7 @@ type World struct {
 	mu    sync.Mutex
 	bug   func(function string, records []events.DynamoDBEventRecord) ([]byte, error)
 	heard map[string]int // by function and sort key, what came and was not refused
+	took  map[string]int // by function and the sort key's prefix, what of that came from the mapping
 }
 
 // Options say what a World is like.
@@ -51,7 +54,7 @@ type Options struct {
 // It ends with the test.
 func Begin(t testing.TB, o Options) *World {
 	t.Helper()
-	w := &World{t: t, options: o, heard: map[string]int{}}
+	w := &World{t: t, options: o, heard: map[string]int{}, took: map[string]int{}}
 	server, err := local.Start(t.Context(), local.Config{
 		Addr: "127.0.0.1:0", DynamoDBAddr: "127.0.0.1:0", LogLevel: "error", Unthrottled: true, Deploy: w.deploy,
 	})
@@ -137,7 +140,11 @@ func (c consumer) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	c.w.mu.Lock()
 	defer c.w.mu.Unlock()
 	for _, r := range event.Records {
-		c.w.heard[c.name+" "+r.Change.Keys[table.SK].String()]++
+		sk := r.Change.Keys[table.SK].String()
+		c.w.heard[c.name+" "+sk]++
+		if prefix, _, ok := strings.Cut(sk, "#"); ok && r.EventSource != stream.ReplaySource {
+			c.w.took[c.name+" "+prefix+"#"]++
+		}
 	}
 	return answer, nil
 }
@@ -207,4 +214,24 @@ func Same(t testing.TB, what string, got, want map[table.Key]string) {
 			shown++
 		}
 	}
+}
+
+// Token signs a user in.
+func (w *World) Token(user string) string {
+	w.t.Helper()
+	body := strings.NewReader(fmt.Sprintf(`{"user":%q}`, user))
+	request, err := http.NewRequestWithContext(w.t.Context(), http.MethodPost, w.URL()+"/token", body)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var out struct{ Token string }
+	if err := json.NewDecoder(response.Body).Decode(&out); err != nil || out.Token == "" {
+		w.t.Fatalf("token of %s: %s, %v", user, response.Status, err)
+	}
+	return out.Token
 }
