@@ -30,10 +30,10 @@ func (v *verifier) lookAtConnection(ctx context.Context, s suspect) ([]finding, 
 		f.repair = func(ctx context.Context) error { return v.repairStrayEntry(ctx, s, entryAt) }
 	case !ok:
 		f.Problem = "it lacks the connection " + s.connection
-		f.repair = func(ctx context.Context) error { return v.repairEntry(ctx, s, row, presence) }
+		f.repair = func(ctx context.Context) error { return v.repairEntry(ctx, s, row) }
 	case entryAt != rowAt:
 		f.Problem = fmt.Sprintf("it has the connection %s as of %d, which is of %d", s.connection, entryAt, rowAt)
-		f.repair = func(ctx context.Context) error { return v.repairEntry(ctx, s, row, presence) }
+		f.repair = func(ctx context.Context) error { return v.repairEntry(ctx, s, row) }
 	default:
 		return nil, nil
 	}

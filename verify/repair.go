@@ -123,11 +123,16 @@ func (v *verifier) repairStrayParticipation(ctx context.Context, roomID, user st
 
 // repairEntry puts a connection into its user's presence, while its row is what
 // it was.
-func (v *verifier) repairEntry(ctx context.Context, s suspect, row, presence item) error {
+func (v *verifier) repairEntry(ctx context.Context, s suspect, row item) error {
+	got, err := v.get(ctx, table.Presence(s.user)) // its other entries may have been mended since
+	if err != nil {
+		return err
+	}
+	presence := got[0]
 	values := item{
 		":entry": &types.AttributeValueMemberM{Value: item{table.ConnectedAt: row[table.ConnectedAt], table.TTL: row[table.TTL]}},
 		// The item outlives every entry.
-		":ttl": number(max(getNumber(presence, table.TTL), getNumber(row, table.TTL))),
+		":ttl": number(max(getNumber(presence, table.TTL), (getNumber(row, table.ConnectedAt)+chat.ConnectionLife.Milliseconds()+999)/1000)),
 	}
 	condition := seen(presence, table.TTL, values)
 	return v.transact(ctx,

@@ -1,0 +1,315 @@
+package verify_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"github.com/streamroom/streamroom/local"
+	"github.com/streamroom/streamroom/replay/testbed"
+	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/dynamo"
+	"github.com/streamroom/streamroom/shared/table"
+	"github.com/streamroom/streamroom/shared/topology"
+	"github.com/streamroom/streamroom/verify"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func atOnce(context.Context, time.Duration) error { return nil }
+
+// look verifies, without waiting, a table that nobody writes to.
+func look(t testing.TB, w *testbed.World, c verify.Config) (verify.Report, map[string]verify.Difference) {
+	t.Helper()
+	found := map[string]verify.Difference{}
+	c.DB, c.Table = w.Clients.Table, w.Deployment.Table
+	c.Found = func(d verify.Difference) { found[d.Kind+" "+d.PK+" "+d.SK+" "+d.Problem] = d }
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Wait == nil {
+		c.Wait = atOnce
+	}
+	if c.Leftover == 0 {
+		c.Leftover = time.Hour
+	}
+	report, err := verify.Run(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report.Differences != len(found) {
+		t.Errorf("%d differences are reported, %d in sum", len(found), report.Differences)
+	}
+	return report, found
+}
+
+func set(w *testbed.World, t testing.TB, k table.Key, name string, value types.AttributeValue) {
+	t.Helper()
+	_, err := w.Engine().UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
+		TableName: aws.String(local.TableName), Key: testbed.Keyed(k, nil), UpdateExpression: aws.String("SET #n = :v"),
+		ExpressionAttributeNames: map[string]string{"#n": name}, ExpressionAttributeValues: testbed.Item{":v": value},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func remove(w *testbed.World, k table.Key) { w.Write(testbed.Keyed(k, nil)) }
+
+// TestEveryPlantedDifferenceIsFoundAndMended plants one difference of each kind
+// in rooms and connections of their own.
+func TestEveryPlantedDifferenceIsFoundAndMended(t *testing.T) {
+	w := testbed.Begin(t, testbed.Options{})
+	records := w.Seed(30, 3, 4)
+	testbed.Eventually(t, "the projections", func() bool { return w.Came(topology.LastMessage) == records })
+	store := dynamo.New(w.Engine(), local.TableName, time.Now)
+	now := time.Now()
+	for i := range 8 {
+		err := store.PutConnection(t.Context(), chat.Connection{
+			ID: fmt.Sprintf("c%d=", i), UserID: fmt.Sprintf("u%d", i/2), ConnectedAt: now.UnixMilli(), TokenExpiresAt: now.Add(time.Hour).UnixMilli(),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	original := w.Dump()
+	if report, found := look(t, w, verify.Config{}); len(found) > 0 || report.Items != len(original) || report.Foreign != 0 || report.Suspects != 0 {
+		t.Fatalf("before: %+v, %v", report, found)
+	}
+
+	room := func(i int) string { return fmt.Sprintf("room-%04d", i) }
+	last := func(i int) table.Key { return table.LastMessage(room(i)) }
+	list := func(i int) table.Key { return table.Participation(room(i)+"-1", room(i)) }
+	text, number := testbed.Text, testbed.Number
+	planted := []struct {
+		kind, says string
+		at         table.Key
+		plant      func()
+	}{
+		{verify.LastMessage, "is missing", last(0), func() { remove(w, last(0)) }},
+		{verify.LastMessage, "is behind", last(1), func() { set(w, t, last(1), table.MessageID, text("01B3F2133F0000000000000000")) }},
+		{verify.LastMessage, "which is not there", last(2), func() { set(w, t, last(2), table.MessageID, text("7ZZZZZZZZZ0000000000000000")) }},
+		{verify.LastMessage, "names no message", last(3), func() { set(w, t, last(3), table.MessageID, text("x")) }},
+		{verify.LastMessage, "its sender is", last(4), func() { set(w, t, last(4), table.SenderID, text("mallory")) }},
+		{verify.LastMessage, "its preview is not", last(5), func() { set(w, t, last(5), table.Preview, text("something else")) }},
+		{verify.LastMessage, "its time is 1,", last(6), func() { set(w, t, last(6), table.MS, number(1)) }},
+		{verify.Order, "is behind the newest", list(7), func() { set(w, t, list(7), table.GSI1SK, text(table.Millis(5))) }},
+		{verify.Order, "is ahead of", list(8), func() { set(w, t, list(8), table.GSI1SK, text(table.Millis(9e12))) }},
+		{verify.Order, "is no time", list(9), func() { set(w, t, list(9), table.GSI1SK, text("yesterday")) }},
+		{verify.Order, "is in the list of", list(10), func() { set(w, t, list(10), table.GSI1PK, text("USERROOMS#mallory")) }},
+		{verify.Membership, "the user's list lacks the room", list(11), func() { remove(w, list(11)) }},
+		{verify.Membership, "the room lacks the member", table.Participation("stray", room(12)), func() {
+			w.Write(testbed.Keyed(table.Participation("stray", room(12)), testbed.Item{
+				table.JoinedAt: number(1), table.GSI1PK: text(table.UserRooms("stray")), table.GSI1SK: text(table.Millis(1)),
+			}))
+		}},
+		{verify.Connection, "it lacks the connection c0=", table.Presence("u0"), func() {
+			_, err := w.Engine().UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
+				TableName: aws.String(local.TableName), Key: testbed.Keyed(table.Presence("u0"), nil), UpdateExpression: aws.String("REMOVE #n"),
+				ExpressionAttributeNames: map[string]string{"#n": table.PresenceEntry("c0=")},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{verify.Connection, "it lacks the connection c4=", table.Presence("u2"), func() { remove(w, table.Presence("u2")) }},
+		{verify.Connection, "it lacks the connection c5=", table.Presence("u2"), nil},
+		{verify.Connection, "no connection of the user's", table.Presence("u1"), func() {
+			set(w, t, table.Presence("u1"), table.PresenceEntry("gone="), &types.AttributeValueMemberM{Value: testbed.Item{
+				table.ConnectedAt: number(1), table.TTL: number(now.Unix() + 3600),
+			}})
+		}},
+		{verify.Connection, "as of 7, which is of", table.Presence("u3"), func() {
+			set(w, t, table.Presence("u3"), table.PresenceEntry("c6="), &types.AttributeValueMemberM{Value: testbed.Item{
+				table.ConnectedAt: number(7), table.TTL: number(now.Unix() + 3600),
+			}})
+		}},
+	}
+	for _, p := range planted {
+		if p.plant != nil {
+			p.plant()
+		}
+	}
+	expect := func(found map[string]verify.Difference, repaired bool) {
+		t.Helper()
+		left := len(found)
+		for _, p := range planted {
+			hit := false
+			for _, d := range found {
+				if d.Kind == p.kind && d.PK == p.at.PK && d.SK == p.at.SK && strings.Contains(d.Problem, p.says) {
+					hit = true
+					if d.Repaired != repaired || strings.Contains(d.Problem, "message 3") {
+						t.Errorf("%+v", d)
+					}
+				}
+			}
+			if !hit {
+				t.Errorf("not found: %s %v: %s", p.kind, p.at, p.says)
+				continue
+			}
+			left--
+		}
+		if left != 0 {
+			t.Errorf("%d differences were not planted: %v", left, found)
+		}
+	}
+	_, found := look(t, w, verify.Config{})
+	expect(found, false)
+	report, found := look(t, w, verify.Config{Repair: true})
+	expect(found, true)
+	if report.Repaired != len(planted) {
+		t.Errorf("mended %d of %d", report.Repaired, len(planted))
+	}
+	if _, found := look(t, w, verify.Config{}); len(found) > 0 {
+		t.Errorf("after the repair: %v", found)
+	}
+	testbed.Same(t, "after the repair", w.Dump(), original)
+}
+
+// TestWhatCannotBeMendedIsSaid has a room without its description.
+func TestWhatCannotBeMendedIsSaid(t *testing.T) {
+	w := testbed.Begin(t, testbed.Options{})
+	records := w.Seed(1, 2, 2)
+	testbed.Eventually(t, "the projections", func() bool { return w.Came(topology.LastMessage) == records })
+	remove(w, table.Room("room-0000"))
+	w.Write(testbed.Keyed(table.Key{PK: "ELSE#1", SK: "x"}, testbed.Item{"a": testbed.Text("b")}))
+	report, found := look(t, w, verify.Config{Repair: true})
+	if report.Differences != 1 || report.Repaired != 0 || report.Foreign != 1 {
+		t.Errorf("%+v, %v", report, found)
+	}
+	for _, d := range found {
+		if d.Kind != verify.Room || !strings.Contains(d.Note, "can't be mended") {
+			t.Errorf("%+v", d)
+		}
+	}
+}
+
+// TestLeftoversAreFoundAndMended asks by a clock that is ahead of the table's,
+// which removes by itself what has expired.
+func TestLeftoversAreFoundAndMended(t *testing.T) {
+	w := testbed.Begin(t, testbed.Options{})
+	now := time.Now()
+	for name, ttl := range map[string]time.Time{"old": now.Add(10 * time.Minute), "new": now.Add(100 * time.Hour)} {
+		w.Write(testbed.Keyed(table.Sent("u", name), testbed.Item{
+			table.RoomID: testbed.Text("r"), table.MessageID: testbed.Text("m"), table.TTL: testbed.Number(ttl.Unix()),
+		}))
+	}
+	later := verify.Config{Now: func() time.Time { return time.Now().Add(50 * time.Hour) }, Leftover: 48 * time.Hour, Repair: true}
+	_, found := look(t, w, later)
+	if len(found) != 1 {
+		t.Errorf("%v", found)
+	}
+	for _, d := range found {
+		if d.Kind != verify.Leftover || d.SK != table.Sent("u", "old").SK || !d.Repaired {
+			t.Errorf("%+v", d)
+		}
+	}
+	if _, found := look(t, w, later); len(found) > 0 {
+		t.Errorf("after the repair: %v", found)
+	}
+}
+
+// TestLargeRoomsFollowTheirRules: a place in the lists of a large room may be a
+// minute behind, and that of a very large one anywhere, but not ahead.
+func TestLargeRoomsFollowTheirRules(t *testing.T) {
+	w := testbed.Begin(t, testbed.Options{})
+	const members = 1_100
+	w.Write(testbed.RoomItems("large", members, 3)...)
+	testbed.Eventually(t, "the projections", func() bool { return w.Came(topology.LastMessage) == members+3 })
+	newest := testbed.Epoch.UnixMilli() + 3_000
+	place := func(i int, ms int64) {
+		set(w, t, table.Participation(fmt.Sprintf("large-%d", i), "large"), table.GSI1SK, testbed.Text(table.Millis(ms)))
+	}
+	set(w, t, table.Room("large"), table.CreatedAt, testbed.Number(1)) // else nothing may stand before it
+	for i := range members {
+		if i >= 3 {
+			continue
+		}
+		place(i, newest)
+	}
+	place(3, newest-59_000)
+	place(4, newest-61_000)
+	place(5, newest+1)
+	_, found := look(t, w, verify.Config{})
+	if len(found) != 2 {
+		t.Errorf("of a room of %d: %v", members, found)
+	}
+	set(w, t, table.Room("large"), table.MemberCount, testbed.Number(10_001))
+	_, found = look(t, w, verify.Config{})
+	if len(found) != 1 {
+		t.Errorf("of a room of 10,001: %v", found)
+	}
+}
+
+// TestACleanTableUnderLoadHasNoDifference verifies again and again while people
+// write, join, leave, connect and disconnect.
+func TestACleanTableUnderLoadHasNoDifference(t *testing.T) {
+	w := testbed.Begin(t, testbed.Options{})
+	records := w.Seed(20, 3, 20)
+	testbed.Eventually(t, "the projections", func() bool { return w.Came(topology.LastMessage) == records })
+	var rooms []string
+	for i := range 5 {
+		rooms = append(rooms, fmt.Sprintf("room-%04d", i))
+	}
+	traffic := w.Talk(rooms, 2*time.Millisecond)
+	suspects := 0
+	for range 8 {
+		report, found := look(t, w, verify.Config{
+			// The consumers have as long as they need, in place of a settle time.
+			Wait: func(context.Context, time.Duration) error { traffic.Settled(); return nil },
+		})
+		suspects += report.Suspects
+		if len(found) > 0 {
+			t.Errorf("%+v: %v", report, found)
+		}
+	}
+	traffic.Stop()
+	if suspects == 0 || traffic.Messages() == 0 {
+		t.Errorf("%d messages were written, %d were suspected: nothing was tested", traffic.Messages(), suspects)
+	}
+}
+
+// TestARepairLeavesWhatHasChanged: between the last look and the repair, the
+// room gets a message.
+func TestARepairLeavesWhatHasChanged(t *testing.T) {
+	w := testbed.Begin(t, testbed.Options{})
+	records := w.Seed(2, 1, 2)
+	testbed.Eventually(t, "the projections", func() bool { return w.Came(topology.LastMessage) == records })
+	k := table.Participation("room-0001-0", "room-0001")
+	remove(w, table.LastMessage("room-0000"))
+	set(w, t, k, table.GSI1SK, testbed.Text(table.Millis(5)))
+	c := verify.Config{
+		DB: w.Clients.Table, Table: w.Deployment.Table, Now: time.Now, Leftover: time.Hour, Wait: atOnce, Repair: true,
+	}
+	var notes []string
+	c.Found = func(d verify.Difference) {
+		if d.Kind == verify.LastMessage { // the first that is mended
+			set(w, t, k, table.GSI1SK, testbed.Text(table.Millis(6)))
+		}
+		notes = append(notes, d.Note)
+	}
+	report, err := verify.Run(t.Context(), c)
+	if diff := cmp.Diff([]string{"", "it has changed meanwhile; verify again"}, notes); err != nil || diff != "" || report.Repaired != 1 {
+		t.Errorf("%+v, %v (-want +got):\n%s", report, err, diff)
+	}
+}
+
+func TestVerifyingEndsWhenItIsStopped(t *testing.T) {
+	w := testbed.Begin(t, testbed.Options{})
+	w.Write(testbed.RoomItems("r", 1, 1)...)
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	_, err := verify.Run(ctx, verify.Config{DB: w.Clients.Table, Table: w.Deployment.Table, Now: time.Now})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+}
