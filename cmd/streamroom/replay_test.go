@@ -1,0 +1,175 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"github.com/streamroom/streamroom/replay/testbed"
+	"github.com/streamroom/streamroom/shared/topology"
+)
+
+// tool calls the command as a shell does.
+func tool(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	code = run(t.Context(), args, strings.NewReader(""), &out, &errs)
+	return code, out.String(), errs.String()
+}
+
+func TestToolsSayWhatIsWrongWithACall(t *testing.T) {
+	for call, says := range map[string]string{
+		"replay":                                     "say which Streamroom",
+		"replay --endpoint x":                        "is no URL",
+		"replay --endpoint http://x --env dev":       "--endpoint or --env",
+		"replay --from yesterday":                    "is no time such as",
+		"replay --to 2026-01-31":                     "is no time such as",
+		"replay --from 1h --to 2h":                   "is not before",
+		"replay --source nowhere":                    "none of table, stream",
+		"replay --entity message,cat":                `--entity "cat"`,
+		"replay --resume x --from 2h":                "leave out --from",
+		"replay --nothing":                           "not defined: -nothing",
+		"replay x":                                   "unexpected argument",
+		"failures":                                   "say what to do",
+		"failures look":                              "there is no failures look",
+		"failures show":                              "other ids",
+		"failures drop --endpoint x":                 "other ids",
+		"failures list abc":                          "other ids",
+		"failures list --table x --region us-east-1": "queue is not known",
+		"verify --settle -1s":                        "must not be negative",
+		"verify":                                     "say which Streamroom",
+	} {
+		if code, _, stderr := tool(t, strings.Fields(call)...); code != exitUsage || !strings.Contains(stderr, says) {
+			t.Errorf("streamroom %s: exit code %d, %s; want one that says %q", call, code, stderr, says)
+		}
+	}
+	if code, _, stderr := tool(t, "replay", "--resume", filepath.Join(t.TempDir(), "none.json")); code != exitFailed || !strings.Contains(stderr, "there is no checkpoint") {
+		t.Errorf("resume nothing: exit code %d, %s", code, stderr)
+	}
+}
+
+// TestAnOperatorsDay goes through the commands as the runbooks have them.
+func TestAnOperatorsDay(t *testing.T) {
+	w := testbed.Begin(t, testbed.Options{})
+	here := func(args ...string) []string { return append(args, "--endpoint", w.TableURL()) }
+	records := w.Seed(5, 2, 4)
+	testbed.Eventually(t, "the projections", func() bool { return w.Came(topology.LastMessage) == records })
+	t.Chdir(t.TempDir())
+	step := func(want int, says string, args ...string) string {
+		t.Helper()
+		code, stdout, stderr := tool(t, here(args...)...)
+		if code != want || !strings.Contains(stdout+stderr, says) || strings.Contains(stdout+stderr, "message 3") {
+			t.Errorf("streamroom %v: exit code %d, want %d and %q\n%s%s", args, code, want, says, stdout, stderr)
+		}
+		return stdout
+	}
+	step(exitDone, "0 differ", "verify", "--settle", "0s")
+	w.Spoil()
+	step(exitIncomplete, "--repair mends", "verify", "--settle", "0s")
+	step(exitDone, "Nothing was sent", "replay")
+	step(exitDone, "Sent 20 records", "replay", "--apply")
+	step(exitDone, "0 differ", "verify", "--settle", "0s")
+	step(exitDone, "Saved 4 records", "replay", "--room", "room-0001", "--target", "none", "--save", "room.jsonl")
+	step(exitFailed, "is there already", "replay", "--target", "none", "--save", "room.jsonl")
+	step(exitDone, "Sent 4 records", "replay", "--source", "file", "--file", "room.jsonl", "--apply")
+	step(exitDone, "MESSAGE#", "replay", "--target", "none", "--user", "room-0001-0", "--show", "2")
+	step(exitDone, "0 records", "replay", "--from", "1s")
+	step(exitDone, "The queue is empty", "failures", "list")
+	step(exitUsage, "add --deliver", "replay", "--target", "fanout", "--apply")
+
+	w.Plant(func(string, []events.DynamoDBEventRecord) ([]byte, error) { return nil, errors.New("a bug") })
+	w.Write(testbed.RoomItems("late", 1, 1)...)
+	id := ""
+	testbed.Eventually(t, "a failure", func() bool {
+		list := step(exitDone, "", "failures", "list", "--json")
+		var entry struct{ ID string }
+		if json.NewDecoder(strings.NewReader(list)).Decode(&entry) == nil {
+			id = entry.ID
+		}
+		return strings.Count(list, "RetryAttemptsExhausted") > 0 && strings.Count(list, `"records":1`)+2*strings.Count(list, `"records":2`) >= 2
+	})
+	step(exitDone, id, "failures", "show", id)
+	step(exitIncomplete, "stays in the queue", "replay", "--source", "failures", "--apply", "--attempts", "1")
+	step(exitIncomplete, "fails: CHATROOM#late", "replay", "--room", "late", "--apply", "--attempts", "1")
+	w.Plant(nil)
+	step(exitDone, "Removed", "failures", "retry")
+	step(exitDone, "The queue is empty", "failures", "list")
+	lines := step(exitDone, "", "replay", "--apply", "--json")
+	for line := range strings.Lines(lines) {
+		var object map[string]json.RawMessage
+		if err := json.Unmarshal([]byte(line), &object); err != nil || len(object) != 1 {
+			t.Errorf("not one JSON object: %s", line)
+		}
+	}
+	if last := lines[strings.LastIndex(strings.TrimSpace(lines), "\n")+1:]; !strings.Contains(last, `{"summary":`) || !strings.Contains(last, `"records":21`) {
+		t.Errorf("it ends with %s", last)
+	}
+	step(exitDone, `"differences":0`, "verify", "--settle", "0s", "--json")
+}
+
+// TestCtrlCSaysHowToGoOn stops a run at its first batch, and goes on.
+func TestCtrlCSaysHowToGoOn(t *testing.T) {
+	w := testbed.Begin(t, testbed.Options{})
+	records := w.Seed(5, 1, 4)
+	testbed.Eventually(t, "the projections", func() bool { return w.Came(topology.LastMessage) == records })
+	checkpoint := filepath.Join(t.TempDir(), "checkpoint.json")
+	ctx, stop := context.WithCancel(t.Context())
+	w.Plant(func(string, []events.DynamoDBEventRecord) ([]byte, error) { stop(); return nil, nil })
+	var stdout, stderr bytes.Buffer
+	code := run(ctx, []string{"replay", "--endpoint", w.TableURL(), "--apply", "--rate", "1", "--checkpoint", checkpoint}, nil, &stdout, &stderr)
+	if code != exitInterrupted || !strings.Contains(stderr.String(), "streamroom replay --resume "+checkpoint) {
+		t.Errorf("exit code %d: %s", code, stderr.String())
+	}
+	w.Plant(nil)
+	if code, stdout, stderr := tool(t, "replay", "--resume", checkpoint, "--rate", "0"); code != exitDone || !strings.Contains(stdout, "Sent 20 records") {
+		t.Errorf("exit code %d: %s%s", code, stdout, stderr)
+	}
+}
+
+// TestAKilledReplayGoesOn kills the program itself and resumes: every record
+// comes.
+func TestAKilledReplayGoesOn(t *testing.T) {
+	binary, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := testbed.Begin(t, testbed.Options{Fanout: true})
+	records := w.Seed(10, 1, 10)
+	testbed.Eventually(t, "the live records", func() bool { return w.Came(topology.Fanout) == records })
+	w.Forget()
+	checkpoint := filepath.Join(t.TempDir(), "checkpoint.json")
+	screen := newScreen()
+	cmd := exec.CommandContext(t.Context(), binary, "replay", "--endpoint", w.TableURL(), "--target", "fanout", "--deliver", "--apply",
+		"--rate", "15", "--checkpoint", checkpoint)
+	cmd.Stdout, cmd.Stderr = screen, screen
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if err := screen.await("of 100 sent"); err != nil {
+		t.Error(err)
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Error(err)
+	}
+	_ = cmd.Wait() // it was killed; that is its error
+	if came := w.Came(topology.Fanout); came == 0 || came == 100 {
+		t.Errorf("%d of 100 records had come when it was killed", came)
+	}
+	if _, err := os.Stat(checkpoint); err != nil {
+		t.Fatal(err)
+	}
+	if code, stdout, stderr := tool(t, "replay", "--resume", checkpoint, "--rate", "0"); code != exitDone {
+		t.Errorf("exit code %d: %s%s", code, stdout, stderr)
+	}
+	if came := w.Came(topology.Fanout); came != 100 {
+		t.Errorf("%d of 100 records came", came)
+	}
+}
