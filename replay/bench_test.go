@@ -125,6 +125,7 @@ func BenchmarkLiveBeside(b *testing.B) {
 }
 
 func liveBeside(b *testing.B, tool func(context.Context, *testbed.World) error) {
+	b.Helper()
 	const members, perSecond = 20, 50
 	w := testbed.Begin(b, testbed.Options{Fanout: true})
 	records := w.Seed(200, 10, 20)

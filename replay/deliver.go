@@ -25,10 +25,18 @@ type Failed struct {
 	Reason   string `json:"reason"`
 }
 
-// parcel is a record ready to be sent.
+// parcel is a record ready to be sent. A batch may have ten thousand, so it keeps
+// no more of the record than is asked for.
 type parcel struct {
-	record *Record
-	json   []byte
+	sequence, pk, sk string
+	position         Position
+	json             []byte
+}
+
+func (r *Record) parcel(runID string) (parcel, error) {
+	text, err := r.encode(runID)
+	k := r.Change.Change.Keys
+	return parcel{r.sequence(), textOf(k, table.PK), textOf(k, table.SK), r.Position, text}, err
 }
 
 // deliverer sends records to a function as a stream mapping does: it goes on
@@ -85,7 +93,7 @@ func (d *deliverer) deliver(ctx context.Context, batch []parcel) (done int, err 
 			m, err := d.deliver(ctx, batch[half:])
 			return done + n + m, err
 		case whole && tries >= d.attempts:
-			return done + 1, d.drop(batch[0].record, reason)
+			return done + 1, d.drop(batch[0], reason)
 		case whole:
 		case first > 0: // progress
 			done, batch, tries = done+first, batch[first:], 0
@@ -118,7 +126,7 @@ func (d *deliverer) dropNamed(batch []parcel, named []int, reason string) ([]par
 			rest = append(rest, p)
 			continue
 		}
-		if err := d.drop(p.record, reason); err != nil {
+		if err := d.drop(p, reason); err != nil {
 			return nil, err
 		}
 	}
@@ -126,15 +134,14 @@ func (d *deliverer) dropNamed(batch []parcel, named []int, reason string) ([]par
 }
 
 // drop gives a record up.
-func (d *deliverer) drop(r *Record, reason string) error {
-	k := r.Change.Change.Keys
+func (d *deliverer) drop(p parcel, reason string) error {
 	d.dropped++
-	f := Failed{r.sequence(), textOf(k, table.PK), textOf(k, table.SK), reason}
+	f := Failed{p.sequence, p.pk, p.sk, reason}
 	if !slices.Contains(d.failed, f) { // a run that was resumed may meet it again
 		d.failed = append(d.failed, f)
 	}
 	if len(d.failed) >= d.giveUp {
-		return fmt.Errorf("%w: %d, the last of them %s (%s)", errGivingUp, len(d.failed), r.sequence(), reason)
+		return fmt.Errorf("%w: %d, the last of them %s (%s)", errGivingUp, len(d.failed), p.sequence, reason)
 	}
 	return nil
 }
@@ -213,7 +220,7 @@ func refused(payload []byte, batch []parcel) ([]int, error) {
 	}
 	index := make(map[string]int, len(batch))
 	for i, p := range slices.Backward(batch) { // the first, should a file have a number twice
-		index[p.record.sequence()] = i
+		index[p.sequence] = i
 	}
 	named := make([]int, 0, len(answer.Failures))
 	for _, f := range answer.Failures {

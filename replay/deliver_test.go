@@ -61,11 +61,11 @@ func parcels(t testing.TB, n int) []parcel {
 		r := &Record{Change: events.DynamoDBEventRecord{Change: events.DynamoDBStreamRecord{
 			SequenceNumber: fmt.Sprint(i), ApproximateCreationDateTime: events.SecondsEpochTime{Time: time.Unix(1, 0)},
 		}}}
-		text, err := r.encode("run")
+		p, err := r.parcel("run")
 		if err != nil {
 			t.Fatal(err)
 		}
-		out = append(out, parcel{r, text})
+		out = append(out, p)
 	}
 	return out
 }

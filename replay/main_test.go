@@ -21,6 +21,7 @@ func env(w *testbed.World, e replay.Events) replay.Env {
 
 // plain is a run to lastmessage as fast as it goes, with a checkpoint.
 func plain(t testing.TB, source replay.Source) replay.Config {
+	t.Helper()
 	return replay.Config{
 		Source: source, Target: topology.LastMessage, Apply: true, RunID: "run",
 		Checkpoint: filepath.Join(t.TempDir(), "checkpoint.json"),

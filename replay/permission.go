@@ -17,7 +17,8 @@ var (
 		"DynamoDB": "dynamodb", "DynamoDB Streams": "dynamodb", "Lambda": "lambda", "SQS": "sqs", "CloudFormation": "cloudformation",
 	}
 	iamActions = map[string]string{
-		"Invoke": "InvokeFunction", "BatchGetItem": "BatchGetItem", "TransactGetItems": "GetItem",
+		"Invoke": "InvokeFunction", "TransactGetItems": "GetItem", "ChangeMessageVisibilityBatch": "ChangeMessageVisibility",
+		"TransactWriteItems": "PutItem, UpdateItem, DeleteItem and ConditionCheckItem",
 	}
 )
 

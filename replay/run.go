@@ -110,6 +110,9 @@ func Run(ctx context.Context, env Env, c Config, resume *Checkpoint) (Summary, e
 	}
 	r := &run{Env: env, config: c, mapping: mapping, began: env.Now(), checkpoint: resume}
 	err := r.run(ctx)
+	if err != nil && ctx.Err() != nil && !errors.Is(err, ctx.Err()) { // what broke off, broke off for that
+		err = fmt.Errorf("%w: %w", ctx.Err(), err)
+	}
 	summary := Summary{
 		RunID: c.RunID, Applied: c.Apply && c.Target != ToNone, Unreadable: r.unreadable, Entries: r.removed, Kept: r.kept,
 		Seconds: env.Now().Sub(r.began).Seconds(), Failed: []Failed{},
@@ -355,17 +358,17 @@ func (r *run) sendAll(ctx context.Context, records iter.Seq2[Record, error]) err
 		case !r.wanted(&record):
 			continue
 		}
-		text, err := record.encode(r.config.RunID)
+		p, err := record.parcel(r.config.RunID)
 		if err != nil {
 			return err
 		}
-		if len(batch) > 0 && size+len(text)+1 > maxPayload {
+		if len(batch) > 0 && size+len(p.json)+1 > maxPayload {
 			if err := flush(); err != nil {
 				return err
 			}
 		}
-		batch = append(batch, parcel{&record, text})
-		size += len(text) + 1
+		batch = append(batch, p)
+		size += len(p.json) + 1
 		if len(batch) == limit {
 			if err := flush(); err != nil {
 				return err
@@ -385,7 +388,7 @@ func (r *run) flush(ctx context.Context, batch []parcel) error {
 	}
 	done, err := r.deliverer.deliver(ctx, batch)
 	if done > 0 {
-		r.checkpoint.Position = batch[done-1].record.Position
+		r.checkpoint.Position = batch[done-1].position
 		r.checkpoint.Records += done
 		r.checkpoint.Batches++
 	}

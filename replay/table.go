@@ -17,6 +17,10 @@ import (
 	"github.com/streamroom/streamroom/shared/table"
 )
 
+// pageItems is how many items are read at once: a full page of 1 MB is 20 times
+// that as the SDK has it.
+const pageItems = 1_000
+
 // scanSegments is how many parts of the table are scanned side by side.
 const scanSegments = 4
 
@@ -74,7 +78,7 @@ func counted(names map[string]string) *string {
 func (t *tableSource) scan(ctx context.Context, segment int32, count func([]map[string]types.AttributeValue, float64)) error {
 	names := map[string]string{}
 	pages := dynamodb.NewScanPaginator(t.db, &dynamodb.ScanInput{
-		TableName: aws.String(t.table), Segment: aws.Int32(segment), TotalSegments: aws.Int32(scanSegments),
+		TableName: aws.String(t.table), Segment: aws.Int32(segment), TotalSegments: aws.Int32(scanSegments), Limit: aws.Int32(pageItems),
 		ProjectionExpression: counted(names), ExpressionAttributeNames: names,
 		ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
 	})
@@ -176,7 +180,7 @@ func (r keyRange) query(tableName string, names map[string]string) *dynamodb.Que
 			":from": &types.AttributeValueMemberS{Value: r.from},
 			":to":   &types.AttributeValueMemberS{Value: r.to},
 		},
-		ConsistentRead: aws.Bool(true), ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
+		ConsistentRead: aws.Bool(true), ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal, Limit: aws.Int32(pageItems),
 	}
 }
 

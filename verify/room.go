@@ -110,7 +110,7 @@ func (v *verifier) newest(ctx context.Context, roomID, before string) (chat.Last
 // and of none before the newest that consumers have seen.
 func (v *verifier) lookAtLastMessage(ctx context.Context, state roomState, s suspect) (*finding, error) {
 	last := lastMessage(state.last)
-	problem := ""
+	var problem string
 	switch ms, err := chat.MessageTime(last.MessageID); {
 	case state.last == nil && state.settled.MessageID == "":
 		return nil, nil

@@ -52,7 +52,7 @@ func look(t testing.TB, w *testbed.World, c verify.Config) (verify.Report, map[s
 	return report, found
 }
 
-func set(w *testbed.World, t testing.TB, k table.Key, name string, value types.AttributeValue) {
+func set(t testing.TB, w *testbed.World, k table.Key, name string, value types.AttributeValue) {
 	t.Helper()
 	_, err := w.Engine().UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
 		TableName: aws.String(local.TableName), Key: testbed.Keyed(k, nil), UpdateExpression: aws.String("SET #n = :v"),
@@ -96,16 +96,16 @@ func TestEveryPlantedDifferenceIsFoundAndMended(t *testing.T) {
 		plant      func()
 	}{
 		{verify.LastMessage, "is missing", last(0), func() { remove(w, last(0)) }},
-		{verify.LastMessage, "is behind", last(1), func() { set(w, t, last(1), table.MessageID, text("01B3F2133F0000000000000000")) }},
-		{verify.LastMessage, "which is not there", last(2), func() { set(w, t, last(2), table.MessageID, text("7ZZZZZZZZZ0000000000000000")) }},
-		{verify.LastMessage, "names no message", last(3), func() { set(w, t, last(3), table.MessageID, text("x")) }},
-		{verify.LastMessage, "its sender is", last(4), func() { set(w, t, last(4), table.SenderID, text("mallory")) }},
-		{verify.LastMessage, "its preview is not", last(5), func() { set(w, t, last(5), table.Preview, text("something else")) }},
-		{verify.LastMessage, "its time is 1,", last(6), func() { set(w, t, last(6), table.MS, number(1)) }},
-		{verify.Order, "is behind the newest", list(7), func() { set(w, t, list(7), table.GSI1SK, text(table.Millis(5))) }},
-		{verify.Order, "is ahead of", list(8), func() { set(w, t, list(8), table.GSI1SK, text(table.Millis(9e12))) }},
-		{verify.Order, "is no time", list(9), func() { set(w, t, list(9), table.GSI1SK, text("yesterday")) }},
-		{verify.Order, "is in the list of", list(10), func() { set(w, t, list(10), table.GSI1PK, text("USERROOMS#mallory")) }},
+		{verify.LastMessage, "is behind", last(1), func() { set(t, w, last(1), table.MessageID, text("01B3F2133F0000000000000000")) }},
+		{verify.LastMessage, "which is not there", last(2), func() { set(t, w, last(2), table.MessageID, text("7ZZZZZZZZZ0000000000000000")) }},
+		{verify.LastMessage, "names no message", last(3), func() { set(t, w, last(3), table.MessageID, text("x")) }},
+		{verify.LastMessage, "its sender is", last(4), func() { set(t, w, last(4), table.SenderID, text("mallory")) }},
+		{verify.LastMessage, "its preview is not", last(5), func() { set(t, w, last(5), table.Preview, text("something else")) }},
+		{verify.LastMessage, "its time is 1,", last(6), func() { set(t, w, last(6), table.MS, number(1)) }},
+		{verify.Order, "is behind the newest", list(7), func() { set(t, w, list(7), table.GSI1SK, text(table.Millis(5))) }},
+		{verify.Order, "is ahead of", list(8), func() { set(t, w, list(8), table.GSI1SK, text(table.Millis(9e12))) }},
+		{verify.Order, "is no time", list(9), func() { set(t, w, list(9), table.GSI1SK, text("yesterday")) }},
+		{verify.Order, "is in the list of", list(10), func() { set(t, w, list(10), table.GSI1PK, text("USERROOMS#mallory")) }},
 		{verify.Membership, "the user's list lacks the room", list(11), func() { remove(w, list(11)) }},
 		{verify.Membership, "the room lacks the member", table.Participation("stray", room(12)), func() {
 			w.Write(testbed.Keyed(table.Participation("stray", room(12)), testbed.Item{
@@ -124,12 +124,12 @@ func TestEveryPlantedDifferenceIsFoundAndMended(t *testing.T) {
 		{verify.Connection, "it lacks the connection c4=", table.Presence("u2"), func() { remove(w, table.Presence("u2")) }},
 		{verify.Connection, "it lacks the connection c5=", table.Presence("u2"), nil},
 		{verify.Connection, "no connection of the user's", table.Presence("u1"), func() {
-			set(w, t, table.Presence("u1"), table.PresenceEntry("gone="), &types.AttributeValueMemberM{Value: testbed.Item{
+			set(t, w, table.Presence("u1"), table.PresenceEntry("gone="), &types.AttributeValueMemberM{Value: testbed.Item{
 				table.ConnectedAt: number(1), table.TTL: number(now.Unix() + 3600),
 			}})
 		}},
 		{verify.Connection, "as of 7, which is of", table.Presence("u3"), func() {
-			set(w, t, table.Presence("u3"), table.PresenceEntry("c6="), &types.AttributeValueMemberM{Value: testbed.Item{
+			set(t, w, table.Presence("u3"), table.PresenceEntry("c6="), &types.AttributeValueMemberM{Value: testbed.Item{
 				table.ConnectedAt: number(7), table.TTL: number(now.Unix() + 3600),
 			}})
 		}},
@@ -227,9 +227,9 @@ func TestLargeRoomsFollowTheirRules(t *testing.T) {
 	testbed.Eventually(t, "the projections", func() bool { return w.Came(topology.LastMessage) == members+3 })
 	newest := testbed.Epoch.UnixMilli() + 3_000
 	place := func(i int, ms int64) {
-		set(w, t, table.Participation(fmt.Sprintf("large-%d", i), "large"), table.GSI1SK, testbed.Text(table.Millis(ms)))
+		set(t, w, table.Participation(fmt.Sprintf("large-%d", i), "large"), table.GSI1SK, testbed.Text(table.Millis(ms)))
 	}
-	set(w, t, table.Room("large"), table.CreatedAt, testbed.Number(1)) // else nothing may stand before it
+	set(t, w, table.Room("large"), table.CreatedAt, testbed.Number(1)) // else nothing may stand before it
 	for i := range members {
 		if i >= 3 {
 			continue
@@ -243,7 +243,7 @@ func TestLargeRoomsFollowTheirRules(t *testing.T) {
 	if len(found) != 2 {
 		t.Errorf("of a room of %d: %v", members, found)
 	}
-	set(w, t, table.Room("large"), table.MemberCount, testbed.Number(10_001))
+	set(t, w, table.Room("large"), table.MemberCount, testbed.Number(10_001))
 	_, found = look(t, w, verify.Config{})
 	if len(found) != 1 {
 		t.Errorf("of a room of 10,001: %v", found)
@@ -286,14 +286,14 @@ func TestARepairLeavesWhatHasChanged(t *testing.T) {
 	testbed.Eventually(t, "the projections", func() bool { return w.Came(topology.LastMessage) == records })
 	k := table.Participation("room-0001-0", "room-0001")
 	remove(w, table.LastMessage("room-0000"))
-	set(w, t, k, table.GSI1SK, testbed.Text(table.Millis(5)))
+	set(t, w, k, table.GSI1SK, testbed.Text(table.Millis(5)))
 	c := verify.Config{
 		DB: w.Clients.Table, Table: w.Deployment.Table, Now: time.Now, Leftover: time.Hour, Wait: atOnce, Repair: true,
 	}
 	var notes []string
 	c.Found = func(d verify.Difference) {
 		if d.Kind == verify.LastMessage { // the first that is mended
-			set(w, t, k, table.GSI1SK, testbed.Text(table.Millis(6)))
+			set(t, w, k, table.GSI1SK, testbed.Text(table.Millis(6)))
 		}
 		notes = append(notes, d.Note)
 	}

@@ -170,8 +170,12 @@ func (o *replayOutput) run(ctx context.Context, env replay.Env, c replay.Config,
 		again = "; go on with: streamroom replay --resume " + summary.Checkpoint
 	}
 	switch {
-	case err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()):
-		return exitError{exitInterrupted, errors.New("stopped between two batches" + again)}
+	case err != nil && ctx.Err() != nil:
+		why := ""
+		if !errors.Is(ctx.Err(), err) && err.Error() != ctx.Err().Error() {
+			why = " (" + err.Error() + ")"
+		}
+		return exitError{exitInterrupted, errors.New("stopped between two batches" + why + again)}
 	case err != nil:
 		return fmt.Errorf("%w%s", replay.Explain(err), again)
 	case len(summary.Failed) > 0 || len(summary.Kept) > 0:

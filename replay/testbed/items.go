@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -19,12 +20,15 @@ import (
 // Item is an item of the table.
 type Item = map[string]types.AttributeValue
 
+// Text is a string attribute.
 func Text(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
 
+// Number is a number attribute.
 func Number(n int64) types.AttributeValue {
-	return &types.AttributeValueMemberN{Value: fmt.Sprint(n)}
+	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
 }
 
+// Keyed is an item with a key; without attributes it is the key.
 func Keyed(k table.Key, attributes Item) Item {
 	it := Item{table.PK: Text(k.PK), table.SK: Text(k.SK)}
 	maps.Copy(it, attributes)
@@ -83,6 +87,7 @@ func RoomItems(room string, members, messages int) []Item {
 	return items
 }
 
+// MessageItem is a message.
 func MessageItem(room string, at time.Time, sender, content string) Item {
 	id := ulid.MustNew(ulid.Timestamp(at), ulid.DefaultEntropy()).String()
 	return Keyed(table.Message(room, at.UnixMilli(), id), Item{
@@ -127,6 +132,7 @@ func render(v types.AttributeValue) string {
 	return fmt.Sprintf("%T", v)
 }
 
+// Scan gives all items of the table.
 func (w *World) Scan() func(func(Item) bool) {
 	return func(yield func(Item) bool) {
 		pages := dynamodb.NewScanPaginator(w.Engine(), &dynamodb.ScanInput{TableName: aws.String(local.TableName)})

@@ -179,6 +179,7 @@ func (w *World) Came(function string) int {
 	return n
 }
 
+// Forget lets Came count anew.
 func (w *World) Forget() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
