@@ -46,7 +46,7 @@ type Config struct {
 	Save       string // ToNone: the file to save records in; it must not be there
 	Checkpoint string // the file that says how far it has come; "" keeps none. Not used FromFailures.
 
-	RunID string // 1 to 64 letters, digits and hyphens
+	RunID string // names the run in its records
 
 	// For tests; the defaults are the mapping's, and kind to others.
 	BatchSize   int           // the most records of a batch; default the mapping's

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/streamroom/streamroom/shared/stream"
 	"github.com/streamroom/streamroom/shared/table"
 	"github.com/streamroom/streamroom/shared/topology"
 )
@@ -51,10 +52,6 @@ const (
 	messageSize   = 400
 	readUnitBytes = 4096
 )
-
-// orderedNever is the size of a room from which lastmessage leaves the order of
-// its members' lists alone.
-const orderedNever = 10_000
 
 func readUnits(count int, size float64) float64 {
 	return max(1, math.Ceil(float64(count)*size/readUnitBytes))
@@ -116,7 +113,7 @@ func (r *run) writeUnits(room *roomCount) float64 {
 	switch {
 	case r.config.Target != topology.LastMessage:
 		return 0
-	case room.members > orderedNever:
+	case room.members > stream.OrderedNever:
 		return 1
 	}
 	// A participation costs one for itself and two for its place in the index.

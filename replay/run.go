@@ -142,9 +142,9 @@ func (r *run) run(ctx context.Context) (err error) {
 			return err
 		}
 		if r.config.PauseMapping {
-			resume, err := r.pause(ctx)
-			if err != nil {
-				return err
+			resume, failed := r.pause(ctx)
+			if failed != nil {
+				return failed
 			}
 			defer func() { err = errors.Join(err, resume()) }()
 		}
@@ -153,7 +153,7 @@ func (r *run) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	r.total = s.records
+	r.total, r.unreadable = s.records, 0
 	r.sending = r.Now()
 	r.told = r.sending
 	if r.Events.Planned != nil {
@@ -317,7 +317,6 @@ func (r *run) survey(ctx context.Context, resuming bool) (*survey, error) {
 		}
 		r.checkpoint.Digest = file.digest
 	}
-	r.unreadable = s.unreadable
 	return s, r.countMembers(ctx, s)
 }
 
@@ -352,7 +351,8 @@ func (r *run) sendAll(ctx context.Context, records iter.Seq2[Record, error]) err
 	for record, err := range records {
 		switch {
 		case errors.Is(err, errUnreadable):
-			continue // the survey counted it
+			r.unreadable++
+			continue
 		case err != nil:
 			return err
 		case !r.wanted(&record):

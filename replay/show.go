@@ -36,7 +36,9 @@ func (r *run) show(ctx context.Context) (err error) {
 		switch {
 		case problem != nil && !errors.Is(problem, errUnreadable):
 			return problem
-		case problem == nil && !r.wanted(&record):
+		case problem != nil:
+			r.unreadable++
+		case !r.wanted(&record):
 			continue
 		}
 		if r.checkpoint.Records < r.config.Show && r.Events.Shown != nil {

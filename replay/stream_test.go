@@ -131,3 +131,39 @@ func TestAThrottledThirdReaderStops(t *testing.T) {
 		t.Errorf("after %s: %v", time.Since(began), err)
 	}
 }
+
+// TestAMappingThatStaysPausedIsSaid refuses to enable the mapping again.
+func TestAMappingThatStaysPausedIsSaid(t *testing.T) {
+	wire := &refusing{code: "AccessDeniedException"}
+	w := testbed.Begin(t, testbed.Options{Wrap: func(next http.RoundTripper) http.RoundTripper {
+		wire.next = next
+		return wire
+	}})
+	w.Write(testbed.RoomItems("r", 1, 1)...)
+	testbed.Eventually(t, "the projections", func() bool { return w.Came(topology.LastMessage) == 2 })
+	id := mappingID(t, w)
+	w.Plant(func(string, []events.DynamoDBEventRecord) ([]byte, error) {
+		wire.refused.Store(&id)
+		return nil, nil
+	})
+	c := plain(t, replay.FromStream)
+	c.PauseMapping = true
+	_, err := replay.Run(t.Context(), env(w, replay.Events{}), c, nil)
+	if err == nil || !strings.Contains(err.Error(), "is still disabled; enable it with aws lambda update-event-source-mapping --uuid "+id) {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestRecordsThatCannotBeRebuiltAreCounted has a message whose id does not carry
+// the time of its key.
+func TestRecordsThatCannotBeRebuiltAreCounted(t *testing.T) {
+	w := testbed.Begin(t, testbed.Options{})
+	items := testbed.RoomItems("r", 1, 2)
+	items = append(items, testbed.Keyed(table.Message("r", 5, "01HQ0000000000000000000000"), testbed.Item{
+		table.SenderID: testbed.Text("r-0"), table.Content: testbed.Text("x"),
+	}))
+	w.Write(items...)
+	if _, summary := run(t, w, plain(t, replay.FromTable)); summary.Records != 2 || summary.Unreadable != 1 {
+		t.Errorf("%+v", summary)
+	}
+}

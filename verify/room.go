@@ -12,16 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/stream"
 	"github.com/streamroom/streamroom/shared/table"
-)
-
-// The rules of lastmessage: in rooms of over orderedSeldom members a room's
-// place in their lists may be an orderInterval behind, in rooms of over
-// orderedNever it moves for new members only.
-const (
-	orderedSeldom = 1_000
-	orderedNever  = 10_000
-	orderInterval = time.Minute
 )
 
 // roomState is what a room's projections follow from.
@@ -220,16 +212,18 @@ func (v *verifier) compare(state roomState, user string, member, participation i
 	return nil
 }
 
-// least is how far a room must have come in a member's list.
+// least is how far a room must have come in a member's list: in those of large
+// rooms it may be some time behind, in those of very large ones it moves for new
+// members only.
 func (r roomState) least(member item) int64 {
 	created := getNumber(r.room, table.CreatedAt)
 	members := getNumber(r.room, table.MemberCount)
-	if members > orderedNever || getNumber(member, table.JoinedAt) >= r.until.UnixMilli() {
+	if members > stream.OrderedNever || getNumber(member, table.JoinedAt) >= r.until.UnixMilli() {
 		return created
 	}
 	least := r.settled.SentAt
-	if members > orderedSeldom || getNumber(r.last, table.OrderedAt) > 0 {
-		least -= orderInterval.Milliseconds()
+	if members > stream.OrderedSeldom || getNumber(r.last, table.OrderedAt) > 0 {
+		least -= stream.OrderInterval.Milliseconds()
 	}
 	return max(created, least)
 }

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"net/url"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -69,6 +70,7 @@ func (w *where) open(ctx context.Context, target string) (replay.Clients, replay
 	if err := w.check(); err != nil {
 		return replay.Clients{}, d, err
 	}
+	w.endpoint = strings.TrimRight(w.endpoint, "/")
 	c, err := w.aws(ctx)
 	if err != nil {
 		return replay.Clients{}, d, err

@@ -12,15 +12,18 @@ import (
 	"github.com/streamroom/streamroom/shared/table"
 )
 
+// The rules of room lists.
 const (
 	// Moving a room to the top of its members' lists costs a write for each
-	// member. In rooms of over orderedSeldom members it is done at most once an
-	// orderInterval, so they stand at a message at most that much older than the
-	// last. In rooms of over orderedNever it is done for new members only.
-	orderedSeldom = 1_000
-	orderedNever  = 10_000
-	orderInterval = time.Minute
+	// member. In rooms of over OrderedSeldom members it is done at most once an
+	// OrderInterval, so they stand at a message at most that much older than the
+	// last. In rooms of over OrderedNever it is done for new members only.
+	OrderedSeldom = 1_000
+	OrderedNever  = 10_000
+	OrderInterval = time.Minute
+)
 
+const (
 	// roomsInFlight bounds how many rooms of a batch are projected at a time: at
 	// some 20 ms a room, the largest batch of as many rooms is done in time.
 	roomsInFlight = 16
@@ -189,7 +192,7 @@ func (l *LastMessage) project(ctx context.Context, room *roomUpdate) error {
 		return err
 	}
 	brought := room.said == last.MessageID
-	if brought && last.SentAt-last.OrderedAt >= orderInterval.Milliseconds() {
+	if brought && last.SentAt-last.OrderedAt >= OrderInterval.Milliseconds() {
 		return l.reorderAll(ctx, room, last.SentAt)
 	}
 	return l.reorder(ctx, room.id, room.joined, last.SentAt)
@@ -210,7 +213,7 @@ func (l *LastMessage) advance(ctx context.Context, room *roomUpdate) (chat.LastM
 
 // reorderAll moves the room in its members' lists.
 func (l *LastMessage) reorderAll(ctx context.Context, room *roomUpdate, ms int64) error {
-	members, more, err := l.store.Members(ctx, room.id, "", orderedSeldom)
+	members, more, err := l.store.Members(ctx, room.id, "", OrderedSeldom)
 	if err != nil {
 		return fmt.Errorf("read members: %w", err)
 	}
@@ -232,7 +235,7 @@ func (l *LastMessage) reorderMany(ctx context.Context, room *roomUpdate, first [
 	if err != nil {
 		return fmt.Errorf("read the room: %w", err)
 	}
-	if description.MemberCount > orderedNever {
+	if description.MemberCount > OrderedNever {
 		return l.reorder(ctx, room.id, room.joined, ms)
 	}
 	for members, more := first, true; ; {
@@ -240,7 +243,7 @@ func (l *LastMessage) reorderMany(ctx context.Context, room *roomUpdate, first [
 			return err
 		}
 		last := members[len(members)-1].UserID
-		if members, more, err = l.store.Members(ctx, room.id, last, orderedSeldom); err != nil {
+		if members, more, err = l.store.Members(ctx, room.id, last, OrderedSeldom); err != nil {
 			return fmt.Errorf("read members: %w", err)
 		}
 	}
