@@ -30,10 +30,10 @@ func TestReplayDuringLiveTraffic(t *testing.T) {
 	for i := range 10 {
 		rooms = append(rooms, fmt.Sprintf("room-%04d", i))
 	}
-	traffic := w.Talk(rooms, 5*time.Millisecond)
+	traffic := w.Talk(rooms, 10*time.Millisecond)
 	for _, source := range []replay.Source{replay.FromTable, replay.FromStream, replay.FromTable} {
 		c := plain(t, source)
-		c.BatchSize = 9
+		c.BatchSize = 40
 		c.Selection.Entities = []string{"message", "member"}
 		run(t, w, c)
 	}

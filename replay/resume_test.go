@@ -41,7 +41,7 @@ func (w *tripwire) RoundTrip(r *http.Request) (*http.Response, error) {
 // TestARunThatEndsEarlyIsResumed ends runs at random batches, by stopping them,
 // by cutting the network, and by losing what was noted last, as a kill does.
 func TestARunThatEndsEarlyIsResumed(t *testing.T) {
-	const rooms, messages = 40, 5
+	const rooms, messages = 12, 5
 	wire := &tripwire{}
 	w := testbed.Begin(t, testbed.Options{Wrap: func(next http.RoundTripper) http.RoundTripper {
 		wire.next = next
@@ -59,7 +59,7 @@ func TestARunThatEndsEarlyIsResumed(t *testing.T) {
 				w.Spoil()
 				w.Forget()
 				c := plain(t, source)
-				c.Attempts, c.BatchSize = 1, 7
+				c.Attempts, c.BatchSize = 1, 5
 				if source == replay.FromFile {
 					c.File = saved
 				}

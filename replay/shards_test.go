@@ -157,7 +157,7 @@ func TestShardsAreReadParentsFirst(t *testing.T) {
 
 func TestAnExpiredIteratorIsRenewed(t *testing.T) {
 	st := newStreamed(t)
-	for i := range 2500 { // more than two pages
+	for i := range 1500 { // two pages
 		st.put(fmt.Sprint(i))
 	}
 	n := 0
@@ -165,11 +165,11 @@ func TestAnExpiredIteratorIsRenewed(t *testing.T) {
 		if err != nil {
 			t.Fatalf("after %d: %v", n, err)
 		}
-		if n++; n == 1000 || n == 1500 {
+		if n++; n == 700 || n == 1000 {
 			st.clock.Advance(16 * time.Minute)
 		}
 	}
-	if n != 2500 {
+	if n != 1500 {
 		t.Errorf("%d records came", n)
 	}
 }

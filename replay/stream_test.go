@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -41,8 +42,11 @@ func mappingID(t testing.TB, w *testbed.World) string {
 // mapping gave to a function with what a replay gives it.
 func TestReplayedRecordsAreWhatTheMappingGave(t *testing.T) {
 	w := testbed.Begin(t, testbed.Options{})
+	var mu sync.Mutex // the mapping reads shards side by side
 	given := map[string]events.DynamoDBEventRecord{}
 	collect := func(_ string, records []events.DynamoDBEventRecord) ([]byte, error) {
+		mu.Lock()
+		defer mu.Unlock()
 		for _, r := range records {
 			given[r.Change.Keys[table.SK].String()] = r
 		}
