@@ -3,6 +3,7 @@ package replay_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/coder/websocket"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/streamroom/streamroom/replay"
 	"github.com/streamroom/streamroom/replay/testbed"
@@ -89,14 +91,13 @@ func TestMessagesAreDeliveredAgain(t *testing.T) {
 // what the queue is left with.
 func TestFailuresAreRedrivenOneByOne(t *testing.T) {
 	w := testbed.Begin(t, testbed.Options{})
-	bad := func(records []events.DynamoDBEventRecord) ([]byte, error) {
-		records = slices.DeleteFunc(slices.Clone(records), func(r events.DynamoDBEventRecord) bool {
-			return r.Change.Keys[table.PK].String() != table.Room("bad").PK
-		})
-		if len(records) == 0 {
-			return nil, nil
+	bad := func(_ string, records []events.DynamoDBEventRecord) ([]byte, error) {
+		if slices.ContainsFunc(records, func(r events.DynamoDBEventRecord) bool {
+			return r.Change.Keys[table.PK].String() == table.Room("bad").PK
+		}) {
+			return nil, errors.New("a bug")
 		}
-		return testbed.Refuse(records)
+		return nil, nil
 	}
 	w.Plant(func(_ string, records []events.DynamoDBEventRecord) ([]byte, error) { return testbed.Refuse(records) })
 	w.Write(testbed.RoomItems("good", 1, 2)...)
@@ -136,7 +137,7 @@ func TestFailuresAreRedrivenOneByOne(t *testing.T) {
 	}
 
 	// The rest is redriven while one room still fails.
-	w.Plant(func(_ string, records []events.DynamoDBEventRecord) ([]byte, error) { return bad(records) })
+	w.Plant(bad)
 	c := plain(t, replay.FromFailures)
 	c.Attempts = 2
 	summary, err := replay.Run(t.Context(), env(w, replay.Events{}), c, nil)
@@ -175,5 +176,46 @@ func TestFailuresAreRedrivenOneByOne(t *testing.T) {
 	}
 	if left, err = queue.List(t.Context()); err != nil || len(left) > 0 {
 		t.Errorf("the queue has %d entries, %v", len(left), err)
+	}
+}
+
+// TestEditsAndDeletionsAreReplayedAsTheyAre: what was said is rebuilt as it is
+// now, and a deletion is no message to deliver.
+func TestEditsAndDeletionsAreReplayedAsTheyAre(t *testing.T) {
+	w := testbed.Begin(t, testbed.Options{})
+	items := testbed.RoomItems("r", 1, 3)
+	edited, deleted := items[len(items)-2], items[len(items)-1]
+	edited[table.Content], edited[table.EditedAt] = testbed.Text("better"), testbed.Number(7)
+	delete(deleted, table.Content)
+	deleted[table.EditedAt], deleted[table.DeletedAt] = testbed.Number(8), testbed.Number(8)
+	w.Write(items...)
+	testbed.Eventually(t, "the projections", func() bool { return w.Came(topology.LastMessage) == 4 })
+	original := w.Dump()
+	w.Spoil()
+	run(t, w, plain(t, replay.FromTable))
+	testbed.Same(t, "rebuilt", w.Dump(), original)
+
+	var got []string
+	w.Plant(func(function string, records []events.DynamoDBEventRecord) ([]byte, error) {
+		for _, r := range records {
+			content := ""
+			if v, ok := r.Change.NewImage[table.Content]; ok {
+				content = v.String()
+			}
+			got = append(got, function+" "+r.EventName+" "+content)
+		}
+		return nil, nil
+	})
+	c := plain(t, replay.FromTable)
+	run(t, w, c)
+	c.Target, c.Deliver = topology.Fanout, true
+	w.Deployment.Functions[topology.Fanout] = topology.LastMessage // which listens here
+	run(t, w, c)
+	want := []string{
+		"lastmessage INSERT message 0", "lastmessage INSERT better", "lastmessage INSERT ",
+		"lastmessage INSERT message 0", "lastmessage INSERT better", "lastmessage MODIFY ",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

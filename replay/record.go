@@ -19,8 +19,11 @@ import (
 	"github.com/streamroom/streamroom/shared/table"
 )
 
-// eventInserted is the operation of records that are rebuilt from the table.
-const eventInserted = "INSERT"
+// Operations of records.
+const (
+	eventInserted = "INSERT"
+	eventModified = "MODIFY"
+)
 
 // Record is one change of the table in the form that Lambda gives to functions.
 type Record struct {
@@ -46,6 +49,14 @@ func (r *Record) encode(runID string) ([]byte, error) {
 		return nil, fmt.Errorf("encode the record %s: %w", r.sequence(), err)
 	}
 	return text, nil
+}
+
+// tellDeletion makes the insertion of a message that has been deleted since its
+// deletion. There is nothing left to deliver of it.
+func (r *Record) tellDeletion() {
+	if r.Key.Kind == table.KindMessage && r.Change.EventName == eventInserted && hasNumber(r.Change.Change.NewImage, table.DeletedAt) {
+		r.Change.EventName = eventModified
+	}
 }
 
 // errUnreadable says that a record's key is none of ours, or its item lacks

@@ -358,6 +358,9 @@ func (r *run) sendAll(ctx context.Context, records iter.Seq2[Record, error]) err
 		case !r.wanted(&record):
 			continue
 		}
+		if r.config.Target == topology.Fanout {
+			record.tellDeletion()
+		}
 		p, err := record.parcel(r.config.RunID)
 		if err != nil {
 			return err

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/aws/aws-lambda-go/events"
+
 	"github.com/streamroom/streamroom/shared/table"
 	"github.com/streamroom/streamroom/shared/topology"
 )
@@ -35,8 +37,14 @@ func passes(filters []topology.Pattern, r *Record) bool {
 	}
 	return len(filters) == 0 || slices.ContainsFunc(filters, func(p topology.Pattern) bool {
 		return slices.Contains(p.EventNames, r.Change.EventName) &&
-			slices.ContainsFunc(p.PKPrefixes, begins(pk)) && slices.ContainsFunc(p.SKPrefixes, begins(sk))
+			slices.ContainsFunc(p.PKPrefixes, begins(pk)) && slices.ContainsFunc(p.SKPrefixes, begins(sk)) &&
+			(p.Number == "" || hasNumber(r.Change.Change.NewImage, p.Number))
 	})
+}
+
+func hasNumber(attributes image, name string) bool {
+	v, ok := attributes[name]
+	return ok && v.DataType() == events.DataTypeNumber
 }
 
 // batchLimit is how many records make a batch: as many as the mapping takes,

@@ -60,6 +60,7 @@ func lastMessage(it item) chat.LastMessage {
 	return chat.LastMessage{
 		MessageID: getText(it, table.MessageID), SenderID: getText(it, table.SenderID),
 		Preview: getText(it, table.Preview), SentAt: getNumber(it, table.MS),
+		DeletedAt: getNumber(it, table.DeletedAt), Version: getNumber(it, table.EditedAt),
 	}
 }
 

@@ -71,11 +71,14 @@ func (v *verifier) writeLastMessage(
 	ctx context.Context, roomID string, m chat.LastMessage, condition *string, names map[string]string, values item,
 ) error {
 	names["#sender"], names["#preview"], names["#ms"], names["#ordered"] = table.SenderID, table.Preview, table.MS, table.OrderedAt
+	names["#edited"], names["#deleted"] = table.EditedAt, table.DeletedAt
 	values[":id"], values[":sender"], values[":preview"], values[":ms"] = text(m.MessageID), text(m.SenderID), text(m.Preview), number(m.SentAt)
+	values[":edited"], values[":deleted"] = number(m.Version), number(m.DeletedAt)
 	_, err := v.DB.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName: aws.String(v.Table), Key: key(table.LastMessage(roomID)), ConditionExpression: condition,
 		// Until when members' lists were in order is not known any more.
-		UpdateExpression:         aws.String("SET #seen = :id, #sender = :sender, #preview = :preview, #ms = :ms REMOVE #ordered"),
+		UpdateExpression: aws.String("SET #seen = :id, #sender = :sender, #preview = :preview, #ms = :ms, " +
+			"#edited = :edited, #deleted = :deleted REMOVE #ordered"),
 		ExpressionAttributeNames: names, ExpressionAttributeValues: values,
 	})
 	return err

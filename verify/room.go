@@ -42,7 +42,11 @@ func (v *verifier) lookAtRoom(ctx context.Context, id string, suspects []suspect
 	for _, s := range suspects {
 		switch s.kind {
 		case Room:
-			if f := lookAtDescription(state, s); f != nil {
+			f, err := v.lookAtDescription(ctx, state, s)
+			if err != nil {
+				return nil, err
+			}
+			if f != nil {
 				found = append(found, *f)
 			}
 		case LastMessage:
@@ -68,12 +72,26 @@ func (v *verifier) lookAtRoom(ctx context.Context, id string, suspects []suspect
 	return found, nil
 }
 
-func lookAtDescription(state roomState, s suspect) *finding {
+// lookAtDescription checks that a room with members is described. One that all
+// have left has messages only.
+func (v *verifier) lookAtDescription(ctx context.Context, state roomState, s suspect) (*finding, error) {
 	if state.room != nil {
-		return nil
+		return nil, nil
+	}
+	out, err := v.DB.Query(ctx, &dynamodb.QueryInput{
+		TableName: aws.String(v.Table), ConsistentRead: aws.Bool(true), Limit: aws.Int32(1),
+		KeyConditionExpression:    aws.String("#pk = :pk AND begins_with(#sk, :member)"),
+		ExpressionAttributeNames:  map[string]string{"#pk": table.PK, "#sk": table.SK},
+		ExpressionAttributeValues: item{":pk": text(table.Room(state.id).PK), ":member": text(table.MemberPrefix)},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read a member of %s: %w", state.id, err)
+	}
+	if len(out.Items) == 0 {
+		return nil, nil
 	}
 	k := table.Room(state.id)
-	return &finding{suspect: s, Difference: Difference{Kind: Room, PK: k.PK, SK: k.SK, Problem: "the room has items but no description"}}
+	return &finding{suspect: s, Difference: Difference{Kind: Room, PK: k.PK, SK: k.SK, Problem: "the room has members but no description"}}, nil
 }
 
 // newest reads a room's newest message of before a time in 13 digits; "" is any.
@@ -124,6 +142,10 @@ func (v *verifier) lookAtLastMessage(ctx context.Context, state roomState, s sus
 			problem = "its sender is " + strconv.Quote(last.SenderID) + ", the message's is " + strconv.Quote(want.SenderID)
 		case want.SentAt != last.SentAt:
 			problem = fmt.Sprintf("its time is %d, the message's is %d", last.SentAt, want.SentAt)
+		case last.Version < want.Version && want.Version >= state.until.UnixMilli():
+			return nil, nil // it has just been changed
+		case want.Version != last.Version, want.DeletedAt != last.DeletedAt:
+			problem = fmt.Sprintf("it is of the message's version %d, which has version %d now", last.Version, want.Version)
 		case want.Preview != last.Preview:
 			problem = "its preview is not the beginning of the message"
 		default:

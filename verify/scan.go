@@ -184,7 +184,7 @@ func (s *segmentScan) endRoom() error {
 			return err
 		}
 	}
-	if room.room == nil {
+	if room.room == nil && (room.large || len(room.members) > 0) {
 		if err := s.suspect(s.ctx, suspect{kind: Room, room: room.id}); err != nil {
 			return err
 		}

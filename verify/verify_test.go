@@ -102,6 +102,7 @@ func TestEveryPlantedDifferenceIsFoundAndMended(t *testing.T) {
 		{verify.LastMessage, "its sender is", last(4), func() { set(t, w, last(4), table.SenderID, text("mallory")) }},
 		{verify.LastMessage, "its preview is not", last(5), func() { set(t, w, last(5), table.Preview, text("something else")) }},
 		{verify.LastMessage, "its time is 1,", last(6), func() { set(t, w, last(6), table.MS, number(1)) }},
+		{verify.LastMessage, "of the message's version 5, which has version 0", last(13), func() { set(t, w, last(13), table.EditedAt, number(5)) }},
 		{verify.Order, "is behind the newest", list(7), func() { set(t, w, list(7), table.GSI1SK, text(table.Millis(5))) }},
 		{verify.Order, "is ahead of", list(8), func() { set(t, w, list(8), table.GSI1SK, text(table.Millis(9e12))) }},
 		{verify.Order, "is no time", list(9), func() { set(t, w, list(9), table.GSI1SK, text("yesterday")) }},

@@ -164,6 +164,7 @@ const (
 var kindNames = [...]string{
 	KindUnknown: "unknown", KindConnection: "connection", KindPresence: "presence", KindRoom: "room", KindMember: "member",
 	KindParticipation: "participation", KindMessage: "message", KindLastMessage: "lastmessage", KindSent: "sent", KindSlice: "slice",
+	KindRead: "read", KindProfile: "profile", KindCreated: "created",
 }
 
 // String names the entity in one lower-case word, for operators and logs.
