@@ -160,15 +160,17 @@ func (r *room) apply(from ulid.ULID, page []held, more bool) {
 		if h.id.Compare(last) > 0 {
 			last = h.id
 		}
-		if i, ok := r.search(h.id); ok {
+		i, held := r.search(h.id)
+		switch {
+		case held:
 			r.held[i].asked = true
 			r.renew(i, h)
-		} else if r.knows(h.id) {
+		case r.knows(h.id):
 			r.tell(h.HistoryMessage, h.id)
-		} else if r.outdated(h) {
+		case r.outdated(h):
 			delete(r.versions, h.id) // another page is taken as it comes: a restored table must not make us ask for ever
 			r.recheck()
-		} else {
+		default:
 			r.hold(h)
 		}
 	}

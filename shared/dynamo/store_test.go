@@ -136,7 +136,7 @@ func TestAConnectionIsDroppedRowFirst(t *testing.T) {
 				},
 			}, "table", time.Now)
 			err := store.DropConnection(t.Context(), chat.Connection{ID: "c", UserID: "bob", ConnectedAt: 1})
-			if got := strings.Join(touched, ", "); got != test.want || errors.Is(err, noNetwork) != (test.delete == noNetwork) {
+			if got := strings.Join(touched, ", "); got != test.want || errors.Is(err, noNetwork) != errors.Is(test.delete, noNetwork) {
 				t.Errorf("touched %s, error %v; want %s", got, err, test.want)
 			}
 		})

@@ -82,7 +82,7 @@ func TestNothingIsAnsweredAndTheInvocationEnds(t *testing.T) {
 type steady struct{}
 
 func (steady) RoundTrip(r *http.Request) (*http.Response, error) {
-	time.Sleep(30 * time.Millisecond) // of fake time
+	<-time.After(30 * time.Millisecond) // of fake time
 	return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Request: r}, nil
 }
 
