@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 )
 
 // MaxProfiles is how many profiles are read at once.
@@ -37,11 +35,10 @@ func NewProfiles(store ProfileStore, now func() time.Time) *Profiles {
 // returns it. "" removes it.
 func (p *Profiles) SetDisplayName(ctx context.Context, userID, name string) (string, error) {
 	name = strings.TrimSpace(name)
-	if n := utf8.RuneCountInString(name); n > MaxDisplayName {
-		return "", Errorf(CodeInvalidRequest, "displayName has %d characters; at most %d are allowed", n, MaxDisplayName)
-	}
-	if strings.ContainsRune(name, utf8.RuneError) || strings.ContainsFunc(name, unicode.IsControl) {
-		return "", Errorf(CodeInvalidRequest, "displayName must be valid UTF-8 without control characters")
+	if name != "" {
+		if err := checkName("displayName", name, MaxDisplayName); err != nil {
+			return "", err
+		}
 	}
 	if err := p.store.SetDisplayName(ctx, userID, name, p.now().UnixMilli()); err != nil {
 		return "", fmt.Errorf("set the display name: %w", err)

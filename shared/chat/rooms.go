@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"time"
-	"unicode"
-	"unicode/utf8"
 )
 
 // RoomStore is what rooms need of the table. Reads are strong, but for the room
@@ -193,18 +191,10 @@ func otherMembers(creator string, members []string) ([]string, error) {
 
 // ValidateRoomName checks a group's name: 1 to MaxRoomName characters.
 func ValidateRoomName(name string) error {
-	switch n := utf8.RuneCountInString(name); {
-	case n == 0:
+	if name == "" {
 		return Errorf(CodeInvalidRequest, "name is missing")
-	case n > MaxRoomName:
-		return Errorf(CodeInvalidRequest, "name has %d characters; at most %d are allowed", n, MaxRoomName)
 	}
-	for _, r := range name {
-		if r == utf8.RuneError || unicode.IsControl(r) {
-			return Errorf(CodeInvalidRequest, "name must be valid UTF-8 without control characters")
-		}
-	}
-	return nil
+	return checkName("name", name, MaxRoomName)
 }
 
 // List returns one page of a user's rooms, newest message first.
