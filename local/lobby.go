@@ -16,9 +16,8 @@ const Lobby = "general"
 
 // openLobby makes the lobby and has everybody join it who signs in.
 func (s *Server) openLobby(ctx context.Context, store *dynamo.Store) error {
-	room := chat.Room{
-		ID: Lobby, Name: "General", Type: chat.Group, CreatedBy: "streamroom", CreatedAt: s.clock.Now().UnixMilli(),
-	}
+	// Nobody created it, so nobody owns it.
+	room := chat.Room{ID: Lobby, Name: "General", Type: chat.Group, CreatedAt: s.clock.Now().UnixMilli()}
 	created, err := store.CreateRoom(ctx, room, nil)
 	if err != nil {
 		return fmt.Errorf("make the room %s: %w", Lobby, err)

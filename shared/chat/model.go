@@ -70,7 +70,7 @@ type Room struct {
 	ID          string
 	Name        string
 	Type        RoomType
-	CreatedBy   string
+	CreatedBy   string // "": nobody, so it has no owner
 	CreatedAt   int64
 	MemberCount int
 	RenamedAt   int64 // 0: never
