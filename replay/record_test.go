@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -16,6 +17,7 @@ import (
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/stream"
 	"github.com/streamroom/streamroom/shared/table"
+	"github.com/streamroom/streamroom/shared/topology"
 )
 
 // projections notes what the consumer lastmessage reads out of records.
@@ -32,11 +34,14 @@ func (p *projections) AdvanceLastMessage(_ context.Context, roomID string, m cha
 func s(v string) types.AttributeValue { return &types.AttributeValueMemberS{Value: v} }
 
 // FuzzRebuiltRecordsAreRead holds rebuilt records against the consumers' own
-// decoder, and against reading them back from a saved file.
+// decoder, and against reading them back from a saved file. A message was edited
+// at a time unless that is 0, and deleted then if so.
 func FuzzRebuiltRecordsAreRead(f *testing.F) {
-	f.Add("room", "alice", "hello", int64(1_709_136_000_123))
-	f.Add("dm-x", "ボブ", "line\nbreak \"quoted\" \u2028 \x00 </script>", int64(1))
-	f.Fuzz(func(t *testing.T, room, sender, content string, ms int64) {
+	f.Add("room", "alice", "hello", int64(1_709_136_000_123), int64(0), false)
+	f.Add("room", "alice", "hello again", int64(1_709_136_000_123), int64(1_709_136_999_999), false)
+	f.Add("room", "alice", "gone", int64(1_709_136_000_123), int64(1_709_136_999_999), true)
+	f.Add("dm-x", "ボブ", "line\nbreak \"quoted\" \u2028 \x00 </script>", int64(1), int64(1), false)
+	f.Fuzz(func(t *testing.T, room, sender, content string, ms, changed int64, deleted bool) {
 		if room == "" || ms < 0 || ms > 1e13-1 || !utf8.ValidString(room) || !utf8.ValidString(sender) || !utf8.ValidString(content) {
 			t.Skip("the table has no such message")
 		}
@@ -46,7 +51,7 @@ func FuzzRebuiltRecordsAreRead(f *testing.F) {
 		}
 		m := chat.Message{RoomID: room, ID: id.String(), SenderID: sender, Content: content, SentAt: ms}
 		k := table.Message(room, ms, m.ID)
-		r, err := fromItem(map[string]types.AttributeValue{
+		it := map[string]types.AttributeValue{
 			table.PK: s(k.PK), table.SK: s(k.SK), table.SenderID: s(sender), table.Content: s(content),
 			table.ReadBy: &types.AttributeValueMemberSS{Value: []string{"x" + sender}},
 			"any": &types.AttributeValueMemberM{Value: map[string]types.AttributeValue{
@@ -57,7 +62,17 @@ func FuzzRebuiltRecordsAreRead(f *testing.F) {
 				"numbers": &types.AttributeValueMemberNS{Value: []string{"1", "2"}},
 				"bytes":   &types.AttributeValueMemberBS{Value: [][]byte{[]byte(sender + "x")}},
 			}},
-		}, 7, "eu-west-1")
+		}
+		if changed != 0 { // as the store does it
+			at := &types.AttributeValueMemberN{Value: strconv.FormatInt(changed, 10)}
+			it[table.EditedAt], m.EditedAt = at, changed
+			if deleted {
+				it[table.DeletedAt], m.DeletedAt, m.EditedAt, m.Content = at, changed, 0, ""
+				delete(it, table.Content)
+				delete(it, table.ReadBy)
+			}
+		}
+		r, err := fromItem(it, 7, "eu-west-1")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -74,6 +89,12 @@ func FuzzRebuiltRecordsAreRead(f *testing.F) {
 		}
 		if diff := cmp.Diff(map[string]chat.LastMessage{room: m.Preview()}, store.rooms); diff != "" {
 			t.Errorf("the consumer read (-want +got):\n%s", diff)
+		}
+
+		for _, target := range []string{topology.LastMessage, topology.Fanout} {
+			if !passes(mappingOf(target).Filters, &r) {
+				t.Errorf("the filters of %s hold it back", target)
+			}
 		}
 
 		back, err := fromJSON(text)

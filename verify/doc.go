@@ -1,6 +1,10 @@
 // Package verify compares what follows from the table's items with what they
-// say: each room's last message, each place in a room list, members and
-// participations, connections and presence, and what should have expired.
+// say: each room's last message in its last state, each place in a room list,
+// members and participations, a room's description, number of members and owner,
+// read cursors, connections and presence, and what should have expired.
+//
+// A room whose last member left has no description any more, and keeps its
+// messages and the last of them: that is as it should be.
 //
 // It reads the table once, while traffic goes on. Such a reading is never of one
 // moment, and consumers of the stream are seconds behind, so what does not fit

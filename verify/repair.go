@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -36,52 +38,108 @@ func hasReason(err error, codes ...string) bool {
 	})
 }
 
-// seen is the condition that an attribute is still what it was: absent, if there
-// was none.
-func seen(it item, name string, values item) string {
-	if value, ok := it[name]; ok {
-		values[":seen"] = value
-		return "#seen = :seen"
+// unchanged is the condition that attributes are still what they were: absent,
+// if there were none.
+func unchanged(it item, names map[string]string, values item, attributes ...string) *string {
+	conditions := make([]string, len(attributes))
+	for i, attribute := range attributes {
+		name, value := fmt.Sprintf("#seen%d", i), fmt.Sprintf(":seen%d", i)
+		names[name] = attribute
+		if was, ok := it[attribute]; ok {
+			values[value] = was
+			conditions[i] = name + " = " + value
+		} else {
+			conditions[i] = "attribute_not_exists(" + name + ")"
+		}
 	}
-	return "attribute_not_exists(#seen)"
+	return aws.String(strings.Join(conditions, " AND "))
 }
 
-// repairLastMessage makes LASTMESSAGE that of the newest message.
+// repairLastMessage makes LASTMESSAGE that of the newest message, in its newest
+// state. A consumer that came between may have been refused by what stood there,
+// so what is newest is read again afterwards.
 func (v *verifier) repairLastMessage(ctx context.Context, state roomState) error {
 	newest, err := v.newest(ctx, state.id, "")
 	if err != nil {
 		return err
 	}
-	names, values := map[string]string{"#seen": table.MessageID}, item{}
-	condition := aws.String(seen(state.last, table.MessageID, values))
-	if newest.MessageID == "" {
+	if err := v.writeLastMessage(ctx, state.id, state.last, newest); err != nil {
+		return err
+	}
+	for range lookupTries {
+		written := newest
+		if newest, err = v.newest(ctx, state.id, ""); err != nil || newest == written {
+			return err
+		}
+		err := v.writeLastMessage(ctx, state.id, lastMessageItem(written), newest)
+		if refusedCondition(err) {
+			return nil // a consumer has moved it on
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lastMessageItem is what LASTMESSAGE has of a message; nothing of none.
+func lastMessageItem(m chat.LastMessage) item {
+	if m.MessageID == "" {
+		return nil
+	}
+	return item{
+		table.MessageID: text(m.MessageID), table.SenderID: text(m.SenderID), table.Preview: text(m.Preview), table.MS: number(m.SentAt),
+		table.EditedAt: number(m.Version), table.DeletedAt: number(m.DeletedAt),
+	}
+}
+
+// writeLastMessage makes LASTMESSAGE that of a message, or removes it if there is
+// none, while it is of the message and the state that were seen.
+func (v *verifier) writeLastMessage(ctx context.Context, roomID string, was item, m chat.LastMessage) error {
+	names, values := map[string]string{}, item{}
+	condition := unchanged(was, names, values, table.MessageID, table.EditedAt)
+	if m.MessageID == "" {
 		if len(values) == 0 {
 			values = nil // DynamoDB takes none, but not an empty list of them
 		}
 		_, err := v.DB.DeleteItem(ctx, &dynamodb.DeleteItemInput{
-			TableName: aws.String(v.Table), Key: key(table.LastMessage(state.id)), ConditionExpression: condition,
+			TableName: aws.String(v.Table), Key: key(table.LastMessage(roomID)), ConditionExpression: condition,
 			ExpressionAttributeNames: names, ExpressionAttributeValues: values,
 		})
 		return err
 	}
-	return v.writeLastMessage(ctx, state.id, newest, condition, names, values)
-}
-
-func (v *verifier) writeLastMessage(
-	ctx context.Context, roomID string, m chat.LastMessage, condition *string, names map[string]string, values item,
-) error {
-	names["#sender"], names["#preview"], names["#ms"], names["#ordered"] = table.SenderID, table.Preview, table.MS, table.OrderedAt
-	names["#edited"], names["#deleted"] = table.EditedAt, table.DeletedAt
-	values[":id"], values[":sender"], values[":preview"], values[":ms"] = text(m.MessageID), text(m.SenderID), text(m.Preview), number(m.SentAt)
-	values[":edited"], values[":deleted"] = number(m.Version), number(m.DeletedAt)
+	var sets []string
+	for i, attribute := range slices.Sorted(maps.Keys(lastMessageItem(m))) {
+		name, value := fmt.Sprintf("#set%d", i), fmt.Sprintf(":set%d", i)
+		names[name], values[value] = attribute, lastMessageItem(m)[attribute]
+		sets = append(sets, name+" = "+value)
+	}
+	names["#ordered"] = table.OrderedAt
 	_, err := v.DB.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName: aws.String(v.Table), Key: key(table.LastMessage(roomID)), ConditionExpression: condition,
 		// Until when members' lists were in order is not known any more.
-		UpdateExpression: aws.String("SET #seen = :id, #sender = :sender, #preview = :preview, #ms = :ms, " +
-			"#edited = :edited, #deleted = :deleted REMOVE #ordered"),
+		UpdateExpression:         aws.String("SET " + strings.Join(sets, ", ") + " REMOVE #ordered"),
 		ExpressionAttributeNames: names, ExpressionAttributeValues: values,
 	})
 	return err
+}
+
+// repairCount makes a room's number of members what was counted.
+func (v *verifier) repairCount(ctx context.Context, roomID string, says, members int64) error {
+	_, err := v.DB.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName: aws.String(v.Table), Key: key(table.Room(roomID)),
+		// Whoever comes or goes changes it; where it is absent it counts as 0.
+		ConditionExpression:       aws.String("attribute_exists(#key) AND (#n = :says OR attribute_not_exists(#n))"),
+		UpdateExpression:          aws.String("SET #n = :members"),
+		ExpressionAttributeNames:  map[string]string{"#key": table.PK, "#n": table.MemberCount},
+		ExpressionAttributeValues: item{":says": number(says), ":members": number(members)},
+	})
+	return err
+}
+
+// repairCursor removes the read cursor of somebody who is no member.
+func (v *verifier) repairCursor(ctx context.Context, roomID, user string) error {
+	return v.removeUnlessMember(ctx, roomID, user, table.Read(roomID, user))
 }
 
 // repairOrder puts a room where it belongs in a member's list.
@@ -116,12 +174,16 @@ func (v *verifier) repairParticipation(ctx context.Context, roomID, user string,
 
 // repairStrayParticipation removes a participation, while there is no member.
 func (v *verifier) repairStrayParticipation(ctx context.Context, roomID, user string) error {
+	return v.removeUnlessMember(ctx, roomID, user, table.Participation(user, roomID))
+}
+
+func (v *verifier) removeUnlessMember(ctx context.Context, roomID, user string, k table.Key) error {
 	return v.transact(ctx,
 		types.TransactWriteItem{ConditionCheck: &types.ConditionCheck{
 			TableName: aws.String(v.Table), Key: key(table.Member(roomID, user)),
 			ConditionExpression: aws.String("attribute_not_exists(#key)"), ExpressionAttributeNames: map[string]string{"#key": table.PK},
 		}},
-		types.TransactWriteItem{Delete: &types.Delete{TableName: aws.String(v.Table), Key: key(table.Participation(user, roomID))}})
+		types.TransactWriteItem{Delete: &types.Delete{TableName: aws.String(v.Table), Key: key(k)}})
 }
 
 // repairEntry puts a connection into its user's presence, while its row is what
@@ -137,7 +199,8 @@ func (v *verifier) repairEntry(ctx context.Context, s suspect, row item) error {
 		// The item outlives every entry.
 		":ttl": number(max(getNumber(presence, table.TTL), (getNumber(row, table.ConnectedAt)+chat.ConnectionLife.Milliseconds()+999)/1000)),
 	}
-	condition := seen(presence, table.TTL, values)
+	names := map[string]string{"#entry": table.PresenceEntry(s.connection), "#ttl": table.TTL}
+	condition := unchanged(presence, names, values, table.TTL)
 	return v.transact(ctx,
 		types.TransactWriteItem{ConditionCheck: &types.ConditionCheck{
 			TableName: aws.String(v.Table), Key: key(table.Connection(s.connection)),
@@ -146,12 +209,9 @@ func (v *verifier) repairEntry(ctx context.Context, s suspect, row item) error {
 			ExpressionAttributeValues: item{":user": text(s.user), ":at": row[table.ConnectedAt]},
 		}},
 		types.TransactWriteItem{Update: &types.Update{
-			TableName: aws.String(v.Table), Key: key(table.Presence(s.user)), ConditionExpression: aws.String(condition),
-			UpdateExpression: aws.String("SET #entry = :entry, #seen = :ttl"),
-			ExpressionAttributeNames: map[string]string{
-				"#entry": table.PresenceEntry(s.connection), "#seen": table.TTL,
-			},
-			ExpressionAttributeValues: values,
+			TableName: aws.String(v.Table), Key: key(table.Presence(s.user)), ConditionExpression: condition,
+			UpdateExpression:         aws.String("SET #entry = :entry, #ttl = :ttl"),
+			ExpressionAttributeNames: names, ExpressionAttributeValues: values,
 		}})
 }
 

@@ -38,17 +38,17 @@ func (v *verifier) lookAtRoom(ctx context.Context, id string, suspects []suspect
 		return nil, err
 	}
 	var found []finding
-	var users []string
+	var users, readers []string
 	for _, s := range suspects {
 		switch s.kind {
 		case Room:
-			f, err := v.lookAtDescription(ctx, state, s)
+			more, err := v.lookAtDescription(ctx, id, s)
 			if err != nil {
 				return nil, err
 			}
-			if f != nil {
-				found = append(found, *f)
-			}
+			found = append(found, more...)
+		case Cursor:
+			readers = append(readers, s.user)
 		case LastMessage:
 			f, err := v.lookAtLastMessage(ctx, state, s)
 			if err != nil {
@@ -69,29 +69,14 @@ func (v *verifier) lookAtRoom(ctx context.Context, id string, suspects []suspect
 		}
 		found = append(found, more...)
 	}
+	for chunk := range slices.Chunk(readers, pairsAtOnce) {
+		more, err := v.lookAtCursors(ctx, id, chunk)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, more...)
+	}
 	return found, nil
-}
-
-// lookAtDescription checks that a room with members is described. One that all
-// have left has messages only.
-func (v *verifier) lookAtDescription(ctx context.Context, state roomState, s suspect) (*finding, error) {
-	if state.room != nil {
-		return nil, nil
-	}
-	out, err := v.DB.Query(ctx, &dynamodb.QueryInput{
-		TableName: aws.String(v.Table), ConsistentRead: aws.Bool(true), Limit: aws.Int32(1),
-		KeyConditionExpression:    aws.String("#pk = :pk AND begins_with(#sk, :member)"),
-		ExpressionAttributeNames:  map[string]string{"#pk": table.PK, "#sk": table.SK},
-		ExpressionAttributeValues: item{":pk": text(table.Room(state.id).PK), ":member": text(table.MemberPrefix)},
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read a member of %s: %w", state.id, err)
-	}
-	if len(out.Items) == 0 {
-		return nil, nil
-	}
-	k := table.Room(state.id)
-	return &finding{suspect: s, Difference: Difference{Kind: Room, PK: k.PK, SK: k.SK, Problem: "the room has members but no description"}}, nil
 }
 
 // newest reads a room's newest message of before a time in 13 digits; "" is any.
@@ -117,7 +102,8 @@ func (v *verifier) newest(ctx context.Context, roomID, before string) (chat.Last
 }
 
 // lookAtLastMessage checks LASTMESSAGE: it must be a message's that is there,
-// and of none before the newest that consumers have seen.
+// and of none before the newest that consumers have seen, nor of a state before
+// the last that they have seen.
 func (v *verifier) lookAtLastMessage(ctx context.Context, state roomState, s suspect) (*finding, error) {
 	last := lastMessage(state.last)
 	var problem string
@@ -142,10 +128,14 @@ func (v *verifier) lookAtLastMessage(ctx context.Context, state roomState, s sus
 			problem = "its sender is " + strconv.Quote(last.SenderID) + ", the message's is " + strconv.Quote(want.SenderID)
 		case want.SentAt != last.SentAt:
 			problem = fmt.Sprintf("its time is %d, the message's is %d", last.SentAt, want.SentAt)
+		case last.Version > want.Version:
+			problem = fmt.Sprintf("it is ahead: it is of a change at %d, and the message's last is of %d", last.Version, want.Version)
 		case last.Version < want.Version && want.Version >= state.until.UnixMilli():
-			return nil, nil // it has just been changed
-		case want.Version != last.Version, want.DeletedAt != last.DeletedAt:
-			problem = fmt.Sprintf("it is of the message's version %d, which has version %d now", last.Version, want.Version)
+			return nil, nil // that change is on its way, and what the message was before it is gone
+		case last.Version < want.Version:
+			problem = "it is behind: the message was " + change(want) + " since"
+		case last.DeletedAt != want.DeletedAt:
+			problem = fmt.Sprintf("it says that the message was deleted at %d, and the message says %d", last.DeletedAt, want.DeletedAt)
 		case want.Preview != last.Preview:
 			problem = "its preview is not the beginning of the message"
 		default:
@@ -157,6 +147,14 @@ func (v *verifier) lookAtLastMessage(ctx context.Context, state roomState, s sus
 		suspect: s, Difference: Difference{Kind: LastMessage, PK: k.PK, SK: k.SK, Problem: problem},
 		repair: func(ctx context.Context) error { return v.repairLastMessage(ctx, state) },
 	}, nil
+}
+
+// change is what was done last to a message.
+func change(m chat.LastMessage) string {
+	if m.DeletedAt != 0 {
+		return "deleted"
+	}
+	return "edited"
 }
 
 // pairsAtOnce is how many members are read with their participations in one

@@ -56,6 +56,7 @@ type roomScan struct {
 	last    chat.LastMessage
 	newest  item
 	members []string
+	census  census
 	large   bool // it has more members than are kept
 	room    item
 	ordered int64 // until when members' lists are noted to be in order
@@ -132,6 +133,13 @@ func (s *segmentScan) take(it item) error {
 			}
 			return s.suspect(s.ctx, suspect{kind: Membership, room: id.RoomID, user: id.UserID})
 		})
+	case table.KindRead:
+		return s.want(table.Member(id.RoomID, id.UserID), func(member item) error {
+			if member != nil {
+				return nil
+			}
+			return s.suspect(s.ctx, suspect{kind: Cursor, room: id.RoomID, user: id.UserID})
+		})
 	case table.KindConnection:
 		return s.takeRow(id.ConnectionID, it)
 	case table.KindPresence:
@@ -161,6 +169,7 @@ func (s *segmentScan) takeOfRoom(id table.Identity, it item) error {
 			s.room.newest = it
 		}
 	case table.KindMember:
+		s.room.census.count(it)
 		s.room.members = append(s.room.members, id.UserID)
 		if len(s.room.members) == heldMembers {
 			held := s.room.members
@@ -184,7 +193,8 @@ func (s *segmentScan) endRoom() error {
 			return err
 		}
 	}
-	if room.room == nil && (room.large || len(room.members) > 0) {
+	room.census.describe(room.room)
+	if problems, _ := room.census.wrong(); len(problems) > 0 {
 		if err := s.suspect(s.ctx, suspect{kind: Room, room: room.id}); err != nil {
 			return err
 		}

@@ -19,7 +19,8 @@ const (
 	LastMessage = "lastmessage" // a room's LASTMESSAGE
 	Order       = "order"       // a room's place in a member's list, GSI1
 	Membership  = "membership"  // a member and the participation
-	Room        = "room"        // a room's description
+	Room        = "room"        // a room's description, and its members
+	Cursor      = "cursor"      // a read cursor, and its member
 	Connection  = "connection"  // a connection's row and its entry in the user's presence
 	Leftover    = "leftover"    // an item that expired long ago
 )
@@ -156,7 +157,7 @@ func (v *verifier) settle(ctx context.Context) error {
 	}
 	clear(v.suspects)
 	slices.SortFunc(differing, func(a, b finding) int {
-		return cmp.Or(cmp.Compare(a.PK, b.PK), cmp.Compare(a.SK, b.SK), cmp.Compare(a.Kind, b.Kind))
+		return cmp.Or(cmp.Compare(a.PK, b.PK), cmp.Compare(a.SK, b.SK), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Problem, b.Problem))
 	})
 	for _, f := range differing {
 		if v.Repair {

@@ -1,6 +1,7 @@
 package testbed
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -14,6 +15,8 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"github.com/streamroom/streamroom/local"
+	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/dynamo"
 	"github.com/streamroom/streamroom/shared/table"
 )
 
@@ -73,9 +76,12 @@ func RoomItems(room string, members, messages int) []Item {
 		table.CreatedAt: Number(created), table.MemberCount: Number(int64(members)),
 	})}
 	for i := range members {
-		user := fmt.Sprintf("%s-%d", room, i)
+		user, role := fmt.Sprintf("%s-%d", room, i), chat.PlainMember
+		if i == 0 {
+			role = chat.Owner
+		}
 		items = append(items,
-			Keyed(table.Member(room, user), Item{table.Role: Text("member"), table.JoinedAt: Number(created)}),
+			Keyed(table.Member(room, user), Item{table.Role: Text(string(role)), table.JoinedAt: Number(created)}),
 			Keyed(table.Participation(user, room), Item{
 				table.JoinedAt: Number(created), table.GSI1PK: Text(table.UserRooms(user)), table.GSI1SK: Text(table.Millis(created)),
 			}))
@@ -104,6 +110,30 @@ func (w *World) Seed(rooms, members, messages int) int {
 	}
 	w.Write(items...)
 	return rooms * (members + messages)
+}
+
+// Edit gives a room's newest message another content, and Delete takes its
+// content away.
+func (w *World) Edit(room, content string) { w.change(room, content, (*dynamo.Store).EditMessage) }
+
+// Delete is said at Edit.
+func (w *World) Delete(room string) { w.change(room, "", (*dynamo.Store).DeleteMessage) }
+
+func (w *World) change(room, content string, do func(*dynamo.Store, context.Context, chat.Message) (chat.Message, bool, error)) {
+	w.t.Helper()
+	store := dynamo.New(w.Engine(), local.TableName, time.Now)
+	newest, _, err := store.Messages(w.t.Context(), room, chat.Range{Limit: 1})
+	if err != nil || len(newest) != 1 {
+		w.t.Fatalf("the newest message of %s: %v, %v", room, newest, err)
+	}
+	m := newest[0]
+	m.Content, m.EditedAt = content, max(time.Now().UnixMilli(), m.Version()+1)
+	if content == "" {
+		m.DeletedAt, m.EditedAt = m.EditedAt, 0
+	}
+	if _, changed, err := do(store, w.t.Context(), m); err != nil || !changed {
+		w.t.Fatalf("change the newest message of %s: %t, %v", room, changed, err)
+	}
 }
 
 // Dump reads the whole table.

@@ -2,6 +2,7 @@ package testbed
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -14,12 +15,16 @@ import (
 	"github.com/streamroom/streamroom/shared/topology"
 )
 
-// Traffic is people who write, join, leave, connect and disconnect.
+// Traffic is people who write, edit, delete, read, join, leave, connect and
+// disconnect.
 type Traffic struct {
 	w        *World
 	stop     context.CancelFunc
 	done     sync.WaitGroup
+	rooms    []string
+	acting   sync.Mutex // held while one of them does something
 	messages atomic.Int64
+	changes  atomic.Int64
 	joins    atomic.Int64
 	before   [2]int // messages and members that lastmessage had seen
 }
@@ -27,7 +32,7 @@ type Traffic struct {
 // Talk lets people use the rooms, a step at each pause, until Stop.
 func (w *World) Talk(rooms []string, pause time.Duration) *Traffic {
 	ctx, stop := context.WithCancel(w.t.Context())
-	tr := &Traffic{w: w, stop: stop, before: [2]int{w.Took(table.MessagePrefix), w.Took(table.MemberPrefix)}}
+	tr := &Traffic{w: w, stop: stop, rooms: rooms, before: [2]int{w.Took(table.MessagePrefix), w.Took(table.MemberPrefix)}}
 	store := dynamo.New(w.Engine(), local.TableName, time.Now)
 	tr.done.Go(func() {
 		for n := 0; ; n++ {
@@ -37,7 +42,7 @@ func (w *World) Talk(rooms []string, pause time.Duration) *Traffic {
 			case <-time.After(pause):
 			}
 			// What has begun is done: nothing is left half.
-			if err := tr.step(context.WithoutCancel(ctx), store, rooms[n%len(rooms)], n); err != nil {
+			if err := tr.step(context.WithoutCancel(ctx), store, n); err != nil {
 				w.t.Errorf("traffic: %v", err)
 				return
 			}
@@ -47,20 +52,26 @@ func (w *World) Talk(rooms []string, pause time.Duration) *Traffic {
 	return tr
 }
 
-func (tr *Traffic) step(ctx context.Context, store *dynamo.Store, room string, n int) error {
+func (tr *Traffic) step(ctx context.Context, store *dynamo.Store, n int) error {
+	room := tr.rooms[n%len(tr.rooms)]
+	tr.acting.Lock()
+	defer tr.acting.Unlock()
 	now := time.Now()
-	m := MessageItem(room, now, room+"-0", fmt.Sprintf("live %d", n))
-	id, err := table.Parse(table.Key{PK: pk(m), SK: sk(m)})
+	it := MessageItem(room, now, room+"-0", fmt.Sprintf("live %d", n))
+	id, err := table.Parse(table.Key{PK: pk(it), SK: sk(it)})
 	if err != nil {
 		return err
 	}
-	_, _, err = store.PutMessage(ctx, chat.Message{
+	m := chat.Message{
 		RoomID: room, ID: id.MessageID, SenderID: room + "-0", Content: fmt.Sprintf("live %d", n), SentAt: id.MS, ReadBy: []string{room + "-0"},
-	}, now.UnixMilli())
-	if err != nil {
+	}
+	if _, _, err = store.PutMessage(ctx, m, now.UnixMilli()); err != nil {
 		return err
 	}
 	tr.messages.Add(1)
+	if err := tr.alter(ctx, store, m, n); err != nil {
+		return err
+	}
 	guest := fmt.Sprintf("guest-%d", n/4)
 	switch n % 4 {
 	case 0:
@@ -69,24 +80,56 @@ func (tr *Traffic) step(ctx context.Context, store *dynamo.Store, room string, n
 		})
 	case 1:
 		var added bool
-		added, err = store.AddMember(ctx, chat.Room{ID: room, CreatedAt: Epoch.UnixMilli()}, chat.Member{UserID: guest, Role: chat.PlainMember, JoinedAt: now.UnixMilli()})
+		added, err = store.AddMember(ctx, chat.Room{ID: room, CreatedAt: Epoch.UnixMilli()},
+			chat.Member{UserID: guest, Role: chat.PlainMember, JoinedAt: now.UnixMilli()})
 		if added {
 			tr.joins.Add(1)
+			err = errors.Join(err, store.AdvanceReadCursor(ctx, room, guest, m.ID, now.UnixMilli()))
 		}
 	case 2:
 		if n%8 == 2 {
 			err = store.DeleteConnection(ctx, guest+"=")
 		}
 	case 3:
-		_, err = store.RemoveMember(ctx, room, chat.Member{UserID: guest, Role: chat.PlainMember}, "")
+		var removed bool
+		room = tr.rooms[(n-2)%len(tr.rooms)] // that the guest is in
+		removed, err = store.RemoveMember(ctx, room, chat.Member{UserID: guest, Role: chat.PlainMember}, "")
+		if err == nil && !removed {
+			err = errors.New("the guest is no member")
+		}
 	}
 	return err
 }
 
-// Settled waits until lastmessage has seen what was written before the call.
+// alter edits every third message, and deletes every ninth then.
+func (tr *Traffic) alter(ctx context.Context, store *dynamo.Store, m chat.Message, n int) error {
+	if n%3 != 0 {
+		return nil
+	}
+	m.Content, m.EditedAt = fmt.Sprintf("edited %d", n), time.Now().UnixMilli()
+	m, changed, err := store.EditMessage(ctx, m)
+	if err != nil || !changed {
+		return fmt.Errorf("edit: %t, %w", changed, err)
+	}
+	tr.changes.Add(1)
+	if n%9 != 0 {
+		return nil
+	}
+	m.DeletedAt = max(time.Now().UnixMilli(), m.Version()+1)
+	if _, changed, err = store.DeleteMessage(ctx, m); err != nil || !changed {
+		return fmt.Errorf("delete: %t, %w", changed, err)
+	}
+	tr.changes.Add(1)
+	return nil
+}
+
+// Settled waits until lastmessage has seen what was written before the call,
+// also what was begun before it.
 func (tr *Traffic) Settled() {
 	tr.w.t.Helper()
-	messages, joins := int(tr.messages.Load()), int(tr.joins.Load())
+	tr.acting.Lock()
+	messages, joins := int(tr.messages.Load()+tr.changes.Load()), int(tr.joins.Load())
+	tr.acting.Unlock()
 	Eventually(tr.w.t, "what was written in the projections", func() bool {
 		return tr.w.Took(table.MessagePrefix) >= tr.before[0]+messages && tr.w.Took(table.MemberPrefix) >= tr.before[1]+joins
 	})

@@ -117,6 +117,20 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
+func TestEveryKindHasANameOfItsOwn(t *testing.T) {
+	kinds := map[string]table.Kind{}
+	for _, kind := range table.Kinds() {
+		name := kind.String()
+		if other, taken := kinds[name]; taken || name == "" {
+			t.Errorf("kinds %d and %d are called %q", kind, other, name)
+		}
+		kinds[name] = kind
+	}
+	if kinds["created"] != table.KindCreated || len(kinds) != int(table.KindCreated) {
+		t.Errorf("the kinds are %v", kinds)
+	}
+}
+
 func TestMessageKeysSortByTime(t *testing.T) {
 	earlier := table.Message("r", 999_999_999_999, "Z").SK
 	later := table.Message("r", 1_000_000_000_000, "A").SK
