@@ -258,11 +258,12 @@ func (f *Failures) records(ctx context.Context, e Entry) iter.Seq2[Record, error
 			}
 			record, err := fromStream(r, region, e.ShardID)
 			if before(e.End, record.sequence()) {
-				return
+				break
 			}
 			if !yield(record, err) || record.sequence() == e.End {
 				return
 			}
 		}
+		yield(Record{}, fmt.Errorf("%s: %w: the last, %s, does not come any more", e, errTrimmed, e.End))
 	}
 }

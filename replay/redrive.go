@@ -58,7 +58,7 @@ func (r *run) redriveEntry(ctx context.Context, e *Entry) (done bool, err error)
 	if err := r.failures.hold(ctx, e, workHold); err != nil {
 		return false, err
 	}
-	dropped := r.deliverer.dropped
+	dropped, sent := r.deliverer.dropped, r.checkpoint.Records
 	err = r.sendAll(ctx, r.failures.records(ctx, *e))
 	switch {
 	case errors.Is(err, errTrimmed):
@@ -68,6 +68,10 @@ func (r *run) redriveEntry(ctx context.Context, e *Entry) (done bool, err error)
 		return false, err
 	case r.deliverer.dropped > dropped:
 		r.kept = append(r.kept, e.String()+": records still fail")
+		return false, nil
+	}
+	if got := r.checkpoint.Records - sent; got < e.Records {
+		r.kept = append(r.kept, fmt.Sprintf("%s: the stream gave %d of them", e, got))
 		return false, nil
 	}
 	if err := r.failures.remove(ctx, e); err != nil {
