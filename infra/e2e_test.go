@@ -181,7 +181,7 @@ func (c *chatter) everything() {
 	c.crowd(large.ChatRoomID, stream.SliceAbove)
 	alice.say(wire.ClientFrame{Action: wire.ActionSendMessage, ChatRoomID: large.ChatRoomID, Content: "hello all"})
 	ack = alice.expect(wire.TypeAck)
-	for alice.expect(wire.TypeMessage).MessageID != ack.MessageID { //nolint:revive // it fails when there is none
+	for alice.expect(wire.TypeMessage).MessageID != ack.MessageID {
 	}
 }
 
