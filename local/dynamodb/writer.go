@@ -136,10 +136,10 @@ func (e *Engine) runGroup(group []*job) {
 	if t.commit != nil {
 		t.commit()
 	}
+	if t.appended { // before the writers are told: who has an answer knows that readers are awake
+		e.subscribers.wake()
+	}
 	for _, j := range group {
 		close(j.done)
-	}
-	if t.appended {
-		e.subscribers.wake()
 	}
 }
