@@ -5,12 +5,12 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net/http"
 	"net/url"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 
 	"github.com/streamroom/streamroom/local"
 	"github.com/streamroom/streamroom/replay"
@@ -100,14 +100,10 @@ func (w *where) open(ctx context.Context, target string) (replay.Clients, replay
 	return replay.NewClients(c), d, nil
 }
 
-// aws is how to reach it: with the local runtime's keys, which nobody checks,
-// or AWS's default credential chain.
+// aws is how to reach it, on AWS by its default credential chain.
 func (w *where) aws(ctx context.Context) (aws.Config, error) {
 	if w.endpoint != "" {
-		return aws.Config{
-			Region: "us-east-1", BaseEndpoint: aws.String(w.endpoint),
-			Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
-		}, nil
+		return replay.Local(w.endpoint, http.DefaultTransport), nil
 	}
 	var options []func(*config.LoadOptions) error
 	if w.region != "" {

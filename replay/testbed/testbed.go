@@ -15,7 +15,6 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	awslambda "github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 
 	"github.com/streamroom/streamroom/functions"
 	"github.com/streamroom/streamroom/local"
@@ -84,10 +83,7 @@ func (w *World) config(transport http.RoundTripper) aws.Config {
 	if w.options.Wrap != nil {
 		transport = w.options.Wrap(transport)
 	}
-	return aws.Config{
-		Region: "us-east-1", BaseEndpoint: aws.String(w.TableURL()), HTTPClient: &http.Client{Transport: transport},
-		Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
-	}
+	return replay.Local(w.TableURL(), transport)
 }
 
 func (w *World) deploy(url string) (local.Deployment, error) {
