@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -50,9 +51,10 @@ func TestPlantedBugsAreFound(t *testing.T) {
 		// Only what comes late is lost: its frame, while others that are newer come.
 		"no overlap in sync": {
 			check.Config{
-				Users: 4, Rooms: 3, Sends: 30,
-				Faults:    faults.Plan{Posts: faults.Posts{Lost: 0.5}, Skew: 1500 * time.Millisecond},
+				Users: 6, Rooms: 3, Sends: 30, Duration: 8 * time.Second,
+				Faults:    faults.Plan{Posts: faults.Posts{Lost: 0.5}},
 				Chaos:     check.Chaos{Cuts: 120},
+				Wear:      only(topology.SendMessage, storeLate),
 				Transport: func(next http.RoundTripper) http.RoundTripper { return noOverlap{next} },
 			},
 			[]string{"missing"},
@@ -170,6 +172,28 @@ func deleteConnections(ctx context.Context, db *dynamodb.Client, user string) er
 	}
 	return err
 }
+
+// storeLate holds every other message back for a second, so that it is stored
+// behind later ones. That is no bug.
+func storeLate(env functions.Env, construct functions.Constructor) (lambda.Handler, error) {
+	table := env.AWS.HTTPClient
+	env.AWS.HTTPClient = doer(func(r *http.Request) (*http.Response, error) {
+		if strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".TransactWriteItems") && writes.Add(1)%2 == 0 {
+			select {
+			case <-time.After(time.Second):
+			case <-r.Context().Done():
+			}
+		}
+		return table.Do(r)
+	})
+	return construct(env)
+}
+
+var writes atomic.Int64 // that storeLate has seen
+
+type doer func(*http.Request) (*http.Response, error)
+
+func (d doer) Do(r *http.Request) (*http.Response, error) { return d(r) }
 
 // noOverlap asks for what came after the last message, not for what came after
 // the minute before it.
