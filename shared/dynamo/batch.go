@@ -37,22 +37,14 @@ func (s *Store) batchGet(ctx context.Context, keys []table.Key, fresh consistenc
 		for i, k := range chunk {
 			wanted[i] = key(k)
 		}
-		for attempt := 0; len(wanted) > 0; attempt++ {
-			if attempt == batchAttempts {
-				return nil, fmt.Errorf("batch get: %d keys left unread after %d attempts", len(wanted), attempt)
-			}
-			if attempt > 0 {
-				if err := pause(ctx, batchPause<<attempt); err != nil {
-					return nil, fmt.Errorf("batch get: %w", err)
-				}
-			}
+		err := untilDone(ctx, func() (left int, err error) {
 			out, err := s.db.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{
 				RequestItems: map[string]types.KeysAndAttributes{
 					*s.table: {Keys: wanted, ConsistentRead: aws.Bool(bool(fresh))},
 				},
 			})
 			if err != nil {
-				return nil, fmt.Errorf("batch get: %w", err)
+				return len(wanted), err
 			}
 			for _, it := range out.Responses[*s.table] {
 				if !s.expired(it) {
@@ -60,7 +52,28 @@ func (s *Store) batchGet(ctx context.Context, keys []table.Key, fresh consistenc
 				}
 			}
 			wanted = out.UnprocessedKeys[*s.table].Keys
+			return len(wanted), nil
+		})
+		if err != nil {
+			return nil, fmt.Errorf("batch get: %w", err)
 		}
 	}
 	return found, nil
+}
+
+// untilDone asks again, with growing pauses, as long as a batch leaves something
+// that the table had no capacity for.
+func untilDone(ctx context.Context, ask func() (left int, err error)) error {
+	for attempt := 0; ; attempt++ {
+		left, err := ask()
+		switch {
+		case err != nil || left == 0:
+			return err
+		case attempt+1 == batchAttempts:
+			return fmt.Errorf("%d left undone after %d attempts", left, batchAttempts)
+		}
+		if err := pause(ctx, batchPause<<(attempt+1)); err != nil {
+			return err
+		}
+	}
 }

@@ -33,30 +33,14 @@ func memberOf(userID string, it item) chat.Member {
 	}
 }
 
-// Members reads one page of a room's members strongly; limit 0 reads all.
+// Members reads a room's first members after one strongly, at most limit, and
+// whether there are more. "" is before all.
 func (s *Store) Members(ctx context.Context, roomID, after string, limit int) ([]chat.Member, bool, error) {
-	p := page{pk: table.RoomPrefix + roomID}
-	p.from, p.to = prefixed(table.MemberPrefix)
+	var rest chat.MemberRange
 	if after != "" {
-		p.from = table.Member(roomID, after).SK + "\x00" // the next possible key; control characters are in no user id
+		rest.From = after + "\x00" // the next possible id; control characters are in none
 	}
-	if limit > 0 {
-		p.limit = limit + 1
-	}
-	items, err := s.queryAll(ctx, p)
-	if err != nil {
-		return nil, false, err
-	}
-	members := make([]chat.Member, 0, len(items))
-	for _, it := range items {
-		if id, err := table.Parse(keyOf(it)); err == nil {
-			members = append(members, memberOf(id.UserID, it))
-		}
-	}
-	if limit > 0 && len(members) > limit {
-		return members[:limit], true, nil
-	}
-	return members, false, nil
+	return s.MembersIn(ctx, roomID, rest, limit)
 }
 
 // MembersIn reads the first members of a range strongly, at most limit, and

@@ -24,20 +24,16 @@ func (s *Store) PutSlices(ctx context.Context, runID string, parts []chat.Slice)
 	}
 	for chunk := range slices.Chunk(writes, writeSize) {
 		left := map[string][]types.WriteRequest{*s.table: chunk}
-		for attempt := 0; len(left[*s.table]) > 0; attempt++ {
-			if attempt == batchAttempts {
-				return fmt.Errorf("put slices: %d left unwritten after %d attempts", len(left[*s.table]), attempt)
-			}
-			if attempt > 0 {
-				if err := pause(ctx, batchPause<<attempt); err != nil {
-					return fmt.Errorf("put slices: %w", err)
-				}
-			}
+		err := untilDone(ctx, func() (int, error) {
 			out, err := s.db.BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{RequestItems: left})
 			if err != nil {
-				return fmt.Errorf("put slices: %w", err)
+				return len(chunk), err
 			}
 			left = out.UnprocessedItems
+			return len(left[*s.table]), nil
+		})
+		if err != nil {
+			return fmt.Errorf("put slices: %w", err)
 		}
 	}
 	return nil
