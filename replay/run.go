@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
+	"github.com/streamroom/streamroom/shared/throttle"
 	"github.com/streamroom/streamroom/shared/topology"
 )
 
@@ -87,7 +88,7 @@ type run struct {
 	entries    []Entry
 	checkpoint *Checkpoint
 	deliverer  *deliverer
-	rate       throttle
+	rate       throttle.Throttle
 	total      int
 	began      time.Time
 	sending    time.Time // when sending began
@@ -197,7 +198,7 @@ func (r *run) open(ctx context.Context) error {
 	if err := r.openSource(); err != nil {
 		return err
 	}
-	r.rate = newThrottle(r.config.Rate)
+	r.rate = throttle.New(r.config.Rate)
 	if at := r.checkpoint; at != nil {
 		switch {
 		case at.TableID != tableID:
@@ -227,7 +228,7 @@ func (r *run) openSource() (err error) {
 	switch r.config.Source {
 	case FromTable:
 		r.source = &tableSource{
-			db: r.Clients.Table, table: r.Deployment.Table, scope: r.scope, reads: newThrottle(r.config.ReadRate),
+			db: r.Clients.Table, table: r.Deployment.Table, scope: r.scope, reads: throttle.New(r.config.ReadRate),
 		}
 	case FromStream:
 		r.source = &streamSource{
@@ -386,7 +387,7 @@ func (r *run) flush(ctx context.Context, batch []parcel) error {
 	if len(batch) == 0 {
 		return nil
 	}
-	if err := r.rate.take(ctx, float64(len(batch))); err != nil {
+	if err := r.rate.Take(ctx, float64(len(batch))); err != nil {
 		return err
 	}
 	done, err := r.deliverer.deliver(ctx, batch)

@@ -3,13 +3,9 @@ package replay
 import (
 	"context"
 	"errors"
-	"fmt"
 	"iter"
-	"math"
 	"math/rand/v2"
 	"time"
-
-	"golang.org/x/time/rate"
 )
 
 // Position is a place in a source, by what was last sent before it.
@@ -72,36 +68,6 @@ func (s *survey) read(records iter.Seq2[Record, error]) error {
 		case s.wanted(&r):
 			s.add(&r)
 		}
-	}
-	return nil
-}
-
-// throttle lets at most so many of something pass a second.
-type throttle struct{ limiter *rate.Limiter }
-
-// newThrottle returns a throttle; 0 a second is no limit. What comes within
-// about a second passes at once.
-func newThrottle(perSecond float64) throttle {
-	if perSecond <= 0 {
-		return throttle{}
-	}
-	return throttle{rate.NewLimiter(rate.Limit(perSecond), max(1, int(math.Ceil(perSecond))))}
-}
-
-// take waits until n may pass.
-func (t throttle) take(ctx context.Context, n float64) error {
-	if t.limiter == nil {
-		return ctx.Err()
-	}
-	for left := int(math.Ceil(n)); left > 0; {
-		now := min(left, t.limiter.Burst())
-		if err := t.limiter.WaitN(ctx, now); err != nil {
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			return fmt.Errorf("wait for the rate: %w", err)
-		}
-		left -= now
 	}
 	return nil
 }

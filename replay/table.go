@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/streamroom/streamroom/shared/table"
+	"github.com/streamroom/streamroom/shared/throttle"
 )
 
 // pageItems is how many items are read at once: a full page of 1 MB is 20 times
@@ -29,7 +30,7 @@ type tableSource struct {
 	db    *dynamodb.Client
 	table string
 	scope scope
-	reads throttle
+	reads throttle.Throttle
 	rooms []string // sorted, those with records, from the survey
 }
 
@@ -89,7 +90,7 @@ func (t *tableSource) scan(ctx context.Context, segment int32, count func([]map[
 		}
 		units := capacity(page.ConsumedCapacity)
 		count(page.Items, units)
-		if err := t.reads.take(ctx, units); err != nil {
+		if err := t.reads.Take(ctx, units); err != nil {
 			return err
 		}
 	}
@@ -222,7 +223,7 @@ func (t *tableSource) pages(ctx context.Context, in *dynamodb.QueryInput) iter.S
 			if !yield(page, nil) {
 				return
 			}
-			if err := t.reads.take(ctx, capacity(page.ConsumedCapacity)); err != nil {
+			if err := t.reads.Take(ctx, capacity(page.ConsumedCapacity)); err != nil {
 				yield(nil, err)
 				return
 			}

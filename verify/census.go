@@ -115,7 +115,7 @@ func (v *verifier) takeCensus(ctx context.Context, roomID string) (census, error
 		for _, member := range page.Items {
 			c.count(member)
 		}
-		if err := v.reads.take(ctx, capacity(page.ConsumedCapacity)); err != nil {
+		if err := v.reads.Take(ctx, capacity(page.ConsumedCapacity)); err != nil {
 			return c, err
 		}
 	}

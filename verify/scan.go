@@ -79,7 +79,7 @@ func (s *segmentScan) run(ctx context.Context, segment int32) error {
 				return err
 			}
 		}
-		if err := s.reads.take(ctx, capacity(page.ConsumedCapacity)); err != nil {
+		if err := s.reads.Take(ctx, capacity(page.ConsumedCapacity)); err != nil {
 			return err
 		}
 	}
@@ -319,7 +319,7 @@ func (s *segmentScan) lookup() error {
 			s.mu.Lock()
 			s.report.ReadUnits += units
 			s.mu.Unlock()
-			if err := s.reads.take(s.ctx, units); err != nil {
+			if err := s.reads.Take(s.ctx, units); err != nil {
 				return err
 			}
 		}

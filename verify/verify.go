@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/streamroom/streamroom/shared/table"
+	"github.com/streamroom/streamroom/shared/throttle"
 )
 
 // The kinds of differences.
@@ -73,7 +74,7 @@ func Run(ctx context.Context, c Config) (Report, error) {
 	if c.Wait == nil {
 		c.Wait = wait
 	}
-	v := &verifier{Config: c, reads: newThrottle(c.ReadRate), suspects: map[suspect]bool{}}
+	v := &verifier{Config: c, reads: throttle.New(c.ReadRate), suspects: map[suspect]bool{}}
 	v.report.Kinds = map[string]int{}
 	began := c.Now()
 	err := v.scan(ctx)
@@ -111,7 +112,7 @@ type suspect struct {
 // verifier is a Run in its course.
 type verifier struct {
 	Config
-	reads throttle
+	reads throttle.Throttle
 
 	mu       sync.Mutex // guards what follows
 	report   Report

@@ -1,0 +1,42 @@
+// Package throttle holds the operators' tools back, so that they leave the table
+// to those who chat.
+package throttle
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"golang.org/x/time/rate"
+)
+
+// Throttle lets at most so many of something, such as read units, pass a second.
+// The zero value lets all pass.
+type Throttle struct{ limiter *rate.Limiter }
+
+// New returns a Throttle; 0 a second is no limit. What comes within about a
+// second passes at once.
+func New(perSecond float64) Throttle {
+	if perSecond <= 0 {
+		return Throttle{}
+	}
+	return Throttle{rate.NewLimiter(rate.Limit(perSecond), max(1, int(math.Ceil(perSecond))))}
+}
+
+// Take waits until n may pass, or returns ctx's error.
+func (t Throttle) Take(ctx context.Context, n float64) error {
+	if t.limiter == nil {
+		return ctx.Err()
+	}
+	for left := int(math.Ceil(n)); left > 0; {
+		now := min(left, t.limiter.Burst())
+		if err := t.limiter.WaitN(ctx, now); err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			return fmt.Errorf("wait for the rate: %w", err)
+		}
+		left -= now
+	}
+	return nil
+}
