@@ -20,9 +20,9 @@ import (
 
 	"github.com/streamroom/streamroom/functions"
 	"github.com/streamroom/streamroom/local"
-	"github.com/streamroom/streamroom/local/faults"
 	"github.com/streamroom/streamroom/shared/table"
 	"github.com/streamroom/streamroom/shared/topology"
+	"github.com/streamroom/streamroom/test/faults"
 )
 
 // broken breaks a deployment where a test says so. A hook returns what a call

@@ -18,9 +18,9 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/streamroom/streamroom/local"
-	"github.com/streamroom/streamroom/local/faults"
 	"github.com/streamroom/streamroom/shared/topology"
 	"github.com/streamroom/streamroom/shared/wire"
+	"github.com/streamroom/streamroom/test/faults"
 )
 
 // The second attempt waits until everybody else was served: if they were served

@@ -10,10 +10,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"github.com/streamroom/streamroom/local"
-	"github.com/streamroom/streamroom/local/faults"
 	"github.com/streamroom/streamroom/shared/dynamo"
 	"github.com/streamroom/streamroom/shared/topology"
 	"github.com/streamroom/streamroom/shared/wire"
+	"github.com/streamroom/streamroom/test/faults"
 )
 
 // present are the connections that the next message to a user goes to.

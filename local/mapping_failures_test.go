@@ -14,11 +14,11 @@ import (
 	"github.com/jonboulle/clockwork"
 
 	"github.com/streamroom/streamroom/local"
-	"github.com/streamroom/streamroom/local/faults"
 	runtime "github.com/streamroom/streamroom/local/lambda"
 	"github.com/streamroom/streamroom/shared/table"
 	"github.com/streamroom/streamroom/shared/topology"
 	"github.com/streamroom/streamroom/shared/wire"
+	"github.com/streamroom/streamroom/test/faults"
 )
 
 // hold keeps a function from beginning, so that records gather, until release.

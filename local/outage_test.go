@@ -15,11 +15,11 @@ import (
 	"github.com/jonboulle/clockwork"
 
 	"github.com/streamroom/streamroom/local"
-	"github.com/streamroom/streamroom/local/faults"
 	"github.com/streamroom/streamroom/shared/stream"
 	"github.com/streamroom/streamroom/shared/table"
 	"github.com/streamroom/streamroom/shared/topology"
 	"github.com/streamroom/streamroom/shared/wire"
+	"github.com/streamroom/streamroom/test/faults"
 )
 
 // failing makes functions fail in the ways of an injector.

@@ -11,9 +11,9 @@ import (
 	"github.com/jonboulle/clockwork"
 
 	"github.com/streamroom/streamroom/local"
-	"github.com/streamroom/streamroom/local/faults"
 	"github.com/streamroom/streamroom/shared/topology"
 	"github.com/streamroom/streamroom/shared/wire"
+	"github.com/streamroom/streamroom/test/faults"
 )
 
 // skewed sends messages from functions whose clock is off.

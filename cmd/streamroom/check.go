@@ -13,10 +13,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/streamroom/streamroom/check"
-	"github.com/streamroom/streamroom/local/faults"
 	"github.com/streamroom/streamroom/shared/config"
 	"github.com/streamroom/streamroom/shared/stream"
+	"github.com/streamroom/streamroom/test/faults"
+	"github.com/streamroom/streamroom/test/soak"
 )
 
 // What --faults chooses from: what a plan and the chaos around it have.
@@ -63,7 +63,7 @@ linearizable.
 `
 
 func runCheck(ctx context.Context, args []string, _ io.Reader, stdout, stderr io.Writer) error {
-	var c check.Config
+	var c soak.Config
 	if c.LogLevel = os.Getenv(config.LogLevel); c.LogLevel != "" {
 		c.Log = stderr
 	}
@@ -101,13 +101,13 @@ func runCheck(ctx context.Context, args []string, _ io.Reader, stdout, stderr io
 	if asJSON {
 		progress = stderr
 	}
-	c.Progress = func(p check.Progress) {
+	c.Progress = func(p soak.Progress) {
 		fmt.Fprintf(progress, "%4.0f s  %d sends, %d acknowledged, %d deliveries, %d reconnects, %d faults, %d goroutines, %.1f MB, %d broken promises\n",
 			p.At.Seconds(), p.Counts.Sends, p.Counts.Acked, p.Counts.Deliveries, p.Counts.Connects, p.Faults,
 			p.Sample.Goroutines, float64(p.Sample.HeapBytes)/(1<<20), p.Violations)
 	}
-	report, err := check.Run(ctx, c)
-	if errors.Is(err, check.ErrConfig) {
+	report, err := soak.Run(ctx, c)
+	if errors.Is(err, soak.ErrConfig) {
 		return usageError{err}
 	}
 	if asJSON {
@@ -141,7 +141,7 @@ func chooseFaults(kinds string) ([]string, error) {
 }
 
 // breakUp puts what was chosen into a run.
-func breakUp(c *check.Config, chosen []string) {
+func breakUp(c *soak.Config, chosen []string) {
 	all := faults.All(c.Seed)
 	c.Faults.Delay = all.Delay
 	for _, kind := range chosen {

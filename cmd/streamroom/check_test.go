@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/streamroom/streamroom/check"
+	"github.com/streamroom/streamroom/test/soak"
 )
 
 func TestCheckReportsAsJSON(t *testing.T) {
@@ -14,7 +14,7 @@ func TestCheckReportsAsJSON(t *testing.T) {
 	code := run(t.Context(), []string{
 		"check", "--minutes", "0.02", "--seed", "7", "--users", "2", "--clients", "1", "--rooms", "1", "--crowd", "0", "--faults", "table,clocks", "--json",
 	}, nil, &out, &errs)
-	var report check.Report
+	var report soak.Report
 	if err := json.Unmarshal(out.Bytes(), &report); err != nil {
 		t.Fatalf("the report is no JSON: %v\n%s", err, &out)
 	}

@@ -13,7 +13,7 @@ import (
 
 	"github.com/oklog/ulid/v2"
 
-	"github.com/streamroom/streamroom/replay"
+	"github.com/streamroom/streamroom/operate/replay"
 	"github.com/streamroom/streamroom/shared/topology"
 )
 

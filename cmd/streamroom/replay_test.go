@@ -13,7 +13,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
-	"github.com/streamroom/streamroom/replay/testbed"
+	"github.com/streamroom/streamroom/operate/replay/testbed"
 	"github.com/streamroom/streamroom/shared/topology"
 )
 

@@ -13,7 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 
-	"github.com/streamroom/streamroom/replay/testbed"
+	"github.com/streamroom/streamroom/operate/replay/testbed"
 )
 
 // BenchmarkTools rebuilds and verifies a table of 20,000 messages, or of as many

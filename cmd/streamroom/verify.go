@@ -12,8 +12,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/streamroom/streamroom/replay"
-	"github.com/streamroom/streamroom/verify"
+	"github.com/streamroom/streamroom/operate/replay"
+	"github.com/streamroom/streamroom/operate/verify"
 )
 
 func runVerify(ctx context.Context, args []string, _ io.Reader, stdout, _ io.Writer) error {

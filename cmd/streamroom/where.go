@@ -13,7 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 
 	"github.com/streamroom/streamroom/local"
-	"github.com/streamroom/streamroom/replay"
+	"github.com/streamroom/streamroom/operate/replay"
 	"github.com/streamroom/streamroom/shared/topology"
 )
 

@@ -1,0 +1,466 @@
+package verify_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"github.com/streamroom/streamroom/local"
+	"github.com/streamroom/streamroom/operate/replay/testbed"
+	"github.com/streamroom/streamroom/operate/verify"
+	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/dynamo"
+	"github.com/streamroom/streamroom/shared/table"
+	"github.com/streamroom/streamroom/shared/topology"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func atOnce(context.Context, time.Duration) error { return nil }
+
+// look verifies, without waiting, a table that nobody writes to.
+func look(t testing.TB, w *testbed.World, c verify.Config) (verify.Report, map[string]verify.Difference) {
+	t.Helper()
+	found := map[string]verify.Difference{}
+	c.DB, c.Table = w.Clients.Table, w.Deployment.Table
+	c.Found = func(d verify.Difference) { found[d.Kind+" "+d.PK+" "+d.SK+" "+d.Problem] = d }
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Wait == nil {
+		c.Wait = atOnce
+	}
+	if c.Leftover == 0 {
+		c.Leftover = time.Hour
+	}
+	report, err := verify.Run(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report.Differences != len(found) {
+		t.Errorf("%d differences are reported, %d in sum", len(found), report.Differences)
+	}
+	return report, found
+}
+
+func set(t testing.TB, w *testbed.World, k table.Key, name string, value types.AttributeValue) {
+	t.Helper()
+	_, err := w.Engine().UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
+		TableName: aws.String(local.TableName), Key: testbed.Keyed(k, nil), UpdateExpression: aws.String("SET #n = :v"),
+		ExpressionAttributeNames: map[string]string{"#n": name}, ExpressionAttributeValues: testbed.Item{":v": value},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func remove(w *testbed.World, k table.Key) { w.Write(testbed.Keyed(k, nil)) }
+
+// TestEveryPlantedDifferenceIsFoundAndMended plants one difference of each kind
+// in rooms and connections of their own.
+func TestEveryPlantedDifferenceIsFoundAndMended(t *testing.T) {
+	w := testbed.Begin(t, testbed.Options{})
+	records := w.Seed(30, 3, 4)
+	testbed.Eventually(t, "the projections", func() bool { return w.Came(topology.LastMessage) == records })
+	store := dynamo.New(w.Engine(), local.TableName, time.Now)
+	now := time.Now()
+	for i := range 8 {
+		err := store.PutConnection(t.Context(), chat.Connection{
+			ID: fmt.Sprintf("c%d=", i), UserID: fmt.Sprintf("u%d", i/2), ConnectedAt: now.UnixMilli(), TokenExpiresAt: now.Add(time.Hour).UnixMilli(),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, i := range []int{13, 15, 16} {
+		w.Edit(fmt.Sprintf("room-%04d", i), "mended")
+	}
+	for _, i := range []int{14, 17} {
+		w.Delete(fmt.Sprintf("room-%04d", i))
+	}
+	testbed.Eventually(t, "the changes", func() bool { return w.Took(table.MessagePrefix) == 30*4+5 })
+	err := store.AdvanceReadCursor(t.Context(), "room-0000", "room-0000-1", "01B3F2133F0000000000000000", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	original := w.Dump()
+	if report, found := look(t, w, verify.Config{}); len(found) > 0 || report.Items != len(original) || report.Foreign != 0 || report.Suspects != 0 {
+		t.Fatalf("before: %+v, %v", report, found)
+	}
+
+	room := func(i int) string { return fmt.Sprintf("room-%04d", i) }
+	last := func(i int) table.Key { return table.LastMessage(room(i)) }
+	list := func(i int) table.Key { return table.Participation(room(i)+"-1", room(i)) }
+	text, number := testbed.Text, testbed.Number
+	planted := []struct {
+		kind, says string
+		at         table.Key
+		plant      func()
+	}{
+		{verify.LastMessage, "is missing", last(0), func() { remove(w, last(0)) }},
+		{verify.LastMessage, "is behind", last(1), func() { set(t, w, last(1), table.MessageID, text("01B3F2133F0000000000000000")) }},
+		{verify.LastMessage, "which is not there", last(2), func() { set(t, w, last(2), table.MessageID, text("7ZZZZZZZZZ0000000000000000")) }},
+		{verify.LastMessage, "names no message", last(3), func() { set(t, w, last(3), table.MessageID, text("x")) }},
+		{verify.LastMessage, "its sender is", last(4), func() { set(t, w, last(4), table.SenderID, text("mallory")) }},
+		{verify.LastMessage, "its preview is not", last(5), func() { set(t, w, last(5), table.Preview, text("something else")) }},
+		{verify.LastMessage, "its time is 1,", last(6), func() { set(t, w, last(6), table.MS, number(1)) }},
+		{verify.LastMessage, "was edited since", last(13), func() {
+			set(t, w, last(13), table.EditedAt, number(0))
+			set(t, w, last(13), table.Preview, text("message 3"))
+		}},
+		{verify.LastMessage, "was deleted since", last(14), func() {
+			set(t, w, last(14), table.EditedAt, number(0))
+			set(t, w, last(14), table.DeletedAt, number(0))
+			set(t, w, last(14), table.Preview, text("message 3"))
+		}},
+		{verify.LastMessage, "is ahead: it is of a change at 9", last(15), func() { set(t, w, last(15), table.EditedAt, number(9e12)) }},
+		{verify.LastMessage, "was deleted at 9", last(16), func() { set(t, w, last(16), table.DeletedAt, number(9)) }},
+		{verify.LastMessage, "its preview is not", last(17), func() { set(t, w, last(17), table.Preview, text("message 3")) }},
+		{verify.Room, "it says that the room has 7 members, and it has 3", table.Room(room(18)), func() {
+			set(t, w, table.Room(room(18)), table.MemberCount, number(7))
+		}},
+		{verify.Cursor, "lacks the member", table.Read(room(19), "left"), func() {
+			w.Write(testbed.Keyed(table.Read(room(19), "left"), testbed.Item{table.UpTo: text("x"), table.At: number(1)}))
+		}},
+		{verify.Order, "is behind the newest", list(7), func() { set(t, w, list(7), table.GSI1SK, text(table.Millis(5))) }},
+		{verify.Order, "is ahead of", list(8), func() { set(t, w, list(8), table.GSI1SK, text(table.Millis(9e12))) }},
+		{verify.Order, "is no time", list(9), func() { set(t, w, list(9), table.GSI1SK, text("yesterday")) }},
+		{verify.Order, "is in the list of", list(10), func() { set(t, w, list(10), table.GSI1PK, text("USERROOMS#mallory")) }},
+		{verify.Membership, "the user's list lacks the room", list(11), func() { remove(w, list(11)) }},
+		{verify.Membership, "the room lacks the member", table.Participation("stray", room(12)), func() {
+			w.Write(testbed.Keyed(table.Participation("stray", room(12)), testbed.Item{
+				table.JoinedAt: number(1), table.GSI1PK: text(table.UserRooms("stray")), table.GSI1SK: text(table.Millis(1)),
+			}))
+		}},
+		{verify.Connection, "it lacks the connection c0=", table.Presence("u0"), func() {
+			_, err := w.Engine().UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
+				TableName: aws.String(local.TableName), Key: testbed.Keyed(table.Presence("u0"), nil), UpdateExpression: aws.String("REMOVE #n"),
+				ExpressionAttributeNames: map[string]string{"#n": table.PresenceEntry("c0=")},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{verify.Connection, "it lacks the connection c4=", table.Presence("u2"), func() { remove(w, table.Presence("u2")) }},
+		{verify.Connection, "it lacks the connection c5=", table.Presence("u2"), nil},
+		{verify.Connection, "no connection of the user's", table.Presence("u1"), func() {
+			set(t, w, table.Presence("u1"), table.PresenceEntry("gone="), &types.AttributeValueMemberM{Value: testbed.Item{
+				table.ConnectedAt: number(1), table.TTL: number(now.Unix() + 3600),
+			}})
+		}},
+		{verify.Connection, "as of 7, which is of", table.Presence("u3"), func() {
+			set(t, w, table.Presence("u3"), table.PresenceEntry("c6="), &types.AttributeValueMemberM{Value: testbed.Item{
+				table.ConnectedAt: number(7), table.TTL: number(now.Unix() + 3600),
+			}})
+		}},
+	}
+	for _, p := range planted {
+		if p.plant != nil {
+			p.plant()
+		}
+	}
+	expect := func(found map[string]verify.Difference, repaired bool) {
+		t.Helper()
+		left := len(found)
+		for _, p := range planted {
+			hit := false
+			for _, d := range found {
+				if d.Kind == p.kind && d.PK == p.at.PK && d.SK == p.at.SK && strings.Contains(d.Problem, p.says) {
+					hit = true
+					if d.Repaired != repaired || strings.Contains(d.Problem, "message 3") {
+						t.Errorf("%+v", d)
+					}
+				}
+			}
+			if !hit {
+				t.Errorf("not found: %s %v: %s", p.kind, p.at, p.says)
+				continue
+			}
+			left--
+		}
+		if left != 0 {
+			t.Errorf("%d differences were not planted: %v", left, found)
+		}
+	}
+	_, found := look(t, w, verify.Config{})
+	expect(found, false)
+	report, found := look(t, w, verify.Config{Repair: true})
+	expect(found, true)
+	if report.Repaired != len(planted) {
+		t.Errorf("mended %d of %d", report.Repaired, len(planted))
+	}
+	if _, found := look(t, w, verify.Config{}); len(found) > 0 {
+		t.Errorf("after the repair: %v", found)
+	}
+	testbed.Same(t, "after the repair", w.Dump(), original)
+}
+
+// TestWhatCannotBeMendedIsSaid has a room without its description, and one
+// without an owner; a direct message has none, nor has the lobby.
+func TestWhatCannotBeMendedIsSaid(t *testing.T) {
+	w := testbed.Begin(t, testbed.Options{})
+	records := w.Seed(3, 2, 2)
+	testbed.Eventually(t, "the projections", func() bool { return w.Came(topology.LastMessage) == records })
+	remove(w, table.Room("room-0000"))
+	set(t, w, table.Member("room-0001", "room-0001-0"), table.Role, testbed.Text("member"))
+	set(t, w, table.Member("room-0002", "room-0002-0"), table.Role, testbed.Text("member"))
+	set(t, w, table.Room("room-0002"), table.Type, testbed.Text("dm"))
+	w.Token("guest") // joins the lobby
+	w.Write(testbed.Keyed(table.Key{PK: "ELSE#1", SK: "x"}, testbed.Item{"a": testbed.Text("b")}))
+	report, found := look(t, w, verify.Config{Repair: true})
+	if report.Differences != 2 || report.Repaired != 0 || report.Foreign != 1 || report.Kinds["member"] != 3*2+1 {
+		t.Errorf("%+v, %v", report, found)
+	}
+	problems := map[string]string{}
+	for _, d := range found {
+		if d.Kind != verify.Room || !strings.Contains(d.Note, "can't be mended") {
+			t.Errorf("%+v", d)
+		}
+		problems[d.PK] = d.Problem
+	}
+	if diff := cmp.Diff(map[string]string{
+		table.Room("room-0000").PK: "the room has members but no description",
+		table.Room("room-0001").PK: "the room has members but no owner",
+	}, problems); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestARoomThatEndedIsNoDifference: its last member left, and what was said stays.
+func TestARoomThatEndedIsNoDifference(t *testing.T) {
+	w := testbed.Begin(t, testbed.Options{})
+	records := w.Seed(1, 1, 2)
+	testbed.Eventually(t, "the projections", func() bool { return w.Came(topology.LastMessage) == records })
+	store := dynamo.New(w.Engine(), local.TableName, time.Now)
+	gone, err := store.RemoveMember(t.Context(), "room-0000", chat.Member{UserID: "room-0000-0", Role: chat.Owner}, "")
+	if err != nil || !gone {
+		t.Fatalf("leave: %t, %v", gone, err)
+	}
+	report, found := look(t, w, verify.Config{})
+	if len(found) > 0 || report.Suspects > 0 || report.Kinds["member"] != 0 || report.Kinds["lastmessage"] != 1 {
+		t.Errorf("%+v, %v", report, found)
+	}
+}
+
+// TestAChangeThatIsOnItsWayIsNoDifference has a consumer that has not heard yet
+// of what happened to the newest messages.
+func TestAChangeThatIsOnItsWayIsNoDifference(t *testing.T) {
+	w := testbed.Begin(t, testbed.Options{})
+	records := w.Seed(2, 1, 2)
+	testbed.Eventually(t, "the projections", func() bool { return w.Came(topology.LastMessage) == records })
+	w.Plant(func(string, []events.DynamoDBEventRecord) ([]byte, error) { return []byte(`{}`), nil })
+	before := time.Now()
+	w.Edit("room-0000", "mended")
+	w.Delete("room-0001")
+	report, found := look(t, w, verify.Config{Now: func() time.Time { return before }})
+	if len(found) > 0 || report.Suspects != 2 {
+		t.Errorf("while it may be on its way: %+v, %v", report, found)
+	}
+	after := time.Now().Add(time.Second)
+	if _, found = look(t, w, verify.Config{Now: func() time.Time { return after }}); len(found) != 2 {
+		t.Errorf("when it should have come: %v", found)
+	}
+}
+
+// TestARepairResurrectsNothing deletes a message when its room is about to be
+// mended, and lets the consumer hear of it before that.
+func TestARepairResurrectsNothing(t *testing.T) {
+	const room = "room-0000"
+	for name, test := range map[string]struct {
+		stands  string // in LASTMESSAGE
+		problem string
+		note    string
+	}{
+		"which the consumer could not write": {"7ZZZZZZZZZ0000000000000000", "which is not there", ""},
+		"which the consumer has written":     {"01B3F2133F0000000000000000", "is behind", "it has changed meanwhile; verify again"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			wire := &meanwhile{}
+			w := testbed.Begin(t, testbed.Options{Wrap: func(next http.RoundTripper) http.RoundTripper {
+				wire.next = next
+				return wire
+			}})
+			records := w.Seed(1, 1, 2)
+			testbed.Eventually(t, "the projections", func() bool { return w.Came(topology.LastMessage) == records })
+			set(t, w, table.LastMessage(room), table.MessageID, testbed.Text(test.stands))
+			var once sync.Once
+			wire.do = func() {
+				once.Do(func() {
+					w.Delete(room)
+					testbed.Eventually(t, "the deletion", func() bool { return w.Took(table.MessagePrefix) == 3 })
+				})
+			}
+			_, found := look(t, w, verify.Config{Repair: true})
+			for _, d := range found {
+				if !strings.Contains(d.Problem, test.problem) || d.Note != test.note || d.Repaired != (test.note == "") {
+					t.Errorf("%+v", d)
+				}
+			}
+			last := w.Dump()[table.LastMessage(room)]
+			if len(found) != 1 || !strings.Contains(last, "preview= ") || strings.Contains(last, "deletedAt=0") {
+				t.Errorf("%v; the last message is %q", found, last)
+			}
+			if _, found := look(t, w, verify.Config{}); len(found) > 0 {
+				t.Errorf("after the repair: %v", found)
+			}
+		})
+	}
+}
+
+// meanwhile does something before each update of an item.
+type meanwhile struct {
+	next http.RoundTripper
+	do   func()
+}
+
+func (m *meanwhile) RoundTrip(r *http.Request) (*http.Response, error) {
+	if strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".UpdateItem") {
+		m.do()
+	}
+	return m.next.RoundTrip(r)
+}
+
+// TestLeftoversAreFoundAndMended asks by a clock that is ahead of the table's,
+// which removes by itself what has expired.
+func TestLeftoversAreFoundAndMended(t *testing.T) {
+	w := testbed.Begin(t, testbed.Options{})
+	now := time.Now()
+	old := map[table.Key]bool{
+		table.Sent("u", "old"): true, table.Created("u", "old"): true, table.Slice("old", 1): true,
+	}
+	expiring := func(k table.Key, at time.Time) {
+		w.Write(testbed.Keyed(k, testbed.Item{table.RoomID: testbed.Text("r"), table.TTL: testbed.Number(at.Unix())}))
+	}
+	for k := range old {
+		expiring(k, now.Add(10*time.Minute))
+	}
+	for _, k := range []table.Key{table.Sent("u", "new"), table.Created("u", "new"), table.Slice("new", 1)} {
+		expiring(k, now.Add(100*time.Hour))
+	}
+	w.Write(testbed.Keyed(table.Profile("u"), testbed.Item{table.DisplayName: testbed.Text("U"), table.At: testbed.Number(1)}))
+	later := verify.Config{Now: func() time.Time { return time.Now().Add(50 * time.Hour) }, Leftover: 48 * time.Hour, Repair: true}
+	_, found := look(t, w, later)
+	if len(found) != len(old) {
+		t.Errorf("%v", found)
+	}
+	for _, d := range found {
+		if d.Kind != verify.Leftover || !old[table.Key{PK: d.PK, SK: d.SK}] || !d.Repaired {
+			t.Errorf("%+v", d)
+		}
+	}
+	if _, found := look(t, w, later); len(found) > 0 {
+		t.Errorf("after the repair: %v", found)
+	}
+}
+
+// TestLargeRoomsFollowTheirRules: a place in the lists of a large room may be a
+// minute behind, and that of a very large one anywhere, but not ahead.
+func TestLargeRoomsFollowTheirRules(t *testing.T) {
+	w := testbed.Begin(t, testbed.Options{})
+	const members = 1_100
+	w.Write(testbed.RoomItems("large", members, 3)...)
+	testbed.Eventually(t, "the projections", func() bool { return w.Came(topology.LastMessage) == members+3 })
+	newest := testbed.Epoch.UnixMilli() + 3_000
+	place := func(i int, ms int64) {
+		set(t, w, table.Participation(fmt.Sprintf("large-%d", i), "large"), table.GSI1SK, testbed.Text(table.Millis(ms)))
+	}
+	set(t, w, table.Room("large"), table.CreatedAt, testbed.Number(1)) // else nothing may stand before it
+	for i := range members {
+		if i >= 3 {
+			continue
+		}
+		place(i, newest)
+	}
+	place(3, newest-59_000)
+	place(4, newest-61_000)
+	place(5, newest+1)
+	_, found := look(t, w, verify.Config{})
+	if len(found) != 2 {
+		t.Errorf("of a room of %d: %v", members, found)
+	}
+	set(t, w, table.Room("large"), table.MemberCount, testbed.Number(10_001))
+	_, found = look(t, w, verify.Config{})
+	kinds := map[string]int{}
+	for _, d := range found {
+		kinds[d.Kind]++
+	}
+	if diff := cmp.Diff(map[string]int{verify.Order: 1, verify.Room: 1}, kinds); diff != "" { // the number is none
+		t.Errorf("of a room of 10,001: %v (-want +got):\n%s", found, diff)
+	}
+}
+
+// TestACleanTableUnderLoadHasNoDifference verifies again and again while people
+// write, edit, delete, read, join, leave, connect and disconnect.
+func TestACleanTableUnderLoadHasNoDifference(t *testing.T) {
+	w := testbed.Begin(t, testbed.Options{})
+	records := w.Seed(20, 3, 20)
+	testbed.Eventually(t, "the projections", func() bool { return w.Came(topology.LastMessage) == records })
+	var rooms []string
+	for i := range 5 {
+		rooms = append(rooms, fmt.Sprintf("room-%04d", i))
+	}
+	traffic := w.Talk(rooms, 2*time.Millisecond)
+	suspects := 0
+	for range 8 {
+		report, found := look(t, w, verify.Config{
+			// The consumers have as long as they need, in place of a settle time.
+			Wait: func(context.Context, time.Duration) error { traffic.Settled(); return nil },
+		})
+		suspects += report.Suspects
+		if len(found) > 0 {
+			t.Errorf("%+v: %v", report, found)
+		}
+	}
+	traffic.Stop()
+	if suspects == 0 || traffic.Messages() == 0 {
+		t.Errorf("%d messages were written, %d were suspected: nothing was tested", traffic.Messages(), suspects)
+	}
+}
+
+// TestARepairLeavesWhatHasChanged: between the last look and the repair, the
+// room gets a message.
+func TestARepairLeavesWhatHasChanged(t *testing.T) {
+	w := testbed.Begin(t, testbed.Options{})
+	records := w.Seed(2, 1, 2)
+	testbed.Eventually(t, "the projections", func() bool { return w.Came(topology.LastMessage) == records })
+	k := table.Participation("room-0001-0", "room-0001")
+	remove(w, table.LastMessage("room-0000"))
+	set(t, w, k, table.GSI1SK, testbed.Text(table.Millis(5)))
+	c := verify.Config{
+		DB: w.Clients.Table, Table: w.Deployment.Table, Now: time.Now, Leftover: time.Hour, Wait: atOnce, Repair: true,
+	}
+	var notes []string
+	c.Found = func(d verify.Difference) {
+		if d.Kind == verify.LastMessage { // the first that is mended
+			set(t, w, k, table.GSI1SK, testbed.Text(table.Millis(6)))
+		}
+		notes = append(notes, d.Note)
+	}
+	report, err := verify.Run(t.Context(), c)
+	if diff := cmp.Diff([]string{"", "it has changed meanwhile; verify again"}, notes); err != nil || diff != "" || report.Repaired != 1 {
+		t.Errorf("%+v, %v (-want +got):\n%s", report, err, diff)
+	}
+}
+
+func TestVerifyingEndsWhenItIsStopped(t *testing.T) {
+	w := testbed.Begin(t, testbed.Options{})
+	w.Write(testbed.RoomItems("r", 1, 1)...)
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	_, err := verify.Run(ctx, verify.Config{DB: w.Clients.Table, Table: w.Deployment.Table, Now: time.Now})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+}

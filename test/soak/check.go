@@ -1,0 +1,305 @@
+// Package soak holds Streamroom to its promises: many clients in many rooms of
+// a real local server, over real sockets, while everything breaks to a plan.
+// Then nothing breaks any more, and what each client saw is compared with what
+// the rooms' histories say.
+//
+// # What is checked
+//
+//   - lost: what was acknowledged is in the history, as it was sent.
+//   - stored twice, altered, out of order: the history has each message once, as
+//     it was sent, in the order of ids. A send that failed may be there, once.
+//   - not linearizable: sends and reads of the history are those of one set that
+//     is read in the order of ids, whoever asks.
+//   - seen twice, altered, unordered, foreign: what a client hands to its
+//     application comes once, as it was sent, in order unless it says that it is
+//     late, and from rooms that its user may have been a member of.
+//   - missing: a member's device that is connected in the end has every message
+//     of the room since it began.
+//   - not delivered: a device that was left alone gets each message without
+//     having to reconnect. Excused is what the failure queue says was given up.
+//   - forgotten: a connection that lives, and was never answered 410, is known.
+//   - list: the room list ends up at each room's newest message.
+//   - refused, intruder: members may send, others may not.
+//
+// A run with the same seed has the same plan: who sends what and when, what
+// breaks, and the n-th call of each kind that fails. How goroutines and sockets
+// come to interleave is not part of it.
+package soak
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/jonboulle/clockwork"
+
+	"github.com/streamroom/streamroom/local"
+	"github.com/streamroom/streamroom/test/faults"
+)
+
+// Config says how large a run is, and what breaks.
+type Config struct {
+	Seed     uint64
+	Duration time.Duration // of load and faults; settling comes after it
+
+	// Settle is how long each step of settling may take. The default is 2 min: a
+	// stream mapping that failed often waits a minute between attempts.
+	Settle time.Duration
+
+	Users   int // 2 or more
+	Devices int // of each user, 1 or more
+	Rooms   int // 1 or more
+	Crowd   int // of members without a device in the first room
+
+	// Sends and Reads are what all devices do in a second, in sum.
+	Sends, Reads float64
+
+	Faults faults.Plan // its seed is Seed
+	Chaos  Chaos
+
+	// Wear, if set, changes each function beneath the faults.
+	Wear func(local.Function) local.Function
+	// Transport, if set, stands between each device's client and its network.
+	Transport func(next http.RoundTripper) http.RoundTripper
+
+	// Clock is the real one if nil. Clients use the real one in any case.
+	Clock clockwork.Clock
+	// Log takes the server's log, from LogLevel on ("warn", if empty); nil drops it.
+	Log      io.Writer
+	LogLevel string
+
+	// Progress, if set, is called now and then.
+	Progress func(Progress)
+}
+
+// Chaos says how often things happen that are not the functions' own: how many
+// times a minute, in sum.
+type Chaos struct {
+	Cuts          float64 // a device's connections are reset
+	Silences      float64 // a device's connections say nothing any more, and are reset seconds later
+	Reopens       float64 // a device's application ends and starts anew
+	MemberChanges float64 // somebody joins or leaves a room
+	Restarts      float64 // the server stops, gently or not, and starts on the same data
+}
+
+// How often the run looks, at most.
+const (
+	pollInterval   = 100 * time.Millisecond
+	sampleInterval = 5 * time.Second
+	samples        = 20 // of a run that is longer
+)
+
+const defaultSettle = 2 * time.Minute
+
+// A room is made with up to 49 members, and has half of the users; a user's
+// newest 20 connections are served, and some of those have ended.
+const (
+	maxUsers   = 96
+	maxDevices = 10
+)
+
+// ErrConfig is the error of a run that can't be as it was asked for.
+var ErrConfig = errors.New("no such run can be made")
+
+// run is a run of the checker.
+type run struct {
+	Config
+	start    time.Time
+	injector *faults.Injector
+	host     *host
+	rooms    []*room
+	devices  []*device
+	ledger   *ledger
+	tally    tally
+	samples  []Sample
+	loadedAt atomic.Int64 // when the rooms were set up; 0 before
+}
+
+// Run carries out one run, of about Duration and what it takes to settle, and
+// reports what it saw. An error says that the run could not be made; broken
+// promises are in the report.
+func Run(ctx context.Context, c Config) (Report, error) {
+	r, err := newRun(c)
+	if err != nil {
+		return Report{}, err
+	}
+	dir, err := os.MkdirTemp("", "streamroom-check-")
+	if err != nil {
+		return Report{}, fmt.Errorf("make a data folder: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	r.host.config.DataDir = dir
+	err = r.run(ctx)
+	return r.report(), err
+}
+
+func newRun(c Config) (*run, error) {
+	switch {
+	case c.Duration <= 0:
+		return nil, fmt.Errorf("%w: it has to take some time", ErrConfig)
+	case c.Users < 2 || c.Devices < 1 || c.Rooms < 1:
+		return nil, fmt.Errorf("%w: it needs 2 users, a device of each, and a room at least", ErrConfig)
+	case c.Users > maxUsers || c.Devices > maxDevices:
+		return nil, fmt.Errorf("%w: at most %d users with %d devices of each can be told apart from a crowd", ErrConfig, maxUsers, maxDevices)
+	case !(c.Sends > 0) || !(c.Reads >= 0):
+		return nil, fmt.Errorf("%w: it needs some sends a second, and no less than 0 reads", ErrConfig)
+	}
+	if c.Clock == nil {
+		c.Clock = clockwork.NewRealClock()
+	}
+	if c.Settle == 0 {
+		c.Settle = defaultSettle
+	}
+	if c.LogLevel == "" {
+		c.LogLevel = "warn"
+	}
+	c.Faults.Seed = c.Seed
+	injector, err := faults.New(c.Faults, c.Clock)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	r := &run{Config: c, start: c.Clock.Now(), injector: injector}
+	r.ledger = &ledger{seed: c.Seed}
+	r.host = &host{clock: c.Clock, config: local.Config{
+		Addr: "127.0.0.1:0", DynamoDBAddr: "127.0.0.1:0", Clock: c.Clock, Log: c.Log, LogLevel: c.LogLevel,
+		DropDisconnect: injector.DropDisconnect, Wear: r.wear,
+	}}
+	return r, nil
+}
+
+// wear puts the faults over what the run's caller changes.
+func (r *run) wear(f local.Function) local.Function {
+	if r.Wear != nil {
+		f = r.Wear(f)
+	}
+	return r.injector.Wear(f)
+}
+
+// now is the time since the start, in ns.
+func (r *run) now() int64 { return int64(r.Clock.Since(r.start)) }
+
+// random is what one actor of the run decides by.
+func (r *run) random(actor string) *rand.Rand {
+	hash := fnv.New64a()
+	_, _ = hash.Write([]byte(actor)) // never fails
+	return newRandom(r.Seed, hash.Sum64())
+}
+
+func newRandom(seed, stream uint64) *rand.Rand {
+	return rand.New(rand.NewPCG(seed, stream)) //nolint:gosec // not for secrets
+}
+
+// pause waits for about d, and reports whether ctx still lives.
+func (r *run) pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-r.Clock.After(d):
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// every calls do at random times, perMinute times a minute on average, until ctx
+// ends.
+func (r *run) every(ctx context.Context, perMinute float64, random *rand.Rand, do func()) {
+	if perMinute <= 0 {
+		return
+	}
+	mean := float64(time.Minute) / perMinute
+	for r.pause(ctx, time.Duration(random.ExpFloat64()*mean)) {
+		do()
+	}
+}
+
+// await polls until done or until settling takes too long.
+func (r *run) await(ctx context.Context, done func() bool) error {
+	deadline := r.Clock.After(r.Settle)
+	for !done() {
+		select {
+		case <-r.Clock.After(pollInterval):
+		case <-deadline:
+			return errUnsettled
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+var errUnsettled = errors.New("it did not settle in time")
+
+// run is the run, from the first server to the last.
+func (r *run) run(ctx context.Context) (err error) {
+	if err := r.host.start(ctx); err != nil {
+		return fmt.Errorf("start a server: %w", err)
+	}
+	defer func() {
+		for _, d := range r.devices {
+			d.close()
+		}
+		if stopErr := r.host.stop(context.WithoutCancel(ctx), false); err == nil {
+			err = stopErr
+		}
+	}()
+	if err := r.setUp(ctx); err != nil {
+		return fmt.Errorf("set up: %w", err)
+	}
+	r.load(ctx)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return r.settle(ctx)
+}
+
+// load is the part of the run in which things happen and break.
+func (r *run) load(ctx context.Context) {
+	r.sample()
+	loaded, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var actors sync.WaitGroup
+	for _, d := range r.devices {
+		actors.Go(func() { d.talk(loaded) })
+		actors.Go(func() { d.read(loaded) })
+	}
+	actors.Go(func() { r.changeMembers(loaded) })
+	actors.Go(func() { r.breakNetworks(loaded) })
+	actors.Go(func() { r.reopenDevices(loaded) })
+	actors.Go(func() { r.restartServer(loaded) })
+	r.injector.Begin()
+	r.watch(ctx)
+	cancel()
+	r.injector.End()
+	actors.Wait()
+	for _, d := range r.devices {
+		d.network.mend()
+	}
+}
+
+// watch takes samples and tells of the progress until the load's time is over.
+func (r *run) watch(ctx context.Context) {
+	over := r.Clock.After(r.Duration)
+	tick := r.Clock.NewTicker(max(sampleInterval, r.Duration/samples))
+	defer tick.Stop()
+	for {
+		select {
+		case <-over:
+			r.sample()
+			return
+		case <-tick.Chan():
+			r.sample()
+			if r.Progress != nil {
+				r.Progress(r.progress())
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}

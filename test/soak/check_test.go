@@ -1,0 +1,72 @@
+package soak_test
+
+import (
+	"bytes"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/streamroom/streamroom/shared/topology"
+	"github.com/streamroom/streamroom/test/faults"
+	"github.com/streamroom/streamroom/test/soak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// small is a run that takes seconds.
+func small() soak.Config {
+	return soak.Config{
+		Seed: 1, Duration: 5 * time.Second, Settle: 40 * time.Second,
+		Users: 4, Devices: 2, Rooms: 6, Sends: 16, Reads: 12,
+	}
+}
+
+// runAll makes runs side by side, more of them than there are processors: most
+// of the time they wait.
+func runAll(t *testing.T, configs map[string]soak.Config) map[string]soak.Report {
+	t.Helper()
+	var group errgroup.Group
+	var mu sync.Mutex
+	reports := map[string]soak.Report{}
+	for name, c := range configs {
+		group.Go(func() error {
+			report, err := soak.Run(t.Context(), c)
+			mu.Lock()
+			defer mu.Unlock()
+			reports[name] = report
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	for name, report := range reports {
+		var text bytes.Buffer
+		report.Print(&text)
+		t.Logf("%s: %s", name, &text)
+	}
+	return reports
+}
+
+func TestPromisesAreKept(t *testing.T) {
+	t.Parallel()
+	broken := small()
+	broken.Faults = faults.All(1)
+	broken.Faults.Outages = []faults.Outage{
+		{Seam: faults.SeamTable, Function: topology.Fanout, After: time.Second, For: time.Second},
+		{Seam: faults.SeamPosts, After: 3 * time.Second, For: time.Second / 2},
+	}
+	broken.Chaos = soak.Chaos{Cuts: 90, Silences: 60, Reopens: 60, MemberChanges: 90, Restarts: 20}
+	for name, report := range runAll(t, map[string]soak.Config{"nothing breaks": small(), "everything breaks": broken}) {
+		if !report.OK() {
+			t.Errorf("%s: promises were broken", name)
+		}
+		c := report.Counts
+		if c.Acked < 10 || c.Deliveries < 2*c.Acked || c.Reads < 10 || c.Linearizable == 0 {
+			t.Errorf("%s: too little happened to tell: %+v", name, c)
+		}
+	}
+}

@@ -1,0 +1,129 @@
+package soak
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/oklog/ulid/v2"
+
+	"github.com/streamroom/streamroom/client"
+)
+
+// judge compares what was sent, read and seen with the rooms' histories.
+func (r *run) judge(ctx context.Context, histories map[string][]stored) error {
+	sends, reads := r.ledger.all()
+	for _, room := range r.rooms {
+		history := histories[room.id]
+		r.judgeHistory(room, history, sends)
+		r.judgeReads(room, history, sends, reads)
+		r.judgeSight(room, history, sends)
+		if err := r.judgeMembers(ctx, room); err != nil {
+			return err
+		}
+	}
+	r.judgeRefusals(sends)
+	return nil
+}
+
+// judgeHistory looks for what was acknowledged, and for what is there twice.
+func (r *run) judgeHistory(room *room, history []stored, sends []send) {
+	at := map[int]ulid.ULID{}
+	for _, m := range history {
+		if other, twice := at[m.number]; twice {
+			r.ledger.violate(Violation{
+				Promise: "stored twice", Room: room.id, Client: sends[m.number].client, IDs: []string{other.String(), m.id.String()},
+				Detail: fmt.Sprintf("message %d", m.number),
+			})
+		}
+		at[m.number] = m.id
+	}
+	for number, s := range sends {
+		if s.room == room.id && !s.id.IsZero() && at[number] != s.id {
+			r.ledger.violate(Violation{
+				Promise: "lost", Room: room.id, Client: s.client, IDs: []string{s.id.String()},
+				Detail: fmt.Sprintf("message %d was acknowledged and is not in the history", number),
+			})
+		}
+	}
+}
+
+// judgeSight looks at what the devices were handed of a room.
+func (r *run) judgeSight(room *room, history []stored, sends []send) {
+	at := make(map[ulid.ULID]int, len(history))
+	for _, m := range history {
+		at[m.id] = m.number
+	}
+	for _, d := range r.devices {
+		for _, v := range d.visits() {
+			if v.room != room.id {
+				continue
+			}
+			seenIDs := make(map[ulid.ULID]bool, len(v.log))
+			wrong := func(promise string, s seen, detail string) {
+				r.ledger.violate(Violation{Promise: promise, Room: room.id, Client: d.name, IDs: []string{s.id.String()}, Detail: detail})
+			}
+			for _, s := range v.log {
+				if seenIDs[s.id] {
+					wrong("seen twice", s, "it was handed to the application again")
+				}
+				seenIDs[s.id] = true
+				if number, ok := at[s.id]; !ok || number != s.number {
+					wrong("lost", s, "it was seen and is not in the history")
+				}
+				if !d.maySee(room, sends[s.number].called, s.at) {
+					wrong("foreign", s, "it was sent when the user was no member, and the user was none since")
+				}
+			}
+		}
+	}
+}
+
+// judgeMembers compares who is a member with who should be.
+func (r *run) judgeMembers(ctx context.Context, room *room) error {
+	ctx, cancel := r.timeout(ctx)
+	defer cancel()
+	var members []string
+	for cursor := ""; ; {
+		page, err := r.deviceOf(room.owner()).current().Room(ctx, room.id, cursor)
+		if err != nil {
+			return fmt.Errorf("read the members of a room: %w", err)
+		}
+		for _, m := range page.Members {
+			members = append(members, m.UserID)
+		}
+		if cursor = page.Cursor; cursor != "" {
+			continue
+		}
+		if page.MemberCount != len(members) {
+			r.ledger.violate(Violation{Promise: "members", Room: room.id, Detail: fmt.Sprintf("%d members are counted, and there are %d", page.MemberCount, len(members))})
+		}
+		break
+	}
+	for _, user := range room.users {
+		if slices.Contains(members, user) != room.has(user) {
+			r.ledger.violate(Violation{Promise: "members", Room: room.id, Client: user, Detail: fmt.Sprintf("is a member: %t, which was to be %t", !room.has(user), room.has(user))})
+		}
+	}
+	return nil
+}
+
+// judgeRefusals looks for members who were not allowed to send, and others who
+// were.
+func (r *run) judgeRefusals(sends []send) {
+	rooms := map[string]*room{}
+	for _, room := range r.rooms {
+		rooms[room.id] = room
+	}
+	for number, s := range sends {
+		v := Violation{Room: s.room, Client: s.client, Detail: fmt.Sprintf("message %d", number)}
+		switch room := rooms[s.room]; {
+		case !s.id.IsZero() && !room.may(s.user, s.called, s.returned):
+			v.Promise, v.IDs = "intruder", []string{s.id.String()}
+			r.ledger.violate(v)
+		case s.code == client.CodeNotAMember && room.must(s.user, s.called, s.returned):
+			v.Promise = "refused"
+			r.ledger.violate(v)
+		}
+	}
+}

@@ -1,0 +1,242 @@
+package soak
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Violation is a promise that was broken.
+type Violation struct {
+	Promise string   `json:"promise"`
+	Seed    uint64   `json:"seed"`
+	Room    string   `json:"room,omitempty"`
+	Client  string   `json:"client,omitempty"` // a user, or a device of one: user-1/0
+	IDs     []string `json:"ids,omitempty"`    // of messages
+	Detail  string   `json:"detail"`
+}
+
+// shownIDs is how many ids a line shows.
+const shownIDs = 5
+
+// String is the violation in one line.
+func (v Violation) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s (seed %d)", v.Promise, v.Seed)
+	if v.Room != "" {
+		fmt.Fprintf(&b, " room %s", v.Room)
+	}
+	if v.Client != "" {
+		fmt.Fprintf(&b, " client %s", v.Client)
+	}
+	if n := len(v.IDs); n > 0 {
+		fmt.Fprintf(&b, " %d: %s", n, strings.Join(v.IDs[:min(n, shownIDs)], " "))
+		if n > shownIDs {
+			b.WriteString(" …")
+		}
+	}
+	return b.String() + ": " + v.Detail
+}
+
+// Sample is what the process held at one time.
+type Sample struct {
+	At         time.Duration `json:"at"` // since the start, in ns
+	Goroutines int           `json:"goroutines"`
+	HeapBytes  uint64        `json:"heapBytes"` // live, after a collection
+}
+
+// Counts are what happened in a run.
+type Counts struct {
+	Sends   int `json:"sends"`
+	Acked   int `json:"acked"`
+	Refused int `json:"refused"`
+	Unknown int `json:"unknown"` // sends that failed, and may be stored all the same
+	Reads   int `json:"reads"`   // of histories
+
+	Deliveries int `json:"deliveries"` // messages handed to applications
+	Late       int `json:"late"`       // those among them that a newer one came before
+
+	Connects       int `json:"connects"`
+	Cuts           int `json:"cuts"`
+	Silences       int `json:"silences"`
+	Reopens        int `json:"reopens"`
+	CatchUpsFailed int `json:"catchUpsFailed"` // as clients told their applications
+	MemberChanges  int `json:"memberChanges"`
+	Restarts       int `json:"restarts"` // of the server
+
+	Linearizable int `json:"linearizable"` // rooms whose reads and sends were explained
+	Unjudged     int `json:"unjudged"`     // rooms for which that took too long
+}
+
+// Report is what a run saw.
+type Report struct {
+	Seed     uint64        `json:"seed"`
+	Duration time.Duration `json:"duration"` // of the load, in ns
+	Users    int           `json:"users"`
+	Devices  int           `json:"devices"` // of all users
+	Rooms    int           `json:"rooms"`
+
+	Counts Counts         `json:"counts"`
+	Faults map[string]int `json:"faults"` // injected, by kind
+
+	// GivenUp are the records in the failure queue, by function.
+	GivenUp map[string]int `json:"givenUp"`
+	// Settled is how long after the faults each step of settling was done: what
+	// was sent has arrived and is in the lists; a further message has arrived;
+	// everybody has caught up after a reconnect. In ns.
+	Settled []time.Duration `json:"settled"`
+	// Reconnects are the median, the 99th percentile and the greatest of the
+	// times that devices were without a connection, in ns.
+	Reconnects [3]time.Duration `json:"reconnects"`
+
+	Samples    []Sample    `json:"samples"`
+	Violations []Violation `json:"violations"`
+}
+
+// OK says whether every promise was kept.
+func (r Report) OK() bool { return len(r.Violations) == 0 }
+
+// shownViolations is how many lines of violations a printed report has.
+const shownViolations = 50
+
+// Print writes the report for people.
+func (r Report) Print(w io.Writer) {
+	c := r.Counts
+	fmt.Fprintf(w, "seed %d: %d users, %d devices, %d rooms, %s of load\n", r.Seed, r.Users, r.Devices, r.Rooms, r.Duration)
+	fmt.Fprintf(w, "  sends       %d: %d acknowledged, %d refused, %d of unknown fate\n", c.Sends, c.Acked, c.Refused, c.Unknown)
+	fmt.Fprintf(w, "  deliveries  %d, %d of them late\n", c.Deliveries, c.Late)
+	fmt.Fprintf(w, "  reads       %d; %d rooms explained, %d given up\n", c.Reads, c.Linearizable, c.Unjudged)
+	fmt.Fprintf(w, "  devices     %d connects, %d cuts, %d silences, %d reopened, %d catch-ups failed\n", c.Connects, c.Cuts, c.Silences, c.Reopens, c.CatchUpsFailed)
+	fmt.Fprintf(w, "  members     %d changes; server: %d restarts\n", c.MemberChanges, c.Restarts)
+	fmt.Fprintf(w, "  away        p50 %s, p99 %s, at most %s\n", round(r.Reconnects[0]), round(r.Reconnects[1]), round(r.Reconnects[2]))
+	names := []string{"delivered and listed", "spoke", "caught up"}
+	for i, d := range r.Settled {
+		fmt.Fprintf(w, "  settled     %-20s %s after the last fault\n", names[i], round(d))
+	}
+	for _, kind := range slices.Sorted(maps.Keys(r.Faults)) {
+		fmt.Fprintf(w, "  fault       %-20s %d\n", kind, r.Faults[kind])
+	}
+	for _, function := range slices.Sorted(maps.Keys(r.GivenUp)) {
+		fmt.Fprintf(w, "  given up    %-20s %d records\n", function, r.GivenUp[function])
+	}
+	if n := len(r.Samples); n > 0 {
+		for i, what := range []string{"start", "middle", "end"} {
+			s := r.Samples[(n-1)*i/2]
+			fmt.Fprintf(w, "  at %-9s %d goroutines, %.1f MB of heap\n", what, s.Goroutines, float64(s.HeapBytes)/(1<<20))
+		}
+	}
+	for i, v := range r.Violations {
+		if i == shownViolations {
+			fmt.Fprintf(w, "… and %d more\n", len(r.Violations)-i)
+			break
+		}
+		fmt.Fprintf(w, "BROKEN %s\n", v)
+	}
+}
+
+func round(d time.Duration) time.Duration { return d.Round(time.Millisecond) }
+
+// Progress is how far a run has come.
+type Progress struct {
+	At         time.Duration
+	Counts     Counts
+	Faults     int
+	Violations int
+	Sample     Sample
+}
+
+// tally counts.
+type tally struct {
+	mu sync.Mutex
+	Counts
+	away    []time.Duration
+	settles []time.Duration
+	given   map[string]int
+}
+
+// add counts one more in a field of the tally's Counts.
+func (t *tally) add(count *int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	*count++
+}
+
+func (t *tally) connected(after time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.Connects++
+	t.away = append(t.away, after)
+}
+
+func (t *tally) settled(step int, after time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.settles = append(t.settles[:step], after)
+}
+
+func (t *tally) gaveUp(records map[string]int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.given = records
+}
+
+// sample notes what the process holds.
+func (r *run) sample() {
+	runtime.GC()
+	var memory runtime.MemStats
+	runtime.ReadMemStats(&memory)
+	r.samples = append(r.samples, Sample{At: time.Duration(r.now()), Goroutines: runtime.NumGoroutine(), HeapBytes: memory.HeapAlloc})
+}
+
+// counts are the tally's and the ledger's.
+func (r *run) counts() Counts {
+	r.tally.mu.Lock()
+	c := r.tally.Counts
+	r.tally.mu.Unlock()
+	sends, reads := r.ledger.all()
+	c.Sends, c.Reads = len(sends), len(reads)
+	for _, s := range sends {
+		switch {
+		case !s.id.IsZero():
+			c.Acked++
+		case s.code != "":
+			c.Refused++
+		default:
+			c.Unknown++
+		}
+	}
+	return c
+}
+
+func (r *run) progress() Progress {
+	faults := 0
+	for _, n := range r.injector.Counts() {
+		faults += n
+	}
+	return Progress{
+		At: time.Duration(r.now()), Counts: r.counts(), Faults: faults,
+		Violations: len(r.ledger.broken()), Sample: r.samples[len(r.samples)-1],
+	}
+}
+
+func (r *run) report() Report {
+	report := Report{
+		Seed: r.Seed, Duration: r.Duration, Users: r.Users, Devices: len(r.devices), Rooms: len(r.rooms),
+		Counts: r.counts(), Faults: r.injector.Counts(), Samples: r.samples, Violations: r.ledger.broken(),
+	}
+	r.tally.mu.Lock()
+	defer r.tally.mu.Unlock()
+	report.GivenUp, report.Settled = r.tally.given, r.tally.settles
+	if away := slices.Sorted(slices.Values(r.tally.away)); len(away) > 0 {
+		report.Reconnects = [3]time.Duration{away[len(away)/2], away[len(away)*99/100], away[len(away)-1]}
+	}
+	for i := range report.Violations {
+		report.Violations[i].Seed = r.Seed
+	}
+	return report
+}

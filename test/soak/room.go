@@ -1,0 +1,379 @@
+package soak
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"github.com/streamroom/streamroom/client"
+)
+
+// never is a time after all others.
+const never = math.MaxInt64
+
+// room is a room of the run. Its first member owns it and stays.
+type room struct {
+	id    string
+	index int
+	users []string // those who are members at times
+
+	mu      sync.Mutex
+	members map[string][]membership
+	unsure  map[string]int64 // changeMembers' own: when a change of a user was last tried and not answered
+}
+
+// membership is a time in which a user is a member. What comes between a call
+// and its answer is uncertain.
+type membership struct{ added, surelyAdded, removed, surelyRemoved int64 }
+
+func (m *room) owner() string { return m.users[0] }
+
+// may says whether a user may have been a member at some time from one moment
+// to another.
+func (m *room) may(user string, from, to int64) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.ContainsFunc(m.members[user], func(p membership) bool { return p.added <= to && p.surelyRemoved >= from })
+}
+
+// must says whether a user was surely a member all the time from one moment to
+// another.
+func (m *room) must(user string, from, to int64) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.ContainsFunc(m.members[user], func(p membership) bool { return p.surelyAdded <= from && p.removed >= to })
+}
+
+// has says whether a user is, or may soon be, a member.
+func (m *room) has(user string) bool { return m.may(user, never, never) }
+
+func (m *room) change(user string, f func(*membership)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	all := m.members[user]
+	f(&all[len(all)-1])
+}
+
+// setUp makes devices and rooms, and has everybody see a first message in each.
+// Nothing breaks yet.
+func (r *run) setUp(ctx context.Context) error {
+	users := make([]string, r.Users)
+	for i := range users {
+		users[i] = fmt.Sprintf("user-%d", i)
+		for j := range r.Devices {
+			d := r.newDevice(users[i], j)
+			if err := d.open(ctx); err != nil {
+				return err
+			}
+			r.devices = append(r.devices, d)
+		}
+	}
+	random := r.random("rooms")
+	for i := range r.Rooms {
+		if err := r.makeRoom(ctx, i, users, random); err != nil {
+			return fmt.Errorf("make a room: %w", err)
+		}
+	}
+	for _, d := range r.devices {
+		if err := d.followRooms(); err != nil {
+			return err
+		}
+	}
+	for _, room := range r.rooms {
+		if !r.deviceOf(room.owner()).say(ctx, room) {
+			return errors.New("the first message of a room was refused")
+		}
+	}
+	err := r.await(ctx, func() bool { return len(r.undelivered(true)) == 0 })
+	r.loadedAt.Store(r.now())
+	if err != nil {
+		return fmt.Errorf("deliver the first messages: %w", err)
+	}
+	return nil
+}
+
+// makeRoom makes a room of a user and half of the others, one at least.
+func (r *run) makeRoom(ctx context.Context, index int, users []string, random *rand.Rand) error {
+	m := &room{index: index, members: map[string][]membership{}, unsure: map[string]int64{}}
+	m.users = append(m.users, users[index%len(users)])
+	for _, i := range random.Perm(len(users))[:max(2, (len(users)+1)/2)] {
+		if users[i] != m.owner() {
+			m.users = append(m.users, users[i])
+		}
+	}
+	creating, cancel := r.timeout(ctx)
+	defer cancel()
+	made, err := r.deviceOf(m.owner()).current().CreateRoom(creating, client.RoomRequest{
+		Name: fmt.Sprintf("Room %d", index), Type: "group", Members: m.users[1:],
+	})
+	if err != nil {
+		return err
+	}
+	m.id = made.ChatRoomID
+	for _, user := range m.users {
+		m.members[user] = []membership{{0, 0, never, never}}
+	}
+	r.rooms = append(r.rooms, m)
+	if index == 0 {
+		return r.crowd(ctx, m)
+	}
+	return nil
+}
+
+// crowd adds members to a room who have no device. In the order of user ids they
+// stand between the users, so that these end up in several slices of the room.
+func (r *run) crowd(ctx context.Context, m *room) error {
+	owner := r.deviceOf(m.owner())
+	for i := range r.Crowd {
+		ctx, cancel := r.timeout(ctx)
+		err := owner.current().AddMember(ctx, m.id, fmt.Sprintf("user-%d-%06d", i%r.Users, i))
+		cancel()
+		if err != nil {
+			return fmt.Errorf("add one of a crowd: %w", err)
+		}
+	}
+	return nil
+}
+
+// deviceOf is a user's first device.
+func (r *run) deviceOf(user string) *device {
+	i := slices.IndexFunc(r.devices, func(d *device) bool { return d.user == user })
+	return r.devices[i]
+}
+
+// Rooms are busy for a while and then quiet, and half of them fall silent for
+// good at some time: what is lost last in a room is not given away by the next
+// message.
+const (
+	spell       = 2 * time.Second
+	busyRooms   = 0.7
+	strangeRate = 0.02 // of sends into rooms that the user is not in
+)
+
+// busyRoom picks a room to say something in; nil for none.
+func (r *run) busyRoom(random *rand.Rand, user string) *room {
+	strange := random.Float64() < strangeRate
+	loaded := max(0, r.now()-r.loadedAt.Load())
+	var busy []*room
+	for _, room := range r.rooms {
+		if room.has(user) != strange && r.busy(room, time.Duration(loaded)) {
+			busy = append(busy, room)
+		}
+	}
+	if len(busy) == 0 {
+		return nil
+	}
+	return busy[random.IntN(len(busy))]
+}
+
+// busy says whether a room is, some time after the load began.
+func (r *run) busy(room *room, loaded time.Duration) bool {
+	life := newRandom(r.Seed, uint64(room.index)).Float64() * float64(r.Duration) //nolint:gosec // not negative
+	if room.index%2 == 1 && loaded > time.Duration(life) {
+		return false
+	}
+	return newRandom(r.Seed+uint64(room.index), uint64(loaded/spell)).Float64() < busyRooms //nolint:gosec // not negative
+}
+
+// straggle is how long after a call that was not answered what it asked for may
+// still happen: a function has 10 s.
+const straggle = 15 * time.Second
+
+// changeMembers has members removed and added again until ctx ends. Each change
+// is tried until its fate is known.
+func (r *run) changeMembers(ctx context.Context) {
+	random := r.random("members")
+	r.every(ctx, r.Chaos.MemberChanges, random, func() {
+		room := r.rooms[random.IntN(len(r.rooms))]
+		user := room.users[random.IntN(len(room.users))]
+		if user == room.owner() || r.now()-room.unsure[user] < int64(straggle) {
+			return
+		}
+		r.changeMember(ctx, room, user)
+		r.tally.add(&r.tally.MemberChanges)
+	})
+}
+
+func (r *run) changeMember(ctx context.Context, room *room, user string) {
+	remove := room.has(user)
+	if remove {
+		room.change(user, func(p *membership) { p.removed = r.now() })
+	} else {
+		room.mu.Lock()
+		room.members[user] = append(room.members[user], membership{r.now(), never, never, never})
+		room.mu.Unlock()
+	}
+	deadline := r.Clock.After(r.Settle)
+	for !r.tryChange(ctx, room, user, remove) {
+		room.unsure[user] = r.now()
+		select {
+		case <-r.Clock.After(pollInterval):
+		case <-deadline:
+			r.ledger.violate(Violation{Promise: "refused", Room: room.id, Client: user, Detail: "a change of members was not taken for long"})
+			return
+		}
+	}
+	if remove {
+		room.change(user, func(p *membership) { p.surelyRemoved = r.now() })
+		return
+	}
+	room.change(user, func(p *membership) { p.surelyAdded = r.now() })
+	for _, d := range r.devices {
+		if d.user == user && r.random(fmt.Sprint("follow ", r.now())).IntN(2) == 0 { // the others wait to be told
+			_ = d.current().Follow(room.id) // fails for ids that are none
+		}
+	}
+}
+
+func (r *run) tryChange(ctx context.Context, room *room, user string, remove bool) bool {
+	ctx, cancel := r.timeout(ctx)
+	defer cancel()
+	owner := r.deviceOf(room.owner()).current()
+	if !remove {
+		return owner.AddMember(ctx, room.id, user) == nil
+	}
+	err := owner.RemoveMember(ctx, room.id, user)
+	var refusal *client.Error
+	return err == nil || errors.As(err, &refusal) && refusal.Code == client.CodeNotFound // an earlier try did it
+}
+
+// breakNetworks cuts and silences devices until ctx ends.
+func (r *run) breakNetworks(ctx context.Context) {
+	var both sync.WaitGroup
+	defer both.Wait()
+	both.Go(func() {
+		random := r.random("cuts")
+		r.every(ctx, r.Chaos.Cuts, random, func() {
+			r.devices[random.IntN(len(r.devices))].network.cut()
+			r.tally.add(&r.tally.Cuts)
+		})
+	})
+	both.Go(func() {
+		random := r.random("silences")
+		r.every(ctx, r.Chaos.Silences, random, func() {
+			d := r.devices[random.IntN(len(r.devices))]
+			d.network.silence()
+			r.tally.add(&r.tally.Silences)
+			r.pause(ctx, time.Duration(random.ExpFloat64()*float64(silenceMean)))
+			d.network.mend()
+		})
+	})
+}
+
+// silenceMean is how long a network is silent, on average.
+const silenceMean = 3 * time.Second
+
+// reopenDevices ends applications and starts them anew until ctx ends.
+func (r *run) reopenDevices(ctx context.Context) {
+	random := r.random("reopens")
+	r.every(ctx, r.Chaos.Reopens, random, func() {
+		if err := r.devices[random.IntN(len(r.devices))].reopen(ctx); err != nil {
+			r.ledger.violate(Violation{Promise: "client", Detail: err.Error()})
+		}
+		r.tally.add(&r.tally.Reopens)
+	})
+}
+
+// restartServer stops and starts the server until ctx ends.
+func (r *run) restartServer(ctx context.Context) {
+	random := r.random("restarts")
+	always := context.WithoutCancel(ctx)
+	r.every(ctx, r.Chaos.Restarts, random, func() {
+		err := r.host.stop(always, random.IntN(2) == 0)
+		if err == nil {
+			err = r.host.start(always)
+		}
+		if err != nil {
+			r.ledger.violate(Violation{Promise: "server", Detail: err.Error()})
+		}
+		r.tally.add(&r.tally.Restarts)
+	})
+}
+
+// Reads of the history: most are of the newest messages, the others of what came
+// after one.
+const (
+	readAfter = 0.3
+	readLimit = 40
+)
+
+// read reads parts of rooms' histories until ctx ends.
+func (d *device) read(ctx context.Context) {
+	random := d.run.random("read " + d.name)
+	d.run.every(ctx, 60*d.run.Reads/float64(len(d.run.devices)), random, func() {
+		room := d.run.rooms[random.IntN(len(d.run.rooms))]
+		page := client.Page{Limit: 1 + random.IntN(readLimit)}
+		if random.Float64() < readAfter {
+			page.After = d.run.ledger.anyMessage(room.id, random)
+		}
+		ctx, cancel := d.run.timeout(ctx)
+		defer cancel()
+		called := d.run.now()
+		history, err := d.current().History(ctx, room.id, page)
+		returned := d.run.now()
+		if err != nil {
+			return
+		}
+		ids := make([]ulid.ULID, len(history.Messages))
+		for i, m := range history.Messages {
+			id, _, problem := d.run.ledger.recognize(room.id, m)
+			if problem != "" {
+				d.run.ledger.violate(Violation{Promise: "altered", Room: room.id, Client: d.name, IDs: []string{m.MessageID}, Detail: problem})
+				return
+			}
+			ids[i] = id
+		}
+		d.run.ledger.read(read{
+			room: room.id, client: d.name, page: page, ids: ids, more: history.Cursor != "", called: called, returned: returned,
+		})
+	})
+}
+
+// stored is a message in a room's history.
+type stored struct {
+	id     ulid.ULID
+	number int
+}
+
+// history reads all of a room's history, oldest first.
+func (r *run) history(ctx context.Context, room *room) ([]stored, error) {
+	var all []stored
+	page := client.Page{Limit: client.MaxPage}
+	for {
+		got, err := r.page(ctx, room, page)
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range got.Messages {
+			id, number, problem := r.ledger.recognize(room.id, m)
+			if problem != "" {
+				r.ledger.violate(Violation{Promise: "altered", Room: room.id, IDs: []string{m.MessageID}, Detail: problem})
+				continue
+			}
+			if len(all) > 0 && id.Compare(all[len(all)-1].id) >= 0 {
+				r.ledger.violate(Violation{
+					Promise: "out of order", Room: room.id, IDs: []string{all[len(all)-1].id.String(), m.MessageID},
+					Detail: "the history gives a message that is not older than the one before",
+				})
+			}
+			all = append(all, stored{id, number})
+		}
+		if page.Before = got.Cursor; got.Cursor == "" {
+			slices.Reverse(all)
+			return all, nil
+		}
+	}
+}
+
+func (r *run) page(ctx context.Context, room *room, page client.Page) (client.History, error) {
+	ctx, cancel := r.timeout(ctx)
+	defer cancel()
+	return r.deviceOf(room.owner()).current().History(ctx, room.id, page)
+}
