@@ -2,8 +2,8 @@
 // here, and the handler that serves them. The page knows no endpoint; it reads
 // them from config.json, so the same files serve every deployment.
 //
-// streamroom.js is the client library that the page uses; it works without the
-// page. app.js and the modules in ui/ are the page.
+// lib/ is the client library, lib/streamroom.js its entry; it works without the
+// page. index.html and app/ are the page. This folder is laid out as it is served.
 package web
 
 import (
@@ -22,11 +22,11 @@ import (
 	"time"
 )
 
-//go:embed index.html *.css icon.svg *.js ui/*.js
+//go:embed index.html app lib
 var static embed.FS
 
 // Files returns the static files, named as the page asks for them: index.html,
-// app.js, ui/dom.js and so on. config.json is not among them.
+// app/app.js, lib/streamroom.js and so on. config.json is not among them.
 func Files() fs.FS { return static }
 
 // Config is what the page reads from config.json. URLs are absolute, or relative

@@ -46,13 +46,13 @@ func TestHandlerServesThePage(t *testing.T) {
 		{"GET", "/", 200, "text/html; charset=utf-8"},
 		{"GET", "/index.html", 200, "text/html; charset=utf-8"},
 		{"HEAD", "/", 200, "text/html; charset=utf-8"},
-		{"GET", "/app.js", 200, "text/javascript; charset=utf-8"},
-		{"GET", "/streamroom.js", 200, "text/javascript; charset=utf-8"},
-		{"GET", "/ui/dom.js", 200, "text/javascript; charset=utf-8"},
-		{"GET", "/style.css", 200, "text/css; charset=utf-8"},
-		{"GET", "/icon.svg", 200, "image/svg+xml"},
+		{"GET", "/app/app.js", 200, "text/javascript; charset=utf-8"},
+		{"GET", "/lib/streamroom.js", 200, "text/javascript; charset=utf-8"},
+		{"GET", "/app/ui/dom.js", 200, "text/javascript; charset=utf-8"},
+		{"GET", "/app/style.css", 200, "text/css; charset=utf-8"},
+		{"GET", "/app/icon.svg", 200, "image/svg+xml"},
 		{"GET", "/config.json", 200, "application/json"},
-		{"GET", "/ui/", 404, "text/plain; charset=utf-8"},
+		{"GET", "/app/ui/", 404, "text/plain; charset=utf-8"},
 		{"GET", "/web.go", 404, "text/plain; charset=utf-8"},
 		{"GET", "/testdata/unit.js", 404, "text/plain; charset=utf-8"},
 		{"GET", "/../web.go", 404, "text/plain; charset=utf-8"},
@@ -75,15 +75,15 @@ func TestHandlerServesThePage(t *testing.T) {
 
 func TestHandlerAnswersNotModified(t *testing.T) {
 	h := newHandler(t, localConfig)
-	first := get(t, h, "GET", "/app.js")
+	first := get(t, h, "GET", "/app/app.js")
 	etag := first.Header.Get("ETag")
 	if etag == "" || first.Header.Get("Cache-Control") != "no-cache" {
 		t.Fatalf("ETag %q, Cache-Control %q", etag, first.Header.Get("Cache-Control"))
 	}
-	if again := get(t, h, "GET", "/app.js", "If-None-Match", etag); again.StatusCode != http.StatusNotModified {
+	if again := get(t, h, "GET", "/app/app.js", "If-None-Match", etag); again.StatusCode != http.StatusNotModified {
 		t.Errorf("the same again: got %d, want 304", again.StatusCode)
 	}
-	if other := get(t, h, "GET", "/style.css", "If-None-Match", etag); other.StatusCode != http.StatusOK {
+	if other := get(t, h, "GET", "/app/style.css", "If-None-Match", etag); other.StatusCode != http.StatusOK {
 		t.Errorf("another file: got %d, want 200", other.StatusCode)
 	}
 }
@@ -174,7 +174,7 @@ func TestThePageAsksForAllModulesAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = fs.WalkDir(web.Files(), ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || !strings.HasSuffix(name, ".js") || name == "app.js" {
+		if err != nil || d.IsDir() || !strings.HasSuffix(name, ".js") || name == "app/app.js" {
 			return err
 		}
 		if !strings.Contains(string(page), `<link rel="modulepreload" href="`+name+`">`) {

@@ -1,11 +1,11 @@
 // Tests of the client library, run in the browser that it is for: frames, order,
 // the connection, sending, catching up.
 
-import { unpack } from "/frames.js";
-import { RoomList } from "/rooms.js";
-import { Failure } from "/streamroom.js";
-import { Timeline } from "/timeline.js";
-import { FIRST_ID, firstIdAt, timeOf } from "/ulid.js";
+import { unpack } from "/lib/frames.js";
+import { RoomList } from "/lib/rooms.js";
+import { Failure } from "/lib/streamroom.js";
+import { Timeline } from "/lib/timeline.js";
+import { FIRST_ID, firstIdAt, timeOf } from "/lib/ulid.js";
 import { equal, test } from "./check.js";
 import { Answer, FakeSocket, START, World, idAt, live, settle, stored, tokenUntil } from "./fakes.js";
 

@@ -2,7 +2,7 @@
 
 import { announce, byId, el } from "./dom.js";
 
-/** @typedef {import("../streamroom.js").ConnectionState} ConnectionState */
+/** @typedef {import("../../lib/streamroom.js").ConnectionState} ConnectionState */
 
 /** An interruption shorter than this is not worth a word (ms). */
 const UNNOTICED = 600;

@@ -6,8 +6,8 @@ import { Row, itemOf, itemOfOutgoing } from "./message.js";
 import { counted } from "./words.js";
 
 /**
- * @typedef {import("../streamroom.js").Message} Message
- * @typedef {import("../streamroom.js").Outgoing} Outgoing
+ * @typedef {import("../../lib/streamroom.js").Message} Message
+ * @typedef {import("../../lib/streamroom.js").Outgoing} Outgoing
  * @typedef {import("./message.js").Item} Item
  */
 

@@ -1,6 +1,6 @@
 // What the page says about times, failures and the connection.
 
-/** @typedef {import("../streamroom.js").Failure} Failure */
+/** @typedef {import("../../lib/streamroom.js").Failure} Failure */
 
 const clockTime = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 const weekday = new Intl.DateTimeFormat(undefined, { weekday: "short" });

@@ -2,8 +2,8 @@
 // authorization code flow with PKCE (RFC 7636). A password is never typed here,
 // and second factors and forgotten passwords are that page's business.
 
-import { Failure } from "./failure.js";
-import { claimsOf } from "./token.js";
+import { Failure } from "../lib/failure.js";
+import { claimsOf } from "../lib/token.js";
 
 /** Where the refresh token is kept, and what was begun before going to the page: for this tab only. */
 const KEY = "streamroom.refresh";

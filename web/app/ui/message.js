@@ -4,8 +4,8 @@ import { becomeAvatar, el, hueOf, icon } from "./dom.js";
 import { dayName, dayOf, describe, fullTimeOf, listed, timeOfDay } from "./words.js";
 
 /**
- * @typedef {import("../streamroom.js").Message} Message
- * @typedef {import("../streamroom.js").Outgoing} Outgoing
+ * @typedef {import("../../lib/streamroom.js").Message} Message
+ * @typedef {import("../../lib/streamroom.js").Outgoing} Outgoing
  */
 
 /** Messages of one sender closer than this stand together (ms). */

@@ -1,10 +1,10 @@
 // The list of rooms.
 
-import { MOST_UNREAD } from "../streamroom.js";
+import { MOST_UNREAD } from "../../lib/streamroom.js";
 import { arrange, becomeAvatar, byId, el } from "./dom.js";
 import { briefly, dayOf } from "./words.js";
 
-/** @typedef {import("../streamroom.js").RoomSummary} RoomSummary */
+/** @typedef {import("../../lib/streamroom.js").RoomSummary} RoomSummary */
 
 /**
  * Where a room is in the page's address.

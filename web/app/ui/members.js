@@ -1,13 +1,13 @@
 // A room's members, and what can be done with them and with the room.
 
-import { Failure } from "../streamroom.js";
+import { Failure } from "../../lib/streamroom.js";
 import { closable, confirmed, onSubmit } from "./dialogs.js";
 import { becomeAvatar, byId, el, within } from "./dom.js";
 import { counted, describe } from "./words.js";
 
 /**
- * @typedef {import("../streamroom.js").Member} Member
- * @typedef {import("../streamroom.js").Room} Room
+ * @typedef {import("../../lib/streamroom.js").Member} Member
+ * @typedef {import("../../lib/streamroom.js").Room} Room
  */
 
 /**

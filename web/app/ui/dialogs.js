@@ -1,6 +1,6 @@
 // Dialogs: what they have in common, and those that need nothing but a form.
 
-import { Failure } from "../streamroom.js";
+import { Failure } from "../../lib/streamroom.js";
 import { byId, within } from "./dom.js";
 import { describe } from "./words.js";
 

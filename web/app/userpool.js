@@ -1,8 +1,8 @@
 // The people of a Cognito user pool, who sign in by name and password, on this
 // page: for a pool without a page of its own.
 
-import { Failure } from "./failure.js";
-import { claimsOf } from "./token.js";
+import { Failure } from "../lib/failure.js";
+import { claimsOf } from "../lib/token.js";
 
 const KEY = "streamroom.refresh";
 const ANSWER_WITHIN = 10_000;

@@ -1,6 +1,6 @@
 // The open room: its messages, what is written in it, and its members.
 
-import { Failure } from "../streamroom.js";
+import { Failure } from "../../lib/streamroom.js";
 import { Composer } from "./composer.js";
 import { confirmed } from "./dialogs.js";
 import { announce, becomeAvatar, byId, el, within } from "./dom.js";
@@ -9,10 +9,10 @@ import { MessagesView } from "./messages.js";
 import { counted, describe } from "./words.js";
 
 /**
- * @typedef {import("../streamroom.js").Member} Member
- * @typedef {import("../streamroom.js").Message} Message
- * @typedef {import("../streamroom.js").Room} Room
- * @typedef {import("../streamroom.js").Streamroom} Streamroom
+ * @typedef {import("../../lib/streamroom.js").Member} Member
+ * @typedef {import("../../lib/streamroom.js").Message} Message
+ * @typedef {import("../../lib/streamroom.js").Room} Room
+ * @typedef {import("../../lib/streamroom.js").Streamroom} Streamroom
  */
 
 /** A device whose keyboard covers the page when something to write in has the focus. */

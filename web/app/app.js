@@ -2,7 +2,7 @@
 // the server is asked and told is streamroom.js's.
 
 import { HostedPage } from "./hostedpage.js";
-import { Failure, Streamroom } from "./streamroom.js";
+import { Failure, Streamroom } from "../lib/streamroom.js";
 import { Conversation, report, titleOf } from "./ui/conversation.js";
 import { NewDirectDialog, NewRoomDialog, ProfileDialog, closable } from "./ui/dialogs.js";
 import { becomeAvatar, byId, el } from "./ui/dom.js";

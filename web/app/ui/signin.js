@@ -1,7 +1,7 @@
 // Signing in, and staying signed in within a tab: two tabs may be two people.
 
-import { Failure } from "../streamroom.js";
-import { failureOf } from "../api.js";
+import { Failure } from "../../lib/streamroom.js";
+import { failureOf } from "../../lib/api.js";
 import { byId, within } from "./dom.js";
 import { describe } from "./words.js";
 
