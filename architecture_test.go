@@ -46,10 +46,9 @@ var rules = []rule{
 	{"operate/progress", nil, nil, "it shows the progress of any long work"},
 	{"operate/replay", []string{"shared/", "operate/throttle"}, nil, "it works on AWS as on the local runtime, by AWS's own clients"},
 	{"operate/verify", []string{"shared/", "operate/throttle"}, nil, "it works on AWS as on the local runtime, by AWS's own clients"},
-	{"test/soak", []string{"local", "test/faults", "client", "operate/progress"}, []string{"github.com/aws/"}, "it knows what clients are promised, and nothing of how that is kept"},
-	{"test/capacity/", []string{"test/capacity"}, nil, "a program is its wiring"},
+	{"test/soak", []string{"local", "test/faults", "client", "operate/progress", "shared/config", "shared/stream"}, []string{"github.com/aws/"}, "it knows what clients are promised, and of how that is kept only when a room is large"},
 	{"test/capacity", []string{"shared/push", "shared/stream", "shared/topology"}, []string{"github.com/aws/"}, "it takes the constants that are deployed, and runs nothing of it"},
-	{"cmd/", []string{"local", "test/faults", "client", "test/soak", "operate/", "shared/"}, nil, "a command calls, and does not implement"},
+	{"cmd/", []string{"local", "client", "operate/", "shared/"}, []string{module + "test/"}, "a command calls, and does not implement; what only tests need is not shipped"},
 }
 
 func TestImportsPointOneWay(t *testing.T) {
@@ -74,6 +73,26 @@ func TestImportsPointOneWay(t *testing.T) {
 			for _, prefix := range rule.forbidden {
 				if strings.HasPrefix(path, prefix) {
 					t.Errorf("%s imports %s: %s", folder, path, rule.reason)
+				}
+			}
+		}
+	}
+}
+
+// unshipped are prefixes of import paths that must not be linked into what is
+// shipped, directly or through another package.
+var unshipped = []string{module + "test/", "github.com/anishathalye/porcupine", "go.uber.org/goleak", "testing"}
+
+func TestImports_TestToolsAreNotShipped(t *testing.T) {
+	for _, program := range []string{"./cmd/...", "./functions/..."} {
+		out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", program).Output()
+		if err != nil {
+			t.Fatalf("go list -deps %s: %v", program, err)
+		}
+		for path := range strings.FieldsSeq(string(out)) {
+			for _, prefix := range unshipped {
+				if path == prefix || strings.HasPrefix(path, strings.TrimSuffix(prefix, "/")+"/") {
+					t.Errorf("%s links %s: what only tests need is not shipped", program, path)
 				}
 			}
 		}

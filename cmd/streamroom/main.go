@@ -19,7 +19,6 @@ const usage = `usage: streamroom <command> [flags]
   chat       chat in the terminal
   token      print a token of the local user pool
   smoke      check that a Streamroom works, deployed or local
-  check      break a Streamroom on purpose, and check what its clients see
   replay     send changes of the table to a consumer of its stream again
   failures   look at what the stream's consumers gave up, and send it again
   verify     compare what consumers made with what it was made of, and mend it
@@ -34,7 +33,6 @@ var commands = map[string]command{
 	"chat":     runChat,
 	"token":    runToken,
 	"smoke":    runSmoke,
-	"check":    runCheck,
 	"replay":   runReplay,
 	"failures": runFailures,
 	"verify":   runVerify,

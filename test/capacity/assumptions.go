@@ -1,13 +1,4 @@
-// Package capacity plays, event by event, how a message reaches the
-// connections of a room: from the table's stream through fanout and its slices
-// to API Gateway's @connections. What is deployed (shards, batches, memory,
-// deadlines, attempts) comes from the packages that deploy it, the quotas and
-// prices from AWS's documents, and what nobody has published is an assumption
-// with a name, in this file. Nothing of it was measured on AWS.
-//
-// A run is determined by its seed. Posts are made in rounds, one post for each
-// worker of an invocation, so that a million connections take a second.
-package capacity
+package main
 
 import (
 	"math"

@@ -1,4 +1,4 @@
-package capacity
+package main
 
 import (
 	"encoding/xml"
@@ -34,7 +34,7 @@ func TestThePageIsWhatTheSimulationSaysToday(t *testing.T) {
 	}
 	drawn := report.Plot()
 	if updated != string(page) || drawn != string(plot) {
-		t.Errorf("docs/large-rooms is of other numbers: run go run ./test/capacity/cmd, and read whether its text still holds\n%s",
+		t.Errorf("docs/large-rooms is of other numbers: run go run ./test/capacity, and read whether its text still holds\n%s",
 			cmp.Diff(string(page), updated))
 	}
 	for d := xml.NewDecoder(strings.NewReader(drawn)); ; {
@@ -48,7 +48,7 @@ func TestThePageIsWhatTheSimulationSaysToday(t *testing.T) {
 
 func TestUpdateWantsItsMarks(t *testing.T) {
 	t.Parallel()
-	for _, page := range []string{"", "<!-- begin: go run ./test/capacity/cmd -->\n", "<!-- end -->"} {
+	for _, page := range []string{"", "<!-- begin: go run ./test/capacity -->\n", "<!-- end -->"} {
 		if got, err := (&Report{}).Update(page); err == nil {
 			t.Errorf("Update(%q) = %q, want an error", page, got)
 		}

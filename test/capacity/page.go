@@ -1,4 +1,4 @@
-package capacity
+package main
 
 import (
 	"errors"
@@ -48,7 +48,7 @@ func NewReport() *Report {
 
 // Update puts the tables into a page, between two marks.
 func (r *Report) Update(page string) (string, error) {
-	const begin, end = "<!-- begin: go run ./test/capacity/cmd -->\n", "<!-- end -->"
+	const begin, end = "<!-- begin: go run ./test/capacity -->\n", "<!-- end -->"
 	before, rest, ok := strings.Cut(page, begin)
 	_, after, closed := strings.Cut(rest, end)
 	if !ok || !closed {

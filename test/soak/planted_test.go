@@ -1,4 +1,4 @@
-package soak_test
+package main
 
 import (
 	"bytes"
@@ -24,7 +24,6 @@ import (
 	"github.com/streamroom/streamroom/shared/topology"
 	"github.com/streamroom/streamroom/shared/wire"
 	"github.com/streamroom/streamroom/test/faults"
-	"github.com/streamroom/streamroom/test/soak"
 )
 
 // Bugs that others have had, each planted at a seam, are found by the promise
@@ -37,23 +36,23 @@ func TestPlantedBugsAreFound(t *testing.T) {
 		}}
 	}
 	bugs := map[string]struct {
-		config   soak.Config
+		config   Config
 		promises []string // one of them is broken
 	}{
 		"a 410 costs the sender its connections": {
-			soak.Config{
+			Config{
 				Users: 4, Rooms: 3, Sends: 15,
-				Faults: faults.Plan{LostDisconnects: 1}, Chaos: soak.Chaos{Cuts: 120},
+				Faults: faults.Plan{LostDisconnects: 1}, Chaos: Chaos{Cuts: 120},
 				Wear: only(topology.Fanout, blameSender),
 			},
 			[]string{"forgotten", "not delivered"},
 		},
 		// Only what comes late is lost: its frame, while others that are newer come.
 		"no overlap in sync": {
-			soak.Config{
+			Config{
 				Users: 6, Rooms: 3, Sends: 30, Duration: 8 * time.Second,
 				Faults:    faults.Plan{Posts: faults.Posts{Lost: 0.5}},
-				Chaos:     soak.Chaos{Cuts: 120},
+				Chaos:     Chaos{Cuts: 120},
 				Wear:      only(topology.SendMessage, storeLate),
 				Transport: func(next http.RoundTripper) http.RoundTripper { return noOverlap{next} },
 			},
@@ -62,14 +61,14 @@ func TestPlantedBugsAreFound(t *testing.T) {
 		// In a room that goes on, the next message gives away the one before. So
 		// there are many, and most of them end in the outage.
 		"fanout hides what failed": {
-			soak.Config{
+			Config{
 				Users: 2, Rooms: 16, Sends: 10, Duration: 8 * time.Second,
 				Faults: outage(topology.Fanout), Wear: only(topology.Fanout, hideFailures),
 			},
 			[]string{"not delivered"},
 		},
 		"lastmessage hides what failed": {
-			soak.Config{
+			Config{
 				Users: 2, Rooms: 16, Sends: 10, Duration: 8 * time.Second, Settle: 8 * time.Second,
 				Faults: outage(topology.LastMessage), Wear: only(topology.LastMessage, hideFailures),
 			},
@@ -78,7 +77,7 @@ func TestPlantedBugsAreFound(t *testing.T) {
 	}
 	// On a machine that is busy otherwise a plan provokes less: three have their go.
 	for seed := uint64(1); len(bugs) > 0 && seed <= 3; seed++ {
-		configs := map[string]soak.Config{}
+		configs := map[string]Config{}
 		for name, bug := range bugs {
 			c := bug.config
 			c.Seed, c.Devices = seed, 1
@@ -86,7 +85,7 @@ func TestPlantedBugsAreFound(t *testing.T) {
 			configs[name] = c
 		}
 		for name, report := range runAll(t, configs) {
-			broken := func(v soak.Violation) bool { return slices.Contains(bugs[name].promises, v.Promise) }
+			broken := func(v Violation) bool { return slices.Contains(bugs[name].promises, v.Promise) }
 			if slices.ContainsFunc(report.Violations, broken) {
 				delete(bugs, name)
 			}

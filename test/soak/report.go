@@ -1,4 +1,4 @@
-package soak
+package main
 
 import (
 	"fmt"
@@ -108,13 +108,13 @@ const shownViolations = 50
 func (r Report) Print(w io.Writer) {
 	c := r.Counts
 	fmt.Fprintf(w, "seed %d: %d users, %d devices, %d rooms, %s of load\n", r.Seed, r.Users, r.Devices, r.Rooms, r.Duration)
-	fmt.Fprintf(w, "  sends       %d: %d acknowledged, %d refused, %d of unknown fate\n", c.Sends, c.Acked, c.Refused, c.Unknown)
+	fmt.Fprintf(w, "  sends       %d: %d acknowledged, %d refused, %d of unknown outcome\n", c.Sends, c.Acked, c.Refused, c.Unknown)
 	fmt.Fprintf(w, "  deliveries  %d, %d of them late\n", c.Deliveries, c.Late)
-	fmt.Fprintf(w, "  reads       %d; %d rooms explained, %d given up\n", c.Reads, c.Linearizable, c.Unjudged)
-	fmt.Fprintf(w, "  devices     %d connects, %d cuts, %d silences, %d reopened, %d catch-ups failed\n", c.Connects, c.Cuts, c.Silences, c.Reopens, c.CatchUpsFailed)
+	fmt.Fprintf(w, "  reads       %d; %d rooms linearizable, %d undecided\n", c.Reads, c.Linearizable, c.Unjudged)
+	fmt.Fprintf(w, "  devices     %d connects, %d cuts, %d partitions, %d restarts, %d failed catch-ups\n", c.Connects, c.Cuts, c.Silences, c.Reopens, c.CatchUpsFailed)
 	fmt.Fprintf(w, "  members     %d changes; server: %d restarts\n", c.MemberChanges, c.Restarts)
-	fmt.Fprintf(w, "  away        p50 %s, p99 %s, at most %s\n", round(r.Reconnects[0]), round(r.Reconnects[1]), round(r.Reconnects[2]))
-	names := []string{"delivered and listed", "spoke", "caught up"}
+	fmt.Fprintf(w, "  reconnect   p50 %s, p99 %s, at most %s\n", round(r.Reconnects[0]), round(r.Reconnects[1]), round(r.Reconnects[2]))
+	names := []string{"delivered and listed", "live again", "caught up"}
 	for i, d := range r.Settled {
 		fmt.Fprintf(w, "  settled     %-20s %s after the last fault\n", names[i], round(d))
 	}
@@ -148,6 +148,12 @@ type Progress struct {
 	Faults     int
 	Violations int
 	Sample     Sample
+}
+
+func (p Progress) print(w io.Writer) {
+	fmt.Fprintf(w, "%4.0f s  %d sends, %d acknowledged, %d deliveries, %d reconnects, %d faults, %d goroutines, %.1f MB, %d broken promises\n",
+		p.At.Seconds(), p.Counts.Sends, p.Counts.Acked, p.Counts.Deliveries, p.Counts.Connects, p.Faults,
+		p.Sample.Goroutines, float64(p.Sample.HeapBytes)/(1<<20), p.Violations)
 }
 
 // tally counts.

@@ -1,4 +1,4 @@
-package soak_test
+package main
 
 import (
 	"bytes"
@@ -11,14 +11,13 @@ import (
 
 	"github.com/streamroom/streamroom/shared/topology"
 	"github.com/streamroom/streamroom/test/faults"
-	"github.com/streamroom/streamroom/test/soak"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // small is a run that takes seconds.
-func small() soak.Config {
-	return soak.Config{
+func small() Config {
+	return Config{
 		Seed: 1, Duration: 5 * time.Second, Settle: 40 * time.Second,
 		Users: 4, Devices: 2, Rooms: 6, Sends: 16, Reads: 12,
 	}
@@ -26,14 +25,14 @@ func small() soak.Config {
 
 // runAll makes runs side by side, more of them than there are processors: most
 // of the time they wait.
-func runAll(t *testing.T, configs map[string]soak.Config) map[string]soak.Report {
+func runAll(t *testing.T, configs map[string]Config) map[string]Report {
 	t.Helper()
 	var group errgroup.Group
 	var mu sync.Mutex
-	reports := map[string]soak.Report{}
+	reports := map[string]Report{}
 	for name, c := range configs {
 		group.Go(func() error {
-			report, err := soak.Run(t.Context(), c)
+			report, err := Run(t.Context(), c)
 			mu.Lock()
 			defer mu.Unlock()
 			reports[name] = report
@@ -59,8 +58,8 @@ func TestPromisesAreKept(t *testing.T) {
 		{Seam: faults.SeamTable, Function: topology.Fanout, After: time.Second, For: time.Second},
 		{Seam: faults.SeamPosts, After: 3 * time.Second, For: time.Second / 2},
 	}
-	broken.Chaos = soak.Chaos{Cuts: 90, Silences: 60, Reopens: 60, MemberChanges: 90, Restarts: 20}
-	for name, report := range runAll(t, map[string]soak.Config{"nothing breaks": small(), "everything breaks": broken}) {
+	broken.Chaos = Chaos{Cuts: 90, Silences: 60, Reopens: 60, MemberChanges: 90, Restarts: 20}
+	for name, report := range runAll(t, map[string]Config{"nothing breaks": small(), "everything breaks": broken}) {
 		if !report.OK() {
 			t.Errorf("%s: promises were broken", name)
 		}

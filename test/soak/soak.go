@@ -1,7 +1,9 @@
-// Package soak holds Streamroom to its promises: many clients in many rooms of
-// a real local server, over real sockets, while everything breaks to a plan.
-// Then nothing breaks any more, and what each client saw is compared with what
-// the rooms' histories say.
+// Command soak tests Streamroom's promises under faults: many clients in many
+// rooms of a real local server, over real sockets, while faults are injected from
+// a plan. Then the faults end, and what each client saw is compared with the
+// rooms' histories. Run it from the root of the module:
+//
+//	go run ./test/soak --minutes 10 --seed 1
 //
 // # What is checked
 //
@@ -24,7 +26,7 @@
 // A run with the same seed has the same plan: who sends what and when, what
 // breaks, and the n-th call of each kind that fails. How goroutines and sockets
 // come to interleave is not part of it.
-package soak
+package main
 
 import (
 	"context"
@@ -107,7 +109,7 @@ const (
 )
 
 // ErrConfig is the error of a run that can't be as it was asked for.
-var ErrConfig = errors.New("no such run can be made")
+var ErrConfig = errors.New("invalid configuration")
 
 // run is a run of the checker.
 type run struct {
@@ -131,7 +133,7 @@ func Run(ctx context.Context, c Config) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	dir, err := os.MkdirTemp("", "streamroom-check-")
+	dir, err := os.MkdirTemp("", "streamroom-soak-")
 	if err != nil {
 		return Report{}, fmt.Errorf("make a data folder: %w", err)
 	}
@@ -144,7 +146,7 @@ func Run(ctx context.Context, c Config) (Report, error) {
 func newRun(c Config) (*run, error) {
 	switch {
 	case c.Duration <= 0:
-		return nil, fmt.Errorf("%w: it has to take some time", ErrConfig)
+		return nil, fmt.Errorf("%w: duration must be positive", ErrConfig)
 	case c.Users < 2 || c.Devices < 1 || c.Rooms < 1:
 		return nil, fmt.Errorf("%w: it needs 2 users, a device of each, and a room at least", ErrConfig)
 	case c.Users > maxUsers || c.Devices > maxDevices:
