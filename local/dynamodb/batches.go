@@ -10,34 +10,36 @@ import (
 // maxBatchWrite is how many writes a BatchWriteItem may hold.
 const maxBatchWrite = 25
 
-// batchWrite is one put or delete of a batch, with the request as it came for the case that it is left undone.
+// batchWrite is one put or delete of a batch. The request is kept so that it can be
+// returned as unprocessed.
 type batchWrite struct {
-	w    *write
-	verb verb
-	q    *request
+	w         *write
+	operation operation
+	q         *request
 }
 
-// readBatch reads a batch's request: its items, as read makes them, and what is asked to be billed.
-func readBatch[T any](r *jsonio.Reader, read func(*jsonio.Reader) ([]T, error)) (batch []T, b bill, err error) {
+// readBatch reads a batch request: its items, by means of read, and
+// ReturnConsumedCapacity.
+func readBatch[T any](r *jsonio.Reader, read func(*jsonio.Reader) ([]T, error)) (batch []T, used consumedCapacity, err error) {
 	err = r.Document(func(name string) (err error) {
 		switch name {
 		case "RequestItems":
 			batch, err = read(r)
 		case "ReturnConsumedCapacity":
-			b.mode, err = r.String()
+			used.mode, err = r.String()
 		default:
 			err = r.Skip()
 		}
 		return err
 	})
 	if err == nil {
-		err = oneOf("returnConsumedCapacity", b.mode, capacityIndexes, capacityTotal, capacityNone)
+		err = oneOf("returnConsumedCapacity", used.mode, capacityIndexes, capacityTotal, capacityNone)
 	}
-	return batch, b, err
+	return batch, used, err
 }
 
 func (e *Engine) batchWriteItem(ctx context.Context, r *jsonio.Reader) ([]byte, error) {
-	batch, b, err := readBatch(r, readBatchWrites)
+	batch, used, err := readBatch(r, readBatchWrites)
 	if err != nil {
 		return nil, err
 	}
@@ -49,31 +51,32 @@ func (e *Engine) batchWriteItem(ctx context.Context, r *jsonio.Reader) ([]byte, 
 	}
 	seen := make(map[string]bool, len(batch))
 	for i := range batch {
-		w, err := e.prepareWrite(batch[i].q, batch[i].verb)
+		w, err := e.prepareWrite(batch[i].q, batch[i].operation)
 		if err != nil {
 			return nil, err
 		}
-		if seen[w.claim()] {
+		if seen[w.lockName()] {
 			return nil, validation("Provided list of item keys contains duplicates")
 		}
-		seen[w.claim()] = true
+		seen[w.lockName()] = true
 		batch[i].w = w
 	}
-	undone, err := e.runBatch(ctx, batch, &b)
+	undone, err := e.runBatch(ctx, batch, &used)
 	if err != nil {
 		return nil, err
 	}
 	dst := append(make([]byte, 0, 128), '{')
 	dst = jsonio.AppendName(dst, "UnprocessedItems")
 	dst = appendBatch(dst, undone)
-	return append(b.appendTo(dst, true), '}'), nil
+	return append(used.appendTo(dst, true), '}'), nil
 }
 
-// runBatch writes the batch in one turn of the writer, though its writes are no transaction, and returns those that met one.
-func (e *Engine) runBatch(ctx context.Context, batch []batchWrite, b *bill) (undone []batchWrite, err error) {
+// runBatch writes the batch in one job of the writer. The writes are independent: those
+// whose item a transaction holds are returned as unprocessed.
+func (e *Engine) runBatch(ctx context.Context, batch []batchWrite, used *consumedCapacity) (undone []batchWrite, err error) {
 	var free []batchWrite
 	for _, one := range batch {
-		release, ok := e.claims.single(one.w)
+		release, ok := e.locks.single(one.w)
 		if !ok {
 			undone = append(undone, one)
 			continue
@@ -86,7 +89,7 @@ func (e *Engine) runBatch(ctx context.Context, batch []batchWrite, b *bill) (und
 	}
 	effects := make([]*effect, len(free))
 	err = e.write(ctx, func(t *tx) error {
-		// the table may be gone by now: nothing is written unless all can be
+		// plan all before writing any: the table may have been deleted
 		for i, one := range free {
 			f, err := t.plan(one.w)
 			if err != nil {
@@ -105,7 +108,7 @@ func (e *Engine) runBatch(ctx context.Context, batch []batchWrite, b *bill) (und
 		return nil, err
 	}
 	for i, one := range free {
-		if err := b.chargeWrite(one.w.table, effects[i], 1); err != nil {
+		if err := used.chargeWrite(one.w.table, effects[i], 1); err != nil {
 			return nil, err
 		}
 	}
@@ -124,7 +127,7 @@ func readBatchWrites(r *jsonio.Reader) ([]batchWrite, error) {
 						return validation("Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes")
 					}
 					if name == "DeleteRequest" {
-						one.verb = verbDelete
+						one.operation = opDelete
 					}
 					one.q, err = readAction(r)
 				default:
@@ -157,7 +160,7 @@ func appendBatch(dst []byte, batch []batchWrite) []byte {
 		dst = append(dst, '[')
 		for _, one := range writes {
 			dst = jsonio.AppendComma(dst)
-			if one.verb == verbPut {
+			if one.operation == opPut {
 				dst = append(dst, `{"PutRequest":{"Item":`...)
 				dst = one.q.item.AppendJSON(dst)
 			} else {
@@ -185,7 +188,7 @@ type batchRead struct {
 }
 
 func (e *Engine) batchGetItem(ctx context.Context, r *jsonio.Reader) ([]byte, error) {
-	batch, b, err := readBatch(r, readBatchReads)
+	batch, used, err := readBatch(r, readBatchReads)
 	if err != nil {
 		return nil, err
 	}
@@ -207,7 +210,7 @@ func (e *Engine) batchGetItem(ctx context.Context, r *jsonio.Reader) ([]byte, er
 					undone[one] = i
 					break
 				}
-				b.of(g.table.Name).read += readUnits(g.found.size(), g.consistent)
+				used.of(g.table.Name).read += readUnits(g.found.size(), g.consistent)
 			}
 		}
 		return nil
@@ -219,7 +222,7 @@ func (e *Engine) batchGetItem(ctx context.Context, r *jsonio.Reader) ([]byte, er
 	if err != nil {
 		return nil, err
 	}
-	return append(b.appendTo(dst, true), '}'), nil
+	return append(used.appendTo(dst, true), '}'), nil
 }
 
 // prepareBatch prepares every read of a batch. The error is an *Error.
@@ -247,7 +250,7 @@ func (e *Engine) prepareBatch(batch []*batchRead) error {
 			if err != nil {
 				return err
 			}
-			name := itemClaim(g.table, g.storage)
+			name := lockName(g.table, g.storage)
 			if seen[name] {
 				return validation("Provided list of item keys contains duplicates")
 			}
@@ -279,7 +282,8 @@ func readBatchReads(r *jsonio.Reader) ([]*batchRead, error) {
 	return out, err
 }
 
-// appendBatchRead appends what was read and, where undone says from which read on, what was not.
+// appendBatchRead appends the items read. undone holds, by table, the index of the first
+// unread key; from there on keys are unprocessed.
 func appendBatchRead(dst []byte, batch []*batchRead, undone map[*batchRead]int) ([]byte, error) {
 	dst = jsonio.AppendName(dst, "Responses")
 	dst = append(dst, '{')
@@ -316,7 +320,7 @@ func appendBatchRead(dst []byte, batch []*batchRead, undone map[*batchRead]int) 
 	return append(dst, '}'), nil
 }
 
-// appendRest appends the request for the keys from first on, as a client may send it again.
+// appendRest appends the request for the keys from first on, ready to be sent again.
 func (b *batchRead) appendRest(dst []byte, first int) []byte {
 	dst = append(dst, '{')
 	dst = jsonio.AppendName(dst, "Keys")

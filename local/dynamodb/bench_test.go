@@ -31,8 +31,8 @@ func cpu() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// parallel shares b.N calls among clients and reports how many a second they did, and how much processor time each took, which
-// a busy machine changes less.
+// parallel shares b.N calls among clients and reports how many a second they did, and how
+// much processor time each took, which a busy machine changes less.
 func parallel(b *testing.B, clients int, call func(n int64) error) {
 	b.Helper()
 	var next atomic.Int64
@@ -67,8 +67,8 @@ func message(n int64) record {
 	}
 }
 
-// BenchmarkEngine is what the package promises: each operation, for 1 and 8 clients, in process and over loopback, in memory and
-// on a file.
+// BenchmarkEngine is what the package promises: each operation, for 1 and 8 clients, in
+// process and over loopback, in memory and on a file.
 func BenchmarkEngine(b *testing.B) {
 	for _, place := range []string{"memory", "file"} {
 		for _, transport := range []string{"process", "loopback"} {
@@ -160,7 +160,8 @@ func benchmarkOperations(b *testing.B, place, transport string, n int) {
 	})
 }
 
-// nothing answers every request with an empty object: what is left is the cost of the SDK.
+// nothing answers every request with an empty object: what is left is the cost of the
+// SDK.
 type nothing struct{}
 
 func (nothing) Do(r *http.Request) (*http.Response, error) {
@@ -181,8 +182,8 @@ func BenchmarkCeiling(b *testing.B) {
 	}
 }
 
-// BenchmarkGrowth puts 10,000 items an operation and reports the rate of each quarter: they should be alike. A million takes
-// minutes: -benchtime=100x.
+// BenchmarkGrowth puts 10,000 items an operation and reports the rate of each quarter:
+// they should be alike. A million takes minutes: -benchtime=100x.
 func BenchmarkGrowth(b *testing.B) {
 	const perOperation = 10_000
 	for _, place := range []string{"memory", "file"} {
@@ -214,7 +215,8 @@ func BenchmarkGrowth(b *testing.B) {
 	}
 }
 
-// BenchmarkOpen is the time from nothing, or from a file, to an engine with a table, and the memory that one takes when idle.
+// BenchmarkOpen is the time from nothing, or from a file, to an engine with a table, and
+// the memory that one takes when idle.
 func BenchmarkOpen(b *testing.B) {
 	for _, place := range []string{"memory", "file"} {
 		b.Run(place, func(b *testing.B) {

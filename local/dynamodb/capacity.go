@@ -16,10 +16,12 @@ const (
 	capacityIndexes = "INDEXES"
 )
 
-// writeUnits is what a write of an item of so many bytes costs: one for each KB begun, one at least.
+// writeUnits returns the write units for an item of the given size: one per started KB,
+// at least one (Developer Guide, "Read/write capacity mode").
 func writeUnits(size int) float64 { return math.Max(1, math.Ceil(float64(size)/1024)) }
 
-// readUnits is what a read of so many bytes costs: one for each 4 KB begun, one at least, half that when eventually consistent.
+// readUnits returns the read units for the given bytes: one per started 4 KB, at least
+// one, half of that when eventually consistent.
 func readUnits(size int, consistent bool) float64 {
 	units := math.Max(1, math.Ceil(float64(size)/4096))
 	if !consistent {
@@ -28,14 +30,14 @@ func readUnits(size int, consistent bool) float64 {
 	return units
 }
 
-// capacity is what requests consumed of one table.
-type capacity struct {
+// tableCapacity counts the units that a request consumed of one table and its indexes.
+type tableCapacity struct {
 	table       string
 	read, write float64            // of the table itself
 	indexes     map[string]float64 // of its indexes, by name
 }
 
-func (c *capacity) addIndex(name string, units float64) {
+func (c *tableCapacity) addIndex(name string, units float64) {
 	if units == 0 {
 		return
 	}
@@ -45,32 +47,36 @@ func (c *capacity) addIndex(name string, units float64) {
 	c.indexes[name] += units
 }
 
-// bill adds up what a request consumed. Units are only counted if somebody wants to know.
-type bill struct {
+// consumedCapacity adds up the units of one request. It counts only if
+// ReturnConsumedCapacity asks for it.
+type consumedCapacity struct {
 	mode          string
 	transactional bool // then read and write units are told apart
-	tables        []*capacity
+	tables        []*tableCapacity
 }
 
-func (b *bill) wanted() bool { return b.mode == capacityTotal || b.mode == capacityIndexes }
+func (used *consumedCapacity) wanted() bool {
+	return used.mode == capacityTotal || used.mode == capacityIndexes
+}
 
-func (b *bill) of(table string) *capacity {
-	for _, c := range b.tables {
+func (used *consumedCapacity) of(table string) *tableCapacity {
+	for _, c := range used.tables {
 		if c.table == table {
 			return c
 		}
 	}
-	c := &capacity{table: table}
-	b.tables = append(b.tables, c)
+	c := &tableCapacity{table: table}
+	used.tables = append(used.tables, c)
 	return c
 }
 
-// chargeWrite adds what a write cost: factor 2 in a transaction, though not for its indexes, which follow after it.
-func (b *bill) chargeWrite(t *table, done *effect, factor float64) error {
-	if !b.wanted() {
+// chargeWrite adds the units of a write. factor is 2 in a transaction; its index updates
+// happen afterwards and cost the normal price.
+func (used *consumedCapacity) chargeWrite(t *table, done *effect, factor float64) error {
+	if !used.wanted() {
 		return nil
 	}
-	c := b.of(t.Name)
+	c := used.of(t.Name)
 	c.write += factor * writeUnits(max(done.old.size(), done.new.size()))
 	if done.unchanged() {
 		return nil
@@ -101,26 +107,27 @@ func (b *bill) chargeWrite(t *table, done *effect, factor float64) error {
 	return nil
 }
 
-// appendTo appends the member ConsumedCapacity, a list of tables or a single one, if it was asked for.
-func (b *bill) appendTo(dst []byte, list bool) []byte {
-	if !b.wanted() || (len(b.tables) == 0 && !list) {
+// appendTo appends the member ConsumedCapacity, a list of tables or a single table, if
+// the request asked for it.
+func (used *consumedCapacity) appendTo(dst []byte, list bool) []byte {
+	if !used.wanted() || (len(used.tables) == 0 && !list) {
 		return dst
 	}
 	dst = jsonio.AppendName(dst, "ConsumedCapacity")
 	if !list {
-		return b.tables[0].appendJSON(dst, b)
+		return used.tables[0].appendJSON(dst, used)
 	}
-	slices.SortFunc(b.tables, func(x, y *capacity) int { return strings.Compare(x.table, y.table) })
+	slices.SortFunc(used.tables, func(x, y *tableCapacity) int { return strings.Compare(x.table, y.table) })
 	dst = append(dst, '[')
-	for _, c := range b.tables {
+	for _, c := range used.tables {
 		dst = jsonio.AppendComma(dst)
-		dst = c.appendJSON(dst, b)
+		dst = c.appendJSON(dst, used)
 	}
 	return append(dst, ']')
 }
 
-func (c *capacity) appendJSON(dst []byte, b *bill) []byte {
-	total := capacity{read: c.read, write: c.write}
+func (c *tableCapacity) appendJSON(dst []byte, used *consumedCapacity) []byte {
+	total := tableCapacity{read: c.read, write: c.write}
 	for _, units := range c.indexes {
 		if c.read > 0 {
 			total.read += units
@@ -131,11 +138,11 @@ func (c *capacity) appendJSON(dst []byte, b *bill) []byte {
 	dst = append(dst, '{')
 	dst = jsonio.AppendName(dst, "TableName")
 	dst = jsonio.AppendString(dst, c.table)
-	dst = total.appendUnits(dst, b.transactional)
-	if b.mode == capacityIndexes {
+	dst = total.appendUnits(dst, used.transactional)
+	if used.mode == capacityIndexes {
 		dst = jsonio.AppendName(dst, "Table")
 		dst = append(dst, '{')
-		dst = c.appendUnits(dst, b.transactional)
+		dst = c.appendUnits(dst, used.transactional)
 		dst = append(dst, '}')
 		if c.indexes != nil {
 			dst = jsonio.AppendName(dst, "GlobalSecondaryIndexes")
@@ -143,7 +150,7 @@ func (c *capacity) appendJSON(dst []byte, b *bill) []byte {
 			for name, units := range c.indexes {
 				dst = jsonio.AppendName(dst, name)
 				dst = append(dst, '{')
-				dst = (&capacity{write: units}).appendUnits(dst, false)
+				dst = (&tableCapacity{write: units}).appendUnits(dst, false)
 				dst = append(dst, '}')
 			}
 			dst = append(dst, '}')
@@ -152,7 +159,7 @@ func (c *capacity) appendJSON(dst []byte, b *bill) []byte {
 	return append(dst, '}')
 }
 
-func (c *capacity) appendUnits(dst []byte, apart bool) []byte {
+func (c *tableCapacity) appendUnits(dst []byte, apart bool) []byte {
 	number := func(name string, units float64) {
 		dst = jsonio.AppendName(dst, name)
 		dst = strconv.AppendFloat(dst, units, 'f', 1, 64)

@@ -13,19 +13,20 @@ import (
 	"github.com/streamroom/streamroom/local/dynamodb/item"
 )
 
-// Where the local tables pretend to live: ARNs and stream records say so.
+// The region and account in ARNs and stream records.
 const (
 	region  = "us-east-1"
 	account = "000000000000"
 )
 
-// keyAttribute is a key's name and type. The zero value stands for no sort key.
+// keyAttribute names a key and its type. The zero value means that there is no sort key.
 type keyAttribute struct {
 	Name string    `json:"name,omitempty"`
 	Kind item.Kind `json:"kind,omitempty"`
 }
 
-// table is one DynamoDB table. It never changes: what changes a table puts a copy into the catalog.
+// table describes one DynamoDB table. It is immutable: a change puts a copy into the
+// catalog.
 type table struct {
 	ID          int64        `json:"id"`
 	Name        string       `json:"name"`
@@ -43,13 +44,14 @@ type table struct {
 	sql    tableSQL
 }
 
-// throughput is what a table was promised. Nothing here holds it to that.
+// throughput is provisioned capacity. It is shown and never enforced.
 type throughput struct {
 	ReadCapacityUnits  int64
 	WriteCapacityUnits int64
 }
 
-// index is a global secondary index. Its rows hold keys only; what it projects is taken from the table's items when read.
+// index is a global secondary index. Its rows hold keys only; projected attributes are
+// read from the table's items.
 type index struct {
 	Name        string       `json:"name"`
 	Hash        keyAttribute `json:"hash"`
@@ -62,7 +64,8 @@ type index struct {
 	sql        indexSQL
 }
 
-// tableSQL and indexSQL are the statements of one table and one index. Names in them are made of numbers only.
+// tableSQL and indexSQL hold the statements for one table and one index. Names in them
+// consist of numbers only.
 type tableSQL struct {
 	get, put, remove, forward, backward   string
 	createExpiry, putExpiry, removeExpiry string
@@ -72,7 +75,7 @@ type tableSQL struct {
 
 type indexSQL struct{ put, remove, forward, backward, create string }
 
-// prepare fills in what follows from the rest.
+// prepare derives the remaining fields.
 func (t *table) prepare() {
 	name := "t" + strconv.FormatInt(t.ID, 10)
 	t.sql = tableSQL{
@@ -97,7 +100,8 @@ func (t *table) prepare() {
 }
 
 func (x *index) prepare(t *table, base, name string) {
-	// CROSS JOIN tells SQLite to walk the index and look items up, never the other way round
+	// CROSS JOIN makes SQLite walk the index and look items up, never the other way
+	// round.
 	from := "SELECT i.v FROM " + name + " x CROSS JOIN " + base + " i ON i.k = x.b WHERE x.k >= ? AND x.k < ? ORDER BY x.k"
 	x.sql = indexSQL{
 		create:   "CREATE TABLE " + name + " (k BLOB PRIMARY KEY, b BLOB NOT NULL) WITHOUT ROWID",
@@ -124,7 +128,7 @@ func (t *table) index(name string) *index {
 	return nil
 }
 
-// catalog is every table and stream there is. It never changes: a change of it makes another one.
+// catalog lists all tables and streams. It is immutable: a change makes a new one.
 type catalog struct {
 	tables  map[string]*table
 	streams map[int64]*stream // those of deleted tables too, as long as they have records
@@ -176,7 +180,7 @@ const (
 	metaFormat   = "format"
 )
 
-// format is the version of what is stored. A file of another is refused.
+// format is the version of the stored data. Files of another version are rejected.
 const format = 1
 
 func saveMeta(c *conn, key string, value any) error {
@@ -191,7 +195,7 @@ func deleteMeta(c *conn, key string) error { return c.exec("DELETE FROM meta WHE
 
 func metaKey(prefix string, id int64) string { return prefix + strconv.FormatInt(id, 10) }
 
-// loadCatalog reads what a file has, and the sequence number to go on from.
+// loadCatalog reads the stored catalog and the sequence number to continue from.
 func loadCatalog(c *conn) (*catalog, uint64, error) {
 	out := &catalog{tables: make(map[string]*table), streams: make(map[int64]*stream), nextID: 1}
 	var tables []*table
@@ -227,7 +231,7 @@ func loadCatalog(c *conn) (*catalog, uint64, error) {
 		return nil, 0, err
 	}
 	if stored != 0 && stored != format {
-		return nil, 0, fmt.Errorf("the data file has format %d, this program reads format %d: delete the file to start afresh", stored, format)
+		return nil, 0, fmt.Errorf("the data file has format %d, this program reads format %d: delete the file to start with an empty one", stored, format)
 	}
 	if stored == 0 {
 		if err := saveMeta(c, metaFormat, format); err != nil {

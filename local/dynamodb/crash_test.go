@@ -19,10 +19,12 @@ import (
 	"github.com/streamroom/streamroom/local/dynamodb"
 )
 
-// childFile is the environment variable that makes the test binary a writer to that file, until it is killed.
+// childFile is the environment variable that makes the test binary a writer to that file,
+// until it is killed.
 const childFile = "DYNAMODB_TEST_CHILD_FILE"
 
-// runWriterChild writes items from several goroutines and prints the name of each once it is acknowledged.
+// runWriterChild writes items from several goroutines and prints the name of each once it
+// is acknowledged.
 func runWriterChild() bool {
 	path := os.Getenv(childFile)
 	if path == "" {
@@ -72,7 +74,8 @@ func writeOne(ctx context.Context, f fixture, name string, i int) error {
 	return err
 }
 
-// TestKill kills a process that writes, and looks for every write that it was told was done.
+// TestKill kills a process that writes, and looks for every write that it was told was
+// done.
 func TestKill(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "data.db")
 	child := exec.CommandContext(t.Context(), os.Args[0]) // this very binary
@@ -94,7 +97,7 @@ func TestKill(t *testing.T) {
 		}
 		acknowledged = append(acknowledged, name)
 		if len(acknowledged) == 100 {
-			// while it lives, nobody else gets the file
+			// while it lives, no one else can open the file
 			if _, err := dynamodb.Open(t.Context(), dynamodb.Options{Path: path}); err == nil || !strings.Contains(err.Error(), "in use by another process") {
 				t.Errorf("a second process on the file: got %v", err)
 			}
@@ -164,7 +167,7 @@ func TestReopen(t *testing.T) {
 func TestOpenRefuses(t *testing.T) {
 	directory := t.TempDir()
 	noise := filepath.Join(directory, "noise.db")
-	if err := os.WriteFile(noise, []byte(strings.Repeat("this is no database ", 1000)), 0o600); err != nil {
+	if err := os.WriteFile(noise, []byte(strings.Repeat("this is not a database ", 1000)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for name, o := range map[string]dynamodb.Options{
@@ -178,7 +181,8 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-// TestFailedGroup has storage fail in the middle of a group: what the group did is undone, and the next ones go well.
+// TestFailedGroup has storage fail in the middle of a group: what the group did is
+// undone, and the next ones go well.
 func TestFailedGroup(t *testing.T) {
 	for name, path := range map[string]string{"memory": "", "file": filepath.Join(t.TempDir(), "data.db")} {
 		t.Run(name, func(t *testing.T) {

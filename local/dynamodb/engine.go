@@ -1,12 +1,3 @@
-// Package dynamodb is an embedded DynamoDB: tables, indexes, conditions, transactions, streams and expiry, behind DynamoDB's own
-// JSON protocol, over HTTP or inside the process. It exists to be exact, so that what passes here passes on AWS: the same
-// errors with the same texts, the same units, the same records on the same shards.
-//
-// An acknowledged write to a file survives the death of the process. One process at a time opens a file. Items of one key are
-// always on one stream shard, so records are in order per item, and only per item.
-//
-// Left out are PartiQL, the parameters from before expressions, local indexes, UpdateTable, backups, tags and global tables:
-// each answers with an error that says so. Throughput is never limited. A delete of a table or a new index takes effect at once.
 package dynamodb
 
 import (
@@ -24,7 +15,7 @@ import (
 	"github.com/streamroom/streamroom/local/dynamodb/expression"
 )
 
-// Options say where an engine keeps its tables and how it behaves. The zero value is an engine in memory.
+// Options configure an engine. The zero value is an engine in memory.
 type Options struct {
 	Path   string          // data file; "" keeps everything in memory
 	Clock  clockwork.Clock // nil: the real one
@@ -39,13 +30,13 @@ type Engine struct {
 	log    zerolog.Logger
 	shards int
 
-	lock    *flock.Flock // nil in memory
-	storage *storage
-	catalog atomic.Pointer[catalog]
-	seq     atomic.Uint64 // of the newest durable stream record
+	fileLock *flock.Flock // nil in memory
+	storage  *storage
+	catalog  atomic.Pointer[catalog]
+	seq      atomic.Uint64 // of the newest durable stream record
 
 	cache       expression.Cache
-	claims      claims
+	locks       locks
 	tokens      tokens
 	subscribers subscribers
 
@@ -58,8 +49,9 @@ type Engine struct {
 	closeErr  error
 }
 
-// Open opens the data file, which is made if need be, or an engine in memory. The error says what is wrong with the file: another
-// process has it, it cannot be read, or it is of another format. ctx bounds the opening, not the engine: that ends with Close.
+// Open opens the data file, creating it if need be, or an engine in memory. The error
+// tells what is wrong with the file: another process has it, it cannot be read, or it has
+// another format. ctx bounds the opening, not the engine's life: Close ends that.
 func Open(ctx context.Context, o Options) (*Engine, error) {
 	if o.Clock == nil {
 		o.Clock = clockwork.NewRealClock()
@@ -68,7 +60,7 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 		o.Shards = 4
 	}
 	if o.Shards < 1 || o.Shards > 1024 {
-		return nil, fmt.Errorf("a stream has 1 to 1024 shards, not %d", o.Shards)
+		return nil, fmt.Errorf("invalid Shards %d: want 1 to 1024", o.Shards)
 	}
 	if o.Sweep == 0 {
 		o.Sweep = time.Second
@@ -81,8 +73,8 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 		jobs: make(chan *job, maxGroup), closing: make(chan struct{}), stopped: make(chan struct{}), swept: make(chan struct{}),
 	}
 	if o.Path != "" {
-		e.lock = flock.New(o.Path + ".lock")
-		switch ok, err := e.lock.TryLock(); {
+		e.fileLock = flock.New(o.Path + ".lock")
+		switch ok, err := e.fileLock.TryLock(); {
 		case err != nil:
 			return nil, fmt.Errorf("lock data file %s: %w", o.Path, err)
 		case !ok:
@@ -115,13 +107,14 @@ func (e *Engine) load(path string) error {
 }
 
 func (e *Engine) unlock() error {
-	if e.lock == nil {
+	if e.fileLock == nil {
 		return nil
 	}
-	return e.lock.Unlock()
+	return e.fileLock.Unlock()
 }
 
-// Close ends the engine: requests under way finish or fail, later ones fail, and the file is folded and free for others.
+// Close ends the engine: running requests finish or fail, later ones fail, and the log is
+// folded into the file, which others may then open.
 func (e *Engine) Close() error {
 	e.closeOnce.Do(func() {
 		e.stopSweep()

@@ -66,8 +66,9 @@ func open(t testing.TB, o dynamodb.Options) *dynamodb.Engine {
 	return e
 }
 
-// plainBody hides WriteTo of the SDK's request bodies: once a body is closed its WriteTo fails, unlike its Read, and net/http, which
-// looks for more behind the body, then drops the connection while a fast server's answer is still being read.
+// plainBody hides WriteTo of the SDK's request bodies: once a body is closed its WriteTo
+// fails, unlike its Read, and net/http, which looks for more behind the body, then drops
+// the connection while a fast server's answer is still being read.
 type plainBody struct{ *http.Transport }
 
 func (p plainBody) Do(r *http.Request) (*http.Response, error) {
@@ -100,7 +101,8 @@ func clients(e *dynamodb.Engine) fixture {
 	return fixture{Client: ddb.NewFromConfig(cfg), engine: e, streams: dynamodbstreams.NewFromConfig(cfg)}
 }
 
-// start opens an engine with the table "chat", as the application's: keys PK and SK, index GSI1, stream and TTL.
+// start opens an engine with the table "chat", as the application's: keys PK and SK,
+// index GSI1, stream and TTL.
 func start(t testing.TB, o dynamodb.Options) fixture {
 	t.Helper()
 	f := clients(open(t, o))
@@ -169,7 +171,8 @@ func equal(t testing.TB, what string, got, want any) {
 	}
 }
 
-// refused fails the test unless err is an API error of the given code whose message contains text.
+// refused fails the test unless err is an API error of the given code whose message
+// contains text.
 func refused(t testing.TB, err error, code, text string) {
 	t.Helper()
 	api, ok := errors.AsType[smithy.APIError](err)

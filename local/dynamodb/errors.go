@@ -35,7 +35,7 @@ const (
 	msgCanceled            = "Transaction cancelled, please refer cancellation reasons for specific reasons "
 )
 
-// Error is what DynamoDB answers a request that it refuses.
+// Error is the answer to a rejected request.
 type Error struct {
 	Code    string // DynamoDB's name of the error, such as ValidationException
 	Message string
@@ -43,7 +43,7 @@ type Error struct {
 	Reasons []Reason  // of a TransactionCanceledException, one for each action
 }
 
-// Reason says how one action fared in a transaction that was cancelled.
+// Reason is the outcome of one action in a cancelled transaction.
 type Reason struct {
 	Code    string // None for an action that would have gone through
 	Message string
@@ -54,7 +54,7 @@ func (e *Error) Error() string { return e.Code + ": " + e.Message }
 
 func validation(message string) error { return &Error{Code: codeValidation, Message: message} }
 
-// status is the error's HTTP status.
+// status returns the HTTP status.
 func (e *Error) status() int {
 	switch e.Code {
 	case codeInternal:

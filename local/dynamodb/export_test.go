@@ -23,14 +23,15 @@ func (e *Engine) Pause() (resume func()) {
 	}
 }
 
-// Claimed is how many items are being written.
-func (e *Engine) Claimed() int {
-	e.claims.mu.Lock()
-	defer e.claims.mu.Unlock()
-	return len(e.claims.held)
+// Locked is how many items are being written.
+func (e *Engine) Locked() int {
+	e.locks.mu.Lock()
+	defer e.locks.mu.Unlock()
+	return len(e.locks.held)
 }
 
-// FailGroup runs a statement in a group of writes and has the group fail, as a full disk would.
+// FailGroup runs a statement in a group of writes and has the group fail, as a full disk
+// would.
 func (e *Engine) FailGroup(ctx context.Context, sql string) error {
 	return e.write(ctx, func(t *tx) error {
 		if err := t.exec(sql); err != nil {

@@ -13,12 +13,13 @@ const (
 	maxRangeKey = 1024
 )
 
-// A key in storage is a hash of the partition key, the partition key, and the sort key, the last two so that bytes sort as
-// values do. The hash in front scatters partitions over a scan, as DynamoDB does, and lets segments split it evenly. An index's
-// key goes on with the key of the item, for many items may share the rest.
+// A storage key is a hash of the partition key, the partition key, and the sort key, the
+// last two encoded so that bytes sort as values do. The leading hash spreads partitions
+// over a scan, as DynamoDB does, and lets segments split the table evenly. An index's
+// storage key ends with the key of the item, because several items may share the rest.
 
-// scatter is a 32-bit hash with all bits well mixed: FNV-1a, and mix.
-func scatter(b []byte) uint32 {
+// hashKey returns a well mixed 32-bit hash: FNV-1a, finished by mix.
+func hashKey(b []byte) uint32 {
 	h := uint64(14695981039346656037)
 	for _, c := range b {
 		h = (h ^ uint64(c)) * 1099511628211
@@ -26,21 +27,22 @@ func scatter(b []byte) uint32 {
 	return uint32(mix(h) >> 32) // the upper half
 }
 
-// mix spreads every bit of h over all 64, as MurmurHash3 finishes. No two values become one.
+// mix spreads every bit of h over all 64 (MurmurHash3's finaliser). It is a bijection.
 func mix(h uint64) uint64 {
 	h = (h ^ h>>33) * 0xff51afd7ed558ccd
 	h = (h ^ h>>33) * 0xc4ceb9fe1a85ec53
 	return h ^ h>>33
 }
 
-// partition is the beginning of the keys of all items with the given partition key.
+// partition returns the common prefix of the storage keys of all items with the given
+// partition key.
 func partition(hash item.Value) []byte {
 	b := hash.AppendOrdered(make([]byte, 4, 96))
-	binary.BigEndian.PutUint32(b, scatter(b[4:]))
+	binary.BigEndian.PutUint32(b, hashKey(b[4:]))
 	return b
 }
 
-// after is the lowest key above all that begin with b.
+// after returns the lowest key above all keys that begin with b.
 func after(b []byte) []byte {
 	for i := len(b) - 1; i >= 0; i-- {
 		if b[i] != 0xff {
@@ -52,7 +54,7 @@ func after(b []byte) []byte {
 	return []byte{0xff, 0xff, 0xff, 0xff, 0xff}
 }
 
-// itemKey is the storage key of an item that is to be put. The error is an *Error.
+// itemKey returns the storage key of an item to be put. The error is an *Error.
 func (t *table) itemKey(it item.Item) ([]byte, error) {
 	return t.storageKey(it, func(k keyAttribute, v item.Value, ok bool) error {
 		if !ok {
@@ -62,7 +64,7 @@ func (t *table) itemKey(it item.Item) ([]byte, error) {
 	})
 }
 
-// key is the storage key that a request's Key stands for. The error is an *Error.
+// key returns the storage key for a request's Key. The error is an *Error.
 func (t *table) key(key item.Item) ([]byte, error) {
 	mismatch := validation("The provided key element does not match the schema")
 	want := 1
@@ -116,7 +118,8 @@ func checkKeyValue(k keyAttribute, v item.Value, hash bool) error {
 // keyOf returns the item's key attributes.
 func (t *table) keyOf(it item.Item) item.Item { return it.Only([]string{t.Hash.Name, t.Range.Name}) }
 
-// key is the index's storage key for an item whose own is base, or nil if the index leaves the item out.
+// key returns the index's storage key for an item whose own is base, or nil if the index
+// omits the item.
 func (x *index) key(it item.Item, base []byte) []byte {
 	hash, ok := it.Get(x.Hash.Name)
 	if !ok {
@@ -133,7 +136,8 @@ func (x *index) key(it item.Item, base []byte) []byte {
 	return append(b, base...)
 }
 
-// checkIndexKeys refuses an item whose index keys have another type than the index. The error is an *Error.
+// checkIndexKeys rejects an item whose index keys have a type other than the schema's.
+// The error is an *Error.
 func (t *table) checkIndexKeys(it item.Item) error {
 	for _, x := range t.Indexes {
 		for i, k := range []keyAttribute{x.Hash, x.Range} {
@@ -156,7 +160,7 @@ func (t *table) checkIndexKeys(it item.Item) error {
 	return nil
 }
 
-// project returns what the index holds of an item.
+// project returns the attributes of an item that the index holds.
 func (x *index) project(it item.Item) item.Item {
 	if x.attributes == nil {
 		return it

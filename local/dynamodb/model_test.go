@@ -22,7 +22,8 @@ import (
 	"github.com/streamroom/streamroom/local/dynamodb"
 )
 
-// modelItem is an item of the model: a number, and a place in the index. "" stands for no attribute.
+// modelItem is an item of the model: a number, and a place in the index. "" stands for no
+// attribute.
 type modelItem struct {
 	PK, SK, N, Group, Sort string
 }
@@ -62,7 +63,8 @@ type model struct {
 	history map[[2]string][]string // of each item, what its stream records must say
 }
 
-// change is one write of the model: it says what becomes of the item, and whether its condition lets it.
+// change is one write of the model: it says what becomes of the item, and whether its
+// condition lets it.
 type change struct {
 	key       [2]string
 	condition string
@@ -336,7 +338,8 @@ func (m *model) split(t *rapid.T, arn string) {
 	}
 }
 
-// checkStream compares what the stream tells of each item, in order, with the model's history.
+// checkStream compares what the stream tells of each item, in order, with the model's
+// history.
 func (m *model) checkStream(t *testing.T, r *rapid.T) {
 	t.Helper()
 	got := make(map[[2]string][]string)
@@ -355,7 +358,8 @@ func (m *model) checkStream(t *testing.T, r *rapid.T) {
 	}
 }
 
-// TestModel does random operations to the engine and to a map, and compares every answer, and in the end the stream.
+// TestModel does random operations to the engine and to a map, and compares every answer,
+// and in the end the stream.
 func TestModel(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		e, err := dynamodb.Open(r.Context(), dynamodb.Options{})
@@ -386,8 +390,8 @@ func TestModel(t *testing.T) {
 	})
 }
 
-// TestConcurrentWriters has writers and transactions meet on a few items: every acknowledged one counts once, and the stream
-// tells of each item as a chain of images.
+// TestConcurrentWriters has writers and transactions meet on a few items: every
+// acknowledged one counts once, and the stream tells of each item as a chain of images.
 func TestConcurrentWriters(t *testing.T) {
 	f := start(t, dynamodb.Options{})
 	var done, refusedOnes atomic.Int64

@@ -241,7 +241,7 @@ func TestRefusals(t *testing.T) {
 			})
 			return err
 		}, "The provided starting key is outside query boundaries based on provided conditions"},
-		"start that is no key": {func() error {
+		"start that is not a key": {func() error {
 			_, err := f.Scan(t.Context(), &ddb.ScanInput{TableName: table, ExclusiveStartKey: record{"PK": str("p")}})
 			return err
 		}, "The provided starting key is invalid"},
@@ -398,7 +398,7 @@ func TestTables(t *testing.T) {
 	_, err = f.DescribeTable(t.Context(), &ddb.DescribeTableInput{TableName: aws.String("chat")})
 	refused(t, err, "ResourceNotFoundException", "Requested resource not found: Table: chat not found")
 	f.createChat(t)
-	equal(t, "item of a table made anew", f.get(t, "p", "s"), record(nil))
+	equal(t, "item of a table created again", f.get(t, "p", "s"), record(nil))
 
 	for want, change := range map[string]func(*ddb.CreateTableInput){
 		"Some AttributeDefinitions are not used":                 func(in *ddb.CreateTableInput) { in.GlobalSecondaryIndexes = nil },

@@ -17,7 +17,8 @@ import (
 	"github.com/streamroom/streamroom/local/dynamodb/jsonio"
 )
 
-// maxBody is how many bytes a request may have. The largest useful one is a full batch of writes, 16 MB of items in JSON.
+// maxBody is the size limit of a request in bytes. The largest useful request is a full
+// batch of writes: 16 MB of items in JSON.
 const maxBody = 32 << 20
 
 const contentType = "application/x-amz-json-1.0"
@@ -28,19 +29,19 @@ const (
 	targetStreams = "DynamoDBStreams_20120810."
 )
 
-// operation carries out one request and returns the body of the answer. An error that is none of the request's fault is answered
-// as DynamoDB's internal error.
-type operation func(e *Engine, ctx context.Context, body string) ([]byte, error)
+// handler carries out one request and returns the body of the answer. An error other than
+// those of refusal is answered as InternalServerError.
+type handler func(e *Engine, ctx context.Context, body string) ([]byte, error)
 
-// direct is an operation that reads its request piece by piece.
-func direct(run func(e *Engine, ctx context.Context, r *jsonio.Reader) ([]byte, error)) operation {
+// direct makes a handler that reads its request piece by piece.
+func direct(run func(e *Engine, ctx context.Context, r *jsonio.Reader) ([]byte, error)) handler {
 	return func(e *Engine, ctx context.Context, body string) ([]byte, error) {
 		return run(e, ctx, jsonio.NewReader(body))
 	}
 }
 
-// typed is an operation whose request and answer are small: encoding/json will do.
-func typed[In, Out any](run func(e *Engine, ctx context.Context, in *In) (*Out, error)) operation {
+// typed makes a handler for a small request and answer from encoding/json.
+func typed[In, Out any](run func(e *Engine, ctx context.Context, in *In) (*Out, error)) handler {
 	return func(e *Engine, ctx context.Context, body string) ([]byte, error) {
 		in := new(In)
 		if err := json.Unmarshal([]byte(body), in); err != nil {
@@ -57,7 +58,7 @@ func typed[In, Out any](run func(e *Engine, ctx context.Context, in *In) (*Out, 
 	}
 }
 
-var operations = map[string]operation{
+var handlers = map[string]handler{
 	targetTables + "PutItem":            direct((*Engine).putItem),
 	targetTables + "GetItem":            direct((*Engine).getItem),
 	targetTables + "UpdateItem":         direct((*Engine).updateItem),
@@ -81,7 +82,8 @@ var operations = map[string]operation{
 	targetStreams + "GetRecords":       direct((*Engine).getRecords),
 }
 
-// answer carries out a request. Its error is nil unless the request's context has ended or its body could not be read.
+// answer carries out a request. Its error is nil unless the request's context has ended
+// or its body could not be read.
 func (e *Engine) answer(r *http.Request) (status int, body []byte, err error) {
 	out, err := e.dispatch(r)
 	if err == nil {
@@ -99,7 +101,7 @@ func (e *Engine) dispatch(r *http.Request) ([]byte, error) {
 		return nil, &Error{Code: codeUnknownOperation}
 	}
 	target := r.Header.Get("X-Amz-Target")
-	run, ok := operations[target]
+	run, ok := handlers[target]
 	if !ok {
 		name := target[strings.LastIndexByte(target, '.')+1:]
 		if name == "" {
@@ -139,7 +141,7 @@ func readBody(r *http.Request) (string, error) {
 	return string(b), nil
 }
 
-// refusal is what the client learns of an error.
+// refusal turns an error into the one that the client gets.
 func (e *Engine) refusal(err error, target string) *Error {
 	if refused, ok := errors.AsType[*Error](err); ok {
 		return refused
@@ -159,7 +161,8 @@ func (e *Engine) refusal(err error, target string) *Error {
 	return &Error{Code: codeInternal, Message: "The request processing has failed because of an unknown error, exception or failure."}
 }
 
-// header is that of every answer. Its checksum is one that SDKs verify.
+// header sets the headers common to all answers, among them the checksum that SDKs
+// verify.
 func header(h http.Header, body []byte) {
 	h["Content-Type"] = []string{contentType}
 	h["X-Amzn-Requestid"] = []string{requestID()}
@@ -175,8 +178,9 @@ func requestID() string {
 	return requestIDs.EncodeToString(b[:])
 }
 
-// ServeHTTP answers DynamoDB and DynamoDB Streams requests; X-Amz-Target tells which. Signatures are accepted unchecked. A GET
-// answers that the engine is there, as DynamoDB's endpoints do.
+// ServeHTTP answers DynamoDB and DynamoDB Streams requests; X-Amz-Target names the
+// operation. Signatures are not checked. A GET answers "healthy", as DynamoDB's endpoints
+// do.
 func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		w.Header().Set("Content-Type", "text/plain")
@@ -193,8 +197,8 @@ func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(body)
 }
 
-// Do answers a request without a socket between: an SDK client in this process takes the engine as its HTTP client. The error
-// is that of the request's context, once that has ended.
+// Do answers a request without a socket: an SDK client in the same process uses the
+// engine as its HTTP client. It fails only when the request's context has ended.
 func (e *Engine) Do(r *http.Request) (*http.Response, error) {
 	if r.Body != nil {
 		defer func() { _ = r.Body.Close() }()

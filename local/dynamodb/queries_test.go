@@ -90,7 +90,8 @@ func TestQueryRanges(t *testing.T) {
 	}
 }
 
-// TestKeyTypes has number and binary keys in tables and indexes, with and without sort key.
+// TestKeyTypes has number and binary keys in tables and indexes, with and without sort
+// key.
 func TestKeyTypes(t *testing.T) {
 	f := clients(open(t, dynamodb.Options{}))
 	_, err := f.CreateTable(t.Context(), &ddb.CreateTableInput{

@@ -14,7 +14,8 @@ import (
 	"github.com/streamroom/streamroom/local/dynamodb/jsonio"
 )
 
-// maxPage is how many bytes of items one answer may be made from, before any filter.
+// maxPage is the size limit, in bytes of items before any filter, of one page of a Query
+// or Scan.
 const maxPage = 1 << 20
 
 // The values of Select.
@@ -34,7 +35,7 @@ type walk struct {
 	from, to []byte // from <= key < to
 }
 
-// prepareWalk does what Query and Scan share. The error is an *Error.
+// prepareWalk validates what Query and Scan share. The error is an *Error.
 func (e *Engine) prepareWalk(q *request, kinds ...expression.Kind) (*walk, error) {
 	if err := q.check(); err != nil {
 		return nil, err
@@ -88,7 +89,7 @@ func (w *walk) checkSelect() error {
 	return nil
 }
 
-// keys are the partition and sort key of what is walked over.
+// keys returns the partition and sort key of the table or index.
 func (w *walk) keys() (hash, sort keyAttribute) {
 	if w.index != nil {
 		return w.index.Hash, w.index.Range
@@ -178,7 +179,8 @@ func (w *walk) narrow(prefix []byte, c *expression.RangeCondition) {
 	}
 }
 
-// startKey is the storage key that the request's ExclusiveStartKey stands for. The error is an *Error.
+// startKey returns the storage key for the request's ExclusiveStartKey. The error is an
+// *Error.
 func (w *walk) startKey() ([]byte, error) {
 	own := w.table.keyOf(w.q.start)
 	key, err := w.table.key(own)
@@ -260,7 +262,7 @@ func (e *Engine) scan(ctx context.Context, r *jsonio.Reader) ([]byte, error) {
 	return w.run(ctx, e)
 }
 
-// page is what a walk found.
+// page is the result of a walk.
 type page struct {
 	json           []byte // the items, without brackets
 	count, scanned int
@@ -305,7 +307,7 @@ func (w *walk) statement() string {
 	return sql.forward
 }
 
-// visit takes one more item in, and says whether the walk goes on.
+// visit adds an item to the page and reports whether the walk goes on.
 func (w *walk) visit(p *page, stored []byte) (bool, error) {
 	found := row{stored: stored}
 	it, err := found.item()
@@ -340,8 +342,8 @@ func (w *walk) visit(p *page, stored []byte) (bool, error) {
 }
 
 func (w *walk) answer(p *page) []byte {
-	b := bill{mode: w.q.capacity}
-	c, units := b.of(w.table.Name), readUnits(p.size, w.q.consistent)
+	used := consumedCapacity{mode: w.q.capacity}
+	c, units := used.of(w.table.Name), readUnits(p.size, w.q.consistent)
 	if w.index == nil {
 		c.read = units
 	} else {
@@ -366,5 +368,5 @@ func (w *walk) answer(p *page) []byte {
 		dst = jsonio.AppendName(dst, "LastEvaluatedKey")
 		dst = p.last.Only(names).AppendJSON(dst)
 	}
-	return append(b.appendTo(dst, false), '}')
+	return append(used.appendTo(dst, false), '}')
 }

@@ -51,7 +51,7 @@ func (g *read) fetch(e *Engine, c *conn) (err error) {
 	return err
 }
 
-// shown is the item as the request wants to see it, nil if there is none.
+// shown returns the item as projected, nil if there is none.
 func (g *read) shown() (item.Item, error) {
 	it, err := g.found.item()
 	if err == nil && it != nil && g.projection != nil {
@@ -76,12 +76,12 @@ func (e *Engine) getItem(ctx context.Context, r *jsonio.Reader) ([]byte, error) 
 	if err != nil {
 		return nil, err
 	}
-	b := bill{mode: q.capacity}
-	b.of(g.table.Name).read = readUnits(g.found.size(), g.consistent)
+	used := consumedCapacity{mode: q.capacity}
+	used.of(g.table.Name).read = readUnits(g.found.size(), g.consistent)
 	dst := append(make([]byte, 0, 64+2*g.found.size()), '{')
 	if it != nil {
 		dst = jsonio.AppendName(dst, "Item")
 		dst = it.AppendJSON(dst)
 	}
-	return append(b.appendTo(dst, false), '}'), nil
+	return append(used.appendTo(dst, false), '}'), nil
 }

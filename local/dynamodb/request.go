@@ -11,8 +11,9 @@ import (
 	"github.com/streamroom/streamroom/local/dynamodb/jsonio"
 )
 
-// request is what the item operations ask for, whole or as one action of a batch or transaction. They share their parameters'
-// names and meanings, so one type reads them all; an operation looks at those that it has.
+// request holds the parameters of an item operation, a whole request or one action of a
+// batch or transaction. Names and meanings are shared, so one type reads them all; each
+// operation uses those that it has.
 type request struct {
 	table string
 	item  item.Item
@@ -41,13 +42,15 @@ type request struct {
 	hasName, hasValue bool
 }
 
-// readRequest reads a request that is a whole document. The error is one of jsonio or item.
+// readRequest reads a request that is a whole document. The error is one of jsonio or
+// item.
 func readRequest(r *jsonio.Reader) (*request, error) {
 	q := &request{}
 	return q, r.Document(func(name string) error { return q.read(r, name) })
 }
 
-// readAction reads a request that is a part of a batch or transaction, with the errors of readRequest.
+// readAction reads a request that is part of a batch or transaction, with the errors of
+// readRequest.
 func readAction(r *jsonio.Reader) (*request, error) {
 	q := &request{}
 	return q, r.Struct(func(name string) error { return q.read(r, name) })
@@ -136,7 +139,7 @@ func readNames(r *jsonio.Reader) ([]expression.Name, error) {
 	return out, err
 }
 
-// oneOf refuses a value outside an enumeration; none stands for its default.
+// oneOf rejects a value outside an enumeration; "" means the default.
 func oneOf(parameter, value string, allowed ...string) error {
 	if value == "" || slices.Contains(allowed, value) {
 		return nil
@@ -145,7 +148,7 @@ func oneOf(parameter, value string, allowed ...string) error {
 		value, parameter, strings.Join(allowed, ", ")))
 }
 
-// check refuses what no operation takes. The error is an *Error.
+// check rejects what no operation accepts. The error is an *Error.
 func (q *request) check() error {
 	if q.legacy != "" {
 		return validation(q.legacy + " is a legacy parameter, which this engine leaves out: use an expression instead")
@@ -166,7 +169,7 @@ func (q *request) check() error {
 	return nil
 }
 
-// expressions are a request's, parsed and bound. What the request lacks is nil.
+// expressions are a request's expressions, parsed and bound; nil for those that it lacks.
 type expressions struct {
 	condition    *expression.BoundCondition
 	filter       *expression.BoundCondition
@@ -175,7 +178,8 @@ type expressions struct {
 	projection   *expression.BoundProjection
 }
 
-// bind parses and binds those of the request's expressions that the operation takes. The error is an *Error.
+// bind parses and binds those of the request's expressions that the operation takes. The
+// error is an *Error.
 func (e *Engine) bind(q *request, kinds ...expression.Kind) (expressions, error) {
 	var out expressions
 	args := &expression.Args{Names: q.names, Values: q.values}
@@ -237,7 +241,8 @@ func (e *Engine) bindOne(q *request, kind expression.Kind, args *expression.Args
 	return given, err
 }
 
-// checkPlaceholders refuses malformed placeholders, and any without an expression to use them.
+// checkPlaceholders rejects malformed placeholders, and any without an expression to use
+// them.
 func (q *request) checkPlaceholders(kinds []expression.Kind, given bool) error {
 	switch {
 	case q.hasName && !given:

@@ -12,7 +12,8 @@ import (
 	"github.com/streamroom/streamroom/local/dynamodb/jsonio"
 )
 
-// iteratorLife is how long a shard iterator can be used.
+// iteratorLife is how long a shard iterator can be used (API_streams_GetShardIterator: 15
+// minutes).
 const iteratorLife = 15 * time.Minute
 
 // The limits of a GetRecords: records, and bytes of them.
@@ -155,7 +156,7 @@ func (e *Engine) describeStream(_ context.Context, in *describeStreamInput) (*de
 	}
 	if in.ExclusiveStartShardID != "" {
 		i := slices.IndexFunc(shards, func(h *shard) bool { return h.ID == in.ExclusiveStartShardID })
-		shards = shards[i+1:] // an unknown one starts anew
+		shards = shards[i+1:] // an unknown one starts from the beginning
 	}
 	if len(shards) > limit {
 		shards = shards[:limit]
@@ -172,8 +173,9 @@ func (e *Engine) describeStream(_ context.Context, in *describeStreamInput) (*de
 	return &describeStreamOutput{StreamDescription: out}, nil
 }
 
-// SplitShard closes a shard and opens two children, each with half of its items, as DynamoDB does when a partition grows or
-// after some hours. It fails for a stream or shard that there is not, or that is closed.
+// SplitShard closes a shard and opens two children, each with half of its hash range, as
+// DynamoDB does when a partition grows or after some hours. It fails for an unknown
+// stream or shard, and for a closed shard.
 func (e *Engine) SplitShard(ctx context.Context, streamARN, shardID string) error {
 	return e.writeAlone(ctx, func(t *tx) error {
 		s, err := e.stream(streamARN)
@@ -211,7 +213,7 @@ func (s *stream) split(shardID string, at time.Time, t *tx) (*stream, error) {
 	return &out, nil
 }
 
-// iterator is a place in a shard, from which on records are to be read. Clients see it as an opaque string.
+// iterator is a position in a shard. Clients see it as an opaque string.
 type iterator struct {
 	stream *stream
 	shard  *shard
@@ -328,7 +330,8 @@ func (e *Engine) getRecords(ctx context.Context, r *jsonio.Reader) ([]byte, erro
 		return nil, err
 	}
 	dst = append(dst, ']')
-	// a closed shard, as it was before the read, had all its records: once they are read there is nothing to come
+	// a shard that was closed before the read had all its records: after them nothing
+	// follows
 	if it.shard.open() || full {
 		it.issued = e.clock.Now()
 		dst = jsonio.AppendName(dst, "NextShardIterator")
@@ -337,14 +340,15 @@ func (e *Engine) getRecords(ctx context.Context, r *jsonio.Reader) ([]byte, erro
 	return append(dst, '}'), nil
 }
 
-// collect appends up to limit records and moves the iterator behind them; full says that there may be more. Records past their
-// time are passed over, whether or not they are trimmed yet.
+// collect appends up to limit records and moves the iterator behind them; full reports
+// that there may be more. Records past their retention are skipped, whether or not they
+// are trimmed yet.
 func (it *iterator) collect(ctx context.Context, e *Engine, dst []byte, limit int) (_ []byte, full bool, err error) {
 	var records []storedRecord
 	size, horizon := 0, e.clock.Now().Add(-retention).Unix()
 	err = e.storage.read(ctx, func(c *conn) error {
 		if _, err := e.stream(it.stream.arn); err != nil {
-			return err // gone since
+			return err // deleted since
 		}
 		return it.stream.readRecords(c, it.shard, it.from, func(r *storedRecord) (bool, error) {
 			it.from = r.seq + 1

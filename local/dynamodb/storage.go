@@ -12,15 +12,18 @@ import (
 	"modernc.org/sqlite"
 )
 
-// Storage is SQLite, used as an ordered map of bytes: a table of keys and items for each DynamoDB table, one of keys for each
-// index, and one that is appended to for each stream. The driver is called without database/sql between: there is one writer,
-// statements stay prepared, and the pool, its locks and its conversions would cost as much as the statement itself.
+// Storage is SQLite, used as an ordered map of bytes: a table of keys and items for each
+// DynamoDB table, one of keys for each index, and an append-only one for each stream. The
+// driver is called directly, without database/sql: there is one writer, statements stay
+// prepared, and the pool, its locks and conversions would cost as much as the statement.
 //
-// A file is in WAL mode with synchronous=NORMAL: a commit is in the operating system's hands before its write is acknowledged,
-// so it survives the death of the process, kill -9 included. Only a power cut can take the last moments, never consistency;
-// FULL would buy those back with an fsync for each group of writes, which a tool for one's own machine need not pay.
+// A file is in WAL mode with synchronous=NORMAL: a commit has reached the operating
+// system before its write is acknowledged, so it survives the death of the process (kill
+// -9). A power cut can lose the last moments but not consistency; FULL would prevent that
+// with an fsync per group of writes, which a tool for one's own machine does not need.
 
-// maxReaders is how many reads of a file go on at once. More than there are cores would only take memory.
+// maxReaders limits concurrent reads of a file. More than there are cores would only take
+// memory.
 const maxReaders = 4
 
 // conn is one connection with its prepared statements. It serves one goroutine at a time.
@@ -63,8 +66,9 @@ func (c *conn) prepare(query string, args []driver.Value) (driver.Stmt, error) {
 	return s, nil
 }
 
-// exec runs a statement without rows. Statements take microseconds and are never interrupted, hence no request's context: the
-// driver would start a goroutine for each to watch it.
+// exec runs a statement without rows. Statements take microseconds and are never
+// interrupted, hence no request's context: the driver would start a goroutine per
+// statement to watch it.
 func (c *conn) exec(query string, args ...driver.Value) error {
 	s, err := c.prepare(query, args)
 	if err != nil {
@@ -76,7 +80,8 @@ func (c *conn) exec(query string, args ...driver.Value) error {
 	return nil
 }
 
-// query calls each for every row until it returns false. What a row holds stays valid; the row itself does not.
+// query calls each for every row until it returns false. The values of a row stay valid;
+// the row itself does not.
 func (c *conn) query(query string, args []driver.Value, each func(row []driver.Value) (bool, error)) (err error) {
 	s, err := c.prepare(query, args)
 	if err != nil {
@@ -134,16 +139,18 @@ type groupSQL struct{ begin, commit, rollback string }
 
 var (
 	fileGroup = groupSQL{begin: "BEGIN IMMEDIATE", commit: "COMMIT", rollback: "ROLLBACK"}
-	// In memory one transaction stays open for good, for SQLite's commit walks over the whole page cache whenever a page was
-	// split, and that cache is the whole database. A savepoint undoes a group as well, and ends in no time.
+	// In memory one transaction stays open permanently, because SQLite's commit walks the
+	// whole page cache after a page split, and that cache is the whole database. A
+	// savepoint undoes a group as well and ends at once.
 	memoryGroup = groupSQL{begin: "SAVEPOINT writes", commit: "RELEASE writes", rollback: "ROLLBACK TO writes; RELEASE writes"}
 )
 
-// storage is one SQLite database: a connection for the writer, others for readers. In memory they share the one connection,
-// for only that is a database without a file and without the locks of SQLite's shared cache.
+// storage is one SQLite database: a connection for the writer and others for readers. In
+// memory they share one connection, because only that gives a database without a file and
+// without the locks of SQLite's shared cache.
 type storage struct {
 	dsn     string
-	memory  sync.Mutex // held by whoever uses the writer's connection, where there is no file
+	memory  sync.Mutex // guards the writer's connection, where there is no file
 	group   groupSQL
 	writer  *conn
 	readers chan *conn // of a file; nil entries are connections yet to be opened
@@ -160,7 +167,8 @@ func openStorage(path string) (*storage, error) {
 		for range maxReaders {
 			s.readers <- nil
 		}
-		// WAL goes first: it decides what the others mean. A longer log than usual makes for fewer, larger checkpoints.
+		// WAL goes first: it decides what the others mean. A longer log than usual makes
+		// for fewer, larger checkpoints.
 		pragmas = append(pragmas, "PRAGMA journal_mode=WAL", "PRAGMA synchronous=NORMAL", "PRAGMA cache_size=-16000",
 			"PRAGMA wal_autocheckpoint=8000", "PRAGMA journal_size_limit=67108864")
 	}
@@ -188,7 +196,8 @@ func openStorage(path string) (*storage, error) {
 	return s, nil
 }
 
-// read runs f with a connection that sees all that was committed before. It waits for one until ctx ends.
+// read runs f with a connection that sees everything committed before. It waits for a
+// connection until ctx ends.
 func (s *storage) read(ctx context.Context, f func(*conn) error) error {
 	if s.readers == nil {
 		s.memory.Lock()
@@ -220,11 +229,11 @@ func (s *storage) read(ctx context.Context, f func(*conn) error) error {
 	return f(c)
 }
 
-// snapshot is read, with all of f's statements seeing the same moment.
+// snapshot is like read, but all statements of f see the same moment.
 func (s *storage) snapshot(ctx context.Context, f func(*conn) error) error {
 	return s.read(ctx, func(c *conn) error {
 		if s.readers == nil {
-			return f(c) // nothing else uses the connection meanwhile
+			return f(c) // nothing else uses the connection now
 		}
 		if err := c.exec("BEGIN"); err != nil {
 			return err

@@ -24,19 +24,22 @@ const (
 	viewBoth = "NEW_AND_OLD_IMAGES"
 )
 
-// retention is how long a stream keeps its records.
+// retention is how long a stream keeps its records (Developer Guide, "Change data capture
+// for DynamoDB Streams": 24 hours).
 const retention = 24 * time.Hour
 
-// A stream's records lie in one table, in the order of shard and sequence number, both packed into SQLite's row id: an append
-// goes to the end of its shard, a read is a range, and no index is needed. Sequence numbers rise over all streams, so a child
-// shard's are above its parent's.
+// A stream's records lie in one table, in the order of shard and sequence number, both
+// packed into SQLite's row id: an append goes to the end of its shard, a read is a range,
+// and no index is needed. Sequence numbers rise over all streams, so a child shard's are
+// above its parent's.
 const (
 	sequenceBits = 50
 	maxSequence  = 1<<sequenceBits - 1
 	maxShards    = 1 << 13 // of one stream, ever
 )
 
-// stream is a table's stream. It never changes: what changes it puts a copy into the catalog.
+// stream describes a table's stream. It is immutable: a change puts a copy into the
+// catalog.
 type stream struct {
 	ID       int64        `json:"id"`
 	Table    string       `json:"table"`
@@ -45,7 +48,7 @@ type stream struct {
 	Created  time.Time    `json:"created"`
 	Hash     keyAttribute `json:"hash"`
 	Range    keyAttribute `json:"range"`
-	Disabled time.Time    `json:"disabled,omitzero"` // when the table went, zero while it is there
+	Disabled time.Time    `json:"disabled,omitzero"` // when it was switched off, zero while it is enabled
 	Shards   []*shard     `json:"shards"`            // parents before children
 	NextID   int          `json:"nextShard"`
 
@@ -87,7 +90,7 @@ func (h *shard) open() bool { return h.Last == 0 }
 
 // shardOf is the open shard that an item's records go to.
 func (s *stream) shardOf(storageKey []byte) *shard {
-	hash := scatter(storageKey)
+	hash := hashKey(storageKey)
 	for _, h := range s.Shards {
 		if h.open() && h.From <= hash && hash <= h.To {
 			return h
@@ -118,7 +121,8 @@ func (s *stream) newest(c *conn) (uint64, error) {
 	return out, nil
 }
 
-// newShard makes the stream's next shard. Its id tells when it was made, as DynamoDB's do.
+// newShard makes the stream's next shard. Its id tells when it was made, as DynamoDB's
+// do.
 func (s *stream) newShard(at time.Time, parent string, from, to uint32, first uint64) *shard {
 	h := &shard{Number: s.NextID, Parent: parent, From: from, To: to, First: first}
 	s.NextID++
@@ -149,7 +153,7 @@ func (t *tx) createStream(s *stream, of *table, id int64) error {
 	return saveMeta(t.conn, metaKey(metaStream, s.ID), s)
 }
 
-// closed is the stream of a table that is gone: readable, but over.
+// closed returns the stream of a deleted table: readable, but complete.
 func (s *stream) closed(at time.Time, t *tx) *stream {
 	out := *s
 	out.Disabled = at.UTC()
@@ -191,7 +195,8 @@ func (t *tx) record(w *write, f *effect) error {
 	if w.expiry {
 		event |= eventExpiry
 	}
-	// what is stored: the event, the size in bytes that the record reports, and keys, new and old image, each after its length
+	// what is stored: the event, the size in bytes that the record reports, and keys, new
+	// and old image, each after its length
 	var newImage, oldImage []byte
 	size := w.key.Size()
 	if s.View == viewNew || s.View == viewBoth {
@@ -218,14 +223,15 @@ func appendPart(dst, part []byte) []byte {
 	return append(dst, part...)
 }
 
-// storedRecord is a stream record as it was read.
+// storedRecord is a stream record as stored.
 type storedRecord struct {
 	seq  uint64
 	at   int64 // s
 	body []byte
 }
 
-// appendJSON appends the record as GetRecords shows it. Its id follows from its place, so it stays the same over every read.
+// appendJSON appends the record as GetRecords shows it. Its id follows from its place, so
+// it stays the same over every read.
 func (r *storedRecord) appendJSON(dst []byte, s *stream) ([]byte, error) {
 	b := r.body
 	event := b[0]
@@ -264,14 +270,16 @@ func (r *storedRecord) appendJSON(dst []byte, s *stream) ([]byte, error) {
 	return append(dst, '}'), nil
 }
 
-// appendEventID appends 32 hexadecimal digits: 16 that only this stream has, and 16 that only this record of it has.
+// appendEventID appends 32 hexadecimal digits: 16 that only this stream has, and 16 that
+// only this record of it has.
 func (s *stream) appendEventID(dst []byte, seq uint64) []byte {
 	own := mix(uint64(s.Created.UnixNano())) // any bits do
 	id := binary.BigEndian.AppendUint64(make([]byte, 0, 16), own)
 	return hex.AppendEncode(dst, binary.BigEndian.AppendUint64(id, mix(own^seq)))
 }
 
-// sequenceDigits makes sequence numbers 21 digits long, as DynamoDB's shortest are: "1", and the number in 20 digits.
+// sequenceDigits makes sequence numbers 21 digits long, as DynamoDB's shortest are: "1",
+// and the number in 20 digits.
 const sequenceDigits = 20
 
 func appendSequence(dst []byte, seq uint64) []byte {
@@ -301,14 +309,16 @@ func (s *stream) readRecords(c *conn, h *shard, from uint64, more func(r *stored
 	})
 }
 
-// subscribers are woken after stream records were appended.
+// subscribers are notified after stream records were appended.
 type subscribers struct {
 	mu    sync.Mutex
 	wakes map[chan struct{}]struct{}
 }
 
-// Subscribe returns a channel that gets a token after stream records were appended, so that a poller in this process need not
-// wait out its interval. It holds one token: a slow poller misses none, but is woken once for many. stop ends the subscription.
+// Subscribe returns a channel that receives a token after stream records were appended,
+// so that a poller in this process need not wait for its interval. It holds one token: a
+// slow poller misses no notification, but gets one for several appends. stop ends the
+// subscription.
 func (e *Engine) Subscribe() (wake <-chan struct{}, stop func()) {
 	c := make(chan struct{}, 1)
 	e.subscribers.mu.Lock()

@@ -53,7 +53,8 @@ func (f fixture) iterator(t testing.TB, in *dynamodbstreams.GetShardIteratorInpu
 	return out.ShardIterator
 }
 
-// drain reads a shard from an iterator on until it gives nothing more, and returns the records and whether the shard ended.
+// drain reads a shard from an iterator on until it gives nothing more, and returns the
+// records and whether the shard ended.
 func (f fixture) drain(t testing.TB, iterator *string, limit int32) (records []streamtypes.Record, ended bool) {
 	t.Helper()
 	for {
@@ -311,7 +312,8 @@ func TestIterators(t *testing.T) {
 	}
 }
 
-// TestRetention has a day pass: records go, numbers do not begin anew, closed shards are forgotten, also over a restart.
+// TestRetention lets a day pass: records are trimmed, numbers continue, closed shards are
+// removed, also after a restart.
 func TestRetention(t *testing.T) {
 	clock := clockwork.NewFakeClock()
 	o := dynamodb.Options{Shards: 1, Clock: clock, Path: filepath.Join(t.TempDir(), "data.db")}

@@ -110,7 +110,8 @@ func invalidParameter(format string, args ...any) error {
 	return validation("One or more parameter values were invalid: " + fmt.Sprintf(format, args...))
 }
 
-// newTable turns a CreateTable into a table without number. The error is an *Error.
+// newTable turns a CreateTable request into a table without an id. The error is an
+// *Error.
 func newTable(in *createTableInput) (*table, error) {
 	if err := checkTableName(in.TableName); err != nil {
 		return nil, err
@@ -319,7 +320,8 @@ func (e *Engine) describeTable(_ context.Context, in *tableInput) (*describeTabl
 	return &describeTableOutput{Table: describe(t, t.stream)}, nil
 }
 
-// deleteTable drops the table at once. Its stream stays readable until its records are a day old.
+// deleteTable drops the table at once. Its stream stays readable until its records are a
+// day old.
 func (e *Engine) deleteTable(ctx context.Context, in *tableInput) (*createTableOutput, error) {
 	t, err := e.namedTable(in.TableName)
 	if err != nil {
@@ -379,7 +381,8 @@ func (e *Engine) listTables(_ context.Context, in *listTablesInput) (*listTables
 	return out, nil
 }
 
-// describe is what DescribeTable says. Item counts stay 0: DynamoDB's lag by hours, and counting takes a scan.
+// describe returns the answer of DescribeTable. Item counts stay 0: DynamoDB's lag by
+// hours, and counting takes a scan.
 func describe(t *table, s *stream) tableDescription {
 	out := tableDescription{
 		TableName: t.Name, TableArn: t.arn(), TableID: t.UUID, TableStatus: "ACTIVE", CreationDateTime: epoch(t.Created),
@@ -424,5 +427,5 @@ func schemaOf(hash, sort keyAttribute) []keySchemaElement {
 	return out
 }
 
-// epoch is a time as the protocol writes it: seconds since 1970, with a fraction.
+// epoch returns a time as the protocol writes it: seconds since 1970, with a fraction.
 func epoch(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }

@@ -22,7 +22,8 @@ const (
 	maxTransactionBytes = 4 << 20
 )
 
-// tokenLife is how long a transaction's ClientRequestToken stands for it.
+// tokenLife is how long a ClientRequestToken identifies its transaction
+// (API_TransactWriteItems: 10 minutes).
 const tokenLife = 10 * time.Minute
 
 // action is one action of a transaction.
@@ -31,7 +32,7 @@ type action struct {
 	q    *request
 }
 
-// transaction is a TransactWriteItems or TransactGetItems as it came.
+// transaction is a TransactWriteItems or TransactGetItems request.
 type transaction struct {
 	actions []action
 	token   string
@@ -94,28 +95,28 @@ func readOneAction(r *jsonio.Reader) (action, error) {
 
 // prepare turns the actions into writes. The error is an *Error.
 func (t *transaction) prepare(e *Engine) ([]*write, error) {
-	verbs := map[string]verb{"Put": verbPut, "Update": verbUpdate, "Delete": verbDelete, "ConditionCheck": verbCheck}
+	operations := map[string]operation{"Put": opPut, "Update": opUpdate, "Delete": opDelete, "ConditionCheck": opCheck}
 	writes := make([]*write, len(t.actions))
 	seen := make(map[string]bool, len(t.actions))
 	size := 0
 	for i, a := range t.actions {
-		v, ok := verbs[a.name]
+		op, ok := operations[a.name]
 		switch {
 		case !ok:
 			return nil, validation("A transaction that writes cannot hold the action " + a.name)
-		case v == verbCheck && a.q.condition == nil:
+		case op == opCheck && a.q.condition == nil:
 			return nil, missing(fmt.Sprintf("transactItems.%d.member.conditionCheck.conditionExpression", i+1))
-		case v == verbUpdate && a.q.update == nil:
+		case op == opUpdate && a.q.update == nil:
 			return nil, missing(fmt.Sprintf("transactItems.%d.member.update.updateExpression", i+1))
 		}
-		w, err := e.prepareWrite(a.q, v)
+		w, err := e.prepareWrite(a.q, op)
 		if err != nil {
 			return nil, err
 		}
-		if seen[w.claim()] {
+		if seen[w.lockName()] {
 			return nil, validation("Transaction request cannot include multiple operations on one item")
 		}
-		seen[w.claim()] = true
+		seen[w.lockName()] = true
 		if size += w.put.size(); size > maxTransactionBytes {
 			return nil, validation("The items of a transaction cannot exceed 4 MB together")
 		}
@@ -124,7 +125,8 @@ func (t *transaction) prepare(e *Engine) ([]*write, error) {
 	return writes, nil
 }
 
-// digest tells transactions apart, whatever the order of names in their JSON.
+// digest identifies the transaction's content, independent of the order of names in its
+// JSON.
 func (t *transaction) digest() []byte {
 	h := sha256.New()
 	part := func(b []byte) {
@@ -154,7 +156,7 @@ func (t *transaction) digest() []byte {
 	return h.Sum(nil)
 }
 
-// tokens are those of the transactions that are under way.
+// tokens holds the tokens of running transactions.
 type tokens struct {
 	mu      sync.Mutex
 	running map[string]bool
@@ -196,19 +198,19 @@ func (e *Engine) transactWriteItems(ctx context.Context, r *jsonio.Reader) ([]by
 	defer end()
 	names := make([]string, len(writes))
 	for i, w := range writes {
-		names[i] = w.claim()
+		names[i] = w.lockName()
 	}
-	release, conflicts := e.claims.transaction(names)
+	release, conflicts := e.locks.transaction(names)
 	if conflicts != nil {
 		return nil, conflicting(conflicts)
 	}
 	defer release()
 
-	b := bill{mode: asked.mode, transactional: true}
+	used := consumedCapacity{mode: asked.mode, transactional: true}
 	var effects []*effect
 	err = e.write(ctx, func(t *tx) error {
 		if asked.token != "" {
-			repeated, err := t.repeated(asked, &b)
+			repeated, err := t.repeated(asked, &used)
 			if err != nil || repeated {
 				return err
 			}
@@ -229,14 +231,14 @@ func (e *Engine) transactWriteItems(ctx context.Context, r *jsonio.Reader) ([]by
 		return nil, err
 	}
 	for i, f := range effects {
-		if err := b.chargeWrite(writes[i].table, f, 2); err != nil {
+		if err := used.chargeWrite(writes[i].table, f, 2); err != nil {
 			return nil, err
 		}
 	}
-	return append(b.appendTo([]byte{'{'}, true), '}'), nil
+	return append(used.appendTo([]byte{'{'}, true), '}'), nil
 }
 
-// planAll plans every write, or gives the reasons why they cannot all be done.
+// planAll plans all writes, or returns the cancellation reasons.
 func (t *tx) planAll(writes []*write) ([]*effect, error) {
 	effects := make([]*effect, len(writes))
 	reasons := make([]Reason, len(writes))
@@ -287,8 +289,9 @@ func conflicting(conflicts []bool) error {
 	return canceled(reasons)
 }
 
-// repeated says whether the transaction was carried out before. Then it costs what reading its items would.
-func (t *tx) repeated(asked *transaction, b *bill) (bool, error) {
+// repeated reports whether the transaction was carried out before. Its price is then that
+// of reading its items.
+func (t *tx) repeated(asked *transaction, used *consumedCapacity) (bool, error) {
 	var digest, units []byte
 	since := t.e.clock.Now().Add(-tokenLife).UnixMilli()
 	err := t.query("SELECT digest, units FROM tokens WHERE k = ? AND at >= ?", []driver.Value{asked.token, since}, func(columns []driver.Value) (bool, error) {
@@ -309,15 +312,16 @@ func (t *tx) repeated(asked *transaction, b *bill) (bool, error) {
 	if err := json.Unmarshal(units, &reads); err != nil {
 		return false, fmt.Errorf("read a transaction's token: %w", err)
 	}
-	if b.wanted() {
+	if used.wanted() {
 		for name, n := range reads {
-			b.of(name).read = n
+			used.of(name).read = n
 		}
 	}
 	return true, nil
 }
 
-// remember notes a transaction that was carried out under its token. It is stored with its writes, so it holds after a restart.
+// remember stores the token of a completed transaction in the same commit as its writes,
+// so that it holds after a restart.
 func (t *tx) remember(asked *transaction, writes []*write, effects []*effect) error {
 	if asked.token == "" {
 		return nil
@@ -349,13 +353,13 @@ func (e *Engine) transactGetItems(ctx context.Context, r *jsonio.Reader) ([]byte
 		if reads[i], err = e.prepareRead(a.q); err != nil {
 			return nil, err
 		}
-		names[i] = itemClaim(reads[i].table, reads[i].storage)
+		names[i] = lockName(reads[i].table, reads[i].storage)
 		if seen[names[i]] {
 			return nil, validation("Transaction request cannot include multiple operations on one item")
 		}
 		seen[names[i]] = true
 	}
-	if conflicts := e.claims.busy(names); conflicts != nil {
+	if conflicts := e.locks.busy(names); conflicts != nil {
 		return nil, conflicting(conflicts)
 	}
 	err = e.storage.snapshot(ctx, func(c *conn) error {
@@ -369,10 +373,10 @@ func (e *Engine) transactGetItems(ctx context.Context, r *jsonio.Reader) ([]byte
 	if err != nil {
 		return nil, err
 	}
-	b := bill{mode: asked.mode, transactional: true}
+	used := consumedCapacity{mode: asked.mode, transactional: true}
 	dst := append(make([]byte, 0, 256), `{"Responses":[`...)
 	for _, g := range reads {
-		b.of(g.table.Name).read += 2 * readUnits(g.found.size(), true)
+		used.of(g.table.Name).read += 2 * readUnits(g.found.size(), true)
 		it, err := g.shown()
 		if err != nil {
 			return nil, err
@@ -385,5 +389,5 @@ func (e *Engine) transactGetItems(ctx context.Context, r *jsonio.Reader) ([]byte
 		dst = append(dst, '}')
 	}
 	dst = append(dst, ']')
-	return append(b.appendTo(dst, true), '}'), nil
+	return append(used.appendTo(dst, true), '}'), nil
 }

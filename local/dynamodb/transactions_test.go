@@ -164,7 +164,7 @@ func TestToken(t *testing.T) {
 	equal(t, "item after the token's life", f.get(t, "p", "s")["n"], num("2"))
 }
 
-// TestConflicts holds a transaction up half-way and touches its items meanwhile.
+// TestConflicts pauses a transaction half-way and writes to its items.
 func TestConflicts(t *testing.T) {
 	f := start(t, dynamodb.Options{Path: filepath.Join(t.TempDir(), "data.db")}) // reads of a file don't wait for the writer
 	resume := f.engine.Pause()
@@ -173,7 +173,7 @@ func TestConflicts(t *testing.T) {
 		_, err := f.transact(t, "held", putAction(key("a", "s"), ""), putAction(key("b", "s"), ""))
 		first <- err
 	}()
-	waitFor(t, func() bool { return f.engine.Claimed() == 2 })
+	waitFor(t, func() bool { return f.engine.Locked() == 2 })
 
 	_, err := f.PutItem(t.Context(), &ddb.PutItemInput{TableName: aws.String("chat"), Item: key("a", "s")})
 	refused(t, err, "TransactionConflictException", "Transaction is ongoing for the item")
@@ -198,7 +198,7 @@ func TestConflicts(t *testing.T) {
 	if err := <-first; err != nil {
 		t.Error(err)
 	}
-	if n := f.engine.Claimed(); n != 0 {
+	if n := f.engine.Locked(); n != 0 {
 		t.Errorf("%d items are still claimed", n)
 	}
 	f.put(t, key("a", "s"))

@@ -11,11 +11,14 @@ import (
 )
 
 const (
-	// sweepGroup is how many items one turn of the writer removes or trims, so that requests wait milliseconds at most.
+	// sweepGroup is how many items one job of the writer removes or trims, so that
+	// requests wait milliseconds at most.
 	sweepGroup = int64(256)
-	// trimInterval is how often streams are trimmed. What is past its time is hidden before that.
+	// trimInterval is how often streams are trimmed. Records past their retention are
+	// hidden before that.
 	trimInterval = time.Minute
-	// maxOverdue is how long an item may have been expired to be removed still: DynamoDB takes older times for mistakes.
+	// maxOverdue is the age from which on an expiry time is ignored (Developer Guide,
+	// "Using time to live": more than five years in the past).
 	maxOverdue = 5 * 365 * 24 * time.Hour
 )
 
@@ -36,7 +39,7 @@ type (
 	describeTimeToLiveOutput struct{ TimeToLiveDescription timeToLiveDescription }
 )
 
-// expiryOf is when the item expires, in seconds since 1970, and whether it does.
+// expiryOf returns when the item expires, in seconds since 1970, and whether it does.
 func (t *table) expiryOf(it item.Item) (int64, bool) {
 	if t.Expiry == "" {
 		return 0, false
@@ -101,7 +104,8 @@ func (e *Engine) updateTimeToLive(ctx context.Context, in *updateTimeToLiveInput
 	return &updateTimeToLiveOutput{TimeToLiveSpecification: *spec}, nil
 }
 
-// refillExpiry queues the items that a table has when expiry goes on, and empties the queue when it goes off.
+// refillExpiry fills the queue of expiring items when expiry is enabled, and empties it
+// when expiry is disabled.
 func (t *tx) refillExpiry(of *table) error {
 	if err := t.exec(of.sql.clearExpiry); err != nil || of.Expiry == "" {
 		return err
@@ -138,7 +142,8 @@ func (t *tx) refillExpiry(of *table) error {
 	}
 }
 
-// runSweeper removes expired items, and now and then what is past its time, until the engine closes.
+// runSweeper removes expired items and, every trimInterval, old stream records, until the
+// engine closes.
 func (e *Engine) runSweeper(ctx context.Context, interval time.Duration) {
 	defer close(e.swept)
 	ticker := e.clock.NewTicker(interval)
@@ -174,7 +179,7 @@ func (e *Engine) expire(ctx context.Context) error {
 	return nil
 }
 
-// expireSome removes a group of expired items, and says whether there may be more.
+// expireSome removes a group of expired items and reports whether there may be more.
 func (e *Engine) expireSome(ctx context.Context, t *table) (more bool, err error) {
 	now := e.clock.Now()
 	var keys [][]byte
@@ -204,7 +209,7 @@ func (e *Engine) expireSome(ctx context.Context, t *table) (more bool, err error
 
 // expireOne removes an item if it is still expired.
 func (t *tx) expireOne(of *table, key []byte, now time.Time) error {
-	w := &write{verb: verbDelete, table: of, storage: key, expiry: true}
+	w := &write{operation: opDelete, table: of, storage: key, expiry: true}
 	f, err := t.plan(w)
 	if err != nil {
 		return err
@@ -220,7 +225,8 @@ func (t *tx) expireOne(of *table, key []byte, now time.Time) error {
 	return t.apply(w, f)
 }
 
-// trim removes stream records, shards and streams that are past their time, and forgets old transactions.
+// trim removes stream records, shards and streams past their retention, and old
+// transaction tokens.
 func (e *Engine) trim(ctx context.Context) error {
 	horizon := e.clock.Now().Add(-retention)
 	for _, s := range e.catalog.Load().sortedStreams() {
@@ -244,7 +250,8 @@ func (e *Engine) trim(ctx context.Context) error {
 	})
 }
 
-// trimSome removes a group of a shard's oldest records, and says whether there may be more.
+// trimSome removes a group of a shard's oldest records and reports whether there may be
+// more.
 func (t *tx) trimSome(s *stream, h *shard, horizon time.Time) (more bool, err error) {
 	if t.e.catalog.Load().streams[s.ID] == nil {
 		return false, nil
@@ -262,14 +269,16 @@ func (t *tx) trimSome(s *stream, h *shard, horizon time.Time) (more bool, err er
 	if err != nil || n == 0 {
 		return false, err
 	}
-	// after the last record is gone nothing else would say where sequence numbers go on
+	// once the last record is removed nothing else holds the sequence number to continue
+	// from
 	if err := saveMeta(t.conn, metaSequence, t.seq); err != nil {
 		return false, err
 	}
 	return n == sweepGroup, t.exec(s.trimSQL, h.row(0), last)
 }
 
-// trimShards forgets shards that were closed before the horizon, and the stream if its table went before that.
+// trimShards removes shards that were closed before the horizon, and the stream if none
+// is left.
 func (e *Engine) trimShards(ctx context.Context, id int64, horizon time.Time) error {
 	due := func(h *shard) bool { return !h.open() && h.Closed.Before(horizon) }
 	s := e.catalog.Load().streams[id]

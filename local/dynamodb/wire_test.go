@@ -14,7 +14,8 @@ import (
 	"github.com/streamroom/streamroom/local/dynamodb"
 )
 
-// send posts a body as a client would and returns the status and the answer, whose checksum it checks.
+// send posts a body as a client would and returns the status and the answer, whose
+// checksum it checks.
 func send(t testing.TB, server *httptest.Server, target string, body io.Reader) (int, string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+"/", body)
@@ -102,7 +103,8 @@ type zeros struct{}
 
 func (zeros) Read(b []byte) (int, error) { return len(b), nil }
 
-// FuzzRequest checks that no body makes an operation panic or fail for the engine's own fault.
+// FuzzRequest checks that no body makes an operation panic or fail for the engine's own
+// fault.
 func FuzzRequest(f *testing.F) {
 	engine := start(f, dynamodb.Options{}).engine
 	targets := []string{

@@ -15,7 +15,8 @@ import (
 // maxItem is how many bytes an item may have, names included.
 const maxItem = 400 << 10
 
-// row is an item as it is stored, its size in front of it, and decoded once somebody looks inside. No item has no bytes.
+// row is a stored item: its size as a varint, then its binary form. It is decoded on
+// first use; nil bytes mean that the item does not exist.
 type row struct {
 	stored  []byte
 	decoded item.Item
@@ -29,13 +30,13 @@ func newRow(it item.Item) row {
 
 func (r *row) exists() bool { return r.stored != nil }
 
-// size is what DynamoDB counts for the item, 0 for none.
+// size returns the item's size by DynamoDB's rules, or 0 for a row without an item.
 func (r *row) size() int {
 	n, _ := binary.Uvarint(r.stored)
 	return int(n) //nolint:gosec // an item's size
 }
 
-// encoded is the item's binary form.
+// encoded returns the item's binary form.
 func (r *row) encoded() []byte {
 	_, n := binary.Uvarint(r.stored)
 	return r.stored[max(n, 0):]
@@ -52,19 +53,19 @@ func (r *row) item() (item.Item, error) {
 	return r.decoded, nil
 }
 
-// verb is what a write does to its item.
-type verb uint8
+// operation names what a write does to its item.
+type operation uint8
 
 const (
-	verbPut verb = iota
-	verbUpdate
-	verbDelete
-	verbCheck // a transaction's ConditionCheck
+	opPut operation = iota
+	opUpdate
+	opDelete
+	opCheck // a transaction's ConditionCheck
 )
 
-// write is one change of one item, checked as far as it can be without reading.
+// write is one change of one item, validated as far as that is possible without a read.
 type write struct {
-	verb      verb
+	operation operation
 	table     *table
 	storage   []byte    // the item's storage key
 	key       item.Item // its key attributes
@@ -75,32 +76,32 @@ type write struct {
 	expiry    bool // it is the service that removes an expired item
 }
 
-// effect is what a write found and leaves.
+// effect holds the item before and after a write.
 type effect struct{ old, new row }
 
-// unchanged says whether the item stays as it is.
+// unchanged reports whether the write leaves the item as it was.
 func (f *effect) unchanged() bool {
 	return f.old.exists() == f.new.exists() && bytes.Equal(f.old.stored, f.new.stored)
 }
 
 // prepareWrite turns a request into a write. The error is an *Error.
-func (e *Engine) prepareWrite(q *request, v verb) (*write, error) {
+func (e *Engine) prepareWrite(q *request, op operation) (*write, error) {
 	if err := q.check(); err != nil {
 		return nil, err
 	}
 	kinds := []expression.Kind{expression.KindCondition}
-	if v == verbUpdate {
+	if op == opUpdate {
 		kinds = []expression.Kind{expression.KindUpdate, expression.KindCondition}
 	}
 	bound, err := e.bind(q, kinds...)
 	if err != nil {
 		return nil, err
 	}
-	w := &write{verb: v, condition: bound.condition, update: bound.update, showOld: q.onFailure == "ALL_OLD"}
+	w := &write{operation: op, condition: bound.condition, update: bound.update, showOld: q.onFailure == "ALL_OLD"}
 	if w.table, err = e.table(q.table); err != nil {
 		return nil, err
 	}
-	if v == verbPut {
+	if op == opPut {
 		if q.item == nil {
 			return nil, missing("item")
 		}
@@ -137,8 +138,8 @@ func missing(parameter string) error {
 	return validation("1 validation error detected: Value null at '" + parameter + "' failed to satisfy constraint: Member must not be null")
 }
 
-// plan reads the item, checks the condition and works out what the write leaves. It writes nothing. The error is an *Error where
-// the request is at fault.
+// plan reads the item, checks the condition and computes the item after the write. It
+// writes nothing. The error is an *Error where the request is at fault.
 func (t *tx) plan(w *write) (*effect, error) {
 	now, err := t.e.table(w.table.Name)
 	if err != nil {
@@ -165,12 +166,12 @@ func (t *tx) plan(w *write) (*effect, error) {
 			return nil, refused
 		}
 	}
-	switch w.verb {
-	case verbPut:
+	switch w.operation {
+	case opPut:
 		f.new = w.put
-	case verbCheck:
+	case opCheck:
 		f.new = f.old
-	case verbUpdate:
+	case opUpdate:
 		return f, t.planUpdate(w, f)
 	}
 	return f, nil
@@ -201,7 +202,8 @@ func (t *tx) planUpdate(w *write, f *effect) error {
 	return nil
 }
 
-// apply stores what plan worked out, with indexes, expiry and stream. An item that stays as it is leaves no trace.
+// apply stores what plan computed and updates indexes, expiry queue and stream. A write
+// that changes nothing leaves no stream record.
 func (t *tx) apply(w *write, f *effect) error {
 	if f.unchanged() {
 		return nil
@@ -226,7 +228,7 @@ func (t *tx) apply(w *write, f *effect) error {
 	return t.record(w, f)
 }
 
-// applyDerived keeps the indexes and the queue of expiring items in step.
+// applyDerived updates the indexes and the queue of expiring items.
 func (t *tx) applyDerived(w *write, f *effect) error {
 	before, err := f.old.item()
 	if err != nil {
@@ -270,7 +272,7 @@ func (t *tx) applyDerived(w *write, f *effect) error {
 
 // one plans and applies a single write.
 func (e *Engine) one(ctx context.Context, w *write) (*effect, error) {
-	release, ok := e.claims.single(w)
+	release, ok := e.locks.single(w)
 	if !ok {
 		return nil, &Error{Code: codeConflict, Message: msgTransactionConflict}
 	}
@@ -291,27 +293,27 @@ func (e *Engine) one(ctx context.Context, w *write) (*effect, error) {
 }
 
 func (e *Engine) putItem(ctx context.Context, r *jsonio.Reader) ([]byte, error) {
-	return e.writeItem(ctx, r, verbPut)
+	return e.writeItem(ctx, r, opPut)
 }
 
 func (e *Engine) updateItem(ctx context.Context, r *jsonio.Reader) ([]byte, error) {
-	return e.writeItem(ctx, r, verbUpdate)
+	return e.writeItem(ctx, r, opUpdate)
 }
 
 func (e *Engine) deleteItem(ctx context.Context, r *jsonio.Reader) ([]byte, error) {
-	return e.writeItem(ctx, r, verbDelete)
+	return e.writeItem(ctx, r, opDelete)
 }
 
-func (e *Engine) writeItem(ctx context.Context, r *jsonio.Reader, v verb) ([]byte, error) {
+func (e *Engine) writeItem(ctx context.Context, r *jsonio.Reader, op operation) ([]byte, error) {
 	q, err := readRequest(r)
 	if err != nil {
 		return nil, err
 	}
-	w, err := e.prepareWrite(q, v)
+	w, err := e.prepareWrite(q, op)
 	if err != nil {
 		return nil, err
 	}
-	if v != verbUpdate && !slices.Contains([]string{"", "NONE", "ALL_OLD"}, q.returnValues) {
+	if op != opUpdate && !slices.Contains([]string{"", "NONE", "ALL_OLD"}, q.returnValues) {
 		return nil, validation("Return values set to invalid value")
 	}
 	done, err := e.one(ctx, w)
@@ -322,8 +324,8 @@ func (e *Engine) writeItem(ctx context.Context, r *jsonio.Reader, v verb) ([]byt
 	if err != nil {
 		return nil, err
 	}
-	b := bill{mode: q.capacity}
-	if err := b.chargeWrite(w.table, done, 1); err != nil {
+	used := consumedCapacity{mode: q.capacity}
+	if err := used.chargeWrite(w.table, done, 1); err != nil {
 		return nil, err
 	}
 	dst := append(make([]byte, 0, 128), '{')
@@ -331,10 +333,10 @@ func (e *Engine) writeItem(ctx context.Context, r *jsonio.Reader, v verb) ([]byt
 		dst = jsonio.AppendName(dst, "Attributes")
 		dst = shown.AppendJSON(dst)
 	}
-	return append(b.appendTo(dst, false), '}'), nil
+	return append(used.appendTo(dst, false), '}'), nil
 }
 
-// returned is what ReturnValues asks for, nil for nothing.
+// returned selects the attributes that ReturnValues asks for, nil for none.
 func returned(mode string, w *write, f *effect) (item.Item, error) {
 	side := &f.old
 	if mode == "ALL_NEW" || mode == "UPDATED_NEW" {
@@ -358,7 +360,7 @@ func returned(mode string, w *write, f *effect) (item.Item, error) {
 	return it, nil
 }
 
-// errorIs says whether err is an *Error with the given code.
+// errorIs reports whether err is an *Error with the given code.
 func errorIs(err error, code string) bool {
 	refused, ok := errors.AsType[*Error](err)
 	return ok && refused.Code == code

@@ -6,21 +6,22 @@ import (
 	"fmt"
 )
 
-// maxGroup is how many waiting writes share one commit. A hundred spread its cost as well as more would, and keep readers of
-// an engine in memory waiting a few milliseconds at most.
+// maxGroup is how many waiting writes share one commit. A hundred spread its cost as well
+// as more would, and delay readers of an engine in memory by a few milliseconds at most.
 const maxGroup = 128
 
 // job is one write on its way through the writer.
 type job struct {
 	ctx   context.Context
 	run   func(*tx) error
-	alone bool // not to share its commit: it changes what tables there are
+	alone bool // not to share its commit: it changes the catalog
 	err   error
 	done  chan struct{}
 }
 
-// tx is what a job works on: the writer's connection inside a transaction, which the jobs of a group share. A job that finds
-// its request at fault returns an *Error before it writes anything; any other error undoes the whole group.
+// tx is the writer's connection inside a transaction that the jobs of a group share. A
+// job that finds its request at fault returns an *Error before it writes anything; any
+// other error undoes the whole group.
 type tx struct {
 	*conn
 	e        *Engine
@@ -29,13 +30,14 @@ type tx struct {
 	commit   func() // what the job wants done once its work is durable
 }
 
-// write runs f on the writer and returns once what it wrote is durable. A request whose context ends before its turn is not run;
-// one that ends later may or may not have been.
+// write runs f on the writer and returns once what it wrote is durable. A request whose
+// context ends before its turn is not run; one that ends later may or may not have been.
 func (e *Engine) write(ctx context.Context, f func(*tx) error) error {
 	return e.submit(&job{ctx: ctx, run: f, done: make(chan struct{})})
 }
 
-// writeAlone is write for a change of the catalog: when f is done it becomes visible with commit, before any other write.
+// writeAlone is write for a change of the catalog: commit makes the change visible before
+// any other write runs.
 func (e *Engine) writeAlone(ctx context.Context, f func(*tx) error) error {
 	return e.submit(&job{ctx: ctx, run: f, alone: true, done: make(chan struct{})})
 }
@@ -100,7 +102,7 @@ func (e *Engine) runWriter() {
 	}
 }
 
-// runGroup runs jobs in one transaction and tells each how it went.
+// runGroup runs jobs in one transaction and sets the error of each.
 func (e *Engine) runGroup(group []*job) {
 	if e.storage.readers == nil {
 		e.storage.memory.Lock()
@@ -136,7 +138,7 @@ func (e *Engine) runGroup(group []*job) {
 	if t.commit != nil {
 		t.commit()
 	}
-	if t.appended { // before the writers are told: who has an answer knows that readers are awake
+	if t.appended { // before writers get their answer: readers are then awake
 		e.subscribers.wake()
 	}
 	for _, j := range group {

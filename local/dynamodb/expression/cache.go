@@ -6,10 +6,12 @@ import (
 	"sync"
 )
 
-// cacheSize is how many parsed expressions a Cache keeps. A program has a few dozen; some build theirs per request.
+// cacheSize is how many parsed expressions a Cache keeps. A program has a few dozen; some
+// build theirs per request.
 const cacheSize = 512
 
-// Cache remembers parsed expressions, the least recently used going first. The zero Cache is ready; it is safe for concurrent use.
+// Cache keeps parsed expressions and evicts the least recently used. The zero Cache is
+// ready; it is safe for concurrent use.
 type Cache struct {
 	mu      sync.Mutex
 	entries map[cacheKey]*list.Element
@@ -26,15 +28,15 @@ type cacheEntry struct {
 	parsed any
 }
 
-// Condition is ParseCondition, remembered.
+// Condition is ParseCondition with a cache.
 func (c *Cache) Condition(kind Kind, text string) (*Condition, error) {
 	return cached(c, kind, text, func(text string) (*Condition, error) { return ParseCondition(kind, text) })
 }
 
-// Update is ParseUpdate, remembered.
+// Update is ParseUpdate with a cache.
 func (c *Cache) Update(text string) (*Update, error) { return cached(c, KindUpdate, text, ParseUpdate) }
 
-// Projection is ParseProjection, remembered.
+// Projection is ParseProjection with a cache.
 func (c *Cache) Projection(text string) (*Projection, error) {
 	return cached(c, KindProjection, text, ParseProjection)
 }

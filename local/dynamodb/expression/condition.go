@@ -28,13 +28,13 @@ const (
 	fnSize       = "size"
 )
 
-// maxInOperands is how many values an IN may list.
+// maxInOperands is the limit of values in an IN.
 const maxInOperands = 100
 
-// node is a condition: AND, OR and NOT have kids, all else has operands.
+// node is a condition: AND, OR and NOT have children, all others have operands.
 type node struct {
 	op       string
-	kids     []node
+	children []node
 	operands []operand
 }
 
@@ -69,14 +69,14 @@ func (p *parser) chain(op string, next func() (node, error)) (node, error) {
 	if err != nil || !p.peek().keyword(op) {
 		return first, err
 	}
-	out := node{op: op, kids: []node{first}}
+	out := node{op: op, children: []node{first}}
 	for p.peek().keyword(op) {
 		p.take()
-		kid, err := next()
+		child, err := next()
 		if err != nil {
 			return node{}, err
 		}
-		out.kids = append(out.kids, kid)
+		out.children = append(out.children, child)
 	}
 	return out, nil
 }
@@ -84,8 +84,8 @@ func (p *parser) chain(op string, next func() (node, error)) (node, error) {
 func (p *parser) negation() (node, error) {
 	if p.peek().keyword(opNot) {
 		p.take()
-		kid, err := p.negation()
-		return node{op: opNot, kids: []node{kid}}, err
+		child, err := p.negation()
+		return node{op: opNot, children: []node{child}}, err
 	}
 	if !p.accept("(") {
 		return p.predicate()
@@ -104,7 +104,8 @@ func (p *parser) negation() (node, error) {
 	return n, nil
 }
 
-// redundant says whether the tokens from first to last are one pair of parentheses with all else inside.
+// redundant reports whether the tokens from first to last are one pair of parentheses
+// around everything else.
 func (p *parser) redundant(first, last int) bool {
 	if !p.tokens[first].is("(") || !p.tokens[last].is(")") {
 		return false
@@ -229,7 +230,8 @@ type BoundCondition struct {
 	root *node
 }
 
-// Bind gives the placeholders their meaning, and checks what depends on it. The error is an *Error.
+// Bind gives the placeholders their meaning, and checks what depends on it. The error is
+// an *Error.
 func (c *Condition) Bind(a *Args) (*BoundCondition, error) {
 	values, err := c.bind(a)
 	if err != nil {
@@ -239,10 +241,10 @@ func (c *Condition) Bind(a *Args) (*BoundCondition, error) {
 	return b, b.check(b.root)
 }
 
-// check refuses operands whose type can never fit their operator.
+// check rejects operands whose type never fits their operator.
 func (b *BoundCondition) check(n *node) error {
-	for i := range n.kids {
-		if err := b.check(&n.kids[i]); err != nil {
+	for i := range n.children {
+		if err := b.check(&n.children[i]); err != nil {
 			return err
 		}
 	}
@@ -296,14 +298,15 @@ func (b *BoundCondition) checkBounds(low, high item.Value) error {
 	return nil
 }
 
-// Mentions returns the first of the given attributes that the condition refers to at the top level, or "".
+// Mentions returns the first of the given attributes that the condition refers to at the
+// top level, or "".
 func (b *BoundCondition) Mentions(names ...string) string {
 	return b.mentions(b.root, names)
 }
 
 func (b *BoundCondition) mentions(n *node, names []string) string {
-	for i := range n.kids {
-		if name := b.mentions(&n.kids[i], names); name != "" {
+	for i := range n.children {
+		if name := b.mentions(&n.children[i], names); name != "" {
 			return name
 		}
 	}
@@ -320,27 +323,27 @@ func (b *BoundCondition) mentions(n *node, names []string) string {
 	return ""
 }
 
-// Matches says whether the item, nil if there is none, meets the condition.
+// Matches reports whether the item, nil if there is none, meets the condition.
 func (b *BoundCondition) Matches(it item.Item) bool { return b.matches(b.root, it) }
 
 func (b *BoundCondition) matches(n *node, it item.Item) bool {
 	switch n.op {
 	case opAnd:
-		for i := range n.kids {
-			if !b.matches(&n.kids[i], it) {
+		for i := range n.children {
+			if !b.matches(&n.children[i], it) {
 				return false
 			}
 		}
 		return true
 	case opOr:
-		for i := range n.kids {
-			if b.matches(&n.kids[i], it) {
+		for i := range n.children {
+			if b.matches(&n.children[i], it) {
 				return true
 			}
 		}
 		return false
 	case opNot:
-		return !b.matches(&n.kids[0], it)
+		return !b.matches(&n.children[0], it)
 	}
 	x, ok := b.operand(n.operands[0], it)
 	switch n.op {
@@ -367,7 +370,7 @@ func (b *BoundCondition) matches(n *node, it item.Item) bool {
 	return compare(n.op, x, y)
 }
 
-// operand is the operand's value for the item, and whether there is one.
+// operand returns the operand's value for the item, and whether there is one.
 func (b *BoundCondition) operand(o operand, it item.Item) (item.Value, bool) {
 	switch o.kind {
 	case operandValue:
@@ -427,7 +430,8 @@ func contains(x, y item.Value) bool {
 	return x.Kind.IsSet() && x.Has(y)
 }
 
-// size is what size(path) yields: characters of a string, bytes of a binary, members of all else that has any.
+// size returns the value of size(path): characters of a string, bytes of a binary,
+// members of a list, map or set. Other types have none.
 func size(v item.Value) (item.Value, bool) {
 	var n int
 	switch {

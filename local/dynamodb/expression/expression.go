@@ -1,10 +1,13 @@
-// Package expression parses and evaluates DynamoDB's expressions: conditions, filters, key conditions, projections and updates.
+// Package expression parses and evaluates DynamoDB's expressions: conditions, filters,
+// key conditions, projections and updates.
 //
-// The grammars are small and their errors are part of the protocol: DynamoDB names the token it stumbled over and its neighbours,
-// reserved words, functions and operand types, each in its own words. A recursive descent by hand says those where they occur,
-// which a grammar library would hide, and it costs a microsecond.
+// The grammars are small and their errors are part of the protocol: DynamoDB names the
+// token it stumbled over and its neighbours, reserved words, functions and operand types,
+// each in its own words. A recursive descent by hand says those where they occur, which a
+// grammar library would hide, and it costs a microsecond.
 //
-// A parsed expression keeps its placeholders, so it can be cached and shared; Bind gives them their meaning for one request.
+// A parsed expression keeps its placeholders, so it can be cached and shared; Bind gives
+// them their meaning for one request.
 package expression
 
 import (
@@ -27,10 +30,11 @@ const (
 	KindUpdate       Kind = "UpdateExpression"
 )
 
-// maxLength is how many bytes an expression may have.
+// maxLength is the size limit of an expression in bytes.
 const maxLength = 4096
 
-// Error says what is wrong with an expression, or with the item it was applied to, in DynamoDB's words.
+// Error reports what is wrong with an expression, or with the item it was applied to, in
+// DynamoDB's words.
 type Error struct{ Message string }
 
 func (e *Error) Error() string { return e.Message }
@@ -42,7 +46,8 @@ func (k Kind) errorf(format string, args ...any) error {
 // Name is one of a request's ExpressionAttributeNames.
 type Name struct{ Placeholder, Name string }
 
-// Args are the placeholders of one request, shared by all its expressions. They note which of them were used.
+// Args are the placeholders of one request, shared by all its expressions. They record
+// which were used.
 type Args struct {
 	Names  []Name
 	Values item.Item // by placeholder, colon included
@@ -112,7 +117,7 @@ func slot(list *[]string, placeholder string) int {
 	return len(*list) - 1
 }
 
-// binding is what an expression's placeholders stand for in one request.
+// binding holds the names and values of an expression's placeholders in one request.
 type binding struct {
 	names  []string
 	values []item.Value
@@ -160,7 +165,7 @@ func (b *binding) member(s step) string {
 	return s.member
 }
 
-// top is the attribute that the path starts at.
+// top returns the attribute that the path starts at.
 func (b *binding) top(p path) string { return b.member(p[0]) }
 
 // get follows the path into the item.
@@ -201,7 +206,8 @@ func (b *binding) same(s, t step) bool {
 	return s.index == t.index && (s.index >= 0 || b.member(s) == b.member(t))
 }
 
-// distinct refuses paths of which one leads through another, or which disagree on whether a value is a list or a map.
+// distinct rejects paths of which one leads through another, or which disagree on whether
+// a value is a list or a map.
 func (b *binding) distinct(kind Kind, paths []path) error {
 	for i, p := range paths {
 		for _, q := range paths[:i] {

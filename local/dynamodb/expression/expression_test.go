@@ -370,7 +370,8 @@ func TestCacheForgets(t *testing.T) {
 	}
 }
 
-// FuzzExpression checks that no text makes parser or evaluation panic, and that every condition and its negation differ.
+// FuzzExpression checks that no text makes parser or evaluation panic, and that every
+// condition and its negation differ.
 func FuzzExpression(f *testing.F) {
 	for _, s := range []string{
 		"s = :s AND (n < :2 OR NOT contains(ss, :x))", "a[0].b.#n BETWEEN :1 AND :2", "size(l) IN (:1, :2)", "SET l[1] = list_append(l, :l), m.k = :s REMOVE x ADD n :1 DELETE ss :ss",

@@ -2,7 +2,8 @@ package expression
 
 import "github.com/streamroom/streamroom/local/dynamodb/item"
 
-// KeyCondition is what a Query asks of its keys: one partition, and a range of its sort keys.
+// KeyCondition is a Query's condition on its keys: one partition, and a range of its sort
+// keys.
 type KeyCondition struct {
 	Hash  item.Value
 	Range *RangeCondition // nil: every sort key
@@ -14,17 +15,18 @@ type RangeCondition struct {
 	Low, High item.Value
 }
 
-// Prefix says whether the condition asks for sort keys that begin with Low.
+// Prefix reports whether the condition selects sort keys that begin with Low.
 func (r *RangeCondition) Prefix() bool { return r.Op == fnBeginsWith }
 
-// Key reads the condition as one on the given keys; rangeKey is "" where there is none. The error is an *Error.
+// Key reads the condition as one on the given keys; rangeKey is "" where there is none.
+// The error is an *Error.
 func (b *BoundCondition) Key(hashKey, rangeKey string) (KeyCondition, error) {
 	var out KeyCondition
 	parts := []*node{b.root}
 	if b.root.op == opAnd {
 		parts = parts[:0]
-		for i := range b.root.kids {
-			parts = append(parts, &b.root.kids[i])
+		for i := range b.root.children {
+			parts = append(parts, &b.root.children[i])
 		}
 	}
 	if len(parts) > 2 {
@@ -71,7 +73,7 @@ func (b *BoundCondition) Key(hashKey, rangeKey string) (KeyCondition, error) {
 	return out, nil
 }
 
-// keyOf is the attribute that a part of a key condition compares with values.
+// keyOf returns the attribute that a part of a key condition compares with values.
 func (b *BoundCondition) keyOf(n *node) (string, error) {
 	switch n.op {
 	case opEqual, opLess, opLessEqual, opMore, opMoreEqual, opBetween, fnBeginsWith:

@@ -19,7 +19,7 @@ type token struct {
 	pos  int // of its first byte
 }
 
-// keyword says whether the token is the given keyword, which is case-insensitive.
+// keyword reports whether the token is the given keyword, ignoring case.
 func (t token) keyword(word string) bool {
 	return t.kind == tokenWord && strings.EqualFold(t.text, word)
 }
@@ -31,7 +31,8 @@ func (t token) is(punctuation string) bool {
 func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' || c == '_' }
 func isDigit(c byte) bool  { return '0' <= c && c <= '9' }
 
-// tokenize splits an expression. A byte that starts no token becomes one of its own, for the parser to refuse.
+// tokenize splits an expression. A byte that starts no token becomes one of its own, for
+// the parser to refuse.
 func tokenize(text string) []token {
 	tokens := make([]token, 0, len(text)/4+2)
 	for pos := 0; pos < len(text); {

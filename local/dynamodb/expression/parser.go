@@ -28,7 +28,7 @@ func newParser(kind Kind, text string) (*parser, error) {
 
 func (p *parser) peek() token { return p.tokens[p.pos] }
 
-// second is the token after the next one.
+// second returns the token after the next one.
 func (p *parser) second() token { return p.tokens[min(p.pos+1, len(p.tokens)-1)] }
 
 func (p *parser) take() {
@@ -53,7 +53,8 @@ func (p *parser) expect(punctuation string) error {
 	return nil
 }
 
-// syntax names the next token as the one that makes no sense, with its neighbours as they stand in the source.
+// syntax reports the next token as unexpected, with its neighbours as they stand in the
+// source.
 func (p *parser) syntax() error {
 	at := p.peek()
 	from := p.tokens[max(p.pos-1, 0)].pos
@@ -153,7 +154,7 @@ func (p *parser) arguments(read func() (operand, error)) ([]operand, error) {
 	}
 }
 
-// operandKind says what an operand is.
+// operandKind distinguishes operands.
 type operandKind uint8
 
 const (
@@ -166,7 +167,8 @@ const (
 	operandMinus
 )
 
-// operand is something with a value: a path, a placeholder, or a function or sum of other operands.
+// operand is something with a value: a path, a placeholder, or a function or sum of other
+// operands.
 type operand struct {
 	kind operandKind
 	path path

@@ -45,7 +45,8 @@ type BoundProjection struct {
 	paths []path
 }
 
-// Bind gives the placeholders their meaning. The error is an *Error: an unknown placeholder, or paths that overlap.
+// Bind gives the placeholders their meaning. The error is an *Error: an unknown
+// placeholder, or paths that overlap.
 func (p *Projection) Bind(a *Args) (*BoundProjection, error) {
 	names, err := p.bind(a)
 	if err != nil {
@@ -54,7 +55,8 @@ func (p *Projection) Bind(a *Args) (*BoundProjection, error) {
 	return &BoundProjection{binding: names, paths: p.paths}, names.distinct(KindProjection, p.paths)
 }
 
-// Apply returns what the paths lead to, in the place where it stood; list elements close up.
+// Apply returns the projected parts of an item, each in its place; list elements close
+// up.
 func (b *BoundProjection) Apply(it item.Item) item.Item { return b.project(it, b.paths) }
 
 func (b *binding) project(it item.Item, paths []path) item.Item {
@@ -67,7 +69,7 @@ func (b *binding) project(it item.Item, paths []path) item.Item {
 	return out
 }
 
-// part is what is left of a value, of those paths whose first step leads to it.
+// part projects a value by those paths whose first step leads to it.
 func (b *binding) part(v item.Value, paths []path, leads func(step) bool) (item.Value, bool) {
 	var deeper []path
 	for _, p := range paths {

@@ -2,7 +2,8 @@ package expression
 
 import "strings"
 
-// IsReserved says whether a word, in any case, cannot stand for an attribute in an expression: it takes a # placeholder.
+// IsReserved says whether a word, in any case, cannot stand for an attribute in an
+// expression: it takes a # placeholder.
 func IsReserved(word string) bool {
 	_, ok := reserved[strings.ToUpper(word)]
 	return ok

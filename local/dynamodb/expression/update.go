@@ -160,7 +160,8 @@ type BoundUpdate struct {
 	paths   []path
 }
 
-// Bind gives the placeholders their meaning, and checks what depends on it. The error is an *Error.
+// Bind gives the placeholders their meaning, and checks what depends on it. The error is
+// an *Error.
 func (u *Update) Bind(a *Args) (*BoundUpdate, error) {
 	values, err := u.bind(a)
 	if err != nil {
@@ -181,7 +182,7 @@ func (u *Update) Bind(a *Args) (*BoundUpdate, error) {
 	return b, nil
 }
 
-// check refuses placeholders whose type can never fit.
+// check rejects placeholders whose type never fits.
 func (b *BoundUpdate) check(a action) error {
 	switch a.section {
 	case secAdd, secDelete:
@@ -218,7 +219,7 @@ func (b *BoundUpdate) checkOperand(o operand) error {
 	return nil
 }
 
-// longName is how errors about ADD and DELETE spell a type.
+// longName spells a type as errors about ADD and DELETE do.
 func longName(k item.Kind) string {
 	switch k {
 	case item.S:
@@ -246,7 +247,8 @@ func (b *BoundUpdate) Targets() []string {
 	return out
 }
 
-// Updated returns those parts of an item, from before or after the update, that the update wrote to.
+// Updated returns the parts of an item, before or after the update, that the update wrote
+// to.
 func (b *BoundUpdate) Updated(it item.Item) item.Item { return b.project(it, b.paths) }
 
 // Apply returns the item after the update; old stays as it is. The error is an *Error.
@@ -272,7 +274,8 @@ func (b *BoundUpdate) Apply(old item.Item) (item.Item, error) {
 			return nil, err
 		}
 	}
-	// last, and from the end of each list, so that every index means what it meant in the old item
+	// last, and from the end of each list, so that every index means what it meant in the
+	// old item
 	slices.SortStableFunc(removed, b.laterFirst)
 	for _, p := range removed {
 		var err error
@@ -296,8 +299,9 @@ func (b *binding) laterFirst(p, q path) int {
 	return 0
 }
 
-// change replaces the value at the end of the path inside v by what f makes of it. A value of Kind 0 stands for none: f gets it
-// where there is no value, and returns it to remove the value. v's maps and lists are changed in place.
+// change replaces the value at the end of the path inside v by what f makes of it. A
+// value of Kind 0 stands for none: f gets it where there is no value, and returns it to
+// remove the value. v's maps and lists are changed in place.
 func (b *binding) change(v item.Value, p path, f func(item.Value) (item.Value, error)) (item.Value, error) {
 	s := p[0]
 	var old item.Value
@@ -336,7 +340,7 @@ func (b *binding) change(v item.Value, p path, f func(item.Value) (item.Value, e
 	return v, nil
 }
 
-// eval is the value of a SET's right side, of the item as it was before the update.
+// eval returns the value of a SET's right side, computed from the item before the update.
 func (b *BoundUpdate) eval(o operand, old item.Item) (item.Value, error) {
 	switch o.kind {
 	case operandValue:

@@ -7,7 +7,7 @@ import (
 
 var errCorrupt = errors.New("item: stored bytes are damaged")
 
-// Append appends the item's binary form. Equal items have equal forms, others have others.
+// Append appends the item's binary form. Two items are equal exactly if their forms are.
 func (it Item) Append(dst []byte) []byte {
 	dst = binary.AppendUvarint(dst, uint64(len(it)))
 	for i := range it {
@@ -50,7 +50,7 @@ func (v Value) append(dst []byte) []byte {
 
 // Decode reads an item's binary form. The item shares no memory with b.
 func Decode(b []byte) (Item, error) {
-	// one copy, of which every string is a part
+	// one copy; all strings share its memory
 	d := decoder{src: string(b)}
 	it := d.item()
 	if d.failed || d.src != "" {
@@ -64,7 +64,8 @@ type decoder struct {
 	failed bool
 }
 
-// length reads a count or a length; what it counts takes at least a byte each, so more than the bytes left is damage.
+// length reads a count or a length. Each counted thing takes at least a byte, so a length
+// beyond the remaining bytes means damage.
 func (d *decoder) length() int {
 	var n uint64
 	for i := 0; i < len(d.src) && i < 5; i++ {

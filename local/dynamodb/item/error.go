@@ -1,6 +1,6 @@
 package item
 
-// Error says that a value is none that DynamoDB stores; its text is DynamoDB's.
+// Error reports a value that DynamoDB does not store; its text is DynamoDB's.
 type Error struct{ Message string }
 
 func (e *Error) Error() string { return e.Message }

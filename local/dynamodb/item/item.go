@@ -1,8 +1,9 @@
-// Package item holds DynamoDB's items: attribute values, their JSON, their size as DynamoDB bills it, a compact binary form for
-// storage, and the byte order of keys.
+// Package item holds DynamoDB's items: attribute values, their JSON, their size as
+// DynamoDB bills it, a compact binary form for storage, and the byte order of keys.
 //
-// Every Item and Value is canonical: attributes are sorted by name, sets are sorted, numbers are plain decimals without
-// superfluous zeros. Equal items therefore have equal bytes.
+// Every Item and Value is canonical: attributes are sorted by name, sets are sorted,
+// numbers are plain decimals without superfluous zeros. Equal items therefore have equal
+// bytes.
 package item
 
 import (
@@ -39,10 +40,10 @@ func KindOf(name string) (Kind, bool) {
 	return Kind(i + 1), i >= 0 //nolint:gosec // at most ten
 }
 
-// IsSet says whether values of the kind are sets.
+// IsSet reports whether values of the kind are sets.
 func (k Kind) IsSet() bool { return k == SS || k == NS || k == BS }
 
-// Element is the kind of a set's elements.
+// Element returns the kind of a set's elements.
 func (k Kind) Element() Kind {
 	switch k {
 	case SS:
@@ -54,7 +55,7 @@ func (k Kind) Element() Kind {
 	}
 }
 
-// Value is one attribute value. The zero Value, of Kind 0, stands for none.
+// Value is one attribute value. The zero Value, of Kind 0, means that there is none.
 type Value struct {
 	Kind Kind
 	Bool bool    // of a BOOL
@@ -98,7 +99,8 @@ func (it Item) Get(name string) (Value, bool) {
 	return Value{}, false
 }
 
-// With returns the item with the attribute set. It may change and return the receiver's own array.
+// With returns the item with the attribute set. It may change and return the receiver's
+// own array.
 func (it Item) With(name string, v Value) Item {
 	i, ok := it.find(name)
 	if ok {
@@ -108,7 +110,8 @@ func (it Item) With(name string, v Value) Item {
 	return slices.Insert(it, i, Attribute{Name: name, Value: v})
 }
 
-// Without returns the item without the attribute. It may change and return the receiver's own array.
+// Without returns the item without the attribute. It may change and return the receiver's
+// own array.
 func (it Item) Without(name string) Item {
 	if i, ok := it.find(name); ok {
 		return slices.Delete(it, i, i+1)
@@ -127,7 +130,7 @@ func (it Item) Only(names []string) Item {
 	return out
 }
 
-// Clone returns a copy whose attributes, maps and lists can be changed without a trace in the receiver.
+// Clone returns a deep copy.
 func (it Item) Clone() Item {
 	if it == nil {
 		return nil
@@ -153,10 +156,10 @@ func (v Value) clone() Value {
 	return v
 }
 
-// sorted brings attributes into order. Of several with one name the last remains.
+// sorted sorts attributes by name. Of duplicates the last remains.
 func sorted(it Item) Item {
 	byName := func(a, b Attribute) int { return strings.Compare(a.Name, b.Name) }
-	if slices.IsSortedFunc(it, byName) && !hasTwin(it) {
+	if slices.IsSortedFunc(it, byName) && !hasDuplicate(it) {
 		return it
 	}
 	slices.SortStableFunc(it, byName)
@@ -170,7 +173,7 @@ func sorted(it Item) Item {
 	return out
 }
 
-func hasTwin(it Item) bool {
+func hasDuplicate(it Item) bool {
 	for i := 1; i < len(it); i++ {
 		if it[i].Name == it[i-1].Name {
 			return true
@@ -179,18 +182,20 @@ func hasTwin(it Item) bool {
 	return false
 }
 
-// Equal says whether two values are the same. Sets compare without regard to order, numbers by value.
+// Equal reports whether two values are equal. Sets compare without regard to order,
+// numbers by value.
 func (v Value) Equal(w Value) bool {
 	return v.Kind == w.Kind && v.Bool == w.Bool && v.Text == w.Text &&
 		slices.EqualFunc(v.List, w.List, Value.Equal) && v.Map.Equal(w.Map)
 }
 
-// Equal says whether two items are the same.
+// Equal reports whether two items are equal.
 func (it Item) Equal(other Item) bool {
 	return slices.EqualFunc(it, other, func(a, b Attribute) bool { return a.Name == b.Name && a.Value.Equal(b.Value) })
 }
 
-// Compare orders two values of the same kind, which is S, N or B: strings and binaries by bytes, numbers by value.
+// Compare orders two values of the same kind, which is S, N or B: strings and binaries by
+// bytes, numbers by value.
 func Compare(a, b Value) int {
 	if a.Kind == N {
 		return CompareNumbers(a.Text, b.Text)
@@ -198,10 +203,12 @@ func Compare(a, b Value) int {
 	return strings.Compare(a.Text, b.Text)
 }
 
-// Ordered says whether values of the kind have an order: strings, numbers and binaries do.
+// Ordered reports whether values of the kind have an order: strings, numbers and binaries
+// do.
 func (k Kind) Ordered() bool { return k == S || k == N || k == B }
 
-// NewSet returns a set of the given kind, and false if elements has twins. It sorts elements in place.
+// NewSet returns a set of the given kind, and false if elements has duplicates. It sorts
+// elements in place.
 func NewSet(kind Kind, elements []Value) (Value, bool) {
 	slices.SortFunc(elements, Compare)
 	distinct := true
@@ -213,7 +220,7 @@ func NewSet(kind Kind, elements []Value) (Value, bool) {
 	return Value{Kind: kind, List: elements}, distinct
 }
 
-// Has says whether the set has the element.
+// Has reports whether the set has the element.
 func (v Value) Has(element Value) bool {
 	_, ok := slices.BinarySearchFunc(v.List, element, Compare)
 	return ok && v.Kind.Element() == element.Kind
@@ -230,7 +237,8 @@ func (v Value) Union(w Value) Value {
 	return out
 }
 
-// Minus returns the set of what is in the receiver and not in w. It may be empty, which no stored set is.
+// Minus returns the set of the receiver's elements that are not in w. It may be empty,
+// although stored sets never are.
 func (v Value) Minus(w Value) Value {
 	out := Value{Kind: v.Kind, List: make([]Value, 0, len(v.List))}
 	for _, e := range v.List {

@@ -181,12 +181,13 @@ func rational(t *testing.T, s string) *big.Rat {
 	t.Helper()
 	r, ok := new(big.Rat).SetString(strings.TrimPrefix(s, "+"))
 	if !ok {
-		t.Fatalf("%q is no number", s)
+		t.Fatalf("%q is not a number", s)
 	}
 	return r
 }
 
-// FuzzItem checks that what is read survives both of its forms, and that nothing makes the reader panic.
+// FuzzItem checks that what is read survives both of its forms, and that nothing makes
+// the reader panic.
 func FuzzItem(f *testing.F) {
 	f.Add(`{"a":{"S":"x"},"b":{"N":"1.50"},"c":{"L":[{"M":{"d":{"NS":["2","1"]}}}]},"e":{"B":"AP8="},"f":{"BS":["AA==","AQ=="]}}`)
 	f.Add(`{"a":{"NULL":true},"b":{"BOOL":true},"\u0000":{"SS":["\ud83d\ude00"]}}`)

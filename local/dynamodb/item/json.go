@@ -7,7 +7,7 @@ import (
 	"github.com/streamroom/streamroom/local/dynamodb/jsonio"
 )
 
-// maxNesting is how deep lists and maps may nest inside an attribute.
+// maxNesting is the depth limit of lists and maps inside an attribute.
 const maxNesting = 32
 
 const (
@@ -63,7 +63,7 @@ func readValue(r *jsonio.Reader, depth int) (Value, error) {
 	return v, err
 }
 
-// readPayload reads what follows the name of v's kind.
+// readPayload reads the value that follows the name of v's kind.
 func readPayload(r *jsonio.Reader, v *Value, depth int) (err error) {
 	switch v.Kind {
 	case S, N, B:

@@ -7,15 +7,16 @@ import (
 	"github.com/cockroachdb/apd/v3"
 )
 
-// DynamoDB's numbers have 38 significant digits and magnitudes from 1E-130 up to 9.99…E+125.
+// DynamoDB's numbers have 38 significant digits and magnitudes from 1E-130 up to
+// 9.99…E+125.
 const (
 	maxDigits   = 38
 	maxExponent = 125
 	minExponent = -130
 )
 
-// ParseNumber returns the canonical form of a number: a plain decimal without exponent, plus sign, leading or trailing zeros.
-// The error is an *Error with DynamoDB's own text.
+// ParseNumber returns the canonical form of a number: a plain decimal without exponent,
+// plus sign, leading or trailing zeros. The error is an *Error with DynamoDB's own text.
 func ParseNumber(s string) (string, error) {
 	if isPlainInteger(s) {
 		return s, nil
@@ -52,7 +53,8 @@ func isPlainInteger(s string) bool {
 	return true
 }
 
-// scanNumber takes a decimal apart: d.ddd × 10^exponent, with digits neither starting nor ending with a zero; none for zero.
+// scanNumber splits a decimal: d.ddd × 10^exponent, with digits neither starting nor
+// ending with a zero; none for zero.
 func scanNumber(s string) (negative bool, digits string, exponent int, ok bool) {
 	if s != "" && (s[0] == '-' || s[0] == '+') {
 		negative = s[0] == '-'
@@ -148,10 +150,12 @@ func compareMagnitudes(a, b string) int {
 	return strings.Compare(fractionA, fractionB)
 }
 
-// arithmetic keeps more digits than a number may have, so that a result with too many is noticed instead of rounded.
+// arithmetic keeps more digits than a number may have, so that a result with too many is
+// noticed instead of rounded.
 var arithmetic = apd.Context{Precision: 300, MaxExponent: apd.MaxExponent, MinExponent: apd.MinExponent}
 
-// Add returns the sum of two canonical numbers. The error is an *Error: the result may be too large or have too many digits.
+// Add returns the sum of two canonical numbers. The error is an *Error: the result may be
+// too large or have too many digits.
 func Add(a, b string) (string, error) {
 	if len(a) < 18 && len(b) < 18 {
 		x, errX := strconv.ParseInt(a, 10, 64)

@@ -2,8 +2,9 @@ package item
 
 import "strings"
 
-// AppendOrdered appends a key value, an S, N or B, so that the bytes of two values of one kind sort as the values do, and so
-// that no value's bytes are the start of another's: more can follow.
+// AppendOrdered appends a key value, an S, N or B, so that the bytes of two values of one
+// kind sort as the values do. No value's bytes are a prefix of another's, so more can
+// follow.
 func (v Value) AppendOrdered(dst []byte) []byte {
 	if v.Kind == N {
 		return appendOrderedNumber(dst, v.Text)
@@ -12,10 +13,12 @@ func (v Value) AppendOrdered(dst []byte) []byte {
 	return append(dst, 0, 1)
 }
 
-// AppendPrefix appends the bytes with which the AppendOrdered of every string, or binary, that begins with v begins.
+// AppendPrefix appends the common prefix of the AppendOrdered of all strings, or
+// binaries, that begin with v.
 func (v Value) AppendPrefix(dst []byte) []byte { return appendEscaped(dst, v.Text) }
 
-// appendEscaped writes a zero byte as 0 0xff, so that the terminator 0 1 sorts before whatever continues a value.
+// appendEscaped writes a zero byte as 0 0xff, so that the terminator 0 1 sorts before any
+// continuation.
 func appendEscaped(dst []byte, s string) []byte {
 	for {
 		i := strings.IndexByte(s, 0)
@@ -28,7 +31,8 @@ func appendEscaped(dst []byte, s string) []byte {
 	}
 }
 
-// appendOrderedNumber writes sign, exponent and digits; of a negative number the complement of its magnitude's bytes.
+// appendOrderedNumber writes sign, exponent and digits; for a negative number the
+// complement of the magnitude's bytes.
 func appendOrderedNumber(dst []byte, s string) []byte {
 	negative, digits, exponent, _ := scanNumber(s)
 	if digits == "" {

@@ -2,7 +2,8 @@ package item
 
 import "strings"
 
-// Size is what DynamoDB counts for an item, in bytes: names and values, by its published rules.
+// Size returns the item's size in bytes, names and values, by DynamoDB's rules (Developer
+// Guide, "DynamoDB item sizes and formats").
 func (it Item) Size() int {
 	n := 0
 	for i := range it {
@@ -11,7 +12,8 @@ func (it Item) Size() int {
 	return n
 }
 
-// Size is what DynamoDB counts for a value, in bytes. A list or map costs three bytes and one for each member.
+// Size returns the value's size in bytes. A list or map costs three bytes and one per
+// member.
 func (v Value) Size() int {
 	switch v.Kind {
 	case S, B:
@@ -37,7 +39,8 @@ func (v Value) Size() int {
 	}
 }
 
-// numberSize is a byte for every two significant digits, one for the whole, and one for a minus sign.
+// numberSize returns one byte per two significant digits, one for the whole, and one for
+// a minus sign.
 func numberSize(s string) int {
 	n := 1
 	if s[0] == '-' {

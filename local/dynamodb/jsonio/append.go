@@ -2,7 +2,8 @@ package jsonio
 
 const hexDigits = "0123456789abcdef"
 
-// AppendString appends s, which is UTF-8, as a JSON string. It escapes what JSON demands and nothing else.
+// AppendString appends s, which is UTF-8, as a JSON string. It escapes what JSON demands
+// and nothing else.
 func AppendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	start := 0
@@ -30,7 +31,8 @@ func AppendString(dst []byte, s string) []byte {
 	return append(dst, '"')
 }
 
-// AppendName appends s as a member name with its colon, after a comma unless it comes first in its object.
+// AppendName appends s as a member name with its colon, after a comma unless it comes
+// first in its object.
 func AppendName(dst []byte, s string) []byte {
 	dst = AppendComma(dst)
 	dst = AppendString(dst, s)

@@ -1,8 +1,9 @@
 // Package jsonio reads and writes the JSON of the DynamoDB protocol without reflection.
 //
-// A Reader walks over a document once, from left to right, and hands out substrings of it, so a request costs almost no
-// allocations; the price is that it must know what it expects next. Errors are *SyntaxError for what is no JSON and *TypeError
-// for JSON of another shape than expected.
+// A Reader walks over a document once, from left to right, and hands out substrings of
+// it, so a request costs almost no allocations; the price is that it must know what it
+// expects next. Errors are *SyntaxError for what is no JSON and *TypeError for JSON of
+// another shape than expected.
 package jsonio
 
 import (
@@ -12,10 +13,11 @@ import (
 	"unicode/utf8"
 )
 
-// maxDepth bounds recursion: DynamoDB documents nest 32 levels at most, each two levels of JSON, plus the request around them.
+// maxDepth bounds recursion: DynamoDB documents nest 32 levels at most, each two levels
+// of JSON, plus the request around them.
 const maxDepth = 200
 
-// SyntaxError says that the input is not JSON, or nests deeper than any request can.
+// SyntaxError reports input that is not JSON, or nests deeper than any request can.
 type SyntaxError struct {
 	Offset int // byte at which reading stopped
 	Reason string
@@ -25,19 +27,20 @@ func (e *SyntaxError) Error() string {
 	return "invalid JSON at byte " + strconv.Itoa(e.Offset) + ": " + e.Reason
 }
 
-// TypeError says that a value has another JSON type than the request needs there. Its text is what DynamoDB answers.
+// TypeError reports a value whose JSON type does not fit the request. Its text is what
+// DynamoDB answers.
 type TypeError struct{ Message string }
 
 func (e *TypeError) Error() string { return e.Message }
 
-// Reader reads one JSON document. The zero value is of no use: call NewReader.
+// Reader reads one JSON document. Create it with NewReader.
 type Reader struct {
 	src   string
 	pos   int
 	depth int
 }
 
-// NewReader returns a reader of src. What it hands out shares src's memory.
+// NewReader returns a reader of src. Strings it returns share src's memory.
 func NewReader(src string) *Reader { return &Reader{src: src} }
 
 func (r *Reader) syntax(reason string) error { return &SyntaxError{Offset: r.pos, Reason: reason} }
@@ -63,7 +66,7 @@ func (r *Reader) End() error {
 	return nil
 }
 
-// Null consumes a null if that comes next, and says whether it did.
+// Null consumes a null if that comes next, and reports whether it did.
 func (r *Reader) Null() bool {
 	if r.peek() == 'n' && strings.HasPrefix(r.src[r.pos:], "null") {
 		r.pos += len("null")
@@ -72,8 +75,8 @@ func (r *Reader) Null() bool {
 	return false
 }
 
-// Struct reads an object whose absent and null members mean the same: field is called for each member that is not null and
-// must consume its value.
+// Struct reads an object whose absent and null members mean the same: field is called for
+// each member that is not null and must consume its value.
 func (r *Reader) Struct(field func(name string) error) error {
 	return r.Map(func(name string) error {
 		if r.Null() {
@@ -91,7 +94,8 @@ func (r *Reader) Document(field func(name string) error) error {
 	return r.End()
 }
 
-// Map reads an object, nulls included: field is called for each member and must consume its value.
+// Map reads an object, nulls included: field is called for each member and must consume
+// its value.
 func (r *Reader) Map(field func(name string) error) error {
 	if r.peek() != '{' {
 		return r.mismatch("Map")
@@ -221,7 +225,7 @@ func (r *Reader) digits() int {
 	return r.pos - start
 }
 
-// String reads a string. Bytes that are no UTF-8 are a syntax error.
+// String reads a string. Invalid UTF-8 is a syntax error.
 func (r *Reader) String() (string, error) {
 	if r.peek() != '"' {
 		return "", r.mismatch("String")
@@ -300,7 +304,8 @@ func (r *Reader) escaped(start int) (string, error) {
 	return "", r.syntax("unterminated string")
 }
 
-// unicodeEscape reads the four digits after \u, and the second half of a surrogate pair. Half a pair becomes U+FFFD.
+// unicodeEscape reads the four digits after \u, and the second half of a surrogate pair.
+// Half a pair becomes U+FFFD.
 func (r *Reader) unicodeEscape() (rune, error) {
 	first, err := r.hex4()
 	if err != nil || !utf16.IsSurrogate(first) {
@@ -355,7 +360,8 @@ func (r *Reader) Skip() error {
 	return r.syntax("expected a value")
 }
 
-// mismatch explains that the value at pos is no want, in DynamoDB's words; what is no value at all is a syntax error.
+// mismatch returns the error for a value at pos that is not a want, in DynamoDB's words,
+// or a syntax error if there is no value.
 func (r *Reader) mismatch(want string) error {
 	collection := want == "Map" || want == "List"
 	switch c := r.peek(); {

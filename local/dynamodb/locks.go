@@ -5,28 +5,30 @@ import (
 	"sync"
 )
 
-// claims tells which items are being written right now, so that a transaction meets conflicts as it does in DynamoDB: it holds
-// its items from its arrival until it is durable, and who touches one of them meanwhile is turned away.
-type claims struct {
+// locks holds the items being written, so that conflicts occur as in DynamoDB: a
+// transaction holds its items from its arrival until it is durable, and conflicting
+// writes are rejected.
+type locks struct {
 	mu   sync.Mutex
-	held map[string]claim
+	held map[string]lock
 }
 
-type claim struct {
+type lock struct {
 	singles     int  // writes outside transactions
 	transaction bool // a transaction's write
 }
 
-// claim names the item that a write is about.
-func (w *write) claim() string { return itemClaim(w.table, w.storage) }
+// lockName identifies the item of a write.
+func (w *write) lockName() string { return lockName(w.table, w.storage) }
 
-func itemClaim(t *table, storageKey []byte) string {
+func lockName(t *table, storageKey []byte) string {
 	return strconv.FormatInt(t.ID, 36) + "/" + string(storageKey)
 }
 
-// single claims the item of a write outside transactions; ok is false if a transaction holds it.
-func (c *claims) single(w *write) (release func(), ok bool) {
-	name := w.claim()
+// single locks the item of a write outside transactions; ok is false if a transaction
+// holds it.
+func (c *locks) single(w *write) (release func(), ok bool) {
+	name := w.lockName()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := c.held[name]
@@ -34,7 +36,7 @@ func (c *claims) single(w *write) (release func(), ok bool) {
 		return nil, false
 	}
 	if c.held == nil {
-		c.held = make(map[string]claim)
+		c.held = make(map[string]lock)
 	}
 	now.singles++
 	c.held[name] = now
@@ -50,8 +52,9 @@ func (c *claims) single(w *write) (release func(), ok bool) {
 	}, true
 }
 
-// transaction claims the items of a transaction's writes. If others hold some it claims none, and conflicts says which.
-func (c *claims) transaction(names []string) (release func(), conflicts []bool) {
+// transaction locks the items of a transaction. If others hold some of them it locks
+// none, and conflicts marks those.
+func (c *locks) transaction(names []string) (release func(), conflicts []bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i, name := range names {
@@ -66,7 +69,7 @@ func (c *claims) transaction(names []string) (release func(), conflicts []bool) 
 		return nil, conflicts
 	}
 	if c.held == nil {
-		c.held = make(map[string]claim)
+		c.held = make(map[string]lock)
 	}
 	for _, name := range names {
 		now := c.held[name]
@@ -87,8 +90,8 @@ func (c *claims) transaction(names []string) (release func(), conflicts []bool) 
 	}, nil
 }
 
-// busy says which of the items are being written.
-func (c *claims) busy(names []string) (conflicts []bool) {
+// busy marks the items that are being written.
+func (c *locks) busy(names []string) (conflicts []bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i, name := range names {
