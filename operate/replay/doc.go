@@ -5,7 +5,7 @@
 // any age), the stream (a day), the on-failure queue, or a file saved earlier.
 // They go to a deployed function, in batches as its stream mapping would make
 // them: filtered, at most so many and 6 MB, in order, with partial failures
-// honoured. They carry the eventSource of stream.ReplaySource and the run's id.
+// honoured. They carry the eventSource of changes.ReplaySource and the run's id.
 //
 // Consumers are idempotent and projections only move forward, so sending a
 // record twice does no harm. The checkpoint is therefore written behind: a run

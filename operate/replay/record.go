@@ -14,8 +14,8 @@ import (
 	dbtypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	streamtypes "github.com/aws/aws-sdk-go-v2/service/dynamodbstreams/types"
 
+	"github.com/streamroom/streamroom/shared/changes"
 	"github.com/streamroom/streamroom/shared/chat"
-	"github.com/streamroom/streamroom/shared/stream"
 	"github.com/streamroom/streamroom/shared/table"
 )
 
@@ -41,7 +41,7 @@ func (r *Record) sequence() string { return r.Change.Change.SequenceNumber }
 // encode renders the record as part of an event of a run.
 func (r *Record) encode(runID string) ([]byte, error) {
 	change := r.Change
-	change.EventSource, change.EventSourceArn = stream.ReplaySource, stream.ReplaySource+":"+runID
+	change.EventSource, change.EventSourceArn = changes.ReplaySource, changes.ReplaySource+":"+runID
 	// Streams know seconds.
 	change.Change.ApproximateCreationDateTime.Time = change.Change.ApproximateCreationDateTime.Truncate(time.Second)
 	text, err := json.Marshal(change)

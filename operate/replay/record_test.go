@@ -14,6 +14,7 @@ import (
 	"github.com/oklog/ulid/v2"
 	"github.com/rs/zerolog"
 
+	"github.com/streamroom/streamroom/shared/changes"
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/stream"
 	"github.com/streamroom/streamroom/shared/table"
@@ -83,7 +84,7 @@ func FuzzRebuiltRecordsAreRead(f *testing.F) {
 
 		store := &projections{rooms: map[string]chat.LastMessage{}}
 		consumer := stream.NewLastMessage(store, time.Minute, time.Now, zerolog.Nop())
-		answer, err := consumer.Handle(t.Context(), stream.Event{Records: []json.RawMessage{text}})
+		answer, err := consumer.Handle(t.Context(), changes.Event{Records: []json.RawMessage{text}})
 		if err != nil || len(answer.BatchItemFailures) > 0 {
 			t.Fatalf("the consumer answers %v, %v to %s", answer, err, text)
 		}

@@ -17,7 +17,7 @@ import (
 
 	"github.com/streamroom/streamroom/operate/replay"
 	"github.com/streamroom/streamroom/operate/replay/testbed"
-	"github.com/streamroom/streamroom/shared/stream"
+	"github.com/streamroom/streamroom/shared/changes"
 	"github.com/streamroom/streamroom/shared/table"
 	"github.com/streamroom/streamroom/shared/topology"
 )
@@ -65,7 +65,7 @@ func TestReplayedRecordsAreWhatTheMappingGave(t *testing.T) {
 		run(t, w, c)
 		w.Plant(nil)
 		for sk, r := range given {
-			if r.EventSource != stream.ReplaySource || r.EventSourceArn != stream.ReplaySource+":run" {
+			if r.EventSource != changes.ReplaySource || r.EventSourceArn != changes.ReplaySource+":run" {
 				t.Errorf("%s: it comes from %q, %q", source, r.EventSource, r.EventSourceArn)
 			}
 			r.EventSource, r.EventSourceArn = original[sk].EventSource, original[sk].EventSourceArn
@@ -89,7 +89,7 @@ func TestTheMappingIsPausedWhileTheStreamIsRead(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		sent := 0
 		w.Plant(func(_ string, records []events.DynamoDBEventRecord) ([]byte, error) {
-			if records[0].EventSource != stream.ReplaySource {
+			if records[0].EventSource != changes.ReplaySource {
 				return nil, nil
 			}
 			sent++

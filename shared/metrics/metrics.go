@@ -1,9 +1,11 @@
-// Package metrics makes log lines metrics: by CloudWatch's embedded metric
-// format a line says which of its own numbers are some. So a metric costs no
-// call, and is never lost where its line is not.
+// Package metrics writes log lines in CloudWatch's embedded metric format: a
+// line says which of its own numbers are metrics. So a metric costs no call, and
+// is never lost where its line is not. See "Specification: Embedded metric
+// format" in CloudWatch's user guide.
 package metrics
 
 import (
+	"context"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
@@ -39,8 +41,8 @@ type metric struct {
 }
 
 // Line begins a line whose fields called counts are metrics; at is its time. It
-// is written at every level, as the metrics are in it. Outside Lambda nobody
-// collects them: there it is a line for information.
+// is written at every level, because it carries the metrics. Outside Lambda
+// nothing collects them: there it is a line at level info.
 func Line(log *zerolog.Logger, at time.Time, counts ...string) *zerolog.Event {
 	if lambdacontext.FunctionName == "" {
 		return log.Info()
@@ -53,4 +55,20 @@ func Line(log *zerolog.Logger, at time.Time, counts ...string) *zerolog.Event {
 		"Timestamp":         at.UnixMilli(),
 		"CloudWatchMetrics": []directive{d},
 	})
+}
+
+// Logger returns a logger whose lines name the invocation, if ctx is one's.
+func Logger(ctx context.Context, log zerolog.Logger) zerolog.Logger {
+	if lc, ok := lambdacontext.FromContext(ctx); ok {
+		return log.With().Str("request_id", lc.AwsRequestID).Logger()
+	}
+	return log
+}
+
+// Outcome is the value of the field "outcome" of a line.
+func Outcome(ok bool) string {
+	if ok {
+		return "ok"
+	}
+	return "failed"
 }

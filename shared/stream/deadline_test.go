@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/rs/zerolog"
 
+	"github.com/streamroom/streamroom/shared/changes"
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/push"
 	"github.com/streamroom/streamroom/shared/stream"
@@ -57,7 +58,7 @@ func TestNothingIsAnsweredAndTheInvocationEnds(t *testing.T) {
 				}
 				fanout := stream.NewFanout(m, pusher, topology.FanoutDeadline, clock, zerolog.Nop())
 				began := time.Now()
-				answer, err := fanout.Handle(t.Context(), stream.Event{Records: records})
+				answer, err := fanout.Handle(t.Context(), changes.Event{Records: records})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -122,7 +123,7 @@ func TestABacklogOfRoomsIsServedInSeveralInvocations(t *testing.T) {
 		fanout := stream.NewFanout(apart{m}, counted, topology.FanoutDeadline, clock, zerolog.Nop())
 		invocations := 0
 		for ; len(records) > 0 && invocations < rooms; invocations++ {
-			answer, err := fanout.Handle(t.Context(), stream.Event{Records: records})
+			answer, err := fanout.Handle(t.Context(), changes.Event{Records: records})
 			if err != nil {
 				t.Fatal(err)
 			}

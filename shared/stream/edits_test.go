@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"github.com/streamroom/streamroom/shared/changes"
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/stream"
 	"github.com/streamroom/streamroom/shared/table"
@@ -255,7 +256,7 @@ func TestAnEditMovesNoRoom(t *testing.T) {
 	store := newLists(map[string]int{room: 3})
 	project(t, store, said(room, id)...)
 	store.tried = 0
-	answer, err := projection(store).Handle(t.Context(), stream.Event{
+	answer, err := projection(store).Handle(t.Context(), changes.Event{
 		Records: []json.RawMessage{edits(state(id, 0, false), state(id, 9, false))},
 	})
 	if err != nil || len(answer.BatchItemFailures) > 0 {
@@ -297,7 +298,7 @@ func TestTheLastMessageEndsAsItsNewestState(t *testing.T) {
 		last := chat.LastMessage{}
 		for len(records) > 0 {
 			n := rapid.IntRange(1, len(records)).Draw(t, "batch")
-			batch := stream.Event{}
+			batch := changes.Event{}
 			for _, r := range records[:n] {
 				batch.Records = append(batch.Records, bytes.Replace(r, []byte(table.RoomPrefix+room+`"`), []byte(table.RoomPrefix+roomID+`"`), 1))
 			}

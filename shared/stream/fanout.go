@@ -1,3 +1,5 @@
+// Package stream acts on the changes of the table: Fanout tells clients of them,
+// LastMessage keeps the projections that room lists are read from.
 package stream
 
 import (
@@ -6,9 +8,10 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/streamroom/streamroom/shared/changes"
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/metrics"
-	"github.com/streamroom/streamroom/shared/table"
+	"github.com/streamroom/streamroom/shared/parallel"
 )
 
 const (
@@ -79,15 +82,14 @@ func NewFanout(store FanoutStore, push Pusher, deadline time.Duration, now func(
 // from the table are answered as failed, to be delivered again; a post that
 // fails is not, as history has the message. Rooms and slices that there was no
 // time for are answered as failed, too.
-func (f *Fanout) Handle(ctx context.Context, event Event) (Response, error) {
+func (f *Fanout) Handle(ctx context.Context, event changes.Event) (changes.Response, error) {
 	started := f.now()
 	ctx, cancel := context.WithTimeout(ctx, f.deadline)
 	defer cancel()
-	log := requestLogger(ctx, f.log)
+	log := metrics.Logger(ctx, f.log)
 
-	records, malformed := decode(event, &log)
-	batch, unread := f.sort(records, &log)
-	malformed += unread
+	records, malformed := changes.Decode(event, &log)
+	batch := f.sort(records)
 
 	var failed failures
 	f.forget(ctx, batch.ended, &failed, &log)
@@ -109,9 +111,9 @@ func (f *Fanout) Handle(ctx context.Context, event Event) (Response, error) {
 		Int(metrics.Undelivered, counts.undelivered).
 		Int(metrics.FailedRecords, len(failed.sequences)).
 		Dur("duration_ms", f.now().Sub(started)).
-		Str("outcome", outcome(len(failed.sequences) == 0)).
+		Str("outcome", metrics.Outcome(len(failed.sequences) == 0)).
 		Msg("fanned out")
-	return failed.response(), nil
+	return changes.Failed(failed.sequences), nil
 }
 
 // work is what a batch of records asks for.
@@ -126,83 +128,71 @@ type endedConnection struct {
 	connectionID, userID, sequence string
 }
 
-// sort puts a batch's records to the rooms and connections that they concern.
-func (f *Fanout) sort(records []record, log *zerolog.Logger) (batch work, malformed int) {
-	var byRoom grouped[roomNews]
-	room := func(r record) *roomNews {
-		news := byRoom.of(r)
-		news.id, news.sequences = r.key.RoomID, append(news.sequences, r.sequence)
+// sort puts a batch's changes to the rooms and connections that they concern.
+func (f *Fanout) sort(records []changes.Record) work {
+	var batch work
+	byRoom := map[string]*roomNews{}
+	room := func(r changes.Record, id string) *roomNews {
+		news, ok := byRoom[id]
+		if !ok {
+			news = &roomNews{id: id}
+			byRoom[id] = news
+			batch.rooms = append(batch.rooms, news)
+		}
+		news.sequences = append(news.sequences, r.Sequence)
 		return news
 	}
 	for _, r := range records {
-		var err error
-		age := f.now().Sub(r.at)
-		stale := !r.replayed && age > staleAfter
-		switch {
-		case r.key.Kind == table.KindMessage && r.operation != removed:
-			var m chat.Message
-			var editedAt int64
-			if m, err = r.message(); err != nil {
-				break
+		age := f.now().Sub(r.At)
+		stale := r.Replay == "" && age > staleAfter
+		switch c := r.Change.(type) {
+		case changes.MessageSent:
+			if news := room(r, c.Message.RoomID); c.Message.Version() != 0 {
+				news.change(c.Message.ID, c.Message.Version(), stale, r.Replay)
+			} else {
+				news.hear(c.Message, stale, r.Replay)
 			}
-			if editedAt, err = r.edited(); err != nil {
-				break
+		case changes.MessageEdited:
+			room(r, c.Message.RoomID).change(c.Message.ID, c.Message.Version(), stale, r.Replay)
+		case changes.MessageDeleted:
+			room(r, c.Message.RoomID).change(c.Message.ID, c.Message.Version(), stale, r.Replay)
+		case changes.SliceStored:
+			if age < sliceLife {
+				batch.slices = append(batch.slices, part{chat.Slice{
+					RoomID: c.RoomID, Members: chat.MemberRange{From: c.FromMember, To: c.ToMember}, MessageIDs: c.MessageIDs,
+					Gap: c.Gap || stale, Renamed: c.Renamed, ExpiresAt: c.ExpiresAt,
+				}, c.RunID, r.Sequence})
 			}
-			if editedAt != 0 {
-				room(r).change(m.ID, editedAt, stale, r.replay)
-			} else if r.operation == inserted {
-				room(r).hear(m, stale, r.replay)
-			}
-		case r.key.Kind == table.KindRoom && r.operation == modified:
-			var editedAt int64
-			if editedAt, err = r.edited(); err == nil && editedAt != 0 && !stale {
-				room(r).renamed = editedAt
-			}
-		case r.key.Kind == table.KindRead && r.operation != removed:
-			var upTo string
-			if upTo, err = textOf(r.after, table.UpTo); err == nil && !stale {
-				room(r).read(r.key.UserID, upTo)
-			}
-		case r.key.Kind == table.KindMember && r.operation == inserted:
-			var joinedAt int64
-			if joinedAt, err = numberOf(r.after, table.JoinedAt); err == nil && !stale {
-				news := room(r)
-				news.joined = append(news.joined, chat.Member{UserID: r.key.UserID, JoinedAt: joinedAt})
-			}
-		case r.key.Kind == table.KindMember && r.operation == removed:
-			if !stale {
-				news := room(r)
-				news.left = append(news.left, r.key.UserID)
-			}
-		case r.key.Kind == table.KindSlice && r.operation == inserted:
-			var slice chat.Slice
-			if slice, err = r.slice(); err == nil && age < sliceLife {
-				slice.Gap = slice.Gap || stale
-				batch.slices = append(batch.slices, part{slice, r.key.RunID, r.sequence})
-			}
-		case r.key.Kind == table.KindConnection && r.operation == removed:
-			var userID string
-			if userID, err = textOf(r.before, table.UserID); err == nil {
-				batch.ended = append(batch.ended, endedConnection{r.key.ConnectionID, userID, r.sequence})
-			}
+		case changes.ConnectionEnded:
+			batch.ended = append(batch.ended, endedConnection{c.ConnectionID, c.UserID, r.Sequence})
 		}
-		if err != nil {
-			malformed++
-			logMalformed(log, r, err)
+		if stale {
+			continue
+		}
+		switch c := r.Change.(type) {
+		case changes.RoomRenamed:
+			room(r, c.RoomID).renamed = c.RenamedAt
+		case changes.ReadMoved:
+			room(r, c.RoomID).read(c.UserID, c.UpTo)
+		case changes.MemberJoined:
+			news := room(r, c.RoomID)
+			news.joined = append(news.joined, c.Member)
+		case changes.MemberLeft:
+			news := room(r, c.RoomID)
+			news.left = append(news.left, c.UserID)
 		}
 	}
-	for _, room := range byRoom.rooms {
+	for _, room := range batch.rooms {
 		room.settle()
 	}
-	batch.rooms = byRoom.rooms
-	return batch, malformed
+	return batch
 }
 
 // forget deletes what is left of connections whose row is gone, whatever the
 // records' age.
 func (f *Fanout) forget(ctx context.Context, ended []endedConnection, failed *failures, log *zerolog.Logger) {
 	errs := make([]error, len(ended))
-	each(len(ended), reapsInFlight, func(i int) {
+	parallel.Each(len(ended), reapsInFlight, func(i int) {
 		errs[i] = f.store.ForgetUserConnection(ctx, ended[i].userID, ended[i].connectionID)
 	})
 	for i, err := range errs {
@@ -212,3 +202,8 @@ func (f *Fanout) forget(ctx context.Context, ended []endedConnection, failed *fa
 		}
 	}
 }
+
+// failures collects the records that must be delivered again.
+type failures struct{ sequences []string }
+
+func (f *failures) add(sequences ...string) { f.sequences = append(f.sequences, sequences...) }

@@ -1,12 +1,8 @@
 package stream
 
 import (
-	"context"
 	"maps"
 	"slices"
-
-	"github.com/aws/aws-lambda-go/lambdacontext"
-	"github.com/rs/zerolog"
 
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/wire"
@@ -164,19 +160,4 @@ func encode(frame any) []byte {
 		panic("stream: " + err.Error())
 	}
 	return data
-}
-
-func outcome(ok bool) string {
-	if ok {
-		return "ok"
-	}
-	return "failed"
-}
-
-// requestLogger returns a logger that names the invocation.
-func requestLogger(ctx context.Context, log zerolog.Logger) zerolog.Logger {
-	if lc, ok := lambdacontext.FromContext(ctx); ok {
-		return log.With().Str("request_id", lc.AwsRequestID).Logger()
-	}
-	return log
 }

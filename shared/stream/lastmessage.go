@@ -7,9 +7,10 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/streamroom/streamroom/shared/changes"
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/metrics"
-	"github.com/streamroom/streamroom/shared/table"
+	"github.com/streamroom/streamroom/shared/parallel"
 )
 
 // The rules of room lists.
@@ -83,18 +84,17 @@ type roomUpdate struct {
 // Handle serves one batch of records. Records of rooms whose projection could
 // not be written, or that there was no time for, are answered as failed, to be
 // delivered again.
-func (l *LastMessage) Handle(ctx context.Context, event Event) (Response, error) {
+func (l *LastMessage) Handle(ctx context.Context, event changes.Event) (changes.Response, error) {
 	started := l.now()
 	ctx, cancel := context.WithTimeout(ctx, l.deadline)
 	defer cancel()
-	log := requestLogger(ctx, l.log)
-	records, malformed := decode(event, &log)
-	rooms, unread := sortUpdates(records, &log)
-	malformed += unread
+	log := metrics.Logger(ctx, l.log)
+	records, malformed := changes.Decode(event, &log)
+	rooms := sortUpdates(records)
 
 	// In the order of their first records: what is delivered again begins with
 	// the first that failed, so each delivery comes further.
-	each(len(rooms), roomsInFlight, func(i int) {
+	parallel.Each(len(rooms), roomsInFlight, func(i int) {
 		if rooms[i].postponed = ctx.Err() != nil; !rooms[i].postponed {
 			rooms[i].err = l.project(ctx, rooms[i])
 		}
@@ -115,9 +115,9 @@ func (l *LastMessage) Handle(ctx context.Context, event Event) (Response, error)
 		Int("rooms_postponed", postponed).
 		Int(metrics.FailedRecords, len(failed.sequences)).
 		Dur("duration_ms", l.now().Sub(started)).
-		Str("outcome", outcome(len(failed.sequences) == 0)).
+		Str("outcome", metrics.Outcome(len(failed.sequences) == 0)).
 		Msg("projected")
-	return failed.response(), nil
+	return changes.Failed(failed.sequences), nil
 }
 
 // report logs what became of the room and adds its records to failed if they
@@ -132,43 +132,40 @@ func (r *roomUpdate) report(failed *failures, log *zerolog.Logger) {
 		failed.add(r.sequences...)
 		line = log.Error().Err(r.err)
 	}
-	line = line.Str("room_id", r.id).Int("joined", len(r.joined)).Str("outcome", outcome(r.err == nil))
+	line = line.Str("room_id", r.id).Int("joined", len(r.joined)).Str("outcome", metrics.Outcome(r.err == nil))
 	if r.newest != nil {
 		line = line.Str("message_id", r.newest.ID)
 	}
 	line.Msg("room projected")
 }
 
-// sortUpdates puts a batch's records to the rooms that they concern.
-func sortUpdates(records []record, log *zerolog.Logger) (rooms []*roomUpdate, malformed int) {
-	var byRoom grouped[roomUpdate]
-	room := func(r record) *roomUpdate {
-		update := byRoom.of(r)
-		update.id, update.sequences = r.key.RoomID, append(update.sequences, r.sequence)
+// sortUpdates puts a batch's changes to the rooms that they concern.
+func sortUpdates(records []changes.Record) (rooms []*roomUpdate) {
+	byID := map[string]*roomUpdate{}
+	room := func(r changes.Record, id string) *roomUpdate {
+		update, ok := byID[id]
+		if !ok {
+			update = &roomUpdate{id: id}
+			byID[id] = update
+			rooms = append(rooms, update)
+		}
+		update.sequences = append(update.sequences, r.Sequence)
 		return update
 	}
 	for _, r := range records {
-		switch {
-		case r.key.Kind == table.KindMessage && r.operation != removed:
-			m, err := r.message()
-			var editedAt int64
-			if err == nil {
-				editedAt, err = r.edited()
-			}
-			if err != nil {
-				malformed++
-				logMalformed(log, r, err)
-				continue
-			}
-			if r.operation == inserted || editedAt != 0 {
-				room(r).hear(m, r.operation == inserted)
-			}
-		case r.key.Kind == table.KindMember && r.operation == inserted:
-			update := room(r)
-			update.joined = append(update.joined, r.key.UserID)
+		switch c := r.Change.(type) {
+		case changes.MessageSent:
+			room(r, c.Message.RoomID).hear(c.Message, true)
+		case changes.MessageEdited:
+			room(r, c.Message.RoomID).hear(c.Message, false)
+		case changes.MessageDeleted:
+			room(r, c.Message.RoomID).hear(c.Message, false)
+		case changes.MemberJoined:
+			update := room(r, c.RoomID)
+			update.joined = append(update.joined, c.Member.UserID)
 		}
 	}
-	return byRoom.rooms, malformed
+	return rooms
 }
 
 // hear notes a message that was said, or changed later.
@@ -253,7 +250,7 @@ func (l *LastMessage) reorderMany(ctx context.Context, room *roomUpdate, first [
 // returns the first error.
 func (l *LastMessage) reorder(ctx context.Context, roomID string, users []string, ms int64) error {
 	errs := make([]error, len(users))
-	each(len(users), writesInFlight, func(i int) {
+	parallel.Each(len(users), writesInFlight, func(i int) {
 		errs[i] = l.store.AdvanceRoomOrder(ctx, users[i], roomID, ms)
 	})
 	return firstError(errs)
@@ -265,4 +262,14 @@ func users(members []chat.Member) []string {
 		ids[i] = m.UserID
 	}
 	return ids
+}
+
+// firstError returns the first error there is.
+func firstError(errs []error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

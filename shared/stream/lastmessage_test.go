@@ -14,6 +14,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/streamroom/streamroom/shared/changes"
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/stream"
 	"github.com/streamroom/streamroom/shared/table"
@@ -143,9 +144,9 @@ func projection(store stream.ProjectionStore) *stream.LastMessage {
 	return stream.NewLastMessage(store, projectionDeadline, func() time.Time { return now }, zerolog.Nop())
 }
 
-func event(t fataler, batch []change) stream.Event {
+func event(t fataler, batch []change) changes.Event {
 	t.Helper()
-	var event stream.Event
+	var event changes.Event
 	for i, c := range batch {
 		r := record("INSERT", table.Member(c.room, c.joined), attributes{table.JoinedAt: {"N": "2"}})
 		if c.message != "" {
@@ -163,7 +164,7 @@ func event(t fataler, batch []change) stream.Event {
 func sequence(i int) string { return fmt.Sprint(100_000 + i) }
 
 // failures are the changes that an answer names.
-func failures(answer stream.Response, batch []change) (failed []change) {
+func failures(answer changes.Response, batch []change) (failed []change) {
 	for _, f := range answer.BatchItemFailures {
 		for i, c := range batch {
 			if sequence(i) == f.ItemIdentifier {

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/metrics"
 )
 
 const (
@@ -288,5 +289,5 @@ func (r *roomNews) report(failed *failures, log *zerolog.Logger) {
 	}
 	line.Str("room_id", r.id).Strs("message_ids", ids).Int("changes", len(r.changed)).Int("reads", len(r.reads)).
 		Int("members", len(r.members)).
-		Bool("gap", r.gap).Bool("sliced", r.large && r.general()).Str("outcome", outcome(r.err == nil)).Msg("room served")
+		Bool("gap", r.gap).Bool("sliced", r.large && r.general()).Str("outcome", metrics.Outcome(r.err == nil)).Msg("room served")
 }

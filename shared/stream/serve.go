@@ -10,6 +10,8 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/metrics"
+	"github.com/streamroom/streamroom/shared/parallel"
 	"github.com/streamroom/streamroom/shared/wire"
 )
 
@@ -92,7 +94,7 @@ func (r *roomNews) postpone() {
 // audience reads, for all rooms at once, who is to know, and returns the
 // devices of each user. Each user is read once, however many rooms they are in.
 func (f *Fanout) audience(ctx context.Context, rooms []*roomNews) map[string][]chat.Connection {
-	each(len(rooms), readsInFlight/2, func(i int) { // each room has two reads at a time
+	parallel.Each(len(rooms), readsInFlight/2, func(i int) { // each room has two reads at a time
 		room := rooms[i]
 		if room.err = f.read(ctx, room); room.err != nil {
 			room.members = nil // nothing is told of it now: its records come again
@@ -109,7 +111,7 @@ func (f *Fanout) audience(ctx context.Context, rooms []*roomNews) map[string][]c
 	batches := slices.Collect(slices.Chunk(slices.Compact(users), presenceBatch))
 	found := make([]map[string][]chat.Connection, len(batches))
 	errs := make([]error, len(batches))
-	each(len(batches), readsInFlight, func(i int) {
+	parallel.Each(len(batches), readsInFlight, func(i int) {
 		found[i], errs[i] = f.store.Presence(ctx, batches[i], devicesPerUser)
 	})
 
@@ -180,9 +182,9 @@ func (f *Fanout) deliver(ctx context.Context, posts []chat.Post, targets []chat.
 
 // drop removes ended connections. One that stays, stays until it expires.
 func (f *Fanout) drop(ctx context.Context, gone []chat.Connection, log *zerolog.Logger) {
-	each(len(gone), reapsInFlight, func(i int) {
+	parallel.Each(len(gone), reapsInFlight, func(i int) {
 		err := f.store.DropConnection(ctx, gone[i])
-		log.Info().Err(err).Str("connection_id", gone[i].ID).Str("outcome", outcome(err == nil)).Msg("drop an ended connection")
+		log.Info().Err(err).Str("connection_id", gone[i].ID).Str("outcome", metrics.Outcome(err == nil)).Msg("drop an ended connection")
 	})
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/parallel"
 )
 
 // A room, or a range of its members, is served by one invocation up to a size.
@@ -191,7 +192,7 @@ func (f *Fanout) readRuns(ctx context.Context, parts []part) map[source]*run {
 			firsts = append(firsts, p)
 		}
 	}
-	each(len(firsts), readsInFlight, func(i int) {
+	parallel.Each(len(firsts), readsInFlight, func(i int) {
 		p := firsts[i]
 		if p.Gap {
 			return

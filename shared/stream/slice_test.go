@@ -13,6 +13,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/streamroom/streamroom/shared/changes"
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/stream"
 	"github.com/streamroom/streamroom/shared/table"
@@ -152,7 +153,7 @@ func TestARunIsNamedByWhatItDoes(t *testing.T) {
 	}
 	m := crowd(stream.SliceAbove+400, 2)
 	replay := func(run string) map[string]string {
-		return map[string]string{"eventSource": stream.ReplaySource, "eventSourceARN": stream.ReplaySource + ":" + run}
+		return map[string]string{"eventSource": changes.ReplaySource, "eventSourceARN": changes.ReplaySource + ":" + run}
 	}
 	run := keys(m, says(m.messages[0]))
 	if again := keys(m, says(m.messages[0]), says(m.messages[0])); !slices.Equal(run, again) {
@@ -220,7 +221,7 @@ func TestSlicesBeyondTheDeadlineComeAgain(t *testing.T) {
 	clock := now
 	slow := slowPusher{received{}, func() { clock = clock.Add(4 * time.Second) }}
 	fanout := stream.NewFanout(m, slow, 10*time.Second, func() time.Time { return clock }, zerolog.Nop())
-	answer, err := fanout.Handle(t.Context(), stream.Event{Records: records})
+	answer, err := fanout.Handle(t.Context(), changes.Event{Records: records})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/oklog/ulid/v2"
 	"github.com/rs/zerolog"
 
+	"github.com/streamroom/streamroom/shared/changes"
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/stream"
 	"github.com/streamroom/streamroom/shared/table"
@@ -154,7 +155,7 @@ func broadcast(t *testing.T, m *memory, records ...json.RawMessage) received {
 	t.Helper()
 	sent := received{}
 	fanout := stream.NewFanout(m, sent, time.Minute, func() time.Time { return now }, zerolog.Nop())
-	answer, err := fanout.Handle(t.Context(), stream.Event{Records: records})
+	answer, err := fanout.Handle(t.Context(), changes.Event{Records: records})
 	if err != nil || len(answer.BatchItemFailures) > 0 {
 		t.Fatalf("answer %v, error %v; want no failure", answer, err)
 	}
@@ -275,7 +276,7 @@ func TestNobodyElsesDevicesAreReadForAMemberWhoJoinsALargerRoom(t *testing.T) {
 	}
 	sent := received{}
 	fanout := stream.NewFanout(m, sent, time.Minute, func() time.Time { return now }, zerolog.Nop())
-	if _, err := fanout.Handle(t.Context(), stream.Event{Records: []json.RawMessage{joins("bob")}}); err != nil {
+	if _, err := fanout.Handle(t.Context(), changes.Event{Records: []json.RawMessage{joins("bob")}}); err != nil {
 		t.Fatal(err)
 	}
 	if !slices.Equal(m.users, []string{"bob"}) {

@@ -19,7 +19,7 @@ import (
 	"github.com/streamroom/streamroom/functions"
 	"github.com/streamroom/streamroom/local"
 	"github.com/streamroom/streamroom/operate/replay"
-	"github.com/streamroom/streamroom/shared/stream"
+	"github.com/streamroom/streamroom/shared/changes"
 	"github.com/streamroom/streamroom/shared/table"
 	"github.com/streamroom/streamroom/shared/topology"
 )
@@ -138,7 +138,7 @@ func (c consumer) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	for _, r := range event.Records {
 		sk := r.Change.Keys[table.SK].String()
 		c.w.heard[c.name+" "+sk]++
-		if prefix, _, ok := strings.Cut(sk, "#"); ok && r.EventSource != stream.ReplaySource {
+		if prefix, _, ok := strings.Cut(sk, "#"); ok && r.EventSource != changes.ReplaySource {
 			c.w.took[c.name+" "+prefix+"#"]++
 		}
 	}

@@ -1,0 +1,71 @@
+package changes
+
+import (
+	"time"
+
+	"github.com/streamroom/streamroom/shared/chat"
+)
+
+// Record is a record of the stream that was understood.
+type Record struct {
+	Sequence string    // names the record in a Response
+	At       time.Time // of the change, to the second
+	Replay   string    // the replay that made the record, by its eventSourceARN; "": the stream's own
+	Change   Change
+}
+
+// Change is one of the types below.
+type Change interface{ isChange() }
+
+type (
+	// MessageSent says that a message was stored. Message is in the state of the
+	// record: after a replay that may be a later one, with a Version.
+	MessageSent struct{ Message chat.Message }
+
+	// MessageEdited says that a message got new content as of its EditedAt.
+	MessageEdited struct{ Message chat.Message }
+
+	// MessageDeleted says that a message was deleted as of its DeletedAt.
+	MessageDeleted struct{ Message chat.Message }
+
+	// ReadMoved says that a user has read a room's messages up to one.
+	ReadMoved struct{ RoomID, UserID, UpTo string }
+
+	// MemberJoined says that a user became a member. The role is left out.
+	MemberJoined struct {
+		RoomID string
+		Member chat.Member
+	}
+
+	// MemberLeft says that a user left, or was removed.
+	MemberLeft struct{ RoomID, UserID string }
+
+	// RoomRenamed says that a room got another name. RenamedAt is in ms.
+	RoomRenamed struct {
+		RoomID    string
+		RenamedAt int64
+	}
+
+	// SliceStored says that a part of a large room's fan-out is to be done: see
+	// fanout.Slice.
+	SliceStored struct {
+		RunID, RoomID        string
+		FromMember, ToMember string
+		MessageIDs           []string
+		Gap, Renamed         bool
+		ExpiresAt            int64 // ms
+	}
+
+	// ConnectionEnded says that a connection's row was removed.
+	ConnectionEnded struct{ ConnectionID, UserID string }
+)
+
+func (MessageSent) isChange()     {}
+func (MessageEdited) isChange()   {}
+func (MessageDeleted) isChange()  {}
+func (ReadMoved) isChange()       {}
+func (MemberJoined) isChange()    {}
+func (MemberLeft) isChange()      {}
+func (RoomRenamed) isChange()     {}
+func (SliceStored) isChange()     {}
+func (ConnectionEnded) isChange() {}

@@ -1,0 +1,221 @@
+package changes
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/rs/zerolog"
+
+	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/table"
+)
+
+// Operations of records.
+const (
+	inserted = "INSERT"
+	modified = "MODIFY"
+	removed  = "REMOVE"
+)
+
+// Decode reads the records of an event, in their order. Records that cannot be
+// read are logged and counted; those and records without a Change are left out.
+func Decode(event Event, log *zerolog.Logger) (records []Record, malformed int) {
+	records = make([]Record, 0, len(event.Records))
+	for _, raw := range event.Records {
+		it, err := decodeItem(raw)
+		var change Change
+		if err == nil {
+			change, err = it.change()
+		}
+		switch {
+		case err != nil:
+			malformed++
+			logMalformed(log, it, err)
+		case change != nil:
+			records = append(records, Record{Sequence: it.sequence, At: it.at, Replay: it.replay, Change: change})
+		}
+	}
+	return records, malformed
+}
+
+// logMalformed names the record by what could be read of it, never by content.
+func logMalformed(log *zerolog.Logger, it item, err error) {
+	log.Error().Err(err).
+		Str("sequence_number", it.sequence).
+		Str("room_id", it.key.RoomID).
+		Str("message_id", it.key.MessageID).
+		Str("connection_id", it.key.ConnectionID).
+		Str("run_id", it.key.RunID).
+		Str("outcome", "malformed_record_skipped").
+		Msg("a stream record could not be read")
+}
+
+// item is an item of the table before and after the change of a record.
+type item struct {
+	sequence  string
+	operation string
+	key       table.Identity
+	at        time.Time // to the second
+	replay    string
+	before    image
+	after     image
+}
+
+func decodeItem(raw json.RawMessage) (item, error) {
+	in, err := unmarshal(raw)
+	if err != nil {
+		return item{sequence: in.Change.SequenceNumber}, fmt.Errorf("decode record: %w", err)
+	}
+	it := item{
+		sequence:  in.Change.SequenceNumber,
+		operation: in.EventName,
+		at:        in.Change.ApproximateCreationDateTime.Time,
+		before:    in.Change.OldImage,
+		after:     in.Change.NewImage,
+	}
+	if in.EventSource == ReplaySource {
+		it.replay = cmp.Or(in.EventSourceArn, ReplaySource)
+	}
+	pk, err := textOf(in.Change.Keys, table.PK)
+	if err != nil {
+		return it, err
+	}
+	sk, err := textOf(in.Change.Keys, table.SK)
+	if err != nil {
+		return it, err
+	}
+	it.key, err = table.Parse(table.Key{PK: pk, SK: sk})
+	return it, err
+}
+
+// unmarshal parses a record. aws-lambda-go v1.55.1 panics at some malformed
+// attribute values: the record is as malformed as one that does not parse.
+func unmarshal(raw json.RawMessage) (in events.DynamoDBEventRecord, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("unmarshal attributes: %v", r)
+		}
+	}()
+	return in, json.Unmarshal(raw, &in)
+}
+
+// change returns what the record means, nil if nothing to any reader.
+func (it item) change() (Change, error) {
+	switch kind := it.key.Kind; {
+	case kind == table.KindMessage && it.operation != removed:
+		return it.messageChange()
+	case kind == table.KindRoom && it.operation == modified:
+		return it.roomChange()
+	case kind == table.KindRead && it.operation != removed:
+		upTo, err := textOf(it.after, table.UpTo)
+		return ReadMoved{it.key.RoomID, it.key.UserID, upTo}, err
+	case kind == table.KindMember && it.operation == inserted:
+		joinedAt, err := numberOf(it.after, table.JoinedAt)
+		return MemberJoined{it.key.RoomID, chat.Member{UserID: it.key.UserID, JoinedAt: joinedAt}}, err
+	case kind == table.KindMember && it.operation == removed:
+		return MemberLeft{it.key.RoomID, it.key.UserID}, nil
+	case kind == table.KindSlice && it.operation == inserted:
+		return it.slice()
+	case kind == table.KindConnection && it.operation == removed:
+		userID, err := textOf(it.before, table.UserID)
+		return ConnectionEnded{it.key.ConnectionID, userID}, err
+	}
+	return nil, nil //nolint:nilnil // most records of the table say nothing to a reader
+}
+
+func (it item) messageChange() (Change, error) {
+	m, err := it.message()
+	if err != nil {
+		return nil, err
+	}
+	if it.operation == inserted {
+		return MessageSent{m}, nil
+	}
+	editedAt, err := it.edited()
+	switch {
+	case err != nil || editedAt == 0:
+		return nil, err
+	case m.DeletedAt != 0:
+		return MessageDeleted{m}, nil
+	}
+	return MessageEdited{m}, nil
+}
+
+func (it item) roomChange() (Change, error) {
+	editedAt, err := it.edited()
+	if err != nil || editedAt == 0 {
+		return nil, err
+	}
+	return RoomRenamed{it.key.RoomID, editedAt}, nil
+}
+
+// edited returns when a record's change to a message or a room took place, 0 if
+// it was another: for example, that the message was read.
+func (it item) edited() (at int64, err error) {
+	if at, err = timeIn(it.after, table.EditedAt); err != nil {
+		return 0, err
+	}
+	before, err := timeIn(it.before, table.EditedAt)
+	if err != nil || before == at {
+		return 0, err
+	}
+	return at, nil
+}
+
+// message reads the message that a record inserted or changed, as it was then.
+func (it item) message() (chat.Message, error) {
+	ms, err := chat.MessageTime(it.key.MessageID)
+	if err != nil || ms != it.key.MS {
+		return chat.Message{}, fmt.Errorf("message id %q does not carry the time of its key", it.key.MessageID)
+	}
+	m := chat.Message{RoomID: it.key.RoomID, ID: it.key.MessageID, SentAt: ms}
+	if m.SenderID, err = textOf(it.after, table.SenderID); err != nil {
+		return chat.Message{}, err
+	}
+	if m.DeletedAt, err = timeIn(it.after, table.DeletedAt); err != nil || m.DeletedAt != 0 {
+		return m, err
+	}
+	if m.EditedAt, err = timeIn(it.after, table.EditedAt); err != nil {
+		return chat.Message{}, err
+	}
+	if m.Content, err = textOf(it.after, table.Content); err != nil {
+		return chat.Message{}, err
+	}
+	if _, ok := it.after[table.ClientMessageID]; ok {
+		if m.ClientMessageID, err = textOf(it.after, table.ClientMessageID); err != nil {
+			return chat.Message{}, err
+		}
+	}
+	return m, nil
+}
+
+// slice reads the part of a fan-out that a record inserted.
+func (it item) slice() (Change, error) {
+	roomID, err := textOf(it.after, table.RoomID)
+	if err != nil {
+		return nil, err
+	}
+	ttl, err := timeIn(it.after, table.TTL)
+	if err != nil {
+		return nil, err
+	}
+	s := SliceStored{
+		RunID: it.key.RunID, RoomID: roomID, ExpiresAt: ttl * 1000,
+		Gap: isTrue(it.after, table.Gap), Renamed: isTrue(it.after, table.Renamed),
+	}
+	for name, bound := range map[string]*string{table.FromMember: &s.FromMember, table.ToMember: &s.ToMember} {
+		if _, ok := it.after[name]; !ok {
+			continue // the side is open
+		}
+		if *bound, err = textOf(it.after, name); err != nil {
+			return nil, err
+		}
+	}
+	if s.MessageIDs, err = messageIDsOf(it.after); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
