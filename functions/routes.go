@@ -25,32 +25,28 @@ func Connect(e Env) (lambda.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	connect := gateway.Connect{
-		Verifier: verifier, Sessions: chat.NewSessions(store, w.Now), AllowQuery: tokens.InQuery, Now: w.Now, Log: w.log,
-	}
+	connect := gateway.NewConnect(verifier, chat.NewSessions(store, w.Now), tokens.InQuery, w.Now, w.log)
 	return w.handler(connect.Handle)
 }
 
 // Disconnect removes the connection.
 func Disconnect(e Env) (lambda.Handler, error) {
 	w := e.wire(topology.Disconnect)
-	disconnect := gateway.Disconnect{Sessions: chat.NewSessions(w.store(), w.Now), Now: w.Now, Log: w.log}
+	disconnect := gateway.NewDisconnect(chat.NewSessions(w.store(), w.Now), w.Now, w.log)
 	return w.handler(disconnect.Handle)
 }
 
 // SendMessage stores a message and answers with an ack.
 func SendMessage(e Env) (lambda.Handler, error) {
 	w := e.wire(topology.SendMessage)
-	send := gateway.SendMessage{
-		Sender: chat.NewSender(w.store(), w.ids(), w.Now, stream.Fits), Now: w.Now, Log: w.log,
-	}
+	send := gateway.NewSendMessage(chat.NewSender(w.store(), w.ids(), w.Now, stream.Fits), w.Now, w.log)
 	return w.handler(send.Handle)
 }
 
 // Default answers pings, and frames that name no route.
 func Default(e Env) (lambda.Handler, error) {
 	w := e.wire(topology.Default)
-	fallback := gateway.Default{Sessions: chat.NewSessions(w.store(), w.Now), Now: w.Now, Log: w.log}
+	fallback := gateway.NewDefault(chat.NewSessions(w.store(), w.Now), w.Now, w.log)
 	return w.handler(fallback.Handle)
 }
 
@@ -58,15 +54,12 @@ func Default(e Env) (lambda.Handler, error) {
 func API(e Env) (lambda.Handler, error) {
 	w := e.wire(topology.API)
 	store := w.store()
-	api := gateway.HTTP{
-		Handler: httpapi.New(httpapi.Domain{
-			Rooms:     chat.NewRooms(store, w.ids(), w.Now),
-			Histories: chat.NewHistories(store),
-			Editor:    chat.NewEditor(store, w.Now, stream.FitsEdited),
-			Readers:   chat.NewReaders(store, w.Now),
-			Profiles:  chat.NewProfiles(store, w.Now),
-		}, gateway.Status, w.log),
-		UserClaim: w.vars.UserClaim(), Now: w.Now, Log: w.log,
-	}
-	return w.handler(api.Handle)
+	api := httpapi.New(httpapi.Domain{
+		Rooms:     chat.NewRooms(store, w.ids(), w.Now),
+		Histories: chat.NewHistories(store),
+		Editor:    chat.NewEditor(store, w.Now, stream.FitsEdited),
+		Readers:   chat.NewReaders(store, w.Now),
+		Profiles:  chat.NewProfiles(store, w.Now),
+	}, gateway.Status, w.log)
+	return w.handler(gateway.NewHTTP(api, w.vars.UserClaim(), w.Now, w.log).Handle)
 }

@@ -15,17 +15,23 @@ import (
 
 // Connect handles $connect: it verifies the token and stores the connection.
 type Connect struct {
-	Verifier   *auth.Verifier
-	Sessions   *chat.Sessions
-	AllowQuery bool // accept ?token=
-	Now        func() time.Time
-	Log        zerolog.Logger
+	verifier   *auth.Verifier
+	sessions   *chat.Sessions
+	allowQuery bool
+	now        func() time.Time
+	log        zerolog.Logger
 }
 
-// Handle answers 200, and selects the subprotocol where one was offered. A
-// missing or bad token is 401; the gateway drops every body.
+// NewConnect returns the handler of $connect. allowQuery accepts the query
+// parameter token, see auth.TokenFromHandshake.
+func NewConnect(verifier *auth.Verifier, sessions *chat.Sessions, allowQuery bool, now func() time.Time, log zerolog.Logger) *Connect {
+	return &Connect{verifier: verifier, sessions: sessions, allowQuery: allowQuery, now: now, log: log}
+}
+
+// Handle answers 200 and selects the subprotocol, if it was offered, or answers
+// 401 to a missing or invalid token. API Gateway drops the body of the answer.
 func (c *Connect) Handle(ctx context.Context, r Request) (Response, error) {
-	inv := begin(ctx, r, c.Log, c.Now)
+	inv := begin(ctx, r, c.log, c.now)
 	userID, subprotocol, err := c.open(ctx, r)
 	inv.end(err, func(line *zerolog.Event) { line.Str("user_id", userID) })
 	if err != nil {
@@ -43,15 +49,15 @@ func (c *Connect) open(ctx context.Context, r Request) (userID, subprotocol stri
 		return "", "", errUnknownAction(r.RequestContext.RouteKey)
 	}
 	offered := headerValues(r, "Sec-WebSocket-Protocol")
-	text, subprotocol, err := auth.TokenFromHandshake(offered, r.QueryStringParameters, c.AllowQuery)
+	text, subprotocol, err := auth.TokenFromHandshake(offered, r.QueryStringParameters, c.allowQuery)
 	if err != nil {
 		return "", "", unauthorized(err)
 	}
-	token, err := c.Verifier.Verify(ctx, text)
+	token, err := c.verifier.Verify(ctx, text)
 	if err != nil {
 		return "", "", unauthorized(err)
 	}
-	err = c.Sessions.Open(ctx, chat.Connection{
+	err = c.sessions.Open(ctx, chat.Connection{
 		ID:             r.RequestContext.ConnectionID,
 		UserID:         token.UserID,
 		ConnectedAt:    r.RequestContext.ConnectedAt,
@@ -60,27 +66,32 @@ func (c *Connect) open(ctx context.Context, r Request) (userID, subprotocol stri
 	return token.UserID, subprotocol, err
 }
 
-// unauthorized tells a bad token from keys that could not be fetched, which
-// are our trouble and not the client's.
+// unauthorized maps an invalid token to CodeUnauthorized. Keys that could not be
+// fetched stay an internal error.
 func unauthorized(err error) error {
 	if errors.Is(err, auth.ErrUnauthorized) {
-		return &chat.Error{Code: chat.CodeUnauthorized, Message: "the token is missing or not valid", Err: err}
+		return &chat.Error{Code: chat.CodeUnauthorized, Message: "the token is missing or invalid; sign in again", Err: err}
 	}
 	return err
 }
 
-// Disconnect handles $disconnect: it removes the connection. The event is best
-// effort; what it misses expires.
+// Disconnect handles $disconnect: it removes the connection. API Gateway sends
+// the event at best effort; connections that it misses expire.
 type Disconnect struct {
-	Sessions *chat.Sessions
-	Now      func() time.Time
-	Log      zerolog.Logger
+	sessions *chat.Sessions
+	now      func() time.Time
+	log      zerolog.Logger
 }
 
-// Handle answers 200. A client that reaches the route by naming it in a frame
-// removes nothing.
+// NewDisconnect returns the handler of $disconnect.
+func NewDisconnect(sessions *chat.Sessions, now func() time.Time, log zerolog.Logger) *Disconnect {
+	return &Disconnect{sessions: sessions, now: now, log: log}
+}
+
+// Handle answers 200. A client that reaches the route through a frame's action is
+// refused with an error frame.
 func (d *Disconnect) Handle(ctx context.Context, r Request) (Response, error) {
-	inv := begin(ctx, r, d.Log, d.Now)
+	inv := begin(ctx, r, d.log, d.now)
 	err := d.close(ctx, r)
 	inv.end(err, nil)
 	if err != nil {
@@ -93,11 +104,11 @@ func (d *Disconnect) close(ctx context.Context, r Request) error {
 	if r.RequestContext.EventType != disconnectEvent {
 		return errUnknownAction(r.RequestContext.RouteKey)
 	}
-	return d.Sessions.Close(ctx, r.RequestContext.ConnectionID)
+	return d.sessions.Close(ctx, r.RequestContext.ConnectionID)
 }
 
-// headerValues returns the values of a header, whatever the case of its name:
-// clients and proxies write it as they like.
+// headerValues returns the values of a header. The case of its name does not
+// matter, as in HTTP.
 func headerValues(r Request, name string) []string {
 	for k, values := range r.MultiValueHeaders {
 		if strings.EqualFold(k, name) {

@@ -1,9 +1,9 @@
-// Package gateway takes API Gateway's events in: one handler for each WebSocket
-// route, one adapter for the HTTP API, and the one map from the domain's error
-// codes to statuses and frames.
+// Package gateway handles API Gateway's events: it has one handler for each
+// WebSocket route, one adapter for the HTTP API, and the one map from the domain's
+// error codes to statuses and frames.
 //
-// A handler trusts the event's eventType and not the route it was reached by: a
-// client may name any route in its frame's action.
+// A handler trusts the event's eventType and not its route: a client may name any
+// route, $disconnect too, in its frame's action.
 package gateway
 
 import (
@@ -32,7 +32,7 @@ const (
 	disconnectEvent = "DISCONNECT"
 )
 
-// Status is the HTTP status of an error code.
+// Status returns the HTTP status of an error code, 500 for an unknown one.
 func Status(code chat.Code) int {
 	switch code {
 	case chat.CodeInvalidRequest, chat.CodeUnknownAction:
@@ -55,8 +55,8 @@ func Status(code chat.Code) int {
 	return http.StatusInternalServerError
 }
 
-// errorFrame answers a refused frame. The route response carries the body to
-// the client whatever the status is.
+// errorFrame answers a refused frame. The route response sends the body to the
+// client with any status.
 func errorFrame(err error, clientMessageID string) Response {
 	reason := chat.Reason(err)
 	return frame(Status(reason.Code), wire.Error{
@@ -64,8 +64,7 @@ func errorFrame(err error, clientMessageID string) Response {
 	})
 }
 
-// frame answers with a frame of strings and numbers, which cannot fail to
-// encode.
+// frame answers with a frame of strings and numbers, whose encoding never fails.
 func frame(status int, v any) Response {
 	body, err := wire.Encode(v)
 	if err != nil {
@@ -74,7 +73,7 @@ func frame(status int, v any) Response {
 	return Response{StatusCode: status, Body: string(body)}
 }
 
-// invocation logs what became of one event: never a token, never content.
+// invocation logs the outcome of one event: never a token, never content.
 type invocation struct {
 	log     zerolog.Logger
 	now     func() time.Time
@@ -89,8 +88,8 @@ func begin(ctx context.Context, r Request, log zerolog.Logger, now func() time.T
 	return invocation{log: fields.Logger(), now: now, started: now()}
 }
 
-// end writes the invocation's one line. Refusals are the client's business and
-// logged as such; only our own failures are errors.
+// end writes the invocation's log line. Only internal errors have the level error:
+// refusals are caused by clients.
 func (i invocation) end(err error, add func(*zerolog.Event)) {
 	line, outcome := i.log.Info(), "ok"
 	if err != nil {

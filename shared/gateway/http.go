@@ -26,24 +26,29 @@ type UserHandler interface {
 // HTTP adapts a handler to the events of an HTTP API (payload format 2.0) with
 // a JWT authorizer.
 type HTTP struct {
-	Handler   UserHandler
-	UserClaim string // see auth.UserID
-	Now       func() time.Time
-	Log       zerolog.Logger
+	handler   UserHandler
+	userClaim string
+	now       func() time.Time
+	log       zerolog.Logger
 }
 
-// Handle serves one request. An event without an authorizer's claims is an
-// error of the deployment: nothing is served without them.
+// NewHTTP returns the adapter of a handler. For userClaim see auth.UserID.
+func NewHTTP(handler UserHandler, userClaim string, now func() time.Time, log zerolog.Logger) *HTTP {
+	return &HTTP{handler: handler, userClaim: userClaim, now: now, log: log}
+}
+
+// Handle serves one request. An event without an authorizer's claims is an error
+// of the deployment, and is not served.
 func (h *HTTP) Handle(ctx context.Context, e events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
-	started := h.Now()
+	started := h.now()
 	if e.RequestContext.Authorizer == nil || e.RequestContext.Authorizer.JWT == nil {
-		return events.APIGatewayV2HTTPResponse{}, fmt.Errorf("route %s has no JWT authorizer", e.RouteKey)
+		return events.APIGatewayV2HTTPResponse{}, fmt.Errorf("route %s has no JWT authorizer: want the claims of a verified token in every event", e.RouteKey)
 	}
 	claims := make(map[string]any, len(e.RequestContext.Authorizer.JWT.Claims))
 	for name, value := range e.RequestContext.Authorizer.JWT.Claims {
 		claims[name] = value
 	}
-	userID, err := auth.UserID(claims, h.UserClaim)
+	userID, err := auth.UserID(claims, h.userClaim)
 	if err != nil {
 		return h.refuse(e, http.StatusUnauthorized, err), nil
 	}
@@ -52,22 +57,22 @@ func (h *HTTP) Handle(ctx context.Context, e events.APIGatewayV2HTTPRequest) (ev
 		return h.refuse(e, http.StatusBadRequest, err), nil
 	}
 	recorder := &recorder{status: http.StatusOK, header: http.Header{}}
-	h.Handler.ServeUser(recorder, request, userID)
-	h.Log.Info().
+	h.handler.ServeUser(recorder, request, userID)
+	h.log.Info().
 		Str("request_id", e.RequestContext.RequestID).
 		Str("user_id", userID).
 		Str("method", request.Method).
 		Str("path", request.URL.Path).
 		Int("status", recorder.status).
-		Dur("duration_ms", h.Now().Sub(started)).
+		Dur("duration_ms", h.now().Sub(started)).
 		Str("outcome", http.StatusText(recorder.status)).
 		Msg("handled")
 	return httpResponse(recorder), nil
 }
 
-// refuse answers a request that never got to the handler.
+// refuse answers a request that does not reach the handler.
 func (h *HTTP) refuse(e events.APIGatewayV2HTTPRequest, status int, err error) events.APIGatewayV2HTTPResponse {
-	h.Log.Info().Err(err).Str("request_id", e.RequestContext.RequestID).Int("status", status).
+	h.log.Info().Err(err).Str("request_id", e.RequestContext.RequestID).Int("status", status).
 		Str("outcome", http.StatusText(status)).Msg("handled")
 	return events.APIGatewayV2HTTPResponse{StatusCode: status}
 }
@@ -81,7 +86,7 @@ func httpRequest(ctx context.Context, e events.APIGatewayV2HTTPRequest) (*http.R
 		}
 	}
 	path := e.RawPath
-	// A named stage is part of the raw path, but of no route.
+	// A named stage is part of the raw path, but not of the route.
 	if stage := e.RequestContext.Stage; stage != "" && stage != "$default" {
 		path = strings.TrimPrefix(path, "/"+stage)
 	}
@@ -98,7 +103,7 @@ func httpRequest(ctx context.Context, e events.APIGatewayV2HTTPRequest) (*http.R
 	return r, nil
 }
 
-// recorder keeps what a handler answers.
+// recorder keeps a handler's answer.
 type recorder struct {
 	status  int
 	written bool
@@ -122,9 +127,10 @@ func (r *recorder) Write(p []byte) (int, error) {
 	return r.body.Write(p)
 }
 
-// maxText is how long a body goes back as text, in bytes. A function's answer is
-// JSON and may have 6 MB, which a text of nothing but quotes and backslashes
-// reaches at half of that; in base 64, 4.5 MB fit whatever they are.
+// maxText is the longest body that is answered as text, in bytes. A function's
+// answer is JSON of at most 6 MB (Lambda Developer Guide, "Lambda quotas"). Text of
+// quotes and backslashes doubles in JSON, so it may have half of that; in base 64,
+// 4.5 MB of any content fit.
 const maxText = 3_000_000
 
 func httpResponse(recorder *recorder) events.APIGatewayV2HTTPResponse {

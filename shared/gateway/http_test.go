@@ -23,7 +23,7 @@ func (f handlerFunc) ServeUser(w http.ResponseWriter, r *http.Request, userID st
 
 func serve(t *testing.T, e events.APIGatewayV2HTTPRequest, handler handlerFunc) events.APIGatewayV2HTTPResponse {
 	t.Helper()
-	api := gateway.HTTP{Handler: handler, Now: time.Now, Log: zerolog.Nop()}
+	api := gateway.NewHTTP(handler, "", time.Now, zerolog.Nop())
 	e.RequestContext.HTTP.Method = http.MethodGet
 	e.RequestContext.Authorizer = &events.APIGatewayV2HTTPRequestContextAuthorizerDescription{
 		JWT: &events.APIGatewayV2HTTPRequestContextAuthorizerJWTDescription{Claims: map[string]string{"username": "alice"}},

@@ -18,21 +18,26 @@ import (
 // SendMessage handles the route sendMessage: it stores the message and answers
 // with an ack or an error frame.
 type SendMessage struct {
-	Sender *chat.Sender
-	Now    func() time.Time
-	Log    zerolog.Logger
+	sender *chat.Sender
+	now    func() time.Time
+	log    zerolog.Logger
+}
+
+// NewSendMessage returns the handler of the route sendMessage.
+func NewSendMessage(sender *chat.Sender, now func() time.Time, log zerolog.Logger) *SendMessage {
+	return &SendMessage{sender: sender, now: now, log: log}
 }
 
 // Handle answers with one frame.
 func (s *SendMessage) Handle(ctx context.Context, r Request) (Response, error) {
-	inv := begin(ctx, r, s.Log, s.Now)
+	inv := begin(ctx, r, s.log, s.now)
 	if r.RequestContext.EventType != messageEvent {
 		err := errUnknownAction(r.RequestContext.RouteKey)
 		inv.end(err, nil)
 		return errorFrame(err, ""), nil
 	}
 	in, refused := readSend(r.Body)
-	receipt, err := s.Sender.Send(ctx, chat.SendRequest{
+	receipt, err := s.sender.Send(ctx, chat.SendRequest{
 		ConnectionID:    r.RequestContext.ConnectionID,
 		RoomID:          in.ChatRoomID,
 		Content:         in.Content,
@@ -52,8 +57,8 @@ func (s *SendMessage) Handle(ctx context.Context, r Request) (Response, error) {
 	}), nil
 }
 
-// loggable returns an id of our pattern, and nothing that a client might have
-// put in its place.
+// loggable returns id if it is a valid id, else "": a client may have put
+// anything in its place.
 func loggable(id string) string {
 	if chat.ValidateRoomID(id) != nil {
 		return ""
@@ -61,11 +66,12 @@ func loggable(id string) string {
 	return id
 }
 
-// readSend reads a sendMessage frame. What it could read it returns even when
-// it refuses the frame, so that the answer can name the client's message id.
+// readSend reads a sendMessage frame. With an error it returns the fields that it
+// could read, so that the answer can name the client's message id.
 func readSend(body string) (wire.ClientFrame, error) {
 	if err := checkSize(body); err != nil {
-		// The id is worth a look all the same: it tells the client which send failed.
+		// The error frame names the client message id, so that the client knows which
+		// send failed.
 		in, _ := decodeSend(body)
 		return in, err
 	}
@@ -83,26 +89,31 @@ func decodeSend(body string) (wire.ClientFrame, error) {
 		"clientMessageId": &in.ClientMessageID, "chatRoomId": &in.ChatRoomID, "content": &in.Content,
 	} {
 		if raw, ok := fields[name]; ok && string(raw) != "null" && json.Unmarshal(raw, into) != nil {
-			refused = chat.Errorf(chat.CodeInvalidRequest, "%s must be a string", name)
+			refused = chat.Errorf(chat.CodeInvalidRequest, "invalid %s: want a string", name)
 		}
 	}
 	return in, refused
 }
 
-// Default handles $default: pings, and whatever names no route.
+// Default handles $default: pings, and frames that no other route takes.
 type Default struct {
-	Sessions *chat.Sessions
-	Now      func() time.Time
-	Log      zerolog.Logger
+	sessions *chat.Sessions
+	now      func() time.Time
+	log      zerolog.Logger
+}
+
+// NewDefault returns the handler of $default.
+func NewDefault(sessions *chat.Sessions, now func() time.Time, log zerolog.Logger) *Default {
+	return &Default{sessions: sessions, now: now, log: log}
 }
 
 // Handle answers with one frame.
 func (d *Default) Handle(ctx context.Context, r Request) (Response, error) {
-	inv := begin(ctx, r, d.Log, d.Now)
+	inv := begin(ctx, r, d.log, d.now)
 	connection, err := d.ping(ctx, r)
 	inv.end(err, func(line *zerolog.Event) { line.Str("user_id", connection.UserID) })
 	if err != nil {
-		in, _ := decodeSend(r.Body) // a send that the gateway could not route, perhaps
+		in, _ := decodeSend(r.Body) // it may be a send that the gateway could not route
 		return errorFrame(err, loggable(in.ClientMessageID)), nil
 	}
 	return frame(http.StatusOK, wire.Pong{Type: wire.TypePong, ConnectionID: connection.ID, UserID: connection.UserID}), nil
@@ -121,31 +132,32 @@ func (d *Default) ping(ctx context.Context, r Request) (chat.Connection, error) 
 	}
 	var action string
 	if raw, ok := fields["action"]; ok && json.Unmarshal(raw, &action) != nil {
-		return chat.Connection{}, chat.Errorf(chat.CodeInvalidRequest, "action must be a string")
+		return chat.Connection{}, chat.Errorf(chat.CodeInvalidRequest, "invalid action: want a string")
 	}
 	if strings.ContainsRune(r.Body, utf8.RuneError) {
-		return chat.Connection{}, chat.Errorf(chat.CodeInvalidRequest, "the frame is not valid UTF-8")
+		return chat.Connection{}, chat.Errorf(chat.CodeInvalidRequest, "invalid frame: want valid UTF-8 without U+FFFD")
 	}
 	if action != wire.ActionPing {
 		return chat.Connection{}, errUnknownAction(action)
 	}
-	return d.Sessions.Ping(ctx, r.RequestContext.ConnectionID)
+	return d.sessions.Ping(ctx, r.RequestContext.ConnectionID)
 }
 
 // object reads a frame as a JSON object.
 func object(body string) (map[string]json.RawMessage, error) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal([]byte(body), &fields); err != nil || fields == nil {
-		return nil, chat.Errorf(chat.CodeInvalidRequest, `a frame must be a JSON object such as {"action":"ping"}`)
+		return nil, chat.Errorf(chat.CodeInvalidRequest, `invalid frame: want a JSON object such as {"action":"ping"}`)
 	}
 	return fields, nil
 }
 
-// checkSize refuses frames over our limit, which the gateway lets through when
-// they come in fragments.
+// checkSize refuses frames over wire.MaxFrame. API Gateway limits each WebSocket
+// frame to 32 KB, but a message of several frames to 128 KB (API Gateway
+// Developer Guide, "Quotas for WebSocket APIs").
 func checkSize(body string) error {
 	if len(body) > wire.MaxFrame {
-		return chat.Errorf(chat.CodeTooLarge, "the frame has %d bytes; at most %d are allowed", len(body), wire.MaxFrame)
+		return chat.Errorf(chat.CodeTooLarge, "invalid frame: want at most %d bytes, got %d", wire.MaxFrame, len(body))
 	}
 	return nil
 }
@@ -157,5 +169,5 @@ func errUnknownAction(action string) error {
 	if len(action) > maxEchoedAction {
 		action = string(bytes.ToValidUTF8([]byte(action[:maxEchoedAction]), nil)) + "…"
 	}
-	return chat.Errorf(chat.CodeUnknownAction, "unknown action %q; use %s or %s", action, wire.ActionSendMessage, wire.ActionPing)
+	return chat.Errorf(chat.CodeUnknownAction, "invalid action: want %s or %s, got %q", wire.ActionSendMessage, wire.ActionPing, action)
 }
