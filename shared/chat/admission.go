@@ -11,50 +11,52 @@ import (
 const (
 	SendRate  = 10
 	SendBurst = 20
-
-	sendInterval = int64(1000 / SendRate)            // ms that one send takes up
-	sendHorizon  = int64(SendBurst-1) * sendInterval // ms that the window may run ahead
 )
 
-// RateStep is one conditional move of a connection's rate window. The window
-// is one number, the time at which it runs dry, in ms (GCRA's theoretical
-// arrival time): each send moves it on by one interval.
-//
-// The table cannot compute max(window, now), so there are two moves, each under
-// the condition that it is the right one; Running tells which.
-type RateStep struct {
-	Running bool  // false: the window has run dry by Now, set it to Now + Interval; true: it lies after Now and not after Limit, add Interval
-	Now     int64 // ms
-	Limit   int64 // ms
-	// Interval is how far the window moves, in ms.
-	Interval int64
-	// TokenAfter: the connection's token must expire after this time, in ms.
-	TokenAfter int64
+// SendLimit is the limit of one send, as AdmissionStore enforces it: a rate
+// limit by the generic cell rate algorithm (GCRA), and the token's end.
+type SendLimit struct {
+	Interval    time.Duration // by how much one send moves the window
+	Horizon     time.Duration // by how much the window may lie ahead of the clock
+	TokenLeeway time.Duration // how long after its token's end a connection may send
+
+	// LastWindow is where the window was when it was last seen, in ms, 0 if that
+	// is unknown. It changes nothing but the number of round trips.
+	LastWindow int64
 }
 
-// ConnectionState is what a connection's row says. A row that is not there is
-// the zero value with Exists false.
+func sendLimit(lastWindow int64) SendLimit {
+	return SendLimit{
+		Interval:    time.Second / SendRate,
+		Horizon:     (SendBurst - 1) * time.Second / SendRate,
+		TokenLeeway: TokenLeeway,
+		LastWindow:  lastWindow,
+	}
+}
+
+// ConnectionState is a connection's row. Exists is false, and everything else
+// zero, if there is none.
 type ConnectionState struct {
 	Connection
-	Exists     bool
+	Exists bool
+
+	// RateWindow is the time, in ms, at which the connection has used up none of
+	// its burst (GCRA's theoretical arrival time).
 	RateWindow int64
 }
 
-// AdmissionStore moves rate windows.
+// AdmissionStore keeps the rate windows of connections.
 type AdmissionStore interface {
-	// StepRate makes the move if its condition holds and the row exists, is not
-	// expired at step.Now and has a token that lives. It returns the row after
-	// the move, or, with ok false, the row as it is.
-	StepRate(ctx context.Context, connectionID string, step RateStep) (state ConnectionState, ok bool, err error)
+	// TakeSend moves a connection's window to max(window, now) + Interval, if the
+	// connection exists and has not expired, its token ended less than
+	// TokenLeeway ago, and its window is at most Horizon ahead of now. It returns
+	// the row after the move or, with taken false, the row as it is. Calls that
+	// race may leave one of them untaken although there was room for it.
+	TakeSend(ctx context.Context, connectionID string, limit SendLimit) (state ConnectionState, taken bool, err error)
 }
 
-// stepAttempts bounds how often a move is tried when sends of one connection
-// race for its window: a burst through a slow table has them take turns.
-const stepAttempts = 8
-
-// admission decides whether a connection may send. It remembers who is behind a
-// connection, which never changes, and where its window was, which is a guess
-// that saves a round trip.
+// admission decides whether a connection may send. It remembers the user of a
+// connection, who never changes, and its last window.
 type admission struct {
 	store AdmissionStore
 	now   func() time.Time
@@ -69,56 +71,35 @@ type knownConnection struct {
 // admit takes one send out of the connection's window and returns its user.
 func (a *admission) admit(ctx context.Context, connectionID string) (userID string, err error) {
 	known, _ := a.known.get(connectionID)
-	window := known.rateWindow
-	for range stepAttempts {
-		now := a.now().UnixMilli()
-		state, ok, err := a.store.StepRate(ctx, connectionID, RateStep{
-			Running:    window > now,
-			Now:        now,
-			Limit:      now + sendHorizon,
-			Interval:   sendInterval,
-			TokenAfter: now - TokenLeeway.Milliseconds(),
-		})
-		if err != nil {
-			return "", fmt.Errorf("admit connection %s: %w", connectionID, err)
-		}
-		if state.Exists {
-			a.known.put(connectionID, knownConnection{state.UserID, state.RateWindow})
-		}
-		if ok {
-			return state.UserID, nil
-		}
-		if err := refusal(state, now); err != nil {
-			return "", err
-		}
-		window = state.RateWindow // the other move, or a race: try again from what is there
+	state, taken, err := a.store.TakeSend(ctx, connectionID, sendLimit(known.rateWindow))
+	if err != nil {
+		return "", fmt.Errorf("admit connection %s: %w", connectionID, err)
 	}
-	return "", errRateLimited()
+	if state.Exists {
+		a.known.put(connectionID, knownConnection{state.UserID, state.RateWindow})
+	}
+	if !taken {
+		return "", refusal(state, a.now())
+	}
+	return state.UserID, nil
 }
 
-// refusal says why a row does not admit a send; nil if only the move was the
-// wrong one.
-func refusal(state ConnectionState, now int64) error {
+// refusal returns the reason why a connection may not send.
+func refusal(state ConnectionState, now time.Time) error {
 	switch {
-	case !state.Exists || state.ExpiresAt() <= now:
+	case !state.Exists || state.ExpiresAt() <= now.UnixMilli():
 		return errReconnect()
-	case state.TokenExpiresAt <= now-TokenLeeway.Milliseconds():
+	case state.TokenExpiresAt <= now.Add(-TokenLeeway).UnixMilli():
 		return Errorf(CodeTokenExpired, "the token that opened this connection has expired; reconnect with a fresh one")
-	case state.RateWindow > now+sendHorizon:
-		return errRateLimited()
 	}
-	return nil
-}
-
-func errRateLimited() *Error {
-	return Errorf(CodeRateLimited, "more than %d messages a second; wait a moment and send again", SendRate)
+	return Errorf(CodeRateLimited, "sent more than %d messages a second; wait a second and send again", SendRate)
 }
 
 // memorySize bounds how many connections a warm function remembers, twice.
 const memorySize = 10_000
 
-// connectionMemory remembers the connections seen lately: when the young
-// generation is full it becomes the old one, and the old one is forgotten.
+// connectionMemory remembers the connections that were seen last: when the
+// young generation is full it becomes the old one, and the old one is forgotten.
 type connectionMemory struct {
 	mu         sync.Mutex
 	young, old map[string]knownConnection

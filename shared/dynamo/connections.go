@@ -29,8 +29,8 @@ func (s *Store) PutConnection(ctx context.Context, c chat.Connection) error {
 		{Put: &types.Put{TableName: s.table, Item: row}},
 		{Update: &types.Update{
 			TableName: s.table, Key: key(table.Presence(c.UserID)),
-			// Each connection has an attribute of its own, so that it can be
-			// written whether or not there are others.
+			// Each connection has its own attribute, so that it can be written
+			// whether or not the item exists.
 			UpdateExpression: aws.String("SET #entry = :entry, #ttl = :ttl"),
 			ExpressionAttributeNames: map[string]string{
 				"#entry": table.PresenceEntry(c.ID), "#ttl": table.TTL,
@@ -39,7 +39,7 @@ func (s *Store) PutConnection(ctx context.Context, c chat.Connection) error {
 				":entry": &types.AttributeValueMemberM{Value: item{
 					table.ConnectedAt: number(c.ConnectedAt), table.TTL: ttl,
 				}},
-				// The item outlives every entry: none is from later, and none lives longer.
+				// The item outlives every entry: this is the newest, with the longest life.
 				":ttl": number(seconds(c.ConnectedAt + chat.ConnectionLife.Milliseconds())),
 			},
 		}},
@@ -84,9 +84,9 @@ func (s *Store) ForgetUserConnection(ctx context.Context, userID, connectionID s
 }
 
 // DropConnection removes exactly the connection that was read: its row and its
-// entry, if they still have the connectedAt of c. The row goes first: an entry
-// that is left over goes by the row's stream record, but a row without an entry
-// would have its client believe that something can reach it.
+// entry, if they still have the connectedAt of c. The row is deleted first: a
+// leftover entry is deleted through the row's stream record, but with a row and
+// no entry, pings would succeed on a connection that nothing is delivered to.
 func (s *Store) DropConnection(ctx context.Context, c chat.Connection) error {
 	at := item{":at": number(c.ConnectedAt)}
 	_, err := s.db.DeleteItem(ctx, &dynamodb.DeleteItemInput{
@@ -106,9 +106,9 @@ func (s *Store) DropConnection(ctx context.Context, c chat.Connection) error {
 	return nil
 }
 
-// leavePresence removes a connection's entry under a condition, which must not
-// hold where there is no entry: an update would make an item otherwise. The
-// item stays, without entries, until it expires.
+// leavePresence removes a connection's entry under a condition that must be false
+// if there is no entry, or the update would create an item. The item stays,
+// without entries, until it expires.
 func (s *Store) leavePresence(
 	ctx context.Context, userID, connectionID, condition string, names map[string]string, values item,
 ) error {
@@ -122,7 +122,7 @@ func (s *Store) leavePresence(
 		ExpressionAttributeNames:  placeholders,
 		ExpressionAttributeValues: values,
 	}
-	err := s.untangled(ctx, func() error {
+	err := s.retryConflicts(ctx, func() error {
 		_, err := s.db.UpdateItem(ctx, in)
 		return err
 	})
@@ -191,41 +191,79 @@ func (s *Store) connectionsOf(userID string, presence item) []chat.Connection {
 	return connections
 }
 
-// StepRate moves a connection's rate window, in one conditional update.
-func (s *Store) StepRate(ctx context.Context, connectionID string, step chat.RateStep) (chat.ConnectionState, bool, error) {
-	in := &dynamodb.UpdateItemInput{
-		TableName: s.table,
-		Key:       key(table.Connection(connectionID)),
+// takeAttempts bounds how often TakeSend tries when sends of one connection race
+// for its window.
+const takeAttempts = 8
+
+// TakeSend moves a connection's rate window. An update expression cannot compute
+// max(window, now), so there are two updates, each under the condition that it is
+// the right one: see runningWindow and idleWindow. limit.LastWindow decides which
+// one goes first; the row that comes back with a failed condition decides the
+// next.
+func (s *Store) TakeSend(ctx context.Context, connectionID string, limit chat.SendLimit) (chat.ConnectionState, bool, error) {
+	state := chat.ConnectionState{RateWindow: limit.LastWindow}
+	for range takeAttempts {
+		now := s.now().UnixMilli()
+		in := s.idleWindow(connectionID, limit, now)
+		if state.RateWindow > now {
+			in = s.runningWindow(connectionID, limit, now)
+		}
+		out, err := s.db.UpdateItem(ctx, in)
+		if err == nil {
+			return connectionState(connectionID, out.Attributes), true, nil
+		}
+		old, failed := conditionFailed(err)
+		if !failed {
+			return chat.ConnectionState{}, false, fmt.Errorf("take a send: %w", err)
+		}
+		state = connectionState(connectionID, old)
+		if !state.Exists || state.ExpiresAt() <= now ||
+			state.TokenExpiresAt <= now-limit.TokenLeeway.Milliseconds() ||
+			state.RateWindow > now+limit.Horizon.Milliseconds() {
+			break
+		}
+	}
+	return state, false, nil
+}
+
+// idleWindow sets the window of a connection that has used up none of its burst:
+// it is not after now.
+func (s *Store) idleWindow(connectionID string, limit chat.SendLimit, now int64) *dynamodb.UpdateItemInput {
+	in := s.windowUpdate(connectionID, limit, now)
+	in.ConditionExpression = aws.String(*in.ConditionExpression + " AND #rate <= :now")
+	in.UpdateExpression = aws.String("SET #rate = :next")
+	in.ExpressionAttributeValues[":next"] = number(now + limit.Interval.Milliseconds())
+	return in
+}
+
+// runningWindow adds to a window that is after now, within the horizon.
+func (s *Store) runningWindow(connectionID string, limit chat.SendLimit, now int64) *dynamodb.UpdateItemInput {
+	in := s.windowUpdate(connectionID, limit, now)
+	in.ConditionExpression = aws.String(*in.ConditionExpression + " AND #rate > :now AND #rate <= :horizon")
+	in.UpdateExpression = aws.String("SET #rate = #rate + :interval")
+	in.ExpressionAttributeValues[":horizon"] = number(now + limit.Horizon.Milliseconds())
+	in.ExpressionAttributeValues[":interval"] = number(limit.Interval.Milliseconds())
+	return in
+}
+
+// windowUpdate has the parts that both updates share. Its condition is false
+// where the row does not exist.
+func (s *Store) windowUpdate(connectionID string, limit chat.SendLimit, now int64) *dynamodb.UpdateItemInput {
+	return &dynamodb.UpdateItemInput{
+		TableName:           s.table,
+		Key:                 key(table.Connection(connectionID)),
+		ConditionExpression: aws.String("#ttl > :sec AND #token > :token"),
 		ExpressionAttributeNames: map[string]string{
 			"#rate": table.RateTAT, "#token": table.TokenExpiresAt, "#ttl": table.TTL,
 		},
 		ExpressionAttributeValues: item{
-			":now":   number(step.Now),
-			":token": number(step.TokenAfter),
-			":sec":   number(step.Now / 1000),
+			":now":   number(now),
+			":token": number(now - limit.TokenLeeway.Milliseconds()),
+			":sec":   number(now / 1000),
 		},
 		ReturnValues:                        types.ReturnValueAllNew,
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	}
-	const alive = "#ttl > :sec AND #token > :token" // false where the row is not there
-	if step.Running {
-		in.ConditionExpression = aws.String(alive + " AND #rate > :now AND #rate <= :limit")
-		in.UpdateExpression = aws.String("SET #rate = #rate + :step")
-		in.ExpressionAttributeValues[":limit"] = number(step.Limit)
-		in.ExpressionAttributeValues[":step"] = number(step.Interval)
-	} else {
-		in.ConditionExpression = aws.String(alive + " AND #rate <= :now")
-		in.UpdateExpression = aws.String("SET #rate = :next")
-		in.ExpressionAttributeValues[":next"] = number(step.Now + step.Interval)
-	}
-	out, err := s.db.UpdateItem(ctx, in)
-	if old, failed := conditionFailed(err); failed {
-		return connectionState(connectionID, old), false, nil
-	}
-	if err != nil {
-		return chat.ConnectionState{}, false, fmt.Errorf("step the rate window: %w", err)
-	}
-	return connectionState(connectionID, out.Attributes), true, nil
 }
 
 func connectionState(connectionID string, it item) chat.ConnectionState {
