@@ -76,7 +76,7 @@ type Config struct {
 	UserClaim string
 }
 
-// Token is what a verified token says.
+// Token holds the claims of a verified token.
 type Token struct {
 	UserID    string
 	ExpiresAt time.Time      // exactly as in the token: without leeway
@@ -137,7 +137,7 @@ func (c Config) validate() error {
 	}
 	u, err := url.Parse(c.keysURL())
 	if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
-		return fmt.Errorf("auth: the keys' address %q is no http or https URL", c.keysURL())
+		return fmt.Errorf("auth: invalid keys URL: want http:// or https:// and a host, got %q", c.keysURL())
 	}
 	// An empty id would accept a token without any.
 	if len(c.Audience) == 0 || slices.Contains(c.Audience, "") {
@@ -149,7 +149,7 @@ func (c Config) validate() error {
 	return nil
 }
 
-// Verify returns what the token says if it is to be believed. Its errors wrap
+// Verify verifies a token and returns its claims. Its errors wrap
 // ErrUnauthorized (and the reason, such as jwt.ErrTokenExpired), or
 // ErrUnavailable if the keys could not be fetched or ctx ended before they were.
 // A token of a known key needs no network.

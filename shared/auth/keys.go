@@ -69,8 +69,8 @@ func newKeySet(url string, client *http.Client, now func() time.Time) *keySet {
 }
 
 // ensure fetches keys if keyID is not among them or they are old, unless that
-// was tried too recently. With an error, which wraps ErrUnavailable, nobody
-// knows whether the key exists; without one, the storage says. A key that is
+// was tried too recently. With an error, which wraps ErrUnavailable, it is
+// unknown whether the key exists; without one, the storage has it or it does not exist. A key that is
 // there stays good as long as newer ones cannot be had.
 func (k *keySet) ensure(ctx context.Context, keyID string) error {
 	_, err := k.storage.KeyRead(ctx, keyID)

@@ -6,21 +6,23 @@ import (
 	"time"
 )
 
-// changeAttempts bounds how often a change is tried that others overtake.
+// changeAttempts bounds how often a change is tried when concurrent changes
+// overtake it.
 const changeAttempts = 8
 
-// EditStore is what editing needs of the table.
+// EditStore stores edits and deletions of messages.
 type EditStore interface {
 	PlaceStore
 	// EditMessage gives a message new content, as of m.EditedAt, unless it was
-	// deleted or changed at that time or later. It returns the message as it is
-	// now, and whether the edit took place.
+	// deleted or changed at that time or later. It returns the stored message,
+	// and whether this call edited it. An error if there is no such message.
 	EditMessage(ctx context.Context, m Message) (current Message, edited bool, err error)
-	// DeleteMessage takes a message's content away, as of m.DeletedAt, likewise.
+	// DeleteMessage removes a message's content and readers, as of m.DeletedAt,
+	// under the same conditions.
 	DeleteMessage(ctx context.Context, m Message) (current Message, deleted bool, err error)
 }
 
-// Editor changes messages on behalf of who sent them.
+// Editor edits and deletes messages on behalf of their senders.
 type Editor struct {
 	store EditStore
 	now   func() time.Time
@@ -37,7 +39,8 @@ func NewEditor(store EditStore, now func() time.Time, fits func(Message) error) 
 // writes nothing.
 //
 // Errors: CodeInvalidRequest, CodeTooLarge, CodeNotAMember, CodeForbidden for
-// another's message, CodeNotFound for one that is not there or was deleted.
+// another user's message, CodeNotFound for one that does not exist or was
+// deleted.
 func (e *Editor) Edit(ctx context.Context, userID, roomID, messageID, content string) (Message, error) {
 	if err := ValidateContent(content); err != nil {
 		return Message{}, err
@@ -48,7 +51,7 @@ func (e *Editor) Edit(ctx context.Context, userID, roomID, messageID, content st
 	}
 	for range changeAttempts {
 		if m.DeletedAt != 0 {
-			return Message{}, Errorf(CodeNotFound, "the message was deleted")
+			return Message{}, Errorf(CodeNotFound, "this message was deleted and cannot be edited")
 		}
 		if m.Content == content {
 			return m, nil
@@ -67,13 +70,13 @@ func (e *Editor) Edit(ctx context.Context, userID, roomID, messageID, content st
 		}
 		m = current
 	}
-	return Message{}, fmt.Errorf("edit message %s: others were faster %d times", messageID, changeAttempts)
+	return Message{}, fmt.Errorf("edit message %s: gave up after %d concurrent changes", messageID, changeAttempts)
 }
 
-// Delete takes a message's content away; who sent it and when is left. Deleting
-// it again is no error.
+// Delete removes a message's content; its sender and time stay. Deleting it
+// again succeeds.
 //
-// Errors: CodeInvalidRequest, CodeNotAMember, CodeForbidden for another's
+// Errors: CodeInvalidRequest, CodeNotAMember, CodeForbidden for another user's
 // message, CodeNotFound.
 func (e *Editor) Delete(ctx context.Context, userID, roomID, messageID string) error {
 	m, err := e.own(ctx, userID, roomID, messageID)
@@ -94,23 +97,23 @@ func (e *Editor) Delete(ctx context.Context, userID, roomID, messageID string) e
 		}
 		m = current
 	}
-	return fmt.Errorf("delete message %s: others were faster %d times", messageID, changeAttempts)
+	return fmt.Errorf("delete message %s: gave up after %d concurrent changes", messageID, changeAttempts)
 }
 
-// own reads a message that its sender wants to change.
+// own reads a message and checks that the user sent it.
 func (e *Editor) own(ctx context.Context, userID, roomID, messageID string) (Message, error) {
-	place, err := look(ctx, e.store, userID, roomID, messageID)
+	place, err := lookup(ctx, e.store, userID, roomID, messageID)
 	if err != nil {
 		return Message{}, err
 	}
 	if !place.Found {
-		return Message{}, Errorf(CodeNotFound, "there is no such message in this room")
+		return Message{}, Errorf(CodeNotFound, "message %s is not in room %s", messageID, roomID)
 	}
 	if place.Message.SenderID != userID {
-		return Message{}, Errorf(CodeForbidden, "only who sent a message edits or deletes it")
+		return Message{}, Errorf(CodeForbidden, "only the sender of a message edits or deletes it")
 	}
 	return place.Message, nil
 }
 
-// next is the time of a message's next change.
+// next returns the time of a message's next change, later than its last.
 func (e *Editor) next(m Message) int64 { return max(e.now().UnixMilli(), m.Version()+1) }

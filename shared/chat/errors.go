@@ -5,27 +5,27 @@ import (
 	"fmt"
 )
 
-// Code tells a client what was wrong. Codes are part of the protocol: they are
-// added to, never renamed.
+// Code classifies an error for clients. Codes are part of the protocol: new ones
+// are added, none is ever renamed.
 type Code string
 
 // The codes, as docs/protocol.md lists them.
 const (
-	CodeInvalidRequest Code = "invalid_request" // mend the request
+	CodeInvalidRequest Code = "invalid_request" // fix the request
 	CodeUnauthorized   Code = "unauthorized"    // sign in
 	CodeTokenExpired   Code = "token_expired"   // reconnect with a fresh token
 	CodeNotAMember     Code = "not_a_member"    // also for rooms that do not exist
-	CodeForbidden      Code = "forbidden"       // a member, but not one who may
+	CodeForbidden      Code = "forbidden"       // a member without the right to do this
 	CodeNotFound       Code = "not_found"
 	CodeTooLarge       Code = "too_large"
 	CodeRateLimited    Code = "rate_limited" // wait, then send again
 	CodeUnknownAction  Code = "unknown_action"
-	CodeReconnect      Code = "reconnect" // this connection is not known any more: open a new one
-	CodeInternal       Code = "internal"  // our fault: send again
+	CodeReconnect      Code = "reconnect" // the connection is unknown or has expired: open a new one
+	CodeInternal       Code = "internal"  // a failure of the server: try again
 )
 
-// Error is an error that a client is told of. Message is safe to show; the
-// wrapped cause is for the log.
+// Error is an error that a client may see: its Code and Message are sent to the
+// client, the wrapped cause is for the log only.
 type Error struct {
 	Code    Code
 	Message string
@@ -48,12 +48,11 @@ func Errorf(code Code, format string, args ...any) *Error {
 	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
 }
 
-// Reason returns what a client may know of err: its Error, or CodeInternal
-// without any detail.
+// Reason returns the Error in err's chain, or CodeInternal without any detail.
 func Reason(err error) *Error {
 	var e *Error
 	if errors.As(err, &e) {
 		return e
 	}
-	return &Error{Code: CodeInternal, Message: "something failed on our side; try again", Err: err}
+	return &Error{Code: CodeInternal, Message: "the server failed; try again", Err: err}
 }

@@ -15,7 +15,7 @@ const (
 	MaxSyncMessages = 100 // messages a room, at most
 
 	// syncInFlight bounds the reads of one /sync at a time: enough to hide the
-	// table's latency, too few to starve others of connections.
+	// table's latency, few enough to leave HTTP connections for other requests.
 	syncInFlight = 16
 
 	// syncContent is how much content one /sync reads, in bytes, before each
@@ -23,9 +23,9 @@ const (
 	syncContent = 4 << 20
 )
 
-// Range is a part of a room's messages. Before and After are message ids, both
-// exclusive, at most one of them set. With After the messages come oldest
-// first, else newest first.
+// Range selects up to Limit of a room's messages. Before and After are message
+// ids, both exclusive, at most one of them set. With After the messages come
+// oldest first, else newest first.
 type Range struct {
 	Before string
 	After  string
@@ -34,12 +34,12 @@ type Range struct {
 
 // HistoryStore reads messages. All reads are strong.
 type HistoryStore interface {
-	// RoomFor reads a room and a user's membership of it; false if the user is
-	// no member.
+	// RoomFor reads a room and a user's membership of it; false if the room does
+	// not exist or the user is not a member.
 	RoomFor(ctx context.Context, roomID, userID string) (Room, Member, bool, error)
-	// ReadCursors reads how far users have read a room, by their ids from `from`
-	// to `to` ("" is open). Some may have left: a read may end after its reader
-	// was removed.
+	// ReadCursors reads how far users have read a room: message ids by user id, of
+	// the users from `from` to `to`, both inclusive ("" is open). It may include
+	// users who have left: a read may be stored after its reader was removed.
 	ReadCursors(ctx context.Context, roomID, from, to string) (map[string]string, error)
 	// MemberOf returns which of the rooms a user is a member of.
 	MemberOf(ctx context.Context, userID string, roomIDs []string) ([]string, error)
@@ -47,19 +47,22 @@ type HistoryStore interface {
 	Messages(ctx context.Context, roomID string, r Range) (messages []Message, more bool, err error)
 }
 
-// Histories answers what was said.
+// Histories reads the messages of rooms.
 type Histories struct{ store HistoryStore }
 
 // NewHistories returns Histories on a store.
 func NewHistories(store HistoryStore) *Histories { return &Histories{store: store} }
 
-// Read returns a part of a room's messages to one of its members.
+// Read returns a range of a room's messages to one of its members, and whether
+// there are more in the direction of reading.
+//
+// Errors: CodeInvalidRequest, CodeNotAMember.
 func (h *Histories) Read(ctx context.Context, userID, roomID string, r Range) (messages []Message, more bool, err error) {
 	if err := ValidateRoomID(roomID); err != nil {
 		return nil, false, err
 	}
 	if r.Before != "" && r.After != "" {
-		return nil, false, Errorf(CodeInvalidRequest, "give before or after, not both")
+		return nil, false, Errorf(CodeInvalidRequest, "invalid range: want before or after, got both")
 	}
 	for _, bound := range []string{r.Before, r.After} {
 		if bound == "" {
@@ -82,7 +85,7 @@ func (h *Histories) Read(ctx context.Context, userID, roomID string, r Range) (m
 		group.Go(func() error {
 			var err error
 			if cursors, err = h.store.ReadCursors(ctx, roomID, "", ""); err != nil {
-				return fmt.Errorf("read who has read: %w", err)
+				return fmt.Errorf("read the read cursors: %w", err)
 			}
 			return nil
 		})
@@ -101,7 +104,7 @@ func (h *Histories) Read(ctx context.Context, userID, roomID string, r Range) (m
 	return messages, more, nil
 }
 
-// deriveReaders adds to each message who has read it by their cursors.
+// deriveReaders adds to each message the users whose cursors have passed it.
 func deriveReaders(messages []Message, cursors map[string]string) {
 	for i, m := range messages {
 		if m.DeletedAt != 0 {
@@ -117,19 +120,21 @@ func deriveReaders(messages []Message, cursors map[string]string) {
 	}
 }
 
-// Missed is what a client missed in one room, oldest first.
+// Missed holds the messages that a client missed in one room, oldest first.
 type Missed struct {
 	RoomID   string
 	Messages []Message
-	More     bool // there are others behind the last of these
+	More     bool // there are later ones
 }
 
-// Sync returns, for each room that is the user's, the oldest messages after the
-// given message id: at least one where there are any, so that whoever goes on
-// from the last comes to the end.
+// Sync returns, for each room that the user is a member of, the oldest messages
+// after the given message id: at least one where there are any, so that a client
+// that continues from the last one reaches the end. Other rooms are left out.
+//
+// Errors: CodeInvalidRequest for more than MaxSyncRooms rooms or a malformed id.
 func (h *Histories) Sync(ctx context.Context, userID string, after map[string]string) ([]Missed, error) {
 	if len(after) > MaxSyncRooms {
-		return nil, Errorf(CodeInvalidRequest, "%d rooms; at most %d can be synced in one call", len(after), MaxSyncRooms)
+		return nil, Errorf(CodeInvalidRequest, "invalid rooms: want at most %d in one call, got %d", MaxSyncRooms, len(after))
 	}
 	rooms := make([]string, 0, len(after))
 	for roomID, messageID := range after {

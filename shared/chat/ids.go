@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -20,8 +21,9 @@ const MaxUserID = 128
 // maxID is the longest room or client message id, in bytes.
 const maxID = 128
 
-// idByte says what room ids and client message ids are made of. A '#' never
-// gets in: it separates the parts of the table's keys, so it would forge one.
+// idByte reports whether room ids, client message ids and idempotency keys may
+// have a byte. '#' is not among them: it separates the parts of the table's keys,
+// so an id with it could forge a key.
 func idByte(c byte) bool {
 	switch {
 	case 'A' <= c && c <= 'Z', 'a' <= c && c <= 'z', '0' <= c && c <= '9':
@@ -37,21 +39,22 @@ func ValidateUserID(id string) error {
 	case id == "":
 		return Errorf(CodeInvalidRequest, "userId is missing")
 	case len(id) > MaxUserID:
-		return Errorf(CodeInvalidRequest, "userId has %d bytes; at most %d are allowed", len(id), MaxUserID)
+		return Errorf(CodeInvalidRequest, "invalid userId: want at most %d bytes, got %d", MaxUserID, len(id))
 	case !utf8.ValidString(id) || strings.ContainsRune(id, utf8.RuneError):
-		// U+FFFD is what decoders put where text was broken: two broken names
-		// would be one user.
-		return Errorf(CodeInvalidRequest, "userId is not valid UTF-8")
+		// Decoders put U+FFFD where text was broken: two broken names would be one
+		// user.
+		return Errorf(CodeInvalidRequest, "invalid userId: want valid UTF-8 without U+FFFD")
 	case strings.ContainsRune(id, '#') || strings.ContainsFunc(id, unicode.IsControl):
-		return Errorf(CodeInvalidRequest, "userId must not contain '#' or control characters")
+		return Errorf(CodeInvalidRequest, "invalid userId: want no '#' and no control characters")
 	}
 	return nil
 }
 
-// ValidateRoomID checks a room id.
+// ValidateRoomID checks a room id: 1 to 128 of the characters A-Z a-z 0-9 _ . @ -.
 func ValidateRoomID(id string) error { return validateID("chatRoomId", id) }
 
-// ValidateClientMessageID checks a client message id; an empty one is none.
+// ValidateClientMessageID checks a client message id: "", for none, or as a room
+// id.
 func ValidateClientMessageID(id string) error {
 	if id == "" {
 		return nil
@@ -59,7 +62,7 @@ func ValidateClientMessageID(id string) error {
 	return validateID("clientMessageId", id)
 }
 
-// ValidateIdempotencyKey checks an idempotency key; an empty one is none.
+// ValidateIdempotencyKey checks an idempotency key: "", for none, or as a room id.
 func ValidateIdempotencyKey(key string) error {
 	if key == "" {
 		return nil
@@ -71,12 +74,13 @@ func validateID(field, id string) error {
 	if id == "" {
 		return Errorf(CodeInvalidRequest, "%s is missing", field)
 	}
-	ok := len(id) <= maxID
-	for i := 0; ok && i < len(id); i++ {
-		ok = idByte(id[i])
+	if len(id) > maxID {
+		return Errorf(CodeInvalidRequest, "invalid %s: want at most %d bytes, got %d", field, maxID, len(id))
 	}
-	if !ok {
-		return Errorf(CodeInvalidRequest, "%s must be 1 to %d of the characters A-Z a-z 0-9 _ . @ -", field, maxID)
+	for i, r := range id {
+		if !idByte(id[i]) {
+			return Errorf(CodeInvalidRequest, "invalid %s: want only the characters A-Z a-z 0-9 _ . @ -, got %q", field, r)
+		}
 	}
 	return nil
 }
@@ -91,7 +95,7 @@ type IDs struct {
 // for concurrent use (crypto/rand.Reader is).
 func NewIDs(now func() time.Time, entropy io.Reader) IDs { return IDs{now, entropy} }
 
-// Message mints a message id: a ULID, whose time is the message's.
+// Message mints a message id: a ULID, which carries the message's time ms.
 func (g IDs) Message() (id string, ms int64, err error) {
 	now := ulid.Timestamp(g.now())
 	u, err := ulid.New(now, g.entropy)
@@ -116,13 +120,22 @@ func (g IDs) Room() (string, error) {
 func MessageTime(id string) (int64, error) {
 	u, err := ulid.ParseStrict(id)
 	if err != nil || u.String() != id {
-		return 0, Errorf(CodeInvalidRequest, "a message id has 26 upper-case characters of Crockford's base 32")
+		return 0, Errorf(CodeInvalidRequest, "invalid message id: want a ULID (26 upper-case characters of Crockford's base 32), got %s", quote(id))
 	}
 	return int64(u.Time()), nil //nolint:gosec // a ULID's time has 48 bits
 }
 
-// DirectRoomID is the id of the direct message room of two users. It depends
-// on the pair alone, whoever creates it, so the room exists once.
+// quote quotes the beginning of a text that a client sent, for an error.
+func quote(text string) string {
+	const most = 40 // bytes; more than any id that is nearly right
+	if len(text) > most {
+		return strconv.Quote(strings.ToValidUTF8(text[:most], "")) + "…"
+	}
+	return strconv.Quote(text)
+}
+
+// DirectRoomID is the id of the direct message room of two users. It depends on
+// the pair alone, not on its creator, so the room exists once.
 func DirectRoomID(a, b string) string {
 	if b < a {
 		a, b = b, a

@@ -7,14 +7,17 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// An heir is looked for among the first members by user id, in pages: more than
-// these would take longer than a request may.
+// A successor is chosen from the first successorPages pages of members by user
+// id: reading more would take longer than a request may.
 const (
-	heirPage  = 1_000
-	heirPages = 10
+	successorPage  = 1_000
+	successorPages = 10
 )
 
-// Get returns a room and one page of its members to one of them.
+// Get returns a room and one page of its members, by user id after `after`, to a
+// member, and whether there are more.
+//
+// Errors: CodeInvalidRequest, CodeNotAMember.
 func (s *Rooms) Get(ctx context.Context, userID, roomID, after string, limit int) (room Room, page []Participant, more bool, err error) {
 	room, _, err = s.authorize(ctx, roomID, userID)
 	if err != nil {
@@ -30,7 +33,7 @@ func (s *Rooms) Get(ctx context.Context, userID, roomID, after string, limit int
 	return room, page, more, nil
 }
 
-// participants reads what members are called and how far they have read.
+// participants adds to members their display names and read cursors.
 func (s *Rooms) participants(ctx context.Context, roomID string, members []Member) ([]Participant, error) {
 	if len(members) == 0 {
 		return nil, nil
@@ -49,7 +52,7 @@ func (s *Rooms) participants(ctx context.Context, roomID string, members []Membe
 	})
 	group.Go(func() (err error) {
 		if cursors, err = s.store.ReadCursors(ctx, roomID, users[0], users[len(users)-1]); err != nil {
-			return fmt.Errorf("read how far members have read: %w", err)
+			return fmt.Errorf("read the read cursors: %w", err)
 		}
 		return nil
 	})
@@ -63,7 +66,10 @@ func (s *Rooms) participants(ctx context.Context, roomID string, members []Membe
 	return page, nil
 }
 
-// Rename gives a group a name on behalf of its owner, and returns it.
+// Rename gives a group a name on behalf of an owner, and returns the room.
+//
+// Errors: CodeInvalidRequest, CodeNotAMember, CodeForbidden for a direct message
+// or a member who is not an owner.
 func (s *Rooms) Rename(ctx context.Context, by, roomID, name string) (Room, error) {
 	if err := ValidateRoomName(name); err != nil {
 		return Room{}, err
@@ -74,10 +80,10 @@ func (s *Rooms) Rename(ctx context.Context, by, roomID, name string) (Room, erro
 			return Room{}, err
 		}
 		if room.Type == Direct {
-			return Room{}, Errorf(CodeForbidden, "a direct message has no name")
+			return Room{}, Errorf(CodeForbidden, "a direct message has no name and cannot be renamed")
 		}
 		if member.Role != Owner {
-			return Room{}, Errorf(CodeForbidden, "only an owner renames a room")
+			return Room{}, Errorf(CodeForbidden, "only an owner renames a room; your role is %s", member.Role)
 		}
 		if room.Name == name {
 			return room, nil
@@ -91,11 +97,14 @@ func (s *Rooms) Rename(ctx context.Context, by, roomID, name string) (Room, erro
 			return room, nil
 		}
 	}
-	return Room{}, fmt.Errorf("rename room %s: others were faster %d times", roomID, changeAttempts)
+	return Room{}, fmt.Errorf("rename room %s: gave up after %d concurrent changes", roomID, changeAttempts)
 }
 
-// AddMember adds a user to a group on behalf of its owner; false if the user
-// was a member already.
+// AddMember adds a user to a group on behalf of an owner; false if the user is a
+// member already.
+//
+// Errors: CodeInvalidRequest, CodeNotAMember, CodeForbidden for a direct message
+// or a caller who is not an owner.
 func (s *Rooms) AddMember(ctx context.Context, by, roomID, userID string) (added bool, err error) {
 	if err := ValidateUserID(userID); err != nil {
 		return false, err
@@ -114,9 +123,12 @@ func (s *Rooms) AddMember(ctx context.Context, by, roomID, userID string) (added
 	return added, nil
 }
 
-// RemoveMember removes a user from a group: its owner removes anybody, and
-// anybody leaves. When the last owner goes, the member who joined first becomes
-// one; when nobody is left, the room ends. CodeNotFound if the user is no member.
+// RemoveMember removes a user from a group. An owner may remove every member, and
+// every member may leave. When the last owner is removed, the member who joined
+// first becomes an owner; when the last member is removed, the room is deleted.
+//
+// Errors: CodeInvalidRequest, CodeNotAMember, CodeForbidden for a direct message
+// or a caller who is not an owner, CodeNotFound if the user is not a member.
 func (s *Rooms) RemoveMember(ctx context.Context, by, roomID, userID string) error {
 	if err := ValidateUserID(userID); err != nil {
 		return err
@@ -126,7 +138,7 @@ func (s *Rooms) RemoveMember(ctx context.Context, by, roomID, userID string) err
 		return err
 	}
 	if by == userID {
-		member.Role = Owner // of their own membership
+		member.Role = Owner // every member may leave
 	}
 	if err := mayChangeMembers(room, member); err != nil {
 		return err
@@ -139,13 +151,13 @@ func (s *Rooms) RemoveMember(ctx context.Context, by, roomID, userID string) err
 		if !ok {
 			return Errorf(CodeNotFound, "%s is not a member of this room", userID)
 		}
-		heir := ""
+		successor := ""
 		if leaving.Role == Owner {
-			if heir, err = s.heir(ctx, roomID, userID); err != nil {
+			if successor, err = s.successor(ctx, roomID, userID); err != nil {
 				return err
 			}
 		}
-		removed, err := s.store.RemoveMember(ctx, roomID, leaving, heir)
+		removed, err := s.store.RemoveMember(ctx, roomID, leaving, successor)
 		if err != nil {
 			return fmt.Errorf("remove member: %w", err)
 		}
@@ -153,18 +165,19 @@ func (s *Rooms) RemoveMember(ctx context.Context, by, roomID, userID string) err
 			return nil
 		}
 	}
-	return fmt.Errorf("remove a member of %s: others were faster %d times", roomID, changeAttempts)
+	return fmt.Errorf("remove a member of %s: gave up after %d concurrent changes", roomID, changeAttempts)
 }
 
-// heir is who owns a room when an owner goes: another owner, if there is one,
-// else who joined first. "" if nobody else is there.
-func (s *Rooms) heir(ctx context.Context, roomID, owner string) (string, error) {
+// successor returns the user who owns a room when an owner is removed: another
+// owner, if there is one, else the member who joined first. "" if there is no
+// other member.
+func (s *Rooms) successor(ctx context.Context, roomID, owner string) (string, error) {
 	var first Member
 	after := ""
-	for range heirPages {
-		members, more, err := s.store.Members(ctx, roomID, after, heirPage)
+	for range successorPages {
+		members, more, err := s.store.Members(ctx, roomID, after, successorPage)
 		if err != nil {
-			return "", fmt.Errorf("look for an heir: %w", err)
+			return "", fmt.Errorf("read members for a successor: %w", err)
 		}
 		for _, m := range members {
 			after = m.UserID
@@ -183,12 +196,13 @@ func (s *Rooms) heir(ctx context.Context, roomID, owner string) (string, error) 
 	return first.UserID, nil
 }
 
+// mayChangeMembers checks that a member may add and remove members.
 func mayChangeMembers(r Room, by Member) error {
 	if r.Type == Direct {
-		return Errorf(CodeForbidden, "the members of a direct message never change")
+		return Errorf(CodeForbidden, "the members of a direct message cannot change")
 	}
 	if by.Role != Owner {
-		return Errorf(CodeForbidden, "only an owner adds and removes members")
+		return Errorf(CodeForbidden, "only an owner adds or removes members; your role is %s", by.Role)
 	}
 	return nil
 }

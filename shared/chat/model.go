@@ -12,14 +12,14 @@ const (
 	MaxUnread        = 100    // unread messages that are counted
 )
 
-// What is told of readers grows with the square of a room's members, so it
-// depends on their number.
+// The cost of read receipts grows with the square of a room's members, so large
+// rooms have fewer of them.
 const (
-	// SmallRoom is up to how many members a room stores in each message who has
-	// read it, and tells all of them.
+	// SmallRoom is the largest number of members with which a room stores the
+	// readers of each message in it, and sends every read to all members.
 	SmallRoom = 20
-	// CountedReaders is up to how many members a room's history says who has read
-	// a message: from SmallRoom on by their read cursors.
+	// CountedReaders is the largest number of members with which a room's history
+	// names the readers of a message: above SmallRoom, by their read cursors.
 	CountedReaders = 100
 )
 
@@ -37,17 +37,17 @@ const SentMemory = 24 * time.Hour
 type Connection struct {
 	ID             string
 	UserID         string
-	ConnectedAt    int64 // ms, as API Gateway says
+	ConnectedAt    int64 // ms, from API Gateway's event
 	TokenExpiresAt int64 // ms
 }
 
-// ExpiresAt is when the connection's rows may go, in ms: reads ignore them
-// from then on, however late they are deleted.
+// ExpiresAt is the time, in ms, from which reads ignore the connection's rows,
+// however late they are deleted.
 func (c Connection) ExpiresAt() int64 {
 	return min(c.ConnectedAt+ConnectionLife.Milliseconds(), c.TokenExpiresAt+TokenGrace.Milliseconds())
 }
 
-// RoomType is what kind of room a room is.
+// RoomType is the kind of a room.
 type RoomType string
 
 // The types of rooms.
@@ -56,12 +56,12 @@ const (
 	Direct RoomType = "dm" // two members, who never change; no name
 )
 
-// Role is what a member may do.
+// Role gives a member rights in a room.
 type Role string
 
 // The roles of members.
 const (
-	Owner       Role = "owner" // adds and removes members
+	Owner       Role = "owner" // renames the room, adds and removes members
 	PlainMember Role = "member"
 )
 
@@ -70,7 +70,7 @@ type Room struct {
 	ID          string
 	Name        string
 	Type        RoomType
-	CreatedBy   string // "": nobody, so it has no owner
+	CreatedBy   string // user id; "" for a room without a creator, which has no owner
 	CreatedAt   int64
 	MemberCount int
 	RenamedAt   int64 // 0: never
@@ -83,7 +83,7 @@ type Member struct {
 	JoinedAt int64
 }
 
-// Participant is a member as others in the room see them.
+// Participant is a member with their display name and read cursor.
 type Participant struct {
 	Member
 	ReadUpTo    string // message id; "": nothing
@@ -105,8 +105,8 @@ type Slice struct {
 	ExpiresAt  int64 // ms; nobody needs the slice after that
 }
 
-// Message is a message of a room. Its id is a ULID that carries SentAt. Of a
-// deleted one, who sent it and when is left.
+// Message is a message of a room. Its id is a ULID that carries SentAt. A deleted
+// one keeps its sender and its times.
 type Message struct {
 	RoomID          string
 	ID              string
@@ -116,11 +116,11 @@ type Message struct {
 	ClientMessageID string
 	ReadBy          []string
 	EditedAt        int64 // 0: never
-	DeletedAt       int64 // 0: it was not deleted
+	DeletedAt       int64 // 0: never
 }
 
-// Version is when the message changed last, 0 if it never did. It rises with
-// each change, whatever the clocks say, so that of two states the newer is known.
+// Version is the time of the last change, 0 if there was none. It rises with each
+// change even if clocks differ, so it orders any two states of a message.
 func (m Message) Version() int64 { return max(m.EditedAt, m.DeletedAt) }
 
 // LastMessage is the beginning of a room's newest message.
@@ -129,11 +129,11 @@ type LastMessage struct {
 	SenderID  string
 	Preview   string
 	SentAt    int64
-	DeletedAt int64 // 0: it was not deleted
+	DeletedAt int64 // 0: never
 	Version   int64 // the message's
 
-	// OrderedAt says when a large room's place in its members' lists was last
-	// seen to: the ms of the message that was the last one then, else 0.
+	// OrderedAt is the time of the message for which a large room was last moved
+	// up in its members' room lists, in ms; 0: never.
 	OrderedAt int64
 }
 
@@ -154,10 +154,10 @@ func (m Message) Preview() LastMessage {
 	}
 }
 
-// RoomSummary is a room in a user's list. Last is nil while nobody has written.
+// RoomSummary is a room in a user's list. Last is nil if there is no message.
 type RoomSummary struct {
 	Room   Room
 	SortAt int64 // the last message's ms, or the room's creation
 	Last   *LastMessage
-	Unread int // messages of others behind the read cursor, at most MaxUnread
+	Unread int // messages of others after the read cursor, at most MaxUnread
 }

@@ -8,19 +8,19 @@ import (
 	"time"
 )
 
-// MaxProfiles is how many profiles are read at once.
+// MaxProfiles is the largest number of profiles in one request.
 const MaxProfiles = 100
 
 // ProfileStore keeps profiles.
 type ProfileStore interface {
-	// DisplayNames reads the names of up to 100 users, those that have one: as
-	// they were a moment ago.
+	// DisplayNames reads the names of up to 100 users by user id. Users without
+	// one are left out. The read is eventually consistent.
 	DisplayNames(ctx context.Context, userIDs []string) (map[string]string, error)
 	// SetDisplayName stores a user's name; "" removes it.
 	SetDisplayName(ctx context.Context, userID, name string, at int64) error
 }
 
-// Profiles keeps what users are called.
+// Profiles keeps the display names of users.
 type Profiles struct {
 	store ProfileStore
 	now   func() time.Time
@@ -31,8 +31,10 @@ func NewProfiles(store ProfileStore, now func() time.Time) *Profiles {
 	return &Profiles{store: store, now: now}
 }
 
-// SetDisplayName gives a user a name, without the white space around it, and
+// SetDisplayName stores a user's name without the white space around it, and
 // returns it. "" removes it.
+//
+// Errors: CodeInvalidRequest.
 func (p *Profiles) SetDisplayName(ctx context.Context, userID, name string) (string, error) {
 	name = strings.TrimSpace(name)
 	if name != "" {
@@ -46,10 +48,13 @@ func (p *Profiles) SetDisplayName(ctx context.Context, userID, name string) (str
 	return name, nil
 }
 
-// DisplayNames returns the names of 1 to MaxProfiles users, those that have one.
+// DisplayNames returns the names of 1 to MaxProfiles users by user id. Users
+// without one are left out.
+//
+// Errors: CodeInvalidRequest.
 func (p *Profiles) DisplayNames(ctx context.Context, userIDs []string) (map[string]string, error) {
 	if n := len(userIDs); n < 1 || n > MaxProfiles {
-		return nil, Errorf(CodeInvalidRequest, "users must name 1 to %d users", MaxProfiles)
+		return nil, Errorf(CodeInvalidRequest, "invalid users: want 1 to %d user ids, got %d", MaxProfiles, n)
 	}
 	for _, userID := range userIDs {
 		if err := ValidateUserID(userID); err != nil {

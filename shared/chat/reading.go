@@ -10,43 +10,44 @@ import (
 )
 
 const (
-	// maxMarked is in how many messages one call notes that they have been read.
+	// maxMarked bounds the messages in which one call stores the reader.
 	maxMarked = 100
 
 	// marksInFlight bounds the writes of one call at a time.
 	marksInFlight = 16
 )
 
-// Place is a message as a user finds it, and the user's standing in its room.
+// Place is a message of a room, with the user's membership and read cursor.
 type Place struct {
 	Room     Room
-	Member   bool // the room is there and the user a member of it
-	ReadUpTo string
+	Member   bool   // the room exists and the user is a member
+	ReadUpTo string // message id; "": nothing
 	Message  Message
-	Found    bool // the message is there
+	Found    bool // the message exists; it may have been deleted
 }
 
 // PlaceStore reads places.
 type PlaceStore interface {
-	// Place reads a message of a room and the user's standing there, strongly.
+	// Place reads a message of a room, and the user's membership and read cursor,
+	// strongly.
 	Place(ctx context.Context, roomID, userID, messageID string) (Place, error)
 }
 
-// ReadingStore is what reading needs of the table.
+// ReadingStore stores read cursors and readers.
 type ReadingStore interface {
 	PlaceStore
-	// Unread reads the newest messages after one, up to and with another, newest
-	// first, at most limit: their ids, senders and readers, and whether they were
-	// deleted.
+	// Unread reads the newest messages after one ("" is the beginning), up to and
+	// including another, newest first, at most limit: their ids, senders, readers
+	// and times of deletion.
 	Unread(ctx context.Context, roomID, after, upTo string, limit int) ([]Message, error)
-	// AddReader notes in a message that a user has read it. A deleted message
-	// stays as it is.
+	// AddReader adds a user to the readers of a message. A message that was
+	// deleted, or does not exist, stays as it is.
 	AddReader(ctx context.Context, roomID, messageID, userID string) error
 	// AdvanceReadCursor moves a user's read cursor forward, never back.
 	AdvanceReadCursor(ctx context.Context, roomID, userID, upTo string, at int64) error
 }
 
-// Readers keeps how far users have read.
+// Readers keeps the read cursors of users.
 type Readers struct {
 	store ReadingStore
 	now   func() time.Time
@@ -57,21 +58,25 @@ func NewReaders(store ReadingStore, now func() time.Time) *Readers {
 	return &Readers{store: store, now: now}
 }
 
-// Read notes that a user has read a room up to a message, which must be one of
-// it. The cursor only moves forward. In a small room the newest messages that it
-// passes, at most 100, say that the user has read them.
+// Read moves a user's read cursor in a room forward to a message of this room. A
+// cursor that is there already, or further, stays. In a small room the user is
+// added to the readers of the newest messages that the cursor passes, at most
+// maxMarked.
+//
+// Errors: CodeInvalidRequest, also for a message that is not in the room,
+// CodeNotAMember.
 func (s *Readers) Read(ctx context.Context, userID, roomID, upTo string) error {
-	place, err := look(ctx, s.store, userID, roomID, upTo)
+	place, err := lookup(ctx, s.store, userID, roomID, upTo)
 	if err != nil {
 		return err
 	}
 	if !place.Found {
-		return Errorf(CodeInvalidRequest, "upTo must be a message of this room")
+		return Errorf(CodeInvalidRequest, "invalid upTo: want a message of this room, got %s", upTo)
 	}
 	if upTo <= place.ReadUpTo {
 		return nil
 	}
-	// The messages first: a call that is cut short and repeated does it again.
+	// The messages first: a call that fails here and is repeated marks them again.
 	if place.Room.MemberCount <= SmallRoom {
 		if err := s.mark(ctx, userID, roomID, place.ReadUpTo, upTo); err != nil {
 			return err
@@ -86,13 +91,13 @@ func (s *Readers) Read(ctx context.Context, userID, roomID, upTo string) error {
 func (s *Readers) mark(ctx context.Context, userID, roomID, after, upTo string) error {
 	unread, err := s.store.Unread(ctx, roomID, after, upTo, maxMarked)
 	if err != nil {
-		return fmt.Errorf("read what was unread: %w", err)
+		return fmt.Errorf("read unread messages: %w", err)
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(marksInFlight)
 	for _, m := range unread {
-		// Where members come and go, more have read a message than are in the
-		// room: its item must not grow until nobody's read can be noted.
+		// Where members come and go, a message may have more readers than the room
+		// has members. The bound keeps its item under DynamoDB's 400 KB.
 		if m.DeletedAt != 0 || len(m.ReadBy) >= CountedReaders || slices.Contains(m.ReadBy, userID) {
 			continue
 		}
@@ -106,8 +111,8 @@ func (s *Readers) mark(ctx context.Context, userID, roomID, after, upTo string) 
 	return group.Wait()
 }
 
-// look reads a message for one of its room's members.
-func look(ctx context.Context, store PlaceStore, userID, roomID, messageID string) (Place, error) {
+// lookup reads a message for a member of its room.
+func lookup(ctx context.Context, store PlaceStore, userID, roomID, messageID string) (Place, error) {
 	if err := ValidateRoomID(roomID); err != nil {
 		return Place{}, err
 	}
@@ -116,7 +121,7 @@ func look(ctx context.Context, store PlaceStore, userID, roomID, messageID strin
 	}
 	place, err := store.Place(ctx, roomID, userID, messageID)
 	if err != nil {
-		return Place{}, fmt.Errorf("look at a message: %w", err)
+		return Place{}, fmt.Errorf("look up message %s: %w", messageID, err)
 	}
 	if !place.Member {
 		return Place{}, errNotAMember(roomID)

@@ -9,47 +9,52 @@ import (
 	"time"
 )
 
-// RoomStore is what rooms need of the table. Reads are strong, but for the room
-// list, which comes from an index, unread counts and display names.
+// RoomStore stores rooms and their members. Reads are strongly consistent, except
+// for the room list, which comes from an index, unread counts and display names.
 type RoomStore interface {
 	// CreateRoom stores a room with its members, all or nothing; false if the
-	// room is there already.
+	// room exists already.
 	CreateRoom(ctx context.Context, r Room, members []Member) (created bool, err error)
-	// CreateRoomOnce is CreateRoom, and remembers c with it. If a creation with
-	// c's key is remembered, nothing is stored, and it is returned instead.
+	// CreateRoomOnce is CreateRoom, and remembers c by c.UserID and c.Key until
+	// c.ExpiresAt. If a creation with the same key is remembered, nothing is
+	// stored, and the earlier one is returned.
 	CreateRoomOnce(ctx context.Context, r Room, members []Member, c Creation) (created bool, earlier Creation, err error)
-	// Room reads a room; false if there is none.
+	// Room reads a room; false if it does not exist.
 	Room(ctx context.Context, roomID string) (Room, bool, error)
-	// RoomFor reads a room and a user's membership of it; false if the user is
-	// no member.
+	// RoomFor reads a room and a user's membership of it; false if the room does
+	// not exist or the user is not a member.
 	RoomFor(ctx context.Context, roomID, userID string) (Room, Member, bool, error)
-	// Member reads a member; false if the user is none.
+	// Member reads a member; false if the user is not a member.
 	Member(ctx context.Context, roomID, userID string) (Member, bool, error)
 	// Members reads one page of members by user id, after the user `after`
 	// ("" is the beginning), and whether there are more.
 	Members(ctx context.Context, roomID, after string, limit int) (members []Member, more bool, err error)
-	// ReadCursors reads how far users have read a room, by their ids from `from`
-	// to `to`. Some may have left: a read may end after its reader was removed.
+	// ReadCursors reads how far users have read a room: message ids by user id, of
+	// the users from `from` to `to`, both inclusive ("" is open). It may include
+	// users who have left: a read may be stored after its reader was removed.
 	ReadCursors(ctx context.Context, roomID, from, to string) (map[string]string, error)
-	// DisplayNames reads the names of up to 100 users, those that have one.
+	// DisplayNames reads the names of users by user id. Users without one are left
+	// out.
 	DisplayNames(ctx context.Context, userIDs []string) (map[string]string, error)
-	// RenameRoom gives a room a name as of r.RenamedAt, unless it was renamed at
-	// that time or later.
+	// RenameRoom gives a room a name as of r.RenamedAt; false if it was renamed at
+	// that time or later, or does not exist.
 	RenameRoom(ctx context.Context, r Room) (renamed bool, err error)
-	// AddMember stores a member and counts it; false if the user is one already.
+	// AddMember stores a member and counts it; false if the user is a member
+	// already. CodeNotAMember if the room does not exist.
 	AddMember(ctx context.Context, r Room, m Member) (added bool, err error)
-	// RemoveMember removes a member who has the role m.Role and discounts it. The
-	// heir, unless "", becomes an owner if they still are a member. An owner
-	// without an heir takes the room along, if nobody else is in it. False: not so,
-	// and nothing was changed.
-	RemoveMember(ctx context.Context, roomID string, m Member, heir string) (removed bool, err error)
+	// RemoveMember removes a member, with their read cursor, and discounts it. The
+	// successor, unless "", becomes an owner. Removing an owner without a successor
+	// deletes the room. It returns false, and changes nothing, if the member's role
+	// is not m.Role, the successor is not a member, or a room to delete has other
+	// members.
+	RemoveMember(ctx context.Context, roomID string, m Member, successor string) (removed bool, err error)
 	// UserRooms reads one page of a user's rooms, newest message first. cursor is
-	// "" or what an earlier call gave; next is "" on the last page. A cursor that
-	// this list did not give is CodeInvalidRequest.
+	// "" or the next of an earlier call; next is "" on the last page. Any other
+	// cursor is CodeInvalidRequest.
 	UserRooms(ctx context.Context, userID, cursor string, limit int) (rooms []RoomSummary, next string, err error)
 }
 
-// Rooms creates rooms and answers what their members ask.
+// Rooms creates, lists and changes rooms, and their members.
 type Rooms struct {
 	store RoomStore
 	ids   IDs
@@ -61,7 +66,7 @@ func NewRooms(store RoomStore, ids IDs, now func() time.Time) *Rooms {
 	return &Rooms{store: store, ids: ids, now: now}
 }
 
-// NewRoom is what somebody wants to create.
+// NewRoom describes a room to create.
 type NewRoom struct {
 	Name    string
 	Type    RoomType
@@ -72,21 +77,23 @@ type NewRoom struct {
 	Key string
 }
 
-// CreationMemory is how long an idempotency key is remembered.
+// CreationMemory is the time for which an idempotency key is remembered.
 const CreationMemory = 24 * time.Hour
 
-// Creation is what is remembered of a creation by its key.
+// Creation is the creation of a room, remembered by its idempotency key.
 type Creation struct {
 	UserID    string
 	Key       string
-	Request   string // tells requests apart
+	Request   string // fingerprint of the request
 	RoomID    string
 	ExpiresAt int64
 }
 
 // Create makes a room of the creator and the members. A direct message room
-// exists once for a pair: created is false where it did already. It is true
-// again where the same creation is repeated with its key.
+// exists once for a pair: created is false if it existed already. It is true
+// again if the same creation is repeated with its key.
+//
+// Errors: CodeInvalidRequest, also for a key that was used for another room.
 func (s *Rooms) Create(ctx context.Context, creator string, n NewRoom) (room Room, created bool, err error) {
 	others, err := otherMembers(creator, n.Members)
 	if err != nil {
@@ -104,15 +111,15 @@ func (s *Rooms) Create(ctx context.Context, creator string, n NewRoom) (room Roo
 		}
 	case Direct:
 		if n.Name != "" {
-			return Room{}, false, Errorf(CodeInvalidRequest, "a direct message has no name; leave name out")
+			return Room{}, false, Errorf(CodeInvalidRequest, "invalid name: want none for a dm; leave it out")
 		}
 		if len(others) != 1 {
-			return Room{}, false, Errorf(CodeInvalidRequest, "a direct message has exactly one member besides yourself")
+			return Room{}, false, Errorf(CodeInvalidRequest, "invalid members: want exactly one besides yourself for a dm, got %d", len(others))
 		}
 		room.ID = DirectRoomID(creator, others[0])
 		role = PlainMember // its members never change
 	default:
-		return Room{}, false, Errorf(CodeInvalidRequest, `type must be "group" or "dm"`)
+		return Room{}, false, Errorf(CodeInvalidRequest, `invalid type: want "group" or "dm", got %s`, quote(string(n.Type)))
 	}
 
 	if err := ValidateIdempotencyKey(n.Key); err != nil {
@@ -127,13 +134,16 @@ func (s *Rooms) Create(ctx context.Context, creator string, n NewRoom) (room Roo
 		return room, created, err
 	}
 	existing, ok, err := s.store.Room(ctx, room.ID)
-	if err != nil || !ok {
-		return Room{}, false, fmt.Errorf("read room %s, which exists (%t): %w", room.ID, ok, err)
+	switch {
+	case err != nil:
+		return Room{}, false, fmt.Errorf("read room %s: %w", room.ID, err)
+	case !ok:
+		return Room{}, false, fmt.Errorf("room %s existed at its creation, but not at the read after it", room.ID)
 	}
 	return existing, false, nil
 }
 
-// put stores a new room. With a key, it is the room of an earlier call with it.
+// put stores a new room. If the key is remembered, it returns the earlier room.
 func (s *Rooms) put(ctx context.Context, room Room, members []Member, key string) (Room, bool, error) {
 	if key == "" {
 		created, err := s.store.CreateRoom(ctx, room, members)
@@ -154,17 +164,16 @@ func (s *Rooms) put(ctx context.Context, room Room, members []Member, key string
 		return room, created, nil
 	}
 	if earlier.Request != c.Request {
-		return Room{}, false, Errorf(CodeInvalidRequest, "the Idempotency-Key was used for another room; use a new one for each")
+		return Room{}, false, Errorf(CodeInvalidRequest, "Idempotency-Key %s was used for another room; use a new one for each", key)
 	}
-	room.ID = earlier.RoomID // the rest follows from the request
+	room.ID = earlier.RoomID // everything else is the same: the requests are
 	return room, true, nil
 }
 
-// fingerprint tells what was asked for apart from anything else, whatever the
-// order of the members.
+// fingerprint identifies a creation's type, name and members, which are sorted.
 func fingerprint(r Room, members []Member) string {
 	h := sha256.New()
-	field := func(text string) { _, _ = fmt.Fprintf(h, "%d:%s", len(text), text) } // a hash takes everything
+	field := func(text string) { _, _ = fmt.Fprintf(h, "%d:%s", len(text), text) } // a hash never fails
 	field(string(r.Type))
 	field(r.Name)
 	for _, m := range members {
@@ -176,7 +185,7 @@ func fingerprint(r Room, members []Member) string {
 // otherMembers returns the members besides the creator, each once.
 func otherMembers(creator string, members []string) ([]string, error) {
 	if len(members) > MaxInitialMember {
-		return nil, Errorf(CodeInvalidRequest, "at most %d members can be named at creation; add the others one by one", MaxInitialMember)
+		return nil, Errorf(CodeInvalidRequest, "invalid members: want at most %d at creation, got %d; add the others one by one", MaxInitialMember, len(members))
 	}
 	others := slices.Clone(members)
 	for _, user := range others {

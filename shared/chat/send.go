@@ -10,26 +10,27 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// SendStore is what sending needs of the table.
+// SendStore stores messages that are sent.
 type SendStore interface {
 	AdmissionStore
 	// IsMember reads strongly whether a user is a member of a room.
 	IsMember(ctx context.Context, roomID, userID string) (bool, error)
-	// PutMessage stores a message whose id was minted for this call. If the
-	// sender has used m.ClientMessageID within SentMemory before now (ms), nothing
-	// is stored and the earlier send is returned with duplicate true.
+	// PutMessage stores a message whose id was minted for this call, and with it
+	// m.ClientMessageID, unless "", for SentMemory from now (ms). If the sender's
+	// use of it is remembered, nothing is stored, and the earlier send is returned
+	// with duplicate true.
 	PutMessage(ctx context.Context, m Message, now int64) (earlier SentBefore, duplicate bool, err error)
 }
 
-// SentBefore is what is remembered of a send by its client message id.
+// SentBefore is an earlier send, remembered by its client message id.
 type SentBefore struct {
 	RoomID    string
 	MessageID string
 }
 
-// SendRequest is a message that a client wants to send. Refused is set where
-// the frame was found faulty before it came here; it counts as a send and is
-// what Send returns, unless the connection may not send at all.
+// SendRequest is a message to send. Refused, unless nil, is an error that was
+// found in the client's frame before: the request counts as a send, and Send
+// returns Refused unless the connection may not send at all.
 type SendRequest struct {
 	ConnectionID    string
 	RoomID          string
@@ -38,7 +39,7 @@ type SendRequest struct {
 	Refused         error
 }
 
-// Receipt says that a message is stored.
+// Receipt confirms that a message is stored.
 type Receipt struct {
 	RoomID          string
 	MessageID       string
@@ -48,8 +49,8 @@ type Receipt struct {
 	Duplicate       bool // stored by an earlier send with the same client message id
 }
 
-// Sender stores messages. It never delivers them: that follows from the
-// table's stream.
+// Sender stores messages. It does not deliver them: the table's stream causes
+// that.
 type Sender struct {
 	store     SendStore
 	ids       IDs
@@ -65,8 +66,8 @@ func NewSender(store SendStore, ids IDs, now func() time.Time, fits func(Message
 }
 
 // Send stores one message. Every call counts in the connection's rate window,
-// those that are refused too. A warm Sender makes two sequential round trips:
-// admission and membership side by side, then the message.
+// refused ones too. A Sender that remembers the connection makes two sequential
+// round trips: admission and membership in parallel, then the message.
 //
 // Errors: CodeReconnect, CodeTokenExpired, CodeRateLimited, CodeInvalidRequest,
 // CodeTooLarge, CodeNotAMember.
@@ -88,8 +89,8 @@ func (s *Sender) Send(ctx context.Context, r SendRequest) (Receipt, error) {
 	return s.put(ctx, r, userID)
 }
 
-// authorize admits the send and, if check is set, looks up membership: side by
-// side where the user behind the connection is remembered.
+// authorize admits the send and, if check is set, looks up membership: in
+// parallel if the connection's user is remembered.
 func (s *Sender) authorize(ctx context.Context, r SendRequest, check bool) (userID string, member bool, err error) {
 	known, warm := s.admission.known.get(r.ConnectionID)
 	if !warm || !check {
@@ -105,7 +106,7 @@ func (s *Sender) authorize(ctx context.Context, r SendRequest, check bool) (user
 	}
 
 	var memberErr error
-	group := errgroup.Group{} // not WithContext: an admission that was written must not be half undone by a cancel
+	group := errgroup.Group{} // not WithContext: a failed lookup must not cancel an admission that may be written
 	group.Go(func() error {
 		member, memberErr = s.store.IsMember(ctx, r.RoomID, known.userID)
 		return nil
@@ -113,7 +114,7 @@ func (s *Sender) authorize(ctx context.Context, r SendRequest, check bool) (user
 	userID, err = s.admission.admit(ctx, r.ConnectionID)
 	_ = group.Wait()
 	if err != nil {
-		return "", false, err // why the connection may not send comes before anything about the room
+		return "", false, err // an error of the connection comes before one of the room
 	}
 	if memberErr != nil {
 		return "", false, fmt.Errorf("check membership: %w", memberErr)
@@ -139,7 +140,7 @@ func (s *Sender) put(ctx context.Context, r SendRequest, userID string) (Receipt
 	}
 	if duplicate {
 		if earlier.RoomID != r.RoomID {
-			return Receipt{}, Errorf(CodeInvalidRequest, "clientMessageId was used for another room; use a new one for each message")
+			return Receipt{}, Errorf(CodeInvalidRequest, "clientMessageId %s was used in room %s; use a new one for each message", r.ClientMessageID, earlier.RoomID)
 		}
 		id = earlier.MessageID
 		if ms, err = MessageTime(id); err != nil {
@@ -163,22 +164,22 @@ func validateSend(r SendRequest) error {
 }
 
 // ValidateContent checks a message's content: 1 to MaxContent bytes of UTF-8.
-// U+FFFD is refused: it is what decoders put where text was broken, and what is
-// stored must be what its author wrote.
+// U+FFFD is refused: decoders put it where text was broken, and the stored text
+// must be the one that its author wrote.
 func ValidateContent(content string) error {
 	switch {
 	case content == "":
 		return Errorf(CodeInvalidRequest, "content is missing")
 	case len(content) > MaxContent:
-		return Errorf(CodeTooLarge, "content has %d bytes; at most %d are allowed", len(content), MaxContent)
+		return Errorf(CodeTooLarge, "invalid content: want at most %d bytes, got %d", MaxContent, len(content))
 	case !utf8.ValidString(content) || strings.ContainsRune(content, utf8.RuneError):
-		return Errorf(CodeInvalidRequest, "content is not valid UTF-8, or has U+FFFD in it, which stands for text that was broken")
+		return Errorf(CodeInvalidRequest, "invalid content: want valid UTF-8 without U+FFFD, the replacement for broken text")
 	}
 	return nil
 }
 
-// errNotAMember answers alike for rooms that do not exist: whether one does is
-// its members' business.
+// errNotAMember is the same for rooms that do not exist: only members may learn
+// that a room exists.
 func errNotAMember(roomID string) *Error {
 	return Errorf(CodeNotAMember, "you are not a member of room %s, or it does not exist", roomID)
 }

@@ -8,12 +8,14 @@ import (
 
 // ConnectionStore keeps connections.
 type ConnectionStore interface {
-	// PutConnection stores a connection's row and its entry in the user's presence.
+	// PutConnection stores a connection's row and its entry in the user's
+	// presence, both or neither.
 	PutConnection(ctx context.Context, c Connection) error
-	// DeleteConnection removes both of a connection; removing one that is not
-	// there is no error.
+	// DeleteConnection removes the row and the entry. Removing a connection that
+	// does not exist succeeds.
 	DeleteConnection(ctx context.Context, connectionID string) error
-	// Connection reads a connection strongly; false if there is none.
+	// Connection reads a connection strongly; false if it does not exist or has
+	// expired.
 	Connection(ctx context.Context, connectionID string) (Connection, bool, error)
 }
 
@@ -36,8 +38,8 @@ func (s *Sessions) Open(ctx context.Context, c Connection) error {
 	return nil
 }
 
-// Close removes a connection. It may be called twice, or never: what it misses
-// expires.
+// Close removes a connection. It may be called twice, or never: connections that
+// are not closed expire.
 func (s *Sessions) Close(ctx context.Context, connectionID string) error {
 	if err := s.store.DeleteConnection(ctx, connectionID); err != nil {
 		return fmt.Errorf("close connection %s: %w", connectionID, err)
@@ -46,7 +48,7 @@ func (s *Sessions) Close(ctx context.Context, connectionID string) error {
 }
 
 // Ping returns the connection, or CodeReconnect if it is not stored or has
-// expired: nothing would be delivered to it.
+// expired, because nothing would be delivered to it.
 func (s *Sessions) Ping(ctx context.Context, connectionID string) (Connection, error) {
 	c, ok, err := s.store.Connection(ctx, connectionID)
 	if err != nil {
@@ -59,5 +61,5 @@ func (s *Sessions) Ping(ctx context.Context, connectionID string) (Connection, e
 }
 
 func errReconnect() *Error {
-	return Errorf(CodeReconnect, "this connection is not known any more; open a new one")
+	return Errorf(CodeReconnect, "this connection is unknown or has expired; open a new one")
 }

@@ -28,8 +28,8 @@ const (
 	LogLevel    = "LOG_LEVEL"      // debug, info, warn or error; optional, info by default
 )
 
-// Reader loads variables and remembers what was wrong, so that one error names
-// everything there is to mend.
+// Reader loads variables and collects their errors, so that one error names every
+// variable to fix.
 type Reader struct {
 	get  func(string) string
 	errs []error
@@ -38,7 +38,7 @@ type Reader struct {
 // NewReader reads variables with get, which is os.Getenv on AWS.
 func NewReader(get func(string) string) *Reader { return &Reader{get: get} }
 
-// Err returns what was wrong with the variables read so far.
+// Err returns the errors of the variables read so far.
 func (r *Reader) Err() error { return errors.Join(r.errs...) }
 
 func (r *Reader) required(name string) string {
@@ -55,7 +55,7 @@ func (r *Reader) Table() string { return r.required(TableName) }
 // Callback returns the URL of the @connections API.
 func (r *Reader) Callback() string { return r.required(CallbackURL) }
 
-// Tokens says which tokens are accepted. See auth.Config for the fields.
+// Tokens configures which tokens are accepted. See auth.Config for the fields.
 type Tokens struct {
 	Issuer    string
 	KeysURL   string
@@ -88,7 +88,7 @@ func (r *Reader) LogLevel() zerolog.Level {
 	}
 	level, err := zerolog.ParseLevel(value)
 	if err != nil {
-		r.errs = append(r.errs, fmt.Errorf("%s is %q; use debug, info, warn or error", LogLevel, value))
+		r.errs = append(r.errs, fmt.Errorf("invalid %s: want debug, info, warn or error, got %q", LogLevel, value))
 		return zerolog.InfoLevel
 	}
 	return level
@@ -101,7 +101,7 @@ func (r *Reader) boolean(name string) bool {
 	}
 	b, err := strconv.ParseBool(value)
 	if err != nil {
-		r.errs = append(r.errs, fmt.Errorf("%s is %q; use true or false", name, value))
+		r.errs = append(r.errs, fmt.Errorf("invalid %s: want true or false, got %q", name, value))
 	}
 	return b
 }

@@ -13,20 +13,21 @@ import (
 	"github.com/streamroom/streamroom/shared/table"
 )
 
-// How often, and with what longest first pause, a batch is asked again for what
-// the table had no capacity for.
+// A batch answers with the part for which the table had no capacity
+// (UnprocessedKeys, UnprocessedItems). It is retried batchAttempts times, with a
+// first pause of up to twice batchPause, doubling.
 const (
-	batchSize     = 100 // DynamoDB's limit
+	batchSize     = 100 // keys in one BatchGetItem (DynamoDB API Reference)
 	batchAttempts = 6
 	batchPause    = 20 * time.Millisecond
 )
 
-// consistency is how fresh a read is.
+// consistency of a read.
 type consistency bool
 
 const (
 	strong   consistency = true
-	eventual consistency = false // half the price, where a moment ago is as good
+	eventual consistency = false // half the price, and may be a moment old
 )
 
 // batchGet reads items by key; those that are absent or expired are left out.
@@ -61,16 +62,16 @@ func (s *Store) batchGet(ctx context.Context, keys []table.Key, fresh consistenc
 	return found, nil
 }
 
-// untilDone asks again, with growing pauses, as long as a batch leaves something
-// that the table had no capacity for.
-func untilDone(ctx context.Context, ask func() (left int, err error)) error {
+// untilDone repeats a batch, with growing pauses, while it leaves keys or items
+// unprocessed.
+func untilDone(ctx context.Context, do func() (left int, err error)) error {
 	for attempt := 0; ; attempt++ {
-		left, err := ask()
+		left, err := do()
 		switch {
 		case err != nil || left == 0:
 			return err
 		case attempt+1 == batchAttempts:
-			return fmt.Errorf("%d left undone after %d attempts", left, batchAttempts)
+			return fmt.Errorf("%d unprocessed after %d attempts", left, batchAttempts)
 		}
 		if err := pause(ctx, batchPause<<(attempt+1)); err != nil {
 			return err

@@ -20,7 +20,7 @@ func (s *Store) EditMessage(ctx context.Context, m chat.Message) (chat.Message, 
 	})
 }
 
-// DeleteMessage leaves of a message who sent it, as of m.DeletedAt.
+// DeleteMessage removes a message's content and readers, as of m.DeletedAt.
 func (s *Store) DeleteMessage(ctx context.Context, m chat.Message) (chat.Message, bool, error) {
 	return s.changeMessage(ctx, m, "SET #deleted = :at, #edited = :at REMOVE #content, #readBy", &dynamodb.UpdateItemInput{
 		ExpressionAttributeNames:  map[string]string{"#content": table.Content, "#readBy": table.ReadBy},
@@ -29,8 +29,8 @@ func (s *Store) DeleteMessage(ctx context.Context, m chat.Message) (chat.Message
 }
 
 // changeMessage makes a change under the condition that it is newer than any
-// other. Every change sets editedAt, a deletion too: it is what the stream's
-// readers know changes by.
+// other. Every change sets editedAt, a deletion too, because the filters of the
+// stream's readers recognise changes by it.
 func (s *Store) changeMessage(
 	ctx context.Context, m chat.Message, update string, in *dynamodb.UpdateItemInput,
 ) (chat.Message, bool, error) {

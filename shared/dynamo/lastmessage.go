@@ -12,9 +12,9 @@ import (
 	"github.com/streamroom/streamroom/shared/table"
 )
 
-// AdvanceLastMessage makes m the room's last message unless a newer one is, or a
-// newer state of the same, and returns the one that is: it only moves forward,
-// whatever the order of calls.
+// AdvanceLastMessage makes m the room's last message, unless that is a newer
+// message or a newer version of m, and returns the last message after the call. It
+// only moves forward, in any order of calls.
 func (s *Store) AdvanceLastMessage(ctx context.Context, roomID string, m chat.LastMessage) (chat.LastMessage, error) {
 	out, err := s.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName: s.table,
@@ -43,7 +43,7 @@ func (s *Store) AdvanceLastMessage(ctx context.Context, roomID string, m chat.La
 	return lastMessageOf(out.Attributes), nil
 }
 
-// LastMessage reads a room's last message strongly; false if there is none.
+// LastMessage reads a room's last message strongly; false if there is no message.
 func (s *Store) LastMessage(ctx context.Context, roomID string) (chat.LastMessage, bool, error) {
 	it, err := s.get(ctx, table.LastMessage(roomID))
 	if err != nil || it == nil {
@@ -64,8 +64,8 @@ func lastMessageOf(it item) chat.LastMessage {
 	}
 }
 
-// NoteRoomOrder keeps with the last message that the room's place in its members'
-// lists was seen to at ms. It only moves forward.
+// NoteRoomOrder stores with the last message that the room was moved up in its
+// members' room lists for the message of time ms. It only moves forward.
 func (s *Store) NoteRoomOrder(ctx context.Context, roomID string, ms int64) error {
 	_, err := s.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName:                 s.table,
@@ -81,20 +81,20 @@ func (s *Store) NoteRoomOrder(ctx context.Context, roomID string, ms int64) erro
 	return nil
 }
 
-// AdvanceRoomOrder moves a room in a member's list forward to ms. A user who is
-// no participant stays none.
+// AdvanceRoomOrder moves a room in a member's list forward to ms. It does nothing
+// for a user who has left.
 func (s *Store) AdvanceRoomOrder(ctx context.Context, userID, roomID string, ms int64) error {
 	in := &dynamodb.UpdateItemInput{
 		TableName: s.table,
 		Key:       key(table.Participation(userID, roomID)),
-		// False where there is no participation: it is never resurrected.
+		// False if there is no participation, so that the update does not create one.
 		ConditionExpression:       aws.String("#sk < :ms"),
 		UpdateExpression:          aws.String("SET #sk = :ms"),
 		ExpressionAttributeNames:  map[string]string{"#sk": table.GSI1SK},
 		ExpressionAttributeValues: item{":ms": text(table.Millis(ms))},
 		ReturnValues:              types.ReturnValueNone,
 	}
-	err := s.untangled(ctx, func() error { // members come and go by transactions
+	err := s.retryConflicts(ctx, func() error { // transactions add and remove members
 		_, err := s.db.UpdateItem(ctx, in)
 		return err
 	})

@@ -33,12 +33,12 @@ func memberOf(userID string, it item) chat.Member {
 	}
 }
 
-// Members reads a room's first members after one strongly, at most limit, and
-// whether there are more. "" is before all.
+// Members reads a room's first members after one ("" is the beginning) strongly,
+// at most limit, and whether there are more.
 func (s *Store) Members(ctx context.Context, roomID, after string, limit int) ([]chat.Member, bool, error) {
 	var rest chat.MemberRange
 	if after != "" {
-		rest.From = after + "\x00" // the next possible id; control characters are in none
+		rest.From = after + "\x00" // the next possible id: ids have no control characters
 	}
 	return s.MembersIn(ctx, roomID, rest, limit)
 }
@@ -67,7 +67,7 @@ func (s *Store) MembersIn(ctx context.Context, roomID string, r chat.MemberRange
 
 // MemberBounds cuts the beginning of a range into parts of size members: it
 // returns the user ids at which all parts but the first begin, at most `most`.
-// It reads eventually: a bound may be a user who has left.
+// The read is eventually consistent: a bound may be a user who has left.
 func (s *Store) MemberBounds(ctx context.Context, roomID string, r chat.MemberRange, size, most int) ([]string, error) {
 	p := memberPage(roomID, r)
 	p.eventual, p.limit, p.project = true, size*most+1, []string{table.PK, table.SK}
@@ -125,19 +125,19 @@ func (s *Store) AddMember(ctx context.Context, r chat.Room, m chat.Member) (bool
 		return false, err
 	}
 	if len(reasons) > 0 && !failedAt(reasons, 0) {
-		return false, chat.Errorf(chat.CodeNotAMember, "the room does not exist any more")
+		return false, chat.Errorf(chat.CodeNotAMember, "the room was deleted")
 	}
 	return len(reasons) == 0, nil
 }
 
-// RemoveMember removes a member, with all that was theirs in the room, discounts
-// them, and names the heir, in one transaction.
-func (s *Store) RemoveMember(ctx context.Context, roomID string, m chat.Member, heir string) (bool, error) {
+// RemoveMember removes a member, with tsuccessor participation and read cursor,
+// discounts them, and makes the successor an owner, in one transaction.
+func (s *Store) RemoveMember(ctx context.Context, roomID string, m chat.Member, successor string) (bool, error) {
 	roles := item{":role": text(string(m.Role))}
 	writes := []types.TransactWriteItem{
 		{Delete: &types.Delete{
 			TableName: s.table, Key: key(table.Member(roomID, m.UserID)),
-			// Who was given the room meanwhile must not leave it without an owner.
+			// A member who has become an owner since must not leave without a successor.
 			ConditionExpression:       aws.String("#role = :role"),
 			ExpressionAttributeNames:  map[string]string{"#role": table.Role},
 			ExpressionAttributeValues: roles,
@@ -146,16 +146,16 @@ func (s *Store) RemoveMember(ctx context.Context, roomID string, m chat.Member, 
 		{Delete: &types.Delete{TableName: s.table, Key: key(table.Read(roomID, m.UserID))}},
 	}
 	switch {
-	case heir != "":
+	case successor != "":
 		writes = append(writes, types.TransactWriteItem{Update: s.countMembers(roomID, -1)}, types.TransactWriteItem{Update: &types.Update{
-			TableName: s.table, Key: key(table.Member(roomID, heir)),
+			TableName: s.table, Key: key(table.Member(roomID, successor)),
 			UpdateExpression:          aws.String("SET #role = :owner"),
 			ConditionExpression:       aws.String("attribute_exists(#role)"),
 			ExpressionAttributeNames:  map[string]string{"#role": table.Role},
 			ExpressionAttributeValues: item{":owner": text(string(chat.Owner))},
 		}})
 	case m.Role == chat.Owner:
-		// Nobody can join a room that is gone.
+		// The condition of countMembers keeps users from joining a deleted room.
 		writes = append(writes, types.TransactWriteItem{Delete: &types.Delete{
 			TableName: s.table, Key: key(table.Room(roomID)),
 			ConditionExpression:       aws.String("#n = :one"),

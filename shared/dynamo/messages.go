@@ -22,8 +22,8 @@ func (s *Store) PutMessage(ctx context.Context, m chat.Message, now int64) (chat
 		_, err := s.db.PutItem(ctx, &dynamodb.PutItemInput{
 			TableName: s.table, Item: row, ConditionExpression: absent, ExpressionAttributeNames: names,
 		})
-		// The id was minted for this call: if it is there, the SDK tried again
-		// after an answer that was lost.
+		// The id was minted for this call: if it exists, the SDK repeated a request
+		// whose answer was lost.
 		if _, failed := conditionFailed(err); err != nil && !failed {
 			return chat.SentBefore{}, false, fmt.Errorf("put: %w", err)
 		}
@@ -71,7 +71,7 @@ func messageItem(m chat.Message) item {
 
 // Messages reads a range of a room's messages strongly.
 func (s *Store) Messages(ctx context.Context, roomID string, r chat.Range) ([]chat.Message, bool, error) {
-	// One more than asked for tells whether there are others.
+	// One message more than asked for shows whether there are more.
 	p := page{pk: table.RoomPrefix + roomID, limit: r.Limit + 1, backward: r.After == ""}
 	p.from, p.to = prefixed(table.MessagePrefix)
 	bound := ""
@@ -107,8 +107,8 @@ func (s *Store) Messages(ctx context.Context, roomID string, r chat.Range) ([]ch
 	return messages, false, nil
 }
 
-// MessagesByID reads messages strongly, in the order of their ids. Those that
-// are not there are left out.
+// MessagesByID reads messages strongly, in the order of their ids. Those that do
+// not exist are left out.
 func (s *Store) MessagesByID(ctx context.Context, roomID string, messageIDs []string) ([]chat.Message, error) {
 	ids := slices.Compact(slices.Sorted(slices.Values(messageIDs)))
 	keys := make([]table.Key, 0, len(ids))
@@ -133,7 +133,8 @@ func (s *Store) MessagesByID(ctx context.Context, roomID string, messageIDs []st
 	return messages, nil
 }
 
-// messageSortKey is where a message id stands, whether or not it is there.
+// messageSortKey returns the sort key of a message id, whether or not the message
+// exists.
 func messageSortKey(messageID string) (string, error) {
 	ms, err := chat.MessageTime(messageID)
 	if err != nil {
@@ -142,7 +143,7 @@ func messageSortKey(messageID string) (string, error) {
 	return table.Message("", ms, messageID).SK, nil
 }
 
-// messageOf reads a message; false if the key is none of ours.
+// messageOf reads a message; false if the key is not a message's.
 func messageOf(roomID string, it item) (chat.Message, bool) {
 	id, err := table.Parse(keyOf(it))
 	m := chat.Message{
@@ -155,20 +156,20 @@ func messageOf(roomID string, it item) (chat.Message, bool) {
 		DeletedAt:       getNumber(it, table.DeletedAt),
 	}
 	if m.DeletedAt != 0 {
-		m.EditedAt = 0 // the item has one, as each that changed: see changeMessage
+		m.EditedAt = 0 // every change sets it: see changeMessage
 	}
 	return m, err == nil
 }
 
-// MessagesUpTo returns a room's newest messages up to and with messageID, newest
-// first, at most limit: their ids and versions.
+// MessagesUpTo returns a room's newest messages up to and including messageID,
+// newest first, at most limit: their ids and versions.
 func (s *Store) MessagesUpTo(ctx context.Context, roomID, messageID string, limit int) ([]chat.Message, error) {
 	upTo, err := messageSortKey(messageID)
 	if err != nil {
 		return nil, err
 	}
 	from, _ := prefixed(table.MessagePrefix)
-	// One page on purpose: what is asked for is a hint, and worth one request.
+	// One page only: the result is a hint, and not worth a second request.
 	items, _, err := s.query(ctx, page{
 		pk: table.RoomPrefix + roomID, from: from, to: upTo, backward: true, limit: limit,
 		project: []string{table.PK, table.SK, table.EditedAt, table.DeletedAt},

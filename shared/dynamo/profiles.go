@@ -9,7 +9,7 @@ import (
 	"github.com/streamroom/streamroom/shared/table"
 )
 
-// DisplayNames reads users' names eventually.
+// DisplayNames reads users' names; the read is eventually consistent.
 func (s *Store) DisplayNames(ctx context.Context, userIDs []string) (map[string]string, error) {
 	keys := make([]table.Key, len(userIDs))
 	for i, userID := range userIDs {

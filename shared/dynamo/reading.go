@@ -11,7 +11,8 @@ import (
 	"github.com/streamroom/streamroom/shared/table"
 )
 
-// Place reads a message and a user's standing in its room in one request.
+// Place reads a message, its room, and a user's membership and read cursor, in one
+// request.
 func (s *Store) Place(ctx context.Context, roomID, userID, messageID string) (chat.Place, error) {
 	ms, err := chat.MessageTime(messageID)
 	if err != nil {
@@ -34,7 +35,7 @@ func (s *Store) Place(ctx context.Context, roomID, userID, messageID string) (ch
 	return place, nil
 }
 
-// Unread reads the newest messages after one, up to and with another.
+// Unread reads the newest messages after one, up to and including another.
 func (s *Store) Unread(ctx context.Context, roomID, after, upTo string, limit int) ([]chat.Message, error) {
 	p := page{
 		pk: table.RoomPrefix + roomID, backward: true, limit: limit,
@@ -64,7 +65,7 @@ func (s *Store) Unread(ctx context.Context, roomID, after, upTo string, limit in
 	return messages, nil
 }
 
-// AddReader notes in a message that a user has read it.
+// AddReader adds a user to the readers of a message.
 func (s *Store) AddReader(ctx context.Context, roomID, messageID, userID string) error {
 	ms, err := chat.MessageTime(messageID)
 	if err != nil {
@@ -95,7 +96,7 @@ func (s *Store) AdvanceReadCursor(ctx context.Context, roomID, userID, upTo stri
 		ExpressionAttributeNames:  map[string]string{"#upTo": table.UpTo, "#at": table.At},
 		ExpressionAttributeValues: item{":upTo": text(upTo), ":at": number(at)},
 	}
-	err := s.untangled(ctx, func() error { // who leaves takes it along in a transaction
+	err := s.retryConflicts(ctx, func() error { // the transaction of RemoveMember deletes it
 		_, err := s.db.UpdateItem(ctx, in)
 		return err
 	})
@@ -105,8 +106,7 @@ func (s *Store) AdvanceReadCursor(ctx context.Context, roomID, userID, upTo stri
 	return nil
 }
 
-// ReadCursors reads how far users have read a room, in the order of their ids,
-// strongly.
+// ReadCursors reads how far users have read a room, strongly.
 func (s *Store) ReadCursors(ctx context.Context, roomID, from, to string) (map[string]string, error) {
 	p := page{pk: table.RoomPrefix + roomID}
 	p.from, p.to = prefixed(table.ReadPrefix)

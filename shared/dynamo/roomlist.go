@@ -49,8 +49,8 @@ func (s *Store) UserRooms(ctx context.Context, userID, cursor string, limit int)
 const unreadInFlight = 16
 
 // summaries completes entries of a user's room list with the rooms, their last
-// messages and what is unread. A room that is gone is left out, and what is no
-// room.
+// messages and unread counts. Deleted rooms are left out, and items that are not
+// participations.
 func (s *Store) summaries(ctx context.Context, userID string, entries []item) ([]chat.RoomSummary, error) {
 	var keys []table.Key
 	var rooms []chat.RoomSummary
@@ -96,9 +96,9 @@ func (s *Store) summaries(ctx context.Context, userID string, entries []item) ([
 	return found, nil
 }
 
-// countUnread counts the messages of others after one, in one request: of the
-// first MaxUnread + 1, so that one's own among them make it fewer, and of those
-// in one page, if they are long. It reads eventually.
+// countUnread counts the messages of others after one, in one request: among the
+// first MaxUnread + 1, less if a page of 1 MB ends before, so that the user's own
+// messages and long ones make the count lower. The read is eventually consistent.
 func (s *Store) countUnread(ctx context.Context, userID, roomID, after string) (int, error) {
 	p := page{
 		pk: table.RoomPrefix + roomID, limit: chat.MaxUnread + 1, eventual: true,
@@ -127,22 +127,22 @@ func (s *Store) countUnread(ctx context.Context, userID, roomID, after string) (
 	return min(n, chat.MaxUnread), nil
 }
 
-// A cursor is where the index's page ended, the sort key and the room, and whose
-// list it is of. It stays good when the room moves on or goes: it is a place in
-// the list's order, not a room.
+// A cursor is the last index key of a page (sort key and room) and a tag of the
+// list's user. It stays valid when the room moves up or is deleted: it is a
+// position in the list's order, not a room.
 func encodeCursor(userID string, end item) string {
 	if len(end) == 0 {
 		return ""
 	}
-	raw, err := json.Marshal([]string{getText(end, table.GSI1SK), getText(end, table.SK), owner(userID)})
+	raw, err := json.Marshal([]string{getText(end, table.GSI1SK), getText(end, table.SK), userTag(userID)})
 	if err != nil {
 		panic("dynamo: strings do not marshal: " + err.Error())
 	}
 	return base64.RawURLEncoding.EncodeToString(raw)
 }
 
-// owner tells one user's cursors from another's.
-func owner(userID string) string {
+// userTag tells one user's cursors from another's.
+func userTag(userID string) string {
 	sum := sha256.Sum256([]byte(userID))
 	return hex.EncodeToString(sum[:4])
 }
@@ -151,13 +151,13 @@ func decodeCursor(userID, cursor string) (item, error) {
 	if cursor == "" {
 		return nil, nil
 	}
-	bad := chat.Errorf(chat.CodeInvalidRequest, "cursor is not one that this list gave; start again without it")
+	bad := chat.Errorf(chat.CodeInvalidRequest, "invalid cursor: want one from an earlier page of this list; leave it out to start at the beginning")
 	raw, err := base64.RawURLEncoding.DecodeString(cursor)
 	if err != nil {
 		return nil, bad
 	}
 	var parts []string
-	if err := json.Unmarshal(raw, &parts); err != nil || len(parts) != 3 || parts[2] != owner(userID) {
+	if err := json.Unmarshal(raw, &parts); err != nil || len(parts) != 3 || parts[2] != userTag(userID) {
 		return nil, bad
 	}
 	roomID, isRoom := strings.CutPrefix(parts[1], table.RoomPrefix)

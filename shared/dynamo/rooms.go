@@ -21,8 +21,8 @@ func (s *Store) CreateRoom(ctx context.Context, r chat.Room, members []chat.Memb
 	return len(reasons) == 0, nil
 }
 
-// CreateRoomOnce stores a room with its members, and c's key, in one
-// transaction. A key that is there is read from the answer.
+// CreateRoomOnce stores a room with its members, and c's key, in one transaction.
+// If the key exists, its item comes back with the failed condition.
 func (s *Store) CreateRoomOnce(ctx context.Context, r chat.Room, members []chat.Member, c chat.Creation) (bool, chat.Creation, error) {
 	once := key(table.Created(c.UserID, c.Key))
 	once[table.RoomID] = text(c.RoomID)
@@ -50,7 +50,7 @@ func (s *Store) CreateRoomOnce(ctx context.Context, r chat.Room, members []chat.
 	}, nil
 }
 
-// creation are the writes that make a room.
+// creation returns the writes that create a room.
 func (s *Store) creation(r chat.Room, members []chat.Member) []types.TransactWriteItem {
 	row := key(table.Room(r.ID))
 	if r.Name != "" {
@@ -128,7 +128,7 @@ func (s *Store) RoomFor(ctx context.Context, roomID, userID string) (chat.Room, 
 	return roomOf(roomID, items[about]), memberOf(userID, items[who]), true, nil
 }
 
-// RenameRoom names a room, forward only.
+// RenameRoom gives a room a name, unless it was renamed at that time or later.
 func (s *Store) RenameRoom(ctx context.Context, r chat.Room) (bool, error) {
 	in := &dynamodb.UpdateItemInput{
 		TableName:           s.table,
@@ -140,7 +140,7 @@ func (s *Store) RenameRoom(ctx context.Context, r chat.Room) (bool, error) {
 		},
 		ExpressionAttributeValues: item{":name": text(r.Name), ":at": number(r.RenamedAt)},
 	}
-	err := s.untangled(ctx, func() error { // members come and go by transactions
+	err := s.retryConflicts(ctx, func() error { // transactions add and remove members
 		_, err := s.db.UpdateItem(ctx, in)
 		return err
 	})

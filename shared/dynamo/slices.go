@@ -12,7 +12,7 @@ import (
 	"github.com/streamroom/streamroom/shared/table"
 )
 
-// writeSize is how many items DynamoDB takes in one batch of writes.
+// writeSize is the limit of items in one BatchWriteItem (DynamoDB API Reference).
 const writeSize = 25
 
 // PutSlices stores the slices of a run, numbered in their order. Storing the

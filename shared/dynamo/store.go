@@ -1,9 +1,11 @@
-// Package dynamo keeps the domain's entities in the DynamoDB table: chat's and
-// stream's ports on the AWS SDK. Keys and attribute names come from
-// shared/table. Reads that decide something are strongly consistent, and every
-// read ignores items that have expired, which DynamoDB deletes days later, and
-// items with a key that is none of ours: somebody's stray item must not take a
-// room down.
+// Package dynamo stores the domain's entities in the DynamoDB table: it implements
+// the ports of shared/chat and of the stream's readers on the AWS SDK. Keys and
+// attribute names come from shared/table.
+//
+// Reads that a rule depends on are strongly consistent. Every read ignores items
+// that have expired, which DynamoDB deletes within a few days (DynamoDB Developer
+// Guide, "Using time to live"), and items with unknown keys: a stray item must not
+// break a room.
 package dynamo
 
 import (
@@ -92,14 +94,14 @@ func getTextSet(it item, name string) []string {
 	return nil
 }
 
-// expired says whether an item's ttl has passed. DynamoDB may not have deleted
+// expired reports whether an item's ttl has passed. DynamoDB may not have deleted
 // it yet.
 func (s *Store) expired(it item) bool {
 	ttl := getNumber(it, table.TTL)
 	return ttl != 0 && ttl <= s.now().Unix()
 }
 
-// get reads one item strongly; nil if there is none or it has expired.
+// get reads one item strongly; nil if it does not exist or has expired.
 func (s *Store) get(ctx context.Context, k table.Key) (item, error) {
 	out, err := s.db.GetItem(ctx, &dynamodb.GetItemInput{TableName: s.table, Key: key(k), ConsistentRead: aws.Bool(true)})
 	if err != nil {
@@ -116,7 +118,7 @@ type page struct {
 	pk       string
 	from, to string // the sort keys' inclusive bounds
 	backward bool
-	eventual bool // half the price, where a moment ago is as good
+	eventual bool // half the price, and may be a moment old
 	limit    int
 	project  []string // attributes to return; none is all
 }
@@ -163,8 +165,8 @@ func (s *Store) queryAll(ctx context.Context, p page) (items []item, err error) 
 	}
 }
 
-// projection names attributes through placeholders, as some of ours are
-// DynamoDB's reserved words.
+// projection names attributes through placeholders, because some of them are
+// reserved words of DynamoDB.
 func projection(attributes []string, names map[string]string) *string {
 	placeholders := make([]string, len(attributes))
 	for i, attribute := range attributes {
@@ -174,8 +176,8 @@ func projection(attributes []string, names map[string]string) *string {
 	return aws.String(strings.Join(placeholders, ", "))
 }
 
-// prefixed bounds the sort keys that start with prefix. The upper bound, the next
-// text of the same length, is no key itself.
+// prefixed returns the bounds of the sort keys that start with prefix. The upper
+// bound, the next text of the same length, is not a key of the table.
 func prefixed(prefix string) (from, to string) {
 	return prefix, prefix[:len(prefix)-1] + string(prefix[len(prefix)-1]+1)
 }
@@ -190,19 +192,19 @@ func conditionFailed(err error) (old item, failed bool) {
 	return failure.Item, true
 }
 
-// How often a transaction is tried that met another one, or a table without
-// capacity, and the longest first and last pauses between. The SDK does not
-// retry these. Everybody who joins a room changes its member count, so many at
-// once take turns: for some 3 s at most, 1.5 on average.
+// Retry policy for transactions that were cancelled by a conflict or a lack of
+// capacity: attempts, first and maximum pause. The SDK does not retry these. Users
+// who join a room all change its member count, so many at once take turns: for
+// 3 s at most, 1.5 s on average.
 const (
 	transactAttempts  = 12
 	transactPause     = 20 * time.Millisecond
 	transactPauseMost = 400 * time.Millisecond
 )
 
-// transact writes all or nothing. A transaction that was cancelled for a while
-// only is tried again with growing, jittered pauses, within ctx. If a condition
-// failed, it returns the reasons, one for each write.
+// transact writes all or nothing. It retries a transaction that was cancelled for
+// a temporary reason, with growing, jittered pauses, until ctx is done. If a
+// condition failed, it returns the reasons, one for each write.
 func (s *Store) transact(ctx context.Context, token string, writes []types.TransactWriteItem) ([]types.CancellationReason, error) {
 	in := &dynamodb.TransactWriteItemsInput{TransactItems: writes, ClientRequestToken: aws.String(token)}
 	for attempt := 0; ; attempt++ {
@@ -214,9 +216,9 @@ func (s *Store) transact(ctx context.Context, token string, writes []types.Trans
 		if errors.As(err, &canceled) && hasReason(canceled.CancellationReasons, "ConditionalCheckFailed") {
 			return canceled.CancellationReasons, nil
 		}
-		passing := canceled != nil &&
+		temporary := canceled != nil &&
 			hasReason(canceled.CancellationReasons, "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded")
-		if !passing || attempt+1 == transactAttempts {
+		if !temporary || attempt+1 == transactAttempts {
 			return nil, fmt.Errorf("transaction of %d writes: %w", len(writes), err)
 		}
 		if err := pause(ctx, min(transactPause<<attempt, transactPauseMost)); err != nil {
@@ -225,8 +227,8 @@ func (s *Store) transact(ctx context.Context, token string, writes []types.Trans
 	}
 }
 
-// untangled does a single write, and again while a transaction holds its item.
-func (s *Store) untangled(ctx context.Context, write func() error) error {
+// retryConflicts repeats a single write while it fails with TransactionConflict.
+func (s *Store) retryConflicts(ctx context.Context, write func() error) error {
 	for attempt := 0; ; attempt++ {
 		err := write()
 		var conflict *types.TransactionConflictException
@@ -255,7 +257,7 @@ func hasReason(reasons []types.CancellationReason, codes ...string) bool {
 	})
 }
 
-// failedAt says whether the i-th write's own condition failed.
+// failedAt reports whether the condition of the i-th write failed.
 func failedAt(reasons []types.CancellationReason, i int) bool {
 	return i < len(reasons) && aws.ToString(reasons[i].Code) == "ConditionalCheckFailed"
 }

@@ -6,7 +6,7 @@ import (
 	"net/http"
 )
 
-// Description is the API's description as OpenAPI 3.1 has it.
+// Description is the API's description in OpenAPI 3.1.
 //
 //go:embed openapi.json
 var Description []byte

@@ -1,18 +1,21 @@
-// Package httpapi is the HTTP API: rooms, their members, their history, /sync,
-// and what users are called. It serves requests of users who have been authenticated before. Bodies
-// are those of shared/wire; errors are application/problem+json (RFC 9457) with
-// a code of the domain.
+// Package httpapi serves the HTTP API: rooms, members, messages, /sync and
+// profiles, to users who have been authenticated before. Bodies are those of
+// shared/wire; errors are application/problem+json (RFC 9457) with a code of the
+// domain. openapi.json describes it, and tests in local hold it to that.
 package httpapi
 
 import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
 	"path"
+	"reflect"
 	"strconv"
+	"strings"
 
 	"github.com/rs/zerolog"
 
@@ -29,13 +32,13 @@ const (
 	defaultLimit = 50
 	maxLimit     = 100
 
-	// maxSyncBody bounds the messages in an answer to /sync, in bytes: the first
-	// of each of 100 rooms always fit. A function's answer may have 6 MB, and 4.5
-	// as base 64; what does not fit is announced by more.
+	// maxSyncBody bounds the messages in an answer to /sync, in bytes. The first
+	// messages of 100 rooms fit. A function's answer may have 6 MB, or 4.5 MB as
+	// base 64; rooms whose messages do not fit have more set.
 	maxSyncBody = 4 << 20
 )
 
-// Domain is what the API answers from.
+// Domain holds the parts of the domain that the API serves.
 type Domain struct {
 	Rooms     *chat.Rooms
 	Histories *chat.Histories
@@ -84,7 +87,7 @@ type userKey struct{}
 
 // ServeUser serves a request of a user who has been authenticated.
 func (a *API) ServeUser(w http.ResponseWriter, r *http.Request, userID string) {
-	// The mux would redirect these, to a path that lacks what comes before ours.
+	// The mux would redirect these to a path without the API's prefix.
 	if path.Clean(r.URL.Path) != r.URL.Path {
 		a.fail(w, errNoPath())
 		return
@@ -107,7 +110,7 @@ func (a *API) route(serve handler) http.Handler {
 	})
 }
 
-// noRoute answers paths that are none, and methods that a path does not have.
+// noRoute answers unknown paths (404), and methods that a path does not have (405).
 func (a *API) noRoute(w http.ResponseWriter, r *http.Request) {
 	var allowed []string
 	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
@@ -124,11 +127,11 @@ func (a *API) noRoute(w http.ResponseWriter, r *http.Request) {
 	for _, method := range allowed {
 		w.Header().Add("Allow", method)
 	}
-	a.problem(w, http.StatusMethodNotAllowed, chat.Errorf(chat.CodeInvalidRequest, "this path has no method %s", r.Method))
+	a.problem(w, http.StatusMethodNotAllowed, chat.Errorf(chat.CodeInvalidRequest, "invalid method: want %s, got %s", strings.Join(allowed, " or "), r.Method))
 }
 
 func errNoPath() error {
-	return chat.Errorf(chat.CodeNotFound, "no such path; see docs/protocol.md for those there are")
+	return chat.Errorf(chat.CodeNotFound, "no such path; see GET /openapi.json for the paths of this API")
 }
 
 func (a *API) fail(w http.ResponseWriter, err error) {
@@ -164,21 +167,20 @@ func (a *API) answer(w http.ResponseWriter, status int, contentType string, body
 	}
 }
 
-// read decodes a request's body strictly: JSON, one object, no field that we
-// would ignore.
+// read decodes a request's body strictly: JSON, one object, no unknown field.
 func read(r *http.Request, into any) error {
 	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || mediaType != "application/json" {
-		return chat.Errorf(chat.CodeInvalidRequest, "send the body with Content-Type: application/json")
+		return chat.Errorf(chat.CodeInvalidRequest, "invalid Content-Type: want application/json, got %q", r.Header.Get("Content-Type"))
 	}
 	data, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
 	if err != nil {
-		return &chat.Error{Code: chat.CodeInvalidRequest, Message: "the body could not be read", Err: err}
+		return &chat.Error{Code: chat.CodeInvalidRequest, Message: "the body could not be read; send it again", Err: err}
 	}
 	if len(data) > maxBody {
-		return chat.Errorf(chat.CodeTooLarge, "the body has more than %d bytes", maxBody)
+		return chat.Errorf(chat.CodeTooLarge, "invalid body: want at most %d bytes, got more", maxBody)
 	}
-	if !bytes.HasPrefix(bytes.TrimLeft(data, " \t\r\n"), []byte("{")) { // null would pass for an empty one
+	if !bytes.HasPrefix(bytes.TrimLeft(data, " \t\r\n"), []byte("{")) { // null would decode like {}
 		return &chat.Error{Code: chat.CodeInvalidRequest, Message: noObject}
 	}
 	decoder := json.NewDecoder(bytes.NewReader(data))
@@ -187,25 +189,30 @@ func read(r *http.Request, into any) error {
 		return &chat.Error{Code: chat.CodeInvalidRequest, Message: describe(err), Err: err}
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return chat.Errorf(chat.CodeInvalidRequest, "the body has more than one JSON value")
+		return chat.Errorf(chat.CodeInvalidRequest, "invalid body: want one JSON object, got more after it")
 	}
 	return nil
 }
 
-// describe says what was wrong with a body in words for its author.
+// describe explains to the client why a body does not decode.
 func describe(err error) string {
 	var wrongType *json.UnmarshalTypeError
 	if errors.As(err, &wrongType) && wrongType.Field != "" {
-		return wrongType.Field + " has the wrong type"
+		return fmt.Sprintf("invalid %s: want %s, got %s", wrongType.Field, jsonTypes[wrongType.Type.Kind()], wrongType.Value)
 	}
 	const unknown = "json: unknown field "
 	if text := err.Error(); len(text) > len(unknown) && text[:len(unknown)] == unknown {
-		return "unknown field " + text[len(unknown):]
+		return "unknown field " + text[len(unknown):] + "; leave it out"
 	}
 	return noObject
 }
 
-const noObject = "the body is no JSON object of this request's form"
+// jsonTypes names the JSON types that the fields of requests decode from.
+var jsonTypes = map[reflect.Kind]string{
+	reflect.String: "string", reflect.Pointer: "string", reflect.Slice: "array", reflect.Map: "object",
+}
+
+const noObject = "invalid body: want a JSON object as GET /openapi.json describes it"
 
 // limit reads the query parameter limit: 1 to 100, 50 if absent.
 func limit(r *http.Request) (int, error) {
@@ -215,7 +222,7 @@ func limit(r *http.Request) (int, error) {
 	}
 	n, err := strconv.Atoi(value)
 	if err != nil || n < 1 || n > maxLimit {
-		return 0, chat.Errorf(chat.CodeInvalidRequest, "limit must be a number from 1 to %d", maxLimit)
+		return 0, chat.Errorf(chat.CodeInvalidRequest, "invalid limit: want a number from 1 to %d, got %q", maxLimit, value)
 	}
 	return n, nil
 }

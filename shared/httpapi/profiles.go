@@ -21,7 +21,7 @@ func (a *API) changeMe(r *http.Request, userID string) (int, any, error) {
 		return 0, nil, err
 	}
 	if in.DisplayName == nil {
-		return 0, nil, chat.Errorf(chat.CodeInvalidRequest, `displayName is missing; "" removes it`)
+		return 0, nil, chat.Errorf(chat.CodeInvalidRequest, `displayName is missing; want a name, or "" to remove it`)
 	}
 	name, err := a.domain.Profiles.SetDisplayName(r.Context(), userID, *in.DisplayName)
 	if err != nil {

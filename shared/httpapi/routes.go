@@ -42,8 +42,8 @@ func (a *API) createRoom(r *http.Request, userID string) (int, any, error) {
 	return http.StatusOK, roomBody(room), nil
 }
 
-// idempotencyKey reads the header Idempotency-Key, "" where it is absent. One
-// that is there and empty is refused: its sender relies on it.
+// idempotencyKey reads the header Idempotency-Key, "" if it is absent. An empty
+// one is refused, because its sender relies on it.
 func idempotencyKey(r *http.Request) (string, error) {
 	values, ok := r.Header["Idempotency-Key"]
 	if !ok {
@@ -51,7 +51,7 @@ func idempotencyKey(r *http.Request) (string, error) {
 	}
 	key := strings.Join(values, ",")
 	if key == "" {
-		return "", chat.Errorf(chat.CodeInvalidRequest, "Idempotency-Key is empty; leave it out, or give 1 to 128 characters")
+		return "", chat.Errorf(chat.CodeInvalidRequest, "invalid Idempotency-Key: want 1 to 128 characters, got none; leave the header out if you need no key")
 	}
 	return key, chat.ValidateIdempotencyKey(key)
 }
@@ -101,7 +101,7 @@ func (a *API) getRoom(r *http.Request, userID string) (int, any, error) {
 		return 0, nil, err
 	}
 	body := roomBody(room)
-	body.Members = make([]wire.RoomMember, len(members)) // there, if empty
+	body.Members = make([]wire.RoomMember, len(members)) // present even if empty
 	for i, m := range members {
 		body.Members[i] = wire.RoomMember{
 			UserID: m.UserID, Role: string(m.Role), JoinedAt: m.JoinedAt, ReadUpTo: m.ReadUpTo, DisplayName: m.DisplayName,
@@ -113,7 +113,8 @@ func (a *API) getRoom(r *http.Request, userID string) (int, any, error) {
 	return http.StatusOK, body, nil
 }
 
-// The cursor of a member list is the room and the last member's id.
+// encodeMember makes the cursor of a member list: the room and the last member's
+// id.
 func encodeMember(roomID, userID string) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(roomID + "#" + userID))
 }
@@ -125,7 +126,7 @@ func decodeMember(roomID, cursor string) (string, error) {
 	raw, err := base64.RawURLEncoding.DecodeString(cursor)
 	userID, ours := strings.CutPrefix(string(raw), roomID+"#")
 	if err != nil || !ours || chat.ValidateUserID(userID) != nil {
-		return "", chat.Errorf(chat.CodeInvalidRequest, "cursor is not one that this list gave; start again without it")
+		return "", chat.Errorf(chat.CodeInvalidRequest, "invalid cursor: want one from an earlier page of this list; leave it out to start at the beginning")
 	}
 	return userID, nil
 }
@@ -168,16 +169,16 @@ func (a *API) removeMember(r *http.Request, userID string) (int, any, error) {
 	return http.StatusNoContent, nil, nil
 }
 
-// memberNamed reads whom a request is about: by the path, or by the query, which
-// takes every id. Where both do, they must agree: a gateway may have cut the
-// path short.
+// memberNamed reads the member to remove, from the path or from the query, which
+// takes every id. If both name one, they must agree: a gateway may have shortened
+// the path.
 func memberNamed(r *http.Request) (string, error) {
 	inPath, inQuery := r.PathValue("user"), r.URL.Query()["userId"]
 	switch {
 	case inPath == "" && len(inQuery) == 0:
-		return "", chat.Errorf(chat.CodeInvalidRequest, "say who: /members/{userId} or /members?userId=…")
+		return "", chat.Errorf(chat.CodeInvalidRequest, "userId is missing: want /members/{userId} or /members?userId=…")
 	case len(inQuery) > 1, inPath != "" && len(inQuery) == 1 && inQuery[0] != inPath:
-		return "", chat.Errorf(chat.CodeInvalidRequest, "the request names more than one member")
+		return "", chat.Errorf(chat.CodeInvalidRequest, "invalid userId: want one member, got several")
 	case inPath == "":
 		return inQuery[0], nil
 	}
@@ -190,8 +191,8 @@ func (a *API) history(r *http.Request, userID string) (int, any, error) {
 		return 0, nil, err
 	}
 	query := r.URL.Query()
-	if query.Has("cursor") { // it would get the newest page again and again
-		return 0, nil, chat.Errorf(chat.CodeInvalidRequest, "a cursor of messages goes back as before=, or as after= where it came of that")
+	if query.Has("cursor") { // ignoring it would return the newest page each time
+		return 0, nil, chat.Errorf(chat.CodeInvalidRequest, "invalid parameter cursor: want the cursor of an earlier page as before=, or as after= if that page was read with after=")
 	}
 	messages, more, err := a.domain.Histories.Read(r.Context(), userID, r.PathValue("room"), chat.Range{
 		Before: query.Get("before"), After: query.Get("after"), Limit: n,
@@ -216,7 +217,7 @@ func messageBody(m chat.Message) wire.HistoryMessage {
 	}
 }
 
-// syncBody is wire.SyncResponse with messages that are encoded already.
+// syncBody is a wire.SyncResponse whose messages are encoded.
 type syncBody struct {
 	Rooms map[string]syncRoom `json:"rooms"`
 }
@@ -242,8 +243,8 @@ func (a *API) sync(r *http.Request, userID string) (int, any, error) {
 	return http.StatusOK, body, nil
 }
 
-// fitSync encodes what was missed into maxSyncBody bytes. Every room keeps its
-// first message, as a client goes on from the last that it got.
+// fitSync encodes missed messages into maxSyncBody bytes. Every room keeps its
+// first message, because a client continues from the last one that it received.
 func fitSync(missed []chat.Missed) (syncBody, error) {
 	body := syncBody{Rooms: make(map[string]syncRoom, len(missed))}
 	encoded := make([][]json.RawMessage, len(missed))

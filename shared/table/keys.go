@@ -90,7 +90,8 @@ func Presence(userID string) Key { return Key{UserPrefix + userID, PresenceKey} 
 // of its ConnectedAt and TTL.
 func PresenceEntry(connectionID string) string { return ConnectionPrefix + connectionID }
 
-// PresenceConnection reads an attribute's name back; false if it is no entry.
+// PresenceConnection reads the connection id from an attribute's name; false if the
+// attribute is not an entry.
 func PresenceConnection(attribute string) (connectionID string, ok bool) {
 	return cut(attribute, ConnectionPrefix)
 }
@@ -123,10 +124,10 @@ func Created(userID, idempotencyKey string) Key {
 	return Key{UserPrefix + userID, CreatedPrefix + idempotencyKey}
 }
 
-// Profile is the key of what others see of a user.
+// Profile is the key of a user's profile.
 func Profile(userID string) Key { return Key{UserPrefix + userID, ProfileKey} }
 
-// Read is the key of how far a user has read a room.
+// Read is the key of a user's read cursor in a room.
 func Read(roomID, userID string) Key { return Key{RoomPrefix + roomID, ReadPrefix + userID} }
 
 // UserRooms is the partition key of a user's rooms in GSI1.
@@ -141,7 +142,7 @@ func Message(roomID string, ms int64, messageID string) Key {
 	return Key{RoomPrefix + roomID, MessagePrefix + Millis(ms) + "#" + messageID}
 }
 
-// Kind says what entity a key belongs to.
+// Kind is the entity that a key belongs to.
 type Kind int
 
 // The entities of the table.
@@ -184,8 +185,8 @@ func Kinds() []Kind {
 	return kinds
 }
 
-// Identity is what a key says: the entity and the ids in it. Fields that the
-// entity does not have are empty.
+// Identity holds the entity of a key and the ids in it. Fields that the entity does
+// not have are empty.
 type Identity struct {
 	Kind            Kind
 	ConnectionID    string
@@ -200,7 +201,7 @@ type Identity struct {
 }
 
 // ErrUnknownKey is returned by Parse for a key that no entity has.
-var ErrUnknownKey = errors.New("key of no known entity")
+var ErrUnknownKey = errors.New("unknown key: want one of the table's entities")
 
 // Parse reads a key back into the ids it was made of. It accepts exactly what
 // the constructors above make.

@@ -9,7 +9,7 @@ import (
 
 // StreamMapping is one Lambda event source mapping on the table's stream. It
 // starts at TRIM_HORIZON: a mapping takes minutes to come up, and one that
-// starts at LATEST loses what was written meanwhile.
+// starts at LATEST loses the changes of that time.
 type StreamMapping struct {
 	Function              string
 	BatchSize             int

@@ -1,7 +1,7 @@
 // Package topology is the one list of what runs: the functions, the WebSocket
 // routes that reach them, and the stream mappings that trigger them. The CDK
 // app deploys exactly this list and the local runtime runs exactly this list,
-// so what was tried on a laptop is what is deployed.
+// so that what was tested on a laptop is what is deployed.
 package topology
 
 import (

@@ -1,6 +1,7 @@
-// Package wire is the JSON that clients see: WebSocket frames here, HTTP
-// bodies in http.go. docs/protocol.md describes the same to people. Text is
-// never HTML-escaped, so that a message's bytes count as its author sees them.
+// Package wire defines the JSON of the protocol: WebSocket frames in this file,
+// HTTP bodies in http.go. docs/protocol.md describes both. Text is never
+// HTML-escaped, so that a message's size is the number of bytes that its author
+// wrote.
 package wire
 
 import (
@@ -36,7 +37,7 @@ const (
 	TypeRoomChanged    = "roomChanged"
 )
 
-// ClientFrame is what a client sends.
+// ClientFrame is a frame from a client.
 type ClientFrame struct {
 	Action          string `json:"action"`
 	ChatRoomID      string `json:"chatRoomId,omitempty"`
@@ -44,8 +45,8 @@ type ClientFrame struct {
 	ClientMessageID string `json:"clientMessageId,omitempty"`
 }
 
-// Ack answers a sendMessage: the message is stored. Duplicate says that an
-// earlier send with the same clientMessageId had stored it.
+// Ack answers a sendMessage: the message is stored. Duplicate is set if an earlier
+// send with the same clientMessageId had stored it.
 type Ack struct {
 	Type            string `json:"type"` // TypeAck
 	ChatRoomID      string `json:"chatRoomId"`
@@ -55,9 +56,9 @@ type Ack struct {
 	Duplicate       bool   `json:"duplicate"`
 }
 
-// Message is a new message of a room. PreviousMessageID is a hint at the
-// message before it, nil for a room's first. ClientMessageID is there on its
-// sender's devices only.
+// Message is a new message of a room. PreviousMessageID is a hint at the message
+// before it, nil for a room's first. ClientMessageID is sent to its sender's
+// devices only.
 type Message struct {
 	Type              string  `json:"type"` // TypeMessage
 	ChatRoomID        string  `json:"chatRoomId"`
@@ -77,28 +78,28 @@ type Error struct {
 	ClientMessageID string `json:"clientMessageId,omitempty"`
 }
 
-// Pong answers a ping. It tells a client its own ids.
+// Pong answers a ping with the client's own ids.
 type Pong struct {
 	Type         string `json:"type"` // TypePong
 	ConnectionID string `json:"connectionId"`
 	UserID       string `json:"userId"`
 }
 
-// Gap says that messages of a room were not broadcast: sync the room.
+// Gap announces that messages of a room were not broadcast: sync the room.
 type Gap struct {
 	Type       string `json:"type"` // TypeGap
 	ChatRoomID string `json:"chatRoomId"`
 }
 
-// Member says that a user joined or left a room.
+// Member announces that a user joined or left a room.
 type Member struct {
 	Type       string `json:"type"` // TypeMemberJoined or TypeMemberLeft
 	ChatRoomID string `json:"chatRoomId"`
 	UserID     string `json:"userId"`
 }
 
-// MessageEdited is a message with its new content. Of two, the one with the
-// greater EditedAt counts, in whatever order they come.
+// MessageEdited is a message with its new content. Of two, the one with the greater
+// EditedAt counts, in any order of arrival.
 type MessageEdited struct {
 	Type            string `json:"type"` // TypeMessageEdited
 	ChatRoomID      string `json:"chatRoomId"`
@@ -110,8 +111,8 @@ type MessageEdited struct {
 	ClientMessageID string `json:"clientMessageId,omitempty"`
 }
 
-// MessageDeleted says that a message has no content any more. Nothing that is
-// told of it later changes that.
+// MessageDeleted announces that a message was deleted. No later frame about the
+// message changes that.
 type MessageDeleted struct {
 	Type       string `json:"type"` // TypeMessageDeleted
 	ChatRoomID string `json:"chatRoomId"`
@@ -121,7 +122,7 @@ type MessageDeleted struct {
 	DeletedAt  int64  `json:"deletedAt"` // ms since 1970
 }
 
-// Read says that a user has read a room up to a message.
+// Read announces that a user has read a room up to a message.
 type Read struct {
 	Type       string `json:"type"` // TypeRead
 	ChatRoomID string `json:"chatRoomId"`
@@ -129,15 +130,15 @@ type Read struct {
 	UpTo       string `json:"upTo"` // message id
 }
 
-// RoomChanged says what a room is called now.
+// RoomChanged announces a room's new name.
 type RoomChanged struct {
 	Type       string `json:"type"` // TypeRoomChanged
 	ChatRoomID string `json:"chatRoomId"`
 	Name       string `json:"name"`
 }
 
-// ServerFrame is any frame from the server, for clients to decode into: Type
-// says which of the other fields are set.
+// ServerFrame holds any frame from the server, for clients to decode into: Type
+// determines which of the other fields are set.
 type ServerFrame struct {
 	Type              string            `json:"type"`
 	ChatRoomID        string            `json:"chatRoomId"`

@@ -17,7 +17,7 @@ type NameRequest struct {
 	Name string `json:"name"`
 }
 
-// ReadRequest says how far a room has been read.
+// ReadRequest moves the caller's read cursor.
 type ReadRequest struct {
 	UpTo string `json:"upTo"` // message id
 }
@@ -27,8 +27,8 @@ type EditRequest struct {
 	Content string `json:"content"`
 }
 
-// NameChange gives the caller a display name; "" removes it. DisplayName must be
-// there.
+// NameChange gives the caller a display name; "" removes it. DisplayName is
+// required.
 type NameChange struct {
 	DisplayName *string `json:"displayName"`
 }
@@ -44,12 +44,12 @@ type ProfilesRequest struct {
 	Users []string `json:"users"`
 }
 
-// Profiles are those of the users who have one, by user id.
+// Profiles holds profiles by user id. Users without one are left out.
 type Profiles struct {
 	Profiles map[string]Profile `json:"profiles"`
 }
 
-// Profile is what others see of a user.
+// Profile is the public part of a user.
 type Profile struct {
 	DisplayName string `json:"displayName"`
 }
@@ -84,9 +84,9 @@ type RoomSummary struct {
 	ChatRoomID    string       `json:"chatRoomId"`
 	Name          string       `json:"name,omitempty"`
 	Type          string       `json:"type"`
-	LastMessageAt int64        `json:"lastMessageAt"` // ms since 1970; the room's creation where there is none
+	LastMessageAt int64        `json:"lastMessageAt"` // ms since 1970; the room's creation if there is no message
 	LastMessage   *LastMessage `json:"lastMessage,omitempty"`
-	Unread        int          `json:"unread"` // messages of others behind the read cursor, at most 100
+	Unread        int          `json:"unread"` // messages of others after the read cursor, at most 100
 }
 
 // LastMessage is the beginning of a room's newest message.
@@ -95,7 +95,7 @@ type LastMessage struct {
 	SenderID  string `json:"senderId"`
 	Preview   string `json:"preview"` // at most 140 characters
 	Timestamp int64  `json:"timestamp"`
-	DeletedAt int64  `json:"deletedAt,omitempty"` // ms since 1970; then there is no preview
+	DeletedAt int64  `json:"deletedAt,omitempty"` // ms since 1970; a deleted message has no preview
 }
 
 // HistoryMessage is a stored message.
@@ -116,19 +116,20 @@ type History struct {
 	Cursor   string           `json:"cursor,omitempty"`
 }
 
-// SyncRequest names, per room, the last message that the client has without a
-// hole before it.
+// SyncRequest names, for each room, the last message before which the client misses
+// none.
 type SyncRequest struct {
 	Rooms map[string]string `json:"rooms"`
 }
 
-// SyncResponse has what came after, per room of the caller's.
+// SyncResponse has the messages after those, for each room that the caller is a
+// member of.
 type SyncResponse struct {
 	Rooms map[string]SyncRoom `json:"rooms"`
 }
 
-// SyncRoom is what a client missed in one room, oldest first. More says that
-// there are others behind the last of these.
+// SyncRoom has the messages that a client missed in one room, oldest first. More
+// is set if there are later ones.
 type SyncRoom struct {
 	Messages []HistoryMessage `json:"messages"`
 	More     bool             `json:"more"`
