@@ -1,0 +1,212 @@
+package streamroom_test
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"unicode"
+	"unicode/utf8"
+)
+
+// banned are words that slow a reader down, with what to write instead. They
+// are looked for in code, comments, error texts, help texts and pages, within
+// identifiers too. The list is short on purpose: a word joins it after it was
+// found to confuse readers.
+var banned = []struct{ pattern, instead string }{
+	// Rare or old words: a reader who learnt English from documentation stumbles.
+	{`mend(?:s|ed|ing)?`, "fix, repair or correct"},
+	{`anew`, "again, or a new one"},
+	{`who(?:m|se)?ever`, "anyone who"},
+	{`nobody`, "no one, no user, no member"},
+	{`somebody`, "someone, a user, a member"},
+	{`meanwhile`, "in the meantime, or say during what"},
+	{`for good`, "permanently"},
+	{`heirs?`, "successor"},
+	{`unborn`, "spare"},
+	{`familial`, "by parent, parents first"},
+	{`census`, "count"},
+	{`forerunner`, "the one before"},
+
+	// Phrases for which the field has a term.
+	{`(?:is|are|was|were) to know`, "recipient, or is notified"},
+	{`(?:is|are|was|were|be|been) told of`, "is notified of, or gets"},
+	{`none of ours`, "unknown"},
+	{`so many`, "as many as, or the number"},
+	{`in its course`, "running"},
+	{`collect seldom`, "tuneGC"},
+	{`untangled?`, "retryConflicts"},
+
+	// Errors: what was wanted, what came, what to do.
+	{`[qsvdt}]"? is (?:no|none)`, `invalid X "…": want a URL such as …`},
+	{`more than nothing`, "must be positive"},
+	{`others were faster`, "gave up after N concurrent changes"},
+}
+
+// uncleaned are folders whose words are being replaced. The list only shrinks.
+var uncleaned = []string{
+	"client/", "cmd/", "docs/protocol.md", "functions/", "infra/", "local/", "operate/", "shared/", "test/", "web/",
+}
+
+func unclean(path string) bool {
+	return slices.ContainsFunc(uncleaned, func(f string) bool { return strings.HasPrefix(path, f) })
+}
+
+// TestWords fails on banned words.
+func TestWords(t *testing.T) {
+	patterns := make([]string, len(banned))
+	for i, b := range banned {
+		patterns[i] = "(" + b.pattern + ")"
+	}
+	// Groups of patterns don't nest, so group i+1 is banned[i].
+	anyOf := regexp.MustCompile(`(?:\b|%)(?:` + strings.Join(patterns, "|") + `)\b`)
+	for path, lines := range texts(t) {
+		if path == "words_test.go" || unclean(path) {
+			continue
+		}
+		for n, line := range lines {
+			for _, found := range anyOf.FindAllStringSubmatch(apart(line), -1) {
+				i := slices.IndexFunc(found[1:], func(group string) bool { return group != "" })
+				t.Errorf("%s:%d: %q: write %s", path, n+1, found[0], banned[i].instead)
+			}
+		}
+	}
+}
+
+// apart returns a line in lower case, with the words of identifiers apart.
+func apart(line string) string {
+	var text strings.Builder
+	lower := false
+	for _, r := range line {
+		if lower && unicode.IsUpper(r) {
+			text.WriteByte(' ')
+		}
+		lower = unicode.IsLower(r)
+		text.WriteRune(unicode.ToLower(r))
+	}
+	return text.String()
+}
+
+// TestMarkdownWidth fails on lines of pages that are longer than 100 columns.
+// Tables, code, headings and pictures can't be wrapped.
+func TestMarkdownWidth(t *testing.T) {
+	const width = 100
+	for path, lines := range texts(t) {
+		if filepath.Ext(path) != ".md" || unclean(path) {
+			continue
+		}
+		fenced := false
+		for n, line := range lines {
+			text := strings.TrimSpace(line)
+			if strings.HasPrefix(text, "```") {
+				fenced = !fenced
+			}
+			code := fenced || strings.HasPrefix(line, "    ")
+			fixed := strings.HasPrefix(text, "|") || strings.HasPrefix(text, "#") || strings.HasPrefix(text, "![")
+			if utf8.RuneCountInString(line) > width && !code && !fixed {
+				t.Errorf("%s:%d has %d columns: wrap it at %d", path, n+1, utf8.RuneCountInString(line), width)
+			}
+		}
+	}
+}
+
+// TestMarkdownLinks fails on links to files and headings that don't exist.
+func TestMarkdownLinks(t *testing.T) {
+	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	for path, lines := range texts(t) {
+		if filepath.Ext(path) != ".md" {
+			continue
+		}
+		for _, found := range link.FindAllStringSubmatch(strings.Join(lines, "\n"), -1) {
+			if strings.Contains(found[1], "://") {
+				continue
+			}
+			file, heading, _ := strings.Cut(found[1], "#")
+			target := filepath.Clean(path)
+			if file != "" {
+				target = filepath.Join(filepath.Dir(path), file)
+			}
+			if _, err := os.Stat(target); err != nil {
+				t.Errorf("%s links to %s, which does not exist", path, found[1])
+			} else if heading != "" && !slices.Contains(headings(t, target), heading) {
+				t.Errorf("%s links to %s, a heading that does not exist", path, found[1])
+			}
+		}
+	}
+}
+
+// TestMarkdownPaths fails on paths of this repository that pages name and that
+// don't exist.
+func TestMarkdownPaths(t *testing.T) {
+	entries, err := os.ReadDir(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var folders []string
+	for _, entry := range entries {
+		if entry.IsDir() && !strings.HasPrefix(entry.Name(), ".") {
+			folders = append(folders, entry.Name())
+		}
+	}
+	named := regexp.MustCompile("`((?:" + strings.Join(folders, "|") + ")/[\\w./-]*)`")
+	for path, lines := range texts(t) {
+		if filepath.Ext(path) != ".md" || path == "CHANGELOG.md" { // which names what is gone, too
+			continue
+		}
+		for n, line := range lines {
+			for _, found := range named.FindAllStringSubmatch(line, -1) {
+				if _, err := os.Stat(found[1]); err != nil {
+					t.Errorf("%s:%d names %s, which does not exist", path, n+1, found[1])
+				}
+			}
+		}
+	}
+}
+
+// headings returns the anchors that a page's headings get.
+func headings(t *testing.T, path string) (anchors []string) {
+	t.Helper()
+	page, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dropped := regexp.MustCompile("[^\\pL\\pN_ -]")
+	for line := range strings.Lines(string(page)) {
+		if title, ok := strings.CutPrefix(strings.TrimLeft(line, "#"), " "); ok && strings.HasPrefix(line, "#") {
+			text := dropped.ReplaceAllString(strings.ToLower(strings.TrimSpace(title)), "")
+			anchors = append(anchors, strings.ReplaceAll(text, " ", "-"))
+		}
+	}
+	return anchors
+}
+
+// texts returns the lines of all files that people read, by path.
+func texts(t *testing.T) map[string][]string {
+	t.Helper()
+	read := []string{".go", ".js", ".mjs", ".md", ".html", ".css", ".json", ".yml"}
+	skipped := []string{".git", ".streamroom", "node_modules", "cdk.out", "bin", "dist", "fuzz"}
+	found := map[string][]string{}
+	err := filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && slices.Contains(skipped, entry.Name()):
+			return filepath.SkipDir
+		case entry.IsDir() || !slices.Contains(read, filepath.Ext(path)) && filepath.Dir(path) != ".ci":
+			return nil
+		}
+		content, err := os.ReadFile(path)
+		found[filepath.ToSlash(path)] = strings.Split(string(content), "\n")
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(found) < 100 {
+		t.Fatalf("only %d files found", len(found))
+	}
+	return found
+}
