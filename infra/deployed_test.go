@@ -126,7 +126,7 @@ func (r resolver) attribute(concern, id, name string) string {
 // deployment is what the templates deploy, with a guard for each function.
 func (r resolver) deployment(guards map[string]*guard) local.Deployment {
 	r.t.Helper()
-	d := local.Deployment{Routes: r.c.routes(r.t), Mappings: r.c.mappings(r.t)}
+	d := local.Deployment{URL: r.url, Routes: r.c.routes(r.t), Mappings: r.c.mappings(r.t)}
 	constructors := functions.All()
 	for _, f := range r.c.all("AWS::Lambda::Function") {
 		if isDeploymentHelper(f) {
@@ -146,7 +146,7 @@ func (r resolver) deployment(guards map[string]*guard) local.Deployment {
 			Function:    topology.Function{Name: name, MemoryMB: int(memory), Timeout: time.Duration(timeout) * time.Second},
 			Construct:   constructors[name],
 			Environment: environment,
-			Guard:       g.wrap,
+			Transport:   g.wrap,
 		})
 		if f.concern == "Api" {
 			d.API = name

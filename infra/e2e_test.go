@@ -39,9 +39,7 @@ func TestWhatIsSynthesizedChats(t *testing.T) {
 	var logs lockedBuffer
 	server, err := local.Start(t.Context(), local.Config{
 		Addr: "127.0.0.1:0", DynamoDBAddr: "127.0.0.1:0", LogLevel: "info", Log: &logs,
-		Deploy: func(url string) (local.Deployment, error) {
-			return resolver{t, c, url}.deployment(guards), nil
-		},
+		Wrap: func(d local.Deployment) local.Deployment { return resolver{t, c, d.URL}.deployment(guards) },
 	})
 	if err != nil {
 		t.Fatalf("start what was synthesized: %v", err)

@@ -70,9 +70,11 @@ func always(t testing.TB, plan faults.Plan) *faults.Injector {
 	return in
 }
 
-// Wear is for local.Config.
-func (b *broken) Wear(f local.Function) local.Function {
-	f.Guard = func(next http.RoundTripper) http.RoundTripper {
+// Wrap is for local.Config.
+func (b *broken) Wrap(d local.Deployment) local.Deployment { return local.EachFunction(b.function)(d) }
+
+func (b *broken) function(f local.Function) local.Function {
+	f.Transport = func(next http.RoundTripper) http.RoundTripper {
 		return roundTrip(func(r *http.Request) (*http.Response, error) { return b.guard(f.Name, r, next) })
 	}
 	construct := f.Construct

@@ -283,7 +283,10 @@ func TestClosedConnectionsAreForgotten(t *testing.T) {
 // out, but not while the connection might still be in its handshake.
 func TestLostDisconnectsAreFoundByPosting(t *testing.T) {
 	clock := clockwork.NewFakeClockAt(time.Now())
-	s := start(t, local.Config{Clock: clock, DropDisconnect: func(string) bool { return true }})
+	s := start(t, local.Config{Clock: clock, Wrap: func(d local.Deployment) local.Deployment {
+		d.DropDisconnect = func(string) bool { return true }
+		return d
+	}})
 	room := s.room("alice", "bob")
 	alice, bob := s.connect("alice"), s.connect("bob")
 	_ = bob.socket.CloseNow()

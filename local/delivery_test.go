@@ -33,7 +33,7 @@ func TestRefusedPostsAreTriedAgainAfterTheOthers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := &broken{}
-			s := start(t, local.Config{Wear: b.Wear})
+			s := start(t, local.Config{Wrap: b.Wrap})
 			room := s.room("alice", "bob", "carol")
 			alice, bob, carol := s.connect("alice"), s.connect("bob"), s.connect("carol")
 			fault := always(t, faults.Plan{Posts: plan})
@@ -83,7 +83,7 @@ func TestRefusedPostsAreTriedAgainAfterTheOthers(t *testing.T) {
 func TestWhatAPostLosesIsCaughtUp(t *testing.T) {
 	t.Parallel()
 	b := &broken{}
-	s := start(t, local.Config{Wear: b.Wear})
+	s := start(t, local.Config{Wrap: b.Wrap})
 	type loss struct {
 		name        string
 		fault       faults.Posts
@@ -267,7 +267,7 @@ func (s *server) postTo(id, body string) (status int) {
 func TestPostsThatAllHangEndWithTheInvocation(t *testing.T) {
 	t.Parallel()
 	b := &broken{}
-	s := start(t, local.Config{Wear: b.Wear})
+	s := start(t, local.Config{Wrap: b.Wrap})
 	room := s.room("alice", "bob", "carol")
 	followers := []*follower{s.follow("alice", room), s.follow("bob", room), s.follow("carol", room)}
 	followers[0].tell(room, "before")

@@ -1,7 +1,6 @@
 package local
 
 import (
-	"fmt"
 	"net/http"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -13,15 +12,24 @@ import (
 	"github.com/streamroom/streamroom/shared/topology"
 )
 
-// Deployment is what runs. By default that is shared/topology, as infra deploys
-// it; a test can run what a synthesized template says instead.
+// Deployment lists what a Server runs. By default that is Topology, as infra
+// deploys it. It is also the one seam for tests: see Config.Wrap.
 type Deployment struct {
+	URL        string // of everything but the table, such as http://127.0.0.1:8080
 	Functions  []Function
 	Routes     []topology.Route
 	Mappings   []topology.StreamMapping
-	Stage      string      // of the WebSocket API
-	API        string      // the function behind the HTTP API
-	Authorizer auth.Config // the HTTP API's
+	Stage      string      // of the WebSocket API, the first segment of its path
+	API        string      // name of the function behind the HTTP API
+	Authorizer auth.Config // of the HTTP API
+
+	// Unthrottled lifts the WebSocket API's limits of requests a second.
+	Unthrottled bool
+	// DropDisconnect, if set, is asked before each $disconnect and loses it by
+	// answering true, as API Gateway may: delivery of $disconnect is best effort
+	// (API Gateway Developer Guide, "Manage connected users and client apps:
+	// $connect and $disconnect routes").
+	DropDisconnect func(connectionID string) bool
 }
 
 // Function is one function to run.
@@ -30,29 +38,24 @@ type Function struct {
 	Construct   functions.Constructor
 	Environment map[string]string // all of its variables
 
-	// Guard, if set, stands between the function, or the mapping that acts in its
-	// role, and everything of AWS: the table, its stream and @connections.
-	Guard func(next http.RoundTripper) http.RoundTripper
+	// Transport, if set, wraps the way from the function, or from the mapping that
+	// acts in its role, to everything of AWS: the table, its stream and
+	// @connections.
+	Transport func(next http.RoundTripper) http.RoundTripper
 }
 
-// deploy finds out what runs.
-func (s *Server) deploy() (err error) {
-	deploy := s.c.Deploy
-	if deploy == nil {
-		deploy = func(url string) (Deployment, error) { return Topology(url, s.c.LogLevel), nil }
-	}
-	if s.deployed, err = deploy(s.URL()); err != nil {
-		return fmt.Errorf("find out what to run: %w", err)
-	}
-	if s.c.Wear != nil {
-		for i, f := range s.deployed.Functions {
-			s.deployed.Functions[i] = s.c.Wear(f)
+// EachFunction applies wrap to each function of a deployment.
+func EachFunction(wrap func(Function) Function) func(Deployment) Deployment {
+	return func(d Deployment) Deployment {
+		for i, f := range d.Functions {
+			d.Functions[i] = wrap(f)
 		}
+		return d
 	}
-	return nil
 }
 
-// Topology is the deployment that shared/topology lists, for a server with a URL.
+// Topology returns the deployment that shared/topology lists, for a server with
+// a URL.
 func Topology(url, logLevel string) Deployment {
 	values := map[string]string{
 		config.TableName:   TableName,
@@ -64,6 +67,7 @@ func Topology(url, logLevel string) Deployment {
 		config.LogLevel:    logLevel,
 	}
 	d := Deployment{
+		URL:        url,
 		Routes:     topology.Routes(),
 		Mappings:   topology.StreamMappings(),
 		Stage:      Stage,
@@ -81,8 +85,8 @@ func Topology(url, logLevel string) Deployment {
 	return d
 }
 
-// function returns the function called name; one without a guard, if there is
-// none.
+// function returns the function called name, or one without a Transport if
+// there is none.
 func (d Deployment) function(name string) Function {
 	for _, f := range d.Functions {
 		if f.Name == name {
@@ -92,22 +96,22 @@ func (d Deployment) function(name string) Function {
 	return Function{}
 }
 
-func (f Function) guard(next http.RoundTripper) http.RoundTripper {
-	if f.Guard == nil {
+func (f Function) transport(next http.RoundTripper) http.RoundTripper {
+	if f.Transport == nil {
 		return next
 	}
-	return f.Guard(next)
+	return f.Transport(next)
 }
 
-// guardTable is how the function reaches the table.
-func (f Function) guardTable(c aws.Config) aws.Config {
-	if f.Guard == nil {
+// aws returns the configuration by which the function reaches the table.
+func (f Function) aws(c aws.Config) aws.Config {
+	if f.Transport == nil {
 		return c
 	}
 	next, ok := c.HTTPClient.(http.RoundTripper)
 	if !ok {
 		next = http.DefaultTransport
 	}
-	c.HTTPClient = &http.Client{Transport: f.Guard(next)}
+	c.HTTPClient = &http.Client{Transport: f.Transport(next)}
 	return c
 }

@@ -35,7 +35,7 @@ func (s *server) present(clock *jumper, user string) (ids []string) {
 func TestA410EndsExactlyTheConnectionThatAnsweredIt(t *testing.T) {
 	t.Parallel()
 	clock, b := newJumper(), &broken{}
-	s := start(t, local.Config{Clock: clock, Wear: b.Wear})
+	s := start(t, local.Config{Clock: clock, Wrap: b.Wrap})
 	room := s.room("alice", "bob")
 	alice, phone, laptop := s.connect("alice"), s.connect("bob"), s.connect("bob")
 
@@ -105,7 +105,7 @@ func TestA410EndsExactlyTheConnectionThatAnsweredIt(t *testing.T) {
 func TestAClientThatWasTakenForGoneComesBack(t *testing.T) {
 	t.Parallel()
 	clock, b := newJumper(), &broken{}
-	s := start(t, local.Config{Clock: clock, Wear: b.Wear})
+	s := start(t, local.Config{Clock: clock, Wrap: b.Wrap})
 	room := s.room("alice", "bob")
 	alice, bob := s.follow("alice", room), s.follow("bob", room)
 	first := bob.online(1)

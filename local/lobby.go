@@ -9,14 +9,13 @@ import (
 	"github.com/streamroom/streamroom/shared/dynamo"
 )
 
-// Lobby is the room that everybody who signs in here is a member of, so that
-// two people who have just met a laptop's Streamroom can talk at once. There is
-// none on AWS.
+// Lobby is the room that everyone who signs in here joins, so that two people
+// who try a Streamroom on a laptop can talk at once. There is none on AWS.
 const Lobby = "general"
 
-// openLobby makes the lobby and has everybody join it who signs in.
+// openLobby makes the lobby and has everyone who signs in join it.
 func (s *Server) openLobby(ctx context.Context, store *dynamo.Store) error {
-	// Nobody created it, so nobody owns it.
+	// No user created it, so it has no owner.
 	room := chat.Room{ID: Lobby, Name: "General", Type: chat.Group, CreatedAt: s.clock.Now().UnixMilli()}
 	created, err := store.CreateRoom(ctx, room, nil)
 	if err != nil {
@@ -27,7 +26,7 @@ func (s *Server) openLobby(ctx context.Context, store *dynamo.Store) error {
 			return fmt.Errorf("read the room %s: %w", Lobby, err)
 		}
 	}
-	// Everybody who joins changes the room's member count, so they take turns.
+	// Each join changes the room's member count, so they take turns.
 	var turn sync.Mutex
 	s.pool.SignedIn = func(ctx context.Context, userID string) error {
 		turn.Lock()

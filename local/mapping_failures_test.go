@@ -94,7 +94,7 @@ func unreadable(in *faults.Injector, name, room string) func(function, body stri
 func TestAnUnreadableRoomHoldsNoOther(t *testing.T) {
 	t.Parallel()
 	clock, b := newJumper(), &broken{once: true}
-	s := start(t, local.Config{Clock: clock, Wear: b.Wear})
+	s := start(t, local.Config{Clock: clock, Wrap: b.Wrap})
 	good, bad := s.room("alice", "bob"), s.room("alice", "bob")
 	alice, bob := s.connect("alice"), s.follow("bob", good, bad)
 	for _, room := range []string{good, bad} {
@@ -142,7 +142,7 @@ func TestAnUnreadableRoomHoldsNoOther(t *testing.T) {
 func TestRecordsAreGivenUpAndMissedByTheNext(t *testing.T) {
 	t.Parallel()
 	clock, b := clockwork.NewFakeClockAt(time.Now()), &broken{once: true}
-	s := start(t, local.Config{Clock: clock, Wear: b.Wear})
+	s := start(t, local.Config{Clock: clock, Wrap: b.Wrap})
 	good, bad := s.room("alice", "bob"), s.room("alice", "bob")
 	alice, bob := s.connect("alice"), s.follow("bob", good, bad)
 	for _, room := range []string{good, bad} {
@@ -205,7 +205,7 @@ func within(f runtime.Failure, r events.DynamoDBEventRecord) bool {
 func TestAPoisonRecordIsGivenUpAlone(t *testing.T) {
 	t.Parallel()
 	clock, b := clockwork.NewFakeClockAt(time.Now()), &broken{}
-	s := start(t, local.Config{Clock: clock, Wear: b.Wear})
+	s := start(t, local.Config{Clock: clock, Wrap: b.Wrap})
 	room := s.room("alice", "bob")
 	alice, bob := s.connect("alice"), s.follow("bob", room)
 	crash := always(t, faults.Plan{Invocations: faults.Invocations{Crashed: 1}})

@@ -75,7 +75,7 @@ func TestConsumersThatWereDownForTenMinutes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			clock, b := newJumper(), &broken{}
-			s := start(t, local.Config{Clock: clock, Wear: b.Wear, LogLevel: "warn"})
+			s := start(t, local.Config{Clock: clock, Wrap: b.Wrap, LogLevel: "warn"})
 			// Alice and zoe are the first and last of all members.
 			room, other := s.room("alice", "zoe"), s.room("alice", "zoe")
 			b.ignored(func() {
@@ -148,7 +148,7 @@ func TestConsumersThatWereDownForTenMinutes(t *testing.T) {
 func TestConsumersThatCrashInMidBatch(t *testing.T) {
 	t.Parallel()
 	b := &broken{}
-	s := start(t, local.Config{Wear: b.Wear, LogLevel: "warn"})
+	s := start(t, local.Config{Wrap: b.Wrap, LogLevel: "warn"})
 	rooms := []string{s.room("alice", "bob", "carol"), s.room("alice", "bob", "carol")}
 	var everybody []*follower
 	for _, user := range []string{"alice", "bob", "carol"} {
@@ -196,7 +196,7 @@ func TestConsumersThatCrashInMidBatch(t *testing.T) {
 func TestAConsumerThatRunsOutOfTime(t *testing.T) {
 	t.Parallel()
 	clock, b := clockwork.NewFakeClockAt(time.Now()), &broken{}
-	s := start(t, local.Config{Clock: clock, Wear: b.Wear})
+	s := start(t, local.Config{Clock: clock, Wrap: b.Wrap})
 	room := s.room("alice", "bob")
 	alice, bob := s.connect("alice"), s.follow("bob", room)
 	alice.deliver(room, "before", "")
@@ -237,7 +237,7 @@ func TestAConsumerThatRunsOutOfTime(t *testing.T) {
 func TestAThrottledTable(t *testing.T) {
 	t.Parallel()
 	b := &broken{once: true}
-	s := start(t, local.Config{Wear: b.Wear, LogLevel: "error"})
+	s := start(t, local.Config{Wrap: b.Wrap, LogLevel: "error"})
 	room := s.room("alice", "bob", "carol")
 	devices := []*device{s.connect("alice"), s.connect("bob")}
 	carol := s.follow("carol", room)

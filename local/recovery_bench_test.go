@@ -28,12 +28,12 @@ func BenchmarkRecovery(b *testing.B) {
 	for range b.N {
 		b.StopTimer()
 		var outage sync.RWMutex
-		g := gather(b, local.Config{Wear: func(f local.Function) local.Function {
+		g := gather(b, local.Config{Wrap: local.EachFunction(func(f local.Function) local.Function {
 			if f.Name == topology.Fanout {
 				f.Construct = heldBack(f.Construct, &outage)
 			}
 			return f
-		}}, members)
+		})}, members)
 		r := g.follow(waiting)
 		outage.Lock()
 		err := g.pile(b, waiting)

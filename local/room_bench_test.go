@@ -36,7 +36,15 @@ type crowd struct {
 // gather fills a room with members, one device each.
 func gather(b *testing.B, c local.Config, members int) *crowd {
 	b.Helper()
-	c.LogLevel, c.Unthrottled = "error", true
+	c.LogLevel = "error"
+	wrap := c.Wrap
+	c.Wrap = func(d local.Deployment) local.Deployment {
+		d.Unthrottled = true
+		if wrap != nil {
+			d = wrap(d)
+		}
+		return d
+	}
 	s := start(b, c)
 	users := make([]string, members)
 	for i := range users {

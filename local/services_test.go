@@ -94,8 +94,7 @@ func TestAMappingIsPausedAndResumed(t *testing.T) {
 }
 
 func TestTheOnFailureQueueSpeaksSQS(t *testing.T) {
-	s := start(t, local.Config{Deploy: func(url string) (local.Deployment, error) {
-		d := local.Topology(url, "debug")
+	s := start(t, local.Config{Wrap: func(d local.Deployment) local.Deployment {
 		for i, f := range d.Functions {
 			if f.Name == topology.LastMessage {
 				d.Functions[i].Construct = func(functions.Env) (awslambda.Handler, error) {
@@ -106,7 +105,7 @@ func TestTheOnFailureQueueSpeaksSQS(t *testing.T) {
 		for i := range d.Mappings {
 			d.Mappings[i].MaximumRetryAttempts, d.Mappings[i].BisectOnError, d.Mappings[i].BatchWindow = 0, false, 0
 		}
-		return d, nil
+		return d
 	}})
 	s.room("alice", "bob")
 	client := sqs.NewFromConfig(s.services())

@@ -29,7 +29,7 @@ func (b *broken) skewed(by time.Duration, send func()) {
 func TestMessagesStoredBehindOthers(t *testing.T) {
 	t.Parallel()
 	b := &broken{}
-	s := start(t, local.Config{Wear: b.Wear, LogLevel: "warn"})
+	s := start(t, local.Config{Wrap: b.Wrap, LogLevel: "warn"})
 	room := s.room("alice", "bob", "carol", "dave", "erin")
 	everybody := []*follower{s.follow("alice", room), s.follow("bob", room), s.follow("carol", room), s.follow("dave", room)}
 	alice, bob, carol, dave := everybody[0], everybody[1], everybody[2], everybody[3]
@@ -121,7 +121,7 @@ func TestMessagesStoredBehindOthers(t *testing.T) {
 func TestTheLastMessageDoesNotGoBack(t *testing.T) {
 	t.Parallel()
 	clock, b := clockwork.NewFakeClockAt(time.Now()), &broken{}
-	s := start(t, local.Config{Clock: clock, Wear: b.Wear, LogLevel: "warn"})
+	s := start(t, local.Config{Clock: clock, Wrap: b.Wrap, LogLevel: "warn"})
 	room, other := s.room("alice", "bob"), s.room("alice", "bob")
 	alice, bob := s.connect("alice"), s.connect("bob")
 	projected := func(content string) {

@@ -16,13 +16,13 @@ import (
 // tableWait is how long a new table may take to become active.
 const tableWait = 30 * time.Second
 
-// createTable makes the table that infra deploys, unless it is there, and
-// returns its stream.
-func createTable(ctx context.Context, db *dynamodb.Client) (streamARN string, err error) {
+// CreateTable makes the table that infra deploys, unless it exists, and returns
+// its stream.
+func CreateTable(ctx context.Context, db *dynamodb.Client, name string) (streamARN string, err error) {
 	stringKeys := func(names ...string) (attributes []types.AttributeDefinition) {
-		for _, name := range names {
+		for _, attribute := range names {
 			attributes = append(attributes, types.AttributeDefinition{
-				AttributeName: aws.String(name), AttributeType: types.ScalarAttributeTypeS,
+				AttributeName: aws.String(attribute), AttributeType: types.ScalarAttributeTypeS,
 			})
 		}
 		return attributes
@@ -34,7 +34,7 @@ func createTable(ctx context.Context, db *dynamodb.Client) (streamARN string, er
 		}
 	}
 	_, err = db.CreateTable(ctx, &dynamodb.CreateTableInput{
-		TableName:            aws.String(TableName),
+		TableName:            aws.String(name),
 		AttributeDefinitions: stringKeys(table.PK, table.SK, table.GSI1PK, table.GSI1SK),
 		KeySchema:            schema(table.PK, table.SK),
 		BillingMode:          types.BillingModePayPerRequest,
@@ -52,13 +52,13 @@ func createTable(ctx context.Context, db *dynamodb.Client) (streamARN string, er
 	if err != nil && !errors.As(err, &exists) {
 		return "", fmt.Errorf("cannot create the table: %w", err)
 	}
-	err = dynamodb.NewTableExistsWaiter(db).Wait(ctx, &dynamodb.DescribeTableInput{TableName: aws.String(TableName)}, tableWait)
+	err = dynamodb.NewTableExistsWaiter(db).Wait(ctx, &dynamodb.DescribeTableInput{TableName: aws.String(name)}, tableWait)
 	if err != nil {
 		return "", fmt.Errorf("cannot use the table: %w", err)
 	}
 	if created {
 		_, err = db.UpdateTimeToLive(ctx, &dynamodb.UpdateTimeToLiveInput{
-			TableName: aws.String(TableName),
+			TableName: aws.String(name),
 			TimeToLiveSpecification: &types.TimeToLiveSpecification{
 				AttributeName: aws.String(table.TTL), Enabled: aws.Bool(true),
 			},
@@ -67,12 +67,12 @@ func createTable(ctx context.Context, db *dynamodb.Client) (streamARN string, er
 			return "", fmt.Errorf("cannot enable the table's TTL: %w", err)
 		}
 	}
-	described, err := db.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: aws.String(TableName)})
+	described, err := db.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: aws.String(name)})
 	if err != nil {
 		return "", fmt.Errorf("cannot describe the table: %w", err)
 	}
 	if described.Table.LatestStreamArn == nil {
-		return "", fmt.Errorf("the table %s has no stream; delete it, or use another data folder or endpoint", TableName)
+		return "", fmt.Errorf("the table %s has no stream; delete it, or use another data folder or endpoint", name)
 	}
 	return *described.Table.LatestStreamArn, nil
 }

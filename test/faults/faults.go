@@ -1,13 +1,13 @@
-// Package faults breaks what the functions stand on, on purpose and to a plan:
-// requests to the table, posts to @connections, and invocations. Any test can
-// wear it, as a whole deployment by local.Config:
+// Package faults injects faults from a plan: into requests to the table, into
+// posts to @connections, and into invocations. A test injects them into a whole
+// Streamroom by its configuration:
 //
 //	injector, err := faults.New(faults.All(seed), clock)
-//	server, err := local.Start(ctx, local.Config{Wear: injector.Wear, DropDisconnect: injector.DropDisconnect, …})
+//	server, err := local.Start(ctx, local.Config{Wrap: injector.Wrap, …})
 //	injector.Begin()
 //
-// or at one seam: Injector.Table and Injector.Posts wear a transport,
-// Injector.Handler a function's handler.
+// or at one seam: Injector.Table and Injector.Posts wrap a transport,
+// Injector.Handler wraps a function's handler.
 //
 // What happens to the n-th call of a kind (a seam, a function, an operation) is
 // the same in every run with the same seed. Which call comes n-th is up to the
@@ -236,9 +236,9 @@ func (in *Injector) Gone(connectionID string) bool {
 	return in.gone[connectionID]
 }
 
-// DropDisconnect is for local.Config: it loses $disconnects at the plan's rate.
+// DropDisconnect is for local.Deployment: it loses $disconnects at the plan's rate.
 func (in *Injector) DropDisconnect(string) bool {
-	return in.fate(call{seam: seamDisconnect}, []chance{{lost, in.plan.LostDisconnects}}).fault == lost
+	return in.decide(call{seam: seamDisconnect}, []chance{{lost, in.plan.LostDisconnects}}).fault == lost
 }
 
 // What happens to a call; "" is nothing.
@@ -270,31 +270,32 @@ type chance struct {
 	rate  float64
 }
 
-// fate is what happens to a call, and where to take the rest of what is random.
-type fate struct {
+// decision says what happens to a call, and has the source of what else about it
+// is random.
+type decision struct {
 	fault  string
 	random *rand.Rand
 }
 
-// fate decides about the next call of its kind.
-func (in *Injector) fate(c call, chances []chance) fate {
+// decide decides about the next call of its kind.
+func (in *Injector) decide(c call, chances []chance) decision {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if in.began.IsZero() {
-		return fate{}
+		return decision{}
 	}
 	random := in.random(c)
-	f := fate{fault: pick(random.Float64(), chances), random: random}
+	d := decision{fault: pick(random.Float64(), chances), random: random}
 	since := in.clock.Since(in.began)
 	if slices.ContainsFunc(in.plan.Outages, func(o Outage) bool {
 		return o.Seam == c.seam && (o.Function == "" || o.Function == c.function) && since >= o.After && since < o.After+o.For
 	}) {
-		f.fault = outage
+		d.fault = outage
 	}
-	if f.fault != "" {
-		in.counts[c.seam+" "+f.fault]++
+	if d.fault != "" {
+		in.counts[c.seam+" "+d.fault]++
 	}
-	return f
+	return d
 }
 
 // random is the source for the next call of a kind. in.mu is held.
@@ -326,8 +327,8 @@ func (in *Injector) disturb(connectionID string, answeredGone bool) {
 	}
 }
 
-// linger waits for a random part of the plan's delay, or for the end of ctx.
-func (in *Injector) linger(ctx context.Context, random *rand.Rand) error {
+// delay waits for a random part of the plan's delay, or for the end of ctx.
+func (in *Injector) delay(ctx context.Context, random *rand.Rand) error {
 	select {
 	case <-in.clock.After(in.part(random)):
 		return nil

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// Posts wears the plan's posts round a function's way to @connections. Requests
-// that are no posts pass.
+// Posts wraps a function's way to @connections in the plan's faults of posts.
+// Other requests pass.
 //
 // A 410 comes with delivery, as API Gateway has been seen to answer; the local
 // gateway answers the 410s of connections that are gone, or whose handshake
@@ -22,13 +22,13 @@ func (in *Injector) Posts(function string, next http.RoundTripper) http.RoundTri
 		if r.Method != http.MethodPost {
 			return next.RoundTrip(r)
 		}
-		fate := in.fate(call{SeamPosts, function, ""}, in.postChances())
-		switch fate.fault {
+		decided := in.decide(call{SeamPosts, function, ""}, in.postChances())
+		switch decided.fault {
 		case "", twice, slow, unanswered: // it arrives, or the caller is told to try again
 		default:
-			in.disturb(connectionID(r), fate.fault == gone)
+			in.disturb(connectionID(r), decided.fault == gone)
 		}
-		switch fate.fault {
+		switch decided.fault {
 		case gone:
 			carriedOut(next.RoundTrip(r))
 			return answer(r, http.StatusGone, "GoneException"), nil
@@ -57,7 +57,7 @@ func (in *Injector) Posts(function string, next http.RoundTripper) http.RoundTri
 		case twice:
 			return postTwice(r, next)
 		case slow:
-			if err := in.linger(r.Context(), fate.random); err != nil {
+			if err := in.delay(r.Context(), decided.random); err != nil {
 				in.disturb(connectionID(r), false)
 				discard(r)
 				return nil, err

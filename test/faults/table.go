@@ -20,8 +20,8 @@ const (
 	namespace      = "com.amazonaws.dynamodb.v20120810#"
 )
 
-// Table wears the plan's table round a function's way to DynamoDB and its
-// streams.
+// Table wraps a function's way to DynamoDB and its streams in the plan's faults of
+// the table.
 func (in *Injector) Table(function string, next http.RoundTripper) http.RoundTripper {
 	return transport(func(r *http.Request) (*http.Response, error) {
 		target := r.Header.Get(targetHeader)
@@ -30,11 +30,11 @@ func (in *Injector) Table(function string, next http.RoundTripper) http.RoundTri
 		if streams(service) {
 			seam = SeamStream
 		}
-		fate := in.fate(call{seam, function, operation}, in.tableChances(service, operation))
-		switch fate.fault {
+		decided := in.decide(call{seam, function, operation}, in.tableChances(service, operation))
+		switch decided.fault {
 		case throttled, outage:
 			discard(r)
-			return throttle(r, service, fate.random), nil
+			return throttle(r, service, decided.random), nil
 		case failed:
 			discard(r)
 			return refuse(r, http.StatusInternalServerError, "InternalServerError", nil), nil
@@ -47,10 +47,10 @@ func (in *Injector) Table(function string, next http.RoundTripper) http.RoundTri
 			carriedOut(next.RoundTrip(r))
 			return nil, errReset
 		case partial:
-			return leaveOut(r, next, fate.random)
+			return leaveOut(r, next, decided.random)
 		case slow:
-			if late := fate.random.IntN(2) == 0; late {
-				if err := in.linger(r.Context(), fate.random); err != nil {
+			if late := decided.random.IntN(2) == 0; late {
+				if err := in.delay(r.Context(), decided.random); err != nil {
 					discard(r)
 					return nil, err
 				}
@@ -60,7 +60,7 @@ func (in *Injector) Table(function string, next http.RoundTripper) http.RoundTri
 			if err != nil {
 				return nil, err
 			}
-			if err := in.linger(r.Context(), fate.random); err != nil {
+			if err := in.delay(r.Context(), decided.random); err != nil {
 				_ = response.Body.Close()
 				return nil, err
 			}

@@ -43,7 +43,7 @@ func TestPlantedBugsAreFound(t *testing.T) {
 			Config{
 				Users: 4, Rooms: 3, Sends: 15,
 				Faults: faults.Plan{LostDisconnects: 1}, Chaos: Chaos{Cuts: 120},
-				Wear: only(topology.Fanout, blameSender),
+				Wrap: only(topology.Fanout, blameSender),
 			},
 			[]string{"forgotten", "not delivered"},
 		},
@@ -53,7 +53,7 @@ func TestPlantedBugsAreFound(t *testing.T) {
 				Users: 6, Rooms: 3, Sends: 30, Duration: 8 * time.Second,
 				Faults:    faults.Plan{Posts: faults.Posts{Lost: 0.5}},
 				Chaos:     Chaos{Cuts: 120},
-				Wear:      only(topology.SendMessage, storeLate),
+				Wrap:      only(topology.SendMessage, storeLate),
 				Transport: func(next http.RoundTripper) http.RoundTripper { return noOverlap{next} },
 			},
 			[]string{"missing"},
@@ -63,14 +63,14 @@ func TestPlantedBugsAreFound(t *testing.T) {
 		"fanout hides what failed": {
 			Config{
 				Users: 2, Rooms: 16, Sends: 10, Duration: 8 * time.Second,
-				Faults: outage(topology.Fanout), Wear: only(topology.Fanout, hideFailures),
+				Faults: outage(topology.Fanout), Wrap: only(topology.Fanout, hideFailures),
 			},
 			[]string{"not delivered"},
 		},
 		"lastmessage hides what failed": {
 			Config{
 				Users: 2, Rooms: 16, Sends: 10, Duration: 8 * time.Second, Settle: 8 * time.Second,
-				Faults: outage(topology.LastMessage), Wear: only(topology.LastMessage, hideFailures),
+				Faults: outage(topology.LastMessage), Wrap: only(topology.LastMessage, hideFailures),
 			},
 			[]string{"list"},
 		},

@@ -67,8 +67,8 @@ type Config struct {
 	Faults faults.Plan // its seed is Seed
 	Chaos  Chaos
 
-	// Wear, if set, changes each function beneath the faults.
-	Wear func(local.Function) local.Function
+	// Wrap, if set, changes each function beneath the faults.
+	Wrap func(local.Function) local.Function
 	// Transport, if set, stands between each device's client and its network.
 	Transport func(next http.RoundTripper) http.RoundTripper
 
@@ -172,17 +172,17 @@ func newRun(c Config) (*run, error) {
 	r.ledger = &ledger{seed: c.Seed}
 	r.host = &host{clock: c.Clock, config: local.Config{
 		Addr: "127.0.0.1:0", DynamoDBAddr: "127.0.0.1:0", Clock: c.Clock, Log: c.Log, LogLevel: c.LogLevel,
-		DropDisconnect: injector.DropDisconnect, Wear: r.wear,
+		Wrap: r.wrap,
 	}}
 	return r, nil
 }
 
-// wear puts the faults over what the run's caller changes.
-func (r *run) wear(f local.Function) local.Function {
-	if r.Wear != nil {
-		f = r.Wear(f)
+// wrap injects the faults over what the run's caller changes.
+func (r *run) wrap(d local.Deployment) local.Deployment {
+	if r.Wrap != nil {
+		d = local.EachFunction(r.Wrap)(d)
 	}
-	return r.injector.Wear(f)
+	return r.injector.Wrap(d)
 }
 
 // now is the time since the start, in ns.

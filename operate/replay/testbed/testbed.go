@@ -55,7 +55,7 @@ func Begin(t testing.TB, o Options) *World {
 	t.Helper()
 	w := &World{t: t, options: o, heard: map[string]int{}, took: map[string]int{}}
 	server, err := local.Start(t.Context(), local.Config{
-		Addr: "127.0.0.1:0", DynamoDBAddr: "127.0.0.1:0", LogLevel: "error", Unthrottled: true, Deploy: w.deploy,
+		Addr: "127.0.0.1:0", DynamoDBAddr: "127.0.0.1:0", LogLevel: "error", Wrap: w.wrap,
 	})
 	if err != nil {
 		t.Fatalf("start: %v", err)
@@ -86,8 +86,8 @@ func (w *World) config(transport http.RoundTripper) aws.Config {
 	return replay.Local(w.TableURL(), transport)
 }
 
-func (w *World) deploy(url string) (local.Deployment, error) {
-	d := local.Topology(url, "error")
+func (w *World) wrap(d local.Deployment) local.Deployment {
+	d.Unthrottled = true
 	for i, f := range d.Functions {
 		construct := f.Construct
 		d.Functions[i].Construct = func(env functions.Env) (awslambda.Handler, error) {
@@ -100,7 +100,7 @@ func (w *World) deploy(url string) (local.Deployment, error) {
 		m.MaximumRetryAttempts, m.BisectOnError, m.BatchSize = 0, false, min(m.BatchSize, 500)
 		m.BatchWindow = min(m.BatchWindow, 200*time.Millisecond)
 	}
-	return d, nil
+	return d
 }
 
 // consumer is a function with a test in between.

@@ -16,16 +16,21 @@ import (
 	"github.com/streamroom/streamroom/local"
 )
 
-// Wear dresses a function of a deployment in the plan: what it sends to the
-// table and to connections, its invocations and its clock. It is for
-// local.Config.
-func (in *Injector) Wear(f local.Function) local.Function {
-	guard := f.Guard
-	f.Guard = func(next http.RoundTripper) http.RoundTripper {
-		if guard != nil {
-			next = guard(next)
+// Wrap injects the plan's faults into a deployment: into what each function sends
+// to the table and to connections, into its invocations and its clock, and into
+// $disconnects. It is for local.Config.
+func (in *Injector) Wrap(d local.Deployment) local.Deployment {
+	d.DropDisconnect = in.DropDisconnect
+	return local.EachFunction(in.function)(d)
+}
+
+func (in *Injector) function(f local.Function) local.Function {
+	wrapped := f.Transport
+	f.Transport = func(next http.RoundTripper) http.RoundTripper {
+		if wrapped != nil {
+			next = wrapped(next)
 		}
-		// The guard stands before the table and before @connections alike.
+		// One transport leads to the table and to @connections.
 		table, posts := in.Table(f.Name, next), in.Posts(f.Name, next)
 		return transport(func(r *http.Request) (*http.Response, error) {
 			if r.Header.Get(targetHeader) != "" {
@@ -34,11 +39,15 @@ func (in *Injector) Wear(f local.Function) local.Function {
 			return posts.RoundTrip(r)
 		})
 	}
-	construct := f.Construct
-	if construct == nil {
-		return f
+	if f.Construct != nil {
+		f.Construct = in.construct(f)
 	}
-	f.Construct = func(env functions.Env) (lambda.Handler, error) {
+	return f
+}
+
+func (in *Injector) construct(f local.Function) functions.Constructor {
+	construct := f.Construct
+	return func(env functions.Env) (lambda.Handler, error) {
 		if in.plan.Skew > 0 {
 			now, skew := env.Now, in.skew(f.Name)
 			env.Now = func() time.Time { return now().Add(skew) }
@@ -49,7 +58,6 @@ func (in *Injector) Wear(f local.Function) local.Function {
 		}
 		return in.Handler(f.Name, handler), nil
 	}
-	return f
 }
 
 // transport is a function as an http.RoundTripper.
@@ -76,7 +84,7 @@ func carriedOut(response *http.Response, err error) {
 	}
 }
 
-// Handler wears the plan's invocations round a function's handler.
+// Handler wraps a function's handler in the plan's faults of invocations.
 func (in *Injector) Handler(function string, next lambda.Handler) lambda.Handler {
 	return handler{in, function, next}
 }
@@ -101,10 +109,10 @@ var (
 // Invoke implements lambda.Handler.
 func (h handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	rates := h.in.plan.Invocations
-	fate := h.in.fate(call{SeamInvocations, h.function, ""}, []chance{
+	decided := h.in.decide(call{SeamInvocations, h.function, ""}, []chance{
 		{refused, rates.Refused}, {crashed, rates.Crashed}, {timedOut, rates.TimedOut}, {twice, rates.Twice}, {slow, rates.Slow},
 	})
-	switch fate.fault {
+	switch decided.fault {
 	case refused, outage:
 		return nil, errRefused
 	case crashed:
@@ -115,7 +123,7 @@ func (h handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	case timedOut:
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
-		timer := h.in.clock.AfterFunc(h.in.part(fate.random)/handlerPart, cancel)
+		timer := h.in.clock.AfterFunc(h.in.part(decided.random)/handlerPart, cancel)
 		defer timer.Stop()
 		if _, err := h.next.Invoke(ctx, payload); err != nil {
 			return nil, err
@@ -126,7 +134,7 @@ func (h handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 			return nil, err
 		}
 	case slow:
-		if err := h.in.linger(ctx, fate.random); err != nil {
+		if err := h.in.delay(ctx, decided.random); err != nil {
 			return nil, err
 		}
 	}

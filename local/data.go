@@ -1,0 +1,83 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/jonboulle/clockwork"
+	"github.com/rs/zerolog"
+
+	"github.com/streamroom/streamroom/local/dynamodb"
+	"github.com/streamroom/streamroom/local/lambda"
+)
+
+// region is what requests are signed for; nothing checks it.
+const region = "us-east-1"
+
+// data is what outlives a server with a data folder: the table, and how far the
+// mappings have read its stream.
+type data struct {
+	engine      *dynamodb.Engine // nil with another DynamoDB
+	aws         aws.Config       // to reach the table
+	checkpoints *lambda.Checkpoints
+	failures    *lambda.Queue
+}
+
+// open opens the data folder and the table's engine in it. table is the engine's
+// port, nil with another DynamoDB.
+func (d *data) open(ctx context.Context, c Config, table net.Listener, clock clockwork.Clock, log zerolog.Logger) error {
+	if c.DataDir != "" {
+		if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
+			return fmt.Errorf("cannot use the data folder, see --data: %w", err)
+		}
+	}
+	d.aws = aws.Config{Region: region, Credentials: credentials.NewStaticCredentialsProvider("local", "local", "")}
+	if c.DynamoDBEndpoint != "" {
+		d.aws.BaseEndpoint = aws.String(c.DynamoDBEndpoint)
+	} else {
+		engine, err := dynamodb.Open(ctx, dynamodb.Options{Path: c.path("table.db"), Clock: clock, Log: log})
+		if err != nil {
+			return fmt.Errorf("cannot open the table: %w", err)
+		}
+		d.engine = engine
+		d.aws.BaseEndpoint = aws.String("http://" + table.Addr().String())
+		d.aws.HTTPClient = engine
+	}
+	var err error
+	if c.DataDir == "" {
+		d.checkpoints = lambda.NewMemoryCheckpoints()
+	} else if d.checkpoints, err = lambda.OpenCheckpoints(c.path("checkpoints.json"), clock); err != nil {
+		return err
+	}
+	d.failures, err = lambda.OpenQueue(c.path("failures.jsonl"))
+	return err
+}
+
+// path returns a file in the data folder, or "" without one.
+func (c Config) path(name string) string {
+	if c.DataDir == "" {
+		return ""
+	}
+	return filepath.Join(c.DataDir, name)
+}
+
+func (d *data) close() error {
+	var errs []error
+	if d.checkpoints != nil {
+		if err := d.checkpoints.Close(); err != nil {
+			errs = append(errs, fmt.Errorf("save the checkpoints: %w", err))
+		}
+	}
+	if d.engine != nil {
+		if err := d.engine.Close(); err != nil {
+			errs = append(errs, fmt.Errorf("close the table: %w", err))
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,68 @@
+package local
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	awslambda "github.com/aws/aws-lambda-go/lambda"
+
+	"github.com/streamroom/streamroom/functions"
+	"github.com/streamroom/streamroom/local/lambda"
+)
+
+// concurrency is how many invocations of one function run at a time: what an AWS
+// account allows by default, there for all its functions together (Lambda
+// Developer Guide, "Lambda quotas").
+const concurrency = 1_000
+
+// registerFunctions makes the functions invocable, by the same constructors as
+// on AWS.
+func (s *Server) registerFunctions() error {
+	s.invoker = lambda.NewInvoker(s.clock, s.log)
+	for _, f := range s.deployed.Functions {
+		if f.Construct == nil {
+			return fmt.Errorf("the function %s has no code", f.Name)
+		}
+		env := functions.Env{
+			Getenv: func(name string) string { return f.Environment[name] },
+			AWS:    f.aws(s.data.aws),
+			Posts:  f.transport(posts{s}),
+			Keys:   s.keys,
+			Now:    s.clock.Now,
+			Log:    s.c.Log,
+		}
+		if _, err := f.Construct(env); err != nil {
+			return fmt.Errorf("wire the function %s: %w", f.Name, err)
+		}
+		err := s.invoker.Register(f.Function, concurrency, func() awslambda.Handler {
+			handler, err := f.Construct(env)
+			if err != nil {
+				panic("local: " + err.Error()) // it was constructed above, from the same environment
+			}
+			return handler
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// invoke runs a function for API Gateway, to which every failure is the same.
+func (s *Server) invoke(ctx context.Context, function string, payload []byte) ([]byte, error) {
+	result, err := s.invoker.Invoke(ctx, function, payload)
+	if err != nil {
+		return nil, err
+	}
+	if result.FunctionError != "" {
+		return nil, fmt.Errorf("%s: %s", result.FunctionError, result.Payload)
+	}
+	return result.Payload, nil
+}
+
+// posts reaches the @connections API without a network.
+type posts struct{ s *Server }
+
+// RoundTrip implements http.RoundTripper.
+func (p posts) RoundTrip(r *http.Request) (*http.Response, error) { return p.s.websocket.Do(r) }

@@ -1,0 +1,119 @@
+package local
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+
+	"github.com/streamroom/streamroom/local/lambda"
+	"github.com/streamroom/streamroom/shared/httpapi"
+	"github.com/streamroom/streamroom/web"
+)
+
+const (
+	apiPath      = "/api"
+	tokenPath    = "/token"
+	keysPath     = "/.well-known/jwks.json"
+	healthPath   = "/healthz"
+	failuresPath = "/failures"
+	openapiPath  = "/openapi.json"
+)
+
+// handler serves everything but the table. It picks by prefix and leaves paths as
+// they are for the gateways to read.
+func (s *Server) handler() (http.Handler, error) {
+	page, err := web.Handler(web.Config{
+		Mode: web.ModeLocal, WebSocketURL: "/" + s.deployed.Stage, APIURL: apiPath, TokenURL: tokenPath,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("serve the browser client: %w", err)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch path := r.URL.Path; {
+		case under(path, "/"+s.deployed.Stage):
+			s.websocket.ServeHTTP(w, r)
+		case under(path, apiPath):
+			s.api.ServeHTTP(w, r)
+		case path == tokenPath:
+			s.serveToken(w, r)
+		case path == keysPath:
+			s.pool.ServeJWKS(w, r)
+		case path == healthPath:
+			s.serveHealth(w)
+		case path == openapiPath:
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = w.Write(httpapi.Description) // the client may be gone
+		case path == failuresPath:
+			s.data.failures.ServeHTTP(w, r)
+		default:
+			page.ServeHTTP(w, r)
+		}
+	}), nil
+}
+
+func under(path, prefix string) bool { return path == prefix || strings.HasPrefix(path, prefix+"/") }
+
+// serveToken hands out tokens to anyone who asks by an address of this machine.
+// A web page from elsewhere whose host name resolves to this machine (DNS
+// rebinding) asks by that name and gets none.
+func (s *Server) serveToken(w http.ResponseWriter, r *http.Request) {
+	if namesHost(r.Host) {
+		http.Error(w, "tokens are handed out by IP address or localhost only", http.StatusForbidden)
+		return
+	}
+	s.pool.ServeToken(w, r)
+}
+
+// rejectDNSRebinding blocks browsers' requests by host name to the table, which
+// has no authentication. Browsers send an Origin with the requests that its
+// protocol takes; other programs send none and may use any name.
+func rejectDNSRebinding(table http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Origin") != "" && namesHost(r.Host) {
+			http.Error(w, "browsers reach the table by IP address or localhost only", http.StatusForbidden)
+			return
+		}
+		table.ServeHTTP(w, r)
+	})
+}
+
+// namesHost reports whether a request's host is a name, which anyone may point at
+// this machine, rather than an IP address or localhost.
+func namesHost(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	return host != "localhost" && net.ParseIP(strings.Trim(host, "[]")) == nil
+}
+
+func (s *Server) serveHealth(w http.ResponseWriter) {
+	if !s.ready.Load() {
+		http.Error(w, "not ready", http.StatusServiceUnavailable)
+		return
+	}
+	_, _ = io.WriteString(w, "ok\n") // a prober that is gone needs no answer
+}
+
+// services serves what stands in for AWS on the table's port: DynamoDB and its
+// streams, Lambda and SQS. An SDK client finds all of it under one endpoint.
+func (s *Server) services() http.Handler {
+	functions := lambda.NewAPI(s.invoker, s.mappings.all...)
+	queue := lambda.NewQueueAPI(s.data.failures, s.clock)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case under(r.URL.Path, lambda.APIPath):
+			// No header of AWS's own keeps web pages from elsewhere from this.
+			if r.Header.Get("Origin") != "" {
+				http.Error(w, "browsers may not invoke functions", http.StatusForbidden)
+				return
+			}
+			functions.ServeHTTP(w, r)
+		case strings.HasPrefix(r.Header.Get("X-Amz-Target"), lambda.QueueTarget):
+			queue.ServeHTTP(w, r)
+		default:
+			s.data.engine.ServeHTTP(w, r)
+		}
+	})
+}

@@ -1,0 +1,69 @@
+package local
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
+
+	"github.com/streamroom/streamroom/local/lambda"
+)
+
+// mappings are the readers of the table's stream.
+type mappings struct {
+	all         []*lambda.Mapping
+	unsubscribe []func() // from the table's engine, when they have ended
+	cancel      context.CancelFunc
+	running     sync.WaitGroup
+}
+
+// openMappings makes a reader of the stream for each mapping that is deployed.
+func (s *Server) openMappings(streamARN string) error {
+	for _, m := range s.deployed.Mappings {
+		c := lambda.MappingConfig{
+			StreamMapping: m, StreamARN: streamARN,
+			Streams: dynamodbstreams.NewFromConfig(s.deployed.function(m.Function).aws(s.data.aws)), Invoker: s.invoker,
+			Checkpoints: s.data.checkpoints, Failures: s.data.failures, PollInterval: s.c.PollInterval,
+			Clock: s.clock, Logger: s.log,
+		}
+		if s.data.engine != nil && s.c.PollInterval == 0 {
+			var unsubscribe func()
+			c.Wake, unsubscribe = s.data.engine.Subscribe()
+			s.mappings.unsubscribe = append(s.mappings.unsubscribe, unsubscribe)
+		}
+		mapping, err := lambda.NewMapping(c)
+		if err != nil {
+			return fmt.Errorf("map the stream to %s: %w", m.Function, err)
+		}
+		s.mappings.all = append(s.mappings.all, mapping)
+	}
+	return nil
+}
+
+// run reads the stream until stop. failed takes the error of a mapping that ends
+// before.
+func (m *mappings) run(ctx context.Context, failed chan<- error) {
+	ctx, m.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	for _, mapping := range m.all {
+		m.running.Go(func() {
+			if err := mapping.Run(ctx); err != nil && ctx.Err() == nil {
+				failed <- fmt.Errorf("the stream mapping of %s: %w", mapping.Function, err)
+			}
+		})
+	}
+}
+
+// stop has the mappings end; wait returns when they have.
+func (m *mappings) stop() {
+	if m.cancel != nil {
+		m.cancel()
+	}
+}
+
+func (m *mappings) wait() {
+	m.running.Wait()
+	for _, unsubscribe := range m.unsubscribe {
+		unsubscribe()
+	}
+}
