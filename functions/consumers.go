@@ -4,6 +4,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 
 	"github.com/streamroom/streamroom/shared/push"
+	"github.com/streamroom/streamroom/shared/roomlist"
 	"github.com/streamroom/streamroom/shared/stream"
 	"github.com/streamroom/streamroom/shared/topology"
 )
@@ -28,5 +29,5 @@ func Fanout(e Env) (lambda.Handler, error) {
 // LastMessage keeps each room's last message and the order of room lists.
 func LastMessage(e Env) (lambda.Handler, error) {
 	w := e.wire(topology.LastMessage)
-	return w.handler(stream.NewLastMessage(w.store(), topology.LastMessageDeadline, w.Now, w.log).Handle)
+	return w.handler(roomlist.NewProjector(w.store(), topology.LastMessageDeadline, w.Now, w.log).Handle)
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
-	"github.com/streamroom/streamroom/shared/stream"
+	"github.com/streamroom/streamroom/shared/roomlist"
 	"github.com/streamroom/streamroom/shared/table"
 	"github.com/streamroom/streamroom/shared/topology"
 )
@@ -113,7 +113,7 @@ func (r *run) writeUnits(room *roomCount) float64 {
 	switch {
 	case r.config.Target != topology.LastMessage:
 		return 0
-	case room.members > stream.OrderedNever:
+	case room.members > roomlist.OrderedNever:
 		return 1
 	}
 	// A participation costs one for itself and two for its place in the index.

@@ -16,14 +16,14 @@ import (
 
 	"github.com/streamroom/streamroom/shared/changes"
 	"github.com/streamroom/streamroom/shared/chat"
-	"github.com/streamroom/streamroom/shared/stream"
+	"github.com/streamroom/streamroom/shared/roomlist"
 	"github.com/streamroom/streamroom/shared/table"
 	"github.com/streamroom/streamroom/shared/topology"
 )
 
 // projections notes what the consumer lastmessage reads out of records.
 type projections struct {
-	stream.ProjectionStore
+	roomlist.Store
 	rooms map[string]chat.LastMessage
 }
 
@@ -83,7 +83,7 @@ func FuzzRebuiltRecordsAreRead(f *testing.F) {
 		}
 
 		store := &projections{rooms: map[string]chat.LastMessage{}}
-		consumer := stream.NewLastMessage(store, time.Minute, time.Now, zerolog.Nop())
+		consumer := roomlist.NewProjector(store, time.Minute, time.Now, zerolog.Nop())
 		answer, err := consumer.Handle(t.Context(), changes.Event{Records: []json.RawMessage{text}})
 		if err != nil || len(answer.BatchItemFailures) > 0 {
 			t.Fatalf("the consumer answers %v, %v to %s", answer, err, text)

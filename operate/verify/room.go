@@ -12,7 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/streamroom/streamroom/shared/chat"
-	"github.com/streamroom/streamroom/shared/stream"
+	"github.com/streamroom/streamroom/shared/roomlist"
 	"github.com/streamroom/streamroom/shared/table"
 )
 
@@ -238,12 +238,12 @@ func (v *verifier) compare(state roomState, user string, member, participation i
 func (r roomState) least(member item) int64 {
 	created := getNumber(r.room, table.CreatedAt)
 	members := getNumber(r.room, table.MemberCount)
-	if members > stream.OrderedNever || getNumber(member, table.JoinedAt) >= r.until.UnixMilli() {
+	if members > roomlist.OrderedNever || getNumber(member, table.JoinedAt) >= r.until.UnixMilli() {
 		return created
 	}
 	least := r.settled.SentAt
-	if members > stream.OrderedSeldom || getNumber(r.last, table.OrderedAt) > 0 {
-		least -= stream.OrderInterval.Milliseconds()
+	if members > roomlist.OrderedSeldom || getNumber(r.last, table.OrderedAt) > 0 {
+		least -= roomlist.OrderInterval.Milliseconds()
 	}
 	return max(created, least)
 }

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/streamroom/streamroom/shared/chat"
-	"github.com/streamroom/streamroom/shared/stream"
+	"github.com/streamroom/streamroom/shared/roomlist"
 	"github.com/streamroom/streamroom/shared/table"
 )
 
@@ -25,7 +25,7 @@ const (
 	lookupSize = 100
 	// heldMembers is how many members of a room are kept until its messages have
 	// been read. The lists of those of larger rooms are not kept in order anyway.
-	heldMembers = stream.OrderedNever
+	heldMembers = roomlist.OrderedNever
 	// progressEvery is how many items are read between two calls of Progress.
 	progressEvery = 10_000
 )
@@ -206,8 +206,8 @@ func (s *segmentScan) endRoom() error {
 func (s *segmentScan) wantParticipations(room *roomScan, members []string) error {
 	place := max(getNumber(room.room, table.CreatedAt), previewOf(room.newest).SentAt)
 	least := place
-	if len(members) > stream.OrderedSeldom || room.ordered > 0 {
-		least -= stream.OrderInterval.Milliseconds()
+	if len(members) > roomlist.OrderedSeldom || room.ordered > 0 {
+		least -= roomlist.OrderInterval.Milliseconds()
 	}
 	roomID, from, to := room.id, table.Millis(least), table.Millis(place)
 	if room.large {

@@ -1,7 +1,6 @@
 package stream_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -10,9 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"pgregory.net/rapid"
 
-	"github.com/streamroom/streamroom/shared/changes"
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/stream"
 	"github.com/streamroom/streamroom/shared/table"
@@ -249,75 +246,4 @@ func TestARoomThatIsRenamed(t *testing.T) {
 	if got := sent["alice"]; len(got) != 1 || got[0].Name != "Now" {
 		t.Errorf("alice is told %+v, want the name as it is now", got)
 	}
-}
-
-func TestAnEditMovesNoRoom(t *testing.T) {
-	id := messageIDs(1)[0]
-	store := newLists(map[string]int{room: 3})
-	project(t, store, said(room, id)...)
-	store.tried = 0
-	answer, err := projection(store).Handle(t.Context(), changes.Event{
-		Records: []json.RawMessage{edits(state(id, 0, false), state(id, 9, false))},
-	})
-	if err != nil || len(answer.BatchItemFailures) > 0 {
-		t.Fatalf("answer %v, error %v", answer, err)
-	}
-	if last := store.last[room]; last.Preview != "version 9" || last.Version != 9 {
-		t.Errorf("the last message is %+v", last)
-	}
-	if store.tried != 0 {
-		t.Errorf("%d members' lists are moved", store.tried)
-	}
-}
-
-// Whatever order the records of some messages' states come in, however often and
-// in whatever batches: the last message ends as the newest message's newest
-// state, and never moves back on the way.
-func TestTheLastMessageEndsAsItsNewestState(t *testing.T) {
-	_, store := openTable(t)
-	rooms := 0
-	rapid.Check(t, func(t *rapid.T) {
-		rooms++
-		roomID := fmt.Sprint("edits-", rooms)
-		ids := messageIDs(rapid.IntRange(1, 3).Draw(t, "messages"))
-		var records []json.RawMessage
-		var newest chat.Message
-		for _, id := range ids {
-			before := state(id, 0, false)
-			records = append(records, record("INSERT", table.Message(room, before.SentAt, id), image(before)))
-			versions := rapid.Int64Range(0, 4).Draw(t, "versions")
-			for v := int64(1); v <= versions; v++ {
-				after := state(id, v, v == versions && rapid.Bool().Draw(t, "deleted"))
-				records = append(records, edits(before, after))
-				before = after
-			}
-			newest = before
-		}
-		records = append(records, rapid.SliceOfN(rapid.SampledFrom(records), 0, 6).Draw(t, "again")...)
-		records = rapid.Permutation(records).Draw(t, "order")
-		last := chat.LastMessage{}
-		for len(records) > 0 {
-			n := rapid.IntRange(1, len(records)).Draw(t, "batch")
-			batch := changes.Event{}
-			for _, r := range records[:n] {
-				batch.Records = append(batch.Records, bytes.Replace(r, []byte(table.RoomPrefix+room+`"`), []byte(table.RoomPrefix+roomID+`"`), 1))
-			}
-			records = records[n:]
-			answer, err := projection(store).Handle(t.Context(), batch)
-			if err != nil || len(answer.BatchItemFailures) > 0 {
-				t.Fatalf("answer %v, error %v", answer, err)
-			}
-			now, _, err := store.LastMessage(t.Context(), roomID)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if now.MessageID < last.MessageID || now.MessageID == last.MessageID && now.Version < last.Version {
-				t.Fatalf("the last message went back from %+v to %+v", last, now)
-			}
-			last = now
-		}
-		if diff := cmp.Diff(newest.Preview(), last); diff != "" {
-			t.Fatalf("(-want +got):\n%s", diff)
-		}
-	})
 }

@@ -1,5 +1,4 @@
-// Package stream acts on the changes of the table: Fanout tells clients of them,
-// LastMessage keeps the projections that room lists are read from.
+// Package stream tells clients of the table's changes.
 package stream
 
 import (

@@ -313,3 +313,5 @@ func TestOnlyTheFirstMessageHasNoPredecessor(t *testing.T) {
 		t.Errorf("the room's first message follows %s", *first)
 	}
 }
+
+func user(i int) string { return fmt.Sprintf("user-%05d", i) }

@@ -1,12 +1,12 @@
-package stream_test
+package roomlist_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -15,12 +15,15 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/streamroom/streamroom/shared/changes"
+	"github.com/streamroom/streamroom/shared/changes/changestest"
 	"github.com/streamroom/streamroom/shared/chat"
-	"github.com/streamroom/streamroom/shared/stream"
+	"github.com/streamroom/streamroom/shared/roomlist"
 	"github.com/streamroom/streamroom/shared/table"
 )
 
-// lists is the table of some rooms, for LastMessage.
+const room = "r"
+
+// lists is the table of some rooms, for a Projector.
 type lists struct {
 	members map[string]int // how many members each room has: user(0) and so on
 	// fault, if set, is asked before each write to a room.
@@ -121,11 +124,11 @@ type change struct {
 	joined, message string
 }
 
-// project hands changes to a LastMessage as one batch and returns those that are
+// project hands changes to a Projector as one batch and returns those that are
 // to be delivered again.
-func project(t testing.TB, store stream.ProjectionStore, batch ...change) (failed []change) {
+func project(t testing.TB, store roomlist.Store, batch ...change) (failed []change) {
 	t.Helper()
-	answer, err := projection(store).Handle(t.Context(), event(t, batch))
+	answer, err := projection(store).Handle(t.Context(), event(batch))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,34 +143,30 @@ type fataler interface {
 
 const projectionDeadline = 20 * time.Second
 
-func projection(store stream.ProjectionStore) *stream.LastMessage {
-	return stream.NewLastMessage(store, projectionDeadline, func() time.Time { return now }, zerolog.Nop())
+func projection(store roomlist.Store) *roomlist.Projector {
+	return roomlist.NewProjector(store, projectionDeadline, func() time.Time { return changestest.Now }, zerolog.Nop())
 }
 
-func event(t fataler, batch []change) changes.Event {
-	t.Helper()
+func event(batch []change) changes.Event {
 	var event changes.Event
 	for i, c := range batch {
-		r := record("INSERT", table.Member(c.room, c.joined), attributes{table.JoinedAt: {"N": "2"}})
+		r := changestest.Join(c.room, c.joined)
 		if c.message != "" {
-			ms, err := chat.MessageTime(c.message)
-			if err != nil {
-				t.Fatal(err)
-			}
-			r = record("INSERT", table.Message(c.room, ms, c.message), attributes{table.SenderID: {"S": "alice"}, table.Content: {"S": "hi"}})
+			r = changestest.Send(c.room, c.message)
 		}
-		event.Records = append(event.Records, bytes.Replace(r, []byte(`"SequenceNumber":"1"`), []byte(`"SequenceNumber":"`+sequence(i)+`"`), 1))
+		event.Records = append(event.Records, changestest.Numbered(r, firstSequence+i))
 	}
 	return event
 }
 
-func sequence(i int) string { return fmt.Sprint(100_000 + i) }
+// firstSequence is the sequence number of a batch's first record.
+const firstSequence = 100_000
 
 // failures are the changes that an answer names.
 func failures(answer changes.Response, batch []change) (failed []change) {
 	for _, f := range answer.BatchItemFailures {
 		for i, c := range batch {
-			if sequence(i) == f.ItemIdentifier {
+			if strconv.Itoa(firstSequence+i) == f.ItemIdentifier {
 				failed = append(failed, c)
 			}
 		}
@@ -192,8 +191,8 @@ func timeOf(t testing.TB, id string) int64 {
 	return ms
 }
 
-func TestOnlyTheNewestMessageOfARoomAndBatchIsProjected(t *testing.T) {
-	ids := messageIDs(6)
+func TestProject_OnlyTheNewestMessageOfARoomAndBatch(t *testing.T) {
+	ids := changestest.MessageIDs(6)
 	store := newLists(map[string]int{"a": 3, "b": 2})
 	batch := slices.Concat(said("a", ids[1], ids[4], ids[0]), said("b", ids[5], ids[2]), said("a", ids[3]))
 	if failed := project(t, store, batch...); len(failed) > 0 {
@@ -209,8 +208,8 @@ func TestOnlyTheNewestMessageOfARoomAndBatchIsProjected(t *testing.T) {
 }
 
 // Batches of one room may come in any order, from several shards.
-func TestAnOlderMessageMovesNewMembersOnlyAndToTheLast(t *testing.T) {
-	ids := messageIDs(2)
+func TestProject_AnOlderMessageMovesNewMembersOnly(t *testing.T) {
+	ids := changestest.MessageIDs(2)
 	store := newLists(map[string]int{room: 3})
 	project(t, store, said(room, ids[1])...)
 	store.tried = 0
@@ -227,8 +226,8 @@ func TestAnOlderMessageMovesNewMembersOnlyAndToTheLast(t *testing.T) {
 	}
 }
 
-func TestAnInvocationThatEndedBetweenTheWritesIsMadeUpFor(t *testing.T) {
-	id := messageIDs(1)[0]
+func TestProject_RetriesAfterAnInterruptedInvocation(t *testing.T) {
+	id := changestest.MessageIDs(1)[0]
 	for _, size := range []int{3, 1_500} {
 		for _, fails := range []int{2, 3, size} { // the first is the last message's
 			t.Run(fmt.Sprintf("%d members, write %d fails", size, fails), func(t *testing.T) {
@@ -261,7 +260,7 @@ func TestAnInvocationThatEndedBetweenTheWritesIsMadeUpFor(t *testing.T) {
 	}
 }
 
-func TestLargeRoomsMoveSeldom(t *testing.T) {
+func TestReorder_LargeRoomsOnceAnInterval(t *testing.T) {
 	for _, test := range []struct {
 		members         int
 		first, second   int // members moved by a message, and by one half a minute later
@@ -274,7 +273,7 @@ func TestLargeRoomsMoveSeldom(t *testing.T) {
 		{10_001, 0, 0, 0, 0},
 	} {
 		t.Run(fmt.Sprint(test.members), func(t *testing.T) {
-			ids := messageIDs(60_001)
+			ids := changestest.MessageIDs(60_001)
 			store := newLists(map[string]int{room: test.members})
 			for i, step := range []struct {
 				id    string
@@ -303,8 +302,8 @@ func TestLargeRoomsMoveSeldom(t *testing.T) {
 	}
 }
 
-func TestWhoJoinsALargeRoomFindsItsLastMessage(t *testing.T) {
-	ids := messageIDs(60_001)
+func TestReorder_NewMembersOfLargeRooms(t *testing.T) {
+	ids := changestest.MessageIDs(60_001)
 	for _, size := range []int{1_001, 10_001} {
 		for name, batch := range map[string][]change{
 			"with a message":        {{room: room, message: ids[30_001]}, {room: room, joined: user(0)}},
@@ -325,8 +324,8 @@ func TestWhoJoinsALargeRoomFindsItsLastMessage(t *testing.T) {
 	}
 }
 
-func TestARoomThatCannotBeWrittenFailsAlone(t *testing.T) {
-	ids := messageIDs(1)
+func TestHandle_ARoomThatCannotBeWrittenFailsAlone(t *testing.T) {
+	ids := changestest.MessageIDs(1)
 	store := newLists(map[string]int{})
 	var batch []change
 	for i := range 100 {
@@ -350,10 +349,10 @@ func TestARoomThatCannotBeWrittenFailsAlone(t *testing.T) {
 
 // A table that takes its time: what is not done in time is delivered again, and
 // each delivery comes further.
-func TestWhatThereIsNoTimeForComesAgain(t *testing.T) {
+func TestHandle_RoomsBeyondTheDeadlineAreDeliveredAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const rooms = 200
-		ids := messageIDs(1)
+		ids := changestest.MessageIDs(1)
 		store := newLists(map[string]int{})
 		var batch []change
 		for i := range rooms {
@@ -398,16 +397,16 @@ func TestWhatThereIsNoTimeForComesAgain(t *testing.T) {
 	})
 }
 
-func TestWhatCannotBeReadIsSkipped(t *testing.T) {
-	id := messageIDs(1)[0]
+func TestHandle_SkipsMalformedRecords(t *testing.T) {
+	id := changestest.MessageIDs(1)[0]
 	store := newLists(map[string]int{room: 1})
-	in := event(t, said(room, id))
+	in := event(said(room, id))
 	in.Records = append(
 		in.Records,
 		json.RawMessage(`{"eventName":"INSERT"}`),
 		json.RawMessage(`[]`),
-		record("INSERT", table.Message(room, 1, id), nil),
-		record("MODIFY", table.Message(room, 1, id), nil),
+		changestest.Insert(table.Message(room, 1, id), nil),
+		changestest.Modify(table.Message(room, 1, id), nil, nil),
 	)
 	answer, err := projection(store).Handle(t.Context(), in)
 	if err != nil || len(answer.BatchItemFailures) > 0 {
@@ -415,5 +414,24 @@ func TestWhatCannotBeReadIsSkipped(t *testing.T) {
 	}
 	if store.last[room].MessageID != id || store.moved != 1 {
 		t.Error("the message that can be read was not projected")
+	}
+}
+
+func TestProject_AnEditMovesNoRoom(t *testing.T) {
+	id := changestest.MessageIDs(1)[0]
+	store := newLists(map[string]int{room: 3})
+	project(t, store, said(room, id)...)
+	store.tried = 0
+	answer, err := projection(store).Handle(t.Context(), changes.Event{
+		Records: []json.RawMessage{changestest.Change(changestest.Version(room, id, 0, false), changestest.Version(room, id, 9, false))},
+	})
+	if err != nil || len(answer.BatchItemFailures) > 0 {
+		t.Fatalf("answer %v, error %v", answer, err)
+	}
+	if last := store.last[room]; last.Preview != "version 9" || last.Version != 9 {
+		t.Errorf("the last message is %+v", last)
+	}
+	if store.tried != 0 {
+		t.Errorf("%d members' lists are moved", store.tried)
 	}
 }

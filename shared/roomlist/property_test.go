@@ -1,7 +1,8 @@
-package stream_test
+package roomlist_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -15,13 +16,16 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	ddb "github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/google/go-cmp/cmp"
 	"github.com/oklog/ulid/v2"
 	"pgregory.net/rapid"
 
 	"github.com/streamroom/streamroom/local/dynamodb"
+	"github.com/streamroom/streamroom/shared/changes"
+	"github.com/streamroom/streamroom/shared/changes/changestest"
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/dynamo"
-	"github.com/streamroom/streamroom/shared/stream"
+	"github.com/streamroom/streamroom/shared/roomlist"
 	"github.com/streamroom/streamroom/shared/table"
 )
 
@@ -30,7 +34,7 @@ import (
 // them come twice or break off in the middle: once each has been projected, the
 // last message is the newest, and the room stands at it in the lists of those who
 // are members, and in no others. On the way nothing moves back.
-func TestProjectionsEndTheSameWhateverTheDelivery(t *testing.T) {
+func TestProjector_EndsTheSameWhateverTheDelivery(t *testing.T) {
 	db, store := openTable(t)
 	rooms := 0
 	rapid.Check(t, func(t *rapid.T) {
@@ -47,6 +51,54 @@ func TestProjectionsEndTheSameWhateverTheDelivery(t *testing.T) {
 	})
 }
 
+// Whatever order the records of some messages' states come in, however often and
+// in whatever batches: the last message ends as the newest message's newest
+// state, and never moves back on the way.
+func TestProjector_TheLastMessageEndsInItsNewestState(t *testing.T) {
+	_, store := openTable(t)
+	rooms := 0
+	rapid.Check(t, func(t *rapid.T) {
+		rooms++
+		roomID := fmt.Sprint("edits-", rooms)
+		ids := changestest.MessageIDs(rapid.IntRange(1, 3).Draw(t, "messages"))
+		var records []json.RawMessage
+		var newest chat.Message
+		for _, id := range ids {
+			before := changestest.Version(roomID, id, 0, false)
+			records = append(records, changestest.SendVersion(before))
+			versions := rapid.Int64Range(0, 4).Draw(t, "versions")
+			for v := int64(1); v <= versions; v++ {
+				after := changestest.Version(roomID, id, v, v == versions && rapid.Bool().Draw(t, "deleted"))
+				records = append(records, changestest.Change(before, after))
+				before = after
+			}
+			newest = before
+		}
+		records = append(records, rapid.SliceOfN(rapid.SampledFrom(records), 0, 6).Draw(t, "again")...)
+		records = rapid.Permutation(records).Draw(t, "order")
+		last := chat.LastMessage{}
+		for len(records) > 0 {
+			n := rapid.IntRange(1, len(records)).Draw(t, "batch")
+			answer, err := projection(store).Handle(t.Context(), changes.Event{Records: records[:n]})
+			if err != nil || len(answer.BatchItemFailures) > 0 {
+				t.Fatalf("answer %v, error %v", answer, err)
+			}
+			records = records[n:]
+			now, _, err := store.LastMessage(t.Context(), roomID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if now.MessageID < last.MessageID || now.MessageID == last.MessageID && now.Version < last.Version {
+				t.Fatalf("the last message went back from %+v to %+v", last, now)
+			}
+			last = now
+		}
+		if diff := cmp.Diff(newest.Preview(), last); diff != "" {
+			t.Fatalf("(-want +got):\n%s", diff)
+		}
+	})
+}
+
 // overtaken is a table on which something happens after the members were read.
 type overtaken struct {
 	*dynamo.Store
@@ -59,12 +111,12 @@ func (o overtaken) Members(ctx context.Context, roomID, after string, limit int)
 	return members, more, err
 }
 
-func TestABatchThatIsOvertakenMovesNothingBack(t *testing.T) {
+func TestProjector_ABatchThatIsOvertakenMovesNothingBack(t *testing.T) {
 	db, store := openTable(t)
 	if _, err := store.CreateRoom(t.Context(), chat.Room{ID: room, CreatedAt: 1}, []chat.Member{{UserID: "alice"}, {UserID: "bob"}}); err != nil {
 		t.Fatal(err)
 	}
-	ids := messageIDs(2)
+	ids := changestest.MessageIDs(2)
 	project(t, overtaken{store, func() {
 		project(t, store, said(room, ids[1])...)
 		if _, err := store.RemoveMember(t.Context(), room, chat.Member{UserID: "bob"}, ""); err != nil {
@@ -103,7 +155,7 @@ type roomWorld struct {
 var people = []string{"alice", "bob", "carol", "dave"}
 
 func (w *roomWorld) room() chat.Room {
-	return chat.Room{ID: w.id, Type: chat.Group, CreatedBy: people[0], CreatedAt: now.UnixMilli()}
+	return chat.Room{ID: w.id, Type: chat.Group, CreatedBy: people[0], CreatedAt: changestest.Now.UnixMilli()}
 }
 
 func (w *roomWorld) create() {
@@ -121,7 +173,7 @@ func (w *roomWorld) happened(c change) {
 func (w *roomWorld) say() {
 	entropy := make([]byte, 10)
 	entropy[0] = rapid.Byte().Draw(w.T, "entropy")
-	ms := uint64(now.UnixMilli()) + rapid.Uint64Range(1, 20).Draw(w.T, "ms")
+	ms := uint64(changestest.Now.UnixMilli()) + rapid.Uint64Range(1, 20).Draw(w.T, "ms")
 	var id ulid.ULID
 	w.must(id.SetTime(ms))
 	w.must(id.SetEntropy(entropy))
@@ -199,7 +251,7 @@ func (w *roomWorld) project(b *batch) []change {
 		changes[i] = w.changes[n]
 	}
 	store := &brittle{Store: w.store, fault: b.fault}
-	answer, err := projection(store).Handle(context.Background(), event(w.T, changes))
+	answer, err := projection(store).Handle(context.Background(), event(changes))
 	if err != nil || store.crashed() {
 		return nil
 	}
@@ -252,7 +304,7 @@ func (w *roomWorld) settled() {
 	if w.last != w.newest {
 		w.Fatalf("the last message is %q, want %q", w.last, w.newest)
 	}
-	want := now.UnixMilli() // the room's creation
+	want := changestest.Now.UnixMilli() // the room's creation
 	if w.newest != "" {
 		ms, err := chat.MessageTime(w.newest)
 		w.must(err)
@@ -356,7 +408,7 @@ func (b *brittle) AdvanceRoomOrder(ctx context.Context, userID, roomID string, m
 	return b.do(func() error { return b.Store.AdvanceRoomOrder(ctx, userID, roomID, ms) })
 }
 
-var _ stream.ProjectionStore = (*brittle)(nil)
+var _ roomlist.Store = (*brittle)(nil)
 
 const tableName = "streamroom"
 

@@ -1,0 +1,36 @@
+// Package roomlist keeps what lists of rooms are read from: each room's last
+// message, and for each member the room's place in the order of that list.
+//
+//	changes ──> update of a room ──> LASTMESSAGE ──> GSI1SK of its members
+//	            newest message       the newest      the time of the last
+//	            new members          one wins        message
+//
+// # Guarantee
+//
+// Whatever the order of records, the batches that they come in, and how often
+// they come: once all have been handled, a room's last message is the newest
+// one in its newest state, and the room stands at its time in the list of each
+// member, except in large rooms, below. On the way nothing moves back.
+//
+// # Properties
+//
+//  1. Forward only. Each write is conditional: it moves an item forward, or
+//     leaves it. So writes can be repeated and reordered.
+//  2. Last message first, then the order. The batch that brings the last message
+//     moves all members, also when the message was there already, since an
+//     earlier try may have ended in between. A batch that brings an older one
+//     leaves them to that batch. New members it moves itself: they may have
+//     joined after that.
+//  3. One update a room and batch, of its newest message.
+//  4. Retries. A room whose writes fail has its records delivered again; other
+//     rooms don't wait for it.
+//  5. Deadline. Rooms are handled in the order of their first records. What there
+//     is no time for is delivered again, and begins with the first that failed,
+//     so each delivery gets further.
+//
+// # Limits
+//
+// Moving a room costs a write for each member. In rooms of over OrderedSeldom
+// members it is done at most once an OrderInterval, in rooms of over OrderedNever
+// for new members only.
+package roomlist

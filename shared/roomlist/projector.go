@@ -1,0 +1,114 @@
+package roomlist
+
+import (
+	"context"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/streamroom/streamroom/shared/changes"
+	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/metrics"
+	"github.com/streamroom/streamroom/shared/parallel"
+)
+
+// roomsInFlight bounds how many rooms of a batch are projected at a time: at
+// some 20 ms a room, the largest batch of as many rooms is done in time.
+const roomsInFlight = 16
+
+// Store is what a Projector needs of the table. All writes move forward only, so
+// they can be repeated and reordered.
+type Store interface {
+	// Room reads a room; false if there is none.
+	Room(ctx context.Context, roomID string) (chat.Room, bool, error)
+	// Members reads a room's first members after one strongly, at most limit, and
+	// whether there are more.
+	Members(ctx context.Context, roomID, after string, limit int) ([]chat.Member, bool, error)
+	// LastMessage reads a room's last message strongly; false if there is none.
+	LastMessage(ctx context.Context, roomID string) (chat.LastMessage, bool, error)
+	// AdvanceLastMessage makes m the last message unless a newer one is, and
+	// returns the one that is.
+	AdvanceLastMessage(ctx context.Context, roomID string, m chat.LastMessage) (chat.LastMessage, error)
+	// AdvanceRoomOrder moves a room in a participant's list forward to ms.
+	AdvanceRoomOrder(ctx context.Context, userID, roomID string, ms int64) error
+	// NoteRoomOrder stores with the last message that the room's place in its
+	// members' lists was last updated at ms.
+	NoteRoomOrder(ctx context.Context, roomID string, ms int64) error
+}
+
+// Projector keeps each room's last message and the order of room lists.
+type Projector struct {
+	store    Store
+	deadline time.Duration
+	now      func() time.Time
+	log      zerolog.Logger
+}
+
+// NewProjector returns a Projector whose invocations work for at most deadline.
+func NewProjector(store Store, deadline time.Duration, now func() time.Time, log zerolog.Logger) *Projector {
+	return &Projector{store: store, deadline: deadline, now: now, log: log}
+}
+
+// result is what became of an update.
+type result struct {
+	postponed bool // there was no time for it
+	err       error
+}
+
+// Handle serves one batch of records. Records of rooms whose projection could
+// not be written, or that there was no time for, are answered as failed, to be
+// delivered again.
+func (p *Projector) Handle(ctx context.Context, event changes.Event) (changes.Response, error) {
+	started := p.now()
+	ctx, cancel := context.WithTimeout(ctx, p.deadline)
+	defer cancel()
+	log := metrics.Logger(ctx, p.log)
+	records, malformed := changes.Decode(event, &log)
+	updates := group(records)
+
+	// In the order of their first records: what is delivered again begins with
+	// the first that failed, so each delivery gets further.
+	results := make([]result, len(updates))
+	parallel.Each(len(updates), roomsInFlight, func(i int) {
+		if ctx.Err() != nil {
+			results[i].postponed = true
+		} else {
+			results[i].err = p.project(ctx, updates[i])
+		}
+	})
+
+	var failed []string
+	postponed := 0
+	for i, r := range results {
+		if r.postponed || r.err != nil {
+			failed = append(failed, updates[i].sequences...)
+		}
+		if r.postponed {
+			postponed++ // and no line: there may be thousands, of which nothing is known
+		} else {
+			logResult(&log, updates[i], r.err)
+		}
+	}
+	metrics.Line(&log, p.now(), metrics.FailedRecords, metrics.MalformedRecord).
+		Int("records", len(event.Records)).
+		Int(metrics.MalformedRecord, malformed).
+		Int("rooms", len(updates)).
+		Int("rooms_postponed", postponed).
+		Int(metrics.FailedRecords, len(failed)).
+		Dur("duration_ms", p.now().Sub(started)).
+		Str("outcome", metrics.Outcome(len(failed) == 0)).
+		Msg("projected")
+	return changes.Failed(failed), nil
+}
+
+func logResult(log *zerolog.Logger, u update, err error) {
+	line := log.Info()
+	if err != nil {
+		line = log.Error().Err(err)
+	}
+	line = line.Str("room_id", u.roomID).Int("joined", len(u.joined)).Str("outcome", metrics.Outcome(err == nil))
+	if u.newest != nil {
+		line = line.Str("message_id", u.newest.ID)
+	}
+	line.Msg("room projected")
+}
