@@ -44,7 +44,7 @@ func startLocal(t *testing.T) *local.Server {
 	return running
 }
 
-// person is somebody who chats in a terminal.
+// person is a user who chats in a terminal.
 type person struct {
 	t      *testing.T
 	typed  *io.PipeWriter
@@ -59,7 +59,10 @@ func sitDown(t *testing.T, args ...string) *person {
 	ctx, cancel := context.WithCancel(t.Context())
 	keyboard, typed := io.Pipe()
 	p := &person{t: t, typed: typed, shown: newScreen(), status: newScreen(), stop: cancel, done: make(chan error, 1)}
-	go func() { p.done <- runChat(ctx, args, keyboard, p.shown, p.status) }()
+	go func() {
+		_, err := execute(ctx, append([]string{"chat"}, args...), keyboard, p.shown, p.status)
+		p.done <- err
+	}()
 	t.Cleanup(func() {
 		cancel()
 		_ = typed.Close()
@@ -175,7 +178,7 @@ func TestTwoPeopleChat(t *testing.T) {
 		t.Error("/quit was sent")
 	}
 
-	// Whoever comes later sees what was said.
+	// A user who comes later sees earlier messages.
 	carol := sitDown(t, "--addr", s.URL(), "--user", "carol", "--room", local.Lobby)
 	for _, line := range []string{"--- ", " alice: hello\n", " bob: bye\n"} {
 		carol.sees(carol.shown, line)
@@ -285,7 +288,7 @@ func TestChatWhenRemoved(t *testing.T) {
 	}
 }
 
-// A token given by hand can't be renewed, so its end is the chat's.
+// A token given by flag can't be replaced, so the chat ends when it expires.
 func TestChatWithToken(t *testing.T) {
 	s := startLocal(t)
 	token, err := localToken(t.Context(), s.URL(), "alice", time.Hour)
@@ -306,7 +309,7 @@ func TestChatWithToken(t *testing.T) {
 	}
 	screen := &chatScreen{fixedToken: true, status: io.Discard}
 	if err := screen.show(client.Disconnected{Err: &client.Error{Code: client.CodeUnauthorized}}); err == nil || !strings.Contains(err.Error(), "token") {
-		t.Errorf("when the token has ended: %v", err)
+		t.Errorf("when the token has expired: %v", err)
 	}
 	if err := screen.show(client.Disconnected{Err: errors.New("network")}); err != nil {
 		t.Errorf("when the network is gone: %v", err)
@@ -316,25 +319,26 @@ func TestChatWithToken(t *testing.T) {
 func TestChatStopsWhileItStarts(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	args := []string{"--user", "alice", "--room", "general", "--addr", "http://127.0.0.1:1"}
-	if err := runChat(ctx, args, strings.NewReader(""), io.Discard, io.Discard); err != nil {
-		t.Errorf("Ctrl-C: %v", err)
+	args := []string{"chat", "--user", "alice", "--room", "general", "--addr", "http://127.0.0.1:1"}
+	var stderr bytes.Buffer
+	if code := run(ctx, args, strings.NewReader(""), io.Discard, &stderr); code != exitDone {
+		t.Errorf("Ctrl-C: exit code %d, %s", code, &stderr)
 	}
 }
 
-// Whoever types nothing still sees what was said, and that nothing was.
+// Without input, stored messages are shown, and a note if there are none.
 func TestChatWithoutInput(t *testing.T) {
 	s := startLocal(t)
 	chat := func(input string) (stdout, stderr string) {
 		t.Helper()
 		var out, status bytes.Buffer
-		args := []string{"--addr", s.URL(), "--user", "alice", "--room", local.Lobby}
-		if err := runChat(t.Context(), args, strings.NewReader(input), &out, &status); err != nil {
-			t.Fatal(err)
+		args := []string{"chat", "--addr", s.URL(), "--user", "alice", "--room", local.Lobby}
+		if code := run(t.Context(), args, strings.NewReader(input), &out, &status); code != exitDone {
+			t.Fatalf("exit code %d: %s", code, &status)
 		}
 		return out.String(), status.String()
 	}
-	if _, status := chat(""); !strings.Contains(status, "* nobody has said anything in general\n") {
+	if _, status := chat(""); !strings.Contains(status, "* there are no messages in general yet\n") {
 		t.Errorf("in an empty room this was noted:\n%s", status)
 	}
 	if shown, status := chat("one\ntwo"); !strings.Contains(shown, " alice: one\n") || !strings.Contains(shown, " alice: two\n") {
@@ -370,15 +374,15 @@ func TestChatRefuses(t *testing.T) {
 		{"no room", "--user alice", "--room is missing", true},
 		{"no user", "--room general", "--user is missing", true},
 		{"unknown flag", "--colour red", "colour", true},
-		{"address", "--user a --room b --addr localhost:8080", "is no URL such as http://", true},
+		{"address", "--user a --room b --addr localhost:8080", "invalid --addr \"localhost:8080\": want a URL such as http://127.0.0.1:8080", true},
 		{"half deployed", "--room b --token t", "--token, --ws and --api", true},
-		{"two ways", "--room b --user a --token t", "give --user for `streamroom local`, or", true},
+		{"two ways", "--room b --user a --token t", "use --user for `streamroom local`, or", true},
 		{"ws", "--room b --token t --ws http://h/prod --api http://h", "wss://", true},
 		{"no server", "--user alice --room general --addr http://127.0.0.1:1", "start it with", false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var stdout, stderr bytes.Buffer
-			err := runChat(t.Context(), strings.Fields(test.args), strings.NewReader(""), &stdout, &stderr)
+			_, err := execute(t.Context(), append([]string{"chat"}, strings.Fields(test.args)...), strings.NewReader(""), &stdout, &stderr)
 			if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "\n") {
 				t.Errorf("the error is %v, want one line with %q", err, test.want)
 			}
@@ -433,7 +437,7 @@ func TestChatScreen(t *testing.T) {
          |     three␍four
 --- Wednesday, 28 February 2024 ---
 12:00:00 eve␛]0;title␇` + "\ufffd: ␀\ufffd\ufffdx\ufffdy" + `
-12:00:00 bob: late  (came late)
+12:00:00 bob: late  (arrived late)
 12:00:00 bob: (deleted)
 `
 	if out.String() != wantOut {
@@ -442,9 +446,9 @@ func TestChatScreen(t *testing.T) {
 	wantStatus := `* connected as alice to tea; type a line to send it, /edit TEXT or /delete to change your last one, /quit to leave
 * dave␊ joined
 * dave left
-* renewing the connection
+* reconnecting, as the connection is about to expire
 * not connected: closed␛[2J; trying again until it works
-* messages that were missed can't be fetched: no API␛; trying again until it works
+* missed messages can't be fetched: no API␛; trying again until it works
 * connected again
 `
 	if status.String() != wantStatus {

@@ -4,91 +4,127 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/oklog/ulid/v2"
+	"github.com/spf13/cobra"
 
+	"github.com/streamroom/streamroom/operate/progress"
 	"github.com/streamroom/streamroom/operate/replay"
 	"github.com/streamroom/streamroom/shared/topology"
 )
 
-const failuresUsage = `usage: streamroom failures list|show ID|retry [ID…]|drop ID… [flags]
-
-  list    what the stream's consumers gave up, oldest first
-  show    the records of an entry, without their content
-  retry   send the records of entries, or of all, again; an entry goes once that worked
-  drop    remove entries
-
-`
-
 // readPause is the time between two reads of the stream.
 const readPause = 250 * time.Millisecond
 
-func runFailures(ctx context.Context, args []string, _ io.Reader, stdout, stderr io.Writer) error {
-	var w where
-	f := failures{stdout: stdout, stderr: stderr}
-	flags := flag.NewFlagSet("failures", flag.ContinueOnError)
-	w.sendingFlags(flags)
-	flags.StringVar(&f.target, "target", topology.LastMessage, "retry: the function whose entries to send, lastmessage or fanout (with --deliver)")
-	flags.BoolVar(&f.deliver, "deliver", false, "retry: let fanout send frames to people's devices again")
-	flags.Float64Var(&f.rate, "rate", defaultRate, "retry: `records` to send a second")
+// failures is one call of a command on the on-failure queue.
+type failures struct {
+	where         where
+	target        string
+	deliver, json bool
+	rate          float64
+
+	ids            []string
+	stdout, stderr io.Writer
+	clients        replay.Clients
+	deployment     replay.Deployment
+	queue          *replay.Failures
+}
+
+func newFailures() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "failures", GroupID: groupOperate, DisableFlagsInUseLine: true,
+		Short: "List and retry the changes that a consumer of the stream gave up",
+		Long: `List and retry the changes that a consumer of the stream gave up. A consumer that
+keeps failing on a batch gives it up, and an entry in the on-failure queue refers to
+the batch. The records themselves are in the stream, for 24 hours.`,
+		Example: `  streamroom failures list --env prod
+  streamroom failures show ID --env prod
+  streamroom failures retry --env prod`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usageError{unknown(cmd, args[0])}
+			}
+			return nil
+		},
+		RunE: func(*cobra.Command, []string) error {
+			return usageError{errors.New("the command is missing: want list, show, retry or drop")}
+		},
+	}
+	cmd.AddCommand(
+		newFailuresCommand((*failures).list, &cobra.Command{
+			Use: "list", Args: noArguments,
+			Short:   "List the entries, oldest first",
+			Example: "  streamroom failures list --env prod",
+		}),
+		newFailuresCommand((*failures).show, &cobra.Command{
+			Use: "show ID", Args: oneID,
+			Short:   "Show the records of an entry, without their content",
+			Example: "  streamroom failures show 6f1c… --env prod",
+		}),
+		newFailuresCommand((*failures).retry, &cobra.Command{
+			Use:     "retry [ID…]",
+			Short:   "Send the records of some or all entries again",
+			Long:    "Send the records of some entries, or of all, again. An entry is removed once all of its\nrecords have succeeded. Exit code 3 says that some still fail.",
+			Example: "  streamroom failures retry --env prod\n  streamroom failures retry 6f1c… --env prod --target fanout --deliver",
+		}),
+		newFailuresCommand((*failures).drop, &cobra.Command{
+			Use: "drop ID…", Args: someIDs,
+			Short:   "Remove entries without sending their records",
+			Example: "  streamroom failures drop 6f1c… --env prod",
+		}),
+	)
+	return cmd
+}
+
+// newFailuresCommand completes one of the commands below failures. All of them
+// accept the same flags; those of retry are hidden in the help of the others.
+func newFailuresCommand(do func(*failures, context.Context) error, cmd *cobra.Command) *cobra.Command {
+	f := failures{target: topology.LastMessage, rate: defaultRate}
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		f.ids, f.stdout, f.stderr = args, cmd.OutOrStdout(), cmd.ErrOrStderr()
+		return f.run(cmd.Context(), do)
+	}
+	f.where.sendingFlags(cmd)
+	flags := cmd.Flags()
 	flags.BoolVar(&f.json, "json", false, "write one JSON object a line")
-	if len(args) == 0 || strings.HasPrefix(args[0], "-") {
-		err := parse(flags, args, io.Discard)
-		if !errors.Is(err, flag.ErrHelp) {
-			return usageError{errors.New("say what to do: list, show, retry or drop")}
+	targets := []string{topology.LastMessage, topology.Fanout}
+	choiceVar(cmd, &f.target, targets, "target", "the `function` whose entries to send: lastmessage, or fanout, which needs --deliver")
+	flags.BoolVar(&f.deliver, "deliver", false, "allow --target fanout, which posts frames to devices again")
+	rateVar(flags, &f.rate, "rate", "the `number` of records to send a second; 0 is no limit")
+	if cmd.Name() != "retry" {
+		for _, name := range []string{"target", "deliver", "rate", "function"} {
+			flags.Lookup(name).Hidden = true
 		}
-		fmt.Fprint(stdout, failuresUsage)
-		flags.SetOutput(stdout)
-		flags.PrintDefaults()
-		return err
 	}
-	action, rest := args[0], args[1:]
-	f.ids = rest[:indexOf(rest, func(a string) bool { return strings.HasPrefix(a, "-") })]
-	if err := parse(flags, rest[len(f.ids):], stdout); err != nil {
-		return err
+	return cmd
+}
+
+func oneID(cmd *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return usageError{fmt.Errorf("%s needs exactly one id, got %d", cmd.Name(), len(args))}
 	}
-	do, ok := map[string]func(context.Context) error{"list": f.list, "show": f.show, "retry": f.retry, "drop": f.drop}[action]
-	switch {
-	case !ok:
-		return usageError{fmt.Errorf("there is no failures %s; use list, show, retry or drop", action)}
-	case action == "list" && len(f.ids) > 0, action == "show" && len(f.ids) != 1, action == "drop" && len(f.ids) == 0:
-		return usageError{fmt.Errorf("failures %s is called with other ids than that: see the usage", action)}
+	return nil
+}
+
+func someIDs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return usageError{fmt.Errorf("%s needs at least one id", cmd.Name())}
 	}
+	return nil
+}
+
+func (f *failures) run(ctx context.Context, do func(*failures, context.Context) error) error {
 	var err error
-	if f.clients, f.deployment, err = w.open(ctx, f.target); err != nil {
+	if f.clients, f.deployment, err = f.where.open(ctx, f.target); err != nil {
 		return replay.Explain(err)
 	}
 	if f.queue, err = replay.NewFailures(f.clients, f.deployment, readPause); err != nil {
 		return usageError{err}
 	}
-	return replay.Explain(do(ctx))
-}
-
-// indexOf is where the first that meets a condition stands; the length if none.
-func indexOf(list []string, meets func(string) bool) int {
-	if i := slices.IndexFunc(list, meets); i >= 0 {
-		return i
-	}
-	return len(list)
-}
-
-// failures is one call of the command.
-type failures struct {
-	ids            []string
-	target         string
-	deliver, json  bool
-	rate           float64
-	stdout, stderr io.Writer
-
-	clients    replay.Clients
-	deployment replay.Deployment
-	queue      *replay.Failures
+	return replay.Explain(do(f, ctx))
 }
 
 func (f *failures) print(value any, format string, args ...any) error {
@@ -146,6 +182,6 @@ func (f *failures) retry(ctx context.Context) error {
 	if err := c.Check(time.Now()); err != nil {
 		return usageError{err}
 	}
-	out := replayOutput{json: f.json, stdout: f.stdout, stderr: f.stderr, target: f.target}
-	return out.run(ctx, replay.Env{Clients: f.clients, Deployment: f.deployment, Now: time.Now}, c, nil)
+	env := replay.Env{Clients: f.clients, Deployment: f.deployment, Now: time.Now}
+	return newReplayOutput(f.json, f.stdout, progress.New(f.stderr)).run(ctx, env, c, nil)
 }

@@ -2,49 +2,64 @@ package main
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
 	"time"
+
+	"github.com/spf13/cobra"
 
 	"github.com/streamroom/streamroom/local"
 	"github.com/streamroom/streamroom/shared/config"
 )
 
-// The addresses that `local` listens on, and other commands look for.
+// The addresses that `local` listens on, and the other commands' defaults.
 const (
 	defaultAddr         = "127.0.0.1:8080"
 	defaultDynamoDBAddr = "127.0.0.1:8000"
 )
 
-// drainTime is how long Ctrl-C waits for sockets and functions to end.
+// drainTime is how long Ctrl-C waits for connections to close and functions to
+// return.
 const drainTime = 10 * time.Second
 
-func runLocal(ctx context.Context, args []string, _ io.Reader, stdout, stderr io.Writer) error {
-	c := local.Config{Log: stderr, LogLevel: os.Getenv(config.LogLevel)}
+func newLocal() *cobra.Command {
+	c := local.Config{LogLevel: os.Getenv(config.LogLevel)}
 	if c.LogLevel == "" {
 		c.LogLevel = "warn"
 	}
 	var inMemory bool
-	flags := flag.NewFlagSet("local", flag.ContinueOnError)
-	flags.StringVar(&c.Addr, "addr", defaultAddr, "`address` of the browser client, the WebSocket API and the HTTP API")
-	flags.StringVar(&c.DynamoDBAddr, "dynamodb-addr", defaultDynamoDBAddr, "`address` of the table's wire protocol")
-	flags.StringVar(&c.DataDir, "data", ".streamroom", "`folder` that keeps the table, the signing key and checkpoints")
-	flags.BoolVar(&inMemory, "memory", false, "keep everything in memory and nothing afterwards")
-	flags.StringVar(&c.DynamoDBEndpoint, "dynamodb-endpoint", "", "`URL` of another DynamoDB to use, such as http://127.0.0.1:8001")
-	if err := parse(flags, args, stdout); err != nil {
-		return err
-	}
-	if inMemory {
-		c.DataDir = ""
-	}
-	if endpoint, err := url.Parse(c.DynamoDBEndpoint); c.DynamoDBEndpoint != "" &&
-		(err != nil || endpoint.Host == "" || (endpoint.Scheme != "http" && endpoint.Scheme != "https")) {
-		return usageError{fmt.Errorf("--dynamodb-endpoint %q is no URL such as http://127.0.0.1:8001", c.DynamoDBEndpoint)}
-	}
+	cmd := &cobra.Command{
+		Use: "local", GroupID: groupTry, Args: noArguments,
+		Short: "Run everything on this machine",
+		Long: `Run everything on this machine: the WebSocket API, the HTTP API, the functions, the
+table with its stream, a user pool without passwords, and the browser client. It
+needs no AWS account, Docker or network. Ctrl-C stops it.
 
+For development only: anyone who can connect to it can sign in as any user.
+LOG_LEVEL=debug, info, warn (the default) or error sets what the functions log to stderr.`,
+		Example: `  streamroom local
+  streamroom local --memory
+  LOG_LEVEL=info streamroom local --addr 127.0.0.1:9090 --dynamodb-addr 127.0.0.1:9000`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if inMemory {
+				c.DataDir = ""
+			}
+			c.Log = cmd.ErrOrStderr()
+			return serveLocal(cmd.Context(), c, cmd.OutOrStdout())
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&c.Addr, "addr", defaultAddr, "`address` of the browser client, the WebSocket API and the HTTP API")
+	flags.StringVar(&c.DynamoDBAddr, "dynamodb-addr", defaultDynamoDBAddr, "`address` of the table, which speaks DynamoDB's protocol")
+	flags.StringVar(&c.DataDir, "data", ".streamroom", "`folder` for the table, the signing key and the functions' positions in the stream")
+	flags.BoolVar(&inMemory, "memory", false, "keep everything in memory; it is lost at the end")
+	urlVar(flags, &c.DynamoDBEndpoint, "dynamodb-endpoint", "http://127.0.0.1:8001", "`URL` of another DynamoDB to use, such as http://127.0.0.1:8001")
+	return cmd
+}
+
+// serveLocal runs a Streamroom until ctx ends or a part of it fails.
+func serveLocal(ctx context.Context, c local.Config, stdout io.Writer) error {
 	server, err := local.Start(ctx, c)
 	if err != nil {
 		return err
@@ -63,15 +78,15 @@ func runLocal(ctx context.Context, args []string, _ io.Reader, stdout, stderr io
 	return err
 }
 
-// announce tells a newcomer what to do next.
+// announce prints the addresses, and what to do next.
 func announce(w io.Writer, s *local.Server, c local.Config) {
 	addr := ""
 	if c.Addr != defaultAddr {
 		addr = " --addr " + s.URL()
 	}
-	data := c.DataDir + " (delete it to start afresh)"
+	data := c.DataDir + " (delete it to start from scratch)"
 	if c.DataDir == "" {
-		data = "in memory, gone when this ends"
+		data = "in memory, lost when this ends"
 	}
 	fmt.Fprintf(w, `Streamroom is running.
 
@@ -85,6 +100,6 @@ func announce(w io.Writer, s *local.Server, c local.Config) {
   Data            %[7]s
   Logs            warnings and errors; LOG_LEVEL=info shows every invocation
 
-For development only: anybody who reaches it can sign in as anybody. Ctrl-C stops it.
+For development only: anyone who can connect can sign in as any user. Ctrl-C stops it.
 `, s.URL(), addr, local.Lobby, s.WebSocketURL(), s.TableURL(), local.TableName, data)
 }

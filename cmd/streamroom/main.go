@@ -1,42 +1,19 @@
-// Command streamroom runs Streamroom on this machine and talks to a Streamroom
-// that is running.
+// Command streamroom runs Streamroom on this machine, and chats with, checks and
+// repairs a Streamroom that is running, here or on AWS.
 package main
 
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
+
+	"github.com/spf13/cobra"
 )
-
-const usage = `usage: streamroom <command> [flags]
-
-  local      run everything on this machine: gateway, functions, table, browser client
-  chat       chat in the terminal
-  token      print a token of the local user pool
-  smoke      check that a Streamroom works, deployed or local
-  replay     send changes of the table to a consumer of its stream again
-  failures   look at what the stream's consumers gave up, and send it again
-  verify     compare what consumers made with what it was made of, and mend it
-
-streamroom <command> -h explains a command's flags.
-`
-
-type command func(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error
-
-var commands = map[string]command{
-	"local":    runLocal,
-	"chat":     runChat,
-	"token":    runToken,
-	"smoke":    runSmoke,
-	"replay":   runReplay,
-	"failures": runFailures,
-	"verify":   runVerify,
-}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -50,11 +27,16 @@ const (
 	exitDone        = 0
 	exitFailed      = 1
 	exitUsage       = 2
-	exitIncomplete  = 3   // done, but something still fails or differs
+	exitIncomplete  = 3   // done, but some records fail or some items differ
 	exitInterrupted = 130 // by Ctrl-C, as shells have it
 )
 
-// exitError ends the program with a code of its own.
+// usageError is an error in the command line.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// exitError ends the program with an exit code of its own.
 type exitError struct {
 	code int
 	error
@@ -62,57 +44,99 @@ type exitError struct {
 
 func (e exitError) Unwrap() error { return e.error }
 
+// run carries out a command line, prints its error to stderr, and returns the
+// exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	if len(args) == 0 {
-		fmt.Fprint(stderr, usage)
+		fmt.Fprint(stderr, newRoot().UsageString()) //nolint:contextcheck // it runs no command
 		return exitUsage
 	}
-	if args[0] == "help" || args[0] == "-h" || args[0] == "--help" {
-		fmt.Fprint(stdout, usage)
-		return exitDone
-	}
-	command, ok := commands[args[0]]
-	if !ok {
-		fmt.Fprintf(stderr, "streamroom: there is no command %q\n\n%s", args[0], usage)
-		return exitUsage
-	}
-	err := command(ctx, args[1:], stdin, stdout, stderr)
-	var wrong usageError
-	var coded exitError
+	path, err := execute(ctx, args, stdin, stdout, stderr)
+	var usage usageError
+	var exit exitError
 	switch {
-	case err == nil, errors.Is(err, flag.ErrHelp):
+	case err == nil:
 		return exitDone
-	case errors.As(err, &wrong):
-		fmt.Fprintf(stderr, "streamroom %s: %v; see streamroom %s -h\n", args[0], err, args[0])
+	case errors.As(err, &usage):
+		fmt.Fprintf(stderr, "%s: %v; see %s --help\n", path, err, path)
 		return exitUsage
-	case errors.As(err, &coded):
-		fmt.Fprintf(stderr, "streamroom %s: %v\n", args[0], err)
-		return coded.code
+	case errors.As(err, &exit):
+		fmt.Fprintf(stderr, "%s: %v\n", path, err)
+		return exit.code
 	default:
-		fmt.Fprintf(stderr, "streamroom %s: %v\n", args[0], err)
+		fmt.Fprintf(stderr, "%s: %v\n", path, err)
 		return exitFailed
 	}
 }
 
-// usageError is an error in how a command was called.
-type usageError struct{ error }
+// execute carries out a command line. path names the command that it found, such
+// as "streamroom failures list". An error has not been printed.
+func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) (path string, err error) {
+	root := newRoot() //nolint:contextcheck // commands get ctx by ExecuteContextC
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	command, err := root.ExecuteContextC(ctx)
+	if command == root && err != nil {
+		err = unknownCommand(root, err)
+	}
+	return command.CommandPath(), err
+}
 
-// parse reads a command's flags; nothing may follow them. An error has not been
-// printed yet, but the help that was asked for has.
-func parse(flags *flag.FlagSet, args []string, stdout io.Writer) error {
-	flags.SetOutput(io.Discard)
-	err := flags.Parse(args)
-	if errors.Is(err, flag.ErrHelp) {
-		flags.SetOutput(stdout)
-		fmt.Fprintf(stdout, "usage: streamroom %s [flags]\n\n", flags.Name())
-		flags.PrintDefaults()
-		return err
+// The groups of commands in the help.
+const (
+	groupTry     = "try"
+	groupOperate = "operate"
+)
+
+const rootLong = `Streamroom is a real-time chat backend. This program runs all of it on this
+machine, and chats with, checks and repairs one that is running, here or on AWS.
+
+Exit codes: 0 done; 1 failed; 2 the command line is invalid; 3 done, but some
+records still fail or some items still differ; 130 interrupted.`
+
+const rootExample = `  streamroom local
+  streamroom chat --user alice --room general
+  streamroom verify --env dev`
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use: "streamroom", Short: "Run, try and operate a Streamroom", Long: rootLong, Example: rootExample,
+		SilenceErrors: true, SilenceUsage: true,
 	}
-	if err == nil && flags.NArg() > 0 {
-		err = fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	root.SetFlagErrorFunc(flagError)
+	root.AddGroup(
+		&cobra.Group{ID: groupTry, Title: "Try it:"},
+		&cobra.Group{ID: groupOperate, Title: "Deploy and operate:"},
+	)
+	root.AddCommand(newLocal(), newChat(), newToken(), newSmoke(), newReplay(), newFailures(), newVerify(), newVersion())
+	return root
+}
+
+// unknownCommand rewords cobra's error for a mistyped command, which has no type
+// and several lines.
+func unknownCommand(root *cobra.Command, err error) error {
+	var name string
+	if _, scanErr := fmt.Sscanf(err.Error(), "unknown command %q", &name); scanErr == nil {
+		err = unknown(root, name)
 	}
-	if err != nil {
-		return usageError{err}
+	return usageError{err}
+}
+
+func unknown(parent *cobra.Command, name string) error {
+	parent.SuggestionsMinimumDistance = 2 // as cobra's own suggestions
+	text := fmt.Sprintf("unknown command %q", name)
+	if similar := parent.SuggestionsFor(name); len(similar) > 0 {
+		text += " (did you mean " + strings.Join(similar, " or ") + "?)"
+	}
+	return errors.New(text)
+}
+
+// noArguments refuses whatever follows the flags.
+func noArguments(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usageError{fmt.Errorf("unexpected argument %q", args[0])}
 	}
 	return nil
 }

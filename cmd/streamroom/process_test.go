@@ -56,7 +56,7 @@ type process struct {
 	stderr *screen
 }
 
-// freePort finds a port that nobody listens on now.
+// freePort finds a port that is free now.
 func freePort(t *testing.T) string {
 	t.Helper()
 	var config net.ListenConfig
@@ -180,9 +180,9 @@ func (p *process) chatter(user string, acked chan<- string) {
 	}
 }
 
-// TestKilledAndStartedAgainNothingAcknowledgedIsLost kills the process in the
+// TestLocal_KilledLosesNothingAcknowledged kills the process in the
 // middle of writing, three times.
-func TestKilledAndStartedAgainNothingAcknowledgedIsLost(t *testing.T) {
+func TestLocal_KilledLosesNothingAcknowledged(t *testing.T) {
 	data, addr := t.TempDir(), freePort(t)
 	acked := make(chan string, 100_000)
 	var all []string
@@ -219,7 +219,7 @@ func TestKilledAndStartedAgainNothingAcknowledgedIsLost(t *testing.T) {
 	}
 }
 
-func TestCtrlCStopsCleanly(t *testing.T) {
+func TestLocal_CtrlCStopsCleanly(t *testing.T) {
 	p := spawn(t, freePort(t), "--memory")
 	p.token("alice")
 	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
@@ -233,7 +233,7 @@ func TestCtrlCStopsCleanly(t *testing.T) {
 	}
 }
 
-func TestStartUpFailuresAreOneClearLine(t *testing.T) {
+func TestRun_StartUpErrorIsOneLine(t *testing.T) {
 	data, addr := t.TempDir(), freePort(t)
 	spawn(t, addr, "--data", data)
 	file := filepath.Join(t.TempDir(), "file")
@@ -247,13 +247,13 @@ func TestStartUpFailuresAreOneClearLine(t *testing.T) {
 	}{
 		"a busy port":            {[]string{"local", "--memory", "--addr", addr}, 1, "--addr"},
 		"a busy data folder":     {[]string{"local", "--data", data, "--addr", "127.0.0.1:0", "--dynamodb-addr", "127.0.0.1:0"}, 1, "in use by another process"},
-		"a folder that is none":  {[]string{"local", "--data", file, "--addr", "127.0.0.1:0", "--dynamodb-addr", "127.0.0.1:0"}, 1, "--data"},
-		"an address of no form":  {[]string{"local", "--memory", "--addr", "nowhere"}, 1, "--addr"},
-		"an endpoint of no form": {[]string{"local", "--memory", "--addr", "127.0.0.1:0", "--dynamodb-endpoint", "127.0.0.1:8001"}, 2, "--dynamodb-endpoint"},
-		"a wrong flag":           {[]string{"local", "--port", "80"}, 2, "streamroom local -h"},
-		"a wrong argument":       {[]string{"local", "now"}, 2, "now"},
+		"a file as the folder":   {[]string{"local", "--data", file, "--addr", "127.0.0.1:0", "--dynamodb-addr", "127.0.0.1:0"}, 1, "--data"},
+		"an invalid address":     {[]string{"local", "--memory", "--addr", "nowhere"}, 1, "--addr"},
+		"an invalid endpoint":    {[]string{"local", "--memory", "--addr", "127.0.0.1:0", "--dynamodb-endpoint", "127.0.0.1:8001"}, 2, "--dynamodb-endpoint"},
+		"an unknown flag":        {[]string{"local", "--port", "80"}, 2, "streamroom local --help"},
+		"an argument too many":   {[]string{"local", "now"}, 2, "now"},
 		"no such command":        {[]string{"serve"}, 2, "serve"},
-		"a token for nobody":     {[]string{"token"}, 2, "--user"},
+		"a token without a user": {[]string{"token"}, 2, "--user"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -272,7 +272,7 @@ func TestStartUpFailuresAreOneClearLine(t *testing.T) {
 	}
 }
 
-func TestTermStopsCleanly(t *testing.T) {
+func TestLocal_TermStopsCleanly(t *testing.T) {
 	p := spawn(t, freePort(t), "--data", t.TempDir())
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)

@@ -25,39 +25,16 @@ func tool(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	return code, out.String(), errs.String()
 }
 
-func TestToolsSayWhatIsWrongWithACall(t *testing.T) {
-	for call, says := range map[string]string{
-		"replay":                                     "say which Streamroom",
-		"replay --endpoint x":                        "is no URL",
-		"replay --endpoint http://x --env dev":       "--endpoint or --env",
-		"replay --from yesterday":                    "is no time such as",
-		"replay --to 2026-01-31":                     "is no time such as",
-		"replay --from 1h --to 2h":                   "is not before",
-		"replay --source nowhere":                    "none of table, stream",
-		"replay --entity message,cat":                `--entity "cat"`,
-		"replay --resume x --from 2h":                "leave out --from",
-		"replay --nothing":                           "not defined: -nothing",
-		"replay x":                                   "unexpected argument",
-		"failures":                                   "say what to do",
-		"failures look":                              "there is no failures look",
-		"failures show":                              "other ids",
-		"failures drop --endpoint x":                 "other ids",
-		"failures list abc":                          "other ids",
-		"failures list --table x --region us-east-1": "queue is not known",
-		"verify --settle -1s":                        "must not be negative",
-		"verify":                                     "say which Streamroom",
-	} {
-		if code, _, stderr := tool(t, strings.Fields(call)...); code != exitUsage || !strings.Contains(stderr, says) {
-			t.Errorf("streamroom %s: exit code %d, %s; want one that says %q", call, code, stderr, says)
-		}
-	}
-	if code, _, stderr := tool(t, "replay", "--resume", filepath.Join(t.TempDir(), "none.json")); code != exitFailed || !strings.Contains(stderr, "there is no checkpoint") {
-		t.Errorf("resume nothing: exit code %d, %s", code, stderr)
+func TestReplay_MissingCheckpointFails(t *testing.T) {
+	code, _, stderr := tool(t, "replay", "--resume", filepath.Join(t.TempDir(), "none.json"))
+	if code != exitFailed || !strings.Contains(stderr, "there is no checkpoint") {
+		t.Errorf("exit code %d, %s", code, stderr)
 	}
 }
 
-// TestAnOperatorsDay goes through the commands as the runbooks have them.
-func TestAnOperatorsDay(t *testing.T) {
+// TestOperatorCommands_FollowTheRunbooks calls the commands as docs/operations.md
+// does.
+func TestOperatorCommands_FollowTheRunbooks(t *testing.T) {
 	w := testbed.Begin(t, testbed.Options{})
 	here := func(args ...string) []string { return append(args, "--endpoint", w.TableURL()) }
 	records := w.Seed(5, 2, 4)
@@ -73,7 +50,7 @@ func TestAnOperatorsDay(t *testing.T) {
 	}
 	step(exitDone, "0 differ", "verify", "--settle", "0s")
 	w.Spoil()
-	step(exitIncomplete, "--repair mends", "verify", "--settle", "0s")
+	step(exitIncomplete, "--repair fixes", "verify", "--settle", "0s")
 	step(exitDone, "Nothing was sent", "replay")
 	step(exitDone, "Sent 20 records", "replay", "--apply")
 	step(exitDone, "0 differ", "verify", "--settle", "0s")
@@ -115,8 +92,8 @@ func TestAnOperatorsDay(t *testing.T) {
 	step(exitDone, `"differences":0`, "verify", "--settle", "0s", "--json")
 }
 
-// TestCtrlCSaysHowToGoOn stops a run at its first batch, and goes on.
-func TestCtrlCSaysHowToGoOn(t *testing.T) {
+// TestReplay_CtrlCPrintsHowToResume interrupts a run at its first batch, and resumes it.
+func TestReplay_CtrlCPrintsHowToResume(t *testing.T) {
 	w := testbed.Begin(t, testbed.Options{})
 	records := w.Seed(5, 1, 4)
 	testbed.Eventually(t, "the projections", func() bool { return w.Came(topology.LastMessage) == records })
@@ -134,9 +111,9 @@ func TestCtrlCSaysHowToGoOn(t *testing.T) {
 	}
 }
 
-// TestAKilledReplayGoesOn kills the program itself and resumes: every record
-// comes.
-func TestAKilledReplayGoesOn(t *testing.T) {
+// TestReplay_KilledRunResumes kills the program itself and resumes the run: every
+// record is delivered.
+func TestReplay_KilledRunResumes(t *testing.T) {
 	binary, err := build()
 	if err != nil {
 		t.Fatal(err)

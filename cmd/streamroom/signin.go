@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 	"syscall"
 	"time"
 
@@ -17,7 +16,8 @@ import (
 // signInTimeout bounds one request for a token.
 const signInTimeout = 10 * time.Second
 
-// localToken gets a token from the user pool of a running `streamroom local`.
+// localToken gets a token from the user pool of a running `streamroom local`. addr
+// is its URL, without a slash at the end.
 func localToken(ctx context.Context, addr, user string, expiresIn time.Duration) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, signInTimeout)
 	defer cancel()
@@ -25,14 +25,14 @@ func localToken(ctx context.Context, addr, user string, expiresIn time.Duration)
 	if err != nil {
 		return "", fmt.Errorf("sign in: %w", err)
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimRight(addr, "/")+"/token", bytes.NewReader(body))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, addr+"/token", bytes.NewReader(body))
 	if err != nil {
-		return "", usageError{fmt.Errorf("--addr %q is no URL such as http://%s", addr, defaultAddr)}
+		return "", fmt.Errorf("sign in: %w", err)
 	}
 	request.Header.Set("Content-Type", "application/json")
 	response, err := http.DefaultClient.Do(request)
 	if errors.Is(err, syscall.ECONNREFUSED) {
-		return "", fmt.Errorf("nothing answers at %s; start it with `go run ./cmd/streamroom local`, or give its address with --addr", addr)
+		return "", fmt.Errorf("nothing listens at %s: start it with `go run ./cmd/streamroom local`, or give its address with --addr", addr)
 	}
 	if err != nil {
 		return "", fmt.Errorf("sign in: %w", err)
@@ -43,7 +43,7 @@ func localToken(ctx context.Context, addr, user string, expiresIn time.Duration)
 		wire.Problem
 	}
 	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil || (answer.Token == "" && answer.Detail == "") {
-		return "", fmt.Errorf("%s is no `streamroom local`: it answered %s", addr, response.Status)
+		return "", fmt.Errorf("invalid answer of %s: want a token of `streamroom local`, got %s", addr, response.Status)
 	}
 	if answer.Token == "" {
 		return "", fmt.Errorf("sign in as %q: %s", user, answer.Detail)

@@ -1,105 +1,94 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/coder/websocket"
 	"github.com/oklog/ulid/v2"
+	"github.com/spf13/cobra"
 
-	"github.com/streamroom/streamroom/local"
+	"github.com/streamroom/streamroom/client"
+	"github.com/streamroom/streamroom/shared/auth"
 	"github.com/streamroom/streamroom/shared/wire"
 )
 
-const (
-	smokeAnswer = 1 << 20 // of an answer, in bytes, is read
-	// smokePause is how long to wait before looking again for what the stream's
-	// readers write.
-	smokePause = 500 * time.Millisecond
-)
+// smokePause is the time between two looks at what the stream's consumers write.
+const smokePause = 500 * time.Millisecond
 
-func runSmoke(ctx context.Context, args []string, _ io.Reader, stdout, _ io.Writer) error {
-	var s smoke
-	var addr, user string
-	flags := flag.NewFlagSet("smoke", flag.ContinueOnError)
-	flags.StringVar(&s.endpoint, "endpoint", "", "`URL` of the WebSocket API, wss://…/stage")
-	flags.StringVar(&s.api, "api", "", "`URL` of the HTTP API, https://…")
+func newSmoke() *cobra.Command {
+	s := smoke{timeout: 30 * time.Second}
+	addr, user := "http://"+defaultAddr, "smoke"
+	cmd := &cobra.Command{
+		Use: "smoke", GroupID: groupOperate, Args: noArguments,
+		Short: "Check that a Streamroom works, deployed or local",
+		Long: `Use a Streamroom as one user would, step by step: it must refuse requests without a
+token, store a message once, deliver it, and show it in the history and in the list
+of rooms. It stops at the first step that fails. The room that it makes is left at
+the end, and so deleted.
+
+Without --endpoint, --api and --token it checks the ` + "`streamroom local`" + ` at --addr.`,
+		Example: `  streamroom smoke
+  streamroom smoke --endpoint wss://…/prod --api https://… --token "$TOKEN"`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s.out = cmd.OutOrStdout()
+			return s.start(cmd.Context(), addr, user)
+		},
+	}
+	flags := cmd.Flags()
+	urlVar(flags, &s.endpoint, "endpoint", exampleWebSocket, "`URL` of the WebSocket API, wss://…/stage")
+	urlVar(flags, &s.apiURL, "api", exampleAPI, "`URL` of the HTTP API, https://…")
 	flags.StringVar(&s.token, "token", "", "a user's `JWT`")
-	flags.StringVar(&addr, "addr", "http://"+defaultAddr, "without --endpoint, --api and --token: `URL` of the running `streamroom local`")
-	flags.StringVar(&user, "user", "smoke", "with --addr: user `name` to sign in with")
-	flags.DurationVar(&s.timeout, "timeout", 30*time.Second, "how long each step may take")
-	if err := parse(flags, args, stdout); err != nil {
-		return err
-	}
-	given := 0
-	for _, value := range []string{s.endpoint, s.api, s.token} {
-		if value != "" {
-			given++
-		}
-	}
-	switch given {
-	case 3:
-	case 0:
-		addr = strings.TrimRight(addr, "/")
-		u, err := url.Parse(addr)
-		if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-			return usageError{fmt.Errorf("--addr %q is no URL such as http://%s", addr, defaultAddr)}
-		}
+	urlVar(flags, &addr, "addr", "http://"+defaultAddr, "`URL` of the running streamroom local")
+	flags.StringVar(&user, "user", user, "with --addr: user `name` to sign in with")
+	positiveVar(flags, &s.timeout, "timeout", "the longest `duration` of a step")
+	return cmd
+}
+
+// smoke is one check of a Streamroom. The HTTP API is used by the client, but
+// frames are written and read as they are: the client sends again and catches up
+// from the history, which would hide that something is broken.
+type smoke struct {
+	endpoint, apiURL, token string
+	timeout                 time.Duration
+	out                     io.Writer
+
+	api    *client.Client
+	socket *smokeSocket // nil before it is connected
+	userID string
+	room   string
+	sent   wire.ServerFrame // the ack of the message
+}
+
+// start checks the deployed Streamroom that is given, or else the local one.
+func (s *smoke) start(ctx context.Context, addr, user string) error {
+	switch local := s.endpoint == "" && s.apiURL == "" && s.token == ""; {
+	case local:
+		var err error
 		if s.token, err = localToken(ctx, addr, user, time.Hour); err != nil {
 			return err
 		}
-		s.api = addr + "/api"
-		s.endpoint = strings.Replace(addr, "http", "ws", 1) + "/" + local.Stage
-	default:
-		return usageError{errors.New("a deployed Streamroom takes --endpoint, --api and --token")}
+		s.apiURL, s.endpoint = localURLs(addr)
+	case s.endpoint == "" || s.apiURL == "" || s.token == "":
+		return usageError{errors.New("a deployed Streamroom needs --endpoint, --api and --token")}
 	}
-	if err := s.check(); err != nil {
+	var err error
+	s.api, err = client.New(client.Options{
+		WebSocketURL: s.endpoint, APIURL: s.apiURL,
+		Token: func(context.Context) (string, error) { return s.token, nil },
+	})
+	if err != nil {
 		return usageError{err}
 	}
-	s.out = stdout
 	return s.run(ctx)
 }
 
-// smoke uses a Streamroom as one user does, step by step.
-type smoke struct {
-	endpoint, api, token string
-	timeout              time.Duration
-	out                  io.Writer
-
-	socket    *websocket.Conn
-	frames    []wire.ServerFrame // that came and were not asked for yet
-	userID    string
-	room      string
-	messageID string
-	clientID  string
-}
-
-func (s *smoke) check() error {
-	for _, u := range []struct{ flag, value, schemes string }{{"--endpoint", s.endpoint, "ws wss"}, {"--api", s.api, "http https"}} {
-		parsed, err := url.Parse(u.value)
-		if err != nil || parsed.Host == "" || !slices.Contains(strings.Fields(u.schemes), parsed.Scheme) {
-			return fmt.Errorf("%s %q is no URL that begins with %s://", u.flag, u.value, strings.Fields(u.schemes)[1])
-		}
-	}
-	if s.timeout <= 0 {
-		return errors.New("--timeout must be more than nothing")
-	}
-	s.api = strings.TrimRight(s.api, "/")
-	return nil
-}
-
-// run takes the steps in turn, says what it saw at each, and ends at the first
-// that fails.
+// run takes the steps, prints what it saw at each, and ends at the first that
+// fails.
 func (s *smoke) run(ctx context.Context) error {
 	defer func() {
 		if s.socket != nil {
@@ -138,95 +127,102 @@ func (s *smoke) take(ctx context.Context, step func(context.Context) (string, er
 	started := time.Now()
 	saw, err := step(ctx)
 	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		err = fmt.Errorf("it took more than %s: %w", s.timeout, err)
+		err = fmt.Errorf("not done in %s: %w", s.timeout, err)
 	}
 	return saw, time.Since(started), err
 }
 
+// apiRefuses makes its request by hand, as the client never makes one without a
+// token.
 func (s *smoke) apiRefuses(ctx context.Context) (string, error) {
-	status, _, err := s.request(ctx, http.MethodGet, "/rooms", "", nil)
-	if err == nil && status != http.StatusUnauthorized {
-		err = fmt.Errorf("it answered %d, not 401: anybody gets in", status)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.apiURL+"/rooms", nil)
+	if err != nil {
+		return "", err
 	}
-	return "refused with 401", err
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return "", err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusUnauthorized {
+		return "", fmt.Errorf("want status 401, got %d: requests without a token are accepted", response.StatusCode)
+	}
+	return "refused with 401", nil
 }
 
 func (s *smoke) socketRefuses(ctx context.Context) (string, error) {
-	socket, response, err := websocket.Dial(ctx, s.endpoint, &websocket.DialOptions{Subprotocols: []string{"streamroom"}}) //nolint:bodyclose // Dial has read and closed it
+	socket, status, err := dialSmoke(ctx, s.endpoint, "")
 	if err == nil {
 		_ = socket.CloseNow()
-		return "", errors.New("it connected: anybody gets in")
+		return "", errors.New("want status 401, got a connection: connections without a token are accepted")
 	}
-	if response == nil {
-		return "", fmt.Errorf("no answer: %w", err)
+	if status == 0 {
+		return "", err
 	}
-	if response.StatusCode != http.StatusUnauthorized {
-		return "", fmt.Errorf("it answered %d, not 401", response.StatusCode)
+	if status != http.StatusUnauthorized {
+		return "", fmt.Errorf("want status 401, got %d", status)
 	}
 	return "refused with 401", nil
 }
 
 func (s *smoke) connect(ctx context.Context) (string, error) {
-	socket, response, err := websocket.Dial(ctx, s.endpoint, &websocket.DialOptions{Subprotocols: []string{"streamroom", s.token}}) //nolint:bodyclose // Dial has read and closed it
+	socket, status, err := dialSmoke(ctx, s.endpoint, s.token)
+	if status != 0 && status != http.StatusSwitchingProtocols {
+		return "", fmt.Errorf("the handshake was answered with %d: is the token valid, and of this user pool?", status)
+	}
 	if err != nil {
-		if response != nil {
-			return "", fmt.Errorf("the handshake was answered with %d; is the token still good, and of this user pool?", response.StatusCode)
-		}
-		return "", fmt.Errorf("no answer to the handshake: %w", err)
-	}
-	s.socket = socket
-	socket.SetReadLimit(wire.MaxFrame)
-	if got := socket.Subprotocol(); got != "streamroom" {
-		return "", fmt.Errorf("the subprotocol is %q, not streamroom: browsers would refuse it", got)
-	}
-	if err := s.write(ctx, wire.ClientFrame{Action: "ping"}); err != nil {
 		return "", err
 	}
-	pong, err := s.await(ctx, func(f wire.ServerFrame) bool { return f.Type == wire.TypePong })
+	s.socket = socket
+	if got := socket.Subprotocol(); got != auth.Subprotocol {
+		return "", fmt.Errorf("invalid subprotocol: want %s, got %q, which browsers refuse", auth.Subprotocol, got)
+	}
+	if err := socket.write(ctx, wire.ClientFrame{Action: wire.ActionPing}); err != nil {
+		return "", err
+	}
+	pong, err := socket.await(ctx, func(f wire.ServerFrame) bool { return f.Type == wire.TypePong })
 	s.userID = pong.UserID
 	return "connected as " + s.userID, err
 }
 
 func (s *smoke) createRoom(ctx context.Context) (string, error) {
-	var room wire.Room
-	err := s.call(ctx, http.MethodPost, "/rooms", wire.RoomRequest{Name: "Smoke test", Type: "group"}, http.StatusCreated, &room)
+	room, err := s.api.CreateRoom(ctx, client.RoomRequest{Name: "Smoke test", Type: "group"})
 	s.room = room.ChatRoomID
 	return "room " + s.room, err
 }
 
 func (s *smoke) send(ctx context.Context) (string, error) {
-	s.clientID = "smoke-" + ulid.Make().String()
-	ack, err := s.sendOnce(ctx)
+	ack, err := s.sendOnce(ctx, "smoke-"+ulid.Make().String())
 	if err != nil {
 		return "", err
 	}
 	if ack.Duplicate || ack.MessageID == "" {
-		return "", fmt.Errorf("the ack is %+v", ack)
+		return "", fmt.Errorf("invalid ack: want a message id and no duplicate, got %+v", ack)
 	}
-	s.messageID = ack.MessageID
+	s.sent = ack
 	return "acknowledged as " + ack.MessageID, nil
 }
 
 func (s *smoke) sendAgain(ctx context.Context) (string, error) {
-	ack, err := s.sendOnce(ctx)
+	ack, err := s.sendOnce(ctx, s.sent.ClientMessageID)
 	if err != nil {
 		return "", err
 	}
-	if !ack.Duplicate || ack.MessageID != s.messageID {
-		return "", fmt.Errorf("it was stored twice: %+v", ack)
+	if !ack.Duplicate || ack.MessageID != s.sent.MessageID {
+		return "", fmt.Errorf("the message was stored twice: %+v", ack)
 	}
 	return "acknowledged as the same message", nil
 }
 
-func (s *smoke) sendOnce(ctx context.Context) (wire.ServerFrame, error) {
-	err := s.write(ctx, wire.ClientFrame{
-		Action: wire.ActionSendMessage, ChatRoomID: s.room, Content: "Is this thing on?", ClientMessageID: s.clientID,
+func (s *smoke) sendOnce(ctx context.Context, clientMessageID string) (wire.ServerFrame, error) {
+	err := s.socket.write(ctx, wire.ClientFrame{
+		Action: wire.ActionSendMessage, ChatRoomID: s.room, Content: "Is this thing on?", ClientMessageID: clientMessageID,
 	})
 	if err != nil {
 		return wire.ServerFrame{}, err
 	}
-	answer, err := s.await(ctx, func(f wire.ServerFrame) bool {
-		return (f.Type == wire.TypeAck || f.Type == wire.TypeError) && f.ClientMessageID == s.clientID
+	answer, err := s.socket.await(ctx, func(f wire.ServerFrame) bool {
+		return (f.Type == wire.TypeAck || f.Type == wire.TypeError) && f.ClientMessageID == clientMessageID
 	})
 	if err == nil && answer.Type == wire.TypeError {
 		err = fmt.Errorf("%s: %s", answer.Code, answer.Message)
@@ -235,145 +231,53 @@ func (s *smoke) sendOnce(ctx context.Context) (wire.ServerFrame, error) {
 }
 
 func (s *smoke) receive(ctx context.Context) (string, error) {
-	got, err := s.await(ctx, func(f wire.ServerFrame) bool { return f.Type == wire.TypeMessage && f.MessageID == s.messageID })
+	got, err := s.socket.await(ctx, func(f wire.ServerFrame) bool {
+		return f.Type == wire.TypeMessage && f.MessageID == s.sent.MessageID
+	})
 	if err != nil {
-		return "", fmt.Errorf("the message was stored and not delivered; look at the function fanout and its mapping: %w", err)
+		return "", fmt.Errorf("the message was stored, but not delivered: check the function fanout and its mapping: %w", err)
 	}
 	return "delivered, from " + got.SenderID, nil
 }
 
 func (s *smoke) history(ctx context.Context) (string, error) {
-	var history wire.History
-	if err := s.call(ctx, http.MethodGet, "/rooms/"+s.room+"/messages", nil, http.StatusOK, &history); err != nil {
+	history, err := s.api.History(ctx, s.room, client.Page{})
+	if err != nil {
 		return "", err
 	}
-	if len(history.Messages) != 1 || history.Messages[0].MessageID != s.messageID {
-		return "", fmt.Errorf("it has %d messages, or not the one that was sent", len(history.Messages))
+	if len(history.Messages) != 1 || history.Messages[0].MessageID != s.sent.MessageID {
+		return "", fmt.Errorf("want the sent message only, got %d messages", len(history.Messages))
 	}
 	return "the message, once", nil
 }
 
-// roomList waits for the projection, which the stream's other reader writes in
-// windows of seconds.
+// roomList waits for the preview, which lastmessage writes once in a window of
+// seconds.
 func (s *smoke) roomList(ctx context.Context) (string, error) {
 	for {
-		var rooms wire.RoomList
-		if err := s.call(ctx, http.MethodGet, "/rooms", nil, http.StatusOK, &rooms); err != nil {
+		rooms, err := s.api.ListRooms(ctx, "")
+		if err != nil {
 			return "", err
 		}
 		for _, r := range rooms.Rooms {
-			if r.ChatRoomID == s.room && r.LastMessage != nil && r.LastMessage.MessageID == s.messageID {
+			if r.ChatRoomID == s.room && r.LastMessage != nil && r.LastMessage.MessageID == s.sent.MessageID {
 				return "with its preview", nil
 			}
 		}
 		select {
 		case <-ctx.Done():
-			return "", fmt.Errorf("it did not get there; look at the function lastmessage and its mapping: %w", ctx.Err())
+			return "", fmt.Errorf("the message is not in it: check the function lastmessage and its mapping: %w", ctx.Err())
 		case <-time.After(smokePause):
 		}
 	}
 }
 
 func (s *smoke) leave(ctx context.Context) (string, error) {
-	err := s.call(ctx, http.MethodDelete, "/rooms/"+s.room+"/members/"+url.PathEscape(s.userID), nil, http.StatusNoContent, nil)
-	if err != nil {
+	if err := s.api.RemoveMember(ctx, s.room, s.userID); err != nil {
 		return "", err
 	}
 	if err := s.socket.Close(websocket.StatusNormalClosure, ""); err != nil {
-		return "", fmt.Errorf("close: %w", err)
+		return "", fmt.Errorf("close the connection: %w", err)
 	}
 	return "left, and disconnected", nil
-}
-
-func (s *smoke) write(ctx context.Context, frame wire.ClientFrame) error {
-	data, err := wire.Encode(frame)
-	if err != nil {
-		return err
-	}
-	if err := s.socket.Write(ctx, websocket.MessageText, data); err != nil {
-		return fmt.Errorf("send a frame: %w", err)
-	}
-	return nil
-}
-
-// await returns the first frame that is wanted and keeps the others.
-func (s *smoke) await(ctx context.Context, wanted func(wire.ServerFrame) bool) (wire.ServerFrame, error) {
-	for {
-		if i := slices.IndexFunc(s.frames, wanted); i >= 0 {
-			frame := s.frames[i]
-			s.frames = slices.Delete(s.frames, i, i+1)
-			return frame, nil
-		}
-		_, data, err := s.socket.Read(ctx)
-		if err != nil {
-			return wire.ServerFrame{}, fmt.Errorf("wait for a frame: %w", err)
-		}
-		if err := s.keep(data); err != nil {
-			return wire.ServerFrame{}, err
-		}
-	}
-}
-
-func (s *smoke) keep(data []byte) error {
-	var frame wire.ServerFrame
-	if err := json.Unmarshal(data, &frame); err != nil {
-		return fmt.Errorf("a frame is no JSON: %w", err)
-	}
-	if frame.Type == "" { // the gateway's own
-		return errors.New("the gateway answered with an error of its own: the route's function failed, or there is no route")
-	}
-	if frame.Type != wire.TypeBatch {
-		s.frames = append(s.frames, frame)
-		return nil
-	}
-	for _, part := range frame.Frames {
-		if err := s.keep(part); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (s *smoke) call(ctx context.Context, method, path string, in any, want int, out any) error {
-	status, answer, err := s.request(ctx, method, path, s.token, in)
-	if err != nil {
-		return err
-	}
-	if status != want {
-		var problem wire.Problem
-		_ = json.Unmarshal(answer, &problem) // whatever it is, the status says it
-		return fmt.Errorf("it answered %d, not %d: %s", status, want, problem.Detail)
-	}
-	if out != nil {
-		if err := json.Unmarshal(answer, out); err != nil {
-			return fmt.Errorf("read the answer: %w", err)
-		}
-	}
-	return nil
-}
-
-func (s *smoke) request(ctx context.Context, method, path, token string, in any) (int, []byte, error) {
-	var body io.Reader
-	if in != nil {
-		data, err := json.Marshal(in)
-		if err != nil {
-			return 0, nil, err
-		}
-		body = bytes.NewReader(data)
-	}
-	r, err := http.NewRequestWithContext(ctx, method, s.api+path, body)
-	if err != nil {
-		return 0, nil, err
-	}
-	r.Header.Set("Content-Type", "application/json")
-	if token != "" {
-		r.Header.Set("Authorization", "Bearer "+token)
-	}
-	response, err := http.DefaultClient.Do(r)
-	if err != nil {
-		return 0, nil, err
-	}
-	defer response.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(response.Body, smokeAnswer))
-	return response.StatusCode, answer, err
 }

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-func TestSmokeSeesAllOfALocalStreamroom(t *testing.T) {
+func TestSmokePassesOnLocal(t *testing.T) {
 	server := startLocal(t)
 	token, err := localToken(t.Context(), server.URL(), "alice", time.Hour)
 	if err != nil {
@@ -24,9 +24,9 @@ func TestSmokeSeesAllOfALocalStreamroom(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel() // each waits for a window of lastmessage
-			var out bytes.Buffer
-			if err := runSmoke(t.Context(), test.args, nil, &out, nil); err != nil {
-				t.Fatalf("%v; it printed:\n%s", err, &out)
+			var out, stderr bytes.Buffer
+			if code := run(t.Context(), append([]string{"smoke"}, test.args...), nil, &out, &stderr); code != exitDone {
+				t.Fatalf("exit code %d; it printed:\n%s%s", code, &out, &stderr)
 			}
 			if n := strings.Count(out.String(), "ok  "); n != 10 || !strings.Contains(out.String(), "connected as "+test.user) {
 				t.Errorf("%d steps are well:\n%s", n, &out)
@@ -40,7 +40,7 @@ func TestSmokeSeesAllOfALocalStreamroom(t *testing.T) {
 
 func TestSmokeFails(t *testing.T) {
 	server := startLocal(t)
-	ended, err := localToken(t.Context(), server.URL(), "alice", -time.Hour)
+	expired, err := localToken(t.Context(), server.URL(), "alice", -time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,13 +52,13 @@ func TestSmokeFails(t *testing.T) {
 		code int
 		want string
 	}{
-		"a token that has ended": {[]string{"--endpoint", ws, "--api", server.URL() + "/api", "--token", ended}, 1, "connect: the handshake was answered with 401"},
-		"an API without a guard": {[]string{"--endpoint", ws, "--api", open.URL, "--token", "x"}, 1, "it answered 200, not 401: anybody gets in"},
-		"no WebSocket API":       {[]string{"--endpoint", strings.Replace(open.URL, "http", "ws", 1), "--api", server.URL() + "/api", "--token", "x"}, 1, "it answered 200, not 401"},
-		"too little time":        {[]string{"--addr", server.URL(), "--timeout", "1ns"}, 1, "it took more than 1ns"},
-		"a flag too few":         {[]string{"--endpoint", ws}, 2, "takes --endpoint, --api and --token"},
-		"no WebSocket URL":       {[]string{"--endpoint", "https://x.example", "--api", "https://x.example", "--token", "x"}, 2, "begins with wss://"},
-		"no address":             {[]string{"--addr", "here"}, 2, "is no URL such as"},
+		"an expired token":       {[]string{"--endpoint", ws, "--api", server.URL() + "/api", "--token", expired}, 1, "connect: the handshake was answered with 401"},
+		"an API without a guard": {[]string{"--endpoint", ws, "--api", open.URL, "--token", "x"}, 1, "want status 401, got 200: requests without a token are accepted"},
+		"no WebSocket API":       {[]string{"--endpoint", strings.Replace(open.URL, "http", "ws", 1), "--api", server.URL() + "/api", "--token", "x"}, 1, "want status 401, got 200"},
+		"too little time":        {[]string{"--addr", server.URL(), "--timeout", "1ns"}, 1, "not done in 1ns"},
+		"a flag too few":         {[]string{"--endpoint", ws}, 2, "needs --endpoint, --api and --token"},
+		"no WebSocket URL":       {[]string{"--endpoint", "https://x.example", "--api", "https://x.example", "--token", "x"}, 2, "invalid --endpoint \"https://x.example\": want a URL such as wss://"},
+		"no address":             {[]string{"--addr", "here"}, 2, "invalid --addr \"here\": want a URL such as http://127.0.0.1:8080"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

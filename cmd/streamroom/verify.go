@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"maps"
@@ -12,52 +10,73 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+
+	"github.com/streamroom/streamroom/operate/progress"
 	"github.com/streamroom/streamroom/operate/replay"
 	"github.com/streamroom/streamroom/operate/verify"
 )
 
-func runVerify(ctx context.Context, args []string, _ io.Reader, stdout, _ io.Writer) error {
-	var w where
-	c := verify.Config{Now: time.Now}
-	var asJSON bool
-	flags := flag.NewFlagSet("verify", flag.ContinueOnError)
-	w.flags(flags)
-	flags.BoolVar(&c.Repair, "repair", false, "mend what can be mended, if it is still as it was seen")
-	flags.Float64Var(&c.ReadRate, "read-rate", defaultRate, "read `units` of the table a second; 0 is as many as it takes")
-	flags.DurationVar(&c.Settle, "settle", 15*time.Second, "how `long` the stream's consumers may be behind")
-	flags.DurationVar(&c.Leftover, "leftover", 72*time.Hour, "how `long` DynamoDB may take to delete what has expired")
-	flags.BoolVar(&asJSON, "json", false, "write one JSON object a line")
-	if err := parse(flags, args, stdout); err != nil {
-		return err
+// verifyCommand is one call of verify.
+type verifyCommand struct {
+	where  where
+	config verify.Config
+	json   bool
+}
+
+func newVerify() *cobra.Command {
+	v := verifyCommand{config: verify.Config{
+		Now: time.Now, ReadRate: defaultRate, Settle: 15 * time.Second, Leftover: 72 * time.Hour,
+	}}
+	cmd := &cobra.Command{
+		Use: "verify", GroupID: groupOperate, Args: noArguments,
+		Short: "Check derived items against their sources; --repair fixes them",
+		Long: `Read the whole table and check what the stream's consumers derived from messages and
+members: previews, the order of room lists, counts, and the items of connections.
+Nothing is changed without --repair, which fixes an item only if it is still as it
+was read. The table may be in use. Exit code 3 says that differences are left.`,
+		Example: `  streamroom verify --endpoint http://` + defaultDynamoDBAddr + `
+  streamroom verify --env prod --read-rate 200
+  streamroom verify --env prod --repair`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return v.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
 	}
-	if c.ReadRate < 0 || c.Settle < 0 || c.Leftover < 0 {
-		return usageError{errors.New("a rate or time must not be negative")}
-	}
-	clients, deployment, err := w.open(ctx, "")
+	v.where.flags(cmd)
+	flags := cmd.Flags()
+	flags.BoolVar(&v.config.Repair, "repair", false, "fix what can be fixed, if it is still as it was read")
+	rateVar(flags, &v.config.ReadRate, "read-rate", "the `number` of the table's read units to use a second; 0 is no limit")
+	waitVar(flags, &v.config.Settle, "settle", "the longest `duration` that the stream's consumers may be behind")
+	waitVar(flags, &v.config.Leftover, "leftover", "the longest `duration` in which DynamoDB deletes expired items")
+	flags.BoolVar(&v.json, "json", false, "write one JSON object a line")
+	return cmd
+}
+
+func (v *verifyCommand) run(ctx context.Context, stdout, stderr io.Writer) error {
+	clients, deployment, err := v.where.open(ctx, "")
 	if err != nil {
 		return replay.Explain(err)
 	}
+	c := v.config
 	c.DB, c.Table = clients.Table, deployment.Table
-	line := func(name string, value any) {
-		if text, err := json.Marshal(map[string]any{name: value}); err == nil { // numbers and texts marshal
-			fmt.Fprintln(stdout, string(text))
-		}
-	}
-	c.Progress = func(items int) { fmt.Fprintf(stdout, "  %s items read\n", count(items)) }
-	c.Found = func(d verify.Difference) { fmt.Fprintln(stdout, differenceLine(d, c.Repair)) }
-	if asJSON {
-		c.Progress = func(items int) { line("progress", map[string]int{"items": items}) }
-		c.Found = func(d verify.Difference) { line("difference", d) }
+	line := progress.New(stderr)
+	out := jsonLines{line.Above(stdout)}
+	c.Progress = func(items int) { line.Update("  " + count(items) + " items read") }
+	c.Found = func(d verify.Difference) { fmt.Fprintln(out.w, differenceLine(d, c.Repair)) }
+	if v.json {
+		c.Progress = func(items int) { out.write("progress", map[string]int{"items": items}) }
+		c.Found = func(d verify.Difference) { out.write("difference", d) }
 	}
 	report, err := verify.Run(ctx, c)
-	if asJSON {
-		line("report", report)
+	line.Done()
+	if v.json {
+		out.write("report", report)
 	} else {
 		fmt.Fprint(stdout, summarize(report))
 	}
 	switch left := report.Differences - report.Repaired; {
 	case err != nil && ctx.Err() != nil:
-		return exitError{exitInterrupted, errors.New("stopped before its end")}
+		return exitError{exitInterrupted, errors.New("interrupted")}
 	case err != nil:
 		return replay.Explain(err)
 	case left > 0:
@@ -70,14 +89,14 @@ func hint(repair bool) string {
 	if repair {
 		return " are left"
 	}
-	return "; --repair mends what can be mended"
+	return "; --repair fixes what can be fixed"
 }
 
 func differenceLine(d verify.Difference, repair bool) string {
 	text := fmt.Sprintf("  %-11s %s %s: %s", d.Kind, d.PK, d.SK, d.Problem)
 	switch {
 	case d.Repaired:
-		text += " (mended)"
+		text += " (fixed)"
 	case repair:
 		text += " (left: " + d.Note + ")"
 	}
@@ -91,7 +110,7 @@ func summarize(r verify.Report) string {
 	}
 	text := fmt.Sprintf("Read %s items (%s) by %s read units in %s.\n", count(r.Items), strings.Join(parts, ", "), count(int(r.ReadUnits)), seconds(r.Seconds))
 	if r.Foreign > 0 {
-		text += count(r.Foreign) + " items have keys that are none of ours.\n"
+		text += count(r.Foreign) + " items have unknown keys.\n"
 	}
-	return text + fmt.Sprintf("%s did not fit at first, %s differ, %s mended.\n", count(r.Suspects), count(r.Differences), count(r.Repaired))
+	return text + fmt.Sprintf("%s looked wrong at first, %s differ, %s fixed.\n", count(r.Suspects), count(r.Differences), count(r.Repaired))
 }

@@ -3,41 +3,42 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"net/http"
-	"net/url"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/spf13/cobra"
 
 	"github.com/streamroom/streamroom/local"
 	"github.com/streamroom/streamroom/operate/replay"
 	"github.com/streamroom/streamroom/shared/topology"
 )
 
-// where says which Streamroom to work on: the local one by its endpoint, or a
+// where locates the Streamroom to work on: the local one by its endpoint, or a
 // deployed one by its environment or the names of its parts.
 type where struct {
 	endpoint, env, region, table, function, queue string
 }
 
-func (w *where) flags(flags *flag.FlagSet) {
-	flags.StringVar(&w.endpoint, "endpoint", "", "`URL` of the table of a running `streamroom local`, http://"+defaultDynamoDBAddr)
-	flags.StringVar(&w.env, "env", "", "deployed `environment`, dev or prod: finds table, functions and queue")
-	flags.StringVar(&w.region, "region", "", "AWS `region`; by default that of the AWS configuration")
+// flags defines the flags for the table.
+func (w *where) flags(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	urlVar(flags, &w.endpoint, "endpoint", "http://"+defaultDynamoDBAddr, "`URL` of the table of a running streamroom local, http://"+defaultDynamoDBAddr)
+	flags.StringVar(&w.env, "env", "", "deployed `environment`, dev or prod, whose table, functions and queue to use")
+	complete(cmd, "env", "dev", "prod")
+	flags.StringVar(&w.region, "region", "", "AWS `region` (default that of the AWS configuration)")
 	flags.StringVar(&w.table, "table", "", "`name` of the table, instead of the environment's")
 }
 
-// sendingFlags are those of commands that invoke functions and use the queue.
-func (w *where) sendingFlags(flags *flag.FlagSet) {
-	w.flags(flags)
-	flags.StringVar(&w.function, "function", "", "`name` or ARN of the deployed function that is the target, instead of the environment's")
-	flags.StringVar(&w.queue, "queue", "", "`URL` of the on-failure queue, instead of the environment's")
+// sendingFlags adds those for functions and the on-failure queue.
+func (w *where) sendingFlags(cmd *cobra.Command) {
+	w.flags(cmd)
+	cmd.Flags().StringVar(&w.function, "function", "", "`name` or ARN of the target function, instead of the environment's")
+	urlVar(cmd.Flags(), &w.queue, "queue", "https://sqs.eu-central-1.amazonaws.com/123456789012/failures", "`URL` of the on-failure queue, instead of the environment's")
 }
 
-// toMap is what a checkpoint keeps of it.
+// toMap returns what a checkpoint keeps.
 func (w *where) toMap() map[string]string {
 	return map[string]string{
 		"endpoint": w.endpoint, "env": w.env, "region": w.region, "table": w.table, "function": w.function, "queue": w.queue,
@@ -53,24 +54,18 @@ func (w *where) check() error {
 	case w.endpoint != "" && w.env != "":
 		return usageError{errors.New("use --endpoint or --env, not both")}
 	case w.endpoint == "" && w.env == "" && w.table == "":
-		return usageError{errors.New("say which Streamroom: --endpoint http://" + defaultDynamoDBAddr +
-			" for `streamroom local`, --env for a deployed one, or --table")}
-	case w.endpoint == "":
-		return nil
-	}
-	if u, err := url.Parse(w.endpoint); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-		return usageError{fmt.Errorf("--endpoint %q is no URL such as http://%s", w.endpoint, defaultDynamoDBAddr)}
+		return usageError{errors.New("one of --endpoint, --env and --table is missing; for `streamroom local` it is --endpoint http://" +
+			defaultDynamoDBAddr)}
 	}
 	return nil
 }
 
-// open finds the Streamroom. target is the function that --function names.
+// open finds the Streamroom. target is the function that --function stands for.
 func (w *where) open(ctx context.Context, target string) (replay.Clients, replay.Deployment, error) {
 	var d replay.Deployment
 	if err := w.check(); err != nil {
 		return replay.Clients{}, d, err
 	}
-	w.endpoint = strings.TrimRight(w.endpoint, "/")
 	c, err := w.aws(ctx)
 	if err != nil {
 		return replay.Clients{}, d, err
@@ -100,7 +95,8 @@ func (w *where) open(ctx context.Context, target string) (replay.Clients, replay
 	return replay.NewClients(c), d, nil
 }
 
-// aws is how to reach it, on AWS by its default credential chain.
+// aws returns the configuration of the AWS clients; on AWS it has the default
+// credential chain.
 func (w *where) aws(ctx context.Context) (aws.Config, error) {
 	if w.endpoint != "" {
 		return replay.Local(w.endpoint, http.DefaultTransport), nil
@@ -114,7 +110,7 @@ func (w *where) aws(ctx context.Context) (aws.Config, error) {
 		return c, fmt.Errorf("load the AWS configuration: %w", err)
 	}
 	if c.Region == "" {
-		return c, usageError{errors.New("no region is configured; use --region")}
+		return c, usageError{errors.New("the AWS configuration has no region: use --region")}
 	}
 	return c, nil
 }

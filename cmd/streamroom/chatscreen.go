@@ -1,0 +1,345 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+
+	"github.com/streamroom/streamroom/client"
+)
+
+// chatScreen shows a room: messages on out, notes on status.
+type chatScreen struct {
+	room       string
+	fixedToken bool          // it can't be replaced when it expires
+	shown      chan struct{} // holds one if a message was shown
+
+	mu     sync.Mutex
+	out    io.Writer
+	status io.Writer
+	day    string // of the last message shown
+	newest string // the greatest id shown
+	mine   string // the newest own message, "" once it is deleted
+	self   string // the own user id, once connected
+	reason string // why there is no connection, as noted last
+}
+
+// chat shows what happens and sends what is typed, until either ends.
+func (s *chatScreen) chat(ctx context.Context, c *client.Client, stdin io.Reader) error {
+	if err := c.Follow(s.room); err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	lines := make(chan string)
+	// This goroutine may outlive the chat: a read from a terminal can't be
+	// cancelled. It ends with its next line, or with the process.
+	go s.readLines(ctx, stdin, lines)
+	var sender sync.WaitGroup
+	sender.Go(func() { s.send(ctx, c, lines) })
+	defer sender.Wait()
+	defer stop()
+
+	var failure error
+	err := c.Run(ctx, func(_ context.Context, e client.Event) {
+		if err := s.show(e); err != nil {
+			failure = err
+			stop()
+		}
+	})
+	if failure == nil && ctx.Err() == nil {
+		return err
+	}
+	return failure // nil: ctx or /quit ended the chat
+}
+
+// readLines passes typed lines on until the input ends.
+func (s *chatScreen) readLines(ctx context.Context, stdin io.Reader, lines chan<- string) {
+	defer close(lines)
+	scanner := bufio.NewScanner(stdin)
+	scanner.Buffer(nil, chatLine)
+	for scanner.Scan() {
+		select {
+		case lines <- scanner.Text():
+		case <-ctx.Done():
+			return
+		}
+	}
+	if err := scanner.Err(); err != nil {
+		s.note("reading what you type: %v", err)
+	}
+}
+
+// send sends each line and closes the client after the last: at once after /quit,
+// else when the newest message is shown, for the input may be a file, or empty.
+func (s *chatScreen) send(ctx context.Context, c *client.Client, lines <-chan string) {
+	var line string
+	more := true
+	for more && line != "/quit" {
+		if strings.TrimSpace(line) != "" {
+			s.enter(ctx, c, line)
+		}
+		select {
+		case line, more = <-lines:
+		case <-ctx.Done():
+			return
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, quitTimeout)
+	defer cancel()
+	if !more {
+		s.awaitNewest(ctx, c)
+	}
+	if err := c.Close(ctx); err != nil && !errors.Is(ctx.Err(), context.Canceled) {
+		s.note("%v", err)
+	}
+}
+
+// awaitNewest waits until the room's newest message is shown.
+func (s *chatScreen) awaitNewest(ctx context.Context, c *client.Client) {
+	newest, err := c.History(ctx, s.room, client.Page{Limit: 1})
+	switch {
+	case errors.Is(ctx.Err(), context.Canceled):
+		return
+	case err != nil:
+		s.note("not all messages are shown: %v", err)
+		return
+	case len(newest.Messages) == 0:
+		s.note("there are no messages in %s yet", s.room)
+		return
+	}
+	for !s.hasShown(newest.Messages[0].MessageID) {
+		select {
+		case <-s.shown:
+		case <-ctx.Done():
+			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				s.note("not all messages are shown: they did not arrive in time")
+			}
+			return
+		}
+	}
+}
+
+func (s *chatScreen) hasShown(messageID string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.newest >= messageID
+}
+
+// enter carries out a line: a command, or a message to send.
+func (s *chatScreen) enter(ctx context.Context, c *client.Client, line string) {
+	content, edit := strings.CutPrefix(line, "/edit ")
+	switch {
+	case edit:
+		s.changeLast(ctx, "edited", func(ctx context.Context, messageID string) error {
+			_, err := c.Edit(ctx, s.room, messageID, content)
+			return err
+		})
+	case line == "/delete":
+		s.changeLast(ctx, "deleted", func(ctx context.Context, messageID string) error {
+			return c.Delete(ctx, s.room, messageID)
+		})
+	case strings.HasPrefix(line, "/") && !strings.HasPrefix(line, "//"):
+		s.note("not sent: the commands are /edit, /delete and /quit; begin with // to send a line that begins with /")
+	default:
+		s.sendLine(ctx, c, strings.TrimPrefix(line, "/"))
+	}
+}
+
+// changeLast changes the last own message.
+func (s *chatScreen) changeLast(ctx context.Context, what string, change func(ctx context.Context, messageID string) error) {
+	s.mu.Lock()
+	last := s.mine
+	s.mu.Unlock()
+	if last == "" {
+		s.note("not %s: no message of yours is shown", what)
+		return
+	}
+	changing, cancel := context.WithTimeout(ctx, sendTimeout)
+	defer cancel()
+	if err := change(changing, last); err != nil && ctx.Err() == nil {
+		s.note("not %s: %v", what, err)
+	}
+}
+
+func (s *chatScreen) sendLine(ctx context.Context, c *client.Client, line string) {
+	sending, cancel := context.WithTimeout(ctx, sendTimeout)
+	defer cancel()
+	if _, err := c.Send(sending, s.room, line); err != nil && ctx.Err() == nil {
+		s.note("not sent: %v", err)
+	}
+}
+
+// show shows an event. An error ends the chat.
+func (s *chatScreen) show(e client.Event) error {
+	switch e := e.(type) {
+	case client.Message:
+		if e.ChatRoomID == s.room {
+			s.message(e)
+		}
+	case client.Edited:
+		if e.ChatRoomID == s.room {
+			s.edited(e)
+		}
+	case client.Deleted:
+		if e.ChatRoomID == s.room {
+			s.deleted(e)
+		}
+	case client.RoomChanged:
+		if e.ChatRoomID == s.room {
+			s.note("the room is called %s now", e.Name)
+		}
+	case client.MemberJoined:
+		if e.ChatRoomID == s.room {
+			s.note("%s joined", e.UserID)
+		}
+	case client.MemberLeft:
+		return s.left(e)
+	case client.Connected:
+		s.online(e)
+	case client.Disconnected:
+		return s.offline(e)
+	case client.CatchUpFailed:
+		s.note("missed messages can't be fetched: %v; trying again until it works", e.Err)
+	}
+	return nil
+}
+
+func (s *chatScreen) message(m client.Message) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at := time.UnixMilli(m.Timestamp)
+	if day := at.Format("Monday, 2 January 2006"); day != s.day {
+		s.day = day
+		fmt.Fprintf(s.out, "--- %s ---\n", day)
+	}
+	text := neutraliseText(m.Content)
+	switch {
+	case m.DeletedAt != 0:
+		text = "(deleted)"
+	case m.EditedAt != 0:
+		text += "  (edited)"
+	}
+	if m.SenderID == s.self && m.DeletedAt == 0 {
+		s.mine = max(s.mine, m.MessageID)
+	}
+	if m.Late {
+		text += "  (arrived late)"
+	}
+	fmt.Fprintf(s.out, "%s %s: %s\n", at.Format("15:04:05"), neutralise(m.SenderID), text)
+	s.newest = max(s.newest, m.MessageID)
+	select {
+	case s.shown <- struct{}{}:
+	default:
+	}
+}
+
+// edited shows the new content as another line: a terminal keeps what was printed.
+func (s *chatScreen) edited(m client.Edited) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at := time.UnixMilli(m.Timestamp).Format("15:04:05")
+	fmt.Fprintf(s.out, "%s %s: %s  (edited)\n", at, neutralise(m.SenderID), neutraliseText(m.Content))
+}
+
+func (s *chatScreen) deleted(m client.Deleted) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at := time.UnixMilli(m.Timestamp).Format("15:04:05")
+	fmt.Fprintf(s.out, "%s %s: (deleted)\n", at, neutralise(m.SenderID))
+	if s.mine == m.MessageID {
+		s.mine = ""
+	}
+}
+
+// left notes who left. When the user was removed, the chat ends.
+func (s *chatScreen) left(e client.MemberLeft) error {
+	if e.ChatRoomID != s.room {
+		return nil
+	}
+	s.mu.Lock()
+	self := e.UserID == s.self
+	s.mu.Unlock()
+	if self {
+		return fmt.Errorf("you are no longer a member of the room %s", s.room)
+	}
+	s.note("%s left", e.UserID)
+	return nil
+}
+
+func (s *chatScreen) online(e client.Connected) {
+	s.mu.Lock()
+	first := s.self == ""
+	s.self, s.reason = e.UserID, ""
+	s.mu.Unlock()
+	if first {
+		s.note("connected as %s to %s; type a line to send it, /edit TEXT or /delete to change your last one, /quit to leave", e.UserID, s.room)
+	} else {
+		s.note("connected again")
+	}
+}
+
+func (s *chatScreen) offline(e client.Disconnected) error {
+	var refusal *client.Error
+	switch {
+	case e.Err == nil:
+		s.note("reconnecting, as the connection is about to expire")
+	case s.fixedToken && errors.As(e.Err, &refusal) && refusal.Code == client.CodeUnauthorized:
+		return errors.New("the server does not accept the token, which may have expired: get a new one and start again")
+	default:
+		s.failing(e)
+	}
+	return nil
+}
+
+// failing notes why there is no connection, once for each reason.
+func (s *chatScreen) failing(e client.Disconnected) {
+	reason := e.Err.Error()
+	s.mu.Lock()
+	known := s.reason == reason
+	s.reason = reason
+	s.mu.Unlock()
+	if !known {
+		s.note("not connected: %s; trying again until it works", reason)
+	}
+}
+
+// note writes a line about the chat. Names and reasons in it come from others, so
+// it is neutralised.
+func (s *chatScreen) note(format string, args ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	fmt.Fprintf(s.status, "* %s\n", neutralise(fmt.Sprintf(format, args...)))
+}
+
+// neutralise shows control characters instead of letting them control the
+// terminal: they could forge lines, retitle the window or worse. So could
+// characters that change the direction of writing.
+func neutralise(text string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r < ' ':
+			return '\u2400' + r // its picture, such as ␛
+		case r == '\u007f':
+			return '\u2421'
+		case unicode.IsControl(r), r == '\u2028', r == '\u2029', unicode.Is(unicode.Bidi_Control, r):
+			return unicode.ReplacementChar
+		}
+		return r
+	}, text)
+}
+
+// neutraliseText neutralises a text of several lines. Those after the first are
+// indented so that none looks like a message of its own.
+func neutraliseText(text string) string {
+	lines := strings.Split(strings.ReplaceAll(text, "\r\n", "\n"), "\n")
+	for i, line := range lines {
+		lines[i] = neutralise(strings.ReplaceAll(line, "\t", "    "))
+	}
+	return strings.Join(lines, "\n         | ")
+}

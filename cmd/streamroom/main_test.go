@@ -1,0 +1,201 @@
+package main
+
+import (
+	"bytes"
+	"runtime/debug"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+)
+
+// commands returns all commands, with those below others.
+func commands(parent *cobra.Command) []*cobra.Command {
+	all := []*cobra.Command{parent}
+	for _, c := range parent.Commands() {
+		all = append(all, commands(c)...)
+	}
+	return all
+}
+
+// arguments returns the command line for a command.
+func arguments(c *cobra.Command, more ...string) []string {
+	return append(strings.Fields(c.CommandPath())[1:], more...)
+}
+
+func TestHelp_EveryCommandExplainsItself(t *testing.T) {
+	for _, c := range commands(newRoot()) {
+		for _, flag := range []string{"--help", "-h"} {
+			code, stdout, stderr := tool(t, arguments(c, flag)...)
+			if code != exitDone || stderr != "" || strings.Count(stdout, "Usage:\n") != 1 {
+				t.Errorf("%s %s: exit code %d\n%s%s", c.CommandPath(), flag, code, stdout, stderr)
+			}
+		}
+		if c.Example == "" && c.Name() != "version" {
+			t.Errorf("%s has no example", c.CommandPath())
+		}
+		if c.Short == "" || strings.HasSuffix(c.Short, ".") || len(c.Short) > 70 {
+			t.Errorf("%s: invalid short help %q: want 1 to 70 characters without a full stop", c.CommandPath(), c.Short)
+		}
+		for line := range strings.Lines(c.Long + "\n" + c.Example) {
+			if len([]rune(line)) > 100 {
+				t.Errorf("%s: a line of the help is longer than 100 characters: %s", c.CommandPath(), line)
+			}
+		}
+	}
+}
+
+func TestHelp_ListsCommandsByGroup(t *testing.T) {
+	for _, args := range [][]string{{"help"}, {"--help"}, {"-h"}} {
+		code, stdout, stderr := tool(t, args...)
+		if code != exitDone || stderr != "" {
+			t.Errorf("%v: exit code %d, %s", args, code, stderr)
+		}
+		for _, want := range []string{"Try it:", "\n  local ", "Deploy and operate:", "\n  smoke ", "\n  completion ", "\n  version "} {
+			if !strings.Contains(stdout, want) {
+				t.Errorf("%v lacks %q:\n%s", args, want, stdout)
+			}
+		}
+	}
+	code, stdout, stderr := tool(t)
+	if code != exitUsage || stdout != "" || !strings.Contains(stderr, "Deploy and operate:") {
+		t.Errorf("without arguments: exit code %d, stdout %q, stderr:\n%s", code, stdout, stderr)
+	}
+}
+
+// The ends of errors of flags for URLs and times.
+const (
+	localURL = `want a URL such as http://127.0.0.1:8080; see `
+	tableURL = `want a URL such as http://127.0.0.1:8000; see `
+	wsURL    = `want a URL such as wss://abc123.execute-api.eu-central-1.amazonaws.com/prod; see `
+	apiURL   = `want a URL such as https://abc123.execute-api.eu-central-1.amazonaws.com; see `
+	moment   = `want a time such as 2026-01-31T09:00:00Z, or a duration such as 2h or 30m; see `
+)
+
+// usageErrors has a call for each flag with a check of its own, and for each way
+// in which a command line can be invalid, with what is printed.
+var usageErrors = map[string]string{
+	"lcoal":                                      `streamroom: unknown command "lcoal" (did you mean local?); see streamroom --help`,
+	"lcoal --memory":                             `streamroom: unknown command "lcoal" (did you mean local?); see streamroom --help`,
+	"serve":                                      `streamroom: unknown command "serve"; see streamroom --help`,
+	"--memory":                                   `streamroom: unknown flag --memory; see streamroom --help`,
+	"local --port 80":                            `streamroom local: unknown flag --port; see streamroom local --help`,
+	"local -addr 127.0.0.1:1":                    `streamroom local: unknown flag -addr (did you mean --addr?); see streamroom local --help`,
+	"local -addr=127.0.0.1:1":                    `streamroom local: unknown flag -addr (did you mean --addr?); see`,
+	"local -q":                                   `streamroom local: unknown flag -q; see`,
+	"local now":                                  `streamroom local: unexpected argument "now"; see`,
+	"local --memory=maybe":                       `streamroom local: invalid --memory "maybe": want true or false; see`,
+	"local --dynamodb-endpoint x":                `streamroom local: invalid --dynamodb-endpoint "x": want a URL such as http://127.0.0.1:8001; see`,
+	"token":                                      `streamroom token: --user is missing; see`,
+	"token --user":                               `streamroom token: --user needs a value; see`,
+	"token --user a --addr ftp://h":              `streamroom token: invalid --addr "ftp://h": ` + localURL,
+	"token --user a --expires-in 1":              `streamroom token: invalid --expires-in "1": want a duration such as 30s or 2h; see`,
+	"chat --addr x":                              `streamroom chat: invalid --addr "x": ` + localURL,
+	"chat --addr=":                               `streamroom chat: invalid --addr "": ` + localURL,
+	"chat --ws http://h":                         `streamroom chat: invalid --ws "http://h": ` + wsURL,
+	"chat --api ws://h":                          `streamroom chat: invalid --api "ws://h": ` + apiURL,
+	"smoke --addr x":                             `streamroom smoke: invalid --addr "x": ` + localURL,
+	"smoke --endpoint https://h":                 `streamroom smoke: invalid --endpoint "https://h": ` + wsURL,
+	"smoke --api x":                              `streamroom smoke: invalid --api "x": ` + apiURL,
+	"smoke --timeout 0s":                         `streamroom smoke: --timeout must be positive; see`,
+	"smoke --timeout x":                          `streamroom smoke: invalid --timeout "x": want a duration such as 30s or 2h; see`,
+	"smoke --token t":                            `streamroom smoke: a deployed Streamroom needs --endpoint, --api and --token; see`,
+	"replay":                                     "streamroom replay: one of --endpoint, --env and --table is missing; for `streamroom local` it is --endpoint http://127.0.0.1:8000; see",
+	"replay --endpoint x":                        `streamroom replay: invalid --endpoint "x": ` + tableURL,
+	"replay --endpoint http://x --env dev":       `streamroom replay: use --endpoint or --env, not both; see`,
+	"replay --queue x":                           `streamroom replay: invalid --queue "x": want a URL such as https://sqs.`,
+	"replay --from yesterday":                    `streamroom replay: invalid --from "yesterday": ` + moment,
+	"replay --to 2026-01-31":                     `streamroom replay: invalid --to "2026-01-31": ` + moment,
+	"replay --from 1h --to 2h":                   `is not before`,
+	"replay --source nowhere":                    `streamroom replay: invalid --source "nowhere": want table, stream, failures or file; see`,
+	"replay --target nowhere":                    `streamroom replay: invalid --target "nowhere": want lastmessage, fanout or none; see`,
+	"replay --target fanout --apply":             `add --deliver`,
+	"replay --entity message,cat":                `"cat"`,
+	"replay --rate -1":                           `streamroom replay: --rate must not be negative; see`,
+	"replay --read-rate x":                       `streamroom replay: invalid --read-rate "x": want a number such as 200; see`,
+	"replay --attempts x":                        `streamroom replay: invalid --attempts "x": want a whole number; see`,
+	"replay --resume x --from 2h":                `streamroom replay: --from does not go with --resume, which takes it from the checkpoint; see`,
+	"replay --nothing":                           `streamroom replay: unknown flag --nothing; see`,
+	"replay x":                                   `streamroom replay: unexpected argument "x"; see`,
+	"failures":                                   `streamroom failures: the command is missing: want list, show, retry or drop; see streamroom failures --help`,
+	"failures lsit":                              `streamroom failures: unknown command "lsit" (did you mean list?); see streamroom failures --help`,
+	"failures show":                              `streamroom failures show: show needs exactly one id, got 0; see streamroom failures show --help`,
+	"failures show a b":                          `streamroom failures show: show needs exactly one id, got 2; see`,
+	"failures drop":                              `streamroom failures drop: drop needs at least one id; see`,
+	"failures list abc":                          `streamroom failures list: unexpected argument "abc"; see`,
+	"failures retry --target none":               `streamroom failures retry: invalid --target "none": want lastmessage or fanout; see`,
+	"failures retry --rate -1":                   `streamroom failures retry: --rate must not be negative; see`,
+	"failures list --table x --region us-east-1": `queue is not known`,
+	"verify":                                     `streamroom verify: one of --endpoint, --env and --table is missing`,
+	"verify --settle -1s":                        `streamroom verify: --settle must not be negative; see`,
+	"verify --leftover x":                        `streamroom verify: invalid --leftover "x": want a duration such as 30s or 2h; see`,
+	"verify --read-rate -1":                      `streamroom verify: --read-rate must not be negative; see`,
+	"version now":                                `streamroom version: unexpected argument "now"; see`,
+}
+
+func TestRun_UsageErrorsAreOneLine(t *testing.T) {
+	for call, want := range usageErrors {
+		code, stdout, stderr := tool(t, strings.Fields(call)...)
+		if code != exitUsage || stdout != "" || !strings.Contains(stderr, want) || strings.Count(stderr, "\n") != 1 {
+			t.Errorf("streamroom %s: exit code %d, stdout %q, stderr %q; want one line with %q", call, code, stdout, stderr, want)
+		}
+	}
+}
+
+func TestURLFlag_AcceptsBothSchemesAndDropsSlashes(t *testing.T) {
+	for text, want := range map[string]string{
+		"http://h:1/": "http://h:1", "https://h/stage//": "https://h/stage", "http://h": "http://h", "": "",
+	} {
+		var got string
+		flags := newVersion().Flags()
+		urlVar(flags, &got, "url", "http://127.0.0.1:8080", "")
+		if err := flags.Parse([]string{"--url=" + text}); err != nil || got != want {
+			t.Errorf("%q: got %q, %v", text, got, err)
+		}
+	}
+}
+
+func TestCompletion_ScriptsAndValues(t *testing.T) {
+	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
+		if code, stdout, stderr := tool(t, "completion", shell); code != exitDone || !strings.Contains(stdout, "streamroom") || stderr != "" {
+			t.Errorf("%s: exit code %d, %d bytes, %s", shell, code, len(stdout), stderr)
+		}
+	}
+	for call, want := range map[string]string{
+		"replay --source":         "table\nstream\nfailures\nfile\n",
+		"replay --target":         "lastmessage\nfanout\nnone\n",
+		"failures retry --target": "lastmessage\nfanout\n",
+		"verify --env":            "dev\nprod\n",
+		"replay --env":            "dev\nprod\n",
+	} {
+		args := append([]string{"__complete"}, strings.Fields(call)...)
+		if code, stdout, _ := tool(t, append(args, "")...); code != exitDone || !strings.HasPrefix(stdout, want) {
+			t.Errorf("%s: exit code %d, got %q, want %q", call, code, stdout, want)
+		}
+	}
+}
+
+func TestVersion(t *testing.T) {
+	code, stdout, stderr := tool(t, "version")
+	if code != exitDone || stderr != "" || !strings.HasPrefix(stdout, "streamroom ") || !strings.Contains(stdout, "Go         go1.") {
+		t.Errorf("exit code %d: %s%s", code, stdout, stderr)
+	}
+	var out bytes.Buffer
+	err := printVersion(&out, &debug.BuildInfo{
+		GoVersion: "go1.26.8", Main: debug.Module{Version: "v1.2.3"},
+		Settings: []debug.BuildSetting{
+			{Key: "vcs.revision", Value: "c9d76a0"},
+			{Key: "vcs.time", Value: "2026-11-28T06:00:00Z"},
+			{Key: "vcs.modified", Value: "true"},
+			{Key: "GOOS", Value: "linux"},
+			{Key: "GOARCH", Value: "arm64"},
+		},
+	})
+	want := `streamroom v1.2.3
+commit     c9d76a0 of 2026-11-28T06:00:00Z, with uncommitted changes
+Go         go1.26.8 linux/arm64
+`
+	if err != nil || out.String() != want {
+		t.Errorf("got %q, %v; want %q", &out, err, want)
+	}
+}
