@@ -94,7 +94,7 @@ func (m metered) consume(b *testing.B, name string, construct functions.Construc
 	}
 	for _, mapping := range topology.StreamMappings() {
 		if mapping.Function == name {
-			config.StreamMapping = mapping
+			config.Mapping = mapping
 		}
 	}
 	mapping, err := lambda.NewMapping(config)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/streamroom/streamroom/local"
 	runtime "github.com/streamroom/streamroom/local/lambda"
+	"github.com/streamroom/streamroom/shared/eventsource"
 	"github.com/streamroom/streamroom/shared/table"
 	"github.com/streamroom/streamroom/shared/topology"
 	"github.com/streamroom/streamroom/shared/wire"
@@ -47,13 +48,13 @@ func (b *broken) hold(function string) (release func()) {
 }
 
 // failures are the records that the mappings gave up.
-func (s *server) failures() []runtime.Failure {
+func (s *server) failures() []eventsource.Failure {
 	s.t.Helper()
 	var out struct{ Failures []runtime.QueuedFailure }
 	if status := s.request(http.MethodGet, "/failures", "", nil, &out); status != http.StatusOK {
 		s.t.Fatalf("the failures: status %d", status)
 	}
-	failures := make([]runtime.Failure, len(out.Failures))
+	failures := make([]eventsource.Failure, len(out.Failures))
 	for i, f := range out.Failures {
 		failures[i] = f.Failure
 	}
@@ -167,7 +168,7 @@ func TestRecordsAreGivenUpAndMissedByTheNext(t *testing.T) {
 		}
 		found := map[string]bool{}
 		for _, r := range records {
-			if of(r, bad) && slices.ContainsFunc(given, func(f runtime.Failure) bool { return within(f, r) }) {
+			if of(r, bad) && slices.ContainsFunc(given, func(f eventsource.Failure) bool { return within(f, r) }) {
 				found[r.Change.NewImage[table.Content].String()] = true
 			}
 		}
@@ -180,7 +181,7 @@ func TestRecordsAreGivenUpAndMissedByTheNext(t *testing.T) {
 		if first < 0 || !of(records[first], bad) {
 			t.Errorf("a range begins at %s, which is no record of the bad room", f.Batch.StartSequenceNumber)
 		}
-		if f.Request.Condition != runtime.RetryAttemptsExhausted || f.Response == nil || f.Response.FunctionError != nil {
+		if f.Request.Condition != eventsource.RetryAttemptsExhausted || f.Response == nil || f.Response.FunctionError != nil {
 			t.Errorf("records were given up by %+v, %+v", f.Request, f.Response)
 		}
 	}
@@ -194,7 +195,7 @@ func TestRecordsAreGivenUpAndMissedByTheNext(t *testing.T) {
 }
 
 // within says whether a record is in a range that was given up.
-func within(f runtime.Failure, r events.DynamoDBEventRecord) bool {
+func within(f eventsource.Failure, r events.DynamoDBEventRecord) bool {
 	sequence := func(number string) string { return fmt.Sprintf("%040s", number) }
 	at := sequence(r.Change.SequenceNumber)
 	return sequence(f.Batch.StartSequenceNumber) <= at && at <= sequence(f.Batch.EndSequenceNumber)

@@ -22,7 +22,7 @@ type mappings struct {
 func (s *Server) openMappings(streamARN string) error {
 	for _, m := range s.deployed.Mappings {
 		c := lambda.MappingConfig{
-			StreamMapping: m, StreamARN: streamARN,
+			Mapping: m, StreamARN: streamARN,
 			Streams: dynamodbstreams.NewFromConfig(s.deployed.function(m.Function).aws(s.data.aws)), Invoker: s.invoker,
 			Checkpoints: s.data.checkpoints, Failures: s.data.failures, PollInterval: s.c.PollInterval,
 			Clock: s.clock, Logger: s.log,
@@ -48,7 +48,7 @@ func (m *mappings) run(ctx context.Context, failed chan<- error) {
 	for _, mapping := range m.all {
 		m.running.Go(func() {
 			if err := mapping.Run(ctx); err != nil && ctx.Err() == nil {
-				failed <- fmt.Errorf("the stream mapping of %s: %w", mapping.Function, err)
+				failed <- fmt.Errorf("run a stream mapping: %w", err) // the error names it
 			}
 		})
 	}

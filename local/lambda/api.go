@@ -102,7 +102,7 @@ type mappingState struct {
 }
 
 func (m *Mapping) state() mappingState {
-	return mappingState{m.ID(), m.StreamARN, FunctionARN(m.Function), m.State(), m.BatchSize}
+	return mappingState{m.ID(), m.config.StreamARN, FunctionARN(m.config.Mapping.Function), m.State(), m.config.Mapping.BatchSize}
 }
 
 func (a *API) serveMappings(w http.ResponseWriter, r *http.Request, id string) {
@@ -110,7 +110,8 @@ func (a *API) serveMappings(w http.ResponseWriter, r *http.Request, id string) {
 		function, source := r.URL.Query().Get("FunctionName"), r.URL.Query().Get("EventSourceArn")
 		listed := []mappingState{}
 		for _, m := range a.mappings {
-			if (function == "" || function == m.Function || function == FunctionARN(m.Function)) && (source == "" || source == m.StreamARN) {
+			name := m.config.Mapping.Function
+			if (function == "" || function == name || function == FunctionARN(name)) && (source == "" || source == m.config.StreamARN) {
 				listed = append(listed, m.state())
 			}
 		}

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/jonboulle/clockwork"
+
+	"github.com/streamroom/streamroom/shared/atomicfile"
 )
 
 // checkpointDelay is how long a file of checkpoints may lag behind, and so how
@@ -115,26 +117,9 @@ func (c *Checkpoints) write() {
 	c.failed = nil
 	text, err := json.Marshal(c.shards)
 	if err == nil {
-		err = replaceFile(c.path, text)
+		err = atomicfile.Write(c.path, text)
 	}
 	if err != nil {
 		c.failed = fmt.Errorf("write checkpoints: %w", err)
 	}
-}
-
-// replaceFile puts text in the place of a file, all of it or nothing.
-func replaceFile(path string, text []byte) error {
-	temporary := path + ".new"
-	f, err := os.OpenFile(temporary, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600) //nolint:gosec // the path is the caller's choice
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(temporary, path)
 }

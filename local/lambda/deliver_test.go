@@ -1,7 +1,6 @@
 package lambda
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -12,6 +11,8 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams/types"
+
+	"github.com/streamroom/streamroom/shared/eventsource"
 )
 
 // script is what a function answers to a batch.
@@ -47,23 +48,23 @@ func TestMappingFailures(t *testing.T) {
 		// times at the head of the remainder.
 		"partial answer, three retries": {
 			records:   []string{"a", "b", "bad"},
-			configure: func(c *MappingConfig) { c.MaximumRetryAttempts = 3 },
+			configure: func(c *MappingConfig) { c.Mapping.MaximumRetryAttempts = 3 },
 			answer:    failAt("bad"),
 			batches:   [][]string{{"a", "b", "bad"}, {"bad"}, {"bad"}, {"bad"}, {"bad"}},
-			failures:  []gaveUp{{RetryAttemptsExhausted, 3, 3, 1, 4, "null"}},
+			failures:  []gaveUp{{eventsource.RetryAttemptsExhausted, 3, 3, 1, 4, "null"}},
 		},
 		"partial answer, the rest comes again": {
 			records:   []string{"a", "bad", "c"},
-			configure: func(c *MappingConfig) { c.MaximumRetryAttempts = 1 },
+			configure: func(c *MappingConfig) { c.Mapping.MaximumRetryAttempts = 1 },
 			answer:    failAt("bad"),
 			batches:   [][]string{{"a", "bad", "c"}, {"bad", "c"}, {"bad", "c"}},
-			failures:  []gaveUp{{RetryAttemptsExhausted, 2, 3, 2, 2, "null"}},
+			failures:  []gaveUp{{eventsource.RetryAttemptsExhausted, 2, 3, 2, 2, "null"}},
 		},
 		"partial answer, no retries": {
 			records:  []string{"a", "bad", "c"},
 			answer:   failAt("a"),
 			batches:  [][]string{{"a", "bad", "c"}},
-			failures: []gaveUp{{RetryAttemptsExhausted, 1, 3, 3, 1, "null"}},
+			failures: []gaveUp{{eventsource.RetryAttemptsExhausted, 1, 3, 3, 1, "null"}},
 		},
 		"the lowest of several numbers counts": {
 			records: []string{"a", "b", "c"},
@@ -78,7 +79,7 @@ func TestMappingFailures(t *testing.T) {
 		},
 		"progress resets the count": {
 			records:   []string{"a", "b", "c"},
-			configure: func(c *MappingConfig) { c.MaximumRetryAttempts = 1 },
+			configure: func(c *MappingConfig) { c.Mapping.MaximumRetryAttempts = 1 },
 			answer: func(n int, batch []string, e events.DynamoDBEvent) (Result, error) {
 				if n%2 == 1 { // every other attempt fails at its first record
 					return failAt(batch[0])(n, batch, e)
@@ -92,22 +93,22 @@ func TestMappingFailures(t *testing.T) {
 		},
 		"function error, the whole batch again": {
 			records:   []string{"a", "bad", "c"},
-			configure: func(c *MappingConfig) { c.MaximumRetryAttempts = 2 },
+			configure: func(c *MappingConfig) { c.Mapping.MaximumRetryAttempts = 2 },
 			answer:    failWith("bad"),
 			batches:   [][]string{{"a", "bad", "c"}, {"a", "bad", "c"}, {"a", "bad", "c"}},
-			failures:  []gaveUp{{RetryAttemptsExhausted, 1, 3, 3, 3, Unhandled}},
+			failures:  []gaveUp{{eventsource.RetryAttemptsExhausted, 1, 3, 3, 3, Unhandled}},
 		},
 		"named failures count only if they were asked for": {
 			records:   []string{"a", "bad"},
-			configure: func(c *MappingConfig) { c.ReportItemFailures = false },
+			configure: func(c *MappingConfig) { c.Mapping.ReportItemFailures = false },
 			answer:    failAt("bad"),
 			batches:   [][]string{{"a", "bad"}},
 		},
 		"bisect does not consume retries": {
 			records: []string{"a", "b", "c", "bad", "e"},
 			configure: func(c *MappingConfig) {
-				c.BisectOnError = true
-				c.MaximumRetryAttempts = 1
+				c.Mapping.BisectOnError = true
+				c.Mapping.MaximumRetryAttempts = 1
 			},
 			answer: failWith("bad"),
 			batches: [][]string{
@@ -120,29 +121,29 @@ func TestMappingFailures(t *testing.T) {
 				{"bad"},
 				{"e"},
 			},
-			failures: []gaveUp{{RetryAttemptsExhausted, 4, 4, 1, 2, Unhandled}},
+			failures: []gaveUp{{eventsource.RetryAttemptsExhausted, 4, 4, 1, 2, Unhandled}},
 		},
 		"bisect by a partial answer splits where it says": {
 			records: []string{"a", "bad", "c", "d"},
 			configure: func(c *MappingConfig) {
-				c.BisectOnError = true
-				c.MaximumRetryAttempts = 1
+				c.Mapping.BisectOnError = true
+				c.Mapping.MaximumRetryAttempts = 1
 			},
 			answer:   failAt("bad"),
 			batches:  [][]string{{"a", "bad", "c", "d"}, {"bad", "c", "d"}, {"bad", "c", "d"}},
-			failures: []gaveUp{{RetryAttemptsExhausted, 2, 4, 3, 2, "null"}},
+			failures: []gaveUp{{eventsource.RetryAttemptsExhausted, 2, 4, 3, 2, "null"}},
 		},
 		"throttles are not counted": {
 			records:  []string{"a", "bad"},
 			answer:   throttled(5, failWith("bad")),
 			batches:  [][]string{{"a", "bad"}, {"a", "bad"}, {"a", "bad"}, {"a", "bad"}, {"a", "bad"}, {"a", "bad"}},
-			failures: []gaveUp{{RetryAttemptsExhausted, 1, 2, 2, 1, Unhandled}},
+			failures: []gaveUp{{eventsource.RetryAttemptsExhausted, 1, 2, 2, 1, Unhandled}},
 		},
 		"what is too old is not delivered": {
 			records:   []string{"old", "old", "c"},
-			configure: func(c *MappingConfig) { c.MaximumRecordAge = time.Minute },
+			configure: func(c *MappingConfig) { c.Mapping.MaximumRecordAge = time.Minute },
 			batches:   [][]string{{"c"}},
-			failures:  []gaveUp{{RecordAgeExceeded, 1, 2, 2, 0, "absent"}},
+			failures:  []gaveUp{{eventsource.RecordAgeExceeded, 1, 2, 2, 0, "absent"}},
 		},
 	}
 	for name, tt := range tests {
@@ -213,8 +214,8 @@ func TestMappingRetriesUntilRecordsAreTooOld(t *testing.T) {
 				streams := newFakeStreams("s1")
 				streams.put("s1", "p", "bad")
 				f := begin(t, streams, &calls{answer: tt.answer}, nil, func(c *MappingConfig) {
-					c.MaximumRetryAttempts = -1
-					c.MaximumRecordAge = 0
+					c.Mapping.MaximumRetryAttempts = -1
+					c.Mapping.MaximumRecordAge = 0
 				})
 				elapse(23 * time.Hour)
 				expect(t, "failures before a day has passed", f.gaveUp(), []gaveUp(nil))
@@ -223,7 +224,7 @@ func TestMappingRetriesUntilRecordsAreTooOld(t *testing.T) {
 					t.Errorf("only %d attempts", attempts)
 				}
 				elapse(2 * time.Hour)
-				want := gaveUp{RecordAgeExceeded, 1, 1, 1, 0, "absent"}
+				want := gaveUp{eventsource.RecordAgeExceeded, 1, 1, 1, 0, "absent"}
 				if tt.count {
 					want.Count = len(f.all())
 				}
@@ -238,7 +239,7 @@ func TestMappingBacksOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		streams := newFakeStreams("s1")
 		streams.put("s1", "p", "bad")
-		f := begin(t, streams, &calls{answer: failWith("bad")}, nil, func(c *MappingConfig) { c.MaximumRetryAttempts = -1 })
+		f := begin(t, streams, &calls{answer: failWith("bad")}, nil, func(c *MappingConfig) { c.Mapping.MaximumRetryAttempts = -1 })
 		elapse(time.Minute)
 		if n := len(f.all()); n < 6 || n > 9 {
 			t.Errorf("%d tries in the first minute", n)
@@ -257,7 +258,7 @@ func TestMappingSurvivesItsFailureDestination(t *testing.T) {
 		streams.put("s1", "p", "good")
 		full := &Queue{entries: make([]QueuedFailure, MaxQueued)}
 		f := begin(t, streams, &calls{answer: failWith("bad")}, nil, func(c *MappingConfig) {
-			c.BatchSize = 1
+			c.Mapping.BatchSize = 1
 			c.Failures = full
 		})
 		elapse(time.Minute)
@@ -275,9 +276,9 @@ func TestMappingPoisonDoesNotHoldUpOtherItems(t *testing.T) {
 		}
 		streams.put("s2", "p", "other shard")
 		f := begin(t, streams, &calls{answer: failWith("bad")}, nil, func(c *MappingConfig) {
-			c.MaximumRetryAttempts = -1
-			c.BatchSize = 1
-			c.ParallelizationFactor = 10
+			c.Mapping.MaximumRetryAttempts = -1
+			c.Mapping.BatchSize = 1
+			c.Mapping.ParallelizationFactor = 10
 		})
 		elapse(100 * time.Millisecond)
 		delivered := make(map[string]int)
@@ -292,86 +293,6 @@ func TestMappingPoisonDoesNotHoldUpOtherItems(t *testing.T) {
 	})
 }
 
-func TestFirstFailure(t *testing.T) {
-	records := []record{{sequence: "10"}, {sequence: "20"}, {sequence: "30"}}
-	const whole = -1
-	tests := map[string]struct {
-		answer string
-		want   int
-	}{
-		"nothing":             {``, 3},
-		"null":                {`null`, 3},
-		"empty object":        {`{}`, 3},
-		"empty list":          {`[]`, 3},
-		"no failures":         {`{"batchItemFailures":[]}`, 3},
-		"null failures":       {`{"batchItemFailures":null}`, 3},
-		"another key":         {`{"BatchItemFailures":[{"itemIdentifier":"10"}]}`, 3},
-		"one":                 {`{"batchItemFailures":[{"itemIdentifier":"20"}]}`, 1},
-		"the first":           {`{"batchItemFailures":[{"itemIdentifier":"10"}]}`, 0},
-		"several":             {`{"batchItemFailures":[{"itemIdentifier":"30"},{"itemIdentifier":"20"}]}`, 1},
-		"several, in order":   {`{"batchItemFailures":[{"itemIdentifier":"20"},{"itemIdentifier":"30"}]}`, 1},
-		"other keys as well":  {`{"state":{},"batchItemFailures":[{"itemIdentifier":"30","x":1}]}`, 2},
-		"empty id":            {`{"batchItemFailures":[{"itemIdentifier":""}]}`, whole},
-		"null id":             {`{"batchItemFailures":[{"itemIdentifier":null}]}`, whole},
-		"id is a number":      {`{"batchItemFailures":[{"itemIdentifier":10}]}`, whole},
-		"wrong item key":      {`{"batchItemFailures":[{"ItemIdentifier":"10"}]}`, whole},
-		"id of another batch": {`{"batchItemFailures":[{"itemIdentifier":"40"}]}`, whole},
-		"one bad id of two":   {`{"batchItemFailures":[{"itemIdentifier":"20"},{"itemIdentifier":"40"}]}`, whole},
-		"items are no object": {`{"batchItemFailures":["10"]}`, whole},
-		"failures no list":    {`{"batchItemFailures":{"itemIdentifier":"10"}}`, whole},
-		"list of items":       {`[{"itemIdentifier":"10"}]`, whole},
-		"a string":            {`"ok"`, whole},
-		"no JSON":             {`ok`, whole},
-	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			got, err := firstFailure([]byte(tt.answer), records)
-			if err != nil {
-				got = whole
-			}
-			expect(t, "first failure", got, tt.want)
-		})
-	}
-	// The library's own answer without failures.
-	text, err := json.Marshal(events.DynamoDBEventResponse{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, err := firstFailure(text, records); got != 3 || err != nil {
-		t.Errorf("%s: %d, %v", text, got, err)
-	}
-}
-
-// The records that AWS sends, field by field.
-func TestFailureJSON(t *testing.T) {
-	failed := Unhandled
-	f := Failure{
-		Request:   RequestContext{"request", FunctionARN("f"), RetryAttemptsExhausted, 1},
-		Response:  &ResponseContext{200, "$LATEST", &failed},
-		Version:   "1.0",
-		Timestamp: "2019-11-14T00:13:49.717Z",
-		Batch:     BatchInfo{"shard", "8", "9", "2019-11-14T00:13:19Z", "2019-11-14T00:13:20Z", 2, "arn"},
-	}
-	const tail = `,"version":"1.0","timestamp":"2019-11-14T00:13:49.717Z","DDBStreamBatchInfo":{"shardId":"shard",` +
-		`"startSequenceNumber":"8","endSequenceNumber":"9","approximateArrivalOfFirstRecord":"2019-11-14T00:13:19Z",` +
-		`"approximateArrivalOfLastRecord":"2019-11-14T00:13:20Z","batchSize":2,"streamArn":"arn"}}`
-	const head = `{"requestContext":{"requestId":"request","functionArn":"arn:aws:lambda:us-east-1:000000000000:function:f",` +
-		`"condition":"RetryAttemptsExhausted","approximateInvokeCount":1}`
-	check := func(want string) {
-		t.Helper()
-		text, err := json.Marshal(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		expect(t, "record", string(text), want)
-	}
-	check(head + `,"responseContext":{"statusCode":200,"executedVersion":"$LATEST","functionError":"Unhandled"}` + tail)
-	f.Response.FunctionError = nil
-	check(head + `,"responseContext":{"statusCode":200,"executedVersion":"$LATEST","functionError":null}` + tail)
-	f.Response = nil
-	check(head + tail)
-}
-
 // The times of a failure are the clock's and the records'.
 func TestMappingFailureTimes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -383,7 +304,7 @@ func TestMappingFailureTimes(t *testing.T) {
 		synctest.Wait()
 		failure := f.queue.List()[0].Failure
 		expect(t, "timestamp", failure.Timestamp, "2000-01-01T00:00:01.500Z")
-		expect(t, "batch", failure.Batch, BatchInfo{
+		expect(t, "batch", failure.Batch, eventsource.BatchInfo{
 			ShardID: "s1", StartSequenceNumber: fmt.Sprintf("%021d", 1), EndSequenceNumber: fmt.Sprintf("%021d", 2),
 			ApproximateArrivalOfFirstRecord: "2000-01-01T00:00:00Z", ApproximateArrivalOfLastRecord: "2000-01-01T00:00:01Z",
 			BatchSize: 2, StreamARN: testARN,

@@ -113,15 +113,15 @@ func (f *engineFixture) fanout(tb testing.TB, checkpoints *Checkpoints, configur
 	}
 	wake, unsubscribe := f.Subscribe()
 	config := MappingConfig{
-		StreamMapping: topology.StreamMappings()[0],
-		StreamARN:     f.arn,
-		Streams:       f.streams,
-		Invoker:       invoker,
-		Checkpoints:   checkpoints,
-		Failures:      &Queue{},
-		Wake:          wake,
-		Clock:         clockwork.NewRealClock(),
-		Logger:        zerolog.New(zerolog.NewTestWriter(tb)),
+		Mapping:     topology.StreamMappings()[0],
+		StreamARN:   f.arn,
+		Streams:     f.streams,
+		Invoker:     invoker,
+		Checkpoints: checkpoints,
+		Failures:    &Queue{},
+		Wake:        wake,
+		Clock:       clockwork.NewRealClock(),
+		Logger:      zerolog.New(zerolog.NewTestWriter(tb)),
 	}
 	if configure != nil {
 		configure(&config)

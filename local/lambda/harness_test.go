@@ -24,6 +24,7 @@ type calls struct {
 	answer func(n int, batch []string, e events.DynamoDBEvent) (Result, error)
 
 	mu      sync.Mutex
+	event   []byte // of the last call
 	batches [][]string
 	times   []time.Time
 }
@@ -38,6 +39,7 @@ func (c *calls) Invoke(_ context.Context, _ string, payload []byte) (Result, err
 		batch = append(batch, r.Change.Keys["SK"].String())
 	}
 	c.mu.Lock()
+	c.event = payload
 	c.batches = append(c.batches, batch)
 	c.times = append(c.times, time.Now())
 	n := len(c.batches)
@@ -78,7 +80,7 @@ func begin(t *testing.T, streams *fakeStreams, c *calls, checkpoints *Checkpoint
 		checkpoints = NewMemoryCheckpoints()
 	}
 	config := MappingConfig{
-		StreamMapping: topology.StreamMapping{
+		Mapping: topology.StreamMapping{
 			Function:              "f",
 			BatchSize:             10,
 			ParallelizationFactor: 1,

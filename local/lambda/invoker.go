@@ -46,7 +46,7 @@ func FunctionARN(name string) string {
 	return "arn:aws:lambda:us-east-1:000000000000:function:" + name
 }
 
-// Result is what an invocation that reached its function came to.
+// Result is the outcome of an invocation that reached its function.
 type Result struct {
 	Payload         []byte // the function's JSON, or Lambda's error object; the caller may keep it
 	FunctionError   string // "" or Unhandled
@@ -77,7 +77,7 @@ type function struct {
 	topology.Function
 	newHandler func() lambda.Handler
 	free       []*environment // those that wait for work
-	unborn     int            // how many more there may be
+	spare      int            // how many more environments there may be
 }
 
 // environment runs one invocation at a time.
@@ -99,7 +99,7 @@ func NewInvoker(clock clockwork.Clock, logger zerolog.Logger) *Invoker {
 	}
 }
 
-// Register makes a function known under f.Name, with at most concurrency
+// Register adds a function under f.Name, with at most concurrency
 // invocations at a time. newHandler is called once per execution environment,
 // at first use, and usually returns lambda.NewHandler(fn): a handler of
 // aws-lambda-go answers from a pool of buffers that it reuses at once, so that
@@ -119,7 +119,7 @@ func (i *Invoker) Register(f topology.Function, concurrency int, newHandler func
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.functions[f.Name] = &function{Function: f, newHandler: newHandler, unborn: concurrency}
+	i.functions[f.Name] = &function{Function: f, newHandler: newHandler, spare: concurrency}
 	return nil
 }
 
@@ -215,8 +215,8 @@ func (i *Invoker) acquire(name string) (*function, *environment, error) {
 	case len(f.free) > 0:
 		last := len(f.free) - 1
 		env, f.free = f.free[last], f.free[:last]
-	case f.unborn > 0:
-		f.unborn--
+	case f.spare > 0:
+		f.spare--
 		env = &environment{}
 	default:
 		return nil, nil, ErrThrottled
@@ -265,7 +265,7 @@ func newUUID() string {
 	return formatUUID(b)
 }
 
-// knows says whether a function of that name was registered.
+// knows reports whether a function of that name was registered.
 func (i *Invoker) knows(name string) bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()

@@ -4,30 +4,28 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"slices"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams/types"
 	"github.com/jonboulle/clockwork"
 	"github.com/rs/zerolog"
 
+	"github.com/streamroom/streamroom/shared/eventsource"
 	"github.com/streamroom/streamroom/shared/topology"
 )
 
-// How often a mapping looks, unless it is told otherwise.
+// How often a mapping polls.
 const (
 	// BasePollInterval is AWS's base rate: four polls a second and shard.
 	BasePollInterval = 250 * time.Millisecond
 	// wokenPollInterval is the safety net of a mapping that is woken.
 	wokenPollInterval = 5 * time.Second
 	discoverInterval  = 10 * time.Second
-	// wokenDiscoverInterval limits how often waking looks for new shards. It is
-	// seldom needed: a shard that splits ends, and that is noticed at once.
+	// wokenDiscoverInterval limits how often a wake discovers shards. That is
+	// seldom needed: a shard that splits ends, and its end is noticed at once.
 	wokenDiscoverInterval = time.Second
 )
 
@@ -52,7 +50,7 @@ type FunctionInvoker interface {
 	Invoke(ctx context.Context, name string, payload []byte) (Result, error)
 }
 
-// CheckpointStore keeps how far a mapping has come. Names are the mapping's:
+// CheckpointStore keeps the checkpoints of mappings, each under a name made of
 // its function and its stream.
 type CheckpointStore interface {
 	// Load returns the checkpoints under name by shard id.
@@ -60,34 +58,34 @@ type CheckpointStore interface {
 	// Save replaces the checkpoint of one shard. It may write later: what is
 	// lost by that is delivered again.
 	Save(ctx context.Context, name, shardID string, c Checkpoint) error
-	// Forget removes the checkpoint of a shard that the stream has dropped.
+	// Forget removes the checkpoint of a shard that is gone from the stream.
 	Forget(ctx context.Context, name, shardID string) error
 }
 
-// Destination takes the records of failed batches; *Queue satisfies it.
+// Destination takes the on-failure records of batches that were given up; *Queue
+// satisfies it.
 type Destination interface {
-	Send(ctx context.Context, f Failure) error
+	Send(ctx context.Context, f eventsource.Failure) error
 }
 
-// Checkpoint is how far a shard has been processed.
+// Checkpoint marks the processed part of a shard.
 type Checkpoint struct {
 	SequenceNumber string `json:"sequenceNumber,omitempty"` // the last one processed, "" for none
 	Finished       bool   `json:"finished,omitempty"`       // the shard is closed and processed to its end
 }
 
-// MappingConfig says what a mapping reads and what it invokes. Everything but
-// Wake and PollInterval is needed.
+// MappingConfig configures a mapping. Wake and PollInterval are optional.
 type MappingConfig struct {
-	topology.StreamMapping
+	Mapping     topology.StreamMapping
 	StreamARN   string
 	Streams     Streams
 	Invoker     FunctionInvoker
 	Checkpoints CheckpointStore
 	Failures    Destination
 
-	// Wake makes the mapping poll at once, for whoever can tell that records
-	// were written. It needs room for one token, and is this mapping's alone. A mapping with a batch window takes that as a hint, and
-	// still polls no more often than BasePollInterval.
+	// Wake makes the mapping poll at once: its sender knows that records were
+	// written. It needs room for one token, and is this mapping's alone. A
+	// mapping with a batch window still polls no more often than BasePollInterval.
 	Wake <-chan struct{}
 	// PollInterval is the time between two polls of an idle shard. 0 means
 	// BasePollInterval without Wake, and a safety net of seconds with it.
@@ -99,10 +97,10 @@ type MappingConfig struct {
 
 // Mapping is an event source mapping from a DynamoDB stream to a function.
 type Mapping struct {
-	MappingConfig
+	config  MappingConfig
 	name    string // in the checkpoint store
-	region  string
-	filters []Filter
+	origin  eventsource.Origin
+	filters eventsource.Filters
 	maxAge  time.Duration
 
 	mu       sync.Mutex
@@ -113,57 +111,65 @@ type Mapping struct {
 	switched chan struct{}      // signalled when the mapping was switched
 }
 
-// NewMapping checks the configuration as AWS does at creation, and that its
-// filters use nothing that ParseFilter does not know.
+// NewMapping checks the configuration as AWS does at creation
+// (API_CreateEventSourceMapping), and that its filters use nothing that
+// eventsource.ParseFilter does not know.
 func NewMapping(c MappingConfig) (*Mapping, error) {
-	m := &Mapping{MappingConfig: c, active: make(map[string]*shard), switched: make(chan struct{}, 1)}
-	fail := func(format string, args ...any) (*Mapping, error) {
-		return nil, fmt.Errorf("stream mapping to %q: "+format, append([]any{c.Function}, args...)...)
+	if err := c.validate(); err != nil {
+		return nil, fmt.Errorf("stream mapping to %q: %w", c.Mapping.Function, err)
 	}
-	arn := strings.Split(c.StreamARN, ":")
-	switch {
-	case c.Function == "":
-		return fail("it needs a function")
-	case c.Streams == nil || c.Invoker == nil || c.Checkpoints == nil || c.Failures == nil || c.Clock == nil:
-		return fail("it needs Streams, Invoker, Checkpoints, Failures and Clock")
-	case len(arn) < 6 || arn[0] != "arn":
-		return fail("stream ARN %q must look like arn:aws:dynamodb:region:account:table/…/stream/…", c.StreamARN)
-	case c.BatchSize < 1 || c.BatchSize > 10_000:
-		return fail("batch size must be 1 to 10000, not %d", c.BatchSize)
-	case c.BatchWindow < 0 || c.BatchWindow > 300*time.Second:
-		return fail("batch window must be 0 to 300 s, not %s", c.BatchWindow)
-	case c.ParallelizationFactor < 1 || c.ParallelizationFactor > 10:
-		return fail("parallelization factor must be 1 to 10, not %d", c.ParallelizationFactor)
-	case c.MaximumRetryAttempts < -1 || c.MaximumRetryAttempts > 10_000:
-		return fail("maximum retry attempts must be -1 (no limit) to 10000, not %d", c.MaximumRetryAttempts)
-	case c.MaximumRecordAge != 0 && (c.MaximumRecordAge < time.Minute || c.MaximumRecordAge > 7*retention):
-		return fail("maximum record age must be 0 (no limit) or one minute to seven days, not %s", c.MaximumRecordAge)
-	case c.PollInterval < 0:
-		return fail("poll interval must not be negative")
-	case len(c.Filters) > topology.MaxFilters:
-		return fail("it has %d filters, and AWS allows %d", len(c.Filters), topology.MaxFilters)
+	filters, err := eventsource.ParseFilters(c.Mapping.Filters)
+	if err != nil {
+		return nil, fmt.Errorf("stream mapping to %q: %w", c.Mapping.Function, err)
 	}
-	for _, pattern := range c.Filters {
-		filter, err := ParseFilter(pattern.JSON())
-		if err != nil {
-			return fail("%w", err)
-		}
-		m.filters = append(m.filters, filter)
+	m := &Mapping{
+		config:   c,
+		name:     c.Mapping.Function + " " + c.StreamARN,
+		origin:   eventsource.Origin{Source: eventsource.DynamoDB, ARN: c.StreamARN, Region: strings.Split(c.StreamARN, ":")[3]},
+		filters:  filters,
+		maxAge:   retention,
+		active:   make(map[string]*shard),
+		switched: make(chan struct{}, 1),
 	}
-	m.name = c.Function + " " + c.StreamARN
-	m.region = arn[3]
-	m.maxAge = retention
-	if c.MaximumRecordAge > 0 {
-		m.maxAge = min(c.MaximumRecordAge, retention)
+	if age := c.Mapping.MaximumRecordAge; age > 0 {
+		m.maxAge = min(age, retention)
 	}
-	if m.PollInterval == 0 {
-		m.PollInterval = BasePollInterval
+	if m.config.PollInterval == 0 {
+		m.config.PollInterval = BasePollInterval
 		if c.Wake != nil {
-			m.PollInterval = wokenPollInterval
+			m.config.PollInterval = wokenPollInterval
 		}
 	}
-	m.Logger = c.Logger.With().Str("mapping", c.Function).Logger()
+	m.config.Logger = c.Logger.With().Str("mapping", c.Mapping.Function).Logger()
 	return m, nil
+}
+
+// validate checks everything but the filters' language.
+func (c *MappingConfig) validate() error {
+	m, arn := c.Mapping, strings.Split(c.StreamARN, ":")
+	switch {
+	case m.Function == "":
+		return errors.New("want a function")
+	case c.Streams == nil || c.Invoker == nil || c.Checkpoints == nil || c.Failures == nil || c.Clock == nil:
+		return errors.New("want Streams, Invoker, Checkpoints, Failures and Clock")
+	case len(arn) < 6 || arn[0] != "arn":
+		return fmt.Errorf("invalid stream ARN %q: want arn:aws:dynamodb:region:account:table/…/stream/…", c.StreamARN)
+	case m.BatchSize < 1 || m.BatchSize > 10_000:
+		return fmt.Errorf("invalid batch size: want 1 to 10000, got %d", m.BatchSize)
+	case m.BatchWindow < 0 || m.BatchWindow > 300*time.Second:
+		return fmt.Errorf("invalid batch window: want 0 to 300 s, got %s", m.BatchWindow)
+	case m.ParallelizationFactor < 1 || m.ParallelizationFactor > 10:
+		return fmt.Errorf("invalid parallelization factor: want 1 to 10, got %d", m.ParallelizationFactor)
+	case m.MaximumRetryAttempts < -1 || m.MaximumRetryAttempts > 10_000:
+		return fmt.Errorf("invalid maximum retry attempts: want -1 (no limit) to 10000, got %d", m.MaximumRetryAttempts)
+	case m.MaximumRecordAge != 0 && (m.MaximumRecordAge < time.Minute || m.MaximumRecordAge > 7*retention):
+		return fmt.Errorf("invalid maximum record age: want 0 (no limit) or one minute to seven days, got %s", m.MaximumRecordAge)
+	case c.PollInterval < 0:
+		return fmt.Errorf("invalid poll interval: want 0 or more, got %s", c.PollInterval)
+	case len(m.Filters) > topology.MaxFilters:
+		return fmt.Errorf("invalid filters: want at most %d, got %d", topology.MaxFilters, len(m.Filters))
+	}
+	return nil
 }
 
 // Run reads the stream until ctx ends, while the mapping is enabled. Then it lets
@@ -193,7 +199,7 @@ func (m *Mapping) Run(ctx context.Context) error {
 	return nil
 }
 
-// begin says whether the mapping is enabled, and is read from now on if so.
+// begin starts reading if the mapping is enabled, and returns whether it is.
 func (m *Mapping) begin(stop context.CancelFunc) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -203,9 +209,9 @@ func (m *Mapping) begin(stop context.CancelFunc) bool {
 
 // read is Run for as long as the mapping is enabled.
 func (m *Mapping) read(ctx context.Context) error {
-	checkpoints, err := m.Checkpoints.Load(ctx, m.name)
+	checkpoints, err := m.config.Checkpoints.Load(ctx, m.name)
 	if err != nil {
-		return fmt.Errorf("load checkpoints of the mapping to %s: %w", m.Function, err)
+		return fmt.Errorf("load checkpoints of the mapping to %s: %w", m.config.Mapping.Function, err)
 	}
 	m.mu.Lock()
 	clear(m.active)
@@ -214,33 +220,33 @@ func (m *Mapping) read(ctx context.Context) error {
 	invoking, abandon := context.WithCancel(context.WithoutCancel(ctx))
 	defer abandon()
 	defer context.AfterFunc(ctx, func() {
-		timer := m.Clock.AfterFunc(drainTimeout, abandon)
+		timer := m.config.Clock.AfterFunc(drainTimeout, abandon)
 		context.AfterFunc(invoking, func() { timer.Stop() })
 	})()
 
 	var work sync.WaitGroup
 	defer work.Wait()
 	woken := make(chan struct{}, 1)
-	if m.Wake != nil {
-		work.Go(func() { m.passOnWakes(ctx, woken) })
+	if m.config.Wake != nil {
+		work.Go(func() { m.forwardWakes(ctx, woken) })
 	}
 	ended := make(chan string)
 	failures := 0
 	for ctx.Err() == nil {
-		shards, err := m.describe(ctx)
+		shards, err := eventsource.Shards(ctx, m.config.Streams, m.config.StreamARN)
 		next := discoverInterval
 		switch {
 		case ctx.Err() != nil:
 			return nil
 		case err != nil:
 			failures++
-			next = backoff(failures)
-			m.Logger.Warn().Err(err).Dur("retryIn", next).Msg("cannot describe the stream")
+			next = eventsource.MappingBackoff.Pause(failures)
+			m.config.Logger.Warn().Err(err).Dur("retryIn", next).Msg("cannot describe the stream")
 		default:
 			failures = 0
 			m.forget(ctx, shards, checkpoints)
-			for _, s := range ready(shards, checkpoints) {
-				m.start(ctx, invoking, &work, s, checkpoints[s], ended)
+			for _, id := range eventsource.ReadyShards(shards, func(id string) bool { return checkpoints[id].Finished }) {
+				m.start(ctx, invoking, &work, id, checkpoints[id], ended)
 			}
 		}
 		if id := m.awaitDiscovery(ctx, next, woken, ended); id != "" {
@@ -253,11 +259,11 @@ func (m *Mapping) read(ctx context.Context) error {
 	return nil
 }
 
-// awaitDiscovery returns when it is time to look for shards again, with the id
+// awaitDiscovery returns when it is time to list the shards again, with the id
 // of a shard if that is because it ended.
 func (m *Mapping) awaitDiscovery(ctx context.Context, next time.Duration, woken <-chan struct{}, ended <-chan string) string {
-	began := m.Clock.Now()
-	timer := m.Clock.NewTimer(next)
+	began := m.config.Clock.Now()
+	timer := m.config.Clock.NewTimer(next)
 	defer func() { timer.Stop() }()
 	for {
 		select {
@@ -271,19 +277,19 @@ func (m *Mapping) awaitDiscovery(ctx context.Context, next time.Duration, woken 
 			if next > wokenDiscoverInterval {
 				next = wokenDiscoverInterval
 				timer.Stop()
-				timer = m.Clock.NewTimer(next - m.Clock.Since(began))
+				timer = m.config.Clock.NewTimer(next - m.config.Clock.Since(began))
 			}
 		}
 	}
 }
 
-// passOnWakes tells every shard, and the discovery of shards, of a wake.
-func (m *Mapping) passOnWakes(ctx context.Context, woken chan<- struct{}) {
+// forwardWakes signals every shard, and the discovery of shards, on a wake.
+func (m *Mapping) forwardWakes(ctx context.Context, woken chan<- struct{}) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case _, ok := <-m.Wake:
+		case _, ok := <-m.config.Wake:
 			if !ok {
 				return
 			}
@@ -297,7 +303,7 @@ func (m *Mapping) passOnWakes(ctx context.Context, woken chan<- struct{}) {
 	}
 }
 
-// start reads a shard in the background unless that is being done. The shard's
+// start reads a shard in the background unless it is being read. The shard's
 // id is sent to ended when it was processed to its end.
 func (m *Mapping) start(ctx, invoking context.Context, work *sync.WaitGroup, id string, c Checkpoint, ended chan<- string) {
 	m.mu.Lock()
@@ -317,74 +323,20 @@ func (m *Mapping) start(ctx, invoking context.Context, work *sync.WaitGroup, id 
 	})
 }
 
-// describe lists all shards of the stream.
-func (m *Mapping) describe(ctx context.Context) ([]types.Shard, error) {
-	var shards []types.Shard
-	in := &dynamodbstreams.DescribeStreamInput{StreamArn: aws.String(m.StreamARN)}
-	for {
-		out, err := m.Streams.DescribeStream(ctx, in)
-		if err != nil {
-			return nil, fmt.Errorf("describe stream: %w", err)
-		}
-		if out.StreamDescription == nil {
-			return nil, errors.New("describe stream: the answer has no description")
-		}
-		shards = append(shards, out.StreamDescription.Shards...)
-		in.ExclusiveStartShardId = out.StreamDescription.LastEvaluatedShardId
-		if in.ExclusiveStartShardId == nil {
-			return shards, nil
-		}
-	}
-}
-
-// ready lists the shards that may be read: those that are not finished, and
-// whose parent is, or is gone from the stream.
-func ready(shards []types.Shard, checkpoints map[string]Checkpoint) []string {
-	var ids []string
-	for _, s := range shards {
-		id, parent := aws.ToString(s.ShardId), aws.ToString(s.ParentShardId)
-		waits := !checkpoints[parent].Finished && listed(shards, parent)
-		if !waits && !checkpoints[id].Finished {
-			ids = append(ids, id)
-		}
-	}
-	return ids
-}
-
-func listed(shards []types.Shard, id string) bool {
-	return slices.ContainsFunc(shards, func(s types.Shard) bool { return aws.ToString(s.ShardId) == id })
-}
-
 // forget drops the checkpoints of shards that are gone.
 func (m *Mapping) forget(ctx context.Context, shards []types.Shard, checkpoints map[string]Checkpoint) {
 	for id := range checkpoints {
-		if listed(shards, id) {
+		if eventsource.Listed(shards, id) {
 			continue
 		}
 		delete(checkpoints, id)
-		if err := m.Checkpoints.Forget(ctx, m.name, id); err != nil {
-			m.Logger.Warn().Err(err).Str("shard", id).Msg("cannot forget the checkpoint of a shard that is gone")
+		if err := m.config.Checkpoints.Forget(ctx, m.name, id); err != nil {
+			m.config.Logger.Warn().Err(err).Str("shard", id).Msg("cannot forget the checkpoint of a shard that is gone")
 		}
 	}
 }
 
-// matches reports whether a record passes one of the filters, or there are none.
-func (m *Mapping) matches(r *types.Record) bool {
-	return len(m.filters) == 0 || slices.ContainsFunc(m.filters, func(f Filter) bool { return f.Match(r) })
-}
-
-// backoff is how long to wait after a number of failures in a row: half a
-// second doubling up to a minute, with a quarter of jitter either way.
-func backoff(failures int) time.Duration {
-	const first, limit = 500 * time.Millisecond, time.Minute
-	d := limit
-	if failures < 8 {
-		d = min(first<<(failures-1), limit)
-	}
-	return time.Duration(float64(d) * (0.75 + rand.Float64()/2)) //nolint:gosec // jitter is no secret
-}
-
-// signal makes the one waiter on a channel of capacity 1 look again.
+// signal wakes the one waiter on a channel of capacity 1.
 func signal(c chan<- struct{}) {
 	select {
 	case c <- struct{}{}:
@@ -392,14 +344,14 @@ func signal(c chan<- struct{}) {
 	}
 }
 
-// sleep waits on clock and reports whether ctx still lives.
-func sleep(ctx context.Context, clock clockwork.Clock, d time.Duration) bool {
+// sleep waits on clock, or returns ctx's error.
+func sleep(ctx context.Context, clock clockwork.Clock, d time.Duration) error {
 	timer := clock.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
-		return false
+		return ctx.Err()
 	case <-timer.Chan():
-		return true
+		return nil
 	}
 }

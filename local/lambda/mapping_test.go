@@ -17,6 +17,7 @@ import (
 	"github.com/jonboulle/clockwork"
 	"github.com/rs/zerolog"
 
+	"github.com/streamroom/streamroom/shared/eventsource/eventsourcetest"
 	"github.com/streamroom/streamroom/shared/topology"
 )
 
@@ -25,28 +26,28 @@ func TestNewMappingRefuses(t *testing.T) {
 		change func(*MappingConfig)
 		want   string
 	}{
-		"no function":      {func(c *MappingConfig) { c.Function = "" }, "needs a function"},
-		"no invoker":       {func(c *MappingConfig) { c.Invoker = nil }, "needs Streams, Invoker"},
-		"stream name":      {func(c *MappingConfig) { c.StreamARN = "stream" }, "must look like arn:"},
-		"batch size":       {func(c *MappingConfig) { c.BatchSize = 10_001 }, "not 10001"},
-		"window":           {func(c *MappingConfig) { c.BatchWindow = 301 * time.Second }, "not 5m1s"},
-		"parallelization":  {func(c *MappingConfig) { c.ParallelizationFactor = 11 }, "not 11"},
-		"attempts":         {func(c *MappingConfig) { c.MaximumRetryAttempts = -2 }, "not -2"},
-		"age":              {func(c *MappingConfig) { c.MaximumRecordAge = time.Second }, "not 1s"},
-		"poll interval":    {func(c *MappingConfig) { c.PollInterval = -1 }, "poll interval"},
-		"too many filters": {func(c *MappingConfig) { c.Filters = make([]topology.Pattern, 6) }, "has 6 filters, and AWS allows 5"},
-		"empty pattern":    {func(c *MappingConfig) { c.Filters = make([]topology.Pattern, 1) }, "at least one alternative"},
+		"no function":      {func(c *MappingConfig) { c.Mapping.Function = "" }, "want a function"},
+		"no invoker":       {func(c *MappingConfig) { c.Invoker = nil }, "want Streams, Invoker"},
+		"stream name":      {func(c *MappingConfig) { c.StreamARN = "stream" }, "want arn:"},
+		"batch size":       {func(c *MappingConfig) { c.Mapping.BatchSize = 10_001 }, "got 10001"},
+		"window":           {func(c *MappingConfig) { c.Mapping.BatchWindow = 301 * time.Second }, "got 5m1s"},
+		"parallelization":  {func(c *MappingConfig) { c.Mapping.ParallelizationFactor = 11 }, "got 11"},
+		"attempts":         {func(c *MappingConfig) { c.Mapping.MaximumRetryAttempts = -2 }, "got -2"},
+		"age":              {func(c *MappingConfig) { c.Mapping.MaximumRecordAge = time.Second }, "got 1s"},
+		"poll interval":    {func(c *MappingConfig) { c.PollInterval = -1 }, "invalid poll interval"},
+		"too many filters": {func(c *MappingConfig) { c.Mapping.Filters = make([]topology.Pattern, 6) }, "want at most 5, got 6"},
+		"empty pattern":    {func(c *MappingConfig) { c.Mapping.Filters = make([]topology.Pattern, 1) }, "at least one alternative"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			config := MappingConfig{
-				StreamMapping: topology.StreamMapping{Function: "f", BatchSize: 1, ParallelizationFactor: 1},
-				StreamARN:     testARN,
-				Streams:       newFakeStreams(),
-				Invoker:       &calls{},
-				Checkpoints:   NewMemoryCheckpoints(),
-				Failures:      &Queue{},
-				Clock:         clockwork.NewRealClock(),
+				Mapping:     topology.StreamMapping{Function: "f", BatchSize: 1, ParallelizationFactor: 1},
+				StreamARN:   testARN,
+				Streams:     newFakeStreams(),
+				Invoker:     &calls{},
+				Checkpoints: NewMemoryCheckpoints(),
+				Failures:    &Queue{},
+				Clock:       clockwork.NewRealClock(),
 			}
 			if _, err := NewMapping(config); err != nil {
 				t.Fatalf("unchanged: %v", err)
@@ -63,13 +64,13 @@ func TestNewMappingRefuses(t *testing.T) {
 func TestNewMappingTakesTheTopology(t *testing.T) {
 	for _, sm := range topology.StreamMappings() {
 		_, err := NewMapping(MappingConfig{
-			StreamMapping: sm,
-			StreamARN:     testARN,
-			Streams:       newFakeStreams(),
-			Invoker:       &calls{},
-			Checkpoints:   NewMemoryCheckpoints(),
-			Failures:      &Queue{},
-			Clock:         clockwork.NewRealClock(),
+			Mapping:     sm,
+			StreamARN:   testARN,
+			Streams:     newFakeStreams(),
+			Invoker:     &calls{},
+			Checkpoints: NewMemoryCheckpoints(),
+			Failures:    &Queue{},
+			Clock:       clockwork.NewRealClock(),
 		})
 		if err != nil {
 			t.Error(err)
@@ -83,7 +84,7 @@ func TestMappingBatches(t *testing.T) {
 		for _, sk := range []string{"a", "b", "c"} {
 			streams.put("s1", "p", sk)
 		}
-		f := begin(t, streams, &calls{}, nil, func(c *MappingConfig) { c.BatchSize = 2 })
+		f := begin(t, streams, &calls{}, nil, func(c *MappingConfig) { c.Mapping.BatchSize = 2 })
 		synctest.Wait()
 		began := time.Now()
 		streams.put("s1", "p", "d")
@@ -97,8 +98,8 @@ func TestMappingBatchWindow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		streams := newFakeStreams("s1")
 		f := begin(t, streams, &calls{}, nil, func(c *MappingConfig) {
-			c.BatchSize = 3
-			c.BatchWindow = 5 * time.Second
+			c.Mapping.BatchSize = 3
+			c.Mapping.BatchWindow = 5 * time.Second
 		})
 		elapse(10 * time.Second)
 		// The window begins when the first record is read, and that may take
@@ -132,7 +133,7 @@ func TestMappingBatchWindowBeginsAsAnInvocationEnds(t *testing.T) {
 			}
 			return Result{}, nil
 		}}
-		f := begin(t, streams, c, nil, func(c *MappingConfig) { c.BatchWindow = 5 * time.Second })
+		f := begin(t, streams, c, nil, func(c *MappingConfig) { c.Mapping.BatchWindow = 5 * time.Second })
 		elapse(6 * time.Second) // the first invocation runs from 5 s to 15 s
 		streams.put("s1", "p", "b")
 		elapse(13900 * time.Millisecond)
@@ -148,7 +149,7 @@ func TestMappingBatchWindowAtTheEndOfAShard(t *testing.T) {
 		streams := newFakeStreams("s1")
 		streams.put("s1", "p", "a")
 		streams.split("s2", "s1")
-		f := begin(t, streams, &calls{}, nil, func(c *MappingConfig) { c.BatchWindow = 300 * time.Second })
+		f := begin(t, streams, &calls{}, nil, func(c *MappingConfig) { c.Mapping.BatchWindow = 300 * time.Second })
 		synctest.Wait()
 		expect(t, "batches", f.all(), [][]string{{"a"}})
 	})
@@ -159,8 +160,8 @@ func TestMappingWithBatchWindowPollsNoFasterThanTheBaseRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		streams := newFakeStreams("s1")
 		f := begin(t, streams, &calls{}, nil, func(c *MappingConfig) {
-			c.BatchWindow = time.Second
-			c.BatchSize = 10_000
+			c.Mapping.BatchWindow = time.Second
+			c.Mapping.BatchSize = 10_000
 		})
 		for n := range 1000 {
 			streams.put("s1", "p", strconv.Itoa(n))
@@ -198,7 +199,7 @@ func TestMappingReadsPagesAtOnce(t *testing.T) {
 		for n := range records {
 			streams.put("s1", "p", fmt.Sprintf("%04d", n))
 		}
-		f := begin(t, streams, &calls{}, nil, func(c *MappingConfig) { c.BatchSize = 10_000 })
+		f := begin(t, streams, &calls{}, nil, func(c *MappingConfig) { c.Mapping.BatchSize = 10_000 })
 		synctest.Wait()
 		all := slices.Concat(f.all()...)
 		expect(t, "records", len(all), records)
@@ -281,7 +282,7 @@ func TestMappingFilters(t *testing.T) {
 		streams.put("s1", "CHATROOM#1", "READ#1")
 		last := streams.put("s1", "USER#1", "x")
 		f := begin(t, streams, &calls{}, nil, func(c *MappingConfig) {
-			c.Filters = []topology.Pattern{
+			c.Mapping.Filters = []topology.Pattern{
 				{EventNames: []string{"INSERT"}, PKPrefixes: []string{"CHATROOM#"}, SKPrefixes: []string{"MESSAGE#", "MEMBER#"}},
 				{EventNames: []string{"REMOVE"}, PKPrefixes: []string{"USER#"}, SKPrefixes: []string{"x"}},
 			}
@@ -335,7 +336,7 @@ func TestMappingParallelizationKeepsItemsInOrder(t *testing.T) {
 			}
 			return Result{}, nil
 		}}
-		f := begin(t, streams, c, nil, func(c *MappingConfig) { c.ParallelizationFactor = 4 })
+		f := begin(t, streams, c, nil, func(c *MappingConfig) { c.Mapping.ParallelizationFactor = 4 })
 		elapse(10 * time.Second)
 		expect(t, "records", len(slices.Concat(f.all()...)), items*versions)
 		expect(t, "concurrent batches", most, 4)
@@ -361,8 +362,8 @@ func TestMappingCheckpointWaitsForTheSlowestLane(t *testing.T) {
 			return Result{}, nil
 		}
 		f := begin(t, streams, c, nil, func(c *MappingConfig) {
-			c.ParallelizationFactor = 10
-			c.BatchSize = 1
+			c.Mapping.ParallelizationFactor = 10
+			c.Mapping.BatchSize = 1
 		})
 		elapse(time.Second)
 		if len(f.all()) < 10 {
@@ -391,15 +392,15 @@ func BenchmarkWakeToHandler(b *testing.B) {
 		b.Fatal(err)
 	}
 	m, err := NewMapping(MappingConfig{
-		StreamMapping: topology.StreamMappings()[0],
-		StreamARN:     testARN,
-		Streams:       streams,
-		Invoker:       invoker,
-		Checkpoints:   NewMemoryCheckpoints(),
-		Failures:      &Queue{},
-		Wake:          streams.wake,
-		Clock:         clockwork.NewRealClock(),
-		Logger:        zerolog.Nop(),
+		Mapping:     topology.StreamMappings()[0],
+		StreamARN:   testARN,
+		Streams:     streams,
+		Invoker:     invoker,
+		Checkpoints: NewMemoryCheckpoints(),
+		Failures:    &Queue{},
+		Wake:        streams.wake,
+		Clock:       clockwork.NewRealClock(),
+		Logger:      zerolog.Nop(),
 	})
 	if err != nil {
 		b.Fatal(err)
@@ -407,7 +408,7 @@ func BenchmarkWakeToHandler(b *testing.B) {
 	ctx, cancel := context.WithCancel(b.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- m.Run(ctx) }()
-	r := chatRecord()
+	r := eventsourcetest.Message(1)
 	var times []time.Duration
 	b.ReportAllocs()
 	for b.Loop() {

@@ -11,6 +11,9 @@ import (
 	"os"
 	"slices"
 	"sync"
+
+	"github.com/streamroom/streamroom/shared/atomicfile"
+	"github.com/streamroom/streamroom/shared/eventsource"
 )
 
 // MaxQueued is how many failures a Queue holds.
@@ -24,8 +27,8 @@ var (
 
 // QueuedFailure is an entry of a Queue.
 type QueuedFailure struct {
-	ID      string  `json:"id"`
-	Failure Failure `json:"failure"`
+	ID      string              `json:"id"`
+	Failure eventsource.Failure `json:"failure"`
 }
 
 // Queue is a local on-failure destination: a list of the batches that were
@@ -73,7 +76,7 @@ func OpenQueue(path string) (*Queue, error) {
 }
 
 // Send adds a failure. It fails with ErrQueueFull rather than drop an old one.
-func (q *Queue) Send(_ context.Context, f Failure) error {
+func (q *Queue) Send(_ context.Context, f eventsource.Failure) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.entries) >= MaxQueued {
@@ -159,5 +162,5 @@ func (q *Queue) rewrite() error {
 			return err
 		}
 	}
-	return replaceFile(q.path, text.Bytes())
+	return atomicfile.Write(q.path, text.Bytes())
 }

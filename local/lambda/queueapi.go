@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/jonboulle/clockwork"
+
+	"github.com/streamroom/streamroom/shared/eventsource"
 )
 
 // QueueTarget begins X-Amz-Target in requests to SQS.
@@ -153,7 +155,7 @@ func (q *QueueAPI) receive(in queueRequest) (any, error) {
 }
 
 // sentTimestamp is when a failure was sent, in ms.
-func sentTimestamp(f Failure) string {
+func sentTimestamp(f eventsource.Failure) string {
 	sent, err := time.Parse(time.RFC3339, f.Timestamp)
 	if err != nil {
 		return "0"

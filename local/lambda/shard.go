@@ -10,6 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams/types"
+
+	"github.com/streamroom/streamroom/shared/eventsource"
 )
 
 const (
@@ -20,11 +22,15 @@ const (
 	pageCut = 128 << 10
 )
 
-// record is a stream record that passed the filters, encoded once.
-type record struct {
-	sequence string
+// record is a stream record that passed the filters.
+type record = eventsource.Record[origin]
+
+// attempt is an attempt to deliver records.
+type attempt = eventsource.Attempt[origin]
+
+// origin is when a record was written, and where it stands in its shard.
+type origin struct {
 	created  time.Time
-	json     []byte
 	position *position
 }
 
@@ -37,11 +43,12 @@ type position struct {
 
 // shard reads one shard and deals its records out to lanes, by item.
 type shard struct {
-	*Mapping
-	id    string
-	wake  chan struct{}
-	space chan struct{} // signalled when a lane took a batch
-	lanes []*lane
+	mapping *Mapping
+	config  *MappingConfig
+	id      string
+	wake    chan struct{}
+	space   chan struct{} // signalled when a lane took a batch
+	lanes   []*lane
 
 	// Only the reader uses these.
 	iterator string
@@ -59,21 +66,22 @@ var seed = maphash.MakeSeed()
 
 func newShard(m *Mapping, id, after string) *shard {
 	s := &shard{
-		Mapping:    m,
+		mapping:    m,
+		config:     &m.config,
 		id:         id,
 		wake:       make(chan struct{}, 1),
 		space:      make(chan struct{}, 1),
 		read:       after,
 		checkpoint: after,
 	}
-	for range m.ParallelizationFactor {
-		s.lanes = append(s.lanes, &lane{shard: s, ready: make(chan struct{}, 1)})
+	for range m.config.Mapping.ParallelizationFactor {
+		s.lanes = append(s.lanes, &lane{shard: s, config: s.config, ready: make(chan struct{}, 1)})
 	}
 	return s
 }
 
 // run reads until ctx ends or the shard does, and waits for the lanes. It
-// reports whether the shard was processed to its end.
+// returns whether the shard was processed to its end.
 func (s *shard) run(ctx, invoking context.Context) bool {
 	var lanes sync.WaitGroup
 	for _, l := range s.lanes {
@@ -95,7 +103,7 @@ func (s *shard) run(ctx, invoking context.Context) bool {
 // poll reads one page and waits until it is time for the next. It reports
 // whether there may be one.
 func (s *shard) poll(ctx context.Context) bool {
-	began := s.Clock.Now()
+	began := s.config.Clock.Now()
 	more, err := s.readPage(ctx)
 	switch {
 	case ctx.Err() != nil:
@@ -121,7 +129,7 @@ func (s *shard) poll(ctx context.Context) bool {
 func (s *shard) readPage(ctx context.Context) (more bool, err error) {
 	if s.iterator == "" {
 		in := &dynamodbstreams.GetShardIteratorInput{
-			StreamArn:         aws.String(s.StreamARN),
+			StreamArn:         aws.String(s.config.StreamARN),
 			ShardId:           aws.String(s.id),
 			ShardIteratorType: types.ShardIteratorTypeTrimHorizon,
 		}
@@ -129,13 +137,13 @@ func (s *shard) readPage(ctx context.Context) (more bool, err error) {
 			in.ShardIteratorType = types.ShardIteratorTypeAfterSequenceNumber
 			in.SequenceNumber = aws.String(s.read)
 		}
-		out, err := s.Streams.GetShardIterator(ctx, in)
+		out, err := s.config.Streams.GetShardIterator(ctx, in)
 		if err != nil {
 			return false, err
 		}
 		s.iterator = aws.ToString(out.ShardIterator)
 	}
-	out, err := s.Streams.GetRecords(ctx, &dynamodbstreams.GetRecordsInput{
+	out, err := s.config.Streams.GetRecords(ctx, &dynamodbstreams.GetRecordsInput{
 		ShardIterator: aws.String(s.iterator),
 		Limit:         aws.Int32(pageLimit),
 	})
@@ -146,7 +154,7 @@ func (s *shard) readPage(ctx context.Context) (more bool, err error) {
 	return s.accept(ctx, out.Records), nil
 }
 
-// recoverFrom deals with a failed read. It reports whether to read again.
+// recoverFrom handles a failed read. It returns whether to read again.
 func (s *shard) recoverFrom(ctx context.Context, err error) bool {
 	var (
 		expired *types.ExpiredIteratorException
@@ -154,18 +162,18 @@ func (s *shard) recoverFrom(ctx context.Context, err error) bool {
 		gone    *types.ResourceNotFoundException
 	)
 	s.failures++
-	wait := backoff(s.failures)
-	event := s.Logger.Warn().Err(err).Str("shard", s.id).Str("after", s.read)
+	wait := eventsource.MappingBackoff.Pause(s.failures)
+	event := s.config.Logger.Warn().Err(err).Str("shard", s.id).Str("after", s.read)
 	switch {
 	case errors.As(err, &expired):
 		s.iterator = ""
 		if s.failures == 1 {
 			wait = 0
 		}
-		event.Msg("shard iterator has expired, taking a new one")
+		event.Msg("shard iterator has expired, requesting a new one")
 	case errors.As(err, &trimmed):
 		s.iterator, s.read = "", ""
-		event.Msg("records that were not processed are gone from the stream, going on with the oldest that it has")
+		event.Msg("unprocessed records are gone from the stream, continuing with its oldest record")
 	case errors.As(err, &gone):
 		event.Msg("shard is gone from the stream, treating it as ended")
 		s.close()
@@ -173,12 +181,12 @@ func (s *shard) recoverFrom(ctx context.Context, err error) bool {
 	default:
 		event.Dur("retryIn", wait).Msg("cannot read the shard")
 	}
-	return sleep(ctx, s.Clock, wait)
+	return sleep(ctx, s.config.Clock, wait) == nil
 }
 
 // accept filters and encodes a page and deals it out.
 func (s *shard) accept(ctx context.Context, page []types.Record) (more bool) {
-	now, size := s.Clock.Now(), int64(0)
+	now, size := s.config.Clock.Now(), int64(0)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range page {
@@ -188,21 +196,21 @@ func (s *shard) accept(ctx context.Context, page []types.Record) (more bool) {
 		}
 		size += aws.ToInt64(r.Dynamodb.SizeBytes)
 		s.read = aws.ToString(r.Dynamodb.SequenceNumber)
-		if !s.matches(r) {
+		if !s.mapping.filters.Match(r) {
 			s.skip()
 			continue
 		}
-		text, err := appendRecord(nil, r, s.region, s.StreamARN)
+		text, err := eventsource.AppendRecord(nil, r, s.mapping.origin)
 		if err != nil {
-			s.Logger.Error().Err(err).Str("shard", s.id).Str("sequenceNumber", s.read).Msg("cannot encode a stream record, skipping it")
+			s.config.Logger.Error().Err(err).Str("shard", s.id).Str("sequenceNumber", s.read).Msg("cannot encode a stream record, skipping it")
 			s.skip()
 			continue
 		}
 		p := &position{through: s.read}
 		s.outstanding = append(s.outstanding, p)
-		one := record{sequence: s.read, created: now, json: text, position: p}
+		one := record{SequenceNumber: s.read, JSON: text, Data: origin{created: now, position: p}}
 		if created := r.Dynamodb.ApproximateCreationDateTime; created != nil {
-			one.created = *created
+			one.Data.created = *created
 		}
 		s.lanes[s.lane(r)].add(one, now)
 	}
@@ -227,7 +235,7 @@ func (s *shard) lane(r *types.Record) uint64 {
 	// Keys have at most two attributes, whose order in the map does not count.
 	sum := uint64(0)
 	for name, value := range r.Dynamodb.Keys {
-		text, err := appendValue([]byte(name), value)
+		text, err := eventsource.AppendValue([]byte(name), value)
 		if err != nil { // such a record is not encoded either
 			return 0
 		}
@@ -241,7 +249,7 @@ func (s *shard) finish(ctx context.Context, records []record) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, r := range records {
-		r.position.done = true
+		r.Data.position.done = true
 	}
 	s.advance(ctx)
 }
@@ -261,12 +269,12 @@ func (s *shard) advance(ctx context.Context) {
 }
 
 func (s *shard) save(ctx context.Context, c Checkpoint) {
-	if err := s.Checkpoints.Save(ctx, s.name, s.id, c); err != nil {
-		s.Logger.Error().Err(err).Str("shard", s.id).Msg("cannot save a checkpoint; records will be delivered again after a restart")
+	if err := s.config.Checkpoints.Save(ctx, s.mapping.name, s.id, c); err != nil {
+		s.config.Logger.Error().Err(err).Str("shard", s.id).Msg("cannot save a checkpoint; records will be delivered again after a restart")
 	}
 }
 
-// close tells the lanes that nothing follows.
+// close notes that nothing follows, and wakes the lanes.
 func (s *shard) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -276,8 +284,8 @@ func (s *shard) close() {
 	}
 }
 
-// awaitSpace waits while a lane has a full batch in stock that it has not
-// taken, which bounds what is held in memory.
+// awaitSpace waits while a lane has a full batch pending that it has not taken,
+// which bounds what is held in memory.
 func (s *shard) awaitSpace(ctx context.Context) bool {
 	for s.full() {
 		select {
@@ -302,7 +310,7 @@ func (s *shard) full() bool {
 
 // awaitPoll waits for the next poll: a wake, or the interval.
 func (s *shard) awaitPoll(ctx context.Context, last time.Time) bool {
-	timer := s.Clock.NewTimer(s.PollInterval - s.Clock.Since(last))
+	timer := s.config.Clock.NewTimer(s.config.PollInterval - s.config.Clock.Since(last))
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
@@ -311,9 +319,9 @@ func (s *shard) awaitPoll(ctx context.Context, last time.Time) bool {
 		return true
 	case <-s.wake:
 	}
-	// Who gathers for a window has no use for polls in quick succession.
-	if rest := BasePollInterval - s.Clock.Since(last); s.BatchWindow > 0 && rest > 0 {
-		return sleep(ctx, s.Clock, rest)
+	// A mapping that gathers for a window has no use for polls in quick succession.
+	if rest := BasePollInterval - s.config.Clock.Since(last); s.config.Mapping.BatchWindow > 0 && rest > 0 {
+		return sleep(ctx, s.config.Clock, rest) == nil
 	}
 	return true
 }

@@ -82,7 +82,7 @@ func TestMappingGoesOnFromItsCheckpoint(t *testing.T) {
 		streams.put("root", "p", "a")
 		streams.put("root", "p", "bad")
 		streams.put("root", "p", "c")
-		first := begin(t, streams, &calls{answer: failAt("bad")}, nil, func(c *MappingConfig) { c.MaximumRetryAttempts = -1 })
+		first := begin(t, streams, &calls{answer: failAt("bad")}, nil, func(c *MappingConfig) { c.Mapping.MaximumRetryAttempts = -1 })
 		synctest.Wait()
 		first.stop() // while it backs off
 		expect(t, "batches of the first run", first.all(), [][]string{{"a", "bad", "c"}})
@@ -253,14 +253,14 @@ func TestMappingRunsAgain(t *testing.T) {
 		streams := newFakeStreams("s1")
 		c := &calls{}
 		m, err := NewMapping(MappingConfig{
-			StreamMapping: topology.StreamMapping{Function: "f", BatchSize: 1, ParallelizationFactor: 1},
-			StreamARN:     testARN,
-			Streams:       streams,
-			Invoker:       c,
-			Checkpoints:   NewMemoryCheckpoints(),
-			Failures:      &Queue{},
-			Clock:         clockwork.NewRealClock(),
-			Logger:        zerolog.Nop(),
+			Mapping:     topology.StreamMapping{Function: "f", BatchSize: 1, ParallelizationFactor: 1},
+			StreamARN:   testARN,
+			Streams:     streams,
+			Invoker:     c,
+			Checkpoints: NewMemoryCheckpoints(),
+			Failures:    &Queue{},
+			Clock:       clockwork.NewRealClock(),
+			Logger:      zerolog.Nop(),
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -279,14 +279,14 @@ func TestMappingRunsAgain(t *testing.T) {
 
 func TestMappingWithoutCheckpointsToLoad(t *testing.T) {
 	m, err := NewMapping(MappingConfig{
-		StreamMapping: topology.StreamMapping{Function: "f", BatchSize: 1, ParallelizationFactor: 1},
-		StreamARN:     testARN,
-		Streams:       newFakeStreams("s1"),
-		Invoker:       &calls{},
-		Checkpoints:   brokenStore{},
-		Failures:      &Queue{},
-		Clock:         clockwork.NewRealClock(),
-		Logger:        zerolog.Nop(),
+		Mapping:     topology.StreamMapping{Function: "f", BatchSize: 1, ParallelizationFactor: 1},
+		StreamARN:   testARN,
+		Streams:     newFakeStreams("s1"),
+		Invoker:     &calls{},
+		Checkpoints: brokenStore{},
+		Failures:    &Queue{},
+		Clock:       clockwork.NewRealClock(),
+		Logger:      zerolog.Nop(),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -16,6 +16,8 @@ import (
 	"testing/synctest"
 
 	"github.com/jonboulle/clockwork"
+
+	"github.com/streamroom/streamroom/shared/eventsource"
 )
 
 func TestCheckpointsInAFile(t *testing.T) {
@@ -131,8 +133,8 @@ func TestOpenDamagedFiles(t *testing.T) {
 	}
 }
 
-func failureOf(shardID string) Failure {
-	return Failure{Version: "1.0", Batch: BatchInfo{ShardID: shardID}}
+func failureOf(shardID string) eventsource.Failure {
+	return eventsource.Failure{Version: "1.0", Batch: eventsource.BatchInfo{ShardID: shardID}}
 }
 
 func shardIDs(q *Queue) []string {
@@ -220,10 +222,10 @@ func TestQueueDropsHalfALine(t *testing.T) {
 
 func TestQueueIsBounded(t *testing.T) {
 	q := &Queue{entries: make([]QueuedFailure, MaxQueued-1)}
-	if err := q.Send(t.Context(), Failure{}); err != nil {
+	if err := q.Send(t.Context(), eventsource.Failure{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := q.Send(t.Context(), Failure{}); !errors.Is(err, ErrQueueFull) {
+	if err := q.Send(t.Context(), eventsource.Failure{}); !errors.Is(err, ErrQueueFull) {
 		t.Errorf("got %v", err)
 	}
 	expect(t, "entries", len(q.List()), MaxQueued)
@@ -234,7 +236,7 @@ func TestQueueThatCannotBeWritten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := q.Send(t.Context(), Failure{}); !errors.Is(err, os.ErrNotExist) {
+	if err := q.Send(t.Context(), eventsource.Failure{}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("got %v", err)
 	}
 	expect(t, "entries", len(q.List()), 0)

@@ -10,7 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams/types"
 	"github.com/oklog/ulid/v2"
 
-	"github.com/streamroom/streamroom/local/lambda"
+	"github.com/streamroom/streamroom/shared/eventsource"
 	"github.com/streamroom/streamroom/shared/table"
 	"github.com/streamroom/streamroom/shared/topology"
 )
@@ -38,9 +38,9 @@ func TestFiltersLetThroughWhatTheMappingsDo(t *testing.T) {
 	}
 	passed := map[string]int{}
 	for _, m := range topology.StreamMappings() {
-		var deployed []lambda.Filter
+		var deployed []eventsource.Filter
 		for _, p := range m.Filters {
-			filter, err := lambda.ParseFilter(p.JSON())
+			filter, err := eventsource.ParseFilter(p.JSON())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -54,7 +54,7 @@ func TestFiltersLetThroughWhatTheMappingsDo(t *testing.T) {
 						Keys:     map[string]types.AttributeValue{table.PK: text(key.PK), table.SK: text(key.SK)},
 						NewImage: image, OldImage: map[string]types.AttributeValue{table.EditedAt: number},
 					}}
-					want := slices.ContainsFunc(deployed, func(f lambda.Filter) bool { return f.Match(&given) })
+					want := slices.ContainsFunc(deployed, func(f eventsource.Filter) bool { return f.Match(&given) })
 					record, err := fromStream(given, "eu-west-1", "shard")
 					if err != nil {
 						t.Fatal(err)

@@ -1,4 +1,4 @@
-package lambda
+package eventsource
 
 import (
 	"strings"
@@ -10,7 +10,7 @@ import (
 	"github.com/streamroom/streamroom/shared/topology"
 )
 
-func TestFilterMatches(t *testing.T) {
+func TestFilterMatch(t *testing.T) {
 	pattern := topology.Pattern{
 		EventNames: []string{"INSERT", "MODIFY"},
 		PKPrefixes: []string{"CHATROOM#"},
@@ -53,7 +53,7 @@ func TestFilterMatches(t *testing.T) {
 		"no such key":          {pattern, record(func(r *types.Record) { delete(r.Dynamodb.Keys, "SK") }), false},
 		"no body":              {pattern, types.Record{EventName: "INSERT"}, false},
 		"removed by TTL":       {ttl, record(byTTL), true},
-		"removed by somebody":  {ttl, record(nil), false},
+		"removed by a user":    {ttl, record(nil), false},
 		"attribute there":      {edited, record(image("editedAt", &types.AttributeValueMemberN{Value: "1"})), true},
 		"attribute of type S":  {edited, record(image("editedAt", &types.AttributeValueMemberS{Value: "1"})), false},
 		"attribute not there":  {edited, record(image("sentAt", &types.AttributeValueMemberN{Value: "1"})), false},
@@ -79,33 +79,33 @@ func TestFilterMatches(t *testing.T) {
 
 func TestParseFilterRefuses(t *testing.T) {
 	tests := map[string]string{ // filter to a part of the error
-		``:                            "no valid JSON",
-		`x`:                           "no valid JSON",
-		`[]`:                          "needs a JSON object",
-		`{}`:                          "is empty",
-		`{"eventName":["INSERT"]`:     "no valid JSON",
-		`{"eventName":["INSERT"]}}`:   "no valid JSON",
-		`{"eventName":["INSERT"]} {}`: "no valid JSON",
-		`{"eventName":["INSERT"],"eventName":["REMOVE"]}`: "there twice",
+		``:                            "want a JSON object",
+		`x`:                           "want a JSON object",
+		`[]`:                          "want a JSON object",
+		`{}`:                          "at least one member",
+		`{"eventName":["INSERT"]`:     "want a JSON object",
+		`{"eventName":["INSERT"]}}`:   "want a JSON object",
+		`{"eventName":["INSERT"]} {}`: "want a JSON object",
+		`{"eventName":["INSERT"],"eventName":["REMOVE"]}`: "given twice",
 		`{"eventName":[]}`:                                                 "at least one alternative",
 		`{"eventName":null}`:                                               "at least one alternative",
 		`{"eventName":"INSERT"}`:                                           "at least one alternative",
-		`{"eventName":[1]}`:                                                "value 1 is not supported",
-		`{"eventName":[null]}`:                                             "value null is not supported",
-		`{"eventName":[{"anything-but":["INSERT"]}]}`:                      "anything-but: is an operator that is not supported",
-		`{"eventName":[{}]}`:                                               "is empty",
-		`{"eventName":[{"prefix":1}]}`:                                     "prefix: needs a string",
-		`{"eventSource":["aws:dynamodb"]}`:                                 "eventSource: cannot be filtered on",
-		`{"userIdentity":{"name":["x"]}}`:                                  "name: is no field of userIdentity",
-		`{"dynamodb":{"SequenceNumber":["1"]}}`:                            "SequenceNumber: cannot be filtered on",
-		`{"dynamodb":{"Keys":{"PK":["x"]}}}`:                               "PK: needs a JSON object",
-		`{"dynamodb":{"Keys":{"PK":{"B":["x"]}}}}`:                         "B: is no attribute type that can be filtered on",
-		`{"dynamodb":{"NewImage":{"n":{"N":[{"numeric":[">",1]}]}}}}`:      "numeric: is an operator that is not supported",
-		`{"dynamodb":{"NewImage":{"n":{"S":[{"exists":false}]}}}}`:         "exists: is supported with true only",
-		`{"dynamodb":{"NewImage":{"n":[{"exists":true}]}}}`:                "n: needs a JSON object",
-		`{"dynamodb":{"NewImage":{"m":{"M":{"k":{"S":["x"]}}}}}}`:          "M: is no attribute type",
-		`{"dynamodb":{"Keys":{"PK":{"S":[{"prefix":"a","suffix":"b"}]}}}}`: "suffix: comes on top of another operator",
-		`{"dynamodb":{"Keys":{"PK":{"S":[{"suffix":"a"}]}}}}`:              "suffix: is an operator that is not supported",
+		`{"eventName":[1]}`:                                                "unsupported value 1",
+		`{"eventName":[null]}`:                                             "unsupported value null",
+		`{"eventName":[{"anything-but":["INSERT"]}]}`:                      "anything-but: unsupported operator",
+		`{"eventName":[{}]}`:                                               "at least one member",
+		`{"eventName":[{"prefix":1}]}`:                                     "prefix: want a string",
+		`{"eventSource":["aws:dynamodb"]}`:                                 "eventSource: unsupported field",
+		`{"userIdentity":{"name":["x"]}}`:                                  "name: unsupported field of userIdentity",
+		`{"dynamodb":{"SequenceNumber":["1"]}}`:                            "SequenceNumber: unsupported field",
+		`{"dynamodb":{"Keys":{"PK":["x"]}}}`:                               "PK: want a JSON object",
+		`{"dynamodb":{"Keys":{"PK":{"B":["x"]}}}}`:                         "B: unsupported attribute type",
+		`{"dynamodb":{"NewImage":{"n":{"N":[{"numeric":[">",1]}]}}}}`:      "numeric: unsupported operator",
+		`{"dynamodb":{"NewImage":{"n":{"S":[{"exists":false}]}}}}`:         "exists: want true",
+		`{"dynamodb":{"NewImage":{"n":[{"exists":true}]}}}`:                "n: want a JSON object",
+		`{"dynamodb":{"NewImage":{"m":{"M":{"k":{"S":["x"]}}}}}}`:          "M: unsupported attribute type",
+		`{"dynamodb":{"Keys":{"PK":{"S":[{"prefix":"a","suffix":"b"}]}}}}`: "suffix: want one operator",
+		`{"dynamodb":{"Keys":{"PK":{"S":[{"suffix":"a"}]}}}}`:              "suffix: unsupported operator",
 	}
 	for filter, want := range tests {
 		if _, err := ParseFilter(filter); err == nil || !strings.Contains(err.Error(), want) {

@@ -1,4 +1,4 @@
-package lambda
+package eventsource
 
 import (
 	"bytes"
@@ -10,10 +10,34 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams/types"
+
+	"github.com/streamroom/streamroom/shared/topology"
 )
 
-// Filter is one compiled event filter of a mapping: all of its fields must
-// match, by any of their alternatives.
+// Filters are the event filters of one mapping. A record passes if it matches
+// one of them; if there are none, all records pass.
+type Filters []Filter
+
+// ParseFilters compiles the filters of a mapping, as they are deployed.
+func ParseFilters(patterns []topology.Pattern) (Filters, error) {
+	filters := make(Filters, 0, len(patterns))
+	for _, pattern := range patterns {
+		f, err := ParseFilter(pattern.JSON())
+		if err != nil {
+			return nil, err
+		}
+		filters = append(filters, f)
+	}
+	return filters, nil
+}
+
+// Match reports whether the record passes.
+func (f Filters) Match(r *types.Record) bool {
+	return len(f) == 0 || slices.ContainsFunc(f, func(one Filter) bool { return one.Match(r) })
+}
+
+// Filter is one compiled event filter: all of its fields must match, each by
+// any of its alternatives.
 type Filter struct {
 	fields []field
 }
@@ -29,15 +53,17 @@ type rule struct {
 	prefix bool
 }
 
-// ParseFilter compiles a filter in the language of FilterCriteria. It knows
-// what is deployed: exact strings, {"prefix":"…"} and {"exists":true}, on
-// eventName, on userIdentity.type and .principalId, and on attributes of type S
-// or N of dynamodb.Keys, .NewImage and .OldImage, below the type: above it AWS
-// takes every attribute for absent. It refuses anything else, rather than match
-// differently from AWS.
+// ParseFilter compiles a filter in the language of FilterCriteria ("Lambda event
+// filtering"). It knows what is deployed: exact strings, {"prefix":"…"} and
+// {"exists":true}, on eventName, on userIdentity.type and .principalId, and on
+// attributes of type S or N of dynamodb.Keys, .NewImage and .OldImage, below the
+// type. It returns an error for anything else, rather than match differently
+// from AWS: above the type {"exists":false} matches every attribute there
+// (recorded by localstack's tests against AWS), and numeric operators match no
+// attribute of type N, whose value is a string.
 func ParseFilter(text string) (Filter, error) {
 	if !json.Valid([]byte(text)) {
-		return Filter{}, fmt.Errorf("filter %s: it is no valid JSON", text)
+		return Filter{}, fmt.Errorf("invalid filter %s: want a JSON object", text)
 	}
 	var f Filter
 	err := walkObject([]byte(text), func(name string, value json.RawMessage) error {
@@ -49,19 +75,19 @@ func ParseFilter(text string) (Filter, error) {
 		case "dynamodb":
 			return f.parseImages(value)
 		}
-		return errors.New("cannot be filtered on here: use eventName, userIdentity or dynamodb")
+		return errors.New("unsupported field: want eventName, userIdentity or dynamodb")
 	})
 	if err != nil {
-		return Filter{}, fmt.Errorf("filter %s: %w", text, err)
+		return Filter{}, fmt.Errorf("invalid filter %s: %w", text, err)
 	}
 	if len(f.fields) == 0 {
-		return Filter{}, fmt.Errorf("filter %s: it has no field to match", text)
+		return Filter{}, fmt.Errorf("invalid filter %s: want at least one field to match", text)
 	}
 	return f, nil
 }
 
-// Match reports whether the record passes the filter. One without a body does
-// not.
+// Match reports whether the record passes the filter. A record without a body
+// does not.
 func (f Filter) Match(r *types.Record) bool {
 	if r.Dynamodb == nil {
 		return false
@@ -91,7 +117,7 @@ func (f *Filter) parseIdentity(text json.RawMessage) error {
 		case "principalId":
 			get = func(i *types.Identity) *string { return i.PrincipalId }
 		default:
-			return errors.New("is no field of userIdentity: use type or principalId")
+			return errors.New("unsupported field of userIdentity: want type or principalId")
 		}
 		return f.add(value, func(r *types.Record) (string, bool) {
 			if r.UserIdentity == nil {
@@ -113,7 +139,7 @@ func (f *Filter) parseImages(text json.RawMessage) error {
 		case "OldImage":
 			image = func(s *types.StreamRecord) map[string]types.AttributeValue { return s.OldImage }
 		default:
-			return errors.New("cannot be filtered on here: use Keys, NewImage or OldImage")
+			return errors.New("unsupported field of dynamodb: want Keys, NewImage or OldImage")
 		}
 		return walkObject(value, func(attribute string, value json.RawMessage) error {
 			return walkObject(value, func(kind string, value json.RawMessage) error {
@@ -127,29 +153,21 @@ func (f *Filter) parseAttribute(image func(*types.StreamRecord) map[string]types
 	switch kind {
 	case "S":
 		return f.add(rules, func(r *types.Record) (string, bool) {
-			v, ok := image(r.Dynamodb)[attribute].(*types.AttributeValueMemberS)
-			if !ok {
-				return "", false
-			}
-			return v.Value, true
+			return Text(image(r.Dynamodb), attribute)
 		})
 	case "N": // a string, too
 		return f.add(rules, func(r *types.Record) (string, bool) {
-			v, ok := image(r.Dynamodb)[attribute].(*types.AttributeValueMemberN)
-			if !ok {
-				return "", false
-			}
-			return v.Value, true
+			return Number(image(r.Dynamodb), attribute)
 		})
 	}
-	return errors.New("is no attribute type that can be filtered on here: use S or N")
+	return errors.New("unsupported attribute type: want S or N")
 }
 
 // add compiles the alternatives of one field.
 func (f *Filter) add(text json.RawMessage, value func(*types.Record) (string, bool)) error {
 	var alternatives []json.RawMessage
 	if err := json.Unmarshal(text, &alternatives); err != nil || len(alternatives) == 0 {
-		return errors.New("needs a list with at least one alternative")
+		return errors.New("want a list with at least one alternative")
 	}
 	rules := make([]rule, len(alternatives))
 	for i, alternative := range alternatives {
@@ -171,26 +189,26 @@ func parseRule(text json.RawMessage) (rule, error) {
 	case '{':
 		err := walkObject(text, func(name string, value json.RawMessage) error {
 			if r.prefix {
-				return errors.New("comes on top of another operator: AWS takes one")
+				return errors.New("want one operator: AWS takes no second")
 			}
 			r.prefix = true
 			switch name {
 			case "exists":
 				if string(value) != "true" {
-					return errors.New("is supported with true only")
+					return errors.New("want true: nothing else is supported")
 				}
 				return nil
 			case "prefix":
 				if value[0] != '"' {
-					return errors.New("needs a string")
+					return errors.New("want a string")
 				}
 				return json.Unmarshal(value, &r.text)
 			}
-			return errors.New("is an operator that is not supported here: use prefix, exists or an exact string")
+			return errors.New("unsupported operator: want prefix, exists or an exact string")
 		})
 		return r, err
 	}
-	return rule{}, fmt.Errorf("value %s is not supported: use a string or {\"prefix\":\"…\"}", text)
+	return rule{}, fmt.Errorf("unsupported value %s: want a string or {\"prefix\":\"…\"}", text)
 }
 
 // walkObject calls visit for every member of an object in valid JSON, in order.
@@ -198,7 +216,7 @@ func parseRule(text json.RawMessage) (rule, error) {
 func walkObject(text []byte, visit func(name string, value json.RawMessage) error) error {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	if open, err := decoder.Token(); err != nil || open != json.Delim('{') {
-		return errors.New("needs a JSON object")
+		return errors.New("want a JSON object")
 	}
 	seen := make(map[string]bool)
 	for decoder.More() {
@@ -212,7 +230,7 @@ func walkObject(text []byte, visit func(name string, value json.RawMessage) erro
 			return err
 		}
 		if seen[name] {
-			return fmt.Errorf("%s is there twice; AWS keeps only the last", name)
+			return fmt.Errorf("%s is given twice: AWS keeps only the last", name)
 		}
 		seen[name] = true
 		if err := visit(name, value); err != nil {
@@ -220,7 +238,7 @@ func walkObject(text []byte, visit func(name string, value json.RawMessage) erro
 		}
 	}
 	if len(seen) == 0 {
-		return errors.New("is empty")
+		return errors.New("want at least one member, got {}")
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package lambda
+package eventsource
 
 import (
 	"encoding/base64"
@@ -10,35 +10,56 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams/types"
 )
 
+// What an event has around its records.
 const (
 	eventHead = `{"Records":[`
 	eventTail = `]}`
 )
 
-// encodeEvent is the DynamoDBEvent of records that were encoded before.
-func encodeEvent(records []record) []byte {
+// Record is a stream record, encoded once: a batch that is split or delivered
+// again is put into events by copying.
+type Record[T any] struct {
+	SequenceNumber string
+	JSON           []byte // by AppendRecord
+	Data           T      // what the caller keeps with it
+}
+
+// EncodeEvent renders the DynamoDBEvent of records: {"Records":[…]}.
+func EncodeEvent[T any](records []Record[T]) []byte {
 	size := len(eventHead) + len(eventTail)
 	for i := range records {
-		size += len(records[i].json) + 1
+		size += len(records[i].JSON) + 1
 	}
 	b := append(make([]byte, 0, size), eventHead...)
 	for i := range records {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = append(b, records[i].json...)
+		b = append(b, records[i].JSON...)
 	}
 	return append(b, eventTail...)
 }
 
-// appendRecord appends a stream record as a DynamoDBEvent holds it. It fails on
-// attribute types that DynamoDB does not have.
-func appendRecord(b []byte, r *types.Record, region, streamARN string) ([]byte, error) {
+// Origin is what an event says of where its records come from.
+type Origin struct {
+	Source string // eventSource, for a stream DynamoDB
+	ARN    string // eventSourceARN
+	Region string // awsRegion
+}
+
+// DynamoDB is the eventSource of a table's stream.
+const DynamoDB = "aws:dynamodb"
+
+// AppendRecord appends a stream record in the form in which Lambda passes it to
+// functions ("Using AWS Lambda with Amazon DynamoDB", example event). Times are
+// whole seconds; what a record lacks is absent. It fails on attribute types
+// that DynamoDB does not have.
+func AppendRecord(b []byte, r *types.Record, origin Origin) ([]byte, error) {
 	b = appendField(b, `{"eventID":`, aws.ToString(r.EventID))
 	b = appendField(b, `,"eventName":`, string(r.EventName))
 	b = appendField(b, `,"eventVersion":`, "1.1")
-	b = appendField(b, `,"eventSource":`, "aws:dynamodb")
-	b = appendField(b, `,"awsRegion":`, region)
+	b = appendField(b, `,"eventSource":`, origin.Source)
+	b = appendField(b, `,"awsRegion":`, origin.Region)
 	if r.UserIdentity != nil {
 		b = appendField(b, `,"userIdentity":{"type":`, aws.ToString(r.UserIdentity.Type))
 		b = appendField(b, `,"principalId":`, aws.ToString(r.UserIdentity.PrincipalId))
@@ -49,7 +70,7 @@ func appendRecord(b []byte, r *types.Record, region, streamARN string) ([]byte, 
 	if err != nil {
 		return nil, err
 	}
-	b = appendField(b, `},"eventSourceARN":`, streamARN)
+	b = appendField(b, `},"eventSourceARN":`, origin.ARN)
 	return append(b, '}'), nil
 }
 
@@ -89,14 +110,15 @@ func appendMap(b []byte, m map[string]types.AttributeValue) ([]byte, error) {
 		first = false
 		b = append(appendString(b, name), ':')
 		var err error
-		if b, err = appendValue(b, value); err != nil {
+		if b, err = AppendValue(b, value); err != nil {
 			return nil, fmt.Errorf("attribute %q: %w", name, err)
 		}
 	}
 	return append(b, '}'), nil
 }
 
-func appendValue(b []byte, value types.AttributeValue) ([]byte, error) {
+// AppendValue appends an attribute value: {"S":"…"}, {"N":"…"} and so on.
+func AppendValue(b []byte, value types.AttributeValue) ([]byte, error) {
 	var err error
 	switch v := value.(type) {
 	case *types.AttributeValueMemberS:
@@ -118,14 +140,14 @@ func appendValue(b []byte, value types.AttributeValue) ([]byte, error) {
 	case *types.AttributeValueMemberL:
 		b = appendList(append(b, `{"L":`...), v.Value, func(b []byte, element types.AttributeValue) []byte {
 			if err == nil {
-				b, err = appendValue(b, element)
+				b, err = AppendValue(b, element)
 			}
 			return b
 		})
 	case *types.AttributeValueMemberM:
 		b, err = appendMap(append(b, `{"M":`...), v.Value)
 	default:
-		err = fmt.Errorf("type %T is none of DynamoDB's", value)
+		err = fmt.Errorf("invalid attribute type %T: want one of DynamoDB's", value)
 	}
 	if err != nil {
 		return nil, err

@@ -1,0 +1,31 @@
+// Package atomicfile replaces files as a whole, for the local runtime and the
+// operator tools: who reads the file, also after a crash, finds all of the old
+// content or all of the new.
+package atomicfile
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+)
+
+// Write puts data in the place of the file at path, which need not exist. The
+// file can then be read and written by its owner only. The data has reached the
+// disk when Write returns. Two calls at the same time don't mix: one wins.
+func Write(path string, data []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		_ = os.Remove(f.Name()) // the error before says what is wrong
+	}
+	return err
+}

@@ -1,0 +1,47 @@
+// Package backoff waits between attempts: exponentially longer, with jitter, and
+// no longer than the context lives.
+//
+// It is for code that waits in real time. local/lambda runs on a clock that
+// tests move by hand, and shared/push waits for the time that an answer named:
+// they have timers of their own. client may import shared/wire only.
+package backoff
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+)
+
+// Policy says how long to wait after each of several failures in a row. The
+// longest pause after the first is First; it doubles up to Max.
+type Policy struct {
+	First, Max time.Duration
+	// Jitter is the part of each pause that is random, from 0 (every pause is
+	// the longest) to 1 ("full jitter": any pause down to none). Without jitter,
+	// those who failed at the same time retry at the same time.
+	Jitter float64
+}
+
+// Pause is how long to wait after a number of failures in a row, from 1 on.
+func (p Policy) Pause(failures int) time.Duration {
+	longest := p.Max
+	if n := max(failures, 1) - 1; n < 32 && p.First<<n>>n == p.First { // no overflow
+		longest = min(p.First<<n, p.Max)
+	}
+	return time.Duration(float64(longest) * (1 - p.Jitter*rand.Float64())) //nolint:gosec // jitter is no secret
+}
+
+// Wait sleeps for a pause. It returns ctx's error if ctx ends first.
+func (p Policy) Wait(ctx context.Context, failures int) error { return Sleep(ctx, p.Pause(failures)) }
+
+// Sleep waits for d. It returns ctx's error if ctx ends first.
+func Sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
