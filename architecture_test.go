@@ -32,6 +32,7 @@ var rules = []rule{
 	{"shared/changes/", []string{"shared/changes", "shared/chat", "shared/table"}, nil, "records for tests"},
 	{"shared/changes", []string{"shared/chat", "shared/table"}, nil, "both readers decode by it: it knows neither of them, nor what they do"},
 	{"shared/parallel", nil, []string{"github.com/"}, "a bound on calls, whatever they are"},
+	{"shared/push", nil, nil, "it posts bytes to connections, and knows nothing of rooms"},
 	{"shared/roomlist", []string{"shared/changes", "shared/chat", "shared/metrics", "shared/parallel"}, nil, "a reader of changes: it writes through its port, and knows nothing of the other reader"},
 	{"shared/backoff", nil, []string{"github.com/aws/"}, "it waits, for any reason"},
 	{"shared/atomicfile", nil, []string{"github.com/aws/"}, "it replaces any file"},

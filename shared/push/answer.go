@@ -14,8 +14,6 @@ import (
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/aws/smithy-go/transport/http/protocol/restjson1"
-
-	"github.com/streamroom/streamroom/shared/chat"
 )
 
 // maxAnswer is how many bytes of an answer are read. A longer one costs its
@@ -30,12 +28,12 @@ var (
 
 // readAnswer says what an answer means, and reads it to its end so that the
 // connection is kept alive. Closing it is the caller's.
-func readAnswer(ctx context.Context, resp *http.Response) (o chat.Outcome, retryable bool, err error) {
+func readAnswer(ctx context.Context, resp *http.Response) (o Outcome, retryable bool, err error) {
 	body := io.LimitReader(resp.Body, maxAnswer)
 	// The status and the head decide; a body that breaks off changes nothing.
 	defer func() { _, _ = io.Copy(io.Discard, body) }()
 	if resp.StatusCode >= 200 && resp.StatusCode < 300 {
-		return chat.Delivered, false, nil
+		return Delivered, false, nil
 	}
 
 	resp.Request = nil // an error that is kept or dumped must not hold the frame and the signature
@@ -49,7 +47,7 @@ func readAnswer(ctx context.Context, resp *http.Response) (o chat.Outcome, retry
 	var limit *types.LimitExceededException
 	switch {
 	case resp.StatusCode == http.StatusGone || errors.As(err, &gone):
-		o = chat.Gone
+		o = Gone
 	case resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode >= 500 || errors.As(err, &limit):
 		retryable = true
 	}

@@ -9,8 +9,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/apigatewaymanagementapi/types"
-
-	"github.com/streamroom/streamroom/shared/chat"
 )
 
 // batch is the work that one Push hands out to its workers. A post is with one
@@ -18,8 +16,8 @@ import (
 type batch struct {
 	*Pusher
 	credentials aws.Credentials
-	posts       []chat.Post
-	results     []chat.Delivery
+	posts       []Post
+	results     []Delivery
 
 	mu      sync.Mutex
 	next    int     // the first post that was never tried
@@ -111,7 +109,7 @@ func attempts(strained, throttled bool) int {
 
 // throttled counts a post that was refused, and says whether it is the account's
 // requests that are refused rather than this connection's frames.
-func (b *batch) throttled(d chat.Delivery) bool {
+func (b *batch) throttled(d Delivery) bool {
 	if !refused(d.Err) {
 		return false
 	}
@@ -132,9 +130,9 @@ func refused(err error) bool {
 
 // note remembers whether a connection takes its frames. What the batch's own
 // end or the service's trouble cut short says nothing of the connection.
-func (b *batch) note(ctx context.Context, connectionID string, d chat.Delivery, throttled bool) {
+func (b *batch) note(ctx context.Context, connectionID string, d Delivery, throttled bool) {
 	switch {
-	case d.Outcome != chat.Undelivered:
+	case d.Outcome != Undelivered:
 		b.strained.remove(connectionID)
 	case ctx.Err() == nil && !throttled && (errors.Is(d.Err, errNoAnswer) || refused(d.Err)):
 		b.strained.add(connectionID, b.now())
@@ -142,24 +140,24 @@ func (b *batch) note(ctx context.Context, connectionID string, d chat.Delivery, 
 }
 
 // try makes one attempt. retryable says that another one may succeed.
-func (b *batch) try(ctx context.Context, post chat.Post, timeout time.Duration, hash *payloadHash) (o chat.Outcome, retryable bool, err error) {
+func (b *batch) try(ctx context.Context, post Post, timeout time.Duration, hash *payloadHash) (o Outcome, retryable bool, err error) {
 	attempt, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	req, err := b.request(attempt, post, hash.of(post.Data))
 	if err != nil {
-		return chat.Undelivered, false, err
+		return Undelivered, false, err
 	}
 	resp, err := b.transport.RoundTrip(req)
 	switch {
 	case err == nil:
 	case ctx.Err() != nil:
-		return chat.Undelivered, false, fmt.Errorf("no answer in time: %w", context.Cause(ctx))
+		return Undelivered, false, fmt.Errorf("no answer in time: %w", context.Cause(ctx))
 	case attempt.Err() != nil:
 		// Not tried again: a connection that hangs would take a worker for as
 		// long again, and the frame may well have arrived.
-		return chat.Undelivered, false, errNoAnswer
+		return Undelivered, false, errNoAnswer
 	default:
-		return chat.Undelivered, true, fmt.Errorf("send post: %w", err)
+		return Undelivered, true, fmt.Errorf("send post: %w", err)
 	}
 	defer resp.Body.Close()
 	return readAnswer(attempt, resp)

@@ -10,12 +10,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/apigatewaymanagementapi"
 	"github.com/aws/smithy-go/middleware"
-
-	"github.com/streamroom/streamroom/shared/chat"
 )
 
 // startSDK posts by the SDK's client.
-func startSDK(posts []chat.Post, options ...func(*apigatewaymanagementapi.Options)) func(*testing.B, string, *http.Transport) func() error {
+func startSDK(posts []Post, options ...func(*apigatewaymanagementapi.Options)) func(*testing.B, string, *http.Transport) func() error {
 	return func(b *testing.B, endpoint string, transport *http.Transport) func() error {
 		b.Helper()
 		ctx := b.Context()
@@ -26,7 +24,7 @@ func startSDK(posts []chat.Post, options ...func(*apigatewaymanagementapi.Option
 			HTTPClient:   &http.Client{Transport: transport},
 		}, options...)
 		return func() error {
-			return inParallel(posts, func(p chat.Post) error {
+			return inParallel(posts, func(p Post) error {
 				_, err := client.PostToConnection(ctx, &apigatewaymanagementapi.PostToConnectionInput{
 					ConnectionId: &p.ConnectionID,
 					Data:         p.Data,

@@ -18,8 +18,6 @@ import (
 
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/smithy-go/encoding/httpbinding"
-
-	"github.com/streamroom/streamroom/shared/chat"
 )
 
 // BenchmarkCPUPerPost prints the CPU time, user and system, that our process
@@ -33,10 +31,10 @@ import (
 func BenchmarkCPUPerPost(b *testing.B) {
 	const connections = 100
 	for _, size := range []int{300, 8000} {
-		posts := make([]chat.Post, connections)
+		posts := make([]Post, connections)
 		frame := bytes.Repeat([]byte("x"), size)
 		for i := range posts {
-			posts[i] = chat.Post{ConnectionID: fmt.Sprintf("R1kmxc2VN%05d=", i), Data: frame}
+			posts[i] = Post{ConnectionID: fmt.Sprintf("R1kmxc2VN%05d=", i), Data: frame}
 		}
 		var signed float64
 		for _, way := range []struct {
@@ -87,7 +85,7 @@ func cpuTime(b *testing.B) time.Duration {
 }
 
 // inParallel calls post for every post, with as many workers as Push has.
-func inParallel(posts []chat.Post, post func(chat.Post) error) error {
+func inParallel(posts []Post, post func(Post) error) error {
 	var next atomic.Int64
 	var failed atomic.Pointer[error]
 	var workers sync.WaitGroup
@@ -109,14 +107,14 @@ func inParallel(posts []chat.Post, post func(chat.Post) error) error {
 
 // startPlain posts as one would by hand: http.NewRequest, the SDK's signer if
 // signed, and http.Client.
-func startPlain(posts []chat.Post, signed bool) func(*testing.B, string, *http.Transport) func() error {
+func startPlain(posts []Post, signed bool) func(*testing.B, string, *http.Transport) func() error {
 	return func(b *testing.B, endpoint string, transport *http.Transport) func() error {
 		b.Helper()
 		ctx := b.Context()
 		client := &http.Client{Transport: transport}
 		signer := v4.NewSigner()
 		return func() error {
-			return inParallel(posts, func(p chat.Post) error {
+			return inParallel(posts, func(p Post) error {
 				url := endpoint + connectionsPath + httpbinding.EscapePath(p.ConnectionID, true)
 				req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(p.Data))
 				if err != nil {
@@ -150,7 +148,7 @@ func signByHand(ctx context.Context, signer *v4.Signer, req *http.Request, data 
 	return signer.SignHTTP(ctx, credentials, req, hex.EncodeToString(hash[:]), signingName, "us-east-1", time.Now())
 }
 
-func startPush(posts []chat.Post) func(*testing.B, string, *http.Transport) func() error {
+func startPush(posts []Post) func(*testing.B, string, *http.Transport) func() error {
 	return func(b *testing.B, endpoint string, transport *http.Transport) func() error {
 		b.Helper()
 		ctx, cancel := context.WithTimeout(b.Context(), time.Hour) // a deadline, as the fan-out has one
@@ -161,7 +159,7 @@ func startPush(posts []chat.Post) func(*testing.B, string, *http.Transport) func
 		}
 		return func() error {
 			for _, r := range pusher.Push(ctx, posts) {
-				if r.Outcome != chat.Delivered {
+				if r.Outcome != Delivered {
 					return r.Err
 				}
 			}

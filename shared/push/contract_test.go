@@ -22,8 +22,6 @@ import (
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/streamroom/streamroom/shared/chat"
 )
 
 // The contract tests hold Push to the SDK's client: the same bytes on the wire,
@@ -62,7 +60,7 @@ func TestSameBytesOnTheWire(t *testing.T) {
 					t.Fatal(err)
 				}
 				p := newPusher(t, Config{Endpoint: contractEndpoint, Transport: transport})
-				if r := p.Push(t.Context(), []chat.Post{{ConnectionID: id, Data: []byte(data)}})[0]; r.Err != nil {
+				if r := p.Push(t.Context(), []Post{{ConnectionID: id, Data: []byte(data)}})[0]; r.Err != nil {
 					t.Fatal(r.Err)
 				}
 
@@ -141,16 +139,16 @@ func TestEveryFrameIsSignedForItself(t *testing.T) {
 	f := &fake{}
 	p := overLoopback(t, f)
 	shared := []byte("frame-shared")
-	var posts []chat.Post
+	var posts []Post
 	for i := range 4 * Workers {
 		frame := shared
 		if i%3 == 0 {
 			frame = fmt.Appendf(nil, "frame-%06d", i)
 		}
-		posts = append(posts, chat.Post{ConnectionID: strconv.Itoa(i), Data: frame})
+		posts = append(posts, Post{ConnectionID: strconv.Itoa(i), Data: frame})
 	}
 	for i, r := range p.Push(t.Context(), posts) {
-		if r.Outcome != chat.Delivered {
+		if r.Outcome != Delivered {
 			t.Errorf("post %d: %+v", i, r)
 		}
 	}
@@ -171,7 +169,7 @@ func TestEveryByteOfAnIDIsEscapedAsTheSDKDoes(t *testing.T) {
 			if _, err := client.PostToConnection(t.Context(), &apigatewaymanagementapi.PostToConnectionInput{ConnectionId: &id, Data: []byte("x")}); err != nil {
 				t.Fatalf("SDK, byte %d: %v", c, err)
 			}
-			if r := p.Push(t.Context(), []chat.Post{{ConnectionID: id, Data: []byte("x")}})[0]; r.Err != nil {
+			if r := p.Push(t.Context(), []Post{{ConnectionID: id, Data: []byte("x")}})[0]; r.Err != nil {
 				t.Fatalf("byte %d: %v", c, r.Err)
 			}
 			got := f.got()
@@ -188,15 +186,15 @@ func TestEveryByteOfAnIDIsEscapedAsTheSDKDoes(t *testing.T) {
 
 // outcomeOf is how a caller of the SDK's client tells the outcomes apart: by
 // type, and by status where the SDK finds no type.
-func outcomeOf(err error) chat.Outcome {
+func outcomeOf(err error) Outcome {
 	var gone *types.GoneException
 	switch {
 	case err == nil:
-		return chat.Delivered
+		return Delivered
 	case errors.As(err, &gone) || statusOf(err) == http.StatusGone:
-		return chat.Gone
+		return Gone
 	}
-	return chat.Undelivered
+	return Undelivered
 }
 
 func statusOf(err error) int {
@@ -236,7 +234,7 @@ func TestSameReadingOfAnswers(t *testing.T) {
 	defer transport.CloseIdleConnections()
 	client := sdkClient(server.URL+"/local", transport)
 	errs := make([]error, len(answers))
-	var posts []chat.Post
+	var posts []Post
 	for i := range answers {
 		id := strconv.Itoa(i)
 		posts = append(posts, postsTo(id)...)

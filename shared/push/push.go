@@ -44,8 +44,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
-
-	"github.com/streamroom/streamroom/shared/chat"
 )
 
 const (
@@ -168,8 +166,8 @@ func New(c Config) (*Pusher, error) {
 // *types.PayloadTooLargeException, *types.LimitExceededException or another
 // smithy.APIError, and *awshttp.ResponseError with the status and the request's
 // id. If time ran out it holds the context's error.
-func (p *Pusher) Push(ctx context.Context, posts []chat.Post) []chat.Delivery {
-	results := make([]chat.Delivery, len(posts))
+func (p *Pusher) Push(ctx context.Context, posts []Post) []Delivery {
+	results := make([]Delivery, len(posts))
 	if len(posts) == 0 {
 		return results
 	}

@@ -15,28 +15,26 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/apigatewaymanagementapi/types"
 	"github.com/aws/smithy-go"
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/streamroom/streamroom/shared/chat"
 )
 
-func postsTo(ids ...string) []chat.Post {
-	posts := make([]chat.Post, len(ids))
+func postsTo(ids ...string) []Post {
+	posts := make([]Post, len(ids))
 	for i, id := range ids {
-		posts[i] = chat.Post{ConnectionID: id, Data: []byte(`{"type":"message"}`)}
+		posts[i] = Post{ConnectionID: id, Data: []byte(`{"type":"message"}`)}
 	}
 	return posts
 }
 
 // summary is a result without its error's text.
-func summary(r chat.Delivery) string {
+func summary(r Delivery) string {
 	s := fmt.Sprintf("%v after %d", r.Outcome, r.Attempts)
-	if (r.Err == nil) != (r.Outcome == chat.Delivered) {
+	if (r.Err == nil) != (r.Outcome == Delivered) {
 		s += fmt.Sprintf(", error %v", r.Err)
 	}
 	return s
 }
 
-func summaries(results []chat.Delivery) []string {
+func summaries(results []Delivery) []string {
 	s := make([]string, len(results))
 	for i, r := range results {
 		s[i] = summary(r)
@@ -56,11 +54,11 @@ func TestResultsBelongToPosts(t *testing.T) {
 		return ok
 	}}
 	p := overLoopback(t, f)
-	var posts []chat.Post
+	var posts []Post
 	var want []string
 	for i := range 3 * Workers {
 		kind := []string{"ok", "gone", "big"}[i%3]
-		posts = append(posts, chat.Post{ConnectionID: fmt.Sprintf("%s-%d", kind, i), Data: []byte(kind)})
+		posts = append(posts, Post{ConnectionID: fmt.Sprintf("%s-%d", kind, i), Data: []byte(kind)})
 		want = append(want, map[string]string{"ok": "delivered after 1", "gone": "gone after 1", "big": "undelivered after 1"}[kind])
 	}
 	if diff := cmp.Diff(want, summaries(p.Push(t.Context(), posts))); diff != "" {
@@ -143,7 +141,7 @@ func TestErrorsHoldNoContent(t *testing.T) {
 	t.Parallel()
 	p := overLoopback(t, &fake{answer: script(map[string][]answer{"a": {gone}, "b": {{status: 400}}})})
 	refused := newPusher(t, Config{Endpoint: "http://" + closedAddress(t) + "/local"})
-	posts := []chat.Post{{ConnectionID: "a", Data: []byte("confidential")}, {ConnectionID: "b", Data: []byte("confidential")}}
+	posts := []Post{{ConnectionID: "a", Data: []byte("confidential")}, {ConnectionID: "b", Data: []byte("confidential")}}
 	results := append(p.Push(t.Context(), posts), refused.Push(t.Context(), posts[:1])...)
 	for _, r := range results {
 		if r.Err == nil || strings.Contains(fmt.Sprintf("%+v", r), "confidential") {
@@ -168,17 +166,17 @@ func TestUnsendablePosts(t *testing.T) {
 	t.Parallel()
 	f := &fake{}
 	p := overLoopback(t, f)
-	results := p.Push(t.Context(), []chat.Post{
+	results := p.Push(t.Context(), []Post{
 		{ConnectionID: "", Data: []byte("x")},
 		{ConnectionID: "a"},
 		{ConnectionID: "a", Data: []byte("x")},
 	})
 	for i, r := range results[:2] {
-		if r.Outcome != chat.Undelivered || !errors.Is(r.Err, ErrEmpty) || r.Attempts != 0 {
+		if r.Outcome != Undelivered || !errors.Is(r.Err, ErrEmpty) || r.Attempts != 0 {
 			t.Errorf("post %d: %+v, want ErrEmpty and no attempt", i, r)
 		}
 	}
-	if results[2].Outcome != chat.Delivered || len(f.got()) != 1 {
+	if results[2].Outcome != Delivered || len(f.got()) != 1 {
 		t.Errorf("got %+v and %d requests, want one delivered", results[2], len(f.got()))
 	}
 }
@@ -264,7 +262,7 @@ func TestCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(reason)
 	for i, r := range p.Push(ctx, postsTo("a", "b")) {
-		if r.Outcome != chat.Undelivered || r.Attempts != 0 || !errors.Is(r.Err, reason) {
+		if r.Outcome != Undelivered || r.Attempts != 0 || !errors.Is(r.Err, reason) {
 			t.Errorf("post %d: %+v, want no attempt and the reason", i, r)
 		}
 	}
@@ -287,7 +285,7 @@ func TestNoCredentials(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, r := range p.Push(t.Context(), postsTo("a", "b")) {
-		if r.Outcome != chat.Undelivered || r.Attempts != 0 || !errors.Is(r.Err, broken) {
+		if r.Outcome != Undelivered || r.Attempts != 0 || !errors.Is(r.Err, broken) {
 			t.Errorf("post %d: %+v, want the provider's error", i, r)
 		}
 	}

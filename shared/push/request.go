@@ -16,8 +16,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/apigatewaymanagementapi"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
-
-	"github.com/streamroom/streamroom/shared/chat"
 )
 
 const (
@@ -92,7 +90,7 @@ func (h *payloadHash) of(data []byte) string {
 
 // request returns the signed request for a post: the SDK's serializer makes
 // it, the SDK's signer signs it, and only the walk between them is ours.
-func (b *batch) request(ctx context.Context, post chat.Post, payloadHash string) (*http.Request, error) {
+func (b *batch) request(ctx context.Context, post Post, payloadHash string) (*http.Request, error) {
 	input := apigatewaymanagementapi.PostToConnectionInput{ConnectionId: &post.ConnectionID, Data: post.Data}
 	draft := smithyhttp.Request{Request: &http.Request{
 		URL:    &url.URL{Scheme: b.endpoint.Scheme, Host: b.endpoint.Host},

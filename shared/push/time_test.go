@@ -13,8 +13,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/streamroom/streamroom/shared/chat"
 )
 
 // countNew counts the connections that a server accepts.
@@ -58,11 +56,11 @@ func TestHangingPostHoldsNobody(t *testing.T) {
 			t.Errorf("%d posts were answered before the timeout, want %d", others.Load(), 5*Workers)
 		}
 		r := results[0]
-		if r.Outcome != chat.Undelivered || r.Attempts != 1 || !errors.Is(r.Err, context.DeadlineExceeded) {
+		if r.Outcome != Undelivered || r.Attempts != 1 || !errors.Is(r.Err, context.DeadlineExceeded) {
 			t.Errorf("the hanging post: %+v, want undelivered after one attempt and its timeout", r)
 		}
 		for i, r := range results[1:] {
-			if r.Outcome != chat.Delivered {
+			if r.Outcome != Delivered {
 				t.Errorf("post %d: %+v", i, r)
 			}
 		}
@@ -101,7 +99,7 @@ func TestDeadlineEndsTheBatch(t *testing.T) {
 		var sent int
 		for i, r := range results {
 			sent += r.Attempts
-			if r.Outcome != chat.Undelivered || !errors.Is(r.Err, context.DeadlineExceeded) {
+			if r.Outcome != Undelivered || !errors.Is(r.Err, context.DeadlineExceeded) {
 				t.Errorf("post %d: %+v, want undelivered", i, r)
 			}
 		}
@@ -123,7 +121,7 @@ func TestCancelInFlight(t *testing.T) {
 		p := newPusher(t, Config{Transport: overPipes(t, f)})
 		start := time.Now()
 		r := p.Push(ctx, postsTo("a"))[0]
-		if r.Outcome != chat.Undelivered || r.Attempts != 1 || !errors.Is(r.Err, context.Canceled) {
+		if r.Outcome != Undelivered || r.Attempts != 1 || !errors.Is(r.Err, context.Canceled) {
 			t.Errorf("got %+v", r)
 		}
 		if took := time.Since(start); took != 0 {
@@ -139,7 +137,7 @@ func TestDeadlineWhileWaitingToRetry(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), FirstBackoff/4)
 		defer cancel()
 		r := p.Push(ctx, postsTo("a"))[0]
-		if r.Outcome != chat.Undelivered || r.Attempts != 1 || !errors.Is(r.Err, context.DeadlineExceeded) {
+		if r.Outcome != Undelivered || r.Attempts != 1 || !errors.Is(r.Err, context.DeadlineExceeded) {
 			t.Errorf("got %+v, want one attempt and the deadline", r)
 		}
 		if status := statusOf(r.Err); status != http.StatusTooManyRequests {
@@ -219,7 +217,7 @@ func TestPostsInFlightAreBounded(t *testing.T) {
 			return ok
 		}}
 		p := newPusher(t, Config{Transport: overPipes(t, f)})
-		done := make(chan []chat.Delivery)
+		done := make(chan []Delivery)
 		go func() { done <- p.Push(t.Context(), postsTo(ids("a", 4*Workers)...)) }()
 		synctest.Wait()
 		if inFlight.Load() != Workers {
@@ -227,7 +225,7 @@ func TestPostsInFlightAreBounded(t *testing.T) {
 		}
 		close(release)
 		for i, r := range <-done {
-			if r.Outcome != chat.Delivered {
+			if r.Outcome != Delivered {
 				t.Errorf("post %d: %+v", i, r)
 			}
 		}

@@ -142,10 +142,10 @@ type counting struct {
 	delivered, undelivered int
 }
 
-func (c *counting) Push(ctx context.Context, posts []chat.Post) []chat.Delivery {
+func (c *counting) Push(ctx context.Context, posts []push.Post) []push.Delivery {
 	deliveries := c.pusher.Push(ctx, posts)
 	for _, d := range deliveries {
-		if d.Outcome == chat.Delivered {
+		if d.Outcome == push.Delivered {
 			c.delivered++
 		} else {
 			c.undelivered++

@@ -11,6 +11,7 @@ import (
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/metrics"
 	"github.com/streamroom/streamroom/shared/parallel"
+	"github.com/streamroom/streamroom/shared/push"
 )
 
 const (
@@ -59,7 +60,7 @@ type FanoutStore interface {
 // Pusher posts frames to connections. The result has one delivery for each
 // post, in order, by the time ctx is done.
 type Pusher interface {
-	Push(ctx context.Context, posts []chat.Post) []chat.Delivery
+	Push(ctx context.Context, posts []push.Post) []push.Delivery
 }
 
 // Fanout broadcasts what happened in rooms to the devices of their members and

@@ -12,6 +12,7 @@ import (
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/metrics"
 	"github.com/streamroom/streamroom/shared/parallel"
+	"github.com/streamroom/streamroom/shared/push"
 	"github.com/streamroom/streamroom/shared/wire"
 )
 
@@ -155,7 +156,7 @@ func (c *deliveryCounts) add(more deliveryCounts) {
 }
 
 // deliver posts, and drops the connections that turn out to have ended.
-func (f *Fanout) deliver(ctx context.Context, posts []chat.Post, targets []chat.Connection, log *zerolog.Logger) deliveryCounts {
+func (f *Fanout) deliver(ctx context.Context, posts []push.Post, targets []chat.Connection, log *zerolog.Logger) deliveryCounts {
 	counts := deliveryCounts{posts: len(posts)}
 	if len(posts) == 0 {
 		return counts
@@ -163,14 +164,14 @@ func (f *Fanout) deliver(ctx context.Context, posts []chat.Post, targets []chat.
 	var gone []chat.Connection
 	for i, d := range f.push.Push(ctx, posts) {
 		switch d.Outcome {
-		case chat.Delivered:
+		case push.Delivered:
 			counts.delivered++
-		case chat.Gone:
+		case push.Gone:
 			counts.gone++
 			if f.now().UnixMilli()-targets[i].ConnectedAt > handshakeGrace.Milliseconds() {
 				gone = append(gone, targets[i])
 			}
-		case chat.Undelivered:
+		case push.Undelivered:
 			counts.undelivered++
 			log.Warn().Err(d.Err).Str("connection_id", posts[i].ConnectionID).Int("attempts", d.Attempts).
 				Str("outcome", "undelivered").Msg("post")
@@ -190,7 +191,7 @@ func (f *Fanout) drop(ctx context.Context, gone []chat.Connection, log *zerolog.
 
 // compose encodes what there is to tell and addresses it: one post for each
 // connection, or as few as fit a frame's size. target i is where post i goes.
-func compose(rooms []*roomNews, devices map[string][]chat.Connection) (posts []chat.Post, targets []chat.Connection) {
+func compose(rooms []*roomNews, devices map[string][]chat.Connection) (posts []push.Post, targets []chat.Connection) {
 	frames := map[string][][]byte{} // by user, but for nobody twice
 	for _, room := range rooms {
 		room.address(frames)
@@ -205,7 +206,7 @@ func compose(rooms []*roomNews, devices map[string][]chat.Connection) (posts []c
 		}
 		for _, device := range devices[user] {
 			for _, data := range joined {
-				posts = append(posts, chat.Post{ConnectionID: device.ID, Data: data})
+				posts = append(posts, push.Post{ConnectionID: device.ID, Data: data})
 				targets = append(targets, device)
 			}
 		}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/streamroom/streamroom/shared/changes"
 	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/push"
 	"github.com/streamroom/streamroom/shared/stream"
 	"github.com/streamroom/streamroom/shared/table"
 	"github.com/streamroom/streamroom/shared/wire"
@@ -251,7 +252,7 @@ type slowPusher struct {
 	slow func()
 }
 
-func (s slowPusher) Push(ctx context.Context, posts []chat.Post) []chat.Delivery {
+func (s slowPusher) Push(ctx context.Context, posts []push.Post) []push.Delivery {
 	s.slow()
 	return s.received.Push(ctx, posts)
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/streamroom/streamroom/shared/changes"
 	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/push"
 	"github.com/streamroom/streamroom/shared/stream"
 	"github.com/streamroom/streamroom/shared/table"
 	"github.com/streamroom/streamroom/shared/wire"
@@ -120,11 +121,11 @@ func (m *memory) DropConnection(context.Context, chat.Connection) error      { r
 // received keeps the frames that each connection was sent.
 type received map[string][]wire.ServerFrame
 
-func (r received) Push(_ context.Context, posts []chat.Post) []chat.Delivery {
+func (r received) Push(_ context.Context, posts []push.Post) []push.Delivery {
 	for _, post := range posts {
 		r.take(post.ConnectionID, post.Data)
 	}
-	return make([]chat.Delivery, len(posts))
+	return make([]push.Delivery, len(posts))
 }
 
 func (r received) take(connectionID string, data []byte) {

@@ -18,7 +18,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/jonboulle/clockwork"
 
-	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/push"
 	"github.com/streamroom/streamroom/test/faults"
 )
@@ -146,21 +145,21 @@ func TestPostFaultsAreWhatPushTakesThemFor(t *testing.T) {
 	const id = "R1k+x/2VNjMCFIA="
 	for name, test := range map[string]struct {
 		posts     faults.Posts
-		outcome   chat.Outcome
+		outcome   push.Outcome
 		reached   int
 		disturbed bool
 		gone      bool
 	}{
-		"gone":       {faults.Posts{Gone: 1}, chat.Gone, 1, true, true},
-		"throttled":  {faults.Posts{Throttled: 1}, chat.Undelivered, 0, true, false},
-		"failed":     {faults.Posts{Failed: 1}, chat.Undelivered, 0, true, false},
-		"forbidden":  {faults.Posts{Forbidden: 1}, chat.Undelivered, 0, true, false},
-		"reset":      {faults.Posts{Reset: 1}, chat.Undelivered, 0, true, false},
-		"unanswered": {faults.Posts{Unanswered: 1}, chat.Undelivered, push.Attempts, false, false},
-		"hang":       {faults.Posts{Hang: 1}, chat.Undelivered, 0, true, false},
-		"lost":       {faults.Posts{Lost: 1}, chat.Delivered, 0, true, false},
-		"twice":      {faults.Posts{Twice: 1}, chat.Delivered, 2, false, false},
-		"slow":       {faults.Posts{Slow: 1}, chat.Delivered, 1, false, false},
+		"gone":       {faults.Posts{Gone: 1}, push.Gone, 1, true, true},
+		"throttled":  {faults.Posts{Throttled: 1}, push.Undelivered, 0, true, false},
+		"failed":     {faults.Posts{Failed: 1}, push.Undelivered, 0, true, false},
+		"forbidden":  {faults.Posts{Forbidden: 1}, push.Undelivered, 0, true, false},
+		"reset":      {faults.Posts{Reset: 1}, push.Undelivered, 0, true, false},
+		"unanswered": {faults.Posts{Unanswered: 1}, push.Undelivered, push.Attempts, false, false},
+		"hang":       {faults.Posts{Hang: 1}, push.Undelivered, 0, true, false},
+		"lost":       {faults.Posts{Lost: 1}, push.Delivered, 0, true, false},
+		"twice":      {faults.Posts{Twice: 1}, push.Delivered, 2, false, false},
+		"slow":       {faults.Posts{Slow: 1}, push.Delivered, 1, false, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -172,7 +171,7 @@ func TestPostFaultsAreWhatPushTakesThemFor(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				got := p.Push(t.Context(), []chat.Post{{ConnectionID: id, Data: []byte("{}")}})
+				got := p.Push(t.Context(), []push.Post{{ConnectionID: id, Data: []byte("{}")}})
 				if got[0].Outcome != test.outcome || s.reached != test.reached {
 					t.Errorf("outcome %v after %d deliveries, want %v after %d: %v", got[0].Outcome, s.reached, test.outcome, test.reached, got[0].Err)
 				}

@@ -1,4 +1,4 @@
-package chat
+package push
 
 import "fmt"
 
@@ -9,18 +9,18 @@ type Post struct {
 	Data         []byte
 }
 
-// Outcome is what became of a post.
+// Outcome is the result of a post.
 type Outcome int
 
 const (
-	// Undelivered says that nothing shows that the frame arrived: it was
+	// Undelivered means that nothing shows that the frame arrived: it was
 	// refused, or failed to the last attempt, or time ran out, perhaps on the
 	// way back. The room's history has it. It is the zero value.
 	Undelivered Outcome = iota
-	// Delivered says that the gateway took the frame. A client whose network is
+	// Delivered means that the gateway took the frame. A client whose network is
 	// gone may miss it nonetheless.
 	Delivered
-	// Gone says that the gateway knows no such connection: it has ended, or its
+	// Gone means that the gateway has no such connection: it has ended, or its
 	// handshake hasn't.
 	Gone
 )
@@ -38,7 +38,7 @@ func (o Outcome) String() string {
 	return fmt.Sprintf("Outcome(%d)", int(o))
 }
 
-// Delivery is the result of a post.
+// Delivery is the result of a post, with the reason of a failure.
 type Delivery struct {
 	Outcome  Outcome
 	Attempts int   // requests made; 0 if time ran out before
