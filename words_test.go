@@ -173,7 +173,7 @@ func headings(t *testing.T, path string) (anchors []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dropped := regexp.MustCompile("[^\\pL\\pN_ -]")
+	dropped := regexp.MustCompile(`[^\pL\pN_ -]`)
 	for line := range strings.Lines(string(page)) {
 		if title, ok := strings.CutPrefix(strings.TrimLeft(line, "#"), " "); ok && strings.HasPrefix(line, "#") {
 			text := dropped.ReplaceAllString(strings.ToLower(strings.TrimSpace(title)), "")
