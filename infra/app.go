@@ -61,7 +61,8 @@ func emptyApp(s settings, o appOptions) *app {
 	return a
 }
 
-// stack makes the stack of one concern, which needs others; nil is none.
+// stack creates the stack of one concern after the stacks it needs; nil entries
+// are skipped.
 func (a *app) stack(concern, description string, needs ...awscdk.Stack) awscdk.Stack {
 	stack := awscdk.NewStack(a.App, jsii.String(topology.StackName(a.settings.Env, concern)), &awscdk.StackProps{
 		Description:           jsii.String("Streamroom: " + description),
@@ -75,7 +76,7 @@ func (a *app) stack(concern, description string, needs ...awscdk.Stack) awscdk.S
 	return stack
 }
 
-// keep is what happens to data when its stack is deleted.
+// keep returns the removal policy of data: retain in prod, destroy in dev.
 func (a *app) keep() awscdk.RemovalPolicy {
 	if a.settings.prod() {
 		return awscdk.RemovalPolicy_RETAIN
@@ -83,7 +84,7 @@ func (a *app) keep() awscdk.RemovalPolicy {
 	return awscdk.RemovalPolicy_DESTROY
 }
 
-// output makes a value readable by whoever deploys.
+// output exports a value that the deploy command prints.
 func output(stack awscdk.Stack, name, value, description string) {
 	awscdk.NewCfnOutput(stack, jsii.String(name), &awscdk.CfnOutputProps{
 		Value: jsii.String(value), Description: jsii.String(description),

@@ -41,8 +41,8 @@ func newAuth(a *app) authStack {
 	return auth
 }
 
-// newUserPool makes a pool whose people are known by their user name. Whoever
-// deploys makes them: a chat that anybody can join is a decision of its own.
+// newUserPool creates a pool whose users sign in by user name. Only operators
+// create users: open sign-up would be a decision of its own.
 func newUserPool(a *app, stack awscdk.Stack) (awscognito.UserPool, awscognito.UserPoolClient) {
 	pool := awscognito.NewUserPool(stack, jsii.String("UserPool"), &awscognito.UserPoolProps{
 		SelfSignUpEnabled:   jsii.Bool(false),

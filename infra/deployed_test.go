@@ -46,7 +46,7 @@ func (r resolver) text(concern string, value any) string {
 			return r.call(concern, function, argument)
 		}
 	}
-	r.t.Fatalf("%s: %v is no text", concern, value)
+	r.t.Fatalf("%s: want a text, got %v", concern, value)
 	return ""
 }
 
@@ -123,7 +123,7 @@ func (r resolver) attribute(concern, id, name string) string {
 	return "arn:" + id + ":" + name
 }
 
-// deployment is what the templates deploy, with a guard for each function.
+// deployment returns what the templates deploy, with a guard for each function.
 func (r resolver) deployment(guards map[string]*guard) local.Deployment {
 	r.t.Helper()
 	d := local.Deployment{URL: r.url, Routes: r.c.routes(r.t), Mappings: r.c.mappings(r.t)}

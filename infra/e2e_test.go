@@ -25,14 +25,14 @@ import (
 	"github.com/streamroom/streamroom/shared/wire"
 )
 
-// patience is how long to wait for what should come at once, or with the next
+// patience bounds the wait for frames that arrive at once, or with the next
 // window of a mapping.
 const patience = 20 * time.Second
 
 // TestWhatIsSynthesizedChats runs what the templates say: their routes, mappings,
 // filters and variables, the programs in their assets, and each function with
 // the permissions of its role. So a missing variable, permission or filter fails
-// here and not in an account, and so does a permission that nobody needs.
+// here and not in an account, and so does a permission that no function needs.
 func TestWhatIsSynthesizedChats(t *testing.T) {
 	c := synth(t, "dev")
 	guards := map[string]*guard{}

@@ -93,7 +93,7 @@ func (s frontendStack) configFile(a *app) (map[string]any, error) {
 	return fields, nil
 }
 
-// config is what the page reads: where everything is.
+// config returns config.json, from which the page learns its endpoints.
 func (s frontendStack) config(a *app) web.Config {
 	c := web.Config{Mode: web.ModeExternal, WebSocketURL: a.websocket.endpoint, APIURL: a.api.endpoint}
 	if a.auth.signIn != "" {

@@ -69,7 +69,7 @@ func (g *guard) permissions() []permission {
 	return all
 }
 
-// unused lists what the role allows and nobody has used.
+// unused lists permissions that were never used.
 func (g *guard) unused() []string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -170,7 +170,7 @@ func callsOf(r *http.Request, body []byte) ([]call, error) {
 			resource: "arn:aws:execute-api:" + region + ":" + account + ":" + apiID + "/" + stage + "/" + r.Method + "/" + id,
 		}}, nil
 	}
-	return nil, fmt.Errorf("%s %s %q is no call that it knows", r.Method, r.URL, target)
+	return nil, fmt.Errorf("unknown call %s %s %q", r.Method, r.URL, target)
 }
 
 type attribute struct{ S string }

@@ -27,8 +27,7 @@ func main() {
 	}
 }
 
-// run synthesizes the app. Whatever can be wrong with the call is said before
-// anything is synthesized.
+// run synthesizes the app, after validating the whole call.
 func run(ctx context.Context, getenv func(string) string) error {
 	values, err := readContext(getenv)
 	if err != nil {

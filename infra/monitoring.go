@@ -23,7 +23,7 @@ type monitor struct {
 	alarms  []interfacesawscloudwatch.IAlarmRef
 }
 
-// alarm says when somebody has to look. docs/operations.md says what to do.
+// alarm defines when an operator has to look. docs/operations.md says what to do.
 type alarm struct {
 	id          string
 	metric      awscloudwatch.IMetric
@@ -115,8 +115,7 @@ func (m *monitor) watch(a alarm) {
 	m.alarms = append(m.alarms, made)
 }
 
-// dashboard answers, from the top: is something wrong, how much is going on, how
-// late is it, and where are the errors.
+// dashboard shows, from the top: alarms, traffic, delays, errors.
 func (m *monitor) dashboard(a *app, functions []function) {
 	dashboard := awscloudwatch.NewDashboard(m.stack, jsii.String("Dashboard"), &awscloudwatch.DashboardProps{
 		DashboardName:   jsii.String("Streamroom-" + a.settings.Env), // people look for it

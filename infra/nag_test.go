@@ -14,8 +14,8 @@ import (
 	"github.com/cdklabs/cdk-nag-go/cdknag/v2"
 )
 
-// accepted are the findings of cdk-nag that stay, each with the reason. One that
-// is found no more has to go.
+// accepted are the findings of cdk-nag that stay, each with the reason. A finding
+// that no longer occurs has to be removed.
 var accepted = []struct{ rule, path, reason string }{
 	{"AwsSolutions-APIG4", `WebSocket/.*-route$`, "A WebSocket API has no JWT authorizer, and caches no other: $connect verifies the token itself, and no other route is reachable without a connection."},
 	{"AwsSolutions-IAM4", `WebSocket/LoggingRole/Resource$`, "API Gateway's account setting asks for this very policy of AWS."},
@@ -23,12 +23,12 @@ var accepted = []struct{ rule, path, reason string }{
 	{"AwsSolutions-IAM4", `Frontend/Custom::CDKBucketDeployment.*/ServiceRole/Resource$`, "The CDK's own function; it runs while deploying and reads and writes the site only."},
 	{"AwsSolutions-IAM5", `Frontend/Custom::CDKBucketDeployment.*/ServiceRole/DefaultPolicy/Resource$`, "The CDK's own function; its wildcards are limited to the site's bucket and the deployment's."},
 	{"AwsSolutions-L1", `Frontend/Custom::CDKBucketDeployment.*/Resource$`, "The CDK's own function; its runtime comes with the CDK's version."},
-	{"AwsSolutions-COG2", `Auth/UserPool/Resource$`, "MFA is offered and not forced: whether a chat's users must have it is for whoever deploys."},
-	{"AwsSolutions-COG3", `Auth/UserPool/Resource$`, "Threat protection is a paid plan; whoever wants it turns it on."},
+	{"AwsSolutions-COG2", `Auth/UserPool/Resource$`, "MFA is offered and not forced: the operator decides whether users must have it."},
+	{"AwsSolutions-COG3", `Auth/UserPool/Resource$`, "Threat protection is a paid plan; the operator may turn it on."},
 	{"AwsSolutions-S1", `Frontend/Site/Resource$`, "The bucket has the public browser client only, and CloudFront alone reads it."},
 	{"AwsSolutions-CFR1", `Frontend/Distribution/Resource$`, "A chat has no reason to shut out countries."},
 	{"AwsSolutions-CFR2", `Frontend/Distribution/Resource$`, "Static files from a bucket have nothing that a firewall would protect."},
-	{"AwsSolutions-CFR3", `Frontend/Distribution/Resource$`, "Who loads static files is nobody's business; the APIs log access."},
+	{"AwsSolutions-CFR3", `Frontend/Distribution/Resource$`, "Loading static files needs no log; the APIs log access."},
 	{"AwsSolutions-CFR4", `Frontend/Distribution/Resource$`, "The default domain's certificate sets the minimum of TLS; a domain of one's own would set a higher one."},
 	{"AwsSolutions-SQS3", `Streams/Failures/Resource$`, "It is the queue of what has failed."},
 }

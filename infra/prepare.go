@@ -48,9 +48,9 @@ func prepare(ctx context.Context, root, dir string) (assets, error) {
 		if err := os.Rename(programs+f.Name, program); err != nil {
 			return a, fmt.Errorf("lay out the function %s: %w", f.Name, err)
 		}
-		// The mode goes into the archive. Lambda runs the program as a user of its
-		// own, who could not under a strict umask of whoever deploys.
-		if err := os.Chmod(program, 0o755); err != nil { //nolint:gosec // it is a program for everybody
+		// The mode goes into the archive. Lambda runs the program as another user,
+		// who could not execute it if the operator's umask is strict.
+		if err := os.Chmod(program, 0o755); err != nil { //nolint:gosec // any user may execute it
 			return a, fmt.Errorf("make the function %s executable: %w", f.Name, err)
 		}
 	}

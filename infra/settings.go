@@ -14,7 +14,7 @@ import (
 	"github.com/streamroom/streamroom/shared/topology"
 )
 
-// settings is what the context says, checked.
+// settings are the context values, validated.
 type settings struct {
 	Env string // dev or prod
 
@@ -121,7 +121,7 @@ var options = []option{
 	{"logRetentionDays", func(s *settings, v string) (err error) {
 		s.LogRetentionDays, err = number(v, 1, 3653)
 		if err == nil && !slices.Contains(logRetentions, s.LogRetentionDays) {
-			return fmt.Errorf("use one of %v", logRetentions)
+			return fmt.Errorf("want one of %v", logRetentions)
 		}
 		return err
 	}},
@@ -145,7 +145,7 @@ var logRetentions = []float64{
 func readContext(getenv func(string) string) (map[string]any, error) {
 	text := getenv("CDK_CONTEXT_JSON")
 	if text == "" {
-		return nil, errors.New("run this by the CDK's CLI: npx aws-cdk@2.1148.1 synth -c env=dev")
+		return nil, errors.New("run this with the CDK CLI: npx aws-cdk@2.1148.1 synth -c env=dev")
 	}
 	var values map[string]any
 	if err := json.Unmarshal([]byte(text), &values); err != nil {
@@ -154,12 +154,12 @@ func readContext(getenv func(string) string) (map[string]any, error) {
 	return values, nil
 }
 
-// parseSettings checks the context values of ours. Those with a colon or a
-// slash in their name are the CDK's.
+// parseSettings validates the app's context values. Names with a colon or a slash
+// belong to the CDK.
 func parseSettings(values map[string]any) (settings, error) {
 	s := settings{ThrottleBurst: 500, ThrottleRate: 1_000, LogLevel: "info", LogRetentionDays: 14, LoggingRole: true}
 	if values["env"] == nil {
-		return s, errors.New("the environment is missing; add -c env=dev or -c env=prod")
+		return s, errors.New("missing environment: add -c env=dev or -c env=prod")
 	}
 	known := map[string]bool{}
 	for _, o := range options {
@@ -170,42 +170,42 @@ func parseSettings(values map[string]any) (settings, error) {
 		}
 		text := fmt.Sprint(value)
 		if err := o.read(&s, text); err != nil {
-			return s, fmt.Errorf("-c %s=%s: %w", o.name, text, err)
+			return s, fmt.Errorf("invalid -c %s=%s: %w", o.name, text, err)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		if !known[name] && !strings.ContainsAny(name, ":/") && name != "cli-telemetry" {
-			return s, fmt.Errorf("-c %s: there is no such setting; docs/operations.md lists them", name)
+			return s, fmt.Errorf("unknown setting -c %s; docs/operations.md lists the settings", name)
 		}
 	}
 	if s.prod() && values["logRetentionDays"] == nil {
 		s.LogRetentionDays = 90
 	}
-	return s, s.together()
+	return s, s.checkCombinations()
 }
 
-// together checks what must come in company.
-func (s settings) together() error {
+// checkCombinations checks settings that require or exclude each other.
+func (s settings) checkCombinations() error {
 	switch {
 	case (s.UserPoolID == "") != (s.UserPoolApp == ""):
-		return errors.New("userPoolId and userPoolClientId belong together; give both or neither")
+		return errors.New("userPoolId and userPoolClientId need each other; set both or neither")
 	case (s.Issuer == "") != (s.Audience == ""):
-		return errors.New("issuer and audience belong together; give both or neither")
+		return errors.New("issuer and audience need each other; set both or neither")
 	case s.Issuer != "" && s.UserPoolID != "":
-		return errors.New("give either userPoolId or issuer: tokens have one issuer")
+		return errors.New("userPoolId and issuer exclude each other: tokens have one issuer")
 	case s.Site != "" && (s.Issuer != "" || s.UserPoolID != ""):
-		return errors.New("site is for the user pool that is made here; an existing one has its page at signInPage")
+		return errors.New("site is for the user pool that this app creates; for an existing one set signInPage")
 	case s.SignInPage != "" && s.UserPoolID == "":
-		return errors.New("signInPage belongs to userPoolId; for the user pool that is made here give site")
+		return errors.New("signInPage needs userPoolId; for the user pool that this app creates set site")
 	case (s.WebSocketDomain == "") != (s.WebSocketCertificate == ""):
-		return errors.New("webSocketDomain and webSocketCertificate belong together; give both or neither")
+		return errors.New("webSocketDomain and webSocketCertificate need each other; set both or neither")
 	}
 	return nil
 }
 
 func oneOf(value string, allowed ...string) error {
 	if !slices.Contains(allowed, value) {
-		return fmt.Errorf("use %s", strings.Join(allowed, " or "))
+		return fmt.Errorf("want %s", strings.Join(allowed, " or "))
 	}
 	return nil
 }
@@ -228,7 +228,7 @@ func httpsURL(value, example string) error {
 func origin(value string) error {
 	u, err := url.Parse(value)
 	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || value != u.Scheme+"://"+u.Host || u.Hostname() == "" {
-		return fmt.Errorf("%q is no origin; want https://chat.example.com, several with commas", value)
+		return fmt.Errorf("want origins such as https://chat.example.com, separated by commas, got %q", value)
 	}
 	return nil
 }

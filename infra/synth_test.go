@@ -70,7 +70,7 @@ func files(t *testing.T) assets {
 	return built.files
 }
 
-// cliContext is what the CLI passes on: cdk.json's context and more.
+// cliContext returns the context that the CLI passes: cdk.json's and more.
 func cliContext(t *testing.T, more map[string]any) map[string]any {
 	t.Helper()
 	text, err := os.ReadFile("../cdk.json")
@@ -97,7 +97,7 @@ func settingsOf(t *testing.T, values map[string]any) (settings, map[string]any) 
 	return s, all
 }
 
-// cloud is what was synthesized: the templates by their concern.
+// cloud holds the synthesized templates by their concern.
 type cloud struct {
 	dir       string
 	env       string

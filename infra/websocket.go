@@ -64,7 +64,7 @@ func newWebSocket(a *app, files assets) websocketStack {
 	return w
 }
 
-// arn is what a caller may execute of an API.
+// arn returns the ARN that allows a caller to invoke a part of an API.
 func (w websocketStack) arn(apiID, path string) *string {
 	return w.stack.FormatArn(&awscdk.ArnComponents{
 		Service: jsii.String("execute-api"), Resource: jsii.String(apiID), ResourceName: jsii.String(path),
@@ -122,9 +122,9 @@ func (r *routeTable) add(route topology.Route, f function) {
 	r.resources = append(r.resources, response)
 }
 
-// deploy makes the deployment. It is a snapshot: what changes later reaches
-// nobody without another deployment. So its logical id is made of what it
-// contains, and changes exactly with that.
+// deploy creates the deployment, a snapshot of the API: later changes need another
+// deployment. So its logical id derives from its content, and changes exactly with
+// it.
 func (r *routeTable) deploy() awsapigatewayv2.CfnDeployment {
 	text, err := json.Marshal(r.snapshot)
 	if err != nil {
