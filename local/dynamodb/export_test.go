@@ -41,3 +41,20 @@ func (e *Engine) FailGroup(ctx context.Context, sql string) error {
 		return errors.New("the disk is full")
 	})
 }
+
+// PanicInWriter panics in a write after it ran a statement.
+func (e *Engine) PanicInWriter(ctx context.Context, sql string) error {
+	return e.write(ctx, func(t *tx) error {
+		if err := t.exec(sql); err != nil {
+			return err
+		}
+		panic("a fault in the engine")
+	})
+}
+
+// PanicTarget is the X-Amz-Target of an operation that panics.
+const PanicTarget = targetTables + "Panic"
+
+func init() {
+	handlers[PanicTarget] = func(*Engine, context.Context, string) ([]byte, error) { panic("a fault in the engine") }
+}

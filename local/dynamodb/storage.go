@@ -231,14 +231,15 @@ func (s *storage) read(ctx context.Context, f func(*conn) error) error {
 
 // snapshot is like read, but all statements of f see the same moment.
 func (s *storage) snapshot(ctx context.Context, f func(*conn) error) error {
-	return s.read(ctx, func(c *conn) error {
+	return s.read(ctx, func(c *conn) (err error) {
 		if s.readers == nil {
 			return f(c) // nothing else uses the connection now
 		}
 		if err := c.exec("BEGIN"); err != nil {
 			return err
 		}
-		return errors.Join(f(c), c.exec("COMMIT"))
+		defer func() { err = errors.Join(err, c.exec("COMMIT")) }()
+		return f(c)
 	})
 }
 

@@ -155,10 +155,10 @@ func (e *Engine) runSweeper(ctx context.Context, interval time.Duration) {
 			return
 		case <-ticker.Chan():
 		}
-		err := e.expire(ctx)
+		err := guard(func() error { return e.expire(ctx) })
 		if err == nil && e.clock.Since(trimmed) >= trimInterval {
 			trimmed = e.clock.Now()
-			err = e.trim(ctx)
+			err = guard(func() error { return e.trim(ctx) })
 		}
 		if err != nil && ctx.Err() == nil {
 			e.log.Error().Err(err).Msg("remove what is past its time")

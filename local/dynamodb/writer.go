@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
+	"slices"
 )
 
 // maxGroup is how many waiting writes share one commit. A hundred spread its cost as well
@@ -102,12 +104,30 @@ func (e *Engine) runWriter() {
 	}
 }
 
-// runGroup runs jobs in one transaction and sets the error of each.
+// runGroup runs jobs in one transaction and sets the error of each. A job that panics fails
+// alone: its group is undone, and the others run again without it.
 func (e *Engine) runGroup(group []*job) {
 	if e.storage.readers == nil {
 		e.storage.memory.Lock()
 		defer e.storage.memory.Unlock()
 	}
+	for len(group) > 0 {
+		panicked := e.tryGroup(group)
+		if panicked == nil {
+			break
+		}
+		e.log.Error().Err(panicked.err).Msg("a write panicked and was undone")
+		close(panicked.done)
+		group = slices.DeleteFunc(group, func(j *job) bool { return j == panicked })
+	}
+	for _, j := range group {
+		close(j.done)
+	}
+}
+
+// tryGroup commits a group or undoes it. If it undid it because a job panicked, it returns
+// that job.
+func (e *Engine) tryGroup(group []*job) (panicked *job) {
 	t := &tx{conn: e.storage.writer, e: e, seq: e.seq.Load()}
 	err := t.exec(e.storage.group.begin)
 	for _, j := range group {
@@ -117,22 +137,28 @@ func (e *Engine) runGroup(group []*job) {
 		if j.err = j.ctx.Err(); j.err != nil {
 			continue
 		}
-		j.err = j.run(t)
+		j.err = guard(func() error { return j.run(t) })
 		if _, refused := errors.AsType[*Error](j.err); j.err != nil && !refused {
 			err = j.err
+			if _, ok := errors.AsType[*panicError](err); ok {
+				panicked = j
+			}
 		}
 	}
 	if err == nil {
 		err = t.exec(e.storage.group.commit)
 	}
 	if err != nil {
-		err = fmt.Errorf("write to storage: %w", errors.Join(err, t.exec(e.storage.group.rollback)))
+		undoing := t.exec(e.storage.group.rollback)
+		if panicked != nil && undoing == nil {
+			return panicked
+		}
+		err = fmt.Errorf("write to storage: %w", errors.Join(err, undoing))
 		e.log.Error().Err(err).Msg("a group of writes was undone")
 		for _, j := range group {
 			j.err = err
-			close(j.done)
 		}
-		return
+		return nil
 	}
 	e.seq.Store(t.seq)
 	if t.commit != nil {
@@ -141,7 +167,23 @@ func (e *Engine) runGroup(group []*job) {
 	if t.appended { // before writers get their answer: readers are then awake
 		e.subscribers.wake()
 	}
-	for _, j := range group {
-		close(j.done)
-	}
+	return nil
+}
+
+// panicError is a panic turned into an error, so that it fails one request and not the process.
+type panicError struct {
+	value any
+	stack []byte
+}
+
+func (p *panicError) Error() string { return fmt.Sprintf("panic: %v\n%s", p.value, p.stack) }
+
+// guard runs f and returns its error, or a *panicError if it panics.
+func guard(f func() error) (err error) {
+	defer func() {
+		if value := recover(); value != nil {
+			err = &panicError{value: value, stack: debug.Stack()}
+		}
+	}()
+	return f()
 }

@@ -1,6 +1,7 @@
 package expression
 
 import (
+	"fmt"
 	"strings"
 	"unicode/utf8"
 
@@ -27,6 +28,9 @@ const (
 	fnContains   = "contains"
 	fnSize       = "size"
 )
+
+// anyType is how errors spell the type of a path, which may be any (DynamoDB Local 1.25.1).
+const anyType = "{SS,DECIMAL,INTSET,INT,FS,BS,M,DOUBLESET,L,S,N,NS,NULL,FLOAT,DECIMALSET,DOUBLE,DICT,B,HDS,BOOL,HD}"
 
 // maxInOperands is the limit of values in an IN.
 const maxInOperands = 100
@@ -257,6 +261,9 @@ func (b *BoundCondition) check(n *node) error {
 				n.op, b.text(o.path))
 		}
 	}
+	if n.op == fnType && n.operands[1].kind != operandValue {
+		return b.kind.errorf("Incorrect operand type for operator or function; operator or function: %s, operand type: %s", n.op, anyType)
+	}
 	for i, o := range n.operands {
 		if o.kind != operandValue {
 			continue
@@ -286,7 +293,13 @@ func (b *BoundCondition) check(n *node) error {
 }
 
 func (b *BoundCondition) checkBounds(low, high item.Value) error {
-	spell := func(v item.Value) string { return "AttributeValue: {" + v.Kind.String() + ":" + v.Text + "}" }
+	spell := func(v item.Value) string {
+		text := v.Text
+		if v.Kind == item.B { // as Java shows a buffer
+			text = fmt.Sprintf("java.nio.HeapByteBuffer[pos=0 lim=%d cap=%[1]d]", len(v.Text))
+		}
+		return "AttributeValue: {" + v.Kind.String() + ":" + text + "}"
+	}
 	switch {
 	case low.Kind != high.Kind:
 		return b.kind.errorf("The BETWEEN operator requires same data type for lower and upper bounds; lower bound operand: %s, upper bound operand: %s",

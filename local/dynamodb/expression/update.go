@@ -351,33 +351,43 @@ func (b *BoundUpdate) eval(o operand, old item.Item) (item.Value, error) {
 		}
 		return item.Value{}, errNoAttribute
 	case operandIfNotExists:
+		// the second operand must exist in any case (DynamoDB Local 1.25.1)
+		fallback, err := b.eval(o.args[1], old)
+		if err != nil {
+			return fallback, err
+		}
 		if v, ok := b.get(old, o.args[0].path); ok {
 			return v, nil
 		}
-		return b.eval(o.args[1], old)
+		return fallback, nil
 	}
-	x, err := b.eval(o.args[0], old)
+	need := item.N
+	if o.kind == operandListAppend {
+		need = item.L
+	}
+	x, err := b.evalKind(o.args[0], need, old)
 	if err != nil {
 		return x, err
 	}
-	y, err := b.eval(o.args[1], old)
-	if err != nil {
+	y, err := b.evalKind(o.args[1], need, old)
+	switch {
+	case err != nil:
 		return y, err
-	}
-	if o.kind == operandListAppend {
-		if x.Kind != item.L || y.Kind != item.L {
-			return x, errBadType
-		}
+	case o.kind == operandListAppend:
 		return item.Value{Kind: item.L, List: slices.Concat(x.List, y.List)}, nil
+	case o.kind == operandMinus:
+		return number(item.Subtract(x.Text, y.Text))
 	}
-	if x.Kind != item.N || y.Kind != item.N {
-		return x, errBadType
+	return number(item.Add(x.Text, y.Text))
+}
+
+// evalKind is eval for an operand that must be of the given kind.
+func (b *BoundUpdate) evalKind(o operand, kind item.Kind, old item.Item) (item.Value, error) {
+	v, err := b.eval(o, old)
+	if err == nil && v.Kind != kind {
+		err = errBadType
 	}
-	calculate := item.Add
-	if o.kind == operandMinus {
-		calculate = item.Subtract
-	}
-	return number(calculate(x.Text, y.Text))
+	return v, err
 }
 
 func number(text string, err error) (item.Value, error) {

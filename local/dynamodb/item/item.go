@@ -222,8 +222,11 @@ func NewSet(kind Kind, elements []Value) (Value, bool) {
 
 // Has reports whether the set has the element.
 func (v Value) Has(element Value) bool {
+	if !v.Kind.IsSet() || v.Kind.Element() != element.Kind {
+		return false
+	}
 	_, ok := slices.BinarySearchFunc(v.List, element, Compare)
-	return ok && v.Kind.Element() == element.Kind
+	return ok
 }
 
 // Union returns the set of what is in either of two sets of one kind.
