@@ -42,6 +42,7 @@ var rules = []rule{
 	{"functions", []string{"shared/"}, nil, "what is deployed depends on nothing local"},
 	{"client", []string{"shared/wire"}, []string{"github.com/aws/"}, "a client knows the protocol and nothing else"},
 	{"web", nil, []string{"github.com/aws/"}, "the browser client is files"},
+	{"local/dynamodb/serve", []string{"local/dynamodb"}, nil, "the engine as a server"},
 	{"local/dynamodb", []string{"local/dynamodb/"}, nil, "an engine for any table"},
 	{"local/apigateway", []string{"shared/topology"}, nil, "a gateway for any function"},
 	{"local/lambda", []string{"shared/topology", "shared/eventsource", "shared/atomicfile"}, nil, "a runtime for any function"},
