@@ -26,6 +26,7 @@ type rule struct {
 var rules = []rule{
 	{"shared/table", nil, []string{"github.com/aws/"}, "keys are plain text, for the deployment as for the functions"},
 	{"shared/wire", nil, []string{"github.com/aws/"}, "clients import it"},
+	{"shared/chat/", []string{"shared/chat"}, []string{"github.com/aws/", "net/http"}, "a store in memory and the ports' suite know the domain and nothing else"},
 	{"shared/chat", nil, []string{"github.com/aws/", "net/http"}, "the domain knows nothing of AWS or HTTP"},
 	{"shared/config", nil, []string{"github.com/aws/"}, "names of variables, for the deployment as for the functions"},
 	{"shared/topology", []string{"shared/config", "shared/table"}, []string{"github.com/aws/"}, "one list for the deployment and the local runtime"},

@@ -159,5 +159,5 @@ type RoomSummary struct {
 	Room   Room
 	SortAt int64 // the last message's ms, or the room's creation
 	Last   *LastMessage
-	Unread int // messages of others after the read cursor, at most MaxUnread
+	Unread int // messages of others among the first MaxUnread + 1 after the read cursor, at most MaxUnread
 }

@@ -37,8 +37,8 @@ type PlaceStore interface {
 type ReadingStore interface {
 	PlaceStore
 	// Unread reads the newest messages after one ("" is the beginning), up to and
-	// including another, newest first, at most limit: their ids, senders, readers
-	// and times of deletion.
+	// including a later one, newest first, at most limit: their ids, senders,
+	// readers and times of deletion.
 	Unread(ctx context.Context, roomID, after, upTo string, limit int) ([]Message, error)
 	// AddReader adds a user to the readers of a message. A message that was
 	// deleted, or does not exist, stays as it is.

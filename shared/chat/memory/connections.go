@@ -1,0 +1,98 @@
+package memory
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"github.com/streamroom/streamroom/shared/chat"
+)
+
+// PutConnection implements chat.ConnectionStore.
+func (s *Store) PutConnection(ctx context.Context, c chat.Connection) error {
+	unlock, err := s.begin(ctx, "PutConnection")
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	s.connections[c.ID] = connection{Connection: c}
+	if s.presence[c.UserID] == nil {
+		s.presence[c.UserID] = map[string]int64{}
+	}
+	s.presence[c.UserID][c.ID] = c.ConnectedAt
+	return nil
+}
+
+// DeleteConnection implements chat.ConnectionStore.
+func (s *Store) DeleteConnection(ctx context.Context, connectionID string) error {
+	unlock, err := s.begin(ctx, "DeleteConnection")
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	delete(s.presence[s.connections[connectionID].UserID], connectionID)
+	delete(s.connections, connectionID)
+	return nil
+}
+
+// Connection implements chat.ConnectionStore.
+func (s *Store) Connection(ctx context.Context, connectionID string) (chat.Connection, bool, error) {
+	unlock, err := s.begin(ctx, "Connection")
+	if err != nil {
+		return chat.Connection{}, false, err
+	}
+	defer unlock()
+	c, ok := s.connections[connectionID]
+	if !ok || s.expired(c.ExpiresAt()) {
+		return chat.Connection{}, false, nil
+	}
+	return c.Connection, true, nil
+}
+
+// Presence reads each user's newest connections: at most limit of them, newest
+// first, without TokenExpiresAt. Users without connections are left out.
+func (s *Store) Presence(ctx context.Context, userIDs []string, limit int) (map[string][]chat.Connection, error) {
+	unlock, err := s.begin(ctx, "Presence")
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	present := map[string][]chat.Connection{}
+	for _, userID := range userIDs {
+		var connections []chat.Connection
+		for id, at := range s.presence[userID] {
+			if c := s.connections[id]; !s.expired(c.ExpiresAt()) {
+				connections = append(connections, chat.Connection{ID: id, UserID: userID, ConnectedAt: at})
+			}
+		}
+		slices.SortFunc(connections, func(a, b chat.Connection) int {
+			return cmp.Or(cmp.Compare(b.ConnectedAt, a.ConnectedAt), cmp.Compare(a.ID, b.ID))
+		})
+		if len(connections) > 0 {
+			present[userID] = connections[:min(limit, len(connections))]
+		}
+	}
+	return present, nil
+}
+
+// TakeSend implements chat.AdmissionStore. It never needs limit.LastWindow.
+func (s *Store) TakeSend(ctx context.Context, connectionID string, limit chat.SendLimit) (chat.ConnectionState, bool, error) {
+	unlock, err := s.begin(ctx, "TakeSend")
+	if err != nil {
+		return chat.ConnectionState{}, false, err
+	}
+	defer unlock()
+	c, ok := s.connections[connectionID]
+	if !ok {
+		return chat.ConnectionState{}, false, nil
+	}
+	now := s.now().UnixMilli()
+	taken := !s.expired(c.ExpiresAt()) &&
+		c.TokenExpiresAt > now-limit.TokenLeeway.Milliseconds() &&
+		c.rateWindow <= now+limit.Horizon.Milliseconds()
+	if taken {
+		c.rateWindow = max(c.rateWindow, now) + limit.Interval.Milliseconds()
+		s.connections[connectionID] = c
+	}
+	return chat.ConnectionState{Connection: c.Connection, Exists: true, RateWindow: c.rateWindow}, taken, nil
+}

@@ -1,0 +1,132 @@
+// Package memory stores rooms, messages and connections in memory. It implements
+// every port of shared/chat, for two uses: tests of the domain and of the packages
+// above it, and as the reference of what the ports promise. It is not for
+// production: nothing is written to disk, and nothing is ever forgotten.
+//
+// It keeps the promises of shared/dynamo, which the suite in shared/chat/storetest
+// checks for both: conditional writes, transactions that write all or nothing,
+// items that expire in whole seconds, limits and cursors. It has no stream:
+// AdvanceLastMessage and AdvanceRoomOrder do what the stream's readers would.
+package memory
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/streamroom/streamroom/shared/chat"
+)
+
+// Store is a store in memory. It is safe for concurrent use.
+type Store struct {
+	now  func() time.Time
+	hook func(method string) error
+
+	mu          sync.Mutex
+	connections map[string]connection
+	presence    map[string]map[string]int64 // by user and connection: connectedAt
+	rooms       map[string]*room
+	sent        map[[2]string]sent // by user and client message id
+	created     map[[2]string]chat.Creation
+	names       map[string]string
+}
+
+type connection struct {
+	chat.Connection
+	rateWindow int64
+}
+
+type sent struct {
+	chat.SentBefore
+	expiresAt int64 // ms
+}
+
+// room holds everything that is stored under a room's id. Messages and read
+// cursors may outlive the room.
+type room struct {
+	about    *chat.Room // nil: the room does not exist
+	members  map[string]chat.Member
+	order    map[string]int64  // by member: the room's position in their list, ms
+	cursors  map[string]string // by user: message id
+	messages map[string]chat.Message
+	last     *chat.LastMessage
+}
+
+// New returns an empty store.
+func New(now func() time.Time) *Store {
+	return &Store{
+		now:         now,
+		connections: map[string]connection{},
+		presence:    map[string]map[string]int64{},
+		rooms:       map[string]*room{},
+		sent:        map[[2]string]sent{},
+		created:     map[[2]string]chat.Creation{},
+		names:       map[string]string{},
+	}
+}
+
+// Before sets a function that is called at the beginning of each method with its
+// name, such as "AddMember". An error that it returns is the method's error. The
+// function may call methods of the store: their effect is that of a concurrent
+// request. Set it before the store is used.
+func (s *Store) Before(hook func(method string) error) { s.hook = hook }
+
+// begin starts a method: it calls the hook and locks the store.
+func (s *Store) begin(ctx context.Context, method string) (unlock func(), err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if s.hook != nil {
+		if err := s.hook(method); err != nil {
+			return nil, err
+		}
+	}
+	s.mu.Lock()
+	return s.mu.Unlock, nil
+}
+
+// expired reports whether an item with an end, in ms, has expired. Like
+// DynamoDB's TTL it counts whole seconds, so an item lives up to 1 s longer.
+func (s *Store) expired(end int64) bool { return (end+999)/1000 <= s.now().Unix() }
+
+// room returns the items of a room, whether or not the room exists.
+func (s *Store) room(roomID string) *room {
+	r := s.rooms[roomID]
+	if r == nil {
+		r = &room{
+			members:  map[string]chat.Member{},
+			order:    map[string]int64{},
+			cursors:  map[string]string{},
+			messages: map[string]chat.Message{},
+		}
+		s.rooms[roomID] = r
+	}
+	return r
+}
+
+// DisplayNames implements chat.ProfileStore and chat.RoomStore.
+func (s *Store) DisplayNames(ctx context.Context, userIDs []string) (map[string]string, error) {
+	unlock, err := s.begin(ctx, "DisplayNames")
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	names := map[string]string{}
+	for _, userID := range userIDs {
+		if name := s.names[userID]; name != "" {
+			names[userID] = name
+		}
+	}
+	return names, nil
+}
+
+// SetDisplayName implements chat.ProfileStore.
+func (s *Store) SetDisplayName(ctx context.Context, userID, name string, _ int64) error {
+	unlock, err := s.begin(ctx, "SetDisplayName")
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	s.names[userID] = name
+	return nil
+}

@@ -1,0 +1,129 @@
+package memory
+
+import (
+	"cmp"
+	"context"
+	"encoding/base64"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/streamroom/streamroom/shared/chat"
+)
+
+// UserRooms implements chat.RoomStore.
+func (s *Store) UserRooms(ctx context.Context, userID, cursor string, limit int) ([]chat.RoomSummary, string, error) {
+	unlock, err := s.begin(ctx, "UserRooms")
+	if err != nil {
+		return nil, "", err
+	}
+	defer unlock()
+	var start position
+	if cursor != "" {
+		if start, err = decode(userID, cursor); err != nil {
+			return nil, "", err
+		}
+	}
+	var places []position
+	for roomID, r := range s.rooms {
+		at, ok := r.order[userID]
+		if p := (position{at, roomID}); ok && r.about != nil && (cursor == "" || p.compare(start) > 0) {
+			places = append(places, p)
+		}
+	}
+	slices.SortFunc(places, position.compare)
+	next := ""
+	if len(places) > limit {
+		places = places[:limit]
+		next = places[limit-1].encode(userID)
+	}
+	rooms := make([]chat.RoomSummary, len(places))
+	for i, p := range places {
+		r := s.rooms[p.roomID]
+		rooms[i] = chat.RoomSummary{Room: *r.about, SortAt: p.at, Last: r.lastMessage(), Unread: r.unread(userID)}
+	}
+	return rooms, next, nil
+}
+
+func (r *room) lastMessage() *chat.LastMessage {
+	if r.last == nil {
+		return nil
+	}
+	last := *r.last
+	return &last
+}
+
+// unread counts the messages of others, among the first MaxUnread + 1 after the
+// user's read cursor.
+func (r *room) unread(userID string) int {
+	after := r.between(r.cursors[userID], "")
+	n := 0
+	for _, m := range after[:min(len(after), chat.MaxUnread+1)] {
+		if m.SenderID != userID && m.DeletedAt == 0 {
+			n++
+		}
+	}
+	return min(n, chat.MaxUnread)
+}
+
+// position is a place in a user's room list.
+type position struct {
+	at     int64 // ms
+	roomID string
+}
+
+// compare orders positions as a list does: newest first.
+func (p position) compare(other position) int {
+	return cmp.Or(cmp.Compare(other.at, p.at), cmp.Compare(other.roomID, p.roomID))
+}
+
+// encode makes a cursor of a position in a user's list.
+func (p position) encode(userID string) string {
+	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%d %s %s", p.at, p.roomID, userID))
+}
+
+func decode(userID, cursor string) (position, error) {
+	raw, _ := base64.RawURLEncoding.DecodeString(cursor)
+	parts := strings.SplitN(string(raw), " ", 3)
+	if len(parts) == 3 && parts[2] == userID {
+		if at, err := strconv.ParseInt(parts[0], 10, 64); err == nil {
+			return position{at, parts[1]}, nil
+		}
+	}
+	return position{}, chat.Errorf(chat.CodeInvalidRequest,
+		"invalid cursor: want one from an earlier page of this list; leave it out to start at the beginning")
+}
+
+// AdvanceLastMessage makes m the room's last message, unless that is a newer
+// message or a newer version of m, and returns the last message after the call.
+func (s *Store) AdvanceLastMessage(ctx context.Context, roomID string, m chat.LastMessage) (chat.LastMessage, error) {
+	unlock, err := s.begin(ctx, "AdvanceLastMessage")
+	if err != nil {
+		return chat.LastMessage{}, err
+	}
+	defer unlock()
+	r := s.room(roomID)
+	if last := r.last; last != nil {
+		if last.MessageID > m.MessageID || (last.MessageID == m.MessageID && last.Version >= m.Version) {
+			return *last, nil
+		}
+		m.OrderedAt = last.OrderedAt
+	}
+	r.last = &m
+	return m, nil
+}
+
+// AdvanceRoomOrder moves a room in a member's list forward to ms. It does nothing
+// for a user who is not a member.
+func (s *Store) AdvanceRoomOrder(ctx context.Context, userID, roomID string, ms int64) error {
+	unlock, err := s.begin(ctx, "AdvanceRoomOrder")
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if at, ok := s.room(roomID).order[userID]; ok {
+		s.room(roomID).order[userID] = max(at, ms)
+	}
+	return nil
+}

@@ -1,0 +1,437 @@
+package storetest
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/streamroom/streamroom/shared/chat"
+)
+
+var roomTests = map[string]func(*fixture){
+	"CreateRoom/stores the room and its members": func(f *fixture) {
+		want, members := group("r", "alice", "bob", "carol")
+		f.create("r", "alice", "bob", "carol")
+		room, found, err := f.Room(f.Context(), "r")
+		ok(f, err)
+		equal(f, "room", want, room)
+		stored, more, err := f.Members(f.Context(), "r", "", 10)
+		ok(f, err)
+		equal(f, "members", members, stored)
+		if !found || more {
+			f.Errorf("found %t, more %t; want true, false", found, more)
+		}
+		for _, user := range []string{"alice", "bob", "carol"} {
+			rooms, _, err := f.UserRooms(f.Context(), user, "", 10)
+			ok(f, err)
+			equal(f, "rooms of "+user, []chat.RoomSummary{{Room: want, SortAt: epoch}}, rooms)
+		}
+		if _, other, err := f.Room(f.Context(), "s"); other || err != nil {
+			f.Errorf("another room: %t, error %v; want false, nil", other, err)
+		}
+	},
+	"CreateRoom/stores a direct message, which has no name, and as many members as can be named": func(f *fixture) {
+		direct, members := group("d", "alice", "bob")
+		direct.Name, direct.Type = "", chat.Direct
+		created, err := f.CreateRoom(f.Context(), direct, members)
+		ok(f, err)
+		got, _, err := f.Room(f.Context(), "d")
+		ok(f, err)
+		equal(f, "room", direct, got)
+		many := make([]string, chat.MaxInitialMember)
+		for i := range many {
+			many[i] = fmt.Sprintf("user%02d", i)
+		}
+		room, members := group("r", "alice", many...)
+		c := creation("alice", "r", epoch+1)
+		once, _, err := f.CreateRoomOnce(f.Context(), room, members, c)
+		ok(f, err)
+		stored, _, err := f.Members(f.Context(), "r", "", 100)
+		ok(f, err)
+		inOrder(f, "members", append([]string{"alice"}, many...), users(stored))
+		if !created || !once {
+			f.Errorf("created %t and %t", created, once)
+		}
+	},
+	"CreateRoom/changes nothing if the room exists": func(f *fixture) {
+		want := f.create("r", "alice")
+		other, members := group("r", "bob", "carol")
+		created, err := f.CreateRoom(f.Context(), other, members)
+		ok(f, err)
+		got, _, err := f.Room(f.Context(), "r")
+		ok(f, err)
+		equal(f, "room", want, got)
+		stored, _, err := f.Members(f.Context(), "r", "", 10)
+		ok(f, err)
+		inOrder(f, "members", []string{"alice"}, users(stored))
+		rooms, _, err := f.UserRooms(f.Context(), "carol", "", 10)
+		ok(f, err)
+		if created || len(rooms) > 0 {
+			f.Errorf("created %t, carol's rooms %v; want nothing", created, rooms)
+		}
+	},
+	"CreateRoom/creates one of those that race for an id": func(f *fixture) {
+		won := race(f, 8, func(i int) (bool, error) {
+			room, members := group("r", fmt.Sprint("user", i))
+			return f.CreateRoom(f.Context(), room, members)
+		})
+		members, _, err := f.Members(f.Context(), "r", "", 10)
+		ok(f, err)
+		if won != 1 || len(members) != 1 {
+			f.Errorf("%d created, members %v; want 1 and 1", won, members)
+		}
+	},
+	"CreateRoomOnce/returns the earlier creation until it expires": func(f *fixture) {
+		first := creation("alice", "r1", epoch+1_500)
+		for i, step := range []struct {
+			at      int64
+			c       chat.Creation
+			created bool
+			earlier chat.Creation
+		}{
+			{0, first, true, chat.Creation{}},
+			{0, creation("alice", "r2", epoch+9_000), false, first},
+			{0, creation("bob", "r3", epoch+9_000), true, chat.Creation{}}, // another user's
+			{1_499, creation("alice", "r4", epoch+9_000), false, first},
+			{2_500, creation("alice", "r5", epoch+9_000), true, chat.Creation{}},
+		} {
+			f.clock.ms.Store(epoch + step.at)
+			room, members := group(step.c.RoomID, step.c.UserID)
+			created, earlier, err := f.CreateRoomOnce(f.Context(), room, members, step.c)
+			ok(f, err)
+			if earlier.ExpiresAt = (earlier.ExpiresAt + 999) / 1000; created != step.created {
+				f.Errorf("step %d: created %t", i, created)
+			}
+			step.earlier.ExpiresAt = (step.earlier.ExpiresAt + 999) / 1000 // stores keep seconds
+			equal(f, fmt.Sprintf("step %d: earlier", i), step.earlier, earlier)
+			_, found, err := f.Room(f.Context(), step.c.RoomID)
+			ok(f, err)
+			if found != step.created {
+				f.Errorf("step %d: the room exists: %t", i, found)
+			}
+		}
+	},
+	"CreateRoomOnce/remembers nothing if the room exists": func(f *fixture) {
+		f.create("r", "bob")
+		for range 2 {
+			room, members := group("r", "alice")
+			created, earlier, err := f.CreateRoomOnce(f.Context(), room, members, creation("alice", "r", epoch+9_000))
+			ok(f, err)
+			if created || earlier != (chat.Creation{}) {
+				f.Errorf("created %t, earlier %+v; want neither", created, earlier)
+			}
+		}
+	},
+	"CreateRoomOnce/creates one of those that race for a key": func(f *fixture) {
+		won := race(f, 8, func(i int) (bool, error) {
+			id := fmt.Sprint("r", i)
+			room, members := group(id, "alice")
+			created, earlier, err := f.CreateRoomOnce(f.Context(), room, members, creation("alice", id, epoch+9_000))
+			if created == (earlier.RoomID != "") {
+				f.Errorf("created %t, earlier %q; want one of them", created, earlier.RoomID)
+			}
+			return created, err
+		})
+		rooms, _, err := f.UserRooms(f.Context(), "alice", "", 10)
+		ok(f, err)
+		if won != 1 || len(rooms) != 1 {
+			f.Errorf("%d created, rooms %v; want 1 and 1", won, rooms)
+		}
+	},
+	"RenameRoom/moves forward, and creates nothing": func(f *fixture) {
+		want := f.create("r", "alice")
+		for _, step := range []struct {
+			id, name string
+			at       int64
+			renamed  bool
+		}{
+			{"r", "one", 5, true},
+			{"r", "same time", 5, false},
+			{"r", "earlier", 4, false},
+			{"r", "two", 6, true},
+			{"none", "x", 7, false},
+		} {
+			renamed, err := f.RenameRoom(f.Context(), chat.Room{ID: step.id, Name: step.name, RenamedAt: epoch + step.at})
+			ok(f, err)
+			if renamed != step.renamed {
+				f.Errorf("%+v: renamed %t", step, renamed)
+			}
+		}
+		want.Name, want.RenamedAt = "two", epoch+6
+		room, _, err := f.Room(f.Context(), "r")
+		ok(f, err)
+		equal(f, "room", want, room)
+		if _, found, err := f.Room(f.Context(), "none"); found || err != nil {
+			f.Errorf("a room that was renamed: %t, error %v; want none", found, err)
+		}
+	},
+	"RenameRoom/applies one of those that race for a time": func(f *fixture) {
+		f.create("r", "alice")
+		won := race(f, 8, func(i int) (bool, error) {
+			return f.RenameRoom(f.Context(), chat.Room{ID: "r", Name: strconv.Itoa(i), RenamedAt: epoch + 1})
+		})
+		if won != 1 {
+			f.Errorf("%d renamed, want 1", won)
+		}
+	},
+}
+
+func creation(userID, roomID string, expiresAt int64) chat.Creation {
+	return chat.Creation{UserID: userID, Key: "key", Request: "request of " + roomID, RoomID: roomID, ExpiresAt: expiresAt}
+}
+
+var listTests = map[string]func(*fixture){
+	"UserRooms/lists by the newest message, then creation, and pages through all": func(f *fixture) {
+		for i := range 5 {
+			f.create(fmt.Sprint("r", i), "alice")
+		}
+		f.create("foreign", "bob")
+		for room, ms := range map[string]int64{"r3": 30, "r1": 10} {
+			ok(f, f.AdvanceRoomOrder(f.Context(), "alice", room, epoch+ms))
+		}
+		for _, size := range []int{1, 2, 3, 5, 100} {
+			var got []string
+			cursor, pages := "", 0
+			for {
+				rooms, next, err := f.UserRooms(f.Context(), "alice", cursor, size)
+				ok(f, err)
+				if len(rooms) > size || pages > 6 {
+					f.Fatalf("page %d of at most %d has %d rooms", pages, size, len(rooms))
+				}
+				for _, r := range rooms {
+					got = append(got, r.Room.ID)
+				}
+				if next == "" {
+					break
+				}
+				cursor, pages = next, pages+1
+			}
+			if len(got) != 5 {
+				f.Fatalf("pages of %d: %q, want 5 rooms", size, got)
+			}
+			inOrder(f, "rooms with messages", []string{"r3", "r1"}, got[:2])
+			rest := slices.Clone(got[2:])
+			slices.Sort(rest)
+			inOrder(f, "rooms without", []string{"r0", "r2", "r4"}, rest)
+		}
+	},
+	"UserRooms/takes a cursor whose room has moved up or was deleted": func(f *fixture) {
+		for i := range int64(3) {
+			id := fmt.Sprint("r", i)
+			f.create(id, "alice")
+			ok(f, f.AdvanceRoomOrder(f.Context(), "alice", id, epoch+10*(i+1)))
+		}
+		_, cursor, err := f.UserRooms(f.Context(), "alice", "", 2) // r2, r1
+		ok(f, err)
+		for _, change := range []func(){
+			func() { ok(f, f.AdvanceRoomOrder(f.Context(), "alice", "r1", epoch+99)) },
+			func() {
+				if _, err := f.RemoveMember(f.Context(), "r1", chat.Member{UserID: "alice", Role: chat.Owner}, ""); err != nil {
+					f.Error(err)
+				}
+			},
+		} {
+			change()
+			rooms, _, err := f.UserRooms(f.Context(), "alice", cursor, 2)
+			ok(f, err)
+			if len(rooms) != 1 || rooms[0].Room.ID != "r0" {
+				f.Errorf("rooms %v, want r0", rooms)
+			}
+		}
+	},
+	"UserRooms/refuses other cursors": func(f *fixture) {
+		for _, user := range []string{"alice", "bob"} {
+			f.create("r-"+user, user)
+			f.create("s-"+user, user)
+		}
+		_, foreign, err := f.UserRooms(f.Context(), "bob", "", 1)
+		ok(f, err)
+		if foreign == "" {
+			f.Fatal("no cursor")
+		}
+		for _, cursor := range []string{foreign, "x", "%", "W10", messageID(0, 0)} {
+			if _, _, err := f.UserRooms(f.Context(), "alice", cursor, 1); chat.Reason(err).Code != chat.CodeInvalidRequest {
+				f.Errorf("cursor %q: %v, want %s", cursor, err, chat.CodeInvalidRequest)
+			}
+		}
+	},
+	"UserRooms/shows the last message, forward only": func(f *fixture) {
+		f.create("r", "alice")
+		old := chat.LastMessage{MessageID: messageID(1, 0), SenderID: "alice", Preview: "old", SentAt: epoch + 1}
+		edited := old
+		edited.Preview, edited.Version = "edited", epoch+5
+		fresh := chat.LastMessage{MessageID: messageID(2, 0), SenderID: "alice", Preview: "new", SentAt: epoch + 2}
+		deleted := fresh
+		deleted.Preview, deleted.Version, deleted.DeletedAt = "", epoch+6, epoch+6
+		for i, step := range []struct{ advance, want chat.LastMessage }{
+			{old, old}, {edited, edited}, {old, edited}, {fresh, fresh}, {edited, fresh}, {deleted, deleted}, {fresh, deleted},
+		} {
+			got, err := f.AdvanceLastMessage(f.Context(), "r", step.advance)
+			ok(f, err)
+			equal(f, fmt.Sprintf("step %d", i), step.want, got)
+			rooms, _, err := f.UserRooms(f.Context(), "alice", "", 1)
+			ok(f, err)
+			equal(f, fmt.Sprintf("step %d: list", i), &step.want, rooms[0].Last)
+		}
+	},
+	"UserRooms/counts what others sent after the read cursor, up to MaxUnread": func(f *fixture) {
+		f.create("r", "alice", "bob")
+		unread := func() int {
+			f.Helper()
+			rooms, _, err := f.UserRooms(f.Context(), "alice", "", 1)
+			ok(f, err)
+			return rooms[0].Unread
+		}
+		check := func(when string, want int) {
+			f.Helper()
+			if got := unread(); got != want {
+				f.Errorf("%s: %d unread, want %d", when, got, want)
+			}
+		}
+		check("no message", 0)
+		for i := range int64(4) {
+			f.put(message("r", "bob", i))
+		}
+		f.put(message("r", "alice", 4))
+		check("four of bob, one of alice", 4)
+		gone := message("r", "bob", 2)
+		gone.DeletedAt = epoch + 9
+		_, _, err := f.DeleteMessage(f.Context(), gone)
+		ok(f, err)
+		check("one deleted", 3)
+		ok(f, f.AdvanceReadCursor(f.Context(), "r", "alice", messageID(0, 0), epoch))
+		check("the first is read", 2)
+		for i := range int64(97) {
+			f.put(message("r", "bob", 5+i))
+		}
+		check("101 after the cursor, two of them not unread", 99)
+		ok(f, f.AdvanceReadCursor(f.Context(), "r", "alice", messageID(4, 0), epoch))
+		check("97 after the cursor", 97)
+		for i := range int64(4) {
+			f.put(message("r", "bob", 102+i))
+		}
+		check("101 after the cursor", chat.MaxUnread)
+	},
+	"AdvanceRoomOrder/moves forward, and makes nobody a member": func(f *fixture) {
+		f.create("r", "alice")
+		for _, ms := range []int64{5, 3, -7} {
+			ok(f, f.AdvanceRoomOrder(f.Context(), "alice", "r", epoch+ms))
+			ok(f, f.AdvanceRoomOrder(f.Context(), "bob", "r", epoch+ms))
+		}
+		rooms, _, err := f.UserRooms(f.Context(), "alice", "", 1)
+		ok(f, err)
+		others, _, err := f.UserRooms(f.Context(), "bob", "", 1)
+		ok(f, err)
+		if len(others) > 0 || rooms[0].SortAt != epoch+5 {
+			f.Errorf("sorted at %d, bob's rooms %v; want %d and none", rooms[0].SortAt, others, epoch+5)
+		}
+	},
+}
+
+var readingTests = map[string]func(*fixture){
+	"Place/returns the room, the membership, the cursor and the message": func(f *fixture) {
+		room := f.create("r", "alice")
+		m := message("r", "bob", 1)
+		f.put(m)
+		ok(f, f.AdvanceReadCursor(f.Context(), "r", "alice", messageID(0, 0), epoch))
+		for _, test := range []struct {
+			room, user, message string
+			want                chat.Place
+		}{
+			{"r", "alice", m.ID, chat.Place{Room: room, Member: true, ReadUpTo: messageID(0, 0), Message: m, Found: true}},
+			{"r", "alice", messageID(2, 0), chat.Place{Room: room, Member: true, ReadUpTo: messageID(0, 0)}},
+			{"r", "bob", m.ID, chat.Place{Room: room, Message: m, Found: true}},
+			{"none", "alice", m.ID, chat.Place{Room: chat.Room{ID: "none"}}},
+		} {
+			got, err := f.Place(f.Context(), test.room, test.user, test.message)
+			ok(f, err)
+			equal(f, test.user+" in "+test.room, test.want, got)
+		}
+	},
+	"Unread/returns the newest between two messages": func(f *fixture) {
+		for i := range int64(5) {
+			f.put(message("r", "alice", i))
+		}
+		gone := message("r", "alice", 3)
+		gone.DeletedAt = epoch + 9
+		_, _, err := f.DeleteMessage(f.Context(), gone)
+		ok(f, err)
+		id := func(ms int64) string { return messageID(ms, 0) }
+		for _, test := range []struct {
+			after, upTo string
+			limit       int
+			want        []string
+		}{
+			{"", id(4), 9, []string{id(4), id(3), id(2), id(1), id(0)}},
+			{id(1), id(3), 9, []string{id(3), id(2)}},
+			{id(1), id(4), 2, []string{id(4), id(3)}},
+			{id(0), messageID(2, 1), 9, []string{id(2), id(1)}},
+		} {
+			got, err := f.Unread(f.Context(), "r", test.after, test.upTo, test.limit)
+			ok(f, err)
+			inOrder(f, "after "+test.after, test.want, ids(got))
+			for _, m := range got {
+				if (m.DeletedAt != 0) != (m.ID == gone.ID) || m.SenderID != "alice" || (m.DeletedAt == 0 && len(m.ReadBy) != 1) {
+					f.Errorf("unread %+v", m)
+				}
+			}
+		}
+	},
+	"AddReader/adds every reader once, to messages that exist": func(f *fixture) {
+		m, gone := message("r", "alice", 0), message("r", "alice", 1)
+		f.put(m, gone)
+		gone.DeletedAt = epoch + 9
+		_, _, err := f.DeleteMessage(f.Context(), gone)
+		ok(f, err)
+		race(f, 8, func(i int) (bool, error) { return true, f.AddReader(f.Context(), "r", m.ID, fmt.Sprint("user", i/2)) })
+		for _, other := range []string{gone.ID, messageID(2, 0)} {
+			ok(f, f.AddReader(f.Context(), "r", other, "bob"))
+		}
+		got, _, err := f.Messages(f.Context(), "r", chat.Range{Limit: 9})
+		ok(f, err)
+		inOrder(f, "messages", []string{gone.ID, m.ID}, ids(got))
+		equal(f, "readers", []string{"alice", "user0", "user1", "user2", "user3"}, got[1].ReadBy)
+		equal(f, "readers of a deleted message", []string{}, got[0].ReadBy)
+	},
+	"AdvanceReadCursor/moves forward, also in a race": func(f *fixture) {
+		for _, step := range []struct{ upTo, want int64 }{{3, 3}, {1, 3}, {3, 3}, {4, 4}} {
+			ok(f, f.AdvanceReadCursor(f.Context(), "r", "alice", messageID(step.upTo, 0), epoch))
+			cursors, err := f.ReadCursors(f.Context(), "r", "", "")
+			ok(f, err)
+			equal(f, "cursors", map[string]string{"alice": messageID(step.want, 0)}, cursors)
+		}
+		race(f, 8, func(i int) (bool, error) {
+			return true, f.AdvanceReadCursor(f.Context(), "r", "alice", messageID(10+int64(i), 0), epoch)
+		})
+		cursors, err := f.ReadCursors(f.Context(), "r", "", "")
+		ok(f, err)
+		equal(f, "cursors", map[string]string{"alice": messageID(17, 0)}, cursors)
+	},
+	"ReadCursors/reads the users between two, both included": func(f *fixture) {
+		cursors := func(users ...string) map[string]string {
+			out := map[string]string{}
+			for _, user := range users {
+				out[user] = messageID(0, 0)
+			}
+			return out
+		}
+		for user := range cursors("a", "b", "c", "d") {
+			ok(f, f.AdvanceReadCursor(f.Context(), "r", user, messageID(0, 0), epoch))
+		}
+		for _, test := range []struct {
+			from, to string
+			want     map[string]string
+		}{
+			{"", "", cursors("a", "b", "c", "d")},
+			{"b", "c", cursors("b", "c")},
+			{"b", "", cursors("b", "c", "d")},
+			{"", "b", cursors("a", "b")},
+			{"bb", "cc", cursors("c")},
+			{"x", "z", cursors()},
+		} {
+			got, err := f.ReadCursors(f.Context(), "r", test.from, test.to)
+			ok(f, err)
+			equal(f, test.from+" to "+test.to, test.want, got)
+		}
+	},
+}

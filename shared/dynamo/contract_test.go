@@ -1,0 +1,69 @@
+package dynamo_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	local "github.com/streamroom/streamroom/local/dynamodb"
+	"github.com/streamroom/streamroom/shared/chat/storetest"
+	"github.com/streamroom/streamroom/shared/dynamo"
+	"github.com/streamroom/streamroom/shared/table"
+)
+
+func TestStore(t *testing.T) {
+	storetest.Run(t, func(t *testing.T, now func() time.Time) storetest.Store {
+		t.Helper()
+		return dynamo.New(openTable(t), "table", now)
+	})
+}
+
+// openTable returns a client of a local engine with an empty table. Its items do
+// not expire: the store ignores those that have, and the clock is a test's.
+func openTable(t *testing.T) *dynamodb.Client {
+	t.Helper()
+	engine, err := local.Open(t.Context(), local.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := engine.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	db := dynamodb.NewFromConfig(aws.Config{
+		Region: "us-east-1", BaseEndpoint: aws.String("http://table.example"), HTTPClient: engine,
+		Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
+	})
+	texts := func(names ...string) (attributes []types.AttributeDefinition) {
+		for _, name := range names {
+			attributes = append(attributes, types.AttributeDefinition{
+				AttributeName: aws.String(name), AttributeType: types.ScalarAttributeTypeS,
+			})
+		}
+		return attributes
+	}
+	keys := func(hash, sort string) []types.KeySchemaElement {
+		return []types.KeySchemaElement{
+			{AttributeName: aws.String(hash), KeyType: types.KeyTypeHash},
+			{AttributeName: aws.String(sort), KeyType: types.KeyTypeRange},
+		}
+	}
+	_, err = db.CreateTable(t.Context(), &dynamodb.CreateTableInput{
+		TableName: aws.String("table"), BillingMode: types.BillingModePayPerRequest,
+		AttributeDefinitions: texts(table.PK, table.SK, table.GSI1PK, table.GSI1SK),
+		KeySchema:            keys(table.PK, table.SK),
+		GlobalSecondaryIndexes: []types.GlobalSecondaryIndex{{
+			IndexName: aws.String(table.GSI1), KeySchema: keys(table.GSI1PK, table.GSI1SK),
+			Projection: &types.Projection{ProjectionType: types.ProjectionTypeKeysOnly},
+		}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return db
+}
