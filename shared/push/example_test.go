@@ -11,7 +11,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
-	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/push"
 )
 
@@ -41,7 +40,7 @@ func ExamplePusher_Push() {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	frame := []byte(`{"type":"gap","chatRoomId":"general"}`)
-	deliveries := pusher.Push(ctx, []chat.Post{
+	deliveries := pusher.Push(ctx, []push.Post{
 		{ConnectionID: "open", Data: frame},
 		{ConnectionID: "closed", Data: frame},
 	})
