@@ -4,28 +4,19 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/aws/aws-lambda-go/events"
 	dbtypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	streamtypes "github.com/aws/aws-sdk-go-v2/service/dynamodbstreams/types"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams/types"
+
+	"github.com/streamroom/streamroom/shared/eventsource"
 )
 
-type image = map[string]events.DynamoDBAttributeValue
-
-// imageOf turns an item into what Lambda makes of it; nil stays nil.
-func imageOf(it map[string]dbtypes.AttributeValue) (image, error) { return converted(it, valueOf) }
-
-// streamImageOf is imageOf for the equal types of the stream's client.
-func streamImageOf(it map[string]streamtypes.AttributeValue) (image, error) {
-	return converted(it, streamValueOf)
-}
-
-func converted[V any](it map[string]V, convert func(V) (events.DynamoDBAttributeValue, error)) (image, error) {
-	if it == nil {
-		return nil, nil
-	}
-	out := make(image, len(it))
+// imageOf turns an item, as the table's client gives it, into an image of a
+// stream record: the two have equal attribute types, which are different ones in
+// Go.
+func imageOf(it map[string]dbtypes.AttributeValue) (eventsource.Image, error) {
+	out := make(eventsource.Image, len(it))
 	for name, value := range it {
-		v, err := convert(value)
+		v, err := valueOf(value)
 		if err != nil {
 			return nil, fmt.Errorf("attribute %s: %w", name, err)
 		}
@@ -34,73 +25,43 @@ func converted[V any](it map[string]V, convert func(V) (events.DynamoDBAttribute
 	return out, nil
 }
 
-func listOf[V any](values []V, convert func(V) (events.DynamoDBAttributeValue, error)) (events.DynamoDBAttributeValue, error) {
-	out := make([]events.DynamoDBAttributeValue, len(values))
-	for i, value := range values {
-		var err error
-		if out[i], err = convert(value); err != nil {
-			return events.DynamoDBAttributeValue{}, err
-		}
-	}
-	return events.NewListAttribute(out), nil
-}
-
-func valueOf(value dbtypes.AttributeValue) (events.DynamoDBAttributeValue, error) {
+func valueOf(value dbtypes.AttributeValue) (types.AttributeValue, error) {
 	switch v := value.(type) {
 	case *dbtypes.AttributeValueMemberS:
-		return events.NewStringAttribute(v.Value), nil
+		return &types.AttributeValueMemberS{Value: v.Value}, nil
 	case *dbtypes.AttributeValueMemberN:
-		return events.NewNumberAttribute(v.Value), nil
+		return &types.AttributeValueMemberN{Value: v.Value}, nil
 	case *dbtypes.AttributeValueMemberB:
-		return events.NewBinaryAttribute(v.Value), nil
+		return &types.AttributeValueMemberB{Value: v.Value}, nil
 	case *dbtypes.AttributeValueMemberBOOL:
-		return events.NewBooleanAttribute(v.Value), nil
+		return &types.AttributeValueMemberBOOL{Value: v.Value}, nil
 	case *dbtypes.AttributeValueMemberNULL:
-		return events.NewNullAttribute(), nil
+		return &types.AttributeValueMemberNULL{Value: v.Value}, nil
 	case *dbtypes.AttributeValueMemberSS:
-		return events.NewStringSetAttribute(v.Value), nil
+		return &types.AttributeValueMemberSS{Value: v.Value}, nil
 	case *dbtypes.AttributeValueMemberNS:
-		return events.NewNumberSetAttribute(v.Value), nil
+		return &types.AttributeValueMemberNS{Value: v.Value}, nil
 	case *dbtypes.AttributeValueMemberBS:
-		return events.NewBinarySetAttribute(v.Value), nil
+		return &types.AttributeValueMemberBS{Value: v.Value}, nil
 	case *dbtypes.AttributeValueMemberL:
-		return listOf(v.Value, valueOf)
+		list := make([]types.AttributeValue, len(v.Value))
+		for i, element := range v.Value {
+			var err error
+			if list[i], err = valueOf(element); err != nil {
+				return nil, err
+			}
+		}
+		return &types.AttributeValueMemberL{Value: list}, nil
 	case *dbtypes.AttributeValueMemberM:
-		m, err := converted(v.Value, valueOf)
-		return events.NewMapAttribute(m), err
+		m, err := imageOf(v.Value)
+		return &types.AttributeValueMemberM{Value: m}, err
 	}
-	return events.DynamoDBAttributeValue{}, fmt.Errorf("%w: type %T is none of DynamoDB's", errUnreadable, value)
+	return nil, fmt.Errorf("%w: invalid attribute type %T: want one of DynamoDB's", errUnreadable, value)
 }
 
-func streamValueOf(value streamtypes.AttributeValue) (events.DynamoDBAttributeValue, error) {
-	switch v := value.(type) {
-	case *streamtypes.AttributeValueMemberS:
-		return events.NewStringAttribute(v.Value), nil
-	case *streamtypes.AttributeValueMemberN:
-		return events.NewNumberAttribute(v.Value), nil
-	case *streamtypes.AttributeValueMemberB:
-		return events.NewBinaryAttribute(v.Value), nil
-	case *streamtypes.AttributeValueMemberBOOL:
-		return events.NewBooleanAttribute(v.Value), nil
-	case *streamtypes.AttributeValueMemberNULL:
-		return events.NewNullAttribute(), nil
-	case *streamtypes.AttributeValueMemberSS:
-		return events.NewStringSetAttribute(v.Value), nil
-	case *streamtypes.AttributeValueMemberNS:
-		return events.NewNumberSetAttribute(v.Value), nil
-	case *streamtypes.AttributeValueMemberBS:
-		return events.NewBinarySetAttribute(v.Value), nil
-	case *streamtypes.AttributeValueMemberL:
-		return listOf(v.Value, streamValueOf)
-	case *streamtypes.AttributeValueMemberM:
-		m, err := converted(v.Value, streamValueOf)
-		return events.NewMapAttribute(m), err
-	}
-	return events.DynamoDBAttributeValue{}, fmt.Errorf("%w: type %T is none of DynamoDB's", errUnreadable, value)
-}
-
-// sizeOf is about what DynamoDB counts for an image: names and values.
-func sizeOf(attributes image) int64 {
+// sizeOf is about what DynamoDB counts for an image: names and values
+// ("DynamoDB item sizes and formats").
+func sizeOf(attributes eventsource.Image) int64 {
 	size := 0
 	for name, value := range attributes {
 		size += len(name) + sizeOfValue(value)
@@ -108,38 +69,38 @@ func sizeOf(attributes image) int64 {
 	return int64(size)
 }
 
-func sizeOfValue(v events.DynamoDBAttributeValue) (size int) {
+func sizeOfValue(value types.AttributeValue) (size int) {
 	const overhead = 3 // of a list or map, and 1 for each of its elements
-	switch v.DataType() {
-	case events.DataTypeString:
-		return len(v.String())
-	case events.DataTypeNumber:
-		return sizeOfNumber(v.Number())
-	case events.DataTypeBinary:
-		return len(v.Binary())
-	case events.DataTypeStringSet:
-		for _, s := range v.StringSet() {
+	switch v := value.(type) {
+	case *types.AttributeValueMemberS:
+		return len(v.Value)
+	case *types.AttributeValueMemberN:
+		return sizeOfNumber(v.Value)
+	case *types.AttributeValueMemberB:
+		return len(v.Value)
+	case *types.AttributeValueMemberSS:
+		for _, s := range v.Value {
 			size += len(s)
 		}
-	case events.DataTypeNumberSet:
-		for _, n := range v.NumberSet() {
+	case *types.AttributeValueMemberNS:
+		for _, n := range v.Value {
 			size += sizeOfNumber(n)
 		}
-	case events.DataTypeBinarySet:
-		for _, b := range v.BinarySet() {
+	case *types.AttributeValueMemberBS:
+		for _, b := range v.Value {
 			size += len(b)
 		}
-	case events.DataTypeList:
-		for _, element := range v.List() {
+	case *types.AttributeValueMemberL:
+		for _, element := range v.Value {
 			size += sizeOfValue(element) + 1
 		}
 		size += overhead
-	case events.DataTypeMap:
-		for name, element := range v.Map() {
+	case *types.AttributeValueMemberM:
+		for name, element := range v.Value {
 			size += len(name) + sizeOfValue(element) + 1
 		}
 		size += overhead
-	case events.DataTypeBoolean, events.DataTypeNull:
+	case *types.AttributeValueMemberBOOL, *types.AttributeValueMemberNULL:
 		return 1
 	}
 	return size

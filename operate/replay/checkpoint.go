@@ -6,8 +6,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"time"
+
+	"github.com/streamroom/streamroom/shared/atomicfile"
 )
 
 // checkpointVersion is the form of the file.
@@ -56,25 +57,10 @@ func LoadCheckpoint(path string) (*Checkpoint, error) {
 func (c *Checkpoint) save(path string) error {
 	text, err := json.MarshalIndent(c, "", "  ")
 	if err == nil {
-		err = replaceFile(path, text)
+		err = atomicfile.Write(path, text)
 	}
 	if err != nil {
 		return fmt.Errorf("save the checkpoint: %w", err)
 	}
 	return nil
-}
-
-func replaceFile(path string, text []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name()) // the error before says what is wrong
-	}
-	return err
 }

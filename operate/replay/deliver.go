@@ -1,9 +1,7 @@
 package replay
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -14,6 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/aws/smithy-go"
 
+	"github.com/streamroom/streamroom/shared/backoff"
+	"github.com/streamroom/streamroom/shared/eventsource"
 	"github.com/streamroom/streamroom/shared/table"
 )
 
@@ -25,216 +25,123 @@ type Failed struct {
 	Reason   string `json:"reason"`
 }
 
-// parcel is a record ready to be sent. A batch may have ten thousand, so it keeps
-// no more of the record than is asked for.
-type parcel struct {
-	sequence, pk, sk string
-	position         Position
-	json             []byte
+// place is what is kept of a record besides its encoding: a batch may have ten
+// thousand.
+type place struct {
+	key      table.Key
+	position Position
 }
 
-func (r *Record) parcel(runID string) (parcel, error) {
+// encodedRecord is a record ready to be sent.
+type encodedRecord = eventsource.Record[place]
+
+func (r *Record) encoded(runID string) (encodedRecord, error) {
 	text, err := r.encode(runID)
-	k := r.Change.Change.Keys
-	return parcel{r.sequence(), textOf(k, table.PK), textOf(k, table.SK), r.Position, text}, err
+	return encodedRecord{SequenceNumber: r.sequence(), JSON: text, Data: place{r.key(), r.Position}}, err
 }
 
-// deliverer sends records to a function as a stream mapping does: it goes on
-// behind the lowest failure that the function names, splits a batch that failed
-// as a whole, and gives up what keeps failing.
+// deliverer sends records to a function by the rules of a stream mapping
+// (shared/eventsource), but gives up single records, not all that are left.
 type deliverer struct {
 	client   *lambda.Client
 	function string // name or ARN
 	attempts int
-	pause    time.Duration // the longest first one before records are sent again
-	giveUp   int           // an error once so many were given up
+	backoff  backoff.Policy
+	giveUp   int // an error once so many were given up
 
 	failed      []Failed
 	dropped     int // how often a record was given up, which may be one of failed again
 	invocations int
 }
 
+// maxPause is the longest pause between two attempts.
+const maxPause = 20 * time.Second
+
 // errGivingUp says that too much fails for it to be a few bad records.
-var errGivingUp = errors.New("too many records fail; mend the function first")
+var errGivingUp = errors.New("too many records fail; fix the function first")
 
 // deliver sends a batch. It returns how many leading records it is done with,
-// all of them unless there is an error. When ctx ends, the invocation that runs
-// is waited for.
-func (d *deliverer) deliver(ctx context.Context, batch []parcel) (done int, err error) {
-	tries, unreached := 0, 0
-	for len(batch) > 0 {
-		if err := ctx.Err(); err != nil {
-			return done, err
-		}
-		named, whole, reason, err := d.invoke(ctx, batch)
-		if err != nil {
-			unreached++
-			if !passing(err) || unreached >= d.attempts {
-				return done, fmt.Errorf("invoke %s: %w", d.function, err)
+// all of them unless there is an error. When ctx ends, the running invocation is
+// waited for.
+func (d *deliverer) deliver(ctx context.Context, batch []encodedRecord) (done int, err error) {
+	delivery := eventsource.Delivery[place]{
+		Rules: eventsource.Rules{
+			MaximumRetryAttempts: d.attempts - 1, BisectOnError: true, ReportItemFailures: true, Backoff: d.backoff,
+		},
+		Invoke: func(event []byte) (eventsource.Answer, error) { return d.invoke(ctx, event) },
+		Unreached: func(a eventsource.Attempt[place], times int) error {
+			if !isTransient(a.Err) || times >= d.attempts {
+				return fmt.Errorf("invoke %s: %w", d.function, a.Err)
 			}
-			if err := sleep(ctx, backoff(d.pause, unreached)); err != nil {
-				return done, err
-			}
-			continue
-		}
-		unreached = 0
-		tries++
-		first := len(batch)
-		if len(named) > 0 {
-			first = slices.Min(named)
-		}
-		switch {
-		case whole && len(batch) > 1:
-			half := len(batch) / 2
-			n, err := d.deliver(ctx, batch[:half])
-			if err != nil {
-				return done + n, err
-			}
-			m, err := d.deliver(ctx, batch[half:])
-			return done + n + m, err
-		case whole && tries >= d.attempts:
-			return done + 1, d.drop(batch[0], reason)
-		case whole:
-		case first > 0: // progress
-			done, batch, tries = done+first, batch[first:], 0
-		case tries >= d.attempts:
-			rest, err := d.dropNamed(batch, named, reason)
-			if err != nil {
-				return done, err
-			}
-			// What was not named may not have been tried.
-			n, err := d.deliver(ctx, rest)
-			if err != nil {
-				return done, err
-			}
-			return done + len(batch) - len(rest) + n, nil
-		}
-		if len(batch) > 0 {
-			if err := sleep(ctx, backoff(d.pause, tries)); err != nil {
-				return done, err
-			}
-		}
+			return nil
+		},
+		Exhausted: d.exhausted,
 	}
-	return done, nil
+	return delivery.Deliver(ctx, batch)
 }
 
-// dropNamed gives the named records of a batch up and returns the others.
-func (d *deliverer) dropNamed(batch []parcel, named []int, reason string) ([]parcel, error) {
-	var rest []parcel
-	for i, p := range batch {
-		if !slices.Contains(named, i) {
-			rest = append(rest, p)
+// invokeTimeout is longer than any function may run.
+const invokeTimeout = 16 * time.Minute
+
+// invoke calls the function once. An error means that it was not reached.
+func (d *deliverer) invoke(ctx context.Context, event []byte) (eventsource.Answer, error) {
+	// The function runs on in any case, so its answer is worth the wait.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), invokeTimeout)
+	defer cancel()
+	out, err := d.client.Invoke(ctx, &lambda.InvokeInput{FunctionName: aws.String(d.function), Payload: event})
+	if err != nil {
+		return eventsource.Answer{}, err
+	}
+	d.invocations++
+	return eventsource.Answer{Payload: out.Payload, FunctionError: aws.ToString(out.FunctionError)}, nil
+}
+
+// exhausted gives up the records that the function named, or the one that is
+// left. It returns the others: those that were not named may not have been
+// tried.
+func (d *deliverer) exhausted(a eventsource.Attempt[place]) (rest []encodedRecord, err error) {
+	for i, r := range a.Records {
+		if a.Err == nil && !slices.Contains(a.Failed, i) {
+			rest = append(rest, r)
 			continue
 		}
-		if err := d.drop(p, reason); err != nil {
+		if err := d.drop(r, reason(a)); err != nil {
 			return nil, err
 		}
 	}
 	return rest, nil
 }
 
+// reason says why records were given up. A function's error is named by its
+// type: its message may have what the function was working on.
+func reason(a eventsource.Attempt[place]) string {
+	switch {
+	case a.Err == nil:
+		return "the function named it as failed; see its log"
+	case !errors.Is(a.Err, eventsource.ErrFunction):
+		return a.Err.Error()
+	}
+	if kind := eventsource.ErrorType(a.Answer.Payload); kind != "" {
+		return "the function failed with " + kind + "; see its log"
+	}
+	return "the function failed or ran out of time; see its log"
+}
+
 // drop gives a record up.
-func (d *deliverer) drop(p parcel, reason string) error {
+func (d *deliverer) drop(r encodedRecord, reason string) error {
 	d.dropped++
-	f := Failed{p.sequence, p.pk, p.sk, reason}
+	f := Failed{r.SequenceNumber, r.Data.key.PK, r.Data.key.SK, reason}
 	if !slices.Contains(d.failed, f) { // a run that was resumed may meet it again
 		d.failed = append(d.failed, f)
 	}
 	if len(d.failed) >= d.giveUp {
-		return fmt.Errorf("%w: %d, the last of them %s (%s)", errGivingUp, len(d.failed), p.sequence, reason)
+		return fmt.Errorf("%w: %d, the last of them %s (%s)", errGivingUp, len(d.failed), r.SequenceNumber, reason)
 	}
 	return nil
 }
 
-// invokeTimeout is longer than any function may run.
-const invokeTimeout = 16 * time.Minute
-
-// invoke calls the function once. named are the indexes of the records that it
-// refused; whole says that it failed altogether. An error means that it was not
-// reached.
-func (d *deliverer) invoke(ctx context.Context, batch []parcel) (named []int, whole bool, reason string, err error) {
-	// The function runs on in any case, so its answer is worth the wait.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), invokeTimeout)
-	defer cancel()
-	out, err := d.client.Invoke(ctx, &lambda.InvokeInput{FunctionName: aws.String(d.function), Payload: encodeEvent(batch)})
-	if err != nil {
-		return nil, false, "", err
-	}
-	d.invocations++
-	if out.FunctionError != nil {
-		return nil, true, functionError(out.Payload), nil
-	}
-	named, err = refused(out.Payload, batch)
-	if err != nil {
-		return nil, true, err.Error(), nil
-	}
-	return named, false, "the function named it as failed; see its log", nil
-}
-
-func encodeEvent(batch []parcel) []byte {
-	size := len(eventHead) + len(eventTail)
-	for _, p := range batch {
-		size += len(p.json) + 1
-	}
-	b := append(make([]byte, 0, size), eventHead...)
-	for i, p := range batch {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = append(b, p.json...)
-	}
-	return append(b, eventTail...)
-}
-
-// functionError names a function's error by its type. Its message may have what
-// the function was working on.
-func functionError(payload []byte) string {
-	var object struct {
-		ErrorType string `json:"errorType"`
-	}
-	if err := json.Unmarshal(payload, &object); err != nil || object.ErrorType == "" {
-		return "the function failed or ran out of time; see its log"
-	}
-	return "the function failed with " + object.ErrorType + "; see its log"
-}
-
-// refused reads a batchItemFailures answer: the indexes of the records that it
-// names. An error means that, as for a mapping, the whole batch failed.
-func refused(payload []byte, batch []parcel) ([]int, error) {
-	if len(bytes.TrimSpace(payload)) == 0 {
-		return nil, nil
-	}
-	var answer struct {
-		Failures []struct {
-			ID *string `json:"itemIdentifier"`
-		} `json:"batchItemFailures"`
-	}
-	if payload[0] == '[' && json.Valid(payload) && string(payload) == "[]" {
-		return nil, nil
-	}
-	if err := json.Unmarshal(payload, &answer); err != nil {
-		return nil, errors.New("the function's answer is none that a stream mapping takes")
-	}
-	if len(answer.Failures) == 0 {
-		return nil, nil
-	}
-	index := make(map[string]int, len(batch))
-	for i, p := range slices.Backward(batch) { // the first, should a file have a number twice
-		index[p.sequence] = i
-	}
-	named := make([]int, 0, len(answer.Failures))
-	for _, f := range answer.Failures {
-		i, ok := index[aws.ToString(f.ID)]
-		if !ok {
-			return nil, errors.New("the function's answer names a record that it was not given")
-		}
-		named = append(named, i)
-	}
-	return named, nil
-}
-
-// passing says whether an invocation that was refused may work later.
-func passing(err error) bool {
+// isTransient says whether an invocation that was refused may work later.
+func isTransient(err error) bool {
 	var missing *types.ResourceNotFoundException
 	var api smithy.APIError
 	switch {

@@ -2,7 +2,6 @@ package replay
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,30 +11,27 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams/types"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/streamroom/streamroom/shared/backoff"
 )
 
-// answers is Lambda, as a test has it.
+// answers is Lambda, which a test scripts by the sequence numbers of a batch.
 type answers func(batch []string) (status int, header map[string]string, body string)
 
-func (a answers) RoundTrip(r *http.Request) (*http.Response, error) {
+// rawAnswers is Lambda, which a test scripts by the request's body.
+type rawAnswers func(event []byte) (status int, header map[string]string, body string)
+
+func (a rawAnswers) RoundTrip(r *http.Request) (*http.Response, error) {
 	defer r.Body.Close()
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return nil, err
 	}
-	var event events.DynamoDBEvent
-	if err := json.Unmarshal(body, &event); err != nil {
-		return nil, err
-	}
-	var batch []string
-	for _, record := range event.Records {
-		batch = append(batch, record.Change.SequenceNumber)
-	}
-	status, header, answer := a(batch)
+	status, header, answer := a(body)
 	out := &http.Response{
 		StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(answer)), Request: r, ContentLength: int64(len(answer)),
 	}
@@ -47,21 +43,21 @@ func (a answers) RoundTrip(r *http.Request) (*http.Response, error) {
 
 func deliverTo(a answers) *deliverer {
 	clients := NewClients(aws.Config{
-		Region: "us-east-1", BaseEndpoint: aws.String("http://lambda.test"), HTTPClient: &http.Client{Transport: a},
+		Region: "us-east-1", BaseEndpoint: aws.String("http://lambda.test"), HTTPClient: &http.Client{Transport: byBatch(a)},
 		Credentials: credentials.NewStaticCredentialsProvider("x", "x", ""),
 	})
-	return &deliverer{client: clients.Lambda, function: "f", attempts: 3, pause: time.Microsecond, giveUp: 100}
+	return &deliverer{client: clients.Lambda, function: "f", attempts: 3, backoff: backoff.Policy{First: time.Microsecond, Max: time.Microsecond}, giveUp: 100}
 }
 
-// parcels are n records, numbered from 0.
-func parcels(t testing.TB, n int) []parcel {
+// numbered are n records, numbered from 0.
+func numbered(t testing.TB, n int) []encodedRecord {
 	t.Helper()
-	var out []parcel
+	var out []encodedRecord
 	for i := range n {
-		r := &Record{Change: events.DynamoDBEventRecord{Change: events.DynamoDBStreamRecord{
-			SequenceNumber: fmt.Sprint(i), ApproximateCreationDateTime: events.SecondsEpochTime{Time: time.Unix(1, 0)},
+		r := &Record{Change: types.Record{Dynamodb: &types.StreamRecord{
+			SequenceNumber: aws.String(fmt.Sprint(i)), ApproximateCreationDateTime: aws.Time(time.Unix(1, 0)),
 		}}}
-		p, err := r.parcel("run")
+		p, err := r.encoded("run")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -201,7 +197,7 @@ func TestDelivery(t *testing.T) {
 				}
 				return status, header, body
 			})
-			done, err := d.deliver(t.Context(), parcels(t, 10))
+			done, err := d.deliver(t.Context(), numbered(t, 10))
 			if err != nil || done != 10 {
 				t.Errorf("done with %d, %v", done, err)
 			}
@@ -239,21 +235,21 @@ func TestDeliveryEndsEarly(t *testing.T) {
 			n++
 			return refusal(http.StatusForbidden, "AccessDeniedException")(batch)
 		})
-		done, err := d.deliver(t.Context(), parcels(t, 10))
+		done, err := d.deliver(t.Context(), numbered(t, 10))
 		if err == nil || done != 0 || n != 1 || !strings.Contains(Explain(err).Error(), "not allowed to lambda:InvokeFunction") {
 			t.Errorf("done with %d by %d requests: %v", done, n, Explain(err))
 		}
 	})
 	t.Run("where it stays throttled", func(t *testing.T) {
 		d := deliverTo(refusal(http.StatusTooManyRequests, "TooManyRequestsException"))
-		if done, err := d.deliver(t.Context(), parcels(t, 10)); err == nil || done != 0 || len(d.failed) > 0 {
+		if done, err := d.deliver(t.Context(), numbered(t, 10)); err == nil || done != 0 || len(d.failed) > 0 {
 			t.Errorf("done with %d, %v, %v", done, d.failed, err)
 		}
 	})
 	t.Run("where too much fails", func(t *testing.T) {
 		d := deliverTo(func([]string) (int, map[string]string, string) { return crash() })
 		d.giveUp = 4
-		if done, err := d.deliver(t.Context(), parcels(t, 10)); !errors.Is(err, errGivingUp) || done > 4 {
+		if done, err := d.deliver(t.Context(), numbered(t, 10)); !errors.Is(err, errGivingUp) || done > 4 {
 			t.Errorf("done with %d: %v", done, err)
 		}
 	})
@@ -263,7 +259,7 @@ func TestDeliveryEndsEarly(t *testing.T) {
 			stop()
 			return naming(batch[4])
 		})
-		if done, err := d.deliver(ctx, parcels(t, 10)); !errors.Is(err, context.Canceled) || done != 4 || d.invocations != 1 {
+		if done, err := d.deliver(ctx, numbered(t, 10)); !errors.Is(err, context.Canceled) || done != 4 || d.invocations != 1 {
 			t.Errorf("done with %d by %d invocations: %v", done, d.invocations, err)
 		}
 	})

@@ -14,6 +14,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"github.com/streamroom/streamroom/shared/eventsource"
 )
 
 const (
@@ -193,38 +195,26 @@ func (f *Failures) remove(ctx context.Context, e *Entry) error {
 	return nil
 }
 
-// entryOf reads a message. One that is no on-failure record has no shard.
+// entryOf reads a message. One that is not an on-failure record has no shard.
 func (f *Failures) entryOf(m types.Message) Entry {
-	var body struct {
-		RequestContext struct {
-			FunctionARN            string `json:"functionArn"`
-			Condition              string `json:"condition"`
-			ApproximateInvokeCount int    `json:"approximateInvokeCount"`
-		} `json:"requestContext"`
-		Timestamp time.Time `json:"timestamp"`
-		Batch     struct {
-			ShardID             string    `json:"shardId"`
-			StartSequenceNumber string    `json:"startSequenceNumber"`
-			EndSequenceNumber   string    `json:"endSequenceNumber"`
-			First               time.Time `json:"approximateArrivalOfFirstRecord"`
-			Last                time.Time `json:"approximateArrivalOfLastRecord"`
-			BatchSize           int       `json:"batchSize"`
-			StreamARN           string    `json:"streamArn"`
-		} `json:"DDBStreamBatchInfo"`
-	}
 	e := Entry{ID: aws.ToString(m.MessageId), receipt: aws.ToString(m.ReceiptHandle)}
 	if ms, err := strconv.ParseInt(m.Attributes[string(types.MessageSystemAttributeNameSentTimestamp)], 10, 64); err == nil {
 		e.At = time.UnixMilli(ms).UTC()
 	}
-	if err := json.Unmarshal([]byte(aws.ToString(m.Body)), &body); err != nil || body.Batch.ShardID == "" {
+	var failure eventsource.Failure
+	err := json.Unmarshal([]byte(aws.ToString(m.Body)), &failure)
+	request, batch := failure.Request, failure.Batch
+	at, atErr := time.Parse(time.RFC3339, failure.Timestamp)
+	first, firstErr := time.Parse(time.RFC3339, batch.ApproximateArrivalOfFirstRecord)
+	last, lastErr := time.Parse(time.RFC3339, batch.ApproximateArrivalOfLastRecord)
+	if errors.Join(err, atErr, firstErr, lastErr) != nil || batch.ShardID == "" {
 		e.Condition = "not an on-failure record"
 		return e
 	}
-	e.Function, e.Condition = f.functionOf(body.RequestContext.FunctionARN), body.RequestContext.Condition
-	e.Attempts, e.At = body.RequestContext.ApproximateInvokeCount, body.Timestamp
-	e.Records, e.First, e.Last = body.Batch.BatchSize, body.Batch.First, body.Batch.Last
-	e.ShardID, e.Start, e.End = body.Batch.ShardID, body.Batch.StartSequenceNumber, body.Batch.EndSequenceNumber
-	e.StreamARN = body.Batch.StreamARN
+	e.Function, e.Condition, e.Attempts, e.At = f.functionOf(request.FunctionARN), request.Condition, request.ApproximateInvokeCount, at
+	e.Records, e.First, e.Last = batch.BatchSize, first, last
+	e.ShardID, e.Start, e.End = batch.ShardID, batch.StartSequenceNumber, batch.EndSequenceNumber
+	e.StreamARN = batch.StreamARN
 	return e
 }
 

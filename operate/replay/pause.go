@@ -9,6 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+
+	"github.com/streamroom/streamroom/shared/backoff"
 )
 
 // The states of a mapping that we ask for.
@@ -56,7 +58,7 @@ func pauseMapping(ctx context.Context, client *lambda.Client, id string) error {
 		if aws.ToString(out.State) == mappingDisabled {
 			return nil
 		}
-		if err := sleep(ctx, switchPoll); err != nil {
+		if err := backoff.Sleep(ctx, switchPoll); err != nil {
 			return fmt.Errorf("wait for the mapping to end: %w", err)
 		}
 	}
@@ -73,7 +75,7 @@ func resumeMapping(ctx context.Context, client *lambda.Client, id string) error 
 		if err == nil {
 			return nil
 		}
-		if !errors.As(err, &inUse) && !errors.As(err, &conflict) || sleep(ctx, switchPoll) != nil {
+		if !errors.As(err, &inUse) && !errors.As(err, &conflict) || backoff.Sleep(ctx, switchPoll) != nil {
 			return fmt.Errorf("the mapping %s is still disabled; enable it with aws lambda update-event-source-mapping --uuid %s --enabled: %w", id, id, err)
 		}
 	}

@@ -131,14 +131,14 @@ func (r *run) countMembers(ctx context.Context, s *survey) error {
 			keys[i] = keyItem(table.Room(id))
 		}
 		for tries := 0; len(keys) > 0 && tries < r.config.Attempts; tries++ {
-			out, err := r.Clients.Table.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{
-				RequestItems:           map[string]types.KeysAndAttributes{r.Deployment.Table: {Keys: keys}},
+			out, err := r.env.Clients.Table.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{
+				RequestItems:           map[string]types.KeysAndAttributes{r.env.Deployment.Table: {Keys: keys}},
 				ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
 			})
 			if err != nil {
 				return fmt.Errorf("read the rooms' sizes: %w", err)
 			}
-			for _, it := range out.Responses[r.Deployment.Table] {
+			for _, it := range out.Responses[r.env.Deployment.Table] {
 				if id, err := table.Parse(tableKey(it)); err == nil {
 					s.room(id.RoomID).members = int32(min(intOf(it, table.MemberCount), 1<<30)) //nolint:gosec // bounded
 				}
@@ -146,8 +146,8 @@ func (r *run) countMembers(ctx context.Context, s *survey) error {
 			for _, used := range out.ConsumedCapacity {
 				s.units += aws.ToFloat64(used.CapacityUnits)
 			}
-			if keys = out.UnprocessedKeys[r.Deployment.Table].Keys; len(keys) > 0 {
-				if err := sleep(ctx, backoff(r.config.RetryPause, tries)); err != nil {
+			if keys = out.UnprocessedKeys[r.env.Deployment.Table].Keys; len(keys) > 0 {
+				if err := r.backoff.Wait(ctx, tries+1); err != nil {
 					return err
 				}
 			}

@@ -3,64 +3,70 @@ package replay
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
 	"time"
 
-	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	dbtypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	streamtypes "github.com/aws/aws-sdk-go-v2/service/dynamodbstreams/types"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams/types"
 
 	"github.com/streamroom/streamroom/shared/changes"
 	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/eventsource"
 	"github.com/streamroom/streamroom/shared/table"
 )
 
-// Operations of records.
-const (
-	eventInserted = "INSERT"
-	eventModified = "MODIFY"
-)
-
-// Record is one change of the table in the form that Lambda gives to functions.
+// Record is one change of the table, as the stream gives it.
 type Record struct {
-	Change   events.DynamoDBEventRecord
+	Change   types.Record
 	Key      table.Identity
-	Position Position // behind it, a source goes on when a run is resumed
+	Position Position // behind it, a source continues when a run is resumed
 }
 
 // at is when the change was made: to the ms where it is a message's or a
 // member's insertion, to the second otherwise.
-func (r *Record) at() time.Time { return r.Change.Change.ApproximateCreationDateTime.Time }
+func (r *Record) at() time.Time { return aws.ToTime(r.body().ApproximateCreationDateTime) }
 
-func (r *Record) sequence() string { return r.Change.Change.SequenceNumber }
+func (r *Record) sequence() string { return aws.ToString(r.body().SequenceNumber) }
+
+// body is the change itself; an empty one for a record that cannot be read.
+func (r *Record) body() *types.StreamRecord {
+	if r.Change.Dynamodb == nil {
+		return &types.StreamRecord{}
+	}
+	return r.Change.Dynamodb
+}
+
+func (r *Record) key() table.Key {
+	pk, _ := eventsource.Text(r.body().Keys, table.PK)
+	sk, _ := eventsource.Text(r.body().Keys, table.SK)
+	return table.Key{PK: pk, SK: sk}
+}
 
 // encode renders the record as part of an event of a run.
 func (r *Record) encode(runID string) ([]byte, error) {
-	change := r.Change
-	change.EventSource, change.EventSourceArn = changes.ReplaySource, changes.ReplaySource+":"+runID
-	// Streams know seconds.
-	change.Change.ApproximateCreationDateTime.Time = change.Change.ApproximateCreationDateTime.Truncate(time.Second)
-	text, err := json.Marshal(change)
+	text, err := eventsource.AppendRecord(nil, &r.Change, eventsource.Origin{
+		Source: changes.ReplaySource, ARN: changes.ReplaySource + ":" + runID, Region: aws.ToString(r.Change.AwsRegion),
+	})
 	if err != nil {
 		return nil, fmt.Errorf("encode the record %s: %w", r.sequence(), err)
 	}
 	return text, nil
 }
 
-// tellDeletion makes the insertion of a message that has been deleted since its
-// deletion. There is nothing left to deliver of it.
-func (r *Record) tellDeletion() {
-	if r.Key.Kind == table.KindMessage && r.Change.EventName == eventInserted && hasNumber(r.Change.Change.NewImage, table.DeletedAt) {
-		r.Change.EventName = eventModified
+// insertionToDeletion turns the insertion of a message that has been deleted
+// since into its deletion: there is no content left to deliver.
+func (r *Record) insertionToDeletion() {
+	_, deleted := eventsource.Number(r.Change.Dynamodb.NewImage, table.DeletedAt)
+	if r.Key.Kind == table.KindMessage && r.Change.EventName == types.OperationTypeInsert && deleted {
+		r.Change.EventName = types.OperationTypeModify
 	}
 }
 
-// errUnreadable says that a record's key is none of ours, or its item lacks
-// what every such item has.
+// errUnreadable marks a record whose key is not one of shared/table, or whose
+// item lacks what every such item has.
 var errUnreadable = errors.New("unreadable")
 
 // fromItem rebuilds the record of an item's insertion. number counts the records
@@ -70,115 +76,67 @@ func fromItem(it map[string]dbtypes.AttributeValue, number int, region string) (
 	if err != nil {
 		return Record{}, err
 	}
-	key, id, err := keyOf(image)
-	if err != nil {
+	r := Record{Change: types.Record{
+		AwsRegion: aws.String(region), EventName: types.OperationTypeInsert, EventVersion: aws.String("1.1"),
+		Dynamodb: &types.StreamRecord{
+			Keys: image, NewImage: image,
+			// 21 digits, as the shortest of a stream's have.
+			SequenceNumber: aws.String(fmt.Sprintf("9%020d", number)),
+			StreamViewType: types.StreamViewTypeNewAndOldImages,
+		},
+	}}
+	if err := r.identify(); err != nil {
 		return Record{}, err
 	}
-	ms := id.MS
-	switch id.Kind { //nolint:exhaustive // nothing else is rebuilt
+	key, ms := r.key(), r.Key.MS
+	switch r.Key.Kind { //nolint:exhaustive // nothing else is rebuilt
 	case table.KindMessage:
-		if carried, err := chat.MessageTime(id.MessageID); err != nil || carried != ms {
+		if carried, err := chat.MessageTime(r.Key.MessageID); err != nil || carried != ms {
 			return Record{}, fmt.Errorf("%w: the message's id does not carry the time of its key", errUnreadable)
 		}
 	case table.KindMember:
-		if ms, err = integerOf(image, table.JoinedAt); err != nil {
-			return Record{}, err
+		text, _ := eventsource.Number(image, table.JoinedAt)
+		if ms, err = strconv.ParseInt(text, 10, 64); err != nil {
+			return Record{}, fmt.Errorf("%w: invalid attribute %s: want an integer", errUnreadable, table.JoinedAt)
 		}
 	}
-	keys := map[string]events.DynamoDBAttributeValue{table.PK: image[table.PK], table.SK: image[table.SK]}
 	sum := sha256.Sum256([]byte(key.PK + "\x00" + key.SK))
-	return Record{
-		Key:      id,
-		Position: Position{Part: key.PK, After: key.SK},
-		Change: events.DynamoDBEventRecord{
-			AWSRegion: region, EventID: hex.EncodeToString(sum[:16]), EventName: eventInserted, EventVersion: "1.1",
-			Change: events.DynamoDBStreamRecord{
-				ApproximateCreationDateTime: events.SecondsEpochTime{Time: time.UnixMilli(ms)},
-				Keys:                        keys, NewImage: image,
-				// 21 digits, as the shortest of a stream's have.
-				SequenceNumber: fmt.Sprintf("9%020d", number),
-				SizeBytes:      sizeOf(keys) + sizeOf(image),
-				StreamViewType: string(streamtypes.StreamViewTypeNewAndOldImages),
-			},
-		},
-	}, nil
+	keys := eventsource.Image{table.PK: image[table.PK], table.SK: image[table.SK]}
+	r.Position = Position{Part: key.PK, After: key.SK}
+	r.Change.EventID = aws.String(hex.EncodeToString(sum[:16]))
+	r.Change.Dynamodb.Keys = keys
+	r.Change.Dynamodb.ApproximateCreationDateTime = aws.Time(time.UnixMilli(ms))
+	r.Change.Dynamodb.SizeBytes = aws.Int64(sizeOf(keys) + sizeOf(image))
+	return r, nil
 }
 
-// fromStream turns what GetRecords gives into what Lambda gives.
-func fromStream(r streamtypes.Record, region, shardID string) (Record, error) {
-	if r.Dynamodb == nil {
-		return Record{}, fmt.Errorf("%w: it has no body", errUnreadable)
+// fromStream takes a record as GetRecords gives it.
+func fromStream(change types.Record, region, shardID string) (Record, error) {
+	r := Record{Change: change}
+	if change.Dynamodb == nil {
+		return r, fmt.Errorf("%w: the record has no body", errUnreadable)
 	}
-	change := events.DynamoDBStreamRecord{
-		ApproximateCreationDateTime: events.SecondsEpochTime{Time: aws.ToTime(r.Dynamodb.ApproximateCreationDateTime)},
-		SequenceNumber:              aws.ToString(r.Dynamodb.SequenceNumber),
-		SizeBytes:                   aws.ToInt64(r.Dynamodb.SizeBytes),
-		StreamViewType:              string(r.Dynamodb.StreamViewType),
-	}
-	out := Record{Position: Position{Part: shardID, After: change.SequenceNumber}}
-	for _, image := range []struct {
-		from map[string]streamtypes.AttributeValue
-		to   *map[string]events.DynamoDBAttributeValue
-	}{{r.Dynamodb.Keys, &change.Keys}, {r.Dynamodb.NewImage, &change.NewImage}, {r.Dynamodb.OldImage, &change.OldImage}} {
-		converted, err := streamImageOf(image.from)
-		if err != nil {
-			return out, err
-		}
-		*image.to = converted
-	}
-	out.Change = events.DynamoDBEventRecord{
-		AWSRegion: region, Change: change, EventID: aws.ToString(r.EventID),
-		EventName: string(r.EventName), EventVersion: aws.ToString(r.EventVersion),
-	}
-	if r.UserIdentity != nil {
-		out.Change.UserIdentity = &events.DynamoDBUserIdentity{
-			Type: aws.ToString(r.UserIdentity.Type), PrincipalID: aws.ToString(r.UserIdentity.PrincipalId),
-		}
-	}
-	var err error
-	_, out.Key, err = keyOf(change.Keys)
-	return out, err
+	r.Change.AwsRegion = aws.String(region)
+	r.Position = Position{Part: shardID, After: r.sequence()}
+	return r, r.identify()
 }
 
 // fromJSON reads a record as it was saved.
 func fromJSON(text []byte) (Record, error) {
-	var r Record
-	if err := json.Unmarshal(text, &r.Change); err != nil {
-		return r, err
-	}
-	if r.sequence() == "" || r.Change.EventName == "" {
-		return r, errors.New("it is no stream record: SequenceNumber or eventName is missing")
-	}
-	var err error
-	_, r.Key, err = keyOf(r.Change.Change.Keys)
-	return r, err
-}
-
-func keyOf(image map[string]events.DynamoDBAttributeValue) (table.Key, table.Identity, error) {
-	k := table.Key{PK: textOf(image, table.PK), SK: textOf(image, table.SK)}
-	id, err := table.Parse(k)
+	change, err := eventsource.ParseRecord(text)
 	if err != nil {
-		return k, id, fmt.Errorf("%w: %w", errUnreadable, err)
+		return Record{}, err
 	}
-	return k, id, nil
+	r := Record{Change: change}
+	return r, r.identify()
 }
 
-// textOf returns a string attribute, "" where there is none.
-func textOf(image map[string]events.DynamoDBAttributeValue, name string) string {
-	if v := image[name]; v.DataType() == events.DataTypeString {
-		return v.String()
-	}
-	return ""
-}
-
-func integerOf(image map[string]events.DynamoDBAttributeValue, name string) (int64, error) {
-	v := image[name]
-	if v.DataType() != events.DataTypeNumber {
-		return 0, fmt.Errorf("%w: attribute %s is no number", errUnreadable, name)
-	}
-	n, err := strconv.ParseInt(v.Number(), 10, 64)
+// identify finds out of what a record is, by its key.
+func (r *Record) identify() error {
+	id, err := table.Parse(r.key())
 	if err != nil {
-		return 0, fmt.Errorf("%w: attribute %s is no integer", errUnreadable, name)
+		return fmt.Errorf("%w: %w", errUnreadable, err)
 	}
-	return n, nil
+	r.Key = id
+	return nil
 }

@@ -15,6 +15,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
 	"github.com/streamroom/streamroom/operate/throttle"
+	"github.com/streamroom/streamroom/shared/backoff"
+	"github.com/streamroom/streamroom/shared/eventsource"
 	"github.com/streamroom/streamroom/shared/topology"
 )
 
@@ -22,17 +24,17 @@ import (
 type Env struct {
 	Clients    Clients
 	Deployment Deployment
-	Where      map[string]string // goes into the checkpoint, for whoever resumes it
+	Where      map[string]string // goes into the checkpoint, for the run that resumes it
 	Now        func() time.Time
 	Events     Events
 }
 
-// Events hear of a run's course. Each may be nil.
+// Events are called as a run proceeds. Each may be nil.
 type Events struct {
 	Planned  func(Plan)
 	Progress func(Progress) // about once a second
 	Shown    func(Shown)
-	Note     func(string) // a sentence worth telling, without a full stop
+	Note     func(string) // a log line
 }
 
 // Progress is how far a run has come.
@@ -56,7 +58,7 @@ type Shown struct {
 	Problem   string    `json:"problem,omitempty"`
 }
 
-// Summary is what a run came to. It is right also where Run returns an error.
+// Summary is the result of a run. It is right also where Run returns an error.
 type Summary struct {
 	RunID       string   `json:"runId"`
 	Applied     bool     `json:"applied"`
@@ -71,14 +73,16 @@ type Summary struct {
 	Checkpoint  string   `json:"checkpoint,omitempty"` // kept, to go on from
 }
 
-// progressEvery is how often progress is told and the checkpoint saved.
+// progressEvery is how often progress is reported and the checkpoint saved.
 const progressEvery = time.Second
 
-// run is a Run in its course.
+// run is the state of one call of Run.
 type run struct {
-	Env
+	env     Env
 	config  Config
 	mapping topology.StreamMapping
+	filters eventsource.Filters
+	backoff backoff.Policy
 	scope   scope
 	region  string
 	stream  string // the table's, its ARN
@@ -93,13 +97,13 @@ type run struct {
 	began      time.Time
 	sending    time.Time // when sending began
 	sentBefore int       // by the run that this one resumes
-	told       time.Time // progress
+	reported   time.Time // progress
 	unreadable int
 	removed    int
 	kept       []string
 }
 
-// Run replays. With a checkpoint it goes on where that stands; Config is the
+// Run replays. With a checkpoint it continues from there; Config is the
 // checkpoint's then, but for rates and what is shown. The error is ctx's if it
 // ended first: then the invocation that ran was waited for, and the checkpoint
 // saved. Nothing is sent if the plan can't be made.
@@ -109,7 +113,8 @@ func Run(ctx context.Context, env Env, c Config, resume *Checkpoint) (Summary, e
 	if c.BatchSize > 0 {
 		mapping.BatchSize = c.BatchSize
 	}
-	r := &run{Env: env, config: c, mapping: mapping, began: env.Now(), checkpoint: resume}
+	r := &run{env: env, config: c, mapping: mapping, began: env.Now(), checkpoint: resume}
+	r.backoff = backoff.Policy{First: c.RetryPause, Max: maxPause, Jitter: 0.5}
 	err := r.run(ctx)
 	if err != nil && ctx.Err() != nil && !errors.Is(err, ctx.Err()) { // what broke off, broke off for that
 		err = fmt.Errorf("%w: %w", ctx.Err(), err)
@@ -121,7 +126,7 @@ func Run(ctx context.Context, env Env, c Config, resume *Checkpoint) (Summary, e
 	if at := r.checkpoint; at != nil {
 		summary.Records, summary.Batches = at.Records, at.Batches
 		if r.deliverer != nil {
-			r.note(at)
+			r.takeCounts(at)
 			summary.Invocations, summary.Failed = at.Invocations, append(summary.Failed, at.Failed...)
 		}
 		if r.keepsCheckpoint() && err != nil {
@@ -135,6 +140,9 @@ func Run(ctx context.Context, env Env, c Config, resume *Checkpoint) (Summary, e
 
 func (r *run) run(ctx context.Context) (err error) {
 	resuming := r.checkpoint != nil
+	if r.filters, err = eventsource.ParseFilters(r.mapping.Filters); err != nil {
+		return err
+	}
 	if err := r.open(ctx); err != nil {
 		return err
 	}
@@ -155,10 +163,10 @@ func (r *run) run(ctx context.Context) (err error) {
 		return err
 	}
 	r.total, r.unreadable = s.records, 0
-	r.sending = r.Now()
-	r.told = r.sending
-	if r.Events.Planned != nil {
-		r.Events.Planned(r.plan(s))
+	r.sending = r.env.Now()
+	r.reported = r.sending
+	if r.env.Events.Planned != nil {
+		r.env.Events.Planned(r.plan(s))
 	}
 	switch {
 	case r.config.Target == ToNone:
@@ -179,20 +187,20 @@ func (r *run) keepsCheckpoint() bool {
 
 // open looks up what the run works on and compares it with the checkpoint.
 func (r *run) open(ctx context.Context) error {
-	out, err := r.Clients.Table.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: aws.String(r.Deployment.Table)})
+	out, err := r.env.Clients.Table.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: aws.String(r.env.Deployment.Table)})
 	if err != nil {
-		return fmt.Errorf("look at the table %s: %w", r.Deployment.Table, err)
+		return fmt.Errorf("look at the table %s: %w", r.env.Deployment.Table, err)
 	}
 	tableID := aws.ToString(out.Table.TableArn) + " " + aws.ToString(out.Table.TableId)
 	r.stream = aws.ToString(out.Table.LatestStreamArn)
-	r.region = r.Clients.Table.Options().Region
+	r.region = r.env.Clients.Table.Options().Region
 	if r.config.Source == FromStream && r.stream == "" {
-		return fmt.Errorf("the table %s has no stream; use --source table", r.Deployment.Table)
+		return fmt.Errorf("the table %s has no stream; use --source table", r.env.Deployment.Table)
 	}
 	if r.config.Selection.To.IsZero() {
-		r.config.Selection.To = r.Now()
+		r.config.Selection.To = r.env.Now()
 	}
-	if r.scope, err = r.config.Selection.scope(ctx, r.Clients.Table, r.Deployment.Table, r.config.Source); err != nil {
+	if r.scope, err = r.config.Selection.scope(ctx, r.env.Clients.Table, r.env.Deployment.Table, r.config.Source); err != nil {
 		return err
 	}
 	if err := r.openSource(); err != nil {
@@ -216,7 +224,7 @@ func (r *run) open(ctx context.Context) error {
 		}
 	}
 	r.checkpoint = &Checkpoint{
-		Version: checkpointVersion, Where: r.Where, TableID: tableID, Config: r.config, Started: r.began, Failed: []Failed{},
+		Version: checkpointVersion, Where: r.env.Where, TableID: tableID, Config: r.config, Started: r.began, Failed: []Failed{},
 	}
 	if r.config.Source == FromStream {
 		r.checkpoint.Stream = r.stream
@@ -228,80 +236,80 @@ func (r *run) openSource() (err error) {
 	switch r.config.Source {
 	case FromTable:
 		r.source = &tableSource{
-			db: r.Clients.Table, table: r.Deployment.Table, scope: r.scope, reads: throttle.New(r.config.ReadRate),
+			db: r.env.Clients.Table, table: r.env.Deployment.Table, scope: r.scope, reads: throttle.New(r.config.ReadRate),
 		}
 	case FromStream:
 		r.source = &streamSource{
-			reader: shardReader{client: r.Clients.Streams, arn: r.stream, pause: r.config.StreamPause},
+			reader: shardReader{client: r.env.Clients.Streams, arn: r.stream, pause: r.config.StreamPause},
 			scope:  r.scope, region: r.region,
 		}
 	case FromFile:
 		r.source = &fileSource{path: r.config.File}
 	case FromFailures:
-		r.failures, err = NewFailures(r.Clients, r.Deployment, r.config.StreamPause)
+		r.failures, err = NewFailures(r.env.Clients, r.env.Deployment, r.config.StreamPause)
 	}
 	return err
 }
 
 // preflight asks Lambda whether the function is there and may be invoked.
 func (r *run) preflight(ctx context.Context) error {
-	function := r.Deployment.Functions[r.config.Target]
+	function := r.env.Deployment.Functions[r.config.Target]
 	if function == "" {
 		return fmt.Errorf("the function %s is not known: use --env, or --function with its name", r.config.Target)
 	}
-	_, err := r.Clients.Lambda.Invoke(ctx, &lambda.InvokeInput{
+	_, err := r.env.Clients.Lambda.Invoke(ctx, &lambda.InvokeInput{
 		FunctionName: aws.String(function), InvocationType: types.InvocationTypeDryRun, Payload: []byte(`{}`),
 	})
 	if err != nil {
 		return fmt.Errorf("look whether %s can be invoked: %w", function, err)
 	}
 	r.deliverer = &deliverer{
-		client: r.Clients.Lambda, function: function, attempts: r.config.Attempts, pause: r.config.RetryPause,
+		client: r.env.Clients.Lambda, function: function, attempts: r.config.Attempts, backoff: r.backoff,
 		giveUp: r.config.GiveUp, failed: slices.Clone(r.checkpoint.Failed), invocations: r.checkpoint.Invocations,
 	}
 	return nil
 }
 
 // pause disables the target's mapping. The function that it returns enables it
-// again; one that was disabled before stays so, unless this run's forerunner did it.
+// again; one that was disabled before stays so, unless the run being resumed did it.
 func (r *run) pause(ctx context.Context) (resume func() error, err error) {
-	function := r.Deployment.Functions[r.config.Target]
-	id, state, err := mappingID(ctx, r.Clients.Lambda, function, r.stream)
+	function := r.env.Deployment.Functions[r.config.Target]
+	id, state, err := mappingID(ctx, r.env.Clients.Lambda, function, r.stream)
 	if err != nil {
 		return nil, err
 	}
 	if state != mappingEnabled && r.checkpoint.Paused != id {
-		r.tell(fmt.Sprintf("the mapping of %s is not enabled (%s), and stays as it is", function, state))
+		r.note(fmt.Sprintf("the mapping of %s is not enabled (%s), and stays as it is", function, state))
 		return func() error { return nil }, nil
 	}
-	// Should this end by force, whoever resumes it knows.
+	// If this run is killed, the run that resumes it enables the mapping.
 	r.checkpoint.Paused = id
 	if err := r.saveCheckpoint(); err != nil {
 		return nil, err
 	}
 	resume = func() error {
-		if err := resumeMapping(ctx, r.Clients.Lambda, id); err != nil {
+		if err := resumeMapping(ctx, r.env.Clients.Lambda, id); err != nil {
 			return err
 		}
-		r.tell("the mapping of " + function + " is enabled again")
+		r.note("the mapping of " + function + " is enabled again")
 		return nil
 	}
-	r.tell("pausing the mapping of " + function + "; should this be killed, enable it with aws lambda update-event-source-mapping --uuid " + id + " --enabled")
-	if err := pauseMapping(ctx, r.Clients.Lambda, id); err != nil {
+	r.note("pausing the mapping of " + function + "; should this be killed, enable it with aws lambda update-event-source-mapping --uuid " + id + " --enabled")
+	if err := pauseMapping(ctx, r.env.Clients.Lambda, id); err != nil {
 		return nil, errors.Join(err, resume())
 	}
 	return resume, nil
 }
 
-func (r *run) tell(note string) {
-	if r.Events.Note != nil {
-		r.Events.Note(note)
+func (r *run) note(note string) {
+	if r.env.Events.Note != nil {
+		r.env.Events.Note(note)
 	}
 }
 
 // wanted says whether a record is to be sent.
 func (r *run) wanted(record *Record) bool {
-	return r.scope.includes(record) && passes(r.mapping.Filters, record)
+	return r.scope.includes(record) && r.filters.Match(&record.Change)
 }
 
 func (r *run) survey(ctx context.Context, resuming bool) (*survey, error) {
@@ -341,12 +349,12 @@ func (r *run) send(ctx context.Context) error {
 
 // sendAll sends records in batches.
 func (r *run) sendAll(ctx context.Context, records iter.Seq2[Record, error]) error {
-	limit := batchLimit(r.mapping, r.config.Rate)
-	var batch []parcel
-	size := len(eventHead) + len(eventTail)
+	most := batchLimit(r.mapping, r.config.Rate)
+	var batch []encodedRecord
+	limit := eventsource.NewLimit(most)
 	flush := func() error {
 		err := r.flush(ctx, batch)
-		batch, size = batch[:0], len(eventHead)+len(eventTail)
+		batch, limit = batch[:0], eventsource.NewLimit(most)
 		return err
 	}
 	for record, err := range records {
@@ -360,20 +368,20 @@ func (r *run) sendAll(ctx context.Context, records iter.Seq2[Record, error]) err
 			continue
 		}
 		if r.config.Target == topology.Fanout {
-			record.tellDeletion()
+			record.insertionToDeletion()
 		}
-		p, err := record.parcel(r.config.RunID)
+		encoded, err := record.encoded(r.config.RunID)
 		if err != nil {
 			return err
 		}
-		if len(batch) > 0 && size+len(p.json)+1 > maxPayload {
+		if !limit.Add(len(encoded.JSON)) {
 			if err := flush(); err != nil {
 				return err
 			}
+			limit.Add(len(encoded.JSON))
 		}
-		batch = append(batch, p)
-		size += len(p.json) + 1
-		if len(batch) == limit {
+		batch = append(batch, encoded)
+		if limit.Full() {
 			if err := flush(); err != nil {
 				return err
 			}
@@ -383,7 +391,7 @@ func (r *run) sendAll(ctx context.Context, records iter.Seq2[Record, error]) err
 }
 
 // flush sends a batch and notes how far that came.
-func (r *run) flush(ctx context.Context, batch []parcel) error {
+func (r *run) flush(ctx context.Context, batch []encodedRecord) error {
 	if len(batch) == 0 {
 		return nil
 	}
@@ -392,7 +400,7 @@ func (r *run) flush(ctx context.Context, batch []parcel) error {
 	}
 	done, err := r.deliverer.deliver(ctx, batch)
 	if done > 0 {
-		r.checkpoint.Position = batch[done-1].position
+		r.checkpoint.Position = batch[done-1].Data.position
 		r.checkpoint.Records += done
 		r.checkpoint.Batches++
 	}
@@ -400,19 +408,19 @@ func (r *run) flush(ctx context.Context, batch []parcel) error {
 	return err
 }
 
-// progress tells how far the run has come and saves it, now and then.
+// progress reports how far the run has come and saves it, about once a second.
 func (r *run) progress(last bool) {
-	now := r.Now()
-	if !last && now.Sub(r.told) < progressEvery {
+	now := r.env.Now()
+	if !last && now.Sub(r.reported) < progressEvery {
 		return
 	}
-	r.told = now
+	r.reported = now
 	if !last {
 		if err := r.saveCheckpoint(); err != nil {
-			r.tell(err.Error()) // it is written behind anyway, and saved at the end or not
+			r.note(err.Error()) // it is written behind anyway, and saved at the end or not
 		}
 	}
-	if r.Events.Progress == nil {
+	if r.env.Events.Progress == nil {
 		return
 	}
 	p := Progress{Records: r.checkpoint.Records, Total: r.sentBefore + r.total, Failed: len(r.deliverer.failed)}
@@ -425,11 +433,11 @@ func (r *run) progress(last bool) {
 	if r.keepsCheckpoint() && !last {
 		p.Checkpoint = r.config.Checkpoint
 	}
-	r.Events.Progress(p)
+	r.env.Events.Progress(p)
 }
 
-// note takes into a checkpoint what the deliverer knows.
-func (r *run) note(c *Checkpoint) {
+// takeCounts copies the counts of the deliverer into a checkpoint.
+func (r *run) takeCounts(c *Checkpoint) {
 	c.Failed, c.Invocations = r.deliverer.failed, r.deliverer.invocations
 }
 
@@ -437,8 +445,8 @@ func (r *run) saveCheckpoint() error {
 	if !r.keepsCheckpoint() {
 		return nil
 	}
-	r.note(r.checkpoint)
+	r.takeCounts(r.checkpoint)
 	r.checkpoint.Config = r.config
-	r.checkpoint.Saved = r.Now()
+	r.checkpoint.Saved = r.env.Now()
 	return r.checkpoint.save(r.config.Checkpoint)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/eventsource"
 	"github.com/streamroom/streamroom/shared/table"
 )
 
@@ -154,10 +155,11 @@ func userOf(r *Record) string {
 	if r.Key.UserID != "" {
 		return r.Key.UserID
 	}
-	if user := textOf(r.Change.Change.NewImage, table.UserID); user != "" {
+	if user, _ := eventsource.Text(r.body().NewImage, table.UserID); user != "" {
 		return user
 	}
-	return textOf(r.Change.Change.OldImage, table.UserID)
+	user, _ := eventsource.Text(r.body().OldImage, table.UserID)
+	return user
 }
 
 func keyItem(k table.Key) map[string]types.AttributeValue {

@@ -1,7 +1,6 @@
 package replay
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +12,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams/types"
+
+	"github.com/streamroom/streamroom/shared/backoff"
+	"github.com/streamroom/streamroom/shared/eventsource"
 )
 
 const (
@@ -36,49 +38,6 @@ func (s shardReader) pageLimit() int32 {
 		return int32(s.limit)
 	}
 	return pageLimit
-}
-
-// shards lists the shards, parents before children, otherwise by their ids,
-// which begin with their time.
-func (s shardReader) shards(ctx context.Context) ([]types.Shard, error) {
-	var shards []types.Shard
-	in := &dynamodbstreams.DescribeStreamInput{StreamArn: aws.String(s.arn)}
-	for {
-		out, err := s.client.DescribeStream(ctx, in)
-		if err != nil {
-			return nil, fmt.Errorf("describe the stream: %w", err)
-		}
-		if out.StreamDescription == nil {
-			return nil, errors.New("describe the stream: the answer has no description")
-		}
-		shards = append(shards, out.StreamDescription.Shards...)
-		if in.ExclusiveStartShardId = out.StreamDescription.LastEvaluatedShardId; in.ExclusiveStartShardId == nil {
-			return familial(shards), nil
-		}
-	}
-}
-
-func familial(shards []types.Shard) []types.Shard {
-	slices.SortFunc(shards, func(a, b types.Shard) int { return cmp.Compare(aws.ToString(a.ShardId), aws.ToString(b.ShardId)) })
-	byID := make(map[string]types.Shard, len(shards))
-	for _, shard := range shards {
-		byID[aws.ToString(shard.ShardId)] = shard
-	}
-	ordered := make([]types.Shard, 0, len(shards))
-	var put func(id string)
-	put = func(id string) {
-		shard, ok := byID[id]
-		if !ok {
-			return // trimmed, or put before
-		}
-		delete(byID, id)
-		put(aws.ToString(shard.ParentShardId))
-		ordered = append(ordered, shard)
-	}
-	for _, shard := range shards {
-		put(aws.ToString(shard.ShardId))
-	}
-	return ordered
 }
 
 // start is where to begin in a shard: at the record with a sequence number, or
@@ -145,7 +104,7 @@ func (s shardReader) read(ctx context.Context, shardID string, from start) iter.
 				}
 				return
 			}
-			if err := sleep(ctx, s.pause); err != nil {
+			if err := backoff.Sleep(ctx, s.pause); err != nil {
 				yield(types.Record{}, err)
 				return
 			}
@@ -207,7 +166,7 @@ func (s *streamSource) survey(ctx context.Context, after Position, to *survey) e
 
 func (s *streamSource) records(ctx context.Context, after Position) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
-		shards, err := s.reader.shards(ctx)
+		shards, err := eventsource.Shards(ctx, s.reader.client, s.reader.arn)
 		if err != nil {
 			yield(Record{}, err)
 			return

@@ -16,6 +16,7 @@ import (
 	"github.com/jonboulle/clockwork"
 
 	"github.com/streamroom/streamroom/local/dynamodb"
+	"github.com/streamroom/streamroom/shared/eventsource"
 	"github.com/streamroom/streamroom/shared/table"
 )
 
@@ -59,7 +60,7 @@ func newStreamed(t *testing.T) *streamed {
 	}
 	st := &streamed{t: t, clock: clock, engine: engine, db: db}
 	st.reader = shardReader{client: dynamodbstreams.NewFromConfig(c), arn: *out.TableDescription.LatestStreamArn, pause: time.Microsecond}
-	shards, err := st.reader.shards(t.Context())
+	shards, err := eventsource.Shards(t.Context(), st.reader.client, st.reader.arn)
 	if err != nil || len(shards) != 1 {
 		t.Fatalf("%d shards, %v", len(shards), err)
 	}
@@ -83,7 +84,7 @@ func (st *streamed) split(shardID string) []string {
 	if err := st.engine.SplitShard(st.t.Context(), st.reader.arn, shardID); err != nil {
 		st.t.Fatal(err)
 	}
-	shards, err := st.reader.shards(st.t.Context())
+	shards, err := eventsource.Shards(st.t.Context(), st.reader.client, st.reader.arn)
 	if err != nil {
 		st.t.Fatal(err)
 	}

@@ -4,15 +4,12 @@ import (
 	"context"
 	"errors"
 	"iter"
-
-	"github.com/streamroom/streamroom/shared/table"
 )
 
 func (r *Record) shown(problem error) Shown {
-	k := r.Change.Change.Keys
+	k := r.key()
 	s := Shown{
-		Sequence: r.sequence(), At: r.at().UTC(), EventName: r.Change.EventName, Entity: r.Key.Kind.String(),
-		PK: textOf(k, table.PK), SK: textOf(k, table.SK),
+		Sequence: r.sequence(), At: r.at().UTC(), EventName: string(r.Change.EventName), Entity: r.Key.Kind.String(), PK: k.PK, SK: k.SK,
 	}
 	if problem != nil {
 		s.Problem = problem.Error()
@@ -41,8 +38,8 @@ func (r *run) show(ctx context.Context) (err error) {
 		case !r.wanted(&record):
 			continue
 		}
-		if r.checkpoint.Records < r.config.Show && r.Events.Shown != nil {
-			r.Events.Shown(record.shown(problem))
+		if r.checkpoint.Records < r.config.Show && r.env.Events.Shown != nil {
+			r.env.Events.Shown(record.shown(problem))
 		}
 		r.checkpoint.Records++
 		if out == nil && r.checkpoint.Records >= r.config.Show {

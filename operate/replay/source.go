@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"iter"
-	"math/rand/v2"
-	"time"
 )
 
 // Position is a place in a source, by what was last sent before it.
@@ -70,25 +68,4 @@ func (s *survey) read(records iter.Seq2[Record, error]) error {
 		}
 	}
 	return nil
-}
-
-// sleep waits, or until ctx is done.
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// maxPause is the longest pause between two tries.
-const maxPause = 20 * time.Second
-
-// backoff is a random part, at least half, of first doubled with each try.
-func backoff(first time.Duration, tries int) time.Duration {
-	longest := min(first<<min(tries, 16), maxPause)
-	return longest/2 + rand.N(longest/2+1) //nolint:gosec // jitter
 }
