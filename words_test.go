@@ -166,6 +166,27 @@ func TestMarkdownPaths(t *testing.T) {
 	}
 }
 
+// TestMapIsComplete fails on folders that the map in README.md does not name.
+func TestMapIsComplete(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path := range texts(t) {
+		folder, below, found := strings.Cut(path, "/")
+		if !found || strings.HasPrefix(folder, ".") {
+			continue
+		}
+		if folder == "shared" { // a package each
+			pkg, _, _ := strings.Cut(below, "/")
+			folder += "/" + pkg
+		}
+		if !strings.Contains(string(readme), "`"+folder) {
+			t.Errorf("the map in README.md does not name %s", folder)
+		}
+	}
+}
+
 // headings returns the anchors that a page's headings get.
 func headings(t *testing.T, path string) (anchors []string) {
 	t.Helper()
