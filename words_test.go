@@ -48,7 +48,7 @@ var banned = []struct{ pattern, instead string }{
 
 // uncleaned are folders whose words are being replaced. The list only shrinks.
 var uncleaned = []string{
-	"client/", "cmd/", "docs/protocol.md", "functions/", "infra/", "local/", "operate/", "shared/", "test/", "web/",
+	"client/", "docs/protocol.md", "local/", "operate/", "shared/push/", "shared/roomlist/", "shared/stream/", "test/soak/", "web/",
 }
 
 func unclean(path string) bool {

@@ -55,13 +55,14 @@ func Start(construct Constructor) {
 		fmt.Fprintln(os.Stderr, "streamroom:", err)
 		os.Exit(1)
 	}
-	collectSeldom()
+	tuneGC()
 	lambda.Start(handler)
 }
 
-// collectSeldom trades memory for time: a function's memory is its own and paid
-// for, so garbage is collected when there is much of it, or memory gets short.
-func collectSeldom() {
+// tuneGC trades memory for time. A function pays for its memory and shares it with
+// no one, so the collector runs at five times the live heap, or when memory gets
+// short.
+func tuneGC() {
 	megabytes, err := strconv.ParseInt(os.Getenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"), 10, 64)
 	if err != nil {
 		return // not on Lambda
@@ -87,7 +88,7 @@ func lambdaEnv() Env {
 	}
 }
 
-// wiring is a function in the making.
+// wiring collects what a constructor needs.
 type wiring struct {
 	Env
 	vars *config.Reader
@@ -102,7 +103,7 @@ func (e Env) wire(function string) wiring {
 
 // tableConnections is how many idle connections to the table a function keeps.
 // The SDK's client keeps ten, so that a broadcast, which reads many members side
-// by side, would open nearly all of its connections anew each time.
+// by side, would open nearly all of its connections again each time.
 const tableConnections = 100
 
 func (w wiring) store() *dynamo.Store {

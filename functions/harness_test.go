@@ -187,7 +187,7 @@ func (w *world) connect(i int) {
 	}))
 }
 
-// message stores a message of so many bytes, a little later than the last one.
+// message stores a message of size bytes, a little later than the last one.
 func (w *world) message(size int) chat.Message {
 	w.t.Helper()
 	w.clock.advance(10 * time.Millisecond)

@@ -270,7 +270,7 @@ type way struct {
 	clientID bool // with a clientMessageId
 }
 
-// sender returns a function that sends one message of so many bytes.
+// sender returns a function that sends one message of size bytes.
 func (m metered) sender(by way, size int) (send func() usage) {
 	handler := m.wired(functions.SendMessage)
 	count := 0

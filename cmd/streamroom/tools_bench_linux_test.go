@@ -34,7 +34,7 @@ func BenchmarkTools(b *testing.B) {
 		b.Fatal(err)
 	}
 	w := testbed.Begin(b, testbed.Options{})
-	// Nobody makes the projections but the replay.
+	// Only the replay writes the projections.
 	mappings, err := w.Clients.Lambda.ListEventSourceMappings(b.Context(), &lambda.ListEventSourceMappingsInput{})
 	if err != nil {
 		b.Fatal(err)

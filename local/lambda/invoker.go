@@ -250,7 +250,7 @@ func (i *Invoker) environmentContext(f *function, requestID string) (context.Con
 	return deadlineContext{ctx, i.clock.Now().Add(f.Timeout)}, expire
 }
 
-// deadlineContext tells a deadline that somebody else enforces.
+// deadlineContext reports a deadline that its creator enforces.
 type deadlineContext struct {
 	context.Context
 	deadline time.Time

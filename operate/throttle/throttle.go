@@ -10,7 +10,7 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Throttle lets at most so many of something, such as read units, pass a second.
+// Throttle limits the rate of something, such as read units a second.
 // The zero value lets all pass.
 type Throttle struct{ limiter *rate.Limiter }
 

@@ -175,7 +175,7 @@ func TestKnownKeysOutliveTheEndpoint(t *testing.T) {
 		s.wantErr(t, s.token(nil), nil)
 	}
 	s.wantFetches(t, 2)
-	// Whether this key exists nobody can say now.
+	// Whether this key exists is unknown now.
 	s.wantErr(t, s.tokenBy(secondKey, nil), auth.ErrUnavailable)
 	s.wantFetches(t, 2)
 	// Nor do the keys vanish when the endpoint answers nonsense.

@@ -102,7 +102,7 @@ type Slice struct {
 	MessageIDs []string
 	Gap        bool  // tell of a gap, not of the messages
 	Renamed    bool  // tell the room's name, too
-	ExpiresAt  int64 // ms; nobody needs the slice after that
+	ExpiresAt  int64 // ms; the slice is useless after that
 }
 
 // Message is a message of a room. Its id is a ULID that carries SentAt. A deleted

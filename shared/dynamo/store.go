@@ -194,7 +194,7 @@ func conditionFailed(err error) (old item, failed bool) {
 
 // Retry policy for transactions that were cancelled by a conflict or a lack of
 // capacity: attempts, first and maximum pause. The SDK does not retry these. Users
-// who join a room all change its member count, so many at once take turns: for
+// who join a room all change its member count, so a crowd takes turns: for
 // 3 s at most, 1.5 s on average.
 const (
 	transactAttempts  = 12

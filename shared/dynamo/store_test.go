@@ -167,7 +167,7 @@ func TestForeignRoomCursorsAreRefused(t *testing.T) {
 		"no room":       encode("1709136000000", "CHATROOM#", mine),
 		"no key at all": encode("1709136000000", "CHATROOM#"+strings.Repeat("x", 2000), mine),
 		"another user":  encode("1709136000000", "CHATROOM#r", tag("bob")),
-		"nobody":        encode("1709136000000", "CHATROOM#r"),
+		"no user":       encode("1709136000000", "CHATROOM#r"),
 		"more":          encode("1709136000000", "CHATROOM#r", mine, ""),
 	} {
 		_, _, err := store.UserRooms(t.Context(), "alice", cursor, 10)

@@ -12,7 +12,7 @@ func NewLimit(batchSize int) Limit {
 	return Limit{records: batchSize, bytes: MaxEventBytes - len(eventHead) - len(eventTail)}
 }
 
-// Add counts a record of so many bytes in. It returns false, and does not count
+// Add counts a record of size bytes. It returns false, and does not count
 // it, if the event has no room for it. A record that is too large for any event
 // is an event of its own.
 func (l *Limit) Add(size int) bool {

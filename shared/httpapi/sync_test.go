@@ -47,7 +47,7 @@ func (c *chatter) Messages(_ context.Context, roomID string, r chat.Range) ([]ch
 	return messages, true, nil
 }
 
-// Whoever syncs goes on from the last message that came, so a room that is
+// A client continues its sync from the last message that came, so a room that is
 // behind always gets one: without it, its client would never come to the end.
 func TestSyncGivesEveryRoomAMessage(t *testing.T) {
 	for _, test := range []struct {

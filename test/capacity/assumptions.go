@@ -29,7 +29,7 @@ func (l latency) at(z float64) time.Duration {
 
 func (l latency) mean() time.Duration { return l.at(l.sigma / 2) }
 
-// What nobody has published, or we have not found: assumptions.
+// Assumptions: we found no published figures.
 var (
 	// postLatency is that of a post to @connections, from within the region.
 	postLatency = lognormal(10*time.Millisecond, 60*time.Millisecond)

@@ -195,7 +195,7 @@ func (i *invocation) presence(users int) (unread int) {
 	return unread
 }
 
-// unitsOf is what reading so many members strongly takes.
+// unitsOf returns the read units of a strong read of members.
 func unitsOf(members int) int { return (members*memberBytes + 4095) / 4096 }
 
 // pageTime is how much longer a query takes for the size of what it reads.

@@ -45,8 +45,8 @@ func (o *Outcome) arrive(at time.Duration, sent []time.Duration) {
 	}
 }
 
-// Percentile is the time from a message's storage within which so many of a
-// hundred deliveries were made.
+// Percentile is the time from a message's storage within which the given
+// percentage of deliveries was made.
 func (o *Outcome) Percentile(p float64) time.Duration { return o.took.percentile(p) }
 
 // Cost is in dollars, with the messages' own sends, and without lastmessage.

@@ -80,7 +80,7 @@ func play(scenarios []*scenario) {
 	}
 }
 
-// one is a message to a room of so many connections.
+// one returns a scenario of one message to a room of connections.
 func one(connections, membersEach int) *scenario {
 	return &scenario{
 		Room:   Room{Members: connections * membersEach, Online: connections, Messages: []time.Duration{0}},
@@ -173,7 +173,7 @@ func otherwise() []*scenario {
 	return rooms
 }
 
-// spread is so many moments of a span of time, at random.
+// spread returns n random moments of a span of time.
 func spread(n int, over time.Duration) []time.Duration {
 	rng := rand.New(rand.NewPCG(1, 1)) //nolint:gosec // a simulation is repeatable
 	moments := make([]time.Duration, n)

@@ -228,8 +228,8 @@ func (in *Injector) Disturbed(connectionID string) time.Time {
 	return in.disturbed[connectionID]
 }
 
-// Gone says whether a connection was answered 410 by a fault: whoever posts to
-// it has reason to take it for gone.
+// Gone says whether a connection was answered 410 by a fault: a function
+// that posts to it has reason to take it for gone.
 func (in *Injector) Gone(connectionID string) bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()

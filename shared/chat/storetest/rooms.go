@@ -312,7 +312,7 @@ var listTests = map[string]func(*fixture){
 		}
 		check("101 after the cursor", chat.MaxUnread)
 	},
-	"AdvanceRoomOrder/moves forward, and makes nobody a member": func(f *fixture) {
+	"AdvanceRoomOrder/moves forward, and adds no member": func(f *fixture) {
 		f.create("r", "alice")
 		for _, ms := range []int64{5, 3, -7} {
 			ok(f, f.AdvanceRoomOrder(f.Context(), "alice", "r", epoch+ms))

@@ -47,7 +47,7 @@ func Message(n int) types.Record {
 			Keys:                        keys,
 			NewImage: map[string]types.AttributeValue{
 				"PK": keys["PK"], "SK": keys["SK"], "senderId": s("alice"),
-				"content":         s("The quick brown fox jumps over the lazy dog, and then does it again for good measure."),
+				"content":         s("The quick brown fox jumps over the lazy dog, and then does it again to be sure now."),
 				"clientMessageId": s("c-1"), "readBy": &types.AttributeValueMemberSS{Value: []string{"alice"}},
 			},
 			SequenceNumber: aws.String(Sequence(n)),
