@@ -13,7 +13,7 @@ import (
 	"github.com/mattn/go-isatty"
 )
 
-// PlainEvery is the least time between two lines where there is no terminal.
+// PlainEvery is about the least time between two lines where there is no terminal.
 const PlainEvery = 10 * time.Second
 
 // Control sequences that every terminal of today understands (ECMA-48, and
@@ -59,7 +59,8 @@ func (l *Line) Update(text string) {
 		l.draw()
 		return
 	}
-	if now := l.now(); l.printed.IsZero() || now.Sub(l.printed) >= PlainEvery {
+	// A ticker of PlainEvery may be a little early, and must not lose every second line.
+	if now := l.now(); l.printed.IsZero() || now.Sub(l.printed) > PlainEvery*9/10 {
 		l.printed = now
 		fmt.Fprintln(l.out, text)
 	}

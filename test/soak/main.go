@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/streamroom/streamroom/operate/progress"
 	"github.com/streamroom/streamroom/shared/config"
 	"github.com/streamroom/streamroom/shared/stream"
 	"github.com/streamroom/streamroom/test/faults"
@@ -76,7 +77,7 @@ Starts a Streamroom of its own with many clients, injects faults from a plan, an
 compares what each client saw with what was stored. Exit codes: 0 every promise
 was kept, 1 one was broken or the run could not be made, 2 the command line is
 invalid. The same seed makes the same plan. With LOG_LEVEL the server's log goes
-to standard error.
+to standard error, and so does the progress.
 
 Set-up comes before the load, and three waits after it: for all sent messages to
 arrive live and in the room lists ("delivered and listed"), for one more message
@@ -120,7 +121,7 @@ func parse(args []string, stdout io.Writer) (options, error) {
 	flags.Float64Var(&o.config.Sends, "sends", 12, "messages a `second`, of all clients together")
 	flags.Float64Var(&o.config.Reads, "reads", 4, "reads of histories a `second`, of all clients together")
 	flags.StringVar(&kinds, "faults", "all", "what breaks: `kinds`, listed above")
-	flags.BoolVar(&o.asJSON, "json", false, "print the report as JSON; progress goes to standard error")
+	flags.BoolVar(&o.asJSON, "json", false, "print the report as JSON")
 	flags.SetOutput(io.Discard)
 	err := flags.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
@@ -151,16 +152,14 @@ func soak(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	c := o.config
+	line := progress.New(stderr)
 	if c.LogLevel = os.Getenv(config.LogLevel); c.LogLevel != "" {
-		c.Log = stderr
+		c.Log = line.Above(stderr)
 	}
 	enable(&c, o.faults)
-	progress := stdout
-	if o.asJSON {
-		progress = stderr
-	}
-	c.Progress = func(p Progress) { p.print(progress) }
+	c.Progress = func(p Progress) { line.Update(p.String()) }
 	report, err := Run(ctx, c)
+	line.Done()
 	if errors.Is(err, ErrConfig) {
 		return usageError{err}
 	}

@@ -150,8 +150,9 @@ type Progress struct {
 	Sample     Sample
 }
 
-func (p Progress) print(w io.Writer) {
-	fmt.Fprintf(w, "%4.0f s  %d sends, %d acknowledged, %d deliveries, %d reconnects, %d faults, %d goroutines, %.1f MB, %d broken promises\n",
+// String returns a line without its line break.
+func (p Progress) String() string {
+	return fmt.Sprintf("%4.0f s  %d sends, %d acknowledged, %d deliveries, %d reconnects, %d faults, %d goroutines, %.1f MB, %d broken promises",
 		p.At.Seconds(), p.Counts.Sends, p.Counts.Acked, p.Counts.Deliveries, p.Counts.Connects, p.Faults,
 		p.Sample.Goroutines, float64(p.Sample.HeapBytes)/(1<<20), p.Violations)
 }
