@@ -20,17 +20,18 @@ type apiStack struct {
 	function function
 }
 
-// apiMethods are those of the HTTP API. They have a route each, so that none
-// takes OPTIONS: API Gateway answers a preflight itself, but behind a route for
-// everything it would ask for a token first, which a preflight never has.
+// apiMethods are the methods of the HTTP API. They have a route each, so that none
+// matches OPTIONS: API Gateway answers a preflight itself, but a route for every
+// method would require a token first, which a preflight never has ("Configure
+// CORS for HTTP APIs", API Gateway Developer Guide).
 var apiMethods = []string{"GET", "POST", "PUT", "PATCH", "DELETE"}
 
 func newAPI(a *app, files assets) apiStack {
 	s := apiStack{stack: a.stack("Api", "the HTTP API", a.auth.stack, a.database.stack)}
 	s.function = a.newFunction(s.stack, topology.API, files, a.auth.variables(a.settings))
 
-	// Tokens come in a header that a page must set by script, never in a cookie:
-	// a foreign page has none to send, whatever origin is allowed.
+	// Tokens come in a header that a page must set by script, never in a cookie: a
+	// page of another site has none to send, even if all origins are allowed.
 	origins := a.settings.AllowOrigins
 	if len(origins) == 0 {
 		origins = []string{"*"}
@@ -48,6 +49,15 @@ func newAPI(a *app, files assets) apiStack {
 	})
 	s.apiID = *api.Ref()
 	s.endpoint = *api.AttrApiEndpoint()
+	s.addRoutes(a, api)
+	s.addStage(a, api)
+	output(s.stack, "ApiEndpoint", s.endpoint, "The HTTP API")
+	return s
+}
+
+// addRoutes makes a route to the function for each method, with the authorizer
+// that verifies tokens.
+func (s *apiStack) addRoutes(a *app, api awsapigatewayv2.CfnApi) {
 	authorizer := awsapigatewayv2.NewCfnAuthorizer(s.stack, jsii.String("Authorizer"), &awsapigatewayv2.CfnAuthorizerProps{
 		ApiId:          api.Ref(),
 		Name:           jsii.String("token"),
@@ -78,6 +88,10 @@ func newAPI(a *app, files assets) apiStack {
 			Service: jsii.String("execute-api"), Resource: api.Ref(), ResourceName: jsii.String("*/*"),
 		}),
 	})
+}
+
+// addStage makes the stage, with its throttling and its access log.
+func (s *apiStack) addStage(a *app, api awsapigatewayv2.CfnApi) {
 	logs := a.newLogGroup(s.stack, "access-log")
 	awsapigatewayv2.NewCfnStage(s.stack, jsii.String("Stage"), &awsapigatewayv2.CfnStageProps{
 		ApiId:      api.Ref(),
@@ -96,6 +110,4 @@ func newAPI(a *app, files assets) apiStack {
 			)),
 		},
 	})
-	output(s.stack, "ApiEndpoint", s.endpoint, "The HTTP API")
-	return s
 }

@@ -7,14 +7,13 @@ import (
 	"github.com/streamroom/streamroom/shared/topology"
 )
 
-// appOptions are a test's; the CLI sets all of it by the environment.
+// appOptions are for tests; the CLI sets the same by the environment.
 type appOptions struct {
 	outdir  string
 	context map[string]any
 }
 
-// app is the whole system. What one stack needs of another goes by these
-// fields.
+// app is the whole system. Stacks get what they need of each other by its fields.
 type app struct {
 	awscdk.App
 	settings settings
@@ -45,7 +44,7 @@ func newApp(s settings, files assets, o appOptions) (*app, error) {
 	return a, nil
 }
 
-// emptyApp is the app without its stacks.
+// emptyApp returns the app without its stacks.
 func emptyApp(s settings, o appOptions) *app {
 	props := &awscdk.AppProps{AnalyticsReporting: jsii.Bool(false)}
 	if o.outdir != "" {

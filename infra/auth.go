@@ -8,14 +8,14 @@ import (
 	"github.com/streamroom/streamroom/shared/config"
 )
 
-// authStack says whose tokens are accepted.
+// authStack has the issuer of the accepted tokens.
 type authStack struct {
-	stack    awscdk.Stack // nil where the tokens' issuer is there already
+	stack    awscdk.Stack // nil if the tokens' issuer exists already
 	issuer   string       // the claim iss
 	audience string       // the client id
 	tokenUse string       // of Cognito's tokens; "" with another issuer
 	signIn   string       // where the browser client gets tokens; "" with another issuer
-	page     string       // the user pool's domain, where people sign in; "" has them do it in the browser client
+	page     string       // the origin of the user pool's sign-in page; "" if users sign in in the browser client
 }
 
 func newAuth(a *app) authStack {
@@ -63,7 +63,7 @@ func newUserPool(a *app, stack awscdk.Stack) (awscognito.UserPool, awscognito.Us
 		RemovalPolicy:      a.keep(),
 	})
 	props := &awscognito.UserPoolClientOptions{
-		// The browser client could keep no secret; neither could a command.
+		// No secret: neither a page nor a command line program can keep one.
 		AuthFlows:                  &awscognito.AuthFlow{UserPassword: jsii.Bool(true), UserSrp: jsii.Bool(true)},
 		DisableOAuth:               jsii.Bool(a.settings.Site == ""),
 		GenerateSecret:             jsii.Bool(false),
@@ -86,9 +86,9 @@ func newUserPool(a *app, stack awscdk.Stack) (awscognito.UserPool, awscognito.Us
 	return pool, pool.AddClient(jsii.String("Client"), props)
 }
 
-// newSignInPage gives a pool the page where its people sign in, and returns its
-// origin. A name in amazoncognito.com is one in all of a region, so the account's
-// number is part of it.
+// newSignInPage gives a pool a page to sign in, and returns its origin. A prefix in
+// amazoncognito.com is unique in a region ("Using the Amazon Cognito prefix domain
+// for managed login", Cognito Developer Guide), so it contains the account's number.
 func newSignInPage(a *app, pool awscognito.UserPool) string {
 	domain := pool.AddDomain(jsii.String("SignIn"), &awscognito.UserPoolDomainOptions{
 		CognitoDomain: &awscognito.CognitoDomainOptions{
@@ -98,8 +98,8 @@ func newSignInPage(a *app, pool awscognito.UserPool) string {
 	return *domain.BaseUrl(nil)
 }
 
-// variables are the values of the environment variables that tell which tokens
-// are accepted.
+// variables returns the environment variables that decide which tokens are
+// accepted.
 func (auth authStack) variables(s settings) map[string]string {
 	values := map[string]string{
 		config.Issuer:    auth.issuer,

@@ -21,7 +21,8 @@ func newDatabase(a *app) databaseStack {
 	text := func(name string) *awsdynamodb.Attribute {
 		return &awsdynamodb.Attribute{Name: jsii.String(name), Type: awsdynamodb.AttributeType_STRING}
 	}
-	// Table, and not a global TableV2: one of those allows its stream a single reader.
+	// Table, not TableV2, which makes a global table: the stream of one allows a single
+	// reader ("Quotas in Amazon DynamoDB", DynamoDB Developer Guide).
 	t := awsdynamodb.NewTable(stack, jsii.String("Table"), &awsdynamodb.TableProps{
 		PartitionKey:                     text(table.PK),
 		SortKey:                          text(table.SK),
@@ -33,7 +34,7 @@ func newDatabase(a *app) databaseStack {
 		DeletionProtection:               jsii.Bool(a.settings.prod()),
 		RemovalPolicy:                    a.keep(),
 	})
-	// The room list takes the keys from here, and rooms and last messages by batch.
+	// The room list reads its order here, and rooms and last messages in a batch.
 	t.AddGlobalSecondaryIndex(&awsdynamodb.GlobalSecondaryIndexProps{
 		IndexName:      jsii.String(table.GSI1),
 		PartitionKey:   text(table.GSI1PK),

@@ -13,8 +13,8 @@ import (
 	"github.com/streamroom/streamroom/shared/topology"
 )
 
-// What AWS would make of the templates' references, for a deployment that the
-// local runtime stands in for.
+// The values of the templates' references, for a deployment that the local runtime
+// emulates.
 const (
 	region    = "us-east-1"
 	account   = "000000000000"
@@ -35,7 +35,7 @@ type resolver struct {
 	url string // of the running server, which is the issuer of tokens, too
 }
 
-// text resolves a value that is a text in the end.
+// text resolves a value to a string.
 func (r resolver) text(concern string, value any) string {
 	r.t.Helper()
 	switch v := value.(type) {
@@ -165,7 +165,7 @@ func (r resolver) deployment(guards map[string]*guard) local.Deployment {
 	return d
 }
 
-// statements are what a function's role allows.
+// statements returns what a function's role allows.
 func (r resolver) statements(f resource) []allowed {
 	r.t.Helper()
 	role := fmt.Sprint(f.at("Role", "Fn::GetAtt", 0))

@@ -69,7 +69,7 @@ func TestWhatIsSynthesizedChats(t *testing.T) {
 		}
 		return out
 	}
-	// lastmessage works in windows of seconds, and deletions come by the stream.
+	// lastmessage has windows of seconds, and deletions arrive by the stream.
 	deadline := time.After(patience)
 	for !chat.ordered() || len(missing()) > 0 {
 		select {
@@ -85,7 +85,7 @@ func TestWhatIsSynthesizedChats(t *testing.T) {
 	}
 }
 
-// apiMethods are those that the HTTP API has routes for.
+// apiMethods returns the methods that the HTTP API has routes for.
 func (c *cloud) apiMethods() []string {
 	var methods []string
 	for _, r := range c.all("AWS::ApiGatewayV2::Route") {
@@ -113,7 +113,7 @@ func (b *lockedBuffer) String() string {
 	return b.buf.String()
 }
 
-// chatter uses all that Streamroom can do.
+// chatter uses every feature of Streamroom.
 type chatter struct {
 	t       *testing.T
 	server  *local.Server
@@ -167,7 +167,7 @@ func (c *chatter) everything() {
 	c.api("alice", http.MethodDelete, path+"/members/carol", nil, http.StatusNoContent, nil)
 	bob.expect(wire.TypeMemberLeft)
 	c.api("carol", http.MethodGet, path, nil, http.StatusForbidden, nil)
-	// The last owner leaves one room to the other member, and the other room ends.
+	// When the last owner leaves, a room passes to another member, or is deleted.
 	c.api("alice", http.MethodDelete, path+"/members?userId=alice", nil, http.StatusNoContent, nil)
 	bob.expect(wire.TypeMemberLeft)
 	c.api("alice", http.MethodDelete, "/rooms/"+quiet.ChatRoomID+"/members/alice", nil, http.StatusNoContent, nil)
@@ -183,7 +183,7 @@ func (c *chatter) everything() {
 	}
 }
 
-// changes does all that others in a room see change.
+// changes makes every change that others in a room see.
 func (c *chatter) changes(bob *seat, path, messageID string) {
 	c.t.Helper()
 	name := "Alice"
@@ -230,7 +230,7 @@ func (c *chatter) crowd(roomID string, n int) {
 	}
 }
 
-// ordered says whether lastmessage has served the room list.
+// ordered reports whether lastmessage has updated the room list.
 func (c *chatter) ordered() bool {
 	c.t.Helper()
 	var rooms wire.RoomList
@@ -240,7 +240,8 @@ func (c *chatter) ordered() bool {
 	})
 }
 
-// ghost leaves rows of a connection that has ended unnoticed an hour ago.
+// ghost writes the rows of a connection that was lost an hour ago, without
+// $disconnect.
 func (c *chatter) ghost(user string) {
 	c.t.Helper()
 	const id = "R1kmxc2VNjMCFIA="

@@ -35,8 +35,8 @@ func newFrontend(a *app, files assets) (frontendStack, error) {
 		BlockPublicAccess: awss3.BlockPublicAccess_BLOCK_ALL(),
 		Encryption:        awss3.BucketEncryption_S3_MANAGED,
 		EnforceSSL:        jsii.Bool(true),
-		// Everything in it comes from the repository. Only an empty bucket can be
-		// deleted, and the deployment below leaves files behind when its stack goes.
+		// All files come from the repository. Only an empty bucket can be deleted, and
+		// the deployment below leaves its files when the stack is deleted.
 		RemovalPolicy:     awscdk.RemovalPolicy_DESTROY,
 		AutoDeleteObjects: jsii.Bool(true),
 	})
@@ -80,7 +80,7 @@ func newFrontend(a *app, files assets) (frontendStack, error) {
 	return s, nil
 }
 
-// configFile is config as the jsii runtime takes it.
+// configFile returns config as the jsii runtime accepts it.
 func (s frontendStack) configFile(a *app) (map[string]any, error) {
 	text, err := json.Marshal(s.config(a))
 	if err != nil {
@@ -103,9 +103,9 @@ func (s frontendStack) config(a *app) web.Config {
 	return c
 }
 
-// contentSecurityPolicy is the page's policy. Endpoints are only known when the
-// stack is deployed, and references to them are no URLs, so the policy is made
-// for others and these are put in their places.
+// contentSecurityPolicy returns the page's policy. Endpoints are references until
+// the stack is deployed, and no valid URLs, so the policy is made for placeholders,
+// which the references replace.
 func (s frontendStack) contentSecurityPolicy(a *app) (string, error) {
 	c := s.config(a)
 	deployed := []string{c.WebSocketURL, c.APIURL, c.TokenURL, c.SignInURL}
@@ -128,12 +128,12 @@ func (s frontendStack) contentSecurityPolicy(a *app) (string, error) {
 	return policy, nil
 }
 
-// originOf cuts the path off a URL that may have references in it. A reference
-// has no slash, and no path is part of one.
+// originOf cuts the path off a URL that may contain references. A reference has no
+// slash, and contains no part of the path.
 func originOf(url string) string {
 	scheme, rest, _ := strings.Cut(url, "://")
 	if rest == "" {
-		return url // a reference as a whole
+		return url // the whole URL is a reference
 	}
 	host, _, _ := strings.Cut(rest, "/")
 	return scheme + "://" + host

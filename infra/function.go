@@ -13,7 +13,7 @@ import (
 	"github.com/streamroom/streamroom/shared/topology"
 )
 
-// function is a deployed function with the role that it alone has.
+// function is a deployed function with a role of its own.
 type function struct {
 	topology.Function
 	lambda awslambda.Function
@@ -57,8 +57,8 @@ func (a *app) newFunction(stack awscdk.Stack, name string, files assets, values 
 		Role:          role,
 		LogGroup:      logs,
 		LoggingFormat: awslambda.LoggingFormat_JSON,
-		// The function itself leaves out what is below its level. Lambda would drop
-		// lines below info, and metrics, which have no level, above it.
+		// The function itself drops lines below its level. Lambda would drop lines below
+		// info, and with a higher level the metrics, which have none.
 		ApplicationLogLevelV2: awslambda.ApplicationLogLevel_DEBUG,
 		Tracing:               awslambda.Tracing_ACTIVE,
 	}

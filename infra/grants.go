@@ -13,9 +13,9 @@ import (
 // A grant allows actions on items of the table whose partition keys have one of
 // the prefixes. A transaction needs the actions that it is made of.
 //
-// A function has one grant for each action and resource. IAM never joins
-// statements: had a transaction's puts their keys in two of them, and were they
-// judged together, as a batch's are, neither would allow all of its keys.
+// A function has one grant for each action and resource. IAM evaluates each
+// statement alone: if the keys of a request were spread over two statements,
+// neither would allow all of them.
 type grant struct {
 	actions  []string
 	prefixes []string
@@ -33,7 +33,7 @@ const (
 )
 
 // grants lists what each function does with the table. The end-to-end test
-// fails when a function does more, and when it never does one of these.
+// fails if a function does more, or never uses one of these.
 var grants = map[string][]grant{
 	topology.Connect: {
 		{actions: []string{putItem}, prefixes: []string{table.ConnectionPrefix}},
@@ -69,8 +69,7 @@ var grants = map[string][]grant{
 	},
 }
 
-// grantTable gives a function's role its part of the table, one statement for
-// each set of partition keys.
+// grantTable gives a function's role its grants on the table, a statement for each.
 func (d databaseStack) grantTable(role awsiam.Role, function string) {
 	for _, g := range grants[function] {
 		resource := *d.table.TableArn()

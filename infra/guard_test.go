@@ -15,8 +15,8 @@ import (
 	"github.com/streamroom/streamroom/shared/table"
 )
 
-// byLambda are the actions that Lambda needs of a function's role without any
-// call of ours: no local run can use them.
+// byLambda are the actions that Lambda itself needs of a function's role, to read
+// the stream and write to the queue: no local run can use them.
 var byLambda = []string{
 	"logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTraceSegments", "xray:PutTelemetryRecords",
 	"dynamodb:ListStreams", "sqs:SendMessage",
@@ -29,8 +29,8 @@ type permission struct {
 	keys   string // "" for any
 }
 
-// guard stands between a function and AWS. It lets through what the function's
-// role allows, and remembers what was used of it.
+// guard stands between a function and AWS. It passes on what the function's role
+// allows, and records the used permissions.
 type guard struct {
 	function   string
 	statements []allowed
@@ -44,13 +44,13 @@ type allowed struct {
 	actions, resources, keys []string
 }
 
-// call is one thing that a request does, as IAM sees it.
+// call is one action of a request, as IAM authorizes it.
 type call struct {
 	action, resource string
 	keys             []string
 }
 
-// permissions are all that the role allows, but for what Lambda itself needs.
+// permissions returns all that the role allows, except what Lambda itself needs.
 func (g *guard) permissions() []permission {
 	var all []permission
 	for _, s := range g.statements {
@@ -82,7 +82,7 @@ func (g *guard) unused() []string {
 	return out
 }
 
-// allow says whether the role allows a call, and remembers it.
+// allow reports whether the role allows a call, and records it.
 func (g *guard) allow(c call) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -154,7 +154,8 @@ func (g guarded) RoundTrip(r *http.Request) (*http.Response, error) {
 	return g.next.RoundTrip(again)
 }
 
-// callsOf reads what a request does. A transaction is its parts, as in IAM.
+// callsOf returns the calls of a request. IAM authorizes the parts of a transaction
+// ("Using IAM with DynamoDB transactions", DynamoDB Developer Guide).
 func callsOf(r *http.Request, body []byte) ([]call, error) {
 	target := r.Header.Get("X-Amz-Target")
 	service, operation, _ := strings.Cut(target, ".")
@@ -175,82 +176,98 @@ func callsOf(r *http.Request, body []byte) ([]call, error) {
 
 type attribute struct{ S string }
 
-func tableCalls(operation string, body []byte) ([]call, error) {
-	var in struct {
-		TableName, IndexName, KeyConditionExpression string
-		Item, Key                                    map[string]json.RawMessage
-		ExpressionAttributeValues                    map[string]json.RawMessage
-		RequestItems                                 map[string]json.RawMessage
-		TransactItems                                []map[string]struct {
-			TableName string
-			Item, Key map[string]json.RawMessage
-		}
+// tableRequest has the fields of all of DynamoDB's requests that name keys.
+type tableRequest struct {
+	TableName, IndexName, KeyConditionExpression string
+	Item, Key                                    map[string]json.RawMessage
+	ExpressionAttributeValues                    map[string]json.RawMessage
+	RequestItems                                 map[string]json.RawMessage
+	TransactItems                                []map[string]struct {
+		TableName string
+		Item, Key map[string]json.RawMessage
 	}
+}
+
+func tableCalls(operation string, body []byte) ([]call, error) {
+	var in tableRequest
 	if err := json.Unmarshal(body, &in); err != nil {
 		return nil, err
 	}
-	one := func(operation, name string, key, item map[string]json.RawMessage) call {
-		if key == nil {
-			key = item
-		}
-		return call{"dynamodb:" + operation, tableARN(name), []string{textOf(key[table.PK])}}
-	}
 	switch operation {
 	case "GetItem", "PutItem", "UpdateItem", "DeleteItem":
-		return []call{one(operation, in.TableName, in.Key, in.Item)}, nil
+		return []call{itemCall(operation, in.TableName, in.Key, in.Item)}, nil
 	case "Query":
-		// Ours all begin with the partition key: #pk = :pk.
-		_, rest, ok := strings.Cut(in.KeyConditionExpression, " = ")
-		if !ok {
-			return nil, fmt.Errorf("no partition key in %q", in.KeyConditionExpression)
-		}
-		placeholder, _, _ := strings.Cut(rest, " ")
-		resource := tableARN(in.TableName)
-		if in.IndexName != "" {
-			resource += "/index/" + in.IndexName
-		}
-		return []call{{"dynamodb:Query", resource, []string{textOf(in.ExpressionAttributeValues[placeholder])}}}, nil
+		return in.query()
 	case "BatchGetItem":
-		var calls []call
-		for name, request := range in.RequestItems {
-			var items struct{ Keys []map[string]attribute }
-			if err := json.Unmarshal(request, &items); err != nil {
-				return nil, err
-			}
-			c := call{action: "dynamodb:BatchGetItem", resource: tableARN(name)}
-			for _, key := range items.Keys {
-				c.keys = append(c.keys, key[table.PK].S)
-			}
-			calls = append(calls, c)
-		}
-		return calls, nil
+		return in.batchGet()
 	case "BatchWriteItem":
-		var calls []call
-		for name, request := range in.RequestItems {
-			var writes []struct {
-				PutRequest struct{ Item map[string]json.RawMessage }
-			}
-			if err := json.Unmarshal(request, &writes); err != nil {
-				return nil, err
-			}
-			c := call{action: "dynamodb:BatchWriteItem", resource: tableARN(name)}
-			for _, w := range writes {
-				c.keys = append(c.keys, textOf(w.PutRequest.Item[table.PK])) // a deletion has none, and is refused
-			}
-			calls = append(calls, c)
-		}
-		return calls, nil
+		return in.batchWrite()
 	case "TransactWriteItems":
 		actions := map[string]string{"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}
 		var calls []call
 		for _, item := range in.TransactItems {
 			for kind, w := range item {
-				calls = append(calls, one(actions[kind], w.TableName, w.Key, w.Item))
+				calls = append(calls, itemCall(actions[kind], w.TableName, w.Key, w.Item))
 			}
 		}
 		return calls, nil
 	}
 	return nil, fmt.Errorf("the guard does not know %s", operation)
+}
+
+func itemCall(operation, name string, key, item map[string]json.RawMessage) call {
+	if key == nil {
+		key = item
+	}
+	return call{"dynamodb:" + operation, tableARN(name), []string{textOf(key[table.PK])}}
+}
+
+// query reads the partition key of a query: all of this module begin with #pk = :pk.
+func (in tableRequest) query() ([]call, error) {
+	_, rest, ok := strings.Cut(in.KeyConditionExpression, " = ")
+	if !ok {
+		return nil, fmt.Errorf("no partition key in %q", in.KeyConditionExpression)
+	}
+	placeholder, _, _ := strings.Cut(rest, " ")
+	resource := tableARN(in.TableName)
+	if in.IndexName != "" {
+		resource += "/index/" + in.IndexName
+	}
+	return []call{{"dynamodb:Query", resource, []string{textOf(in.ExpressionAttributeValues[placeholder])}}}, nil
+}
+
+func (in tableRequest) batchGet() ([]call, error) {
+	var calls []call
+	for name, request := range in.RequestItems {
+		var items struct{ Keys []map[string]attribute }
+		if err := json.Unmarshal(request, &items); err != nil {
+			return nil, err
+		}
+		c := call{action: "dynamodb:BatchGetItem", resource: tableARN(name)}
+		for _, key := range items.Keys {
+			c.keys = append(c.keys, key[table.PK].S)
+		}
+		calls = append(calls, c)
+	}
+	return calls, nil
+}
+
+func (in tableRequest) batchWrite() ([]call, error) {
+	var calls []call
+	for name, request := range in.RequestItems {
+		var writes []struct {
+			PutRequest struct{ Item map[string]json.RawMessage }
+		}
+		if err := json.Unmarshal(request, &writes); err != nil {
+			return nil, err
+		}
+		c := call{action: "dynamodb:BatchWriteItem", resource: tableARN(name)}
+		for _, w := range writes {
+			c.keys = append(c.keys, textOf(w.PutRequest.Item[table.PK])) // a deletion has none, and is refused
+		}
+		calls = append(calls, c)
+	}
+	return calls, nil
 }
 
 func textOf(value json.RawMessage) string {
@@ -261,7 +278,7 @@ func textOf(value json.RawMessage) string {
 	return a.S
 }
 
-func TestTheGuardIsIAM(t *testing.T) {
+func TestGuard_AllowsWhatIAMAllows(t *testing.T) {
 	request := func(operation, body string) (*http.Request, []byte) {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://table.example/", nil)
 		if err != nil {
@@ -274,18 +291,18 @@ func TestTheGuardIsIAM(t *testing.T) {
 		operation, body string
 		want            bool
 	}{
-		"an allowed key":      {"GetItem", `{TABLE,"Key":{"PK":{"S":"ROOM#1"},"SK":{"S":"x"}}}`, true},
-		"another key":         {"GetItem", `{TABLE,"Key":{"PK":{"S":"USER#1"},"SK":{"S":"x"}}}`, false},
-		"another action":      {"DeleteItem", `{TABLE,"Key":{"PK":{"S":"ROOM#1"},"SK":{"S":"x"}}}`, false},
-		"another table":       {"GetItem", `{"TableName":"other","Key":{"PK":{"S":"ROOM#1"},"SK":{"S":"x"}}}`, false},
-		"a query":             {"Query", `{TABLE,"KeyConditionExpression":"#pk = :pk AND #sk > :x","ExpressionAttributeValues":{":pk":{"S":"ROOM#1"}}}`, true},
-		"a query of an index": {"Query", `{TABLE,"IndexName":"GSI1","KeyConditionExpression":"#pk = :pk","ExpressionAttributeValues":{":pk":{"S":"ROOM#1"}}}`, false},
-		"a batch":             {"BatchGetItem", `{"RequestItems":{"` + tableName + `":{"Keys":[{"PK":{"S":"ROOM#1"}},{"PK":{"S":"ROOM#2"}}]}}}`, true},
-		"a batch too far":     {"BatchGetItem", `{"RequestItems":{"` + tableName + `":{"Keys":[{"PK":{"S":"ROOM#1"}},{"PK":{"S":"USER#2"}}]}}}`, false},
-		"a batch of writes":   {"BatchWriteItem", `{"RequestItems":{"` + tableName + `":[{"PutRequest":{"Item":{"PK":{"S":"ROOM#1"}}}}]}}`, true},
-		"writes too far":      {"BatchWriteItem", `{"RequestItems":{"` + tableName + `":[{"PutRequest":{"Item":{"PK":{"S":"ROOM#1"}}}},{"PutRequest":{"Item":{"PK":{"S":"USER#1"}}}}]}}`, false},
-		"a transaction":       {"TransactWriteItems", `{"TransactItems":[{"Put":{TABLE,"Item":{"PK":{"S":"ROOM#1"}}}}]}`, true},
-		"a transaction's end": {"TransactWriteItems", `{"TransactItems":[{"Put":{TABLE,"Item":{"PK":{"S":"ROOM#1"}}}},{"Delete":{TABLE,"Key":{"PK":{"S":"ROOM#1"}}}}]}`, false},
+		"an allowed key":                    {"GetItem", `{TABLE,"Key":{"PK":{"S":"ROOM#1"},"SK":{"S":"x"}}}`, true},
+		"another key":                       {"GetItem", `{TABLE,"Key":{"PK":{"S":"USER#1"},"SK":{"S":"x"}}}`, false},
+		"another action":                    {"DeleteItem", `{TABLE,"Key":{"PK":{"S":"ROOM#1"},"SK":{"S":"x"}}}`, false},
+		"another table":                     {"GetItem", `{"TableName":"other","Key":{"PK":{"S":"ROOM#1"},"SK":{"S":"x"}}}`, false},
+		"a query":                           {"Query", `{TABLE,"KeyConditionExpression":"#pk = :pk AND #sk > :x","ExpressionAttributeValues":{":pk":{"S":"ROOM#1"}}}`, true},
+		"a query of an index":               {"Query", `{TABLE,"IndexName":"GSI1","KeyConditionExpression":"#pk = :pk","ExpressionAttributeValues":{":pk":{"S":"ROOM#1"}}}`, false},
+		"a batch":                           {"BatchGetItem", `{"RequestItems":{"` + tableName + `":{"Keys":[{"PK":{"S":"ROOM#1"}},{"PK":{"S":"ROOM#2"}}]}}}`, true},
+		"a batch with another key":          {"BatchGetItem", `{"RequestItems":{"` + tableName + `":{"Keys":[{"PK":{"S":"ROOM#1"}},{"PK":{"S":"USER#2"}}]}}}`, false},
+		"a batch of writes":                 {"BatchWriteItem", `{"RequestItems":{"` + tableName + `":[{"PutRequest":{"Item":{"PK":{"S":"ROOM#1"}}}}]}}`, true},
+		"writes of another key":             {"BatchWriteItem", `{"RequestItems":{"` + tableName + `":[{"PutRequest":{"Item":{"PK":{"S":"ROOM#1"}}}},{"PutRequest":{"Item":{"PK":{"S":"USER#1"}}}}]}}`, false},
+		"a transaction":                     {"TransactWriteItems", `{"TransactItems":[{"Put":{TABLE,"Item":{"PK":{"S":"ROOM#1"}}}}]}`, true},
+		"a transaction with another action": {"TransactWriteItems", `{"TransactItems":[{"Put":{TABLE,"Item":{"PK":{"S":"ROOM#1"}}}},{"Delete":{TABLE,"Key":{"PK":{"S":"ROOM#1"}}}}]}`, false},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -56,7 +56,7 @@ func TestTheRoutesAreTheTopologys(t *testing.T) {
 	}
 }
 
-// routes reads the WebSocket API's routes back.
+// routes returns the WebSocket API's routes in the template.
 func (c *cloud) routes(t *testing.T) []topology.Route {
 	t.Helper()
 	stack := c.templates["WebSocket"].Resources
@@ -200,7 +200,7 @@ func TestFunctions(t *testing.T) {
 	}
 }
 
-// isDeploymentHelper says whether a resource belongs to the CDK's own functions
+// isDeploymentHelper reports whether a resource belongs to the CDK's own functions
 // that copy the browser client into its bucket, and empty the bucket in the end.
 func isDeploymentHelper(r resource) bool {
 	return strings.HasPrefix(r.id, "CustomCDKBucketDeployment") || strings.HasPrefix(r.id, emptier)
@@ -208,7 +208,7 @@ func isDeploymentHelper(r resource) bool {
 
 const emptier = "CustomS3AutoDeleteObjectsCustomResourceProvider"
 
-// isForEmptier says whether a bucket's statement is for the function that empties it.
+// isForEmptier reports whether a bucket's statement is for the function that empties it.
 func (s statement) isForEmptier() bool {
 	return s.Type == "AWS::S3::BucketPolicy" && strings.HasPrefix(fmt.Sprint(at(s.fields, "Principal", "AWS", "Fn::GetAtt", 0)), emptier)
 }
@@ -245,8 +245,8 @@ func TestNoRoleMayDoAnything(t *testing.T) {
 	}
 }
 
-// Statements are never joined, and whether a transaction's keys are judged one by
-// one or together is not documented: so an action has all its keys in one.
+// IAM evaluates each statement alone, and AWS does not document whether it evaluates
+// a transaction's keys one by one: so an action has all its keys in one statement.
 func TestARoleHasTheKeysOfAnActionInOneStatement(t *testing.T) {
 	c := synth(t, "prod")
 	seen := map[string]bool{}

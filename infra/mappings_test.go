@@ -11,7 +11,7 @@ import (
 	"github.com/streamroom/streamroom/shared/topology"
 )
 
-// mappings reads the event source mappings back.
+// mappings returns the event source mappings in the template.
 func (c *cloud) mappings(t *testing.T) []topology.StreamMapping {
 	t.Helper()
 	var found []topology.StreamMapping
@@ -52,7 +52,7 @@ func (c *cloud) mappings(t *testing.T) []topology.StreamMapping {
 	return found
 }
 
-// pattern reads a filter back. It must say nothing that a pattern does not.
+// pattern parses a filter. It must contain nothing that a pattern does not have.
 func pattern(t *testing.T, filter string) topology.Pattern {
 	t.Helper()
 	type prefixes struct {

@@ -28,7 +28,7 @@ type alarm struct {
 	id          string
 	metric      awscloudwatch.IMetric
 	above       float64
-	periods     int // of five minutes, all of them above
+	periods     int // of five minutes each, all of them above the threshold
 	description string
 }
 
@@ -71,7 +71,7 @@ func (m *monitor) watchFunction(f function) {
 	m.watch(alarm{name + "Throttles", f.lambda.MetricThrottles(sum()), 0, 1, "The function " + f.Name + " had no concurrency left"})
 }
 
-// watchReader watches what only readers of the stream have.
+// watchReader watches the metrics that only readers of the stream have.
 func (m *monitor) watchReader(f function) {
 	name := strings.ToUpper(f.Name[:1]) + f.Name[1:]
 	m.watch(alarm{
@@ -118,7 +118,7 @@ func (m *monitor) watch(a alarm) {
 // dashboard shows, from the top: alarms, traffic, delays, errors.
 func (m *monitor) dashboard(a *app, functions []function) {
 	dashboard := awscloudwatch.NewDashboard(m.stack, jsii.String("Dashboard"), &awscloudwatch.DashboardProps{
-		DashboardName:   jsii.String("Streamroom-" + a.settings.Env), // people look for it
+		DashboardName:   jsii.String("Streamroom-" + a.settings.Env), // a fixed name, so that it can be found
 		DefaultInterval: awscdk.Duration_Hours(jsii.Number(3)),
 	})
 	fanout := a.streams.functions[slices.IndexFunc(a.streams.functions, func(f function) bool { return f.Name == topology.Fanout })]
@@ -167,7 +167,7 @@ func gatewayMetric(name, apiID, stage string) awscloudwatch.IMetric {
 	})
 }
 
-// custom is a metric that a function writes into its log.
+// custom returns a metric that a function writes to its log.
 func custom(f function, name string) awscloudwatch.IMetric {
 	return awscloudwatch.NewMetric(&awscloudwatch.MetricProps{
 		Namespace: jsii.String(metrics.Namespace), MetricName: jsii.String(name),

@@ -73,6 +73,6 @@ func TestNag(t *testing.T) {
 		t.Error("cdk-nag found nothing at all: it did not run")
 	}
 	for _, entry := range slices.Sorted(maps.Keys(unused)) {
-		t.Errorf("nothing is found of %s any more; take it out", entry)
+		t.Errorf("%s was not reported: remove it", entry)
 	}
 }

@@ -18,12 +18,12 @@ type assets struct {
 	web       string
 }
 
-// prepare builds the functions of the module at root, and lays out the browser
-// client, in dir. The same sources give the same bytes wherever they are built.
+// prepare builds the functions of the module at root, and copies the browser
+// client, into dir. The same sources give the same bytes on every machine.
 func prepare(ctx context.Context, root, dir string) (assets, error) {
 	a := assets{functions: filepath.Join(dir, "functions"), web: filepath.Join(dir, "web")}
 	if err := os.CopyFS(a.web, web.Files()); err != nil {
-		return a, fmt.Errorf("lay out the browser client: %w", err)
+		return a, fmt.Errorf("copy the browser client: %w", err)
 	}
 	programs := filepath.Join(dir, "programs") + string(filepath.Separator)
 	args := []string{
@@ -33,7 +33,7 @@ func prepare(ctx context.Context, root, dir string) (assets, error) {
 		args = append(args, "./functions/"+f.Name)
 	}
 	// One call for all of them: they share most of their packages.
-	build := exec.CommandContext(ctx, "go", args...) //nolint:gosec // the arguments are ours
+	build := exec.CommandContext(ctx, "go", args...) //nolint:gosec // the arguments are constants
 	build.Dir = root
 	build.Env = append(os.Environ(), "GOOS=linux", "GOARCH=arm64", "GOARM64=v8.2", "CGO_ENABLED=0", "GOFLAGS=")
 	if out, err := build.CombinedOutput(); err != nil {
@@ -42,11 +42,11 @@ func prepare(ctx context.Context, root, dir string) (assets, error) {
 	for _, f := range topology.Functions() {
 		folder := filepath.Join(a.functions, f.Name)
 		if err := os.MkdirAll(folder, 0o700); err != nil {
-			return a, fmt.Errorf("lay out the function %s: %w", f.Name, err)
+			return a, fmt.Errorf("copy the function %s: %w", f.Name, err)
 		}
 		program := filepath.Join(folder, "bootstrap")
 		if err := os.Rename(programs+f.Name, program); err != nil {
-			return a, fmt.Errorf("lay out the function %s: %w", f.Name, err)
+			return a, fmt.Errorf("copy the function %s: %w", f.Name, err)
 		}
 		// The mode goes into the archive. Lambda runs the program as another user,
 		// who could not execute it if the operator's umask is strict.

@@ -14,7 +14,7 @@ import (
 type streamsStack struct {
 	stack     awscdk.Stack
 	functions []function
-	failures  awssqs.Queue // what neither could process
+	failures  awssqs.Queue // batches that a reader gave up
 }
 
 func newStreams(a *app, files assets) streamsStack {
@@ -39,11 +39,11 @@ func newStreams(a *app, files assets) streamsStack {
 	return s
 }
 
-// newMapping is the event source mapping of a function. Lambda reads the stream
-// and writes to the queue in the function's role.
+// newMapping makes the event source mapping of a function. Lambda reads the stream
+// and writes to the queue with the function's role.
 func (s streamsStack) newMapping(a *app, m topology.StreamMapping, f function) {
 	allow(f.role, []string{"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"}, a.database.streamARN, nil)
-	allow(f.role, []string{"dynamodb:ListStreams"}, "*", nil) // it takes no resource
+	allow(f.role, []string{"dynamodb:ListStreams"}, "*", nil) // the action has no resources
 	allow(f.role, []string{"sqs:SendMessage"}, *s.failures.QueueArn(), nil)
 
 	filters := make([]any, len(m.Filters))
@@ -70,6 +70,6 @@ func (s streamsStack) newMapping(a *app, m topology.StreamMapping, f function) {
 		props.FunctionResponseTypes = jsii.Strings("ReportBatchItemFailures")
 	}
 	mapping := awslambda.NewCfnEventSourceMapping(s.stack, jsii.String(m.Function+"-mapping"), props)
-	// Lambda checks the role when the mapping is made.
+	// Lambda checks the role when it creates the mapping.
 	mapping.Node().AddDependency(f.role)
 }

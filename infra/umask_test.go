@@ -11,8 +11,8 @@ import (
 	"github.com/streamroom/streamroom/shared/topology"
 )
 
-// Lambda runs a program as another user than the archive's.
-func TestEverybodyMayRunTheFunctions(t *testing.T) {
+// Lambda runs a program as a user who does not own it.
+func TestPrepare_EveryUserMayRunFunctions(t *testing.T) {
 	before := syscall.Umask(0o077)
 	built, err := prepare(t.Context(), "..", t.TempDir())
 	syscall.Umask(before)

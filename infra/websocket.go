@@ -71,8 +71,7 @@ func (w websocketStack) arn(apiID, path string) *string {
 	})
 }
 
-// routeTable makes the routes and remembers what a deployment takes a snapshot
-// of.
+// routeTable makes the routes and records what a deployment is a snapshot of.
 type routeTable struct {
 	stack     awscdk.Stack
 	apiID     string
@@ -140,14 +139,14 @@ func (r *routeTable) deploy() awsapigatewayv2.CfnDeployment {
 	return deployment
 }
 
-// accessLogFormat says who did what and what came of it. It has no query string,
-// no header and no body: a token may be in any of them.
+// accessLogFormat has the caller, the request and its outcome. It has no query
+// string, header or body: a token may be in any of them.
 var accessLogFormat = logFormat(
 	"requestId", "requestTimeEpoch", "eventType", "routeKey", "status", "connectionId", "integrationLatency",
 	"integration.error", "error.message", "error.responseType", "identity.sourceIp",
 )
 
-// logFormat is a JSON object of variables of API Gateway's context.
+// logFormat returns a JSON object of variables of API Gateway's context.
 func logFormat(variables ...string) string {
 	parts := make([]string, len(variables))
 	for i, v := range variables {
@@ -175,7 +174,7 @@ func (w websocketStack) newStage(a *app, api awsapigatewayv2.CfnApi, deployment 
 	})
 	if a.settings.LoggingRole {
 		account := w.newLoggingRole()
-		// An account that never had an API can't be given the role.
+		// An account without any API can't be given the role.
 		account.AddResourceDependency(api, nil)
 		stage.AddResourceDependency(account, nil)
 	}
@@ -183,8 +182,9 @@ func (w websocketStack) newStage(a *app, api awsapigatewayv2.CfnApi, deployment 
 }
 
 // newLoggingRole lets API Gateway write logs. It is a setting of the account and
-// region, without which a stage with logs can't be made; other stacks may rely
-// on it, so it stays when this one goes.
+// region, without which a stage with logs can't be created ("Set up logging for
+// WebSocket APIs", API Gateway Developer Guide); other stacks may rely on it, so it
+// stays when this one is deleted.
 func (w websocketStack) newLoggingRole() awscdk.CfnResource {
 	role := awsiam.NewRole(w.stack, jsii.String("LoggingRole"), &awsiam.RoleProps{
 		AssumedBy: awsiam.NewServicePrincipal(jsii.String("apigateway.amazonaws.com"), nil),
@@ -200,8 +200,8 @@ func (w websocketStack) newLoggingRole() awscdk.CfnResource {
 	return account
 }
 
-// newDomain serves clients under a name of one's own, if there is one.
-// @connections stays at the API's own name.
+// newDomain serves clients under a custom domain, if there is one. @connections
+// stays at the API's own domain.
 func (w *websocketStack) newDomain(a *app, stage awsapigatewayv2.CfnStage) {
 	if a.settings.WebSocketDomain == "" {
 		return
