@@ -3,6 +3,7 @@ package chat_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/streamroom/streamroom/shared/chat"
 )
@@ -23,5 +24,64 @@ func TestUserIDs(t *testing.T) {
 		if err := chat.ValidateUserID(id); (err == nil) != valid {
 			t.Errorf("%q: %v, want valid %t", id, err, valid)
 		}
+	}
+}
+
+func TestRoomIDs_ClientMessageIDs_IdempotencyKeys(t *testing.T) {
+	for id, valid := range map[string]bool{
+		"room-01":                  true,
+		"AZaz09_.@-":               true,
+		strings.Repeat("x", 128):   true,
+		strings.Repeat("x", 129):   false,
+		"a b":                      false,
+		"a#b":                      false,
+		"a/b":                      false,
+		"\u00e9":                   false,
+		"a\x00":                    false,
+		"a\xff":                    false,
+		strings.Repeat("x", 4_000): false,
+	} {
+		for name, validate := range map[string]func(string) error{
+			"room": chat.ValidateRoomID, "client message": chat.ValidateClientMessageID, "key": chat.ValidateIdempotencyKey,
+		} {
+			if err := validate(id); (err == nil) != valid {
+				t.Errorf("%s %q: %v, want valid %t", name, id, err, valid)
+			}
+		}
+	}
+	if chat.ValidateRoomID("") == nil || chat.ValidateClientMessageID("") != nil || chat.ValidateIdempotencyKey("") != nil {
+		t.Error("want that a room id is required, and the others are not")
+	}
+}
+
+func TestMessageTime_CanonicalULIDs(t *testing.T) {
+	for id, want := range map[string]int64{
+		"01HQR73D040000000000000000":    1_709_136_000_004,
+		"7ZZZZZZZZZZZZZZZZZZZZZZZZZ":    1<<48 - 1,
+		"8ZZZZZZZZZZZZZZZZZZZZZZZZZ":    0, // overflows
+		"01hqr73d040000000000000000":    0,
+		"01HQR73D04000000000000000":     0,
+		"01HQR73D0400000000000000000":   0,
+		"01HQR73D04000000000000000U":    0,
+		"":                              0,
+		strings.Repeat("\u00e9", 5_000): 0,
+	} {
+		got, err := chat.MessageTime(id)
+		if got != want || (err == nil) != (want != 0) {
+			t.Errorf("%q: %d, error %v; want %d", id, got, err, want)
+		}
+		if err != nil && len(err.Error()) > 200 {
+			t.Errorf("an error of %d bytes", len(err.Error()))
+		}
+	}
+}
+
+func TestIDs_WithoutEntropy(t *testing.T) {
+	ids := chat.NewIDs(time.Now, strings.NewReader(""))
+	if _, _, err := ids.Message(); err == nil {
+		t.Error("a message id without entropy")
+	}
+	if _, err := ids.Room(); err == nil {
+		t.Error("a room id without entropy")
 	}
 }
