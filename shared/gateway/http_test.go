@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"encoding/base64"
 	"encoding/json"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -95,5 +96,69 @@ func TestALargeAnswerFitsAFunctionsAnswer(t *testing.T) {
 				t.Error("the answer is not the body that was written")
 			}
 		})
+	}
+}
+
+func TestHTTP_NeedsVerifiedClaims(t *testing.T) {
+	served := ""
+	api := gateway.NewHTTP(handlerFunc(func(w http.ResponseWriter, _ *http.Request, userID string) {
+		served = userID
+		w.WriteHeader(http.StatusTeapot)
+		w.WriteHeader(http.StatusOK) // the first counts
+	}), "name", time.Now, zerolog.Nop())
+	event := func(claims map[string]string) (e events.APIGatewayV2HTTPRequest) {
+		e.RawPath, e.RequestContext.HTTP.Method = "/", http.MethodGet
+		e.RequestContext.Authorizer = &events.APIGatewayV2HTTPRequestContextAuthorizerDescription{
+			JWT: &events.APIGatewayV2HTTPRequestContextAuthorizerJWTDescription{Claims: claims},
+		}
+		return e
+	}
+	open, noJWT := event(nil), event(nil)
+	open.RequestContext.Authorizer, noJWT.RequestContext.Authorizer.JWT = nil, nil
+	for name, e := range map[string]events.APIGatewayV2HTTPRequest{"no authorizer": open, "no JWT": noJWT} {
+		if answer, err := api.Handle(t.Context(), e); err == nil || answer.StatusCode != 0 {
+			t.Errorf("%s: answer %+v; want an error", name, answer)
+		}
+	}
+	spoilt := event(map[string]string{"name": "alice"})
+	spoilt.Body, spoilt.IsBase64Encoded = "%", true
+	badMethod := event(map[string]string{"name": "alice"})
+	badMethod.RequestContext.HTTP.Method = "GET /"
+	for name, test := range map[string]struct {
+		event  events.APIGatewayV2HTTPRequest
+		status int
+	}{
+		"no claim":           {event(map[string]string{"username": "alice"}), http.StatusUnauthorized},
+		"an invalid claim":   {event(map[string]string{"name": "a#b"}), http.StatusUnauthorized},
+		"a spoilt body":      {spoilt, http.StatusBadRequest},
+		"a malformed method": {badMethod, http.StatusBadRequest},
+	} {
+		answer, err := api.Handle(t.Context(), test.event)
+		if err != nil || answer.StatusCode != test.status || served != "" {
+			t.Errorf("%s: answer %+v, error %v, served %q; want %d", name, answer, err, served, test.status)
+		}
+	}
+	answer, err := api.Handle(t.Context(), event(map[string]string{"name": "alice"}))
+	if err != nil || answer.StatusCode != http.StatusTeapot || served != "alice" {
+		t.Errorf("answer %+v, error %v, served %q; want 418 for alice", answer, err, served)
+	}
+}
+
+func TestHTTP_RequestAndAnswer(t *testing.T) {
+	e := events.APIGatewayV2HTTPRequest{
+		RawPath: "/", Headers: map[string]string{"content-type": "text/x"}, Body: base64.StdEncoding.EncodeToString([]byte{0xff}), IsBase64Encoded: true,
+	}
+	e.RequestContext.DomainName = "api.example"
+	answer := serve(t, e, func(w http.ResponseWriter, r *http.Request, _ string) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil || r.Host != "api.example" || r.Header.Get("Content-Type") != "text/x" {
+			t.Errorf("host %q, headers %v, error %v", r.Host, r.Header, err)
+		}
+		w.Header().Add("Allow", "GET")
+		w.Header().Add("Allow", "PUT")
+		_, _ = w.Write(body)
+	})
+	if answer.Headers["Allow"] != "GET,PUT" || !answer.IsBase64Encoded || answer.Body != e.Body || answer.StatusCode != http.StatusOK {
+		t.Errorf("answer %+v, want the body, which is not text, as base 64", answer)
 	}
 }
