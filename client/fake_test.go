@@ -19,8 +19,9 @@ import (
 	"github.com/streamroom/streamroom/shared/wire"
 )
 
-// fake is a Streamroom server in memory: it stores and broadcasts, answers the
-// API, and fails in the ways that a test asks for.
+// fake is a scripted server, not a whole Streamroom (test/rig starts that): it
+// stores and broadcasts, answers the API, and fails in the ways that a test asks
+// for.
 type fake struct {
 	// What goes wrong, nil for nothing. Each returns true if it has dealt with the
 	// request or frame.

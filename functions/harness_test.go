@@ -18,10 +18,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	ddb "github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"go.uber.org/goleak"
 
 	"github.com/streamroom/streamroom/functions"
+	"github.com/streamroom/streamroom/local"
 	"github.com/streamroom/streamroom/local/identity"
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/config"
@@ -50,7 +50,9 @@ type clock struct{ ms atomic.Int64 }
 func (c *clock) now() time.Time           { return time.UnixMilli(c.ms.Load()) }
 func (c *clock) advance(by time.Duration) { c.ms.Add(by.Milliseconds()) }
 
-// world is what a function finds around it, with a room in the table.
+// world is what one function finds around it, with a room in the table. It is not
+// a whole Streamroom (test/rig starts that): tests and benchmarks here invoke a
+// function directly, and count its AWS calls, its CPU and its allocations.
 type world struct {
 	t     testing.TB
 	clock *clock
@@ -82,7 +84,8 @@ func newWorld(t testing.TB, endpoint, callback string, client aws.HTTPClient, po
 		Log:   io.Discard,
 	}
 	db := ddb.NewFromConfig(w.env.AWS)
-	w.createTable(db)
+	_, err := local.CreateTable(t.Context(), db, tableName)
+	w.must(err)
 	w.store = dynamo.New(db, tableName, w.clock.now)
 	w.ids = chat.NewIDs(w.clock.now, zeros{})
 	return w
@@ -120,29 +123,6 @@ func (w *world) token(userID string) string {
 		w.t.Fatal(err)
 	}
 	return token
-}
-
-func (w *world) createTable(db *ddb.Client) {
-	w.t.Helper()
-	schema := func(hash, sort string) []types.KeySchemaElement {
-		return []types.KeySchemaElement{
-			{AttributeName: aws.String(hash), KeyType: types.KeyTypeHash}, {AttributeName: aws.String(sort), KeyType: types.KeyTypeRange},
-		}
-	}
-	var attributes []types.AttributeDefinition
-	for _, name := range []string{table.PK, table.SK, table.GSI1PK, table.GSI1SK} {
-		attributes = append(attributes, types.AttributeDefinition{AttributeName: aws.String(name), AttributeType: types.ScalarAttributeTypeS})
-	}
-	_, err := db.CreateTable(w.t.Context(), &ddb.CreateTableInput{
-		TableName: aws.String(tableName), AttributeDefinitions: attributes, KeySchema: schema(table.PK, table.SK),
-		BillingMode: types.BillingModePayPerRequest,
-		GlobalSecondaryIndexes: []types.GlobalSecondaryIndex{{
-			IndexName: aws.String(table.GSI1), KeySchema: schema(table.GSI1PK, table.GSI1SK),
-			Projection: &types.Projection{ProjectionType: types.ProjectionTypeKeysOnly},
-		}},
-		StreamSpecification: &types.StreamSpecification{StreamEnabled: aws.Bool(true), StreamViewType: types.StreamViewTypeNewAndOldImages},
-	})
-	w.must(err)
 }
 
 func (w *world) must(err error) {

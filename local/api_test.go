@@ -17,9 +17,9 @@ import (
 
 func TestAPIRefusals(t *testing.T) {
 	s := start(t, local.Config{})
-	room, foreign := s.room("alice", "bob"), s.room("carol")
+	room, foreign := s.Room("alice", "bob"), s.Room("carol")
 	var dm wire.Room
-	s.api("alice", http.MethodPost, "/rooms", wire.RoomRequest{Type: "dm", Members: []string{"bob"}}, &dm)
+	s.API("alice", http.MethodPost, "/rooms", wire.RoomRequest{Type: "dm", Members: []string{"bob"}}, &dm)
 	many := make([]string, 49)
 	for i := range many {
 		many[i] = fmt.Sprintf("user-%d", i)
@@ -63,20 +63,20 @@ func TestAPIRefusals(t *testing.T) {
 		"a foreigner adds oneself":   {"mallet", "POST", "/rooms/" + room + "/members", wire.MemberRequest{UserID: "mallet"}, 403, "not_a_member"},
 		"a dm grows":                 {"alice", "POST", "/rooms/" + dm.ChatRoomID + "/members", wire.MemberRequest{UserID: "carol"}, 403, "forbidden"},
 		"a dm is left":               {"alice", "DELETE", "/rooms/" + dm.ChatRoomID + "/members/alice", nil, 403, "forbidden"},
-		"who is not there is gone":   {"alice", "DELETE", "/rooms/" + room + "/members/nobody", nil, 404, "not_found"},
+		"who is not there is gone":   {"alice", "DELETE", "/rooms/" + room + "/members/stranger", nil, 404, "not_found"},
 		"101 rooms to sync":          {"alice", "POST", "/sync", sync101, 400, "invalid_request"},
 		"sync after what":            {"alice", "POST", "/sync", wire.SyncRequest{Rooms: map[string]string{room: "x"}}, 400, "invalid_request"},
 		"no such path":               {"alice", "GET", "/everything", nil, 404, "not_found"},
 		"no such method":             {"alice", "PUT", "/rooms", nil, 405, "invalid_request"},
 	}
 	for _, user := range []string{"bob", "mallet"} {
-		s.token(user, 0) // signing in adds to the lobby
+		s.Token(user, 0) // signing in adds to the lobby
 	}
-	before := s.items("")
+	before := s.CountItems("")
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			var problem wire.Problem
-			status := s.api(tt.user, tt.method, tt.path, tt.body, &problem)
+			status := s.API(tt.user, tt.method, tt.path, tt.body, &problem)
 			if status != tt.status || problem.Code != tt.code || problem.Status != tt.status {
 				t.Errorf("answered %d, %+v; want %d %s", status, problem, tt.status, tt.code)
 			}
@@ -85,7 +85,7 @@ func TestAPIRefusals(t *testing.T) {
 			}
 		})
 	}
-	if after := s.items(""); after != before {
+	if after := s.CountItems(""); after != before {
 		t.Errorf("the table had %d items and has %d", before, after)
 	}
 }
@@ -105,7 +105,7 @@ func TestAPIWantsJSON(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r.Header.Set("Authorization", "Bearer "+s.token("alice", 0))
+			r.Header.Set("Authorization", "Bearer "+s.Token("alice", 0))
 			if tt.contentType != "" {
 				r.Header.Set("Content-Type", tt.contentType)
 			}
@@ -128,8 +128,8 @@ func TestAPIWantsJSON(t *testing.T) {
 
 func TestADirectMessageRoomExistsOnce(t *testing.T) {
 	s := start(t, local.Config{})
-	s.token("alice", 0)
-	s.token("bob", 0)
+	s.Token("alice", 0)
+	s.Token("bob", 0)
 	var mu sync.Mutex
 	ids, created := map[string]bool{}, 0
 	var all sync.WaitGroup
@@ -140,7 +140,7 @@ func TestADirectMessageRoomExistsOnce(t *testing.T) {
 		}
 		all.Go(func() {
 			var room wire.Room
-			status := s.api(users[0], http.MethodPost, "/rooms", wire.RoomRequest{Type: "dm", Members: users[1:]}, &room)
+			status := s.API(users[0], http.MethodPost, "/rooms", wire.RoomRequest{Type: "dm", Members: users[1:]}, &room)
 			mu.Lock()
 			defer mu.Unlock()
 			ids[room.ChatRoomID] = true
@@ -162,20 +162,20 @@ func TestADirectMessageRoomExistsOnce(t *testing.T) {
 
 func TestMembersAreCountedOnce(t *testing.T) {
 	s := start(t, local.Config{})
-	room := s.room("alice", "bob", "bob", "alice")
+	room := s.Room("alice", "bob", "bob", "alice")
 	add := func(user string) int {
-		return s.api("alice", http.MethodPost, "/rooms/"+room+"/members", wire.MemberRequest{UserID: user}, nil)
+		return s.API("alice", http.MethodPost, "/rooms/"+room+"/members", wire.MemberRequest{UserID: user}, nil)
 	}
 	for i, want := range []int{http.StatusCreated, http.StatusOK} {
 		if got := add("carol"); got != want {
 			t.Errorf("adding carol the %d. time answers %d", i+1, got)
 		}
 	}
-	if got := s.api("alice", http.MethodDelete, "/rooms/"+room+"/members/bob", nil, nil); got != http.StatusNoContent {
+	if got := s.API("alice", http.MethodDelete, "/rooms/"+room+"/members/bob", nil, nil); got != http.StatusNoContent {
 		t.Errorf("removing bob answers %d", got)
 	}
 	var description wire.Room
-	s.api("alice", http.MethodGet, "/rooms/"+room, nil, &description)
+	s.API("alice", http.MethodGet, "/rooms/"+room, nil, &description)
 	if description.MemberCount != 2 || len(description.Members) != 2 ||
 		description.Members[0].UserID != "alice" || description.Members[0].Role != "owner" ||
 		description.Members[1].UserID != "carol" || description.Members[1].Role != "member" {
@@ -189,11 +189,11 @@ func TestListsComeInPages(t *testing.T) {
 	for i := range 6 {
 		users = append(users, fmt.Sprintf("user-%d", i))
 	}
-	room := s.room(users...)
+	room := s.Room(users...)
 	var want []string
-	alice := s.connect("alice")
+	alice := s.Connect("alice")
 	for i := range 7 {
-		ack, _ := alice.deliver(room, fmt.Sprint(i), "")
+		ack, _ := alice.Deliver(room, fmt.Sprint(i), "")
 		want = append(want, ack.MessageID)
 	}
 	newestFirst := slices.Clone(want)
@@ -206,7 +206,7 @@ func TestListsComeInPages(t *testing.T) {
 				query += "&" + direction + "=" + bound
 			}
 			var page wire.History
-			if status := s.api("alice", http.MethodGet, "/rooms/"+room+"/messages"+query, nil, &page); status != http.StatusOK {
+			if status := s.API("alice", http.MethodGet, "/rooms/"+room+"/messages"+query, nil, &page); status != http.StatusOK {
 				t.Fatalf("status %d", status)
 			}
 			for _, m := range page.Messages {
@@ -232,7 +232,7 @@ func TestListsComeInPages(t *testing.T) {
 	var members []string
 	for cursor, more := "", true; more; more = cursor != "" {
 		var page wire.Room
-		s.api("alice", http.MethodGet, "/rooms/"+room+"?limit=3&cursor="+cursor, nil, &page)
+		s.API("alice", http.MethodGet, "/rooms/"+room+"?limit=3&cursor="+cursor, nil, &page)
 		for _, m := range page.Members {
 			members = append(members, m.UserID)
 		}
@@ -244,12 +244,12 @@ func TestListsComeInPages(t *testing.T) {
 
 	rooms := map[string]bool{local.Lobby: true, room: true}
 	for range 5 {
-		rooms[s.room("alice")] = true
+		rooms[s.Room("alice")] = true
 	}
 	listed := 0
 	for cursor, more := "", true; more; more = cursor != "" {
 		var page wire.RoomList
-		s.api("alice", http.MethodGet, "/rooms?limit=2&cursor="+cursor, nil, &page)
+		s.API("alice", http.MethodGet, "/rooms?limit=2&cursor="+cursor, nil, &page)
 		for _, r := range page.Rooms {
 			if !rooms[r.ChatRoomID] {
 				t.Errorf("the list has %s, twice or by mistake", r.ChatRoomID)
@@ -266,15 +266,15 @@ func TestListsComeInPages(t *testing.T) {
 
 func TestSyncGivesWhatWasMissed(t *testing.T) {
 	s := start(t, local.Config{})
-	room, foreign := s.room("alice"), s.room("bob")
-	alice := s.connect("alice")
+	room, foreign := s.Room("alice"), s.Room("bob")
+	alice := s.Connect("alice")
 	var ids []string
 	for i := range 15 {
-		ack, _ := alice.deliver(room, fmt.Sprint(i), "")
+		ack, _ := alice.Deliver(room, fmt.Sprint(i), "")
 		ids = append(ids, ack.MessageID)
 	}
 	var got wire.SyncResponse
-	status := s.post("/api/sync", s.token("alice", 0), wire.SyncRequest{Rooms: map[string]string{
+	status := s.Request(http.MethodPost, "/api/sync", s.Token("alice", 0), wire.SyncRequest{Rooms: map[string]string{
 		room: ids[4], foreign: ids[4], "nowhere": ids[4],
 	}}, &got)
 	if status != http.StatusOK || len(got.Rooms) != 1 {
@@ -299,14 +299,14 @@ func TestManySignInAtOnce(t *testing.T) {
 	var crowd sync.WaitGroup
 	for i := range users {
 		crowd.Go(func() {
-			if status := s.post("/token", "", map[string]any{"user": fmt.Sprint("user-", i)}, nil); status != http.StatusOK {
+			if status := s.Request(http.MethodPost, "/token", "", map[string]any{"user": fmt.Sprint("user-", i)}, nil); status != http.StatusOK {
 				t.Errorf("token: status %d", status)
 			}
 		})
 	}
 	crowd.Wait()
 	var room wire.Room
-	if s.api("user-0", http.MethodGet, "/rooms/"+local.Lobby, nil, &room); room.MemberCount != users {
+	if s.API("user-0", http.MethodGet, "/rooms/"+local.Lobby, nil, &room); room.MemberCount != users {
 		t.Errorf("the lobby counts %d members, want %d", room.MemberCount, users)
 	}
 }

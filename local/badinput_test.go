@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/streamroom/streamroom/test/rig"
+
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
@@ -169,21 +171,21 @@ func TestEveryOperationIsInTheMatrix(t *testing.T) {
 }
 
 // everything is all that the table has, item by item.
-func (s *server) everything() string {
-	s.t.Helper()
+func everything(s *rig.Rig) string {
+	s.T.Helper()
 	var items []string
 	pages := dynamodb.NewScanPaginator(dynamodb.NewFromConfig(s.AWS()), &dynamodb.ScanInput{
 		TableName: aws.String(local.TableName), ConsistentRead: aws.Bool(true),
 	})
 	for pages.HasMorePages() {
-		page, err := pages.NextPage(s.t.Context())
+		page, err := pages.NextPage(s.T.Context())
 		if err != nil {
-			s.t.Fatal(err)
+			s.T.Fatal(err)
 		}
 		for _, it := range page.Items {
 			text, err := json.Marshal(it)
 			if err != nil {
-				s.t.Fatal(err)
+				s.T.Fatal(err)
 			}
 			items = append(items, string(text))
 		}
@@ -194,18 +196,18 @@ func (s *server) everything() string {
 
 func TestBadInputIsRefusedAndNothingWritten(t *testing.T) {
 	s := start(t, local.Config{LogLevel: "warn"})
-	room, foreign := s.room("alice", "bob", "carol"), s.room("mallet", "bob")
-	alice, mallet := s.connect("alice"), s.connect("mallet")
-	mine, _ := alice.deliver(room, "mine", "")
-	theirs, _ := mallet.deliver(foreign, "theirs", "")
-	replied, _ := s.connect("bob").deliver(room, "bob's", "")
-	gone, _ := alice.deliver(room, "gone", "")
-	s.api("alice", http.MethodDelete, messagePath(room, gone.MessageID), nil, nil)
-	s.api("bob", http.MethodPut, "/me", map[string]string{"displayName": "Bob"}, nil)
+	room, foreign := s.Room("alice", "bob", "carol"), s.Room("mallet", "bob")
+	alice, mallet := s.Connect("alice"), s.Connect("mallet")
+	mine, _ := alice.Deliver(room, "mine", "")
+	theirs, _ := mallet.Deliver(foreign, "theirs", "")
+	replied, _ := s.Connect("bob").Deliver(room, "bob's", "")
+	gone, _ := alice.Deliver(room, "gone", "")
+	s.API("alice", http.MethodDelete, messagePath(room, gone.MessageID), nil, nil)
+	s.API("bob", http.MethodPut, "/me", map[string]string{"displayName": "Bob"}, nil)
 	var rooms wire.RoomList
-	s.api("bob", http.MethodGet, "/rooms?limit=1", nil, &rooms)
+	s.API("bob", http.MethodGet, "/rooms?limit=1", nil, &rooms)
 	var members wire.Room
-	s.api("bob", http.MethodGet, "/rooms/"+foreign+"?limit=1", nil, &members)
+	s.API("bob", http.MethodGet, "/rooms/"+foreign+"?limit=1", nil, &members)
 
 	p := place{room: room, message: mine.MessageID, user: "carol"}
 	cases := append(matrix(p, foreign), []badInput{
@@ -218,7 +220,7 @@ func TestBadInputIsRefusedAndNothingWritten(t *testing.T) {
 		{"a room cursor as before", "GET", "/rooms/" + room + "/messages?before=" + rooms.Cursor, "", "", 400, "invalid_request"},
 		{"an overflowing id", "GET", "/rooms/" + room + "/messages?after=8ZZZZZZZZZZZZZZZZZZZZZZZZZ", "", "", 400, "invalid_request"},
 		{"a negative limit", "GET", "/rooms?limit=-1", "", "", 400, "invalid_request"},
-		{"an unknown member", "DELETE", "/rooms/" + room + "/members/nobody", "", "", 404, "not_found"},
+		{"an unknown member", "DELETE", "/rooms/" + room + "/members/stranger", "", "", 404, "not_found"},
 		{"an unknown member by the query", "DELETE", "/rooms/" + room + "/members?userId=no/body", "", "", 404, "not_found"},
 		{"a forged member", "DELETE", "/rooms/" + room + "/members?userId=a%23b", "", "", 400, "invalid_request"},
 		{"no member", "DELETE", "/rooms/" + room + "/members", "", "", 400, "invalid_request"},
@@ -240,30 +242,30 @@ func TestBadInputIsRefusedAndNothingWritten(t *testing.T) {
 		{"read up to nothing", "POST", "/rooms/" + room + "/read", jsonType, `{}`, 400, "invalid_request"},
 		{"no display name", "PUT", "/me", jsonType, `{"displayName":null}`, 400, "invalid_request"},
 		{"a display name too long", "PUT", "/me", jsonType, `{"displayName":"` + strings.Repeat("x", 65) + `"}`, 400, "invalid_request"},
-		{"nobody's profile", "POST", "/profiles", jsonType, `{"users":[]}`, 400, "invalid_request"},
+		{"profiles of no user", "POST", "/profiles", jsonType, `{"users":[]}`, 400, "invalid_request"},
 		{"a forged user's profile", "POST", "/profiles", jsonType, `{"users":["a#b"]}`, 400, "invalid_request"},
 		{"101 profiles", "POST", "/profiles", jsonType, `{"users":[` + strings.Repeat(`"x",`, 100) + `"x"]}`, 400, "invalid_request"},
 		{"no such path", "GET", "/everything", "", "", 404, "not_found"},
 		{"the API itself", "GET", "/", "", "", 404, "not_found"},
 	}...)
-	token := s.token("alice", 0)
-	before := s.everything()
+	token := s.Token("alice", 0)
+	before := everything(s)
 	for _, c := range cases {
-		if status, problem := s.bad(token, c); status != c.status || problem.Code != c.code || problem.Status != c.status || problem.Detail == "" {
+		if status, problem := bad(s, token, c); status != c.status || problem.Code != c.code || problem.Status != c.status || problem.Detail == "" {
 			t.Errorf("%s: %s %s %.60q is answered with %d, %+v; want %d %s", c.name, c.method, c.path, c.body, status, problem, c.status, c.code)
 		}
 	}
-	if after := s.everything(); after != before {
+	if after := everything(s); after != before {
 		t.Errorf("the table was\n%s\nand is\n%s", before, after)
 	}
 	// What is no owner's to do.
-	token = s.token("carol", 0)
+	token = s.Token("carol", 0)
 	for _, c := range []badInput{
 		{"a member renames", "PATCH", "/rooms/" + room, jsonType, `{"name":"x"}`, 403, "forbidden"},
 		{"a member adds", "POST", "/rooms/" + room + "/members", jsonType, `{"userId":"dave"}`, 403, "forbidden"},
 		{"a member removes", "DELETE", "/rooms/" + room + "/members?userId=bob", "", "", 403, "forbidden"},
 	} {
-		if status, problem := s.bad(token, c); status != c.status || problem.Code != c.code {
+		if status, problem := bad(s, token, c); status != c.status || problem.Code != c.code {
 			t.Errorf("%s: answered %d, %+v", c.name, status, problem)
 		}
 	}
@@ -273,11 +275,11 @@ func TestBadInputIsRefusedAndNothingWritten(t *testing.T) {
 }
 
 // bad makes a request that must be refused.
-func (s *server) bad(token string, c badInput) (int, wire.Problem) {
-	s.t.Helper()
-	r, err := http.NewRequestWithContext(s.t.Context(), c.method, s.URL()+"/api"+c.path, strings.NewReader(c.body))
+func bad(s *rig.Rig, token string, c badInput) (int, wire.Problem) {
+	s.T.Helper()
+	r, err := http.NewRequestWithContext(s.T.Context(), c.method, s.URL()+"/api"+c.path, strings.NewReader(c.body))
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	r.Header.Set("Authorization", "Bearer "+token)
 	if c.contentType != "" {
@@ -285,16 +287,16 @@ func (s *server) bad(token string, c badInput) (int, wire.Problem) {
 	}
 	response, err := http.DefaultClient.Do(r)
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
-	described().check(s.t, r, []byte(c.body), response, body)
+	described().check(s.T, r, []byte(c.body), response, body)
 	if allow := response.Header.Values("Allow"); (response.StatusCode == http.StatusMethodNotAllowed) != (len(allow) > 0) {
-		s.t.Errorf("%s %s: status %d allows %q", c.method, c.path, response.StatusCode, allow)
+		s.T.Errorf("%s %s: status %d allows %q", c.method, c.path, response.StatusCode, allow)
 	}
 	var problem wire.Problem
 	if err := json.NewDecoder(bytes.NewReader(body)).Decode(&problem); err != nil {

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/streamroom/streamroom/test/rig"
+
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/jonboulle/clockwork"
@@ -197,7 +199,7 @@ func (b *broken) that(is func(invocation) bool) (found []invocation) {
 // served waits until a function has done with a message.
 func (b *broken) served(t testing.TB, function, content string) {
 	t.Helper()
-	eventually(t, function+" has done with "+content, func() bool {
+	rig.Eventually(t, function+" has done with "+content, func() bool {
 		return slices.ContainsFunc(b.about(function, content), func(i invocation) bool { return i.err == nil })
 	})
 }

@@ -1,13 +1,14 @@
 package local_test
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/streamroom/streamroom/test/rig"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -23,10 +24,10 @@ import (
 
 func TestAMessageReachesEveryDeviceOfEveryMember(t *testing.T) {
 	s := start(t, local.Config{})
-	room := s.room("alice", "bob")
-	phone, laptop, bob, carol := s.connect("alice"), s.connect("alice"), s.connect("bob"), s.connect("carol")
+	room := s.Room("alice", "bob")
+	phone, laptop, bob, carol := s.Connect("alice"), s.Connect("alice"), s.Connect("bob"), s.Connect("carol")
 
-	ack, own := phone.deliver(room, "こんにちは <b>&", "c-1")
+	ack, own := phone.Deliver(room, "こんにちは <b>&", "c-1")
 	if ack.Duplicate || ack.ClientMessageID != "c-1" || ack.MessageID != own.MessageID || ack.Timestamp != own.Timestamp {
 		t.Errorf("ack %+v does not go with message %+v", ack, own)
 	}
@@ -37,20 +38,20 @@ func TestAMessageReachesEveryDeviceOfEveryMember(t *testing.T) {
 		Type: wire.TypeMessage, ChatRoomID: room, MessageID: ack.MessageID, SenderID: "alice",
 		Content: "こんにちは <b>&", Timestamp: ack.Timestamp, ClientMessageID: "c-1",
 	}
-	for _, d := range []*device{laptop, bob} {
-		got := d.expect(wire.TypeMessage)
+	for _, d := range []*rig.Socket{laptop, bob} {
+		got := d.Expect(wire.TypeMessage)
 		want.ClientMessageID = ""
-		if d.user == "alice" {
+		if d.User == "alice" {
 			want.ClientMessageID = "c-1" // on the sender's devices only
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("%s got (-want +got):\n%s", d.user, diff)
+			t.Errorf("%s got (-want +got):\n%s", d.User, diff)
 		}
-		d.none(wire.TypeMessage)
+		d.ExpectNone(wire.TypeMessage)
 	}
-	carol.none(wire.TypeMessage)
+	carol.ExpectNone(wire.TypeMessage)
 
-	_, second := bob.deliver(room, "hello", "")
+	_, second := bob.Deliver(room, "hello", "")
 	if second.PreviousMessageID == nil || *second.PreviousMessageID != ack.MessageID {
 		t.Errorf("the second message follows %v, not the first", second.PreviousMessageID)
 	}
@@ -58,35 +59,35 @@ func TestAMessageReachesEveryDeviceOfEveryMember(t *testing.T) {
 
 func TestASendRepeatedStoresNothing(t *testing.T) {
 	s := start(t, local.Config{})
-	room, other := s.room("alice"), s.room("alice")
-	alice := s.connect("alice")
+	room, other := s.Room("alice"), s.Room("alice")
+	alice := s.Connect("alice")
 
-	first, _ := alice.deliver(room, "once", "c-1")
-	alice.send(room, "once", "c-1")
-	again := alice.expect(wire.TypeAck, wire.TypeError)
+	first, _ := alice.Deliver(room, "once", "c-1")
+	alice.Send(room, "once", "c-1")
+	again := alice.Expect(wire.TypeAck, wire.TypeError)
 	if !again.Duplicate || again.MessageID != first.MessageID || again.Timestamp != first.Timestamp {
 		t.Errorf("the second ack is %+v, the first was %+v", again, first)
 	}
-	alice.send(other, "once", "c-1")
-	if refused := alice.expect(wire.TypeAck, wire.TypeError); refused.Code != "invalid_request" || refused.ClientMessageID != "c-1" {
+	alice.Send(other, "once", "c-1")
+	if refused := alice.Expect(wire.TypeAck, wire.TypeError); refused.Code != "invalid_request" || refused.ClientMessageID != "c-1" {
 		t.Errorf("the id of another room's message was answered with %+v", refused)
 	}
-	alice.none(wire.TypeMessage)
-	if got := s.history("alice", room); len(got) != 1 {
+	alice.ExpectNone(wire.TypeMessage)
+	if got := s.History("alice", room); len(got) != 1 {
 		t.Errorf("the room has %d messages", len(got))
 	}
 }
 
 func TestConcurrentSendsWithOneClientMessageIDStoreOne(t *testing.T) {
 	s := start(t, local.Config{})
-	room := s.room("alice")
-	devices := []*device{s.connect("alice"), s.connect("alice"), s.connect("alice"), s.connect("alice")}
+	room := s.Room("alice")
+	devices := []*rig.Socket{s.Connect("alice"), s.Connect("alice"), s.Connect("alice"), s.Connect("alice")}
 	for _, d := range devices {
-		d.send(room, "once", "c-1")
+		d.Send(room, "once", "c-1")
 	}
 	ids, fresh := map[string]bool{}, 0
 	for _, d := range devices {
-		ack := d.expect(wire.TypeAck, wire.TypeError)
+		ack := d.Expect(wire.TypeAck, wire.TypeError)
 		ids[ack.MessageID] = true
 		if ack.Type == wire.TypeAck && !ack.Duplicate {
 			fresh++
@@ -100,28 +101,28 @@ func TestConcurrentSendsWithOneClientMessageIDStoreOne(t *testing.T) {
 func TestEveryoneSeesTheSameOrder(t *testing.T) {
 	s := start(t, local.Config{})
 	users := []string{"alice", "bob", "carol", "dave"}
-	room := s.room(users...)
+	room := s.Room(users...)
 	const each = 12
-	devices := make([]*device, len(users))
+	devices := make([]*rig.Socket, len(users))
 	for i, user := range users {
-		devices[i] = s.connect(user)
+		devices[i] = s.Connect(user)
 	}
 	for i := range each {
 		for _, d := range devices {
-			d.send(room, fmt.Sprintf("%s %d", d.user, i), fmt.Sprintf("c-%d", i))
+			d.Send(room, fmt.Sprintf("%s %d", d.User, i), fmt.Sprintf("c-%d", i))
 		}
 	}
 	for _, d := range devices {
 		seen := map[string]bool{}
 		for len(seen) < each*len(users) {
-			frame := d.expect(wire.TypeMessage, wire.TypeError)
+			frame := d.Expect(wire.TypeMessage, wire.TypeError)
 			if frame.Type == wire.TypeError {
-				t.Fatalf("%s is refused: %s", d.user, frame.Message)
+				t.Fatalf("%s is refused: %s", d.User, frame.Message)
 			}
 			seen[frame.MessageID] = true
 		}
 		var want []string
-		for _, m := range s.history(d.user, room) {
+		for _, m := range s.History(d.User, room) {
 			want = append(want, m.MessageID)
 		}
 		slices.Reverse(want)
@@ -133,15 +134,15 @@ func TestEveryoneSeesTheSameOrder(t *testing.T) {
 			}
 		})
 		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("%s, history against sorted ids (-want +got):\n%s", d.user, diff)
+			t.Errorf("%s, history against sorted ids (-want +got):\n%s", d.User, diff)
 		}
 	}
 }
 
 func TestRefusedFrames(t *testing.T) {
 	s := start(t, local.Config{})
-	room := s.room("alice")
-	foreign := s.room("bob")
+	room := s.Room("alice")
+	foreign := s.Room("bob")
 	long := strings.Repeat("x", 16_385)
 	escaped := strings.Repeat(`\u0001`, 5_300) // 5,300 bytes of content, 31,800 encoded
 	send := func(room, content, id string) string {
@@ -167,12 +168,12 @@ func TestRefusedFrames(t *testing.T) {
 		"a room that is none":   {send("nowhere", `"x"`, "c"), "not_a_member", "c"},
 		"a foreign room":        {send(foreign, `"x"`, "c"), "not_a_member", "c"},
 	}
-	alice := s.connect("alice")
-	bob := s.connect("bob")
+	alice := s.Connect("alice")
+	bob := s.Connect("bob")
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			alice.say(tt.frame)
-			got := alice.expect(wire.TypeError, wire.TypeAck, wire.TypeMessage)
+			alice.Write(tt.frame)
+			got := alice.Expect(wire.TypeError, wire.TypeAck, wire.TypeMessage)
 			if got.Code != tt.code || got.ClientMessageID != tt.clientMessageID {
 				t.Errorf("answered %+v; want code %s", got, tt.code)
 			}
@@ -181,21 +182,21 @@ func TestRefusedFrames(t *testing.T) {
 			}
 		})
 	}
-	if n := len(s.history("alice", room)) + len(s.history("bob", foreign)); n != 0 {
+	if n := len(s.History("alice", room)) + len(s.History("bob", foreign)); n != 0 {
 		t.Errorf("%d messages were stored", n)
 	}
-	alice.deliver(room, "still here", "") // the socket is open
-	bob.none(wire.TypeMessage)
+	alice.Deliver(room, "still here", "") // the socket is open
+	bob.ExpectNone(wire.TypeMessage)
 }
 
 func TestAClientCannotNameTheGatewaysRoutes(t *testing.T) {
 	s := start(t, local.Config{})
-	room := s.room("alice")
-	alice := s.connect("alice")
-	alice.say(`{"action":"$disconnect"}`)
-	alice.say(`{"action":"$connect"}`)
-	alice.deliver(room, "still here", "")
-	if rows, entries := s.connections("alice"); rows != 1 || entries != 1 {
+	room := s.Room("alice")
+	alice := s.Connect("alice")
+	alice.Write(`{"action":"$disconnect"}`)
+	alice.Write(`{"action":"$connect"}`)
+	alice.Deliver(room, "still here", "")
+	if rows, entries := s.CountConnections("alice"); rows != 1 || entries != 1 {
 		t.Errorf("%d rows and %d entries are left of the connection", rows, entries)
 	}
 }
@@ -203,17 +204,17 @@ func TestAClientCannotNameTheGatewaysRoutes(t *testing.T) {
 func TestBadTokensLeaveNothing(t *testing.T) {
 	s := start(t, local.Config{})
 	other := start(t, local.Config{})
-	good := s.token("alice", 0)
+	good := s.Token("alice", 0)
 	parts := strings.Split(good, ".")
 	tokens := map[string]string{
 		"none":      "",
 		"forged":    parts[0] + "." + parts[1] + "." + strings.Repeat("A", len(parts[2])),
-		"expired":   s.token("alice", -3600),
+		"expired":   s.Token("alice", -3600*time.Second),
 		"alg none":  "eyJhbGciOiJub25lIn0." + parts[1] + ".",
-		"foreign":   other.token("alice", 0),
+		"foreign":   other.Token("alice", 0),
 		"gibberish": "not-a-token",
 	}
-	before := s.items("")
+	before := s.CountItems("")
 	for name, token := range tokens {
 		t.Run(name, func(t *testing.T) {
 			for way, dial := range map[string]struct {
@@ -235,19 +236,19 @@ func TestBadTokensLeaveNothing(t *testing.T) {
 					t.Errorf("by %s: %v, %v; want 401", way, response, err)
 				}
 			}
-			if status := s.request(http.MethodGet, "/api/rooms", token, nil, nil); status != http.StatusUnauthorized {
+			if status := s.Request(http.MethodGet, "/api/rooms", token, nil, nil); status != http.StatusUnauthorized {
 				t.Errorf("the HTTP API answers %d", status)
 			}
 		})
 	}
-	if after := s.items(""); after != before {
+	if after := s.CountItems(""); after != before {
 		t.Errorf("the table had %d items and has %d", before, after)
 	}
 }
 
 func TestAQueryTokenOpensASocket(t *testing.T) {
 	s := start(t, local.Config{})
-	socket, _, err := websocket.Dial(t.Context(), s.WebSocketURL()+"?token="+s.token("alice", 0), nil)
+	socket, _, err := websocket.Dial(t.Context(), s.WebSocketURL()+"?token="+s.Token("alice", 0), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -257,22 +258,22 @@ func TestAQueryTokenOpensASocket(t *testing.T) {
 }
 
 func TestClosedConnectionsAreForgotten(t *testing.T) {
-	tests := map[string]func(*device) error{
-		"clean":  func(d *device) error { return d.socket.Close(websocket.StatusNormalClosure, "bye") },
-		"abrupt": func(d *device) error { return d.socket.CloseNow() },
+	tests := map[string]func(*rig.Socket) error{
+		"clean":  func(d *rig.Socket) error { return d.Conn.Close(websocket.StatusNormalClosure, "bye") },
+		"abrupt": func(d *rig.Socket) error { return d.Conn.CloseNow() },
 	}
 	for name, end := range tests {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, local.Config{})
-			alice := s.connect("alice")
-			if rows, entries := s.connections("alice"); rows != 1 || entries != 1 {
+			alice := s.Connect("alice")
+			if rows, entries := s.CountConnections("alice"); rows != 1 || entries != 1 {
 				t.Fatalf("%d rows, %d entries of an open connection", rows, entries)
 			}
 			if err := end(alice); err != nil {
 				t.Fatal(err)
 			}
-			eventually(t, "the connection's rows go", func() bool {
-				rows, entries := s.connections("alice")
+			rig.Eventually(t, "the connection's rows go", func() bool {
+				rows, entries := s.CountConnections("alice")
 				return rows == 0 && entries == 0
 			})
 		})
@@ -287,23 +288,23 @@ func TestLostDisconnectsAreFoundByPosting(t *testing.T) {
 		d.DropDisconnect = func(string) bool { return true }
 		return d
 	}})
-	room := s.room("alice", "bob")
-	alice, bob := s.connect("alice"), s.connect("bob")
-	_ = bob.socket.CloseNow()
-	<-bob.ended
+	room := s.Room("alice", "bob")
+	alice, bob := s.Connect("alice"), s.Connect("bob")
+	_ = bob.Conn.CloseNow()
+	<-bob.Ended
 
-	alice.deliver(room, "young", "")
-	alice.none(wire.TypeMessage)
-	if rows, entries := s.connections("bob"); rows != 2 || entries != 1 {
+	alice.Deliver(room, "young", "")
+	alice.ExpectNone(wire.TypeMessage)
+	if rows, entries := s.CountConnections("bob"); rows != 2 || entries != 1 {
 		t.Errorf("%d rows, %d entries: a connection within its grace was dropped", rows, entries)
 	}
 	clock.Advance(61 * time.Second)
-	alice.deliver(room, "old", "")
-	eventually(t, "the ended connection goes", func() bool {
-		rows, entries := s.connections("bob")
+	alice.Deliver(room, "old", "")
+	rig.Eventually(t, "the ended connection goes", func() bool {
+		rows, entries := s.CountConnections("bob")
 		return rows == 1 && entries == 0
 	})
-	if _, entries := s.connections("alice"); entries != 1 {
+	if _, entries := s.CountConnections("alice"); entries != 1 {
 		t.Error("the sender's connection went as well")
 	}
 }
@@ -311,26 +312,26 @@ func TestLostDisconnectsAreFoundByPosting(t *testing.T) {
 func TestExpiredConnectionsAreIgnoredAndRemoved(t *testing.T) {
 	clock := clockwork.NewFakeClockAt(time.Now())
 	s := start(t, local.Config{Clock: clock})
-	room := s.room("alice")
-	alice := s.connectWith("alice", s.token("alice", 300))
+	room := s.Room("alice")
+	alice := s.ConnectWith("alice", s.Token("alice", 300*time.Second))
 
 	clock.Advance(5*time.Minute + 31*time.Second) // the token's end, and the clocks' leeway
-	alice.send(room, "too late", "c")
-	if got := alice.expect(wire.TypeAck, wire.TypeError); got.Code != "token_expired" {
+	alice.Send(room, "too late", "c")
+	if got := alice.Expect(wire.TypeAck, wire.TypeError); got.Code != "token_expired" {
 		t.Errorf("after the token's end: %+v", got)
 	}
 	clock.Advance(30 * time.Second) // the row's end
-	alice.say(`{"action":"ping"}`)
-	if got := alice.expect(wire.TypePong, wire.TypeError); got.Code != "reconnect" {
+	alice.Write(`{"action":"ping"}`)
+	if got := alice.Expect(wire.TypePong, wire.TypeError); got.Code != "reconnect" {
 		t.Errorf("after the row's end: %+v", got)
 	}
-	alice.send(room, "too late", "c")
-	if got := alice.expect(wire.TypeAck, wire.TypeError); got.Code != "reconnect" {
+	alice.Send(room, "too late", "c")
+	if got := alice.Expect(wire.TypeAck, wire.TypeError); got.Code != "reconnect" {
 		t.Errorf("a send on an expired row: %+v", got)
 	}
-	eventually(t, "TTL removes both rows", func() bool {
+	rig.Eventually(t, "TTL removes both rows", func() bool {
 		clock.Advance(time.Second)
-		rows, entries := s.connections("alice")
+		rows, entries := s.CountConnections("alice")
 		return rows == 0 && entries == 0
 	})
 }
@@ -338,12 +339,12 @@ func TestExpiredConnectionsAreIgnoredAndRemoved(t *testing.T) {
 func TestTheRateWindow(t *testing.T) {
 	clock := clockwork.NewFakeClockAt(time.Now())
 	s := start(t, local.Config{Clock: clock})
-	room := s.room("alice")
-	alice := s.connect("alice")
+	room := s.Room("alice")
+	alice := s.Connect("alice")
 	// One after the other, as the window does not promise an order.
 	ask := func(frame string) wire.ServerFrame {
-		alice.say(frame)
-		return alice.expect(wire.TypeAck, wire.TypeError)
+		alice.Write(frame)
+		return alice.Expect(wire.TypeAck, wire.TypeError)
 	}
 	good := fmt.Sprintf(`{"action":"sendMessage","chatRoomId":%q,"content":"x"}`, room)
 	bad := `{"action":"sendMessage","content":"x"}`
@@ -375,15 +376,15 @@ func TestTheRateWindow(t *testing.T) {
 	}
 }
 
-// TestMalformedRecordsHoldNobodyUp writes what no function writes, and chats.
-func TestMalformedRecordsHoldNobodyUp(t *testing.T) {
+// TestMalformedRecords_DelayNoOthers writes what no function writes, and chats.
+func TestMalformedRecords_DelayNoOthers(t *testing.T) {
 	s := start(t, local.Config{})
-	room := s.room("alice")
-	alice := s.connect("alice")
+	room := s.Room("alice")
+	alice := s.Connect("alice")
 	db := dynamodb.NewFromConfig(s.AWS())
 	text := func(v string) types.AttributeValue { return &types.AttributeValueMemberS{Value: v} }
 	number := func(v string) types.AttributeValue { return &types.AttributeValueMemberN{Value: v} }
-	const secret = "nobody-logs-this"
+	const secret = "never-logged"
 	for sk, attributes := range map[string]map[string]types.AttributeValue{
 		"MESSAGE#1709136000000#01HQZ6T0T0ABCDEFGHJKMNPQRS": {table.Content: text(secret)},
 		"MESSAGE#1709136000001#nonsense":                   {table.Content: text(secret), table.SenderID: text("alice")},
@@ -401,12 +402,12 @@ func TestMalformedRecordsHoldNobodyUp(t *testing.T) {
 		}
 	}
 	for i := range 20 { // every shard gets some
-		alice.deliver(room, fmt.Sprintf("hello %d", i), "")
+		alice.Deliver(room, fmt.Sprintf("hello %d", i), "")
 	}
-	eventually(t, "the malformed records are reported", func() bool {
-		return strings.Count(s.logs.String(), "malformed_record_skipped") >= 6
+	rig.Eventually(t, "the malformed records are reported", func() bool {
+		return strings.Count(s.Logs.String(), "malformed_record_skipped") >= 6
 	})
-	if strings.Contains(s.logs.String(), secret) {
+	if strings.Contains(s.Logs.String(), secret) {
 		t.Error("content was logged")
 	}
 }
@@ -414,12 +415,12 @@ func TestMalformedRecordsHoldNobodyUp(t *testing.T) {
 func TestRoomListsFollowTheLastMessage(t *testing.T) {
 	clock := clockwork.NewFakeClockAt(time.Now())
 	s := start(t, local.Config{Clock: clock})
-	first, second := s.room("alice", "bob"), s.room("alice", "bob")
-	alice := s.connect("alice")
+	first, second := s.Room("alice", "bob"), s.Room("alice", "bob")
+	alice := s.Connect("alice")
 	list := func() (ids []string, rooms []wire.RoomSummary) {
 		clock.Advance(time.Second) // through the projection's window
 		var out wire.RoomList
-		s.api("bob", http.MethodGet, "/rooms", nil, &out)
+		s.API("bob", http.MethodGet, "/rooms", nil, &out)
 		for _, r := range out.Rooms {
 			if r.ChatRoomID != local.Lobby {
 				ids, rooms = append(ids, r.ChatRoomID), append(rooms, r)
@@ -429,8 +430,8 @@ func TestRoomListsFollowTheLastMessage(t *testing.T) {
 	}
 	for _, room := range []string{second, first, second, first} {
 		clock.Advance(time.Second) // two rooms of one millisecond have no order
-		ack, _ := alice.deliver(room, strings.Repeat("é", 200), "")
-		eventually(t, room+" is first in the list", func() bool {
+		ack, _ := alice.Deliver(room, strings.Repeat("é", 200), "")
+		rig.Eventually(t, room+" is first in the list", func() bool {
 			ids, rooms := list()
 			return ids[0] == room && rooms[0].LastMessage != nil && rooms[0].LastMessage.MessageID == ack.MessageID &&
 				rooms[0].LastMessageAt == ack.Timestamp
@@ -441,12 +442,12 @@ func TestRoomListsFollowTheLastMessage(t *testing.T) {
 		t.Errorf("the preview has %d characters", len([]rune(rooms[0].LastMessage.Preview)))
 	}
 
-	// Somebody new finds the room where its last message puts it.
-	s.api("alice", http.MethodPost, "/rooms/"+first+"/members", wire.MemberRequest{UserID: "carol"}, nil)
-	eventually(t, "the new member's list has the last message", func() bool {
+	// A new member finds the room where its last message puts it.
+	s.API("alice", http.MethodPost, "/rooms/"+first+"/members", wire.MemberRequest{UserID: "carol"}, nil)
+	rig.Eventually(t, "the new member's list has the last message", func() bool {
 		clock.Advance(time.Second)
 		var out wire.RoomList
-		s.api("carol", http.MethodGet, "/rooms", nil, &out)
+		s.API("carol", http.MethodGet, "/rooms", nil, &out)
 		return len(out.Rooms) == 2 && out.Rooms[0].ChatRoomID == first && out.Rooms[0].LastMessage != nil &&
 			out.Rooms[0].LastMessageAt == rooms[0].LastMessageAt
 	})
@@ -454,44 +455,40 @@ func TestRoomListsFollowTheLastMessage(t *testing.T) {
 
 func TestMembersComeAndGo(t *testing.T) {
 	s := start(t, local.Config{})
-	alice, bob, carol := s.connect("alice"), s.connect("bob"), s.connect("carol")
-	room := s.room("alice", "bob")
-	if got := bob.expectOf(room, wire.TypeMemberJoined); got.UserID != "bob" {
+	alice, bob, carol := s.Connect("alice"), s.Connect("bob"), s.Connect("carol")
+	room := s.Room("alice", "bob")
+	if got := bob.ExpectIn(room, wire.TypeMemberJoined); got.UserID != "bob" {
 		t.Errorf("bob hears %+v of the new room", got)
 	}
-	bob.noneOf(room, wire.TypeMemberJoined) // alice came with the room: no news
-	if status := s.api("alice", http.MethodPost, "/rooms/"+room+"/members", wire.MemberRequest{UserID: "carol"}, nil); status != http.StatusCreated {
+	bob.ExpectNoneIn(room, wire.TypeMemberJoined) // alice came with the room: no news
+	if status := s.API("alice", http.MethodPost, "/rooms/"+room+"/members", wire.MemberRequest{UserID: "carol"}, nil); status != http.StatusCreated {
 		t.Fatalf("add carol: status %d", status)
 	}
-	for _, d := range []*device{alice, bob, carol} {
-		eventually(t, d.user+" hears of carol", func() bool {
-			return d.expectOf(room, wire.TypeMemberJoined).UserID == "carol"
+	for _, d := range []*rig.Socket{alice, bob, carol} {
+		rig.Eventually(t, d.User+" hears of carol", func() bool {
+			return d.ExpectIn(room, wire.TypeMemberJoined).UserID == "carol"
 		})
 	}
-	carol.deliver(room, "hello", "")
-	if status := s.api("carol", http.MethodDelete, "/rooms/"+room+"/members/carol", nil, nil); status != http.StatusNoContent {
+	carol.Deliver(room, "hello", "")
+	if status := s.API("carol", http.MethodDelete, "/rooms/"+room+"/members/carol", nil, nil); status != http.StatusNoContent {
 		t.Fatalf("carol leaves: status %d", status)
 	}
-	for _, d := range []*device{alice, bob, carol} {
-		if got := d.expect(wire.TypeMemberLeft); got.ChatRoomID != room || got.UserID != "carol" {
-			t.Errorf("%s hears %+v", d.user, got)
+	for _, d := range []*rig.Socket{alice, bob, carol} {
+		if got := d.Expect(wire.TypeMemberLeft); got.ChatRoomID != room || got.UserID != "carol" {
+			t.Errorf("%s hears %+v", d.User, got)
 		}
 	}
-	carol.send(room, "one more thing", "")
-	if got := carol.expect(wire.TypeAck, wire.TypeError); got.Code != "not_a_member" {
+	carol.Send(room, "one more thing", "")
+	if got := carol.Expect(wire.TypeAck, wire.TypeError); got.Code != "not_a_member" {
 		t.Errorf("a send after leaving: %+v", got)
 	}
 }
 
 func TestStoppingClosesSocketsAndForgetsThem(t *testing.T) {
 	s := start(t, local.Config{DataDir: t.TempDir()})
-	alice := s.connect("alice")
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	if err := s.Stop(ctx); err != nil {
-		t.Fatal(err)
-	}
-	if code := websocket.CloseStatus(<-alice.ended); code != websocket.StatusGoingAway {
+	alice := s.Connect("alice")
+	s.Stop()
+	if code := websocket.CloseStatus(<-alice.Ended); code != websocket.StatusGoingAway {
 		t.Errorf("the socket ended with %d, want 1001", code)
 	}
 }

@@ -2,6 +2,7 @@ package local_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
@@ -13,6 +14,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/streamroom/streamroom/test/rig"
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/coder/websocket"
@@ -34,8 +37,8 @@ func TestRefusedPostsAreTriedAgainAfterTheOthers(t *testing.T) {
 			t.Parallel()
 			b := &broken{}
 			s := start(t, local.Config{Wrap: b.Wrap})
-			room := s.room("alice", "bob", "carol")
-			alice, bob, carol := s.connect("alice"), s.connect("bob"), s.connect("carol")
+			room := s.Room("alice", "bob", "carol")
+			alice, bob, carol := s.Connect("alice"), s.Connect("bob"), s.Connect("carol")
 			fault := always(t, faults.Plan{Posts: plan})
 			var attempts atomic.Int32
 			others := make(chan struct{}, 2)
@@ -44,7 +47,7 @@ func TestRefusedPostsAreTriedAgainAfterTheOthers(t *testing.T) {
 					if !strings.Contains(frame, "hello") {
 						return next
 					}
-					if id != bob.id {
+					if id != bob.ConnectionID {
 						return roundTrip(func(r *http.Request) (*http.Response, error) {
 							defer func() { others <- struct{}{} }()
 							return next.RoundTrip(r)
@@ -65,10 +68,10 @@ func TestRefusedPostsAreTriedAgainAfterTheOthers(t *testing.T) {
 					})
 				}
 			})
-			alice.send(room, "hello", "")
-			for _, d := range []*device{alice, carol, bob} {
-				d.expectOf(room, wire.TypeMessage)
-				d.noneOf(room, wire.TypeMessage)
+			alice.Send(room, "hello", "")
+			for _, d := range []*rig.Socket{alice, carol, bob} {
+				d.ExpectIn(room, wire.TypeMessage)
+				d.ExpectNoneIn(room, wire.TypeMessage)
 			}
 			if n := attempts.Load(); n != 2 {
 				t.Errorf("%d attempts, want 2", n)
@@ -91,7 +94,7 @@ func TestWhatAPostLosesIsCaughtUp(t *testing.T) {
 
 		injector   *faults.Injector
 		room, id   string
-		alice      *device
+		alice      *rig.Socket
 		bob, carol *follower
 		ended      atomic.Bool // a post that hung was given up
 	}
@@ -109,9 +112,9 @@ func TestWhatAPostLosesIsCaughtUp(t *testing.T) {
 	byID := map[string]*loss{}
 	for i, l := range losses {
 		alice, bob, carol := fmt.Sprintf("alice-%d", i), fmt.Sprintf("bob-%d", i), fmt.Sprintf("carol-%d", i)
-		l.room = s.room(alice, bob, carol)
-		l.alice, l.bob, l.carol = s.connect(alice), s.follow(bob, l.room), s.follow(carol, l.room)
-		l.alice.deliver(l.room, "before", "")
+		l.room = s.Room(alice, bob, carol)
+		l.alice, l.bob, l.carol = s.Connect(alice), follow(s, bob, l.room), follow(s, carol, l.room)
+		l.alice.Deliver(l.room, "before", "")
 		l.bob.has(l.room, "before")
 		l.carol.has(l.room, "before")
 		l.id, l.injector = l.bob.online(1), always(t, faults.Plan{Posts: l.fault})
@@ -134,7 +137,7 @@ func TestWhatAPostLosesIsCaughtUp(t *testing.T) {
 	})
 	for i, l := range losses {
 		content := fmt.Sprintf("lost %d", i)
-		l.alice.deliver(l.room, content, "")
+		l.alice.Deliver(l.room, content, "")
 		l.carol.has(l.room, "before", content)
 		if l.ended.Load() {
 			t.Errorf("%s: the others got the message when the post that hangs had ended", l.name)
@@ -145,7 +148,7 @@ func TestWhatAPostLosesIsCaughtUp(t *testing.T) {
 	}
 	b.set(func() { b.post = nil })
 	for _, l := range losses {
-		l.alice.deliver(l.room, "after", "")
+		l.alice.Deliver(l.room, "after", "")
 	}
 	undelivered := 0
 	for i, l := range losses {
@@ -157,7 +160,7 @@ func TestWhatAPostLosesIsCaughtUp(t *testing.T) {
 		undelivered += l.undelivered
 	}
 	counted := 0
-	for _, found := range regexp.MustCompile(`"undelivered":(\d+)`).FindAllStringSubmatch(s.logs.String(), -1) {
+	for _, found := range regexp.MustCompile(`"undelivered":(\d+)`).FindAllStringSubmatch(s.Logs.String(), -1) {
 		n, _ := strconv.Atoi(found[1])
 		counted += n
 	}
@@ -168,14 +171,14 @@ func TestWhatAPostLosesIsCaughtUp(t *testing.T) {
 
 // The room's other devices get everything while one of them takes nothing, its
 // buffers being full, and then has closed its half of the connection.
-func TestAClientThatDoesNotReadHoldsNobodyUp(t *testing.T) {
+func TestFanout_ClientThatDoesNotReadDelaysNoOthers(t *testing.T) {
 	t.Parallel()
 	s := start(t, local.Config{})
-	room := s.room("alice", "bob", "carol")
-	alice, carol := s.connect("alice"), s.connect("carol")
-	id, tcp := s.connectDeaf("bob")
+	room := s.Room("alice", "bob", "carol")
+	alice, carol := s.Connect("alice"), s.Connect("carol")
+	id, tcp := connectUnread(s, "bob")
 	full := strings.Repeat("x", 128<<10)
-	for posts := 0; s.postTo(id, full) != http.StatusTooManyRequests; posts++ {
+	for posts := 0; postTo(s, id, full) != http.StatusTooManyRequests; posts++ {
 		if posts > 1000 {
 			t.Fatal("the client's buffers don't fill")
 		}
@@ -186,77 +189,81 @@ func TestAClientThatDoesNotReadHoldsNobodyUp(t *testing.T) {
 		var want []string
 		for i := from; i < to; i++ {
 			want = append(want, fmt.Sprintf("message %d", i))
-			alice.send(room, want[len(want)-1], "")
+			alice.Send(room, want[len(want)-1], "")
 		}
-		for _, d := range []*device{alice, carol} {
+		for _, d := range []*rig.Socket{alice, carol} {
 			var got []string
 			for range want {
-				got = append(got, d.expectOf(room, wire.TypeMessage).Content)
+				got = append(got, d.ExpectIn(room, wire.TypeMessage).Content)
 			}
 			slices.Sort(got)
 			slices.Sort(want)
 			if !slices.Equal(got, want) {
-				t.Errorf("%s got %q, want %q", d.user, got, want)
+				t.Errorf("%s got %q, want %q", d.User, got, want)
 			}
 		}
 	}
 	talk(0, 5)
-	if _, entries := s.connections("bob"); entries != 1 {
+	if _, entries := s.CountConnections("bob"); entries != 1 {
 		t.Errorf("a connection that takes nothing for a while was dropped")
 	}
 	if err := tcp.CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
 	talk(5, 10)
-	eventually(t, "the half-closed connection goes", func() bool {
-		_, entries := s.connections("bob")
+	rig.Eventually(t, "the half-closed connection goes", func() bool {
+		_, entries := s.CountConnections("bob")
 		return entries == 0
 	})
-	if len(s.history("bob", room)) != 10 {
+	if len(s.History("bob", room)) != 10 {
 		t.Error("the history is not whole")
 	}
 }
 
-// connectDeaf opens a socket that is not read after its first pong.
-func (s *server) connectDeaf(user string) (id string, tcp *net.TCPConn) {
-	s.t.Helper()
+// connectUnread opens a socket that is not read after its first pong.
+func connectUnread(s *rig.Rig, user string) (id string, tcp *net.TCPConn) {
+	s.T.Helper()
 	transport := &http.Transport{DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := new(net.Dialer).DialContext(ctx, network, addr)
 		tcp, _ = conn.(*net.TCPConn)
 		return conn, err
 	}}
-	socket, _, err := websocket.Dial(s.t.Context(), s.WebSocketURL(), &websocket.DialOptions{
-		HTTPClient: &http.Client{Transport: transport}, Subprotocols: []string{"streamroom", s.token(user, 0)},
+	socket, _, err := websocket.Dial(s.T.Context(), s.WebSocketURL(), &websocket.DialOptions{
+		HTTPClient: &http.Client{Transport: transport}, Subprotocols: []string{"streamroom", s.Token(user, 0)},
 	})
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
-	s.t.Cleanup(func() { _ = socket.CloseNow() })
-	d := &device{t: s.t, user: user, socket: socket, frames: make(chan wire.ServerFrame, 1)}
-	d.say(`{"action":"ping"}`)
+	s.T.Cleanup(func() { _ = socket.CloseNow() })
+	if err := socket.Write(s.T.Context(), websocket.MessageText, []byte(`{"action":"ping"}`)); err != nil {
+		s.T.Fatal(err)
+	}
 	for {
-		_, data, err := socket.Read(s.t.Context())
+		_, data, err := socket.Read(s.T.Context())
 		if err != nil {
-			s.t.Fatal(err)
+			s.T.Fatal(err)
 		}
-		d.take(data)
-		if frame := <-d.frames; frame.Type == wire.TypePong {
+		var frame wire.ServerFrame
+		if err := json.Unmarshal(data, &frame); err != nil {
+			s.T.Fatal(err)
+		}
+		if frame.Type == wire.TypePong {
 			return frame.ConnectionID, tcp
 		}
 	}
 }
 
 // postTo posts to a connection as the management API's caller.
-func (s *server) postTo(id, body string) (status int) {
-	s.t.Helper()
-	r, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost,
+func postTo(s *rig.Rig, id, body string) (status int) {
+	s.T.Helper()
+	r, err := http.NewRequestWithContext(s.T.Context(), http.MethodPost,
 		s.URL()+"/"+local.Stage+"/@connections/"+url.PathEscape(id), strings.NewReader(body))
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	answer, err := http.DefaultClient.Do(r)
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	_ = answer.Body.Close()
 	return answer.StatusCode
@@ -268,8 +275,8 @@ func TestPostsThatAllHangEndWithTheInvocation(t *testing.T) {
 	t.Parallel()
 	b := &broken{}
 	s := start(t, local.Config{Wrap: b.Wrap})
-	room := s.room("alice", "bob", "carol")
-	followers := []*follower{s.follow("alice", room), s.follow("bob", room), s.follow("carol", room)}
+	room := s.Room("alice", "bob", "carol")
+	followers := []*follower{follow(s, "alice", room), follow(s, "bob", room), follow(s, "carol", room)}
 	followers[0].tell(room, "before")
 	for _, f := range followers {
 		f.has(room, "before")

@@ -1,7 +1,6 @@
 package local_test
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -58,7 +57,7 @@ func TestReboundNamesGetNothing(t *testing.T) {
 func TestStoppingWaitsForNoSlowRequest(t *testing.T) {
 	s := start(t, local.Config{})
 	for url, head := range map[string]string{
-		s.URL():      "POST /api/rooms HTTP/1.1\r\nAuthorization: Bearer " + s.token("alice", 0) + "\r\nContent-Type: application/json",
+		s.URL():      "POST /api/rooms HTTP/1.1\r\nAuthorization: Bearer " + s.Token("alice", 0) + "\r\nContent-Type: application/json",
 		s.TableURL(): "POST / HTTP/1.1\r\nX-Amz-Target: DynamoDB_20120810.ListTables",
 	} {
 		var dialer net.Dialer
@@ -74,9 +73,5 @@ func TestStoppingWaitsForNoSlowRequest(t *testing.T) {
 			t.Fatalf("%q, error %v; want 100", answer, err)
 		}
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	if err := s.Stop(ctx); err != nil {
-		t.Errorf("stop: %v", err)
-	}
+	s.Stop()
 }

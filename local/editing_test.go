@@ -7,6 +7,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/streamroom/streamroom/test/rig"
+
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/streamroom/streamroom/local"
@@ -17,22 +19,22 @@ import (
 func messagePath(room, messageID string) string { return "/rooms/" + room + "/messages/" + messageID }
 
 // edit gives a message new content and returns it.
-func (s *server) edit(user, room, messageID, content string) wire.HistoryMessage {
-	s.t.Helper()
+func edit(s *rig.Rig, user, room, messageID, content string) wire.HistoryMessage {
+	s.T.Helper()
 	var m wire.HistoryMessage
-	if status := s.api(user, http.MethodPatch, messagePath(room, messageID), wire.EditRequest{Content: content}, &m); status != http.StatusOK {
-		s.t.Fatalf("edit: status %d", status)
+	if status := s.API(user, http.MethodPatch, messagePath(room, messageID), wire.EditRequest{Content: content}, &m); status != http.StatusOK {
+		s.T.Fatalf("edit: status %d", status)
 	}
 	return m
 }
 
 func TestAnEditReachesEveryDevice(t *testing.T) {
 	s := start(t, local.Config{})
-	room := s.room("alice", "bob")
-	phone, laptop, bob := s.connect("alice"), s.connect("alice"), s.connect("bob")
-	ack, _ := phone.deliver(room, "helo", "c-1")
+	room := s.Room("alice", "bob")
+	phone, laptop, bob := s.Connect("alice"), s.Connect("alice"), s.Connect("bob")
+	ack, _ := phone.Deliver(room, "helo", "c-1")
 
-	edited := s.edit("alice", room, ack.MessageID, "hello")
+	edited := edit(s, "alice", room, ack.MessageID, "hello")
 	want := wire.HistoryMessage{
 		ChatRoomID: room, MessageID: ack.MessageID, SenderID: "alice", Content: "hello", Timestamp: ack.Timestamp,
 		ReadBy: []string{"alice"}, EditedAt: edited.EditedAt,
@@ -40,68 +42,68 @@ func TestAnEditReachesEveryDevice(t *testing.T) {
 	if diff := cmp.Diff(want, edited); diff != "" || edited.EditedAt < ack.Timestamp {
 		t.Errorf("the answer (-want +got):\n%s", diff)
 	}
-	for _, d := range []*device{phone, laptop, bob} {
+	for _, d := range []*rig.Socket{phone, laptop, bob} {
 		frame := wire.ServerFrame{
 			Type: wire.TypeMessageEdited, ChatRoomID: room, MessageID: ack.MessageID, SenderID: "alice", Content: "hello",
 			Timestamp: ack.Timestamp, EditedAt: edited.EditedAt,
 		}
-		if d.user == "alice" {
+		if d.User == "alice" {
 			frame.ClientMessageID = "c-1"
 		}
-		if diff := cmp.Diff(frame, d.expect(wire.TypeMessageEdited)); diff != "" {
-			t.Errorf("%s is told (-want +got):\n%s", d.user, diff)
+		if diff := cmp.Diff(frame, d.Expect(wire.TypeMessageEdited)); diff != "" {
+			t.Errorf("%s is told (-want +got):\n%s", d.User, diff)
 		}
 	}
-	if diff := cmp.Diff([]wire.HistoryMessage{want}, s.history("bob", room)); diff != "" {
+	if diff := cmp.Diff([]wire.HistoryMessage{want}, s.History("bob", room)); diff != "" {
 		t.Errorf("the history (-want +got):\n%s", diff)
 	}
-	eventually(t, "the last message's edit", func() bool {
-		last := s.summary("bob", room).LastMessage
+	rig.Eventually(t, "the last message's edit", func() bool {
+		last := summary(s, "bob", room).LastMessage
 		return last != nil && last.Preview == "hello"
 	})
 
-	if again := s.edit("alice", room, ack.MessageID, "hello"); again.EditedAt != edited.EditedAt {
+	if again := edit(s, "alice", room, ack.MessageID, "hello"); again.EditedAt != edited.EditedAt {
 		t.Error("an edit that changes nothing is written")
 	}
-	s.readUpTo("bob", room, ack.MessageID) // changes the message, but is no edit
-	bob.expect(wire.TypeRead)
-	bob.none(wire.TypeMessageEdited)
+	readUpTo(s, "bob", room, ack.MessageID) // changes the message, but is no edit
+	bob.Expect(wire.TypeRead)
+	bob.ExpectNone(wire.TypeMessageEdited)
 }
 
 func TestADeletedMessageLeavesATombstone(t *testing.T) {
 	s := start(t, local.Config{})
-	room := s.room("alice", "bob")
-	alice, bob := s.connect("alice"), s.connect("bob")
-	ack, _ := alice.deliver(room, "secret", "c-1")
-	s.edit("alice", room, ack.MessageID, "Secret")
+	room := s.Room("alice", "bob")
+	alice, bob := s.Connect("alice"), s.Connect("bob")
+	ack, _ := alice.Deliver(room, "secret", "c-1")
+	edit(s, "alice", room, ack.MessageID, "Secret")
 
 	for range 2 { // repeated, it is 204 again
-		if status := s.api("alice", http.MethodDelete, messagePath(room, ack.MessageID), nil, nil); status != http.StatusNoContent {
+		if status := s.API("alice", http.MethodDelete, messagePath(room, ack.MessageID), nil, nil); status != http.StatusNoContent {
 			t.Fatalf("delete: status %d", status)
 		}
 	}
-	got := bob.expect(wire.TypeMessageDeleted)
+	got := bob.Expect(wire.TypeMessageDeleted)
 	if got.MessageID != ack.MessageID || got.ChatRoomID != room || got.DeletedAt == 0 || got.Content != "" {
 		t.Errorf("bob is told %+v", got)
 	}
-	bob.none(wire.TypeMessageDeleted)
+	bob.ExpectNone(wire.TypeMessageDeleted)
 	want := []wire.HistoryMessage{{
 		ChatRoomID: room, MessageID: ack.MessageID, SenderID: "alice", Timestamp: ack.Timestamp, DeletedAt: got.DeletedAt,
 	}}
-	if diff := cmp.Diff(want, s.history("bob", room)); diff != "" {
+	if diff := cmp.Diff(want, s.History("bob", room)); diff != "" {
 		t.Errorf("the history (-want +got):\n%s", diff)
 	}
-	s.readUpTo("bob", room, ack.MessageID)
-	if got := s.history("bob", room); len(got[0].ReadBy) > 0 {
+	readUpTo(s, "bob", room, ack.MessageID)
+	if got := s.History("bob", room); len(got[0].ReadBy) > 0 {
 		t.Errorf("a deleted message was read by %q", got[0].ReadBy)
 	}
 	var problem wire.Problem
-	status := s.api("alice", http.MethodPatch, messagePath(room, ack.MessageID), wire.EditRequest{Content: "back"}, &problem)
+	status := s.API("alice", http.MethodPatch, messagePath(room, ack.MessageID), wire.EditRequest{Content: "back"}, &problem)
 	if status != http.StatusNotFound || problem.Code != "not_found" {
 		t.Errorf("an edit of it is answered with %d, %+v", status, problem)
 	}
-	eventually(t, "the last message's end", func() bool {
-		last := s.summary("bob", room).LastMessage
+	rig.Eventually(t, "the last message's end", func() bool {
+		last := summary(s, "bob", room).LastMessage
 		return last != nil && last.DeletedAt == got.DeletedAt && last.Preview == ""
 	})
 }
@@ -110,15 +112,15 @@ func TestADeletedMessageLeavesATombstone(t *testing.T) {
 // each is later than the one before.
 func TestConcurrentEditsEndTheSameForAll(t *testing.T) {
 	s := start(t, local.Config{})
-	room := s.room("alice", "bob")
-	alice, bob := s.connect("alice"), s.connect("bob")
-	ack, _ := alice.deliver(room, "0", "")
-	s.token("alice", 0)
+	room := s.Room("alice", "bob")
+	alice, bob := s.Connect("alice"), s.Connect("bob")
+	ack, _ := alice.Deliver(room, "0", "")
+	s.Token("alice", 0)
 	const edits = 5 // of one message at a time
 	times := make([]int64, edits)
 	var all sync.WaitGroup
 	for i := range edits {
-		all.Go(func() { times[i] = s.edit("alice", room, ack.MessageID, fmt.Sprint("edit ", i)).EditedAt })
+		all.Go(func() { times[i] = edit(s, "alice", room, ack.MessageID, fmt.Sprint("edit ", i)).EditedAt })
 	}
 	all.Wait()
 	seen := map[int64]bool{}
@@ -130,13 +132,13 @@ func TestConcurrentEditsEndTheSameForAll(t *testing.T) {
 		seen[at] = true
 		newest = max(newest, at)
 	}
-	stored := s.history("bob", room)[0]
+	stored := s.History("bob", room)[0]
 	if stored.EditedAt != newest {
 		t.Errorf("the message was edited at %d, want %d", stored.EditedAt, newest)
 	}
 	told := int64(0)
 	for told != newest {
-		frame := bob.expect(wire.TypeMessageEdited)
+		frame := bob.Expect(wire.TypeMessageEdited)
 		if frame.EditedAt < told {
 			t.Errorf("an edit of %d is told after one of %d", frame.EditedAt, told)
 		}
@@ -149,29 +151,29 @@ func TestConcurrentEditsEndTheSameForAll(t *testing.T) {
 
 func TestChangesOfALargeRoomReachItThroughSlices(t *testing.T) {
 	s := start(t, local.Config{LogLevel: "warn"})
-	room := s.room("alice", "zoe")
-	s.crowd(room, stream.SliceAbove+200)
-	devices := []*device{s.connect("alice"), s.connect("zoe"), s.connect(fmt.Sprintf("crowd-%06d", stream.SliceAbove/2))}
-	ack, _ := devices[0].deliver(room, "one", "c-1")
+	room := s.Room("alice", "zoe")
+	s.Crowd(room, stream.SliceAbove+200)
+	devices := []*rig.Socket{s.Connect("alice"), s.Connect("zoe"), s.Connect(fmt.Sprintf("crowd-%06d", stream.SliceAbove/2))}
+	ack, _ := devices[0].Deliver(room, "one", "c-1")
 
 	for _, content := range []string{"two", "three", "two"} {
-		edited := s.edit("alice", room, ack.MessageID, content)
+		edited := edit(s, "alice", room, ack.MessageID, content)
 		for _, d := range devices {
-			for got := d.expect(wire.TypeMessageEdited); got.EditedAt != edited.EditedAt; got = d.expect(wire.TypeMessageEdited) {
+			for got := d.Expect(wire.TypeMessageEdited); got.EditedAt != edited.EditedAt; got = d.Expect(wire.TypeMessageEdited) {
 			}
 		}
 	}
-	s.api("alice", http.MethodDelete, messagePath(room, ack.MessageID), nil, nil)
+	s.API("alice", http.MethodDelete, messagePath(room, ack.MessageID), nil, nil)
 	for _, d := range devices {
-		if got := d.expect(wire.TypeMessageDeleted); got.MessageID != ack.MessageID {
-			t.Errorf("%s is told %+v", d.user, got)
+		if got := d.Expect(wire.TypeMessageDeleted); got.MessageID != ack.MessageID {
+			t.Errorf("%s is told %+v", d.User, got)
 		}
 	}
 	for _, name := range []string{"A", "B", "A"} {
-		s.api("alice", http.MethodPatch, "/rooms/"+room, wire.NameRequest{Name: name}, nil)
+		s.API("alice", http.MethodPatch, "/rooms/"+room, wire.NameRequest{Name: name}, nil)
 		for _, d := range devices {
-			if got := d.expect(wire.TypeRoomChanged); got.Name != name || got.ChatRoomID != room {
-				t.Errorf("%s is told %+v", d.user, got)
+			if got := d.Expect(wire.TypeRoomChanged); got.Name != name || got.ChatRoomID != room {
+				t.Errorf("%s is told %+v", d.User, got)
 			}
 		}
 	}
@@ -179,17 +181,17 @@ func TestChangesOfALargeRoomReachItThroughSlices(t *testing.T) {
 
 func TestAnEditMustFitAFrame(t *testing.T) {
 	s := start(t, local.Config{})
-	room := s.room("alice")
-	alice := s.connect("alice")
-	ack, _ := alice.deliver(room, "x", "")
+	room := s.Room("alice")
+	alice := s.Connect("alice")
+	ack, _ := alice.Deliver(room, "x", "")
 	for _, content := range []string{strings.Repeat("x", 16_385), strings.Repeat("\x01", 5_320)} {
 		var problem wire.Problem
-		status := s.api("alice", http.MethodPatch, messagePath(room, ack.MessageID), wire.EditRequest{Content: content}, &problem)
+		status := s.API("alice", http.MethodPatch, messagePath(room, ack.MessageID), wire.EditRequest{Content: content}, &problem)
 		if status != http.StatusRequestEntityTooLarge || problem.Code != "too_large" {
 			t.Errorf("%d bytes are answered with %d, %+v", len(content), status, problem)
 		}
 	}
-	if got := s.history("alice", room)[0]; got.Content != "x" || got.EditedAt != 0 {
+	if got := s.History("alice", room)[0]; got.Content != "x" || got.EditedAt != 0 {
 		t.Errorf("the message is %+v", got)
 	}
 }

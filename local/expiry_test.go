@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/streamroom/streamroom/test/rig"
+
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -15,28 +17,28 @@ import (
 
 // expire switches the removal of expired items on or off. DynamoDB takes days
 // over it at times.
-func (s *server) expire(enabled bool) {
-	s.t.Helper()
-	_, err := dynamodb.NewFromConfig(s.AWS()).UpdateTimeToLive(s.t.Context(), &dynamodb.UpdateTimeToLiveInput{
+func expire(s *rig.Rig, enabled bool) {
+	s.T.Helper()
+	_, err := dynamodb.NewFromConfig(s.AWS()).UpdateTimeToLive(s.T.Context(), &dynamodb.UpdateTimeToLiveInput{
 		TableName:               aws.String(local.TableName),
 		TimeToLiveSpecification: &types.TimeToLiveSpecification{AttributeName: aws.String(table.TTL), Enabled: aws.Bool(enabled)},
 	})
 	if err != nil {
-		s.t.Fatalf("set the table's TTL: %v", err)
+		s.T.Fatalf("set the table's TTL: %v", err)
 	}
 }
 
 // hasItem says whether the table has an item, expired or not, with an attribute.
-func (s *server) hasItem(key table.Key, attribute string) bool {
-	s.t.Helper()
-	out, err := dynamodb.NewFromConfig(s.AWS()).GetItem(s.t.Context(), &dynamodb.GetItemInput{
+func hasItem(s *rig.Rig, key table.Key, attribute string) bool {
+	s.T.Helper()
+	out, err := dynamodb.NewFromConfig(s.AWS()).GetItem(s.T.Context(), &dynamodb.GetItemInput{
 		TableName: aws.String(local.TableName), ConsistentRead: aws.Bool(true),
 		Key: map[string]types.AttributeValue{
 			table.PK: &types.AttributeValueMemberS{Value: key.PK}, table.SK: &types.AttributeValueMemberS{Value: key.SK},
 		},
 	})
 	if err != nil {
-		s.t.Fatalf("get an item: %v", err)
+		s.T.Fatalf("get an item: %v", err)
 	}
 	return out.Item[attribute] != nil
 }
@@ -45,62 +47,62 @@ func TestAConnectionThatOutlivesItsToken(t *testing.T) {
 	t.Parallel()
 	clock := newJumper()
 	s := start(t, local.Config{Clock: clock})
-	s.expire(false)
-	room := s.room("alice", "bob")
-	alice := s.connect("alice")
-	short, long := s.connectWith("bob", s.token("bob", 300)), s.connectWith("bob", s.token("bob", 3600))
-	hears := func(content string, devices ...*device) {
+	expire(s, false)
+	room := s.Room("alice", "bob")
+	alice := s.Connect("alice")
+	short, long := s.ConnectWith("bob", s.Token("bob", 300*time.Second)), s.ConnectWith("bob", s.Token("bob", 3600*time.Second))
+	hears := func(content string, devices ...*rig.Socket) {
 		t.Helper()
-		alice.send(room, content, "")
+		alice.Send(room, content, "")
 		for _, d := range devices {
-			if got := d.expectOf(room, wire.TypeMessage); got.Content != content {
-				t.Errorf("%s got %q, want %q", d.user, got.Content, content)
+			if got := d.ExpectIn(room, wire.TypeMessage); got.Content != content {
+				t.Errorf("%s got %q, want %q", d.User, got.Content, content)
 			}
 		}
 	}
 	hears("while the token lives", alice, short, long)
 
 	clock.jump(5*time.Minute + 40*time.Second) // beyond the clocks' leeway
-	short.send(room, "not any more", "c-1")
-	if got := short.expect(wire.TypeAck, wire.TypeError); got.Code != "token_expired" || got.ClientMessageID != "c-1" {
+	short.Send(room, "not any more", "c-1")
+	if got := short.Expect(wire.TypeAck, wire.TypeError); got.Code != "token_expired" || got.ClientMessageID != "c-1" {
 		t.Errorf("a send after the token's end is answered %+v", got)
 	}
-	long.deliver(room, "on another connection", "")
-	for _, d := range []*device{alice, short} {
-		d.expectOf(room, wire.TypeMessage)
+	long.Deliver(room, "on another connection", "")
+	for _, d := range []*rig.Socket{alice, short} {
+		d.ExpectIn(room, wire.TypeMessage)
 	}
 	hears("within the minute after the token's end", alice, short, long)
 
 	clock.jump(21 * time.Second)
 	hears("later", alice, long)
-	short.none(wire.TypeMessage)
-	short.say(`{"action":"ping"}`)
-	if got := short.expect(wire.TypePong, wire.TypeError); got.Code != "reconnect" {
+	short.ExpectNone(wire.TypeMessage)
+	short.Write(`{"action":"ping"}`)
+	if got := short.Expect(wire.TypePong, wire.TypeError); got.Code != "reconnect" {
 		t.Errorf("a ping is answered %+v", got)
 	}
-	row, presence := table.Connection(short.id), table.Presence("bob")
-	if !s.hasItem(row, table.UserID) || !s.hasItem(presence, table.PresenceEntry(short.id)) {
+	row, presence := table.Connection(short.ConnectionID), table.Presence("bob")
+	if !hasItem(s, row, table.UserID) || !hasItem(s, presence, table.PresenceEntry(short.ConnectionID)) {
 		t.Fatal("what has expired is not there any more: the test shows nothing")
 	}
 
-	s.expire(true)
-	eventually(t, "the row and its entry go", func() bool {
-		return !s.hasItem(row, table.UserID) && !s.hasItem(presence, table.PresenceEntry(short.id))
+	expire(s, true)
+	rig.Eventually(t, "the row and its entry go", func() bool {
+		return !hasItem(s, row, table.UserID) && !hasItem(s, presence, table.PresenceEntry(short.ConnectionID))
 	})
-	if !s.hasItem(table.Connection(long.id), table.UserID) || !s.hasItem(presence, table.PresenceEntry(long.id)) {
+	if !hasItem(s, table.Connection(long.ConnectionID), table.UserID) || !hasItem(s, presence, table.PresenceEntry(long.ConnectionID)) {
 		t.Error("the other connection went with it")
 	}
 	hears("after all", alice, long)
 }
 
-// The Go client connects anew with another token by itself, and its message is
+// The Go client reconnects with another token by itself, and its message is
 // stored once.
 func TestASendWithAnEndedTokenGoesThrough(t *testing.T) {
 	t.Parallel()
 	clock := newJumper()
 	s := start(t, local.Config{Clock: clock})
-	room := s.room("alice", "bob")
-	alice, bob := s.follow("alice", room), s.follow("bob", room)
+	room := s.Room("alice", "bob")
+	alice, bob := follow(s, "alice", room), follow(s, "bob", room)
 	alice.tell(room, "before")
 	clock.jump(61 * time.Minute)
 	bob.tell(room, "an hour later")
@@ -116,15 +118,15 @@ func TestAnExpiredClientMessageIDMayBeUsedAgain(t *testing.T) {
 	t.Parallel()
 	clock := newJumper()
 	s := start(t, local.Config{Clock: clock})
-	s.expire(false)
-	room := s.room("alice")
-	first, _ := s.connect("alice").deliver(room, "today", "c-1")
+	expire(s, false)
+	room := s.Room("alice")
+	first, _ := s.Connect("alice").Deliver(room, "today", "c-1")
 	clock.jump(24*time.Hour + time.Second)
-	again, _ := s.connect("alice").deliver(room, "tomorrow", "c-1")
+	again, _ := s.Connect("alice").Deliver(room, "tomorrow", "c-1")
 	if again.Duplicate || again.MessageID == first.MessageID {
 		t.Errorf("a day later the send is answered %+v, as the one before", again)
 	}
-	if n := len(s.history("alice", room)); n != 2 {
+	if n := len(s.History("alice", room)); n != 2 {
 		t.Errorf("%d messages are stored, want 2", n)
 	}
 }

@@ -1,9 +1,7 @@
 package local_test
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -12,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/streamroom/streamroom/test/rig"
+
 	"github.com/streamroom/streamroom/client"
 	"github.com/streamroom/streamroom/local"
 )
@@ -19,7 +19,7 @@ import (
 // follower is a Go client, as an application has it, and what it was told.
 type follower struct {
 	*client.Client
-	s    *server
+	s    *rig.Rig
 	user string
 
 	mu     sync.Mutex
@@ -27,48 +27,33 @@ type follower struct {
 }
 
 // follow connects a client that follows rooms, and waits until it is online.
-func (s *server) follow(user string, rooms ...string) *follower {
-	s.t.Helper()
+func follow(s *rig.Rig, user string, rooms ...string) *follower {
+	s.T.Helper()
 	f := &follower{s: s, user: user}
 	c, err := client.New(client.Options{
 		WebSocketURL: s.WebSocketURL(), APIURL: s.URL() + "/api",
-		Token: func(ctx context.Context) (string, error) { return s.signIn(ctx, user) },
+		Token: func(ctx context.Context) (string, error) {
+			return rig.SignIn(ctx, http.DefaultClient, s.URL(), user, 0)
+		},
 	})
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	f.Client = c
-	ctx, cancel := context.WithCancel(context.WithoutCancel(s.t.Context()))
+	ctx, cancel := context.WithCancel(context.WithoutCancel(s.T.Context()))
 	ran := make(chan error, 1)
 	go func() { ran <- c.Run(ctx, f.take) }()
-	s.t.Cleanup(func() {
+	s.T.Cleanup(func() {
 		cancel()
 		<-ran
 	})
 	for _, room := range rooms {
 		if err := c.Follow(room); err != nil {
-			s.t.Fatal(err)
+			s.T.Fatal(err)
 		}
 	}
 	f.online(1)
 	return f
-}
-
-// signIn is token for goroutines that are not the test's.
-func (s *server) signIn(ctx context.Context, user string) (string, error) {
-	body := bytes.NewBufferString(fmt.Sprintf(`{"user":%q}`, user))
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, s.URL()+"/token", body)
-	if err != nil {
-		return "", err
-	}
-	r.Header.Set("Content-Type", "application/json")
-	answer, err := http.DefaultClient.Do(r)
-	if err != nil {
-		return "", err
-	}
-	defer answer.Body.Close()
-	var out struct{ Token string }
-	return out.Token, json.NewDecoder(answer.Body).Decode(&out)
 }
 
 func (f *follower) take(_ context.Context, e client.Event) {
@@ -80,8 +65,8 @@ func (f *follower) take(_ context.Context, e client.Event) {
 // online waits until the client has been connected n times, and returns the
 // id of the last connection.
 func (f *follower) online(n int) (connectionID string) {
-	f.s.t.Helper()
-	eventually(f.s.t, fmt.Sprintf("connection %d of %s", n, f.user), func() bool {
+	f.s.T.Helper()
+	rig.Eventually(f.s.T, fmt.Sprintf("connection %d of %s", n, f.user), func() bool {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		connected := 0
@@ -99,22 +84,22 @@ func (f *follower) online(n int) (connectionID string) {
 // cut ends the client's n-th connection from the server's side, and waits for
 // the next.
 func (f *follower) cut(n int) {
-	f.s.t.Helper()
+	f.s.T.Helper()
 	path := "/" + local.Stage + "/@connections/" + url.PathEscape(f.online(n))
-	if status := f.s.request(http.MethodDelete, path, "", nil, nil); status != http.StatusNoContent {
-		f.s.t.Fatalf("cut the connection of %s: status %d", f.user, status)
+	if status := f.s.Request(http.MethodDelete, path, "", nil, nil); status != http.StatusNoContent {
+		f.s.T.Fatalf("cut the connection of %s: status %d", f.user, status)
 	}
 	f.online(n + 1)
 }
 
 // tell sends a message and returns its id.
 func (f *follower) tell(room, content string) string {
-	f.s.t.Helper()
-	ctx, cancel := context.WithTimeout(f.s.t.Context(), patience)
+	f.s.T.Helper()
+	ctx, cancel := context.WithTimeout(f.s.T.Context(), rig.Patience)
 	defer cancel()
 	ack, err := f.Send(ctx, room, content)
 	if err != nil {
-		f.s.t.Fatalf("%s sends: %v", f.user, err)
+		f.s.T.Fatalf("%s sends: %v", f.user, err)
 	}
 	return ack.MessageID
 }
@@ -145,19 +130,19 @@ func (f *follower) contents(room string) (contents []string) {
 // has waits until the client has these messages of a room, in the room's order,
 // each once, and holds it to what it says of those that came late.
 func (f *follower) has(room string, contents ...string) {
-	f.s.t.Helper()
-	deadline := time.After(patience)
+	f.s.T.Helper()
+	deadline := time.After(rig.Patience)
 	for !slices.Equal(f.contents(room), contents) {
 		select {
 		case <-deadline:
-			f.s.t.Fatalf("%s has %q, want %q", f.user, f.contents(room), contents)
+			f.s.T.Fatalf("%s has %q, want %q", f.user, f.contents(room), contents)
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
 	greatest := ""
 	for _, m := range f.messages(room) {
 		if late := m.MessageID < greatest; late != m.Late {
-			f.s.t.Errorf("%s got %q with Late %v, want %v", f.user, m.Content, m.Late, late)
+			f.s.T.Errorf("%s got %q with Late %v, want %v", f.user, m.Content, m.Late, late)
 		}
 		greatest = max(greatest, m.MessageID)
 	}
@@ -167,8 +152,8 @@ func (f *follower) has(room string, contents ...string) {
 // that.
 func haveHistory(room string, followers ...*follower) (contents []string) {
 	f := followers[0]
-	f.s.t.Helper()
-	for _, m := range slices.Backward(f.s.history(f.user, room)) {
+	f.s.T.Helper()
+	for _, m := range slices.Backward(f.s.History(f.user, room)) {
 		contents = append(contents, m.Content)
 	}
 	for _, f := range followers {

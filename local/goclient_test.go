@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/streamroom/streamroom/test/rig"
+
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/streamroom/streamroom/client"
@@ -20,7 +22,7 @@ func (f *follower) told(e client.Event) bool {
 
 func TestTheGoClientChangesWhatIsThere(t *testing.T) {
 	s := start(t, local.Config{})
-	alice, ctx := s.follow("alice"), t.Context()
+	alice, ctx := follow(s, "alice"), t.Context()
 	room, err := alice.CreateRoomOnce(ctx, "k-1", client.RoomRequest{Name: "Tea", Type: "group", Members: []string{"bob", "a/b?"}})
 	if err != nil {
 		t.Fatal(err)
@@ -29,7 +31,7 @@ func TestTheGoClientChangesWhatIsThere(t *testing.T) {
 		t.Errorf("again: %+v, %v", again, err)
 	}
 	id := room.ChatRoomID
-	bob := s.follow("bob", id)
+	bob := follow(s, "bob", id)
 	messageID := alice.tell(id, "helo")
 	bob.has(id, "helo")
 
@@ -38,16 +40,16 @@ func TestTheGoClientChangesWhatIsThere(t *testing.T) {
 		t.Fatalf("edited %+v, %v", edited, err)
 	}
 	edited.ReadBy = nil // not in frames
-	eventually(t, "the edit", func() bool { return bob.told(client.Edited{HistoryMessage: edited}) })
+	rig.Eventually(t, "the edit", func() bool { return bob.told(client.Edited{HistoryMessage: edited}) })
 	if err := bob.MarkRead(ctx, id, messageID); err != nil {
 		t.Error(err)
 	}
 	read := client.Read{ChatRoomID: id, UserID: "bob", UpTo: messageID}
-	eventually(t, "the reader", func() bool { return alice.told(read) && bob.told(read) })
+	rig.Eventually(t, "the reader", func() bool { return alice.told(read) && bob.told(read) })
 	if _, err := alice.RenameRoom(ctx, id, "Coffee"); err != nil {
 		t.Error(err)
 	}
-	eventually(t, "the name", func() bool { return bob.told(client.RoomChanged{ChatRoomID: id, Name: "Coffee"}) })
+	rig.Eventually(t, "the name", func() bool { return bob.told(client.RoomChanged{ChatRoomID: id, Name: "Coffee"}) })
 	if me, err := alice.SetName(ctx, " Alice "); err != nil || me.DisplayName != "Alice" {
 		t.Errorf("alice is %+v, %v", me, err)
 	}
@@ -63,12 +65,12 @@ func TestTheGoClientChangesWhatIsThere(t *testing.T) {
 
 	// Deleted while bob is away.
 	bob.cut(1)
-	if status := s.api("alice", http.MethodDelete, messagePath(id, messageID), nil, nil); status != http.StatusNoContent {
+	if status := s.API("alice", http.MethodDelete, messagePath(id, messageID), nil, nil); status != http.StatusNoContent {
 		t.Fatalf("delete: status %d", status)
 	}
-	stored := s.history("bob", id)[0]
+	stored := s.History("bob", id)[0]
 	gone := client.Deleted{ChatRoomID: id, MessageID: messageID, SenderID: "alice", Timestamp: stored.Timestamp, DeletedAt: stored.DeletedAt}
-	eventually(t, "the end", func() bool { return bob.told(gone) })
+	rig.Eventually(t, "the end", func() bool { return bob.told(gone) })
 	if err := alice.Delete(ctx, id, messageID); err != nil {
 		t.Errorf("deleting it again: %v", err)
 	}

@@ -6,6 +6,9 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/streamroom/streamroom/test/rig"
 
 	"github.com/coder/websocket"
 
@@ -18,19 +21,19 @@ import (
 func TestLogsTellWhatHappenedAndNoSecrets(t *testing.T) {
 	s := start(t, local.Config{LogLevel: "trace"})
 	const content, name = "a-secret-thing-to-say", "a-secret-room-name"
-	token := s.token("alice", 0)
-	expired := s.token("alice", -3600)
+	token := s.Token("alice", 0)
+	expired := s.Token("alice", -3600*time.Second)
 
 	var room wire.Room
-	s.request(http.MethodPost, "/api/rooms", token, wire.RoomRequest{Name: name, Type: "group", Members: []string{"bob"}}, &room)
-	alice, bob := s.connectWith("alice", token), s.connect("bob")
-	ack, _ := alice.deliver(room.ChatRoomID, content, "c-1")
-	bob.expect(wire.TypeMessage)
-	alice.say(`{"action":"` + content + `"}`)
-	alice.say(content)
-	alice.send("nowhere", content, "c-2")
+	s.Request(http.MethodPost, "/api/rooms", token, wire.RoomRequest{Name: name, Type: "group", Members: []string{"bob"}}, &room)
+	alice, bob := s.ConnectWith("alice", token), s.Connect("bob")
+	ack, _ := alice.Deliver(room.ChatRoomID, content, "c-1")
+	bob.Expect(wire.TypeMessage)
+	alice.Write(`{"action":"` + content + `"}`)
+	alice.Write(content)
+	alice.Send("nowhere", content, "c-2")
 	for range 3 {
-		alice.expect(wire.TypeError)
+		alice.Expect(wire.TypeError)
 	}
 	for _, url := range []string{s.WebSocketURL() + "?token=" + expired, s.WebSocketURL() + "?token=" + token + "x"} {
 		if socket, _, err := websocket.Dial(t.Context(), url, nil); err == nil {
@@ -38,11 +41,11 @@ func TestLogsTellWhatHappenedAndNoSecrets(t *testing.T) {
 			t.Error("a bad token was let in")
 		}
 	}
-	s.request(http.MethodGet, "/api/rooms/"+room.ChatRoomID+"/messages", token, nil, nil)
-	_ = bob.socket.CloseNow()
-	eventually(t, "the logs have the disconnect", func() bool { return strings.Contains(s.logs.String(), `"event":"DISCONNECT"`) })
+	s.Request(http.MethodGet, "/api/rooms/"+room.ChatRoomID+"/messages", token, nil, nil)
+	_ = bob.Conn.CloseNow()
+	rig.Eventually(t, "the logs have the disconnect", func() bool { return strings.Contains(s.Logs.String(), `"event":"DISCONNECT"`) })
 
-	logged := s.logs.String()
+	logged := s.Logs.String()
 	for what, secret := range map[string]string{
 		"content": content, "a room's name": name, "a token": token, "an expired token": expired,
 		"a token's signature": token[strings.LastIndex(token, ".")+1:],

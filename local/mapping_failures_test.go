@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/streamroom/streamroom/test/rig"
+
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/jonboulle/clockwork"
@@ -47,33 +49,19 @@ func (b *broken) hold(function string) (release func()) {
 	return func() { close(held) }
 }
 
-// failures are the records that the mappings gave up.
-func (s *server) failures() []eventsource.Failure {
-	s.t.Helper()
-	var out struct{ Failures []runtime.QueuedFailure }
-	if status := s.request(http.MethodGet, "/failures", "", nil, &out); status != http.StatusOK {
-		s.t.Fatalf("the failures: status %d", status)
-	}
-	failures := make([]eventsource.Failure, len(out.Failures))
-	for i, f := range out.Failures {
-		failures[i] = f.Failure
-	}
-	return failures
-}
-
 // tells sends messages in turns, as fast as one may, and returns what they say
 // by room.
-func tells(n int, from *device, pass func(time.Duration), rooms ...string) map[string][]string {
-	from.t.Helper()
+func tells(n int, from *rig.Socket, pass func(time.Duration), rooms ...string) map[string][]string {
+	from.Rig.T.Helper()
 	said := map[string][]string{}
 	for i := range n {
 		for _, room := range rooms {
 			pass(100 * time.Millisecond)
 			content := fmt.Sprintf("message %d", i)
 			said[room] = append(said[room], content)
-			from.send(room, content, "")
-			if ack := from.expect(wire.TypeAck, wire.TypeError); ack.Type != wire.TypeAck {
-				from.t.Fatalf("a send is answered %+v", ack)
+			from.Send(room, content, "")
+			if ack := from.Expect(wire.TypeAck, wire.TypeError); ack.Type != wire.TypeAck {
+				from.Rig.T.Fatalf("a send is answered %+v", ack)
 			}
 		}
 	}
@@ -96,10 +84,10 @@ func TestAnUnreadableRoomHoldsNoOther(t *testing.T) {
 	t.Parallel()
 	clock, b := newJumper(), &broken{once: true}
 	s := start(t, local.Config{Clock: clock, Wrap: b.Wrap})
-	good, bad := s.room("alice", "bob"), s.room("alice", "bob")
-	alice, bob := s.connect("alice"), s.follow("bob", good, bad)
+	good, bad := s.Room("alice", "bob"), s.Room("alice", "bob")
+	alice, bob := s.Connect("alice"), follow(s, "bob", good, bad)
 	for _, room := range []string{good, bad} {
-		alice.deliver(room, "before", "")
+		alice.Deliver(room, "before", "")
 		bob.has(room, "before")
 	}
 	failed := always(t, faults.Plan{Table: faults.Table{Failed: 1}})
@@ -109,7 +97,7 @@ func TestAnUnreadableRoomHoldsNoOther(t *testing.T) {
 	said := tells(20, alice, clock.jump, bad, good)
 	release()
 	var told []string // of the good room, by a batch with both
-	eventually(t, "a batch with both rooms fails in part", func() bool {
+	rig.Eventually(t, "a batch with both rooms fails in part", func() bool {
 		for _, i := range b.that(func(i invocation) bool { return len(i.again) > 0 }) {
 			for _, r := range i.records {
 				if of(r, good) {
@@ -120,7 +108,7 @@ func TestAnUnreadableRoomHoldsNoOther(t *testing.T) {
 		return len(told) > 0
 	})
 	for len(told) > 0 {
-		content := alice.expectOf(good, wire.TypeMessage).Content
+		content := alice.ExpectIn(good, wire.TypeMessage).Content
 		told = slices.DeleteFunc(told, func(told string) bool { return told == content })
 	}
 	bob.has(bad, "before")
@@ -138,16 +126,16 @@ func TestAnUnreadableRoomHoldsNoOther(t *testing.T) {
 	}
 }
 
-// Rooms that can't be read for good hold nobody up for good: their records are
+// Rooms that can never be read delay no others permanently: their records are
 // given up and named. The next message tells what is missing.
 func TestRecordsAreGivenUpAndMissedByTheNext(t *testing.T) {
 	t.Parallel()
 	clock, b := clockwork.NewFakeClockAt(time.Now()), &broken{once: true}
 	s := start(t, local.Config{Clock: clock, Wrap: b.Wrap})
-	good, bad := s.room("alice", "bob"), s.room("alice", "bob")
-	alice, bob := s.connect("alice"), s.follow("bob", good, bad)
+	good, bad := s.Room("alice", "bob"), s.Room("alice", "bob")
+	alice, bob := s.Connect("alice"), follow(s, "bob", good, bad)
 	for _, room := range []string{good, bad} {
-		alice.deliver(room, "before", "")
+		alice.Deliver(room, "before", "")
 		bob.has(room, "before")
 	}
 	pass := func(d time.Duration) { clock.Advance(d) }
@@ -159,9 +147,9 @@ func TestRecordsAreGivenUpAndMissedByTheNext(t *testing.T) {
 
 	// Each record of the bad room is in a range that was given up.
 	var records []events.DynamoDBEventRecord
-	eventually(t, "all records of the bad room are given up", func() bool {
+	rig.Eventually(t, "all records of the bad room are given up", func() bool {
 		b.pass(clock, time.Second)
-		given := s.failures()
+		given := s.Failures()
 		records = nil
 		for _, i := range b.that(func(i invocation) bool { return i.function == topology.Fanout && len(i.again) > 0 }) {
 			records = append(records, i.records...)
@@ -174,7 +162,7 @@ func TestRecordsAreGivenUpAndMissedByTheNext(t *testing.T) {
 		}
 		return len(found) == len(said[bad])
 	})
-	for _, f := range s.failures() {
+	for _, f := range s.Failures() {
 		first := slices.IndexFunc(records, func(r events.DynamoDBEventRecord) bool {
 			return r.Change.SequenceNumber == f.Batch.StartSequenceNumber
 		})
@@ -190,7 +178,7 @@ func TestRecordsAreGivenUpAndMissedByTheNext(t *testing.T) {
 
 	b.set(func() { b.request = nil })
 	clock.Advance(time.Second)
-	alice.send(bad, "after", "")
+	alice.Send(bad, "after", "")
 	bob.has(bad, slices.Concat([]string{"before"}, said[bad], []string{"after"})...)
 }
 
@@ -207,8 +195,8 @@ func TestAPoisonRecordIsGivenUpAlone(t *testing.T) {
 	t.Parallel()
 	clock, b := clockwork.NewFakeClockAt(time.Now()), &broken{}
 	s := start(t, local.Config{Clock: clock, Wrap: b.Wrap})
-	room := s.room("alice", "bob")
-	alice, bob := s.connect("alice"), s.follow("bob", room)
+	room := s.Room("alice", "bob")
+	alice, bob := s.Connect("alice"), follow(s, "bob", room)
 	crash := always(t, faults.Plan{Invocations: faults.Invocations{Crashed: 1}})
 	b.set(func() {
 		b.invoke = func(function, payload string, next lambda.Handler) lambda.Handler {
@@ -225,16 +213,16 @@ func TestAPoisonRecordIsGivenUpAlone(t *testing.T) {
 			content = "poison"
 		}
 		clock.Advance(100 * time.Millisecond) // as fast as one may send
-		alice.send(room, content, "")
-		if ack := alice.expect(wire.TypeAck, wire.TypeError); ack.Type != wire.TypeAck {
+		alice.Send(room, content, "")
+		if ack := alice.Expect(wire.TypeAck, wire.TypeError); ack.Type != wire.TypeAck {
 			t.Fatalf("a send is answered %+v", ack)
 		}
 	}
 	release()
 
-	eventually(t, "something is given up", func() bool {
+	rig.Eventually(t, "something is given up", func() bool {
 		b.pass(clock, time.Second)
-		return len(s.failures()) > 0
+		return len(s.Failures()) > 0
 	})
 	if got := haveHistory(room, bob); len(got) != 51 {
 		t.Errorf("bob has %q", got)
@@ -247,7 +235,7 @@ func TestAPoisonRecordIsGivenUpAlone(t *testing.T) {
 			}
 		}
 	}
-	given := s.failures()
+	given := s.Failures()
 	f := given[0]
 	if len(given) != 1 || f.Batch.BatchSize != 1 || f.Batch.StartSequenceNumber != poison || f.Batch.EndSequenceNumber != poison {
 		t.Errorf("given up was %+v, want %s alone", given, poison)

@@ -243,10 +243,10 @@ func (d *description) unanswered() (missing []string) {
 // harness holds each to the description.
 func TestTheDescriptionIsWhatIsServed(t *testing.T) {
 	s := start(t, local.Config{LogLevel: "warn"})
-	room, foreign := s.room("alice", "bob"), s.room("mallet")
-	alice := s.connect("alice")
-	ack, _ := alice.deliver(room, "hello", "c-1")
-	reply, _ := s.connect("bob").deliver(room, "hi", "c-2")
+	room, foreign := s.Room("alice", "bob"), s.Room("mallet")
+	alice := s.Connect("alice")
+	ack, _ := alice.Deliver(room, "hello", "c-1")
+	reply, _ := s.Connect("bob").Deliver(room, "hi", "c-2")
 	const nothing = "01HQZ6T0T0ABCDEFGHJKMNPQRS"
 	name, long := "Alice", strings.Repeat("x", 70_000)
 	path, none := "/rooms/"+room, "/rooms/"+foreign
@@ -310,11 +310,11 @@ func TestTheDescriptionIsWhatIsServed(t *testing.T) {
 		{"DELETE", none + "/members?userId=mallet", nil, 403},
 		{"GET", "/openapi.json", nil, 200},
 	} {
-		if got := s.api("alice", c.method, c.path, c.body, nil); got != c.want {
+		if got := s.API("alice", c.method, c.path, c.body, nil); got != c.want {
 			t.Errorf("%s %s is answered with %d, want %d", c.method, c.path, got, c.want)
 		}
 		path, _, _ := strings.Cut(c.path, "?")
-		if got := s.request(c.method, "/api"+path, "", nil, nil); got != http.StatusUnauthorized {
+		if got := s.Request(c.method, "/api"+path, "", nil, nil); got != http.StatusUnauthorized {
 			t.Errorf("%s %s without a token is answered with %d", c.method, c.path, got)
 		}
 	}
@@ -322,7 +322,7 @@ func TestTheDescriptionIsWhatIsServed(t *testing.T) {
 		t.Errorf("described, but not answered: %q", missing)
 	}
 	var open any
-	if status := s.request(http.MethodGet, "/openapi.json", "", nil, &open); status != http.StatusOK {
+	if status := s.Request(http.MethodGet, "/openapi.json", "", nil, &open); status != http.StatusOK {
 		t.Errorf("the local server gives the description with %d", status)
 	}
 	served, err := json.Marshal(open)

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/streamroom/streamroom/test/rig"
+
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/jonboulle/clockwork"
@@ -77,20 +79,20 @@ func TestConsumersThatWereDownForTenMinutes(t *testing.T) {
 			clock, b := newJumper(), &broken{}
 			s := start(t, local.Config{Clock: clock, Wrap: b.Wrap, LogLevel: "warn"})
 			// Alice and zoe are the first and last of all members.
-			room, other := s.room("alice", "zoe"), s.room("alice", "zoe")
+			room, other := s.Room("alice", "zoe"), s.Room("alice", "zoe")
 			b.ignored(func() {
-				s.crowd(room, tt.crowd)
-				eventually(t, "the crowd has come", func() bool {
+				s.Crowd(room, tt.crowd)
+				rig.Eventually(t, "the crowd has come", func() bool {
 					return b.through(topology.Fanout, func(r events.DynamoDBEventRecord) bool {
 						return strings.HasPrefix(r.Change.Keys[table.SK].String(), table.MemberPrefix+"crowd")
 					}) == tt.crowd
 				})
 			})
-			alice, zoe := s.connect("alice"), s.connect("zoe")
-			online := []*follower{s.follow("alice", room, other), s.follow("zoe", room, other)}
+			alice, zoe := s.Connect("alice"), s.Connect("zoe")
+			online := []*follower{follow(s, "alice", room, other), follow(s, "zoe", room, other)}
 			for _, id := range []string{room, other} {
-				alice.deliver(id, "before", "")
-				zoe.expectOf(id, wire.TypeMessage)
+				alice.Deliver(id, "before", "")
+				zoe.ExpectIn(id, wire.TypeMessage)
 				for _, f := range online {
 					f.has(id, "before")
 				}
@@ -101,7 +103,7 @@ func TestConsumersThatWereDownForTenMinutes(t *testing.T) {
 			tells(1, alice, clock.jump, room) // which is the newest
 			said[room] = append(said[room], "message 0")
 			for _, function := range tt.down {
-				eventually(t, function+" fails", func() bool {
+				rig.Eventually(t, function+" fails", func() bool {
 					return len(b.that(func(i invocation) bool { return i.function == function && i.err != nil })) > 0
 				})
 			}
@@ -115,27 +117,27 @@ func TestConsumersThatWereDownForTenMinutes(t *testing.T) {
 				}
 			}
 			late := func(r events.DynamoDBEventRecord) bool { return of(r, room) && !says(r, "before") }
-			eventually(t, "the room's messages are through", func() bool { return b.through(topology.Fanout, late) == len(said[room]) })
+			rig.Eventually(t, "the room's messages are through", func() bool { return b.through(topology.Fanout, late) == len(said[room]) })
 			gaps := len(b.that(func(i invocation) bool {
 				return i.function == topology.Fanout && i.err == nil && slices.ContainsFunc(i.records, late)
 			}))
 			for range gaps {
-				if got := zoe.expectOf(room, wire.TypeGap, wire.TypeMessage); got.Type != wire.TypeGap {
+				if got := zoe.ExpectIn(room, wire.TypeGap, wire.TypeMessage); got.Type != wire.TypeGap {
 					t.Errorf("zoe was sent %+v, want a gap for each of %d batches", got, gaps)
 				}
 			}
-			zoe.noneOf(room, wire.TypeGap)
-			if given := s.failures(); len(given) > 0 {
+			zoe.ExpectNoneIn(room, wire.TypeGap)
+			if given := s.Failures(); len(given) > 0 {
 				t.Errorf("records were given up: %+v", given)
 			}
 			if !slices.Contains(tt.down, topology.LastMessage) {
 				return
 			}
-			eventually(t, "the list of rooms is in order", func() bool {
+			rig.Eventually(t, "the list of rooms is in order", func() bool {
 				var out wire.RoomList
-				s.api("zoe", http.MethodGet, "/rooms", nil, &out)
+				s.API("zoe", http.MethodGet, "/rooms", nil, &out)
 				first := out.Rooms[0]
-				newest := s.history("zoe", room)[0]
+				newest := s.History("zoe", room)[0]
 				return first.ChatRoomID == room && first.LastMessage != nil && first.LastMessage.MessageID == newest.MessageID &&
 					first.LastMessageAt == newest.Timestamp && out.Rooms[1].ChatRoomID == other
 			})
@@ -144,15 +146,15 @@ func TestConsumersThatWereDownForTenMinutes(t *testing.T) {
 }
 
 // Functions that fail before, in the middle of and after their work, or do it
-// twice, lose nothing and show nobody anything twice.
+// twice, lose nothing and show nothing twice.
 func TestConsumersThatCrashInMidBatch(t *testing.T) {
 	t.Parallel()
 	b := &broken{}
 	s := start(t, local.Config{Wrap: b.Wrap, LogLevel: "warn"})
-	rooms := []string{s.room("alice", "bob", "carol"), s.room("alice", "bob", "carol")}
+	rooms := []string{s.Room("alice", "bob", "carol"), s.Room("alice", "bob", "carol")}
 	var everybody []*follower
 	for _, user := range []string{"alice", "bob", "carol"} {
-		everybody = append(everybody, s.follow(user, rooms...))
+		everybody = append(everybody, follow(s, user, rooms...))
 	}
 	crashes := always(t, faults.Plan{
 		Seed: 7, Delay: 400 * time.Millisecond,
@@ -171,7 +173,7 @@ func TestConsumersThatCrashInMidBatch(t *testing.T) {
 	}
 	sending.Wait()
 	more := 0
-	eventually(t, "everything happens", func() bool {
+	rig.Eventually(t, "everything happens", func() bool {
 		counts := crashes.Counts()
 		if counts["invocations crashed"] > 0 && counts["invocations timed out"] > 0 && counts["invocations twice"] > 0 {
 			return true
@@ -197,9 +199,9 @@ func TestAConsumerThatRunsOutOfTime(t *testing.T) {
 	t.Parallel()
 	clock, b := clockwork.NewFakeClockAt(time.Now()), &broken{}
 	s := start(t, local.Config{Clock: clock, Wrap: b.Wrap})
-	room := s.room("alice", "bob")
-	alice, bob := s.connect("alice"), s.follow("bob", room)
-	alice.deliver(room, "before", "")
+	room := s.Room("alice", "bob")
+	alice, bob := s.Connect("alice"), follow(s, "bob", room)
+	alice.Deliver(room, "before", "")
 	bob.has(room, "before")
 	stuck := make(chan struct{}, 10)
 	b.set(func() {
@@ -215,19 +217,19 @@ func TestAConsumerThatRunsOutOfTime(t *testing.T) {
 		}
 	})
 	clock.Advance(time.Second)
-	alice.send(room, "first", "")
-	alice.expect(wire.TypeAck)
+	alice.Send(room, "first", "")
+	alice.Expect(wire.TypeAck)
 	<-stuck
 	clock.Advance(time.Second)
-	alice.send(room, "second", "")
-	alice.expect(wire.TypeAck)
+	alice.Send(room, "second", "")
+	alice.Expect(wire.TypeAck)
 	b.set(func() { b.invoke = nil })
-	eventually(t, "the invocation is ended, and its records come again", func() bool {
+	rig.Eventually(t, "the invocation is ended, and its records come again", func() bool {
 		clock.Advance(500 * time.Millisecond)
 		return len(bob.contents(room)) == 3
 	})
 	bob.has(room, "before", "first", "second")
-	if given := s.failures(); len(given) > 0 {
+	if given := s.Failures(); len(given) > 0 {
 		t.Errorf("records were given up: %+v", given)
 	}
 }
@@ -238,10 +240,10 @@ func TestAThrottledTable(t *testing.T) {
 	t.Parallel()
 	b := &broken{once: true}
 	s := start(t, local.Config{Wrap: b.Wrap, LogLevel: "error"})
-	room := s.room("alice", "bob", "carol")
-	devices := []*device{s.connect("alice"), s.connect("bob")}
-	carol := s.follow("carol", room)
-	devices[0].deliver(room, "before", "")
+	room := s.Room("alice", "bob", "carol")
+	devices := []*rig.Socket{s.Connect("alice"), s.Connect("bob")}
+	carol := follow(s, "carol", room)
+	devices[0].Deliver(room, "before", "")
 	carol.has(room, "before")
 
 	throttled := always(t, faults.Plan{Seed: 3, Table: faults.Table{Throttled: 0.5}})
@@ -252,19 +254,19 @@ func TestAThrottledTable(t *testing.T) {
 	})
 	for i := range 8 {
 		for _, d := range devices {
-			d.send(room, fmt.Sprintf("%s %d", d.user, i), fmt.Sprintf("c-%d", i))
+			d.Send(room, fmt.Sprintf("%s %d", d.User, i), fmt.Sprintf("c-%d", i))
 		}
 	}
 	acked, refused := map[string]bool{}, 0
 	for _, d := range devices {
 		for range 8 {
-			switch got := d.expect(wire.TypeAck, wire.TypeError); {
+			switch got := d.Expect(wire.TypeAck, wire.TypeError); {
 			case got.Type == wire.TypeAck:
 				acked[got.MessageID] = true
 			case got.Code == "internal" || got.Code == "rate_limited":
 				refused++
 			default:
-				t.Errorf("%s is answered %+v, which is not worth another try", d.user, got)
+				t.Errorf("%s is answered %+v, which is not worth another try", d.User, got)
 			}
 		}
 	}
@@ -276,7 +278,7 @@ func TestAThrottledTable(t *testing.T) {
 		}
 	}()
 	before := throttled.Counts()["table throttled"]
-	eventually(t, "carol's send meets a throttled table", func() bool { return throttled.Counts()["table throttled"] > before+5 })
+	rig.Eventually(t, "carol's send meets a throttled table", func() bool { return throttled.Counts()["table throttled"] > before+5 })
 	b.set(func() { b.request = nil })
 	<-sent
 	carol.tell(room, "after")
@@ -284,7 +286,7 @@ func TestAThrottledTable(t *testing.T) {
 		t.Errorf("%d sends were refused, %d acknowledged: the test shows nothing", refused, len(acked))
 	}
 	ofCarol := 0
-	for _, m := range s.history("carol", room) {
+	for _, m := range s.History("carol", room) {
 		delete(acked, m.MessageID)
 		if m.Content == "carol" {
 			ofCarol++

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/streamroom/streamroom/test/rig"
+
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"github.com/streamroom/streamroom/local"
@@ -18,122 +20,122 @@ import (
 )
 
 // summary is what a user's list says of a room.
-func (s *server) summary(user, room string) wire.RoomSummary {
-	s.t.Helper()
+func summary(s *rig.Rig, user, room string) wire.RoomSummary {
+	s.T.Helper()
 	var list wire.RoomList
-	s.api(user, http.MethodGet, "/rooms?limit=100", nil, &list)
+	s.API(user, http.MethodGet, "/rooms?limit=100", nil, &list)
 	i := slices.IndexFunc(list.Rooms, func(r wire.RoomSummary) bool { return r.ChatRoomID == room })
 	if i < 0 {
-		s.t.Fatalf("the list of %s lacks %s", user, room)
+		s.T.Fatalf("the list of %s lacks %s", user, room)
 	}
 	return list.Rooms[i]
 }
 
 // readUpTo moves a user's read cursor.
-func (s *server) readUpTo(user, room, messageID string) {
-	s.t.Helper()
-	if status := s.api(user, http.MethodPost, "/rooms/"+room+"/read", wire.ReadRequest{UpTo: messageID}, nil); status != http.StatusNoContent {
-		s.t.Fatalf("%s reads: status %d", user, status)
+func readUpTo(s *rig.Rig, user, room, messageID string) {
+	s.T.Helper()
+	if status := s.API(user, http.MethodPost, "/rooms/"+room+"/read", wire.ReadRequest{UpTo: messageID}, nil); status != http.StatusNoContent {
+		s.T.Fatalf("%s reads: status %d", user, status)
 	}
 }
 
 // cursor is how far a user has read, as another member sees it.
-func (s *server) cursor(as, room, user string) string {
-	s.t.Helper()
+func cursor(s *rig.Rig, as, room, user string) string {
+	s.T.Helper()
 	var description wire.Room
-	s.api(as, http.MethodGet, "/rooms/"+room, nil, &description)
+	s.API(as, http.MethodGet, "/rooms/"+room, nil, &description)
 	for _, m := range description.Members {
 		if m.UserID == user {
 			return m.ReadUpTo
 		}
 	}
-	s.t.Fatalf("%s is no member of %s", user, room)
+	s.T.Fatalf("%s is not a member of %s", user, room)
 	return ""
 }
 
 // flood stores n messages, faster than a connection may send.
-func (s *server) flood(room, sender string, n int) {
-	s.t.Helper()
+func flood(s *rig.Rig, room, sender string, n int) {
+	s.T.Helper()
 	store := dynamo.New(dynamodb.NewFromConfig(s.AWS()), local.TableName, time.Now)
 	ids := chat.NewIDs(time.Now, rand.Reader)
 	for i := range n {
 		id, ms, err := ids.Message()
 		if err != nil {
-			s.t.Fatal(err)
+			s.T.Fatal(err)
 		}
 		m := chat.Message{RoomID: room, ID: id, SenderID: sender, Content: fmt.Sprint(i), SentAt: ms, ReadBy: []string{sender}}
-		if _, _, err := store.PutMessage(s.t.Context(), m, ms); err != nil {
-			s.t.Fatal(err)
+		if _, _, err := store.PutMessage(s.T.Context(), m, ms); err != nil {
+			s.T.Fatal(err)
 		}
 	}
 }
 
 func TestUnreadCountsWhatOthersSaid(t *testing.T) {
 	s := start(t, local.Config{})
-	room := s.room("alice", "bob")
-	alice, bob := s.connect("alice"), s.connect("bob")
+	room := s.Room("alice", "bob")
+	alice, bob := s.Connect("alice"), s.Connect("bob")
 	var ids []string
 	for i := range 5 {
-		ack, _ := alice.deliver(room, fmt.Sprint(i), "")
+		ack, _ := alice.Deliver(room, fmt.Sprint(i), "")
 		ids = append(ids, ack.MessageID)
 	}
-	bob.deliver(room, "mine", "")
+	bob.Deliver(room, "mine", "")
 
 	for _, step := range []struct {
 		upTo string
 		want int
 	}{{"", 5}, {ids[1], 3}, {ids[0], 3}, {ids[4], 0}} { // a cursor never moves back
 		if step.upTo != "" {
-			s.readUpTo("bob", room, step.upTo)
+			readUpTo(s, "bob", room, step.upTo)
 		}
-		if got := s.summary("bob", room).Unread; got != step.want {
+		if got := summary(s, "bob", room).Unread; got != step.want {
 			t.Errorf("after reading up to %s, %d are unread, want %d", step.upTo, got, step.want)
 		}
 	}
-	if got := s.summary("alice", room).Unread; got != 1 {
+	if got := summary(s, "alice", room).Unread; got != 1 {
 		t.Errorf("alice has %d unread, want bob's one", got)
 	}
-	alice.deliver(room, "gone", "")
-	last := s.history("alice", room)[0].MessageID
-	s.api("alice", http.MethodDelete, "/rooms/"+room+"/messages/"+last, nil, nil)
-	if got := s.summary("bob", room).Unread; got != 0 {
+	alice.Deliver(room, "gone", "")
+	last := s.History("alice", room)[0].MessageID
+	s.API("alice", http.MethodDelete, "/rooms/"+room+"/messages/"+last, nil, nil)
+	if got := summary(s, "bob", room).Unread; got != 0 {
 		t.Errorf("a deleted message counts: %d", got)
 	}
 }
 
 func TestUnreadStopsAtAHundred(t *testing.T) {
 	s := start(t, local.Config{})
-	room := s.room("alice", "bob")
-	s.flood(room, "alice", 103)
-	if got := s.summary("bob", room).Unread; got != 100 {
+	room := s.Room("alice", "bob")
+	flood(s, room, "alice", 103)
+	if got := summary(s, "bob", room).Unread; got != 100 {
 		t.Errorf("%d are unread, want 100", got)
 	}
 }
 
 func TestASmallRoomIsToldWhoHasRead(t *testing.T) {
 	s := start(t, local.Config{})
-	room := s.room("alice", "bob", "carol")
-	alice, phone, laptop := s.connect("alice"), s.connect("bob"), s.connect("bob")
-	first, _ := alice.deliver(room, "one", "")
-	second, _ := alice.deliver(room, "two", "")
+	room := s.Room("alice", "bob", "carol")
+	alice, phone, laptop := s.Connect("alice"), s.Connect("bob"), s.Connect("bob")
+	first, _ := alice.Deliver(room, "one", "")
+	second, _ := alice.Deliver(room, "two", "")
 
-	s.readUpTo("bob", room, second.MessageID)
-	for _, d := range []*device{alice, phone, laptop} {
-		if got := d.expect(wire.TypeRead); got.ChatRoomID != room || got.UserID != "bob" || got.UpTo != second.MessageID {
-			t.Errorf("%s is told %+v", d.user, got)
+	readUpTo(s, "bob", room, second.MessageID)
+	for _, d := range []*rig.Socket{alice, phone, laptop} {
+		if got := d.Expect(wire.TypeRead); got.ChatRoomID != room || got.UserID != "bob" || got.UpTo != second.MessageID {
+			t.Errorf("%s is told %+v", d.User, got)
 		}
 	}
-	for _, m := range s.history("carol", room) {
+	for _, m := range s.History("carol", room) {
 		if !slices.Equal(m.ReadBy, []string{"alice", "bob"}) {
 			t.Errorf("%s was read by %q", m.Content, m.ReadBy)
 		}
 	}
-	s.readUpTo("bob", room, first.MessageID) // nothing happens
-	alice.none(wire.TypeRead)
-	if got := s.cursor("carol", room, "bob"); got != second.MessageID {
+	readUpTo(s, "bob", room, first.MessageID) // nothing happens
+	alice.ExpectNone(wire.TypeRead)
+	if got := cursor(s, "carol", room, "bob"); got != second.MessageID {
 		t.Errorf("bob has read up to %s, want %s", got, second.MessageID)
 	}
-	if got := s.cursor("carol", room, "carol"); got != "" {
+	if got := cursor(s, "carol", room, "carol"); got != "" {
 		t.Errorf("carol has read up to %s", got)
 	}
 }
@@ -144,19 +146,19 @@ func TestALargerRoomDerivesWhoHasRead(t *testing.T) {
 	for i := range 20 {
 		users = append(users, fmt.Sprintf("user-%02d", i))
 	}
-	room := s.room(users...)
-	alice, phone, laptop := s.connect("alice"), s.connect("bob"), s.connect("bob")
-	first, _ := alice.deliver(room, "one", "")
-	alice.deliver(room, "two", "")
+	room := s.Room(users...)
+	alice, phone, laptop := s.Connect("alice"), s.Connect("bob"), s.Connect("bob")
+	first, _ := alice.Deliver(room, "one", "")
+	alice.Deliver(room, "two", "")
 
-	s.readUpTo("bob", room, first.MessageID)
-	for _, d := range []*device{phone, laptop} { // their own devices stay in step
-		if got := d.expect(wire.TypeRead); got.UserID != "bob" || got.UpTo != first.MessageID {
-			t.Errorf("%s is told %+v", d.user, got)
+	readUpTo(s, "bob", room, first.MessageID)
+	for _, d := range []*rig.Socket{phone, laptop} { // their own devices stay in step
+		if got := d.Expect(wire.TypeRead); got.UserID != "bob" || got.UpTo != first.MessageID {
+			t.Errorf("%s is told %+v", d.User, got)
 		}
 	}
-	alice.none(wire.TypeRead)
-	for _, m := range s.history("alice", room) {
+	alice.ExpectNone(wire.TypeRead)
+	for _, m := range s.History("alice", room) {
 		want := []string{"alice"}
 		if m.MessageID == first.MessageID {
 			want = []string{"alice", "bob"}
@@ -171,7 +173,7 @@ func TestALargerRoomDerivesWhoHasRead(t *testing.T) {
 // reading goes on.
 func TestAMessageKeepsItsFirstReaders(t *testing.T) {
 	s := start(t, local.Config{})
-	room := s.room("alice", "bob")
+	room := s.Room("alice", "bob")
 	id, ms, err := chat.NewIDs(time.Now, rand.Reader).Message()
 	if err != nil {
 		t.Fatal(err)
@@ -183,22 +185,22 @@ func TestAMessageKeepsItsFirstReaders(t *testing.T) {
 	if _, _, err := dynamo.New(dynamodb.NewFromConfig(s.AWS()), local.TableName, time.Now).PutMessage(t.Context(), m, ms); err != nil {
 		t.Fatal(err)
 	}
-	s.readUpTo("bob", room, id)
-	if got := len(s.history("alice", room)[0].ReadBy); got != chat.CountedReaders {
+	readUpTo(s, "bob", room, id)
+	if got := len(s.History("alice", room)[0].ReadBy); got != chat.CountedReaders {
 		t.Errorf("%d have read the message, want the first %d", got, chat.CountedReaders)
 	}
-	if got := s.cursor("alice", room, "bob"); got != id {
+	if got := cursor(s, "alice", room, "bob"); got != id {
 		t.Errorf("bob has read up to %q, want %q", got, id)
 	}
 }
 
-// A read that ends after its reader was removed leaves a cursor of somebody who
-// is no member. It takes nobody's place.
+// A read that ends after its reader was removed leaves a cursor of a user who
+// is not a member. It takes no member's place.
 func TestTheCursorOfWhoHasLeftHidesNoOther(t *testing.T) {
 	s := start(t, local.Config{})
-	room := s.room("alice", "bob", "carol")
-	ack, _ := s.connect("alice").deliver(room, "hi", "")
-	if status := s.api("alice", http.MethodDelete, "/rooms/"+room+"/members/bob", nil, nil); status != http.StatusNoContent {
+	room := s.Room("alice", "bob", "carol")
+	ack, _ := s.Connect("alice").Deliver(room, "hi", "")
+	if status := s.API("alice", http.MethodDelete, "/rooms/"+room+"/members/bob", nil, nil); status != http.StatusNoContent {
 		t.Fatalf("remove bob: status %d", status)
 	}
 	store := dynamo.New(dynamodb.NewFromConfig(s.AWS()), local.TableName, time.Now)
@@ -206,9 +208,9 @@ func TestTheCursorOfWhoHasLeftHidesNoOther(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, user := range []string{"alice", "carol"} {
-		s.readUpTo(user, room, ack.MessageID)
+		readUpTo(s, user, room, ack.MessageID)
 	}
-	if got := s.cursor("alice", room, "carol"); got != ack.MessageID {
+	if got := cursor(s, "alice", room, "carol"); got != ack.MessageID {
 		t.Errorf("carol has read up to %q, want %q", got, ack.MessageID)
 	}
 }
@@ -216,23 +218,23 @@ func TestTheCursorOfWhoHasLeftHidesNoOther(t *testing.T) {
 // However many devices say so at once, the cursor stands at the newest.
 func TestConcurrentReadsMoveForward(t *testing.T) {
 	s := start(t, local.Config{})
-	room := s.room("alice", "bob")
-	alice := s.connect("alice")
+	room := s.Room("alice", "bob")
+	alice := s.Connect("alice")
 	var ids []string
 	for i := range 8 {
-		ack, _ := alice.deliver(room, fmt.Sprint(i), "")
+		ack, _ := alice.Deliver(room, fmt.Sprint(i), "")
 		ids = append(ids, ack.MessageID)
 	}
-	s.token("bob", 0)
+	s.Token("bob", 0)
 	var all sync.WaitGroup
 	for _, id := range ids {
-		all.Go(func() { s.readUpTo("bob", room, id) })
+		all.Go(func() { readUpTo(s, "bob", room, id) })
 	}
 	all.Wait()
-	if got := s.cursor("alice", room, "bob"); got != ids[len(ids)-1] {
+	if got := cursor(s, "alice", room, "bob"); got != ids[len(ids)-1] {
 		t.Errorf("bob has read up to %s, want %s", got, ids[len(ids)-1])
 	}
-	for _, m := range s.history("alice", room) {
+	for _, m := range s.History("alice", room) {
 		if !slices.Contains(m.ReadBy, "bob") {
 			t.Errorf("%s was not read by bob", m.Content)
 		}
@@ -246,26 +248,26 @@ func TestRoomCursorsSurviveNewMessages(t *testing.T) {
 	want := map[string]bool{}
 	var rooms []string
 	for range 6 {
-		id := s.room("alice")
+		id := s.Room("alice")
 		rooms = append(rooms, id)
 		want[id] = true
 	}
 	var first wire.RoomList
-	s.api("alice", http.MethodGet, "/rooms?limit=3", nil, &first)
+	s.API("alice", http.MethodGet, "/rooms?limit=3", nil, &first)
 	cursorRoom := first.Rooms[2].ChatRoomID
 	for _, r := range first.Rooms {
 		delete(want, r.ChatRoomID)
 	}
-	alice := s.connect("alice")
-	alice.deliver(cursorRoom, "the room that the cursor came from moves", "")
-	eventually(t, "the move", func() bool {
+	alice := s.Connect("alice")
+	alice.Deliver(cursorRoom, "the room that the cursor came from moves", "")
+	rig.Eventually(t, "the move", func() bool {
 		var list wire.RoomList
-		s.api("alice", http.MethodGet, "/rooms?limit=1", nil, &list)
+		s.API("alice", http.MethodGet, "/rooms?limit=1", nil, &list)
 		return list.Rooms[0].ChatRoomID == cursorRoom
 	})
 	for cursor := first.Cursor; cursor != ""; {
 		var page wire.RoomList
-		if status := s.api("alice", http.MethodGet, "/rooms?limit=3&cursor="+cursor, nil, &page); status != http.StatusOK {
+		if status := s.API("alice", http.MethodGet, "/rooms?limit=3&cursor="+cursor, nil, &page); status != http.StatusOK {
 			t.Fatalf("status %d", status)
 		}
 		for _, r := range page.Rooms {
@@ -280,7 +282,7 @@ func TestRoomCursorsSurviveNewMessages(t *testing.T) {
 		t.Errorf("%d rooms of %d were missed", len(want), len(rooms))
 	}
 	var problem wire.Problem
-	if status := s.api("bob", http.MethodGet, "/rooms?cursor="+first.Cursor, nil, &problem); status != http.StatusBadRequest || problem.Code != "invalid_request" {
+	if status := s.API("bob", http.MethodGet, "/rooms?cursor="+first.Cursor, nil, &problem); status != http.StatusBadRequest || problem.Code != "invalid_request" {
 		t.Errorf("alice's cursor is answered to bob with %d, %+v", status, problem)
 	}
 }

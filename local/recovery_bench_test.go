@@ -56,7 +56,7 @@ func BenchmarkRecovery(b *testing.B) {
 // pile stores messages, without a client.
 func (g *crowd) pile(b *testing.B, count int) error {
 	b.Helper()
-	ids, store := chat.NewIDs(time.Now, rand.Reader), g.s.table()
+	ids, store := chat.NewIDs(time.Now, rand.Reader), g.s.Store()
 	const sender = "user-0000"
 	for n := range count {
 		id, ms, err := ids.Message()

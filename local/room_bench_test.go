@@ -12,12 +12,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/streamroom/streamroom/test/rig"
+
 	"github.com/coder/websocket"
 
 	"github.com/streamroom/streamroom/local"
 	"github.com/streamroom/streamroom/shared/chat"
-	"github.com/streamroom/streamroom/shared/dynamo"
 )
 
 // crowds are the sizes of the rooms that are measured.
@@ -25,7 +25,7 @@ var crowds = []int{10, 100, 1000}
 
 // crowd is a room full of sockets that only count what comes.
 type crowd struct {
-	s       *server
+	s       *rig.Rig
 	room    string
 	sockets []*websocket.Conn
 	arrived func(message int) // called for each delivery, from many goroutines
@@ -51,15 +51,15 @@ func gather(b *testing.B, c local.Config, members int) *crowd {
 		users[i] = fmt.Sprintf("user-%04d", i)
 	}
 	first := min(members, chat.MaxInitialMember)
-	g := &crowd{s: s, room: s.room(users[:first]...)}
+	g := &crowd{s: s, room: s.Room(users[:first]...)}
 	for _, user := range users[first:] {
-		_, err := s.table().AddMember(b.Context(), chat.Room{ID: g.room}, chat.Member{UserID: user, Role: chat.PlainMember})
+		_, err := s.Store().AddMember(b.Context(), chat.Room{ID: g.room}, chat.Member{UserID: user, Role: chat.PlainMember})
 		if err != nil {
 			b.Fatal(err)
 		}
 	}
 	for _, user := range users {
-		g.sockets = append(g.sockets, s.dial(user))
+		g.sockets = append(g.sockets, s.Dial(user))
 		g.acks = append(g.acks, make(chan struct{}, 100))
 	}
 	b.Cleanup(func() {
@@ -69,24 +69,6 @@ func gather(b *testing.B, c local.Config, members int) *crowd {
 		g.readers.Wait()
 	})
 	return g
-}
-
-// table is the table, past the functions.
-func (s *server) table() *dynamo.Store {
-	return dynamo.New(dynamodb.NewFromConfig(s.AWS()), local.TableName, time.Now)
-}
-
-// dial opens a socket that nobody reads yet.
-func (s *server) dial(user string) *websocket.Conn {
-	s.t.Helper()
-	socket, _, err := websocket.Dial(s.t.Context(), s.WebSocketURL(), &websocket.DialOptions{
-		Subprotocols: []string{"streamroom", s.token(user, 0)},
-	})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	socket.SetReadLimit(1 << 20)
-	return socket
 }
 
 // listen counts the messages "m<number>" that reach each socket.

@@ -7,8 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/streamroom/streamroom/test/rig"
+
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	lambdatypes "github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -21,17 +22,9 @@ import (
 	"github.com/streamroom/streamroom/shared/topology"
 )
 
-// services are SDK clients of the table's port, as an operator's tools have.
-func (s *server) services() aws.Config {
-	return aws.Config{
-		Region: "us-east-1", BaseEndpoint: aws.String(s.TableURL()),
-		Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
-	}
-}
-
 func TestTheTablesPortInvokesFunctions(t *testing.T) {
 	s := start(t, local.Config{})
-	client := lambda.NewFromConfig(s.services())
+	client := lambda.NewFromConfig(s.WireAWS())
 	out, err := client.Invoke(t.Context(), &lambda.InvokeInput{FunctionName: aws.String(topology.LastMessage), Payload: []byte(`{"Records":[]}`)})
 	if err != nil || out.StatusCode != http.StatusOK || out.FunctionError != nil || !strings.HasPrefix(string(out.Payload), "{") {
 		t.Errorf("invoke: %+v, %v", out, err)
@@ -66,7 +59,7 @@ func TestTheTablesPortInvokesFunctions(t *testing.T) {
 
 func TestAMappingIsPausedAndResumed(t *testing.T) {
 	s := start(t, local.Config{})
-	client := lambda.NewFromConfig(s.services())
+	client := lambda.NewFromConfig(s.WireAWS())
 	listed, err := client.ListEventSourceMappings(t.Context(), &lambda.ListEventSourceMappingsInput{FunctionName: aws.String(topology.Fanout)})
 	if err != nil || len(listed.EventSourceMappings) != 1 {
 		t.Fatalf("list: %+v, %v", listed, err)
@@ -76,19 +69,19 @@ func TestAMappingIsPausedAndResumed(t *testing.T) {
 		if _, err := client.UpdateEventSourceMapping(t.Context(), &lambda.UpdateEventSourceMappingInput{UUID: id, Enabled: aws.Bool(enabled)}); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, state, func() bool {
+		rig.Eventually(t, state, func() bool {
 			out, err := client.GetEventSourceMapping(t.Context(), &lambda.GetEventSourceMappingInput{UUID: id})
 			return err == nil && aws.ToString(out.State) == state
 		})
 	}
-	room := s.room("alice", "bob")
-	alice, bob := s.connect("alice"), s.connect("bob")
+	room := s.Room("alice", "bob")
+	alice, bob := s.Connect("alice"), s.Connect("bob")
 	becomes(false, "Disabled")
-	alice.send(room, "held", "")
-	alice.expect("ack")
-	bob.noneOf(room, "message")
+	alice.Send(room, "held", "")
+	alice.Expect("ack")
+	bob.ExpectNoneIn(room, "message")
 	becomes(true, "Enabled")
-	if got := bob.expectOf(room, "message"); got.Content != "held" {
+	if got := bob.ExpectIn(room, "message"); got.Content != "held" {
 		t.Errorf("after the pause came %+v", got)
 	}
 }
@@ -107,8 +100,8 @@ func TestTheOnFailureQueueSpeaksSQS(t *testing.T) {
 		}
 		return d
 	}})
-	s.room("alice", "bob")
-	client := sqs.NewFromConfig(s.services())
+	s.Room("alice", "bob")
+	client := sqs.NewFromConfig(s.WireAWS())
 	url := aws.String(s.TableURL() + "/000000000000/failures")
 	var got []sqstypes.Message
 	receive := func() int {
@@ -119,7 +112,7 @@ func TestTheOnFailureQueueSpeaksSQS(t *testing.T) {
 		got = append(got, out.Messages...)
 		return len(out.Messages)
 	}
-	eventually(t, "a failure", func() bool { return receive() > 0 })
+	rig.Eventually(t, "a failure", func() bool { return receive() > 0 })
 	if body := aws.ToString(got[0].Body); !strings.Contains(body, "DDBStreamBatchInfo") || got[0].Attributes["ApproximateReceiveCount"] == "" {
 		t.Errorf("it says %s, %v", body, got[0].Attributes)
 	}

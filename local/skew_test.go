@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/streamroom/streamroom/test/rig"
+
 	"github.com/jonboulle/clockwork"
 
 	"github.com/streamroom/streamroom/local"
@@ -25,13 +27,13 @@ func (b *broken) skewed(by time.Duration, send func()) {
 
 // Messages whose place is before others that were seen already, by a function's
 // clock or by a slow write, come to everybody: live, or by the overlap of a
-// sync to whoever was not told and has connected anew.
+// sync to clients that missed them and have reconnected.
 func TestMessagesStoredBehindOthers(t *testing.T) {
 	t.Parallel()
 	b := &broken{}
 	s := start(t, local.Config{Wrap: b.Wrap, LogLevel: "warn"})
-	room := s.room("alice", "bob", "carol", "dave", "erin")
-	everybody := []*follower{s.follow("alice", room), s.follow("bob", room), s.follow("carol", room), s.follow("dave", room)}
+	room := s.Room("alice", "bob", "carol", "dave", "erin")
+	everybody := []*follower{follow(s, "alice", room), follow(s, "bob", room), follow(s, "carol", room), follow(s, "dave", room)}
 	alice, bob, carol, dave := everybody[0], everybody[1], everybody[2], everybody[3]
 	all := func(content string) {
 		t.Helper()
@@ -42,7 +44,7 @@ func TestMessagesStoredBehindOthers(t *testing.T) {
 	alice.tell(room, "first")
 	all("first")
 
-	// Carol connects anew and syncs.
+	// Carol reconnects and syncs.
 	cut := func(n int) {
 		t.Helper()
 		syncs := func() int {
@@ -52,7 +54,7 @@ func TestMessagesStoredBehindOthers(t *testing.T) {
 		}
 		before := syncs()
 		carol.cut(n)
-		eventually(t, "carol syncs", func() bool { return syncs() > before })
+		rig.Eventually(t, "carol syncs", func() bool { return syncs() > before })
 	}
 	cut(1)
 
@@ -103,8 +105,8 @@ func TestMessagesStoredBehindOthers(t *testing.T) {
 		}
 	}()
 	<-begun
-	alice.tell(room, "meanwhile")
-	all("meanwhile")
+	alice.tell(room, "in between")
+	all("in between")
 	cut(3)
 	connection.Store(carol.online(4))
 	close(write)
@@ -113,7 +115,7 @@ func TestMessagesStoredBehindOthers(t *testing.T) {
 	cut(4)
 	all("slow, hidden")
 
-	late := s.follow("erin", room)
+	late := follow(s, "erin", room)
 	haveHistory(room, append(everybody, late)...)
 }
 
@@ -122,11 +124,11 @@ func TestTheLastMessageDoesNotGoBack(t *testing.T) {
 	t.Parallel()
 	clock, b := clockwork.NewFakeClockAt(time.Now()), &broken{}
 	s := start(t, local.Config{Clock: clock, Wrap: b.Wrap, LogLevel: "warn"})
-	room, other := s.room("alice", "bob"), s.room("alice", "bob")
-	alice, bob := s.connect("alice"), s.connect("bob")
+	room, other := s.Room("alice", "bob"), s.Room("alice", "bob")
+	alice, bob := s.Connect("alice"), s.Connect("bob")
 	projected := func(content string) {
 		t.Helper()
-		eventually(t, content+" is projected", func() bool {
+		rig.Eventually(t, content+" is projected", func() bool {
 			b.pass(clock, 500*time.Millisecond)
 			done := b.about(topology.LastMessage, content)
 			return len(done) > 0 && done[len(done)-1].err == nil && len(done[len(done)-1].again) == 0
@@ -135,7 +137,7 @@ func TestTheLastMessageDoesNotGoBack(t *testing.T) {
 	check := func(when string, want wire.ServerFrame, order ...string) {
 		t.Helper()
 		var out wire.RoomList
-		s.api("bob", http.MethodGet, "/rooms", nil, &out)
+		s.API("bob", http.MethodGet, "/rooms", nil, &out)
 		if out.Rooms[0].ChatRoomID != order[0] || out.Rooms[1].ChatRoomID != order[1] {
 			t.Errorf("%s the rooms are in the order %s, %s", when, out.Rooms[0].ChatRoomID, out.Rooms[1].ChatRoomID)
 		}
@@ -146,15 +148,15 @@ func TestTheLastMessageDoesNotGoBack(t *testing.T) {
 		}
 	}
 	clock.Advance(time.Minute) // away from the rooms' creation
-	alice.deliver(other, "in between", "")
+	alice.Deliver(other, "in between", "")
 	clock.Advance(2 * time.Second)
-	newest, _ := alice.deliver(room, "newest", "")
+	newest, _ := alice.Deliver(room, "newest", "")
 	projected("newest")
 	check("at first", newest, room, other)
 
 	behindNewest := time.UnixMilli(newest.Timestamp).Add(-time.Second).Sub(clock.Now())
 	b.skewed(behindNewest, func() {
-		if behind, _ := bob.deliver(room, "behind", ""); behind.MessageID >= newest.MessageID {
+		if behind, _ := bob.Deliver(room, "behind", ""); behind.MessageID >= newest.MessageID {
 			t.Fatalf("%s is not before %s: the test shows nothing", behind.MessageID, newest.MessageID)
 		}
 	})
@@ -163,13 +165,13 @@ func TestTheLastMessageDoesNotGoBack(t *testing.T) {
 
 	// Both within one window.
 	clock.Advance(time.Minute)
-	last, _ := alice.deliver(other, "last", "")
-	b.skewed(-2*time.Second, func() { bob.deliver(other, "before the last", "") })
+	last, _ := alice.Deliver(other, "last", "")
+	b.skewed(-2*time.Second, func() { bob.Deliver(other, "before the last", "") })
 	projected("before the last")
 	projected("last")
 	check("in the end", newest, other, room)
 	var out wire.RoomList
-	s.api("bob", http.MethodGet, "/rooms", nil, &out)
+	s.API("bob", http.MethodGet, "/rooms", nil, &out)
 	if m := out.Rooms[0].LastMessage; m == nil || m.MessageID != last.MessageID {
 		t.Errorf("the other room's last message is %+v, want %s", m, last.MessageID)
 	}

@@ -13,8 +13,8 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
-	"github.com/streamroom/streamroom/operate/replay/testbed"
 	"github.com/streamroom/streamroom/shared/topology"
+	"github.com/streamroom/streamroom/test/rig"
 )
 
 // tool calls the command as a shell does.
@@ -35,10 +35,10 @@ func TestReplay_MissingCheckpointFails(t *testing.T) {
 // TestOperatorCommands_FollowTheRunbooks calls the commands as docs/operations.md
 // does.
 func TestOperatorCommands_FollowTheRunbooks(t *testing.T) {
-	w := testbed.Begin(t, testbed.Options{})
+	w := rig.StartOperated(t, rig.OperatedOptions{})
 	here := func(args ...string) []string { return append(args, "--endpoint", w.TableURL()) }
 	records := w.Seed(5, 2, 4)
-	testbed.Eventually(t, "the projections", func() bool { return w.Came(topology.LastMessage) == records })
+	rig.Eventually(t, "the projections", func() bool { return w.Consumers.Handled(topology.LastMessage) == records })
 	t.Chdir(t.TempDir())
 	step := func(want int, says string, args ...string) string {
 		t.Helper()
@@ -62,10 +62,10 @@ func TestOperatorCommands_FollowTheRunbooks(t *testing.T) {
 	step(exitDone, "The queue is empty", "failures", "list")
 	step(exitUsage, "add --deliver", "replay", "--target", "fanout", "--apply")
 
-	w.Plant(func(string, []events.DynamoDBEventRecord) ([]byte, error) { return nil, errors.New("a bug") })
-	w.Write(testbed.RoomItems("late", 1, 1)...)
+	w.Consumers.Plant(func(string, []events.DynamoDBEventRecord) ([]byte, error) { return nil, errors.New("a bug") })
+	w.Write(rig.RoomItems("late", 1, 1)...)
 	id := ""
-	testbed.Eventually(t, "a failure", func() bool {
+	rig.Eventually(t, "a failure", func() bool {
 		list := step(exitDone, "", "failures", "list", "--json")
 		var entry struct{ ID string }
 		if json.NewDecoder(strings.NewReader(list)).Decode(&entry) == nil {
@@ -76,7 +76,7 @@ func TestOperatorCommands_FollowTheRunbooks(t *testing.T) {
 	step(exitDone, id, "failures", "show", id)
 	step(exitIncomplete, "stays in the queue", "replay", "--source", "failures", "--apply", "--attempts", "1")
 	step(exitIncomplete, "fails: CHATROOM#late", "replay", "--room", "late", "--apply", "--attempts", "1")
-	w.Plant(nil)
+	w.Consumers.Plant(nil)
 	step(exitDone, "Removed", "failures", "retry")
 	step(exitDone, "The queue is empty", "failures", "list")
 	lines := step(exitDone, "", "replay", "--apply", "--json")
@@ -94,18 +94,18 @@ func TestOperatorCommands_FollowTheRunbooks(t *testing.T) {
 
 // TestReplay_CtrlCPrintsHowToResume interrupts a run at its first batch, and resumes it.
 func TestReplay_CtrlCPrintsHowToResume(t *testing.T) {
-	w := testbed.Begin(t, testbed.Options{})
+	w := rig.StartOperated(t, rig.OperatedOptions{})
 	records := w.Seed(5, 1, 4)
-	testbed.Eventually(t, "the projections", func() bool { return w.Came(topology.LastMessage) == records })
+	rig.Eventually(t, "the projections", func() bool { return w.Consumers.Handled(topology.LastMessage) == records })
 	checkpoint := filepath.Join(t.TempDir(), "checkpoint.json")
 	ctx, stop := context.WithCancel(t.Context())
-	w.Plant(func(string, []events.DynamoDBEventRecord) ([]byte, error) { stop(); return nil, nil })
+	w.Consumers.Plant(func(string, []events.DynamoDBEventRecord) ([]byte, error) { stop(); return nil, nil })
 	var stdout, stderr bytes.Buffer
 	code := run(ctx, []string{"replay", "--endpoint", w.TableURL(), "--apply", "--rate", "1", "--checkpoint", checkpoint}, nil, &stdout, &stderr)
 	if code != exitInterrupted || !strings.Contains(stderr.String(), "streamroom replay --resume "+checkpoint) {
 		t.Errorf("exit code %d: %s", code, stderr.String())
 	}
-	w.Plant(nil)
+	w.Consumers.Plant(nil)
 	if code, stdout, stderr := tool(t, "replay", "--resume", checkpoint, "--rate", "0"); code != exitDone || !strings.Contains(stdout, "Sent 20 records") {
 		t.Errorf("exit code %d: %s%s", code, stdout, stderr)
 	}
@@ -118,10 +118,10 @@ func TestReplay_KilledRunResumes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := testbed.Begin(t, testbed.Options{Fanout: true})
+	w := rig.StartOperated(t, rig.OperatedOptions{Fanout: true})
 	records := w.Seed(10, 1, 10)
-	testbed.Eventually(t, "the live records", func() bool { return w.Came(topology.Fanout) == records })
-	w.Forget()
+	rig.Eventually(t, "the live records", func() bool { return w.Consumers.Handled(topology.Fanout) == records })
+	w.Consumers.Reset()
 	checkpoint := filepath.Join(t.TempDir(), "checkpoint.json")
 	screen := newScreen()
 	cmd := exec.CommandContext(t.Context(), binary, "replay", "--endpoint", w.TableURL(), "--target", "fanout", "--deliver", "--apply",
@@ -137,7 +137,7 @@ func TestReplay_KilledRunResumes(t *testing.T) {
 		t.Error(err)
 	}
 	_ = cmd.Wait() // it was killed; that is its error
-	if came := w.Came(topology.Fanout); came == 0 || came == 100 {
+	if came := w.Consumers.Handled(topology.Fanout); came == 0 || came == 100 {
 		t.Errorf("%d of 100 records had come when it was killed", came)
 	}
 	if _, err := os.Stat(checkpoint); err != nil {
@@ -146,7 +146,7 @@ func TestReplay_KilledRunResumes(t *testing.T) {
 	if code, stdout, stderr := tool(t, "replay", "--resume", checkpoint, "--rate", "0"); code != exitDone {
 		t.Errorf("exit code %d: %s%s", code, stdout, stderr)
 	}
-	if came := w.Came(topology.Fanout); came != 100 {
+	if came := w.Consumers.Handled(topology.Fanout); came != 100 {
 		t.Errorf("%d of 100 records came", came)
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 
-	"github.com/streamroom/streamroom/operate/replay/testbed"
+	"github.com/streamroom/streamroom/test/rig"
 )
 
 // BenchmarkTools rebuilds and verifies a table of 20,000 messages, or of as many
@@ -33,7 +33,7 @@ func BenchmarkTools(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	w := testbed.Begin(b, testbed.Options{})
+	w := rig.StartOperated(b, rig.OperatedOptions{})
 	// Only the replay writes the projections.
 	mappings, err := w.Clients.Lambda.ListEventSourceMappings(b.Context(), &lambda.ListEventSourceMappingsInput{})
 	if err != nil {
@@ -45,7 +45,7 @@ func BenchmarkTools(b *testing.B) {
 		}
 	}
 	for i := range messages / perRoom {
-		w.Write(testbed.RoomItems(fmt.Sprintf("room-%05d", i), members, perRoom)...)
+		w.Write(rig.RoomItems(fmt.Sprintf("room-%05d", i), members, perRoom)...)
 	}
 	for _, tool := range []struct {
 		name string

@@ -23,7 +23,7 @@ var (
 	networkDropped = closeStatus{1006, ""} // never on the wire: what $disconnect is told
 )
 
-// noStatusReason is what $disconnect is told of a close frame without a code.
+// noStatusReason is the reason in $disconnect after a close frame without a code.
 const noStatusReason = "Client-side close frame status not set"
 
 // closeGrace is how long a client may take to read what is queued for it and
@@ -42,7 +42,7 @@ var (
 // connection is one client. Its reader goroutine, which starts with the 101 and
 // runs $disconnect at the end, is all that an idle connection costs; a writer
 // goroutine exists while there is something to write. So a client that reads
-// slowly delays nobody: its frames wait in its queue until that is full.
+// slowly delays no other: its frames wait in its queue until that is full.
 type connection struct {
 	api         *WebSocketAPI
 	id          string
@@ -54,7 +54,7 @@ type connection struct {
 	ws         *websocket.Conn
 	lastActive atomic.Int64 // ns since 1970
 
-	// mu is held while the 101 is written, so whoever finds the connection
+	// mu is held while the 101 is written, so anyone who finds the connection
 	// waits for that.
 	mu      sync.Mutex
 	timer   clockwork.Timer // looks at the idle and age limits, then at closeGrace
@@ -222,7 +222,7 @@ func (c *connection) closeLocked(status closeStatus) {
 	c.startWriter()
 }
 
-// abort is drop for whoever doesn't know whether the 101 was written.
+// abort is drop for callers that do not know whether the 101 was written.
 func (c *connection) abort() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -72,7 +72,7 @@ func TestPostBeforeTheHandshakeEndsIsGone(t *testing.T) {
 	g.expectDisconnect(1006, "")
 }
 
-// TestPostRightAfterTheHandshake needs no retry: whoever has seen the 101 can
+// TestPostRightAfterTheHandshake needs no retry: a client that has seen the 101 can
 // be reached.
 func TestPostRightAfterTheHandshake(t *testing.T) {
 	g := start(t, nil)

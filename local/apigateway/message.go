@@ -92,7 +92,7 @@ func (a *WebSocketAPI) route(body string) (topology.Route, bool) {
 	return route, ok
 }
 
-// answer sends a frame that no sender waits for. There is nobody to tell when
+// answer sends a frame that no sender waits for. There is no one to notify when
 // the connection has gone or its buffer is full.
 func (c *connection) answer(text string) {
 	if err := c.send(textFrame(text)); err != nil {

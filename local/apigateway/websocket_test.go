@@ -120,7 +120,7 @@ func TestHandshakeAnswers(t *testing.T) {
 			}
 			if test.status == 101 {
 				if protocol := got.conn.Subprotocol(); protocol != "" {
-					t.Errorf("subprotocol %q is nobody's choice", protocol)
+					t.Errorf("subprotocol %q was not selected by the function", protocol)
 				}
 				_ = got.conn.CloseNow()
 				g.expectDisconnect(1006, "")
@@ -378,7 +378,7 @@ func TestShutdown(t *testing.T) {
 		g.expectDisconnect(1001, "Going away")
 	}
 	if got := g.handshake(g.url(), nil); got.status != http.StatusServiceUnavailable {
-		t.Errorf("a handshake meanwhile answered %d", got.status)
+		t.Errorf("a handshake in the meantime answered %d", got.status)
 	}
 	select {
 	case err := <-stopped:

@@ -110,7 +110,7 @@ func writeProblem(w http.ResponseWriter, status int, code chat.Code, detail stri
 	})
 }
 
-// writeJSON ignores that the client may be gone: there is nobody left to tell.
+// writeJSON ignores that the client may be gone: there is no one left to notify.
 func writeJSON(w http.ResponseWriter, status int, contentType string, body any) {
 	w.Header().Set("Content-Type", contentType)
 	w.WriteHeader(status)

@@ -1,7 +1,7 @@
 // Package identity stands in for the user pool while developing. It signs
 // tokens of the shape of Cognito's access tokens for any user name, without a
 // password, and publishes the key that verifies them. It is for development
-// only: whoever reaches it can be anybody.
+// only: anyone who reaches it can be any user.
 package identity
 
 import (
@@ -95,7 +95,7 @@ func (p *Pool) Token(user string, expiresIn time.Duration) (string, error) {
 	issuedAt := p.now()
 	expiresAt := issuedAt.Add(expiresIn)
 	if expiresIn < 0 {
-		issuedAt = expiresAt.Add(-defaultLife) // nobody issues an ended token
+		issuedAt = expiresAt.Add(-defaultLife) // a token that has ended was issued before
 	}
 	var id [16]byte
 	_, _ = rand.Read(id[:]) // never fails

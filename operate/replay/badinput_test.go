@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"github.com/streamroom/streamroom/operate/replay"
-	"github.com/streamroom/streamroom/operate/replay/testbed"
 	"github.com/streamroom/streamroom/shared/topology"
+	"github.com/streamroom/streamroom/test/rig"
 )
 
 func TestConfigsThatMakeNoSense(t *testing.T) {
@@ -84,12 +84,12 @@ func (readCloser) Close() error { return nil }
 // anything is sent.
 func TestNothingIsSentWhereTheInputIsBad(t *testing.T) {
 	wire := &refusing{code: "AccessDeniedException"}
-	w := testbed.Begin(t, testbed.Options{Wrap: func(next http.RoundTripper) http.RoundTripper {
+	w := rig.StartOperated(t, rig.OperatedOptions{Wrap: func(next http.RoundTripper) http.RoundTripper {
 		wire.next = next
 		return wire
 	}})
-	w.Write(testbed.RoomItems("r", 1, 5)...)
-	testbed.Eventually(t, "the projections", func() bool { return w.Came(topology.LastMessage) == 6 })
+	w.Write(rig.RoomItems("r", 1, 5)...)
+	rig.Eventually(t, "the projections", func() bool { return w.Consumers.Handled(topology.LastMessage) == 6 })
 	saved := filepath.Join(t.TempDir(), "saved.jsonl")
 	run(t, w, replay.Config{Source: replay.FromTable, Target: replay.ToNone, Save: saved, RunID: "save"})
 	text, err := os.ReadFile(saved)
@@ -104,7 +104,7 @@ func TestNothingIsSentWhereTheInputIsBad(t *testing.T) {
 		}
 		return func(c *replay.Config) { c.Source, c.File = replay.FromFile, path }
 	}
-	w.Forget()
+	w.Consumers.Reset()
 	for _, test := range []struct {
 		name, says string
 		refused    string
@@ -156,16 +156,16 @@ func TestNothingIsSentWhereTheInputIsBad(t *testing.T) {
 	if _, err := replay.Run(t.Context(), env(w, replay.Events{}), plain(t, replay.FromTable), nil); err == nil || !strings.Contains(replay.Explain(err).Error(), "no such table") {
 		t.Errorf("another table: %v", replay.Explain(err))
 	}
-	if got := w.Came(topology.LastMessage); got != 0 {
+	if got := w.Consumers.Handled(topology.LastMessage); got != 0 {
 		t.Errorf("%d records were sent", got)
 	}
 }
 
 func TestADryRunSendsNothing(t *testing.T) {
-	w := testbed.Begin(t, testbed.Options{})
+	w := rig.StartOperated(t, rig.OperatedOptions{})
 	records := w.Seed(3, 2, 4)
-	testbed.Eventually(t, "the projections", func() bool { return w.Came(topology.LastMessage) == records })
-	w.Forget()
+	rig.Eventually(t, "the projections", func() bool { return w.Consumers.Handled(topology.LastMessage) == records })
+	w.Consumers.Reset()
 	for _, source := range []replay.Source{replay.FromTable, replay.FromStream, replay.FromFailures} {
 		c := plain(t, source)
 		c.Apply = false
@@ -177,7 +177,7 @@ func TestADryRunSendsNothing(t *testing.T) {
 			t.Errorf("%s leaves a checkpoint: %v", source, err)
 		}
 	}
-	if got := w.Came(topology.LastMessage); got != 0 {
+	if got := w.Consumers.Handled(topology.LastMessage); got != 0 {
 		t.Errorf("%d records were sent", got)
 	}
 }

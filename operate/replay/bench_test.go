@@ -15,19 +15,19 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/streamroom/streamroom/operate/replay"
-	"github.com/streamroom/streamroom/operate/replay/testbed"
 	"github.com/streamroom/streamroom/operate/verify"
 	"github.com/streamroom/streamroom/shared/topology"
+	"github.com/streamroom/streamroom/test/rig"
 )
 
 // BenchmarkReplay replays 5,000 messages in 100 rooms of 10 members from each
 // source to each target over the wire, plan included. Nobody is online.
 func BenchmarkReplay(b *testing.B) {
 	const rooms, members, messages = 100, 10, 50
-	w := testbed.Begin(b, testbed.Options{Fanout: true})
+	w := rig.StartOperated(b, rig.OperatedOptions{Fanout: true})
 	records := w.Seed(rooms, members, messages)
-	testbed.Eventually(b, "the projections", func() bool {
-		return w.Came(topology.LastMessage) == records && w.Came(topology.Fanout) == records
+	rig.Eventually(b, "the projections", func() bool {
+		return w.Consumers.Handled(topology.LastMessage) == records && w.Consumers.Handled(topology.Fanout) == records
 	})
 	saved := filepath.Join(b.TempDir(), "saved.jsonl")
 	run(b, w, replay.Config{Source: replay.FromTable, Target: replay.ToNone, Save: saved, RunID: "save"})
@@ -55,14 +55,14 @@ func BenchmarkRedrive(b *testing.B) {
 	sent, entries := 0, 0
 	for b.Loop() {
 		b.StopTimer()
-		w := testbed.Begin(b, testbed.Options{})
-		w.Plant(func(_ string, records []events.DynamoDBEventRecord) ([]byte, error) { return testbed.Refuse(records) })
+		w := rig.StartOperated(b, rig.OperatedOptions{})
+		w.Consumers.Plant(func(_ string, records []events.DynamoDBEventRecord) ([]byte, error) { return rig.Refuse(records) })
 		records := w.Seed(100, 10, 10)
 		queue, err := replay.NewFailures(w.Clients, w.Deployment, time.Millisecond)
 		if err != nil {
 			b.Fatal(err)
 		}
-		testbed.Eventually(b, "all records given up", func() bool {
+		rig.Eventually(b, "all records given up", func() bool {
 			listed, err := queue.List(b.Context())
 			if err != nil {
 				b.Fatal(err)
@@ -73,7 +73,7 @@ func BenchmarkRedrive(b *testing.B) {
 			}
 			return given >= records
 		})
-		w.Plant(nil)
+		w.Consumers.Plant(nil)
 		b.StartTimer()
 		_, summary := run(b, w, plain(b, replay.FromFailures))
 		sent += summary.Records
@@ -87,8 +87,8 @@ func BenchmarkRedrive(b *testing.B) {
 // room of 20 at 50 messages a second, alone and beside each tool at the rates
 // that it has by default. An operation is a second.
 func BenchmarkLiveBeside(b *testing.B) {
-	forever := func(do func(ctx context.Context, w *testbed.World) error) func(context.Context, *testbed.World) error {
-		return func(ctx context.Context, w *testbed.World) error {
+	forever := func(do func(ctx context.Context, w *rig.Operated) error) func(context.Context, *rig.Operated) error {
+		return func(ctx context.Context, w *rig.Operated) error {
 			for ctx.Err() == nil {
 				if err := do(ctx, w); err != nil && ctx.Err() == nil {
 					return err
@@ -97,8 +97,8 @@ func BenchmarkLiveBeside(b *testing.B) {
 			return nil
 		}
 	}
-	from := func(source replay.Source, target string) func(context.Context, *testbed.World) error {
-		return forever(func(ctx context.Context, w *testbed.World) error {
+	from := func(source replay.Source, target string) func(context.Context, *rig.Operated) error {
+		return forever(func(ctx context.Context, w *rig.Operated) error {
 			_, err := replay.Run(ctx, env(w, replay.Events{}), replay.Config{
 				Source: source, Target: target, Apply: true, Deliver: true, Rate: 1_000, ReadRate: 1_000, RunID: "beside",
 			}, nil)
@@ -107,13 +107,13 @@ func BenchmarkLiveBeside(b *testing.B) {
 	}
 	for _, beside := range []struct {
 		name string
-		tool func(context.Context, *testbed.World) error
+		tool func(context.Context, *rig.Operated) error
 	}{
-		{"nothing", func(context.Context, *testbed.World) error { return nil }},
+		{"nothing", func(context.Context, *rig.Operated) error { return nil }},
 		{"table-lastmessage", from(replay.FromTable, topology.LastMessage)},
 		{"table-fanout", from(replay.FromTable, topology.Fanout)},
 		{"stream-lastmessage", from(replay.FromStream, topology.LastMessage)},
-		{"verify", forever(func(ctx context.Context, w *testbed.World) error {
+		{"verify", forever(func(ctx context.Context, w *rig.Operated) error {
 			_, err := verify.Run(ctx, verify.Config{
 				DB: w.Clients.Table, Table: w.Deployment.Table, Now: time.Now, ReadRate: 1_000, Settle: time.Second, Leftover: time.Hour,
 			})
@@ -124,13 +124,13 @@ func BenchmarkLiveBeside(b *testing.B) {
 	}
 }
 
-func liveBeside(b *testing.B, tool func(context.Context, *testbed.World) error) {
+func liveBeside(b *testing.B, tool func(context.Context, *rig.Operated) error) {
 	b.Helper()
 	const members, perSecond = 20, 50
-	w := testbed.Begin(b, testbed.Options{Fanout: true})
+	w := rig.StartOperated(b, rig.OperatedOptions{Fanout: true})
 	records := w.Seed(200, 10, 20)
-	w.Write(testbed.RoomItems("live", members, 0)...)
-	testbed.Eventually(b, "the seed's records", func() bool { return w.Came(topology.Fanout) >= records+members })
+	w.Write(rig.RoomItems("live", members, 0)...)
+	rig.Eventually(b, "the seed's records", func() bool { return w.Consumers.Handled(topology.Fanout) >= records+members })
 
 	var mu sync.Mutex
 	sent, left, took := map[int]time.Time{}, map[int]int{}, []time.Duration(nil)
@@ -145,7 +145,7 @@ func liveBeside(b *testing.B, tool func(context.Context, *testbed.World) error) 
 	var reading sync.WaitGroup
 	for i := range members {
 		socket, _, err := websocket.Dial(b.Context(), w.WebSocketURL(), &websocket.DialOptions{
-			Subprotocols: []string{"streamroom", w.Token(fmt.Sprintf("live-%d", i))},
+			Subprotocols: []string{"streamroom", w.Token(fmt.Sprintf("live-%d", i), 0)},
 		})
 		if err != nil {
 			b.Fatal(err)
@@ -184,7 +184,7 @@ func liveBeside(b *testing.B, tool func(context.Context, *testbed.World) error) 
 			b.Fatal(err)
 		}
 	}
-	testbed.Eventually(b, "the last delivery", func() bool {
+	rig.Eventually(b, "the last delivery", func() bool {
 		mu.Lock()
 		defer mu.Unlock()
 		return len(took) == total

@@ -15,18 +15,18 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/streamroom/streamroom/operate/replay"
-	"github.com/streamroom/streamroom/operate/replay/testbed"
 	"github.com/streamroom/streamroom/operate/verify"
 	"github.com/streamroom/streamroom/shared/table"
 	"github.com/streamroom/streamroom/shared/topology"
+	"github.com/streamroom/streamroom/test/rig"
 )
 
 // TestReplayDuringLiveTraffic replays again and again while people write, join
 // and leave, and then finds nothing that differs.
 func TestReplayDuringLiveTraffic(t *testing.T) {
-	w := testbed.Begin(t, testbed.Options{})
+	w := rig.StartOperated(t, rig.OperatedOptions{})
 	records := w.Seed(10, 3, 10)
-	testbed.Eventually(t, "the projections", func() bool { return w.Came(topology.LastMessage) == records })
+	rig.Eventually(t, "the projections", func() bool { return w.Consumers.Handled(topology.LastMessage) == records })
 	w.Spoil()
 	var rooms []string
 	for i := range 10 {
@@ -39,9 +39,9 @@ func TestReplayDuringLiveTraffic(t *testing.T) {
 		c.Selection.Entities = []string{"message", "member"}
 		run(t, w, c)
 	}
-	traffic.Settled()
+	traffic.Drained()
 	traffic.Stop()
-	traffic.Settled()
+	traffic.Drained()
 	var differences []verify.Difference
 	report, err := verify.Run(t.Context(), verify.Config{
 		DB: w.Clients.Table, Table: w.Deployment.Table, Now: time.Now, Leftover: time.Hour,
@@ -56,15 +56,15 @@ func TestReplayDuringLiveTraffic(t *testing.T) {
 // TestMessagesAreDeliveredAgain replays to fanout: whoever is online gets the
 // messages that they were to get.
 func TestMessagesAreDeliveredAgain(t *testing.T) {
-	w := testbed.Begin(t, testbed.Options{Fanout: true})
-	w.Write(testbed.RoomItems("r", 2, 3)...)
-	token := w.Token("r-1")
+	w := rig.StartOperated(t, rig.OperatedOptions{Fanout: true})
+	w.Write(rig.RoomItems("r", 2, 3)...)
+	token := w.Token("r-1", 0)
 	socket, _, err := websocket.Dial(t.Context(), w.WebSocketURL(), &websocket.DialOptions{Subprotocols: []string{"streamroom", token}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer socket.CloseNow()
-	testbed.Eventually(t, "the live records", func() bool { return w.Came(topology.Fanout) >= 5 })
+	rig.Eventually(t, "the live records", func() bool { return w.Consumers.Handled(topology.Fanout) >= 5 })
 	c := plain(t, replay.FromTable)
 	c.Target, c.Deliver = topology.Fanout, true
 	plan, _ := run(t, w, c)
@@ -90,7 +90,7 @@ func TestMessagesAreDeliveredAgain(t *testing.T) {
 // TestFailuresAreRedrivenOneByOne has a bug that refuses one room, and looks at
 // what the queue is left with.
 func TestFailuresAreRedrivenOneByOne(t *testing.T) {
-	w := testbed.Begin(t, testbed.Options{})
+	w := rig.StartOperated(t, rig.OperatedOptions{})
 	bad := func(_ string, records []events.DynamoDBEventRecord) ([]byte, error) {
 		if slices.ContainsFunc(records, func(r events.DynamoDBEventRecord) bool {
 			return r.Change.Keys[table.PK].String() == table.Room("bad").PK
@@ -99,15 +99,15 @@ func TestFailuresAreRedrivenOneByOne(t *testing.T) {
 		}
 		return nil, nil
 	}
-	w.Plant(func(_ string, records []events.DynamoDBEventRecord) ([]byte, error) { return testbed.Refuse(records) })
-	w.Write(testbed.RoomItems("good", 1, 2)...)
-	w.Write(testbed.RoomItems("bad", 1, 2)...)
+	w.Consumers.Plant(func(_ string, records []events.DynamoDBEventRecord) ([]byte, error) { return rig.Refuse(records) })
+	w.Write(rig.RoomItems("good", 1, 2)...)
+	w.Write(rig.RoomItems("bad", 1, 2)...)
 	queue, err := replay.NewFailures(w.Clients, w.Deployment, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var entries []replay.Entry
-	testbed.Eventually(t, "all records given up", func() bool {
+	rig.Eventually(t, "all records given up", func() bool {
 		if entries, err = queue.List(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -137,7 +137,7 @@ func TestFailuresAreRedrivenOneByOne(t *testing.T) {
 	}
 
 	// The rest is redriven while one room still fails.
-	w.Plant(bad)
+	w.Consumers.Plant(bad)
 	c := plain(t, replay.FromFailures)
 	c.Attempts = 2
 	summary, err := replay.Run(t.Context(), env(w, replay.Events{}), c, nil)
@@ -161,7 +161,7 @@ func TestFailuresAreRedrivenOneByOne(t *testing.T) {
 	}
 	c = plain(t, replay.FromFailures)
 	c.Entries = []string{left[0].ID}
-	w.Plant(nil)
+	w.Consumers.Plant(nil)
 	if _, summary := run(t, w, c); summary.Entries != 1 {
 		t.Errorf("one by its id: %+v", summary)
 	}
@@ -182,21 +182,21 @@ func TestFailuresAreRedrivenOneByOne(t *testing.T) {
 // TestEditsAndDeletionsAreReplayedAsTheyAre: what was said is rebuilt as it is
 // now, and a deletion is no message to deliver.
 func TestEditsAndDeletionsAreReplayedAsTheyAre(t *testing.T) {
-	w := testbed.Begin(t, testbed.Options{})
-	items := testbed.RoomItems("r", 1, 3)
+	w := rig.StartOperated(t, rig.OperatedOptions{})
+	items := rig.RoomItems("r", 1, 3)
 	edited, deleted := items[len(items)-2], items[len(items)-1]
-	edited[table.Content], edited[table.EditedAt] = testbed.Text("better"), testbed.Number(7)
+	edited[table.Content], edited[table.EditedAt] = rig.Text("better"), rig.Number(7)
 	delete(deleted, table.Content)
-	deleted[table.EditedAt], deleted[table.DeletedAt] = testbed.Number(8), testbed.Number(8)
+	deleted[table.EditedAt], deleted[table.DeletedAt] = rig.Number(8), rig.Number(8)
 	w.Write(items...)
-	testbed.Eventually(t, "the projections", func() bool { return w.Came(topology.LastMessage) == 4 })
+	rig.Eventually(t, "the projections", func() bool { return w.Consumers.Handled(topology.LastMessage) == 4 })
 	original := w.Dump()
 	w.Spoil()
 	run(t, w, plain(t, replay.FromTable))
-	testbed.Same(t, "rebuilt", w.Dump(), original)
+	rig.SameDumps(t, "rebuilt", w.Dump(), original)
 
 	var got []string
-	w.Plant(func(function string, records []events.DynamoDBEventRecord) ([]byte, error) {
+	w.Consumers.Plant(func(function string, records []events.DynamoDBEventRecord) ([]byte, error) {
 		for _, r := range records {
 			content := ""
 			if v, ok := r.Change.NewImage[table.Content]; ok {

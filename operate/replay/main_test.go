@@ -8,14 +8,14 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/streamroom/streamroom/operate/replay"
-	"github.com/streamroom/streamroom/operate/replay/testbed"
 	"github.com/streamroom/streamroom/shared/topology"
+	"github.com/streamroom/streamroom/test/rig"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // env is where runs of a test work.
-func env(w *testbed.World, e replay.Events) replay.Env {
+func env(w *rig.Operated, e replay.Events) replay.Env {
 	return replay.Env{Clients: w.Clients, Deployment: w.Deployment, Where: map[string]string{"test": "yes"}, Now: time.Now, Events: e}
 }
 
@@ -30,7 +30,7 @@ func plain(t testing.TB, source replay.Source) replay.Config {
 }
 
 // run replays to the end without a failure.
-func run(t testing.TB, w *testbed.World, c replay.Config) (replay.Plan, replay.Summary) {
+func run(t testing.TB, w *rig.Operated, c replay.Config) (replay.Plan, replay.Summary) {
 	t.Helper()
 	var plan replay.Plan
 	summary, err := replay.Run(t.Context(), env(w, replay.Events{Planned: func(p replay.Plan) { plan = p }}), c, nil)

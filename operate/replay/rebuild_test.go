@@ -11,9 +11,9 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"github.com/streamroom/streamroom/operate/replay"
-	"github.com/streamroom/streamroom/operate/replay/testbed"
 	"github.com/streamroom/streamroom/shared/table"
 	"github.com/streamroom/streamroom/shared/topology"
+	"github.com/streamroom/streamroom/test/rig"
 )
 
 // TestProjectionsOfAThousandRoomsAreRebuiltFromEachSource begins with a consumer
@@ -21,10 +21,10 @@ import (
 // then its projections are spoilt and rebuilt from each other source.
 func TestProjectionsOfAThousandRoomsAreRebuiltFromEachSource(t *testing.T) {
 	const rooms, members, messages = 1_000, 1, 2
-	w := testbed.Begin(t, testbed.Options{})
-	w.Plant(func(function string, records []events.DynamoDBEventRecord) ([]byte, error) {
+	w := rig.StartOperated(t, rig.OperatedOptions{})
+	w.Consumers.Plant(func(function string, records []events.DynamoDBEventRecord) ([]byte, error) {
 		if function == topology.LastMessage {
-			return testbed.Refuse(records)
+			return rig.Refuse(records)
 		}
 		return nil, nil
 	})
@@ -34,7 +34,7 @@ func TestProjectionsOfAThousandRoomsAreRebuiltFromEachSource(t *testing.T) {
 		t.Fatal(err)
 	}
 	given := 0
-	testbed.Eventually(t, "all records given up", func() bool {
+	rig.Eventually(t, "all records given up", func() bool {
 		entries, err := queue.List(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -59,7 +59,7 @@ func TestProjectionsOfAThousandRoomsAreRebuiltFromEachSource(t *testing.T) {
 	if err == nil || summary.Entries != 0 || len(summary.Failed) == 0 {
 		t.Errorf("a retry of what still fails: %+v, %v", summary, err)
 	}
-	w.Plant(nil)
+	w.Consumers.Plant(nil)
 	plan, summary := run(t, w, plain(t, replay.FromFailures))
 	if plan.Records != given || summary.Records < records || summary.Entries == 0 {
 		t.Errorf("redriven: plan %+v, summary %+v, given up %d", plan, summary, given)
@@ -73,7 +73,7 @@ func TestProjectionsOfAThousandRoomsAreRebuiltFromEachSource(t *testing.T) {
 		if last := original[table.LastMessage(room)]; !strings.Contains(last, fmt.Sprintf("preview=message %d", messages-1)) {
 			t.Fatalf("the last message of %s is %q", room, last)
 		}
-		if list := original[table.Participation(room+"-0", room)]; !strings.Contains(list, table.Millis(testbed.Epoch.UnixMilli()+messages*1000)) {
+		if list := original[table.Participation(room+"-0", room)]; !strings.Contains(list, table.Millis(rig.Epoch.UnixMilli()+messages*1000)) {
 			t.Fatalf("%s stands in the list as %q", room, list)
 		}
 	}
@@ -97,6 +97,6 @@ func TestProjectionsOfAThousandRoomsAreRebuiltFromEachSource(t *testing.T) {
 		if _, err := os.Stat(c.Checkpoint); !errors.Is(err, os.ErrNotExist) {
 			t.Errorf("%s: the checkpoint of a run that came to its end: %v", source, err)
 		}
-		testbed.Same(t, string(source), w.Dump(), original)
+		rig.SameDumps(t, string(source), w.Dump(), original)
 	}
 }

@@ -13,8 +13,8 @@ import (
 	"testing"
 
 	"github.com/streamroom/streamroom/operate/replay"
-	"github.com/streamroom/streamroom/operate/replay/testbed"
 	"github.com/streamroom/streamroom/shared/topology"
+	"github.com/streamroom/streamroom/test/rig"
 )
 
 // tripwire counts invocations and lets a test act at one of them.
@@ -43,12 +43,12 @@ func (w *tripwire) RoundTrip(r *http.Request) (*http.Response, error) {
 func TestARunThatEndsEarlyIsResumed(t *testing.T) {
 	const rooms, messages = 12, 5
 	wire := &tripwire{}
-	w := testbed.Begin(t, testbed.Options{Wrap: func(next http.RoundTripper) http.RoundTripper {
+	w := rig.StartOperated(t, rig.OperatedOptions{Wrap: func(next http.RoundTripper) http.RoundTripper {
 		wire.next = next
 		return wire
 	}})
 	records := w.Seed(rooms, 2, messages)
-	testbed.Eventually(t, "the projections", func() bool { return w.Came(topology.LastMessage) == records })
+	rig.Eventually(t, "the projections", func() bool { return w.Consumers.Handled(topology.LastMessage) == records })
 	original := w.Dump()
 	saved := filepath.Join(t.TempDir(), "saved.jsonl")
 	run(t, w, replay.Config{Source: replay.FromTable, Target: replay.ToNone, Save: saved, RunID: "save"})
@@ -57,7 +57,7 @@ func TestARunThatEndsEarlyIsResumed(t *testing.T) {
 		for _, end := range []string{"stop", "cut", "kill"} {
 			t.Run(fmt.Sprintf("%s %s", source, end), func(t *testing.T) {
 				w.Spoil()
-				w.Forget()
+				w.Consumers.Reset()
 				c := plain(t, source)
 				c.Attempts, c.BatchSize = 1, 5
 				if source == replay.FromFile {
@@ -108,18 +108,18 @@ func TestARunThatEndsEarlyIsResumed(t *testing.T) {
 				if source == replay.FromStream {
 					want = records
 				}
-				if got := w.Came(topology.LastMessage); got < want {
+				if got := w.Consumers.Handled(topology.LastMessage); got < want {
 					t.Errorf("%d of %d records came", got, want)
 				}
-				testbed.Same(t, "after the resumed run", w.Dump(), original)
+				rig.SameDumps(t, "after the resumed run", w.Dump(), original)
 			})
 		}
 	}
 }
 
 func TestCheckpointsThatDontFit(t *testing.T) {
-	w := testbed.Begin(t, testbed.Options{})
-	w.Write(testbed.RoomItems("r", 1, 30)...)
+	w := rig.StartOperated(t, rig.OperatedOptions{})
+	w.Write(rig.RoomItems("r", 1, 30)...)
 	dir := t.TempDir()
 	c := plain(t, replay.FromTable)
 	c.Checkpoint = filepath.Join(dir, "checkpoint.json")
@@ -132,7 +132,7 @@ func TestCheckpointsThatDontFit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.Forget()
+	w.Consumers.Reset()
 	t.Run("another run does not overwrite it", func(t *testing.T) {
 		if _, err := replay.Run(t.Context(), env(w, replay.Events{}), c, nil); err == nil || !strings.Contains(err.Error(), "--resume") {
 			t.Errorf("%v", err)
@@ -169,7 +169,7 @@ func TestCheckpointsThatDontFit(t *testing.T) {
 			}
 		})
 	}
-	if got := w.Came(topology.LastMessage); got > 31 { // the mapping's own
+	if got := w.Consumers.Handled(topology.LastMessage); got > 31 { // the mapping's own
 		t.Errorf("%d records were sent", got)
 	}
 	if err := os.WriteFile(c.Checkpoint, good, 0o600); err != nil {

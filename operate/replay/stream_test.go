@@ -16,14 +16,14 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/streamroom/streamroom/operate/replay"
-	"github.com/streamroom/streamroom/operate/replay/testbed"
 	"github.com/streamroom/streamroom/shared/changes"
 	"github.com/streamroom/streamroom/shared/table"
 	"github.com/streamroom/streamroom/shared/topology"
+	"github.com/streamroom/streamroom/test/rig"
 )
 
 // mapping is lastmessage's.
-func mapping(t testing.TB, w *testbed.World) (id, state string) {
+func mapping(t testing.TB, w *rig.Operated) (id, state string) {
 	t.Helper()
 	out, err := w.Clients.Lambda.ListEventSourceMappings(t.Context(), &lambda.ListEventSourceMappingsInput{FunctionName: aws.String(topology.LastMessage)})
 	if err != nil || len(out.EventSourceMappings) != 1 {
@@ -32,7 +32,7 @@ func mapping(t testing.TB, w *testbed.World) (id, state string) {
 	return aws.ToString(out.EventSourceMappings[0].UUID), aws.ToString(out.EventSourceMappings[0].State)
 }
 
-func mappingID(t testing.TB, w *testbed.World) string {
+func mappingID(t testing.TB, w *rig.Operated) string {
 	t.Helper()
 	id, _ := mapping(t, w)
 	return id
@@ -41,7 +41,7 @@ func mappingID(t testing.TB, w *testbed.World) string {
 // TestReplayedRecordsAreWhatTheMappingGave compares, record by record, what the
 // mapping gave to a function with what a replay gives it.
 func TestReplayedRecordsAreWhatTheMappingGave(t *testing.T) {
-	w := testbed.Begin(t, testbed.Options{})
+	w := rig.StartOperated(t, rig.OperatedOptions{})
 	var mu sync.Mutex // the mapping reads shards side by side
 	given := map[string]events.DynamoDBEventRecord{}
 	collect := func(_ string, records []events.DynamoDBEventRecord) ([]byte, error) {
@@ -52,18 +52,18 @@ func TestReplayedRecordsAreWhatTheMappingGave(t *testing.T) {
 		}
 		return nil, nil
 	}
-	w.Plant(collect)
-	w.Write(testbed.RoomItems("r", 2, 3)...)
-	testbed.Eventually(t, "the mapping's records", func() bool { return w.Came(topology.LastMessage) == 5 })
-	w.Plant(nil)
+	w.Consumers.Plant(collect)
+	w.Write(rig.RoomItems("r", 2, 3)...)
+	rig.Eventually(t, "the mapping's records", func() bool { return w.Consumers.Handled(topology.LastMessage) == 5 })
+	w.Consumers.Plant(nil)
 	original := given
 	for _, source := range []replay.Source{replay.FromStream, replay.FromTable} {
 		given = map[string]events.DynamoDBEventRecord{}
-		w.Plant(collect)
+		w.Consumers.Plant(collect)
 		c := plain(t, source)
 		c.Selection.Entities = []string{"member", "message"}
 		run(t, w, c)
-		w.Plant(nil)
+		w.Consumers.Plant(nil)
 		for sk, r := range given {
 			if r.EventSource != changes.ReplaySource || r.EventSourceArn != changes.ReplaySource+":run" {
 				t.Errorf("%s: it comes from %q, %q", source, r.EventSource, r.EventSourceArn)
@@ -82,13 +82,13 @@ func TestReplayedRecordsAreWhatTheMappingGave(t *testing.T) {
 }
 
 func TestTheMappingIsPausedWhileTheStreamIsRead(t *testing.T) {
-	w := testbed.Begin(t, testbed.Options{})
-	w.Write(testbed.RoomItems("r", 1, 5)...)
-	testbed.Eventually(t, "the projections", func() bool { return w.Came(topology.LastMessage) == 6 })
+	w := rig.StartOperated(t, rig.OperatedOptions{})
+	w.Write(rig.RoomItems("r", 1, 5)...)
+	rig.Eventually(t, "the projections", func() bool { return w.Consumers.Handled(topology.LastMessage) == 6 })
 	for _, end := range []string{"its end", "Ctrl-C", "a bug"} {
 		ctx, stop := context.WithCancel(t.Context())
 		sent := 0
-		w.Plant(func(_ string, records []events.DynamoDBEventRecord) ([]byte, error) {
+		w.Consumers.Plant(func(_ string, records []events.DynamoDBEventRecord) ([]byte, error) {
 			if records[0].EventSource != changes.ReplaySource {
 				return nil, nil
 			}
@@ -111,22 +111,22 @@ func TestTheMappingIsPausedWhileTheStreamIsRead(t *testing.T) {
 		if (err == nil) != (end == "its end") || (summary.Checkpoint != "") != (err != nil) || sent == 0 {
 			t.Errorf("%s: sent %d, %+v, %v", end, sent, summary, err)
 		}
-		testbed.Eventually(t, "the mapping goes on after "+end, func() bool {
+		rig.Eventually(t, "the mapping goes on after "+end, func() bool {
 			_, state := mapping(t, w)
 			return state == "Enabled"
 		})
 	}
-	w.Plant(nil)
+	w.Consumers.Plant(nil)
 }
 
 // TestAThrottledThirdReaderStops: the stream's own readers come first.
 func TestAThrottledThirdReaderStops(t *testing.T) {
 	wire := &refusing{code: "LimitExceededException"}
-	w := testbed.Begin(t, testbed.Options{Wrap: func(next http.RoundTripper) http.RoundTripper {
+	w := rig.StartOperated(t, rig.OperatedOptions{Wrap: func(next http.RoundTripper) http.RoundTripper {
 		wire.next = next
 		return wire
 	}})
-	w.Write(testbed.RoomItems("r", 1, 5)...)
+	w.Write(rig.RoomItems("r", 1, 5)...)
 	refused := ".GetRecords"
 	wire.refused.Store(&refused)
 	began := time.Now()
@@ -139,14 +139,14 @@ func TestAThrottledThirdReaderStops(t *testing.T) {
 // TestAMappingThatStaysPausedIsSaid refuses to enable the mapping again.
 func TestAMappingThatStaysPausedIsSaid(t *testing.T) {
 	wire := &refusing{code: "AccessDeniedException"}
-	w := testbed.Begin(t, testbed.Options{Wrap: func(next http.RoundTripper) http.RoundTripper {
+	w := rig.StartOperated(t, rig.OperatedOptions{Wrap: func(next http.RoundTripper) http.RoundTripper {
 		wire.next = next
 		return wire
 	}})
-	w.Write(testbed.RoomItems("r", 1, 1)...)
-	testbed.Eventually(t, "the projections", func() bool { return w.Came(topology.LastMessage) == 2 })
+	w.Write(rig.RoomItems("r", 1, 1)...)
+	rig.Eventually(t, "the projections", func() bool { return w.Consumers.Handled(topology.LastMessage) == 2 })
 	id := mappingID(t, w)
-	w.Plant(func(string, []events.DynamoDBEventRecord) ([]byte, error) {
+	w.Consumers.Plant(func(string, []events.DynamoDBEventRecord) ([]byte, error) {
 		wire.refused.Store(&id)
 		return nil, nil
 	})
@@ -161,10 +161,10 @@ func TestAMappingThatStaysPausedIsSaid(t *testing.T) {
 // TestRecordsThatCannotBeRebuiltAreCounted has a message whose id does not carry
 // the time of its key.
 func TestRecordsThatCannotBeRebuiltAreCounted(t *testing.T) {
-	w := testbed.Begin(t, testbed.Options{})
-	items := testbed.RoomItems("r", 1, 2)
-	items = append(items, testbed.Keyed(table.Message("r", 5, "01HQ0000000000000000000000"), testbed.Item{
-		table.SenderID: testbed.Text("r-0"), table.Content: testbed.Text("x"),
+	w := rig.StartOperated(t, rig.OperatedOptions{})
+	items := rig.RoomItems("r", 1, 2)
+	items = append(items, rig.Keyed(table.Message("r", 5, "01HQ0000000000000000000000"), rig.Item{
+		table.SenderID: rig.Text("r-0"), table.Content: rig.Text("x"),
 	}))
 	w.Write(items...)
 	if _, summary := run(t, w, plain(t, replay.FromTable)); summary.Records != 2 || summary.Unreadable != 1 {

@@ -18,12 +18,12 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/streamroom/streamroom/local"
-	"github.com/streamroom/streamroom/operate/replay/testbed"
 	"github.com/streamroom/streamroom/operate/verify"
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/dynamo"
 	"github.com/streamroom/streamroom/shared/table"
 	"github.com/streamroom/streamroom/shared/topology"
+	"github.com/streamroom/streamroom/test/rig"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -31,7 +31,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func atOnce(context.Context, time.Duration) error { return nil }
 
 // look verifies, without waiting, a table that nobody writes to.
-func look(t testing.TB, w *testbed.World, c verify.Config) (verify.Report, map[string]verify.Difference) {
+func look(t testing.TB, w *rig.Operated, c verify.Config) (verify.Report, map[string]verify.Difference) {
 	t.Helper()
 	found := map[string]verify.Difference{}
 	c.DB, c.Table = w.Clients.Table, w.Deployment.Table
@@ -55,26 +55,26 @@ func look(t testing.TB, w *testbed.World, c verify.Config) (verify.Report, map[s
 	return report, found
 }
 
-func set(t testing.TB, w *testbed.World, k table.Key, name string, value types.AttributeValue) {
+func set(t testing.TB, w *rig.Operated, k table.Key, name string, value types.AttributeValue) {
 	t.Helper()
-	_, err := w.Engine().UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
-		TableName: aws.String(local.TableName), Key: testbed.Keyed(k, nil), UpdateExpression: aws.String("SET #n = :v"),
-		ExpressionAttributeNames: map[string]string{"#n": name}, ExpressionAttributeValues: testbed.Item{":v": value},
+	_, err := w.DB().UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
+		TableName: aws.String(local.TableName), Key: rig.Keyed(k, nil), UpdateExpression: aws.String("SET #n = :v"),
+		ExpressionAttributeNames: map[string]string{"#n": name}, ExpressionAttributeValues: rig.Item{":v": value},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 }
 
-func remove(w *testbed.World, k table.Key) { w.Write(testbed.Keyed(k, nil)) }
+func remove(w *rig.Operated, k table.Key) { w.Write(rig.Keyed(k, nil)) }
 
 // TestEveryPlantedDifferenceIsFoundAndMended plants one difference of each kind
 // in rooms and connections of their own.
 func TestEveryPlantedDifferenceIsFoundAndMended(t *testing.T) {
-	w := testbed.Begin(t, testbed.Options{})
+	w := rig.StartOperated(t, rig.OperatedOptions{})
 	records := w.Seed(30, 3, 4)
-	testbed.Eventually(t, "the projections", func() bool { return w.Came(topology.LastMessage) == records })
-	store := dynamo.New(w.Engine(), local.TableName, time.Now)
+	rig.Eventually(t, "the projections", func() bool { return w.Consumers.Handled(topology.LastMessage) == records })
+	store := dynamo.New(w.DB(), local.TableName, time.Now)
 	now := time.Now()
 	for i := range 8 {
 		err := store.PutConnection(t.Context(), chat.Connection{
@@ -90,7 +90,7 @@ func TestEveryPlantedDifferenceIsFoundAndMended(t *testing.T) {
 	for _, i := range []int{14, 17} {
 		w.Delete(fmt.Sprintf("room-%04d", i))
 	}
-	testbed.Eventually(t, "the changes", func() bool { return w.Took(table.MessagePrefix) == 30*4+5 })
+	rig.Eventually(t, "the changes", func() bool { return w.Consumers.Mapped(table.MessagePrefix) == 30*4+5 })
 	err := store.AdvanceReadCursor(t.Context(), "room-0000", "room-0000-1", "01B3F2133F0000000000000000", 1)
 	if err != nil {
 		t.Fatal(err)
@@ -103,7 +103,7 @@ func TestEveryPlantedDifferenceIsFoundAndMended(t *testing.T) {
 	room := func(i int) string { return fmt.Sprintf("room-%04d", i) }
 	last := func(i int) table.Key { return table.LastMessage(room(i)) }
 	list := func(i int) table.Key { return table.Participation(room(i)+"-1", room(i)) }
-	text, number := testbed.Text, testbed.Number
+	text, number := rig.Text, rig.Number
 	planted := []struct {
 		kind, says string
 		at         table.Key
@@ -132,7 +132,7 @@ func TestEveryPlantedDifferenceIsFoundAndMended(t *testing.T) {
 			set(t, w, table.Room(room(18)), table.MemberCount, number(7))
 		}},
 		{verify.Cursor, "lacks the member", table.Read(room(19), "left"), func() {
-			w.Write(testbed.Keyed(table.Read(room(19), "left"), testbed.Item{table.UpTo: text("x"), table.At: number(1)}))
+			w.Write(rig.Keyed(table.Read(room(19), "left"), rig.Item{table.UpTo: text("x"), table.At: number(1)}))
 		}},
 		{verify.Order, "is behind the newest", list(7), func() { set(t, w, list(7), table.GSI1SK, text(table.Millis(5))) }},
 		{verify.Order, "is ahead of", list(8), func() { set(t, w, list(8), table.GSI1SK, text(table.Millis(9e12))) }},
@@ -140,13 +140,13 @@ func TestEveryPlantedDifferenceIsFoundAndMended(t *testing.T) {
 		{verify.Order, "is in the list of", list(10), func() { set(t, w, list(10), table.GSI1PK, text("USERROOMS#mallory")) }},
 		{verify.Membership, "the user's list lacks the room", list(11), func() { remove(w, list(11)) }},
 		{verify.Membership, "the room lacks the member", table.Participation("stray", room(12)), func() {
-			w.Write(testbed.Keyed(table.Participation("stray", room(12)), testbed.Item{
+			w.Write(rig.Keyed(table.Participation("stray", room(12)), rig.Item{
 				table.JoinedAt: number(1), table.GSI1PK: text(table.UserRooms("stray")), table.GSI1SK: text(table.Millis(1)),
 			}))
 		}},
 		{verify.Connection, "it lacks the connection c0=", table.Presence("u0"), func() {
-			_, err := w.Engine().UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
-				TableName: aws.String(local.TableName), Key: testbed.Keyed(table.Presence("u0"), nil), UpdateExpression: aws.String("REMOVE #n"),
+			_, err := w.DB().UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
+				TableName: aws.String(local.TableName), Key: rig.Keyed(table.Presence("u0"), nil), UpdateExpression: aws.String("REMOVE #n"),
 				ExpressionAttributeNames: map[string]string{"#n": table.PresenceEntry("c0=")},
 			})
 			if err != nil {
@@ -156,12 +156,12 @@ func TestEveryPlantedDifferenceIsFoundAndMended(t *testing.T) {
 		{verify.Connection, "it lacks the connection c4=", table.Presence("u2"), func() { remove(w, table.Presence("u2")) }},
 		{verify.Connection, "it lacks the connection c5=", table.Presence("u2"), nil},
 		{verify.Connection, "no connection of the user's", table.Presence("u1"), func() {
-			set(t, w, table.Presence("u1"), table.PresenceEntry("gone="), &types.AttributeValueMemberM{Value: testbed.Item{
+			set(t, w, table.Presence("u1"), table.PresenceEntry("gone="), &types.AttributeValueMemberM{Value: rig.Item{
 				table.ConnectedAt: number(1), table.TTL: number(now.Unix() + 3600),
 			}})
 		}},
 		{verify.Connection, "as of 7, which is of", table.Presence("u3"), func() {
-			set(t, w, table.Presence("u3"), table.PresenceEntry("c6="), &types.AttributeValueMemberM{Value: testbed.Item{
+			set(t, w, table.Presence("u3"), table.PresenceEntry("c6="), &types.AttributeValueMemberM{Value: rig.Item{
 				table.ConnectedAt: number(7), table.TTL: number(now.Unix() + 3600),
 			}})
 		}},
@@ -204,21 +204,21 @@ func TestEveryPlantedDifferenceIsFoundAndMended(t *testing.T) {
 	if _, found := look(t, w, verify.Config{}); len(found) > 0 {
 		t.Errorf("after the repair: %v", found)
 	}
-	testbed.Same(t, "after the repair", w.Dump(), original)
+	rig.SameDumps(t, "after the repair", w.Dump(), original)
 }
 
 // TestWhatCannotBeMendedIsSaid has a room without its description, and one
 // without an owner; a direct message has none, nor has the lobby.
 func TestWhatCannotBeMendedIsSaid(t *testing.T) {
-	w := testbed.Begin(t, testbed.Options{})
+	w := rig.StartOperated(t, rig.OperatedOptions{})
 	records := w.Seed(3, 2, 2)
-	testbed.Eventually(t, "the projections", func() bool { return w.Came(topology.LastMessage) == records })
+	rig.Eventually(t, "the projections", func() bool { return w.Consumers.Handled(topology.LastMessage) == records })
 	remove(w, table.Room("room-0000"))
-	set(t, w, table.Member("room-0001", "room-0001-0"), table.Role, testbed.Text("member"))
-	set(t, w, table.Member("room-0002", "room-0002-0"), table.Role, testbed.Text("member"))
-	set(t, w, table.Room("room-0002"), table.Type, testbed.Text("dm"))
-	w.Token("guest") // joins the lobby
-	w.Write(testbed.Keyed(table.Key{PK: "ELSE#1", SK: "x"}, testbed.Item{"a": testbed.Text("b")}))
+	set(t, w, table.Member("room-0001", "room-0001-0"), table.Role, rig.Text("member"))
+	set(t, w, table.Member("room-0002", "room-0002-0"), table.Role, rig.Text("member"))
+	set(t, w, table.Room("room-0002"), table.Type, rig.Text("dm"))
+	w.Token("guest", 0) // joins the lobby
+	w.Write(rig.Keyed(table.Key{PK: "ELSE#1", SK: "x"}, rig.Item{"a": rig.Text("b")}))
 	report, found := look(t, w, verify.Config{Repair: true})
 	if report.Differences != 2 || report.Repaired != 0 || report.Foreign != 1 || report.Kinds["member"] != 3*2+1 {
 		t.Errorf("%+v, %v", report, found)
@@ -240,10 +240,10 @@ func TestWhatCannotBeMendedIsSaid(t *testing.T) {
 
 // TestARoomThatEndedIsNoDifference: its last member left, and what was said stays.
 func TestARoomThatEndedIsNoDifference(t *testing.T) {
-	w := testbed.Begin(t, testbed.Options{})
+	w := rig.StartOperated(t, rig.OperatedOptions{})
 	records := w.Seed(1, 1, 2)
-	testbed.Eventually(t, "the projections", func() bool { return w.Came(topology.LastMessage) == records })
-	store := dynamo.New(w.Engine(), local.TableName, time.Now)
+	rig.Eventually(t, "the projections", func() bool { return w.Consumers.Handled(topology.LastMessage) == records })
+	store := dynamo.New(w.DB(), local.TableName, time.Now)
 	gone, err := store.RemoveMember(t.Context(), "room-0000", chat.Member{UserID: "room-0000-0", Role: chat.Owner}, "")
 	if err != nil || !gone {
 		t.Fatalf("leave: %t, %v", gone, err)
@@ -257,10 +257,10 @@ func TestARoomThatEndedIsNoDifference(t *testing.T) {
 // TestAChangeThatIsOnItsWayIsNoDifference has a consumer that has not heard yet
 // of what happened to the newest messages.
 func TestAChangeThatIsOnItsWayIsNoDifference(t *testing.T) {
-	w := testbed.Begin(t, testbed.Options{})
+	w := rig.StartOperated(t, rig.OperatedOptions{})
 	records := w.Seed(2, 1, 2)
-	testbed.Eventually(t, "the projections", func() bool { return w.Came(topology.LastMessage) == records })
-	w.Plant(func(string, []events.DynamoDBEventRecord) ([]byte, error) { return []byte(`{}`), nil })
+	rig.Eventually(t, "the projections", func() bool { return w.Consumers.Handled(topology.LastMessage) == records })
+	w.Consumers.Plant(func(string, []events.DynamoDBEventRecord) ([]byte, error) { return []byte(`{}`), nil })
 	before := time.Now()
 	w.Edit("room-0000", "mended")
 	w.Delete("room-0001")
@@ -288,18 +288,18 @@ func TestARepairResurrectsNothing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			wire := &meanwhile{}
-			w := testbed.Begin(t, testbed.Options{Wrap: func(next http.RoundTripper) http.RoundTripper {
+			w := rig.StartOperated(t, rig.OperatedOptions{Wrap: func(next http.RoundTripper) http.RoundTripper {
 				wire.next = next
 				return wire
 			}})
 			records := w.Seed(1, 1, 2)
-			testbed.Eventually(t, "the projections", func() bool { return w.Came(topology.LastMessage) == records })
-			set(t, w, table.LastMessage(room), table.MessageID, testbed.Text(test.stands))
+			rig.Eventually(t, "the projections", func() bool { return w.Consumers.Handled(topology.LastMessage) == records })
+			set(t, w, table.LastMessage(room), table.MessageID, rig.Text(test.stands))
 			var once sync.Once
 			wire.do = func() {
 				once.Do(func() {
 					w.Delete(room)
-					testbed.Eventually(t, "the deletion", func() bool { return w.Took(table.MessagePrefix) == 3 })
+					rig.Eventually(t, "the deletion", func() bool { return w.Consumers.Mapped(table.MessagePrefix) == 3 })
 				})
 			}
 			_, found := look(t, w, verify.Config{Repair: true})
@@ -335,13 +335,13 @@ func (m *meanwhile) RoundTrip(r *http.Request) (*http.Response, error) {
 // TestLeftoversAreFoundAndMended asks by a clock that is ahead of the table's,
 // which removes by itself what has expired.
 func TestLeftoversAreFoundAndMended(t *testing.T) {
-	w := testbed.Begin(t, testbed.Options{})
+	w := rig.StartOperated(t, rig.OperatedOptions{})
 	now := time.Now()
 	old := map[table.Key]bool{
 		table.Sent("u", "old"): true, table.Created("u", "old"): true, table.Slice("old", 1): true,
 	}
 	expiring := func(k table.Key, at time.Time) {
-		w.Write(testbed.Keyed(k, testbed.Item{table.RoomID: testbed.Text("r"), table.TTL: testbed.Number(at.Unix())}))
+		w.Write(rig.Keyed(k, rig.Item{table.RoomID: rig.Text("r"), table.TTL: rig.Number(at.Unix())}))
 	}
 	for k := range old {
 		expiring(k, now.Add(10*time.Minute))
@@ -349,7 +349,7 @@ func TestLeftoversAreFoundAndMended(t *testing.T) {
 	for _, k := range []table.Key{table.Sent("u", "new"), table.Created("u", "new"), table.Slice("new", 1)} {
 		expiring(k, now.Add(100*time.Hour))
 	}
-	w.Write(testbed.Keyed(table.Profile("u"), testbed.Item{table.DisplayName: testbed.Text("U"), table.At: testbed.Number(1)}))
+	w.Write(rig.Keyed(table.Profile("u"), rig.Item{table.DisplayName: rig.Text("U"), table.At: rig.Number(1)}))
 	later := verify.Config{Now: func() time.Time { return time.Now().Add(50 * time.Hour) }, Leftover: 48 * time.Hour, Repair: true}
 	_, found := look(t, w, later)
 	if len(found) != len(old) {
@@ -368,15 +368,15 @@ func TestLeftoversAreFoundAndMended(t *testing.T) {
 // TestLargeRoomsFollowTheirRules: a place in the lists of a large room may be a
 // minute behind, and that of a very large one anywhere, but not ahead.
 func TestLargeRoomsFollowTheirRules(t *testing.T) {
-	w := testbed.Begin(t, testbed.Options{})
+	w := rig.StartOperated(t, rig.OperatedOptions{})
 	const members = 1_100
-	w.Write(testbed.RoomItems("large", members, 3)...)
-	testbed.Eventually(t, "the projections", func() bool { return w.Came(topology.LastMessage) == members+3 })
-	newest := testbed.Epoch.UnixMilli() + 3_000
+	w.Write(rig.RoomItems("large", members, 3)...)
+	rig.Eventually(t, "the projections", func() bool { return w.Consumers.Handled(topology.LastMessage) == members+3 })
+	newest := rig.Epoch.UnixMilli() + 3_000
 	place := func(i int, ms int64) {
-		set(t, w, table.Participation(fmt.Sprintf("large-%d", i), "large"), table.GSI1SK, testbed.Text(table.Millis(ms)))
+		set(t, w, table.Participation(fmt.Sprintf("large-%d", i), "large"), table.GSI1SK, rig.Text(table.Millis(ms)))
 	}
-	set(t, w, table.Room("large"), table.CreatedAt, testbed.Number(1)) // else nothing may stand before it
+	set(t, w, table.Room("large"), table.CreatedAt, rig.Number(1)) // else nothing may stand before it
 	for i := range members {
 		if i >= 3 {
 			continue
@@ -390,7 +390,7 @@ func TestLargeRoomsFollowTheirRules(t *testing.T) {
 	if len(found) != 2 {
 		t.Errorf("of a room of %d: %v", members, found)
 	}
-	set(t, w, table.Room("large"), table.MemberCount, testbed.Number(10_001))
+	set(t, w, table.Room("large"), table.MemberCount, rig.Number(10_001))
 	_, found = look(t, w, verify.Config{})
 	kinds := map[string]int{}
 	for _, d := range found {
@@ -404,9 +404,9 @@ func TestLargeRoomsFollowTheirRules(t *testing.T) {
 // TestACleanTableUnderLoadHasNoDifference verifies again and again while people
 // write, edit, delete, read, join, leave, connect and disconnect.
 func TestACleanTableUnderLoadHasNoDifference(t *testing.T) {
-	w := testbed.Begin(t, testbed.Options{})
+	w := rig.StartOperated(t, rig.OperatedOptions{})
 	records := w.Seed(20, 3, 20)
-	testbed.Eventually(t, "the projections", func() bool { return w.Came(topology.LastMessage) == records })
+	rig.Eventually(t, "the projections", func() bool { return w.Consumers.Handled(topology.LastMessage) == records })
 	var rooms []string
 	for i := range 5 {
 		rooms = append(rooms, fmt.Sprintf("room-%04d", i))
@@ -416,7 +416,7 @@ func TestACleanTableUnderLoadHasNoDifference(t *testing.T) {
 	for range 8 {
 		report, found := look(t, w, verify.Config{
 			// The consumers have as long as they need, in place of a settle time.
-			Wait: func(context.Context, time.Duration) error { traffic.Settled(); return nil },
+			Wait: func(context.Context, time.Duration) error { traffic.Drained(); return nil },
 		})
 		suspects += report.Suspects
 		if len(found) > 0 {
@@ -432,19 +432,19 @@ func TestACleanTableUnderLoadHasNoDifference(t *testing.T) {
 // TestARepairLeavesWhatHasChanged: between the last look and the repair, the
 // room gets a message.
 func TestARepairLeavesWhatHasChanged(t *testing.T) {
-	w := testbed.Begin(t, testbed.Options{})
+	w := rig.StartOperated(t, rig.OperatedOptions{})
 	records := w.Seed(2, 1, 2)
-	testbed.Eventually(t, "the projections", func() bool { return w.Came(topology.LastMessage) == records })
+	rig.Eventually(t, "the projections", func() bool { return w.Consumers.Handled(topology.LastMessage) == records })
 	k := table.Participation("room-0001-0", "room-0001")
 	remove(w, table.LastMessage("room-0000"))
-	set(t, w, k, table.GSI1SK, testbed.Text(table.Millis(5)))
+	set(t, w, k, table.GSI1SK, rig.Text(table.Millis(5)))
 	c := verify.Config{
 		DB: w.Clients.Table, Table: w.Deployment.Table, Now: time.Now, Leftover: time.Hour, Wait: atOnce, Repair: true,
 	}
 	var notes []string
 	c.Found = func(d verify.Difference) {
 		if d.Kind == verify.LastMessage { // the first that is mended
-			set(t, w, k, table.GSI1SK, testbed.Text(table.Millis(6)))
+			set(t, w, k, table.GSI1SK, rig.Text(table.Millis(6)))
 		}
 		notes = append(notes, d.Note)
 	}
@@ -455,8 +455,8 @@ func TestARepairLeavesWhatHasChanged(t *testing.T) {
 }
 
 func TestVerifyingEndsWhenItIsStopped(t *testing.T) {
-	w := testbed.Begin(t, testbed.Options{})
-	w.Write(testbed.RoomItems("r", 1, 1)...)
+	w := rig.StartOperated(t, rig.OperatedOptions{})
+	w.Write(rig.RoomItems("r", 1, 1)...)
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
 	_, err := verify.Run(ctx, verify.Config{DB: w.Clients.Table, Table: w.Deployment.Table, Now: time.Now})

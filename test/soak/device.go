@@ -15,6 +15,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"github.com/streamroom/streamroom/client"
+	"github.com/streamroom/streamroom/test/rig"
 )
 
 const (
@@ -31,7 +32,7 @@ const (
 	tokenLife      = time.Hour
 )
 
-// device is one of a user's devices. Its application may end and start anew:
+// device is one of a user's devices. Its application may end and start again:
 // each time is a life.
 type device struct {
 	run     *run
@@ -83,8 +84,8 @@ func (r *run) newDevice(user string, index int) *device {
 		d.tokens = shortTokenLife
 	}
 	var transport http.RoundTripper = d.network.transport
-	if r.Transport != nil {
-		transport = r.Transport(transport)
+	if r.config.Transport != nil {
+		transport = r.config.Transport(transport)
 	}
 	d.http = &http.Client{Transport: watched{d, transport}}
 	return d
@@ -106,24 +107,26 @@ func (w watched) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, err
 }
 
-// maySee says whether the device may have been given a message of a room that
-// was sent at one time and seen at another: its user was a member meanwhile, or
-// during a call that took so long. Who asks while a member may be answered with
-// what comes while the answer is made.
-func (d *device) maySee(room *room, sent, seen int64) bool {
-	if room.may(d.user, sent, seen) {
+// authorized says whether the device may have been given a message of a room that
+// was sent at one time and seen at another: its user was a member in between, or
+// during a call that overlaps with it. The answer to a request that a member made
+// may have what was stored while the answer was made.
+func (d *device) authorized(room *room, sent, seen int64) bool {
+	if room.mayBeMember(d.user, sent, seen) {
 		return true
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return slices.ContainsFunc(d.calls, func(c call) bool { return c.to >= sent && c.from <= seen && room.may(d.user, c.from, c.to) })
+	return slices.ContainsFunc(d.calls, func(c call) bool { return c.to >= sent && c.from <= seen && room.mayBeMember(d.user, c.from, c.to) })
 }
 
 // open starts the application.
 func (d *device) open(ctx context.Context) error {
 	c, err := client.New(client.Options{
-		WebSocketURL: d.run.host.socket, APIURL: d.run.host.api(), Backlog: backlog, HTTPClient: d.http,
-		Token: func(ctx context.Context) (string, error) { return d.run.host.token(ctx, d.http, d.user, d.tokens) },
+		WebSocketURL: d.run.host.WebSocketURL(), APIURL: d.run.host.APIURL(), Backlog: backlog, HTTPClient: d.http,
+		Token: func(ctx context.Context) (string, error) {
+			return rig.SignIn(ctx, d.http, d.run.host.URL(), d.user, d.tokens)
+		},
 	})
 	if err != nil {
 		return err
@@ -150,7 +153,7 @@ func (d *device) close() {
 	if end == nil {
 		return
 	}
-	d.network.mend() // a goodbye to a silent connection would wait for an answer
+	d.network.heal() // a goodbye to a silent connection would wait for an answer
 	end()
 	<-ended
 	d.network.transport.CloseIdleConnections()
@@ -159,7 +162,7 @@ func (d *device) close() {
 	d.connectionID = ""
 }
 
-// reopen ends the application and starts it anew, which knows nothing but the
+// reopen ends the application and starts it again. It then knows nothing but the
 // rooms that its user is in.
 func (d *device) reopen(ctx context.Context) error {
 	d.close()
@@ -172,7 +175,7 @@ func (d *device) reopen(ctx context.Context) error {
 // followRooms follows what an application would find in the list of rooms.
 func (d *device) followRooms() error {
 	for _, room := range d.run.rooms {
-		if room.has(d.user) {
+		if room.isMember(d.user) {
 			if err := d.current().Follow(room.id); err != nil {
 				return err
 			}
@@ -332,10 +335,10 @@ func (d *device) visits() []*visit {
 	return all
 }
 
-// talk sends messages until ctx ends, and waits for the last one's fate.
+// talk sends messages until ctx ends, and waits for the last one's outcome.
 func (d *device) talk(ctx context.Context) {
 	random := d.run.random("talk " + d.name)
-	d.run.every(ctx, 60*d.run.Sends/float64(len(d.run.devices)), random, func() {
+	d.run.every(ctx, 60*d.run.config.Sends/float64(len(d.run.devices)), random, func() {
 		if room := d.run.busyRoom(random, d.user); room != nil {
 			d.say(ctx, room)
 		}
@@ -354,7 +357,7 @@ func (d *device) say(ctx context.Context, room *room) (acked bool) {
 
 // timeout is the context of a call, which goes on when the load ends.
 func (r *run) timeout(ctx context.Context) (context.Context, context.CancelFunc) {
-	return clockwork.WithTimeout(context.WithoutCancel(ctx), r.Clock, callTimeout)
+	return clockwork.WithTimeout(context.WithoutCancel(ctx), r.config.Clock, callTimeout)
 }
 
 // content is what message number n says: its number, and something that is

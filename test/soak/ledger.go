@@ -23,15 +23,15 @@ type ledger struct {
 	violations []Violation
 }
 
-// send is a message that a device sent, and what it was told of it.
+// send is a message that a device sent, and the answer.
 type send struct {
 	room, user, client string
 	called, returned   int64     // returned is 0 while it is under way
-	id                 ulid.ULID // of the ack; zero: its fate is unknown
+	id                 ulid.ULID // of the ack; zero: its outcome is unknown
 	code               string    // of a refusal
 }
 
-// read is a part of a room's history as somebody read it.
+// read is a part of a room's history as a device read it.
 type read struct {
 	room, client     string
 	page             client.Page
@@ -49,7 +49,7 @@ func (l *ledger) sending(room, user, client string, now int64) (number int, text
 	return number, content(l.seed, number)
 }
 
-// sent notes the fate of a send.
+// sent notes the outcome of a send.
 func (l *ledger) sent(number int, now int64, ack client.Ack, err error) {
 	var refusal *client.Error
 	id, invalid := ulid.ParseStrict(ack.MessageID)
@@ -98,7 +98,7 @@ func (l *ledger) anyMessage(room string, random *rand.Rand) string {
 func (l *ledger) recognize(room string, m client.HistoryMessage) (id ulid.ULID, number int, problem string) {
 	id, err := ulid.ParseStrict(m.MessageID)
 	if err != nil {
-		return id, 0, "the id is no ULID"
+		return id, 0, "the id is not a ULID"
 	}
 	digits, _, _ := strings.Cut(m.Content, " ")
 	number, err = strconv.Atoi(digits)
@@ -106,11 +106,11 @@ func (l *ledger) recognize(room string, m client.HistoryMessage) (id ulid.ULID, 
 	defer l.mu.Unlock()
 	switch {
 	case err != nil || number < 0 || number >= len(l.sends) || m.Content != content(l.seed, number):
-		return id, 0, "nobody has sent this"
+		return id, 0, "no client has sent this"
 	case m.ChatRoomID != room || l.sends[number].room != room:
 		return id, number, "it was sent in another room"
 	case m.SenderID != l.sends[number].user:
-		return id, number, "somebody else sent it"
+		return id, number, "another user sent it"
 	case m.Timestamp != int64(id.Time()): //nolint:gosec // 48 bits
 		return id, number, "the timestamp is not that of the id"
 	}

@@ -27,7 +27,7 @@ type operation struct {
 //
 // A room is a set, not a log: an id carries the clock of the function that
 // minted it, so messages come into the history at places before others. What is
-// promised is that whoever reads sees one set, in the order of ids.
+// promised is that every reader sees one set, in the order of ids.
 func model(messages int) porcupine.Model {
 	return porcupine.Model{
 		Init: func() any { return string(make([]byte, (messages+7)/8)) },
@@ -73,10 +73,10 @@ func (op operation) reads(set string, messages int) bool {
 	return found == len(op.result) && !op.more
 }
 
-// judgeReads looks for an order of a room's sends and reads that explains what
-// was read. A send whose fate was unknown and whose message is there happened at
-// some time after it was called, and before anybody saw its message.
-func (r *run) judgeReads(room *room, history []stored, sends []send, reads []read) {
+// checkReads looks for an order of a room's sends and reads that explains what
+// was read. A send whose outcome was unknown and whose message is there happened at
+// some time after it was called, and before any device saw its message.
+func (r *run) checkReads(room *room, history []stored, sends []send, reads []read) {
 	numbers := make(map[ulid.ULID]int, len(history))
 	for i, m := range history {
 		numbers[m.id] = i
@@ -131,7 +131,7 @@ func (r *run) judgeReads(room *room, history []stored, sends []send, reads []rea
 			Detail: fmt.Sprintf("no order of its %d sends and %d reads explains what was read", len(history), len(ends)),
 		})
 	case porcupine.Unknown:
-		r.tally.add(&r.tally.Unjudged)
+		r.tally.add(&r.tally.Undecided)
 	case porcupine.Ok:
 		r.tally.add(&r.tally.Linearizable)
 	}

@@ -211,7 +211,7 @@ func enable(c *Config, chosen []string) {
 			c.Faults.Outages = faults.Outages(c.Seed, c.Duration)
 		case faultNetwork:
 			c.Faults.LostDisconnects = all.LostDisconnects
-			c.Chaos.Cuts, c.Chaos.Silences = float64(c.Users*c.Devices)/2, float64(c.Users*c.Devices)/8
+			c.Chaos.Cuts, c.Chaos.Partitions = float64(c.Users*c.Devices)/2, float64(c.Users*c.Devices)/8
 		case faultDevices:
 			c.Chaos.Reopens = float64(c.Users*c.Devices) / 4
 		case faultMembers:

@@ -53,17 +53,17 @@ func (n *network) cut() {
 	}
 }
 
-// silence makes all connections that are open say nothing any more, without
-// either side being told. mend ends them.
-func (n *network) silence() {
+// partition makes all connections that are open say nothing any more, without
+// either side noticing. heal ends them.
+func (n *network) partition() {
 	for _, l := range n.open() {
 		l.silent.Store(true)
 	}
 }
 
-// mend resets the connections that were silenced, as a network does that has
+// heal resets the connections that were silenced, as a network does that has
 // come back and forgot them.
-func (n *network) mend() {
+func (n *network) heal() {
 	for _, l := range n.open() {
 		if l.silent.Load() {
 			l.reset()

@@ -69,7 +69,7 @@ func TestPlantedBugsAreFound(t *testing.T) {
 		},
 		"lastmessage hides what failed": {
 			Config{
-				Users: 2, Rooms: 16, Sends: 10, Duration: 8 * time.Second, Settle: 8 * time.Second,
+				Users: 2, Rooms: 16, Sends: 10, Duration: 8 * time.Second, StepTimeout: 8 * time.Second,
 				Faults: outage(topology.LastMessage), Wrap: only(topology.LastMessage, hideFailures),
 			},
 			[]string{"list"},
@@ -81,7 +81,7 @@ func TestPlantedBugsAreFound(t *testing.T) {
 		for name, bug := range bugs {
 			c := bug.config
 			c.Seed, c.Devices = seed, 1
-			c.Duration, c.Settle = max(c.Duration, 5*time.Second), max(c.Settle, 6*time.Second)
+			c.Duration, c.StepTimeout = max(c.Duration, 5*time.Second), max(c.StepTimeout, 6*time.Second)
 			configs[name] = c
 		}
 		for name, report := range runAll(t, configs) {

@@ -63,14 +63,14 @@ type Counts struct {
 
 	Connects       int `json:"connects"`
 	Cuts           int `json:"cuts"`
-	Silences       int `json:"silences"`
+	Partitions     int `json:"partitions"`
 	Reopens        int `json:"reopens"`
 	CatchUpsFailed int `json:"catchUpsFailed"` // as clients told their applications
 	MemberChanges  int `json:"memberChanges"`
 	Restarts       int `json:"restarts"` // of the server
 
 	Linearizable int `json:"linearizable"` // rooms whose reads and sends were explained
-	Unjudged     int `json:"unjudged"`     // rooms for which that took too long
+	Undecided    int `json:"undecided"`    // rooms for which that took too long
 }
 
 // Report is what a run saw.
@@ -86,10 +86,10 @@ type Report struct {
 
 	// GivenUp are the records in the failure queue, by function.
 	GivenUp map[string]int `json:"givenUp"`
-	// Settled is how long after the faults each step of settling was done: what
+	// Converged is how long after the faults each step of settling was done: what
 	// was sent has arrived and is in the lists; a further message has arrived;
 	// everybody has caught up after a reconnect. In ns.
-	Settled []time.Duration `json:"settled"`
+	Converged []time.Duration `json:"converged"`
 	// Reconnects are the median, the 99th percentile and the greatest of the
 	// times that devices were without a connection, in ns.
 	Reconnects [3]time.Duration `json:"reconnects"`
@@ -110,13 +110,13 @@ func (r Report) Print(w io.Writer) {
 	fmt.Fprintf(w, "seed %d: %d users, %d devices, %d rooms, %s of load\n", r.Seed, r.Users, r.Devices, r.Rooms, r.Duration)
 	fmt.Fprintf(w, "  sends       %d: %d acknowledged, %d refused, %d of unknown outcome\n", c.Sends, c.Acked, c.Refused, c.Unknown)
 	fmt.Fprintf(w, "  deliveries  %d, %d of them late\n", c.Deliveries, c.Late)
-	fmt.Fprintf(w, "  reads       %d; %d rooms linearizable, %d undecided\n", c.Reads, c.Linearizable, c.Unjudged)
-	fmt.Fprintf(w, "  devices     %d connects, %d cuts, %d partitions, %d restarts, %d failed catch-ups\n", c.Connects, c.Cuts, c.Silences, c.Reopens, c.CatchUpsFailed)
+	fmt.Fprintf(w, "  reads       %d; %d rooms linearizable, %d undecided\n", c.Reads, c.Linearizable, c.Undecided)
+	fmt.Fprintf(w, "  devices     %d connects, %d cuts, %d partitions, %d restarts, %d failed catch-ups\n", c.Connects, c.Cuts, c.Partitions, c.Reopens, c.CatchUpsFailed)
 	fmt.Fprintf(w, "  members     %d changes; server: %d restarts\n", c.MemberChanges, c.Restarts)
 	fmt.Fprintf(w, "  reconnect   p50 %s, p99 %s, at most %s\n", round(r.Reconnects[0]), round(r.Reconnects[1]), round(r.Reconnects[2]))
 	names := []string{"delivered and listed", "live again", "caught up"}
-	for i, d := range r.Settled {
-		fmt.Fprintf(w, "  settled     %-20s %s after the last fault\n", names[i], round(d))
+	for i, d := range r.Converged {
+		fmt.Fprintf(w, "  converged     %-20s %s after the last fault\n", names[i], round(d))
 	}
 	for _, kind := range slices.Sorted(maps.Keys(r.Faults)) {
 		fmt.Fprintf(w, "  fault       %-20s %d\n", kind, r.Faults[kind])
@@ -161,9 +161,9 @@ func (p Progress) String() string {
 type tally struct {
 	mu sync.Mutex
 	Counts
-	away    []time.Duration
-	settles []time.Duration
-	given   map[string]int
+	away  []time.Duration
+	steps []time.Duration
+	given map[string]int
 }
 
 // add counts one more in a field of the tally's Counts.
@@ -180,10 +180,10 @@ func (t *tally) connected(after time.Duration) {
 	t.away = append(t.away, after)
 }
 
-func (t *tally) settled(step int, after time.Duration) {
+func (t *tally) converged(step int, after time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.settles = append(t.settles[:step], after)
+	t.steps = append(t.steps[:step], after)
 }
 
 func (t *tally) gaveUp(records map[string]int) {
@@ -233,17 +233,17 @@ func (r *run) progress() Progress {
 
 func (r *run) report() Report {
 	report := Report{
-		Seed: r.Seed, Duration: r.Duration, Users: r.Users, Devices: len(r.devices), Rooms: len(r.rooms),
+		Seed: r.config.Seed, Duration: r.config.Duration, Users: r.config.Users, Devices: len(r.devices), Rooms: len(r.rooms),
 		Counts: r.counts(), Faults: r.injector.Counts(), Samples: r.samples, Violations: r.ledger.broken(),
 	}
 	r.tally.mu.Lock()
 	defer r.tally.mu.Unlock()
-	report.GivenUp, report.Settled = r.tally.given, r.tally.settles
+	report.GivenUp, report.Converged = r.tally.given, r.tally.steps
 	if away := slices.Sorted(slices.Values(r.tally.away)); len(away) > 0 {
 		report.Reconnects = [3]time.Duration{away[len(away)/2], away[len(away)*99/100], away[len(away)-1]}
 	}
 	for i := range report.Violations {
-		report.Violations[i].Seed = r.Seed
+		report.Violations[i].Seed = r.config.Seed
 	}
 	return report
 }

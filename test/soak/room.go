@@ -35,24 +35,24 @@ type membership struct{ added, surelyAdded, removed, surelyRemoved int64 }
 
 func (m *room) owner() string { return m.users[0] }
 
-// may says whether a user may have been a member at some time from one moment
+// mayBeMember reports whether a user may have been a member at some time from one moment
 // to another.
-func (m *room) may(user string, from, to int64) bool {
+func (m *room) mayBeMember(user string, from, to int64) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return slices.ContainsFunc(m.members[user], func(p membership) bool { return p.added <= to && p.surelyRemoved >= from })
 }
 
-// must says whether a user was surely a member all the time from one moment to
+// isMemberThroughout reports whether a user was surely a member all the time from one moment to
 // another.
-func (m *room) must(user string, from, to int64) bool {
+func (m *room) isMemberThroughout(user string, from, to int64) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return slices.ContainsFunc(m.members[user], func(p membership) bool { return p.surelyAdded <= from && p.removed >= to })
 }
 
-// has says whether a user is, or may soon be, a member.
-func (m *room) has(user string) bool { return m.may(user, never, never) }
+// isMember reports whether a user is, or may soon be, a member.
+func (m *room) isMember(user string) bool { return m.mayBeMember(user, never, never) }
 
 func (m *room) change(user string, f func(*membership)) {
 	m.mu.Lock()
@@ -61,13 +61,13 @@ func (m *room) change(user string, f func(*membership)) {
 	f(&all[len(all)-1])
 }
 
-// setUp makes devices and rooms, and has everybody see a first message in each.
+// setUp makes devices and rooms, and has all members see a first message in each.
 // Nothing breaks yet.
 func (r *run) setUp(ctx context.Context) error {
-	users := make([]string, r.Users)
+	users := make([]string, r.config.Users)
 	for i := range users {
 		users[i] = fmt.Sprintf("user-%d", i)
-		for j := range r.Devices {
+		for j := range r.config.Devices {
 			d := r.newDevice(users[i], j)
 			if err := d.open(ctx); err != nil {
 				return err
@@ -76,7 +76,7 @@ func (r *run) setUp(ctx context.Context) error {
 		}
 	}
 	random := r.random("rooms")
-	for i := range r.Rooms {
+	for i := range r.config.Rooms {
 		if err := r.makeRoom(ctx, i, users, random); err != nil {
 			return fmt.Errorf("make a room: %w", err)
 		}
@@ -131,9 +131,9 @@ func (r *run) makeRoom(ctx context.Context, index int, users []string, random *r
 // stand between the users, so that these end up in several slices of the room.
 func (r *run) crowd(ctx context.Context, m *room) error {
 	owner := r.deviceOf(m.owner())
-	for i := range r.Crowd {
+	for i := range r.config.Crowd {
 		ctx, cancel := r.timeout(ctx)
-		err := owner.current().AddMember(ctx, m.id, fmt.Sprintf("user-%d-%06d", i%r.Users, i))
+		err := owner.current().AddMember(ctx, m.id, fmt.Sprintf("user-%d-%06d", i%r.config.Users, i))
 		cancel()
 		if err != nil {
 			return fmt.Errorf("add one of a crowd: %w", err)
@@ -148,22 +148,22 @@ func (r *run) deviceOf(user string) *device {
 	return r.devices[i]
 }
 
-// Rooms are busy for a while and then quiet, and half of them fall silent for
-// good at some time: what is lost last in a room is not given away by the next
+// Rooms are busy for a while and then quiet, and half of them fall silent
+// permanently at some time: what is lost last in a room is not given away by the next
 // message.
 const (
-	spell       = 2 * time.Second
-	busyRooms   = 0.7
-	strangeRate = 0.02 // of sends into rooms that the user is not in
+	spell        = 2 * time.Second
+	busyRooms    = 0.7
+	outsiderRate = 0.02 // of sends into rooms that the user is not in
 )
 
 // busyRoom picks a room to say something in; nil for none.
 func (r *run) busyRoom(random *rand.Rand, user string) *room {
-	strange := random.Float64() < strangeRate
+	strange := random.Float64() < outsiderRate
 	loaded := max(0, r.now()-r.loadedAt.Load())
 	var busy []*room
 	for _, room := range r.rooms {
-		if room.has(user) != strange && r.busy(room, time.Duration(loaded)) {
+		if room.isMember(user) != strange && r.busy(room, time.Duration(loaded)) {
 			busy = append(busy, room)
 		}
 	}
@@ -175,25 +175,25 @@ func (r *run) busyRoom(random *rand.Rand, user string) *room {
 
 // busy says whether a room is, some time after the load began.
 func (r *run) busy(room *room, loaded time.Duration) bool {
-	life := newRandom(r.Seed, uint64(room.index)).Float64() * float64(r.Duration) //nolint:gosec // not negative
+	life := newRandom(r.config.Seed, uint64(room.index)).Float64() * float64(r.config.Duration) //nolint:gosec // not negative
 	if room.index%2 == 1 && loaded > time.Duration(life) {
 		return false
 	}
-	return newRandom(r.Seed+uint64(room.index), uint64(loaded/spell)).Float64() < busyRooms //nolint:gosec // not negative
+	return newRandom(r.config.Seed+uint64(room.index), uint64(loaded/spell)).Float64() < busyRooms //nolint:gosec // not negative
 }
 
-// straggle is how long after a call that was not answered what it asked for may
+// lateEffect is how long after a call that was not answered what it asked for may
 // still happen: a function has 10 s.
-const straggle = 15 * time.Second
+const lateEffect = 15 * time.Second
 
 // changeMembers has members removed and added again until ctx ends. Each change
-// is tried until its fate is known.
+// is tried until its outcome is known.
 func (r *run) changeMembers(ctx context.Context) {
 	random := r.random("members")
-	r.every(ctx, r.Chaos.MemberChanges, random, func() {
+	r.every(ctx, r.config.Chaos.MemberChanges, random, func() {
 		room := r.rooms[random.IntN(len(r.rooms))]
 		user := room.users[random.IntN(len(room.users))]
-		if user == room.owner() || r.now()-room.unsure[user] < int64(straggle) {
+		if user == room.owner() || r.now()-room.unsure[user] < int64(lateEffect) {
 			return
 		}
 		r.changeMember(ctx, room, user)
@@ -202,7 +202,7 @@ func (r *run) changeMembers(ctx context.Context) {
 }
 
 func (r *run) changeMember(ctx context.Context, room *room, user string) {
-	remove := room.has(user)
+	remove := room.isMember(user)
 	if remove {
 		room.change(user, func(p *membership) { p.removed = r.now() })
 	} else {
@@ -210,11 +210,11 @@ func (r *run) changeMember(ctx context.Context, room *room, user string) {
 		room.members[user] = append(room.members[user], membership{r.now(), never, never, never})
 		room.mu.Unlock()
 	}
-	deadline := r.Clock.After(r.Settle)
+	deadline := r.config.Clock.After(r.config.StepTimeout)
 	for !r.tryChange(ctx, room, user, remove) {
 		room.unsure[user] = r.now()
 		select {
-		case <-r.Clock.After(pollInterval):
+		case <-r.config.Clock.After(pollInterval):
 		case <-deadline:
 			r.ledger.violate(Violation{Promise: "refused", Room: room.id, Client: user, Detail: "a change of members was not taken for long"})
 			return
@@ -250,30 +250,30 @@ func (r *run) breakNetworks(ctx context.Context) {
 	defer both.Wait()
 	both.Go(func() {
 		random := r.random("cuts")
-		r.every(ctx, r.Chaos.Cuts, random, func() {
+		r.every(ctx, r.config.Chaos.Cuts, random, func() {
 			r.devices[random.IntN(len(r.devices))].network.cut()
 			r.tally.add(&r.tally.Cuts)
 		})
 	})
 	both.Go(func() {
-		random := r.random("silences")
-		r.every(ctx, r.Chaos.Silences, random, func() {
+		random := r.random("partitions")
+		r.every(ctx, r.config.Chaos.Partitions, random, func() {
 			d := r.devices[random.IntN(len(r.devices))]
-			d.network.silence()
-			r.tally.add(&r.tally.Silences)
-			r.pause(ctx, time.Duration(random.ExpFloat64()*float64(silenceMean)))
-			d.network.mend()
+			d.network.partition()
+			r.tally.add(&r.tally.Partitions)
+			r.pause(ctx, time.Duration(random.ExpFloat64()*float64(partitionMean)))
+			d.network.heal()
 		})
 	})
 }
 
-// silenceMean is how long a network is silent, on average.
-const silenceMean = 3 * time.Second
+// partitionMean is how long a network is silent, on average.
+const partitionMean = 3 * time.Second
 
-// reopenDevices ends applications and starts them anew until ctx ends.
+// reopenDevices restarts applications until ctx ends.
 func (r *run) reopenDevices(ctx context.Context) {
 	random := r.random("reopens")
-	r.every(ctx, r.Chaos.Reopens, random, func() {
+	r.every(ctx, r.config.Chaos.Reopens, random, func() {
 		if err := r.devices[random.IntN(len(r.devices))].reopen(ctx); err != nil {
 			r.ledger.violate(Violation{Promise: "client", Detail: err.Error()})
 		}
@@ -285,10 +285,10 @@ func (r *run) reopenDevices(ctx context.Context) {
 func (r *run) restartServer(ctx context.Context) {
 	random := r.random("restarts")
 	always := context.WithoutCancel(ctx)
-	r.every(ctx, r.Chaos.Restarts, random, func() {
-		err := r.host.stop(always, random.IntN(2) == 0)
+	r.every(ctx, r.config.Chaos.Restarts, random, func() {
+		err := r.host.Stop(always, random.IntN(2) == 0)
 		if err == nil {
-			err = r.host.start(always)
+			err = r.host.Start(always)
 		}
 		if err != nil {
 			r.ledger.violate(Violation{Promise: "server", Detail: err.Error()})
@@ -307,7 +307,7 @@ const (
 // read reads parts of rooms' histories until ctx ends.
 func (d *device) read(ctx context.Context) {
 	random := d.run.random("read " + d.name)
-	d.run.every(ctx, 60*d.run.Reads/float64(len(d.run.devices)), random, func() {
+	d.run.every(ctx, 60*d.run.config.Reads/float64(len(d.run.devices)), random, func() {
 		room := d.run.rooms[random.IntN(len(d.run.rooms))]
 		page := client.Page{Limit: 1 + random.IntN(readLimit)}
 		if random.Float64() < readAfter {

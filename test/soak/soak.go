@@ -11,7 +11,7 @@
 //   - stored twice, altered, out of order: the history has each message once, as
 //     it was sent, in the order of ids. A send that failed may be there, once.
 //   - not linearizable: sends and reads of the history are those of one set that
-//     is read in the order of ids, whoever asks.
+//     is read in the order of ids, for every reader.
 //   - seen twice, altered, unordered, foreign: what a client hands to its
 //     application comes once, as it was sent, in order unless it says that it is
 //     late, and from rooms that its user may have been a member of.
@@ -45,6 +45,7 @@ import (
 
 	"github.com/streamroom/streamroom/local"
 	"github.com/streamroom/streamroom/test/faults"
+	"github.com/streamroom/streamroom/test/rig"
 )
 
 // Config says how large a run is, and what breaks.
@@ -52,9 +53,9 @@ type Config struct {
 	Seed     uint64
 	Duration time.Duration // of load and faults; settling comes after it
 
-	// Settle is how long each step of settling may take. The default is 2 min: a
+	// StepTimeout is how long each step of settling may take. The default is 2 min: a
 	// stream mapping that failed often waits a minute between attempts.
-	Settle time.Duration
+	StepTimeout time.Duration
 
 	Users   int // 2 or more
 	Devices int // of each user, 1 or more
@@ -86,9 +87,9 @@ type Config struct {
 // times a minute, in sum.
 type Chaos struct {
 	Cuts          float64 // a device's connections are reset
-	Silences      float64 // a device's connections say nothing any more, and are reset seconds later
-	Reopens       float64 // a device's application ends and starts anew
-	MemberChanges float64 // somebody joins or leaves a room
+	Partitions    float64 // a device's connections say nothing any more, and are reset seconds later
+	Reopens       float64 // a device's application ends and starts again
+	MemberChanges float64 // a user joins or leaves a room
 	Restarts      float64 // the server stops, gently or not, and starts on the same data
 }
 
@@ -99,7 +100,7 @@ const (
 	samples        = 20 // of a run that is longer
 )
 
-const defaultSettle = 2 * time.Minute
+const defaultStepTimeout = 2 * time.Minute
 
 // A room is made with up to 49 members, and has half of the users; a user's
 // newest 20 connections are served, and some of those have ended.
@@ -113,10 +114,10 @@ var ErrConfig = errors.New("invalid configuration")
 
 // run is a run of the checker.
 type run struct {
-	Config
+	config   Config
 	start    time.Time
 	injector *faults.Injector
-	host     *host
+	host     *rig.Host
 	rooms    []*room
 	devices  []*device
 	ledger   *ledger
@@ -125,7 +126,7 @@ type run struct {
 	loadedAt atomic.Int64 // when the rooms were set up; 0 before
 }
 
-// Run carries out one run, of about Duration and what it takes to settle, and
+// Run carries out one run, of about Duration and what it takes to converge, and
 // reports what it saw. An error says that the run could not be made; broken
 // promises are in the report.
 func Run(ctx context.Context, c Config) (Report, error) {
@@ -138,8 +139,10 @@ func Run(ctx context.Context, c Config) (Report, error) {
 		return Report{}, fmt.Errorf("make a data folder: %w", err)
 	}
 	defer os.RemoveAll(dir)
-	r.host.config.DataDir = dir
-	err = r.run(ctx)
+	r.host = rig.NewHost(local.Config{
+		DataDir: dir, Clock: r.config.Clock, Log: r.config.Log, LogLevel: r.config.LogLevel, Wrap: r.wrap,
+	})
+	err = r.play(ctx)
 	return r.report(), err
 }
 
@@ -157,8 +160,8 @@ func newRun(c Config) (*run, error) {
 	if c.Clock == nil {
 		c.Clock = clockwork.NewRealClock()
 	}
-	if c.Settle == 0 {
-		c.Settle = defaultSettle
+	if c.StepTimeout == 0 {
+		c.StepTimeout = defaultStepTimeout
 	}
 	if c.LogLevel == "" {
 		c.LogLevel = "warn"
@@ -168,31 +171,27 @@ func newRun(c Config) (*run, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
-	r := &run{Config: c, start: c.Clock.Now(), injector: injector}
+	r := &run{config: c, start: c.Clock.Now(), injector: injector}
 	r.ledger = &ledger{seed: c.Seed}
-	r.host = &host{clock: c.Clock, config: local.Config{
-		Addr: "127.0.0.1:0", DynamoDBAddr: "127.0.0.1:0", Clock: c.Clock, Log: c.Log, LogLevel: c.LogLevel,
-		Wrap: r.wrap,
-	}}
 	return r, nil
 }
 
 // wrap injects the faults over what the run's caller changes.
 func (r *run) wrap(d local.Deployment) local.Deployment {
-	if r.Wrap != nil {
-		d = local.EachFunction(r.Wrap)(d)
+	if r.config.Wrap != nil {
+		d = local.EachFunction(r.config.Wrap)(d)
 	}
 	return r.injector.Wrap(d)
 }
 
 // now is the time since the start, in ns.
-func (r *run) now() int64 { return int64(r.Clock.Since(r.start)) }
+func (r *run) now() int64 { return int64(r.config.Clock.Since(r.start)) }
 
 // random is what one actor of the run decides by.
 func (r *run) random(actor string) *rand.Rand {
 	hash := fnv.New64a()
 	_, _ = hash.Write([]byte(actor)) // never fails
-	return newRandom(r.Seed, hash.Sum64())
+	return newRandom(r.config.Seed, hash.Sum64())
 }
 
 func newRandom(seed, stream uint64) *rand.Rand {
@@ -202,7 +201,7 @@ func newRandom(seed, stream uint64) *rand.Rand {
 // pause waits for about d, and reports whether ctx still lives.
 func (r *run) pause(ctx context.Context, d time.Duration) bool {
 	select {
-	case <-r.Clock.After(d):
+	case <-r.config.Clock.After(d):
 		return ctx.Err() == nil
 	case <-ctx.Done():
 		return false
@@ -223,12 +222,12 @@ func (r *run) every(ctx context.Context, perMinute float64, random *rand.Rand, d
 
 // await polls until done or until settling takes too long.
 func (r *run) await(ctx context.Context, done func() bool) error {
-	deadline := r.Clock.After(r.Settle)
+	deadline := r.config.Clock.After(r.config.StepTimeout)
 	for !done() {
 		select {
-		case <-r.Clock.After(pollInterval):
+		case <-r.config.Clock.After(pollInterval):
 		case <-deadline:
-			return errUnsettled
+			return errTimeout
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -236,18 +235,18 @@ func (r *run) await(ctx context.Context, done func() bool) error {
 	return nil
 }
 
-var errUnsettled = errors.New("it did not settle in time")
+var errTimeout = errors.New("it did not converge in time")
 
-// run is the run, from the first server to the last.
-func (r *run) run(ctx context.Context) (err error) {
-	if err := r.host.start(ctx); err != nil {
+// play is the run, from the first server to the last.
+func (r *run) play(ctx context.Context) (err error) {
+	if err := r.host.Start(ctx); err != nil {
 		return fmt.Errorf("start a server: %w", err)
 	}
 	defer func() {
 		for _, d := range r.devices {
 			d.close()
 		}
-		if stopErr := r.host.stop(context.WithoutCancel(ctx), false); err == nil {
+		if stopErr := r.host.Stop(context.WithoutCancel(ctx), false); err == nil {
 			err = stopErr
 		}
 	}()
@@ -258,7 +257,7 @@ func (r *run) run(ctx context.Context) (err error) {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	return r.settle(ctx)
+	return r.converge(ctx)
 }
 
 // load is the part of the run in which things happen and break.
@@ -281,14 +280,14 @@ func (r *run) load(ctx context.Context) {
 	r.injector.End()
 	actors.Wait()
 	for _, d := range r.devices {
-		d.network.mend()
+		d.network.heal()
 	}
 }
 
 // watch takes samples and tells of the progress until the load's time is over.
 func (r *run) watch(ctx context.Context) {
-	over := r.Clock.After(r.Duration)
-	tick := r.Clock.NewTicker(max(sampleInterval, r.Duration/samples))
+	over := r.config.Clock.After(r.config.Duration)
+	tick := r.config.Clock.NewTicker(max(sampleInterval, r.config.Duration/samples))
 	defer tick.Stop()
 	for {
 		select {
@@ -297,8 +296,8 @@ func (r *run) watch(ctx context.Context) {
 			return
 		case <-tick.Chan():
 			r.sample()
-			if r.Progress != nil {
-				r.Progress(r.progress())
+			if r.config.Progress != nil {
+				r.config.Progress(r.progress())
 			}
 		case <-ctx.Done():
 			return

@@ -18,7 +18,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // small is a run that takes seconds.
 func small() Config {
 	return Config{
-		Seed: 1, Duration: 5 * time.Second, Settle: 40 * time.Second,
+		Seed: 1, Duration: 5 * time.Second, StepTimeout: 40 * time.Second,
 		Users: 4, Devices: 2, Rooms: 6, Sends: 16, Reads: 12,
 	}
 }
@@ -58,7 +58,7 @@ func TestPromisesAreKept(t *testing.T) {
 		{Seam: faults.SeamTable, Function: topology.Fanout, After: time.Second, For: time.Second},
 		{Seam: faults.SeamPosts, After: 3 * time.Second, For: time.Second / 2},
 	}
-	broken.Chaos = Chaos{Cuts: 90, Silences: 60, Reopens: 60, MemberChanges: 90, Restarts: 20}
+	broken.Chaos = Chaos{Cuts: 90, Partitions: 60, Reopens: 60, MemberChanges: 90, Restarts: 20}
 	for name, report := range runAll(t, map[string]Config{"nothing breaks": small(), "everything breaks": broken}) {
 		if !report.OK() {
 			t.Errorf("%s: promises were broken", name)

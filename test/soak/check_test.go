@@ -28,7 +28,7 @@ var order = []int{0, 2, 1, 3, 4}
 
 func newWorld() *world {
 	w := &world{
-		run:  &run{Config: Config{Clock: clockwork.NewFakeClock()}, ledger: &ledger{}},
+		run:  &run{config: Config{Clock: clockwork.NewFakeClock()}, ledger: &ledger{}},
 		room: &room{id: inRoom, users: []string{"alice", "bob"}, members: map[string][]membership{}},
 	}
 	w.rooms = []*room{w.room}
@@ -66,7 +66,7 @@ func (w *world) message(n int) client.Message {
 	}
 }
 
-// reads notes that somebody read the newest messages, newest first.
+// reads notes a read of the newest messages, newest first.
 func (w *world) reads(called, returned int64, more bool, numbers ...int) {
 	r := read{room: inRoom, page: client.Page{Limit: 3}, more: more, called: called, returned: returned}
 	for _, n := range numbers {
@@ -75,18 +75,18 @@ func (w *world) reads(called, returned int64, more bool, numbers ...int) {
 	w.ledger.read(r)
 }
 
-// readsAfter notes that somebody read what comes after a message, oldest first.
+// readsAfter notes a read of what comes after a message, oldest first.
 func (w *world) readsAfter(n int, called, returned int64, more bool, numbers ...int) {
 	w.reads(called, returned, more, numbers...)
 	w.ledger.reads[len(w.ledger.reads)-1].page.After = w.id(n).String()
 }
 
-func (w *world) judgeAll() []string {
+func (w *world) checkAll() []string {
 	sends, reads := w.ledger.all()
-	w.judgeHistory(w.room, w.history, sends)
-	w.judgeReads(w.room, w.history, sends, reads)
-	w.judgeSight(w.room, w.history, sends)
-	w.judgeRefusals(sends)
+	w.checkHistory(w.room, w.history, sends)
+	w.checkReads(w.room, w.history, sends, reads)
+	w.checkSeen(w.room, w.history, sends)
+	w.checkRefusals(sends)
 	for _, v := range w.missing(w.room, w.history) {
 		w.ledger.violate(v)
 	}
@@ -117,19 +117,19 @@ func TestEachBrokenPromiseIsFound(t *testing.T) {
 			again.id[15]++
 			w.history = append(w.history, again)
 		}, []string{"lost", "missing", "stored twice"}},
-		"somebody sees what is not there": {func(w *world) {
+		"a device sees what is not there": {func(w *world) {
 			w.ledger.sending(inRoom, "alice", "alice/0", 60)
 			m := w.message(4)
 			m.Content = content(0, 5)
 			m.MessageID = m.MessageID[:25] + "Z"
 			w.bob.take(m)
 		}, []string{"lost"}},
-		"somebody sees a message twice": {func(w *world) { w.bob.take(w.message(4)) }, []string{"seen twice"}},
-		"somebody lacks a message": {func(w *world) {
+		"a device sees a message twice": {func(w *world) { w.bob.take(w.message(4)) }, []string{"seen twice"}},
+		"a device lacks a message": {func(w *world) {
 			log := &w.bob.lives[0].visits[inRoom].log
 			*log = slices.Delete(*log, 2, 3)
 		}, []string{"missing"}},
-		"somebody lacks a whole room":           {func(w *world) { w.bob.leave(inRoom) }, []string{"missing"}},
+		"a device lacks a whole room":           {func(w *world) { w.bob.leave(inRoom) }, []string{"missing"}},
 		"one who came later lacks nothing":      {func(w *world) { w.bob.leave(inRoom); w.loadedAt.Store(1); w.bob.take(w.message(4)) }, nil},
 		"a message comes behind a newer one":    {func(w *world) { w.bob.leave(inRoom); w.bob.take(w.message(4)); w.bob.take(w.message(3)) }, []string{"missing", "unordered"}},
 		"the content is another":                {func(w *world) { m := w.message(4); m.Content += "!"; w.bob.take(m) }, []string{"altered"}},
@@ -142,7 +142,7 @@ func TestEachBrokenPromiseIsFound(t *testing.T) {
 			w.left("bob", 20, 25)
 			w.bob.calls = []call{{24, 45}}
 		}, nil},
-		"one who left sends":                    {func(w *world) { w.left("alice", 20, 25) }, []string{"foreign", "intruder"}},
+		"one who left sends":                    {func(w *world) { w.left("alice", 20, 25) }, []string{"foreign", "unauthorized"}},
 		"one who may be leaving sees and sends": {func(w *world) { w.left("alice", 20, never) }, nil},
 		"a member is refused": {func(w *world) {
 			w.ledger.sending(inRoom, "bob", "bob/0", 60)
@@ -171,7 +171,7 @@ func TestEachBrokenPromiseIsFound(t *testing.T) {
 			w.reads(46, 48, true, 4, 3, 1)
 			w.ledger.reads[0].ids[0][15]++
 		}, []string{"lost"}},
-		// Message 3's fate is unknown: it may have happened at any time after its call.
+		// Message 3's outcome is unknown: it may have happened at any time after its call.
 		"an unknown send shows late": {func(w *world) {
 			w.forget(3)
 			w.reads(46, 48, true, 4, 1, 2)
@@ -188,7 +188,7 @@ func TestEachBrokenPromiseIsFound(t *testing.T) {
 			w := newWorld()
 			w.later()
 			test.happens(w)
-			if got := w.judgeAll(); !slices.Equal(got, test.want) {
+			if got := w.checkAll(); !slices.Equal(got, test.want) {
 				t.Errorf("broken are %q, want %q: %v", got, test.want, w.ledger.broken())
 			}
 		})
@@ -209,7 +209,7 @@ func (w *world) left(user string, from, to int64) {
 	w.room.change(user, func(m *membership) { m.removed, m.surelyRemoved = from, to })
 }
 
-// forget makes the fate of a send unknown.
+// forget makes the outcome of a send unknown.
 func (w *world) forget(n int) {
 	w.ledger.sends[n].id = ulid.ULID{}
 }

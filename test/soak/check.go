@@ -10,24 +10,24 @@ import (
 	"github.com/streamroom/streamroom/client"
 )
 
-// judge compares what was sent, read and seen with the rooms' histories.
-func (r *run) judge(ctx context.Context, histories map[string][]stored) error {
+// check compares what was sent, read and seen with the rooms' histories.
+func (r *run) check(ctx context.Context, histories map[string][]stored) error {
 	sends, reads := r.ledger.all()
 	for _, room := range r.rooms {
 		history := histories[room.id]
-		r.judgeHistory(room, history, sends)
-		r.judgeReads(room, history, sends, reads)
-		r.judgeSight(room, history, sends)
-		if err := r.judgeMembers(ctx, room); err != nil {
+		r.checkHistory(room, history, sends)
+		r.checkReads(room, history, sends, reads)
+		r.checkSeen(room, history, sends)
+		if err := r.checkMembers(ctx, room); err != nil {
 			return err
 		}
 	}
-	r.judgeRefusals(sends)
+	r.checkRefusals(sends)
 	return nil
 }
 
-// judgeHistory looks for what was acknowledged, and for what is there twice.
-func (r *run) judgeHistory(room *room, history []stored, sends []send) {
+// checkHistory looks for what was acknowledged, and for what is there twice.
+func (r *run) checkHistory(room *room, history []stored, sends []send) {
 	at := map[int]ulid.ULID{}
 	for _, m := range history {
 		if other, twice := at[m.number]; twice {
@@ -48,8 +48,8 @@ func (r *run) judgeHistory(room *room, history []stored, sends []send) {
 	}
 }
 
-// judgeSight looks at what the devices were handed of a room.
-func (r *run) judgeSight(room *room, history []stored, sends []send) {
+// checkSeen looks at what the devices were handed of a room.
+func (r *run) checkSeen(room *room, history []stored, sends []send) {
 	at := make(map[ulid.ULID]int, len(history))
 	for _, m := range history {
 		at[m.id] = m.number
@@ -71,7 +71,7 @@ func (r *run) judgeSight(room *room, history []stored, sends []send) {
 				if number, ok := at[s.id]; !ok || number != s.number {
 					wrong("lost", s, "it was seen and is not in the history")
 				}
-				if !d.maySee(room, sends[s.number].called, s.at) {
+				if !d.authorized(room, sends[s.number].called, s.at) {
 					wrong("foreign", s, "it was sent when the user was no member, and the user was none since")
 				}
 			}
@@ -79,8 +79,8 @@ func (r *run) judgeSight(room *room, history []stored, sends []send) {
 	}
 }
 
-// judgeMembers compares who is a member with who should be.
-func (r *run) judgeMembers(ctx context.Context, room *room) error {
+// checkMembers compares who is a member with who should be.
+func (r *run) checkMembers(ctx context.Context, room *room) error {
 	ctx, cancel := r.timeout(ctx)
 	defer cancel()
 	var members []string
@@ -101,16 +101,16 @@ func (r *run) judgeMembers(ctx context.Context, room *room) error {
 		break
 	}
 	for _, user := range room.users {
-		if slices.Contains(members, user) != room.has(user) {
-			r.ledger.violate(Violation{Promise: "members", Room: room.id, Client: user, Detail: fmt.Sprintf("is a member: %t, which was to be %t", !room.has(user), room.has(user))})
+		if slices.Contains(members, user) != room.isMember(user) {
+			r.ledger.violate(Violation{Promise: "members", Room: room.id, Client: user, Detail: fmt.Sprintf("is a member: %t, which was to be %t", !room.isMember(user), room.isMember(user))})
 		}
 	}
 	return nil
 }
 
-// judgeRefusals looks for members who were not allowed to send, and others who
+// checkRefusals looks for members who were not allowed to send, and others who
 // were.
-func (r *run) judgeRefusals(sends []send) {
+func (r *run) checkRefusals(sends []send) {
 	rooms := map[string]*room{}
 	for _, room := range r.rooms {
 		rooms[room.id] = room
@@ -118,10 +118,10 @@ func (r *run) judgeRefusals(sends []send) {
 	for number, s := range sends {
 		v := Violation{Room: s.room, Client: s.client, Detail: fmt.Sprintf("message %d", number)}
 		switch room := rooms[s.room]; {
-		case !s.id.IsZero() && !room.may(s.user, s.called, s.returned):
-			v.Promise, v.IDs = "intruder", []string{s.id.String()}
+		case !s.id.IsZero() && !room.mayBeMember(s.user, s.called, s.returned):
+			v.Promise, v.IDs = "unauthorized", []string{s.id.String()}
 			r.ledger.violate(v)
-		case s.code == client.CodeNotAMember && room.must(s.user, s.called, s.returned):
+		case s.code == client.CodeNotAMember && room.isMemberThroughout(s.user, s.called, s.returned):
 			v.Promise = "refused"
 			r.ledger.violate(v)
 		}

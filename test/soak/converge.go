@@ -12,67 +12,68 @@ import (
 	"github.com/streamroom/streamroom/client"
 )
 
-// settle lets the run come to rest and compares. Nothing breaks any more.
+// converge waits until the devices and the room lists agree with the histories,
+// and checks them. No more faults are injected.
 //
-// First nothing is said: what was sent last in a room has to arrive by itself,
-// and the room lists have to come to it. Then somebody says something in each
-// room, which shows who is deaf. Then all networks are cut once, and each device
-// has to catch up with what it missed.
-func (r *run) settle(ctx context.Context) error {
-	began := r.Clock.Now()
-	steps := []func(context.Context) error{r.settleQuietly, r.settleSpeaking, r.settleCaughtUp}
+// First no message is sent: the last one of a room has to arrive by itself, and in
+// the room lists. Then one message is sent in each room, which shows which devices
+// are no longer delivered to. Then all networks are cut once, and each device has
+// to catch up with what it missed.
+func (r *run) converge(ctx context.Context) error {
+	began := r.config.Clock.Now()
+	steps := []func(context.Context) error{r.awaitDelivered, r.awaitLive, r.awaitCaughtUp}
 	for i, step := range steps {
 		if err := step(ctx); err != nil {
 			return err
 		}
-		r.tally.settled(i, r.Clock.Since(began))
+		r.tally.converged(i, r.config.Clock.Since(began))
 	}
 	r.sample()
 	return nil
 }
 
-func (r *run) settleQuietly(ctx context.Context) error {
-	givenUp, err := r.host.givenUp(ctx)
+func (r *run) awaitDelivered(ctx context.Context) error {
+	givenUp, err := r.host.GivenUp(ctx)
 	if err != nil {
 		return err
 	}
-	var deaf, listed []Violation
+	var undelivered, listed []Violation
 	err = r.await(ctx, func() bool {
-		if givenUp, err = r.host.givenUp(ctx); err != nil {
+		if givenUp, err = r.host.GivenUp(ctx); err != nil {
 			return false
 		}
-		deaf, listed = nil, nil
+		undelivered, listed = nil, nil
 		if givenUp["fanout"] == 0 {
-			deaf = r.undelivered(false)
+			undelivered = r.undelivered(false)
 		}
 		if givenUp["lastmessage"] == 0 {
 			listed = r.outdatedLists(ctx)
 		}
-		return len(deaf)+len(listed) == 0 && r.allConnected()
+		return len(undelivered)+len(listed) == 0 && r.allConnected()
 	})
 	r.tally.gaveUp(givenUp)
-	return r.unsettled(err, append(deaf, listed...))
+	return r.violations(err, append(undelivered, listed...))
 }
 
-func (r *run) settleSpeaking(ctx context.Context) error {
+func (r *run) awaitLive(ctx context.Context) error {
 	for _, room := range r.rooms {
 		if !r.deviceOf(room.owner()).say(ctx, room) {
-			r.ledger.violate(Violation{Promise: "refused", Room: room.id, Detail: "nothing breaks any more, and a send fails"})
+			r.ledger.violate(Violation{Promise: "refused", Room: room.id, Detail: "a send fails though no faults are injected any more"})
 		}
 	}
-	givenUp, err := r.host.givenUp(ctx)
+	givenUp, err := r.host.GivenUp(ctx)
 	if err != nil || givenUp["fanout"] > 0 {
 		return err
 	}
-	var deaf []Violation
+	var undelivered []Violation
 	err = r.await(ctx, func() bool {
-		deaf = r.undelivered(false)
-		return len(deaf) == 0
+		undelivered = r.undelivered(false)
+		return len(undelivered) == 0
 	})
-	return r.unsettled(err, deaf)
+	return r.violations(err, undelivered)
 }
 
-func (r *run) settleCaughtUp(ctx context.Context) error {
+func (r *run) awaitCaughtUp(ctx context.Context) error {
 	for _, d := range r.devices {
 		if err := d.followRooms(); err != nil {
 			return err
@@ -99,15 +100,15 @@ func (r *run) settleCaughtUp(ctx context.Context) error {
 	if failed != nil {
 		return fmt.Errorf("read a history: %w", failed)
 	}
-	if err := r.unsettled(err, missing); err != nil {
+	if err := r.violations(err, missing); err != nil {
 		return err
 	}
-	return r.judge(ctx, histories)
+	return r.check(ctx, histories)
 }
 
-// unsettled makes what did not come right in time violations.
-func (r *run) unsettled(err error, left []Violation) error {
-	if !errors.Is(err, errUnsettled) {
+// violations reports what did not converge in time as violations.
+func (r *run) violations(err error, left []Violation) error {
+	if !errors.Is(err, errTimeout) {
 		return err
 	}
 	for _, v := range left {
@@ -136,7 +137,7 @@ func (r *run) undelivered(all bool) []Violation {
 		id, calm := d.connection()
 		if all {
 			calm = -1
-		} else if id == "" || r.injector.Gone(id) { // who is told that it is gone lets it be, until its client pings
+		} else if id == "" || r.injector.Gone(id) { // functions were answered that it is gone, and leave it alone until its client pings
 			continue
 		} else if last := r.injector.Disturbed(id); !last.IsZero() {
 			calm = max(calm, int64(last.Sub(r.start)))
@@ -145,7 +146,7 @@ func (r *run) undelivered(all bool) []Violation {
 			var got map[ulid.ULID]bool
 			var lacking []string
 			for _, s := range sends {
-				if s.room != room.id || s.id.IsZero() || s.called <= calm || !room.must(d.user, s.called, never) {
+				if s.room != room.id || s.id.IsZero() || s.called <= calm || !room.isMemberThroughout(d.user, s.called, never) {
 					continue
 				}
 				if got == nil {
@@ -170,7 +171,7 @@ func (r *run) undelivered(all bool) []Violation {
 func (r *run) missing(room *room, history []stored) []Violation {
 	var found []Violation
 	for _, d := range r.devices {
-		if !room.has(d.user) {
+		if !room.isMember(d.user) {
 			continue
 		}
 		if lacking := d.lacks(room.id, history); len(lacking) > 0 {
@@ -205,7 +206,7 @@ func (r *run) outdatedLists(ctx context.Context) []Violation {
 			return []Violation{{Promise: "list", Client: d.user, Detail: fmt.Sprintf("the list can't be read: %v", err)}}
 		}
 		for _, room := range r.rooms {
-			if !room.has(d.user) {
+			if !room.isMember(d.user) {
 				continue
 			}
 			want := newest[room.id]

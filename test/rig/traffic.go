@@ -1,4 +1,4 @@
-package testbed
+package rig
 
 import (
 	"context"
@@ -8,17 +8,15 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/streamroom/streamroom/local"
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/dynamo"
 	"github.com/streamroom/streamroom/shared/table"
-	"github.com/streamroom/streamroom/shared/topology"
 )
 
-// Traffic is people who write, edit, delete, read, join, leave, connect and
-// disconnect.
+// Traffic is users who write, edit, delete, read, join, leave, connect and
+// disconnect, past the functions, while a tool works.
 type Traffic struct {
-	w        *World
+	s        *Operated
 	stop     context.CancelFunc
 	done     sync.WaitGroup
 	rooms    []string
@@ -26,14 +24,15 @@ type Traffic struct {
 	messages atomic.Int64
 	changes  atomic.Int64
 	joins    atomic.Int64
-	before   [2]int // messages and members that lastmessage had seen
+	before   [2]int // messages and members that lastmessage had processed
 }
 
-// Talk lets people use the rooms, a step at each pause, until Stop.
-func (w *World) Talk(rooms []string, pause time.Duration) *Traffic {
-	ctx, stop := context.WithCancel(w.t.Context())
-	tr := &Traffic{w: w, stop: stop, rooms: rooms, before: [2]int{w.Took(table.MessagePrefix), w.Took(table.MemberPrefix)}}
-	store := dynamo.New(w.Engine(), local.TableName, time.Now)
+// Talk has users act in rooms that were seeded, a step after each pause, until
+// Stop.
+func (s *Operated) Talk(rooms []string, pause time.Duration) *Traffic {
+	ctx, stop := context.WithCancel(s.T.Context())
+	tr := &Traffic{s: s, stop: stop, rooms: rooms, before: [2]int{s.Consumers.Mapped(table.MessagePrefix), s.Consumers.Mapped(table.MemberPrefix)}}
+	store := s.Store()
 	tr.done.Go(func() {
 		for n := 0; ; n++ {
 			select {
@@ -41,14 +40,14 @@ func (w *World) Talk(rooms []string, pause time.Duration) *Traffic {
 				return
 			case <-time.After(pause):
 			}
-			// What has begun is done: nothing is left half.
+			// A step that has begun is completed.
 			if err := tr.step(context.WithoutCancel(ctx), store, n); err != nil {
-				w.t.Errorf("traffic: %v", err)
+				s.T.Errorf("traffic: %v", err)
 				return
 			}
 		}
 	})
-	w.t.Cleanup(tr.Stop)
+	s.T.Cleanup(tr.Stop)
 	return tr
 }
 
@@ -58,7 +57,7 @@ func (tr *Traffic) step(ctx context.Context, store *dynamo.Store, n int) error {
 	defer tr.acting.Unlock()
 	now := time.Now()
 	it := MessageItem(room, now, room+"-0", fmt.Sprintf("live %d", n))
-	id, err := table.Parse(table.Key{PK: pk(it), SK: sk(it)})
+	id, err := table.Parse(keyOf(it))
 	if err != nil {
 		return err
 	}
@@ -95,7 +94,7 @@ func (tr *Traffic) step(ctx context.Context, store *dynamo.Store, n int) error {
 		room = tr.rooms[(n-2)%len(tr.rooms)] // that the guest is in
 		removed, err = store.RemoveMember(ctx, room, chat.Member{UserID: guest, Role: chat.PlainMember}, "")
 		if err == nil && !removed {
-			err = errors.New("the guest is no member")
+			err = errors.New("the guest is not a member")
 		}
 	}
 	return err
@@ -123,31 +122,23 @@ func (tr *Traffic) alter(ctx context.Context, store *dynamo.Store, m chat.Messag
 	return nil
 }
 
-// Settled waits until lastmessage has seen what was written before the call,
-// also what was begun before it.
-func (tr *Traffic) Settled() {
-	tr.w.t.Helper()
+// Drained waits until lastmessage has processed what was written before the call,
+// including a step under way.
+func (tr *Traffic) Drained() {
+	tr.s.T.Helper()
 	tr.acting.Lock()
 	messages, joins := int(tr.messages.Load()+tr.changes.Load()), int(tr.joins.Load())
 	tr.acting.Unlock()
-	Eventually(tr.w.t, "what was written in the projections", func() bool {
-		return tr.w.Took(table.MessagePrefix) >= tr.before[0]+messages && tr.w.Took(table.MemberPrefix) >= tr.before[1]+joins
+	Eventually(tr.s.T, "projections of what was written", func() bool {
+		return tr.s.Consumers.Mapped(table.MessagePrefix) >= tr.before[0]+messages && tr.s.Consumers.Mapped(table.MemberPrefix) >= tr.before[1]+joins
 	})
 }
 
-// Stop ends it. It may be called again.
+// Stop ends the traffic. It may be called again.
 func (tr *Traffic) Stop() {
 	tr.stop()
 	tr.done.Wait()
 }
 
-// Messages is how many messages were written.
+// Messages returns how many messages were written.
 func (tr *Traffic) Messages() int { return int(tr.messages.Load()) }
-
-// Took is how many records of sort keys with a prefix lastmessage took from its
-// mapping.
-func (w *World) Took(prefix string) int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.took[topology.LastMessage+" "+prefix]
-}

@@ -1,0 +1,156 @@
+// Package rig starts a whole Streamroom in a test: the functions as they are
+// deployed, on local's stand-ins for AWS, on free ports of this machine.
+//
+//	s := rig.Start(t, local.Config{})
+//	room := s.Room("alice", "bob")
+//	alice, bob := s.Connect("alice"), s.Connect("bob")
+//	alice.Send(room, "hello", "")
+//	got := bob.Expect(wire.TypeMessage)
+//
+// It ends with the test, which fails if it does not stop, and its log is shown if
+// the test fails. Config.Wrap is the seam for faults (package faults) and planted
+// bugs.
+//
+// # When to use it
+//
+// For what only the whole shows: that a message reaches a socket by way of the
+// table's stream, that an outage is survived, that a tool works over the wire.
+// Start takes about 50 ms. Operated is for tests of operators' tools, whose
+// consumers a test can break; Host is for programs and for tests that restart the
+// server on the same data.
+//
+// # When not
+//
+//   - For a rule of the domain: test it beside the rule, in shared/chat.
+//   - For one function and its AWS calls: functions/harness_test.go invokes it
+//     directly and counts them.
+//   - For a client's behaviour against answers that a server rarely gives:
+//     client/fake_test.go and web/fake_test.go script a server.
+//   - For an emulator's own behaviour: local/apigateway, local/lambda and
+//     local/dynamodb have tests of their own.
+package rig
+
+import (
+	"context"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+
+	"github.com/streamroom/streamroom/local"
+)
+
+// Patience is how long a test waits for what should happen at once, or with the
+// next window of a mapping.
+const Patience = 20 * time.Second
+
+// Rig is a whole Streamroom that a test has started. Its methods fail that test
+// instead of returning errors; those that wait give up after Patience.
+type Rig struct {
+	T      testing.TB
+	Server *local.Server
+	Logs   *Logs
+
+	// Inspect, if set, sees each request of the HTTP API with its answer.
+	Inspect func(request *http.Request, sent []byte, response *http.Response, body []byte)
+}
+
+// Start starts a Streamroom, on free ports and with LogLevel "debug" unless c has
+// others, in memory unless c has a DataDir. c.Log is ignored: see Logs.
+func Start(t testing.TB, c local.Config) *Rig {
+	t.Helper()
+	s := &Rig{T: t, Logs: &Logs{}}
+	c = loopback(c)
+	if c.LogLevel == "" {
+		c.LogLevel = "debug"
+	}
+	c.Log = s.Logs
+	server, err := local.Start(t.Context(), c)
+	if err != nil {
+		t.Fatalf("start: %v", err)
+	}
+	s.Server = server
+	t.Cleanup(func() {
+		s.Stop()
+		if t.Failed() {
+			t.Logf("the server logged:\n%s", s.Logs)
+		}
+	})
+	return s
+}
+
+// loopback fills in free ports of this machine.
+func loopback(c local.Config) local.Config {
+	if c.Addr == "" {
+		c.Addr = "127.0.0.1:0"
+	}
+	if c.DynamoDBAddr == "" {
+		c.DynamoDBAddr = "127.0.0.1:0"
+	}
+	return c
+}
+
+// Stop stops the Streamroom before the test ends. It may be called again.
+func (s *Rig) Stop() {
+	s.T.Helper()
+	http.DefaultClient.CloseIdleConnections()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.T.Context()), Patience)
+	defer cancel()
+	if err := s.Server.Stop(ctx); err != nil {
+		s.T.Errorf("stop: %v", err)
+	}
+}
+
+// URL returns where everything but the table is reached.
+func (s *Rig) URL() string { return s.Server.URL() }
+
+// APIURL returns where the HTTP API is reached.
+func (s *Rig) APIURL() string { return s.Server.URL() + apiPath }
+
+// WebSocketURL returns where clients connect.
+func (s *Rig) WebSocketURL() string { return s.Server.WebSocketURL() }
+
+// TableURL returns where DynamoDB, its streams, Lambda and SQS are reached.
+func (s *Rig) TableURL() string { return s.Server.TableURL() }
+
+// AWS returns a configuration that reaches the table without a network.
+func (s *Rig) AWS() aws.Config { return s.Server.AWS() }
+
+// WireAWS returns a configuration that reaches DynamoDB, its streams, Lambda and
+// SQS over the wire, as operators' tools do.
+func (s *Rig) WireAWS() aws.Config {
+	return aws.Config{
+		Region: "us-east-1", BaseEndpoint: aws.String(s.TableURL()),
+		Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
+	}
+}
+
+// Eventually waits until check holds, and fails the test after Patience or when
+// the test is cancelled.
+func Eventually(t testing.TB, what string, check func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), Patience)
+	defer cancel()
+	if err := Await(ctx, check); err != nil {
+		t.Fatalf("%s: not within %s", what, Patience)
+	}
+}
+
+// pollInterval is the pause between two calls of a check.
+const pollInterval = 10 * time.Millisecond
+
+// Await polls until done, and returns ctx's error if it ends before.
+func Await(ctx context.Context, done func() bool) error {
+	tick := time.NewTicker(pollInterval)
+	defer tick.Stop()
+	for !done() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}

@@ -1,0 +1,155 @@
+package rig
+
+import (
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/streamroom/streamroom/local"
+	"github.com/streamroom/streamroom/shared/dynamo"
+	"github.com/streamroom/streamroom/shared/table"
+)
+
+// Item is an item of the table.
+type Item = map[string]types.AttributeValue
+
+// Text returns a string attribute.
+func Text(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
+
+// Number returns a number attribute.
+func Number(n int64) types.AttributeValue {
+	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
+}
+
+// Keyed returns an item with a key; without attributes it is the key.
+func Keyed(k table.Key, attributes Item) Item {
+	it := Item{table.PK: Text(k.PK), table.SK: Text(k.SK)}
+	maps.Copy(it, attributes)
+	return it
+}
+
+// keyOf returns an item's key.
+func keyOf(it Item) table.Key {
+	return table.Key{PK: render(it[table.PK]), SK: render(it[table.SK])}
+}
+
+// DB returns a client of the table without a network.
+func (s *Rig) DB() *dynamodb.Client { return dynamodb.NewFromConfig(s.AWS()) }
+
+// Store returns the domain's store on the table, past the functions. Its clock is
+// the real one.
+func (s *Rig) Store() *dynamo.Store { return dynamo.New(s.DB(), local.TableName, time.Now) }
+
+// batchSize is how many items one BatchWriteItem takes.
+const batchSize = 25
+
+// Write puts items, and deletes those that are only keys.
+func (s *Rig) Write(items ...Item) {
+	s.T.Helper()
+	db := s.DB()
+	for chunk := range slices.Chunk(items, batchSize) {
+		var writes []types.WriteRequest
+		for _, it := range chunk {
+			if len(it) == 2 {
+				writes = append(writes, types.WriteRequest{DeleteRequest: &types.DeleteRequest{Key: it}})
+			} else {
+				writes = append(writes, types.WriteRequest{PutRequest: &types.PutRequest{Item: it}})
+			}
+		}
+		out, err := db.BatchWriteItem(s.T.Context(), &dynamodb.BatchWriteItemInput{
+			RequestItems: map[string][]types.WriteRequest{local.TableName: writes},
+		})
+		if err != nil || len(out.UnprocessedItems) > 0 {
+			s.T.Fatalf("write: %v, %v", out, err)
+		}
+	}
+}
+
+// Crowd writes n members of a room who have no device, past the functions. They
+// are called crowd-000000 and so on; the room's member count does not include
+// them.
+func (s *Rig) Crowd(room string, n int) {
+	s.T.Helper()
+	members := make([]Item, n)
+	for i := range members {
+		members[i] = Keyed(table.Member(room, fmt.Sprintf("crowd-%06d", i)), Item{table.Role: Text("member"), table.JoinedAt: Number(1)})
+	}
+	s.Write(members...)
+}
+
+// Scan yields all items of the table.
+func (s *Rig) Scan() iter.Seq[Item] {
+	return func(yield func(Item) bool) {
+		pages := dynamodb.NewScanPaginator(s.DB(), &dynamodb.ScanInput{
+			TableName: aws.String(local.TableName), ConsistentRead: aws.Bool(true),
+		})
+		for pages.HasMorePages() {
+			page, err := pages.NextPage(s.T.Context())
+			if err != nil {
+				s.T.Fatalf("scan: %v", err)
+			}
+			for _, it := range page.Items {
+				if !yield(it) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// CountItems counts the items whose partition key has a prefix.
+func (s *Rig) CountItems(prefix string) int {
+	s.T.Helper()
+	count := 0
+	for it := range s.Scan() {
+		if strings.HasPrefix(keyOf(it).PK, prefix) {
+			count++
+		}
+	}
+	return count
+}
+
+// CountConnections counts the rows of all connections, and a user's entries in
+// the presence item.
+func (s *Rig) CountConnections(user string) (rows, entries int) {
+	s.T.Helper()
+	present, err := s.Store().Presence(s.T.Context(), []string{user}, 100)
+	if err != nil {
+		s.T.Fatalf("read the presence: %v", err)
+	}
+	return s.CountItems(table.ConnectionPrefix), len(present[user])
+}
+
+// Dump reads the whole table, by key; an item's attributes are one text.
+func (s *Rig) Dump() map[table.Key]string {
+	s.T.Helper()
+	all := map[table.Key]string{}
+	for it := range s.Scan() {
+		fields := make([]string, 0, len(it))
+		for _, name := range slices.Sorted(maps.Keys(it)) {
+			fields = append(fields, name+"="+render(it[name]))
+		}
+		all[keyOf(it)] = strings.Join(fields, " ")
+	}
+	return all
+}
+
+func render(v types.AttributeValue) string {
+	switch v := v.(type) {
+	case *types.AttributeValueMemberS:
+		return v.Value
+	case *types.AttributeValueMemberN:
+		return v.Value
+	case *types.AttributeValueMemberSS:
+		return fmt.Sprint(v.Value)
+	}
+	return fmt.Sprintf("%T", v)
+}
