@@ -52,8 +52,8 @@ func TestSend_WhoMaySend(t *testing.T) {
 			{"bob", room, ""},
 			{"carol", room, chat.CodeNotAMember},
 			{"alice", "nowhere", chat.CodeNotAMember},
-			{"nobody", room, chat.CodeReconnect},
-			{"nobody", "nowhere", chat.CodeReconnect},
+			{"absent", room, chat.CodeReconnect},
+			{"absent", "nowhere", chat.CodeReconnect},
 		} {
 			_, err := w.sender.Send(t.Context(), chat.SendRequest{ConnectionID: test.connection, RoomID: test.room, Content: "x"})
 			answers(t, memory+" of "+test.connection+" to "+test.room, err, test.code)
@@ -144,7 +144,7 @@ func TestSend_Refused(t *testing.T) {
 	if !errors.Is(err, faulty) {
 		t.Errorf("error %v, want %v", err, faulty)
 	}
-	_, err = w.sender.Send(t.Context(), chat.SendRequest{ConnectionID: "nobody", Refused: faulty})
+	_, err = w.sender.Send(t.Context(), chat.SendRequest{ConnectionID: "absent", Refused: faulty})
 	refused(t, "unknown connection", err, chat.CodeReconnect)
 }
 

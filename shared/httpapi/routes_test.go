@@ -195,7 +195,7 @@ func TestListRooms_LastMessageAndPages(t *testing.T) {
 	same(t, "the last page", wire.RoomList{Rooms: []wire.RoomSummary{{
 		ChatRoomID: dm.ChatRoomID, Type: "dm", LastMessageAt: epoch,
 	}}}, second)
-	if w := a.do("nobody", "GET /rooms", ""); strings.TrimSpace(w.Body.String()) != `{"rooms":[]}` {
+	if w := a.do("stranger", "GET /rooms", ""); strings.TrimSpace(w.Body.String()) != `{"rooms":[]}` {
 		t.Errorf("no rooms: %s", w.Body)
 	}
 }
