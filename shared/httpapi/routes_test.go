@@ -395,16 +395,16 @@ func (brokenBody) Read([]byte) (int, error) { return 0, errors.New("broken") }
 func TestInternalErrorsAreHidden(t *testing.T) {
 	a := newAPI(t)
 	a.store.Before(func(string) error { return errors.New("broken") })
-	id := messageID(1)
-	for request, body := range map[string]string{
-		"POST /rooms":                                 `{"type":"group","name":"x"}`,
-		"GET /rooms":                                  "",
-		"GET /rooms/" + a.room:                        "",
-		"GET /rooms/" + a.room + "/messages":          "",
-		"DELETE /rooms/" + a.room + "/messages/" + id: "",
-		"GET /me":                                     "",
-		"POST /sync":                                  `{"rooms":{}}`,
+	for _, call := range [][2]string{
+		{"POST /rooms", `{"type":"group","name":"x"}`},
+		{"GET /rooms", ""},
+		{"GET /rooms/" + a.room, ""},
+		{"GET /rooms/" + a.room + "/messages", ""},
+		{"DELETE /rooms/" + a.room + "/messages/" + messageID(1), ""},
+		{"GET /me", ""},
+		{"POST /sync", `{"rooms":{}}`},
 	} {
+		request, body := call[0], call[1]
 		a.log.Reset()
 		detail := a.refused(request, a.do("alice", request, body), 500, chat.CodeInternal)
 		if strings.Contains(detail, "broken") || !strings.Contains(a.log.String(), "broken") {
