@@ -212,6 +212,12 @@ func TestRename_OnlyOwnerOfAGroup(t *testing.T) {
 			t.Errorf("%s renames to %q: stored %+v", test.by, test.name, stored)
 		}
 	}
+	// Not even with the role that direct messages don't have.
+	owned, members := chat.Room{ID: "dm-owned", Type: chat.Direct, CreatedAt: epoch}, []chat.Member{{UserID: "alice", Role: chat.Owner}}
+	_, err := w.store.CreateRoom(t.Context(), owned, members)
+	ok(t, err)
+	_, err = w.rooms.Rename(t.Context(), "alice", owned.ID, "x")
+	refused(t, "an owner of a direct message", err, chat.CodeForbidden)
 	for _, step := range []struct {
 		name string
 		at   int64
