@@ -85,3 +85,29 @@ func TestIDs_WithoutEntropy(t *testing.T) {
 		t.Error("a room id without entropy")
 	}
 }
+
+// The limits are part of the protocol: clients rely on them.
+func TestLimits_OfTheProtocol(t *testing.T) {
+	for name, limit := range map[string]struct{ got, want int64 }{
+		"bytes of content":          {chat.MaxContent, 16_384},
+		"characters of a room name": {chat.MaxRoomName, 100},
+		"members at creation":       {chat.MaxInitialMember, 48},
+		"characters of a preview":   {chat.MaxPreview, 140},
+		"characters of a name":      {chat.MaxDisplayName, 64},
+		"unread":                    {chat.MaxUnread, 100},
+		"bytes of a user id":        {chat.MaxUserID, 128},
+		"profiles":                  {chat.MaxProfiles, 100},
+		"rooms of a sync":           {chat.MaxSyncRooms, 100},
+		"messages of a sync":        {chat.MaxSyncMessages, 100},
+		"members of a small room":   {chat.SmallRoom, 20},
+		"counted readers":           {chat.CountedReaders, 100},
+		"sends a second":            {chat.SendRate, 10},
+		"sends in a burst":          {chat.SendBurst, 20},
+		"hours of a send":           {int64(chat.SentMemory), int64(24 * time.Hour)},
+		"hours of a creation":       {int64(chat.CreationMemory), int64(24 * time.Hour)},
+	} {
+		if limit.got != limit.want {
+			t.Errorf("%s: %d, want %d", name, limit.got, limit.want)
+		}
+	}
+}

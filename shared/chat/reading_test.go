@@ -91,6 +91,23 @@ func TestRead_CursorAndReadBy(t *testing.T) {
 	}
 }
 
+// A cursor that is there already, or further, costs one read.
+func TestRead_BehindTheCursorDoesNothing(t *testing.T) {
+	w := newWorld(t)
+	room := w.group("alice", "bob")
+	old, last := w.say("alice", room, "x"), w.say("alice", room, "y")
+	ok(t, w.readers.Read(t.Context(), "bob", room, last))
+	w.store.Before(func(method string) error {
+		if method != "Place" {
+			return errBroken
+		}
+		return nil
+	})
+	for _, id := range []string{last, old} {
+		ok(t, w.readers.Read(t.Context(), "bob", room, id))
+	}
+}
+
 // A deleted message can be read up to, too.
 func TestRead_UpToADeletedMessage(t *testing.T) {
 	w := newWorld(t)
