@@ -2,6 +2,7 @@ package dynamodb
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/streamroom/streamroom/local/dynamodb/item"
 	"github.com/streamroom/streamroom/local/dynamodb/jsonio"
@@ -20,34 +21,36 @@ type batchWrite struct {
 
 // readBatch reads a batch request: its items, by means of read, and
 // ReturnConsumedCapacity.
-func readBatch[T any](r *jsonio.Reader, read func(*jsonio.Reader) ([]T, error)) (batch []T, used consumedCapacity, err error) {
+func readBatch[T any](r *jsonio.Reader, read func(*jsonio.Reader) ([]T, error)) (batch []T, used consumedCapacity, metrics string, err error) {
 	err = r.Document(func(name string) (err error) {
 		switch name {
 		case "RequestItems":
 			batch, err = read(r)
 		case "ReturnConsumedCapacity":
 			used.mode, err = r.String()
+		case "ReturnItemCollectionMetrics":
+			metrics, err = r.String()
 		default:
 			err = r.Skip()
 		}
 		return err
 	})
 	if err == nil {
-		err = oneOf("returnConsumedCapacity", used.mode, capacityIndexes, capacityTotal, capacityNone)
+		var v violations
+		v.enum(used.mode, "returnConsumedCapacity", capacityIndexes, capacityTotal, capacityNone)
+		v.enum(metrics, "returnItemCollectionMetrics", metricsSize, "NONE")
+		err = v.err()
 	}
-	return batch, used, err
+	return batch, used, metrics, err
 }
 
 func (e *Engine) batchWriteItem(ctx context.Context, r *jsonio.Reader) ([]byte, error) {
-	batch, used, err := readBatch(r, readBatchWrites)
+	batch, used, metrics, err := readBatch(r, readBatchWrites)
 	if err != nil {
 		return nil, err
 	}
-	if len(batch) == 0 {
-		return nil, validation("1 validation error detected: Value '{}' at 'requestItems' failed to satisfy constraint: Member must have length greater than or equal to 1")
-	}
-	if len(batch) > maxBatchWrite {
-		return nil, validation("Too many items requested for the BatchWriteItem call")
+	if err := checkBatchSize(batch); err != nil {
+		return nil, err
 	}
 	seen := make(map[string]bool, len(batch))
 	for i := range batch {
@@ -68,7 +71,34 @@ func (e *Engine) batchWriteItem(ctx context.Context, r *jsonio.Reader) ([]byte, 
 	dst := append(make([]byte, 0, 128), '{')
 	dst = jsonio.AppendName(dst, "UnprocessedItems")
 	dst = appendBatch(dst, undone)
+	if metrics == metricsSize {
+		writes := make([]*write, len(batch))
+		for i, one := range batch {
+			writes[i] = one.w
+		}
+		dst = appendCollections(dst, writes)
+	}
 	return append(used.appendTo(dst, true), '}'), nil
+}
+
+// checkBatchSize rejects a batch that is empty, too large, or too large for one table.
+func checkBatchSize(batch []batchWrite) error {
+	byTable := make(map[string][]string)
+	for _, one := range batch {
+		byTable[one.q.table] = append(byTable[one.q.table], "WriteRequest")
+	}
+	switch {
+	case len(batch) == 0:
+		return validation("The requestItems parameter is required for BatchWriteItem")
+	case len(batch) <= maxBatchWrite:
+		return nil
+	case len(byTable) > 1:
+		return validation("Too many items requested for the BatchWriteItem call")
+	}
+	var v violations
+	v.add("{"+batch[0].q.table+"="+brackets(byTable[batch[0].q.table])+"}", "requestItems", fmt.Sprintf(
+		"Map value must satisfy constraint: [Member must have length less than or equal to %d, Member must have length greater than or equal to 1]", maxBatchWrite))
+	return v.err()
 }
 
 // runBatch writes the batch in one job of the writer. The writes are independent: those
@@ -188,7 +218,7 @@ type batchRead struct {
 }
 
 func (e *Engine) batchGetItem(ctx context.Context, r *jsonio.Reader) ([]byte, error) {
-	batch, used, err := readBatch(r, readBatchReads)
+	batch, used, _, err := readBatch(r, readBatchReads)
 	if err != nil {
 		return nil, err
 	}
@@ -233,7 +263,10 @@ func (e *Engine) prepareBatch(batch []*batchRead) error {
 	}
 	switch {
 	case len(batch) == 0:
-		return validation("1 validation error detected: Value '{}' at 'requestItems' failed to satisfy constraint: Member must have length greater than or equal to 1")
+		return validation("The requestItems parameter is required for BatchGetItem")
+	case n > maxBatchGet && len(batch) == 1:
+		return validation(fmt.Sprintf("1 validation error detected: Value at 'RequestItems.%s.member.Keys' failed to satisfy constraint: "+
+			"Member must have length less than or equal to %d", batch[0].q.table, maxBatchGet))
 	case n > maxBatchGet:
 		return validation("Too many items requested for the BatchGetItem call")
 	}
@@ -330,6 +363,14 @@ func (b *batchRead) appendRest(dst []byte, first int) []byte {
 		dst = key.AppendJSON(dst)
 	}
 	dst = append(dst, ']')
+	if len(b.q.legacy.attributes) > 0 {
+		dst = jsonio.AppendName(dst, "AttributesToGet")
+		dst = append(dst, '[')
+		for _, name := range b.q.legacy.attributes {
+			dst = jsonio.AppendString(jsonio.AppendComma(dst), name)
+		}
+		dst = append(dst, ']')
+	}
 	if b.q.projection != nil {
 		dst = jsonio.AppendName(dst, "ProjectionExpression")
 		dst = jsonio.AppendString(dst, *b.q.projection)

@@ -34,17 +34,22 @@ func readUnits(size int, consistent bool) float64 {
 type tableCapacity struct {
 	table       string
 	read, write float64            // of the table itself
-	indexes     map[string]float64 // of its indexes, by name
+	local       map[string]float64 // of its local indexes, by name
+	global      map[string]float64 // of its global indexes, by name
 }
 
-func (c *tableCapacity) addIndex(name string, units float64) {
+func (c *tableCapacity) addIndex(x *index, units float64) {
+	indexes := &c.global
+	if x.Local {
+		indexes = &c.local
+	}
 	if units == 0 {
 		return
 	}
-	if c.indexes == nil {
-		c.indexes = make(map[string]float64)
+	if *indexes == nil {
+		*indexes = make(map[string]float64)
 	}
-	c.indexes[name] += units
+	(*indexes)[x.Name] += units
 }
 
 // consumedCapacity adds up the units of one request. It counts only if
@@ -95,13 +100,13 @@ func (used *consumedCapacity) chargeWrite(t *table, done *effect, factor float64
 		switch {
 		case oldKey == nil && newKey == nil:
 		case oldKey == nil:
-			c.addIndex(x.Name, writeUnits(is.Size()))
+			c.addIndex(x, writeUnits(is.Size()))
 		case newKey == nil:
-			c.addIndex(x.Name, writeUnits(was.Size()))
+			c.addIndex(x, writeUnits(was.Size()))
 		case !slices.Equal(oldKey, newKey): // the old row goes, the new one comes
-			c.addIndex(x.Name, writeUnits(was.Size())+writeUnits(is.Size()))
+			c.addIndex(x, writeUnits(was.Size())+writeUnits(is.Size()))
 		case !was.Equal(is):
-			c.addIndex(x.Name, writeUnits(max(was.Size(), is.Size())))
+			c.addIndex(x, writeUnits(max(was.Size(), is.Size())))
 		}
 	}
 	return nil
@@ -128,11 +133,13 @@ func (used *consumedCapacity) appendTo(dst []byte, list bool) []byte {
 
 func (c *tableCapacity) appendJSON(dst []byte, used *consumedCapacity) []byte {
 	total := tableCapacity{read: c.read, write: c.write}
-	for _, units := range c.indexes {
-		if c.read > 0 {
-			total.read += units
-		} else {
-			total.write += units
+	for _, indexes := range []map[string]float64{c.local, c.global} {
+		for _, units := range indexes {
+			if c.read > 0 {
+				total.read += units
+			} else {
+				total.write += units
+			}
 		}
 	}
 	dst = append(dst, '{')
@@ -144,17 +151,8 @@ func (c *tableCapacity) appendJSON(dst []byte, used *consumedCapacity) []byte {
 		dst = append(dst, '{')
 		dst = c.appendUnits(dst, used.transactional)
 		dst = append(dst, '}')
-		if c.indexes != nil {
-			dst = jsonio.AppendName(dst, "GlobalSecondaryIndexes")
-			dst = append(dst, '{')
-			for name, units := range c.indexes {
-				dst = jsonio.AppendName(dst, name)
-				dst = append(dst, '{')
-				dst = (&tableCapacity{write: units}).appendUnits(dst, false)
-				dst = append(dst, '}')
-			}
-			dst = append(dst, '}')
-		}
+		dst = appendIndexUnits(dst, "LocalSecondaryIndexes", c.local)
+		dst = appendIndexUnits(dst, "GlobalSecondaryIndexes", c.global)
 	}
 	return append(dst, '}')
 }
@@ -172,4 +170,55 @@ func (c *tableCapacity) appendUnits(dst []byte, apart bool) []byte {
 		number("WriteCapacityUnits", c.write)
 	}
 	return dst
+}
+
+func appendIndexUnits(dst []byte, member string, indexes map[string]float64) []byte {
+	if indexes == nil {
+		return dst
+	}
+	dst = jsonio.AppendName(dst, member)
+	dst = append(dst, '{')
+	for name, units := range indexes {
+		dst = jsonio.AppendName(dst, name)
+		dst = append(dst, '{')
+		dst = (&tableCapacity{write: units}).appendUnits(dst, false)
+		dst = append(dst, '}')
+	}
+	return append(dst, '}')
+}
+
+// metricsSize is the value of ReturnItemCollectionMetrics that asks for metrics.
+const metricsSize = "SIZE"
+
+// appendCollection appends the metrics of a write's item collection. Only tables with local
+// indexes have them. Sizes are estimates; here every collection is below a gigabyte.
+func (w *write) appendCollection(dst []byte) []byte {
+	dst = append(dst, `{"ItemCollectionKey":`...)
+	dst = w.key.Only([]string{w.table.Hash.Name}).AppendJSON(dst)
+	return append(dst, `,"SizeEstimateRangeGB":[0.0,1.0]}`...)
+}
+
+// appendCollections appends the member ItemCollectionMetrics of several writes, by table, if
+// any of their tables has local indexes.
+func appendCollections(dst []byte, writes []*write) []byte {
+	byTable := make(map[string][]*write)
+	for _, w := range writes {
+		if w.table.hasLocalIndex() {
+			byTable[w.table.Name] = append(byTable[w.table.Name], w)
+		}
+	}
+	if len(byTable) == 0 {
+		return dst
+	}
+	dst = jsonio.AppendName(dst, "ItemCollectionMetrics")
+	dst = append(dst, '{')
+	for name, writes := range byTable {
+		dst = jsonio.AppendName(dst, name)
+		dst = append(dst, '[')
+		for _, w := range writes {
+			dst = w.appendCollection(jsonio.AppendComma(dst))
+		}
+		dst = append(dst, ']')
+	}
+	return append(dst, '}')
 }

@@ -39,6 +39,13 @@ type table struct {
 	Protected   bool         `json:"protected,omitempty"`   // from DeleteTable
 	Expiry      string       `json:"expiry,omitempty"`      // the TTL attribute, "" if expiry is off
 	StreamID    int64        `json:"streamId,omitempty"`    // 0: no stream
+	LastStream  string       `json:"lastStream,omitempty"`  // label of a stream switched off
+	Class       string       `json:"class,omitempty"`       // TableClass, "" if none was asked for
+	Encryption  string       `json:"encryption,omitempty"`  // ARN of the KMS key, "" for DynamoDB's own
+
+	OnDemandSince time.Time `json:"onDemandSince,omitzero"` // last change to on demand
+	Tags          []tag     `json:"tags,omitempty"`         // sorted by key
+	NextIndex     int       `json:"nextIndex,omitempty"`    // the Number of the next index
 
 	stream *stream
 	sql    tableSQL
@@ -50,10 +57,19 @@ type throughput struct {
 	WriteCapacityUnits int64
 }
 
-// index is a global secondary index. Its rows hold keys only; projected attributes are
-// read from the table's items.
+// The values of ProjectionType.
+const (
+	projectAll     = "ALL"
+	projectKeys    = "KEYS_ONLY"
+	projectInclude = "INCLUDE"
+)
+
+// index is a secondary index, local or global. Its rows hold keys only; projected attributes
+// are read from the table's items.
 type index struct {
 	Name        string       `json:"name"`
+	Local       bool         `json:"local,omitempty"`
+	Number      int          `json:"number,omitempty"` // in storage, unique in its table
 	Hash        keyAttribute `json:"hash"`
 	Range       keyAttribute `json:"range"`
 	Projection  string       `json:"projection"`        // ALL, KEYS_ONLY or INCLUDE
@@ -73,7 +89,7 @@ type tableSQL struct {
 	drop                                  []string
 }
 
-type indexSQL struct{ put, remove, forward, backward, create string }
+type indexSQL struct{ put, remove, forward, backward, create, drop string }
 
 // prepare derives the remaining fields.
 func (t *table) prepare() {
@@ -93,10 +109,22 @@ func (t *table) prepare() {
 		expired:      "SELECT k FROM " + name + "_ttl WHERE at > ? AND at < ? ORDER BY at LIMIT ?",
 		drop:         []string{"DROP TABLE " + name, "DROP TABLE " + name + "_ttl"},
 	}
-	for i, x := range t.Indexes {
-		x.prepare(t, name, fmt.Sprintf("%s_%d", name, i))
-		t.sql.drop = append(t.sql.drop, fmt.Sprintf("DROP TABLE %s_%d", name, i))
+	for _, x := range t.Indexes {
+		x.prepare(t, name, fmt.Sprintf("%s_%d", name, x.Number))
+		t.sql.drop = append(t.sql.drop, x.sql.drop)
 	}
+}
+
+// numberIndexes numbers the indexes of a table that was stored by format 1, in which an index's
+// place among them was its number.
+func (t *table) numberIndexes() {
+	if t.NextIndex > 0 {
+		return
+	}
+	for i, x := range t.Indexes {
+		x.Number = i
+	}
+	t.NextIndex = len(t.Indexes)
 }
 
 func (x *index) prepare(t *table, base, name string) {
@@ -109,8 +137,9 @@ func (x *index) prepare(t *table, base, name string) {
 		remove:   "DELETE FROM " + name + " WHERE k = ?",
 		forward:  from,
 		backward: from + " DESC",
+		drop:     "DROP TABLE " + name,
 	}
-	if x.Projection != "ALL" {
+	if x.Projection != projectAll {
 		x.attributes = append([]string{t.Hash.Name, t.Range.Name, x.Hash.Name, x.Range.Name}, x.Include...)
 	}
 }
@@ -126,6 +155,19 @@ func (t *table) index(name string) *index {
 		}
 	}
 	return nil
+}
+
+func (t *table) hasLocalIndex() bool {
+	return slices.ContainsFunc(t.Indexes, func(x *index) bool { return x.Local })
+}
+
+func (t *table) globalIndexes() []*index {
+	return slices.DeleteFunc(slices.Clone(t.Indexes), func(x *index) bool { return x.Local })
+}
+
+// projects reports whether the index holds an attribute.
+func (x *index) projects(name string) bool {
+	return x.attributes == nil || slices.Contains(x.attributes, name)
 }
 
 // catalog lists all tables and streams. It is immutable: a change makes a new one.
@@ -180,8 +222,10 @@ const (
 	metaFormat   = "format"
 )
 
-// format is the version of the stored data. Files of another version are rejected.
-const format = 1
+// format is the version of the stored data. A file of an older version is raised to it when it
+// is opened; one of a newer version is rejected. Format 1 has no local indexes, and its indexes
+// have no numbers.
+const format = 2
 
 func saveMeta(c *conn, key string, value any) error {
 	b, err := json.Marshal(value)
@@ -210,6 +254,7 @@ func loadCatalog(c *conn) (*catalog, uint64, error) {
 		case strings.HasPrefix(key, metaTable):
 			t := new(table)
 			err = json.Unmarshal(b, t)
+			t.numberIndexes()
 			t.prepare()
 			tables = append(tables, t)
 		case strings.HasPrefix(key, metaStream):
@@ -230,10 +275,10 @@ func loadCatalog(c *conn) (*catalog, uint64, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	if stored != 0 && stored != format {
-		return nil, 0, fmt.Errorf("the data file has format %d, this program reads format %d: delete the file to start with an empty one", stored, format)
+	if stored > format {
+		return nil, 0, fmt.Errorf("the data file has format %d, this program reads up to format %d: delete the file to start with an empty one", stored, format)
 	}
-	if stored == 0 {
+	if stored < format {
 		if err := saveMeta(c, metaFormat, format); err != nil {
 			return nil, 0, err
 		}

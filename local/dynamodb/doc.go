@@ -25,6 +25,8 @@
 //
 //   - One process at a time opens a file.
 //   - Throughput is never limited. Tables and indexes become active and disappear at once.
-//   - Left out are PartiQL, the parameters from before expressions, local secondary indexes,
-//     UpdateTable, backups, tags and global tables. Each answers with an error that says so.
+//   - Left out are PartiQL, backups, exports and imports, global tables, Kinesis streams,
+//     resource policies and contributor insights. Each answers UnknownOperationException.
+//     Point-in-time recovery is reported as off.
+//   - Item counts and sizes of tables are always 0.
 package dynamodb

@@ -15,6 +15,8 @@ const (
 	codeInternal           = "InternalServerError"
 	codeTooLarge           = "RequestEntityTooLargeException"
 	codeNotFound           = "ResourceNotFoundException"
+	codeTableNotFound      = "TableNotFoundException"
+	codeLimitExceeded      = "LimitExceededException"
 	codeInUse              = "ResourceInUseException"
 	codeConditionFailed    = "ConditionalCheckFailedException"
 	codeCanceled           = "TransactionCanceledException"
@@ -41,6 +43,8 @@ type Error struct {
 	Message string
 	Item    item.Item // of a ConditionalCheckFailedException, where the request asked for it
 	Reasons []Reason  // of a TransactionCanceledException, one for each action
+
+	schema bool // the item does not fit its table's schema: cancels a transaction
 }
 
 // Reason is the outcome of one action in a cancelled transaction.
@@ -53,6 +57,11 @@ type Reason struct {
 func (e *Error) Error() string { return e.Code + ": " + e.Message }
 
 func validation(message string) error { return &Error{Code: codeValidation, Message: message} }
+
+// misfit is a validation error of an item that does not fit its table's schema.
+func misfit(message string) error {
+	return &Error{Code: codeValidation, Message: message, schema: true}
+}
 
 // status returns the HTTP status.
 func (e *Error) status() int {

@@ -58,15 +58,15 @@ func after(b []byte) []byte {
 func (t *table) itemKey(it item.Item) ([]byte, error) {
 	return t.storageKey(it, func(k keyAttribute, v item.Value, ok bool) error {
 		if !ok {
-			return validation("One or more parameter values were invalid: Missing the key " + k.Name + " in the item")
+			return misfit("One or more parameter values were invalid: Missing the key " + k.Name + " in the item")
 		}
-		return validation(fmt.Sprintf("One or more parameter values were invalid: Type mismatch for key %s expected: %s actual: %s", k.Name, k.Kind, v.Kind))
+		return misfit(fmt.Sprintf("One or more parameter values were invalid: Type mismatch for key %s expected: %s actual: %s", k.Name, k.Kind, v.Kind))
 	})
 }
 
 // key returns the storage key for a request's Key. The error is an *Error.
 func (t *table) key(key item.Item) ([]byte, error) {
-	mismatch := validation("The provided key element does not match the schema")
+	mismatch := misfit("The provided key element does not match the schema")
 	want := 1
 	if t.Range.Name != "" {
 		want = 2
@@ -118,20 +118,24 @@ func checkKeyValue(k keyAttribute, v item.Value, hash bool) error {
 // keyOf returns the item's key attributes.
 func (t *table) keyOf(it item.Item) item.Item { return it.Only([]string{t.Hash.Name, t.Range.Name}) }
 
-// key returns the index's storage key for an item whose own is base, or nil if the index
-// omits the item.
+// key returns the index's storage key for an item whose own is base, or nil if the index omits
+// the item: because it lacks a key, or because an item older than the index has none that the
+// index takes.
 func (x *index) key(it item.Item, base []byte) []byte {
-	hash, ok := it.Get(x.Hash.Name)
-	if !ok {
-		return nil
-	}
-	b := partition(hash)
-	if x.Range.Name != "" {
-		v, ok := it.Get(x.Range.Name)
-		if !ok {
+	var b []byte
+	for i, k := range []keyAttribute{x.Hash, x.Range} {
+		if k.Name == "" {
+			continue
+		}
+		v, ok := it.Get(k.Name)
+		if !ok || v.Kind != k.Kind || v.Text == "" || checkKeyValue(k, v, i == 0) != nil {
 			return nil
 		}
-		b = v.AppendOrdered(b)
+		if i == 0 {
+			b = partition(v)
+		} else {
+			b = v.AppendOrdered(b)
+		}
 	}
 	return append(b, base...)
 }
@@ -145,7 +149,7 @@ func (t *table) checkIndexKeys(it item.Item) error {
 			switch {
 			case !ok || k.Name == "":
 			case v.Kind != k.Kind:
-				return validation(fmt.Sprintf("One or more parameter values were invalid: Type mismatch for Index Key %s Expected: %s Actual: %s IndexName: %s",
+				return misfit(fmt.Sprintf("One or more parameter values were invalid: Type mismatch for Index Key %s Expected: %s Actual: %s IndexName: %s",
 					k.Name, k.Kind, v.Kind, x.Name))
 			case v.Text == "":
 				return validation(fmt.Sprintf("One or more parameter values are not valid. A value specified for a secondary index key is not supported. "+

@@ -86,6 +86,12 @@ var (
 		"SET r = if_not_exists(x, :y) + :y", "SET x = y", "SET x.k = :y", "SET x[0] = :y", "REMOVE x.k, y[0]",
 		"ADD x :y", "DELETE x :y",
 	}
+	// legacyForms are a parameter from before expressions and an operator or action
+	legacyForms = []string{
+		"Expected EQ", "Expected NE", "Expected LT", "Expected LE", "Expected GT", "Expected GE", "Expected IN", "Expected BEGINS_WITH",
+		"Expected CONTAINS", "Expected NOT_CONTAINS", "Expected NULL", "Expected NOT_NULL", "Expected BETWEEN", "Expected",
+		"AttributeUpdates PUT", "AttributeUpdates ADD", "AttributeUpdates DELETE",
+	}
 )
 
 // TestOperandTypes runs every function and operator over operands of every pair of types, and
@@ -106,6 +112,9 @@ func TestOperandTypes(t *testing.T) {
 	}
 	for _, form := range updateForms {
 		f.operandTable(t, &got, form, true)
+	}
+	for _, form := range legacyForms {
+		f.operandTable(t, &got, form, false)
 	}
 	if *recordFrom != "" {
 		if err := os.WriteFile(file, []byte(got.String()), 0o600); err != nil {
@@ -131,7 +140,7 @@ func (f fixture) operandTable(t *testing.T, out *strings.Builder, form string, u
 	var table strings.Builder
 	fmt.Fprintf(&table, "\n%s\n%5s", form, "")
 	columns := operandKinds
-	if !strings.Contains(form, "y") || strings.Contains(form, ":y") {
+	if !strings.Contains(form, "y") || strings.Contains(form, ":y") || slices.Contains(legacyForms, form) {
 		columns = columns[:10]
 	}
 	rows := operandKinds
@@ -186,11 +195,14 @@ func (f fixture) operandCell(t *testing.T, form, x, y string, update bool) (cell
 	}
 	f.put(t, it)
 	var err error
-	if update {
+	switch {
+	case slices.Contains(legacyForms, form):
+		err = f.callLegacy(t, form, it, operandValue(y, false))
+	case update:
 		_, err = f.UpdateItem(t.Context(), &ddb.UpdateItemInput{
 			TableName: aws.String("chat"), Key: key("p", "s"), UpdateExpression: &form, ExpressionAttributeValues: given,
 		})
-	} else {
+	default:
 		_, err = f.PutItem(t.Context(), &ddb.PutItemInput{
 			TableName: aws.String("chat"), Item: it, ConditionExpression: &form, ExpressionAttributeValues: given,
 		})
@@ -212,4 +224,31 @@ func (f fixture) operandCell(t *testing.T, form, x, y string, update bool) (cell
 		return "{" + strings.Join(names, ",") + "}"
 	})
 	return "", api.ErrorCode() + ": " + message
+}
+
+// callLegacy carries out one of the legacyForms with x as the attribute and a value for it.
+func (f fixture) callLegacy(t *testing.T, form string, it record, value types.AttributeValue) error {
+	t.Helper()
+	parameter, operator, _ := strings.Cut(form, " ")
+	if parameter == "AttributeUpdates" {
+		_, err := f.UpdateItem(t.Context(), &ddb.UpdateItemInput{
+			TableName: aws.String("chat"), Key: key("p", "s"),
+			AttributeUpdates: map[string]types.AttributeValueUpdate{"x": {Action: types.AttributeAction(operator), Value: value}},
+		})
+		return err
+	}
+	expected := types.ExpectedAttributeValue{ComparisonOperator: types.ComparisonOperator(operator)}
+	switch operator {
+	case "":
+		expected.Value = value
+	case "NULL", "NOT_NULL":
+	case "BETWEEN":
+		expected.AttributeValueList = []types.AttributeValue{value, value}
+	default:
+		expected.AttributeValueList = []types.AttributeValue{value}
+	}
+	_, err := f.PutItem(t.Context(), &ddb.PutItemInput{
+		TableName: aws.String("chat"), Item: it, Expected: map[string]types.ExpectedAttributeValue{"x": expected},
+	})
+	return err
 }

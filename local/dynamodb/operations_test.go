@@ -193,12 +193,6 @@ func TestRefusals(t *testing.T) {
 			})
 			return err
 		}, "The parameter cannot be converted to a numeric value: x"},
-		"legacy parameter": {func() error {
-			_, err := f.PutItem(t.Context(), &ddb.PutItemInput{
-				TableName: table, Item: key("p", "s"), Expected: map[string]types.ExpectedAttributeValue{"a": {Exists: aws.Bool(false)}},
-			})
-			return err
-		}, "Expected is a legacy parameter"},
 		"unknown ReturnValues": {func() error {
 			_, err := f.PutItem(t.Context(), &ddb.PutItemInput{TableName: table, Item: key("p", "s"), ReturnValues: "SOME"})
 			return err
@@ -256,7 +250,7 @@ func TestRefusals(t *testing.T) {
 		"count with projection": {func() error {
 			_, err := f.Scan(t.Context(), &ddb.ScanInput{TableName: table, Select: types.SelectCount, ProjectionExpression: aws.String("a")})
 			return err
-		}, "Cannot specify the ProjectionExpression when choosing to get COUNT"},
+		}, "Cannot specify the ProjectionExpression when choosing to get only the Count"},
 		"batch with twins": {func() error {
 			_, err := f.BatchGetItem(t.Context(), &ddb.BatchGetItemInput{RequestItems: map[string]types.KeysAndAttributes{"chat": {Keys: []record{key("p", "s"), key("p", "s")}}}})
 			return err
@@ -268,7 +262,7 @@ func TestRefusals(t *testing.T) {
 			}
 			_, err := f.BatchWriteItem(t.Context(), &ddb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{"chat": writes}})
 			return err
-		}, "Too many items requested for the BatchWriteItem call"},
+		}, "at 'requestItems' failed to satisfy constraint: Map value must satisfy constraint: [Member must have length less than or equal to 25, Member must have length greater than or equal to 1]"},
 		"an operation left out": {func() error {
 			_, err := f.ExecuteStatement(t.Context(), &ddb.ExecuteStatementInput{Statement: aws.String("SELECT * FROM chat")})
 			return err
@@ -401,15 +395,15 @@ func TestTables(t *testing.T) {
 	equal(t, "item of a table created again", f.get(t, "p", "s"), record(nil))
 
 	for want, change := range map[string]func(*ddb.CreateTableInput){
-		"Some AttributeDefinitions are not used":                 func(in *ddb.CreateTableInput) { in.GlobalSecondaryIndexes = nil },
-		"not defined in AttributeDefinitions":                    func(in *ddb.CreateTableInput) { in.AttributeDefinitions = in.AttributeDefinitions[1:] },
-		"Unknown ProjectionType: null":                           func(in *ddb.CreateTableInput) { in.GlobalSecondaryIndexes[0].Projection.ProjectionType = "" },
-		"must both be specified when BillingMode is PROVISIONED": func(in *ddb.CreateTableInput) { in.BillingMode = types.BillingModeProvisioned },
-		"Member must have length greater than or equal to 3":     func(in *ddb.CreateTableInput) { in.TableName = aws.String("x") },
-		"LocalSecondaryIndexes are left out": func(in *ddb.CreateTableInput) {
-			in.LocalSecondaryIndexes = []types.LocalSecondaryIndex{{IndexName: aws.String("LSI"), KeySchema: in.KeySchema, Projection: &types.Projection{}}}
+		"Number of attributes in KeySchema does not exactly match": func(in *ddb.CreateTableInput) { in.GlobalSecondaryIndexes = nil },
+		"Some AttributeDefinitions are not used": func(in *ddb.CreateTableInput) {
+			in.AttributeDefinitions = append(in.AttributeDefinitions, types.AttributeDefinition{AttributeName: aws.String("x"), AttributeType: types.ScalarAttributeTypeN})
 		},
-		"StreamViewType is required": func(in *ddb.CreateTableInput) { in.StreamSpecification.StreamViewType = "" },
+		"not defined in AttributeDefinitions":                             func(in *ddb.CreateTableInput) { in.AttributeDefinitions = in.AttributeDefinitions[1:] },
+		"Unknown ProjectionType: null":                                    func(in *ddb.CreateTableInput) { in.GlobalSecondaryIndexes[0].Projection.ProjectionType = "" },
+		"must both be specified when BillingMode is PROVISIONED":          func(in *ddb.CreateTableInput) { in.BillingMode = types.BillingModeProvisioned },
+		"Member must have length greater than or equal to 3":              func(in *ddb.CreateTableInput) { in.TableName = aws.String("x") },
+		"Stream ViewType must not be null or empty when enabling streams": func(in *ddb.CreateTableInput) { in.StreamSpecification.StreamViewType = "" },
 	} {
 		in := chatTable()
 		in.TableName = aws.String("other")

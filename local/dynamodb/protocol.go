@@ -76,6 +76,14 @@ var handlers = map[string]handler{
 	targetTables + "UpdateTimeToLive":   typed((*Engine).updateTimeToLive),
 	targetTables + "DescribeTimeToLive": typed((*Engine).describeTimeToLive),
 
+	targetTables + "UpdateTable":               typed((*Engine).updateTable),
+	targetTables + "TagResource":               typed((*Engine).tagResource),
+	targetTables + "UntagResource":             typed((*Engine).untagResource),
+	targetTables + "ListTagsOfResource":        typed((*Engine).listTagsOfResource),
+	targetTables + "DescribeLimits":            typed((*Engine).describeLimits),
+	targetTables + "DescribeEndpoints":         typed((*Engine).describeEndpoints),
+	targetTables + "DescribeContinuousBackups": typed((*Engine).describeContinuousBackups),
+
 	targetStreams + "ListStreams":      typed((*Engine).listStreams),
 	targetStreams + "DescribeStream":   typed((*Engine).describeStream),
 	targetStreams + "GetShardIterator": typed((*Engine).getShardIterator),

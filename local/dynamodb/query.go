@@ -31,6 +31,7 @@ type walk struct {
 	q        *request
 	table    *table
 	index    *index // nil: the table itself
+	fetch    bool   // the items, from the table: a local index lacks what is asked for
 	bound    expressions
 	from, to []byte // from <= key < to
 }
@@ -39,6 +40,16 @@ type walk struct {
 func (e *Engine) prepareWalk(q *request, kinds ...expression.Kind) (*walk, error) {
 	if err := q.check(); err != nil {
 		return nil, err
+	}
+	if q.limit != nil && *q.limit < 1 {
+		const constraint = "Member must have value greater than or equal to 1"
+		var v violations
+		if slices.Contains(kinds, expression.KindKeyCondition) { // Query spells it like this, Scan does not
+			v = append(v, "Value at 'Limit' failed to satisfy constraint: "+constraint)
+		} else {
+			v.add(strconv.FormatInt(*q.limit, 10), "limit", constraint)
+		}
+		return nil, v.err()
 	}
 	bound, err := e.bind(q, kinds...)
 	if err != nil {
@@ -52,21 +63,47 @@ func (e *Engine) prepareWalk(q *request, kinds ...expression.Kind) (*walk, error
 		if w.index = w.table.index(q.index); w.index == nil {
 			return nil, validation("The table does not have the specified index: " + q.index)
 		}
-		if q.consistent {
+		if q.consistent && !w.index.Local {
 			return nil, validation("Consistent reads are not supported on global secondary indexes")
 		}
 	}
-	if q.limit != nil && *q.limit < 1 {
-		return nil, validation(fmt.Sprintf("1 validation error detected: Value '%d' at 'limit' failed to satisfy constraint: Member must have value greater than or equal to 1", *q.limit))
+	if err := w.checkSelect(); err != nil {
+		return nil, err
 	}
-	return w, w.checkSelect()
+	return w, w.checkProjected()
+}
+
+// checkProjected rejects what the index does not project. Only a local index's Query or Scan
+// may show more than it projects: it fetches the items from the table, while its filter sees
+// what is projected (DynamoDB Local 1.25.1).
+func (w *walk) checkProjected() error {
+	if w.index == nil || w.index.attributes == nil {
+		return nil
+	}
+	lacks := func(names []string) []string { return slices.DeleteFunc(names, w.index.projects) }
+	if w.bound.filter != nil {
+		if names := lacks(w.bound.filter.Attributes()); len(names) > 0 {
+			slices.Sort(names)
+			return invalidParameter("Secondary index %s does not project one or more filter attributes: %s", w.index.Name, brackets(names))
+		}
+	}
+	w.fetch = w.q.selection == selectAll
+	if w.bound.projection == nil {
+		return nil
+	}
+	names := lacks(w.bound.projection.Attributes())
+	if len(names) > 0 && !w.index.Local {
+		return invalidParameter("Global secondary index %s does not project %s", w.index.Name, brackets(names))
+	}
+	w.fetch = len(names) > 0
+	return nil
 }
 
 func (w *walk) checkSelect() error {
 	projected := w.bound.projection != nil
 	switch w.q.selection {
 	case selectAll:
-		if w.index != nil && w.index.attributes != nil {
+		if w.index != nil && w.index.attributes != nil && !w.index.Local {
 			return validation("One or more parameter values were invalid: Select type ALL_ATTRIBUTES is not supported for global secondary index " +
 				w.index.Name + " because its projection type is not ALL")
 		}
@@ -84,7 +121,14 @@ func (w *walk) checkSelect() error {
 		return nil
 	}
 	if projected {
-		return validation("Cannot specify the ProjectionExpression when choosing to get " + w.q.selection)
+		parameter, what := "ProjectionExpression", w.q.selection
+		if w.q.projection == nil {
+			parameter = "AttributesToGet"
+		}
+		if what == selectCount {
+			what = "only the Count"
+		}
+		return validation("Cannot specify the " + parameter + " when choosing to get " + what)
 	}
 	return nil
 }
@@ -112,7 +156,11 @@ func (e *Engine) query(ctx context.Context, r *jsonio.Reader) ([]byte, error) {
 	hash, sort := w.keys()
 	if w.bound.filter != nil {
 		if name := w.bound.filter.Mentions(hash.Name, sort.Name); name != "" {
-			return nil, validation("Filter Expression can only contain non-primary key attributes: Primary key attribute: " + name)
+			parameter := "Filter Expression"
+			if q.filter == nil {
+				parameter = "QueryFilter"
+			}
+			return nil, validation(parameter + " can only contain non-primary key attributes: Primary key attribute: " + name)
 		}
 	}
 	condition, err := w.bound.keyCondition.Key(hash.Name, sort.Name)
@@ -267,6 +315,7 @@ type page struct {
 	json           []byte // the items, without brackets
 	count, scanned int
 	size           int
+	fetched        float64   // read units of items fetched from the table
 	last           item.Item // the last item looked at, if there may be more after it
 }
 
@@ -281,6 +330,11 @@ func (w *walk) run(ctx context.Context, e *Engine) ([]byte, error) {
 		}
 		if now.ID != w.table.ID {
 			return notFound()
+		}
+		if x := w.index; x != nil {
+			if y := now.index(x.Name); y == nil || y.Number != x.Number {
+				return validation("The table does not have the specified index: " + x.Name)
+			}
 		}
 		if bytes.Compare(w.from, w.to) >= 0 {
 			return nil // no key meets the condition
@@ -320,11 +374,17 @@ func (w *walk) visit(p *page, stored []byte) (bool, error) {
 		it = w.index.project(it)
 		size = it.Size()
 	}
+	if w.fetch {
+		p.fetched += readUnits(found.size(), w.q.consistent)
+	}
 	p.scanned++
 	p.size += size
 	if w.bound.filter == nil || w.bound.filter.Matches(it) {
 		p.count++
 		if w.q.selection != selectCount {
+			if w.fetch {
+				it = whole
+			}
 			if w.bound.projection != nil {
 				it = w.bound.projection.Apply(it)
 			}
@@ -347,7 +407,8 @@ func (w *walk) answer(p *page) []byte {
 	if w.index == nil {
 		c.read = units
 	} else {
-		c.addIndex(w.index.Name, units)
+		c.read = p.fetched
+		c.addIndex(w.index, units)
 	}
 	dst := append(make([]byte, 0, len(p.json)+512), '{')
 	if w.q.selection != selectCount {

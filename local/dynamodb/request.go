@@ -3,7 +3,6 @@ package dynamodb
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/streamroom/streamroom/local/dynamodb/expression"
@@ -16,6 +15,7 @@ import (
 // operation uses those that it has.
 type request struct {
 	table string
+	named bool // the request has a TableName, perhaps an empty one
 	item  item.Item
 	key   item.Item
 
@@ -30,6 +30,7 @@ type request struct {
 	returnValues      string
 	onFailure         string // ReturnValuesOnConditionCheckFailure
 	capacity          string // ReturnConsumedCapacity
+	metrics           string // ReturnItemCollectionMetrics
 	consistent        bool
 	index             string
 	backward          bool
@@ -38,7 +39,7 @@ type request struct {
 	start             item.Item // ExclusiveStartKey
 	segment           *int64
 	totalSegments     *int64
-	legacy            string // a parameter from before expressions
+	legacy            legacy // the parameters from before expressions
 	hasName, hasValue bool
 }
 
@@ -60,9 +61,7 @@ func (q *request) read(r *jsonio.Reader, name string) (err error) {
 	switch name {
 	case "TableName":
 		q.table, err = r.String()
-		if i := strings.Index(q.table, ":table/"); i >= 0 {
-			q.table = q.table[i+len(":table/"):] // an ARN names a table too
-		}
+		q.table, q.named = bareName(q.table), true
 	case "Item":
 		q.item, err = item.ReadItem(r)
 	case "Key":
@@ -92,6 +91,8 @@ func (q *request) read(r *jsonio.Reader, name string) (err error) {
 		q.onFailure, err = r.String()
 	case "ReturnConsumedCapacity":
 		q.capacity, err = r.String()
+	case "ReturnItemCollectionMetrics":
+		q.metrics, err = r.String()
 	case "ConsistentRead":
 		q.consistent, err = r.Bool()
 	case "IndexName":
@@ -111,8 +112,7 @@ func (q *request) read(r *jsonio.Reader, name string) (err error) {
 	case "TotalSegments":
 		q.totalSegments, err = readInt(r)
 	case "Expected", "ConditionalOperator", "AttributeUpdates", "AttributesToGet", "KeyConditions", "QueryFilter", "ScanFilter":
-		q.legacy = name
-		err = r.Skip()
+		err = q.legacy.read(r, name)
 	default:
 		err = r.Skip()
 	}
@@ -139,34 +139,32 @@ func readNames(r *jsonio.Reader) ([]expression.Name, error) {
 	return out, err
 }
 
-// oneOf rejects a value outside an enumeration; "" means the default.
-func oneOf(parameter, value string, allowed ...string) error {
-	if value == "" || slices.Contains(allowed, value) {
-		return nil
-	}
-	return validation(fmt.Sprintf("1 validation error detected: Value '%s' at '%s' failed to satisfy constraint: Member must satisfy enum value set: [%s]",
-		value, parameter, strings.Join(allowed, ", ")))
-}
-
 // check rejects what no operation accepts. The error is an *Error.
 func (q *request) check() error {
-	if q.legacy != "" {
-		return validation(q.legacy + " is a legacy parameter, which this engine leaves out: use an expression instead")
-	}
-	for _, err := range []error{
-		oneOf("returnValues", q.returnValues, "ALL_NEW", "UPDATED_OLD", "ALL_OLD", "NONE", "UPDATED_NEW"),
-		oneOf("returnValuesOnConditionCheckFailure", q.onFailure, "ALL_OLD", "NONE"),
-		oneOf("returnConsumedCapacity", q.capacity, capacityIndexes, capacityTotal, capacityNone),
-		oneOf("select", q.selection, selectSpecific, selectCount, selectAll, selectProjected),
-	} {
-		if err != nil {
-			return err
-		}
-	}
 	if q.table == "" {
-		return validation("1 validation error detected: Value null at 'tableName' failed to satisfy constraint: Member must not be null")
+		return q.unnamed()
 	}
-	return nil
+	var v violations
+	v.enum(q.capacity, "returnConsumedCapacity", capacityIndexes, capacityTotal, capacityNone)
+	v.enum(q.metrics, "returnItemCollectionMetrics", metricsSize, "NONE")
+	v.enum(q.returnValues, "returnValues", "ALL_NEW", "UPDATED_OLD", "ALL_OLD", "NONE", "UPDATED_NEW")
+	v.enum(q.onFailure, "returnValuesOnConditionCheckFailure", "ALL_OLD", "NONE")
+	v.enum(q.selection, "select", selectSpecific, selectCount, selectAll, selectProjected)
+	if len(q.table) >= minName || !namePattern.MatchString(q.table) { // a shorter one is not found
+		v.name(q.table, "tableName")
+	}
+	q.legacy.violations(&v)
+	return v.err()
+}
+
+// unnamed rejects a request without the name of a table, before all else.
+func (q *request) unnamed() error {
+	if !q.named {
+		return missing("tableName")
+	}
+	var v violations
+	v.add("", "tableName", "Member must have length greater than or equal to 1")
+	return v.err()
 }
 
 // expressions are a request's expressions, parsed and bound; nil for those that it lacks.
@@ -182,6 +180,9 @@ type expressions struct {
 // error is an *Error.
 func (e *Engine) bind(q *request, kinds ...expression.Kind) (expressions, error) {
 	var out expressions
+	if err := q.checkMixed(); err != nil {
+		return out, err
+	}
 	args := &expression.Args{Names: q.names, Values: q.values}
 	given := false
 	for _, kind := range kinds {
@@ -197,7 +198,7 @@ func (e *Engine) bind(q *request, kinds ...expression.Kind) (expressions, error)
 	if err := args.Unused(); err != nil {
 		return out, validation(err.Error())
 	}
-	return out, nil
+	return out, q.bindLegacy(kinds, &out)
 }
 
 func (e *Engine) bindOne(q *request, kind expression.Kind, args *expression.Args, out *expressions) (given bool, err error) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/binary"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -27,7 +26,7 @@ type (
 	listStreamsInput struct {
 		TableName               string
 		ExclusiveStartStreamArn string
-		Limit                   *int
+		Limit                   *int64
 	}
 	streamSummary     struct{ StreamArn, TableName, StreamLabel string }
 	listStreamsOutput struct {
@@ -41,7 +40,7 @@ type (
 	describeStreamInput struct {
 		StreamArn             string
 		ExclusiveStartShardID string `json:"ExclusiveStartShardId"`
-		Limit                 *int
+		Limit                 *int64
 		ShardFilter           *shardFilter
 	}
 	sequenceRange struct {
@@ -74,14 +73,12 @@ type (
 	shardIteratorOutput struct{ ShardIterator string }
 )
 
-func pageLimit(given *int) (int, error) {
+// pageLimit is the Limit of a list, 100 by default and at most. The error is an *Error.
+func pageLimit(given *int64) (int, error) {
 	if given == nil {
 		return 100, nil
 	}
-	if *given < 1 || *given > 100 {
-		return 0, validation(fmt.Sprintf("1 validation error detected: Value '%d' at 'limit' failed to satisfy constraint: Member must have value between 1 and 100", *given))
-	}
-	return *given, nil
+	return int(*given), outside(*given, 1, 100)
 }
 
 func (e *Engine) stream(arn string) (*stream, error) {
@@ -317,8 +314,8 @@ func (e *Engine) getRecords(ctx context.Context, r *jsonio.Reader) ([]byte, erro
 	if err != nil {
 		return nil, err
 	}
-	if limit < 1 || limit > maxRecords {
-		return nil, validation(fmt.Sprintf("1 validation error detected: Value '%d' at 'limit' failed to satisfy constraint: Member must have value between 1 and 1000", limit))
+	if err := outside(limit, 1, maxRecords); err != nil {
+		return nil, err
 	}
 	it, err := e.iterator(text)
 	if err != nil {

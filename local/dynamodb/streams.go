@@ -132,11 +132,24 @@ func (s *stream) newShard(at time.Time, parent string, from, to uint32, first ui
 	return h
 }
 
+// newLabel returns a label for a stream of a table, which no other stream of it has.
+func (e *Engine) newLabel(tableName string, at time.Time) string {
+	for ; ; at = at.Add(time.Millisecond) {
+		label, taken := at.Format("2006-01-02T15:04:05.000"), false
+		for _, s := range e.catalog.Load().streams {
+			taken = taken || s.Table == tableName && s.Label == label
+		}
+		if !taken {
+			return label
+		}
+	}
+}
+
 // createStream gives a new table its stream.
 func (t *tx) createStream(s *stream, of *table, id int64) error {
 	at := t.e.clock.Now().UTC()
 	s.ID, s.Created, s.Hash, s.Range = id, at, of.Hash, of.Range
-	s.Label = at.Format("2006-01-02T15:04:05.000")
+	s.Label = t.e.newLabel(s.Table, at)
 	width := uint64(1<<32) / uint64(t.e.shards) //nolint:gosec // shards is positive
 	t.seq++
 	for n := range uint64(t.e.shards) { //nolint:gosec // shards is positive

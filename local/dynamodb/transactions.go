@@ -37,6 +37,7 @@ type transaction struct {
 	actions []action
 	token   string
 	mode    string // ReturnConsumedCapacity
+	metrics string // ReturnItemCollectionMetrics
 }
 
 func readTransaction(r *jsonio.Reader) (*transaction, error) {
@@ -53,6 +54,8 @@ func readTransaction(r *jsonio.Reader) (*transaction, error) {
 			t.token, err = r.String()
 		case "ReturnConsumedCapacity":
 			t.mode, err = r.String()
+		case "ReturnItemCollectionMetrics":
+			t.metrics, err = r.String()
 		default:
 			err = r.Skip()
 		}
@@ -65,11 +68,16 @@ func readTransaction(r *jsonio.Reader) (*transaction, error) {
 	case len(t.actions) == 0:
 		return nil, validation("1 validation error detected: Value '[]' at 'transactItems' failed to satisfy constraint: Member must have length greater than or equal to 1")
 	case len(t.actions) > maxActions:
-		return nil, validation("1 validation error detected: Value at 'transactItems' failed to satisfy constraint: Member must have length less than or equal to 100")
+		var v violations
+		v.add(t.String(), "transactItems", fmt.Sprintf("Member must have length less than or equal to %d", maxActions))
+		return nil, v.err()
 	case len(t.token) > 36:
 		return nil, validation("1 validation error detected: Value '" + t.token + "' at 'clientRequestToken' failed to satisfy constraint: Member must have length less than or equal to 36")
 	}
-	return t, oneOf("returnConsumedCapacity", t.mode, capacityIndexes, capacityTotal, capacityNone)
+	var v violations
+	v.enum(t.mode, "returnConsumedCapacity", capacityIndexes, capacityTotal, capacityNone)
+	v.enum(t.metrics, "returnItemCollectionMetrics", metricsSize, "NONE")
+	return t, v.err()
 }
 
 func readOneAction(r *jsonio.Reader) (action, error) {
@@ -93,12 +101,54 @@ func readOneAction(r *jsonio.Reader) (action, error) {
 	return a, err
 }
 
+// String lists the names of the actions, as errors show them.
+func (t *transaction) String() string {
+	names := make([]string, len(t.actions))
+	for i, a := range t.actions {
+		names[i] = a.name
+	}
+	return brackets(names)
+}
+
+// misfits collects the reasons of actions whose items do not fit their tables' schemas. Such
+// an action cancels the transaction, while any other error rejects the request.
+type misfits struct {
+	reasons []Reason
+	found   bool
+}
+
+func newMisfits(actions int) *misfits {
+	m := &misfits{reasons: make([]Reason, actions)}
+	for i := range m.reasons {
+		m.reasons[i].Code = reasonNone
+	}
+	return m
+}
+
+// add notes the error of an action and returns those that reject the request.
+func (m *misfits) add(i int, err error) error {
+	refused, ok := errors.AsType[*Error](err)
+	if !ok || !refused.schema {
+		return err
+	}
+	m.reasons[i] = Reason{Code: reasonValidation, Message: refused.Message}
+	m.found = true
+	return nil
+}
+
+func (m *misfits) err() error {
+	if !m.found {
+		return nil
+	}
+	return canceled(m.reasons)
+}
+
 // prepare turns the actions into writes. The error is an *Error.
 func (t *transaction) prepare(e *Engine) ([]*write, error) {
 	operations := map[string]operation{"Put": opPut, "Update": opUpdate, "Delete": opDelete, "ConditionCheck": opCheck}
 	writes := make([]*write, len(t.actions))
 	seen := make(map[string]bool, len(t.actions))
-	size := 0
+	size, misfits := 0, newMisfits(len(t.actions))
 	for i, a := range t.actions {
 		op, ok := operations[a.name]
 		switch {
@@ -111,7 +161,10 @@ func (t *transaction) prepare(e *Engine) ([]*write, error) {
 		}
 		w, err := e.prepareWrite(a.q, op)
 		if err != nil {
-			return nil, err
+			if err := misfits.add(i, err); err != nil {
+				return nil, err
+			}
+			continue
 		}
 		if seen[w.lockName()] {
 			return nil, validation("Transaction request cannot include multiple operations on one item")
@@ -122,7 +175,7 @@ func (t *transaction) prepare(e *Engine) ([]*write, error) {
 		}
 		writes[i] = w
 	}
-	return writes, nil
+	return writes, misfits.err()
 }
 
 // digest identifies the transaction's content, independent of the order of names in its
@@ -235,7 +288,11 @@ func (e *Engine) transactWriteItems(ctx context.Context, r *jsonio.Reader) ([]by
 			return nil, err
 		}
 	}
-	return append(used.appendTo([]byte{'{'}, true), '}'), nil
+	dst := used.appendTo([]byte{'{'}, true)
+	if asked.metrics == metricsSize {
+		dst = appendCollections(dst, writes)
+	}
+	return append(dst, '}'), nil
 }
 
 // planAll plans all writes, or returns the cancellation reasons.
@@ -345,19 +402,25 @@ func (e *Engine) transactGetItems(ctx context.Context, r *jsonio.Reader) ([]byte
 	}
 	reads := make([]*read, len(asked.actions))
 	names := make([]string, len(asked.actions))
-	seen := make(map[string]bool, len(asked.actions))
+	seen, misfits := make(map[string]bool, len(asked.actions)), newMisfits(len(asked.actions))
 	for i, a := range asked.actions {
 		if a.name != "Get" {
 			return nil, validation("A transaction that reads cannot hold the action " + a.name)
 		}
 		if reads[i], err = e.prepareRead(a.q); err != nil {
-			return nil, err
+			if err := misfits.add(i, err); err != nil {
+				return nil, err
+			}
+			continue
 		}
 		names[i] = lockName(reads[i].table, reads[i].storage)
 		if seen[names[i]] {
 			return nil, validation("Transaction request cannot include multiple operations on one item")
 		}
 		seen[names[i]] = true
+	}
+	if err := misfits.err(); err != nil {
+		return nil, err
 	}
 	if conflicts := e.locks.busy(names); conflicts != nil {
 		return nil, conflicting(conflicts)

@@ -95,8 +95,7 @@ func (e *Engine) updateTimeToLive(ctx context.Context, in *updateTimeToLiveInput
 		if err := x.refillExpiry(&t); err != nil {
 			return err
 		}
-		x.commit = func() { e.catalog.Store(e.catalog.Load().with([]*table{&t}, nil)) }
-		return saveMeta(x.conn, metaKey(metaTable, t.ID), &t)
+		return x.saveTable(&t)
 	})
 	if err != nil {
 		return nil, err
@@ -110,36 +109,16 @@ func (t *tx) refillExpiry(of *table) error {
 	if err := t.exec(of.sql.clearExpiry); err != nil || of.Expiry == "" {
 		return err
 	}
-	type entry struct {
-		at  int64
-		key []byte
-	}
-	last := []byte{0}
-	for {
-		var found []entry
-		n := int64(0)
-		err := t.query(of.sql.walk, []driver.Value{last, sweepGroup}, func(columns []driver.Value) (bool, error) {
-			n++
-			last, _ = columns[0].([]byte)
-			stored, _ := columns[1].([]byte)
-			it, err := (&row{stored: stored}).item()
-			if at, ok := of.expiryOf(it); ok {
-				found = append(found, entry{at: at, key: last})
-			}
-			return true, err
-		})
+	return t.eachItem(of, func(key []byte, it *row) error {
+		decoded, err := it.item()
 		if err != nil {
 			return err
 		}
-		for _, f := range found {
-			if err := t.exec(of.sql.putExpiry, f.at, f.key); err != nil {
-				return err
-			}
+		if at, ok := of.expiryOf(decoded); ok {
+			return t.exec(of.sql.putExpiry, at, key)
 		}
-		if n < sweepGroup {
-			return nil
-		}
-	}
+		return nil
+	})
 }
 
 // runSweeper removes expired items and, every trimInterval, old stream records, until the

@@ -112,6 +112,7 @@ func FuzzRequest(f *testing.F) {
 		"DynamoDB_20120810.Scan", "DynamoDB_20120810.BatchGetItem", "DynamoDB_20120810.BatchWriteItem", "DynamoDB_20120810.TransactWriteItems",
 		"DynamoDB_20120810.TransactGetItems", "DynamoDB_20120810.DescribeTable", "DynamoDBStreams_20120810.DescribeStream",
 		"DynamoDBStreams_20120810.GetShardIterator", "DynamoDBStreams_20120810.GetRecords", "DynamoDBStreams_20120810.ListStreams",
+		"DynamoDB_20120810.UpdateTable", "DynamoDB_20120810.CreateTable", "DynamoDB_20120810.TagResource", "DynamoDB_20120810.UntagResource",
 	}
 	recorded, err := os.ReadFile("testdata/wire.txt")
 	if err != nil {
@@ -125,6 +126,15 @@ func FuzzRequest(f *testing.F) {
 				}
 			}
 		}
+	}
+	for target, body := range map[uint8]string{
+		0:  `{"TableName":"chat","Item":{"PK":{"S":"p"},"SK":{"S":"s"}},"Expected":{"a":{"ComparisonOperator":"BETWEEN","AttributeValueList":[{"S":"a"},{"S":"b"}]},"b":{"Exists":false}},"ConditionalOperator":"OR"}`,
+		2:  `{"TableName":"chat","Key":{"PK":{"S":"p"},"SK":{"S":"s"}},"AttributeUpdates":{"a":{"Action":"ADD","Value":{"L":[{"S":"x"}]}},"b":{"Action":"DELETE"}},"ReturnValues":"UPDATED_NEW"}`,
+		4:  `{"TableName":"chat","KeyConditions":{"PK":{"ComparisonOperator":"EQ","AttributeValueList":[{"S":"p"}]}},"QueryFilter":{"a":{"ComparisonOperator":"NOT_CONTAINS","AttributeValueList":[{"N":"1"}]}},"AttributesToGet":["a"]}`,
+		15: `{"TableName":"chat","AttributeDefinitions":[{"AttributeName":"a","AttributeType":"N"}],"GlobalSecondaryIndexUpdates":[{"Create":{"IndexName":"new","KeySchema":[{"AttributeName":"a","KeyType":"HASH"}],"Projection":{"ProjectionType":"ALL"}}}],"StreamSpecification":{"StreamEnabled":false}}`,
+		16: `{"TableName":"new","AttributeDefinitions":[{"AttributeName":"a","AttributeType":"N"},{"AttributeName":"b","AttributeType":"B"}],"KeySchema":[{"AttributeName":"a","KeyType":"HASH"},{"AttributeName":"b","KeyType":"RANGE"}],"LocalSecondaryIndexes":[{"IndexName":"lsi","KeySchema":[{"AttributeName":"a","KeyType":"HASH"},{"AttributeName":"b","KeyType":"RANGE"}],"Projection":{"ProjectionType":"INCLUDE","NonKeyAttributes":["x"]}}],"BillingMode":"PAY_PER_REQUEST"}`,
+	} {
+		f.Add(target, body)
 	}
 	f.Fuzz(func(t *testing.T, target uint8, body string) {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://dynamodb.local/", strings.NewReader(body))

@@ -127,15 +127,11 @@ func (e *Engine) prepareWrite(q *request, op operation) (*write, error) {
 	if w.update != nil {
 		for _, name := range w.update.Targets() {
 			if name == w.table.Hash.Name || name == w.table.Range.Name {
-				return nil, validation("One or more parameter values were invalid: Cannot update attribute " + name + ". This attribute is part of the key")
+				return nil, misfit("One or more parameter values were invalid: Cannot update attribute " + name + ". This attribute is part of the key")
 			}
 		}
 	}
 	return w, nil
-}
-
-func missing(parameter string) error {
-	return validation("1 validation error detected: Value null at '" + parameter + "' failed to satisfy constraint: Member must not be null")
 }
 
 // plan reads the item, checks the condition and computes the item after the write. It
@@ -148,7 +144,12 @@ func (t *tx) plan(w *write) (*effect, error) {
 	if now.ID != w.table.ID {
 		return nil, notFound()
 	}
-	w.table = now // its expiry or its shards may have changed
+	if now != w.table && w.operation == opPut {
+		if err := now.checkIndexKeys(w.put.decoded); err != nil {
+			return nil, err // an index is new
+		}
+	}
+	w.table = now // its expiry, its shards or its indexes may have changed
 	f := &effect{}
 	if f.old.stored, err = t.blob(now.sql.get, w.storage); err != nil {
 		return nil, err
@@ -332,6 +333,10 @@ func (e *Engine) writeItem(ctx context.Context, r *jsonio.Reader, op operation) 
 	if shown != nil {
 		dst = jsonio.AppendName(dst, "Attributes")
 		dst = shown.AppendJSON(dst)
+	}
+	if q.metrics == metricsSize && w.table.hasLocalIndex() {
+		dst = jsonio.AppendName(dst, "ItemCollectionMetrics")
+		dst = w.appendCollection(dst)
 	}
 	return append(used.appendTo(dst, false), '}'), nil
 }

@@ -2,6 +2,7 @@ package expression
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -334,6 +335,21 @@ func (b *BoundCondition) mentions(n *node, names []string) string {
 		}
 	}
 	return ""
+}
+
+// Attributes returns the attributes that the condition refers to, each once.
+func (b *BoundCondition) Attributes() []string { return b.attributes(b.root, nil) }
+
+func (b *BoundCondition) attributes(n *node, out []string) []string {
+	for i := range n.children {
+		out = b.attributes(&n.children[i], out)
+	}
+	for _, o := range n.operands {
+		if o.path != nil && !slices.Contains(out, b.top(o.path)) {
+			out = append(out, b.top(o.path))
+		}
+	}
+	return out
 }
 
 // Matches reports whether the item, nil if there is none, meets the condition.

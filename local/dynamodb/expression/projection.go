@@ -1,6 +1,10 @@
 package expression
 
-import "github.com/streamroom/streamroom/local/dynamodb/item"
+import (
+	"slices"
+
+	"github.com/streamroom/streamroom/local/dynamodb/item"
+)
 
 // Projection is a parsed list of paths.
 type Projection struct {
@@ -53,6 +57,17 @@ func (p *Projection) Bind(a *Args) (*BoundProjection, error) {
 		return nil, err
 	}
 	return &BoundProjection{binding: names, paths: p.paths}, names.distinct(KindProjection, p.paths)
+}
+
+// Attributes returns the attributes that the paths start at, each once.
+func (b *BoundProjection) Attributes() []string {
+	var out []string
+	for _, p := range b.paths {
+		if !slices.Contains(out, b.top(p)) {
+			out = append(out, b.top(p))
+		}
+	}
+	return out
 }
 
 // Apply returns the projected parts of an item, each in its place; list elements close

@@ -156,8 +156,9 @@ func (p *parser) updateFunction() (operand, error) {
 // BoundUpdate is an update with the placeholders of one request.
 type BoundUpdate struct {
 	binding
-	actions []action
-	paths   []path
+	actions  []action
+	paths    []path
+	mismatch *Error // of an operand whose type does not fit the item's
 }
 
 // Bind gives the placeholders their meaning, and checks what depends on it. The error is
@@ -167,7 +168,7 @@ func (u *Update) Bind(a *Args) (*BoundUpdate, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &BoundUpdate{binding: values, actions: u.actions, paths: make([]path, len(u.actions))}
+	b := &BoundUpdate{binding: values, actions: u.actions, paths: make([]path, len(u.actions)), mismatch: errBadType}
 	for i, a := range u.actions {
 		b.paths[i] = a.path
 	}
@@ -191,7 +192,7 @@ func (b *BoundUpdate) check(a action) error {
 			return nil
 		}
 		return KindUpdate.errorf("Incorrect operand type for operator or function; operator: %s, operand type: %s, typeSet: ALLOWED_FOR_%s_OPERAND",
-			a.section, longName(kind), a.section)
+			a.section, LongName(kind), a.section)
 	case secSet:
 		return b.checkOperand(a.operand)
 	}
@@ -219,8 +220,8 @@ func (b *BoundUpdate) checkOperand(o operand) error {
 	return nil
 }
 
-// longName spells a type as errors about ADD and DELETE do.
-func longName(k item.Kind) string {
+// LongName spells a type as errors about ADD and DELETE do.
+func LongName(k item.Kind) string {
 	switch k {
 	case item.S:
 		return "STRING"
@@ -269,6 +270,9 @@ func (b *BoundUpdate) Apply(old item.Item) (item.Item, error) {
 			root, err = b.change(root, a.path, func(v item.Value) (item.Value, error) { return add(v, b.values[a.operand.slot]) })
 		case secDelete:
 			root, err = b.change(root, a.path, func(v item.Value) (item.Value, error) { return subtract(v, b.values[a.operand.slot]) })
+		}
+		if err == errBadType { //nolint:errorlint // it is never wrapped
+			err = b.mismatch
 		}
 		if err != nil {
 			return nil, err
@@ -405,6 +409,8 @@ func add(v, w item.Value) (item.Value, error) {
 		return v, errBadType
 	case v.Kind == item.N:
 		return number(item.Add(v.Text, w.Text))
+	case v.Kind == item.L: // of AttributeUpdates
+		return item.Value{Kind: item.L, List: slices.Concat(v.List, w.List)}, nil
 	default:
 		return v.Union(w), nil
 	}
