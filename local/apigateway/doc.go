@@ -9,6 +9,33 @@
 // function's failure is a frame of the gateway's own, and the limits close the
 // connection with AWS's codes.
 //
+// # Sources
+//
+// From the API Gateway Developer Guide, by the names of its pages:
+//
+//   - $connect is the only route with authorization, and its integration decides
+//     over the handshake; $disconnect is best effort: "Manage connected users and
+//     client apps: $connect and $disconnect routes".
+//   - The subprotocol that $connect returns is the one that the handshake selects:
+//     "Setting up a $connect route that requires a WebSocket subprotocol".
+//   - A route key is compared exactly, and anything else takes $default: "Working
+//     with routes for WebSocket APIs".
+//   - Binary frames close the connection with 1003: "Binary media types".
+//   - Frames of 32 KB, messages of 128 KB, 10 minutes idle, 2 hours in all, 500 new
+//     connections a second, URLs of 4,096 characters: "Quotas for configuring and
+//     running a WebSocket API".
+//   - A function's answer is sent where the route has a route response: "Setting up
+//     WebSocket API routes, integrations and route responses".
+//
+// The fields of events, the gateway's own error frames, and the pairs of
+// disconnectStatusCode and disconnectReason are as in events and frames that were
+// recorded on AWS and published (aws-lambda-go's events/testdata among them). How
+// the management API spells errors (X-Amzn-ErrorType, an empty body) was measured
+// with the Go SDK: it tells errors apart by that header only. That a post from
+// within $connect is answered 410 is from AWS re:Post ("410 gone api gateway").
+//
+// # What was chosen
+//
 // Some of AWS's behaviour has no public source. What was chosen there:
 //
 //   - A $connect that times out answers 504; one whose response has no usable

@@ -2,6 +2,11 @@
 // tokens of the shape of Cognito's access tokens for any user name, without a
 // password, and publishes the key that verifies them. It is for development
 // only: anyone who reaches it can be any user.
+//
+// The claims are those that the Amazon Cognito Developer Guide lists for access
+// tokens, on its page "Understanding the access token"; the keys are published as
+// on "Verifying JSON web tokens". A token here has no refresh token beside it, and
+// there is no sign-in page.
 package identity
 
 import (

@@ -8,14 +8,14 @@ import (
 
 // invocation is one of fanout.
 type invocation struct {
-	*run
+	run      *run
 	sleep    func(time.Duration)
 	deadline time.Duration
 }
 
 // handle serves a batch and returns how many records, from its first, are done.
 func (i *invocation) handle(batch []*part) int {
-	started, done := i.now, len(batch)
+	started, done := i.run.now, len(batch)
 	var slices, messages []int
 	for n, p := range batch {
 		if p.slice {
@@ -30,11 +30,11 @@ func (i *invocation) handle(batch []*part) int {
 	if len(slices) > 0 {
 		// The messages and their predecessors, once for all slices of a run.
 		i.read(2)
-		i.sleep(i.draw(readLatency) + i.draw(readLatency))
+		i.sleep(i.run.draw(readLatency) + i.run.draw(readLatency))
 	}
 	for first := true; len(slices) > 0; first = false {
-		chunk := slices[:min(i.SlicesAtOnce, len(slices))]
-		if !first && i.now-started > topology.FanoutDeadline/2 {
+		chunk := slices[:min(i.run.SlicesAtOnce, len(slices))]
+		if !first && i.run.now-started > topology.FanoutDeadline/2 {
 			return min(done, chunk[0])
 		}
 		parts := make([]*part, len(chunk))
@@ -51,7 +51,7 @@ func (i *invocation) handle(batch []*part) int {
 
 // together serves a batch's messages, joined.
 func (i *invocation) together(batch []*part, messages []int) bool {
-	all := part{members: span{0, i.Members}, told: true, cut: true}
+	all := part{members: span{0, i.run.Members}, told: true, cut: true}
 	for _, n := range messages {
 		all.sent = append(all.sent, batch[n].sent...)
 		all.told, all.cut = all.told && batch[n].told, all.cut && batch[n].cut
@@ -69,7 +69,7 @@ func (i *invocation) together(batch []*part, messages []int) bool {
 func (i *invocation) round(parts []*part) int {
 	var toRead, units, longest int
 	for _, p := range parts {
-		n := min(p.members.size(), i.SliceAbove+1)
+		n := min(p.members.size(), i.run.SliceAbove+1)
 		toRead += n
 		longest = max(longest, n)
 		units += unitsOf(n)
@@ -77,7 +77,7 @@ func (i *invocation) round(parts []*part) int {
 			units += 2 // predecessors, and what else is read of a room
 		}
 	}
-	if !i.query(units, i.slowest(readLatency, len(parts))+pageTime(longest), toRead*int(cpuPerMember)/2) {
+	if !i.query(units, i.run.slowest(readLatency, len(parts))+pageTime(longest), toRead*int(cpuPerMember)/2) {
 		return 0
 	}
 	var told []*part
@@ -85,7 +85,7 @@ func (i *invocation) round(parts []*part) int {
 	users := 0
 	for n, p := range parts {
 		switch {
-		case p.members.size() <= i.SliceAbove:
+		case p.members.size() <= i.run.SliceAbove:
 			told, indexes = append(told, p), append(indexes, n)
 			users += p.members.size()
 		case !i.cut(p):
@@ -111,76 +111,76 @@ func (i *invocation) query(units int, took time.Duration, work int) bool {
 			i.sleep(max(took, cpu(time.Duration(work))))
 			return true
 		}
-		i.Throttled++
-		i.sleep(i.draw(readLatency) + i.upTo(queryPause<<attempt))
+		i.run.Throttled++
+		i.sleep(i.run.draw(readLatency) + i.run.upTo(queryPause<<attempt))
 	}
 	return false
 }
 
 // read takes units of the room's partition.
 func (i *invocation) read(units int) bool {
-	room := &i.partitions[0]
-	if before := *room; room.take(i.now, units) < units {
+	room := &i.run.partitions[0]
+	if before := *room; room.take(i.run.now, units) < units {
 		*room = before
 		return false
 	}
-	i.ReadUnits += float64(units)
-	i.roomUnits += units
+	i.run.ReadUnits += float64(units)
+	i.run.roomUnits += units
 	return true
 }
 
 // cut reads where to cut a range, stores the slices, and what is left of the
 // range as one more.
 func (i *invocation) cut(p *part) bool {
-	n := min(p.members.size(), i.SliceSize*i.SlicesPerCut+1)
+	n := min(p.members.size(), i.run.SliceSize*i.run.SlicesPerCut+1)
 	for left := n; left > 0; left -= pageBytes / memberBytes {
 		page := min(left, pageBytes/memberBytes)
-		if !i.query((unitsOf(page)+1)/2, i.draw(readLatency)+pageTime(page), page*int(cpuPerBound)) {
+		if !i.query((unitsOf(page)+1)/2, i.run.draw(readLatency)+pageTime(page), page*int(cpuPerBound)) {
 			return false
 		}
 	}
 	var slices []*part
 	from := p.members.from
-	for ; p.members.to-from > i.SliceSize && len(slices) < i.SlicesPerCut; from += i.SliceSize {
-		slices = append(slices, &part{members: span{from, from + i.SliceSize}, sent: p.sent, slice: true})
+	for ; p.members.to-from > i.run.SliceSize && len(slices) < i.run.SlicesPerCut; from += i.run.SliceSize {
+		slices = append(slices, &part{members: span{from, from + i.run.SliceSize}, sent: p.sent, slice: true})
 	}
 	slices = append(slices, &part{members: span{from, p.members.to}, sent: p.sent, slice: true})
 	for len(slices) > 0 {
 		n := min(slicesPerWrite, len(slices))
-		i.sleep(i.draw(writeLatency))
-		i.WriteUnits += float64(n)
+		i.sleep(i.run.draw(writeLatency))
+		i.run.WriteUnits += float64(n)
 		if !p.cut {
-			i.insert(slices[:n])
+			i.run.insert(slices[:n])
 		}
 		slices = slices[n:]
 	}
 	p.cut = true
-	i.Cuts++
+	i.run.Cuts++
 	return true
 }
 
 // presence reads the connections of users, who are spread over all partitions,
 // and returns how many users it had to give up.
 func (i *invocation) presence(users int) (unread int) {
-	left := make([]int, len(i.partitions))
+	left := make([]int, len(i.run.partitions))
 	for p := range left {
 		left[p] = users*(p+1)/len(left) - users*p/len(left)
 	}
 	requests := (users + presenceBatch - 1) / presenceBatch
-	took := i.slowest(readLatency, min(requests, readsInFlight))
+	took := i.run.slowest(readLatency, min(requests, readsInFlight))
 	took += time.Duration(max(requests-readsInFlight, 0)) * readLatency.mean() / readsInFlight
 	work := cpu(time.Duration(users) * cpuPerMember / 2)
 	for attempt := range batchAttempts {
 		if attempt > 0 {
-			i.Throttled++
-			i.sleep(i.upTo(batchPause<<(attempt-1)) + i.draw(readLatency))
+			i.run.Throttled++
+			i.sleep(i.run.upTo(batchPause<<(attempt-1)) + i.run.draw(readLatency))
 		}
 		unread = 0
 		for p := range left {
-			got := i.partitions[p].take(i.now, left[p])
-			i.ReadUnits += float64(got)
+			got := i.run.partitions[p].take(i.run.now, left[p])
+			i.run.ReadUnits += float64(got)
 			if p == 0 {
-				i.roomUnits += got
+				i.run.roomUnits += got
 			}
 			left[p] -= got
 			unread += left[p]

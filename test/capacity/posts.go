@@ -10,7 +10,8 @@ import (
 // each worker, of those first that were never tried, then of those that were
 // refused, each when it is due.
 type posting struct {
-	*invocation
+	run      *run
+	sleep    func(time.Duration) // of the invocation
 	parts    []*part
 	fresh    []int  // posts of each part that were never tried
 	left     int    // of all of those
@@ -27,20 +28,20 @@ type try struct {
 
 // post posts to all members of the parts who are online.
 func (i *invocation) post(parts []*part) {
-	p := posting{invocation: i, parts: parts, fresh: make([]int, len(parts)), repeated: make([]bool, len(parts))}
+	p := posting{run: i.run, sleep: i.sleep, parts: parts, fresh: make([]int, len(parts)), repeated: make([]bool, len(parts))}
 	for n, part := range parts {
-		p.fresh[n] = i.online(part.members)
+		p.fresh[n] = i.run.online(part.members)
 		p.left += p.fresh[n]
 		p.repeated[n], part.told = part.told, true
 	}
 	tries := make([]try, 0, push.Workers)
-	for i.now < i.deadline {
+	for i.run.now < i.deadline {
 		tries = p.take(tries[:0])
 		switch {
 		case len(tries) > 0:
 			p.try(tries)
 		case len(p.again) > 0:
-			i.sleep(min(p.again[0].due, i.deadline) - i.now)
+			i.sleep(min(p.again[0].due, i.deadline) - i.run.now)
 		default:
 			return
 		}
@@ -64,7 +65,7 @@ func (p *posting) take(tries []try) []try {
 			idle -= posts
 		}
 	}
-	for idle > 0 && len(p.again) > 0 && p.again[0].due <= p.now {
+	for idle > 0 && len(p.again) > 0 && p.again[0].due <= p.run.now {
 		t := p.again[0]
 		t.posts = min(t.posts, idle)
 		tries = append(tries, t)
@@ -83,21 +84,21 @@ func (p *posting) try(tries []try) {
 	for _, t := range tries {
 		posts += t.posts
 	}
-	granted := p.posts.take(p.now, posts)
+	granted := p.run.posts.take(p.run.now, posts)
 	refused := posts - granted
-	p.Posts += granted
-	p.Refused += refused
+	p.run.Posts += granted
+	p.run.Refused += refused
 
-	sum := time.Duration(refused) * p.Post.median
+	sum := time.Duration(refused) * p.run.Post.median
 	slowest := time.Duration(0)
-	chance := p.rng.IntN(len(tries)) // decides who is refused
+	chance := p.run.rng.IntN(len(tries)) // decides who is refused
 	for n := range tries {
 		t := tries[(n+chance)%len(tries)]
 		no := min(refused, t.posts)
 		refused -= no
 		for range t.posts - no {
-			took := min(p.draw(p.Post), push.PostTimeout)
-			p.deliver(t.part, p.now+took)
+			took := min(p.run.draw(p.run.Post), push.PostTimeout)
+			p.deliver(t.part, p.run.now+took)
 			sum += took
 			slowest = max(slowest, took)
 		}
@@ -115,25 +116,25 @@ func (p *posting) try(tries []try) {
 
 // refuse is the quota's answer to posts.
 func (p *posting) refuse(t try, posts int) {
-	if t.attempt == p.Attempts {
+	if t.attempt == p.run.Attempts {
 		p.giveUp(t.part, posts)
 		return
 	}
-	backoff := push.FirstBackoff << min(t.attempt-1, p.Doublings)
-	due := p.now + p.Post.median + backoff/2 + p.upTo(backoff/2)
+	backoff := push.FirstBackoff << min(t.attempt-1, p.run.Doublings)
+	due := p.run.now + p.run.Post.median + backoff/2 + p.run.upTo(backoff/2)
 	p.again = append(p.again, try{t.part, t.attempt + 1, posts, due})
 }
 
 func (p *posting) deliver(part int, at time.Duration) {
 	if p.repeated[part] {
-		p.Repeated++
+		p.run.Repeated++
 		return
 	}
-	p.arrive(at, p.parts[part].sent)
+	p.run.arrive(at, p.parts[part].sent)
 }
 
 func (p *posting) giveUp(part, posts int) {
 	if !p.repeated[part] {
-		p.Undelivered += posts * len(p.parts[part].sent)
+		p.run.Undelivered += posts * len(p.parts[part].sent)
 	}
 }
