@@ -20,7 +20,8 @@
 //     "Setting up a $connect route that requires a WebSocket subprotocol".
 //   - A route key is compared exactly, and anything else takes $default: "Working
 //     with routes for WebSocket APIs".
-//   - Binary frames close the connection with 1003: "Binary media types".
+//   - Binary frames close the connection with 1003: "Working with binary media
+//     types for WebSocket APIs".
 //   - Frames of 32 KB, messages of 128 KB, 10 minutes idle, 2 hours in all, 500 new
 //     connections a second, URLs of 4,096 characters: "Quotas for configuring and
 //     running a WebSocket API".
