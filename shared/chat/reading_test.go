@@ -114,6 +114,7 @@ func TestRead_UpToADeletedMessage(t *testing.T) {
 	room := w.group("alice", "bob")
 	id := w.say("alice", room, "x")
 	ok(t, w.editor.Delete(t.Context(), "alice", room, id))
+	w.breakOn("AddReader") // it gets no reader, so that is not tried
 	ok(t, w.readers.Read(t.Context(), "bob", room, id))
 	if got := w.cursor(room, "bob"); got != id {
 		t.Errorf("the cursor is %q, want %q", got, id)
