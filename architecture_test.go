@@ -35,6 +35,7 @@ var rules = []rule{
 	{"shared/parallel", nil, []string{"github.com/"}, "a bound on calls, whatever they are"},
 	{"shared/push", nil, nil, "it posts bytes to connections, and knows nothing of rooms"},
 	{"shared/roomlist", []string{"shared/changes", "shared/chat", "shared/metrics", "shared/parallel"}, nil, "a reader of changes: it writes through its port, and knows nothing of the other reader"},
+	{"shared/attribute", []string{"shared/table"}, nil, "getters, for stores and tools"},
 	{"shared/backoff", nil, []string{"github.com/aws/"}, "it waits, for any reason"},
 	{"shared/atomicfile", nil, []string{"github.com/aws/"}, "it replaces any file"},
 	{"shared/eventsource", []string{"shared/eventsource", "shared/backoff", "shared/topology"}, nil, "the rules of a mapping, for any function; decoding is the consumers' side"},
@@ -57,6 +58,7 @@ var rules = []rule{
 	{"operate/verify", []string{"shared/", "operate/throttle"}, nil, "it works on AWS as on the local runtime, by AWS's own clients"},
 	{"test/rig", []string{"local", "local/lambda", "functions", "operate/replay", "shared/"}, nil, "the one way to start a whole Streamroom in a test"},
 	{"test/soak", []string{"local", "test/rig", "test/faults", "client", "operate/progress", "shared/config", "shared/stream"}, []string{"github.com/aws/"}, "it knows what clients are promised, and of how that is kept only when a room is large"},
+	{"operate", nil, nil, "its doc names the tools below"},
 	{"test/capacity", []string{"shared/push", "shared/stream", "shared/topology"}, []string{"github.com/aws/"}, "it takes the constants that are deployed, and runs nothing of it"},
 	{"cmd/", []string{"local", "client", "operate/", "shared/"}, []string{module + "test/"}, "a command calls, and does not implement; what only tests need is not shipped"},
 }

@@ -27,7 +27,7 @@ func tool(t *testing.T, args ...string) (code int, stdout, stderr string) {
 
 func TestReplay_MissingCheckpointFails(t *testing.T) {
 	code, _, stderr := tool(t, "replay", "--resume", filepath.Join(t.TempDir(), "none.json"))
-	if code != exitFailed || !strings.Contains(stderr, "there is no checkpoint") {
+	if code != exitFailed || !strings.Contains(stderr, "no checkpoint") {
 		t.Errorf("exit code %d, %s", code, stderr)
 	}
 }

@@ -74,7 +74,7 @@ func (e *queueError) Error() string { return e.message }
 func (q *QueueAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var in queueRequest
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxQueueBody)).Decode(&in); err != nil {
-		refuseQueue(w, &queueError{"SerializationException", "the request is no JSON object that SQS knows"})
+		refuseQueue(w, &queueError{"SerializationException", "want a JSON object of SQS"})
 		return
 	}
 	var out any

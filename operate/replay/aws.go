@@ -31,7 +31,7 @@ func NewClients(c aws.Config) Clients {
 	return Clients{
 		Table: dynamodb.NewFromConfig(c),
 		Streams: dynamodbstreams.NewFromConfig(c, func(o *dynamodbstreams.Options) {
-			o.Retryer = yielding{retry.NewStandard()}
+			o.Retryer = noThrottleRetry{retry.NewStandard()}
 		}),
 		Lambda: lambda.NewFromConfig(c, func(o *lambda.Options) {
 			o.Retryer = retry.AddWithMaxAttempts(retry.NewStandard(), 1) // a run has retries of its own
@@ -40,14 +40,14 @@ func NewClients(c aws.Config) Clients {
 	}
 }
 
-// yielding does not insist where the stream has no room for a third reader.
-type yielding struct{ *retry.Standard }
+// noThrottleRetry gives way where the stream has no room for a third reader.
+type noThrottleRetry struct{ *retry.Standard }
 
-func (y yielding) IsErrorRetryable(err error) bool {
-	return !throttled(err) && y.Standard.IsErrorRetryable(err)
+func (n noThrottleRetry) IsErrorRetryable(err error) bool {
+	return !throttled(err) && n.Standard.IsErrorRetryable(err)
 }
 
-// throttled says whether a service refused a request for coming too often.
+// throttled says whether a service throttled a request.
 func throttled(err error) bool {
 	var refused smithy.APIError
 	if !errors.As(err, &refused) {
@@ -57,14 +57,14 @@ func throttled(err error) bool {
 	return found
 }
 
-// Deployment is what there is to work on.
+// Deployment names what a run works on.
 type Deployment struct {
 	Table     string            // its name
 	Queue     string            // the URL of the on-failure queue
 	Functions map[string]string // names or ARNs by their names in shared/topology
 }
 
-// Find looks a deployed environment up by its stacks' outputs.
+// Find finds a deployed environment by its stacks' outputs.
 func Find(ctx context.Context, c aws.Config, env string) (Deployment, error) {
 	stacks := cloudformation.NewFromConfig(c)
 	outputs := map[string]string{}
@@ -73,10 +73,10 @@ func Find(ctx context.Context, c aws.Config, env string) (Deployment, error) {
 		out, err := stacks.DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: aws.String(name)})
 		var refused smithy.APIError
 		if errors.As(err, &refused) && refused.ErrorCode() == "ValidationError" { // that is how it says it
-			return Deployment{}, fmt.Errorf("there is no stack %s in %s; see --env and the region", name, c.Region)
+			return Deployment{}, fmt.Errorf("no stack %s in %s: check --env and the region", name, c.Region)
 		}
 		if err != nil {
-			return Deployment{}, fmt.Errorf("look up the environment: %w", err)
+			return Deployment{}, fmt.Errorf("find the environment: %w", err)
 		}
 		for _, stack := range out.Stacks {
 			for _, output := range stack.Outputs {

@@ -20,28 +20,28 @@ func TestConfigsThatMakeNoSense(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	ago := func(d time.Duration) time.Time { return now.Add(-d) }
 	for says, c := range map[string]replay.Config{
-		`--source "nowhere"`:          {Source: "nowhere", Target: replay.ToNone},
-		`--target "nobody"`:           {Source: replay.FromTable, Target: "nobody"},
+		`invalid --source "nowhere"`:  {Source: "nowhere", Target: replay.ToNone},
+		`invalid --target "unknown"`:  {Source: replay.FromTable, Target: "unknown"},
 		"add --deliver":               {Source: replay.FromTable, Target: topology.Fanout, Apply: true},
 		"needs --file":                {Source: replay.FromFile, Target: replay.ToNone},
 		"--file is for --source file": {Source: replay.FromTable, Target: replay.ToNone, File: "x"},
 		"--save is for --target none": {Source: replay.FromTable, Target: topology.LastMessage, Save: "x"},
 		"--pause-mapping is for":      {Source: replay.FromTable, Target: topology.LastMessage, PauseMapping: true},
 		"entries are for":             {Source: replay.FromTable, Target: replay.ToNone, Entries: []string{"x"}},
-		"must not be negative":        {Source: replay.FromTable, Target: replay.ToNone, Rate: -1},
-		"is not before --to":          {Source: replay.FromTable, Target: replay.ToNone, Selection: replay.Selection{From: ago(time.Hour), To: ago(2 * time.Hour)}},
-		"is not past":                 {Source: replay.FromTable, Target: replay.ToNone, Selection: replay.Selection{From: ago(-time.Hour)}},
+		"want 0 or more":              {Source: replay.FromTable, Target: replay.ToNone, Rate: -1},
+		"want a time before --to":     {Source: replay.FromTable, Target: replay.ToNone, Selection: replay.Selection{From: ago(time.Hour), To: ago(2 * time.Hour)}},
+		"want a time in the past":     {Source: replay.FromTable, Target: replay.ToNone, Selection: replay.Selection{From: ago(-time.Hour)}},
 		"--from 2026-02-28T11:00:00Z is older than the stream": {
 			Source: replay.FromStream, Target: replay.ToNone, Selection: replay.Selection{From: ago(25 * time.Hour)},
 		},
 		"--to 2026-02-28T11:00:00Z is older than the stream": {
 			Source: replay.FromStream, Target: replay.ToNone, Selection: replay.Selection{To: ago(25 * time.Hour)},
 		},
-		"--room or --user":     {Source: replay.FromTable, Target: replay.ToNone, Selection: replay.Selection{Room: "r", User: "u"}},
-		"is no room id":        {Source: replay.FromTable, Target: replay.ToNone, Selection: replay.Selection{Room: "a#b"}},
-		`--entity "cat"`:       {Source: replay.FromTable, Target: replay.ToNone, Selection: replay.Selection{Entities: []string{"cat"}}},
-		"rebuilds the records": {Source: replay.FromTable, Target: replay.ToNone, Selection: replay.Selection{Entities: []string{"room"}}},
-		"takes whole entries":  {Source: replay.FromFailures, Target: replay.ToNone, Selection: replay.Selection{Room: "r"}},
+		"--room or --user":       {Source: replay.FromTable, Target: replay.ToNone, Selection: replay.Selection{Room: "r", User: "u"}},
+		"invalid --room":         {Source: replay.FromTable, Target: replay.ToNone, Selection: replay.Selection{Room: "a#b"}},
+		`invalid --entity "cat"`: {Source: replay.FromTable, Target: replay.ToNone, Selection: replay.Selection{Entities: []string{"cat"}}},
+		"rebuilds the records":   {Source: replay.FromTable, Target: replay.ToNone, Selection: replay.Selection{Entities: []string{"room"}}},
+		"takes whole entries":    {Source: replay.FromFailures, Target: replay.ToNone, Selection: replay.Selection{Room: "r"}},
 	} {
 		if err := c.Check(now); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("want an error that says %q: %v", says, err)
@@ -111,12 +111,12 @@ func TestNothingIsSentWhereTheInputIsBad(t *testing.T) {
 		change     func(*replay.Config)
 	}{
 		{"an unknown room", "no room nowhere in the table", "", func(c *replay.Config) { c.Selection.Room = "nowhere" }},
-		{"an unknown user", "user nobody is in no room", "", func(c *replay.Config) { c.Selection.User = "nobody" }},
+		{"an unknown user", "user unknown is not a member of any room", "", func(c *replay.Config) { c.Selection.User = "unknown" }},
 		{"no file", "open the file", "", func(c *replay.Config) { c.Source, c.File = replay.FromFile, "/nowhere" }},
-		{"a file cut between lines", "is not whole", "", file(strings.Join(lines[:3], ""))},
-		{"a file cut in a line", "line 3 is no stream record", "", file(strings.Join(lines[:2], "") + lines[2][:40])},
-		{"a file that goes on", "goes on behind its end", "", file(string(text) + lines[0])},
-		{"a file of something else", "line 1 is no stream record", "", file("hello\n")},
+		{"a file cut between lines", "is incomplete", "", file(strings.Join(lines[:3], ""))},
+		{"a file cut in a line", "line 3: parse stream record", "", file(strings.Join(lines[:2], "") + lines[2][:40])},
+		{"a file that goes on", "continues after its end", "", file(string(text) + lines[0])},
+		{"a file of something else", "line 1: parse stream record", "", file("hello\n")},
 		{"no permission to scan", "not allowed to dynamodb:Scan;", ".Scan", nil},
 		{"no permission to look at the table", "not allowed to dynamodb:DescribeTable;", ".DescribeTable", nil},
 		{"no permission to invoke", "not allowed to lambda:InvokeFunction;", "/invocations", nil},

@@ -14,7 +14,7 @@ import (
 // checkpointVersion is the form of the file.
 const checkpointVersion = 1
 
-// Checkpoint is how far a run has come, and all that it takes to go on.
+// Checkpoint is how far a run has come, and all that resuming it takes.
 type Checkpoint struct {
 	Version  int               `json:"version"`
 	Where    map[string]string `json:"where"` // how the caller reaches the table, see Env
@@ -33,21 +33,21 @@ type Checkpoint struct {
 	Failed      []Failed `json:"failed"`
 }
 
-// LoadCheckpoint reads the file of a run that has not come to its end.
+// LoadCheckpoint reads the file of a run that has not completed.
 func LoadCheckpoint(path string) (*Checkpoint, error) {
 	text, err := os.ReadFile(path) //nolint:gosec // the path is the operator's choice
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("there is no checkpoint %s: its run has come to its end, or kept another; see --resume", path)
+		return nil, fmt.Errorf("no checkpoint %s: its run has completed, or kept another file; check --resume", path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read the checkpoint: %w", err)
 	}
 	var c Checkpoint
 	if err := json.Unmarshal(text, &c); err != nil || c.Version == 0 || c.TableID == "" {
-		return nil, fmt.Errorf("%s is no checkpoint, or only half of one; start the run again without --resume", path)
+		return nil, fmt.Errorf("invalid checkpoint %s: start the run again without --resume", path)
 	}
 	if c.Version != checkpointVersion {
-		return nil, fmt.Errorf("%s is a checkpoint of another version of this program (%d, not %d)", path, c.Version, checkpointVersion)
+		return nil, fmt.Errorf("invalid checkpoint %s: want version %d, got %d, of another version of this program", path, checkpointVersion, c.Version)
 	}
 	c.Config.Checkpoint = path
 	return &c, nil

@@ -25,7 +25,7 @@ const ToNone = "none"
 // streamRetention is how long a stream keeps its records.
 const streamRetention = 24 * time.Hour
 
-// Config says what a Run does. What is not given has a default, see the fields.
+// Config configures a Run. Zero values have defaults, see the fields.
 type Config struct {
 	Source    Source
 	Target    string // topology.LastMessage, topology.Fanout or ToNone
@@ -35,40 +35,40 @@ type Config struct {
 
 	Apply        bool // send the records; a run that doesn't is a dry run
 	Deliver      bool // allow topology.Fanout: clients get frames, and drop those that they have
-	PauseMapping bool // FromStream: disable the target's own mapping meanwhile
+	PauseMapping bool // FromStream: disable the target's own mapping during the run
 
 	Rate     float64 // records sent a second; 0 is as fast as it goes
 	ReadRate float64 // read units taken of the table a second; 0 is as fast as it goes
 	Attempts int     // how often records are sent before they are given up; default 5
-	GiveUp   int     // a run that has given up so many records stops; default 100
+	GiveUp   int     // a run stops when it has given up this many records; default 100
 
 	Show       int    // ToNone: how many records to pass to Events.Shown
-	Save       string // ToNone: the file to save records in; it must not be there
+	Save       string // ToNone: the file to save records in; it must not exist
 	Checkpoint string // the file that says how far it has come; "" keeps none. Not used FromFailures.
 
 	RunID string // names the run in its records
 
-	// For tests; the defaults are the mapping's, and kind to others.
+	// For tests; the defaults are the mapping's, and leave room for other traffic.
 	BatchSize   int           // the most records of a batch; default the mapping's
 	RetryPause  time.Duration // the longest first pause before records are sent again; default 500 ms
 	StreamPause time.Duration // between two reads of the stream; default 250 ms
 }
 
-// Check says what is wrong with a Config, in terms of the command's flags.
+// Check returns the first error of a Config, in terms of the command's flags.
 func (c *Config) Check(now time.Time) error {
 	switch c.Source {
 	case FromTable, FromStream, FromFailures, FromFile:
 	default:
-		return fmt.Errorf("--source %q is none of table, stream, failures, file", c.Source)
+		return fmt.Errorf("invalid --source %q: want table, stream, failures or file", c.Source)
 	}
 	switch c.Target {
 	case topology.LastMessage, ToNone:
 	case topology.Fanout:
 		if c.Apply && !c.Deliver {
-			return errors.New("--target fanout sends frames to people's devices again; add --deliver if that is meant")
+			return errors.New("--target fanout sends frames to users' devices again: add --deliver to allow it")
 		}
 	default:
-		return fmt.Errorf("--target %q is none of %s, %s, %s", c.Target, topology.LastMessage, topology.Fanout, ToNone)
+		return fmt.Errorf("invalid --target %q: want %s, %s or %s", c.Target, topology.LastMessage, topology.Fanout, ToNone)
 	}
 	switch {
 	case c.Source == FromFile && c.File == "":
@@ -82,7 +82,7 @@ func (c *Config) Check(now time.Time) error {
 	case len(c.Entries) > 0 && c.Source != FromFailures:
 		return errors.New("entries are for --source failures")
 	case c.Rate < 0 || c.ReadRate < 0:
-		return errors.New("a rate must not be negative")
+		return errors.New("invalid rate: want 0 or more")
 	}
 	return c.Selection.check(c.Source, now)
 }

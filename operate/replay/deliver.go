@@ -47,7 +47,7 @@ type deliverer struct {
 	function string // name or ARN
 	attempts int
 	backoff  backoff.Policy
-	giveUp   int // an error once so many were given up
+	giveUp   int // an error once this many were given up
 
 	failed      []Failed
 	dropped     int // how often a record was given up, which may be one of failed again

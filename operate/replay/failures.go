@@ -23,7 +23,7 @@ const (
 	// and workHold while they are worked on.
 	listHold = 2 * time.Minute
 	workHold = 15 * time.Minute
-	// maxEntries is how many entries are looked at, which bounds memory.
+	// maxEntries is how many entries are read, which bounds memory.
 	maxEntries = 10_000
 	// queueBatch is the most that SQS gives and takes at once.
 	queueBatch = 10
@@ -63,7 +63,7 @@ type Failures struct {
 // between two reads of the stream.
 func NewFailures(clients Clients, deployment Deployment, pause time.Duration) (*Failures, error) {
 	if deployment.Queue == "" {
-		return nil, errors.New("the on-failure queue is not known: use --env, or --queue with its URL")
+		return nil, errors.New("unknown on-failure queue: use --env, or --queue with its URL")
 	}
 	return &Failures{clients, deployment, pause}, nil
 }
@@ -74,7 +74,7 @@ func (f *Failures) List(ctx context.Context) ([]Entry, error) {
 	return entries, errors.Join(err, f.release(ctx, entries))
 }
 
-// Drop removes entries by their ids; none is removed if one is not there.
+// Drop removes entries by their ids; none is removed if one is missing.
 func (f *Failures) Drop(ctx context.Context, ids []string) error {
 	entries, err := f.receive(ctx, listHold)
 	if err == nil {
@@ -99,7 +99,7 @@ func choose(entries []Entry, ids []string) ([]Entry, error) {
 	for _, id := range ids {
 		i := slices.IndexFunc(entries, func(e Entry) bool { return e.ID == id })
 		if i < 0 {
-			return nil, fmt.Errorf("there is no entry %s in the queue; streamroom failures list shows them", id)
+			return nil, fmt.Errorf("no entry %s in the queue: streamroom failures list shows them", id)
 		}
 		chosen = append(chosen, entries[i])
 	}
@@ -235,7 +235,7 @@ func (f *Failures) records(ctx context.Context, e Entry) iter.Seq2[Record, error
 	region := f.clients.Streams.Options().Region
 	return func(yield func(Record, error) bool) {
 		if e.ShardID == "" {
-			yield(Record{}, fmt.Errorf("entry %s is no on-failure record; look at it with the AWS CLI, or drop it", e.ID))
+			yield(Record{}, fmt.Errorf("entry %s is not an on-failure record: inspect it with the AWS CLI, or drop it", e.ID))
 			return
 		}
 		for r, err := range reader.read(ctx, e.ShardID, start{sequence: e.Start}) {
@@ -254,6 +254,6 @@ func (f *Failures) records(ctx context.Context, e Entry) iter.Seq2[Record, error
 				return
 			}
 		}
-		yield(Record{}, fmt.Errorf("%s: %w: the last, %s, does not come any more", e, errTrimmed, e.End))
+		yield(Record{}, fmt.Errorf("%s: %w: the last, %s, is missing", e, errTrimmed, e.End))
 	}
 }

@@ -63,7 +63,7 @@ func (f *fileSource) read(ctx context.Context, after Position, sum io.Writer) it
 			case len(line) == 0:
 				continue
 			case ended:
-				yield(Record{}, fmt.Errorf("%s goes on behind its end, at line %d", f.path, number))
+				yield(Record{}, fmt.Errorf("%s continues after its end, at line %d", f.path, number))
 				return
 			case isEnd(line):
 				ended = true
@@ -73,7 +73,7 @@ func (f *fileSource) read(ctx context.Context, after Position, sum io.Writer) it
 			}
 			r, err := fromJSON(line)
 			if err != nil && !errors.Is(err, errUnreadable) {
-				yield(Record{}, fmt.Errorf("%s, line %d is no stream record: %w", f.path, number, err))
+				yield(Record{}, fmt.Errorf("%s, line %d: %w", f.path, number, err))
 				return
 			}
 			r.Position = Position{After: strconv.Itoa(number)}
@@ -87,7 +87,7 @@ func (f *fileSource) read(ctx context.Context, after Position, sum io.Writer) it
 		case lines.Err() != nil:
 			yield(Record{}, fmt.Errorf("read %s: %w", f.path, lines.Err()))
 		case !ended:
-			yield(Record{}, fmt.Errorf("%s is not whole: it lacks the line %s at its end; save it again", f.path, endLine))
+			yield(Record{}, fmt.Errorf("%s is incomplete: want the line %s at its end; save it again", f.path, endLine))
 		}
 	}
 }
@@ -106,7 +106,7 @@ func (p Position) lines() (int, error) {
 	}
 	n, err := strconv.Atoi(p.After)
 	if err != nil {
-		return 0, fmt.Errorf("the checkpoint's position %q is no number of lines", p.After)
+		return 0, fmt.Errorf("invalid position %q in the checkpoint: want a number of lines", p.After)
 	}
 	return n, nil
 }
@@ -117,15 +117,15 @@ type saver struct {
 	out  *bufio.Writer
 }
 
-// save makes the file, which must not be there. It has people's messages in it,
-// so only its owner may read it.
+// save creates the file, which must not exist. It holds messages, so only its
+// owner may read it.
 func save(path string) (*saver, error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) //nolint:gosec // the path is the operator's choice
 	if errors.Is(err, os.ErrExist) {
-		return nil, fmt.Errorf("%s is there already; choose another file with --save", path)
+		return nil, fmt.Errorf("%s exists: choose another file with --save", path)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("make the file of records: %w", err)
+		return nil, fmt.Errorf("create the file of records: %w", err)
 	}
 	return &saver{file, bufio.NewWriter(file)}, nil
 }
@@ -137,7 +137,7 @@ func (s *saver) add(line []byte) error {
 	return nil
 }
 
-// close ends the file; whole says that it has all of it.
+// close ends the file; whole means that it has all records.
 func (s *saver) close(whole bool) error {
 	var err error
 	if whole {

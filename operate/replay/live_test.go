@@ -49,11 +49,11 @@ func TestReplayDuringLiveTraffic(t *testing.T) {
 		Found: func(d verify.Difference) { differences = append(differences, d) },
 	})
 	if err != nil || len(differences) > 0 || report.Kinds["message"] != 100+traffic.Messages() {
-		t.Errorf("%d messages were written meanwhile: %+v, %v\n%+v", traffic.Messages(), report, err, differences)
+		t.Errorf("%d messages were written during it: %+v, %v\n%+v", traffic.Messages(), report, err, differences)
 	}
 }
 
-// TestMessagesAreDeliveredAgain replays to fanout: whoever is online gets the
+// TestMessagesAreDeliveredAgain replays to fanout: the users online get the
 // messages that they were to get.
 func TestMessagesAreDeliveredAgain(t *testing.T) {
 	w := rig.StartOperated(t, rig.OperatedOptions{Fanout: true})
@@ -180,7 +180,7 @@ func TestFailuresAreRedrivenOneByOne(t *testing.T) {
 }
 
 // TestEditsAndDeletionsAreReplayedAsTheyAre: what was said is rebuilt as it is
-// now, and a deletion is no message to deliver.
+// now, and a deletion is not delivered as a message.
 func TestEditsAndDeletionsAreReplayedAsTheyAre(t *testing.T) {
 	w := rig.StartOperated(t, rig.OperatedOptions{})
 	items := rig.RoomItems("r", 1, 3)

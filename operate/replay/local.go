@@ -9,8 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 )
 
-// Local is how the local runtime is reached at the URL of its table. Nobody
-// checks its keys.
+// Local is how the local runtime is reached at the URL of its table. Its keys are
+// not checked.
 func Local(endpoint string, transport http.RoundTripper) aws.Config {
 	return aws.Config{
 		Region: "us-east-1", BaseEndpoint: aws.String(endpoint), HTTPClient: &http.Client{Transport: ownBody{transport}},
@@ -18,7 +18,7 @@ func Local(endpoint string, transport http.RoundTripper) aws.Config {
 	}
 }
 
-// ownBody gives the transport a body that nobody else closes. The SDK closes a
+// ownBody gives the transport a body that only it closes. The SDK closes a
 // request's body once the answer has begun. A server on the same machine may
 // answer before the transport has looked for the body's end, which then is an
 // error, and the answer is cut off.

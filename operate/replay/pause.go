@@ -13,7 +13,7 @@ import (
 	"github.com/streamroom/streamroom/shared/backoff"
 )
 
-// The states of a mapping that we ask for.
+// The states of a mapping that a run asks for.
 const (
 	mappingEnabled  = "Enabled"
 	mappingDisabled = "Disabled"
@@ -22,7 +22,7 @@ const (
 const (
 	// switchWait is how long a mapping may take to end. AWS says minutes.
 	switchWait = 10 * time.Minute
-	// switchPoll is how often to look.
+	// switchPoll is the time between two reads of its state.
 	switchPoll = time.Second
 	// resumeWait is how long to try to enable a mapping again, which is refused
 	// while it is still being changed.
@@ -38,7 +38,7 @@ func mappingID(ctx context.Context, client *lambda.Client, function, streamARN s
 		return "", "", fmt.Errorf("find the mapping of %s: %w", function, err)
 	}
 	if len(out.EventSourceMappings) == 0 {
-		return "", "", fmt.Errorf("the function %s has no mapping on this stream; leave out --pause-mapping", function)
+		return "", "", fmt.Errorf("the function %s has no mapping on this stream: leave out --pause-mapping", function)
 	}
 	return aws.ToString(out.EventSourceMappings[0].UUID), aws.ToString(out.EventSourceMappings[0].State), nil
 }
@@ -53,7 +53,7 @@ func pauseMapping(ctx context.Context, client *lambda.Client, id string) error {
 	for {
 		out, err := client.GetEventSourceMapping(ctx, &lambda.GetEventSourceMappingInput{UUID: aws.String(id)})
 		if err != nil {
-			return fmt.Errorf("look at the mapping: %w", err)
+			return fmt.Errorf("read the state of the mapping: %w", err)
 		}
 		if aws.ToString(out.State) == mappingDisabled {
 			return nil
@@ -64,7 +64,7 @@ func pauseMapping(ctx context.Context, client *lambda.Client, id string) error {
 	}
 }
 
-// resumeMapping enables a mapping again, whatever has become of ctx.
+// resumeMapping enables a mapping again, also after ctx has ended.
 func resumeMapping(ctx context.Context, client *lambda.Client, id string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), resumeWait)
 	defer cancel()

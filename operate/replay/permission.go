@@ -40,10 +40,10 @@ func Explain(err error) error {
 		if other, ok := iamActions[action]; ok {
 			action = other
 		}
-		return fmt.Errorf("you are not allowed to %s:%s; give yourself that permission, see docs/operations.md: %w",
+		return fmt.Errorf("you are not allowed to %s:%s; grant that permission, see docs/operations.md: %w",
 			iamServices[called.ServiceID], action, err)
 	case called.ServiceID == "DynamoDB" && errors.As(err, &missing):
-		return fmt.Errorf("there is no such table here; see --table, --env and the region: %w", err)
+		return fmt.Errorf("no such table: check --table, --env and the region: %w", err)
 	}
 	return err
 }

@@ -12,12 +12,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/streamroom/streamroom/shared/attribute"
 	"github.com/streamroom/streamroom/shared/roomlist"
 	"github.com/streamroom/streamroom/shared/table"
 	"github.com/streamroom/streamroom/shared/topology"
 )
 
-// Plan is what a run is going to do, or would. Units are DynamoDB's, those of
+// Plan is what a run will do, or a dry run would do. Units are DynamoDB's, those of
 // the function included; they are estimates from above.
 type Plan struct {
 	RunID      string         `json:"runId"`
@@ -28,7 +29,7 @@ type Plan struct {
 	Entries    int            `json:"entries,omitempty"` // of the on-failure queue
 	Records    int            `json:"records"`
 	Kinds      map[string]int `json:"kinds"`
-	Unreadable int            `json:"unreadable"` // left out: their keys or attributes are none of ours
+	Unreadable int            `json:"unreadable"` // left out: unknown keys, or attributes that are missing
 	Rooms      int            `json:"rooms"`
 	Batches    int            `json:"batches"`
 	PlanUnits  float64        `json:"planReadUnits"` // that making the plan took of the table
@@ -57,7 +58,7 @@ func readUnits(count int, size float64) float64 {
 	return max(1, math.Ceil(float64(count)*size/readUnitBytes))
 }
 
-// plan works out what sending what a survey found comes to.
+// plan estimates the cost of sending what a survey found.
 func (r *run) plan(s *survey) Plan {
 	c := r.config
 	p := Plan{
@@ -123,12 +124,12 @@ func (r *run) writeUnits(room *roomCount) float64 {
 // countMembers fills in how many members the rooms of a survey have.
 func (r *run) countMembers(ctx context.Context, s *survey) error {
 	if r.config.Source == FromTable || r.config.Target == ToNone {
-		return nil // the scan told, or it does not matter
+		return nil // the scan has counted them, or it does not matter
 	}
 	for ids := range slices.Chunk(slices.Sorted(maps.Keys(s.rooms)), 100) {
 		keys := make([]map[string]types.AttributeValue, len(ids))
 		for i, id := range ids {
-			keys[i] = keyItem(table.Room(id))
+			keys[i] = attribute.Key(table.Room(id))
 		}
 		for tries := 0; len(keys) > 0 && tries < r.config.Attempts; tries++ {
 			out, err := r.env.Clients.Table.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{
@@ -139,8 +140,8 @@ func (r *run) countMembers(ctx context.Context, s *survey) error {
 				return fmt.Errorf("read the rooms' sizes: %w", err)
 			}
 			for _, it := range out.Responses[r.env.Deployment.Table] {
-				if id, err := table.Parse(tableKey(it)); err == nil {
-					s.room(id.RoomID).members = int32(min(intOf(it, table.MemberCount), 1<<30)) //nolint:gosec // bounded
+				if id, err := table.Parse(attribute.KeyOf(it)); err == nil {
+					s.room(id.RoomID).members = int32(min(attribute.GetNumber(it, table.MemberCount), 1<<30)) //nolint:gosec // bounded
 				}
 			}
 			for _, used := range out.ConsumedCapacity {

@@ -17,7 +17,7 @@ import (
 )
 
 // TestProjectionsOfAThousandRoomsAreRebuiltFromEachSource begins with a consumer
-// that refuses everything: first what it gave up is redriven once it is mended,
+// that refuses everything: first what it gave up is redriven once it is fixed,
 // then its projections are spoilt and rebuilt from each other source.
 func TestProjectionsOfAThousandRoomsAreRebuiltFromEachSource(t *testing.T) {
 	const rooms, members, messages = 1_000, 1, 2

@@ -6,8 +6,7 @@ import (
 	"fmt"
 )
 
-// surveyFailures takes the entries that are to be worked on. Others may see them
-// again when this run is done with them.
+// surveyFailures selects the entries to redrive.
 func (r *run) surveyFailures(ctx context.Context, s *survey) error {
 	all, err := r.failures.List(ctx)
 	if err != nil {
@@ -19,7 +18,7 @@ func (r *run) surveyFailures(ctx context.Context, s *survey) error {
 	for _, e := range all {
 		if r.config.Target != ToNone && e.Function != r.config.Target {
 			if len(r.config.Entries) > 0 {
-				return fmt.Errorf("%s is not of the function %s; see --target", e, r.config.Target)
+				return fmt.Errorf("%s is not of the function %s: check --target", e, r.config.Target)
 			}
 			continue
 		}
@@ -48,7 +47,7 @@ func (r *run) redrive(ctx context.Context) error {
 		}
 	}
 	r.progress(true)
-	// Whatever has become of this run, others may see them.
+	// Others may see them now, also if this run failed.
 	return errors.Join(err, r.failures.release(context.WithoutCancel(ctx), left))
 }
 

@@ -141,9 +141,9 @@ func TestCheckpointsThatDontFit(t *testing.T) {
 	for name, spoil := range map[string]struct{ old, new, says string }{
 		"another table":        {`"tableId": "arn:aws`, `"tableId": "arn:other`, "another table"},
 		"another stream":       {`"digest"`, `"stream": "arn:other", "digest"`, "another stream"},
-		"half of one":          {"\n", "", "half of one"},
+		"half of one":          {"\n", "", "invalid checkpoint"},
 		"of another version":   {`"version": 1`, `"version": 2`, "another version"},
-		"nothing that is read": {`{`, `[`, "no checkpoint"},
+		"nothing that is read": {`{`, `[`, "invalid checkpoint"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			text := strings.Replace(string(good), spoil.old, spoil.new, 1)

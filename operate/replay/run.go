@@ -185,17 +185,17 @@ func (r *run) keepsCheckpoint() bool {
 	return r.config.Apply && r.config.Checkpoint != "" && r.config.Source != FromFailures && r.config.Target != ToNone
 }
 
-// open looks up what the run works on and compares it with the checkpoint.
+// open finds what the run works on and compares it with the checkpoint.
 func (r *run) open(ctx context.Context) error {
 	out, err := r.env.Clients.Table.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: aws.String(r.env.Deployment.Table)})
 	if err != nil {
-		return fmt.Errorf("look at the table %s: %w", r.env.Deployment.Table, err)
+		return fmt.Errorf("describe the table %s: %w", r.env.Deployment.Table, err)
 	}
 	tableID := aws.ToString(out.Table.TableArn) + " " + aws.ToString(out.Table.TableId)
 	r.stream = aws.ToString(out.Table.LatestStreamArn)
 	r.region = r.env.Clients.Table.Options().Region
 	if r.config.Source == FromStream && r.stream == "" {
-		return fmt.Errorf("the table %s has no stream; use --source table", r.env.Deployment.Table)
+		return fmt.Errorf("the table %s has no stream: use --source table", r.env.Deployment.Table)
 	}
 	if r.config.Selection.To.IsZero() {
 		r.config.Selection.To = r.env.Now()
@@ -219,7 +219,7 @@ func (r *run) open(ctx context.Context) error {
 	}
 	if r.keepsCheckpoint() {
 		if _, err := os.Stat(r.config.Checkpoint); err == nil {
-			return fmt.Errorf("%s is the checkpoint of a run that did not come to its end; go on with --resume %s, or delete it",
+			return fmt.Errorf("%s is the checkpoint of a run that has not completed: continue it with --resume %s, or delete it",
 				r.config.Checkpoint, r.config.Checkpoint)
 		}
 	}
@@ -255,13 +255,13 @@ func (r *run) openSource() (err error) {
 func (r *run) preflight(ctx context.Context) error {
 	function := r.env.Deployment.Functions[r.config.Target]
 	if function == "" {
-		return fmt.Errorf("the function %s is not known: use --env, or --function with its name", r.config.Target)
+		return fmt.Errorf("unknown function %s: use --env, or --function with its name", r.config.Target)
 	}
 	_, err := r.env.Clients.Lambda.Invoke(ctx, &lambda.InvokeInput{
 		FunctionName: aws.String(function), InvocationType: types.InvocationTypeDryRun, Payload: []byte(`{}`),
 	})
 	if err != nil {
-		return fmt.Errorf("look whether %s can be invoked: %w", function, err)
+		return fmt.Errorf("check that %s can be invoked: %w", function, err)
 	}
 	r.deliverer = &deliverer{
 		client: r.env.Clients.Lambda, function: function, attempts: r.config.Attempts, backoff: r.backoff,
@@ -294,7 +294,7 @@ func (r *run) pause(ctx context.Context) (resume func() error, err error) {
 		r.note("the mapping of " + function + " is enabled again")
 		return nil
 	}
-	r.note("pausing the mapping of " + function + "; should this be killed, enable it with aws lambda update-event-source-mapping --uuid " + id + " --enabled")
+	r.note("pausing the mapping of " + function + "; if this run is killed, enable it with aws lambda update-event-source-mapping --uuid " + id + " --enabled")
 	if err := pauseMapping(ctx, r.env.Clients.Lambda, id); err != nil {
 		return nil, errors.Join(err, resume())
 	}
@@ -322,7 +322,7 @@ func (r *run) survey(ctx context.Context, resuming bool) (*survey, error) {
 	}
 	if file, ok := r.source.(*fileSource); ok {
 		if resuming && file.digest != r.checkpoint.Digest {
-			return nil, fmt.Errorf("%s is not the file that the checkpoint is of, or was changed", file.path)
+			return nil, fmt.Errorf("%s has changed since the checkpoint, or is another file", file.path)
 		}
 		r.checkpoint.Digest = file.digest
 	}
@@ -341,7 +341,7 @@ func (r *run) send(ctx context.Context) error {
 	r.progress(true)
 	if r.keepsCheckpoint() {
 		if err := os.Remove(r.config.Checkpoint); err != nil {
-			return fmt.Errorf("remove the checkpoint, as the run has come to its end: %w", err)
+			return fmt.Errorf("remove the checkpoint of the completed run: %w", err)
 		}
 	}
 	return nil

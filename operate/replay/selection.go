@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/streamroom/streamroom/shared/attribute"
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/eventsource"
 	"github.com/streamroom/streamroom/shared/table"
@@ -46,14 +47,14 @@ func kindOf(name string) (table.Kind, bool) {
 	return kinds[i], true
 }
 
-// check refuses what cannot be meant, whatever the table holds.
+// check returns an error for a selection that makes no sense on any table.
 func (s Selection) check(source Source, now time.Time) error {
 	if !s.From.IsZero() {
 		if !s.From.Before(now) {
-			return fmt.Errorf("--from %s is not past", stamp(s.From))
+			return fmt.Errorf("invalid --from %s: want a time in the past", stamp(s.From))
 		}
 		if !s.To.IsZero() && !s.From.Before(s.To) {
-			return fmt.Errorf("--from %s is not before --to %s", stamp(s.From), stamp(s.To))
+			return fmt.Errorf("invalid --from %s: want a time before --to %s", stamp(s.From), stamp(s.To))
 		}
 		if source == FromStream && now.Sub(s.From) > streamRetention {
 			return fmt.Errorf("--from %s is older than the stream, which keeps 24 hours; use --source table", stamp(s.From))
@@ -66,12 +67,12 @@ func (s Selection) check(source Source, now time.Time) error {
 		return errors.New("use --room or --user, not both")
 	}
 	if s.Room != "" && chat.ValidateRoomID(s.Room) != nil {
-		return fmt.Errorf("--room %q is no room id", s.Room)
+		return fmt.Errorf("invalid --room %q: want a room id", s.Room)
 	}
 	for _, name := range s.Entities {
 		kind, ok := kindOf(name)
 		if !ok {
-			return fmt.Errorf("--entity %q is none of %s", name, strings.Join(Entities(), ", "))
+			return fmt.Errorf("invalid --entity %q: want one of %s", name, strings.Join(Entities(), ", "))
 		}
 		if source == FromTable && kind != table.KindMessage && kind != table.KindMember {
 			return fmt.Errorf("--entity %s: --source table rebuilds the records of message and member only", name)
@@ -85,7 +86,7 @@ func (s Selection) check(source Source, now time.Time) error {
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// scope is a Selection made ready to be asked.
+// scope is a Selection whose names are resolved.
 type scope struct {
 	from, to time.Time // from is inclusive and may be zero, to is exclusive
 	rooms    []string  // sorted; nil is all
@@ -93,7 +94,7 @@ type scope struct {
 	kinds    map[table.Kind]bool // nil is all
 }
 
-// scope looks up what a Selection names.
+// scope resolves what a Selection names.
 func (s Selection) scope(ctx context.Context, db *dynamodb.Client, tableName string, source Source) (scope, error) {
 	out := scope{from: s.From, to: s.To, user: s.User}
 	names := s.Entities
@@ -115,10 +116,10 @@ func (s Selection) scope(ctx context.Context, db *dynamodb.Client, tableName str
 	case s.Room != "":
 		found, err := exists(ctx, db, tableName, table.Room(s.Room))
 		if err != nil {
-			return out, fmt.Errorf("look for the room: %w", err)
+			return out, fmt.Errorf("read the room: %w", err)
 		}
 		if !found {
-			return out, fmt.Errorf("there is no room %s in the table %s", s.Room, tableName)
+			return out, fmt.Errorf("no room %s in the table %s", s.Room, tableName)
 		}
 		out.rooms = []string{s.Room}
 	case s.User != "":
@@ -127,7 +128,7 @@ func (s Selection) scope(ctx context.Context, db *dynamodb.Client, tableName str
 			return out, err
 		}
 		if len(out.rooms) == 0 {
-			return out, fmt.Errorf("the user %s is in no room of the table %s", s.User, tableName)
+			return out, fmt.Errorf("the user %s is not a member of any room in the table %s", s.User, tableName)
 		}
 	}
 	return out, nil
@@ -162,16 +163,9 @@ func userOf(r *Record) string {
 	return user
 }
 
-func keyItem(k table.Key) map[string]types.AttributeValue {
-	return map[string]types.AttributeValue{
-		table.PK: &types.AttributeValueMemberS{Value: k.PK},
-		table.SK: &types.AttributeValueMemberS{Value: k.SK},
-	}
-}
-
 func exists(ctx context.Context, db *dynamodb.Client, tableName string, k table.Key) (bool, error) {
 	out, err := db.GetItem(ctx, &dynamodb.GetItemInput{
-		TableName: aws.String(tableName), Key: keyItem(k), ConsistentRead: aws.Bool(true),
+		TableName: aws.String(tableName), Key: attribute.Key(k), ConsistentRead: aws.Bool(true),
 	})
 	return err == nil && len(out.Item) > 0, err
 }
@@ -184,8 +178,8 @@ func roomsOf(ctx context.Context, db *dynamodb.Client, tableName, userID string)
 		KeyConditionExpression:   aws.String("#pk = :pk AND begins_with(#sk, :sk)"),
 		ExpressionAttributeNames: map[string]string{"#pk": table.PK, "#sk": table.SK},
 		ExpressionAttributeValues: map[string]types.AttributeValue{
-			":pk": &types.AttributeValueMemberS{Value: table.UserPrefix + userID},
-			":sk": &types.AttributeValueMemberS{Value: table.RoomPrefix},
+			":pk": attribute.Text(table.UserPrefix + userID),
+			":sk": attribute.Text(table.RoomPrefix),
 		},
 		ConsistentRead: aws.Bool(true),
 	})
@@ -195,21 +189,11 @@ func roomsOf(ctx context.Context, db *dynamodb.Client, tableName, userID string)
 			return nil, fmt.Errorf("read the rooms of the user: %w", err)
 		}
 		for _, it := range page.Items {
-			if id, err := table.Parse(tableKey(it)); err == nil {
+			if id, err := table.Parse(attribute.KeyOf(it)); err == nil {
 				rooms = append(rooms, id.RoomID)
 			}
 		}
 	}
 	slices.Sort(rooms)
 	return rooms, nil
-}
-
-func tableKey(it map[string]types.AttributeValue) table.Key {
-	text := func(name string) string {
-		if v, ok := it[name].(*types.AttributeValueMemberS); ok {
-			return v.Value
-		}
-		return ""
-	}
-	return table.Key{PK: text(table.PK), SK: text(table.SK)}
 }

@@ -138,7 +138,7 @@ func unreadable(err error, shardID string) error {
 	var gone *types.ResourceNotFoundException
 	switch {
 	case throttled(err):
-		return fmt.Errorf("the stream has no room for a third reader now; go on later, or use --pause-mapping: read shard %s: %w", shardID, err)
+		return fmt.Errorf("the stream has no capacity for a third reader: continue later, or use --pause-mapping: read shard %s: %w", shardID, err)
 	case errors.As(err, &trimmed), errors.As(err, &gone):
 		return fmt.Errorf("%w; rebuild them with --source table: read shard %s: %w", errTrimmed, shardID, err)
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"iter"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/streamroom/streamroom/operate/throttle"
+	"github.com/streamroom/streamroom/shared/attribute"
 	"github.com/streamroom/streamroom/shared/table"
 )
 
@@ -108,7 +108,7 @@ func capacity(c *types.ConsumedCapacity) float64 {
 func (t *tableSource) countRooms(ctx context.Context, after Position, count func([]map[string]types.AttributeValue, float64)) error {
 	for _, room := range t.scope.rooms {
 		out, err := t.db.GetItem(ctx, &dynamodb.GetItemInput{
-			TableName: aws.String(t.table), Key: keyItem(table.Room(room)),
+			TableName: aws.String(t.table), Key: attribute.Key(table.Room(room)),
 			ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
 		})
 		if err != nil {
@@ -134,13 +134,13 @@ func (t *tableSource) countRooms(ctx context.Context, after Position, count func
 
 // count takes one item into a survey.
 func (t *tableSource) count(it map[string]types.AttributeValue, after Position, s *survey) {
-	k := tableKey(it)
+	k := attribute.KeyOf(it)
 	id, err := table.Parse(k)
 	if err != nil {
 		return // of another kind of item; records that can't be read are met later
 	}
 	if id.Kind == table.KindRoom {
-		s.room(id.RoomID).members = int32(min(intOf(it, table.MemberCount), 1<<30)) //nolint:gosec // bounded
+		s.room(id.RoomID).members = int32(min(attribute.GetNumber(it, table.MemberCount), 1<<30)) //nolint:gosec // bounded
 		return
 	}
 	if k.PK < after.Part || (k.PK == after.Part && k.SK <= after.After) || !t.scope.kinds[id.Kind] {
@@ -148,7 +148,7 @@ func (t *tableSource) count(it map[string]types.AttributeValue, after Position, 
 	}
 	at := time.UnixMilli(id.MS)
 	if id.Kind == table.KindMember {
-		at = time.UnixMilli(intOf(it, table.JoinedAt))
+		at = time.UnixMilli(attribute.GetNumber(it, table.JoinedAt))
 	}
 	if at.Before(t.scope.from) || !at.Before(t.scope.to) {
 		return
@@ -156,16 +156,6 @@ func (t *tableSource) count(it map[string]types.AttributeValue, after Position, 
 	s.records++
 	s.kinds[id.Kind.String()]++
 	s.room(id.RoomID).records++
-}
-
-// intOf returns an integer attribute, 0 where there is none.
-func intOf(it map[string]types.AttributeValue, name string) int64 {
-	if v, ok := it[name].(*types.AttributeValueMemberN); ok {
-		if n, err := strconv.ParseInt(v.Value, 10, 64); err == nil {
-			return n
-		}
-	}
-	return 0
 }
 
 // keyRange is a part of a partition, by the inclusive bounds of its sort keys.
@@ -177,9 +167,9 @@ func (r keyRange) query(tableName string, names map[string]string) *dynamodb.Que
 		TableName: aws.String(tableName), KeyConditionExpression: aws.String("#pk = :pk AND #sk BETWEEN :from AND :to"),
 		ExpressionAttributeNames: names,
 		ExpressionAttributeValues: map[string]types.AttributeValue{
-			":pk":   &types.AttributeValueMemberS{Value: r.pk},
-			":from": &types.AttributeValueMemberS{Value: r.from},
-			":to":   &types.AttributeValueMemberS{Value: r.to},
+			":pk":   attribute.Text(r.pk),
+			":from": attribute.Text(r.from),
+			":to":   attribute.Text(r.to),
 		},
 		ConsistentRead: aws.Bool(true), ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal, Limit: aws.Int32(pageItems),
 	}

@@ -1,5 +1,6 @@
-// Package throttle holds the operators' tools back, so that they leave the table
-// to those who chat.
+// Package throttle limits operator tools, so that they do not starve live
+// traffic: replay the records that it sends, and replay and verify the read
+// units that they take of the table.
 package throttle
 
 import (
@@ -10,11 +11,11 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Throttle limits the rate of something, such as read units a second.
-// The zero value lets all pass.
+// Throttle limits how much passes a second, such as records or read units. The
+// zero value has no limit.
 type Throttle struct{ limiter *rate.Limiter }
 
-// New returns a Throttle; 0 a second is no limit. What comes within about a
+// New returns a Throttle of perSecond; 0 is no limit. What comes within about a
 // second passes at once.
 func New(perSecond float64) Throttle {
 	if perSecond <= 0 {

@@ -1,18 +1,34 @@
-// Package verify compares what follows from the table's items with what they
-// say: each room's last message in its last state, each place in a room list,
-// members and participations, a room's description, number of members and owner,
-// read cursors, connections and presence, and what should have expired.
+// Package verify compares derived items with their sources: each room's last
+// message in its last state, each place in a room list, members and
+// participations, a room's description, number of members and owner, read
+// cursors, connections and presence, and what should have expired. With Repair
+// it makes the derived item follow its source.
 //
 // A room whose last member left has no description any more, and keeps its
-// messages and the last of them: that is as it should be.
+// messages and the last of them: that is not a difference.
 //
-// It reads the table once, while traffic goes on. Such a reading is never of one
-// moment, and consumers of the stream are seconds behind, so what does not fit
-// is only suspected: it is looked at again after a settle time, twice, with
-// strong and transactional reads, against what is older than that time. Only
-// what differs each time is reported.
+// # How
+//
+//  1. A scan reads the table once, while traffic goes on. Such a read is never of
+//     one moment, and consumers of the stream are seconds behind, so what does not
+//     fit is only a candidate.
+//  2. Candidates are rechecked after the time that consumers may be behind
+//     (Config.Settle), twice, with strong and transactional reads, against what is
+//     older than that time. Only what differs each time is reported.
+//  3. A repair is conditional: what has changed since it was read is left alone.
 //
 // Memory is flat in the number of items: a segment of the scan keeps one room's
-// members, at most some thousands, and suspects are settled whenever there are
-// many.
+// members, at most some thousands, and candidates are rechecked whenever there
+// are many.
+//
+// # Why a repair is not a replay
+//
+// replay --source table rebuilds the same projections, by sending a room's
+// records to the consumer, which moves them forward only. A repair can't be made
+// of it: it also moves back or removes what is ahead of its source (a LASTMESSAGE
+// of a message that is gone, a place in a list that is too new, a participation
+// without its member), repairs items that no consumer writes (numbers of members,
+// cursors, presence, what expired), and reads nothing but the room that differs.
+// Nor can a replay be made of repairs: it fills a projection that is new, for any
+// consumer, without knowing what the projection should say.
 package verify

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/streamroom/streamroom/shared/attribute"
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/table"
 )
@@ -88,8 +89,8 @@ func lastMessageItem(m chat.LastMessage) item {
 		return nil
 	}
 	return item{
-		table.MessageID: text(m.MessageID), table.SenderID: text(m.SenderID), table.Preview: text(m.Preview), table.MS: number(m.SentAt),
-		table.EditedAt: number(m.Version), table.DeletedAt: number(m.DeletedAt),
+		table.MessageID: attribute.Text(m.MessageID), table.SenderID: attribute.Text(m.SenderID), table.Preview: attribute.Text(m.Preview), table.MS: attribute.Number(m.SentAt),
+		table.EditedAt: attribute.Number(m.Version), table.DeletedAt: attribute.Number(m.DeletedAt),
 	}
 }
 
@@ -102,8 +103,8 @@ func (v *verifier) writeLastMessage(ctx context.Context, roomID string, was item
 		if len(values) == 0 {
 			values = nil // DynamoDB takes none, but not an empty list of them
 		}
-		_, err := v.DB.DeleteItem(ctx, &dynamodb.DeleteItemInput{
-			TableName: aws.String(v.Table), Key: key(table.LastMessage(roomID)), ConditionExpression: condition,
+		_, err := v.config.DB.DeleteItem(ctx, &dynamodb.DeleteItemInput{
+			TableName: aws.String(v.config.Table), Key: attribute.Key(table.LastMessage(roomID)), ConditionExpression: condition,
 			ExpressionAttributeNames: names, ExpressionAttributeValues: values,
 		})
 		return err
@@ -115,8 +116,8 @@ func (v *verifier) writeLastMessage(ctx context.Context, roomID string, was item
 		sets = append(sets, name+" = "+value)
 	}
 	names["#ordered"] = table.OrderedAt
-	_, err := v.DB.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-		TableName: aws.String(v.Table), Key: key(table.LastMessage(roomID)), ConditionExpression: condition,
+	_, err := v.config.DB.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName: aws.String(v.config.Table), Key: attribute.Key(table.LastMessage(roomID)), ConditionExpression: condition,
 		// Until when members' lists were in order is not known any more.
 		UpdateExpression:         aws.String("SET " + strings.Join(sets, ", ") + " REMOVE #ordered"),
 		ExpressionAttributeNames: names, ExpressionAttributeValues: values,
@@ -126,31 +127,31 @@ func (v *verifier) writeLastMessage(ctx context.Context, roomID string, was item
 
 // repairCount makes a room's number of members what was counted.
 func (v *verifier) repairCount(ctx context.Context, roomID string, says, members int64) error {
-	_, err := v.DB.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-		TableName: aws.String(v.Table), Key: key(table.Room(roomID)),
-		// Whoever comes or goes changes it; where it is absent it counts as 0.
+	_, err := v.config.DB.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName: aws.String(v.config.Table), Key: attribute.Key(table.Room(roomID)),
+		// Each join and leave changes it; where it is absent it counts as 0.
 		ConditionExpression:       aws.String("attribute_exists(#key) AND (#n = :says OR attribute_not_exists(#n))"),
 		UpdateExpression:          aws.String("SET #n = :members"),
 		ExpressionAttributeNames:  map[string]string{"#key": table.PK, "#n": table.MemberCount},
-		ExpressionAttributeValues: item{":says": number(says), ":members": number(members)},
+		ExpressionAttributeValues: item{":says": attribute.Number(says), ":members": attribute.Number(members)},
 	})
 	return err
 }
 
-// repairCursor removes the read cursor of somebody who is no member.
+// repairCursor removes the read cursor of a user who is not a member.
 func (v *verifier) repairCursor(ctx context.Context, roomID, user string) error {
 	return v.removeUnlessMember(ctx, roomID, user, table.Read(roomID, user))
 }
 
-// repairOrder puts a room where it belongs in a member's list.
+// repairOrder moves a room to its place in a member's list.
 func (v *verifier) repairOrder(ctx context.Context, roomID, user, stands string, place int64) error {
-	_, err := v.DB.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-		TableName: aws.String(v.Table), Key: key(table.Participation(user, roomID)),
+	_, err := v.config.DB.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName: aws.String(v.config.Table), Key: attribute.Key(table.Participation(user, roomID)),
 		ConditionExpression:      aws.String("attribute_exists(#key) AND (#sk = :seen OR attribute_not_exists(#sk))"),
 		UpdateExpression:         aws.String("SET #sk = :place, #pk = :list"),
 		ExpressionAttributeNames: map[string]string{"#key": table.PK, "#sk": table.GSI1SK, "#pk": table.GSI1PK},
 		ExpressionAttributeValues: item{
-			":seen": text(stands), ":place": text(table.Millis(place)), ":list": text(table.UserRooms(user)),
+			":seen": attribute.Text(stands), ":place": attribute.Text(table.Millis(place)), ":list": attribute.Text(table.UserRooms(user)),
 		},
 	})
 	return err
@@ -158,16 +159,16 @@ func (v *verifier) repairOrder(ctx context.Context, roomID, user, stands string,
 
 // repairParticipation gives a member the participation, while the member is one.
 func (v *verifier) repairParticipation(ctx context.Context, roomID, user string, joinedAt, place int64) error {
-	participation := key(table.Participation(user, roomID))
-	participation[table.JoinedAt] = number(joinedAt)
-	participation[table.GSI1PK], participation[table.GSI1SK] = text(table.UserRooms(user)), text(table.Millis(place))
+	participation := attribute.Key(table.Participation(user, roomID))
+	participation[table.JoinedAt] = attribute.Number(joinedAt)
+	participation[table.GSI1PK], participation[table.GSI1SK] = attribute.Text(table.UserRooms(user)), attribute.Text(table.Millis(place))
 	return v.transact(ctx,
 		types.TransactWriteItem{ConditionCheck: &types.ConditionCheck{
-			TableName: aws.String(v.Table), Key: key(table.Member(roomID, user)),
+			TableName: aws.String(v.config.Table), Key: attribute.Key(table.Member(roomID, user)),
 			ConditionExpression: aws.String("attribute_exists(#key)"), ExpressionAttributeNames: map[string]string{"#key": table.PK},
 		}},
 		types.TransactWriteItem{Put: &types.Put{
-			TableName: aws.String(v.Table), Item: participation,
+			TableName: aws.String(v.config.Table), Item: participation,
 			ConditionExpression: aws.String("attribute_not_exists(#key)"), ExpressionAttributeNames: map[string]string{"#key": table.PK},
 		}})
 }
@@ -180,16 +181,16 @@ func (v *verifier) repairStrayParticipation(ctx context.Context, roomID, user st
 func (v *verifier) removeUnlessMember(ctx context.Context, roomID, user string, k table.Key) error {
 	return v.transact(ctx,
 		types.TransactWriteItem{ConditionCheck: &types.ConditionCheck{
-			TableName: aws.String(v.Table), Key: key(table.Member(roomID, user)),
+			TableName: aws.String(v.config.Table), Key: attribute.Key(table.Member(roomID, user)),
 			ConditionExpression: aws.String("attribute_not_exists(#key)"), ExpressionAttributeNames: map[string]string{"#key": table.PK},
 		}},
-		types.TransactWriteItem{Delete: &types.Delete{TableName: aws.String(v.Table), Key: key(k)}})
+		types.TransactWriteItem{Delete: &types.Delete{TableName: aws.String(v.config.Table), Key: attribute.Key(k)}})
 }
 
 // repairEntry puts a connection into its user's presence, while its row is what
 // it was.
-func (v *verifier) repairEntry(ctx context.Context, s suspect, row item) error {
-	got, err := v.get(ctx, table.Presence(s.user)) // its other entries may have been mended since
+func (v *verifier) repairEntry(ctx context.Context, s candidate, row item) error {
+	got, err := v.get(ctx, table.Presence(s.user)) // its other entries may have been repaired since
 	if err != nil {
 		return err
 	}
@@ -197,19 +198,19 @@ func (v *verifier) repairEntry(ctx context.Context, s suspect, row item) error {
 	values := item{
 		":entry": &types.AttributeValueMemberM{Value: item{table.ConnectedAt: row[table.ConnectedAt], table.TTL: row[table.TTL]}},
 		// The item outlives every entry.
-		":ttl": number(max(getNumber(presence, table.TTL), (getNumber(row, table.ConnectedAt)+chat.ConnectionLife.Milliseconds()+999)/1000)),
+		":ttl": attribute.Number(max(attribute.GetNumber(presence, table.TTL), (attribute.GetNumber(row, table.ConnectedAt)+chat.ConnectionLife.Milliseconds()+999)/1000)),
 	}
 	names := map[string]string{"#entry": table.PresenceEntry(s.connection), "#ttl": table.TTL}
 	condition := unchanged(presence, names, values, table.TTL)
 	return v.transact(ctx,
 		types.TransactWriteItem{ConditionCheck: &types.ConditionCheck{
-			TableName: aws.String(v.Table), Key: key(table.Connection(s.connection)),
+			TableName: aws.String(v.config.Table), Key: attribute.Key(table.Connection(s.connection)),
 			ConditionExpression:       aws.String("#user = :user AND #at = :at"),
 			ExpressionAttributeNames:  map[string]string{"#user": table.UserID, "#at": table.ConnectedAt},
-			ExpressionAttributeValues: item{":user": text(s.user), ":at": row[table.ConnectedAt]},
+			ExpressionAttributeValues: item{":user": attribute.Text(s.user), ":at": row[table.ConnectedAt]},
 		}},
 		types.TransactWriteItem{Update: &types.Update{
-			TableName: aws.String(v.Table), Key: key(table.Presence(s.user)), ConditionExpression: condition,
+			TableName: aws.String(v.config.Table), Key: attribute.Key(table.Presence(s.user)), ConditionExpression: condition,
 			UpdateExpression:         aws.String("SET #entry = :entry, #ttl = :ttl"),
 			ExpressionAttributeNames: names, ExpressionAttributeValues: values,
 		}})
@@ -217,29 +218,29 @@ func (v *verifier) repairEntry(ctx context.Context, s suspect, row item) error {
 
 // repairStrayEntry removes an entry from a presence, while it is what it was and
 // no connection of the user's has it.
-func (v *verifier) repairStrayEntry(ctx context.Context, s suspect, at int64) error {
+func (v *verifier) repairStrayEntry(ctx context.Context, s candidate, at int64) error {
 	return v.transact(ctx,
 		types.TransactWriteItem{ConditionCheck: &types.ConditionCheck{
-			TableName: aws.String(v.Table), Key: key(table.Connection(s.connection)),
+			TableName: aws.String(v.config.Table), Key: attribute.Key(table.Connection(s.connection)),
 			ConditionExpression:       aws.String("attribute_not_exists(#key) OR #user <> :user"),
 			ExpressionAttributeNames:  map[string]string{"#key": table.PK, "#user": table.UserID},
-			ExpressionAttributeValues: item{":user": text(s.user)},
+			ExpressionAttributeValues: item{":user": attribute.Text(s.user)},
 		}},
 		types.TransactWriteItem{Update: &types.Update{
-			TableName: aws.String(v.Table), Key: key(table.Presence(s.user)),
+			TableName: aws.String(v.config.Table), Key: attribute.Key(table.Presence(s.user)),
 			ConditionExpression:       aws.String("#entry.#at = :at"),
 			UpdateExpression:          aws.String("REMOVE #entry"),
 			ExpressionAttributeNames:  map[string]string{"#entry": table.PresenceEntry(s.connection), "#at": table.ConnectedAt},
-			ExpressionAttributeValues: item{":at": number(at)},
+			ExpressionAttributeValues: item{":at": attribute.Number(at)},
 		}})
 }
 
 // repairLeftover removes an item that still expires when it did.
 func (v *verifier) repairLeftover(ctx context.Context, k table.Key, ttl int64) error {
-	_, err := v.DB.DeleteItem(ctx, &dynamodb.DeleteItemInput{
-		TableName: aws.String(v.Table), Key: key(k), ConditionExpression: aws.String("#ttl = :ttl"),
+	_, err := v.config.DB.DeleteItem(ctx, &dynamodb.DeleteItemInput{
+		TableName: aws.String(v.config.Table), Key: attribute.Key(k), ConditionExpression: aws.String("#ttl = :ttl"),
 		ExpressionAttributeNames:  map[string]string{"#ttl": table.TTL},
-		ExpressionAttributeValues: item{":ttl": number(ttl)},
+		ExpressionAttributeValues: item{":ttl": attribute.Number(ttl)},
 	})
 	return err
 }
@@ -247,14 +248,14 @@ func (v *verifier) repairLeftover(ctx context.Context, k table.Key, ttl int64) e
 // transact writes all or nothing, and again if it met another transaction.
 func (v *verifier) transact(ctx context.Context, writes ...types.TransactWriteItem) error {
 	for tries := 1; ; tries++ {
-		_, err := v.DB.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: writes})
+		_, err := v.config.DB.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: writes})
 		if err == nil {
 			return nil
 		}
 		if !inConflict(err) || refusedCondition(err) || tries == lookupTries {
-			return fmt.Errorf("mend: %w", err)
+			return fmt.Errorf("repair: %w", err)
 		}
-		if err := wait(ctx, lookupPause<<tries); err != nil {
+		if err := lookupBackoff.Wait(ctx, tries); err != nil {
 			return err
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/streamroom/streamroom/shared/attribute"
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/roomlist"
 	"github.com/streamroom/streamroom/shared/table"
@@ -18,15 +19,15 @@ import (
 
 // roomState is what a room's projections follow from.
 type roomState struct {
-	id      string
-	room    item             // nil: there is no description
-	last    item             // LASTMESSAGE, nil: there is none
-	settled chat.LastMessage // of the newest message that consumers have seen for sure
-	until   time.Time        // what was written before has been seen
+	id    string
+	room  item             // nil: there is no description
+	last  item             // LASTMESSAGE, nil: there is none
+	seen  chat.LastMessage // of the newest message that consumers have seen for sure
+	until time.Time        // what was written before has been seen
 }
 
-// lookAtRoom checks the suspects of one room.
-func (v *verifier) lookAtRoom(ctx context.Context, id string, suspects []suspect, until time.Time) ([]finding, error) {
+// checkRoom checks the candidates of one room.
+func (v *verifier) checkRoom(ctx context.Context, id string, candidates []candidate, until time.Time) ([]finding, error) {
 	state := roomState{id: id, until: until}
 	// LASTMESSAGE before messages: the message that it names must be there.
 	got, err := v.get(ctx, table.Room(id), table.LastMessage(id))
@@ -34,15 +35,15 @@ func (v *verifier) lookAtRoom(ctx context.Context, id string, suspects []suspect
 		return nil, err
 	}
 	state.room, state.last = got[0], got[1]
-	if state.settled, err = v.newest(ctx, id, table.Millis(until.UnixMilli())); err != nil {
+	if state.seen, err = v.newest(ctx, id, table.Millis(until.UnixMilli())); err != nil {
 		return nil, err
 	}
 	var found []finding
 	var users, readers []string
-	for _, s := range suspects {
+	for _, s := range candidates {
 		switch s.kind {
 		case Room:
-			more, err := v.lookAtDescription(ctx, id, s)
+			more, err := v.checkDescription(ctx, id, s)
 			if err != nil {
 				return nil, err
 			}
@@ -50,7 +51,7 @@ func (v *verifier) lookAtRoom(ctx context.Context, id string, suspects []suspect
 		case Cursor:
 			readers = append(readers, s.user)
 		case LastMessage:
-			f, err := v.lookAtLastMessage(ctx, state, s)
+			f, err := v.checkLastMessage(ctx, state, s)
 			if err != nil {
 				return nil, err
 			}
@@ -63,14 +64,14 @@ func (v *verifier) lookAtRoom(ctx context.Context, id string, suspects []suspect
 	}
 	slices.Sort(users)
 	for chunk := range slices.Chunk(slices.Compact(users), pairsAtOnce) {
-		more, err := v.lookAtMembers(ctx, state, chunk)
+		more, err := v.checkMembers(ctx, state, chunk)
 		if err != nil {
 			return nil, err
 		}
 		found = append(found, more...)
 	}
 	for chunk := range slices.Chunk(readers, pairsAtOnce) {
-		more, err := v.lookAtCursors(ctx, id, chunk)
+		more, err := v.checkCursors(ctx, id, chunk)
 		if err != nil {
 			return nil, err
 		}
@@ -84,12 +85,12 @@ func (v *verifier) newest(ctx context.Context, roomID, before string) (chat.Last
 	if before == "" {
 		before = table.Millis(1e13 - 1)
 	}
-	out, err := v.DB.Query(ctx, &dynamodb.QueryInput{
-		TableName: aws.String(v.Table), ConsistentRead: aws.Bool(true), ScanIndexForward: aws.Bool(false), Limit: aws.Int32(1),
+	out, err := v.config.DB.Query(ctx, &dynamodb.QueryInput{
+		TableName: aws.String(v.config.Table), ConsistentRead: aws.Bool(true), ScanIndexForward: aws.Bool(false), Limit: aws.Int32(1),
 		KeyConditionExpression:   aws.String("#pk = :pk AND #sk BETWEEN :from AND :to"),
 		ExpressionAttributeNames: map[string]string{"#pk": table.PK, "#sk": table.SK},
 		ExpressionAttributeValues: item{
-			":pk": text(table.Room(roomID).PK), ":from": text(table.MessagePrefix), ":to": text(table.MessagePrefix + before),
+			":pk": attribute.Text(table.Room(roomID).PK), ":from": attribute.Text(table.MessagePrefix), ":to": attribute.Text(table.MessagePrefix + before),
 		},
 	})
 	if err != nil {
@@ -101,21 +102,21 @@ func (v *verifier) newest(ctx context.Context, roomID, before string) (chat.Last
 	return previewOf(out.Items[0]), nil
 }
 
-// lookAtLastMessage checks LASTMESSAGE: it must be a message's that is there,
+// checkLastMessage checks LASTMESSAGE: it must be a message's that is there,
 // and of none before the newest that consumers have seen, nor of a state before
 // the last that they have seen.
-func (v *verifier) lookAtLastMessage(ctx context.Context, state roomState, s suspect) (*finding, error) {
+func (v *verifier) checkLastMessage(ctx context.Context, state roomState, s candidate) (*finding, error) {
 	last := lastMessage(state.last)
 	var problem string
 	switch ms, err := chat.MessageTime(last.MessageID); {
-	case state.last == nil && state.settled.MessageID == "":
+	case state.last == nil && state.seen.MessageID == "":
 		return nil, nil
 	case state.last == nil:
 		problem = "it is missing"
 	case err != nil:
-		problem = "it names no message"
-	case last.MessageID < state.settled.MessageID:
-		problem = "it is behind: " + last.MessageID + " is not the newest message, " + state.settled.MessageID + " is"
+		problem = "it does not name a message"
+	case last.MessageID < state.seen.MessageID:
+		problem = "it is behind: " + last.MessageID + " is not the newest message, " + state.seen.MessageID + " is"
 	default:
 		named, err := v.get(ctx, table.Message(state.id, ms, last.MessageID))
 		if err != nil {
@@ -144,7 +145,7 @@ func (v *verifier) lookAtLastMessage(ctx context.Context, state roomState, s sus
 	}
 	k := table.LastMessage(state.id)
 	return &finding{
-		suspect: s, Difference: Difference{Kind: LastMessage, PK: k.PK, SK: k.SK, Problem: problem},
+		candidate: s, Difference: Difference{Kind: LastMessage, PK: k.PK, SK: k.SK, Problem: problem},
 		repair: func(ctx context.Context) error { return v.repairLastMessage(ctx, state) },
 	}, nil
 }
@@ -161,8 +162,8 @@ func change(m chat.LastMessage) string {
 // transaction: it takes 100 items.
 const pairsAtOnce = 50
 
-// lookAtMembers checks members and participations, each pair as of one moment.
-func (v *verifier) lookAtMembers(ctx context.Context, state roomState, users []string) ([]finding, error) {
+// checkMembers checks members and participations, each pair as of one moment.
+func (v *verifier) checkMembers(ctx context.Context, state roomState, users []string) ([]finding, error) {
 	keys := make([]table.Key, 0, 2*len(users))
 	for _, user := range users {
 		keys = append(keys, table.Member(state.id, user), table.Participation(user, state.id))
@@ -189,17 +190,17 @@ func (v *verifier) lookAtMembers(ctx context.Context, state roomState, users []s
 func (v *verifier) compare(state roomState, user string, member, participation item, newest chat.LastMessage) *finding {
 	k := table.Participation(user, state.id)
 	f := &finding{
-		suspect:    suspect{kind: Membership, room: state.id, user: user},
+		candidate:  candidate{kind: Membership, room: state.id, user: user},
 		Difference: Difference{Kind: Membership, PK: k.PK, SK: k.SK},
 	}
-	place := max(newest.SentAt, getNumber(state.room, table.CreatedAt))
+	place := max(newest.SentAt, attribute.GetNumber(state.room, table.CreatedAt))
 	switch {
 	case member == nil && participation == nil:
 		return nil
 	case participation == nil:
 		f.Problem = "the room has the member, but the user's list lacks the room"
 		f.repair = func(ctx context.Context) error {
-			return v.repairParticipation(ctx, state.id, user, getNumber(member, table.JoinedAt), place)
+			return v.repairParticipation(ctx, state.id, user, attribute.GetNumber(member, table.JoinedAt), place)
 		}
 		return f
 	case member == nil:
@@ -208,17 +209,17 @@ func (v *verifier) compare(state roomState, user string, member, participation i
 		return f
 	}
 	f.Kind = Order
-	f.suspect.kind = Order
+	f.candidate.kind = Order
 	f.repair = func(ctx context.Context) error {
-		return v.repairOrder(ctx, state.id, user, getText(participation, table.GSI1SK), place)
+		return v.repairOrder(ctx, state.id, user, attribute.GetText(participation, table.GSI1SK), place)
 	}
-	if getText(participation, table.GSI1PK) != table.UserRooms(user) {
-		f.Problem = "it is in the list of " + strconv.Quote(getText(participation, table.GSI1PK))
+	if attribute.GetText(participation, table.GSI1PK) != table.UserRooms(user) {
+		f.Problem = "it is in the list of " + strconv.Quote(attribute.GetText(participation, table.GSI1PK))
 		return f
 	}
-	stands, err := strconv.ParseInt(getText(participation, table.GSI1SK), 10, 64)
-	if err != nil || table.Millis(stands) != getText(participation, table.GSI1SK) {
-		f.Problem = "its place in the list is no time"
+	stands, err := strconv.ParseInt(attribute.GetText(participation, table.GSI1SK), 10, 64)
+	if err != nil || table.Millis(stands) != attribute.GetText(participation, table.GSI1SK) {
+		f.Problem = "its place in the list is not a time"
 		return f
 	}
 	if stands > place && state.room != nil {
@@ -236,13 +237,13 @@ func (v *verifier) compare(state roomState, user string, member, participation i
 // rooms it may be some time behind, in those of very large ones it moves for new
 // members only.
 func (r roomState) least(member item) int64 {
-	created := getNumber(r.room, table.CreatedAt)
-	members := getNumber(r.room, table.MemberCount)
-	if members > roomlist.OrderedNever || getNumber(member, table.JoinedAt) >= r.until.UnixMilli() {
+	created := attribute.GetNumber(r.room, table.CreatedAt)
+	members := attribute.GetNumber(r.room, table.MemberCount)
+	if members > roomlist.OrderedNever || attribute.GetNumber(member, table.JoinedAt) >= r.until.UnixMilli() {
 		return created
 	}
-	least := r.settled.SentAt
-	if members > roomlist.OrderedSeldom || getNumber(r.last, table.OrderedAt) > 0 {
+	least := r.seen.SentAt
+	if members > roomlist.OrderedSeldom || attribute.GetNumber(r.last, table.OrderedAt) > 0 {
 		least -= roomlist.OrderInterval.Milliseconds()
 	}
 	return max(created, least)
@@ -252,7 +253,7 @@ func (r roomState) least(member item) int64 {
 func (v *verifier) get(ctx context.Context, keys ...table.Key) ([]item, error) {
 	items := make([]item, len(keys))
 	for i, k := range keys {
-		out, err := v.DB.GetItem(ctx, &dynamodb.GetItemInput{TableName: aws.String(v.Table), Key: key(k), ConsistentRead: aws.Bool(true)})
+		out, err := v.config.DB.GetItem(ctx, &dynamodb.GetItemInput{TableName: aws.String(v.config.Table), Key: attribute.Key(k), ConsistentRead: aws.Bool(true)})
 		if err != nil {
 			return nil, fmt.Errorf("read %s %s: %w", k.PK, k.SK, err)
 		}
@@ -267,15 +268,15 @@ func (v *verifier) get(ctx context.Context, keys ...table.Key) ([]item, error) {
 func (v *verifier) snapshot(ctx context.Context, keys []table.Key) ([]item, error) {
 	in := &dynamodb.TransactGetItemsInput{}
 	for _, k := range keys {
-		in.TransactItems = append(in.TransactItems, types.TransactGetItem{Get: &types.Get{TableName: aws.String(v.Table), Key: key(k)}})
+		in.TransactItems = append(in.TransactItems, types.TransactGetItem{Get: &types.Get{TableName: aws.String(v.config.Table), Key: attribute.Key(k)}})
 	}
 	for tries := 1; ; tries++ {
-		out, err := v.DB.TransactGetItems(ctx, in)
+		out, err := v.config.DB.TransactGetItems(ctx, in)
 		if err != nil {
 			if !inConflict(err) || tries == lookupTries {
 				return nil, fmt.Errorf("read items as of one moment: %w", err)
 			}
-			if err := wait(ctx, lookupPause<<tries); err != nil {
+			if err := lookupBackoff.Wait(ctx, tries); err != nil {
 				return nil, err
 			}
 			continue

@@ -10,6 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/streamroom/streamroom/shared/attribute"
+	"github.com/streamroom/streamroom/shared/backoff"
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/roomlist"
 	"github.com/streamroom/streamroom/shared/table"
@@ -30,7 +32,7 @@ const (
 	progressEvery = 10_000
 )
 
-// scan reads the whole table and suspects what does not fit.
+// scan reads the whole table and candidates what does not fit.
 func (v *verifier) scan(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for segment := range int32(segments) {
@@ -44,10 +46,10 @@ func (v *verifier) scan(ctx context.Context) error {
 
 // segmentScan is the scan of one segment. Items of one partition come together.
 type segmentScan struct {
-	*verifier
-	ctx    context.Context //nolint:containedctx // of the one run
-	room   *roomScan       // the room whose partition is being read, or nil
-	wanted map[table.Key][]func(item) error
+	verifier *verifier
+	ctx      context.Context //nolint:containedctx // of the one run
+	room     *roomScan       // the room whose partition is being read, or nil
+	wanted   map[table.Key][]func(item) error
 }
 
 // roomScan is what is known of a room while its partition is read.
@@ -56,7 +58,7 @@ type roomScan struct {
 	last    chat.LastMessage
 	newest  item
 	members []string
-	census  census
+	count   memberCount
 	large   bool // it has more members than are kept
 	room    item
 	ordered int64 // until when members' lists are noted to be in order
@@ -64,8 +66,8 @@ type roomScan struct {
 
 func (s *segmentScan) run(ctx context.Context, segment int32) error {
 	s.ctx = ctx
-	pages := dynamodb.NewScanPaginator(s.DB, &dynamodb.ScanInput{
-		TableName: aws.String(s.Table), Segment: aws.Int32(segment), TotalSegments: aws.Int32(segments), Limit: aws.Int32(pageItems),
+	pages := dynamodb.NewScanPaginator(s.verifier.config.DB, &dynamodb.ScanInput{
+		TableName: aws.String(s.verifier.config.Table), Segment: aws.Int32(segment), TotalSegments: aws.Int32(segments), Limit: aws.Int32(pageItems),
 		ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
 	})
 	for pages.HasMorePages() {
@@ -79,7 +81,7 @@ func (s *segmentScan) run(ctx context.Context, segment int32) error {
 				return err
 			}
 		}
-		if err := s.reads.Take(ctx, capacity(page.ConsumedCapacity)); err != nil {
+		if err := s.verifier.reads.Take(ctx, capacity(page.ConsumedCapacity)); err != nil {
 			return err
 		}
 	}
@@ -91,35 +93,35 @@ func (s *segmentScan) run(ctx context.Context, segment int32) error {
 
 // count takes a page into the report.
 func (s *segmentScan) count(page *dynamodb.ScanOutput) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	before := s.report.Items / progressEvery
-	s.report.Items += len(page.Items)
-	s.report.ReadUnits += capacity(page.ConsumedCapacity)
-	if s.Progress != nil && s.report.Items/progressEvery > before {
-		s.Progress(s.report.Items)
+	s.verifier.mu.Lock()
+	defer s.verifier.mu.Unlock()
+	before := s.verifier.report.Items / progressEvery
+	s.verifier.report.Items += len(page.Items)
+	s.verifier.report.ReadUnits += capacity(page.ConsumedCapacity)
+	if s.verifier.config.Progress != nil && s.verifier.report.Items/progressEvery > before {
+		s.verifier.config.Progress(s.verifier.report.Items)
 	}
 	for _, it := range page.Items {
-		id, err := table.Parse(keyOf(it))
+		id, err := table.Parse(attribute.KeyOf(it))
 		if err != nil {
-			s.report.Foreign++
+			s.verifier.report.Foreign++
 			continue
 		}
-		s.report.Kinds[id.Kind.String()]++
+		s.verifier.report.Kinds[id.Kind.String()]++
 	}
 }
 
 // take looks at one item.
 func (s *segmentScan) take(it item) error {
-	k := keyOf(it)
-	id, _ := table.Parse(k) // of no kind, if it is none of ours; the report counts it
+	k := attribute.KeyOf(it)
+	id, _ := table.Parse(k) // of no kind, if its key is unknown; the report counts it
 	if s.room != nil && k.PK != table.Room(s.room.id).PK {
 		if err := s.endRoom(); err != nil {
 			return err
 		}
 	}
-	if id.Kind != table.KindUnknown && s.expired(it, s.Leftover) {
-		if err := s.suspect(s.ctx, suspect{kind: Leftover, key: k}); err != nil {
+	if id.Kind != table.KindUnknown && s.verifier.expired(it, s.verifier.config.Leftover) {
+		if err := s.verifier.addCandidate(s.ctx, candidate{kind: Leftover, key: k}); err != nil {
 			return err
 		}
 	}
@@ -131,14 +133,14 @@ func (s *segmentScan) take(it item) error {
 			if member != nil {
 				return nil
 			}
-			return s.suspect(s.ctx, suspect{kind: Membership, room: id.RoomID, user: id.UserID})
+			return s.verifier.addCandidate(s.ctx, candidate{kind: Membership, room: id.RoomID, user: id.UserID})
 		})
 	case table.KindRead:
 		return s.want(table.Member(id.RoomID, id.UserID), func(member item) error {
 			if member != nil {
 				return nil
 			}
-			return s.suspect(s.ctx, suspect{kind: Cursor, room: id.RoomID, user: id.UserID})
+			return s.verifier.addCandidate(s.ctx, candidate{kind: Cursor, room: id.RoomID, user: id.UserID})
 		})
 	case table.KindConnection:
 		return s.takeRow(id.ConnectionID, it)
@@ -151,8 +153,8 @@ func (s *segmentScan) take(it item) error {
 
 // expired says whether an item's ttl passed longer ago than some time.
 func (v *verifier) expired(it item, ago time.Duration) bool {
-	ttl := getNumber(it, table.TTL)
-	return ttl != 0 && ttl <= v.Now().Add(-ago).Unix()
+	ttl := attribute.GetNumber(it, table.TTL)
+	return ttl != 0 && ttl <= v.config.Now().Add(-ago).Unix()
 }
 
 func (s *segmentScan) takeOfRoom(id table.Identity, it item) error {
@@ -163,13 +165,13 @@ func (s *segmentScan) takeOfRoom(id table.Identity, it item) error {
 	case table.KindRoom:
 		s.room.room = it
 	case table.KindLastMessage:
-		s.room.last, s.room.ordered = lastMessage(it), getNumber(it, table.OrderedAt)
+		s.room.last, s.room.ordered = lastMessage(it), attribute.GetNumber(it, table.OrderedAt)
 	case table.KindMessage:
-		if getText(s.room.newest, table.SK) < getText(it, table.SK) {
+		if attribute.GetText(s.room.newest, table.SK) < attribute.GetText(it, table.SK) {
 			s.room.newest = it
 		}
 	case table.KindMember:
-		s.room.census.count(it)
+		s.room.count.addMember(it)
 		s.room.members = append(s.room.members, id.UserID)
 		if len(s.room.members) == heldMembers {
 			held := s.room.members
@@ -189,13 +191,13 @@ func (s *segmentScan) endRoom() error {
 		return nil
 	}
 	if room.last != previewOf(room.newest) {
-		if err := s.suspect(s.ctx, suspect{kind: LastMessage, room: room.id}); err != nil {
+		if err := s.verifier.addCandidate(s.ctx, candidate{kind: LastMessage, room: room.id}); err != nil {
 			return err
 		}
 	}
-	room.census.describe(room.room)
-	if problems, _ := room.census.wrong(); len(problems) > 0 {
-		if err := s.suspect(s.ctx, suspect{kind: Room, room: room.id}); err != nil {
+	room.count.addDescription(room.room)
+	if problems, _ := room.count.problems(); len(problems) > 0 {
+		if err := s.verifier.addCandidate(s.ctx, candidate{kind: Room, room: room.id}); err != nil {
 			return err
 		}
 	}
@@ -204,7 +206,7 @@ func (s *segmentScan) endRoom() error {
 
 // wantParticipations looks up what belongs to members.
 func (s *segmentScan) wantParticipations(room *roomScan, members []string) error {
-	place := max(getNumber(room.room, table.CreatedAt), previewOf(room.newest).SentAt)
+	place := max(attribute.GetNumber(room.room, table.CreatedAt), previewOf(room.newest).SentAt)
 	least := place
 	if len(members) > roomlist.OrderedSeldom || room.ordered > 0 {
 		least -= roomlist.OrderInterval.Milliseconds()
@@ -215,12 +217,12 @@ func (s *segmentScan) wantParticipations(room *roomScan, members []string) error
 	}
 	for _, user := range members {
 		err := s.want(table.Participation(user, roomID), func(participation item) error {
-			stands := getText(participation, table.GSI1SK)
+			stands := attribute.GetText(participation, table.GSI1SK)
 			switch {
 			case participation == nil:
-				return s.suspect(s.ctx, suspect{kind: Membership, room: roomID, user: user})
-			case stands < from, stands > to, getText(participation, table.GSI1PK) != table.UserRooms(user):
-				return s.suspect(s.ctx, suspect{kind: Order, room: roomID, user: user})
+				return s.verifier.addCandidate(s.ctx, candidate{kind: Membership, room: roomID, user: user})
+			case stands < from, stands > to, attribute.GetText(participation, table.GSI1PK) != table.UserRooms(user):
+				return s.verifier.addCandidate(s.ctx, candidate{kind: Order, room: roomID, user: user})
 			}
 			return nil
 		})
@@ -233,33 +235,33 @@ func (s *segmentScan) wantParticipations(room *roomScan, members []string) error
 
 // takeRow looks up the presence that a connection should be in.
 func (s *segmentScan) takeRow(connectionID string, row item) error {
-	if s.expired(row, 0) {
+	if s.verifier.expired(row, 0) {
 		return nil // its entry may be gone
 	}
-	user, at := getText(row, table.UserID), getNumber(row, table.ConnectedAt)
+	user, at := attribute.GetText(row, table.UserID), attribute.GetNumber(row, table.ConnectedAt)
 	return s.want(table.Presence(user), func(presence item) error {
-		entry, ok := getMap(presence, table.PresenceEntry(connectionID))
-		if ok && getNumber(entry, table.ConnectedAt) == at {
+		entry, ok := attribute.GetMap(presence, table.PresenceEntry(connectionID))
+		if ok && attribute.GetNumber(entry, table.ConnectedAt) == at {
 			return nil
 		}
-		return s.suspect(s.ctx, suspect{kind: Connection, user: user, connection: connectionID})
+		return s.verifier.addCandidate(s.ctx, candidate{kind: Connection, user: user, connection: connectionID})
 	})
 }
 
 // takePresence looks up the rows that a presence's entries should be of.
 func (s *segmentScan) takePresence(user string, presence item) error {
-	for attribute := range presence {
-		connectionID, ok := table.PresenceConnection(attribute)
+	for name := range presence {
+		connectionID, ok := table.PresenceConnection(name)
 		if !ok {
 			continue
 		}
-		entry, _ := getMap(presence, attribute)
-		at := getNumber(entry, table.ConnectedAt)
+		entry, _ := attribute.GetMap(presence, name)
+		at := attribute.GetNumber(entry, table.ConnectedAt)
 		err := s.want(table.Connection(connectionID), func(row item) error {
-			if row != nil && getText(row, table.UserID) == user && getNumber(row, table.ConnectedAt) == at {
+			if row != nil && attribute.GetText(row, table.UserID) == user && attribute.GetNumber(row, table.ConnectedAt) == at {
 				return nil
 			}
-			return s.suspect(s.ctx, suspect{kind: Connection, user: user, connection: connectionID})
+			return s.verifier.addCandidate(s.ctx, candidate{kind: Connection, user: user, connection: connectionID})
 		})
 		if err != nil {
 			return err
@@ -286,26 +288,26 @@ func (s *segmentScan) lookup() error {
 	s.wanted = map[table.Key][]func(item) error{}
 	keys := make([]item, 0, len(wanted))
 	for k := range wanted {
-		keys = append(keys, key(k))
+		keys = append(keys, attribute.Key(k))
 	}
 	for tries := 0; len(keys) > 0; tries++ {
 		if tries == lookupTries {
 			return fmt.Errorf("look items up: the table has no capacity for %d of them", len(keys))
 		}
 		if tries > 0 {
-			if err := wait(s.ctx, lookupPause<<tries); err != nil {
+			if err := lookupBackoff.Wait(s.ctx, tries); err != nil {
 				return err
 			}
 		}
-		out, err := s.DB.BatchGetItem(s.ctx, &dynamodb.BatchGetItemInput{
-			RequestItems:           map[string]types.KeysAndAttributes{s.Table: {Keys: keys}},
+		out, err := s.verifier.config.DB.BatchGetItem(s.ctx, &dynamodb.BatchGetItemInput{
+			RequestItems:           map[string]types.KeysAndAttributes{s.verifier.config.Table: {Keys: keys}},
 			ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
 		})
 		if err != nil {
 			return fmt.Errorf("look items up: %w", err)
 		}
-		for _, it := range out.Responses[s.Table] {
-			k := keyOf(it)
+		for _, it := range out.Responses[s.verifier.config.Table] {
+			k := attribute.KeyOf(it)
 			for _, then := range wanted[k] {
 				if err := then(it); err != nil {
 					return err
@@ -313,13 +315,13 @@ func (s *segmentScan) lookup() error {
 			}
 			delete(wanted, k)
 		}
-		keys = out.UnprocessedKeys[s.Table].Keys
+		keys = out.UnprocessedKeys[s.verifier.config.Table].Keys
 		for i := range out.ConsumedCapacity {
 			units := capacity(&out.ConsumedCapacity[i])
-			s.mu.Lock()
-			s.report.ReadUnits += units
-			s.mu.Unlock()
-			if err := s.reads.Take(s.ctx, units); err != nil {
+			s.verifier.mu.Lock()
+			s.verifier.report.ReadUnits += units
+			s.verifier.mu.Unlock()
+			if err := s.verifier.reads.Take(s.ctx, units); err != nil {
 				return err
 			}
 		}
@@ -334,9 +336,8 @@ func (s *segmentScan) lookup() error {
 	return nil
 }
 
-// How often what the table had no capacity for is looked up again, and the
-// first pause before that.
-const (
-	lookupTries = 8
-	lookupPause = 25 * time.Millisecond
-)
+// lookupTries is how often what the table had no capacity for is looked up.
+const lookupTries = 8
+
+// lookupBackoff are the pauses between.
+var lookupBackoff = backoff.Policy{First: 50 * time.Millisecond, Max: 10 * time.Second, Jitter: 0.5}

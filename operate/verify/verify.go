@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/streamroom/streamroom/operate/throttle"
+	"github.com/streamroom/streamroom/shared/backoff"
 	"github.com/streamroom/streamroom/shared/table"
 )
 
@@ -37,13 +38,13 @@ type Difference struct {
 	Note     string `json:"note,omitempty"` // why it was not repaired
 }
 
-// Report is what a verification came to.
+// Report is the result of a verification.
 type Report struct {
 	Items       int            `json:"items"`
 	Kinds       map[string]int `json:"kinds"`
-	Foreign     int            `json:"foreign"` // items whose keys are none of ours
+	Foreign     int            `json:"foreign"` // items whose keys are not those of shared/table
 	ReadUnits   float64        `json:"readUnits"`
-	Suspects    int            `json:"suspects"` // looked at again
+	Suspects    int            `json:"suspects"` // rechecked
 	Differences int            `json:"differences"`
 	Repaired    int            `json:"repaired"`
 	Seconds     float64        `json:"seconds"`
@@ -56,14 +57,14 @@ type Config struct {
 	Now   func() time.Time
 
 	ReadRate float64       // read units a second; 0 is as fast as it goes
-	Settle   time.Duration // how far consumers may be behind
+	Settle   time.Duration // how long consumers may be behind
 	Leftover time.Duration // how long DynamoDB may take to delete what has expired
-	Repair   bool          // mend what can be mended, if it is still as it was seen
+	Repair   bool          // repair what can be repaired, if it is still as it was read
 
-	// Wait waits for the settle time; nil waits by the real clock.
+	// Wait waits for the time that consumers may be behind; nil waits by the real clock.
 	Wait func(context.Context, time.Duration) error
-	// Found hears of each difference, one at a time. Progress hears of the items
-	// read, about each ten thousand. Both may be nil.
+	// Found gets each difference, one at a time. Progress gets the number of items
+	// read, about every ten thousand. Both may be nil.
 	Found    func(Difference)
 	Progress func(items int)
 }
@@ -72,125 +73,114 @@ type Config struct {
 // report then has what was found so far.
 func Run(ctx context.Context, c Config) (Report, error) {
 	if c.Wait == nil {
-		c.Wait = wait
+		c.Wait = backoff.Sleep
 	}
-	v := &verifier{Config: c, reads: throttle.New(c.ReadRate), suspects: map[suspect]bool{}}
+	v := &verifier{config: c, reads: throttle.New(c.ReadRate), candidates: map[candidate]bool{}}
 	v.report.Kinds = map[string]int{}
 	began := c.Now()
 	err := v.scan(ctx)
 	if err == nil {
 		v.mu.Lock()
-		err = v.settle(ctx)
+		err = v.recheck(ctx)
 		v.mu.Unlock()
 	}
 	v.report.Seconds = c.Now().Sub(began).Seconds()
 	return v.report, err
 }
 
-func wait(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
+// maxCandidates is how many candidates are gathered before they are rechecked.
+const maxCandidates = 20_000
 
-// maxSuspects is how many suspects are gathered before they are settled.
-const maxSuspects = 20_000
-
-// suspect is what did not fit when it was read.
-type suspect struct {
+// candidate is what did not fit when it was read.
+type candidate struct {
 	kind       string
 	room, user string
 	connection string
 	key        table.Key // a leftover's
 }
 
-// verifier is a Run in its course.
+// verifier is the state of one call of Run.
 type verifier struct {
-	Config
-	reads throttle.Throttle
+	config Config
+	reads  throttle.Throttle
 
-	mu       sync.Mutex // guards what follows
-	report   Report
-	suspects map[suspect]bool
+	mu         sync.Mutex // guards what follows
+	report     Report
+	candidates map[candidate]bool
 }
 
-// suspect notes something to look at again.
-func (v *verifier) suspect(ctx context.Context, s suspect) error {
+// addCandidate notes something to recheck.
+func (v *verifier) addCandidate(ctx context.Context, s candidate) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.suspects[s] = true
-	if len(v.suspects) < maxSuspects {
+	v.candidates[s] = true
+	if len(v.candidates) < maxCandidates {
 		return nil
 	}
-	return v.settle(ctx) // meanwhile nobody suspects anything more
+	return v.recheck(ctx) // the mutex is held: scanning pauses
 }
 
-// settleRounds is how often a suspect must differ.
-const settleRounds = 2
+// recheckRounds is how often a candidate must differ.
+const recheckRounds = 2
 
-// settle looks at the suspects again, and reports and mends what still differs.
+// recheck checks the candidates again, and reports and repairs what still differs.
 // The caller holds the mutex.
-func (v *verifier) settle(ctx context.Context) error {
-	v.report.Suspects += len(v.suspects)
+func (v *verifier) recheck(ctx context.Context) error {
+	v.report.Suspects += len(v.candidates)
 	var differing []finding
-	for range settleRounds {
-		if len(v.suspects) == 0 {
+	for range recheckRounds {
+		if len(v.candidates) == 0 {
 			return nil
 		}
-		// Consumers have the settle time for what was written until now.
-		until := v.Now()
-		if err := v.Wait(ctx, v.Settle); err != nil {
+		// Consumers have Settle for what was written until now.
+		until := v.config.Now()
+		if err := v.config.Wait(ctx, v.config.Settle); err != nil {
 			return fmt.Errorf("wait for consumers of the stream: %w", err)
 		}
 		var err error
-		if differing, err = v.look(ctx, until); err != nil {
+		if differing, err = v.check(ctx, until); err != nil {
 			return err
 		}
-		clear(v.suspects)
+		clear(v.candidates)
 		for _, f := range differing {
-			v.suspects[f.suspect] = true
+			v.candidates[f.candidate] = true
 		}
 	}
-	clear(v.suspects)
+	clear(v.candidates)
 	slices.SortFunc(differing, func(a, b finding) int {
 		return cmp.Or(cmp.Compare(a.PK, b.PK), cmp.Compare(a.SK, b.SK), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Problem, b.Problem))
 	})
 	for _, f := range differing {
-		if v.Repair {
-			v.mend(ctx, &f)
+		if v.config.Repair {
+			v.repair(ctx, &f)
 		}
 		v.report.Differences++
 		if f.Repaired {
 			v.report.Repaired++
 		}
-		if v.Found != nil {
-			v.Found(f.Difference)
+		if v.config.Found != nil {
+			v.config.Found(f.Difference)
 		}
 	}
 	return ctx.Err()
 }
 
-// finding is a difference, and how to mend it.
+// finding is a difference, and its repair.
 type finding struct {
 	Difference
-	suspect suspect
-	repair  func(context.Context) error // nil: it can't be
+	candidate candidate
+	repair    func(context.Context) error // nil: it can't be
 }
 
-func (v *verifier) mend(ctx context.Context, f *finding) {
+func (v *verifier) repair(ctx context.Context, f *finding) {
 	if f.repair == nil {
-		f.Note = "it can't be mended: nothing says what it should be"
+		f.Note = "it can't be repaired: no item says what it should be"
 		return
 	}
 	err := f.repair(ctx)
 	switch {
 	case refusedCondition(err):
-		f.Note = "it has changed meanwhile; verify again"
+		f.Note = "it has changed since it was read; verify again"
 	case err != nil:
 		f.Note = err.Error()
 	default:
@@ -198,15 +188,15 @@ func (v *verifier) mend(ctx context.Context, f *finding) {
 	}
 }
 
-// looksInFlight is how many rooms and connections are looked at side by side.
-const looksInFlight = 8
+// checksInFlight is how many rooms and connections are checked at once.
+const checksInFlight = 8
 
-// look returns which suspects differ, taking what was written until then for
+// check returns which candidates differ, taking what was written until then for
 // what consumers have seen.
-func (v *verifier) look(ctx context.Context, until time.Time) ([]finding, error) {
-	byRoom := map[string][]suspect{}
-	var others []suspect
-	for s := range v.suspects {
+func (v *verifier) check(ctx context.Context, until time.Time) ([]finding, error) {
+	byRoom := map[string][]candidate{}
+	var others []candidate
+	for s := range v.candidates {
 		if s.room != "" {
 			byRoom[s.room] = append(byRoom[s.room], s)
 		} else {
@@ -216,7 +206,7 @@ func (v *verifier) look(ctx context.Context, until time.Time) ([]finding, error)
 	var mu sync.Mutex
 	var all []finding
 	var group errgroup.Group
-	group.SetLimit(looksInFlight)
+	group.SetLimit(checksInFlight)
 	do := func(check func() ([]finding, error)) {
 		group.Go(func() error {
 			found, err := check()
@@ -226,15 +216,15 @@ func (v *verifier) look(ctx context.Context, until time.Time) ([]finding, error)
 			return err
 		})
 	}
-	for id, suspects := range byRoom {
-		do(func() ([]finding, error) { return v.lookAtRoom(ctx, id, suspects, until) })
+	for id, candidates := range byRoom {
+		do(func() ([]finding, error) { return v.checkRoom(ctx, id, candidates, until) })
 	}
 	for _, s := range others {
 		do(func() ([]finding, error) {
 			if s.kind == Connection {
-				return v.lookAtConnection(ctx, s)
+				return v.checkConnection(ctx, s)
 			}
-			return v.lookAtLeftover(ctx, s)
+			return v.checkLeftover(ctx, s)
 		})
 	}
 	err := group.Wait()

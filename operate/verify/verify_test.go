@@ -30,8 +30,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func atOnce(context.Context, time.Duration) error { return nil }
 
-// look verifies, without waiting, a table that nobody writes to.
-func look(t testing.TB, w *rig.Operated, c verify.Config) (verify.Report, map[string]verify.Difference) {
+// check verifies, without waiting, a table without traffic.
+func check(t testing.TB, w *rig.Operated, c verify.Config) (verify.Report, map[string]verify.Difference) {
 	t.Helper()
 	found := map[string]verify.Difference{}
 	c.DB, c.Table = w.Clients.Table, w.Deployment.Table
@@ -68,9 +68,9 @@ func set(t testing.TB, w *rig.Operated, k table.Key, name string, value types.At
 
 func remove(w *rig.Operated, k table.Key) { w.Write(rig.Keyed(k, nil)) }
 
-// TestEveryPlantedDifferenceIsFoundAndMended plants one difference of each kind
+// TestEveryPlantedDifferenceIsFoundAndRepaired plants one difference of each kind
 // in rooms and connections of their own.
-func TestEveryPlantedDifferenceIsFoundAndMended(t *testing.T) {
+func TestEveryPlantedDifferenceIsFoundAndRepaired(t *testing.T) {
 	w := rig.StartOperated(t, rig.OperatedOptions{})
 	records := w.Seed(30, 3, 4)
 	rig.Eventually(t, "the projections", func() bool { return w.Consumers.Handled(topology.LastMessage) == records })
@@ -85,7 +85,7 @@ func TestEveryPlantedDifferenceIsFoundAndMended(t *testing.T) {
 		}
 	}
 	for _, i := range []int{13, 15, 16} {
-		w.Edit(fmt.Sprintf("room-%04d", i), "mended")
+		w.Edit(fmt.Sprintf("room-%04d", i), "edited")
 	}
 	for _, i := range []int{14, 17} {
 		w.Delete(fmt.Sprintf("room-%04d", i))
@@ -96,7 +96,7 @@ func TestEveryPlantedDifferenceIsFoundAndMended(t *testing.T) {
 		t.Fatal(err)
 	}
 	original := w.Dump()
-	if report, found := look(t, w, verify.Config{}); len(found) > 0 || report.Items != len(original) || report.Foreign != 0 || report.Suspects != 0 {
+	if report, found := check(t, w, verify.Config{}); len(found) > 0 || report.Items != len(original) || report.Foreign != 0 || report.Suspects != 0 {
 		t.Fatalf("before: %+v, %v", report, found)
 	}
 
@@ -112,7 +112,7 @@ func TestEveryPlantedDifferenceIsFoundAndMended(t *testing.T) {
 		{verify.LastMessage, "is missing", last(0), func() { remove(w, last(0)) }},
 		{verify.LastMessage, "is behind", last(1), func() { set(t, w, last(1), table.MessageID, text("01B3F2133F0000000000000000")) }},
 		{verify.LastMessage, "which is not there", last(2), func() { set(t, w, last(2), table.MessageID, text("7ZZZZZZZZZ0000000000000000")) }},
-		{verify.LastMessage, "names no message", last(3), func() { set(t, w, last(3), table.MessageID, text("x")) }},
+		{verify.LastMessage, "does not name a message", last(3), func() { set(t, w, last(3), table.MessageID, text("x")) }},
 		{verify.LastMessage, "its sender is", last(4), func() { set(t, w, last(4), table.SenderID, text("mallory")) }},
 		{verify.LastMessage, "its preview is not", last(5), func() { set(t, w, last(5), table.Preview, text("something else")) }},
 		{verify.LastMessage, "its time is 1,", last(6), func() { set(t, w, last(6), table.MS, number(1)) }},
@@ -136,7 +136,7 @@ func TestEveryPlantedDifferenceIsFoundAndMended(t *testing.T) {
 		}},
 		{verify.Order, "is behind the newest", list(7), func() { set(t, w, list(7), table.GSI1SK, text(table.Millis(5))) }},
 		{verify.Order, "is ahead of", list(8), func() { set(t, w, list(8), table.GSI1SK, text(table.Millis(9e12))) }},
-		{verify.Order, "is no time", list(9), func() { set(t, w, list(9), table.GSI1SK, text("yesterday")) }},
+		{verify.Order, "is not a time", list(9), func() { set(t, w, list(9), table.GSI1SK, text("yesterday")) }},
 		{verify.Order, "is in the list of", list(10), func() { set(t, w, list(10), table.GSI1PK, text("USERROOMS#mallory")) }},
 		{verify.Membership, "the user's list lacks the room", list(11), func() { remove(w, list(11)) }},
 		{verify.Membership, "the room lacks the member", table.Participation("stray", room(12)), func() {
@@ -155,7 +155,7 @@ func TestEveryPlantedDifferenceIsFoundAndMended(t *testing.T) {
 		}},
 		{verify.Connection, "it lacks the connection c4=", table.Presence("u2"), func() { remove(w, table.Presence("u2")) }},
 		{verify.Connection, "it lacks the connection c5=", table.Presence("u2"), nil},
-		{verify.Connection, "no connection of the user's", table.Presence("u1"), func() {
+		{verify.Connection, "which the user does not have", table.Presence("u1"), func() {
 			set(t, w, table.Presence("u1"), table.PresenceEntry("gone="), &types.AttributeValueMemberM{Value: rig.Item{
 				table.ConnectedAt: number(1), table.TTL: number(now.Unix() + 3600),
 			}})
@@ -194,14 +194,14 @@ func TestEveryPlantedDifferenceIsFoundAndMended(t *testing.T) {
 			t.Errorf("%d differences were not planted: %v", left, found)
 		}
 	}
-	_, found := look(t, w, verify.Config{})
+	_, found := check(t, w, verify.Config{})
 	expect(found, false)
-	report, found := look(t, w, verify.Config{Repair: true})
+	report, found := check(t, w, verify.Config{Repair: true})
 	expect(found, true)
 	if report.Repaired != len(planted) {
-		t.Errorf("mended %d of %d", report.Repaired, len(planted))
+		t.Errorf("repaired %d of %d", report.Repaired, len(planted))
 	}
-	if _, found := look(t, w, verify.Config{}); len(found) > 0 {
+	if _, found := check(t, w, verify.Config{}); len(found) > 0 {
 		t.Errorf("after the repair: %v", found)
 	}
 	rig.SameDumps(t, "after the repair", w.Dump(), original)
@@ -219,13 +219,13 @@ func TestWhatCannotBeMendedIsSaid(t *testing.T) {
 	set(t, w, table.Room("room-0002"), table.Type, rig.Text("dm"))
 	w.Token("guest", 0) // joins the lobby
 	w.Write(rig.Keyed(table.Key{PK: "ELSE#1", SK: "x"}, rig.Item{"a": rig.Text("b")}))
-	report, found := look(t, w, verify.Config{Repair: true})
+	report, found := check(t, w, verify.Config{Repair: true})
 	if report.Differences != 2 || report.Repaired != 0 || report.Foreign != 1 || report.Kinds["member"] != 3*2+1 {
 		t.Errorf("%+v, %v", report, found)
 	}
 	problems := map[string]string{}
 	for _, d := range found {
-		if d.Kind != verify.Room || !strings.Contains(d.Note, "can't be mended") {
+		if d.Kind != verify.Room || !strings.Contains(d.Note, "can't be repaired") {
 			t.Errorf("%+v", d)
 		}
 		problems[d.PK] = d.Problem
@@ -248,7 +248,7 @@ func TestARoomThatEndedIsNoDifference(t *testing.T) {
 	if err != nil || !gone {
 		t.Fatalf("leave: %t, %v", gone, err)
 	}
-	report, found := look(t, w, verify.Config{})
+	report, found := check(t, w, verify.Config{})
 	if len(found) > 0 || report.Suspects > 0 || report.Kinds["member"] != 0 || report.Kinds["lastmessage"] != 1 {
 		t.Errorf("%+v, %v", report, found)
 	}
@@ -262,20 +262,20 @@ func TestAChangeThatIsOnItsWayIsNoDifference(t *testing.T) {
 	rig.Eventually(t, "the projections", func() bool { return w.Consumers.Handled(topology.LastMessage) == records })
 	w.Consumers.Plant(func(string, []events.DynamoDBEventRecord) ([]byte, error) { return []byte(`{}`), nil })
 	before := time.Now()
-	w.Edit("room-0000", "mended")
+	w.Edit("room-0000", "edited")
 	w.Delete("room-0001")
-	report, found := look(t, w, verify.Config{Now: func() time.Time { return before }})
+	report, found := check(t, w, verify.Config{Now: func() time.Time { return before }})
 	if len(found) > 0 || report.Suspects != 2 {
 		t.Errorf("while it may be on its way: %+v, %v", report, found)
 	}
 	after := time.Now().Add(time.Second)
-	if _, found = look(t, w, verify.Config{Now: func() time.Time { return after }}); len(found) != 2 {
+	if _, found = check(t, w, verify.Config{Now: func() time.Time { return after }}); len(found) != 2 {
 		t.Errorf("when it should have come: %v", found)
 	}
 }
 
 // TestARepairResurrectsNothing deletes a message when its room is about to be
-// mended, and lets the consumer hear of it before that.
+// repaired, and lets the consumer read it before that.
 func TestARepairResurrectsNothing(t *testing.T) {
 	const room = "room-0000"
 	for name, test := range map[string]struct {
@@ -284,10 +284,10 @@ func TestARepairResurrectsNothing(t *testing.T) {
 		note    string
 	}{
 		"which the consumer could not write": {"7ZZZZZZZZZ0000000000000000", "which is not there", ""},
-		"which the consumer has written":     {"01B3F2133F0000000000000000", "is behind", "it has changed meanwhile; verify again"},
+		"which the consumer has written":     {"01B3F2133F0000000000000000", "is behind", "it has changed since it was read; verify again"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			wire := &meanwhile{}
+			wire := &beforeUpdates{}
 			w := rig.StartOperated(t, rig.OperatedOptions{Wrap: func(next http.RoundTripper) http.RoundTripper {
 				wire.next = next
 				return wire
@@ -302,7 +302,7 @@ func TestARepairResurrectsNothing(t *testing.T) {
 					rig.Eventually(t, "the deletion", func() bool { return w.Consumers.Mapped(table.MessagePrefix) == 3 })
 				})
 			}
-			_, found := look(t, w, verify.Config{Repair: true})
+			_, found := check(t, w, verify.Config{Repair: true})
 			for _, d := range found {
 				if !strings.Contains(d.Problem, test.problem) || d.Note != test.note || d.Repaired != (test.note == "") {
 					t.Errorf("%+v", d)
@@ -312,29 +312,29 @@ func TestARepairResurrectsNothing(t *testing.T) {
 			if len(found) != 1 || !strings.Contains(last, "preview= ") || strings.Contains(last, "deletedAt=0") {
 				t.Errorf("%v; the last message is %q", found, last)
 			}
-			if _, found := look(t, w, verify.Config{}); len(found) > 0 {
+			if _, found := check(t, w, verify.Config{}); len(found) > 0 {
 				t.Errorf("after the repair: %v", found)
 			}
 		})
 	}
 }
 
-// meanwhile does something before each update of an item.
-type meanwhile struct {
+// beforeUpdates does something before each update of an item.
+type beforeUpdates struct {
 	next http.RoundTripper
 	do   func()
 }
 
-func (m *meanwhile) RoundTrip(r *http.Request) (*http.Response, error) {
+func (m *beforeUpdates) RoundTrip(r *http.Request) (*http.Response, error) {
 	if strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".UpdateItem") {
 		m.do()
 	}
 	return m.next.RoundTrip(r)
 }
 
-// TestLeftoversAreFoundAndMended asks by a clock that is ahead of the table's,
+// TestLeftoversAreFoundAndRepaired asks by a clock that is ahead of the table's,
 // which removes by itself what has expired.
-func TestLeftoversAreFoundAndMended(t *testing.T) {
+func TestLeftoversAreFoundAndRepaired(t *testing.T) {
 	w := rig.StartOperated(t, rig.OperatedOptions{})
 	now := time.Now()
 	old := map[table.Key]bool{
@@ -351,7 +351,7 @@ func TestLeftoversAreFoundAndMended(t *testing.T) {
 	}
 	w.Write(rig.Keyed(table.Profile("u"), rig.Item{table.DisplayName: rig.Text("U"), table.At: rig.Number(1)}))
 	later := verify.Config{Now: func() time.Time { return time.Now().Add(50 * time.Hour) }, Leftover: 48 * time.Hour, Repair: true}
-	_, found := look(t, w, later)
+	_, found := check(t, w, later)
 	if len(found) != len(old) {
 		t.Errorf("%v", found)
 	}
@@ -360,7 +360,7 @@ func TestLeftoversAreFoundAndMended(t *testing.T) {
 			t.Errorf("%+v", d)
 		}
 	}
-	if _, found := look(t, w, later); len(found) > 0 {
+	if _, found := check(t, w, later); len(found) > 0 {
 		t.Errorf("after the repair: %v", found)
 	}
 }
@@ -386,12 +386,12 @@ func TestLargeRoomsFollowTheirRules(t *testing.T) {
 	place(3, newest-59_000)
 	place(4, newest-61_000)
 	place(5, newest+1)
-	_, found := look(t, w, verify.Config{})
+	_, found := check(t, w, verify.Config{})
 	if len(found) != 2 {
 		t.Errorf("of a room of %d: %v", members, found)
 	}
 	set(t, w, table.Room("large"), table.MemberCount, rig.Number(10_001))
-	_, found = look(t, w, verify.Config{})
+	_, found = check(t, w, verify.Config{})
 	kinds := map[string]int{}
 	for _, d := range found {
 		kinds[d.Kind]++
@@ -414,8 +414,8 @@ func TestACleanTableUnderLoadHasNoDifference(t *testing.T) {
 	traffic := w.Talk(rooms, 2*time.Millisecond)
 	suspects := 0
 	for range 8 {
-		report, found := look(t, w, verify.Config{
-			// The consumers have as long as they need, in place of a settle time.
+		report, found := check(t, w, verify.Config{
+			// The consumers have as long as they need, in place of a fixed time.
 			Wait: func(context.Context, time.Duration) error { traffic.Drained(); return nil },
 		})
 		suspects += report.Suspects
@@ -425,11 +425,11 @@ func TestACleanTableUnderLoadHasNoDifference(t *testing.T) {
 	}
 	traffic.Stop()
 	if suspects == 0 || traffic.Messages() == 0 {
-		t.Errorf("%d messages were written, %d were suspected: nothing was tested", traffic.Messages(), suspects)
+		t.Errorf("%d messages were written, %d were candidates: nothing was tested", traffic.Messages(), suspects)
 	}
 }
 
-// TestARepairLeavesWhatHasChanged: between the last look and the repair, the
+// TestARepairLeavesWhatHasChanged: between the last check and the repair, the
 // room gets a message.
 func TestARepairLeavesWhatHasChanged(t *testing.T) {
 	w := rig.StartOperated(t, rig.OperatedOptions{})
@@ -443,13 +443,13 @@ func TestARepairLeavesWhatHasChanged(t *testing.T) {
 	}
 	var notes []string
 	c.Found = func(d verify.Difference) {
-		if d.Kind == verify.LastMessage { // the first that is mended
+		if d.Kind == verify.LastMessage { // the first that is repaired
 			set(t, w, k, table.GSI1SK, rig.Text(table.Millis(6)))
 		}
 		notes = append(notes, d.Note)
 	}
 	report, err := verify.Run(t.Context(), c)
-	if diff := cmp.Diff([]string{"", "it has changed meanwhile; verify again"}, notes); err != nil || diff != "" || report.Repaired != 1 {
+	if diff := cmp.Diff([]string{"", "it has changed since it was read; verify again"}, notes); err != nil || diff != "" || report.Repaired != 1 {
 		t.Errorf("%+v, %v (-want +got):\n%s", report, err, diff)
 	}
 }

@@ -209,7 +209,7 @@ func failing(bad int, answer func() (eventsource.Answer, error)) script {
 
 var splits = []retryCase{
 	{
-		"function error splits the batch, which is no try", 5, 1, failing(4, crash),
+		"function error splits the batch, which counts as no try", 5, 1, failing(4, crash),
 		[][]int{{1, 2, 3, 4, 5}, {1, 2}, {3, 4, 5}, {3}, {4, 5}, {4}, {4}, {5}},
 		[]int{4},
 	},
@@ -256,7 +256,7 @@ var tries = []retryCase{
 		nil,
 	},
 	{
-		"throttling is no try", 1, 4,
+		"throttling counts as no try", 1, 4,
 		func(n int, _ []int) (eventsource.Answer, error) {
 			if n <= 3 {
 				return eventsource.Answer{}, ErrThrottled

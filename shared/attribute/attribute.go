@@ -1,0 +1,72 @@
+// Package attribute makes and reads attribute values of the table's items, as
+// the SDK's DynamoDB client has them. The streams client and aws-lambda-go have
+// attribute types of their own, whose getters are in shared/eventsource and
+// shared/changes.
+package attribute
+
+import (
+	"strconv"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/streamroom/streamroom/shared/table"
+)
+
+// Item is an item of the table, a part of it, or its key.
+type Item = map[string]types.AttributeValue
+
+// Text is a string attribute's value.
+func Text(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
+
+// Number is an integer attribute's value.
+func Number(n int64) types.AttributeValue {
+	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
+}
+
+// TextSet is a string set's value. DynamoDB refuses an empty one.
+func TextSet(values []string) types.AttributeValue {
+	return &types.AttributeValueMemberSS{Value: values}
+}
+
+// Key is the item that holds only a key.
+func Key(k table.Key) Item { return Item{table.PK: Text(k.PK), table.SK: Text(k.SK)} }
+
+// KeyOf is the key of an item.
+func KeyOf(it Item) table.Key {
+	return table.Key{PK: GetText(it, table.PK), SK: GetText(it, table.SK)}
+}
+
+// GetText returns a string attribute, "" if there is none of that type.
+func GetText(it Item, name string) string {
+	if v, ok := it[name].(*types.AttributeValueMemberS); ok {
+		return v.Value
+	}
+	return ""
+}
+
+// GetNumber returns an integer attribute, 0 if there is none.
+func GetNumber(it Item, name string) int64 {
+	if v, ok := it[name].(*types.AttributeValueMemberN); ok {
+		if n, err := strconv.ParseInt(v.Value, 10, 64); err == nil {
+			return n
+		}
+	}
+	return 0
+}
+
+// GetTextSet returns a string set, nil if there is none.
+func GetTextSet(it Item, name string) []string {
+	if v, ok := it[name].(*types.AttributeValueMemberSS); ok {
+		return v.Value
+	}
+	return nil
+}
+
+// GetMap returns a map attribute; false if there is none.
+func GetMap(it Item, name string) (Item, bool) {
+	v, ok := it[name].(*types.AttributeValueMemberM)
+	if !ok {
+		return nil, false
+	}
+	return v.Value, true
+}
