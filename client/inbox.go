@@ -30,19 +30,19 @@ type inbox struct {
 	wake   chan struct{} // a room wants a sync, or waits for a message
 
 	mu    sync.Mutex
-	rooms map[string]*room
+	rooms map[string]*recovery
 	self  string // the own user id, once the server has told it
 }
 
 func newInbox(clock clockwork.Clock, jitter func(time.Duration) time.Duration, log zerolog.Logger) *inbox {
 	return &inbox{
 		clock: clock, jitter: jitter, log: log,
-		events: newQueue(), wake: make(chan struct{}, 1), rooms: map[string]*room{},
+		events: newQueue(), wake: make(chan struct{}, 1), rooms: map[string]*recovery{},
 	}
 }
 
-// with calls f with a room, which is followed from now on.
-func (in *inbox) with(id string, f func(*room)) {
+// with gives a room an input. The room is followed from now on.
+func (in *inbox) with(id string, input func(*recovery)) {
 	if !roomID.MatchString(id) {
 		in.log.Warn().Msg("a frame with an invalid room id was dropped")
 		return
@@ -51,33 +51,43 @@ func (in *inbox) with(id string, f func(*room)) {
 	defer in.mu.Unlock()
 	r := in.rooms[id]
 	if r == nil {
-		r = newRoom(id, in.events.push)
+		r = newRecovery(true, in.jitter(patience))
 		in.rooms[id] = r
 	}
-	f(r)
-	in.settle(r)
+	in.step(r, input)
 }
 
-// settle wakes the catch-up if a room wants it, now or in a while.
-func (in *inbox) settle(r *room) {
-	set := r.watch(in.clock.Now(), func() time.Duration { return in.jitter(patience) })
-	if set || r.due {
+// step gives a room an input, passes its effects on, and wakes the catch-up if the
+// room wants something, now or at its deadline.
+func (in *inbox) step(r *recovery, input func(*recovery)) {
+	deadline := r.deadline
+	for _, e := range r.step(in.clock.Now(), input) {
+		in.events.add(e)
+	}
+	if r.due() || !r.deadline.Equal(deadline) {
 		signal(in.wake)
 	}
 }
 
-func (in *inbox) follow(id string) { in.with(id, func(*room) {}) }
+// live gives a room an input from the connection. While the application is too
+// slow for it, the frame is left out, and fetched later.
+func (in *inbox) live(id string, input func(*recovery)) {
+	if in.events.full() {
+		input = func(r *recovery) {
+			r.leftOut()
+			r.refresh()
+		}
+	}
+	in.with(id, input)
+}
+
+func (in *inbox) follow(id string) { in.with(id, nil) }
 
 // open follows a room that the application shows.
-func (in *inbox) open(id string) { in.with(id, func(r *room) { r.opened = true }) }
+func (in *inbox) open(id string) { in.with(id, func(r *recovery) { r.show(lastID) }) }
 
 // gap notes that messages of a room were not broadcast.
-func (in *inbox) gap(id string) {
-	in.with(id, func(r *room) {
-		r.miss()
-		r.reread = r.opened
-	})
-}
+func (in *inbox) gap(id string) { in.with(id, (*recovery).leftOut) }
 
 // message takes a live message.
 func (in *inbox) message(f wire.ServerFrame) {
@@ -86,7 +96,7 @@ func (in *inbox) message(f wire.ServerFrame) {
 		in.log.Warn().Str("room", f.ChatRoomID).Msg("a message with an invalid id was dropped")
 		return
 	}
-	h := held{id: id, Message: Message{
+	m := arrival{id: id, chained: true, Message: Message{
 		HistoryMessage: HistoryMessage{
 			ChatRoomID: f.ChatRoomID, MessageID: f.MessageID, SenderID: f.SenderID,
 			Content: f.Content, Timestamp: f.Timestamp,
@@ -97,27 +107,27 @@ func (in *inbox) message(f wire.ServerFrame) {
 		// Ids within one ms are in random order, and clocks differ: a hint at a
 		// greater id is nothing to wait for.
 		if previous, err := ulid.ParseStrict(*f.PreviousMessageID); err == nil && previous.Compare(id) < 0 {
-			h.previous = previous
+			m.previous = previous
 		}
 	}
-	in.with(f.ChatRoomID, func(r *room) { r.offer(h) })
+	in.live(f.ChatRoomID, func(r *recovery) { r.message(m) })
 }
 
-// change takes what has become of a message.
+// change takes a message that was edited or deleted.
 func (in *inbox) change(f wire.ServerFrame) {
 	id, err := ulid.ParseStrict(f.MessageID)
 	if err != nil {
 		in.log.Warn().Str("room", f.ChatRoomID).Msg("a change of a message with an invalid id was dropped")
 		return
 	}
-	h := held{id: id, Message: Message{
+	m := arrival{id: id, Message: Message{
 		HistoryMessage: HistoryMessage{
 			ChatRoomID: f.ChatRoomID, MessageID: f.MessageID, SenderID: f.SenderID, Content: f.Content,
 			Timestamp: f.Timestamp, EditedAt: f.EditedAt, DeletedAt: f.DeletedAt,
 		},
 		ClientMessageID: f.ClientMessageID,
 	}}
-	in.with(f.ChatRoomID, func(r *room) { r.change(h) })
+	in.live(f.ChatRoomID, func(r *recovery) { r.change(m) })
 }
 
 // note passes on what is no message. It can't be asked for again, so what
@@ -132,7 +142,7 @@ func (in *inbox) note(e Event, roomID string) {
 // come.
 func (in *inbox) acked(roomID, messageID string) {
 	if id, err := ulid.ParseStrict(messageID); err == nil {
-		in.with(roomID, func(r *room) { r.await(id) })
+		in.with(roomID, func(r *recovery) { r.ack(id) })
 	}
 }
 
@@ -163,10 +173,20 @@ func (in *inbox) drop(id string) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if r := in.rooms[id]; r != nil {
-		r.fail() // what is held goes out, there will be no more
+		in.step(r, (*recovery).failed) // deliver what waits: there will be no more
 		delete(in.rooms, id)
 	}
 	in.note(MemberLeft{ChatRoomID: id, UserID: in.self}, id)
+}
+
+// lost forgets a room that a request showed not to be the user's any more.
+func (in *inbox) lost(q request) {
+	in.mu.Lock()
+	followed := in.rooms[q.room] == q.of
+	in.mu.Unlock()
+	if followed {
+		in.drop(q.room)
+	}
 }
 
 // online notes that a connection works, and whose it is.
@@ -179,76 +199,69 @@ func (in *inbox) online(p Connected) {
 
 // reconnected notes that anything may have been missed.
 func (in *inbox) reconnected() {
-	in.each((*room).reconnected)
+	in.each((*recovery).reconnected)
 }
 
 // refresh wants every room to be synced, for what nothing hinted at.
 func (in *inbox) refresh() {
-	in.each((*room).recheck)
+	in.each((*recovery).refresh)
 }
 
-func (in *inbox) each(f func(*room)) {
+func (in *inbox) each(input func(*recovery)) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	for _, r := range in.rooms {
-		f(r)
-		in.settle(r)
+		in.step(r, input)
 	}
 }
 
-// request is what a room asks the server for.
+// request is a room's query.
 type request struct {
-	room *room
-	from ulid.ULID // zero: from its first message on
-	look bool      // its newest messages instead
-	page bool      // its newest messages, too, for changes of them
+	room string
+	of   *recovery
+	query
 }
 
-// requests begins the sync of up to n rooms that want one. wait is when to come
-// back at the latest: the next time that a room's patience ends, zero for none.
+// requests begins what up to n rooms want. wait is when to come back at the latest:
+// the next deadline of a room, zero for none.
 func (in *inbox) requests(n int) (todo []request, wait time.Time) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	now := in.clock.Now()
-	for _, r := range in.rooms {
-		if !r.holeAt.IsZero() && !now.Before(r.holeAt) {
-			r.miss()
-			in.settle(r)
+	for id, r := range in.rooms {
+		in.step(r, nil)
+		if !r.deadline.IsZero() && (wait.IsZero() || r.deadline.Before(wait)) {
+			wait = r.deadline
 		}
-		if !r.holeAt.IsZero() && (wait.IsZero() || r.holeAt.Before(wait)) {
-			wait = r.holeAt
-		}
-		if r.due && len(todo) < n {
-			todo = append(todo, request{room: r, from: r.begin(), look: !r.looked, page: r.looked && r.reread})
+		if r.due() && len(todo) < n {
+			todo = append(todo, request{room: id, of: r, query: r.ask()})
 		}
 	}
 	return todo, wait
 }
 
-// answer calls f with a room that was asked for, if it is still followed.
-func (in *inbox) answer(q request, f func(*room)) {
+// answer gives a room the answer to its request, if it is still followed.
+func (in *inbox) answer(q request, input func(*recovery)) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if in.rooms[q.room.id] == q.room {
-		f(q.room)
-		in.settle(q.room)
+	if in.rooms[q.room] == q.of {
+		in.step(q.of, input)
 	}
 }
 
 // parse turns the page that answers a request into messages, those with an
-// invalid id left out. It fails if there are to be more and the page leads no
-// further: the same would be asked for ever.
-func (in *inbox) parse(q request, page []wire.HistoryMessage, more bool) ([]held, error) {
-	parsed := make([]held, 0, len(page))
+// invalid id left out. It fails if there are more and the page leads no further
+// than after: the same would be asked for in a loop.
+func (in *inbox) parse(after ulid.ULID, page []wire.HistoryMessage, more bool) ([]arrival, error) {
+	parsed := make([]arrival, 0, len(page))
 	for _, m := range page {
 		id, err := ulid.ParseStrict(m.MessageID)
 		if err != nil {
 			in.log.Warn().Str("room", m.ChatRoomID).Msg("a message with an invalid id was dropped")
 			continue
 		}
-		parsed = append(parsed, held{id: id, Message: Message{HistoryMessage: m}})
+		parsed = append(parsed, arrival{id: id, Message: Message{HistoryMessage: m}})
 	}
-	if more && !slices.ContainsFunc(parsed, func(h held) bool { return h.id.Compare(q.from) > 0 }) {
+	if more && !slices.ContainsFunc(parsed, func(m arrival) bool { return m.id.Compare(after) > 0 }) {
 		return nil, errors.New("the server has more messages but gave none")
 	}
 	return parsed, nil

@@ -24,6 +24,23 @@ func newQueue() *queue {
 	return &queue{added: make(chan struct{}, 1), taken: make(chan struct{}, 1)}
 }
 
+// full tells whether push would refuse an event.
+func (q *queue) full() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.events) >= queueSize
+}
+
+// add adds an event, also to a full queue. What it may exceed is bounded: by the
+// messages that one live message lets pass, and by those of one answer, for which
+// half of the queue was free.
+func (q *queue) add(e Event) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.events = append(q.events, e)
+	signal(q.added)
+}
+
 // push adds an event unless the queue is full.
 func (q *queue) push(e Event) bool {
 	q.mu.Lock()

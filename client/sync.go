@@ -62,20 +62,13 @@ func (c *Client) ask(ctx context.Context, todo []request) error {
 	after := map[string]string{}
 	var synced []request
 	for i, q := range todo {
-		if q.page {
-			if err := c.askPage(ctx, q); err != nil {
-				c.failed(ctx, append(todo[i:], synced...))
-				return fmt.Errorf("read the newest messages of room %s: %w", q.room.id, err)
-			}
-		}
-		if !q.look && !q.from.IsZero() {
-			after[q.room.id] = q.from.String()
-			synced = append(synced, q)
-			continue
-		}
-		if err := c.askHistory(ctx, q); err != nil {
+		if err := c.askRoom(ctx, q); err != nil {
 			c.failed(ctx, append(todo[i:], synced...))
-			return fmt.Errorf("read the history of room %s: %w", q.room.id, err)
+			return err
+		}
+		if q.sync && !q.after.IsZero() {
+			after[q.room] = q.after.String()
+			synced = append(synced, q)
 		}
 	}
 	if len(synced) == 0 {
@@ -91,12 +84,12 @@ func (c *Client) failed(ctx context.Context, todo []request) {
 		return
 	}
 	for _, q := range todo {
-		c.inbox.answer(q, (*room).fail)
+		c.inbox.answer(q, (*recovery).failed)
 	}
 }
 
-// askSync asks for what came after the last message known, in several rooms. One
-// room's failure doesn't keep the others from what came.
+// askSync asks for the messages after an id, in several rooms. One room's failure
+// doesn't keep the others from their messages.
 func (c *Client) askSync(ctx context.Context, todo []request, after map[string]string) error {
 	asking, cancel := c.timeout(ctx, syncTimeout)
 	defer cancel()
@@ -107,74 +100,72 @@ func (c *Client) askSync(ctx context.Context, todo []request, after map[string]s
 	}
 	var failure error
 	for _, q := range todo {
-		missed, ok := got.Rooms[q.room.id]
+		missed, ok := got.Rooms[q.room]
 		if !ok { // the server leaves out rooms that aren't the user's
-			c.inbox.drop(q.room.id)
+			c.inbox.lost(q)
 			continue
 		}
-		page, err := c.inbox.parse(q, missed.Messages, missed.More)
+		page, err := c.inbox.parse(q.after, missed.Messages, missed.More)
 		if err != nil {
-			c.inbox.answer(q, (*room).fail)
-			failure = fmt.Errorf("sync room %s: %w", q.room.id, err)
+			c.inbox.answer(q, (*recovery).failed)
+			failure = fmt.Errorf("sync room %s: %w", q.room, err)
 			continue
 		}
-		c.inbox.answer(q, func(r *room) { r.apply(q.from, page, missed.More) })
+		if err := c.inbox.events.awaitRoom(ctx); err != nil {
+			return err
+		}
+		c.inbox.answer(q, func(r *recovery) { r.synced(q.after, page, missed.More) })
 	}
 	return failure
 }
 
-// askHistory asks for the messages of a room of which the client has nothing:
-// the newest ones if it never did, else all, for it was empty.
-func (c *Client) askHistory(ctx context.Context, q request) error {
-	ctx, cancel := c.timeout(ctx, syncTimeout)
-	defer cancel()
-	ask := Page{Limit: c.backlog}
-	if !q.look {
-		ask = Page{Limit: MaxPage, After: ulid.ULID{}.String()}
+// askRoom asks for a room's newest messages, for those that the application shows,
+// and for all of a room that was empty: what a sync doesn't give.
+func (c *Client) askRoom(ctx context.Context, q request) error {
+	if q.newest {
+		return c.askHistory(ctx, q, Page{Limit: c.backlog}, (*recovery).newest)
 	}
-	got, err := c.History(ctx, q.room.id, ask)
+	if q.page {
+		page := Page{Limit: c.backlog}
+		if q.before != lastID {
+			page.Before = q.before.String()
+		}
+		if err := c.askHistory(ctx, q, page, (*recovery).rereadPage); err != nil {
+			return err
+		}
+	}
+	if !q.sync || !q.after.IsZero() {
+		return nil
+	}
+	return c.askHistory(ctx, q, Page{Limit: MaxPage, After: q.after.String()}, func(r *recovery, page []arrival, more bool) {
+		r.synced(q.after, page, more)
+	})
+}
+
+// askHistory asks for a page of a room's history, and gives it to the room oldest
+// first.
+func (c *Client) askHistory(ctx context.Context, q request, ask Page, input func(*recovery, []arrival, bool)) error {
+	asking, cancel := c.timeout(ctx, syncTimeout)
+	defer cancel()
+	got, err := c.History(asking, q.room, ask)
 	if isCode(err, CodeNotAMember) {
-		c.inbox.drop(q.room.id)
+		c.inbox.lost(q)
 		return nil
 	}
 	if err != nil {
-		return err
+		return fmt.Errorf("read the history of room %s: %w", q.room, err)
 	}
 	more := got.Cursor != ""
-	page, err := c.inbox.parse(q, got.Messages, more)
+	page, err := c.inbox.parse(ulid.ULID{}, got.Messages, more)
 	if err != nil {
-		return err
+		return fmt.Errorf("read the history of room %s: %w", q.room, err)
 	}
-	if q.look {
+	if ask.After == "" {
 		slices.Reverse(page)
 	}
-	c.inbox.answer(q, func(r *room) {
-		if q.look {
-			r.look(page, more)
-		} else {
-			r.apply(q.from, page, more)
-		}
-	})
-	return nil
-}
-
-// askPage asks for the newest messages of a room again, for what has become of
-// those that the application has.
-func (c *Client) askPage(ctx context.Context, q request) error {
-	ctx, cancel := c.timeout(ctx, syncTimeout)
-	defer cancel()
-	got, err := c.History(ctx, q.room.id, Page{Limit: c.backlog})
-	if isCode(err, CodeNotAMember) {
-		return nil // the sync that follows says so, too
-	}
-	if err != nil {
+	if err := c.inbox.events.awaitRoom(ctx); err != nil {
 		return err
 	}
-	page, err := c.inbox.parse(q, got.Messages, false)
-	if err != nil {
-		return err
-	}
-	slices.Reverse(page) // oldest first, as they are shown
-	c.inbox.answer(q, func(r *room) { r.compare(page) })
+	c.inbox.answer(q, func(r *recovery) { input(r, page, more) })
 	return nil
 }

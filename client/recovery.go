@@ -1,0 +1,513 @@
+package client
+
+import (
+	"slices"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+)
+
+// The bounds of docs/protocol.md, "Catching up".
+const (
+	// maxKnown is how many ids a room remembers to drop duplicates by: 128 KB,
+	// and more than the overlap of two syncs holds at a hundred messages a second.
+	maxKnown = 8192
+
+	// maxWaiting bounds the messages that wait for an earlier one. Any more are
+	// fetched by the sync that they all wait for.
+	maxWaiting = 256
+
+	// overlap is how far before a position a sync begins: writers' clocks differ,
+	// so a message may be stored behind a later one.
+	overlap = 60 * time.Second
+
+	// maxReread bounds the pages of shown messages that are read again.
+	maxReread = 10
+)
+
+// phase is the state of a room's recovery.
+type phase int
+
+const (
+	phaseNew      phase = iota // its history was never read
+	phaseLive                  // complete up to position, as far as messages tell
+	phaseBehind                // messages are missing: a sync is wanted or under way
+	phaseDegraded              // the last sync failed: messages go out as they come
+)
+
+// want is the sync that a room wants. A greater one includes the smaller ones.
+type want int
+
+const (
+	wantNothing want = iota
+	wantGap          // what came after position
+	wantAll          // what came after confirmed
+)
+
+// recovery is the state machine of docs/protocol.md, "Catching up", for one room.
+// Inputs are its methods, called by step; it knows neither time nor network, and
+// is not safe for concurrent use. web/lib/recovery.js is the same machine, and
+// docs/vectors/recovery.json is run against both.
+//
+// An id is known once its message was delivered, not before: anything else is
+// asked for again.
+type recovery struct {
+	ordered  bool          // deliver in the order of ids, where possible
+	patience time.Duration // how long a missing message may be late
+
+	phase     phase
+	start     ulid.ULID   // everything before this id counts as known
+	position  ulid.ULID   // contiguous up to here, as far as messages tell
+	confirmed ulid.ULID   // a server's answers cover everything up to here
+	known     []ulid.ULID // delivered, ascending
+	versions  map[ulid.ULID]int64
+	waiting   []arrival // beyond position, ascending
+	acked     ulid.ULID // stored, by its ack, and not arrived yet
+
+	want   want
+	cursor ulid.ULID // where a sync of several pages goes on; zero: none is under way
+
+	shown  ulid.ULID // the application shows messages from this id on; zero: none
+	reread ulid.ULID // the shown messages before this id have to be read again; zero: none
+	pages  int       // read again so far
+
+	gap      ulid.ULID // what is waited for until deadline; zero: nothing
+	deadline time.Time
+
+	effects []Event
+}
+
+// arrival is a message on its way through a room.
+type arrival struct {
+	Message
+	id        ulid.ULID
+	previous  ulid.ULID // zero: none, or none before id
+	chained   bool      // previous is known; an edit and an ack don't tell it
+	covered   bool      // it came before the sync under way was asked for
+	delivered bool
+}
+
+// query is what a room asks the server for: newest alone, or page, sync or both, in
+// this order.
+type query struct {
+	newest bool      // the newest messages, of a room of which nothing was read
+	page   bool      // the newest messages before an id, for changes of them
+	before ulid.ULID // that id; lastID: the newest page
+	sync   bool      // the messages after an id, oldest first
+	after  ulid.ULID // that id
+}
+
+// lastID is the greatest id.
+var lastID = ulid.ULID{
+	0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+}
+
+func newRecovery(ordered bool, patience time.Duration) *recovery {
+	return &recovery{ordered: ordered, patience: patience, want: wantAll}
+}
+
+// step takes one input and returns its effects: what to deliver, in this order.
+// deadline, due and ask say what else is to be done. A nil input lets time pass.
+func (r *recovery) step(now time.Time, input func(*recovery)) []Event {
+	if input != nil {
+		input(r)
+	}
+	r.release()
+	r.watch(now)
+	effects := r.effects
+	r.effects = nil
+	return effects
+}
+
+// message takes a live message.
+func (r *recovery) message(m arrival) {
+	i, ok := r.find(m.id)
+	switch {
+	case ok:
+		if m.chained && !r.waiting[i].chained {
+			r.waiting[i].previous, r.waiting[i].chained = m.previous, true
+		}
+	case r.knows(m.id):
+	case r.outdated(m):
+		r.refresh()
+	default:
+		r.hold(m)
+	}
+}
+
+// change takes a message that was edited or deleted.
+func (r *recovery) change(m arrival) {
+	m.chained = false
+	if i, ok := r.find(m.id); ok {
+		r.update(i, m)
+	} else if r.phase != phaseNew && !r.knows(m.id) && m.id.Compare(r.position) > 0 {
+		r.message(m)
+	} else {
+		r.revise(m)
+	}
+}
+
+// ack takes the id of a message that was stored and should come soon.
+func (r *recovery) ack(id ulid.ULID) {
+	if _, ok := r.find(id); !ok && !r.knows(id) {
+		r.acked = id
+	}
+}
+
+// leftOut notes that the server, or a slow application, left messages out.
+func (r *recovery) leftOut() {
+	r.miss(wantGap)
+	r.readAgain()
+}
+
+// reconnected notes that anything may have happened since the last connection.
+func (r *recovery) reconnected() {
+	r.cursor = ulid.ULID{}
+	if r.phase == phaseDegraded {
+		r.phase = phaseBehind
+	}
+	r.miss(wantAll)
+	r.readAgain()
+}
+
+// refresh wants a sync from confirmed. Messages that follow each other without a
+// gap don't tell of one that was stored late, behind them, and was lost.
+func (r *recovery) refresh() { r.want = wantAll }
+
+// show notes that the application shows messages from an id on. lastID stands for
+// the newest page, whatever is in it.
+func (r *recovery) show(from ulid.ULID) {
+	r.shown = from
+	if from.Compare(r.start) < 0 {
+		r.start = from
+	}
+}
+
+// due tells whether there is something to ask for.
+func (r *recovery) due() bool {
+	return r.want != wantNothing || !r.cursor.IsZero() || r.phase != phaseNew && !r.reread.IsZero()
+}
+
+// ask begins what is due and returns it. The answers go to newest, rereadPage and
+// synced; failed says that there is none.
+func (r *recovery) ask() query {
+	for i := range r.waiting {
+		r.waiting[i].covered = true
+	}
+	if r.phase == phaseNew {
+		r.want = wantNothing
+		return query{newest: true}
+	}
+	q := query{page: !r.reread.IsZero(), before: r.reread}
+	if !r.cursor.IsZero() {
+		q.sync, q.after = true, r.cursor
+	} else if r.want != wantNothing {
+		q.sync, q.after = true, r.from()
+		r.want = wantNothing
+	}
+	return q
+}
+
+// from is the id after which a sync begins.
+func (r *recovery) from() ulid.ULID {
+	from := before(r.position, overlap)
+	if r.want == wantAll {
+		from = before(r.confirmed, overlap)
+	}
+	if from.Compare(r.start) < 0 {
+		return r.start
+	}
+	return from
+}
+
+// newest takes the newest messages of a room of which nothing was read, oldest
+// first, and whether there are older ones.
+func (r *recovery) newest(page []arrival, older bool) {
+	for i := range page {
+		page[i].Backlog = true
+	}
+	r.phase, r.reread = phaseBehind, ulid.ULID{}
+	if older && len(page) > 0 {
+		r.start = page[0].id
+		if len(r.waiting) > 0 && r.begunBefore(page[0].id) {
+			// The room was so busy that the page begins behind the message by which
+			// the client learned of it. Nothing must be missing between them.
+			r.start = r.waiting[0].id
+			r.position, r.confirmed = r.start, r.start
+			r.miss(wantGap)
+			return
+		}
+		r.position, r.confirmed = r.start, r.start
+	}
+	r.synced(r.position, page, false)
+}
+
+func (r *recovery) begunBefore(first ulid.ULID) bool {
+	id := r.waiting[0].id
+	return id.Compare(first) < 0 && id.Compare(before(first, overlap)) > 0
+}
+
+// synced takes one page of a sync: the messages after an id, oldest first, and
+// whether there are more behind them.
+func (r *recovery) synced(after ulid.ULID, page []arrival, more bool) {
+	last := after
+	for _, m := range page {
+		if m.id.Compare(last) > 0 {
+			last = m.id
+		}
+		m.covered, m.chained = true, true
+		r.found(m)
+	}
+	for len(r.waiting) > 0 {
+		if m := r.waiting[0]; m.id.Compare(last) > 0 && (more || !m.covered) {
+			break
+		}
+		r.pass()
+	}
+	r.advance(last)
+	if after.Compare(r.confirmed) <= 0 && last.Compare(r.confirmed) > 0 {
+		r.confirmed = last
+	}
+	if more {
+		r.cursor = last
+		return
+	}
+	r.cursor, r.acked = ulid.ULID{}, ulid.ULID{}
+	r.phase = phaseLive
+	if r.want != wantNothing { // something went missing after the sync was asked for
+		r.phase = phaseBehind
+	}
+}
+
+// found takes a message of a server's answer.
+func (r *recovery) found(m arrival) {
+	if i, ok := r.find(m.id); ok {
+		r.waiting[i].covered = true
+		r.update(i, m)
+		return
+	}
+	switch {
+	case r.knows(m.id):
+		r.revise(m)
+	case r.outdated(m):
+		delete(r.versions, m.id) // accept the next page as it is, or a restored table would loop
+		r.refresh()
+	default:
+		r.insert(m)
+	}
+}
+
+// rereadPage takes a page of the messages before an id, oldest first, and whether
+// there are older ones: for changes of those that were delivered. Missing messages
+// are left to syncs.
+func (r *recovery) rereadPage(page []arrival, older bool) {
+	for _, m := range page {
+		if i, ok := r.find(m.id); ok {
+			r.update(i, m)
+		} else if r.knows(m.id) {
+			r.revise(m)
+		}
+	}
+	r.pages++
+	r.reread = ulid.ULID{}
+	if older && len(page) > 0 && page[0].id.Compare(r.shown) > 0 && r.pages < maxReread {
+		r.reread = page[0].id
+	}
+}
+
+// failed notes that there was no answer. What waits is delivered: late messages
+// beat none.
+func (r *recovery) failed() {
+	r.want = wantAll
+	if r.phase != phaseNew {
+		r.phase = phaseDegraded
+	}
+	for i := range r.waiting {
+		r.deliver(&r.waiting[i])
+	}
+}
+
+// miss notes that messages are missing.
+func (r *recovery) miss(w want) {
+	r.want = max(r.want, w)
+	if r.phase == phaseLive {
+		r.phase = phaseBehind
+	}
+}
+
+// readAgain wants the shown messages to be read again.
+func (r *recovery) readAgain() {
+	if !r.shown.IsZero() {
+		r.reread, r.pages = lastID, 0
+	}
+}
+
+// hold takes a message that is not known.
+func (r *recovery) hold(m arrival) {
+	now := !r.ordered || r.phase == phaseDegraded
+	if len(r.waiting) >= maxWaiting {
+		r.miss(wantGap)
+		if !now {
+			return
+		}
+		r.deliver(&m)
+		return
+	}
+	if now {
+		r.deliver(&m)
+	}
+	r.insert(m)
+}
+
+// release lets pass what waits for nothing any more.
+func (r *recovery) release() {
+	for r.phase == phaseLive && len(r.waiting) > 0 && !r.lacks(r.waiting[0]) {
+		r.pass()
+	}
+}
+
+// pass takes the first message out of the waiting ones.
+func (r *recovery) pass() {
+	m := r.waiting[0]
+	r.waiting = slices.Delete(r.waiting, 0, 1)
+	r.deliver(&m)
+	r.advance(m.id)
+}
+
+// deliver delivers a message once.
+func (r *recovery) deliver(m *arrival) {
+	if m.delivered {
+		return
+	}
+	m.delivered = true
+	m.Late = len(r.known) > 0 && m.id.Compare(r.known[len(r.known)-1]) < 0
+	r.effects = append(r.effects, m.Message)
+	r.remember(m.id)
+	r.note(m.id, version(m.HistoryMessage))
+	if m.id == r.acked {
+		r.acked = ulid.ULID{}
+	}
+}
+
+// update takes a newer version of a waiting message.
+func (r *recovery) update(i int, m arrival) {
+	if r.waiting[i].delivered {
+		r.revise(m)
+	} else if version(m.HistoryMessage) > version(r.waiting[i].HistoryMessage) {
+		r.waiting[i].HistoryMessage = m.HistoryMessage
+	}
+}
+
+// revise delivers a change of a message, unless that or a newer one was.
+func (r *recovery) revise(m arrival) {
+	v := version(m.HistoryMessage)
+	if v <= r.versions[m.id] {
+		return
+	}
+	r.note(m.id, v)
+	var e Event = Edited{HistoryMessage: m.HistoryMessage}
+	if m.DeletedAt != 0 {
+		e = Deleted{
+			ChatRoomID: m.ChatRoomID, MessageID: m.MessageID, SenderID: m.SenderID,
+			Timestamp: m.Timestamp, DeletedAt: m.DeletedAt,
+		}
+	}
+	r.effects = append(r.effects, e)
+}
+
+// version is when a message changed last, in ms; 0: never.
+func version(m HistoryMessage) int64 { return max(m.EditedAt, m.DeletedAt) }
+
+// outdated tells whether a message comes as it was before a change that was
+// delivered already: another sync has it as it is now.
+func (r *recovery) outdated(m arrival) bool { return version(m.HistoryMessage) < r.versions[m.id] }
+
+// note remembers which version of a message was delivered.
+func (r *recovery) note(id ulid.ULID, v int64) {
+	if v == 0 {
+		return
+	}
+	if r.versions == nil || len(r.versions) >= maxKnown {
+		r.versions = map[ulid.ULID]int64{} // a change that is delivered twice does no harm
+	}
+	r.versions[id] = v
+}
+
+// watch decides, after each input, until when to wait for a missing message:
+// patience, from when it was first missed.
+func (r *recovery) watch(now time.Time) {
+	gap := r.missing()
+	switch {
+	case gap != r.gap:
+		r.gap, r.deadline = gap, time.Time{}
+		if !gap.IsZero() {
+			r.deadline = now.Add(r.patience)
+		}
+	case !gap.IsZero() && !now.Before(r.deadline):
+		r.gap, r.deadline = ulid.ULID{}, time.Time{}
+		r.miss(wantGap)
+	}
+}
+
+// missing is the id of a message that should have come, zero for none. A message
+// without a predecessor's id is missing itself, as a frame of its own.
+func (r *recovery) missing() ulid.ULID {
+	switch {
+	case r.phase != phaseLive: // a sync is on its way
+		return ulid.ULID{}
+	case len(r.waiting) == 0:
+		return r.acked
+	case r.waiting[0].chained:
+		return r.waiting[0].previous
+	}
+	return r.waiting[0].id
+}
+
+func (r *recovery) advance(id ulid.ULID) {
+	if id.Compare(r.position) > 0 {
+		r.position = id
+	}
+}
+
+// remember adds an id to the known ones, and forgets an eighth of them when
+// there are too many.
+func (r *recovery) remember(id ulid.ULID) {
+	i, _ := slices.BinarySearchFunc(r.known, id, ulid.ULID.Compare)
+	r.known = slices.Insert(r.known, i, id)
+	if len(r.known) > maxKnown {
+		r.known = slices.Delete(r.known, 0, maxKnown/8)
+		r.start = r.known[0]
+	}
+}
+
+func (r *recovery) insert(m arrival) {
+	i, _ := r.find(m.id)
+	r.waiting = slices.Insert(r.waiting, i, m)
+}
+
+func (r *recovery) find(id ulid.ULID) (int, bool) {
+	return slices.BinarySearchFunc(r.waiting, id, func(m arrival, id ulid.ULID) int { return m.id.Compare(id) })
+}
+
+// knows tells whether a message was delivered.
+func (r *recovery) knows(id ulid.ULID) bool {
+	if id.Compare(r.start) < 0 {
+		return true
+	}
+	_, ok := slices.BinarySearchFunc(r.known, id, ulid.ULID.Compare)
+	return ok
+}
+
+// lacks tells whether a waiting message can't be shown to follow position.
+func (r *recovery) lacks(m arrival) bool {
+	return !m.chained || !m.previous.IsZero() && !r.knows(m.previous)
+}
+
+// before is the least id of the moment d before an id.
+func before(id ulid.ULID, d time.Duration) ulid.ULID {
+	var b ulid.ULID
+	if ms := uint64(d.Milliseconds()); id.Time() > ms { //nolint:gosec // d is not negative
+		_ = b.SetTime(id.Time() - ms) // fails beyond the year 10889 only, and id has come that far
+	}
+	return b
+}
