@@ -2,6 +2,8 @@ package web_test
 
 import (
 	"fmt"
+	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -274,4 +276,21 @@ func TestUnitsInTheBrowser(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The library needs no page: it is tested in Node.js, too, which takes a second.
+func TestUnitsInNode(t *testing.T) {
+	t.Parallel()
+	node, err := exec.LookPath("node")
+	if err != nil && os.Getenv("STREAMROOM_REQUIRE_NODE") != "" {
+		t.Fatal("no Node.js is installed, and STREAMROOM_REQUIRE_NODE asks for it")
+	}
+	if err != nil {
+		t.Skip("no Node.js is installed")
+	}
+	out, err := exec.CommandContext(t.Context(), node, "testdata/run.js").CombinedOutput() //nolint:gosec // found in PATH
+	if err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	t.Logf("%s", out)
 }

@@ -70,6 +70,7 @@ func newFake(t testing.TB) *fake {
 	mux := http.NewServeMux()
 	mux.Handle("/", page)
 	mux.Handle("/testdata/", http.StripPrefix("/testdata/", http.FileServer(http.Dir("testdata"))))
+	mux.Handle("/vectors/", http.StripPrefix("/vectors/", http.FileServer(http.Dir("../docs/vectors"))))
 	mux.HandleFunc("POST /token", f.token)
 	mux.HandleFunc("GET /local", f.socket)
 	mux.HandleFunc("GET /api/rooms", f.as(f.listRooms))

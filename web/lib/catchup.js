@@ -1,30 +1,41 @@
-// Keeps opened rooms complete: asks the server for what deliveries left out.
+// Keeps opened rooms complete: gives their recoveries what arrives, and asks the
+// server for what these want.
 
 import { around, fullJitter } from "./clock.js";
+import { Deadlines } from "./deadlines.js";
 import { Failure } from "./failure.js";
+import { Recovery } from "./recovery.js";
+import { LAST_ID } from "./ulid.js";
 
 /**
  * @typedef {import("./api.js").API} API
  * @typedef {import("./clock.js").Clock} Clock
  * @typedef {import("./frames.js").Message} Message
+ * @typedef {import("./recovery.js").Effect} Effect
+ * @typedef {import("./recovery.js").Query} Query
  * @typedef {import("./timeline.js").Timeline} Timeline
  */
 
-/** A predecessor that is missing for this long is a hole (ms). */
-const HOLE_AFTER = 1_000;
+/** How long a missing message may be late (ms). */
+const PATIENCE = 1_000;
 /** Rooms per sync: the server takes no more. */
 const ROOMS = 100;
+/** Messages per page that is read again. */
+const PAGE = 100;
 /** A room that is more answers than this behind is read again from its newest page. */
 const ANSWERS = 20;
 /** Back-off after a sync that failed: its base and its limit (ms). */
 const RETRY_BASE = 2_000;
 const RETRY_CAP = 60_000;
 
+/**
+ * A recovery as this library uses it: it shows messages by their ids, so it need not
+ * hold them back.
+ * @param {Clock} clock
+ */
+export const newRecovery = (clock) => new Recovery({ ordered: false, patience: around(clock, PATIENCE) });
+
 export class CatchUp {
-  /** @type {Map<string, string>} rooms to sync, and after which message id */
-  #wanted = new Map();
-  /** @type {Map<string, () => void>} what cancels each pending look at a room */
-  #looks = new Map();
   /** @type {(() => void)|undefined} cancels the pending retry */
   #retry;
   #failures = 0;
@@ -32,6 +43,7 @@ export class CatchUp {
   #api;
   #clock;
   #timelines;
+  #deadlines;
   #on;
 
   /**
@@ -40,8 +52,9 @@ export class CatchUp {
    * @param {Clock} of.clock
    * @param {Map<string, Timeline>} of.timelines the opened rooms
    * @param {object} on
-   * @param {(timeline: Timeline, fresh: Message[]) => void} on.synced a room is up to date again; fresh were not held
-   * @param {(timeline: Timeline) => Promise<void>} on.behind a room is too far behind to sync: read it anew
+   * @param {(timeline: Timeline, effects: Effect[]) => void} on.effects
+   * @param {(timeline: Timeline, messages: Message[]) => void} on.read messages were read that may be held
+   * @param {(timeline: Timeline) => Promise<void>} on.newest a room's newest page is to be read
    * @param {(chatRoomId: string) => void} on.left a room isn't the user's any more
    * @param {(failure: Failure) => void} on.failure
    */
@@ -50,66 +63,85 @@ export class CatchUp {
     this.#clock = clock;
     this.#timelines = timelines;
     this.#on = on;
+    this.#deadlines = new Deadlines(clock, (room) => {
+      const timeline = timelines.get(room);
+      if (timeline) this.input(timeline);
+    });
   }
 
-  /** Syncs every room whose history was read. */
-  everything() {
-    for (const timeline of this.#timelines.values()) this.#want(timeline, timeline.sweepAfter);
+  /**
+   * Gives a room an input; without one, time passes.
+   * @param {Timeline} timeline
+   * @param {(recovery: Recovery) => void} [input]
+   */
+  input(timeline, input) {
+    this.#step(timeline, input);
+    void this.#run();
+  }
+
+  /** A connection answers for the first time: anything may have happened before. */
+  reconnected() {
+    this.#retry?.();
+    this.#retry = undefined;
+    for (const timeline of this.#timelines.values()) {
+      this.#step(timeline, (recovery) => {
+        recovery.show(timeline.oldest || LAST_ID);
+        recovery.reconnected();
+      });
+    }
     void this.#run();
   }
 
   /**
-   * Looks at a room in a moment, and syncs it if it has a hole then: most
-   * predecessors are only late.
+   * The server left messages of a room out.
    * @param {Timeline} timeline
-   * @param {boolean} [certainly] sync it, hole or not
    */
-  look(timeline, certainly = false) {
-    const { chatRoomId } = timeline;
-    if (!timeline.loaded || !(certainly || timeline.hasHole)) return;
-    if (this.#looks.has(chatRoomId) && !certainly) return;
-    this.#looks.get(chatRoomId)?.();
-    this.#looks.set(chatRoomId, this.#clock.after(around(this.#clock, HOLE_AFTER), () => {
-      this.#looks.delete(chatRoomId);
-      if (!certainly && !timeline.hasHole) return;
-      this.#want(timeline, timeline.syncAfter);
-      void this.#run();
-    }));
+  leftOut(timeline) {
+    this.input(timeline, (recovery) => {
+      recovery.show(timeline.oldest || LAST_ID);
+      recovery.leftOut();
+    });
+  }
+
+  /** Syncs every room, for what nothing hints at. */
+  refresh() {
+    for (const timeline of this.#timelines.values()) this.#step(timeline, (recovery) => recovery.refresh());
+    void this.#run();
   }
 
   /** Forgets what it was about to do. */
   stop() {
-    for (const cancel of this.#looks.values()) cancel();
-    this.#looks.clear();
+    this.#deadlines.stop();
     this.#retry?.();
-    this.#wanted.clear();
+    this.#retry = undefined;
   }
 
   /**
    * @param {Timeline} timeline
-   * @param {string} after
+   * @param {(recovery: Recovery) => void} [input]
    */
-  #want({ loaded, chatRoomId }, after) {
-    const wanted = this.#wanted.get(chatRoomId) ?? after;
-    if (loaded) this.#wanted.set(chatRoomId, wanted < after ? wanted : after);
+  #step(timeline, input) {
+    const { chatRoomId, recovery } = timeline;
+    const effects = recovery.step(this.#clock.now(), input);
+    if (effects.length > 0) this.#on.effects(timeline, effects);
+    this.#deadlines.follow(chatRoomId, recovery);
   }
 
-  /** Syncs until nothing is wanted; one request at a time. */
+  /** Asks until no room wants anything; one request at a time. */
   async #run() {
-    if (this.#running) return;
+    if (this.#running || this.#retry) return;
     this.#running = true;
-    this.#retry?.();
-    /** @type {Map<string, number>} answers so far, per room */
+    /** @type {Map<Timeline, number>} answers so far */
     const answers = new Map();
-    while (this.#wanted.size > 0) {
-      const asked = [...this.#wanted].slice(0, ROOMS);
-      for (const [id] of asked) this.#wanted.delete(id);
+    for (;;) {
+      const due = [...this.#timelines.values()].filter(({ loaded, recovery }) => loaded && recovery.due).slice(0, ROOMS);
+      if (due.length === 0) break;
+      const open = new Map(due.map((timeline) => [timeline, timeline.recovery.ask()]));
       try {
-        const { rooms } = await this.#api.sync(Object.fromEntries(asked));
-        for (const [id, after] of asked) await this.#take(id, after, rooms[id], answers);
+        await this.#ask(open, answers);
         this.#failures = 0;
       } catch (err) {
-        for (const [id, after] of asked) if (!this.#wanted.has(id)) this.#wanted.set(id, after);
+        for (const timeline of open.keys()) this.#step(timeline, (recovery) => recovery.failed());
         this.#failed(Failure.from(err));
         break;
       }
@@ -118,29 +150,66 @@ export class CatchUp {
   }
 
   /**
-   * @param {string} chatRoomId
-   * @param {string} after the id that was asked for
-   * @param {{messages: Message[], more: boolean}|undefined} answer
-   * @param {Map<string, number>} answers so far, per room
+   * Asks what these rooms want; those that were answered are taken out.
+   * @param {Map<Timeline, Query>} open
+   * @param {Map<Timeline, number>} answers so far
    */
-  async #take(chatRoomId, after, answer, answers) {
-    const timeline = this.#timelines.get(chatRoomId);
-    if (!timeline) return;
+  async #ask(open, answers) {
+    const after = [...open].flatMap(([{ chatRoomId }, { sync }]) => (sync ? [[chatRoomId, sync]] : []));
+    const { rooms } = after.length > 0 ? await this.#api.sync(Object.fromEntries(after)) : { rooms: {} };
+    for (const [timeline, query] of [...open]) {
+      if (query.sync) this.#synced(timeline, query.sync, rooms[timeline.chatRoomId], answers);
+      if (query.page && this.#follows(timeline)) await this.#reread(timeline, query.page);
+      if (query.newest) await this.#on.newest(timeline);
+      open.delete(timeline);
+    }
+  }
+
+  /** @param {Timeline} timeline */
+  #follows(timeline) {
+    return this.#timelines.get(timeline.chatRoomId) === timeline;
+  }
+
+  /**
+   * @param {Timeline} timeline
+   * @param {string} after
+   * @param {{messages: Message[], more: boolean}|undefined} answer
+   * @param {Map<Timeline, number>} answers so far
+   */
+  #synced(timeline, after, answer, answers) {
+    if (!this.#follows(timeline)) return;
     if (!answer) {
-      this.#on.left(chatRoomId);
+      this.#on.left(timeline.chatRoomId);
       return;
     }
-    const count = (answers.get(chatRoomId) ?? 0) + 1;
-    answers.set(chatRoomId, count);
+    const count = (answers.get(timeline) ?? 0) + 1;
+    answers.set(timeline, count);
     const messages = answer.messages ?? [];
-    const last = messages.at(-1);
-    if (answer.more && count >= ANSWERS) {
-      await this.#on.behind(timeline);
+    const more = answer.more && messages.length > 0;
+    if (more && count >= ANSWERS) {
+      timeline.recovery = newRecovery(this.#clock); // it wants the newest page
       return;
     }
-    if (answer.more && last) this.#wanted.set(chatRoomId, last.messageId);
-    this.#on.synced(timeline, timeline.synced(messages, after));
-    if (!answer.more) this.look(timeline);
+    this.#step(timeline, (recovery) => recovery.synced(after, messages, more));
+    this.#on.read(timeline, messages);
+  }
+
+  /**
+   * Reads messages that are shown again, for changes of them.
+   * @param {Timeline} timeline
+   * @param {string} id the page before this one
+   */
+  async #reread(timeline, id) {
+    const before = id === LAST_ID ? undefined : id;
+    const { messages, cursor } = await this.#api.messages(timeline.chatRoomId, { limit: PAGE, before });
+    if (!this.#follows(timeline)) return;
+    const page = messages.toReversed();
+    const { recovery } = timeline;
+    this.#step(timeline, () => recovery.rereadPage(page, cursor !== undefined));
+    // Messages that would take too many pages are left to be read when they are wanted.
+    const oldest = page[0]?.messageId;
+    if (cursor !== undefined && oldest > timeline.oldest && !recovery.rereading) timeline.beginAt(oldest, cursor);
+    this.#on.read(timeline, page);
   }
 
   /** @param {Failure} failure */

@@ -50,8 +50,11 @@ export class Directory {
     this.#learned = learned;
   }
 
-  /** Reads the list. */
-  async refresh() {
+  /**
+   * Reads the list.
+   * @param {(chatRoomId: string, older: boolean) => boolean} keeps see RoomList.replace
+   */
+  async refresh(keeps) {
     /** @type {RoomSummary[]} */
     const rooms = [];
     /** @type {string|undefined} */
@@ -62,7 +65,7 @@ export class Directory {
       cursor = page.cursor;
       if (!cursor) break;
     }
-    this.list.replace(rooms, this.#clock.now());
+    this.list.replace(rooms, this.#clock.now(), keeps);
   }
 
   /**

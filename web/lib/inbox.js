@@ -1,64 +1,59 @@
 // What the server's frames do to what is held: messages go to their rooms, rooms
 // move in the list, cursors move forward.
 
-import { MOST_UNREAD } from "./rooms.js";
-
 /**
  * @typedef {import("./api.js").Room} Room
- * @typedef {import("./clock.js").Clock} Clock
+ * @typedef {import("./catchup.js").CatchUp} CatchUp
  * @typedef {import("./directory.js").Directory} Directory
  * @typedef {import("./frames.js").Frame} Frame
  * @typedef {import("./frames.js").Message} Message
  * @typedef {import("./outbox.js").Outbox} Outbox
  * @typedef {import("./people.js").People} People
  * @typedef {import("./receipts.js").Receipts} Receipts
+ * @typedef {import("./recovery.js").Effect} Effect
  * @typedef {import("./streamroom.js").Events} Events
  * @typedef {import("./timeline.js").Timeline} Timeline
+ * @typedef {import("./unread.js").Unread} Unread
  */
 
-/** How many ids of messages in unopened rooms are remembered, to know one that comes twice. */
-const REMEMBERED = 1_000;
-
 export class Inbox {
-  /** @type {Set<string>} ids of messages in unopened rooms */
-  #remembered = new Set();
-  #clock;
   #timelines;
+  #catchUp;
   #directory;
   #outbox;
   #people;
   #receipts;
+  #unread;
   #me;
   #emit;
-  #look;
   #discover;
   #refresh;
 
   /**
    * @param {object} of
-   * @param {Clock} of.clock
    * @param {Map<string, Timeline>} of.timelines the opened rooms
+   * @param {CatchUp} of.catchUp
    * @param {Directory} of.directory
    * @param {Outbox} of.outbox
    * @param {People} of.people
    * @param {Receipts} of.receipts
+   * @param {Unread} of.unread
    * @param {() => string} of.me the user's id
    * @param {object} on
    * @param {<K extends keyof Events>(event: K, detail: Events[K]) => void} on.emit
-   * @param {(timeline: Timeline, certainly?: boolean) => void} on.look a room may have a hole
    * @param {(chatRoomId: string) => void} on.discover a room isn't in the list
    * @param {() => void} on.refresh the list may have changed
    */
-  constructor({ clock, timelines, directory, outbox, people, receipts, me }, { emit, look, discover, refresh }) {
-    this.#clock = clock;
+  constructor({ timelines, catchUp, directory, outbox, people, receipts, unread, me }, { emit, discover, refresh }) {
     this.#timelines = timelines;
+    this.#catchUp = catchUp;
     this.#directory = directory;
     this.#outbox = outbox;
     this.#people = people;
     this.#receipts = receipts;
+    this.#unread = unread;
     this.#me = me;
     this.#emit = emit;
-    this.#look = look;
     this.#discover = discover;
     this.#refresh = refresh;
   }
@@ -73,10 +68,8 @@ export class Inbox {
         this.#arrived(/** @type {Message} */ (/** @type {unknown} */ (frame)));
         break;
       case "messageEdited":
-        this.revised(/** @type {Message} */ (/** @type {unknown} */ (frame)));
-        break;
       case "messageDeleted":
-        this.deleted(frame);
+        this.revised(/** @type {Message} */ (/** @type {unknown} */ (frame)));
         break;
       case "gap":
         this.#gap(frame.chatRoomId ?? "");
@@ -100,9 +93,17 @@ export class Inbox {
   /** @param {Frame} ack */
   #acknowledged({ chatRoomId = "", messageId = "", timestamp = 0, clientMessageId = "" }) {
     const outgoing = this.#outbox.remove(clientMessageId);
-    if (outgoing) {
-      this.#take({ chatRoomId, messageId, timestamp, clientMessageId, senderId: this.#me(), content: outgoing.content });
+    if (!outgoing) return;
+    const message = { chatRoomId, messageId, timestamp, clientMessageId, senderId: this.#me(), content: outgoing.content };
+    const timeline = this.#timelines.get(chatRoomId);
+    if (!timeline) {
+      this.#take(message);
+      return;
     }
+    // It is shown at once. Its predecessor comes with the broadcast.
+    if (timeline.put(message) === "new") this.#saw(message);
+    this.#emit("timeline", chatRoomId);
+    this.#catchUp.input(timeline, (recovery) => recovery.ack(messageId));
   }
 
   /** @param {Message} message */
@@ -116,56 +117,71 @@ export class Inbox {
   /** @param {Message} message */
   #take(message) {
     const timeline = this.#timelines.get(message.chatRoomId);
-    const outcome = timeline ? timeline.add(message) : this.#remember(message.messageId);
-    if (outcome === "known") return;
     if (timeline) {
-      this.#emit("timeline", message.chatRoomId);
-      this.#look(timeline);
+      this.#catchUp.input(timeline, (recovery) => recovery.message(message));
+      if (timeline.update(message)) this.#emit("timeline", message.chatRoomId);
+    } else {
+      this.#followed(this.#unread.input(message.chatRoomId, (recovery) => recovery.message(message)));
     }
-    if (outcome === "new") this.saw(timeline?.get(message.messageId) ?? message);
   }
 
   /**
-   * @param {string} messageId
-   * @returns {"new"|"known"}
+   * What is held of an opened room changes.
+   * @param {Timeline} timeline
+   * @param {Effect[]} effects
    */
-  #remember(messageId) {
-    if (this.#remembered.has(messageId)) return "known";
-    this.#remembered.add(messageId);
-    if (this.#remembered.size > REMEMBERED) {
-      const [oldest] = this.#remembered;
-      this.#remembered.delete(oldest);
+  applied(timeline, effects) {
+    for (const { type, message, backlog } of effects) {
+      const now = { ...message, delivered: true };
+      if (type === "change") this.#changed(now, timeline);
+      else if (timeline.put(now) === "new" && !backlog) this.#saw(now);
+      else if (backlog) this.#directory.list.saw(now);
     }
-    return "new";
-  }
-
-  /** @param {Message} message */
-  saw(message) {
-    const { chatRoomId, messageId, senderId } = message;
-    this.#directory.list.saw(message, senderId !== this.#me() && messageId > this.#receipts.own(chatRoomId));
-    this.count(chatRoomId);
+    this.#unread.count(timeline.chatRoomId);
     this.#emit("rooms", undefined);
-    this.#emit("message", message);
+    this.#emit("timeline", timeline.chatRoomId);
   }
 
   /**
-   * Counts a room's unread messages, where enough of it is held to do better than
-   * adding one at a time.
-   * @param {string} chatRoomId
+   * Messages were read that may be held: history says who has read them.
+   * @param {Timeline} timeline
+   * @param {Message[]} messages
    */
-  count(chatRoomId) {
-    const own = this.#receipts.own(chatRoomId);
-    const timeline = this.#timelines.get(chatRoomId);
-    if (own && timeline?.reaches(own)) this.#directory.list.setUnread(chatRoomId, timeline.countAfter(own, this.#me(), MOST_UNREAD));
+  reread(timeline, messages) {
+    let changed = false;
+    for (const message of messages) changed = timeline.update({ ...message, delivered: true }) || changed;
+    if (changed) this.#emit("timeline", timeline.chatRoomId);
   }
 
-  /** The list was read: it may not know yet how far one has read. */
-  recount() {
-    for (const { chatRoomId, lastMessage } of this.#directory.list.list()) {
-      const own = this.#receipts.own(chatRoomId);
-      if (own && own >= (lastMessage?.messageId ?? "")) this.#directory.list.setUnread(chatRoomId, 0);
-      else this.count(chatRoomId);
+  /**
+   * Messages of a room that isn't opened.
+   * @param {Effect[]} effects
+   */
+  #followed(effects) {
+    for (const { type, message } of effects) {
+      if (type === "change") this.#changed(message);
+      else this.#saw(message);
     }
+    if (effects.length > 0) this.#emit("rooms", undefined);
+  }
+
+  /** @param {Message} message that was not known */
+  #saw(message) {
+    this.#directory.list.saw(message);
+    this.#unread.add(message);
+    this.#emit("rooms", undefined);
+    if (!message.deletedAt) this.#emit("message", message);
+  }
+
+  /**
+   * @param {Message} message as it is now
+   * @param {Timeline} [timeline]
+   */
+  #changed(message, timeline) {
+    const { chatRoomId, messageId, content, editedAt, deletedAt } = message;
+    timeline?.update(message);
+    this.#directory.list.revised({ chatRoomId, messageId, content, editedAt, deletedAt });
+    if (deletedAt) this.#unread.deleted(chatRoomId, messageId);
   }
 
   /**
@@ -185,8 +201,7 @@ export class Inbox {
    */
   read(chatRoomId, upTo, here) {
     if (!this.#receipts.read(chatRoomId, upTo, here)) return;
-    this.count(chatRoomId);
-    if (upTo >= (this.#directory.list.get(chatRoomId)?.lastMessage?.messageId ?? "")) this.#directory.list.setUnread(chatRoomId, 0);
+    this.#unread.read(chatRoomId, upTo);
     this.#emit("rooms", undefined);
     this.#emit("read", { chatRoomId, userId: this.#me(), upTo });
   }
@@ -202,28 +217,18 @@ export class Inbox {
     }
   }
 
-  /** @param {Message} message as it is now */
-  revised({ chatRoomId, messageId, senderId, content, timestamp, editedAt, readBy }) {
+  /** @param {Message} message as it is now, edited or deleted */
+  revised({ chatRoomId, messageId, senderId, content, timestamp, editedAt, deletedAt, readBy }) {
+    const message = { chatRoomId, messageId, senderId, content, timestamp, editedAt, deletedAt, readBy };
     const timeline = this.#timelines.get(chatRoomId);
-    if (timeline?.loaded) timeline.add({ chatRoomId, messageId, senderId, content, timestamp, editedAt, readBy, delivered: true });
-    this.#directory.list.revised({ chatRoomId, messageId, content, editedAt });
-    this.#emit("rooms", undefined);
-    this.#emit("timeline", chatRoomId);
-  }
-
-  /** @param {{chatRoomId?: string, messageId?: string, deletedAt?: number}} frame */
-  deleted({ chatRoomId = "", messageId = "", deletedAt = this.#clock.now() }) {
-    this.#timelines.get(chatRoomId)?.delete(messageId, deletedAt);
-    this.#directory.list.revised({ chatRoomId, messageId, deletedAt });
-    this.count(chatRoomId);
-    this.#emit("rooms", undefined);
-    this.#emit("timeline", chatRoomId);
+    if (timeline) this.#catchUp.input(timeline, (recovery) => recovery.change(message));
+    else this.#followed(this.#unread.input(chatRoomId, (recovery) => recovery.change(message)));
   }
 
   /** @param {string} chatRoomId */
   #gap(chatRoomId) {
     const timeline = this.#timelines.get(chatRoomId);
-    if (timeline) this.#look(timeline, true);
+    if (timeline) this.#catchUp.leftOut(timeline);
     else this.#refresh();
   }
 
@@ -248,6 +253,7 @@ export class Inbox {
     if (!this.#directory.list.remove(chatRoomId) && !this.#timelines.has(chatRoomId)) return; // known already
     this.#timelines.delete(chatRoomId);
     this.#receipts.forget(chatRoomId);
+    this.#unread.forget(chatRoomId);
     this.#emit("rooms", undefined);
     this.#emit("member", { chatRoomId, userId: this.#me(), joined: false });
   }

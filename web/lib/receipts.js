@@ -79,6 +79,22 @@ export class Receipts {
   }
 
   /**
+   * Whether the server doesn't know yet how far one has read.
+   * @param {string} chatRoomId
+   */
+  isUntold(chatRoomId) {
+    return this.#untold.has(chatRoomId);
+  }
+
+  /**
+   * The own cursor turned out to be older than the server's.
+   * @param {string} chatRoomId
+   */
+  forgetOwn(chatRoomId) {
+    this.#own.delete(chatRoomId);
+  }
+
+  /**
    * Who has read a message, its sender left out.
    * @param {Message} message
    * @returns {string[]}

@@ -35,12 +35,13 @@ export class RoomList {
   }
 
   /**
-   * Takes in the whole list. A room's last message only moves forward, and its
-   * unread messages with it: the list may be older than what arrived live.
+   * Takes in the whole list. A room's last message only moves forward: the list may
+   * be older than what arrived live.
    * @param {RoomSummary[]} rooms
    * @param {number} now ms since 1970
+   * @param {(chatRoomId: string, older: boolean) => boolean} [keeps] whether a room's count is kept, though the list has another; older: so is the list's last message
    */
-  replace(rooms, now) {
+  replace(rooms, now, keeps = (_, older) => older) {
     const listed = new Set(rooms.map((r) => r.chatRoomId));
     for (const id of [...this.#rooms.keys()]) {
       const added = this.#added.get(id) ?? -Infinity;
@@ -50,9 +51,10 @@ export class RoomList {
     for (const room of rooms) {
       const held = this.#rooms.get(room.chatRoomId);
       this.#rooms.set(room.chatRoomId, { ...room });
-      if (!held?.lastMessage) continue;
-      this.#lastMessage(room.chatRoomId, held.lastMessage);
-      if (held.lastMessage.messageId > (room.lastMessage?.messageId ?? "")) this.setUnread(room.chatRoomId, held.unread ?? 0);
+      if (!held) continue;
+      const older = (held.lastMessage?.messageId ?? "") > (room.lastMessage?.messageId ?? "");
+      if (held.lastMessage) this.#lastMessage(room.chatRoomId, held.lastMessage);
+      if (keeps(room.chatRoomId, older)) this.setUnread(room.chatRoomId, held.unread ?? 0);
     }
     this.loaded = true;
   }
@@ -85,12 +87,8 @@ export class RoomList {
   /**
    * A message of a room was seen; when it is the room's newest, it shows in the list.
    * @param {Message} message
-   * @param {boolean} [unread] somebody else wrote it, and one hasn't read it
    */
-  saw({ chatRoomId, messageId, senderId, content, timestamp, editedAt, deletedAt }, unread = false) {
-    const room = this.#rooms.get(chatRoomId);
-    const newer = room && messageId > (room.lastMessage?.messageId ?? "");
-    if (newer && unread) room.unread = Math.min(MOST_UNREAD, (room.unread ?? 0) + 1);
+  saw({ chatRoomId, messageId, senderId, content, timestamp, editedAt, deletedAt }) {
     this.#lastMessage(chatRoomId, { messageId, senderId, preview: previewOf(content), timestamp, editedAt, deletedAt });
   }
 

@@ -14,7 +14,7 @@
 // it are found and filled. Deliveries are only hints, history is the truth.
 
 import { API } from "./api.js";
-import { CatchUp } from "./catchup.js";
+import { CatchUp, newRecovery } from "./catchup.js";
 import { systemClock } from "./clock.js";
 import { Connection } from "./connection.js";
 import { Directory } from "./directory.js";
@@ -27,6 +27,8 @@ import { Receipts } from "./receipts.js";
 import { MOST_UNREAD } from "./rooms.js";
 import { Timeline } from "./timeline.js";
 import { TokenSource } from "./token.js";
+import { LAST_ID } from "./ulid.js";
+import { Unread } from "./unread.js";
 
 export { Failure, MAX_CONTENT, MOST_UNREAD, byteLength };
 
@@ -83,6 +85,9 @@ export class Streamroom {
   #outbox;
   #people;
   #receipts;
+  #unread;
+  /** Whether the next pong is a connection's first. */
+  #reconnected = false;
 
   /**
    * @param {object} options
@@ -102,8 +107,9 @@ export class Streamroom {
       frame: (frame) => this.#received(frame),
     });
     this.#catchUp = new CatchUp({ api: this.#api, clock, timelines: this.#timelines }, {
-      synced: (timeline, fresh) => this.#synced(timeline.chatRoomId, fresh),
-      behind: (timeline) => this.#readNewest(timeline),
+      effects: (timeline, effects) => this.#inbox.applied(timeline, effects),
+      read: (timeline, messages) => this.#inbox.reread(timeline, messages),
+      newest: (timeline) => this.#readNewest(timeline),
       left: (room) => this.#inbox.left(room),
       failure: (failure) => this.#emit("failure", failure),
     });
@@ -120,24 +126,32 @@ export class Streamroom {
       changed: () => this.#emit("rooms", undefined),
       learned: (room) => this.#inbox.learned(room),
     });
-    this.#receipts = new Receipts({ clock, tell: (room, upTo) => this.#api.markRead(room, upTo) });
+    this.#receipts = new Receipts({ clock, tell: (room, upTo) => this.#tellRead(room, upTo) });
+    this.#unread = new Unread({
+      clock,
+      list: this.#directory.list,
+      timelines: this.#timelines,
+      receipts: this.#receipts,
+      me: () => this.userId,
+      ask: () => this.#background(this.refreshRooms()),
+    });
     this.#people = new People({
       clock,
       ask: (users) => this.#api.profiles(users),
       changed: () => this.#emit("people", undefined),
     });
     this.#inbox = new Inbox({
-      clock,
       timelines: this.#timelines,
+      catchUp: this.#catchUp,
       directory: this.#directory,
       outbox: this.#outbox,
       people: this.#people,
       receipts: this.#receipts,
+      unread: this.#unread,
       me: () => this.userId,
     }, {
       emit: (event, detail) => this.#emit(event, detail),
-      look: (timeline, certainly) => this.#catchUp.look(timeline, certainly),
-      discover: (room) => this.#background(this.#once(`room ${room}`, () => this.#directory.discover(room))),
+      discover: (room) => this.#background(this.#once(`room ${room}`, () => this.#discover(room))),
       refresh: () => this.#background(this.refreshRooms()),
     });
   }
@@ -185,6 +199,7 @@ export class Streamroom {
     this.#window = undefined;
     this.#catchUp.stop();
     this.#receipts.stop();
+    this.#unread.stop();
     this.#people.stop();
     this.#connection.stop();
   }
@@ -215,8 +230,9 @@ export class Streamroom {
    * @param {string} chatRoomId
    */
   async open(chatRoomId) {
-    const timeline = this.#timelines.get(chatRoomId) ?? new Timeline(chatRoomId);
+    const timeline = this.#timelines.get(chatRoomId) ?? new Timeline(chatRoomId, newRecovery(this.#clock));
     this.#timelines.set(chatRoomId, timeline);
+    this.#unread.forget(chatRoomId);
     if (!timeline.loaded) await this.#once(`newest ${chatRoomId}`, () => this.#readNewest(timeline));
   }
 
@@ -230,8 +246,11 @@ export class Streamroom {
     await this.#once(`older ${chatRoomId}`, async () => {
       const { before } = timeline;
       const page = await this.#api.messages(chatRoomId, { limit: PAGE, before });
-      if (timeline.before !== before) return; // read anew meanwhile
-      timeline.readOlder(page.messages, page.cursor);
+      if (timeline.before !== before) return; // the newest page was read again in the meantime
+      for (const message of page.messages) timeline.put({ ...message, delivered: true });
+      timeline.before = page.cursor;
+      this.#catchUp.input(timeline, (recovery) => recovery.show(timeline.oldest || LAST_ID));
+      this.#unread.count(chatRoomId);
       this.#emit("timeline", chatRoomId);
     });
   }
@@ -288,7 +307,9 @@ export class Streamroom {
    */
   async delete(chatRoomId, messageId) {
     await this.#api.deleteMessage(chatRoomId, messageId);
-    this.#inbox.deleted({ chatRoomId, messageId });
+    const held = this.#timelines.get(chatRoomId)?.get(messageId);
+    const message = held ?? { chatRoomId, messageId, senderId: this.userId, timestamp: 0 };
+    this.#inbox.revised({ ...message, content: undefined, deletedAt: this.#clock.now() });
   }
 
   /**
@@ -321,8 +342,9 @@ export class Streamroom {
   /** Reads the list of rooms. */
   refreshRooms() {
     return this.#once("rooms", async () => {
-      await this.#directory.refresh();
-      this.#inbox.recount();
+      const since = this.#unread.begin();
+      await this.#directory.refresh((room, older) => this.#unread.keeps(room, since, older));
+      this.#unread.listed(since);
       this.#emit("rooms", undefined);
     });
   }
@@ -424,6 +446,7 @@ export class Streamroom {
   /** @param {ConnectionState} state */
   #connectionChanged(state) {
     if (state.name === "online") {
+      this.#reconnected = true;
       this.#outbox.online();
       this.#receipts.online();
     } else {
@@ -472,16 +495,32 @@ export class Streamroom {
 
   /** @param {Timeline} timeline */
   async #readNewest(timeline) {
-    const { chatRoomId } = timeline;
+    const { chatRoomId, recovery } = timeline;
+    if (recovery.phase === "new") recovery.ask();
     // All that is unread, so far as one page has it.
     const unread = this.rooms.get(chatRoomId)?.unread ?? 0;
     const page = await this.#api.messages(chatRoomId, { limit: unread > FIRST_PAGE / 2 ? PAGE : FIRST_PAGE });
-    timeline.readNewest(page.messages, page.cursor);
-    if (page.messages.length > 0) this.rooms.saw(page.messages[0]);
-    this.#inbox.count(chatRoomId);
-    this.#emit("rooms", undefined);
-    this.#emit("timeline", chatRoomId);
-    this.#catchUp.look(timeline);
+    const older = page.cursor !== undefined;
+    timeline.loaded = true;
+    this.#catchUp.input(timeline, () => recovery.newest(page.messages.toReversed(), older));
+    if (older) timeline.beginAt(recovery.start, page.cursor);
+    this.#inbox.reread(timeline, page.messages);
+    this.#inbox.applied(timeline, []);
+  }
+
+  /** @param {string} chatRoomId */
+  async #discover(chatRoomId) {
+    await this.#directory.discover(chatRoomId);
+    this.#unread.doubt(chatRoomId);
+  }
+
+  /**
+   * @param {string} chatRoomId
+   * @param {string} upTo
+   */
+  async #tellRead(chatRoomId, upTo) {
+    await this.#api.markRead(chatRoomId, upTo);
+    this.#unread.told(chatRoomId);
   }
 
   /** The connection answers: bring everything up to date. */
@@ -490,16 +529,9 @@ export class Streamroom {
     for (const timeline of this.#timelines.values()) {
       if (!timeline.loaded) this.#background(this.open(timeline.chatRoomId));
     }
-    this.#catchUp.everything();
-  }
-
-  /**
-   * @param {string} chatRoomId
-   * @param {Message[]} fresh
-   */
-  #synced(chatRoomId, fresh) {
-    this.#emit("timeline", chatRoomId);
-    for (const message of fresh) this.#inbox.saw(message);
+    if (this.#reconnected) this.#catchUp.reconnected();
+    else this.#catchUp.refresh();
+    this.#reconnected = false;
   }
 
   /**

@@ -1,48 +1,33 @@
-// What a client holds of one room: messages in the order of their ids, each once,
-// and up to where nothing is missing.
+// What a client shows of one room: messages in the order of their ids, each once.
+// Which messages are missing is up to its recovery.
 
-import { FIRST_ID, firstIdAt, timeOf } from "./ulid.js";
-
-/** @typedef {import("./frames.js").Message} Message */
-
-/** Ids of one moment arrive in any order, so a sync starts this much earlier (ms). */
-const OVERLAP = 60_000;
+/**
+ * @typedef {import("./frames.js").Message} Message
+ * @typedef {import("./recovery.js").Recovery} Recovery
+ */
 
 export class Timeline {
   /** @type {Map<string, Message>} */
   #byId = new Map();
-  /** @type {Map<string, number>} deletions that came before their messages, and when those were deleted */
-  #deleted = new Map();
 
-  /** @param {string} chatRoomId */
-  constructor(chatRoomId) {
+  /**
+   * @param {string} chatRoomId
+   * @param {Recovery} recovery
+   */
+  constructor(chatRoomId, recovery) {
     this.chatRoomId = chatRoomId;
+    this.recovery = recovery;
     /** @type {Message[]} oldest first; read it, don't write it */
     this.messages = [];
-    /** The newest id up to which nothing is missing; empty until history was read. */
-    this.contiguous = "";
-    /** The newest id up to which the server has said what there is. */
-    this.swept = "";
+    /** Whether history was read once. */
+    this.loaded = false;
     /** @type {string|undefined} where older history goes on; undefined when all of it is here */
     this.before = undefined;
   }
 
-  /** Whether history was read once. */
-  get loaded() {
-    return this.contiguous !== "";
-  }
-
-  /** The id to sync after when a hole is seen. */
-  get syncAfter() {
-    return firstIdAt(timeOf(this.contiguous) - OVERLAP);
-  }
-
-  /**
-   * The id to sync after now and then: messages that follow each other without a
-   * hole tell nothing of one that was stored late, behind them, and was lost.
-   */
-  get sweepAfter() {
-    return firstIdAt(timeOf(this.swept) - OVERLAP);
+  /** The id of the oldest message held; empty where there is none. */
+  get oldest() {
+    return this.messages[0]?.messageId ?? "";
   }
 
   /** @param {string} messageId */
@@ -51,36 +36,38 @@ export class Timeline {
   }
 
   /**
-   * Takes a message in, or what is new about one that is held. One from before
-   * the loaded part of history is left to history.
+   * Takes a message in, or what is new about one that is held.
    * @param {Message} message
    * @returns {"new"|"changed"|"known"}
    */
-  add(message) {
+  put(message) {
     const held = this.#byId.get(message.messageId);
-    if (held) {
-      const changed = merge(held, message);
-      this.#advance();
-      return changed ? "changed" : "known";
-    }
-    if (this.before !== undefined && message.messageId < (this.messages[0]?.messageId ?? "")) {
-      return "known";
-    }
-    this.#insert(message);
-    this.#advance();
+    if (held) return merge(held, message) ? "changed" : "known";
+    this.#byId.set(message.messageId, message);
+    this.messages.splice(this.#indexOf(message.messageId), 0, message);
     return "new";
   }
 
   /**
-   * A message was deleted.
-   * @param {string} messageId
-   * @param {number} deletedAt ms since 1970
+   * Brings a message up to date if it is held.
+   * @param {Message} message
    * @returns {boolean} whether people can see a difference
    */
-  delete(messageId, deletedAt) {
-    const held = this.#byId.get(messageId);
-    if (!held) this.#deleted.set(messageId, deletedAt);
-    return held !== undefined && merge(held, { ...held, deletedAt });
+  update(message) {
+    const held = this.#byId.get(message.messageId);
+    return held !== undefined && merge(held, message);
+  }
+
+  /**
+   * Drops what is older than an id: between the two there may be messages that no
+   * one asked for, or changes.
+   * @param {string} id
+   * @param {string|undefined} before where older history goes on
+   */
+  beginAt(id, before) {
+    const kept = this.#indexOf(id);
+    for (const m of this.messages.splice(0, kept)) this.#byId.delete(m.messageId);
+    this.before = before;
   }
 
   /**
@@ -102,118 +89,22 @@ export class Timeline {
    * @param {string} id
    */
   reaches(id) {
-    return this.loaded && (this.before === undefined || (this.messages[0]?.messageId ?? "") <= id);
+    return this.loaded && (this.before === undefined || this.oldest <= id);
   }
 
   /**
-   * Takes in the newest page of history. What is held of before that page goes:
-   * between the two there may be messages that nobody asked for.
-   * @param {Message[]} page newest first
-   * @param {string|undefined} before
-   */
-  readNewest(page, before) {
-    const oldest = page.at(-1)?.messageId ?? FIRST_ID;
-    for (const m of this.messages) {
-      if (m.messageId < oldest) this.#byId.delete(m.messageId);
-    }
-    this.messages = this.messages.filter((m) => m.messageId >= oldest);
-    this.before = before;
-    for (const m of page) this.#take(m);
-    const newest = page[0]?.messageId ?? FIRST_ID;
-    if (newest > this.swept) this.swept = newest;
-    this.#settle(newest);
-  }
-
-  /**
-   * Takes in the page before the oldest message held.
-   * @param {Message[]} page newest first
-   * @param {string|undefined} before
-   */
-  readOlder(page, before) {
-    this.before = before;
-    for (const m of page) this.#take(m);
-  }
-
-  /**
-   * Takes in the answer of a sync.
-   * @param {Message[]} messages oldest first
-   * @param {string} after the id that was synced after
-   * @returns {Message[]} those that were not held
-   */
-  synced(messages, after) {
-    const fresh = messages.filter((m) => this.#take(m));
-    const newest = messages.at(-1)?.messageId;
-    if (newest === undefined) return fresh;
-    if (after <= this.swept && newest > this.swept) this.swept = newest;
-    this.#settle(newest);
-    return fresh;
-  }
-
-  /** Whether a message names a predecessor that should be here and is not. */
-  get hasHole() {
-    for (let i = this.messages.length - 1; i >= 0; i--) {
-      const { messageId, previousMessageId: previous } = this.messages[i];
-      if (messageId <= this.contiguous) return false;
-      if (previous && previous > this.contiguous && !this.#byId.has(previous)) return true;
-    }
-    return false;
-  }
-
-  /**
-   * @param {Message} message
-   * @returns {boolean} whether it was not held
-   */
-  #take(message) {
-    message.delivered = true;
-    const held = this.#byId.get(message.messageId);
-    if (held) merge(held, message);
-    else this.#insert(message);
-    return !held;
-  }
-
-  /** @param {Message} message */
-  #insert(message) {
-    const deletedAt = this.#deleted.get(message.messageId);
-    if (deletedAt) merge(message, { ...message, deletedAt });
-    this.#byId.set(message.messageId, message);
-    this.messages.splice(this.#indexAfter(message.messageId), 0, message);
-  }
-
-  /**
-   * Where the first message after an id is.
+   * Where the first message with this id or a greater one is.
    * @param {string} id
    */
-  #indexAfter(id) {
-    const all = this.messages;
-    if (all.length === 0 || all[all.length - 1].messageId <= id) return all.length;
+  #indexOf(id) {
     let low = 0;
-    let high = all.length - 1;
+    let high = this.messages.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (all[middle].messageId <= id) low = middle + 1;
+      if (this.messages[middle].messageId < id) low = middle + 1;
       else high = middle;
     }
     return low;
-  }
-
-  /**
-   * The server has said what there is up to an id.
-   * @param {string} id
-   */
-  #settle(id) {
-    if (id > this.contiguous) this.contiguous = id;
-    this.#advance();
-  }
-
-  /** Moves `contiguous` over messages whose predecessor is accounted for. */
-  #advance() {
-    if (!this.loaded) return;
-    for (let i = this.#indexAfter(this.contiguous); i < this.messages.length; i++) {
-      const { messageId, previousMessageId: previous } = this.messages[i];
-      if (previous === undefined) return;
-      if (previous !== null && previous > this.contiguous) return;
-      this.contiguous = messageId;
-    }
   }
 }
 
@@ -225,7 +116,6 @@ export class Timeline {
  */
 function merge(held, other) {
   let changed = false;
-  if (held.previousMessageId === undefined) held.previousMessageId = other.previousMessageId;
   held.clientMessageId ??= other.clientMessageId;
   if (other.delivered && !held.delivered) {
     held.delivered = true;

@@ -1,5 +1,8 @@
 import { run } from "./check.js";
 import "./unit.js";
 import "./rooms.js";
+import { addVectors } from "./vectors.js";
 
+const { readVectors } = await import(typeof window === "undefined" ? "./node.js" : "./page.js");
+addVectors(await readVectors());
 await run();

@@ -1,7 +1,7 @@
 // Stand-ins for what a client meets: time, the network, the API.
 
-import { Streamroom } from "/lib/streamroom.js";
-import { firstIdAt } from "/lib/ulid.js";
+import { Streamroom } from "../lib/streamroom.js";
+import { firstIdAt } from "../lib/ulid.js";
 
 /** When the fake clock starts (ms since 1970). */
 export const START = 1_700_000_000_000;

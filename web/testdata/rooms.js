@@ -1,6 +1,7 @@
 // Tests of what the library keeps beside messages: who has read what, unread
 // counts, names, edits, and rooms that are made.
 
+import { timeOf } from "../lib/ulid.js";
 import { Answer, FakeSocket, START, World, idAt, live, settle, stored } from "./fakes.js";
 import { equal, test } from "./check.js";
 
@@ -139,6 +140,139 @@ test("what can't be edited stays as it was", async () => {
   equal([failure.code, w.contents("r")], ["forbidden", "a"]);
   const tooLong = await w.chat.edit("r", idAt(1), "x".repeat(16_385)).catch((err) => err);
   equal([tooLong.code, w.asked("PATCH").length], ["too_large", 1]);
+});
+
+// Changes while there was no connection
+
+/** The connection is lost and comes back. */
+async function reconnect(w) {
+  FakeSocket.last.lose();
+  await w.clock.advance(1_000);
+  await w.up();
+}
+
+for (const when of ["reconnect", "gap"]) {
+  test(`edits and deletions that were missed show after a ${when}, back to the oldest message shown`, async () => {
+    const w = await worldOf(room("r", { lastMessage: last(900) }));
+    await w.open("r", stored(2, "b"), stored(900, "z"));
+    const pages = { "": { messages: [stored(900, "z", { editedAt: 9, content: "z2" })], cursor: "c" }, [idAt(900)]: { messages: [stored(2, undefined, { deletedAt: 8 })] } };
+    w.answers["GET /rooms/r/messages"] = (_, query) => pages[query.get("before") ?? ""];
+    if (when === "gap") receive({ type: "gap", chatRoomId: "r" });
+    else await reconnect(w);
+    await settle();
+    equal(w.chat.timeline("r").messages.map((m) => [m.content, m.deletedAt]), [[undefined, 8], ["z2", undefined]]);
+    equal(w.chat.rooms.get("r").lastMessage.preview, "z2");
+  });
+}
+
+test("who has read what, while there was no connection, shows after a reconnect", async () => {
+  const w = await worldOf(room("r"));
+  await w.open("r", stored(1, "a", { senderId: "alice", readBy: ["alice"] }));
+  w.answers["GET /rooms/r/messages"] = { messages: [stored(1, "a", { senderId: "alice", readBy: ["alice", "bob"] })] };
+  await reconnect(w);
+  equal(w.chat.readersOf(w.chat.timeline("r").messages[0]), ["bob"]);
+});
+
+test("what would take too many pages to read again is left to be read when it is wanted", async () => {
+  const w = await worldOf(room("r"));
+  await w.open("r", ...Array.from({ length: 20 }, (_, i) => stored(i + 1, String(i + 1))));
+  w.answers["GET /rooms/r/messages"] = (_, query) => {
+    const before = query.get("before") ? (timeOf(query.get("before")) - START) / 1000 : 21;
+    return { messages: [stored(before - 1, String(before - 1))], cursor: `c${before - 1}` };
+  };
+  await reconnect(w);
+  equal([w.contents("r"), w.chat.timeline("r").hasOlder], ["11 12 13 14 15 16 17 18 19 20", true]);
+});
+
+// Counts of rooms that aren't open
+
+/** What the server's list says, once it is asked again. */
+async function listSays(w, count, seconds = 0) {
+  w.answers["GET /rooms"] = { rooms: [room("r", { unread: count, ...(seconds && { lastMessage: last(seconds) }) })] };
+  w.requests.length = 0;
+  await w.clock.advance(30_000);
+  return w.asked("GET /rooms?").length;
+}
+
+test("unread messages that are deleted aren't unread", async () => {
+  const w = await worldOf(room("r", { lastMessage: last(1) }));
+  receive(live(2, "b", 1), live(3, "c", 2));
+  equal(unread(w), 2);
+  for (const i of [2, 3]) receive({ ...live(i, undefined, null), type: "messageDeleted", deletedAt: START });
+  equal([await listSays(w, 0, 3), unread(w)], [1, 0]);
+});
+
+test("what another device read in part is asked for", async () => {
+  const w = await worldOf(room("r", { unread: 5, lastMessage: last(5) }));
+  receive({ type: "read", chatRoomId: "r", userId: "alice", upTo: idAt(3) });
+  equal([await listSays(w, 2, 5), unread(w)], [1, 2]);
+});
+
+test("messages that come newer first are counted, without a question", async () => {
+  const w = await worldOf(room("r", { lastMessage: last(1) }));
+  receive(live(3, "c", 2), live(2, "b", 1));
+  equal([await listSays(w, 7, 3), unread(w)], [0, 2]);
+});
+
+test("a lost message is asked for once it is late", async () => {
+  const w = await worldOf(room("r", { lastMessage: last(1) }));
+  receive(live(2, "b", 1), live(4, "d", 3));
+  equal(unread(w), 2);
+  equal([await listSays(w, 3, 4), unread(w)], [1, 3]);
+  receive(live(3, "c", 2), live(5, "e", 4)); // the list had the first
+  equal(unread(w), 4);
+});
+
+test("a question that is answered by what arrived meanwhile is asked again", async () => {
+  const w = await worldOf(room("r", { lastMessage: last(1) }));
+  receive(live(4, "d", 3));
+  let asked = 0;
+  w.answers["GET /rooms"] = () => {
+    if (asked++ === 0) receive(live(5, "e", 4)); // the answer doesn't have it
+    return { rooms: [room("r", { unread: asked === 1 ? 3 : 4, lastMessage: last(asked === 1 ? 4 : 5) })] };
+  };
+  await w.clock.advance(30_000);
+  equal([asked, unread(w)], [2, 4]);
+});
+
+test("what another device read while this one was offline is not unread, though the room is open here", async () => {
+  const w = await worldOf(room("r", { unread: 5, lastMessage: last(5) }));
+  await w.open("r", ...[1, 2, 3, 4, 5].map((i) => stored(i, String(i))));
+  w.chat.markRead("r", idAt(1));
+  await w.clock.advance(5_000);
+  equal(unread(w), 4);
+  w.answers["GET /rooms"] = { rooms: [room("r", { unread: 0, lastMessage: last(5) })] };
+  await reconnect(w);
+  equal(unread(w), 0);
+  receive(live(6, "f", 5));
+  equal(unread(w), 1);
+});
+
+test("a cursor that the server doesn't know yet is newer than its list", async () => {
+  const w = await worldOf(room("r", { unread: 5, lastMessage: last(5) }));
+  await w.open("r", ...[1, 2, 3, 4, 5].map((i) => stored(i, String(i))));
+  w.answers["POST /rooms/r/read"] = new Answer(503);
+  w.chat.markRead("r", idAt(3));
+  w.answers["GET /rooms"] = { rooms: [room("r", { unread: 5, lastMessage: last(5) })] };
+  await reconnect(w);
+  equal(unread(w), 2);
+});
+
+test("a room that becomes known by a message is asked for its count", async () => {
+  const w = await worldOf();
+  w.answers["GET /rooms/r"] = { ...room("r"), memberCount: 2 };
+  receive(live(9, "i", 8));
+  await settle();
+  equal([await listSays(w, 3, 9), unread(w)], [1, 3]);
+});
+
+test("a room that is left is asked for no count", async () => {
+  const w = await worldOf(room("r", { unread: 2, lastMessage: last(2) }));
+  receive({ ...live(2, undefined, null), type: "messageDeleted", deletedAt: START }, { type: "memberLeft", chatRoomId: "r", userId: "alice" });
+  w.answers["GET /rooms"] = { rooms: [] };
+  w.requests.length = 0;
+  await w.clock.advance(300_000);
+  equal(w.asked("GET /rooms?").length, 1);
 });
 
 // Names

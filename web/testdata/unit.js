@@ -1,11 +1,13 @@
 // Tests of the client library, run in the browser that it is for: frames, order,
 // the connection, sending, catching up.
 
-import { unpack } from "/lib/frames.js";
-import { RoomList } from "/lib/rooms.js";
-import { Failure } from "/lib/streamroom.js";
-import { Timeline } from "/lib/timeline.js";
-import { FIRST_ID, firstIdAt, timeOf } from "/lib/ulid.js";
+import { unpack } from "../lib/frames.js";
+import { newRecovery } from "../lib/catchup.js";
+import { systemClock } from "../lib/clock.js";
+import { RoomList } from "../lib/rooms.js";
+import { Failure } from "../lib/streamroom.js";
+import { Timeline } from "../lib/timeline.js";
+import { FIRST_ID, firstIdAt, timeOf } from "../lib/ulid.js";
 import { equal, test } from "./check.js";
 import { Answer, FakeSocket, START, World, idAt, live, settle, stored, tokenUntil } from "./fakes.js";
 
@@ -27,88 +29,31 @@ test("batches are unpacked, garbage is not a frame", () => {
 
 // Timeline
 
-const loaded = (...messages) => {
-  const t = new Timeline("r");
-  t.readNewest(messages.toReversed(), undefined);
+const timelineOf = (...messages) => {
+  const t = new Timeline("r", newRecovery(systemClock));
+  for (const m of messages) t.put(m);
   return t;
 };
 const contents = (t) => t.messages.map((m) => m.content).join("");
 
 test("messages are in the order of their ids, each once", () => {
-  const t = loaded(stored(1, "a"));
-  equal([3, 2, 4, 3].map((s) => t.add(live(s, String(s), s - 1))), ["new", "new", "new", "known"]);
+  const t = timelineOf(stored(1, "a"));
+  equal([3, 2, 4, 3].map((s) => t.put(live(s, String(s), s - 1))), ["new", "new", "new", "known"]);
   equal(contents(t), "a234");
 });
 
-test("what is contiguous moves over known predecessors only", () => {
-  const t = loaded(stored(1, "a"));
-  t.add(live(2, "b", 1));
-  equal(t.contiguous, idAt(2));
-  t.add(live(4, "d", 3));
-  equal([t.contiguous, t.hasHole], [idAt(2), true]);
-  t.add(live(3, "c", 2));
-  equal([t.contiguous, t.hasHole], [idAt(4), false]);
-});
-
-test("two messages with one predecessor are no hole", () => {
-  const t = loaded(stored(1, "a"));
-  t.add(live(3, "c", 1));
-  t.add(live(2, "b", 1));
-  equal([contents(t), t.contiguous, t.hasHole], ["abc", idAt(3), false]);
-});
-
-test("a sync settles what it covers, even a predecessor that doesn't exist", () => {
-  const t = loaded(stored(1, "a"));
-  t.add(live(4, "d", 3));
-  equal(t.synced([stored(1, "a"), stored(4, "d")], FIRST_ID).length, 0);
-  equal([t.contiguous, t.hasHole], [idAt(4), false]);
-});
-
-test("one's own message by its ack alone is no hole, and not contiguous", () => {
-  const t = loaded(stored(1, "a"));
-  t.add(stored(2, "mine"));
-  equal([t.contiguous, t.hasHole], [idAt(1), false]);
-  t.add(live(2, "mine", 1));
-  equal(t.contiguous, idAt(2));
-});
-
-test("an empty room is loaded, and its first message contiguous", () => {
-  const t = loaded();
-  equal([t.loaded, t.syncAfter], [true, FIRST_ID]);
-  t.add(live(1, "a", null));
-  equal(t.contiguous, idAt(1));
-});
-
-test("a sync of a hole starts 60 s before it, others 60 s before where the last one ended", () => {
-  const t = loaded(stored(100, "a"));
-  t.add(live(200, "b", 100));
-  equal([t.syncAfter, t.sweepAfter], [idAt(140), idAt(40)]);
-  t.synced([stored(200, "b")], t.syncAfter); // leaves out what came between
-  equal([t.syncAfter, t.sweepAfter], [idAt(140), idAt(40)]);
-  t.synced([stored(150, "late"), stored(200, "b")], t.sweepAfter);
-  equal([t.sweepAfter, contents(t)], [idAt(140), "alateb"]);
-});
-
-test("a message from before the loaded history is left to history", () => {
-  const t = new Timeline("r");
-  t.readNewest([stored(10, "b")], "cursor");
-  equal(t.add(live(5, "a", 4)), "known");
-  t.readOlder([stored(5, "a")], undefined);
-  equal([contents(t), t.before], ["ab", undefined]);
-});
-
-test("reading anew drops what is older than the page", () => {
-  const t = loaded(stored(1, "a"), stored(2, "b"));
-  t.readNewest([stored(9, "i"), stored(8, "h")], "cursor");
-  equal([contents(t), t.get(idAt(1))], ["hi", undefined]);
+test("a timeline that begins later drops what is older", () => {
+  const t = timelineOf(stored(1, "a"), stored(2, "b"), stored(8, "h"));
+  t.beginAt(idAt(8), "cursor");
+  equal([contents(t), t.get(idAt(1)), t.before, t.oldest], ["h", undefined, "cursor", idAt(8)]);
 });
 
 test("edits move forward only, a deletion stays", () => {
-  const t = loaded(stored(1, "new", { editedAt: 5 }));
-  equal(t.add(stored(1, "old", { editedAt: 4 })), "known");
-  equal(t.add(stored(1, "newer", { editedAt: 6 })), "changed");
-  equal(t.add(stored(1, undefined, { deletedAt: 7 })), "changed");
-  equal(t.add(stored(1, "back", { editedAt: 8 })), "known");
+  const t = timelineOf(stored(1, "new", { editedAt: 5 }));
+  equal(t.put(stored(1, "old", { editedAt: 4 })), "known");
+  equal(t.put(stored(1, "newer", { editedAt: 6 })), "changed");
+  equal(t.put(stored(1, undefined, { deletedAt: 7 })), "changed");
+  equal(t.put(stored(1, "back", { editedAt: 8 })), "known");
   equal([t.messages[0].content, t.messages[0].deletedAt], [undefined, 7]);
 });
 
@@ -359,15 +304,16 @@ test("what the gateway would close the connection for is never sent", () => {
 
 // Catching up
 
-test("the first pong syncs what is open, 60 s back; a room never read uses history", async () => {
+test("the first pong syncs what is open, 60 s back, and reads what is shown again; a room never read uses history", async () => {
   const w = new World();
   await w.open("r", stored(100, "a"));
   w.answers["POST /sync"] = { rooms: { r: { messages: [stored(100, "a"), stored(101, "b")], more: false } } };
   await w.connect();
   equal(w.asked("POST /sync").map(([, , body]) => body), [{ rooms: { r: idAt(40) } }]);
   equal([w.contents("r"), w.events], ["a b", ["b"]]);
+  equal(w.asked("GET /rooms/r/messages").map(([, path]) => path), ["/rooms/r/messages?limit=50", "/rooms/r/messages?limit=100"]);
   await w.chat.open("r");
-  equal(w.asked("GET /rooms/r/messages").length, 1);
+  equal(w.asked("GET /rooms/r/messages").length, 2);
 });
 
 test("every heartbeat and every reconnection syncs", async () => {
@@ -420,7 +366,7 @@ test("gap syncs an open room, and refreshes the list for another", async () => {
   w.requests.length = 0;
   FakeSocket.last.receive({ type: "gap", chatRoomId: "r" }, { type: "gap", chatRoomId: "other" });
   await w.clock.advance(2000);
-  equal([w.asked("POST /sync").length, w.asked("GET /rooms").length], [1, 1]);
+  equal([w.asked("POST /sync").length, w.asked("GET /rooms?").length, w.asked("GET /rooms/r/messages").length], [1, 1, 1]);
 });
 
 test("a sync goes on where there is more; a room that is far behind is read anew", async () => {

@@ -1,0 +1,523 @@
+// The state machine of docs/protocol.md, "Catching up", for one room: which messages
+// are new, which are missing, and what to ask the server for. It knows neither time
+// nor network. client/recovery.go is the same machine, and
+// docs/vectors/recovery.json is run against both.
+
+import { FIRST_ID, LAST_ID, firstIdAt, timeOf } from "./ulid.js";
+
+/** @typedef {import("./frames.js").Message} Message */
+
+/**
+ * What a room asks the server for: `newest` alone, or `page`, `sync` or both, in
+ * this order.
+ * @typedef {object} Query
+ * @property {boolean} [newest] the newest messages, of a room of which nothing was read
+ * @property {string} [page] the newest messages before this id, for changes of them; LAST_ID: the newest page
+ * @property {string} [sync] the messages after this id, oldest first
+ */
+
+/**
+ * What a step leads to: a message to deliver, or a change of one that was.
+ * @typedef {object} Effect
+ * @property {"deliver"|"change"} type
+ * @property {Message} message
+ * @property {boolean} [late] one with a greater id was delivered before
+ * @property {boolean} [backlog] it was there before the room was first read
+ */
+
+/**
+ * A message on its way through a room.
+ * @typedef {object} Arrival
+ * @property {string} id
+ * @property {string} previous empty: none, or none before id
+ * @property {boolean} chained previous is known; an edit and an ack don't tell it
+ * @property {boolean} covered it came before the sync under way was asked for
+ * @property {boolean} delivered
+ * @property {boolean} backlog
+ * @property {Message} message
+ */
+
+/** How many ids a room remembers to drop duplicates by. */
+export const MAX_KNOWN = 8192;
+/** How many messages may wait for an earlier one; a sync fetches any more. */
+export const MAX_WAITING = 256;
+/** A sync begins this much before a position (ms): a message may be stored behind a later one. */
+const OVERLAP = 60_000;
+/** How many pages of shown messages are read again. */
+const MAX_REREAD = 10;
+
+/** The syncs that a room may want; a greater one includes the smaller ones. */
+const NOTHING = 0;
+const GAP = 1; // what came after position
+const ALL = 2; // what came after confirmed
+
+export class Recovery {
+  /**
+   * `new`: its history was never read. `live`: complete up to `position`, as far as
+   * messages tell. `behind`: messages are missing, a sync is wanted or under way.
+   * `degraded`: the last sync failed, messages are delivered as they come.
+   * @type {"new"|"live"|"behind"|"degraded"}
+   */
+  phase = "new";
+  /** Everything before this id counts as known. */
+  start = FIRST_ID;
+  /** Contiguous up to this id, as far as messages tell. */
+  position = FIRST_ID;
+  /** A server's answers cover everything up to this id. */
+  confirmed = FIRST_ID;
+  /** When to stop waiting for a missing message (ms since 1970); undefined: none is missing. */
+  deadline = /** @type {number|undefined} */ (undefined);
+
+  /** @type {Set<string>} delivered */
+  #known = new Set();
+  #newest = "";
+  /** @type {Map<string, number>} */
+  #versions = new Map();
+  /** @type {Arrival[]} beyond position, ascending */
+  #waiting = [];
+  #acked = "";
+  #want = ALL;
+  #cursor = "";
+  #shown = "";
+  #reread = "";
+  #pages = 0;
+  #gap = "";
+  /** @type {Effect[]} */
+  #effects = [];
+  #ordered;
+  #patience;
+
+  /**
+   * @param {object} options
+   * @param {boolean} options.ordered deliver in the order of ids, where possible
+   * @param {number} options.patience how long a missing message may be late (ms)
+   */
+  constructor({ ordered, patience }) {
+    this.#ordered = ordered;
+    this.#patience = patience;
+  }
+
+  /** How many messages wait for an earlier one. */
+  get waiting() {
+    return this.#waiting.length;
+  }
+
+  /**
+   * Takes one input and returns its effects, in order. `deadline`, `due` and `ask`
+   * say what else is to be done. Without an input, time passes.
+   * @param {number} now ms since 1970
+   * @param {(recovery: Recovery) => void} [input]
+   * @returns {Effect[]}
+   */
+  step(now, input) {
+    input?.(this);
+    this.#release();
+    this.#watch(now);
+    return this.#effects.splice(0);
+  }
+
+  /**
+   * Takes a live message.
+   * @param {Message} message
+   */
+  message(message) {
+    const arrival = arrivalOf(message);
+    const { id } = arrival;
+    const waiting = this.#find(id);
+    if (waiting) {
+      if (arrival.chained && !waiting.chained) {
+        waiting.previous = arrival.previous;
+        waiting.chained = true;
+      }
+    } else if (!this.knows(id)) {
+      if (this.#outdated(message)) this.refresh();
+      else this.#hold(arrival);
+    }
+  }
+
+  /**
+   * Takes a message that was edited or deleted.
+   * @param {Message} message
+   */
+  change(message) {
+    const id = message.messageId;
+    const waiting = this.#find(id);
+    if (waiting) this.#update(waiting, message);
+    else if (this.phase !== "new" && !this.knows(id) && id > this.position) this.message({ ...message, previousMessageId: undefined });
+    else this.#revise(message);
+  }
+
+  /**
+   * Takes the id of a message that was stored and should come soon.
+   * @param {string} id
+   */
+  ack(id) {
+    if (!this.#find(id) && !this.knows(id)) this.#acked = id;
+  }
+
+  /** The server left messages out. */
+  leftOut() {
+    this.#miss(GAP);
+    this.#readAgain();
+  }
+
+  /** Anything may have happened since the last connection. */
+  reconnected() {
+    this.#cursor = "";
+    if (this.phase === "degraded") this.phase = "behind";
+    this.#miss(ALL);
+    this.#readAgain();
+  }
+
+  /**
+   * Wants a sync from `confirmed`: messages that follow each other without a gap
+   * don't tell of one that was stored late, behind them, and was lost.
+   */
+  refresh() {
+    this.#want = ALL;
+  }
+
+  /**
+   * The application shows messages from an id on.
+   * @param {string} from LAST_ID stands for the newest page, whatever is in it
+   */
+  show(from) {
+    this.#shown = from;
+    if (from < this.start) this.start = from;
+  }
+
+  /** Whether there is something to ask for. */
+  get due() {
+    return this.#want !== NOTHING || this.#cursor !== "" || (this.phase !== "new" && this.#reread !== "");
+  }
+
+  /** Whether shown messages have to be read again. */
+  get rereading() {
+    return this.#reread !== "";
+  }
+
+  /**
+   * Begins what is due. The answers go to newest, rereadPage and synced; failed says
+   * that there is none.
+   * @returns {Query}
+   */
+  ask() {
+    for (const arrival of this.#waiting) arrival.covered = true;
+    if (this.phase === "new") {
+      this.#want = NOTHING;
+      return { newest: true };
+    }
+    /** @type {Query} */
+    const query = {};
+    if (this.#reread) query.page = this.#reread;
+    if (this.#cursor) {
+      query.sync = this.#cursor;
+    } else if (this.#want !== NOTHING) {
+      query.sync = this.#from();
+      this.#want = NOTHING;
+    }
+    return query;
+  }
+
+  /** The id after which a sync begins. */
+  #from() {
+    const from = before(this.#want === ALL ? this.confirmed : this.position);
+    return from < this.start ? this.start : from;
+  }
+
+  /**
+   * Takes the newest messages of a room of which nothing was read.
+   * @param {Message[]} page oldest first
+   * @param {boolean} older whether there are older ones
+   */
+  newest(page, older) {
+    this.phase = "behind";
+    this.#reread = "";
+    if (older && page.length > 0) {
+      this.start = page[0].messageId;
+      const first = this.#waiting[0]?.id;
+      if (first && first < this.start && first > before(this.start)) {
+        // The room was so busy that the page begins behind the message by which the
+        // client learned of it. Nothing must be missing between them.
+        this.start = this.position = this.confirmed = first;
+        this.#miss(GAP);
+        return;
+      }
+      this.position = this.confirmed = this.start;
+    }
+    this.#answered(this.position, page, false, true);
+  }
+
+  /**
+   * Takes one page of a sync: the messages after an id.
+   * @param {string} after
+   * @param {Message[]} page oldest first
+   * @param {boolean} more whether there are more behind them
+   */
+  synced(after, page, more) {
+    this.#answered(after, page, more, false);
+  }
+
+  /**
+   * @param {string} after
+   * @param {Message[]} page oldest first
+   * @param {boolean} more
+   * @param {boolean} backlog
+   */
+  #answered(after, page, more, backlog) {
+    let last = after;
+    for (const message of page) {
+      if (message.messageId > last) last = message.messageId;
+      this.#found({ ...arrivalOf(message), chained: true, covered: true, backlog });
+    }
+    for (let first = this.#waiting[0]; first; first = this.#waiting[0]) {
+      if (first.id > last && (more || !first.covered)) break;
+      this.#pass();
+    }
+    this.#advance(last);
+    if (after <= this.confirmed && last > this.confirmed) this.confirmed = last;
+    if (more) {
+      this.#cursor = last;
+      return;
+    }
+    this.#cursor = this.#acked = "";
+    // Something went missing after the sync was asked for, if another is wanted.
+    this.phase = this.#want === NOTHING ? "live" : "behind";
+  }
+
+  /**
+   * Takes a message of a server's answer.
+   * @param {Arrival} arrival
+   */
+  #found(arrival) {
+    const { id, message } = arrival;
+    const waiting = this.#find(id);
+    if (waiting) {
+      waiting.covered = true;
+      this.#update(waiting, message);
+    } else if (this.knows(id)) {
+      this.#revise(message);
+    } else if (this.#outdated(message)) {
+      this.#versions.delete(id); // accept the next page as it is, or a restored table would loop
+      this.refresh();
+    } else {
+      this.#insert(arrival);
+    }
+  }
+
+  /**
+   * Takes a page of the messages before an id, for changes of those that were
+   * delivered. Missing messages are left to syncs.
+   * @param {Message[]} page oldest first
+   * @param {boolean} older whether there are older ones
+   */
+  rereadPage(page, older) {
+    for (const message of page) {
+      const waiting = this.#find(message.messageId);
+      if (waiting) this.#update(waiting, message);
+      else if (this.knows(message.messageId)) this.#revise(message);
+    }
+    this.#pages++;
+    const goesOn = older && page.length > 0 && page[0].messageId > this.#shown && this.#pages < MAX_REREAD;
+    this.#reread = goesOn ? page[0].messageId : "";
+  }
+
+  /** There was no answer. What waits is delivered: late messages beat none. */
+  failed() {
+    this.#want = ALL;
+    if (this.phase !== "new") this.phase = "degraded";
+    for (const arrival of this.#waiting) this.#deliver(arrival);
+  }
+
+  /**
+   * Messages are missing.
+   * @param {number} want
+   */
+  #miss(want) {
+    this.#want = Math.max(this.#want, want);
+    if (this.phase === "live") this.phase = "behind";
+  }
+
+  /** Wants the shown messages to be read again. */
+  #readAgain() {
+    if (!this.#shown) return;
+    this.#reread = LAST_ID;
+    this.#pages = 0;
+  }
+
+  /**
+   * Takes a message that is not known.
+   * @param {Arrival} arrival
+   */
+  #hold(arrival) {
+    const now = !this.#ordered || this.phase === "degraded";
+    const full = this.#waiting.length >= MAX_WAITING;
+    if (full) this.#miss(GAP);
+    if (now) this.#deliver(arrival);
+    if (!full) this.#insert(arrival);
+  }
+
+  /** Lets pass what waits for nothing any more. */
+  #release() {
+    while (this.phase === "live" && this.#waiting.length > 0 && !this.#lacks(this.#waiting[0])) this.#pass();
+  }
+
+  /** Takes the first message out of the waiting ones. */
+  #pass() {
+    const [arrival] = this.#waiting.splice(0, 1);
+    this.#deliver(arrival);
+    this.#advance(arrival.id);
+  }
+
+  /**
+   * Delivers a message once.
+   * @param {Arrival} arrival
+   */
+  #deliver(arrival) {
+    if (arrival.delivered) return;
+    arrival.delivered = true;
+    const { id, message, backlog } = arrival;
+    this.#effects.push({ type: "deliver", message, late: id < this.#newest, backlog });
+    this.#remember(id);
+    this.#note(id, versionOf(message));
+    if (id === this.#acked) this.#acked = "";
+  }
+
+  /**
+   * Takes a newer version of a waiting message.
+   * @param {Arrival} waiting
+   * @param {Message} message
+   */
+  #update(waiting, message) {
+    if (waiting.delivered) this.#revise(message);
+    else if (versionOf(message) > versionOf(waiting.message)) waiting.message = message;
+  }
+
+  /**
+   * Delivers a change of a message, unless that or a newer one was.
+   * @param {Message} message
+   */
+  #revise(message) {
+    const version = versionOf(message);
+    if (version <= (this.#versions.get(message.messageId) ?? 0)) return;
+    this.#note(message.messageId, version);
+    this.#effects.push({ type: "change", message });
+  }
+
+  /**
+   * Whether a message comes as it was before a change that was delivered already:
+   * another sync has it as it is now.
+   * @param {Message} message
+   */
+  #outdated(message) {
+    return versionOf(message) < (this.#versions.get(message.messageId) ?? 0);
+  }
+
+  /**
+   * @param {string} id
+   * @param {number} version that was delivered
+   */
+  #note(id, version) {
+    if (version === 0) return;
+    if (this.#versions.size >= MAX_KNOWN) this.#versions.clear(); // a change that is delivered twice does no harm
+    this.#versions.set(id, version);
+  }
+
+  /**
+   * Decides, after each input, until when to wait for a missing message: `patience`,
+   * from when it was first missed.
+   * @param {number} now
+   */
+  #watch(now) {
+    const gap = this.#missing();
+    if (gap !== this.#gap) {
+      this.#gap = gap;
+      this.deadline = gap ? now + this.#patience : undefined;
+    } else if (this.deadline !== undefined && now >= this.deadline) {
+      this.#gap = "";
+      this.deadline = undefined;
+      this.#miss(GAP);
+    }
+  }
+
+  /**
+   * The id of a message that should have come, empty for none. A message without a
+   * predecessor's id is missing itself, as a frame of its own.
+   */
+  #missing() {
+    if (this.phase !== "live") return ""; // a sync is on its way
+    const [first] = this.#waiting;
+    if (!first) return this.#acked;
+    return first.chained ? first.previous : first.id;
+  }
+
+  /** @param {string} id */
+  #advance(id) {
+    if (id > this.position) this.position = id;
+  }
+
+  /**
+   * Remembers an id, and forgets an eighth of them when there are too many.
+   * @param {string} id
+   */
+  #remember(id) {
+    this.#known.add(id);
+    if (id > this.#newest) this.#newest = id;
+    if (this.#known.size <= MAX_KNOWN) return;
+    const kept = [...this.#known].sort().slice(MAX_KNOWN / 8);
+    this.#known = new Set(kept);
+    this.start = kept[0];
+  }
+
+  /** @param {Arrival} arrival */
+  #insert(arrival) {
+    let i = this.#waiting.length;
+    while (i > 0 && this.#waiting[i - 1].id > arrival.id) i--;
+    this.#waiting.splice(i, 0, arrival);
+  }
+
+  /** @param {string} id */
+  #find(id) {
+    return this.#waiting.find((arrival) => arrival.id === id);
+  }
+
+  /**
+   * Whether a message was delivered.
+   * @param {string} id
+   */
+  knows(id) {
+    return id < this.start || this.#known.has(id);
+  }
+
+  /**
+   * Whether a waiting message can't be shown to follow `position`.
+   * @param {Arrival} arrival
+   */
+  #lacks({ chained, previous }) {
+    return !chained || (previous !== "" && !this.knows(previous));
+  }
+}
+
+/**
+ * @param {Message} message
+ * @returns {Arrival}
+ */
+function arrivalOf(message) {
+  const { messageId: id, previousMessageId } = message;
+  // Ids within one ms are in random order, and clocks differ: a hint at a greater id
+  // is nothing to wait for.
+  const previous = previousMessageId && previousMessageId < id ? previousMessageId : "";
+  return { id, previous, chained: previousMessageId !== undefined, covered: false, delivered: false, backlog: false, message };
+}
+
+/**
+ * When a message changed last (ms since 1970); 0: never.
+ * @param {Message} message
+ */
+const versionOf = ({ editedAt = 0, deletedAt = 0 }) => Math.max(editedAt, deletedAt);
+
+/**
+ * The least id of the moment OVERLAP before an id.
+ * @param {string} id
+ */
+const before = (id) => firstIdAt(timeOf(id) - OVERLAP);
