@@ -1,14 +1,14 @@
 // The page: who is signed in, which room is open, and what is shown where. What
 // the server is asked and told is streamroom.js's.
 
-import { HostedPage } from "./hostedpage.js";
 import { Failure, Streamroom } from "../lib/streamroom.js";
+import { HostedPage } from "./hostedpage.js";
 import { Conversation, report, titleOf } from "./ui/conversation.js";
-import { NewDirectDialog, NewRoomDialog, ProfileDialog, closable } from "./ui/dialogs.js";
+import { closable, NewDirectDialog, NewRoomDialog, ProfileDialog } from "./ui/dialogs.js";
 import { becomeAvatar, byId, el } from "./ui/dom.js";
 import { listenForKeys } from "./ui/keys.js";
-import { RoomListView, addressOf } from "./ui/roomlist.js";
-import { AnyName, SignIn, remember, rememberedUser } from "./ui/signin.js";
+import { addressOf, RoomListView } from "./ui/roomlist.js";
+import { AnyName, remember, rememberedUser, SignIn } from "./ui/signin.js";
 import { StatusView } from "./ui/status.js";
 import { UserPool } from "./userpool.js";
 
@@ -79,7 +79,10 @@ class App {
     this.#status = new StatusView(() => this.#chat?.wake());
     this.#conversation = new Conversation(config.mode === "local", () => this.#draw());
     this.#newRoom = new NewRoomDialog(async (name, members) => this.#goTo(await this.#chat?.createRoom(name, members)));
-    this.#newDirect = new NewDirectDialog(async (userId) => this.#goTo(await this.#chat?.createDirect(userId)), () => this.#me);
+    this.#newDirect = new NewDirectDialog(
+      async (userId) => this.#goTo(await this.#chat?.createDirect(userId)),
+      () => this.#me,
+    );
     this.#profile = new ProfileDialog(async (name) => {
       await this.#chat?.setDisplayName(name);
       this.#displayName = name;
@@ -89,7 +92,9 @@ class App {
     byId("new-room", HTMLButtonElement).addEventListener("click", () => this.#newRoom.show());
     byId("new-direct", HTMLButtonElement).addEventListener("click", () => this.#newDirect.show());
     byId("help", HTMLButtonElement).addEventListener("click", () => this.#help.showModal());
-    byId("account", HTMLButtonElement).addEventListener("click", () => this.#profile.showFor(this.#me, this.#displayName));
+    byId("account", HTMLButtonElement).addEventListener("click", () =>
+      this.#profile.showFor(this.#me, this.#displayName),
+    );
     byId("signout", HTMLButtonElement).addEventListener("click", () => this.#leave(""));
     window.addEventListener("hashchange", () => this.#openFromAddress());
     document.addEventListener("visibilitychange", () => this.#draw());
@@ -103,7 +108,10 @@ class App {
       newDirect: () => this.#chat && this.#newDirect.show(),
       members: () => this.#conversation.showMembers(),
       move: (by) => this.#move(by),
-      nextUnread: () => this.#goTo(this.#chat?.rooms.list().find((r) => r.unread && r.chatRoomId !== this.#conversation.id)?.chatRoomId),
+      nextUnread: () =>
+        this.#goTo(
+          this.#chat?.rooms.list().find((r) => r.unread && r.chatRoomId !== this.#conversation.id)?.chatRoomId,
+        ),
       write: () => byId("composer-input", HTMLTextAreaElement).focus(),
     });
   }
@@ -141,15 +149,19 @@ class App {
       this.#status.show(state);
       if (state.name !== "online" || named) return;
       named = true;
-      chat.displayName().then((name) => {
-        this.#displayName = name;
-        this.#draw();
-      }, (err) => report(Failure.from(err)));
+      chat.displayName().then(
+        (name) => {
+          this.#displayName = name;
+          this.#draw();
+        },
+        (err) => report(Failure.from(err)),
+      );
     });
     for (const event of /** @type {const} */ (["timeline", "people", "read"])) chat.on(event, () => this.#draw());
     chat.on("rooms", () => this.#roomsChanged());
     chat.on("message", (message) => {
-      if (message.senderId !== this.#me && message.chatRoomId === this.#conversation.id) this.#conversation.arrived(message);
+      if (message.senderId !== this.#me && message.chatRoomId === this.#conversation.id)
+        this.#conversation.arrived(message);
       this.#draw();
     });
     chat.on("member", (change) => {
@@ -273,7 +285,13 @@ async function readConfig() {
   const socket = absolute(webSocketURL);
   if (socket.protocol.startsWith("http")) socket.protocol = socket.protocol === "https:" ? "wss:" : "ws:";
   return {
-    mode, webSocketURL: socket.href, apiURL: absolute(apiURL).href, tokenURL: absolute(tokenURL).href, signInURL, clientId, userClaim,
+    mode,
+    webSocketURL: socket.href,
+    apiURL: absolute(apiURL).href,
+    tokenURL: absolute(tokenURL).href,
+    signInURL,
+    clientId,
+    userClaim,
   };
 }
 
@@ -284,7 +302,9 @@ async function readConfig() {
 function peopleOf({ mode, tokenURL, signInURL, clientId = "", userClaim }) {
   if (mode === "local") return new AnyName(tokenURL);
   if (mode !== "cognito") return undefined;
-  return signInURL ? new HostedPage({ signInURL, clientId, userClaim }) : new UserPool({ tokenURL, clientId, userClaim });
+  return signInURL
+    ? new HostedPage({ signInURL, clientId, userClaim })
+    : new UserPool({ tokenURL, clientId, userClaim });
 }
 
 try {
@@ -294,6 +314,10 @@ try {
   else new SignIn("name", async () => {}).refuse("This page can’t sign anybody in here.");
 } catch (err) {
   console.error(err);
-  const note = el("p", { class: "notice" }, "Streamroom could not start: its settings can’t be read. Reload the page to try again.");
+  const note = el(
+    "p",
+    { class: "notice" },
+    "Streamroom could not start: its settings can’t be read. Reload the page to try again.",
+  );
   document.body.append(note);
 }

@@ -47,15 +47,17 @@ export class HostedPage {
     const state = random();
     sessionStorage.setItem(BEGUN, JSON.stringify({ verifier, state, hash: location.hash }));
     const challenge = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(verifier));
-    location.assign(`${this.#url}/oauth2/authorize?${new URLSearchParams({
-      response_type: "code",
-      client_id: this.#clientId,
-      redirect_uri: this.#here,
-      scope: "openid",
-      state,
-      code_challenge: base64URL(new Uint8Array(challenge)),
-      code_challenge_method: "S256",
-    })}`);
+    location.assign(
+      `${this.#url}/oauth2/authorize?${new URLSearchParams({
+        response_type: "code",
+        client_id: this.#clientId,
+        redirect_uri: this.#here,
+        scope: "openid",
+        state,
+        code_challenge: base64URL(new Uint8Array(challenge)),
+        code_challenge_method: "S256",
+      })}`,
+    );
     return new Promise(() => {}); // the page is on its way out
   }
 
@@ -70,7 +72,8 @@ export class HostedPage {
     if (!answer.has("code") && !answer.has("error")) return undefined;
     // A code is good for one use: a reload must not try it again.
     history.replaceState(null, "", location.pathname + (begun?.hash ?? ""));
-    if (!begun || answer.get("state") !== begun.state) throw new Failure("unauthorized", "That sign-in was not begun here. Sign in again.");
+    if (!begun || answer.get("state") !== begun.state)
+      throw new Failure("unauthorized", "That sign-in was not begun here. Sign in again.");
     const error = answer.get("error");
     if (error) throw new Failure("unauthorized", answer.get("error_description") ?? "The sign-in was not accepted.");
     const tokens = await this.#ask({
@@ -84,7 +87,7 @@ export class HostedPage {
     return {
       user: String(claimsOf(first)[this.#userClaim] ?? ""),
       token: async () => {
-        const token = first || await this.#renew();
+        const token = first || (await this.#renew());
         first = "";
         return token;
       },
@@ -103,10 +106,15 @@ export class HostedPage {
     if (!everywhere) return;
     if (token) {
       fetch(`${this.#url}/oauth2/revoke`, {
-        method: "POST", body: new URLSearchParams({ token, client_id: this.#clientId }), credentials: "omit", keepalive: true,
+        method: "POST",
+        body: new URLSearchParams({ token, client_id: this.#clientId }),
+        credentials: "omit",
+        keepalive: true,
       }).catch(() => {}); // it ends by itself
     }
-    location.assign(`${this.#url}/logout?${new URLSearchParams({ client_id: this.#clientId, logout_uri: this.#here })}`);
+    location.assign(
+      `${this.#url}/logout?${new URLSearchParams({ client_id: this.#clientId, logout_uri: this.#here })}`,
+    );
   }
 
   async #renew() {
@@ -135,11 +143,16 @@ export class HostedPage {
       tokens = await response.json();
     } catch (err) {
       if (!response) throw Failure.ofFetch(err);
-      throw new Failure("unavailable", `The sign-in service answered ${response.status}.`, { status: response.status, cause: err });
+      throw new Failure("unavailable", `The sign-in service answered ${response.status}.`, {
+        status: response.status,
+        cause: err,
+      });
     }
     if (response.status === 429) throw new Failure("rate_limited", "Too many requests.", { status: 429 });
-    if (response.status >= 500) throw new Failure("unavailable", `The sign-in service answered ${response.status}.`, { status: response.status });
-    if (!response.ok || typeof tokens?.access_token !== "string") throw new Failure("unauthorized", "You have been signed out. Sign in again.", { status: response.status });
+    if (response.status >= 500)
+      throw new Failure("unavailable", `The sign-in service answered ${response.status}.`, { status: response.status });
+    if (!response.ok || typeof tokens?.access_token !== "string")
+      throw new Failure("unauthorized", "You have been signed out. Sign in again.", { status: response.status });
     return tokens;
   }
 }
@@ -149,5 +162,8 @@ const random = () => base64URL(crypto.getRandomValues(new Uint8Array(32)));
 
 /** @param {Uint8Array} bytes */
 function base64URL(bytes) {
-  return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+  return btoa(String.fromCharCode(...bytes))
+    .replaceAll("+", "-")
+    .replaceAll("/", "_")
+    .replaceAll("=", "");
 }

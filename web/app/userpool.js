@@ -32,13 +32,16 @@ export class UserPool {
    * @returns {Promise<{user: string, token: () => Promise<string>}>} rejects with a Failure
    */
   async signIn(name, password) {
-    const { AccessToken: token, RefreshToken: refresh } = await this.#ask("USER_PASSWORD_AUTH", { USERNAME: name, PASSWORD: password });
+    const { AccessToken: token, RefreshToken: refresh } = await this.#ask("USER_PASSWORD_AUTH", {
+      USERNAME: name,
+      PASSWORD: password,
+    });
     sessionStorage.setItem(KEY, refresh ?? "");
     let first = token;
     return {
       user: String(claimsOf(token)[this.#userClaim] ?? name), // as the pool spells it
       token: async () => {
-        const current = first || await this.#renew();
+        const current = first || (await this.#renew());
         first = "";
         return current;
       },
@@ -87,12 +90,19 @@ export class UserPool {
       });
       answer = await response.json();
     } catch (err) {
-      if (response) throw new Failure("unavailable", `The server answered ${response.status}.`, { status: response.status, cause: err });
+      if (response)
+        throw new Failure("unavailable", `The server answered ${response.status}.`, {
+          status: response.status,
+          cause: err,
+        });
       throw Failure.ofFetch(err);
     }
     if (!response.ok) throw refusal(response.status, answer);
     if (!answer.AuthenticationResult) {
-      throw new Failure("unauthorized", "This account needs a new password or a second factor first, which this page can’t ask for.");
+      throw new Failure(
+        "unauthorized",
+        "This account needs a new password or a second factor first, which this page can’t ask for.",
+      );
     }
     return answer.AuthenticationResult;
   }
@@ -103,7 +113,8 @@ export class UserPool {
  * @param {{__type?: string, message?: string}} answer
  */
 function refusal(status, { __type = "", message = "" }) {
-  if (status === 429 || __type.includes("TooManyRequests")) return new Failure("rate_limited", "Too many requests.", { status });
+  if (status === 429 || __type.includes("TooManyRequests"))
+    return new Failure("rate_limited", "Too many requests.", { status });
   if (status >= 500) return new Failure("unavailable", `The server answered ${status}.`, { status });
   return new Failure("unauthorized", message || "The sign-in was not accepted.", { status });
 }

@@ -130,7 +130,10 @@ export class API {
   removeMember(chatRoomId, userId) {
     // API Gateway decodes paths, so these would be other paths.
     const inPath = !/[/?\\%]/u.test(userId) && userId !== "." && userId !== "..";
-    return this.#call("DELETE", `${roomPath(chatRoomId)}/members${inPath ? `/${encodeURIComponent(userId)}` : query({ userId })}`);
+    return this.#call(
+      "DELETE",
+      `${roomPath(chatRoomId)}/members${inPath ? `/${encodeURIComponent(userId)}` : query({ userId })}`,
+    );
   }
 
   /**
@@ -221,7 +224,10 @@ export class API {
     try {
       return await response.json();
     } catch (err) {
-      throw new Failure("unavailable", "The server's answer could not be read.", { status: response.status, cause: err });
+      throw new Failure("unavailable", "The server's answer could not be read.", {
+        status: response.status,
+        cause: err,
+      });
     }
   }
 

@@ -134,7 +134,9 @@ export class CatchUp {
     /** @type {Map<Timeline, number>} answers so far */
     const answers = new Map();
     for (;;) {
-      const due = [...this.#timelines.values()].filter(({ loaded, recovery }) => loaded && recovery.due).slice(0, ROOMS);
+      const due = [...this.#timelines.values()]
+        .filter(({ loaded, recovery }) => loaded && recovery.due)
+        .slice(0, ROOMS);
       if (due.length === 0) break;
       const open = new Map(due.map((timeline) => [timeline, timeline.recovery.ask()]));
       try {

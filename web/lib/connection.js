@@ -218,10 +218,13 @@ export class Connection {
    */
   #timer(name, ms, call) {
     this.#stopTimer(name);
-    this.#timers.set(name, this.#clock.after(ms, () => {
-      this.#timers.delete(name);
-      call();
-    }));
+    this.#timers.set(
+      name,
+      this.#clock.after(ms, () => {
+        this.#timers.delete(name);
+        call();
+      }),
+    );
   }
 
   /** @param {string} name */

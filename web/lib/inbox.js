@@ -94,7 +94,14 @@ export class Inbox {
   #acknowledged({ chatRoomId = "", messageId = "", timestamp = 0, clientMessageId = "" }) {
     const outgoing = this.#outbox.remove(clientMessageId);
     if (!outgoing) return;
-    const message = { chatRoomId, messageId, timestamp, clientMessageId, senderId: this.#me(), content: outgoing.content };
+    const message = {
+      chatRoomId,
+      messageId,
+      timestamp,
+      clientMessageId,
+      senderId: this.#me(),
+      content: outgoing.content,
+    };
     const timeline = this.#timelines.get(chatRoomId);
     if (!timeline) {
       this.#take(message);
@@ -108,7 +115,16 @@ export class Inbox {
 
   /** @param {Message} message */
   #arrived({ chatRoomId, messageId, senderId, content, timestamp, previousMessageId, clientMessageId }) {
-    this.#take({ chatRoomId, messageId, senderId, content, timestamp, previousMessageId, clientMessageId, delivered: true });
+    this.#take({
+      chatRoomId,
+      messageId,
+      senderId,
+      content,
+      timestamp,
+      previousMessageId,
+      clientMessageId,
+      delivered: true,
+    });
     // The broadcast may come before the ack, or instead of one that was lost.
     if (clientMessageId && senderId === this.#me()) this.#outbox.remove(clientMessageId);
     if (this.#directory.list.loaded && !this.#directory.list.get(chatRoomId)) this.#discover(chatRoomId);

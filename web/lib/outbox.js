@@ -240,5 +240,5 @@ class Entry {
 function newClientMessageId() {
   // randomUUID exists on secure origins only.
   const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return "c-" + Array.from(bytes, (b) => b.toString(16).padStart(2, "0")).join("");
+  return `c-${Array.from(bytes, (b) => b.toString(16).padStart(2, "0")).join("")}`;
 }

@@ -151,10 +151,13 @@ export class Receipts {
       if (!told) wait = RETRY_BASE / 4 + fullJitter(this.#clock, this.#failures++, RETRY_BASE, RETRY_CAP);
     }
     if (told && this.#untold.get(room) === upTo) this.#untold.delete(room);
-    this.#waits.set(room, this.#clock.after(wait, () => {
-      this.#waits.delete(room);
-      this.#telling.delete(room);
-      void this.#tellNext(room);
-    }));
+    this.#waits.set(
+      room,
+      this.#clock.after(wait, () => {
+        this.#waits.delete(room);
+        this.#telling.delete(room);
+        void this.#tellNext(room);
+      }),
+    );
   }
 }

@@ -3,7 +3,7 @@
 // nor network. client/recovery.go is the same machine, and
 // docs/vectors/recovery.json is run against both.
 
-import { FIRST_ID, LAST_ID, firstIdAt, timeOf } from "./ulid.js";
+import { FIRST_ID, firstIdAt, LAST_ID, timeOf } from "./ulid.js";
 
 /** @typedef {import("./frames.js").Message} Message */
 
@@ -143,7 +143,8 @@ export class Recovery {
     const id = message.messageId;
     const waiting = this.#find(id);
     if (waiting) this.#update(waiting, message);
-    else if (this.phase !== "new" && !this.knows(id) && id > this.position) this.message({ ...message, previousMessageId: undefined });
+    else if (this.phase !== "new" && !this.knows(id) && id > this.position)
+      this.message({ ...message, previousMessageId: undefined });
     else this.#revise(message);
   }
 
@@ -507,7 +508,15 @@ function arrivalOf(message) {
   // Ids within one ms are in random order, and clocks differ: a hint at a greater id
   // is nothing to wait for.
   const previous = previousMessageId && previousMessageId < id ? previousMessageId : "";
-  return { id, previous, chained: previousMessageId !== undefined, covered: false, delivered: false, backlog: false, message };
+  return {
+    id,
+    previous,
+    chained: previousMessageId !== undefined,
+    covered: false,
+    delivered: false,
+    backlog: false,
+    message,
+  };
 }
 
 /**

@@ -134,5 +134,7 @@ const revisionOf = ({ editedAt = 0, deletedAt }) => (deletedAt ? Infinity : edit
 
 /** @param {string} [content] */
 function previewOf(content = "") {
-  return Array.from(content.slice(0, 2 * PREVIEW)).slice(0, PREVIEW).join("");
+  return Array.from(content.slice(0, 2 * PREVIEW))
+    .slice(0, PREVIEW)
+    .join("");
 }

@@ -19,7 +19,7 @@ import { systemClock } from "./clock.js";
 import { Connection } from "./connection.js";
 import { Directory } from "./directory.js";
 import { Failure } from "./failure.js";
-import { MAX_CONTENT, MAX_FRAME, byteLength } from "./frames.js";
+import { byteLength, MAX_CONTENT, MAX_FRAME } from "./frames.js";
 import { Inbox } from "./inbox.js";
 import { Outbox } from "./outbox.js";
 import { People } from "./people.js";
@@ -30,7 +30,7 @@ import { TokenSource } from "./token.js";
 import { LAST_ID } from "./ulid.js";
 import { Unread } from "./unread.js";
 
-export { Failure, MAX_CONTENT, MOST_UNREAD, byteLength };
+export { byteLength, Failure, MAX_CONTENT, MOST_UNREAD };
 
 /**
  * @typedef {import("./api.js").Member} Member
@@ -98,21 +98,34 @@ export class Streamroom {
    * @param {WebSocketClass} [options.WebSocket]
    * @param {Fetch} [options.fetch]
    */
-  constructor({ webSocketURL, apiURL, token, clock = systemClock, WebSocket = globalThis.WebSocket, fetch = globalThis.fetch.bind(globalThis) }) {
+  constructor({
+    webSocketURL,
+    apiURL,
+    token,
+    clock = systemClock,
+    WebSocket = globalThis.WebSocket,
+    fetch = globalThis.fetch.bind(globalThis),
+  }) {
     this.#clock = clock;
     this.#token = new TokenSource(token, clock);
     this.#api = new API({ url: apiURL, token: this.#token, fetch });
-    this.#connection = new Connection({ url: webSocketURL, token: this.#token, clock, WebSocket }, {
-      state: (state) => this.#connectionChanged(state),
-      frame: (frame) => this.#received(frame),
-    });
-    this.#catchUp = new CatchUp({ api: this.#api, clock, timelines: this.#timelines }, {
-      effects: (timeline, effects) => this.#inbox.applied(timeline, effects),
-      read: (timeline, messages) => this.#inbox.reread(timeline, messages),
-      newest: (timeline) => this.#readNewest(timeline),
-      left: (room) => this.#inbox.left(room),
-      failure: (failure) => this.#emit("failure", failure),
-    });
+    this.#connection = new Connection(
+      { url: webSocketURL, token: this.#token, clock, WebSocket },
+      {
+        state: (state) => this.#connectionChanged(state),
+        frame: (frame) => this.#received(frame),
+      },
+    );
+    this.#catchUp = new CatchUp(
+      { api: this.#api, clock, timelines: this.#timelines },
+      {
+        effects: (timeline, effects) => this.#inbox.applied(timeline, effects),
+        read: (timeline, messages) => this.#inbox.reread(timeline, messages),
+        newest: (timeline) => this.#readNewest(timeline),
+        left: (room) => this.#inbox.left(room),
+        failure: (failure) => this.#emit("failure", failure),
+      },
+    );
     this.#outbox = new Outbox({
       clock,
       transmit: (frame) => this.#connection.send(frame),
@@ -140,20 +153,23 @@ export class Streamroom {
       ask: (users) => this.#api.profiles(users),
       changed: () => this.#emit("people", undefined),
     });
-    this.#inbox = new Inbox({
-      timelines: this.#timelines,
-      catchUp: this.#catchUp,
-      directory: this.#directory,
-      outbox: this.#outbox,
-      people: this.#people,
-      receipts: this.#receipts,
-      unread: this.#unread,
-      me: () => this.userId,
-    }, {
-      emit: (event, detail) => this.#emit(event, detail),
-      discover: (room) => this.#background(this.#once(`room ${room}`, () => this.#discover(room))),
-      refresh: () => this.#background(this.refreshRooms()),
-    });
+    this.#inbox = new Inbox(
+      {
+        timelines: this.#timelines,
+        catchUp: this.#catchUp,
+        directory: this.#directory,
+        outbox: this.#outbox,
+        people: this.#people,
+        receipts: this.#receipts,
+        unread: this.#unread,
+        me: () => this.userId,
+      },
+      {
+        emit: (event, detail) => this.#emit(event, detail),
+        discover: (room) => this.#background(this.#once(`room ${room}`, () => this.#discover(room))),
+        refresh: () => this.#background(this.refreshRooms()),
+      },
+    );
   }
 
   /** The user's rooms, newest message first: see list() and get(). */
@@ -186,9 +202,13 @@ export class Streamroom {
       const { signal } = this.#window;
       window.addEventListener("online", () => this.#connection.check(), { signal });
       window.addEventListener("offline", () => this.#connection.check(), { signal });
-      document.addEventListener("visibilitychange", () => {
-        if (document.visibilityState === "visible") this.wake();
-      }, { signal });
+      document.addEventListener(
+        "visibilitychange",
+        () => {
+          if (document.visibilityState === "visible") this.wake();
+        },
+        { signal },
+      );
     }
     this.#connection.start();
   }
@@ -429,7 +449,7 @@ export class Streamroom {
    * @returns {Promise<string>} empty where one chose no name
    */
   async displayName() {
-    const { displayName = "" } = await this.#api.me() ?? {};
+    const { displayName = "" } = (await this.#api.me()) ?? {};
     this.#people.learn(this.userId, displayName);
     return displayName;
   }

@@ -8,7 +8,7 @@ const RANDOM_LENGTH = 16;
 /** The id before all others. */
 export const FIRST_ID = "0".repeat(TIME_LENGTH + RANDOM_LENGTH);
 /** The id after all others. */
-export const LAST_ID = "7" + "Z".repeat(TIME_LENGTH + RANDOM_LENGTH - 1);
+export const LAST_ID = `7${"Z".repeat(TIME_LENGTH + RANDOM_LENGTH - 1)}`;
 
 /**
  * The time in an id.

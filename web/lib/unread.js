@@ -83,7 +83,8 @@ export class Unread {
    */
   add({ chatRoomId, messageId, senderId, deletedAt }) {
     this.#touch(chatRoomId);
-    if (this.#derive(chatRoomId) || deletedAt || senderId === this.#me() || messageId <= this.#receipts.own(chatRoomId)) return;
+    if (this.#derive(chatRoomId) || deletedAt || senderId === this.#me() || messageId <= this.#receipts.own(chatRoomId))
+      return;
     this.#list.setUnread(chatRoomId, (this.#list.get(chatRoomId)?.unread ?? 0) + 1);
   }
 

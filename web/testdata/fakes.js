@@ -86,7 +86,8 @@ export class FakeSocket {
 }
 
 /** A token that ends `seconds` after the start; nobody signed it. */
-export const tokenUntil = (seconds) => `e30.${btoa(JSON.stringify({ exp: START / 1000 + seconds })).replaceAll("=", "")}.e30`;
+export const tokenUntil = (seconds) =>
+  `e30.${btoa(JSON.stringify({ exp: START / 1000 + seconds })).replaceAll("=", "")}.e30`;
 
 /** An HTTP answer that is there at once. */
 export class Answer {
@@ -108,7 +109,9 @@ export class World {
   /** Answers by "METHOD /path": a body, an Answer, or a function of body and query that gives one. */
   answers = {
     "GET /rooms": { rooms: [] },
-    "POST /sync": ({ rooms }) => ({ rooms: Object.fromEntries(Object.keys(rooms).map((id) => [id, { messages: [], more: false }])) }),
+    "POST /sync": ({ rooms }) => ({
+      rooms: Object.fromEntries(Object.keys(rooms).map((id) => [id, { messages: [], more: false }])),
+    }),
   };
   events = [];
   tokens = 0;
@@ -169,16 +172,27 @@ export class World {
   }
 
   contents(room) {
-    return this.chat.timeline(room).messages.map((m) => m.content).join(" ");
+    return this.chat
+      .timeline(room)
+      .messages.map((m) => m.content)
+      .join(" ");
   }
 }
 
 /** A message as the API gives it. */
 export const stored = (seconds, content, more = {}) => ({
-  chatRoomId: "r", messageId: idAt(seconds), senderId: "bob", content, timestamp: START + seconds * 1000, ...more,
+  chatRoomId: "r",
+  messageId: idAt(seconds),
+  senderId: "bob",
+  content,
+  timestamp: START + seconds * 1000,
+  ...more,
 });
 
 /** A message as it is broadcast. */
 export const live = (seconds, content, previous, more = {}) => ({
-  type: "message", ...stored(seconds, content), previousMessageId: previous === null ? null : idAt(previous), ...more,
+  type: "message",
+  ...stored(seconds, content),
+  previousMessageId: previous === null ? null : idAt(previous),
+  ...more,
 });

@@ -6,4 +6,5 @@ const page = new EventTarget();
 Object.assign(globalThis, { window: page, document: page });
 
 /** @returns {Promise<object[]>} docs/vectors/recovery.json */
-export const readVectors = async () => JSON.parse(await readFile(new URL("../../docs/vectors/recovery.json", import.meta.url), "utf8"));
+export const readVectors = async () =>
+  JSON.parse(await readFile(new URL("../../docs/vectors/recovery.json", import.meta.url), "utf8"));

@@ -2,11 +2,16 @@
 // counts, names, edits, and rooms that are made.
 
 import { timeOf } from "../lib/ulid.js";
-import { Answer, FakeSocket, START, World, idAt, live, settle, stored } from "./fakes.js";
 import { equal, test } from "./check.js";
+import { Answer, FakeSocket, idAt, live, START, settle, stored, World } from "./fakes.js";
 
 const room = (id, more = {}) => ({ chatRoomId: id, name: id, type: "group", lastMessageAt: START, unread: 0, ...more });
-const last = (seconds, senderId = "bob") => ({ messageId: idAt(seconds), senderId, preview: "…", timestamp: START + seconds * 1000 });
+const last = (seconds, senderId = "bob") => ({
+  messageId: idAt(seconds),
+  senderId,
+  preview: "…",
+  timestamp: START + seconds * 1000,
+});
 const receive = (...frames) => FakeSocket.last.receive(...frames);
 
 /** A client in these rooms. */
@@ -50,7 +55,10 @@ test("reading is told once a second, the newest only, and never backwards", asyn
   for (const i of [1, 2, 3, 2]) w.chat.markRead("r", idAt(i));
   equal([unread(w), w.chat.readUpTo("r")], [0, idAt(3)]);
   await w.clock.advance(5_000);
-  equal(w.asked("POST /rooms/r/read").map(([, , { upTo }]) => upTo), [idAt(1), idAt(3)]);
+  equal(
+    w.asked("POST /rooms/r/read").map(([, , { upTo }]) => upTo),
+    [idAt(1), idAt(3)],
+  );
 });
 
 test("a list that doesn't know yet how far one has read marks nothing", async () => {
@@ -89,11 +97,25 @@ test("what another device of one's own read is read here, and not told again", a
 
 test("readers are those whose cursor has passed, and those whom history names", async () => {
   const w = await worldOf(room("r"));
-  await w.open("r", stored(1, "a", { senderId: "alice", readBy: ["alice", "dana"] }), stored(5, "e", { senderId: "alice" }));
+  await w.open(
+    "r",
+    stored(1, "a", { senderId: "alice", readBy: ["alice", "dana"] }),
+    stored(5, "e", { senderId: "alice" }),
+  );
   const [first, second] = w.chat.timeline("r").messages;
-  receive({ type: "read", chatRoomId: "r", userId: "bob", upTo: idAt(4) }, { type: "read", chatRoomId: "r", userId: "bob", upTo: idAt(2) });
+  receive(
+    { type: "read", chatRoomId: "r", userId: "bob", upTo: idAt(4) },
+    { type: "read", chatRoomId: "r", userId: "bob", upTo: idAt(2) },
+  );
   equal([w.chat.readersOf(first), w.chat.readersOf(second)], [["dana", "bob"], []]);
-  w.answers["GET /rooms/r"] = { ...room("r"), memberCount: 2, members: [{ userId: "carol", role: "member", joinedAt: 1, readUpTo: idAt(5) }, { userId: "alice", role: "owner", joinedAt: 1, readUpTo: idAt(3) }] };
+  w.answers["GET /rooms/r"] = {
+    ...room("r"),
+    memberCount: 2,
+    members: [
+      { userId: "carol", role: "member", joinedAt: 1, readUpTo: idAt(5) },
+      { userId: "alice", role: "owner", joinedAt: 1, readUpTo: idAt(3) },
+    ],
+  };
   await w.chat.room("r");
   equal([w.chat.readersOf(second), w.chat.readUpTo("r")], [["carol"], idAt(3)]);
   receive({ type: "memberLeft", chatRoomId: "r", userId: "carol" });
@@ -108,15 +130,24 @@ test("a message is delivered once it comes by broadcast or history", async () =>
   w.chat.send("r", "a");
   const [{ clientMessageId }] = FakeSocket.last.actions("sendMessage");
   receive({ type: "ack", chatRoomId: "r", messageId: idAt(1), timestamp: START, clientMessageId });
-  equal(w.chat.timeline("r").messages.map((m) => Boolean(m.delivered)), [false]);
+  equal(
+    w.chat.timeline("r").messages.map((m) => Boolean(m.delivered)),
+    [false],
+  );
   receive(live(1, "a", null, { senderId: "alice", clientMessageId }));
-  equal(w.chat.timeline("r").messages.map((m) => m.delivered), [true]);
+  equal(
+    w.chat.timeline("r").messages.map((m) => m.delivered),
+    [true],
+  );
 });
 
 test("an edit changes the message and the list, an older one doesn't", async () => {
   const w = await worldOf(room("r", { lastMessage: last(1) }));
   await w.open("r", stored(1, "a"));
-  receive({ ...live(1, "new", null), type: "messageEdited", editedAt: 9 }, { ...live(1, "old", null), type: "messageEdited", editedAt: 8 });
+  receive(
+    { ...live(1, "new", null), type: "messageEdited", editedAt: 9 },
+    { ...live(1, "old", null), type: "messageEdited", editedAt: 8 },
+  );
   equal([w.contents("r"), w.chat.rooms.get("r").lastMessage.preview], ["new", "new"]);
   w.answers[`PATCH /rooms/r/messages/${idAt(1)}`] = ({ content }) => stored(1, content, { editedAt: 10 });
   await w.chat.edit("r", idAt(1), "newest");
@@ -129,7 +160,13 @@ test("a deletion that comes before its message counts, too", async () => {
   const w = await worldOf(room("r"));
   await w.open("r", stored(1, "a"));
   receive({ type: "messageDeleted", chatRoomId: "r", messageId: idAt(2), deletedAt: START }, live(2, "secret", 1));
-  equal(w.chat.timeline("r").messages.map((m) => [m.content, m.deletedAt]), [["a", undefined], [undefined, START]]);
+  equal(
+    w.chat.timeline("r").messages.map((m) => [m.content, m.deletedAt]),
+    [
+      ["a", undefined],
+      [undefined, START],
+    ],
+  );
 });
 
 test("what can't be edited stays as it was", async () => {
@@ -155,12 +192,21 @@ for (const when of ["reconnect", "gap"]) {
   test(`edits and deletions that were missed show after a ${when}, back to the oldest message shown`, async () => {
     const w = await worldOf(room("r", { lastMessage: last(900) }));
     await w.open("r", stored(2, "b"), stored(900, "z"));
-    const pages = { "": { messages: [stored(900, "z", { editedAt: 9, content: "z2" })], cursor: "c" }, [idAt(900)]: { messages: [stored(2, undefined, { deletedAt: 8 })] } };
+    const pages = {
+      "": { messages: [stored(900, "z", { editedAt: 9, content: "z2" })], cursor: "c" },
+      [idAt(900)]: { messages: [stored(2, undefined, { deletedAt: 8 })] },
+    };
     w.answers["GET /rooms/r/messages"] = (_, query) => pages[query.get("before") ?? ""];
     if (when === "gap") receive({ type: "gap", chatRoomId: "r" });
     else await reconnect(w);
     await settle();
-    equal(w.chat.timeline("r").messages.map((m) => [m.content, m.deletedAt]), [[undefined, 8], ["z2", undefined]]);
+    equal(
+      w.chat.timeline("r").messages.map((m) => [m.content, m.deletedAt]),
+      [
+        [undefined, 8],
+        ["z2", undefined],
+      ],
+    );
     equal(w.chat.rooms.get("r").lastMessage.preview, "z2");
   });
 }
@@ -268,7 +314,10 @@ test("a room that becomes known by a message is asked for its count", async () =
 
 test("a room that is left is asked for no count", async () => {
   const w = await worldOf(room("r", { unread: 2, lastMessage: last(2) }));
-  receive({ ...live(2, undefined, null), type: "messageDeleted", deletedAt: START }, { type: "memberLeft", chatRoomId: "r", userId: "alice" });
+  receive(
+    { ...live(2, undefined, null), type: "messageDeleted", deletedAt: START },
+    { type: "memberLeft", chatRoomId: "r", userId: "alice" },
+  );
   w.answers["GET /rooms"] = { rooms: [] };
   w.requests.length = 0;
   await w.clock.advance(300_000);
@@ -284,7 +333,10 @@ test("names are asked for together, once, and those that fail later again", asyn
   const names = () => ["bob", "carol", "bob"].map((user) => w.chat.nameOf(user));
   equal(names(), ["bob", "carol", "bob"]);
   await w.clock.advance(1_000);
-  equal(w.asked("POST /profiles").map(([, , { users }]) => users), [["bob", "carol"]]);
+  equal(
+    w.asked("POST /profiles").map(([, , { users }]) => users),
+    [["bob", "carol"]],
+  );
   works = true;
   await w.clock.advance(60_000);
   equal(names(), ["Bob", "carol", "Bob"]);
@@ -322,8 +374,15 @@ test("a room that is refused isn't tried again", async () => {
 });
 
 test("whom a direct message is with is known from its last message, or asked once", async () => {
-  const w = await worldOf(room("d1", { type: "dm", lastMessage: last(1, "bob") }), room("d2", { type: "dm", lastMessage: last(1, "alice") }));
-  w.answers["GET /rooms/d2"] = { ...room("d2", { type: "dm" }), memberCount: 2, members: [{ userId: "alice" }, { userId: "carol" }] };
+  const w = await worldOf(
+    room("d1", { type: "dm", lastMessage: last(1, "bob") }),
+    room("d2", { type: "dm", lastMessage: last(1, "alice") }),
+  );
+  w.answers["GET /rooms/d2"] = {
+    ...room("d2", { type: "dm" }),
+    memberCount: 2,
+    members: [{ userId: "alice" }, { userId: "carol" }],
+  };
   equal([w.chat.otherIn("d1"), w.chat.otherIn("d2"), w.chat.otherIn("d2")], ["bob", "", ""]);
   await settle();
   equal([w.chat.otherIn("d2"), w.asked("GET /rooms/d2").length], ["carol", 1]);

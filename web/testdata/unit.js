@@ -1,15 +1,15 @@
 // Tests of the client library, run in the browser that it is for: frames, order,
 // the connection, sending, catching up.
 
-import { unpack } from "../lib/frames.js";
 import { newRecovery } from "../lib/catchup.js";
 import { systemClock } from "../lib/clock.js";
+import { unpack } from "../lib/frames.js";
 import { RoomList } from "../lib/rooms.js";
 import { Failure } from "../lib/streamroom.js";
 import { Timeline } from "../lib/timeline.js";
 import { FIRST_ID, firstIdAt, timeOf } from "../lib/ulid.js";
 import { equal, test } from "./check.js";
-import { Answer, FakeSocket, START, World, idAt, live, settle, stored, tokenUntil } from "./fakes.js";
+import { Answer, FakeSocket, idAt, live, START, settle, stored, tokenUntil, World } from "./fakes.js";
 
 const MINUTE = 60_000;
 
@@ -22,9 +22,15 @@ test("an id's time survives a round trip", () => {
 });
 
 test("batches are unpacked, garbage is not a frame", () => {
-  equal(unpack('{"type":"batch","frames":[{"type":"a"},{"type":"batch","frames":[{"type":"b"}]},7,null]}').map((f) => f.type), ["a", "b"]);
+  equal(
+    unpack('{"type":"batch","frames":[{"type":"a"},{"type":"batch","frames":[{"type":"b"}]},7,null]}').map(
+      (f) => f.type,
+    ),
+    ["a", "b"],
+  );
   equal(unpack('{"message": "Internal server error", "connectionId":"X=", "requestId":"Y="}')[0].type, "gateway");
-  for (const bad of ["", "{", "7", "null", "[]", "{}", '{"type":7}', '{"type":"batch"}', undefined, new Blob()]) equal(unpack(bad), []);
+  for (const bad of ["", "{", "7", "null", "[]", "{}", '{"type":7}', '{"type":"batch"}', undefined, new Blob()])
+    equal(unpack(bad), []);
 });
 
 // Timeline
@@ -38,7 +44,10 @@ const contents = (t) => t.messages.map((m) => m.content).join("");
 
 test("messages are in the order of their ids, each once", () => {
   const t = timelineOf(stored(1, "a"));
-  equal([3, 2, 4, 3].map((s) => t.put(live(s, String(s), s - 1))), ["new", "new", "new", "known"]);
+  equal(
+    [3, 2, 4, 3].map((s) => t.put(live(s, String(s), s - 1))),
+    ["new", "new", "new", "known"],
+  );
   equal(contents(t), "a234");
 });
 
@@ -60,8 +69,16 @@ test("edits move forward only, a deletion stays", () => {
 // Rooms
 
 const summary = (id, seconds, messageSeconds) => ({
-  chatRoomId: id, name: id, type: "group", lastMessageAt: START + seconds * 1000,
-  lastMessage: messageSeconds && { messageId: idAt(messageSeconds), senderId: "bob", preview: String(messageSeconds), timestamp: START + messageSeconds * 1000 },
+  chatRoomId: id,
+  name: id,
+  type: "group",
+  lastMessageAt: START + seconds * 1000,
+  lastMessage: messageSeconds && {
+    messageId: idAt(messageSeconds),
+    senderId: "bob",
+    preview: String(messageSeconds),
+    timestamp: START + messageSeconds * 1000,
+  },
 });
 
 test("rooms are in the order of their last message, which moves forward only", () => {
@@ -69,9 +86,18 @@ test("rooms are in the order of their last message, which moves forward only", (
   rooms.replace([summary("a", 5, 5), summary("b", 3, 3)], START);
   rooms.saw({ ...stored(7, "hi"), chatRoomId: "b" });
   rooms.saw({ ...stored(6, "late"), chatRoomId: "b" });
-  equal(rooms.list().map((r) => r.chatRoomId), ["b", "a"]);
+  equal(
+    rooms.list().map((r) => r.chatRoomId),
+    ["b", "a"],
+  );
   rooms.replace([summary("a", 5, 5), summary("b", 3, 3)], START);
-  equal(rooms.list().map((r) => [r.chatRoomId, r.lastMessage.preview]), [["b", "hi"], ["a", "5"]]);
+  equal(
+    rooms.list().map((r) => [r.chatRoomId, r.lastMessage.preview]),
+    [
+      ["b", "hi"],
+      ["a", "5"],
+    ],
+  );
 });
 
 test("a new room stays while the list lags behind, and goes when it is really gone", () => {
@@ -184,7 +210,10 @@ test("a token that is refused for good stops the client", async () => {
 });
 
 test("the error reconnect makes a new connection, an expired token one with a new token", async () => {
-  for (const [code, tokens] of [["reconnect", 1], ["token_expired", 2]]) {
+  for (const [code, tokens] of [
+    ["reconnect", 1],
+    ["token_expired", 2],
+  ]) {
     const w = new World();
     await w.connect();
     FakeSocket.last.receive({ type: "error", code, message: "…" });
@@ -205,7 +234,12 @@ test("stop ends everything", async () => {
 // Sending
 
 const ackOf = (frame, seconds) => ({
-  type: "ack", chatRoomId: frame.chatRoomId, messageId: idAt(seconds), timestamp: START + seconds * 1000, clientMessageId: frame.clientMessageId, duplicate: false,
+  type: "ack",
+  chatRoomId: frame.chatRoomId,
+  messageId: idAt(seconds),
+  timestamp: START + seconds * 1000,
+  clientMessageId: frame.clientMessageId,
+  duplicate: false,
 });
 const sends = () => FakeSocket.last.actions("sendMessage");
 
@@ -215,21 +249,35 @@ test("one message is in flight per room, in order", async () => {
   await w.open("r");
   for (const text of ["a", "b", "c"]) w.chat.send("r", text);
   w.chat.send("other", "x");
-  equal(sends().map((f) => f.content), ["a", "x"]);
+  equal(
+    sends().map((f) => f.content),
+    ["a", "x"],
+  );
   FakeSocket.last.receive(ackOf(sends()[0], 1));
-  equal(sends().map((f) => f.content), ["a", "x", "b"]);
+  equal(
+    sends().map((f) => f.content),
+    ["a", "x", "b"],
+  );
   equal([w.contents("r"), w.chat.timeline("r").outgoing.map((o) => o.status)], ["a", ["sending", "waiting"]]);
 });
 
 test("ack and broadcast may come in either order, and either may be lost", async () => {
-  for (const order of [["ack"], ["message"], ["ack", "message"], ["message", "ack"], ["message", "message", "ack", "ack"]]) {
+  for (const order of [
+    ["ack"],
+    ["message"],
+    ["ack", "message"],
+    ["message", "ack"],
+    ["message", "message", "ack", "ack"],
+  ]) {
     const w = new World();
     await w.connect();
     await w.open("r");
     w.chat.send("r", "a");
     const [{ clientMessageId }] = sends();
     for (const kind of order) {
-      FakeSocket.last.receive(kind === "ack" ? ackOf(sends()[0], 1) : live(1, "a", null, { senderId: "alice", clientMessageId }));
+      FakeSocket.last.receive(
+        kind === "ack" ? ackOf(sends()[0], 1) : live(1, "a", null, { senderId: "alice", clientMessageId }),
+      );
     }
     equal([w.contents("r"), w.chat.timeline("r").outgoing.length, w.events], ["a", 0, ["a"]], order.join());
   }
@@ -265,9 +313,11 @@ test("the gateway's error frames and passing refusals are tried again, but not f
   w.chat.send("r", "a");
   for (let i = 0; i < 20; i++) {
     const { clientMessageId } = sends().at(-1);
-    FakeSocket.last.receive(i % 2
-      ? { type: "error", code: "rate_limited", message: "…", clientMessageId }
-      : { message: "Internal server error", connectionId: "c=", requestId: "r=" });
+    FakeSocket.last.receive(
+      i % 2
+        ? { type: "error", code: "rate_limited", message: "…", clientMessageId }
+        : { message: "Internal server error", connectionId: "c=", requestId: "r=" },
+    );
     await w.clock.advance(10_000);
   }
   equal(sends().length, 6, "sends");
@@ -282,7 +332,12 @@ test("a refusal fails its message at once, and the next goes out", async () => {
   await w.connect();
   w.chat.send("r", "a");
   w.chat.send("r", "b");
-  FakeSocket.last.receive({ type: "error", code: "not_a_member", message: "…", clientMessageId: sends()[0].clientMessageId });
+  FakeSocket.last.receive({
+    type: "error",
+    code: "not_a_member",
+    message: "…",
+    clientMessageId: sends()[0].clientMessageId,
+  });
   equal([w.chat.timeline("r").outgoing.map((o) => o.status), sends().length], [["failed", "sending"], 2]);
   w.chat.discard(w.chat.timeline("r").outgoing[0].clientMessageId);
   equal(w.chat.timeline("r").outgoing.length, 1);
@@ -309,9 +364,15 @@ test("the first pong syncs what is open, 60 s back, and reads what is shown agai
   await w.open("r", stored(100, "a"));
   w.answers["POST /sync"] = { rooms: { r: { messages: [stored(100, "a"), stored(101, "b")], more: false } } };
   await w.connect();
-  equal(w.asked("POST /sync").map(([, , body]) => body), [{ rooms: { r: idAt(40) } }]);
+  equal(
+    w.asked("POST /sync").map(([, , body]) => body),
+    [{ rooms: { r: idAt(40) } }],
+  );
   equal([w.contents("r"), w.events], ["a b", ["b"]]);
-  equal(w.asked("GET /rooms/r/messages").map(([, path]) => path), ["/rooms/r/messages?limit=50", "/rooms/r/messages?limit=100"]);
+  equal(
+    w.asked("GET /rooms/r/messages").map(([, path]) => path),
+    ["/rooms/r/messages?limit=50", "/rooms/r/messages?limit=100"],
+  );
   await w.chat.open("r");
   equal(w.asked("GET /rooms/r/messages").length, 2);
 });
@@ -341,7 +402,9 @@ test("a hole is synced after a second, one that closes is not", async () => {
   await w.clock.advance(5000);
   equal(w.asked("POST /sync").length, 0);
   FakeSocket.last.receive(live(5, "e", 4));
-  w.answers["POST /sync"] = { rooms: { r: { messages: [stored(3, "c"), stored(4, "d"), stored(5, "e")], more: false } } };
+  w.answers["POST /sync"] = {
+    rooms: { r: { messages: [stored(3, "c"), stored(4, "d"), stored(5, "e")], more: false } },
+  };
   await w.clock.advance(1000);
   equal([w.asked("POST /sync").length, w.contents("r")], [1, "a b c d e"]);
 });
@@ -349,7 +412,7 @@ test("a hole is synced after a second, one that closes is not", async () => {
 test("a sync that fails is tried again", async () => {
   const w = new World();
   await w.open("r", stored(1, "a"));
-  const { ["POST /sync"]: works } = w.answers;
+  const { "POST /sync": works } = w.answers;
   w.answers["POST /sync"] = () => new Answer(503);
   await w.connect();
   await w.clock.advance(3000);
@@ -366,7 +429,10 @@ test("gap syncs an open room, and refreshes the list for another", async () => {
   w.requests.length = 0;
   FakeSocket.last.receive({ type: "gap", chatRoomId: "r" }, { type: "gap", chatRoomId: "other" });
   await w.clock.advance(2000);
-  equal([w.asked("POST /sync").length, w.asked("GET /rooms?").length, w.asked("GET /rooms/r/messages").length], [1, 1, 1]);
+  equal(
+    [w.asked("POST /sync").length, w.asked("GET /rooms?").length, w.asked("GET /rooms/r/messages").length],
+    [1, 1, 1],
+  );
 });
 
 test("a sync goes on where there is more; a room that is far behind is read anew", async () => {
@@ -402,7 +468,10 @@ test("more than 100 rooms are synced in several requests", async () => {
   for (let i = 0; i < 101; i++) await w.open(`r${i}`);
   await w.connect();
   await settle();
-  equal(w.asked("POST /sync").map(([, , body]) => Object.keys(body.rooms).length), [100, 1]);
+  equal(
+    w.asked("POST /sync").map(([, , body]) => Object.keys(body.rooms).length),
+    [100, 1],
+  );
 });
 
 test("one who is added to a room sees it, one who is removed doesn't", async () => {
@@ -411,8 +480,14 @@ test("one who is added to a room sees it, one who is removed doesn't", async () 
   w.answers["GET /rooms/n"] = { chatRoomId: "n", name: "New", type: "group", memberCount: 2 };
   FakeSocket.last.receive({ type: "memberJoined", chatRoomId: "n", userId: "alice" });
   await settle();
-  equal(w.chat.rooms.list().map((r) => r.name), ["New"]);
-  FakeSocket.last.receive({ type: "memberJoined", chatRoomId: "n", userId: "bob" }, { type: "memberLeft", chatRoomId: "n", userId: "alice" });
+  equal(
+    w.chat.rooms.list().map((r) => r.name),
+    ["New"],
+  );
+  FakeSocket.last.receive(
+    { type: "memberJoined", chatRoomId: "n", userId: "bob" },
+    { type: "memberLeft", chatRoomId: "n", userId: "alice" },
+  );
   equal(w.chat.rooms.list(), []);
 });
 
@@ -435,7 +510,8 @@ test("a request that is refused for its token is made again with another", async
 
 test("a problem becomes a failure with its code", async () => {
   const w = new World();
-  w.answers["POST /rooms"] = () => new Answer(403, { title: "Forbidden", status: 403, detail: "no", code: "forbidden" });
+  w.answers["POST /rooms"] = () =>
+    new Answer(403, { title: "Forbidden", status: 403, detail: "no", code: "forbidden" });
   const failure = await w.chat.createRoom("x", []).catch((err) => err);
   equal([failure instanceof Failure, failure.code, failure.message, failure.status], [true, "forbidden", "no", 403]);
 });
@@ -444,7 +520,13 @@ test("a member is removed by name, also by one that can't be in a path", async (
   const w = new World();
   w.answers["DELETE /rooms/r/members/bob%40home"] = w.answers["DELETE /rooms/r/members"] = new Answer(204);
   for (const user of ["bob@home", "bob/home?", "..", "100%"]) await w.chat.removeMember("r", user);
-  equal(w.requests.map(([, path]) => path), [
-    "/rooms/r/members/bob%40home", "/rooms/r/members?userId=bob%2Fhome%3F", "/rooms/r/members?userId=..", "/rooms/r/members?userId=100%25",
-  ]);
+  equal(
+    w.requests.map(([, path]) => path),
+    [
+      "/rooms/r/members/bob%40home",
+      "/rooms/r/members?userId=bob%2Fhome%3F",
+      "/rooms/r/members?userId=..",
+      "/rooms/r/members?userId=100%25",
+    ],
+  );
 });

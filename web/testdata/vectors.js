@@ -4,7 +4,7 @@
 import { Receipts } from "../lib/receipts.js";
 import { Recovery } from "../lib/recovery.js";
 import { Timeline } from "../lib/timeline.js";
-import { FIRST_ID, LAST_ID, firstIdAt, timeOf } from "../lib/ulid.js";
+import { FIRST_ID, firstIdAt, LAST_ID, timeOf } from "../lib/ulid.js";
 import { equal, test } from "./check.js";
 
 const START = 1_700_000_000_000;
@@ -13,7 +13,8 @@ const PATIENCE = 1_000;
 const idOf = (n) => (n === "first" ? FIRST_ID : n === "last" ? LAST_ID : firstIdAt(START + n * 1000));
 const numberOf = (id) => (timeOf(id) - START) / 1000;
 const labelOf = (id) => (id === FIRST_ID ? "first" : id === LAST_ID ? "last" : String(numberOf(id)));
-const describe = ({ messageId, content, deletedAt }) => `${labelOf(messageId)} ${deletedAt ? "deleted" : (content ?? "")}`;
+const describe = ({ messageId, content, deletedAt }) =>
+  `${labelOf(messageId)} ${deletedAt ? "deleted" : (content ?? "")}`;
 
 /** A message of a vector as frames and history have it. */
 const messageOf = ({ id, text, by = "bob", previous, edited, deleted }) => ({
@@ -59,7 +60,10 @@ function apply(timeline, { type, message, late, backlog }) {
 function run({ steps, final }, ordered) {
   const recovery = new Recovery({ ordered, patience: PATIENCE });
   const timeline = new Timeline("r", recovery);
-  const receipts = new Receipts({ clock: { now: () => START, random: () => 0, after: () => () => {} }, tell: async () => {} });
+  const receipts = new Receipts({
+    clock: { now: () => START, random: () => 0, after: () => () => {} },
+    tell: async () => {},
+  });
   const read = {};
   let now = START;
   for (const [i, step] of steps.entries()) {
@@ -68,7 +72,8 @@ function run({ steps, final }, ordered) {
     if (step.in === "ask") {
       got = asked(recovery);
     } else if (step.in === "read") {
-      const moved = step.user === "me" ? receipts.read("r", idOf(step.id), false) : receipts.moved("r", step.user, idOf(step.id));
+      const moved =
+        step.user === "me" ? receipts.read("r", idOf(step.id), false) : receipts.moved("r", step.user, idOf(step.id));
       if (moved) read[step.user] = step.id;
     } else {
       const input = inputs[step.in];
@@ -79,7 +84,11 @@ function run({ steps, final }, ordered) {
   }
   const { unread, read: wantRead, ...want } = final;
   const { phase, position, confirmed } = recovery;
-  equal({ messages: timeline.messages.map(describe), phase, position: numberOf(position), confirmed: numberOf(confirmed) }, want, "at the end");
+  equal(
+    { messages: timeline.messages.map(describe), phase, position: numberOf(position), confirmed: numberOf(confirmed) },
+    want,
+    "at the end",
+  );
   if (unread !== undefined) equal(timeline.countAfter(receipts.own("r"), "me", 100), unread, "unread");
   if (wantRead) equal(read, wantRead, "read");
 }
@@ -88,7 +97,8 @@ function run({ steps, final }, ordered) {
 export function addVectors(vectors) {
   for (const vector of vectors) {
     for (const ordered of [true, false]) {
-      if ((vector.ordered ?? ordered) === ordered) test(`${vector.name}, ordered=${ordered}`, () => run(vector, ordered));
+      if ((vector.ordered ?? ordered) === ordered)
+        test(`${vector.name}, ordered=${ordered}`, () => run(vector, ordered));
     }
   }
 }

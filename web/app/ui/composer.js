@@ -1,6 +1,6 @@
 // Where a message is written, and one that was sent is edited.
 
-import { Failure, MAX_CONTENT, byteLength } from "../../lib/streamroom.js";
+import { byteLength, Failure, MAX_CONTENT } from "../../lib/streamroom.js";
 import { byId } from "./dom.js";
 import { describe } from "./words.js";
 

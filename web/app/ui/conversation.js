@@ -214,7 +214,10 @@ export class Conversation {
    * @param {Streamroom} chat
    */
   #present(chat) {
-    const others = this.#members.filter((m) => m.userId !== this.#me).slice(0, 8).map((m) => chat.nameOf(m.userId));
+    const others = this.#members
+      .filter((m) => m.userId !== this.#me)
+      .slice(0, 8)
+      .map((m) => chat.nameOf(m.userId));
     return others.length > 0 ? `${others.join(", ")}, you` : "";
   }
 
@@ -238,7 +241,7 @@ export class Conversation {
     const details = await this.#chat?.room(room, this.#details?.cursor);
     if (!details || room !== this.id) return;
     this.#details = details;
-    this.#members.push(...details.members ?? []);
+    this.#members.push(...(details.members ?? []));
     this.#changed();
   }
 
@@ -289,7 +292,13 @@ export class Conversation {
   /** @param {Message} message */
   async #delete({ chatRoomId, messageId, content = "" }) {
     const short = Array.from(content).slice(0, 120).join("");
-    if (!await confirmed("Delete this message?", `“${short}${short.length < content.length ? "…" : ""}” is removed for everybody. That there was a message stays visible.`, "Delete")) {
+    if (
+      !(await confirmed(
+        "Delete this message?",
+        `“${short}${short.length < content.length ? "…" : ""}” is removed for everybody. That there was a message stays visible.`,
+        "Delete",
+      ))
+    ) {
       this.#messages.focus(messageId);
       return;
     }
@@ -328,9 +337,18 @@ export class Conversation {
       return noteOf("You are alone here", "Add people with the button above that counts the members.");
     }
     if (!this.#local) return noteOf("Nothing has been said yet", "Say hello below.");
-    const again = el("a", { href: location.pathname + location.hash, target: "_blank", rel: "noopener" }, "open a second window");
+    const again = el(
+      "a",
+      { href: location.pathname + location.hash, target: "_blank", rel: "noopener" },
+      "open a second window",
+    );
     const who = others.find((m) => m.userId !== "streamroom")?.userId ?? "bob";
-    return noteOf("Nothing has been said yet", "Say hello below. To see both sides of a conversation, ", again, `, and sign in there as ${who}.`);
+    return noteOf(
+      "Nothing has been said yet",
+      "Say hello below. To see both sides of a conversation, ",
+      again,
+      `, and sign in there as ${who}.`,
+    );
   }
 
   /** @param {Failure} failure */

@@ -17,7 +17,11 @@ export function closable(dialog) {
   }
   dialog.addEventListener("mousedown", (event) => {
     const box = dialog.getBoundingClientRect();
-    const inside = event.clientX >= box.left && event.clientX <= box.right && event.clientY >= box.top && event.clientY <= box.bottom;
+    const inside =
+      event.clientX >= box.left &&
+      event.clientX <= box.right &&
+      event.clientY >= box.top &&
+      event.clientY <= box.bottom;
     if (event.target === dialog && !inside) dialog.close();
   });
 }
@@ -97,9 +101,17 @@ export class NewRoomDialog extends FormDialog {
     const name = byId("new-room-name", HTMLInputElement);
     const members = byId("new-room-members", HTMLInputElement);
     super("new-room-dialog", async () => {
-      const others = [...new Set(members.value.split(/[,;\n]/u).map((m) => m.trim()).filter(Boolean))];
+      const others = [
+        ...new Set(
+          members.value
+            .split(/[,;\n]/u)
+            .map((m) => m.trim())
+            .filter(Boolean),
+        ),
+      ];
       if (!name.value.trim()) throw new Refusal("Give the room a name.", name);
-      if (others.length > MAX_MEMBERS) throw new Refusal(`Start with at most ${MAX_MEMBERS} people; more can be added later.`, members);
+      if (others.length > MAX_MEMBERS)
+        throw new Refusal(`Start with at most ${MAX_MEMBERS} people; more can be added later.`, members);
       await create(name.value.trim(), others);
     });
   }

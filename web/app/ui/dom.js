@@ -97,7 +97,10 @@ export function announce(text, seen = false) {
   const announcer = byId("announcer", HTMLElement);
   announcer.textContent = text;
   announcer.className = seen ? "toast" : "unseen";
-  if (seen) setTimeout(() => { announcer.className = "unseen"; }, TOAST);
+  if (seen)
+    setTimeout(() => {
+      announcer.className = "unseen";
+    }, TOAST);
 }
 
 /** How many colours there are for names. */
@@ -128,5 +131,11 @@ function initials(name) {
   const words = name.split(/[\s._@-]+/u).filter(Boolean);
   // Two letters of an alphabet are as wide as one character of other scripts.
   const count = /^[\p{Script=Latin}\p{Script=Greek}\p{Script=Cyrillic}\d]/u.test(words[0] ?? "") ? 2 : 1;
-  return words.slice(0, count).map((word) => Array.from(word)[0]).join("").toLocaleUpperCase() || "?";
+  return (
+    words
+      .slice(0, count)
+      .map((word) => Array.from(word)[0])
+      .join("")
+      .toLocaleUpperCase() || "?"
+  );
 }

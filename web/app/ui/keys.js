@@ -29,7 +29,9 @@ export function listenForKeys({ help, newRoom, newDirect, members, move, nextUnr
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.isComposing || document.querySelector("dialog[open]")) return;
     const modifiers = [
-      event.ctrlKey || event.metaKey ? "Control+" : "", event.altKey ? "Alt+" : "", event.shiftKey ? "Shift+" : "",
+      event.ctrlKey || event.metaKey ? "Control+" : "",
+      event.altKey ? "Alt+" : "",
+      event.shiftKey ? "Shift+" : "",
     ].join("");
     const act = keys[modifiers + event.code];
     if (!act) return;

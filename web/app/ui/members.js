@@ -54,7 +54,11 @@ export class MembersDialog {
     });
     this.#more.addEventListener("click", () => void this.#try(on.more));
     this.#leave.addEventListener("click", async () => {
-      const yes = await confirmed("Leave this room?", `You will not see what is written in “${this.#name}” any more, unless an owner adds you again.`, "Leave");
+      const yes = await confirmed(
+        "Leave this room?",
+        `You will not see what is written in “${this.#name}” any more, unless an owner adds you again.`,
+        "Leave",
+      );
       if (yes) await this.#try(on.leave);
     });
   }
@@ -105,13 +109,31 @@ export class MembersDialog {
     const name = nameOf(userId);
     const avatar = el("span", { "aria-hidden": "true" });
     becomeAvatar(avatar, name);
-    const row = el("li", { "data-testid": "member", "data-user-id": userId }, avatar,
-      el("span", { class: "member-name" },
-        el("span", { dir: "auto" }, name), userId === me ? " (you)" : "",
-        name === userId ? "" : el("span", { class: "member-id", dir: "auto" }, userId)));
+    const row = el(
+      "li",
+      { "data-testid": "member", "data-user-id": userId },
+      avatar,
+      el(
+        "span",
+        { class: "member-name" },
+        el("span", { dir: "auto" }, name),
+        userId === me ? " (you)" : "",
+        name === userId ? "" : el("span", { class: "member-id", dir: "auto" }, userId),
+      ),
+    );
     if (role === "owner") row.append(el("span", { class: "role" }, "Owner"));
     if (owner && userId !== me) {
-      const remove = el("button", { type: "button", class: "small quiet", "data-testid": "member-remove", "data-remove": userId, "aria-label": `Remove ${name}` }, "Remove");
+      const remove = el(
+        "button",
+        {
+          type: "button",
+          class: "small quiet",
+          "data-testid": "member-remove",
+          "data-remove": userId,
+          "aria-label": `Remove ${name}`,
+        },
+        "Remove",
+      );
       remove.addEventListener("click", async () => {
         if (await confirmed(`Remove ${name}?`, "They will not see what is written here any more.", "Remove")) {
           await this.#try(() => this.#on.remove(userId));

@@ -77,10 +77,20 @@ export class Row {
   #time = el("time");
   #mark = el("span", { class: "mark", "data-testid": "mark" });
   #problem = el("p", { class: "unsent" });
-  bubble = el("div", { class: "bubble" }, this.#sender,
-    el("div", { class: "said" }, this.#text, el("p", { class: "meta" }, this.#edited, this.#time, this.#mark)));
-  element = el("li", { class: "message", "data-testid": "message", tabindex: -1 },
-    this.#day, this.#fresh, el("div", { class: "message-body" }, this.#avatar, this.bubble), this.#problem);
+  bubble = el(
+    "div",
+    { class: "bubble" },
+    this.#sender,
+    el("div", { class: "said" }, this.#text, el("p", { class: "meta" }, this.#edited, this.#time, this.#mark)),
+  );
+  element = el(
+    "li",
+    { class: "message", "data-testid": "message", tabindex: -1 },
+    this.#day,
+    this.#fresh,
+    el("div", { class: "message-body" }, this.#avatar, this.bubble),
+    this.#problem,
+  );
   /** @type {Item|undefined} what it shows */
   item;
   /** Whether its reader may change it. */
@@ -99,7 +109,8 @@ export class Row {
    */
   show(item, { previous, me, now, fresh, nameOf, readersOf }) {
     const newDay = !previous || dayOf(previous.timestamp) !== dayOf(item.timestamp);
-    const first = newDay || fresh || previous?.senderId !== item.senderId || item.timestamp - previous.timestamp > TOGETHER;
+    const first =
+      newDay || fresh || previous?.senderId !== item.senderId || item.timestamp - previous.timestamp > TOGETHER;
     const own = item.senderId === me;
     const day = newDay ? dayName(item.timestamp, now) : "";
     const { messageId = "", status, message, outgoing } = item;
@@ -109,7 +120,20 @@ export class Row {
     const readers = own && message && !deleted ? readersOf(message).map(nameOf) : [];
     this.item = item;
     this.own = own && message !== undefined && !deleted;
-    const shown = [messageId, status, edited, deleted, item.text, first, fresh, own, day, name, readers, outgoing?.failure?.code].join("\0");
+    const shown = [
+      messageId,
+      status,
+      edited,
+      deleted,
+      item.text,
+      first,
+      fresh,
+      own,
+      day,
+      name,
+      readers,
+      outgoing?.failure?.code,
+    ].join("\0");
     if (shown === this.#shown) return;
     this.#shown = shown;
 
@@ -144,7 +168,8 @@ export class Row {
   #showMark(status, readers) {
     this.#mark.hidden = status === undefined || status === "failed";
     if (status === undefined) return;
-    const [mark, picture, words] = readers.length > 0 ? ["read", "delivered", `Read by ${listed(readers)}`] : MARKS[status];
+    const [mark, picture, words] =
+      readers.length > 0 ? ["read", "delivered", `Read by ${listed(readers)}`] : MARKS[status];
     this.#mark.dataset.mark = mark;
     this.#mark.title = words;
     this.#mark.replaceChildren(icon(picture), el("span", { class: "unseen" }, words));

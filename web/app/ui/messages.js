@@ -2,7 +2,7 @@
 // slice around what is in view, which slides as one scrolls.
 
 import { arrange, byId, el, icon, within } from "./dom.js";
-import { Row, itemOf, itemOfOutgoing } from "./message.js";
+import { itemOf, itemOfOutgoing, Row } from "./message.js";
 import { counted } from "./words.js";
 
 /**
@@ -40,10 +40,23 @@ export class MessagesView {
   #older = byId("older", HTMLButtonElement);
   #newest = byId("newest", HTMLButtonElement);
   #newestText = within(this.#newest, "span", HTMLElement);
-  #edit = el("button", { type: "button", class: "icon-button", title: "Edit", "aria-label": "Edit", "data-testid": "edit" }, icon("edit"));
-  #delete = el("button", { type: "button", class: "icon-button", title: "Delete", "aria-label": "Delete", "data-testid": "delete" }, icon("delete"));
+  #edit = el(
+    "button",
+    { type: "button", class: "icon-button", title: "Edit", "aria-label": "Edit", "data-testid": "edit" },
+    icon("edit"),
+  );
+  #delete = el(
+    "button",
+    { type: "button", class: "icon-button", title: "Delete", "aria-label": "Delete", "data-testid": "delete" },
+    icon("delete"),
+  );
   /** One for all messages: it goes to the one that is pointed at or has the focus. */
-  #actions = el("div", { class: "actions", role: "toolbar", "aria-label": "Message actions" }, this.#edit, this.#delete);
+  #actions = el(
+    "div",
+    { class: "actions", role: "toolbar", "aria-label": "Message actions" },
+    this.#edit,
+    this.#delete,
+  );
   /** @type {Map<string, Row>} by key, in their order */
   #rows = new Map();
   /** @type {WeakMap<Element, Row>} */
@@ -83,7 +96,8 @@ export class MessagesView {
     }
     this.#scroller.addEventListener("pointerleave", (event) => {
       // A finger leaves whenever it is lifted.
-      if (event.pointerType !== "touch" && !this.#actions.parentElement?.contains(document.activeElement)) this.#actions.remove();
+      if (event.pointerType !== "touch" && !this.#actions.parentElement?.contains(document.activeElement))
+        this.#actions.remove();
     });
     this.#edit.addEventListener("click", () => this.#act(on.edit));
     this.#delete.addEventListener("click", () => this.#act(on.delete));
@@ -192,7 +206,10 @@ export class MessagesView {
       previous = item;
     }
     this.#rows = rows;
-    arrange(this.#list, [...rows.values()].map((row) => row.element));
+    arrange(
+      this.#list,
+      [...rows.values()].map((row) => row.element),
+    );
     this.#older.hidden = !hasOlder || start > 0;
     const offered = this.#actions.closest("li");
     if (offered && !this.#rowOf.get(offered)?.own) this.#actions.remove();

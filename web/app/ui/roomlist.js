@@ -45,7 +45,7 @@ export class RoomListView {
     this.#list.addEventListener("keydown", (event) => {
       const move = event.altKey || event.ctrlKey || event.metaKey ? undefined : MOVES[event.key];
       const links = [...this.#rows.values()].map((row) => row.link);
-      const at = links.findIndex((link) => link === document.activeElement);
+      const at = links.indexOf(/** @type {HTMLAnchorElement} */ (document.activeElement));
       if (!move || at < 0) return;
       event.preventDefault();
       links[move(at, links.length)].focus();
@@ -67,14 +67,22 @@ export class RoomListView {
     this.#rows = new Map(rows.map((row) => [row.chatRoomId, row]));
     // Moving the focused row would take its focus away.
     const focused = document.activeElement;
-    arrange(this.#list, rows.map((row) => row.element));
-    if (focused instanceof HTMLElement && focused !== document.activeElement && this.#list.contains(focused)) focused.focus();
-    if (open !== this.#open || !this.#rows.has(this.#stop)) this.#stop = this.#rows.has(open) ? open : rows[0]?.chatRoomId ?? "";
+    arrange(
+      this.#list,
+      rows.map((row) => row.element),
+    );
+    if (focused instanceof HTMLElement && focused !== document.activeElement && this.#list.contains(focused))
+      focused.focus();
+    if (open !== this.#open || !this.#rows.has(this.#stop))
+      this.#stop = this.#rows.has(open) ? open : (rows[0]?.chatRoomId ?? "");
     this.#open = open;
     this.#stopAt(this.#stop);
-    this.#note.textContent = rooms.length > 0 ? "" : loaded
-      ? "You are in no room yet. Make one, write to somebody, or ask to be added to a room."
-      : "Loading rooms…";
+    this.#note.textContent =
+      rooms.length > 0
+        ? ""
+        : loaded
+          ? "You are in no room yet. Make one, write to somebody, or ask to be added to a room."
+          : "Loading rooms…";
   }
 
   /** @param {string} chatRoomId */
@@ -94,11 +102,17 @@ class Row {
   #shown = "";
   /** @type {boolean|undefined} */
   #reachable;
-  link = el("a", { class: "room-item", "data-testid": "room-item" },
+  link = el(
+    "a",
+    { class: "room-item", "data-testid": "room-item" },
     this.#avatar,
-    el("span", { class: "room-item-text" },
+    el(
+      "span",
+      { class: "room-item-text" },
       el("span", { class: "room-item-line" }, this.#name, this.#time),
-      el("span", { class: "room-item-line" }, this.#preview, this.#unread, this.#unreadWords)));
+      el("span", { class: "room-item-line" }, this.#preview, this.#unread, this.#unreadWords),
+    ),
+  );
 
   /** @param {string} chatRoomId */
   constructor(chatRoomId) {

@@ -1,7 +1,7 @@
 // Signing in, and staying signed in within a tab: two tabs may be two people.
 
-import { Failure } from "../../lib/streamroom.js";
 import { failureOf } from "../../lib/api.js";
+import { Failure } from "../../lib/streamroom.js";
 import { byId, within } from "./dom.js";
 import { describe } from "./words.js";
 
@@ -68,7 +68,7 @@ export class AnyName {
     return {
       user,
       token: async () => {
-        const token = first || await localToken(this.#tokenURL, user);
+        const token = first || (await localToken(this.#tokenURL, user));
         first = "";
         return token;
       },
@@ -106,7 +106,8 @@ export class SignIn {
       event.preventDefault();
       const user = this.#name.value.trim();
       const password = this.#password.value;
-      const wrong = asks === "page" ? "" : problemWith(user) || (asks === "password" && !password ? "Type your password." : "");
+      const wrong =
+        asks === "page" ? "" : problemWith(user) || (asks === "password" && !password ? "Type your password." : "");
       this.#say(wrong);
       if (wrong || this.#submit.disabled) return;
       this.#submit.disabled = true;

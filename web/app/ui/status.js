@@ -66,8 +66,10 @@ export class StatusView {
     this.#banner.hidden = name === "online" || !(waiting || this.#wasOnline);
     if (this.#banner.hidden) return;
     const seconds = Math.max(1, Math.ceil((retryAt - Date.now()) / 1000));
-    this.#banner.replaceChildren(waiting ? `${words}, trying again in ${seconds} s. ` : `${words} `,
-      "What you write goes out when the connection is there. ");
+    this.#banner.replaceChildren(
+      waiting ? `${words}, trying again in ${seconds} s. ` : `${words} `,
+      "What you write goes out when the connection is there. ",
+    );
     if (!waiting) return;
     const button = el("button", { type: "button", class: "link", "data-testid": "try-now" }, "Try now");
     button.addEventListener("click", () => this.#on());
