@@ -2,79 +2,138 @@ package client_test
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"log"
-	"net/http"
-	"os/signal"
+	"net/http/httptest"
 	"strings"
-	"syscall"
+	"time"
 
 	"github.com/streamroom/streamroom/client"
 )
 
-// Chats with a Streamroom that `go run ./cmd/streamroom local` has started: says
-// hello in the room that everybody is in, and prints what is said there until
-// Ctrl-C.
-func Example() {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT)
-	defer stop()
-
+// newExample is a client of alice and its server, which is in memory.
+func newExample() (c *client.Client, server *fake, stop func()) {
+	server = newFake()
+	server.rooms["general"] = nil
+	web := httptest.NewServer(server.handler())
 	c, err := client.New(client.Options{
-		WebSocketURL: "ws://127.0.0.1:8080/local",
-		APIURL:       "http://127.0.0.1:8080/api",
-		Token:        func(ctx context.Context) (string, error) { return signIn(ctx, "http://127.0.0.1:8080", "alice") },
+		WebSocketURL: strings.Replace(web.URL, "http", "ws", 1) + "/ws",
+		APIURL:       web.URL + "/api",
+		Token:        func(context.Context) (string, error) { return token(time.Time{}, "1"), nil },
+		HTTPClient:   web.Client(),
 	})
 	if err != nil {
-		log.Print(err)
-		return
+		panic(err)
 	}
-	if err := c.Follow("general"); err != nil {
-		log.Print(err)
-		return
-	}
-	// A send waits for the connection, so it may come before Run.
-	go func() {
-		if _, err := c.Send(ctx, "general", "hello"); err != nil {
-			log.Print(err)
-		}
-	}()
-	err = c.Run(ctx, func(_ context.Context, e client.Event) {
-		switch e := e.(type) {
-		case client.Message:
-			fmt.Println(e.SenderID+":", e.Content)
-		case client.MemberLeft:
-			fmt.Println(e.UserID, "left", e.ChatRoomID)
-		case client.Connected:
-			fmt.Println("connected as", e.UserID)
-		case client.Disconnected:
-			fmt.Println("not connected:", e.Err)
-		case client.CatchUpFailed:
-			fmt.Println("messages are missing:", e.Err)
-		}
-	})
-	log.Print(err)
+	return c, server, web.Close
 }
 
-// signIn gets a token from the user pool of `streamroom local`. A deployed
-// Streamroom takes those of its own identity provider.
-func signIn(ctx context.Context, addr, user string) (string, error) {
-	body := fmt.Sprintf(`{"user":%q}`, user)
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, addr+"/token", strings.NewReader(body))
+// Token gets a JWT of the identity provider: of `streamroom local` by
+// POST /token with {"user":"alice"}, of a deployed Streamroom from its user pool.
+func ExampleNew() {
+	_, err := client.New(client.Options{
+		WebSocketURL: "wss://abc.execute-api.eu-central-1.amazonaws.com/prod",
+		APIURL:       "https://def.execute-api.eu-central-1.amazonaws.com",
+		Token:        func(context.Context) (string, error) { return "a JWT", nil },
+	})
+	fmt.Println(err)
+
+	_, err = client.New(client.Options{WebSocketURL: "https://example.com"})
+	fmt.Println(err)
+	// Output:
+	// <nil>
+	// client: WebSocketURL is "https://example.com": give a ws:// or wss:// URL
+}
+
+// Run connects, and calls the handler for each event until Close.
+func ExampleClient_Run() {
+	c, server, stop := newExample()
+	defer stop()
+	server.store("general", "bob", "welcome")
+
+	if err := c.Follow("general"); err != nil {
+		fmt.Println(err)
+	}
+	err := c.Run(context.Background(), func(ctx context.Context, e client.Event) {
+		switch e := e.(type) {
+		case client.Connected:
+			fmt.Println("connected as", e.UserID)
+		case client.Message:
+			fmt.Printf("%s: %s (backlog: %v)\n", e.SenderID, e.Content, e.Backlog)
+			if e.Backlog {
+				server.say("general", "and live")
+				return
+			}
+			_ = c.Close(ctx)
+		}
+	})
+	fmt.Println(err)
+	// Output:
+	// connected as alice
+	// bob: welcome (backlog: true)
+	// bob: and live (backlog: false)
+	// <nil>
+}
+
+// Send waits for the connection and returns once the message is stored. It comes
+// as an event, too, like those of others.
+func ExampleClient_Send() {
+	c, _, stop := newExample()
+	defer stop()
+	if err := c.Follow("general"); err != nil {
+		fmt.Println(err)
+	}
+	running := make(chan error)
+	received := make(chan client.Message, 1)
+	go func() {
+		running <- c.Run(context.Background(), func(_ context.Context, e client.Event) {
+			if m, ok := e.(client.Message); ok {
+				received <- m
+			}
+		})
+	}()
+
+	ack, err := c.Send(context.Background(), "general", "hello")
 	if err != nil {
-		return "", fmt.Errorf("sign in: %w", err)
+		fmt.Println(err)
+		return
 	}
-	req.Header.Set("Content-Type", "application/json")
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return "", fmt.Errorf("sign in: %w", err)
+	m := <-received
+	fmt.Println(m.SenderID, "said", m.Content, "with the ack's id:", m.MessageID == ack.MessageID)
+
+	_ = c.Close(context.Background())
+	fmt.Println(<-running)
+	// Output:
+	// alice said hello with the ack's id: true
+	// <nil>
+}
+
+// Nothing has to be done to catch up: what was stored and edited while there was no
+// connection comes after the reconnect.
+func ExampleClient_Follow() {
+	c, server, stop := newExample()
+	defer stop()
+	server.store("general", "bob", "one")
+
+	if err := c.Follow("general"); err != nil {
+		fmt.Println(err)
 	}
-	defer resp.Body.Close()
-	var answer struct {
-		Token string `json:"token"`
-	}
-	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil || answer.Token == "" {
-		return "", fmt.Errorf("sign in: the answer is %s and has no token", resp.Status)
-	}
-	return answer.Token, nil
+	_ = c.Run(context.Background(), func(ctx context.Context, e client.Event) {
+		switch e := e.(type) {
+		case client.Message:
+			fmt.Println("message:", e.Content)
+			if e.Content == "one" {
+				server.cut() // the connection is lost
+				server.change("general", 0, 10, "one, edited")
+				server.store("general", "bob", "two")
+				return
+			}
+			_ = c.Close(ctx)
+		case client.Edited:
+			fmt.Println("edited:", e.Content)
+		}
+	})
+	// Output:
+	// message: one
+	// edited: one, edited
+	// message: two
 }
