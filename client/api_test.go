@@ -57,7 +57,7 @@ func TestAPI(t *testing.T) {
 			t.Errorf("RemoveMember: %v", err)
 		}
 		if err := r.client.RemoveMember(ctx, "room-1", "dave"); code(err) != client.CodeNotFound {
-			t.Errorf("RemoveMember of somebody else: %v", err)
+			t.Errorf("RemoveMember of someone else: %v", err)
 		}
 		list, err := r.client.ListRooms(ctx, "")
 		if err != nil || len(list.Rooms) != 0 || list.Cursor != "next" {

@@ -91,7 +91,7 @@ func TestAnEditMayComeBeforeItsMessage(t *testing.T) {
 		r.pass(0)
 		r.wantStory(`message "two" 10`)
 
-		// Held, since the one before it is missing, it is edited meanwhile.
+		// It is edited while it waits for the one before it.
 		r.storeAt("general", "bob", "lost", r.now().Add(time.Millisecond))
 		held := r.storeAt("general", "bob", "three", r.now().Add(2*time.Millisecond))
 		r.broadcast(held)

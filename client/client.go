@@ -184,7 +184,7 @@ func (c *Client) Close(ctx context.Context) error {
 
 // Follow makes the client keep up with a room from its newest messages on: the
 // backlog comes first, then what is new, and nothing is left out. A room that
-// the client hears of by itself, because somebody writes there or adds the
+// the client learns of by itself, because someone writes there or adds the
 // user, is followed too; Follow is for those that are quiet, and for those that
 // are shown: their newest messages, as many as the backlog, are read again after
 // a reconnect and after what the server left out, for changes that were missed.

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// Whoever reads this package's documentation finds there what each type has.
+// The package's documentation names the fields of each type.
 func TestDocSuffices(t *testing.T) {
 	pkg := documentation(t)
 	comments := map[string]string{}

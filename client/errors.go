@@ -10,7 +10,7 @@ import (
 // added to, never renamed.
 //
 //	code             what it means                                      tried again by Send
-//	invalid_request  the request is malformed                           no: mend it
+//	invalid_request  the request is malformed                           no: fix it
 //	unauthorized     no token, or one that the server doesn't accept    no: sign in
 //	token_expired    the connection's token has ended                   yes, on a new connection with a fresh token
 //	not_a_member     not a member, or no such room                      no

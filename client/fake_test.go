@@ -180,7 +180,7 @@ func (s *fake) storeAt(room, sender, content string, at time.Time) wire.Message 
 
 func byID(a, b wire.HistoryMessage) int { return cmp.Compare(a.MessageID, b.MessageID) }
 
-// say stores a message of somebody else and broadcasts it.
+// say stores a message of someone else and broadcasts it.
 func (s *fake) say(room, content string) { s.broadcast(s.store(room, "bob", content)) }
 
 // broadcast sends a frame to every connection.
@@ -211,7 +211,7 @@ func (s *fake) cut() {
 	}
 }
 
-// forgetSyncs begins to count anew.
+// forgetSyncs begins to count again.
 func (s *fake) forgetSyncs() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -44,7 +44,7 @@ func TestBacklog(t *testing.T) {
 
 // A room in which there was nothing must not lose what came while the client
 // was away, however much it was.
-func TestEmptyRoomFillsUpMeanwhile(t *testing.T) {
+func TestFollow_EmptyRoomFillsWhileAway(t *testing.T) {
 	bubble(t, func(r *rig) {
 		t := r.t
 		r.follow("general")
@@ -72,7 +72,7 @@ func TestRoomHeardOf(t *testing.T) {
 			r.broadcast(wire.Member{Type: wire.TypeMemberJoined, ChatRoomID: "new", UserID: "alice"})
 		}, "0 1 "},
 		{"by a gap", func(r *rig) { r.broadcast(wire.Gap{Type: wire.TypeGap, ChatRoomID: "new"}) }, "0 1 "},
-		{"not by somebody else", func(r *rig) {
+		{"not by someone else", func(r *rig) {
 			r.broadcast(wire.Member{Type: wire.TypeMemberJoined, ChatRoomID: "new", UserID: "bob"})
 		}, ""},
 	} {
@@ -123,10 +123,10 @@ func TestMembership(t *testing.T) {
 		want client.Event
 		gone bool // the client no longer follows
 	}{
-		{"somebody joins", func(r *rig) { r.broadcast(member(wire.TypeMemberJoined, "carol")) }, client.MemberJoined{"general", "carol"}, false},
-		{"somebody leaves", func(r *rig) { r.broadcast(member(wire.TypeMemberLeft, "bob")) }, client.MemberLeft{"general", "bob"}, false},
+		{"someone joins", func(r *rig) { r.broadcast(member(wire.TypeMemberJoined, "carol")) }, client.MemberJoined{"general", "carol"}, false},
+		{"someone leaves", func(r *rig) { r.broadcast(member(wire.TypeMemberLeft, "bob")) }, client.MemberLeft{"general", "bob"}, false},
 		{"the user leaves", func(r *rig) { r.broadcast(member(wire.TypeMemberLeft, "alice")) }, client.MemberLeft{"general", "alice"}, true},
-		{"the user was removed meanwhile", func(r *rig) {
+		{"the user was removed while away", func(r *rig) {
 			r.fake.mu.Lock()
 			delete(r.rooms, "general")
 			r.fake.mu.Unlock()

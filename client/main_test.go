@@ -190,7 +190,7 @@ func code(err error) string {
 }
 
 // pipe is a listener whose connections are in memory, so that a bubble knows
-// when nobody has anything to do.
+// when no goroutine has anything to do.
 type pipe struct {
 	conns  chan net.Conn
 	closed chan struct{}

@@ -305,7 +305,7 @@ func TestSyncFails(t *testing.T) {
 	})
 }
 
-// Whoever has a wrong APIURL hears of it, once until it works.
+// A wrong APIURL is reported once, until it works.
 func TestCatchUpFailed(t *testing.T) {
 	bubble(t, func(r *rig) {
 		t := r.t
@@ -405,7 +405,7 @@ func TestEmptyPageWithMore(t *testing.T) {
 	}
 }
 
-// A connection that ends during a sync makes nobody hurry.
+// A connection that ends during a sync causes no early retry.
 func TestConnectionLostDuringSync(t *testing.T) {
 	bubble(t, func(r *rig) {
 		r.store("general", "bob", "0")
@@ -482,7 +482,7 @@ func TestSlowHandler(t *testing.T) {
 			}
 		}
 		r.broadcast(wire.Member{Type: wire.TypeMemberJoined, ChatRoomID: "general", UserID: "carol"}) // dropped
-		if _, err := r.client.Send(t.Context(), "other", "meanwhile"); err != nil {
+		if _, err := r.client.Send(t.Context(), "other", "while stuck"); err != nil {
 			t.Fatal(err)
 		}
 		for range 10 {
@@ -506,7 +506,7 @@ func TestSlowHandler(t *testing.T) {
 				t.Fatalf("message %d is %s", i, m.Content)
 			}
 		}
-		r.wantContents("other", "meanwhile from the handler ")
+		r.wantContents("other", "while stuck from the handler ")
 		if _, disconnected := r.states(); len(disconnected) >= 10 {
 			t.Errorf("%d changes of the connection were queued, want them to replace each other", len(disconnected))
 		}

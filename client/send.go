@@ -152,7 +152,7 @@ type outbox struct {
 
 // lane lets one send of a room through at a time, in order.
 type lane struct {
-	turn  chan struct{} // holds a token while nobody has the turn
+	turn  chan struct{} // holds a token while the turn is free
 	users int
 }
 

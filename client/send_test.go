@@ -159,7 +159,7 @@ func TestSendRefused(t *testing.T) {
 	}
 }
 
-// A refusal that doesn't say of what, and for good, isn't taken for a send's.
+// A permanent refusal that doesn't name its frame isn't taken for a send's.
 func TestRefusalOfSomethingElse(t *testing.T) {
 	bubble(t, func(r *rig) {
 		t := r.t

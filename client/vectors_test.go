@@ -78,6 +78,7 @@ func TestRecovery_Vectors(t *testing.T) {
 }
 
 func runVector(t *testing.T, v vector, ordered bool) {
+	t.Helper()
 	r, s := newRecovery(ordered, time.Second), newScreen()
 	now := int64(vectorStart)
 	for i, step := range v.Steps {
@@ -85,10 +86,10 @@ func runVector(t *testing.T, v vector, ordered bool) {
 			now = vectorStart + *step.At
 		}
 		var got []string
-		switch {
-		case step.In == "ask":
+		switch step.In {
+		case "ask":
 			got = queries(r)
-		case step.In == "read":
+		case "read":
 			s.read[step.User] = max(s.read[step.User], *step.ID)
 		default:
 			for _, e := range r.step(time.UnixMilli(now), step.input(t)) {

@@ -347,7 +347,7 @@ func (p *page) look(width, height int64, scheme string) {
 		})
 		return err
 	}))
-	// The page has drawn itself anew: it isn't looked at in between.
+	// Wait until the page has drawn itself again.
 	p.do(`delete globalThis.drawn; requestAnimationFrame(() => requestAnimationFrame(() => { globalThis.drawn = true; }))`)
 	p.until(`globalThis.drawn`)
 }

@@ -288,7 +288,7 @@ func TestUnitsInNode(t *testing.T) {
 	if err != nil {
 		t.Skip("no Node.js is installed")
 	}
-	out, err := exec.CommandContext(t.Context(), node, "testdata/run.js").CombinedOutput() //nolint:gosec // found in PATH
+	out, err := exec.CommandContext(t.Context(), node, "testdata/run.js").CombinedOutput()
 	if err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}

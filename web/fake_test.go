@@ -194,7 +194,7 @@ func (f *fake) token(w http.ResponseWriter, r *http.Request) {
 	answer(w, http.StatusOK, map[string]string{"token": "e30." + base64.RawURLEncoding.EncodeToString(claims) + ".e30"})
 }
 
-// userOf reads the user from a token that nobody signed.
+// userOf reads the user from a token without a signature.
 func userOf(token string) string {
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {

@@ -190,7 +190,7 @@ func TestSigningInOnTheHostedPage(t *testing.T) {
 		t.Errorf("after signing out storage is %s", storage)
 	}
 
-	// A code that was not asked for here is somebody else's attack.
+	// A code that was not asked for here is someone else's attack.
 	p.run(chromedp.Navigate(pool.site + "?code=code-9&state=forged"))
 	p.until(problem + ` === "That sign-in was not begun here. Sign in again."`)
 	p.until(`location.search === ""`)

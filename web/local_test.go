@@ -51,7 +51,7 @@ func TestTwoPeopleChatOnTheRealServer(t *testing.T) {
 	bob.shows("Hiking on Saturday?")
 	bob.screenshot("local")
 
-	// The server ends and comes back; what was written meanwhile arrives.
+	// The server ends and comes back; what was written in between arrives.
 	c.Addr = server.URL()[len("http://"):]
 	stopLocal(t, server)
 	alice.until(`document.querySelector("[data-testid=connection-state]").dataset.state === "waiting"`)
@@ -123,7 +123,7 @@ func TestThreePeopleOnTheRealServer(t *testing.T) {
 		p.shows("Message deleted", "Where to?", "The lake", "Eight o’clock?", "Count me in")
 	}
 
-	// Owners rename and remove; a direct message is one room, whoever begins it.
+	// Owners rename and remove; a direct message is one room, by either user.
 	alice.click("members")
 	alice.until(`document.querySelectorAll("[data-testid=member-remove]").length === 2`)
 	alice.do(`document.getElementById("rename-name").value = "Lake"`)

@@ -104,7 +104,7 @@ func TestDirectMessages(t *testing.T) {
 	alice, bob := signedIn(t, f.URL, "alice"), signedIn(t, f.URL, "bob")
 	alice.click("new-direct")
 	alice.typed("alice\n")
-	alice.until(`document.getElementById("new-direct-problem").textContent === "That is you: choose somebody else."`)
+	alice.until(`document.getElementById("new-direct-problem").textContent === "That is you: choose someone else."`)
 	alice.screenshot("new-direct")
 	alice.do(`document.getElementById("new-direct-name").value = ""`)
 	alice.typed("bob\n")
@@ -114,7 +114,7 @@ func TestDirectMessages(t *testing.T) {
 	bob.room("dm-alice-bob", "Alice A.")
 	bob.unread("dm-alice-bob", "1")
 
-	// Whoever begins, it is one room.
+	// It is one room, by either user.
 	bob.click("new-direct")
 	bob.typed("alice\n")
 	bob.shows("psst")
@@ -174,7 +174,7 @@ func TestEditingAndDeleting(t *testing.T) {
 	alice.run(click("#composer-input"))
 	alice.arrow("ArrowUp", 0)
 	alice.until(`document.getElementById("composer-input").value === "hello"`)
-	f.with(func() { f.rooms["general"].messages[0].SenderID = "somebody else" })
+	f.with(func() { f.rooms["general"].messages[0].SenderID = "someone else" })
 	alice.typed("!\n")
 	alice.until(`document.getElementById("composer-problem").textContent !== ""`)
 	alice.until(`document.getElementById("composer-input").value === "hello!"`)
@@ -258,13 +258,13 @@ func TestOfflineAndBack(t *testing.T) {
 	})
 	alice.until(`document.querySelector("[data-testid=banner]").innerText.includes("You are offline")`)
 	alice.send("written offline")
-	bob.send("said meanwhile")
-	bob.shows("before", "said meanwhile")
+	bob.send("said while away")
+	bob.shows("before", "said while away")
 	alice.until(`document.querySelector("[data-status=waiting]") !== null`)
 	alice.screenshot("offline")
 	alice.offline(false)
 	for _, p := range []*page{alice, bob} {
-		p.shows("before", "said meanwhile", "written offline")
+		p.shows("before", "said while away", "written offline")
 	}
 	alice.until(`document.querySelector("[data-testid=banner]").hidden`)
 	if n := f.count("general", "written offline"); n != 1 {
@@ -411,7 +411,7 @@ func (p *page) tap(selector string) {
 	}))
 }
 
-// What nobody looks at isn't read.
+// A hidden page reads nothing.
 func TestAHiddenPageReadsNothing(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)

@@ -157,7 +157,7 @@ export class HostedPage {
   }
 }
 
-/** 43 characters that nobody can guess. */
+/** 43 characters that no one can guess. */
 const random = () => base64URL(crypto.getRandomValues(new Uint8Array(32)));
 
 /** @param {Uint8Array} bytes */

@@ -25,7 +25,7 @@ import { Failure } from "./failure.js";
  * @property {string} type `group` or `dm`
  * @property {number} lastMessageAt ms since 1970; the room's creation where there is no message
  * @property {LastMessage} [lastMessage]
- * @property {number} [unread] messages of others that one hasn't read; counting stops at 100
+ * @property {number} [unread] messages of others that the user has not read; counting stops at 100
  */
 
 /**
@@ -38,7 +38,7 @@ import { Failure } from "./failure.js";
  */
 
 /**
- * Who somebody is to others.
+ * What other users see of a user.
  * @typedef {object} Profile
  * @property {string} [displayName]
  */
@@ -137,7 +137,7 @@ export class API {
   }
 
   /**
-   * Tells how far one has read; going back changes nothing.
+   * Moves the user's read cursor; going back changes nothing.
    * @param {string} chatRoomId
    * @param {string} upTo a message's id
    * @returns {Promise<unknown>}
@@ -148,7 +148,7 @@ export class API {
 
   /**
    * @param {string} chatRoomId
-   * @param {string} messageId a message of one's own
+   * @param {string} messageId a message of the user's own
    * @param {string} content
    * @returns {Promise<Message>}
    */
@@ -158,20 +158,20 @@ export class API {
 
   /**
    * @param {string} chatRoomId
-   * @param {string} messageId a message of one's own
+   * @param {string} messageId a message of the user's own
    * @returns {Promise<unknown>}
    */
   deleteMessage(chatRoomId, messageId) {
     return this.#call("DELETE", `${roomPath(chatRoomId)}/messages/${encodeURIComponent(messageId)}`);
   }
 
-  /** @returns {Promise<Profile>} one's own */
+  /** @returns {Promise<Profile>} the user's own */
   me() {
     return this.#call("GET", "/me");
   }
 
   /**
-   * @param {Profile} profile one's own
+   * @param {Profile} profile the user's own
    * @returns {Promise<unknown>}
    */
   setMe(profile) {

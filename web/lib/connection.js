@@ -1,4 +1,4 @@
-// One WebSocket that is kept: opened again when it ends, checked when it is silent,
+// Keeps one WebSocket open: reopened when it ends, checked when it is silent,
 // and replaced before the server ends it.
 
 import { around, fullJitter } from "./clock.js";
@@ -106,7 +106,7 @@ export class Connection {
     if (this.state.name === "online" || this.state.name === "connecting") this.#retry();
   }
 
-  /** Doesn't wait any longer: somebody is looking, or the network is back. */
+  /** Stops waiting: the page is visible, or the network is back. */
   wake() {
     if (this.state.name === "waiting") void this.#open();
     else if (this.online && this.#clock.now() - this.#heardAt > SUSPICIOUS_SILENCE) this.ping();

@@ -24,7 +24,7 @@ const RETRY_CAP = 4_000;
 export class Directory {
   list = new RoomList();
 
-  /** @type {Map<string, string>} by direct message room, the other one's id */
+  /** @type {Map<string, string>} by direct message room, the other user's id */
   #others = new Map();
   /** @type {Set<string>} direct message rooms whose other one was asked for */
   #asked = new Set();
@@ -92,7 +92,7 @@ export class Directory {
 
   /**
    * @param {string} name
-   * @param {string[]} members user ids, without one's own
+   * @param {string[]} members user ids, without the user's own
    * @returns {Promise<string>} the room's id
    */
   async createGroup(name, members) {
@@ -110,7 +110,7 @@ export class Directory {
   }
 
   /**
-   * Whom a direct message room is with; asks the server where nothing says it.
+   * The other user of a direct message room; asks the server if it isn't known.
    * @param {string} chatRoomId
    * @returns {string} empty where it isn't known yet
    */

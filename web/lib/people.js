@@ -32,7 +32,7 @@ export class People {
    * @param {object} options
    * @param {Clock} options.clock
    * @param {(users: string[]) => Promise<Record<string, Profile>>} options.ask rejects with a Failure
-   * @param {() => void} options.changed somebody is called something else than before
+   * @param {() => void} options.changed a display name changed
    */
   constructor({ clock, ask, changed }) {
     this.#clock = clock;
@@ -41,7 +41,7 @@ export class People {
   }
 
   /**
-   * What somebody is called, as far as is known now; it is asked for when it isn't.
+   * A user's display name, if it is known; else it is asked for.
    * @param {string} userId
    * @returns {string} the id where there is no name
    */
@@ -52,7 +52,7 @@ export class People {
   }
 
   /**
-   * The server said what somebody is called.
+   * The server gave a display name.
    * @param {string} userId
    * @param {string} [displayName]
    */

@@ -1,5 +1,5 @@
-// Who has read how far: the cursors of others as the server tells them, and one's
-// own, which the server is told.
+// Read cursors: those of others, as the server sends them, and the user's own, which
+// the server gets.
 
 import { around, fullJitter } from "./clock.js";
 import { Failure, isPassing } from "./failure.js";
@@ -20,9 +20,9 @@ export class Receipts {
   #others = new Map();
   /** @type {Map<string, string>} by room */
   #own = new Map();
-  /** @type {Map<string, string>} by room, one's own cursors that the server doesn't know yet */
+  /** @type {Map<string, string>} by room, the user's own cursors that the server doesn't have yet */
   #untold = new Map();
-  /** @type {Map<string, () => void>} by room, what cancels the wait before the next one is told */
+  /** @type {Map<string, () => void>} by room, what cancels the wait before the next one is sent */
   #waits = new Map();
   #telling = new Set();
   #failures = 0;
@@ -41,14 +41,14 @@ export class Receipts {
 
   /**
    * @param {string} chatRoomId
-   * @returns {string} the id up to which one has read; empty where that isn't known
+   * @returns {string} the id up to which the user has read; empty if it isn't known
    */
   own(chatRoomId) {
     return this.#own.get(chatRoomId) ?? "";
   }
 
   /**
-   * Somebody else has read.
+   * Someone else has read.
    * @param {string} chatRoomId
    * @param {string} userId
    * @param {string} upTo
@@ -62,7 +62,7 @@ export class Receipts {
   }
 
   /**
-   * One has read, here or on another device.
+   * The user has read, here or on another device.
    * @param {string} chatRoomId
    * @param {string} upTo
    * @param {boolean} here the server has to be told
@@ -79,7 +79,7 @@ export class Receipts {
   }
 
   /**
-   * Whether the server doesn't know yet how far one has read.
+   * Whether the server doesn't have the user's read cursor yet.
    * @param {string} chatRoomId
    */
   isUntold(chatRoomId) {
@@ -109,7 +109,7 @@ export class Receipts {
   }
 
   /**
-   * One has left a room, or somebody else did.
+   * The user has left a room, or another member has.
    * @param {string} chatRoomId
    * @param {string} [userId] everybody where absent
    */

@@ -127,7 +127,7 @@ export class RoomList {
 }
 
 /**
- * How late in its life a message is told of.
+ * Orders the versions of a message.
  * @param {LastMessage} last
  */
 const revisionOf = ({ editedAt = 0, deletedAt }) => (deletedAt ? Infinity : editedAt);

@@ -49,14 +49,14 @@ export { byteLength, Failure, MAX_CONTENT, MOST_UNREAD };
  * What can be listened to, and with what a listener is called.
  * @typedef {object} Events
  * @property {ConnectionState} state the connection's state changed
- * @property {Message} message a message arrived that was not known, in any room, one's own included
+ * @property {Message} message a message arrived that was not known, in any room, the user's own included
  * @property {string} timeline a room's messages or outgoing messages changed; its id
  * @property {undefined} rooms the list of rooms changed
  * @property {string} room a room's name changed; its id
- * @property {{chatRoomId: string, userId: string, joined: boolean}} member somebody joined or left
- * @property {{chatRoomId: string, userId: string, upTo: string}} read somebody read, or oneself on any device
- * @property {undefined} people somebody is called something else than before
- * @property {Failure} failure something failed that nobody waits for
+ * @property {{chatRoomId: string, userId: string, joined: boolean}} member someone joined or left
+ * @property {{chatRoomId: string, userId: string, upTo: string}} read someone read, or oneself on any device
+ * @property {undefined} people a display name changed
+ * @property {Failure} failure something failed in the background
  */
 
 /** Messages per page of history: at first what a screen shows and some, later what the server gives. */
@@ -308,7 +308,7 @@ export class Streamroom {
   }
 
   /**
-   * Changes what a message of one's own says.
+   * Edits a message of the user's own.
    * @param {string} chatRoomId
    * @param {string} messageId
    * @param {string} content
@@ -321,7 +321,7 @@ export class Streamroom {
   }
 
   /**
-   * Deletes a message of one's own; everybody sees that there was one.
+   * Deletes a message of the user's own; the others see that there was one.
    * @param {string} chatRoomId
    * @param {string} messageId
    */
@@ -333,8 +333,8 @@ export class Streamroom {
   }
 
   /**
-   * One has read a room up to a message: its unread mark goes, here and on one's
-   * other devices, and in small rooms the others see it.
+   * The user has read a room up to a message: its unread mark goes, here and on the
+   * user's other devices, and in small rooms the others see it.
    * @param {string} chatRoomId
    * @param {string} upTo a message's id
    */
@@ -344,7 +344,7 @@ export class Streamroom {
 
   /**
    * @param {string} chatRoomId
-   * @returns {string} the id up to which one has read; empty where that isn't known
+   * @returns {string} the id up to which the user has read; empty if it isn't known
    */
   readUpTo(chatRoomId) {
     return this.#receipts.own(chatRoomId);
@@ -372,7 +372,7 @@ export class Streamroom {
   /**
    * Creates a group.
    * @param {string} name
-   * @param {string[]} members user ids, without one's own
+   * @param {string[]} members user ids, without the user's own
    * @returns {Promise<string>} the room's id
    */
   createRoom(name, members) {
@@ -380,7 +380,7 @@ export class Streamroom {
   }
 
   /**
-   * Opens the direct messages with somebody: there is one room per pair.
+   * Opens the direct messages with someone: there is one room per pair.
    * @param {string} userId
    * @returns {Promise<string>} the room's id
    */
@@ -389,7 +389,7 @@ export class Streamroom {
   }
 
   /**
-   * Whom a direct message room is with.
+   * The other user of a direct message room.
    * @param {string} chatRoomId
    * @returns {string} a user id, empty until it is known: a `rooms` event tells
    */
@@ -417,7 +417,7 @@ export class Streamroom {
   }
 
   /**
-   * Adds somebody to a group; owners may.
+   * Adds someone to a group; owners may.
    * @param {string} chatRoomId
    * @param {string} userId
    */
@@ -426,7 +426,7 @@ export class Streamroom {
   }
 
   /**
-   * Removes a member, or leaves with one's own user id.
+   * Removes a member; with the user's own id, leaves.
    * @param {string} chatRoomId
    * @param {string} userId
    */
@@ -436,7 +436,7 @@ export class Streamroom {
   }
 
   /**
-   * What somebody is called: asked for when it isn't known, which a `people` event tells.
+   * A user's display name. If it isn't known it is asked for, and a `people` event follows.
    * @param {string} userId
    * @returns {string} the id where there is no name
    */
@@ -445,8 +445,8 @@ export class Streamroom {
   }
 
   /**
-   * Reads what one is called.
-   * @returns {Promise<string>} empty where one chose no name
+   * Reads the user's display name.
+   * @returns {Promise<string>} empty if there is none
    */
   async displayName() {
     const { displayName = "" } = (await this.#api.me()) ?? {};
@@ -455,7 +455,7 @@ export class Streamroom {
   }
 
   /**
-   * Chooses what one is called.
+   * Sets the user's display name.
    * @param {string} displayName empty for none
    */
   async setDisplayName(displayName) {
@@ -569,7 +569,7 @@ export class Streamroom {
     return running;
   }
 
-  /** @param {Promise<void>} work that nobody waits for */
+  /** @param {Promise<void>} work in the background */
   #background(work) {
     work.catch((err) => this.#emit("failure", Failure.from(err)));
   }

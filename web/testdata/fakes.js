@@ -85,7 +85,7 @@ export class FakeSocket {
   }
 }
 
-/** A token that ends `seconds` after the start; nobody signed it. */
+/** A token that ends `seconds` after the start; it has no signature. */
 export const tokenUntil = (seconds) =>
   `e30.${btoa(JSON.stringify({ exp: START / 1000 + seconds })).replaceAll("=", "")}.e30`;
 

@@ -269,7 +269,7 @@ test("a lost message is asked for once it is late", async () => {
   equal(unread(w), 4);
 });
 
-test("a question that is answered by what arrived meanwhile is asked again", async () => {
+test("a question that is answered by what arrived in between is asked again", async () => {
   const w = await worldOf(room("r", { lastMessage: last(1) }));
   receive(live(4, "d", 3));
   let asked = 0;

@@ -199,7 +199,7 @@ test("a handshake that never ends is given up", async () => {
   equal([FakeSocket.all.length, FakeSocket.all[0].closed], [2, true]);
 });
 
-test("a token that is refused for good stops the client", async () => {
+test("a token that is refused permanently stops the client", async () => {
   const w = new World();
   w.token = () => {
     throw new Failure("unauthorized", "no");
@@ -435,7 +435,7 @@ test("gap syncs an open room, and refreshes the list for another", async () => {
   );
 });
 
-test("a sync goes on where there is more; a room that is far behind is read anew", async () => {
+test("a sync goes on where there is more; a room that is far behind is read again from its newest page", async () => {
   const w = new World();
   await w.open("r", stored(1, "a"));
   let syncs = 0;

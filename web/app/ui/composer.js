@@ -51,7 +51,7 @@ export class Composer {
     this.#changed();
   }
 
-  /** Forgets what was begun: somebody else may sign in. */
+  /** Forgets what was begun: someone else may sign in. */
   clear() {
     this.show("");
     this.#drafts.clear();

@@ -95,7 +95,7 @@ export class Conversation {
   }
 
   /**
-   * Somebody signed in, or nobody is any more.
+   * A user signed in or out.
    * @param {Streamroom|undefined} chat
    * @param {string} me
    */
@@ -149,7 +149,7 @@ export class Conversation {
   }
 
   /**
-   * A message of somebody else arrived, in this room.
+   * A message of someone else arrived, in this room.
    * @param {Message} message
    */
   arrived({ messageId, senderId, content }) {
@@ -327,7 +327,7 @@ export class Conversation {
       if (!chat.rooms.loaded) return undefined;
       return chat.rooms.list().length > 0
         ? noteOf("Choose a room", "Its messages appear here.")
-        : noteOf("No rooms yet", "Make a room and name the people who should be in it, or write to somebody directly.");
+        : noteOf("No rooms yet", "Make a room and name the people who should be in it, or write to someone directly.");
     }
     if (this.#failure && !timeline.loaded) return this.#failureNote(this.#failure);
     if (timeline.messages.length > 0 || timeline.outgoing.length > 0) return undefined;

@@ -127,7 +127,7 @@ export class NewDirectDialog extends FormDialog {
     super("new-direct-dialog", async () => {
       const userId = name.value.trim();
       if (!userId) throw new Refusal("Type a name first.", name);
-      if (userId === me()) throw new Refusal("That is you: choose somebody else.", name);
+      if (userId === me()) throw new Refusal("That is you: choose someone else.", name);
       await create(userId);
     });
   }

@@ -107,7 +107,7 @@ export function announce(text, seen = false) {
 const HUES = 8;
 
 /**
- * Makes an element the avatar of somebody or something.
+ * Makes an element the avatar of someone or something.
  * @param {Element} element
  * @param {string} name
  */

@@ -140,7 +140,7 @@ export class MessagesView {
     this.#settle();
   }
 
-  /** Somebody else's message came in. */
+  /** Someone else's message came in. */
   arrived() {
     if (this.atEnd) return;
     this.#below++;

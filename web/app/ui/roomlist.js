@@ -81,7 +81,7 @@ export class RoomListView {
       rooms.length > 0
         ? ""
         : loaded
-          ? "You are in no room yet. Make one, write to somebody, or ask to be added to a room."
+          ? "You are not in a room yet. Make one, write to someone, or ask to be added to a room."
           : "Loading rooms…";
   }
 

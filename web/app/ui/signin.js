@@ -9,7 +9,7 @@ const KEY = "streamroom.user";
 /** The server's limit on a name, in bytes. */
 const MAX_NAME = 128;
 
-/** Who this tab is signed in as; empty when nobody. */
+/** Who this tab is signed in as; empty when no one is. */
 export function rememberedUser() {
   return sessionStorage.getItem(KEY) ?? "";
 }
