@@ -111,12 +111,12 @@ func (r Report) Print(w io.Writer) {
 	fmt.Fprintf(w, "  sends       %d: %d acknowledged, %d refused, %d of unknown outcome\n", c.Sends, c.Acked, c.Refused, c.Unknown)
 	fmt.Fprintf(w, "  deliveries  %d, %d of them late\n", c.Deliveries, c.Late)
 	fmt.Fprintf(w, "  reads       %d; %d rooms linearizable, %d undecided\n", c.Reads, c.Linearizable, c.Undecided)
-	fmt.Fprintf(w, "  devices     %d connects, %d cuts, %d partitions, %d restarts, %d failed catch-ups\n", c.Connects, c.Cuts, c.Partitions, c.Reopens, c.CatchUpsFailed)
+	fmt.Fprintf(w, "  devices     %d connects, %d cuts, %d partitions, %d applications restarted, %d failed catch-ups\n", c.Connects, c.Cuts, c.Partitions, c.Reopens, c.CatchUpsFailed)
 	fmt.Fprintf(w, "  members     %d changes; server: %d restarts\n", c.MemberChanges, c.Restarts)
 	fmt.Fprintf(w, "  reconnect   p50 %s, p99 %s, at most %s\n", round(r.Reconnects[0]), round(r.Reconnects[1]), round(r.Reconnects[2]))
 	names := []string{"delivered and listed", "live again", "caught up"}
 	for i, d := range r.Converged {
-		fmt.Fprintf(w, "  converged     %-20s %s after the last fault\n", names[i], round(d))
+		fmt.Fprintf(w, "  converged   %-20s %s after the last fault\n", names[i], round(d))
 	}
 	for _, kind := range slices.Sorted(maps.Keys(r.Faults)) {
 		fmt.Fprintf(w, "  fault       %-20s %d\n", kind, r.Faults[kind])
