@@ -17,8 +17,8 @@ import (
 	"github.com/streamroom/streamroom/functions"
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/config"
+	"github.com/streamroom/streamroom/shared/fanout"
 	"github.com/streamroom/streamroom/shared/push"
-	"github.com/streamroom/streamroom/shared/stream"
 	"github.com/streamroom/streamroom/shared/topology"
 )
 
@@ -283,19 +283,19 @@ func BenchmarkDelivery(b *testing.B) {
 }
 
 // fanoutTo is fanout on another store than the table.
-func (w *world) fanoutTo(store stream.FanoutStore) awslambda.Handler {
+func (w *world) fanoutTo(store fanout.Store) awslambda.Handler {
 	w.t.Helper()
 	pusher, err := push.New(push.Config{
 		Endpoint: w.env.Getenv(config.CallbackURL), Region: w.env.AWS.Region, Credentials: w.env.AWS.Credentials, Now: w.env.Now,
 	})
 	w.must(err)
-	fanout := stream.NewFanout(store, pusher, topology.FanoutDeadline, w.env.Now, zerolog.New(w.env.Log))
-	return awslambda.NewHandler(fanout.Handle)
+	consumer := fanout.New(store, pusher, topology.FanoutDeadline, w.env.Now, zerolog.New(w.env.Log))
+	return awslambda.NewHandler(consumer.Handle)
 }
 
 // audience is a room whose members and their devices are known.
 type audience struct {
-	stream.FanoutStore // is not asked for anything else
+	fanout.Store // is not asked for anything else
 
 	members []chat.Member
 	devices map[string][]chat.Connection
@@ -310,17 +310,17 @@ func newAudience(members int) audience {
 	return a
 }
 
-// MembersIn implements stream.FanoutStore.
-func (a audience) MembersIn(context.Context, string, chat.MemberRange, int) ([]chat.Member, bool, error) {
+// MembersIn implements fanout.Store.
+func (a audience) MembersIn(context.Context, string, fanout.MemberRange, int) ([]chat.Member, bool, error) {
 	return a.members, false, nil
 }
 
-// Presence implements stream.FanoutStore.
+// Presence implements fanout.Store.
 func (a audience) Presence(context.Context, []string, int) (map[string][]chat.Connection, error) {
 	return a.devices, nil
 }
 
-// MessagesUpTo implements stream.FanoutStore.
+// MessagesUpTo implements fanout.Store.
 func (audience) MessagesUpTo(_ context.Context, _, messageID string, _ int) ([]chat.Message, error) {
 	return []chat.Message{{ID: messageID}}, nil
 }

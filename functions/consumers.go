@@ -3,9 +3,9 @@ package functions
 import (
 	"github.com/aws/aws-lambda-go/lambda"
 
+	"github.com/streamroom/streamroom/shared/fanout"
 	"github.com/streamroom/streamroom/shared/push"
 	"github.com/streamroom/streamroom/shared/roomlist"
-	"github.com/streamroom/streamroom/shared/stream"
 	"github.com/streamroom/streamroom/shared/topology"
 )
 
@@ -22,8 +22,8 @@ func Fanout(e Env) (lambda.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	fanout := stream.NewFanout(store, pusher, topology.FanoutDeadline, w.Now, w.log)
-	return w.handler(fanout.Handle)
+	consumer := fanout.New(store, pusher, topology.FanoutDeadline, w.Now, w.log)
+	return w.handler(consumer.Handle)
 }
 
 // LastMessage keeps each room's last message and the order of room lists.

@@ -5,9 +5,9 @@ import (
 
 	"github.com/streamroom/streamroom/shared/auth"
 	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/fanout"
 	"github.com/streamroom/streamroom/shared/gateway"
 	"github.com/streamroom/streamroom/shared/httpapi"
-	"github.com/streamroom/streamroom/shared/stream"
 	"github.com/streamroom/streamroom/shared/topology"
 )
 
@@ -39,7 +39,7 @@ func Disconnect(e Env) (lambda.Handler, error) {
 // SendMessage stores a message and answers with an ack.
 func SendMessage(e Env) (lambda.Handler, error) {
 	w := e.wire(topology.SendMessage)
-	send := gateway.NewSendMessage(chat.NewSender(w.store(), w.ids(), w.Now, stream.Fits), w.Now, w.log)
+	send := gateway.NewSendMessage(chat.NewSender(w.store(), w.ids(), w.Now, fanout.Fits), w.Now, w.log)
 	return w.handler(send.Handle)
 }
 
@@ -57,7 +57,7 @@ func API(e Env) (lambda.Handler, error) {
 	api := httpapi.New(httpapi.Domain{
 		Rooms:     chat.NewRooms(store, w.ids(), w.Now),
 		Histories: chat.NewHistories(store),
-		Editor:    chat.NewEditor(store, w.Now, stream.FitsEdited),
+		Editor:    chat.NewEditor(store, w.Now, fanout.FitsEdited),
 		Readers:   chat.NewReaders(store, w.Now),
 		Profiles:  chat.NewProfiles(store, w.Now),
 	}, gateway.Status, w.log)

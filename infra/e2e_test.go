@@ -12,7 +12,7 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/streamroom/streamroom/local"
-	"github.com/streamroom/streamroom/shared/stream"
+	"github.com/streamroom/streamroom/shared/fanout"
 	"github.com/streamroom/streamroom/shared/table"
 	"github.com/streamroom/streamroom/shared/topology"
 	"github.com/streamroom/streamroom/shared/wire"
@@ -140,7 +140,7 @@ func (c *chatter) everything() {
 	// A room that fanout cuts into slices.
 	var large wire.Room
 	c.api("alice", http.MethodPost, "/rooms", wire.RoomRequest{Name: "Large", Type: "group"}, http.StatusCreated, &large)
-	c.server.Crowd(large.ChatRoomID, stream.SliceAbove)
+	c.server.Crowd(large.ChatRoomID, fanout.SliceAbove)
 	ack, message := alice.Deliver(large.ChatRoomID, "hello all", "")
 	for message.MessageID != ack.MessageID {
 		message = alice.Expect(wire.TypeMessage)

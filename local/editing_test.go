@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/streamroom/streamroom/local"
-	"github.com/streamroom/streamroom/shared/stream"
+	"github.com/streamroom/streamroom/shared/fanout"
 	"github.com/streamroom/streamroom/shared/wire"
 )
 
@@ -152,8 +152,8 @@ func TestConcurrentEditsEndTheSameForAll(t *testing.T) {
 func TestChangesOfALargeRoomReachItThroughSlices(t *testing.T) {
 	s := start(t, local.Config{LogLevel: "warn"})
 	room := s.Room("alice", "zoe")
-	s.Crowd(room, stream.SliceAbove+200)
-	devices := []*rig.Socket{s.Connect("alice"), s.Connect("zoe"), s.Connect(fmt.Sprintf("crowd-%06d", stream.SliceAbove/2))}
+	s.Crowd(room, fanout.SliceAbove+200)
+	devices := []*rig.Socket{s.Connect("alice"), s.Connect("zoe"), s.Connect(fmt.Sprintf("crowd-%06d", fanout.SliceAbove/2))}
 	ack, _ := devices[0].Deliver(room, "one", "c-1")
 
 	for _, content := range []string{"two", "three", "two"} {

@@ -8,7 +8,7 @@ import (
 	"github.com/streamroom/streamroom/test/rig"
 
 	"github.com/streamroom/streamroom/local"
-	"github.com/streamroom/streamroom/shared/stream"
+	"github.com/streamroom/streamroom/shared/fanout"
 	"github.com/streamroom/streamroom/shared/table"
 	"github.com/streamroom/streamroom/shared/wire"
 )
@@ -16,8 +16,8 @@ import (
 func TestALargeRoomIsReachedThroughSlices(t *testing.T) {
 	s := start(t, local.Config{LogLevel: "warn"})
 	room := s.Room("alice", "zoe") // first and last of all members
-	s.Crowd(room, stream.SliceAbove+200)
-	middle := fmt.Sprintf("crowd-%06d", stream.SliceAbove/2)
+	s.Crowd(room, fanout.SliceAbove+200)
+	middle := fmt.Sprintf("crowd-%06d", fanout.SliceAbove/2)
 	devices := []*rig.Socket{s.Connect("alice"), s.Connect("zoe"), s.Connect(middle), s.Connect("crowd-000000")}
 	stranger := s.Connect("bob")
 

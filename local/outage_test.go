@@ -17,7 +17,7 @@ import (
 	"github.com/jonboulle/clockwork"
 
 	"github.com/streamroom/streamroom/local"
-	"github.com/streamroom/streamroom/shared/stream"
+	"github.com/streamroom/streamroom/shared/fanout"
 	"github.com/streamroom/streamroom/shared/table"
 	"github.com/streamroom/streamroom/shared/topology"
 	"github.com/streamroom/streamroom/shared/wire"
@@ -72,7 +72,7 @@ func TestConsumersThatWereDownForTenMinutes(t *testing.T) {
 		down  []string
 	}{
 		"small room": {0, []string{topology.Fanout, topology.LastMessage}},
-		"large room": {stream.SliceAbove, []string{topology.Fanout}},
+		"large room": {fanout.SliceAbove, []string{topology.Fanout}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

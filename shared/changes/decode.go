@@ -123,7 +123,7 @@ func (it item) change() (Change, error) {
 		userID, err := textOf(it.before, table.UserID)
 		return ConnectionEnded{it.key.ConnectionID, userID}, err
 	}
-	return nil, nil //nolint:nilnil // most records of the table say nothing to a reader
+	return nil, nil // most records of the table say nothing to a reader
 }
 
 func (it item) messageChange() (Change, error) {

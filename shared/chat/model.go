@@ -90,21 +90,6 @@ type Participant struct {
 	DisplayName string // "": none
 }
 
-// MemberRange is a part of a room's members: the user ids from From up to, not
-// including, To, in the order of their bytes. "" leaves a side open.
-type MemberRange struct{ From, To string }
-
-// Slice is a part of a large room's fan-out: what a range of its members is
-// still to be told.
-type Slice struct {
-	RoomID     string
-	Members    MemberRange
-	MessageIDs []string
-	Gap        bool  // tell of a gap, not of the messages
-	Renamed    bool  // tell the room's name, too
-	ExpiresAt  int64 // ms; the slice is useless after that
-}
-
 // Message is a message of a room. Its id is a ULID that carries SentAt. A deleted
 // one keeps its sender and its times.
 type Message struct {

@@ -9,6 +9,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/fanout"
 	"github.com/streamroom/streamroom/shared/table"
 )
 
@@ -36,7 +37,7 @@ func memberOf(userID string, it item) chat.Member {
 // Members reads a room's first members after one ("" is the beginning) strongly,
 // at most limit, and whether there are more.
 func (s *Store) Members(ctx context.Context, roomID, after string, limit int) ([]chat.Member, bool, error) {
-	var rest chat.MemberRange
+	var rest fanout.MemberRange
 	if after != "" {
 		rest.From = after + "\x00" // the next possible id: ids have no control characters
 	}
@@ -45,7 +46,7 @@ func (s *Store) Members(ctx context.Context, roomID, after string, limit int) ([
 
 // MembersIn reads the first members of a range strongly, at most limit, and
 // whether there are more.
-func (s *Store) MembersIn(ctx context.Context, roomID string, r chat.MemberRange, limit int) ([]chat.Member, bool, error) {
+func (s *Store) MembersIn(ctx context.Context, roomID string, r fanout.MemberRange, limit int) ([]chat.Member, bool, error) {
 	p := memberPage(roomID, r)
 	p.limit = limit + 1
 	items, err := s.queryAll(ctx, p)
@@ -68,7 +69,7 @@ func (s *Store) MembersIn(ctx context.Context, roomID string, r chat.MemberRange
 // MemberBounds cuts the beginning of a range into parts of size members: it
 // returns the user ids at which all parts but the first begin, at most `most`.
 // The read is eventually consistent: a bound may be a user who has left.
-func (s *Store) MemberBounds(ctx context.Context, roomID string, r chat.MemberRange, size, most int) ([]string, error) {
+func (s *Store) MemberBounds(ctx context.Context, roomID string, r fanout.MemberRange, size, most int) ([]string, error) {
 	p := memberPage(roomID, r)
 	p.eventual, p.limit, p.project = true, size*most+1, []string{table.PK, table.SK}
 	items, err := s.queryAll(ctx, p)
@@ -84,7 +85,7 @@ func (s *Store) MemberBounds(ctx context.Context, roomID string, r chat.MemberRa
 	return bounds, nil
 }
 
-func memberPage(roomID string, r chat.MemberRange) page {
+func memberPage(roomID string, r fanout.MemberRange) page {
 	p := page{pk: table.RoomPrefix + roomID}
 	p.from, p.to = prefixed(table.MemberPrefix)
 	if r.From != "" {

@@ -8,7 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
-	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/fanout"
 	"github.com/streamroom/streamroom/shared/table"
 )
 
@@ -17,7 +17,7 @@ const writeSize = 25
 
 // PutSlices stores the slices of a run, numbered in their order. Storing the
 // same slices again changes nothing, and so leaves no stream record.
-func (s *Store) PutSlices(ctx context.Context, runID string, parts []chat.Slice) error {
+func (s *Store) PutSlices(ctx context.Context, runID string, parts []fanout.Slice) error {
 	writes := make([]types.WriteRequest, len(parts))
 	for i, part := range parts {
 		writes[i].PutRequest = &types.PutRequest{Item: sliceItem(runID, i, part)}
@@ -39,7 +39,7 @@ func (s *Store) PutSlices(ctx context.Context, runID string, parts []chat.Slice)
 	return nil
 }
 
-func sliceItem(runID string, n int, part chat.Slice) item {
+func sliceItem(runID string, n int, part fanout.Slice) item {
 	it := key(table.Slice(runID, n))
 	it[table.RoomID] = text(part.RoomID)
 	it[table.Gap] = &types.AttributeValueMemberBOOL{Value: part.Gap}

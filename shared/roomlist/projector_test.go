@@ -174,7 +174,7 @@ func failures(answer changes.Response, batch []change) (failed []change) {
 	return failed
 }
 
-func said(room string, ids ...string) (batch []change) {
+func sent(room string, ids ...string) (batch []change) {
 	for _, id := range ids {
 		batch = append(batch, change{room: room, message: id})
 	}
@@ -194,7 +194,7 @@ func timeOf(t testing.TB, id string) int64 {
 func TestProject_OnlyTheNewestMessageOfARoomAndBatch(t *testing.T) {
 	ids := changestest.MessageIDs(6)
 	store := newLists(map[string]int{"a": 3, "b": 2})
-	batch := slices.Concat(said("a", ids[1], ids[4], ids[0]), said("b", ids[5], ids[2]), said("a", ids[3]))
+	batch := slices.Concat(sent("a", ids[1], ids[4], ids[0]), sent("b", ids[5], ids[2]), sent("a", ids[3]))
 	if failed := project(t, store, batch...); len(failed) > 0 {
 		t.Fatalf("%v failed", failed)
 	}
@@ -211,10 +211,10 @@ func TestProject_OnlyTheNewestMessageOfARoomAndBatch(t *testing.T) {
 func TestProject_AnOlderMessageMovesNewMembersOnly(t *testing.T) {
 	ids := changestest.MessageIDs(2)
 	store := newLists(map[string]int{room: 3})
-	project(t, store, said(room, ids[1])...)
+	project(t, store, sent(room, ids[1])...)
 	store.tried = 0
 	delete(store.order, place{user(2), room}) // joins now
-	project(t, store, append(said(room, ids[0]), change{room: room, joined: user(2)})...)
+	project(t, store, append(sent(room, ids[0]), change{room: room, joined: user(2)})...)
 	if at, want := store.order[place{user(2), room}], timeOf(t, ids[1]); at != want {
 		t.Errorf("the room stands at %d in a new member's list, want %d", at, want)
 	}
@@ -242,14 +242,14 @@ func TestProject_RetriesAfterAnInterruptedInvocation(t *testing.T) {
 					}
 					return nil
 				}
-				if failed := project(t, store, said(room, id)...); len(failed) != 1 {
+				if failed := project(t, store, sent(room, id)...); len(failed) != 1 {
 					t.Fatalf("%v failed, want the message", failed)
 				}
 				if store.last[room].MessageID != id {
 					t.Fatal("the last message was not written first")
 				}
 				store.fault = nil
-				project(t, store, said(room, id)...)
+				project(t, store, sent(room, id)...)
 				for i := range size {
 					if at, want := store.order[place{user(i), room}], timeOf(t, id); at != want {
 						t.Fatalf("the room stands at %d in the list of %s, want %d", at, user(i), want)
@@ -285,7 +285,7 @@ func TestReorder_LargeRoomsOnceAnInterval(t *testing.T) {
 				{ids[60_000], test.later},
 			} {
 				store.moved, store.read = 0, 0
-				if failed := project(t, store, said(room, step.id)...); len(failed) > 0 {
+				if failed := project(t, store, sent(room, step.id)...); len(failed) > 0 {
 					t.Fatalf("%v failed", failed)
 				}
 				if store.moved != step.moved {
@@ -312,8 +312,8 @@ func TestReorder_NewMembersOfLargeRooms(t *testing.T) {
 		} {
 			t.Run(fmt.Sprintf("%d members, %s", size, name), func(t *testing.T) {
 				store := newLists(map[string]int{room: size})
-				project(t, store, said(room, ids[0])...)
-				project(t, store, said(room, ids[30_000])...)
+				project(t, store, sent(room, ids[0])...)
+				project(t, store, sent(room, ids[30_000])...)
 				delete(store.order, place{user(0), room})
 				project(t, store, batch...)
 				if at, want := store.order[place{user(0), room}], store.last[room].SentAt; at != want {
@@ -400,7 +400,7 @@ func TestHandle_RoomsBeyondTheDeadlineAreDeliveredAgain(t *testing.T) {
 func TestHandle_SkipsMalformedRecords(t *testing.T) {
 	id := changestest.MessageIDs(1)[0]
 	store := newLists(map[string]int{room: 1})
-	in := event(said(room, id))
+	in := event(sent(room, id))
 	in.Records = append(
 		in.Records,
 		json.RawMessage(`{"eventName":"INSERT"}`),
@@ -420,7 +420,7 @@ func TestHandle_SkipsMalformedRecords(t *testing.T) {
 func TestProject_AnEditMovesNoRoom(t *testing.T) {
 	id := changestest.MessageIDs(1)[0]
 	store := newLists(map[string]int{room: 3})
-	project(t, store, said(room, id)...)
+	project(t, store, sent(room, id)...)
 	store.tried = 0
 	answer, err := projection(store).Handle(t.Context(), changes.Event{
 		Records: []json.RawMessage{changestest.Change(changestest.Version(room, id, 0, false), changestest.Version(room, id, 9, false))},

@@ -47,7 +47,7 @@ func TestProjector_EndsTheSameWhateverTheDelivery(t *testing.T) {
 		}
 		w.deliverTheRest()
 		w.check()
-		w.settled()
+		w.checkEnd()
 	})
 }
 
@@ -102,12 +102,12 @@ func TestProjector_TheLastMessageEndsInItsNewestState(t *testing.T) {
 // overtaken is a table on which something happens after the members were read.
 type overtaken struct {
 	*dynamo.Store
-	meanwhile func()
+	then func()
 }
 
 func (o overtaken) Members(ctx context.Context, roomID, after string, limit int) ([]chat.Member, bool, error) {
 	members, more, err := o.Store.Members(ctx, roomID, after, limit)
-	o.meanwhile()
+	o.then()
 	return members, more, err
 }
 
@@ -118,11 +118,11 @@ func TestProjector_ABatchThatIsOvertakenMovesNothingBack(t *testing.T) {
 	}
 	ids := changestest.MessageIDs(2)
 	project(t, overtaken{store, func() {
-		project(t, store, said(room, ids[1])...)
+		project(t, store, sent(room, ids[1])...)
 		if _, err := store.RemoveMember(t.Context(), room, chat.Member{UserID: "bob"}, ""); err != nil {
 			t.Fatal(err)
 		}
-	}}, said(room, ids[0])...)
+	}}, sent(room, ids[0])...)
 
 	if last, _, err := store.LastMessage(t.Context(), room); err != nil || last.MessageID != ids[1] {
 		t.Errorf("the last message is %s, error %v; want %s", last.MessageID, err, ids[1])
@@ -196,7 +196,7 @@ func (w *roomWorld) deliver() {
 	group.Wait()
 	for i, user := range movers {
 		w.must(errs[i])
-		delete(w.at, user) // it starts anew
+		delete(w.at, user) // its place is a new one
 		if w.members[user] = !w.members[user]; w.members[user] {
 			w.happened(change{room: w.id, joined: user})
 		}
@@ -278,8 +278,8 @@ func (w *roomWorld) deliverTheRest() {
 	group.Wait()
 }
 
-// check reads where the room stands. Nothing has moved back, and nobody who is
-// no member has it.
+// check reads where the room stands. Nothing has moved back, and no one but
+// members has it.
 func (w *roomWorld) check() {
 	last, _, err := w.store.LastMessage(context.Background(), w.id)
 	w.must(err)
@@ -299,8 +299,8 @@ func (w *roomWorld) check() {
 	}
 }
 
-// settled says whether all is as the newest message has it.
-func (w *roomWorld) settled() {
+// checkEnd fails unless everything is as the newest message has it.
+func (w *roomWorld) checkEnd() {
 	if w.last != w.newest {
 		w.Fatalf("the last message is %q, want %q", w.last, w.newest)
 	}
@@ -372,7 +372,7 @@ func (b *brittle) crashed() bool {
 func (b *brittle) do(call func() error) error {
 	n, broken := int(b.calls.Add(1)), errors.New("the table is out of reach")
 	if n == b.fault.call && b.fault.late {
-		_ = call() // nobody hears of it
+		_ = call() // and its result is lost
 	}
 	if n == b.fault.call || b.crashed() {
 		return broken

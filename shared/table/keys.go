@@ -1,7 +1,7 @@
 // Package table is the only place that spells a key, an attribute or an index
 // name of the one DynamoDB table. It knows strings and times, and nothing of
 // the SDK: shared/dynamo builds requests with it, shared/topology filters with
-// it, shared/stream reads records with it, and infra creates the table by it.
+// it, shared/changes reads records with it, and infra creates the table by it.
 package table
 
 import (

@@ -4,8 +4,8 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/streamroom/streamroom/shared/fanout"
 	"github.com/streamroom/streamroom/shared/push"
-	"github.com/streamroom/streamroom/shared/stream"
 	"github.com/streamroom/streamroom/shared/topology"
 )
 
@@ -29,8 +29,8 @@ type Service struct {
 // Today is the design as it is deployed.
 func Today() Design {
 	return Design{
-		SliceAbove: stream.SliceAbove, SliceSize: stream.SliceSize,
-		SlicesPerCut: stream.SlicesPerCut, SlicesAtOnce: stream.SlicesAtOnce,
+		SliceAbove: fanout.SliceAbove, SliceSize: fanout.SliceSize,
+		SlicesPerCut: fanout.SlicesPerCut, SlicesAtOnce: fanout.SlicesAtOnce,
 		Attempts: push.ThrottledAttempts, Doublings: doublings,
 	}
 }

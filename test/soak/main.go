@@ -17,7 +17,7 @@ import (
 
 	"github.com/streamroom/streamroom/operate/progress"
 	"github.com/streamroom/streamroom/shared/config"
-	"github.com/streamroom/streamroom/shared/stream"
+	"github.com/streamroom/streamroom/shared/fanout"
 	"github.com/streamroom/streamroom/test/faults"
 )
 
@@ -117,7 +117,7 @@ func parse(args []string, stdout io.Writer) (options, error) {
 	flags.IntVar(&o.config.Users, "users", 8, "`number` of users")
 	flags.IntVar(&o.config.Devices, "clients", 2, "`number` of clients of each user")
 	flags.IntVar(&o.config.Rooms, "rooms", 8, "`number` of rooms, each of half of the users")
-	flags.IntVar(&o.config.Crowd, "crowd", stream.SliceAbove, "`number` of members without a client in the first room; the default makes it a large one")
+	flags.IntVar(&o.config.Crowd, "crowd", fanout.SliceAbove, "`number` of members without a client in the first room; the default makes it a large one")
 	flags.Float64Var(&o.config.Sends, "sends", 12, "messages a `second`, of all clients together")
 	flags.Float64Var(&o.config.Reads, "reads", 4, "reads of histories a `second`, of all clients together")
 	flags.StringVar(&kinds, "faults", "all", "what breaks: `kinds`, listed above")

@@ -1,0 +1,125 @@
+package fanout
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/streamroom/streamroom/shared/chat"
+)
+
+// announcedRoom is the size up to which all members of a room are notified of
+// who joins and leaves. Beyond it, n members joining would cost n² frames.
+const announcedRoom = 100
+
+// page is the first members of a range.
+type page struct {
+	members []string
+	more    bool // than an invocation serves
+}
+
+func (f *Fanout) readMembers(ctx context.Context, roomID string, within MemberRange, limit int) (page, error) {
+	members, more, err := f.store.MembersIn(ctx, roomID, within, limit)
+	if err != nil {
+		return page{}, fmt.Errorf("read members: %w", err)
+	}
+	ids := make([]string, len(members))
+	for i, m := range members {
+		ids[i] = m.UserID
+	}
+	return page{ids, more}, nil
+}
+
+// audience is who gets the events of a room, or of a range of its members.
+type audience struct {
+	members         []string // empty if large
+	large           bool     // slices serve the members
+	announces       bool     // all members are notified of who joins and leaves
+	rejoined        map[string]bool
+	foundingMembers map[string]bool
+	recipients      []string // all users who get a frame, in order
+}
+
+// readAudience returns the audience of events in a range whose first members are
+// given, and reads what else it depends on.
+func (f *Fanout) readAudience(ctx context.Context, e *events, p page) (audience, error) {
+	members := p.members
+	if p.more {
+		members = nil
+	}
+	announces := !p.more && len(members) <= announcedRoom
+	rejoined, err := f.readRejoined(ctx, e, p)
+	if err != nil {
+		return audience{}, err
+	}
+	var foundingMembers map[string]bool
+	if announces {
+		if foundingMembers, err = f.readFoundingMembers(ctx, e); err != nil {
+			return audience{}, err
+		}
+	}
+	return audience{
+		members: members, large: p.more, announces: announces, rejoined: rejoined, foundingMembers: foundingMembers,
+		recipients: recipients(e, members, p.more, announces),
+	}, nil
+}
+
+// readRejoined returns which of those who left are members nonetheless. A frame
+// that says that they left, sent after the one of their joining, which another
+// record brings, would make them seem gone.
+func (f *Fanout) readRejoined(ctx context.Context, e *events, p page) (map[string]bool, error) {
+	rejoined := make(map[string]bool, len(e.left))
+	for _, user := range e.left {
+		isMember := slices.Contains(p.members, user)
+		if p.more {
+			var err error
+			if isMember, err = f.store.IsMember(ctx, e.roomID, user); err != nil {
+				return nil, fmt.Errorf("read a member: %w", err)
+			}
+		}
+		rejoined[user] = isMember
+	}
+	return rejoined, nil
+}
+
+// readFoundingMembers returns which of those who joined did so at the room's
+// creation: they are not announced to each other.
+func (f *Fanout) readFoundingMembers(ctx context.Context, e *events) (map[string]bool, error) {
+	if len(e.joined) == 0 {
+		return nil, nil
+	}
+	description, _, err := f.store.Room(ctx, e.roomID)
+	if err != nil {
+		return nil, fmt.Errorf("read the room: %w", err)
+	}
+	founding := make(map[string]bool, len(e.joined))
+	for _, m := range e.joined {
+		founding[m.UserID] = m.JoinedAt == description.CreatedAt
+	}
+	return founding, nil
+}
+
+// recipients returns all who get something of the events.
+func recipients(e *events, members []string, large, announces bool) []string {
+	forAll := e.general() || announces
+	if forAll && len(e.left) == 0 && !large {
+		return members
+	}
+	users := slices.Clone(e.left)
+	if forAll {
+		users = append(users, members...)
+	}
+	for _, m := range e.joined {
+		if large || slices.Contains(members, m.UserID) {
+			users = append(users, m.UserID)
+		}
+	}
+	for user := range e.reads {
+		users = append(users, user)
+	}
+	slices.Sort(users)
+	return slices.Compact(users)
+}
+
+// isSmall reports whether all members are notified of who has read.
+func (a *audience) isSmall() bool { return !a.large && len(a.members) <= chat.SmallRoom }

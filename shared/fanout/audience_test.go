@@ -1,0 +1,147 @@
+package fanout_test
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rs/zerolog"
+
+	"github.com/streamroom/streamroom/shared/changes"
+	"github.com/streamroom/streamroom/shared/changes/changestest"
+	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/fanout"
+	"github.com/streamroom/streamroom/shared/table"
+)
+
+func TestAudience_AMemberWhoRejoinedHasNotLeft(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		members []string
+		records []json.RawMessage
+		alice   []string
+		bob     []string
+	}{
+		{
+			"left",
+			[]string{"alice"},
+			[]json.RawMessage{leaves("bob")},
+			[]string{"memberLeft bob"},
+			[]string{"memberLeft bob"},
+		},
+		{
+			"left and came back in one batch",
+			[]string{"alice", "bob"},
+			[]json.RawMessage{leaves("bob"), changestest.Join(room, "bob")},
+			[]string{"memberJoined bob"},
+			[]string{"memberJoined bob"},
+		},
+		{
+			"left, and is back by now",
+			[]string{"alice", "bob"},
+			[]json.RawMessage{leaves("bob")},
+			nil, nil,
+		},
+		{
+			"came and left in one batch",
+			[]string{"alice"},
+			[]json.RawMessage{changestest.Join(room, "bob"), leaves("bob")},
+			[]string{"memberLeft bob"},
+			[]string{"memberJoined bob", "memberLeft bob"},
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			sent := broadcast(t, &memory{members: test.members}, test.records...)
+			for user, want := range map[string][]string{"alice": test.alice, "bob": test.bob} {
+				if got := sent.types(user); !slices.Equal(got, want) {
+					t.Errorf("%s got %q, want %q", user, got, want)
+				}
+			}
+		})
+	}
+}
+
+// asked keeps whose devices were asked for.
+type asked struct {
+	*memory
+	users []string
+}
+
+func (a *asked) Presence(ctx context.Context, users []string, limit int) (map[string][]chat.Connection, error) {
+	a.users = append(a.users, users...)
+	return a.memory.Presence(ctx, users, limit)
+}
+
+func TestAudience_AJoinInALargerRoomReadsNoOtherDevices(t *testing.T) {
+	m := &asked{memory: &memory{members: []string{"bob"}}}
+	for i := range 100 {
+		m.members = append(m.members, user(i))
+	}
+	sent := received{}
+	consumer := fanout.New(m, sent, time.Minute, func() time.Time { return changestest.Now }, zerolog.Nop())
+	if _, err := consumer.Handle(t.Context(), changes.Event{Records: []json.RawMessage{changestest.Join(room, "bob")}}); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(m.users, []string{"bob"}) {
+		t.Errorf("the devices of %d users were read, want those of bob", len(m.users))
+	}
+	if got := sent.types("bob"); !slices.Equal(got, []string{"memberJoined bob"}) {
+		t.Errorf("bob got %q", got)
+	}
+}
+
+// In a room whose members don't learn who comes and goes, they learn of changes.
+func TestAudience_AllMembersGetChanges(t *testing.T) {
+	for _, members := range []int{chat.SmallRoom, 101, fanout.SliceAbove} {
+		m := crowd(members, 1)
+		id := m.messages[0]
+		edit := changestest.Version(room, id, 1, false)
+		m.states, m.name = map[string]chat.Message{id: edit}, "Tea"
+		sent := broadcast(t, m, changestest.Change(changestest.Version(room, id, 0, false), edit),
+			changestest.Modify(table.Room(room), changestest.Attributes{}, changestest.Attributes{table.EditedAt: {"N": "7"}}),
+			changestest.Insert(table.Read(room, m.members[0]), changestest.Attributes{table.UpTo: {"S": id}}))
+		for i, user := range m.members {
+			want := []string{"messageEdited 1", "roomChanged 0"}
+			if i == 0 || members <= chat.SmallRoom {
+				want = append(want, "read 0")
+			}
+			if diff := cmp.Diff(want, sent.versions(user)); diff != "" {
+				t.Fatalf("%d members: %s (-want +got):\n%s", members, user, diff)
+			}
+		}
+	}
+}
+
+func TestAudience_ReadsAreSentToAllInSmallRoomsOnly(t *testing.T) {
+	ids := changestest.MessageIDs(3)
+	reads := func(user, upTo string) json.RawMessage {
+		return changestest.Insert(table.Read(room, user), changestest.Attributes{table.UpTo: {"S": upTo}})
+	}
+	small := &memory{members: []string{"alice", "bob", "carol"}}
+	sent := broadcast(t, small, reads("bob", ids[0]), reads("bob", ids[2]), reads("bob", ids[1]), reads("alice", ids[0]))
+	for _, user := range small.members {
+		if diff := cmp.Diff([]string{"read alice", "read bob"}, sent.types(user)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", user, diff)
+		}
+		if got := sent[user][1].UpTo; got != ids[2] {
+			t.Errorf("%s gets the read up to %s, want the latest", user, got)
+		}
+	}
+
+	for _, members := range []int{chat.SmallRoom + 1, fanout.SliceAbove + 1} {
+		large := crowd(members, 0)
+		sent := broadcast(t, large, reads("user-000007", ids[0]))
+		if len(sent) != 1 || len(sent["user-000007"]) != 1 {
+			t.Errorf("of %d members, %d get the read of one, want that one", members, len(sent))
+		}
+		if asked := large.asked.Load(); asked > chat.SmallRoom {
+			t.Errorf("%d members are read for that", asked)
+		}
+	}
+	if sent := broadcast(t, small, changestest.Aged(reads("bob", ids[0]), time.Hour)); len(sent) > 0 {
+		t.Error("a read of an hour ago is sent")
+	}
+}

@@ -1,0 +1,46 @@
+package fanout
+
+import (
+	"context"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/metrics"
+	"github.com/streamroom/streamroom/shared/parallel"
+)
+
+const (
+	// handshakeGrace is how old a connection must be before a 410 counts as its
+	// end: API Gateway answers 410 until the handshake is over.
+	handshakeGrace = 60 * time.Second
+
+	// cleanUpsInFlight bounds the deletes of one invocation at a time.
+	cleanUpsInFlight = 16
+)
+
+// cleanUp deletes the entries of connections whose row is gone, whatever the
+// records' age. It returns the records of those that could not be deleted.
+func (f *Fanout) cleanUp(ctx context.Context, ended []endedConnection, log *zerolog.Logger) (failed []string) {
+	errs := make([]error, len(ended))
+	parallel.Each(len(ended), cleanUpsInFlight, func(i int) {
+		errs[i] = f.store.ForgetUserConnection(ctx, ended[i].userID, ended[i].connectionID)
+	})
+	for i, err := range errs {
+		if err != nil {
+			failed = append(failed, ended[i].sequence)
+			log.Error().Err(err).Str("connection_id", ended[i].connectionID).Msg("clean up after a connection")
+		}
+	}
+	return failed
+}
+
+// drop removes connections that a post showed to have ended. One that cannot be
+// removed stays until it expires.
+func (f *Fanout) drop(ctx context.Context, gone []chat.Connection, log *zerolog.Logger) {
+	parallel.Each(len(gone), cleanUpsInFlight, func(i int) {
+		err := f.store.DropConnection(ctx, gone[i])
+		log.Info().Err(err).Str("connection_id", gone[i].ID).Str("outcome", metrics.Outcome(err == nil)).Msg("drop an ended connection")
+	})
+}

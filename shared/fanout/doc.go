@@ -1,0 +1,96 @@
+// Package fanout sends what happened in rooms to the devices of their members.
+// It reads the changes of the table's stream, and posts frames to connections.
+//
+//	records of a batch
+//	   │  changes.Decode
+//	   v
+//	changes ───────────────────────────────┬──────────────┐
+//	   │  group             (events.go)    │              │
+//	   v                                   v              v
+//	events of a room                   slices        ended connections
+//	   │  planReads          (reads.go)    │              │ cleanUp (cleanup.go)
+//	   v                                   │ readSources  v
+//	reads: what must be read               │ (source.go)  presence
+//	   │  readSnapshot    (snapshot.go)    │
+//	   v                                   v
+//	snapshot: the table's state     events and snapshot,
+//	   │                            read once for a run
+//	   │  readAudience    (audience.go)    │
+//	   v                                   │ a range of members
+//	audience <─────────────────────────────┘
+//	   │         \
+//	   │          `── too many members: storeSlices (slice.go) ──> table ──> stream
+//	   │  readDevices     (presence.go)
+//	   │  encodeFor         (frames.go)
+//	   │  buildPosts         (posts.go)
+//	   v
+//	posts ──> push ──> connections
+//	   │
+//	   v
+//	report: records that failed    (rounds.go)
+//
+// Each step takes the value of the step before and returns a new one. A room and
+// a slice of a room differ in where their events come from, and in the range of
+// members; from "audience" on they are the same. broadcast.go puts the steps in
+// order.
+//
+// # Ordering
+//
+//  1. Ids, not records. The stream orders the records of one item only, so
+//     messages are sorted by id within a batch, and each message frame carries the
+//     id before it: a client that misses one notices.
+//  2. Current state. Edits, deletions and names are sent as the table has them
+//     now, not as the record has them. A message that was deleted in the meantime
+//     is not sent, only its deletion. So a late or repeated record never shows
+//     what was taken back, and the last frame that a client gets is right.
+//  3. Rejoined. A member who left and is back is not said to have left: the frame
+//     of another record might have arrived before.
+//
+// Frames may reach a connection in any order, and more than once. Every frame
+// has what a client needs to drop duplicates and older states.
+//
+// # Retries
+//
+//  4. Per record. A room or slice whose reads fail has its records answered as
+//     failed. The mapping delivers these and all behind them in the batch again.
+//  5. Posts are not retried by record. A post that fails to the end is given up
+//     (metric "undelivered"): history has the message, and the client catches up.
+//  6. Side effects repeat. What follows a failed slice in a batch is not served,
+//     as it comes again. A run of slices is stored under a hash of its content, so
+//     a second try finds it stored, and no records follow from it.
+//  7. Stale. A message's record older than staleAfter is not sent, but announced
+//     by a gap: the client reads the history. Reads, joins, leaves and names that
+//     old are left out. Records of a replay are never stale. A slice is dropped
+//     after sliceLife.
+//
+// # Back-pressure
+//
+//  8. Rounds. An invocation serves rooms in rounds of some thousand connections,
+//     and slices a few at a time. After half of its deadline it begins no further
+//     round, and answers the rest as failed. The first round is always served, so
+//     each delivery gets further.
+//  9. Bounds. Table reads, deletes and posts in flight are bounded by named
+//     constants, and everything ends with the deadline, long before the function's
+//     timeout.
+//  10. Large rooms. A range of over SliceAbove members is cut into slices, which
+//     are items of the table: their records spread over shards and are retried
+//     one by one. One cut makes at most SlicesPerCut slices and a rest, which is
+//     cut in its turn.
+//  11. Squares. What grows with the square of a room is bounded by its size: joins
+//     and leaves are announced in rooms of up to announcedRoom members, reads in
+//     rooms of up to chat.SmallRoom.
+//
+// # Clean-up
+//
+//  12. A removed connection row has its entry in the user's presence deleted,
+//     whatever the record's age; a failure is answered as failed.
+//  13. A post that is answered with 410 removes the connection, unless it is so
+//     young that its handshake may not be over. A removal that fails is left to
+//     the item's expiry.
+//
+// # Debugging
+//
+// Each room or slice leaves one line, "room served", with its room id, message
+// ids and outcome; each post that was given up one line, "post"; each invocation
+// one line, "fanned out", with the metrics. No line has content.
+package fanout

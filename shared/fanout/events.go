@@ -1,0 +1,174 @@
+package fanout
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/streamroom/streamroom/shared/changes"
+	"github.com/streamroom/streamroom/shared/chat"
+)
+
+// staleAfter is the age from which a message's record is not broadcast any more
+// but announced by a gap: a mapping that is created again starts at the beginning
+// of the stream and would send a day of chat again.
+const staleAfter = 5 * time.Minute
+
+// events are what happened in one room. They do not change once grouped.
+type events struct {
+	roomID    string
+	messages  []chat.Message    // that were sent, in order, each once
+	changed   map[string]int64  // messages that were edited or deleted: the newest version of each
+	reads     map[string]string // users who have read: up to which message
+	renamedAt int64             // ms; 0: the room was not renamed
+	gap       bool              // there are messages too old to be broadcast
+	stale     []string          // their ids
+	joined    []chat.Member
+	left      []string
+	replay    string // the replay that this comes from
+}
+
+// general reports whether there is anything for all members of the room,
+// whatever its size.
+func (e *events) general() bool {
+	return len(e.messages) > 0 || len(e.changed) > 0 || e.renamedAt != 0 || e.gap
+}
+
+// batch is what an invocation's records ask for.
+type batch struct {
+	rooms  []room
+	slices []storedSlice
+	ended  []endedConnection
+}
+
+// room is a room in a batch.
+type room struct {
+	events    events
+	sequences []string // the records that it comes from
+}
+
+// endedConnection is a connection whose row was removed.
+type endedConnection struct {
+	connectionID, userID, sequence string
+}
+
+// group sorts changes into the rooms, slices and connections that they concern,
+// rooms in the order of their first records.
+func group(records []changes.Record, now time.Time) batch {
+	var b batch
+	var g grouping
+	for _, r := range records {
+		age := now.Sub(r.At)
+		stale := r.Replay == "" && age > staleAfter
+		switch c := r.Change.(type) {
+		case changes.SliceStored:
+			if age < sliceLife {
+				b.slices = append(b.slices, storedSlice{sliceOf(c, stale), c.RunID, r.Sequence})
+			}
+		case changes.ConnectionEnded:
+			b.ended = append(b.ended, endedConnection{c.ConnectionID, c.UserID, r.Sequence})
+		default:
+			g.add(r, stale)
+		}
+	}
+	b.rooms = g.rooms
+	for i := range b.rooms {
+		b.rooms[i].events.messages = sorted(b.rooms[i].events.messages)
+	}
+	return b
+}
+
+// sorted puts messages in order, each once.
+func sorted(messages []chat.Message) []chat.Message {
+	slices.SortFunc(messages, func(a, b chat.Message) int { return cmp.Compare(a.ID, b.ID) })
+	return slices.CompactFunc(messages, func(a, b chat.Message) bool { return a.ID == b.ID })
+}
+
+// grouping collects the events of rooms.
+type grouping struct {
+	rooms  []room
+	byRoom map[string]int
+}
+
+// add adds a change to its room's events. A stale one is left out, or counts for
+// the room's gap if it is a message's.
+func (g *grouping) add(r changes.Record, stale bool) {
+	switch c := r.Change.(type) {
+	case changes.MessageSent:
+		if version := c.Message.Version(); version != 0 { // replayed after it was edited or deleted
+			g.of(r, c.Message.RoomID).addChanged(c.Message.ID, version, stale)
+		} else {
+			g.of(r, c.Message.RoomID).addMessage(c.Message, stale)
+		}
+	case changes.MessageEdited:
+		g.of(r, c.Message.RoomID).addChanged(c.Message.ID, c.Message.Version(), stale)
+	case changes.MessageDeleted:
+		g.of(r, c.Message.RoomID).addChanged(c.Message.ID, c.Message.Version(), stale)
+	default:
+		if !stale {
+			g.addRecent(r)
+		}
+	}
+}
+
+// addRecent adds what is of interest only while it is recent.
+func (g *grouping) addRecent(r changes.Record) {
+	switch c := r.Change.(type) {
+	case changes.RoomRenamed:
+		g.of(r, c.RoomID).renamedAt = c.RenamedAt
+	case changes.ReadMoved:
+		g.of(r, c.RoomID).addRead(c.UserID, c.UpTo)
+	case changes.MemberJoined:
+		e := g.of(r, c.RoomID)
+		e.joined = append(e.joined, c.Member)
+	case changes.MemberLeft:
+		e := g.of(r, c.RoomID)
+		e.left = append(e.left, c.UserID)
+	}
+}
+
+// of returns a room's events so far, and notes the record that adds to them.
+func (g *grouping) of(r changes.Record, roomID string) *events {
+	i, ok := g.byRoom[roomID]
+	if !ok {
+		if g.byRoom == nil {
+			g.byRoom = map[string]int{}
+		}
+		i = len(g.rooms)
+		g.byRoom[roomID] = i
+		g.rooms = append(g.rooms, room{events: events{roomID: roomID}})
+	}
+	g.rooms[i].sequences = append(g.rooms[i].sequences, r.Sequence)
+	if r.Replay != "" {
+		g.rooms[i].events.replay = r.Replay
+	}
+	return &g.rooms[i].events
+}
+
+func (e *events) addMessage(m chat.Message, stale bool) {
+	if stale {
+		e.gap, e.stale = true, append(e.stale, m.ID)
+		return
+	}
+	e.messages = append(e.messages, m)
+}
+
+// addChanged notes that a message was edited or deleted.
+func (e *events) addChanged(messageID string, version int64, stale bool) {
+	if stale {
+		e.gap, e.stale = true, append(e.stale, messageID)
+		return
+	}
+	if e.changed == nil {
+		e.changed = map[string]int64{}
+	}
+	e.changed[messageID] = max(e.changed[messageID], version)
+}
+
+// addRead notes how far a user has read.
+func (e *events) addRead(userID, upTo string) {
+	if e.reads == nil {
+		e.reads = map[string]string{}
+	}
+	e.reads[userID] = max(e.reads[userID], upTo)
+}

@@ -1,0 +1,195 @@
+package fanout_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/streamroom/streamroom/shared/changes"
+	"github.com/streamroom/streamroom/shared/changes/changestest"
+	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/fanout"
+	"github.com/streamroom/streamroom/shared/push"
+	"github.com/streamroom/streamroom/shared/table"
+)
+
+var errThrottled = errors.New("throttled")
+
+// failing is a table some of whose reads and deletes fail, by room, user or
+// connection.
+type failing struct {
+	*memory
+
+	membersOf, messagesOf, presenceOf, deleteOf string
+
+	mu      sync.Mutex
+	deleted []string // connections
+}
+
+func (f *failing) MembersIn(ctx context.Context, roomID string, r fanout.MemberRange, limit int) ([]chat.Member, bool, error) {
+	if roomID == f.membersOf {
+		return nil, false, errThrottled
+	}
+	return f.memory.MembersIn(ctx, roomID, r, limit)
+}
+
+func (f *failing) MessagesUpTo(ctx context.Context, roomID, messageID string, limit int) ([]chat.Message, error) {
+	if roomID == f.messagesOf {
+		return nil, errThrottled
+	}
+	return f.memory.MessagesUpTo(ctx, roomID, messageID, limit)
+}
+
+func (f *failing) MessagesByID(ctx context.Context, roomID string, ids []string) ([]chat.Message, error) {
+	if roomID == f.messagesOf {
+		return nil, errThrottled
+	}
+	return f.memory.MessagesByID(ctx, roomID, ids)
+}
+
+func (f *failing) Presence(ctx context.Context, users []string, limit int) (map[string][]chat.Connection, error) {
+	if slices.Contains(users, f.presenceOf) {
+		return nil, errThrottled
+	}
+	return f.memory.Presence(ctx, users, limit)
+}
+
+func (f *failing) ForgetUserConnection(_ context.Context, userID, connectionID string) error {
+	return f.remove(userID + "'s " + connectionID)
+}
+
+func (f *failing) DropConnection(_ context.Context, c chat.Connection) error {
+	return f.remove(c.ID)
+}
+
+func (f *failing) remove(connection string) error {
+	if connection == f.deleteOf {
+		return errThrottled
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.deleted = append(f.deleted, connection)
+	return nil
+}
+
+// handle hands records, numbered from 0, to a Fanout and returns those that
+// failed.
+func handle(t *testing.T, store fanout.Store, pusher fanout.Pusher, records ...json.RawMessage) (failed []string) {
+	t.Helper()
+	for i, r := range records {
+		records[i] = changestest.Numbered(r, i)
+	}
+	consumer := fanout.New(store, pusher, time.Minute, func() time.Time { return changestest.Now }, zerolog.Nop())
+	answer, err := consumer.Handle(t.Context(), changes.Event{Records: records})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range answer.BatchItemFailures {
+		failed = append(failed, f.ItemIdentifier)
+	}
+	return failed
+}
+
+func TestHandle_ARoomThatCannotBeReadFailsAlone(t *testing.T) {
+	ids := changestest.MessageIDs(1)
+	for name, store := range map[string]*failing{"members": {membersOf: "broken"}, "messages": {messagesOf: "broken"}} {
+		t.Run(name, func(t *testing.T) {
+			store.memory = &memory{members: []string{"alice"}, messages: ids}
+			sent := received{}
+			failed := handle(t, store, sent, changestest.Send("broken", ids[0]), changestest.Send(room, ids[0]), changestest.Join("broken", "alice"))
+			if !slices.Equal(failed, []string{"0", "2"}) {
+				t.Errorf("the records %q failed, want those of the room", failed)
+			}
+			if got := sent.types("alice"); !slices.Equal(got, []string{"message"}) || sent["alice"][0].ChatRoomID != room {
+				t.Errorf("alice got %q, want the message of the other room", got)
+			}
+		})
+	}
+}
+
+func TestHandle_UnreadConnectionsFailTheirRoomsOnly(t *testing.T) {
+	store := &failing{memory: crowd(150, 1), presenceOf: "user-000003"} // in the first of two reads
+	id := store.messages[0]
+	sent := received{}
+	failed := handle(t, store, sent, changestest.Send(room, id))
+	if !slices.Equal(failed, []string{"0"}) {
+		t.Errorf("the records %q failed, want the room's", failed)
+	}
+	if len(sent) != 50 {
+		t.Errorf("%d members got the message, want the 50 whose connections could be read", len(sent))
+	}
+}
+
+func TestServeSlices_AFailedSliceIsNotOvertaken(t *testing.T) {
+	m := crowd(9_000, 1)
+	broadcast(t, m, changestest.Send(room, m.messages[0]))
+	records := m.records(0)
+	store := &failing{memory: m, messagesOf: room}
+	sent := received{}
+	if failed := handle(t, store, sent, records...); len(failed) != len(records) || len(sent) > 0 {
+		t.Errorf("%d of %d slices failed and %d members got something; want all, and none", len(failed), len(records), len(sent))
+	}
+}
+
+func TestCleanUp(t *testing.T) {
+	store := &failing{memory: &memory{}, deleteOf: "bob's c-2"}
+	ended := func(connectionID, userID string) json.RawMessage {
+		record := changestest.Remove(table.Connection(connectionID), changestest.Attributes{table.UserID: {"S": userID}})
+		return changestest.Aged(record, 10*time.Hour)
+	}
+	failed := handle(t, store, received{}, ended("c-1", "alice"), ended("c-2", "bob"), ended("c-3", "carol"))
+	if !slices.Equal(failed, []string{"1"}) {
+		t.Errorf("the records %q failed, want the one that could not be deleted", failed)
+	}
+	slices.Sort(store.deleted)
+	if !slices.Equal(store.deleted, []string{"alice's c-1", "carol's c-3"}) {
+		t.Errorf("%q are deleted", store.deleted)
+	}
+}
+
+// aged is a table whose connections began some time ago.
+type aged struct {
+	*failing
+
+	ages map[string]time.Duration // by user
+}
+
+func (a aged) Presence(_ context.Context, users []string, _ int) (map[string][]chat.Connection, error) {
+	present := map[string][]chat.Connection{}
+	for _, user := range users {
+		began := changestest.Now.Add(-a.ages[user])
+		present[user] = []chat.Connection{{ID: user, UserID: user, ConnectedAt: began.UnixMilli()}}
+	}
+	return present, nil
+}
+
+// noneThere answers every post with 410.
+type noneThere struct{}
+
+func (noneThere) Push(_ context.Context, posts []push.Post) []push.Delivery {
+	deliveries := make([]push.Delivery, len(posts))
+	for i := range deliveries {
+		deliveries[i].Outcome = push.Gone
+	}
+	return deliveries
+}
+
+func TestDrop_NotDuringTheHandshake(t *testing.T) {
+	id := changestest.MessageIDs(1)[0]
+	store := aged{
+		&failing{memory: &memory{members: []string{"alice", "bob", "carol"}, messages: []string{id}}, deleteOf: "carol"},
+		map[string]time.Duration{"alice": 59 * time.Second, "bob": 61 * time.Second, "carol": time.Hour},
+	}
+	if failed := handle(t, store, noneThere{}, changestest.Send(room, id)); len(failed) > 0 {
+		t.Errorf("the records %q failed, want none: an ended connection is no failure", failed)
+	}
+	if !slices.Equal(store.deleted, []string{"bob"}) {
+		t.Errorf("%q are removed, want the one whose handshake is over", store.deleted)
+	}
+}

@@ -1,0 +1,106 @@
+package fanout
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/streamroom/streamroom/shared/changes"
+	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/metrics"
+	"github.com/streamroom/streamroom/shared/push"
+)
+
+// readsInFlight bounds the table reads of one invocation at a time.
+const readsInFlight = 64
+
+// Store is what a Fanout needs of the table. Reads are strong where it is not
+// said otherwise.
+type Store interface {
+	// MembersIn reads the first members of a range, at most limit, and whether
+	// there are more.
+	MembersIn(ctx context.Context, roomID string, r MemberRange, limit int) ([]chat.Member, bool, error)
+	// MemberBounds returns where to cut a range into parts of size members: at
+	// most `most` user ids, read eventually.
+	MemberBounds(ctx context.Context, roomID string, r MemberRange, size, most int) ([]string, error)
+	// IsMember reports whether a user is a member of a room.
+	IsMember(ctx context.Context, roomID, userID string) (bool, error)
+	// Presence reads the newest connections of up to 100 users, at most limit
+	// of each, expired ones left out.
+	Presence(ctx context.Context, userIDs []string, limit int) (map[string][]chat.Connection, error)
+	// MessagesUpTo reads the newest messages up to and with one, newest first:
+	// their ids and versions.
+	MessagesUpTo(ctx context.Context, roomID, messageID string, limit int) ([]chat.Message, error)
+	// MessagesByID reads up to 100 messages; those that are not there are left
+	// out.
+	MessagesByID(ctx context.Context, roomID string, messageIDs []string) ([]chat.Message, error)
+	// Room reads a room; false if there is none.
+	Room(ctx context.Context, roomID string) (chat.Room, bool, error)
+	// PutSlices stores the slices of a run. What is stored already is left alone.
+	PutSlices(ctx context.Context, runID string, parts []Slice) error
+	// ForgetUserConnection removes a connection from its user's presence.
+	ForgetUserConnection(ctx context.Context, userID, connectionID string) error
+	// DropConnection removes exactly this connection, by its connectedAt.
+	DropConnection(ctx context.Context, c chat.Connection) error
+}
+
+// Pusher posts frames to connections. The result has one delivery for each
+// post, in order, by the time ctx is done.
+type Pusher interface {
+	Push(ctx context.Context, posts []push.Post) []push.Delivery
+}
+
+// Fanout broadcasts what happened in rooms to the devices of their members and
+// removes connections that have ended.
+type Fanout struct {
+	store    Store
+	push     Pusher
+	deadline time.Duration
+	now      func() time.Time
+	log      zerolog.Logger
+}
+
+// New returns a Fanout whose invocations work for at most deadline.
+func New(store Store, push Pusher, deadline time.Duration, now func() time.Time, log zerolog.Logger) *Fanout {
+	return &Fanout{store: store, push: push, deadline: deadline, now: now, log: log}
+}
+
+// Handle serves one batch of records. Records of rooms that could not be read
+// from the table are answered as failed, to be delivered again; a post that
+// fails is not, as history has the message. Rooms and slices that there was no
+// time for are answered as failed, too.
+func (f *Fanout) Handle(ctx context.Context, event changes.Event) (changes.Response, error) {
+	started := f.now()
+	ctx, cancel := context.WithTimeout(ctx, f.deadline)
+	defer cancel()
+	log := metrics.Logger(ctx, f.log)
+	records, malformed := changes.Decode(event, &log)
+	batch := group(records, started)
+
+	notCleaned := f.cleanUp(ctx, batch.ended, &log)
+	rooms := f.serveRooms(ctx, batch.rooms, started, &log)
+	// Slices last: they are the parts of large rooms, and take longest.
+	parts := f.serveSlices(ctx, batch.slices, started, &log)
+	total := rooms.plus(parts)
+	failed := slices.Concat(notCleaned, total.failed)
+
+	metrics.Line(
+		&log, f.now(),
+		metrics.Delivered, metrics.Gone, metrics.Undelivered, metrics.FailedRecords, metrics.MalformedRecord,
+	).
+		Int("records", len(event.Records)).
+		Int(metrics.MalformedRecord, malformed).
+		Int("rooms", len(batch.rooms)).
+		Int("slices", len(batch.slices)).
+		Int("posts", total.posts).
+		Int(metrics.Delivered, total.delivered).
+		Int(metrics.Gone, total.gone).
+		Int(metrics.Undelivered, total.undelivered).
+		Int(metrics.FailedRecords, len(failed)).
+		Dur("duration_ms", f.now().Sub(started)).
+		Str("outcome", metrics.Outcome(len(failed) == 0)).
+		Msg("fanned out")
+	return changes.Failed(failed), nil
+}

@@ -1,0 +1,154 @@
+package fanout
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/wire"
+)
+
+// frames are the encoded frames for each user, in order.
+type frames map[string][][]byte
+
+func (f frames) add(user string, frame []byte) { f[user] = append(f[user], frame) }
+
+func (f frames) addAll(users []string, frame []byte) {
+	for _, user := range users {
+		f[user] = append(f[user], frame)
+	}
+}
+
+// encodeFor appends a broadcast's frames to those of each recipient.
+func (b *broadcast) encodeFor(to frames) {
+	b.encodeJoins(to)
+	b.encodeLeaves(to)
+	e, now, members := b.events, b.snapshot, b.audience.members
+	if e.gap {
+		to.addAll(members, encode(wire.Gap{Type: wire.TypeGap, ChatRoomID: e.roomID}))
+	}
+	for _, m := range now.messages {
+		encodeMessage(m, now.previous[m.ID], members, to)
+	}
+	for _, m := range now.changed {
+		if m.DeletedAt != 0 {
+			to.addAll(members, encode(deletedFrame(m)))
+		} else {
+			encodeEdit(m, members, to)
+		}
+	}
+	if now.name != "" {
+		to.addAll(members, encode(wire.RoomChanged{Type: wire.TypeRoomChanged, ChatRoomID: e.roomID, Name: now.name}))
+	}
+	b.encodeReads(to)
+}
+
+func (b *broadcast) encodeJoins(to frames) {
+	a := &b.audience
+	for _, m := range b.events.joined {
+		frame := encode(wire.Member{Type: wire.TypeMemberJoined, ChatRoomID: b.events.roomID, UserID: m.UserID})
+		if a.announces && !a.foundingMembers[m.UserID] && slices.Contains(a.members, m.UserID) {
+			to.addAll(a.members, frame)
+		} else {
+			to.add(m.UserID, frame)
+		}
+	}
+}
+
+func (b *broadcast) encodeLeaves(to frames) {
+	a := &b.audience
+	for _, user := range b.events.left {
+		if a.rejoined[user] {
+			continue
+		}
+		frame := encode(wire.Member{Type: wire.TypeMemberLeft, ChatRoomID: b.events.roomID, UserID: user})
+		if a.announces {
+			to.addAll(a.members, frame)
+		}
+		to.add(user, frame)
+	}
+}
+
+func (b *broadcast) encodeReads(to frames) {
+	for _, user := range slices.Sorted(maps.Keys(b.events.reads)) {
+		frame := encode(wire.Read{Type: wire.TypeRead, ChatRoomID: b.events.roomID, UserID: user, UpTo: b.events.reads[user]})
+		if b.audience.isSmall() {
+			to.addAll(b.audience.members, frame)
+		} else {
+			to.add(user, frame)
+		}
+	}
+}
+
+// encodeMessage gives a message to all members. Only its sender sees the client
+// message id.
+func encodeMessage(m chat.Message, previous *string, members []string, to frames) {
+	frame := messageFrame(m, previous)
+	own := encode(frame)
+	frame.ClientMessageID = ""
+	addOwned(m, own, encode(frame), members, to)
+}
+
+// encodeEdit does the same with a message's new content.
+func encodeEdit(m chat.Message, members []string, to frames) {
+	frame := editedFrame(m)
+	own := encode(frame)
+	frame.ClientMessageID = ""
+	addOwned(m, own, encode(frame), members, to)
+}
+
+func addOwned(m chat.Message, own, others []byte, members []string, to frames) {
+	if m.ClientMessageID == "" {
+		own = others // one encoding, which is joined once
+	}
+	for _, user := range members {
+		if user == m.SenderID {
+			to.add(user, own)
+		} else {
+			to.add(user, others)
+		}
+	}
+}
+
+// messageFrame is the frame that announces a message.
+func messageFrame(m chat.Message, previous *string) wire.Message {
+	return wire.Message{
+		Type:              wire.TypeMessage,
+		ChatRoomID:        m.RoomID,
+		MessageID:         m.ID,
+		SenderID:          m.SenderID,
+		Content:           m.Content,
+		Timestamp:         m.SentAt,
+		PreviousMessageID: previous,
+		ClientMessageID:   m.ClientMessageID,
+	}
+}
+
+func editedFrame(m chat.Message) wire.MessageEdited {
+	return wire.MessageEdited{
+		Type:            wire.TypeMessageEdited,
+		ChatRoomID:      m.RoomID,
+		MessageID:       m.ID,
+		SenderID:        m.SenderID,
+		Content:         m.Content,
+		Timestamp:       m.SentAt,
+		EditedAt:        m.EditedAt,
+		ClientMessageID: m.ClientMessageID,
+	}
+}
+
+func deletedFrame(m chat.Message) wire.MessageDeleted {
+	return wire.MessageDeleted{
+		Type: wire.TypeMessageDeleted, ChatRoomID: m.RoomID, MessageID: m.ID, SenderID: m.SenderID,
+		Timestamp: m.SentAt, DeletedAt: m.DeletedAt,
+	}
+}
+
+// encode renders a frame of strings and numbers, which cannot fail.
+func encode(frame any) []byte {
+	data, err := wire.Encode(frame)
+	if err != nil {
+		panic("fanout: " + err.Error())
+	}
+	return data
+}

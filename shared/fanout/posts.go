@@ -1,0 +1,84 @@
+package fanout
+
+import (
+	"context"
+	"slices"
+
+	"github.com/rs/zerolog"
+
+	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/push"
+	"github.com/streamroom/streamroom/shared/wire"
+)
+
+// buildPosts encodes broadcasts: one post for each connection, or as few as fit
+// a frame's size. Post i goes to targets[i]. A broadcast that failed has none.
+func buildPosts(broadcasts []broadcast, devices map[string][]chat.Connection) (posts []push.Post, targets []chat.Connection) {
+	byUser := frames{}
+	for i := range broadcasts {
+		if broadcasts[i].err == nil {
+			broadcasts[i].encodeFor(byUser)
+		}
+	}
+	var last, joined [][]byte // most users get the same: it is joined, and hashed by push, once
+	for user, own := range byUser {
+		if len(own) == 0 || len(devices[user]) == 0 {
+			continue
+		}
+		if !slices.EqualFunc(own, last, same) {
+			last, joined = own, wire.Join(own, wire.MaxFrame)
+		}
+		for _, device := range devices[user] {
+			for _, data := range joined {
+				posts = append(posts, push.Post{ConnectionID: device.ID, Data: data})
+				targets = append(targets, device)
+			}
+		}
+	}
+	return posts, targets
+}
+
+// same reports whether two frames are one.
+func same(a, b []byte) bool { return &a[0] == &b[0] }
+
+// counts are the results of posts, and the records to be delivered again.
+type counts struct {
+	posts, delivered, gone, undelivered int
+
+	failed []string
+}
+
+func (c counts) plus(more counts) counts {
+	return counts{
+		posts: c.posts + more.posts, delivered: c.delivered + more.delivered, gone: c.gone + more.gone,
+		undelivered: c.undelivered + more.undelivered, failed: append(c.failed, more.failed...),
+	}
+}
+
+// post sends broadcasts to devices, and drops the connections that turn out to
+// have ended.
+func (f *Fanout) post(ctx context.Context, broadcasts []broadcast, d *devices, log *zerolog.Logger) counts {
+	posts, targets := buildPosts(broadcasts, d.byUser)
+	c := counts{posts: len(posts)}
+	if len(posts) == 0 {
+		return c
+	}
+	var gone []chat.Connection
+	for i, delivery := range f.push.Push(ctx, posts) {
+		switch delivery.Outcome {
+		case push.Delivered:
+			c.delivered++
+		case push.Gone:
+			c.gone++
+			if f.now().UnixMilli()-targets[i].ConnectedAt > handshakeGrace.Milliseconds() {
+				gone = append(gone, targets[i])
+			}
+		case push.Undelivered:
+			c.undelivered++
+			log.Warn().Err(delivery.Err).Str("connection_id", posts[i].ConnectionID).Int("attempts", delivery.Attempts).
+				Str("outcome", "undelivered").Msg("post")
+		}
+	}
+	f.drop(ctx, gone, log)
+	return c
+}

@@ -1,0 +1,67 @@
+package fanout
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/parallel"
+)
+
+const (
+	// devicesPerUser is how many of a user's connections are served, the newest.
+	devicesPerUser = 20
+
+	// presenceBatch is how many users' connections are read in one request:
+	// DynamoDB's limit, see "BatchGetItem" in its API reference.
+	presenceBatch = 100
+)
+
+// devices are the connections of recipients.
+type devices struct {
+	byUser map[string][]chat.Connection
+	unread map[string]error // users whose connections could not be read, and why
+}
+
+// readDevices reads the connections of all recipients at once: each user is read
+// once, however many rooms they are in.
+func (f *Fanout) readDevices(ctx context.Context, broadcasts []broadcast) devices {
+	var users []string
+	for i := range broadcasts {
+		users = append(users, broadcasts[i].audience.recipients...)
+	}
+	slices.Sort(users)
+	batches := slices.Collect(slices.Chunk(slices.Compact(users), presenceBatch))
+	found := make([]map[string][]chat.Connection, len(batches))
+	errs := make([]error, len(batches))
+	parallel.Each(len(batches), readsInFlight, func(i int) {
+		found[i], errs[i] = f.store.Presence(ctx, batches[i], devicesPerUser)
+	})
+
+	d := devices{byUser: make(map[string][]chat.Connection, len(users)), unread: map[string]error{}}
+	for i, batch := range batches {
+		for _, user := range batch {
+			if errs[i] != nil {
+				d.unread[user] = errs[i]
+			} else {
+				d.byUser[user] = found[i][user]
+			}
+		}
+	}
+	return d
+}
+
+// errorOf returns why some of the recipients' connections could not be read, if
+// so. The others get their frames nonetheless: they drop what comes again.
+func (d *devices) errorOf(recipients []string) error {
+	if len(d.unread) == 0 {
+		return nil
+	}
+	for _, user := range recipients {
+		if err := d.unread[user]; err != nil {
+			return fmt.Errorf("read the connections of a member: %w", err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,34 @@
+package fanout
+
+import "github.com/streamroom/streamroom/shared/chat"
+
+// wholePage is how many messages are read at once at least, if there are as
+// many: a page has 1 MB, and a message some 20 KB with its readers.
+const wholePage = 48
+
+// reads is what must be read of the table before events can be sent.
+type reads struct {
+	// members is how many members one invocation serves at most. Whether there
+	// are more is read, too.
+	members int
+	// first and last are the messages whose predecessors are read, "" for none,
+	// and window is how many messages are read for them, up to the last.
+	first, last string
+	window      int
+	// name says to read the room's name.
+	name bool
+}
+
+// planReads returns what events need. Reads of others are shown in small rooms
+// only, so for those there is no need to read the members of others.
+func planReads(e *events) reads {
+	plan := reads{members: chat.SmallRoom, name: e.renamedAt != 0}
+	if e.general() || len(e.joined) > 0 || len(e.left) > 0 {
+		plan.members = SliceAbove
+	}
+	if n := len(e.messages); n > 0 {
+		plan.first, plan.last = e.messages[0].ID, e.messages[n-1].ID
+		plan.window = 2*n + 8 // leaves room for messages of other batches in between
+	}
+	return plan
+}
