@@ -41,7 +41,7 @@ var contents = []struct {
 	{"8KB", 8192, 9},
 }
 
-func TestASendKeepsToItsBudget(t *testing.T) {
+func TestSendMessage_KeepsToItsBudget(t *testing.T) {
 	for _, send := range sends {
 		for _, content := range contents {
 			t.Run(send.name+"/"+content.name, func(t *testing.T) {
@@ -65,7 +65,7 @@ func TestASendKeepsToItsBudget(t *testing.T) {
 // fanouts are the rooms and batches that are broadcast.
 var fanouts = []struct{ members, messages int }{{10, 1}, {10, 10}, {100, 1}, {100, 10}, {250, 10}}
 
-func TestABroadcastKeepsToItsBudget(t *testing.T) {
+func TestFanout_KeepsToItsBudget(t *testing.T) {
 	const inFlight = 64
 	for _, size := range fanouts {
 		t.Run(fmt.Sprintf("%d-members/%d-messages", size.members, size.messages), func(t *testing.T) {
@@ -86,7 +86,7 @@ func TestABroadcastKeepsToItsBudget(t *testing.T) {
 	}
 }
 
-func TestAProjectionKeepsToItsBudget(t *testing.T) {
+func TestLastMessage_KeepsToItsBudget(t *testing.T) {
 	for _, members := range []int{10, 100} {
 		t.Run(fmt.Sprintf("%d-members", members), func(t *testing.T) {
 			inBubble(t, members, func(m metered) {

@@ -9,7 +9,7 @@ import (
 	"github.com/streamroom/streamroom/shared/topology"
 )
 
-// Fanout broadcasts what the stream says and cleans up connections.
+// Fanout broadcasts the changes of the stream and cleans up connections.
 func Fanout(e Env) (lambda.Handler, error) {
 	w := e.wire(topology.Fanout)
 	store, callback := w.store(), w.vars.Callback()

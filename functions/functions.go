@@ -27,11 +27,11 @@ import (
 	"github.com/streamroom/streamroom/shared/topology"
 )
 
-// Env is what a function finds around it.
+// Env is a function's environment.
 type Env struct {
 	// Getenv returns a variable, "" where it is not set.
 	Getenv func(string) string
-	// AWS says how to reach the table: region, credentials, and for the local
+	// AWS configures the way to the table: region, credentials, and for the local
 	// runtime the endpoint and the client.
 	AWS aws.Config
 	// Posts sends frames to the @connections API; nil is a client of its own.

@@ -50,7 +50,7 @@ type clock struct{ ms atomic.Int64 }
 func (c *clock) now() time.Time           { return time.UnixMilli(c.ms.Load()) }
 func (c *clock) advance(by time.Duration) { c.ms.Add(by.Milliseconds()) }
 
-// world is what one function finds around it, with a room in the table. It is not
+// world is the environment of one function, with a room in the table. It is not
 // a whole Streamroom (test/rig starts that): tests and benchmarks here invoke a
 // function directly, and count its AWS calls, its CPU and its allocations.
 type world struct {

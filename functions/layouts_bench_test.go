@@ -425,8 +425,8 @@ func (l layout) measureKeeping(b *testing.B, rooms int) {
 	}
 	arrived := m.tail()
 	m.table.take()
-	var routes, consumer, membership bill
-	on := func(account *bill, err error) {
+	var routes, consumer, membership cost
+	on := func(account *cost, err error) {
 		b.Helper()
 		m.must(err)
 		account.add(m.table.take())
@@ -454,13 +454,13 @@ func (l layout) measureKeeping(b *testing.B, rooms int) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// bill is what some writes cost, and how many stream records follow from them.
-type bill struct {
+// cost is what some writes cost, and how many stream records follow from them.
+type cost struct {
 	total
 	records int
 }
 
-func (c bill) print(b *testing.B, who string) {
+func (c cost) print(b *testing.B, who string) {
 	b.Helper()
 	n := float64(b.N)
 	b.ReportMetric(float64(c.Requests)/n, who+"-requests/op")

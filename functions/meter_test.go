@@ -32,7 +32,7 @@ type meter struct {
 }
 
 // call is one request to the table. Its units are those of the answer; DynamoDB
-// bills failed conditions too, but does not say how much.
+// charges failed conditions too, but does not say how much.
 type call struct {
 	operation   string
 	start, end  time.Time
@@ -51,7 +51,7 @@ func (m *meter) Do(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.bill(response); err != nil {
+	if err := c.readConsumedCapacity(response); err != nil {
 		return nil, err
 	}
 	if m.away > 0 {
@@ -79,8 +79,9 @@ func askForCapacity(r *http.Request) error {
 	return nil
 }
 
-// bill reads what the request consumed and leaves the answer unread.
-func (c *call) bill(response *http.Response) error {
+// readConsumedCapacity reads the units that the request consumed and leaves the
+// answer unread.
+func (c *call) readConsumedCapacity(response *http.Response) error {
 	body, err := io.ReadAll(response.Body)
 	if err != nil {
 		return fmt.Errorf("read the answer: %w", err)

@@ -121,14 +121,14 @@ func (m metered) consume(b *testing.B, name string, construct functions.Construc
 // patience is how long to wait for what may not come.
 func (c *consumer) pass(span time.Duration, do func()) {
 	const shards, patience = 4, 5 * time.Millisecond
-	look := time.NewTicker(patience / 50)
-	defer look.Stop()
+	ticker := time.NewTicker(patience / 50)
+	defer ticker.Stop()
 	for ; span > 0; span -= lambda.BasePollInterval {
 		do()
 		polls, began := c.polls.Load(), time.Now()
 		c.time.Advance(lambda.BasePollInterval)
 		for c.running.Load() > 0 || c.polls.Load() < polls+shards && time.Since(began) < patience {
-			<-look.C
+			<-ticker.C
 		}
 	}
 }

@@ -26,8 +26,8 @@ var (
 	operation = smithy.NewOperationSchema(schemas.PostToConnection, schemas.PostToConnectionRequest, nil)
 )
 
-// readAnswer says what an answer means, and reads it to its end so that the
-// connection is kept alive. Closing it is the caller's.
+// readAnswer interprets an answer, and reads it to its end so that the connection
+// is kept alive. The caller closes it.
 func readAnswer(ctx context.Context, resp *http.Response) (o Outcome, retryable bool, err error) {
 	body := io.LimitReader(resp.Body, maxAnswer)
 	// The status and the head decide; a body that breaks off changes nothing.

@@ -21,19 +21,19 @@ type batch struct {
 
 	mu      sync.Mutex
 	next    int     // the first post that was never tried
-	again   []retry // posts to be tried again, in the order in which they failed
+	retries []retry // posts to be tried again, in the order in which they failed
 	refused int     // posts that were refused at first
 }
 
-// retry is a post that is to be tried again, not before due.
+// retry is a post to be tried again, not before due.
 type retry struct {
 	post int
 	due  time.Time
 }
 
 // take hands out the next post. Retries come last: as long as there are posts
-// that were never tried, nobody waits. ok is false when nothing is left; posts
-// that others still have in flight are retried by those who have them.
+// that were never tried, no worker waits. ok is false when nothing is left; posts
+// that other workers still have in flight are retried by those workers.
 func (b *batch) take() (r retry, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -42,8 +42,8 @@ func (b *batch) take() (r retry, ok bool) {
 		b.next++
 		return r, true
 	}
-	if len(b.again) > 0 {
-		r, b.again = b.again[0], b.again[1:]
+	if len(b.retries) > 0 {
+		r, b.retries = b.retries[0], b.retries[1:]
 		return r, true
 	}
 	return r, false
@@ -56,7 +56,7 @@ func (b *batch) requeue(post, attempts int) {
 	due := b.now().Add(backoff)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.again = append(b.again, retry{post, due})
+	b.retries = append(b.retries, retry{post, due})
 }
 
 // work sends posts until none is left.
@@ -81,15 +81,15 @@ func (b *batch) work(ctx context.Context) {
 			result.Err = ErrEmpty
 			continue
 		}
-		strained, timeout := b.strained.has(post.ConnectionID, b.now()), PostTimeout
-		if strained {
-			timeout = StrainTimeout
+		slow, timeout := b.slow.has(post.ConnectionID, b.now()), PostTimeout
+		if slow {
+			timeout = SlowTimeout
 		}
 		var retryable bool
 		result.Attempts++
 		result.Outcome, retryable, result.Err = b.try(ctx, post, timeout, &hash)
 		throttled := b.throttled(*result)
-		if retryable && result.Attempts < attempts(strained, throttled) {
+		if retryable && result.Attempts < attempts(slow, throttled) {
 			b.requeue(r.post, result.Attempts)
 			continue
 		}
@@ -97,18 +97,18 @@ func (b *batch) work(ctx context.Context) {
 	}
 }
 
-func attempts(strained, throttled bool) int {
+func attempts(slow, throttled bool) int {
 	switch {
 	case throttled:
 		return ThrottledAttempts
-	case strained:
+	case slow:
 		return 1
 	}
 	return Attempts
 }
 
-// throttled counts a post that was refused, and says whether it is the account's
-// requests that are refused rather than this connection's frames.
+// throttled counts a post that was refused, and reports whether it is the
+// account's requests that are refused rather than this connection's frames.
 func (b *batch) throttled(d Delivery) bool {
 	if !refused(d.Err) {
 		return false
@@ -121,7 +121,7 @@ func (b *batch) throttled(d Delivery) bool {
 	return b.refused > max(throttledPosts, b.next/throttledShare)
 }
 
-// refused says whether a post was answered with 429: too many requests, or a
+// refused reports whether a post was answered with 429: too many requests, or a
 // client whose buffer is full.
 func refused(err error) bool {
 	var limit *types.LimitExceededException
@@ -133,13 +133,13 @@ func refused(err error) bool {
 func (b *batch) note(ctx context.Context, connectionID string, d Delivery, throttled bool) {
 	switch {
 	case d.Outcome != Undelivered:
-		b.strained.remove(connectionID)
+		b.slow.remove(connectionID)
 	case ctx.Err() == nil && !throttled && (errors.Is(d.Err, errNoAnswer) || refused(d.Err)):
-		b.strained.add(connectionID, b.now())
+		b.slow.add(connectionID, b.now())
 	}
 }
 
-// try makes one attempt. retryable says that another one may succeed.
+// try makes one attempt. retryable means that another one may succeed.
 func (b *batch) try(ctx context.Context, post Post, timeout time.Duration, hash *payloadHash) (o Outcome, retryable bool, err error) {
 	attempt, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -166,7 +166,8 @@ func (b *batch) try(ctx context.Context, post Post, timeout time.Duration, hash 
 // errNoAnswer is the error of a post that took longer than it may.
 var errNoAnswer = fmt.Errorf("no answer in the time for one post: %w", context.DeadlineExceeded)
 
-// wait returns when a post is due, or why it can't be sent any more.
+// wait returns when a post is due, or with the reason why it can't be sent any
+// more.
 func (b *batch) wait(ctx context.Context, due time.Time) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)

@@ -59,7 +59,7 @@ func hang(r *http.Request) answer {
 }
 
 // script returns a handler that gives each connection its answers in turn, the
-// last one for good, and 200 to connections it has no answers for.
+// last one from then on, and 200 to connections it has no answers for.
 func script(answers map[string][]answer) func(*http.Request, string, int) answer {
 	return func(_ *http.Request, id string, before int) answer {
 		script := answers[id]

@@ -53,7 +53,7 @@ const (
 	Workers = 32
 
 	// PostTimeout is how long one attempt waits for its answer. Posts usually
-	// take milliseconds, but some have been seen to hang for good.
+	// take milliseconds, but some have been seen to hang forever.
 	PostTimeout = 2 * time.Second
 
 	// Attempts is how often a post is tried at most when it is refused, when the
@@ -81,7 +81,7 @@ const (
 	throttledShare = 20
 )
 
-// Config says where and as whom to post.
+// Config holds the endpoint and the credentials of a Pusher.
 type Config struct {
 	// Endpoint is the management API's URL with the stage:
 	// https://{domain}/{stage}, https://{custom domain}/{mapping key}, or
@@ -120,11 +120,11 @@ type Pusher struct {
 	signer      *v4.Signer // remembers the day's signing key
 	now         func() time.Time
 	jitter      func() float64
-	strained    strained // from batch to batch
+	slow        slowConnections // from batch to batch
 }
 
-// New returns a Pusher, or an error that says what is wrong with the
-// configuration. It sends nothing.
+// New returns a Pusher, or an error if the configuration is invalid. It sends
+// nothing.
 func New(c Config) (*Pusher, error) {
 	endpoint, err := parseEndpoint(c.Endpoint)
 	if err != nil {

@@ -109,10 +109,10 @@ func TestAnswers(t *testing.T) {
 		{"429 bare, then 200", []answer{{status: 429}, ok}, "delivered after 2", nil},
 		{"429 in the header only, then 200", []answer{{400, "LimitExceededException", ""}, ok}, "delivered after 2", nil},
 		{"429, then 410", []answer{throttled, gone}, "gone after 2", &types.GoneException{}},
-		{"429 for good", []answer{{429, "", "slow down"}}, "undelivered after 4", &types.LimitExceededException{}},
+		{"429 always", []answer{{429, "", "slow down"}}, "undelivered after 4", &types.LimitExceededException{}},
 		{"500, then 200", []answer{failed, ok}, "delivered after 2", nil},
 		{"502 and 503, then 200", []answer{{502, "", "<html>"}, {status: 503}, ok}, "delivered after 3", nil},
-		{"500 for good", []answer{failed}, "undelivered after 4", &smithy.GenericAPIError{}},
+		{"500 always", []answer{failed}, "undelivered after 4", &smithy.GenericAPIError{}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -154,7 +154,7 @@ func TestErrorsHoldNoContent(t *testing.T) {
 	}
 }
 
-// closedAddress returns a loopback address that nobody listens at.
+// closedAddress returns a loopback address with no listener.
 func closedAddress(t *testing.T) string {
 	t.Helper()
 	server := httptest.NewServer(nil)
@@ -209,7 +209,7 @@ func TestBrokenConnections(t *testing.T) {
 			t.Errorf("got %+v, want the same post twice", requests[1:])
 		}
 	})
-	t.Run("nobody listens", func(t *testing.T) {
+	t.Run("no listener", func(t *testing.T) {
 		t.Parallel()
 		p := newPusher(t, Config{Endpoint: "http://" + closedAddress(t) + "/local"})
 		if got := summary(p.Push(t.Context(), postsTo("a"))[0]); got != "undelivered after 4" {

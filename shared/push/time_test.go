@@ -32,7 +32,7 @@ func ids(prefix string, n int) []string {
 	return s
 }
 
-func TestHangingPostHoldsNobody(t *testing.T) {
+func TestPush_AHangingPostHoldsUpNoOther(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()

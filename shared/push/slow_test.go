@@ -9,18 +9,18 @@ import (
 	"time"
 )
 
-// TestASlowClientCostsLaterBatchesLittle posts to a connection that takes
+// TestPush_ASlowClientCostsLaterBatchesLittle posts to a connection that takes
 // nothing, in one way or the other, and to one that does.
-func TestASlowClientCostsLaterBatchesLittle(t *testing.T) {
+func TestPush_ASlowClientCostsLaterBatchesLittle(t *testing.T) {
 	full := answer{http.StatusTooManyRequests, "LimitExceededException", ""}
 	tests := map[string]struct {
 		refuse      func(r *http.Request) answer
 		first       string // what becomes of a post to it at first
-		afterwards  string // and while it is strained
+		afterwards  string // and while it counts as slow
 		atMostAfter time.Duration
 	}{
 		"a full buffer": {func(*http.Request) answer { return full }, "undelivered after 4", "undelivered after 1", 0},
-		"no answer":     {hang, "undelivered after 1", "undelivered after 1", StrainTimeout},
+		"no answer":     {hang, "undelivered after 1", "undelivered after 1", SlowTimeout},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -47,10 +47,10 @@ func TestASlowClientCostsLaterBatchesLittle(t *testing.T) {
 				}
 				for range 3 {
 					if got, took := push(); got != tt.afterwards || took > tt.atMostAfter {
-						t.Errorf("strained: %s in %v of fake time, want %s in at most %v", got, took, tt.afterwards, tt.atMostAfter)
+						t.Errorf("slow: %s in %v of fake time, want %s in at most %v", got, took, tt.afterwards, tt.atMostAfter)
 					}
 				}
-				<-time.After(StrainTime) // fake time
+				<-time.After(SlowTime) // fake time
 				if got, _ := push(); got != tt.first {
 					t.Errorf("a while later: %s, want %s", got, tt.first)
 				}
@@ -60,7 +60,7 @@ func TestASlowClientCostsLaterBatchesLittle(t *testing.T) {
 				}
 				recovered.Store(false)
 				if got, _ := push(); got != tt.first {
-					t.Errorf("strained again after it took one: %s, want %s", got, tt.first)
+					t.Errorf("slow again after it took one: %s, want %s", got, tt.first)
 				}
 			})
 		})
@@ -68,7 +68,7 @@ func TestASlowClientCostsLaterBatchesLittle(t *testing.T) {
 }
 
 // Many refusals in a batch are the account's, not the connections'.
-func TestAThrottledAccountIsAskedLonger(t *testing.T) {
+func TestPush_RetriesLongerWhileTheAccountIsThrottled(t *testing.T) {
 	for _, test := range []struct {
 		posts, before int // how many are refused, and how often
 		want          string
