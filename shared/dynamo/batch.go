@@ -10,17 +10,18 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/streamroom/streamroom/shared/backoff"
 	"github.com/streamroom/streamroom/shared/table"
 )
 
 // A batch answers with the part for which the table had no capacity
-// (UnprocessedKeys, UnprocessedItems). It is retried batchAttempts times, with a
-// first pause of up to twice batchPause, doubling.
+// (UnprocessedKeys, UnprocessedItems). It is asked batchAttempts times.
 const (
 	batchSize     = 100 // keys in one BatchGetItem (DynamoDB API Reference)
 	batchAttempts = 6
-	batchPause    = 20 * time.Millisecond
 )
+
+var batchBackoff = backoff.Policy{First: 40 * time.Millisecond, Max: 640 * time.Millisecond, Jitter: 1}
 
 // consistency of a read.
 type consistency bool
@@ -73,7 +74,7 @@ func untilDone(ctx context.Context, do func() (left int, err error)) error {
 		case attempt+1 == batchAttempts:
 			return fmt.Errorf("%d unprocessed after %d attempts", left, batchAttempts)
 		}
-		if err := pause(ctx, batchPause<<(attempt+1)); err != nil {
+		if err := batchBackoff.Wait(ctx, attempt+1); err != nil {
 			return err
 		}
 	}

@@ -12,7 +12,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,6 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/streamroom/streamroom/shared/backoff"
 	"github.com/streamroom/streamroom/shared/table"
 )
 
@@ -193,14 +193,11 @@ func conditionFailed(err error) (old item, failed bool) {
 }
 
 // Retry policy for transactions that were cancelled by a conflict or a lack of
-// capacity: attempts, first and maximum pause. The SDK does not retry these. Users
-// who join a room all change its member count, so a crowd takes turns: for
-// 3 s at most, 1.5 s on average.
-const (
-	transactAttempts  = 12
-	transactPause     = 20 * time.Millisecond
-	transactPauseMost = 400 * time.Millisecond
-)
+// capacity. The SDK does not retry these. Users who join a room all change its
+// member count, so a crowd takes turns: for 3 s at most, 1.5 s on average.
+const transactAttempts = 12
+
+var transactBackoff = backoff.Policy{First: 20 * time.Millisecond, Max: 400 * time.Millisecond, Jitter: 1}
 
 // transact writes all or nothing. It retries a transaction that was cancelled for
 // a temporary reason, with growing, jittered pauses, until ctx is done. If a
@@ -221,7 +218,7 @@ func (s *Store) transact(ctx context.Context, token string, writes []types.Trans
 		if !temporary || attempt+1 == transactAttempts {
 			return nil, fmt.Errorf("transaction of %d writes: %w", len(writes), err)
 		}
-		if err := pause(ctx, min(transactPause<<attempt, transactPauseMost)); err != nil {
+		if err := transactBackoff.Wait(ctx, attempt+1); err != nil {
 			return nil, fmt.Errorf("transaction of %d writes: %w", len(writes), err)
 		}
 	}
@@ -235,19 +232,9 @@ func (s *Store) retryConflicts(ctx context.Context, write func() error) error {
 		if !errors.As(err, &conflict) || attempt+1 == transactAttempts {
 			return err
 		}
-		if err := pause(ctx, min(transactPause<<attempt, transactPauseMost)); err != nil {
+		if err := transactBackoff.Wait(ctx, attempt+1); err != nil {
 			return err
 		}
-	}
-}
-
-// pause waits for a random part of longest, or until ctx is done.
-func pause(ctx context.Context, longest time.Duration) error {
-	select {
-	case <-time.After(rand.N(longest)): //nolint:gosec // jitter
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }
 
