@@ -60,7 +60,7 @@ type recovery struct {
 	position  ulid.ULID   // contiguous up to here, as far as messages tell
 	confirmed ulid.ULID   // a server's answers cover everything up to here
 	known     []ulid.ULID // delivered, ascending
-	versions  map[ulid.ULID]int64
+	versions  versions
 	waiting   []arrival // beyond position, ascending
 	acked     ulid.ULID // stored, by its ack, and not arrived yet
 
@@ -103,7 +103,7 @@ var lastID = ulid.ULID{
 }
 
 func newRecovery(ordered bool, patience time.Duration) *recovery {
-	return &recovery{ordered: ordered, patience: patience, want: wantAll}
+	return &recovery{ordered: ordered, patience: patience, want: wantAll, versions: versions{}}
 }
 
 // step takes one input and returns its effects: what to deliver, in this order.
@@ -128,7 +128,7 @@ func (r *recovery) message(m arrival) {
 			r.waiting[i].previous, r.waiting[i].chained = m.previous, true
 		}
 	case r.knows(m.id):
-	case r.outdated(m):
+	case r.versions.outdated(m):
 		r.refresh()
 	default:
 		r.hold(m)
@@ -289,8 +289,8 @@ func (r *recovery) found(m arrival) {
 	switch {
 	case r.knows(m.id):
 		r.revise(m)
-	case r.outdated(m):
-		delete(r.versions, m.id) // accept the next page as it is, or a restored table would loop
+	case r.versions.outdated(m):
+		r.versions.forget(m.id) // accept the next page as it is, or a restored table would loop
 		r.refresh()
 	default:
 		r.insert(m)
@@ -383,7 +383,7 @@ func (r *recovery) deliver(m *arrival) {
 	m.Late = len(r.known) > 0 && m.id.Compare(r.known[len(r.known)-1]) < 0
 	r.effects = append(r.effects, m.Message)
 	r.remember(m.id)
-	r.note(m.id, version(m.HistoryMessage))
+	r.versions.note(*m)
 	if m.id == r.acked {
 		r.acked = ulid.ULID{}
 	}
@@ -393,18 +393,17 @@ func (r *recovery) deliver(m *arrival) {
 func (r *recovery) update(i int, m arrival) {
 	if r.waiting[i].delivered {
 		r.revise(m)
-	} else if version(m.HistoryMessage) > version(r.waiting[i].HistoryMessage) {
+	} else if m.version() > r.waiting[i].version() {
 		r.waiting[i].HistoryMessage = m.HistoryMessage
 	}
 }
 
 // revise delivers a change of a message, unless that or a newer one was.
 func (r *recovery) revise(m arrival) {
-	v := version(m.HistoryMessage)
-	if v <= r.versions[m.id] {
+	if !r.versions.newer(m) {
 		return
 	}
-	r.note(m.id, v)
+	r.versions.note(m)
 	var e Event = Edited{HistoryMessage: m.HistoryMessage}
 	if m.DeletedAt != 0 {
 		e = Deleted{
@@ -413,24 +412,6 @@ func (r *recovery) revise(m arrival) {
 		}
 	}
 	r.effects = append(r.effects, e)
-}
-
-// version is when a message changed last, in ms; 0: never.
-func version(m HistoryMessage) int64 { return max(m.EditedAt, m.DeletedAt) }
-
-// outdated tells whether a message comes as it was before a change that was
-// delivered already: another sync has it as it is now.
-func (r *recovery) outdated(m arrival) bool { return version(m.HistoryMessage) < r.versions[m.id] }
-
-// note remembers which version of a message was delivered.
-func (r *recovery) note(id ulid.ULID, v int64) {
-	if v == 0 {
-		return
-	}
-	if r.versions == nil || len(r.versions) >= maxKnown {
-		r.versions = map[ulid.ULID]int64{} // a change that is delivered twice does no harm
-	}
-	r.versions[id] = v
 }
 
 // watch decides, after each input, until when to wait for a missing message:

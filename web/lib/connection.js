@@ -70,7 +70,7 @@ export class Connection {
    * @param {WebSocketClass} options.WebSocket
    * @param {object} on
    * @param {(state: ConnectionState) => void} on.state
-   * @param {(frame: Frame) => void} on.frame every frame, pongs included
+   * @param {(frame: Frame) => void} on.frame every frame, pongs included, but for what ends the connection
    */
   constructor({ url, token, clock, WebSocket }, on) {
     this.#url = url;
@@ -99,11 +99,6 @@ export class Connection {
    */
   send(frame) {
     this.#socket?.send(JSON.stringify(frame));
-  }
-
-  /** Leaves the connection for a new one, soon. */
-  reconnect() {
-    if (this.state.name === "online" || this.state.name === "connecting") this.#retry();
   }
 
   /** Stops waiting: the page is visible, or the network is back. */
@@ -166,9 +161,20 @@ export class Connection {
     const generation = this.#generation;
     for (const frame of unpack(data)) {
       if (frame.type === "pong") this.#answered();
-      this.#on.frame(frame);
+      if (frame.type === "error" && this.#isLast(frame.code)) this.#retry();
+      else this.#on.frame(frame);
       if (generation !== this.#generation) return;
     }
+  }
+
+  /**
+   * Whether the server asks for a new connection, perhaps with a new token.
+   * @param {string} [code]
+   */
+  #isLast(code) {
+    if (code === "token_expired" || code === "unauthorized") this.#token.drop();
+    else if (code !== "reconnect") return false;
+    return true;
   }
 
   #answered() {

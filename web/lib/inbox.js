@@ -1,17 +1,19 @@
 // What the server's frames do to what is held: messages go to their rooms, rooms
 // move in the list, cursors move forward.
 
+import { Failure } from "./failure.js";
+
 /**
  * @typedef {import("./api.js").Room} Room
  * @typedef {import("./catchup.js").CatchUp} CatchUp
  * @typedef {import("./directory.js").Directory} Directory
+ * @typedef {import("./events.js").Events} Events
  * @typedef {import("./frames.js").Frame} Frame
  * @typedef {import("./frames.js").Message} Message
  * @typedef {import("./outbox.js").Outbox} Outbox
  * @typedef {import("./people.js").People} People
  * @typedef {import("./receipts.js").Receipts} Receipts
  * @typedef {import("./recovery.js").Effect} Effect
- * @typedef {import("./streamroom.js").Events} Events
  * @typedef {import("./timeline.js").Timeline} Timeline
  * @typedef {import("./unread.js").Unread} Unread
  */
@@ -86,8 +88,21 @@ export class Inbox {
       case "read":
         this.#hasRead(frame.chatRoomId ?? "", frame.userId ?? "", frame.upTo ?? "");
         break;
+      case "error":
+        this.#refused(frame);
+        break;
+      case "gateway":
+        this.#outbox.gatewayFailed();
+        break;
       default: // a later server's
     }
+  }
+
+  /** @param {Frame} error */
+  #refused({ code = "internal", message = "", clientMessageId }) {
+    const failure = new Failure(code, message);
+    if (clientMessageId) this.#outbox.refused(clientMessageId, failure);
+    else this.#emit("failure", failure);
   }
 
   /** @param {Frame} ack */

@@ -4,6 +4,7 @@
 // docs/vectors/recovery.json is run against both.
 
 import { FIRST_ID, firstIdAt, LAST_ID, timeOf } from "./ulid.js";
+import { Versions, versionOf } from "./versions.js";
 
 /** @typedef {import("./frames.js").Message} Message */
 
@@ -71,8 +72,7 @@ export class Recovery {
   /** @type {Set<string>} delivered */
   #known = new Set();
   #newest = "";
-  /** @type {Map<string, number>} */
-  #versions = new Map();
+  #versions = new Versions(MAX_KNOWN);
   /** @type {Arrival[]} beyond position, ascending */
   #waiting = [];
   #acked = "";
@@ -130,7 +130,7 @@ export class Recovery {
         waiting.chained = true;
       }
     } else if (!this.knows(id)) {
-      if (this.#outdated(message)) this.refresh();
+      if (this.#versions.outdated(message)) this.refresh();
       else this.#hold(arrival);
     }
   }
@@ -246,7 +246,7 @@ export class Recovery {
       }
       this.position = this.confirmed = this.start;
     }
-    this.#answered(this.position, page, false, true);
+    this.synced(this.position, page, false, true);
   }
 
   /**
@@ -254,18 +254,9 @@ export class Recovery {
    * @param {string} after
    * @param {Message[]} page oldest first
    * @param {boolean} more whether there are more behind them
+   * @param {boolean} [backlog] they were there before the room was first read
    */
-  synced(after, page, more) {
-    this.#answered(after, page, more, false);
-  }
-
-  /**
-   * @param {string} after
-   * @param {Message[]} page oldest first
-   * @param {boolean} more
-   * @param {boolean} backlog
-   */
-  #answered(after, page, more, backlog) {
+  synced(after, page, more, backlog = false) {
     let last = after;
     for (const message of page) {
       if (message.messageId > last) last = message.messageId;
@@ -298,8 +289,8 @@ export class Recovery {
       this.#update(waiting, message);
     } else if (this.knows(id)) {
       this.#revise(message);
-    } else if (this.#outdated(message)) {
-      this.#versions.delete(id); // accept the next page as it is, or a restored table would loop
+    } else if (this.#versions.outdated(message)) {
+      this.#versions.forget(id); // accept the next page as it is, or a restored table would loop
       this.refresh();
     } else {
       this.#insert(arrival);
@@ -380,7 +371,7 @@ export class Recovery {
     const { id, message, backlog } = arrival;
     this.#effects.push({ type: "deliver", message, late: id < this.#newest, backlog });
     this.#remember(id);
-    this.#note(id, versionOf(message));
+    this.#versions.note(message);
     if (id === this.#acked) this.#acked = "";
   }
 
@@ -399,29 +390,9 @@ export class Recovery {
    * @param {Message} message
    */
   #revise(message) {
-    const version = versionOf(message);
-    if (version <= (this.#versions.get(message.messageId) ?? 0)) return;
-    this.#note(message.messageId, version);
+    if (!this.#versions.newer(message)) return;
+    this.#versions.note(message);
     this.#effects.push({ type: "change", message });
-  }
-
-  /**
-   * Whether a message comes as it was before a change that was delivered already:
-   * another sync has it as it is now.
-   * @param {Message} message
-   */
-  #outdated(message) {
-    return versionOf(message) < (this.#versions.get(message.messageId) ?? 0);
-  }
-
-  /**
-   * @param {string} id
-   * @param {number} version that was delivered
-   */
-  #note(id, version) {
-    if (version === 0) return;
-    if (this.#versions.size >= MAX_KNOWN) this.#versions.clear(); // a change that is delivered twice does no harm
-    this.#versions.set(id, version);
   }
 
   /**
@@ -518,12 +489,6 @@ function arrivalOf(message) {
     message,
   };
 }
-
-/**
- * When a message changed last (ms since 1970); 0: never.
- * @param {Message} message
- */
-const versionOf = ({ editedAt = 0, deletedAt = 0 }) => Math.max(editedAt, deletedAt);
 
 /**
  * The least id of the moment OVERLAP before an id.

@@ -14,20 +14,22 @@
 // it are found and filled. Deliveries are only hints, history is the truth.
 
 import { API } from "./api.js";
-import { CatchUp, newRecovery } from "./catchup.js";
+import { CatchUp } from "./catchup.js";
 import { systemClock } from "./clock.js";
 import { Connection } from "./connection.js";
 import { Directory } from "./directory.js";
+import { Emitter } from "./events.js";
 import { Failure } from "./failure.js";
 import { byteLength, MAX_CONTENT, MAX_FRAME } from "./frames.js";
+import { History } from "./history.js";
 import { Inbox } from "./inbox.js";
+import { Once } from "./once.js";
 import { Outbox } from "./outbox.js";
 import { People } from "./people.js";
 import { Receipts } from "./receipts.js";
 import { MOST_UNREAD } from "./rooms.js";
-import { Timeline } from "./timeline.js";
+import { listenForSigns } from "./signs.js";
 import { TokenSource } from "./token.js";
-import { LAST_ID } from "./ulid.js";
 import { Unread } from "./unread.js";
 
 export { byteLength, Failure, MAX_CONTENT, MOST_UNREAD };
@@ -40,47 +42,30 @@ export { byteLength, Failure, MAX_CONTENT, MOST_UNREAD };
  * @typedef {import("./api.js").Fetch} Fetch
  * @typedef {import("./connection.js").ConnectionState} ConnectionState
  * @typedef {import("./connection.js").WebSocketClass} WebSocketClass
+ * @typedef {import("./events.js").Events} Events
  * @typedef {import("./frames.js").Frame} Frame
  * @typedef {import("./frames.js").Message} Message
  * @typedef {import("./outbox.js").Outgoing} Outgoing
+ * @typedef {import("./timeline.js").Timeline} Timeline
  */
-
-/**
- * What can be listened to, and with what a listener is called.
- * @typedef {object} Events
- * @property {ConnectionState} state the connection's state changed
- * @property {Message} message a message arrived that was not known, in any room, the user's own included
- * @property {string} timeline a room's messages or outgoing messages changed; its id
- * @property {undefined} rooms the list of rooms changed
- * @property {string} room a room's name changed; its id
- * @property {{chatRoomId: string, userId: string, joined: boolean}} member someone joined or left
- * @property {{chatRoomId: string, userId: string, upTo: string}} read someone read, or oneself on any device
- * @property {undefined} people a display name changed
- * @property {Failure} failure something failed in the background
- */
-
-/** Messages per page of history: at first what a screen shows and some, later what the server gives. */
-const FIRST_PAGE = 50;
-const PAGE = 100;
 
 export class Streamroom {
   /** Who is signed in, once the server has said so. */
   userId = "";
 
-  /** @type {Map<string, Set<(detail: any) => void>>} */
-  #listeners = new Map();
+  #events = new Emitter();
   /** @type {Map<string, Timeline>} rooms that were opened */
   #timelines = new Map();
-  /** @type {Map<string, Promise<void>>} what is being read, so that it is read once at a time */
-  #reading = new Map();
-  /** @type {AbortController|undefined} ends listening to the window */
-  #window;
+  #once = new Once();
+  /** @type {(() => void)|undefined} ends listening to the window */
+  #signs;
   #clock;
   #token;
   #api;
   #catchUp;
   #connection;
   #directory;
+  #history;
   #inbox;
   #outbox;
   #people;
@@ -121,22 +106,34 @@ export class Streamroom {
       {
         effects: (timeline, effects) => this.#inbox.applied(timeline, effects),
         read: (timeline, messages) => this.#inbox.reread(timeline, messages),
-        newest: (timeline) => this.#readNewest(timeline),
+        newest: (timeline) => this.#history.newest(timeline),
         left: (room) => this.#inbox.left(room),
-        failure: (failure) => this.#emit("failure", failure),
+        failure: (failure) => this.#events.emit("failure", failure),
       },
     );
     this.#outbox = new Outbox({
       clock,
       transmit: (frame) => this.#connection.send(frame),
-      changed: (room) => this.#emit("timeline", room),
+      changed: (room) => this.#events.emit("timeline", room),
       late: () => this.#connection.ping(),
+    });
+    this.#history = new History({
+      api: this.#api,
+      clock,
+      timelines: this.#timelines,
+      once: this.#once,
+      catchUp: this.#catchUp,
+      unread: (room) => this.rooms.get(room)?.unread ?? 0,
+      read: (timeline, messages) => {
+        this.#inbox.reread(timeline, messages);
+        this.#inbox.applied(timeline, []);
+      },
     });
     this.#directory = new Directory({
       api: this.#api,
       clock,
       me: () => this.userId,
-      changed: () => this.#emit("rooms", undefined),
+      changed: () => this.#events.emit("rooms", undefined),
       learned: (room) => this.#inbox.learned(room),
     });
     this.#receipts = new Receipts({ clock, tell: (room, upTo) => this.#tellRead(room, upTo) });
@@ -151,7 +148,7 @@ export class Streamroom {
     this.#people = new People({
       clock,
       ask: (users) => this.#api.profiles(users),
-      changed: () => this.#emit("people", undefined),
+      changed: () => this.#events.emit("people", undefined),
     });
     this.#inbox = new Inbox(
       {
@@ -165,8 +162,8 @@ export class Streamroom {
         me: () => this.userId,
       },
       {
-        emit: (event, detail) => this.#emit(event, detail),
-        discover: (room) => this.#background(this.#once(`room ${room}`, () => this.#discover(room))),
+        emit: (event, detail) => this.#events.emit(event, detail),
+        discover: (room) => this.#background(this.#once.run(`room ${room}`, () => this.#discover(room))),
         refresh: () => this.#background(this.refreshRooms()),
       },
     );
@@ -183,40 +180,26 @@ export class Streamroom {
   }
 
   /**
-   * Listens; a listener that throws doesn't keep others from hearing.
+   * Listens.
    * @template {keyof Events} K
    * @param {K} event
    * @param {(detail: Events[K]) => void} listener
    * @returns {() => void} stops listening
    */
   on(event, listener) {
-    const listeners = this.#listeners.get(event) ?? new Set();
-    this.#listeners.set(event, listeners.add(listener));
-    return () => listeners.delete(listener);
+    return this.#events.on(event, listener);
   }
 
   /** Connects, and stays connected until stop. */
   start() {
-    if (typeof window !== "undefined" && !this.#window) {
-      this.#window = new AbortController();
-      const { signal } = this.#window;
-      window.addEventListener("online", () => this.#connection.check(), { signal });
-      window.addEventListener("offline", () => this.#connection.check(), { signal });
-      document.addEventListener(
-        "visibilitychange",
-        () => {
-          if (document.visibilityState === "visible") this.wake();
-        },
-        { signal },
-      );
-    }
+    this.#signs ??= listenForSigns({ network: () => this.#connection.check(), user: () => this.wake() });
     this.#connection.start();
   }
 
   /** Disconnects. What is held stays readable. */
   stop() {
-    this.#window?.abort();
-    this.#window = undefined;
+    this.#signs?.();
+    this.#signs = undefined;
     this.#catchUp.stop();
     this.#receipts.stop();
     this.#unread.stop();
@@ -250,10 +233,8 @@ export class Streamroom {
    * @param {string} chatRoomId
    */
   async open(chatRoomId) {
-    const timeline = this.#timelines.get(chatRoomId) ?? new Timeline(chatRoomId, newRecovery(this.#clock));
-    this.#timelines.set(chatRoomId, timeline);
     this.#unread.forget(chatRoomId);
-    if (!timeline.loaded) await this.#once(`newest ${chatRoomId}`, () => this.#readNewest(timeline));
+    await this.#history.open(chatRoomId);
   }
 
   /**
@@ -261,18 +242,7 @@ export class Streamroom {
    * @param {string} chatRoomId
    */
   async loadOlder(chatRoomId) {
-    const timeline = this.#timelines.get(chatRoomId);
-    if (timeline?.before === undefined) return;
-    await this.#once(`older ${chatRoomId}`, async () => {
-      const { before } = timeline;
-      const page = await this.#api.messages(chatRoomId, { limit: PAGE, before });
-      if (timeline.before !== before) return; // the newest page was read again in the meantime
-      for (const message of page.messages) timeline.put({ ...message, delivered: true });
-      timeline.before = page.cursor;
-      this.#catchUp.input(timeline, (recovery) => recovery.show(timeline.oldest || LAST_ID));
-      this.#unread.count(chatRoomId);
-      this.#emit("timeline", chatRoomId);
-    });
+    await this.#history.older(chatRoomId);
   }
 
   /**
@@ -361,11 +331,11 @@ export class Streamroom {
 
   /** Reads the list of rooms. */
   refreshRooms() {
-    return this.#once("rooms", async () => {
+    return this.#once.run("rooms", async () => {
       const since = this.#unread.begin();
       await this.#directory.refresh((room, older) => this.#unread.keeps(room, since, older));
       this.#unread.listed(since);
-      this.#emit("rooms", undefined);
+      this.#events.emit("rooms", undefined);
     });
   }
 
@@ -472,60 +442,17 @@ export class Streamroom {
     } else {
       this.#outbox.offline();
     }
-    this.#emit("state", state);
+    this.#events.emit("state", state);
   }
 
   /** @param {Frame} frame */
   #received(frame) {
-    switch (frame.type) {
-      case "pong":
-        this.userId = frame.userId ?? this.userId;
-        this.#catchUpNow();
-        break;
-      case "error":
-        this.#refused(new Failure(frame.code ?? "internal", frame.message ?? ""), frame.clientMessageId);
-        break;
-      case "gateway":
-        this.#outbox.gatewayFailed();
-        break;
-      default:
-        this.#inbox.received(frame);
+    if (frame.type === "pong") {
+      this.userId = frame.userId ?? this.userId;
+      this.#catchUpNow();
+    } else {
+      this.#inbox.received(frame);
     }
-  }
-
-  /**
-   * @param {Failure} failure
-   * @param {string|undefined} clientMessageId
-   */
-  #refused(failure, clientMessageId) {
-    switch (failure.code) {
-      case "token_expired":
-      case "unauthorized":
-        this.#token.drop();
-        this.#connection.reconnect();
-        break;
-      case "reconnect":
-        this.#connection.reconnect();
-        break;
-      default:
-        if (clientMessageId) this.#outbox.refused(clientMessageId, failure);
-        else this.#emit("failure", failure);
-    }
-  }
-
-  /** @param {Timeline} timeline */
-  async #readNewest(timeline) {
-    const { chatRoomId, recovery } = timeline;
-    if (recovery.phase === "new") recovery.ask();
-    // All that is unread, so far as one page has it.
-    const unread = this.rooms.get(chatRoomId)?.unread ?? 0;
-    const page = await this.#api.messages(chatRoomId, { limit: unread > FIRST_PAGE / 2 ? PAGE : FIRST_PAGE });
-    const older = page.cursor !== undefined;
-    timeline.loaded = true;
-    this.#catchUp.input(timeline, () => recovery.newest(page.messages.toReversed(), older));
-    if (older) timeline.beginAt(recovery.start, page.cursor);
-    this.#inbox.reread(timeline, page.messages);
-    this.#inbox.applied(timeline, []);
   }
 
   /** @param {string} chatRoomId */
@@ -554,38 +481,8 @@ export class Streamroom {
     this.#reconnected = false;
   }
 
-  /**
-   * Joins in when the same is being done.
-   * @param {string} what
-   * @param {() => Promise<void>} read
-   * @returns {Promise<void>}
-   */
-  #once(what, read) {
-    let running = this.#reading.get(what);
-    if (!running) {
-      running = read().finally(() => this.#reading.delete(what));
-      this.#reading.set(what, running);
-    }
-    return running;
-  }
-
   /** @param {Promise<void>} work in the background */
   #background(work) {
-    work.catch((err) => this.#emit("failure", Failure.from(err)));
-  }
-
-  /**
-   * @template {keyof Events} K
-   * @param {K} event
-   * @param {Events[K]} detail
-   */
-  #emit(event, detail) {
-    for (const listener of this.#listeners.get(event) ?? []) {
-      try {
-        listener(detail);
-      } catch (err) {
-        console.error(err);
-      }
-    }
+    work.catch((err) => this.#events.emit("failure", Failure.from(err)));
   }
 }

@@ -1,0 +1,54 @@
+// What a page can listen to.
+
+/**
+ * @typedef {import("./connection.js").ConnectionState} ConnectionState
+ * @typedef {import("./failure.js").Failure} Failure
+ * @typedef {import("./frames.js").Message} Message
+ */
+
+/**
+ * What can be listened to, and with what a listener is called.
+ * @typedef {object} Events
+ * @property {ConnectionState} state the connection's state changed
+ * @property {Message} message a message arrived that was not known, in any room, the user's own included
+ * @property {string} timeline a room's messages or outgoing messages changed; its id
+ * @property {undefined} rooms the list of rooms changed
+ * @property {string} room a room's name changed; its id
+ * @property {{chatRoomId: string, userId: string, joined: boolean}} member someone joined or left
+ * @property {{chatRoomId: string, userId: string, upTo: string}} read someone read, or oneself on any device
+ * @property {undefined} people a display name changed
+ * @property {Failure} failure something failed in the background
+ */
+
+export class Emitter {
+  /** @type {Map<string, Set<(detail: any) => void>>} */
+  #listeners = new Map();
+
+  /**
+   * @template {keyof Events} K
+   * @param {K} event
+   * @param {(detail: Events[K]) => void} listener
+   * @returns {() => void} stops listening
+   */
+  on(event, listener) {
+    const listeners = this.#listeners.get(event) ?? new Set();
+    this.#listeners.set(event, listeners.add(listener));
+    return () => listeners.delete(listener);
+  }
+
+  /**
+   * Calls the listeners; one that throws doesn't keep others from hearing.
+   * @template {keyof Events} K
+   * @param {K} event
+   * @param {Events[K]} detail
+   */
+  emit(event, detail) {
+    for (const listener of this.#listeners.get(event) ?? []) {
+      try {
+        listener(detail);
+      } catch (err) {
+        console.error(err);
+      }
+    }
+  }
+}
