@@ -18,11 +18,14 @@ import (
 // Start an engine in memory, use it through the AWS SDK, and read the table's stream. To serve
 // other processes and languages, pass the engine to an http.Server and its URL to their SDKs.
 func Example() {
+	must := func(err error) {
+		if err != nil {
+			panic(err)
+		}
+	}
 	ctx := context.Background()
 	engine, err := dynamodb.Open(ctx, dynamodb.Options{Shards: 1})
-	if err != nil {
-		panic(err)
-	}
+	must(err)
 	defer func() { _ = engine.Close() }()
 	config := aws.Config{
 		Region:       "us-east-1",
@@ -44,9 +47,7 @@ func Example() {
 			StreamEnabled: aws.Bool(true), StreamViewType: types.StreamViewTypeNewImage,
 		},
 	})
-	if err != nil {
-		panic(err)
-	}
+	must(err)
 	_, err = tables.PutItem(ctx, &awsdynamodb.PutItemInput{
 		TableName: aws.String("users"),
 		Item: map[string]types.AttributeValue{
@@ -54,26 +55,18 @@ func Example() {
 			"name": &types.AttributeValueMemberS{Value: "Ada"},
 		},
 	})
-	if err != nil {
-		panic(err)
-	}
+	must(err)
 
 	stream := created.TableDescription.LatestStreamArn
 	described, err := streams.DescribeStream(ctx, &dynamodbstreams.DescribeStreamInput{StreamArn: stream})
-	if err != nil {
-		panic(err)
-	}
+	must(err)
 	iterator, err := streams.GetShardIterator(ctx, &dynamodbstreams.GetShardIteratorInput{
 		StreamArn: stream, ShardId: described.StreamDescription.Shards[0].ShardId,
 		ShardIteratorType: streamtypes.ShardIteratorTypeTrimHorizon,
 	})
-	if err != nil {
-		panic(err)
-	}
+	must(err)
 	out, err := streams.GetRecords(ctx, &dynamodbstreams.GetRecordsInput{ShardIterator: iterator.ShardIterator})
-	if err != nil {
-		panic(err)
-	}
+	must(err)
 	for _, r := range out.Records {
 		name := r.Dynamodb.NewImage["name"].(*streamtypes.AttributeValueMemberS)
 		fmt.Println(r.EventName, name.Value)

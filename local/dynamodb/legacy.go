@@ -146,6 +146,9 @@ func lowerFirst(s string) string { return strings.ToLower(s[:1]) + s[1:] }
 // checkMixed rejects legacy parameters beside expressions. KeyConditions may stand beside any
 // expression but its own counterpart.
 func (q *request) checkMixed() error {
+	if len(q.legacy.given) == 0 {
+		return nil
+	}
 	var expressions []string
 	for _, e := range []struct {
 		text *string
