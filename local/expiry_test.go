@@ -130,3 +130,29 @@ func TestAnExpiredClientMessageIDMayBeUsedAgain(t *testing.T) {
 		t.Errorf("%d messages are stored, want 2", n)
 	}
 }
+
+// A row that its end has not removed yet counts as gone, for a send as for a ping.
+func TestSend_OnARowPastItsTTLIsAnsweredReconnect(t *testing.T) {
+	t.Parallel()
+	s := start(t, local.Config{})
+	expire(s, false)
+	room := s.Room("alice")
+	alice := s.Connect("alice")
+	_, err := s.DB().UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
+		TableName: aws.String(local.TableName), Key: rig.Keyed(table.Connection(alice.ConnectionID), nil),
+		UpdateExpression:          aws.String("SET #ttl = :past"),
+		ExpressionAttributeNames:  map[string]string{"#ttl": table.TTL},
+		ExpressionAttributeValues: rig.Item{":past": rig.Number(time.Now().Add(-time.Second).Unix())},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	alice.Send(room, "hello", "c-1")
+	if got := alice.Expect(wire.TypeAck, wire.TypeError); got.Code != "reconnect" || got.ClientMessageID != "c-1" {
+		t.Errorf("a send is answered %+v, want reconnect", got)
+	}
+	alice.Write(`{"action":"ping"}`)
+	if got := alice.Expect(wire.TypePong, wire.TypeError); got.Code != "reconnect" {
+		t.Errorf("a ping is answered %+v, want reconnect", got)
+	}
+}

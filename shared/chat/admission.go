@@ -35,7 +35,7 @@ func sendLimit(lastWindow int64) SendLimit {
 }
 
 // ConnectionState is a connection's row. Exists is false, and everything else
-// zero, if there is none.
+// zero, if there is none or it has expired, as for ConnectionStore.Connection.
 type ConnectionState struct {
 	Connection
 	Exists bool

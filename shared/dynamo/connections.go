@@ -216,9 +216,11 @@ func (s *Store) TakeSend(ctx context.Context, connectionID string, limit chat.Se
 		if !failed {
 			return chat.ConnectionState{}, false, fmt.Errorf("take a send: %w", err)
 		}
+		if len(old) == 0 || s.expired(old) {
+			return chat.ConnectionState{}, false, nil
+		}
 		state = connectionState(connectionID, old)
-		if !state.Exists || state.ExpiresAt() <= now ||
-			state.TokenExpiresAt <= now-limit.TokenLeeway.Milliseconds() ||
+		if state.TokenExpiresAt <= now-limit.TokenLeeway.Milliseconds() ||
 			state.RateWindow > now+limit.Horizon.Milliseconds() {
 			break
 		}
@@ -267,9 +269,6 @@ func (s *Store) windowUpdate(connectionID string, limit chat.SendLimit, now int6
 }
 
 func connectionState(connectionID string, it item) chat.ConnectionState {
-	if len(it) == 0 {
-		return chat.ConnectionState{}
-	}
 	return chat.ConnectionState{
 		Connection: connectionOf(connectionID, it),
 		Exists:     true,

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/dynamo"
+	"github.com/streamroom/streamroom/shared/table"
 )
 
 // scripted is a table that answers as a test says; what it does not say panics.
@@ -209,5 +211,49 @@ func TestStrayItemsDoNotTakeARoomListDown(t *testing.T) {
 	rooms, _, err := store.UserRooms(t.Context(), "alice", "", 10)
 	if err != nil || len(rooms) != 1 || rooms[0].Room.ID != "a" {
 		t.Errorf("rooms %v, error %v; want the room a alone", rooms, err)
+	}
+}
+
+// counting counts the updates that a table gets.
+type counting struct {
+	dynamo.Client
+	updates int
+}
+
+func (c *counting) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput, options ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error) {
+	c.updates++
+	return c.Client.UpdateItem(ctx, in, options...)
+}
+
+// DynamoDB may take days to remove an expired row. Until then a send is answered
+// as a ping is: there is no such connection.
+func TestTakeSend_ARowPastItsTTLTakesOneUpdate(t *testing.T) {
+	db := openTable(t)
+	now := time.Now()
+	number := func(n int64) types.AttributeValue {
+		return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
+	}
+	_, err := db.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: aws.String("table"), Item: map[string]types.AttributeValue{
+		table.PK:             &types.AttributeValueMemberS{Value: table.Connection("c").PK},
+		table.SK:             &types.AttributeValueMemberS{Value: table.Connection("c").SK},
+		table.UserID:         &types.AttributeValueMemberS{Value: "alice"},
+		table.ConnectedAt:    number(now.UnixMilli()),
+		table.TokenExpiresAt: number(now.Add(time.Hour).UnixMilli()),
+		table.RateTAT:        number(0),
+		table.TTL:            number(now.Add(-time.Second).Unix()),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	counted := &counting{Client: db}
+	store := dynamo.New(counted, "table", func() time.Time { return now })
+	state, taken, err := store.TakeSend(t.Context(), "c", chat.SendLimit{
+		Interval: 100 * time.Millisecond, Horizon: 1900 * time.Millisecond, TokenLeeway: 30 * time.Second,
+	})
+	if err != nil || taken || state.Exists || counted.updates != 1 {
+		t.Errorf("exists %t, taken %t after %d updates, error %v; want false, false after 1", state.Exists, taken, counted.updates, err)
+	}
+	if _, found, err := store.Connection(t.Context(), "c"); found || err != nil {
+		t.Errorf("a ping finds the connection: %t, error %v; want false", found, err)
 	}
 }

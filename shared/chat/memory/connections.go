@@ -83,12 +83,11 @@ func (s *Store) TakeSend(ctx context.Context, connectionID string, limit chat.Se
 	}
 	defer unlock()
 	c, ok := s.connections[connectionID]
-	if !ok {
+	if !ok || s.expired(c.ExpiresAt()) {
 		return chat.ConnectionState{}, false, nil
 	}
 	now := s.now().UnixMilli()
-	taken := !s.expired(c.ExpiresAt()) &&
-		c.TokenExpiresAt > now-limit.TokenLeeway.Milliseconds() &&
+	taken := c.TokenExpiresAt > now-limit.TokenLeeway.Milliseconds() &&
 		c.rateWindow <= now+limit.Horizon.Milliseconds()
 	if taken {
 		c.rateWindow = max(c.rateWindow, now) + limit.Interval.Milliseconds()

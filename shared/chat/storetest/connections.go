@@ -159,7 +159,7 @@ var connectionTests = map[string]func(*fixture){
 			{"c", 39_999 * time.Millisecond, true, true}, // the leeway
 			{"c", 40_000 * time.Millisecond, true, false},
 			{"d", chat.ConnectionLife - time.Second, true, true},
-			{"d", chat.ConnectionLife, true, false},
+			{"d", chat.ConnectionLife, false, false}, // as for Connection
 		} {
 			f.clock.ms.Store(epoch + step.at.Milliseconds())
 			state, taken, err := f.TakeSend(f.Context(), step.id, limit(0))
