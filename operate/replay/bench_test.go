@@ -21,7 +21,7 @@ import (
 )
 
 // BenchmarkReplay replays 5,000 messages in 100 rooms of 10 members from each
-// source to each target over the wire, plan included. Nobody is online.
+// source to each target over the wire, plan included. No one is online.
 func BenchmarkReplay(b *testing.B) {
 	const rooms, members, messages = 100, 10, 50
 	w := rig.StartOperated(b, rig.OperatedOptions{Fanout: true})

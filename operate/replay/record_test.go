@@ -147,7 +147,7 @@ func FuzzSavedRecords(f *testing.F) {
 	})
 }
 
-func TestItemsThatAreNoneOfOurs(t *testing.T) {
+func TestUnknownItems(t *testing.T) {
 	id := ulid.MustNew(5, nil).String()
 	for name, it := range map[string]map[string]types.AttributeValue{
 		"no key":                 {},

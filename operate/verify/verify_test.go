@@ -207,9 +207,9 @@ func TestEveryPlantedDifferenceIsFoundAndRepaired(t *testing.T) {
 	rig.SameDumps(t, "after the repair", w.Dump(), original)
 }
 
-// TestWhatCannotBeMendedIsSaid has a room without its description, and one
+// TestUnrepairableRoomsAreReported has a room without its description, and one
 // without an owner; a direct message has none, nor has the lobby.
-func TestWhatCannotBeMendedIsSaid(t *testing.T) {
+func TestUnrepairableRoomsAreReported(t *testing.T) {
 	w := rig.StartOperated(t, rig.OperatedOptions{})
 	records := w.Seed(3, 2, 2)
 	rig.Eventually(t, "the projections", func() bool { return w.Consumers.Handled(topology.LastMessage) == records })
