@@ -106,6 +106,7 @@ func TestOperandTypes(t *testing.T) {
 	}
 	const file = "testdata/operands.txt"
 	var got strings.Builder
+	f.putOperands(t)
 	got.WriteString("Outcomes by the type of x (rows) and of y (columns): T done, F condition failed, lower case an error.\n")
 	for _, form := range conditionForms {
 		f.operandTable(t, &got, form, false)
@@ -130,6 +131,27 @@ func TestOperandTypes(t *testing.T) {
 	for i, expected := range strings.Split(string(want), "\n\n") {
 		if i >= len(tables) || tables[i] != expected {
 			t.Errorf("%s, table %d: got\n%s\nwant\n%s", file, i, tables[min(i, len(tables)-1)], expected)
+		}
+	}
+}
+
+// operandItem is the item whose x and y have the given types.
+func operandItem(x, y string) record {
+	it := key(x, y)
+	if v := operandValue(x, true); v != nil {
+		it["x"] = v
+	}
+	if v := operandValue(y, false); v != nil {
+		it["y"] = v
+	}
+	return it
+}
+
+func (f fixture) putOperands(t *testing.T) {
+	t.Helper()
+	for _, x := range operandKinds {
+		for _, y := range operandKinds {
+			f.put(t, operandItem(x, y))
 		}
 	}
 }
@@ -175,15 +197,12 @@ func (f fixture) operandTable(t *testing.T, out *strings.Builder, form string, u
 
 func (f fixture) operandCell(t *testing.T, form, x, y string, update bool) (cell, message string) {
 	t.Helper()
-	it := key("p", "s")
+	it := operandItem(x, y)
 	given := record{}
-	if v := operandValue(x, true); v != nil {
-		it["x"] = v
-		given[":x"] = v
-	}
-	if v := operandValue(y, false); v != nil {
-		it["y"] = v
-		given[":y"] = v
+	for _, name := range []string{"x", "y"} {
+		if it[name] != nil {
+			given[":"+name] = it[name]
+		}
 	}
 	for _, name := range []string{":x", ":y"} {
 		if !strings.Contains(form, name) {
@@ -193,15 +212,17 @@ func (f fixture) operandCell(t *testing.T, form, x, y string, update bool) (cell
 	if len(given) == 0 {
 		given = nil
 	}
-	f.put(t, it)
 	var err error
 	switch {
 	case slices.Contains(legacyForms, form):
 		err = f.callLegacy(t, form, it, operandValue(y, false))
 	case update:
 		_, err = f.UpdateItem(t.Context(), &ddb.UpdateItemInput{
-			TableName: aws.String("chat"), Key: key("p", "s"), UpdateExpression: &form, ExpressionAttributeValues: given,
+			TableName: aws.String("chat"), Key: key(x, y), UpdateExpression: &form, ExpressionAttributeValues: given,
 		})
+		if err == nil {
+			f.put(t, it)
+		}
 	default:
 		_, err = f.PutItem(t.Context(), &ddb.PutItemInput{
 			TableName: aws.String("chat"), Item: it, ConditionExpression: &form, ExpressionAttributeValues: given,
@@ -232,9 +253,12 @@ func (f fixture) callLegacy(t *testing.T, form string, it record, value types.At
 	parameter, operator, _ := strings.Cut(form, " ")
 	if parameter == "AttributeUpdates" {
 		_, err := f.UpdateItem(t.Context(), &ddb.UpdateItemInput{
-			TableName: aws.String("chat"), Key: key("p", "s"),
+			TableName: aws.String("chat"), Key: record{"PK": it["PK"], "SK": it["SK"]},
 			AttributeUpdates: map[string]types.AttributeValueUpdate{"x": {Action: types.AttributeAction(operator), Value: value}},
 		})
+		if err == nil {
+			f.put(t, it)
+		}
 		return err
 	}
 	expected := types.ExpectedAttributeValue{ComparisonOperator: types.ComparisonOperator(operator)}
