@@ -143,7 +143,7 @@ func (w *world) otherMessage(roomID string) chat.Message {
 	w.clock.advance(10 * time.Millisecond)
 	id, ms, err := w.ids.Message()
 	w.must(err)
-	m := chat.Message{RoomID: roomID, ID: id, SenderID: user(1), SentAt: ms, Content: text(300), ReadBy: []string{user(1)}}
+	m := chat.Message{RoomID: roomID, ID: id, SenderID: user(1), SentAt: ms, Content: text(300)}
 	_, _, err = w.store.PutMessage(w.t.Context(), m, ms)
 	w.must(err)
 	return m

@@ -173,7 +173,7 @@ func (w *world) message(size int) chat.Message {
 	w.clock.advance(10 * time.Millisecond)
 	id, ms, err := w.ids.Message()
 	w.must(err)
-	m := chat.Message{RoomID: room, ID: id, SenderID: user(0), SentAt: ms, Content: text(size), ReadBy: []string{user(0)}}
+	m := chat.Message{RoomID: room, ID: id, SenderID: user(0), SentAt: ms, Content: text(size)}
 	_, _, err = w.store.PutMessage(w.t.Context(), m, ms)
 	w.must(err)
 	return m

@@ -63,7 +63,7 @@ func flood(s *rig.Rig, room, sender string, n int) {
 		if err != nil {
 			s.T.Fatal(err)
 		}
-		m := chat.Message{RoomID: room, ID: id, SenderID: sender, Content: fmt.Sprint(i), SentAt: ms, ReadBy: []string{sender}}
+		m := chat.Message{RoomID: room, ID: id, SenderID: sender, Content: fmt.Sprint(i), SentAt: ms}
 		if _, _, err := store.PutMessage(s.T.Context(), m, ms); err != nil {
 			s.T.Fatal(err)
 		}
@@ -169,29 +169,75 @@ func TestALargerRoomDerivesWhoHasRead(t *testing.T) {
 	}
 }
 
-// A message's readers don't grow without end where members come and go, and
-// reading goes on.
-func TestAMessageKeepsItsFirstReaders(t *testing.T) {
+// Readers follow from cursors alone: they are complete however many messages are
+// read at once, and whatever becomes of the room's size.
+func TestEveryMessageNamesItsReaders(t *testing.T) {
+	s := start(t, local.Config{})
+	users := []string{"alice", "bob"}
+	for i := range chat.SmallRoom - 1 {
+		users = append(users, fmt.Sprintf("user-%02d", i))
+	}
+	room := s.Room(users...)
+	flood(s, room, "alice", 126)
+	last := s.History("alice", room)[0].MessageID
+	for _, user := range users {
+		readUpTo(s, user, room, last)
+	}
+	check := func(want int) {
+		t.Helper()
+		messages := s.History("alice", room)
+		var older wire.History
+		s.API("alice", http.MethodGet, "/rooms/"+room+"/messages?before="+messages[len(messages)-1].MessageID, nil, &older)
+		messages = append(messages, older.Messages...)
+		if len(messages) != 126 {
+			t.Fatalf("%d messages, want 126", len(messages))
+		}
+		for _, m := range messages {
+			if len(m.ReadBy) != want {
+				t.Fatalf("message %s was read by %d, want %d", m.Content, len(m.ReadBy), want)
+			}
+		}
+	}
+	check(chat.SmallRoom + 1)
+	if status := s.API("bob", http.MethodDelete, "/rooms/"+room+"/members/bob", nil, nil); status != http.StatusNoContent {
+		t.Fatalf("leave: status %d", status)
+	}
+	check(chat.SmallRoom)
+}
+
+// A member who joins, or joins again, has nothing unread of what was sent before,
+// and is not shown as a reader of it.
+func TestJoiningBeginsAtTheNewestMessage(t *testing.T) {
 	s := start(t, local.Config{})
 	room := s.Room("alice", "bob")
-	id, ms, err := chat.NewIDs(time.Now, rand.Reader).Message()
-	if err != nil {
-		t.Fatal(err)
+	alice, bob := s.Connect("alice"), s.Connect("bob")
+	flood(s, room, "alice", 5)
+	readUpTo(s, "bob", room, s.History("bob", room)[0].MessageID)
+	bob.Expect(wire.TypeRead)
+	alice.Expect(wire.TypeRead)
+	if status := s.API("bob", http.MethodDelete, "/rooms/"+room+"/members/bob", nil, nil); status != http.StatusNoContent {
+		t.Fatalf("leave: status %d", status)
 	}
-	m := chat.Message{RoomID: room, ID: id, SenderID: "alice", Content: "hi", SentAt: ms}
-	for i := range chat.CountedReaders {
-		m.ReadBy = append(m.ReadBy, fmt.Sprint("gone-", i))
+	for _, user := range []string{"bob", "carol"} {
+		if status := s.API("alice", http.MethodPost, "/rooms/"+room+"/members", wire.MemberRequest{UserID: user}, nil); status != http.StatusCreated {
+			t.Fatalf("add %s: status %d", user, status)
+		}
+		if got := summary(s, user, room).Unread; got != 0 {
+			t.Errorf("%s joins with %d unread, want none", user, got)
+		}
 	}
-	if _, _, err := dynamo.New(dynamodb.NewFromConfig(s.AWS()), local.TableName, time.Now).PutMessage(t.Context(), m, ms); err != nil {
-		t.Fatal(err)
+	flood(s, room, "alice", 2)
+	for _, user := range []string{"bob", "carol"} {
+		if got := summary(s, user, room).Unread; got != 2 {
+			t.Errorf("%s has %d unread, want 2", user, got)
+		}
 	}
-	readUpTo(s, "bob", room, id)
-	if got := len(s.History("alice", room)[0].ReadBy); got != chat.CountedReaders {
-		t.Errorf("%d have read the message, want the first %d", got, chat.CountedReaders)
+	for _, m := range s.History("alice", room) {
+		if !slices.Equal(m.ReadBy, []string{"alice"}) {
+			t.Errorf("%s was read by %q, want alice alone", m.Content, m.ReadBy)
+		}
 	}
-	if got := cursor(s, "alice", room, "bob"); got != id {
-		t.Errorf("bob has read up to %q, want %q", got, id)
-	}
+	alice.ExpectNone(wire.TypeRead)
 }
 
 // A read that ends after its reader was removed leaves a cursor of a user who

@@ -63,7 +63,7 @@ func (g *crowd) pile(b *testing.B, count int) error {
 		if err != nil {
 			return err
 		}
-		m := chat.Message{RoomID: g.room, ID: id, SenderID: sender, SentAt: ms, Content: fmt.Sprint("m", n), ReadBy: []string{sender}}
+		m := chat.Message{RoomID: g.room, ID: id, SenderID: sender, SentAt: ms, Content: fmt.Sprint("m", n)}
 		if _, _, err := store.PutMessage(b.Context(), m, ms); err != nil {
 			return err
 		}

@@ -75,6 +75,13 @@ func TestDecode(t *testing.T) {
 			changestest.Modify(table.Read(room, "bob"), nil, attributes{table.UpTo: {"S": id}}),
 			changes.ReadMoved{RoomID: room, UserID: "bob", UpTo: id},
 		},
+		"a cursor of a member who joins": {
+			changestest.Insert(table.Read(room, "bob"), attributes{table.UpTo: {"S": id}, table.From: {"S": id}}), nil,
+		},
+		"the first read of a member who joined": {
+			changestest.Modify(table.Read(room, "bob"), nil, attributes{table.UpTo: {"S": id}, table.From: {"S": "01"}}),
+			changes.ReadMoved{RoomID: room, UserID: "bob", UpTo: id},
+		},
 		"a new name": {
 			changestest.Modify(table.Room(room), attributes{}, attributes{table.EditedAt: {"N": "5"}}),
 			changes.RoomRenamed{RoomID: room, RenamedAt: 5},
@@ -154,6 +161,7 @@ func TestDecode_SkipsMalformedRecords(t *testing.T) {
 		"an edit after no number":      changestest.Modify(key, attributes{table.EditedAt: {"S": "secret"}}, changestest.Item(changestest.Version(room, id, 1, false))),
 		"a client message id of bytes": changestest.Insert(key, attributes{table.SenderID: {"S": "a"}, table.Content: {"S": "secret"}, table.ClientMessageID: {"N": "1"}}),
 		"a read up to nothing":         changestest.Modify(table.Read(room, "bob"), nil, nil),
+		"a read from a number":         changestest.Modify(table.Read(room, "bob"), nil, attributes{table.UpTo: {"S": id}, table.From: {"N": "1"}}),
 		"a member without a time":      changestest.Insert(table.Member(room, "bob"), nil),
 		"a member at half a time":      changestest.Insert(table.Member(room, "bob"), attributes{table.JoinedAt: {"N": "1.5"}}),
 		"a room renamed at no number":  changestest.Modify(table.Room(room), nil, attributes{table.EditedAt: {"S": "secret"}}),

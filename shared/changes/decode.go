@@ -110,8 +110,7 @@ func (it item) change() (Change, error) {
 	case kind == table.KindRoom && it.operation == modified:
 		return it.roomChange()
 	case kind == table.KindRead && it.operation != removed:
-		upTo, err := textOf(it.after, table.UpTo)
-		return ReadMoved{it.key.RoomID, it.key.UserID, upTo}, err
+		return it.readChange()
 	case kind == table.KindMember && it.operation == inserted:
 		joinedAt, err := numberOf(it.after, table.JoinedAt)
 		return MemberJoined{it.key.RoomID, chat.Member{UserID: it.key.UserID, JoinedAt: joinedAt}}, err
@@ -142,6 +141,22 @@ func (it item) messageChange() (Change, error) {
 		return MessageDeleted{m}, nil
 	}
 	return MessageEdited{m}, nil
+}
+
+// readChange returns nothing for the cursor that a member got when they joined: they
+// have read nothing.
+func (it item) readChange() (Change, error) {
+	upTo, err := textOf(it.after, table.UpTo)
+	if err != nil {
+		return nil, err
+	}
+	if _, ok := it.after[table.From]; ok {
+		from, err := textOf(it.after, table.From)
+		if err != nil || from == upTo {
+			return nil, err
+		}
+	}
+	return ReadMoved{it.key.RoomID, it.key.UserID, upTo}, nil
 }
 
 func (it item) roomChange() (Change, error) {

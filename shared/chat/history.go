@@ -37,10 +37,10 @@ type HistoryStore interface {
 	// RoomFor reads a room and a user's membership of it; false if the room does
 	// not exist or the user is not a member.
 	RoomFor(ctx context.Context, roomID, userID string) (Room, Member, bool, error)
-	// ReadCursors reads how far users have read a room: message ids by user id, of
-	// the users from `from` to `to`, both inclusive ("" is open). It may include
-	// users who have left: a read may be stored after its reader was removed.
-	ReadCursors(ctx context.Context, roomID, from, to string) (map[string]string, error)
+	// ReadCursors reads how far users have read a room, by user id, of the users
+	// from `from` to `to`, both inclusive ("" is open). It may include users who
+	// have left: a read may be stored after its reader was removed.
+	ReadCursors(ctx context.Context, roomID, from, to string) (map[string]ReadCursor, error)
 	// MemberOf returns which of the rooms a user is a member of.
 	MemberOf(ctx context.Context, userID string, roomIDs []string) ([]string, error)
 	// Messages reads a range of a room's messages, and whether there are more.
@@ -54,7 +54,9 @@ type Histories struct{ store HistoryStore }
 func NewHistories(store HistoryStore) *Histories { return &Histories{store: store} }
 
 // Read returns a range of a room's messages to one of its members, and whether
-// there are more in the direction of reading.
+// there are more in the direction of reading. In rooms of up to CountedReaders
+// members the messages have ReadBy: their senders, and the users whose read
+// cursors have passed them; in larger ones, their senders.
 //
 // Errors: CodeInvalidRequest, CodeNotAMember.
 func (h *Histories) Read(ctx context.Context, userID, roomID string, r Range) (messages []Message, more bool, err error) {
@@ -79,9 +81,9 @@ func (h *Histories) Read(ctx context.Context, userID, roomID string, r Range) (m
 	if !member {
 		return nil, false, errNotAMember(roomID)
 	}
-	var cursors map[string]string
+	var cursors map[string]ReadCursor
 	group, ctx := errgroup.WithContext(ctx)
-	if room.MemberCount > SmallRoom && room.MemberCount <= CountedReaders {
+	if room.MemberCount <= CountedReaders {
 		group.Go(func() error {
 			var err error
 			if cursors, err = h.store.ReadCursors(ctx, roomID, "", ""); err != nil {
@@ -104,19 +106,21 @@ func (h *Histories) Read(ctx context.Context, userID, roomID string, r Range) (m
 	return messages, more, nil
 }
 
-// deriveReaders adds to each message the users whose cursors have passed it.
-func deriveReaders(messages []Message, cursors map[string]string) {
+// deriveReaders gives each message its sender and the users whose cursors have
+// passed it.
+func deriveReaders(messages []Message, cursors map[string]ReadCursor) {
 	for i, m := range messages {
 		if m.DeletedAt != 0 {
 			continue
 		}
-		for user, upTo := range cursors {
-			if upTo >= m.ID {
-				messages[i].ReadBy = append(messages[i].ReadBy, user)
+		readers := []string{m.SenderID}
+		for user, cursor := range cursors {
+			if user != m.SenderID && cursor.HasRead(m.ID) {
+				readers = append(readers, user)
 			}
 		}
-		slices.Sort(messages[i].ReadBy)
-		messages[i].ReadBy = slices.Compact(messages[i].ReadBy)
+		slices.Sort(readers)
+		messages[i].ReadBy = readers
 	}
 }
 

@@ -53,8 +53,8 @@ func TestRead_HistoryForMembersInPages(t *testing.T) {
 	}
 }
 
-// Small rooms store the readers of a message; up to CountedReaders members they
-// follow from the read cursors; beyond, there is the sender alone.
+// Up to CountedReaders members the readers of a message follow from the read
+// cursors; beyond, there is the sender alone.
 func TestRead_HistoryNamesReadersByRoomSize(t *testing.T) {
 	for _, test := range []struct {
 		members int
@@ -90,7 +90,7 @@ func TestRead_HistoryNamesReadersByRoomSize(t *testing.T) {
 				t.Errorf("%d members, message %q (-want +got):\n%s", test.members, messages[i].Content, diff)
 			}
 		}
-		if counted := test.members > chat.SmallRoom && test.members <= chat.CountedReaders; (asked > 0) != counted {
+		if counted := test.members <= chat.CountedReaders; (asked > 0) != counted {
 			t.Errorf("%d members: cursors were read %d times", test.members, asked)
 		}
 	}
@@ -168,7 +168,7 @@ func TestSync_ContentIsBounded(t *testing.T) {
 			id, ms, err := chat.NewIDs(w.clock.now, &counter{}).Message()
 			ok(t, err)
 			_, _, err = w.store.PutMessage(t.Context(), chat.Message{
-				RoomID: room, ID: id, SentAt: ms, SenderID: "alice", Content: content, ReadBy: []string{"alice"},
+				RoomID: room, ID: id, SentAt: ms, SenderID: "alice", Content: content,
 			}, ms)
 			ok(t, err)
 		}

@@ -27,14 +27,15 @@ func (s *Rooms) Get(ctx context.Context, userID, roomID, after string, limit int
 	if err != nil {
 		return Room{}, nil, false, fmt.Errorf("read members: %w", err)
 	}
-	if page, err = s.participants(ctx, roomID, members); err != nil {
+	if page, err = s.participants(ctx, userID, roomID, members); err != nil {
 		return Room{}, nil, false, err
 	}
 	return room, page, more, nil
 }
 
-// participants adds to members their display names and read cursors.
-func (s *Rooms) participants(ctx context.Context, roomID string, members []Member) ([]Participant, error) {
+// participants adds to members their display names and how far they have read, for
+// one of them.
+func (s *Rooms) participants(ctx context.Context, reader, roomID string, members []Member) ([]Participant, error) {
 	if len(members) == 0 {
 		return nil, nil
 	}
@@ -42,7 +43,8 @@ func (s *Rooms) participants(ctx context.Context, roomID string, members []Membe
 	for i, m := range members {
 		users[i] = m.UserID
 	}
-	var names, cursors map[string]string
+	var names map[string]string
+	var cursors map[string]ReadCursor
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
 		if names, err = s.store.DisplayNames(ctx, users); err != nil {
@@ -61,7 +63,10 @@ func (s *Rooms) participants(ctx context.Context, roomID string, members []Membe
 	}
 	page := make([]Participant, len(members))
 	for i, m := range members {
-		page[i] = Participant{Member: m, ReadUpTo: cursors[m.UserID], DisplayName: names[m.UserID]}
+		page[i] = Participant{Member: m, ReadUpTo: cursors[m.UserID].Seen(), DisplayName: names[m.UserID]}
+		if m.UserID == reader {
+			page[i].ReadUpTo = cursors[m.UserID].UpTo // their count of unread messages begins there
+		}
 	}
 	return page, nil
 }
@@ -101,7 +106,7 @@ func (s *Rooms) Rename(ctx context.Context, by, roomID, name string) (Room, erro
 }
 
 // AddMember adds a user to a group on behalf of an owner; false if the user is a
-// member already.
+// member already. What was sent before is not unread for them.
 //
 // Errors: CodeInvalidRequest, CodeNotAMember, CodeForbidden for a direct message
 // or a caller who is not an owner.

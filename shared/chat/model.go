@@ -15,11 +15,11 @@ const (
 // The cost of read receipts grows with the square of a room's members, so large
 // rooms have fewer of them.
 const (
-	// SmallRoom is the largest number of members with which a room stores the
-	// readers of each message in it, and sends every read to all members.
+	// SmallRoom is the largest number of members with which a room sends every read
+	// to all of them.
 	SmallRoom = 20
 	// CountedReaders is the largest number of members with which a room's history
-	// names the readers of a message: above SmallRoom, by their read cursors.
+	// names the readers of a message, by their read cursors.
 	CountedReaders = 100
 )
 
@@ -86,7 +86,7 @@ type Member struct {
 // Participant is a member with their display name and read cursor.
 type Participant struct {
 	Member
-	ReadUpTo    string // message id; "": nothing
+	ReadUpTo    string // message id; "": nothing since they joined
 	DisplayName string // "": none
 }
 
@@ -99,9 +99,9 @@ type Message struct {
 	Content         string
 	SentAt          int64
 	ClientMessageID string
-	ReadBy          []string
-	EditedAt        int64 // 0: never
-	DeletedAt       int64 // 0: never
+	ReadBy          []string // in a room's history alone: see Histories.Read
+	EditedAt        int64    // 0: never
+	DeletedAt       int64    // 0: never
 }
 
 // Version is the time of the last change, 0 if there was none. It rises with each

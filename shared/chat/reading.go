@@ -3,19 +3,30 @@ package chat
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 )
 
-const (
-	// maxMarked bounds the messages in which one call stores the reader.
-	maxMarked = 100
+// ReadCursor is how far a user has read a room. A message is read if it is after
+// From, up to and including UpTo.
+type ReadCursor struct {
+	UpTo string // message id
 
-	// marksInFlight bounds the writes of one call at a time.
-	marksInFlight = 16
-)
+	// From is the room's newest message when the user joined, "" for a room
+	// without messages or a member since its creation. Messages up to it are
+	// neither unread nor read.
+	From string
+}
+
+// HasRead reports whether the user has read a message.
+func (c ReadCursor) HasRead(messageID string) bool { return c.From < messageID && messageID <= c.UpTo }
+
+// Seen is the message up to which the user has read, "" if none since they joined.
+func (c ReadCursor) Seen() string {
+	if c.UpTo == c.From {
+		return ""
+	}
+	return c.UpTo
+}
 
 // Place is a message of a room, with the user's membership and read cursor.
 type Place struct {
@@ -33,16 +44,9 @@ type PlaceStore interface {
 	Place(ctx context.Context, roomID, userID, messageID string) (Place, error)
 }
 
-// ReadingStore stores read cursors and readers.
+// ReadingStore stores read cursors.
 type ReadingStore interface {
 	PlaceStore
-	// Unread reads the newest messages after one ("" is the beginning), up to and
-	// including a later one, newest first, at most limit: their ids, senders,
-	// readers and times of deletion.
-	Unread(ctx context.Context, roomID, after, upTo string, limit int) ([]Message, error)
-	// AddReader adds a user to the readers of a message. A message that was
-	// deleted, or does not exist, stays as it is.
-	AddReader(ctx context.Context, roomID, messageID, userID string) error
 	// AdvanceReadCursor moves a user's read cursor forward, never back.
 	AdvanceReadCursor(ctx context.Context, roomID, userID, upTo string, at int64) error
 }
@@ -59,9 +63,7 @@ func NewReaders(store ReadingStore, now func() time.Time) *Readers {
 }
 
 // Read moves a user's read cursor in a room forward to a message of this room. A
-// cursor that is there already, or further, stays. In a small room the user is
-// added to the readers of the newest messages that the cursor passes, at most
-// maxMarked.
+// cursor that is there already, or further, stays.
 //
 // Errors: CodeInvalidRequest, also for a message that is not in the room,
 // CodeNotAMember.
@@ -76,39 +78,10 @@ func (s *Readers) Read(ctx context.Context, userID, roomID, upTo string) error {
 	if upTo <= place.ReadUpTo {
 		return nil
 	}
-	// The messages first: a call that fails here and is repeated marks them again.
-	if place.Room.MemberCount <= SmallRoom {
-		if err := s.mark(ctx, userID, roomID, place.ReadUpTo, upTo); err != nil {
-			return err
-		}
-	}
 	if err := s.store.AdvanceReadCursor(ctx, roomID, userID, upTo, s.now().UnixMilli()); err != nil {
 		return fmt.Errorf("advance the read cursor: %w", err)
 	}
 	return nil
-}
-
-func (s *Readers) mark(ctx context.Context, userID, roomID, after, upTo string) error {
-	unread, err := s.store.Unread(ctx, roomID, after, upTo, maxMarked)
-	if err != nil {
-		return fmt.Errorf("read unread messages: %w", err)
-	}
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(marksInFlight)
-	for _, m := range unread {
-		// Where members come and go, a message may have more readers than the room
-		// has members. The bound keeps its item under DynamoDB's 400 KB.
-		if m.DeletedAt != 0 || len(m.ReadBy) >= CountedReaders || slices.Contains(m.ReadBy, userID) {
-			continue
-		}
-		group.Go(func() error {
-			if err := s.store.AddReader(ctx, roomID, m.ID, userID); err != nil {
-				return fmt.Errorf("add a reader: %w", err)
-			}
-			return nil
-		})
-	}
-	return group.Wait()
 }
 
 // lookup reads a message for a member of its room.

@@ -4,11 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/streamroom/streamroom/shared/chat"
 )
@@ -18,7 +15,7 @@ func (w *world) cursor(roomID, userID string) string {
 	w.Helper()
 	cursors, err := w.store.ReadCursors(w.Context(), roomID, userID, userID)
 	ok(w, err)
-	return cursors[userID]
+	return cursors[userID].UpTo
 }
 
 // crowd adds plain members to a room of alice until it has n.
@@ -54,6 +51,18 @@ func TestRead_WhoAndWhat(t *testing.T) {
 	}
 }
 
+// readBy returns the readers of a room's messages, by message id.
+func (w *world) readBy(roomID string) map[string][]string {
+	w.Helper()
+	messages, _, err := w.histories.Read(w.Context(), "alice", roomID, chat.Range{Limit: 1_000})
+	ok(w, err)
+	readers := map[string][]string{}
+	for _, m := range messages {
+		readers[m.ID] = m.ReadBy
+	}
+	return readers
+}
+
 // The cursor only moves forward, and each message that it passes gets the reader.
 func TestRead_CursorAndReadBy(t *testing.T) {
 	w := newWorld(t)
@@ -63,12 +72,6 @@ func TestRead_CursorAndReadBy(t *testing.T) {
 		sent = append(sent, w.say("alice", room, "x"))
 	}
 	ok(t, w.editor.Delete(t.Context(), "alice", room, sent[1]))
-	readBy := func() (readers [][]string) {
-		for _, id := range sent {
-			readers = append(readers, w.message(room, id).ReadBy)
-		}
-		return readers
-	}
 	a, ab := []string{"alice"}, []string{"alice", "bob"}
 	for _, step := range []struct {
 		upTo, cursor int
@@ -85,8 +88,11 @@ func TestRead_CursorAndReadBy(t *testing.T) {
 		if got := w.cursor(room, "bob"); got != sent[step.cursor] {
 			t.Errorf("read up to %d: the cursor is %s", step.upTo, got)
 		}
-		if diff := cmp.Diff(step.readBy, readBy()); diff != "" {
-			t.Errorf("read up to %d (-want +got):\n%s", step.upTo, diff)
+		readers := w.readBy(room)
+		for i, want := range step.readBy {
+			if !slices.Equal(readers[sent[i]], want) {
+				t.Errorf("read up to %d: message %d was read by %q, want %q", step.upTo, i, readers[sent[i]], want)
+			}
 		}
 	}
 }
@@ -114,69 +120,109 @@ func TestRead_UpToADeletedMessage(t *testing.T) {
 	room := w.group("alice", "bob")
 	id := w.say("alice", room, "x")
 	ok(t, w.editor.Delete(t.Context(), "alice", room, id))
-	w.breakOn("AddReader") // it gets no reader, so that is not tried
 	ok(t, w.readers.Read(t.Context(), "bob", room, id))
 	if got := w.cursor(room, "bob"); got != id {
 		t.Errorf("the cursor is %q, want %q", got, id)
 	}
 }
 
-// Readers are stored in small rooms alone, in the newest 100 messages, once, and
-// at most 100 of them.
-func TestRead_ReadersAreBounded(t *testing.T) {
-	for _, test := range []struct {
-		name    string
-		members int
-		marked  bool
-	}{
-		{"a small room", chat.SmallRoom, true},
-		{"a larger room", chat.SmallRoom + 1, false},
-	} {
-		w := newWorld(t)
-		room := w.group("alice", "bob")
-		w.crowd(room, test.members)
-		id := w.say("alice", room, "x")
-		ok(t, w.readers.Read(t.Context(), "bob", room, id))
-		if got := slices.Contains(w.message(room, id).ReadBy, "bob"); got != test.marked || w.cursor(room, "bob") != id {
-			t.Errorf("%s: bob among the readers: %t, cursor %s", test.name, got, w.cursor(room, "bob"))
-		}
-	}
-
+// However many messages a cursor passes, each of them names the reader.
+func TestRead_AllMessagesThatTheCursorPasses(t *testing.T) {
 	w := newWorld(t)
 	room := w.group("alice", "bob")
-	var sent []string
-	for range 102 {
-		sent = append(sent, w.say("alice", room, "x"))
+	last := ""
+	for range 126 {
+		last = w.say("alice", room, "x")
 	}
-	for i := range chat.CountedReaders - 1 {
-		ok(t, w.store.AddReader(t.Context(), room, sent[100], fmt.Sprint("former", i)))
-	}
-	for i := range chat.CountedReaders - 2 {
-		ok(t, w.store.AddReader(t.Context(), room, sent[99], fmt.Sprint("former", i)))
-	}
-	var writes atomic.Int64
-	ok(t, w.store.AddReader(t.Context(), room, sent[98], "bob"))
-	w.store.Before(func(method string) error {
-		if method == "AddReader" {
-			writes.Add(1)
-		}
-		return nil
-	})
-	ok(t, w.readers.Read(t.Context(), "bob", room, sent[101]))
-	for i, want := range map[int]bool{0: false, 1: false, 2: true, 98: true, 99: true, 100: false, 101: true} {
-		if got := slices.Contains(w.message(room, sent[i]).ReadBy, "bob"); got != want {
-			t.Errorf("message %d: bob among the readers: %t, want %t", i, got, want)
+	ok(t, w.readers.Read(t.Context(), "bob", room, last))
+	unnamed := 0
+	for _, readers := range w.readBy(room) {
+		if !slices.Contains(readers, "bob") {
+			unnamed++
 		}
 	}
-	if writes.Load() != 98 { // 100, without a full one and one that bob is in already
-		t.Errorf("%d writes, want 98", writes.Load())
+	if unnamed > 0 {
+		t.Errorf("%d of 126 messages don't name their reader", unnamed)
 	}
 }
 
-// The messages first: a call that fails in between, and is repeated, marks them
-// again.
+// Who has read a message does not depend on how many members there were then.
+func TestRead_ReadersOfARoomThatShrinks(t *testing.T) {
+	w := newWorld(t)
+	room := w.group("alice", "bob")
+	w.crowd(room, chat.SmallRoom+1)
+	id := w.say("alice", room, "x")
+	members, _, err := w.store.Members(t.Context(), room, "", 100)
+	ok(t, err)
+	for _, m := range members {
+		ok(t, w.readers.Read(t.Context(), m.UserID, room, id))
+	}
+	if got := len(w.readBy(room)[id]); got != chat.SmallRoom+1 {
+		t.Errorf("%d readers, want all %d members", got, chat.SmallRoom+1)
+	}
+	ok(t, w.rooms.RemoveMember(t.Context(), "alice", room, "bob"))
+	if got := len(w.readBy(room)[id]); got != chat.SmallRoom {
+		t.Errorf("%d readers after one left, want the other %d members", got, chat.SmallRoom)
+	}
+}
+
+// What was sent before someone joined is neither unread for them nor read by them,
+// and what they had read before they left stays out of the count.
+func TestAddMember_JoinsAtTheNewestMessage(t *testing.T) {
+	w := newWorld(t)
+	room := w.group("alice", "bob")
+	var sent []string
+	for range 5 {
+		sent = append(sent, w.say("alice", room, "x"))
+	}
+	ok(t, w.readers.Read(t.Context(), "bob", room, sent[4]))
+	ok(t, w.rooms.RemoveMember(t.Context(), "alice", room, "bob"))
+	for _, user := range []string{"bob", "carol"} {
+		_, err := w.rooms.AddMember(t.Context(), "alice", room, user)
+		ok(t, err)
+	}
+	unread := func(user string, want int) {
+		t.Helper()
+		rooms, _, err := w.rooms.List(t.Context(), user, "", 1)
+		if ok(t, err); rooms[0].Unread != want {
+			t.Errorf("%s has %d unread, want %d", user, rooms[0].Unread, want)
+		}
+	}
+	unread("bob", 0)
+	unread("carol", 0)
+	for range 2 {
+		sent = append(sent, w.say("alice", room, "y"))
+	}
+	unread("bob", 2)
+	unread("carol", 2)
+
+	seen := func(as string) string {
+		t.Helper()
+		_, members, _, err := w.rooms.Get(t.Context(), as, room, "bob", 1)
+		ok(t, err)
+		return members[0].ReadUpTo // carol's
+	}
+	if others, own := seen("alice"), seen("carol"); others != "" || own != sent[4] {
+		t.Errorf("carol has read up to %q for alice and %q for herself; want nothing and %s", others, own, sent[4])
+	}
+	ok(t, w.readers.Read(t.Context(), "carol", room, sent[5]))
+	unread("carol", 1)
+	if got := seen("alice"); got != sent[5] {
+		t.Errorf("carol has read up to %q, want %s", got, sent[5])
+	}
+	for i, id := range sent {
+		want := []string{"alice"}
+		if i == 5 {
+			want = []string{"alice", "carol"}
+		}
+		if got := w.readBy(room)[id]; !slices.Equal(got, want) {
+			t.Errorf("message %d was read by %q, want %q", i, got, want)
+		}
+	}
+}
+
 func TestReaders_ErrorsOfTheStore(t *testing.T) {
-	for _, method := range []string{"Place", "Unread", "AddReader", "AdvanceReadCursor"} {
+	for _, method := range []string{"Place", "AdvanceReadCursor"} {
 		w := newWorld(t)
 		room := w.group("alice", "bob")
 		id := w.say("alice", room, "x")
@@ -185,10 +231,6 @@ func TestReaders_ErrorsOfTheStore(t *testing.T) {
 		w.store.Before(nil)
 		if cursor := w.cursor(room, "bob"); cursor != "" {
 			t.Errorf("%s: the cursor is %s", method, cursor)
-		}
-		ok(t, w.readers.Read(t.Context(), "bob", room, id))
-		if !slices.Contains(w.message(room, id).ReadBy, "bob") {
-			t.Errorf("%s: repeated, and bob is not among the readers", method)
 		}
 	}
 }

@@ -29,18 +29,19 @@ type RoomStore interface {
 	// Members reads one page of members by user id, after the user `after`
 	// ("" is the beginning), and whether there are more.
 	Members(ctx context.Context, roomID, after string, limit int) (members []Member, more bool, err error)
-	// ReadCursors reads how far users have read a room: message ids by user id, of
-	// the users from `from` to `to`, both inclusive ("" is open). It may include
-	// users who have left: a read may be stored after its reader was removed.
-	ReadCursors(ctx context.Context, roomID, from, to string) (map[string]string, error)
+	// ReadCursors reads how far users have read a room, by user id, of the users
+	// from `from` to `to`, both inclusive ("" is open). It may include users who
+	// have left: a read may be stored after its reader was removed.
+	ReadCursors(ctx context.Context, roomID, from, to string) (map[string]ReadCursor, error)
 	// DisplayNames reads the names of users by user id. Users without one are left
 	// out.
 	DisplayNames(ctx context.Context, userIDs []string) (map[string]string, error)
 	// RenameRoom gives a room a name as of r.RenamedAt; false if it was renamed at
 	// that time or later, or does not exist.
 	RenameRoom(ctx context.Context, r Room) (renamed bool, err error)
-	// AddMember stores a member and counts it; false if the user is a member
-	// already. CodeNotAMember if the room does not exist.
+	// AddMember stores a member and counts it, and moves the user's read cursor to
+	// the room's newest message, never back; false if the user is a member already.
+	// CodeNotAMember if the room does not exist.
 	AddMember(ctx context.Context, r Room, m Member) (added bool, err error)
 	// RemoveMember removes a member, with their read cursor, and discounts it. The
 	// successor, unless "", becomes an owner. Removing an owner without a successor

@@ -129,7 +129,7 @@ func (s *Sender) put(ctx context.Context, r SendRequest, userID string) (Receipt
 	}
 	m := Message{
 		RoomID: r.RoomID, ID: id, SenderID: userID, Content: r.Content, SentAt: ms,
-		ClientMessageID: r.ClientMessageID, ReadBy: []string{userID},
+		ClientMessageID: r.ClientMessageID,
 	}
 	if err := s.fits(m); err != nil {
 		return Receipt{}, err

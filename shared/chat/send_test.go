@@ -26,7 +26,6 @@ func TestSend_StoresWhatTheReceiptSays(t *testing.T) {
 	}
 	if diff := cmp.Diff(chat.Message{
 		RoomID: room, ID: receipt.MessageID, SenderID: "alice", Content: "hello", SentAt: epoch, ClientMessageID: "k",
-		ReadBy: []string{"alice"},
 	}, w.message(room, receipt.MessageID)); diff != "" {
 		t.Error(diff)
 	}

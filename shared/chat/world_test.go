@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -147,7 +146,6 @@ func (w *world) message(roomID, messageID string) chat.Message {
 	if !place.Found {
 		w.Fatalf("message %s is not stored", messageID)
 	}
-	slices.Sort(place.Message.ReadBy)
 	return place.Message
 }
 

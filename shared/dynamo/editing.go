@@ -20,7 +20,8 @@ func (s *Store) EditMessage(ctx context.Context, m chat.Message) (chat.Message, 
 	})
 }
 
-// DeleteMessage removes a message's content and readers, as of m.DeletedAt.
+// DeleteMessage removes a message's content, as of m.DeletedAt, and the readers that
+// earlier versions stored with it.
 func (s *Store) DeleteMessage(ctx context.Context, m chat.Message) (chat.Message, bool, error) {
 	return s.changeMessage(ctx, m, "SET #deleted = :at, #edited = :at REMOVE #content, #readBy", &dynamodb.UpdateItemInput{
 		ExpressionAttributeNames:  map[string]string{"#content": table.Content, "#readBy": table.ReadBy},

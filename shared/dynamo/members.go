@@ -114,14 +114,27 @@ func (s *Store) MemberOf(ctx context.Context, userID string, roomIDs []string) (
 	}), nil
 }
 
-// AddMember stores a member, the participation and the count in one
-// transaction.
+// AddMember stores a member, the participation and the read cursor, and counts the
+// member, in one transaction.
 func (s *Store) AddMember(ctx context.Context, r chat.Room, m chat.Member) (bool, error) {
-	reasons, err := s.transact(ctx, ulid.Make().String(), []types.TransactWriteItem{
+	newest, err := s.newestMessageID(ctx, r.ID)
+	if err != nil {
+		return false, err
+	}
+	writes := []types.TransactWriteItem{
 		{Put: s.putAbsent(memberItem(r.ID, m))},
 		{Put: &types.Put{TableName: s.table, Item: participationItem(r, m)}},
 		{Update: s.countMembers(r.ID, 1)},
-	})
+	}
+	const cursor = 3 // its index, after those
+	if newest != "" {
+		writes = append(writes, types.TransactWriteItem{Put: s.joinedCursor(r.ID, m, newest)})
+	}
+	reasons, err := s.transact(ctx, ulid.Make().String(), writes)
+	if failedAt(reasons, cursor) && !failedAt(reasons, 0) && !failedAt(reasons, 2) {
+		// A read that was stored after its reader had left: that cursor stays.
+		reasons, err = s.transact(ctx, ulid.Make().String(), writes[:cursor])
+	}
 	if err != nil {
 		return false, err
 	}
@@ -131,7 +144,37 @@ func (s *Store) AddMember(ctx context.Context, r chat.Room, m chat.Member) (bool
 	return len(reasons) == 0, nil
 }
 
-// RemoveMember removes a member, with tsuccessor participation and read cursor,
+// joinedCursor puts the read cursor of a member who joins a room whose newest
+// message has an id, unless they have read as far already.
+func (s *Store) joinedCursor(roomID string, m chat.Member, newest string) *types.Put {
+	it := key(table.Read(roomID, m.UserID))
+	it[table.UpTo], it[table.From] = text(newest), text(newest)
+	it[table.At] = number(m.JoinedAt)
+	return &types.Put{
+		TableName: s.table, Item: it,
+		ConditionExpression:       aws.String("attribute_not_exists(#upTo) OR #upTo < :upTo"),
+		ExpressionAttributeNames:  map[string]string{"#upTo": table.UpTo},
+		ExpressionAttributeValues: item{":upTo": text(newest)},
+	}
+}
+
+// newestMessageID reads the id of a room's newest message strongly, "" if there is
+// none.
+func (s *Store) newestMessageID(ctx context.Context, roomID string) (string, error) {
+	p := page{pk: table.RoomPrefix + roomID, backward: true, limit: 1, project: []string{table.PK, table.SK}}
+	p.from, p.to = prefixed(table.MessagePrefix)
+	items, _, err := s.query(ctx, p, nil)
+	if err != nil || len(items) == 0 {
+		return "", err
+	}
+	id, err := table.Parse(keyOf(items[0]))
+	if err != nil {
+		return "", nil //nolint:nilerr // a stray item is no message
+	}
+	return id.MessageID, nil
+}
+
+// RemoveMember removes a member, with their participation and read cursor,
 // discounts them, and makes the successor an owner, in one transaction.
 func (s *Store) RemoveMember(ctx context.Context, roomID string, m chat.Member, successor string) (bool, error) {
 	roles := item{":role": text(string(m.Role))}

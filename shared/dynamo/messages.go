@@ -62,7 +62,6 @@ func messageItem(m chat.Message) item {
 	row := key(table.Message(m.RoomID, m.SentAt, m.ID))
 	row[table.SenderID] = text(m.SenderID)
 	row[table.Content] = text(m.Content)
-	row[table.ReadBy] = textSet(m.ReadBy)
 	if m.ClientMessageID != "" {
 		row[table.ClientMessageID] = text(m.ClientMessageID)
 	}
@@ -151,7 +150,6 @@ func messageOf(roomID string, it item) (chat.Message, bool) {
 		SenderID:        getText(it, table.SenderID),
 		Content:         getText(it, table.Content),
 		ClientMessageID: getText(it, table.ClientMessageID),
-		ReadBy:          getTextSet(it, table.ReadBy),
 		EditedAt:        getNumber(it, table.EditedAt),
 		DeletedAt:       getNumber(it, table.DeletedAt),
 	}

@@ -35,57 +35,6 @@ func (s *Store) Place(ctx context.Context, roomID, userID, messageID string) (ch
 	return place, nil
 }
 
-// Unread reads the newest messages after one, up to and including another.
-func (s *Store) Unread(ctx context.Context, roomID, after, upTo string, limit int) ([]chat.Message, error) {
-	p := page{
-		pk: table.RoomPrefix + roomID, backward: true, limit: limit,
-		project: []string{table.PK, table.SK, table.SenderID, table.ReadBy, table.DeletedAt},
-	}
-	p.from, _ = prefixed(table.MessagePrefix)
-	var err error
-	if p.to, err = messageSortKey(upTo); err != nil {
-		return nil, err
-	}
-	if after != "" {
-		if p.from, err = messageSortKey(after); err != nil {
-			return nil, err
-		}
-		p.from += "\x00" // the next possible key
-	}
-	items, err := s.queryAll(ctx, p)
-	if err != nil {
-		return nil, err
-	}
-	messages := make([]chat.Message, 0, len(items))
-	for _, it := range items {
-		if m, ok := messageOf(roomID, it); ok {
-			messages = append(messages, m)
-		}
-	}
-	return messages, nil
-}
-
-// AddReader adds a user to the readers of a message.
-func (s *Store) AddReader(ctx context.Context, roomID, messageID, userID string) error {
-	ms, err := chat.MessageTime(messageID)
-	if err != nil {
-		return err
-	}
-	in := &dynamodb.UpdateItemInput{
-		TableName:                 s.table,
-		Key:                       key(table.Message(roomID, ms, messageID)),
-		ConditionExpression:       aws.String("attribute_exists(#pk) AND attribute_not_exists(#deleted)"),
-		UpdateExpression:          aws.String("ADD #readBy :user"),
-		ExpressionAttributeNames:  map[string]string{"#pk": table.PK, "#deleted": table.DeletedAt, "#readBy": table.ReadBy},
-		ExpressionAttributeValues: item{":user": textSet([]string{userID})},
-	}
-	_, err = s.db.UpdateItem(ctx, in)
-	if _, failed := conditionFailed(err); err != nil && !failed {
-		return fmt.Errorf("add a reader of message %s: %w", messageID, err)
-	}
-	return nil
-}
-
 // AdvanceReadCursor moves a user's read cursor, forward only.
 func (s *Store) AdvanceReadCursor(ctx context.Context, roomID, userID, upTo string, at int64) error {
 	in := &dynamodb.UpdateItemInput{
@@ -107,7 +56,7 @@ func (s *Store) AdvanceReadCursor(ctx context.Context, roomID, userID, upTo stri
 }
 
 // ReadCursors reads how far users have read a room, strongly.
-func (s *Store) ReadCursors(ctx context.Context, roomID, from, to string) (map[string]string, error) {
+func (s *Store) ReadCursors(ctx context.Context, roomID, from, to string) (map[string]chat.ReadCursor, error) {
 	p := page{pk: table.RoomPrefix + roomID}
 	p.from, p.to = prefixed(table.ReadPrefix)
 	if from != "" {
@@ -120,10 +69,10 @@ func (s *Store) ReadCursors(ctx context.Context, roomID, from, to string) (map[s
 	if err != nil {
 		return nil, err
 	}
-	cursors := make(map[string]string, len(items))
+	cursors := make(map[string]chat.ReadCursor, len(items))
 	for _, it := range items {
 		if id, err := table.Parse(keyOf(it)); err == nil {
-			cursors[id.UserID] = getText(it, table.UpTo)
+			cursors[id.UserID] = chat.ReadCursor{UpTo: getText(it, table.UpTo), From: getText(it, table.From)}
 		}
 	}
 	return cursors, nil

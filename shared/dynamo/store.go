@@ -57,10 +57,6 @@ func number(n int64) types.AttributeValue {
 	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
 }
 
-func textSet(values []string) types.AttributeValue {
-	return &types.AttributeValueMemberSS{Value: values}
-}
-
 // seconds turns a time in ms into a value of the ttl attribute, never earlier.
 func seconds(ms int64) int64 { return (ms + 999) / 1000 }
 
@@ -85,13 +81,6 @@ func getNumber(it item, name string) int64 {
 		}
 	}
 	return 0
-}
-
-func getTextSet(it item, name string) []string {
-	if v, ok := it[name].(*types.AttributeValueMemberSS); ok {
-		return v.Value
-	}
-	return nil
 }
 
 // expired reports whether an item's ttl has passed. DynamoDB may not have deleted

@@ -72,7 +72,7 @@ func (a *api) put(room, sender string, n int) string {
 		a.Fatal(err)
 	}
 	_, _, err = a.store.PutMessage(a.Context(), chat.Message{
-		RoomID: room, ID: id, SenderID: sender, SentAt: ms, Content: fmt.Sprint("message ", n), ReadBy: []string{sender},
+		RoomID: room, ID: id, SenderID: sender, SentAt: ms, Content: fmt.Sprint("message ", n),
 	}, epoch)
 	if err != nil {
 		a.Fatal(err)
@@ -256,7 +256,7 @@ func TestMessages_ReadEditDelete(t *testing.T) {
 	a.answer("alice", "PATCH "+messages+"/"+messageID(1), `{"content":"new"}`, 200, &edited)
 	same(t, "edited", wire.HistoryMessage{
 		ChatRoomID: a.room, MessageID: messageID(1), SenderID: "alice", Content: "new", Timestamp: edited.Timestamp,
-		ReadBy: []string{"alice"}, EditedAt: edited.EditedAt,
+		EditedAt: edited.EditedAt,
 	}, edited)
 	a.answer("alice", "DELETE "+messages+"/"+messageID(2), "", 204, nil)
 	a.answer("bob", "POST /rooms/"+a.room+"/read", `{"upTo":"`+messageID(1)+`"}`, 204, nil)
@@ -267,6 +267,7 @@ func TestMessages_ReadEditDelete(t *testing.T) {
 	}
 	var sync wire.SyncResponse
 	a.answer("bob", "POST /sync", `{"rooms":{"`+a.room+`":"`+messageID(0)+`","nowhere":"`+messageID(0)+`"}}`, 200, &sync)
+	history.Messages[1].ReadBy = nil // in history alone
 	same(t, "synced", wire.SyncResponse{Rooms: map[string]wire.SyncRoom{
 		a.room: {Messages: []wire.HistoryMessage{history.Messages[1], history.Messages[0]}},
 	}}, sync)

@@ -30,7 +30,7 @@ func (c *chatter) RoomFor(context.Context, string, string) (chat.Room, chat.Memb
 	return chat.Room{}, chat.Member{}, true, nil
 }
 
-func (c *chatter) ReadCursors(context.Context, string, string, string) (map[string]string, error) {
+func (c *chatter) ReadCursors(context.Context, string, string, string) (map[string]chat.ReadCursor, error) {
 	return nil, nil
 }
 

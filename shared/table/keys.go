@@ -56,7 +56,7 @@ const (
 	JoinedAt        = "joinedAt"
 	SenderID        = "senderId"
 	Content         = "content"
-	ReadBy          = "readBy"
+	ReadBy          = "readBy" // in messages that were stored before readers derived from cursors
 	ClientMessageID = "clientMessageId"
 	EditedAt        = "editedAt"
 	DeletedAt       = "deletedAt"
@@ -71,6 +71,7 @@ const (
 	ToMember        = "toMember"
 	Renamed         = "renamed"
 	UpTo            = "upTo"
+	From            = "from"
 	At              = "at"
 	DisplayName     = "displayName"
 	Request         = "request"

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/oklog/ulid/v2"
 
 	"github.com/streamroom/streamroom/shared/chat"
@@ -47,7 +46,7 @@ func RoomItems(room string, members, messages int) []Item {
 func MessageItem(room string, at time.Time, sender, content string) Item {
 	id := ulid.MustNew(ulid.Timestamp(at), ulid.DefaultEntropy()).String()
 	return Keyed(table.Message(room, at.UnixMilli(), id), Item{
-		table.SenderID: Text(sender), table.Content: Text(content), table.ReadBy: &types.AttributeValueMemberSS{Value: []string{sender}},
+		table.SenderID: Text(sender), table.Content: Text(content),
 	})
 }
 

@@ -62,7 +62,7 @@ func (tr *Traffic) step(ctx context.Context, store *dynamo.Store, n int) error {
 		return err
 	}
 	m := chat.Message{
-		RoomID: room, ID: id.MessageID, SenderID: room + "-0", Content: fmt.Sprintf("live %d", n), SentAt: id.MS, ReadBy: []string{room + "-0"},
+		RoomID: room, ID: id.MessageID, SenderID: room + "-0", Content: fmt.Sprintf("live %d", n), SentAt: id.MS,
 	}
 	if _, _, err = store.PutMessage(ctx, m, now.UnixMilli()); err != nil {
 		return err

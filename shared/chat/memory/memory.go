@@ -46,8 +46,8 @@ type sent struct {
 type room struct {
 	about    *chat.Room // nil: the room does not exist
 	members  map[string]chat.Member
-	order    map[string]int64  // by member: the room's position in their list, ms
-	cursors  map[string]string // by user: message id
+	order    map[string]int64           // by member: the room's position in their list, ms
+	cursors  map[string]chat.ReadCursor // by user
 	messages map[string]chat.Message
 	last     *chat.LastMessage
 }
@@ -96,7 +96,7 @@ func (s *Store) room(roomID string) *room {
 		r = &room{
 			members:  map[string]chat.Member{},
 			order:    map[string]int64{},
-			cursors:  map[string]string{},
+			cursors:  map[string]chat.ReadCursor{},
 			messages: map[string]chat.Message{},
 		}
 		s.rooms[roomID] = r

@@ -25,7 +25,8 @@ func (s *Store) PutMessage(ctx context.Context, m chat.Message, now int64) (chat
 	if _, ok := r.messages[m.ID]; ok {
 		return chat.SentBefore{}, false, nil
 	}
-	r.messages[m.ID] = clone(m)
+	m.ReadBy = nil // derived from cursors
+	r.messages[m.ID] = m
 	if m.ClientMessageID != "" {
 		s.sent[key] = sent{
 			SentBefore: chat.SentBefore{RoomID: m.RoomID, MessageID: m.ID},
@@ -35,20 +36,13 @@ func (s *Store) PutMessage(ctx context.Context, m chat.Message, now int64) (chat
 	return chat.SentBefore{}, false, nil
 }
 
-// clone copies a message with its readers, sorted.
-func clone(m chat.Message) chat.Message {
-	m.ReadBy = slices.Clone(m.ReadBy)
-	slices.Sort(m.ReadBy)
-	return m
-}
-
 // between returns the messages of a room after one id, up to and including
 // another ("" is open), oldest first.
 func (r *room) between(after, upTo string) []chat.Message {
 	var messages []chat.Message
 	for id, m := range r.messages {
 		if id > after && (upTo == "" || id <= upTo) {
-			messages = append(messages, clone(m))
+			messages = append(messages, m)
 		}
 	}
 	slices.SortFunc(messages, func(a, b chat.Message) int { return cmp.Compare(a.ID, b.ID) })
@@ -83,7 +77,7 @@ func (s *Store) EditMessage(ctx context.Context, m chat.Message) (chat.Message, 
 // DeleteMessage implements chat.EditStore.
 func (s *Store) DeleteMessage(ctx context.Context, m chat.Message) (chat.Message, bool, error) {
 	return s.changeMessage(ctx, "DeleteMessage", m, func(stored *chat.Message) {
-		stored.Content, stored.ReadBy, stored.EditedAt, stored.DeletedAt = "", nil, 0, m.DeletedAt
+		stored.Content, stored.EditedAt, stored.DeletedAt = "", 0, m.DeletedAt
 	})
 }
 
@@ -104,7 +98,7 @@ func (s *Store) changeMessage(
 		change(&stored)
 		s.room(m.RoomID).messages[m.ID] = stored
 	}
-	return clone(stored), changed, nil
+	return stored, changed, nil
 }
 
 // Place implements chat.PlaceStore.
@@ -115,49 +109,13 @@ func (s *Store) Place(ctx context.Context, roomID, userID, messageID string) (ch
 	}
 	defer unlock()
 	r := s.room(roomID)
-	place := chat.Place{Room: chat.Room{ID: roomID}, ReadUpTo: r.cursors[userID]}
+	place := chat.Place{Room: chat.Room{ID: roomID}, ReadUpTo: r.cursors[userID].UpTo}
 	if r.about != nil {
 		place.Room = *r.about
 		_, place.Member = r.members[userID]
 	}
-	m, ok := r.messages[messageID]
-	if ok {
-		place.Message, place.Found = clone(m), true
-	}
+	place.Message, place.Found = r.messages[messageID]
 	return place, nil
-}
-
-// Unread implements chat.ReadingStore.
-func (s *Store) Unread(ctx context.Context, roomID, after, upTo string, limit int) ([]chat.Message, error) {
-	unlock, err := s.begin(ctx, "Unread")
-	if err != nil {
-		return nil, err
-	}
-	defer unlock()
-	unread := s.room(roomID).between(after, upTo)
-	slices.Reverse(unread)
-	unread = unread[:min(limit, len(unread))]
-	for i, m := range unread {
-		unread[i] = chat.Message{
-			RoomID: m.RoomID, ID: m.ID, SentAt: m.SentAt, SenderID: m.SenderID, ReadBy: m.ReadBy, DeletedAt: m.DeletedAt,
-		}
-	}
-	return unread, nil
-}
-
-// AddReader implements chat.ReadingStore.
-func (s *Store) AddReader(ctx context.Context, roomID, messageID, userID string) error {
-	unlock, err := s.begin(ctx, "AddReader")
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	m, ok := s.room(roomID).messages[messageID]
-	if ok && m.DeletedAt == 0 && !slices.Contains(m.ReadBy, userID) {
-		m.ReadBy = append(slices.Clone(m.ReadBy), userID)
-		s.room(roomID).messages[messageID] = m
-	}
-	return nil
 }
 
 // AdvanceReadCursor implements chat.ReadingStore.
@@ -168,18 +126,20 @@ func (s *Store) AdvanceReadCursor(ctx context.Context, roomID, userID, upTo stri
 	}
 	defer unlock()
 	cursors := s.room(roomID).cursors
-	cursors[userID] = max(cursors[userID], upTo)
+	cursor := cursors[userID]
+	cursor.UpTo = max(cursor.UpTo, upTo)
+	cursors[userID] = cursor
 	return nil
 }
 
 // ReadCursors implements chat.HistoryStore and chat.RoomStore.
-func (s *Store) ReadCursors(ctx context.Context, roomID, from, to string) (map[string]string, error) {
+func (s *Store) ReadCursors(ctx context.Context, roomID, from, to string) (map[string]chat.ReadCursor, error) {
 	unlock, err := s.begin(ctx, "ReadCursors")
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
 	cursors := maps.Clone(s.room(roomID).cursors)
-	maps.DeleteFunc(cursors, func(user, _ string) bool { return user < from || (to != "" && user > to) })
+	maps.DeleteFunc(cursors, func(user string, _ chat.ReadCursor) bool { return user < from || (to != "" && user > to) })
 	return cursors, nil
 }

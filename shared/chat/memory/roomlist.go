@@ -57,7 +57,7 @@ func (r *room) lastMessage() *chat.LastMessage {
 // unread counts the messages of others, among the first MaxUnread + 1 after the
 // user's read cursor.
 func (r *room) unread(userID string) int {
-	after := r.between(r.cursors[userID], "")
+	after := r.between(r.cursors[userID].UpTo, "")
 	n := 0
 	for _, m := range after[:min(len(after), chat.MaxUnread+1)] {
 		if m.SenderID != userID && m.DeletedAt == 0 {

@@ -164,6 +164,10 @@ func (s *Store) AddMember(ctx context.Context, r chat.Room, m chat.Member) (bool
 	stored.members[m.UserID] = m
 	stored.order[m.UserID] = r.CreatedAt
 	stored.about.MemberCount++
+	if all := stored.between(stored.cursors[m.UserID].UpTo, ""); len(all) > 0 {
+		newest := all[len(all)-1].ID
+		stored.cursors[m.UserID] = chat.ReadCursor{UpTo: newest, From: newest}
+	}
 	return true, nil
 }
 

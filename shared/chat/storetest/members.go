@@ -103,6 +103,36 @@ var memberTests = map[string]func(*fixture){
 		room.MemberCount = 2
 		equal(f, "rooms", []chat.RoomSummary{{Room: room, SortAt: epoch}}, rooms)
 	},
+	"AddMember/moves the read cursor to the newest message, never back": func(f *fixture) {
+		room := f.create("r", "alice")
+		f.put(message("r", "alice", 1), message("r", "alice", 2))
+		stray := messageID(3, 0) // stored by a read that was overtaken
+		for user, read := range map[string]string{"bob": "", "carol": messageID(1, 0), "dave": stray} {
+			if read != "" {
+				ok(f, f.AdvanceReadCursor(f.Context(), "r", user, read, epoch))
+			}
+			added, err := f.AddMember(f.Context(), room, plain(user))
+			if ok(f, err); !added {
+				f.Errorf("%s was not added", user)
+			}
+		}
+		joined := chat.ReadCursor{UpTo: messageID(2, 0), From: messageID(2, 0)}
+		want := map[string]chat.ReadCursor{"bob": joined, "carol": joined, "dave": upTo(stray)}
+		cursors, err := f.ReadCursors(f.Context(), "r", "", "")
+		ok(f, err)
+		equal(f, "cursors", want, cursors)
+
+		f.put(message("r", "alice", 4))
+		ok(f, f.AdvanceReadCursor(f.Context(), "r", "bob", messageID(4, 0), epoch))
+		want["bob"] = chat.ReadCursor{UpTo: messageID(4, 0), From: messageID(2, 0)}
+		added, err := f.AddMember(f.Context(), room, plain("bob")) // a member already
+		ok(f, err)
+		cursors, err = f.ReadCursors(f.Context(), "r", "", "")
+		if ok(f, err); added {
+			f.Error("bob was added twice")
+		}
+		equal(f, "cursors after a read", want, cursors)
+	},
 	"AddMember/refuses a room that does not exist": func(f *fixture) {
 		room, _ := group("r", "alice")
 		added, err := f.AddMember(f.Context(), room, plain("bob"))
@@ -140,7 +170,7 @@ var memberTests = map[string]func(*fixture){
 		}
 		cursors, err := f.ReadCursors(f.Context(), "r", "", "")
 		ok(f, err)
-		equal(f, "cursors", map[string]string{"alice": messageID(0, 0)}, cursors)
+		equal(f, "cursors", map[string]chat.ReadCursor{"alice": upTo(messageID(0, 0))}, cursors)
 		rooms, _, err := f.UserRooms(f.Context(), "bob", "", 10)
 		ok(f, err)
 		if len(rooms) > 0 {

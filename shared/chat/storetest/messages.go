@@ -12,7 +12,7 @@ import (
 var sendTests = map[string]func(*fixture){
 	"PutMessage/stores all of a message": func(f *fixture) {
 		want := message("r", "alice", 5)
-		want.ClientMessageID, want.ReadBy = "once", []string{"alice", "bob"}
+		want.ClientMessageID = "once"
 		f.put(want)
 		got, more, err := f.Messages(f.Context(), "r", chat.Range{Limit: 1})
 		ok(f, err)
@@ -23,7 +23,7 @@ var sendTests = map[string]func(*fixture){
 	},
 	"PutMessage/repeated stores one": func(f *fixture) {
 		for _, m := range []chat.Message{message("r", "alice", 1), {
-			RoomID: "r", ID: messageID(2, 0), SentAt: epoch + 2, SenderID: "alice", Content: "x", ReadBy: []string{"alice"}, ClientMessageID: "k",
+			RoomID: "r", ID: messageID(2, 0), SentAt: epoch + 2, SenderID: "alice", Content: "x", ClientMessageID: "k",
 		}} {
 			f.put(m, m) // an answer that was lost: not a duplicate for its sender
 		}
@@ -187,7 +187,7 @@ var editTests = map[string]func(*fixture){
 		_, _, err := f.EditMessage(f.Context(), edited)
 		ok(f, err)
 		want := m
-		want.Content, want.ReadBy, want.DeletedAt = "", nil, epoch+2
+		want.Content, want.DeletedAt = "", epoch+2
 		got, deleted, err := f.DeleteMessage(f.Context(), want)
 		ok(f, err)
 		equal(f, "returned", want, got)

@@ -348,70 +348,25 @@ var readingTests = map[string]func(*fixture){
 			equal(f, test.user+" in "+test.room, test.want, got)
 		}
 	},
-	"Unread/returns the newest between two messages": func(f *fixture) {
-		for i := range int64(5) {
-			f.put(message("r", "alice", i))
-		}
-		gone := message("r", "alice", 3)
-		gone.DeletedAt = epoch + 9
-		_, _, err := f.DeleteMessage(f.Context(), gone)
-		ok(f, err)
-		id := func(ms int64) string { return messageID(ms, 0) }
-		for _, test := range []struct {
-			after, upTo string
-			limit       int
-			want        []string
-		}{
-			{"", id(4), 9, []string{id(4), id(3), id(2), id(1), id(0)}},
-			{id(1), id(3), 9, []string{id(3), id(2)}},
-			{id(1), id(4), 2, []string{id(4), id(3)}},
-			{id(0), messageID(2, 1), 9, []string{id(2), id(1)}},
-		} {
-			got, err := f.Unread(f.Context(), "r", test.after, test.upTo, test.limit)
-			ok(f, err)
-			inOrder(f, "after "+test.after, test.want, ids(got))
-			for _, m := range got {
-				if (m.DeletedAt != 0) != (m.ID == gone.ID) || m.SenderID != "alice" || (m.DeletedAt == 0 && len(m.ReadBy) != 1) {
-					f.Errorf("unread %+v", m)
-				}
-			}
-		}
-	},
-	"AddReader/adds every reader once, to messages that exist": func(f *fixture) {
-		m, gone := message("r", "alice", 0), message("r", "alice", 1)
-		f.put(m, gone)
-		gone.DeletedAt = epoch + 9
-		_, _, err := f.DeleteMessage(f.Context(), gone)
-		ok(f, err)
-		race(f, 8, func(i int) (bool, error) { return true, f.AddReader(f.Context(), "r", m.ID, fmt.Sprint("user", i/2)) })
-		for _, other := range []string{gone.ID, messageID(2, 0)} {
-			ok(f, f.AddReader(f.Context(), "r", other, "bob"))
-		}
-		got, _, err := f.Messages(f.Context(), "r", chat.Range{Limit: 9})
-		ok(f, err)
-		inOrder(f, "messages", []string{gone.ID, m.ID}, ids(got))
-		equal(f, "readers", []string{"alice", "user0", "user1", "user2", "user3"}, got[1].ReadBy)
-		equal(f, "readers of a deleted message", []string{}, got[0].ReadBy)
-	},
 	"AdvanceReadCursor/moves forward, also in a race": func(f *fixture) {
 		for _, step := range []struct{ upTo, want int64 }{{3, 3}, {1, 3}, {3, 3}, {4, 4}} {
 			ok(f, f.AdvanceReadCursor(f.Context(), "r", "alice", messageID(step.upTo, 0), epoch))
 			cursors, err := f.ReadCursors(f.Context(), "r", "", "")
 			ok(f, err)
-			equal(f, "cursors", map[string]string{"alice": messageID(step.want, 0)}, cursors)
+			equal(f, "cursors", map[string]chat.ReadCursor{"alice": upTo(messageID(step.want, 0))}, cursors)
 		}
 		race(f, 8, func(i int) (bool, error) {
 			return true, f.AdvanceReadCursor(f.Context(), "r", "alice", messageID(10+int64(i), 0), epoch)
 		})
 		cursors, err := f.ReadCursors(f.Context(), "r", "", "")
 		ok(f, err)
-		equal(f, "cursors", map[string]string{"alice": messageID(17, 0)}, cursors)
+		equal(f, "cursors", map[string]chat.ReadCursor{"alice": upTo(messageID(17, 0))}, cursors)
 	},
 	"ReadCursors/reads the users between two, both included": func(f *fixture) {
-		cursors := func(users ...string) map[string]string {
-			out := map[string]string{}
+		cursors := func(users ...string) map[string]chat.ReadCursor {
+			out := map[string]chat.ReadCursor{}
 			for _, user := range users {
-				out[user] = messageID(0, 0)
+				out[user] = upTo(messageID(0, 0))
 			}
 			return out
 		}
@@ -420,7 +375,7 @@ var readingTests = map[string]func(*fixture){
 		}
 		for _, test := range []struct {
 			from, to string
-			want     map[string]string
+			want     map[string]chat.ReadCursor
 		}{
 			{"", "", cursors("a", "b", "c", "d")},
 			{"b", "c", cursors("b", "c")},

@@ -78,7 +78,7 @@ func messageID(ms int64, n uint16) string {
 func message(roomID, senderID string, ms int64) chat.Message {
 	return chat.Message{
 		RoomID: roomID, ID: messageID(ms, 0), SenderID: senderID, SentAt: epoch + ms,
-		Content: "sent by " + senderID, ReadBy: []string{senderID},
+		Content: "sent by " + senderID,
 	}
 }
 
@@ -91,6 +91,9 @@ func (f *fixture) put(messages ...chat.Message) {
 		}
 	}
 }
+
+// upTo is the read cursor of a member since a room's creation.
+func upTo(messageID string) chat.ReadCursor { return chat.ReadCursor{UpTo: messageID} }
 
 // create stores a group of an owner and members.
 func (f *fixture) create(roomID, owner string, members ...string) chat.Room {
