@@ -3,6 +3,7 @@ package main
 import (
 	"debug/buildinfo"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -347,8 +348,14 @@ func TestTheLoggingRoleIsSetBetweenTheAPIAndItsStage(t *testing.T) {
 	}
 }
 
-// deploymentOf synthesizes the WebSocket stack alone.
+// deploymentOf returns the logical id of the WebSocket API's deployment.
 func deploymentOf(t *testing.T, values map[string]any, routes []topology.Route) string {
+	t.Helper()
+	return webSocketOf(t, values, routes).only(t, "AWS::ApiGatewayV2::Deployment").id
+}
+
+// webSocketOf synthesizes the WebSocket stack alone, with the stacks that it needs.
+func webSocketOf(t *testing.T, values map[string]any, routes []topology.Route) *cloud {
 	t.Helper()
 	needNode(t)
 	s, all := settingsOf(t, values)
@@ -359,7 +366,63 @@ func deploymentOf(t *testing.T, values map[string]any, routes []topology.Route) 
 	a.database = newDatabase(a)
 	a.websocket = newWebSocket(a, files(t))
 	a.Synth(nil)
-	return read(t, dir, s.Env).only(t, "AWS::ApiGatewayV2::Deployment").id
+	return read(t, dir, s.Env)
+}
+
+// shared/topology allows several routes to one function, and an action named like
+// one of API Gateway's own route keys.
+func TestRoutes_SeveralToOneFunction(t *testing.T) {
+	routes := append(topology.Routes(),
+		topology.Route{Key: "say", Function: topology.SendMessage, TwoWay: true},
+		topology.Route{Key: "connect", Function: topology.Default},
+	)
+	c := webSocketOf(t, map[string]any{"env": "dev"}, routes)
+	byKey := func(a, b topology.Route) int { return strings.Compare(a.Key, b.Key) }
+	got := slices.SortedFunc(slices.Values(c.routes(t)), byKey)
+	if diff := cmp.Diff(slices.SortedFunc(slices.Values(routes), byKey), got); diff != "" {
+		t.Errorf("(-topology +template):\n%s", diff)
+	}
+	programs := map[string]int{}
+	for _, f := range c.all("AWS::Lambda::Function") {
+		programs[c.program(t, f)]++
+	}
+	want := map[string]int{topology.Connect: 1, topology.Disconnect: 1, topology.SendMessage: 1, topology.Default: 1}
+	if diff := cmp.Diff(want, programs); diff != "" {
+		t.Errorf("functions (-want +got):\n%s", diff)
+	}
+	allowed := map[string]string{}
+	for _, r := range c.all("AWS::Lambda::Permission") {
+		function := c.templates[r.concern].Resources[fmt.Sprint(r.at("FunctionName", "Fn::GetAtt", 0))]
+		parts := list(r.at("SourceArn", "Fn::Join", 1))
+		allowed[fmt.Sprint(parts[len(parts)-1])] = c.program(t, function)
+	}
+	for _, route := range routes {
+		if got := allowed["/dev/"+route.Key]; got != route.Function {
+			t.Errorf("route %s may invoke %q, want %q", route.Key, got, route.Function)
+		}
+	}
+	if len(allowed) != len(routes) {
+		t.Errorf("got %d permissions, want %d: %v", len(allowed), len(routes), allowed)
+	}
+}
+
+// Logical ids name what exists in an account: another one replaces it.
+func TestLogicalIDs_OfRoutesStay(t *testing.T) {
+	ids := map[string]bool{}
+	for id := range synth(t, "dev").templates["WebSocket"].Resources {
+		ids[id] = true
+	}
+	for _, route := range []string{"connect", "disconnect", "sendMessage", "default"} {
+		function := strings.ToLower(route)
+		for _, id := range []string{route + "integration", route + "route"} {
+			if !ids[id] {
+				t.Errorf("there is no %s", id)
+			}
+		}
+		if !slices.ContainsFunc(slices.Collect(maps.Keys(ids)), func(id string) bool { return strings.HasPrefix(id, function+"invoke") }) {
+			t.Errorf("there is no %sinvoke…", function)
+		}
+	}
 }
 
 func TestTheDeploymentChangesExactlyWithItsRoutes(t *testing.T) {

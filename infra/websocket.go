@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,10 +46,16 @@ func newWebSocket(a *app, files assets) websocketStack {
 	routes := &routeTable{stack: w.stack, apiID: w.apiID}
 	routes.describe("selection", topology.RouteSelectionExpression)
 	for _, route := range a.routes {
-		f := a.newFunction(w.stack, route.Function, files, a.auth.variables(a.settings))
-		w.functions = append(w.functions, f)
+		f, another := w.function(route.Function)
+		permission := "invoke"
+		if another {
+			permission += "-" + routeID(route.Key)
+		} else {
+			f = a.newFunction(w.stack, route.Function, files, a.auth.variables(a.settings))
+			w.functions = append(w.functions, f)
+		}
 		routes.add(route, f)
-		f.lambda.AddPermission(jsii.String("invoke"), &awslambda.Permission{
+		f.lambda.AddPermission(jsii.String(permission), &awslambda.Permission{
 			Principal: awsiam.NewServicePrincipal(jsii.String("apigateway.amazonaws.com"), nil),
 			SourceArn: w.arn(w.apiID, w.stage+"/"+route.Key),
 		})
@@ -62,6 +69,25 @@ func newWebSocket(a *app, files assets) websocketStack {
 		Description: jsii.String("Where clients connect"),
 	})
 	return w
+}
+
+// function returns the function of that name that another route has already.
+func (w websocketStack) function(name string) (function, bool) {
+	i := slices.IndexFunc(w.functions, func(f function) bool { return f.Name == name })
+	if i < 0 {
+		return function{}, false
+	}
+	return w.functions[i], true
+}
+
+// routeID names a route in ids of constructs. An action that is named like one of
+// API Gateway's own route keys, which begin with "$", gets another id than that.
+func routeID(key string) string {
+	own, isOwn := strings.CutPrefix(key, "$")
+	if !isOwn && slices.Contains([]string{"connect", "disconnect", "default"}, key) {
+		return "action-" + key
+	}
+	return own
 }
 
 // arn returns the ARN that allows a caller to invoke a part of an API.
@@ -87,7 +113,7 @@ func (r *routeTable) describe(kind string, properties any) {
 
 // add makes a route, its integration, and its response if it has one.
 func (r *routeTable) add(route topology.Route, f function) {
-	name := strings.TrimPrefix(route.Key, "$")
+	name := routeID(route.Key)
 	integrationProps := &awsapigatewayv2.CfnIntegrationProps{
 		ApiId:           jsii.String(r.apiID),
 		IntegrationType: jsii.String("AWS_PROXY"),

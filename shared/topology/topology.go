@@ -65,7 +65,8 @@ type Route struct {
 	TwoWay   bool   // the function's body goes back to the caller as a frame
 }
 
-// Routes lists every route of the WebSocket API.
+// Routes lists every route of the WebSocket API. Their keys are unique; several may
+// invoke one function.
 func Routes() []Route {
 	return []Route{
 		{Key: "$connect", Function: Connect},

@@ -52,6 +52,26 @@ func TestStreamMappingsKeepToTheQuotas(t *testing.T) {
 	}
 }
 
+// A function may have several routes. It has one mapping at most: Lambda refuses a
+// second one of the same function and stream (API_CreateEventSourceMapping,
+// ResourceConflictException).
+func TestRoutesAndMappings_AreUnique(t *testing.T) {
+	seen := map[string]bool{}
+	for _, r := range topology.Routes() {
+		if seen[r.Key] {
+			t.Errorf("there are two routes %q", r.Key)
+		}
+		seen[r.Key] = true
+	}
+	clear(seen)
+	for _, m := range topology.StreamMappings() {
+		if seen[m.Function] {
+			t.Errorf("there are two mappings to %s", m.Function)
+		}
+		seen[m.Function] = true
+	}
+}
+
 func TestPatternIsTheFilterLanguage(t *testing.T) {
 	for _, test := range []struct {
 		name    string
