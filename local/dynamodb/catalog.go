@@ -220,6 +220,7 @@ const (
 	metaStream   = "stream/"
 	metaSequence = "sequence" // of the newest stream record that may have been trimmed
 	metaFormat   = "format"
+	metaProbe    = "probe" // when Probe wrote last
 )
 
 // format is the version of the stored data. A file of an older version is raised to it when it

@@ -50,8 +50,8 @@ type Engine struct {
 }
 
 // Open opens the data file, creating it if need be, or an engine in memory. The error
-// tells what is wrong with the file: another process has it, it cannot be read, or it has
-// another format. ctx bounds the opening, not the engine's life: Close ends that.
+// says what is wrong with the file, and what to do: another process has it, it cannot be
+// read, it is empty, damaged or another program's, or it has another format. ctx bounds the opening, not the engine's life: Close ends that.
 func Open(ctx context.Context, o Options) (*Engine, error) {
 	if o.Clock == nil {
 		o.Clock = clockwork.NewRealClock()
@@ -73,7 +73,7 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 		jobs: make(chan *job, maxGroup), closing: make(chan struct{}), stopped: make(chan struct{}), swept: make(chan struct{}),
 	}
 	if o.Path != "" {
-		e.fileLock = flock.New(o.Path + ".lock")
+		e.fileLock = flock.New(o.Path + lockSuffix)
 		switch ok, err := e.fileLock.TryLock(); {
 		case err != nil:
 			return nil, fmt.Errorf("lock data file %s: %w", o.Path, err)
@@ -92,6 +92,11 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 }
 
 func (e *Engine) load(path string) error {
+	if path != "" {
+		if err := prepareFile(path); err != nil {
+			return err
+		}
+	}
 	s, err := openStorage(path)
 	if err != nil {
 		return err
@@ -111,6 +116,11 @@ func (e *Engine) unlock() error {
 		return nil
 	}
 	return e.fileLock.Unlock()
+}
+
+// Probe stores the time, and so finds out whether writes succeed.
+func (e *Engine) Probe(ctx context.Context) error {
+	return e.write(ctx, func(t *tx) error { return saveMeta(t.conn, metaProbe, e.clock.Now()) })
 }
 
 // Close ends the engine: running requests finish or fail, later ones fail, and the log is

@@ -157,12 +157,17 @@ type storage struct {
 	closed  chan struct{}
 }
 
+// dataSource returns the driver's name for a file.
+func dataSource(path string) string {
+	return (&url.URL{Scheme: "file", Opaque: url.PathEscape(path), RawQuery: "_pragma=busy_timeout(10000)&_pragma=cache_size(-4000)"}).String()
+}
+
 func openStorage(path string) (*storage, error) {
 	s := &storage{dsn: ":memory:", group: memoryGroup, closed: make(chan struct{})}
 	pragmas := []string{"PRAGMA temp_store=MEMORY", "PRAGMA foreign_keys=OFF"}
 	if path != "" {
 		s.group = fileGroup
-		s.dsn = (&url.URL{Scheme: "file", Opaque: url.PathEscape(path), RawQuery: "_pragma=busy_timeout(10000)&_pragma=cache_size(-4000)"}).String()
+		s.dsn = dataSource(path)
 		s.readers = make(chan *conn, maxReaders)
 		for range maxReaders {
 			s.readers <- nil
