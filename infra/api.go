@@ -20,12 +20,6 @@ type apiStack struct {
 	function function
 }
 
-// apiMethods are the methods of the HTTP API. They have a route each, so that none
-// matches OPTIONS: API Gateway answers a preflight itself, but a route for every
-// method would require a token first, which a preflight never has ("Configure
-// CORS for HTTP APIs", API Gateway Developer Guide).
-var apiMethods = []string{"GET", "POST", "PUT", "PATCH", "DELETE"}
-
 func newAPI(a *app, files assets) apiStack {
 	s := apiStack{stack: a.stack("Api", "the HTTP API", a.auth.stack, a.database.stack)}
 	s.function = a.newFunction(s.stack, topology.API, files, a.auth.variables(a.settings))
@@ -41,10 +35,10 @@ func newAPI(a *app, files assets) apiStack {
 		ProtocolType: jsii.String("HTTP"),
 		CorsConfiguration: &awsapigatewayv2.CfnApi_CorsProperty{
 			AllowOrigins:     jsii.Strings(origins...),
-			AllowMethods:     jsii.Strings(apiMethods...),
-			AllowHeaders:     jsii.Strings("authorization", "content-type", "idempotency-key"),
+			AllowMethods:     jsii.Strings(topology.APIMethods()...),
+			AllowHeaders:     jsii.Strings(topology.APIHeaders()...),
 			AllowCredentials: jsii.Bool(false),
-			MaxAge:           jsii.Number(3600),
+			MaxAge:           jsii.Number(topology.APIPreflightAge.Seconds()),
 		},
 	})
 	s.apiID = *api.Ref()
@@ -56,7 +50,9 @@ func newAPI(a *app, files assets) apiStack {
 }
 
 // addRoutes makes a route to the function for each method, with the authorizer
-// that verifies tokens.
+// that verifies tokens. None matches OPTIONS: API Gateway answers a preflight
+// itself, but a route for every method would require a token first, which a
+// preflight never has ("Configure CORS for HTTP APIs", API Gateway Developer Guide).
 func (s *apiStack) addRoutes(a *app, api awsapigatewayv2.CfnApi) {
 	authorizer := awsapigatewayv2.NewCfnAuthorizer(s.stack, jsii.String("Authorizer"), &awsapigatewayv2.CfnAuthorizerProps{
 		ApiId:          api.Ref(),
@@ -73,7 +69,7 @@ func (s *apiStack) addRoutes(a *app, api awsapigatewayv2.CfnApi) {
 		IntegrationUri:       s.function.lambda.FunctionArn(),
 		PayloadFormatVersion: jsii.String("2.0"),
 	})
-	for _, method := range apiMethods {
+	for _, method := range topology.APIMethods() {
 		awsapigatewayv2.NewCfnRoute(s.stack, jsii.String(strings.ToLower(method)+"-route"), &awsapigatewayv2.CfnRouteProps{
 			ApiId:             api.Ref(),
 			RouteKey:          jsii.String(method + " /{proxy+}"),

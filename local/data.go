@@ -10,11 +10,14 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	awsdynamodb "github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/jonboulle/clockwork"
 	"github.com/rs/zerolog"
 
 	"github.com/streamroom/streamroom/local/dynamodb"
 	"github.com/streamroom/streamroom/local/lambda"
+	"github.com/streamroom/streamroom/shared/table"
 )
 
 // region is what requests are signed for; nothing checks it.
@@ -56,6 +59,19 @@ func (d *data) open(ctx context.Context, c Config, table net.Listener, clock clo
 		return err
 	}
 	d.failures, err = lambda.OpenQueue(c.path("failures.jsonl"))
+	return err
+}
+
+// probe finds out whether writes to the table succeed. In another DynamoDB it
+// deletes an item that does not exist, which changes nothing.
+func (d *data) probe(ctx context.Context) error {
+	if d.engine != nil {
+		return d.engine.Probe(ctx)
+	}
+	key := map[string]types.AttributeValue{
+		table.PK: &types.AttributeValueMemberS{Value: "PROBE"}, table.SK: &types.AttributeValueMemberS{Value: "PROBE"},
+	}
+	_, err := awsdynamodb.NewFromConfig(d.aws).DeleteItem(ctx, &awsdynamodb.DeleteItemInput{TableName: aws.String(TableName), Key: key})
 	return err
 }
 

@@ -27,7 +27,7 @@ func (s *Server) openGateways() error {
 		return fmt.Errorf("wire the authorizer: %w", err)
 	}
 	s.api = apigateway.NewHTTP(apigateway.HTTPConfig{
-		Function: s.deployed.API, Invoke: s.invoke, Clock: s.clock, Log: s.log, BasePath: apiPath,
+		Function: s.deployed.API, Invoke: s.invoke, Clock: s.clock, Log: s.log, BasePath: apiPath, CORS: s.cors(),
 		Authorize: func(ctx context.Context, token string) (map[string]string, error) {
 			verified, err := verifier.Verify(ctx, token)
 			if err != nil {

@@ -1,11 +1,13 @@
 package local
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/streamroom/streamroom/local/lambda"
 	"github.com/streamroom/streamroom/shared/httpapi"
@@ -37,14 +39,13 @@ func (s *Server) handler() (http.Handler, error) {
 		case under(path, apiPath):
 			s.api.ServeHTTP(w, r)
 		case path == tokenPath:
-			s.serveToken(w, r)
+			s.shared(s.serveToken, w, r)
 		case path == keysPath:
-			s.pool.ServeJWKS(w, r)
+			s.shared(s.pool.ServeJWKS, w, r)
 		case path == healthPath:
-			s.serveHealth(w)
+			s.serveHealth(w, r)
 		case path == openapiPath:
-			w.Header().Set("Content-Type", "application/json")
-			_, _ = w.Write(httpapi.Description) // the client may be gone
+			s.shared(serveDescription, w, r)
 		case path == failuresPath:
 			s.data.failures.ServeHTTP(w, r)
 		default:
@@ -54,6 +55,11 @@ func (s *Server) handler() (http.Handler, error) {
 }
 
 func under(path, prefix string) bool { return path == prefix || strings.HasPrefix(path, prefix+"/") }
+
+func serveDescription(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(httpapi.Description) // the client may be gone
+}
 
 // serveToken hands out tokens to anyone who asks by an address of this machine.
 // A web page from elsewhere whose host name resolves to this machine (DNS
@@ -88,9 +94,20 @@ func namesHost(host string) bool {
 	return host != "localhost" && net.ParseIP(strings.Trim(host, "[]")) == nil
 }
 
-func (s *Server) serveHealth(w http.ResponseWriter) {
+// probeTimeout is how long the write of a health check may take.
+const probeTimeout = 5 * time.Second
+
+// serveHealth answers 200 if the server is ready and a write succeeds.
+func (s *Server) serveHealth(w http.ResponseWriter, r *http.Request) {
 	if !s.ready.Load() {
 		http.Error(w, "not ready", http.StatusServiceUnavailable)
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), probeTimeout)
+	defer cancel()
+	if err := s.data.probe(ctx); err != nil {
+		s.log.Error().Err(err).Msg("a health check cannot write to the table")
+		http.Error(w, "writes to the table fail: "+err.Error(), http.StatusServiceUnavailable)
 		return
 	}
 	_, _ = io.WriteString(w, "ok\n") // a prober that is gone needs no answer

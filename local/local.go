@@ -45,6 +45,12 @@ type Config struct {
 	// DynamoDBAddr.
 	DynamoDBEndpoint string
 
+	// Origins are those whose pages may use the HTTP API and sign in, as browsers
+	// send them, such as https://chat.example.com. Those on loopback always may.
+	Origins []string
+	// Unthrottled lifts the WebSocket API's limits of requests a second.
+	Unthrottled bool
+
 	LogLevel string    // see config.LogLevel
 	Log      io.Writer // takes one JSON object a line; nil discards them
 
@@ -107,6 +113,7 @@ func (s *Server) start(ctx context.Context) error {
 		return err
 	}
 	s.deployed = Topology(s.URL(), s.c.LogLevel)
+	s.deployed.Unthrottled = s.c.Unthrottled
 	if s.c.Wrap != nil {
 		s.deployed = s.c.Wrap(s.deployed)
 	}
@@ -158,6 +165,7 @@ func (s *Server) openData(ctx context.Context) (streamARN string, err error) {
 	if s.pool, err = identity.Open(s.c.DataDir, s.URL(), s.clock.Now); err != nil {
 		return "", err
 	}
+	s.pool.AllowOrigin = s.allowOrigin
 	db := awsdynamodb.NewFromConfig(s.data.aws)
 	if streamARN, err = CreateTable(ctx, db, TableName); err != nil {
 		return "", err

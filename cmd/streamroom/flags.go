@@ -92,6 +92,28 @@ func (v *urlValue) Set(text string) error {
 	return nil
 }
 
+// originsValue lists origins, as browsers send them: in lower case, and without the
+// port that is their scheme's own.
+type originsValue struct{ target *[]string }
+
+// originsVar defines a flag for an origin, which can be given several times.
+func originsVar(flags *pflag.FlagSet, target *[]string, name, usage string) {
+	flags.Var(&originsValue{target}, name, usage)
+}
+
+func (v *originsValue) String() string { return strings.Join(*v.target, ",") }
+func (v *originsValue) Type() string   { return "origin" }
+
+func (v *originsValue) Set(text string) error {
+	u, err := url.Parse(strings.ToLower(text))
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" || u.Scheme+"://"+u.Host != strings.ToLower(text) {
+		return errors.New("want an origin such as https://chat.example.com, without a path")
+	}
+	own := map[string]string{"http": ":80", "https": ":443"}[u.Scheme]
+	*v.target = append(*v.target, u.Scheme+"://"+strings.TrimSuffix(u.Host, own))
+	return nil
+}
+
 // choiceValue is one of a few texts.
 type choiceValue struct {
 	target  *string

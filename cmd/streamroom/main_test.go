@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"testing"
 
@@ -75,17 +76,20 @@ const (
 // usageErrors has a call for each flag with a check of its own, and for each way
 // in which a command line can be invalid, with what is printed.
 var usageErrors = map[string]string{
-	"lcoal":                                      `streamroom: unknown command "lcoal" (did you mean local?); see streamroom --help`,
-	"lcoal --memory":                             `streamroom: unknown command "lcoal" (did you mean local?); see streamroom --help`,
-	"serve":                                      `streamroom: unknown command "serve"; see streamroom --help`,
-	"--memory":                                   `streamroom: unknown flag --memory; see streamroom --help`,
-	"local --port 80":                            `streamroom local: unknown flag --port; see streamroom local --help`,
-	"local -addr 127.0.0.1:1":                    `streamroom local: unknown flag -addr (did you mean --addr?); see streamroom local --help`,
-	"local -addr=127.0.0.1:1":                    `streamroom local: unknown flag -addr (did you mean --addr?); see`,
-	"local -q":                                   `streamroom local: unknown flag -q; see`,
-	"local now":                                  `streamroom local: unexpected argument "now"; see`,
-	"local --memory=maybe":                       `streamroom local: invalid --memory "maybe": want true or false; see`,
-	"local --dynamodb-endpoint x":                `streamroom local: invalid --dynamodb-endpoint "x": want a URL such as http://127.0.0.1:8001; see`,
+	"lcoal":                           `streamroom: unknown command "lcoal" (did you mean local?); see streamroom --help`,
+	"lcoal --memory":                  `streamroom: unknown command "lcoal" (did you mean local?); see streamroom --help`,
+	"serve":                           `streamroom: unknown command "serve"; see streamroom --help`,
+	"--memory":                        `streamroom: unknown flag --memory; see streamroom --help`,
+	"local --port 80":                 `streamroom local: unknown flag --port; see streamroom local --help`,
+	"local -addr 127.0.0.1:1":         `streamroom local: unknown flag -addr (did you mean --addr?); see streamroom local --help`,
+	"local -addr=127.0.0.1:1":         `streamroom local: unknown flag -addr (did you mean --addr?); see`,
+	"local -q":                        `streamroom local: unknown flag -q; see`,
+	"local now":                       `streamroom local: unexpected argument "now"; see`,
+	"local --memory=maybe":            `streamroom local: invalid --memory "maybe": want true or false; see`,
+	"local --dynamodb-endpoint x":     `streamroom local: invalid --dynamodb-endpoint "x": want a URL such as http://127.0.0.1:8001; see`,
+	"local --origin chat.example.com": `streamroom local: invalid --origin "chat.example.com": want an origin such as https://chat.example.com, without a path; see`,
+	"local --origin https://chat.example.com/":   `streamroom local: invalid --origin "https://chat.example.com/": want an origin`,
+	"local --origin *":                           `streamroom local: invalid --origin "*": want an origin`,
 	"token":                                      `streamroom token: --user is missing; see`,
 	"token --user":                               `streamroom token: --user needs a value; see`,
 	"token --user a --addr ftp://h":              `streamroom token: invalid --addr "ftp://h": ` + localURL,
@@ -126,11 +130,11 @@ var usageErrors = map[string]string{
 	"failures retry --target none":               `streamroom failures retry: invalid --target "none": want lastmessage or fanout; see`,
 	"failures retry --rate -1":                   `streamroom failures retry: --rate must not be negative; see`,
 	"failures list --table x --region us-east-1": `unknown on-failure queue`,
-	"verify":                                     `streamroom verify: one of --endpoint, --env and --table is missing`,
-	"verify --settle -1s":                        `streamroom verify: --settle must not be negative; see`,
-	"verify --leftover x":                        `streamroom verify: invalid --leftover "x": want a duration such as 30s or 2h; see`,
-	"verify --read-rate -1":                      `streamroom verify: --read-rate must not be negative; see`,
-	"version now":                                `streamroom version: unexpected argument "now"; see`,
+	"verify":                `streamroom verify: one of --endpoint, --env and --table is missing`,
+	"verify --settle -1s":   `streamroom verify: --settle must not be negative; see`,
+	"verify --leftover x":   `streamroom verify: invalid --leftover "x": want a duration such as 30s or 2h; see`,
+	"verify --read-rate -1": `streamroom verify: --read-rate must not be negative; see`,
+	"version now":           `streamroom version: unexpected argument "now"; see`,
 }
 
 func TestRun_UsageErrorsAreOneLine(t *testing.T) {
@@ -152,6 +156,17 @@ func TestURLFlag_AcceptsBothSchemesAndDropsSlashes(t *testing.T) {
 		if err := flags.Parse([]string{"--url=" + text}); err != nil || got != want {
 			t.Errorf("%q: got %q, %v", text, got, err)
 		}
+	}
+}
+
+func TestOriginFlag_IsWhatBrowsersSend(t *testing.T) {
+	var got []string
+	flags := newVersion().Flags()
+	originsVar(flags, &got, "origin", "")
+	given := []string{"--origin=HTTPS://Chat.Example.com", "--origin", "https://a.example:443", "--origin", "http://a.example:80", "--origin", "http://10.0.0.7:5173", "--origin", "http://[::1]:80"}
+	want := []string{"https://chat.example.com", "https://a.example", "http://a.example", "http://10.0.0.7:5173", "http://[::1]"}
+	if err := flags.Parse(given); err != nil || !slices.Equal(got, want) {
+		t.Errorf("got %v, %v; want %v", got, err, want)
 	}
 }
 

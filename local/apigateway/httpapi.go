@@ -29,6 +29,8 @@ type HTTPConfig struct {
 	// its claims, each as a string. Without it anybody gets through.
 	Authorize func(ctx context.Context, token string) (claims map[string]string, err error)
 
+	CORS CORS
+
 	Clock clockwork.Clock // the real one if nil
 	Log   zerolog.Logger  // gets ids, statuses and function errors; never a URL, a header or a body
 
@@ -68,6 +70,9 @@ func (a *HTTPAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	requestID := newID()
 	w.Header().Set("Apigw-Requestid", requestID)
 
+	if a.c.CORS.Apply(w, r) {
+		return
+	}
 	path, ok := a.path(r)
 	if !ok {
 		writeMessage(w, http.StatusNotFound, "Not Found")
@@ -133,7 +138,7 @@ func (a *HTTPAPI) forward(w http.ResponseWriter, event httpEvent) {
 		response, err = parseHTTPResponse(answer)
 	}
 	if err == nil {
-		err = response.write(w)
+		err = a.c.CORS.withoutCORS(response).write(w)
 	}
 	if err != nil {
 		log.Warn().Err(err).Msg("invocation failed")

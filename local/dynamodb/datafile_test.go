@@ -37,7 +37,7 @@ func filled(t *testing.T, path string) []byte {
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
 	}
-	content, err := os.ReadFile(path) //nolint:gosec // a file of this test
+	content, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +60,7 @@ func ofAnotherProgram(t *testing.T, statements ...string) []byte {
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	content, err := os.ReadFile(path) //nolint:gosec // a file of this test
+	content, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +113,7 @@ func TestOpen_RefusesWhatIsNoWholeDataFile(t *testing.T) {
 			if strings.Contains(err.Error(), "\n") {
 				t.Errorf("got more than a line: %q", err)
 			}
-			after, err := os.ReadFile(path) //nolint:gosec // a file of this test
+			after, err := os.ReadFile(path)
 			if err != nil || !bytes.Equal(after, test.content) {
 				t.Errorf("the file has changed, %v", err)
 			}
@@ -167,7 +167,7 @@ func TestOpen_DataFilesAreTheirOwnersOnly(t *testing.T) {
 	}
 	modes("new")
 	for _, suffix := range []string{"", ".lock"} {
-		if err := os.Chmod(path+suffix, 0o644); err != nil { //nolint:gosec // as an earlier version left it
+		if err := os.Chmod(path+suffix, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}

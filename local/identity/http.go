@@ -26,7 +26,8 @@ const notice = "development only: hands out tokens for any name, without a passw
 // ServeToken answers POST {"user":"alice","expiresIn":60} with
 // {"token":"…"}. The time is in seconds as for Token, and optional. Errors are
 // application/problem+json. Requests that a browser makes for a page of another
-// origin are refused: any page on the web could otherwise be anybody here.
+// origin are refused unless AllowOrigin allows it: any page on the web could
+// otherwise be any user here.
 func (p *Pool) ServeToken(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set(NoticeHeader, notice)
 	w.Header().Set("Cache-Control", "no-store")
@@ -35,8 +36,7 @@ func (p *Pool) ServeToken(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, http.StatusMethodNotAllowed, chat.CodeInvalidRequest, `use POST with {"user":"alice"}`)
 		return
 	}
-	var origins http.CrossOriginProtection
-	if origins.Check(r) != nil {
+	if !p.allows(r) {
 		writeProblem(w, http.StatusForbidden, chat.CodeForbidden, "tokens are not handed to pages of another origin")
 		return
 	}
@@ -60,6 +60,13 @@ func (p *Pool) ServeToken(w http.ResponseWriter, r *http.Request) {
 	default:
 		writeJSON(w, http.StatusOK, "application/json", map[string]string{"token": token})
 	}
+}
+
+// allows reports whether a request is not that of a page which may have no tokens.
+func (p *Pool) allows(r *http.Request) bool {
+	var own http.CrossOriginProtection
+	origin := r.Header.Get("Origin")
+	return own.Check(r) == nil || origin != "" && p.AllowOrigin != nil && p.AllowOrigin(origin)
 }
 
 func (p *Pool) signIn(ctx context.Context, body []byte) (string, error) {

@@ -41,6 +41,10 @@ type Pool struct {
 	// HTTP, as a user pool's trigger does. Set it before serving.
 	SignedIn func(ctx context.Context, userID string) error
 
+	// AllowOrigin, if set, reports whether pages of another origin may have tokens.
+	// Set it before serving.
+	AllowOrigin func(origin string) bool
+
 	issuer string
 	now    func() time.Time
 	key    *rsa.PrivateKey

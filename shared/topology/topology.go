@@ -48,6 +48,15 @@ func Functions() []Function {
 	}
 }
 
+// APIMethods lists the methods of the HTTP API.
+func APIMethods() []string { return []string{"GET", "POST", "PUT", "PATCH", "DELETE"} }
+
+// APIHeaders lists the headers that pages of other origins may send to the HTTP API.
+func APIHeaders() []string { return []string{"authorization", "content-type", "idempotency-key"} }
+
+// APIPreflightAge is how long browsers remember what pages of an origin may send.
+const APIPreflightAge = time.Hour
+
 // FanoutDeadline is how long one fanout invocation works on its batch.
 const FanoutDeadline = 10 * time.Second
 
