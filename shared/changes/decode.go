@@ -91,15 +91,22 @@ func decodeItem(raw json.RawMessage) (item, error) {
 	return it, err
 }
 
-// unmarshal parses a record. aws-lambda-go v1.55.1 panics at some malformed
-// attribute values: the record is as malformed as one that does not parse.
+// unmarshal parses a record.
 func unmarshal(raw json.RawMessage) (in events.DynamoDBEventRecord, err error) {
+	err = recovered(func() error { return json.Unmarshal(raw, &in) })
+	return in, err
+}
+
+// recovered returns parse's error, or its panic as one: aws-lambda-go v1.55.1
+// panics at some malformed attribute values, and one record must not end its
+// batch.
+func recovered(parse func() error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("unmarshal attributes: %v", r)
 		}
 	}()
-	return in, json.Unmarshal(raw, &in)
+	return parse()
 }
 
 // change returns what the record means, nil if nothing to any reader.
