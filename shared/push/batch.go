@@ -18,11 +18,11 @@ type batch struct {
 	credentials aws.Credentials
 	posts       []Post
 	results     []Delivery
+	began       time.Time
 
 	mu      sync.Mutex
 	next    int     // the first post that was never tried
 	retries []retry // posts to be tried again, in the order in which they failed
-	refused int     // posts that were refused at first
 }
 
 // retry is a post to be tried again, not before due.
@@ -68,57 +68,70 @@ func (b *batch) work(ctx context.Context) {
 			return
 		}
 		result := &b.results[r.post]
-		if err := b.wait(ctx, r.due); err != nil {
-			if result.Err == nil {
-				result.Err = fmt.Errorf("not sent: %w", err)
-			} else {
-				result.Err = fmt.Errorf("%w; not sent again: %w", result.Err, err)
-			}
-			continue
-		}
-		post := b.posts[r.post]
-		if post.ConnectionID == "" || len(post.Data) == 0 {
+		err := b.wait(ctx, r.due)
+		switch post := b.posts[r.post]; {
+		case err != nil && result.Err == nil:
+			result.Cut = b.clients.state(post.ConnectionID, b.now()) == reads
+			result.Err = fmt.Errorf("not sent: %w", err)
+		case err != nil:
+			result.Err = fmt.Errorf("%w; not sent again: %w", result.Err, err)
+		case post.ConnectionID == "" || len(post.Data) == 0:
 			result.Err = ErrEmpty
-			continue
+		default:
+			b.send(ctx, r.post, &hash)
 		}
-		slow, timeout := b.slow.has(post.ConnectionID, b.now()), PostTimeout
-		if slow {
-			timeout = SlowTimeout
-		}
-		var retryable bool
-		result.Attempts++
-		result.Outcome, retryable, result.Err = b.try(ctx, post, timeout, &hash)
-		throttled := b.throttled(*result)
-		if retryable && result.Attempts < attempts(slow, throttled) {
-			b.requeue(r.post, result.Attempts)
-			continue
-		}
-		b.note(ctx, post.ConnectionID, *result, throttled)
 	}
 }
 
-func attempts(slow, throttled bool) int {
-	switch {
-	case throttled:
-		return ThrottledAttempts
+// send makes one attempt of a post, and decides what follows from its result.
+func (b *batch) send(ctx context.Context, post int, hash *payloadHash) {
+	id, result := b.posts[post].ConnectionID, &b.results[post]
+	state, timeout := b.clients.state(id, b.now()), PostTimeout
+	switch state {
+	case hangs:
+		result.Err = errSlow
+		return
 	case slow:
+		timeout = SlowTimeout
+	case reads, suspect:
+	}
+	again := result.Attempts > 0
+	result.Attempts++
+	var retryable bool
+	used := b.skew.get()
+	result.Outcome, retryable, result.Err = b.try(ctx, b.posts[post], timeout, used, hash)
+	if result.Err != nil && b.skew.correct(result.Err, used, b.now()) {
+		result.Attempts++
+		result.Outcome, retryable, result.Err = b.try(ctx, b.posts[post], timeout, b.skew.get(), hash)
+	}
+	b.observe(id, state, again, *result)
+	if retryable && result.Attempts < b.attempts(state, *result) {
+		b.requeue(post, result.Attempts)
+		return
+	}
+	b.note(ctx, id, state, again, result)
+}
+
+// attempts returns how often a post is tried that failed for now.
+func (b *batch) attempts(state clientState, d Delivery) int {
+	switch {
+	case state == slow && refused(d.Err):
 		return 1
+	case state == reads && refused(d.Err) && d.Attempts >= Attempts && b.account.throttled(b.now()):
+		return ThrottledAttempts
 	}
 	return Attempts
 }
 
-// throttled counts a post that was refused, and reports whether it is the
-// account's requests that are refused rather than this connection's frames.
-func (b *batch) throttled(d Delivery) bool {
-	if !refused(d.Err) {
-		return false
+// observe counts an answer towards the question whether the account is throttled.
+// Connections that have refused frames before don't count.
+func (b *batch) observe(id string, state clientState, again bool, d Delivery) {
+	switch {
+	case d.Outcome == Delivered:
+		b.account.took(b.now(), again)
+	case state == reads && refused(d.Err):
+		b.account.refused(id, b.now())
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if d.Attempts == 1 {
-		b.refused++
-	}
-	return b.refused > max(throttledPosts, b.next/throttledShare)
 }
 
 // refused reports whether a post was answered with 429: too many requests, or a
@@ -130,20 +143,34 @@ func refused(err error) bool {
 
 // note remembers whether a connection takes its frames. What the batch's own
 // end or the service's trouble cut short says nothing of the connection.
-func (b *batch) note(ctx context.Context, connectionID string, d Delivery, throttled bool) {
+func (b *batch) note(ctx context.Context, id string, state clientState, again bool, d *Delivery) {
+	now := b.now()
 	switch {
-	case d.Outcome != Undelivered:
-		b.slow.remove(connectionID)
-	case ctx.Err() == nil && !throttled && (errors.Is(d.Err, errNoAnswer) || refused(d.Err)):
-		b.slow.add(connectionID, b.now())
+	case d.Outcome == Gone:
+		b.clients.forget(id)
+	case d.Outcome == Delivered:
+		if state != reads {
+			b.clients.took(id)
+		}
+	case errors.Is(d.Err, errEnded):
+		d.Cut = !again && state == reads
+	case ctx.Err() != nil:
+	case errors.Is(d.Err, errNoAnswer):
+		b.clients.hung(id, now)
+	case refused(d.Err):
+		// It is the connection's own if others were served at the same time.
+		b.clients.refused(id, now, b.account.served(b.began, now) && !b.account.throttled(now))
 	}
 }
 
-// try makes one attempt. retryable means that another one may succeed.
-func (b *batch) try(ctx context.Context, post Post, timeout time.Duration, hash *payloadHash) (o Outcome, retryable bool, err error) {
+// try makes one attempt, signed with a skew. retryable means that another one may
+// succeed.
+func (b *batch) try(
+	ctx context.Context, post Post, timeout, skew time.Duration, hash *payloadHash,
+) (o Outcome, retryable bool, err error) {
 	attempt, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	req, err := b.request(attempt, post, hash.of(post.Data))
+	req, err := b.request(attempt, post, b.now().Add(skew), hash.of(post.Data))
 	if err != nil {
 		return Undelivered, false, err
 	}
@@ -151,7 +178,7 @@ func (b *batch) try(ctx context.Context, post Post, timeout time.Duration, hash 
 	switch {
 	case err == nil:
 	case ctx.Err() != nil:
-		return Undelivered, false, fmt.Errorf("no answer in time: %w", context.Cause(ctx))
+		return Undelivered, false, fmt.Errorf("%w: %w", errEnded, context.Cause(ctx))
 	case attempt.Err() != nil:
 		// Not tried again: a connection that hangs would take a worker for as
 		// long again, and the frame may well have arrived.
@@ -163,8 +190,17 @@ func (b *batch) try(ctx context.Context, post Post, timeout time.Duration, hash 
 	return readAnswer(attempt, resp)
 }
 
-// errNoAnswer is the error of a post that took longer than it may.
-var errNoAnswer = fmt.Errorf("no answer in the time for one post: %w", context.DeadlineExceeded)
+var (
+	// errNoAnswer is the error of a post that took longer than it may.
+	errNoAnswer = fmt.Errorf("no answer in the time for one post: %w", context.DeadlineExceeded)
+
+	// errEnded is the error of a post in flight at the batch's end.
+	errEnded = errors.New("no answer in time")
+
+	// errSlow is the error of a post to a connection that lately took too long
+	// over each.
+	errSlow = errors.New("not sent: the connection takes no frames")
+)
 
 // wait returns when a post is due, or with the reason why it can't be sent any
 // more.

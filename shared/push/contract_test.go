@@ -266,3 +266,58 @@ func apiError(err error) string {
 	}
 	return fmt.Sprintf("%T %s %s", api, api.ErrorCode(), api.ErrorMessage())
 }
+
+// A clock that is wrong is corrected as the SDK's client does: which requests are
+// made, and by which clock they are signed.
+func TestSameCorrectionOfTheClock(t *testing.T) {
+	t.Parallel()
+	for _, ahead := range []time.Duration{-time.Hour, -5 * time.Minute, -3 * time.Minute, 3 * time.Minute, 5 * time.Minute, time.Hour} {
+		for _, errType := range []string{
+			"AccessDeniedException", "InvalidSignatureException", "SignatureDoesNotMatch", "RequestTimeTooSkewed", "AuthFailure",
+		} {
+			for _, always := range []bool{true, false} { // refuse all, or those signed at a wrong time
+				synctest.Test(t, func(t *testing.T) {
+					signed := func(connect func(transport http.RoundTripper) (post func(id string))) (at []string) {
+						handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+							date, err := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date"))
+							if err != nil {
+								t.Error(err)
+							}
+							wrong := time.Now().Add(ahead).Sub(date)
+							at = append(at, fmt.Sprint(r.URL.Path, " ", time.Until(date).Round(time.Minute)))
+							w.Header().Set("Date", time.Now().Add(ahead).UTC().Format(http.TimeFormat))
+							if always || wrong.Abs() > 4*time.Minute {
+								w.Header().Set("X-Amzn-ErrorType", errType)
+								w.WriteHeader(http.StatusForbidden)
+							}
+						})
+						post := connect(overPipes(t, handler))
+						for _, id := range []string{"first", "second"} {
+							post(id)
+						}
+						return at
+					}
+					sdk := signed(func(transport http.RoundTripper) func(string) {
+						client := apigatewaymanagementapi.New(apigatewaymanagementapi.Options{
+							BaseEndpoint: aws.String(contractEndpoint), Region: "eu-central-1", Credentials: testCredentials,
+							HTTPClient: &http.Client{Transport: transport}, RetryMaxAttempts: 2,
+						})
+						return func(id string) {
+							_, _ = client.PostToConnection(t.Context(), &apigatewaymanagementapi.PostToConnectionInput{ConnectionId: &id, Data: []byte("x")})
+						}
+					})
+					ours := signed(func(transport http.RoundTripper) func(string) {
+						p := newPusher(t, Config{Endpoint: contractEndpoint, Transport: transport})
+						return func(id string) { p.Push(t.Context(), postsTo(id)) }
+					})
+					if diff := cmp.Diff(sdk, ours); diff != "" && ahead.Abs() > 4*time.Minute {
+						t.Errorf("%v ahead, %s, always %t: the SDK's client sends (-), we send (+):\n%s", ahead, errType, always, diff)
+					}
+					if len(ours) != len(sdk) {
+						t.Errorf("%v ahead, %s, always %t: %d requests, the SDK's client makes %d", ahead, errType, always, len(ours), len(sdk))
+					}
+				})
+			}
+		}
+	}
+}

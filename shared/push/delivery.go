@@ -41,6 +41,11 @@ func (o Outcome) String() string {
 // Delivery is the result of a post, with the reason of a failure.
 type Delivery struct {
 	Outcome  Outcome
-	Attempts int   // requests made; 0 if time ran out before
+	Attempts int   // requests made; 0 if time ran out before, or none was worth it
 	Err      error // nil if the frame was delivered
+
+	// Cut means that the end of ctx alone kept the frame back: the post was not
+	// made, or its first attempt was not answered yet. It is not set for
+	// connections that are known to be slow, nor for posts that were refused.
+	Cut bool
 }

@@ -74,13 +74,6 @@ const (
 	MostBackoff = 800 * time.Millisecond
 )
 
-// The account counts as throttled while more than throttledPosts of a batch were
-// refused, and more than one of throttledShare.
-const (
-	throttledPosts = 20
-	throttledShare = 20
-)
-
 // Config holds the endpoint and the credentials of a Pusher.
 type Config struct {
 	// Endpoint is the management API's URL with the stage:
@@ -99,7 +92,9 @@ type Config struct {
 	// connections as a few concurrent batches use.
 	Transport http.RoundTripper
 
-	// Now is the clock that requests are signed by. Nil means time.Now.
+	// Now is the clock that requests are signed by. Nil means time.Now. If it is
+	// wrong by minutes, the service's refusal shows it: the post is made again, and
+	// later ones are signed, by the service's clock.
 	Now func() time.Time
 
 	// Jitter spreads retries: a number from 0 up to, not including, 1. Nil
@@ -120,7 +115,9 @@ type Pusher struct {
 	signer      *v4.Signer // remembers the day's signing key
 	now         func() time.Time
 	jitter      func() float64
-	slow        slowConnections // from batch to batch
+	clients     clients // what is known of them, from batch to batch
+	account     account
+	skew        skew
 }
 
 // New returns a Pusher, or an error if the configuration is invalid. It sends
@@ -179,7 +176,7 @@ func (p *Pusher) Push(ctx context.Context, posts []Post) []Delivery {
 		}
 		return results
 	}
-	b := &batch{Pusher: p, credentials: credentials, posts: posts, results: results}
+	b := &batch{Pusher: p, credentials: credentials, posts: posts, results: results, began: p.now()}
 	var others sync.WaitGroup
 	for range min(Workers, len(posts)) - 1 {
 		others.Go(func() { b.work(ctx) })

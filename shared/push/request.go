@@ -88,9 +88,9 @@ func (h *payloadHash) of(data []byte) string {
 	return h.hex
 }
 
-// request returns the signed request for a post: the SDK's serializer makes
-// it, the SDK's signer signs it, and only the walk between them is ours.
-func (b *batch) request(ctx context.Context, post Post, payloadHash string) (*http.Request, error) {
+// request returns the request for a post, signed for a time: the SDK's serializer
+// makes it, the SDK's signer signs it, and only the walk between them is ours.
+func (b *batch) request(ctx context.Context, post Post, at time.Time, payloadHash string) (*http.Request, error) {
 	input := apigatewaymanagementapi.PostToConnectionInput{ConnectionId: &post.ConnectionID, Data: post.Data}
 	draft := smithyhttp.Request{Request: &http.Request{
 		URL:    &url.URL{Scheme: b.endpoint.Scheme, Host: b.endpoint.Host},
@@ -111,7 +111,7 @@ func (b *batch) request(ctx context.Context, post Post, payloadHash string) (*ht
 		return io.NopCloser(bytes.NewReader(post.Data)), nil
 	}
 	req.Body, _ = req.GetBody()
-	if err := b.signer.SignHTTP(ctx, b.credentials, req, payloadHash, signingName, b.region, b.now()); err != nil {
+	if err := b.signer.SignHTTP(ctx, b.credentials, req, payloadHash, signingName, b.region, at); err != nil {
 		return nil, fmt.Errorf("sign post: %w", err)
 	}
 	// Not sent, and so not signed: it tells the transport that it may repeat the
