@@ -55,6 +55,9 @@
 //     failed. The mapping delivers these and all behind them in the batch again.
 //  5. Posts are not retried by record. A post that fails to the end is given up
 //     (metric "undelivered"): history has the message, and the client catches up.
+//     Only posts that the deadline cuts off (push.Delivery.Cut) come again, with
+//     all of their rooms: an overloaded function must not lose them. A connection
+//     that is slow or dead makes no room fail.
 //  6. Side effects repeat. What follows a failed slice in a batch is not served,
 //     as it comes again. A run of slices is stored under a hash of its content, so
 //     a second try finds it stored, and no records follow from it.

@@ -70,7 +70,7 @@ func New(store Store, push Pusher, deadline time.Duration, now func() time.Time,
 // Handle serves one batch of records. Records of rooms that could not be read
 // from the table are answered as failed, to be delivered again; a post that
 // fails is not, as history has the message. Rooms and slices that there was no
-// time for are answered as failed, too.
+// time for, or whose posts the deadline cut off, are answered as failed, too.
 func (f *Fanout) Handle(ctx context.Context, event changes.Event) (changes.Response, error) {
 	started := f.now()
 	ctx, cancel := context.WithTimeout(ctx, f.deadline)

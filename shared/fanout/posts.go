@@ -56,7 +56,7 @@ func (c counts) plus(more counts) counts {
 }
 
 // post sends broadcasts to devices, and drops the connections that turn out to
-// have ended.
+// have ended. Users with a connection that there was no time for count as failed.
 func (f *Fanout) post(ctx context.Context, broadcasts []broadcast, d *devices, log *zerolog.Logger) counts {
 	posts, targets := buildPosts(broadcasts, d.byUser)
 	c := counts{posts: len(posts)}
@@ -74,6 +74,10 @@ func (f *Fanout) post(ctx context.Context, broadcasts []broadcast, d *devices, l
 				gone = append(gone, targets[i])
 			}
 		case push.Undelivered:
+			if delivery.Cut {
+				d.failed[targets[i].UserID] = errNoTime
+				continue
+			}
 			c.undelivered++
 			log.Warn().Err(delivery.Err).Str("connection_id", posts[i].ConnectionID).Int("attempts", delivery.Attempts).
 				Str("outcome", "undelivered").Msg("post")

@@ -21,7 +21,7 @@ const (
 // devices are the connections of recipients.
 type devices struct {
 	byUser map[string][]chat.Connection
-	unread map[string]error // users whose connections could not be read, and why
+	failed map[string]error // users whose connections could not be served, and why
 }
 
 // readDevices reads the connections of all recipients at once: each user is read
@@ -39,11 +39,11 @@ func (f *Fanout) readDevices(ctx context.Context, broadcasts []broadcast) device
 		found[i], errs[i] = f.store.Presence(ctx, batches[i], devicesPerUser)
 	})
 
-	d := devices{byUser: make(map[string][]chat.Connection, len(users)), unread: map[string]error{}}
+	d := devices{byUser: make(map[string][]chat.Connection, len(users)), failed: map[string]error{}}
 	for i, batch := range batches {
 		for _, user := range batch {
 			if errs[i] != nil {
-				d.unread[user] = errs[i]
+				d.failed[user] = fmt.Errorf("read the connections of a member: %w", errs[i])
 			} else {
 				d.byUser[user] = found[i][user]
 			}
@@ -52,15 +52,15 @@ func (f *Fanout) readDevices(ctx context.Context, broadcasts []broadcast) device
 	return d
 }
 
-// errorOf returns why some of the recipients' connections could not be read, if
+// errorOf returns why some of the recipients' connections could not be served, if
 // so. The others get their frames nonetheless: they drop what comes again.
 func (d *devices) errorOf(recipients []string) error {
-	if len(d.unread) == 0 {
+	if len(d.failed) == 0 {
 		return nil
 	}
 	for _, user := range recipients {
-		if err := d.unread[user]; err != nil {
-			return fmt.Errorf("read the connections of a member: %w", err)
+		if err := d.failed[user]; err != nil {
+			return err
 		}
 	}
 	return nil

@@ -11,7 +11,7 @@ import (
 	"github.com/streamroom/streamroom/shared/parallel"
 )
 
-// errNoTime is why a room is left to another invocation.
+// errNoTime is why a room, or the rest of its posts, is left to another invocation.
 var errNoTime = errors.New("no time is left in this invocation")
 
 // late reports whether no further round is begun. The first needs no time to be
