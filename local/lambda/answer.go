@@ -33,6 +33,7 @@ func (i *Invoker) run(ctx context.Context, f *function, env *environment, payloa
 		if returned {
 			return
 		}
+		env.handler = nil // its process has ended
 		// Without a value, the handler left by runtime.Goexit.
 		value := recover()
 		failure := messages.InvokeResponse_Error{Type: "Runtime.ExitError", Message: "RequestId: " + requestID + " Error: Runtime exited"}

@@ -2,7 +2,9 @@
 //
 // An Invoker runs handlers made by aws-lambda-go: JSON bytes in, JSON bytes
 // out, one execution environment per concurrent invocation, timeouts, and
-// errors and panics in the shapes that Lambda answers with.
+// errors and panics in the shapes that Lambda answers with. A panic or a timeout
+// ends its environment with all of its state, and the next invocation starts in
+// another one.
 //
 // A Mapping is Lambda's event source mapping for DynamoDB Streams. What it does
 // to a batch (filters, encoding, retries, bisection) is shared/eventsource; here

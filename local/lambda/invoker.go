@@ -82,7 +82,7 @@ type function struct {
 
 // environment runs one invocation at a time.
 type environment struct {
-	handler lambda.Handler // nil before the first invocation
+	handler lambda.Handler // nil before the first invocation, and after a panic
 }
 
 // NewInvoker returns an Invoker without functions. Timeouts run on clock. The
@@ -104,8 +104,10 @@ func NewInvoker(clock clockwork.Clock, logger zerolog.Logger) *Invoker {
 // at first use, and usually returns lambda.NewHandler(fn): a handler of
 // aws-lambda-go answers from a pool of buffers that it reuses at once, so that
 // two invocations of one handler could read each other's answers. As on Lambda,
-// an environment runs one invocation at a time, and a panic in newHandler fails
-// the invocation. Registering a name again replaces the function.
+// an environment runs one invocation at a time, a panic in newHandler fails the
+// invocation, and after a panic or a timeout another environment takes the place of
+// the one it was in ("Understanding the Lambda execution environment lifecycle").
+// Registering a name again replaces the function.
 func (i *Invoker) Register(f topology.Function, concurrency int, newHandler func() lambda.Handler) error {
 	switch {
 	case f.Name == "":
@@ -128,7 +130,7 @@ func (i *Invoker) Register(f topology.Function, concurrency int, newHandler func
 // is a Result with a FunctionError. An error means that the function was not
 // reached (ErrThrottled and the other errors of this package), or that ctx
 // ended, in which case the function runs on. The payload must not be changed
-// afterwards: a handler may outlive its timeout.
+// afterwards: a handler may outlive its timeout. What it answers then is dropped.
 //
 //nolint:contextcheck // a handler does not end with its caller, so its context is another
 func (i *Invoker) Invoke(ctx context.Context, name string, payload []byte) (Result, error) {
@@ -141,18 +143,23 @@ func (i *Invoker) Invoke(ctx context.Context, name string, payload []byte) (Resu
 	}
 	result := Result{RequestID: newUUID(), ExecutedVersion: LatestVersion}
 	running, expire := i.environmentContext(f, result.RequestID)
-	timer := i.clock.AfterFunc(f.Timeout, func() { expire(context.DeadlineExceeded) })
+	timer := i.clock.AfterFunc(f.Timeout, func() {
+		i.free(f, &environment{})
+		expire(context.DeadlineExceeded)
+	})
 
 	answers := make(chan answer, 1)
 	go func() {
 		var a answer
 		// Deferred, because a handler may end its goroutine.
 		defer func() {
+			defer i.done()
 			if !timer.Stop() {
 				i.logger.Warn().Str("function", name).Str("requestId", result.RequestID).
 					Msg("a handler ended after its function's timeout; Lambda would have killed it")
+				return
 			}
-			i.release(f, env) // before the answer: the caller may invoke again at once
+			i.free(f, env) // before the answer: the caller may invoke again at once
 			answers <- a
 			expire(nil)
 		}()
@@ -225,10 +232,17 @@ func (i *Invoker) acquire(name string) (*function, *environment, error) {
 	return f, env, nil
 }
 
-func (i *Invoker) release(f *function, env *environment) {
+// free lets an environment be used again.
+func (i *Invoker) free(f *function, env *environment) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	f.free = append(f.free, env)
+}
+
+// done notes that a handler has ended.
+func (i *Invoker) done() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
 	i.running--
 	i.closeIdle()
 }
