@@ -54,9 +54,9 @@ func EachFunction(wrap func(Function) Function) func(Deployment) Deployment {
 	}
 }
 
-// Topology returns the deployment that shared/topology lists, for a server with
+// NewDeployment returns the deployment that shared/topology lists, for a server with
 // a URL.
-func Topology(url, logLevel string) Deployment {
+func NewDeployment(url, logLevel string) Deployment {
 	values := map[string]string{
 		config.TableName:   TableName,
 		config.CallbackURL: url + "/" + Stage,

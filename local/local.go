@@ -112,7 +112,7 @@ func (s *Server) start(ctx context.Context) error {
 	if err := s.ports.listen(ctx, s.c); err != nil {
 		return err
 	}
-	s.deployed = Topology(s.URL(), s.c.LogLevel)
+	s.deployed = NewDeployment(s.URL(), s.c.LogLevel)
 	s.deployed.Unthrottled = s.c.Unthrottled
 	if s.c.Wrap != nil {
 		s.deployed = s.c.Wrap(s.deployed)

@@ -72,7 +72,7 @@ func CreateTable(ctx context.Context, db *dynamodb.Client, name string) (streamA
 		return "", fmt.Errorf("cannot describe the table: %w", err)
 	}
 	if described.Table.LatestStreamArn == nil {
-		return "", fmt.Errorf("the table %s has no stream; delete it, or use another data folder or endpoint", name)
+		return "", fmt.Errorf("the table %s has no stream: enable its stream with new and old images, delete the table, or use another --data or --dynamodb-endpoint", name)
 	}
 	return *described.Table.LatestStreamArn, nil
 }

@@ -145,9 +145,9 @@ func findRoom(ctx context.Context, c *client.Client, name string) (string, error
 	case !errors.As(err, &refusal) || refusal.Retryable():
 		return "", fmt.Errorf("open the room: %w", err)
 	case len(all) == 0:
-		return "", fmt.Errorf("you are not a member of a room %q, or of any other: ask an owner of a room to add you", name)
+		return "", fmt.Errorf("you are not a member of room %q, nor of any other: ask an owner to add you", name)
 	}
-	return "", fmt.Errorf("you are not a member of a room %q; yours are: %s", name, strings.Join(all, ", "))
+	return "", fmt.Errorf("you are not a member of room %q; your rooms are: %s", name, strings.Join(all, ", "))
 }
 
 func describe(r client.RoomSummary) string {

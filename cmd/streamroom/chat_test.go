@@ -244,8 +244,8 @@ func TestChatInARoomByName(t *testing.T) {
 		want       []string
 	}{
 		{"alice", "Twin", []string{"2 rooms", ids[1], ids[2]}},
-		{"alice", "nowhere", []string{`not a member of a room "nowhere"`, "general (General)", ids[0] + " (Tea)"}},
-		{"alice", "no such #", []string{`not a member of a room "no such #"`}},
+		{"alice", "nowhere", []string{`not a member of room "nowhere"`, "general (General)", ids[0] + " (Tea)"}},
+		{"alice", "no such #", []string{`not a member of room "no such #"`}},
 		{"bob", ids[0], []string{"not a member", "general (General)"}},
 	} {
 		err := sitDown(t, "--addr", s.URL(), "--user", test.user, "--room", test.room).leaves()

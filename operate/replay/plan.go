@@ -114,7 +114,7 @@ func (r *run) writeUnits(room *roomCount) float64 {
 	switch {
 	case r.config.Target != topology.LastMessage:
 		return 0
-	case room.members > roomlist.OrderedNever:
+	case room.members > roomlist.FrozenAbove:
 		return 1
 	}
 	// A participation costs one for itself and two for its place in the index.

@@ -239,11 +239,11 @@ func (v *verifier) compare(state roomState, user string, member, participation i
 func (r roomState) least(member item) int64 {
 	created := attribute.GetNumber(r.room, table.CreatedAt)
 	members := attribute.GetNumber(r.room, table.MemberCount)
-	if members > roomlist.OrderedNever || attribute.GetNumber(member, table.JoinedAt) >= r.until.UnixMilli() {
+	if members > roomlist.FrozenAbove || attribute.GetNumber(member, table.JoinedAt) >= r.until.UnixMilli() {
 		return created
 	}
 	least := r.seen.SentAt
-	if members > roomlist.OrderedSeldom || attribute.GetNumber(r.last, table.OrderedAt) > 0 {
+	if members > roomlist.ThrottledAbove || attribute.GetNumber(r.last, table.OrderedAt) > 0 {
 		least -= roomlist.OrderInterval.Milliseconds()
 	}
 	return max(created, least)

@@ -27,7 +27,7 @@ const (
 	lookupSize = 100
 	// heldMembers is how many members of a room are kept until its messages have
 	// been read. The lists of those of larger rooms are not kept in order anyway.
-	heldMembers = roomlist.OrderedNever
+	heldMembers = roomlist.FrozenAbove
 	// progressEvery is how many items are read between two calls of Progress.
 	progressEvery = 10_000
 )
@@ -208,7 +208,7 @@ func (s *segmentScan) endRoom() error {
 func (s *segmentScan) wantParticipations(room *roomScan, members []string) error {
 	place := max(attribute.GetNumber(room.room, table.CreatedAt), previewOf(room.newest).SentAt)
 	least := place
-	if len(members) > roomlist.OrderedSeldom || room.ordered > 0 {
+	if len(members) > roomlist.ThrottledAbove || room.ordered > 0 {
 		least -= roomlist.OrderInterval.Milliseconds()
 	}
 	roomID, from, to := room.id, table.Millis(least), table.Millis(place)

@@ -26,20 +26,20 @@
 // # Retries
 //
 //  4. Delivery is at least once.
-//  5. A failure before the function runs (throttled, not reached) counts as no
-//     try ("Using AWS Lambda with Amazon DynamoDB", error handling). The caller
+//  5. A failure before the function runs (throttled, not reached) does not
+//     count as a try ("Using AWS Lambda with Amazon DynamoDB", error handling). The caller
 //     decides how long to go on.
 //  6. With ReportItemFailures, the lowest sequence number that the function names
-//     is where delivery goes on: what stands before it is processed, it and all
-//     behind it come again, those that had succeeded included ("Reporting batch
+//     is where delivery continues: the records before it are processed; it and all
+//     behind it come again, even those that had succeeded ("Reporting batch
 //     item failures"). An answer that cannot be read fails the whole batch.
-//  7. Progress starts the count of tries again (recorded: with three retries a
+//  7. After progress, the count of tries starts at zero (recorded: with three retries a
 //     bad record came once in its batch and four times at the head of the rest).
 //  8. With BisectOnError, a batch that failed as a whole is split in two, which
-//     counts as no try ("Using AWS Lambda with Amazon DynamoDB"). A batch whose
+//     does not count as a try ("Using AWS Lambda with Amazon DynamoDB"). A batch whose
 //     answer named records is cut at the lowest of them instead.
-//  9. When the tries are used up, the caller gives records up: a mapping all that
-//     are left, with a Failure for its on-failure destination; operate only those
+//  9. When the tries are used up, a mapping gives up all records that are left,
+//     with a Failure for its on-failure destination; operate gives up only those
 //     that were named.
 //  10. Pauses grow and are jittered (shared/backoff). AWS documents that there are
 //     pauses, but no formula; see MappingBackoff.

@@ -53,13 +53,13 @@
 //
 //  4. Per record. A room or slice whose reads fail has its records answered as
 //     failed. The mapping delivers these and all behind them in the batch again.
-//  5. Posts are not retried by record. A post that fails to the end is given up
-//     (metric "undelivered"): history has the message, and the client catches up.
-//     Only posts that the deadline cuts off (push.Delivery.Cut) come again, with
-//     all of their rooms: an overloaded function must not lose them. A connection
-//     that is slow or dead makes no room fail.
-//  6. Side effects repeat. What follows a failed slice in a batch is not served,
-//     as it comes again. A run of slices is stored under a hash of its content, so
+//  5. Posts are not retried by record. A post whose attempts have all failed is
+//     given up (metric "undelivered"): history has the message, and the client
+//     catches up. Only posts that the deadline cuts off (push.Delivery.Cut) come
+//     again, with all of their rooms: an overloaded function must not lose them.
+//     A connection that is slow or dead makes no room fail.
+//  6. Repeats. After a failed slice, the rest of the batch is left for the next
+//     delivery. A run of slices is stored under a hash of its content, so
 //     a second try finds it stored, and no records follow from it.
 //  7. Stale. A message's record older than staleAfter is not sent, but announced
 //     by a gap: the client reads the history. Reads, joins, leaves and names that
@@ -71,7 +71,7 @@
 //  8. Rounds. An invocation serves rooms in rounds of some thousand connections,
 //     and slices a few at a time. After half of its deadline it begins no further
 //     round, and answers the rest as failed. The first round is always served, so
-//     each delivery gets further.
+//     each delivery makes progress.
 //  9. Bounds. Table reads, deletes and posts in flight are bounded by named
 //     constants, and everything ends with the deadline, long before the function's
 //     timeout.
@@ -79,7 +79,7 @@
 //     are items of the table: their records spread over shards and are retried
 //     one by one. One cut makes at most SlicesPerCut slices and a rest, which is
 //     cut in its turn.
-//  11. Squares. What grows with the square of a room is bounded by its size: joins
+//  11. Quadratic growth. What grows with the square of a room is bounded by its size: joins
 //     and leaves are announced in rooms of up to announcedRoom members, reads in
 //     rooms of up to chat.SmallRoom.
 //

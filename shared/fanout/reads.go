@@ -3,7 +3,7 @@ package fanout
 import "github.com/streamroom/streamroom/shared/chat"
 
 // wholePage is how many messages are read at once at least, if there are as
-// many: a page has 1 MB, and a message some 20 KB with its readers.
+// many: a page has 1 MB, and a message at most some 20 KB.
 const wholePage = 48
 
 // reads is what must be read of the table before events can be sent.

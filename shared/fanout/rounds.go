@@ -15,12 +15,12 @@ import (
 var errNoTime = errors.New("no time is left in this invocation")
 
 // late reports whether no further round is begun. The first needs no time to be
-// left: each invocation gets further.
+// left: each invocation makes progress.
 func (f *Fanout) late(started time.Time) bool { return f.now().Sub(started) > f.deadline/2 }
 
 // serveRooms serves a batch's rooms in rounds, as long as there is time for one
-// more. The others come again: had all of their posts the same time, most of a
-// backlog's would never be made.
+// more. The others come again: if all posts shared the time, most of a backlog
+// would never be sent.
 func (f *Fanout) serveRooms(ctx context.Context, rooms []room, started time.Time, log *zerolog.Logger) counts {
 	broadcasts := make([]broadcast, len(rooms))
 	parallel.Each(len(rooms), readsInFlight/2, func(i int) { // each room has two reads at a time

@@ -17,8 +17,8 @@
 //  1. Forward only. Each write is conditional: it moves an item forward, or
 //     leaves it. So writes can be repeated and reordered.
 //  2. Last message first, then the order. The batch that brings the last message
-//     moves all members, also when the message was there already, since an
-//     earlier try may have ended in between. A batch that brings an older one
+//     moves all members, even if an earlier try has stored it, since that try may
+//     have ended in between. A batch that brings an older one
 //     leaves them to that batch. New members it moves itself: they may have
 //     joined after that.
 //  3. One update a room and batch, of its newest message.
@@ -26,11 +26,11 @@
 //     rooms don't wait for it.
 //  5. Deadline. Rooms are handled in the order of their first records. What there
 //     is no time for is delivered again, and begins with the first that failed,
-//     so each delivery gets further.
+//     so each delivery makes progress.
 //
 // # Limits
 //
-// Moving a room costs a write for each member. In rooms of over OrderedSeldom
-// members it is done at most once an OrderInterval, in rooms of over OrderedNever
+// Moving a room costs a write for each member. In rooms of over ThrottledAbove
+// members it is done at most once an OrderInterval, in rooms of over FrozenAbove
 // for new members only.
 package roomlist

@@ -12,12 +12,12 @@ import (
 // The rules of room lists.
 const (
 	// Moving a room to the top of its members' lists costs a write for each
-	// member. In rooms of over OrderedSeldom members it is done at most once an
+	// member. In rooms of over ThrottledAbove members it is done at most once an
 	// OrderInterval, so they stand at a message at most that much older than the
-	// last. In rooms of over OrderedNever it is done for new members only.
-	OrderedSeldom = 1_000
-	OrderedNever  = 10_000
-	OrderInterval = time.Minute
+	// last. In rooms of over FrozenAbove it is done for new members only.
+	ThrottledAbove = 1_000
+	FrozenAbove    = 10_000
+	OrderInterval  = time.Minute
 )
 
 // writesInFlight bounds the updates of one room at a time. No user waits for
@@ -56,7 +56,7 @@ func (p *Projector) advance(ctx context.Context, u update) (chat.LastMessage, er
 
 // reorderAll moves the room in its members' lists.
 func (p *Projector) reorderAll(ctx context.Context, u update, ms int64) error {
-	members, more, err := p.store.Members(ctx, u.roomID, "", OrderedSeldom)
+	members, more, err := p.store.Members(ctx, u.roomID, "", ThrottledAbove)
 	if err != nil {
 		return fmt.Errorf("read members: %w", err)
 	}
@@ -77,7 +77,7 @@ func (p *Projector) reorderMany(ctx context.Context, u update, first []chat.Memb
 	if err != nil {
 		return fmt.Errorf("read the room: %w", err)
 	}
-	if description.MemberCount > OrderedNever {
+	if description.MemberCount > FrozenAbove {
 		return p.reorder(ctx, u.roomID, u.joined, ms)
 	}
 	for members, more := first, true; ; {
@@ -85,7 +85,7 @@ func (p *Projector) reorderMany(ctx context.Context, u update, first []chat.Memb
 			return err
 		}
 		last := members[len(members)-1].UserID
-		if members, more, err = p.store.Members(ctx, u.roomID, last, OrderedSeldom); err != nil {
+		if members, more, err = p.store.Members(ctx, u.roomID, last, ThrottledAbove); err != nil {
 			return fmt.Errorf("read members: %w", err)
 		}
 	}

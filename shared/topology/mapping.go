@@ -63,7 +63,7 @@ func StreamMappings() []StreamMapping {
 					SKPrefixes: []string{table.ReadPrefix},
 				},
 				// Messages that were edited or deleted, and rooms that were renamed;
-				// not those that were only read, or changed their number of members.
+				// not rooms whose number of members changed.
 				{
 					EventNames: []string{"MODIFY"},
 					PKPrefixes: []string{table.RoomPrefix},

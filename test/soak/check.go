@@ -32,7 +32,7 @@ func (r *run) checkHistory(room *room, history []stored, sends []send) {
 	for _, m := range history {
 		if other, twice := at[m.number]; twice {
 			r.ledger.violate(Violation{
-				Promise: "stored twice", Room: room.id, Client: sends[m.number].client, IDs: []string{other.String(), m.id.String()},
+				Promise: StoredTwice, Room: room.id, Client: sends[m.number].client, IDs: []string{other.String(), m.id.String()},
 				Detail: fmt.Sprintf("message %d", m.number),
 			})
 		}
@@ -41,7 +41,7 @@ func (r *run) checkHistory(room *room, history []stored, sends []send) {
 	for number, s := range sends {
 		if s.room == room.id && !s.id.IsZero() && at[number] != s.id {
 			r.ledger.violate(Violation{
-				Promise: "lost", Room: room.id, Client: s.client, IDs: []string{s.id.String()},
+				Promise: Lost, Room: room.id, Client: s.client, IDs: []string{s.id.String()},
 				Detail: fmt.Sprintf("message %d was acknowledged and is not in the history", number),
 			})
 		}
@@ -60,19 +60,19 @@ func (r *run) checkSeen(room *room, history []stored, sends []send) {
 				continue
 			}
 			seenIDs := make(map[ulid.ULID]bool, len(v.log))
-			wrong := func(promise string, s seen, detail string) {
+			wrong := func(promise Promise, s seen, detail string) {
 				r.ledger.violate(Violation{Promise: promise, Room: room.id, Client: d.name, IDs: []string{s.id.String()}, Detail: detail})
 			}
 			for _, s := range v.log {
 				if seenIDs[s.id] {
-					wrong("seen twice", s, "it was handed to the application again")
+					wrong(SeenTwice, s, "it was handed to the application again")
 				}
 				seenIDs[s.id] = true
 				if number, ok := at[s.id]; !ok || number != s.number {
-					wrong("lost", s, "it was seen and is not in the history")
+					wrong(Lost, s, "it was seen and is not in the history")
 				}
 				if !d.authorized(room, sends[s.number].called, s.at) {
-					wrong("foreign", s, "it was sent when the user was no member, and the user was none since")
+					wrong(Foreign, s, "it was sent when the user was no member, and the user was none since")
 				}
 			}
 		}
@@ -96,13 +96,13 @@ func (r *run) checkMembers(ctx context.Context, room *room) error {
 			continue
 		}
 		if page.MemberCount != len(members) {
-			r.ledger.violate(Violation{Promise: "members", Room: room.id, Detail: fmt.Sprintf("%d members are counted, and there are %d", page.MemberCount, len(members))})
+			r.ledger.violate(Violation{Promise: Members, Room: room.id, Detail: fmt.Sprintf("%d members are counted, and there are %d", page.MemberCount, len(members))})
 		}
 		break
 	}
 	for _, user := range room.users {
 		if slices.Contains(members, user) != room.isMember(user) {
-			r.ledger.violate(Violation{Promise: "members", Room: room.id, Client: user, Detail: fmt.Sprintf("is a member: %t, which was to be %t", !room.isMember(user), room.isMember(user))})
+			r.ledger.violate(Violation{Promise: Members, Room: room.id, Client: user, Detail: fmt.Sprintf("is a member: %t, which was to be %t", !room.isMember(user), room.isMember(user))})
 		}
 	}
 	return nil
@@ -119,10 +119,10 @@ func (r *run) checkRefusals(sends []send) {
 		v := Violation{Room: s.room, Client: s.client, Detail: fmt.Sprintf("message %d", number)}
 		switch room := rooms[s.room]; {
 		case !s.id.IsZero() && !room.mayBeMember(s.user, s.called, s.returned):
-			v.Promise, v.IDs = "unauthorized", []string{s.id.String()}
+			v.Promise, v.IDs = Unauthorized, []string{s.id.String()}
 			r.ledger.violate(v)
 		case s.code == client.CodeNotAMember && room.isMemberThroughout(s.user, s.called, s.returned):
-			v.Promise = "refused"
+			v.Promise = Refused
 			r.ledger.violate(v)
 		}
 	}

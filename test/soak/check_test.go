@@ -81,7 +81,7 @@ func (w *world) readsAfter(n int, called, returned int64, more bool, numbers ...
 	w.ledger.reads[len(w.ledger.reads)-1].page.After = w.id(n).String()
 }
 
-func (w *world) checkAll() []string {
+func (w *world) checkAll() []Promise {
 	sends, reads := w.ledger.all()
 	w.checkHistory(w.room, w.history, sends)
 	w.checkReads(w.room, w.history, sends, reads)
@@ -90,7 +90,7 @@ func (w *world) checkAll() []string {
 	for _, v := range w.missing(w.room, w.history) {
 		w.ledger.violate(v)
 	}
-	var promises []string
+	var promises []Promise
 	for _, v := range w.ledger.broken() {
 		promises = append(promises, v.Promise)
 	}
@@ -101,7 +101,7 @@ func (w *world) checkAll() []string {
 func TestEachBrokenPromiseIsFound(t *testing.T) {
 	for name, test := range map[string]struct {
 		happens func(w *world)
-		want    []string
+		want    []Promise
 	}{
 		"nothing": {func(*world) {}, nil},
 		"an acknowledged message is gone": {func(w *world) {
@@ -110,44 +110,44 @@ func TestEachBrokenPromiseIsFound(t *testing.T) {
 				*log = (*log)[:4]
 			}
 			w.history = w.history[:4]
-		}, []string{"lost"}},
-		"a message is there under another id": {func(w *world) { w.history[4].id[15]++ }, []string{"lost", "missing"}},
+		}, []Promise{Lost}},
+		"a message is there under another id": {func(w *world) { w.history[4].id[15]++ }, []Promise{Lost, Missing}},
 		"a message is stored twice": {func(w *world) {
 			again := stored{w.id(4), 4}
 			again.id[15]++
 			w.history = append(w.history, again)
-		}, []string{"lost", "missing", "stored twice"}},
+		}, []Promise{Lost, Missing, StoredTwice}},
 		"a device sees what is not there": {func(w *world) {
 			w.ledger.sending(inRoom, "alice", "alice/0", 60)
 			m := w.message(4)
 			m.Content = content(0, 5)
 			m.MessageID = m.MessageID[:25] + "Z"
 			w.bob.take(m)
-		}, []string{"lost"}},
-		"a device sees a message twice": {func(w *world) { w.bob.take(w.message(4)) }, []string{"seen twice"}},
+		}, []Promise{Lost}},
+		"a device sees a message twice": {func(w *world) { w.bob.take(w.message(4)) }, []Promise{SeenTwice}},
 		"a device lacks a message": {func(w *world) {
 			log := &w.bob.lives[0].visits[inRoom].log
 			*log = slices.Delete(*log, 2, 3)
-		}, []string{"missing"}},
-		"a device lacks a whole room":           {func(w *world) { w.bob.leave(inRoom) }, []string{"missing"}},
+		}, []Promise{Missing}},
+		"a device lacks a whole room":           {func(w *world) { w.bob.leave(inRoom) }, []Promise{Missing}},
 		"one who came later lacks nothing":      {func(w *world) { w.bob.leave(inRoom); w.loadedAt.Store(1); w.bob.take(w.message(4)) }, nil},
-		"a message comes behind a newer one":    {func(w *world) { w.bob.leave(inRoom); w.bob.take(w.message(4)); w.bob.take(w.message(3)) }, []string{"missing", "unordered"}},
-		"the content is another":                {func(w *world) { m := w.message(4); m.Content += "!"; w.bob.take(m) }, []string{"altered"}},
-		"the sender is another":                 {func(w *world) { m := w.message(4); m.SenderID = "bob"; w.bob.take(m) }, []string{"altered"}},
-		"the room is another":                   {func(w *world) { m := w.message(4); m.ChatRoomID = "other"; w.bob.take(m) }, []string{"altered"}},
-		"the time is another":                   {func(w *world) { m := w.message(4); m.Timestamp++; w.bob.take(m) }, []string{"altered"}},
-		"an ack is for another message":         {func(w *world) { w.ledger.sending(inRoom, "bob", "bob/0", 60); w.ledger.sent(5, 61, client.Ack{}, nil) }, []string{"altered"}},
-		"one who left sees what was sent later": {func(w *world) { w.left("bob", 20, 25) }, []string{"foreign"}},
+		"a message comes behind a newer one":    {func(w *world) { w.bob.leave(inRoom); w.bob.take(w.message(4)); w.bob.take(w.message(3)) }, []Promise{Missing, Unordered}},
+		"the content is another":                {func(w *world) { m := w.message(4); m.Content += "!"; w.bob.take(m) }, []Promise{Altered}},
+		"the sender is another":                 {func(w *world) { m := w.message(4); m.SenderID = "bob"; w.bob.take(m) }, []Promise{Altered}},
+		"the room is another":                   {func(w *world) { m := w.message(4); m.ChatRoomID = "other"; w.bob.take(m) }, []Promise{Altered}},
+		"the time is another":                   {func(w *world) { m := w.message(4); m.Timestamp++; w.bob.take(m) }, []Promise{Altered}},
+		"an ack is for another message":         {func(w *world) { w.ledger.sending(inRoom, "bob", "bob/0", 60); w.ledger.sent(5, 61, client.Ack{}, nil) }, []Promise{Altered}},
+		"one who left sees what was sent later": {func(w *world) { w.left("bob", 20, 25) }, []Promise{Foreign}},
 		"one who asked before leaving sees that": {func(w *world) {
 			w.left("bob", 20, 25)
 			w.bob.calls = []call{{24, 45}}
 		}, nil},
-		"one who left sends":                    {func(w *world) { w.left("alice", 20, 25) }, []string{"foreign", "unauthorized"}},
+		"one who left sends":                    {func(w *world) { w.left("alice", 20, 25) }, []Promise{Foreign, Unauthorized}},
 		"one who may be leaving sees and sends": {func(w *world) { w.left("alice", 20, never) }, nil},
 		"a member is refused": {func(w *world) {
 			w.ledger.sending(inRoom, "bob", "bob/0", 60)
 			w.ledger.sent(5, 61, client.Ack{}, &client.Error{Code: client.CodeNotAMember})
-		}, []string{"refused"}},
+		}, []Promise{Refused}},
 		"one who is leaving is refused": {func(w *world) {
 			w.left("bob", 60, never)
 			w.ledger.sending(inRoom, "bob", "bob/0", 60)
@@ -160,17 +160,17 @@ func TestEachBrokenPromiseIsFound(t *testing.T) {
 			w.readsAfter(0, 27, 28, false, 2, 1)
 			w.readsAfter(2, 46, 48, false, 1, 3, 4)
 		}, nil},
-		"a read lacks what was acknowledged":     {func(w *world) { w.reads(26, 28, false, 1, 0) }, []string{"not linearizable"}},
-		"a later read lacks what one saw before": {func(w *world) { w.reads(31, 32, true, 3, 1, 2); w.reads(33, 34, false, 1, 2, 0) }, []string{"not linearizable"}},
-		"a read says that there is more":         {func(w *world) { w.reads(16, 18, true, 1, 0) }, []string{"not linearizable"}},
-		"a read hides that there is more":        {func(w *world) { w.reads(46, 48, false, 4, 3, 1) }, []string{"not linearizable"}},
-		"a read is cut short":                    {func(w *world) { w.reads(46, 48, true, 4, 3) }, []string{"not linearizable"}},
-		"a read after one begins too late":       {func(w *world) { w.readsAfter(2, 46, 48, false, 3, 4) }, []string{"not linearizable"}},
-		"a read is out of order":                 {func(w *world) { w.readsAfter(0, 46, 48, true, 1, 2, 3) }, []string{"not linearizable"}},
+		"a read lacks what was acknowledged":     {func(w *world) { w.reads(26, 28, false, 1, 0) }, []Promise{NotLinearizable}},
+		"a later read lacks what one saw before": {func(w *world) { w.reads(31, 32, true, 3, 1, 2); w.reads(33, 34, false, 1, 2, 0) }, []Promise{NotLinearizable}},
+		"a read says that there is more":         {func(w *world) { w.reads(16, 18, true, 1, 0) }, []Promise{NotLinearizable}},
+		"a read hides that there is more":        {func(w *world) { w.reads(46, 48, false, 4, 3, 1) }, []Promise{NotLinearizable}},
+		"a read is cut short":                    {func(w *world) { w.reads(46, 48, true, 4, 3) }, []Promise{NotLinearizable}},
+		"a read after one begins too late":       {func(w *world) { w.readsAfter(2, 46, 48, false, 3, 4) }, []Promise{NotLinearizable}},
+		"a read is out of order":                 {func(w *world) { w.readsAfter(0, 46, 48, true, 1, 2, 3) }, []Promise{NotLinearizable}},
 		"a read sees what is never there": {func(w *world) {
 			w.reads(46, 48, true, 4, 3, 1)
 			w.ledger.reads[0].ids[0][15]++
-		}, []string{"lost"}},
+		}, []Promise{Lost}},
 		// Message 3's outcome is unknown: it may have happened at any time after its call.
 		"an unknown send shows late": {func(w *world) {
 			w.forget(3)
@@ -181,8 +181,8 @@ func TestEachBrokenPromiseIsFound(t *testing.T) {
 			w.forget(3)
 			w.reads(46, 48, true, 4, 3, 1)
 			w.reads(50, 52, true, 4, 1, 2)
-		}, []string{"not linearizable"}},
-		"an unknown send shows before it is sent": {func(w *world) { w.forget(3); w.reads(25, 28, true, 3, 1, 2) }, []string{"not linearizable"}},
+		}, []Promise{NotLinearizable}},
+		"an unknown send shows before it is sent": {func(w *world) { w.forget(3); w.reads(25, 28, true, 3, 1, 2) }, []Promise{NotLinearizable}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld()

@@ -58,7 +58,7 @@ func (r *run) awaitDelivered(ctx context.Context) error {
 func (r *run) awaitLive(ctx context.Context) error {
 	for _, room := range r.rooms {
 		if !r.deviceOf(room.owner()).say(ctx, room) {
-			r.ledger.violate(Violation{Promise: "refused", Room: room.id, Detail: "a send fails though no faults are injected any more"})
+			r.ledger.violate(Violation{Promise: Refused, Room: room.id, Detail: "a send fails though no faults are injected any more"})
 		}
 	}
 	givenUp, err := r.host.GivenUp(ctx)
@@ -115,7 +115,7 @@ func (r *run) violations(err error, left []Violation) error {
 		r.ledger.violate(v)
 	}
 	if !r.allConnected() {
-		r.ledger.violate(Violation{Promise: "connected", Detail: "not all devices are connected"})
+		r.ledger.violate(Violation{Promise: Connected, Detail: "not all devices are connected"})
 	}
 	return nil
 }
@@ -158,7 +158,7 @@ func (r *run) undelivered(all bool) []Violation {
 			}
 			if lacking != nil {
 				found = append(found, Violation{
-					Promise: "not delivered", Room: room.id, Client: d.name, IDs: lacking,
+					Promise: NotDelivered, Room: room.id, Client: d.name, IDs: lacking,
 					Detail: fmt.Sprintf("connection %s was left alone since %s", id, time.Duration(calm).Round(time.Millisecond)),
 				})
 			}
@@ -176,7 +176,7 @@ func (r *run) missing(room *room, history []stored) []Violation {
 		}
 		if lacking := d.lacks(room.id, history); len(lacking) > 0 {
 			found = append(found, Violation{
-				Promise: "missing", Room: room.id, Client: d.name, IDs: lacking,
+				Promise: Missing, Room: room.id, Client: d.name, IDs: lacking,
 				Detail: "the device is a member's and has caught up, and lacks messages",
 			})
 		}
@@ -191,7 +191,7 @@ func (r *run) outdatedLists(ctx context.Context) []Violation {
 	for _, room := range r.rooms {
 		page, err := r.page(ctx, room, client.Page{Limit: 1})
 		if err != nil || len(page.Messages) == 0 {
-			return []Violation{{Promise: "list", Room: room.id, Detail: fmt.Sprintf("the newest message can't be read: %v", err)}}
+			return []Violation{{Promise: List, Room: room.id, Detail: fmt.Sprintf("the newest message can't be read: %v", err)}}
 		}
 		newest[room.id] = page.Messages[0]
 	}
@@ -203,7 +203,7 @@ func (r *run) outdatedLists(ctx context.Context) []Violation {
 		users[d.user] = true
 		list, err := r.roomList(ctx, d)
 		if err != nil {
-			return []Violation{{Promise: "list", Client: d.user, Detail: fmt.Sprintf("the list can't be read: %v", err)}}
+			return []Violation{{Promise: List, Client: d.user, Detail: fmt.Sprintf("the list can't be read: %v", err)}}
 		}
 		for _, room := range r.rooms {
 			if !room.isMember(d.user) {
@@ -213,11 +213,11 @@ func (r *run) outdatedLists(ctx context.Context) []Violation {
 			i := slices.IndexFunc(list, func(s client.RoomSummary) bool { return s.ChatRoomID == room.id })
 			switch {
 			case i < 0:
-				found = append(found, Violation{Promise: "list", Room: room.id, Client: d.user, Detail: "the room is not in the list"})
+				found = append(found, Violation{Promise: List, Room: room.id, Client: d.user, Detail: "the room is not in the list"})
 			// A room may be from after its newest message, by the clocks of those who made them.
 			case list[i].LastMessage == nil || list[i].LastMessage.MessageID != want.MessageID || list[i].LastMessageAt < want.Timestamp:
 				v := Violation{
-					Promise: "list", Room: room.id, Client: d.user, IDs: []string{want.MessageID},
+					Promise: List, Room: room.id, Client: d.user, IDs: []string{want.MessageID},
 					Detail: fmt.Sprintf("the list is not at the newest message, of %d, but at %d", want.Timestamp, list[i].LastMessageAt),
 				}
 				if last := list[i].LastMessage; last != nil {

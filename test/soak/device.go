@@ -226,7 +226,7 @@ func (d *device) disconnected(err error) {
 	var refusal *client.Error
 	if errors.As(err, &refusal) && refusal.Code == client.CodeReconnect && id != "" && !d.run.injector.Gone(id) {
 		d.run.ledger.violate(Violation{
-			Promise: "forgotten", Client: d.name,
+			Promise: Forgotten, Client: d.name,
 			Detail: fmt.Sprintf("the server has forgotten connection %s, which lives and was never answered 410", id),
 		})
 	}
@@ -240,11 +240,11 @@ func (d *device) take(m client.Message) {
 	id, number, problem := d.run.ledger.recognize(m.ChatRoomID, m.HistoryMessage)
 	switch late := id.Compare(v.newest) < 0; {
 	case problem != "":
-		d.run.ledger.violate(Violation{Promise: "altered", Room: m.ChatRoomID, Client: d.name, IDs: []string{m.MessageID}, Detail: problem})
+		d.run.ledger.violate(Violation{Promise: Altered, Room: m.ChatRoomID, Client: d.name, IDs: []string{m.MessageID}, Detail: problem})
 		return
 	case late != m.Late && len(v.log) > 0:
 		d.run.ledger.violate(Violation{
-			Promise: "unordered", Room: m.ChatRoomID, Client: d.name, IDs: []string{m.MessageID, v.newest.String()},
+			Promise: Unordered, Room: m.ChatRoomID, Client: d.name, IDs: []string{m.MessageID, v.newest.String()},
 			Detail: fmt.Sprintf("a message comes after the newest one, and says of itself that it is late: %t", m.Late),
 		})
 	case late:

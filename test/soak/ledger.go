@@ -63,7 +63,7 @@ func (l *ledger) sent(number int, now int64, ack client.Ack, err error) {
 	case err != nil:
 	case invalid != nil || ack.ChatRoomID != s.room || ack.Timestamp != int64(id.Time()): //nolint:gosec // 48 bits
 		l.violations = append(l.violations, Violation{
-			Promise: "altered", Room: s.room, Client: s.client, IDs: []string{ack.MessageID}, Detail: "the ack is not of the message that was sent",
+			Promise: Altered, Room: s.room, Client: s.client, IDs: []string{ack.MessageID}, Detail: "the ack is not of the message that was sent",
 		})
 	default:
 		s.id = id

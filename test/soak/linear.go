@@ -113,7 +113,7 @@ func (r *run) checkReads(room *room, history []stored, sends []send, reads []rea
 		for _, id := range read.ids {
 			n, ok := numbers[id]
 			if !ok {
-				r.ledger.violate(Violation{Promise: "lost", Room: room.id, Client: read.client, IDs: []string{id.String()}, Detail: "it was read and is not in the history"})
+				r.ledger.violate(Violation{Promise: Lost, Room: room.id, Client: read.client, IDs: []string{id.String()}, Detail: "it was read and is not in the history"})
 				return
 			}
 			op.result = append(op.result, n)
@@ -127,7 +127,7 @@ func (r *run) checkReads(room *room, history []stored, sends []send, reads []rea
 	switch porcupine.CheckOperationsTimeout(model(len(history)), operations, linearTime) {
 	case porcupine.Illegal:
 		r.ledger.violate(Violation{
-			Promise: "not linearizable", Room: room.id,
+			Promise: NotLinearizable, Room: room.id,
 			Detail: fmt.Sprintf("no order of its %d sends and %d reads explains what was read", len(history), len(ends)),
 		})
 	case porcupine.Unknown:

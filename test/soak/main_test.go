@@ -28,9 +28,9 @@ func TestCommand_InvalidFlagsExitWith2(t *testing.T) {
 	}{
 		"no time":         {[]string{"--minutes", "0"}, "--minutes must be positive"},
 		"unknown faults":  {[]string{"--faults", "table,moon"}, `"moon" is unknown; want all, none, or some of table,posts,`},
-		"one user":        {[]string{"--users", "1"}, "it needs 2 users"},
+		"one user":        {[]string{"--users", "1"}, "want at least 2 users"},
 		"too many":        {[]string{"--clients", "100"}, "at most"},
-		"nothing is sent": {[]string{"--sends", "0"}, "it needs some sends a second"},
+		"nothing is sent": {[]string{"--sends", "0"}, "want sends a second > 0"},
 		"a stray word":    {[]string{"now"}, `unexpected argument "now"`},
 	} {
 		var out, errs bytes.Buffer

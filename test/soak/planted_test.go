@@ -37,7 +37,7 @@ func TestPlantedBugsAreFound(t *testing.T) {
 	}
 	bugs := map[string]struct {
 		config   Config
-		promises []string // one of them is broken
+		promises []Promise // one of them is broken
 	}{
 		"a 410 costs the sender its connections": {
 			Config{
@@ -45,7 +45,7 @@ func TestPlantedBugsAreFound(t *testing.T) {
 				Faults: faults.Plan{LostDisconnects: 1}, Chaos: Chaos{Cuts: 120},
 				Wrap: only(topology.Fanout, blameSender),
 			},
-			[]string{"forgotten", "not delivered"},
+			[]Promise{Forgotten, NotDelivered},
 		},
 		// Only what comes late is lost: its frame, while others that are newer come.
 		"no overlap in sync": {
@@ -56,7 +56,7 @@ func TestPlantedBugsAreFound(t *testing.T) {
 				Wrap:      only(topology.SendMessage, storeLate),
 				Transport: func(next http.RoundTripper) http.RoundTripper { return noOverlap{next} },
 			},
-			[]string{"missing"},
+			[]Promise{Missing},
 		},
 		// In a room that goes on, the next message gives away the one before. So
 		// there are many, and most of them end in the outage.
@@ -65,14 +65,14 @@ func TestPlantedBugsAreFound(t *testing.T) {
 				Users: 2, Rooms: 16, Sends: 10, Duration: 8 * time.Second,
 				Faults: outage(topology.Fanout), Wrap: only(topology.Fanout, hideFailures),
 			},
-			[]string{"not delivered"},
+			[]Promise{NotDelivered},
 		},
 		"lastmessage hides what failed": {
 			Config{
 				Users: 2, Rooms: 16, Sends: 10, Duration: 8 * time.Second, StepTimeout: 8 * time.Second,
 				Faults: outage(topology.LastMessage), Wrap: only(topology.LastMessage, hideFailures),
 			},
-			[]string{"list"},
+			[]Promise{List},
 		},
 	}
 	// On a machine that is busy otherwise a plan provokes less: three have their go.

@@ -13,7 +13,7 @@ import (
 
 // Violation is a promise that was broken.
 type Violation struct {
-	Promise string   `json:"promise"`
+	Promise Promise  `json:"promise"`
 	Seed    uint64   `json:"seed"`
 	Room    string   `json:"room,omitempty"`
 	Client  string   `json:"client,omitempty"` // a user, or a device of one: user-1/0

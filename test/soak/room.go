@@ -216,7 +216,7 @@ func (r *run) changeMember(ctx context.Context, room *room, user string) {
 		select {
 		case <-r.config.Clock.After(pollInterval):
 		case <-deadline:
-			r.ledger.violate(Violation{Promise: "refused", Room: room.id, Client: user, Detail: "a change of members was not taken for long"})
+			r.ledger.violate(Violation{Promise: Refused, Room: room.id, Client: user, Detail: "a change of members was not taken for long"})
 			return
 		}
 	}
@@ -275,7 +275,7 @@ func (r *run) reopenDevices(ctx context.Context) {
 	random := r.random("reopens")
 	r.every(ctx, r.config.Chaos.Reopens, random, func() {
 		if err := r.devices[random.IntN(len(r.devices))].reopen(ctx); err != nil {
-			r.ledger.violate(Violation{Promise: "client", Detail: err.Error()})
+			r.ledger.violate(Violation{Promise: ClientRuns, Detail: err.Error()})
 		}
 		r.tally.add(&r.tally.Reopens)
 	})
@@ -291,7 +291,7 @@ func (r *run) restartServer(ctx context.Context) {
 			err = r.host.Start(always)
 		}
 		if err != nil {
-			r.ledger.violate(Violation{Promise: "server", Detail: err.Error()})
+			r.ledger.violate(Violation{Promise: ServerRuns, Detail: err.Error()})
 		}
 		r.tally.add(&r.tally.Restarts)
 	})
@@ -325,7 +325,7 @@ func (d *device) read(ctx context.Context) {
 		for i, m := range history.Messages {
 			id, _, problem := d.run.ledger.recognize(room.id, m)
 			if problem != "" {
-				d.run.ledger.violate(Violation{Promise: "altered", Room: room.id, Client: d.name, IDs: []string{m.MessageID}, Detail: problem})
+				d.run.ledger.violate(Violation{Promise: Altered, Room: room.id, Client: d.name, IDs: []string{m.MessageID}, Detail: problem})
 				return
 			}
 			ids[i] = id
@@ -354,12 +354,12 @@ func (r *run) history(ctx context.Context, room *room) ([]stored, error) {
 		for _, m := range got.Messages {
 			id, number, problem := r.ledger.recognize(room.id, m)
 			if problem != "" {
-				r.ledger.violate(Violation{Promise: "altered", Room: room.id, IDs: []string{m.MessageID}, Detail: problem})
+				r.ledger.violate(Violation{Promise: Altered, Room: room.id, IDs: []string{m.MessageID}, Detail: problem})
 				continue
 			}
 			if len(all) > 0 && id.Compare(all[len(all)-1].id) >= 0 {
 				r.ledger.violate(Violation{
-					Promise: "out of order", Room: room.id, IDs: []string{all[len(all)-1].id.String(), m.MessageID},
+					Promise: OutOfOrder, Room: room.id, IDs: []string{all[len(all)-1].id.String(), m.MessageID},
 					Detail: "the history gives a message that is not older than the one before",
 				})
 			}

@@ -5,23 +5,7 @@
 //
 //	go run ./test/soak --minutes 10 --seed 1
 //
-// # What is checked
-//
-//   - lost: what was acknowledged is in the history, as it was sent.
-//   - stored twice, altered, out of order: the history has each message once, as
-//     it was sent, in the order of ids. A send that failed may be there, once.
-//   - not linearizable: sends and reads of the history are those of one set that
-//     is read in the order of ids, for every reader.
-//   - seen twice, altered, unordered, foreign: what a client hands to its
-//     application comes once, as it was sent, in order unless it says that it is
-//     late, and from rooms that its user may have been a member of.
-//   - missing: a member's device that is connected in the end has every message
-//     of the room since it began.
-//   - not delivered: a device that was left alone gets each message without
-//     having to reconnect. Excused is what the failure queue says was given up.
-//   - forgotten: a connection that lives, and was never answered 410, is known.
-//   - list: the room list ends up at each room's newest message.
-//   - refused, intruder: members may send, others may not.
+// What is checked is listed in promise.go.
 //
 // A run with the same seed has the same plan: who sends what and when, what
 // breaks, and the n-th call of each kind that fails. How goroutines and sockets
@@ -151,11 +135,11 @@ func newRun(c Config) (*run, error) {
 	case c.Duration <= 0:
 		return nil, fmt.Errorf("%w: duration must be positive", ErrConfig)
 	case c.Users < 2 || c.Devices < 1 || c.Rooms < 1:
-		return nil, fmt.Errorf("%w: it needs 2 users, a device of each, and a room at least", ErrConfig)
+		return nil, fmt.Errorf("%w: want at least 2 users, 1 device and 1 room", ErrConfig)
 	case c.Users > maxUsers || c.Devices > maxDevices:
 		return nil, fmt.Errorf("%w: at most %d users with %d devices of each can be told apart from a crowd", ErrConfig, maxUsers, maxDevices)
 	case !(c.Sends > 0) || !(c.Reads >= 0):
-		return nil, fmt.Errorf("%w: it needs some sends a second, and no less than 0 reads", ErrConfig)
+		return nil, fmt.Errorf("%w: want sends a second > 0 and reads a second >= 0", ErrConfig)
 	}
 	if c.Clock == nil {
 		c.Clock = clockwork.NewRealClock()

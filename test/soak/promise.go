@@ -1,0 +1,50 @@
+package main
+
+// Promise names what Streamroom promises. A check that finds one broken reports
+// a Violation of it.
+type Promise string
+
+// What is checked. The name says what went wrong.
+const (
+	// Lost: what was acknowledged or seen is in the history.
+	Lost Promise = "lost"
+	// StoredTwice: a send is in the history once, however often it was repeated.
+	StoredTwice Promise = "stored twice"
+	// Altered: a message is everywhere as it was sent.
+	Altered Promise = "altered"
+	// OutOfOrder: the history is in the order of ids.
+	OutOfOrder Promise = "out of order"
+	// NotLinearizable: sends and reads of the history are those of one set that is
+	// read in the order of ids, for every reader.
+	NotLinearizable Promise = "not linearizable"
+	// SeenTwice: a client hands a message to its application once.
+	SeenTwice Promise = "seen twice"
+	// Unordered: a client hands messages on in order, unless it says that one is
+	// late.
+	Unordered Promise = "unordered"
+	// Foreign: a client gets messages only of rooms that its user may have been a
+	// member of.
+	Foreign Promise = "foreign"
+	// Missing: a member's device that is connected in the end has every message of
+	// the room since it began.
+	Missing Promise = "missing"
+	// NotDelivered: a device that was left alone gets each message without having
+	// to reconnect. Messages in the failure queue are exempt.
+	NotDelivered Promise = "not delivered"
+	// Forgotten: a connection that lives, and was never answered 410, is known.
+	Forgotten Promise = "forgotten"
+	// List: the room list ends up at each room's newest message.
+	List Promise = "list"
+	// Members: the list of members and its count end up as the changes that were
+	// acknowledged.
+	Members Promise = "members"
+	// Refused: what a user may do succeeds once no faults are injected any more.
+	Refused Promise = "refused"
+	// Unauthorized: a user who is not a member cannot send.
+	Unauthorized Promise = "unauthorized"
+	// Connected: every device connects again after the last fault.
+	Connected Promise = "connected"
+	// ClientRuns and ServerRuns: neither ends by itself.
+	ClientRuns Promise = "client"
+	ServerRuns Promise = "server"
+)
