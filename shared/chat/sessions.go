@@ -8,8 +8,9 @@ import (
 
 // ConnectionStore keeps connections.
 type ConnectionStore interface {
-	// PutConnection stores a connection's row and its entry in the user's
-	// presence, both or neither.
+	// PutConnection stores a connection's entry in the user's presence, and its
+	// row. If it fails, there may be an entry without a row, never a row without an
+	// entry.
 	PutConnection(ctx context.Context, c Connection) error
 	// DeleteConnection removes the row and the entry. Removing a connection that
 	// does not exist succeeds.

@@ -15,45 +15,46 @@ import (
 	"github.com/streamroom/streamroom/shared/table"
 )
 
-// PutConnection stores the connection's row and its entry in the user's
-// presence.
+// PutConnection stores the connection's entry in the user's presence, then its
+// row. An entry without a row is harmless, as a post shows that the connection has
+// ended, while a row without an entry would let a client believe that it can be
+// reached. There is no transaction: those of one user's connections would cancel
+// each other, as each changes the one presence item; plain updates do not.
 func (s *Store) PutConnection(ctx context.Context, c chat.Connection) error {
-	ttl := number(seconds(c.ExpiresAt()))
+	if err := s.joinPresence(ctx, c); err != nil {
+		return fmt.Errorf("put the entry of connection %s: %w", c.ID, err)
+	}
 	row := key(table.Connection(c.ID))
 	row[table.UserID] = text(c.UserID)
 	row[table.ConnectedAt] = number(c.ConnectedAt)
 	row[table.TokenExpiresAt] = number(c.TokenExpiresAt)
 	row[table.RateTAT] = number(0)
-	row[table.TTL] = ttl
-	_, err := s.transact(ctx, requestToken(c.ID), []types.TransactWriteItem{
-		{Put: &types.Put{TableName: s.table, Item: row}},
-		{Update: &types.Update{
-			TableName: s.table, Key: key(table.Presence(c.UserID)),
-			// Each connection has its own attribute, so that it can be written
-			// whether or not the item exists.
-			UpdateExpression: aws.String("SET #entry = :entry, #ttl = :ttl"),
-			ExpressionAttributeNames: map[string]string{
-				"#entry": table.PresenceEntry(c.ID), "#ttl": table.TTL,
-			},
-			ExpressionAttributeValues: item{
-				":entry": &types.AttributeValueMemberM{Value: item{
-					table.ConnectedAt: number(c.ConnectedAt), table.TTL: ttl,
-				}},
-				// The item outlives every entry: this is the newest, with the longest life.
-				":ttl": number(seconds(c.ConnectedAt + chat.ConnectionLife.Milliseconds())),
-			},
-		}},
-	})
-	return err
+	row[table.TTL] = number(seconds(c.ExpiresAt()))
+	if _, err := s.db.PutItem(ctx, &dynamodb.PutItemInput{TableName: s.table, Item: row}); err != nil {
+		return fmt.Errorf("put the row of connection %s: %w", c.ID, err)
+	}
+	return nil
 }
 
-// requestToken makes an id, which is unique for its request, a transaction's
-// idempotency token: 1 to 36 characters.
-func requestToken(id string) string {
-	if len(id) > 36 {
-		return id[:36]
-	}
-	return id
+// joinPresence adds a connection's entry. Each has its own attribute, so that it
+// can be written whether or not the item exists.
+func (s *Store) joinPresence(ctx context.Context, c chat.Connection) error {
+	_, err := s.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName:        s.table,
+		Key:              key(table.Presence(c.UserID)),
+		UpdateExpression: aws.String("SET #entry = :entry, #ttl = :ttl"),
+		ExpressionAttributeNames: map[string]string{
+			"#entry": table.PresenceEntry(c.ID), "#ttl": table.TTL,
+		},
+		ExpressionAttributeValues: item{
+			":entry": &types.AttributeValueMemberM{Value: item{
+				table.ConnectedAt: number(c.ConnectedAt), table.TTL: number(seconds(c.ExpiresAt())),
+			}},
+			// The item outlives every entry: this is the newest, with the longest life.
+			":ttl": number(seconds(c.ConnectedAt + chat.ConnectionLife.Milliseconds())),
+		},
+	})
+	return err
 }
 
 // DeleteConnection removes the row and the entry. The user is only known from
@@ -71,12 +72,23 @@ func (s *Store) DeleteConnection(ctx context.Context, connectionID string) error
 	if userID == "" {
 		return nil
 	}
-	return s.ForgetUserConnection(ctx, userID, connectionID)
+	if err := s.leavePresence(ctx, userID, connectionID, hasEntry, nil, nil); err != nil {
+		return fmt.Errorf("delete the connection's entry: %w", err)
+	}
+	return nil
 }
 
-// ForgetUserConnection removes a connection from its user's presence.
+// hasEntry is the condition that a connection has an entry in the presence.
+const hasEntry = "attribute_exists(#entry)"
+
+// once has the SDK not retry a request. What cleans up behind a batch of stream
+// records must not hold up the records behind it.
+func once(o *dynamodb.Options) { o.RetryMaxAttempts = 1 }
+
+// ForgetUserConnection removes a connection from its user's presence. It does not
+// retry.
 func (s *Store) ForgetUserConnection(ctx context.Context, userID, connectionID string) error {
-	err := s.leavePresence(ctx, userID, connectionID, "attribute_exists(#entry)", nil, nil)
+	err := s.leavePresence(ctx, userID, connectionID, hasEntry, nil, nil, once)
 	if err != nil {
 		return fmt.Errorf("forget the user's connection: %w", err)
 	}
@@ -86,7 +98,8 @@ func (s *Store) ForgetUserConnection(ctx context.Context, userID, connectionID s
 // DropConnection removes exactly the connection that was read: its row and its
 // entry, if they still have the connectedAt of c. The row is deleted first: a
 // leftover entry is deleted through the row's stream record, but with a row and
-// no entry, pings would succeed on a connection that nothing is delivered to.
+// no entry, pings would succeed on a connection that nothing is delivered to. It
+// does not retry.
 func (s *Store) DropConnection(ctx context.Context, c chat.Connection) error {
 	at := item{":at": number(c.ConnectedAt)}
 	_, err := s.db.DeleteItem(ctx, &dynamodb.DeleteItemInput{
@@ -95,11 +108,11 @@ func (s *Store) DropConnection(ctx context.Context, c chat.Connection) error {
 		ConditionExpression:       aws.String("#at = :at"),
 		ExpressionAttributeNames:  map[string]string{"#at": table.ConnectedAt},
 		ExpressionAttributeValues: at,
-	})
+	}, once)
 	if _, failed := conditionFailed(err); err != nil && !failed {
 		return fmt.Errorf("drop the row of connection %s: %w", c.ID, err)
 	}
-	err = s.leavePresence(ctx, c.UserID, c.ID, "#entry.#at = :at", map[string]string{"#at": table.ConnectedAt}, at)
+	err = s.leavePresence(ctx, c.UserID, c.ID, "#entry.#at = :at", map[string]string{"#at": table.ConnectedAt}, at, once)
 	if err != nil {
 		return fmt.Errorf("drop the entry of connection %s: %w", c.ID, err)
 	}
@@ -111,21 +124,18 @@ func (s *Store) DropConnection(ctx context.Context, c chat.Connection) error {
 // without entries, until it expires.
 func (s *Store) leavePresence(
 	ctx context.Context, userID, connectionID, condition string, names map[string]string, values item,
+	options ...func(*dynamodb.Options),
 ) error {
 	placeholders := map[string]string{"#entry": table.PresenceEntry(connectionID)}
 	maps.Copy(placeholders, names)
-	in := &dynamodb.UpdateItemInput{
+	_, err := s.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName:                 s.table,
 		Key:                       key(table.Presence(userID)),
 		ConditionExpression:       aws.String(condition),
 		UpdateExpression:          aws.String("REMOVE #entry"),
 		ExpressionAttributeNames:  placeholders,
 		ExpressionAttributeValues: values,
-	}
-	err := s.retryConflicts(ctx, func() error {
-		_, err := s.db.UpdateItem(ctx, in)
-		return err
-	})
+	}, options...)
 	if _, failed := conditionFailed(err); failed {
 		return nil
 	}

@@ -7,6 +7,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"io"
+	"net/http"
 	"strconv"
 	"strings"
 	"testing"
@@ -14,6 +16,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
@@ -31,6 +34,7 @@ type scripted struct {
 	batchGet func(*dynamodb.BatchGetItemInput) (*dynamodb.BatchGetItemOutput, error)
 	delete   func(*dynamodb.DeleteItemInput) error
 	update   func(*dynamodb.UpdateItemInput) error
+	put      func(*dynamodb.PutItemInput) error
 }
 
 func (s scripted) DeleteItem(_ context.Context, in *dynamodb.DeleteItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.DeleteItemOutput, error) {
@@ -260,4 +264,71 @@ func TestTakeSend_ARowPastItsTTLTakesOneUpdate(t *testing.T) {
 	if _, found, err := store.Connection(t.Context(), "c"); found || err != nil {
 		t.Errorf("a ping finds the connection: %t, error %v; want false", found, err)
 	}
+}
+
+func (s scripted) PutItem(_ context.Context, in *dynamodb.PutItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
+	return &dynamodb.PutItemOutput{}, s.put(in)
+}
+
+// A row without an entry would let its client believe that it can be reached.
+func TestPutConnection_EntryFirst(t *testing.T) {
+	noNetwork := errors.New("no network")
+	for _, test := range []struct {
+		name        string
+		update, put error
+		want        string
+	}{
+		{"both", nil, nil, "entry, row"},
+		{"the entry can't be stored", noNetwork, nil, "entry"},
+		{"the row can't be stored", nil, noNetwork, "entry, row"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var touched []string
+			store := dynamo.New(scripted{
+				update: func(*dynamodb.UpdateItemInput) error {
+					touched = append(touched, "entry")
+					return test.update
+				},
+				put: func(*dynamodb.PutItemInput) error {
+					touched = append(touched, "row")
+					return test.put
+				},
+			}, "table", time.Now)
+			err := store.PutConnection(t.Context(), chat.Connection{ID: "c", UserID: "bob", ConnectedAt: 1})
+			if got := strings.Join(touched, ", "); got != test.want || errors.Is(err, noNetwork) != (test.update != nil || test.put != nil) {
+				t.Errorf("touched %s, error %v; want %s", got, err, test.want)
+			}
+		})
+	}
+}
+
+// throttling is a table that refuses every request for want of capacity.
+type throttling struct{ requests int }
+
+func (s *throttling) Do(r *http.Request) (*http.Response, error) {
+	s.requests++
+	body := `{"__type":"com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException","message":"slow down"}`
+	return &http.Response{
+		StatusCode: http.StatusBadRequest, Header: http.Header{"Content-Type": {"application/x-amz-json-1.0"}},
+		Body: io.NopCloser(strings.NewReader(body)), Request: r,
+	}, nil
+}
+
+// What cleans up behind a batch of stream records holds up the records behind it
+// while it waits.
+func TestCleanUp_DoesNotWaitForCapacity(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := &throttling{}
+		store := dynamo.New(dynamodb.NewFromConfig(aws.Config{
+			Region: "us-east-1", BaseEndpoint: aws.String("http://table.example"), HTTPClient: server,
+			Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
+		}), "table", time.Now)
+		began := time.Now()
+		forget := store.ForgetUserConnection(t.Context(), "bob", "c")
+		drop := store.DropConnection(t.Context(), chat.Connection{ID: "c", UserID: "bob", ConnectedAt: 1})
+		if forget == nil || drop == nil || server.requests != 2 || time.Since(began) != 0 {
+			t.Errorf("errors %v and %v after %d requests in %v; want both, after one request each, at once",
+				forget, drop, server.requests, time.Since(began))
+		}
+	})
 }
