@@ -119,12 +119,12 @@ func someIDs(cmd *cobra.Command, args []string) error {
 func (f *failures) run(ctx context.Context, do func(*failures, context.Context) error) error {
 	var err error
 	if f.clients, f.deployment, err = f.where.open(ctx, f.target); err != nil {
-		return replay.Explain(err)
+		return f.where.explain(err)
 	}
 	if f.queue, err = replay.NewFailures(f.clients, f.deployment, readPause); err != nil {
 		return usageError{err}
 	}
-	return replay.Explain(do(f, ctx))
+	return f.where.explain(do(f, ctx))
 }
 
 func (f *failures) print(value any, format string, args ...any) error {
@@ -152,8 +152,8 @@ func (f *failures) list(ctx context.Context) error {
 }
 
 func (f *failures) entry(e replay.Entry) error {
-	return f.print(e, "%s  %s  %-12s %6s records  %s, written %s to %s\n", e.ID, e.At.UTC().Format(time.RFC3339), e.Function,
-		count(e.Records), e.Condition, e.First.UTC().Format(time.RFC3339), e.Last.UTC().Format(time.RFC3339))
+	return f.print(e, "%s  %s  %-12s %13s  %s, written %s to %s\n", e.ID, e.At.UTC().Format(time.RFC3339), e.Function,
+		things(e.Records, "record"), e.Condition, e.First.UTC().Format(time.RFC3339), e.Last.UTC().Format(time.RFC3339))
 }
 
 func (f *failures) show(ctx context.Context) error {
@@ -171,7 +171,7 @@ func (f *failures) drop(ctx context.Context) error {
 	if err := f.queue.Drop(ctx, f.ids); err != nil {
 		return err
 	}
-	return f.print(map[string]any{"dropped": f.ids}, "Dropped %d entries.\n", len(f.ids))
+	return f.print(map[string]any{"dropped": f.ids}, "Dropped %s.\n", things(len(f.ids), "entry"))
 }
 
 func (f *failures) retry(ctx context.Context) error {
@@ -183,5 +183,5 @@ func (f *failures) retry(ctx context.Context) error {
 		return usageError{err}
 	}
 	env := replay.Env{Clients: f.clients, Deployment: f.deployment, Now: time.Now}
-	return newReplayOutput(f.json, f.stdout, progress.New(f.stderr)).run(ctx, env, c, nil)
+	return newReplayOutput(f.json, f.stdout, progress.New(f.stderr), f.where.explain).run(ctx, env, c, nil)
 }

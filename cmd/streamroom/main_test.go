@@ -130,11 +130,14 @@ var usageErrors = map[string]string{
 	"failures retry --target none":               `streamroom failures retry: invalid --target "none": want lastmessage or fanout; see`,
 	"failures retry --rate -1":                   `streamroom failures retry: --rate must not be negative; see`,
 	"failures list --table x --region us-east-1": `unknown on-failure queue`,
-	"verify":                `streamroom verify: one of --endpoint, --env and --table is missing`,
-	"verify --settle -1s":   `streamroom verify: --settle must not be negative; see`,
-	"verify --leftover x":   `streamroom verify: invalid --leftover "x": want a duration such as 30s or 2h; see`,
-	"verify --read-rate -1": `streamroom verify: --read-rate must not be negative; see`,
-	"version now":           `streamroom version: unexpected argument "now"; see`,
+	"verify":                   `streamroom verify: one of --endpoint, --env and --table is missing`,
+	"verify --env staging":     `streamroom verify: invalid --env "staging": want dev or prod; see streamroom verify --help`,
+	"replay --env=":            `streamroom replay: invalid --env "": want dev or prod; see`,
+	"failures list --env Prod": `streamroom failures list: invalid --env "Prod": want dev or prod; see`,
+	"verify --settle -1s":      `streamroom verify: --settle must not be negative; see`,
+	"verify --leftover x":      `streamroom verify: invalid --leftover "x": want a duration such as 30s or 2h; see`,
+	"verify --read-rate -1":    `streamroom verify: --read-rate must not be negative; see`,
+	"version now":              `streamroom version: unexpected argument "now"; see`,
 }
 
 func TestRun_UsageErrorsAreOneLine(t *testing.T) {

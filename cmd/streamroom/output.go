@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -18,6 +19,20 @@ func (j jsonLines) write(name string, value any) {
 		text, _ = json.Marshal(map[string]string{"error": err.Error()})
 	}
 	fmt.Fprintln(j.w, string(text))
+}
+
+// things renders a number of things, whose plural is regular.
+func things(n int, one string) string {
+	switch base, y := strings.CutSuffix(one, "y"); {
+	case n == 1:
+	case y:
+		one = base + "ies"
+	case strings.HasSuffix(one, "ch"):
+		one += "es"
+	default:
+		one += "s"
+	}
+	return count(n) + " " + one
 }
 
 // count renders a number with commas between thousands.

@@ -124,10 +124,10 @@ func (r *replayCommand) run(ctx context.Context, flags *pflag.FlagSet, stdout, s
 	}
 	clients, deployment, err := r.where.open(ctx, c.Target)
 	if err != nil {
-		return replay.Explain(err)
+		return r.where.explain(err)
 	}
 	env := replay.Env{Clients: clients, Deployment: deployment, Where: r.where.toMap(), Now: time.Now}
-	return newReplayOutput(r.json, stdout, progress.New(stderr)).run(ctx, env, c, at)
+	return newReplayOutput(r.json, stdout, progress.New(stderr), r.where.explain).run(ctx, env, c, at)
 }
 
 // resumed loads a checkpoint into c, except for the flags that a resumed run may

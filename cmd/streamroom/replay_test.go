@@ -55,7 +55,7 @@ func TestOperatorCommands_FollowTheRunbooks(t *testing.T) {
 	step(exitDone, "Sent 20 records", "replay", "--apply")
 	step(exitDone, "0 differ", "verify", "--settle", "0s")
 	step(exitDone, "Saved 4 records", "replay", "--room", "room-0001", "--target", "none", "--save", "room.jsonl")
-	step(exitFailed, "is there already", "replay", "--target", "none", "--save", "room.jsonl")
+	step(exitFailed, "exists: choose another file", "replay", "--target", "none", "--save", "room.jsonl")
 	step(exitDone, "Sent 4 records", "replay", "--source", "file", "--file", "room.jsonl", "--apply")
 	step(exitDone, "MESSAGE#", "replay", "--target", "none", "--user", "room-0001-0", "--show", "2")
 	step(exitDone, "0 records", "replay", "--from", "1s")

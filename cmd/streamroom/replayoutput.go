@@ -20,12 +20,15 @@ type replayOutput struct {
 	json   bool
 	stdout io.Writer
 	line   *progress.Line
+
+	explain func(error) error
+	begun   bool // there is a plan
 }
 
 // newReplayOutput returns an output that prints progress on line, and all else on
 // stdout; as JSON, progress too.
-func newReplayOutput(asJSON bool, stdout io.Writer, line *progress.Line) *replayOutput {
-	return &replayOutput{json: asJSON, stdout: line.Above(stdout), line: line}
+func newReplayOutput(asJSON bool, stdout io.Writer, line *progress.Line, explain func(error) error) *replayOutput {
+	return &replayOutput{json: asJSON, stdout: line.Above(stdout), line: line, explain: explain}
 }
 
 // object writes one JSON object, named by its only field.
@@ -35,9 +38,12 @@ func (o *replayOutput) run(ctx context.Context, env replay.Env, c replay.Config,
 	env.Events = replay.Events{Planned: o.planned, Progress: o.progress, Shown: o.shown, Note: o.note}
 	summary, err := replay.Run(ctx, env, c, at)
 	o.line.Done()
-	if o.json {
+	switch {
+	case err != nil && !o.begun:
+		// There is nothing to report.
+	case o.json:
 		o.object("summary", summary)
-	} else {
+	default:
 		o.summary(c, summary)
 	}
 	again := ""
@@ -52,14 +58,35 @@ func (o *replayOutput) run(ctx context.Context, env replay.Env, c replay.Config,
 		}
 		return exitError{exitInterrupted, errors.New("interrupted between two batches" + why + again)}
 	case err != nil:
-		return fmt.Errorf("%w%s", replay.Explain(err), again)
+		return fmt.Errorf("%w%s", o.explain(err), again)
 	case len(summary.Failed) > 0 || len(summary.Kept) > 0:
-		return exitError{exitIncomplete, fmt.Errorf("%d records still fail, %d entries stay in the queue", len(summary.Failed), len(summary.Kept))}
+		return exitError{exitIncomplete, unfinished(summary)}
 	}
 	return nil
 }
 
+// unfinished says what a run has left undone.
+func unfinished(s replay.Summary) error {
+	var left []string
+	switch len(s.Failed) {
+	case 0:
+	case 1:
+		left = append(left, "1 record still fails")
+	default:
+		left = append(left, things(len(s.Failed), "record")+" still fail")
+	}
+	switch len(s.Kept) {
+	case 0:
+	case 1:
+		left = append(left, "1 entry stays in the queue")
+	default:
+		left = append(left, things(len(s.Kept), "entry")+" stay in the queue")
+	}
+	return errors.New(strings.Join(left, ", "))
+}
+
 func (o *replayOutput) planned(p replay.Plan) {
+	o.begun = true
 	if o.json {
 		o.object("plan", p)
 		return
@@ -71,17 +98,17 @@ func (o *replayOutput) planned(p replay.Plan) {
 	fmt.Fprintf(o.stdout, "Plan of run %s\n", p.RunID)
 	fmt.Fprintf(o.stdout, "  from %s to %s: %s, from %s to %s\n", p.Source, p.Target, kinds(p), begin, p.To.UTC().Format(time.RFC3339))
 	if p.Unreadable > 0 {
-		fmt.Fprintf(o.stdout, "  %s records can't be read and are left out\n", count(p.Unreadable))
+		fmt.Fprintf(o.stdout, "  left out because they can't be read: %s\n", things(p.Unreadable, "record"))
 	}
 	if p.Target != replay.ToNone {
-		fmt.Fprintf(o.stdout, "  at most %s write units and %s read units in %s batches, $%.4f in us-east-1\n",
-			count(int(p.WriteUnits)), count(int(p.ReadUnits)), count(p.Batches), p.Dollars)
+		fmt.Fprintf(o.stdout, "  at most %s and %s in %s, $%.4f in us-east-1\n",
+			things(int(p.WriteUnits), "write unit"), things(int(p.ReadUnits), "read unit"), things(p.Batches, "batch"), p.Dollars)
 	}
 	if p.Target == topology.Fanout {
 		fmt.Fprintf(o.stdout, "  and one post for each batch, room and device online\n")
 	}
 	if p.PlanUnits > 0 {
-		fmt.Fprintf(o.stdout, "  planning took %s read units\n", count(int(p.PlanUnits)))
+		fmt.Fprintf(o.stdout, "  planning took %s\n", things(int(p.PlanUnits), "read unit"))
 	}
 	if p.Seconds > 0 && p.Target != replay.ToNone {
 		fmt.Fprintf(o.stdout, "  about %s at this rate\n", seconds(p.Seconds))
@@ -97,12 +124,12 @@ func kinds(p replay.Plan) string {
 	for _, kind := range slices.Sorted(maps.Keys(p.Kinds)) {
 		parts = append(parts, count(p.Kinds[kind])+" of "+kind)
 	}
-	text := count(p.Records) + " records"
+	text := things(p.Records, "record")
 	if len(parts) > 0 {
 		text += " (" + strings.Join(parts, ", ") + ")"
 	}
 	if p.Rooms > 0 {
-		text += " in " + count(p.Rooms) + " rooms"
+		text += " in " + things(p.Rooms, "room")
 	}
 	return text
 }
@@ -146,13 +173,13 @@ func (o *replayOutput) summary(c replay.Config, s replay.Summary) {
 		fmt.Fprintln(o.stdout, "  stays in the queue:", kept)
 	}
 	if s.Applied {
-		fmt.Fprintf(o.stdout, "Sent %s records in %s batches by %s invocations in %s; %s fail.\n",
-			count(s.Records), count(s.Batches), count(s.Invocations), seconds(s.Seconds), count(len(s.Failed)))
+		fmt.Fprintf(o.stdout, "Sent %s in %s by %s in %s; failed: %s.\n",
+			things(s.Records, "record"), things(s.Batches, "batch"), things(s.Invocations, "invocation"), seconds(s.Seconds), count(len(s.Failed)))
 	}
 	if s.Applied && c.Source == replay.FromFailures {
-		fmt.Fprintf(o.stdout, "Removed %d entries from the on-failure queue.\n", s.Entries)
+		fmt.Fprintf(o.stdout, "Removed %s from the on-failure queue.\n", things(s.Entries, "entry"))
 	}
 	if c.Save != "" && s.Records > 0 {
-		fmt.Fprintf(o.stdout, "Saved %s records in %s, with their content.\n", count(s.Records), c.Save)
+		fmt.Fprintf(o.stdout, "Saved %s in %s, with their content.\n", things(s.Records, "record"), c.Save)
 	}
 }

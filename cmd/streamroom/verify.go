@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/streamroom/streamroom/operate/progress"
-	"github.com/streamroom/streamroom/operate/replay"
 	"github.com/streamroom/streamroom/operate/verify"
 )
 
@@ -55,7 +54,7 @@ was read. The table may be in use. Exit code 3 says that differences are left.`,
 func (v *verifyCommand) run(ctx context.Context, stdout, stderr io.Writer) error {
 	clients, deployment, err := v.where.open(ctx, "")
 	if err != nil {
-		return replay.Explain(err)
+		return v.where.explain(err)
 	}
 	c := v.config
 	c.DB, c.Table = clients.Table, deployment.Table
@@ -69,25 +68,28 @@ func (v *verifyCommand) run(ctx context.Context, stdout, stderr io.Writer) error
 	}
 	report, err := verify.Run(ctx, c)
 	line.Done()
-	if v.json {
+	switch {
+	case err != nil && report.Items == 0:
+		// There is nothing to report.
+	case v.json:
 		out.write("report", report)
-	} else {
-		fmt.Fprint(stdout, summarize(report))
+	default:
+		fmt.Fprint(stdout, summarize(report, err == nil))
 	}
 	switch left := report.Differences - report.Repaired; {
 	case err != nil && ctx.Err() != nil:
 		return exitError{exitInterrupted, errors.New("interrupted")}
 	case err != nil:
-		return replay.Explain(err)
+		return v.where.explain(err)
 	case left > 0:
-		return exitError{exitIncomplete, fmt.Errorf("%s differences%s", count(left), hint(c.Repair))}
+		return exitError{exitIncomplete, fmt.Errorf("%s%s", things(left, "difference"), hint(c.Repair))}
 	}
 	return nil
 }
 
 func hint(repair bool) string {
 	if repair {
-		return " are left"
+		return " left"
 	}
 	return "; --repair fixes what can be fixed"
 }
@@ -103,14 +105,32 @@ func differenceLine(d verify.Difference, repair bool) string {
 	return text
 }
 
-func summarize(r verify.Report) string {
+// summarize renders a report. complete is false if the run ended before it had read
+// everything.
+func summarize(r verify.Report, complete bool) string {
 	var parts []string
 	for _, kind := range slices.Sorted(maps.Keys(r.Kinds)) {
 		parts = append(parts, count(r.Kinds[kind])+" "+kind)
 	}
-	text := fmt.Sprintf("Read %s items (%s) by %s read units in %s.\n", count(r.Items), strings.Join(parts, ", "), count(int(r.ReadUnits)), seconds(r.Seconds))
-	if r.Foreign > 0 {
-		text += count(r.Foreign) + " items have unknown keys.\n"
+	text := fmt.Sprintf("Read %s in %s, using %s.\n", things(r.Items, "item"), seconds(r.Seconds), things(int(r.ReadUnits), "read unit"))
+	if len(parts) > 0 {
+		text += "  " + strings.Join(parts, ", ") + "\n"
 	}
-	return text + fmt.Sprintf("%s looked wrong at first, %s differ, %s fixed.\n", count(r.Suspects), count(r.Differences), count(r.Repaired))
+	if r.Foreign > 0 {
+		text += "Not checked, because their keys are unknown: " + things(r.Foreign, "item") + ".\n"
+	}
+	if r.Suspects > r.Differences {
+		text += "Fitted when they were read again: " + things(r.Suspects-r.Differences, "item") + ".\n"
+	}
+	switch {
+	case !complete:
+		text += "Not complete: it ended before everything was read. Differences until then: " + count(r.Differences) + ".\n"
+	case r.Differences == 0:
+		text += "Everything fits: " + things(r.Items-r.Foreign, "item") + " checked, 0 differ.\n"
+	case r.Repaired == r.Differences:
+		text += "Everything fits now: " + things(r.Items-r.Foreign, "item") + " checked, " + count(r.Repaired) + " fixed.\n"
+	default:
+		text += things(r.Items-r.Foreign, "item") + " checked: " + things(r.Differences, "difference") + ", " + count(r.Repaired) + " fixed.\n"
+	}
+	return text
 }

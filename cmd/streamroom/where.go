@@ -25,8 +25,7 @@ type where struct {
 func (w *where) flags(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	urlVar(flags, &w.endpoint, "endpoint", "http://"+defaultDynamoDBAddr, "`URL` of the table of a running streamroom local, http://"+defaultDynamoDBAddr)
-	flags.StringVar(&w.env, "env", "", "deployed `environment`, dev or prod, whose table, functions and queue to use")
-	complete(cmd, "env", "dev", "prod")
+	choiceVar(cmd, &w.env, []string{"dev", "prod"}, "env", "deployed `environment`, dev or prod, whose table, functions and queue to use")
 	flags.StringVar(&w.region, "region", "", "AWS `region` (default that of the AWS configuration)")
 	flags.StringVar(&w.table, "table", "", "`name` of the table, instead of the environment's")
 }
@@ -112,5 +111,35 @@ func (w *where) aws(ctx context.Context) (aws.Config, error) {
 	if c.Region == "" {
 		return c, usageError{errors.New("the AWS configuration has no region: use --region")}
 	}
+	c.Credentials = knownCredentials{c.Credentials}
 	return c, nil
+}
+
+// knownCredentials marks the errors of finding credentials, which have no type.
+type knownCredentials struct{ aws.CredentialsProvider }
+
+type credentialsError struct{ error }
+
+// Retrieve implements aws.CredentialsProvider.
+func (k knownCredentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	found, err := k.CredentialsProvider.Retrieve(ctx)
+	if err != nil {
+		err = credentialsError{err}
+	}
+	return found, err
+}
+
+// explain returns an error that says what to do about one of AWS, or of what
+// answers instead.
+func (w *where) explain(err error) error {
+	if w.endpoint != "" {
+		if why := replay.Unanswered(err); why != nil {
+			return fmt.Errorf("nothing that speaks DynamoDB answers at %s: %w", w.endpoint, why)
+		}
+	}
+	var unknown credentialsError
+	if errors.As(err, &unknown) {
+		return fmt.Errorf("no AWS credentials: choose a profile with AWS_PROFILE, or sign in (aws sso login): %w", unknown.error)
+	}
+	return replay.Explain(err)
 }

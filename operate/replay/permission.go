@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go"
@@ -21,6 +22,32 @@ var (
 		"TransactWriteItems": "PutItem, UpdateItem, DeleteItem and ConditionCheckItem",
 	}
 )
+
+// Unanswered returns why what answers at an endpoint is not AWS nor stands in for
+// it: nothing answers at all, or a server without AWS's protocols. Otherwise it
+// returns nil.
+func Unanswered(err error) error {
+	var unsent *smithyhttp.RequestSendError
+	if errors.As(err, &unsent) {
+		var request *url.Error
+		if errors.As(unsent.Err, &request) {
+			return request.Err // without the method and the URL
+		}
+		return unsent.Err
+	}
+	var response *smithyhttp.ResponseError
+	var refused smithy.APIError
+	if !errors.As(err, &response) || response.Response == nil || response.Response.Header.Get("X-Amzn-Requestid") != "" {
+		return nil
+	}
+	if errors.As(err, &refused) && refused.ErrorCode() != unknownCode {
+		return nil
+	}
+	return fmt.Errorf("got HTTP status %d from a server of another kind", response.HTTPStatusCode())
+}
+
+// unknownCode is the SDK's code for an error in which it finds none.
+const unknownCode = "UnknownError"
 
 // Explain turns AWS's errors into ones that say what to do; others stay.
 func Explain(err error) error {
