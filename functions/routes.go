@@ -14,18 +14,16 @@ import (
 // Connect verifies the token and stores the connection.
 func Connect(e Env) (lambda.Handler, error) {
 	w := e.wire(topology.Connect)
-	store, tokens := w.store(), w.vars.Tokens()
+	store, allowQuery := w.store(), w.vars.TokenInQuery()
+	tokens := auth.Config{Rule: w.tokenRule(), JWKSURL: w.vars.KeysURL()}
 	if err := w.vars.Err(); err != nil {
 		return nil, err
 	}
-	verifier, err := auth.New(auth.Config{
-		Issuer: tokens.Issuer, JWKSURL: tokens.KeysURL, Audience: tokens.Audience,
-		TokenUse: tokens.TokenUse, UserClaim: tokens.UserClaim,
-	}, w.Keys, w.Now)
+	verifier, err := auth.New(tokens, w.Keys, w.Now)
 	if err != nil {
 		return nil, err
 	}
-	connect := gateway.NewConnect(verifier, chat.NewSessions(store, w.Now), tokens.InQuery, w.Now, w.log)
+	connect := gateway.NewConnect(verifier, chat.NewSessions(store, w.Now), allowQuery, w.Now, w.log)
 	return w.handler(connect.Handle)
 }
 
@@ -53,7 +51,14 @@ func Default(e Env) (lambda.Handler, error) {
 // API serves the HTTP API.
 func API(e Env) (lambda.Handler, error) {
 	w := e.wire(topology.API)
-	store := w.store()
+	store, rule := w.store(), w.tokenRule()
+	if err := w.vars.Err(); err != nil {
+		return nil, err
+	}
+	tokens, err := auth.NewChecker(rule, w.Now)
+	if err != nil {
+		return nil, err
+	}
 	api := httpapi.New(httpapi.Domain{
 		Rooms:     chat.NewRooms(store, w.ids(), w.Now),
 		Histories: chat.NewHistories(store),
@@ -61,5 +66,11 @@ func API(e Env) (lambda.Handler, error) {
 		Readers:   chat.NewReaders(store, w.Now),
 		Profiles:  chat.NewProfiles(store, w.Now),
 	}, gateway.Status, w.log)
-	return w.handler(gateway.NewHTTP(api, w.vars.UserClaim(), w.Now, w.log).Handle)
+	return w.handler(gateway.NewHTTP(api, tokens, w.Now, w.log).Handle)
+}
+
+// tokenRule returns the one rule of accepted tokens, for both APIs.
+func (w wiring) tokenRule() auth.Rule {
+	t := w.vars.Tokens()
+	return auth.Rule{Issuer: t.Issuer, Audience: t.Audience, TokenUse: t.TokenUse, UserClaim: t.UserClaim}
 }

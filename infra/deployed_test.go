@@ -158,10 +158,10 @@ func (r resolver) deployment(guards map[string]*guard) local.Deployment {
 		}
 	}
 	authorizer := r.c.only(r.t, "AWS::ApiGatewayV2::Authorizer")
-	d.Authorizer = auth.Config{
+	d.Authorizer = auth.Config{Rule: auth.Rule{
 		Issuer:   r.text(authorizer.concern, authorizer.at("JwtConfiguration", "Issuer")),
 		Audience: r.texts(authorizer.concern, authorizer.at("JwtConfiguration", "Audience")),
-	}
+	}}
 	return d
 }
 

@@ -520,8 +520,8 @@ func TestAnIssuerOfOnesOwn(t *testing.T) {
 		r.expect(t, `"sub"`, "Environment", "Variables", "JWT_USER_CLAIM")
 		r.expect(t, `null`, "Environment", "Variables", "JWT_TOKEN_USE")
 	}
-	if found != 1 {
-		t.Errorf("%d functions verify tokens, want one", found)
+	if found != 2 {
+		t.Errorf("%d functions check tokens, want those of $connect and of the HTTP API", found)
 	}
 }
 

@@ -72,7 +72,7 @@ func NewDeployment(url, logLevel string) Deployment {
 		Mappings:   topology.StreamMappings(),
 		Stage:      Stage,
 		API:        topology.API,
-		Authorizer: auth.Config{Issuer: url, Audience: []string{identity.ClientID}},
+		Authorizer: auth.Config{Rule: auth.Rule{Issuer: url, Audience: []string{identity.ClientID}}},
 	}
 	constructors := functions.All()
 	for _, f := range topology.Functions() {

@@ -26,7 +26,8 @@ type HTTPConfig struct {
 	Invoke   Invoke
 
 	// Authorize is the JWT authorizer: it verifies a bearer token and returns
-	// its claims, each as a string. Without it anybody gets through.
+	// its claims, each as a string. An error may have a method Reason() string: one
+	// word for the log. Without Authorize anybody gets through.
 	Authorize func(ctx context.Context, token string) (claims map[string]string, err error)
 
 	CORS CORS
@@ -80,7 +81,7 @@ func (a *HTTPAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	authorizer, err := a.authorize(r)
 	if err != nil {
-		a.c.Log.Debug().Err(err).Str("requestId", requestID).Msg("request unauthorized")
+		a.c.Log.Warn().Err(err).Str("reason", reasonOf(err)).Str("requestId", requestID).Msg("request unauthorized")
 		w.Header().Set("Www-Authenticate", "Bearer")
 		writeMessage(w, http.StatusUnauthorized, "Unauthorized")
 		return
@@ -192,6 +193,19 @@ func (r proxyResponse) write(w http.ResponseWriter) error {
 }
 
 var errNoToken = errors.New("no bearer token")
+
+// reasonOf returns one word for why a token was refused, "unavailable" if it could
+// not be judged.
+func reasonOf(err error) string {
+	var refusal interface{ Reason() string }
+	switch {
+	case errors.As(err, &refusal):
+		return refusal.Reason()
+	case errors.Is(err, errNoToken):
+		return "missing"
+	}
+	return "unavailable"
+}
 
 // authorize is the JWT authorizer. It returns nil without an error when the
 // API has none.

@@ -48,9 +48,9 @@ func serve(t *testing.T, dir string) server {
 	pool := open(t, dir, h.URL)
 	mux.HandleFunc("/token", pool.ServeToken)
 	mux.HandleFunc("/.well-known/jwks.json", pool.ServeJWKS)
-	verifier, err := auth.New(auth.Config{
+	verifier, err := auth.New(auth.Config{Rule: auth.Rule{
 		Issuer: h.URL, Audience: []string{identity.ClientID}, TokenUse: []string{"access"},
-	}, h.Client(), now)
+	}}, h.Client(), now)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -356,7 +356,8 @@ func TestInvoker_StartsAgainAfterWhatEndsAProcess(t *testing.T) {
 			do, want string
 			made     int
 		}{
-			{"count", "1", 1}, {"count", "2", 1},
+			{"count", "1", 1},
+			{"count", "2", 1},
 			{"fail", "", 1},
 			{"count", "4", 1},
 			{"panic", "", 1},
@@ -364,7 +365,8 @@ func TestInvoker_StartsAgainAfterWhatEndsAProcess(t *testing.T) {
 			{"exit", "", 2},
 			{"count", "1", 3},
 			{"hang", "", 3},
-			{"count", "1", 4}, {"count", "2", 4},
+			{"count", "1", 4},
+			{"count", "2", 4},
 		} {
 			got, err := i.Invoke(t.Context(), "f", fmt.Appendf(nil, "%q", step.do))
 			if err != nil || (got.FunctionError == "") != (step.want != "") || step.want != "" && string(got.Payload) != step.want || made != step.made {

@@ -232,7 +232,7 @@ func TestUserID(t *testing.T) {
 }
 
 func TestNewRefusesAConfigurationThatCannotVerify(t *testing.T) {
-	good := auth.Config{Issuer: issuerURL, Audience: []string{clientID}}
+	good := auth.Config{Rule: auth.Rule{Issuer: issuerURL, Audience: []string{clientID}}}
 	for name, change := range map[string]func(*auth.Config){
 		"no issuer":           func(c *auth.Config) { c.Issuer = "" },
 		"issuer without host": func(c *auth.Config) { c.Issuer = "pool" },
@@ -296,7 +296,7 @@ func BenchmarkVerifyWarm(b *testing.B) {
 
 // BenchmarkNew is what a cold start pays before lambda.Start.
 func BenchmarkNew(b *testing.B) {
-	config := auth.Config{Issuer: issuerURL, Audience: []string{clientID}}
+	config := auth.Config{Rule: auth.Rule{Issuer: issuerURL, Audience: []string{clientID}}}
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := auth.New(config, nil, time.Now); err != nil {

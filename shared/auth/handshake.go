@@ -1,7 +1,6 @@
 package auth
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 )
@@ -20,8 +19,8 @@ const Subprotocol = "streamroom"
 //
 // Parameter protocols has the values of the header Sec-WebSocket-Protocol, each
 // of them as it came or already split at its commas. The result subprotocol is
-// the one to select in the answer, or "" for none. The error wraps
-// ErrUnauthorized; the token itself is not looked into.
+// the one to select in the answer, or "" for none. The error is
+// a *RefusedError; the token itself is not looked into.
 func TokenFromHandshake(protocols []string, query map[string]string, allowQuery bool) (token, subprotocol string, err error) {
 	var offered []string
 	for _, value := range protocols {
@@ -40,8 +39,8 @@ func TokenFromHandshake(protocols []string, query map[string]string, allowQuery 
 	case allowQuery && query["token"] != "":
 		return query["token"], subprotocol, nil
 	case allowQuery:
-		return "", "", fmt.Errorf("%w: no token: offer the subprotocols %q and the token, in this order, or add ?token= to the address", ErrUnauthorized, Subprotocol)
+		return "", "", refusedf(reasonMissing, "no token: offer the subprotocols %q and the token, in this order, or add ?token= to the address", Subprotocol)
 	default:
-		return "", "", fmt.Errorf("%w: no token: offer the subprotocols %q and the token, in this order", ErrUnauthorized, Subprotocol)
+		return "", "", refusedf(reasonMissing, "no token: offer the subprotocols %q and the token, in this order", Subprotocol)
 	}
 }

@@ -135,13 +135,14 @@ func (c *clock) move(by time.Duration) {
 // setup is a verifier with its issuer, which publishes firstKey.
 type setup struct {
 	*auth.Verifier
+	config auth.Config
 	issuer *issuer
 	clock  *clock
 }
 
 func newSetup(tb testing.TB, change ...func(*auth.Config)) setup {
 	tb.Helper()
-	config := auth.Config{Issuer: issuerURL, Audience: []string{"other", clientID}, TokenUse: []string{"access"}}
+	config := auth.Config{Rule: auth.Rule{Issuer: issuerURL, Audience: []string{"other", clientID}, TokenUse: []string{"access"}}}
 	for _, f := range change {
 		f(&config)
 	}
@@ -151,7 +152,7 @@ func newSetup(tb testing.TB, change ...func(*auth.Config)) setup {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	s.Verifier = v
+	s.Verifier, s.config = v, config
 	return s
 }
 

@@ -55,30 +55,29 @@ func (r *Reader) Table() string { return r.required(TableName) }
 // Callback returns the URL of the @connections API.
 func (r *Reader) Callback() string { return r.required(CallbackURL) }
 
-// Tokens configures which tokens are accepted. See auth.Config for the fields.
+// Tokens configures which tokens are accepted. See auth.Rule for the fields.
 type Tokens struct {
 	Issuer    string
-	KeysURL   string
 	Audience  []string
 	TokenUse  []string
 	UserClaim string
-	InQuery   bool
 }
 
 // Tokens returns which tokens are accepted.
 func (r *Reader) Tokens() Tokens {
 	return Tokens{
 		Issuer:    r.required(Issuer),
-		KeysURL:   r.get(KeysURL),
 		Audience:  list(r.required(Audience)),
 		TokenUse:  list(r.get(TokenUse)),
-		UserClaim: r.UserClaim(),
-		InQuery:   r.boolean(QueryToken),
+		UserClaim: r.get(UserClaim),
 	}
 }
 
-// UserClaim returns the claim that is the user id; "" for the default.
-func (r *Reader) UserClaim() string { return r.get(UserClaim) }
+// KeysURL returns where the tokens' issuer publishes its keys; "" for the default.
+func (r *Reader) KeysURL() string { return r.get(KeysURL) }
+
+// TokenInQuery reports whether $connect accepts ?token=.
+func (r *Reader) TokenInQuery() bool { return r.boolean(QueryToken) }
 
 // LogLevel returns from which level on to log.
 func (r *Reader) LogLevel() zerolog.Level {

@@ -8,6 +8,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambdacontext"
 	"github.com/rs/zerolog"
 
+	"github.com/streamroom/streamroom/shared/auth"
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/wire"
 )
@@ -89,14 +91,19 @@ func begin(ctx context.Context, r Request, log zerolog.Logger, now func() time.T
 }
 
 // end writes the invocation's log line. Only internal errors have the level error:
-// refusals are caused by clients.
+// refusals are caused by clients. That of a token says why, at level warn, since a
+// deployment that expects other tokens refuses every one.
 func (i invocation) end(err error, add func(*zerolog.Event)) {
 	line, outcome := i.log.Info(), "ok"
 	if err != nil {
 		reason := chat.Reason(err)
 		outcome = string(reason.Code)
-		if reason.Code == chat.CodeInternal {
+		var refusal *auth.RefusedError
+		switch {
+		case reason.Code == chat.CodeInternal:
 			line = i.log.Error().Err(err)
+		case errors.As(err, &refusal): // err's own text is the same for every token
+			line = i.log.Warn().AnErr("error", refusal).Str("reason", refusal.Reason())
 		}
 	}
 	line.Str("outcome", outcome).Dur("duration_ms", i.now().Sub(i.started))

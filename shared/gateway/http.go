@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -26,15 +27,16 @@ type UserHandler interface {
 // HTTP adapts a handler to the events of an HTTP API (payload format 2.0) with
 // a JWT authorizer.
 type HTTP struct {
-	handler   UserHandler
-	userClaim string
-	now       func() time.Time
-	log       zerolog.Logger
+	handler UserHandler
+	tokens  *auth.Checker
+	now     func() time.Time
+	log     zerolog.Logger
 }
 
-// NewHTTP returns the adapter of a handler. For userClaim see auth.UserID.
-func NewHTTP(handler UserHandler, userClaim string, now func() time.Time, log zerolog.Logger) *HTTP {
-	return &HTTP{handler: handler, userClaim: userClaim, now: now, log: log}
+// NewHTTP returns the adapter of a handler. tokens checks the claims of the
+// authorizer once more: an authorizer can't be told to look at token_use.
+func NewHTTP(handler UserHandler, tokens *auth.Checker, now func() time.Time, log zerolog.Logger) *HTTP {
+	return &HTTP{handler: handler, tokens: tokens, now: now, log: log}
 }
 
 // Handle serves one request. An event without an authorizer's claims is an error
@@ -44,11 +46,7 @@ func (h *HTTP) Handle(ctx context.Context, e events.APIGatewayV2HTTPRequest) (ev
 	if e.RequestContext.Authorizer == nil || e.RequestContext.Authorizer.JWT == nil {
 		return events.APIGatewayV2HTTPResponse{}, fmt.Errorf("route %s has no JWT authorizer: want the claims of a verified token in every event", e.RouteKey)
 	}
-	claims := make(map[string]any, len(e.RequestContext.Authorizer.JWT.Claims))
-	for name, value := range e.RequestContext.Authorizer.JWT.Claims {
-		claims[name] = value
-	}
-	userID, err := auth.UserID(claims, h.userClaim)
+	userID, err := h.tokens.User(e.RequestContext.Authorizer.JWT.Claims)
 	if err != nil {
 		return h.refuse(e, http.StatusUnauthorized, err), nil
 	}
@@ -70,11 +68,21 @@ func (h *HTTP) Handle(ctx context.Context, e events.APIGatewayV2HTTPRequest) (ev
 	return httpResponse(recorder), nil
 }
 
-// refuse answers a request that does not reach the handler.
+// refuse answers a request that does not reach the handler, as API Gateway
+// answers those that do not reach the function.
 func (h *HTTP) refuse(e events.APIGatewayV2HTTPRequest, status int, err error) events.APIGatewayV2HTTPResponse {
-	h.log.Info().Err(err).Str("request_id", e.RequestContext.RequestID).Int("status", status).
+	line := h.log.Info()
+	var refusal *auth.RefusedError
+	if errors.As(err, &refusal) {
+		line = h.log.Warn().Str("reason", refusal.Reason())
+	}
+	line.Err(err).Str("request_id", e.RequestContext.RequestID).Int("status", status).
 		Str("outcome", http.StatusText(status)).Msg("handled")
-	return events.APIGatewayV2HTTPResponse{StatusCode: status}
+	return events.APIGatewayV2HTTPResponse{
+		StatusCode: status,
+		Headers:    map[string]string{"Content-Type": "application/json"},
+		Body:       `{"message":"` + http.StatusText(status) + `"}`,
+	}
 }
 
 func httpRequest(ctx context.Context, e events.APIGatewayV2HTTPRequest) (*http.Request, error) {

@@ -1,10 +1,13 @@
 package gateway_test
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +15,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/rs/zerolog"
 
+	"github.com/streamroom/streamroom/shared/auth"
 	"github.com/streamroom/streamroom/shared/gateway"
 )
 
@@ -22,12 +26,33 @@ func (f handlerFunc) ServeUser(w http.ResponseWriter, r *http.Request, userID st
 	f(w, r, userID)
 }
 
+func newHTTP(t *testing.T, handler gateway.UserHandler, rule auth.Rule, log zerolog.Logger) *gateway.HTTP {
+	t.Helper()
+	tokens, err := auth.NewChecker(rule, clock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return gateway.NewHTTP(handler, tokens, clock, log)
+}
+
+// claims are those that a JWT authorizer passes for a token of alice, with changes;
+// "" removes one.
+func claims(changes map[string]string) map[string]string {
+	all := map[string]string{
+		"iss": rule.Issuer, "client_id": "client", "token_use": "access", "username": "alice",
+		"iat": strconv.FormatInt(now.Unix(), 10), "exp": strconv.FormatInt(now.Add(time.Hour).Unix(), 10),
+	}
+	maps.Copy(all, changes)
+	maps.DeleteFunc(all, func(_, value string) bool { return value == "" })
+	return all
+}
+
 func serve(t *testing.T, e events.APIGatewayV2HTTPRequest, handler handlerFunc) events.APIGatewayV2HTTPResponse {
 	t.Helper()
-	api := gateway.NewHTTP(handler, "", time.Now, zerolog.Nop())
+	api := newHTTP(t, handler, rule, zerolog.Nop())
 	e.RequestContext.HTTP.Method = http.MethodGet
 	e.RequestContext.Authorizer = &events.APIGatewayV2HTTPRequestContextAuthorizerDescription{
-		JWT: &events.APIGatewayV2HTTPRequestContextAuthorizerJWTDescription{Claims: map[string]string{"username": "alice"}},
+		JWT: &events.APIGatewayV2HTTPRequestContextAuthorizerJWTDescription{Claims: claims(nil)},
 	}
 	answer, err := api.Handle(t.Context(), e)
 	if err != nil {
@@ -101,11 +126,13 @@ func TestALargeAnswerFitsAFunctionsAnswer(t *testing.T) {
 
 func TestHTTP_NeedsVerifiedClaims(t *testing.T) {
 	served := ""
-	api := gateway.NewHTTP(handlerFunc(func(w http.ResponseWriter, _ *http.Request, userID string) {
+	byName := rule
+	byName.UserClaim = "name"
+	api := newHTTP(t, handlerFunc(func(w http.ResponseWriter, _ *http.Request, userID string) {
 		served = userID
 		w.WriteHeader(http.StatusTeapot)
 		w.WriteHeader(http.StatusOK) // the first counts
-	}), "name", time.Now, zerolog.Nop())
+	}), byName, zerolog.Nop())
 	event := func(claims map[string]string) (e events.APIGatewayV2HTTPRequest) {
 		e.RawPath, e.RequestContext.HTTP.Method = "/", http.MethodGet
 		e.RequestContext.Authorizer = &events.APIGatewayV2HTTPRequestContextAuthorizerDescription{
@@ -120,16 +147,16 @@ func TestHTTP_NeedsVerifiedClaims(t *testing.T) {
 			t.Errorf("%s: answer %+v; want an error", name, answer)
 		}
 	}
-	spoilt := event(map[string]string{"name": "alice"})
+	spoilt := event(claims(map[string]string{"name": "alice"}))
 	spoilt.Body, spoilt.IsBase64Encoded = "%", true
-	badMethod := event(map[string]string{"name": "alice"})
+	badMethod := event(claims(map[string]string{"name": "alice"}))
 	badMethod.RequestContext.HTTP.Method = "GET /"
 	for name, test := range map[string]struct {
 		event  events.APIGatewayV2HTTPRequest
 		status int
 	}{
-		"no claim":           {event(map[string]string{"username": "alice"}), http.StatusUnauthorized},
-		"an invalid claim":   {event(map[string]string{"name": "a#b"}), http.StatusUnauthorized},
+		"no claim":           {event(claims(nil)), http.StatusUnauthorized},
+		"an invalid claim":   {event(claims(map[string]string{"name": "a#b"})), http.StatusUnauthorized},
 		"a spoilt body":      {spoilt, http.StatusBadRequest},
 		"a malformed method": {badMethod, http.StatusBadRequest},
 	} {
@@ -138,7 +165,7 @@ func TestHTTP_NeedsVerifiedClaims(t *testing.T) {
 			t.Errorf("%s: answer %+v, error %v, served %q; want %d", name, answer, err, served, test.status)
 		}
 	}
-	answer, err := api.Handle(t.Context(), event(map[string]string{"name": "alice"}))
+	answer, err := api.Handle(t.Context(), event(claims(map[string]string{"name": "alice"})))
 	if err != nil || answer.StatusCode != http.StatusTeapot || served != "alice" {
 		t.Errorf("answer %+v, error %v, served %q; want 418 for alice", answer, err, served)
 	}
@@ -160,5 +187,35 @@ func TestHTTP_RequestAndAnswer(t *testing.T) {
 	})
 	if answer.Headers["Allow"] != "GET,PUT" || !answer.IsBase64Encoded || answer.Body != e.Body || answer.StatusCode != http.StatusOK {
 		t.Errorf("answer %+v, want the body, which is not text, as base 64", answer)
+	}
+}
+
+func TestHTTP_RefusesTokensThatTheSocketRefuses(t *testing.T) {
+	for reason, changes := range map[string]map[string]string{
+		"token_use": {"token_use": "id", "client_id": "", "aud": "client"},
+		"client":    {"aud": "foreign"},
+		"issuer":    {"iss": "https://elsewhere.example"},
+		"expired":   {"exp": strconv.FormatInt(now.Add(-time.Minute).Unix(), 10)},
+	} {
+		var log bytes.Buffer
+		api := newHTTP(t, handlerFunc(func(http.ResponseWriter, *http.Request, string) { t.Errorf("%s: served", reason) }), rule, zerolog.New(&log))
+		e := events.APIGatewayV2HTTPRequest{RawPath: "/"}
+		e.RequestContext.Authorizer = &events.APIGatewayV2HTTPRequestContextAuthorizerDescription{
+			JWT: &events.APIGatewayV2HTTPRequestContextAuthorizerJWTDescription{Claims: claims(changes)},
+		}
+		answer, err := api.Handle(t.Context(), e)
+		if err != nil || answer.StatusCode != http.StatusUnauthorized || answer.Body != `{"message":"Unauthorized"}` {
+			t.Errorf("%s: answer %+v, error %v; want the gateway's 401", reason, answer, err)
+		}
+		wantRefusalLogged(t, log.String(), reason)
+	}
+}
+
+// wantRefusalLogged wants one line at level warn that has a reason.
+func wantRefusalLogged(t *testing.T, log, reason string) {
+	t.Helper()
+	var line struct{ Level, Reason, Error string }
+	if err := json.Unmarshal([]byte(log), &line); err != nil || line.Level != "warn" || line.Reason != reason || line.Error == "" {
+		t.Errorf("logged %q; want one line at level warn with reason %q", log, reason)
 	}
 }

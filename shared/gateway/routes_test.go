@@ -33,6 +33,9 @@ var now = time.Unix(1_709_136_000, 0)
 
 func clock() time.Time { return now }
 
+// rule accepts the tokens of all tests.
+var rule = auth.Rule{Issuer: "https://issuer.example", Audience: []string{"client"}, TokenUse: []string{"access"}}
+
 // issuerKey signs the tokens of all tests; making one takes a while.
 var issuerKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
 
@@ -58,9 +61,7 @@ func newRoutes(t *testing.T, allowQuery bool) *routes {
 		t.Fatal(err)
 	}
 	r := &routes{store: memory.New(clock), log: &bytes.Buffer{}, key: key}
-	verifier, err := auth.New(auth.Config{
-		Issuer: "https://issuer.example", Audience: []string{"client"},
-	}, &http.Client{Transport: r}, clock)
+	verifier, err := auth.New(auth.Config{Rule: rule}, &http.Client{Transport: r}, clock)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +101,7 @@ func (r *routes) RoundTrip(*http.Request) (*http.Response, error) {
 func (r *routes) token(t *testing.T, user string, expires time.Duration) string {
 	t.Helper()
 	token := jwt.NewWithClaims(jwt.SigningMethodRS256, jwt.MapClaims{
-		"iss": "https://issuer.example", "client_id": "client", "username": user,
+		"iss": rule.Issuer, "client_id": "client", "token_use": "access", "username": user,
 		"exp": now.Add(expires).Unix(), "iat": now.Unix(),
 	})
 	token.Header["kid"] = "k"

@@ -33,10 +33,12 @@ type Function struct {
 func Functions() []Function {
 	// Every function has a log and the table.
 	reads := func(more ...string) []string { return append([]string{config.LogLevel, config.TableName}, more...) }
+	// Both APIs accept tokens by one rule.
+	tokens := func(more ...string) []string {
+		return reads(append([]string{config.Issuer, config.Audience, config.TokenUse, config.UserClaim}, more...)...)
+	}
 	return []Function{
-		{Name: Connect, MemoryMB: 256, Timeout: 10 * time.Second, Variables: reads(
-			config.Issuer, config.KeysURL, config.Audience, config.TokenUse, config.UserClaim, config.QueryToken,
-		)},
+		{Name: Connect, MemoryMB: 256, Timeout: 10 * time.Second, Variables: tokens(config.KeysURL, config.QueryToken)},
 		{Name: Disconnect, MemoryMB: 256, Timeout: 10 * time.Second, Variables: reads()},
 		{Name: SendMessage, MemoryMB: 256, Timeout: 10 * time.Second, Variables: reads()},
 		{Name: Default, MemoryMB: 256, Timeout: 10 * time.Second, Variables: reads()},
@@ -44,7 +46,7 @@ func Functions() []Function {
 		// slow broadcast answers instead of being killed in the middle.
 		{Name: Fanout, MemoryMB: 1024, Timeout: 20 * time.Second, Variables: reads(config.CallbackURL)},
 		{Name: LastMessage, MemoryMB: 512, Timeout: 30 * time.Second, Variables: reads()},
-		{Name: API, MemoryMB: 256, Timeout: 10 * time.Second, Variables: reads(config.UserClaim)},
+		{Name: API, MemoryMB: 256, Timeout: 10 * time.Second, Variables: tokens()},
 	}
 }
 
