@@ -52,6 +52,7 @@ type RoomList = wire.RoomList
 //	LastMessageAt int64        // ms since 1970; the room's creation where there is no message
 //	LastMessage   *LastMessage // nil: there is none
 //	Unread        int          // messages of others that the user has not read, at most 100
+//	UnreadMore    bool         // there may be more than these
 type RoomSummary = wire.RoomSummary
 
 // LastMessage is the beginning of a room's newest message:

@@ -106,15 +106,6 @@ func users(batch, n int) []string {
 	return ids
 }
 
-// rooms are the rooms in the list of user 0, beside the populated one.
-func (w *world) rooms(n int) []string {
-	ids := make([]string, n)
-	for i := range ids {
-		ids[i] = fmt.Sprintf("room-bench-%02d", i)
-	}
-	return ids
-}
-
 // furnish gives user 0 19 more rooms than the populated one, all with a history
 // and some unread messages.
 func (w *world) furnish() {
@@ -135,18 +126,6 @@ func (w *world) furnish() {
 		}
 		w.must(w.store.AdvanceReadCursor(w.t.Context(), id, user(0), read.ID, 1))
 	}
-}
-
-// otherMessage stores a message of user 1.
-func (w *world) otherMessage(roomID string) chat.Message {
-	w.t.Helper()
-	w.clock.advance(10 * time.Millisecond)
-	id, ms, err := w.ids.Message()
-	w.must(err)
-	m := chat.Message{RoomID: roomID, ID: id, SenderID: user(1), SentAt: ms, Content: text(300)}
-	_, _, err = w.store.PutMessage(w.t.Context(), m, ms)
-	w.must(err)
-	return m
 }
 
 func (w *world) newestID(roomID string) string {

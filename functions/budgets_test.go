@@ -2,11 +2,14 @@ package functions_test
 
 import (
 	"fmt"
+	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/streamroom/streamroom/functions"
+	"github.com/streamroom/streamroom/shared/chat"
 )
 
 // away is how far the table is. The tests below run in bubbles of fake time, so
@@ -98,6 +101,37 @@ func TestLastMessage_KeepsToItsBudget(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// However long the messages of 100 rooms are, the calls that read all of these rooms
+// cost what the rooms' own items do, and the budgets for messages: 200 and 500.
+func TestAListAndASyncKeepToTheirBudgets(t *testing.T) {
+	m := newMetered(t, 0, 1)
+	after := object{}
+	for _, id := range m.rooms(99) { // and the populated one
+		room := chat.Room{ID: id, Name: "Room", Type: chat.Group, CreatedBy: user(0), CreatedAt: m.clock.now().UnixMilli()}
+		_, err := m.store.CreateRoom(t.Context(), room, []chat.Member{{UserID: user(0), Role: chat.Owner, JoinedAt: 1}})
+		m.must(err)
+	}
+	for _, id := range append(m.rooms(99), room) {
+		for range 4 {
+			m.otherMessageOf(id, chat.MaxContent)
+		}
+		after[id] = strings.Repeat("0", 26)
+	}
+	handler := m.wired(functions.API)
+	for _, test := range []struct {
+		name  string
+		event []byte
+		read  float64
+	}{
+		{"list", m.request("GET", "/rooms", "limit=100", ""), 501.5},
+		{"sync", m.request("POST", "/sync", "", string(m.encode(object{"rooms": after}))), 600},
+	} {
+		if got := m.count(handler, test.event, http.StatusOK); got.Read != test.read {
+			t.Errorf("%s: %v read units, want %v", test.name, got.Read, test.read)
+		}
 	}
 }
 

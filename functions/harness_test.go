@@ -179,6 +179,34 @@ func (w *world) message(size int) chat.Message {
 	return m
 }
 
+// otherMessage stores a message of user 1, of a chat's usual size.
+func (w *world) otherMessage(roomID string) chat.Message {
+	w.t.Helper()
+	return w.otherMessageOf(roomID, 300)
+}
+
+// otherMessageOf stores a message of user 1 of size bytes, a little later than the
+// last one.
+func (w *world) otherMessageOf(roomID string, size int) chat.Message {
+	w.t.Helper()
+	w.clock.advance(10 * time.Millisecond)
+	id, ms, err := w.ids.Message()
+	w.must(err)
+	m := chat.Message{RoomID: roomID, ID: id, SenderID: user(1), SentAt: ms, Content: text(size)}
+	_, _, err = w.store.PutMessage(w.t.Context(), m, ms)
+	w.must(err)
+	return m
+}
+
+// rooms are the ids of n rooms beside the populated one.
+func (w *world) rooms(n int) []string {
+	ids := make([]string, n)
+	for i := range ids {
+		ids[i] = fmt.Sprintf("room-bench-%02d", i)
+	}
+	return ids
+}
+
 // batch stores messages of a chat's usual size.
 func (w *world) batch(messages int) []chat.Message {
 	w.t.Helper()

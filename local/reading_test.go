@@ -107,8 +107,30 @@ func TestUnreadStopsAtAHundred(t *testing.T) {
 	s := start(t, local.Config{})
 	room := s.Room("alice", "bob")
 	flood(s, room, "alice", 103)
-	if got := summary(s, "bob", room).Unread; got != 100 {
-		t.Errorf("%d are unread, want 100", got)
+	if got := summary(s, "bob", room); got.Unread != 100 || !got.UnreadMore {
+		t.Errorf("%d are unread, more %t; want 100 and more", got.Unread, got.UnreadMore)
+	}
+}
+
+func TestUnreadCountsPastOwnAndDeletedMessages(t *testing.T) {
+	s := start(t, local.Config{})
+	own, deleted := s.Room("alice", "bob"), s.Room("alice", "bob")
+	flood(s, own, "bob", 108)
+	flood(s, own, "alice", 4)
+	flood(s, deleted, "alice", 108)
+	var older wire.History
+	newest := s.History("alice", deleted)
+	s.API("alice", http.MethodGet, "/rooms/"+deleted+"/messages?before="+newest[len(newest)-1].MessageID, nil, &older)
+	for _, m := range append(newest, older.Messages...) {
+		if status := s.API("alice", http.MethodDelete, "/rooms/"+deleted+"/messages/"+m.MessageID, nil, nil); status != http.StatusNoContent {
+			t.Fatalf("delete: status %d", status)
+		}
+	}
+	flood(s, deleted, "alice", 3)
+	for room, want := range map[string]int{own: 4, deleted: 3} {
+		if got := summary(s, "bob", room); got.Unread != want || got.UnreadMore {
+			t.Errorf("%d are unread, more %t; want %d", got.Unread, got.UnreadMore, want)
+		}
 	}
 }
 

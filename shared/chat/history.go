@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -13,14 +12,6 @@ import (
 const (
 	MaxSyncRooms    = 100 // rooms a call
 	MaxSyncMessages = 100 // messages a room, at most
-
-	// syncInFlight bounds the reads of one /sync at a time: enough to hide the
-	// table's latency, few enough to leave HTTP connections for other requests.
-	syncInFlight = 16
-
-	// syncContent is how much content one /sync reads, in bytes, before each
-	// further room gives only its next message: more would not fit an answer.
-	syncContent = 4 << 20
 )
 
 // Range selects up to Limit of a room's messages. Before and After are message
@@ -45,7 +36,15 @@ type HistoryStore interface {
 	MemberOf(ctx context.Context, userID string, roomIDs []string) ([]string, error)
 	// Messages reads a range of a room's messages, and whether there are more.
 	Messages(ctx context.Context, roomID string, r Range) (messages []Message, more bool, err error)
+	// MessagesAfter reads the oldest messages after an id in each of at most
+	// MaxSyncRooms rooms, in the order given. At least one where there is any, at
+	// most limit, and fewer where more would cost too much: then there are more.
+	MessagesAfter(ctx context.Context, rooms []Position, limit int) ([]Missed, error)
 }
+
+// Position is a place in a room's history: after a message id, whether or not that
+// message exists.
+type Position struct{ RoomID, MessageID string }
 
 // Histories reads the messages of rooms.
 type Histories struct{ store HistoryStore }
@@ -128,7 +127,7 @@ func deriveReaders(messages []Message, cursors map[string]ReadCursor) {
 type Missed struct {
 	RoomID   string
 	Messages []Message
-	More     bool // there are later ones
+	More     bool // there may be later ones
 }
 
 // Sync returns, for each room that the user is a member of, the oldest messages
@@ -156,29 +155,13 @@ func (h *Histories) Sync(ctx context.Context, userID string, after map[string]st
 		return nil, fmt.Errorf("check memberships: %w", err)
 	}
 
-	missed := make([]Missed, len(mine))
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(syncInFlight)
-	var content atomic.Int64
+	positions := make([]Position, len(mine))
 	for i, roomID := range mine {
-		group.Go(func() error {
-			limit := MaxSyncMessages
-			if content.Load() >= syncContent {
-				limit = 1
-			}
-			messages, more, err := h.store.Messages(ctx, roomID, Range{After: after[roomID], Limit: limit})
-			if err != nil {
-				return fmt.Errorf("read messages of %s: %w", roomID, err)
-			}
-			for _, m := range messages {
-				content.Add(int64(len(m.Content)))
-			}
-			missed[i] = Missed{RoomID: roomID, Messages: messages, More: more}
-			return nil
-		})
+		positions[i] = Position{roomID, after[roomID]}
 	}
-	if err := group.Wait(); err != nil {
-		return nil, err
+	missed, err := h.store.MessagesAfter(ctx, positions, MaxSyncMessages)
+	if err != nil {
+		return nil, fmt.Errorf("read missed messages: %w", err)
 	}
 	return missed, nil
 }

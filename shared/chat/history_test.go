@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -154,42 +153,6 @@ func TestSync_Validation(t *testing.T) {
 	}
 }
 
-// Past 4 MB of content each room gives one message, so that an answer stays small
-// and a client still reaches the end.
-func TestSync_ContentIsBounded(t *testing.T) {
-	w := newWorld(t)
-	content := strings.Repeat("x", chat.MaxContent)
-	after := map[string]string{}
-	for range 40 {
-		room := w.group("alice")
-		after[room] = w.say("alice", room, "first")
-		for range 100 {
-			w.clock.advance(time.Millisecond)
-			id, ms, err := chat.NewIDs(w.clock.now, &counter{}).Message()
-			ok(t, err)
-			_, _, err = w.store.PutMessage(t.Context(), chat.Message{
-				RoomID: room, ID: id, SentAt: ms, SenderID: "alice", Content: content,
-			}, ms)
-			ok(t, err)
-		}
-	}
-	missed, err := w.histories.Sync(t.Context(), "alice", after)
-	ok(t, err)
-	ones := 0
-	for _, room := range missed {
-		switch {
-		case len(room.Messages) == 1 && room.More:
-			ones++
-		case len(room.Messages) != chat.MaxSyncMessages || room.More:
-			t.Errorf("a room gave %d messages, more %t; want 1 or all", len(room.Messages), room.More)
-		}
-	}
-	// Three rooms have 4 MB, and 16 may be read at a time.
-	if ones < len(after)-16-3 || ones == len(after) {
-		t.Errorf("%d of %d rooms gave one message", ones, len(after))
-	}
-}
-
 func TestHistories_ErrorsOfTheStore(t *testing.T) {
 	for method, call := range map[string]func(*world, string, string) error{
 		"RoomFor": func(w *world, room, _ string) error {
@@ -208,7 +171,7 @@ func TestHistories_ErrorsOfTheStore(t *testing.T) {
 			_, err := w.histories.Sync(w.Context(), "alice", map[string]string{room: id})
 			return err
 		},
-		"Messages of sync": func(w *world, room, id string) error {
+		"MessagesAfter": func(w *world, room, id string) error {
 			_, err := w.histories.Sync(w.Context(), "alice", map[string]string{room: id})
 			return err
 		},
@@ -217,7 +180,7 @@ func TestHistories_ErrorsOfTheStore(t *testing.T) {
 		room := w.group("alice")
 		w.crowd(room, chat.SmallRoom+1)
 		id := w.say("alice", room, "x")
-		w.breakOn(strings.TrimSuffix(method, " of sync"))
+		w.breakOn(method)
 		internal(t, method, call(w, room, id))
 	}
 }

@@ -79,15 +79,12 @@ func (s *Store) Messages(ctx context.Context, roomID string, r chat.Range) ([]ch
 	case r.Before != "":
 		bound, err = messageSortKey(r.Before)
 		p.to = bound
+		p.limit++ // BETWEEN includes the bound itself
 	case r.After != "":
-		bound, err = messageSortKey(r.After)
-		p.from = bound
+		p.from, err = afterMessage(r.After)
 	}
 	if err != nil {
 		return nil, false, err
-	}
-	if bound != "" {
-		p.limit++ // BETWEEN includes the bound itself
 	}
 	items, err := s.queryAll(ctx, p)
 	if err != nil {
@@ -104,6 +101,49 @@ func (s *Store) Messages(ctx context.Context, roomID string, r chat.Range) ([]ch
 		return messages[:r.Limit], true, nil
 	}
 	return messages, false, nil
+}
+
+// syncBudget is how many read units one sync may spend on messages: a first message
+// of each of chat.MaxSyncRooms rooms, however long, or 2 MB.
+const syncBudget = 5 * chat.MaxSyncRooms
+
+// MessagesAfter reads the oldest messages after an id in each of some rooms
+// strongly, within syncBudget.
+func (s *Store) MessagesAfter(ctx context.Context, rooms []chat.Position, limit int) ([]chat.Missed, error) {
+	missed := make([]chat.Missed, len(rooms))
+	spans := make([]*span, len(rooms))
+	for i, room := range rooms {
+		p := page{pk: table.RoomPrefix + room.RoomID, metered: true}
+		_, p.to = prefixed(table.MessagePrefix)
+		var err error
+		if p.from, err = afterMessage(room.MessageID); err != nil {
+			return nil, err
+		}
+		found := &missed[i].Messages
+		missed[i].RoomID = room.RoomID
+		spans[i] = &span{
+			page: p,
+			enough: func(items []item) bool {
+				for _, it := range items {
+					if m, ok := messageOf(room.RoomID, it); ok {
+						*found = append(*found, m)
+					}
+				}
+				return len(*found) > limit
+			},
+			most: func() int { return limit + 1 - len(*found) }, // one more shows whether there are more
+		}
+	}
+	if err := s.spread(ctx, syncBudget, spans); err != nil {
+		return nil, err
+	}
+	for i := range missed {
+		missed[i].More = !spans[i].ended
+		if m := &missed[i]; len(m.Messages) > limit {
+			m.Messages, m.More = m.Messages[:limit], true
+		}
+	}
+	return missed, nil
 }
 
 // MessagesByID reads messages strongly, in the order of their ids. Those that do
@@ -140,6 +180,12 @@ func messageSortKey(messageID string) (string, error) {
 		return "", err
 	}
 	return table.Message("", ms, messageID).SK, nil
+}
+
+// afterMessage returns the first possible sort key after a message id's.
+func afterMessage(messageID string) (string, error) {
+	sk, err := messageSortKey(messageID)
+	return sk + "\x00", err
 }
 
 // messageOf reads a message; false if the key is not a message's.

@@ -12,7 +12,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/table"
@@ -45,8 +44,9 @@ func (s *Store) UserRooms(ctx context.Context, userID, cursor string, limit int)
 	return rooms, encodeCursor(userID, out.LastEvaluatedKey), nil
 }
 
-// unreadInFlight bounds how many rooms' unread messages are counted at a time.
-const unreadInFlight = 16
+// unreadBudget is how many read units one list of rooms may spend on counting unread
+// messages: 1.6 MB of them.
+const unreadBudget = 200
 
 // summaries completes entries of a user's room list with the rooms, their last
 // messages and unread counts. Deleted rooms are left out, and items that are not
@@ -81,50 +81,62 @@ func (s *Store) summaries(ctx context.Context, userID string, entries []item) ([
 		}
 		found = append(found, summary)
 	}
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(unreadInFlight)
+	after := make([]string, len(found))
 	for i := range found {
-		group.Go(func() (err error) {
-			roomID := found[i].Room.ID
-			found[i].Unread, err = s.countUnread(ctx, userID, roomID, getText(items[table.Read(roomID, userID)], table.UpTo))
-			return err
-		})
+		after[i] = getText(items[table.Read(found[i].Room.ID, userID)], table.UpTo)
 	}
-	if err := group.Wait(); err != nil {
+	if err := s.countUnread(ctx, userID, found, after); err != nil {
 		return nil, err
 	}
 	return found, nil
 }
 
-// countUnread counts the messages of others after one, in one request: among the
-// first MaxUnread + 1, less if a page of 1 MB ends before, so that the user's own
-// messages and long ones make the count lower. The read is eventually consistent.
-func (s *Store) countUnread(ctx context.Context, userID, roomID, after string) (int, error) {
-	p := page{
-		pk: table.RoomPrefix + roomID, limit: chat.MaxUnread + 1, eventual: true,
-		project: []string{table.PK, table.SK, table.SenderID, table.DeletedAt},
-	}
-	p.from, p.to = prefixed(table.MessagePrefix)
-	bound := ""
-	if after != "" {
-		var err error
-		if bound, err = messageSortKey(after); err != nil {
-			return 0, fmt.Errorf("read the read cursor of %s: %w", roomID, err)
+// countUnread counts in each of the user's rooms the messages of others after one,
+// at most chat.MaxUnread, within unreadBudget. It passes the user's own messages and
+// deleted ones. The reads are eventually consistent.
+func (s *Store) countUnread(ctx context.Context, userID string, rooms []chat.RoomSummary, after []string) error {
+	spans := make([]*span, len(rooms))
+	for i := range rooms {
+		room := &rooms[i]
+		p := page{
+			pk: table.RoomPrefix + room.Room.ID, eventual: true, metered: true,
+			project: []string{table.PK, table.SK, table.SenderID, table.DeletedAt},
 		}
-		p.from = bound
-		p.limit++ // BETWEEN includes the bound itself
-	}
-	items, _, err := s.query(ctx, p, nil)
-	if err != nil {
-		return 0, err
-	}
-	n := 0
-	for _, it := range items {
-		if getText(it, table.SK) != bound && getText(it, table.SenderID) != userID && it[table.DeletedAt] == nil {
-			n++
+		p.from, p.to = prefixed(table.MessagePrefix)
+		if after[i] != "" {
+			var err error
+			if p.from, err = afterMessage(after[i]); err != nil {
+				return fmt.Errorf("read the read cursor of %s: %w", room.Room.ID, err)
+			}
+		}
+		spans[i] = &span{
+			page: p,
+			enough: func(items []item) bool {
+				for _, it := range items {
+					if getText(it, table.SenderID) != userID && it[table.DeletedAt] == nil {
+						room.Unread++
+					}
+				}
+				return room.Unread > chat.MaxUnread
+			},
+			most: func() int { return chat.MaxUnread + 1 - room.Unread },
 		}
 	}
-	return min(n, chat.MaxUnread), nil
+	if err := s.spread(ctx, unreadBudget, spans); err != nil {
+		return err
+	}
+	for i, sp := range spans {
+		room := &rooms[i]
+		room.UnreadMore = !sp.ended || room.Unread > chat.MaxUnread
+		if sp.reads == 0 { // the last message is all that is known
+			room.UnreadMore = room.Last != nil && room.Last.MessageID > after[i]
+		}
+		room.Unread = min(room.Unread, chat.MaxUnread)
+		if room.UnreadMore {
+			room.Unread = max(room.Unread, 1)
+		}
+	}
+	return nil
 }
 
 // A cursor is the last index key of a page (sort key and room) and a tag of the

@@ -108,12 +108,22 @@ type page struct {
 	from, to string // the sort keys' inclusive bounds
 	backward bool
 	eventual bool // half the price, and may be a moment old
+	metered  bool // answer what the query cost
 	limit    int
 	project  []string // attributes to return; none is all
 }
 
 // query reads one page, and whether DynamoDB has more behind it.
 func (s *Store) query(ctx context.Context, p page, start item) ([]item, item, error) {
+	out, err := s.queryPage(ctx, p, start)
+	if err != nil {
+		return nil, nil, err
+	}
+	return out.Items, out.LastEvaluatedKey, nil
+}
+
+// queryPage is query, with the answer's other parts.
+func (s *Store) queryPage(ctx context.Context, p page, start item) (*dynamodb.QueryOutput, error) {
 	in := &dynamodb.QueryInput{
 		TableName:              s.table,
 		ConsistentRead:         aws.Bool(!p.eventual),
@@ -125,6 +135,9 @@ func (s *Store) query(ctx context.Context, p page, start item) ([]item, item, er
 		ScanIndexForward:          aws.Bool(!p.backward),
 		ExclusiveStartKey:         start,
 	}
+	if p.metered {
+		in.ReturnConsumedCapacity = types.ReturnConsumedCapacityTotal
+	}
 	if p.limit > 0 {
 		in.Limit = aws.Int32(int32(p.limit)) //nolint:gosec // limits are at most a few thousand
 	}
@@ -133,9 +146,9 @@ func (s *Store) query(ctx context.Context, p page, start item) ([]item, item, er
 	}
 	out, err := s.db.Query(ctx, in)
 	if err != nil {
-		return nil, nil, fmt.Errorf("query %s %s…: %w", p.pk, p.from, err)
+		return nil, fmt.Errorf("query %s %s…: %w", p.pk, p.from, err)
 	}
-	return out.Items, out.LastEvaluatedKey, nil
+	return out, nil
 }
 
 // queryAll reads page after page until limit items (0: all) have come.

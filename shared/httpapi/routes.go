@@ -73,7 +73,7 @@ func (a *API) listRooms(r *http.Request, userID string) (int, any, error) {
 	for i, room := range rooms {
 		body.Rooms[i] = wire.RoomSummary{
 			ChatRoomID: room.Room.ID, Name: room.Room.Name, Type: string(room.Room.Type), LastMessageAt: room.SortAt,
-			Unread: room.Unread,
+			Unread: room.Unread, UnreadMore: room.UnreadMore,
 		}
 		if last := room.Last; last != nil {
 			body.Rooms[i].LastMessageAt = max(room.SortAt, last.SentAt)

@@ -86,7 +86,8 @@ type RoomSummary struct {
 	Type          string       `json:"type"`
 	LastMessageAt int64        `json:"lastMessageAt"` // ms since 1970; the room's creation if there is no message
 	LastMessage   *LastMessage `json:"lastMessage,omitempty"`
-	Unread        int          `json:"unread"` // messages of others after the read cursor, at most 100
+	Unread        int          `json:"unread"`               // messages of others after the read cursor, at most 100
+	UnreadMore    bool         `json:"unreadMore,omitempty"` // counting ended early: unread is a lower bound
 }
 
 // LastMessage is the beginning of a room's newest message.

@@ -26,6 +26,7 @@ import { Failure } from "./failure.js";
  * @property {number} lastMessageAt ms since 1970; the room's creation where there is no message
  * @property {LastMessage} [lastMessage]
  * @property {number} [unread] messages of others that the user has not read; counting stops at 100
+ * @property {boolean} [unreadMore] there may be more than these
  */
 
 /**

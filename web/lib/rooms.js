@@ -54,7 +54,7 @@ export class RoomList {
       if (!held) continue;
       const older = (held.lastMessage?.messageId ?? "") > (room.lastMessage?.messageId ?? "");
       if (held.lastMessage) this.#lastMessage(room.chatRoomId, held.lastMessage);
-      if (keeps(room.chatRoomId, older)) this.setUnread(room.chatRoomId, held.unread ?? 0);
+      if (keeps(room.chatRoomId, older)) this.setUnread(room.chatRoomId, held.unread ?? 0, held.unreadMore);
     }
     this.loaded = true;
   }
@@ -107,10 +107,11 @@ export class RoomList {
   /**
    * @param {string} chatRoomId
    * @param {number} unread
+   * @param {boolean} [more] whether there may be more
    */
-  setUnread(chatRoomId, unread) {
+  setUnread(chatRoomId, unread, more = false) {
     const room = this.#rooms.get(chatRoomId);
-    if (room) room.unread = Math.min(MOST_UNREAD, unread);
+    if (room) Object.assign(room, { unread: Math.min(MOST_UNREAD, unread), unreadMore: more });
   }
 
   /**

@@ -85,7 +85,8 @@ export class Unread {
     this.#touch(chatRoomId);
     if (this.#derive(chatRoomId) || deletedAt || senderId === this.#me() || messageId <= this.#receipts.own(chatRoomId))
       return;
-    this.#list.setUnread(chatRoomId, (this.#list.get(chatRoomId)?.unread ?? 0) + 1);
+    const { unread = 0, unreadMore } = this.#list.get(chatRoomId) ?? {};
+    this.#list.setUnread(chatRoomId, unread + 1, unreadMore);
   }
 
   /**
@@ -165,14 +166,14 @@ export class Unread {
    * @param {number} since when it was asked for
    */
   listed(since) {
-    for (const { chatRoomId, unread = 0, lastMessage } of this.#list.list()) {
+    for (const { chatRoomId, unread = 0, unreadMore, lastMessage } of this.#list.list()) {
       const own = this.#receipts.own(chatRoomId);
       const isNewer = this.#receipts.isUntold(chatRoomId) || this.#isSince(this.#told, chatRoomId, since);
       if (isNewer && own >= (lastMessage?.messageId ?? "")) this.#list.setUnread(chatRoomId, 0);
       else if (isNewer || this.#isSince(this.#changed, chatRoomId, since)) this.#derive(chatRoomId);
       else if (this.#derive(chatRoomId) && this.#list.get(chatRoomId)?.unread !== unread) {
         this.#receipts.forgetOwn(chatRoomId); // another device has read further
-        this.#list.setUnread(chatRoomId, unread);
+        this.#list.setUnread(chatRoomId, unread, unreadMore);
       }
       if (!this.#isSince(this.#changed, chatRoomId, since) && this.#doubted.delete(chatRoomId)) this.forget(chatRoomId);
     }

@@ -68,6 +68,16 @@ test("a list that doesn't know yet how far one has read marks nothing", async ()
   equal(unread(w), 0);
 });
 
+test("a count that may be higher stays one until all is counted", async () => {
+  const w = await worldOf(room("r", { unread: 12, unreadMore: true, lastMessage: last(2) }));
+  const counted = () => [unread(w), w.chat.rooms.get("r")?.unreadMore];
+  equal(counted(), [12, true]);
+  receive({ ...stored(3, "c"), type: "message", previousMessageId: idAt(2) });
+  equal(counted(), [13, true]);
+  w.chat.markRead("r", idAt(3));
+  equal(counted(), [0, false]);
+});
+
 test("what was read in part leaves the rest unread", async () => {
   const w = await worldOf(room("r", { unread: 3, lastMessage: last(3) }));
   await w.open("r", stored(1, "a"), stored(2, "b", { senderId: "alice" }), stored(3, "c"), stored(4, "d"));

@@ -67,6 +67,23 @@ func (s *Store) Messages(ctx context.Context, roomID string, r chat.Range) ([]ch
 	return messages, false, nil
 }
 
+// MessagesAfter implements chat.HistoryStore. It bounds no cost.
+func (s *Store) MessagesAfter(ctx context.Context, rooms []chat.Position, limit int) ([]chat.Missed, error) {
+	unlock, err := s.begin(ctx, "MessagesAfter")
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	missed := make([]chat.Missed, len(rooms))
+	for i, room := range rooms {
+		messages := s.room(room.RoomID).between(room.MessageID, "")
+		missed[i] = chat.Missed{
+			RoomID: room.RoomID, Messages: messages[:min(limit, len(messages))], More: len(messages) > limit,
+		}
+	}
+	return missed, nil
+}
+
 // EditMessage implements chat.EditStore.
 func (s *Store) EditMessage(ctx context.Context, m chat.Message) (chat.Message, bool, error) {
 	return s.changeMessage(ctx, "EditMessage", m, func(stored *chat.Message) {

@@ -41,7 +41,9 @@ func (s *Store) UserRooms(ctx context.Context, userID, cursor string, limit int)
 	rooms := make([]chat.RoomSummary, len(places))
 	for i, p := range places {
 		r := s.rooms[p.roomID]
-		rooms[i] = chat.RoomSummary{Room: *r.about, SortAt: p.at, Last: r.lastMessage(), Unread: r.unread(userID)}
+		rooms[i] = chat.RoomSummary{Room: *r.about, SortAt: p.at, Last: r.lastMessage()}
+		unread := r.unread(userID)
+		rooms[i].Unread, rooms[i].UnreadMore = min(unread, chat.MaxUnread), unread > chat.MaxUnread
 	}
 	return rooms, next, nil
 }
@@ -54,17 +56,14 @@ func (r *room) lastMessage() *chat.LastMessage {
 	return &last
 }
 
-// unread counts the messages of others, among the first MaxUnread + 1 after the
-// user's read cursor.
-func (r *room) unread(userID string) int {
-	after := r.between(r.cursors[userID].UpTo, "")
-	n := 0
-	for _, m := range after[:min(len(after), chat.MaxUnread+1)] {
+// unread counts the messages of others after the user's read cursor.
+func (r *room) unread(userID string) (n int) {
+	for _, m := range r.between(r.cursors[userID].UpTo, "") {
 		if m.SenderID != userID && m.DeletedAt == 0 {
 			n++
 		}
 	}
-	return min(n, chat.MaxUnread)
+	return n
 }
 
 // position is a place in a user's room list.

@@ -147,6 +147,62 @@ var historyTests = map[string]func(*fixture){
 			f.Error("more, want that this is all")
 		}
 	},
+	"MessagesAfter/reads the oldest after an id in each room": func(f *fixture) {
+		for i := range int64(5) {
+			f.put(message("r", "alice", i), message("s", "alice", i))
+		}
+		id := func(ms int64) string { return messageID(ms, 0) }
+		for _, limit := range []int{1, 2, 3, 4, 9} {
+			missed, err := f.MessagesAfter(f.Context(), []chat.Position{
+				{RoomID: "s", MessageID: id(1)}, {RoomID: "none", MessageID: id(0)}, {RoomID: "r", MessageID: messageID(0, 1)},
+			}, limit)
+			ok(f, err)
+			for i, want := range []struct {
+				room string
+				ids  []string
+			}{{"s", []string{id(2), id(3), id(4)}}, {"none", nil}, {"r", []string{id(1), id(2), id(3), id(4)}}} {
+				got := missed[i]
+				inOrder(f, fmt.Sprintf("%d of %s", limit, want.room), want.ids[:min(limit, len(want.ids))], ids(got.Messages))
+				if more := len(want.ids) > limit; got.RoomID != want.room || got.More != more {
+					f.Errorf("%d of %s: room %s, more %t", limit, want.room, got.RoomID, got.More)
+				}
+			}
+		}
+	},
+	"MessagesAfter/gives each of MaxSyncRooms rooms a message": func(f *fixture) {
+		var asked []chat.Position
+		for i := range chat.MaxSyncRooms {
+			room := fmt.Sprintf("r%02d", i)
+			for n := range int64(3) {
+				m := message(room, "alice", n)
+				m.Content = fmt.Sprintf("%0*d", chat.MaxContent, n)
+				f.put(m)
+			}
+			asked = append(asked, chat.Position{RoomID: room, MessageID: messageID(-1, 0)})
+		}
+		received := 0
+		for calls := 0; len(asked) > 0; calls++ {
+			missed, err := f.MessagesAfter(f.Context(), asked, chat.MaxSyncMessages)
+			ok(f, err)
+			asked = nil
+			for _, room := range missed {
+				if room.More && len(room.Messages) == 0 {
+					f.Fatalf("room %s has more messages, and gave none", room.RoomID)
+				}
+				received += len(room.Messages)
+				if room.More {
+					last := room.Messages[len(room.Messages)-1].ID
+					asked = append(asked, chat.Position{RoomID: room.RoomID, MessageID: last})
+				}
+			}
+			if calls > 5 {
+				f.Fatal("a client that goes on from the last message does not reach the end")
+			}
+		}
+		if received != 3*chat.MaxSyncRooms {
+			f.Errorf("%d messages, want %d", received, 3*chat.MaxSyncRooms)
+		}
+	},
 	"MemberOf/returns the rooms of a user in the order given": func(f *fixture) {
 		f.create("b", "alice")
 		f.create("a", "bob", "alice")

@@ -312,6 +312,53 @@ var listTests = map[string]func(*fixture){
 		}
 		check("101 after the cursor", chat.MaxUnread)
 	},
+	"UserRooms/counts past own and deleted messages, and long ones": func(f *fixture) {
+		ms := int64(0)
+		next := func(room, sender string) chat.Message {
+			ms++
+			return message(room, sender, ms)
+		}
+		for i, test := range []struct {
+			name                       string
+			deleted, own, others, long int // messages, in this order
+			want                       int
+			more                       bool
+		}{
+			{name: "deleted ones first", deleted: 108, others: 3, want: 3},
+			{name: "own ones first", own: 108, others: 4, want: 4},
+			{name: "many own ones first", own: 500, others: 1, want: 1},
+			{name: "own ones alone", own: 250},
+			{name: "more than 1 MB", long: 80, want: 80},
+			{name: "exactly MaxUnread", others: chat.MaxUnread, want: chat.MaxUnread},
+			{name: "one more", others: chat.MaxUnread + 1, want: chat.MaxUnread, more: true},
+		} {
+			room := fmt.Sprint("r", i)
+			f.create(room, fmt.Sprint("alice", i), "bob") // a list for each: they share no budget
+			for range test.deleted {
+				m := next(room, "bob")
+				f.put(m)
+				m.DeletedAt = epoch + 1_000_000
+				_, _, err := f.DeleteMessage(f.Context(), m)
+				ok(f, err)
+			}
+			for range test.own {
+				f.put(next(room, fmt.Sprint("alice", i)))
+			}
+			for range test.others {
+				f.put(next(room, "bob"))
+			}
+			for range test.long {
+				m := next(room, "bob")
+				m.Content = fmt.Sprintf("%0*d", chat.MaxContent, ms)
+				f.put(m)
+			}
+			rooms, _, err := f.UserRooms(f.Context(), fmt.Sprint("alice", i), "", 1)
+			ok(f, err)
+			if got := rooms[0]; got.Unread != test.want || got.UnreadMore != test.more {
+				f.Errorf("%s: %d unread, more %t; want %d, %t", test.name, got.Unread, got.UnreadMore, test.want, test.more)
+			}
+		}
+	},
 	"AdvanceRoomOrder/moves forward, and adds no member": func(f *fixture) {
 		f.create("r", "alice")
 		for _, ms := range []int64{5, 3, -7} {

@@ -135,13 +135,13 @@ class Row {
   show(room, { open, me, now, titleOf, nameOf }) {
     const title = titleOf(room);
     const last = room.lastMessage;
-    const unread = room.unread ?? 0;
+    const { unread = 0, unreadMore } = room;
     const current = room.chatRoomId === open;
     const said = last?.preview || "Message deleted";
     const by = last && (last.senderId === me ? "You: " : room.type === "dm" ? "" : `${nameOf(last.senderId)}: `);
     const preview = last ? by + said : "No messages yet";
     // Hundreds of rooms are looked at with every message that arrives: nothing is formatted in vain.
-    const shown = [title, preview, last?.timestamp, dayOf(now), unread, current, room.type].join("\0");
+    const shown = [title, preview, last?.timestamp, dayOf(now), unread, unreadMore, current, room.type].join("\0");
     if (shown === this.#shown) return;
     this.#shown = shown;
     becomeAvatar(this.#avatar, title);
@@ -150,7 +150,7 @@ class Row {
     this.#time.textContent = last ? briefly(last.timestamp, now) : "";
     this.#preview.textContent = preview;
     this.#unread.hidden = unread === 0;
-    this.#unread.textContent = unread >= MOST_UNREAD ? "99+" : String(unread);
+    this.#unread.textContent = unread >= MOST_UNREAD ? "99+" : `${unread}${unreadMore ? "+" : ""}`;
     this.#unreadWords.textContent = unread > 0 ? "unread" : "";
     this.link.classList.toggle("has-unread", unread > 0);
     if (current) this.link.setAttribute("aria-current", "page");

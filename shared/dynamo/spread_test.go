@@ -1,0 +1,157 @@
+package dynamo_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/oklog/ulid/v2"
+
+	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/dynamo"
+)
+
+// metered is a table that adds up what queries consume.
+type metered struct {
+	dynamo.Client
+	mu      sync.Mutex
+	queries int
+	units   float64
+}
+
+func (m *metered) Query(ctx context.Context, in *dynamodb.QueryInput, options ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
+	out, err := m.Client.Query(ctx, in, options...)
+	if err == nil && in.IndexName == nil {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.queries++
+		m.units += aws.ToFloat64(out.ConsumedCapacity.CapacityUnits)
+	}
+	return out, err
+}
+
+// crowded is a store in which alice is in a number of rooms, with messages of bob
+// in each that she has not read.
+func crowded(t *testing.T, rooms, messages, size int) (*dynamo.Store, *metered) {
+	t.Helper()
+	client := &metered{Client: openTable(t)}
+	store := dynamo.New(client, "table", time.Now)
+	for i := range rooms {
+		room := chat.Room{ID: fmt.Sprintf("room-%03d", i), Name: "Room", Type: chat.Group, CreatedBy: "bob", CreatedAt: 1}
+		if _, err := store.CreateRoom(t.Context(), room, []chat.Member{{UserID: "alice", JoinedAt: 1}, {UserID: "bob", JoinedAt: 1}}); err != nil {
+			t.Fatal(err)
+		}
+		for n := range messages {
+			m := chat.Message{
+				RoomID: room.ID, ID: ulid.MustNew(uint64(1_709_136_000_000+n), zeros{}).String(), SenderID: "bob",
+				SentAt: int64(1_709_136_000_000 + n), Content: strings.Repeat("x", size),
+			}
+			if _, _, err := store.PutMessage(t.Context(), m, m.SentAt); err != nil {
+				t.Fatal(err)
+			}
+			if n == messages-1 {
+				if _, err := store.AdvanceLastMessage(t.Context(), room.ID, m.Preview()); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	return store, client
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
+}
+
+// Beside the counts, a list costs a query of the index, and three items a room.
+func TestUserRooms_UnitsOfCounting(t *testing.T) {
+	for _, test := range []struct {
+		name                  string
+		rooms, messages, size int
+		units                 float64
+		queries               int
+		sum                   int // of the unread counts
+		more                  int // rooms with more
+	}{
+		{"quiet rooms", 100, 0, 0, 50, 100, 0, 0},
+		{"20 rooms with a few", 20, 3, 300, 10, 20, 60, 0},
+		{"100 rooms with a few", 100, 3, 300, 100, 200, 300, 0},
+		{"a room with as many as are counted", 1, 120, 300, 5, 2, 100, 1},
+		{"5 rooms with 100", 5, 100, 300, 27.5, 15, 500, 0},
+		{"100 rooms with long ones", 100, 4, chat.MaxContent, 200, 80, 100, 100},
+		{"10 rooms with long ones", 10, 20, chat.MaxContent, 200, 24, 94, 10},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			store, client := crowded(t, test.rooms, test.messages, test.size)
+			rooms, _, err := store.UserRooms(t.Context(), "alice", "", 100)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sum, more := 0, 0
+			for _, room := range rooms {
+				sum += room.Unread
+				if room.UnreadMore {
+					more++
+				}
+				if room.UnreadMore && room.Unread == 0 {
+					t.Errorf("%s may have unread messages, and counts none", room.Room.ID)
+				}
+			}
+			if client.units != test.units || client.queries != test.queries || sum != test.sum || more != test.more {
+				t.Errorf("%v units, %d queries, %d unread, %d rooms with more; want %v, %d, %d, %d",
+					client.units, client.queries, sum, more, test.units, test.queries, test.sum, test.more)
+			}
+		})
+	}
+}
+
+// Beside the messages, a sync costs an item a room.
+func TestMessagesAfter_Units(t *testing.T) {
+	for _, test := range []struct {
+		name                  string
+		rooms, messages, size int
+		units                 float64
+		queries               int
+		received              int
+		more                  int // rooms with more
+	}{
+		{"quiet rooms", 100, 0, 0, 100, 100, 0, 0},
+		{"20 rooms with a few", 20, 3, 300, 20, 20, 60, 0},
+		{"20 rooms with 30", 20, 30, 300, 80, 60, 600, 0},
+		{"100 rooms with a few", 100, 3, 300, 200, 200, 300, 0},
+		{"100 rooms with long ones", 100, 4, chat.MaxContent, 500, 100, 100, 100},
+		{"10 rooms with long ones", 10, 20, chat.MaxContent, 496, 20, 119, 10},
+		{"a room with more than are given", 1, 120, 300, 11, 2, 100, 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			store, client := crowded(t, test.rooms, test.messages, test.size)
+			var asked []chat.Position
+			for i := range test.rooms {
+				asked = append(asked, chat.Position{RoomID: fmt.Sprintf("room-%03d", i), MessageID: strings.Repeat("0", 26)})
+			}
+			missed, err := store.MessagesAfter(t.Context(), asked, chat.MaxSyncMessages)
+			if err != nil {
+				t.Fatal(err)
+			}
+			received, more := 0, 0
+			for _, room := range missed {
+				received += len(room.Messages)
+				if room.More {
+					more++
+				}
+			}
+			if client.units != test.units || client.queries != test.queries || received != test.received || more != test.more {
+				t.Errorf("%v units, %d queries, %d messages, %d rooms with more; want %v, %d, %d, %d",
+					client.units, client.queries, received, more, test.units, test.queries, test.received, test.more)
+			}
+		})
+	}
+}
