@@ -57,6 +57,39 @@ func TestAReloadKeepsWhoIsSignedInAndSigningOutForgets(t *testing.T) {
 	}
 }
 
+// What waits and what was begun are there after a reload, and the page asks before
+// it is left, while something waits.
+func TestAReloadKeepsUnsentMessagesAndDrafts(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	alice := signedIn(t, f.URL, "alice")
+	asks := `!window.dispatchEvent(new Event("beforeunload", {cancelable: true}))`
+	if eval[bool](alice, asks) {
+		t.Error("the page asks though all is sent")
+	}
+	f.with(func() { f.down = true })
+	f.dropAll()
+	alice.until(`document.querySelector("[data-testid=connection-state]").textContent !== "Connected"`)
+	alice.send("unsent")
+	alice.mark("unsent", "waiting", "Waiting")
+	alice.typed("begun")
+	if !eval[bool](alice, asks) {
+		t.Error("the page doesn't ask though a message waits")
+	}
+	// The dialog itself would wait for its answer.
+	alice.do(`BeforeUnloadEvent.prototype.preventDefault = () => {}`)
+	alice.run(chromedp.Reload())
+	alice.mark("unsent", "waiting", "Waiting")
+	alice.until(`document.querySelector("[data-testid=composer-input]").value === "begun"`)
+	f.with(func() { f.down = false })
+	alice.do(`document.querySelector("[data-testid=try-now]")?.click()`)
+	alice.mark("unsent", "delivered", "Delivered")
+	alice.shows("unsent")
+	if eval[bool](alice, asks) {
+		t.Error("the page asks though all is sent")
+	}
+}
+
 func TestShiftEnterBreaksALine(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)

@@ -4,12 +4,14 @@
 import { Failure, Streamroom } from "../lib/streamroom.js";
 import { HostedPage } from "./hostedpage.js";
 import { Conversation, report, titleOf } from "./ui/conversation.js";
-import { closable, NewDirectDialog, NewRoomDialog, ProfileDialog } from "./ui/dialogs.js";
+import { closable, confirmed, NewDirectDialog, NewRoomDialog, ProfileDialog } from "./ui/dialogs.js";
 import { becomeAvatar, byId, el } from "./ui/dom.js";
 import { listenForKeys } from "./ui/keys.js";
+import { guardLeaving } from "./ui/leaving.js";
 import { addressOf, RoomListView } from "./ui/roomlist.js";
 import { AnyName, remember, rememberedUser, SignIn } from "./ui/signin.js";
 import { StatusView } from "./ui/status.js";
+import { counted } from "./ui/words.js";
 import { UserPool } from "./userpool.js";
 
 /**
@@ -95,7 +97,7 @@ class App {
     byId("account", HTMLButtonElement).addEventListener("click", () =>
       this.#profile.showFor(this.#me, this.#displayName),
     );
-    byId("signout", HTMLButtonElement).addEventListener("click", () => this.#leave(""));
+    byId("signout", HTMLButtonElement).addEventListener("click", () => void this.#signOut());
     window.addEventListener("hashchange", () => this.#openFromAddress());
     document.addEventListener("visibilitychange", () => this.#draw());
     for (const event of ["online", "offline"]) window.addEventListener(event, () => this.#status.again());
@@ -158,6 +160,7 @@ class App {
       );
     });
     for (const event of /** @type {const} */ (["timeline", "people", "read"])) chat.on(event, () => this.#draw());
+    chat.on("timeline", () => guardLeaving(chat.unsent));
     chat.on("rooms", () => this.#roomsChanged());
     chat.on("message", (message) => {
       if (message.senderId !== this.#me && message.chatRoomId === this.#conversation.id)
@@ -181,10 +184,19 @@ class App {
     this.#draw();
   }
 
+  async #signOut() {
+    const unsent = this.#chat?.unsent ?? 0;
+    const text = `${counted(unsent, "message is", "messages are")} not sent yet. Signing out deletes what is not sent.`;
+    if (unsent > 0 && !(await confirmed("Sign out?", text, "Sign out"))) return;
+    this.#chat?.forget();
+    this.#leave("");
+  }
+
   /** @param {string} problem why; empty when the user wanted to */
   #leave(problem) {
     this.#chat?.stop();
     this.#chat = undefined;
+    guardLeaving(0);
     remember("");
     this.#me = this.#displayName = "";
     this.#conversation.become(undefined, "");

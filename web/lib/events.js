@@ -25,6 +25,7 @@ export class Emitter {
   #listeners = new Map();
 
   /**
+   * Listens.
    * @template {keyof Events} K
    * @param {K} event
    * @param {(detail: Events[K]) => void} listener
@@ -37,7 +38,7 @@ export class Emitter {
   }
 
   /**
-   * Calls the listeners; one that throws doesn't keep others from hearing.
+   * Calls the listeners; the library does. One that throws doesn't keep others from hearing.
    * @template {keyof Events} K
    * @param {K} event
    * @param {Events[K]} detail

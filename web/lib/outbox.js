@@ -5,7 +5,10 @@
 import { fullJitter } from "./clock.js";
 import { Failure, isPassing } from "./failure.js";
 
-/** @typedef {import("./clock.js").Clock} Clock */
+/**
+ * @typedef {import("./clock.js").Clock} Clock
+ * @typedef {import("./saved.js").Saved} Saved
+ */
 
 /**
  * @typedef {object} Outgoing
@@ -21,6 +24,8 @@ import { Failure, isPassing } from "./failure.js";
 const ACK_WITHIN = 12_000;
 /** How often one message is tried on working connections before its sender is asked. */
 const TRIES = 6;
+/** The server knows a clientMessageId for 24 hours: after this, sending again might store a message twice (ms). */
+const SAFE_FOR = 23 * 3_600_000;
 
 export class Outbox {
   /** @type {Map<string, Entry[]>} by room, in the order of sending */
@@ -28,18 +33,21 @@ export class Outbox {
   #online = false;
   #clock;
   #transmit;
+  #saved;
   #changed;
   #late;
 
   /**
    * @param {object} on
    * @param {Clock} on.clock
+   * @param {Saved} on.saved where they survive a reload
    * @param {(frame: object) => void} on.transmit puts a frame on the connection
    * @param {(chatRoomId: string) => void} on.changed a room's outgoing messages changed
    * @param {() => void} on.late an ack is overdue: the connection may be dead
    */
-  constructor({ clock, transmit, changed, late }) {
+  constructor({ clock, saved, transmit, changed, late }) {
     this.#clock = clock;
+    this.#saved = saved;
     this.#transmit = transmit;
     this.#changed = changed;
     this.#late = late;
@@ -66,26 +74,88 @@ export class Outbox {
       createdAt: this.#clock.now(),
       status: "waiting",
     });
-    const queue = this.#queues.get(chatRoomId) ?? [];
-    queue.push(new Entry(outgoing));
-    this.#queues.set(chatRoomId, queue);
+    this.#enqueue(outgoing);
+    this.#save(outgoing);
     this.#pump(chatRoomId);
     this.#changed(chatRoomId);
     return outgoing;
   }
 
+  /** How many messages wait or are on their way. */
+  get unsent() {
+    return [...this.#entries()].filter(({ outgoing }) => outgoing.status !== "failed").length;
+  }
+
   /**
-   * Tries a failed message again, under its old id.
+   * Takes up what was saved before a reload, also by another tab that may still be
+   * there: the server stores a message once, whichever tabs send it.
+   */
+  restore() {
+    for (const { outgoing } of this.#entries()) this.#save(outgoing);
+    for (const { failure, ...outgoing } of this.#saved.list("outbox")) {
+      if (this.#find(outgoing.clientMessageId)) continue;
+      const entry = { ...outgoing, status: "waiting" };
+      this.#enqueue(entry);
+      if (failure) this.#fail(entry, new Failure(failure.code, failure.message));
+      else if (!this.#isSafe(entry)) this.#fail(entry, tooLate());
+    }
+    for (const room of this.#queues.keys()) {
+      this.#pump(room);
+      this.#changed(room);
+    }
+  }
+
+  /**
+   * Another tab changed what is saved: what it sent or gave up doesn't wait here.
+   * @param {string|null} key of the store
+   */
+  savedElsewhere(key) {
+    const id = this.#saved.idOf("outbox", key);
+    if (id === undefined || this.#saved.get("outbox", id)) return;
+    if (this.#find(id)?.outgoing.status !== "sending") this.remove(id);
+  }
+
+  /** @param {Outgoing} outgoing */
+  #enqueue(outgoing) {
+    const queue = this.#queues.get(outgoing.chatRoomId) ?? [];
+    queue.push(new Entry(outgoing));
+    this.#queues.set(outgoing.chatRoomId, queue);
+  }
+
+  /** @param {Outgoing} outgoing */
+  #save({ clientMessageId, chatRoomId, content, createdAt, failure }) {
+    const reason = failure && { code: failure.code, message: failure.message };
+    this.#saved.put("outbox", clientMessageId, { clientMessageId, chatRoomId, content, createdAt, failure: reason });
+  }
+
+  /**
+   * Tries a failed message again, under its old id while the server knows that.
    * @param {string} clientMessageId
    */
   retry(clientMessageId) {
     const entry = this.#find(clientMessageId);
     if (entry?.outgoing.status !== "failed") return;
+    const { outgoing } = entry;
     entry.tries = 0;
-    entry.outgoing.status = "waiting";
-    delete entry.outgoing.failure;
-    this.#pump(entry.outgoing.chatRoomId);
-    this.#changed(entry.outgoing.chatRoomId);
+    outgoing.status = "waiting";
+    delete outgoing.failure;
+    if (!this.#isSafe(outgoing)) {
+      this.#saved.remove("outbox", clientMessageId);
+      outgoing.clientMessageId = newClientMessageId();
+      outgoing.createdAt = this.#clock.now();
+    }
+    this.#save(outgoing);
+    this.#pump(outgoing.chatRoomId);
+    this.#changed(outgoing.chatRoomId);
+  }
+
+  /**
+   * Whether to send a message can't store it twice. A clock that was set back says
+   * nothing.
+   * @param {Outgoing} outgoing
+   */
+  #isSafe({ createdAt }) {
+    return Math.abs(this.#clock.now() - createdAt) < SAFE_FOR;
   }
 
   /**
@@ -97,6 +167,7 @@ export class Outbox {
     const entry = this.#find(clientMessageId);
     if (!entry) return undefined;
     entry.cancel();
+    this.#saved.remove("outbox", clientMessageId);
     const room = entry.outgoing.chatRoomId;
     const left = (this.#queues.get(room) ?? []).filter((e) => e !== entry);
     if (left.length > 0) this.#queues.set(room, left);
@@ -150,8 +221,7 @@ export class Outbox {
     const { outgoing } = entry;
     entry.cancel();
     if (!isPassing(failure.code) || entry.tries >= TRIES) {
-      outgoing.status = "failed";
-      outgoing.failure = failure;
+      this.#fail(outgoing, failure);
       this.#pump(outgoing.chatRoomId);
     } else {
       outgoing.status = "waiting";
@@ -166,6 +236,16 @@ export class Outbox {
   }
 
   /**
+   * @param {Outgoing} outgoing
+   * @param {Failure} failure
+   */
+  #fail(outgoing, failure) {
+    outgoing.status = "failed";
+    outgoing.failure = failure;
+    this.#save(outgoing);
+  }
+
+  /**
    * Sends a room's first message that has not failed, unless it is on its way.
    * @param {string} chatRoomId
    */
@@ -174,6 +254,12 @@ export class Outbox {
     const entry = this.#queues.get(chatRoomId)?.find((e) => e.outgoing.status !== "failed");
     if (!entry || entry.busy) return;
     const { outgoing } = entry;
+    if (!this.#isSafe(outgoing)) {
+      this.#fail(outgoing, tooLate());
+      this.#pump(chatRoomId);
+      this.#changed(chatRoomId);
+      return;
+    }
     outgoing.status = "sending";
     entry.tries++;
     entry.hold(this.#clock, ACK_WITHIN, () => {
@@ -235,6 +321,8 @@ class Entry {
     this.#cancel = undefined;
   }
 }
+
+const tooLate = () => new Failure("too_late", "It is over a day old, and may have been sent then.");
 
 /** An id that no other message of this user has. */
 function newClientMessageId() {

@@ -18,6 +18,7 @@ import { CatchUp } from "./catchup.js";
 import { systemClock } from "./clock.js";
 import { Connection } from "./connection.js";
 import { Directory } from "./directory.js";
+import { Drafts } from "./drafts.js";
 import { Emitter } from "./events.js";
 import { Failure } from "./failure.js";
 import { byteLength, MAX_CONTENT, MAX_FRAME } from "./frames.js";
@@ -28,6 +29,7 @@ import { Outbox } from "./outbox.js";
 import { People } from "./people.js";
 import { Receipts } from "./receipts.js";
 import { MOST_UNREAD } from "./rooms.js";
+import { localStore, Saved } from "./saved.js";
 import { listenForSigns } from "./signs.js";
 import { TokenSource } from "./token.js";
 import { Unread } from "./unread.js";
@@ -38,23 +40,16 @@ export { byteLength, Failure, MAX_CONTENT, MOST_UNREAD };
  * @typedef {import("./api.js").Member} Member
  * @typedef {import("./api.js").Room} Room
  * @typedef {import("./api.js").RoomSummary} RoomSummary
- * @typedef {import("./clock.js").Clock} Clock
- * @typedef {import("./api.js").Fetch} Fetch
  * @typedef {import("./connection.js").ConnectionState} ConnectionState
- * @typedef {import("./connection.js").WebSocketClass} WebSocketClass
- * @typedef {import("./events.js").Events} Events
- * @typedef {import("./frames.js").Frame} Frame
  * @typedef {import("./frames.js").Message} Message
  * @typedef {import("./outbox.js").Outgoing} Outgoing
- * @typedef {import("./timeline.js").Timeline} Timeline
  */
 
-export class Streamroom {
+export class Streamroom extends Emitter {
   /** Who is signed in, once the server has said so. */
   userId = "";
 
-  #events = new Emitter();
-  /** @type {Map<string, Timeline>} rooms that were opened */
+  /** @type {Map<string, import("./timeline.js").Timeline>} rooms that were opened */
   #timelines = new Map();
   #once = new Once();
   /** @type {(() => void)|undefined} ends listening to the window */
@@ -65,12 +60,16 @@ export class Streamroom {
   #catchUp;
   #connection;
   #directory;
+  #drafts;
   #history;
   #inbox;
   #outbox;
   #people;
   #receipts;
+  #saved;
   #unread;
+  /** Whose saved messages were taken up. */
+  #restored = "";
   /** Whether the next pong is a connection's first. */
   #reconnected = false;
 
@@ -79,9 +78,10 @@ export class Streamroom {
    * @param {string} options.webSocketURL ends in the stage
    * @param {string} options.apiURL the HTTP API's root
    * @param {() => Promise<string>} options.token gets a new token; rejects with a Failure `unauthorized` when the user must sign in again
-   * @param {Clock} [options.clock]
-   * @param {WebSocketClass} [options.WebSocket]
-   * @param {Fetch} [options.fetch]
+   * @param {import("./clock.js").Clock} [options.clock]
+   * @param {import("./connection.js").WebSocketClass} [options.WebSocket]
+   * @param {import("./api.js").Fetch} [options.fetch]
+   * @param {import("./saved.js").Store|null} [options.storage] keeps drafts and messages that are not sent; localStorage, null for none
    */
   constructor({
     webSocketURL,
@@ -90,7 +90,9 @@ export class Streamroom {
     clock = systemClock,
     WebSocket = globalThis.WebSocket,
     fetch = globalThis.fetch.bind(globalThis),
+    storage = localStore(),
   }) {
+    super();
     this.#clock = clock;
     this.#token = new TokenSource(token, clock);
     this.#api = new API({ url: apiURL, token: this.#token, fetch });
@@ -108,13 +110,16 @@ export class Streamroom {
         read: (timeline, messages) => this.#inbox.reread(timeline, messages),
         newest: (timeline) => this.#history.newest(timeline),
         left: (room) => this.#inbox.left(room),
-        failure: (failure) => this.#events.emit("failure", failure),
+        failure: (failure) => this.emit("failure", failure),
       },
     );
+    this.#saved = new Saved({ store: storage, clock, user: () => this.userId });
+    this.#drafts = new Drafts(this.#saved);
     this.#outbox = new Outbox({
       clock,
+      saved: this.#saved,
       transmit: (frame) => this.#connection.send(frame),
-      changed: (room) => this.#events.emit("timeline", room),
+      changed: (room) => this.emit("timeline", room),
       late: () => this.#connection.ping(),
     });
     this.#history = new History({
@@ -133,10 +138,13 @@ export class Streamroom {
       api: this.#api,
       clock,
       me: () => this.userId,
-      changed: () => this.#events.emit("rooms", undefined),
+      changed: () => this.emit("rooms", undefined),
       learned: (room) => this.#inbox.learned(room),
     });
-    this.#receipts = new Receipts({ clock, tell: (room, upTo) => this.#tellRead(room, upTo) });
+    this.#receipts = new Receipts({
+      clock,
+      tell: (room, upTo) => this.#api.markRead(room, upTo).then(() => this.#unread.told(room)),
+    });
     this.#unread = new Unread({
       clock,
       list: this.#directory.list,
@@ -148,7 +156,7 @@ export class Streamroom {
     this.#people = new People({
       clock,
       ask: (users) => this.#api.profiles(users),
-      changed: () => this.#events.emit("people", undefined),
+      changed: () => this.emit("people", undefined),
     });
     this.#inbox = new Inbox(
       {
@@ -162,8 +170,11 @@ export class Streamroom {
         me: () => this.userId,
       },
       {
-        emit: (event, detail) => this.#events.emit(event, detail),
-        discover: (room) => this.#background(this.#once.run(`room ${room}`, () => this.#discover(room))),
+        emit: (event, detail) => this.emit(event, detail),
+        discover: (room) => {
+          const read = () => this.#directory.discover(room).then(() => this.#unread.doubt(room));
+          this.#background(this.#once.run(`room ${room}`, read));
+        },
         refresh: () => this.#background(this.refreshRooms()),
       },
     );
@@ -179,20 +190,14 @@ export class Streamroom {
     return this.#connection.state;
   }
 
-  /**
-   * Listens.
-   * @template {keyof Events} K
-   * @param {K} event
-   * @param {(detail: Events[K]) => void} listener
-   * @returns {() => void} stops listening
-   */
-  on(event, listener) {
-    return this.#events.on(event, listener);
-  }
-
   /** Connects, and stays connected until stop. */
   start() {
-    this.#signs ??= listenForSigns({ network: () => this.#connection.check(), user: () => this.wake() });
+    this.#signs ??= listenForSigns({
+      network: () => this.#connection.check(),
+      user: () => this.wake(),
+      storage: (key) => this.#outbox.savedElsewhere(key),
+    });
+    this.#restore();
     this.#connection.start();
   }
 
@@ -277,6 +282,21 @@ export class Streamroom {
     this.#outbox.remove(clientMessageId);
   }
 
+  /** How many messages are not sent yet, failed ones left out. They survive a reload. */
+  get unsent() {
+    return this.#outbox.unsent;
+  }
+
+  /** What was begun in rooms and not sent, which survives a reload: see get() and set(). */
+  get drafts() {
+    return this.#drafts;
+  }
+
+  /** Forgets the user's drafts and messages that are not sent: they sign out here. */
+  forget() {
+    this.#saved.clear();
+  }
+
   /**
    * Edits a message of the user's own.
    * @param {string} chatRoomId
@@ -335,7 +355,7 @@ export class Streamroom {
       const since = this.#unread.begin();
       await this.#directory.refresh((room, older) => this.#unread.keeps(room, since, older));
       this.#unread.listed(since);
-      this.#events.emit("rooms", undefined);
+      this.emit("rooms", undefined);
     });
   }
 
@@ -433,6 +453,13 @@ export class Streamroom {
     this.#people.learn(this.userId, displayName);
   }
 
+  /** Takes up what the user has saved, once that is known. */
+  #restore() {
+    if (this.userId === this.#restored) return;
+    this.#restored = this.userId;
+    this.#outbox.restore();
+  }
+
   /** @param {ConnectionState} state */
   #connectionChanged(state) {
     if (state.name === "online") {
@@ -442,32 +469,18 @@ export class Streamroom {
     } else {
       this.#outbox.offline();
     }
-    this.#events.emit("state", state);
+    this.emit("state", state);
   }
 
-  /** @param {Frame} frame */
+  /** @param {import("./frames.js").Frame} frame */
   #received(frame) {
     if (frame.type === "pong") {
       this.userId = frame.userId ?? this.userId;
+      this.#restore();
       this.#catchUpNow();
     } else {
       this.#inbox.received(frame);
     }
-  }
-
-  /** @param {string} chatRoomId */
-  async #discover(chatRoomId) {
-    await this.#directory.discover(chatRoomId);
-    this.#unread.doubt(chatRoomId);
-  }
-
-  /**
-   * @param {string} chatRoomId
-   * @param {string} upTo
-   */
-  async #tellRead(chatRoomId, upTo) {
-    await this.#api.markRead(chatRoomId, upTo);
-    this.#unread.told(chatRoomId);
   }
 
   /** The connection answers: bring everything up to date. */
@@ -483,6 +496,6 @@ export class Streamroom {
 
   /** @param {Promise<void>} work in the background */
   #background(work) {
-    work.catch((err) => this.#events.emit("failure", Failure.from(err)));
+    work.catch((err) => this.emit("failure", Failure.from(err)));
   }
 }

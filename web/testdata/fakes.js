@@ -28,6 +28,11 @@ export class FakeClock {
     };
   };
 
+  /** Sets the clock, as its user or a server may; no timer fires. */
+  set(now) {
+    this.#now = now;
+  }
+
   async advance(ms) {
     const end = this.#now + ms;
     await settle();
@@ -120,7 +125,8 @@ export class World {
   /** @type {World|undefined} the last one that was made: it listens to the window */
   static #last;
 
-  constructor() {
+  /** @param {{storage?: object|null, userId?: string}} [of] the tab's storage, and who the page says it is */
+  constructor({ storage = null, userId = "" } = {}) {
     World.#last?.chat.stop();
     World.#last = this;
     FakeSocket.all = [];
@@ -134,7 +140,9 @@ export class World {
       clock: this.clock,
       WebSocket: FakeSocket,
       fetch: (url, init) => this.#fetch(url, init),
+      storage,
     });
+    this.chat.userId = userId;
     this.chat.on("message", (m) => this.events.push(m.content));
   }
 

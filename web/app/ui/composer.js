@@ -9,8 +9,6 @@ export class Composer {
   #input = byId("composer-input", HTMLTextAreaElement);
   #send = byId("composer-send", HTMLButtonElement);
   #problem = byId("composer-problem", HTMLElement);
-  /** @type {Map<string, string>} what was begun and not sent, per room */
-  #drafts = new Map();
   #editing = byId("composer-editing", HTMLElement);
   #room = "";
   /** The message that is edited; empty for none. */
@@ -22,6 +20,8 @@ export class Composer {
    * @param {object} on
    * @param {(content: string) => void} on.send throws a Failure when it isn't taken
    * @param {(messageId: string, content: string) => Promise<void>} on.edit rejects with a Failure
+   * @param {(chatRoomId: string) => string} on.draft what was begun in a room and not sent
+   * @param {(chatRoomId: string, text: string) => void} on.saveDraft
    * @param {() => void} on.editLast the last message of one's own is wanted for editing
    */
   constructor(on) {
@@ -45,16 +45,9 @@ export class Composer {
     this.#input.placeholder = title ? `Message ${title}` : "Write a message";
     if (chatRoomId === this.#room) return;
     this.endEdit();
-    if (this.#room) this.#drafts.set(this.#room, this.#input.value);
     this.#room = chatRoomId;
-    this.#input.value = this.#drafts.get(chatRoomId) ?? "";
+    this.#input.value = chatRoomId && this.#on.draft(chatRoomId);
     this.#changed();
-  }
-
-  /** Forgets what was begun: someone else may sign in. */
-  clear() {
-    this.show("");
-    this.#drafts.clear();
   }
 
   focus() {
@@ -67,7 +60,6 @@ export class Composer {
    * @param {string} content
    */
   edit(messageId, content) {
-    if (!this.#message) this.#drafts.set(this.#room, this.#input.value);
     this.#setMessage(messageId);
     this.#input.value = content;
     this.#changed();
@@ -79,7 +71,7 @@ export class Composer {
   endEdit() {
     if (!this.#message) return;
     this.#setMessage("");
-    this.#input.value = this.#drafts.get(this.#room) ?? "";
+    this.#input.value = this.#on.draft(this.#room);
     this.#changed();
     if (!this.#form.hidden) this.#input.focus();
   }
@@ -127,6 +119,7 @@ export class Composer {
   }
 
   #changed() {
+    if (this.#room && !this.#message) this.#on.saveDraft(this.#room, this.#input.value);
     const content = this.#input.value.trim();
     const over = byteLength(content) - MAX_CONTENT;
     this.#problem.textContent = over > 0 ? `That is ${over} bytes too long for one message.` : "";

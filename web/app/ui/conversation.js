@@ -78,6 +78,8 @@ export class Conversation {
     this.#composer = new Composer({
       send: (content) => this.#send(content),
       edit: async (messageId, content) => this.#chat?.edit(this.id, messageId, content),
+      draft: (room) => this.#chat?.drafts.get(room) ?? "",
+      saveDraft: (room, text) => this.#chat?.drafts.set(room, text),
       editLast: () => this.#editLast(),
     });
     this.#membersDialog = new MembersDialog({
@@ -101,7 +103,6 @@ export class Conversation {
    */
   become(chat, me) {
     this.close();
-    this.#composer.clear();
     this.#chat = chat;
     this.#me = me;
   }
