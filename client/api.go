@@ -223,6 +223,7 @@ func (c *Client) request(ctx context.Context, header http.Header, method, path, 
 		return fmt.Errorf("ask the API: %w", err)
 	}
 	defer resp.Body.Close()
+	c.tokens.answered(resp.Header)
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
 		return fmt.Errorf("read the API's answer: %w", err)

@@ -21,6 +21,11 @@ const (
 	backoffCap  = 30 * time.Second
 
 	defaultBacklog = 50
+
+	// The gateway ends connections that are idle for ten minutes.
+	defaultPingEvery = 4 * time.Minute
+	minPingEvery     = 10 * time.Second
+	maxPingEvery     = 7 * time.Minute
 )
 
 // Options configure a Client. WebSocketURL, APIURL and Token are required.
@@ -41,6 +46,11 @@ type Options struct {
 	// MaxPage; 0 means 50.
 	Backlog int
 
+	// PingEvery is the average time between pings, 10 s to 7 min; 0 means 4 min.
+	// A connection that died without a sign is noticed by the next one; docs/operations.md
+	// has the price.
+	PingEvery time.Duration
+
 	// HTTPClient makes the requests and handshakes. The default is
 	// http.DefaultClient.
 	HTTPClient *http.Client
@@ -60,11 +70,15 @@ type Client struct {
 	log     zerolog.Logger
 	clock   clockwork.Clock
 	random  func() float64 // from 0 to 1
+	wall    func() time.Time
+
+	pingEvery time.Duration
 
 	tokens *tokens
 	inbox  *inbox
 	outbox *outbox
 
+	woken    chan struct{} // Wake was called without a connection
 	started  atomic.Bool
 	quit     chan struct{} // closed by Close
 	quitOnce sync.Once
@@ -95,18 +109,28 @@ func New(o Options) (*Client, error) {
 	if o.Backlog == 0 {
 		o.Backlog = defaultBacklog
 	}
+	if o.PingEvery == 0 {
+		o.PingEvery = defaultPingEvery
+	}
+	if o.PingEvery < minPingEvery || o.PingEvery > maxPingEvery {
+		return nil, fmt.Errorf("client: PingEvery is %v: give %v to %v, or 0 for %v", o.PingEvery, minPingEvery, maxPingEvery, defaultPingEvery)
+	}
 	if o.HTTPClient == nil {
 		o.HTTPClient = http.DefaultClient
 	}
 	clock := clockwork.NewRealClock()
 	c := &Client{
 		url: ws, api: api, backlog: o.Backlog, http: o.HTTPClient, log: o.Logger, clock: clock,
-		random:  rand.Float64,
-		tokens:  &tokens{get: o.Token, clock: clock},
-		outbox:  newOutbox(),
-		quit:    make(chan struct{}),
-		offline: make(chan struct{}),
-		changed: make(chan struct{}),
+		random: rand.Float64,
+		// Without the monotonic reading, which stands still while some systems sleep.
+		wall:      func() time.Time { return clock.Now().Round(0) },
+		pingEvery: o.PingEvery,
+		woken:     make(chan struct{}, 1),
+		tokens:    &tokens{get: o.Token, clock: clock},
+		outbox:    newOutbox(),
+		quit:      make(chan struct{}),
+		offline:   make(chan struct{}),
+		changed:   make(chan struct{}),
 	}
 	c.inbox = newInbox(clock, c.jitter, o.Logger)
 	return c, nil

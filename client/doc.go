@@ -16,7 +16,8 @@
 // A [Client.Send] that returns an ack is stored, once, however often the
 // connection broke in between.
 //
-// The connection is checked by a ping every few minutes, replaced before it or
+// The connection is checked by a ping every few minutes, and at once when the device
+// slept, a send gets no answer, or [Client.Wake] is called; it is replaced before it or
 // its token ends, and reopened with growing, random pauses after a failure.
 //
 // # The life of a room

@@ -29,6 +29,11 @@ type fake struct {
 	onFrame     func(c *fakeConn, f wire.ClientFrame) bool
 	onAPI       func(w http.ResponseWriter, r *http.Request) bool
 
+	// date is the Date header of answers, "" for none; nil for the time that it is.
+	date func() string
+	// noSubprotocol accepts handshakes without selecting a subprotocol.
+	noSubprotocol bool
+
 	mu         sync.Mutex
 	now        func() time.Time
 	rooms      map[string][]wire.HistoryMessage // ascending by id
@@ -64,6 +69,12 @@ func (s *fake) handler() http.Handler {
 	mux.HandleFunc("GET /api/rooms/{room}/messages", s.history)
 	mux.HandleFunc("POST /api/sync", s.sync)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.date != nil {
+			w.Header()["Date"] = nil
+			if date := s.date(); date != "" {
+				w.Header().Set("Date", date)
+			}
+		}
 		isAPI := strings.HasPrefix(r.URL.Path, "/api/")
 		switch {
 		case isAPI && r.Header.Get("Authorization") == "Bearer ":
@@ -85,7 +96,7 @@ func (s *fake) serveSocket(w http.ResponseWriter, r *http.Request) {
 	if s.onHandshake != nil && s.onHandshake(n, w) {
 		return
 	}
-	ws, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{"streamroom"}})
+	ws, err := websocket.Accept(w, r, s.accepts())
 	if err != nil {
 		return
 	}
@@ -106,6 +117,13 @@ func (s *fake) serveSocket(w http.ResponseWriter, r *http.Request) {
 		}
 		s.frame(c, data)
 	}
+}
+
+func (s *fake) accepts() *websocket.AcceptOptions {
+	if s.noSubprotocol {
+		return nil
+	}
+	return &websocket.AcceptOptions{Subprotocols: []string{"streamroom"}}
 }
 
 func (s *fake) frame(c *fakeConn, data []byte) {

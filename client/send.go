@@ -19,6 +19,9 @@ const (
 
 	// ackTimeout is longer than the function behind a send may take.
 	ackTimeout = 15 * time.Second
+
+	// quietAfter is how long an ack may take before the connection is checked.
+	quietAfter = 5 * time.Second
 )
 
 var (
@@ -87,22 +90,24 @@ func (c *Client) attempt(ctx context.Context, p *pending, frame []byte) (Ack, er
 		c.log.Debug().Str("code", late.Code).Msg("a second refusal was ignored")
 	default:
 	}
-	out, timeout := s.out, (<-chan time.Time)(nil)
+	out := s.out
+	var timeout, quiet <-chan time.Time
 	for {
 		select {
 		case out <- frame:
-			out, timeout = nil, c.clock.After(ackTimeout)
+			out, timeout, quiet = nil, c.clock.After(ackTimeout), c.clock.After(quietAfter)
 		case ack := <-p.acked:
 			return ack, nil
 		case refusal := <-p.refused:
 			if !refusal.endsConnection() {
 				return Ack{}, refusal
 			}
-			out, timeout = nil, nil // s is about to be done
+			out, timeout, quiet = nil, nil, nil // s is about to be done
 		case <-s.done:
 			return Ack{}, errLost
-		case <-timeout:
+		case <-quiet:
 			signal(s.probe)
+		case <-timeout:
 			return Ack{}, errNoAck
 		case <-ctx.Done():
 			return Ack{}, ctx.Err()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
@@ -20,7 +21,9 @@ const (
 	dialTimeout  = 30 * time.Second
 	writeTimeout = 10 * time.Second
 	pongTimeout  = 15 * time.Second // longer than the function behind a ping may take
-	pingEvery    = 4 * time.Minute  // the gateway ends connections that are idle for ten
+	checkTimeout = 5 * time.Second  // for any frame, after a sign that the connection may be dead
+	watchEvery   = 5 * time.Second  // compares the clocks
+	clockJump    = 3 * time.Second  // more than a timer is late on a busy machine
 	maxLifetime  = 2 * time.Hour    // at which the gateway ends every connection
 	minLifetime  = 10 * time.Second // bounds the reconnects with tokens that end at once
 	stableAfter  = time.Minute      // a connection that lived this long was a good one
@@ -41,7 +44,8 @@ type session struct {
 	ws       *websocket.Conn
 	lifetime time.Duration
 	out      chan []byte   // frames to write
-	probe    chan struct{} // asks for a ping
+	probe    chan struct{} // the connection may be dead: asks for a ping
+	frames   atomic.Int64  // received
 	pong     chan struct{} // a pong came
 	ready    chan struct{} // closed at the first pong
 	broken   chan error    // the reader has ended
@@ -69,6 +73,7 @@ func (c *Client) stayConnected(ctx context.Context) {
 		c.inbox.events.pushState(Disconnected{Err: err, RetryIn: pause})
 		select {
 		case <-c.clock.After(pause):
+		case <-c.woken:
 		case <-ctx.Done():
 		}
 	}
@@ -113,13 +118,13 @@ func (c *Client) connect(ctx context.Context) error {
 func (c *Client) dial(ctx context.Context) (*session, error) {
 	ctx, cancel := c.timeout(ctx, dialTimeout)
 	defer cancel()
-	token, expires, err := c.tokens.fresh(ctx)
+	token, err := c.tokens.fresh(ctx)
 	if err != nil {
 		return nil, err
 	}
 	ws, resp, err := websocket.Dial(ctx, c.url, &websocket.DialOptions{ //nolint:bodyclose // Dial says there's no need to
 		HTTPClient:   c.http,
-		Subprotocols: []string{subprotocol, token},
+		Subprotocols: []string{subprotocol, token.raw},
 	})
 	if err != nil {
 		if resp != nil && resp.StatusCode != http.StatusSwitchingProtocols {
@@ -127,10 +132,15 @@ func (c *Client) dial(ctx context.Context) (*session, error) {
 		}
 		return nil, fmt.Errorf("connect: %w", err)
 	}
+	if got := ws.Subprotocol(); got != subprotocol {
+		_ = ws.CloseNow()
+		return nil, fmt.Errorf("connect: the gateway selected the subprotocol %q: want %q; browsers close such a connection too", got, subprotocol)
+	}
+	c.tokens.answered(resp.Header)
 	ws.SetReadLimit(readLimit)
 	return &session{
 		ws:       ws,
-		lifetime: c.lifetime(expires),
+		lifetime: c.lifetime(token),
 		out:      make(chan []byte),
 		probe:    make(chan struct{}, 1),
 		pong:     make(chan struct{}, 1),
@@ -150,12 +160,13 @@ func handshakeError(status int) *Error {
 	return &Error{Code: statusCode(status), Message: message, Status: status}
 }
 
-// lifetime is how long to keep a connection: most of what it or its token has,
-// and not the same for all clients.
-func (c *Client) lifetime(expires time.Time) time.Duration {
+// lifetime is how long to keep a connection that was accepted: most of what it or
+// its token has, and not the same for all clients. A token that seems to have ended
+// was accepted all the same, so it is the client's time that is wrong.
+func (c *Client) lifetime(of accessToken) time.Duration {
 	life := maxLifetime
-	if !expires.IsZero() {
-		life = min(life, c.clock.Until(expires))
+	if left, known := c.tokens.remaining(of); known && left > 0 {
+		life = min(life, left)
 	}
 	return max(minLifetime, time.Duration(float64(life)*(0.80+0.15*c.random())))
 }
@@ -164,7 +175,9 @@ func (c *Client) lifetime(expires time.Time) time.Duration {
 // end.
 func (c *Client) tend(ctx context.Context, stop <-chan struct{}, s *session) error {
 	ping, planned := c.clock.After(0), c.clock.After(s.lifetime)
-	var overdue <-chan time.Time // a pong
+	watch, watched := c.clock.After(watchEvery), c.wall()
+	var overdue, silent <-chan time.Time // a pong, any frame
+	var before int64                     // frames, when it was probed
 	for {
 		var frame []byte
 		select {
@@ -176,15 +189,29 @@ func (c *Client) tend(ctx context.Context, stop <-chan struct{}, s *session) err
 			return errPlanned
 		case <-overdue:
 			return errNoPong
+		case <-silent:
+			if s.frames.Load() == before {
+				return errNoPong
+			}
+			silent = nil
+			continue
 		case <-s.pong:
 			overdue = nil
 			continue
+		case <-watch:
+			if jump := c.wall().Sub(watched) - watchEvery; jump.Abs() > clockJump {
+				signal(s.probe)
+			}
+			watch, watched = c.clock.After(watchEvery), c.wall()
+			continue
 		case <-s.probe:
-			ping = c.clock.After(0)
+			if silent == nil {
+				before, silent, ping = s.frames.Load(), c.clock.After(checkTimeout), c.clock.After(0)
+			}
 			continue
 		case <-ping:
 			frame = pingFrame
-			ping = c.clock.After(c.jitter(pingEvery))
+			ping = c.clock.After(c.jitter(c.pingEvery))
 			if overdue == nil {
 				overdue = c.clock.After(pongTimeout)
 			}
@@ -193,6 +220,22 @@ func (c *Client) tend(ctx context.Context, stop <-chan struct{}, s *session) err
 		if err := c.write(ctx, s, frame); err != nil {
 			return err
 		}
+	}
+}
+
+// Wake tells the client that the device or its user gave a sign of a connection that
+// may be dead, or is wanted: the network changed, the device woke up, the application
+// came to the foreground. An open connection is pinged and replaced if no frame comes
+// within 5 s; a pause before the next attempt ends. The client notices by itself when
+// the device slept, as far as its clock tells, and when a send gets no answer.
+func (c *Client) Wake() {
+	c.mu.Lock()
+	s := c.current
+	c.mu.Unlock()
+	if s != nil {
+		signal(s.probe)
+	} else {
+		signal(c.woken)
 	}
 }
 
@@ -211,6 +254,7 @@ func (c *Client) write(ctx context.Context, s *session, frame []byte) error {
 func (c *Client) read(ctx context.Context, s *session) error {
 	for {
 		kind, data, err := s.ws.Read(ctx)
+		s.frames.Add(1)
 		if closed := (websocket.CloseError{}); errors.As(err, &closed) {
 			return fmt.Errorf("the server closed the connection (%d %s)", closed.Code, closed.Reason)
 		}

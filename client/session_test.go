@@ -140,7 +140,7 @@ func TestPlannedReconnect(t *testing.T) {
 		{"minute", time.Minute, 10 * time.Minute, 11, 13},
 		{"no end", 0, 20 * time.Hour, 11, 13},
 		{"day", 24 * time.Hour, 20 * time.Hour, 11, 13}, // the connection's two hours
-		{"ended", -time.Hour, 10 * time.Minute, 2, 61},  // the server will refuse it, don't hammer
+		{"ended", -time.Hour, 10 * time.Minute, 1, 1},   // it was accepted: the clock is wrong
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			type issued struct{ at, ends time.Time }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"regexp"
 	"sync"
 	"time"
@@ -16,63 +17,115 @@ import (
 // request.
 const tokenMargin = 30 * time.Second
 
+// tokenSkew is how far a clock may be behind the one that issued a token, without
+// being called wrong.
+const tokenSkew = time.Minute
+
 // tokenChars is what a token may have as a subprotocol.
 var tokenChars = regexp.MustCompile(`^[A-Za-z0-9._~+-]+$`)
 
+// accessToken is a JWT and when it was issued, when it ends (zero: it doesn't say), by
+// the server's clock, and when it was fetched, by the device's.
+type accessToken struct {
+	raw             string
+	issued, expires time.Time
+	fetched         time.Time
+}
+
 // tokens gets tokens from the application and remembers the last one, for HTTP
-// requests.
+// requests. It knows the server's time, as far as answers have told it.
 type tokens struct {
 	get   func(context.Context) (string, error)
 	clock clockwork.Clock
 
 	mu      sync.Mutex
-	current string
-	expires time.Time // zero: unknown
+	current accessToken
+	synced  bool
+	ahead   time.Duration // of the server's clock before the device's, once synced
 }
 
-// fresh returns a new token and when it ends, zero if it doesn't say.
-func (t *tokens) fresh(ctx context.Context) (token string, expires time.Time, err error) {
-	token, err = t.get(ctx)
+// fresh returns a new token.
+func (t *tokens) fresh(ctx context.Context) (accessToken, error) {
+	raw, err := t.get(ctx)
 	if err != nil {
-		return "", time.Time{}, fmt.Errorf("get a token: %w", err)
+		return accessToken{}, fmt.Errorf("get a token: %w", err)
 	}
-	if !tokenChars.MatchString(token) {
-		return "", time.Time{}, errors.New("get a token: what the Token function returned is no JWT")
+	if !tokenChars.MatchString(raw) {
+		return accessToken{}, errors.New("get a token: what the Token function returned is no JWT")
 	}
-	expires = expiry(token)
+	fetched := accessToken{raw: raw, fetched: t.clock.Now()}
+	fetched.issued, fetched.expires = times(raw)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.current, t.expires = token, expires
-	return token, expires, nil
+	t.current = fetched
+	return fetched, nil
 }
 
 // recent returns the last token, or a new one if that has ended.
 func (t *tokens) recent(ctx context.Context) (string, error) {
 	t.mu.Lock()
-	token, expires := t.current, t.expires
+	last := t.current
 	t.mu.Unlock()
-	if token != "" && (expires.IsZero() || t.clock.Until(expires) > tokenMargin) {
-		return token, nil
+	if last.raw != "" {
+		if left, known := t.remaining(last); !known || left > tokenMargin {
+			return last.raw, nil
+		}
 	}
-	token, _, err := t.fresh(ctx)
-	return token, err
+	next, err := t.fresh(ctx)
+	return next.raw, err
+}
+
+// answered notes the server's time, which an answer has in its Date header.
+func (t *tokens) answered(h http.Header) {
+	date, err := http.ParseTime(h.Get("Date"))
+	if err != nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.synced, t.ahead = true, date.Sub(t.clock.Now())
+}
+
+// remaining is how long a token will last, if that is known. Where the server's
+// time is not, the device's will do, unless it lies outside the token's life: then
+// that clock is wrong, and the token counts as issued when it was fetched.
+func (t *tokens) remaining(of accessToken) (left time.Duration, known bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case of.expires.IsZero():
+		return 0, false
+	case t.synced:
+		return t.clock.Until(of.expires) - t.ahead, true
+	case of.fetched.Before(of.expires) && !of.fetched.Before(of.issued.Add(-tokenSkew)):
+		return t.clock.Until(of.expires), true
+	case of.issued.IsZero():
+		return 0, false
+	}
+	return of.expires.Sub(of.issued) - t.clock.Since(of.fetched), true
 }
 
 // reject forgets a token that the server refused.
-func (t *tokens) reject(token string) {
+func (t *tokens) reject(raw string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.current == token {
-		t.current = ""
+	if t.current.raw == raw {
+		t.current = accessToken{}
 	}
 }
 
-// expiry reads when a token ends, zero if it doesn't say. The token is not
-// verified: that is up to the server, this is for planning only.
-func expiry(token string) time.Time {
+// times reads when a token was issued and when it ends, zero if it doesn't say. The
+// token is not verified: that is up to the server, this is for planning only.
+func times(raw string) (issued, expires time.Time) {
 	var claims jwt.RegisteredClaims
-	if _, _, err := jwt.NewParser().ParseUnverified(token, &claims); err != nil || claims.ExpiresAt == nil {
-		return time.Time{}
+	if _, _, err := jwt.NewParser().ParseUnverified(raw, &claims); err != nil {
+		return time.Time{}, time.Time{}
 	}
-	return claims.ExpiresAt.Time
+	if claims.IssuedAt != nil {
+		issued = claims.IssuedAt.Time
+	}
+	if claims.ExpiresAt != nil {
+		expires = claims.ExpiresAt.Time
+	}
+	return issued, expires
 }

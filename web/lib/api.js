@@ -243,13 +243,15 @@ export class API {
     const headers = { ...more, Authorization: `Bearer ${await this.#token.get()}` };
     if (body) headers["Content-Type"] = "application/json";
     try {
-      return await this.#fetch(this.#url + path, {
+      const response = await this.#fetch(this.#url + path, {
         method,
         headers,
         body: body && JSON.stringify(body),
         credentials: "omit",
         signal: AbortSignal.timeout(ANSWER_WITHIN),
       });
+      this.#token.answered(response.headers?.get("date"));
+      return response;
     } catch (err) {
       throw Failure.ofFetch(err);
     }

@@ -27,10 +27,11 @@ const MINUTE = 60_000;
 const HANDSHAKE_WITHIN = 15_000;
 /** How long a pong may take (ms). */
 const PONG_WITHIN = 10_000;
-/** The same after the network changed. */
-const CHECK_WITHIN = 3_000;
-/** Between pings (ms): every pong leads to a sync, and API Gateway ends a connection that is idle for 10 minutes. */
-const HEARTBEAT = 5 * MINUTE;
+/** How long any frame may take after a sign that the connection may be dead (ms). */
+const CHECK_WITHIN = 5_000;
+/** Between pings (ms): every pong of these leads to a sync. API Gateway ends a connection that is idle for 10 minutes. */
+const PING_EVERY = 5 * MINUTE;
+const MAX_PING_EVERY = 7 * MINUTE;
 /** API Gateway ends every connection after 2 hours. */
 const LIFETIME = 110 * MINUTE;
 /** A connection is replaced this long before its token ends (ms), or a tenth of what the token has left if that is less. */
@@ -40,8 +41,6 @@ const RETRY_BASE = 1_000;
 const RETRY_CAP = 30_000;
 /** A connection that lasted this long was a good one: the next back-off starts small (ms). */
 const GOOD_AFTER = 10_000;
-/** Silence that makes a return to the page worth a ping (ms). */
-const SUSPICIOUS_SILENCE = 20_000;
 
 export class Connection {
   /** @type {ConnectionState} */
@@ -53,13 +52,15 @@ export class Connection {
   #generation = 0;
   #attempt = 0;
   #onlineSince = 0;
-  #heardAt = 0;
+  /** Pings of checks whose pong is out. */
+  #checks = 0;
   /** @type {Map<string, () => void>} what cancels each running timer */
   #timers = new Map();
   #url;
   #token;
   #clock;
   #WebSocket;
+  #pingEvery;
   #on;
 
   /**
@@ -68,15 +69,17 @@ export class Connection {
    * @param {TokenSource} options.token
    * @param {Clock} options.clock
    * @param {WebSocketClass} options.WebSocket
+   * @param {number} [options.pingEvery] ms between pings on average, 7 minutes at most
    * @param {object} on
    * @param {(state: ConnectionState) => void} on.state
-   * @param {(frame: Frame) => void} on.frame every frame, pongs included, but for what ends the connection
+   * @param {(frame: Frame) => void} on.frame every frame but pongs to a check and what ends the connection
    */
-  constructor({ url, token, clock, WebSocket }, on) {
+  constructor({ url, token, clock, WebSocket, pingEvery = PING_EVERY }, on) {
     this.#url = url;
     this.#token = token;
     this.#clock = clock;
     this.#WebSocket = WebSocket;
+    this.#pingEvery = Math.min(pingEvery, MAX_PING_EVERY);
     this.#on = on;
   }
 
@@ -101,26 +104,29 @@ export class Connection {
     this.#socket?.send(JSON.stringify(frame));
   }
 
-  /** Stops waiting: the page is visible, or the network is back. */
-  wake() {
-    if (this.state.name === "waiting") void this.#open();
-    else if (this.online && this.#clock.now() - this.#heardAt > SUSPICIOUS_SILENCE) this.ping();
-  }
-
-  /** The network came or went: finds out what the connection is worth, soon. */
-  check() {
-    if (this.state.name === "waiting") void this.#open();
-    else if (this.online) this.ping(CHECK_WITHIN);
-  }
-
   /**
-   * Asks for a sign of life; without one the connection is replaced.
-   * @param {number} [within] ms
+   * The device or its user gave a sign that the connection may be dead, or is wanted:
+   * stops waiting, or pings; without any frame the connection is replaced.
    */
-  ping(within = PONG_WITHIN) {
-    if (this.#timers.has("pong") && within >= PONG_WITHIN) return;
-    this.#timer("pong", within, () => this.#retry(new Failure("timeout", "The connection went silent.")));
+  check() {
+    if (this.state.name === "waiting") {
+      void this.#open();
+    } else if (this.online && !this.#timers.has("check")) {
+      this.#checks++;
+      this.#timer("check", CHECK_WITHIN, () => this.#silent());
+      this.send({ action: "ping" });
+    }
+  }
+
+  /** Asks for a pong; without one the connection is replaced. */
+  #ping() {
+    if (this.#timers.has("pong")) return;
+    this.#timer("pong", PONG_WITHIN, () => this.#silent());
     this.send({ action: "ping" });
+  }
+
+  #silent() {
+    this.#retry(new Failure("timeout", "The connection went silent."));
   }
 
   async #open() {
@@ -145,7 +151,7 @@ export class Connection {
     socket.onopen = () => {
       opened = true;
       this.#stopTimer("handshake");
-      this.ping();
+      this.#ping();
     };
     socket.onmessage = (event) => this.#receive(event.data);
     socket.onclose = (event) => {
@@ -157,11 +163,11 @@ export class Connection {
 
   /** @param {unknown} data */
   #receive(data) {
-    this.#heardAt = this.#clock.now();
+    this.#stopTimer("check");
     const generation = this.#generation;
     for (const frame of unpack(data)) {
-      if (frame.type === "pong") this.#answered();
-      if (frame.type === "error" && this.#isLast(frame.code)) this.#retry();
+      if (frame.type === "pong") this.#ponged(frame);
+      else if (frame.type === "error" && this.#isLast(frame.code)) this.#retry();
       else this.#on.frame(frame);
       if (generation !== this.#generation) return;
     }
@@ -177,9 +183,23 @@ export class Connection {
     return true;
   }
 
+  /**
+   * A pong to a regular ping leads to a sync; one to a check only shows that the
+   * connection lives.
+   * @param {Frame} pong
+   */
+  #ponged(pong) {
+    if (!this.#timers.has("pong") && this.#checks > 0) {
+      this.#checks--;
+      return;
+    }
+    this.#answered();
+    this.#on.frame(pong);
+  }
+
   #answered() {
     this.#stopTimer("pong");
-    this.#timer("heartbeat", around(this.#clock, HEARTBEAT), () => this.ping());
+    this.#timer("heartbeat", around(this.#clock, this.#pingEvery), () => this.#ping());
     if (this.online) return;
     this.#onlineSince = this.#clock.now();
     const left = this.#token.remaining;
@@ -203,6 +223,7 @@ export class Connection {
   /** Lets go of the socket, without waiting for a network that may be gone. */
   #leave() {
     this.#generation++;
+    this.#checks = 0;
     for (const name of [...this.#timers.keys()]) this.#stopTimer(name);
     const socket = this.#socket;
     if (!socket) return;

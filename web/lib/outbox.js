@@ -22,6 +22,8 @@ import { Failure, isPassing } from "./failure.js";
 
 /** How long an ack may take before the message goes out again (ms). */
 const ACK_WITHIN = 12_000;
+/** How long an ack may take before the connection is checked (ms). */
+const QUIET = 5_000;
 /** How often one message is tried on working connections before its sender is asked. */
 const TRIES = 6;
 /** The server knows a clientMessageId for 24 hours: after this, sending again might store a message twice (ms). */
@@ -262,9 +264,11 @@ export class Outbox {
     }
     outgoing.status = "sending";
     entry.tries++;
-    entry.hold(this.#clock, ACK_WITHIN, () => {
+    entry.hold(this.#clock, QUIET, () => {
+      entry.hold(this.#clock, ACK_WITHIN - QUIET, () => {
+        this.#again(entry, new Failure("timeout", "The server did not confirm the message."));
+      });
       this.#late();
-      if (this.#online) this.#again(entry, new Failure("timeout", "The server did not confirm the message."));
     });
     this.#transmit({
       action: "sendMessage",

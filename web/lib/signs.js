@@ -1,27 +1,60 @@
-// Signs of the device and its user that a connection may be dead, or is wanted; and
+// Signs of the device and its user that the connection may be dead, or is wanted; and
 // of other tabs.
 
+/** @typedef {import("./clock.js").Clock} Clock */
+
+/** Between comparisons of the clock (ms). */
+const WATCH = 5_000;
+/** A timer that is this late shows that the device slept; browsers run a hidden page's timers once a minute (ms). */
+const JUMP = 3_000;
+const JUMP_HIDDEN = 75_000;
+
 /**
- * Listens to the window, where there is one.
+ * Listens to the window, where there is one, and to the clock.
+ * @param {Clock} clock
  * @param {object} on
- * @param {() => void} on.network the network came, went or changed
- * @param {() => void} on.user the user came back to the page
+ * @param {() => void} on.sign the network or the clock changed, or the user came back to the page
  * @param {(key: string|null) => void} on.storage another tab changed a value of localStorage
  * @returns {() => void} stops listening
  */
-export function listenForSigns({ network, user, storage }) {
-  if (typeof window === "undefined") return () => {};
+export function listenForSigns(clock, { sign, storage }) {
   const listening = new AbortController();
   const { signal } = listening;
-  window.addEventListener("online", network, { signal });
-  window.addEventListener("offline", network, { signal });
-  window.addEventListener("storage", ({ key }) => storage(key), { signal });
-  document.addEventListener(
-    "visibilitychange",
-    () => {
-      if (document.visibilityState === "visible") user();
-    },
-    { signal },
-  );
-  return () => listening.abort();
+  const stopWatching = watch(clock, sign);
+  if (typeof window !== "undefined") {
+    for (const event of ["online", "offline", "focus", "pageshow"]) window.addEventListener(event, sign, { signal });
+    // Where there is one: the kind of network changed.
+    /** @type {any} */ (globalThis.navigator)?.connection?.addEventListener?.("change", sign, { signal });
+    window.addEventListener("storage", ({ key }) => storage(key), { signal });
+    document.addEventListener("resume", sign, { signal });
+    const visible = () => {
+      if (document.visibilityState === "visible") sign();
+    };
+    document.addEventListener("visibilitychange", visible, { signal });
+  }
+  return () => {
+    listening.abort();
+    stopWatching();
+  };
+}
+
+/**
+ * Finds jumps of the clock: the device slept, or its time was set.
+ * @param {Clock} clock
+ * @param {() => void} jumped
+ * @returns {() => void} stops watching
+ */
+function watch(clock, jumped) {
+  let stop = () => {};
+  const next = () => {
+    const before = clock.now();
+    stop = clock.after(WATCH, () => {
+      const late = clock.now() - before - WATCH;
+      const hidden = typeof document !== "undefined" && document.visibilityState === "hidden";
+      next();
+      if (late < -JUMP || late > (hidden ? JUMP_HIDDEN : JUMP)) jumped();
+    });
+  };
+  next();
+  return () => stop();
 }

@@ -1,5 +1,4 @@
-// Streamroom in a browser: connect, send, receive, catch up. The page uses it, and
-// so can any other.
+// Streamroom in a browser: connect, send, receive, catch up. Any page can use it.
 //
 //   const chat = new Streamroom({ webSocketURL, apiURL, token: async () => "…" });
 //   chat.on("message", (m) => console.log(m.senderId, m.content));
@@ -48,6 +47,8 @@ export { byteLength, Failure, MAX_CONTENT, MOST_UNREAD };
 export class Streamroom extends Emitter {
   /** Who is signed in, once the server has said so. */
   userId = "";
+  /** What was begun in rooms and not sent, which survives a reload: see get() and set(). */
+  drafts;
 
   /** @type {Map<string, import("./timeline.js").Timeline>} rooms that were opened */
   #timelines = new Map();
@@ -60,7 +61,6 @@ export class Streamroom extends Emitter {
   #catchUp;
   #connection;
   #directory;
-  #drafts;
   #history;
   #inbox;
   #outbox;
@@ -82,6 +82,7 @@ export class Streamroom extends Emitter {
    * @param {import("./connection.js").WebSocketClass} [options.WebSocket]
    * @param {import("./api.js").Fetch} [options.fetch]
    * @param {import("./saved.js").Store|null} [options.storage] keeps drafts and messages that are not sent; localStorage, null for none
+   * @param {number} [options.pingEvery] ms between pings on average, 5 minutes; docs/operations.md has their price
    */
   constructor({
     webSocketURL,
@@ -91,13 +92,14 @@ export class Streamroom extends Emitter {
     WebSocket = globalThis.WebSocket,
     fetch = globalThis.fetch.bind(globalThis),
     storage = localStore(),
+    pingEvery,
   }) {
     super();
     this.#clock = clock;
     this.#token = new TokenSource(token, clock);
     this.#api = new API({ url: apiURL, token: this.#token, fetch });
     this.#connection = new Connection(
-      { url: webSocketURL, token: this.#token, clock, WebSocket },
+      { url: webSocketURL, token: this.#token, clock, WebSocket, pingEvery },
       {
         state: (state) => this.#connectionChanged(state),
         frame: (frame) => this.#received(frame),
@@ -114,13 +116,13 @@ export class Streamroom extends Emitter {
       },
     );
     this.#saved = new Saved({ store: storage, clock, user: () => this.userId });
-    this.#drafts = new Drafts(this.#saved);
+    this.drafts = new Drafts(this.#saved);
     this.#outbox = new Outbox({
       clock,
       saved: this.#saved,
       transmit: (frame) => this.#connection.send(frame),
       changed: (room) => this.emit("timeline", room),
-      late: () => this.#connection.ping(),
+      late: () => this.#connection.check(),
     });
     this.#history = new History({
       api: this.#api,
@@ -192,9 +194,8 @@ export class Streamroom extends Emitter {
 
   /** Connects, and stays connected until stop. */
   start() {
-    this.#signs ??= listenForSigns({
-      network: () => this.#connection.check(),
-      user: () => this.wake(),
+    this.#signs ??= listenForSigns(this.#clock, {
+      sign: () => this.wake(),
       storage: (key) => this.#outbox.savedElsewhere(key),
     });
     this.#restore();
@@ -212,9 +213,12 @@ export class Streamroom extends Emitter {
     this.#connection.stop();
   }
 
-  /** Connects now when it was waiting to; checks a connection that has been silent. */
+  /**
+   * Connects now when it was waiting to; checks a connection by a ping, and replaces it
+   * if no frame comes within 5 s. What the window and the clock tell does this by itself.
+   */
   wake() {
-    this.#connection.wake();
+    this.#connection.check();
   }
 
   /**
@@ -285,11 +289,6 @@ export class Streamroom extends Emitter {
   /** How many messages are not sent yet, failed ones left out. They survive a reload. */
   get unsent() {
     return this.#outbox.unsent;
-  }
-
-  /** What was begun in rooms and not sent, which survives a reload: see get() and set(). */
-  get drafts() {
-    return this.#drafts;
   }
 
   /** Forgets the user's drafts and messages that are not sent: they sign out here. */

@@ -4,10 +4,14 @@
 
 /** A token that ends within this time is not used for something new (ms). */
 const SPARE = 30_000;
+/** A clock may be this much behind the one that issued a token without being called wrong (ms). */
+const SKEW = 60_000;
 
 export class TokenSource {
   #token = "";
-  #ends = 0;
+  #fetchedAt = 0;
+  /** @type {number|undefined} how far the server's clock is ahead of this one (ms), where answers tell */
+  #ahead;
   /** @type {Promise<string>|undefined} */
   #pending;
   #fetch;
@@ -24,8 +28,8 @@ export class TokenSource {
 
   /** @returns {Promise<string>} */
   async get() {
-    if (this.#token !== "" && this.#clock.now() < this.#ends - SPARE) return this.#token;
-    this.#pending ??= this.#renew().finally(() => {
+    if (this.#token !== "" && this.#left > SPARE) return this.#token;
+    this.#pending ??= this.#fetchNew().finally(() => {
       this.#pending = undefined;
     });
     return this.#pending;
@@ -36,28 +40,45 @@ export class TokenSource {
     this.#token = "";
   }
 
-  /** How long the token will last (ms); Infinity where it doesn't say or the clocks disagree. */
-  get remaining() {
-    const ms = this.#ends - this.#clock.now();
-    return this.#token !== "" && ms > 0 ? ms : Infinity;
+  /**
+   * An answer told the server's time.
+   * @param {string|null|undefined} date its Date header, which a page may read of its own origin
+   */
+  answered(date) {
+    const at = Date.parse(date ?? "");
+    if (!Number.isNaN(at)) this.#ahead = at - this.#clock.now();
   }
 
-  async #renew() {
+  /**
+   * How long a token that was just accepted will last (ms); Infinity where it doesn't
+   * say. If it seems to have ended, it is this clock that is wrong.
+   */
+  get remaining() {
+    const left = this.#left;
+    return this.#token !== "" && left > 0 ? left : Infinity;
+  }
+
+  /**
+   * How long the token lasts (ms). Where the server's time isn't known, this clock
+   * will do, unless it lies outside the token's life: then it is wrong, and the token
+   * counts as issued when it was fetched.
+   */
+  get #left() {
+    const { iat, exp } = claimsOf(this.#token);
+    if (typeof exp !== "number") return Infinity;
+    const now = this.#clock.now();
+    const issued = typeof iat === "number" ? iat * 1000 : undefined;
+    if (this.#ahead !== undefined) return exp * 1000 - now - this.#ahead;
+    if (this.#fetchedAt < exp * 1000 && this.#fetchedAt >= (issued ?? 0) - SKEW) return exp * 1000 - now;
+    return issued === undefined ? Infinity : exp * 1000 - issued - (now - this.#fetchedAt);
+  }
+
+  async #fetchNew() {
     const token = await this.#fetch();
+    this.#fetchedAt = this.#clock.now();
     this.#token = token;
-    this.#ends = endOf(token);
     return token;
   }
-}
-
-/**
- * When a JWT ends.
- * @param {string} token
- * @returns {number} ms since 1970, Infinity where it doesn't say
- */
-function endOf(token) {
-  const { exp } = claimsOf(token);
-  return typeof exp === "number" ? exp * 1000 : Infinity;
 }
 
 /**

@@ -1,5 +1,6 @@
 import { run } from "./check.js";
 import "./unit.js";
+import "./liveness.js";
 import "./outbox.js";
 import "./rooms.js";
 import { addVectors } from "./vectors.js";

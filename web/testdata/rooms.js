@@ -417,17 +417,3 @@ test("who leaves is out at once, and is told once", async () => {
   receive({ type: "memberLeft", chatRoomId: "r", userId: "alice" });
   equal([w.chat.rooms.list().length, left], [0, [false]]);
 });
-
-// The network comes and goes
-
-test("when the network changes the connection is checked, within seconds", async () => {
-  const w = await worldOf();
-  window.dispatchEvent(new Event("offline"));
-  equal(FakeSocket.last.actions("ping").length, 2);
-  await w.clock.advance(3_000);
-  equal(w.chat.state.name, "waiting");
-  window.dispatchEvent(new Event("online"));
-  await settle();
-  equal([w.chat.state.name, FakeSocket.all.length], ["connecting", 2]);
-  w.chat.stop();
-});

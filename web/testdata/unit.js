@@ -299,10 +299,10 @@ test("a missing ack leads to another try and a ping", async () => {
   const w = new World();
   await w.connect();
   w.chat.send("r", "a");
-  await w.clock.advance(12_000);
+  await w.clock.advance(5_000);
   equal(FakeSocket.last.actions("ping").length, 2);
   FakeSocket.last.receive({ type: "pong", userId: "alice" });
-  await w.clock.advance(2000);
+  await w.clock.advance(9_000);
   equal(sends().length, 2);
   equal(sends()[0].clientMessageId, sends()[1].clientMessageId);
 });
