@@ -52,6 +52,7 @@ var rules = []rule{
 	{"local/identity", []string{"shared/chat", "shared/wire"}, nil, "a user pool knows what a user id is"},
 	{"test/faults", []string{"local", "functions", "shared/topology"}, nil, "it breaks what functions stand on, and knows nothing of what they do"},
 	{"local", []string{"local/", "functions", "shared/", "web"}, nil, "it wires the functions to the stand-ins"},
+	{"docs", nil, nil, "its tests run what the pages show"},
 	{"infra", []string{"shared/topology", "shared/table", "shared/config", "shared/metrics", "web"}, nil, "the deployment is made of lists"},
 	{"operate/throttle", nil, nil, "operator tools leave the table to live traffic"},
 	{"operate/progress", nil, nil, "it shows the progress of any long work"},
