@@ -140,7 +140,7 @@ func (d *description) check(t testing.TB, r *http.Request, sent []byte, response
 		if response.StatusCode != http.StatusNotFound && response.StatusCode != http.StatusMethodNotAllowed {
 			t.Errorf("%s %s, which is not described, is answered with %s", r.Method, r.URL.Path, status)
 		}
-		_, pointer = d.at("components", "responses", "Problem")
+		_, pointer = d.at("components", "responses", "OtherProblem")
 	} else {
 		id, _ := operation["operationId"].(string)
 		d.mu.Lock()
