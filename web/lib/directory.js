@@ -65,6 +65,8 @@ export class Directory {
       cursor = page.cursor;
       if (!cursor) break;
     }
+    // A room that a message moved from a page to one that was read is at the top now.
+    if (rooms.length > ROOM_PAGE) rooms.push(...(await this.#api.rooms({ limit: ROOM_PAGE })).rooms);
     this.list.replace(rooms, this.#clock.now(), keeps);
   }
 

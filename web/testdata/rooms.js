@@ -39,6 +39,28 @@ test("counting stops at 100", async () => {
   equal(unread(w), 100);
 });
 
+test("in a list of over 100 rooms, one that moves between two pages while they are read stays, once", async () => {
+  const w = await worldOf();
+  let rooms = Array.from({ length: 150 }, (_, i) => room(`r${i}`, { lastMessageAt: START + 1000 - i }));
+  const page = (from) => ({
+    rooms: rooms.slice(from, from + 100),
+    cursor: from + 100 < rooms.length ? "next" : undefined,
+  });
+  w.answers["GET /rooms"] = (_, query) => {
+    if (query.has("cursor")) return page(100);
+    const first = page(0);
+    // Before the next page is read a message moves the room from there to the top.
+    const moved = { ...rooms.find((r) => r.chatRoomId === "r140"), lastMessageAt: START + 2000, lastMessage: last(2) };
+    rooms = [moved, ...rooms.filter((r) => r.chatRoomId !== "r140")];
+    return first;
+  };
+  for (let i = 0; i < 2; i++) {
+    await w.chat.refreshRooms();
+    const listed = w.chat.rooms.list().map((r) => r.chatRoomId);
+    equal([listed.length, listed[0], listed.at(-1)], [150, "r140", "r149"]);
+  }
+});
+
 test("a list that is older than what arrived doesn't undo its count; a newer one decides", async () => {
   const w = await worldOf(room("r", { unread: 0, lastMessage: last(1) }));
   receive(live(2, "b", 1));
