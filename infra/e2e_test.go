@@ -161,7 +161,8 @@ func (c *chatter) changes(bob *rig.Socket, path, messageID string) {
 	if changed := bob.Expect(wire.TypeRoomChanged); changed.Name != "Coffee" {
 		c.t.Errorf("bob got %+v", changed)
 	}
-	c.api("carol", http.MethodPost, path+"/read", wire.ReadRequest{UpTo: messageID}, http.StatusNoContent, nil)
+	// A newcomer, such as carol, has read up to the newest message already.
+	c.api("bob", http.MethodPost, path+"/read", wire.ReadRequest{UpTo: messageID}, http.StatusNoContent, nil)
 	bob.Expect(wire.TypeRead)
 	message := path + "/messages/" + messageID
 	c.api("alice", http.MethodPatch, message, wire.EditRequest{Content: "Hello"}, http.StatusOK, nil)
