@@ -78,7 +78,7 @@ func TestConnect_ManyAtOnceOfOneUser(t *testing.T) {
 	for range workers {
 		churning.Go(func() {
 			for ctx.Err() == nil {
-				conn, response, err := websocket.Dial(t.Context(), s.WebSocketURL(), &websocket.DialOptions{ //nolint:bodyclose // Dial: "You never need to close resp.Body"
+				conn, response, err := websocket.Dial(t.Context(), s.WebSocketURL(), &websocket.DialOptions{
 					Subprotocols: []string{"streamroom", token},
 				})
 				if err != nil {
