@@ -78,7 +78,7 @@ func (c *Client) CreateRoomOnce(ctx context.Context, key string, r RoomRequest) 
 	return room, err
 }
 
-// RenameRoom gives a room a name. Only its owner may, and no one in a direct
+// RenameRoom gives a room a name. Only an owner may, and no one in a direct
 // message room.
 func (c *Client) RenameRoom(ctx context.Context, roomID, name string) (Room, error) {
 	var room Room
@@ -86,14 +86,14 @@ func (c *Client) RenameRoom(ctx context.Context, roomID, name string) (Room, err
 	return room, err
 }
 
-// AddMember makes a user a member of a room. Only the room's owner may, and
+// AddMember makes a user a member of a room. Only an owner may, and
 // no one in a direct message room.
 func (c *Client) AddMember(ctx context.Context, roomID, userID string) error {
 	return c.call(ctx, http.MethodPost, roomPath(roomID)+"/members", wire.MemberRequest{UserID: userID}, nil)
 }
 
-// RemoveMember ends a user's membership of a room. The room's owner removes
-// anybody; with the own user id it is how to leave: when the last owner does, the
+// RemoveMember ends a user's membership of a room. An owner removes
+// any member; with the user's own id it is how to leave: when the last owner does, the
 // member who joined first becomes one. A direct message room can't be left. An
 // *Error with CodeNotFound says that the user is no member.
 func (c *Client) RemoveMember(ctx context.Context, roomID, userID string) error {

@@ -104,7 +104,7 @@ func New(o Options) (*Client, error) {
 		return nil, errors.New("client: Token is missing: give a function that returns a JWT")
 	}
 	if o.Backlog < 0 || o.Backlog > MaxPage {
-		return nil, fmt.Errorf("client: Backlog is %d: give 1 to %d, or 0 for %d", o.Backlog, MaxPage, defaultBacklog)
+		return nil, fmt.Errorf("client: invalid Backlog: want 1 to %d, or 0 for %d, got %d", MaxPage, defaultBacklog, o.Backlog)
 	}
 	if o.Backlog == 0 {
 		o.Backlog = defaultBacklog
@@ -150,8 +150,8 @@ func address(option, raw string, schemes ...string) (string, error) {
 // error when ctx ends first; nothing that happens to the connection ends it. A
 // client runs once.
 //
-// When ctx ends, Run says goodbye to the server and returns; what waits to be
-// handled or sent is given up. Close is the patient way.
+// When ctx ends, Run closes the connection and returns; what waits to be
+// handled or sent is given up. To wait for it, use Close.
 //
 // handle may call any method of the client. While it is busy up to 1,024 events
 // wait. Messages beyond these are left where they are, in the room's history,
@@ -212,7 +212,7 @@ func (c *Client) Close(ctx context.Context) error {
 // user, is followed too; Follow is for those that are quiet, and for those that
 // are shown: their newest messages, as many as the backlog, are read again after
 // a reconnect and after what the server left out, for changes that were missed.
-// If the user is no member, MemberLeft with the own user id says so.
+// If the user is no member, MemberLeft with the user's own id says so.
 // CatchUpFailed says that the history can't be had for now.
 func (c *Client) Follow(room string) error {
 	if !roomID.MatchString(room) {

@@ -13,7 +13,7 @@
 // predecessor that doesn't come within a second, when an acked message doesn't
 // come, when the server says that it left some out, and every five minutes.
 //
-// A [Client.Send] that returns an ack is stored, once, however often the
+// A message whose [Client.Send] returned an ack is stored, once, however often the
 // connection broke in between.
 //
 // The connection is checked by a ping every few minutes, and at once when the device
@@ -41,7 +41,7 @@
 //	                           └───────────────────┘
 //	                                reconnect
 //
-//	MemberLeft with the own user id ends a room in any state.
+//	MemberLeft with the user's own id ends a room in any state.
 //
 // Live: messages are delivered as they come, in order; one whose predecessor is
 // missing waits for it, a second at most. Behind: messages wait for the sync, a
@@ -61,5 +61,5 @@
 // a connection don't come: [Client.Room] and [Client.ListRooms] have them.
 //
 // What a room remembers is bounded: a message that comes when 7,000 with greater
-// ids have come already is taken for one of those that came.
+// ids have come already is dropped as a duplicate.
 package client

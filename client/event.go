@@ -28,21 +28,21 @@ type Message struct {
 	Late bool
 }
 
-// Edited is a message, of those that came before, with its new content. What
-// comes for one message is ever newer. It may come for messages that are older
-// than any that came: leave it out then. ReadBy is there only if it was fetched
+// Edited is a message that came before, with its new content. Each later event of
+// a message is newer than the one before. It may come for messages that are older
+// than any that came: ignore it then. ReadBy is there only if it was fetched
 // from the history.
 type Edited struct{ HistoryMessage }
 
-// Deleted says that a message has no content any more. It is the last that
-// comes of it.
+// Deleted says that a message has no content any more. No event of this message
+// follows.
 type Deleted struct {
 	ChatRoomID, MessageID, SenderID string
 	Timestamp, DeletedAt            int64 // ms since 1970
 }
 
 // Read says that a user has read a room up to a message. In rooms of more than
-// 20 members it comes of the own user only, who reads on another device. It may
+// 20 members only the user's own reads, from other devices, are reported. It may
 // come twice, and late: the greatest UpTo counts.
 type Read struct{ ChatRoomID, UserID, UpTo string }
 

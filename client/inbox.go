@@ -31,7 +31,7 @@ type inbox struct {
 
 	mu    sync.Mutex
 	rooms map[string]*recovery
-	self  string // the own user id, once the server has told it
+	self  string // the user's own id, once the server has told it
 }
 
 func newInbox(clock clockwork.Clock, jitter func(time.Duration) time.Duration, log zerolog.Logger) *inbox {

@@ -129,9 +129,9 @@ func encodeSend(f wire.ClientFrame) ([]byte, error) {
 	case !roomID.MatchString(f.ChatRoomID):
 		return nil, refuse(CodeInvalidRequest, "a room id has 1 to 128 of the characters A-Z a-z 0-9 _ . @ -")
 	case f.Content == "":
-		return nil, refuse(CodeInvalidRequest, "the content is empty")
+		return nil, refuse(CodeInvalidRequest, "invalid content: want at least one character, got none")
 	case len(f.Content) > MaxContent:
-		return nil, refuse(CodeTooLarge, "the content has %d bytes; at most %d are allowed", len(f.Content), MaxContent)
+		return nil, refuse(CodeTooLarge, "invalid content: want at most %d bytes, got %d", MaxContent, len(f.Content))
 	case !utf8.ValidString(f.Content) || strings.ContainsRune(f.Content, utf8.RuneError):
 		return nil, refuse(CodeInvalidRequest, "the content is not valid UTF-8")
 	}

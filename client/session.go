@@ -315,7 +315,7 @@ func (c *Client) receiveBatch(s *session, frames []json.RawMessage) error {
 	for _, raw := range frames {
 		var f wire.ServerFrame
 		if err := json.Unmarshal(raw, &f); err != nil || f.Type == wire.TypeBatch {
-			c.log.Warn().Msg("a frame in a batch that is no frame was dropped")
+			c.log.Warn().Msg("an entry of a batch that is not a frame was dropped")
 			continue
 		}
 		if err := c.receive(s, f); err != nil {

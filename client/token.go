@@ -51,7 +51,7 @@ func (t *tokens) fresh(ctx context.Context) (accessToken, error) {
 		return accessToken{}, fmt.Errorf("get a token: %w", err)
 	}
 	if !tokenChars.MatchString(raw) {
-		return accessToken{}, errors.New("get a token: what the Token function returned is no JWT")
+		return accessToken{}, errors.New("get a token: what the Token function returned is not a JWT")
 	}
 	fetched := accessToken{raw: raw, fetched: t.clock.Now()}
 	fetched.issued, fetched.expires = times(raw)

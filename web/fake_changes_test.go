@@ -49,7 +49,7 @@ func (f *fake) renameRoom(w http.ResponseWriter, r *http.Request, user string) {
 	id := r.PathValue("id")
 	room := f.rooms[id]
 	if room.members[0] != user {
-		problem(w, http.StatusForbidden, "forbidden", "only an owner renames a room")
+		problem(w, http.StatusForbidden, "forbidden", "only an owner can rename a room")
 		return
 	}
 	room.name = in.Name

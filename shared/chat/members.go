@@ -88,7 +88,7 @@ func (s *Rooms) Rename(ctx context.Context, by, roomID, name string) (Room, erro
 			return Room{}, Errorf(CodeForbidden, "a direct message has no name and cannot be renamed")
 		}
 		if member.Role != Owner {
-			return Room{}, Errorf(CodeForbidden, "only an owner renames a room; your role is %s", member.Role)
+			return Room{}, Errorf(CodeForbidden, "only an owner can rename a room; your role is %s", member.Role)
 		}
 		if room.Name == name {
 			return room, nil

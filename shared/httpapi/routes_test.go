@@ -335,7 +335,7 @@ func TestRefusals(t *testing.T) {
 		{"alice", "GET " + room + "/messages?before=x", "", 400, chat.CodeInvalidRequest, `got "x"`},
 		{"carol", "GET " + room + "/messages", "", 403, chat.CodeNotAMember, "not a member"},
 		{"carol", "GET " + room, "", 403, chat.CodeNotAMember, "not a member"},
-		{"bob", "PATCH " + room, `{"name":"x"}`, 403, chat.CodeForbidden, "only an owner renames a room; your role is member"},
+		{"bob", "PATCH " + room, `{"name":"x"}`, 403, chat.CodeForbidden, "only an owner can rename a room; your role is member"},
 		{"bob", "PATCH " + room, `x`, 400, chat.CodeInvalidRequest, "want a JSON object"},
 		{"bob", "POST " + room + "/members", `{"userId":"carol"}`, 403, chat.CodeForbidden, "only an owner adds or removes members; your role is member"},
 		{"alice", "POST " + room + "/members", `{}`, 400, chat.CodeInvalidRequest, "userId is missing"},
