@@ -23,11 +23,6 @@ func Number(n int64) types.AttributeValue {
 	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
 }
 
-// TextSet is a string set's value. DynamoDB refuses an empty one.
-func TextSet(values []string) types.AttributeValue {
-	return &types.AttributeValueMemberSS{Value: values}
-}
-
 // Key is the item that holds only a key.
 func Key(k table.Key) Item { return Item{table.PK: Text(k.PK), table.SK: Text(k.SK)} }
 
@@ -52,14 +47,6 @@ func GetNumber(it Item, name string) int64 {
 		}
 	}
 	return 0
-}
-
-// GetTextSet returns a string set, nil if there is none.
-func GetTextSet(it Item, name string) []string {
-	if v, ok := it[name].(*types.AttributeValueMemberSS); ok {
-		return v.Value
-	}
-	return nil
 }
 
 // GetMap returns a map attribute; false if there is none.

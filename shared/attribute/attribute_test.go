@@ -11,7 +11,7 @@ import (
 
 func TestGetters(t *testing.T) {
 	it := attribute.Item{
-		"text": attribute.Text("x"), "number": attribute.Number(-7), "set": attribute.TextSet([]string{"a"}),
+		"text": attribute.Text("x"), "number": attribute.Number(-7),
 		"map": &types.AttributeValueMemberM{Value: attribute.Item{"a": attribute.Number(1)}}, "fraction": &types.AttributeValueMemberN{Value: "1.5"},
 	}
 	if got := attribute.GetText(it, "text"); got != "x" {
@@ -20,16 +20,13 @@ func TestGetters(t *testing.T) {
 	if got := attribute.GetNumber(it, "number"); got != -7 {
 		t.Errorf("GetNumber: got %d", got)
 	}
-	if got := attribute.GetTextSet(it, "set"); len(got) != 1 || got[0] != "a" {
-		t.Errorf("GetTextSet: got %v", got)
-	}
 	if got, ok := attribute.GetMap(it, "map"); !ok || attribute.GetNumber(got, "a") != 1 {
 		t.Errorf("GetMap: got %v, %t", got, ok)
 	}
 	// Another type, and none.
 	for _, name := range []string{"fraction", "absent"} {
 		_, isMap := attribute.GetMap(it, name)
-		if attribute.GetText(it, name) != "" || attribute.GetNumber(it, name) != 0 || attribute.GetTextSet(it, name) != nil || isMap {
+		if attribute.GetText(it, name) != "" || attribute.GetNumber(it, name) != 0 || isMap {
 			t.Errorf("%s is found", name)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/streamroom/streamroom/shared/attribute"
 	"github.com/streamroom/streamroom/shared/backoff"
 	"github.com/streamroom/streamroom/shared/table"
 )
@@ -37,7 +38,7 @@ func (s *Store) batchGet(ctx context.Context, keys []table.Key, fresh consistenc
 	for chunk := range slices.Chunk(keys, batchSize) {
 		wanted := make([]item, len(chunk))
 		for i, k := range chunk {
-			wanted[i] = key(k)
+			wanted[i] = attribute.Key(k)
 		}
 		err := untilDone(ctx, func() (left int, err error) {
 			out, err := s.db.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{
@@ -50,7 +51,7 @@ func (s *Store) batchGet(ctx context.Context, keys []table.Key, fresh consistenc
 			}
 			for _, it := range out.Responses[*s.table] {
 				if !s.expired(it) {
-					found[keyOf(it)] = it
+					found[attribute.KeyOf(it)] = it
 				}
 			}
 			wanted = out.UnprocessedKeys[*s.table].Keys

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/streamroom/streamroom/shared/attribute"
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/table"
 )
@@ -24,12 +25,12 @@ func (s *Store) PutConnection(ctx context.Context, c chat.Connection) error {
 	if err := s.joinPresence(ctx, c); err != nil {
 		return fmt.Errorf("put the entry of connection %s: %w", c.ID, err)
 	}
-	row := key(table.Connection(c.ID))
-	row[table.UserID] = text(c.UserID)
-	row[table.ConnectedAt] = number(c.ConnectedAt)
-	row[table.TokenExpiresAt] = number(c.TokenExpiresAt)
-	row[table.RateTAT] = number(0)
-	row[table.TTL] = number(seconds(c.ExpiresAt()))
+	row := attribute.Key(table.Connection(c.ID))
+	row[table.UserID] = attribute.Text(c.UserID)
+	row[table.ConnectedAt] = attribute.Number(c.ConnectedAt)
+	row[table.TokenExpiresAt] = attribute.Number(c.TokenExpiresAt)
+	row[table.RateTAT] = attribute.Number(0)
+	row[table.TTL] = attribute.Number(seconds(c.ExpiresAt()))
 	if _, err := s.db.PutItem(ctx, &dynamodb.PutItemInput{TableName: s.table, Item: row}); err != nil {
 		return fmt.Errorf("put the row of connection %s: %w", c.ID, err)
 	}
@@ -41,17 +42,17 @@ func (s *Store) PutConnection(ctx context.Context, c chat.Connection) error {
 func (s *Store) joinPresence(ctx context.Context, c chat.Connection) error {
 	_, err := s.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName:        s.table,
-		Key:              key(table.Presence(c.UserID)),
+		Key:              attribute.Key(table.Presence(c.UserID)),
 		UpdateExpression: aws.String("SET #entry = :entry, #ttl = :ttl"),
 		ExpressionAttributeNames: map[string]string{
 			"#entry": table.PresenceEntry(c.ID), "#ttl": table.TTL,
 		},
 		ExpressionAttributeValues: item{
 			":entry": &types.AttributeValueMemberM{Value: item{
-				table.ConnectedAt: number(c.ConnectedAt), table.TTL: number(seconds(c.ExpiresAt())),
+				table.ConnectedAt: attribute.Number(c.ConnectedAt), table.TTL: attribute.Number(seconds(c.ExpiresAt())),
 			}},
 			// The item outlives every entry: this is the newest, with the longest life.
-			":ttl": number(seconds(c.ConnectedAt + chat.ConnectionLife.Milliseconds())),
+			":ttl": attribute.Number(seconds(c.ConnectedAt + chat.ConnectionLife.Milliseconds())),
 		},
 	})
 	return err
@@ -62,13 +63,13 @@ func (s *Store) joinPresence(ctx context.Context, c chat.Connection) error {
 func (s *Store) DeleteConnection(ctx context.Context, connectionID string) error {
 	out, err := s.db.DeleteItem(ctx, &dynamodb.DeleteItemInput{
 		TableName:    s.table,
-		Key:          key(table.Connection(connectionID)),
+		Key:          attribute.Key(table.Connection(connectionID)),
 		ReturnValues: types.ReturnValueAllOld,
 	})
 	if err != nil {
 		return fmt.Errorf("delete the connection's row: %w", err)
 	}
-	userID := getText(out.Attributes, table.UserID)
+	userID := attribute.GetText(out.Attributes, table.UserID)
 	if userID == "" {
 		return nil
 	}
@@ -101,10 +102,10 @@ func (s *Store) ForgetUserConnection(ctx context.Context, userID, connectionID s
 // no entry, pings would succeed on a connection that nothing is delivered to. It
 // does not retry.
 func (s *Store) DropConnection(ctx context.Context, c chat.Connection) error {
-	at := item{":at": number(c.ConnectedAt)}
+	at := item{":at": attribute.Number(c.ConnectedAt)}
 	_, err := s.db.DeleteItem(ctx, &dynamodb.DeleteItemInput{
 		TableName:                 s.table,
-		Key:                       key(table.Connection(c.ID)),
+		Key:                       attribute.Key(table.Connection(c.ID)),
 		ConditionExpression:       aws.String("#at = :at"),
 		ExpressionAttributeNames:  map[string]string{"#at": table.ConnectedAt},
 		ExpressionAttributeValues: at,
@@ -130,7 +131,7 @@ func (s *Store) leavePresence(
 	maps.Copy(placeholders, names)
 	_, err := s.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName:                 s.table,
-		Key:                       key(table.Presence(userID)),
+		Key:                       attribute.Key(table.Presence(userID)),
 		ConditionExpression:       aws.String(condition),
 		UpdateExpression:          aws.String("REMOVE #entry"),
 		ExpressionAttributeNames:  placeholders,
@@ -154,9 +155,9 @@ func (s *Store) Connection(ctx context.Context, connectionID string) (chat.Conne
 func connectionOf(connectionID string, it item) chat.Connection {
 	return chat.Connection{
 		ID:             connectionID,
-		UserID:         getText(it, table.UserID),
-		ConnectedAt:    getNumber(it, table.ConnectedAt),
-		TokenExpiresAt: getNumber(it, table.TokenExpiresAt),
+		UserID:         attribute.GetText(it, table.UserID),
+		ConnectedAt:    attribute.GetNumber(it, table.ConnectedAt),
+		TokenExpiresAt: attribute.GetNumber(it, table.TokenExpiresAt),
 	}
 }
 
@@ -185,14 +186,14 @@ func (s *Store) Presence(ctx context.Context, userIDs []string, limit int) (map[
 // newest first.
 func (s *Store) connectionsOf(userID string, presence item) []chat.Connection {
 	var connections []chat.Connection
-	for attribute, value := range presence {
-		connectionID, ok := table.PresenceConnection(attribute)
+	for name, value := range presence {
+		connectionID, ok := table.PresenceConnection(name)
 		entry, isMap := value.(*types.AttributeValueMemberM)
 		if !ok || !isMap || s.expired(entry.Value) {
 			continue
 		}
 		connections = append(connections, chat.Connection{
-			ID: connectionID, UserID: userID, ConnectedAt: getNumber(entry.Value, table.ConnectedAt),
+			ID: connectionID, UserID: userID, ConnectedAt: attribute.GetNumber(entry.Value, table.ConnectedAt),
 		})
 	}
 	slices.SortFunc(connections, func(a, b chat.Connection) int {
@@ -244,7 +245,7 @@ func (s *Store) idleWindow(connectionID string, limit chat.SendLimit, now int64)
 	in := s.windowUpdate(connectionID, limit, now)
 	in.ConditionExpression = aws.String(*in.ConditionExpression + " AND #rate <= :now")
 	in.UpdateExpression = aws.String("SET #rate = :next")
-	in.ExpressionAttributeValues[":next"] = number(now + limit.Interval.Milliseconds())
+	in.ExpressionAttributeValues[":next"] = attribute.Number(now + limit.Interval.Milliseconds())
 	return in
 }
 
@@ -253,8 +254,8 @@ func (s *Store) runningWindow(connectionID string, limit chat.SendLimit, now int
 	in := s.windowUpdate(connectionID, limit, now)
 	in.ConditionExpression = aws.String(*in.ConditionExpression + " AND #rate > :now AND #rate <= :horizon")
 	in.UpdateExpression = aws.String("SET #rate = #rate + :interval")
-	in.ExpressionAttributeValues[":horizon"] = number(now + limit.Horizon.Milliseconds())
-	in.ExpressionAttributeValues[":interval"] = number(limit.Interval.Milliseconds())
+	in.ExpressionAttributeValues[":horizon"] = attribute.Number(now + limit.Horizon.Milliseconds())
+	in.ExpressionAttributeValues[":interval"] = attribute.Number(limit.Interval.Milliseconds())
 	return in
 }
 
@@ -263,15 +264,15 @@ func (s *Store) runningWindow(connectionID string, limit chat.SendLimit, now int
 func (s *Store) windowUpdate(connectionID string, limit chat.SendLimit, now int64) *dynamodb.UpdateItemInput {
 	return &dynamodb.UpdateItemInput{
 		TableName:           s.table,
-		Key:                 key(table.Connection(connectionID)),
+		Key:                 attribute.Key(table.Connection(connectionID)),
 		ConditionExpression: aws.String("#ttl > :sec AND #token > :token"),
 		ExpressionAttributeNames: map[string]string{
 			"#rate": table.RateTAT, "#token": table.TokenExpiresAt, "#ttl": table.TTL,
 		},
 		ExpressionAttributeValues: item{
-			":now":   number(now),
-			":token": number(now - limit.TokenLeeway.Milliseconds()),
-			":sec":   number(now / 1000),
+			":now":   attribute.Number(now),
+			":token": attribute.Number(now - limit.TokenLeeway.Milliseconds()),
+			":sec":   attribute.Number(now / 1000),
 		},
 		ReturnValues:                        types.ReturnValueAllNew,
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
@@ -282,6 +283,6 @@ func connectionState(connectionID string, it item) chat.ConnectionState {
 	return chat.ConnectionState{
 		Connection: connectionOf(connectionID, it),
 		Exists:     true,
-		RateWindow: getNumber(it, table.RateTAT),
+		RateWindow: attribute.GetNumber(it, table.RateTAT),
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/streamroom/streamroom/shared/attribute"
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/table"
 )
@@ -16,7 +17,7 @@ import (
 func (s *Store) EditMessage(ctx context.Context, m chat.Message) (chat.Message, bool, error) {
 	return s.changeMessage(ctx, m, "SET #content = :content, #edited = :at", &dynamodb.UpdateItemInput{
 		ExpressionAttributeNames:  map[string]string{"#content": table.Content},
-		ExpressionAttributeValues: item{":content": text(m.Content)},
+		ExpressionAttributeValues: item{":content": attribute.Text(m.Content)},
 	})
 }
 
@@ -36,14 +37,14 @@ func (s *Store) changeMessage(
 	ctx context.Context, m chat.Message, update string, in *dynamodb.UpdateItemInput,
 ) (chat.Message, bool, error) {
 	in.TableName = s.table
-	in.Key = key(table.Message(m.RoomID, m.SentAt, m.ID))
+	in.Key = attribute.Key(table.Message(m.RoomID, m.SentAt, m.ID))
 	in.UpdateExpression = aws.String(update)
 	in.ConditionExpression = aws.String(
 		"attribute_exists(#pk) AND attribute_not_exists(#deleted) AND (attribute_not_exists(#edited) OR #edited < :at)")
 	in.ExpressionAttributeNames["#pk"] = table.PK
 	in.ExpressionAttributeNames["#deleted"] = table.DeletedAt
 	in.ExpressionAttributeNames["#edited"] = table.EditedAt
-	in.ExpressionAttributeValues[":at"] = number(m.Version())
+	in.ExpressionAttributeValues[":at"] = attribute.Number(m.Version())
 	in.ReturnValues = types.ReturnValueAllNew
 	in.ReturnValuesOnConditionCheckFailure = types.ReturnValuesOnConditionCheckFailureAllOld
 	out, err := s.db.UpdateItem(ctx, in)

@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/streamroom/streamroom/shared/attribute"
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/table"
 )
@@ -18,7 +19,7 @@ import (
 func (s *Store) AdvanceLastMessage(ctx context.Context, roomID string, m chat.LastMessage) (chat.LastMessage, error) {
 	out, err := s.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName: s.table,
-		Key:       key(table.LastMessage(roomID)),
+		Key:       attribute.Key(table.LastMessage(roomID)),
 		ConditionExpression: aws.String("attribute_not_exists(#id) OR #id < :id OR " +
 			"(#id = :id AND (attribute_not_exists(#edited) OR #edited < :edited))"),
 		UpdateExpression: aws.String("SET #id = :id, #sender = :sender, #preview = :preview, #ms = :ms, " +
@@ -28,8 +29,8 @@ func (s *Store) AdvanceLastMessage(ctx context.Context, roomID string, m chat.La
 			"#edited": table.EditedAt, "#deleted": table.DeletedAt,
 		},
 		ExpressionAttributeValues: item{
-			":id": text(m.MessageID), ":sender": text(m.SenderID), ":preview": text(m.Preview), ":ms": number(m.SentAt),
-			":edited": number(m.Version), ":deleted": number(m.DeletedAt),
+			":id": attribute.Text(m.MessageID), ":sender": attribute.Text(m.SenderID), ":preview": attribute.Text(m.Preview), ":ms": attribute.Number(m.SentAt),
+			":edited": attribute.Number(m.Version), ":deleted": attribute.Number(m.DeletedAt),
 		},
 		ReturnValues:                        types.ReturnValueAllNew,
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
@@ -54,13 +55,13 @@ func (s *Store) LastMessage(ctx context.Context, roomID string) (chat.LastMessag
 
 func lastMessageOf(it item) chat.LastMessage {
 	return chat.LastMessage{
-		MessageID: getText(it, table.MessageID),
-		SenderID:  getText(it, table.SenderID),
-		Preview:   getText(it, table.Preview),
-		SentAt:    getNumber(it, table.MS),
-		OrderedAt: getNumber(it, table.OrderedAt),
-		DeletedAt: getNumber(it, table.DeletedAt),
-		Version:   getNumber(it, table.EditedAt),
+		MessageID: attribute.GetText(it, table.MessageID),
+		SenderID:  attribute.GetText(it, table.SenderID),
+		Preview:   attribute.GetText(it, table.Preview),
+		SentAt:    attribute.GetNumber(it, table.MS),
+		OrderedAt: attribute.GetNumber(it, table.OrderedAt),
+		DeletedAt: attribute.GetNumber(it, table.DeletedAt),
+		Version:   attribute.GetNumber(it, table.EditedAt),
 	}
 }
 
@@ -69,11 +70,11 @@ func lastMessageOf(it item) chat.LastMessage {
 func (s *Store) NoteRoomOrder(ctx context.Context, roomID string, ms int64) error {
 	_, err := s.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName:                 s.table,
-		Key:                       key(table.LastMessage(roomID)),
+		Key:                       attribute.Key(table.LastMessage(roomID)),
 		ConditionExpression:       aws.String("attribute_exists(#id) AND (attribute_not_exists(#at) OR #at < :ms)"),
 		UpdateExpression:          aws.String("SET #at = :ms"),
 		ExpressionAttributeNames:  map[string]string{"#id": table.MessageID, "#at": table.OrderedAt},
-		ExpressionAttributeValues: item{":ms": number(ms)},
+		ExpressionAttributeValues: item{":ms": attribute.Number(ms)},
 	})
 	if _, failed := conditionFailed(err); err != nil && !failed {
 		return fmt.Errorf("note the order of %s: %w", roomID, err)
@@ -86,12 +87,12 @@ func (s *Store) NoteRoomOrder(ctx context.Context, roomID string, ms int64) erro
 func (s *Store) AdvanceRoomOrder(ctx context.Context, userID, roomID string, ms int64) error {
 	in := &dynamodb.UpdateItemInput{
 		TableName: s.table,
-		Key:       key(table.Participation(userID, roomID)),
+		Key:       attribute.Key(table.Participation(userID, roomID)),
 		// False if there is no participation, so that the update does not create one.
 		ConditionExpression:       aws.String("#sk < :ms"),
 		UpdateExpression:          aws.String("SET #sk = :ms"),
 		ExpressionAttributeNames:  map[string]string{"#sk": table.GSI1SK},
-		ExpressionAttributeValues: item{":ms": text(table.Millis(ms))},
+		ExpressionAttributeValues: item{":ms": attribute.Text(table.Millis(ms))},
 		ReturnValues:              types.ReturnValueNone,
 	}
 	err := s.retryConflicts(ctx, func() error { // transactions add and remove members

@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/oklog/ulid/v2"
 
+	"github.com/streamroom/streamroom/shared/attribute"
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/fanout"
 	"github.com/streamroom/streamroom/shared/table"
@@ -30,7 +31,7 @@ func (s *Store) Member(ctx context.Context, roomID, userID string) (chat.Member,
 
 func memberOf(userID string, it item) chat.Member {
 	return chat.Member{
-		UserID: userID, Role: chat.Role(getText(it, table.Role)), JoinedAt: getNumber(it, table.JoinedAt),
+		UserID: userID, Role: chat.Role(attribute.GetText(it, table.Role)), JoinedAt: attribute.GetNumber(it, table.JoinedAt),
 	}
 }
 
@@ -55,7 +56,7 @@ func (s *Store) MembersIn(ctx context.Context, roomID string, r fanout.MemberRan
 	}
 	members := make([]chat.Member, 0, len(items))
 	for _, it := range items {
-		id, err := table.Parse(keyOf(it))
+		id, err := table.Parse(attribute.KeyOf(it))
 		if err == nil && (r.To == "" || id.UserID < r.To) { // BETWEEN includes the bound itself
 			members = append(members, memberOf(id.UserID, it))
 		}
@@ -78,7 +79,7 @@ func (s *Store) MemberBounds(ctx context.Context, roomID string, r fanout.Member
 	}
 	var bounds []string
 	for i := size; i < len(items) && len(bounds) < most; i += size {
-		if id, err := table.Parse(keyOf(items[i])); err == nil && (r.To == "" || id.UserID < r.To) {
+		if id, err := table.Parse(attribute.KeyOf(items[i])); err == nil && (r.To == "" || id.UserID < r.To) {
 			bounds = append(bounds, id.UserID)
 		}
 	}
@@ -147,14 +148,14 @@ func (s *Store) AddMember(ctx context.Context, r chat.Room, m chat.Member) (bool
 // joinedCursor puts the read cursor of a member who joins a room whose newest
 // message has an id, unless they have read as far already.
 func (s *Store) joinedCursor(roomID string, m chat.Member, newest string) *types.Put {
-	it := key(table.Read(roomID, m.UserID))
-	it[table.UpTo], it[table.From] = text(newest), text(newest)
-	it[table.At] = number(m.JoinedAt)
+	it := attribute.Key(table.Read(roomID, m.UserID))
+	it[table.UpTo], it[table.From] = attribute.Text(newest), attribute.Text(newest)
+	it[table.At] = attribute.Number(m.JoinedAt)
 	return &types.Put{
 		TableName: s.table, Item: it,
 		ConditionExpression:       aws.String("attribute_not_exists(#upTo) OR #upTo < :upTo"),
 		ExpressionAttributeNames:  map[string]string{"#upTo": table.UpTo},
-		ExpressionAttributeValues: item{":upTo": text(newest)},
+		ExpressionAttributeValues: item{":upTo": attribute.Text(newest)},
 	}
 }
 
@@ -167,7 +168,7 @@ func (s *Store) newestMessageID(ctx context.Context, roomID string) (string, err
 	if err != nil || len(items) == 0 {
 		return "", err
 	}
-	id, err := table.Parse(keyOf(items[0]))
+	id, err := table.Parse(attribute.KeyOf(items[0]))
 	if err != nil {
 		return "", nil //nolint:nilerr // a stray item is no message
 	}
@@ -177,34 +178,34 @@ func (s *Store) newestMessageID(ctx context.Context, roomID string) (string, err
 // RemoveMember removes a member, with their participation and read cursor,
 // discounts them, and makes the successor an owner, in one transaction.
 func (s *Store) RemoveMember(ctx context.Context, roomID string, m chat.Member, successor string) (bool, error) {
-	roles := item{":role": text(string(m.Role))}
+	roles := item{":role": attribute.Text(string(m.Role))}
 	writes := []types.TransactWriteItem{
 		{Delete: &types.Delete{
-			TableName: s.table, Key: key(table.Member(roomID, m.UserID)),
+			TableName: s.table, Key: attribute.Key(table.Member(roomID, m.UserID)),
 			// A member who has become an owner since must not leave without a successor.
 			ConditionExpression:       aws.String("#role = :role"),
 			ExpressionAttributeNames:  map[string]string{"#role": table.Role},
 			ExpressionAttributeValues: roles,
 		}},
-		{Delete: &types.Delete{TableName: s.table, Key: key(table.Participation(m.UserID, roomID))}},
-		{Delete: &types.Delete{TableName: s.table, Key: key(table.Read(roomID, m.UserID))}},
+		{Delete: &types.Delete{TableName: s.table, Key: attribute.Key(table.Participation(m.UserID, roomID))}},
+		{Delete: &types.Delete{TableName: s.table, Key: attribute.Key(table.Read(roomID, m.UserID))}},
 	}
 	switch {
 	case successor != "":
 		writes = append(writes, types.TransactWriteItem{Update: s.countMembers(roomID, -1)}, types.TransactWriteItem{Update: &types.Update{
-			TableName: s.table, Key: key(table.Member(roomID, successor)),
+			TableName: s.table, Key: attribute.Key(table.Member(roomID, successor)),
 			UpdateExpression:          aws.String("SET #role = :owner"),
 			ConditionExpression:       aws.String("attribute_exists(#role)"),
 			ExpressionAttributeNames:  map[string]string{"#role": table.Role},
-			ExpressionAttributeValues: item{":owner": text(string(chat.Owner))},
+			ExpressionAttributeValues: item{":owner": attribute.Text(string(chat.Owner))},
 		}})
 	case m.Role == chat.Owner:
 		// The condition of countMembers keeps users from joining a deleted room.
 		writes = append(writes, types.TransactWriteItem{Delete: &types.Delete{
-			TableName: s.table, Key: key(table.Room(roomID)),
+			TableName: s.table, Key: attribute.Key(table.Room(roomID)),
 			ConditionExpression:       aws.String("#n = :one"),
 			ExpressionAttributeNames:  map[string]string{"#n": table.MemberCount},
-			ExpressionAttributeValues: item{":one": number(1)},
+			ExpressionAttributeValues: item{":one": attribute.Number(1)},
 		}})
 	default:
 		writes = append(writes, types.TransactWriteItem{Update: s.countMembers(roomID, -1)})
@@ -218,10 +219,10 @@ func (s *Store) RemoveMember(ctx context.Context, roomID string, m chat.Member, 
 
 func (s *Store) countMembers(roomID string, by int64) *types.Update {
 	return &types.Update{
-		TableName: s.table, Key: key(table.Room(roomID)),
+		TableName: s.table, Key: attribute.Key(table.Room(roomID)),
 		UpdateExpression:          aws.String("ADD #n :by"),
 		ConditionExpression:       aws.String("attribute_exists(#pk)"),
 		ExpressionAttributeNames:  map[string]string{"#n": table.MemberCount, "#pk": table.PK},
-		ExpressionAttributeValues: item{":by": number(by)},
+		ExpressionAttributeValues: item{":by": attribute.Number(by)},
 	}
 }

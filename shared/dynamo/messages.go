@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/streamroom/streamroom/shared/attribute"
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/table"
 )
@@ -30,16 +31,16 @@ func (s *Store) PutMessage(ctx context.Context, m chat.Message, now int64) (chat
 		return chat.SentBefore{}, false, nil
 	}
 
-	sent := key(table.Sent(m.SenderID, m.ClientMessageID))
-	sent[table.RoomID] = text(m.RoomID)
-	sent[table.MessageID] = text(m.ID)
-	sent[table.TTL] = number(seconds(now + chat.SentMemory.Milliseconds()))
+	sent := attribute.Key(table.Sent(m.SenderID, m.ClientMessageID))
+	sent[table.RoomID] = attribute.Text(m.RoomID)
+	sent[table.MessageID] = attribute.Text(m.ID)
+	sent[table.TTL] = attribute.Number(seconds(now + chat.SentMemory.Milliseconds()))
 	reasons, err := s.transact(ctx, m.ID, []types.TransactWriteItem{
 		{Put: &types.Put{
 			TableName: s.table, Item: sent,
 			ConditionExpression:       aws.String("attribute_not_exists(#pk) OR #ttl <= :sec"),
 			ExpressionAttributeNames:  map[string]string{"#pk": table.PK, "#ttl": table.TTL},
-			ExpressionAttributeValues: item{":sec": number(now / 1000)},
+			ExpressionAttributeValues: item{":sec": attribute.Number(now / 1000)},
 
 			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 		}},
@@ -52,18 +53,18 @@ func (s *Store) PutMessage(ctx context.Context, m chat.Message, now int64) (chat
 		return chat.SentBefore{}, false, nil // stored now, or by an attempt whose answer was lost
 	}
 	earlier := chat.SentBefore{
-		RoomID:    getText(reasons[0].Item, table.RoomID),
-		MessageID: getText(reasons[0].Item, table.MessageID),
+		RoomID:    attribute.GetText(reasons[0].Item, table.RoomID),
+		MessageID: attribute.GetText(reasons[0].Item, table.MessageID),
 	}
 	return earlier, earlier.MessageID != m.ID, nil
 }
 
 func messageItem(m chat.Message) item {
-	row := key(table.Message(m.RoomID, m.SentAt, m.ID))
-	row[table.SenderID] = text(m.SenderID)
-	row[table.Content] = text(m.Content)
+	row := attribute.Key(table.Message(m.RoomID, m.SentAt, m.ID))
+	row[table.SenderID] = attribute.Text(m.SenderID)
+	row[table.Content] = attribute.Text(m.Content)
 	if m.ClientMessageID != "" {
-		row[table.ClientMessageID] = text(m.ClientMessageID)
+		row[table.ClientMessageID] = attribute.Text(m.ClientMessageID)
 	}
 	return row
 }
@@ -93,7 +94,7 @@ func (s *Store) Messages(ctx context.Context, roomID string, r chat.Range) ([]ch
 	messages := make([]chat.Message, 0, len(items))
 	for _, it := range items {
 		m, ok := messageOf(roomID, it)
-		if ok && getText(it, table.SK) != bound {
+		if ok && attribute.GetText(it, table.SK) != bound {
 			messages = append(messages, m)
 		}
 	}
@@ -190,14 +191,14 @@ func afterMessage(messageID string) (string, error) {
 
 // messageOf reads a message; false if the key is not a message's.
 func messageOf(roomID string, it item) (chat.Message, bool) {
-	id, err := table.Parse(keyOf(it))
+	id, err := table.Parse(attribute.KeyOf(it))
 	m := chat.Message{
 		RoomID: roomID, ID: id.MessageID, SentAt: id.MS,
-		SenderID:        getText(it, table.SenderID),
-		Content:         getText(it, table.Content),
-		ClientMessageID: getText(it, table.ClientMessageID),
-		EditedAt:        getNumber(it, table.EditedAt),
-		DeletedAt:       getNumber(it, table.DeletedAt),
+		SenderID:        attribute.GetText(it, table.SenderID),
+		Content:         attribute.GetText(it, table.Content),
+		ClientMessageID: attribute.GetText(it, table.ClientMessageID),
+		EditedAt:        attribute.GetNumber(it, table.EditedAt),
+		DeletedAt:       attribute.GetNumber(it, table.DeletedAt),
 	}
 	if m.DeletedAt != 0 {
 		m.EditedAt = 0 // every change sets it: see changeMessage

@@ -6,6 +6,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
+	"github.com/streamroom/streamroom/shared/attribute"
 	"github.com/streamroom/streamroom/shared/table"
 )
 
@@ -21,7 +22,7 @@ func (s *Store) DisplayNames(ctx context.Context, userIDs []string) (map[string]
 	}
 	names := make(map[string]string, len(items))
 	for i, userID := range userIDs {
-		if name := getText(items[keys[i]], table.DisplayName); name != "" {
+		if name := attribute.GetText(items[keys[i]], table.DisplayName); name != "" {
 			names[userID] = name
 		}
 	}
@@ -30,14 +31,14 @@ func (s *Store) DisplayNames(ctx context.Context, userIDs []string) (map[string]
 
 // SetDisplayName stores a user's name, or removes it if it is "".
 func (s *Store) SetDisplayName(ctx context.Context, userID, name string, at int64) error {
-	k := key(table.Profile(userID))
+	k := attribute.Key(table.Profile(userID))
 	if name == "" {
 		if _, err := s.db.DeleteItem(ctx, &dynamodb.DeleteItemInput{TableName: s.table, Key: k}); err != nil {
 			return fmt.Errorf("delete the profile: %w", err)
 		}
 		return nil
 	}
-	k[table.DisplayName], k[table.At] = text(name), number(at)
+	k[table.DisplayName], k[table.At] = attribute.Text(name), attribute.Number(at)
 	if _, err := s.db.PutItem(ctx, &dynamodb.PutItemInput{TableName: s.table, Item: k}); err != nil {
 		return fmt.Errorf("put the profile: %w", err)
 	}

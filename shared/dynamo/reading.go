@@ -7,6 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
+	"github.com/streamroom/streamroom/shared/attribute"
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/table"
 )
@@ -27,7 +28,7 @@ func (s *Store) Place(ctx context.Context, roomID, userID, messageID string) (ch
 	place := chat.Place{
 		Room:     roomOf(roomID, items[about]),
 		Member:   items[about] != nil && items[who] != nil,
-		ReadUpTo: getText(items[read], table.UpTo),
+		ReadUpTo: attribute.GetText(items[read], table.UpTo),
 	}
 	if it := items[what]; it != nil {
 		place.Message, place.Found = messageOf(roomID, it)
@@ -39,11 +40,11 @@ func (s *Store) Place(ctx context.Context, roomID, userID, messageID string) (ch
 func (s *Store) AdvanceReadCursor(ctx context.Context, roomID, userID, upTo string, at int64) error {
 	in := &dynamodb.UpdateItemInput{
 		TableName:                 s.table,
-		Key:                       key(table.Read(roomID, userID)),
+		Key:                       attribute.Key(table.Read(roomID, userID)),
 		ConditionExpression:       aws.String("attribute_not_exists(#upTo) OR #upTo < :upTo"),
 		UpdateExpression:          aws.String("SET #upTo = :upTo, #at = :at"),
 		ExpressionAttributeNames:  map[string]string{"#upTo": table.UpTo, "#at": table.At},
-		ExpressionAttributeValues: item{":upTo": text(upTo), ":at": number(at)},
+		ExpressionAttributeValues: item{":upTo": attribute.Text(upTo), ":at": attribute.Number(at)},
 	}
 	err := s.retryConflicts(ctx, func() error { // the transaction of RemoveMember deletes it
 		_, err := s.db.UpdateItem(ctx, in)
@@ -71,8 +72,8 @@ func (s *Store) ReadCursors(ctx context.Context, roomID, from, to string) (map[s
 	}
 	cursors := make(map[string]chat.ReadCursor, len(items))
 	for _, it := range items {
-		if id, err := table.Parse(keyOf(it)); err == nil {
-			cursors[id.UserID] = chat.ReadCursor{UpTo: getText(it, table.UpTo), From: getText(it, table.From)}
+		if id, err := table.Parse(attribute.KeyOf(it)); err == nil {
+			cursors[id.UserID] = chat.ReadCursor{UpTo: attribute.GetText(it, table.UpTo), From: attribute.GetText(it, table.From)}
 		}
 	}
 	return cursors, nil

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
+	"github.com/streamroom/streamroom/shared/attribute"
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/table"
 )
@@ -29,7 +30,7 @@ func (s *Store) UserRooms(ctx context.Context, userID, cursor string, limit int)
 		IndexName:                 aws.String(table.GSI1),
 		KeyConditionExpression:    aws.String("#pk = :pk"),
 		ExpressionAttributeNames:  map[string]string{"#pk": table.GSI1PK},
-		ExpressionAttributeValues: item{":pk": text(table.UserRooms(userID))},
+		ExpressionAttributeValues: item{":pk": attribute.Text(table.UserRooms(userID))},
 		ScanIndexForward:          aws.Bool(false),
 		Limit:                     aws.Int32(int32(limit)), //nolint:gosec // at most 100
 		ExclusiveStartKey:         start,
@@ -55,8 +56,8 @@ func (s *Store) summaries(ctx context.Context, userID string, entries []item) ([
 	var keys []table.Key
 	var rooms []chat.RoomSummary
 	for _, it := range entries {
-		id, err := table.Parse(keyOf(it))
-		ms, notATime := strconv.ParseInt(getText(it, table.GSI1SK), 10, 64)
+		id, err := table.Parse(attribute.KeyOf(it))
+		ms, notATime := strconv.ParseInt(attribute.GetText(it, table.GSI1SK), 10, 64)
 		if err != nil || notATime != nil || id.Kind != table.KindParticipation {
 			continue
 		}
@@ -83,7 +84,7 @@ func (s *Store) summaries(ctx context.Context, userID string, entries []item) ([
 	}
 	after := make([]string, len(found))
 	for i := range found {
-		after[i] = getText(items[table.Read(found[i].Room.ID, userID)], table.UpTo)
+		after[i] = attribute.GetText(items[table.Read(found[i].Room.ID, userID)], table.UpTo)
 	}
 	if err := s.countUnread(ctx, userID, found, after); err != nil {
 		return nil, err
@@ -113,7 +114,7 @@ func (s *Store) countUnread(ctx context.Context, userID string, rooms []chat.Roo
 			page: p,
 			enough: func(items []item) bool {
 				for _, it := range items {
-					if getText(it, table.SenderID) != userID && it[table.DeletedAt] == nil {
+					if attribute.GetText(it, table.SenderID) != userID && it[table.DeletedAt] == nil {
 						room.Unread++
 					}
 				}
@@ -146,7 +147,7 @@ func encodeCursor(userID string, end item) string {
 	if len(end) == 0 {
 		return ""
 	}
-	raw, err := json.Marshal([]string{getText(end, table.GSI1SK), getText(end, table.SK), userTag(userID)})
+	raw, err := json.Marshal([]string{attribute.GetText(end, table.GSI1SK), attribute.GetText(end, table.SK), userTag(userID)})
 	if err != nil {
 		panic("dynamo: strings do not marshal: " + err.Error())
 	}
@@ -177,8 +178,8 @@ func decodeCursor(userID, cursor string) (item, error) {
 	if err != nil || table.Millis(ms) != parts[0] || !isRoom || chat.ValidateRoomID(roomID) != nil {
 		return nil, bad
 	}
-	start := key(table.Key{PK: table.UserPrefix + userID, SK: parts[1]})
-	start[table.GSI1PK] = text(table.UserRooms(userID))
-	start[table.GSI1SK] = text(parts[0])
+	start := attribute.Key(table.Key{PK: table.UserPrefix + userID, SK: parts[1]})
+	start[table.GSI1PK] = attribute.Text(table.UserRooms(userID))
+	start[table.GSI1SK] = attribute.Text(parts[0])
 	return start, nil
 }

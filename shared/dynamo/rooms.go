@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/oklog/ulid/v2"
 
+	"github.com/streamroom/streamroom/shared/attribute"
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/table"
 )
@@ -24,15 +25,15 @@ func (s *Store) CreateRoom(ctx context.Context, r chat.Room, members []chat.Memb
 // CreateRoomOnce stores a room with its members, and c's key, in one transaction.
 // If the key exists, its item comes back with the failed condition.
 func (s *Store) CreateRoomOnce(ctx context.Context, r chat.Room, members []chat.Member, c chat.Creation) (bool, chat.Creation, error) {
-	once := key(table.Created(c.UserID, c.Key))
-	once[table.RoomID] = text(c.RoomID)
-	once[table.Request] = text(c.Request)
-	once[table.TTL] = number(seconds(c.ExpiresAt))
+	once := attribute.Key(table.Created(c.UserID, c.Key))
+	once[table.RoomID] = attribute.Text(c.RoomID)
+	once[table.Request] = attribute.Text(c.Request)
+	once[table.TTL] = attribute.Number(seconds(c.ExpiresAt))
 	writes := append([]types.TransactWriteItem{{Put: &types.Put{
 		TableName: s.table, Item: once,
 		ConditionExpression:       aws.String("attribute_not_exists(#pk) OR #ttl <= :sec"),
 		ExpressionAttributeNames:  map[string]string{"#pk": table.PK, "#ttl": table.TTL},
-		ExpressionAttributeValues: item{":sec": number(s.now().Unix())},
+		ExpressionAttributeValues: item{":sec": attribute.Number(s.now().Unix())},
 
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	}}}, s.creation(r, members)...)
@@ -45,21 +46,21 @@ func (s *Store) CreateRoomOnce(ctx context.Context, r chat.Room, members []chat.
 	}
 	old := reasons[0].Item
 	return false, chat.Creation{
-		UserID: c.UserID, Key: c.Key, Request: getText(old, table.Request), RoomID: getText(old, table.RoomID),
-		ExpiresAt: getNumber(old, table.TTL) * 1000,
+		UserID: c.UserID, Key: c.Key, Request: attribute.GetText(old, table.Request), RoomID: attribute.GetText(old, table.RoomID),
+		ExpiresAt: attribute.GetNumber(old, table.TTL) * 1000,
 	}, nil
 }
 
 // creation returns the writes that create a room.
 func (s *Store) creation(r chat.Room, members []chat.Member) []types.TransactWriteItem {
-	row := key(table.Room(r.ID))
+	row := attribute.Key(table.Room(r.ID))
 	if r.Name != "" {
-		row[table.Name] = text(r.Name)
+		row[table.Name] = attribute.Text(r.Name)
 	}
-	row[table.Type] = text(string(r.Type))
-	row[table.CreatedBy] = text(r.CreatedBy)
-	row[table.CreatedAt] = number(r.CreatedAt)
-	row[table.MemberCount] = number(int64(len(members)))
+	row[table.Type] = attribute.Text(string(r.Type))
+	row[table.CreatedBy] = attribute.Text(r.CreatedBy)
+	row[table.CreatedAt] = attribute.Number(r.CreatedAt)
+	row[table.MemberCount] = attribute.Number(int64(len(members)))
 	writes := []types.TransactWriteItem{{Put: s.putAbsent(row)}}
 	for _, m := range members {
 		writes = append(
@@ -80,17 +81,17 @@ func (s *Store) putAbsent(it item) *types.Put {
 }
 
 func memberItem(roomID string, m chat.Member) item {
-	it := key(table.Member(roomID, m.UserID))
-	it[table.Role] = text(string(m.Role))
-	it[table.JoinedAt] = number(m.JoinedAt)
+	it := attribute.Key(table.Member(roomID, m.UserID))
+	it[table.Role] = attribute.Text(string(m.Role))
+	it[table.JoinedAt] = attribute.Number(m.JoinedAt)
 	return it
 }
 
 func participationItem(r chat.Room, m chat.Member) item {
-	it := key(table.Participation(m.UserID, r.ID))
-	it[table.JoinedAt] = number(m.JoinedAt)
-	it[table.GSI1PK] = text(table.UserRooms(m.UserID))
-	it[table.GSI1SK] = text(table.Millis(r.CreatedAt))
+	it := attribute.Key(table.Participation(m.UserID, r.ID))
+	it[table.JoinedAt] = attribute.Number(m.JoinedAt)
+	it[table.GSI1PK] = attribute.Text(table.UserRooms(m.UserID))
+	it[table.GSI1SK] = attribute.Text(table.Millis(r.CreatedAt))
 	return it
 }
 
@@ -106,12 +107,12 @@ func (s *Store) Room(ctx context.Context, roomID string) (chat.Room, bool, error
 func roomOf(roomID string, it item) chat.Room {
 	return chat.Room{
 		ID:          roomID,
-		Name:        getText(it, table.Name),
-		Type:        chat.RoomType(getText(it, table.Type)),
-		CreatedBy:   getText(it, table.CreatedBy),
-		CreatedAt:   getNumber(it, table.CreatedAt),
-		MemberCount: int(getNumber(it, table.MemberCount)),
-		RenamedAt:   getNumber(it, table.EditedAt),
+		Name:        attribute.GetText(it, table.Name),
+		Type:        chat.RoomType(attribute.GetText(it, table.Type)),
+		CreatedBy:   attribute.GetText(it, table.CreatedBy),
+		CreatedAt:   attribute.GetNumber(it, table.CreatedAt),
+		MemberCount: int(attribute.GetNumber(it, table.MemberCount)),
+		RenamedAt:   attribute.GetNumber(it, table.EditedAt),
 	}
 }
 
@@ -132,13 +133,13 @@ func (s *Store) RoomFor(ctx context.Context, roomID, userID string) (chat.Room, 
 func (s *Store) RenameRoom(ctx context.Context, r chat.Room) (bool, error) {
 	in := &dynamodb.UpdateItemInput{
 		TableName:           s.table,
-		Key:                 key(table.Room(r.ID)),
+		Key:                 attribute.Key(table.Room(r.ID)),
 		ConditionExpression: aws.String("attribute_exists(#pk) AND (attribute_not_exists(#at) OR #at < :at)"),
 		UpdateExpression:    aws.String("SET #name = :name, #at = :at"),
 		ExpressionAttributeNames: map[string]string{
 			"#pk": table.PK, "#name": table.Name, "#at": table.EditedAt,
 		},
-		ExpressionAttributeValues: item{":name": text(r.Name), ":at": number(r.RenamedAt)},
+		ExpressionAttributeValues: item{":name": attribute.Text(r.Name), ":at": attribute.Number(r.RenamedAt)},
 	}
 	err := s.retryConflicts(ctx, func() error { // transactions add and remove members
 		_, err := s.db.UpdateItem(ctx, in)

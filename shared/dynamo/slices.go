@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/streamroom/streamroom/shared/attribute"
 	"github.com/streamroom/streamroom/shared/fanout"
 	"github.com/streamroom/streamroom/shared/table"
 )
@@ -40,20 +41,20 @@ func (s *Store) PutSlices(ctx context.Context, runID string, parts []fanout.Slic
 }
 
 func sliceItem(runID string, n int, part fanout.Slice) item {
-	it := key(table.Slice(runID, n))
-	it[table.RoomID] = text(part.RoomID)
+	it := attribute.Key(table.Slice(runID, n))
+	it[table.RoomID] = attribute.Text(part.RoomID)
 	it[table.Gap] = &types.AttributeValueMemberBOOL{Value: part.Gap}
 	it[table.Renamed] = &types.AttributeValueMemberBOOL{Value: part.Renamed}
-	it[table.TTL] = number(seconds(part.ExpiresAt))
+	it[table.TTL] = attribute.Number(seconds(part.ExpiresAt))
 	if part.Members.From != "" {
-		it[table.FromMember] = text(part.Members.From)
+		it[table.FromMember] = attribute.Text(part.Members.From)
 	}
 	if part.Members.To != "" {
-		it[table.ToMember] = text(part.Members.To)
+		it[table.ToMember] = attribute.Text(part.Members.To)
 	}
 	ids := make([]types.AttributeValue, len(part.MessageIDs))
 	for i, id := range part.MessageIDs {
-		ids[i] = text(id)
+		ids[i] = attribute.Text(id)
 	}
 	it[table.MessageIDs] = &types.AttributeValueMemberL{Value: ids}
 	return it

@@ -21,6 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/streamroom/streamroom/shared/attribute"
 	"github.com/streamroom/streamroom/shared/backoff"
 	"github.com/streamroom/streamroom/shared/table"
 )
@@ -49,50 +50,21 @@ func New(db Client, name string, now func() time.Time) *Store {
 	return &Store{db: db, table: aws.String(name), now: now}
 }
 
-type item = map[string]types.AttributeValue
-
-func text(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
-
-func number(n int64) types.AttributeValue {
-	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
-}
+type item = attribute.Item
 
 // seconds turns a time in ms into a value of the ttl attribute, never earlier.
 func seconds(ms int64) int64 { return (ms + 999) / 1000 }
 
-func key(k table.Key) item { return item{table.PK: text(k.PK), table.SK: text(k.SK)} }
-
-func keyOf(it item) table.Key { return table.Key{PK: getText(it, table.PK), SK: getText(it, table.SK)} }
-
-// getText returns a string attribute, "" where it is absent.
-func getText(it item, name string) string {
-	if v, ok := it[name].(*types.AttributeValueMemberS); ok {
-		return v.Value
-	}
-	return ""
-}
-
-// getNumber returns an integer attribute, 0 where it is absent.
-func getNumber(it item, name string) int64 {
-	if v, ok := it[name].(*types.AttributeValueMemberN); ok {
-		n, err := strconv.ParseInt(v.Value, 10, 64)
-		if err == nil {
-			return n
-		}
-	}
-	return 0
-}
-
 // expired reports whether an item's ttl has passed. DynamoDB may not have deleted
 // it yet.
 func (s *Store) expired(it item) bool {
-	ttl := getNumber(it, table.TTL)
+	ttl := attribute.GetNumber(it, table.TTL)
 	return ttl != 0 && ttl <= s.now().Unix()
 }
 
 // get reads one item strongly; nil if it does not exist or has expired.
 func (s *Store) get(ctx context.Context, k table.Key) (item, error) {
-	out, err := s.db.GetItem(ctx, &dynamodb.GetItemInput{TableName: s.table, Key: key(k), ConsistentRead: aws.Bool(true)})
+	out, err := s.db.GetItem(ctx, &dynamodb.GetItemInput{TableName: s.table, Key: attribute.Key(k), ConsistentRead: aws.Bool(true)})
 	if err != nil {
 		return nil, fmt.Errorf("get %s %s: %w", k.PK, k.SK, err)
 	}
@@ -131,7 +103,7 @@ func (s *Store) queryPage(ctx context.Context, p page, start item) (*dynamodb.Qu
 		ExpressionAttributeNames: map[string]string{
 			"#pk": table.PK, "#sk": table.SK,
 		},
-		ExpressionAttributeValues: item{":pk": text(p.pk), ":from": text(p.from), ":to": text(p.to)},
+		ExpressionAttributeValues: item{":pk": attribute.Text(p.pk), ":from": attribute.Text(p.from), ":to": attribute.Text(p.to)},
 		ScanIndexForward:          aws.Bool(!p.backward),
 		ExclusiveStartKey:         start,
 	}
