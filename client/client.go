@@ -147,8 +147,10 @@ func address(option, raw string, schemes ...string) (string, error) {
 
 // Run connects, stays connected, and calls handle for each event, one after the
 // other, on the goroutine that called Run. It returns nil after Close and ctx's
-// error when ctx ends first; nothing that happens to the connection ends it. A
-// client runs once.
+// error when ctx ends first. Of what happens to the connection one thing ends it:
+// an Error with CodeReplaced, when the user has opened more connections than the
+// server keeps; to reconnect unasked would replace another of them. A client runs
+// once.
 //
 // When ctx ends, Run closes the connection and returns; what waits to be
 // handled or sent is given up. To wait for it, use Close.
@@ -173,10 +175,11 @@ func (c *Client) Run(ctx context.Context, handle func(context.Context, Event)) e
 		case <-rctx.Done():
 		}
 	})
+	var final error // why there will be no further connection; set before events end
 	background.Go(func() {
 		defer c.inbox.events.close()
 		defer close(c.offline)
-		c.stayConnected(rctx)
+		final = c.stayConnected(rctx)
 	})
 	for {
 		e, ok := c.inbox.events.pop(ctx)
@@ -184,7 +187,7 @@ func (c *Client) Run(ctx context.Context, handle func(context.Context, Event)) e
 			return ctx.Err()
 		}
 		if !ok {
-			return nil
+			return final
 		}
 		handle(ctx, e)
 	}

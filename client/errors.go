@@ -20,6 +20,7 @@ import (
 //	rate_limited     more than the server takes from one connection     yes, after a growing pause
 //	unknown_action   the server doesn't know the frame's action         no
 //	reconnect        the server has forgotten this connection           yes, on a new connection
+//	replaced         newer connections of the user have replaced this   no: Run ends
 //	internal         failed on the server's side                        yes, after a growing pause
 //
 // The gateway in front of the server answers some failures by itself, with a
@@ -36,6 +37,7 @@ const (
 	CodeRateLimited    = "rate_limited"
 	CodeUnknownAction  = "unknown_action"
 	CodeReconnect      = "reconnect"
+	CodeReplaced       = "replaced"
 	CodeInternal       = "internal"
 )
 
@@ -62,12 +64,12 @@ func (e *Error) Error() string {
 // Retryable tells whether the same request may succeed later. Send tries such
 // failures again by itself.
 func (e *Error) Retryable() bool {
-	return e.Code == CodeRateLimited || e.Code == CodeInternal || e.endsConnection()
+	return e.Code == CodeRateLimited || e.Code == CodeInternal || e.endsConnection() && e.Code != CodeReplaced
 }
 
-// endsConnection tells whether only a new connection can help.
+// endsConnection tells whether the connection is of no more use.
 func (e *Error) endsConnection() bool {
-	return e.Code == CodeReconnect || e.Code == CodeTokenExpired
+	return e.Code == CodeReconnect || e.Code == CodeTokenExpired || e.Code == CodeReplaced
 }
 
 // isCode tells whether err is an Error with this code.

@@ -52,13 +52,18 @@ type session struct {
 	done     chan struct{} // closed when the session is over
 }
 
-// stayConnected keeps one session after the other open until ctx ends.
-func (c *Client) stayConnected(ctx context.Context) {
+// stayConnected keeps one session after the other open until ctx ends, or newer
+// connections of the user have replaced one: then it returns that refusal.
+func (c *Client) stayConnected(ctx context.Context) error {
 	for attempt := 0; ctx.Err() == nil; {
 		began := c.clock.Now()
 		err := c.connect(ctx)
 		if ctx.Err() != nil {
-			return
+			return nil //nolint:nilerr // a session that ctx ended has not failed
+		}
+		if isCode(err, CodeReplaced) {
+			c.inbox.events.pushState(Disconnected{Err: err})
+			return err
 		}
 		if c.clock.Since(began) >= stableAfter {
 			attempt = 0
@@ -77,6 +82,7 @@ func (c *Client) stayConnected(ctx context.Context) {
 		case <-ctx.Done():
 		}
 	}
+	return nil
 }
 
 // connect opens a session and serves it to its end. It returns why that came.

@@ -270,6 +270,26 @@ func TestReconnectWhenAsked(t *testing.T) {
 	}
 }
 
+// To reconnect would replace another connection of the user, which would do the
+// same.
+func TestRun_EndsWhenNewerConnectionsReplaceIt(t *testing.T) {
+	bubble(t, func(r *rig) {
+		t := r.t
+		r.run()
+		r.broadcast(wire.Error{Type: wire.TypeError, Code: client.CodeReplaced, Message: "there are newer ones"})
+		r.pass(time.Hour)
+		connected, disconnected := r.states()
+		if len(connected) != 1 || len(disconnected) != 1 {
+			t.Errorf("connected %d times, disconnected %d times; want once each", len(connected), len(disconnected))
+		}
+		var refusal *client.Error
+		if err := <-r.ran; !errors.As(err, &refusal) || refusal.Code != client.CodeReplaced {
+			t.Errorf("Run returned %v, want %s", err, client.CodeReplaced)
+		}
+		r.ran <- nil // for the bubble's end
+	})
+}
+
 func TestServerCloses(t *testing.T) {
 	bubble(t, func(r *rig) {
 		t := r.t

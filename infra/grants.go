@@ -36,8 +36,7 @@ const (
 // fails if a function does more, or never uses one of these.
 var grants = map[string][]grant{
 	topology.Connect: {
-		{actions: []string{putItem}, prefixes: []string{table.ConnectionPrefix}},
-		{actions: []string{updateItem}, prefixes: []string{table.UserPrefix}},
+		{actions: []string{updateItem}, prefixes: []string{table.ConnectionPrefix, table.UserPrefix}},
 	},
 	topology.Disconnect: {
 		{actions: []string{deleteItem}, prefixes: []string{table.ConnectionPrefix}},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
 	"github.com/aws/jsii-runtime-go"
@@ -29,8 +30,14 @@ func newStreams(a *app, files assets) streamsStack {
 		f := a.newFunction(s.stack, m.Function, files, map[string]string{config.CallbackURL: a.websocket.callback})
 		s.functions = append(s.functions, f)
 		if m.Function == topology.Fanout {
-			allow(f.role, []string{"execute-api:ManageConnections"},
-				*a.websocket.arn(a.websocket.apiID, a.websocket.stage+"/POST/@connections/*"), nil)
+			connections := func(method string) string {
+				return *a.websocket.arn(a.websocket.apiID, a.websocket.stage+"/"+method+"/@connections/*")
+			}
+			// Frames, and the end of connections that newer ones have replaced.
+			f.role.AddToPrincipalPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+				Actions:   jsii.Strings("execute-api:ManageConnections"),
+				Resources: jsii.Strings(connections("POST"), connections("DELETE")),
+			}))
 		}
 		s.newMapping(a, m, f)
 		output(s.stack, topology.FunctionOutput(m.Function), *f.lambda.FunctionName(), "The function "+m.Function+", for operators' tools")

@@ -2,16 +2,21 @@ package local_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"net/http"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/coder/websocket"
 
 	"github.com/streamroom/streamroom/local"
+	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/table"
 	"github.com/streamroom/streamroom/shared/wire"
 	"github.com/streamroom/streamroom/test/rig"
 )
@@ -63,8 +68,9 @@ func p99(sorted []time.Duration) time.Duration {
 	return sorted[len(sorted)*99/100].Round(100 * time.Microsecond)
 }
 
-// One user's connections that come and go fast change one presence item. None is
-// refused for that, and other rooms get their messages.
+// One user's connections that come and go fast change one presence item. None
+// fails for that, and other rooms get their messages. Those beyond the limit may be
+// replaced before their handshake is over: 409.
 func TestConnect_ManyAtOnceOfOneUser(t *testing.T) {
 	const workers, rounds = 30, 10
 	s := start(t, local.Config{LogLevel: "warn", Wrap: unthrottled})
@@ -81,6 +87,9 @@ func TestConnect_ManyAtOnceOfOneUser(t *testing.T) {
 				conn, response, err := websocket.Dial(t.Context(), s.WebSocketURL(), &websocket.DialOptions{
 					Subprotocols: []string{"streamroom", token},
 				})
+				if response != nil && response.StatusCode == http.StatusConflict {
+					continue // there are more than the limit at this moment
+				}
 				if err != nil {
 					refused.Add(1)
 					t.Errorf("connect: %v (%v)", err, response)
@@ -95,11 +104,114 @@ func TestConnect_ManyAtOnceOfOneUser(t *testing.T) {
 	stop()
 	churning.Wait()
 	rig.Eventually(t, "no connection of the user is left", func() bool {
-		rows, entries := s.CountConnections("mallory")
-		return rows == 2*len(others.rooms) && entries == 0
+		rows := 0
+		for it := range s.Scan() {
+			if user, ok := it[table.UserID].(*types.AttributeValueMemberS); ok && user.Value == "mallory" && it[table.ReplacedAt] == nil {
+				rows++
+			}
+		}
+		_, entries := s.CountConnections("mallory")
+		return rows == 0 && entries == 0
 	})
 	t.Logf("%d connections came and went; p99 of others %v without them, %v beside them", connected.Load(), p99(alone), p99(beside))
 	if connected.Load() < workers || refused.Load() > 0 {
 		t.Errorf("%d connections came, %d were refused; want %d at least, and none", connected.Load(), refused.Load(), workers)
+	}
+}
+
+// A user's connections beyond the limit replace the oldest, which are told so and
+// closed. The others get what is sent.
+func TestConnect_MoreThanTheLimitReplaceTheOldest(t *testing.T) {
+	t.Parallel()
+	for _, devices := range []int{20, 21, 22, 40} {
+		t.Run(fmt.Sprint(devices), func(t *testing.T) {
+			s := start(t, local.Config{Wrap: unthrottled})
+			room := s.Room("alice", "bob")
+			var all []*rig.Socket
+			for range devices {
+				all = append(all, s.Connect("alice"))
+			}
+			replaced, kept := all[:devices-chat.MaxConnections], all[devices-chat.MaxConnections:]
+			for i, d := range replaced {
+				if got := d.Expect(wire.TypeError); got.Code != string(chat.CodeReplaced) {
+					t.Errorf("device %d got %+v, want %s", i, got, chat.CodeReplaced)
+				}
+				if err := <-d.Ended; websocket.CloseStatus(err) != websocket.StatusNormalClosure {
+					t.Errorf("device %d ended with %v, want a close frame", i, err)
+				}
+			}
+			s.Connect("bob").Send(room, "hello", "")
+			for _, d := range kept {
+				d.ExpectIn(room, wire.TypeMessage)
+				d.Write(`{"action":"ping"}`)
+				d.Expect(wire.TypePong)
+			}
+			if _, entries := s.CountConnections("alice"); entries != chat.MaxConnections {
+				t.Errorf("%d entries, want %d", entries, chat.MaxConnections)
+			}
+		})
+	}
+}
+
+// Of connections that are opened at once no more than the limit stay, and what
+// stays is served: none is told by a pong that all is well and gets nothing.
+func TestConnect_RacingBeyondTheLimit(t *testing.T) {
+	t.Parallel()
+	s := start(t, local.Config{Wrap: unthrottled})
+	room := s.Room("alice", "bob")
+	bob := s.Connect("bob")
+	token := s.Token("alice", 0)
+	type outcome struct{ pong, replaced, got bool }
+	var racing, dialing sync.WaitGroup
+	dialing.Add(2 * chat.MaxConnections)
+	ctx, cancel := context.WithTimeout(t.Context(), rig.Patience)
+	defer cancel()
+	outcomes := make([]outcome, 2*chat.MaxConnections)
+	sent := make(chan struct{})
+	for i := range outcomes {
+		racing.Go(func() {
+			conn, _, err := websocket.Dial(ctx, s.WebSocketURL(), &websocket.DialOptions{
+				Subprotocols: []string{"streamroom", token},
+			})
+			dialing.Done()
+			if err != nil { // it was replaced before its handshake was over
+				outcomes[i].replaced = true
+				return
+			}
+			defer func() { _ = conn.CloseNow() }()
+			<-sent
+			if err := conn.Write(ctx, websocket.MessageText, []byte(`{"action":"ping"}`)); err != nil {
+				outcomes[i].replaced = true
+				return
+			}
+			o := &outcomes[i]
+			for !o.replaced && (!o.pong || !o.got) {
+				var frame wire.ServerFrame
+				_, data, err := conn.Read(ctx)
+				if err != nil || json.Unmarshal(data, &frame) != nil {
+					o.replaced = ctx.Err() == nil
+					return
+				}
+				o.pong = o.pong || frame.Type == wire.TypePong
+				o.got = o.got || frame.Type == wire.TypeMessage
+				o.replaced = frame.Code == string(chat.CodeReplaced)
+			}
+		})
+	}
+	dialing.Wait()
+	bob.Send(room, "hello", "")
+	bob.ExpectIn(room, wire.TypeMessage)
+	close(sent)
+	racing.Wait()
+	served := 0
+	for i, o := range outcomes {
+		if o.got && !o.replaced {
+			served++
+		} else if !o.replaced {
+			t.Errorf("connection %d: pong %t, message %t, and not replaced", i, o.pong, o.got)
+		}
+	}
+	if _, entries := s.CountConnections("alice"); entries > chat.MaxConnections || served > chat.MaxConnections || served == 0 {
+		t.Errorf("%d entries, %d served; want 1 to %d", entries, served, chat.MaxConnections)
 	}
 }

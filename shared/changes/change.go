@@ -56,16 +56,20 @@ type (
 		ExpiresAt            int64 // ms
 	}
 
+	// ConnectionReplaced says that newer connections of a user have replaced one.
+	ConnectionReplaced struct{ ConnectionID, UserID string }
+
 	// ConnectionEnded says that a connection's row was removed.
 	ConnectionEnded struct{ ConnectionID, UserID string }
 )
 
-func (MessageSent) isChange()     {}
-func (MessageEdited) isChange()   {}
-func (MessageDeleted) isChange()  {}
-func (ReadMoved) isChange()       {}
-func (MemberJoined) isChange()    {}
-func (MemberLeft) isChange()      {}
-func (RoomRenamed) isChange()     {}
-func (SliceStored) isChange()     {}
-func (ConnectionEnded) isChange() {}
+func (MessageSent) isChange()        {}
+func (MessageEdited) isChange()      {}
+func (MessageDeleted) isChange()     {}
+func (ReadMoved) isChange()          {}
+func (MemberJoined) isChange()       {}
+func (MemberLeft) isChange()         {}
+func (RoomRenamed) isChange()        {}
+func (SliceStored) isChange()        {}
+func (ConnectionReplaced) isChange() {}
+func (ConnectionEnded) isChange()    {}

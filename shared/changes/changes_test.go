@@ -90,6 +90,11 @@ func TestDecode(t *testing.T) {
 			changestest.Modify(table.Room(room), attributes{table.EditedAt: {"N": "5"}}, attributes{table.EditedAt: {"N": "5"}}), nil,
 		},
 		"a new room": {changestest.Insert(table.Room(room), nil), nil},
+		"a replaced connection": {
+			changestest.Modify(connection, attributes{}, attributes{table.UserID: {"S": "bob"}, table.ReplacedAt: {"N": "5"}}),
+			changes.ConnectionReplaced{ConnectionID: "c", UserID: "bob"},
+		},
+		"a connection that sends": {changestest.Modify(connection, attributes{}, attributes{table.UserID: {"S": "bob"}}), nil},
 		"an ended connection": {
 			changestest.Remove(connection, attributes{table.UserID: {"S": "bob"}}),
 			changes.ConnectionEnded{ConnectionID: "c", UserID: "bob"},

@@ -125,6 +125,13 @@ func (it item) change() (Change, error) {
 		return MemberLeft{it.key.RoomID, it.key.UserID}, nil
 	case kind == table.KindSlice && it.operation == inserted:
 		return it.slice()
+	case kind == table.KindConnection && it.operation == modified:
+		replacedAt, err := timeIn(it.after, table.ReplacedAt)
+		if err != nil || replacedAt == 0 {
+			return nil, err
+		}
+		userID, err := textOf(it.after, table.UserID)
+		return ConnectionReplaced{it.key.ConnectionID, userID}, err
 	case kind == table.KindConnection && it.operation == removed:
 		userID, err := textOf(it.before, table.UserID)
 		return ConnectionEnded{it.key.ConnectionID, userID}, err

@@ -48,7 +48,7 @@ type ConnectionState struct {
 // AdmissionStore keeps the rate windows of connections.
 type AdmissionStore interface {
 	// TakeSend moves a connection's window to max(window, now) + Interval, if the
-	// connection exists and has not expired, its token ended less than
+	// connection exists, has neither expired nor been replaced, its token ended less than
 	// TokenLeeway ago, and its window is at most Horizon ahead of now. It returns
 	// the row after the move or, with taken false, the row as it is. Calls that
 	// race may leave one of them untaken although there was room for it.
@@ -89,6 +89,8 @@ func refusal(state ConnectionState, now time.Time) error {
 	switch {
 	case !state.Exists || state.ExpiresAt() <= now.UnixMilli():
 		return errReconnect()
+	case state.ReplacedAt != 0:
+		return ErrReplaced()
 	case state.TokenExpiresAt <= now.Add(-TokenLeeway).UnixMilli():
 		return Errorf(CodeTokenExpired, "the token that opened this connection has expired; reconnect with a fresh one")
 	}

@@ -21,6 +21,7 @@ const (
 	CodeRateLimited    Code = "rate_limited" // wait, then send again
 	CodeUnknownAction  Code = "unknown_action"
 	CodeReconnect      Code = "reconnect" // the connection is unknown or has expired: open a new one
+	CodeReplaced       Code = "replaced"  // the user has opened more connections: do not reconnect unasked
 	CodeInternal       Code = "internal"  // a failure of the server: try again
 )
 

@@ -30,6 +30,10 @@ const (
 	TokenLeeway    = 30 * time.Second // clock skew allowed between us and who signed the token
 )
 
+// MaxConnections is how many connections a user has at most. Another one replaces
+// the oldest.
+const MaxConnections = 20
+
 // SentMemory is how long a client message id is remembered.
 const SentMemory = 24 * time.Hour
 
@@ -39,6 +43,7 @@ type Connection struct {
 	UserID         string
 	ConnectedAt    int64 // ms, from API Gateway's event
 	TokenExpiresAt int64 // ms
+	ReplacedAt     int64 // ms; 0: it has not been replaced
 }
 
 // ExpiresAt is the time, in ms, from which reads ignore the connection's rows,

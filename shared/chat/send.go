@@ -69,7 +69,7 @@ func NewSender(store SendStore, ids IDs, now func() time.Time, fits func(Message
 // refused ones too. A Sender that remembers the connection makes two sequential
 // round trips: admission and membership in parallel, then the message.
 //
-// Errors: CodeReconnect, CodeTokenExpired, CodeRateLimited, CodeInvalidRequest,
+// Errors: CodeReconnect, CodeReplaced, CodeTokenExpired, CodeRateLimited, CodeInvalidRequest,
 // CodeTooLarge, CodeNotAMember.
 func (s *Sender) Send(ctx context.Context, r SendRequest) (Receipt, error) {
 	faulty := r.Refused

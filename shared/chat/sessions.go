@@ -10,7 +10,9 @@ import (
 type ConnectionStore interface {
 	// PutConnection stores a connection's entry in the user's presence, and its
 	// row. If it fails, there may be an entry without a row, never a row without an
-	// entry.
+	// entry. Of more than MaxConnections, the oldest others lose their entries, and
+	// their rows get a ReplacedAt. One that is itself replaced in the meantime is
+	// refused with ErrReplaced.
 	PutConnection(ctx context.Context, c Connection) error
 	// DeleteConnection removes the row and the entry. Removing a connection that
 	// does not exist succeeds.
@@ -48,19 +50,29 @@ func (s *Sessions) Close(ctx context.Context, connectionID string) error {
 	return nil
 }
 
-// Ping returns the connection, or CodeReconnect if it is not stored or has
-// expired, because nothing would be delivered to it.
+// Ping returns the connection, or an error because nothing would be delivered to
+// it: CodeReconnect if it is not stored or has expired, CodeReplaced if newer ones
+// have replaced it.
 func (s *Sessions) Ping(ctx context.Context, connectionID string) (Connection, error) {
 	c, ok, err := s.store.Connection(ctx, connectionID)
 	if err != nil {
 		return Connection{}, fmt.Errorf("ping connection %s: %w", connectionID, err)
 	}
-	if !ok || c.ExpiresAt() <= s.now().UnixMilli() {
+	switch {
+	case !ok || c.ExpiresAt() <= s.now().UnixMilli():
 		return Connection{}, errReconnect()
+	case c.ReplacedAt != 0:
+		return Connection{}, ErrReplaced()
 	}
 	return c, nil
 }
 
 func errReconnect() *Error {
 	return Errorf(CodeReconnect, "this connection is unknown or has expired; open a new one")
+}
+
+// ErrReplaced is the reason why a connection that was replaced is closed, or
+// refused.
+func ErrReplaced() *Error {
+	return Errorf(CodeReplaced, "you have opened more than %d connections; the newest ones have replaced this one", MaxConnections)
 }

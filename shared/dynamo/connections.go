@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
+	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -22,25 +25,43 @@ import (
 // reached. There is no transaction: those of one user's connections would cancel
 // each other, as each changes the one presence item; plain updates do not.
 func (s *Store) PutConnection(ctx context.Context, c chat.Connection) error {
-	if err := s.joinPresence(ctx, c); err != nil {
+	present, err := s.joinPresence(ctx, c)
+	if err != nil {
 		return fmt.Errorf("put the entry of connection %s: %w", c.ID, err)
 	}
-	row := attribute.Key(table.Connection(c.ID))
-	row[table.UserID] = attribute.Text(c.UserID)
-	row[table.ConnectedAt] = attribute.Number(c.ConnectedAt)
-	row[table.TokenExpiresAt] = attribute.Number(c.TokenExpiresAt)
-	row[table.RateTAT] = attribute.Number(0)
-	row[table.TTL] = attribute.Number(seconds(c.ExpiresAt()))
-	if _, err := s.db.PutItem(ctx, &dynamodb.PutItemInput{TableName: s.table, Item: row}); err != nil {
+	if err := s.replace(ctx, c, present); err != nil {
+		return err
+	}
+	// An update, and not a put: another one may have replaced this connection
+	// before its row was there.
+	_, err = s.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName:           s.table,
+		Key:                 attribute.Key(table.Connection(c.ID)),
+		ConditionExpression: aws.String("attribute_not_exists(#replaced)"),
+		UpdateExpression:    aws.String("SET #user = :user, #at = :at, #token = :token, #rate = :rate, #ttl = :ttl"),
+		ExpressionAttributeNames: map[string]string{
+			"#user": table.UserID, "#at": table.ConnectedAt, "#token": table.TokenExpiresAt, "#rate": table.RateTAT, "#ttl": table.TTL,
+			"#replaced": table.ReplacedAt,
+		},
+		ExpressionAttributeValues: item{
+			":user": attribute.Text(c.UserID), ":at": attribute.Number(c.ConnectedAt), ":token": attribute.Number(c.TokenExpiresAt),
+			":rate": attribute.Number(0), ":ttl": attribute.Number(seconds(c.ExpiresAt())),
+		},
+	})
+	if _, failed := conditionFailed(err); failed {
+		return chat.ErrReplaced()
+	}
+	if err != nil {
 		return fmt.Errorf("put the row of connection %s: %w", c.ID, err)
 	}
 	return nil
 }
 
-// joinPresence adds a connection's entry. Each has its own attribute, so that it
-// can be written whether or not the item exists.
-func (s *Store) joinPresence(ctx context.Context, c chat.Connection) error {
-	_, err := s.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+// joinPresence adds a connection's entry and returns all of the user's, newest
+// first. Each has its own attribute, so that it can be written whether or not the
+// item exists.
+func (s *Store) joinPresence(ctx context.Context, c chat.Connection) ([]chat.Connection, error) {
+	out, err := s.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName:        s.table,
 		Key:              attribute.Key(table.Presence(c.UserID)),
 		UpdateExpression: aws.String("SET #entry = :entry, #ttl = :ttl"),
@@ -54,7 +75,67 @@ func (s *Store) joinPresence(ctx context.Context, c chat.Connection) error {
 			// The item outlives every entry: this is the newest, with the longest life.
 			":ttl": attribute.Number(seconds(c.ConnectedAt + chat.ConnectionLife.Milliseconds())),
 		},
+		ReturnValues: types.ReturnValueAllNew,
 	})
+	if err != nil {
+		return nil, err
+	}
+	return s.connectionsOf(c.UserID, out.Attributes), nil
+}
+
+// replace marks the rows of the connections that a new one replaces, which has
+// fanout close them, and then removes their entries. Racing calls may replace the
+// same ones, and leave the newest.
+func (s *Store) replace(ctx context.Context, by chat.Connection, present []chat.Connection) error {
+	var entries []string
+	names := map[string]string{}
+	for i := len(present) - 1; i >= 0 && len(present)-len(entries) > chat.MaxConnections; i-- {
+		if present[i].ID == by.ID {
+			continue
+		}
+		if err := s.markReplaced(ctx, present[i]); err != nil {
+			return fmt.Errorf("replace connection %s: %w", present[i].ID, err)
+		}
+		name := "#e" + strconv.Itoa(len(entries))
+		entries, names[name] = append(entries, name), table.PresenceEntry(present[i].ID)
+	}
+	if len(entries) == 0 {
+		return nil
+	}
+	_, err := s.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName: s.table, Key: attribute.Key(table.Presence(by.UserID)),
+		UpdateExpression: aws.String("REMOVE " + strings.Join(entries, ", ")), ExpressionAttributeNames: names,
+	})
+	if err != nil {
+		return fmt.Errorf("remove the entries of replaced connections: %w", err)
+	}
+	return nil
+}
+
+// replacedLife is how long a row lives that was marked as replaced before it was
+// there: longer than a $connect may take.
+const replacedLife = time.Minute
+
+// markReplaced marks a connection's row, once. It creates one where there is none:
+// the connection may have its entry, and get its row in a moment.
+func (s *Store) markReplaced(ctx context.Context, c chat.Connection) error {
+	now := s.now()
+	_, err := s.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName: s.table, Key: attribute.Key(table.Connection(c.ID)),
+		ConditionExpression: aws.String("attribute_not_exists(#replaced)"),
+		UpdateExpression: aws.String("SET #replaced = :now, #user = if_not_exists(#user, :user), " +
+			"#at = if_not_exists(#at, :at), #ttl = if_not_exists(#ttl, :ttl)"),
+		ExpressionAttributeNames: map[string]string{
+			"#replaced": table.ReplacedAt, "#user": table.UserID, "#at": table.ConnectedAt, "#ttl": table.TTL,
+		},
+		ExpressionAttributeValues: item{
+			":now": attribute.Number(now.UnixMilli()), ":user": attribute.Text(c.UserID), ":at": attribute.Number(c.ConnectedAt),
+			":ttl": attribute.Number(now.Add(replacedLife).Unix()),
+		},
+	})
+	if _, failed := conditionFailed(err); failed {
+		return nil
+	}
 	return err
 }
 
@@ -158,6 +239,7 @@ func connectionOf(connectionID string, it item) chat.Connection {
 		UserID:         attribute.GetText(it, table.UserID),
 		ConnectedAt:    attribute.GetNumber(it, table.ConnectedAt),
 		TokenExpiresAt: attribute.GetNumber(it, table.TokenExpiresAt),
+		ReplacedAt:     attribute.GetNumber(it, table.ReplacedAt),
 	}
 }
 
@@ -231,7 +313,7 @@ func (s *Store) TakeSend(ctx context.Context, connectionID string, limit chat.Se
 			return chat.ConnectionState{}, false, nil
 		}
 		state = connectionState(connectionID, old)
-		if state.TokenExpiresAt <= now-limit.TokenLeeway.Milliseconds() ||
+		if state.ReplacedAt != 0 || state.TokenExpiresAt <= now-limit.TokenLeeway.Milliseconds() ||
 			state.RateWindow > now+limit.Horizon.Milliseconds() {
 			break
 		}
@@ -265,9 +347,9 @@ func (s *Store) windowUpdate(connectionID string, limit chat.SendLimit, now int6
 	return &dynamodb.UpdateItemInput{
 		TableName:           s.table,
 		Key:                 attribute.Key(table.Connection(connectionID)),
-		ConditionExpression: aws.String("#ttl > :sec AND #token > :token"),
+		ConditionExpression: aws.String("#ttl > :sec AND #token > :token AND attribute_not_exists(#replaced)"),
 		ExpressionAttributeNames: map[string]string{
-			"#rate": table.RateTAT, "#token": table.TokenExpiresAt, "#ttl": table.TTL,
+			"#rate": table.RateTAT, "#token": table.TokenExpiresAt, "#ttl": table.TTL, "#replaced": table.ReplacedAt,
 		},
 		ExpressionAttributeValues: item{
 			":now":   attribute.Number(now),

@@ -9,6 +9,8 @@ import (
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/metrics"
 	"github.com/streamroom/streamroom/shared/parallel"
+	"github.com/streamroom/streamroom/shared/push"
+	"github.com/streamroom/streamroom/shared/wire"
 )
 
 const (
@@ -18,7 +20,35 @@ const (
 
 	// cleanUpsInFlight bounds the deletes of one invocation at a time.
 	cleanUpsInFlight = 16
+
+	// closeTime is how long an invocation tries to close replaced connections,
+	// beside its other work.
+	closeTime = time.Second
 )
+
+// replacedFrame tells a client why its connection is closed.
+var replacedFrame = encode(wire.Error{
+	Type: wire.TypeError, Code: string(chat.CodeReplaced), Message: chat.ErrReplaced().Message,
+})
+
+// closeReplaced tells connections that they were replaced, and closes them. One
+// that cannot be closed is told at its next ping or send.
+func (f *Fanout) closeReplaced(ctx context.Context, ids []string, log *zerolog.Logger) {
+	if len(ids) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, closeTime)
+	defer cancel()
+	frames, ends := make([]push.Post, len(ids)), make([]push.Post, len(ids))
+	for i, id := range ids {
+		frames[i] = push.Post{ConnectionID: id, Data: replacedFrame}
+		ends[i] = push.Post{ConnectionID: id, Close: true}
+	}
+	f.push.Push(ctx, frames)
+	for i, d := range f.push.Push(ctx, ends) {
+		log.Info().Err(d.Err).Str("connection_id", ids[i]).Str("outcome", d.Outcome.String()).Msg("close a replaced connection")
+	}
+}
 
 // cleanUp deletes the entries of connections whose row is gone, whatever the
 // records' age. It returns the records of those that could not be deleted.

@@ -39,6 +39,8 @@ type batch struct {
 	rooms  []room
 	slices []storedSlice
 	ended  []endedConnection
+
+	replaced []string // connection ids
 }
 
 // room is a room in a batch.
@@ -65,6 +67,8 @@ func group(records []changes.Record, now time.Time) batch {
 			if age < sliceLife {
 				b.slices = append(b.slices, storedSlice{sliceOf(c, stale), c.RunID, r.Sequence})
 			}
+		case changes.ConnectionReplaced:
+			b.replaced = append(b.replaced, c.ConnectionID)
 		case changes.ConnectionEnded:
 			b.ended = append(b.ended, endedConnection{c.ConnectionID, c.UserID, r.Sequence})
 		default:

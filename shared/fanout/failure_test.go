@@ -193,3 +193,30 @@ func TestDrop_NotDuringTheHandshake(t *testing.T) {
 		t.Errorf("%q are removed, want the one whose handshake is over", store.deleted)
 	}
 }
+
+// posted keeps what is posted, one line each.
+type posted struct{ lines *[]string }
+
+func (p posted) Push(_ context.Context, posts []push.Post) []push.Delivery {
+	for _, post := range posts {
+		line := post.ConnectionID + " " + string(post.Data)
+		if post.Close {
+			line = post.ConnectionID + " closed"
+		}
+		*p.lines = append(*p.lines, line)
+	}
+	return make([]push.Delivery, len(posts)) // undelivered: no record fails for that
+}
+
+func TestHandle_AReplacedConnectionIsToldAndClosed(t *testing.T) {
+	row := changestest.Attributes{table.UserID: {"S": "alice"}, table.ConnectedAt: {"N": "1"}}
+	replaced := changestest.Attributes{table.UserID: {"S": "alice"}, table.ConnectedAt: {"N": "1"}, table.ReplacedAt: {"N": "2"}}
+	var lines []string
+	failed := handle(t, &memory{}, posted{&lines},
+		changestest.Modify(table.Connection("c-1"), row, replaced),
+		changestest.Modify(table.Connection("c-2"), row, row)) // a send
+	want := []string{`c-1 {"type":"error","code":"replaced","message":"` + chat.ErrReplaced().Message + `"}`, "c-1 closed"}
+	if len(failed) > 0 || !slices.Equal(lines, want) {
+		t.Errorf("posted %q, records %q failed; want %q and none", lines, failed, want)
+	}
+}

@@ -3,6 +3,7 @@ package fanout
 import (
 	"context"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -79,12 +80,15 @@ func (f *Fanout) Handle(ctx context.Context, event changes.Event) (changes.Respo
 	records, malformed := changes.Decode(event, &log)
 	batch := group(records, started)
 
+	var beside sync.WaitGroup
+	beside.Go(func() { f.closeReplaced(ctx, batch.replaced, &log) })
 	notCleaned := f.cleanUp(ctx, batch.ended, &log)
 	rooms := f.serveRooms(ctx, batch.rooms, started, &log)
 	// Slices last: they are the parts of large rooms, and take longest.
 	parts := f.serveSlices(ctx, batch.slices, started, &log)
 	total := rooms.plus(parts)
 	failed := slices.Concat(notCleaned, total.failed)
+	beside.Wait()
 
 	metrics.Line(
 		&log, f.now(),

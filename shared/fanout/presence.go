@@ -9,14 +9,9 @@ import (
 	"github.com/streamroom/streamroom/shared/parallel"
 )
 
-const (
-	// devicesPerUser is how many of a user's connections are served, the newest.
-	devicesPerUser = 20
-
-	// presenceBatch is how many users' connections are read in one request:
-	// DynamoDB's limit, see "BatchGetItem" in its API reference.
-	presenceBatch = 100
-)
+// presenceBatch is how many users' connections are read in one request:
+// DynamoDB's limit, see "BatchGetItem" in its API reference.
+const presenceBatch = 100
 
 // devices are the connections of recipients.
 type devices struct {
@@ -36,7 +31,7 @@ func (f *Fanout) readDevices(ctx context.Context, broadcasts []broadcast) device
 	found := make([]map[string][]chat.Connection, len(batches))
 	errs := make([]error, len(batches))
 	parallel.Each(len(batches), readsInFlight, func(i int) {
-		found[i], errs[i] = f.store.Presence(ctx, batches[i], devicesPerUser)
+		found[i], errs[i] = f.store.Presence(ctx, batches[i], chat.MaxConnections)
 	})
 
 	d := devices{byUser: make(map[string][]chat.Connection, len(users)), failed: map[string]error{}}

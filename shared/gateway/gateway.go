@@ -47,6 +47,8 @@ func Status(code chat.Code) int {
 		return http.StatusNotFound
 	case chat.CodeReconnect:
 		return http.StatusGone
+	case chat.CodeReplaced:
+		return http.StatusConflict
 	case chat.CodeTooLarge:
 		return http.StatusRequestEntityTooLarge
 	case chat.CodeRateLimited:

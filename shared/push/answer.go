@@ -24,6 +24,7 @@ const maxAnswer = 16 << 10
 var (
 	protocol  = restjson1.New(schemas.ApiGatewayManagementApi)
 	operation = smithy.NewOperationSchema(schemas.PostToConnection, schemas.PostToConnectionRequest, nil)
+	closing   = smithy.NewOperationSchema(schemas.DeleteConnection, schemas.DeleteConnectionRequest, nil)
 )
 
 // readAnswer interprets an answer, and reads it to its end so that the connection

@@ -75,7 +75,7 @@ func (b *batch) work(ctx context.Context) {
 			result.Err = fmt.Errorf("not sent: %w", err)
 		case err != nil:
 			result.Err = fmt.Errorf("%w; not sent again: %w", result.Err, err)
-		case post.ConnectionID == "" || len(post.Data) == 0:
+		case post.ConnectionID == "" || len(post.Data) == 0 && !post.Close:
 			result.Err = ErrEmpty
 		default:
 			b.send(ctx, r.post, &hash)
@@ -170,7 +170,7 @@ func (b *batch) try(
 ) (o Outcome, retryable bool, err error) {
 	attempt, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	req, err := b.request(attempt, post, b.now().Add(skew), hash.of(post.Data))
+	req, err := b.request(attempt, post, b.now().Add(skew), hash.of(post.sent()))
 	if err != nil {
 		return Undelivered, false, err
 	}

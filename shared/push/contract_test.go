@@ -89,6 +89,35 @@ func TestSameBytesOnTheWire(t *testing.T) {
 	}
 }
 
+func TestClose_SameBytesOnTheWire(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{}
+		transport := overPipes(t, f)
+		id := "R1kmxc2VNjMCFIA="
+		if _, err := sdkClient(contractEndpoint, transport).DeleteConnection(t.Context(), &apigatewaymanagementapi.DeleteConnectionInput{
+			ConnectionId: &id,
+		}); err != nil {
+			t.Fatal(err)
+		}
+		p := newPusher(t, Config{Endpoint: contractEndpoint, Transport: transport})
+		if r := p.Push(t.Context(), []Post{{ConnectionID: id, Close: true}})[0]; r.Outcome != Delivered {
+			t.Fatalf("%+v", r)
+		}
+		sdk, ours := f.got()[0], f.got()[1]
+		for _, name := range append(onlySDK, "User-Agent") {
+			sdk.header.Del(name)
+			ours.header.Del(name)
+		}
+		for _, r := range []request{sdk, ours} {
+			r.header.Set("Authorization", credential(r))
+		}
+		if diff := cmp.Diff(sdk, ours, cmp.AllowUnexported(request{})); diff != "" {
+			t.Errorf("the SDK's client sends (-), we send (+):\n%s", diff)
+		}
+	})
+}
+
 // credential returns the signature's algorithm and credential scope.
 func credential(r request) string {
 	scope, _, _ := strings.Cut(r.header.Get("Authorization"), ",")

@@ -7,6 +7,18 @@ import "fmt"
 type Post struct {
 	ConnectionID string
 	Data         []byte
+
+	// Close ends the connection instead, by DELETE; Data is not sent. What was
+	// posted before reaches the client, if it reads.
+	Close bool
+}
+
+// sent returns the body of the post's request.
+func (p Post) sent() []byte {
+	if p.Close {
+		return nil
+	}
+	return p.Data
 }
 
 // Outcome is the result of a post.

@@ -23,6 +23,9 @@ const (
 	signingName = "execute-api"
 
 	userAgent = "streamroom-push"
+
+	// emptyHash is the SHA-256 of nothing.
+	emptyHash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 )
 
 // parseEndpoint checks what is easily got wrong: the WebSocket URL in place of
@@ -79,8 +82,11 @@ type payloadHash struct {
 	hex  string
 }
 
-// of returns the hash of data, which isn't empty.
+// of returns the hash of data.
 func (h *payloadHash) of(data []byte) string {
+	if len(data) == 0 {
+		return emptyHash
+	}
 	if len(data) != len(h.data) || &data[0] != &h.data[0] {
 		sum := sha256.Sum256(data)
 		h.data, h.hex = data, hex.EncodeToString(sum[:])
@@ -96,7 +102,13 @@ func (b *batch) request(ctx context.Context, post Post, at time.Time, payloadHas
 		URL:    &url.URL{Scheme: b.endpoint.Scheme, Host: b.endpoint.Host},
 		Header: http.Header{},
 	}}
-	if err := protocol.SerializeRequest(ctx, operation, &input, &draft); err != nil {
+	var err error
+	if post.Close {
+		err = protocol.SerializeRequest(ctx, closing, &apigatewaymanagementapi.DeleteConnectionInput{ConnectionId: &post.ConnectionID}, &draft)
+	} else {
+		err = protocol.SerializeRequest(ctx, operation, &input, &draft)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("serialize post: %w", err)
 	}
 	req := draft.WithContext(ctx)
@@ -105,12 +117,12 @@ func (b *batch) request(ctx context.Context, post Post, at time.Time, payloadHas
 	req.URL.RawPath = b.endpoint.EscapedPath() + req.URL.RawPath
 	req.Header["User-Agent"] = []string{userAgent}
 	req.ContentLength = int64(len(post.Data))
-	req.GetBody = func() (io.ReadCloser, error) {
-		// A type that the transport knows: it sends head and body in one write,
-		// which it doesn't with the body that the SDK's own client gives it.
-		return io.NopCloser(bytes.NewReader(post.Data)), nil
+	if post.Close {
+		req.Body, req.ContentLength = http.NoBody, 0
+	} else {
+		req.GetBody = body(post)
+		req.Body, _ = req.GetBody()
 	}
-	req.Body, _ = req.GetBody()
 	if err := b.signer.SignHTTP(ctx, b.credentials, req, payloadHash, signingName, b.region, at); err != nil {
 		return nil, fmt.Errorf("sign post: %w", err)
 	}
@@ -119,4 +131,11 @@ func (b *batch) request(ctx context.Context, post Post, at time.Time, payloadHas
 	// do after a function was frozen. Clients drop duplicates by id.
 	req.Header["Idempotency-Key"] = nil
 	return req, nil
+}
+
+// body returns the body of a post, of a type that the transport knows: it sends
+// head and body in one write, which it doesn't with the body that the SDK's own
+// client gives it.
+func body(post Post) func() (io.ReadCloser, error) {
+	return func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(post.Data)), nil }
 }

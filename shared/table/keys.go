@@ -47,6 +47,7 @@ const (
 	ConnectedAt     = "connectedAt"
 	TokenExpiresAt  = "tokenExpiresAt"
 	RateTAT         = "rateTat"
+	ReplacedAt      = "replacedAt"
 	Name            = "name"
 	Type            = "type"
 	CreatedBy       = "createdBy"

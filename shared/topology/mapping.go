@@ -70,6 +70,13 @@ func StreamMappings() []StreamMapping {
 					SKPrefixes: []string{table.MessagePrefix, table.MetadataKey},
 					Number:     table.EditedAt,
 				},
+				// Connections that newer ones of their user have replaced.
+				{
+					EventNames: []string{"MODIFY"},
+					PKPrefixes: []string{table.ConnectionPrefix},
+					SKPrefixes: []string{table.MetadataKey},
+					Number:     table.ReplacedAt,
+				},
 				// Members who left, and connections that ended.
 				{
 					EventNames: []string{"REMOVE"},

@@ -92,8 +92,16 @@ export class Connection {
   }
 
   stop() {
+    this.#end();
+  }
+
+  /**
+   * Stays away from the server until it is started again.
+   * @param {Failure} [failure]
+   */
+  #end(failure) {
     this.#leave();
-    this.#become({ name: "stopped" });
+    this.#become({ name: "stopped", failure });
   }
 
   /**
@@ -167,6 +175,7 @@ export class Connection {
     const generation = this.#generation;
     for (const frame of unpack(data)) {
       if (frame.type === "pong") this.#ponged(frame);
+      else if (frame.type === "error" && frame.code === "replaced") this.#end(new Failure("replaced", frame.message ?? ""));
       else if (frame.type === "error" && this.#isLast(frame.code)) this.#retry();
       else this.#on.frame(frame);
       if (generation !== this.#generation) return;

@@ -20,7 +20,33 @@ func (s *Store) PutConnection(ctx context.Context, c chat.Connection) error {
 		s.presence[c.UserID] = map[string]int64{}
 	}
 	s.presence[c.UserID][c.ID] = c.ConnectedAt
+	present := s.present(c.UserID)
+	for i := len(present) - 1; i >= 0 && len(s.presence[c.UserID]) > chat.MaxConnections; i-- {
+		oldest := s.connections[present[i].ID]
+		if oldest.ID == c.ID {
+			continue
+		}
+		oldest.ReplacedAt = s.now().UnixMilli()
+		s.connections[oldest.ID] = oldest
+		delete(s.presence[c.UserID], oldest.ID)
+	}
 	return nil
+}
+
+// present returns a user's connections that have not expired, newest first.
+func (s *Store) present(userID string) []chat.Connection {
+	var connections []chat.Connection
+	for id, at := range s.presence[userID] {
+		if c := s.connections[id]; s.expired(c.ExpiresAt()) {
+			delete(s.presence[userID], id)
+		} else {
+			connections = append(connections, chat.Connection{ID: id, UserID: userID, ConnectedAt: at})
+		}
+	}
+	slices.SortFunc(connections, func(a, b chat.Connection) int {
+		return cmp.Or(cmp.Compare(b.ConnectedAt, a.ConnectedAt), cmp.Compare(a.ID, b.ID))
+	})
+	return connections
 }
 
 // DeleteConnection implements chat.ConnectionStore.
@@ -59,16 +85,7 @@ func (s *Store) Presence(ctx context.Context, userIDs []string, limit int) (map[
 	defer unlock()
 	present := map[string][]chat.Connection{}
 	for _, userID := range userIDs {
-		var connections []chat.Connection
-		for id, at := range s.presence[userID] {
-			if c := s.connections[id]; !s.expired(c.ExpiresAt()) {
-				connections = append(connections, chat.Connection{ID: id, UserID: userID, ConnectedAt: at})
-			}
-		}
-		slices.SortFunc(connections, func(a, b chat.Connection) int {
-			return cmp.Or(cmp.Compare(b.ConnectedAt, a.ConnectedAt), cmp.Compare(a.ID, b.ID))
-		})
-		if len(connections) > 0 {
+		if connections := s.present(userID); len(connections) > 0 {
 			present[userID] = connections[:min(limit, len(connections))]
 		}
 	}
@@ -87,7 +104,7 @@ func (s *Store) TakeSend(ctx context.Context, connectionID string, limit chat.Se
 		return chat.ConnectionState{}, false, nil
 	}
 	now := s.now().UnixMilli()
-	taken := c.TokenExpiresAt > now-limit.TokenLeeway.Milliseconds() &&
+	taken := c.ReplacedAt == 0 && c.TokenExpiresAt > now-limit.TokenLeeway.Milliseconds() &&
 		c.rateWindow <= now+limit.Horizon.Milliseconds()
 	if taken {
 		c.rateWindow = max(c.rateWindow, now) + limit.Interval.Milliseconds()

@@ -104,6 +104,59 @@ var connectionTests = map[string]func(*fixture){
 			"bob":   {{ID: "d", UserID: "bob", ConnectedAt: epoch}},
 		}, present)
 	},
+	"PutConnection/replaces the oldest of more than the limit": func(f *fixture) {
+		const more = 3
+		for i := range chat.MaxConnections + more {
+			c := connection(fmt.Sprintf("c%02d", i), "alice")
+			c.ConnectedAt += int64(i)
+			f.connect(c)
+			f.connect(connection(fmt.Sprint("d", i), fmt.Sprint("bob", i)))
+		}
+		present, err := f.Presence(f.Context(), []string{"alice"}, 100)
+		ok(f, err)
+		if got := present["alice"]; len(got) != chat.MaxConnections || got[len(got)-1].ID != "c03" {
+			f.Errorf("%d connections, the oldest %+v; want %d from c03 on", len(got), got[len(got)-1], chat.MaxConnections)
+		}
+		for i := range chat.MaxConnections + more {
+			id := fmt.Sprintf("c%02d", i)
+			c, found, err := f.Connection(f.Context(), id)
+			ok(f, err)
+			state, taken, err := f.TakeSend(f.Context(), id, limit(0))
+			ok(f, err)
+			if old := i < more; !found || c.ReplacedAt != 0 != old || state.ReplacedAt != 0 != old || taken == old {
+				f.Errorf("%s: found %t %+v, send taken %t; want replaced: %t", id, found, c, taken, old)
+			}
+		}
+	},
+	"PutConnection/leaves the newest of those that race": func(f *fixture) {
+		const all = 2 * chat.MaxConnections
+		race(f, all, func(i int) (bool, error) {
+			c := connection(fmt.Sprintf("c%02d", i), "alice")
+			c.ConnectedAt += int64(i)
+			err := f.PutConnection(f.Context(), c)
+			if chat.Reason(err).Code == chat.CodeReplaced {
+				err = nil
+			}
+			return true, err
+		})
+		present, err := f.Presence(f.Context(), []string{"alice"}, all)
+		ok(f, err)
+		if n := len(present["alice"]); n > chat.MaxConnections || n == 0 {
+			f.Errorf("%d connections, want 1 to %d", n, chat.MaxConnections)
+		}
+		served := map[string]bool{}
+		for _, c := range present["alice"] {
+			served[c.ID] = true
+		}
+		for i := range all { // none believes that it can be reached, and cannot
+			id := fmt.Sprintf("c%02d", i)
+			c, found, err := f.Connection(f.Context(), id)
+			ok(f, err)
+			if (found && c.ReplacedAt == 0) != served[id] {
+				f.Errorf("%s: found %t %+v, but has an entry: %t", id, found, c, served[id])
+			}
+		}
+	},
 	"TakeSend/admits a burst, then one an interval": func(f *fixture) {
 		f.connect(connection("c", "alice"))
 		for _, step := range []struct {
