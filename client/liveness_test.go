@@ -46,6 +46,7 @@ func TestWake_ReplacesHalfOpenConnection(t *testing.T) {
 				r.run()
 				r.pass(time.Minute)
 				r.say("general", "just now")
+				r.pass(time.Millisecond) // it has come: a frame that comes later would answer the ping
 				dead.Store(true)
 				sign(r)
 				r.pass(15 * time.Second)
