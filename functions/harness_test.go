@@ -292,7 +292,10 @@ func (w *world) request(method, path, query, body string) []byte {
 	headers, _ := event["headers"].(object)
 	headers["content-type"] = "application/json"
 	about["http"] = object{"method": method, "path": path, "protocol": "HTTP/1.1"}
-	about["authorizer"] = object{"jwt": object{"claims": object{"username": user(0)}}}
+	about["authorizer"] = object{"jwt": object{"claims": object{
+		"iss": issuer, "client_id": identity.ClientID, "token_use": "access", "username": user(0),
+		"exp": strconv.FormatInt(w.clock.now().Add(time.Hour).Unix(), 10),
+	}}}
 	return w.encode(event)
 }
 
