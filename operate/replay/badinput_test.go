@@ -41,7 +41,7 @@ func TestConfigsThatMakeNoSense(t *testing.T) {
 		"invalid --room":         {Source: replay.FromTable, Target: replay.ToNone, Selection: replay.Selection{Room: "a#b"}},
 		`invalid --entity "cat"`: {Source: replay.FromTable, Target: replay.ToNone, Selection: replay.Selection{Entities: []string{"cat"}}},
 		"rebuilds the records":   {Source: replay.FromTable, Target: replay.ToNone, Selection: replay.Selection{Entities: []string{"room"}}},
-		"takes whole entries":    {Source: replay.FromFailures, Target: replay.ToNone, Selection: replay.Selection{Room: "r"}},
+		"sends whole entries":    {Source: replay.FromFailures, Target: replay.ToNone, Selection: replay.Selection{Room: "r"}},
 	} {
 		if err := c.Check(now); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("want an error that says %q: %v", says, err)

@@ -18,7 +18,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // small is a run that takes seconds.
 func small() Config {
 	return Config{
-		Seed: 1, Duration: 5 * time.Second, StepTimeout: 40 * time.Second,
+		Seed: 1, Duration: 8 * time.Second, StepTimeout: 40 * time.Second,
 		Users: 4, Devices: 2, Rooms: 6, Sends: 16, Reads: 12,
 	}
 }
@@ -50,8 +50,9 @@ func runAll(t *testing.T, configs map[string]Config) map[string]Report {
 	return reports
 }
 
+// Not beside the planted bugs: they start a server each, and with all of them at
+// once too little happens in the time of the load.
 func TestPromisesAreKept(t *testing.T) {
-	t.Parallel()
 	broken := small()
 	broken.Faults = faults.All(1)
 	broken.Faults.Outages = []faults.Outage{
