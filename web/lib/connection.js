@@ -175,7 +175,8 @@ export class Connection {
     const generation = this.#generation;
     for (const frame of unpack(data)) {
       if (frame.type === "pong") this.#ponged(frame);
-      else if (frame.type === "error" && frame.code === "replaced") this.#end(new Failure("replaced", frame.message ?? ""));
+      else if (frame.type === "error" && frame.code === "replaced")
+        this.#end(new Failure("replaced", frame.message ?? ""));
       else if (frame.type === "error" && this.#isLast(frame.code)) this.#retry();
       else this.#on.frame(frame);
       if (generation !== this.#generation) return;
