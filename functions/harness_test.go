@@ -170,13 +170,7 @@ func (w *world) connect(i int) {
 // message stores a message of size bytes, a little later than the last one.
 func (w *world) message(size int) chat.Message {
 	w.t.Helper()
-	w.clock.advance(10 * time.Millisecond)
-	id, ms, err := w.ids.Message()
-	w.must(err)
-	m := chat.Message{RoomID: room, ID: id, SenderID: user(0), SentAt: ms, Content: text(size)}
-	_, _, err = w.store.PutMessage(w.t.Context(), m, ms)
-	w.must(err)
-	return m
+	return w.messageOf(user(0), room, size)
 }
 
 // otherMessage stores a message of user 1, of a chat's usual size.
@@ -189,10 +183,15 @@ func (w *world) otherMessage(roomID string) chat.Message {
 // last one.
 func (w *world) otherMessageOf(roomID string, size int) chat.Message {
 	w.t.Helper()
+	return w.messageOf(user(1), roomID, size)
+}
+
+func (w *world) messageOf(sender, roomID string, size int) chat.Message {
+	w.t.Helper()
 	w.clock.advance(10 * time.Millisecond)
 	id, ms, err := w.ids.Message()
 	w.must(err)
-	m := chat.Message{RoomID: roomID, ID: id, SenderID: user(1), SentAt: ms, Content: text(size)}
+	m := chat.Message{RoomID: roomID, ID: id, SenderID: sender, SentAt: ms, Content: text(size)}
 	_, _, err = w.store.PutMessage(w.t.Context(), m, ms)
 	w.must(err)
 	return m
