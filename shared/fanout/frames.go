@@ -19,8 +19,16 @@ func (f frames) addAll(users []string, frame []byte) {
 	}
 }
 
+// grow makes space for n more frames of each user, at once.
+func (f frames) grow(users []string, n int) {
+	for _, user := range users {
+		f[user] = slices.Grow(f[user], n)
+	}
+}
+
 // encodeFor appends a broadcast's frames to those of each recipient.
 func (b *broadcast) encodeFor(to frames) {
+	to.grow(b.audience.members, len(b.snapshot.messages)+len(b.snapshot.changed))
 	b.encodeJoins(to)
 	b.encodeLeaves(to)
 	e, now, members := b.events, b.snapshot, b.audience.members

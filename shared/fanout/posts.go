@@ -20,6 +20,7 @@ func buildPosts(broadcasts []broadcast, devices map[string][]chat.Connection) (p
 			broadcasts[i].encodeFor(byUser)
 		}
 	}
+	posts, targets = make([]push.Post, 0, len(byUser)), make([]chat.Connection, 0, len(byUser))
 	var last, joined [][]byte // most users get the same: it is joined, and hashed by push, once
 	for user, own := range byUser {
 		if len(own) == 0 || len(devices[user]) == 0 {
