@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/streamroom/streamroom/functions"
+	"github.com/streamroom/streamroom/operate/cost"
 	"github.com/streamroom/streamroom/shared/chat"
 )
 
@@ -22,7 +23,7 @@ var sends = []struct {
 	name  string
 	way   way
 	trips int
-	write func(n int) int
+	write func(n int) float64
 }{
 	{"cold", way{cold: true}, 3, sendUnits},
 	{"cold-in-a-burst", way{cold: true, burst: true}, 4, sendUnits}, // guesses the rate window first
@@ -31,8 +32,8 @@ var sends = []struct {
 	{"warm-with-clientMessageId", way{clientID: true}, 2, sendOnceUnits},
 }
 
-func sendUnits(n int) int     { return n + 1 }
-func sendOnceUnits(n int) int { return 2*(n+1) + 1 }
+func sendUnits(n int) float64     { return cost.SendWrites(float64(n), false) }
+func sendOnceUnits(n int) float64 { return cost.SendWrites(float64(n), true) }
 
 // contents are sizes of content in bytes with the KB that the item takes, which
 // has keys and a sender beside the content.
@@ -53,11 +54,11 @@ func TestSendMessage_KeepsToItsBudget(t *testing.T) {
 					if got.RoundTrips != send.trips {
 						t.Errorf("%d round trips, want %d", got.RoundTrips, send.trips)
 					}
-					if want := float64(send.write(content.kb)); got.Write != want {
+					if want := send.write(content.kb); got.Write != want {
 						t.Errorf("%v write units, want %v", got.Write, want)
 					}
-					if got.Read != 1 {
-						t.Errorf("%v read units, want 1 for the membership", got.Read)
+					if got.Read != cost.SendReads {
+						t.Errorf("%v read units, want %v for the membership", got.Read, cost.SendReads)
 					}
 				})
 			})
@@ -96,7 +97,7 @@ func TestLastMessage_KeepsToItsBudget(t *testing.T) {
 				handler := m.wired(functions.LastMessage)
 				m.project(handler, 1) // the next one finds a last message
 				got := m.project(handler, 10)
-				if want := float64(1 + 3*members); got.Write != want {
+				if want := cost.Project(members, true).Writes; got.Write != want {
 					t.Errorf("%v write units, want %v", got.Write, want)
 				}
 			})

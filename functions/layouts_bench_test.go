@@ -425,12 +425,12 @@ func (l layout) measureKeeping(b *testing.B, rooms int) {
 	}
 	arrived := m.tail()
 	m.table.take()
-	var routes, consumer, membership cost
-	on := func(account *cost, err error) {
+	var routes, consumer, membership account
+	on := func(a *account, err error) {
 		b.Helper()
 		m.must(err)
-		account.add(m.table.take())
-		account.records += arrived()
+		a.add(m.table.take())
+		a.records += arrived()
 	}
 	for b.Loop() {
 		on(&routes, t.connect(ctx, d, l.put(d)))
@@ -454,13 +454,13 @@ func (l layout) measureKeeping(b *testing.B, rooms int) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// cost is what some writes cost, and how many stream records follow from them.
-type cost struct {
+// account is what some writes cost, and how many stream records follow from them.
+type account struct {
 	total
 	records int
 }
 
-func (c cost) print(b *testing.B, who string) {
+func (c account) print(b *testing.B, who string) {
 	b.Helper()
 	n := float64(b.N)
 	b.ReportMetric(float64(c.Requests)/n, who+"-requests/op")

@@ -185,16 +185,19 @@ func overlap(calls []call) (most int) {
 type gateway struct {
 	mu    sync.Mutex
 	posts map[string]int // by path
+	bytes int64
 }
 
 // RoundTrip implements http.RoundTripper.
 func (g *gateway) RoundTrip(r *http.Request) (*http.Response, error) {
 	defer r.Body.Close()
-	if _, err := io.Copy(io.Discard, r.Body); err != nil {
+	size, err := io.Copy(io.Discard, r.Body)
+	if err != nil {
 		return nil, err
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.bytes += size
 	if g.posts == nil {
 		g.posts = map[string]int{}
 	}

@@ -4,6 +4,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/streamroom/streamroom/operate/cost"
 	"github.com/streamroom/streamroom/shared/topology"
 )
 
@@ -101,21 +102,14 @@ const (
 	grownPartitions    = 14
 )
 
-// Prices in us-east-1, in dollars.
-const (
-	perWebSocketMessage = 1.00e-6
-	perReadUnit         = 0.125e-6
-	perWriteUnit        = 0.625e-6
-	perInvocation       = 0.20e-6
-	perGBSecond         = 0.0000133334 // arm64
-)
+// A message that is sent comes in and is acknowledged.
+const sendMessages = 2
 
-// A message that is sent comes in, is acknowledged, and is stored in a
-// transaction with its clientMessageId.
-const (
-	sendMessages   = 2
-	sendWriteUnits = 5
-	sendReadUnits  = 1
+// What a message with a clientMessageId, and less than 1 KB as an item, asks of
+// the table.
+var (
+	sendWriteUnits = cost.SendWrites(1, true)
+	sendReadUnits  = float64(cost.SendReads)
 )
 
 // function and mapping are fanout's, as they are deployed.

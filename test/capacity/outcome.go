@@ -4,6 +4,7 @@ import (
 	"math/bits"
 	"time"
 
+	"github.com/streamroom/streamroom/operate/cost"
 	"github.com/streamroom/streamroom/shared/push"
 )
 
@@ -49,13 +50,14 @@ func (o *Outcome) arrive(at time.Duration, sent []time.Duration) {
 // percentage of deliveries was made.
 func (o *Outcome) Percentile(p float64) time.Duration { return o.took.percentile(p) }
 
-// Cost is in dollars, with the messages' own sends, and without lastmessage.
+// Cost is in dollars, at list prices, with the messages' own sends, and without lastmessage.
 func (o *Outcome) Cost() float64 {
 	gbSeconds := o.billed.Seconds() * float64(function.MemoryMB) / 1024
-	return (float64(o.Posts)+float64(o.messages*sendMessages))*perWebSocketMessage +
-		(o.ReadUnits+float64(o.messages*sendReadUnits))*perReadUnit +
-		(o.WriteUnits+float64(o.messages*sendWriteUnits))*perWriteUnit +
-		float64(o.Invocations)*perInvocation + gbSeconds*perGBSecond
+	messages := float64(o.messages)
+	return (float64(o.Posts)+messages*sendMessages)*cost.WebSocketMessage.Each() +
+		(o.ReadUnits+messages*sendReadUnits)*cost.ReadUnit.Each() +
+		(o.WriteUnits+messages*sendWriteUnits)*cost.WriteUnit.Each() +
+		float64(o.Invocations)*cost.Invocation.Each() + gbSeconds*cost.GBSecond.Each()
 }
 
 // finish says what limited the run: what alone would have taken longest.

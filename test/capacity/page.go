@@ -30,13 +30,13 @@ func NewReport() *Report {
 	r := &Report{sizes: roomSizes()}
 	r.tables = []table{
 		{"One message", []column{
-			connections, members, first, median, almostAll, last, atQuota, refused, givenUp, invocations, readUnits, writeUnits, cost, limit,
+			connections, members, first, median, almostAll, last, atQuota, refused, givenUp, invocations, readUnits, writeUnits, bill, limit,
 		}, r.sizes},
-		{"A room served whole, or in slices", []column{named("served"), connections, members, median, last, invocations, cost}, wholeOrSliced()},
-		{"The size of a slice", []column{sliceSize, connections, members, median, last, throttled, repeated, invocations, readUnits, cost}, sliceSizes()},
-		{"Slices side by side", []column{atOnce, connections, members, median, last, throttled, repeated, refused, givenUp, cost}, sideBySide()},
-		{"If it is otherwise", []column{named("what"), connections, members, median, last, refused, givenUp, cost}, otherwise()},
-		{"A busy room", []column{perSecond, partitions, attempts, median, almostAll, last, behind, together, postRate, refused, givenUp, cost}, busyRooms()},
+		{"A room served whole, or in slices", []column{named("served"), connections, members, median, last, invocations, bill}, wholeOrSliced()},
+		{"The size of a slice", []column{sliceSize, connections, members, median, last, throttled, repeated, invocations, readUnits, bill}, sliceSizes()},
+		{"Slices side by side", []column{atOnce, connections, members, median, last, throttled, repeated, refused, givenUp, bill}, sideBySide()},
+		{"If it is otherwise", []column{named("what"), connections, members, median, last, refused, givenUp, bill}, otherwise()},
+		{"A busy room", []column{perSecond, partitions, attempts, median, almostAll, last, behind, together, postRate, refused, givenUp, bill}, busyRooms()},
 	}
 	var all []*scenario
 	for _, t := range r.tables {
@@ -113,7 +113,7 @@ var (
 	together = column{"messages in a post", func(s *scenario) string {
 		return strconv.FormatFloat(s.of(func(o *Outcome) float64 { return float64(o.Delivered) / float64(o.Posts) }), 'f', 1, 64)
 	}}
-	cost  = column{"$ a message", func(s *scenario) string { return dollars(s.messageCost()) }}
+	bill  = column{"$ a message", func(s *scenario) string { return dollars(s.messageCost()) }}
 	limit = column{"limited by", func(s *scenario) string { return s.played[0].limit }}
 )
 

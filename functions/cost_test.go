@@ -1,0 +1,281 @@
+//go:build unix
+
+package functions_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"net/http"
+	"testing"
+	"time"
+
+	awslambda "github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-lambda-go/lambdacontext"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	ddb "github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams/types"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/streamroom/streamroom/functions"
+	"github.com/streamroom/streamroom/operate/cost"
+	"github.com/streamroom/streamroom/shared/eventsource"
+	"github.com/streamroom/streamroom/shared/topology"
+)
+
+// deployed is a Streamroom in this process: its functions run one after the
+// other, the readers of the stream once for all that an action wrote.
+type deployed struct {
+	metered
+	handlers map[string]awslambda.Handler
+	log      *bytes.Buffer
+	lines    map[string]struct{ Lines, Bytes float64 } // of the last invocation of each function
+	metrics  map[string]bool                           // "function name", each a metric of CloudWatch
+	streams  *dynamodbstreams.Client
+	arn      string
+	read     map[string]string // by shard, the last record that was read
+}
+
+func newDeployed(t testing.TB, members int) *deployed {
+	t.Helper()
+	d := &deployed{
+		metered: newMetered(t, 0, members), handlers: map[string]awslambda.Handler{},
+		log: &bytes.Buffer{}, lines: map[string]struct{ Lines, Bytes float64 }{}, read: map[string]string{},
+		metrics: map[string]bool{},
+	}
+	d.env.Log = d.log
+	before := lambdacontext.FunctionName
+	lambdacontext.FunctionName = "Streamroom-prod-Streams-lastmessage3D1D5A2B-AbCdEfGhIjKl" // as on Lambda, where lines are longer
+	t.Cleanup(func() { lambdacontext.FunctionName = before })
+	for name, construct := range functions.All() {
+		d.handlers[name] = d.wired(construct)
+	}
+	direct := d.env.AWS
+	direct.HTTPClient = d.table.table // what is read here is not the functions'
+	described, err := ddb.NewFromConfig(direct).DescribeTable(t.Context(), &ddb.DescribeTableInput{TableName: aws.String(tableName)})
+	d.must(err)
+	d.arn, d.streams = *described.Table.LatestStreamArn, dynamodbstreams.NewFromConfig(direct)
+	return d
+}
+
+// records reads what was written since it was called last.
+func (d *deployed) records() []types.Record {
+	d.t.Helper()
+	shards, err := eventsource.Shards(d.t.Context(), d.streams, d.arn)
+	d.must(err)
+	var all []types.Record
+	for _, shard := range shards {
+		in := &dynamodbstreams.GetShardIteratorInput{StreamArn: &d.arn, ShardId: shard.ShardId, ShardIteratorType: types.ShardIteratorTypeTrimHorizon}
+		if last, ok := d.read[*shard.ShardId]; ok {
+			in.ShardIteratorType, in.SequenceNumber = types.ShardIteratorTypeAfterSequenceNumber, &last
+		}
+		iterator, err := d.streams.GetShardIterator(d.t.Context(), in)
+		d.must(err)
+		for next := iterator.ShardIterator; next != nil; {
+			out, err := d.streams.GetRecords(d.t.Context(), &dynamodbstreams.GetRecordsInput{ShardIterator: next})
+			d.must(err)
+			if len(out.Records) == 0 {
+				break
+			}
+			all = append(all, out.Records...)
+			d.read[*shard.ShardId] = *out.Records[len(out.Records)-1].Dynamodb.SequenceNumber
+			next = out.NextShardIterator
+		}
+	}
+	return all
+}
+
+// invocation runs a function and adds what it asked of AWS to a.
+func (d *deployed) invocation(function string, event []byte, a *cost.Action) {
+	d.t.Helper()
+	ctx, cancel := context.WithTimeout(d.t.Context(), time.Minute)
+	defer cancel()
+	ctx = lambdacontext.NewContext(ctx, &lambdacontext.LambdaContext{AwsRequestID: "79b4f56e-95b1-4643-9700-2807f4e68189"})
+	d.log.Reset()
+	d.table.take()
+	answer, err := d.handlers[function].Invoke(ctx, event)
+	d.must(err)
+	var got struct {
+		StatusCode        int
+		Body              string
+		BatchItemFailures []any
+	}
+	d.must(json.Unmarshal(answer, &got))
+	if got.StatusCode >= http.StatusBadRequest || len(got.BatchItemFailures) > 0 {
+		d.t.Fatalf("%s answers %s", function, answer)
+	}
+	used := d.table.take()
+	a.Reads += used.Read
+	a.Writes += used.Write + float64(used.Refused) // a failed condition is a unit
+	a.Invocations[function]++
+	posts, _ := d.posts.take()
+	a.Frames += float64(posts)
+	a.Out += float64(d.posts.bytes) + float64(len(got.Body))
+	d.posts.bytes = 0
+	d.lines[function] = struct{ Lines, Bytes float64 }{float64(bytes.Count(d.log.Bytes(), []byte("\n"))), float64(d.log.Len())}
+	for line := range bytes.Lines(d.log.Bytes()) {
+		d.noteMetrics(function, line)
+	}
+}
+
+// noteMetrics notes which metrics a line of a log has.
+func (d *deployed) noteMetrics(function string, line []byte) {
+	d.t.Helper()
+	var text struct {
+		AWS struct {
+			CloudWatchMetrics []struct{ Metrics []struct{ Name string } }
+		} `json:"_aws"`
+	}
+	d.must(json.Unmarshal(line, &text))
+	for _, directive := range text.AWS.CloudWatchMetrics {
+		for _, metric := range directive.Metrics {
+			d.metrics[function+" "+metric.Name] = true
+		}
+	}
+}
+
+// do runs a route's function or the API's on events, and what follows from that.
+// begin is what the client asked of API Gateway.
+func (d *deployed) do(begin cost.Action, function string, events ...[]byte) cost.Action {
+	d.t.Helper()
+	a := begin
+	a.Invocations = map[string]float64{}
+	d.records()
+	for _, event := range events {
+		d.invocation(function, event, &a)
+	}
+	written := d.records()
+	for _, mapping := range topology.StreamMappings() {
+		filters, err := eventsource.ParseFilters(mapping.Filters)
+		d.must(err)
+		var batch []eventsource.Record[struct{}]
+		for _, r := range written {
+			if filters.Match(&r) {
+				text, err := eventsource.AppendRecord(nil, &r, eventsource.Origin{Source: eventsource.DynamoDB, ARN: d.arn, Region: "us-east-1"})
+				d.must(err)
+				batch = append(batch, eventsource.Record[struct{}]{SequenceNumber: *r.Dynamodb.SequenceNumber, JSON: text})
+			}
+		}
+		if len(batch) > 0 {
+			d.invocation(mapping.Function, eventsource.EncodeEvent(batch), &a)
+		}
+	}
+	return a
+}
+
+// send is a message of n bytes with a clientMessageId, a second after the one before.
+func (d *deployed) send(n int) []byte {
+	d.clock.advance(time.Second)
+	return d.frame(connection(0), object{
+		"action": "sendMessage", "chatRoomId": room, "content": text(n), "clientMessageId": fmt.Sprint("cost-", d.clock.now().UnixMilli()),
+	})
+}
+
+// A charged action is one that operate/cost has, and the invocation with which it
+// begins.
+type charged struct {
+	name   string
+	want   cost.Action
+	client cost.Action // what the client and API Gateway do themselves
+	of     string
+	event  func() []byte
+}
+
+// charges are the actions of operate/cost, in a room all of whose members are
+// connected.
+func (d *deployed) charges(members int) []charged {
+	answered, request := cost.Action{Frames: 2}, cost.Action{Requests: 1} // API Gateway sends the answer
+	message := func(n int) cost.Action {
+		return cost.Send(n).Plus(cost.Broadcast(members, float64(members-1), 1, n)).Plus(cost.Project(members, true))
+	}
+	return []charged{
+		{"list", cost.List(20), request, topology.API, func() []byte { return d.request("GET", "/rooms", "limit=20", "") }},
+		{"send 300 bytes", message(300), answered, topology.SendMessage, func() []byte { return d.send(300) }},
+		{"send 1,500 bytes", message(1500), answered, topology.SendMessage, func() []byte { return d.send(1500) }},
+		{"connect", cost.Connect(), cost.Action{}, topology.Connect, func() []byte { return d.connectEvent(1) }},
+		{"disconnect", cost.Disconnect(), cost.Action{}, topology.Disconnect, func() []byte {
+			return d.route("disconnect", connection(1001), func(object) {})
+		}},
+		{"ping", cost.Ping(), answered, topology.Default, func() []byte { return d.frame(connection(0), object{"action": "ping"}) }},
+		{"read", cost.Read(members, float64(members)), request, topology.API, func() []byte { return d.readEvent(d.otherMessage(room)) }},
+		{"sync", cost.Sync(20), request, topology.API, func() []byte { return d.syncEventOf(20) }},
+		{"history", cost.History(), request, topology.API, func() []byte {
+			for range 50 {
+				d.otherMessage(room)
+			}
+			return d.request("GET", "/rooms/"+room+"/messages", "limit=50", "")
+		}},
+	}
+}
+
+// What `streamroom cost` multiplies is what the functions ask of the table and of
+// API Gateway. A change of it here is a change of operate/cost/units.go, and of
+// the tables of docs/operations.md: go test ./cmd/streamroom -run TestCostPages -update.
+func TestCost_UnitsAreWhatTheFunctionsUse(t *testing.T) {
+	for _, members := range []int{2, 10, 50} {
+		t.Run(fmt.Sprintf("%d-members", members), func(t *testing.T) {
+			d := newDeployed(t, members)
+			d.furnish()
+			for _, test := range d.charges(members) {
+				if test.of == topology.SendMessage {
+					for range 12 { // the room's newest, which fanout reads, have one size
+						d.do(cost.Action{}, test.of, test.event())
+					}
+				}
+				d.expect(test.name, test.want, d.do(test.client, test.of, test.event()))
+			}
+			if len(d.metrics) != cost.CustomMetrics {
+				t.Errorf("the functions have %d metrics, operate/cost has %d: %v", len(d.metrics), cost.CustomMetrics, d.metrics)
+			}
+			for name, want := range cost.LogLines {
+				if got := d.lines[name]; got.Lines != want.Lines || !within(got.Bytes, want.Bytes) {
+					t.Errorf("%s logs %v lines of %v bytes, operate/cost has %v of %v", name, got.Lines, got.Bytes, want.Lines, want.Bytes)
+				}
+			}
+		})
+	}
+}
+
+// expect compares an action with that of operate/cost, whose time is assumed.
+func (d *deployed) expect(name string, want, got cost.Action) {
+	d.t.Helper()
+	want.GBSeconds = 0
+	roughly := cmp.FilterPath(func(p cmp.Path) bool { return p.String() == "Out" }, cmp.Comparer(within))
+	if diff := cmp.Diff(want, got, roughly); diff != "" {
+		d.t.Errorf("%s (-operate/cost +the functions):\n%s", name, diff)
+	}
+}
+
+// within says whether a number of bytes, which names and times vary, is another
+// one to a tenth or to the length of a name.
+func within(got, want float64) bool { return math.Abs(got-want) <= max(0.1*want, 25) }
+
+// syncEventOf asks n rooms, of which the newest message is known, for more.
+func (d *deployed) syncEventOf(n int) []byte {
+	after := object{}
+	for _, id := range d.rooms(n) {
+		after[id] = d.otherMessage(id).ID
+	}
+	return d.request("POST", "/sync", "", string(d.encode(object{"rooms": after})))
+}
+
+// Ten messages of a room in a window share what lastmessage writes, and those of
+// one batch what fanout reads and posts.
+func TestCost_MessagesTogetherShareWhatFollows(t *testing.T) {
+	const members, messages = 10, 10
+	d := newDeployed(t, members)
+	for range 40 { // what fanout reads of the past
+		d.do(cost.Action{}, topology.SendMessage, d.send(300))
+	}
+	var events [][]byte
+	for i := range messages {
+		d.clock.advance(100 * time.Millisecond)
+		events = append(events, d.sendEvent(fmt.Sprint("together-", i)))
+	}
+	got := d.do(cost.Action{Frames: 2 * messages}, topology.SendMessage, events...)
+	want := cost.Send(300).Times(messages).Plus(cost.Broadcast(members, members-1, messages, 300)).Plus(cost.Project(members, true))
+	d.expect("ten messages", want, got)
+}

@@ -1,0 +1,47 @@
+package cost
+
+// What the templates have, whatever the traffic. A test of package infra holds
+// these to what is synthesized for prod.
+const (
+	Alarms     = 25
+	Dashboards = 1
+
+	// CustomMetrics are those that the functions log, by metric and function. A test
+	// of package functions counts them.
+	CustomMetrics = 7
+
+	// RouteMetrics are those of single routes, which API Gateway adds where a stage
+	// has detailed metrics: routeMetrics for each.
+	RouteMetrics = 9 * MetricsOfARoute
+
+	// MappingMetrics are those of the event source mappings that ask for event
+	// counts.
+	MappingMetrics = 2 * MetricsOfAMapping
+
+	// SystemLog is whether Lambda logs the start and the report of each invocation.
+	SystemLog = true
+
+	// Traced is whether X-Ray traces the functions.
+	Traced = true
+
+	// LogDays is how long logs are kept.
+	LogDays = 90
+)
+
+// MetricsOfARoute is how many metrics API Gateway adds for a route with detailed
+// metrics, and MetricsOfAMapping how many Lambda adds for a mapping with
+// EventCount ("Amazon API Gateway dimensions and metrics", "Types of metrics for
+// Lambda functions").
+const (
+	MetricsOfARoute   = 6
+	MetricsOfAMapping = 6
+)
+
+// The tiers of a user pool.
+const (
+	Lite       = "lite"
+	Essentials = "essentials"
+)
+
+// Tier is that of the pool that is deployed.
+const Tier = Essentials

@@ -1,0 +1,106 @@
+package cost
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/streamroom/streamroom/shared/chat"
+)
+
+// named is an action with its name in tables.
+type named struct {
+	name string
+	Action
+}
+
+// Actions lists what clients do in rooms of the workload's members, all with what
+// follows from it.
+func namedActions(w Workload) []named {
+	quiet := w
+	quiet.Pace = Month
+	return []named{
+		{"send a message", ownMessage(quiet)},
+		{"of that, the send alone", Send(w.Content)},
+		{"read up to a message", ownRead(w)},
+		{"connect and disconnect", Connect().Plus(Disconnect())},
+		{"ping", Ping()},
+		{fmt.Sprintf("list %d rooms", w.Rooms), List(w.Rooms)},
+		{fmt.Sprintf("sync %d rooms, nothing new", w.Rooms), Sync(w.Rooms)},
+		{"a page of history", History()},
+	}
+}
+
+func actions(w Workload) Table {
+	t := Table{
+		Title: fmt.Sprintf("What an action asks of AWS, in rooms of %d with %v online", w.Members, w.Online),
+		Head:  []string{"action", "messages", "requests", "read units", "write units", "invocations", "KB of logs", "cost of a million"},
+	}
+	for _, a := range namedActions(w) {
+		invocations := 0.0
+		for _, n := range a.Invocations {
+			invocations += n
+		}
+		t.Rows = append(t.Rows, []Cell{
+			text(a.name), amount(a.Frames), amount(a.Requests), amount(a.Reads), amount(a.Writes), amount(invocations),
+			amount(a.logged() / 1024), dollars(a.Times(million).usage(false).Bill(false).Total()),
+		})
+	}
+	return t
+}
+
+// StageRate is how many requests a second both APIs take each, as they are
+// deployed by default.
+const StageRate = 1000
+
+// dearestSync is how many read units one request may take at most.
+const dearestSync = 600
+
+// WorstHour is what a user can make a deployment pay in an hour with messages of
+// the largest size, whose posts can't be joined, to one room of connected members.
+func WorstHour(members int) float64 {
+	w := Workload{Members: members, Online: 1, Content: maxContent, Pace: time.Second / (chat.SendRate * chat.MaxConnections)}
+	sends := float64(chat.SendRate*chat.MaxConnections) * time.Hour.Seconds()
+	windows := time.Hour.Seconds() / Window.Seconds()
+	all := Send(w.Content).Plus(Broadcast(members, w.others(), 1, w.Content)).Times(sends).
+		Plus(Project(members, true).Times(windows))
+	return all.usage(false).Bill(false).Total()
+}
+
+// WorstReads is what a user can make a deployment pay in an hour with the dearest
+// request of the HTTP API.
+func WorstReads() float64 {
+	return call(dearestSync, 0, 0).Times(StageRate * time.Hour.Seconds()).usage(false).Bill(false).Total()
+}
+
+func figures(w Workload) Table {
+	room := DefaultWorkload()
+	room.Online, room.Traced = 1, w.Traced
+	busy, pair := room, room
+	busy.Pace = Busy
+	pair.Members, pair.Pace = 2, Month
+	alone := DefaultWorkload()
+	alone.Connections, alone.Traced = 1000, w.Traced
+	still := 0.0
+	_, cost := Idle(Streamroom, alone)
+	for _, part := range cost {
+		still += part
+	}
+	each := func(n float64) Cell { return text(amount(n).text) }
+	return Table{
+		Title: "Figures of " + Streamroom,
+		Head:  []string{"what", "figure"},
+		Rows: [][]Cell{
+			{text("write units of a send with clientMessageId, item of up to 1 KB"), each(SendWrites(1, true))},
+			{text("the same, item of 2 KB"), each(SendWrites(2, true))},
+			{text("write units of lastmessage a message, 10 members, one every 10 s"), each(projection(room).Writes)},
+			{text("gateway messages of a message in a direct room"), each(ownMessage(pair).Frames)},
+			{text("a million messages to 10 connected members, one every 10 s"), dollars(MillionMessages(Streamroom, room).Total())},
+			{text("the same, ten in a window of lastmessage"), dollars(MillionMessages(Streamroom, busy).Total())},
+			{text("1,000 idle connections of users with 20 rooms, a month"), dollars(still)},
+			{text("read units of GET /rooms, 20 rooms"), each(List(20).Reads)},
+			{text("one user's most expensive hour of messages, to a room of 10"), dollars(WorstHour(10))},
+			{text("the same, to a room of 49"), dollars(WorstHour(chat.MaxInitialMember))},
+			{text("one user's most expensive hour of requests to the HTTP API"), dollars(WorstReads())},
+		},
+	}
+}

@@ -1,0 +1,289 @@
+package cost
+
+import (
+	"maps"
+	"math"
+	"time"
+
+	"github.com/streamroom/streamroom/shared/topology"
+)
+
+// An Action is what something that clients do asks of AWS, with what follows
+// from it in the stream.
+type Action struct {
+	Frames      float64            // messages of the WebSocket API, in both directions
+	Requests    float64            // of the HTTP API
+	Reads       float64            // read units
+	Writes      float64            // write units, GSI1's and those of failed conditions included
+	Invocations map[string]float64 // by function
+	GBSeconds   float64
+	Out         float64 // bytes to clients
+}
+
+// Plus returns both actions together.
+func (a Action) Plus(b Action) Action {
+	a.Frames += b.Frames
+	a.Requests += b.Requests
+	a.Reads += b.Reads
+	a.Writes += b.Writes
+	a.GBSeconds += b.GBSeconds
+	a.Out += b.Out
+	invocations := maps.Clone(a.Invocations)
+	if invocations == nil {
+		invocations = map[string]float64{}
+	}
+	for name, n := range b.Invocations {
+		invocations[name] += n
+	}
+	a.Invocations = invocations
+	return a
+}
+
+// Times returns n such actions.
+func (a Action) Times(n float64) Action {
+	a.Frames *= n
+	a.Requests *= n
+	a.Reads *= n
+	a.Writes *= n
+	a.GBSeconds *= n
+	a.Out *= n
+	invocations := make(map[string]float64, len(a.Invocations))
+	for name, each := range a.Invocations {
+		invocations[name] = each * n
+	}
+	a.Invocations = invocations
+	return a
+}
+
+// Bytes that tests measure beside the units, to a tenth: a frame and what it
+// has around its content, and answers.
+const (
+	messageFrame = 190
+	readFrame    = 119
+	ackFrame     = 171
+	pongFrame    = 68
+	historyBytes = 24_300 // 50 messages of 300 bytes
+	listBytes    = 106    // a room of a list, without a preview
+	syncBytes    = 45     // a room of a sync without messages
+)
+
+// itemBytes is what a message's item has beside its content.
+const itemBytes = 230
+
+// kilobytes is how many a message's item takes as a write.
+func kilobytes(content int) float64 { return math.Ceil(float64(content+itemBytes) / 1024) }
+
+// fit is what a consistent query of n items takes, each of the given bytes.
+func fit(n, bytes int) float64 { return max(1, math.Ceil(float64(n*bytes)/4096)) }
+
+const memberBytes = 112
+
+// SendWrites is how many write units a send takes, by the kilobytes of its item;
+// once says that it has a clientMessageId.
+func SendWrites(kilobytes float64, once bool) float64 {
+	if once {
+		return 2*(kilobytes+1) + 1
+	}
+	return kilobytes + 1
+}
+
+// SendReads is how many read units a send takes: the membership.
+const SendReads = 1
+
+// Send is a message with a clientMessageId, by the bytes of its content, and its
+// ack.
+func Send(content int) Action {
+	return invoke(topology.SendMessage, 0).Plus(Action{
+		Frames: 2, Reads: SendReads, Writes: SendWrites(kilobytes(content), true), Out: ackFrame,
+	})
+}
+
+// EchoPosts is how many posts of a message go back to the connection that sent it.
+const EchoPosts = 1
+
+// around is how many messages fanout reads beside twice those of a batch, to name
+// each one's predecessor.
+const around = 8
+
+// Broadcast is a batch of messages of one room, by the number of its members and
+// of those who are connected besides the sender.
+func Broadcast(members int, others float64, messages float64, content int) Action {
+	posts := others + EchoPosts
+	return invoke(topology.Fanout, rounds(posts)).Plus(Action{
+		Frames: posts, Reads: float64(members) + fit(members, memberBytes) + fit(int(2*messages)+around, content+itemBytes),
+		Out: posts * messages * float64(content+messageFrame),
+	})
+}
+
+// OrderWrites is how many write units it takes to move a room up in the lists of
+// its members: each one's item, and GSI1's old and new entry.
+func OrderWrites(members int) float64 { return 3 * float64(members) }
+
+// Project is a window of messages of one room for lastmessage, which moves the
+// room up in its members' lists or not.
+func Project(members int, moves bool) Action {
+	if !moves {
+		return invoke(topology.LastMessage, 0).Plus(Action{Writes: 1})
+	}
+	return invoke(topology.LastMessage, rounds(float64(members))).Plus(Action{
+		Reads: fit(members, memberBytes), Writes: 1 + OrderWrites(members),
+	})
+}
+
+// OrderInterval is how often a room moves up in lists at most, by its size; 0 is
+// never. Between is every window of lastmessage.
+func OrderInterval(members int) time.Duration {
+	switch {
+	case members > 10_000:
+		return 0
+	case members > 1000:
+		return time.Minute
+	default:
+		return Window
+	}
+}
+
+// Window is how long lastmessage gathers a batch, and Poll how often a stream is
+// polled for fanout, which has no window ("Polling and batching streams").
+var (
+	Window = window()
+	Poll   = 250 * time.Millisecond
+)
+
+func window() time.Duration {
+	for _, m := range topology.StreamMappings() {
+		if m.Function == topology.LastMessage {
+			return m.BatchWindow
+		}
+	}
+	panic("the topology has no mapping to lastmessage")
+}
+
+// Connect is a handshake, and Disconnect its end. A handshake is no message.
+func Connect() Action {
+	return invoke(topology.Connect, 0).Plus(Action{Writes: 2})
+}
+
+// Disconnect is the end of a connection, which fanout follows.
+func Disconnect() Action {
+	return invoke(topology.Disconnect, 0).Plus(invoke(topology.Fanout, 0)).Plus(Action{Writes: 3})
+}
+
+// Ping is a ping and its pong.
+func Ping() Action {
+	return invoke(topology.Default, 0).Plus(Action{Frames: 2, Reads: 1, Out: pongFrame})
+}
+
+// call is a request of the HTTP API.
+func call(reads, writes, out float64) Action {
+	return invoke(topology.API, 0).Plus(Action{Requests: 1, Reads: reads, Writes: writes, Out: out})
+}
+
+// List is GET /rooms for a number of rooms, with some unread messages in each.
+func List(rooms int) Action {
+	return call(3.5*float64(rooms)+0.5, 0, listBytes*float64(rooms))
+}
+
+// Sync is POST /sync of a number of rooms, in which nothing is new.
+func Sync(rooms int) Action { return call(2*float64(rooms), 0, syncBytes*float64(rooms)) }
+
+// History is a page of 50 messages.
+func History() Action { return call(9, 0, historyBytes) }
+
+// readersNotified is the size of rooms whose members are notified of reads; in
+// larger ones the reader's other devices are.
+const readersNotified = 20
+
+// Read is a read cursor that moves, past however many messages, by the number of
+// the room's members and of those who are connected, the reader among them.
+func Read(members int, connected float64) Action {
+	asked := min(members, readersNotified)
+	reads := fit(asked, memberBytes) + float64(members)
+	posts := connected
+	if members > readersNotified {
+		reads, posts = 2, 1
+	}
+	return call(4, 1, 0).Plus(invoke(topology.Fanout, rounds(posts))).Plus(Action{
+		Frames: posts, Reads: reads, Out: posts * readFrame,
+	})
+}
+
+// LogLines is what an invocation of each function logs itself at info on Lambda,
+// for a single action: how many lines, of how many bytes together, metrics in the
+// embedded format included. A test measures them, to a tenth.
+var LogLines = map[string]struct{ Lines, Bytes float64 }{
+	topology.Connect:     {1, 244},
+	topology.Disconnect:  {1, 229},
+	topology.SendMessage: {1, 353},
+	topology.Default:     {1, 244},
+	topology.Fanout:      {2, 940},
+	topology.LastMessage: {2, 780},
+	topology.API:         {1, 220},
+}
+
+// Lines that AWS writes, as examples: of each invocation if Lambda logs the
+// system's events ("Monitoring Lambda function logs", JSON format), and of each
+// event or request in the access logs, whose fields are those of the stages.
+const (
+	startLine  = `{"time":"2026-11-28T09:00:00.000Z","type":"platform.start","record":{"requestId":"79b4f56e-95b1-4643-9700-2807f4e68189","version":"$LATEST"}}`
+	reportLine = `{"time":"2026-11-28T09:00:00.000Z","type":"platform.report","record":{"requestId":"79b4f56e-95b1-4643-9700-2807f4e68189","metrics":{"durationMs":12.345,"billedDurationMs":13,"memorySizeMB":256,"maxMemoryUsedMB":42},"status":"success"}}`
+
+	// SocketAccess and HTTPAccess are lines of the access logs.
+	SocketAccess = `{"requestId":"SGmHzGYDoAMEJ2g=","requestTimeEpoch":"1795856400000","eventType":"MESSAGE","routeKey":"sendMessage","status":"200","connectionId":"R1kmxc2VNjMCFIA=","integrationLatency":"15","integration.error":"-","error.message":"-","error.responseType":"-","identity.sourceIp":"203.0.113.10"}`
+	HTTPAccess   = `{"requestId":"SGmHzGYDoAMEJ2g=","requestTimeEpoch":"1795856400000","httpMethod":"GET","path":"/rooms","status":"200","responseLatency":"20","integrationErrorMessage":"-","authorizer.error":"-","identity.sourceIp":"203.0.113.10"}`
+)
+
+// perLine is what CloudWatch counts for a line beside its text ("PutLogEvents").
+const perLine = 26
+
+// logged is how many bytes of logs an action makes.
+func (a Action) logged() float64 {
+	bytes := a.Requests * (perLine + float64(len(HTTPAccess)))
+	for name, n := range a.Invocations {
+		own := LogLines[name]
+		bytes += n * (own.Bytes + own.Lines*perLine)
+		if SystemLog {
+			bytes += n * float64(len(startLine)+len(reportLine)+2*perLine)
+		}
+		switch name {
+		case topology.Connect, topology.Disconnect, topology.SendMessage, topology.Default:
+			bytes += n * (perLine + float64(len(SocketAccess)))
+		}
+	}
+	return bytes
+}
+
+// times are how long an invocation is assumed to take: mostly waiting for the
+// table, some 5 ms a request. Posts and moves of rooms are made by 32 workers.
+var times = map[string]time.Duration{
+	topology.Connect:     30 * time.Millisecond,
+	topology.Disconnect:  20 * time.Millisecond,
+	topology.SendMessage: 15 * time.Millisecond,
+	topology.Default:     5 * time.Millisecond,
+	topology.Fanout:      35 * time.Millisecond,
+	topology.LastMessage: 35 * time.Millisecond,
+	topology.API:         15 * time.Millisecond,
+}
+
+const (
+	workers = 32
+	round   = 15 * time.Millisecond // of workers
+)
+
+// rounds is how many rounds of the workers n posts or moves take.
+func rounds(n float64) float64 { return math.Ceil(n / workers) }
+
+// invoke is an invocation of a function with a number of rounds of its workers.
+func invoke(function string, rounds float64) Action {
+	seconds := times[function].Seconds() + rounds*round.Seconds()
+	return Action{Invocations: map[string]float64{function: 1}, GBSeconds: seconds * memories[function]}
+}
+
+// memories are the functions' in GB.
+var memories = func() map[string]float64 {
+	gigabytes := map[string]float64{}
+	for _, f := range topology.Functions() {
+		gigabytes[f.Name] = float64(f.MemoryMB) / 1024
+	}
+	return gigabytes
+}()

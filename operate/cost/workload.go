@@ -1,0 +1,136 @@
+package cost
+
+import (
+	"fmt"
+	"time"
+)
+
+// A Workload is what users do in a month of 30 days.
+type Workload struct {
+	Connections       int     `json:"connections"` // open, on average over the month
+	Members           int     `json:"members"`     // of a room
+	Online            float64 `json:"online"`      // the share of members who have a connection, 0 to 1
+	Rooms             int     `json:"rooms"`       // of a user
+	MessagesPerSecond float64 `json:"messagesPerSecond"`
+	Content           int     `json:"content"` // bytes of a message
+	// Pace is how long a room in which people talk waits for its next message.
+	Pace    time.Duration `json:"pace"`
+	Reads   float64       `json:"reads"`   // read cursors that a message moves
+	Session time.Duration `json:"session"` // how long a connection lasts
+	// Lists and Histories are how often a client lists rooms and reads a page of
+	// messages for each connection. A client syncs once for each.
+	Lists     float64       `json:"lists"`
+	Histories float64       `json:"histories"`
+	PingEvery time.Duration `json:"pingEvery"` // 0 is never
+	SyncEvery time.Duration `json:"syncEvery"` // beside those of new connections; 0 is never
+	Months    float64       `json:"months"`    // of messages that the table holds
+	Users     int           `json:"users"`     // active in the month; 0 is Connections / Online
+	Tier      string        `json:"tier"`
+	Traced    bool          `json:"traced"`
+	Free      bool          `json:"free"` // leave out what an account gets free
+}
+
+// Month is how long a month is.
+const Month = 30 * 24 * time.Hour
+
+// What the clients do on their own, and API Gateway's longest connection.
+const (
+	PingEvery = 4 * time.Minute
+	SyncEvery = 5 * time.Minute
+
+	maxSession      = 2 * time.Hour
+	maxEventSession = 24 * time.Hour // of AppSync Events: assumed, as for its subscriptions
+)
+
+// The largest values for which the model holds: fanout serves larger rooms in
+// slices, and frames of more content don't fit.
+const (
+	MaxMembers = 2000
+	maxContent = 16 << 10
+	maxRooms   = 200 // channels of one connection to AppSync Events
+)
+
+// DefaultWorkload is 10,000 users in conversations of groups.
+func DefaultWorkload() Workload {
+	return Workload{
+		Connections: 10_000, Members: 10, Online: 0.3, Rooms: 20, MessagesPerSecond: 5, Content: 300,
+		Pace: 10 * time.Second, Reads: 1, Session: maxSession, Lists: 1, Histories: 3,
+		PingEvery: PingEvery, SyncEvery: SyncEvery, Months: 12, Tier: Tier, Traced: Traced,
+	}
+}
+
+// Check returns an error that names the first option that can't be, as the flag
+// of the command line.
+func (w Workload) Check() error {
+	switch {
+	case w.Connections < 0:
+		return fmt.Errorf("invalid --connections %d: want 0 or more", w.Connections)
+	case w.Members < 2 || w.Members > MaxMembers:
+		return fmt.Errorf("invalid --members %d: want 2 to %d; docs/large-rooms.md has larger rooms", w.Members, MaxMembers)
+	case !(w.Online > 0 && w.Online <= 1): // NaN, too
+		return fmt.Errorf("invalid --online %v: want a share above 0 and up to 1, such as 0.3", w.Online)
+	case w.Rooms < 0 || w.Rooms > maxRooms:
+		return fmt.Errorf("invalid --rooms %d: want 0 to %d", w.Rooms, maxRooms)
+	case w.Content < 1 || w.Content > maxContent:
+		return fmt.Errorf("invalid --content %d: want 1 to %d bytes", w.Content, maxContent)
+	case w.Pace <= 0:
+		return fmt.Errorf("invalid --pace %v: want a positive duration such as 10s", w.Pace)
+	case w.Session < time.Minute || w.Session > maxSession:
+		return fmt.Errorf("invalid --session %v: want 1m to %v, API Gateway's longest connection", w.Session, maxSession)
+	case w.PingEvery < 0 || w.PingEvery > 0 && w.PingEvery < time.Second:
+		return fmt.Errorf("invalid --ping-every %v: want 1s or more, or 0 for never", w.PingEvery)
+	case w.SyncEvery < 0 || w.SyncEvery > 0 && w.SyncEvery < time.Second:
+		return fmt.Errorf("invalid --sync-every %v: want 1s or more, or 0 for never", w.SyncEvery)
+	case w.Users < 0:
+		return fmt.Errorf("invalid --users %d: want 0 or more", w.Users)
+	case w.Tier != Lite && w.Tier != Essentials:
+		return fmt.Errorf("invalid --tier %q: want %s or %s", w.Tier, Lite, Essentials)
+	}
+	return w.checkAmounts()
+}
+
+func (w Workload) checkAmounts() error {
+	for _, amount := range []struct {
+		name  string
+		value float64
+	}{
+		{"messages-per-second", w.MessagesPerSecond},
+		{"reads", w.Reads},
+		{"lists", w.Lists},
+		{"histories", w.Histories},
+		{"months", w.Months},
+	} {
+		if !(amount.value >= 0 && amount.value <= 1e9) { // NaN, too
+			return fmt.Errorf("invalid --%s %v: want a number from 0 to a billion", amount.name, amount.value)
+		}
+	}
+	return nil
+}
+
+// messages is how many are sent in the month.
+func (w Workload) messages() float64 { return w.MessagesPerSecond * Month.Seconds() }
+
+// others is how many members of a room are connected besides the one who acts.
+func (w Workload) others() float64 { return w.Online * float64(w.Members-1) }
+
+// together is how many messages of a room come in so much time, one at least.
+func (w Workload) together(in time.Duration) float64 {
+	return max(1, in.Seconds()/w.Pace.Seconds())
+}
+
+// users is how many are active in the month.
+func (w Workload) users() float64 {
+	if w.Users > 0 {
+		return float64(w.Users)
+	}
+	return float64(w.Connections) / w.Online
+}
+
+// every is how often all connections do something in a month that each does
+// so often.
+func (w Workload) every(interval time.Duration) float64 {
+	if interval == 0 {
+		return 0
+	}
+	return float64(w.Connections) * Month.Seconds() / interval.Seconds()
+}
