@@ -35,7 +35,8 @@ assumed. docs/operations.md says what the other designs are taken to do.
   pings    the cost of pings by their interval
   actions  what each action asks of AWS
   figures  the numbers by which the design is judged
-  prices   the prices, their dates and their pages`,
+  prices   the prices, their dates and their pages
+  rooms    one message, by the size of the room`,
 		Example: `  streamroom cost --members 10 --online 0.3 --messages-per-second 5 --connections 10000
   streamroom cost --show message --members 100 --json
   streamroom cost --show idle --connections 1000 --ping-every 9m`,

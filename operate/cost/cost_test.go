@@ -172,6 +172,24 @@ func TestOwnMessage_Together(t *testing.T) {
 	}
 }
 
+// A message to a room of 100,000 is at the prices of the first message, and costs
+// what the simulation of docs/large-rooms.md says, without slices.
+func TestMessages_ToALargeRoom(t *testing.T) {
+	w := DefaultWorkload()
+	w.Members, w.Online, w.Traced = 100_000, 1, false
+	b := Messages(Streamroom, w, 1)
+	for what, want := range map[string]float64{"WebSocket messages": 100_002e-6, "write units": (SendWrites(1, true) + 1) * 0.625e-6} {
+		for _, line := range b {
+			if line.Item == what && !near(line.Dollars, want) {
+				t.Errorf("%s cost %v, want %v", what, line.Dollars, want)
+			}
+		}
+	}
+	if total := b.Total(); total < 0.10 || total > 0.13 {
+		t.Errorf("a message costs %v, docs/large-rooms.md says 0.11", total)
+	}
+}
+
 func TestTraces(t *testing.T) {
 	if got := traces(1000); got != 1000 {
 		t.Errorf("%v traces of 1,000 invocations, want all", got)

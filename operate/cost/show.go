@@ -18,6 +18,7 @@ var shows = map[string]func(Workload) Table{
 	"actions": actions,
 	"figures": figures,
 	"prices":  prices,
+	"rooms":   rooms,
 }
 
 // Shows lists the names that Show knows.
@@ -32,6 +33,7 @@ func Shows() []string { return slices.Sorted(maps.Keys(shows)) }
 //   - actions: what each action asks of AWS
 //   - figures: the numbers by which the design is judged
 //   - prices: what is multiplied with
+//   - rooms: one message, by the size of the room
 func Show(name string, w Workload) (Table, error) {
 	show, ok := shows[name]
 	if !ok {
@@ -107,20 +109,20 @@ func (t Table) withAmounts(b Bill) Table {
 // Busy is a room's pace at which ten messages share a window of lastmessage.
 var Busy = Window / 10
 
-// MillionMessages is what a million messages cost in a design, without reads.
-func MillionMessages(name string, w Workload) Bill {
+// Messages is what a number of messages cost in a design, without reads.
+func Messages(name string, w Workload, n float64) Bill {
 	d := designs[name]
-	u := d.message(w).Times(million).usage(false)
+	u := d.message(w).Times(n).usage(false)
 	if w.Traced {
 		u.Traces = 0
 		month := max(w.messages(), 1)
-		for _, n := range d.message(w).Times(month).Invocations {
-			u.Traces += traces(n) * million / month
+		for _, invocations := range d.message(w).Times(month).Invocations {
+			u.Traces += traces(invocations) * n / month
 		}
 	}
 	if d.events {
 		perMessage, _, _ := d.operations(w)
-		u.EventOperations = million * perMessage
+		u.EventOperations = n * perMessage
 	}
 	u.StoredLogGB = 0 // kept by the month, which is the workload's
 	return u.Bill(false)
@@ -140,7 +142,7 @@ func message(w Workload) Table {
 			if name == Classic {
 				head[len(head)-1] = name
 			}
-			bills = append(bills, MillionMessages(name, at))
+			bills = append(bills, Messages(name, at, million))
 		}
 	}
 	return billed(fmt.Sprintf("A million messages of %d bytes in rooms of %d", w.Content, w.Members), head, bills)
@@ -230,6 +232,25 @@ func duration(d time.Duration) string {
 		return short(d.Seconds()) + " s"
 	}
 	return short(d.Minutes()) + " min"
+}
+
+// rooms leaves out what slices add to a room of more than MaxMembers: one or two
+// percent, by docs/large-rooms.md.
+func rooms(w Workload) Table {
+	t := Table{
+		Title: fmt.Sprintf("One message to a room with %v of its members connected", w.Online),
+		Head:  append([]string{"members"}, Designs()...),
+	}
+	for _, members := range []int{10, 100, 1000, 10_000, 100_000} {
+		at := w
+		at.Members = members
+		row := []Cell{amount(float64(members))}
+		for _, name := range Designs() {
+			row = append(row, dollars(Messages(name, at, 1).Total()))
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	return t
 }
 
 func prices(w Workload) Table {
