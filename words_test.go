@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"regexp/syntax"
 	"slices"
 	"strings"
 	"testing"
@@ -41,16 +42,16 @@ var banned = []struct{ pattern, instead string }{
 	{`untangled?`, "retryConflicts"},
 
 	// Errors: what was wanted, what came, what to do.
-	{`[qsvdt}]"? is (?:no|none)`, `invalid X "…": want a URL such as …`},
+	{`[qsvdt}]"? is no(?:ne)?`, `invalid X "…": want a URL such as …`},
 	{`more than nothing`, "must be positive"},
 	{`others were faster`, "gave up after N concurrent changes"},
 }
 
 // TestWords fails on banned words.
 func TestWords(t *testing.T) {
-	patterns := make([]string, len(banned))
+	patterns, literals := make([]string, len(banned)), make([]string, len(banned))
 	for i, b := range banned {
-		patterns[i] = "(" + b.pattern + ")"
+		patterns[i], literals[i] = "("+b.pattern+")", literal(t, b.pattern)
 	}
 	// Groups of patterns don't nest, so group i+1 is banned[i].
 	anyOf := regexp.MustCompile(`(?:\b|%)(?:` + strings.Join(patterns, "|") + `)\b`)
@@ -59,12 +60,38 @@ func TestWords(t *testing.T) {
 			continue
 		}
 		for n, line := range lines {
-			for _, found := range anyOf.FindAllStringSubmatch(apart(line), -1) {
+			line = apart(line)
+			if !slices.ContainsFunc(literals, func(s string) bool { return strings.Contains(line, s) }) {
+				continue // the expression takes ten seconds for all lines
+			}
+			for _, found := range anyOf.FindAllStringSubmatch(line, -1) {
 				i := slices.IndexFunc(found[1:], func(group string) bool { return group != "" })
 				t.Errorf("%s:%d: %q: write %s", path, n+1, found[0], banned[i].instead)
 			}
 		}
 	}
+}
+
+// literal returns a text that is in everything that a pattern matches.
+func literal(t *testing.T, pattern string) (longest string) {
+	t.Helper()
+	parsed, err := syntax.Parse(pattern, syntax.Perl)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts := []*syntax.Regexp{parsed}
+	if parsed.Op == syntax.OpConcat {
+		parts = parsed.Sub
+	}
+	for _, part := range parts {
+		if part.Op == syntax.OpLiteral && len(part.Rune) > utf8.RuneCountInString(longest) {
+			longest = string(part.Rune)
+		}
+	}
+	if longest == "" {
+		t.Fatalf("the pattern %q has no literal text", pattern)
+	}
+	return longest
 }
 
 // apart returns a line in lower case, with the words of identifiers apart.

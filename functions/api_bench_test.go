@@ -75,7 +75,7 @@ var apiCalls = []apiCall{
 // of 20, 100 and 1,000 members and with 20 rooms in the caller's list, in each
 // of which three messages are unread.
 func BenchmarkAPI(b *testing.B) {
-	for _, members := range []int{20, 100, 1_000} {
+	for _, members := range sizes(20, 100, 1_000) {
 		b.Run(fmt.Sprintf("%d-members", members), func(b *testing.B) {
 			m := newMetered(b, nearby, members)
 			m.furnish()

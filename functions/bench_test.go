@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -25,6 +26,14 @@ import (
 // nearby is how far the table is from the functions whose requests are counted:
 // far enough for those made side by side to overlap.
 const nearby = 20 * time.Millisecond
+
+// sizes leaves out rooms of a thousand members and more where -short is set.
+func sizes(members ...int) []int {
+	if testing.Short() {
+		return slices.DeleteFunc(members, func(n int) bool { return n >= 1_000 })
+	}
+	return members
+}
 
 // total adds up what operations used and reports the average.
 type total struct{ usage }

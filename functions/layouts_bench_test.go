@@ -358,7 +358,7 @@ func BenchmarkReadRoom(b *testing.B) {
 		t.MaxIdleConns, t.MaxIdleConnsPerHost = requestsAtOnce, requestsAtOnce
 	}), nil).env.AWS
 	number := 0
-	for _, members := range []int{10, 100, 1_000, 10_000} {
+	for _, members := range sizes(10, 100, 1_000, 10_000) {
 		for _, percent := range []int{2, 50} {
 			number++
 			near, far := m.rivals(inside), m.rivals(outside)

@@ -27,7 +27,7 @@ import (
 // out to all shards; DynamoDB does so once a partition is so hot that it was
 // split, and before that a room's messages are on one shard.
 func BenchmarkProjectionAtAPace(b *testing.B) {
-	for _, members := range []int{10, 1000} {
+	for _, members := range sizes(10, 1000) {
 		for _, perSecond := range []int{1, 10, 100} {
 			b.Run(fmt.Sprintf("%d-members/%d-messages-a-second", members, perSecond), func(b *testing.B) {
 				const seconds = 30

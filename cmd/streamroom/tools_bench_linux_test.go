@@ -16,13 +16,16 @@ import (
 	"github.com/streamroom/streamroom/test/rig"
 )
 
-// BenchmarkTools rebuilds and verifies a table of 20,000 messages, or of as many
-// as STREAMROOM_BENCH_MESSAGES says, in rooms of 10 members with 1,000 messages,
+// BenchmarkTools rebuilds and verifies a table of 20,000 messages, or of 2,000
+// with -short, or of as many as STREAMROOM_BENCH_MESSAGES says, in rooms of 10 members with 1,000 messages,
 // and reports the time and the memory of the program, which is a process of its
 // own.
 func BenchmarkTools(b *testing.B) {
 	const members, perRoom = 10, 1_000
 	messages := 20_000
+	if testing.Short() {
+		messages = 2_000
+	}
 	if text := os.Getenv("STREAMROOM_BENCH_MESSAGES"); text != "" {
 		var err error
 		if messages, err = strconv.Atoi(text); err != nil || messages < perRoom {

@@ -20,10 +20,15 @@ import (
 	"github.com/streamroom/streamroom/test/rig"
 )
 
-// BenchmarkReplay replays 5,000 messages in 100 rooms of 10 members from each
-// source to each target over the wire, plan included. No one is online.
+// BenchmarkReplay replays 5,000 messages in 100 rooms of 10 members, or 500 in 10
+// with -short, from each source to each target over the wire, plan included. No
+// one is online.
 func BenchmarkReplay(b *testing.B) {
-	const rooms, members, messages = 100, 10, 50
+	const members, messages = 10, 50
+	rooms := 100
+	if testing.Short() {
+		rooms = 10
+	}
 	w := rig.StartOperated(b, rig.OperatedOptions{Fanout: true})
 	records := w.Seed(rooms, members, messages)
 	rig.Eventually(b, "the projections", func() bool {
@@ -85,7 +90,8 @@ func BenchmarkRedrive(b *testing.B) {
 
 // BenchmarkLiveBeside measures the time from a send to its last delivery in a
 // room of 20 at 50 messages a second, alone and beside each tool at the rates
-// that it has by default. An operation is a second.
+// that it has by default, on a table of 200 rooms, or of 20 with -short. An
+// operation is a second.
 func BenchmarkLiveBeside(b *testing.B) {
 	forever := func(do func(ctx context.Context, w *rig.Operated) error) func(context.Context, *rig.Operated) error {
 		return func(ctx context.Context, w *rig.Operated) error {
@@ -127,8 +133,12 @@ func BenchmarkLiveBeside(b *testing.B) {
 func liveBeside(b *testing.B, tool func(context.Context, *rig.Operated) error) {
 	b.Helper()
 	const members, perSecond = 20, 50
+	rooms := 200
+	if testing.Short() {
+		rooms = 20
+	}
 	w := rig.StartOperated(b, rig.OperatedOptions{Fanout: true})
-	records := w.Seed(200, 10, 20)
+	records := w.Seed(rooms, 10, 20)
 	w.Write(rig.RoomItems("live", members, 0)...)
 	rig.Eventually(b, "the seed's records", func() bool { return w.Consumers.Handled(topology.Fanout) >= records+members })
 
