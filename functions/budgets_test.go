@@ -128,7 +128,7 @@ func TestAListAndASyncKeepToTheirBudgets(t *testing.T) {
 		read  float64
 	}{
 		{"list", m.request("GET", "/rooms", "limit=100", ""), 501.5},
-		{"sync", m.request("POST", "/sync", "", string(m.encode(object{"rooms": after}))), 600},
+		{"sync", m.request("POST", "/sync", "", string(m.encode(object{"rooms": after}))), cost.DearestSync},
 	} {
 		if got := m.count(handler, test.event, http.StatusOK); got.Read != test.read {
 			t.Errorf("%s: %v read units, want %v", test.name, got.Read, test.read)

@@ -52,8 +52,8 @@ func actions(w Workload) Table {
 // deployed by default.
 const StageRate = 1000
 
-// dearestSync is how many read units one request may take at most.
-const dearestSync = 600
+// DearestSync is how many read units one request may take at most.
+const DearestSync = 600
 
 // WorstHour is what a user can make a deployment pay in an hour with messages of
 // the largest size, whose posts can't be joined, to one room of connected members.
@@ -69,7 +69,7 @@ func WorstHour(members int) float64 {
 // WorstReads is what a user can make a deployment pay in an hour with the dearest
 // request of the HTTP API.
 func WorstReads() float64 {
-	return call(dearestSync, 0, 0).Times(StageRate * time.Hour.Seconds()).usage(false).Bill(false).Total()
+	return call(DearestSync, 0, 0).Times(StageRate * time.Hour.Seconds()).usage(false).Bill(false).Total()
 }
 
 func figures(w Workload) Table {
