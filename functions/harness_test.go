@@ -99,13 +99,17 @@ func (zeros) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// keys publishes the issuer's keys.
+// keys publishes the issuer's description and keys.
 type keys struct{ w *world }
 
 // RoundTrip implements http.RoundTripper.
 func (k keys) RoundTrip(r *http.Request) (*http.Response, error) {
 	recorder := httptest.NewRecorder()
-	k.w.pool.ServeJWKS(recorder, r)
+	if r.URL.Path == identity.DescriptionPath {
+		k.w.pool.ServeDescription(recorder, r)
+	} else {
+		k.w.pool.ServeJWKS(recorder, r)
+	}
 	return recorder.Result(), nil
 }
 

@@ -13,6 +13,7 @@ type authStack struct {
 	stack    awscdk.Stack // nil if the tokens' issuer exists already
 	issuer   string       // the claim iss
 	audience string       // the client id
+	keys     string       // where the issuer publishes its keys; "" reads that from its description
 	tokenUse string       // of Cognito's tokens; "" with another issuer
 	signIn   string       // where the browser client gets tokens; "" with another issuer
 	page     string       // the origin of the user pool's sign-in page; "" if users sign in in the browser client
@@ -21,18 +22,20 @@ type authStack struct {
 func newAuth(a *app) authStack {
 	s := a.settings
 	if s.Issuer != "" {
-		return authStack{issuer: s.Issuer, audience: s.Audience}
+		return authStack{issuer: s.Issuer, audience: s.Audience, keys: s.KeysURL}
 	}
 	// A reference to the region is the same in every stack.
 	cognito := "https://cognito-idp." + *awscdk.Aws_REGION() + "." + *awscdk.Aws_URL_SUFFIX() + "/"
 	auth := authStack{tokenUse: "access", signIn: cognito}
 	if s.UserPoolID != "" {
 		auth.issuer, auth.audience, auth.page = cognito+s.UserPoolID, s.UserPoolApp, s.SignInPage
+		auth.keys = keysOfPool(auth.issuer)
 		return auth
 	}
 	auth.stack = a.stack("Auth", "the user pool")
 	pool, client := newUserPool(a, auth.stack)
 	auth.issuer, auth.audience = *pool.UserPoolProviderUrl(), *client.UserPoolClientId()
+	auth.keys = keysOfPool(auth.issuer)
 	if s.Site != "" {
 		auth.page = newSignInPage(a, pool)
 	}
@@ -40,6 +43,10 @@ func newAuth(a *app) authStack {
 	output(auth.stack, "Audience", auth.audience, "The client id that tokens are for")
 	return auth
 }
+
+// keysOfPool returns where a user pool's keys are ("Verifying JSON web tokens",
+// Amazon Cognito Developer Guide), so that connect need not look for them.
+func keysOfPool(issuer string) string { return issuer + "/.well-known/jwks.json" }
 
 // newUserPool creates a pool whose users sign in by user name. Only operators
 // create users: open sign-up would be a decision of its own.
@@ -103,6 +110,7 @@ func newSignInPage(a *app, pool awscognito.UserPool) string {
 func (auth authStack) variables(s settings) map[string]string {
 	values := map[string]string{
 		config.Issuer:    auth.issuer,
+		config.KeysURL:   auth.keys,
 		config.Audience:  auth.audience,
 		config.TokenUse:  auth.tokenUse,
 		config.UserClaim: s.UserClaim,

@@ -498,7 +498,7 @@ func TestAlarms(t *testing.T) {
 }
 
 func TestAnIssuerOfOnesOwn(t *testing.T) {
-	c := synthWith(t, map[string]any{"env": "prod", "issuer": "https://issuer.example/a", "audience": "app", "userClaim": "sub", "origins": "https://chat.example"})
+	c := synthWith(t, map[string]any{"env": "prod", "issuer": "https://issuer.example/a", "audience": "app", "keysUrl": "https://issuer.example/keys", "userClaim": "sub", "origins": "https://chat.example"})
 	if pools := c.all("AWS::Cognito::UserPool"); len(pools) > 0 {
 		t.Error("a user pool was made")
 	}
@@ -519,6 +519,9 @@ func TestAnIssuerOfOnesOwn(t *testing.T) {
 		r.expect(t, `"app"`, "Environment", "Variables", "JWT_AUDIENCE")
 		r.expect(t, `"sub"`, "Environment", "Variables", "JWT_USER_CLAIM")
 		r.expect(t, `null`, "Environment", "Variables", "JWT_TOKEN_USE")
+		if c.program(t, r) == topology.Connect {
+			r.expect(t, `"https://issuer.example/keys"`, "Environment", "Variables", "JWT_KEYS_URL")
+		}
 	}
 	if found != 2 {
 		t.Errorf("%d functions check tokens, want those of $connect and of the HTTP API", found)

@@ -23,6 +23,7 @@ type settings struct {
 	UserPoolApp  string // its app client
 	Issuer       string // any OIDC issuer
 	Audience     string // its client id
+	KeysURL      string // where it publishes its keys; "" reads that from its description
 	UserClaim    string // the claim that is the user id
 	AllowOrigins []string
 
@@ -72,6 +73,10 @@ var options = []option{
 	{"audience", func(s *settings, v string) error {
 		s.Audience = v
 		return matches(v, `[^\s,]+`, "a client id without blanks and commas")
+	}},
+	{"keysUrl", func(s *settings, v string) error {
+		s.KeysURL = v
+		return httpsURL(v, "https://issuer.example.com/keys")
 	}},
 	{"userClaim", func(s *settings, v string) error {
 		s.UserClaim = v
@@ -191,6 +196,8 @@ func (s settings) checkCombinations() error {
 		return errors.New("userPoolId and userPoolClientId need each other; set both or neither")
 	case (s.Issuer == "") != (s.Audience == ""):
 		return errors.New("issuer and audience need each other; set both or neither")
+	case s.KeysURL != "" && s.Issuer == "":
+		return errors.New("keysUrl needs issuer: the keys of a user pool are where Cognito publishes them")
 	case s.Issuer != "" && s.UserPoolID != "":
 		return errors.New("userPoolId and issuer exclude each other: tokens have one issuer")
 	case s.Site != "" && (s.Issuer != "" || s.UserPoolID != ""):

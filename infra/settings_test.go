@@ -23,6 +23,8 @@ func TestBadContextIsSaidInOneLine(t *testing.T) {
 		"an origin too many":    {map[string]any{"env": "dev", "origins": "https://a.example,"}, `got ""`},
 		"an issuer over http":   {map[string]any{"env": "dev", "issuer": "http://a.example", "audience": "x"}, "want a URL such as https://"},
 		"an issuer alone":       {map[string]any{"env": "dev", "issuer": "https://a.example"}, "issuer and audience need each other"},
+		"keys of no issuer":     {map[string]any{"env": "dev", "keysUrl": "https://a.example/keys"}, "keysUrl needs issuer"},
+		"keys over http":        {map[string]any{"env": "dev", "issuer": "https://a.example", "audience": "x", "keysUrl": "http://a.example/keys"}, "want a URL such as https://"},
 		"two issuers": {map[string]any{
 			"env": "dev", "issuer": "https://a.example", "audience": "x", "userPoolId": "eu-central-1_abc", "userPoolClientId": "x",
 		}, "tokens have one issuer"},

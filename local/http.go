@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/streamroom/streamroom/local/identity"
 	"github.com/streamroom/streamroom/local/lambda"
 	"github.com/streamroom/streamroom/shared/httpapi"
 	"github.com/streamroom/streamroom/web"
@@ -17,7 +18,6 @@ import (
 const (
 	apiPath      = "/api"
 	tokenPath    = "/token"
-	keysPath     = "/.well-known/jwks.json"
 	healthPath   = "/healthz"
 	failuresPath = "/failures"
 	openapiPath  = "/openapi.json"
@@ -40,7 +40,9 @@ func (s *Server) handler() (http.Handler, error) {
 			s.api.ServeHTTP(w, r)
 		case path == tokenPath:
 			s.shared(s.serveToken, w, r)
-		case path == keysPath:
+		case path == identity.DescriptionPath:
+			s.shared(s.pool.ServeDescription, w, r)
+		case path == identity.KeysPath:
 			s.shared(s.pool.ServeJWKS, w, r)
 		case path == healthPath:
 			s.serveHealth(w, r)

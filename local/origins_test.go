@@ -75,6 +75,7 @@ func TestOrigins_PagesOfThisMachineAndOfConfigAreLetIn(t *testing.T) {
 			{"a preflight of signing in", http.MethodOptions, s.URL() + "/token", preflight, http.StatusNoContent},
 			{"signing in", http.MethodPost, s.URL() + "/token", nil, signIn},
 			{"the keys", http.MethodGet, s.URL() + "/.well-known/jwks.json", nil, http.StatusOK},
+			{"where the keys are", http.MethodGet, s.URL() + "/.well-known/openid-configuration", nil, http.StatusOK},
 			{"the description", http.MethodGet, s.URL() + "/openapi.json", nil, http.StatusOK},
 		} {
 			answer := asked(t, test.method, test.url, origin, test.header)

@@ -99,8 +99,18 @@ func (p *Pool) signIn(ctx context.Context, body []byte) (string, error) {
 	return token, nil
 }
 
+// ServeDescription answers GET and HEAD with the issuer's description, which says
+// where its keys are ("OpenID Connect Discovery 1.0", section 4).
+func (p *Pool) ServeDescription(w http.ResponseWriter, r *http.Request) {
+	serveDocument(w, r, p.description)
+}
+
 // ServeJWKS answers GET and HEAD with the pool's JSON Web Key Set.
 func (p *Pool) ServeJWKS(w http.ResponseWriter, r *http.Request) {
+	serveDocument(w, r, p.keySet)
+}
+
+func serveDocument(w http.ResponseWriter, r *http.Request, document []byte) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
 		writeProblem(w, http.StatusMethodNotAllowed, chat.CodeInvalidRequest, "use GET")
@@ -108,7 +118,7 @@ func (p *Pool) ServeJWKS(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-cache") // the key may be another after a restart
-	_, _ = w.Write(p.keySet)
+	_, _ = w.Write(document)
 }
 
 func writeProblem(w http.ResponseWriter, status int, code chat.Code, detail string) {

@@ -165,6 +165,8 @@ func TestMethods(t *testing.T) {
 		{pool.ServeToken, http.MethodOptions, "POST"},
 		{pool.ServeToken, http.MethodPut, "POST"},
 		{pool.ServeJWKS, http.MethodPost, "GET, HEAD"},
+		{pool.ServeDescription, http.MethodPost, "GET, HEAD"},
+		{pool.ServeDescription, http.MethodGet, ""},
 		{pool.ServeJWKS, http.MethodGet, ""},
 		{pool.ServeJWKS, http.MethodHead, ""},
 	} {

@@ -26,6 +26,12 @@ import (
 	"github.com/streamroom/streamroom/shared/chat"
 )
 
+// The paths below the issuer, as those of a user pool.
+const (
+	DescriptionPath = "/.well-known/openid-configuration"
+	KeysPath        = "/.well-known/jwks.json"
+)
+
 // ClientID is the client that every token is for.
 const ClientID = "streamroom-local"
 
@@ -50,10 +56,12 @@ type Pool struct {
 	key    *rsa.PrivateKey
 	keyID  string
 	keySet []byte // the public key as a JSON Web Key Set
+
+	description []byte // of the issuer, with where the keys are
 }
 
 // Open returns a pool that signs for the issuer, which must be the address
-// where ServeJWKS is reached. Its key is kept in folder dir, so that tokens
+// below which ServeDescription and ServeJWKS are reached. Its key is kept in folder dir, so that tokens
 // outlive a restart; both are created if they do not exist. With dir "" the key
 // lives as long as the pool. An error names the file or folder to look at.
 func Open(dir, issuer string, now func() time.Time) (*Pool, error) {
@@ -83,7 +91,14 @@ func (p *Pool) publish() error {
 	thumbprint := sha256.Sum256(fmt.Appendf(nil, `{"e":%q,"kty":"RSA","n":%q}`, public.E, public.N))
 	p.keyID = base64.RawURLEncoding.EncodeToString(thumbprint[:])
 	public.KID = p.keyID
-	p.keySet, err = json.Marshal(jwkset.JWKSMarshal{Keys: []jwkset.JWKMarshal{public}})
+	if p.keySet, err = json.Marshal(jwkset.JWKSMarshal{Keys: []jwkset.JWKMarshal{public}}); err != nil {
+		return err
+	}
+	p.description, err = json.Marshal(map[string]any{
+		"issuer": p.issuer, "jwks_uri": p.issuer + KeysPath,
+		"response_types_supported": []string{"token"}, "subject_types_supported": []string{"public"},
+		"id_token_signing_alg_values_supported": []string{jwkset.AlgRS256.String()},
+	})
 	return err
 }
 

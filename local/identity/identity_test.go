@@ -47,7 +47,8 @@ func serve(t *testing.T, dir string) server {
 	t.Cleanup(h.Close)
 	pool := open(t, dir, h.URL)
 	mux.HandleFunc("/token", pool.ServeToken)
-	mux.HandleFunc("/.well-known/jwks.json", pool.ServeJWKS)
+	mux.HandleFunc(identity.DescriptionPath, pool.ServeDescription)
+	mux.HandleFunc(identity.KeysPath, pool.ServeJWKS)
 	verifier, err := auth.New(auth.Config{Rule: auth.Rule{
 		Issuer: h.URL, Audience: []string{identity.ClientID}, TokenUse: []string{"access"},
 	}}, h.Client(), now)

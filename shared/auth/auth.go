@@ -17,7 +17,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/MicahParks/jwkset"
@@ -41,8 +40,8 @@ var ErrUnavailable = errors.New("token keys cannot be fetched")
 // Config says which tokens are accepted.
 type Config struct {
 	Rule
-	// JWKSURL is where the issuer publishes its keys; "" means
-	// Issuer + "/.well-known/jwks.json".
+	// JWKSURL is where the issuer publishes its keys; "" means what its description
+	// says, at Issuer + "/.well-known/openid-configuration".
 	JWKSURL string
 }
 
@@ -73,7 +72,7 @@ func New(c Config, client *http.Client, now func() time.Time) (*Verifier, error)
 	if err := c.validateURL(); err != nil {
 		return nil, err
 	}
-	keys := newKeySet(c.keysURL(), client, now)
+	keys := newKeySet(address{issuer: c.Issuer, fixed: c.JWKSURL}, client, now)
 	lookup, err := keyfunc.New(keyfunc.Options{Storage: keys.storage})
 	if err != nil {
 		return nil, fmt.Errorf("auth: %w", err)
@@ -87,17 +86,14 @@ func New(c Config, client *http.Client, now func() time.Time) (*Verifier, error)
 	}, nil
 }
 
-func (c Config) keysURL() string {
-	if c.JWKSURL != "" {
-		return c.JWKSURL
-	}
-	return strings.TrimRight(c.Issuer, "/") + "/.well-known/jwks.json"
-}
-
+// validateURL checks where the keys are to be found.
 func (c Config) validateURL() error {
-	u, err := url.Parse(c.keysURL())
-	if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
-		return fmt.Errorf("auth: invalid keys URL: want http:// or https:// and a host, got %q", c.keysURL())
+	name, at := "keys URL", c.JWKSURL
+	if at == "" {
+		name, at = "issuer", c.Issuer
+	}
+	if u, err := url.Parse(at); err != nil || !fetchable(u) {
+		return fmt.Errorf("auth: invalid %s: want http:// or https:// and a host, got %q", name, at)
 	}
 	return nil
 }

@@ -25,6 +25,7 @@ import (
 
 const (
 	issuerURL = "https://issuer.example/pool"
+	keysURL   = "https://issuer.example/keys"
 	clientID  = "client-1"
 	firstKey  = "key-1"
 	secondKey = "key-2"
@@ -142,7 +143,10 @@ type setup struct {
 
 func newSetup(tb testing.TB, change ...func(*auth.Config)) setup {
 	tb.Helper()
-	config := auth.Config{Rule: auth.Rule{Issuer: issuerURL, Audience: []string{"other", clientID}, TokenUse: []string{"access"}}}
+	config := auth.Config{
+		Rule:    auth.Rule{Issuer: issuerURL, Audience: []string{"other", clientID}, TokenUse: []string{"access"}},
+		JWKSURL: keysURL,
+	}
 	for _, f := range change {
 		f(&config)
 	}

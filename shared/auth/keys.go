@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"sync"
 	"time"
@@ -15,9 +14,10 @@ import (
 )
 
 const (
-	// fetchTimeout bounds one fetch, from dialling to the last byte.
+	// fetchTimeout bounds one fetch, from dialling to the last byte, with that of the
+	// issuer's description if it needs one.
 	fetchTimeout = 3 * time.Second
-	// maxKeysBytes bounds the document; real ones have one to twenty KB.
+	// maxKeysBytes bounds a document; real ones have one to twenty KB.
 	maxKeysBytes = 256 << 10
 	// maxKeysAge is when keys are fetched again although none is missing, so
 	// that a withdrawn key ends.
@@ -39,7 +39,7 @@ const (
 // it fits neither a function's cold start nor its freezing; here keys are
 // fetched by the verifications that need them, and those share one fetch.
 type keySet struct {
-	url     string
+	address address
 	client  *http.Client
 	now     func() time.Time
 	storage *jwkset.MemoryJWKSet // what the last successful fetch found
@@ -58,14 +58,15 @@ type fetch struct {
 	err  error
 }
 
-func newKeySet(url string, client *http.Client, now func() time.Time) *keySet {
+func newKeySet(at address, client *http.Client, now func() time.Time) *keySet {
 	own := http.Client{}
 	if client != nil {
 		own = *client
 	}
-	// Keys come from the configured address and nowhere else.
+	// Keys come from the configured address, or from the one that the issuer's
+	// description names, and from nowhere else.
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &keySet{url: url, client: &own, now: now, storage: jwkset.NewMemoryStorage()}
+	return &keySet{address: at, client: &own, now: now, storage: jwkset.NewMemoryStorage()}
 }
 
 // ensure fetches keys if keyID is not among them or they are old, unless that
@@ -146,29 +147,25 @@ func (k *keySet) run(ctx context.Context, f *fetch) {
 }
 
 func (k *keySet) download(ctx context.Context) ([]jwkset.JWK, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, k.url, http.NoBody)
+	at, err := k.address.url(ctx, k.client, k.now())
+	if err != nil {
+		return nil, err
+	}
+	keys, err := k.downloadFrom(ctx, at)
+	if err != nil {
+		k.address.forget() // the issuer may have moved its keys
+	}
+	return keys, err
+}
+
+func (k *keySet) downloadFrom(ctx context.Context, at string) ([]jwkset.JWK, error) {
+	body, err := get(ctx, k.client, at)
 	if err != nil {
 		return nil, fmt.Errorf("request keys: %w", err)
-	}
-	request.Header.Set("Accept", "application/json")
-	response, err := k.client.Do(request)
-	if err != nil {
-		return nil, fmt.Errorf("request keys: %w", err)
-	}
-	defer func() { _ = response.Body.Close() }()
-	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("request keys: %s answered %d", k.url, response.StatusCode)
-	}
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxKeysBytes+1))
-	if err != nil {
-		return nil, fmt.Errorf("read keys: %w", err)
-	}
-	if len(body) > maxKeysBytes {
-		return nil, fmt.Errorf("read keys: %s answered more than %d bytes", k.url, maxKeysBytes)
 	}
 	keys, err := parseKeys(body)
 	if err != nil {
-		return nil, fmt.Errorf("read keys of %s: %w", k.url, err)
+		return nil, fmt.Errorf("read keys of %s: %w", at, err)
 	}
 	return keys, nil
 }

@@ -20,7 +20,7 @@ const (
 	TableName   = "TABLE_NAME"     // the DynamoDB table
 	CallbackURL = "CALLBACK_URL"   // the @connections API, https://{domain}/{stage}
 	Issuer      = "JWT_ISSUER"     // the claim iss of accepted tokens
-	KeysURL     = "JWT_KEYS_URL"   // the issuer's JWKS; optional, by default below the issuer
+	KeysURL     = "JWT_KEYS_URL"   // the issuer's JWKS; optional, by default what the issuer's description names
 	Audience    = "JWT_AUDIENCE"   // accepted client ids, separated by commas
 	TokenUse    = "JWT_TOKEN_USE"  // accepted values of token_use, separated by commas; optional, not checked by default
 	UserClaim   = "JWT_USER_CLAIM" // the claim that is the user id; optional, see auth.UserID

@@ -61,7 +61,7 @@ func newRoutes(t *testing.T, allowQuery bool) *routes {
 		t.Fatal(err)
 	}
 	r := &routes{store: memory.New(clock), log: &bytes.Buffer{}, key: key}
-	verifier, err := auth.New(auth.Config{Rule: rule}, &http.Client{Transport: r}, clock)
+	verifier, err := auth.New(auth.Config{Rule: rule, JWKSURL: "https://issuer.example/keys"}, &http.Client{Transport: r}, clock)
 	if err != nil {
 		t.Fatal(err)
 	}
