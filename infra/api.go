@@ -44,7 +44,11 @@ func newAPI(a *app, files assets) apiStack {
 	s.apiID = *api.Ref()
 	s.endpoint = *api.AttrApiEndpoint()
 	s.addRoutes(a, api)
-	s.addStage(a, api)
+	stage := s.addStage(a, api)
+	if own := a.settings.API; own.given() {
+		own.serve(s.stack, s.apiID, stage)
+		s.endpoint = "https://" + own.domain
+	}
 	output(s.stack, "ApiEndpoint", s.endpoint, "The HTTP API")
 	return s
 }
@@ -87,9 +91,9 @@ func (s *apiStack) addRoutes(a *app, api awsapigatewayv2.CfnApi) {
 }
 
 // addStage makes the stage, with its throttling and its access log.
-func (s *apiStack) addStage(a *app, api awsapigatewayv2.CfnApi) {
+func (s *apiStack) addStage(a *app, api awsapigatewayv2.CfnApi) awsapigatewayv2.CfnStage {
 	logs := a.newLogGroup(s.stack, "access-log")
-	awsapigatewayv2.NewCfnStage(s.stack, jsii.String("Stage"), &awsapigatewayv2.CfnStageProps{
+	return awsapigatewayv2.NewCfnStage(s.stack, jsii.String("Stage"), &awsapigatewayv2.CfnStageProps{
 		ApiId:      api.Ref(),
 		StageName:  jsii.String("$default"),
 		AutoDeploy: jsii.Bool(true),

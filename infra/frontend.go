@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awscertificatemanager"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudfront"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudfrontorigins"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awss3"
@@ -40,6 +41,30 @@ func newFrontend(a *app, files assets) (frontendStack, error) {
 		RemovalPolicy:     awscdk.RemovalPolicy_DESTROY,
 		AutoDeleteObjects: jsii.Bool(true),
 	})
+	own := a.settings.ownSite()
+	s.distribution = s.newDistribution(a, bucket, policy, own)
+	awss3deployment.NewBucketDeployment(s.stack, jsii.String("Files"), &awss3deployment.BucketDeploymentProps{
+		DestinationBucket: bucket,
+		Distribution:      s.distribution,
+		DistributionPaths: jsii.Strings("/*"),
+		LogGroup:          a.newLogGroup(s.stack, "deployment-log"),
+		CacheControl:      &[]awss3deployment.CacheControl{awss3deployment.CacheControl_NoCache()},
+		Sources: &[]awss3deployment.ISource{
+			awss3deployment.Source_Asset(jsii.String(files.web), nil),
+			awss3deployment.Source_JsonData(jsii.String("config.json"), config, nil),
+		},
+	})
+	address := *s.distribution.DistributionDomainName()
+	if own.given() {
+		own.output(s.stack, "SiteTarget", address)
+		address = own.domain
+	}
+	output(s.stack, "Url", "https://"+address, "The browser client")
+	return s, nil
+}
+
+// newDistribution serves the bucket, under the operator's own name if there is one.
+func (s frontendStack) newDistribution(a *app, bucket awss3.Bucket, policy string, own ownName) awscloudfront.Distribution {
 	headers := awscloudfront.NewResponseHeadersPolicy(s.stack, jsii.String("Headers"), &awscloudfront.ResponseHeadersPolicyProps{
 		SecurityHeadersBehavior: &awscloudfront.ResponseSecurityHeadersBehavior{
 			ContentSecurityPolicy: &awscloudfront.ResponseHeadersContentSecurityPolicy{
@@ -54,7 +79,7 @@ func newFrontend(a *app, files assets) (frontendStack, error) {
 			},
 		},
 	})
-	s.distribution = awscloudfront.NewDistribution(s.stack, jsii.String("Distribution"), &awscloudfront.DistributionProps{
+	props := &awscloudfront.DistributionProps{
 		Comment:           jsii.String("Streamroom " + a.settings.Env),
 		DefaultRootObject: jsii.String("index.html"),
 		HttpVersion:       awscloudfront.HttpVersion_HTTP2_AND_3,
@@ -64,20 +89,14 @@ func newFrontend(a *app, files assets) (frontendStack, error) {
 			ResponseHeadersPolicy: headers,
 			Compress:              jsii.Bool(true),
 		},
-	})
-	awss3deployment.NewBucketDeployment(s.stack, jsii.String("Files"), &awss3deployment.BucketDeploymentProps{
-		DestinationBucket: bucket,
-		Distribution:      s.distribution,
-		DistributionPaths: jsii.Strings("/*"),
-		LogGroup:          a.newLogGroup(s.stack, "deployment-log"),
-		CacheControl:      &[]awss3deployment.CacheControl{awss3deployment.CacheControl_NoCache()},
-		Sources: &[]awss3deployment.ISource{
-			awss3deployment.Source_Asset(jsii.String(files.web), nil),
-			awss3deployment.Source_JsonData(jsii.String("config.json"), config, nil),
-		},
-	})
-	output(s.stack, "Url", "https://"+*s.distribution.DistributionDomainName(), "The browser client")
-	return s, nil
+	}
+	if own.given() {
+		// CloudFront refuses the names that it has no certificate for.
+		props.DomainNames = jsii.Strings(own.domain)
+		props.Certificate = awscertificatemanager.Certificate_FromCertificateArn(s.stack, jsii.String("Certificate"), jsii.String(own.certificate))
+		props.MinimumProtocolVersion = awscloudfront.SecurityPolicyProtocol_TLS_V1_2_2021
+	}
+	return awscloudfront.NewDistribution(s.stack, jsii.String("Distribution"), props)
 }
 
 // configFile returns config as the jsii runtime accepts it.

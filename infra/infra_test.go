@@ -534,7 +534,12 @@ func TestSettingsReachTheTemplates(t *testing.T) {
 		"logRetentionDays": "30", "apiGatewayLogging": "existing", "userPoolId": "eu-central-1_abc", "userPoolClientId": "app",
 		"webSocketDomain":      "chat.example.com",
 		"webSocketCertificate": "arn:aws:acm:eu-central-1:123456789012:certificate/abc",
+		"apiDomain":            "api.example.com",
+		"apiCertificate":       "arn:aws:acm:eu-central-1:123456789012:certificate/def",
+		"site":                 "https://www.example.com",
+		"siteCertificate":      "arn:aws:acm:us-east-1:123456789012:certificate/ghi",
 	})
+	c.expectNames(t)
 	for _, r := range c.all("AWS::ApiGatewayV2::Stage") {
 		r.expect(t, `7`, "DefaultRouteSettings", "ThrottlingBurstLimit")
 		r.expect(t, `70`, "DefaultRouteSettings", "ThrottlingRateLimit")
@@ -556,7 +561,6 @@ func TestSettingsReachTheTemplates(t *testing.T) {
 	if found := len(c.all("AWS::ApiGateway::Account")) + len(c.all("AWS::Cognito::UserPool")); found > 0 {
 		t.Errorf("%d resources were made that exist already", found)
 	}
-	c.only(t, "AWS::ApiGatewayV2::DomainName").expect(t, `"chat.example.com"`, "DomainName")
 	authorizer := c.only(t, "AWS::ApiGatewayV2::Authorizer")
 	authorizer.expect(t, `["app"]`, "JwtConfiguration", "Audience")
 	issuer := resolver{t, c, ""}.text("Api", authorizer.at("JwtConfiguration", "Issuer"))
@@ -565,7 +569,53 @@ func TestSettingsReachTheTemplates(t *testing.T) {
 	}
 	files := resolver{t, c, ""}.texts("Frontend", at(c.only(t, "AWS::CloudFront::ResponseHeadersPolicy").Properties,
 		"ResponseHeadersPolicyConfig", "SecurityHeadersConfig", "ContentSecurityPolicy", "ContentSecurityPolicy"))
-	if !strings.Contains(files[0], "connect-src 'self' wss://chat.example.com ") || strings.Contains(files[0], "invalid") {
+	if !strings.Contains(files[0], "connect-src 'self' wss://chat.example.com https://api.example.com ") || strings.Contains(files[0], "invalid") {
 		t.Errorf("the page's policy is %s", files[0])
+	}
+}
+
+// expectNames checks that what has a name of one's own serves it with a certificate.
+func (c *cloud) expectNames(t *testing.T) {
+	t.Helper()
+	certificates := map[string]string{}
+	for _, r := range c.all("AWS::ApiGatewayV2::DomainName") {
+		certificates[fmt.Sprint(r.at("DomainName"))] = fmt.Sprint(r.at("DomainNameConfigurations", 0, "CertificateArn"))
+	}
+	served := map[string]string{}
+	for _, r := range c.all("AWS::ApiGatewayV2::ApiMapping") {
+		name := c.templates[r.concern].Resources[fmt.Sprint(r.at("DomainName", "Ref"))].at("DomainName")
+		if stage := c.templates[r.concern].Resources[fmt.Sprint(r.at("Stage", "Ref"))]; stage.Type != "AWS::ApiGatewayV2::Stage" {
+			t.Errorf("%v maps to no stage", name)
+		}
+		served[fmt.Sprint(name)] = r.concern
+	}
+	distribution := c.only(t, "AWS::CloudFront::Distribution")
+	for _, name := range list(distribution.at("DistributionConfig", "Aliases")) {
+		served[fmt.Sprint(name)] = distribution.concern
+		certificates[fmt.Sprint(name)] = fmt.Sprint(distribution.at("DistributionConfig", "ViewerCertificate", "AcmCertificateArn"))
+	}
+	distribution.expect(t, `"TLSv1.2_2021"`, "DistributionConfig", "ViewerCertificate", "MinimumProtocolVersion")
+	if diff := cmp.Diff(map[string]string{"chat.example.com": "WebSocket", "api.example.com": "Api", "www.example.com": "Frontend"}, served); diff != "" {
+		t.Errorf("names (-want +served):\n%s", diff)
+	}
+	want := map[string]string{
+		"chat.example.com": "arn:aws:acm:eu-central-1:123456789012:certificate/abc",
+		"api.example.com":  "arn:aws:acm:eu-central-1:123456789012:certificate/def",
+		"www.example.com":  "arn:aws:acm:us-east-1:123456789012:certificate/ghi",
+	}
+	if diff := cmp.Diff(want, certificates); diff != "" {
+		t.Errorf("certificates (-want +got):\n%s", diff)
+	}
+	urls := map[string]string{}
+	for _, stack := range c.templates {
+		for _, name := range []string{"Url", "ApiEndpoint", "WebSocketEndpoint"} {
+			if o, ok := stack.Outputs[name]; ok {
+				urls[name] = fmt.Sprint(o.Value)
+			}
+		}
+	}
+	want = map[string]string{"Url": "https://www.example.com", "ApiEndpoint": "https://api.example.com", "WebSocketEndpoint": "wss://chat.example.com"}
+	if diff := cmp.Diff(want, urls); diff != "" {
+		t.Errorf("outputs (-want +got):\n%s", diff)
 	}
 }

@@ -29,11 +29,11 @@ type settings struct {
 
 	// Where people sign in on the user pool's own page, which comes back to the
 	// browser client: with both empty they type their password into the client.
-	Site       string // the origin that the browser client is reached at, for the pool that is created
+	Site       string // the origin that the browser client is reached at, to which the created pool's page returns
 	SignInPage string // the origin of an existing pool's domain
 
-	WebSocketDomain      string
-	WebSocketCertificate string
+	SiteCertificate string  // of Site, unless that is the address that CloudFront gave
+	WebSocket, API  ownName // of the two APIs
 
 	ThrottleBurst, ThrottleRate float64        // of each of both APIs
 	ReservedConcurrency         map[string]int // by function
@@ -93,19 +93,34 @@ var options = []option{
 	}},
 	{"site", func(s *settings, v string) error {
 		s.Site = v
-		return httpsOrigin(v)
+		if err := httpsOrigin(v); err != nil {
+			return err
+		}
+		return domain(strings.TrimPrefix(v, "https://")) // CloudFront serves no other port
+	}},
+	{"siteCertificate", func(s *settings, v string) error {
+		s.SiteCertificate = v
+		return matches(v, `arn:aws[\w-]*:acm:us-east-1:\d{12}:certificate/[\w-]+`, "the ARN of an ACM certificate in us-east-1, where CloudFront looks for it")
 	}},
 	{"signInPage", func(s *settings, v string) error {
 		s.SignInPage = v
 		return httpsOrigin(v)
 	}},
 	{"webSocketDomain", func(s *settings, v string) error {
-		s.WebSocketDomain = v
-		return matches(v, `([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}`, "a domain such as chat.example.com")
+		s.WebSocket.domain = v
+		return domain(v)
 	}},
 	{"webSocketCertificate", func(s *settings, v string) error {
-		s.WebSocketCertificate = v
-		return matches(v, `arn:aws[\w-]*:acm:[\w-]+:\d{12}:certificate/[\w-]+`, "the ARN of an ACM certificate in this region")
+		s.WebSocket.certificate = v
+		return certificate(v)
+	}},
+	{"apiDomain", func(s *settings, v string) error {
+		s.API.domain = v
+		return domain(v)
+	}},
+	{"apiCertificate", func(s *settings, v string) error {
+		s.API.certificate = v
+		return certificate(v)
 	}},
 	{"throttleBurst", func(s *settings, v string) (err error) {
 		s.ThrottleBurst, err = number(v, 1, 100_000)
@@ -200,14 +215,48 @@ func (s settings) checkCombinations() error {
 		return errors.New("keysUrl needs issuer: the keys of a user pool are where Cognito publishes them")
 	case s.Issuer != "" && s.UserPoolID != "":
 		return errors.New("userPoolId and issuer exclude each other: tokens have one issuer")
-	case s.Site != "" && (s.Issuer != "" || s.UserPoolID != ""):
-		return errors.New("site is for the user pool that this app creates; for an existing one set signInPage")
 	case s.SignInPage != "" && s.UserPoolID == "":
 		return errors.New("signInPage needs userPoolId; for the user pool that this app creates set site")
-	case (s.WebSocketDomain == "") != (s.WebSocketCertificate == ""):
+	}
+	return s.checkNames()
+}
+
+// checkNames checks the names of the browser client and of both APIs.
+func (s settings) checkNames() error {
+	site := s.ownSite()
+	switch {
+	case s.WebSocket.given() != (s.WebSocket.certificate != ""):
 		return errors.New("webSocketDomain and webSocketCertificate need each other; set both or neither")
+	case s.API.given() != (s.API.certificate != ""):
+		return errors.New("apiDomain and apiCertificate need each other; set both or neither")
+	case s.SiteCertificate != "" && !site.given():
+		return errors.New("siteCertificate needs site, a name of your own such as https://chat.example.com")
+	case site.given() && s.SiteCertificate == "":
+		return fmt.Errorf("site=%s needs siteCertificate, the ARN of its certificate in us-east-1; only CloudFront's own address has one already", s.Site)
+	case s.Site != "" && !site.given() && (s.Issuer != "" || s.UserPoolID != ""):
+		return fmt.Errorf("site=%s says nothing new; for an existing user pool set signInPage", s.Site)
+	case s.WebSocket.given() && s.WebSocket.domain == s.API.domain,
+		site.given() && (site.domain == s.WebSocket.domain || site.domain == s.API.domain):
+		return errors.New("site, apiDomain and webSocketDomain need three names: each has a record of its own")
 	}
 	return nil
+}
+
+// ownSite returns the browser client's name, if it is not CloudFront's.
+func (s settings) ownSite() ownName {
+	host := strings.TrimPrefix(s.Site, "https://")
+	if strings.HasSuffix(host, ".cloudfront.net") || strings.HasSuffix(host, ".cloudfront.cn") {
+		return ownName{}
+	}
+	return ownName{host, s.SiteCertificate}
+}
+
+func domain(value string) error {
+	return matches(value, `([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}`, "a domain such as chat.example.com")
+}
+
+func certificate(value string) error {
+	return matches(value, `arn:aws[\w-]*:acm:[\w-]+:\d{12}:certificate/[\w-]+`, "the ARN of an ACM certificate in this region")
 }
 
 func oneOf(value string, allowed ...string) error {

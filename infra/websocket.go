@@ -61,7 +61,10 @@ func newWebSocket(a *app, files assets) websocketStack {
 		})
 	}
 	stage := w.newStage(a, api, routes.deploy())
-	w.newDomain(a, stage)
+	if own := a.settings.WebSocket; own.given() {
+		own.serve(w.stack, w.apiID, stage) // @connections stays at the API's own address
+		w.endpoint = "wss://" + own.domain
+	}
 
 	awscdk.NewCfnOutput(w.stack, jsii.String("WebSocketEndpoint"), &awscdk.CfnOutputProps{
 		Value:       jsii.String(w.endpoint),
@@ -224,28 +227,6 @@ func (w websocketStack) newLoggingRole() awscdk.CfnResource {
 	})
 	account.ApplyRemovalPolicy(awscdk.RemovalPolicy_RETAIN, nil)
 	return account
-}
-
-// newDomain serves clients under a custom domain, if there is one. @connections
-// stays at the API's own domain.
-func (w *websocketStack) newDomain(a *app, stage awsapigatewayv2.CfnStage) {
-	if a.settings.WebSocketDomain == "" {
-		return
-	}
-	domain := awsapigatewayv2.NewCfnDomainName(w.stack, jsii.String("Domain"), &awsapigatewayv2.CfnDomainNameProps{
-		DomainName: jsii.String(a.settings.WebSocketDomain),
-		DomainNameConfigurations: []any{&awsapigatewayv2.CfnDomainName_DomainNameConfigurationProperty{
-			CertificateArn: jsii.String(a.settings.WebSocketCertificate),
-			EndpointType:   jsii.String("REGIONAL"),
-			SecurityPolicy: jsii.String("TLS_1_2"),
-		}},
-	})
-	mapping := awsapigatewayv2.NewCfnApiMapping(w.stack, jsii.String("DomainMapping"), &awsapigatewayv2.CfnApiMappingProps{
-		ApiId: jsii.String(w.apiID), DomainName: domain.Ref(), Stage: stage.Ref(),
-	})
-	mapping.AddResourceDependency(stage, nil)
-	w.endpoint = "wss://" + a.settings.WebSocketDomain
-	output(w.stack, "DomainTarget", *domain.AttrRegionalDomainName(), "Point a CNAME or alias record of "+a.settings.WebSocketDomain+" here")
 }
 
 func seconds(d time.Duration) awscdk.Duration {
