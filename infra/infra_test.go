@@ -479,8 +479,8 @@ func TestAlarms(t *testing.T) {
 		"AWS/Lambda Errors": 7, "AWS/Lambda Throttles": 7, "AWS/Lambda IteratorAge": 2,
 		"AWS/SQS ApproximateNumberOfMessagesVisible": 1,
 		"AWS/DynamoDB ReadThrottleEvents":            1, "AWS/DynamoDB WriteThrottleEvents": 1,
-		"AWS/ApiGateway ExecutionError": 1, "AWS/ApiGateway IntegrationError": 1, "AWS/ApiGateway 5xx": 1,
-		"Streamroom undelivered": 1, "Streamroom malformed": 2,
+		"AWS/ApiGateway ExecutionError": 1, "AWS/ApiGateway 5xx": 1,
+		"Streamroom undelivered": 1, "Streamroom malformed": 2, "Streamroom internal": 4,
 	}
 	if diff := cmp.Diff(want, watched); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

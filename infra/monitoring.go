@@ -44,6 +44,10 @@ func newMonitoring(a *app) awscdk.Stack {
 	for _, f := range functions {
 		m.watchFunction(f)
 	}
+	for _, f := range a.websocket.functions {
+		// Lambda counts an answer that says so as a success.
+		m.watch(alarm{titled(f) + "Internal", custom(f, metrics.Internal), 0, 1, "The route " + f.Name + " could not serve a client"})
+	}
 	for _, f := range a.streams.functions {
 		m.watchReader(f)
 	}
@@ -56,24 +60,23 @@ func newMonitoring(a *app) awscdk.Stack {
 		"WebSocketErrors", gatewayMetric("ExecutionError", a.websocket.apiID, a.websocket.stage), 5, 1,
 		"The WebSocket API answered with its own errors",
 	})
-	m.watch(alarm{
-		"WebSocketIntegrationErrors", gatewayMetric("IntegrationError", a.websocket.apiID, a.websocket.stage), 5, 1,
-		"A route's function failed or took too long",
-	})
 	m.watch(alarm{"HttpErrors", gatewayMetric("5xx", a.api.apiID, "$default"), 5, 1, "The HTTP API answered 5xx"})
 	m.dashboard(a, functions)
 	return m.stack
 }
 
+// titled returns the name of a function as alarms begin with it.
+func titled(f function) string { return strings.ToUpper(f.Name[:1]) + f.Name[1:] }
+
 func (m *monitor) watchFunction(f function) {
-	name := strings.ToUpper(f.Name[:1]) + f.Name[1:]
+	name := titled(f)
 	m.watch(alarm{name + "Errors", f.lambda.MetricErrors(sum()), 0, 1, "The function " + f.Name + " failed"})
 	m.watch(alarm{name + "Throttles", f.lambda.MetricThrottles(sum()), 0, 1, "The function " + f.Name + " had no concurrency left"})
 }
 
 // watchReader watches the metrics that only readers of the stream have.
 func (m *monitor) watchReader(f function) {
-	name := strings.ToUpper(f.Name[:1]) + f.Name[1:]
+	name := titled(f)
 	m.watch(alarm{
 		name + "Age", f.lambda.Metric(jsii.String("IteratorAge"), maximum()), time.Minute.Seconds() * 1000, 2,
 		"The function " + f.Name + " is more than a minute behind the table's stream",
@@ -135,7 +138,8 @@ func (m *monitor) dashboard(a *app, functions []function) {
 		Title: jsii.String("Alarms"), Alarms: &m.alarms, Width: jsii.Number(24), Height: jsii.Number(4),
 	}))
 	dashboard.AddWidgets(
-		graph("Connections and messages", gatewayMetric("ConnectCount", a.websocket.apiID, a.websocket.stage), gatewayMetric("MessageCount", a.websocket.apiID, a.websocket.stage)),
+		graph("Connections and messages", gatewayMetric("ConnectCount", a.websocket.apiID, a.websocket.stage), gatewayMetric("MessageCount", a.websocket.apiID, a.websocket.stage),
+			gatewayMetric("IntegrationError", a.websocket.apiID, a.websocket.stage)),
 		graph("Broadcast", custom(fanout, metrics.Delivered), custom(fanout, metrics.Gone), custom(fanout, metrics.Undelivered)),
 		graph("HTTP API", gatewayMetric("Count", a.api.apiID, "$default"), gatewayMetric("4xx", a.api.apiID, "$default"), gatewayMetric("5xx", a.api.apiID, "$default")),
 	)

@@ -18,6 +18,7 @@ import (
 
 	"github.com/streamroom/streamroom/shared/auth"
 	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/metrics"
 	"github.com/streamroom/streamroom/shared/wire"
 )
 
@@ -34,7 +35,8 @@ const (
 	disconnectEvent = "DISCONNECT"
 )
 
-// Status returns the HTTP status of an error code, 500 for an unknown one.
+// Status returns the HTTP status of an error code, 500 for an unknown one. The HTTP
+// API and $connect answer with it.
 func Status(code chat.Code) int {
 	switch code {
 	case chat.CodeInvalidRequest, chat.CodeUnknownAction:
@@ -59,22 +61,25 @@ func Status(code chat.Code) int {
 	return http.StatusInternalServerError
 }
 
-// errorFrame answers a refused frame. The route response sends the body to the
-// client with any status.
+// errorFrame answers a refused frame; its code says why, not the answer's status.
 func errorFrame(err error, clientMessageID string) Response {
 	reason := chat.Reason(err)
-	return frame(Status(reason.Code), wire.Error{
+	return frame(wire.Error{
 		Type: wire.TypeError, Code: string(reason.Code), Message: reason.Message, ClientMessageID: clientMessageID,
 	})
 }
 
-// frame answers with a frame of strings and numbers, whose encoding never fails.
-func frame(status int, v any) Response {
+// frame answers with a frame of strings and numbers, whose encoding never fails. The
+// status is always 200: whether API Gateway sends the body of another one to the
+// client is not documented, and it counts an answer of 4xx or 5xx as an
+// IntegrationError ("Monitor WebSocket API execution with CloudWatch metrics", API
+// Gateway Developer Guide).
+func frame(v any) Response {
 	body, err := wire.Encode(v)
 	if err != nil {
 		panic("gateway: " + err.Error())
 	}
-	return Response{StatusCode: status, Body: string(body)}
+	return Response{StatusCode: http.StatusOK, Body: string(body)}
 }
 
 // invocation logs the outcome of one event: never a token, never content.
@@ -103,7 +108,7 @@ func (i invocation) end(err error, add func(*zerolog.Event)) {
 		var refusal *auth.RefusedError
 		switch {
 		case reason.Code == chat.CodeInternal:
-			line = i.log.Error().Err(err)
+			line = metrics.Failed(i.log.Error().Err(err), i.started)
 		case errors.As(err, &refusal): // err's own text is the same for every token
 			line = i.log.Warn().AnErr("error", refusal).Str("reason", refusal.Reason())
 		}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"net/http"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -51,7 +50,7 @@ func (s *SendMessage) Handle(ctx context.Context, r Request) (Response, error) {
 	if err != nil {
 		return errorFrame(err, loggable(in.ClientMessageID)), nil
 	}
-	return frame(http.StatusOK, wire.Ack{
+	return frame(wire.Ack{
 		Type: wire.TypeAck, ChatRoomID: receipt.RoomID, MessageID: receipt.MessageID, Timestamp: receipt.SentAt,
 		ClientMessageID: receipt.ClientMessageID, Duplicate: receipt.Duplicate,
 	}), nil
@@ -116,7 +115,7 @@ func (d *Default) Handle(ctx context.Context, r Request) (Response, error) {
 		in, _ := decodeSend(r.Body) // it may be a send that the gateway could not route
 		return errorFrame(err, loggable(in.ClientMessageID)), nil
 	}
-	return frame(http.StatusOK, wire.Pong{Type: wire.TypePong, ConnectionID: connection.ID, UserID: connection.UserID}), nil
+	return frame(wire.Pong{Type: wire.TypePong, ConnectionID: connection.ID, UserID: connection.UserID}), nil
 }
 
 func (d *Default) ping(ctx context.Context, r Request) (chat.Connection, error) {

@@ -27,6 +27,7 @@ const (
 	Undelivered     = "undelivered"    // posts given up: the client reads the history instead
 	FailedRecords   = "failed_records" // stream records to be delivered again
 	MalformedRecord = "malformed"      // stream records that were skipped
+	Internal        = "internal"       // requests of a route that failed for no fault of the client's
 )
 
 type directive struct {
@@ -47,11 +48,27 @@ func Line(log *zerolog.Logger, at time.Time, counts ...string) *zerolog.Event {
 	if lambdacontext.FunctionName == "" {
 		return log.Info()
 	}
+	return declare(log.Log(), at, counts...)
+}
+
+// Failed adds to the line of a request that the function could not serve. The line
+// has the metric Internal, with the value 1, if the function runs on Lambda. So a
+// failure that the caller is told in an answer, which Lambda counts as a success,
+// can have an alarm.
+func Failed(line *zerolog.Event, at time.Time) *zerolog.Event {
+	if lambdacontext.FunctionName == "" {
+		return line
+	}
+	return declare(line, at, Internal).Int(Internal, 1)
+}
+
+// declare says that fields of a line are metrics.
+func declare(line *zerolog.Event, at time.Time, counts ...string) *zerolog.Event {
 	d := directive{Namespace: Namespace, Dimensions: [][]string{{Dimension}}}
 	for _, name := range counts {
 		d.Metrics = append(d.Metrics, metric{Name: name, Unit: "Count"})
 	}
-	return log.Log().Str(Dimension, lambdacontext.FunctionName).Interface("_aws", map[string]any{
+	return line.Str(Dimension, lambdacontext.FunctionName).Interface("_aws", map[string]any{
 		"Timestamp":         at.UnixMilli(),
 		"CloudWatchMetrics": []directive{d},
 	})

@@ -48,3 +48,21 @@ func TestOutsideLambdaALineIsInformation(t *testing.T) {
 		t.Errorf("got %s, want %s", &out, want)
 	}
 }
+
+func TestFailed(t *testing.T) {
+	var out bytes.Buffer
+	log := zerolog.New(&out)
+	metrics.Failed(log.Error(), time.UnixMilli(5)).Msg("handled")
+	if want := `{"level":"error","message":"handled"}` + "\n"; out.String() != want {
+		t.Errorf("outside Lambda: got %s, want %s", &out, want)
+	}
+	out.Reset()
+	defer func(name string) { lambdacontext.FunctionName = name }(lambdacontext.FunctionName)
+	lambdacontext.FunctionName = "streamroom-connect"
+	metrics.Failed(log.Error(), time.UnixMilli(5)).Msg("handled")
+	const want = `{"level":"error","FunctionName":"streamroom-connect","_aws":{"CloudWatchMetrics":[{"Namespace":"Streamroom",` +
+		`"Dimensions":[["FunctionName"]],"Metrics":[{"Name":"internal","Unit":"Count"}]}],"Timestamp":5},"internal":1,"message":"handled"}` + "\n"
+	if out.String() != want {
+		t.Errorf("got %s, want %s", &out, want)
+	}
+}
