@@ -37,3 +37,14 @@ func TestEmulator_ConnectFindsTheKeysOfAnyIssuer(t *testing.T) {
 		}
 	}
 }
+
+func TestEmulator_AConnectionThatHangsCostsOneAttempt(t *testing.T) {
+	needEmulator(t)
+	net := newInternet(t)
+	net.connect(0)
+	net.hangs.Store(1)
+	fallback := net.run(topology.Default)
+	if got := fallback.invoke(net.frame(connection(0), object{"action": "ping"})); !strings.Contains(got, `\"type\":\"pong\"`) {
+		t.Errorf("got %s, want a pong\n%s", got, fallback.log.String())
+	}
+}

@@ -5,6 +5,7 @@
 package functions
 
 import (
+	"context"
 	"crypto/rand"
 	"fmt"
 	"io"
@@ -106,9 +107,15 @@ func (e Env) wire(function string) wiring {
 // by side, would open nearly all of its connections again each time.
 const tableConnections = 100
 
+// attemptTimeout is how long one request to the table may take, from dialling to
+// the last byte. The SDK's client has no such limit: a connection that hangs, of
+// which a new one would work, would take all of the function's time. With the SDK's
+// three attempts a table that does not answer at all is an error after five seconds.
+const attemptTimeout = 1500 * time.Millisecond
+
 func (w wiring) store() *dynamo.Store {
 	if w.AWS.HTTPClient == nil {
-		w.AWS.HTTPClient = awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
+		w.AWS.HTTPClient = awshttp.NewBuildableClient().WithTimeout(attemptTimeout).WithTransportOptions(func(t *http.Transport) {
 			t.MaxIdleConns, t.MaxIdleConnsPerHost = tableConnections, tableConnections
 		})
 	}
@@ -123,7 +130,25 @@ func (w wiring) handler(handle any) (lambda.Handler, error) {
 	if err := w.vars.Err(); err != nil {
 		return nil, err
 	}
-	return lambda.NewHandler(handle), nil
+	return punctual{lambda.NewHandler(handle)}, nil
+}
+
+// answerTime is what is left of an invocation's time when its work has to end: for
+// the log line and the answer. Lambda kills a function that is late, and its caller
+// learns nothing ("Configure Lambda function timeout", AWS Lambda Developer Guide).
+const answerTime = 500 * time.Millisecond
+
+// punctual ends the work of an invocation before its time is up.
+type punctual struct{ lambda.Handler }
+
+// Invoke implements lambda.Handler.
+func (p punctual) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-answerTime))
+		defer cancel()
+	}
+	return p.Handler.Invoke(ctx, payload)
 }
 
 // All returns every function's constructor by its name in shared/topology.
