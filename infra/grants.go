@@ -15,7 +15,9 @@ import (
 //
 // A function has one grant for each action and resource. IAM evaluates each
 // statement alone: if the keys of a request were spread over two statements,
-// neither would allow all of them.
+// neither would allow all of them. AWS does not say which keys of a transaction
+// IAM holds against which of its actions: so each action has the prefixes of the
+// whole transaction (decision 8).
 type grant struct {
 	actions  []string
 	prefixes []string
@@ -62,8 +64,8 @@ var grants = map[string][]grant{
 		{actions: []string{updateItem}, prefixes: []string{table.RoomPrefix, table.UserPrefix}},
 	},
 	topology.API: {
-		{actions: []string{getItem, query, updateItem}, prefixes: []string{table.RoomPrefix}},
-		{actions: []string{batchGet, putItem, deleteItem}, prefixes: []string{table.RoomPrefix, table.UserPrefix}},
+		{actions: []string{getItem, query}, prefixes: []string{table.RoomPrefix}},
+		{actions: []string{batchGet, putItem, updateItem, deleteItem}, prefixes: []string{table.RoomPrefix, table.UserPrefix}},
 		{actions: []string{query}, prefixes: []string{table.UserRoomsPrefix}, index: table.GSI1},
 	},
 }

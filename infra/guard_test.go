@@ -155,7 +155,10 @@ func (g guarded) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // callsOf returns the calls of a request. IAM authorizes the parts of a transaction
-// ("Using IAM with DynamoDB transactions", DynamoDB Developer Guide).
+// ("Using IAM with DynamoDB transactions", DynamoDB Developer Guide), but which keys
+// it then sees is not documented. The guard takes the strictest reading: each action
+// of a transaction, with all keys of it. What that allows, the others allow: each
+// action with its own keys, and no keys at all.
 func callsOf(r *http.Request, body []byte) ([]call, error) {
 	target := r.Header.Get("X-Amz-Target")
 	service, operation, _ := strings.Cut(target, ".")
@@ -203,14 +206,7 @@ func tableCalls(operation string, body []byte) ([]call, error) {
 	case "BatchWriteItem":
 		return in.batchWrite()
 	case "TransactWriteItems":
-		actions := map[string]string{"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}
-		var calls []call
-		for _, item := range in.TransactItems {
-			for kind, w := range item {
-				calls = append(calls, itemCall(actions[kind], w.TableName, w.Key, w.Item))
-			}
-		}
-		return calls, nil
+		return in.transaction(), nil
 	}
 	return nil, fmt.Errorf("the guard does not know %s", operation)
 }
@@ -220,6 +216,22 @@ func itemCall(operation, name string, key, item map[string]json.RawMessage) call
 		key = item
 	}
 	return call{"dynamodb:" + operation, tableARN(name), []string{textOf(key[table.PK])}}
+}
+
+func (in tableRequest) transaction() []call {
+	actions := map[string]string{"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}
+	var calls []call
+	var keys []string
+	for _, item := range in.TransactItems {
+		for kind, w := range item {
+			part := itemCall(actions[kind], w.TableName, w.Key, w.Item)
+			calls, keys = append(calls, part), append(keys, part.keys...)
+		}
+	}
+	for i := range calls {
+		calls[i].keys = keys
+	}
+	return calls
 }
 
 // query reads the partition key of a query: all of this module begin with #pk = :pk.
@@ -302,6 +314,8 @@ func TestGuard_AllowsWhatIAMAllows(t *testing.T) {
 		"a batch of writes":                 {"BatchWriteItem", `{"RequestItems":{"` + tableName + `":[{"PutRequest":{"Item":{"PK":{"S":"ROOM#1"}}}}]}}`, true},
 		"writes of another key":             {"BatchWriteItem", `{"RequestItems":{"` + tableName + `":[{"PutRequest":{"Item":{"PK":{"S":"ROOM#1"}}}},{"PutRequest":{"Item":{"PK":{"S":"USER#1"}}}}]}}`, false},
 		"a transaction":                     {"TransactWriteItems", `{"TransactItems":[{"Put":{TABLE,"Item":{"PK":{"S":"ROOM#1"}}}}]}`, true},
+		"a transaction's other part":        {"TransactWriteItems", `{"TransactItems":[{"Put":{TABLE,"Item":{"PK":{"S":"ROOM#1"}}}},{"Put":{TABLE,"Item":{"PK":{"S":"USER#1"}}}}]}`, false},
+		"keys of one of two actions":        {"TransactWriteItems", `{"TransactItems":[{"Put":{TABLE,"Item":{"PK":{"S":"ROOM#1"}}}},{"Update":{TABLE,"Key":{"PK":{"S":"ROOM#1"}}}},{"Update":{TABLE,"Key":{"PK":{"S":"MORE#1"}}}}]}`, false},
 		"a transaction with another action": {"TransactWriteItems", `{"TransactItems":[{"Put":{TABLE,"Item":{"PK":{"S":"ROOM#1"}}}},{"Delete":{TABLE,"Key":{"PK":{"S":"ROOM#1"}}}}]}`, false},
 	}
 	for name, test := range tests {
@@ -309,6 +323,8 @@ func TestGuard_AllowsWhatIAMAllows(t *testing.T) {
 			g := &guard{function: "f", used: map[permission]bool{}, statements: []allowed{{
 				actions:   []string{"dynamodb:GetItem", "dynamodb:Query", "dynamodb:BatchGetItem", "dynamodb:BatchWriteItem", "dynamodb:PutItem"},
 				resources: []string{tableARN(tableName)}, keys: []string{"ROOM#*"},
+			}, {
+				actions: []string{"dynamodb:UpdateItem"}, resources: []string{tableARN(tableName)}, keys: []string{"ROOM#*", "MORE#*"},
 			}}}
 			calls, err := callsOf(request(test.operation, test.body))
 			if err != nil || len(calls) == 0 {
