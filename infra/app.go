@@ -30,7 +30,11 @@ type app struct {
 
 // newApp makes the stacks in the order of their dependencies.
 func newApp(s settings, files assets, o appOptions) (*app, error) {
-	a := emptyApp(s, o)
+	return emptyApp(s, o).fill(files)
+}
+
+// fill makes the stacks of an app.
+func (a *app) fill(files assets) (*app, error) {
 	a.auth = newAuth(a)
 	a.database = newDatabase(a)
 	a.websocket = newWebSocket(a, files)
@@ -72,6 +76,17 @@ func (a *app) stack(concern, description string, needs ...awscdk.Stack) awscdk.S
 			stack.AddStackDependency(other, nil)
 		}
 	}
+	return stack
+}
+
+// leaf creates a stack that no other one needs. It reads the outputs of others
+// without locking them: a lock would refuse, or undo, the deployment of what comes
+// before the leaf and no longer has a function, a metric or a name of the leaf's
+// last version. An export stays as long as the version before may import it.
+func (a *app) leaf(concern, description string, needs ...awscdk.Stack) awscdk.Stack {
+	stack := a.stack(concern, description, needs...)
+	stack.Node().SetContext(jsii.String("@aws-cdk/core:defaultCrossStackReferences"), "both")
+	awscdk.Annotations_Of(stack).AcknowledgeWarning(jsii.String("@aws-cdk/core:crossStackReferencesBothTransitional"), nil)
 	return stack
 }
 

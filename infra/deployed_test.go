@@ -78,6 +78,13 @@ func (r resolver) call(concern, function string, argument any) string {
 			}
 		}
 		r.t.Fatalf("%s imports %s, which no stack exports", concern, name)
+	case "Fn::GetStackOutput":
+		other := strings.TrimPrefix(fmt.Sprint(at(argument, "StackName")), "Streamroom-"+r.c.env+"-")
+		output, ok := r.c.templates[other].Outputs[fmt.Sprint(at(argument, "OutputName"))]
+		if !ok {
+			r.t.Fatalf("%s reads %v, which no stack has", concern, argument)
+		}
+		return r.text(other, output.Value)
 	}
 	r.t.Fatalf("%s: %s is not known here", concern, function)
 	return ""

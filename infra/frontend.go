@@ -23,7 +23,7 @@ type frontendStack struct {
 }
 
 func newFrontend(a *app, files assets) (frontendStack, error) {
-	s := frontendStack{stack: a.stack("Frontend", "the browser client", a.auth.stack, a.websocket.stack, a.api.stack)}
+	s := frontendStack{stack: a.leaf("Frontend", "the browser client", a.auth.stack, a.websocket.stack, a.api.stack)}
 	policy, err := s.contentSecurityPolicy(a)
 	if err != nil {
 		return s, err

@@ -35,7 +35,7 @@ type alarm struct {
 const period = 5 * time.Minute
 
 func newMonitoring(a *app) awscdk.Stack {
-	m := &monitor{stack: a.stack("Monitoring", "alarms and the dashboard", a.database.stack, a.websocket.stack, a.streams.stack, a.api.stack)}
+	m := &monitor{stack: a.leaf("Monitoring", "alarms and the dashboard", a.database.stack, a.websocket.stack, a.streams.stack, a.api.stack)}
 	if a.settings.AlarmTopic != "" {
 		topic := awssns.Topic_FromTopicArn(m.stack, jsii.String("Topic"), jsii.String(a.settings.AlarmTopic))
 		m.actions = append(m.actions, awscloudwatchactions.NewSnsAction(topic))

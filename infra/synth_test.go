@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/streamroom/streamroom/shared/topology"
 )
 
 // temporary outlives the tests: they share what was built and synthesized, and
@@ -134,11 +136,18 @@ func synth(t *testing.T, env string) *cloud {
 
 func synthWith(t *testing.T, values map[string]any) *cloud {
 	t.Helper()
+	return synthTopology(t, values, topology.Routes())
+}
+
+// synthTopology synthesizes the whole app with some routes.
+func synthTopology(t *testing.T, values map[string]any, routes []topology.Route) *cloud {
+	t.Helper()
 	needNode(t)
 	s, all := settingsOf(t, values)
 	dir := tempDir(t)
-	a, err := newApp(s, files(t), appOptions{outdir: dir, context: all})
-	if err != nil {
+	a := emptyApp(s, appOptions{outdir: dir, context: all})
+	a.routes = routes
+	if _, err := a.fill(files(t)); err != nil {
 		t.Fatal(err)
 	}
 	a.Synth(nil)

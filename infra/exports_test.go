@@ -1,0 +1,157 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/streamroom/streamroom/shared/topology"
+)
+
+// order is that of the stacks of one deployment of all of them.
+var order = []string{"Auth", "Database", "WebSocket", "Streams", "Api", "Frontend", "Monitoring"}
+
+// links are what a stack shares with others, as text.
+type links struct {
+	exports map[string]string // values by name
+	imports map[string]bool   // names
+	outputs map[string]string
+	reads   map[string]bool // stack and output
+}
+
+func (c *cloud) links(t *testing.T) map[string]links {
+	t.Helper()
+	all := map[string]links{}
+	for concern, template := range c.templates {
+		l := links{map[string]string{}, map[string]bool{}, map[string]string{}, map[string]bool{}}
+		for name, o := range template.Outputs {
+			value, err := json.Marshal(o.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			l.outputs[name] = string(value)
+			if o.Export.Name != "" {
+				l.exports[o.Export.Name] = string(value)
+			}
+		}
+		for _, r := range template.Resources {
+			l.find(r.Properties)
+		}
+		all[concern] = l
+	}
+	return all
+}
+
+// find collects the imports and reads in a value.
+func (l links) find(value any) {
+	switch v := value.(type) {
+	case []any:
+		for _, entry := range v {
+			l.find(entry)
+		}
+	case map[string]any:
+		for name, entry := range v {
+			switch name {
+			case "Fn::ImportValue":
+				l.imports[fmt.Sprint(entry)] = true
+			case "Fn::GetStackOutput":
+				stack := fmt.Sprint(at(entry, "StackName"))
+				l.reads[stack[strings.LastIndex(stack, "-")+1:]+" "+fmt.Sprint(at(entry, "OutputName"))] = true
+			default:
+				l.find(entry)
+			}
+		}
+	}
+}
+
+// blocked lists what CloudFormation would refuse of a deployment, stack after stack:
+// an export that is removed or changed while a stack still imports it, and an import
+// or an output that is not there. An import of a resource that stays may keep its
+// value, which no template shows, so only a changed expression counts as changed.
+func blocked(before, after map[string]links, order []string) (out []string) {
+	deployed := maps.Clone(before)
+	for _, concern := range order {
+		next, exists := after[concern]
+		if !exists {
+			continue // it is no part of the app any more, and stays as it is
+		}
+		for name, value := range before[concern].exports {
+			if next.exports[name] == value {
+				continue
+			}
+			for other, l := range deployed {
+				if l.imports[name] {
+					out = append(out, fmt.Sprintf("%s can't change %s, which %s imports", concern, name, other))
+				}
+			}
+		}
+		deployed[concern] = next
+		for name := range next.imports {
+			if !slices.ContainsFunc(slices.Collect(maps.Values(deployed)), func(l links) bool { return l.exports[name] != "" }) {
+				out = append(out, fmt.Sprintf("%s imports %s, which is not exported yet", concern, name))
+			}
+		}
+		for read := range next.reads {
+			from, name, _ := strings.Cut(read, " ")
+			if deployed[from].outputs[name] == "" {
+				out = append(out, fmt.Sprintf("%s reads %s, which is not there yet", concern, read))
+			}
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// Setting or taking away what gives others a name, and dropping a function with its
+// metrics, deploys in the order of the stacks. CloudFormation refuses to change an
+// export that is in use.
+func TestChangesAreDeployable(t *testing.T) {
+	plain := synth(t, "dev").links(t)
+	named := synthWith(t, map[string]any{
+		"env": "dev", "site": "https://www.example.com", "siteCertificate": "arn:aws:acm:us-east-1:123456789012:certificate/a",
+		"apiDomain": "api.example.com", "apiCertificate": "arn:aws:acm:eu-central-1:123456789012:certificate/b",
+		"webSocketDomain": "chat.example.com", "webSocketCertificate": "arn:aws:acm:eu-central-1:123456789012:certificate/c",
+	}).links(t)
+	fewer := synthTopology(t, map[string]any{"env": "dev"}, slices.DeleteFunc(topology.Routes(), func(r topology.Route) bool {
+		return r.Function == topology.SendMessage
+	})).links(t)
+	if len(plain["Monitoring"].reads) < 10 || len(plain["Streams"].imports) == 0 {
+		t.Fatalf("the links were not found: %v", plain)
+	}
+	for what, change := range map[string][2]map[string]links{
+		"the first deployment":         {{}, plain},
+		"the first one, with names":    {{}, named},
+		"setting names":                {plain, named},
+		"taking names away":            {named, plain},
+		"dropping a function":          {plain, fewer},
+		"adding a function":            {fewer, plain},
+		"dropping names and functions": {named, fewer},
+	} {
+		for _, problem := range blocked(change[0], change[1], order) {
+			t.Errorf("%s: %s", what, problem)
+		}
+	}
+}
+
+func TestBlocked_FindsWhatCloudFormationRefuses(t *testing.T) {
+	producer := links{exports: map[string]string{"a": "1", "b": "2"}}
+	consumer := links{imports: map[string]bool{"a": true}}
+	before := map[string]links{"Database": producer, "Monitoring": consumer}
+	for what, test := range map[string]struct {
+		after map[string]links
+		want  int
+	}{
+		"an export that is used":     {map[string]links{"Database": {exports: map[string]string{"b": "2"}}, "Monitoring": {}}, 1},
+		"an export that is not used": {map[string]links{"Database": {exports: map[string]string{"a": "1"}}, "Monitoring": consumer}, 0},
+		"a changed export":           {map[string]links{"Database": {exports: map[string]string{"a": "3", "b": "2"}}, "Monitoring": consumer}, 1},
+		"a missing import":           {map[string]links{"Database": producer, "Monitoring": {imports: map[string]bool{"c": true}}}, 1},
+		"a missing output":           {map[string]links{"Database": producer, "Monitoring": {reads: map[string]bool{"Database x": true}}}, 1},
+	} {
+		if got := blocked(before, test.after, order); len(got) != test.want {
+			t.Errorf("%s: %q, want %d problems", what, got, test.want)
+		}
+	}
+}
