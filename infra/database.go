@@ -33,6 +33,7 @@ func newDatabase(a *app) databaseStack {
 		PointInTimeRecoverySpecification: &awsdynamodb.PointInTimeRecoverySpecification{PointInTimeRecoveryEnabled: jsii.Bool(true)},
 		DeletionProtection:               jsii.Bool(a.settings.prod()),
 		RemovalPolicy:                    a.keep(),
+		ContributorInsightsSpecification: throttledKeys(),
 	})
 	// The room list reads its order here, and rooms and last messages in a batch.
 	t.AddGlobalSecondaryIndex(&awsdynamodb.GlobalSecondaryIndexProps{
@@ -40,7 +41,18 @@ func newDatabase(a *app) databaseStack {
 		PartitionKey:   text(table.GSI1PK),
 		SortKey:        text(table.GSI1SK),
 		ProjectionType: awsdynamodb.ProjectionType_KEYS_ONLY,
+
+		ContributorInsightsSpecification: throttledKeys(),
 	})
 	output(stack, topology.TableOutput, *t.TableName(), "The table")
 	return databaseStack{stack: stack, table: t, streamARN: *t.TableStreamArn()}
+}
+
+// throttledKeys names the keys that are refused, such as the room that is too busy
+// for its partition. Only requests that were throttled are recorded, and billed
+// ("CloudWatch contributor insights for DynamoDB", DynamoDB Developer Guide).
+func throttledKeys() *awsdynamodb.ContributorInsightsSpecification {
+	return &awsdynamodb.ContributorInsightsSpecification{
+		Enabled: jsii.Bool(true), Mode: awsdynamodb.ContributorInsightsMode_THROTTLED_KEYS,
+	}
 }

@@ -18,6 +18,8 @@ type function struct {
 	topology.Function
 	lambda awslambda.Function
 	role   awsiam.Role
+
+	mapping awslambda.CfnEventSourceMapping // of a reader of the stream
 }
 
 // newFunction makes a function of the topology in a stack. values has the values

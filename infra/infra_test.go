@@ -27,7 +27,8 @@ func TestTheTable(t *testing.T) {
 		r.expect(t, `{"AttributeName":"`+table.TTL+`","Enabled":true}`, "TimeToLiveSpecification")
 		r.expect(t, `true`, "PointInTimeRecoverySpecification", "PointInTimeRecoveryEnabled")
 		r.expect(t, `true`, "SSESpecification", "SSEEnabled")
-		r.expect(t, `[{"IndexName":"GSI1","KeySchema":[{"AttributeName":"GSI1PK","KeyType":"HASH"},{"AttributeName":"GSI1SK","KeyType":"RANGE"}],"Projection":{"ProjectionType":"KEYS_ONLY"}}]`, "GlobalSecondaryIndexes")
+		r.expect(t, `{"Enabled":true,"Mode":"THROTTLED_KEYS"}`, "ContributorInsightsSpecification")
+		r.expect(t, `[{"ContributorInsightsSpecification":{"Enabled":true,"Mode":"THROTTLED_KEYS"},"IndexName":"GSI1","KeySchema":[{"AttributeName":"GSI1PK","KeyType":"HASH"},{"AttributeName":"GSI1SK","KeyType":"RANGE"}],"Projection":{"ProjectionType":"KEYS_ONLY"}}]`, "GlobalSecondaryIndexes")
 	}
 }
 
@@ -478,7 +479,8 @@ func TestAlarms(t *testing.T) {
 	want := map[string]int{
 		"AWS/Lambda Errors": 7, "AWS/Lambda Throttles": 7, "AWS/Lambda IteratorAge": 2,
 		"AWS/SQS ApproximateNumberOfMessagesVisible": 1,
-		"AWS/DynamoDB ReadThrottleEvents":            1, "AWS/DynamoDB WriteThrottleEvents": 1,
+		"AWS/DynamoDB ReadThrottleEvents":            2, "AWS/DynamoDB WriteThrottleEvents": 2,
+		"AWS/Lambda DroppedEventCount": 2, "AWS/Lambda DestinationDeliveryFailures": 2, "Streamroom delivery_ms": 1,
 		"AWS/ApiGateway ExecutionError": 1, "AWS/ApiGateway 5xx": 1,
 		"Streamroom undelivered": 1, "Streamroom malformed": 2, "Streamroom internal": 4,
 	}

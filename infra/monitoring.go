@@ -13,6 +13,7 @@ import (
 	"github.com/aws/jsii-runtime-go"
 
 	"github.com/streamroom/streamroom/shared/metrics"
+	"github.com/streamroom/streamroom/shared/table"
 	"github.com/streamroom/streamroom/shared/topology"
 )
 
@@ -85,32 +86,63 @@ func (m *monitor) watchReader(f function) {
 		name + "Malformed", custom(f, metrics.MalformedRecord), 0, 1,
 		"The function " + f.Name + " skipped stream records that it could not read",
 	})
-	if f.Name == topology.Fanout {
-		m.watch(alarm{
-			"Undelivered", custom(f, metrics.Undelivered), 100, 2,
-			"Messages were not delivered live; clients find them in the history",
-		})
+	m.watch(alarm{
+		name + "Dropped", metricOf("AWS/Lambda", "DroppedEventCount", "EventSourceMappingUUID", *f.mapping.Ref()), 0, 1,
+		"Records for the function " + f.Name + " were dropped after their retries",
+	})
+	m.watch(alarm{
+		name + "DestinationFailures", f.lambda.Metric(jsii.String("DestinationDeliveryFailures"), sum()), 0, 1,
+		"What the function " + f.Name + " gave up could not be written to its destination, and is lost",
+	})
+	if f.Name != topology.Fanout {
+		return
 	}
+	m.watch(alarm{
+		"Undelivered", custom(f, metrics.Undelivered), 100, 2,
+		"Messages were not delivered live; clients find them in the history",
+	})
+	m.watch(alarm{
+		"DeliveryTime", deliveryTime(f, "p99"), slowDelivery.Seconds() * 1000, 2,
+		"One message in a hundred takes over five seconds from its sender to its readers",
+	}, func(props *awscloudwatch.AlarmProps) {
+		props.EvaluateLowSampleCountPercentile = jsii.String("ignore") // of few messages, one is all of the slowest percent
+	})
 }
 
+// slowDelivery is when readers notice that a chat is slow. Undisturbed, the stream
+// takes 0.6 s at the 99th percentile, and the posts of a room of 2,000 as long again.
+const slowDelivery = 5 * time.Second
+
+// watchTable watches what the table and its index refuse. An index has metrics of its
+// own ("DynamoDB metrics and dimensions", DynamoDB Developer Guide).
 func (m *monitor) watchTable(d databaseStack) {
 	for _, kind := range []string{"Read", "Write"} {
+		name := kind + "ThrottleEvents"
 		m.watch(alarm{
-			"Table" + kind + "Throttles", d.table.Metric(jsii.String(kind+"ThrottleEvents"), sum()), 0, 1,
+			"Table" + kind + "Throttles", d.table.Metric(jsii.String(name), sum()), 0, 1,
 			"The table refused " + strings.ToLower(kind) + "s for lack of capacity",
+		})
+		m.watch(alarm{
+			table.GSI1 + kind + "Throttles",
+			metricOf("AWS/DynamoDB", name, "TableName", *d.table.TableName(), "GlobalSecondaryIndexName", table.GSI1), 0, 1,
+			"The index of room lists refused " + strings.ToLower(kind) + "s for lack of capacity",
 		})
 	}
 }
 
-func (m *monitor) watch(a alarm) {
-	made := awscloudwatch.NewAlarm(m.stack, jsii.String(a.id), &awscloudwatch.AlarmProps{
+func (m *monitor) watch(a alarm, more ...func(*awscloudwatch.AlarmProps)) {
+	props := &awscloudwatch.AlarmProps{
 		Metric:             a.metric,
 		Threshold:          jsii.Number(a.above),
 		ComparisonOperator: awscloudwatch.ComparisonOperator_GREATER_THAN_THRESHOLD,
 		EvaluationPeriods:  jsii.Number(float64(a.periods)),
 		TreatMissingData:   awscloudwatch.TreatMissingData_NOT_BREACHING,
 		AlarmDescription:   jsii.String(a.description + ". See docs/operations.md, Alarms."),
-	})
+	}
+	for _, set := range more {
+		set(props)
+	}
+	made := awscloudwatch.NewAlarm(m.stack, jsii.String(a.id), props)
 	for _, action := range m.actions {
 		made.AddAlarmAction(action)
 		made.AddOkAction(action)
@@ -144,16 +176,20 @@ func (m *monitor) dashboard(a *app, functions []function) {
 		graph("HTTP API", gatewayMetric("Count", a.api.apiID, "$default"), gatewayMetric("4xx", a.api.apiID, "$default"), gatewayMetric("5xx", a.api.apiID, "$default")),
 	)
 	dashboard.AddWidgets(
+		graph("From a message to its readers (ms)", labelled(deliveryTime(fanout, "p50"), "median"), labelled(deliveryTime(fanout, "p99"), "99th percentile")),
 		graph("Behind the stream (ms)", ages...),
 		graph("Duration, p99 (ms)", durations...),
-		graph("On-failure queue", a.streams.failures.MetricApproximateNumberOfMessagesVisible(maximum())),
 	)
 	dashboard.AddWidgets(
+		graph("On-failure queue", a.streams.failures.MetricApproximateNumberOfMessagesVisible(maximum())),
 		graph("Function errors", errs...),
 		graph("Function throttles", throttles...),
+	)
+	dashboard.AddWidgets(
 		graph("Table: units and throttles",
 			a.database.table.MetricConsumedReadCapacityUnits(sum()), a.database.table.MetricConsumedWriteCapacityUnits(sum()),
-			a.database.table.Metric(jsii.String("ReadThrottleEvents"), sum()), a.database.table.Metric(jsii.String("WriteThrottleEvents"), sum())),
+			a.database.table.Metric(jsii.String("ReadThrottleEvents"), sum()), a.database.table.Metric(jsii.String("WriteThrottleEvents"), sum()),
+			metricOf("AWS/DynamoDB", "WriteThrottleEvents", "TableName", *a.database.table.TableName(), "GlobalSecondaryIndexName", table.GSI1)),
 	)
 }
 
@@ -164,19 +200,32 @@ func graph(title string, lines ...awscloudwatch.IMetric) awscloudwatch.IWidget {
 }
 
 func gatewayMetric(name, apiID, stage string) awscloudwatch.IMetric {
-	return awscloudwatch.NewMetric(&awscloudwatch.MetricProps{
-		Namespace: jsii.String("AWS/ApiGateway"), MetricName: jsii.String(name),
-		DimensionsMap: &map[string]*string{"ApiId": jsii.String(apiID), "Stage": jsii.String(stage)},
-		Statistic:     jsii.String("Sum"), Period: seconds(period),
-	})
+	return metricOf("AWS/ApiGateway", name, "ApiId", apiID, "Stage", stage)
 }
 
 // custom returns a metric that a function writes to its log.
-func custom(f function, name string) awscloudwatch.IMetric {
+func custom(f function, name string) awscloudwatch.Metric {
+	return metricOf(metrics.Namespace, name, metrics.Dimension, *f.lambda.FunctionName())
+}
+
+// deliveryTime returns a percentile of what readers wait for a message.
+func deliveryTime(f function, percentile string) awscloudwatch.Metric {
+	return custom(f, metrics.DeliveryTime).With(&awscloudwatch.MetricOptions{Statistic: jsii.String(percentile)})
+}
+
+func labelled(m awscloudwatch.Metric, label string) awscloudwatch.IMetric {
+	return m.With(&awscloudwatch.MetricOptions{Label: jsii.String(label)})
+}
+
+// metricOf returns the sum of a metric with dimensions, which are names and values.
+func metricOf(namespace, name string, dimensions ...string) awscloudwatch.Metric {
+	by := map[string]*string{}
+	for pair := range slices.Chunk(dimensions, 2) {
+		by[pair[0]] = jsii.String(pair[1])
+	}
 	return awscloudwatch.NewMetric(&awscloudwatch.MetricProps{
-		Namespace: jsii.String(metrics.Namespace), MetricName: jsii.String(name),
-		DimensionsMap: &map[string]*string{metrics.Dimension: f.lambda.FunctionName()},
-		Statistic:     jsii.String("Sum"), Period: seconds(period),
+		Namespace: jsii.String(namespace), MetricName: jsii.String(name), DimensionsMap: &by,
+		Statistic: jsii.String("Sum"), Period: seconds(period),
 	})
 }
 

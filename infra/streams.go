@@ -28,7 +28,6 @@ func newStreams(a *app, files assets) streamsStack {
 	})
 	for _, m := range topology.StreamMappings() {
 		f := a.newFunction(s.stack, m.Function, files, map[string]string{config.CallbackURL: a.websocket.callback})
-		s.functions = append(s.functions, f)
 		if m.Function == topology.Fanout {
 			connections := func(method string) string {
 				return *a.websocket.arn(a.websocket.apiID, a.websocket.stage+"/"+method+"/@connections/*")
@@ -39,7 +38,8 @@ func newStreams(a *app, files assets) streamsStack {
 				Resources: jsii.Strings(connections("POST"), connections("DELETE")),
 			}))
 		}
-		s.newMapping(a, m, f)
+		f.mapping = s.newMapping(a, m, f)
+		s.functions = append(s.functions, f)
 		output(s.stack, topology.FunctionOutput(m.Function), *f.lambda.FunctionName(), "The function "+m.Function+", for operators' tools")
 	}
 	output(s.stack, topology.FailuresOutput, *s.failures.QueueUrl(), "Batches that could not be processed, see docs/operations.md")
@@ -48,7 +48,7 @@ func newStreams(a *app, files assets) streamsStack {
 
 // newMapping makes the event source mapping of a function. Lambda reads the stream
 // and writes to the queue with the function's role.
-func (s streamsStack) newMapping(a *app, m topology.StreamMapping, f function) {
+func (s streamsStack) newMapping(a *app, m topology.StreamMapping, f function) awslambda.CfnEventSourceMapping {
 	allow(f.role, []string{"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"}, a.database.streamARN, nil)
 	allow(f.role, []string{"dynamodb:ListStreams"}, "*", nil) // the action has no resources
 	allow(f.role, []string{"sqs:SendMessage"}, *s.failures.QueueArn(), nil)
@@ -79,4 +79,5 @@ func (s streamsStack) newMapping(a *app, m topology.StreamMapping, f function) {
 	mapping := awslambda.NewCfnEventSourceMapping(s.stack, jsii.String(m.Function+"-mapping"), props)
 	// Lambda checks the role when it creates the mapping.
 	mapping.Node().AddDependency(f.role)
+	return mapping
 }

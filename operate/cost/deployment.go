@@ -3,12 +3,12 @@ package cost
 // What the templates have, whatever the traffic. A test of package infra holds
 // these to what is synthesized for prod.
 const (
-	Alarms     = 28
+	Alarms     = 35
 	Dashboards = 1
 
 	// CustomMetrics are those that the functions log, by metric and function. A test
 	// of package functions counts them.
-	CustomMetrics = 7
+	CustomMetrics = 8
 
 	// RouteMetrics are those of single routes, which API Gateway adds where a stage
 	// has detailed metrics: routeMetrics for each.

@@ -90,10 +90,12 @@ func (f *Fanout) Handle(ctx context.Context, event changes.Event) (changes.Respo
 	failed := slices.Concat(notCleaned, total.failed)
 	beside.Wait()
 
-	metrics.Line(
-		&log, f.now(),
-		metrics.Delivered, metrics.Gone, metrics.Undelivered, metrics.FailedRecords, metrics.MalformedRecord,
-	).
+	names := []string{metrics.Delivered, metrics.Gone, metrics.Undelivered, metrics.FailedRecords, metrics.MalformedRecord}
+	if len(total.times) > 0 {
+		names = append(names, metrics.DeliveryTime)
+	}
+	metrics.Line(&log, f.now(), names...).
+		Ints64(metrics.DeliveryTime, total.times[:min(len(total.times), metrics.MaxValues)]).
 		Int("records", len(event.Records)).
 		Int(metrics.MalformedRecord, malformed).
 		Int("rooms", len(batch.rooms)).

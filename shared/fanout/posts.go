@@ -47,12 +47,14 @@ type counts struct {
 	posts, delivered, gone, undelivered int
 
 	failed []string
+	times  []int64 // ms from each message's time to the end of its posts
 }
 
 func (c counts) plus(more counts) counts {
 	return counts{
 		posts: c.posts + more.posts, delivered: c.delivered + more.delivered, gone: c.gone + more.gone,
 		undelivered: c.undelivered + more.undelivered, failed: append(c.failed, more.failed...),
+		times: append(c.times, more.times...),
 	}
 }
 
@@ -84,6 +86,21 @@ func (f *Fanout) post(ctx context.Context, broadcasts []broadcast, d *devices, l
 				Str("outcome", "undelivered").Msg("post")
 		}
 	}
+	c.times = deliveryTimes(broadcasts, f.now().UnixMilli())
 	f.drop(ctx, gone, log)
 	return c
+}
+
+// deliveryTimes returns how long ago each message of the broadcasts was sent, in ms.
+// Those of a replay tell nothing.
+func deliveryTimes(broadcasts []broadcast, now int64) (times []int64) {
+	for _, b := range broadcasts {
+		if b.err != nil || b.events.replay != "" {
+			continue
+		}
+		for _, m := range b.events.messages {
+			times = append(times, max(now-m.SentAt, 0)) // another machine's clock gave SentAt
+		}
+	}
+	return times
 }

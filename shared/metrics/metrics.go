@@ -20,7 +20,7 @@ const (
 	Dimension = "FunctionName"
 )
 
-// The metrics, all of them counts, by the log fields that have them.
+// The metrics by the log fields that have them: counts, but for DeliveryTime.
 const (
 	Delivered       = "delivered"      // posts that reached API Gateway
 	Gone            = "gone"           // posts to connections that had ended
@@ -28,7 +28,11 @@ const (
 	FailedRecords   = "failed_records" // stream records to be delivered again
 	MalformedRecord = "malformed"      // stream records that were skipped
 	Internal        = "internal"       // requests of a route that failed for no fault of the client's
+	DeliveryTime    = "delivery_ms"    // from a message's time to the end of its posts: a list, see MaxValues
 )
+
+// MaxValues is how many values of a metric a line may have.
+const MaxValues = 100
 
 type directive struct {
 	Namespace  string
@@ -41,14 +45,14 @@ type metric struct {
 	Unit string
 }
 
-// Line begins a line whose fields called counts are metrics; at is its time. It
+// Line begins a line whose fields of these names are metrics; at is its time. It
 // is written at every level, because it carries the metrics. Outside Lambda
 // nothing collects them: there it is a line at level info.
-func Line(log *zerolog.Logger, at time.Time, counts ...string) *zerolog.Event {
+func Line(log *zerolog.Logger, at time.Time, names ...string) *zerolog.Event {
 	if lambdacontext.FunctionName == "" {
 		return log.Info()
 	}
-	return declare(log.Log(), at, counts...)
+	return declare(log.Log(), at, names...)
 }
 
 // Failed adds to the line of a request that the function could not serve. The line
@@ -63,10 +67,14 @@ func Failed(line *zerolog.Event, at time.Time) *zerolog.Event {
 }
 
 // declare says that fields of a line are metrics.
-func declare(line *zerolog.Event, at time.Time, counts ...string) *zerolog.Event {
+func declare(line *zerolog.Event, at time.Time, names ...string) *zerolog.Event {
 	d := directive{Namespace: Namespace, Dimensions: [][]string{{Dimension}}}
-	for _, name := range counts {
-		d.Metrics = append(d.Metrics, metric{Name: name, Unit: "Count"})
+	for _, name := range names {
+		unit := "Count"
+		if name == DeliveryTime {
+			unit = "Milliseconds"
+		}
+		d.Metrics = append(d.Metrics, metric{Name: name, Unit: unit})
 	}
 	return line.Str(Dimension, lambdacontext.FunctionName).Interface("_aws", map[string]any{
 		"Timestamp":         at.UnixMilli(),
