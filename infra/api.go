@@ -100,7 +100,7 @@ func (s *apiStack) addStage(a *app, api awsapigatewayv2.CfnApi) awsapigatewayv2.
 		DefaultRouteSettings: &awsapigatewayv2.CfnStage_RouteSettingsProperty{
 			ThrottlingBurstLimit:   jsii.Number(a.settings.ThrottleBurst),
 			ThrottlingRateLimit:    jsii.Number(a.settings.ThrottleRate),
-			DetailedMetricsEnabled: jsii.Bool(true),
+			DetailedMetricsEnabled: jsii.Bool(false), // by route: billed each, and no alarm reads them
 		},
 		AccessLogSettings: &awsapigatewayv2.CfnStage_AccessLogSettingsProperty{
 			DestinationArn: logs.LogGroupArn(),

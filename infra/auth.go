@@ -66,6 +66,7 @@ func newUserPool(a *app, stack awscdk.Stack) (awscognito.UserPool, awscognito.Us
 		},
 		Mfa:                awscognito.Mfa_OPTIONAL,
 		MfaSecondFactor:    &awscognito.MfaSecondFactor{Otp: jsii.Bool(true), Sms: jsii.Bool(false)},
+		FeaturePlan:        a.settings.UserPoolTier,
 		DeletionProtection: jsii.Bool(a.settings.prod()),
 		RemovalPolicy:      a.keep(),
 	})

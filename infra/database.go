@@ -29,7 +29,7 @@ func newDatabase(a *app) databaseStack {
 		BillingMode:                      awsdynamodb.BillingMode_PAY_PER_REQUEST,
 		TimeToLiveAttribute:              jsii.String(table.TTL),
 		Stream:                           awsdynamodb.StreamViewType_NEW_AND_OLD_IMAGES,
-		Encryption:                       awsdynamodb.TableEncryption_AWS_MANAGED,
+		Encryption:                       encryption(a.settings.TableKey),
 		PointInTimeRecoverySpecification: &awsdynamodb.PointInTimeRecoverySpecification{PointInTimeRecoveryEnabled: jsii.Bool(true)},
 		DeletionProtection:               jsii.Bool(a.settings.prod()),
 		RemovalPolicy:                    a.keep(),
@@ -44,8 +44,25 @@ func newDatabase(a *app) databaseStack {
 
 		ContributorInsightsSpecification: throttledKeys(),
 	})
+	if a.settings.TableKey == ownedByAWS {
+		// Said, and not left out, so that a table with another key gets it back.
+		t.Node().DefaultChild().(awsdynamodb.CfnTable).AddPropertyOverride(jsii.String("SSESpecification.SSEEnabled"), false)
+	}
 	output(stack, topology.TableOutput, *t.TableName(), "The table")
 	return databaseStack{stack: stack, table: t, streamARN: *t.TableStreamArn()}
+}
+
+// The keys that can encrypt the table.
+const (
+	ownedByAWS   = "aws-owned"   // free
+	managedByAWS = "aws-managed" // billed by use, and each use is in CloudTrail
+)
+
+func encryption(key string) awsdynamodb.TableEncryption {
+	if key == managedByAWS {
+		return awsdynamodb.TableEncryption_AWS_MANAGED
+	}
+	return awsdynamodb.TableEncryption_DEFAULT
 }
 
 // throttledKeys names the keys that are refused, such as the room that is too busy

@@ -62,7 +62,12 @@ func (a *app) newFunction(stack awscdk.Stack, name string, files assets, values 
 		// The function itself drops lines below its level. Lambda would drop lines below
 		// info, and with a higher level the metrics, which have none.
 		ApplicationLogLevelV2: awslambda.ApplicationLogLevel_DEBUG,
-		Tracing:               awslambda.Tracing_ACTIVE,
+		// Lambda's own lines of an invocation that went well are half of a function's log.
+		SystemLogLevelV2: awslambda.SystemLogLevel_WARN,
+		Tracing:          awslambda.Tracing_DISABLED,
+	}
+	if a.settings.Tracing {
+		props.Tracing = awslambda.Tracing_ACTIVE
 	}
 	if n, ok := a.settings.ReservedConcurrency[name]; ok {
 		props.ReservedConcurrentExecutions = jsii.Number(float64(n))

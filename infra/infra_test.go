@@ -26,7 +26,7 @@ func TestTheTable(t *testing.T) {
 		r.expect(t, `"NEW_AND_OLD_IMAGES"`, "StreamSpecification", "StreamViewType")
 		r.expect(t, `{"AttributeName":"`+table.TTL+`","Enabled":true}`, "TimeToLiveSpecification")
 		r.expect(t, `true`, "PointInTimeRecoverySpecification", "PointInTimeRecoveryEnabled")
-		r.expect(t, `true`, "SSESpecification", "SSEEnabled")
+		r.expect(t, `false`, "SSESpecification", "SSEEnabled") // AWS's own key
 		r.expect(t, `{"Enabled":true,"Mode":"THROTTLED_KEYS"}`, "ContributorInsightsSpecification")
 		r.expect(t, `[{"ContributorInsightsSpecification":{"Enabled":true,"Mode":"THROTTLED_KEYS"},"IndexName":"GSI1","KeySchema":[{"AttributeName":"GSI1PK","KeyType":"HASH"},{"AttributeName":"GSI1SK","KeyType":"RANGE"}],"Projection":{"ProjectionType":"KEYS_ONLY"}}]`, "GlobalSecondaryIndexes")
 	}
@@ -39,6 +39,7 @@ func TestDataIsKeptInProdOnly(t *testing.T) {
 		c := synth(t, env)
 		users := c.only(t, "AWS::Cognito::UserPool")
 		users.expect(t, want.pool, "DeletionProtection")
+		users.expect(t, `"LITE"`, "UserPoolTier")
 		data := c.only(t, "AWS::DynamoDB::Table")
 		data.expect(t, want.protection, "DeletionProtectionEnabled")
 		for _, r := range append(c.all("AWS::SQS::Queue"), users, data) {
@@ -118,7 +119,7 @@ func TestTheStageThrottlesAndLogsNoContent(t *testing.T) {
 	for _, r := range c.all("AWS::ApiGatewayV2::Stage") {
 		r.expect(t, `500`, "DefaultRouteSettings", "ThrottlingBurstLimit")
 		r.expect(t, `1000`, "DefaultRouteSettings", "ThrottlingRateLimit")
-		r.expect(t, `true`, "DefaultRouteSettings", "DetailedMetricsEnabled")
+		r.expect(t, `false`, "DefaultRouteSettings", "DetailedMetricsEnabled")
 		format := fmt.Sprint(r.at("AccessLogSettings", "Format"))
 		for _, never := range []string{"query", "header", "body", "authorizer.claims", "request.", "protocol"} {
 			if strings.Contains(strings.ToLower(format), never) {
@@ -177,7 +178,10 @@ func TestFunctions(t *testing.T) {
 		r.expect(t, `["arm64"]`, "Architectures")
 		r.expect(t, `"JSON"`, "LoggingConfig", "LogFormat")
 		r.expect(t, `"DEBUG"`, "LoggingConfig", "ApplicationLogLevel")
-		r.expect(t, `"Active"`, "TracingConfig", "Mode")
+		r.expect(t, `"WARN"`, "LoggingConfig", "SystemLogLevel")
+		if mode := r.at("TracingConfig", "Mode"); mode == "Active" {
+			t.Errorf("%s is traced, which costs more than its requests", name)
+		}
 		r.expect(t, fmt.Sprint(spec.MemoryMB), "MemorySize")
 		r.expect(t, fmt.Sprint(spec.Timeout.Seconds()), "Timeout")
 		log := c.templates[r.concern].Resources[fmt.Sprint(r.at("LoggingConfig", "LogGroup", "Ref"))]
@@ -538,10 +542,12 @@ func TestSettingsReachTheTemplates(t *testing.T) {
 		"webSocketCertificate": "arn:aws:acm:eu-central-1:123456789012:certificate/abc",
 		"apiDomain":            "api.example.com",
 		"apiCertificate":       "arn:aws:acm:eu-central-1:123456789012:certificate/def",
-		"site":                 "https://www.example.com",
-		"siteCertificate":      "arn:aws:acm:us-east-1:123456789012:certificate/ghi",
+		"tracing":              "on", "tableKey": "aws-managed",
+		"site":            "https://www.example.com",
+		"siteCertificate": "arn:aws:acm:us-east-1:123456789012:certificate/ghi",
 	})
 	c.expectNames(t)
+	c.only(t, "AWS::DynamoDB::Table").expect(t, `true`, "SSESpecification", "SSEEnabled")
 	for _, r := range c.all("AWS::ApiGatewayV2::Stage") {
 		r.expect(t, `7`, "DefaultRouteSettings", "ThrottlingBurstLimit")
 		r.expect(t, `70`, "DefaultRouteSettings", "ThrottlingRateLimit")
@@ -555,6 +561,7 @@ func TestSettingsReachTheTemplates(t *testing.T) {
 			want = "5"
 		}
 		r.expect(t, want, "ReservedConcurrentExecutions")
+		r.expect(t, `"Active"`, "TracingConfig", "Mode")
 		r.expect(t, `"warn"`, "Environment", "Variables", "LOG_LEVEL")
 	}
 	for _, r := range c.all("AWS::Logs::LogGroup") {

@@ -19,7 +19,7 @@ import (
 var accepted = []struct{ rule, path, reason string }{
 	{"AwsSolutions-APIG4", `WebSocket/.*-route$`, "A WebSocket API has no JWT authorizer, and caches no other: $connect verifies the token itself, and no other route is reachable without a connection."},
 	{"AwsSolutions-IAM4", `WebSocket/LoggingRole/Resource$`, "API Gateway's account setting asks for this very policy of AWS."},
-	{"AwsSolutions-IAM5", `-role/DefaultPolicy/Resource$`, "X-Ray and ListStreams take no resource, and of @connections the id is whatever the client got; keys are limited by condition."},
+	{"AwsSolutions-IAM5", `-role/DefaultPolicy/Resource$`, "ListStreams takes no resource, and of @connections the id is whatever the client got; keys are limited by condition."},
 	{"AwsSolutions-IAM4", `Frontend/Custom::CDKBucketDeployment.*/ServiceRole/Resource$`, "The CDK's own function; it runs while deploying and reads and writes the site only."},
 	{"AwsSolutions-IAM5", `Frontend/Custom::CDKBucketDeployment.*/ServiceRole/DefaultPolicy/Resource$`, "The CDK's own function; its wildcards are limited to the site's bucket and the deployment's."},
 	{"AwsSolutions-L1", `Frontend/Custom::CDKBucketDeployment.*/Resource$`, "The CDK's own function; its runtime comes with the CDK's version."},

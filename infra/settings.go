@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/aws/aws-cdk-go/awscdk/v2/awscognito"
+
 	"github.com/streamroom/streamroom/shared/topology"
 )
 
@@ -40,6 +42,9 @@ type settings struct {
 	LogLevel                    string
 	LogRetentionDays            float64
 	AlarmTopic                  string
+	Tracing                     bool // by X-Ray
+	TableKey                    string
+	UserPoolTier                awscognito.FeaturePlan
 	// LoggingRole makes the role by which API Gateway writes logs. An account has
 	// one for each region.
 	LoggingRole bool
@@ -149,6 +154,18 @@ var options = []option{
 		s.AlarmTopic = v
 		return matches(v, `arn:aws[\w-]*:sns:[\w-]+:\d{12}:[\w-]+`, "the ARN of an SNS topic")
 	}},
+	{"tracing", func(s *settings, v string) error {
+		s.Tracing = v == "on"
+		return oneOf(v, "on", "off")
+	}},
+	{"tableKey", func(s *settings, v string) error {
+		s.TableKey = v
+		return oneOf(v, ownedByAWS, managedByAWS)
+	}},
+	{"userPoolTier", func(s *settings, v string) error {
+		s.UserPoolTier = awscognito.FeaturePlan(strings.ToUpper(v))
+		return oneOf(v, "lite", "essentials", "plus")
+	}},
 	{"apiGatewayLogging", func(s *settings, v string) error {
 		s.LoggingRole = v == "create"
 		return oneOf(v, "create", "existing")
@@ -177,7 +194,10 @@ func readContext(getenv func(string) string) (map[string]any, error) {
 // parseSettings validates the app's context values. Names with a colon or a slash
 // belong to the CDK.
 func parseSettings(values map[string]any) (settings, error) {
-	s := settings{ThrottleBurst: 500, ThrottleRate: 1_000, LogLevel: "info", LogRetentionDays: 14, LoggingRole: true}
+	s := settings{
+		ThrottleBurst: 500, ThrottleRate: 1_000, LogLevel: "info", LogRetentionDays: 14, LoggingRole: true,
+		TableKey: ownedByAWS, UserPoolTier: awscognito.FeaturePlan_LITE,
+	}
 	if values["env"] == nil {
 		return s, errors.New("missing environment: add -c env=dev or -c env=prod")
 	}

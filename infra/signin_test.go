@@ -16,7 +16,9 @@ func policyOf(t *testing.T, c *cloud) string {
 func TestAPoolWithASiteHasAPageToSignIn(t *testing.T) {
 	c := synthWith(t, map[string]any{
 		"env": "dev", "site": "https://chat.example.com", "siteCertificate": "arn:aws:acm:us-east-1:123456789012:certificate/abc",
+		"userPoolTier": "plus",
 	})
+	c.only(t, "AWS::Cognito::UserPool").expect(t, `"PLUS"`, "UserPoolTier")
 	client := c.only(t, "AWS::Cognito::UserPoolClient")
 	client.expect(t, `["code"]`, "AllowedOAuthFlows")
 	client.expect(t, `true`, "AllowedOAuthFlowsUserPoolClient")

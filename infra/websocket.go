@@ -193,7 +193,7 @@ func (w websocketStack) newStage(a *app, api awsapigatewayv2.CfnApi, deployment 
 		DefaultRouteSettings: &awsapigatewayv2.CfnStage_RouteSettingsProperty{
 			ThrottlingBurstLimit:   jsii.Number(a.settings.ThrottleBurst),
 			ThrottlingRateLimit:    jsii.Number(a.settings.ThrottleRate),
-			DetailedMetricsEnabled: jsii.Bool(true),
+			DetailedMetricsEnabled: jsii.Bool(false), // by route: billed each, and no alarm reads them
 			DataTraceEnabled:       jsii.Bool(false), // it would log messages
 			LoggingLevel:           jsii.String("ERROR"),
 		},

@@ -12,17 +12,17 @@ const (
 
 	// RouteMetrics are those of single routes, which API Gateway adds where a stage
 	// has detailed metrics: routeMetrics for each.
-	RouteMetrics = 9 * MetricsOfARoute
+	RouteMetrics = 0 * MetricsOfARoute
 
 	// MappingMetrics are those of the event source mappings that ask for event
 	// counts.
 	MappingMetrics = 2 * MetricsOfAMapping
 
 	// SystemLog is whether Lambda logs the start and the report of each invocation.
-	SystemLog = true
+	SystemLog = false
 
 	// Traced is whether X-Ray traces the functions.
-	Traced = true
+	Traced = false
 
 	// LogDays is how long logs are kept.
 	LogDays = 90
@@ -44,4 +44,4 @@ const (
 )
 
 // Tier is that of the pool that is deployed.
-const Tier = Essentials
+const Tier = Lite

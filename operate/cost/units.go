@@ -216,8 +216,8 @@ var LogLines = map[string]struct{ Lines, Bytes float64 }{
 	topology.Disconnect:  {1, 229},
 	topology.SendMessage: {1, 353},
 	topology.Default:     {1, 244},
-	topology.Fanout:      {2, 940},
-	topology.LastMessage: {2, 780},
+	topology.Fanout:      {1, 675},
+	topology.LastMessage: {1, 516},
 	topology.API:         {1, 220},
 }
 

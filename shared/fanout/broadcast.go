@@ -67,13 +67,14 @@ func (f *Fanout) prepare(
 	return b
 }
 
-// log writes the line of a broadcast that ended with err.
+// log writes the line of a broadcast that ended with err: at level debug if it was
+// served, as the invocation's own line counts it.
 func (b *broadcast) log(log *zerolog.Logger, err error) {
 	ids := make([]string, len(b.events.messages))
 	for i, m := range b.events.messages {
 		ids[i] = m.ID
 	}
-	line, outcome := log.Info(), "ok"
+	line, outcome := log.Debug(), "ok"
 	if err != nil {
 		line, outcome = log.Error().Err(err), "failed"
 	}

@@ -99,7 +99,8 @@
 //
 // # Debugging
 //
-// Each room or slice leaves one line, "room served", with its room id, message
-// ids and outcome; each post that was given up one line, "post"; each invocation
-// one line, "fanned out", with the metrics. No line has content.
+// Each invocation leaves one line, "fanned out", with the metrics; each post that was
+// given up one line, "post"; each room or slice that failed one line, "room served",
+// with its room id and message ids, which at level debug those that were served have,
+// too. No line has content.
 package fanout

@@ -101,8 +101,10 @@ func (p *Projector) Handle(ctx context.Context, event changes.Event) (changes.Re
 	return changes.Failed(failed), nil
 }
 
+// logResult writes the line of a room: at level debug if all went well, as the
+// invocation's own line counts it.
 func logResult(log *zerolog.Logger, u update, err error) {
-	line := log.Info()
+	line := log.Debug()
 	if err != nil {
 		line = log.Error().Err(err)
 	}
