@@ -40,13 +40,17 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// browsers are the programs that can show the page, the first one found is used. The
+// headless shell is Chromium without a window: the tests take half the time in it.
+var browsers = []string{"chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"}
+
 // startBrowser returns the browser, started at first use. It skips the test where
 // no Chromium is installed: the browser client can't be tested without a browser.
 // Where STREAMROOM_REQUIRE_BROWSER is set, as in CI, that is a failure.
 func startBrowser(t testing.TB) context.Context {
 	t.Helper()
 	var path string
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+	for _, name := range browsers {
 		if found, err := exec.LookPath(name); err == nil {
 			path = found
 			break
@@ -56,7 +60,7 @@ func startBrowser(t testing.TB) context.Context {
 		t.Fatal("no Chromium is installed, and STREAMROOM_REQUIRE_BROWSER asks for one")
 	}
 	if path == "" {
-		t.Skip("no Chromium is installed (looked for chromium, chromium-browser, google-chrome)")
+		t.Skip("no Chromium is installed (looked for " + strings.Join(browsers, ", ") + ")")
 	}
 	browser.once.Do(func() {
 		options := append(chromedp.DefaultExecAllocatorOptions[:],
