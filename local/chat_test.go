@@ -144,7 +144,7 @@ func TestRefusedFrames(t *testing.T) {
 	room := s.Room("alice")
 	foreign := s.Room("bob")
 	long := strings.Repeat("x", 16_385)
-	escaped := strings.Repeat(`\u0001`, 5_300) // 5,300 bytes of content, 31,800 encoded
+	escaped := "x" + strings.Repeat(`\u0001`, 5_300) // 5,301 bytes of content, 31,801 encoded
 	send := func(room, content, id string) string {
 		return fmt.Sprintf(`{"action":"sendMessage","chatRoomId":%q,"content":%s,"clientMessageId":%q}`, room, content, id)
 	}
@@ -158,6 +158,10 @@ func TestRefusedFrames(t *testing.T) {
 		"no room":               {`{"action":"sendMessage","content":"x","clientMessageId":"c"}`, "invalid_request", "c"},
 		"room is a number":      {`{"action":"sendMessage","chatRoomId":7,"content":"x","clientMessageId":"c"}`, "invalid_request", "c"},
 		"no content":            {send(room, `""`, "c"), "invalid_request", "c"},
+		"blanks":                {send(room, `" \n\t\u00a0\u3000"`, "c"), "invalid_request", "c"},
+		"no width":              {send(room, `"\u200b\ufeff\u2060"`, "c"), "invalid_request", "c"},
+		"control characters":    {send(room, `"\u0000\u0007"`, "c"), "invalid_request", "c"},
+		"a blank letter":        {send(room, `"\u3164\u2800"`, "c"), "invalid_request", "c"},
 		"content is an object":  {send(room, `{}`, "c"), "invalid_request", "c"},
 		"a key in the room id":  {send("a#b", `"x"`, "c"), "invalid_request", "c"},
 		"a key in the send id":  {send(room, `"x"`, "c#d"), "invalid_request", ""},
@@ -428,9 +432,10 @@ func TestRoomListsFollowTheLastMessage(t *testing.T) {
 		}
 		return ids, rooms
 	}
+	const family = "👩\u200d👩\u200d👧\u200d👧" // 7 characters that are read as one
 	for _, room := range []string{second, first, second, first} {
 		clock.Advance(time.Second) // two rooms of one millisecond have no order
-		ack, _ := alice.Deliver(room, strings.Repeat("é", 200), "")
+		ack, _ := alice.Deliver(room, strings.Repeat("é", 130)+family+family, "")
 		rig.Eventually(t, room+" is first in the list", func() bool {
 			ids, rooms := list()
 			return ids[0] == room && rooms[0].LastMessage != nil && rooms[0].LastMessage.MessageID == ack.MessageID &&
@@ -438,8 +443,8 @@ func TestRoomListsFollowTheLastMessage(t *testing.T) {
 		})
 	}
 	_, rooms := list()
-	if want := strings.Repeat("é", 140); rooms[0].LastMessage.Preview != want {
-		t.Errorf("the preview has %d characters", len([]rune(rooms[0].LastMessage.Preview)))
+	if want := strings.Repeat("é", 130) + family; rooms[0].LastMessage.Preview != want {
+		t.Errorf("the preview is %q, want %q", rooms[0].LastMessage.Preview, want)
 	}
 
 	// A new member finds the room where its last message puts it.

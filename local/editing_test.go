@@ -185,7 +185,7 @@ func TestAnEditMustFitAFrame(t *testing.T) {
 	room := s.Room("alice")
 	alice := s.Connect("alice")
 	ack, _ := alice.Deliver(room, "x", "")
-	for _, content := range []string{strings.Repeat("x", 16_385), strings.Repeat("\x01", 5_320)} {
+	for _, content := range []string{strings.Repeat("x", 16_385), "x" + strings.Repeat("\x01", 5_320)} {
 		var problem wire.Problem
 		status := s.API("alice", http.MethodPatch, messagePath(room, ack.MessageID), wire.EditRequest{Content: content}, &problem)
 		if status != http.StatusRequestEntityTooLarge || problem.Code != "too_large" {

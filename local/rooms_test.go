@@ -339,7 +339,7 @@ func TestPeopleHaveNames(t *testing.T) {
 	if status, me := change("  Ärne 日本 \t"); status != http.StatusOK || me.DisplayName != "Ärne 日本" {
 		t.Errorf("answered %d, %+v", status, me)
 	}
-	for _, name := range []string{strings.Repeat("é", 65), "a\nb", "a\u0085b", "\ufffd"} {
+	for _, name := range []string{strings.Repeat("é", 65), "a\nb", "a\u0085b", "\ufffd", "\u3164", "\u2800", "\u061c", strings.Repeat("\u0301", 60)} {
 		if status, _ := change(name); status != http.StatusBadRequest {
 			t.Errorf("%q is answered with %d", name, status)
 		}

@@ -241,6 +241,49 @@ func TestNames(t *testing.T) {
 	bob.until(`document.getElementById("account-name").textContent === "ボブ <b>"`)
 }
 
+// Who takes another's name is told apart by the id, wherever people are named.
+func TestNamesThatLookAlike(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.with(func() {
+		f.names["bob"], f.names["mallet"], f.names["sara"] = "Bob", "ＢＯ\u200bＢ", "שרה"
+		f.rooms["team"] = &fakeRoom{name: "Team", members: []string{"bob", "alice", "sara"}}
+	})
+	f.say("team", "bob", "I am Bob")
+	f.say("team", "sara", "שלום")
+	f.say("team", "alice", "read this")
+	alice := signedIn(t, f.URL, "alice")
+	alice.openRoom("team")
+	senders := `[...document.querySelectorAll(".sender")].map((s) => s.textContent).join()`
+	alice.until(senders + ` === "Bob,שרה"`)
+
+	f.with(func() { f.rooms["dm"] = &fakeRoom{kind: "dm", members: []string{"mallet", "alice"}} })
+	f.say("dm", "mallet", "so am I")
+	alice.room("dm", "ＢＯ\u200bＢ (mallet)")
+	alice.until(senders + ` === "Bob (bob),שרה"`)
+	f.with(func() { f.rooms["team"].members = append(f.rooms["team"].members, "mallet") })
+	f.say("team", "mallet", "I am Bob, too")
+	alice.room("team", "ＢＯ\u200bＢ (mallet): I am Bob, too")
+	alice.until(senders + ` === "Bob (bob),שרה,ＢＯ\u200bＢ (mallet)"`)
+	f.say("team", "sara", "שלום")
+	alice.room("team", "\u2068שרה\u2069: \u2068שלום\u2069") // the colon stays between them
+	alice.click("members")
+	alice.until(`[...document.querySelectorAll("[data-testid=member]")].map((m) => m.innerText.replace(/\s+/g, " ")).join().includes("ＢＯ\u200bＢ mallet")`)
+	alice.screenshot("alike")
+	alice.run(chromedp.KeyEvent("\x1b"))
+	alice.openRoom("dm")
+	alice.until(`document.getElementById("room-name").textContent === "ＢＯ\u200bＢ (mallet)"`)
+	alice.until(`document.getElementById("composer-input").placeholder === "Message ＢＯ\u200bＢ (mallet)"`)
+	alice.until(`document.getElementById("room-avatar").textContent === "Ｂ"`)
+
+	// What shows nothing can't be sent, by keyboard either.
+	alice.do(`document.getElementById("composer-input").focus()`)
+	alice.typed("\u3164 \u200b\n")
+	alice.until(`document.querySelector("[data-testid=composer-send]").disabled`)
+	alice.typed("seen\n")
+	alice.until(`document.querySelectorAll("[data-testid=message]").length === 2`)
+}
+
 func TestOfflineAndBack(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)

@@ -9,6 +9,7 @@ const (
 	MaxInitialMember = 48     // members named at a room's creation; with the creator they fit one transaction
 	MaxPreview       = 140    // characters of a last message's preview
 	MaxDisplayName   = 64     // characters of a user's name
+	MaxMarks         = 8      // combining marks on one character of a name; no language has more
 	MaxUnread        = 100    // unread messages that are counted
 )
 
@@ -113,7 +114,8 @@ type Message struct {
 // change even if clocks differ, so it orders any two states of a message.
 func (m Message) Version() int64 { return max(m.EditedAt, m.DeletedAt) }
 
-// LastMessage is the beginning of a room's newest message.
+// LastMessage is the beginning of a room's newest message. Its preview ends
+// where what is read as one character ends.
 type LastMessage struct {
 	MessageID string
 	SenderID  string
@@ -129,17 +131,8 @@ type LastMessage struct {
 
 // Preview returns the last-message entry of m.
 func (m Message) Preview() LastMessage {
-	preview := m.Content
-	count := 0
-	for i := range preview {
-		if count == MaxPreview {
-			preview = preview[:i]
-			break
-		}
-		count++
-	}
 	return LastMessage{
-		MessageID: m.ID, SenderID: m.SenderID, Preview: preview, SentAt: m.SentAt,
+		MessageID: m.ID, SenderID: m.SenderID, Preview: beginning(m.Content, MaxPreview), SentAt: m.SentAt,
 		DeletedAt: m.DeletedAt, Version: m.Version(),
 	}
 }

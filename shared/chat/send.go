@@ -163,9 +163,9 @@ func validateSend(r SendRequest) error {
 	return ValidateContent(r.Content)
 }
 
-// ValidateContent checks a message's content: 1 to MaxContent bytes of UTF-8.
-// U+FFFD is refused: decoders put it where text was broken, and the stored text
-// must be the one that its author wrote.
+// ValidateContent checks a message's content: 1 to MaxContent bytes of UTF-8,
+// with something visible in them. U+FFFD is refused: decoders put it where text
+// was broken, and the stored text must be the one that its author wrote.
 func ValidateContent(content string) error {
 	switch {
 	case content == "":
@@ -174,6 +174,8 @@ func ValidateContent(content string) error {
 		return Errorf(CodeTooLarge, "invalid content: want at most %d bytes, got %d", MaxContent, len(content))
 	case !utf8.ValidString(content) || strings.ContainsRune(content, utf8.RuneError):
 		return Errorf(CodeInvalidRequest, "invalid content: want valid UTF-8 without U+FFFD, the replacement for broken text")
+	case !hasVisible(content):
+		return Errorf(CodeInvalidRequest, "invalid content: want at least one visible character")
 	}
 	return nil
 }

@@ -94,7 +94,7 @@ type RoomSummary struct {
 type LastMessage struct {
 	MessageID string `json:"messageId"`
 	SenderID  string `json:"senderId"`
-	Preview   string `json:"preview"` // at most 140 characters
+	Preview   string `json:"preview"` // at most 140 characters, a few less rather than half of what is read as one
 	Timestamp int64  `json:"timestamp"`
 	DeletedAt int64  `json:"deletedAt,omitempty"` // ms since 1970; a deleted message has no preview
 }

@@ -262,7 +262,7 @@ class App {
       me: this.#me,
       now,
       titleOf: (room) => titleOf(chat, room),
-      nameOf: (userId) => chat.nameOf(userId),
+      nameOf: (userId) => chat.labelOf(userId),
     });
     this.#conversation.draw(now);
     const unread = rooms.reduce((sum, room) => sum + (room.unread ?? 0), 0);

@@ -1,4 +1,7 @@
-// The frames that the server sends.
+// The frames that the server sends, and what it takes.
+
+import { Failure } from "./failure.js";
+import { hasVisible } from "./text.js";
 
 /**
  * A message as it is held: from a frame, from history, or from an ack.
@@ -84,4 +87,18 @@ const encoder = new TextEncoder();
  */
 export function byteLength(text) {
   return encoder.encode(text).length;
+}
+
+/**
+ * Throws a Failure `too_large` or `invalid_request` for a message that the server would
+ * never take.
+ * @param {string} chatRoomId
+ * @param {string} content
+ */
+export function checkContent(chatRoomId, content) {
+  // The frame holds 200 bytes and the room's id beside the content.
+  const encoded = byteLength(JSON.stringify(content)) + chatRoomId.length + 200;
+  if (byteLength(content) > MAX_CONTENT || encoded > MAX_FRAME)
+    throw new Failure("too_large", "The message is too long.");
+  if (!hasVisible(content)) throw new Failure("invalid_request", "The message shows nothing.");
 }

@@ -1,6 +1,7 @@
-// What people are called: ids are for programs.
+// What people are called: ids are for programs, and for people of one name.
 
 import { Failure, isPassing } from "./failure.js";
+import { isolated, likeness } from "./text.js";
 
 /**
  * @typedef {import("./api.js").Profile} Profile
@@ -17,10 +18,12 @@ const FRESH = 10 * 60_000;
 const RETRY = 30_000;
 
 export class People {
-  /** @type {Map<string, {name: string, until: number}>} names are empty where people chose none */
+  /** @type {Map<string, {name: string, look: string, until: number}>} names are empty where people chose none */
   #known = new Map();
   /** @type {Set<string>} */
   #wanted = new Set();
+  /** @type {Map<string, Set<string>>} by likeness, the users who are shown as that, or could be */
+  #alike = new Map();
   /** @type {(() => void)|undefined} cancels the next request */
   #next;
   #stopped = false;
@@ -48,7 +51,38 @@ export class People {
   nameOf(userId) {
     const known = this.#known.get(userId);
     if (!known || known.until < this.#clock.now()) this.#want(userId);
+    if (!known && this.#claim(userId, "")) this.#changed();
     return known?.name || userId;
+  }
+
+  /**
+   * As nameOf, with the id beside a name that someone else who is known has, too, or that
+   * looks like theirs or like their id.
+   * @param {string} userId
+   * @returns {string}
+   */
+  labelOf(userId) {
+    const name = this.nameOf(userId);
+    const alike = this.#alike.get(this.#known.get(userId)?.look ?? "")?.size ?? 0;
+    return name === userId || alike < 2 ? name : labelled(name, userId);
+  }
+
+  /**
+   * Notes what a user is shown as, instead of what it was before.
+   * @param {string} userId
+   * @param {string} name
+   * @param {string} [before]
+   * @returns {boolean} whether someone else looks like that
+   */
+  #claim(userId, name, before = "") {
+    for (const look of looksOf(userId, before)) this.#alike.get(look)?.delete(userId);
+    let shared = false;
+    for (const look of looksOf(userId, name)) {
+      const alike = this.#alike.get(look) ?? new Set();
+      this.#alike.set(look, alike.add(userId));
+      shared ||= alike.size > 1;
+    }
+    return shared;
   }
 
   /**
@@ -58,7 +92,8 @@ export class People {
    */
   learn(userId, displayName = "") {
     const before = this.#known.get(userId)?.name ?? "";
-    this.#known.set(userId, { name: displayName, until: this.#clock.now() + FRESH });
+    this.#known.set(userId, { name: displayName, look: likeness(displayName), until: this.#clock.now() + FRESH });
+    this.#claim(userId, displayName, before);
     this.#wanted.delete(userId);
     if (before !== displayName) this.#changed();
   }
@@ -90,3 +125,16 @@ export class People {
     if (this.#wanted.size > 0 && !this.#stopped) this.#next = this.#clock.after(wait, () => void this.#run());
   }
 }
+
+/**
+ * @param {string} name
+ * @param {string} userId
+ */
+const labelled = (name, userId) => `${isolated(name)} (${isolated(userId)})`;
+
+/**
+ * What a user is shown as, or could be: a name that looks like any of these is another's.
+ * @param {string} userId
+ * @param {string} name empty for none
+ */
+const looksOf = (userId, name) => [userId, name, name && labelled(name, userId)].filter(Boolean).map(likeness);

@@ -1,12 +1,14 @@
 // The user's rooms, newest message first, kept in order by what arrives.
 
+import { beginning } from "./text.js";
+
 /**
  * @typedef {import("./api.js").RoomSummary} RoomSummary
  * @typedef {import("./api.js").LastMessage} LastMessage
  * @typedef {import("./frames.js").Message} Message
  */
 
-/** A preview has at most this many characters, like the server's. */
+/** A preview has at most this many code points, like the server's. */
 const PREVIEW = 140;
 /** Counting unread messages stops here, like the server's. */
 export const MOST_UNREAD = 100;
@@ -134,8 +136,4 @@ export class RoomList {
 const revisionOf = ({ editedAt = 0, deletedAt }) => (deletedAt ? Infinity : editedAt);
 
 /** @param {string} [content] */
-function previewOf(content = "") {
-  return Array.from(content.slice(0, 2 * PREVIEW))
-    .slice(0, PREVIEW)
-    .join("");
-}
+const previewOf = (content = "") => beginning(content, PREVIEW);

@@ -20,7 +20,7 @@ import { Directory } from "./directory.js";
 import { Drafts } from "./drafts.js";
 import { Emitter } from "./events.js";
 import { Failure } from "./failure.js";
-import { byteLength, MAX_CONTENT, MAX_FRAME } from "./frames.js";
+import { byteLength, checkContent, MAX_CONTENT } from "./frames.js";
 import { History } from "./history.js";
 import { Inbox } from "./inbox.js";
 import { Once } from "./once.js";
@@ -33,6 +33,7 @@ import { listenForSigns } from "./signs.js";
 import { TokenSource } from "./token.js";
 import { Unread } from "./unread.js";
 
+export * from "./text.js";
 export { byteLength, Failure, MAX_CONTENT, MOST_UNREAD };
 
 /**
@@ -256,17 +257,13 @@ export class Streamroom extends Emitter {
 
   /**
    * Sends a message, now or when there is a connection; `timeline` events tell how
-   * it goes. Throws a Failure `too_large` for what the server would never take.
+   * it goes. Throws a Failure for what the server would never take.
    * @param {string} chatRoomId
    * @param {string} content
    * @returns {Outgoing}
    */
   send(chatRoomId, content) {
-    // The frame holds 200 bytes and the room's id beside the content.
-    const encoded = byteLength(JSON.stringify(content)) + chatRoomId.length + 200;
-    if (byteLength(content) > MAX_CONTENT || encoded > MAX_FRAME) {
-      throw new Failure("too_large", "The message is too long.");
-    }
+    checkContent(chatRoomId, content);
     return this.#outbox.add(chatRoomId, content);
   }
 
@@ -278,10 +275,7 @@ export class Streamroom extends Emitter {
     this.#outbox.retry(clientMessageId);
   }
 
-  /**
-   * Gives an outgoing message up.
-   * @param {string} clientMessageId
-   */
+  /** @param {string} clientMessageId of an outgoing message that is given up */
   discard(clientMessageId) {
     this.#outbox.remove(clientMessageId);
   }
@@ -297,13 +291,13 @@ export class Streamroom extends Emitter {
   }
 
   /**
-   * Edits a message of the user's own.
+   * Edits a message of one's own.
    * @param {string} chatRoomId
    * @param {string} messageId
    * @param {string} content
    */
   async edit(chatRoomId, messageId, content) {
-    if (byteLength(content) > MAX_CONTENT) throw new Failure("too_large", "The message is too long.");
+    checkContent(chatRoomId, content);
     const edited = await this.#api.editMessage(chatRoomId, messageId, content);
     const held = this.#timelines.get(chatRoomId)?.get(messageId);
     if (held) this.#inbox.revised({ ...held, ...edited, content, editedAt: edited?.editedAt ?? this.#clock.now() });
@@ -431,6 +425,11 @@ export class Streamroom extends Emitter {
    */
   nameOf(userId) {
     return this.#people.nameOf(userId);
+  }
+
+  /** @param {string} userId whose name is wanted, with the id beside it where someone else's looks like it */
+  labelOf(userId) {
+    return this.#people.labelOf(userId);
   }
 
   /**

@@ -3,6 +3,7 @@ import "./unit.js";
 import "./liveness.js";
 import "./outbox.js";
 import "./rooms.js";
+import "./text.js";
 import { addVectors } from "./vectors.js";
 
 const { readVectors } = await import(typeof window === "undefined" ? "./node.js" : "./page.js");

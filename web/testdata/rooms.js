@@ -385,6 +385,40 @@ test("one chooses one's own name", async () => {
   equal([w.chat.nameOf("alice"), changes], ["Alice A.", 1]);
 });
 
+test("who looks like another has their id beside their name", async () => {
+  const w = await worldOf();
+  const names = {
+    bob: "Bob",
+    eve: "Ｂｏ\u200bＢ",
+    eve2: "bob (bob)",
+    mallet: "ALICE",
+    dan: "Dan",
+    sara: "שרה",
+    tara: "שרה",
+  };
+  w.answers["POST /profiles"] = ({ users }) => ({
+    profiles: Object.fromEntries(users.filter((u) => names[u]).map((u) => [u, { displayName: names[u] }])),
+  });
+  const labels = (...users) => users.map((user) => w.chat.labelOf(user));
+  labels("dan", "mallet");
+  await w.clock.advance(1_000);
+  equal(labels("dan", "mallet"), ["Dan", "ALICE"]);
+  let changes = 0;
+  w.chat.on("people", () => changes++);
+  labels("alice"); // who has no name
+  equal([changes, ...labels("mallet", "alice")], [1, "ALICE (mallet)", "alice"]);
+  labels("bob", "eve", "eve2", "sara", "tara");
+  await w.clock.advance(1_000);
+  equal(labels("bob", "eve", "eve2", "dan"), ["Bob (bob)", "Ｂｏ\u200bＢ (eve)", "bob (bob) (eve2)", "Dan"]);
+  equal(labels("sara"), ["\u2068שרה\u2069 (sara)"]);
+  names.eve = "Eve";
+  names.tara = "";
+  await w.clock.advance(11 * 60_000);
+  labels("eve", "tara");
+  await w.clock.advance(1_000);
+  equal(labels("bob", "eve", "sara", "tara"), ["Bob", "Eve", "שרה", "tara"]);
+});
+
 // Rooms
 
 test("a room that is created over a bad network is created once: each try has the same key", async () => {

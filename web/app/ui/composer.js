@@ -1,6 +1,6 @@
 // Where a message is written, and one that was sent is edited.
 
-import { byteLength, Failure, MAX_CONTENT } from "../../lib/streamroom.js";
+import { byteLength, Failure, hasVisible, isolated, MAX_CONTENT } from "../../lib/streamroom.js";
 import { byId } from "./dom.js";
 import { describe } from "./words.js";
 
@@ -42,7 +42,7 @@ export class Composer {
    */
   show(chatRoomId, title = "") {
     this.#form.hidden = chatRoomId === "";
-    this.#input.placeholder = title ? `Message ${title}` : "Write a message";
+    this.#input.placeholder = title ? `Message ${isolated(title)}` : "Write a message";
     if (chatRoomId === this.#room) return;
     this.endEdit();
     this.#room = chatRoomId;
@@ -97,7 +97,7 @@ export class Composer {
 
   async #submit() {
     const content = this.#input.value.trim();
-    if (this.#busy || this.#send.disabled || !content) return;
+    if (this.#busy || this.#send.disabled) return;
     const message = this.#message;
     try {
       this.#busy = true;
@@ -123,7 +123,7 @@ export class Composer {
     const content = this.#input.value.trim();
     const over = byteLength(content) - MAX_CONTENT;
     this.#problem.textContent = over > 0 ? `That is ${over} bytes too long for one message.` : "";
-    this.#send.disabled = content === "" || over > 0;
+    this.#send.disabled = !hasVisible(content) || over > 0;
     // As tall as its text, where CSS can't do it (field-sizing).
     this.#input.style.height = "auto";
     this.#input.style.height = `${this.#input.scrollHeight}px`;

@@ -1,6 +1,6 @@
 // The open room: its messages, what is written in it, and its members.
 
-import { Failure } from "../../lib/streamroom.js";
+import { beginning, Failure, isolated } from "../../lib/streamroom.js";
 import { Composer } from "./composer.js";
 import { confirmed } from "./dialogs.js";
 import { announce, becomeAvatar, byId, el, within } from "./dom.js";
@@ -27,7 +27,7 @@ export function titleOf(chat, room) {
   if (room.name) return room.name;
   if (room.type !== "dm") return room.chatRoomId;
   const other = chat.otherIn(room.chatRoomId);
-  return other ? chat.nameOf(other) : "Direct message";
+  return other ? chat.labelOf(other) : "Direct message";
 }
 
 export class Conversation {
@@ -158,7 +158,7 @@ export class Conversation {
     const reading = !document.hidden && this.#messages.atEnd;
     if (!reading && (this.#chat.rooms.get(this.id)?.unread ?? 0) <= 1) this.#divider = messageId;
     this.#messages.arrived();
-    announce(`${this.#chat.nameOf(senderId)}: ${content ?? ""}`);
+    announce(`${isolated(this.#chat.labelOf(senderId))}: ${content ?? ""}`);
   }
 
   /** @param {{userId: string, joined: boolean}} change */
@@ -204,7 +204,7 @@ export class Conversation {
         me: this.#me,
         now,
         divider: this.#divider,
-        nameOf: (userId) => chat.nameOf(userId),
+        nameOf: (userId) => chat.labelOf(userId),
         readersOf: (message) => chat.readersOf(message),
       });
     }
@@ -218,7 +218,7 @@ export class Conversation {
     const others = this.#members
       .filter((m) => m.userId !== this.#me)
       .slice(0, 8)
-      .map((m) => chat.nameOf(m.userId));
+      .map((m) => isolated(chat.labelOf(m.userId)));
     return others.length > 0 ? `${others.join(", ")}, you` : "";
   }
 
@@ -255,6 +255,7 @@ export class Conversation {
       title: titleOf(chat, chat.rooms.get(this.id) ?? details),
       more: details.cursor !== undefined,
       nameOf: (userId) => chat.nameOf(userId),
+      labelOf: (userId) => chat.labelOf(userId),
     });
   }
 
@@ -292,11 +293,11 @@ export class Conversation {
 
   /** @param {Message} message */
   async #delete({ chatRoomId, messageId, content = "" }) {
-    const short = Array.from(content).slice(0, 120).join("");
+    const short = beginning(content, 120);
     if (
       !(await confirmed(
         "Delete this message?",
-        `“${short}${short.length < content.length ? "…" : ""}” is removed for everybody. That there was a message stays visible.`,
+        `“${isolated(short)}${short === content ? "" : "…"}” is removed for everybody. That there was a message stays visible.`,
         "Delete",
       ))
     ) {

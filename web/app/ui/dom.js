@@ -1,5 +1,7 @@
 // Elements. Text only ever becomes text: nothing here takes markup.
 
+import { firstCharacter, hasVisible } from "../../lib/streamroom.js";
+
 const SVG = "http://www.w3.org/2000/svg";
 
 /**
@@ -126,16 +128,13 @@ export function hueOf(name) {
   return ((hash ^ (hash >>> 15)) >>> 0) % HUES;
 }
 
-/** @param {string} name */
+/** @param {string} name with an id in parentheses behind it, maybe */
 function initials(name) {
-  const words = name.split(/[\s._@-]+/u).filter(Boolean);
+  const words = name
+    .replace(/ \([^()]+\)$/u, "")
+    .split(/[\s._@\u2068\u2069-]+/u)
+    .filter(hasVisible);
   // Two letters of an alphabet are as wide as one character of other scripts.
   const count = /^[\p{Script=Latin}\p{Script=Greek}\p{Script=Cyrillic}\d]/u.test(words[0] ?? "") ? 2 : 1;
-  return (
-    words
-      .slice(0, count)
-      .map((word) => Array.from(word)[0])
-      .join("")
-      .toLocaleUpperCase() || "?"
-  );
+  return words.slice(0, count).map(firstCharacter).join("").toLocaleUpperCase() || "?";
 }

@@ -1,6 +1,6 @@
 // A room's members, and what can be done with them and with the room.
 
-import { Failure } from "../../lib/streamroom.js";
+import { Failure, isolated } from "../../lib/streamroom.js";
 import { closable, confirmed, onSubmit } from "./dialogs.js";
 import { becomeAvatar, byId, el, within } from "./dom.js";
 import { counted, describe } from "./words.js";
@@ -56,7 +56,7 @@ export class MembersDialog {
     this.#leave.addEventListener("click", async () => {
       const yes = await confirmed(
         "Leave this room?",
-        `You will not see what is written in “${this.#name}” any more, unless an owner adds you again.`,
+        `You will not see what is written in “${isolated(this.#name)}” any more, unless an owner adds you again.`,
         "Leave",
       );
       if (yes) await this.#try(on.leave);
@@ -85,8 +85,9 @@ export class MembersDialog {
    * @param {string} who.title what the room is called
    * @param {boolean} who.more whether there are others to be read
    * @param {(userId: string) => string} who.nameOf
+   * @param {(userId: string) => string} who.labelOf a name that tells people apart
    */
-  show(room, members, { me, title, more, nameOf }) {
+  show(room, members, { me, title, more, nameOf, labelOf }) {
     const group = room.type !== "dm";
     const owner = group && members.some((m) => m.userId === me && m.role === "owner");
     const focused = document.activeElement instanceof HTMLElement ? document.activeElement.dataset.remove : undefined;
@@ -94,7 +95,7 @@ export class MembersDialog {
     this.#name = title;
     this.#title.textContent = title;
     this.#count.textContent = counted(room.memberCount, "member", "members");
-    this.#list.replaceChildren(...members.map((member) => this.#row(member, { me, owner, nameOf })));
+    this.#list.replaceChildren(...members.map((member) => this.#row(member, { me, owner, nameOf, labelOf })));
     this.#more.hidden = !more;
     this.#addForm.hidden = this.#renameForm.hidden = !owner;
     this.#leave.hidden = !group;
@@ -103,12 +104,17 @@ export class MembersDialog {
 
   /**
    * @param {Member} member
-   * @param {{me: string, owner: boolean, nameOf: (userId: string) => string}} who
+   * @param {object} who
+   * @param {string} who.me
+   * @param {boolean} who.owner
+   * @param {(userId: string) => string} who.nameOf
+   * @param {(userId: string) => string} who.labelOf
    */
-  #row({ userId, role }, { me, owner, nameOf }) {
+  #row({ userId, role }, { me, owner, nameOf, labelOf }) {
     const name = nameOf(userId);
+    const label = labelOf(userId);
     const avatar = el("span", { "aria-hidden": "true" });
-    becomeAvatar(avatar, name);
+    becomeAvatar(avatar, label);
     const row = el(
       "li",
       { "data-testid": "member", "data-user-id": userId },
@@ -130,12 +136,14 @@ export class MembersDialog {
           class: "small quiet",
           "data-testid": "member-remove",
           "data-remove": userId,
-          "aria-label": `Remove ${name}`,
+          "aria-label": `Remove ${label}`,
         },
         "Remove",
       );
       remove.addEventListener("click", async () => {
-        if (await confirmed(`Remove ${name}?`, "They will not see what is written here any more.", "Remove")) {
+        if (
+          await confirmed(`Remove ${isolated(label)}?`, "They will not see what is written here any more.", "Remove")
+        ) {
           await this.#try(() => this.#on.remove(userId));
         }
       });

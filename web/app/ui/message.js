@@ -1,5 +1,6 @@
 // One message, as it is shown.
 
+import { isolated } from "../../lib/streamroom.js";
 import { becomeAvatar, el, hueOf, icon } from "./dom.js";
 import { dayName, dayOf, describe, fullTimeOf, listed, timeOfDay } from "./words.js";
 
@@ -169,7 +170,7 @@ export class Row {
     this.#mark.hidden = status === undefined || status === "failed";
     if (status === undefined) return;
     const [mark, picture, words] =
-      readers.length > 0 ? ["read", "delivered", `Read by ${listed(readers)}`] : MARKS[status];
+      readers.length > 0 ? ["read", "delivered", `Read by ${listed(readers.map(isolated))}`] : MARKS[status];
     this.#mark.dataset.mark = mark;
     this.#mark.title = words;
     this.#mark.replaceChildren(icon(picture), el("span", { class: "unseen" }, words));

@@ -1,6 +1,6 @@
 // The list of rooms.
 
-import { MOST_UNREAD } from "../../lib/streamroom.js";
+import { isolated, MOST_UNREAD } from "../../lib/streamroom.js";
 import { arrange, becomeAvatar, byId, el } from "./dom.js";
 import { briefly, dayOf } from "./words.js";
 
@@ -137,8 +137,9 @@ class Row {
     const last = room.lastMessage;
     const { unread = 0, unreadMore } = room;
     const current = room.chatRoomId === open;
-    const said = last?.preview || "Message deleted";
-    const by = last && (last.senderId === me ? "You: " : room.type === "dm" ? "" : `${nameOf(last.senderId)}: `);
+    const said = last?.deletedAt ? "Message deleted" : isolated(last?.preview ?? "");
+    const by =
+      last && (last.senderId === me ? "You: " : room.type === "dm" ? "" : `${isolated(nameOf(last.senderId))}: `);
     const preview = last ? by + said : "No messages yet";
     // Hundreds of rooms are looked at with every message that arrives: nothing is formatted in vain.
     const shown = [title, preview, last?.timestamp, dayOf(now), unread, unreadMore, current, room.type].join("\0");

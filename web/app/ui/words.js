@@ -1,5 +1,7 @@
 // What the page says about times, failures and the connection.
 
+import { firstCharacter } from "../../lib/streamroom.js";
+
 /** @typedef {import("../../lib/streamroom.js").Failure} Failure */
 
 const clockTime = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
@@ -87,7 +89,8 @@ export function describe(failure) {
 function sentence(text) {
   if (!text) return "That did not work. Try again.";
   const full = /[.!?]$/u.test(text) ? text : `${text}.`;
-  return full[0].toLocaleUpperCase() + full.slice(1);
+  const first = firstCharacter(full);
+  return first.toLocaleUpperCase() + full.slice(first.length);
 }
 
 /**
