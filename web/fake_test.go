@@ -38,6 +38,7 @@ type fake struct {
 	down    bool                                             // refuses handshakes
 	deliver func(c *fakeConn, m wire.Message) []wire.Message // what a connection gets of a message
 	refuse  func(f wire.ClientFrame) any                     // answers a send in place of an ack
+	hold    func(r *http.Request)                            // returns when a request may be served
 	mute    bool                                             // stores sends, but acks none
 }
 
@@ -264,6 +265,10 @@ func (f *fake) received(c *fakeConn, frame wire.ClientFrame) {
 func (f *fake) as(handle func(w http.ResponseWriter, r *http.Request, user string)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		user := userOf(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
+		var hold func(*http.Request)
+		if f.with(func() { hold = f.hold }); hold != nil {
+			hold(r)
+		}
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		if id := r.PathValue("id"); id != "" {

@@ -11,7 +11,7 @@ import { guardLeaving } from "./ui/leaving.js";
 import { addressOf, RoomListView } from "./ui/roomlist.js";
 import { AnyName, remember, rememberedUser, SignIn } from "./ui/signin.js";
 import { StatusView } from "./ui/status.js";
-import { counted } from "./ui/words.js";
+import { counted, updateZone } from "./ui/words.js";
 import { UserPool } from "./userpool.js";
 
 /**
@@ -250,6 +250,7 @@ class App {
   /** @param {Streamroom} chat */
   #drawNow(chat) {
     const now = Date.now();
+    updateZone();
     const rooms = chat.rooms.list();
     const name = this.#displayName || this.#me;
     becomeAvatar(byId("account-avatar", HTMLElement), name);

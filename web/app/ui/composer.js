@@ -1,7 +1,7 @@
 // Where a message is written, and one that was sent is edited.
 
 import { byteLength, Failure, hasVisible, isolated, MAX_CONTENT } from "../../lib/streamroom.js";
-import { byId } from "./dom.js";
+import { announce, byId } from "./dom.js";
 import { describe } from "./words.js";
 
 export class Composer {
@@ -13,13 +13,14 @@ export class Composer {
   #room = "";
   /** The message that is edited; empty for none. */
   #message = "";
-  #busy = false;
+  /** Messages whose edits are under way. */
+  #saving = new Set();
   #on;
 
   /**
    * @param {object} on
-   * @param {(content: string) => void} on.send throws a Failure when it isn't taken
-   * @param {(messageId: string, content: string) => Promise<void>} on.edit rejects with a Failure
+   * @param {(chatRoomId: string, content: string) => void} on.send throws a Failure when it isn't taken
+   * @param {(chatRoomId: string, messageId: string, content: string) => Promise<void>} on.edit rejects with a Failure
    * @param {(chatRoomId: string) => string} on.draft what was begun in a room and not sent
    * @param {(chatRoomId: string, text: string) => void} on.saveDraft
    * @param {() => void} on.editLast the last message of one's own is wanted for editing
@@ -97,25 +98,41 @@ export class Composer {
 
   async #submit() {
     const content = this.#input.value.trim();
-    if (this.#busy || this.#send.disabled) return;
-    const message = this.#message;
+    if (this.#send.disabled || !this.#room) return;
+    if (this.#message) {
+      await this.#save(this.#message, content);
+      return;
+    }
     try {
-      this.#busy = true;
-      if (message) await this.#on.edit(message, content);
-      else this.#on.send(content);
+      // The room in which it was written, although another may have been chosen since.
+      this.#on.send(this.#room, content);
     } catch (err) {
       this.#problem.textContent = describe(Failure.from(err));
-      return;
-    } finally {
-      this.#busy = false;
-    }
-    if (message) {
-      if (this.#message === message) this.endEdit();
       return;
     }
     this.#input.value = "";
     this.#changed();
     this.#input.focus();
+  }
+
+  /**
+   * Saves an edit. The writer may be elsewhere before that is done.
+   * @param {string} message its id
+   * @param {string} content
+   */
+  async #save(message, content) {
+    if (this.#saving.has(message)) return;
+    this.#saving.add(message);
+    try {
+      await this.#on.edit(this.#room, message, content);
+      if (this.#message === message) this.endEdit();
+    } catch (err) {
+      const problem = describe(Failure.from(err));
+      if (this.#message === message) this.#problem.textContent = problem;
+      else announce(`Your edit was not saved. ${problem}`, true);
+    } finally {
+      this.#saving.delete(message);
+    }
   }
 
   #changed() {

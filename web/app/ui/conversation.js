@@ -76,8 +76,8 @@ export class Conversation {
       leave: () => this.#composer.focus(),
     });
     this.#composer = new Composer({
-      send: (content) => this.#send(content),
-      edit: async (messageId, content) => this.#chat?.edit(this.id, messageId, content),
+      send: (room, content) => this.#send(room, content),
+      edit: async (room, messageId, content) => this.#chat?.edit(room, messageId, content),
       draft: (room) => this.#chat?.drafts.get(room) ?? "",
       saveDraft: (room, text) => this.#chat?.drafts.set(room, text),
       editLast: () => this.#editLast(),
@@ -278,9 +278,13 @@ export class Conversation {
     this.#changed();
   }
 
-  /** @param {string} content */
-  #send(content) {
-    this.#chat?.send(this.id, content);
+  /**
+   * @param {string} room
+   * @param {string} content
+   */
+  #send(room, content) {
+    this.#chat?.send(room, content);
+    if (room !== this.id) return;
     this.#divider = "";
     this.#messages.toEnd();
   }

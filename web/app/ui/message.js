@@ -2,7 +2,7 @@
 
 import { isolated } from "../../lib/streamroom.js";
 import { becomeAvatar, el, hueOf, icon } from "./dom.js";
-import { dayName, dayOf, describe, fullTimeOf, listed, timeOfDay } from "./words.js";
+import { dayName, dayOf, describe, fullTimeOf, listed, timeOfDay, zone } from "./words.js";
 
 /**
  * @typedef {import("../../lib/streamroom.js").Message} Message
@@ -134,6 +134,7 @@ export class Row {
       name,
       readers,
       outgoing?.failure?.code,
+      zone(),
     ].join("\0");
     if (shown === this.#shown) return;
     this.#shown = shown;

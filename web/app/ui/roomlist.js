@@ -2,7 +2,7 @@
 
 import { isolated, MOST_UNREAD } from "../../lib/streamroom.js";
 import { arrange, becomeAvatar, byId, el } from "./dom.js";
-import { briefly, dayOf } from "./words.js";
+import { briefly, dayOf, zone } from "./words.js";
 
 /** @typedef {import("../../lib/streamroom.js").RoomSummary} RoomSummary */
 
@@ -142,7 +142,9 @@ class Row {
       last && (last.senderId === me ? "You: " : room.type === "dm" ? "" : `${isolated(nameOf(last.senderId))}: `);
     const preview = last ? by + said : "No messages yet";
     // Hundreds of rooms are looked at with every message that arrives: nothing is formatted in vain.
-    const shown = [title, preview, last?.timestamp, dayOf(now), unread, unreadMore, current, room.type].join("\0");
+    const shown = [title, preview, last?.timestamp, dayOf(now), unread, unreadMore, current, room.type, zone()].join(
+      "\0",
+    );
     if (shown === this.#shown) return;
     this.#shown = shown;
     becomeAvatar(this.#avatar, title);

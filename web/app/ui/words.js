@@ -4,22 +4,39 @@ import { firstCharacter } from "../../lib/streamroom.js";
 
 /** @typedef {import("../../lib/streamroom.js").Failure} Failure */
 
-const clockTime = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
-const weekday = new Intl.DateTimeFormat(undefined, { weekday: "short" });
-const shortDate = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
-const longDate = new Intl.DateTimeFormat(undefined, {
-  weekday: "long",
-  day: "numeric",
-  month: "long",
-  year: "numeric",
+/** @param {string} timeZone */
+const formatsIn = (timeZone) => ({
+  timeZone,
+  clockTime: new Intl.DateTimeFormat(undefined, { timeZone, hour: "2-digit", minute: "2-digit" }),
+  weekday: new Intl.DateTimeFormat(undefined, { timeZone, weekday: "short" }),
+  shortDate: new Intl.DateTimeFormat(undefined, { timeZone, day: "numeric", month: "short" }),
+  longDate: new Intl.DateTimeFormat(undefined, {
+    timeZone,
+    weekday: "long",
+    day: "numeric",
+    month: "long",
+    year: "numeric",
+  }),
+  fullTime: new Intl.DateTimeFormat(undefined, { timeZone, dateStyle: "full", timeStyle: "medium" }),
 });
-const fullTime = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
+
+const zoneNow = () => new Intl.DateTimeFormat().resolvedOptions().timeZone;
+let formats = formatsIn(zoneNow());
+
+/** Tells times as they are where the reader is now: devices travel. */
+export function updateZone() {
+  const timeZone = zoneNow();
+  if (timeZone !== formats.timeZone) formats = formatsIn(timeZone);
+}
+
+/** The time zone in which times are told. */
+export const zone = () => formats.timeZone;
 
 /** @param {number} ms */
-export const timeOfDay = (ms) => clockTime.format(ms);
+export const timeOfDay = (ms) => formats.clockTime.format(ms);
 
 /** @param {number} ms */
-export const fullTimeOf = (ms) => fullTime.format(ms);
+export const fullTimeOf = (ms) => formats.fullTime.format(ms);
 
 /**
  * The day that a time falls on, here.
@@ -39,7 +56,7 @@ export function dayName(ms, now) {
   const days = daysBetween(ms, now);
   if (days === 0) return "Today";
   if (days === 1) return "Yesterday";
-  return longDate.format(ms);
+  return formats.longDate.format(ms);
 }
 
 /**
@@ -49,9 +66,9 @@ export function dayName(ms, now) {
  */
 export function briefly(ms, now) {
   const days = daysBetween(ms, now);
-  if (days <= 0) return clockTime.format(ms);
+  if (days <= 0) return formats.clockTime.format(ms);
   if (days === 1) return "Yesterday";
-  return days < 7 ? weekday.format(ms) : shortDate.format(ms);
+  return days < 7 ? formats.weekday.format(ms) : formats.shortDate.format(ms);
 }
 
 /**

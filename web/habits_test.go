@@ -1,0 +1,182 @@
+package web_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+
+	"github.com/streamroom/streamroom/local"
+)
+
+// zone moves the page to a time zone, as a device that travels.
+func (p *page) zone(name string) {
+	p.t.Helper()
+	p.run(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, emulation.SetTimezoneOverride, emulation.SetTimezoneOverrideParams{TimezoneID: name})
+		return err
+	}))
+	p.do(`document.dispatchEvent(new Event("visibilitychange"))`)
+}
+
+// days tells the headings and times of messages, each with its text.
+const days = `[...document.querySelectorAll("[data-testid=message]")].map((m) => {
+	const day = m.querySelector(".day");
+	return [day.hidden ? "" : day.textContent, m.querySelector("time").textContent, m.querySelector(".text").textContent].join("|");
+}).join()`
+
+// Days and times are those of the place where the reader is, and of now.
+func TestDaysFollowTheReader(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	// The clocks of Berlin go forward at 01:00 UTC of 29 March 2026: that day has 23 hours.
+	at := func(text string) time.Time {
+		when, err := time.Parse("2006-01-02 15:04", text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return when
+	}
+	for i, when := range []string{"2026-03-28 22:30", "2026-03-28 23:30", "2026-03-29 21:30", "2026-03-29 22:30"} {
+		f.fill("general", 1, at(when), func(int) (string, string) { return "bob", fmt.Sprint(i) })
+	}
+	alice := signedIn(t, f.URL, "alice")
+	clock := func(utc string) {
+		alice.do(fmt.Sprintf(`Date.now = () => %d`, at(utc).UnixMilli()))
+		alice.do(`document.dispatchEvent(new Event("visibilitychange"))`)
+	}
+	alice.zone("Europe/Berlin")
+	clock("2026-03-30 09:00")
+	alice.until(days + ` === "Saturday, March 28, 2026|11:30 PM|0,Yesterday|12:30 AM|1,|11:30 PM|2,Today|12:30 AM|3"`)
+	// Midnight passes, and nothing else happens.
+	clock("2026-03-30 23:00")
+	alice.until(days + `.endsWith("Yesterday|12:30 AM|3")`)
+	// The reader travels.
+	alice.zone("America/Sao_Paulo")
+	alice.until(days + ` === "Saturday, March 28, 2026|07:30 PM|0,|08:30 PM|1,Yesterday|06:30 PM|2,|07:30 PM|3"`)
+	alice.until(`document.querySelector(".room-item-time").textContent === "Yesterday"`)
+	clock("2026-03-29 23:30")
+	alice.until(`document.querySelector(".room-item-time").textContent === "07:30 PM"`)
+}
+
+// Enter that ends a composition sends nothing: Safari ends it before the key.
+func TestEnterThatChoosesAWordSendsNothing(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	alice := signedIn(t, f.URL, "alice")
+	alice.typed("にほん")
+	alice.do(`document.activeElement.dispatchEvent(new CompositionEvent("compositionend", {data: "日本", bubbles: true}))`)
+	alice.do(`document.activeElement.dispatchEvent(new KeyboardEvent("keydown", {key: "Enter", keyCode: 229, bubbles: true, cancelable: true}))`)
+	alice.typed("です\n")
+	alice.shows("にほんです")
+}
+
+// What is written in a room stays there, however fast rooms are switched.
+func TestQuickSwitchesMixNothing(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.with(func() { f.rooms["team"] = &fakeRoom{name: "Team", members: []string{"bob", "alice"}} })
+	f.fill("general", 3, time.Now().Add(-time.Minute), func(i int) (string, string) { return "bob", fmt.Sprint("general ", i) })
+	f.fill("team", 3, time.Now(), func(i int) (string, string) { return "bob", fmt.Sprint("team ", i) })
+	alice := signedIn(t, f.URL, "alice")
+	alice.openRoom("general")
+	// On a slow device Enter comes before the page has drawn the room that was chosen.
+	write := func(text string) {
+		alice.do(`document.getElementById("composer-input").focus()`)
+		alice.typed(text)
+	}
+	switchTo := func(room string) {
+		alice.do(`(() => {
+			location.hash = "#/room/` + room + `";
+			window.dispatchEvent(new HashChangeEvent("hashchange"));
+			document.getElementById("composer").requestSubmit();
+		})()`)
+	}
+	alice.shows("general 0", "general 1", "general 2")
+	write("for general")
+	switchTo("team")
+	alice.shows("team 0", "team 1", "team 2")
+	write("begun in team")
+	switchTo("general")
+	alice.shows("general 0", "general 1", "general 2")
+	alice.until(`document.getElementById("composer-input").value === "for general"`)
+	write("\n")
+	alice.shows("general 0", "general 1", "general 2", "for general")
+	switchTo("team")
+	alice.until(`document.getElementById("composer-input").value === "begun in team"`)
+	write("\n")
+	alice.shows("team 0", "team 1", "team 2", "begun in team")
+	// An edit that is begun isn't taken to another room, nor does it become a draft.
+	alice.arrow("ArrowUp", 0)
+	alice.until(`document.getElementById("composer-input").value === "begun in team"`)
+	alice.openRoom("general")
+	alice.until(`document.getElementById("composer-input").value === "" && document.getElementById("composer-editing").hidden`)
+	alice.send("after an edit")
+	alice.until(`document.querySelector("[data-testid=message]:last-child .text").textContent === "after an edit"`)
+	alice.openRoom("team")
+	alice.until(`document.getElementById("composer-input").value === "" && document.getElementById("composer-editing").hidden`)
+	if n := f.count("team", "after an edit") + f.count("general", "begun in team"); n != 0 {
+		t.Errorf("%d messages went astray", n)
+	}
+}
+
+// An edit that takes its time holds up nothing else.
+func TestASlowEditLetsOthersThrough(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.with(func() { f.rooms["team"] = &fakeRoom{name: "Team", members: []string{"bob", "alice"}} })
+	f.fill("team", 1, time.Now(), func(int) (string, string) { return "bob", "hello" })
+	alice := signedIn(t, f.URL, "alice")
+	alice.openRoom("general")
+	alice.send("helo")
+	alice.shows("helo")
+	release, held := make(chan struct{}), make(chan struct{})
+	f.with(func() {
+		f.hold = func(r *http.Request) {
+			if r.Method == http.MethodPatch {
+				close(held)
+				<-release
+			}
+		}
+	})
+	alice.arrow("ArrowUp", 0)
+	alice.until(`document.getElementById("composer-input").value === "helo"`)
+	alice.typed("!\n")
+	<-held
+	alice.openRoom("team")
+	alice.send("in time")
+	alice.shows("hello", "in time")
+	f.with(func() { f.rooms["general"].messages[0].SenderID = "someone else" }) // it will be refused
+	close(release)
+	alice.until(`document.getElementById("announcer").textContent.includes("Your edit was not saved.")`)
+	if problem := eval[string](alice, `document.getElementById("composer-problem").textContent`); problem != "" {
+		t.Errorf("the room says %q about a message of another one", problem)
+	}
+}
+
+// Deleting the last message, or the only one, leaves nothing of its text in the
+// list, there and after a reload.
+func TestADeletedLastMessageIsGoneFromTheList(t *testing.T) {
+	t.Parallel()
+	startBrowser(t)
+	server := startLocal(t, local.Config{Addr: "127.0.0.1:0", DynamoDBAddr: "127.0.0.1:0", LogLevel: "error", Log: t.Output()})
+	alice, bob := signedIn(t, server.URL(), "alice"), signedIn(t, server.URL(), "bob")
+	alice.send("a secret")
+	bob.shows("a secret")
+	alice.do(`document.querySelector("[data-testid=message].own").focus()`)
+	alice.key("Delete", "Delete", 46, 0)
+	alice.click("confirm-yes")
+	for _, p := range []*page{alice, bob} {
+		p.shows("Message deleted")
+		p.room(local.Lobby, "Message deleted")
+	}
+	bob.run(chromedp.Reload())
+	bob.room(local.Lobby, "Message deleted")
+	alice.send("another")
+	bob.room(local.Lobby, "another")
+}
