@@ -12,6 +12,7 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/streamroom/streamroom/local"
+	"github.com/streamroom/streamroom/shared/attribute"
 	"github.com/streamroom/streamroom/shared/fanout"
 	"github.com/streamroom/streamroom/shared/table"
 	"github.com/streamroom/streamroom/shared/topology"
@@ -190,10 +191,10 @@ func (c *chatter) ghost(user string) {
 	c.t.Helper()
 	const id = "R1kmxc2VNjMCFIA="
 	now := time.Now()
-	connectedAt, ttl := rig.Number(now.Add(-time.Hour).UnixMilli()), rig.Number(now.Add(time.Hour).Unix())
+	connectedAt, ttl := attribute.Number(now.Add(-time.Hour).UnixMilli()), attribute.Number(now.Add(time.Hour).Unix())
 	entry := &types.AttributeValueMemberM{Value: rig.Item{table.ConnectedAt: connectedAt, table.TTL: ttl}}
 	c.server.Write(
-		rig.Keyed(table.Connection(id), rig.Item{table.UserID: rig.Text(user), table.ConnectedAt: connectedAt, table.TTL: ttl}),
+		rig.Keyed(table.Connection(id), rig.Item{table.UserID: attribute.Text(user), table.ConnectedAt: connectedAt, table.TTL: ttl}),
 		rig.Keyed(table.Presence(user), rig.Item{table.PresenceEntry(id): entry, table.TTL: ttl}),
 	)
 }

@@ -177,7 +177,8 @@ func callsOf(r *http.Request, body []byte) ([]call, error) {
 	return nil, fmt.Errorf("unknown call %s %s %q", r.Method, r.URL, target)
 }
 
-type attribute struct{ S string }
+// textValue is a string attribute as JSON has it.
+type textValue struct{ S string }
 
 // tableRequest has the fields of all of DynamoDB's requests that name keys.
 type tableRequest struct {
@@ -251,7 +252,7 @@ func (in tableRequest) query() ([]call, error) {
 func (in tableRequest) batchGet() ([]call, error) {
 	var calls []call
 	for name, request := range in.RequestItems {
-		var items struct{ Keys []map[string]attribute }
+		var items struct{ Keys []map[string]textValue }
 		if err := json.Unmarshal(request, &items); err != nil {
 			return nil, err
 		}
@@ -283,7 +284,7 @@ func (in tableRequest) batchWrite() ([]call, error) {
 }
 
 func textOf(value json.RawMessage) string {
-	var a attribute
+	var a textValue
 	if err := json.Unmarshal(value, &a); err != nil {
 		return ""
 	}

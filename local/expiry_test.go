@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/streamroom/streamroom/shared/attribute"
 	"github.com/streamroom/streamroom/test/rig"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -142,7 +143,7 @@ func TestSend_OnARowPastItsTTLIsAnsweredReconnect(t *testing.T) {
 		TableName: aws.String(local.TableName), Key: rig.Keyed(table.Connection(alice.ConnectionID), nil),
 		UpdateExpression:          aws.String("SET #ttl = :past"),
 		ExpressionAttributeNames:  map[string]string{"#ttl": table.TTL},
-		ExpressionAttributeValues: rig.Item{":past": rig.Number(time.Now().Add(-time.Second).Unix())},
+		ExpressionAttributeValues: rig.Item{":past": attribute.Number(time.Now().Add(-time.Second).Unix())},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/streamroom/streamroom/operate/replay"
 	"github.com/streamroom/streamroom/operate/verify"
+	"github.com/streamroom/streamroom/shared/attribute"
 	"github.com/streamroom/streamroom/shared/table"
 	"github.com/streamroom/streamroom/shared/topology"
 	"github.com/streamroom/streamroom/test/rig"
@@ -185,9 +186,9 @@ func TestEditsAndDeletionsAreReplayedAsTheyAre(t *testing.T) {
 	w := rig.StartOperated(t, rig.OperatedOptions{})
 	items := rig.RoomItems("r", 1, 3)
 	edited, deleted := items[len(items)-2], items[len(items)-1]
-	edited[table.Content], edited[table.EditedAt] = rig.Text("better"), rig.Number(7)
+	edited[table.Content], edited[table.EditedAt] = attribute.Text("better"), attribute.Number(7)
 	delete(deleted, table.Content)
-	deleted[table.EditedAt], deleted[table.DeletedAt] = rig.Number(8), rig.Number(8)
+	deleted[table.EditedAt], deleted[table.DeletedAt] = attribute.Number(8), attribute.Number(8)
 	w.Write(items...)
 	rig.Eventually(t, "the projections", func() bool { return w.Consumers.Handled(topology.LastMessage) == 4 })
 	original := w.Dump()

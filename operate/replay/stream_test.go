@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/streamroom/streamroom/operate/replay"
+	"github.com/streamroom/streamroom/shared/attribute"
 	"github.com/streamroom/streamroom/shared/changes"
 	"github.com/streamroom/streamroom/shared/table"
 	"github.com/streamroom/streamroom/shared/topology"
@@ -164,7 +165,7 @@ func TestRecordsThatCannotBeRebuiltAreCounted(t *testing.T) {
 	w := rig.StartOperated(t, rig.OperatedOptions{})
 	items := rig.RoomItems("r", 1, 2)
 	items = append(items, rig.Keyed(table.Message("r", 5, "01HQ0000000000000000000000"), rig.Item{
-		table.SenderID: rig.Text("r-0"), table.Content: rig.Text("x"),
+		table.SenderID: attribute.Text("r-0"), table.Content: attribute.Text("x"),
 	}))
 	w.Write(items...)
 	if _, summary := run(t, w, plain(t, replay.FromTable)); summary.Records != 2 || summary.Unreadable != 1 {

@@ -19,6 +19,7 @@ import (
 
 	"github.com/streamroom/streamroom/local"
 	"github.com/streamroom/streamroom/operate/verify"
+	"github.com/streamroom/streamroom/shared/attribute"
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/dynamo"
 	"github.com/streamroom/streamroom/shared/table"
@@ -103,7 +104,7 @@ func TestEveryPlantedDifferenceIsFoundAndRepaired(t *testing.T) {
 	room := func(i int) string { return fmt.Sprintf("room-%04d", i) }
 	last := func(i int) table.Key { return table.LastMessage(room(i)) }
 	list := func(i int) table.Key { return table.Participation(room(i)+"-1", room(i)) }
-	text, number := rig.Text, rig.Number
+	text, number := attribute.Text, attribute.Number
 	planted := []struct {
 		kind, says string
 		at         table.Key
@@ -214,11 +215,11 @@ func TestUnrepairableRoomsAreReported(t *testing.T) {
 	records := w.Seed(3, 2, 2)
 	rig.Eventually(t, "the projections", func() bool { return w.Consumers.Handled(topology.LastMessage) == records })
 	remove(w, table.Room("room-0000"))
-	set(t, w, table.Member("room-0001", "room-0001-0"), table.Role, rig.Text("member"))
-	set(t, w, table.Member("room-0002", "room-0002-0"), table.Role, rig.Text("member"))
-	set(t, w, table.Room("room-0002"), table.Type, rig.Text("dm"))
+	set(t, w, table.Member("room-0001", "room-0001-0"), table.Role, attribute.Text("member"))
+	set(t, w, table.Member("room-0002", "room-0002-0"), table.Role, attribute.Text("member"))
+	set(t, w, table.Room("room-0002"), table.Type, attribute.Text("dm"))
 	w.Token("guest", 0) // joins the lobby
-	w.Write(rig.Keyed(table.Key{PK: "ELSE#1", SK: "x"}, rig.Item{"a": rig.Text("b")}))
+	w.Write(rig.Keyed(table.Key{PK: "ELSE#1", SK: "x"}, rig.Item{"a": attribute.Text("b")}))
 	report, found := check(t, w, verify.Config{Repair: true})
 	if report.Differences != 2 || report.Repaired != 0 || report.Foreign != 1 || report.Kinds["member"] != 3*2+1 {
 		t.Errorf("%+v, %v", report, found)
@@ -294,7 +295,7 @@ func TestARepairResurrectsNothing(t *testing.T) {
 			}})
 			records := w.Seed(1, 1, 2)
 			rig.Eventually(t, "the projections", func() bool { return w.Consumers.Handled(topology.LastMessage) == records })
-			set(t, w, table.LastMessage(room), table.MessageID, rig.Text(test.stands))
+			set(t, w, table.LastMessage(room), table.MessageID, attribute.Text(test.stands))
 			var once sync.Once
 			wire.do = func() {
 				once.Do(func() {
@@ -341,7 +342,7 @@ func TestLeftoversAreFoundAndRepaired(t *testing.T) {
 		table.Sent("u", "old"): true, table.Created("u", "old"): true, table.Slice("old", 1): true,
 	}
 	expiring := func(k table.Key, at time.Time) {
-		w.Write(rig.Keyed(k, rig.Item{table.RoomID: rig.Text("r"), table.TTL: rig.Number(at.Unix())}))
+		w.Write(rig.Keyed(k, rig.Item{table.RoomID: attribute.Text("r"), table.TTL: attribute.Number(at.Unix())}))
 	}
 	for k := range old {
 		expiring(k, now.Add(10*time.Minute))
@@ -349,7 +350,7 @@ func TestLeftoversAreFoundAndRepaired(t *testing.T) {
 	for _, k := range []table.Key{table.Sent("u", "new"), table.Created("u", "new"), table.Slice("new", 1)} {
 		expiring(k, now.Add(100*time.Hour))
 	}
-	w.Write(rig.Keyed(table.Profile("u"), rig.Item{table.DisplayName: rig.Text("U"), table.At: rig.Number(1)}))
+	w.Write(rig.Keyed(table.Profile("u"), rig.Item{table.DisplayName: attribute.Text("U"), table.At: attribute.Number(1)}))
 	later := verify.Config{Now: func() time.Time { return time.Now().Add(50 * time.Hour) }, Leftover: 48 * time.Hour, Repair: true}
 	_, found := check(t, w, later)
 	if len(found) != len(old) {
@@ -374,9 +375,9 @@ func TestLargeRoomsFollowTheirRules(t *testing.T) {
 	rig.Eventually(t, "the projections", func() bool { return w.Consumers.Handled(topology.LastMessage) == members+3 })
 	newest := rig.Epoch.UnixMilli() + 3_000
 	place := func(i int, ms int64) {
-		set(t, w, table.Participation(fmt.Sprintf("large-%d", i), "large"), table.GSI1SK, rig.Text(table.Millis(ms)))
+		set(t, w, table.Participation(fmt.Sprintf("large-%d", i), "large"), table.GSI1SK, attribute.Text(table.Millis(ms)))
 	}
-	set(t, w, table.Room("large"), table.CreatedAt, rig.Number(1)) // else nothing may stand before it
+	set(t, w, table.Room("large"), table.CreatedAt, attribute.Number(1)) // else nothing may stand before it
 	for i := range members {
 		if i >= 3 {
 			continue
@@ -390,7 +391,7 @@ func TestLargeRoomsFollowTheirRules(t *testing.T) {
 	if len(found) != 2 {
 		t.Errorf("of a room of %d: %v", members, found)
 	}
-	set(t, w, table.Room("large"), table.MemberCount, rig.Number(10_001))
+	set(t, w, table.Room("large"), table.MemberCount, attribute.Number(10_001))
 	_, found = check(t, w, verify.Config{})
 	kinds := map[string]int{}
 	for _, d := range found {
@@ -437,14 +438,14 @@ func TestARepairLeavesWhatHasChanged(t *testing.T) {
 	rig.Eventually(t, "the projections", func() bool { return w.Consumers.Handled(topology.LastMessage) == records })
 	k := table.Participation("room-0001-0", "room-0001")
 	remove(w, table.LastMessage("room-0000"))
-	set(t, w, k, table.GSI1SK, rig.Text(table.Millis(5)))
+	set(t, w, k, table.GSI1SK, attribute.Text(table.Millis(5)))
 	c := verify.Config{
 		DB: w.Clients.Table, Table: w.Deployment.Table, Now: time.Now, Leftover: time.Hour, Wait: atOnce, Repair: true,
 	}
 	var notes []string
 	c.Found = func(d verify.Difference) {
 		if d.Kind == verify.LastMessage { // the first that is repaired
-			set(t, w, k, table.GSI1SK, rig.Text(table.Millis(6)))
+			set(t, w, k, table.GSI1SK, attribute.Text(table.Millis(6)))
 		}
 		notes = append(notes, d.Note)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/oklog/ulid/v2"
 
+	"github.com/streamroom/streamroom/shared/attribute"
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/dynamo"
 	"github.com/streamroom/streamroom/shared/table"
@@ -21,8 +22,8 @@ var Epoch = time.Now().Add(-3 * time.Hour).Truncate(time.Second)
 func RoomItems(room string, members, messages int) []Item {
 	created := Epoch.UnixMilli()
 	items := []Item{Keyed(table.Room(room), Item{
-		table.Name: Text("Room " + room), table.Type: Text("group"), table.CreatedBy: Text(room + "-0"),
-		table.CreatedAt: Number(created), table.MemberCount: Number(int64(members)),
+		table.Name: attribute.Text("Room " + room), table.Type: attribute.Text("group"), table.CreatedBy: attribute.Text(room + "-0"),
+		table.CreatedAt: attribute.Number(created), table.MemberCount: attribute.Number(int64(members)),
 	})}
 	for i := range members {
 		user, role := fmt.Sprintf("%s-%d", room, i), chat.PlainMember
@@ -30,9 +31,9 @@ func RoomItems(room string, members, messages int) []Item {
 			role = chat.Owner
 		}
 		items = append(items,
-			Keyed(table.Member(room, user), Item{table.Role: Text(string(role)), table.JoinedAt: Number(created)}),
+			Keyed(table.Member(room, user), Item{table.Role: attribute.Text(string(role)), table.JoinedAt: attribute.Number(created)}),
 			Keyed(table.Participation(user, room), Item{
-				table.JoinedAt: Number(created), table.GSI1PK: Text(table.UserRooms(user)), table.GSI1SK: Text(table.Millis(created)),
+				table.JoinedAt: attribute.Number(created), table.GSI1PK: attribute.Text(table.UserRooms(user)), table.GSI1SK: attribute.Text(table.Millis(created)),
 			}))
 	}
 	for i := range messages {
@@ -46,7 +47,7 @@ func RoomItems(room string, members, messages int) []Item {
 func MessageItem(room string, at time.Time, sender, content string) Item {
 	id := ulid.MustNew(ulid.Timestamp(at), ulid.DefaultEntropy()).String()
 	return Keyed(table.Message(room, at.UnixMilli(), id), Item{
-		table.SenderID: Text(sender), table.Content: Text(content),
+		table.SenderID: attribute.Text(sender), table.Content: attribute.Text(content),
 	})
 }
 
@@ -91,17 +92,17 @@ func (s *Rig) Spoil() {
 	s.T.Helper()
 	var items []Item
 	for it := range s.Scan() {
-		id, err := table.Parse(keyOf(it))
+		id, err := table.Parse(attribute.KeyOf(it))
 		switch {
 		case err != nil:
 		case id.Kind == table.KindLastMessage && strings.HasSuffix(id.RoomID, "0"):
 			items = append(items, Keyed(table.LastMessage(id.RoomID), nil))
 		case id.Kind == table.KindLastMessage:
 			items = append(items, Keyed(table.LastMessage(id.RoomID), Item{
-				table.MessageID: Text("00000000000000000000000000"), table.SenderID: Text("stranger"), table.Preview: Text("old"), table.MS: Number(0),
+				table.MessageID: attribute.Text("00000000000000000000000000"), table.SenderID: attribute.Text("stranger"), table.Preview: attribute.Text("old"), table.MS: attribute.Number(0),
 			}))
 		case id.Kind == table.KindParticipation:
-			it[table.GSI1SK] = Text(table.Millis(1))
+			it[table.GSI1SK] = attribute.Text(table.Millis(1))
 			items = append(items, it)
 		}
 	}

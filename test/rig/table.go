@@ -1,11 +1,11 @@
 package rig
 
 import (
+	"errors"
 	"fmt"
 	"iter"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -14,31 +14,20 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/streamroom/streamroom/local"
+	"github.com/streamroom/streamroom/shared/attribute"
 	"github.com/streamroom/streamroom/shared/dynamo"
+	"github.com/streamroom/streamroom/shared/parallel"
 	"github.com/streamroom/streamroom/shared/table"
 )
 
 // Item is an item of the table.
-type Item = map[string]types.AttributeValue
-
-// Text returns a string attribute.
-func Text(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
-
-// Number returns a number attribute.
-func Number(n int64) types.AttributeValue {
-	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
-}
+type Item = attribute.Item
 
 // Keyed returns an item with a key; without attributes it is the key.
 func Keyed(k table.Key, attributes Item) Item {
-	it := Item{table.PK: Text(k.PK), table.SK: Text(k.SK)}
+	it := attribute.Key(k)
 	maps.Copy(it, attributes)
 	return it
-}
-
-// keyOf returns an item's key.
-func keyOf(it Item) table.Key {
-	return table.Key{PK: render(it[table.PK]), SK: render(it[table.SK])}
 }
 
 // DB returns a client of the table without a network.
@@ -54,23 +43,32 @@ const batchSize = 25
 // Write puts items, and deletes those that are only keys.
 func (s *Rig) Write(items ...Item) {
 	s.T.Helper()
-	db := s.DB()
 	for chunk := range slices.Chunk(items, batchSize) {
-		var writes []types.WriteRequest
-		for _, it := range chunk {
-			if len(it) == 2 {
-				writes = append(writes, types.WriteRequest{DeleteRequest: &types.DeleteRequest{Key: it}})
-			} else {
-				writes = append(writes, types.WriteRequest{PutRequest: &types.PutRequest{Item: it}})
-			}
-		}
-		out, err := db.BatchWriteItem(s.T.Context(), &dynamodb.BatchWriteItemInput{
-			RequestItems: map[string][]types.WriteRequest{local.TableName: writes},
-		})
-		if err != nil || len(out.UnprocessedItems) > 0 {
-			s.T.Fatalf("write: %v, %v", out, err)
+		if err := s.writeChunk(chunk); err != nil {
+			s.T.Fatal(err)
 		}
 	}
+}
+
+func (s *Rig) writeChunk(items []Item) error {
+	var writes []types.WriteRequest
+	for _, it := range items {
+		if len(it) == 2 {
+			writes = append(writes, types.WriteRequest{DeleteRequest: &types.DeleteRequest{Key: it}})
+		} else {
+			writes = append(writes, types.WriteRequest{PutRequest: &types.PutRequest{Item: it}})
+		}
+	}
+	out, err := s.DB().BatchWriteItem(s.T.Context(), &dynamodb.BatchWriteItemInput{
+		RequestItems: map[string][]types.WriteRequest{local.TableName: writes},
+	})
+	if err != nil {
+		return fmt.Errorf("write: %w", err)
+	}
+	if len(out.UnprocessedItems) > 0 {
+		return fmt.Errorf("write: %v were not processed", out.UnprocessedItems)
+	}
+	return nil
 }
 
 // Crowd writes n members of a room who have no device, past the functions. They
@@ -80,9 +78,16 @@ func (s *Rig) Crowd(room string, n int) {
 	s.T.Helper()
 	members := make([]Item, n)
 	for i := range members {
-		members[i] = Keyed(table.Member(room, fmt.Sprintf("crowd-%06d", i)), Item{table.Role: Text("member"), table.JoinedAt: Number(1)})
+		members[i] = Keyed(table.Member(room, fmt.Sprintf("crowd-%06d", i)), Item{table.Role: attribute.Text("member"), table.JoinedAt: attribute.Number(1)})
 	}
-	s.Write(members...)
+	// All at once: fanout reads the members for each batch of records, and so gets
+	// few large batches.
+	chunks := slices.Collect(slices.Chunk(members, batchSize))
+	errs := make([]error, len(chunks))
+	parallel.Each(len(chunks), len(chunks), func(i int) { errs[i] = s.writeChunk(chunks[i]) })
+	if err := errors.Join(errs...); err != nil {
+		s.T.Fatal(err)
+	}
 }
 
 // Scan yields all items of the table.
@@ -110,7 +115,7 @@ func (s *Rig) CountItems(prefix string) int {
 	s.T.Helper()
 	count := 0
 	for it := range s.Scan() {
-		if strings.HasPrefix(keyOf(it).PK, prefix) {
+		if strings.HasPrefix(attribute.KeyOf(it).PK, prefix) {
 			count++
 		}
 	}
@@ -137,7 +142,7 @@ func (s *Rig) Dump() map[table.Key]string {
 		for _, name := range slices.Sorted(maps.Keys(it)) {
 			fields = append(fields, name+"="+render(it[name]))
 		}
-		all[keyOf(it)] = strings.Join(fields, " ")
+		all[attribute.KeyOf(it)] = strings.Join(fields, " ")
 	}
 	return all
 }

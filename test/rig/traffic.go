@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/streamroom/streamroom/shared/attribute"
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/dynamo"
 	"github.com/streamroom/streamroom/shared/table"
@@ -57,7 +58,7 @@ func (tr *Traffic) step(ctx context.Context, store *dynamo.Store, n int) error {
 	defer tr.acting.Unlock()
 	now := time.Now()
 	it := MessageItem(room, now, room+"-0", fmt.Sprintf("live %d", n))
-	id, err := table.Parse(keyOf(it))
+	id, err := table.Parse(attribute.KeyOf(it))
 	if err != nil {
 		return err
 	}
