@@ -51,6 +51,7 @@ type RoomList = wire.RoomList
 //	Type          string       // "group" or "dm"
 //	LastMessageAt int64        // ms since 1970; the room's creation where there is no message
 //	LastMessage   *LastMessage // nil: there is none
+//	ReadUpTo      string       // the user's read cursor, a message id; empty: none
 //	Unread        int          // messages of others that the user has not read, at most 100
 //	UnreadMore    bool         // there may be more than these
 type RoomSummary = wire.RoomSummary
@@ -61,6 +62,7 @@ type RoomSummary = wire.RoomSummary
 //	SenderID  string
 //	Preview   string // at most 140 characters
 //	Timestamp int64  // ms since 1970
+//	EditedAt  int64  // ms since 1970, 0: never
 //	DeletedAt int64  // ms since 1970, 0: it was not deleted
 type LastMessage = wire.LastMessage
 

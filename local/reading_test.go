@@ -103,6 +103,28 @@ func TestUnreadCountsWhatOthersSaid(t *testing.T) {
 	}
 }
 
+// By these a client that was away learns what it missed: how far another device of
+// the user has read, and that the message shown in the list was edited.
+func TestTheListHasTheReadCursorAndTheLastEdit(t *testing.T) {
+	s := start(t, local.Config{})
+	room := s.Room("alice", "bob")
+	bob := s.Connect("bob")
+	first, _ := bob.Deliver(room, "one", "c-1")
+	second, _ := bob.Deliver(room, "two", "c-2")
+	readUpTo(s, "alice", room, first.MessageID)
+	edited := edit(s, "bob", room, second.MessageID, "two!")
+	rig.Eventually(t, "the edit shows in the list", func() bool {
+		last := summary(s, "alice", room).LastMessage
+		return last != nil && last.Preview == "two!" && last.EditedAt == edited.EditedAt
+	})
+	if got := summary(s, "alice", room); got.ReadUpTo != first.MessageID || got.Unread != 1 {
+		t.Errorf("alice's list: read up to %q, %d unread; want %q, 1", got.ReadUpTo, got.Unread, first.MessageID)
+	}
+	if got := summary(s, "bob", room); got.ReadUpTo != "" {
+		t.Errorf("bob's list: read up to %q, want nothing", got.ReadUpTo)
+	}
+}
+
 func TestUnreadStopsAtAHundred(t *testing.T) {
 	s := start(t, local.Config{})
 	room := s.Room("alice", "bob")

@@ -63,7 +63,7 @@ const (
 	ackFrame     = 171
 	pongFrame    = 68
 	historyBytes = 24_300 // 50 messages of 300 bytes
-	listBytes    = 106    // a room of a list, without a preview
+	listBytes    = 146    // a room of a list, without a preview
 	syncBytes    = 45     // a room of a sync without messages
 )
 

@@ -142,7 +142,9 @@ type RoomSummary struct {
 	Room   Room
 	SortAt int64 // the last message's ms, or the room's creation
 	Last   *LastMessage
-	Unread int // messages of others after the read cursor, at most MaxUnread
+
+	ReadUpTo string // the user's read cursor, a message id; "": none
+	Unread   int    // messages of others after the read cursor, at most MaxUnread
 
 	// UnreadMore says that counting ended before the newest message: Unread is what
 	// was counted until then, at least 1.

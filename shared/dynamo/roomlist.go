@@ -85,6 +85,7 @@ func (s *Store) summaries(ctx context.Context, userID string, entries []item) ([
 	after := make([]string, len(found))
 	for i := range found {
 		after[i] = attribute.GetText(items[table.Read(found[i].Room.ID, userID)], table.UpTo)
+		found[i].ReadUpTo = after[i]
 	}
 	if err := s.countUnread(ctx, userID, found, after); err != nil {
 		return nil, err

@@ -73,13 +73,16 @@ func (a *API) listRooms(r *http.Request, userID string) (int, any, error) {
 	for i, room := range rooms {
 		body.Rooms[i] = wire.RoomSummary{
 			ChatRoomID: room.Room.ID, Name: room.Room.Name, Type: string(room.Room.Type), LastMessageAt: room.SortAt,
-			Unread: room.Unread, UnreadMore: room.UnreadMore,
+			ReadUpTo: room.ReadUpTo, Unread: room.Unread, UnreadMore: room.UnreadMore,
 		}
 		if last := room.Last; last != nil {
 			body.Rooms[i].LastMessageAt = max(room.SortAt, last.SentAt)
 			body.Rooms[i].LastMessage = &wire.LastMessage{
 				MessageID: last.MessageID, SenderID: last.SenderID, Preview: last.Preview, Timestamp: last.SentAt,
 				DeletedAt: last.DeletedAt,
+			}
+			if last.DeletedAt == 0 {
+				body.Rooms[i].LastMessage.EditedAt = last.Version
 			}
 		}
 	}

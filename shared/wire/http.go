@@ -86,6 +86,7 @@ type RoomSummary struct {
 	Type          string       `json:"type"`
 	LastMessageAt int64        `json:"lastMessageAt"` // ms since 1970; the room's creation if there is no message
 	LastMessage   *LastMessage `json:"lastMessage,omitempty"`
+	ReadUpTo      string       `json:"readUpTo,omitempty"`   // the caller's read cursor, a message id
 	Unread        int          `json:"unread"`               // messages of others after the read cursor, at most 100
 	UnreadMore    bool         `json:"unreadMore,omitempty"` // counting ended early: unread is a lower bound
 }
@@ -96,6 +97,7 @@ type LastMessage struct {
 	SenderID  string `json:"senderId"`
 	Preview   string `json:"preview"` // at most 140 characters, a few less rather than half of what is read as one
 	Timestamp int64  `json:"timestamp"`
+	EditedAt  int64  `json:"editedAt,omitempty"`  // ms since 1970, 0: never
 	DeletedAt int64  `json:"deletedAt,omitempty"` // ms since 1970; a deleted message has no preview
 }
 

@@ -42,6 +42,7 @@ func (s *Store) UserRooms(ctx context.Context, userID, cursor string, limit int)
 	for i, p := range places {
 		r := s.rooms[p.roomID]
 		rooms[i] = chat.RoomSummary{Room: *r.about, SortAt: p.at, Last: r.lastMessage()}
+		rooms[i].ReadUpTo = r.cursors[userID].UpTo
 		unread := r.unread(userID)
 		rooms[i].Unread, rooms[i].UnreadMore = min(unread, chat.MaxUnread), unread > chat.MaxUnread
 	}
