@@ -58,7 +58,7 @@
 // or deleted at other times comes if a sync goes over the message, or if it is
 // among the newest of a room that Follow was called for; [Client.History] has the
 // older ones as they are now. Readers, other members and names that changed without
-// a connection don't come: [Client.Room] and [Client.ListRooms] have them.
+// a connection don't come: [Client.Room] and [Client.Rooms] have them.
 //
 // What a room remembers is bounded: a message that comes when 7,000 with greater
 // ids have come already is dropped as a duplicate.

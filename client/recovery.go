@@ -415,9 +415,13 @@ func (r *recovery) revise(m arrival) {
 }
 
 // watch decides, after each input, until when to wait for a missing message:
-// patience, from when it was first missed.
+// patience, from when it was first missed. A clock that is set back in the meantime
+// doesn't make it wait for longer.
 func (r *recovery) watch(now time.Time) {
 	gap := r.missing()
+	if latest := now.Add(r.patience); r.deadline.After(latest) {
+		r.deadline = latest
+	}
 	switch {
 	case gap != r.gap:
 		r.gap, r.deadline = gap, time.Time{}

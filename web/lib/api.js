@@ -13,8 +13,8 @@ import { Failure } from "./failure.js";
  * @property {string} senderId
  * @property {string} preview empty once it was deleted
  * @property {number} timestamp ms since 1970
- * @property {number} [editedAt]
- * @property {number} [deletedAt]
+ * @property {number} [editedAt] ms since 1970
+ * @property {number} [deletedAt] ms since 1970
  */
 
 /**
@@ -25,6 +25,7 @@ import { Failure } from "./failure.js";
  * @property {string} type `group` or `dm`
  * @property {number} lastMessageAt ms since 1970; the room's creation where there is no message
  * @property {LastMessage} [lastMessage]
+ * @property {string} [readUpTo] the id up to which the user has read, as the server knew it
  * @property {number} [unread] messages of others that the user has not read; counting stops at 100
  * @property {boolean} [unreadMore] there may be more than these
  */

@@ -54,6 +54,7 @@ export class CatchUp {
    * @param {object} on
    * @param {(timeline: Timeline, effects: Effect[]) => void} on.effects
    * @param {(timeline: Timeline, messages: Message[]) => void} on.read messages were read that may be held
+   * @param {(timeline: Timeline) => void} on.reread all that is shown of a room was read again
    * @param {(timeline: Timeline) => Promise<void>} on.newest a room's newest page is to be read
    * @param {(chatRoomId: string) => void} on.left a room isn't the user's any more
    * @param {(failure: Failure) => void} on.failure
@@ -212,6 +213,7 @@ export class CatchUp {
     const oldest = page[0]?.messageId;
     if (cursor !== undefined && oldest > timeline.oldest && !recovery.rereading) timeline.beginAt(oldest, cursor);
     this.#on.read(timeline, page);
+    if (!recovery.rereading) this.#on.reread(timeline);
   }
 
   /** @param {Failure} failure */

@@ -3,12 +3,12 @@
 
 import { fullJitter } from "./clock.js";
 import { Failure, isPassing } from "./failure.js";
+import { Listing } from "./listing.js";
 import { RoomList } from "./rooms.js";
 
 /**
  * @typedef {import("./api.js").API} API
  * @typedef {import("./api.js").Room} Room
- * @typedef {import("./api.js").RoomSummary} RoomSummary
  * @typedef {import("./clock.js").Clock} Clock
  */
 
@@ -55,19 +55,13 @@ export class Directory {
    * @param {(chatRoomId: string, older: boolean) => boolean} keeps see RoomList.replace
    */
   async refresh(keeps) {
-    /** @type {RoomSummary[]} */
-    const rooms = [];
-    /** @type {string|undefined} */
-    let cursor;
-    for (let i = 0; i < ROOM_PAGES; i++) {
-      const page = await this.#api.rooms({ limit: ROOM_PAGE, cursor });
-      rooms.push(...page.rooms);
-      cursor = page.cursor;
-      if (!cursor) break;
+    this.list.asked();
+    const listing = new Listing(ROOM_PAGES);
+    while (!listing.done) {
+      const page = await this.#api.rooms({ limit: ROOM_PAGE, cursor: listing.next });
+      listing.page(page.rooms, page.cursor);
     }
-    // A room that a message moved from a page to one that was read is at the top now.
-    if (rooms.length > ROOM_PAGE) rooms.push(...(await this.#api.rooms({ limit: ROOM_PAGE })).rooms);
-    this.list.replace(rooms, this.#clock.now(), keeps);
+    this.list.replace(listing.rooms, this.#clock.now(), keeps);
   }
 
   /**

@@ -231,10 +231,32 @@ export class Inbox {
    * @param {boolean} here
    */
   read(chatRoomId, upTo, here) {
-    if (!this.#receipts.read(chatRoomId, upTo, here)) return;
+    const again = here && this.#unread.isLate(chatRoomId);
+    if (!this.#receipts.read(chatRoomId, upTo, here)) {
+      if (!again || upTo < this.#receipts.own(chatRoomId)) return;
+      this.#receipts.tellAgain(chatRoomId);
+    }
     this.#unread.read(chatRoomId, upTo);
     this.#emit("rooms", undefined);
     this.#emit("read", { chatRoomId, userId: this.#me(), upTo });
+  }
+
+  /** A connection answers for the first time: anything may have happened before. */
+  reconnected() {
+    this.#unread.reconnected();
+    for (const room of this.#timelines.keys()) this.#receipts.doubt(room);
+  }
+
+  /**
+   * The list of rooms was read.
+   * @param {number} since when it was asked for
+   */
+  listed(since) {
+    const moved = this.#unread.listed(since);
+    this.#emit("rooms", undefined);
+    for (const chatRoomId of moved) {
+      this.#emit("read", { chatRoomId, userId: this.#me(), upTo: this.#receipts.own(chatRoomId) });
+    }
   }
 
   /**
@@ -274,7 +296,10 @@ export class Inbox {
       this.left(chatRoomId);
       return;
     }
-    if (!joined) this.#receipts.forget(chatRoomId, userId);
+    if (!joined) {
+      this.#receipts.forget(chatRoomId, userId);
+      this.#timelines.get(chatRoomId)?.forgetReader(userId);
+    }
     if (own && !this.#directory.list.get(chatRoomId)) this.#discover(chatRoomId);
     this.#emit("member", { chatRoomId, userId, joined });
   }

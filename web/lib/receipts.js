@@ -18,9 +18,11 @@ const RETRY_CAP = 60_000;
 export class Receipts {
   /** @type {Map<string, Map<string, string>>} by room and user, the id that the user has read up to */
   #others = new Map();
+  /** @type {Map<string, Map<string, string>>} what was known of them before a reconnect, until history is read again */
+  #outdated = new Map();
   /** @type {Map<string, string>} by room */
   #own = new Map();
-  /** @type {Map<string, string>} by room, the user's own cursors that the server doesn't have yet */
+  /** @type {Map<string, {upTo: string}>} by room, the user's own cursors that the server doesn't have yet */
   #untold = new Map();
   /** @type {Map<string, () => void>} by room, what cancels the wait before the next one is sent */
   #waits = new Map();
@@ -72,7 +74,7 @@ export class Receipts {
     if (!upTo || upTo <= this.own(chatRoomId)) return false;
     this.#own.set(chatRoomId, upTo);
     if (here) {
-      this.#untold.set(chatRoomId, upTo);
+      this.#untold.set(chatRoomId, { upTo });
       void this.#tellNext(chatRoomId);
     }
     return true;
@@ -87,11 +89,22 @@ export class Receipts {
   }
 
   /**
-   * The own cursor turned out to be older than the server's.
+   * The server tells how far the user has read.
+   * @param {string} chatRoomId
+   * @param {string} upTo empty for nothing
+   */
+  setOwn(chatRoomId, upTo) {
+    this.#own.set(chatRoomId, upTo);
+  }
+
+  /**
+   * Tells the server once more: messages came that it may count as unread although the
+   * cursor has passed them.
    * @param {string} chatRoomId
    */
-  forgetOwn(chatRoomId) {
-    this.#own.delete(chatRoomId);
+  tellAgain(chatRoomId) {
+    this.#untold.set(chatRoomId, { upTo: this.own(chatRoomId) });
+    void this.#tellNext(chatRoomId);
   }
 
   /**
@@ -101,11 +114,32 @@ export class Receipts {
    */
   readers({ chatRoomId, messageId, senderId, readBy }) {
     const readers = new Set(readBy);
-    for (const [userId, upTo] of this.#others.get(chatRoomId) ?? []) {
-      if (upTo >= messageId) readers.add(userId);
+    for (const cursors of [this.#others, this.#outdated]) {
+      for (const [userId, upTo] of cursors.get(chatRoomId) ?? []) {
+        if (upTo >= messageId) readers.add(userId);
+      }
     }
     readers.delete(senderId);
     return [...readers];
+  }
+
+  /**
+   * Members may have come, gone and read unnoticed in a room: what is known of them
+   * holds until history was read again.
+   * @param {string} chatRoomId
+   */
+  doubt(chatRoomId) {
+    const known = [...(this.#outdated.get(chatRoomId) ?? []), ...(this.#others.get(chatRoomId) ?? [])];
+    this.#outdated.set(chatRoomId, new Map(known));
+    this.#others.delete(chatRoomId);
+  }
+
+  /**
+   * History was read again: it says who had read what.
+   * @param {string} chatRoomId
+   */
+  settled(chatRoomId) {
+    this.#outdated.delete(chatRoomId);
   }
 
   /**
@@ -116,9 +150,11 @@ export class Receipts {
   forget(chatRoomId, userId) {
     if (userId !== undefined) {
       this.#others.get(chatRoomId)?.delete(userId);
+      this.#outdated.get(chatRoomId)?.delete(userId);
       return;
     }
     this.#others.delete(chatRoomId);
+    this.#outdated.delete(chatRoomId);
     this.#own.delete(chatRoomId);
     this.#untold.delete(chatRoomId);
   }
@@ -137,20 +173,20 @@ export class Receipts {
 
   /** @param {string} room */
   async #tellNext(room) {
-    const upTo = this.#untold.get(room);
-    if (upTo === undefined || this.#telling.has(room)) return;
+    const telling = this.#untold.get(room);
+    if (!telling || this.#telling.has(room)) return;
     this.#waits.get(room)?.();
     this.#telling.add(room);
     let wait = around(this.#clock, TELL_EVERY);
     let told = true;
     try {
-      await this.#tell(room, upTo);
+      await this.#tell(room, telling.upTo);
       this.#failures = 0;
     } catch (err) {
       told = !isPassing(Failure.from(err).code); // or never will be
       if (!told) wait = RETRY_BASE / 4 + fullJitter(this.#clock, this.#failures++, RETRY_BASE, RETRY_CAP);
     }
-    if (told && this.#untold.get(room) === upTo) this.#untold.delete(room);
+    if (told && this.#untold.get(room) === telling) this.#untold.delete(room);
     this.#waits.set(
       room,
       this.#clock.after(wait, () => {

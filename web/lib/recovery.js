@@ -397,11 +397,13 @@ export class Recovery {
 
   /**
    * Decides, after each input, until when to wait for a missing message: `patience`,
-   * from when it was first missed.
+   * from when it was first missed. A clock that is set back in the meantime doesn't
+   * make it wait for longer.
    * @param {number} now
    */
   #watch(now) {
     const gap = this.#missing();
+    if (this.deadline !== undefined) this.deadline = Math.min(this.deadline, now + this.#patience);
     if (gap !== this.#gap) {
       this.#gap = gap;
       this.deadline = gap ? now + this.#patience : undefined;

@@ -20,6 +20,8 @@ export class RoomList {
   #rooms = new Map();
   /** @type {Map<string, number>} when a room was added by hand */
   #added = new Map();
+  /** @type {Set<string>} rooms that were removed since the list was asked for */
+  #removed = new Set();
 
   /** Whether the list was read once. */
   loaded = false;
@@ -36,6 +38,11 @@ export class RoomList {
     return this.#rooms.get(chatRoomId);
   }
 
+  /** The whole list is asked for. */
+  asked() {
+    this.#removed.clear();
+  }
+
   /**
    * Takes in the whole list. A room's last message only moves forward: the list may
    * be older than what arrived live.
@@ -46,11 +53,13 @@ export class RoomList {
   replace(rooms, now, keeps = (_, older) => older) {
     const listed = new Set(rooms.map((r) => r.chatRoomId));
     for (const id of [...this.#rooms.keys()]) {
-      const added = this.#added.get(id) ?? -Infinity;
-      if (listed.has(id) || now - added > SETTLING) this.#added.delete(id);
-      if (!listed.has(id) && now - added > SETTLING) this.#rooms.delete(id);
+      // A clock that was set back says nothing, either.
+      const settled = Math.abs(now - (this.#added.get(id) ?? -Infinity)) > SETTLING;
+      if (listed.has(id) || settled) this.#added.delete(id);
+      if (!listed.has(id) && settled) this.#rooms.delete(id);
     }
     for (const room of rooms) {
+      if (this.#removed.has(room.chatRoomId)) continue; // the user has left it since
       const held = this.#rooms.get(room.chatRoomId);
       this.#rooms.set(room.chatRoomId, { ...room });
       if (!held) continue;
@@ -68,12 +77,14 @@ export class RoomList {
    */
   add(room, now) {
     this.#added.set(room.chatRoomId, now);
+    this.#removed.delete(room.chatRoomId);
     if (!this.#rooms.has(room.chatRoomId)) this.#rooms.set(room.chatRoomId, room);
   }
 
   /** @param {string} chatRoomId */
   remove(chatRoomId) {
     this.#added.delete(chatRoomId);
+    this.#removed.add(chatRoomId);
     return this.#rooms.delete(chatRoomId);
   }
 

@@ -31,6 +31,7 @@ import { MOST_UNREAD } from "./rooms.js";
 import { localStore, Saved } from "./saved.js";
 import { listenForSigns } from "./signs.js";
 import { TokenSource } from "./token.js";
+import { timeOf } from "./ulid.js";
 import { Unread } from "./unread.js";
 
 export * from "./text.js";
@@ -111,6 +112,7 @@ export class Streamroom extends Emitter {
       {
         effects: (timeline, effects) => this.#inbox.applied(timeline, effects),
         read: (timeline, messages) => this.#inbox.reread(timeline, messages),
+        reread: ({ chatRoomId }) => this.#receipts.settled(chatRoomId),
         newest: (timeline) => this.#history.newest(timeline),
         left: (room) => this.#inbox.left(room),
         failure: (failure) => this.emit("failure", failure),
@@ -311,7 +313,7 @@ export class Streamroom extends Emitter {
   async delete(chatRoomId, messageId) {
     await this.#api.deleteMessage(chatRoomId, messageId);
     const held = this.#timelines.get(chatRoomId)?.get(messageId);
-    const message = held ?? { chatRoomId, messageId, senderId: this.userId, timestamp: 0 };
+    const message = held ?? { chatRoomId, messageId, senderId: this.userId, timestamp: timeOf(messageId) };
     this.#inbox.revised({ ...message, content: undefined, deletedAt: this.#clock.now() });
   }
 
@@ -347,8 +349,7 @@ export class Streamroom extends Emitter {
     return this.#once.run("rooms", async () => {
       const since = this.#unread.begin();
       await this.#directory.refresh((room, older) => this.#unread.keeps(room, since, older));
-      this.#unread.listed(since);
-      this.emit("rooms", undefined);
+      this.#inbox.listed(since);
     });
   }
 
@@ -472,17 +473,15 @@ export class Streamroom extends Emitter {
 
   /** @param {import("./frames.js").Frame} frame */
   #received(frame) {
-    if (frame.type === "pong") {
-      this.userId = frame.userId ?? this.userId;
-      this.#restore();
-      this.#catchUpNow();
-    } else {
-      this.#inbox.received(frame);
-    }
+    if (frame.type !== "pong") return this.#inbox.received(frame);
+    this.userId = frame.userId ?? this.userId;
+    this.#restore();
+    this.#catchUpNow();
   }
 
   /** The connection answers: bring everything up to date. */
   #catchUpNow() {
+    if (this.#reconnected) this.#inbox.reconnected();
     this.#background(this.refreshRooms());
     for (const timeline of this.#timelines.values()) {
       if (!timeline.loaded) this.#background(this.open(timeline.chatRoomId));

@@ -59,6 +59,16 @@ export class Timeline {
   }
 
   /**
+   * Who left takes their read marks with them.
+   * @param {string} userId
+   */
+  forgetReader(userId) {
+    for (const message of this.messages) {
+      if (message.readBy?.includes(userId)) message.readBy = message.readBy.filter((reader) => reader !== userId);
+    }
+  }
+
+  /**
    * Drops what is older than an id: between the two there may be messages that no
    * one asked for, or changes.
    * @param {string} id
@@ -121,7 +131,7 @@ function merge(held, other) {
     held.delivered = true;
     changed = true;
   }
-  if (other.readBy && other.readBy.length !== held.readBy?.length) {
+  if (other.readBy && other.readBy.join("/") !== held.readBy?.join("/")) {
     held.readBy = other.readBy;
     changed = true;
   }

@@ -21,12 +21,20 @@ import { MOST_UNREAD } from "./rooms.js";
 const ASK_AFTER = 1_000;
 /** Between two times that it is asked (ms): a list is up to 10 requests. */
 const ASK_EVERY = 10_000;
+/** A message that comes so soon after the list was asked for may be in the list's count already; a room is quiet when none comes for as long (ms). */
+const IN_FLIGHT = 5_000;
+/** After a reconnect the list is read once more: last messages follow within some seconds (ms). */
+const LIST_LAG = 8_000;
 
 export class Unread {
   /** @type {Map<string, Recovery>} of rooms that aren't opened: what follows the last message that the list had */
   #rooms = new Map();
   /** @type {Set<string>} rooms whose count may be wrong */
   #doubted = new Set();
+  /** @type {Set<string>} rooms with messages that came behind the own read cursor: the server knows which of these are unread */
+  #late = new Set();
+  /** @type {Map<string, () => void>} by room with a message that may be counted twice, what cancels its wait for quiet */
+  #suspected = new Map();
   /** @type {Map<string, number>} by room, the moment of its count's last change */
   #changed = new Map();
   /** @type {Map<string, number>} by room, the moment at which the server took the own read cursor */
@@ -35,6 +43,8 @@ export class Unread {
   #moment = 0;
   /** @type {(() => void)|undefined} cancels the pending question */
   #asking;
+  /** @type {(() => void)|undefined} cancels the second question after a reconnect */
+  #again;
   #askedAt = -Infinity;
   #clock;
   #list;
@@ -83,10 +93,38 @@ export class Unread {
    */
   add({ chatRoomId, messageId, senderId, deletedAt }) {
     this.#touch(chatRoomId);
-    if (this.#derive(chatRoomId) || deletedAt || senderId === this.#me() || messageId <= this.#receipts.own(chatRoomId))
+    const counts = !deletedAt && senderId !== this.#me();
+    if (counts && messageId <= this.#receipts.own(chatRoomId)) {
+      this.#late.add(chatRoomId);
+      this.doubt(chatRoomId);
       return;
+    }
+    if (this.#derive(chatRoomId) || !counts) return;
     const { unread = 0, unreadMore } = this.#list.get(chatRoomId) ?? {};
     this.#list.setUnread(chatRoomId, unread + 1, unreadMore);
+    this.#suspect(chatRoomId);
+  }
+
+  /**
+   * A message that was counted may have been in the list's count: the server is asked
+   * once the room is quiet.
+   * @param {string} chatRoomId
+   */
+  #suspect(chatRoomId) {
+    const waits = this.#suspected.get(chatRoomId);
+    if (!waits && Math.abs(this.#clock.now() - this.#askedAt) > IN_FLIGHT) return;
+    waits?.();
+    const cancel = this.#clock.after(IN_FLIGHT, () => {
+      this.#suspected.delete(chatRoomId);
+      this.doubt(chatRoomId);
+    });
+    this.#suspected.set(chatRoomId, cancel);
+  }
+
+  /** @param {string} chatRoomId */
+  #trust(chatRoomId) {
+    this.#suspected.get(chatRoomId)?.();
+    this.#suspected.delete(chatRoomId);
   }
 
   /**
@@ -95,7 +133,8 @@ export class Unread {
    * @param {string} messageId
    */
   deleted(chatRoomId, messageId) {
-    if (!this.#derive(chatRoomId) && messageId > this.#receipts.own(chatRoomId)) this.doubt(chatRoomId);
+    if (this.#derive(chatRoomId)) return;
+    if (this.#late.has(chatRoomId) || messageId > this.#receipts.own(chatRoomId)) this.doubt(chatRoomId);
   }
 
   /**
@@ -105,6 +144,7 @@ export class Unread {
    */
   read(chatRoomId, upTo) {
     this.#touch(chatRoomId);
+    this.#late.delete(chatRoomId);
     if (this.#derive(chatRoomId)) return;
     if (upTo >= (this.#list.get(chatRoomId)?.lastMessage?.messageId ?? "")) this.#list.setUnread(chatRoomId, 0);
     else this.doubt(chatRoomId);
@@ -116,6 +156,27 @@ export class Unread {
    */
   told(chatRoomId) {
     this.#told.set(chatRoomId, ++this.#moment);
+  }
+
+  /**
+   * Whether messages came behind the own read cursor since that moved.
+   * @param {string} chatRoomId
+   */
+  isLate(chatRoomId) {
+    return this.#late.has(chatRoomId);
+  }
+
+  /**
+   * Anything may have happened since the last connection: no count is known to be right
+   * until the list was read, now and once more.
+   */
+  reconnected() {
+    for (const { chatRoomId } of this.#list.list()) this.#doubted.add(chatRoomId);
+    this.#again?.();
+    this.#again = this.#clock.after(around(this.#clock, LIST_LAG), () => {
+      this.#again = undefined;
+      this.#ask();
+    });
   }
 
   /**
@@ -133,7 +194,8 @@ export class Unread {
   doubt(chatRoomId) {
     this.#doubted.add(chatRoomId);
     if (this.#asking) return;
-    const wait = Math.max(ASK_AFTER, this.#askedAt + ASK_EVERY - this.#clock.now());
+    // A clock that was set back must not make it wait for hours.
+    const wait = Math.max(ASK_AFTER, Math.min(ASK_EVERY, this.#askedAt + ASK_EVERY - this.#clock.now()));
     this.#asking = this.#clock.after(around(this.#clock, wait), () => {
       this.#asking = undefined;
       this.#ask();
@@ -162,25 +224,32 @@ export class Unread {
   }
 
   /**
-   * The list was read: its counts are right, but for what changed since.
+   * The list was read: its counts and the user's read cursors are right, but for what
+   * changed since.
    * @param {number} since when it was asked for
+   * @returns {string[]} rooms in which the user has read further, on another device
    */
   listed(since) {
-    for (const { chatRoomId, unread = 0, unreadMore, lastMessage } of this.#list.list()) {
+    const moved = [];
+    for (const { chatRoomId, readUpTo = "", lastMessage } of this.#list.list()) {
       const own = this.#receipts.own(chatRoomId);
+      const changed = this.#isSince(this.#changed, chatRoomId, since);
       const isNewer = this.#receipts.isUntold(chatRoomId) || this.#isSince(this.#told, chatRoomId, since);
-      if (isNewer && own >= (lastMessage?.messageId ?? "")) this.#list.setUnread(chatRoomId, 0);
-      else if (isNewer || this.#isSince(this.#changed, chatRoomId, since)) this.#derive(chatRoomId);
-      else if (this.#derive(chatRoomId) && this.#list.get(chatRoomId)?.unread !== unread) {
-        this.#receipts.forgetOwn(chatRoomId); // another device has read further
-        this.#list.setUnread(chatRoomId, unread, unreadMore);
+      if (readUpTo > own || (readUpTo < own && !isNewer && !changed)) {
+        this.#receipts.setOwn(chatRoomId, readUpTo);
+        if (readUpTo > own) moved.push(chatRoomId);
       }
-      if (!this.#isSince(this.#changed, chatRoomId, since) && this.#doubted.delete(chatRoomId)) this.forget(chatRoomId);
+      if (isNewer && own >= (lastMessage?.messageId ?? "")) this.#list.setUnread(chatRoomId, 0);
+      else if (isNewer || changed) this.#derive(chatRoomId);
+      if (changed) continue;
+      this.#trust(chatRoomId);
+      if (this.#doubted.delete(chatRoomId)) this.forget(chatRoomId);
     }
     for (const room of this.#doubted) {
       if (this.#list.get(room)) this.doubt(room);
       else this.#doubted.delete(room);
     }
+    return moved;
   }
 
   /**
@@ -194,8 +263,9 @@ export class Unread {
 
   stop() {
     this.#deadlines.stop();
-    this.#asking?.();
-    this.#asking = undefined;
+    for (const cancel of [this.#asking, this.#again, ...this.#suspected.values()]) cancel?.();
+    this.#suspected.clear();
+    this.#asking = this.#again = undefined;
   }
 
   /** @param {string} chatRoomId */
@@ -217,7 +287,7 @@ export class Unread {
   #derive(chatRoomId) {
     const own = this.#receipts.own(chatRoomId);
     const timeline = this.#timelines.get(chatRoomId);
-    if (!own || !timeline?.reaches(own)) return false;
+    if (!own || this.#late.has(chatRoomId) || !timeline?.reaches(own)) return false;
     this.#list.setUnread(chatRoomId, timeline.countAfter(own, this.#me(), MOST_UNREAD));
     return true;
   }

@@ -2,10 +2,13 @@ import { run } from "./check.js";
 import "./unit.js";
 import "./liveness.js";
 import "./outbox.js";
+import "./elsewhere.js";
 import "./rooms.js";
 import "./text.js";
+import { addLists } from "./lists.js";
 import { addVectors } from "./vectors.js";
 
 const { readVectors } = await import(typeof window === "undefined" ? "./node.js" : "./page.js");
-addVectors(await readVectors());
+addVectors(await readVectors("recovery"));
+addLists(await readVectors("lists"));
 await run();

@@ -5,6 +5,9 @@ import { readFile } from "node:fs/promises";
 const page = new EventTarget();
 Object.assign(globalThis, { window: page, document: page });
 
-/** @returns {Promise<object[]>} docs/vectors/recovery.json */
-export const readVectors = async () =>
-  JSON.parse(await readFile(new URL("../../docs/vectors/recovery.json", import.meta.url), "utf8"));
+/**
+ * @param {string} name
+ * @returns {Promise<object[]>} docs/vectors/{name}.json
+ */
+export const readVectors = async (name) =>
+  JSON.parse(await readFile(new URL(`../../docs/vectors/${name}.json`, import.meta.url), "utf8"));

@@ -1,4 +1,7 @@
 // What the tests need of a page.
 
-/** @returns {Promise<object[]>} docs/vectors/recovery.json */
-export const readVectors = async () => (await fetch("/vectors/recovery.json")).json();
+/**
+ * @param {string} name
+ * @returns {Promise<object[]>} docs/vectors/{name}.json
+ */
+export const readVectors = async (name) => (await fetch(`/vectors/${name}.json`)).json();
