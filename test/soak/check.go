@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/oklog/ulid/v2"
@@ -11,10 +12,13 @@ import (
 )
 
 // check compares what was sent, read and seen with the rooms' histories.
-func (r *run) check(ctx context.Context, histories map[string][]stored) error {
+func (r *run) check(ctx context.Context) error {
 	sends, reads := r.ledger.all()
 	for _, room := range r.rooms {
-		history := histories[room.id]
+		history, err := r.history(ctx, room)
+		if err != nil {
+			return fmt.Errorf("read a history: %w", err)
+		}
 		r.checkHistory(room, history, sends)
 		r.checkReads(room, history, sends, reads)
 		r.checkSeen(room, history, sends)
@@ -37,6 +41,12 @@ func (r *run) checkHistory(room *room, history []stored, sends []send) {
 			})
 		}
 		at[m.number] = m.id
+		if sends[m.number].erased && m.message.DeletedAt == 0 {
+			r.ledger.violate(Violation{
+				Promise: Altered, Room: room.id, Client: sends[m.number].client, IDs: []string{m.id.String()},
+				Detail: "its deletion was acknowledged, and it is not deleted",
+			})
+		}
 	}
 	for number, s := range sends {
 		if s.room == room.id && !s.id.IsZero() && at[number] != s.id {
@@ -68,6 +78,8 @@ func (r *run) checkSeen(room *room, history []stored, sends []send) {
 					wrong(SeenTwice, s, "it was handed to the application again")
 				}
 				seenIDs[s.id] = true
+			}
+			for _, s := range slices.Concat(v.log, v.held) {
 				if number, ok := at[s.id]; !ok || number != s.number {
 					wrong(Lost, s, "it was seen and is not in the history")
 				}
@@ -81,31 +93,44 @@ func (r *run) checkSeen(room *room, history []stored, sends []send) {
 
 // checkMembers compares who is a member with who should be.
 func (r *run) checkMembers(ctx context.Context, room *room) error {
-	ctx, cancel := r.timeout(ctx)
-	defer cancel()
-	var members []string
-	for cursor := ""; ; {
-		page, err := r.deviceOf(room.owner()).current().Room(ctx, room.id, cursor)
-		if err != nil {
-			return fmt.Errorf("read the members of a room: %w", err)
-		}
-		for _, m := range page.Members {
-			members = append(members, m.UserID)
-		}
-		if cursor = page.Cursor; cursor != "" {
-			continue
-		}
-		if page.MemberCount != len(members) {
-			r.ledger.violate(Violation{Promise: Members, Room: room.id, Detail: fmt.Sprintf("%d members are counted, and there are %d", page.MemberCount, len(members))})
-		}
-		break
+	reader, err := r.reader(room.owner())
+	if err != nil {
+		return err
+	}
+	listed, count, err := r.members(ctx, reader, room, math.MaxInt)
+	if err != nil {
+		return err
+	}
+	if count != len(listed) {
+		r.ledger.violate(Violation{Promise: Members, Room: room.id, Detail: fmt.Sprintf("%d members are counted, and there are %d", count, len(listed))})
 	}
 	for _, user := range room.users {
-		if slices.Contains(members, user) != room.isMember(user) {
-			r.ledger.violate(Violation{Promise: Members, Room: room.id, Client: user, Detail: fmt.Sprintf("is a member: %t, which was to be %t", !room.isMember(user), room.isMember(user))})
+		is := slices.ContainsFunc(listed, func(m client.RoomMember) bool { return m.UserID == user })
+		if is != room.isMember(user) {
+			r.ledger.violate(Violation{Promise: Members, Room: room.id, Client: user, Detail: fmt.Sprintf("is a member: %t, which was to be %t", is, room.isMember(user))})
 		}
 	}
 	return nil
+}
+
+// members reads a room's members, none if there are more than most, and how many
+// the room counts.
+func (r *run) members(ctx context.Context, by *client.Client, room *room, most int) (members []client.RoomMember, count int, err error) {
+	ctx, cancel := r.timeout(ctx)
+	defer cancel()
+	for cursor := ""; ; {
+		page, err := by.Room(ctx, room.id, cursor)
+		if err != nil {
+			return nil, 0, fmt.Errorf("read the members of a room: %w", err)
+		}
+		if count = page.MemberCount; count > most {
+			return nil, count, nil
+		}
+		members = append(members, page.Members...)
+		if cursor = page.Cursor; cursor == "" {
+			return members, count, nil
+		}
+	}
 }
 
 // checkRefusals looks for members who were not allowed to send, and others who

@@ -43,7 +43,7 @@ func newWorld() *world {
 		w.ledger.sending(inRoom, "alice", "alice/0", int64(10*n))
 		m := w.message(n)
 		w.ledger.sent(n, int64(10*n+5), client.Ack{ChatRoomID: inRoom, MessageID: m.MessageID, Timestamp: m.Timestamp}, nil)
-		w.history[place] = stored{w.id(n), n}
+		w.history[place] = stored{id: w.id(n), number: n}
 		for _, d := range w.devices {
 			d.take(m)
 		}
@@ -60,7 +60,7 @@ func (w *world) id(n int) ulid.ULID {
 func (w *world) message(n int) client.Message {
 	return client.Message{
 		HistoryMessage: client.HistoryMessage{
-			ChatRoomID: inRoom, MessageID: w.id(n).String(), SenderID: "alice", Content: content(0, n), Timestamp: int64(w.id(n).Time()),
+			ChatRoomID: inRoom, MessageID: w.id(n).String(), SenderID: "alice", Content: content(0, n, 0), Timestamp: int64(w.id(n).Time()),
 		},
 		Late: n == 2,
 	}
@@ -113,14 +113,14 @@ func TestEachBrokenPromiseIsFound(t *testing.T) {
 		}, []Promise{Lost}},
 		"a message is there under another id": {func(w *world) { w.history[4].id[15]++ }, []Promise{Lost, Missing}},
 		"a message is stored twice": {func(w *world) {
-			again := stored{w.id(4), 4}
+			again := stored{id: w.id(4), number: 4}
 			again.id[15]++
 			w.history = append(w.history, again)
 		}, []Promise{Lost, Missing, StoredTwice}},
 		"a device sees what is not there": {func(w *world) {
 			w.ledger.sending(inRoom, "alice", "alice/0", 60)
 			m := w.message(4)
-			m.Content = content(0, 5)
+			m.Content = content(0, 5, 0)
 			m.MessageID = m.MessageID[:25] + "Z"
 			w.bob.take(m)
 		}, []Promise{Lost}},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -18,10 +19,12 @@ import (
 // First no message is sent: the last one of a room has to arrive by itself, and in
 // the room lists. Then one message is sent in each room, which shows which devices
 // are no longer delivered to. Then all networks are cut once, and each device has
-// to catch up with what it missed.
+// to catch up with what it missed, and to show what the server has. That has to hold
+// again after changes that it gets as they happen, and after those while it was away.
 func (r *run) converge(ctx context.Context) error {
 	began := r.config.Clock.Now()
-	steps := []func(context.Context) error{r.awaitDelivered, r.awaitLive, r.awaitCaughtUp}
+	r.settling.Store(true)
+	steps := []func(context.Context) error{r.awaitDelivered, r.awaitLive, r.awaitCaughtUp, r.awaitSameOnline, r.awaitSameAfterAbsence, r.check}
 	for i, step := range steps {
 		if err := step(ctx); err != nil {
 			return err
@@ -65,32 +68,35 @@ func (r *run) awaitLive(ctx context.Context) error {
 	if err != nil || givenUp["fanout"] > 0 {
 		return err
 	}
-	var undelivered []Violation
+	var undelivered, listed []Violation
 	err = r.await(ctx, func() bool {
-		undelivered = r.undelivered(false)
-		return len(undelivered) == 0
+		undelivered, listed = r.undelivered(false), nil
+		if givenUp["lastmessage"] == 0 {
+			listed = r.outdatedLists(ctx)
+		}
+		return len(undelivered)+len(listed) == 0
 	})
-	return r.violations(err, undelivered)
+	return r.violations(err, append(undelivered, listed...))
 }
 
 func (r *run) awaitCaughtUp(ctx context.Context) error {
 	for _, d := range r.devices {
-		if err := d.followRooms(); err != nil {
+		if err := d.followRooms(ctx); err != nil {
 			return err
 		}
 		d.network.cut()
 	}
 	cut := r.now()
-	histories := map[string][]stored{}
 	var missing []Violation
 	var failed error
 	err := r.await(ctx, func() bool {
 		missing = nil
 		for _, room := range r.rooms {
-			if histories[room.id], failed = r.history(ctx, room); failed != nil {
+			var history []stored
+			if history, failed = r.history(ctx, room); failed != nil {
 				return false
 			}
-			missing = append(missing, r.missing(room, histories[room.id])...)
+			missing = append(missing, r.missing(room, history)...)
 		}
 		return len(missing) == 0 && !slices.ContainsFunc(r.devices, func(d *device) bool {
 			id, since := d.connection()
@@ -103,7 +109,71 @@ func (r *run) awaitCaughtUp(ctx context.Context) error {
 	if err := r.violations(err, missing); err != nil {
 		return err
 	}
-	return r.check(ctx, histories)
+	return r.awaitSame(ctx, "after a reconnect")
+}
+
+// awaitSameOnline changes something in all rooms while everybody is connected.
+func (r *run) awaitSameOnline(ctx context.Context) error {
+	r.stir(ctx, "online", r.devices)
+	return r.awaitSame(ctx, "after changes while connected")
+}
+
+// awaitSameAfterAbsence does so while half of the devices are not.
+func (r *run) awaitSameAfterAbsence(ctx context.Context) error {
+	var stay []*device
+	for _, d := range r.devices {
+		if d == r.deviceOf(d.user) {
+			stay = append(stay, d)
+		} else {
+			d.network.leave()
+		}
+	}
+	r.stir(ctx, "absence", stay)
+	for _, d := range r.devices {
+		if d.network.back() {
+			d.wake(ctx)
+		}
+	}
+	return r.awaitSame(ctx, "after changes while disconnected")
+}
+
+// stirredRooms is how many rooms a device changes something in.
+const stirredRooms = 3
+
+// stir has devices send, edit, delete, read and rename.
+func (r *run) stir(ctx context.Context, when string, devices []*device) {
+	var all sync.WaitGroup
+	for _, d := range devices {
+		random := r.random("stir " + when + " " + d.name)
+		var rooms []*room
+		for _, i := range random.Perm(len(r.rooms)) {
+			if r.rooms[i].isMember(d.user) && len(rooms) < stirredRooms {
+				rooms = append(rooms, r.rooms[i])
+			}
+		}
+		all.Go(func() {
+			for _, room := range rooms {
+				if !d.say(ctx, room) {
+					r.ledger.violate(Violation{Promise: Refused, Room: room.id, Client: d.name, Detail: "a send fails though no faults are injected any more"})
+				}
+				d.edit(ctx, room, random)
+				d.erase(ctx, room, random)
+				d.mark(ctx, room, random)
+				if d == r.deviceOf(room.owner()) {
+					r.rename(ctx, d, room, when)
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
+func (r *run) rename(ctx context.Context, d *device, room *room, when string) {
+	ctx, cancel := r.timeout(ctx)
+	defer cancel()
+	if _, err := d.current().RenameRoom(ctx, room.id, fmt.Sprintf("Room %d, %s", room.index, when)); err != nil {
+		r.ledger.violate(Violation{Promise: Refused, Room: room.id, Client: d.name, Detail: "a room can't be renamed: " + err.Error()})
+	}
 }
 
 // violations reports what did not converge in time as violations.
@@ -171,7 +241,7 @@ func (r *run) undelivered(all bool) []Violation {
 func (r *run) missing(room *room, history []stored) []Violation {
 	var found []Violation
 	for _, d := range r.devices {
-		if !room.isMember(d.user) {
+		if !room.isMember(d.user) || d.browser { // awaitSame has the browsers
 			continue
 		}
 		if lacking := d.lacks(room.id, history); len(lacking) > 0 {
@@ -201,7 +271,7 @@ func (r *run) outdatedLists(ctx context.Context) []Violation {
 			continue
 		}
 		users[d.user] = true
-		list, err := r.roomList(ctx, d)
+		list, err := r.roomList(ctx, d.user)
 		if err != nil {
 			return []Violation{{Promise: List, Client: d.user, Detail: fmt.Sprintf("the list can't be read: %v", err)}}
 		}
@@ -230,12 +300,16 @@ func (r *run) outdatedLists(ctx context.Context) []Violation {
 	return found
 }
 
-func (r *run) roomList(ctx context.Context, d *device) ([]client.RoomSummary, error) {
+func (r *run) roomList(ctx context.Context, user string) ([]client.RoomSummary, error) {
 	ctx, cancel := r.timeout(ctx)
 	defer cancel()
+	reader, err := r.reader(user)
+	if err != nil {
+		return nil, err
+	}
 	var all []client.RoomSummary
 	for cursor := ""; ; {
-		page, err := d.current().ListRooms(ctx, cursor)
+		page, err := reader.ListRooms(ctx, cursor)
 		if err != nil {
 			return nil, err
 		}

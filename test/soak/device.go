@@ -4,18 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"net/http"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
-	"github.com/jonboulle/clockwork"
 	"github.com/oklog/ulid/v2"
 
 	"github.com/streamroom/streamroom/client"
-	"github.com/streamroom/streamroom/test/rig"
 )
 
 const (
@@ -42,13 +38,18 @@ type device struct {
 	network *network
 	http    *http.Client
 
+	browser     bool          // it runs the browser library, else the Go client
+	clockOffset time.Duration // how far a browser's clock is ahead
+	relay       string        // the address of a browser's network; "" before it is first opened
+
 	mu           sync.Mutex
 	client       *client.Client
 	end          context.CancelFunc
 	ended        chan struct{}
-	connectionID string // "" while there is none
-	since        int64  // when it was connected
-	lost         int64  // when it was disconnected
+	asking       sync.WaitGroup // for read cursors
+	connectionID string         // "" while there is none
+	since        int64          // when it was connected
+	lost         int64          // when it was disconnected
 	lives        []life
 	calls        []call
 }
@@ -69,6 +70,12 @@ type visit struct {
 	whole  bool // it began before the room's first message
 	newest ulid.ULID
 	log    []seen
+	held   []seen // shown by a browser, though maybe not handed on as new
+
+	// What a Go device shows: what it was handed, as it was changed since, and how
+	// far each user has read.
+	screen map[string]client.HistoryMessage
+	read   map[string]string
 }
 
 // seen is a message that was handed to the application.
@@ -122,41 +129,24 @@ func (d *device) authorized(room *room, sent, seen int64) bool {
 
 // open starts the application.
 func (d *device) open(ctx context.Context) error {
-	c, err := client.New(client.Options{
-		WebSocketURL: d.run.host.WebSocketURL(), APIURL: d.run.host.APIURL(), Backlog: backlog, HTTPClient: d.http,
-		Token: func(ctx context.Context) (string, error) {
-			return rig.SignIn(ctx, d.http, d.run.host.URL(), d.user, d.tokens)
-		},
-	})
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	ended := make(chan struct{})
-	d.client, d.end, d.ended = c, cancel, ended
 	d.connectionID, d.lost = "", d.run.now()
 	d.lives = append(d.lives, life{visits: map[string]*visit{}})
-	go func() {
-		defer close(ended)
-		_ = c.Run(ctx, func(_ context.Context, e client.Event) { d.handle(e) }) // its error is ctx's
-	}()
-	return nil
+	d.mu.Unlock()
+	if d.browser {
+		return d.openBrowser(ctx)
+	}
+	return d.openClient(ctx)
 }
 
 // close ends the application.
 func (d *device) close() {
-	d.mu.Lock()
-	end, ended := d.end, d.ended
-	d.mu.Unlock()
-	if end == nil {
-		return
-	}
 	d.network.heal() // a goodbye to a silent connection would wait for an answer
-	end()
-	<-ended
-	d.network.transport.CloseIdleConnections()
+	if d.browser {
+		d.closeBrowser()
+	} else {
+		d.closeClient()
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.connectionID = ""
@@ -169,14 +159,14 @@ func (d *device) reopen(ctx context.Context) error {
 	if err := d.open(ctx); err != nil {
 		return err
 	}
-	return d.followRooms()
+	return d.followRooms(ctx)
 }
 
 // followRooms follows what an application would find in the list of rooms.
-func (d *device) followRooms() error {
+func (d *device) followRooms(ctx context.Context) error {
 	for _, room := range d.run.rooms {
 		if room.isMember(d.user) {
-			if err := d.current().Follow(room.id); err != nil {
+			if err := d.follow(ctx, room); err != nil {
 				return err
 			}
 		}
@@ -184,11 +174,25 @@ func (d *device) followRooms() error {
 	return nil
 }
 
-func (d *device) current() *client.Client {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.client
+// follow shows a room.
+func (d *device) follow(ctx context.Context, room *room) error {
+	if !d.browser {
+		return d.current().Follow(room.id)
+	}
+	if !d.shows(room) {
+		return nil
+	}
+	return d.run.browsers.call(ctx, d, "show", map[string]any{"room": room.id}, nil)
 }
+
+// shows reports whether the application shows a room's messages.
+func (d *device) shows(room *room) bool {
+	return !d.browser || room.index%closedRooms != closedRooms-1
+}
+
+// closedRooms: one room of this number is never opened in a browser, which counts
+// what is unread there all the same.
+const closedRooms = 3
 
 // connection is the open connection, and since when; "" for none.
 func (d *device) connection() (id string, since int64) {
@@ -197,32 +201,25 @@ func (d *device) connection() (id string, since int64) {
 	return d.connectionID, d.since
 }
 
-// handle takes what the client tells its application.
-func (d *device) handle(e client.Event) {
-	switch e := e.(type) {
-	case client.Message:
-		d.take(e)
-	case client.MemberLeft:
-		if e.UserID == d.user {
-			d.leave(e.ChatRoomID)
-		}
-	case client.Connected:
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		d.connectionID, d.since = e.ConnectionID, d.run.now()
-		d.run.tally.connected(time.Duration(d.since - d.lost))
-	case client.Disconnected:
-		d.disconnected(e.Err)
-	case client.CatchUpFailed:
-		d.run.tally.add(&d.run.tally.CatchUpsFailed)
+// connected notes that the server has answered on a connection, for the first time
+// or again.
+func (d *device) connected(id string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.connectionID == id {
+		return
 	}
+	d.connectionID, d.since = id, d.run.now()
+	d.run.tally.connected(time.Duration(d.since - d.lost))
 }
 
 func (d *device) disconnected(err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	id := d.connectionID
-	d.connectionID, d.lost = "", d.run.now()
+	if id != "" {
+		d.connectionID, d.lost = "", d.run.now()
+	}
 	var refusal *client.Error
 	if errors.As(err, &refusal) && refusal.Code == client.CodeReconnect && id != "" && !d.run.injector.Gone(id) {
 		d.run.ledger.violate(Violation{
@@ -242,7 +239,7 @@ func (d *device) take(m client.Message) {
 	case problem != "":
 		d.run.ledger.violate(Violation{Promise: Altered, Room: m.ChatRoomID, Client: d.name, IDs: []string{m.MessageID}, Detail: problem})
 		return
-	case late != m.Late && len(v.log) > 0:
+	case late != m.Late && len(v.log) > 0 && !d.browser: // which places messages by their ids
 		d.run.ledger.violate(Violation{
 			Promise: Unordered, Room: m.ChatRoomID, Client: d.name, IDs: []string{m.MessageID, v.newest.String()},
 			Detail: fmt.Sprintf("a message comes after the newest one, and says of itself that it is late: %t", m.Late),
@@ -253,7 +250,53 @@ func (d *device) take(m client.Message) {
 		v.newest = id
 	}
 	v.log = append(v.log, seen{id: id, number: number, at: d.run.now()})
+	v.screen[m.MessageID] = m.HistoryMessage
 	d.run.tally.add(&d.run.tally.Deliveries)
+}
+
+// hold notes messages that a browser shows.
+func (d *device) hold(messages []client.HistoryMessage) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, m := range messages {
+		id, number, problem := d.run.ledger.recognize(m.ChatRoomID, m)
+		if problem != "" {
+			d.run.ledger.violate(Violation{Promise: Altered, Room: m.ChatRoomID, Client: d.name, IDs: []string{m.MessageID}, Detail: problem})
+			continue
+		}
+		v := d.visit(m.ChatRoomID)
+		v.held = append(v.held, seen{id: id, number: number, at: d.run.now()})
+	}
+}
+
+// revise takes a change of a message. What it doesn't show it has no use for.
+func (d *device) revise(m client.HistoryMessage) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	v := d.visit(m.ChatRoomID)
+	_, _, problem := d.run.ledger.recognize(m.ChatRoomID, m)
+	held, shown := v.screen[m.MessageID]
+	switch {
+	case problem != "":
+		d.run.ledger.violate(Violation{Promise: Altered, Room: m.ChatRoomID, Client: d.name, IDs: []string{m.MessageID}, Detail: problem})
+	case !shown:
+	case held.DeletedAt != 0 || m.DeletedAt == 0 && m.EditedAt <= held.EditedAt:
+		d.run.ledger.violate(Violation{
+			Promise: WentBack, Room: m.ChatRoomID, Client: d.name, IDs: []string{m.MessageID},
+			Detail: fmt.Sprintf("changed at %d, deleted at %d; a change of %d, deleted at %d came before", m.EditedAt, m.DeletedAt, held.EditedAt, held.DeletedAt),
+		})
+	default:
+		v.screen[m.MessageID] = m
+	}
+	d.run.tally.add(&d.run.tally.Changes)
+}
+
+// moved takes a read cursor.
+func (d *device) moved(room, user, upTo string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	v := d.visit(room)
+	v.read[user] = max(v.read[user], upTo)
 }
 
 // visit is the visit of a room that goes on. d.mu is held.
@@ -261,7 +304,10 @@ func (d *device) visit(room string) *visit {
 	visits := d.lives[len(d.lives)-1].visits
 	v := visits[room]
 	if v == nil {
-		v = &visit{room: room, whole: d.run.loadedAt.Load() == 0}
+		v = &visit{
+			room: room, whole: d.run.loadedAt.Load() == 0,
+			screen: map[string]client.HistoryMessage{}, read: map[string]string{},
+		}
 		visits[room] = v
 	}
 	return v
@@ -289,7 +335,7 @@ func (d *device) has(room string) map[ulid.ULID]bool {
 		if v == nil || v.room != room {
 			continue
 		}
-		for _, s := range v.log {
+		for _, s := range slices.Concat(v.log, v.held) {
 			ids[s.id] = true
 		}
 	}
@@ -333,42 +379,4 @@ func (d *device) visits() []*visit {
 		}
 	}
 	return all
-}
-
-// talk sends messages until ctx ends, and waits for the last one's outcome.
-func (d *device) talk(ctx context.Context) {
-	random := d.run.random("talk " + d.name)
-	d.run.every(ctx, 60*d.run.config.Sends/float64(len(d.run.devices)), random, func() {
-		if room := d.run.busyRoom(random, d.user); room != nil {
-			d.say(ctx, room)
-		}
-	})
-}
-
-// say sends one message and notes what becomes of it.
-func (d *device) say(ctx context.Context, room *room) (acked bool) {
-	ctx, cancel := d.run.timeout(ctx)
-	defer cancel()
-	number, content := d.run.ledger.sending(room.id, d.user, d.name, d.run.now())
-	ack, err := d.current().Send(ctx, room.id, content)
-	d.run.ledger.sent(number, d.run.now(), ack, err)
-	return err == nil
-}
-
-// timeout is the context of a call, which goes on when the load ends.
-func (r *run) timeout(ctx context.Context) (context.Context, context.CancelFunc) {
-	return clockwork.WithTimeout(context.WithoutCancel(ctx), r.config.Clock, callTimeout)
-}
-
-// content is what message number n says: its number, and something that is
-// easily altered on its way.
-func content(seed uint64, n int) string {
-	const letters = "aä日😀 <&>\"\\\n\t\u2028'{}"
-	random := newRandom(seed, uint64(n)) //nolint:gosec // a number that counts up
-	runes := []rune(letters)
-	text := []rune(strconv.Itoa(n) + " ")
-	for range int(math.Abs(random.NormFloat64()) * 40) {
-		text = append(text, runes[random.IntN(len(runes))])
-	}
-	return string(text)
 }

@@ -18,7 +18,8 @@ type ledger struct {
 	seed uint64
 
 	mu         sync.Mutex
-	sends      []send // by number
+	sends      []send         // by number
+	numbers    map[string]int // of the messages whose ids are known
 	reads      []read
 	violations []Violation
 }
@@ -29,6 +30,8 @@ type send struct {
 	called, returned   int64     // returned is 0 while it is under way
 	id                 ulid.ULID // of the ack; zero: its outcome is unknown
 	code               string    // of a refusal
+	edits              int       // that were tried
+	erasing, erased    bool      // its deletion was tried, and acknowledged
 }
 
 // read is a part of a room's history as a device read it.
@@ -46,7 +49,28 @@ func (l *ledger) sending(room, user, client string, now int64) (number int, text
 	defer l.mu.Unlock()
 	number = len(l.sends)
 	l.sends = append(l.sends, send{room: room, user: user, client: client, called: now})
-	return number, content(l.seed, number)
+	return number, content(l.seed, number, 0)
+}
+
+// editing notes an edit that begins, and gives the new content.
+func (l *ledger) editing(number int) (text string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.sends[number].edits++
+	return content(l.seed, number, l.sends[number].edits)
+}
+
+// erasing notes a deletion that begins; erased, one that was acknowledged.
+func (l *ledger) erasing(number int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.sends[number].erasing = true
+}
+
+func (l *ledger) erased(number int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.sends[number].erased = true
 }
 
 // sent notes the outcome of a send.
@@ -67,7 +91,16 @@ func (l *ledger) sent(number int, now int64, ack client.Ack, err error) {
 		})
 	default:
 		s.id = id
+		l.know(id, number)
 	}
+}
+
+// know notes which message an id is of. l.mu is held.
+func (l *ledger) know(id ulid.ULID, number int) {
+	if l.numbers == nil {
+		l.numbers = map[string]int{}
+	}
+	l.numbers[id.String()] = number
 }
 
 // read notes a read.
@@ -77,20 +110,38 @@ func (l *ledger) read(r read) {
 	l.reads = append(l.reads, r)
 }
 
-// anyMessage is the id of a message that was acknowledged in a room.
-func (l *ledger) anyMessage(room string, random *rand.Rand) string {
+// anyMessage is a message that was acknowledged in a room, by its number and id;
+// of one sender, if user isn't "". The id is "" if there is none.
+func (l *ledger) anyMessage(room, user string, random *rand.Rand) (number int, id string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var ids []ulid.ULID
-	for _, s := range l.sends {
-		if s.room == room && !s.id.IsZero() {
-			ids = append(ids, s.id)
+	var numbers []int
+	for n, s := range l.sends {
+		if s.room == room && !s.id.IsZero() && (user == "" || s.user == user && !s.erasing) {
+			numbers = append(numbers, n)
 		}
 	}
-	if len(ids) == 0 {
+	if len(numbers) == 0 {
+		return 0, ""
+	}
+	number = numbers[random.IntN(len(numbers))]
+	return number, l.sends[number].id.String()
+}
+
+// newest is the greatest id that was acknowledged in a room, "" for none.
+func (l *ledger) newest(room string) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var newest ulid.ULID
+	for _, s := range l.sends {
+		if s.room == room && s.id.Compare(newest) > 0 {
+			newest = s.id
+		}
+	}
+	if newest.IsZero() {
 		return ""
 	}
-	return ids[random.IntN(len(ids))].String()
+	return newest.String()
 }
 
 // recognize says which send a message comes from. A problem is what it does not
@@ -100,13 +151,12 @@ func (l *ledger) recognize(room string, m client.HistoryMessage) (id ulid.ULID, 
 	if err != nil {
 		return id, 0, "the id is not a ULID"
 	}
-	digits, _, _ := strings.Cut(m.Content, " ")
-	number, err = strconv.Atoi(digits)
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	number, problem = l.origin(m)
 	switch {
-	case err != nil || number < 0 || number >= len(l.sends) || m.Content != content(l.seed, number):
-		return id, 0, "no client has sent this"
+	case problem != "":
+		return id, number, problem
 	case m.ChatRoomID != room || l.sends[number].room != room:
 		return id, number, "it was sent in another room"
 	case m.SenderID != l.sends[number].user:
@@ -114,7 +164,35 @@ func (l *ledger) recognize(room string, m client.HistoryMessage) (id ulid.ULID, 
 	case m.Timestamp != int64(id.Time()): //nolint:gosec // 48 bits
 		return id, number, "the timestamp is not that of the id"
 	}
+	l.know(id, number)
 	return id, number, ""
+}
+
+// origin finds a message's number, by what it says; a deleted one's by its id.
+// l.mu is held.
+func (l *ledger) origin(m client.HistoryMessage) (number int, problem string) {
+	if m.DeletedAt != 0 {
+		number, known := l.numbers[m.MessageID]
+		if !known || !l.sends[number].erasing || m.Content != "" {
+			return number, "it is deleted, and no client has asked for that, or it has content all the same"
+		}
+		return number, ""
+	}
+	digits, _, _ := strings.Cut(m.Content, " ")
+	digits, edit, edited := strings.Cut(digits, ".")
+	number, err := strconv.Atoi(digits)
+	edits := 0
+	if err == nil && edited {
+		edits, err = strconv.Atoi(edit)
+	}
+	switch {
+	case err != nil || number < 0 || number >= len(l.sends) || m.Content != content(l.seed, number, edits):
+		return 0, "no client has sent this"
+	// A frame of a new message has its content as it is by then, and no editedAt.
+	case edits < 0 || edits > l.sends[number].edits || edits == 0 && m.EditedAt > 0:
+		return number, "no client has edited it so"
+	}
+	return number, ""
 }
 
 // violate notes a broken promise.

@@ -156,7 +156,7 @@ func (r *run) firstSeen(room *room, reads []read) map[ulid.ULID]int64 {
 	for _, d := range r.devices {
 		for _, v := range d.visits() {
 			if v.room == room.id {
-				for _, s := range v.log {
+				for _, s := range slices.Concat(v.log, v.held) {
 					note(s.id, s.at)
 				}
 			}

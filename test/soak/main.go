@@ -79,11 +79,16 @@ was kept, 1 one was broken or the run could not be made, 2 the command line is
 invalid. The same seed makes the same plan. With LOG_LEVEL the server's log goes
 to standard error, and so does the progress.
 
-Set-up comes before the load, and three waits after it: for all sent messages to
-arrive live and in the room lists ("delivered and listed"), for one more message
-in each room to arrive ("live again"), and for all clients to catch up after their
-connections were cut ("caught up"). "reconnect" is how long clients were
-disconnected, "partitions" are connections that went silent without being closed,
+Clients are the Go client and, for the first --browsers users, the browser library in
+Node.js 20.10 or newer. Without Node.js a run needs --browsers 0.
+
+Set-up comes before the load, and waits after it: for all sent messages to arrive
+live and in the room lists ("delivered and listed"), for one more message in each
+room to arrive ("live again"), and for all clients to catch up after their
+connections were cut, and to show what the server has ("caught up"): rooms, order,
+counts, messages, read marks. This has to hold again after changes that they are
+told of ("same while online"), and after changes while half of them were away ("same
+after absence"). "reconnect" is how long clients were disconnected, "partitions" are connections that went silent without being closed,
 and "linearizable" counts the rooms whose sends and reads porcupine found to be.
 
 --faults takes "all", "none", or some of these, separated by commas:
@@ -116,9 +121,11 @@ func parse(args []string, stdout io.Writer) (options, error) {
 	flags.Uint64Var(&o.config.Seed, "seed", 1, "`number` that decides the plan")
 	flags.IntVar(&o.config.Users, "users", 8, "`number` of users")
 	flags.IntVar(&o.config.Devices, "clients", 2, "`number` of clients of each user")
+	flags.IntVar(&o.config.Browsers, "browsers", 4, "`number` of users who have one more client, the browser library in Node.js")
 	flags.IntVar(&o.config.Rooms, "rooms", 8, "`number` of rooms, each of half of the users")
 	flags.IntVar(&o.config.Crowd, "crowd", fanout.SliceAbove, "`number` of members without a client in the first room; the default makes it a large one")
 	flags.Float64Var(&o.config.Sends, "sends", 12, "messages a `second`, of all clients together")
+	flags.Float64Var(&o.config.Changes, "changes", 6, "edits, deletions and read marks a `second`, of all clients together")
 	flags.Float64Var(&o.config.Reads, "reads", 4, "reads of histories a `second`, of all clients together")
 	flags.StringVar(&kinds, "faults", "all", "what breaks: `kinds`, listed above")
 	flags.BoolVar(&o.asJSON, "json", false, "print the report as JSON")
@@ -156,6 +163,7 @@ func soak(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if c.LogLevel = os.Getenv(config.LogLevel); c.LogLevel != "" {
 		c.Log = line.Above(stderr)
 	}
+	c.BrowserLog = line.Above(stderr)
 	enable(&c, o.faults)
 	c.Progress = func(p Progress) { line.Update(p.String()) }
 	report, err := Run(ctx, c)

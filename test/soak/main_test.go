@@ -10,7 +10,7 @@ import (
 func TestCommand_PrintsReportAsJSON(t *testing.T) {
 	var out, errs bytes.Buffer
 	code := command(t.Context(), []string{
-		"--minutes", "0.02", "--seed", "7", "--users", "2", "--clients", "1", "--rooms", "1", "--crowd", "0", "--faults", "table,clocks", "--json",
+		"--minutes", "0.02", "--seed", "7", "--users", "2", "--clients", "1", "--browsers", "0", "--rooms", "1", "--crowd", "0", "--faults", "table,clocks", "--json",
 	}, &out, &errs)
 	var report Report
 	if err := json.Unmarshal(out.Bytes(), &report); err != nil {
@@ -26,12 +26,13 @@ func TestCommand_InvalidFlagsExitWith2(t *testing.T) {
 		args []string
 		want string
 	}{
-		"no time":         {[]string{"--minutes", "0"}, "--minutes must be positive"},
-		"unknown faults":  {[]string{"--faults", "table,moon"}, `"moon" is unknown; want all, none, or some of table,posts,`},
-		"one user":        {[]string{"--users", "1"}, "want at least 2 users"},
-		"too many":        {[]string{"--clients", "100"}, "at most"},
-		"nothing is sent": {[]string{"--sends", "0"}, "want sends a second > 0"},
-		"a stray word":    {[]string{"now"}, `unexpected argument "now"`},
+		"no time":                  {[]string{"--minutes", "0"}, "--minutes must be positive"},
+		"unknown faults":           {[]string{"--faults", "table,moon"}, `"moon" is unknown; want all, none, or some of table,posts,`},
+		"one user":                 {[]string{"--users", "1"}, "want at least 2 users"},
+		"too many":                 {[]string{"--clients", "100"}, "at most"},
+		"more browsers than users": {[]string{"--users", "2", "--browsers", "3"}, "want 0 browsers to as many as there are users"},
+		"nothing is sent":          {[]string{"--sends", "0"}, "want sends a second > 0"},
+		"a stray word":             {[]string{"now"}, `unexpected argument "now"`},
 	} {
 		var out, errs bytes.Buffer
 		if code := command(t.Context(), test.args, &out, &errs); code != 2 || !strings.Contains(errs.String(), test.want) {
@@ -52,5 +53,14 @@ func TestCommand_Help(t *testing.T) {
 	}
 	if n := strings.Count(out.String(), "usage:"); n != 1 {
 		t.Errorf("the help has %d usage lines, want 1:\n%s", n, &out)
+	}
+}
+
+func TestCommand_WithoutNodeSaysWhatToDo(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	var out, errs bytes.Buffer
+	code := command(t.Context(), []string{"--minutes", "0.02", "--users", "2", "--clients", "1", "--browsers", "1", "--crowd", "0"}, &out, &errs)
+	if code != 1 || !strings.Contains(errs.String(), "no Node.js is installed") || !strings.Contains(errs.String(), "--browsers 0") {
+		t.Errorf("exit code %d: %s%s", code, &out, &errs)
 	}
 }

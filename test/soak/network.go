@@ -2,20 +2,31 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"sync"
 	"sync/atomic"
 )
 
-// network is what one device reaches the server by. It breaks in the two ways
-// in which networks break: a connection is reset, or says nothing any more.
+// network is what one device reaches the server by. It breaks in the two ways in
+// which networks break: a connection is reset, or says nothing any more. A client of
+// this process dials by it; one of another process by the relay in front of it.
 type network struct {
 	transport *http.Transport
+	away      atomic.Bool // it reaches nothing
 
 	mu    sync.Mutex
 	links map[*link]struct{}
+
+	relay   net.Listener // nil: there is none
+	relayed sync.WaitGroup
 }
+
+// errAway is the error of a network that reaches nothing.
+var errAway = errors.New("the network is down")
 
 func newNetwork() *network {
 	n := &network{links: map[*link]struct{}{}}
@@ -24,6 +35,9 @@ func newNetwork() *network {
 }
 
 func (n *network) dial(ctx context.Context, kind, addr string) (net.Conn, error) {
+	if n.away.Load() {
+		return nil, errAway
+	}
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(ctx, kind, addr)
 	if err != nil {
@@ -35,6 +49,64 @@ func (n *network) dial(ctx context.Context, kind, addr string) (net.Conn, error)
 	n.links[l] = struct{}{}
 	return l, nil
 }
+
+// listen starts a relay to an address, and says where it listens.
+func (n *network) listen(ctx context.Context, server string) (addr string, err error) {
+	var config net.ListenConfig
+	if n.relay, err = config.Listen(ctx, "tcp", "127.0.0.1:0"); err != nil {
+		return "", fmt.Errorf("listen for a browser: %w", err)
+	}
+	always := context.WithoutCancel(ctx)
+	n.relayed.Go(func() {
+		for {
+			conn, err := n.relay.Accept()
+			if err != nil {
+				return // it was closed
+			}
+			n.relayed.Go(func() { n.pass(always, conn, server) })
+		}
+	})
+	return n.relay.Addr().String(), nil
+}
+
+// pass relays one connection. It ends when either side does, in the same way.
+func (n *network) pass(ctx context.Context, near net.Conn, server string) {
+	defer near.Close()
+	far, err := n.dial(ctx, "tcp", server)
+	if err != nil {
+		reset(near)
+		return
+	}
+	both := sync.WaitGroup{}
+	for from, to := range map[net.Conn]net.Conn{near: far, far: near} {
+		both.Go(func() {
+			if _, err := io.Copy(to, from); err != nil {
+				reset(near)
+			}
+			_ = near.Close() // closed already, after the other direction's end
+			_ = far.Close()
+		})
+	}
+	both.Wait()
+}
+
+// close ends the relay.
+func (n *network) close() {
+	if n.relay != nil {
+		_ = n.relay.Close() // best effort
+		n.cut()
+		n.relayed.Wait()
+	}
+}
+
+// leave has the network reach nothing until it is back.
+func (n *network) leave() {
+	n.away.Store(true)
+	n.cut()
+}
+
+// back ends that, and reports whether the network was away.
+func (n *network) back() bool { return n.away.Swap(false) }
 
 func (n *network) open() []*link {
 	n.mu.Lock()
@@ -111,8 +183,13 @@ func (l *link) Close() error {
 
 // reset ends it without saying goodbye.
 func (l *link) reset() {
-	if tcp, ok := l.Conn.(*net.TCPConn); ok {
+	reset(l.Conn)
+	_ = l.Close()
+}
+
+func reset(conn net.Conn) {
+	if tcp, ok := conn.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0) // fails on a closed connection
 	}
-	_ = l.Close()
+	_ = conn.Close()
 }

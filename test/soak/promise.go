@@ -10,8 +10,12 @@ const (
 	Lost Promise = "lost"
 	// StoredTwice: a send is in the history once, however often it was repeated.
 	StoredTwice Promise = "stored twice"
-	// Altered: a message is everywhere as it was sent.
+	// Altered: a message is everywhere as it was sent or edited by its sender, and a
+	// deletion that was acknowledged is final.
 	Altered Promise = "altered"
+	// WentBack: a client hands on the versions of a message oldest first, and nothing
+	// after its deletion.
+	WentBack Promise = "went back"
 	// OutOfOrder: the history is in the order of ids.
 	OutOfOrder Promise = "out of order"
 	// NotLinearizable: sends and reads of the history are those of one set that is
@@ -28,6 +32,13 @@ const (
 	// Missing: a member's device that is connected in the end has every message of
 	// the room since it began.
 	Missing Promise = "missing"
+	// Differs: the state machine's final comparison. What a client holds in the end
+	// equals what the server answers to a fresh reader: rooms, their names, order and
+	// unread counts; the messages that are shown, with edits and deletions; read
+	// marks. It has to hold after all faults and a reconnect; after changes that were
+	// made while the client was connected; and after those that were made while it
+	// was not. The Go client and the browser library are compared alike.
+	Differs Promise = "differs"
 	// NotDelivered: a device that was left alone gets each message without having
 	// to reconnect. Messages in the failure queue are exempt.
 	NotDelivered Promise = "not delivered"

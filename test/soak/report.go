@@ -58,8 +58,13 @@ type Counts struct {
 	Unknown int `json:"unknown"` // sends that failed, and may be stored all the same
 	Reads   int `json:"reads"`   // of histories
 
+	Edits     int `json:"edits"` // that succeeded, as the deletions and the moves of read cursors
+	Deletions int `json:"deletions"`
+	Marks     int `json:"marks"`
+
 	Deliveries int `json:"deliveries"` // messages handed to applications
 	Late       int `json:"late"`       // those among them that a newer one came before
+	Changes    int `json:"changes"`    // of messages, handed to applications of the Go client
 
 	Connects       int `json:"connects"`
 	Cuts           int `json:"cuts"`
@@ -78,7 +83,8 @@ type Report struct {
 	Seed     uint64        `json:"seed"`
 	Duration time.Duration `json:"duration"` // of the load, in ns
 	Users    int           `json:"users"`
-	Devices  int           `json:"devices"` // of all users
+	Devices  int           `json:"devices"`  // of all users
+	Browsers int           `json:"browsers"` // those among them that run the browser library
 	Rooms    int           `json:"rooms"`
 
 	Counts Counts         `json:"counts"`
@@ -107,14 +113,15 @@ const shownViolations = 50
 // Print writes the report for people.
 func (r Report) Print(w io.Writer) {
 	c := r.Counts
-	fmt.Fprintf(w, "seed %d: %d users, %d devices, %d rooms, %s of load\n", r.Seed, r.Users, r.Devices, r.Rooms, r.Duration)
+	fmt.Fprintf(w, "seed %d: %d users, %d devices (%d browsers), %d rooms, %s of load\n", r.Seed, r.Users, r.Devices, r.Browsers, r.Rooms, r.Duration)
 	fmt.Fprintf(w, "  sends       %d: %d acknowledged, %d refused, %d of unknown outcome\n", c.Sends, c.Acked, c.Refused, c.Unknown)
-	fmt.Fprintf(w, "  deliveries  %d, %d of them late\n", c.Deliveries, c.Late)
+	fmt.Fprintf(w, "  deliveries  %d, %d of them late; %d changes of messages\n", c.Deliveries, c.Late, c.Changes)
+	fmt.Fprintf(w, "  changes     %d edits, %d deletions, %d read marks\n", c.Edits, c.Deletions, c.Marks)
 	fmt.Fprintf(w, "  reads       %d; %d rooms linearizable, %d undecided\n", c.Reads, c.Linearizable, c.Undecided)
 	fmt.Fprintf(w, "  devices     %d connects, %d cuts, %d partitions, %d applications restarted, %d failed catch-ups\n", c.Connects, c.Cuts, c.Partitions, c.Reopens, c.CatchUpsFailed)
 	fmt.Fprintf(w, "  members     %d changes; server: %d restarts\n", c.MemberChanges, c.Restarts)
 	fmt.Fprintf(w, "  reconnect   p50 %s, p99 %s, at most %s\n", round(r.Reconnects[0]), round(r.Reconnects[1]), round(r.Reconnects[2]))
-	names := []string{"delivered and listed", "live again", "caught up"}
+	names := []string{"delivered and listed", "live again", "caught up", "same while online", "same after absence", "checked"}
 	for i, d := range r.Converged {
 		fmt.Fprintf(w, "  converged   %-20s %s after the last fault\n", names[i], round(d))
 	}
@@ -164,6 +171,13 @@ type tally struct {
 	away  []time.Duration
 	steps []time.Duration
 	given map[string]int
+}
+
+// did counts one more in a field of the tally's Counts, unless it failed.
+func (t *tally) did(count *int, err error) {
+	if err == nil {
+		t.add(count)
+	}
 }
 
 // add counts one more in a field of the tally's Counts.
@@ -233,7 +247,7 @@ func (r *run) progress() Progress {
 
 func (r *run) report() Report {
 	report := Report{
-		Seed: r.config.Seed, Duration: r.config.Duration, Users: r.config.Users, Devices: len(r.devices), Rooms: len(r.rooms),
+		Seed: r.config.Seed, Duration: r.config.Duration, Users: r.config.Users, Devices: len(r.devices), Browsers: r.config.Browsers, Rooms: len(r.rooms),
 		Counts: r.counts(), Faults: r.injector.Counts(), Samples: r.samples, Violations: r.ledger.broken(),
 	}
 	r.tally.mu.Lock()

@@ -74,6 +74,11 @@ func (r *run) setUp(ctx context.Context) error {
 			}
 			r.devices = append(r.devices, d)
 		}
+		if i < r.config.Browsers {
+			if err := r.addBrowser(ctx, users[i], i); err != nil {
+				return err
+			}
+		}
 	}
 	random := r.random("rooms")
 	for i := range r.config.Rooms {
@@ -82,7 +87,7 @@ func (r *run) setUp(ctx context.Context) error {
 		}
 	}
 	for _, d := range r.devices {
-		if err := d.followRooms(); err != nil {
+		if err := d.followRooms(ctx); err != nil {
 			return err
 		}
 	}
@@ -96,6 +101,25 @@ func (r *run) setUp(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("deliver the first messages: %w", err)
 	}
+	return nil
+}
+
+// clockOffsets are how far browsers' clocks are ahead, in turn.
+var clockOffsets = []time.Duration{3 * time.Hour, -3 * time.Hour, 0}
+
+// addBrowser gives a user a device that runs the browser library.
+func (r *run) addBrowser(ctx context.Context, user string, index int) (err error) {
+	if r.browsers == nil {
+		if r.browsers, err = r.startBrowsers(); err != nil {
+			return err
+		}
+	}
+	d := r.newDevice(user, r.config.Devices)
+	d.browser, d.clockOffset = true, clockOffsets[index%len(clockOffsets)]
+	if err := d.open(ctx); err != nil {
+		return err
+	}
+	r.devices = append(r.devices, d)
 	return nil
 }
 
@@ -227,7 +251,7 @@ func (r *run) changeMember(ctx context.Context, room *room, user string) {
 	room.change(user, func(p *membership) { p.surelyAdded = r.now() })
 	for _, d := range r.devices {
 		if d.user == user && r.random(fmt.Sprint("follow ", r.now())).IntN(2) == 0 { // the others wait to be told
-			_ = d.current().Follow(room.id) // fails for ids that are none
+			_ = d.follow(ctx, room) // fails for ids that are none
 		}
 	}
 }
@@ -306,12 +330,15 @@ const (
 
 // read reads parts of rooms' histories until ctx ends.
 func (d *device) read(ctx context.Context) {
+	if d.browser {
+		return // which reads what it shows
+	}
 	random := d.run.random("read " + d.name)
 	d.run.every(ctx, 60*d.run.config.Reads/float64(len(d.run.devices)), random, func() {
 		room := d.run.rooms[random.IntN(len(d.run.rooms))]
 		page := client.Page{Limit: 1 + random.IntN(readLimit)}
 		if random.Float64() < readAfter {
-			page.After = d.run.ledger.anyMessage(room.id, random)
+			_, page.After = d.run.ledger.anyMessage(room.id, "", random)
 		}
 		ctx, cancel := d.run.timeout(ctx)
 		defer cancel()
@@ -338,8 +365,9 @@ func (d *device) read(ctx context.Context) {
 
 // stored is a message in a room's history.
 type stored struct {
-	id     ulid.ULID
-	number int
+	id      ulid.ULID
+	number  int
+	message client.HistoryMessage
 }
 
 // history reads all of a room's history, oldest first.
@@ -363,7 +391,7 @@ func (r *run) history(ctx context.Context, room *room) ([]stored, error) {
 					Detail: "the history gives a message that is not older than the one before",
 				})
 			}
-			all = append(all, stored{id, number})
+			all = append(all, stored{id, number, m})
 		}
 		if page.Before = got.Cursor; got.Cursor == "" {
 			slices.Reverse(all)
@@ -375,5 +403,9 @@ func (r *run) history(ctx context.Context, room *room) ([]stored, error) {
 func (r *run) page(ctx context.Context, room *room, page client.Page) (client.History, error) {
 	ctx, cancel := r.timeout(ctx)
 	defer cancel()
-	return r.deviceOf(room.owner()).current().History(ctx, room.id, page)
+	reader, err := r.reader(room.owner())
+	if err != nil {
+		return client.History{}, err
+	}
+	return reader.History(ctx, room.id, page)
 }

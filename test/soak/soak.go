@@ -1,9 +1,16 @@
 // Command soak tests Streamroom's promises under faults: many clients in many
 // rooms of a real local server, over real sockets, while faults are injected from
 // a plan. Then the faults end, and what each client saw is compared with the
-// rooms' histories. Run it from the root of the module:
+// rooms' histories, and what it shows with what the server answers to a fresh reader.
+// Run it from the root of the module:
 //
 //	go run ./test/soak --minutes 10 --seed 1
+//
+// A device is an application on the Go client, in this process, or on the browser
+// library, in a process of Node.js (browser.go, browser.js) that reaches the server by
+// a relay for each device, so that its network breaks like the others. Browsers'
+// clocks are 3 h ahead, 3 h behind, or right. They open two rooms of three, and count
+// what is unread in all.
 //
 // What is checked is listed in promise.go.
 //
@@ -27,6 +34,7 @@ import (
 
 	"github.com/jonboulle/clockwork"
 
+	"github.com/streamroom/streamroom/client"
 	"github.com/streamroom/streamroom/local"
 	"github.com/streamroom/streamroom/test/faults"
 	"github.com/streamroom/streamroom/test/rig"
@@ -46,16 +54,25 @@ type Config struct {
 	Rooms   int // 1 or more
 	Crowd   int // of members without a device in the first room
 
-	// Sends and Reads are what all devices do in a second, in sum.
-	Sends, Reads float64
+	// Browsers is how many users have one more device, which runs the browser
+	// library in Node.js.
+	Browsers int
+
+	// Sends, Changes and Reads are what all devices do in a second, in sum. Changes
+	// are edits, deletions and moves of read cursors.
+	Sends, Changes, Reads float64
 
 	Faults faults.Plan // its seed is Seed
 	Chaos  Chaos
 
 	// Wrap, if set, changes each function beneath the faults.
 	Wrap func(local.Function) local.Function
-	// Transport, if set, stands between each device's client and its network.
+	// Transport, if set, stands between each device's Go client and its network.
 	Transport func(next http.RoundTripper) http.RoundTripper
+	// Library, if set, changes each file of the browser library.
+	Library func(name string, text []byte) []byte
+	// BrowserLog takes what the browser library writes to its console; nil drops it.
+	BrowserLog io.Writer
 
 	// Clock is the real one if nil. Clients use the real one in any case.
 	Clock clockwork.Clock
@@ -79,9 +96,10 @@ type Chaos struct {
 
 // How often the run looks, at most.
 const (
-	pollInterval   = 100 * time.Millisecond
-	sampleInterval = 5 * time.Second
-	samples        = 20 // of a run that is longer
+	pollInterval    = 100 * time.Millisecond
+	compareInterval = time.Second // reads everything that there is
+	sampleInterval  = 5 * time.Second
+	samples         = 20 // of a run that is longer
 )
 
 const defaultStepTimeout = 2 * time.Minute
@@ -104,10 +122,14 @@ type run struct {
 	host     *rig.Host
 	rooms    []*room
 	devices  []*device
+	browsers *browsers // nil: no device is one
 	ledger   *ledger
+	direct   *http.Client              // on which nothing breaks
+	readers  map[string]*client.Client // by user; they only ask the HTTP API
 	tally    tally
 	samples  []Sample
 	loadedAt atomic.Int64 // when the rooms were set up; 0 before
+	settling atomic.Bool  // no faults are injected any more
 }
 
 // Run carries out one run, of about Duration and what it takes to converge, and
@@ -136,10 +158,12 @@ func newRun(c Config) (*run, error) {
 		return nil, fmt.Errorf("%w: duration must be positive", ErrConfig)
 	case c.Users < 2 || c.Devices < 1 || c.Rooms < 1:
 		return nil, fmt.Errorf("%w: want at least 2 users, 1 device and 1 room", ErrConfig)
+	case c.Browsers < 0 || c.Browsers > c.Users:
+		return nil, fmt.Errorf("%w: want 0 browsers to as many as there are users, %d, got %d", ErrConfig, c.Users, c.Browsers)
 	case c.Users > maxUsers || c.Devices > maxDevices:
 		return nil, fmt.Errorf("%w: at most %d users with %d devices of each can be told apart from a crowd", ErrConfig, maxUsers, maxDevices)
-	case !(c.Sends > 0) || !(c.Reads >= 0):
-		return nil, fmt.Errorf("%w: want sends a second > 0 and reads a second >= 0", ErrConfig)
+	case !(c.Sends > 0) || !(c.Reads >= 0) || !(c.Changes >= 0):
+		return nil, fmt.Errorf("%w: want sends a second > 0, reads and changes a second >= 0", ErrConfig)
 	}
 	if c.Clock == nil {
 		c.Clock = clockwork.NewRealClock()
@@ -156,7 +180,8 @@ func newRun(c Config) (*run, error) {
 		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	r := &run{config: c, start: c.Clock.Now(), injector: injector}
-	r.ledger = &ledger{seed: c.Seed}
+	r.ledger, r.readers = &ledger{seed: c.Seed}, map[string]*client.Client{}
+	r.direct = &http.Client{Transport: &http.Transport{}}
 	return r, nil
 }
 
@@ -170,6 +195,9 @@ func (r *run) wrap(d local.Deployment) local.Deployment {
 
 // now is the time since the start, in ns.
 func (r *run) now() int64 { return int64(r.config.Clock.Since(r.start)) }
+
+// at is when something was, in ns since the start.
+func (r *run) at(t time.Time) int64 { return int64(t.Sub(r.start)) }
 
 // random is what one actor of the run decides by.
 func (r *run) random(actor string) *rand.Rand {
@@ -206,10 +234,14 @@ func (r *run) every(ctx context.Context, perMinute float64, random *rand.Rand, d
 
 // await polls until done or until settling takes too long.
 func (r *run) await(ctx context.Context, done func() bool) error {
+	return r.awaitEvery(ctx, pollInterval, done)
+}
+
+func (r *run) awaitEvery(ctx context.Context, interval time.Duration, done func() bool) error {
 	deadline := r.config.Clock.After(r.config.StepTimeout)
 	for !done() {
 		select {
-		case <-r.config.Clock.After(pollInterval):
+		case <-r.config.Clock.After(interval):
 		case <-deadline:
 			return errTimeout
 		case <-ctx.Done():
@@ -229,6 +261,11 @@ func (r *run) play(ctx context.Context) (err error) {
 	defer func() {
 		for _, d := range r.devices {
 			d.close()
+			d.network.close()
+		}
+		r.direct.CloseIdleConnections()
+		if r.browsers != nil {
+			err = errors.Join(err, r.browsers.close())
 		}
 		if stopErr := r.host.Stop(context.WithoutCancel(ctx), false); err == nil {
 			err = stopErr
@@ -252,6 +289,7 @@ func (r *run) load(ctx context.Context) {
 	var actors sync.WaitGroup
 	for _, d := range r.devices {
 		actors.Go(func() { d.talk(loaded) })
+		actors.Go(func() { d.change(loaded) })
 		actors.Go(func() { d.read(loaded) })
 	}
 	actors.Go(func() { r.changeMembers(loaded) })

@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"os"
+	"os/exec"
 	"sync"
 	"testing"
 	"time"
@@ -19,8 +21,29 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func small() Config {
 	return Config{
 		Seed: 1, Duration: 8 * time.Second, StepTimeout: 40 * time.Second,
-		Users: 4, Devices: 2, Rooms: 6, Sends: 16, Reads: 12,
+		Users: 4, Devices: 2, Browsers: 2, Rooms: 6, Sends: 16, Changes: 12, Reads: 12,
 	}
+}
+
+// withoutBrowsers judges the Go client alone where no Node.js is installed. A test
+// that does so calls requireBrowsers in the end.
+func withoutBrowsers(c Config) Config {
+	if _, err := exec.LookPath("node"); err != nil {
+		c.Browsers = 0
+	}
+	return c
+}
+
+// requireBrowsers skips the test if no Node.js is installed, or has it fail in CI.
+func requireBrowsers(t *testing.T) {
+	t.Helper()
+	if _, err := exec.LookPath("node"); err == nil {
+		return
+	}
+	if os.Getenv("STREAMROOM_REQUIRE_NODE") != "" {
+		t.Fatal("Node.js is not installed, and STREAMROOM_REQUIRE_NODE asks for it")
+	}
+	t.Skip("the browser library was not judged: Node.js is not installed")
 }
 
 // runAll makes runs side by side, more of them than there are processors: most
@@ -53,14 +76,14 @@ func runAll(t *testing.T, configs map[string]Config) map[string]Report {
 // Not beside the planted bugs: they start a server each, and with all of them at
 // once too little happens in the time of the load.
 func TestPromisesAreKept(t *testing.T) {
-	broken := small()
+	calm, broken := withoutBrowsers(small()), withoutBrowsers(small())
 	broken.Faults = faults.All(1)
 	broken.Faults.Outages = []faults.Outage{
 		{Seam: faults.SeamTable, Function: topology.Fanout, After: time.Second, For: time.Second},
 		{Seam: faults.SeamPosts, After: 3 * time.Second, For: time.Second / 2},
 	}
 	broken.Chaos = Chaos{Cuts: 90, Partitions: 60, Reopens: 60, MemberChanges: 90, Restarts: 20}
-	for name, report := range runAll(t, map[string]Config{"nothing breaks": small(), "everything breaks": broken}) {
+	for name, report := range runAll(t, map[string]Config{"nothing breaks": calm, "everything breaks": broken}) {
 		if !report.OK() {
 			t.Errorf("%s: promises were broken", name)
 		}
@@ -69,4 +92,5 @@ func TestPromisesAreKept(t *testing.T) {
 			t.Errorf("%s: too little happened to tell: %+v", name, c)
 		}
 	}
+	requireBrowsers(t)
 }

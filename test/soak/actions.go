@@ -1,0 +1,170 @@
+package main
+
+import (
+	"context"
+	"math"
+	"math/rand/v2"
+	"strconv"
+
+	"github.com/jonboulle/clockwork"
+
+	"github.com/streamroom/streamroom/client"
+)
+
+// talk sends messages until ctx ends, and waits for the last one's outcome.
+func (d *device) talk(ctx context.Context) {
+	random := d.run.random("talk " + d.name)
+	d.run.every(ctx, 60*d.run.config.Sends/float64(len(d.run.devices)), random, func() {
+		if room := d.run.busyRoom(random, d.user); room != nil {
+			d.say(ctx, room)
+		}
+	})
+}
+
+// say sends one message and notes what becomes of it.
+func (d *device) say(ctx context.Context, room *room) (acked bool) {
+	ctx, cancel := d.run.timeout(ctx)
+	defer cancel()
+	number, content := d.run.ledger.sending(room.id, d.user, d.name, d.run.now())
+	ack, err := d.send(ctx, room.id, content)
+	d.run.ledger.sent(number, d.run.now(), ack, err)
+	return err == nil
+}
+
+func (d *device) send(ctx context.Context, room, content string) (ack client.Ack, err error) {
+	if !d.browser {
+		return d.current().Send(ctx, room, content)
+	}
+	err = d.run.browsers.call(ctx, d, "send", map[string]any{"room": room, "content": content}, &ack)
+	return ack, err
+}
+
+// Of the changes that devices make, by share. The others are deletions.
+const (
+	markShare  = 0.5
+	editShare  = 0.3
+	olderShare = 0.05
+
+	// Most cursors move to a room's newest message, the others to any.
+	newestShare = 0.7
+)
+
+// change edits, deletes and reads messages until ctx ends.
+func (d *device) change(ctx context.Context) {
+	random := d.run.random("change " + d.name)
+	d.run.every(ctx, 60*d.run.config.Changes/float64(len(d.run.devices)), random, func() {
+		room := d.run.rooms[random.IntN(len(d.run.rooms))]
+		if !room.isMember(d.user) {
+			return
+		}
+		switch share := random.Float64(); {
+		case share < markShare:
+			d.mark(ctx, room, random)
+		case share < markShare+editShare:
+			d.edit(ctx, room, random)
+		case share < markShare+editShare+olderShare && d.browser:
+			d.showOlder(ctx, room)
+		default:
+			d.erase(ctx, room, random)
+		}
+	})
+}
+
+// mark moves the user's read cursor.
+func (d *device) mark(ctx context.Context, room *room, random *rand.Rand) {
+	upTo := d.run.ledger.newest(room.id)
+	if random.Float64() >= newestShare {
+		_, upTo = d.run.ledger.anyMessage(room.id, "", random)
+	}
+	if upTo == "" {
+		return
+	}
+	ctx, cancel := d.run.timeout(ctx)
+	defer cancel()
+	var err error
+	if d.browser {
+		err = d.run.browsers.call(ctx, d, "read", map[string]any{"room": room.id, "id": upTo}, nil)
+	} else {
+		err = d.current().MarkRead(ctx, room.id, upTo)
+	}
+	d.run.tally.did(&d.run.tally.Marks, err)
+}
+
+// edit edits one of the user's messages.
+func (d *device) edit(ctx context.Context, room *room, random *rand.Rand) {
+	number, id := d.run.ledger.anyMessage(room.id, d.user, random)
+	if id == "" {
+		return
+	}
+	ctx, cancel := d.run.timeout(ctx)
+	defer cancel()
+	content := d.run.ledger.editing(number)
+	var err error
+	if d.browser {
+		err = d.run.browsers.call(ctx, d, "edit", map[string]any{"room": room.id, "id": id, "content": content}, nil)
+	} else {
+		_, err = d.current().Edit(ctx, room.id, id, content)
+	}
+	d.run.tally.did(&d.run.tally.Edits, err)
+}
+
+// erase deletes one of the user's messages.
+func (d *device) erase(ctx context.Context, room *room, random *rand.Rand) {
+	number, id := d.run.ledger.anyMessage(room.id, d.user, random)
+	if id == "" {
+		return
+	}
+	ctx, cancel := d.run.timeout(ctx)
+	defer cancel()
+	d.run.ledger.erasing(number)
+	var err error
+	if d.browser {
+		err = d.run.browsers.call(ctx, d, "delete", map[string]any{"room": room.id, "id": id}, nil)
+	} else {
+		err = d.current().Delete(ctx, room.id, id)
+	}
+	if err == nil {
+		d.run.ledger.erased(number)
+	}
+	d.run.tally.did(&d.run.tally.Deletions, err)
+}
+
+// showOlder has a browser show an older page of a room.
+func (d *device) showOlder(ctx context.Context, room *room) {
+	ctx, cancel := d.run.timeout(ctx)
+	defer cancel()
+	_ = d.run.browsers.call(ctx, d, "older", map[string]any{"room": room.id}, nil) // may fail like any request
+}
+
+// wake tells the application that the network is back, as devices do.
+func (d *device) wake(ctx context.Context) {
+	if !d.browser {
+		d.current().Wake()
+		return
+	}
+	ctx, cancel := d.run.timeout(ctx)
+	defer cancel()
+	_ = d.run.browsers.call(ctx, d, "wake", nil, nil) // fails if Node.js has ended, which is reported
+}
+
+// timeout is the context of a call, which goes on when the load ends.
+func (r *run) timeout(ctx context.Context) (context.Context, context.CancelFunc) {
+	return clockwork.WithTimeout(context.WithoutCancel(ctx), r.config.Clock, callTimeout)
+}
+
+// content is what message number n says: its number, and something that is easily
+// altered on its way. Each edit says something else; 0 is the message as it was sent.
+func content(seed uint64, n, edit int) string {
+	const letters = "aä日😀 <&>\"\\\n\t\u2028'{}"
+	random := newRandom(seed+uint64(edit), uint64(n)) //nolint:gosec // numbers that count up
+	runes := []rune(letters)
+	first := strconv.Itoa(n)
+	if edit > 0 {
+		first += "." + strconv.Itoa(edit)
+	}
+	text := []rune(first + " ")
+	for range int(math.Abs(random.NormFloat64()) * 40) {
+		text = append(text, runes[random.IntN(len(runes))])
+	}
+	return string(text)
+}

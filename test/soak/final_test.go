@@ -1,0 +1,103 @@
+package main
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/streamroom/streamroom/client"
+)
+
+// shownWell is what a device of alice's shows, and what the server has, which is the
+// same: two rooms, of which one is open and has three messages, one of them edited and
+// one deleted.
+func shownWell() (holdings, truth) {
+	message := func(id, content string, readBy ...string) client.HistoryMessage {
+		return client.HistoryMessage{ChatRoomID: "tea", MessageID: id, SenderID: "bob", Content: content, ReadBy: readBy}
+	}
+	messages := func() []client.HistoryMessage {
+		all := []client.HistoryMessage{message("1", "hello", "bob", "carol"), message("2", "well", "bob"), message("3", "")}
+		all[1].EditedAt, all[2].DeletedAt = 7, 8
+		return all
+	}
+	rooms := func() []client.RoomSummary {
+		last := func(id string) *client.LastMessage { return &client.LastMessage{MessageID: id, Preview: "p"} }
+		return []client.RoomSummary{
+			{ChatRoomID: "tea", Name: "Tea", LastMessageAt: 3, LastMessage: last("3"), Unread: 1, ReadUpTo: "1"},
+			{ChatRoomID: "cake", Name: "Cake", LastMessageAt: 2, LastMessage: last("x"), Unread: 2},
+		}
+	}
+	got := holdings{
+		Rooms: rooms(), Read: map[string]string{"tea": "1"},
+		Opened: map[string]opened{"tea": {Messages: messages(), Whole: true}},
+	}
+	want := truth{
+		user: "alice", rooms: rooms(),
+		histories: map[string][]client.HistoryMessage{"tea": messages(), "cake": nil},
+		members:   map[string][]client.RoomMember{"tea": {{UserID: "alice", ReadUpTo: "1"}, {UserID: "carol", ReadUpTo: "1"}}},
+	}
+	return got, want
+}
+
+// Bugs that clients have had, as their users see them.
+func TestCompare_FindsWhatDiffers(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(*holdings, *truth)
+		want   string // of the detail; "" for no difference
+	}{
+		"nothing": {func(*holdings, *truth) {}, ""},
+		"a count that ended early is a lower bound": {func(g *holdings, w *truth) {
+			w.rooms[1].UnreadMore, g.Rooms[1].Unread = true, 12
+		}, ""},
+		"older messages are left to be read when they are wanted": {func(g *holdings, _ *truth) {
+			tea := g.Opened["tea"]
+			g.Opened["tea"] = opened{Messages: tea.Messages[1:]}
+		}, ""},
+		"a missed edit": {func(g *holdings, _ *truth) {
+			g.Opened["tea"].Messages[1].Content, g.Opened["tea"].Messages[1].EditedAt = "wel", 0
+		}, `shown as "wel"`},
+		"an edit without its mark": {func(g *holdings, _ *truth) { g.Opened["tea"].Messages[1].EditedAt = 0 }, "edited at 0"},
+		"a missed deletion": {func(g *holdings, _ *truth) {
+			g.Opened["tea"].Messages[2].Content, g.Opened["tea"].Messages[2].DeletedAt = "a secret", 0
+		}, `shown as "a secret"`},
+		"a missing message": {func(g *holdings, _ *truth) {
+			tea := g.Opened["tea"]
+			tea.Messages = slices.Delete(tea.Messages, 1, 2)
+			g.Opened["tea"] = tea
+		}, "not shown"},
+		"a message that isn't there": {func(_ *holdings, w *truth) { w.histories["tea"] = w.histories["tea"][:2] }, "not stored"},
+		"messages in another order": {func(g *holdings, _ *truth) {
+			slices.Reverse(g.Opened["tea"].Messages)
+		}, "shown at place 0"},
+		"a reader too few":    {func(g *holdings, _ *truth) { g.Opened["tea"].Messages[0].ReadBy = []string{"bob"} }, "by the server by [carol]"},
+		"a reader who left":   {func(g *holdings, _ *truth) { g.Opened["tea"].Messages[1].ReadBy = []string{"bob", "dave"} }, "read by [dave]"},
+		"a stale badge":       {func(g *holdings, _ *truth) { g.Rooms[1].Unread = 4 }, "has 4 unread, the server 2"},
+		"no badge":            {func(g *holdings, _ *truth) { g.Rooms[1].Unread = 0 }, "has 0 unread, the server 2"},
+		"a stale cursor":      {func(g *holdings, _ *truth) { g.Read["tea"] = "0" }, "the user has read up to"},
+		"a stale preview":     {func(g *holdings, _ *truth) { g.Rooms[0].LastMessage.Preview = "q" }, "the last message"},
+		"a stale name":        {func(g *holdings, _ *truth) { g.Rooms[0].Name = "Coffee" }, `the name "Coffee"`},
+		"rooms in bad order":  {func(g *holdings, _ *truth) { slices.Reverse(g.Rooms) }, "not at place 0"},
+		"a room that is lost": {func(g *holdings, _ *truth) { g.Rooms = g.Rooms[:1] }, "not in the list"},
+		"a room twice":        {func(g *holdings, _ *truth) { g.Rooms = append(g.Rooms, g.Rooms[0]) }, "twice"},
+		"a room that was left": {func(_ *holdings, w *truth) {
+			w.rooms = w.rooms[1:]
+			delete(w.histories, "tea")
+		}, "the user is no member"},
+		"a message that is never sent": {func(g *holdings, _ *truth) { g.Unsent = 1 }, "wait to be sent"},
+		"a Go client's stale read mark": {func(g *holdings, _ *truth) {
+			tea := g.Opened["tea"]
+			tea.Cursors = map[string]string{"alice": "1"}
+			g.Opened["tea"] = tea
+		}, "read by carol"},
+	} {
+		got, want := shownWell()
+		test.change(&got, &want)
+		found := compare(got, want)
+		switch {
+		case test.want == "" && len(found) > 0:
+			t.Errorf("%s: found %+v, want nothing", name, found)
+		case test.want != "" && !slices.ContainsFunc(found, func(x difference) bool { return strings.Contains(x.detail, test.want) }):
+			t.Errorf("%s: found %+v, want %q", name, found, test.want)
+		}
+	}
+}

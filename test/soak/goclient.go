@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+
+	"github.com/streamroom/streamroom/client"
+	"github.com/streamroom/streamroom/test/rig"
+)
+
+// openClient starts an application on the Go client.
+func (d *device) openClient(ctx context.Context) error {
+	c, err := client.New(client.Options{
+		WebSocketURL: d.run.host.WebSocketURL(), APIURL: d.run.host.APIURL(), Backlog: backlog, HTTPClient: d.http,
+		Token: func(ctx context.Context) (string, error) {
+			return rig.SignIn(ctx, d.http, d.run.host.URL(), d.user, d.tokens)
+		},
+	})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	ended := make(chan struct{})
+	d.client, d.end, d.ended = c, cancel, ended
+	go func() {
+		defer close(ended)
+		defer d.asking.Wait()
+		_ = c.Run(ctx, func(_ context.Context, e client.Event) { d.handle(ctx, e) }) // its error is ctx's
+	}()
+	return nil
+}
+
+func (d *device) closeClient() {
+	d.mu.Lock()
+	end, ended := d.end, d.ended
+	d.mu.Unlock()
+	if end == nil {
+		return
+	}
+	end()
+	<-ended
+	d.network.transport.CloseIdleConnections()
+}
+
+// current is the running application's client; nil for a browser.
+func (d *device) current() *client.Client {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.client
+}
+
+// handle takes what the client tells its application.
+func (d *device) handle(ctx context.Context, e client.Event) {
+	switch e := e.(type) {
+	case client.Message:
+		d.take(e)
+	case client.Edited:
+		d.revise(e.HistoryMessage)
+	case client.Deleted:
+		d.revise(client.HistoryMessage{
+			ChatRoomID: e.ChatRoomID, MessageID: e.MessageID, SenderID: e.SenderID, Timestamp: e.Timestamp, DeletedAt: e.DeletedAt,
+		})
+	case client.Read:
+		d.moved(e.ChatRoomID, e.UserID, e.UpTo)
+	case client.MemberLeft:
+		if e.UserID == d.user {
+			d.leave(e.ChatRoomID)
+		}
+	case client.Connected:
+		d.connected(e.ConnectionID)
+		if d.run.settling.Load() {
+			d.asking.Go(func() { d.askCursors(ctx) })
+		}
+	case client.Disconnected:
+		d.disconnected(e.Err)
+	case client.CatchUpFailed:
+		d.run.tally.add(&d.run.tally.CatchUpsFailed)
+	}
+}
+
+// askCursors reads who has read what, since reads that happened without a connection
+// don't come as events. While much breaks there is no point in it.
+func (d *device) askCursors(ctx context.Context) {
+	for _, room := range d.run.rooms {
+		if !room.isMember(d.user) {
+			continue
+		}
+		members, _, err := d.run.members(ctx, d.current(), room, markedMembers)
+		if err != nil && ctx.Err() == nil {
+			d.run.ledger.violate(Violation{Promise: Refused, Room: room.id, Client: d.name, Detail: err.Error()})
+		}
+		for _, m := range members {
+			d.moved(room.id, m.UserID, m.ReadUpTo)
+		}
+	}
+}
