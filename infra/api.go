@@ -31,8 +31,9 @@ func newAPI(a *app, files assets) apiStack {
 		origins = []string{"*"}
 	}
 	api := awsapigatewayv2.NewCfnApi(s.stack, jsii.String("Api"), &awsapigatewayv2.CfnApiProps{
-		Name:         jsii.String("streamroom-api-" + a.settings.Env),
-		ProtocolType: jsii.String("HTTP"),
+		Name:          jsii.String("streamroom-api-" + a.settings.Env),
+		ProtocolType:  jsii.String("HTTP"),
+		IpAddressType: jsii.String(dualStack),
 		CorsConfiguration: &awsapigatewayv2.CfnApi_CorsProperty{
 			AllowOrigins:     jsii.Strings(origins...),
 			AllowMethods:     jsii.Strings(topology.APIMethods()...),

@@ -34,6 +34,8 @@ func newDatabase(a *app) databaseStack {
 		DeletionProtection:               jsii.Bool(a.settings.prod()),
 		RemovalPolicy:                    a.keep(),
 		ContributorInsightsSpecification: throttledKeys(),
+		MaxReadRequestUnits:              limit(a.settings.MaxReadUnits),
+		MaxWriteRequestUnits:             limit(a.settings.MaxWriteUnits),
 	})
 	// The room list reads its order here, and rooms and last messages in a batch.
 	t.AddGlobalSecondaryIndex(&awsdynamodb.GlobalSecondaryIndexProps{
@@ -43,6 +45,8 @@ func newDatabase(a *app) databaseStack {
 		ProjectionType: awsdynamodb.ProjectionType_KEYS_ONLY,
 
 		ContributorInsightsSpecification: throttledKeys(),
+		MaxReadRequestUnits:              limit(a.settings.MaxReadUnits),
+		MaxWriteRequestUnits:             limit(a.settings.MaxWriteUnits),
 	})
 	if a.settings.TableKey == ownedByAWS {
 		// Said, and not left out, so that a table with another key gets it back.
@@ -63,6 +67,15 @@ func encryption(key string) awsdynamodb.TableEncryption {
 		return awsdynamodb.TableEncryption_AWS_MANAGED
 	}
 	return awsdynamodb.TableEncryption_DEFAULT
+}
+
+// limit returns a limit of units a second, nil for none. Beyond it requests are
+// throttled, and not billed.
+func limit(units float64) *float64 {
+	if units == 0 {
+		return nil
+	}
+	return jsii.Number(units)
 }
 
 // throttledKeys names the keys that are refused, such as the room that is too busy

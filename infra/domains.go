@@ -6,6 +6,9 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
+// dualStack lets clients of IPv4 and of IPv6 in.
+const dualStack = "dualstack"
+
 // ownName is a name of the operator's for something that is deployed, and the ARN
 // of its certificate; both are empty without one.
 type ownName struct {
@@ -22,6 +25,7 @@ func (n ownName) serve(stack awscdk.Stack, apiID string, stage awsapigatewayv2.C
 			CertificateArn: jsii.String(n.certificate),
 			EndpointType:   jsii.String("REGIONAL"),
 			SecurityPolicy: jsii.String("TLS_1_2"),
+			IpAddressType:  jsii.String(dualStack),
 		}},
 	})
 	mapping := awsapigatewayv2.NewCfnApiMapping(stack, jsii.String("DomainMapping"), &awsapigatewayv2.CfnApiMappingProps{

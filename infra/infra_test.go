@@ -116,6 +116,9 @@ func TestEachRouteMayInvokeItsFunctionAndNothingElse(t *testing.T) {
 
 func TestTheStageThrottlesAndLogsNoContent(t *testing.T) {
 	c := synth(t, "dev")
+	for _, r := range c.all("AWS::ApiGatewayV2::Api") {
+		r.expect(t, `"dualstack"`, "IpAddressType")
+	}
 	for _, r := range c.all("AWS::ApiGatewayV2::Stage") {
 		r.expect(t, `500`, "DefaultRouteSettings", "ThrottlingBurstLimit")
 		r.expect(t, `1000`, "DefaultRouteSettings", "ThrottlingRateLimit")
@@ -470,7 +473,18 @@ func TestTheDeploymentChangesExactlyWithItsRoutes(t *testing.T) {
 }
 
 func TestAlarms(t *testing.T) {
-	c := synthWith(t, map[string]any{"env": "prod", "alarmTopic": "arn:aws:sns:eu-central-1:123456789012:ops"})
+	c := synthWith(t, map[string]any{
+		"env": "prod", "alarmTopic": "arn:aws:sns:eu-central-1:123456789012:ops",
+		"budget": "500", "maxReadUnits": "4000", "maxWriteUnits": "1000",
+	})
+	budget := c.only(t, "AWS::Budgets::Budget")
+	budget.expect(t, `{"Amount":500,"Unit":"USD"}`, "Budget", "BudgetLimit")
+	for i := range 3 {
+		budget.expect(t, `[{"Address":"arn:aws:sns:eu-central-1:123456789012:ops","SubscriptionType":"SNS"}]`, "NotificationsWithSubscribers", i, "Subscribers")
+	}
+	units := `{"MaxReadRequestUnits":4000,"MaxWriteRequestUnits":1000}`
+	c.only(t, "AWS::DynamoDB::Table").expect(t, units, "OnDemandThroughput")
+	c.only(t, "AWS::DynamoDB::Table").expect(t, units, "GlobalSecondaryIndexes", 0, "OnDemandThroughput")
 	watched := map[string]int{}
 	for _, r := range c.all("AWS::CloudWatch::Alarm") {
 		watched[fmt.Sprint(r.at("Namespace"), " ", r.at("MetricName"))]++

@@ -41,6 +41,13 @@ func newMonitoring(a *app) awscdk.Stack {
 		topic := awssns.Topic_FromTopicArn(m.stack, jsii.String("Topic"), jsii.String(a.settings.AlarmTopic))
 		m.actions = append(m.actions, awscloudwatchactions.NewSnsAction(topic))
 	}
+	switch {
+	case a.settings.Budget > 0:
+		newBudget(a, m.stack)
+	case a.settings.prod() && a.settings.AlarmTopic == "":
+		awscdk.Annotations_Of(m.stack).AddWarningV2(jsii.String("streamroom:noAlarmTopic"),
+			jsii.String("alarms notify no one: add -c alarmTopic=ARN, and -c budget=DOLLARS"))
+	}
 	functions := slices.Concat(a.websocket.functions, a.streams.functions, []function{a.api.function})
 	for _, f := range functions {
 		m.watchFunction(f)

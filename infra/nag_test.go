@@ -46,6 +46,10 @@ func TestNag(t *testing.T) {
 	}
 	awscdk.Aspects_Of(a.App).Add(cdknag.NewAwsSolutionsChecks(&cdknag.NagPackProps{Verbose: jsii.Bool(false)}), nil)
 	anything := assertions.Match_AnyValue()
+	warned := *assertions.Annotations_FromStack(a.monitoring).FindWarning(jsii.String("*"), assertions.Match_StringLikeRegexp(jsii.String("alarms notify no one")))
+	if len(warned) != 1 {
+		t.Errorf("%d warnings that no one is notified in prod, want one", len(warned))
+	}
 	seen := 0
 	for _, stack := range []awscdk.Stack{
 		a.auth.stack, a.database.stack, a.websocket.stack, a.streams.stack, a.api.stack, a.frontend.stack, a.monitoring,

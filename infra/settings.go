@@ -42,7 +42,9 @@ type settings struct {
 	LogLevel                    string
 	LogRetentionDays            float64
 	AlarmTopic                  string
-	Tracing                     bool // by X-Ray
+	Budget                      float64 // dollars a month; 0 for none
+	MaxReadUnits, MaxWriteUnits float64 // a second, of the table and again of its index; 0 for no limit
+	Tracing                     bool    // by X-Ray
 	TableKey                    string
 	UserPoolTier                awscognito.FeaturePlan
 	// LoggingRole makes the role by which API Gateway writes logs. An account has
@@ -154,6 +156,18 @@ var options = []option{
 		s.AlarmTopic = v
 		return matches(v, `arn:aws[\w-]*:sns:[\w-]+:\d{12}:[\w-]+`, "the ARN of an SNS topic")
 	}},
+	{"budget", func(s *settings, v string) (err error) {
+		s.Budget, err = number(v, 1, 10_000_000)
+		return err
+	}},
+	{"maxReadUnits", func(s *settings, v string) (err error) {
+		s.MaxReadUnits, err = number(v, 1, 1_000_000)
+		return err
+	}},
+	{"maxWriteUnits", func(s *settings, v string) (err error) {
+		s.MaxWriteUnits, err = number(v, 1, 1_000_000)
+		return err
+	}},
 	{"tracing", func(s *settings, v string) error {
 		s.Tracing = v == "on"
 		return oneOf(v, "on", "off")
@@ -235,6 +249,8 @@ func (s settings) checkCombinations() error {
 		return errors.New("keysUrl needs issuer: the keys of a user pool are where Cognito publishes them")
 	case s.Issuer != "" && s.UserPoolID != "":
 		return errors.New("userPoolId and issuer exclude each other: tokens have one issuer")
+	case s.Budget > 0 && s.AlarmTopic == "":
+		return errors.New("budget needs alarmTopic, the topic that it notifies")
 	case s.SignInPage != "" && s.UserPoolID == "":
 		return errors.New("signInPage needs userPoolId; for the user pool that this app creates set site")
 	}

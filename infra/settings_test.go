@@ -46,6 +46,8 @@ func TestBadContextIsSaidInOneLine(t *testing.T) {
 		"a throttle of zero":     {map[string]any{"env": "dev", "throttleBurst": "0"}, "want a number from 1 to 100000"},
 		"no retention of theirs": {map[string]any{"env": "dev", "logRetentionDays": "10"}, "want one of"},
 		"an unknown function":    {map[string]any{"env": "dev", "reservedConcurrency": "fan=5"}, "the functions are connect,"},
+		"a budget of no one":     {map[string]any{"env": "dev", "budget": "100"}, "budget needs alarmTopic"},
+		"units of nothing":       {map[string]any{"env": "dev", "maxWriteUnits": "0"}, "want a number from 1 to 1000000"},
 		"no topic":               {map[string]any{"env": "dev", "alarmTopic": "ops"}, "want the ARN of an SNS topic"},
 	}
 	for name, test := range tests {

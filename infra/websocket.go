@@ -37,6 +37,7 @@ func newWebSocket(a *app, files assets) websocketStack {
 		Name:                     jsii.String("streamroom-" + a.settings.Env),
 		ProtocolType:             jsii.String("WEBSOCKET"),
 		RouteSelectionExpression: jsii.String(topology.RouteSelectionExpression),
+		IpAddressType:            jsii.String(dualStack),
 	})
 	w.apiID = *api.Ref()
 	host := w.apiID + ".execute-api." + *w.stack.Region() + "." + *w.stack.UrlSuffix()
