@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -30,9 +31,56 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+	// Those of the last run, and no others.
+	if dir := os.Getenv(templatesEnv); dir != "" {
+		_ = os.RemoveAll(dir)
+	}
 	code := m.Run()
+	if code == 0 && flag.Lookup("test.run").Value.String() == "" {
+		code = everySettingIsSynthesized()
+	}
 	_ = os.RemoveAll(temporary)
 	os.Exit(code)
+}
+
+// templatesEnv has the folder that keeps all templates of the tests, for .ci/templates.
+const templatesEnv = "STREAMROOM_TEMPLATES"
+
+// given are the settings of the apps that were synthesized.
+var given = map[string]bool{}
+
+// everySettingIsSynthesized returns an exit code: each setting has to be one of an app
+// that a test synthesized.
+func everySettingIsSynthesized() (code int) {
+	for _, o := range options {
+		if len(given) > 0 && !given[o.name] {
+			fmt.Fprintf(os.Stderr, "no test synthesizes an app with the setting %s\n", o.name)
+			code = 1
+		}
+	}
+	return code
+}
+
+// keep copies templates to where .ci/templates finds them.
+func keep(t *testing.T, dir string, paths []string) {
+	t.Helper()
+	folder := os.Getenv(templatesEnv)
+	if folder == "" {
+		return
+	}
+	folder = filepath.Join(folder, filepath.Base(dir))
+	if err := os.MkdirAll(folder, 0o750); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(folder, filepath.Base(path)), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func tempDir(t *testing.T) string {
@@ -145,6 +193,9 @@ func synthTopology(t *testing.T, values map[string]any, routes []topology.Route)
 	needNode(t)
 	s, all := settingsOf(t, values)
 	dir := tempDir(t)
+	for name := range values {
+		given[name] = true
+	}
 	a := emptyApp(s, appOptions{outdir: dir, context: all})
 	a.routes = routes
 	if _, err := a.fill(files(t)); err != nil {
@@ -161,6 +212,7 @@ func read(t *testing.T, dir, env string) *cloud {
 	if err != nil || len(paths) == 0 {
 		t.Fatalf("%d templates, %v", len(paths), err)
 	}
+	keep(t, dir, paths)
 	for _, path := range paths {
 		text, err := os.ReadFile(path)
 		if err != nil {
