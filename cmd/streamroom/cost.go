@@ -66,7 +66,7 @@ func (c *costCommand) flags(cmd *cobra.Command) {
 	waitVar(flags, &w.SyncEvery, "sync-every", "the `duration` between two syncs within a session; 0 is never")
 	rateVar(flags, &w.Months, "months", "the `number` of months of messages that the table holds")
 	flags.IntVar(&w.Users, "users", w.Users, "the `number` of users who sign in in the month; 0 is connections divided by online")
-	choiceVar(cmd, &w.Tier, []string{cost.Lite, cost.Essentials}, "tier", "the user pool's `tier`")
+	choiceVar(cmd, &w.Tier, []string{cost.Lite, cost.Essentials, cost.Plus}, "tier", "the user pool's `tier`")
 	flags.BoolVar(&w.Traced, "traced", w.Traced, "with X-Ray traces of the functions")
 	flags.BoolVar(&w.Free, "free-tier", false, "leave out what an account gets free each month, if nothing else runs in it")
 }

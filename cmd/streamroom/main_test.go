@@ -144,7 +144,7 @@ var usageErrors = map[string]string{
 	"cost --online 30":       `streamroom cost: invalid --online 30: want a share above 0 and up to 1, such as 0.3; see`,
 	"cost --pace 0s":         `streamroom cost: --pace must be positive; see`,
 	"cost --show year":       `streamroom cost: invalid --show "year": want actions, figures, idle, message, month, pings, prices or rooms; see`,
-	"cost --tier plus":       `streamroom cost: invalid --tier "plus": want lite or essentials; see`,
+	"cost --tier free":       `streamroom cost: invalid --tier "free": want lite, essentials or plus; see`,
 	"cost --json --markdown": `streamroom cost: use --json or --markdown, not both; see`,
 }
 

@@ -30,10 +30,7 @@ type Bill []Line
 // Bill prices the usage. With free, it leaves out what an account gets free each
 // month.
 func (u Usage) Bill(free bool) Bill {
-	user := LiteUser
-	if u.Tier == Essentials {
-		user = EssentialsUser
-	}
+	user := map[string]Price{Lite: LiteUser, Essentials: EssentialsUser, Plus: PlusUser}[u.Tier]
 	var b Bill
 	add := func(service, item string, amount float64, p Price) {
 		billed := amount

@@ -28,6 +28,7 @@ func TestPrice_Of(t *testing.T) {
 		{"10,000 users", LiteUser, 10_000, 0},
 		{"150,000 users", LiteUser, 150_000, 90_000*0.0055 + 50_000*0.0046},
 		{"100,000 users of Essentials", EssentialsUser, 100_000, 1350},
+		{"1,000 users of Plus", PlusUser, 1000, 20},
 		{"20 TB out", OutGB, 20 << 10, (10<<10)*0.09 + (10<<10)*0.085},
 	} {
 		if got := test.price.Of(test.amount); !near(got, test.want) {
@@ -36,7 +37,7 @@ func TestPrice_Of(t *testing.T) {
 	}
 	for _, p := range []Price{
 		WebSocketMessage, ConnectionMinute, HTTPRequest, EventOperation, EventMinute, Invocation, GBSecond, WriteUnit, ReadUnit,
-		TableGB, BackupGB, LogGB, StoredLogGB, Metric, Alarm, Dashboard, Trace, LiteUser, EssentialsUser, OutGB,
+		TableGB, BackupGB, LogGB, StoredLogGB, Metric, Alarm, Dashboard, Trace, LiteUser, EssentialsUser, PlusUser, OutGB,
 	} {
 		if p.Each() <= 0 || !strings.HasPrefix(p.Page, "https://aws.amazon.com/") || p.Unit == "" {
 			t.Errorf("a price lacks its amount, unit or page: %+v", p)
@@ -215,7 +216,7 @@ func TestWorkload_Check(t *testing.T) {
 		`invalid --ping-every 1ms: want 1s or more, or 0 for never`:                     func(w *Workload) { w.PingEvery = time.Millisecond },
 		`invalid --sync-every -1s: want 1s or more, or 0 for never`:                     func(w *Workload) { w.SyncEvery = -time.Second },
 		`invalid --users -5: want 0 or more`:                                            func(w *Workload) { w.Users = -5 },
-		`invalid --tier "plus": want lite or essentials`:                                func(w *Workload) { w.Tier = "plus" },
+		`invalid --tier "free": want lite, essentials or plus`:                          func(w *Workload) { w.Tier = "free" },
 		`invalid --messages-per-second +Inf: want a number from 0 to a billion`:         func(w *Workload) { w.MessagesPerSecond = math.Inf(1) },
 		`invalid --reads -1: want a number from 0 to a billion`:                         func(w *Workload) { w.Reads = -1 },
 	} {

@@ -11,7 +11,7 @@ const (
 	CustomMetrics = 8
 
 	// RouteMetrics are those of single routes, which API Gateway adds where a stage
-	// has detailed metrics: routeMetrics for each.
+	// has detailed metrics.
 	RouteMetrics = 0 * MetricsOfARoute
 
 	// MappingMetrics are those of the event source mappings that ask for event
@@ -41,6 +41,7 @@ const (
 const (
 	Lite       = "lite"
 	Essentials = "essentials"
+	Plus       = "plus"
 )
 
 // Tier is that of the pool that is deployed.

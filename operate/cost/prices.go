@@ -110,12 +110,13 @@ var (
 )
 
 // Cognito, by the pool's tier. The first 10,000 users of an account are a step
-// of the list without a price.
+// of the list without a price, except of Plus.
 var (
 	LiteUser = Price{Unit: "users", Page: pageCognito, Steps: []Step{
 		{10_000, 0}, {100_000, 0.0055}, {1 * million, 0.0046}, {10 * million, 0.00325}, {0, 0.0025},
 	}}
 	EssentialsUser = Price{Unit: "users", Page: pageCognito, Steps: []Step{{10_000, 0}, {0, 0.015}}}
+	PlusUser       = Price{Unit: "users", Page: pageCognito, Steps: flat(0.020)}
 )
 
 // OutGB is data to the internet, out of whichever service.

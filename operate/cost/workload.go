@@ -83,8 +83,8 @@ func (w Workload) Check() error {
 		return fmt.Errorf("invalid --sync-every %v: want 1s or more, or 0 for never", w.SyncEvery)
 	case w.Users < 0:
 		return fmt.Errorf("invalid --users %d: want 0 or more", w.Users)
-	case w.Tier != Lite && w.Tier != Essentials:
-		return fmt.Errorf("invalid --tier %q: want %s or %s", w.Tier, Lite, Essentials)
+	case w.Tier != Lite && w.Tier != Essentials && w.Tier != Plus:
+		return fmt.Errorf("invalid --tier %q: want %s, %s or %s", w.Tier, Lite, Essentials, Plus)
 	}
 	return w.checkAmounts()
 }
