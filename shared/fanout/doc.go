@@ -86,8 +86,9 @@
 // # Clean-up
 //
 //  12. A removed connection row has its entry in the user's presence deleted,
-//     whatever the record's age, by one request that is not retried, so that it
-//     holds up no room; a failure is answered as failed.
+//     whatever the record's age, beside the batch's rooms and by one request that
+//     is not retried, so that it holds up no room; a failure is answered as
+//     failed.
 //
 //  13. A post that is answered with 410 removes the connection, unless it is so
 //     young that its handshake may not be over. A removal that fails is left to

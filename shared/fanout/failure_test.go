@@ -220,3 +220,36 @@ func TestHandle_AReplacedConnectionIsToldAndClosed(t *testing.T) {
 		t.Errorf("posted %q, records %q failed; want %q and none", lines, failed, want)
 	}
 }
+
+// awaiting is a store whose clean-up ends when a post was made, and a pusher that
+// tells it.
+type awaiting struct {
+	*memory
+	posted chan struct{}
+}
+
+func (a awaiting) ForgetUserConnection(ctx context.Context, _, _ string) error {
+	select {
+	case <-a.posted:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (a awaiting) Push(_ context.Context, posts []push.Post) []push.Delivery {
+	close(a.posted)
+	return make([]push.Delivery, len(posts))
+}
+
+// A user's connections that come and go delay no message: one that cannot be
+// cleaned up for now is no reason for the batch's rooms to wait.
+func TestHandle_RoomsDoNotWaitForCleanUp(t *testing.T) {
+	ids := changestest.MessageIDs(1)
+	store := awaiting{memory: &memory{members: []string{"alice"}, messages: ids}, posted: make(chan struct{})}
+	ended := changestest.Remove(table.Connection("c-1"), changestest.Attributes{table.UserID: {"S": "mallory"}})
+	failed := handle(t, store, store, ended, changestest.Send(room, ids[0]))
+	if len(failed) > 0 {
+		t.Errorf("records %v failed, want none", failed)
+	}
+}

@@ -80,15 +80,17 @@ func (f *Fanout) Handle(ctx context.Context, event changes.Event) (changes.Respo
 	records, malformed := changes.Decode(event, &log)
 	batch := group(records, started)
 
+	// Beside the rooms: connections that come and go delay no messages.
 	var beside sync.WaitGroup
+	var notCleaned []string
 	beside.Go(func() { f.closeReplaced(ctx, batch.replaced, &log) })
-	notCleaned := f.cleanUp(ctx, batch.ended, &log)
+	beside.Go(func() { notCleaned = f.cleanUp(ctx, batch.ended, &log) })
 	rooms := f.serveRooms(ctx, batch.rooms, started, &log)
 	// Slices last: they are the parts of large rooms, and take longest.
 	parts := f.serveSlices(ctx, batch.slices, started, &log)
 	total := rooms.plus(parts)
-	failed := slices.Concat(notCleaned, total.failed)
 	beside.Wait()
+	failed := slices.Concat(notCleaned, total.failed)
 
 	names := []string{metrics.Delivered, metrics.Gone, metrics.Undelivered, metrics.FailedRecords, metrics.MalformedRecord}
 	if len(total.times) > 0 {
