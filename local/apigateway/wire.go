@@ -69,6 +69,9 @@ const (
 	// controlBuffer holds any control frame, of 127 bytes at most, and nothing
 	// else: data frames don't pass it.
 	controlBuffer = 128
+	// writeBuffer is what the kernel holds for a client. It would take megabytes on
+	// its own account before a client that does not read fills its send buffer.
+	writeBuffer = 64 << 10
 )
 
 // hijacker hands the library a wire in place of the connection.
@@ -83,6 +86,9 @@ func (h hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, rw, err := http.NewResponseController(h.ResponseWriter).Hijack()
 	if err != nil {
 		return nil, nil, fmt.Errorf("take over the connection: %w", err)
+	}
+	if sized, ok := conn.(interface{ SetWriteBuffer(bytes int) error }); ok {
+		_ = sized.SetWriteBuffer(writeBuffer) // without it only more is held
 	}
 	var source io.Reader = conn
 	if n := rw.Reader.Buffered(); n > 0 {
