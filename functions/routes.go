@@ -15,6 +15,7 @@ import (
 func Connect(e Env) (lambda.Handler, error) {
 	w := e.wire(topology.Connect)
 	store, allowQuery := w.store(), w.vars.TokenInQuery()
+	connects := chat.PerMinute(w.vars.Connects(chat.ConnectRate, chat.ConnectBurst))
 	tokens := auth.Config{Rule: w.tokenRule(), JWKSURL: w.vars.KeysURL()}
 	if err := w.vars.Err(); err != nil {
 		return nil, err
@@ -23,14 +24,14 @@ func Connect(e Env) (lambda.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	connect := gateway.NewConnect(verifier, chat.NewSessions(store, w.Now), allowQuery, w.Now, w.log)
+	connect := gateway.NewConnect(verifier, chat.NewSessions(store, connects, w.Now), allowQuery, w.Now, w.log)
 	return w.handler(connect.Handle)
 }
 
 // Disconnect removes the connection.
 func Disconnect(e Env) (lambda.Handler, error) {
 	w := e.wire(topology.Disconnect)
-	disconnect := gateway.NewDisconnect(chat.NewSessions(w.store(), w.Now), w.Now, w.log)
+	disconnect := gateway.NewDisconnect(chat.NewSessions(w.store(), chat.RateLimit{}, w.Now), w.Now, w.log)
 	return w.handler(disconnect.Handle)
 }
 
@@ -44,7 +45,7 @@ func SendMessage(e Env) (lambda.Handler, error) {
 // Default answers pings, and frames that name no route.
 func Default(e Env) (lambda.Handler, error) {
 	w := e.wire(topology.Default)
-	fallback := gateway.NewDefault(chat.NewSessions(w.store(), w.Now), w.Now, w.log)
+	fallback := gateway.NewDefault(chat.NewSessions(w.store(), chat.RateLimit{}, w.Now), w.Now, w.log)
 	return w.handler(fallback.Handle)
 }
 

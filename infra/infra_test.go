@@ -551,6 +551,7 @@ func TestAnIssuerOfOnesOwn(t *testing.T) {
 func TestSettingsReachTheTemplates(t *testing.T) {
 	c := synthWith(t, map[string]any{
 		"env": "prod", "throttleBurst": "7", "throttleRate": 70, "reservedConcurrency": "fanout=5", "logLevel": "warn",
+		"connectRate": 0, "connectBurst": "7",
 		"logRetentionDays": "30", "apiGatewayLogging": "existing", "userPoolId": "eu-central-1_abc", "userPoolClientId": "app",
 		"webSocketDomain":      "chat.example.com",
 		"webSocketCertificate": "arn:aws:acm:eu-central-1:123456789012:certificate/abc",
@@ -577,6 +578,12 @@ func TestSettingsReachTheTemplates(t *testing.T) {
 		r.expect(t, want, "ReservedConcurrentExecutions")
 		r.expect(t, `"Active"`, "TracingConfig", "Mode")
 		r.expect(t, `"warn"`, "Environment", "Variables", "LOG_LEVEL")
+		rate, burst := "null", "null"
+		if c.program(t, r) == topology.Connect {
+			rate, burst = `"0"`, `"7"`
+		}
+		r.expect(t, rate, "Environment", "Variables", "CONNECT_RATE")
+		r.expect(t, burst, "Environment", "Variables", "CONNECT_BURST")
 	}
 	for _, r := range c.all("AWS::Logs::LogGroup") {
 		r.expect(t, `30`, "RetentionInDays")

@@ -38,6 +38,7 @@ type settings struct {
 	WebSocket, API  ownName // of the two APIs
 
 	ThrottleBurst, ThrottleRate float64        // of each of both APIs
+	ConnectRate, ConnectBurst   string         // connections of a user a minute, and at once; "" is the function's default
 	ReservedConcurrency         map[string]int // by function
 	LogLevel                    string
 	LogRetentionDays            float64
@@ -135,6 +136,16 @@ var options = []option{
 	}},
 	{"throttleRate", func(s *settings, v string) (err error) {
 		s.ThrottleRate, err = number(v, 1, 100_000)
+		return err
+	}},
+	{"connectRate", func(s *settings, v string) error {
+		s.ConnectRate = v
+		_, err := number(v, 0, 10_000)
+		return err
+	}},
+	{"connectBurst", func(s *settings, v string) error {
+		s.ConnectBurst = v
+		_, err := number(v, 1, 10_000)
 		return err
 	}},
 	{"reservedConcurrency", func(s *settings, v string) (err error) {

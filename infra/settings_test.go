@@ -42,6 +42,7 @@ func TestBadContextIsSaidInOneLine(t *testing.T) {
 		}, "need three names"},
 		"a page without a pool":  {map[string]any{"env": "dev", "signInPage": "https://x.auth.eu-central-1.amazoncognito.com"}, "signInPage needs userPoolId"},
 		"a pool alone":           {map[string]any{"env": "dev", "userPoolId": "eu-central-1_abc"}, "userPoolId and userPoolClientId need each other"},
+		"no burst":               {map[string]any{"env": "dev", "connectBurst": "0"}, "want a number from 1 to 10000"},
 		"no number":              {map[string]any{"env": "dev", "throttleRate": "fast"}, "want a number from 1 to 100000"},
 		"a throttle of zero":     {map[string]any{"env": "dev", "throttleBurst": "0"}, "want a number from 1 to 100000"},
 		"no retention of theirs": {map[string]any{"env": "dev", "logRetentionDays": "10"}, "want one of"},

@@ -119,6 +119,46 @@ func TestConnect_ManyAtOnceOfOneUser(t *testing.T) {
 	}
 }
 
+// A user who connects faster than the limit is refused by 429 before anything of the
+// connection is stored: neither other users nor the stream's readers notice.
+func TestConnect_FasterThanAUserMay(t *testing.T) {
+	const attempts = 60
+	s := start(t, local.Config{LogLevel: "warn"})
+	others := newPairs(s, 2)
+	token := s.Token("mallory", 0)
+	connected, refused := 0, 0
+	began := time.Now()
+	for range attempts {
+		conn, response, err := websocket.Dial(t.Context(), s.WebSocketURL(), &websocket.DialOptions{
+			Subprotocols: []string{"streamroom", token},
+		})
+		switch {
+		case err == nil:
+			connected++
+			_ = conn.Close(websocket.StatusNormalClosure, "")
+		case response != nil && response.StatusCode == http.StatusTooManyRequests:
+			refused++
+		default:
+			t.Fatalf("connect: %v (%v)", err, response)
+		}
+	}
+	most := chat.ConnectBurst + int(time.Since(began)*chat.ConnectRate/time.Minute) + 1
+	if connected < chat.ConnectBurst || connected > most || connected+refused != attempts {
+		t.Errorf("%d connected, %d were refused; want %d to %d, and the rest of %d", connected, refused, chat.ConnectBurst, most, attempts)
+	}
+	others.chat(2)
+	s.Connect("carol")
+	entries := map[string]bool{}
+	for it := range s.Scan() {
+		if sk, ok := it[table.SK].(*types.AttributeValueMemberS); ok && sk.Value == table.Rate("mallory", "connect").SK {
+			entries[it[table.PK].(*types.AttributeValueMemberS).Value] = true //nolint:forcetypeassert // a key is a string
+		}
+	}
+	if len(entries) != len(others.users)*2+2 || !entries[table.UserPrefix+"mallory"] {
+		t.Errorf("the limits of %v are stored, want one for each user", entries)
+	}
+}
+
 // A user's connections beyond the limit replace the oldest, which are told so and
 // closed. The others get what is sent.
 func TestConnect_MoreThanTheLimitReplaceTheOldest(t *testing.T) {

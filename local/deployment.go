@@ -23,7 +23,8 @@ type Deployment struct {
 	API        string      // name of the function behind the HTTP API
 	Authorizer auth.Config // of the HTTP API
 
-	// Unthrottled lifts the WebSocket API's limits of requests a second.
+	// Unthrottled lifts the WebSocket API's limits of requests a second, and that of
+	// a user's connections a minute.
 	Unthrottled bool
 	// DropDisconnect, if set, is asked before each $disconnect and loses it by
 	// answering true, as API Gateway may: delivery of $disconnect is best effort
@@ -83,6 +84,16 @@ func NewDeployment(url, logLevel string) Deployment {
 		d.Functions = append(d.Functions, Function{Function: f, Construct: constructors[f.Name], Environment: environment})
 	}
 	return d
+}
+
+// getenv returns how a function reads its variables.
+func (d Deployment) getenv(f Function) func(name string) string {
+	return func(name string) string {
+		if d.Unthrottled && name == config.ConnectRate {
+			return "0"
+		}
+		return f.Environment[name]
+	}
 }
 
 // function returns the function called name, or one without a Transport if

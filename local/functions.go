@@ -25,7 +25,7 @@ func (s *Server) registerFunctions() error {
 			return fmt.Errorf("the function %s has no code", f.Name)
 		}
 		env := functions.Env{
-			Getenv: func(name string) string { return f.Environment[name] },
+			Getenv: s.deployed.getenv(f),
 			AWS:    f.aws(s.data.aws),
 			Posts:  f.transport(posts{s}),
 			Keys:   s.keys,

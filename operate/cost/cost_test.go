@@ -107,7 +107,7 @@ func TestOf_ABillByHand(t *testing.T) {
 		{"messages", own.WebSocketMessages, messages * (2 + 1 + EchoPosts)},
 		{"connection minutes", own.ConnectionMinutes, 2 * 43_200},
 		{"requests", own.HTTPRequests, sessions},
-		{"write units", own.WriteUnits, messages*(send+move) + sessions*(2+3)},
+		{"write units", own.WriteUnits, messages*(send+move) + sessions*(3+3)},
 		{"read units", own.ReadUnits, messages*(SendReads+broadcast+1) + sessions*2},
 		{"invocations", own.Invocations, messages*3 + sessions*4},
 		{"GB-s", own.GBSeconds, messages*(0.015*0.25+0.050*1+0.050*0.5) + sessions*(0.030*0.25+0.020*0.25+0.035*1+0.015*0.25)},

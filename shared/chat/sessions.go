@@ -8,6 +8,7 @@ import (
 
 // ConnectionStore keeps connections.
 type ConnectionStore interface {
+	RateStore
 	// PutConnection stores a connection's entry in the user's presence, and its
 	// row. If it fails, there may be an entry without a row, never a row without an
 	// entry. Of more than MaxConnections, the oldest others lose their entries, and
@@ -24,17 +25,24 @@ type ConnectionStore interface {
 
 // Sessions opens, closes and checks connections.
 type Sessions struct {
-	store ConnectionStore
-	now   func() time.Time
+	store    ConnectionStore
+	connects RateLimit
+	now      func() time.Time
 }
 
-// NewSessions returns Sessions on a store and a clock.
-func NewSessions(store ConnectionStore, now func() time.Time) *Sessions {
-	return &Sessions{store: store, now: now}
+// NewSessions returns Sessions on a store and a clock. connects is how fast a user
+// may open connections.
+func NewSessions(store ConnectionStore, connects RateLimit, now func() time.Time) *Sessions {
+	return &Sessions{store: store, connects: connects, now: now}
 }
 
-// Open stores a connection whose token has been verified.
+// Open stores a connection whose token has been verified. A user who opens more
+// than the limit is refused before anything of the connection is written: each one
+// costs writes, records of the stream and the clean-up at its end.
 func (s *Sessions) Open(ctx context.Context, c Connection) error {
+	if err := takeConnect(ctx, s.store, c.UserID, s.connects); err != nil {
+		return err
+	}
 	if err := s.store.PutConnection(ctx, c); err != nil {
 		return fmt.Errorf("open connection %s: %w", c.ID, err)
 	}

@@ -47,7 +47,7 @@ func newWorld(t *testing.T) *world {
 		}
 		return nil
 	}
-	w.sessions = chat.NewSessions(w.store, w.clock.now)
+	w.sessions = chat.NewSessions(w.store, chat.RateLimit{}, w.clock.now)
 	w.sender = chat.NewSender(w.store, ids, w.clock.now, fits)
 	w.rooms = chat.NewRooms(w.store, ids, w.clock.now)
 	w.histories = chat.NewHistories(w.store)

@@ -17,15 +17,17 @@ import (
 //
 //nolint:gosec // names of variables, not credentials
 const (
-	TableName   = "TABLE_NAME"     // the DynamoDB table
-	CallbackURL = "CALLBACK_URL"   // the @connections API, https://{domain}/{stage}
-	Issuer      = "JWT_ISSUER"     // the claim iss of accepted tokens
-	KeysURL     = "JWT_KEYS_URL"   // the issuer's JWKS; optional, by default what the issuer's description names
-	Audience    = "JWT_AUDIENCE"   // accepted client ids, separated by commas
-	TokenUse    = "JWT_TOKEN_USE"  // accepted values of token_use, separated by commas; optional, not checked by default
-	UserClaim   = "JWT_USER_CLAIM" // the claim that is the user id; optional, see auth.UserID
-	QueryToken  = "TOKEN_IN_QUERY" // "true" accepts ?token= at $connect; optional. URLs end up in logs.
-	LogLevel    = "LOG_LEVEL"      // debug, info, warn or error; optional, info by default
+	TableName    = "TABLE_NAME"     // the DynamoDB table
+	CallbackURL  = "CALLBACK_URL"   // the @connections API, https://{domain}/{stage}
+	Issuer       = "JWT_ISSUER"     // the claim iss of accepted tokens
+	KeysURL      = "JWT_KEYS_URL"   // the issuer's JWKS; optional, by default what the issuer's description names
+	Audience     = "JWT_AUDIENCE"   // accepted client ids, separated by commas
+	TokenUse     = "JWT_TOKEN_USE"  // accepted values of token_use, separated by commas; optional, not checked by default
+	UserClaim    = "JWT_USER_CLAIM" // the claim that is the user id; optional, see auth.UserID
+	ConnectRate  = "CONNECT_RATE"   // connections that a user may open a minute, 0 for no limit; optional
+	ConnectBurst = "CONNECT_BURST"  // and how many at once; optional
+	QueryToken   = "TOKEN_IN_QUERY" // "true" accepts ?token= at $connect; optional. URLs end up in logs.
+	LogLevel     = "LOG_LEVEL"      // debug, info, warn or error; optional, info by default
 )
 
 // Reader loads variables and collects their errors, so that one error names every
@@ -79,6 +81,12 @@ func (r *Reader) KeysURL() string { return r.get(KeysURL) }
 // TokenInQuery reports whether $connect accepts ?token=.
 func (r *Reader) TokenInQuery() bool { return r.boolean(QueryToken) }
 
+// Connects returns how many connections a user may open a minute, and at once. The
+// arguments are the values of variables that are not set.
+func (r *Reader) Connects(rate, burst int) (perMinute, atOnce int) {
+	return r.integer(ConnectRate, 0, rate), r.integer(ConnectBurst, 1, burst)
+}
+
 // LogLevel returns from which level on to log.
 func (r *Reader) LogLevel() zerolog.Level {
 	value := r.get(LogLevel)
@@ -91,6 +99,20 @@ func (r *Reader) LogLevel() zerolog.Level {
 		return zerolog.InfoLevel
 	}
 	return level
+}
+
+// integer returns a number that is at least `least`.
+func (r *Reader) integer(name string, least, otherwise int) int {
+	value := r.get(name)
+	if value == "" {
+		return otherwise
+	}
+	n, err := strconv.Atoi(value)
+	if err != nil || n < least {
+		r.errs = append(r.errs, fmt.Errorf("invalid %s: want a number from %d, got %q", name, least, value))
+		return otherwise
+	}
+	return n
 }
 
 func (r *Reader) boolean(name string) bool {

@@ -2,12 +2,15 @@ package gateway_test
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
+
+	"github.com/streamroom/streamroom/shared/chat"
 )
 
 func TestConnect_LogsWhyATokenIsRefused(t *testing.T) {
@@ -52,5 +55,24 @@ func TestConnect_CountsItsOwnFailuresOnly(t *testing.T) {
 	}
 	if log := r.log.String(); !strings.Contains(log, `"Name":"internal"`) || !strings.Contains(log, `"internal":1`) {
 		t.Errorf("without the issuer's keys nothing is counted: %s", log)
+	}
+}
+
+func TestConnect_RefusesAUserWhoConnectsTooFast(t *testing.T) {
+	r := newRoutes(t, false)
+	for i := range chat.ConnectBurst + 1 {
+		r.log.Reset()
+		e := request("CONNECT", "$connect", fmt.Sprint("c-", i), "")
+		e.Headers = map[string]string{"Sec-WebSocket-Protocol": "streamroom, " + r.token(t, "alice", time.Hour)}
+		want := http.StatusOK
+		if i == chat.ConnectBurst {
+			want = http.StatusTooManyRequests
+		}
+		if response, err := r.connect.Handle(t.Context(), e); response.StatusCode != want || err != nil {
+			t.Errorf("connection %d: %+v, error %v; want %d", i, response, err, want)
+		}
+	}
+	if line := r.log.String(); !strings.Contains(line, `"outcome":"rate_limited"`) {
+		t.Errorf("the refusal is logged as %s", line)
 	}
 }

@@ -66,7 +66,7 @@ func newRoutes(t *testing.T, allowQuery bool) *routes {
 		t.Fatal(err)
 	}
 	log := zerolog.New(r.log)
-	sessions := chat.NewSessions(r.store, clock)
+	sessions := chat.NewSessions(r.store, chat.PerMinute(chat.ConnectRate, chat.ConnectBurst), clock)
 	ids := chat.NewIDs(clock, rand.Reader)
 	fits := func(m chat.Message) error {
 		if strings.HasPrefix(m.Content, "too large") {

@@ -33,6 +33,7 @@ const (
 	FanoutPrefix     = "FANOUT#"
 	ReadPrefix       = "READ#"
 	CreatedPrefix    = "CREATED#"
+	RatePrefix       = "RATE#"
 
 	MetadataKey    = "METADATA"
 	LastMessageKey = "LASTMESSAGE"
@@ -126,6 +127,10 @@ func Created(userID, idempotencyKey string) Key {
 	return Key{UserPrefix + userID, CreatedPrefix + idempotencyKey}
 }
 
+// Rate is the key of how much of a limit a user has used up, by the limit's kind,
+// such as "connect".
+func Rate(userID, kind string) Key { return Key{UserPrefix + userID, RatePrefix + kind} }
+
 // Profile is the key of a user's profile.
 func Profile(userID string) Key { return Key{UserPrefix + userID, ProfileKey} }
 
@@ -162,12 +167,13 @@ const (
 	KindRead
 	KindProfile
 	KindCreated
+	KindRate
 )
 
 var kindNames = [...]string{
 	KindUnknown: "unknown", KindConnection: "connection", KindPresence: "presence", KindRoom: "room", KindMember: "member",
 	KindParticipation: "participation", KindMessage: "message", KindLastMessage: "lastmessage", KindSent: "sent", KindSlice: "slice",
-	KindRead: "read", KindProfile: "profile", KindCreated: "created",
+	KindRead: "read", KindProfile: "profile", KindCreated: "created", KindRate: "rate",
 }
 
 // String names the entity in one lower-case word, for operators and logs.
@@ -198,6 +204,7 @@ type Identity struct {
 	MS              int64 // a message's time
 	ClientMessageID string
 	IdempotencyKey  string
+	Limit           string // the kind of a rate limit
 	RunID           string // a fan-out's
 	Slice           int    // the number of a part of it
 }
@@ -252,6 +259,9 @@ func parseUser(userID, sk string) (Identity, bool) {
 	}
 	if idempotencyKey, ok := cut(sk, CreatedPrefix); ok {
 		return Identity{Kind: KindCreated, UserID: userID, IdempotencyKey: idempotencyKey}, true
+	}
+	if kind, ok := cut(sk, RatePrefix); ok {
+		return Identity{Kind: KindRate, UserID: userID, Limit: kind}, true
 	}
 	return Identity{}, false
 }

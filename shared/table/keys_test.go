@@ -26,6 +26,7 @@ func TestParseReadsBackWhatTheConstructorsMake(t *testing.T) {
 		"last message":  {table.LastMessage(room), table.Identity{Kind: table.KindLastMessage, RoomID: room}},
 		"read cursor":   {table.Read(room, user), table.Identity{Kind: table.KindRead, RoomID: room, UserID: user}},
 		"profile":       {table.Profile(user), table.Identity{Kind: table.KindProfile, UserID: user}},
+		"rate":          {table.Rate(user, "connect"), table.Identity{Kind: table.KindRate, UserID: user, Limit: "connect"}},
 		"created once":  {table.Created(user, "k-1"), table.Identity{Kind: table.KindCreated, UserID: user, IdempotencyKey: "k-1"}},
 		"sent once":     {table.Sent(user, "c-1"), table.Identity{Kind: table.KindSent, UserID: user, ClientMessageID: "c-1"}},
 	}
@@ -108,6 +109,8 @@ func FuzzParse(f *testing.F) {
 			again = table.Profile(id.UserID)
 		case table.KindCreated:
 			again = table.Created(id.UserID, id.IdempotencyKey)
+		case table.KindRate:
+			again = table.Rate(id.UserID, id.Limit)
 		case table.KindUnknown:
 			t.Fatalf("Parse(%q, %q) accepted a key of no kind", pk, sk)
 		}
@@ -126,7 +129,7 @@ func TestEveryKindHasANameOfItsOwn(t *testing.T) {
 		}
 		kinds[name] = kind
 	}
-	if kinds["created"] != table.KindCreated || len(kinds) != int(table.KindCreated) {
+	if kinds["created"] != table.KindCreated || len(kinds) != int(table.KindRate) {
 		t.Errorf("the kinds are %v", kinds)
 	}
 }

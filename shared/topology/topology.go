@@ -38,7 +38,7 @@ func Functions() []Function {
 		return reads(append([]string{config.Issuer, config.Audience, config.TokenUse, config.UserClaim}, more...)...)
 	}
 	return []Function{
-		{Name: Connect, MemoryMB: 256, Timeout: 10 * time.Second, Variables: tokens(config.KeysURL, config.QueryToken)},
+		{Name: Connect, MemoryMB: 256, Timeout: 10 * time.Second, Variables: tokens(config.KeysURL, config.QueryToken, config.ConnectRate, config.ConnectBurst)},
 		{Name: Disconnect, MemoryMB: 256, Timeout: 10 * time.Second, Variables: reads()},
 		{Name: SendMessage, MemoryMB: 256, Timeout: 10 * time.Second, Variables: reads()},
 		{Name: Default, MemoryMB: 256, Timeout: 10 * time.Second, Variables: reads()},

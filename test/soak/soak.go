@@ -36,6 +36,7 @@ import (
 
 	"github.com/streamroom/streamroom/client"
 	"github.com/streamroom/streamroom/local"
+	"github.com/streamroom/streamroom/shared/config"
 	"github.com/streamroom/streamroom/test/faults"
 	"github.com/streamroom/streamroom/test/rig"
 )
@@ -185,8 +186,15 @@ func newRun(c Config) (*run, error) {
 	return r, nil
 }
 
+// connectRate is how many connections a user may open a minute: faults end those
+// of the run's few users far more often than networks would.
+const connectRate = "600"
+
 // wrap injects the faults over what the run's caller changes.
 func (r *run) wrap(d local.Deployment) local.Deployment {
+	for _, f := range d.Functions {
+		f.Environment[config.ConnectRate] = connectRate // only one of them reads it
+	}
 	if r.config.Wrap != nil {
 		d = local.EachFunction(r.config.Wrap)(d)
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"time"
 
 	"github.com/streamroom/streamroom/shared/chat"
 )
@@ -111,4 +112,19 @@ func (s *Store) TakeSend(ctx context.Context, connectionID string, limit chat.Se
 		s.connections[connectionID] = c
 	}
 	return chat.ConnectionState{Connection: c.Connection, Exists: true, RateWindow: c.rateWindow}, taken, nil
+}
+
+// TakeRate implements chat.RateStore.
+func (s *Store) TakeRate(ctx context.Context, userID, kind string, limit chat.RateLimit) (time.Duration, error) {
+	unlock, err := s.begin(ctx, "TakeRate")
+	if err != nil {
+		return 0, err
+	}
+	defer unlock()
+	now, key := s.now().UnixMilli(), [2]string{userID, kind}
+	if wait := s.rates[key] - limit.Horizon().Milliseconds() - now; wait > 0 {
+		return time.Duration(wait) * time.Millisecond, nil
+	}
+	s.rates[key] = max(s.rates[key], now) + limit.Interval.Milliseconds()
+	return 0, nil
 }

@@ -29,6 +29,7 @@ type Store struct {
 	sent        map[[2]string]sent // by user and client message id
 	created     map[[2]string]chat.Creation
 	names       map[string]string
+	rates       map[[2]string]int64 // by user and kind: the window, ms
 }
 
 type connection struct {
@@ -62,6 +63,7 @@ func New(now func() time.Time) *Store {
 		sent:        map[[2]string]sent{},
 		created:     map[[2]string]chat.Creation{},
 		names:       map[string]string{},
+		rates:       map[[2]string]int64{},
 	}
 }
 

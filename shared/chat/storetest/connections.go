@@ -197,6 +197,61 @@ var connectionTests = map[string]func(*fixture){
 			}
 		}
 	},
+	"TakeRate/admits a burst, then one an interval, and says when the next": func(f *fixture) {
+		limit := chat.RateLimit{Interval: 2 * time.Second, Burst: 20}
+		for _, step := range []struct {
+			wait     time.Duration
+			attempts int
+			taken    int
+			next     time.Duration
+		}{
+			{0, 25, 20, 2 * time.Second}, // what is refused moves nothing
+			{1_999 * time.Millisecond, 3, 0, time.Millisecond},
+			{time.Millisecond, 2, 1, 2 * time.Second},
+			{6 * time.Second, 4, 3, 2 * time.Second},
+			{time.Hour, 25, 20, 2 * time.Second},
+		} {
+			f.clock.advance(step.wait)
+			taken, next := 0, time.Duration(0)
+			for range step.attempts {
+				wait, err := f.TakeRate(f.Context(), "alice", "connect", limit)
+				ok(f, err)
+				if wait == 0 {
+					taken++
+				}
+				next = wait
+			}
+			if taken != step.taken || next != step.next {
+				f.Errorf("after %v: %d of %d taken, next in %v; want %d, %v", step.wait, taken, step.attempts, next, step.taken, step.next)
+			}
+		}
+	},
+	"TakeRate/counts each user and kind alone": func(f *fixture) {
+		limit := chat.RateLimit{Interval: time.Second, Burst: 1}
+		for _, one := range [][2]string{{"alice", "connect"}, {"bob", "connect"}, {"alice", "write"}} {
+			for i, want := range []time.Duration{0, time.Second} {
+				if wait, err := f.TakeRate(f.Context(), one[0], one[1], limit); wait != want || err != nil {
+					f.Errorf("%v, attempt %d: %v, %v; want %v", one, i, wait, err, want)
+				}
+			}
+		}
+	},
+	"TakeRate/never admits more than a burst at once": func(f *fixture) {
+		limit := chat.RateLimit{Interval: 2 * time.Second, Burst: 20}
+		take := func(int) (bool, error) {
+			wait, err := f.TakeRate(f.Context(), "alice", "connect", limit)
+			return wait == 0, err
+		}
+		taken := race(f, 30, take)
+		for range 20 - taken { // those that gave up in the race
+			if admitted, err := take(0); admitted && err == nil {
+				taken++
+			}
+		}
+		if more, err := take(0); taken != 20 || more || err != nil {
+			f.Errorf("%d taken, another %t, %v; want 20, false", taken, more, err)
+		}
+	},
 	"TakeSend/refuses connections that do not exist, have expired, or whose token has": func(f *fixture) {
 		c := connection("c", "alice")
 		c.TokenExpiresAt = epoch + 10_000
