@@ -6,6 +6,7 @@ package httpapi
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -84,6 +85,15 @@ func New(domain Domain, status func(chat.Code) int, log zerolog.Logger) *API {
 
 // userKey is the key of the user's id in a request's context.
 type userKey struct{}
+
+func withUser(ctx context.Context, userID string) context.Context {
+	return context.WithValue(ctx, userKey{}, userID)
+}
+
+func userOf(ctx context.Context) string {
+	userID, _ := ctx.Value(userKey{}).(string)
+	return userID
+}
 
 // ServeUser serves a request of a user who has been authenticated.
 func (a *API) ServeUser(w http.ResponseWriter, r *http.Request, userID string) {

@@ -3,8 +3,41 @@ package httpapi
 import (
 	"net/http"
 
+	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/wire"
 )
+
+func (a *API) history(r *http.Request, userID string) (int, any, error) {
+	n, err := limit(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	query := r.URL.Query()
+	if query.Has("cursor") { // ignoring it would return the newest page each time
+		return 0, nil, chat.Errorf(chat.CodeInvalidRequest, "invalid parameter cursor: want the cursor of an earlier page as before=, or as after= if that page was read with after=")
+	}
+	messages, more, err := a.domain.Histories.Read(r.Context(), userID, r.PathValue("room"), chat.Range{
+		Before: query.Get("before"), After: query.Get("after"), Limit: n,
+	})
+	if err != nil {
+		return 0, nil, err
+	}
+	body := wire.History{Messages: make([]wire.HistoryMessage, len(messages))}
+	for i, m := range messages {
+		body.Messages[i] = messageBody(m)
+	}
+	if more {
+		body.Cursor = messages[len(messages)-1].ID
+	}
+	return http.StatusOK, body, nil
+}
+
+func messageBody(m chat.Message) wire.HistoryMessage {
+	return wire.HistoryMessage{
+		ChatRoomID: m.RoomID, MessageID: m.ID, SenderID: m.SenderID, Content: m.Content, Timestamp: m.SentAt,
+		ReadBy: m.ReadBy, EditedAt: m.EditedAt, DeletedAt: m.DeletedAt,
+	}
+}
 
 func (a *API) readRoom(r *http.Request, userID string) (int, any, error) {
 	var in wire.ReadRequest

@@ -1,25 +1,13 @@
 package httpapi
 
 import (
-	"context"
 	"encoding/base64"
-	"encoding/json"
-	"fmt"
 	"net/http"
 	"strings"
 
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/wire"
 )
-
-func withUser(ctx context.Context, userID string) context.Context {
-	return context.WithValue(ctx, userKey{}, userID)
-}
-
-func userOf(ctx context.Context) string {
-	userID, _ := ctx.Value(userKey{}).(string)
-	return userID
-}
 
 func (a *API) createRoom(r *http.Request, userID string) (int, any, error) {
 	var in wire.RoomRequest
@@ -186,94 +174,4 @@ func memberNamed(r *http.Request) (string, error) {
 		return inQuery[0], nil
 	}
 	return inPath, nil
-}
-
-func (a *API) history(r *http.Request, userID string) (int, any, error) {
-	n, err := limit(r)
-	if err != nil {
-		return 0, nil, err
-	}
-	query := r.URL.Query()
-	if query.Has("cursor") { // ignoring it would return the newest page each time
-		return 0, nil, chat.Errorf(chat.CodeInvalidRequest, "invalid parameter cursor: want the cursor of an earlier page as before=, or as after= if that page was read with after=")
-	}
-	messages, more, err := a.domain.Histories.Read(r.Context(), userID, r.PathValue("room"), chat.Range{
-		Before: query.Get("before"), After: query.Get("after"), Limit: n,
-	})
-	if err != nil {
-		return 0, nil, err
-	}
-	body := wire.History{Messages: make([]wire.HistoryMessage, len(messages))}
-	for i, m := range messages {
-		body.Messages[i] = messageBody(m)
-	}
-	if more {
-		body.Cursor = messages[len(messages)-1].ID
-	}
-	return http.StatusOK, body, nil
-}
-
-func messageBody(m chat.Message) wire.HistoryMessage {
-	return wire.HistoryMessage{
-		ChatRoomID: m.RoomID, MessageID: m.ID, SenderID: m.SenderID, Content: m.Content, Timestamp: m.SentAt,
-		ReadBy: m.ReadBy, EditedAt: m.EditedAt, DeletedAt: m.DeletedAt,
-	}
-}
-
-// syncBody is a wire.SyncResponse whose messages are encoded.
-type syncBody struct {
-	Rooms map[string]syncRoom `json:"rooms"`
-}
-
-type syncRoom struct {
-	Messages []json.RawMessage `json:"messages"`
-	More     bool              `json:"more"`
-}
-
-func (a *API) sync(r *http.Request, userID string) (int, any, error) {
-	var in wire.SyncRequest
-	if err := read(r, &in); err != nil {
-		return 0, nil, err
-	}
-	missed, err := a.domain.Histories.Sync(r.Context(), userID, in.Rooms)
-	if err != nil {
-		return 0, nil, err
-	}
-	body, err := fitSync(missed)
-	if err != nil {
-		return 0, nil, err
-	}
-	return http.StatusOK, body, nil
-}
-
-// fitSync encodes missed messages into maxSyncBody bytes. Every room keeps its
-// first message, because a client continues from the last one that it received.
-func fitSync(missed []chat.Missed) (syncBody, error) {
-	body := syncBody{Rooms: make(map[string]syncRoom, len(missed))}
-	encoded := make([][]json.RawMessage, len(missed))
-	size := 0
-	for i, room := range missed {
-		for n, m := range room.Messages {
-			data, err := wire.Encode(messageBody(m))
-			if err != nil {
-				return syncBody{}, fmt.Errorf("encode message %s: %w", m.ID, err)
-			}
-			encoded[i] = append(encoded[i], data)
-			if n == 0 {
-				size += len(data)
-			}
-		}
-	}
-	for i, room := range missed {
-		n := min(1, len(encoded[i]))
-		for n < len(encoded[i]) && size+len(encoded[i][n]) <= maxSyncBody {
-			size += len(encoded[i][n])
-			n++
-		}
-		body.Rooms[room.RoomID] = syncRoom{
-			Messages: append([]json.RawMessage{}, encoded[i][:n]...), // never null
-			More:     room.More || n < len(encoded[i]),
-		}
-	}
-	return body, nil
 }
