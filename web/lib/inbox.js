@@ -265,7 +265,7 @@ export class Inbox {
    */
   learned({ chatRoomId, members = [] }) {
     for (const { userId, readUpTo, displayName } of members) {
-      if (displayName !== undefined) this.#people.learn(userId, displayName);
+      this.#people.learn(userId, displayName);
       if (readUpTo) this.#hasRead(chatRoomId, userId, readUpTo);
     }
   }
