@@ -20,6 +20,7 @@ const (
 	chatRooms   = 10          // pages of the user's rooms in which to find a name
 	sendTimeout = time.Minute // to send one line, reconnects included
 	quitTimeout = 10 * time.Second
+	markPause   = 2 * time.Second // between read marks, each of which is a write
 )
 
 // chatFlags are the flags of chat: the room, and how to sign in.
@@ -77,7 +78,7 @@ func (f chatFlags) chat(ctx context.Context, stdin io.Reader, stdout, stderr io.
 	if err != nil {
 		return err
 	}
-	s := &chatScreen{out: stdout, status: stderr, room: room, fixedToken: f.token != "", shown: make(chan struct{}, 1)}
+	s := &chatScreen{out: stdout, status: stderr, room: room, fixedToken: f.token != "", shown: make(chan struct{}, 1), unread: make(chan struct{}, 1)}
 	return s.chat(ctx, c, stdin)
 }
 

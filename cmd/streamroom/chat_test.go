@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -18,6 +19,7 @@ import (
 	"github.com/streamroom/streamroom/client"
 	"github.com/streamroom/streamroom/local"
 	"github.com/streamroom/streamroom/shared/wire"
+	"github.com/streamroom/streamroom/test/rig"
 )
 
 // chatPatience is how long a test waits for what should come soon.
@@ -192,6 +194,28 @@ func TestTwoPeopleChat(t *testing.T) {
 	alice.stop() // Ctrl-C
 	if err := alice.leaves(); err != nil {
 		t.Errorf("Ctrl-C: %v", err)
+	}
+}
+
+// What a terminal shows is read: it isn't unread on the user's other devices.
+func TestChatMarksAsRead(t *testing.T) {
+	s := startLocal(t)
+	alice := sitDown(t, "--addr", s.URL(), "--user", "alice", "--room", local.Lobby)
+	alice.sees(alice.status, "* connected as alice to general")
+	bob := sitDown(t, "--addr", s.URL(), "--user", "bob", "--room", local.Lobby)
+	bob.sees(bob.status, "* connected as bob to general")
+	alice.types("hello")
+	bob.sees(bob.shown, " alice: hello\n")
+	rig.Eventually(t, "bob has read alice's message", func() bool {
+		list, err := api(t, s, "bob").ListRooms(t.Context(), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return list.Rooms[0].Unread == 0
+	})
+	newest, err := api(t, s, "alice").History(t.Context(), local.Lobby, client.Page{Limit: 1})
+	if err != nil || !slices.Equal(newest.Messages[0].ReadBy, []string{"alice", "bob"}) {
+		t.Errorf("alice's message is %+v, %v; want it read by bob", newest.Messages, err)
 	}
 }
 

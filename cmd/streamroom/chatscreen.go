@@ -19,6 +19,7 @@ type chatScreen struct {
 	room       string
 	fixedToken bool          // it can't be replaced when it expires
 	shown      chan struct{} // holds one if a message was shown
+	unread     chan struct{} // holds one if another's message was shown and not marked as read
 
 	mu     sync.Mutex
 	out    io.Writer
@@ -42,6 +43,7 @@ func (s *chatScreen) chat(ctx context.Context, c *client.Client, stdin io.Reader
 	go s.readLines(ctx, stdin, lines)
 	var sender sync.WaitGroup
 	sender.Go(func() { s.send(ctx, c, lines) })
+	sender.Go(func() { s.markRead(ctx, c) })
 	defer sender.Wait()
 	defer stop()
 
@@ -122,6 +124,39 @@ func (s *chatScreen) awaitNewest(ctx context.Context, c *client.Client) {
 			}
 			return
 		}
+	}
+}
+
+// markRead tells the server what was shown, so that it isn't unread on the user's
+// other devices, and others see that it was read.
+func (s *chatScreen) markRead(ctx context.Context, c *client.Client) {
+	for {
+		select {
+		case <-s.unread:
+		case <-ctx.Done():
+			return
+		}
+		s.mu.Lock()
+		newest := s.newest
+		s.mu.Unlock()
+		err := c.MarkRead(ctx, s.room, newest)
+		var refusal *client.Error
+		if err != nil && (!errors.As(err, &refusal) || refusal.Retryable()) {
+			notify(s.unread)
+		}
+		select {
+		case <-time.After(markPause):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// notify leaves one token in a channel.
+func notify(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
 	}
 }
 
@@ -233,9 +268,9 @@ func (s *chatScreen) message(m client.Message) {
 	}
 	fmt.Fprintf(s.out, "%s %s: %s\n", at.Format("15:04:05"), neutralise(m.SenderID), text)
 	s.newest = max(s.newest, m.MessageID)
-	select {
-	case s.shown <- struct{}{}:
-	default:
+	notify(s.shown)
+	if m.SenderID != s.self {
+		notify(s.unread)
 	}
 }
 
