@@ -69,6 +69,7 @@ func TestEnterThatChoosesAWordSendsNothing(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	alice := signedIn(t, f.URL, "alice")
+	alice.until(`document.activeElement?.dataset.testid === "composer-input"`)
 	alice.typed("にほん")
 	alice.do(`document.activeElement.dispatchEvent(new CompositionEvent("compositionend", {data: "日本", bubbles: true}))`)
 	alice.do(`document.activeElement.dispatchEvent(new KeyboardEvent("keydown", {key: "Enter", keyCode: 229, bubbles: true, cancelable: true}))`)

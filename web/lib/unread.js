@@ -225,11 +225,16 @@ export class Unread {
 
   /**
    * The list was read: its counts and the user's read cursors are right, but for what
-   * changed since.
+   * changed since. Its last messages follow some seconds late; those that are held may
+   * be newer.
    * @param {number} since when it was asked for
    * @returns {string[]} rooms in which the user has read further, on another device
    */
   listed(since) {
+    for (const { messages } of this.#timelines.values()) {
+      const newest = messages.at(-1);
+      if (newest) this.#list.saw(newest);
+    }
     const moved = [];
     for (const { chatRoomId, readUpTo = "", lastMessage } of this.#list.list()) {
       const own = this.#receipts.own(chatRoomId);

@@ -188,6 +188,21 @@ test("an edit changes the message and the list, an older one doesn't", async () 
   equal(w.chat.rooms.get("r").lastMessage.preview, "newest");
 });
 
+test("a list that lags behind the history that was read shows what history has", async () => {
+  for (const [newest, preview, deletedAt] of [
+    [stored(2, undefined, { deletedAt: START + 5 }), "", START + 5],
+    [stored(2, "edited", { editedAt: START + 5 }), "edited", undefined],
+    [stored(3, "newer"), "newer", undefined],
+  ]) {
+    const w = await worldOf();
+    await w.open("r", stored(1, "a"), newest);
+    w.answers["GET /rooms"] = { rooms: [room("r", { lastMessage: last(2) })] };
+    await w.chat.refreshRooms();
+    const { lastMessage } = w.chat.rooms.get("r");
+    equal([lastMessage.messageId, lastMessage.preview, lastMessage.deletedAt], [newest.messageId, preview, deletedAt]);
+  }
+});
+
 test("a deletion that comes before its message counts, too", async () => {
   const w = await worldOf(room("r"));
   await w.open("r", stored(1, "a"));
