@@ -203,7 +203,7 @@ func (b *browsers) call(ctx context.Context, d *device, do string, arguments map
 		}
 		return json.Unmarshal(got.Value, out)
 	case <-b.ended:
-		return errors.New("Node.js has ended")
+		return errors.New("the process of Node.js has ended")
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -263,8 +263,8 @@ func (d *device) happened(e reply) {
 }
 
 // closeBrowser leaves the device's page.
-func (d *device) closeBrowser() {
-	ctx, cancel := d.run.timeout(context.Background())
+func (d *device) closeBrowser(ctx context.Context) {
+	ctx, cancel := d.run.timeout(ctx)
 	defer cancel()
 	_ = d.run.browsers.call(ctx, d, "close", nil, nil) // fails if Node.js has ended, which is reported
 }

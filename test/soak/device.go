@@ -140,10 +140,10 @@ func (d *device) open(ctx context.Context) error {
 }
 
 // close ends the application.
-func (d *device) close() {
+func (d *device) close(ctx context.Context) {
 	d.network.heal() // a goodbye to a silent connection would wait for an answer
 	if d.browser {
-		d.closeBrowser()
+		d.closeBrowser(ctx)
 	} else {
 		d.closeClient()
 	}
@@ -155,7 +155,7 @@ func (d *device) close() {
 // reopen ends the application and starts it again. It then knows nothing but the
 // rooms that its user is in.
 func (d *device) reopen(ctx context.Context) error {
-	d.close()
+	d.close(ctx)
 	if err := d.open(ctx); err != nil {
 		return err
 	}
@@ -297,6 +297,22 @@ func (d *device) moved(room, user, upTo string) {
 	defer d.mu.Unlock()
 	v := d.visit(room)
 	v.read[user] = max(v.read[user], upTo)
+}
+
+// forgetCursor drops the read cursor of a user who left a room, which takes it with
+// them; forgetCursors drops all, before they are asked for.
+func (d *device) forgetCursor(room, user string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.visit(room).read, user)
+}
+
+func (d *device) forgetCursors() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, v := range d.lives[len(d.lives)-1].visits {
+		clear(v.read)
+	}
 }
 
 // visit is the visit of a room that goes on. d.mu is held.

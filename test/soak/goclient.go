@@ -66,10 +66,13 @@ func (d *device) handle(ctx context.Context, e client.Event) {
 	case client.MemberLeft:
 		if e.UserID == d.user {
 			d.leave(e.ChatRoomID)
+		} else {
+			d.forgetCursor(e.ChatRoomID, e.UserID)
 		}
 	case client.Connected:
 		d.connected(e.ConnectionID)
 		if d.run.settling.Load() {
+			d.forgetCursors()
 			d.asking.Go(func() { d.askCursors(ctx) })
 		}
 	case client.Disconnected:

@@ -268,7 +268,7 @@ func (r *run) play(ctx context.Context) (err error) {
 	}
 	defer func() {
 		for _, d := range r.devices {
-			d.close()
+			d.close(ctx)
 			d.network.close()
 		}
 		r.direct.CloseIdleConnections()
