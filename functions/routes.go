@@ -66,6 +66,7 @@ func API(e Env) (lambda.Handler, error) {
 		Editor:    chat.NewEditor(store, w.Now, fanout.FitsEdited),
 		Readers:   chat.NewReaders(store, w.Now),
 		Profiles:  chat.NewProfiles(store, w.Now),
+		UserIDs:   rule.UserIDs,
 	}, gateway.Status, w.log)
 	return w.handler(gateway.NewHTTP(api, tokens, w.Now, w.log).Handle)
 }
@@ -73,5 +74,8 @@ func API(e Env) (lambda.Handler, error) {
 // tokenRule returns the one rule of accepted tokens, for both APIs.
 func (w wiring) tokenRule() auth.Rule {
 	t := w.vars.Tokens()
-	return auth.Rule{Issuer: t.Issuer, Audience: t.Audience, TokenUse: t.TokenUse, UserClaim: t.UserClaim}
+	return auth.Rule{
+		Issuer: t.Issuer, Audience: t.Audience, TokenUse: t.TokenUse, UserClaim: t.UserClaim,
+		UserIDs: chat.UserIDs{FoldCase: w.vars.FoldCase()},
+	}
 }

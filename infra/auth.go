@@ -118,6 +118,7 @@ func (auth authStack) variables(s settings) map[string]string {
 
 		config.ConnectRate:  s.ConnectRate,
 		config.ConnectBurst: s.ConnectBurst,
+		config.UserIDCase:   s.userIDCase(),
 	}
 	if !s.prod() {
 		values[config.QueryToken] = "true" // a URL ends up in logs, so never in prod

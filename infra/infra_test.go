@@ -538,6 +538,7 @@ func TestAnIssuerOfOnesOwn(t *testing.T) {
 		r.expect(t, `"https://issuer.example/a"`, "Environment", "Variables", "JWT_ISSUER")
 		r.expect(t, `"app"`, "Environment", "Variables", "JWT_AUDIENCE")
 		r.expect(t, `"sub"`, "Environment", "Variables", "JWT_USER_CLAIM")
+		r.expect(t, `"sensitive"`, "Environment", "Variables", "USER_ID_CASE")
 		r.expect(t, `null`, "Environment", "Variables", "JWT_TOKEN_USE")
 		if c.program(t, r) == topology.Connect {
 			r.expect(t, `"https://issuer.example/keys"`, "Environment", "Variables", "JWT_KEYS_URL")

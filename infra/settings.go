@@ -13,6 +13,7 @@ import (
 
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscognito"
 
+	"github.com/streamroom/streamroom/shared/config"
 	"github.com/streamroom/streamroom/shared/topology"
 )
 
@@ -27,6 +28,7 @@ type settings struct {
 	Audience     string // its client id
 	KeysURL      string // where it publishes its keys; "" reads that from its description
 	UserClaim    string // the claim that is the user id
+	UserIDCase   string // "" for what fits the issuer: see userIDCase
 	AllowOrigins []string
 
 	// Where people sign in on the user pool's own page, which comes back to the
@@ -89,6 +91,10 @@ var options = []option{
 	{"userClaim", func(s *settings, v string) error {
 		s.UserClaim = v
 		return matches(v, `[\w:./-]+`, "a claim's name such as sub")
+	}},
+	{"userIdCase", func(s *settings, v string) error {
+		s.UserIDCase = v
+		return oneOf(v, config.Insensitive, config.Sensitive)
 	}},
 	{"origins", func(s *settings, v string) error {
 		s.AllowOrigins = strings.Split(v, ",")
@@ -304,6 +310,19 @@ func domain(value string) error {
 
 func certificate(value string) error {
 	return matches(value, `arn:aws[\w-]*:acm:[\w-]+:\d{12}:certificate/[\w-]+`, "the ARN of an ACM certificate in this region")
+}
+
+// userIDCase says whether the case of user ids counts. The pool that this app creates
+// ignores it. Of another issuer nothing is known: users whom it tells apart by case must
+// not become one.
+func (s settings) userIDCase() string {
+	switch {
+	case s.UserIDCase != "":
+		return s.UserIDCase
+	case s.Issuer == "" && s.UserPoolID == "":
+		return config.Insensitive
+	}
+	return config.Sensitive
 }
 
 func oneOf(value string, allowed ...string) error {

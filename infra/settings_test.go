@@ -43,6 +43,7 @@ func TestBadContextIsSaidInOneLine(t *testing.T) {
 		"a page without a pool":  {map[string]any{"env": "dev", "signInPage": "https://x.auth.eu-central-1.amazoncognito.com"}, "signInPage needs userPoolId"},
 		"a pool alone":           {map[string]any{"env": "dev", "userPoolId": "eu-central-1_abc"}, "userPoolId and userPoolClientId need each other"},
 		"no burst":               {map[string]any{"env": "dev", "connectBurst": "0"}, "want a number from 1 to 10000"},
+		"another case of ids":    {map[string]any{"env": "dev", "userIdCase": "lower"}, "invalid -c userIdCase=lower: want insensitive or sensitive"},
 		"no number":              {map[string]any{"env": "dev", "throttleRate": "fast"}, "want a number from 1 to 100000"},
 		"a throttle of zero":     {map[string]any{"env": "dev", "throttleBurst": "0"}, "want a number from 1 to 100000"},
 		"no retention of theirs": {map[string]any{"env": "dev", "logRetentionDays": "10"}, "want one of"},
@@ -61,6 +62,26 @@ func TestBadContextIsSaidInOneLine(t *testing.T) {
 				t.Errorf("the error is %q, want one line with %q", err, test.want)
 			}
 		})
+	}
+}
+
+// Only of the pool that this app creates it is known that it ignores case.
+func TestCaseOfUserIDs(t *testing.T) {
+	pool := map[string]any{"env": "dev", "userPoolId": "eu-central-1_abc", "userPoolClientId": "x"}
+	for _, test := range []struct {
+		values map[string]any
+		want   string
+	}{
+		{map[string]any{"env": "dev"}, "insensitive"},
+		{map[string]any{"env": "dev", "userIdCase": "sensitive"}, "sensitive"},
+		{pool, "sensitive"},
+		{map[string]any{"env": "dev", "issuer": "https://a.example", "audience": "x", "userClaim": "sub"}, "sensitive"},
+		{map[string]any{"env": "dev", "issuer": "https://a.example", "audience": "x", "userIdCase": "insensitive"}, "insensitive"},
+	} {
+		s, err := parseSettings(test.values)
+		if got := s.userIDCase(); got != test.want || err != nil {
+			t.Errorf("%v: %s, %v; want %s", test.values, got, err, test.want)
+		}
 	}
 }
 

@@ -64,6 +64,7 @@ func NewDeployment(url, logLevel string) Deployment {
 		config.Issuer:      url,
 		config.Audience:    identity.ClientID,
 		config.TokenUse:    "access",
+		config.UserIDCase:  config.Insensitive, // as the pool of package identity
 		config.QueryToken:  "true",
 		config.LogLevel:    logLevel,
 	}

@@ -64,6 +64,18 @@ func TestTwoPeopleChatOnTheRealServer(t *testing.T) {
 	bob.shows("Hiking on Saturday?", "Or on Sunday?")
 }
 
+// The page knows its user by the server's spelling of the name.
+func TestSigningInWithCapitals(t *testing.T) {
+	t.Parallel()
+	startBrowser(t)
+	server := startLocal(t, local.Config{Addr: "127.0.0.1:0", DynamoDBAddr: "127.0.0.1:0", LogLevel: "error", Log: t.Output()})
+	bob := signedIn(t, server.URL(), "Bob")
+	bob.until(`document.getElementById("account-name").textContent === "bob"`)
+	bob.send("It is me")
+	bob.shows("It is me")
+	bob.until(`document.querySelector("[data-testid=message].own") !== null`)
+}
+
 // TestThreePeopleOnTheRealServer tells what people do in a day of chatting, against
 // the functions, the table and the streams as they are.
 func TestThreePeopleOnTheRealServer(t *testing.T) {

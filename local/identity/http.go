@@ -89,11 +89,15 @@ func (p *Pool) signIn(ctx context.Context, body []byte) (string, error) {
 	// Clamped, a number of seconds beyond what a Duration holds is still refused.
 	const bound = int64(2 * maxLife / time.Second)
 	seconds := min(max(request.ExpiresIn, -bound), bound)
-	token, err := p.Token(request.User, time.Duration(seconds)*time.Second)
+	user, err := spelled(request.User)
+	if err != nil {
+		return "", err
+	}
+	token, err := p.Token(user, time.Duration(seconds)*time.Second)
 	if err != nil || p.SignedIn == nil {
 		return token, err
 	}
-	if err := p.SignedIn(ctx, request.User); err != nil {
+	if err := p.SignedIn(ctx, user); err != nil {
 		return "", fmt.Errorf("sign in: %w", err)
 	}
 	return token, nil

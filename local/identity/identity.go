@@ -102,13 +102,27 @@ func (p *Pool) publish() error {
 	return err
 }
 
-// Token returns a signed token for the user, a name of 1 to 128 bytes of UTF-8
-// without control characters or "#". It ends expiresIn from now, at most 24 h
+// userIDs is how the pool spells its users: it ignores case, and gives lower case,
+// as the pool that infra makes.
+var userIDs = chat.UserIDs{FoldCase: true}
+
+// spelled returns a user's name as the pool spells it.
+func spelled(user string) (string, error) {
+	name, err := userIDs.Normalize(user)
+	if err != nil {
+		return "", chat.Errorf(chat.CodeInvalidRequest, "user must be a user id: %s", chat.Reason(err).Message)
+	}
+	return name, nil
+}
+
+// Token returns a signed token for the user, whose name may be typed in any way
+// that chat.UserIDs takes. It ends expiresIn from now, at most 24 h
 // either way and in whole seconds: a negative time gives one that has ended, 0
 // stands for an hour. Bad arguments are a *chat.Error with CodeInvalidRequest.
 func (p *Pool) Token(user string, expiresIn time.Duration) (string, error) {
-	if chat.ValidateUserID(user) != nil {
-		return "", chat.Errorf(chat.CodeInvalidRequest, "user must be 1 to %d bytes of UTF-8 without control characters or #", chat.MaxUserID)
+	user, err := spelled(user)
+	if err != nil {
+		return "", err
 	}
 	if expiresIn < -maxLife || expiresIn > maxLife {
 		return "", chat.Errorf(chat.CodeInvalidRequest, "a token ends at most %v from now, or ended as long ago", maxLife)

@@ -129,7 +129,7 @@ func (v *Verifier) Verify(ctx context.Context, token string) (Token, error) {
 	case err != nil:
 		return Token{}, refuse(err, claims)
 	}
-	userID, err := UserID(claims, v.checker.rule.UserClaim)
+	userID, err := v.checker.rule.UserID(claims)
 	if err != nil {
 		return Token{}, err
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/streamroom/streamroom/shared/auth"
+	"github.com/streamroom/streamroom/shared/chat"
 )
 
 func TestVerifyReadsAGoodToken(t *testing.T) {
@@ -194,6 +195,7 @@ func TestUserID(t *testing.T) {
 	for name, test := range map[string]struct {
 		claims claims
 		claim  string
+		fold   bool
 		want   string // "" for an error
 	}{
 		"username":                  {claims: claims{"username": "alice"}, want: "alice"},
@@ -215,9 +217,14 @@ func TestUserID(t *testing.T) {
 		"DEL":                       {claims: claims{"username": "a\x7f"}},
 		"C1 control":                {claims: claims{"username": "a\u0085"}},
 		"invalid UTF-8":             {claims: claims{"username": "a\xff"}},
+		"capitals":                  {claims: claims{"username": "Jos\u00c9"}, want: "Jos\u00c9"},
+		"capitals, folded":          {claims: claims{"username": "Jos\u00c9"}, fold: true, want: "jos\u00e9"},
+		"decomposed":                {claims: claims{"username": "jose\u0301"}, fold: true},
+		"surrounded":                {claims: claims{"username": " bob"}, fold: true},
+		"invisible":                 {claims: claims{"username": "bo\u200bb"}, fold: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := auth.UserID(test.claims, test.claim)
+			got, err := auth.Rule{UserClaim: test.claim, UserIDs: chat.UserIDs{FoldCase: test.fold}}.UserID(test.claims)
 			if test.want == "" {
 				if got != "" || !errors.Is(err, auth.ErrUnauthorized) {
 					t.Errorf("got %q, %v, want ErrUnauthorized", got, err)

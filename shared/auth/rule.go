@@ -37,6 +37,8 @@ type Rule struct {
 	TokenUse []string
 	// UserClaim names the claim that is the user id; see UserID.
 	UserClaim string
+	// UserIDs gives the claim its normal form.
+	UserIDs chat.UserIDs
 }
 
 func (r Rule) validate() error {
@@ -84,7 +86,7 @@ func (c *Checker) User(texts map[string]string) (string, error) {
 	if err := c.check(claims); err != nil {
 		return "", refuse(err, claims)
 	}
-	return UserID(claims, c.rule.UserClaim)
+	return c.rule.UserID(claims)
 }
 
 func (c *Checker) check(claims jwt.MapClaims) error {
@@ -155,11 +157,12 @@ func audiences(text string) ([]any, bool) {
 	return list, true
 }
 
-// UserID returns the user id among verified claims: the claim userClaim, or if
+// UserID returns the user id among verified claims: the claim UserClaim, or if
 // that is "", username or else cognito:username (where Cognito's access and id
-// tokens have it). A user id is 1 to 128 bytes of UTF-8 without control
-// characters or "#"; anything else is a *RefusedError.
-func UserID(claims map[string]any, userClaim string) (string, error) {
+// tokens have it), in the normal form of UserIDs. What is no user id, or is not in
+// Unicode's form C, is a *RefusedError: see chat.UserIDs.OfClaim.
+func (r Rule) UserID(claims map[string]any) (string, error) {
+	userClaim := r.UserClaim
 	if userClaim == "" {
 		userClaim = "username"
 		if _, ok := claims[userClaim]; !ok {
@@ -170,8 +173,9 @@ func UserID(claims map[string]any, userClaim string) (string, error) {
 	if !ok {
 		return "", refusedf(reasonUser, "token has no text in claim %q", userClaim)
 	}
-	if chat.ValidateUserID(id) != nil {
-		return "", refusedf(reasonUser, "claim %q must be 1 to %d bytes of UTF-8 without control characters or #", userClaim, chat.MaxUserID)
+	userID, err := r.UserIDs.OfClaim(id)
+	if err != nil {
+		return "", refusedf(reasonUser, "claim %q must be 1 to %d bytes of UTF-8 in normal form C, without control and invisible characters, #, and white space around it", userClaim, chat.MaxUserID)
 	}
-	return id, nil
+	return userID, nil
 }

@@ -26,8 +26,15 @@ const (
 	UserClaim    = "JWT_USER_CLAIM" // the claim that is the user id; optional, see auth.UserID
 	ConnectRate  = "CONNECT_RATE"   // connections that a user may open a minute, 0 for no limit; optional
 	ConnectBurst = "CONNECT_BURST"  // and how many at once; optional
+	UserIDCase   = "USER_ID_CASE"   // Sensitive or Insensitive; optional, Sensitive by default
 	QueryToken   = "TOKEN_IN_QUERY" // "true" accepts ?token= at $connect; optional. URLs end up in logs.
 	LogLevel     = "LOG_LEVEL"      // debug, info, warn or error; optional, info by default
+)
+
+// The values of UserIDCase: whether "Bob" and "bob" are two users or one.
+const (
+	Sensitive   = "sensitive"
+	Insensitive = "insensitive"
 )
 
 // Reader loads variables and collects their errors, so that one error names every
@@ -73,6 +80,19 @@ func (r *Reader) Tokens() Tokens {
 		TokenUse:  list(r.get(TokenUse)),
 		UserClaim: r.get(UserClaim),
 	}
+}
+
+// FoldCase reports whether the case of user ids is ignored: see chat.UserIDs.
+func (r *Reader) FoldCase() bool {
+	value := r.get(UserIDCase)
+	switch value {
+	case Insensitive:
+		return true
+	case "", Sensitive:
+	default:
+		r.errs = append(r.errs, fmt.Errorf("invalid %s: want %s or %s, got %q", UserIDCase, Sensitive, Insensitive, value))
+	}
+	return false
 }
 
 // KeysURL returns where the tokens' issuer publishes its keys; "" for the default.

@@ -46,6 +46,7 @@ type Domain struct {
 	Editor    *chat.Editor
 	Readers   *chat.Readers
 	Profiles  *chat.Profiles
+	UserIDs   chat.UserIDs
 }
 
 // API answers requests.

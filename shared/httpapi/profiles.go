@@ -35,13 +35,19 @@ func (a *API) profiles(r *http.Request, _ string) (int, any, error) {
 	if err := read(r, &in); err != nil {
 		return 0, nil, err
 	}
-	names, err := a.domain.Profiles.DisplayNames(r.Context(), in.Users)
+	users, err := a.normalize(in.Users)
+	if err != nil {
+		return 0, nil, err
+	}
+	names, err := a.domain.Profiles.DisplayNames(r.Context(), users)
 	if err != nil {
 		return 0, nil, err
 	}
 	body := wire.Profiles{Profiles: make(map[string]wire.Profile, len(names))}
-	for user, name := range names {
-		body.Profiles[user] = wire.Profile{DisplayName: name}
+	for i, user := range in.Users { // under the ids that the caller knows
+		if name := names[users[i]]; name != "" {
+			body.Profiles[user] = wire.Profile{DisplayName: name}
+		}
 	}
 	return http.StatusOK, body, nil
 }

@@ -18,8 +18,12 @@ func (a *API) createRoom(r *http.Request, userID string) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
+	members, err := a.normalize(in.Members)
+	if err != nil {
+		return 0, nil, err
+	}
 	room, created, err := a.domain.Rooms.Create(r.Context(), userID, chat.NewRoom{
-		Name: in.Name, Type: chat.RoomType(in.Type), Members: in.Members, Key: key,
+		Name: in.Name, Type: chat.RoomType(in.Type), Members: members, Key: key,
 	})
 	if err != nil {
 		return 0, nil, err
@@ -28,6 +32,18 @@ func (a *API) createRoom(r *http.Request, userID string) (int, any, error) {
 		return http.StatusCreated, roomBody(room), nil
 	}
 	return http.StatusOK, roomBody(room), nil
+}
+
+// normalize gives user ids their normal form.
+func (a *API) normalize(userIDs []string) ([]string, error) {
+	normal := make([]string, len(userIDs))
+	for i, id := range userIDs {
+		var err error
+		if normal[i], err = a.domain.UserIDs.Normalize(id); err != nil {
+			return nil, err
+		}
+	}
+	return normal, nil
 }
 
 // idempotencyKey reads the header Idempotency-Key, "" if it is absent. An empty
@@ -139,10 +155,15 @@ func (a *API) addMember(r *http.Request, userID string) (int, any, error) {
 	if err := read(r, &in); err != nil {
 		return 0, nil, err
 	}
-	added, err := a.domain.Rooms.AddMember(r.Context(), userID, r.PathValue("room"), in.UserID)
+	member, err := a.domain.UserIDs.Normalize(in.UserID)
 	if err != nil {
 		return 0, nil, err
 	}
+	added, err := a.domain.Rooms.AddMember(r.Context(), userID, r.PathValue("room"), member)
+	if err != nil {
+		return 0, nil, err
+	}
+	in.UserID = member
 	if added {
 		return http.StatusCreated, in, nil
 	}
@@ -154,7 +175,18 @@ func (a *API) removeMember(r *http.Request, userID string) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	if err := a.domain.Rooms.RemoveMember(r.Context(), userID, r.PathValue("room"), member); err != nil {
+	remove := func(member string) error {
+		return a.domain.Rooms.RemoveMember(r.Context(), userID, r.PathValue("room"), member)
+	}
+	normal, err := a.domain.UserIDs.Normalize(member)
+	if err == nil {
+		err = remove(normal)
+	}
+	// Members may be stored whose ids are not in normal form, from before there was one.
+	if err != nil && normal != member && remove(member) == nil {
+		err = nil
+	}
+	if err != nil {
 		return 0, nil, err
 	}
 	return http.StatusNoContent, nil, nil

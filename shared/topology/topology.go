@@ -33,9 +33,9 @@ type Function struct {
 func Functions() []Function {
 	// Every function has a log and the table.
 	reads := func(more ...string) []string { return append([]string{config.LogLevel, config.TableName}, more...) }
-	// Both APIs accept tokens by one rule.
+	// Both APIs accept tokens by one rule, and know users by one form of their ids.
 	tokens := func(more ...string) []string {
-		return reads(append([]string{config.Issuer, config.Audience, config.TokenUse, config.UserClaim}, more...)...)
+		return reads(append([]string{config.Issuer, config.Audience, config.TokenUse, config.UserClaim, config.UserIDCase}, more...)...)
 	}
 	return []Function{
 		{Name: Connect, MemoryMB: 256, Timeout: 10 * time.Second, Variables: tokens(config.KeysURL, config.QueryToken, config.ConnectRate, config.ConnectBurst)},

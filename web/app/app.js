@@ -49,7 +49,6 @@ const FRAME = 16;
 class App {
   /** @type {Streamroom|undefined} */
   #chat;
-  #me = "";
   #drawing = 0;
   #displayName = "";
 
@@ -118,6 +117,11 @@ class App {
     });
   }
 
+  /** The user's id: the server may spell it in another way than it was typed. */
+  get #me() {
+    return this.#chat?.userId ?? "";
+  }
+
   async start() {
     try {
       const session = this.#people instanceof HostedPage ? await this.#people.arrive() : undefined;
@@ -139,9 +143,8 @@ class App {
     const chat = new Streamroom({ apiURL, webSocketURL, token });
     chat.userId = user;
     remember(user);
-    this.#me = user;
     this.#chat = chat;
-    this.#conversation.become(chat, user);
+    this.#conversation.become(chat);
     let named = false;
     chat.on("state", (state) => {
       if (state.name === "stopped" && state.failure) {
@@ -198,8 +201,8 @@ class App {
     this.#chat = undefined;
     guardLeaving(0);
     remember("");
-    this.#me = this.#displayName = "";
-    this.#conversation.become(undefined, "");
+    this.#displayName = "";
+    this.#conversation.become(undefined);
     for (const dialog of document.querySelectorAll("dialog")) dialog.close();
     history.replaceState(null, "", location.pathname);
     this.#chatElement.hidden = true;

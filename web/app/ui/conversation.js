@@ -36,7 +36,6 @@ export class Conversation {
 
   /** @type {Streamroom|undefined} */
   #chat;
-  #me = "";
   /** @type {Failure|undefined} why the room can't be shown */
   #failure;
   #loadingOlder = false;
@@ -99,12 +98,14 @@ export class Conversation {
   /**
    * A user signed in or out.
    * @param {Streamroom|undefined} chat
-   * @param {string} me
    */
-  become(chat, me) {
+  become(chat) {
     this.close();
     this.#chat = chat;
-    this.#me = me;
+  }
+
+  get #me() {
+    return this.#chat?.userId ?? "";
   }
 
   close() {
