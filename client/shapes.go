@@ -49,12 +49,19 @@ type RoomList = wire.RoomList
 //	ChatRoomID    string
 //	Name          string       // a direct message has none
 //	Type          string       // "group" or "dm"
+//	With          *Person      // the other user of a direct message; nil in a group
 //	LastMessageAt int64        // ms since 1970; the room's creation where there is no message
 //	LastMessage   *LastMessage // nil: there is none
 //	ReadUpTo      string       // the user's read cursor, a message id; empty: none
 //	Unread        int          // messages of others that the user has not read, at most 100
 //	UnreadMore    bool         // there may be more than these
 type RoomSummary = wire.RoomSummary
+
+// Person is another user:
+//
+//	UserID      string
+//	DisplayName string // empty: none
+type Person = wire.Person
 
 // LastMessage is the beginning of a room's newest message:
 //

@@ -136,6 +136,34 @@ func TestAListAndASyncKeepToTheirBudgets(t *testing.T) {
 	}
 }
 
+// The others of direct messages are named by one more request, of half a unit each.
+func TestAListOfDirectMessages_KeepsToItsBudget(t *testing.T) {
+	m := newMetered(t, 0, 1)
+	direct := 0
+	list := func() usage {
+		return m.count(m.wired(functions.API), m.request("GET", "/rooms", "limit=100", ""), http.StatusOK)
+	}
+	groups := list()
+	for i := range 20 {
+		other := user(i + 1)
+		room := chat.Room{ID: chat.DirectRoomID(user(0), other), Type: chat.Direct, CreatedBy: other, CreatedAt: 1}
+		if i%2 == 0 {
+			room.CreatedBy, room.Invited = user(0), other
+		}
+		_, err := m.store.CreateRoom(t.Context(), room, []chat.Member{{UserID: user(0), JoinedAt: 1}, {UserID: other, JoinedAt: 1}})
+		m.must(err)
+		direct++
+	}
+	got := list()
+	// 3 for the room, its last message and the cursor, 0.5 for its count, 0.5 for the name.
+	if want := groups.Read + 4*float64(direct); got.Read != want {
+		t.Errorf("%v read units, want %v", got.Read, want)
+	}
+	if want := groups.Requests + direct + 1; got.Requests != want {
+		t.Errorf("%d requests, want %d: one for each count, and one for all names", got.Requests, want)
+	}
+}
+
 // inBubble runs a test in a bubble, with a room of n members.
 func inBubble(t *testing.T, members int, test func(m metered)) {
 	t.Helper()

@@ -288,6 +288,13 @@ func (f *fake) listRooms(w http.ResponseWriter, _ *http.Request, user string) {
 			continue
 		}
 		s := wire.RoomSummary{ChatRoomID: id, Name: room.name, Type: cmp.Or(room.kind, "group"), LastMessageAt: 1, Unread: room.unread(user)}
+		if room.kind == "dm" {
+			for _, other := range room.members {
+				if other != user {
+					s.With = &wire.Person{UserID: other, DisplayName: f.names[other]}
+				}
+			}
+		}
 		if n := len(room.messages); n > 0 {
 			last := room.messages[n-1]
 			s.LastMessageAt = last.Timestamp

@@ -79,7 +79,20 @@ type Room struct {
 	CreatedBy   string // user id; "" for a room without a creator, which has no owner
 	CreatedAt   int64
 	MemberCount int
-	RenamedAt   int64 // 0: never
+	RenamedAt   int64  // 0: never
+	Invited     string // the user with whom CreatedBy made a dm; "" in those that were stored before this was
+}
+
+// Other returns the other member of a direct message than a user; "" if the room
+// doesn't tell.
+func (r Room) Other(userID string) string {
+	switch {
+	case r.Type != Direct:
+		return ""
+	case r.CreatedBy == userID:
+		return r.Invited
+	}
+	return r.CreatedBy
 }
 
 // Member is a user in a room.
@@ -137,10 +150,14 @@ func (m Message) Preview() LastMessage {
 	}
 }
 
+// Person is a user with their display name, "" if they have none.
+type Person struct{ UserID, DisplayName string }
+
 // RoomSummary is a room in a user's list. Last is nil if there is no message.
 type RoomSummary struct {
 	Room   Room
-	SortAt int64 // the last message's ms, or the room's creation
+	With   Person // the other member of a direct message; zero in a group
+	SortAt int64  // the last message's ms, or the room's creation
 	Last   *LastMessage
 
 	ReadUpTo string // the user's read cursor, a message id; "": none

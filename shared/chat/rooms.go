@@ -49,7 +49,8 @@ type RoomStore interface {
 	// is not m.Role, the successor is not a member, or a room to delete has other
 	// members.
 	RemoveMember(ctx context.Context, roomID string, m Member, successor string) (removed bool, err error)
-	// UserRooms reads one page of a user's rooms, newest message first. cursor is
+	// UserRooms reads one page of a user's rooms, newest message first, with the other
+	// member of each direct message. cursor is
 	// "" or the next of an earlier call; next is "" on the last page. Any other
 	// cursor is CodeInvalidRequest.
 	UserRooms(ctx context.Context, userID, cursor string, limit int) (rooms []RoomSummary, next string, err error)
@@ -118,6 +119,7 @@ func (s *Rooms) Create(ctx context.Context, creator string, n NewRoom) (room Roo
 			return Room{}, false, Errorf(CodeInvalidRequest, "invalid members: want exactly one besides yourself for a dm, got %d", len(others))
 		}
 		room.ID = DirectRoomID(creator, others[0])
+		room.Invited = others[0]
 		role = PlainMember // its members never change
 	default:
 		return Room{}, false, Errorf(CodeInvalidRequest, `invalid type: want "group" or "dm", got %s`, quote(string(n.Type)))

@@ -7,14 +7,17 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/streamroom/streamroom/shared/attribute"
 	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/fanout"
 	"github.com/streamroom/streamroom/shared/table"
 )
 
@@ -87,10 +90,61 @@ func (s *Store) summaries(ctx context.Context, userID string, entries []item) ([
 		after[i] = attribute.GetText(items[table.Read(found[i].Room.ID, userID)], table.UpTo)
 		found[i].ReadUpTo = after[i]
 	}
-	if err := s.countUnread(ctx, userID, found, after); err != nil {
-		return nil, err
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return s.countUnread(ctx, userID, found, after) })
+	group.Go(func() error { return s.nameOthers(ctx, userID, found) })
+	return found, group.Wait()
+}
+
+// nameOthers gives each direct message its other member, with the display name.
+func (s *Store) nameOthers(ctx context.Context, userID string, rooms []chat.RoomSummary) error {
+	var others []string
+	for i := range rooms {
+		room := &rooms[i]
+		if room.Room.Type != chat.Direct {
+			continue
+		}
+		other := room.Room.Other(userID)
+		if other == "" && room.Last != nil && room.Last.SenderID != userID {
+			other = room.Last.SenderID
+		}
+		if other == "" {
+			var err error
+			if other, err = s.otherMember(ctx, room.Room.ID, userID); err != nil {
+				return err
+			}
+		}
+		if other != "" {
+			room.With.UserID = other
+			others = append(others, other)
+		}
 	}
-	return found, nil
+	slices.Sort(others)
+	names, err := s.DisplayNames(ctx, slices.Compact(others))
+	if err != nil {
+		return fmt.Errorf("read the names of direct messages' members: %w", err)
+	}
+	for i := range rooms {
+		rooms[i].With.DisplayName = names[rooms[i].With.UserID]
+	}
+	return nil
+}
+
+// otherMember reads the other member of a direct message whose room doesn't tell: it
+// was stored before rooms did.
+func (s *Store) otherMember(ctx context.Context, roomID, userID string) (string, error) {
+	p := memberPage(roomID, fanout.MemberRange{})
+	p.eventual, p.project = true, []string{table.PK, table.SK}
+	items, err := s.queryAll(ctx, p)
+	if err != nil {
+		return "", err
+	}
+	for _, it := range items {
+		if id, err := table.Parse(attribute.KeyOf(it)); err == nil && id.UserID != userID {
+			return id.UserID, nil
+		}
+	}
+	return "", nil
 }
 
 // countUnread counts in each of the user's rooms the messages of others after one,

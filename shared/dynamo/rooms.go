@@ -59,6 +59,9 @@ func (s *Store) creation(r chat.Room, members []chat.Member) []types.TransactWri
 	}
 	row[table.Type] = attribute.Text(string(r.Type))
 	row[table.CreatedBy] = attribute.Text(r.CreatedBy)
+	if r.Invited != "" {
+		row[table.Invited] = attribute.Text(r.Invited)
+	}
 	row[table.CreatedAt] = attribute.Number(r.CreatedAt)
 	row[table.MemberCount] = attribute.Number(int64(len(members)))
 	writes := []types.TransactWriteItem{{Put: s.putAbsent(row)}}
@@ -113,6 +116,7 @@ func roomOf(roomID string, it item) chat.Room {
 		CreatedAt:   attribute.GetNumber(it, table.CreatedAt),
 		MemberCount: int(attribute.GetNumber(it, table.MemberCount)),
 		RenamedAt:   attribute.GetNumber(it, table.EditedAt),
+		Invited:     attribute.GetText(it, table.Invited),
 	}
 }
 

@@ -79,6 +79,9 @@ func (a *API) listRooms(r *http.Request, userID string) (int, any, error) {
 			ChatRoomID: room.Room.ID, Name: room.Room.Name, Type: string(room.Room.Type), LastMessageAt: room.SortAt,
 			ReadUpTo: room.ReadUpTo, Unread: room.Unread, UnreadMore: room.UnreadMore,
 		}
+		if with := room.With; with.UserID != "" {
+			body.Rooms[i].With = &wire.Person{UserID: with.UserID, DisplayName: with.DisplayName}
+		}
 		if last := room.Last; last != nil {
 			body.Rooms[i].LastMessageAt = max(room.SortAt, last.SentAt)
 			body.Rooms[i].LastMessage = &wire.LastMessage{

@@ -171,6 +171,7 @@ func TestListRooms_LastMessageAndPages(t *testing.T) {
 	a := newAPI(t)
 	var dm wire.Room
 	a.answer("alice", "POST /rooms", `{"type":"dm","members":["bob"]}`, 201, &dm)
+	a.answer("bob", "PUT /me", `{"displayName":"Bob"}`, 200, &wire.Me{})
 	id := a.put(a.room, "bob", 7)
 	for _, err := range []error{
 		a.store.AdvanceRoomOrder(t.Context(), "alice", a.room, epoch+5),
@@ -193,7 +194,7 @@ func TestListRooms_LastMessageAndPages(t *testing.T) {
 		LastMessage: &wire.LastMessage{MessageID: id, SenderID: "bob", Preview: "mess", Timestamp: epoch + 9, DeletedAt: 3},
 	}}}, first)
 	same(t, "the last page", wire.RoomList{Rooms: []wire.RoomSummary{{
-		ChatRoomID: dm.ChatRoomID, Type: "dm", LastMessageAt: epoch,
+		ChatRoomID: dm.ChatRoomID, Type: "dm", LastMessageAt: epoch, With: &wire.Person{UserID: "bob", DisplayName: "Bob"},
 	}}}, second)
 	if w := a.do("stranger", "GET /rooms", ""); strings.TrimSpace(w.Body.String()) != `{"rooms":[]}` {
 		t.Errorf("no rooms: %s", w.Body)

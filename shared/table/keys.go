@@ -53,6 +53,7 @@ const (
 	Type            = "type"
 	CreatedBy       = "createdBy"
 	CreatedAt       = "createdAt"
+	Invited         = "invited"
 	MemberCount     = "memberCount"
 	Role            = "role"
 	JoinedAt        = "joinedAt"

@@ -84,11 +84,18 @@ type RoomSummary struct {
 	ChatRoomID    string       `json:"chatRoomId"`
 	Name          string       `json:"name,omitempty"`
 	Type          string       `json:"type"`
-	LastMessageAt int64        `json:"lastMessageAt"` // ms since 1970; the room's creation if there is no message
+	With          *Person      `json:"with,omitempty"` // the other member of a dm
+	LastMessageAt int64        `json:"lastMessageAt"`  // ms since 1970; the room's creation if there is no message
 	LastMessage   *LastMessage `json:"lastMessage,omitempty"`
 	ReadUpTo      string       `json:"readUpTo,omitempty"`   // the caller's read cursor, a message id
 	Unread        int          `json:"unread"`               // messages of others after the read cursor, at most 100
 	UnreadMore    bool         `json:"unreadMore,omitempty"` // counting ended early: unread is a lower bound
+}
+
+// Person is a user, and what they are called.
+type Person struct {
+	UserID      string `json:"userId"`
+	DisplayName string `json:"displayName,omitempty"`
 }
 
 // LastMessage is the beginning of a room's newest message.

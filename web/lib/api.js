@@ -18,11 +18,18 @@ import { Failure } from "./failure.js";
  */
 
 /**
+ * @typedef {object} Person
+ * @property {string} userId
+ * @property {string} [displayName]
+ */
+
+/**
  * A room in the user's list.
  * @typedef {object} RoomSummary
  * @property {string} chatRoomId
  * @property {string} [name] a direct message has none
  * @property {string} type `group` or `dm`
+ * @property {Person} [with] the other user of a direct message
  * @property {number} lastMessageAt ms since 1970; the room's creation where there is no message
  * @property {LastMessage} [lastMessage]
  * @property {string} [readUpTo] the id up to which the user has read, as the server knew it

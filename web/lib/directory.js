@@ -8,6 +8,7 @@ import { RoomList } from "./rooms.js";
 
 /**
  * @typedef {import("./api.js").API} API
+ * @typedef {import("./api.js").Person} Person
  * @typedef {import("./api.js").Room} Room
  * @typedef {import("./clock.js").Clock} Clock
  */
@@ -33,6 +34,7 @@ export class Directory {
   #me;
   #changed;
   #learned;
+  #met;
 
   /**
    * @param {object} options
@@ -41,13 +43,15 @@ export class Directory {
    * @param {() => string} options.me the user's id
    * @param {() => void} options.changed the list changed
    * @param {(room: Room) => void} options.learned a room was read
+   * @param {(person: Person) => void} options.met the list says what someone is called
    */
-  constructor({ api, clock, me, changed, learned }) {
+  constructor({ api, clock, me, changed, learned, met }) {
     this.#api = api;
     this.#clock = clock;
     this.#me = me;
     this.#changed = changed;
     this.#learned = learned;
+    this.#met = met;
   }
 
   /**
@@ -60,6 +64,11 @@ export class Directory {
     while (!listing.done) {
       const page = await this.#api.rooms({ limit: ROOM_PAGE, cursor: listing.next });
       listing.page(page.rooms, page.cursor);
+    }
+    for (const { chatRoomId, with: other } of listing.rooms) {
+      if (!other) continue;
+      this.#others.set(chatRoomId, other.userId);
+      this.#met(other);
     }
     this.list.replace(listing.rooms, this.#clock.now(), keeps);
   }
@@ -100,9 +109,7 @@ export class Directory {
    * @returns {Promise<string>} the room's id, which may have been there
    */
   async createDirect(userId) {
-    const id = await this.#create({ type: "dm", members: [userId] });
-    this.#others.set(id, userId);
-    return id;
+    return this.#create({ type: "dm", members: [userId] });
   }
 
   /**

@@ -145,6 +145,7 @@ export class Streamroom extends Emitter {
       me: () => this.userId,
       changed: () => this.emit("rooms", undefined),
       learned: (room) => this.#inbox.learned(room),
+      met: ({ userId, displayName }) => this.#people.learn(userId, displayName),
     });
     this.#receipts = new Receipts({
       clock,

@@ -470,6 +470,13 @@ test("whom a direct message is with is known from its last message, or asked onc
   equal([w.chat.otherIn("d2"), w.asked("GET /rooms/d2").length], ["carol", 1]);
 });
 
+test("the list says whom a direct message is with, and no one is asked", async () => {
+  const w = await worldOf(room("d", { type: "dm", with: { userId: "bob", displayName: "Bob" } }));
+  equal([w.chat.otherIn("d"), w.chat.nameOf("bob")], ["bob", "Bob"]);
+  await settle();
+  equal([w.asked("GET /rooms/d").length, w.asked("POST /profiles").length], [0, 0]);
+});
+
 test("a room that is renamed is told, and shows in the list", async () => {
   const w = await worldOf(room("r"));
   const renamed = [];

@@ -41,12 +41,24 @@ func (s *Store) UserRooms(ctx context.Context, userID, cursor string, limit int)
 	rooms := make([]chat.RoomSummary, len(places))
 	for i, p := range places {
 		r := s.rooms[p.roomID]
-		rooms[i] = chat.RoomSummary{Room: *r.about, SortAt: p.at, Last: r.lastMessage()}
+		rooms[i] = chat.RoomSummary{Room: *r.about, SortAt: p.at, Last: r.lastMessage(), With: s.otherIn(r, userID)}
 		rooms[i].ReadUpTo = r.cursors[userID].UpTo
 		unread := r.unread(userID)
 		rooms[i].Unread, rooms[i].UnreadMore = min(unread, chat.MaxUnread), unread > chat.MaxUnread
 	}
 	return rooms, next, nil
+}
+
+// otherIn returns the other member of a direct message; zero for a group.
+func (s *Store) otherIn(r *room, userID string) chat.Person {
+	if r.about.Type == chat.Direct {
+		for other := range r.members {
+			if other != userID {
+				return chat.Person{UserID: other, DisplayName: s.names[other]}
+			}
+		}
+	}
+	return chat.Person{}
 }
 
 func (r *room) lastMessage() *chat.LastMessage {

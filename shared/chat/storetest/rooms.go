@@ -359,6 +359,30 @@ var listTests = map[string]func(*fixture){
 			}
 		}
 	},
+	"UserRooms/names the other member of a direct message": func(f *fixture) {
+		ok(f, f.SetDisplayName(f.Context(), "bob", "Bob", epoch))
+		f.create("r", "alice", "bob")
+		// Rooms that were stored before they had Invited name the sender, or else a member.
+		for roomID, invited := range map[string]string{"d1": "bob", "d2": "", "d3": ""} {
+			direct, members := group(roomID, "alice", "bob")
+			direct.Name, direct.Type, direct.Invited = "", chat.Direct, invited
+			_, err := f.CreateRoom(f.Context(), direct, members)
+			ok(f, err)
+		}
+		m := message("d3", "bob", 1)
+		f.put(m)
+		_, err := f.AdvanceLastMessage(f.Context(), "d3", m.Preview())
+		ok(f, err)
+		for user, want := range map[string]chat.Person{"alice": {UserID: "bob", DisplayName: "Bob"}, "bob": {UserID: "alice"}} {
+			rooms, _, err := f.UserRooms(f.Context(), user, "", 10)
+			ok(f, err)
+			with := map[string]chat.Person{}
+			for _, room := range rooms {
+				with[room.Room.ID] = room.With
+			}
+			equal(f, "the others of "+user, map[string]chat.Person{"r": {}, "d1": want, "d2": want, "d3": want}, with)
+		}
+	},
 	"AdvanceRoomOrder/moves forward, and adds no member": func(f *fixture) {
 		f.create("r", "alice")
 		for _, ms := range []int64{5, 3, -7} {
