@@ -92,6 +92,13 @@ func (c *Client) AddMember(ctx context.Context, roomID, userID string) error {
 	return c.call(ctx, http.MethodPost, roomPath(roomID)+"/members", wire.MemberRequest{UserID: userID}, nil)
 }
 
+// AddSignedInMember is AddMember, except that a user who has never signed in is an
+// *Error with CodeNeverSignedIn: the id may be misspelt.
+func (c *Client) AddSignedInMember(ctx context.Context, roomID, userID string) error {
+	in := wire.MemberRequest{UserID: userID, OnlySignedIn: true}
+	return c.call(ctx, http.MethodPost, roomPath(roomID)+"/members", in, nil)
+}
+
 // RemoveMember ends a user's membership of a room. An owner removes
 // any member; with the user's own id it is how to leave: when the last owner does, the
 // member who joined first becomes one. A direct message room can't be left. An
@@ -251,5 +258,5 @@ func problem(status int, body []byte) *Error {
 		}
 		return &Error{Code: statusCode(status), Message: message, Status: status}
 	}
-	return &Error{Code: p.Code, Message: p.Detail, Status: status}
+	return &Error{Code: p.Code, Message: p.Detail, Status: status, NeverSignedIn: p.NeverSignedIn}
 }

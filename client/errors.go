@@ -16,6 +16,7 @@ import (
 //	not_a_member     not a member, or no such room                      no
 //	forbidden        a member, but not one who may                      no
 //	not_found        no such thing                                      no
+//	never_signed_in  users were named who have never signed in          no: ask the user
 //	too_large        content or frame over the limit                    no: shorten it
 //	rate_limited     more than the server takes from one connection     yes, after a growing pause
 //	unknown_action   the server doesn't know the frame's action         no
@@ -33,6 +34,7 @@ const (
 	CodeNotAMember     = "not_a_member"
 	CodeForbidden      = "forbidden"
 	CodeNotFound       = "not_found"
+	CodeNeverSignedIn  = "never_signed_in"
 	CodeTooLarge       = "too_large"
 	CodeRateLimited    = "rate_limited"
 	CodeUnknownAction  = "unknown_action"
@@ -51,6 +53,8 @@ type Error struct {
 	Code    string // one of the codes above, or a newer one
 	Message string // what to do, for people; it comes from the server, so neutralise it before showing it in a terminal
 	Status  int    // the HTTP status, 0 where the refusal was no HTTP answer
+
+	NeverSignedIn []string // with CodeNeverSignedIn, the ids of those who have not
 }
 
 // Error implements error.

@@ -17,6 +17,8 @@ type Ack = wire.Ack
 //	Name    string   // none for a direct message
 //	Type    string   // "group" or "dm"
 //	Members []string // user ids: at most 48, without one's own; one for a "dm"
+//
+//	OnlySignedIn bool // refuse members who have never signed in: see CodeNeverSignedIn
 type RoomRequest = wire.RoomRequest
 
 // Room is a room and one page of its members:
@@ -27,6 +29,8 @@ type RoomRequest = wire.RoomRequest
 //	MemberCount int
 //	Members     []RoomMember // one page, given by Client.Room only
 //	Cursor      string       // where they go on; empty: these were the last
+//
+//	NeverSignedIn []string // given by CreateRoom only: members who have never signed in
 type Room = wire.Room
 
 // RoomMember is a member of a room:

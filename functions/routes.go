@@ -66,6 +66,7 @@ func API(e Env) (lambda.Handler, error) {
 		Editor:    chat.NewEditor(store, w.Now, fanout.FitsEdited),
 		Readers:   chat.NewReaders(store, w.Now),
 		Profiles:  chat.NewProfiles(store, w.Now),
+		Users:     chat.NewUsers(store, w.Now),
 		UserIDs:   rule.UserIDs,
 	}, gateway.Status, w.log)
 	return w.handler(gateway.NewHTTP(api, tokens, w.Now, w.log).Handle)

@@ -76,6 +76,42 @@ func TestSigningInWithCapitals(t *testing.T) {
 	bob.until(`document.querySelector("[data-testid=message].own") !== null`)
 }
 
+// A name that is misspelt makes no room unless the user wants it.
+func TestAMisspeltNameIsAskedAbout(t *testing.T) {
+	t.Parallel()
+	startBrowser(t)
+	server := startLocal(t, local.Config{Addr: "127.0.0.1:0", DynamoDBAddr: "127.0.0.1:0", LogLevel: "error", Log: t.Output()})
+	alice := signedIn(t, server.URL(), "alice")
+	signedIn(t, server.URL(), "bob")
+	asked := func(name string) {
+		t.Helper()
+		alice.until(`document.getElementById("confirm-dialog").open && document.getElementById("confirm-text").textContent.includes("` + name + `” has never signed in")`)
+	}
+	alice.click("new-direct")
+	alice.typed("bbo\n")
+	asked("bbo")
+	alice.screenshot("never-signed-in")
+	alice.escape()
+	alice.until(`document.querySelector("#new-direct-dialog .problem").textContent === "“bbo” has never signed in here."`)
+	alice.do(`document.getElementById("new-direct-name").value = "Bob"`)
+	alice.click("new-direct-create")
+	alice.until(`document.getElementById("room-name").textContent === "bob"`)
+	alice.until(`document.querySelectorAll("[data-testid=room-item]").length === 2`)
+
+	alice.click("new-room")
+	alice.typed("Tea\tbob, carol\n")
+	asked("carol")
+	alice.click("confirm-yes")
+	alice.until(`document.getElementById("room-name").textContent === "Tea"`)
+	alice.click("members")
+	alice.until(`document.getElementById("members-dialog").open`)
+	alice.do(`document.getElementById("member-name").value = "dave"`)
+	alice.click("member-add")
+	asked("dave")
+	alice.click("confirm-yes")
+	alice.until(`document.querySelector("[data-user-id=dave]") !== null`)
+}
+
 // TestThreePeopleOnTheRealServer tells what people do in a day of chatting, against
 // the functions, the table and the streams as they are.
 func TestThreePeopleOnTheRealServer(t *testing.T) {

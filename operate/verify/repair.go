@@ -190,18 +190,10 @@ func (v *verifier) removeUnlessMember(ctx context.Context, roomID, user string, 
 // repairEntry puts a connection into its user's presence, while its row is what
 // it was.
 func (v *verifier) repairEntry(ctx context.Context, s candidate, row item) error {
-	got, err := v.get(ctx, table.Presence(s.user)) // its other entries may have been repaired since
-	if err != nil {
-		return err
-	}
-	presence := got[0]
 	values := item{
 		":entry": &types.AttributeValueMemberM{Value: item{table.ConnectedAt: row[table.ConnectedAt], table.TTL: row[table.TTL]}},
-		// The item outlives every entry.
-		":ttl": attribute.Number(max(attribute.GetNumber(presence, table.TTL), (attribute.GetNumber(row, table.ConnectedAt)+chat.ConnectionLife.Milliseconds()+999)/1000)),
 	}
 	names := map[string]string{"#entry": table.PresenceEntry(s.connection), "#ttl": table.TTL}
-	condition := unchanged(presence, names, values, table.TTL)
 	return v.transact(ctx,
 		types.TransactWriteItem{ConditionCheck: &types.ConditionCheck{
 			TableName: aws.String(v.config.Table), Key: attribute.Key(table.Connection(s.connection)),
@@ -210,8 +202,8 @@ func (v *verifier) repairEntry(ctx context.Context, s candidate, row item) error
 			ExpressionAttributeValues: item{":user": attribute.Text(s.user), ":at": row[table.ConnectedAt]},
 		}},
 		types.TransactWriteItem{Update: &types.Update{
-			TableName: aws.String(v.config.Table), Key: attribute.Key(table.Presence(s.user)), ConditionExpression: condition,
-			UpdateExpression:         aws.String("SET #entry = :entry, #ttl = :ttl"),
+			TableName: aws.String(v.config.Table), Key: attribute.Key(table.Presence(s.user)),
+			UpdateExpression:         aws.String("SET #entry = :entry REMOVE #ttl"), // the item never expires
 			ExpressionAttributeNames: names, ExpressionAttributeValues: values,
 		}})
 }

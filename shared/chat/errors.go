@@ -17,6 +17,7 @@ const (
 	CodeNotAMember     Code = "not_a_member"    // also for rooms that do not exist
 	CodeForbidden      Code = "forbidden"       // a member without the right to do this
 	CodeNotFound       Code = "not_found"
+	CodeNeverSignedIn  Code = "never_signed_in" // check the spelling of the user, or ask
 	CodeTooLarge       Code = "too_large"
 	CodeRateLimited    Code = "rate_limited" // wait, then send again
 	CodeUnknownAction  Code = "unknown_action"
@@ -30,6 +31,7 @@ const (
 type Error struct {
 	Code    Code
 	Message string
+	Users   []string // with CodeNeverSignedIn, who has not
 	Err     error
 }
 

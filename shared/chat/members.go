@@ -108,9 +108,11 @@ func (s *Rooms) Rename(ctx context.Context, by, roomID, name string) (Room, erro
 // AddMember adds a user to a group on behalf of an owner; false if the user is a
 // member already. What was sent before is not unread for them.
 //
+// With onlySignedIn a user who has never signed in is not added.
+//
 // Errors: CodeInvalidRequest, CodeNotAMember, CodeForbidden for a direct message
-// or a caller who is not an owner.
-func (s *Rooms) AddMember(ctx context.Context, by, roomID, userID string) (added bool, err error) {
+// or a caller who is not an owner, CodeNeverSignedIn.
+func (s *Rooms) AddMember(ctx context.Context, by, roomID, userID string, onlySignedIn bool) (added bool, err error) {
 	if err := ValidateUserID(userID); err != nil {
 		return false, err
 	}
@@ -120,6 +122,11 @@ func (s *Rooms) AddMember(ctx context.Context, by, roomID, userID string) (added
 	}
 	if err := mayChangeMembers(room, member); err != nil {
 		return false, err
+	}
+	if onlySignedIn {
+		if err := s.requireSignedIn(ctx, []string{userID}); err != nil {
+			return false, err
+		}
 	}
 	added, err = s.store.AddMember(ctx, room, Member{UserID: userID, Role: PlainMember, JoinedAt: s.now().UnixMilli()})
 	if err != nil {

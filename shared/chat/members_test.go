@@ -33,7 +33,7 @@ func TestAddMember_OnlyOwner(t *testing.T) {
 		{"alice", room, "carol", "", false},
 	} {
 		what := fmt.Sprintf("%s adds %q to %s", test.by, test.user, test.room)
-		added, err := w.rooms.AddMember(t.Context(), test.by, test.room, test.user)
+		added, err := w.rooms.AddMember(t.Context(), test.by, test.room, test.user, false)
 		answers(t, what, err, test.code)
 		if added != test.added {
 			t.Errorf("%s: added %t, want %t", what, added, test.added)
@@ -91,7 +91,7 @@ func TestRemoveMember_Successor(t *testing.T) {
 	room := w.group("zoe")
 	for _, user := range []string{"mia", "bob", "alice"} {
 		w.clock.advance(time.Second)
-		_, err := w.rooms.AddMember(t.Context(), "zoe", room, user)
+		_, err := w.rooms.AddMember(t.Context(), "zoe", room, user, false)
 		ok(t, err)
 	}
 	owners := func() (owners []string) {
@@ -313,7 +313,7 @@ func TestRooms_ErrorsOfTheStore(t *testing.T) {
 			return err
 		},
 		"AddMember": func(w *world, room string) error {
-			_, err := w.rooms.AddMember(w.Context(), "alice", room, "carol")
+			_, err := w.rooms.AddMember(w.Context(), "alice", room, "carol", false)
 			return err
 		},
 		"Member":       func(w *world, room string) error { return w.rooms.RemoveMember(w.Context(), "alice", room, "bob") },

@@ -24,7 +24,7 @@ func (w *world) crowd(roomID string, n int) {
 	room, _, err := w.store.Room(w.Context(), roomID)
 	ok(w, err)
 	for i := room.MemberCount; i < n; i++ {
-		_, err := w.rooms.AddMember(w.Context(), "alice", roomID, fmt.Sprintf("user%03d", i))
+		_, err := w.rooms.AddMember(w.Context(), "alice", roomID, fmt.Sprintf("user%03d", i), false)
 		ok(w, err)
 	}
 }
@@ -178,7 +178,7 @@ func TestAddMember_JoinsAtTheNewestMessage(t *testing.T) {
 	ok(t, w.readers.Read(t.Context(), "bob", room, sent[4]))
 	ok(t, w.rooms.RemoveMember(t.Context(), "alice", room, "bob"))
 	for _, user := range []string{"bob", "carol"} {
-		_, err := w.rooms.AddMember(t.Context(), "alice", room, user)
+		_, err := w.rooms.AddMember(t.Context(), "alice", room, user, false)
 		ok(t, err)
 	}
 	unread := func(user string, want int) {

@@ -12,6 +12,8 @@ import (
 // RoomStore stores rooms and their members. Reads are strongly consistent, except
 // for the room list, which comes from an index, unread counts and display names.
 type RoomStore interface {
+	// SignedIn returns which of up to 100 users have signed in, in the order given.
+	SignedIn(ctx context.Context, userIDs []string) ([]string, error)
 	// CreateRoom stores a room with its members, all or nothing; false if the
 	// room exists already.
 	CreateRoom(ctx context.Context, r Room, members []Member) (created bool, err error)
@@ -74,6 +76,9 @@ type NewRoom struct {
 	Type    RoomType
 	Members []string // besides the creator
 
+	// OnlySignedIn has nothing created if one of the members has never signed in.
+	OnlySignedIn bool
+
 	// Key, unless "", makes the creation unique: with the same one, the same user
 	// gets the same room for CreationMemory.
 	Key string
@@ -95,7 +100,8 @@ type Creation struct {
 // exists once for a pair: created is false if it existed already. It is true
 // again if the same creation is repeated with its key.
 //
-// Errors: CodeInvalidRequest, also for a key that was used for another room.
+// Errors: CodeInvalidRequest, also for a key that was used for another room;
+// CodeNeverSignedIn.
 func (s *Rooms) Create(ctx context.Context, creator string, n NewRoom) (room Room, created bool, err error) {
 	others, err := otherMembers(creator, n.Members)
 	if err != nil {
@@ -132,6 +138,11 @@ func (s *Rooms) Create(ctx context.Context, creator string, n NewRoom) (room Roo
 	for _, user := range others {
 		members = append(members, Member{UserID: user, Role: PlainMember, JoinedAt: room.CreatedAt})
 	}
+	if n.OnlySignedIn {
+		if refusal := s.requireSignedIn(ctx, others); refusal != nil {
+			return s.existing(ctx, room, refusal)
+		}
+	}
 	room, created, err = s.put(ctx, room, members, n.Key)
 	if err != nil || created {
 		return room, created, err
@@ -144,6 +155,46 @@ func (s *Rooms) Create(ctx context.Context, creator string, n NewRoom) (room Roo
 		return Room{}, false, fmt.Errorf("room %s existed at its creation, but not at the read after it", room.ID)
 	}
 	return existing, false, nil
+}
+
+// existing returns a direct message room that exists, or else the refusal to create
+// it.
+func (s *Rooms) existing(ctx context.Context, room Room, refusal error) (Room, bool, error) {
+	if room.Type == Direct && Reason(refusal).Code == CodeNeverSignedIn {
+		found, ok, err := s.store.Room(ctx, room.ID)
+		if err != nil {
+			return Room{}, false, fmt.Errorf("read room %s: %w", room.ID, err)
+		}
+		if ok {
+			return found, false, nil
+		}
+	}
+	return Room{}, false, refusal
+}
+
+// requireSignedIn refuses users who have never signed in, and names them.
+func (s *Rooms) requireSignedIn(ctx context.Context, userIDs []string) error {
+	never, err := s.NeverSignedIn(ctx, userIDs)
+	if err != nil || len(never) == 0 {
+		return err
+	}
+	refusal := Errorf(CodeNeverSignedIn, "%s never signed in; check the spelling, or leave onlySignedIn out", quoteAll(never))
+	refusal.Users = never
+	return refusal
+}
+
+// NeverSignedIn returns which users have never signed in, each once: they have
+// neither opened a connection nor changed anything by the HTTP API.
+func (s *Rooms) NeverSignedIn(ctx context.Context, userIDs []string) ([]string, error) {
+	users := slices.Compact(slices.Sorted(slices.Values(userIDs)))
+	if len(users) == 0 {
+		return nil, nil
+	}
+	signedIn, err := s.store.SignedIn(ctx, users)
+	if err != nil {
+		return nil, fmt.Errorf("read who has signed in: %w", err)
+	}
+	return slices.DeleteFunc(users, func(user string) bool { return slices.Contains(signedIn, user) }), nil
 }
 
 // put stores a new room. If the key is remembered, it returns the earlier room.

@@ -68,6 +68,15 @@ func (u UserIDs) fold(id string) string {
 	return norm.NFC.String(strings.ToLower(id))
 }
 
+// quoteAll quotes some user ids for an error.
+func quoteAll(userIDs []string) string {
+	quoted := make([]string, len(userIDs))
+	for i, id := range userIDs {
+		quoted[i] = quote(id)
+	}
+	return strings.Join(quoted, ", ")
+}
+
 // unseen reports whether a character of an id can't be seen, or looks like a space.
 func unseen(r rune) bool {
 	switch {

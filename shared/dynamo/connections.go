@@ -25,11 +25,11 @@ import (
 // reached. There is no transaction: those of one user's connections would cancel
 // each other, as each changes the one presence item; plain updates do not.
 func (s *Store) PutConnection(ctx context.Context, c chat.Connection) error {
-	present, err := s.joinPresence(ctx, c)
+	present, ended, err := s.joinPresence(ctx, c)
 	if err != nil {
 		return fmt.Errorf("put the entry of connection %s: %w", c.ID, err)
 	}
-	if err := s.replace(ctx, c, present); err != nil {
+	if err := s.replace(ctx, c, present, ended); err != nil {
 		return err
 	}
 	// An update, and not a put: another one may have replaced this connection
@@ -58,13 +58,14 @@ func (s *Store) PutConnection(ctx context.Context, c chat.Connection) error {
 }
 
 // joinPresence adds a connection's entry and returns all of the user's, newest
-// first. Each has its own attribute, so that it can be written whether or not the
-// item exists.
-func (s *Store) joinPresence(ctx context.Context, c chat.Connection) ([]chat.Connection, error) {
+// first, and the names of entries that have expired. Each has its own attribute, so
+// that it can be written whether or not the item exists. The item never expires: it
+// says that the user has signed in.
+func (s *Store) joinPresence(ctx context.Context, c chat.Connection) (present []chat.Connection, ended []string, err error) {
 	out, err := s.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName:        s.table,
 		Key:              attribute.Key(table.Presence(c.UserID)),
-		UpdateExpression: aws.String("SET #entry = :entry, #ttl = :ttl"),
+		UpdateExpression: aws.String("SET #entry = :entry REMOVE #ttl"),
 		ExpressionAttributeNames: map[string]string{
 			"#entry": table.PresenceEntry(c.ID), "#ttl": table.TTL,
 		},
@@ -72,30 +73,42 @@ func (s *Store) joinPresence(ctx context.Context, c chat.Connection) ([]chat.Con
 			":entry": &types.AttributeValueMemberM{Value: item{
 				table.ConnectedAt: attribute.Number(c.ConnectedAt), table.TTL: attribute.Number(seconds(c.ExpiresAt())),
 			}},
-			// The item outlives every entry: this is the newest, with the longest life.
-			":ttl": attribute.Number(seconds(c.ConnectedAt + chat.ConnectionLife.Milliseconds())),
 		},
 		ReturnValues: types.ReturnValueAllNew,
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return s.connectionsOf(c.UserID, out.Attributes), nil
+	for name, value := range out.Attributes {
+		if entry, isMap := value.(*types.AttributeValueMemberM); isMap && s.expired(entry.Value) {
+			ended = append(ended, name)
+		}
+	}
+	return s.connectionsOf(c.UserID, out.Attributes), ended, nil
 }
 
 // replace marks the rows of the connections that a new one replaces, which has
 // fanout close them, and then removes their entries. Racing calls may replace the
-// same ones, and leave the newest.
-func (s *Store) replace(ctx context.Context, by chat.Connection, present []chat.Connection) error {
+// same ones, and leave the newest. Entries that have ended go with their rows; only
+// if many of them stayed, because that failed, they are removed here.
+func (s *Store) replace(ctx context.Context, by chat.Connection, present []chat.Connection, ended []string) error {
 	var entries []string
 	names := map[string]string{}
-	for i := len(present) - 1; i >= 0 && len(present)-len(entries) > chat.MaxConnections; i-- {
+	if len(ended) > chat.MaxConnections {
+		for _, entry := range ended {
+			name := "#e" + strconv.Itoa(len(entries))
+			entries, names[name] = append(entries, name), entry
+		}
+	}
+	kept := len(present)
+	for i := len(present) - 1; i >= 0 && kept > chat.MaxConnections; i-- {
 		if present[i].ID == by.ID {
 			continue
 		}
 		if err := s.markReplaced(ctx, present[i]); err != nil {
 			return fmt.Errorf("replace connection %s: %w", present[i].ID, err)
 		}
+		kept--
 		name := "#e" + strconv.Itoa(len(entries))
 		entries, names[name] = append(entries, name), table.PresenceEntry(present[i].ID)
 	}
@@ -202,8 +215,7 @@ func (s *Store) DropConnection(ctx context.Context, c chat.Connection) error {
 }
 
 // leavePresence removes a connection's entry under a condition that must be false
-// if there is no entry, or the update would create an item. The item stays,
-// without entries, until it expires.
+// if there is no entry, or the update would create an item. The item stays.
 func (s *Store) leavePresence(
 	ctx context.Context, userID, connectionID, condition string, names map[string]string, values item,
 	options ...func(*dynamodb.Options),

@@ -49,7 +49,7 @@ func Status(code chat.Code) int {
 		return http.StatusNotFound
 	case chat.CodeReconnect:
 		return http.StatusGone
-	case chat.CodeReplaced:
+	case chat.CodeReplaced, chat.CodeNeverSignedIn:
 		return http.StatusConflict
 	case chat.CodeTooLarge:
 		return http.StatusRequestEntityTooLarge

@@ -17,6 +17,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/rs/zerolog"
 
@@ -46,6 +47,7 @@ type Domain struct {
 	Editor    *chat.Editor
 	Readers   *chat.Readers
 	Profiles  *chat.Profiles
+	Users     *chat.Users
 	UserIDs   chat.UserIDs
 }
 
@@ -78,6 +80,9 @@ func New(domain Domain, status func(chat.Code) int, log zerolog.Logger) *API {
 		"POST /profiles":                          a.profiles,
 		"GET /openapi.json":                       a.description,
 	} {
+		if changes(pattern) {
+			serve = a.noting(serve)
+		}
 		a.mux.Handle(pattern, a.route(serve))
 	}
 	a.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { a.noRoute(w, r) })
@@ -109,6 +114,26 @@ func (a *API) ServeUser(w http.ResponseWriter, r *http.Request, userID string) {
 // handler serves one route: the status and the body to answer with, or an
 // error of the domain.
 type handler func(r *http.Request, userID string) (status int, body any, err error)
+
+// changes reports whether a route changes anything.
+func changes(pattern string) bool {
+	return !strings.HasPrefix(pattern, "GET ") && pattern != "POST /sync" && pattern != "POST /profiles"
+}
+
+// noting has a handler note beside its work that its user has signed in: those who
+// only read stay unknown, which saves a read and a write for each of them and process.
+func (a *API) noting(serve handler) handler {
+	return func(r *http.Request, userID string) (int, any, error) {
+		var noting sync.WaitGroup
+		noting.Go(func() {
+			if err := a.domain.Users.Note(r.Context(), userID); err != nil {
+				a.log.Warn().Err(err).Msg("the user stays unknown")
+			}
+		})
+		defer noting.Wait()
+		return serve(r, userID)
+	}
+}
 
 func (a *API) route(serve handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -156,6 +181,7 @@ func (a *API) fail(w http.ResponseWriter, err error) {
 func (a *API) problem(w http.ResponseWriter, status int, reason *chat.Error) {
 	a.answer(w, status, "application/problem+json", wire.Problem{
 		Title: http.StatusText(status), Status: status, Detail: reason.Message, Code: string(reason.Code),
+		NeverSignedIn: reason.Users,
 	})
 }
 
@@ -220,7 +246,7 @@ func describe(err error) string {
 
 // jsonTypes names the JSON types that the fields of requests decode from.
 var jsonTypes = map[reflect.Kind]string{
-	reflect.String: "string", reflect.Pointer: "string", reflect.Slice: "array", reflect.Map: "object",
+	reflect.Bool: "boolean", reflect.String: "string", reflect.Pointer: "string", reflect.Slice: "array", reflect.Map: "object",
 }
 
 const noObject = "invalid body: want a JSON object as GET /openapi.json describes it"

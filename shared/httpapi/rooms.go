@@ -23,15 +23,19 @@ func (a *API) createRoom(r *http.Request, userID string) (int, any, error) {
 		return 0, nil, err
 	}
 	room, created, err := a.domain.Rooms.Create(r.Context(), userID, chat.NewRoom{
-		Name: in.Name, Type: chat.RoomType(in.Type), Members: members, Key: key,
+		Name: in.Name, Type: chat.RoomType(in.Type), Members: members, OnlySignedIn: in.OnlySignedIn, Key: key,
 	})
 	if err != nil {
 		return 0, nil, err
 	}
-	if created {
-		return http.StatusCreated, roomBody(room), nil
+	body := roomBody(room)
+	if body.NeverSignedIn, err = a.domain.Rooms.NeverSignedIn(r.Context(), members); err != nil {
+		return 0, nil, err
 	}
-	return http.StatusOK, roomBody(room), nil
+	if created {
+		return http.StatusCreated, body, nil
+	}
+	return http.StatusOK, body, nil
 }
 
 // normalize gives user ids their normal form.
@@ -162,15 +166,18 @@ func (a *API) addMember(r *http.Request, userID string) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	added, err := a.domain.Rooms.AddMember(r.Context(), userID, r.PathValue("room"), member)
+	added, err := a.domain.Rooms.AddMember(r.Context(), userID, r.PathValue("room"), member, in.OnlySignedIn)
 	if err != nil {
 		return 0, nil, err
 	}
-	in.UserID = member
-	if added {
-		return http.StatusCreated, in, nil
+	body := wire.AddedMember{UserID: member}
+	if body.NeverSignedIn, err = a.domain.Rooms.NeverSignedIn(r.Context(), []string{member}); err != nil {
+		return 0, nil, err
 	}
-	return http.StatusOK, in, nil
+	if added {
+		return http.StatusCreated, body, nil
+	}
+	return http.StatusOK, body, nil
 }
 
 func (a *API) removeMember(r *http.Request, userID string) (int, any, error) {

@@ -53,6 +53,7 @@ func newAPI(t *testing.T) *api {
 		Editor:    chat.NewEditor(a.store, clock, fits),
 		Readers:   chat.NewReaders(a.store, clock),
 		Profiles:  chat.NewProfiles(a.store, clock),
+		Users:     chat.NewUsers(a.store, clock),
 	}, gateway.Status, zerolog.New(a.log))
 	var room wire.Room
 	a.answer("alice", "POST /rooms", `{"type":"group","name":"Team","members":["bob"]}`, 201, &room)
@@ -146,6 +147,8 @@ func TestRooms_CreateListGetRename(t *testing.T) {
 	var dm, again, keyed, repeated, got, renamed wire.Room
 	a.answer("alice", "POST /rooms", `{"type":"dm","members":["bob"]}`, 201, &dm)
 	a.answer("bob", "POST /rooms", `{"type":"dm","members":["alice"]}`, 200, &again)
+	same(t, "who has never signed in", []string{"bob"}, dm.NeverSignedIn)
+	dm.NeverSignedIn = nil
 	same(t, "the direct message", dm, again)
 	a.answer("carol", "POST /rooms", `{"type":"group","name":"x"}`, 201, &keyed, "Idempotency-Key", "k")
 	a.answer("carol", "POST /rooms", `{"type":"group","name":"x"}`, 201, &repeated, "Idempotency-Key", "k")
@@ -201,13 +204,55 @@ func TestListRooms_LastMessageAndPages(t *testing.T) {
 	}
 }
 
+// Who has never signed in is said, and kept out where that is asked for.
+func TestWhoHasNeverSignedIn(t *testing.T) {
+	a := newAPI(t)
+	ok := func(err error) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	ok(a.store.PutConnection(t.Context(), chat.Connection{ID: "c", UserID: "bob", ConnectedAt: epoch, TokenExpiresAt: epoch}))
+	a.answer("carol", "PUT /me", `{"displayName":""}`, 200, &wire.Me{})
+	a.answer("dave", "GET /rooms", "", 200, &wire.RoomList{})
+
+	var room wire.Room
+	a.answer("alice", "POST /rooms", `{"type":"group","name":"x","members":["bob","carol","dave","bbo"]}`, 201, &room)
+	same(t, "of a group", []string{"bbo", "dave"}, room.NeverSignedIn)
+	refused := func(request, body string, users ...string) {
+		t.Helper()
+		w := a.do("alice", request, body)
+		a.refused(request, w, 409, chat.CodeNeverSignedIn)
+		var problem wire.Problem
+		ok(json.Unmarshal(w.Body.Bytes(), &problem))
+		same(t, body, users, problem.NeverSignedIn)
+	}
+	refused("POST /rooms", `{"type":"group","name":"y","members":["bob","bbo","carlo"],"onlySignedIn":true}`, "bbo", "carlo")
+	refused("POST /rooms", `{"type":"dm","members":["bbo"],"onlySignedIn":true}`, "bbo")
+	refused("POST /rooms/"+a.room+"/members", `{"userId":"bbo","onlySignedIn":true}`, "bbo")
+	var list wire.RoomList
+	a.answer("alice", "GET /rooms", "", 200, &list)
+	if len(list.Rooms) != 2 {
+		t.Errorf("alice has %d rooms, want the two that were created", len(list.Rooms))
+	}
+
+	// A room that is there is given.
+	a.answer("alice", "POST /rooms", `{"type":"dm","members":["bbo"]}`, 201, &wire.Room{})
+	var dm wire.Room
+	a.answer("alice", "POST /rooms", `{"type":"dm","members":["bbo"],"onlySignedIn":true}`, 200, &dm)
+	same(t, "of a direct message that exists", []string{"bbo"}, dm.NeverSignedIn)
+	var fine wire.Room
+	a.answer("alice", "POST /rooms", `{"type":"dm","members":["carol"],"onlySignedIn":true}`, 201, &fine)
+	same(t, "of a direct message", []string(nil), fine.NeverSignedIn)
+}
+
 func TestMembers_AddAndRemove(t *testing.T) {
 	a := newAPI(t)
 	members := "/rooms/" + a.room + "/members"
 	for i, status := range []int{201, 200} {
-		var added wire.MemberRequest
+		var added wire.AddedMember
 		a.answer("alice", "POST "+members, `{"userId":"a/b"}`, status, &added)
-		same(t, fmt.Sprint("call ", i), wire.MemberRequest{UserID: "a/b"}, added)
+		same(t, fmt.Sprint("call ", i), wire.AddedMember{UserID: "a/b", NeverSignedIn: []string{"a/b"}}, added)
 	}
 	for _, request := range []string{
 		members + "?userId=a%2Fb", members + "/bob", members + "/alice?userId=alice",

@@ -5,11 +5,21 @@ type RoomRequest struct {
 	Name    string   `json:"name,omitempty"`
 	Type    string   `json:"type"` // "group" or "dm"
 	Members []string `json:"members,omitempty"`
+
+	// OnlySignedIn has the request refused if one of the members has never signed in.
+	OnlySignedIn bool `json:"onlySignedIn,omitempty"`
 }
 
-// MemberRequest adds a member to a room.
+// MemberRequest adds a member to a room; OnlySignedIn as in RoomRequest.
 type MemberRequest struct {
-	UserID string `json:"userId"`
+	UserID       string `json:"userId"`
+	OnlySignedIn bool   `json:"onlySignedIn,omitempty"`
+}
+
+// AddedMember is who was added to a room.
+type AddedMember struct {
+	UserID        string   `json:"userId"`
+	NeverSignedIn []string `json:"neverSignedIn,omitempty"` // this user, if they have not
 }
 
 // NameRequest renames a room.
@@ -62,6 +72,9 @@ type Room struct {
 	MemberCount int          `json:"memberCount"`
 	Members     []RoomMember `json:"members,omitzero"`
 	Cursor      string       `json:"cursor,omitempty"`
+
+	// NeverSignedIn is in the answer to a RoomRequest: those of its members.
+	NeverSignedIn []string `json:"neverSignedIn,omitempty"`
 }
 
 // RoomMember is a member of a room.
@@ -151,4 +164,6 @@ type Problem struct {
 	Status int    `json:"status"`
 	Detail string `json:"detail,omitempty"`
 	Code   string `json:"code"`
+
+	NeverSignedIn []string `json:"neverSignedIn,omitempty"` // with the code never_signed_in
 }

@@ -4,7 +4,7 @@
 import { Failure, Streamroom } from "../lib/streamroom.js";
 import { HostedPage } from "./hostedpage.js";
 import { Conversation, report, titleOf } from "./ui/conversation.js";
-import { closable, confirmed, NewDirectDialog, NewRoomDialog, ProfileDialog } from "./ui/dialogs.js";
+import { askingFirst, closable, confirmed, NewDirectDialog, NewRoomDialog, ProfileDialog } from "./ui/dialogs.js";
 import { becomeAvatar, byId, el } from "./ui/dom.js";
 import { listenForKeys } from "./ui/keys.js";
 import { guardLeaving } from "./ui/leaving.js";
@@ -79,9 +79,11 @@ class App {
     });
     this.#status = new StatusView(() => this.#chat?.wake());
     this.#conversation = new Conversation(config.mode === "local", () => this.#draw());
-    this.#newRoom = new NewRoomDialog(async (name, members) => this.#goTo(await this.#chat?.createRoom(name, members)));
+    this.#newRoom = new NewRoomDialog(async (name, members) =>
+      this.#goTo(await askingFirst((onlySignedIn) => this.#chat?.createRoom(name, members, onlySignedIn))),
+    );
     this.#newDirect = new NewDirectDialog(
-      async (userId) => this.#goTo(await this.#chat?.createDirect(userId)),
+      async (userId) => this.#goTo(await askingFirst((onlySignedIn) => this.#chat?.createDirect(userId, onlySignedIn))),
       () => this.#me,
     );
     this.#profile = new ProfileDialog(async (name) => {

@@ -103,7 +103,7 @@ export class API {
   }
 
   /**
-   * @param {{name?: string, type: "group"|"dm", members: string[]}} room
+   * @param {{name?: string, type: "group"|"dm", members: string[], onlySignedIn?: boolean}} room
    * @param {string} key the same key creates the same room, however often it is asked for
    * @returns {Promise<Room>}
    */
@@ -124,10 +124,11 @@ export class API {
   /**
    * @param {string} chatRoomId
    * @param {string} userId
+   * @param {boolean} [onlySignedIn]
    * @returns {Promise<unknown>}
    */
-  addMember(chatRoomId, userId) {
-    return this.#call("POST", `${roomPath(chatRoomId)}/members`, { userId });
+  addMember(chatRoomId, userId, onlySignedIn) {
+    return this.#call("POST", `${roomPath(chatRoomId)}/members`, { userId, onlySignedIn });
   }
 
   /**
@@ -274,8 +275,8 @@ export class API {
 export async function failureOf(response) {
   const { status } = response;
   try {
-    const { code, detail, title } = await response.json();
-    if (typeof code === "string") return new Failure(code, detail || title || code, { status });
+    const { code, detail, title, neverSignedIn: users } = await response.json();
+    if (typeof code === "string") return new Failure(code, detail || title || code, { status, users });
   } catch {
     // not the API's own answer
   }

@@ -98,18 +98,20 @@ export class Directory {
   /**
    * @param {string} name
    * @param {string[]} members user ids, without the user's own
+   * @param {boolean} [onlySignedIn]
    * @returns {Promise<string>} the room's id
    */
-  async createGroup(name, members) {
-    return this.#create({ name, type: "group", members });
+  async createGroup(name, members, onlySignedIn) {
+    return this.#create({ name, type: "group", members, onlySignedIn });
   }
 
   /**
    * @param {string} userId the other one
+   * @param {boolean} [onlySignedIn]
    * @returns {Promise<string>} the room's id, which may have been there
    */
-  async createDirect(userId) {
-    return this.#create({ type: "dm", members: [userId] });
+  async createDirect(userId, onlySignedIn) {
+    return this.#create({ type: "dm", members: [userId], onlySignedIn });
   }
 
   /**

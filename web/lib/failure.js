@@ -5,13 +5,14 @@ export class Failure extends Error {
   /**
    * @param {string} code one of the server's codes, or `network`, `timeout`, `unavailable`, `unexpected`
    * @param {string} message what happened, for people
-   * @param {{status?: number, cause?: unknown}} [more] status is the HTTP status where there was one
+   * @param {{status?: number, users?: string[], cause?: unknown}} [more] status is the HTTP status where there was one; users are those who have never signed in
    */
-  constructor(code, message, { status, cause } = {}) {
+  constructor(code, message, { status, users = [], cause } = {}) {
     super(message, cause === undefined ? undefined : { cause });
     this.name = "Failure";
     this.code = code;
     this.status = status;
+    this.users = users;
   }
 
   /**

@@ -358,19 +358,21 @@ export class Streamroom extends Emitter {
    * Creates a group.
    * @param {string} name
    * @param {string[]} members user ids, without the user's own
+   * @param {boolean} [onlySignedIn] reject with a Failure `never_signed_in` if its `users`, who may be misspelt, have never signed in
    * @returns {Promise<string>} the room's id
    */
-  createRoom(name, members) {
-    return this.#directory.createGroup(name, members);
+  createRoom(name, members, onlySignedIn) {
+    return this.#directory.createGroup(name, members, onlySignedIn);
   }
 
   /**
    * Opens the direct messages with someone: there is one room per pair.
    * @param {string} userId
+   * @param {boolean} [onlySignedIn] as in createRoom
    * @returns {Promise<string>} the room's id
    */
-  createDirect(userId) {
-    return this.#directory.createDirect(userId);
+  createDirect(userId, onlySignedIn) {
+    return this.#directory.createDirect(userId, onlySignedIn);
   }
 
   /**
@@ -405,9 +407,10 @@ export class Streamroom extends Emitter {
    * Adds someone to a group; owners may.
    * @param {string} chatRoomId
    * @param {string} userId
+   * @param {boolean} [onlySignedIn] as in createRoom
    */
-  async addMember(chatRoomId, userId) {
-    await this.#api.addMember(chatRoomId, userId);
+  async addMember(chatRoomId, userId, onlySignedIn) {
+    await this.#api.addMember(chatRoomId, userId, onlySignedIn);
   }
 
   /**

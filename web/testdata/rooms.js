@@ -448,6 +448,14 @@ test("a room that is created over a bad network is created once: each try has th
   equal([keys.length, new Set(keys).size, keys[0].length], [3, 1, 32]);
 });
 
+test("who has never signed in comes with the refusal", async () => {
+  const w = await worldOf();
+  w.answers["POST /rooms"] = new Answer(409, { code: "never_signed_in", detail: "no", neverSignedIn: ["bbo"] });
+  const failure = await w.chat.createDirect("bbo", true).catch((err) => err);
+  equal([failure.code, failure.users], ["never_signed_in", ["bbo"]]);
+  equal(w.asked("POST /rooms")[0][2], { type: "dm", members: ["bbo"], onlySignedIn: true });
+});
+
 test("a room that is refused isn't tried again", async () => {
   const w = await worldOf();
   w.answers["POST /rooms"] = new Answer(400, { code: "invalid_request", detail: "no" });

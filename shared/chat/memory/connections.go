@@ -17,6 +17,7 @@ func (s *Store) PutConnection(ctx context.Context, c chat.Connection) error {
 	}
 	defer unlock()
 	s.connections[c.ID] = connection{Connection: c}
+	s.signedIn[c.UserID] = true
 	if s.presence[c.UserID] == nil {
 		s.presence[c.UserID] = map[string]int64{}
 	}

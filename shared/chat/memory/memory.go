@@ -11,6 +11,7 @@ package memory
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -30,6 +31,7 @@ type Store struct {
 	created     map[[2]string]chat.Creation
 	names       map[string]string
 	rates       map[[2]string]int64 // by user and kind: the window, ms
+	signedIn    map[string]bool
 }
 
 type connection struct {
@@ -64,6 +66,7 @@ func New(now func() time.Time) *Store {
 		created:     map[[2]string]chat.Creation{},
 		names:       map[string]string{},
 		rates:       map[[2]string]int64{},
+		signedIn:    map[string]bool{},
 	}
 }
 
@@ -104,6 +107,27 @@ func (s *Store) room(roomID string) *room {
 		s.rooms[roomID] = r
 	}
 	return r
+}
+
+// SignedIn implements chat.UserStore and chat.RoomStore.
+func (s *Store) SignedIn(ctx context.Context, userIDs []string) ([]string, error) {
+	unlock, err := s.begin(ctx, "SignedIn")
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	return slices.DeleteFunc(slices.Clone(userIDs), func(userID string) bool { return !s.signedIn[userID] }), nil
+}
+
+// NoteUser implements chat.UserStore.
+func (s *Store) NoteUser(ctx context.Context, userID string, _ int64) error {
+	unlock, err := s.begin(ctx, "NoteUser")
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	s.signedIn[userID] = true
+	return nil
 }
 
 // DisplayNames implements chat.ProfileStore and chat.RoomStore.

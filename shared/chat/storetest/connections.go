@@ -86,6 +86,28 @@ var connectionTests = map[string]func(*fixture){
 		}
 		ok(f, f.DeleteConnection(f.Context(), "never there"))
 	},
+	"SignedIn/names those who opened a connection, or were noted, also when it has ended": func(f *fixture) {
+		c := chat.Connection{ID: "c1", UserID: "bob", ConnectedAt: epoch, TokenExpiresAt: epoch + 60_000}
+		ok(f, f.PutConnection(f.Context(), c))
+		ok(f, f.NoteUser(f.Context(), "carol", epoch))
+		f.create("r", "dave", "erin")
+		ok(f, f.SetDisplayName(f.Context(), "frank", "Frank", epoch))
+		for range 2 {
+			got, err := f.SignedIn(f.Context(), []string{"carol", "alice", "bob", "dave", "erin"})
+			ok(f, err)
+			inOrder(f, "who has signed in", []string{"carol", "bob"}, got)
+			f.clock.advance(100 * 24 * time.Hour)
+		}
+		ok(f, f.NoteUser(f.Context(), "bob", epoch)) // takes nothing away
+		c.ID, c.ConnectedAt, c.TokenExpiresAt = "c2", f.clock.ms.Load(), f.clock.ms.Load()+60_000
+		ok(f, f.PutConnection(f.Context(), c))
+		ok(f, f.NoteUser(f.Context(), "bob", epoch))
+		present, err := f.Presence(f.Context(), []string{"bob", "carol"}, 10)
+		ok(f, err)
+		if len(present) != 1 || len(present["bob"]) != 1 || present["bob"][0].ID != "c2" {
+			f.Errorf("present: %v, want c2", present)
+		}
+	},
 	"Presence/returns the newest connections of those who have some": func(f *fixture) {
 		for i := range 5 {
 			c := connection(fmt.Sprint("c", i), "alice")

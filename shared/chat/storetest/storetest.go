@@ -30,6 +30,7 @@ type Store interface {
 	chat.ReadingStore
 	chat.EditStore
 	chat.ProfileStore
+	chat.UserStore
 
 	Presence(ctx context.Context, userIDs []string, limit int) (map[string][]chat.Connection, error)
 	AdvanceLastMessage(ctx context.Context, roomID string, m chat.LastMessage) (chat.LastMessage, error)

@@ -2,7 +2,7 @@
 
 import { beginning, Failure, isolated } from "../../lib/streamroom.js";
 import { Composer } from "./composer.js";
-import { confirmed } from "./dialogs.js";
+import { askingFirst, confirmed } from "./dialogs.js";
 import { announce, becomeAvatar, byId, el, within } from "./dom.js";
 import { MembersDialog } from "./members.js";
 import { MessagesView } from "./messages.js";
@@ -82,7 +82,7 @@ export class Conversation {
       editLast: () => this.#editLast(),
     });
     this.#membersDialog = new MembersDialog({
-      add: (userId) => this.#change((chat) => chat.addMember(this.id, userId)),
+      add: (userId) => this.#change((chat) => askingFirst((only) => chat.addMember(this.id, userId, only))),
       remove: (userId) => this.#change((chat) => chat.removeMember(this.id, userId)),
       rename: (name) => this.#change((chat) => chat.renameRoom(this.id, name)),
       more: () => this.#readMore(),

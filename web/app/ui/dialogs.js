@@ -2,7 +2,7 @@
 
 import { Failure } from "../../lib/streamroom.js";
 import { byId, within } from "./dom.js";
-import { describe } from "./words.js";
+import { describe, listed } from "./words.js";
 
 /** The server takes this many members at creation. */
 const MAX_MEMBERS = 48;
@@ -150,6 +150,27 @@ export class ProfileDialog extends FormDialog {
     byId("profile-user", HTMLElement).textContent = userId;
     this.#name.value = name;
     this.#name.select();
+  }
+}
+
+/**
+ * Does something with users, and asks before it if some of them have never signed in:
+ * they may be misspelt.
+ * @template T
+ * @param {(onlySignedIn: boolean) => T|Promise<T>} act
+ * @returns {Promise<T>} rejects with a Failure when the user thinks better of it
+ */
+export async function askingFirst(act) {
+  try {
+    return await act(true);
+  } catch (err) {
+    const failure = Failure.from(err);
+    if (failure.code !== "never_signed_in") throw err;
+    const names = listed(failure.users.map((user) => `“${user}”`));
+    const have = failure.users.length === 1 ? "has" : "have";
+    if (!(await confirmed("Never signed in", `${names} ${have} never signed in here. Is the spelling right?`, "Go on")))
+      throw new Failure("never_signed_in", `${names} ${have} never signed in here.`);
+    return act(false);
   }
 }
 

@@ -1,0 +1,45 @@
+package dynamo
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/streamroom/streamroom/shared/attribute"
+	"github.com/streamroom/streamroom/shared/table"
+)
+
+// SignedIn reads strongly which users have a presence: it stays when their
+// connections have ended.
+func (s *Store) SignedIn(ctx context.Context, userIDs []string) ([]string, error) {
+	keys := make([]table.Key, len(userIDs))
+	for i, userID := range userIDs {
+		keys[i] = table.Presence(userID)
+	}
+	items, err := s.batchGet(ctx, keys, strong)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(slices.Clone(userIDs), func(userID string) bool {
+		_, ok := items[table.Presence(userID)]
+		return !ok
+	}), nil
+}
+
+// NoteUser gives a user a presence without connections, unless they have one.
+func (s *Store) NoteUser(ctx context.Context, userID string, at int64) error {
+	it := attribute.Key(table.Presence(userID))
+	it[table.At] = attribute.Number(at)
+	_, err := s.db.PutItem(ctx, &dynamodb.PutItemInput{
+		TableName: s.table, Item: it,
+		ConditionExpression:      aws.String("attribute_not_exists(#pk)"),
+		ExpressionAttributeNames: map[string]string{"#pk": table.PK},
+	})
+	if _, failed := conditionFailed(err); err != nil && !failed {
+		return fmt.Errorf("put the presence: %w", err)
+	}
+	return nil
+}
