@@ -86,12 +86,13 @@ type chatter struct {
 
 func (c *chatter) everything() {
 	c.t.Helper()
-	var room, quiet wire.Room
+	var room, quiet, direct wire.Room
 	c.api("alice", http.MethodPost, "/rooms", wire.RoomRequest{Name: "Tea", Type: "group", Members: []string{"bob"}}, http.StatusCreated, &room)
 	c.api("alice", http.MethodPost, "/rooms", wire.RoomRequest{Name: "Quiet", Type: "group"}, http.StatusCreated, &quiet)
 	dm := wire.RoomRequest{Type: "dm", Members: []string{"bob"}}
 	c.api("alice", http.MethodPost, "/rooms", dm, http.StatusCreated, nil)
-	c.api("alice", http.MethodPost, "/rooms", dm, http.StatusOK, nil)
+	c.api("alice", http.MethodPost, "/rooms", dm, http.StatusOK, &direct)
+	c.api("alice", http.MethodDelete, "/rooms/"+direct.ChatRoomID+"/members?userId=alice", nil, http.StatusNoContent, nil)
 	c.talked = room.ChatRoomID
 	c.ghost("alice")
 

@@ -2,8 +2,11 @@ package web_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
+
+	"github.com/chromedp/chromedp"
 
 	"github.com/streamroom/streamroom/local"
 )
@@ -110,6 +113,38 @@ func TestAMisspeltNameIsAskedAbout(t *testing.T) {
 	asked("dave")
 	alice.click("confirm-yes")
 	alice.until(`document.querySelector("[data-user-id=dave]") !== null`)
+}
+
+// A direct message that is hidden comes back with the next message, and its count.
+func TestADirectMessageIsHidden(t *testing.T) {
+	t.Parallel()
+	startBrowser(t)
+	server := startLocal(t, local.Config{Addr: "127.0.0.1:0", DynamoDBAddr: "127.0.0.1:0", LogLevel: "error", Log: t.Output()})
+	alice, bob := signedIn(t, server.URL(), "alice"), signedIn(t, server.URL(), "bob")
+	rooms := func(p *page, n int) {
+		t.Helper()
+		p.until(fmt.Sprintf(`document.querySelectorAll("[data-testid=room-item]").length === %d`, n))
+	}
+	bob.click("new-direct")
+	bob.typed("alice\n")
+	bob.until(`document.getElementById("room-name").textContent === "alice"`)
+	bob.send("Hello")
+	rooms(alice, 2)
+	room := eval[string](bob, `decodeURIComponent(location.hash.slice("#/room/".length))`)
+	alice.openRoom(room)
+	alice.shows("Hello")
+	alice.click("members")
+	alice.until(`document.querySelector("[data-testid=leave]").textContent === "Hide until the next message"`)
+	alice.screenshot("hide-direct")
+	alice.click("leave")
+	rooms(alice, 1)
+	alice.run(chromedp.Reload())
+	rooms(alice, 1)
+	bob.send("Are you there?")
+	rooms(alice, 2)
+	alice.unread(room, "1")
+	alice.openRoom(room)
+	alice.shows("Hello", "Are you there?")
 }
 
 // TestThreePeopleOnTheRealServer tells what people do in a day of chatting, against

@@ -143,16 +143,17 @@ func (v *verifier) repairCursor(ctx context.Context, roomID, user string) error 
 	return v.removeUnlessMember(ctx, roomID, user, table.Read(roomID, user))
 }
 
-// repairOrder moves a room to its place in a member's list.
-func (v *verifier) repairOrder(ctx context.Context, roomID, user, stands string, place int64) error {
+// repairOrder moves a room to its place in a member's list, while the participation is
+// what it was.
+func (v *verifier) repairOrder(ctx context.Context, roomID, user string, was item, place int64) error {
+	names := map[string]string{"#key": table.PK, "#sk": table.GSI1SK, "#pk": table.GSI1PK, "#hidden": table.HiddenAt}
+	values := item{":place": attribute.Text(table.Millis(place)), ":list": attribute.Text(table.UserRooms(user))}
+	condition := unchanged(was, names, values, table.GSI1SK, table.HiddenAt)
 	_, err := v.config.DB.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName: aws.String(v.config.Table), Key: attribute.Key(table.Participation(user, roomID)),
-		ConditionExpression:      aws.String("attribute_exists(#key) AND (#sk = :seen OR attribute_not_exists(#sk))"),
-		UpdateExpression:         aws.String("SET #sk = :place, #pk = :list"),
-		ExpressionAttributeNames: map[string]string{"#key": table.PK, "#sk": table.GSI1SK, "#pk": table.GSI1PK},
-		ExpressionAttributeValues: item{
-			":seen": attribute.Text(stands), ":place": attribute.Text(table.Millis(place)), ":list": attribute.Text(table.UserRooms(user)),
-		},
+		ConditionExpression:      aws.String("attribute_exists(#key) AND " + *condition),
+		UpdateExpression:         aws.String("SET #sk = :place, #pk = :list REMOVE #hidden"),
+		ExpressionAttributeNames: names, ExpressionAttributeValues: values,
 	})
 	return err
 }

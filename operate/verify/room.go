@@ -210,15 +210,14 @@ func (v *verifier) compare(state roomState, user string, member, participation i
 	}
 	f.Kind = Order
 	f.candidate.kind = Order
-	f.repair = func(ctx context.Context) error {
-		return v.repairOrder(ctx, state.id, user, attribute.GetText(participation, table.GSI1SK), place)
-	}
-	if attribute.GetText(participation, table.GSI1PK) != table.UserRooms(user) {
+	f.repair = func(ctx context.Context) error { return v.repairOrder(ctx, state.id, user, participation, place) }
+	text, listed := standing(user, participation)
+	if !listed {
 		f.Problem = "it is in the list of " + strconv.Quote(attribute.GetText(participation, table.GSI1PK))
 		return f
 	}
-	stands, err := strconv.ParseInt(attribute.GetText(participation, table.GSI1SK), 10, 64)
-	if err != nil || table.Millis(stands) != attribute.GetText(participation, table.GSI1SK) {
+	stands, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || table.Millis(stands) != text {
 		f.Problem = "its place in the list is not a time"
 		return f
 	}
@@ -231,6 +230,17 @@ func (v *verifier) compare(state roomState, user string, member, participation i
 		return f
 	}
 	return nil
+}
+
+// standing returns the place of a room in a member's list; false if it is in another
+// list. A room that the member has hidden is in none, and has the place that it had:
+// it must not be behind either, because a newer message brings it back.
+func standing(user string, participation item) (place string, listed bool) {
+	list := attribute.GetText(participation, table.GSI1PK)
+	if hidden := attribute.GetText(participation, table.HiddenAt); hidden != "" && participation[table.GSI1SK] == nil {
+		return hidden, list == ""
+	}
+	return attribute.GetText(participation, table.GSI1SK), list == table.UserRooms(user)
 }
 
 // least is how far a room must have come in a member's list: in those of large

@@ -217,11 +217,11 @@ func (s *segmentScan) wantParticipations(room *roomScan, members []string) error
 	}
 	for _, user := range members {
 		err := s.want(table.Participation(user, roomID), func(participation item) error {
-			stands := attribute.GetText(participation, table.GSI1SK)
+			stands, listed := standing(user, participation)
 			switch {
 			case participation == nil:
 				return s.verifier.addCandidate(s.ctx, candidate{kind: Membership, room: roomID, user: user})
-			case stands < from, stands > to, attribute.GetText(participation, table.GSI1PK) != table.UserRooms(user):
+			case stands < from, stands > to, !listed:
 				return s.verifier.addCandidate(s.ctx, candidate{kind: Order, room: roomID, user: user})
 			}
 			return nil

@@ -96,6 +96,12 @@ func TestEveryPlantedDifferenceIsFoundAndRepaired(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	hide := func(i int) {
+		if err := store.HideRoom(t.Context(), fmt.Sprintf("room-%04d-1", i), chat.Room{ID: fmt.Sprintf("room-%04d", i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	hide(21) // which fits
 	original := w.Dump()
 	if report, found := check(t, w, verify.Config{}); len(found) > 0 || report.Items != len(original) || report.Foreign != 0 || report.Suspects != 0 {
 		t.Fatalf("before: %+v, %v", report, found)
@@ -136,6 +142,10 @@ func TestEveryPlantedDifferenceIsFoundAndRepaired(t *testing.T) {
 			w.Write(rig.Keyed(table.Read(room(19), "left"), rig.Item{table.UpTo: text("x"), table.At: number(1)}))
 		}},
 		{verify.Order, "is behind the newest", list(7), func() { set(t, w, list(7), table.GSI1SK, text(table.Millis(5))) }},
+		{verify.Order, "is behind the newest", list(20), func() {
+			hide(20)
+			set(t, w, list(20), table.HiddenAt, text(table.Millis(5)))
+		}},
 		{verify.Order, "is ahead of", list(8), func() { set(t, w, list(8), table.GSI1SK, text(table.Millis(9e12))) }},
 		{verify.Order, "is not a time", list(9), func() { set(t, w, list(9), table.GSI1SK, text("yesterday")) }},
 		{verify.Order, "is in the list of", list(10), func() { set(t, w, list(10), table.GSI1PK, text("USERROOMS#mallory")) }},

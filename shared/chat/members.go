@@ -136,7 +136,8 @@ func (s *Rooms) AddMember(ctx context.Context, by, roomID, userID string, onlySi
 }
 
 // RemoveMember removes a user from a group. An owner may remove every member, and
-// every member may leave. When the last owner is removed, the member who joined
+// every member may leave. Who leaves a direct message stays its member, and has it in
+// the list again from the next message on. When the last owner is removed, the member who joined
 // first becomes an owner; when the last member is removed, the room is deleted.
 //
 // Errors: CodeInvalidRequest, CodeNotAMember, CodeForbidden for a direct message
@@ -148,6 +149,12 @@ func (s *Rooms) RemoveMember(ctx context.Context, by, roomID, userID string) err
 	room, member, err := s.authorize(ctx, roomID, by)
 	if err != nil {
 		return err
+	}
+	if by == userID && room.Type == Direct {
+		if err := s.store.HideRoom(ctx, userID, room); err != nil {
+			return fmt.Errorf("hide the room: %w", err)
+		}
+		return nil
 	}
 	if by == userID {
 		member.Role = Owner // every member may leave

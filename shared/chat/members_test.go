@@ -78,10 +78,48 @@ func TestRemoveMember_OnlyOwnerOrOneself(t *testing.T) {
 	}
 	w := newWorld(t)
 	direct := w.direct("alice", "bob")
-	for _, user := range []string{"alice", "bob"} {
-		refused(t, "leave a direct message", w.rooms.RemoveMember(t.Context(), user, direct, user), chat.CodeForbidden)
-		refused(t, "remove from a direct message", w.rooms.RemoveMember(t.Context(), "alice", direct, user), chat.CodeForbidden)
+	refused(t, "remove from a direct message", w.rooms.RemoveMember(t.Context(), "alice", direct, "bob"), chat.CodeForbidden)
+	refused(t, "remove a stranger from a direct message", w.rooms.RemoveMember(t.Context(), "alice", direct, "carol"), chat.CodeForbidden)
+	refused(t, "leave someone else's direct message", w.rooms.RemoveMember(t.Context(), "carol", direct, "carol"), chat.CodeNotAMember)
+}
+
+// Who leaves a direct message stays its member. It is in the list again from the next
+// message on, or when they ask for it.
+func TestRemoveMember_HidesADirectMessage(t *testing.T) {
+	w := newWorld(t)
+	direct := w.direct("alice", "bob")
+	lists := func(what string, want map[string]int) {
+		t.Helper()
+		for user, n := range want {
+			rooms, _, err := w.rooms.List(t.Context(), user, "", 10)
+			ok(t, err)
+			if len(rooms) != n {
+				t.Errorf("%s: %s has %d rooms, want %d", what, user, len(rooms), n)
+			}
+		}
+		if roles := w.roles(direct); len(roles) != 2 {
+			t.Errorf("%s: the members are %v", what, roles)
+		}
 	}
+	leave := func() {
+		t.Helper()
+		for range 2 {
+			ok(t, w.rooms.RemoveMember(t.Context(), "alice", direct, "alice"))
+		}
+	}
+	leave()
+	lists("left", map[string]int{"alice": 0, "bob": 1})
+	again, created, err := w.rooms.Create(t.Context(), "bob", chat.NewRoom{Type: chat.Direct, Members: []string{"alice"}})
+	if again.ID != direct || created || err != nil {
+		t.Errorf("bob asks for it: %v, created %t, %v", again, created, err)
+	}
+	lists("asked for by bob", map[string]int{"alice": 0, "bob": 1})
+	w.direct("alice", "bob")
+	lists("asked for by alice", map[string]int{"alice": 1, "bob": 1})
+	leave()
+	w.clock.advance(time.Second)
+	ok(t, w.store.AdvanceRoomOrder(t.Context(), "alice", direct, w.clock.now().UnixMilli()))
+	lists("the next message", map[string]int{"alice": 1, "bob": 1})
 }
 
 // The last owner's successor is the member who joined first; another owner comes

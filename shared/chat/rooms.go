@@ -51,6 +51,12 @@ type RoomStore interface {
 	// is not m.Role, the successor is not a member, or a room to delete has other
 	// members.
 	RemoveMember(ctx context.Context, roomID string, m Member, successor string) (removed bool, err error)
+	// HideRoom takes a room out of a member's list, until a message comes that is
+	// newer than those that it has. It does nothing for a user who is not a member.
+	HideRoom(ctx context.Context, userID string, r Room) error
+	// ShowRoom puts a room that was hidden back into its place in a member's list. It
+	// does nothing for other rooms.
+	ShowRoom(ctx context.Context, userID, roomID string) error
 	// UserRooms reads one page of a user's rooms, newest message first, with the other
 	// member of each direct message. cursor is
 	// "" or the next of an earlier call; next is "" on the last page. Any other
@@ -97,8 +103,8 @@ type Creation struct {
 }
 
 // Create makes a room of the creator and the members. A direct message room
-// exists once for a pair: created is false if it existed already. It is true
-// again if the same creation is repeated with its key.
+// exists once for a pair: created is false if it existed already, and the creator
+// has it in the list again if they had hidden it. created is true again if the same creation is repeated with its key.
 //
 // Errors: CodeInvalidRequest, also for a key that was used for another room;
 // CodeNeverSignedIn.
@@ -139,37 +145,35 @@ func (s *Rooms) Create(ctx context.Context, creator string, n NewRoom) (room Roo
 		members = append(members, Member{UserID: user, Role: PlainMember, JoinedAt: room.CreatedAt})
 	}
 	if n.OnlySignedIn {
-		if refusal := s.requireSignedIn(ctx, others); refusal != nil {
+		refusal := s.requireSignedIn(ctx, others)
+		if Reason(refusal).Code == CodeNeverSignedIn && n.Type == Direct {
 			return s.existing(ctx, room, refusal)
+		}
+		if refusal != nil {
+			return Room{}, false, refusal
 		}
 	}
 	room, created, err = s.put(ctx, room, members, n.Key)
 	if err != nil || created {
 		return room, created, err
 	}
-	existing, ok, err := s.store.Room(ctx, room.ID)
-	switch {
-	case err != nil:
-		return Room{}, false, fmt.Errorf("read room %s: %w", room.ID, err)
-	case !ok:
-		return Room{}, false, fmt.Errorf("room %s existed at its creation, but not at the read after it", room.ID)
-	}
-	return existing, false, nil
+	return s.existing(ctx, room, fmt.Errorf("room %s existed at its creation, but not at the read after it", room.ID))
 }
 
-// existing returns a direct message room that exists, or else the refusal to create
-// it.
-func (s *Rooms) existing(ctx context.Context, room Room, refusal error) (Room, bool, error) {
-	if room.Type == Direct && Reason(refusal).Code == CodeNeverSignedIn {
-		found, ok, err := s.store.Room(ctx, room.ID)
-		if err != nil {
-			return Room{}, false, fmt.Errorf("read room %s: %w", room.ID, err)
-		}
-		if ok {
-			return found, false, nil
-		}
+// existing returns a direct message room that its creator asks for again, or an error
+// if it does not exist.
+func (s *Rooms) existing(ctx context.Context, room Room, missing error) (Room, bool, error) {
+	found, ok, err := s.store.Room(ctx, room.ID)
+	if err != nil {
+		return Room{}, false, fmt.Errorf("read room %s: %w", room.ID, err)
 	}
-	return Room{}, false, refusal
+	if !ok {
+		return Room{}, false, missing
+	}
+	if err := s.store.ShowRoom(ctx, room.CreatedBy, room.ID); err != nil {
+		return Room{}, false, fmt.Errorf("show room %s: %w", room.ID, err)
+	}
+	return found, false, nil
 }
 
 // requireSignedIn refuses users who have never signed in, and names them.

@@ -82,17 +82,19 @@ func (s *Store) NoteRoomOrder(ctx context.Context, roomID string, ms int64) erro
 	return nil
 }
 
-// AdvanceRoomOrder moves a room in a member's list forward to ms. It does nothing
-// for a user who has left.
+// AdvanceRoomOrder moves a room in a member's list forward to ms, and puts one that
+// was hidden before that back into it. It does nothing for a user who has left.
 func (s *Store) AdvanceRoomOrder(ctx context.Context, userID, roomID string, ms int64) error {
 	in := &dynamodb.UpdateItemInput{
 		TableName: s.table,
 		Key:       attribute.Key(table.Participation(userID, roomID)),
 		// False if there is no participation, so that the update does not create one.
-		ConditionExpression:       aws.String("#sk < :ms"),
-		UpdateExpression:          aws.String("SET #sk = :ms"),
-		ExpressionAttributeNames:  map[string]string{"#sk": table.GSI1SK},
-		ExpressionAttributeValues: item{":ms": attribute.Text(table.Millis(ms))},
+		ConditionExpression: aws.String("#sk < :ms OR #hidden < :ms"),
+		UpdateExpression:    aws.String("SET #sk = :ms, #pk = :list REMOVE #hidden"),
+		ExpressionAttributeNames: map[string]string{
+			"#sk": table.GSI1SK, "#pk": table.GSI1PK, "#hidden": table.HiddenAt,
+		},
+		ExpressionAttributeValues: item{":ms": attribute.Text(table.Millis(ms)), ":list": attribute.Text(table.UserRooms(userID))},
 		ReturnValues:              types.ReturnValueNone,
 	}
 	err := s.retryConflicts(ctx, func() error { // transactions add and remove members

@@ -17,7 +17,6 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/rs/zerolog"
 
@@ -120,18 +119,18 @@ func changes(pattern string) bool {
 	return !strings.HasPrefix(pattern, "GET ") && pattern != "POST /sync" && pattern != "POST /profiles"
 }
 
-// noting has a handler note beside its work that its user has signed in: those who
-// only read stay unknown, which saves a read and a write for each of them and process.
+// noting has a handler note that its user has signed in, once it has changed something:
+// those who only read stay unknown, which saves a read and a write for each of them.
 func (a *API) noting(serve handler) handler {
 	return func(r *http.Request, userID string) (int, any, error) {
-		var noting sync.WaitGroup
-		noting.Go(func() {
-			if err := a.domain.Users.Note(r.Context(), userID); err != nil {
-				a.log.Warn().Err(err).Msg("the user stays unknown")
-			}
-		})
-		defer noting.Wait()
-		return serve(r, userID)
+		status, body, err := serve(r, userID)
+		if err != nil {
+			return 0, nil, err // which leaves nothing in the table
+		}
+		if err := a.domain.Users.Note(r.Context(), userID); err != nil {
+			a.log.Warn().Err(err).Msg("the user stays unknown")
+		}
+		return status, body, nil
 	}
 }
 

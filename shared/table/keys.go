@@ -54,6 +54,7 @@ const (
 	CreatedBy       = "createdBy"
 	CreatedAt       = "createdAt"
 	Invited         = "invited"
+	HiddenAt        = "hiddenAt" // as GSI1SK, which is absent then
 	MemberCount     = "memberCount"
 	Role            = "role"
 	JoinedAt        = "joinedAt"

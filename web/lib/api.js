@@ -132,7 +132,7 @@ export class API {
   }
 
   /**
-   * An owner removes anybody, and anybody leaves.
+   * An owner removes anybody, and anybody leaves; a direct message is hidden so.
    * @param {string} chatRoomId
    * @param {string} userId
    * @returns {Promise<unknown>}

@@ -43,7 +43,7 @@ export class Inbox {
    * @param {() => string} of.me the user's id
    * @param {object} on
    * @param {<K extends keyof Events>(event: K, detail: Events[K]) => void} on.emit
-   * @param {(chatRoomId: string) => void} on.discover a room isn't in the list
+   * @param {(chatRoomId: string, message?: Message) => void} on.discover a room isn't in the list; the message that showed it
    * @param {() => void} on.refresh the list may have changed
    */
   constructor({ timelines, catchUp, directory, outbox, people, receipts, unread, me }, { emit, discover, refresh }) {
@@ -142,7 +142,18 @@ export class Inbox {
     });
     // The broadcast may come before the ack, or instead of one that was lost.
     if (clientMessageId && senderId === this.#me()) this.#outbox.remove(clientMessageId);
-    if (this.#directory.list.loaded && !this.#directory.list.get(chatRoomId)) this.#discover(chatRoomId);
+    if (this.#directory.list.loaded && !this.#directory.list.get(chatRoomId))
+      this.#discover(chatRoomId, { chatRoomId, messageId, senderId, content, timestamp });
+  }
+
+  /**
+   * The list has a room now by whose message it was missed.
+   * @param {Message} message
+   */
+  discovered(message) {
+    this.#directory.list.saw(message);
+    this.#unread.add(message);
+    this.#emit("rooms", undefined);
   }
 
   /** @param {Message} message */
@@ -302,6 +313,14 @@ export class Inbox {
     }
     if (own && !this.#directory.list.get(chatRoomId)) this.#discover(chatRoomId);
     this.#emit("member", { chatRoomId, userId, joined });
+  }
+
+  /** @param {string} chatRoomId of a direct message */
+  hidden(chatRoomId) {
+    this.#directory.list.remove(chatRoomId);
+    this.#timelines.delete(chatRoomId);
+    this.#unread.forget(chatRoomId);
+    this.#emit("rooms", undefined);
   }
 
   /** @param {string} chatRoomId */

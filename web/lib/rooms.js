@@ -81,6 +81,14 @@ export class RoomList {
     if (!this.#rooms.has(room.chatRoomId)) this.#rooms.set(room.chatRoomId, room);
   }
 
+  /**
+   * Whether the server's list had a room, which may have been added by hand.
+   * @param {string} chatRoomId
+   */
+  isListed(chatRoomId) {
+    return !this.#added.has(chatRoomId);
+  }
+
   /** @param {string} chatRoomId */
   remove(chatRoomId) {
     this.#added.delete(chatRoomId);

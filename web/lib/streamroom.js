@@ -177,9 +177,10 @@ export class Streamroom extends Emitter {
       },
       {
         emit: (event, detail) => this.emit(event, detail),
-        discover: (room) => {
+        discover: (room, message) => {
           const read = () => this.#directory.discover(room).then(() => this.#unread.doubt(room));
-          this.#background(this.#once.run(`room ${room}`, read));
+          const shown = this.#once.run(`room ${room}`, read).then(() => message && this.#inbox.discovered(message));
+          this.#background(shown);
         },
         refresh: () => this.#background(this.refreshRooms()),
       },
@@ -421,6 +422,16 @@ export class Streamroom extends Emitter {
   async removeMember(chatRoomId, userId) {
     await this.#api.removeMember(chatRoomId, userId);
     if (userId === this.userId) this.#inbox.left(chatRoomId);
+  }
+
+  /**
+   * Takes a direct message out of the user's list until its next message, or until
+   * createDirect.
+   * @param {string} chatRoomId
+   */
+  async hideDirect(chatRoomId) {
+    await this.#api.removeMember(chatRoomId, this.userId);
+    this.#inbox.hidden(chatRoomId);
   }
 
   /**

@@ -246,7 +246,8 @@ export class Unread {
       }
       if (isNewer && own >= (lastMessage?.messageId ?? "")) this.#list.setUnread(chatRoomId, 0);
       else if (isNewer || changed) this.#derive(chatRoomId);
-      if (changed) continue;
+      // A room that was added by hand may not be listed yet: its count is asked for again.
+      if (changed || !this.#list.isListed(chatRoomId)) continue;
       this.#trust(chatRoomId);
       if (this.#doubted.delete(chatRoomId)) this.forget(chatRoomId);
     }

@@ -448,6 +448,24 @@ test("a room that is created over a bad network is created once: each try has th
   equal([keys.length, new Set(keys).size, keys[0].length], [3, 1, 32]);
 });
 
+test("a direct message that was hidden is listed and counted by its next message, though the list lags", async () => {
+  const w = await worldOf(room("d", { type: "dm", lastMessage: last(1), with: { userId: "bob" } }));
+  w.answers["DELETE /rooms/d/members/alice"] = new Answer(204);
+  await w.chat.hideDirect("d");
+  w.answers["GET /rooms"] = { rooms: [] };
+  await w.chat.refreshRooms();
+  equal(w.chat.rooms.list(), []);
+  w.answers["GET /rooms/d"] = { ...room("d", { type: "dm" }), members: [{ userId: "alice" }, { userId: "bob" }] };
+  receive(live(3, "again", 1, { chatRoomId: "d" }));
+  await settle();
+  equal([unread(w, "d"), w.chat.rooms.get("d").lastMessage.preview, w.chat.otherIn("d")], [1, "again", "bob"]);
+  await w.clock.advance(12_000); // the list is read, and has it not yet
+  equal(unread(w, "d"), 1);
+  w.answers["GET /rooms"] = { rooms: [room("d", { type: "dm", unread: 4, lastMessage: last(3) })] };
+  await w.clock.advance(12_000);
+  equal(unread(w, "d"), 4);
+});
+
 test("who has never signed in comes with the refusal", async () => {
   const w = await worldOf();
   w.answers["POST /rooms"] = new Answer(409, { code: "never_signed_in", detail: "no", neverSignedIn: ["bbo"] });

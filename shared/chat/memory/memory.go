@@ -50,6 +50,7 @@ type room struct {
 	about    *chat.Room // nil: the room does not exist
 	members  map[string]chat.Member
 	order    map[string]int64           // by member: the room's position in their list, ms
+	hidden   map[string]int64           // by member who hid it: as order was, which is absent then
 	cursors  map[string]chat.ReadCursor // by user
 	messages map[string]chat.Message
 	last     *chat.LastMessage
@@ -101,6 +102,7 @@ func (s *Store) room(roomID string) *room {
 		r = &room{
 			members:  map[string]chat.Member{},
 			order:    map[string]int64{},
+			hidden:   map[string]int64{},
 			cursors:  map[string]chat.ReadCursor{},
 			messages: map[string]chat.Message{},
 		}

@@ -126,16 +126,56 @@ func (s *Store) AdvanceLastMessage(ctx context.Context, roomID string, m chat.La
 	return m, nil
 }
 
-// AdvanceRoomOrder moves a room in a member's list forward to ms. It does nothing
-// for a user who is not a member.
+// HideRoom implements chat.RoomStore.
+func (s *Store) HideRoom(ctx context.Context, userID string, about chat.Room) error {
+	unlock, err := s.begin(ctx, "HideRoom")
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	r := s.room(about.ID)
+	if _, ok := r.members[userID]; !ok {
+		return nil
+	}
+	at := max(about.CreatedAt, r.order[userID])
+	if all := r.between("", ""); len(all) > 0 {
+		at = max(at, all[len(all)-1].SentAt)
+	}
+	r.hidden[userID] = at
+	delete(r.order, userID)
+	return nil
+}
+
+// ShowRoom implements chat.RoomStore.
+func (s *Store) ShowRoom(ctx context.Context, userID, roomID string) error {
+	unlock, err := s.begin(ctx, "ShowRoom")
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	r := s.room(roomID)
+	if at, ok := r.hidden[userID]; ok {
+		r.order[userID] = at
+		delete(r.hidden, userID)
+	}
+	return nil
+}
+
+// AdvanceRoomOrder moves a room in a member's list forward to ms, and puts one that
+// was hidden before that back into it. It does nothing for a user who is not a member.
 func (s *Store) AdvanceRoomOrder(ctx context.Context, userID, roomID string, ms int64) error {
 	unlock, err := s.begin(ctx, "AdvanceRoomOrder")
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	if at, ok := s.room(roomID).order[userID]; ok {
-		s.room(roomID).order[userID] = max(at, ms)
+	r := s.room(roomID)
+	if at, ok := r.order[userID]; ok {
+		r.order[userID] = max(at, ms)
+	}
+	if at, ok := r.hidden[userID]; ok && at < ms {
+		r.order[userID] = ms
+		delete(r.hidden, userID)
 	}
 	return nil
 }

@@ -193,6 +193,7 @@ func (s *Store) RemoveMember(ctx context.Context, roomID string, m chat.Member, 
 	}
 	delete(r.members, m.UserID)
 	delete(r.order, m.UserID)
+	delete(r.hidden, m.UserID)
 	delete(r.cursors, m.UserID)
 	r.about.MemberCount--
 	if successor != "" {

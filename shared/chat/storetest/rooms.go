@@ -359,6 +359,97 @@ var listTests = map[string]func(*fixture){
 			}
 		}
 	},
+	"HideRoom/takes a room out of one member's list until the next message": func(f *fixture) {
+		room := f.create("r", "alice", "bob")
+		listed := func(user string) int64 {
+			f.Helper()
+			rooms, _, err := f.UserRooms(f.Context(), user, "", 10)
+			ok(f, err)
+			if len(rooms) == 0 {
+				return -1
+			}
+			return rooms[0].SortAt - epoch
+		}
+		expect := func(what string, want int64) {
+			f.Helper()
+			if got := listed("alice"); got != want {
+				f.Errorf("%s: the room is at %d in alice's list, want %d", what, got, want)
+			}
+		}
+		hide := func() {
+			f.Helper()
+			for range 2 {
+				ok(f, f.HideRoom(f.Context(), "alice", room))
+			}
+		}
+		advance := func(ms int64) {
+			f.Helper()
+			for _, user := range []string{"alice", "bob"} {
+				ok(f, f.AdvanceRoomOrder(f.Context(), user, "r", epoch+ms))
+			}
+		}
+		hide()
+		expect("hidden without messages", -1)
+		ok(f, f.ShowRoom(f.Context(), "alice", "r"))
+		expect("shown again", 0)
+		ok(f, f.ShowRoom(f.Context(), "alice", "r"))
+		expect("shown twice", 0)
+
+		f.put(message("r", "bob", 7))
+		hide()
+		advance(7)
+		expect("a message that was there", -1)
+		advance(5)
+		expect("an older one", -1)
+		if got := listed("bob"); got != 7 {
+			f.Errorf("the room is at %d in bob's list, want 7", got)
+		}
+		ok(f, f.ShowRoom(f.Context(), "alice", "r"))
+		expect("shown at the newest message", 7)
+
+		hide()
+		advance(9)
+		expect("a newer message", 9)
+		advance(8)
+		expect("an older one again", 9)
+		f.put(message("r", "bob", 9))
+		hide()
+		expect("hidden again", -1)
+		member, err := f.IsMember(f.Context(), "r", "alice")
+		ok(f, err)
+		if !member {
+			f.Error("alice is not a member any more")
+		}
+		ok(f, f.HideRoom(f.Context(), "carol", room))
+		if got := listed("carol"); got != -1 {
+			f.Error("carol has the room")
+		}
+	},
+	"HideRoom/does not miss a message that comes at the same time": func(f *fixture) {
+		room := f.create("r", "alice", "bob")
+		for i := range int64(20) {
+			sent := make(chan error, 1)
+			go func() {
+				m := message("r", "bob", i+1)
+				_, _, err := f.PutMessage(f.Context(), m, epoch)
+				if err == nil {
+					err = f.AdvanceRoomOrder(f.Context(), "alice", "r", m.SentAt)
+				}
+				sent <- err
+			}()
+			ok(f, f.HideRoom(f.Context(), "alice", room))
+			ok(f, <-sent)
+			rooms, _, err := f.UserRooms(f.Context(), "alice", "", 10)
+			ok(f, err)
+			ok(f, f.ShowRoom(f.Context(), "alice", "r"))
+			shown, _, err := f.UserRooms(f.Context(), "alice", "", 10)
+			ok(f, err)
+			// Hidden or not, its place is the last message's: it was read, or moved the room.
+			if len(shown) != 1 || shown[0].SortAt != epoch+i+1 {
+				f.Fatalf("message %d: %v, then %v", i, rooms, shown)
+			}
+		}
+	},
 	"UserRooms/names the other member of a direct message": func(f *fixture) {
 		ok(f, f.SetDisplayName(f.Context(), "bob", "Bob", epoch))
 		f.create("r", "alice", "bob")

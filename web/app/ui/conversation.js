@@ -87,7 +87,8 @@ export class Conversation {
       rename: (name) => this.#change((chat) => chat.renameRoom(this.id, name)),
       more: () => this.#readMore(),
       leave: async () => {
-        await this.#chat?.removeMember(this.id, this.#me);
+        if (this.#details?.type === "dm") await this.#chat?.hideDirect(this.id);
+        else await this.#chat?.removeMember(this.id, this.#me);
         this.#membersDialog.close();
         location.hash = "#/";
       },

@@ -34,6 +34,8 @@ export class MembersDialog {
   #renameProblem = byId("rename-problem", HTMLElement);
   #leave = byId("room-leave", HTMLButtonElement);
   #name = "";
+  /** Whether the room is a direct message: it is hidden, which the next message undoes. */
+  #direct = false;
   #on;
 
   /** @param {Actions} on */
@@ -54,11 +56,13 @@ export class MembersDialog {
     });
     this.#more.addEventListener("click", () => void this.#try(on.more));
     this.#leave.addEventListener("click", async () => {
-      const yes = await confirmed(
-        "Leave this room?",
-        `You will not see what is written in “${isolated(this.#name)}” any more, unless an owner adds you again.`,
-        "Leave",
-      );
+      const yes =
+        this.#direct ||
+        (await confirmed(
+          "Leave this room?",
+          `You will not see what is written in “${isolated(this.#name)}” any more, unless an owner adds you again.`,
+          "Leave",
+        ));
       if (yes) await this.#try(on.leave);
     });
   }
@@ -98,7 +102,8 @@ export class MembersDialog {
     this.#list.replaceChildren(...members.map((member) => this.#row(member, { me, owner, nameOf, labelOf })));
     this.#more.hidden = !more;
     this.#addForm.hidden = this.#renameForm.hidden = !owner;
-    this.#leave.hidden = !group;
+    this.#direct = !group;
+    this.#leave.textContent = group ? "Leave room" : "Hide until the next message";
     if (focused !== undefined) this.#list.focus(); // the one that was removed had it
   }
 

@@ -1,0 +1,82 @@
+package dynamo
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/streamroom/streamroom/shared/attribute"
+	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/table"
+)
+
+// hideAttempts bounds how often HideRoom begins again because a message came.
+const hideAttempts = 4
+
+// HideRoom takes a room out of a member's list: the participation leaves the index,
+// and keeps the time of the newest message. AdvanceRoomOrder puts it back for a newer
+// one, and only for that, however often it is repeated.
+func (s *Store) HideRoom(ctx context.Context, userID string, r chat.Room) error {
+	for range hideAttempts {
+		newest, err := s.newestMessageID(ctx, r.ID)
+		if err != nil {
+			return err
+		}
+		at := r.CreatedAt
+		if ms, err := chat.MessageTime(newest); err == nil {
+			at = max(at, ms)
+		}
+		hidden, err := s.changeList(ctx, &dynamodb.UpdateItemInput{
+			Key: attribute.Key(table.Participation(userID, r.ID)),
+			// Of a room that has moved on there is a message that was not read above.
+			ConditionExpression: aws.String("attribute_exists(#key) AND (attribute_not_exists(#sk) OR #sk <= :at)"),
+			UpdateExpression:    aws.String("SET #hidden = :at REMOVE #sk, #pk"),
+			ExpressionAttributeNames: map[string]string{
+				"#key": table.PK, "#sk": table.GSI1SK, "#pk": table.GSI1PK, "#hidden": table.HiddenAt,
+			},
+			ExpressionAttributeValues: item{":at": attribute.Text(table.Millis(at))},
+		})
+		if err != nil {
+			return fmt.Errorf("hide %s from %s: %w", r.ID, userID, err)
+		}
+		if hidden {
+			return nil
+		}
+		if member, err := s.IsMember(ctx, r.ID, userID); err != nil || !member {
+			return err
+		}
+	}
+	return fmt.Errorf("hide %s from %s: gave up after %d messages", r.ID, userID, hideAttempts)
+}
+
+// ShowRoom puts a room that was hidden back into its place in a member's list.
+func (s *Store) ShowRoom(ctx context.Context, userID, roomID string) error {
+	_, err := s.changeList(ctx, &dynamodb.UpdateItemInput{
+		Key:                 attribute.Key(table.Participation(userID, roomID)),
+		ConditionExpression: aws.String("attribute_exists(#hidden)"),
+		UpdateExpression:    aws.String("SET #sk = #hidden, #pk = :list REMOVE #hidden"),
+		ExpressionAttributeNames: map[string]string{
+			"#sk": table.GSI1SK, "#pk": table.GSI1PK, "#hidden": table.HiddenAt,
+		},
+		ExpressionAttributeValues: item{":list": attribute.Text(table.UserRooms(userID))},
+	})
+	if err != nil {
+		return fmt.Errorf("show %s to %s: %w", roomID, userID, err)
+	}
+	return nil
+}
+
+// changeList updates a participation; false if its condition failed.
+func (s *Store) changeList(ctx context.Context, in *dynamodb.UpdateItemInput) (bool, error) {
+	in.TableName = s.table
+	err := s.retryConflicts(ctx, func() error { // transactions add and remove members
+		_, err := s.db.UpdateItem(ctx, in)
+		return err
+	})
+	if _, failed := conditionFailed(err); failed {
+		return false, nil
+	}
+	return err == nil, err
+}
