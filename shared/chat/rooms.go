@@ -188,7 +188,7 @@ func (s *Rooms) requireSignedIn(ctx context.Context, userIDs []string) error {
 }
 
 // NeverSignedIn returns which users have never signed in, each once: they have
-// neither opened a connection nor changed anything by the HTTP API.
+// neither opened a connection, nor created a room, nor set a display name.
 func (s *Rooms) NeverSignedIn(ctx context.Context, userIDs []string) ([]string, error) {
 	users := slices.Compact(slices.Sorted(slices.Values(userIDs)))
 	if len(users) == 0 {

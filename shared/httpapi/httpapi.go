@@ -79,7 +79,7 @@ func New(domain Domain, status func(chat.Code) int, log zerolog.Logger) *API {
 		"POST /profiles":                          a.profiles,
 		"GET /openapi.json":                       a.description,
 	} {
-		if changes(pattern) {
+		if pattern == "POST /rooms" || pattern == "PUT /me" {
 			serve = a.noting(serve)
 		}
 		a.mux.Handle(pattern, a.route(serve))
@@ -114,13 +114,8 @@ func (a *API) ServeUser(w http.ResponseWriter, r *http.Request, userID string) {
 // error of the domain.
 type handler func(r *http.Request, userID string) (status int, body any, err error)
 
-// changes reports whether a route changes anything.
-func changes(pattern string) bool {
-	return !strings.HasPrefix(pattern, "GET ") && pattern != "POST /sync" && pattern != "POST /profiles"
-}
-
-// noting has a handler note that its user has signed in, once it has changed something:
-// those who only read stay unknown, which saves a read and a write for each of them.
+// noting has a handler note that its user has signed in, once it has succeeded. It is
+// for requests that are rare, and come first from users who open no connection.
 func (a *API) noting(serve handler) handler {
 	return func(r *http.Request, userID string) (int, any, error) {
 		status, body, err := serve(r, userID)
