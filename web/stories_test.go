@@ -121,8 +121,11 @@ func TestDirectMessages(t *testing.T) {
 	alice.mark("psst", "read", "Read by bob")
 	bob.click("members")
 	bob.until(`document.querySelectorAll("[data-testid=member]").length === 2`)
-	if eval[bool](bob, `[...document.querySelectorAll("#members-dialog form, #room-leave")].some((e) => e.offsetParent)`) {
+	if eval[bool](bob, `[...document.querySelectorAll("#members-dialog form")].some((e) => e.offsetParent)`) {
 		t.Error("members of a direct message can be changed")
+	}
+	if got := eval[string](bob, `document.getElementById("room-leave").textContent`); got != "Hide until the next message" {
+		t.Errorf("the button that leaves a direct message says %q", got)
 	}
 }
 
