@@ -518,7 +518,7 @@ func TestAlarms(t *testing.T) {
 }
 
 func TestAnIssuerOfOnesOwn(t *testing.T) {
-	c := synthWith(t, map[string]any{"env": "prod", "issuer": "https://issuer.example/a", "audience": "app", "keysUrl": "https://issuer.example/keys", "userClaim": "sub", "origins": "https://chat.example"})
+	c := synthWith(t, map[string]any{"env": "prod", "issuer": "https://issuer.example/a", "audience": "app", "keysUrl": "https://issuer.example/keys", "userClaim": "sub", "userIdCase": "insensitive", "origins": "https://chat.example"})
 	if pools := c.all("AWS::Cognito::UserPool"); len(pools) > 0 {
 		t.Error("a user pool was made")
 	}
@@ -538,7 +538,7 @@ func TestAnIssuerOfOnesOwn(t *testing.T) {
 		r.expect(t, `"https://issuer.example/a"`, "Environment", "Variables", "JWT_ISSUER")
 		r.expect(t, `"app"`, "Environment", "Variables", "JWT_AUDIENCE")
 		r.expect(t, `"sub"`, "Environment", "Variables", "JWT_USER_CLAIM")
-		r.expect(t, `"sensitive"`, "Environment", "Variables", "USER_ID_CASE")
+		r.expect(t, `"insensitive"`, "Environment", "Variables", "USER_ID_CASE")
 		r.expect(t, `null`, "Environment", "Variables", "JWT_TOKEN_USE")
 		if c.program(t, r) == topology.Connect {
 			r.expect(t, `"https://issuer.example/keys"`, "Environment", "Variables", "JWT_KEYS_URL")
