@@ -128,8 +128,9 @@ func (c *Client) History(ctx context.Context, roomID string, p Page) (History, e
 	return history, err
 }
 
-// MarkRead notes that the user has read a room up to a message. It only moves
-// forward.
+// MarkRead notes that the user has read a room up to a message, all that is stored by
+// now. It only moves forward; to read a [Message] that is Late, mark the newest one
+// again.
 func (c *Client) MarkRead(ctx context.Context, roomID, messageID string) error {
 	return c.call(ctx, http.MethodPost, roomPath(roomID)+"/read", wire.ReadRequest{UpTo: messageID}, nil)
 }

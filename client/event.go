@@ -24,7 +24,8 @@ type Message struct {
 
 	// Late says that a message with a greater id came before this one: it was
 	// stored late, or fetched only after the room went on. Put it where its id
-	// belongs.
+	// belongs. Those who have read a later message may not have read this one:
+	// [Client.MarkRead] again says that the user has.
 	Late bool
 }
 
@@ -43,7 +44,8 @@ type Deleted struct {
 
 // Read says that a user has read a room up to a message. In rooms of more than
 // 20 members only the user's own reads, from other devices, are reported. It may
-// come twice, and late: the greatest UpTo counts.
+// come twice, and late: the greatest UpTo counts. One with the same UpTo again says
+// that the user has read what was stored behind it since, see [Message].Late.
 type Read struct{ ChatRoomID, UserID, UpTo string }
 
 // RoomChanged says what a room is called now.

@@ -29,7 +29,15 @@ var apiCalls = []apiCall{
 	{"rename-room", 200, func(w *world, n int) []byte {
 		return w.request("PATCH", "/rooms/"+room, "", fmt.Sprintf(`{"name":"Room %d"}`, n))
 	}},
-	{"read-1-message", 204, func(w *world, _ int) []byte { return w.readEvent(w.otherMessage(room)) }},
+	{"read-1-message", 204, func(w *world, _ int) []byte {
+		w.clock.advance(10 * time.Second) // a conversation
+		return w.readEvent(w.otherMessage(room))
+	}},
+	{"read-an-older-message", 204, func(w *world, _ int) []byte {
+		m := w.otherMessage(room)
+		w.clock.advance(chat.StoreWithin)
+		return w.readEvent(m)
+	}},
 	{"read-100-messages", 204, func(w *world, _ int) []byte {
 		var last chat.Message
 		for range 100 {
@@ -124,7 +132,8 @@ func (w *world) furnish() {
 				read = m
 			}
 		}
-		w.must(w.store.AdvanceReadCursor(w.t.Context(), id, user(0), read.ID, 1))
+		_, err := w.store.AdvanceReadCursor(w.t.Context(), id, user(0), chat.ReadCursor{UpTo: read.ID}, 1)
+		w.must(err)
 	}
 }
 

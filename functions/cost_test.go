@@ -22,6 +22,7 @@ import (
 
 	"github.com/streamroom/streamroom/functions"
 	"github.com/streamroom/streamroom/operate/cost"
+	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/eventsource"
 	"github.com/streamroom/streamroom/shared/topology"
 )
@@ -200,7 +201,10 @@ func (d *deployed) charges(members int) []charged {
 			return d.route("disconnect", connection(1001), func(object) {})
 		}},
 		{"ping", cost.Ping(), answered, topology.Default, func() []byte { return d.frame(connection(0), object{"action": "ping"}) }},
-		{"read", cost.Read(members, float64(members)), request, topology.API, func() []byte { return d.readEvent(d.otherMessage(room)) }},
+		{"read", cost.Read(members, float64(members)), request, topology.API, func() []byte {
+			d.clock.advance(chat.StoreWithin) // the room's only message of the last minute
+			return d.readEvent(d.otherMessage(room))
+		}},
 		{"sync", cost.Sync(20), request, topology.API, func() []byte { return d.syncEventOf(20) }},
 		{"history", cost.History(), request, topology.API, func() []byte {
 			for range 50 {

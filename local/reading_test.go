@@ -294,7 +294,7 @@ func TestTheCursorOfWhoHasLeftHidesNoOther(t *testing.T) {
 		t.Fatalf("remove bob: status %d", status)
 	}
 	store := dynamo.New(dynamodb.NewFromConfig(s.AWS()), local.TableName, time.Now)
-	if err := store.AdvanceReadCursor(t.Context(), room, "bob", ack.MessageID, 1); err != nil {
+	if _, err := store.AdvanceReadCursor(t.Context(), room, "bob", chat.ReadCursor{UpTo: ack.MessageID}, 1); err != nil {
 		t.Fatal(err)
 	}
 	for _, user := range []string{"alice", "carol"} {

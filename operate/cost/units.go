@@ -195,8 +195,10 @@ func History() Action { return call(9, 0, historyBytes) }
 // larger ones the reader's other devices are.
 const readersNotified = 20
 
-// Read is a read cursor that moves, past however many messages, by the number of
-// the room's members and of those who are connected, the reader among them.
+// Read is a read cursor that moves, past however many messages, to one that is at most
+// a minute old, by the number of the room's members and of those who are connected, the
+// reader among them. Where that minute has more messages than one read unit does, it
+// costs more.
 func Read(members int, connected float64) Action {
 	asked := min(members, readersNotified)
 	reads := fit(asked, memberBytes) + float64(members)
@@ -204,7 +206,7 @@ func Read(members int, connected float64) Action {
 	if members > readersNotified {
 		reads, posts = 2, 1
 	}
-	return call(4, 1, 0).Plus(invoke(topology.Fanout, rounds(posts))).Plus(Action{
+	return call(5, 1, 0).Plus(invoke(topology.Fanout, rounds(posts))).Plus(Action{
 		Frames: posts, Reads: reads, Out: posts * readFrame,
 	})
 }

@@ -92,7 +92,7 @@ func TestEveryPlantedDifferenceIsFoundAndRepaired(t *testing.T) {
 		w.Delete(fmt.Sprintf("room-%04d", i))
 	}
 	rig.Eventually(t, "the changes", func() bool { return w.Consumers.Mapped(table.MessagePrefix) == 30*4+5 })
-	err := store.AdvanceReadCursor(t.Context(), "room-0000", "room-0000-1", "01B3F2133F0000000000000000", 1)
+	_, err := store.AdvanceReadCursor(t.Context(), "room-0000", "room-0000-1", chat.ReadCursor{UpTo: "01B3F2133F0000000000000000"}, 1)
 	if err != nil {
 		t.Fatal(err)
 	}

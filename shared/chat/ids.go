@@ -114,6 +114,15 @@ func (g IDs) Room() (string, error) {
 	return "room-" + strings.ToLower(u.String()), nil
 }
 
+// firstMessageID is the least message id that carries a time.
+func firstMessageID(at time.Time) string {
+	var id ulid.ULID
+	if err := id.SetTime(ulid.Timestamp(at)); err != nil {
+		panic("chat: the clock is after the year 10889: " + err.Error())
+	}
+	return id.String()
+}
+
 // MessageTime returns the time that a message id carries, in ms. The id must
 // be a ULID in its canonical upper-case form: any other spelling would sort
 // elsewhere.

@@ -85,13 +85,13 @@ func (s *Store) summaries(ctx context.Context, userID string, entries []item) ([
 		}
 		found = append(found, summary)
 	}
-	after := make([]string, len(found))
+	cursors := make([]chat.ReadCursor, len(found))
 	for i := range found {
-		after[i] = attribute.GetText(items[table.Read(found[i].Room.ID, userID)], table.UpTo)
-		found[i].ReadUpTo = after[i]
+		cursors[i] = cursorOf(items[table.Read(found[i].Room.ID, userID)])
+		found[i].ReadUpTo = cursors[i].UpTo
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return s.countUnread(ctx, userID, found, after) })
+	group.Go(func() error { return s.countUnread(ctx, userID, found, cursors) })
 	group.Go(func() error { return s.nameOthers(ctx, userID, found) })
 	return found, group.Wait()
 }
@@ -147,52 +147,75 @@ func (s *Store) otherMember(ctx context.Context, roomID, userID string) (string,
 	return "", nil
 }
 
-// countUnread counts in each of the user's rooms the messages of others after one,
-// at most chat.MaxUnread, within unreadBudget. It passes the user's own messages and
-// deleted ones. The reads are eventually consistent.
-func (s *Store) countUnread(ctx context.Context, userID string, rooms []chat.RoomSummary, after []string) error {
+// countUnread counts in each of the user's rooms the messages of others that are
+// unread by a cursor, at most chat.MaxUnread, within unreadBudget. It passes the user's
+// own messages, deleted ones, and those that the cursor knows. The reads are eventually
+// consistent.
+func (s *Store) countUnread(ctx context.Context, userID string, rooms []chat.RoomSummary, cursors []chat.ReadCursor) error {
+	counts := make([]*unreadCount, len(rooms))
 	spans := make([]*span, len(rooms))
 	for i := range rooms {
-		room := &rooms[i]
+		roomID, cursor := rooms[i].Room.ID, cursors[i]
 		p := page{
-			pk: table.RoomPrefix + room.Room.ID, eventual: true, metered: true,
+			pk: table.RoomPrefix + roomID, eventual: true, metered: true,
 			project: []string{table.PK, table.SK, table.SenderID, table.DeletedAt},
 		}
 		p.from, p.to = prefixed(table.MessagePrefix)
-		if after[i] != "" {
+		if after := cursor.Settled(); after != "" {
 			var err error
-			if p.from, err = afterMessage(after[i]); err != nil {
-				return fmt.Errorf("read the read cursor of %s: %w", room.Room.ID, err)
+			if p.from, err = afterMessage(after); err != nil {
+				return fmt.Errorf("read the read cursor of %s: %w", roomID, err)
 			}
 		}
+		count := &unreadCount{userID: userID, cursor: cursor}
+		counts[i] = count
 		spans[i] = &span{
-			page: p,
-			enough: func(items []item) bool {
-				for _, it := range items {
-					if attribute.GetText(it, table.SenderID) != userID && it[table.DeletedAt] == nil {
-						room.Unread++
-					}
-				}
-				return room.Unread > chat.MaxUnread
-			},
-			most: func() int { return chat.MaxUnread + 1 - room.Unread },
+			page:   p,
+			enough: func(items []item) bool { return count.add(roomID, items) },
+			most:   func() int { return chat.MaxUnread + 1 - count.n },
+			known:  cursor.CountKnown(),
 		}
 	}
 	if err := s.spread(ctx, unreadBudget, spans); err != nil {
 		return err
 	}
 	for i, sp := range spans {
-		room := &rooms[i]
-		room.UnreadMore = !sp.ended || room.Unread > chat.MaxUnread
-		if sp.reads == 0 { // the last message is all that is known
-			room.UnreadMore = room.Last != nil && room.Last.MessageID > after[i]
-		}
-		room.Unread = min(room.Unread, chat.MaxUnread)
-		if room.UnreadMore {
-			room.Unread = max(room.Unread, 1)
-		}
+		rooms[i].Unread, rooms[i].UnreadMore = counts[i].result(sp.ended, rooms[i].Last)
 	}
 	return nil
+}
+
+// unreadCount counts a user's unread messages in a room.
+type unreadCount struct {
+	userID string
+	cursor chat.ReadCursor
+	n      int
+	passed bool // messages after the cursor were read
+}
+
+// add counts the unread ones of some messages, and reports whether there are enough.
+func (c *unreadCount) add(roomID string, items []item) bool {
+	for _, it := range items {
+		m, ok := messageOf(roomID, it)
+		if ok && c.cursor.IsUnread(m.ID) && m.SenderID != c.userID && m.DeletedAt == 0 {
+			c.n++
+		}
+		c.passed = c.passed || m.ID > c.cursor.UpTo
+	}
+	return c.n > chat.MaxUnread
+}
+
+// result is the count, and whether there may be more.
+func (c *unreadCount) result(ended bool, last *chat.LastMessage) (unread int, more bool) {
+	more = !ended || c.n > chat.MaxUnread
+	if !ended && !c.passed { // the last message is all that is known of what follows
+		more = last != nil && last.MessageID > c.cursor.UpTo
+	}
+	unread = min(c.n, chat.MaxUnread)
+	if more {
+		unread = max(unread, 1)
+	}
+	return unread, more
 }
 
 // A cursor is the last index key of a page (sort key and room) and a tag of the

@@ -22,6 +22,10 @@ const (
 	// asks for.
 	growth = 4
 
+	// maxKnownFirst bounds how many items that it knows a span's first query asks for,
+	// whatever its share of the budget.
+	maxKnownFirst = 7
+
 	// spansInFlight bounds the queries of one call at a time: enough to hide the
 	// table's latency, few enough to leave HTTP connections for other requests.
 	spansInFlight = 16
@@ -32,6 +36,7 @@ type span struct {
 	page   page // limit is set for each query
 	enough func(items []item) bool
 	most   func() int // items that may still be worth reading
+	known  int        // items that the first query passes in any case
 
 	reads int     // queries so far
 	items int     // items so far
@@ -98,7 +103,7 @@ func plan(spans []*span, budget float64) (round []*span) {
 // wanted is the number of items to ask for next, if a fair share of the budget is
 // left for the span.
 func (sp *span) wanted(share float64) int {
-	n := int(share / sp.units(largestItem))
+	n := max(int(share/sp.units(largestItem)), min(sp.known, maxKnownFirst)+1)
 	if sp.reads > 0 {
 		n = min(growth*sp.items, int(share/sp.each))
 	}

@@ -155,3 +155,83 @@ func TestMessagesAfter_Units(t *testing.T) {
 		})
 	}
 }
+
+// What a cursor knows costs a list the messages that it passes, and no query more
+// where they are few.
+func TestUserRooms_UnitsOfWhatCursorsKnow(t *testing.T) {
+	for _, test := range []struct {
+		name                   string
+		rooms, messages, known int
+		units                  float64
+		queries                int
+		unread                 int // in each room
+	}{
+		{"100 rooms, all of 3 read", 100, 3, 3, 50, 100, 0},
+		{"100 rooms, 3 of 6 read", 100, 6, 3, 100, 200, 3},
+		{"20 rooms, all of 3 read", 20, 3, 3, 10, 20, 0},
+		{"5 rooms, all of 100 read", 5, chat.MaxKnown, chat.MaxKnown, 27.5, 15, 0},
+		{"100 rooms, all of 100 read", 100, chat.MaxKnown, chat.MaxKnown, 198, 286, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			store, client := crowded(t, test.rooms, test.messages, 300)
+			for i := range test.rooms {
+				readFirst(t, store, fmt.Sprintf("room-%03d", i), test.known)
+			}
+			client.units, client.queries = 0, 0
+			rooms, _, err := store.UserRooms(t.Context(), "alice", "", 100)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, room := range rooms {
+				if room.Unread != test.unread || room.UnreadMore {
+					t.Errorf("%s: %d unread, more %t; want %d", room.Room.ID, room.Unread, room.UnreadMore, test.unread)
+				}
+			}
+			if client.units != test.units || client.queries != test.queries {
+				t.Errorf("%v units, %d queries; want %v, %d", client.units, client.queries, test.units, test.queries)
+			}
+		})
+	}
+}
+
+// readFirst moves alice's cursor to the n-th message of a room, and lets it know all
+// until there.
+func readFirst(t *testing.T, store *dynamo.Store, roomID string, n int) {
+	t.Helper()
+	id := func(n int) string { return ulid.MustNew(uint64(1_709_136_000_000+n), zeros{}).String() }
+	cursor := chat.ReadCursor{UpTo: id(n - 1), Since: id(-1), Known: strings.Repeat("000000", n)}
+	if _, err := store.AdvanceReadCursor(t.Context(), roomID, "alice", cursor, 1); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// What a read costs beside the four items that it looks up, and its write.
+func TestStoredBetween_Units(t *testing.T) {
+	for _, test := range []struct {
+		name           string
+		messages, size int
+		units          float64
+		queries        int
+		read           int
+		all            bool
+	}{
+		{"a few", 3, 300, 1, 1, 3, true},
+		{"some", 19, 300, 2, 1, 19, true},
+		{"as many as are known", 100, 300, 11, 6, 100, false},
+		{"long ones", 30, chat.MaxContent, 99, 3, 24, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			store, client := crowded(t, 1, test.messages, test.size)
+			client.units, client.queries = 0, 0
+			first, last := strings.Repeat("0", 26), "7"+strings.Repeat("Z", 25)
+			ids, all, err := store.StoredBetween(t.Context(), "room-000", first, last)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if client.units != test.units || client.queries != test.queries || len(ids) != test.read || all != test.all {
+				t.Errorf("%v units, %d queries, %d read, all %t; want %v, %d, %d, %t",
+					client.units, client.queries, len(ids), all, test.units, test.queries, test.read, test.all)
+			}
+		})
+	}
+}

@@ -76,6 +76,8 @@ const (
 	Renamed         = "renamed"
 	UpTo            = "upTo"
 	From            = "from"
+	Since           = "since"
+	Known           = "known"
 	At              = "at"
 	DisplayName     = "displayName"
 	Request         = "request"

@@ -84,7 +84,8 @@ func (tr *Traffic) step(ctx context.Context, store *dynamo.Store, n int) error {
 			chat.Member{UserID: guest, Role: chat.PlainMember, JoinedAt: now.UnixMilli()})
 		if added {
 			tr.joins.Add(1)
-			err = errors.Join(err, store.AdvanceReadCursor(ctx, room, guest, m.ID, now.UnixMilli()))
+			_, moved := store.AdvanceReadCursor(ctx, room, guest, chat.ReadCursor{UpTo: m.ID}, now.UnixMilli())
+			err = errors.Join(err, moved)
 		}
 	case 2:
 		if n%8 == 2 {

@@ -126,7 +126,7 @@ func (s *Store) Place(ctx context.Context, roomID, userID, messageID string) (ch
 	}
 	defer unlock()
 	r := s.room(roomID)
-	place := chat.Place{Room: chat.Room{ID: roomID}, ReadUpTo: r.cursors[userID].UpTo}
+	place := chat.Place{Room: chat.Room{ID: roomID}, Cursor: r.cursors[userID]}
 	if r.about != nil {
 		place.Room = *r.about
 		_, place.Member = r.members[userID]
@@ -135,18 +135,54 @@ func (s *Store) Place(ctx context.Context, roomID, userID, messageID string) (ch
 	return place, nil
 }
 
+// StoredBetween implements chat.ReadingStore. It bounds no cost.
+func (s *Store) StoredBetween(ctx context.Context, roomID, after, upTo string) (ids []string, all bool, err error) {
+	unlock, err := s.begin(ctx, "StoredBetween")
+	if err != nil {
+		return nil, false, err
+	}
+	defer unlock()
+	for _, m := range slices.Backward(s.room(roomID).between(after, upTo)) {
+		if len(ids) == chat.MaxKnown {
+			return ids, false, nil
+		}
+		ids = append(ids, m.ID)
+	}
+	return ids, true, nil
+}
+
 // AdvanceReadCursor implements chat.ReadingStore.
-func (s *Store) AdvanceReadCursor(ctx context.Context, roomID, userID, upTo string, _ int64) error {
+func (s *Store) AdvanceReadCursor(ctx context.Context, roomID, userID string, to chat.ReadCursor, _ int64) (bool, error) {
 	unlock, err := s.begin(ctx, "AdvanceReadCursor")
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer unlock()
 	cursors := s.room(roomID).cursors
-	cursor := cursors[userID]
-	cursor.UpTo = max(cursor.UpTo, upTo)
-	cursors[userID] = cursor
-	return nil
+	was := cursors[userID]
+	if was.UpTo >= to.UpTo {
+		return false, nil
+	}
+	to.From = was.From
+	cursors[userID] = to
+	return true, nil
+}
+
+// ReviseReadCursor implements chat.ReadingStore.
+func (s *Store) ReviseReadCursor(ctx context.Context, roomID, userID string, was, now chat.ReadCursor, _ int64) (bool, error) {
+	unlock, err := s.begin(ctx, "ReviseReadCursor")
+	if err != nil {
+		return false, err
+	}
+	defer unlock()
+	cursors := s.room(roomID).cursors
+	stored := cursors[userID]
+	if stored.UpTo != was.UpTo || stored.Known != was.Known {
+		return false, nil
+	}
+	stored.Since, stored.Known = now.Since, now.Known
+	cursors[userID] = stored
+	return true, nil
 }
 
 // ReadCursors implements chat.HistoryStore and chat.RoomStore.

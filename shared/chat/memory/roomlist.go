@@ -69,10 +69,11 @@ func (r *room) lastMessage() *chat.LastMessage {
 	return &last
 }
 
-// unread counts the messages of others after the user's read cursor.
+// unread counts the messages of others that are unread by the user's read cursor.
 func (r *room) unread(userID string) (n int) {
-	for _, m := range r.between(r.cursors[userID].UpTo, "") {
-		if m.SenderID != userID && m.DeletedAt == 0 {
+	cursor := r.cursors[userID]
+	for _, m := range r.between(cursor.Settled(), "") {
+		if cursor.IsUnread(m.ID) && m.SenderID != userID && m.DeletedAt == 0 {
 			n++
 		}
 	}

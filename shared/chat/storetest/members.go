@@ -109,7 +109,7 @@ var memberTests = map[string]func(*fixture){
 		stray := messageID(3, 0) // stored by a read that was overtaken
 		for user, read := range map[string]string{"bob": "", "carol": messageID(1, 0), "dave": stray} {
 			if read != "" {
-				ok(f, f.AdvanceReadCursor(f.Context(), "r", user, read, epoch))
+				f.read(user, read)
 			}
 			added, err := f.AddMember(f.Context(), room, plain(user))
 			if ok(f, err); !added {
@@ -123,7 +123,7 @@ var memberTests = map[string]func(*fixture){
 		equal(f, "cursors", want, cursors)
 
 		f.put(message("r", "alice", 4))
-		ok(f, f.AdvanceReadCursor(f.Context(), "r", "bob", messageID(4, 0), epoch))
+		f.read("bob", messageID(4, 0))
 		want["bob"] = chat.ReadCursor{UpTo: messageID(4, 0), From: messageID(2, 0)}
 		added, err := f.AddMember(f.Context(), room, plain("bob")) // a member already
 		ok(f, err)
@@ -158,7 +158,7 @@ var memberTests = map[string]func(*fixture){
 	"RemoveMember/removes a member with everything of theirs in the room": func(f *fixture) {
 		f.create("r", "alice", "bob")
 		for _, user := range []string{"alice", "bob"} {
-			ok(f, f.AdvanceReadCursor(f.Context(), "r", user, messageID(0, 0), epoch))
+			f.read(user, messageID(0, 0))
 		}
 		for _, want := range []bool{true, false} {
 			removed, err := f.RemoveMember(f.Context(), "r", plain("bob"), "")

@@ -299,13 +299,13 @@ var listTests = map[string]func(*fixture){
 		_, _, err := f.DeleteMessage(f.Context(), gone)
 		ok(f, err)
 		check("one deleted", 3)
-		ok(f, f.AdvanceReadCursor(f.Context(), "r", "alice", messageID(0, 0), epoch))
+		f.read("alice", messageID(0, 0))
 		check("the first is read", 2)
 		for i := range int64(97) {
 			f.put(message("r", "bob", 5+i))
 		}
 		check("101 after the cursor, two of them not unread", 99)
-		ok(f, f.AdvanceReadCursor(f.Context(), "r", "alice", messageID(4, 0), epoch))
+		f.read("alice", messageID(4, 0))
 		check("97 after the cursor", 97)
 		for i := range int64(4) {
 			f.put(message("r", "bob", 102+i))
@@ -474,6 +474,30 @@ var listTests = map[string]func(*fixture){
 			equal(f, "the others of "+user, map[string]chat.Person{"r": {}, "d1": want, "d2": want, "d3": want}, with)
 		}
 	},
+	"UserRooms/counts what the cursor doesn't know": func(f *fixture) {
+		f.create("r", "alice", "bob")
+		for i := range int64(20) {
+			f.put(message("r", "bob", i))
+		}
+		cursor := chat.ReadCursor{UpTo: messageID(19, 0), Since: messageID(9, 0)}
+		known, _, err := f.StoredBetween(f.Context(), "r", cursor.Since, cursor.UpTo)
+		ok(f, err)
+		for _, id := range known {
+			cursor.Known += id[len(id)-6:]
+		}
+		_, err = f.AdvanceReadCursor(f.Context(), "r", "alice", cursor, epoch)
+		ok(f, err)
+		for n, ms := range []int64{0, 8, 9, 10, 15, 19, 20, 30} {
+			late := message("r", "bob", ms)
+			late.ID = messageID(ms, 100+uint16(n))
+			f.put(late)
+			rooms, _, err := f.UserRooms(f.Context(), "alice", "", 10)
+			ok(f, err)
+			if want := max(0, n-1); rooms[0].Unread != want || rooms[0].UnreadMore {
+				f.Errorf("after one of %d ms: %d unread, more %t; want %d", ms, rooms[0].Unread, rooms[0].UnreadMore, want)
+			}
+		}
+	},
 	"AdvanceRoomOrder/moves forward, and adds no member": func(f *fixture) {
 		f.create("r", "alice")
 		for _, ms := range []int64{5, 3, -7} {
@@ -486,69 +510,6 @@ var listTests = map[string]func(*fixture){
 		ok(f, err)
 		if len(others) > 0 || rooms[0].SortAt != epoch+5 {
 			f.Errorf("sorted at %d, bob's rooms %v; want %d and none", rooms[0].SortAt, others, epoch+5)
-		}
-	},
-}
-
-var readingTests = map[string]func(*fixture){
-	"Place/returns the room, the membership, the cursor and the message": func(f *fixture) {
-		room := f.create("r", "alice")
-		m := message("r", "bob", 1)
-		f.put(m)
-		ok(f, f.AdvanceReadCursor(f.Context(), "r", "alice", messageID(0, 0), epoch))
-		for _, test := range []struct {
-			room, user, message string
-			want                chat.Place
-		}{
-			{"r", "alice", m.ID, chat.Place{Room: room, Member: true, ReadUpTo: messageID(0, 0), Message: m, Found: true}},
-			{"r", "alice", messageID(2, 0), chat.Place{Room: room, Member: true, ReadUpTo: messageID(0, 0)}},
-			{"r", "bob", m.ID, chat.Place{Room: room, Message: m, Found: true}},
-			{"none", "alice", m.ID, chat.Place{Room: chat.Room{ID: "none"}}},
-		} {
-			got, err := f.Place(f.Context(), test.room, test.user, test.message)
-			ok(f, err)
-			equal(f, test.user+" in "+test.room, test.want, got)
-		}
-	},
-	"AdvanceReadCursor/moves forward, also in a race": func(f *fixture) {
-		for _, step := range []struct{ upTo, want int64 }{{3, 3}, {1, 3}, {3, 3}, {4, 4}} {
-			ok(f, f.AdvanceReadCursor(f.Context(), "r", "alice", messageID(step.upTo, 0), epoch))
-			cursors, err := f.ReadCursors(f.Context(), "r", "", "")
-			ok(f, err)
-			equal(f, "cursors", map[string]chat.ReadCursor{"alice": upTo(messageID(step.want, 0))}, cursors)
-		}
-		race(f, 8, func(i int) (bool, error) {
-			return true, f.AdvanceReadCursor(f.Context(), "r", "alice", messageID(10+int64(i), 0), epoch)
-		})
-		cursors, err := f.ReadCursors(f.Context(), "r", "", "")
-		ok(f, err)
-		equal(f, "cursors", map[string]chat.ReadCursor{"alice": upTo(messageID(17, 0))}, cursors)
-	},
-	"ReadCursors/reads the users between two, both included": func(f *fixture) {
-		cursors := func(users ...string) map[string]chat.ReadCursor {
-			out := map[string]chat.ReadCursor{}
-			for _, user := range users {
-				out[user] = upTo(messageID(0, 0))
-			}
-			return out
-		}
-		for user := range cursors("a", "b", "c", "d") {
-			ok(f, f.AdvanceReadCursor(f.Context(), "r", user, messageID(0, 0), epoch))
-		}
-		for _, test := range []struct {
-			from, to string
-			want     map[string]chat.ReadCursor
-		}{
-			{"", "", cursors("a", "b", "c", "d")},
-			{"b", "c", cursors("b", "c")},
-			{"b", "", cursors("b", "c", "d")},
-			{"", "b", cursors("a", "b")},
-			{"bb", "cc", cursors("c")},
-			{"x", "z", cursors()},
-		} {
-			got, err := f.ReadCursors(f.Context(), "r", test.from, test.to)
-			ok(f, err)
-			equal(f, test.from+" to "+test.to, test.want, got)
 		}
 	},
 }

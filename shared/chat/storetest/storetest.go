@@ -96,6 +96,14 @@ func (f *fixture) put(messages ...chat.Message) {
 // upTo is the read cursor of a member since a room's creation.
 func upTo(messageID string) chat.ReadCursor { return chat.ReadCursor{UpTo: messageID} }
 
+// read moves a user's read cursor in room r forward; it is no error if it is there
+// already.
+func (f *fixture) read(userID, messageID string) {
+	f.Helper()
+	_, err := f.AdvanceReadCursor(f.Context(), "r", userID, upTo(messageID), epoch)
+	ok(f, err)
+}
+
 // create stores a group of an owner and members.
 func (f *fixture) create(roomID, owner string, members ...string) chat.Room {
 	f.Helper()
