@@ -42,11 +42,12 @@ type Deleted struct {
 	Timestamp, DeletedAt            int64 // ms since 1970
 }
 
-// Read says that a user has read a room up to a message. In rooms of more than
+// Read says that a user has read a room's messages after From, up to UpTo. From is
+// empty for who was there from the beginning. In rooms of more than
 // 20 members only the user's own reads, from other devices, are reported. It may
 // come twice, and late: the greatest UpTo counts. One with the same UpTo again says
 // that the user has read what was stored behind it since, see [Message].Late.
-type Read struct{ ChatRoomID, UserID, UpTo string }
+type Read struct{ ChatRoomID, UserID, From, UpTo string }
 
 // RoomChanged says what a room is called now.
 type RoomChanged struct{ ChatRoomID, Name string }

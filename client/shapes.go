@@ -38,6 +38,7 @@ type Room = wire.Room
 //	UserID      string
 //	Role        string // "owner" or "member"
 //	JoinedAt    int64  // ms since 1970
+//	ReadFrom    string // the id after which they have read, since they joined later; empty: from the first one
 //	ReadUpTo    string // the id of the last message that they have read; empty: none
 //	DisplayName string // empty: they have none
 type RoomMember = wire.RoomMember

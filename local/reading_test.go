@@ -282,6 +282,25 @@ func TestJoiningBeginsAtTheNewestMessage(t *testing.T) {
 		}
 	}
 	alice.ExpectNone(wire.TypeRead)
+
+	messages := s.History("alice", room)
+	newest, joinedAt := messages[0].MessageID, messages[2].MessageID
+	readUpTo(s, "carol", room, newest)
+	if got := alice.Expect(wire.TypeRead); got.UserID != "carol" || got.From != joinedAt || got.UpTo != newest {
+		t.Errorf("alice is sent %+v, want what carol has read after %s, up to %s", got, joinedAt, newest)
+	}
+	var description wire.Room
+	s.API("alice", http.MethodGet, "/rooms/"+room, nil, &description)
+	for _, m := range description.Members {
+		if m.UserID == "carol" && (m.ReadFrom != joinedAt || m.ReadUpTo != newest) {
+			t.Errorf("carol is described as %+v, want what she has read after %s, up to %s", m, joinedAt, newest)
+		}
+	}
+	for i, m := range s.History("alice", room) {
+		if got, want := slices.Contains(m.ReadBy, "carol"), i < 2; got != want {
+			t.Errorf("%s was read by carol: %t, want %t", m.Content, got, want)
+		}
+	}
 }
 
 // A read that ends after its reader was removed leaves a cursor of a user who

@@ -28,8 +28,9 @@ type (
 	// MessageDeleted says that a message was deleted as of its DeletedAt.
 	MessageDeleted struct{ Message chat.Message }
 
-	// ReadMoved says that a user has read a room's messages up to one.
-	ReadMoved struct{ RoomID, UserID, UpTo string }
+	// ReadMoved says that a user has read a room's messages after From, up to UpTo.
+	// From is "" for all.
+	ReadMoved struct{ RoomID, UserID, From, UpTo string }
 
 	// MemberJoined says that a user became a member. The role is left out.
 	MemberJoined struct {

@@ -80,7 +80,7 @@ func TestDecode(t *testing.T) {
 		},
 		"the first read of a member who joined": {
 			changestest.Modify(table.Read(room, "bob"), nil, attributes{table.UpTo: {"S": id}, table.From: {"S": "01"}}),
-			changes.ReadMoved{RoomID: room, UserID: "bob", UpTo: id},
+			changes.ReadMoved{RoomID: room, UserID: "bob", From: "01", UpTo: id},
 		},
 		"a new name": {
 			changestest.Modify(table.Room(room), attributes{}, attributes{table.EditedAt: {"N": "5"}}),

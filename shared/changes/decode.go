@@ -164,13 +164,13 @@ func (it item) readChange() (Change, error) {
 	if err != nil {
 		return nil, err
 	}
+	from := ""
 	if _, ok := it.after[table.From]; ok {
-		from, err := textOf(it.after, table.From)
-		if err != nil || from == upTo {
+		if from, err = textOf(it.after, table.From); err != nil || from == upTo {
 			return nil, err
 		}
 	}
-	return ReadMoved{it.key.RoomID, it.key.UserID, upTo}, nil
+	return ReadMoved{RoomID: it.key.RoomID, UserID: it.key.UserID, From: from, UpTo: upTo}, nil
 }
 
 func (it item) roomChange() (Change, error) {

@@ -63,9 +63,13 @@ func (s *Rooms) participants(ctx context.Context, reader, roomID string, members
 	}
 	page := make([]Participant, len(members))
 	for i, m := range members {
-		page[i] = Participant{Member: m, ReadUpTo: cursors[m.UserID].Seen(), DisplayName: names[m.UserID]}
+		cursor := cursors[m.UserID]
+		page[i] = Participant{Member: m, ReadUpTo: cursor.Seen(), DisplayName: names[m.UserID]}
 		if m.UserID == reader {
-			page[i].ReadUpTo = cursors[m.UserID].UpTo // their count of unread messages begins there
+			page[i].ReadUpTo = cursor.UpTo // their count of unread messages begins there
+		}
+		if page[i].ReadUpTo != "" {
+			page[i].ReadFrom = cursor.From
 		}
 	}
 	return page, nil

@@ -105,6 +105,7 @@ type Member struct {
 // Participant is a member with their display name and read cursor.
 type Participant struct {
 	Member
+	ReadFrom    string // message id: what they have read is after it; "": from the first message
 	ReadUpTo    string // message id; "": nothing since they joined
 	DisplayName string // "": none
 }

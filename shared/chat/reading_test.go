@@ -196,19 +196,19 @@ func TestAddMember_JoinsAtTheNewestMessage(t *testing.T) {
 	unread("bob", 2)
 	unread("carol", 2)
 
-	seen := func(as string) string {
+	seen := func(as string) [2]string {
 		t.Helper()
 		_, members, _, err := w.rooms.Get(t.Context(), as, room, "bob", 1)
 		ok(t, err)
-		return members[0].ReadUpTo // carol's
+		return [2]string{members[0].ReadFrom, members[0].ReadUpTo} // carol's
 	}
-	if others, own := seen("alice"), seen("carol"); others != "" || own != sent[4] {
-		t.Errorf("carol has read up to %q for alice and %q for herself; want nothing and %s", others, own, sent[4])
+	if others, own := seen("alice"), seen("carol"); others != [2]string{} || own != [2]string{sent[4], sent[4]} {
+		t.Errorf("carol has read %q for alice and %q for herself; want nothing, and after and up to %s", others, own, sent[4])
 	}
 	ok(t, w.readers.Read(t.Context(), "carol", room, sent[5]))
 	unread("carol", 1)
-	if got := seen("alice"); got != sent[5] {
-		t.Errorf("carol has read up to %q, want %s", got, sent[5])
+	if got, want := seen("alice"), [2]string{sent[4], sent[5]}; got != want {
+		t.Errorf("carol has read after and up to %q, want %q", got, want)
 	}
 	for i, id := range sent {
 		want := []string{"alice"}

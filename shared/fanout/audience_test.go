@@ -121,13 +121,17 @@ func TestAudience_ReadsAreSentToAllInSmallRoomsOnly(t *testing.T) {
 		return changestest.Insert(table.Read(room, user), changestest.Attributes{table.UpTo: {"S": upTo}})
 	}
 	small := &memory{members: []string{"alice", "bob", "carol"}}
-	sent := broadcast(t, small, reads("bob", ids[0]), reads("bob", ids[2]), reads("bob", ids[1]), reads("alice", ids[0]))
+	joined := changestest.Modify(table.Read(room, "bob"), nil, changestest.Attributes{table.UpTo: {"S": ids[2]}, table.From: {"S": ids[0]}})
+	sent := broadcast(t, small, reads("bob", ids[0]), joined, reads("bob", ids[1]), reads("alice", ids[0]))
 	for _, user := range small.members {
 		if diff := cmp.Diff([]string{"read alice", "read bob"}, sent.types(user)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", user, diff)
 		}
 		if got := sent[user][1].UpTo; got != ids[2] {
 			t.Errorf("%s gets the read up to %s, want the latest", user, got)
+		}
+		if got := [2]string{sent[user][0].From, sent[user][1].From}; got != [2]string{"", ids[0]} {
+			t.Errorf("%s gets reads from %q, want all of alice's and bob's from when he joined", user, got)
 		}
 	}
 

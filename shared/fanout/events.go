@@ -17,12 +17,12 @@ const staleAfter = 5 * time.Minute
 // events are what happened in one room. They do not change once grouped.
 type events struct {
 	roomID    string
-	messages  []chat.Message    // that were sent, in order, each once
-	changed   map[string]int64  // messages that were edited or deleted: the newest version of each
-	reads     map[string]string // users who have read: up to which message
-	renamedAt int64             // ms; 0: the room was not renamed
-	gap       bool              // there are messages too old to be broadcast
-	stale     []string          // their ids
+	messages  []chat.Message               // that were sent, in order, each once
+	changed   map[string]int64             // messages that were edited or deleted: the newest version of each
+	reads     map[string]changes.ReadMoved // by user who has read
+	renamedAt int64                        // ms; 0: the room was not renamed
+	gap       bool                         // there are messages too old to be broadcast
+	stale     []string                     // their ids
 	joined    []chat.Member
 	left      []string
 	replay    string // the replay that this comes from
@@ -121,7 +121,7 @@ func (g *grouping) addRecent(r changes.Record) {
 	case changes.RoomRenamed:
 		g.of(r, c.RoomID).renamedAt = c.RenamedAt
 	case changes.ReadMoved:
-		g.of(r, c.RoomID).addRead(c.UserID, c.UpTo)
+		g.of(r, c.RoomID).addRead(c)
 	case changes.MemberJoined:
 		e := g.of(r, c.RoomID)
 		e.joined = append(e.joined, c.Member)
@@ -170,9 +170,11 @@ func (e *events) addChanged(messageID string, version int64, stale bool) {
 }
 
 // addRead notes how far a user has read.
-func (e *events) addRead(userID, upTo string) {
+func (e *events) addRead(c changes.ReadMoved) {
 	if e.reads == nil {
-		e.reads = map[string]string{}
+		e.reads = map[string]changes.ReadMoved{}
 	}
-	e.reads[userID] = max(e.reads[userID], upTo)
+	if c.UpTo >= e.reads[c.UserID].UpTo {
+		e.reads[c.UserID] = c
+	}
 }

@@ -79,7 +79,10 @@ func (b *broadcast) encodeLeaves(to frames) {
 
 func (b *broadcast) encodeReads(to frames) {
 	for _, user := range slices.Sorted(maps.Keys(b.events.reads)) {
-		frame := encode(wire.Read{Type: wire.TypeRead, ChatRoomID: b.events.roomID, UserID: user, UpTo: b.events.reads[user]})
+		read := b.events.reads[user]
+		frame := encode(wire.Read{
+			Type: wire.TypeRead, ChatRoomID: b.events.roomID, UserID: user, From: read.From, UpTo: read.UpTo,
+		})
 		if b.audience.isSmall() {
 			to.addAll(b.audience.members, frame)
 		} else {

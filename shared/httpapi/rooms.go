@@ -118,7 +118,7 @@ func (a *API) getRoom(r *http.Request, userID string) (int, any, error) {
 	body.Members = make([]wire.RoomMember, len(members)) // present even if empty
 	for i, m := range members {
 		body.Members[i] = wire.RoomMember{
-			UserID: m.UserID, Role: string(m.Role), JoinedAt: m.JoinedAt, ReadUpTo: m.ReadUpTo, DisplayName: m.DisplayName,
+			UserID: m.UserID, Role: string(m.Role), JoinedAt: m.JoinedAt, ReadFrom: m.ReadFrom, ReadUpTo: m.ReadUpTo, DisplayName: m.DisplayName,
 		}
 	}
 	if more {

@@ -122,12 +122,13 @@ type MessageDeleted struct {
 	DeletedAt  int64  `json:"deletedAt"` // ms since 1970
 }
 
-// Read announces that a user has read a room up to a message.
+// Read announces that a user has read a room's messages after From, up to UpTo.
 type Read struct {
 	Type       string `json:"type"` // TypeRead
 	ChatRoomID string `json:"chatRoomId"`
 	UserID     string `json:"userId"`
-	UpTo       string `json:"upTo"` // message id
+	From       string `json:"from,omitempty"` // message id, the newest one when the user joined; "": all
+	UpTo       string `json:"upTo"`           // message id
 }
 
 // RoomChanged announces a room's new name.
@@ -155,6 +156,7 @@ type ServerFrame struct {
 	UserID            string            `json:"userId"`
 	EditedAt          int64             `json:"editedAt"`
 	DeletedAt         int64             `json:"deletedAt"`
+	From              string            `json:"from"`
 	UpTo              string            `json:"upTo"`
 	Name              string            `json:"name"`
 	Frames            []json.RawMessage `json:"frames"`

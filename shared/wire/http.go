@@ -82,6 +82,7 @@ type RoomMember struct {
 	UserID      string `json:"userId"`
 	Role        string `json:"role"`
 	JoinedAt    int64  `json:"joinedAt"`           // ms since 1970
+	ReadFrom    string `json:"readFrom,omitempty"` // message id, the newest one when they joined; "": all
 	ReadUpTo    string `json:"readUpTo,omitempty"` // message id
 	DisplayName string `json:"displayName,omitempty"`
 }

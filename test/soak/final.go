@@ -38,11 +38,6 @@ type truth struct {
 	rooms     []client.RoomSummary
 	histories map[string][]client.HistoryMessage // by room, oldest first
 	members   map[string][]client.RoomMember     // by room; absent where read marks aren't told to all
-
-	// rejoined are users, by room, who joined after the room's creation. A read frame
-	// doesn't say where their reading begins, so until history is read again a client
-	// shows messages from before that as read by them, too.
-	rejoined map[string][]string
 }
 
 // markedMembers is how many members a room may have for reads to be told to others.
@@ -168,7 +163,6 @@ func compareMessages(room string, shown opened, history []client.HistoryMessage,
 		return found
 	}
 	_, marked := want.members[room]
-	unmarked := append(slices.Clone(want.rejoined[room]), want.user)
 	var misplaced, changed, read difference
 	for i, w := range history {
 		g := shown.Messages[i]
@@ -179,8 +173,8 @@ func compareMessages(room string, shown opened, history []client.HistoryMessage,
 		case g.Content != w.Content || (g.DeletedAt != 0) != (w.DeletedAt != 0) || w.DeletedAt == 0 && g.EditedAt != w.EditedAt:
 			changed.add(room, g, "it is shown as %q, edited at %d, deleted at %d; stored are %q, %d, %d",
 				g.Content, g.EditedAt, g.DeletedAt, w.Content, w.EditedAt, w.DeletedAt)
-		case marked && shown.Cursors == nil && w.DeletedAt == 0 && !slices.Equal(readers(g, unmarked), readers(w, unmarked)):
-			read.add(room, g, "it is shown as read by %v, by the server by %v", readers(g, unmarked), readers(w, unmarked))
+		case marked && shown.Cursors == nil && w.DeletedAt == 0 && !slices.Equal(readers(g, want.user), readers(w, want.user)):
+			read.add(room, g, "it is shown as read by %v, by the server by %v", readers(g, want.user), readers(w, want.user))
 		}
 	}
 	for _, x := range []difference{misplaced, changed, read} {
@@ -212,10 +206,9 @@ func without(all, other []client.HistoryMessage, id func(client.HistoryMessage) 
 	return ids
 }
 
-// readers are those of a message who are shown: neither its sender nor the user, nor
-// others that are named.
-func readers(m client.HistoryMessage, but []string) []string {
-	all := slices.DeleteFunc(slices.Clone(m.ReadBy), func(reader string) bool { return reader == m.SenderID || slices.Contains(but, reader) })
+// readers are those of a message who are shown: neither its sender nor the user.
+func readers(m client.HistoryMessage, user string) []string {
+	all := slices.DeleteFunc(slices.Clone(m.ReadBy), func(reader string) bool { return reader == m.SenderID || reader == user })
 	slices.Sort(all)
 	return all
 }
@@ -243,9 +236,7 @@ func (r *run) differences(ctx context.Context, when string) ([]Violation, error)
 	}
 	var found []Violation
 	for _, d := range r.devices {
-		want := truth{
-			user: d.user, histories: map[string][]client.HistoryMessage{}, members: map[string][]client.RoomMember{}, rejoined: whole.rejoined,
-		}
+		want := truth{user: d.user, histories: map[string][]client.HistoryMessage{}, members: map[string][]client.RoomMember{}}
 		if want.rooms, err = r.roomList(ctx, d.user); err != nil {
 			return nil, err
 		}
@@ -276,13 +267,12 @@ func (r *run) differences(ctx context.Context, when string) ([]Violation, error)
 
 // readAll reads all rooms' histories and members.
 func (r *run) readAll(ctx context.Context) (truth, error) {
-	all := truth{histories: map[string][]client.HistoryMessage{}, members: map[string][]client.RoomMember{}, rejoined: map[string][]string{}}
+	all := truth{histories: map[string][]client.HistoryMessage{}, members: map[string][]client.RoomMember{}}
 	for _, room := range r.rooms {
 		history, err := r.history(ctx, room)
 		if err != nil {
 			return all, err
 		}
-		all.rejoined[room.id] = room.rejoined()
 		all.histories[room.id] = make([]client.HistoryMessage, len(history))
 		for i, m := range history {
 			all.histories[room.id][i] = m.message

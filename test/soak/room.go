@@ -51,18 +51,6 @@ func (m *room) isMemberThroughout(user string, from, to int64) bool {
 	return slices.ContainsFunc(m.members[user], func(p membership) bool { return p.surelyAdded <= from && p.removed >= to })
 }
 
-// rejoined are the users who were not members all the time.
-func (m *room) rejoined() (users []string) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, user := range m.users {
-		if len(m.members[user]) > 1 {
-			users = append(users, user)
-		}
-	}
-	return users
-}
-
 // isMember reports whether a user is, or may soon be, a member.
 func (m *room) isMember(user string) bool { return m.mayBeMember(user, never, never) }
 

@@ -42,6 +42,7 @@ import { Failure } from "./failure.js";
  * @property {string} userId
  * @property {string} role `owner` or `member`
  * @property {number} joinedAt ms since 1970
+ * @property {string} [readFrom] the id after which they have read, if they joined later
  * @property {string} [readUpTo] the id of the newest message that this member has read
  * @property {string} [displayName] what the member wants to be called
  */

@@ -35,6 +35,7 @@ import { hasVisible } from "./text.js";
  * @property {string} [message]
  * @property {string} [connectionId]
  * @property {string} [userId]
+ * @property {string} [from]
  * @property {string} [upTo]
  * @property {string} [name]
  * @property {number} [editedAt]

@@ -86,7 +86,7 @@ export class Inbox {
         this.#emit("room", frame.chatRoomId ?? "");
         break;
       case "read":
-        this.#hasRead(frame.chatRoomId ?? "", frame.userId ?? "", frame.upTo ?? "");
+        this.#hasRead(frame.chatRoomId ?? "", frame.userId ?? "", frame.upTo ?? "", frame.from);
         break;
       case "error":
         this.#refused(frame);
@@ -230,10 +230,11 @@ export class Inbox {
    * @param {string} chatRoomId
    * @param {string} userId
    * @param {string} upTo
+   * @param {string} [from]
    */
-  #hasRead(chatRoomId, userId, upTo) {
+  #hasRead(chatRoomId, userId, upTo, from) {
     if (userId === this.#me()) this.read(chatRoomId, upTo, false);
-    else if (this.#receipts.moved(chatRoomId, userId, upTo)) this.#emit("read", { chatRoomId, userId, upTo });
+    else if (this.#receipts.moved(chatRoomId, userId, upTo, from)) this.#emit("read", { chatRoomId, userId, upTo });
   }
 
   /**
@@ -275,9 +276,9 @@ export class Inbox {
    * @param {Room} room
    */
   learned({ chatRoomId, members = [] }) {
-    for (const { userId, readUpTo, displayName } of members) {
+    for (const { userId, readFrom, readUpTo, displayName } of members) {
       this.#people.learn(userId, displayName);
-      if (readUpTo) this.#hasRead(chatRoomId, userId, readUpTo);
+      if (readUpTo) this.#hasRead(chatRoomId, userId, readUpTo, readFrom);
     }
   }
 

@@ -15,10 +15,17 @@ const TELL_EVERY = 1_000;
 const RETRY_BASE = 2_000;
 const RETRY_CAP = 60_000;
 
+/**
+ * How far a user has read.
+ * @typedef {object} Cursor
+ * @property {string} upTo a message id
+ * @property {string} from the id after which; empty: from the first message
+ */
+
 export class Receipts {
-  /** @type {Map<string, Map<string, string>>} by room and user, the id that the user has read up to */
+  /** @type {Map<string, Map<string, Cursor>>} by room and user */
   #others = new Map();
-  /** @type {Map<string, Map<string, string>>} what was known of them before a reconnect, until history is read again */
+  /** @type {Map<string, Map<string, Cursor>>} what was known of them before a reconnect, until history is read again */
   #outdated = new Map();
   /** @type {Map<string, string>} by room */
   #own = new Map();
@@ -54,12 +61,13 @@ export class Receipts {
    * @param {string} chatRoomId
    * @param {string} userId
    * @param {string} upTo
+   * @param {string} [from] the id after which they have read, if they joined later
    * @returns {boolean} whether that is news
    */
-  moved(chatRoomId, userId, upTo) {
+  moved(chatRoomId, userId, upTo, from = "") {
     const cursors = this.#others.get(chatRoomId) ?? new Map();
-    if (!upTo || upTo <= (cursors.get(userId) ?? "")) return false;
-    this.#others.set(chatRoomId, cursors.set(userId, upTo));
+    if (!upTo || upTo <= (cursors.get(userId)?.upTo ?? "")) return false;
+    this.#others.set(chatRoomId, cursors.set(userId, { upTo, from }));
     return true;
   }
 
@@ -115,8 +123,8 @@ export class Receipts {
   readers({ chatRoomId, messageId, senderId, readBy }) {
     const readers = new Set(readBy);
     for (const cursors of [this.#others, this.#outdated]) {
-      for (const [userId, upTo] of cursors.get(chatRoomId) ?? []) {
-        if (upTo >= messageId) readers.add(userId);
+      for (const [userId, { upTo, from }] of cursors.get(chatRoomId) ?? []) {
+        if (from < messageId && messageId <= upTo) readers.add(userId);
       }
     }
     readers.delete(senderId);

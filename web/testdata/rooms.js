@@ -127,6 +127,18 @@ test("what another device of one's own read is read here, and not told again", a
   equal([unread(w), w.asked("POST /rooms/r/read").length], [0, 0]);
 });
 
+test("who joined later has not read what was there before", async () => {
+  const w = await worldOf(room("r"));
+  w.answers["GET /rooms/r"] = { ...room("r"), members: [{ userId: "carol", readFrom: idAt(1), readUpTo: idAt(2) }] };
+  await w.open("r", stored(1, "a", { senderId: "alice" }), stored(2, "b", { senderId: "alice" }));
+  receive({ type: "read", chatRoomId: "r", userId: "bob", from: idAt(1), upTo: idAt(2) });
+  await w.chat.room("r");
+  equal(
+    w.chat.timeline("r").messages.map((m) => w.chat.readersOf(m).sort()),
+    [[], ["bob", "carol"]],
+  );
+});
+
 test("readers are those whose cursor has passed, and those whom history names", async () => {
   const w = await worldOf(room("r"));
   await w.open(
