@@ -163,7 +163,7 @@ func (i *internet) run(function string) *program {
 		i.t.Fatalf("go build: %v\n%s", err, out)
 	}
 	p := &program{internet: i, url: "http://" + i.free()}
-	emulator := exec.CommandContext(i.t.Context(), os.Getenv(emulatorEnv), //nolint:gosec // the path of a tool
+	emulator := exec.CommandContext(i.t.Context(), os.Getenv(emulatorEnv),
 		"--runtime-interface-emulator-address", strings.TrimPrefix(p.url, "http://"), "--runtime-api-address", i.free(), bootstrap)
 	emulator.Env = []string{
 		"AWS_LAMBDA_FUNCTION_NAME=" + function, "AWS_LAMBDA_FUNCTION_TIMEOUT=10", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE=256",
