@@ -94,7 +94,9 @@ func (d *device) askCursors(ctx context.Context) {
 			d.run.ledger.violate(Violation{Promise: Refused, Room: room.id, Client: d.name, Detail: err.Error()})
 		}
 		for _, m := range members {
-			d.moved(room.id, m.UserID, m.ReadUpTo)
+			if m.ReadUpTo != m.ReadFrom { // else it is the user's own, who has read nothing since they joined
+				d.moved(room.id, m.UserID, m.ReadUpTo)
+			}
 		}
 	}
 }

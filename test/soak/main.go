@@ -121,6 +121,7 @@ func parse(args []string, stdout io.Writer) (options, error) {
 	flags.Uint64Var(&o.config.Seed, "seed", 1, "`number` that decides the plan")
 	flags.IntVar(&o.config.Users, "users", 8, "`number` of users")
 	flags.IntVar(&o.config.Devices, "clients", 2, "`number` of clients of each user")
+	flags.BoolVar(&o.config.SkipComparison, "skip-comparison", false, "don't compare in the end all that the clients show with the server")
 	flags.IntVar(&o.config.Browsers, "browsers", 4, "`number` of users who have one more client, the browser library in Node.js")
 	flags.IntVar(&o.config.Rooms, "rooms", 8, "`number` of rooms, each of half of the users")
 	flags.IntVar(&o.config.Crowd, "crowd", fanout.SliceAbove, "`number` of members without a client in the first room; the default makes it a large one")
