@@ -26,7 +26,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/streamroom/streamroom/local/dynamodb"
 	"github.com/streamroom/streamroom/local/identity"
 	"github.com/streamroom/streamroom/shared/config"
 )
@@ -51,14 +50,11 @@ type internet struct {
 
 func newInternet(t *testing.T) *internet {
 	t.Helper()
-	engine, err := dynamodb.Open(t.Context(), dynamodb.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = engine.Close() })
+	engine := newEngine(t)
 	plain := httptest.NewServer(engine)
 	t.Cleanup(plain.Close)
 	i := &internet{world: newWorld(t, plain.URL, "https://gateway.example/dev", nil, nil), cert: filepath.Join(t.TempDir(), "ca.pem")}
+	var err error
 	if i.pool, err = identity.Open("", realm, time.Now); err != nil {
 		t.Fatal(err)
 	}

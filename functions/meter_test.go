@@ -228,16 +228,7 @@ type metered struct {
 
 func newMetered(t testing.TB, away time.Duration, members int) metered {
 	t.Helper()
-	engine, err := dynamodb.Open(t.Context(), dynamodb.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := engine.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	m := metered{away: away, table: &meter{table: engine}, posts: &gateway{}}
+	m := metered{away: away, table: &meter{table: newEngine(t)}, posts: &gateway{}}
 	m.world = newWorld(t, "http://table.example", "http://gateway.example/local", m.table, m.posts)
 	m.populate(members)
 	return m
@@ -302,4 +293,19 @@ func (m metered) sender(by way, size int) (send func() usage) {
 		}
 		return say()
 	}
+}
+
+// newEngine returns an empty embedded table, which is closed with the test.
+func newEngine(t testing.TB) *dynamodb.Engine {
+	t.Helper()
+	engine, err := dynamodb.Open(t.Context(), dynamodb.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := engine.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return engine
 }

@@ -14,7 +14,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/streamroom/streamroom/functions"
-	"github.com/streamroom/streamroom/local/dynamodb"
 	"github.com/streamroom/streamroom/shared/chat"
 )
 
@@ -26,12 +25,7 @@ type hanging struct {
 
 func newHanging(t *testing.T) *hanging {
 	t.Helper()
-	engine, err := dynamodb.Open(t.Context(), dynamodb.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = engine.Close() })
-	table := httptest.NewServer(engine)
+	table := httptest.NewServer(newEngine(t))
 	t.Cleanup(table.Close)
 	h := &hanging{world: newWorld(t, table.URL, "https://gateway.example/dev", nil, nil)}
 	h.populate(1)

@@ -153,11 +153,10 @@ func compareMessages(room string, shown opened, history []client.HistoryMessage,
 	}
 	id := func(m client.HistoryMessage) string { return m.MessageID }
 	// A message that was deleted before it was delivered is never shown.
-	shownIDs := map[string]bool{}
-	for _, m := range shown.Messages {
-		shownIDs[m.MessageID] = true
-	}
-	history = slices.DeleteFunc(slices.Clone(history), func(m client.HistoryMessage) bool { return m.DeletedAt != 0 && !shownIDs[m.MessageID] })
+	hidden := without(history, shown.Messages, id)
+	history = slices.DeleteFunc(slices.Clone(history), func(m client.HistoryMessage) bool {
+		return m.DeletedAt != 0 && slices.Contains(hidden, m.MessageID)
+	})
 	missing, extra := without(history, shown.Messages, id), without(shown.Messages, history, id)
 	if len(missing) > 0 {
 		found = append(found, difference{room, missing, "these are not shown"})
