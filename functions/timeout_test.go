@@ -83,11 +83,12 @@ func TestTable_AConnectionThatHangsCostsOneAttempt(t *testing.T) {
 			h.hangs.Store(1)
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			defer cancel()
-			began := time.Now()
 			answer, err := h.wired(test.construct).Invoke(ctx, h.frame(connection(0), test.frame))
-			took := time.Since(began)
-			if err != nil || !strings.Contains(string(answer), test.want) || took < time.Second || took > 4*time.Second {
-				t.Errorf("after %v: %s, %v; want %s after one attempt", took, answer, err, test.want)
+			if err != nil || !strings.Contains(string(answer), test.want) {
+				t.Errorf("%s, %v; want %s while there is time", answer, err, test.want)
+			}
+			if h.hangs.Load() >= 0 {
+				t.Error("no second connection was made")
 			}
 		})
 	}

@@ -22,7 +22,7 @@ import (
 )
 
 // patience is how long a page may take for anything before a test gives up.
-const patience = 15 * time.Second
+const patience = time.Minute
 
 // browser is one Chromium for all tests here; TestMain ends it.
 var browser struct {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 
@@ -25,7 +24,7 @@ func startLocal(t *testing.T, c local.Config) *local.Server {
 // stopLocal stops a Streamroom; stopping it twice is fine.
 func stopLocal(t *testing.T, s *local.Server) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
 	defer cancel()
 	if err := s.Stop(ctx); err != nil {
 		t.Error(err)

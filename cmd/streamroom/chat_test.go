@@ -23,7 +23,7 @@ import (
 )
 
 // chatPatience is how long a test waits for what should come soon.
-const chatPatience = 20 * time.Second
+const chatPatience = time.Minute
 
 // startLocal runs a Streamroom in memory on free ports.
 func startLocal(t *testing.T) *local.Server {

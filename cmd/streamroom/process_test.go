@@ -197,7 +197,7 @@ func TestLocal_KilledLosesNothingAcknowledged(t *testing.T) {
 			select {
 			case id := <-acked:
 				all = append(all, id)
-			case <-time.After(20 * time.Second):
+			case <-time.After(time.Minute):
 				t.Fatal("no acks")
 			}
 		}
@@ -257,7 +257,7 @@ func TestRun_StartUpErrorIsOneLine(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			var stderr bytes.Buffer
 			code := run(ctx, tt.args, strings.NewReader(""), io.Discard, &stderr)

@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 }
 
 // patience is how long a test waits for what must come. Nothing asserts it.
-const patience = 10 * time.Second
+const patience = time.Minute
 
 // event is what the tests look at of an event; the golden files have it all.
 type event struct {

@@ -151,7 +151,7 @@ func receive(tb testing.TB, records <-chan events.DynamoDBEventRecord) events.Dy
 	select {
 	case r := <-records:
 		return r
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		tb.Fatal("no record came")
 		return events.DynamoDBEventRecord{}
 	}

@@ -20,7 +20,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // small is a run that takes seconds.
 func small() Config {
 	return Config{
-		Seed: 1, Duration: 8 * time.Second, StepTimeout: 40 * time.Second,
+		Seed: 1, Duration: 8 * time.Second, StepTimeout: 2 * time.Minute,
 		Users: 4, Devices: 2, Browsers: 2, Rooms: 6, Sends: 16, Changes: 12, Reads: 12,
 	}
 }
