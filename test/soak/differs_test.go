@@ -23,7 +23,7 @@ func TestPlantedBugsOfClientsAreFound(t *testing.T) {
 		library   func(t *testing.T, name, text string) string
 		detail    string // of a violation, as a regular expression
 	}{
-		// A message that was changed meanwhile is not shown, or as it was before.
+		// A message that was changed while it was away is not shown, or as it was before.
 		"the Go client hides changes that it missed": {transport: hideChanges, detail: "not shown|stored are"},
 		"the Go client has an old list":              {transport: func(next http.RoundTripper) http.RoundTripper { return &oldList{next: next} }, detail: "unread, the server"},
 		"the browser hides changes that it missed":   {browsers: 1, library: hideRevisions, detail: `it is shown as "`},
