@@ -57,7 +57,8 @@ func newAPI(a *app, files assets) apiStack {
 // addRoutes makes a route to the function for each method, with the authorizer
 // that verifies tokens. None matches OPTIONS: API Gateway answers a preflight
 // itself, but a route for every method would require a token first, which a
-// preflight never has ("Configure CORS for HTTP APIs", API Gateway Developer Guide).
+// preflight never has ("Configure CORS for HTTP APIs in API Gateway", API Gateway
+// Developer Guide).
 func (s *apiStack) addRoutes(a *app, api awsapigatewayv2.CfnApi) {
 	authorizer := awsapigatewayv2.NewCfnAuthorizer(s.stack, jsii.String("Authorizer"), &awsapigatewayv2.CfnAuthorizerProps{
 		ApiId:          api.Ref(),

@@ -80,7 +80,8 @@ func limit(units float64) *float64 {
 
 // throttledKeys names the keys that are refused, such as the room that is too busy
 // for its partition. Only requests that were throttled are recorded, and billed
-// ("CloudWatch contributor insights for DynamoDB", DynamoDB Developer Guide).
+// ("CloudWatch contributor insights for DynamoDB: How it works", DynamoDB Developer
+// Guide).
 func throttledKeys() *awsdynamodb.ContributorInsightsSpecification {
 	return &awsdynamodb.ContributorInsightsSpecification{
 		Enabled: jsii.Bool(true), Mode: awsdynamodb.ContributorInsightsMode_THROTTLED_KEYS,

@@ -121,7 +121,7 @@ func (m *monitor) watchReader(f function) {
 const slowDelivery = 5 * time.Second
 
 // watchTable watches what the table and its index refuse. An index has metrics of its
-// own ("DynamoDB metrics and dimensions", DynamoDB Developer Guide).
+// own ("DynamoDB Metrics and dimensions", DynamoDB Developer Guide).
 func (m *monitor) watchTable(d databaseStack) {
 	for _, kind := range []string{"Read", "Write"} {
 		name := kind + "ThrottleEvents"

@@ -212,9 +212,9 @@ func (w websocketStack) newStage(a *app, api awsapigatewayv2.CfnApi, deployment 
 }
 
 // newLoggingRole lets API Gateway write logs. It is a setting of the account and
-// region, without which a stage with logs can't be created ("Set up logging for
-// WebSocket APIs", API Gateway Developer Guide); other stacks may rely on it, so it
-// stays when this one is deleted.
+// region, without which a stage with logs can't be created ("Configure logging for
+// WebSocket APIs in API Gateway", API Gateway Developer Guide); other stacks may rely
+// on it, so it stays when this one is deleted.
 func (w websocketStack) newLoggingRole() awscdk.CfnResource {
 	role := awsiam.NewRole(w.stack, jsii.String("LoggingRole"), &awsiam.RoleProps{
 		AssumedBy: awsiam.NewServicePrincipal(jsii.String("apigateway.amazonaws.com"), nil),

@@ -10,9 +10,9 @@ import (
 // CORS lets pages of other origins use an HTTP API. The zero value lets in none.
 //
 // API Gateway answers a preflight itself, without a token, and adds its headers to
-// answers ("Configure CORS for HTTP APIs", API Gateway Developer Guide). A page of
-// an origin that is not allowed gets the same without these headers: its browser
-// then keeps the answer from it.
+// answers ("Configure CORS for HTTP APIs in API Gateway", API Gateway Developer
+// Guide). A page of an origin that is not allowed gets the same without these
+// headers: its browser then keeps the answer from it.
 type CORS struct {
 	AllowOrigin  func(origin string) bool
 	AllowMethods []string

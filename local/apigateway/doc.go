@@ -17,23 +17,24 @@
 //     over the handshake; $disconnect is best effort: "Manage connected users and
 //     client apps: $connect and $disconnect routes".
 //   - The subprotocol that $connect returns is the one that the handshake selects:
-//     "Setting up a $connect route that requires a WebSocket subprotocol".
-//   - A route key is compared exactly, and anything else takes $default: "Working
-//     with routes for WebSocket APIs".
-//   - Binary frames close the connection with 1003: "Working with binary media
-//     types for WebSocket APIs".
+//     "Set up a $connect route that requires a WebSocket subprotocol".
+//   - A route key is compared exactly, and anything else takes $default: "Create
+//     routes for WebSocket APIs in API Gateway".
+//   - Binary frames close the connection with 1003: "Binary media types for
+//     WebSocket APIs in API Gateway".
 //   - Frames of 32 KB, messages of 128 KB, 10 minutes idle, 2 hours in all, 500 new
 //     connections a second, URLs of 4,096 characters: "Quotas for configuring and
-//     running a WebSocket API".
-//   - A function's answer is sent where the route has a route response: "Setting up
-//     WebSocket API routes, integrations and route responses".
+//     running a WebSocket in API Gateway".
+//   - A function's answer is sent where the route has a route response: "Set up
+//     route responses for WebSocket APIs in API Gateway".
 //
 // The fields of events, the gateway's own error frames, and the pairs of
 // disconnectStatusCode and disconnectReason are as in events and frames that were
 // recorded on AWS and published (aws-lambda-go's events/testdata among them). How
 // the management API spells errors (X-Amzn-ErrorType, an empty body) was measured
 // with the Go SDK: it tells errors apart by that header only. That a post from
-// within $connect is answered 410 is from AWS re:Post ("410 gone api gateway").
+// within $connect is answered 410 is from AWS re:Post ("How do I troubleshoot 410
+// GoneException errors with Amazon API Gateway WebSocket APIs?").
 //
 // # What was chosen
 //

@@ -17,7 +17,7 @@ const (
 )
 
 // writeUnits returns the write units for an item of the given size: one per started KB,
-// at least one (Developer Guide, "Read/write capacity mode").
+// at least one (Developer Guide, "DynamoDB read and write operations").
 func writeUnits(size int) float64 { return math.Max(1, math.Ceil(float64(size)/1024)) }
 
 // readUnits returns the read units for the given bytes: one per started 4 KB, at least

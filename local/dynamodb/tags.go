@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// maxTags is how many tags a table may have (Developer Guide, "Adding tags and labels").
+// maxTags is how many tags a table may have (Developer Guide, "Tagging restrictions in DynamoDB").
 const maxTags = 50
 
 type (

@@ -18,7 +18,7 @@ const (
 	// hidden before that.
 	trimInterval = time.Minute
 	// maxOverdue is the age from which on an expiry time is ignored (Developer Guide,
-	// "Using time to live": more than five years in the past).
+	// "Computing time to live (TTL)": more than five years in the past).
 	maxOverdue = 5 * 365 * 24 * time.Hour
 )
 

@@ -184,7 +184,7 @@ func (t *tx) saveTable(changed *table, streams ...*stream) error {
 
 // fillIndex adds the items that a table has to a new index. Items whose keys have another type
 // than the index stay out, as with DynamoDB (Developer Guide, "Detecting and correcting index
-// key violations").
+// key violations in DynamoDB").
 func (t *tx) fillIndex(of *table, x *index) error {
 	return t.eachItem(of, func(key []byte, it *row) error {
 		decoded, err := it.item()

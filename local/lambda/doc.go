@@ -23,8 +23,8 @@
 //  1. A shard is read after its parent was processed to its end ("Change data
 //     capture for DynamoDB Streams").
 //  2. Records of one item, by partition and sort key, go to one lane of their shard
-//     and are delivered in their order; a lane has one batch in flight ("Using AWS
-//     Lambda with Amazon DynamoDB", concurrent batches per shard). Between lanes,
+//     and are delivered in their order; a lane has one batch in flight ("Process
+//     DynamoDB records with Lambda", concurrent batches per shard). Between lanes,
 //     as between shards, there is no order.
 //  3. A checkpoint moves over a record once it and all before it in the shard are
 //     processed or given up, whichever lane they went to. It is written up to 200
@@ -37,8 +37,8 @@
 //     eight attempts in the first minute, as recorded.
 //  6. What was retried MaximumRetryAttempts times, or is older than
 //     MaximumRecordAge, is given up: its metadata goes to the failure destination,
-//     like AWS's record for SQS ("Capturing discarded batches for a DynamoDB
-//     Streams event source"). If that fails, too, it is logged.
+//     like AWS's record for SQS ("Retain discarded records for a DynamoDB event
+//     source in Lambda"). If that fails, too, it is logged.
 //  7. A read that fails is retried in the same pauses. If the stream no longer has
 //     the records behind the checkpoint, the shard goes on with its oldest.
 //

@@ -144,7 +144,7 @@ func OrderInterval(members int) time.Duration {
 }
 
 // Window is how long lastmessage gathers a batch, and Poll how often a stream is
-// polled for fanout, which has no window ("Polling and batching streams").
+// polled for fanout, which has no window ("Using AWS Lambda with Amazon DynamoDB").
 var (
 	Window = window()
 	Poll   = 250 * time.Millisecond
@@ -225,8 +225,8 @@ var LogLines = map[string]struct{ Lines, Bytes float64 }{
 }
 
 // Lines that AWS writes, as examples: of each invocation if Lambda logs the
-// system's events ("Monitoring Lambda function logs", JSON format), and of each
-// event or request in the access logs, whose fields are those of the stages.
+// system's events ("Configuring JSON and plain text log formats"), and of each event
+// or request in the access logs, whose fields are those of the stages.
 const (
 	startLine  = `{"time":"2026-11-28T09:00:00.000Z","type":"platform.start","record":{"requestId":"79b4f56e-95b1-4643-9700-2807f4e68189","version":"$LATEST"}}`
 	reportLine = `{"time":"2026-11-28T09:00:00.000Z","type":"platform.report","record":{"requestId":"79b4f56e-95b1-4643-9700-2807f4e68189","metrics":{"durationMs":12.345,"billedDurationMs":13,"memorySizeMB":256,"maxMemoryUsedMB":42},"status":"success"}}`

@@ -30,7 +30,7 @@ type Rule struct {
 	// in the claim aud or, in a token without aud, be the claim client_id:
 	// Cognito's id tokens have only the former, its access tokens only the
 	// latter. A JWT authorizer reads them in the same way (API Gateway Developer
-	// Guide, "Control access to HTTP APIs with JWT authorizers").
+	// Guide, "Control access to HTTP APIs with JWT authorizers in API Gateway").
 	Audience []string
 	// TokenUse lists the accepted values of the claim token_use. Empty means
 	// that it is not checked, for issuers that are not Cognito.

@@ -25,8 +25,8 @@
 //  4. Replays. A record that a replay made carries the name of its run. It may
 //     insert a message in a later state than the one in which it was sent.
 //  5. Partial failure. A reader answers with the records that failed. The mapping
-//     continues from the first of them, see "Implementing partial batch response
-//     for DynamoDB" in AWS Lambda's developer guide.
+//     continues from the first of them, see "Configuring partial batch response
+//     with DynamoDB and Lambda" in AWS Lambda's developer guide.
 //
 // # Limits
 //

@@ -15,7 +15,7 @@ const (
 	largestItem = 20 << 10
 
 	// unitBytes is what one read unit reads strongly, or half of one eventually
-	// (DynamoDB Developer Guide, "Read consistency and read capacity units").
+	// (DynamoDB Developer Guide, "DynamoDB read and write operations").
 	unitBytes = 4 << 10
 
 	// growth is how many times as many items as before a further query of a span

@@ -4,8 +4,8 @@
 //
 // Reads that a rule depends on are strongly consistent. Every read ignores items
 // that have expired, which DynamoDB deletes within a few days (DynamoDB Developer
-// Guide, "Using time to live"), and items with unknown keys: a stray item must not
-// break a room.
+// Guide, "Using time to live (TTL) in DynamoDB"), and items with unknown keys: a
+// stray item must not break a room.
 package dynamo
 
 import (

@@ -11,9 +11,10 @@ import (
 // it names, in ascending order; none if the whole batch was processed. An error
 // means that the whole batch failed.
 //
-// As "Reporting batch item failures" says: null, {}, [] and an absent, null or
-// empty list are a success; an identifier that is empty, null, under another key
-// or not of the batch fails the whole batch. Names are matched exactly.
+// As "Configuring partial batch response with DynamoDB and Lambda" says: null, {},
+// [] and an absent, null or empty list are a success; an identifier that is empty,
+// null, under another key or not of the batch fails the whole batch. Names are
+// matched exactly.
 func failedItems[T any](payload []byte, records []Record[T]) ([]int, error) {
 	list, err := itemFailures(payload)
 	if err != nil || len(list) == 0 {

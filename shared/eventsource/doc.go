@@ -20,24 +20,27 @@
 // # Filters
 //
 //  3. A record passes if one filter matches (at most five, ORed); a filter matches
-//     if all of its fields do (ANDed), each by one of its alternatives ("Lambda
-//     event filtering"). A batch has only records that pass.
+//     if all of its fields do (ANDed), each by one of its alternatives ("Control
+//     which events Lambda sends to your function"). A batch has only records that
+//     pass.
 //
 // # Retries
 //
 //  4. Delivery is at least once.
 //  5. A failure before the function runs (throttled, not reached) does not
-//     count as a try ("Using AWS Lambda with Amazon DynamoDB", error handling). The caller
-//     decides how long to go on.
+//     count as a try ("Retain discarded records for a DynamoDB event source in
+//     Lambda"). The caller decides how long to go on.
 //  6. With ReportItemFailures, the lowest sequence number that the function names
 //     is where delivery continues: the records before it are processed; it and all
-//     behind it come again, even those that had succeeded ("Reporting batch
-//     item failures"). An answer that cannot be read fails the whole batch.
+//     behind it come again, even those that had succeeded ("Configuring
+//     partial batch response with DynamoDB and Lambda"). An answer that cannot be
+//     read fails the whole batch.
 //  7. After progress, the count of tries starts at zero (recorded: with three retries a
 //     bad record came once in its batch and four times at the head of the rest).
 //  8. With BisectOnError, a batch that failed as a whole is split in two, which
-//     does not count as a try ("Using AWS Lambda with Amazon DynamoDB"). A batch whose
-//     answer named records is cut at the lowest of them instead.
+//     does not count as a try ("Retain discarded records for a DynamoDB event source
+//     in Lambda"). A batch whose answer named records is cut at the lowest of them
+//     instead.
 //  9. When the tries are used up, a mapping gives up all records that are left,
 //     with a Failure for its on-failure destination; operate gives up only those
 //     that were named.

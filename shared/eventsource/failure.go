@@ -7,8 +7,8 @@ const (
 )
 
 // Failure is the record that a mapping sends to its on-failure destination about
-// records that it gave up, as SQS gets it ("Capturing discarded batches for a
-// DynamoDB Streams event source"). It holds metadata only; the records can be
+// records that it gave up, as SQS gets it ("Retain discarded records for a
+// DynamoDB event source in Lambda"). It holds metadata only; the records can be
 // read from the stream by their sequence numbers for 24 hours.
 type Failure struct {
 	Request   RequestContext   `json:"requestContext"`

@@ -53,14 +53,15 @@ type rule struct {
 	prefix bool
 }
 
-// ParseFilter compiles a filter in the language of FilterCriteria ("Lambda event
-// filtering"). It knows what is deployed: exact strings, {"prefix":"…"} and
-// {"exists":true}, on eventName, on userIdentity.type and .principalId, and on
-// attributes of type S or N of dynamodb.Keys, .NewImage and .OldImage, below the
-// type. It returns an error for anything else, rather than match differently
-// from AWS: above the type {"exists":false} matches every attribute there
-// (recorded by localstack's tests against AWS), and numeric operators match no
-// attribute of type N, whose value is a string.
+// ParseFilter compiles a filter in the language of FilterCriteria ("Control
+// which events Lambda sends to your function"). It knows what is deployed: exact
+// strings, {"prefix":"…"} and {"exists":true}, on eventName, on
+// userIdentity.type and .principalId, and on attributes of type S or N of
+// dynamodb.Keys, .NewImage and .OldImage, below the type. It returns an error
+// for anything else, rather than match differently from AWS: above the type
+// {"exists":false} matches every attribute there (recorded by localstack's tests
+// against AWS), and numeric operators match no attribute of type N, whose value
+// is a string.
 func ParseFilter(text string) (Filter, error) {
 	if !json.Valid([]byte(text)) {
 		return Filter{}, fmt.Errorf("invalid filter %s: want a JSON object", text)

@@ -153,7 +153,7 @@ func object(body string) (map[string]json.RawMessage, error) {
 
 // checkSize refuses frames over wire.MaxFrame. API Gateway limits each WebSocket
 // frame to 32 KB, but a message of several frames to 128 KB (API Gateway
-// Developer Guide, "Quotas for WebSocket APIs").
+// Developer Guide, "Quotas for configuring and running a WebSocket in API Gateway").
 func checkSize(body string) error {
 	if len(body) > wire.MaxFrame {
 		return chat.Errorf(chat.CodeTooLarge, "invalid frame: want at most %d bytes, got %d", wire.MaxFrame, len(body))

@@ -16,10 +16,10 @@ const (
 
 // account tells whether it is the account's requests that the gateway refuses, by
 // their number a second, or single connections' frames, as their clients' buffers
-// are full. The answer is the same, "LimitExceededException" (Amazon API Gateway,
-// "@connections commands"); but a throttled account has all connections refused
-// alike, and retries taken as often as first attempts, while a client that does
-// not read refuses every attempt, and others none.
+// are full. The answer is the same, "LimitExceededException" (reference of
+// API Gateway's management API); but a throttled account has all connections
+// refused alike, and retries taken as often as first attempts, while a client that
+// does not read refuses every attempt, and others none.
 type account struct {
 	mu               sync.Mutex
 	began            time.Time // of the current tally
