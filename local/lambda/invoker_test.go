@@ -24,7 +24,15 @@ import (
 	"github.com/streamroom/streamroom/shared/topology"
 )
 
+// newTestInvoker returns an invoker whose clock stands still, so that no function
+// takes too long on a busy machine.
 func newTestInvoker(t *testing.T) *Invoker {
+	t.Helper()
+	return NewInvoker(clockwork.NewFakeClock(), zerolog.New(zerolog.NewTestWriter(t)))
+}
+
+// newBubbleInvoker returns an invoker on the clock of the test's bubble.
+func newBubbleInvoker(t *testing.T) *Invoker {
 	t.Helper()
 	return NewInvoker(clockwork.NewRealClock(), zerolog.New(zerolog.NewTestWriter(t)))
 }
@@ -245,7 +253,7 @@ func TestInvokerContext(t *testing.T) {
 	}
 	type foreign struct{}
 	synctest.Test(t, func(t *testing.T) {
-		i := newTestInvoker(t)
+		i := newBubbleInvoker(t)
 		register(t, i, 1, func(ctx context.Context) (seen, error) {
 			lc, _ := lambdacontext.FromContext(ctx)
 			deadline, _ := ctx.Deadline()
@@ -265,7 +273,7 @@ func TestInvokerContext(t *testing.T) {
 
 func TestInvokerTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		i := newTestInvoker(t)
+		i := newBubbleInvoker(t)
 		cause := make(chan error, 1)
 		release := make(chan struct{})
 		register(t, i, 1, func(ctx context.Context) error {
@@ -329,7 +337,7 @@ func TestInvokerTimeout_DropsALateAnswer(t *testing.T) {
 // the Lambda execution environment lifecycle"); after an error it keeps the one it has.
 func TestInvoker_StartsAgainAfterWhatEndsAProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		i := newTestInvoker(t)
+		i := newBubbleInvoker(t)
 		made := 0
 		err := i.Register(topology.Function{Name: "f", Timeout: time.Second}, 1, func() lambda.Handler {
 			made++
@@ -379,7 +387,7 @@ func TestInvoker_StartsAgainAfterWhatEndsAProcess(t *testing.T) {
 // Other environments of the function keep what they have.
 func TestInvoker_APanicLeavesOtherEnvironments(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		i := newTestInvoker(t)
+		i := newBubbleInvoker(t)
 		var made atomic.Int32
 		release := make(chan struct{})
 		err := i.Register(topology.Function{Name: "f", Timeout: time.Minute}, 2, func() lambda.Handler {
@@ -447,7 +455,7 @@ func TestInvokerTimeoutOnFakeClock(t *testing.T) {
 
 func TestInvokerThrottlesAtItsConcurrency(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		i := newTestInvoker(t)
+		i := newBubbleInvoker(t)
 		release := make(chan struct{})
 		register(t, i, 2, func() error { <-release; return nil })
 		var work sync.WaitGroup
@@ -513,7 +521,7 @@ func TestInvokerKeepsAnswersApart(t *testing.T) {
 
 func TestInvokerCallerThatLeaves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		i := newTestInvoker(t)
+		i := newBubbleInvoker(t)
 		ended := make(chan error, 1)
 		register(t, i, 1, func(ctx context.Context) error {
 			pause(time.Second)
@@ -540,7 +548,7 @@ func TestInvokerCallerThatLeaves(t *testing.T) {
 
 func TestInvokerShutdownThatCannotWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		i := newTestInvoker(t)
+		i := newBubbleInvoker(t)
 		register(t, i, 1, func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })
 		answer := make(chan error, 1)
 		go func() {
