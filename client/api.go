@@ -260,5 +260,5 @@ func problem(status int, body []byte) *Error {
 		}
 		return &Error{Code: statusCode(status), Message: message, Status: status}
 	}
-	return &Error{Code: p.Code, Message: p.Detail, Status: status, NeverSignedIn: p.NeverSignedIn}
+	return &Error{Code: p.Code, Message: p.Detail, Status: status, NeverSignedIn: p.NeverSignedIn, RetryAfter: milliseconds(p.RetryAfter)}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 )
 
 // The codes of an [Error]. The server's are part of the protocol: they are
@@ -18,7 +19,7 @@ import (
 //	not_found        no such thing                                      no
 //	never_signed_in  users were named who have never signed in          no: ask the user
 //	too_large        content or frame over the limit                    no: shorten it
-//	rate_limited     more than the server takes from one connection     yes, after a growing pause
+//	rate_limited     more than the server takes from one user           yes, after a growing pause
 //	unknown_action   the server doesn't know the frame's action         no
 //	reconnect        the server has forgotten this connection           yes, on a new connection
 //	replaced         newer connections of the user have replaced this   no: Run ends
@@ -55,6 +56,10 @@ type Error struct {
 	Status  int    // the HTTP status, 0 where the refusal was no HTTP answer
 
 	NeverSignedIn []string // with CodeNeverSignedIn, the ids of those who have not
+
+	// RetryAfter is, with CodeRateLimited, the time that the server asks to wait; 0 if
+	// it does not say.
+	RetryAfter time.Duration
 }
 
 // Error implements error.
@@ -81,6 +86,18 @@ func isCode(err error, code string) bool {
 	var e *Error
 	return errors.As(err, &e) && e.Code == code
 }
+
+// retryAfter is how long the server asked to wait before the same request, at most
+// the longest pause between attempts.
+func retryAfter(err error) time.Duration {
+	var e *Error
+	if !errors.As(err, &e) {
+		return 0
+	}
+	return min(e.RetryAfter, backoffCap)
+}
+
+func milliseconds(n int64) time.Duration { return time.Duration(n) * time.Millisecond }
 
 func refuse(code, format string, args ...any) *Error {
 	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}

@@ -71,7 +71,7 @@ func (c *Client) Send(ctx context.Context, roomID, content string) (Ack, error) 
 		select {
 		case ack := <-p.acked:
 			return ack, nil
-		case <-c.clock.After(c.backoff(attempt)):
+		case <-c.clock.After(c.backoff(attempt) + retryAfter(err)):
 		case <-ctx.Done():
 			return Ack{}, fmt.Errorf("send to room %s: %w, the last attempt: %w", roomID, ctx.Err(), err)
 		}

@@ -308,7 +308,7 @@ func (c *Client) receive(s *session, f wire.ServerFrame) error {
 	case wire.TypeRoomChanged:
 		c.inbox.note(RoomChanged{ChatRoomID: f.ChatRoomID, Name: f.Name}, f.ChatRoomID)
 	case wire.TypeError:
-		return c.receiveError(f.ClientMessageID, &Error{Code: f.Code, Message: f.Message})
+		return c.receiveError(f.ClientMessageID, &Error{Code: f.Code, Message: f.Message, RetryAfter: milliseconds(f.RetryAfter)})
 	case "": // the gateway's own
 		return c.receiveError("", &Error{Code: CodeInternal, Message: f.Message})
 	default:

@@ -40,8 +40,10 @@ func (c *Client) catchUp(ctx context.Context) {
 		}
 		if err := c.ask(ctx, todo); err != nil && ctx.Err() == nil {
 			// Fewer rooms at once: the answer may have been too large for the server.
-			rooms = max(1, rooms/2)
-			pause := c.backoff(failures)
+			if !isCode(err, CodeRateLimited) {
+				rooms = max(1, rooms/2)
+			}
+			pause := c.backoff(failures) + retryAfter(err)
 			c.log.Warn().Err(err).Dur("retryIn", pause).Msg("catch-up failed")
 			if failures == 0 {
 				c.inbox.events.push(CatchUpFailed{Err: err, RetryIn: pause})

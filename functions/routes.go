@@ -5,6 +5,7 @@ import (
 
 	"github.com/streamroom/streamroom/shared/auth"
 	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/config"
 	"github.com/streamroom/streamroom/shared/fanout"
 	"github.com/streamroom/streamroom/shared/gateway"
 	"github.com/streamroom/streamroom/shared/httpapi"
@@ -15,7 +16,9 @@ import (
 func Connect(e Env) (lambda.Handler, error) {
 	w := e.wire(topology.Connect)
 	store, allowQuery := w.store(), w.vars.TokenInQuery()
-	connects := chat.PerMinute(w.vars.Connects(chat.ConnectRate, chat.ConnectBurst))
+	limits := chat.Limits{
+		chat.Connecting: chat.PerMinute(w.vars.Limit(config.ConnectRate, config.ConnectBurst, chat.ConnectRate, chat.ConnectBurst)),
+	}
 	tokens := auth.Config{Rule: w.tokenRule(), JWKSURL: w.vars.KeysURL()}
 	if err := w.vars.Err(); err != nil {
 		return nil, err
@@ -24,28 +27,30 @@ func Connect(e Env) (lambda.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	connect := gateway.NewConnect(verifier, chat.NewSessions(store, connects, w.Now), allowQuery, w.Now, w.log)
+	connect := gateway.NewConnect(verifier, chat.NewSessions(store, limits, w.Now), allowQuery, w.Now, w.log)
 	return w.handler(connect.Handle)
 }
 
 // Disconnect removes the connection.
 func Disconnect(e Env) (lambda.Handler, error) {
 	w := e.wire(topology.Disconnect)
-	disconnect := gateway.NewDisconnect(chat.NewSessions(w.store(), chat.RateLimit{}, w.Now), w.Now, w.log)
+	disconnect := gateway.NewDisconnect(chat.NewSessions(w.store(), nil, w.Now), w.Now, w.log)
 	return w.handler(disconnect.Handle)
 }
 
 // SendMessage stores a message and answers with an ack.
 func SendMessage(e Env) (lambda.Handler, error) {
 	w := e.wire(topology.SendMessage)
-	send := gateway.NewSendMessage(chat.NewSender(w.store(), w.ids(), w.Now, fanout.Fits), w.Now, w.log)
+	store, limits := w.store(), w.frameLimits()
+	sender := chat.NewSender(store, w.ids(), w.Now, fanout.Fits, limits)
+	send := gateway.NewSendMessage(sender, chat.NewSessions(store, limits, w.Now), w.Now, w.log)
 	return w.handler(send.Handle)
 }
 
 // Default answers pings, and frames that name no route.
 func Default(e Env) (lambda.Handler, error) {
 	w := e.wire(topology.Default)
-	fallback := gateway.NewDefault(chat.NewSessions(w.store(), chat.RateLimit{}, w.Now), w.Now, w.log)
+	fallback := gateway.NewDefault(chat.NewSessions(w.store(), w.frameLimits(), w.Now), w.Now, w.log)
 	return w.handler(fallback.Handle)
 }
 
@@ -53,6 +58,10 @@ func Default(e Env) (lambda.Handler, error) {
 func API(e Env) (lambda.Handler, error) {
 	w := e.wire(topology.API)
 	store, rule := w.store(), w.tokenRule()
+	limits := chat.Limits{
+		chat.Writing: chat.PerSecond(w.vars.Limit(config.WriteRate, config.WriteBurst, chat.WriteRate, chat.WriteBurst)),
+		chat.Reading: chat.PerSecond(w.vars.Limit(config.ReadRate, config.ReadBurst, chat.ReadRate, chat.ReadBurst)),
+	}
 	if err := w.vars.Err(); err != nil {
 		return nil, err
 	}
@@ -68,6 +77,7 @@ func API(e Env) (lambda.Handler, error) {
 		Profiles:  chat.NewProfiles(store, w.Now),
 		Users:     chat.NewUsers(store, w.Now),
 		UserIDs:   rule.UserIDs,
+		Limits:    chat.NewLimiter(store, limits, w.Now),
 	}, gateway.Status, w.log)
 	return w.handler(gateway.NewHTTP(api, tokens, w.Now, w.log).Handle)
 }
@@ -78,5 +88,19 @@ func (w wiring) tokenRule() auth.Rule {
 	return auth.Rule{
 		Issuer: t.Issuer, Audience: t.Audience, TokenUse: t.TokenUse, UserClaim: t.UserClaim,
 		UserIDs: chat.UserIDs{FoldCase: w.vars.FoldCase()},
+	}
+}
+
+// frameLimits returns the limits of what clients send over the WebSocket, of which the
+// routes that serve it share one setting.
+func (w wiring) frameLimits() chat.Limits {
+	sends := chat.PerSecond(w.vars.Limit(config.SendRate, config.SendBurst, chat.SendRate, chat.SendBurst))
+	if sends == (chat.RateLimit{}) {
+		return chat.Limits{}
+	}
+	return chat.Limits{
+		chat.Sending:  sends,
+		chat.Refusing: chat.PerMinute(chat.RefusedRate, chat.RefusedBurst),
+		chat.Pinging:  chat.PerMinute(chat.PingRate, chat.PingBurst),
 	}
 }

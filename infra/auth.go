@@ -107,7 +107,7 @@ func newSignInPage(a *app, pool awscognito.UserPool) string {
 }
 
 // variables returns the environment variables that decide which tokens are
-// accepted, and how many connections they open.
+// accepted.
 func (auth authStack) variables(s settings) map[string]string {
 	values := map[string]string{
 		config.Issuer:    auth.issuer,
@@ -116,9 +116,7 @@ func (auth authStack) variables(s settings) map[string]string {
 		config.TokenUse:  auth.tokenUse,
 		config.UserClaim: s.UserClaim,
 
-		config.ConnectRate:  s.ConnectRate,
-		config.ConnectBurst: s.ConnectBurst,
-		config.UserIDCase:   s.userIDCase(),
+		config.UserIDCase: s.userIDCase(),
 	}
 	if !s.prod() {
 		values[config.QueryToken] = "true" // a URL ends up in logs, so never in prod

@@ -58,7 +58,7 @@ func TestWhatIsSynthesizedChats(t *testing.T) {
 			for _, permission := range missing() {
 				t.Errorf("the role allows what is never used: %s", permission)
 			}
-		case <-time.After(50 * time.Millisecond):
+		case <-time.After(250 * time.Millisecond): // slower than a user may read
 			continue
 		}
 		break
@@ -107,6 +107,11 @@ func (c *chatter) everything() {
 	alice.Send("nowhere", "x", "")
 	if refused := alice.Expect(wire.TypeError); refused.Code != "not_a_member" {
 		c.t.Errorf("a message to no room was answered with %+v", refused)
+	}
+
+	alice.Write(`{"action":"fly"}`) // which counts, as the one above
+	if refused := alice.Expect(wire.TypeError); refused.Code != "unknown_action" {
+		c.t.Errorf("an unknown action was answered with %+v", refused)
 	}
 
 	path := "/rooms/" + room.ChatRoomID

@@ -42,6 +42,10 @@ func (a *app) newFunction(stack awscdk.Stack, name string, files assets, values 
 			value = *a.database.table.TableName()
 		case config.LogLevel:
 			value = a.settings.LogLevel
+		default:
+			if limit, given := a.settings.Limits[variable]; given {
+				value = limit
+			}
 		}
 		if value != "" {
 			environment[variable] = jsii.String(value)

@@ -45,12 +45,12 @@ var grants = map[string][]grant{
 		{actions: []string{updateItem}, prefixes: []string{table.UserPrefix}},
 	},
 	topology.SendMessage: {
-		{actions: []string{updateItem}, prefixes: []string{table.ConnectionPrefix}},
-		{actions: []string{getItem}, prefixes: []string{table.RoomPrefix}},
+		{actions: []string{updateItem}, prefixes: []string{table.ConnectionPrefix, table.UserPrefix}},
+		{actions: []string{getItem}, prefixes: []string{table.ConnectionPrefix, table.RoomPrefix}},
 		{actions: []string{putItem}, prefixes: []string{table.RoomPrefix, table.UserPrefix}},
 	},
 	topology.Default: {
-		{actions: []string{getItem}, prefixes: []string{table.ConnectionPrefix}},
+		{actions: []string{getItem, updateItem}, prefixes: []string{table.ConnectionPrefix}},
 	},
 	topology.Fanout: {
 		{actions: []string{query, getItem}, prefixes: []string{table.RoomPrefix}},

@@ -39,9 +39,9 @@ type settings struct {
 	SiteCertificate string  // of Site, unless that is the address that CloudFront gave
 	WebSocket, API  ownName // of the two APIs
 
-	ThrottleBurst, ThrottleRate float64        // of each of both APIs
-	ConnectRate, ConnectBurst   string         // connections of a user a minute, and at once; "" is the function's default
-	ReservedConcurrency         map[string]int // by function
+	ThrottleBurst, ThrottleRate float64           // of each of both APIs
+	Limits                      map[string]string // per user, by variable; the functions have defaults
+	ReservedConcurrency         map[string]int    // by function
 	LogLevel                    string
 	LogRetentionDays            float64
 	AlarmTopic                  string
@@ -144,16 +144,14 @@ var options = []option{
 		s.ThrottleRate, err = number(v, 1, 100_000)
 		return err
 	}},
-	{"connectRate", func(s *settings, v string) error {
-		s.ConnectRate = v
-		_, err := number(v, 0, 10_000)
-		return err
-	}},
-	{"connectBurst", func(s *settings, v string) error {
-		s.ConnectBurst = v
-		_, err := number(v, 1, 10_000)
-		return err
-	}},
+	userLimit("connectRate", config.ConnectRate, 0, 10_000),
+	userLimit("connectBurst", config.ConnectBurst, 1, 10_000),
+	userLimit("sendRate", config.SendRate, 0, 1000),
+	userLimit("sendBurst", config.SendBurst, 1, 10_000),
+	userLimit("writeRate", config.WriteRate, 0, 1000),
+	userLimit("writeBurst", config.WriteBurst, 1, 10_000),
+	userLimit("readRate", config.ReadRate, 0, 1000),
+	userLimit("readBurst", config.ReadBurst, 1, 10_000),
 	{"reservedConcurrency", func(s *settings, v string) (err error) {
 		s.ReservedConcurrency, err = concurrency(v)
 		return err
@@ -203,6 +201,16 @@ var options = []option{
 	}},
 }
 
+// userLimit is an option that sets a variable of a limit per user. Times are counted in
+// ms, so none is finer than 1,000 a second.
+func userLimit(name, variable string, least, most int) option {
+	return option{name, func(s *settings, v string) error {
+		s.Limits[variable] = v
+		_, err := number(v, least, most)
+		return err
+	}}
+}
+
 // logRetentions are those that CloudWatch Logs has up to ten years.
 var logRetentions = []float64{
 	1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
@@ -227,7 +235,7 @@ func readContext(getenv func(string) string) (map[string]any, error) {
 func parseSettings(values map[string]any) (settings, error) {
 	s := settings{
 		ThrottleBurst: 500, ThrottleRate: 1_000, LogLevel: "info", LogRetentionDays: 14, LoggingRole: true,
-		TableKey: ownedByAWS, UserPoolTier: awscognito.FeaturePlan_LITE,
+		Limits: map[string]string{}, TableKey: ownedByAWS, UserPoolTier: awscognito.FeaturePlan_LITE,
 	}
 	if values["env"] == nil {
 		return s, errors.New("missing environment: add -c env=dev or -c env=prod")

@@ -1,8 +1,14 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/streamroom/streamroom/shared/topology"
 )
 
 func TestBadContextIsSaidInOneLine(t *testing.T) {
@@ -43,6 +49,7 @@ func TestBadContextIsSaidInOneLine(t *testing.T) {
 		"a page without a pool":  {map[string]any{"env": "dev", "signInPage": "https://x.auth.eu-central-1.amazoncognito.com"}, "signInPage needs userPoolId"},
 		"a pool alone":           {map[string]any{"env": "dev", "userPoolId": "eu-central-1_abc"}, "userPoolId and userPoolClientId need each other"},
 		"no burst":               {map[string]any{"env": "dev", "connectBurst": "0"}, "want a number from 1 to 10000"},
+		"too fast to count":      {map[string]any{"env": "dev", "readRate": "1001"}, "want a number from 0 to 1000"},
 		"another case of ids":    {map[string]any{"env": "dev", "userIdCase": "lower"}, "invalid -c userIdCase=lower: want insensitive or sensitive"},
 		"no number":              {map[string]any{"env": "dev", "throttleRate": "fast"}, "want a number from 1 to 100000"},
 		"a throttle of zero":     {map[string]any{"env": "dev", "throttleBurst": "0"}, "want a number from 1 to 100000"},
@@ -94,5 +101,155 @@ func TestRunSaysWhatIsMissingBeforeItSynthesizes(t *testing.T) {
 	err = run(t.Context(), func(string) string { return `{"env":"dev"}` })
 	if err == nil || !strings.Contains(err.Error(), "node is not installed") {
 		t.Errorf("without Node: %v", err)
+	}
+}
+
+func TestAnIssuerOfOnesOwn(t *testing.T) {
+	c := synthWith(t, map[string]any{"env": "prod", "issuer": "https://issuer.example/a", "audience": "app", "keysUrl": "https://issuer.example/keys", "userClaim": "sub", "userIdCase": "insensitive", "origins": "https://chat.example"})
+	if pools := c.all("AWS::Cognito::UserPool"); len(pools) > 0 {
+		t.Error("a user pool was made")
+	}
+	authorizer := c.only(t, "AWS::ApiGatewayV2::Authorizer")
+	authorizer.expect(t, `{"Audience":["app"],"Issuer":"https://issuer.example/a"}`, "JwtConfiguration")
+	for _, r := range c.all("AWS::ApiGatewayV2::Api") {
+		if r.concern == "Api" {
+			r.expect(t, `["https://chat.example"]`, "CorsConfiguration", "AllowOrigins")
+		}
+	}
+	found := 0
+	for _, r := range c.all("AWS::Lambda::Function") {
+		if r.at("Environment", "Variables", "JWT_ISSUER") == nil {
+			continue
+		}
+		found++
+		r.expect(t, `"https://issuer.example/a"`, "Environment", "Variables", "JWT_ISSUER")
+		r.expect(t, `"app"`, "Environment", "Variables", "JWT_AUDIENCE")
+		r.expect(t, `"sub"`, "Environment", "Variables", "JWT_USER_CLAIM")
+		r.expect(t, `"insensitive"`, "Environment", "Variables", "USER_ID_CASE")
+		r.expect(t, `null`, "Environment", "Variables", "JWT_TOKEN_USE")
+		if c.program(t, r) == topology.Connect {
+			r.expect(t, `"https://issuer.example/keys"`, "Environment", "Variables", "JWT_KEYS_URL")
+		}
+	}
+	if found != 2 {
+		t.Errorf("%d functions check tokens, want those of $connect and of the HTTP API", found)
+	}
+}
+
+func TestSettingsReachTheTemplates(t *testing.T) {
+	c := synthWith(t, map[string]any{
+		"env": "prod", "throttleBurst": "7", "throttleRate": 70, "reservedConcurrency": "fanout=5", "logLevel": "warn",
+		"connectRate": 0, "connectBurst": "7", "sendRate": 3, "sendBurst": 30, "writeRate": "4", "writeBurst": 40, "readRate": 0, "readBurst": 50,
+		"logRetentionDays": "30", "apiGatewayLogging": "existing", "userPoolId": "eu-central-1_abc", "userPoolClientId": "app",
+		"webSocketDomain":      "chat.example.com",
+		"webSocketCertificate": "arn:aws:acm:eu-central-1:123456789012:certificate/abc",
+		"apiDomain":            "api.example.com",
+		"apiCertificate":       "arn:aws:acm:eu-central-1:123456789012:certificate/def",
+		"tracing":              "on", "tableKey": "aws-managed",
+		"site":            "https://www.example.com",
+		"siteCertificate": "arn:aws:acm:us-east-1:123456789012:certificate/ghi",
+	})
+	c.expectNames(t)
+	c.only(t, "AWS::DynamoDB::Table").expect(t, `true`, "SSESpecification", "SSEEnabled")
+	for _, r := range c.all("AWS::ApiGatewayV2::Stage") {
+		r.expect(t, `7`, "DefaultRouteSettings", "ThrottlingBurstLimit")
+		r.expect(t, `70`, "DefaultRouteSettings", "ThrottlingRateLimit")
+	}
+	for _, r := range c.all("AWS::Lambda::Function") {
+		if isDeploymentHelper(r) {
+			continue
+		}
+		want := "null"
+		if c.program(t, r) == topology.Fanout {
+			want = "5"
+		}
+		r.expect(t, want, "ReservedConcurrentExecutions")
+		r.expect(t, `"Active"`, "TracingConfig", "Mode")
+		r.expect(t, `"warn"`, "Environment", "Variables", "LOG_LEVEL")
+		c.expectLimits(t, r)
+	}
+	for _, r := range c.all("AWS::Logs::LogGroup") {
+		r.expect(t, `30`, "RetentionInDays")
+	}
+	if found := len(c.all("AWS::ApiGateway::Account")) + len(c.all("AWS::Cognito::UserPool")); found > 0 {
+		t.Errorf("%d resources were made that exist already", found)
+	}
+	authorizer := c.only(t, "AWS::ApiGatewayV2::Authorizer")
+	authorizer.expect(t, `["app"]`, "JwtConfiguration", "Audience")
+	issuer := resolver{t, c, ""}.text("Api", authorizer.at("JwtConfiguration", "Issuer"))
+	if issuer != "https://cognito-idp.us-east-1.amazonaws.com/eu-central-1_abc" {
+		t.Errorf("the issuer is %s", issuer)
+	}
+	files := resolver{t, c, ""}.texts("Frontend", at(c.only(t, "AWS::CloudFront::ResponseHeadersPolicy").Properties,
+		"ResponseHeadersPolicyConfig", "SecurityHeadersConfig", "ContentSecurityPolicy", "ContentSecurityPolicy"))
+	if !strings.Contains(files[0], "connect-src 'self' wss://chat.example.com https://api.example.com ") || strings.Contains(files[0], "invalid") {
+		t.Errorf("the page's policy is %s", files[0])
+	}
+}
+
+// expectNames checks that what has a name of one's own serves it with a certificate.
+func (c *cloud) expectNames(t *testing.T) {
+	t.Helper()
+	certificates := map[string]string{}
+	for _, r := range c.all("AWS::ApiGatewayV2::DomainName") {
+		certificates[fmt.Sprint(r.at("DomainName"))] = fmt.Sprint(r.at("DomainNameConfigurations", 0, "CertificateArn"))
+	}
+	served := map[string]string{}
+	for _, r := range c.all("AWS::ApiGatewayV2::ApiMapping") {
+		name := c.templates[r.concern].Resources[fmt.Sprint(r.at("DomainName", "Ref"))].at("DomainName")
+		if stage := c.templates[r.concern].Resources[fmt.Sprint(r.at("Stage", "Ref"))]; stage.Type != "AWS::ApiGatewayV2::Stage" {
+			t.Errorf("%v maps to no stage", name)
+		}
+		served[fmt.Sprint(name)] = r.concern
+	}
+	distribution := c.only(t, "AWS::CloudFront::Distribution")
+	for _, name := range list(distribution.at("DistributionConfig", "Aliases")) {
+		served[fmt.Sprint(name)] = distribution.concern
+		certificates[fmt.Sprint(name)] = fmt.Sprint(distribution.at("DistributionConfig", "ViewerCertificate", "AcmCertificateArn"))
+	}
+	distribution.expect(t, `"TLSv1.2_2021"`, "DistributionConfig", "ViewerCertificate", "MinimumProtocolVersion")
+	if diff := cmp.Diff(map[string]string{"chat.example.com": "WebSocket", "api.example.com": "Api", "www.example.com": "Frontend"}, served); diff != "" {
+		t.Errorf("names (-want +served):\n%s", diff)
+	}
+	want := map[string]string{
+		"chat.example.com": "arn:aws:acm:eu-central-1:123456789012:certificate/abc",
+		"api.example.com":  "arn:aws:acm:eu-central-1:123456789012:certificate/def",
+		"www.example.com":  "arn:aws:acm:us-east-1:123456789012:certificate/ghi",
+	}
+	if diff := cmp.Diff(want, certificates); diff != "" {
+		t.Errorf("certificates (-want +got):\n%s", diff)
+	}
+	urls := map[string]string{}
+	for _, stack := range c.templates {
+		for _, name := range []string{"Url", "ApiEndpoint", "WebSocketEndpoint"} {
+			if o, ok := stack.Outputs[name]; ok {
+				urls[name] = fmt.Sprint(o.Value)
+			}
+		}
+	}
+	want = map[string]string{"Url": "https://www.example.com", "ApiEndpoint": "https://api.example.com", "WebSocketEndpoint": "wss://chat.example.com"}
+	if diff := cmp.Diff(want, urls); diff != "" {
+		t.Errorf("outputs (-want +got):\n%s", diff)
+	}
+}
+
+// expectLimits checks that a function has the settings of the limits that it holds to.
+func (c *cloud) expectLimits(t *testing.T, r resource) {
+	t.Helper()
+	want := map[string]map[string]string{
+		topology.Connect:     {"CONNECT_RATE": "0", "CONNECT_BURST": "7"},
+		topology.SendMessage: {"SEND_RATE": "3", "SEND_BURST": "30"},
+		topology.Default:     {"SEND_RATE": "3", "SEND_BURST": "30"},
+		topology.API:         {"WRITE_RATE": "4", "WRITE_BURST": "40", "READ_RATE": "0", "READ_BURST": "50"},
+	}[c.program(t, r)]
+	got := map[string]string{}
+	variables, _ := r.at("Environment", "Variables").(map[string]any)
+	for name, value := range variables {
+		if strings.HasSuffix(name, "_RATE") || strings.HasSuffix(name, "_BURST") {
+			got[name] = fmt.Sprint(value)
+		}
+	}
+	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("limits of %s (-want +got):\n%s", c.program(t, r), diff)
 	}
 }

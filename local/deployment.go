@@ -2,6 +2,7 @@ package local
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
@@ -23,8 +24,8 @@ type Deployment struct {
 	API        string      // name of the function behind the HTTP API
 	Authorizer auth.Config // of the HTTP API
 
-	// Unthrottled lifts the WebSocket API's limits of requests a second, and that of
-	// a user's connections a minute.
+	// Unthrottled lifts the WebSocket API's limits of requests a second, and all limits
+	// per user.
 	Unthrottled bool
 	// DropDisconnect, if set, is asked before each $disconnect and loses it by
 	// answering true, as API Gateway may: delivery of $disconnect is best effort
@@ -90,7 +91,7 @@ func NewDeployment(url, logLevel string) Deployment {
 // getenv returns how a function reads its variables.
 func (d Deployment) getenv(f Function) func(name string) string {
 	return func(name string) string {
-		if d.Unthrottled && name == config.ConnectRate {
+		if d.Unthrottled && slices.Contains(config.Rates(), name) {
 			return "0"
 		}
 		return f.Environment[name]

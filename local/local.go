@@ -48,8 +48,8 @@ type Config struct {
 	// Origins are those whose pages may use the HTTP API and sign in, as browsers
 	// send them, such as https://chat.example.com. Those on loopback always may.
 	Origins []string
-	// Unthrottled lifts the WebSocket API's limits of requests a second, and that of
-	// a user's connections a minute.
+	// Unthrottled lifts the WebSocket API's limits of requests a second, and all limits
+	// per user.
 	Unthrottled bool
 
 	LogLevel string    // see config.LogLevel

@@ -12,10 +12,13 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
+	"github.com/jonboulle/clockwork"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/streamroom/streamroom/local"
+	"github.com/streamroom/streamroom/shared/config"
 	"github.com/streamroom/streamroom/shared/httpapi"
 	"github.com/streamroom/streamroom/shared/wire"
 )
@@ -239,6 +242,46 @@ func (d *description) unanswered() (missing []string) {
 	return missing
 }
 
+// answerRateLimited makes a request of each kind to a server whose user has used up
+// their limits; its clock stands still.
+func answerRateLimited(t *testing.T) {
+	t.Helper()
+	s := start(t, local.Config{LogLevel: "warn", Clock: clockwork.NewFakeClockAt(time.Now()), Wrap: func(d local.Deployment) local.Deployment {
+		for _, f := range d.Functions {
+			for _, name := range []string{config.ReadRate, config.ReadBurst, config.WriteRate, config.WriteBurst} {
+				f.Environment[name] = "1"
+			}
+		}
+		return d
+	}})
+	name := "Alice"
+	s.API("alice", "PUT", "/me", wire.NameChange{DisplayName: &name}, nil)
+	s.API("alice", "GET", "/rooms", nil, nil)
+	for _, c := range []struct {
+		method, path string
+		body         any
+	}{
+		{"POST", "/rooms", wire.RoomRequest{Type: "dm", Members: []string{"bob"}}},
+		{"GET", "/rooms", nil},
+		{"GET", "/rooms/r", nil},
+		{"PATCH", "/rooms/r", wire.NameRequest{Name: "Tea"}},
+		{"POST", "/rooms/r/members", wire.MemberRequest{UserID: "carol"}},
+		{"DELETE", "/rooms/r/members/carol", nil},
+		{"DELETE", "/rooms/r/members?userId=carol", nil},
+		{"POST", "/rooms/r/read", wire.ReadRequest{UpTo: "01HQZ6T0T0ABCDEFGHJKMNPQRS"}},
+		{"GET", "/rooms/r/messages", nil},
+		{"PATCH", "/rooms/r/messages/m", wire.EditRequest{Content: "x"}},
+		{"DELETE", "/rooms/r/messages/m", nil},
+		{"POST", "/sync", wire.SyncRequest{}},
+		{"PUT", "/me", wire.NameChange{DisplayName: &name}},
+		{"POST", "/profiles", wire.ProfilesRequest{Users: []string{"bob"}}},
+	} {
+		if got := s.API("alice", c.method, c.path, c.body, nil); got != http.StatusTooManyRequests {
+			t.Errorf("%s %s is answered with %d, want 429", c.method, c.path, got)
+		}
+	}
+}
+
 // TestTheDescriptionIsWhatIsServed asks for every answer that is described; the
 // harness holds each to the description.
 func TestTheDescriptionIsWhatIsServed(t *testing.T) {
@@ -320,6 +363,7 @@ func TestTheDescriptionIsWhatIsServed(t *testing.T) {
 			t.Errorf("%s %s without a token is answered with %d", c.method, c.path, got)
 		}
 	}
+	answerRateLimited(t)
 	if missing := described().unanswered(); len(missing) > 0 {
 		t.Errorf("described, but not answered: %q", missing)
 	}

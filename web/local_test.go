@@ -13,6 +13,7 @@ import (
 // startLocal runs a whole Streamroom.
 func startLocal(t *testing.T, c local.Config) *local.Server {
 	t.Helper()
+	c.Unthrottled = true // tests send faster than people do
 	s, err := local.Start(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)

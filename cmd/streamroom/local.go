@@ -54,7 +54,7 @@ LOG_LEVEL=debug, info, warn (the default) or error sets what the functions log t
 	flags.StringVar(&c.DynamoDBAddr, "dynamodb-addr", defaultDynamoDBAddr, "`address` of the table, which speaks DynamoDB's protocol")
 	flags.StringVar(&c.DataDir, "data", ".streamroom", "`folder` for the table, the signing key and the functions' positions in the stream")
 	originsVar(flags, &c.Origins, "origin", "`origin` whose pages may use the HTTP API and sign in, as those on this machine may, such as https://chat.example.com; can be repeated")
-	flags.BoolVar(&c.Unthrottled, "unthrottled", false, "lift the limits of requests a second and of a user's connections a minute, for load tests")
+	flags.BoolVar(&c.Unthrottled, "unthrottled", false, "lift the limits of requests a second and those per user, for load tests")
 	flags.BoolVar(&inMemory, "memory", false, "keep everything in memory; it is lost at the end")
 	urlVar(flags, &c.DynamoDBEndpoint, "dynamodb-endpoint", "http://127.0.0.1:8001", "`URL` of another DynamoDB to use, such as http://127.0.0.1:8001")
 	return cmd

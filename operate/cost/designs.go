@@ -85,7 +85,7 @@ func classicMessage(w Workload) Action {
 	work := rounds(posts) + 2*rounds(members) // posts, queries, moves
 	return invoke(topology.SendMessage, work).Plus(Action{
 		Frames: 1 + posts,
-		Reads:  SendReads + fit(w.Members, memberBytes)/2 + members/2,
+		Reads:  membershipReads + fit(w.Members, memberBytes)/2 + members/2,
 		Writes: kilobytes(w.Content) + 1 + OrderWrites(w.Members),
 		Out:    posts * float64(w.Content+messageFrame),
 	})
@@ -95,7 +95,7 @@ func classicMessage(w Workload) Action {
 // posts the new list of readers from the same function.
 func classicRead(w Workload) Action {
 	posts := 1 + w.others()
-	return call(SendReads, kilobytes(w.Content), 0).Plus(Action{
+	return call(membershipReads, kilobytes(w.Content), 0).Plus(Action{
 		Frames: posts,
 		Reads:  fit(w.Members, memberBytes)/2 + float64(w.Members)/2,
 		Out:    posts * readFrame,

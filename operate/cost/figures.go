@@ -58,18 +58,39 @@ const DearestSync = 600
 // WorstHour is what a user can make a deployment pay in an hour with messages of
 // the largest size, whose posts can't be joined, to one room of connected members.
 func WorstHour(members int) float64 {
-	w := Workload{Members: members, Online: 1, Content: maxContent, Pace: time.Second / (chat.SendRate * chat.MaxConnections)}
-	sends := float64(chat.SendRate*chat.MaxConnections) * time.Hour.Seconds()
+	w := Workload{Members: members, Online: 1, Content: maxContent, Pace: time.Second / chat.SendRate}
 	windows := time.Hour.Seconds() / Window.Seconds()
-	all := Send(w.Content).Plus(Broadcast(members, w.others(), 1, w.Content)).Times(sends).
+	all := Send(w.Content).Plus(Broadcast(members, w.others(), 1, w.Content)).Times(hourly(time.Second, chat.SendRate, chat.SendBurst)).
 		Plus(Project(members, true).Times(windows))
 	return all.usage(false).Bill(false).Total()
 }
 
 // WorstReads is what a user can make a deployment pay in an hour with the dearest
-// request of the HTTP API.
+// request of the HTTP API, as long as it is served.
 func WorstReads() float64 {
-	return call(DearestSync, 0, 0).Times(StageRate * time.Hour.Seconds()).usage(false).Bill(false).Total()
+	return call(DearestSync, 0, 0).Times(hourly(time.Second, chat.ReadRate, chat.ReadBurst)).usage(false).Bill(false).Total()
+}
+
+// WorstRefusals is what a user can make a deployment pay in an hour with frames that
+// are refused until their connections end, and new connections.
+func WorstRefusals() float64 {
+	connections := hourly(time.Minute, chat.ConnectRate, chat.ConnectBurst)
+	frames := connections*chat.RefusedBurst + chat.MaxConnections*chat.RefusedRate*time.Hour.Minutes()
+	all := refusedFrame().Times(frames).Plus(Connect().Plus(Disconnect()).Times(connections))
+	return all.usage(false).Bill(false).Total()
+}
+
+// WorstFlood is what an hour of refused requests costs at all that an API takes. They
+// ask nothing of the table.
+func WorstFlood() float64 {
+	return uncounted(refusalBytes).Times(StageRate * time.Hour.Seconds()).usage(false).Bill(false).Total()
+}
+
+const refusalBytes = 200
+
+// hourly is how many a limit allows in an hour that begins with a burst.
+func hourly(per time.Duration, rate, burst float64) float64 {
+	return rate*time.Hour.Seconds()/per.Seconds() + burst
 }
 
 func figures(w Workload) Table {
@@ -100,7 +121,9 @@ func figures(w Workload) Table {
 			{text("read units of GET /rooms, 20 rooms"), each(List(20).Reads)},
 			{text("one user's most expensive hour of messages, to a room of 10"), dollars(WorstHour(10))},
 			{text("the same, to a room of 49"), dollars(WorstHour(chat.MaxInitialMember))},
-			{text("one user's most expensive hour of requests to the HTTP API"), dollars(WorstReads())},
+			{text("one user's most expensive hour of lists and syncs"), dollars(WorstReads())},
+			{text("one user's most expensive hour of refused frames"), dollars(WorstRefusals())},
+			{text("an hour of refused requests to the HTTP API, 1,000 a second"), dollars(WorstFlood())},
 		},
 	}
 }

@@ -87,8 +87,10 @@ func SendWrites(kilobytes float64, once bool) float64 {
 	return kilobytes + 1
 }
 
-// SendReads is how many read units a send takes: the membership.
-const SendReads = 1
+// SendReads is how many read units a send takes: the connection and the membership.
+const SendReads = 1 + membershipReads
+
+const membershipReads = 1
 
 // Send is a message with a clientMessageId, by the bytes of its content, and its
 // ack.
@@ -175,9 +177,19 @@ func Ping() Action {
 	return invoke(topology.Default, 0).Plus(Action{Frames: 2, Reads: 1, Out: pongFrame})
 }
 
-// call is a request of the HTTP API.
+// call is a request of the HTTP API, which counts in its user's limit, a write unit.
 func call(reads, writes, out float64) Action {
-	return invoke(topology.API, 0).Plus(Action{Requests: 1, Reads: reads, Writes: writes, Out: out})
+	return uncounted(out).Plus(Action{Reads: reads, Writes: 1 + writes})
+}
+
+// uncounted is a request of the HTTP API that asks nothing of the table.
+func uncounted(out float64) Action {
+	return invoke(topology.API, 0).Plus(Action{Requests: 1, Out: out})
+}
+
+// refusedFrame is a frame that is answered with an error, and counted.
+func refusedFrame() Action {
+	return invoke(topology.SendMessage, 0).Plus(Action{Frames: 2, Reads: 1, Writes: 1, Out: ackFrame})
 }
 
 // List is GET /rooms for a number of rooms, with some unread messages in each.

@@ -57,8 +57,12 @@ type (
 		ExpiresAt            int64 // ms
 	}
 
-	// ConnectionReplaced says that newer connections of a user have replaced one.
-	ConnectionReplaced struct{ ConnectionID, UserID string }
+	// ConnectionReplaced says that newer connections of a user have replaced one, or
+	// with Flooded that too many refused frames have ended it.
+	ConnectionReplaced struct {
+		ConnectionID, UserID string
+		Flooded              bool
+	}
 
 	// ConnectionEnded says that a connection's row was removed.
 	ConnectionEnded struct{ ConnectionID, UserID string }

@@ -130,8 +130,9 @@ func (it item) change() (Change, error) {
 		if err != nil || replacedAt == 0 {
 			return nil, err
 		}
+		_, flooded := it.after[table.Flooded]
 		userID, err := textOf(it.after, table.UserID)
-		return ConnectionReplaced{it.key.ConnectionID, userID}, err
+		return ConnectionReplaced{it.key.ConnectionID, userID, flooded}, err
 	case kind == table.KindConnection && it.operation == removed:
 		userID, err := textOf(it.before, table.UserID)
 		return ConnectionEnded{it.key.ConnectionID, userID}, err

@@ -3,6 +3,7 @@ package chat
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Code classifies an error for clients. Codes are part of the protocol: new ones
@@ -32,7 +33,10 @@ type Error struct {
 	Code    Code
 	Message string
 	Users   []string // with CodeNeverSignedIn, who has not
-	Err     error
+	// RetryAfter is, with CodeRateLimited, the time after which it may succeed; 0 if
+	// that is unknown.
+	RetryAfter time.Duration
+	Err        error
 }
 
 // Error implements error.

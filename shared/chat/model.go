@@ -44,7 +44,11 @@ type Connection struct {
 	UserID         string
 	ConnectedAt    int64 // ms, from API Gateway's event
 	TokenExpiresAt int64 // ms
-	ReplacedAt     int64 // ms; 0: it has not been replaced
+	ReplacedAt     int64 // ms; 0: it has neither been replaced nor ended
+
+	// Flooded is set with ReplacedAt if too many refused frames have ended the
+	// connection.
+	Flooded bool
 }
 
 // ExpiresAt is the time, in ms, from which reads ignore the connection's rows,

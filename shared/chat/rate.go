@@ -13,49 +13,141 @@ type RateLimit struct {
 	Burst    int
 }
 
-// A user may open ConnectRate connections a minute, in bursts of ConnectBurst,
-// unless the deployment sets others.
+// The limits of a user, unless the deployment sets others.
 const (
-	ConnectRate  = 30
+	ConnectRate  = 30 // connections a minute
 	ConnectBurst = 20
+	SendRate     = 10 // messages a second
+	SendBurst    = 20
+	WriteRate    = 5 // changes by the HTTP API a second; a room's members count, each as one, when it is created
+	WriteBurst   = 50
+	ReadRate     = 5 // lists, syncs, histories and the like a second
+	ReadBurst    = 100
+)
+
+// The limits of a connection. They go with that of messages.
+const (
+	RefusedRate  = 60 // refused frames a minute; one more ends the connection
+	RefusedBurst = 50
+	PingRate     = 12 // a minute, of each of the function's instances
+	PingBurst    = 20
 )
 
 // PerMinute returns the limit of a number a minute; a rate of 0 is no limit.
-func PerMinute(rate, burst int) RateLimit {
+func PerMinute(rate, burst int) RateLimit { return rateLimit(time.Minute, rate, burst) }
+
+// PerSecond returns the limit of a number a second; a rate of 0 is no limit.
+func PerSecond(rate, burst int) RateLimit { return rateLimit(time.Second, rate, burst) }
+
+func rateLimit(per time.Duration, rate, burst int) RateLimit {
 	if rate <= 0 {
 		return RateLimit{}
 	}
-	return RateLimit{Interval: time.Minute / time.Duration(rate), Burst: max(burst, 1)}
+	return RateLimit{Interval: per / time.Duration(rate), Burst: max(burst, 1)}
 }
 
-// Horizon is by how much a user's window may lie ahead of the clock.
-func (l RateLimit) Horizon() time.Duration { return time.Duration(l.Burst-1) * l.Interval }
+// Horizon is by how much a window may lie ahead of the clock for n more.
+func (l RateLimit) Horizon(n int) time.Duration { return time.Duration(l.Burst-n) * l.Interval }
 
-// The kinds of rate limits.
-const limitConnect = "connect"
+// Wait returns after what time a window, in ms, has room for n more; 0 or less: it has.
+func (l RateLimit) Wait(window, now int64, n int) time.Duration {
+	return time.Duration(window-now)*time.Millisecond - l.Horizon(n)
+}
+
+// Action is what a rate limit counts.
+type Action string
+
+// The actions of users, and, from Refusing on, of connections.
+const (
+	Connecting Action = "connect"
+	Sending    Action = "send"
+	Writing    Action = "write"
+	Reading    Action = "read"
+	Refusing   Action = "refused"
+	Pinging    Action = "ping"
+)
+
+// Limits are the rate limits by action. Actions without one are not limited.
+type Limits map[Action]RateLimit
+
+// RateTake asks for Count, at most Limit.Burst, of what a limit allows a user.
+type RateTake struct {
+	UserID string
+	Action Action
+	Limit  RateLimit
+	Count  int
+
+	// LastWindow is where the window was when it was last seen, in ms, 0 if that
+	// is unknown. It changes nothing but the number of round trips.
+	LastWindow int64
+}
 
 // RateStore keeps how much of their limits users have used up.
 type RateStore interface {
-	// TakeRate moves a user's window of one kind to max(window, now) +
-	// limit.Interval, if it is at most limit.Horizon() ahead of now. Otherwise it
-	// returns after what time, more than 0, it would be. What is refused does not
-	// move the window. Calls that race may leave one of them refused although there
-	// was room for it.
-	TakeRate(ctx context.Context, userID, kind string, limit RateLimit) (retryAfter time.Duration, err error)
+	// TakeRate moves a user's window of one action to max(window, now) +
+	// Count * Limit.Interval, if it is at most Limit.Horizon(Count) ahead of now.
+	// Otherwise it returns after what time, more than 0, it would be. What is refused
+	// does not move the window, which is returned in both cases. Calls that race may
+	// leave one of them refused although there was room for it.
+	TakeRate(ctx context.Context, take RateTake) (window int64, retryAfter time.Duration, err error)
 }
 
-// takeConnect takes one connection out of its user's limit.
-func takeConnect(ctx context.Context, store RateStore, userID string, limit RateLimit) error {
-	if limit == (RateLimit{}) {
+// Limiter takes what users do out of their limits. It remembers windows, which never
+// move back: who is known to be over a limit is refused without asking the store.
+type Limiter struct {
+	store   RateStore
+	limits  Limits
+	now     func() time.Time
+	windows recent[rateKey, int64]
+}
+
+type rateKey struct {
+	userID string
+	action Action
+}
+
+// NewLimiter returns a Limiter on a store and a clock.
+func NewLimiter(store RateStore, limits Limits, now func() time.Time) *Limiter {
+	return &Limiter{store: store, limits: limits, now: now}
+}
+
+// Take takes a number of actions, at least one, out of a user's limit. A number
+// beyond the burst counts as the burst.
+//
+// Errors: CodeRateLimited.
+func (l *Limiter) Take(ctx context.Context, userID string, action Action, n int) error {
+	if l == nil || l.limits[action] == (RateLimit{}) {
 		return nil
 	}
-	wait, err := store.TakeRate(ctx, userID, limitConnect, limit)
-	if err != nil {
-		return fmt.Errorf("take a connection of the user's limit: %w", err)
+	limit, key := l.limits[action], rateKey{userID, action}
+	n = min(n, limit.Burst)
+	window, _ := l.windows.get(key)
+	wait := limit.Wait(window, l.now().UnixMilli(), n)
+	if wait <= 0 {
+		var err error
+		window, wait, err = l.store.TakeRate(ctx, RateTake{UserID: userID, Action: action, Limit: limit, Count: n, LastWindow: window})
+		if err != nil {
+			return fmt.Errorf("take from the user's limit %s: %w", action, err)
+		}
+		l.windows.put(key, window)
 	}
 	if wait > 0 {
-		return Errorf(CodeRateLimited, "the user opened more than %d connections at once, or one every %s; connect again in %s",
-			limit.Burst, limit.Interval, wait.Round(time.Millisecond))
+		return errRateLimited(limit, verbs[action], wait)
 	}
 	return nil
+}
+
+// verbs say what a user did too often.
+var verbs = map[Action]string{
+	Connecting: "the user opened more than %d connections",
+	Sending:    "the user sent more than %d messages",
+	Writing:    "the user made more than %d changes",
+	Reading:    "the user read more than %d lists",
+	Pinging:    "the connection sent more than %d pings",
+}
+
+func errRateLimited(limit RateLimit, did string, wait time.Duration) *Error {
+	err := Errorf(CodeRateLimited, did+" at once, or one every %s; try again in %s", limit.Burst, limit.Interval, wait.Round(time.Millisecond))
+	err.RetryAfter = wait
+	return err
 }

@@ -17,7 +17,7 @@ func TestOpen_LimitsAUsersConnections(t *testing.T) {
 		}
 		return nil
 	})
-	sessions := chat.NewSessions(w.store, chat.PerMinute(chat.ConnectRate, chat.ConnectBurst), w.clock.now)
+	sessions := chat.NewSessions(w.store, chat.Limits{chat.Connecting: chat.PerMinute(chat.ConnectRate, chat.ConnectBurst)}, w.clock.now)
 	opened := 0
 	open := func(user string) error {
 		opened++
@@ -50,7 +50,7 @@ func TestOpen_LimitsAUsersConnections(t *testing.T) {
 func TestOpen_WithoutALimit(t *testing.T) {
 	w := newWorld(t)
 	for name, limit := range map[string]chat.RateLimit{"zero": {}, "0 a minute": chat.PerMinute(0, 20)} {
-		sessions := chat.NewSessions(w.store, limit, w.clock.now)
+		sessions := chat.NewSessions(w.store, chat.Limits{chat.Connecting: limit}, w.clock.now)
 		for i := range 50 {
 			err := sessions.Open(t.Context(), chat.Connection{ID: fmt.Sprint(name, i), UserID: name, ConnectedAt: epoch, TokenExpiresAt: 1 << 60})
 			ok(t, err)
@@ -61,7 +61,120 @@ func TestOpen_WithoutALimit(t *testing.T) {
 // A limit that cannot be read lets no one in: the table is needed for what follows.
 func TestOpen_ALimitThatFails(t *testing.T) {
 	w := newWorld(t)
-	sessions := chat.NewSessions(w.store, chat.PerMinute(30, 20), w.clock.now)
+	sessions := chat.NewSessions(w.store, chat.Limits{chat.Connecting: chat.PerMinute(30, 20)}, w.clock.now)
 	w.breakOn("TakeRate")
 	internal(t, "TakeRate", sessions.Open(t.Context(), chat.Connection{ID: "c", UserID: "alice", ConnectedAt: epoch}))
+}
+
+// A limiter that has seen a user's window refuses what it has no room for by itself:
+// a flood writes nothing.
+func TestLimiter_RefusesFromMemory(t *testing.T) {
+	w := newWorld(t)
+	asked := 0
+	w.store.Before(func(string) error { asked++; return nil })
+	limiter := chat.NewLimiter(w.store, chat.Limits{chat.Reading: chat.PerSecond(5, 10)}, w.clock.now)
+	take := func(n int) error { return limiter.Take(t.Context(), "alice", chat.Reading, n) }
+	ok(t, take(7))
+	for range 50 {
+		refused(t, "more than is left", take(4), chat.CodeRateLimited)
+	}
+	ok(t, take(3))
+	err := take(1)
+	refused(t, "one more", err, chat.CodeRateLimited)
+	if wait := chat.Reason(err).RetryAfter; wait != 200*time.Millisecond {
+		t.Errorf("retry after %v, want 200ms", wait)
+	}
+	if asked != 2 {
+		t.Errorf("the store was asked %d times, want twice", asked)
+	}
+	w.clock.advance(time.Hour)
+	ok(t, take(500)) // more than there ever is takes all
+	refused(t, "one more", take(1), chat.CodeRateLimited)
+	ok(t, limiter.Take(t.Context(), "alice", chat.Writing, 500)) // without a limit
+	ok(t, (*chat.Limiter)(nil).Take(t.Context(), "alice", chat.Reading, 500))
+}
+
+// What others have taken is found out with the first refusal of the store.
+func TestLimiter_SharesWindows(t *testing.T) {
+	w := newWorld(t)
+	taken := 0
+	for i := range 40 {
+		limiter := chat.NewLimiter(w.store, chat.Limits{chat.Sending: chat.PerSecond(10, 20)}, w.clock.now)
+		if err := limiter.Take(t.Context(), "alice", chat.Sending, 1); err == nil {
+			taken++
+		} else if i < 20 {
+			t.Errorf("take %d: %v", i+1, err)
+		}
+	}
+	if taken != 20 {
+		t.Errorf("%d were taken, want 20", taken)
+	}
+}
+
+// frames are the limits of a connection's frames.
+var frames = chat.Limits{
+	chat.Refusing: chat.PerMinute(chat.RefusedRate, chat.RefusedBurst), chat.Pinging: chat.PerMinute(chat.PingRate, chat.PingBurst),
+}
+
+func TestRefused_EndsAFlood(t *testing.T) {
+	w := newWorld(t)
+	w.connect("alice")
+	w.connect("bob")
+	sessions := chat.NewSessions(w.store, frames, w.clock.now)
+	faulty := chat.Errorf(chat.CodeUnknownAction, "faulty")
+	for i := range 200 { // a mistake a second is no flood
+		ok(t, sessions.Refused(t.Context(), "alice", faulty))
+		if i%20 == 0 {
+			_, err := sessions.Ping(t.Context(), "alice")
+			ok(t, err)
+		}
+		w.clock.advance(time.Second)
+	}
+	for range chat.RefusedBurst {
+		ok(t, sessions.Refused(t.Context(), "alice", faulty))
+	}
+	for _, free := range []error{errBroken, chat.Errorf(chat.CodeReconnect, "…"), chat.ErrReplaced(), chat.ErrFlooded()} {
+		ok(t, sessions.Refused(t.Context(), "alice", free))
+	}
+	_, err := sessions.Ping(t.Context(), "alice")
+	ok(t, err)
+	ok(t, sessions.Refused(t.Context(), "alice", faulty))
+	_, err = sessions.Ping(t.Context(), "alice")
+	if !chat.IsFlooded(err) {
+		t.Errorf("ping: %v, want that the connection is closed", err)
+	}
+	_, err = w.sender.Send(t.Context(), chat.SendRequest{ConnectionID: "alice", RoomID: "r", Content: "x"})
+	if !chat.IsFlooded(err) {
+		t.Errorf("send: %v, want that the connection is closed", err)
+	}
+	ok(t, sessions.Refused(t.Context(), "no one", faulty))
+	_, err = sessions.Ping(t.Context(), "bob")
+	ok(t, err)
+	for _, method := range []string{"TakeRefusal", "EndConnection"} {
+		w.connect("alice")
+		for range chat.RefusedBurst {
+			ok(t, sessions.Refused(t.Context(), "alice", faulty))
+		}
+		w.breakOn(method)
+		internal(t, method, sessions.Refused(t.Context(), "alice", faulty))
+		w.store.Before(nil)
+	}
+}
+
+func TestPing_IsLimitedInMemory(t *testing.T) {
+	w := newWorld(t)
+	w.connect("alice")
+	asked := 0
+	w.store.Before(func(string) error { asked++; return nil })
+	sessions := chat.NewSessions(w.store, frames, w.clock.now)
+	ping := func() error { _, err := sessions.Ping(t.Context(), "alice"); return err }
+	for range chat.PingBurst {
+		ok(t, ping())
+	}
+	refused(t, "one more", ping(), chat.CodeRateLimited)
+	if asked != chat.PingBurst {
+		t.Errorf("the store was asked %d times, want %d", asked, chat.PingBurst)
+	}
+	w.clock.advance(time.Minute / chat.PingRate)
+	ok(t, ping())
 }

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // SendStore stores messages that are sent.
@@ -60,14 +58,17 @@ type Sender struct {
 }
 
 // NewSender returns a Sender. fits refuses, with CodeTooLarge, a message that
-// no frame could carry.
-func NewSender(store SendStore, ids IDs, now func() time.Time, fits func(Message) error) *Sender {
-	return &Sender{store: store, ids: ids, now: now, fits: fits, admission: admission{store: store, now: now}}
+// no frame could carry. Of the limits, Sending counts here.
+func NewSender(store SendStore, ids IDs, now func() time.Time, fits func(Message) error, limits Limits) *Sender {
+	return &Sender{
+		store: store, ids: ids, now: now, fits: fits,
+		admission: admission{store: store, now: now, limiter: NewLimiter(store, limits, now)},
+	}
 }
 
-// Send stores one message. Every call counts in the connection's rate window,
+// Send stores one message. Every call counts in the limit of the connection's user,
 // refused ones too. A Sender that remembers the connection makes two sequential
-// round trips: admission and membership in parallel, then the message.
+// round trips: its row, the limit and membership in parallel, then the message.
 //
 // Errors: CodeReconnect, CodeReplaced, CodeTokenExpired, CodeRateLimited, CodeInvalidRequest,
 // CodeTooLarge, CodeNotAMember.
@@ -89,37 +90,19 @@ func (s *Sender) Send(ctx context.Context, r SendRequest) (Receipt, error) {
 	return s.put(ctx, r, userID)
 }
 
-// authorize admits the send and, if check is set, looks up membership: in
-// parallel if the connection's user is remembered.
+// authorize admits the send and, if check is set, looks up membership.
 func (s *Sender) authorize(ctx context.Context, r SendRequest, check bool) (userID string, member bool, err error) {
-	known, warm := s.admission.known.get(r.ConnectionID)
-	if !warm || !check {
-		userID, err = s.admission.admit(ctx, r.ConnectionID)
-		if err != nil || !check {
-			return userID, false, err
-		}
-		member, err = s.store.IsMember(ctx, r.RoomID, userID)
-		if err != nil {
-			return "", false, fmt.Errorf("check membership: %w", err)
-		}
-		return userID, member, nil
+	if !check {
+		userID, err = s.admission.admit(ctx, r.ConnectionID, nil)
+		return userID, false, err
 	}
-
-	var memberErr error
-	group := errgroup.Group{} // not WithContext: a failed lookup must not cancel an admission that may be written
-	group.Go(func() error {
-		member, memberErr = s.store.IsMember(ctx, r.RoomID, known.userID)
+	userID, err = s.admission.admit(ctx, r.ConnectionID, func(userID string) (err error) {
+		if member, err = s.store.IsMember(ctx, r.RoomID, userID); err != nil {
+			return fmt.Errorf("check membership: %w", err)
+		}
 		return nil
 	})
-	userID, err = s.admission.admit(ctx, r.ConnectionID)
-	_ = group.Wait()
-	if err != nil {
-		return "", false, err // an error of the connection comes before one of the room
-	}
-	if memberErr != nil {
-		return "", false, fmt.Errorf("check membership: %w", memberErr)
-	}
-	return userID, member, nil
+	return userID, member, err
 }
 
 func (s *Sender) put(ctx context.Context, r SendRequest, userID string) (Receipt, error) {

@@ -98,10 +98,21 @@ func TestSend_RateWindow(t *testing.T) {
 	w := newWorld(t)
 	room := w.group("alice")
 	w.connect("alice")
+	ids := chat.NewIDs(w.clock.now, &counter{})
+	sender := chat.NewSender(w.store, ids, w.clock.now, func(chat.Message) error { return nil }, chat.Limits{
+		chat.Sending: chat.PerSecond(chat.SendRate, chat.SendBurst),
+	})
+	opened := 0
 	faulty := chat.Errorf(chat.CodeInvalidRequest, "faulty")
 	sends := func(n int) (admitted int) {
 		for i := range n {
+			if opened++; i%5 == 4 { // another connection of the user has no more
+				ok(t, w.sessions.Open(t.Context(), chat.Connection{ID: fmt.Sprint(opened), UserID: "alice", ConnectedAt: w.clock.ms.Load(), TokenExpiresAt: 1 << 60}))
+			}
 			r := chat.SendRequest{ConnectionID: "alice", RoomID: room, Content: "x"}
+			if i%5 == 4 {
+				r.ConnectionID = fmt.Sprint(opened)
+			}
 			switch i % 4 {
 			case 1:
 				r.RoomID = "nowhere"
@@ -110,7 +121,7 @@ func TestSend_RateWindow(t *testing.T) {
 			case 3:
 				r.Refused = faulty
 			}
-			if _, err := w.sender.Send(t.Context(), r); chat.Reason(err).Code != chat.CodeRateLimited {
+			if _, err := sender.Send(t.Context(), r); chat.Reason(err).Code != chat.CodeRateLimited {
 				admitted++
 			}
 		}
@@ -124,7 +135,7 @@ func TestSend_RateWindow(t *testing.T) {
 		{time.Second/chat.SendRate - time.Millisecond, 1, 0},
 		{time.Millisecond, 2, 1},
 		{time.Second, 15, chat.SendRate},
-		{time.Hour, chat.SendBurst + 1, chat.SendBurst},
+		{time.Minute, chat.SendBurst + 1, chat.SendBurst},
 	} {
 		w.clock.advance(step.wait)
 		if got := sends(step.sends); got != step.want {

@@ -2,13 +2,14 @@ package chat
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
 
 // ConnectionStore keeps connections.
 type ConnectionStore interface {
-	RateStore
+	AdmissionStore
 	// PutConnection stores a connection's entry in the user's presence, and its
 	// row. If it fails, there may be an entry without a row, never a row without an
 	// entry. Of more than MaxConnections, the oldest others lose their entries, and
@@ -18,29 +19,35 @@ type ConnectionStore interface {
 	// DeleteConnection removes the row and the entry. Removing a connection that
 	// does not exist succeeds.
 	DeleteConnection(ctx context.Context, connectionID string) error
-	// Connection reads a connection strongly; false if it does not exist or has
-	// expired.
-	Connection(ctx context.Context, connectionID string) (Connection, bool, error)
+	// TakeRefusal moves the window of a connection's refused frames as
+	// RateStore.TakeRate does those of users; false if it has no room. A connection
+	// without a row has room.
+	TakeRefusal(ctx context.Context, connectionID string, limit RateLimit) (within bool, err error)
+	// EndConnection marks a connection's row as Flooded, once, from which its socket
+	// is closed. It does nothing without a row.
+	EndConnection(ctx context.Context, connectionID string) error
 }
 
 // Sessions opens, closes and checks connections.
 type Sessions struct {
 	store    ConnectionStore
-	connects RateLimit
+	connects *Limiter
+	limits   Limits
 	now      func() time.Time
+	pings    recent[string, int64]
 }
 
-// NewSessions returns Sessions on a store and a clock. connects is how fast a user
-// may open connections.
-func NewSessions(store ConnectionStore, connects RateLimit, now func() time.Time) *Sessions {
-	return &Sessions{store: store, connects: connects, now: now}
+// NewSessions returns Sessions on a store and a clock. Of the limits, Connecting,
+// Refusing and Pinging count here.
+func NewSessions(store ConnectionStore, limits Limits, now func() time.Time) *Sessions {
+	return &Sessions{store: store, connects: NewLimiter(store, limits, now), limits: limits, now: now}
 }
 
 // Open stores a connection whose token has been verified. A user who opens more
 // than the limit is refused before anything of the connection is written: each one
 // costs writes, records of the stream and the clean-up at its end.
 func (s *Sessions) Open(ctx context.Context, c Connection) error {
-	if err := takeConnect(ctx, s.store, c.UserID, s.connects); err != nil {
+	if err := s.connects.Take(ctx, c.UserID, Connecting, 1); err != nil {
 		return err
 	}
 	if err := s.store.PutConnection(ctx, c); err != nil {
@@ -60,8 +67,12 @@ func (s *Sessions) Close(ctx context.Context, connectionID string) error {
 
 // Ping returns the connection, or an error because nothing would be delivered to
 // it: CodeReconnect if it is not stored or has expired, CodeReplaced if newer ones
-// have replaced it.
+// have replaced it. One that pings more often than Pinging allows, as far as this
+// Sessions knows, is refused with CodeRateLimited.
 func (s *Sessions) Ping(ctx context.Context, connectionID string) (Connection, error) {
+	if err := s.takePing(connectionID); err != nil {
+		return Connection{}, err
+	}
 	c, ok, err := s.store.Connection(ctx, connectionID)
 	if err != nil {
 		return Connection{}, fmt.Errorf("ping connection %s: %w", connectionID, err)
@@ -70,9 +81,49 @@ func (s *Sessions) Ping(ctx context.Context, connectionID string) (Connection, e
 	case !ok || c.ExpiresAt() <= s.now().UnixMilli():
 		return Connection{}, errReconnect()
 	case c.ReplacedAt != 0:
-		return Connection{}, ErrReplaced()
+		return Connection{}, c.ended()
 	}
 	return c, nil
+}
+
+// takePing counts a ping in memory: a flood meets the same few instances again and
+// again, and a ping that is in order should write nothing. Pings that race may be one
+// too many.
+func (s *Sessions) takePing(connectionID string) error {
+	limit := s.limits[Pinging]
+	if limit == (RateLimit{}) {
+		return nil
+	}
+	now := s.now().UnixMilli()
+	window, _ := s.pings.get(connectionID)
+	if wait := limit.Wait(window, now, 1); wait > 0 {
+		return errRateLimited(limit, verbs[Pinging], wait)
+	}
+	s.pings.put(connectionID, max(window, now)+limit.Interval.Milliseconds())
+	return nil
+}
+
+// Refused counts a frame of a connection that was answered with an error, and ends the
+// connection when there are more than Refusing allows: each costs an invocation and an
+// answer, and no limit of what is served bounds them. Failures of the server do not
+// count, nor do frames of connections that have ended.
+func (s *Sessions) Refused(ctx context.Context, connectionID string, reason error) error {
+	limit := s.limits[Refusing]
+	code := Reason(reason).Code
+	if limit == (RateLimit{}) || code == CodeInternal || code == CodeReconnect || code == CodeReplaced || IsFlooded(reason) {
+		return nil
+	}
+	within, err := s.store.TakeRefusal(ctx, connectionID, limit)
+	if err != nil {
+		return fmt.Errorf("count a refused frame: %w", err)
+	}
+	if within {
+		return nil
+	}
+	if err := s.store.EndConnection(ctx, connectionID); err != nil {
+		return fmt.Errorf("end a connection after too many refused frames: %w", err)
+	}
+	return nil
 }
 
 func errReconnect() *Error {
@@ -83,4 +134,21 @@ func errReconnect() *Error {
 // refused.
 func ErrReplaced() *Error {
 	return Errorf(CodeReplaced, "you have opened more than %d connections; the newest ones have replaced this one", MaxConnections)
+}
+
+var errFlooded = Errorf(CodeRateLimited, "too many frames of this connection were refused; it is closed")
+
+// ErrFlooded is the reason why a connection is closed of which too many frames were
+// refused.
+func ErrFlooded() *Error { return errFlooded }
+
+// IsFlooded reports whether err is ErrFlooded.
+func IsFlooded(err error) bool { return errors.Is(err, errFlooded) }
+
+// ended returns why a connection with a ReplacedAt is closed.
+func (c Connection) ended() error {
+	if c.Flooded {
+		return ErrFlooded()
+	}
+	return ErrReplaced()
 }

@@ -47,8 +47,8 @@ func newWorld(t *testing.T) *world {
 		}
 		return nil
 	}
-	w.sessions = chat.NewSessions(w.store, chat.RateLimit{}, w.clock.now)
-	w.sender = chat.NewSender(w.store, ids, w.clock.now, fits)
+	w.sessions = chat.NewSessions(w.store, nil, w.clock.now)
+	w.sender = chat.NewSender(w.store, ids, w.clock.now, fits, nil)
 	w.rooms = chat.NewRooms(w.store, ids, w.clock.now)
 	w.histories = chat.NewHistories(w.store)
 	w.editor = chat.NewEditor(w.store, w.clock.now, fits)

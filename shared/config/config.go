@@ -26,6 +26,12 @@ const (
 	UserClaim    = "JWT_USER_CLAIM" // the claim that is the user id; optional, see auth.UserID
 	ConnectRate  = "CONNECT_RATE"   // connections that a user may open a minute, 0 for no limit; optional
 	ConnectBurst = "CONNECT_BURST"  // and how many at once; optional
+	SendRate     = "SEND_RATE"      // messages that a user may send a second, 0 for no limit of frames; optional
+	SendBurst    = "SEND_BURST"     // and how many at once; optional
+	WriteRate    = "WRITE_RATE"     // changes that a user may make a second by the HTTP API, 0 for no limit; optional
+	WriteBurst   = "WRITE_BURST"    // and how many at once; optional
+	ReadRate     = "READ_RATE"      // lists that a user may read a second by the HTTP API, 0 for no limit; optional
+	ReadBurst    = "READ_BURST"     // and how many at once; optional
 	UserIDCase   = "USER_ID_CASE"   // Sensitive or Insensitive; optional, Sensitive by default
 	QueryToken   = "TOKEN_IN_QUERY" // "true" accepts ?token= at $connect; optional. URLs end up in logs.
 	LogLevel     = "LOG_LEVEL"      // debug, info, warn or error; optional, info by default
@@ -101,10 +107,13 @@ func (r *Reader) KeysURL() string { return r.get(KeysURL) }
 // TokenInQuery reports whether $connect accepts ?token=.
 func (r *Reader) TokenInQuery() bool { return r.boolean(QueryToken) }
 
-// Connects returns how many connections a user may open a minute, and at once. The
-// arguments are the values of variables that are not set.
-func (r *Reader) Connects(rate, burst int) (perMinute, atOnce int) {
-	return r.integer(ConnectRate, 0, rate), r.integer(ConnectBurst, 1, burst)
+// Rates are the variables of limits per user: how many in a time, 0 for no limit.
+func Rates() []string { return []string{ConnectRate, SendRate, WriteRate, ReadRate} }
+
+// Limit returns a limit per user from the variables of its rate and its burst, or the
+// values given where these are not set.
+func (r *Reader) Limit(rateName, burstName string, rate, burst int) (inTime, atOnce int) {
+	return r.integer(rateName, 0, rate), r.integer(burstName, 1, burst)
 }
 
 // LogLevel returns from which level on to log.

@@ -38,14 +38,14 @@ func (s *Store) PutConnection(ctx context.Context, c chat.Connection) error {
 		TableName:           s.table,
 		Key:                 attribute.Key(table.Connection(c.ID)),
 		ConditionExpression: aws.String("attribute_not_exists(#replaced)"),
-		UpdateExpression:    aws.String("SET #user = :user, #at = :at, #token = :token, #rate = :rate, #ttl = :ttl"),
+		UpdateExpression:    aws.String("SET #user = :user, #at = :at, #token = :token, #ttl = :ttl"),
 		ExpressionAttributeNames: map[string]string{
-			"#user": table.UserID, "#at": table.ConnectedAt, "#token": table.TokenExpiresAt, "#rate": table.RateTAT, "#ttl": table.TTL,
+			"#user": table.UserID, "#at": table.ConnectedAt, "#token": table.TokenExpiresAt, "#ttl": table.TTL,
 			"#replaced": table.ReplacedAt,
 		},
 		ExpressionAttributeValues: item{
 			":user": attribute.Text(c.UserID), ":at": attribute.Number(c.ConnectedAt), ":token": attribute.Number(c.TokenExpiresAt),
-			":rate": attribute.Number(0), ":ttl": attribute.Number(seconds(c.ExpiresAt())),
+			":ttl": attribute.Number(seconds(c.ExpiresAt())),
 		},
 	})
 	if _, failed := conditionFailed(err); failed {
@@ -252,7 +252,26 @@ func connectionOf(connectionID string, it item) chat.Connection {
 		ConnectedAt:    attribute.GetNumber(it, table.ConnectedAt),
 		TokenExpiresAt: attribute.GetNumber(it, table.TokenExpiresAt),
 		ReplacedAt:     attribute.GetNumber(it, table.ReplacedAt),
+		Flooded:        attribute.GetNumber(it, table.Flooded) != 0,
 	}
+}
+
+// EndConnection implements chat.ConnectionStore. fanout closes the socket as it does
+// one that was replaced.
+func (s *Store) EndConnection(ctx context.Context, connectionID string) error {
+	_, err := s.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName: s.table, Key: attribute.Key(table.Connection(connectionID)),
+		ConditionExpression: aws.String("attribute_exists(#user) AND attribute_not_exists(#replaced)"),
+		UpdateExpression:    aws.String("SET #replaced = :now, #flooded = :flooded"),
+		ExpressionAttributeNames: map[string]string{
+			"#replaced": table.ReplacedAt, "#flooded": table.Flooded, "#user": table.UserID,
+		},
+		ExpressionAttributeValues: item{":now": attribute.Number(s.now().UnixMilli()), ":flooded": attribute.Number(1)},
+	})
+	if _, failed := conditionFailed(err); err != nil && !failed {
+		return fmt.Errorf("end connection %s: %w", connectionID, err)
+	}
+	return nil
 }
 
 // Presence reads, strongly and in one request for up to 100 users, each user's
@@ -294,89 +313,4 @@ func (s *Store) connectionsOf(userID string, presence item) []chat.Connection {
 		return cmp.Or(cmp.Compare(b.ConnectedAt, a.ConnectedAt), cmp.Compare(a.ID, b.ID))
 	})
 	return connections
-}
-
-// takeAttempts bounds how often TakeSend tries when sends of one connection race
-// for its window.
-const takeAttempts = 8
-
-// TakeSend moves a connection's rate window. An update expression cannot compute
-// max(window, now), so there are two updates, each under the condition that it is
-// the right one: see runningWindow and idleWindow. limit.LastWindow decides which
-// one goes first; the row that comes back with a failed condition decides the
-// next.
-func (s *Store) TakeSend(ctx context.Context, connectionID string, limit chat.SendLimit) (chat.ConnectionState, bool, error) {
-	state := chat.ConnectionState{RateWindow: limit.LastWindow}
-	for range takeAttempts {
-		now := s.now().UnixMilli()
-		in := s.idleWindow(connectionID, limit, now)
-		if state.RateWindow > now {
-			in = s.runningWindow(connectionID, limit, now)
-		}
-		out, err := s.db.UpdateItem(ctx, in)
-		if err == nil {
-			return connectionState(connectionID, out.Attributes), true, nil
-		}
-		old, failed := conditionFailed(err)
-		if !failed {
-			return chat.ConnectionState{}, false, fmt.Errorf("take a send: %w", err)
-		}
-		if len(old) == 0 || s.expired(old) {
-			return chat.ConnectionState{}, false, nil
-		}
-		state = connectionState(connectionID, old)
-		if state.ReplacedAt != 0 || state.TokenExpiresAt <= now-limit.TokenLeeway.Milliseconds() ||
-			state.RateWindow > now+limit.Horizon.Milliseconds() {
-			break
-		}
-	}
-	return state, false, nil
-}
-
-// idleWindow sets the window of a connection that has used up none of its burst:
-// it is not after now.
-func (s *Store) idleWindow(connectionID string, limit chat.SendLimit, now int64) *dynamodb.UpdateItemInput {
-	in := s.windowUpdate(connectionID, limit, now)
-	in.ConditionExpression = aws.String(*in.ConditionExpression + " AND #rate <= :now")
-	in.UpdateExpression = aws.String("SET #rate = :next")
-	in.ExpressionAttributeValues[":next"] = attribute.Number(now + limit.Interval.Milliseconds())
-	return in
-}
-
-// runningWindow adds to a window that is after now, within the horizon.
-func (s *Store) runningWindow(connectionID string, limit chat.SendLimit, now int64) *dynamodb.UpdateItemInput {
-	in := s.windowUpdate(connectionID, limit, now)
-	in.ConditionExpression = aws.String(*in.ConditionExpression + " AND #rate > :now AND #rate <= :horizon")
-	in.UpdateExpression = aws.String("SET #rate = #rate + :interval")
-	in.ExpressionAttributeValues[":horizon"] = attribute.Number(now + limit.Horizon.Milliseconds())
-	in.ExpressionAttributeValues[":interval"] = attribute.Number(limit.Interval.Milliseconds())
-	return in
-}
-
-// windowUpdate has the parts that both updates share. Its condition is false
-// where the row does not exist.
-func (s *Store) windowUpdate(connectionID string, limit chat.SendLimit, now int64) *dynamodb.UpdateItemInput {
-	return &dynamodb.UpdateItemInput{
-		TableName:           s.table,
-		Key:                 attribute.Key(table.Connection(connectionID)),
-		ConditionExpression: aws.String("#ttl > :sec AND #token > :token AND attribute_not_exists(#replaced)"),
-		ExpressionAttributeNames: map[string]string{
-			"#rate": table.RateTAT, "#token": table.TokenExpiresAt, "#ttl": table.TTL, "#replaced": table.ReplacedAt,
-		},
-		ExpressionAttributeValues: item{
-			":now":   attribute.Number(now),
-			":token": attribute.Number(now - limit.TokenLeeway.Milliseconds()),
-			":sec":   attribute.Number(now / 1000),
-		},
-		ReturnValues:                        types.ReturnValueAllNew,
-		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
-	}
-}
-
-func connectionState(connectionID string, it item) chat.ConnectionState {
-	return chat.ConnectionState{
-		Connection: connectionOf(connectionID, it),
-		Exists:     true,
-		RateWindow: attribute.GetNumber(it, table.RateTAT),
-	}
 }

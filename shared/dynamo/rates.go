@@ -14,51 +14,93 @@ import (
 	"github.com/streamroom/streamroom/shared/table"
 )
 
-// TakeRate implements chat.RateStore. As for TakeSend there are two updates, for a
-// window that is behind the clock and for one that is ahead; the item that comes
-// back with a failed condition decides which is next. A refusal is one update, and
-// no record in the stream.
-func (s *Store) TakeRate(ctx context.Context, userID, kind string, limit chat.RateLimit) (retryAfter time.Duration, err error) {
-	var window int64
-	for range takeAttempts {
-		now := s.now().UnixMilli()
-		_, err := s.db.UpdateItem(ctx, s.rateUpdate(table.Rate(userID, kind), limit, window, now))
-		if err == nil {
-			return 0, nil
-		}
-		old, failed := conditionFailed(err)
-		if !failed {
-			return 0, fmt.Errorf("take the rate %s: %w", kind, err)
-		}
-		window = attribute.GetNumber(old, table.RateTAT)
-		if wait := window - limit.Horizon().Milliseconds() - now; wait > 0 {
-			return time.Duration(wait) * time.Millisecond, nil
-		}
+// takeAttempts bounds how often a window is tried that others move in a race.
+const takeAttempts = 8
+
+// TakeRate implements chat.RateStore. A refusal is one update, and no record in the
+// stream.
+func (s *Store) TakeRate(ctx context.Context, take chat.RateTake) (at int64, retryAfter time.Duration, err error) {
+	w := window{key: table.Rate(take.UserID, string(take.Action)), limit: take.Limit, count: take.Count, at: take.LastWindow}
+	at, retryAfter, err = s.move(ctx, w)
+	if err != nil {
+		return 0, 0, fmt.Errorf("take the rate %s: %w", take.Action, err)
 	}
-	return limit.Interval, nil
+	return at, retryAfter, nil
 }
 
-// rateUpdate moves a window that was last seen at a time, 0 if it was not.
-func (s *Store) rateUpdate(key table.Key, limit chat.RateLimit, window, now int64) *dynamodb.UpdateItemInput {
+// TakeRefusal implements chat.ConnectionStore. The window is in the connection's row.
+func (s *Store) TakeRefusal(ctx context.Context, connectionID string, limit chat.RateLimit) (within bool, err error) {
+	_, wait, err := s.move(ctx, window{key: table.Connection(connectionID), limit: limit, count: 1, inRow: true})
+	if err != nil {
+		return false, fmt.Errorf("take a refusal of connection %s: %w", connectionID, err)
+	}
+	return wait <= 0, nil
+}
+
+// window is a rate window to move, by the time at which it was last seen.
+type window struct {
+	key   table.Key
+	limit chat.RateLimit
+	count int
+	at    int64 // ms, 0 if it was not seen
+	inRow bool  // of an item that has to exist, and ends by itself
+}
+
+// move moves a window. An update expression cannot compute max(window, now), so there
+// are two updates, each under the condition that it is the right one: for a window that
+// is behind the clock, and for one that is ahead. Where it was last seen decides which
+// one goes first; the item that comes back with a failed condition decides the next.
+func (s *Store) move(ctx context.Context, w window) (at int64, wait time.Duration, err error) {
+	for range takeAttempts {
+		now := s.now().UnixMilli()
+		out, err := s.db.UpdateItem(ctx, s.windowUpdate(w, now))
+		if err == nil {
+			return attribute.GetNumber(out.Attributes, table.RateTAT), 0, nil
+		}
+		old, failed := conditionFailed(err)
+		switch {
+		case !failed:
+			return 0, 0, err
+		case w.inRow && len(old) == 0:
+			return 0, 0, nil
+		}
+		w.at = attribute.GetNumber(old, table.RateTAT)
+		if wait := w.limit.Wait(w.at, now, w.count); wait > 0 {
+			return w.at, wait, nil
+		}
+	}
+	return w.at, w.limit.Interval, nil
+}
+
+func (s *Store) windowUpdate(w window, now int64) *dynamodb.UpdateItemInput {
+	by := int64(w.count) * w.limit.Interval.Milliseconds()
 	in := &dynamodb.UpdateItemInput{
-		TableName:                s.table,
-		Key:                      attribute.Key(key),
-		ConditionExpression:      aws.String("attribute_not_exists(#rate) OR #rate <= :now"),
-		UpdateExpression:         aws.String("SET #rate = :next, #ttl = :ttl"),
-		ExpressionAttributeNames: map[string]string{"#rate": table.RateTAT, "#ttl": table.TTL},
-		ExpressionAttributeValues: item{
-			":now": attribute.Number(now),
-			":ttl": attribute.Number(seconds(now + int64(limit.Burst)*limit.Interval.Milliseconds())), // the window is behind by then
-		},
+		TableName:                           s.table,
+		Key:                                 attribute.Key(w.key),
+		ConditionExpression:                 aws.String("(attribute_not_exists(#rate) OR #rate <= :now)"),
+		UpdateExpression:                    aws.String("SET #rate = :next"),
+		ExpressionAttributeNames:            map[string]string{"#rate": table.RateTAT},
+		ExpressionAttributeValues:           item{":now": attribute.Number(now)},
+		ReturnValues:                        types.ReturnValueUpdatedNew,
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	}
-	if window <= now {
-		in.ExpressionAttributeValues[":next"] = attribute.Number(now + limit.Interval.Milliseconds())
+	if w.at <= now {
+		in.ExpressionAttributeValues[":next"] = attribute.Number(now + by)
+	} else {
+		in.ConditionExpression = aws.String("#rate > :now AND #rate <= :horizon")
+		in.UpdateExpression = aws.String("SET #rate = #rate + :by")
+		in.ExpressionAttributeValues[":horizon"] = attribute.Number(now + w.limit.Horizon(w.count).Milliseconds())
+		in.ExpressionAttributeValues[":by"] = attribute.Number(by)
+	}
+	if w.inRow {
+		in.ConditionExpression = aws.String(*in.ConditionExpression + " AND attribute_exists(#user)")
+		in.ExpressionAttributeNames["#user"] = table.UserID
 		return in
 	}
-	in.ConditionExpression = aws.String("#rate > :now AND #rate <= :horizon")
-	in.UpdateExpression = aws.String("SET #rate = #rate + :interval, #ttl = :ttl")
-	in.ExpressionAttributeValues[":horizon"] = attribute.Number(now + limit.Horizon().Milliseconds())
-	in.ExpressionAttributeValues[":interval"] = attribute.Number(limit.Interval.Milliseconds())
+	in.UpdateExpression = aws.String(*in.UpdateExpression + ", #ttl = :ttl")
+	in.ExpressionAttributeNames["#ttl"] = table.TTL
+	// The window is behind by then, whatever the clocks.
+	end := now + int64(w.limit.Burst)*w.limit.Interval.Milliseconds() + time.Hour.Milliseconds()
+	in.ExpressionAttributeValues[":ttl"] = attribute.Number(seconds(end))
 	return in
 }

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -232,36 +231,18 @@ func (c *counting) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput,
 	return c.Client.UpdateItem(ctx, in, options...)
 }
 
-// DynamoDB may take days to remove an expired row. Until then a send is answered
-// as a ping is: there is no such connection.
-func TestTakeSend_ARowPastItsTTLTakesOneUpdate(t *testing.T) {
-	db := openTable(t)
+// A window that is where it was last seen takes one update, and so does a refusal.
+func TestTakeRate_OneUpdate(t *testing.T) {
 	now := time.Now()
-	number := func(n int64) types.AttributeValue {
-		return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
-	}
-	_, err := db.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: aws.String("table"), Item: map[string]types.AttributeValue{
-		table.PK:             &types.AttributeValueMemberS{Value: table.Connection("c").PK},
-		table.SK:             &types.AttributeValueMemberS{Value: table.Connection("c").SK},
-		table.UserID:         &types.AttributeValueMemberS{Value: "alice"},
-		table.ConnectedAt:    number(now.UnixMilli()),
-		table.TokenExpiresAt: number(now.Add(time.Hour).UnixMilli()),
-		table.RateTAT:        number(0),
-		table.TTL:            number(now.Add(-time.Second).Unix()),
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	counted := &counting{Client: db}
+	counted := &counting{Client: openTable(t)}
 	store := dynamo.New(counted, "table", func() time.Time { return now })
-	state, taken, err := store.TakeSend(t.Context(), "c", chat.SendLimit{
-		Interval: 100 * time.Millisecond, Horizon: 1900 * time.Millisecond, TokenLeeway: 30 * time.Second,
-	})
-	if err != nil || taken || state.Exists || counted.updates != 1 {
-		t.Errorf("exists %t, taken %t after %d updates, error %v; want false, false after 1", state.Exists, taken, counted.updates, err)
-	}
-	if _, found, err := store.Connection(t.Context(), "c"); found || err != nil {
-		t.Errorf("a ping finds the connection: %t, error %v; want false", found, err)
+	take := chat.RateTake{UserID: "alice", Action: chat.Sending, Limit: chat.PerSecond(10, 20), Count: 1}
+	for i := range 21 {
+		window, wait, err := store.TakeRate(t.Context(), take)
+		if err != nil || (wait == 0) != (i < 20) || counted.updates != i+1 {
+			t.Errorf("take %d: wait %v after %d updates, error %v; want one update each", i+1, wait, counted.updates, err)
+		}
+		take.LastWindow = window
 	}
 }
 

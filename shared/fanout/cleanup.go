@@ -6,6 +6,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/streamroom/streamroom/shared/changes"
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/metrics"
 	"github.com/streamroom/streamroom/shared/parallel"
@@ -26,27 +27,35 @@ const (
 	closeTime = time.Second
 )
 
-// replacedFrame tells a client why its connection is closed.
-var replacedFrame = encode(wire.Error{
-	Type: wire.TypeError, Code: string(chat.CodeReplaced), Message: chat.ErrReplaced().Message,
-})
+// Frames that tell a client why its connection is closed.
+var (
+	replacedFrame = endFrame(chat.ErrReplaced())
+	floodedFrame  = endFrame(chat.ErrFlooded())
+)
 
-// closeReplaced tells connections that they were replaced, and closes them. One
+func endFrame(reason *chat.Error) []byte {
+	return encode(wire.Error{Type: wire.TypeError, Code: string(reason.Code), Message: reason.Message})
+}
+
+// closeReplaced tells connections why they were replaced or ended, and closes them. One
 // that cannot be closed is told at its next ping or send.
-func (f *Fanout) closeReplaced(ctx context.Context, ids []string, log *zerolog.Logger) {
-	if len(ids) == 0 {
+func (f *Fanout) closeReplaced(ctx context.Context, replaced []changes.ConnectionReplaced, log *zerolog.Logger) {
+	if len(replaced) == 0 {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, closeTime)
 	defer cancel()
-	frames, ends := make([]push.Post, len(ids)), make([]push.Post, len(ids))
-	for i, id := range ids {
-		frames[i] = push.Post{ConnectionID: id, Data: replacedFrame}
-		ends[i] = push.Post{ConnectionID: id, Close: true}
+	frames, ends := make([]push.Post, len(replaced)), make([]push.Post, len(replaced))
+	for i, c := range replaced {
+		frames[i] = push.Post{ConnectionID: c.ConnectionID, Data: replacedFrame}
+		if c.Flooded {
+			frames[i].Data = floodedFrame
+		}
+		ends[i] = push.Post{ConnectionID: c.ConnectionID, Close: true}
 	}
 	f.push.Push(ctx, frames)
 	for i, d := range f.push.Push(ctx, ends) {
-		log.Info().Err(d.Err).Str("connection_id", ids[i]).Str("outcome", d.Outcome.String()).Msg("close a replaced connection")
+		log.Info().Err(d.Err).Str("connection_id", replaced[i].ConnectionID).Str("outcome", d.Outcome.String()).Bool("flooded", replaced[i].Flooded).Msg("close a replaced connection")
 	}
 }
 

@@ -40,7 +40,7 @@ type batch struct {
 	slices []storedSlice
 	ended  []endedConnection
 
-	replaced []string // connection ids
+	replaced []changes.ConnectionReplaced
 }
 
 // room is a room in a batch.
@@ -68,7 +68,7 @@ func group(records []changes.Record, now time.Time) batch {
 				b.slices = append(b.slices, storedSlice{sliceOf(c, stale), c.RunID, r.Sequence})
 			}
 		case changes.ConnectionReplaced:
-			b.replaced = append(b.replaced, c.ConnectionID)
+			b.replaced = append(b.replaced, c)
 		case changes.ConnectionEnded:
 			b.ended = append(b.ended, endedConnection{c.ConnectionID, c.UserID, r.Sequence})
 		default:

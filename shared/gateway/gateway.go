@@ -66,6 +66,7 @@ func errorFrame(err error, clientMessageID string) Response {
 	reason := chat.Reason(err)
 	return frame(wire.Error{
 		Type: wire.TypeError, Code: string(reason.Code), Message: reason.Message, ClientMessageID: clientMessageID,
+		RetryAfter: reason.RetryAfter.Milliseconds(),
 	})
 }
 
@@ -118,4 +119,14 @@ func (i invocation) end(err error, add func(*zerolog.Event)) {
 		add(line)
 	}
 	line.Msg("handled")
+}
+
+// refused counts a frame that is answered with an error, if a client sent it.
+func (i invocation) refused(ctx context.Context, sessions *chat.Sessions, r Request, reason error) {
+	if r.RequestContext.EventType != messageEvent {
+		return
+	}
+	if err := sessions.Refused(ctx, r.RequestContext.ConnectionID, reason); err != nil {
+		i.log.Warn().Err(err).Msg("a refused frame stays uncounted")
+	}
 }

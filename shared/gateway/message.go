@@ -17,14 +17,16 @@ import (
 // SendMessage handles the route sendMessage: it stores the message and answers
 // with an ack or an error frame.
 type SendMessage struct {
-	sender *chat.Sender
-	now    func() time.Time
-	log    zerolog.Logger
+	sender   *chat.Sender
+	sessions *chat.Sessions
+	now      func() time.Time
+	log      zerolog.Logger
 }
 
-// NewSendMessage returns the handler of the route sendMessage.
-func NewSendMessage(sender *chat.Sender, now func() time.Time, log zerolog.Logger) *SendMessage {
-	return &SendMessage{sender: sender, now: now, log: log}
+// NewSendMessage returns the handler of the route sendMessage. sessions counts the
+// frames that it refuses.
+func NewSendMessage(sender *chat.Sender, sessions *chat.Sessions, now func() time.Time, log zerolog.Logger) *SendMessage {
+	return &SendMessage{sender: sender, sessions: sessions, now: now, log: log}
 }
 
 // Handle answers with one frame.
@@ -48,6 +50,7 @@ func (s *SendMessage) Handle(ctx context.Context, r Request) (Response, error) {
 			Str("user_id", receipt.SenderID).Bool("duplicate", receipt.Duplicate)
 	})
 	if err != nil {
+		inv.refused(ctx, s.sessions, r, err)
 		return errorFrame(err, loggable(in.ClientMessageID)), nil
 	}
 	return frame(wire.Ack{
@@ -112,6 +115,7 @@ func (d *Default) Handle(ctx context.Context, r Request) (Response, error) {
 	connection, err := d.ping(ctx, r)
 	inv.end(err, func(line *zerolog.Event) { line.Str("user_id", connection.UserID) })
 	if err != nil {
+		inv.refused(ctx, d.sessions, r, err)
 		in, _ := decodeSend(r.Body) // it may be a send that the gateway could not route
 		return errorFrame(err, loggable(in.ClientMessageID)), nil
 	}

@@ -66,7 +66,10 @@ func newRoutes(t *testing.T, allowQuery bool) *routes {
 		t.Fatal(err)
 	}
 	log := zerolog.New(r.log)
-	sessions := chat.NewSessions(r.store, chat.PerMinute(chat.ConnectRate, chat.ConnectBurst), clock)
+	sessions := chat.NewSessions(r.store, chat.Limits{
+		chat.Connecting: chat.PerMinute(chat.ConnectRate, chat.ConnectBurst),
+		chat.Refusing:   chat.PerMinute(chat.RefusedRate, chat.RefusedBurst),
+	}, clock)
 	ids := chat.NewIDs(clock, rand.Reader)
 	fits := func(m chat.Message) error {
 		if strings.HasPrefix(m.Content, "too large") {
@@ -76,7 +79,9 @@ func newRoutes(t *testing.T, allowQuery bool) *routes {
 	}
 	r.connect = gateway.NewConnect(verifier, sessions, allowQuery, clock, log)
 	r.disconnect = gateway.NewDisconnect(sessions, clock, log)
-	r.send = gateway.NewSendMessage(chat.NewSender(r.store, ids, clock, fits), clock, log)
+	r.send = gateway.NewSendMessage(chat.NewSender(r.store, ids, clock, fits, chat.Limits{
+		chat.Sending: chat.PerSecond(chat.SendRate, chat.SendBurst),
+	}), sessions, clock, log)
 	r.fallback = gateway.NewDefault(sessions, clock, log)
 	room, _, err := chat.NewRooms(r.store, ids, clock).Create(t.Context(), "alice", chat.NewRoom{Name: "Team", Type: chat.Group})
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"mime"
 	"net/http"
 	"path"
@@ -48,6 +49,7 @@ type Domain struct {
 	Profiles  *chat.Profiles
 	Users     *chat.Users
 	UserIDs   chat.UserIDs
+	Limits    *chat.Limiter // nil for none
 }
 
 // API answers requests.
@@ -62,21 +64,21 @@ type API struct {
 func New(domain Domain, status func(chat.Code) int, log zerolog.Logger) *API {
 	a := &API{domain: domain, status: status, log: log, mux: http.NewServeMux()}
 	for pattern, serve := range map[string]handler{
-		"POST /rooms":                             a.createRoom,
-		"GET /rooms":                              a.listRooms,
-		"GET /rooms/{room}":                       a.getRoom,
-		"PATCH /rooms/{room}":                     a.renameRoom,
-		"POST /rooms/{room}/members":              a.addMember,
-		"DELETE /rooms/{room}/members":            a.removeMember,
-		"DELETE /rooms/{room}/members/{user}":     a.removeMember,
-		"POST /rooms/{room}/read":                 a.readRoom,
-		"GET /rooms/{room}/messages":              a.history,
-		"PATCH /rooms/{room}/messages/{message}":  a.editMessage,
-		"DELETE /rooms/{room}/messages/{message}": a.deleteMessage,
-		"POST /sync":                              a.sync,
+		"POST /rooms":                             a.limited(chat.Writing, a.createRoom),
+		"GET /rooms":                              a.limited(chat.Reading, a.listRooms),
+		"GET /rooms/{room}":                       a.limited(chat.Reading, a.getRoom),
+		"PATCH /rooms/{room}":                     a.limited(chat.Writing, a.renameRoom),
+		"POST /rooms/{room}/members":              a.limited(chat.Writing, a.addMember),
+		"DELETE /rooms/{room}/members":            a.limited(chat.Writing, a.removeMember),
+		"DELETE /rooms/{room}/members/{user}":     a.limited(chat.Writing, a.removeMember),
+		"POST /rooms/{room}/read":                 a.limited(chat.Writing, a.readRoom),
+		"GET /rooms/{room}/messages":              a.limited(chat.Reading, a.history),
+		"PATCH /rooms/{room}/messages/{message}":  a.limited(chat.Writing, a.editMessage),
+		"DELETE /rooms/{room}/messages/{message}": a.limited(chat.Writing, a.deleteMessage),
+		"POST /sync":                              a.limited(chat.Reading, a.sync),
 		"GET /me":                                 a.me,
-		"PUT /me":                                 a.changeMe,
-		"POST /profiles":                          a.profiles,
+		"PUT /me":                                 a.limited(chat.Writing, a.changeMe),
+		"POST /profiles":                          a.limited(chat.Reading, a.profiles),
 		"GET /openapi.json":                       a.description,
 	} {
 		if pattern == "POST /rooms" || pattern == "PUT /me" {
@@ -113,6 +115,16 @@ func (a *API) ServeUser(w http.ResponseWriter, r *http.Request, userID string) {
 // handler serves one route: the status and the body to answer with, or an
 // error of the domain.
 type handler func(r *http.Request, userID string) (status int, body any, err error)
+
+// limited counts a request in its user's limit before it is served.
+func (a *API) limited(action chat.Action, serve handler) handler {
+	return func(r *http.Request, userID string) (int, any, error) {
+		if err := a.domain.Limits.Take(r.Context(), userID, action, 1); err != nil {
+			return 0, nil, err
+		}
+		return serve(r, userID)
+	}
+}
 
 // noting has a handler note that its user has signed in, once it has succeeded. It is
 // for requests that are rare, and come first from users who open no connection.
@@ -173,9 +185,12 @@ func (a *API) fail(w http.ResponseWriter, err error) {
 }
 
 func (a *API) problem(w http.ResponseWriter, status int, reason *chat.Error) {
+	if wait := reason.RetryAfter; wait > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
+	}
 	a.answer(w, status, "application/problem+json", wire.Problem{
 		Title: http.StatusText(status), Status: status, Detail: reason.Message, Code: string(reason.Code),
-		NeverSignedIn: reason.Users,
+		NeverSignedIn: reason.Users, RetryAfter: reason.RetryAfter.Milliseconds(),
 	})
 }
 

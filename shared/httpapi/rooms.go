@@ -22,6 +22,12 @@ func (a *API) createRoom(r *http.Request, userID string) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
+	// Each member is written, and the room comes up on each one's devices.
+	if len(members) > 0 {
+		if err := a.domain.Limits.Take(r.Context(), userID, chat.Writing, len(members)); err != nil {
+			return 0, nil, err
+		}
+	}
 	room, created, err := a.domain.Rooms.Create(r.Context(), userID, chat.NewRoom{
 		Name: in.Name, Type: chat.RoomType(in.Type), Members: members, OnlySignedIn: in.OnlySignedIn, Key: key,
 	})

@@ -49,6 +49,7 @@ const (
 	TokenExpiresAt  = "tokenExpiresAt"
 	RateTAT         = "rateTat"
 	ReplacedAt      = "replacedAt"
+	Flooded         = "flooded" // with replacedAt: too many refused frames have ended the connection
 	Name            = "name"
 	Type            = "type"
 	CreatedBy       = "createdBy"
@@ -131,9 +132,9 @@ func Created(userID, idempotencyKey string) Key {
 	return Key{UserPrefix + userID, CreatedPrefix + idempotencyKey}
 }
 
-// Rate is the key of how much of a limit a user has used up, by the limit's kind,
-// such as "connect".
-func Rate(userID, kind string) Key { return Key{UserPrefix + userID, RatePrefix + kind} }
+// Rate is the key of how much of a limit a user has used up, by what it counts, such
+// as "connect".
+func Rate(userID, action string) Key { return Key{UserPrefix + userID, RatePrefix + action} }
 
 // Profile is the key of a user's profile.
 func Profile(userID string) Key { return Key{UserPrefix + userID, ProfileKey} }

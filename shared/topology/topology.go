@@ -37,16 +37,18 @@ func Functions() []Function {
 	tokens := func(more ...string) []string {
 		return reads(append([]string{config.Issuer, config.Audience, config.TokenUse, config.UserClaim, config.UserIDCase}, more...)...)
 	}
+	// Frames that a route refuses count, too.
+	frames := []string{config.SendRate, config.SendBurst}
 	return []Function{
 		{Name: Connect, MemoryMB: 256, Timeout: 10 * time.Second, Variables: tokens(config.KeysURL, config.QueryToken, config.ConnectRate, config.ConnectBurst)},
 		{Name: Disconnect, MemoryMB: 256, Timeout: 10 * time.Second, Variables: reads()},
-		{Name: SendMessage, MemoryMB: 256, Timeout: 10 * time.Second, Variables: reads()},
-		{Name: Default, MemoryMB: 256, Timeout: 10 * time.Second, Variables: reads()},
+		{Name: SendMessage, MemoryMB: 256, Timeout: 10 * time.Second, Variables: reads(frames...)},
+		{Name: Default, MemoryMB: 256, Timeout: 10 * time.Second, Variables: reads(frames...)},
 		// The handler's own deadline (FanoutDeadline) is half of this, so that a
 		// slow broadcast answers instead of being killed in the middle.
 		{Name: Fanout, MemoryMB: 1024, Timeout: 20 * time.Second, Variables: reads(config.CallbackURL)},
 		{Name: LastMessage, MemoryMB: 512, Timeout: 30 * time.Second, Variables: reads()},
-		{Name: API, MemoryMB: 256, Timeout: 10 * time.Second, Variables: tokens()},
+		{Name: API, MemoryMB: 256, Timeout: 10 * time.Second, Variables: tokens(config.WriteRate, config.WriteBurst, config.ReadRate, config.ReadBurst)},
 	}
 }
 

@@ -76,6 +76,7 @@ type Error struct {
 	Code            string `json:"code"`
 	Message         string `json:"message"`
 	ClientMessageID string `json:"clientMessageId,omitempty"`
+	RetryAfter      int64  `json:"retryAfter,omitempty"` // ms, with the code rate_limited
 }
 
 // Pong answers a ping with the client's own ids.
@@ -152,6 +153,7 @@ type ServerFrame struct {
 	Duplicate         bool              `json:"duplicate"`
 	Code              string            `json:"code"`
 	Message           string            `json:"message"`
+	RetryAfter        int64             `json:"retryAfter"`
 	ConnectionID      string            `json:"connectionId"`
 	UserID            string            `json:"userId"`
 	EditedAt          int64             `json:"editedAt"`

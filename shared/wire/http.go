@@ -167,4 +167,5 @@ type Problem struct {
 	Code   string `json:"code"`
 
 	NeverSignedIn []string `json:"neverSignedIn,omitempty"` // with the code never_signed_in
+	RetryAfter    int64    `json:"retryAfter,omitempty"`    // ms, with the code rate_limited
 }

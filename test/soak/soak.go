@@ -191,14 +191,17 @@ func newRun(c Config) (*run, error) {
 	return r, nil
 }
 
-// connectRate is how many connections a user may open a minute: faults end those
-// of the run's few users far more often than networks would.
-const connectRate = "600"
+// Limits of the run's few users: faults end their connections far more often than
+// networks would, and each has several devices that send, and try again.
+const (
+	connectRate = "600" // a minute
+	sendRate    = "50"  // a second
+)
 
 // wrap injects the faults over what the run's caller changes.
 func (r *run) wrap(d local.Deployment) local.Deployment {
-	for _, f := range d.Functions {
-		f.Environment[config.ConnectRate] = connectRate // only one of them reads it
+	for _, f := range d.Functions { // which read only what they know
+		f.Environment[config.ConnectRate], f.Environment[config.SendRate] = connectRate, sendRate
 	}
 	if r.config.Wrap != nil {
 		d = local.EachFunction(r.config.Wrap)(d)

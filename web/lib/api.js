@@ -276,8 +276,8 @@ export class API {
 export async function failureOf(response) {
   const { status } = response;
   try {
-    const { code, detail, title, neverSignedIn: users } = await response.json();
-    if (typeof code === "string") return new Failure(code, detail || title || code, { status, users });
+    const { code, detail, title, neverSignedIn: users, retryAfter } = await response.json();
+    if (typeof code === "string") return new Failure(code, detail || title || code, { status, users, retryAfter });
   } catch {
     // not the API's own answer
   }

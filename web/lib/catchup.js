@@ -218,7 +218,8 @@ export class CatchUp {
 
   /** @param {Failure} failure */
   #failed(failure) {
-    const delay = RETRY_BASE / 4 + fullJitter(this.#clock, this.#failures++, RETRY_BASE, RETRY_CAP);
+    const delay =
+      Math.max(RETRY_BASE / 4, failure.retryAfter) + fullJitter(this.#clock, this.#failures++, RETRY_BASE, RETRY_CAP);
     this.#retry = this.#clock.after(delay, () => {
       this.#retry = undefined;
       void this.#run();

@@ -33,6 +33,7 @@ import { hasVisible } from "./text.js";
  * @property {boolean} [duplicate]
  * @property {string} [code]
  * @property {string} [message]
+ * @property {number} [retryAfter] ms
  * @property {string} [connectionId]
  * @property {string} [userId]
  * @property {string} [from]

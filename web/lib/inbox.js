@@ -99,8 +99,8 @@ export class Inbox {
   }
 
   /** @param {Frame} error */
-  #refused({ code = "internal", message = "", clientMessageId }) {
-    const failure = new Failure(code, message);
+  #refused({ code = "internal", message = "", clientMessageId, retryAfter }) {
+    const failure = new Failure(code, message, { retryAfter });
     if (clientMessageId) this.#outbox.refused(clientMessageId, failure);
     else this.#emit("failure", failure);
   }

@@ -228,7 +228,7 @@ export class Outbox {
     } else {
       outgoing.status = "waiting";
       // A rate window is a second long: half of this is the least that helps.
-      const least = failure.code === "rate_limited" ? 500 : 0;
+      const least = failure.code === "rate_limited" ? Math.max(500, failure.retryAfter) : 0;
       entry.hold(this.#clock, least + fullJitter(this.#clock, entry.tries, 500, 8_000), () => {
         this.#pump(outgoing.chatRoomId);
         this.#changed(outgoing.chatRoomId);

@@ -94,38 +94,55 @@ func (s *Store) Presence(ctx context.Context, userIDs []string, limit int) (map[
 	return present, nil
 }
 
-// TakeSend implements chat.AdmissionStore. It never needs limit.LastWindow.
-func (s *Store) TakeSend(ctx context.Context, connectionID string, limit chat.SendLimit) (chat.ConnectionState, bool, error) {
-	unlock, err := s.begin(ctx, "TakeSend")
+// TakeRate implements chat.RateStore. It never needs take.LastWindow.
+func (s *Store) TakeRate(ctx context.Context, take chat.RateTake) (window int64, retryAfter time.Duration, err error) {
+	unlock, err := s.begin(ctx, "TakeRate")
 	if err != nil {
-		return chat.ConnectionState{}, false, err
+		return 0, 0, err
+	}
+	defer unlock()
+	key := [2]string{take.UserID, string(take.Action)}
+	window, wait := s.take(s.rates[key], take.Limit, take.Count)
+	s.rates[key] = window
+	return window, wait, nil
+}
+
+// take moves a window, unless it has no room.
+func (s *Store) take(window int64, limit chat.RateLimit, n int) (moved int64, wait time.Duration) {
+	now := s.now().UnixMilli()
+	if wait := limit.Wait(window, now, n); wait > 0 {
+		return window, wait
+	}
+	return max(window, now) + int64(n)*limit.Interval.Milliseconds(), 0
+}
+
+// TakeRefusal implements chat.ConnectionStore.
+func (s *Store) TakeRefusal(ctx context.Context, connectionID string, limit chat.RateLimit) (bool, error) {
+	unlock, err := s.begin(ctx, "TakeRefusal")
+	if err != nil {
+		return false, err
 	}
 	defer unlock()
 	c, ok := s.connections[connectionID]
-	if !ok || s.expired(c.ExpiresAt()) {
-		return chat.ConnectionState{}, false, nil
+	if !ok {
+		return true, nil
 	}
-	now := s.now().UnixMilli()
-	taken := c.ReplacedAt == 0 && c.TokenExpiresAt > now-limit.TokenLeeway.Milliseconds() &&
-		c.rateWindow <= now+limit.Horizon.Milliseconds()
-	if taken {
-		c.rateWindow = max(c.rateWindow, now) + limit.Interval.Milliseconds()
-		s.connections[connectionID] = c
-	}
-	return chat.ConnectionState{Connection: c.Connection, Exists: true, RateWindow: c.rateWindow}, taken, nil
+	window, wait := s.take(c.refused, limit, 1)
+	c.refused = window
+	s.connections[connectionID] = c
+	return wait <= 0, nil
 }
 
-// TakeRate implements chat.RateStore.
-func (s *Store) TakeRate(ctx context.Context, userID, kind string, limit chat.RateLimit) (time.Duration, error) {
-	unlock, err := s.begin(ctx, "TakeRate")
+// EndConnection implements chat.ConnectionStore.
+func (s *Store) EndConnection(ctx context.Context, connectionID string) error {
+	unlock, err := s.begin(ctx, "EndConnection")
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer unlock()
-	now, key := s.now().UnixMilli(), [2]string{userID, kind}
-	if wait := s.rates[key] - limit.Horizon().Milliseconds() - now; wait > 0 {
-		return time.Duration(wait) * time.Millisecond, nil
+	if c, ok := s.connections[connectionID]; ok && c.ReplacedAt == 0 {
+		c.ReplacedAt, c.Flooded = s.now().UnixMilli(), true
+		s.connections[connectionID] = c
 	}
-	s.rates[key] = max(s.rates[key], now) + limit.Interval.Milliseconds()
-	return 0, nil
+	return nil
 }

@@ -30,13 +30,13 @@ type Store struct {
 	sent        map[[2]string]sent // by user and client message id
 	created     map[[2]string]chat.Creation
 	names       map[string]string
-	rates       map[[2]string]int64 // by user and kind: the window, ms
+	rates       map[[2]string]int64 // by user and action: the window, ms
 	signedIn    map[string]bool
 }
 
 type connection struct {
 	chat.Connection
-	rateWindow int64
+	refused int64 // window, ms
 }
 
 type sent struct {

@@ -18,10 +18,16 @@ func (f *fixture) connect(c chat.Connection) {
 }
 
 // limit is a rate limit of 10 a second in bursts of 20.
-func limit(lastWindow int64) chat.SendLimit {
-	return chat.SendLimit{
-		Interval: 100 * time.Millisecond, Horizon: 1900 * time.Millisecond, TokenLeeway: 30 * time.Second, LastWindow: lastWindow,
-	}
+var limit = chat.RateLimit{Interval: 100 * time.Millisecond, Burst: 20}
+
+// take takes one of what a limit allows alice.
+func (f *fixture) take(limit chat.RateLimit, lastWindow int64) (window int64, wait time.Duration) {
+	f.Helper()
+	window, wait, err := f.TakeRate(f.Context(), chat.RateTake{
+		UserID: "alice", Action: chat.Connecting, Limit: limit, Count: 1, LastWindow: lastWindow,
+	})
+	ok(f, err)
+	return window, wait
 }
 
 var connectionTests = map[string]func(*fixture){
@@ -143,10 +149,8 @@ var connectionTests = map[string]func(*fixture){
 			id := fmt.Sprintf("c%02d", i)
 			c, found, err := f.Connection(f.Context(), id)
 			ok(f, err)
-			state, taken, err := f.TakeSend(f.Context(), id, limit(0))
-			ok(f, err)
-			if old := i < more; !found || c.ReplacedAt != 0 != old || state.ReplacedAt != 0 != old || taken == old {
-				f.Errorf("%s: found %t %+v, send taken %t; want replaced: %t", id, found, c, taken, old)
+			if old := i < more; !found || c.ReplacedAt != 0 != old || c.Flooded {
+				f.Errorf("%s: found %t %+v; want replaced: %t", id, found, c, old)
 			}
 		}
 	},
@@ -179,46 +183,6 @@ var connectionTests = map[string]func(*fixture){
 			}
 		}
 	},
-	"TakeSend/admits a burst, then one an interval": func(f *fixture) {
-		f.connect(connection("c", "alice"))
-		for _, step := range []struct {
-			wait     time.Duration
-			attempts int
-			taken    int
-		}{
-			{0, 21, 20},
-			{99 * time.Millisecond, 1, 0},
-			{time.Millisecond, 2, 1},
-			{time.Hour, 25, 20}, // a window that ran out long ago gives no more than a burst
-		} {
-			f.clock.advance(step.wait)
-			taken := 0
-			for range step.attempts {
-				state, admitted, err := f.TakeSend(f.Context(), "c", limit(0))
-				ok(f, err)
-				if admitted {
-					taken++
-				}
-				if state.UserID != "alice" || !state.Exists {
-					f.Errorf("state %+v, want the row of alice", state)
-				}
-			}
-			if taken != step.taken {
-				f.Errorf("after %v: %d of %d taken, want %d", step.wait, taken, step.attempts, step.taken)
-			}
-		}
-	},
-	"TakeSend/moves the window to max(window, now) + Interval, whatever LastWindow is": func(f *fixture) {
-		f.connect(connection("c", "alice"))
-		now := int64(epoch)
-		for i, last := range []int64{0, 0, now + 100, now + 50_000, now - 1, now + 400} {
-			state, taken, err := f.TakeSend(f.Context(), "c", limit(last))
-			ok(f, err)
-			if want := now + int64(i+1)*100; !taken || state.RateWindow != want {
-				f.Errorf("with LastWindow %d: taken %t, window %d; want %d", last, taken, state.RateWindow, want)
-			}
-		}
-	},
 	"TakeRate/admits a burst, then one an interval, and says when the next": func(f *fixture) {
 		limit := chat.RateLimit{Interval: 2 * time.Second, Burst: 20}
 		for _, step := range []struct {
@@ -231,13 +195,12 @@ var connectionTests = map[string]func(*fixture){
 			{1_999 * time.Millisecond, 3, 0, time.Millisecond},
 			{time.Millisecond, 2, 1, 2 * time.Second},
 			{6 * time.Second, 4, 3, 2 * time.Second},
-			{time.Hour, 25, 20, 2 * time.Second},
+			{time.Hour, 25, 20, 2 * time.Second}, // a window that ran out long ago gives no more than a burst
 		} {
 			f.clock.advance(step.wait)
 			taken, next := 0, time.Duration(0)
 			for range step.attempts {
-				wait, err := f.TakeRate(f.Context(), "alice", "connect", limit)
-				ok(f, err)
+				_, wait := f.take(limit, 0)
 				if wait == 0 {
 					taken++
 				}
@@ -248,20 +211,54 @@ var connectionTests = map[string]func(*fixture){
 			}
 		}
 	},
-	"TakeRate/counts each user and kind alone": func(f *fixture) {
+	"TakeRate/moves the window to max(window, now) + Interval, whatever LastWindow is": func(f *fixture) {
+		now := int64(epoch)
+		for i, last := range []int64{0, 0, now + 100, now + 50_000, now - 1, now + 400} {
+			window, wait := f.take(limit, last)
+			if want := now + int64(i+1)*100; wait != 0 || window != want {
+				f.Errorf("with LastWindow %d: wait %v, window %d; want 0, %d", last, wait, window, want)
+			}
+		}
+		for range 14 {
+			f.take(limit, 0)
+		}
+		if window, wait := f.take(limit, 0); window != now+2_000 || wait != 100*time.Millisecond {
+			f.Errorf("a refusal answers the window %d and %v, want %d and 100ms", window, wait, now+2_000)
+		}
+	},
+	"TakeRate/takes several at once, or none": func(f *fixture) {
+		for _, step := range []struct {
+			after time.Duration
+			count int
+			want  time.Duration
+		}{
+			{0, 20, 0},
+			{0, 1, 100 * time.Millisecond},
+			{0, 20, 2 * time.Second},
+			{500 * time.Millisecond, 6, 100 * time.Millisecond},
+			{0, 5, 0},
+		} {
+			f.clock.advance(step.after)
+			_, wait, err := f.TakeRate(f.Context(), chat.RateTake{UserID: "alice", Action: chat.Writing, Limit: limit, Count: step.count})
+			if ok(f, err); wait != step.want {
+				f.Errorf("%d at once: wait %v, want %v", step.count, wait, step.want)
+			}
+		}
+	},
+	"TakeRate/counts each user and action alone": func(f *fixture) {
 		limit := chat.RateLimit{Interval: time.Second, Burst: 1}
-		for _, one := range [][2]string{{"alice", "connect"}, {"bob", "connect"}, {"alice", "write"}} {
+		for _, one := range []rateOf{{"alice", chat.Connecting}, {"bob", chat.Connecting}, {"alice", chat.Writing}} {
 			for i, want := range []time.Duration{0, time.Second} {
-				if wait, err := f.TakeRate(f.Context(), one[0], one[1], limit); wait != want || err != nil {
+				_, wait, err := f.TakeRate(f.Context(), chat.RateTake{UserID: one.user, Action: one.action, Limit: limit, Count: 1})
+				if wait != want || err != nil {
 					f.Errorf("%v, attempt %d: %v, %v; want %v", one, i, wait, err, want)
 				}
 			}
 		}
 	},
 	"TakeRate/never admits more than a burst at once": func(f *fixture) {
-		limit := chat.RateLimit{Interval: 2 * time.Second, Burst: 20}
 		take := func(int) (bool, error) {
-			wait, err := f.TakeRate(f.Context(), "alice", "connect", limit)
+			_, wait, err := f.TakeRate(f.Context(), chat.RateTake{UserID: "alice", Action: chat.Sending, Limit: limit, Count: 1})
 			return wait == 0, err
 		}
 		taken := race(f, 30, take)
@@ -274,48 +271,48 @@ var connectionTests = map[string]func(*fixture){
 			f.Errorf("%d taken, another %t, %v; want 20, false", taken, more, err)
 		}
 	},
-	"TakeSend/refuses connections that do not exist, have expired, or whose token has": func(f *fixture) {
-		c := connection("c", "alice")
-		c.TokenExpiresAt = epoch + 10_000
-		f.connect(c)
+	"TakeRefusal/counts a connection's refused frames, and leaves its row otherwise": func(f *fixture) {
+		want := connection("c", "alice")
+		f.connect(want)
 		f.connect(connection("d", "alice"))
-		for _, step := range []struct {
-			id            string
-			at            time.Duration
-			exists, taken bool
-		}{
-			{"none", 0, false, false},
-			{"c", 0, true, true},
-			{"c", 39_999 * time.Millisecond, true, true}, // the leeway
-			{"c", 40_000 * time.Millisecond, true, false},
-			{"d", chat.ConnectionLife - time.Second, true, true},
-			{"d", chat.ConnectionLife, false, false}, // as for Connection
-		} {
-			f.clock.ms.Store(epoch + step.at.Milliseconds())
-			state, taken, err := f.TakeSend(f.Context(), step.id, limit(0))
-			ok(f, err)
-			if state.Exists != step.exists || taken != step.taken {
-				f.Errorf("%s after %v: exists %t, taken %t; want %t, %t", step.id, step.at, state.Exists, taken, step.exists, step.taken)
+		for i := range 22 {
+			within, err := f.TakeRefusal(f.Context(), "c", limit)
+			if within != (i < 20) || err != nil {
+				f.Errorf("refusal %d: within %t, error %v", i+1, within, err)
 			}
+		}
+		for _, id := range []string{"d", "none"} {
+			if within, err := f.TakeRefusal(f.Context(), id, limit); !within || err != nil {
+				f.Errorf("%s: within %t, error %v; want true", id, within, err)
+			}
+		}
+		got, found, err := f.Connection(f.Context(), "c")
+		equal(f, "connection", want, got)
+		if _, other, _ := f.Connection(f.Context(), "none"); !found || other || err != nil {
+			f.Errorf("found %t, one that never was %t, error %v", found, other, err)
 		}
 	},
-	"TakeSend/never admits more than a burst at once": func(f *fixture) {
-		f.connect(connection("c", "alice"))
-		taken := race(f, 30, func(int) (bool, error) {
-			_, admitted, err := f.TakeSend(f.Context(), "c", limit(0))
-			return admitted, err
-		})
-		for range 20 - taken { // those that gave up in the race
-			_, admitted, err := f.TakeSend(f.Context(), "c", limit(0))
-			ok(f, err)
-			if admitted {
-				taken++
+	"EndConnection/marks a row once, and makes none": func(f *fixture) {
+		want := connection("c", "alice")
+		f.connect(want)
+		want.ReplacedAt, want.Flooded = epoch, true
+		for range 2 {
+			for _, id := range []string{"c", "none"} {
+				ok(f, f.EndConnection(f.Context(), id))
 			}
+			f.clock.advance(time.Second)
 		}
-		state, more, err := f.TakeSend(f.Context(), "c", limit(0))
+		got, _, err := f.Connection(f.Context(), "c")
 		ok(f, err)
-		if taken != 20 || more || state.RateWindow != epoch+2_000 {
-			f.Errorf("%d taken, another %t, window %d; want 20, false, %d", taken, more, state.RateWindow, epoch+2_000)
+		equal(f, "connection", want, got)
+		if _, found, err := f.Connection(f.Context(), "none"); found || err != nil {
+			f.Errorf("a row was made: %t, error %v", found, err)
 		}
 	},
+}
+
+// rateOf is whose limit of what.
+type rateOf struct {
+	user   string
+	action chat.Action
 }

@@ -1,0 +1,146 @@
+package local_test
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"github.com/streamroom/streamroom/local"
+	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/config"
+	"github.com/streamroom/streamroom/shared/wire"
+	"github.com/streamroom/streamroom/test/rig"
+)
+
+// limited runs a deployment with the limits of the HTTP API, which the rig lifts.
+func limited(d local.Deployment) local.Deployment {
+	return local.EachFunction(func(f local.Function) local.Function {
+		for _, name := range []string{config.WriteRate, config.ReadRate} {
+			delete(f.Environment, name)
+		}
+		return f
+	})(d)
+}
+
+// exhaust makes a request again and again until it is refused, and returns how many were
+// served, and the refusal.
+func exhaust(s *rig.Rig, user, method, path string, body any, most int) (served int, refusal wire.Problem) {
+	s.T.Helper()
+	for range most {
+		refusal = wire.Problem{}
+		if method != http.MethodPost || path == "/sync" {
+			if status := s.API(user, method, path, body, &refusal); status == http.StatusTooManyRequests {
+				return served, refusal
+			}
+		} else if status := s.API(user, method, path, body, nil); status == http.StatusTooManyRequests {
+			s.API(user, method, path, body, &refusal)
+			return served, refusal
+		}
+		served++
+	}
+	s.T.Errorf("%s %s was served %d times", method, path, served)
+	return served, refusal
+}
+
+func TestLimits_OfTheHTTPAPI(t *testing.T) {
+	t.Parallel()
+	s := start(t, local.Config{Wrap: limited, LogLevel: "warn"})
+	room := s.Room("alice", "bob") // two changes of alice
+	message := s.Connect("alice")
+	message.Send(room, "hello", "")
+	id := message.Expect(wire.TypeAck).MessageID
+	for _, test := range []struct {
+		user, method, path string
+		body               any
+		burst, rate        int
+	}{
+		{"alice", http.MethodPost, "/rooms/" + room + "/read", wire.ReadRequest{UpTo: id}, chat.WriteBurst - 2, chat.WriteRate},
+		{"alice", http.MethodGet, "/rooms", nil, chat.ReadBurst, chat.ReadRate},
+		{"bob", http.MethodPost, "/sync", wire.SyncRequest{Rooms: map[string]string{room: id}}, chat.ReadBurst, chat.ReadRate},
+	} {
+		began := time.Now()
+		served, refusal := exhaust(s, test.user, test.method, test.path, test.body, 10*test.burst)
+		most := test.burst + int(time.Since(began)*time.Duration(test.rate)/time.Second) + 1
+		if served < test.burst || served > most {
+			t.Errorf("%s %s was served %d times, want %d to %d", test.method, test.path, served, test.burst, most)
+		}
+		if refusal.Code != string(chat.CodeRateLimited) || refusal.RetryAfter < 1 || refusal.RetryAfter > 1000/int64(test.rate) {
+			t.Errorf("%s %s is refused with %+v", test.method, test.path, refusal)
+		}
+	}
+	// A room of many members is many changes.
+	var members []string
+	for i := range chat.MaxInitialMember {
+		members = append(members, fmt.Sprint("m", i))
+	}
+	body := wire.RoomRequest{Type: "group", Name: "Crowd", Members: members}
+	if first, second := s.API("carol", http.MethodPost, "/rooms", body, nil), s.API("carol", http.MethodPost, "/rooms", body, nil); first != http.StatusCreated || second != http.StatusTooManyRequests {
+		t.Errorf("two rooms of %d are answered %d and %d, want 201 and 429", len(members)+1, first, second)
+	}
+}
+
+// The header is for programs that know HTTP alone.
+func TestLimits_RetryAfter(t *testing.T) {
+	t.Parallel()
+	s := start(t, local.Config{LogLevel: "warn", Wrap: func(d local.Deployment) local.Deployment {
+		for _, f := range d.Functions {
+			f.Environment[config.ReadRate], f.Environment[config.ReadBurst] = "1", "1"
+		}
+		return d
+	}})
+	header := ""
+	s.Inspect = func(_ *http.Request, _ []byte, response *http.Response, _ []byte) {
+		header = response.Header.Get("Retry-After")
+	}
+	for s.API("alice", http.MethodGet, "/rooms", nil, nil) != http.StatusTooManyRequests {
+		if header != "" {
+			t.Errorf("an answer has Retry-After %s", header)
+		}
+	}
+	if seconds, err := strconv.Atoi(header); err != nil || seconds != 1 {
+		t.Errorf("Retry-After is %q, want 1", header)
+	}
+}
+
+// A client that sends nothing but what is refused is told so, and its socket closed.
+func TestLimits_AFloodOfRefusedFramesEndsTheSocket(t *testing.T) {
+	t.Parallel()
+	s := start(t, local.Config{LogLevel: "warn"})
+	for name, frame := range map[string]string{
+		"unknown actions": `{"action":"fly"}`,
+		"faulty sends":    `{"action":"sendMessage","content":""}`,
+		"pings":           `{"action":"ping"}`,
+	} {
+		d, other := s.Connect("mallory"), s.Connect("mallory")
+		answered := 0
+		for ended := false; !ended; {
+			if err := d.Conn.Write(t.Context(), websocket.MessageText, []byte(frame)); err != nil {
+				break
+			}
+			select {
+			case got, open := <-d.Frames:
+				answered++
+				ended = !open || got.Type == wire.TypeError && got.Message == chat.ErrFlooded().Message
+			case <-time.After(rig.Patience):
+				t.Fatalf("%s: no answer", name)
+			}
+			if answered > 10*chat.RefusedBurst {
+				t.Fatalf("%s: the socket is open after %d frames", name, answered)
+			}
+		}
+		select {
+		case <-d.Ended:
+		case <-time.After(rig.Patience):
+			t.Errorf("%s: the socket stays open", name)
+		}
+		other.Write(`{"action":"ping"}`)
+		other.Expect(wire.TypePong)
+		if answered < chat.RefusedBurst {
+			t.Errorf("%s: the socket ended after %d frames", name, answered)
+		}
+	}
+}
