@@ -27,6 +27,7 @@ type RoomRequest = wire.RoomRequest
 //	Name        string // a direct message has none
 //	Type        string // "group" or "dm"
 //	MemberCount int
+//	Role        string       // one's own, "owner" or "member", given by Client.Room only
 //	Members     []RoomMember // one page, given by Client.Room only
 //	Cursor      string       // where they go on; empty: these were the last
 //

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -85,6 +86,8 @@ func (o operation) bodies(p place) (bad []badInput) {
 		"deep objects":           strings.Repeat(`{"a":`, 5_000),
 		"an unknown field":       `{"color":"red",` + good[1:],
 		"a forged field":         `{"senderId":"bob",` + good[1:],
+		"a field in capitals":    regexp.MustCompile(`"\w+":`).ReplaceAllStringFunc(good, strings.ToUpper),
+		"a field twice":          good[:len(good)-1] + "," + good[1:],
 		"a field of wrong type":  strings.Replace(good, `:"`, `:7,"x":"`, 1),
 		"not UTF-8":              strings.Replace(good, `"}`, "\xff\"}", 1),
 		"half a surrogate":       strings.Replace(good, `"}`, `\ud800"}`, 1),

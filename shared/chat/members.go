@@ -14,23 +14,32 @@ const (
 	successorPages = 10
 )
 
+// RoomView is a room as one of its members sees it.
+type RoomView struct {
+	Room
+	Role    Role          // of the member who looks
+	Members []Participant // one page, by user id
+	More    bool          // whether there are more members
+}
+
 // Get returns a room and one page of its members, by user id after `after`, to a
-// member, and whether there are more.
+// member.
 //
 // Errors: CodeInvalidRequest, CodeNotAMember.
-func (s *Rooms) Get(ctx context.Context, userID, roomID, after string, limit int) (room Room, page []Participant, more bool, err error) {
-	room, _, err = s.authorize(ctx, roomID, userID)
+func (s *Rooms) Get(ctx context.Context, userID, roomID, after string, limit int) (RoomView, error) {
+	room, self, err := s.authorize(ctx, roomID, userID)
 	if err != nil {
-		return Room{}, nil, false, err
+		return RoomView{}, err
 	}
 	members, more, err := s.store.Members(ctx, roomID, after, limit)
 	if err != nil {
-		return Room{}, nil, false, fmt.Errorf("read members: %w", err)
+		return RoomView{}, fmt.Errorf("read members: %w", err)
 	}
-	if page, err = s.participants(ctx, userID, roomID, members); err != nil {
-		return Room{}, nil, false, err
+	page, err := s.participants(ctx, userID, roomID, members)
+	if err != nil {
+		return RoomView{}, err
 	}
-	return room, page, more, nil
+	return RoomView{Room: room, Role: self.Role, Members: page, More: more}, nil
 }
 
 // participants adds to members their display names and how far they have read, for

@@ -317,13 +317,16 @@ func TestGet_MembersOnlyWithNamesAndCursors(t *testing.T) {
 		}, false},
 		{"carol", 2, nil, false},
 	} {
-		got, page, more, err := w.rooms.Get(t.Context(), "bob", room, test.after, test.limit)
+		got, err := w.rooms.Get(t.Context(), "bob", room, test.after, test.limit)
 		ok(t, err)
-		if diff := cmp.Diff(test.want, page); diff != "" || more != test.more || got.ID != room || got.MemberCount != 3 {
-			t.Errorf("after %q: room %+v, more %t (-want +got):\n%s", test.after, got, more, diff)
+		if diff := cmp.Diff(test.want, got.Members); diff != "" || got.More != test.more || got.ID != room || got.MemberCount != 3 || got.Role != chat.PlainMember {
+			t.Errorf("after %q: room %+v (-want +got):\n%s", test.after, got, diff)
 		}
 	}
-	_, _, _, err = w.rooms.Get(t.Context(), "dave", room, "", 2)
+	if got, err := w.rooms.Get(t.Context(), "alice", room, "alice", 2); err != nil || got.Role != chat.Owner {
+		t.Errorf("the owner's role on a page without the owner: %q, %v", got.Role, err)
+	}
+	_, err = w.rooms.Get(t.Context(), "dave", room, "", 2)
 	refused(t, "a user who is not a member", err, chat.CodeNotAMember)
 }
 
@@ -331,19 +334,19 @@ func TestGet_MembersOnlyWithNamesAndCursors(t *testing.T) {
 func TestRooms_ErrorsOfTheStore(t *testing.T) {
 	for method, call := range map[string]func(*world, string) error{
 		"RoomFor": func(w *world, room string) error {
-			_, _, _, err := w.rooms.Get(w.Context(), "alice", room, "", 1)
+			_, err := w.rooms.Get(w.Context(), "alice", room, "", 1)
 			return err
 		},
 		"Members": func(w *world, room string) error {
-			_, _, _, err := w.rooms.Get(w.Context(), "alice", room, "", 1)
+			_, err := w.rooms.Get(w.Context(), "alice", room, "", 1)
 			return err
 		},
 		"DisplayNames": func(w *world, room string) error {
-			_, _, _, err := w.rooms.Get(w.Context(), "alice", room, "", 1)
+			_, err := w.rooms.Get(w.Context(), "alice", room, "", 1)
 			return err
 		},
 		"ReadCursors": func(w *world, room string) error {
-			_, _, _, err := w.rooms.Get(w.Context(), "alice", room, "", 1)
+			_, err := w.rooms.Get(w.Context(), "alice", room, "", 1)
 			return err
 		},
 		"RenameRoom": func(w *world, room string) error {

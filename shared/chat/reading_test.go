@@ -198,9 +198,9 @@ func TestAddMember_JoinsAtTheNewestMessage(t *testing.T) {
 
 	seen := func(as string) [2]string {
 		t.Helper()
-		_, members, _, err := w.rooms.Get(t.Context(), as, room, "bob", 1)
+		room, err := w.rooms.Get(t.Context(), as, room, "bob", 1)
 		ok(t, err)
-		return [2]string{members[0].ReadFrom, members[0].ReadUpTo} // carol's
+		return [2]string{room.Members[0].ReadFrom, room.Members[0].ReadUpTo} // carol's
 	}
 	if others, own := seen("alice"), seen("carol"); others != [2]string{} || own != [2]string{sent[4], sent[4]} {
 		t.Errorf("carol has read %q for alice and %q for herself; want nothing, and after and up to %s", others, own, sent[4])

@@ -237,7 +237,7 @@ func read(r *http.Request, into any) error {
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return chat.Errorf(chat.CodeInvalidRequest, "invalid body: want one JSON object, got more after it")
 	}
-	return nil
+	return checkNames(data, into)
 }
 
 // describe explains to the client why a body does not decode.

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"encoding/base64"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/streamroom/streamroom/shared/chat"
@@ -35,7 +36,8 @@ func (a *API) createRoom(r *http.Request, userID string) (int, any, error) {
 		return 0, nil, err
 	}
 	body := roomBody(room)
-	if body.NeverSignedIn, err = a.domain.Rooms.NeverSignedIn(r.Context(), members); err != nil {
+	others := slices.DeleteFunc(members, func(member string) bool { return member == userID })
+	if body.NeverSignedIn, err = a.domain.Rooms.NeverSignedIn(r.Context(), others); err != nil {
 		return 0, nil, err
 	}
 	if created {
@@ -116,19 +118,20 @@ func (a *API) getRoom(r *http.Request, userID string) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	room, members, more, err := a.domain.Rooms.Get(r.Context(), userID, roomID, after, n)
+	room, err := a.domain.Rooms.Get(r.Context(), userID, roomID, after, n)
 	if err != nil {
 		return 0, nil, err
 	}
-	body := roomBody(room)
-	body.Members = make([]wire.RoomMember, len(members)) // present even if empty
-	for i, m := range members {
+	body := roomBody(room.Room)
+	body.Role = string(room.Role)
+	body.Members = make([]wire.RoomMember, len(room.Members)) // present even if empty
+	for i, m := range room.Members {
 		body.Members[i] = wire.RoomMember{
 			UserID: m.UserID, Role: string(m.Role), JoinedAt: m.JoinedAt, ReadFrom: m.ReadFrom, ReadUpTo: m.ReadUpTo, DisplayName: m.DisplayName,
 		}
 	}
-	if more {
-		body.Cursor = encodeMember(roomID, members[len(members)-1].UserID)
+	if room.More {
+		body.Cursor = encodeMember(roomID, room.Members[len(room.Members)-1].UserID)
 	}
 	return http.StatusOK, body, nil
 }

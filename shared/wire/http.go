@@ -70,6 +70,7 @@ type Room struct {
 	Name        string       `json:"name,omitempty"`
 	Type        string       `json:"type"`
 	MemberCount int          `json:"memberCount"`
+	Role        string       `json:"role,omitempty"` // the reader's own, beside Members
 	Members     []RoomMember `json:"members,omitzero"`
 	Cursor      string       `json:"cursor,omitempty"`
 

@@ -59,6 +59,7 @@ import { Failure } from "./failure.js";
  * @property {string} [name]
  * @property {string} type `group` or `dm`
  * @property {number} memberCount
+ * @property {string} [role] the user's own, beside members
  * @property {Member[]} [members] one page
  * @property {string} [cursor] where the members go on
  */
