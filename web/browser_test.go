@@ -137,11 +137,17 @@ func openPage(t testing.TB, url string) *page {
 func signedIn(t testing.TB, url, user string) *page {
 	t.Helper()
 	p := openPage(t, url+"/")
+	p.signIn(user)
+	return p
+}
+
+// signIn signs in on the page that asks for a name.
+func (p *page) signIn(user string) {
+	p.t.Helper()
 	p.until(`document.activeElement?.dataset.testid === "signin-name"`)
 	p.typed(user + "\n")
 	p.until(`document.querySelector("[data-testid=connection-state]").textContent === "Connected"`)
 	p.until(`document.querySelector("[data-testid=room-item]") !== null`)
-	return p
 }
 
 func (p *page) run(steps ...chromedp.Action[chromedp.Void]) {

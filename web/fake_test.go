@@ -327,8 +327,13 @@ func (f *fake) createRoom(w http.ResponseWriter, r *http.Request, user string) {
 	answer(w, http.StatusCreated, f.describe(id))
 }
 
-func (f *fake) readRoom(w http.ResponseWriter, r *http.Request, _ string) {
-	answer(w, http.StatusOK, f.describe(r.PathValue("id")))
+func (f *fake) readRoom(w http.ResponseWriter, r *http.Request, user string) {
+	room := f.describe(r.PathValue("id"))
+	room.Role = "member"
+	if f.rooms[room.ChatRoomID].members[0] == user {
+		room.Role = "owner"
+	}
+	answer(w, http.StatusOK, room)
 }
 
 func (f *fake) addMember(w http.ResponseWriter, r *http.Request, user string) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -180,4 +181,71 @@ func TestADeletedLastMessageIsGoneFromTheList(t *testing.T) {
 	bob.room(local.Lobby, "Message deleted")
 	alice.send("another")
 	bob.room(local.Lobby, "another")
+}
+
+// What is written is sent as it is, but for empty lines around it: it may be code.
+func TestIndentationIsSent(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	alice := signedIn(t, f.URL, "alice")
+	alice.openRoom("general")
+	alice.do(`(() => {
+		const input = document.getElementById("composer-input");
+		input.value = " \n\n    if x:\n        y()  \n \n";
+		input.dispatchEvent(new Event("input"));
+		input.focus();
+	})()`)
+	alice.enter(0)
+	alice.shows("    if x:\n        y()")
+}
+
+// Nothing is pushed out of sight by names of one long word.
+func TestLongNamesFit(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	long := strings.Repeat("W", 100)
+	user := strings.Repeat("u", 128)
+	f.with(func() {
+		f.rooms["team"] = &fakeRoom{name: long, members: []string{"alice", user, "bob"}}
+		f.names[user] = strings.Repeat("N", 64)
+		f.names["bob"] = strings.Repeat("N", 64)
+	})
+	f.say("team", user, long+long)
+	f.say("team", "bob", "https://example.com/"+long+long)
+	alice := signedIn(t, f.URL, "alice")
+	over := `(() => {
+		const out = [];
+		const w = document.documentElement.clientWidth;
+		for (const e of document.querySelectorAll("body *")) {
+			if (!e.checkVisibility() || e.closest(".unseen") || e.closest("svg")) continue;
+			const r = e.getBoundingClientRect();
+			if (r.width && (r.right > w + 1 || r.left < -1)) out.push("outside " + e.outerHTML.slice(0, 120));
+			const s = getComputedStyle(e);
+			if (e.scrollWidth > e.clientWidth + 1 && s.display !== "inline" && !["hidden", "clip"].includes(s.overflowX) && e.clientWidth) out.push("wide " + s.overflowX + " " + e.scrollWidth + ">" + e.clientWidth + " " + e.outerHTML.slice(0, 120));
+		}
+		return out.join("\n");
+	})()`
+	for _, width := range []int64{320, 1200} {
+		fits := func(what string) {
+			t.Helper()
+			if got := eval[string](alice, over); got != "" {
+				t.Errorf("%s, %d wide:\n%s", what, width, got)
+			}
+		}
+		alice.look(1200, 700, "light")
+		alice.openRoom("team")
+		alice.look(width, 700, "light")
+		alice.until(`document.querySelectorAll("[data-testid=message]").length === 2`)
+		fits("the room")
+		alice.click("members")
+		alice.until(`document.querySelectorAll("[data-testid=member]").length === 3`)
+		fits("its members")
+		for _, button := range []string{"member-remove", "leave"} {
+			alice.do(`document.querySelector("[data-testid=` + button + `]").click()`)
+			alice.until(`document.getElementById("confirm-dialog").open`)
+			fits(button)
+			alice.escape()
+		}
+		alice.escape()
+	}
 }

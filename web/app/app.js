@@ -190,7 +190,7 @@ class App {
   }
 
   async #signOut() {
-    const unsent = this.#chat?.unsent ?? 0;
+    const unsent = this.#chat?.unsentAnywhere ?? 0;
     const text = `${counted(unsent, "message is", "messages are")} not sent yet. Signing out deletes what is not sent.`;
     if (unsent > 0 && !(await confirmed("Sign out?", text, "Sign out"))) return;
     this.#chat?.forget();
@@ -257,12 +257,14 @@ class App {
     const now = Date.now();
     updateZone();
     const rooms = chat.rooms.list();
+    const failed = new Map(chat.failed.map((outgoing) => [outgoing.chatRoomId, outgoing]));
     const name = this.#displayName || this.#me;
     becomeAvatar(byId("account-avatar", HTMLElement), name);
     byId("account-name", HTMLElement).textContent = name;
     this.#chatElement.classList.toggle("in-room", this.#conversation.id !== "");
     this.#rooms.show({
-      rooms,
+      rooms: [...leftWithMessages(chat, failed.values()), ...rooms],
+      failedIn: (room) => failed.get(room.chatRoomId),
       loaded: chat.rooms.loaded,
       open: this.#conversation.id,
       me: this.#me,
@@ -275,6 +277,24 @@ class App {
     const title = unread > 0 ? `(${unread > 99 ? "99+" : unread}) Streamroom` : "Streamroom";
     if (document.title !== title) document.title = title;
   }
+}
+
+/**
+ * Rooms that the user is not in any more, where messages wait for them to decide.
+ * @param {Streamroom} chat
+ * @param {Iterable<import("../lib/streamroom.js").Outgoing>} failed by room
+ * @returns {import("../lib/streamroom.js").RoomSummary[]}
+ */
+function leftWithMessages(chat, failed) {
+  if (!chat.rooms.loaded) return [];
+  return [...failed]
+    .filter(({ chatRoomId }) => !chat.rooms.get(chatRoomId))
+    .map(({ chatRoomId, createdAt }) => ({
+      chatRoomId,
+      name: "A room you are not in",
+      type: "group",
+      lastMessageAt: createdAt,
+    }));
 }
 
 /**

@@ -4,6 +4,7 @@
 
 import { Failure } from "../lib/failure.js";
 import { claimsOf } from "../lib/token.js";
+import { tabStore } from "./tabstore.js";
 
 /** Where the refresh token is kept, and what was begun before going to the page: for this tab only. */
 const KEY = "streamroom.refresh";
@@ -43,9 +44,11 @@ export class HostedPage {
    */
   async signIn() {
     if (!crypto.subtle) throw new Failure("unauthorized", "Signing in needs https.");
+    if (!tabStore.lasts)
+      throw new Failure("unauthorized", "Signing in needs the browser’s storage. Allow this site to keep data.");
     const verifier = random();
     const state = random();
-    sessionStorage.setItem(BEGUN, JSON.stringify({ verifier, state, hash: location.hash }));
+    tabStore.setItem(BEGUN, JSON.stringify({ verifier, state, hash: location.hash }));
     const challenge = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(verifier));
     location.assign(
       `${this.#url}/oauth2/authorize?${new URLSearchParams({
@@ -67,8 +70,8 @@ export class HostedPage {
    */
   async arrive() {
     const answer = new URLSearchParams(location.search);
-    const begun = JSON.parse(sessionStorage.getItem(BEGUN) ?? "null");
-    sessionStorage.removeItem(BEGUN);
+    const begun = JSON.parse(tabStore.getItem(BEGUN) ?? "null");
+    tabStore.removeItem(BEGUN);
     if (!answer.has("code") && !answer.has("error")) return undefined;
     // A code is good for one use: a reload must not try it again.
     history.replaceState(null, "", location.pathname + (begun?.hash ?? ""));
@@ -82,7 +85,7 @@ export class HostedPage {
       redirect_uri: this.#here,
       code_verifier: begun.verifier,
     });
-    sessionStorage.setItem(KEY, tokens.refresh_token ?? "");
+    tabStore.setItem(KEY, tokens.refresh_token ?? "");
     let first = tokens.access_token;
     return {
       user: String(claimsOf(first)[this.#userClaim] ?? ""),
@@ -101,8 +104,8 @@ export class HostedPage {
 
   /** @param {boolean} everywhere signs out at the pool, too, or its page would sign the same user in again */
   forget(everywhere) {
-    const token = sessionStorage.getItem(KEY);
-    sessionStorage.removeItem(KEY);
+    const token = tabStore.getItem(KEY);
+    tabStore.removeItem(KEY);
     if (!everywhere) return;
     if (token) {
       fetch(`${this.#url}/oauth2/revoke`, {
@@ -118,11 +121,11 @@ export class HostedPage {
   }
 
   async #renew() {
-    const token = sessionStorage.getItem(KEY);
+    const token = tabStore.getItem(KEY);
     if (!token) throw new Failure("unauthorized", "Sign in again.");
     const tokens = await this.#ask({ grant_type: "refresh_token", refresh_token: token });
     // A pool that rotates them gives another.
-    if (tokens.refresh_token) sessionStorage.setItem(KEY, tokens.refresh_token);
+    if (tokens.refresh_token) tabStore.setItem(KEY, tokens.refresh_token);
     return tokens.access_token;
   }
 

@@ -3,6 +3,7 @@
 
 import { Failure } from "../lib/failure.js";
 import { claimsOf } from "../lib/token.js";
+import { tabStore } from "./tabstore.js";
 
 const KEY = "streamroom.refresh";
 const ANSWER_WITHIN = 10_000;
@@ -36,7 +37,7 @@ export class UserPool {
       USERNAME: name,
       PASSWORD: password,
     });
-    sessionStorage.setItem(KEY, refresh ?? "");
+    tabStore.setItem(KEY, refresh ?? "");
     let first = token;
     return {
       user: String(claimsOf(token)[this.#userClaim] ?? name), // as the pool spells it
@@ -54,11 +55,11 @@ export class UserPool {
   }
 
   forget() {
-    sessionStorage.removeItem(KEY);
+    tabStore.removeItem(KEY);
   }
 
   async #renew() {
-    const refresh = sessionStorage.getItem(KEY);
+    const refresh = tabStore.getItem(KEY);
     if (!refresh) throw new Failure("unauthorized", "Sign in again.");
     try {
       return (await this.#ask("REFRESH_TOKEN_AUTH", { REFRESH_TOKEN: refresh })).AccessToken;

@@ -85,7 +85,23 @@ export class Outbox {
 
   /** How many messages wait or are on their way. */
   get unsent() {
-    return [...this.#entries()].filter(({ outgoing }) => outgoing.status !== "failed").length;
+    return this.#unsentIds.length;
+  }
+
+  /** As unsent, with those of the user's other tabs, which are saved in the same place. */
+  get unsentAnywhere() {
+    const saved = this.#saved.list("outbox").filter(({ failure }) => !failure);
+    return new Set([...this.#unsentIds, ...saved.map(({ clientMessageId }) => clientMessageId)]).size;
+  }
+
+  get #unsentIds() {
+    const unsent = [...this.#entries()].filter(({ outgoing }) => outgoing.status !== "failed");
+    return unsent.map(({ outgoing }) => outgoing.clientMessageId);
+  }
+
+  /** @returns {Outgoing[]} messages that failed, of all rooms */
+  get failed() {
+    return [...this.#entries()].flatMap(({ outgoing }) => (outgoing.status === "failed" ? outgoing : []));
   }
 
   /**

@@ -289,7 +289,17 @@ export class Streamroom extends Emitter {
     return this.#outbox.unsent;
   }
 
-  /** Forgets the user's drafts and messages that are not sent: they sign out here. */
+  /** As unsent, with those that other tabs of this browser have of the user. */
+  get unsentAnywhere() {
+    return this.#outbox.unsentAnywhere;
+  }
+
+  /** Messages that failed, of all rooms, also of those that the user is not in any more. */
+  get failed() {
+    return this.#outbox.failed;
+  }
+
+  /** Forgets the user's drafts and messages that are not sent, those of other tabs, too: they sign out here. */
   forget() {
     this.#saved.clear();
   }

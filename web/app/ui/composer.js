@@ -13,8 +13,10 @@ export class Composer {
   #room = "";
   /** The message that is edited; empty for none. */
   #message = "";
-  /** Messages whose edits are under way. */
-  #saving = new Set();
+  /** @type {Map<string, string>} by message, edits that are under way or were not saved */
+  #edits = new Map();
+  /** @type {Map<string, Promise<void>>} by message, the end of its edits that are under way */
+  #saving = new Map();
   #on;
 
   /**
@@ -32,7 +34,7 @@ export class Composer {
     byId("composer-cancel", HTMLButtonElement).addEventListener("click", () => this.endEdit());
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
-      void this.#submit();
+      this.#submit();
     });
   }
 
@@ -56,16 +58,18 @@ export class Composer {
   }
 
   /**
-   * Edits a message; what was begun waits until that is done.
+   * Edits a message; what was begun waits until that is done. An edit that was not saved
+   * goes on.
    * @param {string} messageId
    * @param {string} content
    */
   edit(messageId, content) {
+    const text = this.#edits.get(messageId) ?? content;
     this.#setMessage(messageId);
-    this.#input.value = content;
+    this.#input.value = text;
     this.#changed();
     this.#input.focus();
-    this.#input.setSelectionRange(content.length, content.length);
+    this.#input.setSelectionRange(text.length, text.length);
   }
 
   /** Leaves the message as it is. */
@@ -96,11 +100,11 @@ export class Composer {
     event.preventDefault();
   }
 
-  async #submit() {
-    const content = this.#input.value.trim();
+  #submit() {
+    const content = trimmed(this.#input.value);
     if (this.#send.disabled || !this.#room) return;
     if (this.#message) {
-      await this.#save(this.#message, content);
+      void this.#save(this.#room, this.#message, content);
       return;
     }
     try {
@@ -116,28 +120,38 @@ export class Composer {
   }
 
   /**
-   * Saves an edit. The writer may be elsewhere before that is done.
+   * Saves an edit. Its writer goes on writing at once. If it is not saved, it is taken up
+   * again where nothing else was begun in the meantime; else it waits for the next edit of
+   * the message.
+   * @param {string} room
    * @param {string} message its id
    * @param {string} content
    */
-  async #save(message, content) {
-    if (this.#saving.has(message)) return;
-    this.#saving.add(message);
+  async #save(room, message, content) {
+    this.#edits.set(message, content);
+    this.endEdit();
+    // One after the other: the last one counts.
+    const saved = (this.#saving.get(message) ?? Promise.resolve()).then(() => this.#on.edit(room, message, content));
+    const ended = saved.catch(() => {});
+    this.#saving.set(message, ended);
     try {
-      await this.#on.edit(this.#room, message, content);
-      if (this.#message === message) this.endEdit();
+      await saved;
+      if (this.#edits.get(message) === content) this.#edits.delete(message);
     } catch (err) {
+      if (this.#edits.get(message) !== content) return; // a later edit says more
       const problem = describe(Failure.from(err));
-      if (this.#message === message) this.#problem.textContent = problem;
-      else announce(`Your edit was not saved. ${problem}`, true);
+      announce(`Your edit was not saved. ${problem}`, true);
+      if (room !== this.#room || this.#message || this.#input.value) return;
+      this.edit(message, content);
+      this.#problem.textContent = problem;
     } finally {
-      this.#saving.delete(message);
+      if (this.#saving.get(message) === ended) this.#saving.delete(message);
     }
   }
 
   #changed() {
     if (this.#room && !this.#message) this.#on.saveDraft(this.#room, this.#input.value);
-    const content = this.#input.value.trim();
+    const content = trimmed(this.#input.value);
     const over = byteLength(content) - MAX_CONTENT;
     this.#problem.textContent = over > 0 ? `That is ${over} bytes too long for one message.` : "";
     this.#send.disabled = !hasVisible(content) || over > 0;
@@ -146,3 +160,10 @@ export class Composer {
     this.#input.style.height = `${this.#input.scrollHeight}px`;
   }
 }
+
+/**
+ * A text without the empty lines before it and the blanks behind it. The first line
+ * keeps its indentation: the text may be code, or a picture of characters.
+ * @param {string} text
+ */
+const trimmed = (text) => text.replace(/^(?:[^\S\n]*\n)+/u, "").trimEnd();

@@ -38,7 +38,8 @@ export class Conversation {
   #chat;
   /** @type {Failure|undefined} why the room can't be shown */
   #failure;
-  #loadingOlder = false;
+  /** The room whose older messages are under way; empty for none. */
+  #loadingOlder = "";
   /** @type {Room|undefined} what the server says about the room */
   #details;
   /** @type {Member[]} those that were read */
@@ -202,7 +203,7 @@ export class Conversation {
     if (note === undefined) {
       this.#messages.show({
         ...timeline,
-        loadingOlder: this.#loadingOlder,
+        loadingOlder: this.#loadingOlder === id,
         me: this.#me,
         now,
         divider: this.#divider,
@@ -228,11 +229,18 @@ export class Conversation {
     const room = this.id;
     const chat = this.#chat;
     if (!room || !chat) return;
+    // Who has gone down the list stays there.
+    const shown = this.#membersDialog.isOpen ? this.#members.length : 0;
     try {
-      const details = await chat.room(room);
+      let details = await chat.room(room);
+      const members = details.members ?? [];
+      while (details.cursor && members.length < shown && room === this.id) {
+        details = await chat.room(room, details.cursor);
+        members.push(...(details.members ?? []));
+      }
       if (room !== this.id) return;
       this.#details = details;
-      this.#members = details.members ?? [];
+      this.#members = members;
     } catch (err) {
       report(Failure.from(err));
     }
@@ -241,8 +249,10 @@ export class Conversation {
 
   async #readMore() {
     const room = this.id;
-    const details = await this.#chat?.room(room, this.#details?.cursor);
-    if (!details || room !== this.id) return;
+    const cursor = this.#details?.cursor;
+    const details = await this.#chat?.room(room, cursor);
+    // The list may have moved on: by another click, or since its members changed.
+    if (!details || room !== this.id || cursor !== this.#details?.cursor) return;
     this.#details = details;
     this.#members.push(...(details.members ?? []));
     this.#changed();
@@ -268,15 +278,16 @@ export class Conversation {
   }
 
   async #loadOlder() {
-    if (this.#loadingOlder) return;
-    this.#loadingOlder = true;
+    const room = this.id;
+    if (this.#loadingOlder === room) return;
+    this.#loadingOlder = room;
     this.#changed();
     try {
-      await this.#chat?.loadOlder(this.id);
+      await this.#chat?.loadOlder(room);
     } catch (err) {
       announce(describe(Failure.from(err)));
     }
-    this.#loadingOlder = false;
+    if (this.#loadingOlder === room) this.#loadingOlder = "";
     this.#changed();
   }
 
@@ -337,11 +348,11 @@ export class Conversation {
         ? noteOf("Choose a room", "Its messages appear here.")
         : noteOf("No rooms yet", "Make a room and name the people who should be in it, or write to someone directly.");
     }
-    if (this.#failure && !timeline.loaded) return this.#failureNote(this.#failure);
+    if (this.#failure && !timeline.loaded) return this.#failureNote(this.#failure, timeline.outgoing);
     if (timeline.messages.length > 0 || timeline.outgoing.length > 0) return undefined;
     if (!timeline.loaded) return noteOf("", "Loading messages…");
     const others = this.#members.filter((m) => m.userId !== this.#me);
-    if (this.#details && others.length === 0 && this.#members[0]?.role === "owner") {
+    if (this.#details?.role === "owner" && this.#details.memberCount === 1) {
       return noteOf("You are alone here", "Add people with the button above that counts the members.");
     }
     if (!this.#local) return noteOf("Nothing has been said yet", "Say hello below.");
@@ -359,11 +370,20 @@ export class Conversation {
     );
   }
 
-  /** @param {Failure} failure */
-  #failureNote(failure) {
+  /**
+   * @param {Failure} failure
+   * @param {import("../../lib/streamroom.js").Outgoing[]} outgoing what its writer may want back
+   */
+  #failureNote(failure, outgoing) {
     const retry = el("button", { type: "button" }, "Try again");
     retry.addEventListener("click", () => void this.open(this.id));
-    return noteOf("This room can’t be shown", describe(failure), el("br"), retry);
+    const note = noteOf("This room can’t be shown", describe(failure), el("br"), retry);
+    for (const { clientMessageId, content } of outgoing) {
+      const discard = el("button", { type: "button", class: "link", "data-testid": "discard" }, "Delete");
+      discard.addEventListener("click", () => this.#chat?.discard(clientMessageId));
+      note.append(el("blockquote", { class: "text", dir: "auto" }, content), el("p", {}, "Not sent. ", discard));
+    }
+    return note;
   }
 }
 

@@ -75,34 +75,44 @@ function check(element, type, what) {
  * @param {Element[]} children
  */
 export function arrange(parent, children) {
+  // What goes is removed first: what follows it need not move then, which would cost it
+  // the focus and the selection.
+  const kept = new Set(children);
+  for (const child of [...parent.children]) if (!kept.has(child)) child.remove();
   let at = parent.firstElementChild;
   for (const child of children) {
     if (child === at) at = at.nextElementSibling;
     else parent.insertBefore(child, at);
   }
-  while (at) {
-    const next = at.nextElementSibling;
-    at.remove();
-    at = next;
-  }
 }
 
 /** How long a problem stays in sight (ms). */
 const TOAST = 6_000;
+/** How many announcements stay to be read again. */
+const ANNOUNCED = 20;
+
+/** @type {ReturnType<typeof setTimeout>|undefined} */
+let toastEnds;
 
 /**
- * Says something to those who listen to the page instead of looking at it.
+ * Says something to those who listen to the page instead of looking at it. Each
+ * announcement is an element of its own: one that took another's place would keep a
+ * screen reader from saying that, and the same words twice would be said once.
  * @param {string} text
  * @param {boolean} [seen] shows it, too
  */
 export function announce(text, seen = false) {
   const announcer = byId("announcer", HTMLElement);
-  announcer.textContent = text;
-  announcer.className = seen ? "toast" : "unseen";
-  if (seen)
-    setTimeout(() => {
-      announcer.className = "unseen";
-    }, TOAST);
+  announcer.append(el("p", {}, text));
+  while (announcer.childElementCount > ANNOUNCED) announcer.firstElementChild?.remove();
+  if (!seen) return;
+  const toast = byId("toast", HTMLElement);
+  toast.textContent = text;
+  toast.hidden = false;
+  clearTimeout(toastEnds);
+  toastEnds = setTimeout(() => {
+    toast.hidden = true;
+  }, TOAST);
 }
 
 /** How many colours there are for names. */

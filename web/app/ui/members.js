@@ -20,6 +20,15 @@ import { counted, describe } from "./words.js";
  * @property {() => Promise<void>} more the next page of members is wanted
  */
 
+/**
+ * Who looks at the list, and what they see.
+ * @typedef {object} Viewer
+ * @property {string} me
+ * @property {boolean} owner
+ * @property {(userId: string) => string} nameOf
+ * @property {(userId: string) => string} labelOf
+ */
+
 export class MembersDialog {
   #dialog = byId("members-dialog", HTMLDialogElement);
   #title = byId("members-title", HTMLElement);
@@ -34,6 +43,8 @@ export class MembersDialog {
   #renameProblem = byId("rename-problem", HTMLElement);
   #leave = byId("room-leave", HTMLButtonElement);
   #name = "";
+  /** What the list shows. */
+  #shown = "";
   /** Whether the room is a direct message: it is hidden, which the next message undoes. */
   #direct = false;
   #on;
@@ -93,27 +104,42 @@ export class MembersDialog {
    */
   show(room, members, { me, title, more, nameOf, labelOf }) {
     const group = room.type !== "dm";
-    const owner = group && members.some((m) => m.userId === me && m.role === "owner");
-    const focused = document.activeElement instanceof HTMLElement ? document.activeElement.dataset.remove : undefined;
+    const owner = group && room.role === "owner";
     if (this.#renameName.value === this.#name) this.#renameName.value = title;
     this.#name = title;
     this.#title.textContent = title;
     this.#count.textContent = counted(room.memberCount, "member", "members");
-    this.#list.replaceChildren(...members.map((member) => this.#row(member, { me, owner, nameOf, labelOf })));
+    this.#showList(members, { me, owner, nameOf, labelOf });
     this.#more.hidden = !more;
     this.#addForm.hidden = this.#renameForm.hidden = !owner;
     this.#direct = !group;
     this.#leave.textContent = group ? "Leave room" : "Hide until the next message";
-    if (focused !== undefined) this.#list.focus(); // the one that was removed had it
+  }
+
+  /**
+   * Shows the members, if they changed: much else is drawn in the meantime, and a
+   * button that is replaced loses the focus, and clicks.
+   * @param {Member[]} members
+   * @param {Viewer} who
+   */
+  #showList(members, who) {
+    const shown = JSON.stringify([
+      who.owner,
+      ...members.map(({ userId, role }) => [userId, role, who.nameOf(userId), who.labelOf(userId)]),
+    ]);
+    if (shown === this.#shown) return;
+    this.#shown = shown;
+    const focused = document.activeElement instanceof HTMLElement ? document.activeElement.dataset.remove : undefined;
+    this.#list.replaceChildren(...members.map((member) => this.#row(member, who)));
+    if (focused === undefined) return;
+    const buttons = this.#list.querySelectorAll("button");
+    const same = [...buttons].find((button) => button.dataset.remove === focused);
+    (same ?? this.#list).focus(); // the list, if it was that member who was removed
   }
 
   /**
    * @param {Member} member
-   * @param {object} who
-   * @param {string} who.me
-   * @param {boolean} who.owner
-   * @param {(userId: string) => string} who.nameOf
-   * @param {(userId: string) => string} who.labelOf
+   * @param {Viewer} who
    */
   #row({ userId, role }, { me, owner, nameOf, labelOf }) {
     const name = nameOf(userId);

@@ -1,6 +1,6 @@
 // The list of rooms.
 
-import { isolated, MOST_UNREAD } from "../../lib/streamroom.js";
+import { beginning, isolated, MOST_UNREAD } from "../../lib/streamroom.js";
 import { arrange, becomeAvatar, byId, el } from "./dom.js";
 import { briefly, dayOf, zone } from "./words.js";
 
@@ -20,6 +20,7 @@ export const addressOf = (chatRoomId) => `#/room/${encodeURIComponent(chatRoomId
  * @property {string} open the open room's id
  * @property {string} me
  * @property {number} now ms since 1970
+ * @property {(room: RoomSummary) => import("../../lib/streamroom.js").Outgoing|undefined} failedIn a message that could not be sent there
  * @property {(room: RoomSummary) => string} titleOf
  * @property {(userId: string) => string} nameOf
  */
@@ -132,7 +133,7 @@ class Row {
    * @param {RoomSummary} room
    * @param {Shown} among
    */
-  show(room, { open, me, now, titleOf, nameOf }) {
+  show(room, { open, me, now, failedIn, titleOf, nameOf }) {
     const title = titleOf(room);
     const last = room.lastMessage;
     const { unread = 0, unreadMore } = room;
@@ -140,7 +141,9 @@ class Row {
     const said = last?.deletedAt ? "Message deleted" : isolated(last?.preview ?? "");
     const by =
       last && (last.senderId === me ? "You: " : room.type === "dm" ? "" : `${isolated(nameOf(last.senderId))}: `);
-    const preview = last ? by + said : "No messages yet";
+    const failed = failedIn(room);
+    const unsent = failed && `Not sent: ${isolated(beginning(failed.content, 140))}`;
+    const preview = unsent ?? (last ? by + said : "No messages yet");
     // Hundreds of rooms are looked at with every message that arrives: nothing is formatted in vain.
     const shown = [title, preview, last?.timestamp, dayOf(now), unread, unreadMore, current, room.type, zone()].join(
       "\0",
@@ -156,6 +159,7 @@ class Row {
     this.#unread.textContent = unread >= MOST_UNREAD ? "99+" : `${unread}${unreadMore ? "+" : ""}`;
     this.#unreadWords.textContent = unread > 0 ? "unread" : "";
     this.link.classList.toggle("has-unread", unread > 0);
+    this.link.classList.toggle("has-unsent", unsent !== undefined);
     if (current) this.link.setAttribute("aria-current", "page");
     else this.link.removeAttribute("aria-current");
   }

@@ -2,6 +2,7 @@
 
 import { failureOf } from "../../lib/api.js";
 import { Failure } from "../../lib/streamroom.js";
+import { tabStore } from "../tabstore.js";
 import { byId, within } from "./dom.js";
 import { describe } from "./words.js";
 
@@ -11,13 +12,13 @@ const MAX_NAME = 128;
 
 /** Who this tab is signed in as; empty when no one is. */
 export function rememberedUser() {
-  return sessionStorage.getItem(KEY) ?? "";
+  return tabStore.getItem(KEY) ?? "";
 }
 
 /** @param {string} user empty to forget */
 export function remember(user) {
-  if (user) sessionStorage.setItem(KEY, user);
-  else sessionStorage.removeItem(KEY);
+  if (user) tabStore.setItem(KEY, user);
+  else tabStore.removeItem(KEY);
 }
 
 /**

@@ -15,11 +15,14 @@ export class StatusView {
   #wasOnline = false;
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   #timer;
-  #on;
+  #bannerText = el("span");
+  /** One for all: a button that is replaced each second loses the focus, and clicks. */
+  #tryNow = el("button", { type: "button", class: "link", "data-testid": "try-now" }, "Try now");
 
   /** @param {() => void} tryNow */
   constructor(tryNow) {
-    this.#on = tryNow;
+    this.#tryNow.addEventListener("click", tryNow);
+    this.#banner.replaceChildren(this.#bannerText, this.#tryNow);
   }
 
   /** @param {ConnectionState} state */
@@ -66,14 +69,9 @@ export class StatusView {
     this.#banner.hidden = name === "online" || !(waiting || this.#wasOnline);
     if (this.#banner.hidden) return;
     const seconds = Math.max(1, Math.ceil((retryAt - Date.now()) / 1000));
-    this.#banner.replaceChildren(
-      waiting ? `${words}, trying again in ${seconds} s. ` : `${words} `,
-      "What you write goes out when the connection is there. ",
-    );
-    if (!waiting) return;
-    const button = el("button", { type: "button", class: "link", "data-testid": "try-now" }, "Try now");
-    button.addEventListener("click", () => this.#on());
-    this.#banner.append(button);
+    const state = waiting ? `${words}, trying again in ${seconds} s.` : words;
+    this.#bannerText.textContent = `${state} What you write goes out when the connection is there. `;
+    this.#tryNow.hidden = !waiting;
   }
 
   #words() {

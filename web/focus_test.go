@@ -1,0 +1,106 @@
+package web_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/streamroom/streamroom/shared/wire"
+)
+
+// What has the focus keeps it, whatever else is drawn; only a member who is gone loses it.
+func TestTheFocusStays(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.with(func() { f.rooms["team"] = &fakeRoom{name: "Team", members: []string{"alice", "bob", "carol"}} })
+	f.say("team", "bob", "hello")
+	alice := signedIn(t, f.URL, "alice")
+	alice.openRoom("team")
+	alice.shows("hello")
+	alice.click("members")
+	alice.until(`document.querySelectorAll("[data-testid=member-remove]").length === 2`)
+	alice.do(`document.querySelector("[data-remove=carol]").focus()`)
+	f.say("general", "bob", "elsewhere")
+	alice.until(`document.title === "(1) Streamroom"`)
+	const onCarol = `document.activeElement?.dataset.remove === "carol"`
+	if !eval[bool](alice, onCarol) {
+		t.Error("a message elsewhere took the focus from the list of members")
+	}
+	f.with(func() {
+		f.rooms["team"].members = []string{"alice", "carol", "dave"}
+		for c := range f.conns {
+			f.post(c, wire.Member{Type: wire.TypeMemberLeft, ChatRoomID: "team", UserID: "bob"})
+		}
+	})
+	alice.until(`document.querySelector("[data-remove=dave]") !== null`)
+	if !eval[bool](alice, onCarol) {
+		t.Error("another member took the focus")
+	}
+	f.with(func() {
+		f.rooms["team"].members = []string{"alice", "dave"}
+		for c := range f.conns {
+			f.post(c, wire.Member{Type: wire.TypeMemberLeft, ChatRoomID: "team", UserID: "carol"})
+		}
+	})
+	alice.until(`document.querySelector("[data-remove=carol]") === null`)
+	alice.until(`document.activeElement?.className === "members"`)
+	alice.escape()
+
+	f.disconnect(alice)
+	alice.within(time.Minute, `/again in [4-9]/.test(document.querySelector("[data-testid=banner]").innerText)`)
+	alice.do(`document.querySelector("[data-testid=try-now]").focus()`)
+	before := eval[string](alice, `document.querySelector("[data-testid=banner]").innerText`)
+	alice.until(fmt.Sprintf(`document.querySelector("[data-testid=banner]").innerText !== %q`, before))
+	if !eval[bool](alice, `document.activeElement?.dataset.testid === "try-now"`) {
+		t.Error("a second took the focus from the button that connects")
+	}
+}
+
+// A message that stays in the page keeps the focus and the selection when older ones go.
+func TestTheSelectionStays(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	alice := signedIn(t, f.URL, "alice")
+	for i := range 190 {
+		f.say("general", "bob", fmt.Sprint(i))
+	}
+	alice.until(`document.querySelector("[data-testid=message]:last-child .text")?.textContent === "189"`)
+	alice.do(`(() => {
+		const last = document.querySelector("[data-testid=message]:last-child");
+		last.focus();
+		getSelection().selectAllChildren(last.querySelector(".text"));
+	})()`)
+	for i := range 20 {
+		f.say("general", "bob", fmt.Sprint("later ", i))
+	}
+	alice.until(`document.querySelector("[data-testid=message]:last-child .text")?.textContent === "later 19"`)
+	alice.until(`document.querySelectorAll("[data-testid=message]").length < 190`) // some went
+	if got := eval[string](alice, `getSelection() + " " + document.activeElement.querySelector(".text")?.textContent`); got != "189 189" {
+		t.Errorf("selected and focused: %q", got)
+	}
+}
+
+// Messages that arrive at once are all said, each once, also those of the same words.
+func TestAllMessagesAreAnnounced(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	alice := signedIn(t, f.URL, "alice")
+	alice.openRoom("general")
+	alice.do(`globalThis.heard = [];
+		new MutationObserver((changes) => {
+			for (const { addedNodes } of changes) heard.push(...[...addedNodes].map((n) => n.isConnected ? n.textContent : "replaced"));
+		}).observe(document.getElementById("announcer"), {childList: true, characterData: true, subtree: true})`)
+	f.with(func() {
+		frames := []any{}
+		for i, text := range []string{"one", "two", "two"} {
+			frames = append(frames, wire.Message{
+				Type: wire.TypeMessage, ChatRoomID: "general", MessageID: fmt.Sprint("01KAAAAAAAAAAAAAAAAAAAAAA", i),
+				SenderID: "bob", Content: text, Timestamp: time.Now().UnixMilli(),
+			})
+		}
+		for c := range f.conns {
+			f.post(c, map[string]any{"type": wire.TypeBatch, "frames": frames})
+		}
+	})
+	alice.until(`JSON.stringify(heard.map((t) => t.replace(/[\u2068\u2069]/g, ""))) === '["bob: one","bob: two","bob: two"]'`)
+}

@@ -1,0 +1,165 @@
+package web_test
+
+import (
+	"context"
+	"net/http"
+	"testing"
+
+	"github.com/chromedp/cdproto/cdp"
+	cdppage "github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+
+	"github.com/streamroom/streamroom/shared/wire"
+)
+
+// beside opens a second tab of the same browser, which shares what the browser keeps,
+// and signs in there.
+func (p *page) beside(url, user string) *page {
+	p.t.Helper()
+	ctx, cancel := chromedp.NewContext(p.ctx)
+	p.t.Cleanup(cancel)
+	other := &page{t: p.t, ctx: ctx}
+	if err := chromedp.Do(ctx); err != nil {
+		p.t.Fatal(err)
+	}
+	other.run(chromedp.Navigate(url + "/"))
+	other.signIn(user)
+	return other
+}
+
+// disconnect takes the connections away until the fake is up again.
+func (f *fake) disconnect(from *page) {
+	f.with(func() { f.down = true })
+	f.dropAll()
+	from.until(`document.querySelector("[data-testid=connection-state]").textContent !== "Connected"`)
+}
+
+// Signing out deletes what is not sent, in other tabs, too, so it asks about them.
+func TestSigningOutAsksForOtherTabs(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	first := signedIn(t, f.URL, "alice")
+	second := first.beside(f.URL, "alice")
+	f.disconnect(second)
+	second.send("important")
+	second.mark("important", "waiting", "Waiting")
+	first.do(`document.getElementById("signout").click()`)
+	first.until(`document.getElementById("confirm-dialog").open && document.getElementById("confirm-text").textContent.startsWith("1 message is not sent yet.")`)
+	first.do(`document.querySelector("[data-testid=confirm-no]").click()`)
+	f.with(func() { f.down = false })
+	second.do(`document.querySelector("[data-testid=try-now]")?.click()`)
+	second.shows("important")
+	first.shows("important")
+}
+
+// Who was removed while offline learns that what they wrote was not sent, and can copy
+// it, also after a reload.
+func TestMessagesToARoomThatWasLeft(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.with(func() { f.rooms["team"] = &fakeRoom{name: "Team", members: []string{"bob", "alice"}} })
+	f.say("team", "bob", "hello")
+	alice := signedIn(t, f.URL, "alice")
+	alice.openRoom("team")
+	alice.shows("hello")
+	f.disconnect(alice)
+	alice.send("important")
+	alice.mark("important", "waiting", "Waiting")
+	alice.openRoom("general")
+	f.with(func() {
+		f.rooms["team"].members = []string{"bob"}
+		f.down = false
+		f.refuse = func(frame wire.ClientFrame) any {
+			if frame.ChatRoomID != "team" {
+				return nil
+			}
+			return wire.Error{Type: wire.TypeError, Code: "not_a_member", Message: "no", ClientMessageID: frame.ClientMessageID}
+		}
+	})
+	alice.do(`document.querySelector("[data-testid=try-now]")?.click()`)
+	for range 2 {
+		alice.until(`document.querySelector("[data-room-id=team]")?.textContent.includes("Not sent: important")`)
+		alice.run(chromedp.Reload())
+	}
+	alice.openRoom("team")
+	alice.until(`document.getElementById("room-note").innerText.includes("You are not a member of this room.")`)
+	alice.until(`document.querySelector("#room-note blockquote").textContent === "important"`)
+	alice.screenshot("unsent-in-left-room")
+	alice.run(click("#room-note [data-testid=discard]"))
+	alice.until(`document.querySelector("[data-room-id=team]") === null`)
+	alice.until(`document.querySelector("#room-note blockquote") === null`)
+}
+
+// An edit that takes its time leaves the field to what is written next; one that was
+// not saved is not lost.
+func TestWritingGoesOnDuringAnEdit(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	alice := signedIn(t, f.URL, "alice")
+	alice.openRoom("general")
+	alice.send("helo")
+	alice.shows("helo")
+	answers := make(chan struct{})
+	f.with(func() {
+		f.hold = func(r *http.Request) {
+			if r.Method == http.MethodPatch {
+				<-answers
+			}
+		}
+	})
+	edit := func(from, more string) {
+		t.Helper()
+		alice.arrow("ArrowUp", 0)
+		alice.until(`document.getElementById("composer-input").value === "` + from + `"`)
+		alice.typed(more + "\n")
+		alice.until(`document.getElementById("composer-input").value === ""`)
+	}
+	edit("helo", "!")
+	alice.typed("and the next")
+	answers <- struct{}{}
+	alice.shows("helo!")
+	alice.until(`document.getElementById("composer-input").value === "and the next"`)
+	alice.typed(" one\n")
+	alice.shows("helo!", "and the next one")
+	// Two in a row: the second begins with the first, and is saved after it.
+	edit("and the next one", "?")
+	edit("and the next one?", "!")
+	answers <- struct{}{}
+	answers <- struct{}{}
+	alice.shows("helo!", "and the next one?!")
+
+	f.with(func() { f.rooms["general"].messages[1].SenderID = "someone else" }) // it will be refused
+	edit("and the next one?!", " no")
+	answers <- struct{}{}
+	alice.until(`document.getElementById("composer-input").value === "and the next one?! no"`)
+	alice.until(`!document.getElementById("composer-editing").hidden && document.getElementById("composer-problem").textContent !== ""`)
+	alice.escape()
+	edit("and the next one?! no", "t")
+	alice.typed("something else")
+	answers <- struct{}{}
+	alice.until(`document.getElementById("toast").textContent.startsWith("Your edit was not saved.") && !document.getElementById("toast").hidden`)
+	alice.until(`document.getElementById("composer-input").value === "something else"`)
+}
+
+// A browser that keeps nothing for the site chats all the same.
+func TestWithoutStorage(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	alice := openPage(t, "about:blank")
+	alice.run(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, cdppage.AddScriptToEvaluateOnNewDocument, cdppage.AddScriptToEvaluateOnNewDocumentParams{
+			Source: `for (const name of ["sessionStorage", "localStorage"]) Object.defineProperty(window, name, {
+				get() { throw new DOMException("Access is denied for this document.", "SecurityError"); },
+			});`,
+		})
+		return err
+	}))
+	alice.run(chromedp.Navigate(f.URL + "/"))
+	alice.signIn("alice")
+	alice.send("hello")
+	alice.shows("hello")
+	alice.run(click("#signout"))
+	alice.do(`document.getElementById("signin-name").value = ""`)
+	alice.signIn("bob")
+	alice.until(`document.getElementById("account-name").textContent === "bob"`)
+}
