@@ -104,3 +104,39 @@ func TestAllMessagesAreAnnounced(t *testing.T) {
 	})
 	alice.until(`JSON.stringify(heard.map((t) => t.replace(/[\u2068\u2069]/g, ""))) === '["bob: one","bob: two","bob: two"]'`)
 }
+
+// Shortcuts leave the browser's own alone: at the place of the slash is the minus on
+// many keyboards, and a keyboard without Latin letters has a key in the place of the E.
+func TestShortcutsOnOtherKeyboards(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	alice := signedIn(t, f.URL, "alice")
+	alice.openRoom("general")
+	alice.send("привет")
+	alice.shows("привет")
+	const help = `document.getElementById("help-dialog").open`
+	alice.key("-", "Slash", 189, ctrl) // German: zooms out
+	alice.key("/", "Digit7", 55, ctrl|shift)
+	alice.until(help)
+	alice.escape()
+	alice.key("/", "Slash", 191, ctrl)
+	alice.until(help)
+	alice.escape()
+	pressed := func(key, code string, control bool) bool {
+		t.Helper()
+		return eval[bool](alice, fmt.Sprintf(`(() => {
+			const event = new KeyboardEvent("keydown", { key: %q, code: %q, ctrlKey: %t, bubbles: true, cancelable: true });
+			document.body.dispatchEvent(event);
+			return event.defaultPrevented;
+		})()`, key, code, control))
+	}
+	if pressed("-", "Slash", true) {
+		t.Error("Control and minus is taken from the browser")
+	}
+	for _, key := range []string{"у", "E"} { // Russian, and with Caps Lock
+		alice.do(`document.querySelector("[data-testid=message].own").focus()`)
+		alice.key(key, "KeyE", 69, 0)
+		alice.until(`document.getElementById("composer-input").value === "привет"`)
+		alice.escape()
+	}
+}

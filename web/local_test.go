@@ -265,3 +265,26 @@ func TestAnOwnerFarDownTheList(t *testing.T) {
 	zoe.until(`document.getElementById("members-count").textContent === "108 members"`)
 	zoe.until(`document.querySelector("[data-remove=n33]") === null && document.querySelectorAll("[data-testid=member]").length === 100 && ` + listed + ` === 100`)
 }
+
+// A message in the room that is read is not shown as unread for a moment.
+func TestTheRoomThatIsReadStaysRead(t *testing.T) {
+	t.Parallel()
+	startBrowser(t)
+	server := startLocal(t, local.Config{Addr: "127.0.0.1:0", DynamoDBAddr: "127.0.0.1:0", LogLevel: "error", Log: t.Output()})
+	alice, bob := signedIn(t, server.URL(), "alice"), signedIn(t, server.URL(), "bob")
+	alice.do(`(() => {
+		globalThis.flashes = [];
+		const watch = (element, what) => new MutationObserver(() => what() && flashes.push(what()))
+			.observe(element, { subtree: true, attributes: true, childList: true, characterData: true });
+		watch(document.getElementById("rooms"), () => document.querySelector(".badge:not([hidden])")?.textContent);
+		watch(document.querySelector("title"), () => /\d/.exec(document.title)?.[0]);
+	})()`)
+	for i := range 5 {
+		bob.send(fmt.Sprint("hello ", i))
+		alice.until(fmt.Sprintf(`document.querySelector("[data-testid=message]:last-child .text")?.textContent === "hello %d"`, i))
+	}
+	bob.mark("hello 4", "read", "Read by alice")
+	if got := eval[string](alice, `flashes.join()`); got != "" {
+		t.Errorf("shown as unread: %s", got)
+	}
+}

@@ -123,3 +123,28 @@ func TestChangedNamesShow(t *testing.T) {
 	alice.until(senders + ` === "Robert,carol"`)
 	alice.room("team", "carol: hi")
 }
+
+// Who comes to a room whose members answer late finds the first new message all the
+// same, and what is new below it stays unread.
+func TestTheFirstNewMessageIsFoundLate(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.with(func() { f.rooms["team"] = &fakeRoom{name: "Team", members: []string{"bob", "alice"}} })
+	f.fill("team", 60, time.Now().Add(-time.Minute), func(i int) (string, string) { return "bob", fmt.Sprint(i) })
+	alice := signedIn(t, f.URL, "alice")
+	release := make(chan struct{})
+	f.with(func() {
+		f.hold = func(r *http.Request) {
+			if r.Method == http.MethodGet && r.URL.Path == "/api/rooms/team" {
+				<-release
+			}
+		}
+	})
+	alice.openRoom("team")
+	alice.until(`document.querySelectorAll("[data-testid=message]").length >= 50`)
+	f.say("team", "bob", "meantime") // which draws the room again
+	alice.until(`document.querySelector("[data-testid=message]:last-child .text").textContent === "meantime"`)
+	close(release)
+	alice.until(`document.querySelector("[data-testid=divider]:not([hidden])")?.closest("li").querySelector(".text").textContent === "0"`)
+	alice.until(`document.querySelector("[data-room-id=team] .badge:not([hidden])") !== null`)
+}

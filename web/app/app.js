@@ -262,6 +262,8 @@ class App {
     becomeAvatar(byId("account-avatar", HTMLElement), name);
     byId("account-name", HTMLElement).textContent = name;
     this.#chatElement.classList.toggle("in-room", this.#conversation.id !== "");
+    // First: what is shown is read.
+    this.#conversation.draw(now);
     this.#rooms.show({
       rooms: [...leftWithMessages(chat, failed.values()), ...rooms],
       failedIn: (room) => failed.get(room.chatRoomId),
@@ -272,7 +274,6 @@ class App {
       titleOf: (room) => titleOf(chat, room),
       nameOf: (userId) => chat.labelOf(userId),
     });
-    this.#conversation.draw(now);
     const unread = rooms.reduce((sum, room) => sum + (room.unread ?? 0), 0);
     const title = unread > 0 ? `(${unread > 99 ? "99+" : unread}) Streamroom` : "Streamroom";
     if (document.title !== title) document.title = title;

@@ -46,6 +46,8 @@ export class Conversation {
   #members = [];
   /** The first message that is new to the reader; empty for none. */
   #divider = "";
+  /** Whether the reader was not led to it yet: what is shown until then isn't read. */
+  #opening = false;
 
   #head = byId("room-head", HTMLElement);
   #avatar = byId("room-avatar", HTMLElement);
@@ -126,6 +128,7 @@ export class Conversation {
     if (!chat) return;
     this.id = id;
     this.#failure = undefined;
+    this.#opening = true;
     this.#changed();
     // Before it is read, which is what showing it does.
     const unread = chat.rooms.get(id)?.unread ?? 0;
@@ -142,6 +145,7 @@ export class Conversation {
     this.#divider = firstUnread(chat.timeline(id).messages, { me: this.#me, unread, readUpTo: chat.readUpTo(id) });
     this.draw(Date.now()); // what isn't shown can't have the focus
     if (this.#divider) this.#messages.toMessage(this.#divider);
+    this.#opening = false;
     if (!TOUCH.matches && !document.querySelector("dialog[open]")) this.#composer.focus();
   }
 
@@ -332,7 +336,7 @@ export class Conversation {
 
   /** @param {string} messageId */
   #seen(messageId) {
-    if (!document.hidden && this.id) this.#chat?.markRead(this.id, messageId);
+    if (!document.hidden && this.id && !this.#opening) this.#chat?.markRead(this.id, messageId);
   }
 
   /**

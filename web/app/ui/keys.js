@@ -3,8 +3,10 @@
 /** @typedef {() => void} Act what a shortcut does */
 
 /**
- * Listens for shortcuts. They are by the key's place, not by what it writes: with
- * Alt it writes something else on some keyboards.
+ * Listens for shortcuts. Those with Alt are by the key's place, not by what it writes,
+ * which is something else with Alt on some keyboards. The one with Control is by what it
+ * writes: what is at the place of the slash is the minus on many keyboards, and Control
+ * with that makes the page smaller.
  * @param {object} acts
  * @param {Act} acts.help
  * @param {Act} acts.newRoom
@@ -17,7 +19,6 @@
 export function listenForKeys({ help, newRoom, newDirect, members, move, nextUnread, write }) {
   /** @type {Record<string, Act>} */
   const keys = {
-    "Control+Slash": help,
     "Alt+Shift+KeyR": newRoom,
     "Alt+Shift+KeyD": newDirect,
     "Alt+Shift+KeyM": members,
@@ -33,7 +34,8 @@ export function listenForKeys({ help, newRoom, newDirect, members, move, nextUnr
       event.altKey ? "Alt+" : "",
       event.shiftKey ? "Shift+" : "",
     ].join("");
-    const act = keys[modifiers + event.code];
+    const act =
+      event.key === "/" && (event.ctrlKey || event.metaKey) && !event.altKey ? help : keys[modifiers + event.code];
     if (!act) return;
     event.preventDefault();
     act();

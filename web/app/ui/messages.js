@@ -137,6 +137,8 @@ export class MessagesView {
     const restore = this.atEnd ? () => this.#scrollToEnd() : this.#anchor();
     this.#render();
     restore?.();
+    // At once, or the room would be marked as unread for a moment.
+    if (this.atEnd) this.#tellSeen();
     this.#settle();
   }
 
@@ -341,7 +343,7 @@ export class MessagesView {
     const rows = [...this.#rows.values()];
     const at = row ? rows.indexOf(row) : rows.length;
     const message = row?.own ? row.item?.message : undefined;
-    switch (event.key) {
+    switch (event.code === "KeyE" || event.key === "E" ? "e" : event.key) {
       case "ArrowUp":
         rows[Math.max(0, at - 1)]?.element.focus();
         break;
