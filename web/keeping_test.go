@@ -163,3 +163,42 @@ func TestWithoutStorage(t *testing.T) {
 	alice.signIn("bob")
 	alice.until(`document.getElementById("account-name").textContent === "bob"`)
 }
+
+// Nothing of who signed out stays in the page: not on the screen, and not behind it.
+func TestSigningOutLeavesNothing(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.with(func() {
+		f.rooms["team"] = &fakeRoom{name: "SecretTeam", members: []string{"alice", "bob"}}
+		f.names["bob"] = "SecretBob"
+		f.names["alice"] = "SecretAlice"
+	})
+	f.say("team", "bob", "SecretText")
+	alice := signedIn(t, f.URL, "alice")
+	alice.openRoom("team")
+	alice.shows("SecretText")
+	alice.send("SecretOwn")
+	alice.shows("SecretText", "SecretOwn")
+	f.say("team", "bob", "SecretLater")
+	alice.shows("SecretText", "SecretOwn", "SecretLater")
+	alice.click("members")
+	alice.until(`document.querySelectorAll("[data-testid=member]").length === 2`)
+	alice.do(`document.querySelector("[data-testid=member-remove]").click()`)
+	alice.escape()
+	alice.escape()
+	alice.click("account")
+	alice.escape()
+	alice.do(`document.querySelector("[data-testid=message].own").focus()`)
+	alice.key("Delete", "Delete", 46, 0)
+	alice.escape()
+	alice.do(`document.getElementById("composer-input").value = "SecretDraft"; document.getElementById("composer-input").dispatchEvent(new Event("input"))`)
+	alice.click("signout")
+	alice.until(`!document.getElementById("signin").hidden`)
+	alice.until(`document.querySelector("[data-testid=confirm-yes]").checkVisibility() === false`)
+	left := eval[string](alice, `[document.title, ...[...document.querySelectorAll("body *")].filter((e) => e.children.length === 0)
+		.flatMap((e) => [e.textContent, e.value ?? "", e.placeholder ?? "", ...[...e.attributes].map((a) => a.value)])]
+		.filter((text) => /Secret/.test(text)).join()`)
+	if left != "" {
+		t.Errorf("the page still has %q", left)
+	}
+}

@@ -5,7 +5,7 @@ import { Failure, Streamroom } from "../lib/streamroom.js";
 import { HostedPage } from "./hostedpage.js";
 import { Conversation, report, titleOf } from "./ui/conversation.js";
 import { askingFirst, closable, confirmed, NewDirectDialog, NewRoomDialog, ProfileDialog } from "./ui/dialogs.js";
-import { becomeAvatar, byId, el } from "./ui/dom.js";
+import { becomeAvatar, byId, el, silence } from "./ui/dom.js";
 import { listenForKeys } from "./ui/keys.js";
 import { guardLeaving } from "./ui/leaving.js";
 import { addressOf, RoomListView } from "./ui/roomlist.js";
@@ -205,7 +205,11 @@ class App {
     remember("");
     this.#displayName = "";
     this.#conversation.become(undefined);
+    // Nothing of theirs stays in the page for the next one.
+    this.#rooms.clear();
+    byId("account-name", HTMLElement).textContent = byId("account-avatar", HTMLElement).textContent = "";
     for (const dialog of document.querySelectorAll("dialog")) dialog.close();
+    silence();
     history.replaceState(null, "", location.pathname);
     this.#chatElement.hidden = true;
     document.title = "Streamroom";

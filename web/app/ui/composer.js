@@ -53,6 +53,11 @@ export class Composer {
     this.#changed();
   }
 
+  /** Forgets edits that were not saved: their user signed out. */
+  clear() {
+    this.#edits.clear();
+  }
+
   focus() {
     this.#input.focus();
   }

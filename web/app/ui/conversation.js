@@ -105,6 +105,7 @@ export class Conversation {
    */
   become(chat) {
     this.close();
+    this.#composer.clear();
     this.#chat = chat;
   }
 
@@ -117,7 +118,9 @@ export class Conversation {
     this.#details = undefined;
     this.#members = [];
     this.#failure = undefined;
-    this.#membersDialog.close();
+    this.#membersDialog.clear();
+    this.#name.textContent = this.#kind.textContent = this.#avatar.textContent = "";
+    this.#note.replaceChildren();
     this.#messages.clear();
     this.#composer.show("");
   }

@@ -80,6 +80,7 @@ class FormDialog {
     this.dialog = byId(id, HTMLDialogElement);
     this.form = within(this.dialog, "form", HTMLFormElement);
     closable(this.dialog);
+    this.dialog.addEventListener("close", () => this.form.reset());
     onSubmit(this.form, within(this.form, ".problem", HTMLElement), async () => {
       await act();
       this.dialog.close();
@@ -139,6 +140,9 @@ export class ProfileDialog extends FormDialog {
   /** @param {(displayName: string) => Promise<void>} save rejects with a Failure that is shown */
   constructor(save) {
     super("profile-dialog", () => save(this.#name.value.trim()));
+    this.dialog.addEventListener("close", () => {
+      byId("profile-user", HTMLElement).textContent = "";
+    });
   }
 
   /**
@@ -189,6 +193,10 @@ export function confirmed(title, text, action) {
   dialog.returnValue = "";
   dialog.showModal();
   return new Promise((resolve) => {
-    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
+    const closed = () => {
+      byId("confirm-text", HTMLElement).textContent = byId("confirm-title", HTMLElement).textContent = "";
+      resolve(dialog.returnValue === "yes");
+    };
+    dialog.addEventListener("close", closed, { once: true });
   });
 }

@@ -115,6 +115,14 @@ export function announce(text, seen = false) {
   }, TOAST);
 }
 
+/** Takes back what was announced: it may be about someone who has signed out. */
+export function silence() {
+  byId("announcer", HTMLElement).replaceChildren();
+  const toast = byId("toast", HTMLElement);
+  toast.textContent = "";
+  toast.hidden = true;
+}
+
 /** How many colours there are for names. */
 const HUES = 8;
 

@@ -92,6 +92,15 @@ export class MembersDialog {
     this.#dialog.close();
   }
 
+  /** Forgets the room that was shown. */
+  clear() {
+    this.close();
+    this.#list.replaceChildren();
+    this.#title.textContent = this.#count.textContent = this.#shown = this.#name = "";
+    this.#addName.value = this.#renameName.value = "";
+    this.#problem.textContent = this.#renameProblem.textContent = "";
+  }
+
   /**
    * @param {Room} room
    * @param {Member[]} members those that were read

@@ -86,6 +86,13 @@ export class RoomListView {
           : "Loading rooms…";
   }
 
+  /** Forgets the rooms: their user signed out. */
+  clear() {
+    this.#rows.clear();
+    this.#list.replaceChildren();
+    this.#note.textContent = this.#stop = this.#open = "";
+  }
+
   /** @param {string} chatRoomId */
   #stopAt(chatRoomId) {
     this.#stop = chatRoomId;
