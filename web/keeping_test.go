@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	cdppage "github.com/chromedp/cdproto/page"
@@ -201,4 +202,33 @@ func TestSigningOutLeavesNothing(t *testing.T) {
 	if left != "" {
 		t.Errorf("the page still has %q", left)
 	}
+}
+
+// Who is signed out by the server comes back to the room, and to what they had begun,
+// by signing in again.
+func TestAnEndedSessionComesBack(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.with(func() { f.rooms["team"] = &fakeRoom{name: "Team", members: []string{"alice", "bob"}} })
+	f.say("team", "bob", "hello")
+	f.say("general", "bob", "newer")
+	alice := signedIn(t, f.URL, "alice")
+	alice.openRoom("team")
+	alice.shows("hello")
+	alice.typed("begun")
+	alice.do(`(() => {
+		const real = fetch;
+		globalThis.ended = true;
+		globalThis.fetch = (url, options) => ended && String(url).includes("token")
+			? Promise.resolve(new Response('{"code":"unauthorized","detail":"Your session has ended."}', { status: 401 }))
+			: real(url, options);
+	})()`)
+	f.with(func() { f.down = true })
+	f.dropAll()
+	alice.within(time.Minute, `document.getElementById("signin-error").textContent === "Your session has ended."`)
+	f.with(func() { f.down = false })
+	alice.do(`ended = false; document.getElementById("signin-name").value = ""`)
+	alice.signIn("alice")
+	alice.shows("hello")
+	alice.until(`document.getElementById("composer-input").value === "begun"`)
 }

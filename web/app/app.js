@@ -210,7 +210,8 @@ class App {
     byId("account-name", HTMLElement).textContent = byId("account-avatar", HTMLElement).textContent = "";
     for (const dialog of document.querySelectorAll("dialog")) dialog.close();
     silence();
-    history.replaceState(null, "", location.pathname);
+    // Who has to sign in again comes back to the room.
+    if (problem === "") history.replaceState(null, "", location.pathname);
     this.#chatElement.hidden = true;
     document.title = "Streamroom";
     this.#signIn.show(problem);
