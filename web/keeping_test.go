@@ -232,3 +232,39 @@ func TestAnEndedSessionComesBack(t *testing.T) {
 	alice.shows("hello")
 	alice.until(`document.getElementById("composer-input").value === "begun"`)
 }
+
+// Going back closes what was asked: the answer is not for the room that is shown then.
+func TestGoingBackAnswersNo(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.with(func() {
+		f.rooms["team"] = &fakeRoom{name: "Team", members: []string{"alice", "bob"}}
+		f.rooms["tea"] = &fakeRoom{name: "Tea", members: []string{"alice", "bob"}}
+	})
+	alice := signedIn(t, f.URL, "alice")
+	for _, ask := range []string{"leave", "member-remove"} {
+		alice.openRoom("tea")
+		alice.openRoom("team")
+		alice.until(`document.getElementById("room-members").innerText === "2 members"`)
+		alice.click("members")
+		alice.until(`document.querySelector("[data-testid=member-remove]")?.checkVisibility()`)
+		alice.do(`document.querySelector("[data-testid=` + ask + `]").click()`)
+		alice.until(`document.getElementById("confirm-dialog").open`)
+		alice.do(`history.back()`)
+		alice.until(`document.getElementById("room-name").textContent === "Tea"`)
+		alice.do(`document.querySelector("[data-testid=confirm-yes]").click()`)
+		alice.until(`document.querySelector("dialog[open]") === null`)
+	}
+	alice.click("new-room")
+	alice.do(`history.back()`)
+	alice.until(`document.querySelector("dialog[open]") === null`)
+	alice.send("still here") // after what the answers would have asked for
+	alice.until(`document.querySelector("[data-status=sent]") !== null`)
+	f.with(func() {
+		for id, want := range map[string]int{"team": 2, "tea": 2} {
+			if got := len(f.rooms[id].members); got != want {
+				t.Errorf("%s has %d members, want %d", id, got, want)
+			}
+		}
+	})
+}

@@ -256,6 +256,9 @@ func TestShow(t *testing.T) {
 			if err != nil || !json.Valid(encoded) {
 				t.Errorf("%s: %v: %s", name, err, encoded)
 			}
+			if strings.Contains(table.Title, "  ") || strings.Contains(table.Title, "of connections") {
+				t.Errorf("%s: a number is missing in %q", name, table.Title)
+			}
 			if all := text.String() + page.String(); strings.Contains(all, "NaN") || strings.Contains(all, "Inf") || len(table.Rows) < 3 {
 				t.Errorf("%s:\n%s", name, all)
 			}

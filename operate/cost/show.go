@@ -78,7 +78,7 @@ func month(w Workload) Table {
 	}
 	t := billed(fmt.Sprintf(
 		"A month of %s connections and %s messages in rooms of %d, %s prices of %s",
-		amount(float64(w.Connections)).text, amount(w.messages()).text, w.Members, Region, PricesOf,
+		count(float64(w.Connections)), count(w.messages()), w.Members, Region, PricesOf,
 	), Designs(), bills)
 	return t.withAmounts(bills[0])
 }
@@ -177,7 +177,7 @@ func Idle(name string, w Workload) (parts []string, cost map[string]float64) {
 
 func idle(w Workload) Table {
 	t := Table{
-		Title: fmt.Sprintf("A month of %s connections of users with %d rooms that send nothing", amount(float64(w.Connections)).text, w.Rooms),
+		Title: fmt.Sprintf("A month of %s connections of users with %d rooms that send nothing", count(float64(w.Connections)), w.Rooms),
 		Head:  append([]string{"what"}, Designs()...),
 	}
 	names := map[string]string{
@@ -212,7 +212,7 @@ const (
 
 func pings(w Workload) Table {
 	t := Table{
-		Title: fmt.Sprintf("Pings of %s connections in a month", amount(float64(w.Connections)).text),
+		Title: fmt.Sprintf("Pings of %s connections in a month", count(float64(w.Connections))),
 		Head:  []string{"interval", "noticed after, on average", "at most", "pings", "cost"},
 	}
 	for _, every := range []time.Duration{time.Minute, 4 * time.Minute, 5 * time.Minute, 7 * time.Minute, 9 * time.Minute} {

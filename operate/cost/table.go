@@ -1,6 +1,7 @@
 package cost
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -63,6 +64,9 @@ func amount(n float64) Cell {
 		}
 	})
 }
+
+// count is an amount in a sentence, where none is 0.
+func count(n float64) string { return cmp.Or(amount(n).text, "0") }
 
 // short renders a number with three digits or up to two decimals.
 func short(n float64) string {

@@ -221,6 +221,8 @@ class App {
   #openFromAddress() {
     const id = roomOf(location.hash);
     if (!this.#chat || id === this.#conversation.id) return;
+    // What was asked was asked about the room that is left.
+    if (this.#conversation.id) for (const dialog of document.querySelectorAll("dialog")) dialog.close();
     this.#conversation.close();
     if (id) void this.#conversation.open(id);
     this.#draw();

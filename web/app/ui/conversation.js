@@ -85,13 +85,14 @@ export class Conversation {
       editLast: () => this.#editLast(),
     });
     this.#membersDialog = new MembersDialog({
-      add: (userId) => this.#change((chat) => askingFirst((only) => chat.addMember(this.id, userId, only))),
-      remove: (userId) => this.#change((chat) => chat.removeMember(this.id, userId)),
-      rename: (name) => this.#change((chat) => chat.renameRoom(this.id, name)),
+      add: (room, userId) => this.#change((chat) => askingFirst((only) => chat.addMember(room, userId, only))),
+      remove: (room, userId) => this.#change((chat) => chat.removeMember(room, userId)),
+      rename: (room, name) => this.#change((chat) => chat.renameRoom(room, name)),
       more: () => this.#readMore(),
-      leave: async () => {
-        if (this.#details?.type === "dm") await this.#chat?.hideDirect(this.id);
-        else await this.#chat?.removeMember(this.id, this.#me);
+      leave: async (room, direct) => {
+        if (direct) await this.#chat?.hideDirect(room);
+        else await this.#chat?.removeMember(room, this.#me);
+        if (room !== this.id) return;
         this.#membersDialog.close();
         location.hash = "#/";
       },

@@ -11,12 +11,13 @@ import { counted, describe } from "./words.js";
  */
 
 /**
- * What the dialog asks for; all reject with a Failure that is shown.
+ * What the dialog asks for in a room, which need not be the open one any more; all
+ * reject with a Failure that is shown.
  * @typedef {object} Actions
- * @property {(userId: string) => Promise<void>} add
- * @property {(userId: string) => Promise<void>} remove
- * @property {(name: string) => Promise<void>} rename
- * @property {() => Promise<void>} leave
+ * @property {(chatRoomId: string, userId: string) => Promise<void>} add
+ * @property {(chatRoomId: string, userId: string) => Promise<void>} remove
+ * @property {(chatRoomId: string, name: string) => Promise<void>} rename
+ * @property {(chatRoomId: string, direct: boolean) => Promise<void>} leave
  * @property {() => Promise<void>} more the next page of members is wanted
  */
 
@@ -42,6 +43,7 @@ export class MembersDialog {
   #renameName = byId("rename-name", HTMLInputElement);
   #renameProblem = byId("rename-problem", HTMLElement);
   #leave = byId("room-leave", HTMLButtonElement);
+  #room = "";
   #name = "";
   /** What the list shows. */
   #shown = "";
@@ -56,25 +58,27 @@ export class MembersDialog {
     onSubmit(this.#addForm, this.#problem, async () => {
       const userId = this.#addName.value.trim();
       if (!userId) throw new Failure("invalid_request", "Type a name first.");
-      await on.add(userId);
+      await on.add(this.#room, userId);
       this.#addName.value = "";
       this.#addName.focus();
     });
     onSubmit(this.#renameForm, this.#renameProblem, async () => {
       const name = this.#renameName.value.trim();
       if (!name) throw new Failure("invalid_request", "Give the room a name.");
-      await on.rename(name);
+      await on.rename(this.#room, name);
     });
     this.#more.addEventListener("click", () => void this.#try(on.more));
     this.#leave.addEventListener("click", async () => {
+      const room = this.#room;
+      const direct = this.#direct;
       const yes =
-        this.#direct ||
+        direct ||
         (await confirmed(
           "Leave this room?",
           `You will not see what is written in “${isolated(this.#name)}” any more, unless an owner adds you again.`,
           "Leave",
         ));
-      if (yes) await this.#try(on.leave);
+      if (yes) await this.#try(() => on.leave(room, direct));
     });
   }
 
@@ -115,6 +119,7 @@ export class MembersDialog {
     const group = room.type !== "dm";
     const owner = group && room.role === "owner";
     if (this.#renameName.value === this.#name) this.#renameName.value = title;
+    this.#room = room.chatRoomId;
     this.#name = title;
     this.#title.textContent = title;
     this.#count.textContent = counted(room.memberCount, "member", "members");
@@ -181,10 +186,11 @@ export class MembersDialog {
         "Remove",
       );
       remove.addEventListener("click", async () => {
+        const room = this.#room;
         if (
           await confirmed(`Remove ${isolated(label)}?`, "They will not see what is written here any more.", "Remove")
         ) {
-          await this.#try(() => this.#on.remove(userId));
+          await this.#try(() => this.#on.remove(room, userId));
         }
       });
       row.append(remove);
