@@ -78,6 +78,21 @@ func TestTheSelectionStays(t *testing.T) {
 	if got := eval[string](alice, `getSelection() + " " + document.activeElement.querySelector(".text")?.textContent`); got != "189 189" {
 		t.Errorf("selected and focused: %q", got)
 	}
+
+	// A message that is read by someone stays selected.
+	alice.send("mine")
+	alice.mark("mine", "delivered", "Delivered")
+	alice.do(`getSelection().selectAllChildren(document.querySelector("[data-testid=message]:last-child .text"))`)
+	f.with(func() {
+		messages := f.rooms["general"].messages
+		for c := range f.conns {
+			f.post(c, wire.Read{Type: wire.TypeRead, ChatRoomID: "general", UserID: "bob", UpTo: messages[len(messages)-1].MessageID})
+		}
+	})
+	alice.mark("mine", "read", "Read by bob")
+	if got := eval[string](alice, `getSelection().toString()`); got != "mine" {
+		t.Errorf("selected: %q", got)
+	}
 }
 
 // Messages that arrive at once are all said, each once, also those of the same words.

@@ -153,7 +153,9 @@ export class Row {
     this.#sender.className = own || !first ? "unseen" : `sender hue-${hueOf(name)}`;
     this.#sender.textContent = own ? "You" : name;
     this.#sender.title = own || name === item.senderId ? "" : item.senderId;
-    this.#text.textContent = deleted ? "Message deleted" : item.text;
+    // Only where it differs: it may be selected.
+    const text = deleted ? "Message deleted" : item.text;
+    if (this.#text.textContent !== text) this.#text.textContent = text;
     this.#text.classList.toggle("deleted", deleted);
     this.#edited.hidden = !edited;
     this.#time.dateTime = new Date(item.timestamp).toISOString();
