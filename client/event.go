@@ -47,7 +47,34 @@ type Deleted struct {
 // 20 members only the user's own reads, from other devices, are reported. It may
 // come twice, and late: the greatest UpTo counts. One with the same UpTo again says
 // that the user has read what was stored behind it since, see [Message].Late.
-type Read struct{ ChatRoomID, UserID, From, UpTo string }
+type Read struct {
+	ChatRoomID, UserID, From, UpTo string
+
+	// Of the messages after Since, up to UpTo, those were read whose ids end with one of
+	// the 6 characters each in Known; the others were stored later. Since is empty if all
+	// were read. See [Read.Includes].
+	Since, Known string
+}
+
+// Includes reports whether the user had read a message of the room by then.
+func (r Read) Includes(messageID string) bool {
+	if messageID <= r.From || messageID > r.UpTo {
+		return false
+	}
+	if r.Since == "" || messageID <= r.Since {
+		return true
+	}
+	end := messageID[max(0, len(messageID)-endOfID):]
+	for rest := r.Known; len(rest) >= endOfID; rest = rest[endOfID:] {
+		if rest[:endOfID] == end {
+			return true
+		}
+	}
+	return false
+}
+
+// endOfID is how many characters of an id Read.Known has.
+const endOfID = 6
 
 // RoomChanged says what a room is called now.
 type RoomChanged struct{ ChatRoomID, Name string }

@@ -70,6 +70,7 @@ type recovery struct {
 	shown  ulid.ULID // the application shows messages from this id on; zero: none
 	reread ulid.ULID // the shown messages before this id have to be read again; zero: none
 	pages  int       // read again so far
+	asked  bool      // the page before reread was asked for since it became due
 
 	gap      ulid.ULID // what is waited for until deadline; zero: nothing
 	deadline time.Time
@@ -199,6 +200,7 @@ func (r *recovery) ask() query {
 		return query{newest: true}
 	}
 	q := query{page: !r.reread.IsZero(), before: r.reread}
+	r.asked = q.page
 	if !r.cursor.IsZero() {
 		q.sync, q.after = true, r.cursor
 	} else if r.want != wantNothing {
@@ -226,7 +228,7 @@ func (r *recovery) newest(page []arrival, older bool) {
 	for i := range page {
 		page[i].Backlog = true
 	}
-	r.phase, r.reread = phaseBehind, ulid.ULID{}
+	r.phase, r.reread, r.asked = phaseBehind, ulid.ULID{}, false
 	if older && len(page) > 0 {
 		r.start = page[0].id
 		if len(r.waiting) > 0 && r.begunBefore(page[0].id) {
@@ -308,6 +310,9 @@ func (r *recovery) rereadPage(page []arrival, older bool) {
 			r.revise(m)
 		}
 	}
+	if !r.asked {
+		return // the answer is from before all was to be read once more
+	}
 	r.pages++
 	r.reread = ulid.ULID{}
 	if older && len(page) > 0 && page[0].id.Compare(r.shown) > 0 && r.pages < maxReread {
@@ -338,7 +343,7 @@ func (r *recovery) miss(w want) {
 // readAgain wants the shown messages to be read again.
 func (r *recovery) readAgain() {
 	if !r.shown.IsZero() {
-		r.reread, r.pages = lastID, 0
+		r.reread, r.pages, r.asked = lastID, 0, false
 	}
 }
 

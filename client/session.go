@@ -304,7 +304,8 @@ func (c *Client) receive(s *session, f wire.ServerFrame) error {
 	case wire.TypeMessageEdited, wire.TypeMessageDeleted:
 		c.inbox.change(f)
 	case wire.TypeRead:
-		c.inbox.note(Read{ChatRoomID: f.ChatRoomID, UserID: f.UserID, From: f.From, UpTo: f.UpTo}, f.ChatRoomID)
+		read := Read{ChatRoomID: f.ChatRoomID, UserID: f.UserID, From: f.From, UpTo: f.UpTo, Since: f.Since, Known: f.Known}
+		c.inbox.note(read, f.ChatRoomID)
 	case wire.TypeRoomChanged:
 		c.inbox.note(RoomChanged{ChatRoomID: f.ChatRoomID, Name: f.Name}, f.ChatRoomID)
 	case wire.TypeError:

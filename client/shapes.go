@@ -41,6 +41,8 @@ type Room = wire.Room
 //	JoinedAt    int64  // ms since 1970
 //	ReadFrom    string // the id after which they have read, since they joined later; empty: from the first one
 //	ReadUpTo    string // the id of the last message that they have read; empty: none
+//	ReadSince   string // as Read.Since
+//	ReadKnown   string // as Read.Known
 //	DisplayName string // empty: they have none
 type RoomMember = wire.RoomMember
 

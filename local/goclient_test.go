@@ -20,6 +20,16 @@ func (f *follower) told(e client.Event) bool {
 	return slices.ContainsFunc(f.events, func(came client.Event) bool { return cmp.Equal(came, e) })
 }
 
+// toldRead reports whether it was told that a user has read a message of a room.
+func (f *follower) toldRead(room, user, messageID string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.ContainsFunc(f.events, func(came client.Event) bool {
+		read, ok := came.(client.Read)
+		return ok && read.ChatRoomID == room && read.UserID == user && read.UpTo == messageID && read.Includes(messageID)
+	})
+}
+
 func TestTheGoClientChangesWhatIsThere(t *testing.T) {
 	s := start(t, local.Config{})
 	alice, ctx := follow(s, "alice"), t.Context()
@@ -44,8 +54,7 @@ func TestTheGoClientChangesWhatIsThere(t *testing.T) {
 	if err := bob.MarkRead(ctx, id, messageID); err != nil {
 		t.Error(err)
 	}
-	read := client.Read{ChatRoomID: id, UserID: "bob", UpTo: messageID}
-	rig.Eventually(t, "the reader", func() bool { return alice.told(read) && bob.told(read) })
+	rig.Eventually(t, "the reader", func() bool { return alice.toldRead(id, "bob", messageID) && bob.toldRead(id, "bob", messageID) })
 	if _, err := alice.RenameRoom(ctx, id, "Coffee"); err != nil {
 		t.Error(err)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
+	"github.com/streamroom/streamroom/client"
 	"github.com/streamroom/streamroom/local"
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/dynamo"
@@ -286,13 +287,18 @@ func TestJoiningBeginsAtTheNewestMessage(t *testing.T) {
 	messages := s.History("alice", room)
 	newest, joinedAt := messages[0].MessageID, messages[2].MessageID
 	readUpTo(s, "carol", room, newest)
-	if got := alice.Expect(wire.TypeRead); got.UserID != "carol" || got.From != joinedAt || got.UpTo != newest {
+	got := alice.Expect(wire.TypeRead)
+	if got.UserID != "carol" || got.From != joinedAt || got.UpTo != newest {
 		t.Errorf("alice is sent %+v, want what carol has read after %s, up to %s", got, joinedAt, newest)
+	}
+	read := client.Read{UpTo: newest, From: joinedAt, Since: got.Since, Known: got.Known}
+	if got.Since == "" || !read.Includes(newest) || !read.Includes(messages[1].MessageID) || read.Includes(newest[:25]+"!") {
+		t.Errorf("alice is sent %+v, want the two messages of a moment ago among what carol has read, and no others", got)
 	}
 	var description wire.Room
 	s.API("alice", http.MethodGet, "/rooms/"+room, nil, &description)
 	for _, m := range description.Members {
-		if m.UserID == "carol" && (m.ReadFrom != joinedAt || m.ReadUpTo != newest) {
+		if m.UserID == "carol" && (m.ReadFrom != joinedAt || m.ReadUpTo != newest || m.ReadSince != got.Since || m.ReadKnown != got.Known) {
 			t.Errorf("carol is described as %+v, want what she has read after %s, up to %s", m, joinedAt, newest)
 		}
 	}

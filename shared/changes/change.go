@@ -29,8 +29,8 @@ type (
 	MessageDeleted struct{ Message chat.Message }
 
 	// ReadMoved says that a user has read a room's messages after From, up to UpTo.
-	// From is "" for all.
-	ReadMoved struct{ RoomID, UserID, From, UpTo string }
+	// From is "" for all. Since and Known are those of a chat.ReadCursor.
+	ReadMoved struct{ RoomID, UserID, From, UpTo, Since, Known string }
 
 	// MemberJoined says that a user became a member. The role is left out.
 	MemberJoined struct {

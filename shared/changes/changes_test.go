@@ -82,6 +82,10 @@ func TestDecode(t *testing.T) {
 			changestest.Modify(table.Read(room, "bob"), nil, attributes{table.UpTo: {"S": id}, table.From: {"S": "01"}}),
 			changes.ReadMoved{RoomID: room, UserID: "bob", From: "01", UpTo: id},
 		},
+		"a read of a message that is less than a minute old": {
+			changestest.Insert(table.Read(room, "bob"), attributes{table.UpTo: {"S": id}, table.Since: {"S": "02"}, table.Known: {"S": "ABCDEF"}}),
+			changes.ReadMoved{RoomID: room, UserID: "bob", UpTo: id, Since: "02", Known: "ABCDEF"},
+		},
 		"a new name": {
 			changestest.Modify(table.Room(room), attributes{}, attributes{table.EditedAt: {"N": "5"}}),
 			changes.RoomRenamed{RoomID: room, RenamedAt: 5},

@@ -165,13 +165,19 @@ func (it item) readChange() (Change, error) {
 	if err != nil {
 		return nil, err
 	}
-	from := ""
-	if _, ok := it.after[table.From]; ok {
-		if from, err = textOf(it.after, table.From); err != nil || from == upTo {
+	moved := ReadMoved{RoomID: it.key.RoomID, UserID: it.key.UserID, UpTo: upTo}
+	for name, text := range map[string]*string{table.From: &moved.From, table.Since: &moved.Since, table.Known: &moved.Known} {
+		if _, ok := it.after[name]; !ok {
+			continue
+		}
+		if *text, err = textOf(it.after, name); err != nil {
 			return nil, err
 		}
 	}
-	return ReadMoved{RoomID: it.key.RoomID, UserID: it.key.UserID, From: from, UpTo: upTo}, nil
+	if moved.From == upTo {
+		return nil, err
+	}
+	return moved, nil
 }
 
 func (it item) roomChange() (Change, error) {

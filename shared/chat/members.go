@@ -78,7 +78,7 @@ func (s *Rooms) participants(ctx context.Context, reader, roomID string, members
 			page[i].ReadUpTo = cursor.UpTo // their count of unread messages begins there
 		}
 		if page[i].ReadUpTo != "" {
-			page[i].ReadFrom = cursor.From
+			page[i].ReadFrom, page[i].ReadSince, page[i].ReadKnown = cursor.From, cursor.Since, cursor.Known
 		}
 	}
 	return page, nil

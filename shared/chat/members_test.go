@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/oklog/ulid/v2"
 
 	"github.com/streamroom/streamroom/shared/chat"
 )
@@ -302,6 +303,8 @@ func TestGet_MembersOnlyWithNamesAndCursors(t *testing.T) {
 	ok(t, err)
 	id := w.say("alice", room, "x")
 	ok(t, w.readers.Read(t.Context(), "carol", room, id))
+	var since ulid.ULID
+	ok(t, since.SetTime(ulid.Timestamp(w.clock.now().Add(-chat.StoreWithin))))
 	for _, test := range []struct {
 		after string
 		limit int
@@ -313,7 +316,7 @@ func TestGet_MembersOnlyWithNamesAndCursors(t *testing.T) {
 			{Member: chat.Member{UserID: "bob", Role: chat.PlainMember, JoinedAt: epoch}, DisplayName: "Bob"},
 		}, true},
 		{"bob", 2, []chat.Participant{
-			{Member: chat.Member{UserID: "carol", Role: chat.PlainMember, JoinedAt: epoch}, ReadUpTo: id},
+			{Member: chat.Member{UserID: "carol", Role: chat.PlainMember, JoinedAt: epoch}, ReadUpTo: id, ReadSince: since.String(), ReadKnown: id[20:]},
 		}, false},
 		{"carol", 2, nil, false},
 	} {

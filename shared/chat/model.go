@@ -111,6 +111,8 @@ type Participant struct {
 	Member
 	ReadFrom    string // message id: what they have read is after it; "": from the first message
 	ReadUpTo    string // message id; "": nothing since they joined
+	ReadSince   string // of their ReadCursor, as ReadKnown
+	ReadKnown   string
 	DisplayName string // "": none
 }
 

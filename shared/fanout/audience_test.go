@@ -121,7 +121,7 @@ func TestAudience_ReadsAreSentToAllInSmallRoomsOnly(t *testing.T) {
 		return changestest.Insert(table.Read(room, user), changestest.Attributes{table.UpTo: {"S": upTo}})
 	}
 	small := &memory{members: []string{"alice", "bob", "carol"}}
-	joined := changestest.Modify(table.Read(room, "bob"), nil, changestest.Attributes{table.UpTo: {"S": ids[2]}, table.From: {"S": ids[0]}})
+	joined := changestest.Modify(table.Read(room, "bob"), nil, changestest.Attributes{table.UpTo: {"S": ids[2]}, table.From: {"S": ids[0]}, table.Since: {"S": "01"}, table.Known: {"S": "ABCDEF"}})
 	sent := broadcast(t, small, reads("bob", ids[0]), joined, reads("bob", ids[1]), reads("alice", ids[0]))
 	for _, user := range small.members {
 		if diff := cmp.Diff([]string{"read alice", "read bob"}, sent.types(user)); diff != "" {
@@ -132,6 +132,9 @@ func TestAudience_ReadsAreSentToAllInSmallRoomsOnly(t *testing.T) {
 		}
 		if got := [2]string{sent[user][0].From, sent[user][1].From}; got != [2]string{"", ids[0]} {
 			t.Errorf("%s gets reads from %q, want all of alice's and bob's from when he joined", user, got)
+		}
+		if got := sent[user][1]; got.Since != "01" || got.Known != "ABCDEF" {
+			t.Errorf("%s gets %+v, want what bob's cursor knows", user, got)
 		}
 	}
 

@@ -81,7 +81,7 @@ func (b *broadcast) encodeReads(to frames) {
 	for _, user := range slices.Sorted(maps.Keys(b.events.reads)) {
 		read := b.events.reads[user]
 		frame := encode(wire.Read{
-			Type: wire.TypeRead, ChatRoomID: b.events.roomID, UserID: user, From: read.From, UpTo: read.UpTo,
+			Type: wire.TypeRead, ChatRoomID: b.events.roomID, UserID: user, From: read.From, UpTo: read.UpTo, Since: read.Since, Known: read.Known,
 		})
 		if b.audience.isSmall() {
 			to.addAll(b.audience.members, frame)

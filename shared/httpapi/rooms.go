@@ -127,7 +127,8 @@ func (a *API) getRoom(r *http.Request, userID string) (int, any, error) {
 	body.Members = make([]wire.RoomMember, len(room.Members)) // present even if empty
 	for i, m := range room.Members {
 		body.Members[i] = wire.RoomMember{
-			UserID: m.UserID, Role: string(m.Role), JoinedAt: m.JoinedAt, ReadFrom: m.ReadFrom, ReadUpTo: m.ReadUpTo, DisplayName: m.DisplayName,
+			UserID: m.UserID, Role: string(m.Role), JoinedAt: m.JoinedAt, ReadFrom: m.ReadFrom, ReadUpTo: m.ReadUpTo,
+			ReadSince: m.ReadSince, ReadKnown: m.ReadKnown, DisplayName: m.DisplayName,
 		}
 	}
 	if room.More {

@@ -130,6 +130,11 @@ type Read struct {
 	UserID     string `json:"userId"`
 	From       string `json:"from,omitempty"` // message id, the newest one when the user joined; "": all
 	UpTo       string `json:"upTo"`           // message id
+
+	// Of the messages after Since, up to UpTo, the user has read those whose ids end
+	// with one of the 6 characters each in Known: the others were stored later.
+	Since string `json:"since,omitempty"` // message id, whether or not that message exists; "": all are read
+	Known string `json:"known,omitempty"`
 }
 
 // RoomChanged announces a room's new name.
@@ -160,6 +165,8 @@ type ServerFrame struct {
 	DeletedAt         int64             `json:"deletedAt"`
 	From              string            `json:"from"`
 	UpTo              string            `json:"upTo"`
+	Since             string            `json:"since"`
+	Known             string            `json:"known"`
 	Name              string            `json:"name"`
 	Frames            []json.RawMessage `json:"frames"`
 }

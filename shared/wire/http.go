@@ -82,9 +82,11 @@ type Room struct {
 type RoomMember struct {
 	UserID      string `json:"userId"`
 	Role        string `json:"role"`
-	JoinedAt    int64  `json:"joinedAt"`           // ms since 1970
-	ReadFrom    string `json:"readFrom,omitempty"` // message id, the newest one when they joined; "": all
-	ReadUpTo    string `json:"readUpTo,omitempty"` // message id
+	JoinedAt    int64  `json:"joinedAt"`            // ms since 1970
+	ReadFrom    string `json:"readFrom,omitempty"`  // message id, the newest one when they joined; "": all
+	ReadUpTo    string `json:"readUpTo,omitempty"`  // message id
+	ReadSince   string `json:"readSince,omitempty"` // as Read.Since
+	ReadKnown   string `json:"readKnown,omitempty"` // as Read.Known
 	DisplayName string `json:"displayName,omitempty"`
 }
 

@@ -92,7 +92,7 @@ func keepCounts(t *testing.T, name, text string) string {
 	if name != "lib/unread.js" {
 		return text
 	}
-	return replacer(t, text, "  keeps(chatRoomId, since, older) {\n", "  keeps(chatRoomId, since, older) {\n    return true;\n")
+	return replacer(t, text, "  keeps(chatRoomId, since, older, more) {\n", "  keeps(chatRoomId, since, older, more) {\n    return true;\n")
 }
 
 // hideChanges takes messages that were edited or deleted out of the answers by which

@@ -43,6 +43,8 @@ import { Failure } from "./failure.js";
  * @property {string} role `owner` or `member`
  * @property {number} joinedAt ms since 1970
  * @property {string} [readFrom] the id after which they have read, if they joined later
+ * @property {string} [readSince] of the messages after this id they have read those in readKnown; absent: all
+ * @property {string} [readKnown] the ends of their ids
  * @property {string} [readUpTo] the id of the newest message that this member has read
  * @property {string} [displayName] what the member wants to be called
  */

@@ -162,7 +162,9 @@ export class CatchUp {
     const { rooms } = after.length > 0 ? await this.#api.sync(Object.fromEntries(after)) : { rooms: {} };
     for (const [timeline, query] of [...open]) {
       if (query.sync) this.#synced(timeline, query.sync, rooms[timeline.chatRoomId], answers);
-      if (query.page && this.#follows(timeline)) await this.#reread(timeline, query.page);
+      // With more to come, a page would have messages that aren't held yet, and its readers would be lost.
+      const more = query.sync && rooms[timeline.chatRoomId]?.more;
+      if (query.page && !more && this.#follows(timeline)) await this.#reread(timeline, query.page);
       if (query.newest) await this.#on.newest(timeline);
       open.delete(timeline);
     }
@@ -212,6 +214,7 @@ export class CatchUp {
     // Messages that would take too many pages are left to be read when they are wanted.
     const oldest = page[0]?.messageId;
     if (cursor !== undefined && oldest > timeline.oldest && !recovery.rereading) timeline.beginAt(oldest, cursor);
+    timeline.noteReaders(page);
     this.#on.read(timeline, page);
     if (!recovery.rereading) this.#on.reread(timeline);
   }

@@ -56,7 +56,7 @@ export class Directory {
 
   /**
    * Reads the list.
-   * @param {(chatRoomId: string, older: boolean) => boolean} keeps see RoomList.replace
+   * @param {(chatRoomId: string, older: boolean, more: boolean) => boolean} keeps see RoomList.replace
    */
   async refresh(keeps) {
     this.list.asked();

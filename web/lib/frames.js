@@ -38,6 +38,8 @@ import { hasVisible } from "./text.js";
  * @property {string} [userId]
  * @property {string} [from]
  * @property {string} [upTo]
+ * @property {string} [since]
+ * @property {string} [known]
  * @property {string} [name]
  * @property {number} [editedAt]
  * @property {number} [deletedAt]

@@ -12,6 +12,7 @@ import { Failure } from "./failure.js";
  * @typedef {import("./frames.js").Message} Message
  * @typedef {import("./outbox.js").Outbox} Outbox
  * @typedef {import("./people.js").People} People
+ * @typedef {import("./receipts.js").Cursor} Cursor
  * @typedef {import("./receipts.js").Receipts} Receipts
  * @typedef {import("./recovery.js").Effect} Effect
  * @typedef {import("./timeline.js").Timeline} Timeline
@@ -86,7 +87,7 @@ export class Inbox {
         this.#emit("room", frame.chatRoomId ?? "");
         break;
       case "read":
-        this.#hasRead(frame.chatRoomId ?? "", frame.userId ?? "", frame.upTo ?? "", frame.from);
+        this.#hasRead(frame.chatRoomId ?? "", frame.userId ?? "", { ...frame, upTo: frame.upTo ?? "" });
         break;
       case "error":
         this.#refused(frame);
@@ -179,7 +180,8 @@ export class Inbox {
       else if (timeline.put(now) === "new" && !backlog) this.#saw(now);
       else if (backlog) this.#directory.list.saw(now);
     }
-    this.#unread.count(timeline.chatRoomId);
+    if (effects.some(({ backlog }) => backlog)) this.#unread.loaded(timeline.chatRoomId);
+    else this.#unread.count(timeline.chatRoomId);
     this.#emit("rooms", undefined);
     this.#emit("timeline", timeline.chatRoomId);
   }
@@ -229,12 +231,16 @@ export class Inbox {
   /**
    * @param {string} chatRoomId
    * @param {string} userId
-   * @param {string} upTo
-   * @param {string} [from]
+   * @param {Cursor} cursor
    */
-  #hasRead(chatRoomId, userId, upTo, from) {
-    if (userId === this.#me()) this.read(chatRoomId, upTo, false);
-    else if (this.#receipts.moved(chatRoomId, userId, upTo, from)) this.#emit("read", { chatRoomId, userId, upTo });
+  #hasRead(chatRoomId, userId, { upTo, from, since, known }) {
+    const cursor = { upTo, from, since, known };
+    if (userId === this.#me()) {
+      this.read(chatRoomId, upTo, false);
+      this.#unread.confirmed(chatRoomId, cursor);
+    } else if (this.#receipts.moved(chatRoomId, userId, cursor)) {
+      this.#emit("read", { chatRoomId, userId, upTo });
+    }
   }
 
   /**
@@ -243,7 +249,7 @@ export class Inbox {
    * @param {boolean} here
    */
   read(chatRoomId, upTo, here) {
-    const again = here && this.#unread.isLate(chatRoomId);
+    const again = here && this.#unread.isLate(chatRoomId, upTo);
     if (!this.#receipts.read(chatRoomId, upTo, here)) {
       if (!again || upTo < this.#receipts.own(chatRoomId)) return;
       this.#receipts.tellAgain(chatRoomId);
@@ -276,9 +282,9 @@ export class Inbox {
    * @param {Room} room
    */
   learned({ chatRoomId, members = [] }) {
-    for (const { userId, readFrom, readUpTo, displayName } of members) {
+    for (const { userId, readFrom: from, readUpTo: upTo, readSince: since, readKnown: known, displayName } of members) {
       this.#people.learn(userId, displayName);
-      if (readUpTo) this.#hasRead(chatRoomId, userId, readUpTo, readFrom);
+      if (upTo) this.#hasRead(chatRoomId, userId, { upTo, from, since, known });
     }
   }
 

@@ -19,8 +19,41 @@ const RETRY_CAP = 60_000;
  * How far a user has read.
  * @typedef {object} Cursor
  * @property {string} upTo a message id
- * @property {string} from the id after which; empty: from the first message
+ * @property {string} [from] the id after which, if they joined later
+ * @property {string} [since] of the messages after this id they have read those that are known, the others were stored later; absent: all
+ * @property {string} [known] the ends of these messages' ids, one after the other
  */
+
+/** How many characters of an id `known` has. */
+const END_OF_ID = 6;
+
+/**
+ * Whether a user has read a message. client/event.go has the same rule, and
+ * docs/vectors/reads.json is run against both.
+ * @param {Cursor} cursor
+ * @param {string} messageId
+ */
+export function includes({ upTo, from = "", since = "", known = "" }, messageId) {
+  if (messageId <= from || messageId > upTo) return false;
+  if (since === "" || messageId <= since) return true;
+  const end = messageId.slice(-END_OF_ID);
+  for (let i = 0; i < known.length; i += END_OF_ID) {
+    if (known.startsWith(end, i)) return true;
+  }
+  return false;
+}
+
+/**
+ * Whether a cursor is news. One with the same upTo says that what was stored behind it
+ * was read since.
+ * @param {Cursor} cursor
+ * @param {Cursor} [held]
+ */
+function isNews({ upTo, since = "", known = "" }, held) {
+  if (!held || upTo !== held.upTo) return upTo > (held?.upTo ?? "");
+  if (since !== (held.since ?? "")) return since > (held.since ?? "");
+  return known.length > (held.known ?? "").length;
+}
 
 export class Receipts {
   /** @type {Map<string, Map<string, Cursor>>} by room and user */
@@ -60,14 +93,13 @@ export class Receipts {
    * Someone else has read.
    * @param {string} chatRoomId
    * @param {string} userId
-   * @param {string} upTo
-   * @param {string} [from] the id after which they have read, if they joined later
+   * @param {Cursor} cursor
    * @returns {boolean} whether that is news
    */
-  moved(chatRoomId, userId, upTo, from = "") {
+  moved(chatRoomId, userId, cursor) {
     const cursors = this.#others.get(chatRoomId) ?? new Map();
-    if (!upTo || upTo <= (cursors.get(userId)?.upTo ?? "")) return false;
-    this.#others.set(chatRoomId, cursors.set(userId, { upTo, from }));
+    if (!isNews(cursor, cursors.get(userId))) return false;
+    this.#others.set(chatRoomId, cursors.set(userId, cursor));
     return true;
   }
 
@@ -123,8 +155,8 @@ export class Receipts {
   readers({ chatRoomId, messageId, senderId, readBy }) {
     const readers = new Set(readBy);
     for (const cursors of [this.#others, this.#outdated]) {
-      for (const [userId, { upTo, from }] of cursors.get(chatRoomId) ?? []) {
-        if (from < messageId && messageId <= upTo) readers.add(userId);
+      for (const [userId, cursor] of cursors.get(chatRoomId) ?? []) {
+        if (includes(cursor, messageId)) readers.add(userId);
       }
     }
     readers.delete(senderId);

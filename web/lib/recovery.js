@@ -3,9 +3,11 @@
 // nor network. client/recovery.go is the same machine, and
 // docs/vectors/recovery.json is run against both.
 
+import { arrivalOf } from "./arrival.js";
 import { FIRST_ID, firstIdAt, LAST_ID, timeOf } from "./ulid.js";
 import { Versions, versionOf } from "./versions.js";
 
+/** @typedef {import("./arrival.js").Arrival} Arrival */
 /** @typedef {import("./frames.js").Message} Message */
 
 /**
@@ -24,18 +26,6 @@ import { Versions, versionOf } from "./versions.js";
  * @property {Message} message
  * @property {boolean} [late] one with a greater id was delivered before
  * @property {boolean} [backlog] it was there before the room was first read
- */
-
-/**
- * A message on its way through a room.
- * @typedef {object} Arrival
- * @property {string} id
- * @property {string} previous empty: none, or none before id
- * @property {boolean} chained previous is known; an edit and an ack don't tell it
- * @property {boolean} covered it came before the sync under way was asked for
- * @property {boolean} delivered
- * @property {boolean} backlog
- * @property {Message} message
  */
 
 /** How many ids a room remembers to drop duplicates by. */
@@ -81,6 +71,8 @@ export class Recovery {
   #shown = "";
   #reread = "";
   #pages = 0;
+  /** Whether the page that is to be read again was asked for since that became due. */
+  #asked = false;
   #gap = "";
   /** @type {Effect[]} */
   #effects = [];
@@ -210,7 +202,8 @@ export class Recovery {
     }
     /** @type {Query} */
     const query = {};
-    if (this.#reread) query.page = this.#reread;
+    this.#asked = this.#reread !== "";
+    if (this.#asked) query.page = this.#reread;
     if (this.#cursor) {
       query.sync = this.#cursor;
     } else if (this.#want !== NOTHING) {
@@ -234,6 +227,7 @@ export class Recovery {
   newest(page, older) {
     this.phase = "behind";
     this.#reread = "";
+    this.#asked = false;
     if (older && page.length > 0) {
       this.start = page[0].messageId;
       const first = this.#waiting[0]?.id;
@@ -247,6 +241,21 @@ export class Recovery {
       this.position = this.confirmed = this.start;
     }
     this.synced(this.position, page, false, true);
+  }
+
+  /**
+   * Begins at a room's last message, without its history: what comes is new, also if it
+   * was stored up to 60 s late, before that message.
+   * @param {string} last empty where there is none
+   * @param {Iterable<string>} known what was delivered already
+   */
+  begin(last, known) {
+    this.phase = "live";
+    this.#want = NOTHING;
+    if (!last) return;
+    this.start = before(last);
+    this.position = this.confirmed = last;
+    for (const id of known) this.#remember(id);
   }
 
   /**
@@ -309,6 +318,7 @@ export class Recovery {
       if (waiting) this.#update(waiting, message);
       else if (this.knows(message.messageId)) this.#revise(message);
     }
+    if (!this.#asked) return; // the answer is from before all was to be read once more
     this.#pages++;
     const goesOn = older && page.length > 0 && page[0].messageId > this.#shown && this.#pages < MAX_REREAD;
     this.#reread = goesOn ? page[0].messageId : "";
@@ -335,6 +345,7 @@ export class Recovery {
     if (!this.#shown) return;
     this.#reread = LAST_ID;
     this.#pages = 0;
+    this.#asked = false;
   }
 
   /**
@@ -468,28 +479,8 @@ export class Recovery {
    * @param {Arrival} arrival
    */
   #lacks({ chained, previous }) {
-    return !chained || (previous !== "" && !this.knows(previous));
+    return !chained || (previous !== "" && previous !== this.position && !this.knows(previous));
   }
-}
-
-/**
- * @param {Message} message
- * @returns {Arrival}
- */
-function arrivalOf(message) {
-  const { messageId: id, previousMessageId } = message;
-  // Ids within one ms are in random order, and clocks differ: a hint at a greater id
-  // is nothing to wait for.
-  const previous = previousMessageId && previousMessageId < id ? previousMessageId : "";
-  return {
-    id,
-    previous,
-    chained: previousMessageId !== undefined,
-    covered: false,
-    delivered: false,
-    backlog: false,
-    message,
-  };
 }
 
 /**

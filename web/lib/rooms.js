@@ -48,7 +48,7 @@ export class RoomList {
    * be older than what arrived live.
    * @param {RoomSummary[]} rooms
    * @param {number} now ms since 1970
-   * @param {(chatRoomId: string, older: boolean) => boolean} [keeps] whether a room's count is kept, though the list has another; older: so is the list's last message
+   * @param {(chatRoomId: string, older: boolean, more: boolean) => boolean} [keeps] whether a room's count is kept, though the list has another; older: so is the list's last message; more: the list counts more
    */
   replace(rooms, now, keeps = (_, older) => older) {
     const listed = new Set(rooms.map((r) => r.chatRoomId));
@@ -65,7 +65,8 @@ export class RoomList {
       if (!held) continue;
       const older = (held.lastMessage?.messageId ?? "") > (room.lastMessage?.messageId ?? "");
       if (held.lastMessage) this.#lastMessage(room.chatRoomId, held.lastMessage);
-      if (keeps(room.chatRoomId, older)) this.setUnread(room.chatRoomId, held.unread ?? 0, held.unreadMore);
+      const more = (room.unread ?? 0) > (held.unread ?? 0);
+      if (keeps(room.chatRoomId, older, more)) this.setUnread(room.chatRoomId, held.unread ?? 0, held.unreadMore);
     }
     this.loaded = true;
   }

@@ -360,7 +360,7 @@ export class Streamroom extends Emitter {
   refreshRooms() {
     return this.#once.run("rooms", async () => {
       const since = this.#unread.begin();
-      await this.#directory.refresh((room, older) => this.#unread.keeps(room, since, older));
+      await this.#directory.refresh((room, older, more) => this.#unread.keeps(room, since, older, more));
       this.#inbox.listed(since);
     });
   }

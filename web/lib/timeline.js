@@ -6,9 +6,14 @@
  * @typedef {import("./recovery.js").Recovery} Recovery
  */
 
+/** Of how many messages that are to come the readers are kept, but for a page. */
+const MOST_COMING = 100;
+
 export class Timeline {
   /** @type {Map<string, Message>} */
   #byId = new Map();
+  /** @type {Map<string, string[]>} who has read messages of a page that aren't held yet */
+  #readers = new Map();
 
   /**
    * @param {string} chatRoomId
@@ -43,6 +48,9 @@ export class Timeline {
   put(message) {
     const held = this.#byId.get(message.messageId);
     if (held) return merge(held, message) ? "changed" : "known";
+    const readers = this.#readers.get(message.messageId);
+    if (readers && !message.readBy) message.readBy = readers;
+    this.#readers.delete(message.messageId);
     this.#byId.set(message.messageId, message);
     this.messages.splice(this.#indexOf(message.messageId), 0, message);
     return "new";
@@ -59,10 +67,26 @@ export class Timeline {
   }
 
   /**
+   * History says who had read the messages of a page, also of those that are to come.
+   * @param {Message[]} page
+   */
+  noteReaders(page) {
+    if (this.#readers.size > MOST_COMING) this.#readers.clear();
+    for (const { messageId, readBy } of page) {
+      if (readBy && !this.#byId.has(messageId)) this.#readers.set(messageId, readBy);
+    }
+  }
+
+  /**
    * Who left takes their read marks with them.
    * @param {string} userId
    */
   forgetReader(userId) {
+    for (const [id, readers] of this.#readers)
+      this.#readers.set(
+        id,
+        readers.filter((reader) => reader !== userId),
+      );
     for (const message of this.messages) {
       if (message.readBy?.includes(userId)) message.readBy = message.readBy.filter((reader) => reader !== userId);
     }

@@ -5,11 +5,13 @@
 import { newRecovery } from "./catchup.js";
 import { around } from "./clock.js";
 import { Deadlines } from "./deadlines.js";
+import { includes } from "./receipts.js";
 import { MOST_UNREAD } from "./rooms.js";
 
 /**
  * @typedef {import("./clock.js").Clock} Clock
  * @typedef {import("./frames.js").Message} Message
+ * @typedef {import("./receipts.js").Cursor} Cursor
  * @typedef {import("./receipts.js").Receipts} Receipts
  * @typedef {import("./recovery.js").Effect} Effect
  * @typedef {import("./recovery.js").Recovery} Recovery
@@ -25,10 +27,16 @@ const ASK_EVERY = 10_000;
 const IN_FLIGHT = 5_000;
 /** After a reconnect the list is read once more: last messages follow within some seconds (ms). */
 const LIST_LAG = 8_000;
+/** How many messages of a room are remembered, to tell those that come once more. */
+const REMEMBERED = 500;
 
 export class Unread {
   /** @type {Map<string, Recovery>} of rooms that aren't opened: what follows the last message that the list had */
   #rooms = new Map();
+  /** @type {Map<string, string>} by room that isn't opened, that message's id */
+  #begun = new Map();
+  /** @type {Map<string, Set<string>>} by room, the ids of the latest messages that came, in this order */
+  #came = new Map();
   /** @type {Set<string>} rooms whose count may be wrong */
   #doubted = new Set();
   /** @type {Set<string>} rooms with messages that came behind the own read cursor: the server knows which of these are unread */
@@ -93,16 +101,39 @@ export class Unread {
    */
   add({ chatRoomId, messageId, senderId, deletedAt }) {
     this.#touch(chatRoomId);
+    this.#note(chatRoomId, messageId);
     const counts = !deletedAt && senderId !== this.#me();
     if (counts && messageId <= this.#receipts.own(chatRoomId)) {
-      this.#late.add(chatRoomId);
-      this.doubt(chatRoomId);
+      this.#isLate(chatRoomId);
       return;
     }
     if (this.#derive(chatRoomId) || !counts) return;
+    if (!this.#timelines.has(chatRoomId) && messageId <= (this.#begun.get(chatRoomId) ?? "")) {
+      this.doubt(chatRoomId); // unless it was stored late, the list's count has it
+      return;
+    }
     const { unread = 0, unreadMore } = this.#list.get(chatRoomId) ?? {};
     this.#list.setUnread(chatRoomId, unread + 1, unreadMore);
     this.#suspect(chatRoomId);
+  }
+
+  /**
+   * Messages are held of which only the server knows whether they are unread.
+   * @param {string} chatRoomId
+   */
+  #isLate(chatRoomId) {
+    this.#late.add(chatRoomId);
+    this.doubt(chatRoomId);
+  }
+
+  /**
+   * @param {string} chatRoomId
+   * @param {string} messageId of a message that came
+   */
+  #note(chatRoomId, messageId) {
+    const came = this.#came.get(chatRoomId) ?? new Set();
+    this.#came.set(chatRoomId, came.add(messageId));
+    if (came.size > REMEMBERED) came.delete([...came][0]);
   }
 
   /**
@@ -134,7 +165,8 @@ export class Unread {
    */
   deleted(chatRoomId, messageId) {
     if (this.#derive(chatRoomId)) return;
-    if (this.#late.has(chatRoomId) || messageId > this.#receipts.own(chatRoomId)) this.doubt(chatRoomId);
+    const { unread = 0 } = this.#list.get(chatRoomId) ?? {};
+    if (this.#late.has(chatRoomId) || unread > 0 || messageId > this.#receipts.own(chatRoomId)) this.doubt(chatRoomId);
   }
 
   /**
@@ -159,11 +191,32 @@ export class Unread {
   }
 
   /**
-   * Whether messages came behind the own read cursor since that moved.
+   * The server says which messages of a room it counts as read.
    * @param {string} chatRoomId
+   * @param {Cursor} cursor
    */
-  isLate(chatRoomId) {
-    return this.#late.has(chatRoomId);
+  confirmed(chatRoomId, cursor) {
+    const { upTo, from = "" } = cursor;
+    if (upTo !== this.#receipts.own(chatRoomId)) return; // it has moved further here
+    const timeline = this.#timelines.get(chatRoomId);
+    const held = timeline?.messages.filter(({ senderId, deletedAt }) => senderId !== this.#me() && !deletedAt);
+    const ids = held?.map(({ messageId }) => messageId) ?? [...(this.#came.get(chatRoomId) ?? [])];
+    if (ids.some((id) => from < id && id <= upTo && !includes(cursor, id))) {
+      this.#isLate(chatRoomId); // it was stored after the user had read
+    } else if (this.#late.delete(chatRoomId) || !timeline?.reaches(upTo)) {
+      const { unread = 0 } = this.#list.get(chatRoomId) ?? {};
+      if (!this.#derive(chatRoomId) && unread > 0) this.doubt(chatRoomId);
+    }
+  }
+
+  /**
+   * Whether the server may count messages as unread that the own read cursor has passed.
+   * @param {string} chatRoomId
+   * @param {string} upTo how far the user has read
+   */
+  isLate(chatRoomId, upTo) {
+    const { unread = 0, lastMessage } = this.#list.get(chatRoomId) ?? {};
+    return this.#late.has(chatRoomId) || (unread > 0 && upTo >= (lastMessage?.messageId ?? ""));
   }
 
   /**
@@ -185,6 +238,37 @@ export class Unread {
    */
   count(chatRoomId) {
     this.#derive(chatRoomId);
+  }
+
+  /**
+   * Counts after the newest messages of a room were read. Some of them may have been
+   * stored late, behind the own read cursor: then the list counts more.
+   * @param {string} chatRoomId
+   */
+  loaded(chatRoomId) {
+    if (this.#lacks(chatRoomId)) this.#isLate(chatRoomId);
+    else this.#derive(chatRoomId);
+  }
+
+  /**
+   * Whether the list counts more than the messages that are held after the own read
+   * cursor, if all of these are.
+   * @param {string} chatRoomId
+   */
+  #lacks(chatRoomId) {
+    const { unread = 0 } = this.#list.get(chatRoomId) ?? {};
+    return unread > (this.#held(chatRoomId) ?? unread);
+  }
+
+  /**
+   * How many messages of others are held after the own read cursor; undefined if some
+   * may not be held.
+   * @param {string} chatRoomId
+   */
+  #held(chatRoomId) {
+    const own = this.#receipts.own(chatRoomId);
+    const timeline = this.#timelines.get(chatRoomId);
+    return own && timeline?.reaches(own) ? timeline.countAfter(own, this.#me(), MOST_UNREAD) : undefined;
   }
 
   /**
@@ -218,9 +302,21 @@ export class Unread {
    * @param {string} chatRoomId
    * @param {number} since when the list was asked for
    * @param {boolean} older whether the list has not the room's last message yet
+   * @param {boolean} more whether the list counts more
    */
-  keeps(chatRoomId, since, older) {
-    return this.#isSince(this.#changed, chatRoomId, since) || (older && !this.#doubted.has(chatRoomId));
+  keeps(chatRoomId, since, older, more) {
+    const doubted = this.#doubted.has(chatRoomId);
+    if (more && !this.#receipts.isUntold(chatRoomId)) this.#doubted.add(chatRoomId); // what came since doesn't explain it
+    return this.#isSince(this.#changed, chatRoomId, since) || (older && !doubted);
+  }
+
+  /**
+   * Whether the own read cursor is newer than what the server answered.
+   * @param {string} chatRoomId
+   * @param {number} since when it was asked
+   */
+  #isNewer(chatRoomId, since) {
+    return this.#receipts.isUntold(chatRoomId) || this.#isSince(this.#told, chatRoomId, since);
   }
 
   /**
@@ -236,20 +332,24 @@ export class Unread {
       if (newest) this.#list.saw(newest);
     }
     const moved = [];
-    for (const { chatRoomId, readUpTo = "", lastMessage } of this.#list.list()) {
+    for (const { chatRoomId, readUpTo = "", lastMessage, unread = 0, unreadMore } of this.#list.list()) {
       const own = this.#receipts.own(chatRoomId);
       const changed = this.#isSince(this.#changed, chatRoomId, since);
-      const isNewer = this.#receipts.isUntold(chatRoomId) || this.#isSince(this.#told, chatRoomId, since);
+      const isNewer = this.#isNewer(chatRoomId, since);
       if (readUpTo > own || (readUpTo < own && !isNewer && !changed)) {
         this.#receipts.setOwn(chatRoomId, readUpTo);
         if (readUpTo > own) moved.push(chatRoomId);
       }
       if (isNewer && own >= (lastMessage?.messageId ?? "")) this.#list.setUnread(chatRoomId, 0);
       else if (isNewer || changed) this.#derive(chatRoomId);
+      else if (this.#lacks(chatRoomId)) this.#late.add(chatRoomId);
+      else if (!unreadMore && unread === this.#held(chatRoomId)) this.#late.delete(chatRoomId);
       // A room that was added by hand may not be listed yet: its count is asked for again.
       if (changed || !this.#list.isListed(chatRoomId)) continue;
       this.#trust(chatRoomId);
       if (this.#doubted.delete(chatRoomId)) this.forget(chatRoomId);
+      // The server may have counted before it took the cursor, or what was stored behind it since.
+      if (isNewer && unread > 0 && !this.#receipts.isUntold(chatRoomId)) this.#doubted.add(chatRoomId);
     }
     for (const room of this.#doubted) {
       if (this.#list.get(room)) this.doubt(room);
@@ -277,11 +377,10 @@ export class Unread {
   /** @param {string} chatRoomId */
   #begin(chatRoomId) {
     const recovery = newRecovery(this.#clock);
-    const last = this.#list.get(chatRoomId)?.lastMessage;
-    const page = last ? [{ ...last, chatRoomId, content: last.preview }] : [];
-    recovery.ask();
-    recovery.step(this.#clock.now(), () => recovery.newest(page, page.length > 0));
+    const last = this.#list.get(chatRoomId)?.lastMessage?.messageId ?? "";
+    recovery.begin(last, this.#came.get(chatRoomId) ?? []);
     this.#rooms.set(chatRoomId, recovery);
+    this.#begun.set(chatRoomId, last);
     return recovery;
   }
 
@@ -291,10 +390,9 @@ export class Unread {
    * @returns {boolean} whether they are
    */
   #derive(chatRoomId) {
-    const own = this.#receipts.own(chatRoomId);
-    const timeline = this.#timelines.get(chatRoomId);
-    if (!own || this.#late.has(chatRoomId) || !timeline?.reaches(own)) return false;
-    this.#list.setUnread(chatRoomId, timeline.countAfter(own, this.#me(), MOST_UNREAD));
+    const held = this.#held(chatRoomId);
+    if (held === undefined || this.#late.has(chatRoomId)) return false;
+    this.#list.setUnread(chatRoomId, held);
     return true;
   }
 

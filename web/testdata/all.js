@@ -6,9 +6,10 @@ import "./elsewhere.js";
 import "./rooms.js";
 import "./text.js";
 import { addLists } from "./lists.js";
-import { addVectors } from "./vectors.js";
+import { addReads, addVectors } from "./vectors.js";
 
 const { readVectors } = await import(typeof window === "undefined" ? "./node.js" : "./page.js");
 addVectors(await readVectors("recovery"));
 addLists(await readVectors("lists"));
+addReads(await readVectors("reads"));
 await run();

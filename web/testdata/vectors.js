@@ -1,7 +1,7 @@
 // Runs docs/vectors/recovery.json, whose README says what its fields mean, against
 // lib/recovery.js and lib/timeline.js. client/vectors_test.go runs them, too.
 
-import { Receipts } from "../lib/receipts.js";
+import { includes, Receipts } from "../lib/receipts.js";
 import { Recovery } from "../lib/recovery.js";
 import { Timeline } from "../lib/timeline.js";
 import { FIRST_ID, firstIdAt, LAST_ID, timeOf } from "../lib/ulid.js";
@@ -73,7 +73,9 @@ function run({ steps, final }, ordered) {
       got = asked(recovery);
     } else if (step.in === "read") {
       const moved =
-        step.user === "me" ? receipts.read("r", idOf(step.id), false) : receipts.moved("r", step.user, idOf(step.id));
+        step.user === "me"
+          ? receipts.read("r", idOf(step.id), false)
+          : receipts.moved("r", step.user, { upTo: idOf(step.id) });
       if (moved) read[step.user] = step.id;
     } else {
       const input = inputs[step.in];
@@ -100,5 +102,21 @@ export function addVectors(vectors) {
       if ((vector.ordered ?? ordered) === ordered)
         test(`${vector.name}, ordered=${ordered}`, () => run(vector, ordered));
     }
+  }
+}
+
+/**
+ * docs/vectors/reads.json
+ * @param {any[]} vectors
+ */
+export function addReads(vectors) {
+  for (const { name, read, has, lacks } of vectors) {
+    test(name, () => {
+      const ids = [...has, ...lacks].sort();
+      equal(
+        ids.filter((id) => includes(read, id)),
+        has.toSorted(),
+      );
+    });
   }
 }
