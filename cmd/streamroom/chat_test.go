@@ -373,6 +373,25 @@ func TestChatWithoutInput(t *testing.T) {
 	}
 }
 
+// A line that is too long is left out, and those after it are sent.
+func TestChatLeavesOutLongLines(t *testing.T) {
+	s := startLocal(t)
+	var out, status bytes.Buffer
+	input := "before\n" + strings.Repeat("a", 3*chatLine) + "\r\nafter\n" + strings.Repeat("b", chatLine+1) + "\nlast"
+	args := []string{"chat", "--addr", s.URL(), "--user", "alice", "--room", local.Lobby}
+	if code := run(t.Context(), args, strings.NewReader(input), &out, &status); code != exitDone {
+		t.Fatalf("exit code %d: %s", code, &status)
+	}
+	for _, want := range []string{"alice: before\n", "alice: after\n", "alice: last\n"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, &out)
+		}
+	}
+	if n := strings.Count(status.String(), "not sent: a line is longer than 65536 bytes"); n != 2 {
+		t.Errorf("said %d times that a line is too long, want 2:\n%s", n, &status)
+	}
+}
+
 func TestChatOutlivesTheServer(t *testing.T) {
 	s := startLocal(t)
 	p := sitDown(t, "--addr", s.URL(), "--user", "alice", "--room", local.Lobby)

@@ -60,20 +60,32 @@ func (s *chatScreen) chat(ctx context.Context, c *client.Client, stdin io.Reader
 	return failure // nil: ctx or /quit ended the chat
 }
 
-// readLines passes typed lines on until the input ends.
+// readLines passes typed lines on until the input ends. One that is too long is left
+// out; those after it are not. (A bufio.Scanner would end there.)
 func (s *chatScreen) readLines(ctx context.Context, stdin io.Reader, lines chan<- string) {
 	defer close(lines)
-	scanner := bufio.NewScanner(stdin)
-	scanner.Buffer(nil, chatLine)
-	for scanner.Scan() {
-		select {
-		case lines <- scanner.Text():
-		case <-ctx.Done():
-			return
+	reader := bufio.NewReaderSize(stdin, chatLine)
+	for {
+		data, more, err := reader.ReadLine()
+		line, tooLong := string(data), more
+		for more && err == nil {
+			_, more, err = reader.ReadLine()
 		}
-	}
-	if err := scanner.Err(); err != nil {
-		s.note("reading what you type: %v", err)
+		switch {
+		case tooLong:
+			s.note("not sent: a line is longer than %d bytes", chatLine)
+		case errors.Is(err, io.EOF):
+			return
+		case err != nil:
+			s.note("reading what you type: %v", err)
+			return
+		default:
+			select {
+			case lines <- line:
+			case <-ctx.Done():
+				return
+			}
+		}
 	}
 }
 
