@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/text/unicode/norm"
 
 	"github.com/streamroom/streamroom/client"
 	"github.com/streamroom/streamroom/local"
@@ -121,7 +122,8 @@ func findRoom(ctx context.Context, c *client.Client, name string) (string, error
 			if r.ChatRoomID == name {
 				return name, nil
 			}
-			if r.Name == name {
+			// One name can be typed in several ways: é, or e and an accent.
+			if norm.NFC.String(r.Name) == norm.NFC.String(name) {
 				named = append(named, r.ChatRoomID)
 			}
 			all = append(all, describe(r))

@@ -248,16 +248,16 @@ func TestChatInARoomByName(t *testing.T) {
 		t.Fatal(err)
 	}
 	var ids []string
-	for _, name := range []string{"Tea", "Twin", "Twin"} {
+	for _, name := range []string{"Tea", "Twin", "Twin", "Cafe\u0301"} {
 		room, err := alice.CreateRoom(t.Context(), wire.RoomRequest{Name: name, Type: "group"})
 		if err != nil {
 			t.Fatal(err)
 		}
 		ids = append(ids, room.ChatRoomID)
 	}
-	for _, room := range []string{"Tea", ids[0]} {
+	for room, id := range map[string]string{"Tea": ids[0], ids[0]: ids[0], "Caf\u00e9": ids[3], "Cafe\u0301": ids[3]} {
 		p := sitDown(t, "--addr", s.URL(), "--user", "alice", "--room", room)
-		p.sees(p.status, "connected as alice to "+ids[0])
+		p.sees(p.status, "connected as alice to "+id)
 		p.stop()
 		if err := p.leaves(); err != nil {
 			t.Error(err)
