@@ -59,7 +59,7 @@ func (a Action) Times(n float64) Action {
 // has around its content, and answers.
 const (
 	messageFrame = 190
-	readFrame    = 119
+	readFrame    = 173
 	ackFrame     = 171
 	pongFrame    = 68
 	historyBytes = 24_300 // 50 messages of 300 bytes
