@@ -3,6 +3,7 @@ package functions
 import (
 	"github.com/aws/aws-lambda-go/lambda"
 
+	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/fanout"
 	"github.com/streamroom/streamroom/shared/push"
 	"github.com/streamroom/streamroom/shared/roomlist"
@@ -29,5 +30,6 @@ func Fanout(e Env) (lambda.Handler, error) {
 // LastMessage keeps each room's last message and the order of room lists.
 func LastMessage(e Env) (lambda.Handler, error) {
 	w := e.wire(topology.LastMessage)
-	return w.handler(roomlist.NewProjector(w.store(), topology.LastMessageDeadline, w.Now, w.log).Handle)
+	interval := w.vars.OrderInterval(chat.OrderInterval)
+	return w.handler(roomlist.NewProjector(w.store(), interval, topology.LastMessageDeadline, w.Now, w.log).Handle)
 }

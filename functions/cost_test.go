@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -189,13 +190,14 @@ type charged struct {
 // connected.
 func (d *deployed) charges(members int) []charged {
 	answered, request := cost.Action{Frames: 2}, cost.Action{Requests: 1} // API Gateway sends the answer
-	message := func(n int) cost.Action {
-		return cost.Send(n).Plus(cost.Broadcast(members, float64(members-1), 1, n)).Plus(cost.Project(members, true))
+	message := func(n int, moves bool) cost.Action {
+		return cost.Send(n).Plus(cost.Broadcast(members, float64(members-1), 1, n)).Plus(cost.Project(members, moves))
 	}
 	return []charged{
 		{"list", cost.List(20), request, topology.API, func() []byte { return d.request("GET", "/rooms", "limit=20", "") }},
-		{"send 300 bytes", message(300), answered, topology.SendMessage, func() []byte { return d.send(300) }},
-		{"send 1,500 bytes", message(1500), answered, topology.SendMessage, func() []byte { return d.send(1500) }},
+		{"send 300 bytes", message(300, true), answered, topology.SendMessage, func() []byte { return d.send(300) }},
+		{"send 300 bytes soon after", message(300, false), answered, topology.SendMessage, func() []byte { return d.send(300) }},
+		{"send 1,500 bytes", message(1500, true), answered, topology.SendMessage, func() []byte { return d.send(1500) }},
 		{"connect", cost.Connect(), cost.Action{}, topology.Connect, func() []byte { return d.connectEvent(1) }},
 		{"disconnect", cost.Disconnect(), cost.Action{}, topology.Disconnect, func() []byte {
 			return d.route("disconnect", connection(1001), func(object) {})
@@ -227,6 +229,9 @@ func TestCost_UnitsAreWhatTheFunctionsUse(t *testing.T) {
 				if test.of == topology.SendMessage {
 					for range 12 { // the room's newest, which fanout reads, have one size
 						d.do(cost.Action{}, test.of, test.event())
+					}
+					if !strings.HasSuffix(test.name, "soon after") {
+						d.clock.advance(chat.OrderInterval)
 					}
 				}
 				d.expect(test.name, test.want, d.do(test.client, test.of, test.event()))
@@ -274,6 +279,7 @@ func TestCost_MessagesTogetherShareWhatFollows(t *testing.T) {
 	for range 40 { // what fanout reads of the past
 		d.do(cost.Action{}, topology.SendMessage, d.send(300))
 	}
+	d.clock.advance(chat.OrderInterval)
 	var events [][]byte
 	for i := range messages {
 		d.clock.advance(100 * time.Millisecond)

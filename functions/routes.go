@@ -57,7 +57,7 @@ func Default(e Env) (lambda.Handler, error) {
 // API serves the HTTP API.
 func API(e Env) (lambda.Handler, error) {
 	w := e.wire(topology.API)
-	store, rule := w.store(), w.tokenRule()
+	store, rule := w.store().OrderedWithin(w.vars.OrderInterval(chat.OrderInterval)), w.tokenRule()
 	limits := chat.Limits{
 		chat.Writing: chat.PerSecond(w.vars.Limit(config.WriteRate, config.WriteBurst, chat.WriteRate, chat.WriteBurst)),
 		chat.Reading: chat.PerSecond(w.vars.Limit(config.ReadRate, config.ReadBurst, chat.ReadRate, chat.ReadBurst)),

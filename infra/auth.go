@@ -107,7 +107,7 @@ func newSignInPage(a *app, pool awscognito.UserPool) string {
 }
 
 // variables returns the environment variables that decide which tokens are
-// accepted.
+// accepted, and how lists of rooms are ordered.
 func (auth authStack) variables(s settings) map[string]string {
 	values := map[string]string{
 		config.Issuer:    auth.issuer,
@@ -116,7 +116,8 @@ func (auth authStack) variables(s settings) map[string]string {
 		config.TokenUse:  auth.tokenUse,
 		config.UserClaim: s.UserClaim,
 
-		config.UserIDCase: s.userIDCase(),
+		config.OrderSeconds: s.OrderInterval,
+		config.UserIDCase:   s.userIDCase(),
 	}
 	if !s.prod() {
 		values[config.QueryToken] = "true" // a URL ends up in logs, so never in prod

@@ -41,6 +41,7 @@ type settings struct {
 
 	ThrottleBurst, ThrottleRate float64           // of each of both APIs
 	Limits                      map[string]string // per user, by variable; the functions have defaults
+	OrderInterval               string            // seconds between two moves of a room in lists; "" is the functions' default
 	ReservedConcurrency         map[string]int    // by function
 	LogLevel                    string
 	LogRetentionDays            float64
@@ -152,6 +153,11 @@ var options = []option{
 	userLimit("writeBurst", config.WriteBurst, 1, 10_000),
 	userLimit("readRate", config.ReadRate, 0, 1000),
 	userLimit("readBurst", config.ReadBurst, 1, 10_000),
+	{"orderInterval", func(s *settings, v string) error {
+		s.OrderInterval = v
+		_, err := number(v, 0, 3_600)
+		return err
+	}},
 	{"reservedConcurrency", func(s *settings, v string) (err error) {
 		s.ReservedConcurrency, err = concurrency(v)
 		return err

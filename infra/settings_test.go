@@ -48,6 +48,7 @@ func TestBadContextIsSaidInOneLine(t *testing.T) {
 		}, "need three names"},
 		"a page without a pool":  {map[string]any{"env": "dev", "signInPage": "https://x.auth.eu-central-1.amazoncognito.com"}, "signInPage needs userPoolId"},
 		"a pool alone":           {map[string]any{"env": "dev", "userPoolId": "eu-central-1_abc"}, "userPoolId and userPoolClientId need each other"},
+		"a rare order":           {map[string]any{"env": "dev", "orderInterval": "3601"}, "want a number from 0 to 3600"},
 		"no burst":               {map[string]any{"env": "dev", "connectBurst": "0"}, "want a number from 1 to 10000"},
 		"too fast to count":      {map[string]any{"env": "dev", "readRate": "1001"}, "want a number from 0 to 1000"},
 		"another case of ids":    {map[string]any{"env": "dev", "userIdCase": "lower"}, "invalid -c userIdCase=lower: want insensitive or sensitive"},
@@ -140,6 +141,7 @@ func TestSettingsReachTheTemplates(t *testing.T) {
 	c := synthWith(t, map[string]any{
 		"env": "prod", "throttleBurst": "7", "throttleRate": 70, "reservedConcurrency": "fanout=5", "logLevel": "warn",
 		"connectRate": 0, "connectBurst": "7", "sendRate": 3, "sendBurst": 30, "writeRate": "4", "writeBurst": 40, "readRate": 0, "readBurst": 50,
+		"orderInterval": 0,
 		"logRetentionDays": "30", "apiGatewayLogging": "existing", "userPoolId": "eu-central-1_abc", "userPoolClientId": "app",
 		"webSocketDomain":      "chat.example.com",
 		"webSocketCertificate": "arn:aws:acm:eu-central-1:123456789012:certificate/abc",
@@ -165,6 +167,11 @@ func TestSettingsReachTheTemplates(t *testing.T) {
 		}
 		r.expect(t, want, "ReservedConcurrentExecutions")
 		r.expect(t, `"Active"`, "TracingConfig", "Mode")
+		order := "null"
+		if program := c.program(t, r); program == topology.LastMessage || program == topology.API {
+			order = `"0"`
+		}
+		r.expect(t, order, "Environment", "Variables", "ORDER_INTERVAL")
 		r.expect(t, `"warn"`, "Environment", "Variables", "LOG_LEVEL")
 		c.expectLimits(t, r)
 	}

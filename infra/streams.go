@@ -27,7 +27,9 @@ func newStreams(a *app, files assets) streamsStack {
 		RemovalPolicy:   a.keep(),
 	})
 	for _, m := range topology.StreamMappings() {
-		f := a.newFunction(s.stack, m.Function, files, map[string]string{config.CallbackURL: a.websocket.callback})
+		f := a.newFunction(s.stack, m.Function, files, map[string]string{
+			config.CallbackURL: a.websocket.callback, config.OrderSeconds: a.settings.OrderInterval,
+		})
 		if m.Function == topology.Fanout {
 			connections := func(method string) string {
 				return *a.websocket.arn(a.websocket.apiID, a.websocket.stage+"/"+method+"/@connections/*")

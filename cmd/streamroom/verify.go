@@ -14,6 +14,7 @@ import (
 
 	"github.com/streamroom/streamroom/operate/progress"
 	"github.com/streamroom/streamroom/operate/verify"
+	"github.com/streamroom/streamroom/shared/chat"
 )
 
 // verifyCommand is one call of verify.
@@ -25,7 +26,7 @@ type verifyCommand struct {
 
 func newVerify() *cobra.Command {
 	v := verifyCommand{config: verify.Config{
-		Now: time.Now, ReadRate: defaultRate, Settle: 15 * time.Second, Leftover: 72 * time.Hour,
+		Now: time.Now, ReadRate: defaultRate, Settle: 15 * time.Second, Leftover: 72 * time.Hour, OrderInterval: chat.OrderInterval,
 	}}
 	cmd := &cobra.Command{
 		Use: "verify", GroupID: groupOperate, Args: noArguments,
@@ -47,6 +48,7 @@ was read. The table may be in use. Exit code 3 says that differences are left.`,
 	rateVar(flags, &v.config.ReadRate, "read-rate", "the `number` of the table's read units to use a second; 0 is no limit")
 	waitVar(flags, &v.config.Settle, "settle", "the longest `duration` that the stream's consumers may be behind")
 	waitVar(flags, &v.config.Leftover, "leftover", "the longest `duration` in which DynamoDB deletes expired items")
+	waitVar(flags, &v.config.OrderInterval, "order-interval", "the deployment's setting orderInterval, as a `duration`: how far a room may stand behind its last message in lists")
 	flags.BoolVar(&v.json, "json", false, "write one JSON object a line")
 	return cmd
 }

@@ -68,8 +68,8 @@ func ownMessage(w Workload) Action {
 func projection(w Workload) Action {
 	windows := 1 / w.together(Window)
 	moves := 0.0
-	if interval := OrderInterval(w.Members); interval > 0 {
-		moves = min(windows, 1/w.together(interval))
+	if interval := OrderInterval(w.Members); interval > 0 { // the first message after it moves the room
+		moves = min(windows, 1/(1+interval.Seconds()/w.Pace.Seconds()))
 	}
 	return Project(w.Members, true).Times(moves).Plus(Project(w.Members, false).Times(windows - moves))
 }

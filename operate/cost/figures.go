@@ -59,9 +59,9 @@ const DearestSync = 600
 // the largest size, whose posts can't be joined, to one room of connected members.
 func WorstHour(members int) float64 {
 	w := Workload{Members: members, Online: 1, Content: maxContent, Pace: time.Second / chat.SendRate}
-	windows := time.Hour.Seconds() / Window.Seconds()
+	windows, moves := time.Hour.Seconds()/Window.Seconds(), time.Hour.Seconds()/OrderInterval(members).Seconds()
 	all := Send(w.Content).Plus(Broadcast(members, w.others(), 1, w.Content)).Times(hourly(time.Second, chat.SendRate, chat.SendBurst)).
-		Plus(Project(members, true).Times(windows))
+		Plus(Project(members, true).Times(moves)).Plus(Project(members, false).Times(windows - moves))
 	return all.usage(false).Bill(false).Total()
 }
 

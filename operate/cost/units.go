@@ -5,6 +5,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/topology"
 )
 
@@ -122,27 +123,23 @@ func Broadcast(members int, others float64, messages float64, content int) Actio
 func OrderWrites(members int) float64 { return 3 * float64(members) }
 
 // Project is a window of messages of one room for lastmessage, which moves the
-// room up in its members' lists or not.
+// room up in its members' lists, and notes that, or not.
 func Project(members int, moves bool) Action {
 	if !moves {
 		return invoke(topology.LastMessage, 0).Plus(Action{Writes: 1})
 	}
 	return invoke(topology.LastMessage, rounds(float64(members))).Plus(Action{
-		Reads: fit(members, memberBytes), Writes: 1 + OrderWrites(members),
+		Reads: fit(members, memberBytes), Writes: 2 + OrderWrites(members),
 	})
 }
 
 // OrderInterval is how often a room moves up in lists at most, by its size; 0 is
-// never. Between is every window of lastmessage.
+// never.
 func OrderInterval(members int) time.Duration {
-	switch {
-	case members > 10_000:
+	if members > 10_000 {
 		return 0
-	case members > 1000:
-		return time.Minute
-	default:
-		return Window
 	}
+	return chat.OrderInterval
 }
 
 // Window is how long lastmessage gathers a batch, and Poll how often a stream is
@@ -194,7 +191,7 @@ func refusedFrame() Action {
 
 // List is GET /rooms for a number of rooms, with some unread messages in each.
 func List(rooms int) Action {
-	return call(3.5*float64(rooms)+0.5, 0, listBytes*float64(rooms))
+	return call(1.5*float64(rooms)+1.5, 0, listBytes*float64(rooms))
 }
 
 // Sync is POST /sync of a number of rooms, in which nothing is new.

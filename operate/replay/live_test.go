@@ -17,6 +17,7 @@ import (
 	"github.com/streamroom/streamroom/operate/replay"
 	"github.com/streamroom/streamroom/operate/verify"
 	"github.com/streamroom/streamroom/shared/attribute"
+	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/table"
 	"github.com/streamroom/streamroom/shared/topology"
 	"github.com/streamroom/streamroom/test/rig"
@@ -45,7 +46,7 @@ func TestReplayDuringLiveTraffic(t *testing.T) {
 	traffic.Drained()
 	var differences []verify.Difference
 	report, err := verify.Run(t.Context(), verify.Config{
-		DB: w.Clients.Table, Table: w.Deployment.Table, Now: time.Now, Leftover: time.Hour,
+		DB: w.Clients.Table, Table: w.Deployment.Table, Now: time.Now, Leftover: time.Hour, OrderInterval: chat.OrderInterval,
 		Wait:  func(context.Context, time.Duration) error { return nil },
 		Found: func(d verify.Difference) { differences = append(differences, d) },
 	})

@@ -84,7 +84,7 @@ func FuzzRebuiltRecordsAreRead(f *testing.F) {
 		}
 
 		store := &projections{rooms: map[string]chat.LastMessage{}}
-		consumer := roomlist.NewProjector(store, time.Minute, time.Now, zerolog.Nop())
+		consumer := roomlist.NewProjector(store, 0, time.Minute, time.Now, zerolog.Nop())
 		answer, err := consumer.Handle(t.Context(), changes.Event{Records: []json.RawMessage{text}})
 		if err != nil || len(answer.BatchItemFailures) > 0 {
 			t.Fatalf("the consumer answers %v, %v to %s", answer, err, text)

@@ -225,7 +225,7 @@ func (v *verifier) compare(state roomState, user string, member, participation i
 		f.Problem = fmt.Sprintf("its place in the list, %d, is ahead of the newest message, %d", stands, place)
 		return f
 	}
-	if least := state.least(member); stands < least {
+	if least := v.least(state, member, participation); stands < least {
 		f.Problem = fmt.Sprintf("its place in the list, %d, is behind the newest message, %d", stands, least)
 		return f
 	}
@@ -237,26 +237,38 @@ func (v *verifier) compare(state roomState, user string, member, participation i
 // it must not be behind either, because a newer message brings it back.
 func standing(user string, participation item) (place string, listed bool) {
 	list := attribute.GetText(participation, table.GSI1PK)
-	if hidden := attribute.GetText(participation, table.HiddenAt); hidden != "" && participation[table.GSI1SK] == nil {
-		return hidden, list == ""
+	if isHidden(participation) {
+		return attribute.GetText(participation, table.HiddenAt), list == ""
 	}
 	return attribute.GetText(participation, table.GSI1SK), list == table.UserRooms(user)
 }
 
-// least is how far a room must have come in a member's list: in those of large
-// rooms it may be some time behind, in those of very large ones it moves for new
-// members only.
-func (r roomState) least(member item) int64 {
+// isHidden says whether a member has hidden the room: the next message brings it back.
+func isHidden(participation item) bool {
+	return participation[table.HiddenAt] != nil && participation[table.GSI1SK] == nil
+}
+
+// behind is how many ms a room may stand behind its last message in a member's list, by
+// the number of its members.
+func (v *verifier) behind(members int64, participation item) int64 {
+	switch {
+	case isHidden(participation):
+		return 0
+	case members > roomlist.LargeRoom:
+		return max(v.config.OrderInterval, roomlist.LargeInterval).Milliseconds()
+	}
+	return v.config.OrderInterval.Milliseconds()
+}
+
+// least is how far a room must have come in a member's list, where it may be an interval
+// behind. In those of very large rooms it moves for new members only.
+func (v *verifier) least(r roomState, member, participation item) int64 {
 	created := attribute.GetNumber(r.room, table.CreatedAt)
 	members := attribute.GetNumber(r.room, table.MemberCount)
 	if members > roomlist.FrozenAbove || attribute.GetNumber(member, table.JoinedAt) >= r.until.UnixMilli() {
 		return created
 	}
-	least := r.seen.SentAt
-	if members > roomlist.ThrottledAbove || attribute.GetNumber(r.last, table.OrderedAt) > 0 {
-		least -= roomlist.OrderInterval.Milliseconds()
-	}
-	return max(created, least)
+	return max(created, r.seen.SentAt-v.behind(members, participation))
 }
 
 // get reads items strongly, each for itself; nil where there is none.

@@ -61,7 +61,6 @@ type roomScan struct {
 	count   memberCount
 	large   bool // it has more members than are kept
 	room    item
-	ordered int64 // until when members' lists are noted to be in order
 }
 
 func (s *segmentScan) run(ctx context.Context, segment int32) error {
@@ -165,7 +164,7 @@ func (s *segmentScan) takeOfRoom(id table.Identity, it item) error {
 	case table.KindRoom:
 		s.room.room = it
 	case table.KindLastMessage:
-		s.room.last, s.room.ordered = lastMessage(it), attribute.GetNumber(it, table.OrderedAt)
+		s.room.last = lastMessage(it)
 	case table.KindMessage:
 		if attribute.GetText(s.room.newest, table.SK) < attribute.GetText(it, table.SK) {
 			s.room.newest = it
@@ -207,17 +206,14 @@ func (s *segmentScan) endRoom() error {
 // wantParticipations looks up what belongs to members.
 func (s *segmentScan) wantParticipations(room *roomScan, members []string) error {
 	place := max(attribute.GetNumber(room.room, table.CreatedAt), previewOf(room.newest).SentAt)
-	least := place
-	if len(members) > roomlist.ThrottledAbove || room.ordered > 0 {
-		least -= roomlist.OrderInterval.Milliseconds()
-	}
-	roomID, from, to := room.id, table.Millis(least), table.Millis(place)
-	if room.large {
-		from, to = "", "~" // anywhere
-	}
+	roomID, large, size := room.id, room.large, int64(len(members))
 	for _, user := range members {
 		err := s.want(table.Participation(user, roomID), func(participation item) error {
 			stands, listed := standing(user, participation)
+			from, to := table.Millis(max(0, place-s.verifier.behind(size, participation))), table.Millis(place)
+			if large {
+				from, to = "", "~" // anywhere
+			}
 			switch {
 			case participation == nil:
 				return s.verifier.addCandidate(s.ctx, candidate{kind: Membership, room: roomID, user: user})

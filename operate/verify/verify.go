@@ -56,6 +56,10 @@ type Config struct {
 	Table string // its name
 	Now   func() time.Time
 
+	// OrderInterval is the deployment's setting: how far a room may stand behind its last
+	// message in lists.
+	OrderInterval time.Duration
+
 	ReadRate float64       // read units a second; 0 is as fast as it goes
 	Settle   time.Duration // how long consumers may be behind
 	Leftover time.Duration // how long DynamoDB may take to delete what has expired

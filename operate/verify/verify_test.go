@@ -46,6 +46,9 @@ func check(t testing.TB, w *rig.Operated, c verify.Config) (verify.Report, map[s
 	if c.Leftover == 0 {
 		c.Leftover = time.Hour
 	}
+	if c.OrderInterval == 0 {
+		c.OrderInterval = chat.OrderInterval
+	}
 	report, err := verify.Run(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
@@ -61,6 +64,17 @@ func set(t testing.TB, w *rig.Operated, k table.Key, name string, value types.At
 	_, err := w.DB().UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
 		TableName: aws.String(local.TableName), Key: rig.Keyed(k, nil), UpdateExpression: aws.String("SET #n = :v"),
 		ExpressionAttributeNames: map[string]string{"#n": name}, ExpressionAttributeValues: rig.Item{":v": value},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func unset(t testing.TB, w *rig.Operated, k table.Key) {
+	t.Helper()
+	_, err := w.DB().UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
+		TableName: aws.String(local.TableName), Key: rig.Keyed(k, nil), UpdateExpression: aws.String("REMOVE #sk, #pk"),
+		ExpressionAttributeNames: map[string]string{"#sk": table.GSI1SK, "#pk": table.GSI1PK},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -143,7 +157,7 @@ func TestEveryPlantedDifferenceIsFoundAndRepaired(t *testing.T) {
 		}},
 		{verify.Order, "is behind the newest", list(7), func() { set(t, w, list(7), table.GSI1SK, text(table.Millis(5))) }},
 		{verify.Order, "is behind the newest", list(20), func() {
-			hide(20)
+			unset(t, w, list(20))
 			set(t, w, list(20), table.HiddenAt, text(table.Millis(5)))
 		}},
 		{verify.Order, "is ahead of", list(8), func() { set(t, w, list(8), table.GSI1SK, text(table.Millis(9e12))) }},
@@ -376,6 +390,28 @@ func TestLeftoversAreFoundAndRepaired(t *testing.T) {
 	}
 }
 
+// TestTheOrderMayBeAnIntervalBehind: not more, and not at all where the member has hidden
+// the room, since the next message brings that back.
+func TestTheOrderMayBeAnIntervalBehind(t *testing.T) {
+	w := rig.StartOperated(t, rig.OperatedOptions{})
+	const members = 5
+	w.Write(rig.RoomItems("small", members, 3)...)
+	rig.Eventually(t, "the projections", func() bool { return w.Consumers.Handled(topology.LastMessage) == members+3 })
+	newest := rig.Epoch.UnixMilli() + 3_000
+	list := func(i int) table.Key { return table.Participation(fmt.Sprintf("small-%d", i), "small") }
+	set(t, w, table.Room("small"), table.CreatedAt, attribute.Number(1)) // else nothing may stand before it
+	for i, behind := range []int64{0, 10_000, 10_001, 60_000, 1} {
+		set(t, w, list(i), table.GSI1SK, attribute.Text(table.Millis(newest-behind)))
+	}
+	set(t, w, list(4), table.HiddenAt, attribute.Text(table.Millis(newest-1)))
+	unset(t, w, list(4))
+	for interval, want := range map[time.Duration]int{time.Minute: 1, 10 * time.Second: 3, time.Microsecond: 4} {
+		if _, found := check(t, w, verify.Config{OrderInterval: interval}); len(found) != want {
+			t.Errorf("at most %v behind: %v, want %d", interval, found, want)
+		}
+	}
+}
+
 // TestLargeRoomsFollowTheirRules: a place in the lists of a large room may be a
 // minute behind, and that of a very large one anywhere, but not ahead.
 func TestLargeRoomsFollowTheirRules(t *testing.T) {
@@ -451,6 +487,7 @@ func TestARepairLeavesWhatHasChanged(t *testing.T) {
 	set(t, w, k, table.GSI1SK, attribute.Text(table.Millis(5)))
 	c := verify.Config{
 		DB: w.Clients.Table, Table: w.Deployment.Table, Now: time.Now, Leftover: time.Hour, Wait: atOnce, Repair: true,
+		OrderInterval: chat.OrderInterval,
 	}
 	var notes []string
 	c.Found = func(d verify.Difference) {

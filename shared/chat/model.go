@@ -38,6 +38,10 @@ const MaxConnections = 20
 // SentMemory is how long a client message id is remembered.
 const SentMemory = 24 * time.Hour
 
+// OrderInterval is how often a room moves up in its members' lists by default: those
+// stand at a message at most so much older than its last.
+const OrderInterval = time.Minute
+
 // Connection is one device's open WebSocket.
 type Connection struct {
 	ID             string
@@ -144,8 +148,8 @@ type LastMessage struct {
 	DeletedAt int64 // 0: never
 	Version   int64 // the message's
 
-	// OrderedAt is the time of the message for which a large room was last moved
-	// up in its members' room lists, in ms; 0: never.
+	// OrderedAt is the time of the message for which the room was last moved up in its
+	// members' room lists, in ms; 0: that is not known, or a member has hidden it since.
 	OrderedAt int64
 }
 
@@ -164,7 +168,7 @@ type Person struct{ UserID, DisplayName string }
 type RoomSummary struct {
 	Room   Room
 	With   Person // the other member of a direct message; zero in a group
-	SortAt int64  // the last message's ms, or the room's creation
+	SortAt int64  // the room's place in the list, ms: the last message's, or the room's creation
 	Last   *LastMessage
 
 	ReadUpTo string // the user's read cursor, a message id; "": none

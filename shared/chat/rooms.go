@@ -58,9 +58,9 @@ type RoomStore interface {
 	// does nothing for other rooms.
 	ShowRoom(ctx context.Context, userID, roomID string) error
 	// UserRooms reads one page of a user's rooms, newest message first, with the other
-	// member of each direct message. cursor is
-	// "" or the next of an earlier call; next is "" on the last page. Any other
-	// cursor is CodeInvalidRequest.
+	// member of each direct message. A room whose last message is an OrderInterval or more
+	// after its place in the stored order has that place. cursor is "" or the next of an
+	// earlier call; next is "" on the last page. Any other cursor is CodeInvalidRequest.
 	UserRooms(ctx context.Context, userID, cursor string, limit int) (rooms []RoomSummary, next string, err error)
 }
 

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/rs/zerolog"
 )
@@ -32,6 +33,7 @@ const (
 	WriteBurst   = "WRITE_BURST"    // and how many at once; optional
 	ReadRate     = "READ_RATE"      // lists that a user may read a second by the HTTP API, 0 for no limit; optional
 	ReadBurst    = "READ_BURST"     // and how many at once; optional
+	OrderSeconds = "ORDER_INTERVAL" // seconds between two moves of a room in lists of rooms, 0 for none; optional
 	UserIDCase   = "USER_ID_CASE"   // Sensitive or Insensitive; optional, Sensitive by default
 	QueryToken   = "TOKEN_IN_QUERY" // "true" accepts ?token= at $connect; optional. URLs end up in logs.
 	LogLevel     = "LOG_LEVEL"      // debug, info, warn or error; optional, info by default
@@ -114,6 +116,12 @@ func Rates() []string { return []string{ConnectRate, SendRate, WriteRate, ReadRa
 // values given where these are not set.
 func (r *Reader) Limit(rateName, burstName string, rate, burst int) (inTime, atOnce int) {
 	return r.integer(rateName, 0, rate), r.integer(burstName, 1, burst)
+}
+
+// OrderInterval returns how often a room moves up in lists at most, by default
+// otherwise.
+func (r *Reader) OrderInterval(otherwise time.Duration) time.Duration {
+	return time.Duration(r.integer(OrderSeconds, 0, int(otherwise.Seconds()))) * time.Second
 }
 
 // LogLevel returns from which level on to log.

@@ -13,20 +13,25 @@ import (
 )
 
 // hideAttempts bounds how often HideRoom begins again because a message came.
-const hideAttempts = 4
+const hideAttempts = 8
 
 // HideRoom takes a room out of a member's list: the participation leaves the index,
 // and keeps the time of the newest message. AdvanceRoomOrder puts it back for a newer
-// one, and only for that, however often it is repeated.
+// one, and only for that, however often it is repeated. So that the next message does
+// move the room, however soon it comes, LASTMESSAGE says before that the room is hidden.
 func (s *Store) HideRoom(ctx context.Context, userID string, r chat.Room) error {
+	noted := ""
 	for range hideAttempts {
-		newest, err := s.newestMessageID(ctx, r.ID)
+		newest, at, err := s.newestMessage(ctx, r)
 		if err != nil {
 			return err
 		}
-		at := r.CreatedAt
-		if ms, err := chat.MessageTime(newest); err == nil {
-			at = max(at, ms)
+		if newest.ID != noted {
+			if err := s.noteHidden(ctx, newest); err != nil {
+				return err
+			}
+			noted = newest.ID
+			continue // a message may have come before that was noted
 		}
 		hidden, err := s.changeList(ctx, &dynamodb.UpdateItemInput{
 			Key: attribute.Key(table.Participation(userID, r.ID)),
@@ -49,6 +54,40 @@ func (s *Store) HideRoom(ctx context.Context, userID string, r chat.Room) error 
 		}
 	}
 	return fmt.Errorf("hide %s from %s: gave up after %d messages", r.ID, userID, hideAttempts)
+}
+
+// newestMessage reads a room's newest message strongly, and its time: the room's
+// creation if there is none.
+func (s *Store) newestMessage(ctx context.Context, r chat.Room) (m chat.Message, at int64, err error) {
+	messages, _, err := s.Messages(ctx, r.ID, chat.Range{Limit: 1})
+	if err != nil || len(messages) == 0 {
+		return m, r.CreatedAt, err
+	}
+	return messages[0], max(r.CreatedAt, messages[0].SentAt), nil
+}
+
+// noteHidden notes with a room's last message that the room was hidden when m was its
+// newest: see lastMessageOf.
+func (s *Store) noteHidden(ctx context.Context, m chat.Message) error {
+	in := &dynamodb.UpdateItemInput{
+		TableName:                 s.table,
+		Key:                       attribute.Key(table.LastMessage(m.RoomID)),
+		ConditionExpression:       aws.String("attribute_exists(#id)"),
+		UpdateExpression:          aws.String("SET #hidden = :at"),
+		ExpressionAttributeNames:  map[string]string{"#id": table.MessageID, "#hidden": table.HiddenAt},
+		ExpressionAttributeValues: item{":at": attribute.Number(m.SentAt)},
+	}
+	_, err := s.db.UpdateItem(ctx, in)
+	if _, failed := conditionFailed(err); failed { // the stream's reader has not come so far
+		if _, err := s.AdvanceLastMessage(ctx, m.RoomID, m.Preview()); err != nil {
+			return err
+		}
+		_, err = s.db.UpdateItem(ctx, in)
+	}
+	if err != nil {
+		return fmt.Errorf("note that %s is hidden: %w", m.RoomID, err)
+	}
+	return nil
 }
 
 // ShowRoom puts a room that was hidden back into its place in a member's list.

@@ -54,12 +54,16 @@ func (s *Store) LastMessage(ctx context.Context, roomID string) (chat.LastMessag
 }
 
 func lastMessageOf(it item) chat.LastMessage {
+	ordered := attribute.GetNumber(it, table.OrderedAt)
+	if ordered <= attribute.GetNumber(it, table.HiddenAt) {
+		ordered = 0 // the next message brings the room back
+	}
 	return chat.LastMessage{
 		MessageID: attribute.GetText(it, table.MessageID),
 		SenderID:  attribute.GetText(it, table.SenderID),
 		Preview:   attribute.GetText(it, table.Preview),
 		SentAt:    attribute.GetNumber(it, table.MS),
-		OrderedAt: attribute.GetNumber(it, table.OrderedAt),
+		OrderedAt: ordered,
 		DeletedAt: attribute.GetNumber(it, table.DeletedAt),
 		Version:   attribute.GetNumber(it, table.EditedAt),
 	}

@@ -37,6 +37,7 @@ type span struct {
 	enough func(items []item) bool
 	most   func() int // items that may still be worth reading
 	known  int        // items that the first query passes in any case
+	small  int        // items of less than unitBytes that it reads before all others
 
 	reads int     // queries so far
 	items int     // items so far
@@ -93,8 +94,12 @@ func plan(spans []*span, budget float64) (round []*span) {
 			}
 			n = most
 		}
-		sp.page.limit = n
 		budget -= worst * float64(n)
+		if sp.reads == 0 {
+			n += sp.small
+			budget -= sp.units(unitBytes) * float64(sp.small)
+		}
+		sp.page.limit = n
 		round = append(round, sp)
 	}
 	return round

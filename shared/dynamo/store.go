@@ -23,6 +23,7 @@ import (
 
 	"github.com/streamroom/streamroom/shared/attribute"
 	"github.com/streamroom/streamroom/shared/backoff"
+	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/table"
 )
 
@@ -40,14 +41,15 @@ type Client interface {
 
 // Store is the table.
 type Store struct {
-	db    Client
-	table *string
-	now   func() time.Time
+	db       Client
+	table    *string
+	now      func() time.Time
+	interval time.Duration // see OrderedWithin
 }
 
 // New returns the store in the table called name.
 func New(db Client, name string, now func() time.Time) *Store {
-	return &Store{db: db, table: aws.String(name), now: now}
+	return &Store{db: db, table: aws.String(name), now: now, interval: chat.OrderInterval}
 }
 
 type item = attribute.Item

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -18,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/oklog/ulid/v2"
 
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/dynamo"
@@ -177,6 +179,10 @@ func TestForeignRoomCursorsAreRefused(t *testing.T) {
 		"another user":  encode("1709136000000", "CHATROOM#r", tag("bob")),
 		"no user":       encode("1709136000000", "CHATROOM#r"),
 		"more":          encode("1709136000000", "CHATROOM#r", mine, ""),
+		"no position":   encode("", "", "", "", mine),
+		"half of one":   encode("1709136000000", "", "", "", mine),
+		"two, one bad":  encode("1709136000000", "CHATROOM#r", "x", "CHATROOM#r", mine),
+		"too much":      encode("", "", "", "", "", mine),
 	} {
 		_, _, err := store.UserRooms(t.Context(), "alice", cursor, 10)
 		if chat.Reason(err).Code != chat.CodeInvalidRequest {
@@ -186,8 +192,90 @@ func TestForeignRoomCursorsAreRefused(t *testing.T) {
 	asked := dynamo.New(scripted{query: func(*dynamodb.QueryInput) (*dynamodb.QueryOutput, error) {
 		return nil, errors.New("the table is asked")
 	}}, "table", time.Now)
-	if _, _, err := asked.UserRooms(t.Context(), "alice", encode("1709136000000", "CHATROOM#r", mine), 10); chat.Reason(err).Code != chat.CodeInternal {
-		t.Errorf("alice's own cursor: %v, want that the table is asked", err)
+	for _, cursor := range []string{
+		encode("1709136000000", "CHATROOM#r", mine), // as they were before lists had the order of last messages
+		encode("1709136000000", "CHATROOM#r", "", "", mine),
+	} {
+		if _, _, err := asked.UserRooms(t.Context(), "alice", cursor, 10); chat.Reason(err).Code != chat.CodeInternal {
+			t.Errorf("alice's own cursor: %v, want that the table is asked", err)
+		}
+	}
+}
+
+// crowdedList gives alice n rooms that stand in the index one ms after the other, and
+// whose last messages are up to a minute later, in another order.
+func crowdedList(t *testing.T, n int) *dynamo.Store {
+	t.Helper()
+	store := dynamo.New(openTable(t), "table", time.Now)
+	const epoch = 1_709_136_000_000
+	for i := range n {
+		room := chat.Room{ID: fmt.Sprintf("room-%03d", i), Name: "Room", Type: chat.Group, CreatedBy: "alice", CreatedAt: epoch + int64(i)}
+		if _, err := store.CreateRoom(t.Context(), room, []chat.Member{{UserID: "alice", JoinedAt: 1}}); err != nil {
+			t.Fatal(err)
+		}
+		ms := room.CreatedAt + int64(i*7919%50_000)
+		last := chat.LastMessage{MessageID: ulid.MustNew(uint64(ms), zeros{}).String(), SentAt: ms}
+		if _, err := store.AdvanceLastMessage(t.Context(), room.ID, last); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return store
+}
+
+// walk lists all pages from a cursor on, and how often each room is on them.
+func walk(t *testing.T, store *dynamo.Store, cursor string, limit int) map[string]int {
+	t.Helper()
+	times := map[string]int{}
+	for pages := 0; pages == 0 || cursor != ""; pages++ {
+		rooms, next, err := store.UserRooms(t.Context(), "alice", cursor, limit)
+		if err != nil || len(rooms) > limit || pages > 600 {
+			t.Fatalf("page %d: %d rooms, error %v", pages, len(rooms), err)
+		}
+		for _, room := range rooms {
+			times[room.Room.ID]++
+		}
+		cursor = next
+	}
+	return times
+}
+
+// A page of many rooms that all have messages of one minute costs a bounded number of
+// reads. Then the list has the order of the index, and still all rooms, once.
+func TestUserRooms_MoreRoomsInAMinuteThanAPageReads(t *testing.T) {
+	const rooms = 330
+	store := crowdedList(t, rooms)
+	for _, limit := range []int{1, 10, 100} {
+		times := walk(t, store, "", limit)
+		if len(times) != rooms {
+			t.Errorf("pages of %d have %d rooms, want %d", limit, len(times), rooms)
+		}
+		for id, n := range times {
+			if n != 1 {
+				t.Errorf("pages of %d have %s %d times", limit, id, n)
+			}
+		}
+	}
+}
+
+// A cursor that an earlier version gave goes on where it did: in the order of the index.
+func TestUserRooms_ReadsOldCursors(t *testing.T) {
+	store := crowdedList(t, 10)
+	sum := sha256.Sum256([]byte("alice"))
+	text, err := json.Marshal([]string{"1709136000006", "CHATROOM#room-006", hex.EncodeToString(sum[:4])})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, limit := range []int{1, 4, 100} {
+		times := walk(t, store, base64.RawURLEncoding.EncodeToString(text), limit)
+		for i := range 10 {
+			id, want := fmt.Sprintf("room-%03d", i), 0
+			if i < 6 {
+				want = 1
+			}
+			if times[id] != want {
+				t.Errorf("pages of %d have %s %d times, want %d", limit, id, times[id], want)
+			}
+		}
 	}
 }
 
@@ -197,21 +285,19 @@ func TestStrayItemsDoNotTakeARoomListDown(t *testing.T) {
 		return map[string]types.AttributeValue{"PK": text("USER#alice"), "SK": text(sk), "GSI1SK": text(order)}
 	}
 	store := dynamo.New(scripted{
-		query: func(*dynamodb.QueryInput) (*dynamodb.QueryOutput, error) {
+		query: func(in *dynamodb.QueryInput) (*dynamodb.QueryOutput, error) {
+			if in.IndexName == nil {
+				room := map[string]types.AttributeValue{"PK": in.ExpressionAttributeValues[":pk"], "SK": text("METADATA")}
+				return &dynamodb.QueryOutput{Items: []map[string]types.AttributeValue{room}}, nil
+			}
 			return &dynamodb.QueryOutput{Items: []map[string]types.AttributeValue{
 				entry("CHATROOM#a", "1709136000000"),
 				entry("CHATROOM#b", "yesterday"),
 				entry("SOMETHING", "1709136000000"),
 			}}, nil
 		},
-		batchGet: func(in *dynamodb.BatchGetItemInput) (*dynamodb.BatchGetItemOutput, error) {
-			out := &dynamodb.BatchGetItemOutput{Responses: map[string][]map[string]types.AttributeValue{}}
-			for _, key := range in.RequestItems["table"].Keys {
-				if sk, _ := key["SK"].(*types.AttributeValueMemberS); sk.Value == "METADATA" {
-					out.Responses["table"] = append(out.Responses["table"], key)
-				}
-			}
-			return out, nil
+		batchGet: func(*dynamodb.BatchGetItemInput) (*dynamodb.BatchGetItemOutput, error) {
+			return &dynamodb.BatchGetItemOutput{}, nil
 		},
 	}, "table", time.Now)
 	rooms, _, err := store.UserRooms(t.Context(), "alice", "", 10)

@@ -9,8 +9,9 @@
 //
 // Whatever the order of records, the batches that they come in, and how often
 // they come: once all have been handled, a room's last message is the newest
-// one in its newest state, and the room stands at its time in the list of each
-// member, except in large rooms, below. On the way nothing moves back.
+// one in its newest state, and the room stands in the list of each member at a
+// message at most an interval older, except in very large rooms, below. On the way
+// nothing moves back. Who reads a list finds each room's true place by its last message.
 //
 // # Properties
 //
@@ -30,7 +31,11 @@
 //
 // # Limits
 //
-// Moving a room costs a write for each member. In rooms of over ThrottledAbove
-// members it is done at most once an OrderInterval, in rooms of over FrozenAbove
-// for new members only.
+// Moving a room costs a write for each member and two for the index. It is done at
+// most once an interval, and for each batch if that is 0; in rooms of over LargeRoom
+// members at most once a LargeInterval, in rooms of over FrozenAbove for new members
+// only. The last message says when it was done last, after it was.
+//
+// A member who has hidden the room gets it back with the next message: HideRoom notes
+// that in the last message, which moves the room for the next one, however soon it is.
 package roomlist

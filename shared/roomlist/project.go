@@ -11,13 +11,13 @@ import (
 
 // The rules of room lists.
 const (
-	// Moving a room to the top of its members' lists costs a write for each
-	// member. In rooms of over ThrottledAbove members it is done at most once an
-	// OrderInterval, so they stand at a message at most that much older than the
-	// last. In rooms of over FrozenAbove it is done for new members only.
-	ThrottledAbove = 1_000
-	FrozenAbove    = 10_000
-	OrderInterval  = time.Minute
+	// Moving a room to the top of its members' lists costs a write for each member. It is
+	// done at most once an interval, a setting, so a room stands at a message at most
+	// that much older than its last. In rooms of over LargeRoom members it is done at most
+	// once a LargeInterval, in rooms of over FrozenAbove for new members only.
+	LargeRoom     = 1_000
+	LargeInterval = time.Minute
+	FrozenAbove   = 10_000
 )
 
 // writesInFlight bounds the updates of one room at a time. No user waits for
@@ -35,8 +35,8 @@ func (p *Projector) project(ctx context.Context, u update) error {
 		return err
 	}
 	brought := u.sent == last.MessageID
-	if brought && last.SentAt-last.OrderedAt >= OrderInterval.Milliseconds() {
-		return p.reorderAll(ctx, u, last.SentAt)
+	if brought && p.isDue(last, p.interval) {
+		return p.reorderAll(ctx, u, last)
 	}
 	return p.reorder(ctx, u.roomID, u.joined, last.SentAt)
 }
@@ -54,20 +54,30 @@ func (p *Projector) advance(ctx context.Context, u update) (chat.LastMessage, er
 	return last, nil
 }
 
+// isDue reports whether the room's place in lists is more than an interval old.
+func (p *Projector) isDue(last chat.LastMessage, interval time.Duration) bool {
+	return interval == 0 || last.SentAt-last.OrderedAt > interval.Milliseconds()
+}
+
 // reorderAll moves the room in its members' lists.
-func (p *Projector) reorderAll(ctx context.Context, u update, ms int64) error {
-	members, more, err := p.store.Members(ctx, u.roomID, "", ThrottledAbove)
+func (p *Projector) reorderAll(ctx context.Context, u update, last chat.LastMessage) error {
+	members, more, err := p.store.Members(ctx, u.roomID, "", LargeRoom)
 	if err != nil {
 		return fmt.Errorf("read members: %w", err)
 	}
-	if !more {
-		return p.reorder(ctx, u.roomID, users(members), ms)
+	switch {
+	case more && !p.isDue(last, max(p.interval, LargeInterval)):
+		return p.reorder(ctx, u.roomID, u.joined, last.SentAt)
+	case more:
+		err = p.reorderMany(ctx, u, members, last.SentAt)
+	default:
+		err = p.reorder(ctx, u.roomID, users(members), last.SentAt)
 	}
-	if err := p.reorderMany(ctx, u, members, ms); err != nil {
+	if err != nil || !more && p.interval == 0 {
 		return err
 	}
 	// Last, so that an interrupted invocation starts over.
-	return p.store.NoteRoomOrder(ctx, u.roomID, ms)
+	return p.store.NoteRoomOrder(ctx, u.roomID, last.SentAt)
 }
 
 // reorderMany moves a large room in the lists of its first members, and page by
@@ -85,7 +95,7 @@ func (p *Projector) reorderMany(ctx context.Context, u update, first []chat.Memb
 			return err
 		}
 		last := members[len(members)-1].UserID
-		if members, more, err = p.store.Members(ctx, u.roomID, last, ThrottledAbove); err != nil {
+		if members, more, err = p.store.Members(ctx, u.roomID, last, LargeRoom); err != nil {
 			return fmt.Errorf("read members: %w", err)
 		}
 	}

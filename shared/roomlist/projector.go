@@ -39,14 +39,16 @@ type Store interface {
 // Projector keeps each room's last message and the order of room lists.
 type Projector struct {
 	store    Store
+	interval time.Duration
 	deadline time.Duration
 	now      func() time.Time
 	log      zerolog.Logger
 }
 
-// NewProjector returns a Projector whose invocations work for at most deadline.
-func NewProjector(store Store, deadline time.Duration, now func() time.Time, log zerolog.Logger) *Projector {
-	return &Projector{store: store, deadline: deadline, now: now, log: log}
+// NewProjector returns a Projector that moves a room in its members' lists at most once
+// an interval, 0 for each batch, and whose invocations work for at most deadline.
+func NewProjector(store Store, interval, deadline time.Duration, now func() time.Time, log zerolog.Logger) *Projector {
+	return &Projector{store: store, interval: interval, deadline: deadline, now: now, log: log}
 }
 
 // result is what became of an update.

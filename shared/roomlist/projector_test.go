@@ -144,7 +144,11 @@ type fataler interface {
 const projectionDeadline = 20 * time.Second
 
 func projection(store roomlist.Store) *roomlist.Projector {
-	return roomlist.NewProjector(store, projectionDeadline, func() time.Time { return changestest.Now }, zerolog.Nop())
+	return projectionOf(store, chat.OrderInterval)
+}
+
+func projectionOf(store roomlist.Store, interval time.Duration) *roomlist.Projector {
+	return roomlist.NewProjector(store, interval, projectionDeadline, func() time.Time { return changestest.Now }, zerolog.Nop())
 }
 
 func event(batch []change) changes.Event {
@@ -260,20 +264,29 @@ func TestProject_RetriesAfterAnInterruptedInvocation(t *testing.T) {
 	}
 }
 
-func TestReorder_LargeRoomsOnceAnInterval(t *testing.T) {
+func TestReorder_OnceAnInterval(t *testing.T) {
+	const minute = time.Minute
 	for _, test := range []struct {
+		interval        time.Duration
 		members         int
-		first, second   int // members moved by a message, and by one half a minute later
-		later           int // and by one another half a minute later
+		first, second   int // members moved by a message, and by one a minute later
+		later           int // and by one another millisecond later
 		readByTheSecond int
 	}{
-		{1_000, 1_000, 1_000, 1_000, 1_000},
-		{1_001, 1_001, 0, 1_001, 0},
-		{10_000, 10_000, 0, 10_000, 0},
-		{10_001, 0, 0, 0, 0},
+		{minute, 2, 2, 0, 2, 0},
+		{minute, 1_000, 1_000, 0, 1_000, 0},
+		{minute, 1_001, 1_001, 0, 1_001, 0},
+		{minute, 10_000, 10_000, 0, 10_000, 0},
+		{minute, 10_001, 0, 0, 0, 0},
+		{2 * minute, 2, 2, 0, 0, 0},
+		{minute / 2, 2, 2, 2, 0, 2},
+		{0, 2, 2, 2, 2, 2},
+		{0, 1_000, 1_000, 1_000, 1_000, 1_000},
+		{0, 1_001, 1_001, 0, 1_001, 1_000},
+		{0, 10_001, 0, 0, 0, 1_000},
 	} {
-		t.Run(fmt.Sprint(test.members), func(t *testing.T) {
-			ids := changestest.MessageIDs(60_001)
+		t.Run(fmt.Sprintf("%v, %d members", test.interval, test.members), func(t *testing.T) {
+			ids := changestest.MessageIDs(60_002)
 			store := newLists(map[string]int{room: test.members})
 			for i, step := range []struct {
 				id    string
@@ -281,12 +294,14 @@ func TestReorder_LargeRoomsOnceAnInterval(t *testing.T) {
 			}{
 				{ids[0], test.first},
 				{ids[0], 0}, // comes again
-				{ids[30_000], test.second},
-				{ids[60_000], test.later},
+				{ids[60_000], test.second},
+				{ids[60_001], test.later},
 			} {
 				store.moved, store.read = 0, 0
-				if failed := project(t, store, sent(room, step.id)...); len(failed) > 0 {
-					t.Fatalf("%v failed", failed)
+				batch := sent(room, step.id)
+				answer, err := projectionOf(store, test.interval).Handle(t.Context(), event(batch))
+				if failed := failures(answer, batch); len(failed) > 0 || err != nil {
+					t.Fatalf("%v failed, error %v", failed, err)
 				}
 				if store.moved != step.moved {
 					t.Errorf("message %d moved the room in %d lists, want %d", i, store.moved, step.moved)
@@ -303,11 +318,11 @@ func TestReorder_LargeRoomsOnceAnInterval(t *testing.T) {
 }
 
 func TestReorder_NewMembersOfLargeRooms(t *testing.T) {
-	ids := changestest.MessageIDs(60_001)
-	for _, size := range []int{1_001, 10_001} {
+	ids := changestest.MessageIDs(60_002)
+	for _, size := range []int{3, 1_001, 10_001} {
 		for name, batch := range map[string][]change{
 			"with a message":        {{room: room, message: ids[30_001]}, {room: room, joined: user(0)}},
-			"with a message to all": {{room: room, message: ids[60_000]}, {room: room, joined: user(0)}},
+			"with a message to all": {{room: room, message: ids[60_001]}, {room: room, joined: user(0)}},
 			"without a message":     {{room: room, joined: user(0)}},
 		} {
 			t.Run(fmt.Sprintf("%d members, %s", size, name), func(t *testing.T) {

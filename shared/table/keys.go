@@ -55,7 +55,7 @@ const (
 	CreatedBy       = "createdBy"
 	CreatedAt       = "createdAt"
 	Invited         = "invited"
-	HiddenAt        = "hiddenAt" // as GSI1SK, which is absent then
+	HiddenAt        = "hiddenAt" // as GSI1SK, which is absent then; of a last message a number
 	MemberCount     = "memberCount"
 	Role            = "role"
 	JoinedAt        = "joinedAt"

@@ -7,6 +7,7 @@ import (
 
 	"github.com/streamroom/streamroom/local"
 	"github.com/streamroom/streamroom/operate/replay"
+	"github.com/streamroom/streamroom/shared/config"
 	"github.com/streamroom/streamroom/shared/table"
 	"github.com/streamroom/streamroom/shared/topology"
 )
@@ -27,7 +28,8 @@ type OperatedOptions struct {
 }
 
 // StartOperated starts a Streamroom whose mappings wait at most 200 ms for a batch
-// of at most 500 records, and do not retry. It ends with the test.
+// of at most 500 records, and do not retry. Each batch moves its rooms in lists, so that
+// these end the same in whatever batches the records come. It ends with the test.
 func StartOperated(t testing.TB, o OperatedOptions) *Operated {
 	t.Helper()
 	consumers := &Consumers{fanout: o.Fanout, handled: map[string]int{}, mapped: map[string]int{}}
@@ -37,6 +39,11 @@ func StartOperated(t testing.TB, o OperatedOptions) *Operated {
 			m := &d.Mappings[i]
 			m.MaximumRetryAttempts, m.BisectOnError, m.BatchSize = 0, false, min(m.BatchSize, 500)
 			m.BatchWindow = min(m.BatchWindow, 200*time.Millisecond)
+		}
+		for _, f := range d.Functions {
+			if _, reads := f.Environment[config.OrderSeconds]; reads {
+				f.Environment[config.OrderSeconds] = "0"
+			}
 		}
 		return local.EachFunction(consumers.wrap)(d)
 	}})

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -274,6 +275,10 @@ func (r *run) outdatedLists(ctx context.Context) []Violation {
 		list, err := r.roomList(ctx, d.user)
 		if err != nil {
 			return []Violation{{Promise: List, Client: d.user, Detail: fmt.Sprintf("the list can't be read: %v", err)}}
+		}
+		newestFirst := func(a, b client.RoomSummary) int { return cmp.Compare(b.LastMessageAt, a.LastMessageAt) }
+		if !slices.IsSortedFunc(list, newestFirst) {
+			found = append(found, Violation{Promise: List, Client: d.user, Detail: "the list is not in the order of last messages"})
 		}
 		for _, room := range r.rooms {
 			if !room.isMember(d.user) {

@@ -25,6 +25,8 @@ const ASK_AFTER = 1_000;
 const ASK_EVERY = 10_000;
 /** A message that comes so soon after the list was asked for may be in the list's count already; a room is quiet when none comes for as long (ms). */
 const IN_FLIGHT = 5_000;
+/** A list may have a read cursor of so long before (ms). */
+const CURSOR_LAG = 5_000;
 /** After a reconnect the list is read once more: last messages follow within some seconds (ms). */
 const LIST_LAG = 8_000;
 /** How many messages of a room are remembered, to tell those that come once more. */
@@ -47,6 +49,8 @@ export class Unread {
   #changed = new Map();
   /** @type {Map<string, number>} by room, the moment at which the server took the own read cursor */
   #told = new Map();
+  /** @type {Map<string, number>} by room, when the own read cursor moved last, or the server took it */
+  #movedAt = new Map();
   /** Counts moments: what came before an answer was asked for, and what came after. */
   #moment = 0;
   /** @type {(() => void)|undefined} cancels the pending question */
@@ -176,6 +180,7 @@ export class Unread {
    */
   read(chatRoomId, upTo) {
     this.#touch(chatRoomId);
+    this.#movedAt.set(chatRoomId, this.#clock.now());
     this.#late.delete(chatRoomId);
     if (this.#derive(chatRoomId)) return;
     if (upTo >= (this.#list.get(chatRoomId)?.lastMessage?.messageId ?? "")) this.#list.setUnread(chatRoomId, 0);
@@ -188,6 +193,7 @@ export class Unread {
    */
   told(chatRoomId) {
     this.#told.set(chatRoomId, ++this.#moment);
+    this.#movedAt.set(chatRoomId, this.#clock.now());
   }
 
   /**
@@ -334,8 +340,10 @@ export class Unread {
     const moved = [];
     for (const { chatRoomId, readUpTo = "", lastMessage, unread = 0, unreadMore } of this.#list.list()) {
       const own = this.#receipts.own(chatRoomId);
-      const changed = this.#isSince(this.#changed, chatRoomId, since);
-      const isNewer = this.#isNewer(chatRoomId, since);
+      const isStale = readUpTo < own && Math.abs(this.#clock.now() - (this.#movedAt.get(chatRoomId) ?? -Infinity)) < CURSOR_LAG;
+      if (isStale) this.#doubted.add(chatRoomId);
+      const changed = isStale || this.#isSince(this.#changed, chatRoomId, since);
+      const isNewer = isStale || this.#isNewer(chatRoomId, since);
       if (readUpTo > own || (readUpTo < own && !isNewer && !changed)) {
         this.#receipts.setOwn(chatRoomId, readUpTo);
         if (readUpTo > own) moved.push(chatRoomId);

@@ -27,8 +27,8 @@ func (s *Store) UserRooms(ctx context.Context, userID, cursor string, limit int)
 	}
 	var places []position
 	for roomID, r := range s.rooms {
-		at, ok := r.order[userID]
-		if p := (position{at, roomID}); ok && r.about != nil && (cursor == "" || p.compare(start) > 0) {
+		_, ok := r.order[userID]
+		if p := (position{r.listedAt(userID), roomID}); ok && r.about != nil && (cursor == "" || p.compare(start) > 0) {
 			places = append(places, p)
 		}
 	}
@@ -47,6 +47,16 @@ func (s *Store) UserRooms(ctx context.Context, userID, cursor string, limit int)
 		rooms[i].Unread, rooms[i].UnreadMore = min(unread, chat.MaxUnread), unread > chat.MaxUnread
 	}
 	return rooms, next, nil
+}
+
+// listedAt is where a room is in a member's list: at its last message, if the order
+// can be so far behind, or else where the order has it.
+func (r *room) listedAt(userID string) int64 {
+	at := r.order[userID]
+	if r.last != nil && r.last.SentAt > at && r.last.SentAt-at <= chat.OrderInterval.Milliseconds() {
+		return r.last.SentAt
+	}
+	return at
 }
 
 // otherIn returns the other member of a direct message; zero for a group.

@@ -1,7 +1,10 @@
 package storetest
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
+	"math/rand/v2"
 	"slices"
 	"strconv"
 
@@ -213,6 +216,51 @@ var listTests = map[string]func(*fixture){
 			rest := slices.Clone(got[2:])
 			slices.Sort(rest)
 			inOrder(f, "rooms without", []string{"r0", "r2", "r4"}, rest)
+		}
+	},
+	"UserRooms/lists by the last message where the stored order is behind it": func(f *fixture) {
+		const interval, rooms = 60_000, 40
+		random := rand.New(rand.NewPCG(1, 2))
+		at := map[string]int64{}
+		for i := range rooms {
+			id := fmt.Sprintf("r%02d", i)
+			f.create(id, "alice")
+			order, last := 1+random.Int64N(5*interval), int64(0)
+			switch i % 8 {
+			case 0: // on its way, or too large to move
+				last, at[id] = order+interval+1+random.Int64N(9*interval), order
+			case 1: // without a message, or none is known yet
+				at[id] = order
+			case 2: // the farthest that the order may be behind
+				last, at[id] = order+interval, order+interval
+			default:
+				last = order + random.Int64N(interval)
+				at[id] = last
+			}
+			ok(f, f.AdvanceRoomOrder(f.Context(), "alice", id, epoch+order))
+			if last > 0 {
+				_, err := f.AdvanceLastMessage(f.Context(), id, message(id, "alice", last).Preview())
+				ok(f, err)
+			}
+		}
+		want := slices.SortedFunc(maps.Keys(at), func(a, b string) int { return cmp.Compare(at[b], at[a]) })
+		for _, size := range []int{1, 2, 3, 7, 20, 39, 40, 100} {
+			var got []string
+			for cursor, pages := "", 0; pages == 0 || cursor != ""; pages++ {
+				page, next, err := f.UserRooms(f.Context(), "alice", cursor, size)
+				ok(f, err)
+				if len(page) > size || pages > rooms {
+					f.Fatalf("page %d of at most %d has %d rooms", pages, size, len(page))
+				}
+				for _, r := range page {
+					got = append(got, r.Room.ID)
+					if r.SortAt != epoch+at[r.Room.ID] {
+						f.Errorf("%s is at %d, want %d", r.Room.ID, r.SortAt-epoch, at[r.Room.ID])
+					}
+				}
+				cursor = next
+			}
+			inOrder(f, fmt.Sprintf("pages of %d", size), want, got)
 		}
 	},
 	"UserRooms/takes a cursor whose room has moved up or was deleted": func(f *fixture) {
