@@ -196,8 +196,7 @@ func (w *world) messageOf(sender, roomID string, size int) chat.Message {
 	id, ms, err := w.ids.Message()
 	w.must(err)
 	m := chat.Message{RoomID: roomID, ID: id, SenderID: sender, SentAt: ms, Content: text(size)}
-	_, _, err = w.store.PutMessage(w.t.Context(), m, ms)
-	w.must(err)
+	w.must(w.store.PutMessage(w.t.Context(), m))
 	return m
 }
 

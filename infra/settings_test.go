@@ -141,7 +141,7 @@ func TestSettingsReachTheTemplates(t *testing.T) {
 	c := synthWith(t, map[string]any{
 		"env": "prod", "throttleBurst": "7", "throttleRate": 70, "reservedConcurrency": "fanout=5", "logLevel": "warn",
 		"connectRate": 0, "connectBurst": "7", "sendRate": 3, "sendBurst": 30, "writeRate": "4", "writeBurst": 40, "readRate": 0, "readBurst": 50,
-		"orderInterval": 0,
+		"orderInterval":    0,
 		"logRetentionDays": "30", "apiGatewayLogging": "existing", "userPoolId": "eu-central-1_abc", "userPoolClientId": "app",
 		"webSocketDomain":      "chat.example.com",
 		"webSocketCertificate": "arn:aws:acm:eu-central-1:123456789012:certificate/abc",

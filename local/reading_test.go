@@ -65,7 +65,7 @@ func flood(s *rig.Rig, room, sender string, n int) {
 			s.T.Fatal(err)
 		}
 		m := chat.Message{RoomID: room, ID: id, SenderID: sender, Content: fmt.Sprint(i), SentAt: ms}
-		if _, _, err := store.PutMessage(s.T.Context(), m, ms); err != nil {
+		if err := store.PutMessage(s.T.Context(), m); err != nil {
 			s.T.Fatal(err)
 		}
 	}

@@ -64,7 +64,7 @@ func (g *crowd) pile(b *testing.B, count int) error {
 			return err
 		}
 		m := chat.Message{RoomID: g.room, ID: id, SenderID: sender, SentAt: ms, Content: fmt.Sprint("m", n)}
-		if _, _, err := store.PutMessage(b.Context(), m, ms); err != nil {
+		if err := store.PutMessage(b.Context(), m); err != nil {
 			return err
 		}
 	}

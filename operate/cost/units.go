@@ -79,11 +79,11 @@ func fit(n, bytes int) float64 { return max(1, math.Ceil(float64(n*bytes)/4096))
 
 const memberBytes = 112
 
-// SendWrites is how many write units a send takes, by the kilobytes of its item;
-// once says that it has a clientMessageId.
+// SendWrites is how many write units a send takes, by the kilobytes of its item: the
+// user's limit, the message, and, once, the claim of a clientMessageId.
 func SendWrites(kilobytes float64, once bool) float64 {
 	if once {
-		return 2*(kilobytes+1) + 1
+		return kilobytes + 2
 	}
 	return kilobytes + 1
 }

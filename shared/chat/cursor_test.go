@@ -24,8 +24,7 @@ func (w *world) storeLate(userID, roomID, id string) {
 	ms, err := chat.MessageTime(id)
 	ok(w, err)
 	m := chat.Message{RoomID: roomID, ID: id, SenderID: userID, Content: "late", SentAt: ms}
-	_, _, err = w.store.PutMessage(w.Context(), m, w.clock.now().UnixMilli())
-	ok(w, err)
+	ok(w, w.store.PutMessage(w.Context(), m))
 }
 
 // unread is how many messages of a room are unread for a user.

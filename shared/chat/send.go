@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // SendStore stores messages that are sent.
@@ -13,18 +15,33 @@ type SendStore interface {
 	AdmissionStore
 	// IsMember reads strongly whether a user is a member of a room.
 	IsMember(ctx context.Context, roomID, userID string) (bool, error)
-	// PutMessage stores a message whose id was minted for this call, and with it
-	// m.ClientMessageID, unless "", for SentMemory from now (ms). If the sender's
-	// use of it is remembered, nothing is stored, and the earlier send is returned
-	// with duplicate true.
-	PutMessage(ctx context.Context, m Message, now int64) (earlier SentBefore, duplicate bool, err error)
+	// PutMessage stores a message unless one with its id exists.
+	PutMessage(ctx context.Context, m Message) error
+	// HasMessage reads strongly whether a message is stored.
+	HasMessage(ctx context.Context, roomID, messageID string) (bool, error)
+	// ClaimSend remembers, for SentMemory from now (ms), that m's sender uses
+	// m.ClientMessageID for m, whose id was minted for this call. If another use is
+	// remembered, it changes nothing and returns that, with claimed false.
+	ClaimSend(ctx context.Context, m Message, now int64) (earlier SentBefore, claimed bool, err error)
+	// ResumeSend stores m, and remembers it instead of an earlier claim that is not known
+	// to be stored, in one step. If the claim is no longer what is remembered, or a message
+	// with m's id exists, it changes nothing and returns what is remembered now, with
+	// resumed false.
+	ResumeSend(ctx context.Context, m Message, earlier SentBefore, now int64) (latest SentBefore, resumed bool, err error)
 }
 
 // SentBefore is an earlier send, remembered by its client message id.
 type SentBefore struct {
 	RoomID    string
 	MessageID string
+	Stored    bool // surely; else it may be
 }
+
+// ResumeWithin is the age of a claim's message id, in whose time the send that made it
+// may still store the message: a function's time limit, and the difference of two
+// clocks. Until then a resend stores the message under the same id. Later it takes a new
+// one, so that the message does not appear far behind others.
+const ResumeWithin = 30 * time.Second
 
 // SendRequest is a message to send. Refused, unless nil, is an error that was
 // found in the client's frame before: the request counts as a send, and Send
@@ -44,7 +61,7 @@ type Receipt struct {
 	SenderID        string
 	SentAt          int64
 	ClientMessageID string
-	Duplicate       bool // stored by an earlier send with the same client message id
+	Duplicate       bool // of an earlier send with the same client message id, whose message id it has
 }
 
 // Sender stores messages. It does not deliver them: the table's stream causes
@@ -68,7 +85,8 @@ func NewSender(store SendStore, ids IDs, now func() time.Time, fits func(Message
 
 // Send stores one message. Every call counts in the limit of the connection's user,
 // refused ones too. A Sender that remembers the connection makes two sequential
-// round trips: its row, the limit and membership in parallel, then the message.
+// round trips: its row, the limit, membership and the claim of the client message id in
+// parallel, then the message. A send that is refused may leave a claim.
 //
 // Errors: CodeReconnect, CodeReplaced, CodeTokenExpired, CodeRateLimited, CodeInvalidRequest,
 // CodeTooLarge, CodeNotAMember.
@@ -77,63 +95,124 @@ func (s *Sender) Send(ctx context.Context, r SendRequest) (Receipt, error) {
 	if faulty == nil {
 		faulty = validateSend(r)
 	}
-	userID, member, err := s.authorize(ctx, r, faulty == nil)
-	if err != nil {
-		return Receipt{}, err
-	}
 	if faulty != nil {
+		if _, err := s.admission.admit(ctx, r.ConnectionID, nil); err != nil {
+			return Receipt{}, err
+		}
 		return Receipt{}, faulty
 	}
-	if !member {
-		return Receipt{}, errNotAMember(r.RoomID)
-	}
-	return s.put(ctx, r, userID)
-}
-
-// authorize admits the send and, if check is set, looks up membership.
-func (s *Sender) authorize(ctx context.Context, r SendRequest, check bool) (userID string, member bool, err error) {
-	if !check {
-		userID, err = s.admission.admit(ctx, r.ConnectionID, nil)
-		return userID, false, err
-	}
-	userID, err = s.admission.admit(ctx, r.ConnectionID, func(userID string) (err error) {
-		if member, err = s.store.IsMember(ctx, r.RoomID, userID); err != nil {
-			return fmt.Errorf("check membership: %w", err)
-		}
-		return nil
+	var a attempt
+	_, err := s.admission.admit(ctx, r.ConnectionID, func(userID string) (err error) {
+		a, err = s.prepare(ctx, r, userID)
+		return err
 	})
-	return userID, member, err
+	if err != nil {
+		return Receipt{}, err
+	}
+	return s.put(ctx, a)
 }
 
-func (s *Sender) put(ctx context.Context, r SendRequest, userID string) (Receipt, error) {
+// attempt is a send that may be stored.
+type attempt struct {
+	message Message    // with an id that was minted for it
+	claimed bool       // it was the first to use its client message id
+	earlier SentBefore // else
+}
+
+// prepare mints the message's id, and looks up membership and claims the client message
+// id side by side.
+func (s *Sender) prepare(ctx context.Context, r SendRequest, userID string) (attempt, error) {
 	id, ms, err := s.ids.Message()
 	if err != nil {
-		return Receipt{}, err
+		return attempt{}, err
 	}
-	m := Message{
+	a := attempt{message: Message{
 		RoomID: r.RoomID, ID: id, SenderID: userID, Content: r.Content, SentAt: ms,
 		ClientMessageID: r.ClientMessageID,
+	}}
+	tooLarge := s.fits(a.message)
+	var claimErr error
+	var group errgroup.Group
+	if r.ClientMessageID != "" && tooLarge == nil {
+		group.Go(func() error {
+			a.earlier, a.claimed, claimErr = s.store.ClaimSend(ctx, a.message, s.now().UnixMilli())
+			return nil
+		})
 	}
-	if err := s.fits(m); err != nil {
-		return Receipt{}, err
+	member, memberErr := s.store.IsMember(ctx, r.RoomID, userID)
+	_ = group.Wait()
+	switch {
+	case memberErr != nil:
+		return attempt{}, fmt.Errorf("check membership: %w", memberErr)
+	case !member:
+		return attempt{}, errNotAMember(r.RoomID)
+	case tooLarge != nil:
+		return attempt{}, tooLarge
+	case claimErr != nil:
+		return attempt{}, fmt.Errorf("claim the client message id: %w", claimErr)
 	}
-	earlier, duplicate, err := s.store.PutMessage(ctx, m, s.now().UnixMilli())
-	if err != nil {
+	return a, nil
+}
+
+// put stores the message of an attempt.
+func (s *Sender) put(ctx context.Context, a attempt) (Receipt, error) {
+	m := a.message
+	if m.ClientMessageID != "" && !a.claimed {
+		return s.resume(ctx, a)
+	}
+	// If it exists, a request was repeated whose answer was lost, or a resend was faster.
+	if err := s.store.PutMessage(ctx, m); err != nil {
 		return Receipt{}, fmt.Errorf("put message: %w", err)
 	}
-	if duplicate {
-		if earlier.RoomID != r.RoomID {
-			return Receipt{}, Errorf(CodeInvalidRequest, "clientMessageId %s was used in room %s; use a new one for each message", r.ClientMessageID, earlier.RoomID)
-		}
-		id = earlier.MessageID
-		if ms, err = MessageTime(id); err != nil {
+	return receipt(m, false), nil
+}
+
+// resumeAttempts bounds how often a resend begins again, because others of its client
+// message id came between.
+const resumeAttempts = 4
+
+// resume answers a send whose client message id was used before. If that did not end in a
+// stored message, it stores its own.
+func (s *Sender) resume(ctx context.Context, a attempt) (Receipt, error) {
+	for range resumeAttempts {
+		m, earlier := a.message, a.earlier
+		ms, err := MessageTime(earlier.MessageID)
+		if err != nil {
 			return Receipt{}, fmt.Errorf("read the earlier send: %w", err)
 		}
+		stored := earlier.Stored
+		if !stored {
+			if stored, err = s.store.HasMessage(ctx, earlier.RoomID, earlier.MessageID); err != nil {
+				return Receipt{}, fmt.Errorf("look for the earlier send's message: %w", err)
+			}
+		}
+		recent := s.now().UnixMilli()-ms <= ResumeWithin.Milliseconds()
+		if (stored || recent) && earlier.RoomID != m.RoomID {
+			return Receipt{}, Errorf(CodeInvalidRequest, "clientMessageId %s was used in room %s; use a new one for each message", m.ClientMessageID, earlier.RoomID)
+		}
+		if stored || recent {
+			m.ID, m.SentAt = earlier.MessageID, ms
+		}
+		if stored {
+			return receipt(m, true), nil
+		}
+		latest, resumed, err := s.store.ResumeSend(ctx, m, earlier, s.now().UnixMilli())
+		if err != nil {
+			return Receipt{}, fmt.Errorf("resume an earlier send: %w", err)
+		}
+		if resumed {
+			return receipt(m, recent), nil
+		}
+		a.earlier = latest
 	}
+	return Receipt{}, fmt.Errorf("resume an earlier send: gave up after %d concurrent ones", resumeAttempts)
+}
+
+func receipt(m Message, duplicate bool) Receipt {
 	return Receipt{
-		RoomID: r.RoomID, MessageID: id, SenderID: userID, SentAt: ms,
-		ClientMessageID: r.ClientMessageID, Duplicate: duplicate,
-	}, nil
+		RoomID: m.RoomID, MessageID: m.ID, SenderID: m.SenderID, SentAt: m.SentAt,
+		ClientMessageID: m.ClientMessageID, Duplicate: duplicate,
+	}
 }
 
 func validateSend(r SendRequest) error {

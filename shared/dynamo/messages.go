@@ -8,55 +8,109 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/oklog/ulid/v2"
 
 	"github.com/streamroom/streamroom/shared/attribute"
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/table"
 )
 
-// PutMessage stores a message, once for each client message id.
-func (s *Store) PutMessage(ctx context.Context, m chat.Message, now int64) (chat.SentBefore, bool, error) {
-	row := messageItem(m)
-	absent := aws.String("attribute_not_exists(#pk)")
-	names := map[string]string{"#pk": table.PK}
-	if m.ClientMessageID == "" {
+// PutMessage stores a message unless one with its id exists. The id was minted for one
+// send: if it exists, the SDK repeated a request whose answer was lost, or a resend was
+// faster.
+func (s *Store) PutMessage(ctx context.Context, m chat.Message) error {
+	put := s.putAbsent(messageItem(m))
+	err := s.retryConflicts(ctx, func() error { // the transaction of a resend
 		_, err := s.db.PutItem(ctx, &dynamodb.PutItemInput{
-			TableName: s.table, Item: row, ConditionExpression: absent, ExpressionAttributeNames: names,
+			TableName: put.TableName, Item: put.Item,
+			ConditionExpression: put.ConditionExpression, ExpressionAttributeNames: put.ExpressionAttributeNames,
 		})
-		// The id was minted for this call: if it exists, the SDK repeated a request
-		// whose answer was lost.
-		if _, failed := conditionFailed(err); err != nil && !failed {
-			return chat.SentBefore{}, false, fmt.Errorf("put: %w", err)
-		}
-		return chat.SentBefore{}, false, nil
+		return err
+	})
+	if _, failed := conditionFailed(err); err != nil && !failed {
+		return fmt.Errorf("put: %w", err)
 	}
+	return nil
+}
 
-	sent := attribute.Key(table.Sent(m.SenderID, m.ClientMessageID))
-	sent[table.RoomID] = attribute.Text(m.RoomID)
-	sent[table.MessageID] = attribute.Text(m.ID)
-	sent[table.TTL] = attribute.Number(seconds(now + chat.SentMemory.Milliseconds()))
-	reasons, err := s.transact(ctx, m.ID, []types.TransactWriteItem{
+// HasMessage reads strongly whether a message is stored.
+func (s *Store) HasMessage(ctx context.Context, roomID, messageID string) (bool, error) {
+	ms, err := chat.MessageTime(messageID)
+	if err != nil {
+		return false, err
+	}
+	it, err := s.get(ctx, table.Message(roomID, ms, messageID))
+	return it != nil, err
+}
+
+// ClaimSend remembers the use of a client message id, with the id of a message that is
+// about to be stored.
+func (s *Store) ClaimSend(ctx context.Context, m chat.Message, now int64) (chat.SentBefore, bool, error) {
+	in := &dynamodb.PutItemInput{
+		TableName: s.table, Item: sentItem(m, table.Claimed, now),
+		// The last is a request that the SDK repeated because its answer was lost.
+		ConditionExpression:       aws.String("attribute_not_exists(#pk) OR #ttl <= :sec OR #claimed = :id"),
+		ExpressionAttributeNames:  map[string]string{"#pk": table.PK, "#ttl": table.TTL, "#claimed": table.Claimed},
+		ExpressionAttributeValues: item{":sec": attribute.Number(now / 1000), ":id": attribute.Text(m.ID)},
+
+		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+	}
+	err := s.retryConflicts(ctx, func() error { // the transaction of a resend
+		_, err := s.db.PutItem(ctx, in)
+		return err
+	})
+	if earlier, failed := conditionFailed(err); failed {
+		return sentBeforeOf(earlier), false, nil
+	}
+	if err != nil {
+		return chat.SentBefore{}, false, fmt.Errorf("put the claim: %w", err)
+	}
+	return chat.SentBefore{}, true, nil
+}
+
+// ResumeSend stores a message and replaces a claim by it, in one transaction: the send
+// that claimed may be at work.
+func (s *Store) ResumeSend(ctx context.Context, m chat.Message, earlier chat.SentBefore, now int64) (chat.SentBefore, bool, error) {
+	reasons, err := s.transact(ctx, ulid.Make().String(), []types.TransactWriteItem{
 		{Put: &types.Put{
-			TableName: s.table, Item: sent,
-			ConditionExpression:       aws.String("attribute_not_exists(#pk) OR #ttl <= :sec"),
-			ExpressionAttributeNames:  map[string]string{"#pk": table.PK, "#ttl": table.TTL},
-			ExpressionAttributeValues: item{":sec": attribute.Number(now / 1000)},
+			TableName: s.table, Item: sentItem(m, table.MessageID, now),
+			ConditionExpression:       aws.String("#claimed = :earlier AND #room = :room"),
+			ExpressionAttributeNames:  map[string]string{"#claimed": table.Claimed, "#room": table.RoomID},
+			ExpressionAttributeValues: item{":earlier": attribute.Text(earlier.MessageID), ":room": attribute.Text(earlier.RoomID)},
 
 			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 		}},
-		{Put: &types.Put{TableName: s.table, Item: row, ConditionExpression: absent, ExpressionAttributeNames: names}},
+		{Put: s.putAbsent(messageItem(m))},
 	})
-	if err != nil {
+	switch {
+	case err != nil:
 		return chat.SentBefore{}, false, err
+	case len(reasons) == 0:
+		return chat.SentBefore{RoomID: m.RoomID, MessageID: m.ID, Stored: true}, true, nil
+	case failedAt(reasons, 0):
+		return sentBeforeOf(reasons[0].Item), false, nil
 	}
-	if !failedAt(reasons, 0) {
-		return chat.SentBefore{}, false, nil // stored now, or by an attempt whose answer was lost
+	earlier.Stored = earlier.MessageID == m.ID // the message exists
+	return earlier, false, nil
+}
+
+// sentItem remembers a message by its client message id. A claim has the message's id in
+// another attribute than what is stored: the version before claims were takes what it
+// finds for stored.
+func sentItem(m chat.Message, id string, now int64) item {
+	it := attribute.Key(table.Sent(m.SenderID, m.ClientMessageID))
+	it[table.RoomID] = attribute.Text(m.RoomID)
+	it[id] = attribute.Text(m.ID)
+	it[table.TTL] = attribute.Number(seconds(now + chat.SentMemory.Milliseconds()))
+	return it
+}
+
+func sentBeforeOf(it item) chat.SentBefore {
+	sent := chat.SentBefore{RoomID: attribute.GetText(it, table.RoomID), MessageID: attribute.GetText(it, table.MessageID)}
+	if sent.Stored = sent.MessageID != ""; !sent.Stored {
+		sent.MessageID = attribute.GetText(it, table.Claimed)
 	}
-	earlier := chat.SentBefore{
-		RoomID:    attribute.GetText(reasons[0].Item, table.RoomID),
-		MessageID: attribute.GetText(reasons[0].Item, table.MessageID),
-	}
-	return earlier, earlier.MessageID != m.ID, nil
+	return sent
 }
 
 func messageItem(m chat.Message) item {

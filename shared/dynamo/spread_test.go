@@ -51,7 +51,7 @@ func crowded(t *testing.T, rooms, messages, size int) (*dynamo.Store, *metered) 
 				RoomID: room.ID, ID: ulid.MustNew(uint64(1_709_136_000_000+n), zeros{}).String(), SenderID: "bob",
 				SentAt: int64(1_709_136_000_000 + n), Content: strings.Repeat("x", size),
 			}
-			if _, _, err := store.PutMessage(t.Context(), m, m.SentAt); err != nil {
+			if err := store.PutMessage(t.Context(), m); err != nil {
 				t.Fatal(err)
 			}
 			if n == messages-1 {

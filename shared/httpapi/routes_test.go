@@ -72,9 +72,9 @@ func (a *api) put(room, sender string, n int) string {
 	if err != nil {
 		a.Fatal(err)
 	}
-	_, _, err = a.store.PutMessage(a.Context(), chat.Message{
+	err = a.store.PutMessage(a.Context(), chat.Message{
 		RoomID: room, ID: id, SenderID: sender, SentAt: ms, Content: fmt.Sprint("message ", n),
-	}, epoch)
+	})
 	if err != nil {
 		a.Fatal(err)
 	}

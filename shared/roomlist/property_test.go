@@ -150,7 +150,7 @@ func TestProjector_AHiddenRoomComesBackWithTheNextMessage(t *testing.T) {
 		ids := changestest.MessageIDs(3)
 		say := func(id string) {
 			m := chat.Message{RoomID: about.ID, ID: id, SenderID: "bob", Content: "hello", SentAt: timeOf(t, id)}
-			if _, _, err := store.PutMessage(t.Context(), m, m.SentAt); err != nil {
+			if err := store.PutMessage(t.Context(), m); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -66,6 +66,7 @@ const (
 	EditedAt        = "editedAt"
 	DeletedAt       = "deletedAt"
 	MessageID       = "messageId"
+	Claimed         = "claimed" // a message's id, as long as it is not known to be stored
 	Preview         = "preview"
 	MS              = "ms"
 	OrderedAt       = "orderedAt"

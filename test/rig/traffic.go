@@ -65,7 +65,7 @@ func (tr *Traffic) step(ctx context.Context, store *dynamo.Store, n int) error {
 	m := chat.Message{
 		RoomID: room, ID: id.MessageID, SenderID: room + "-0", Content: fmt.Sprintf("live %d", n), SentAt: id.MS,
 	}
-	if _, _, err = store.PutMessage(ctx, m, now.UnixMilli()); err != nil {
+	if err = store.PutMessage(ctx, m); err != nil {
 		return err
 	}
 	tr.messages.Add(1)

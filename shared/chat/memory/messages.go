@@ -11,29 +11,76 @@ import (
 )
 
 // PutMessage implements chat.SendStore.
-func (s *Store) PutMessage(ctx context.Context, m chat.Message, now int64) (chat.SentBefore, bool, error) {
+func (s *Store) PutMessage(ctx context.Context, m chat.Message) error {
 	unlock, err := s.begin(ctx, "PutMessage")
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	s.put(m)
+	return nil
+}
+
+// put stores a message; false if it exists.
+func (s *Store) put(m chat.Message) bool {
+	r := s.room(m.RoomID)
+	if _, ok := r.messages[m.ID]; ok {
+		return false
+	}
+	m.ReadBy = nil // derived from cursors
+	r.messages[m.ID] = m
+	return true
+}
+
+// HasMessage implements chat.SendStore.
+func (s *Store) HasMessage(ctx context.Context, roomID, messageID string) (bool, error) {
+	unlock, err := s.begin(ctx, "HasMessage")
+	if err != nil {
+		return false, err
+	}
+	defer unlock()
+	_, ok := s.room(roomID).messages[messageID]
+	return ok, nil
+}
+
+// ClaimSend implements chat.SendStore.
+func (s *Store) ClaimSend(ctx context.Context, m chat.Message, now int64) (chat.SentBefore, bool, error) {
+	unlock, err := s.begin(ctx, "ClaimSend")
 	if err != nil {
 		return chat.SentBefore{}, false, err
 	}
 	defer unlock()
 	key := [2]string{m.SenderID, m.ClientMessageID}
-	if earlier, ok := s.sent[key]; ok && (earlier.expiresAt+999)/1000 > now/1000 {
-		return earlier.SentBefore, earlier.MessageID != m.ID, nil
+	if earlier, ok := s.sent[key]; ok && (earlier.expiresAt+999)/1000 > now/1000 && (earlier.Stored || earlier.MessageID != m.ID) {
+		return earlier.SentBefore, false, nil
 	}
-	r := s.room(m.RoomID)
-	if _, ok := r.messages[m.ID]; ok {
-		return chat.SentBefore{}, false, nil
+	s.remember(m, false, now)
+	return chat.SentBefore{}, true, nil
+}
+
+// ResumeSend implements chat.SendStore.
+func (s *Store) ResumeSend(ctx context.Context, m chat.Message, earlier chat.SentBefore, now int64) (chat.SentBefore, bool, error) {
+	unlock, err := s.begin(ctx, "ResumeSend")
+	if err != nil {
+		return chat.SentBefore{}, false, err
 	}
-	m.ReadBy = nil // derived from cursors
-	r.messages[m.ID] = m
-	if m.ClientMessageID != "" {
-		s.sent[key] = sent{
-			SentBefore: chat.SentBefore{RoomID: m.RoomID, MessageID: m.ID},
-			expiresAt:  now + chat.SentMemory.Milliseconds(),
-		}
+	defer unlock()
+	latest := s.sent[[2]string{m.SenderID, m.ClientMessageID}].SentBefore
+	if latest != earlier || latest.Stored {
+		return latest, false, nil
 	}
-	return chat.SentBefore{}, false, nil
+	if !s.put(m) {
+		earlier.Stored = earlier.MessageID == m.ID
+		return earlier, false, nil
+	}
+	return s.remember(m, true, now), true, nil
+}
+
+// remember remembers a message by its client message id.
+func (s *Store) remember(m chat.Message, stored bool, now int64) chat.SentBefore {
+	before := chat.SentBefore{RoomID: m.RoomID, MessageID: m.ID, Stored: stored}
+	s.sent[[2]string{m.SenderID, m.ClientMessageID}] = sent{before, now + chat.SentMemory.Milliseconds()}
+	return before
 }
 
 // between returns the messages of a room after one id, up to and including

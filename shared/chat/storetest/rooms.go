@@ -479,7 +479,7 @@ var listTests = map[string]func(*fixture){
 			sent := make(chan error, 1)
 			go func() {
 				m := message("r", "bob", i+1)
-				_, _, err := f.PutMessage(f.Context(), m, epoch)
+				err := f.PutMessage(f.Context(), m)
 				if err == nil {
 					err = f.AdvanceRoomOrder(f.Context(), "alice", "r", m.SentAt)
 				}
