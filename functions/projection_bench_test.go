@@ -83,7 +83,7 @@ func (m metered) consume(b *testing.B, name string, construct functions.Construc
 	direct.HTTPClient = m.table.table // what the mapping reads is not the function's
 	described, err := ddb.NewFromConfig(direct).DescribeTable(b.Context(), &ddb.DescribeTableInput{TableName: aws.String(tableName)})
 	m.must(err)
-	failures, err := lambda.OpenQueue("")
+	failures, err := lambda.OpenBucket("")
 	m.must(err)
 	c := &consumer{
 		Client: dynamodbstreams.NewFromConfig(direct), handler: m.wired(construct), time: clockwork.NewFakeClockAt(m.clock.now()),

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -187,6 +188,9 @@ func (r resolver) statements(f resource) []allowed {
 			keys:      texts(at(s.fields, "Condition", "ForAllValues:StringLike", "dynamodb:LeadingKeys")),
 		}
 		conditions, _ := s.fields["Condition"].(map[string]any)
+		if !slices.ContainsFunc(a.actions, func(action string) bool { return !slices.Contains(byLambda, action) }) {
+			conditions = nil // no local run meets them
+		}
 		if !s.allows() || (len(a.keys) == 0 && len(conditions) > 0) || len(conditions) > 1 || s.fields["NotAction"] != nil {
 			r.t.Fatalf("the guard does not understand the statement %v", s.fields)
 		}

@@ -16,10 +16,10 @@ import (
 )
 
 // byLambda are the actions that Lambda itself needs of a function's role, to read
-// the stream and write to the queue: no local run can use them.
+// the stream and write to the bucket: no local run can use them.
 var byLambda = []string{
 	"logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTraceSegments", "xray:PutTelemetryRecords",
-	"dynamodb:ListStreams", "sqs:SendMessage",
+	"dynamodb:ListStreams", "s3:ListBucket", "s3:PutObject",
 }
 
 // permission is one action that a role's statement allows, on the keys of one

@@ -42,7 +42,7 @@ func TestDataIsKeptInProdOnly(t *testing.T) {
 		users.expect(t, `"LITE"`, "UserPoolTier")
 		data := c.only(t, "AWS::DynamoDB::Table")
 		data.expect(t, want.protection, "DeletionProtectionEnabled")
-		for _, r := range append(c.all("AWS::SQS::Queue"), users, data) {
+		for _, r := range []resource{c.failuresBucket(t), users, data} {
 			if r.DeletionPolicy != want.policy {
 				t.Errorf("%s: %s/%s has the deletion policy %s, want %s", env, r.concern, r.id, r.DeletionPolicy, want.policy)
 			}
@@ -143,25 +143,12 @@ func TestTheMappingsAreTheTopologys(t *testing.T) {
 	}
 	for _, r := range c.all("AWS::Lambda::EventSourceMapping") {
 		r.expect(t, `"TRIM_HORIZON"`, "StartingPosition")
-		queue := c.templates[r.concern].Resources[fmt.Sprint(r.at("DestinationConfig", "OnFailure", "Destination", "Fn::GetAtt", 0))]
-		if queue.Type != "AWS::SQS::Queue" {
-			t.Errorf("%s gives what it can't process to %q", r.id, queue.Type)
+		destination := fmt.Sprint(r.at("DestinationConfig", "OnFailure", "Destination", "Fn::GetAtt", 0))
+		if bucket := c.failuresBucket(t); destination != bucket.id {
+			t.Errorf("%s gives what it can't process to %q, want %s", r.id, destination, bucket.id)
 		}
 		if len(list(r.DependsOn)) == 0 {
 			t.Errorf("%s may be made before its role can read the stream", r.id)
-		}
-	}
-}
-
-func TestQueuesAreEncryptedAndTakeTLSOnly(t *testing.T) {
-	c := synth(t, "prod")
-	for _, r := range c.all("AWS::SQS::Queue") {
-		r.expect(t, `true`, "SqsManagedSseEnabled")
-		if !slices.ContainsFunc(c.statements(), func(s statement) bool {
-			return s.fields["Effect"] == "Deny" && at(s.fields, "Resource", "Fn::GetAtt", 0) == r.id &&
-				at(s.fields, "Condition", "Bool", "aws:SecureTransport") == "false"
-		}) {
-			t.Errorf("the queue %s can be used without TLS", r.id)
 		}
 	}
 }
@@ -496,8 +483,8 @@ func TestAlarms(t *testing.T) {
 	}
 	want := map[string]int{
 		"AWS/Lambda Errors": 7, "AWS/Lambda Throttles": 7, "AWS/Lambda IteratorAge": 2,
-		"AWS/SQS ApproximateNumberOfMessagesVisible": 1,
-		"AWS/DynamoDB ReadThrottleEvents":            2, "AWS/DynamoDB WriteThrottleEvents": 2,
+		"AWS/Lambda OnFailureDestinationDeliveredEventCount": 2,
+		"AWS/DynamoDB ReadThrottleEvents":                    2, "AWS/DynamoDB WriteThrottleEvents": 2,
 		"AWS/Lambda DroppedEventCount": 2, "AWS/Lambda DestinationDeliveryFailures": 2, "Streamroom delivery_ms": 1,
 		"AWS/ApiGateway ExecutionError": 1, "AWS/ApiGateway 5xx": 1,
 		"Streamroom undelivered": 1, "Streamroom malformed": 2, "Streamroom internal": 4,

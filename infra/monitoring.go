@@ -61,10 +61,6 @@ func newMonitoring(a *app) awscdk.Stack {
 	}
 	m.watchTable(a.database)
 	m.watch(alarm{
-		"FailuresQueue", a.streams.failures.MetricApproximateNumberOfMessagesVisible(maximum()), 0, 1,
-		"A stream batch was given up and waits in the on-failure queue",
-	})
-	m.watch(alarm{
 		"WebSocketErrors", gatewayMetric("ExecutionError", a.websocket.apiID, a.websocket.stage), 5, 1,
 		"The WebSocket API answered with its own errors",
 	})
@@ -92,6 +88,10 @@ func (m *monitor) watchReader(f function) {
 	m.watch(alarm{
 		name + "Malformed", custom(f, metrics.MalformedRecord), 0, 1,
 		"The function " + f.Name + " skipped stream records that it could not read",
+	})
+	m.watch(alarm{
+		name + "GivenUp", givenUp(f), 0, 1,
+		"Records for the function " + f.Name + " were given up, and are in the bucket of failures",
 	})
 	m.watch(alarm{
 		name + "Dropped", metricOf("AWS/Lambda", "DroppedEventCount", "EventSourceMappingUUID", *f.mapping.Ref()), 0, 1,
@@ -164,8 +164,9 @@ func (m *monitor) dashboard(a *app, functions []function) {
 		DefaultInterval: awscdk.Duration_Hours(jsii.Number(3)),
 	})
 	fanout := a.streams.functions[slices.IndexFunc(a.streams.functions, func(f function) bool { return f.Name == topology.Fanout })]
-	var ages, errs, throttles, durations []awscloudwatch.IMetric
+	var ages, given, errs, throttles, durations []awscloudwatch.IMetric
 	for _, f := range a.streams.functions {
+		given = append(given, labelled(givenUp(f), f.Name))
 		ages = append(ages, f.lambda.Metric(jsii.String("IteratorAge"), maximum()))
 	}
 	for _, f := range functions {
@@ -188,7 +189,7 @@ func (m *monitor) dashboard(a *app, functions []function) {
 		graph("Duration, p99 (ms)", durations...),
 	)
 	dashboard.AddWidgets(
-		graph("On-failure queue", a.streams.failures.MetricApproximateNumberOfMessagesVisible(maximum())),
+		graph("Given-up records", given...),
 		graph("Function errors", errs...),
 		graph("Function throttles", throttles...),
 	)
@@ -198,6 +199,13 @@ func (m *monitor) dashboard(a *app, functions []function) {
 			a.database.table.Metric(jsii.String("ReadThrottleEvents"), sum()), a.database.table.Metric(jsii.String("WriteThrottleEvents"), sum()),
 			metricOf("AWS/DynamoDB", "WriteThrottleEvents", "TableName", *a.database.table.TableName(), "GlobalSecondaryIndexName", table.GSI1)),
 	)
+}
+
+// givenUp returns how many records a mapping has given up and sent to its destination,
+// which DroppedEventCount leaves out ("Event source mapping metrics", AWS Lambda
+// Developer Guide).
+func givenUp(f function) awscloudwatch.Metric {
+	return metricOf("AWS/Lambda", "OnFailureDestinationDeliveredEventCount", "EventSourceMappingUUID", *f.mapping.Ref())
 }
 
 func graph(title string, lines ...awscloudwatch.IMetric) awscloudwatch.IWidget {

@@ -29,7 +29,7 @@ type data struct {
 	engine      *dynamodb.Engine // nil with another DynamoDB
 	aws         aws.Config       // to reach the table
 	checkpoints *lambda.Checkpoints
-	failures    *lambda.Queue
+	failures    *lambda.Bucket
 }
 
 // open opens the data folder and the table's engine in it. table is the engine's
@@ -58,7 +58,7 @@ func (d *data) open(ctx context.Context, c Config, table net.Listener, clock clo
 	} else if d.checkpoints, err = lambda.OpenCheckpoints(c.path("checkpoints.json"), clock); err != nil {
 		return err
 	}
-	d.failures, err = lambda.OpenQueue(c.path("failures.jsonl"))
+	d.failures, err = lambda.OpenBucket(c.path("failures.jsonl"))
 	return err
 }
 

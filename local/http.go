@@ -116,10 +116,10 @@ func (s *Server) serveHealth(w http.ResponseWriter, r *http.Request) {
 }
 
 // services serves what stands in for AWS on the table's port: DynamoDB and its
-// streams, Lambda and SQS. An SDK client finds all of it under one endpoint.
+// streams, Lambda, and the bucket of failures. An SDK client finds all of it under one endpoint.
 func (s *Server) services() http.Handler {
 	functions := lambda.NewAPI(s.invoker, s.mappings.all...)
-	queue := lambda.NewQueueAPI(s.data.failures, s.clock)
+	bucket := lambda.NewBucketAPI(s.data.failures)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case under(r.URL.Path, lambda.APIPath):
@@ -129,8 +129,8 @@ func (s *Server) services() http.Handler {
 				return
 			}
 			functions.ServeHTTP(w, r)
-		case strings.HasPrefix(r.Header.Get("X-Amz-Target"), lambda.QueueTarget):
-			queue.ServeHTTP(w, r)
+		case under(r.URL.Path, lambda.BucketPath):
+			bucket.ServeHTTP(w, r)
 		default:
 			s.data.engine.ServeHTTP(w, r)
 		}

@@ -28,6 +28,9 @@ import (
 const (
 	// TableName is the name of the table.
 	TableName = "streamroom-local"
+	// FailuresBucket is the name of the bucket of what mappings gave up, on the table's
+	// port.
+	FailuresBucket = "failures"
 	// Stage is the WebSocket API's stage, the first segment of its path, unless
 	// Config.Wrap changes it.
 	Stage = "local"

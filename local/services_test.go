@@ -2,8 +2,10 @@ package local_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -12,13 +14,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	lambdatypes "github.com/aws/aws-sdk-go-v2/service/lambda/types"
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
-	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	awslambda "github.com/aws/aws-lambda-go/lambda"
 
 	"github.com/streamroom/streamroom/functions"
 	"github.com/streamroom/streamroom/local"
+	"github.com/streamroom/streamroom/shared/eventsource"
 	"github.com/streamroom/streamroom/shared/topology"
 )
 
@@ -86,7 +89,7 @@ func TestAMappingIsPausedAndResumed(t *testing.T) {
 	}
 }
 
-func TestTheOnFailureQueueSpeaksSQS(t *testing.T) {
+func TestTheBucketOfFailuresSpeaksS3(t *testing.T) {
 	s := start(t, local.Config{Wrap: func(d local.Deployment) local.Deployment {
 		for i, f := range d.Functions {
 			if f.Name == topology.LastMessage {
@@ -101,44 +104,48 @@ func TestTheOnFailureQueueSpeaksSQS(t *testing.T) {
 		return d
 	}})
 	s.Room("alice", "bob")
-	client := sqs.NewFromConfig(s.WireAWS())
-	url := aws.String(s.TableURL() + "/000000000000/failures")
-	var got []sqstypes.Message
-	receive := func() int {
-		out, err := client.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: url, MaxNumberOfMessages: 10})
+	client := s3.NewFromConfig(s.WireAWS(), func(o *s3.Options) { o.UsePathStyle = true })
+	bucket := aws.String(local.FailuresBucket)
+	list := func(token *string) *s3.ListObjectsV2Output {
+		out, err := client.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{
+			Bucket: bucket, Prefix: aws.String(topology.FailurePrefix), MaxKeys: aws.Int32(1), ContinuationToken: token,
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		got = append(got, out.Messages...)
-		return len(out.Messages)
+		return out
 	}
-	rig.Eventually(t, "a failure", func() bool { return receive() > 0 })
-	if body := aws.ToString(got[0].Body); !strings.Contains(body, "DDBStreamBatchInfo") || got[0].Attributes["ApproximateReceiveCount"] == "" {
-		t.Errorf("it says %s, %v", body, got[0].Attributes)
+	rig.Eventually(t, "two failures", func() bool { return len(s.Failures()) > 1 })
+	first := list(nil)
+	second := list(first.NextContinuationToken)
+	if len(first.Contents) != 1 || len(second.Contents) != 1 || !aws.ToBool(first.IsTruncated) {
+		t.Fatalf("pages of one: %+v, %+v", first, second)
 	}
-	attributes, err := client.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{QueueUrl: url, AttributeNames: []sqstypes.QueueAttributeName{"All"}})
-	if err != nil || attributes.Attributes["ApproximateNumberOfMessagesNotVisible"] == "0" {
-		t.Errorf("attributes: %v, %v", attributes, err)
+	key := first.Contents[0].Key
+	layout := regexp.MustCompile(`^aws/lambda/[0-9a-f-]{36}/shardId-[0-9a-f-]+/\d{4}/\d\d/\d\d/\d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\d-[0-9a-f-]{36}$`)
+	if !layout.MatchString(*key) || *key >= *second.Contents[0].Key {
+		t.Errorf("the keys are %s and %s", *key, *second.Contents[0].Key)
 	}
-	hide := func(seconds int32) error {
-		_, err := client.ChangeMessageVisibility(t.Context(), &sqs.ChangeMessageVisibilityInput{
-			QueueUrl: url, ReceiptHandle: got[0].ReceiptHandle, VisibilityTimeout: seconds,
-		})
-		return err
+	object, err := client.GetObject(t.Context(), &s3.GetObjectInput{Bucket: bucket, Key: key})
+	if err != nil {
+		t.Fatal(err)
 	}
-	if err := hide(0); err != nil {
-		t.Error(err)
+	defer object.Body.Close()
+	var failure eventsource.Failure
+	if err := json.NewDecoder(object.Body).Decode(&failure); err != nil {
+		t.Fatal(err)
 	}
-	first := aws.ToString(got[0].MessageId)
-	got = nil
-	if receive() == 0 || aws.ToString(got[0].MessageId) != first {
-		t.Errorf("what was made visible is not there: %+v", got)
+	records, err := failure.Payload.Records()
+	if err != nil || len(records) != failure.Batch.BatchSize || !strings.Contains(string(records[0]), failure.Batch.StartSequenceNumber) {
+		t.Errorf("%d records of %d, %v", len(records), failure.Batch.BatchSize, err)
 	}
-	if _, err := client.DeleteMessage(t.Context(), &sqs.DeleteMessageInput{QueueUrl: url, ReceiptHandle: got[0].ReceiptHandle}); err != nil {
-		t.Error(err)
+	for range 2 { // the second time there is nothing left to remove
+		if _, err := client.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: bucket, Key: key}); err != nil {
+			t.Error(err)
+		}
 	}
-	var gone *sqstypes.MessageNotInflight
-	if err := hide(0); !errors.As(err, &gone) {
-		t.Errorf("what was removed is hidden: %v", err)
+	var gone *s3types.NoSuchKey
+	if _, err := client.GetObject(t.Context(), &s3.GetObjectInput{Bucket: bucket, Key: key}); !errors.As(err, &gone) {
+		t.Errorf("what was removed is there: %v", err)
 	}
 }

@@ -19,7 +19,7 @@ import (
 // readPause is the time between two reads of the stream.
 const readPause = 250 * time.Millisecond
 
-// failures is one call of a command on the on-failure queue.
+// failures is one call of a command on the bucket of failures.
 type failures struct {
 	where         where
 	target        string
@@ -30,7 +30,7 @@ type failures struct {
 	stdout, stderr io.Writer
 	clients        replay.Clients
 	deployment     replay.Deployment
-	queue          *replay.Failures
+	bucket         *replay.Failures
 }
 
 func newFailures() *cobra.Command {
@@ -38,8 +38,7 @@ func newFailures() *cobra.Command {
 		Use: "failures", GroupID: groupOperate, DisableFlagsInUseLine: true,
 		Short: "List and retry the changes that a consumer of the stream gave up",
 		Long: `List and retry the changes that a consumer of the stream gave up. A consumer that
-keeps failing on a batch gives it up, and an entry in the on-failure queue refers to
-the batch. The records themselves are in the stream, for 24 hours.`,
+keeps failing on a batch gives it up, and its records are kept in a bucket for 14 days.`,
 		Example: `  streamroom failures list --env prod
   streamroom failures show ID --env prod
   streamroom failures retry --env prod`,
@@ -121,7 +120,7 @@ func (f *failures) run(ctx context.Context, do func(*failures, context.Context) 
 	if f.clients, f.deployment, err = f.where.open(ctx, f.target); err != nil {
 		return f.where.explain(err)
 	}
-	if f.queue, err = replay.NewFailures(f.clients, f.deployment, readPause); err != nil {
+	if f.bucket, err = replay.NewFailures(f.clients, f.deployment, readPause); err != nil {
 		return usageError{err}
 	}
 	return f.where.explain(do(f, ctx))
@@ -141,12 +140,12 @@ func (f *failures) print(value any, format string, args ...any) error {
 }
 
 func (f *failures) list(ctx context.Context) error {
-	entries, err := f.queue.List(ctx)
+	entries, err := f.bucket.List(ctx)
 	for _, e := range entries {
 		err = errors.Join(err, f.entry(e))
 	}
 	if len(entries) == 0 && err == nil && !f.json {
-		fmt.Fprintln(f.stdout, "The queue is empty.")
+		fmt.Fprintln(f.stdout, "There are no failures.")
 	}
 	return err
 }
@@ -157,7 +156,7 @@ func (f *failures) entry(e replay.Entry) error {
 }
 
 func (f *failures) show(ctx context.Context) error {
-	e, records, err := f.queue.Show(ctx, f.ids[0])
+	e, records, err := f.bucket.Show(ctx, f.ids[0])
 	if e.ID != "" {
 		err = errors.Join(err, f.entry(e))
 	}
@@ -168,7 +167,7 @@ func (f *failures) show(ctx context.Context) error {
 }
 
 func (f *failures) drop(ctx context.Context) error {
-	if err := f.queue.Drop(ctx, f.ids); err != nil {
+	if err := f.bucket.Drop(ctx, f.ids); err != nil {
 		return err
 	}
 	return f.print(map[string]any{"dropped": f.ids}, "Dropped %s.\n", things(len(f.ids), "entry"))

@@ -42,7 +42,7 @@ records, of which kind, at what cost.
 --source says where the records come from:
   table     rebuilt from messages and members, of any age (the default)
   stream    the stream itself, which keeps 24 hours
-  failures  what a consumer gave up, by the on-failure queue
+  failures  what a consumer gave up, by the bucket of failures
   file      what --save wrote
 --target says where they go: lastmessage (the default); fanout, which posts to
 devices and so needs --deliver; or none, to count, --show or --save records.

@@ -59,7 +59,7 @@ func TestOperatorCommands_FollowTheRunbooks(t *testing.T) {
 	step(exitDone, "Sent 4 records", "replay", "--source", "file", "--file", "room.jsonl", "--apply")
 	step(exitDone, "MESSAGE#", "replay", "--target", "none", "--user", "room-0001-0", "--show", "2")
 	step(exitDone, "0 records", "replay", "--from", "1s")
-	step(exitDone, "The queue is empty", "failures", "list")
+	step(exitDone, "There are no failures", "failures", "list")
 	step(exitUsage, "add --deliver", "replay", "--target", "fanout", "--apply")
 
 	w.Consumers.Plant(func(string, []events.DynamoDBEventRecord) ([]byte, error) { return nil, errors.New("a bug") })
@@ -74,11 +74,11 @@ func TestOperatorCommands_FollowTheRunbooks(t *testing.T) {
 		return strings.Count(list, "RetryAttemptsExhausted") > 0 && strings.Count(list, `"records":1`)+2*strings.Count(list, `"records":2`) >= 2
 	})
 	step(exitDone, id, "failures", "show", id)
-	step(exitIncomplete, "stays in the queue", "replay", "--source", "failures", "--apply", "--attempts", "1")
+	step(exitIncomplete, "stays in the bucket", "replay", "--source", "failures", "--apply", "--attempts", "1")
 	step(exitIncomplete, "fails: CHATROOM#late", "replay", "--room", "late", "--apply", "--attempts", "1")
 	w.Consumers.Plant(nil)
 	step(exitDone, "Removed", "failures", "retry")
-	step(exitDone, "The queue is empty", "failures", "list")
+	step(exitDone, "There are no failures", "failures", "list")
 	lines := step(exitDone, "", "replay", "--apply", "--json")
 	for line := range strings.Lines(lines) {
 		var object map[string]json.RawMessage

@@ -78,9 +78,9 @@ func unfinished(s replay.Summary) error {
 	switch len(s.Kept) {
 	case 0:
 	case 1:
-		left = append(left, "1 entry stays in the queue")
+		left = append(left, "1 entry stays in the bucket")
 	default:
-		left = append(left, things(len(s.Kept), "entry")+" stay in the queue")
+		left = append(left, things(len(s.Kept), "entry")+" stay in the bucket")
 	}
 	return errors.New(strings.Join(left, ", "))
 }
@@ -170,14 +170,14 @@ func (o *replayOutput) summary(c replay.Config, s replay.Summary) {
 		fmt.Fprintf(o.stdout, "  fails: %s %s (%s): %s\n", f.PK, f.SK, f.Sequence, f.Reason)
 	}
 	for _, kept := range s.Kept {
-		fmt.Fprintln(o.stdout, "  stays in the queue:", kept)
+		fmt.Fprintln(o.stdout, "  stays in the bucket:", kept)
 	}
 	if s.Applied {
 		fmt.Fprintf(o.stdout, "Sent %s in %s by %s in %s; failed: %s.\n",
 			things(s.Records, "record"), things(s.Batches, "batch"), things(s.Invocations, "invocation"), seconds(s.Seconds), count(len(s.Failed)))
 	}
 	if s.Applied && c.Source == replay.FromFailures {
-		fmt.Fprintf(o.stdout, "Removed %s from the on-failure queue.\n", things(s.Entries, "entry"))
+		fmt.Fprintf(o.stdout, "Removed %s from the bucket of failures.\n", things(s.Entries, "entry"))
 	}
 	if c.Save != "" && s.Records > 0 {
 		fmt.Fprintf(o.stdout, "Saved %s in %s, with their content.\n", things(s.Records, "record"), c.Save)

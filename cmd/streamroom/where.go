@@ -18,34 +18,34 @@ import (
 // where locates the Streamroom to work on: the local one by its endpoint, or a
 // deployed one by its environment or the names of its parts.
 type where struct {
-	endpoint, env, region, table, function, queue string
+	endpoint, env, region, table, function, bucket string
 }
 
 // flags defines the flags for the table.
 func (w *where) flags(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	urlVar(flags, &w.endpoint, "endpoint", "http://"+defaultDynamoDBAddr, "`URL` of the table of a running streamroom local, http://"+defaultDynamoDBAddr)
-	choiceVar(cmd, &w.env, []string{"dev", "prod"}, "env", "deployed `environment`, dev or prod, whose table, functions and queue to use")
+	choiceVar(cmd, &w.env, []string{"dev", "prod"}, "env", "deployed `environment`, dev or prod, whose table, functions and bucket to use")
 	flags.StringVar(&w.region, "region", "", "AWS `region` (default that of the AWS configuration)")
 	flags.StringVar(&w.table, "table", "", "`name` of the table, instead of the environment's")
 }
 
-// sendingFlags adds those for functions and the on-failure queue.
+// sendingFlags adds those for functions and the bucket of failures.
 func (w *where) sendingFlags(cmd *cobra.Command) {
 	w.flags(cmd)
 	cmd.Flags().StringVar(&w.function, "function", "", "`name` or ARN of the target function, instead of the environment's")
-	urlVar(cmd.Flags(), &w.queue, "queue", "https://sqs.eu-central-1.amazonaws.com/123456789012/failures", "`URL` of the on-failure queue, instead of the environment's")
+	cmd.Flags().StringVar(&w.bucket, "bucket", "", "`name` of the bucket of failures, instead of the environment's")
 }
 
 // toMap returns what a checkpoint keeps.
 func (w *where) toMap() map[string]string {
 	return map[string]string{
-		"endpoint": w.endpoint, "env": w.env, "region": w.region, "table": w.table, "function": w.function, "queue": w.queue,
+		"endpoint": w.endpoint, "env": w.env, "region": w.region, "table": w.table, "function": w.function, "bucket": w.bucket,
 	}
 }
 
 func (w *where) fromMap(m map[string]string) {
-	*w = where{m["endpoint"], m["env"], m["region"], m["table"], m["function"], m["queue"]}
+	*w = where{m["endpoint"], m["env"], m["region"], m["table"], m["function"], m["bucket"]}
 }
 
 func (w *where) check() error {
@@ -71,7 +71,7 @@ func (w *where) open(ctx context.Context, target string) (replay.Clients, replay
 	}
 	switch {
 	case w.endpoint != "":
-		d = replay.Deployment{Table: local.TableName, Queue: w.endpoint + "/000000000000/failures", Functions: map[string]string{}}
+		d = replay.Deployment{Table: local.TableName, Bucket: local.FailuresBucket, Functions: map[string]string{}}
 		for _, m := range topology.StreamMappings() {
 			d.Functions[m.Function] = m.Function
 		}
@@ -85,8 +85,8 @@ func (w *where) open(ctx context.Context, target string) (replay.Clients, replay
 	if w.table != "" {
 		d.Table = w.table
 	}
-	if w.queue != "" {
-		d.Queue = w.queue
+	if w.bucket != "" {
+		d.Bucket = w.bucket
 	}
 	if w.function != "" {
 		d.Functions[target] = w.function

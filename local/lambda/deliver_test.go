@@ -256,7 +256,7 @@ func TestMappingSurvivesItsFailureDestination(t *testing.T) {
 		streams := newFakeStreams("s1")
 		streams.put("s1", "p", "bad")
 		streams.put("s1", "p", "good")
-		full := &Queue{entries: make([]QueuedFailure, MaxQueued)}
+		full := &Bucket{entries: make([]StoredFailure, MaxStored)}
 		f := begin(t, streams, &calls{answer: failWith("bad")}, nil, func(c *MappingConfig) {
 			c.Mapping.BatchSize = 1
 			c.Failures = full

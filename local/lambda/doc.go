@@ -12,7 +12,7 @@
 //
 //	stream ─▶ shard ─▶ filter, encode ─▶ lane ─▶ batch ─▶ Invoker
 //	            │            │             │         │
-//	            │            └── position  │         └─▶ Queue (on failure)
+//	            │            └── position  │         └─▶ Bucket (on failure)
 //	            └── checkpoint ◀───────────┘ processed
 //
 // Page names are those of the Lambda and DynamoDB developer guides. What AWS

@@ -118,7 +118,7 @@ func (f *engineFixture) fanout(tb testing.TB, checkpoints *Checkpoints, configur
 		Streams:     f.streams,
 		Invoker:     invoker,
 		Checkpoints: checkpoints,
-		Failures:    &Queue{},
+		Failures:    &Bucket{},
 		Wake:        wake,
 		Clock:       clockwork.NewRealClock(),
 		Logger:      zerolog.New(zerolog.NewTestWriter(tb)),

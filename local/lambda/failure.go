@@ -7,7 +7,7 @@ import (
 	"github.com/streamroom/streamroom/shared/eventsource"
 )
 
-// discard gives records up: their metadata goes to the failure destination.
+// discard gives records up: they go to the failure destination.
 func (l *lane) discard(ctx context.Context, records []record, last Result, tries int, condition string) {
 	f := l.failure(records, last, tries, condition)
 	event := l.config.Logger.Error()
@@ -40,6 +40,7 @@ func (l *lane) failure(records []record, last Result, invocations int, condition
 			BatchSize:                       len(records),
 			StreamARN:                       l.config.StreamARN,
 		},
+		Payload: eventsource.EncodeEvent(records),
 	}
 	if condition != eventsource.RecordAgeExceeded {
 		f.Response = &eventsource.ResponseContext{StatusCode: 200, ExecutedVersion: last.ExecutedVersion}

@@ -64,7 +64,7 @@ type fixture struct {
 	*fakeStreams
 	*calls
 	checkpoints *Checkpoints
-	queue       *Queue
+	queue       *Bucket
 	stop        func() // ends Run and waits for it
 }
 
@@ -72,7 +72,7 @@ type fixture struct {
 // changed by configure.
 func begin(t *testing.T, streams *fakeStreams, c *calls, checkpoints *Checkpoints, configure func(*MappingConfig)) *fixture {
 	t.Helper()
-	queue, err := OpenQueue("")
+	queue, err := OpenBucket("")
 	if err != nil {
 		t.Fatal(err)
 	}

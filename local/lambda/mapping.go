@@ -62,7 +62,7 @@ type CheckpointStore interface {
 	Forget(ctx context.Context, name, shardID string) error
 }
 
-// Destination takes the on-failure records of batches that were given up; *Queue
+// Destination takes the on-failure records of batches that were given up; *Bucket
 // satisfies it.
 type Destination interface {
 	Send(ctx context.Context, f eventsource.Failure) error
@@ -124,7 +124,7 @@ func NewMapping(c MappingConfig) (*Mapping, error) {
 	}
 	m := &Mapping{
 		config:   c,
-		name:     c.Mapping.Function + " " + c.StreamARN,
+		name:     mappingName(c.Mapping.Function, c.StreamARN),
 		origin:   eventsource.Origin{Source: eventsource.DynamoDB, ARN: c.StreamARN, Region: strings.Split(c.StreamARN, ":")[3]},
 		filters:  filters,
 		maxAge:   retention,

@@ -46,7 +46,7 @@ func TestNewMappingRefuses(t *testing.T) {
 				Streams:     newFakeStreams(),
 				Invoker:     &calls{},
 				Checkpoints: NewMemoryCheckpoints(),
-				Failures:    &Queue{},
+				Failures:    &Bucket{},
 				Clock:       clockwork.NewRealClock(),
 			}
 			if _, err := NewMapping(config); err != nil {
@@ -69,7 +69,7 @@ func TestNewMappingTakesTheTopology(t *testing.T) {
 			Streams:     newFakeStreams(),
 			Invoker:     &calls{},
 			Checkpoints: NewMemoryCheckpoints(),
-			Failures:    &Queue{},
+			Failures:    &Bucket{},
 			Clock:       clockwork.NewRealClock(),
 		})
 		if err != nil {
@@ -397,7 +397,7 @@ func BenchmarkWakeToHandler(b *testing.B) {
 		Streams:     streams,
 		Invoker:     invoker,
 		Checkpoints: NewMemoryCheckpoints(),
-		Failures:    &Queue{},
+		Failures:    &Bucket{},
 		Wake:        streams.wake,
 		Clock:       clockwork.NewRealClock(),
 		Logger:      zerolog.Nop(),

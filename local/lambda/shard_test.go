@@ -258,7 +258,7 @@ func TestMappingRunsAgain(t *testing.T) {
 			Streams:     streams,
 			Invoker:     c,
 			Checkpoints: NewMemoryCheckpoints(),
-			Failures:    &Queue{},
+			Failures:    &Bucket{},
 			Clock:       clockwork.NewRealClock(),
 			Logger:      zerolog.Nop(),
 		})
@@ -284,7 +284,7 @@ func TestMappingWithoutCheckpointsToLoad(t *testing.T) {
 		Streams:     newFakeStreams("s1"),
 		Invoker:     &calls{},
 		Checkpoints: brokenStore{},
-		Failures:    &Queue{},
+		Failures:    &Bucket{},
 		Clock:       clockwork.NewRealClock(),
 		Logger:      zerolog.Nop(),
 	})

@@ -113,13 +113,13 @@ func TestOpenDamagedFiles(t *testing.T) {
 		t.Errorf("checkpoints: %v", err)
 	}
 	write("{\"id\":\"1\"}\nnonsense\n{\"id\":\"3\"}\n")
-	if _, err := OpenQueue(path); err == nil || !strings.Contains(err.Error(), "line 2") {
+	if _, err := OpenBucket(path); err == nil || !strings.Contains(err.Error(), "line 2") {
 		t.Errorf("queue: %v", err)
 	}
 	if _, err := OpenCheckpoints(filepath.Dir(path), clockwork.NewRealClock()); err == nil {
 		t.Error("a folder as checkpoints")
 	}
-	if _, err := OpenQueue(filepath.Dir(path)); err == nil {
+	if _, err := OpenBucket(filepath.Dir(path)); err == nil {
 		t.Error("a folder as queue")
 	}
 	// "null" is JSON, too.
@@ -137,7 +137,7 @@ func failureOf(shardID string) eventsource.Failure {
 	return eventsource.Failure{Version: "1.0", Batch: eventsource.BatchInfo{ShardID: shardID}}
 }
 
-func shardIDs(q *Queue) []string {
+func shardIDs(q *Bucket) []string {
 	ids := []string{}
 	for _, entry := range q.List() {
 		ids = append(ids, entry.Failure.Batch.ShardID)
@@ -145,10 +145,10 @@ func shardIDs(q *Queue) []string {
 	return ids
 }
 
-func TestQueue(t *testing.T) {
+func TestBucket(t *testing.T) {
 	for name, path := range map[string]string{"memory": "", "file": filepath.Join(t.TempDir(), "queue.jsonl")} {
 		t.Run(name, func(t *testing.T) {
-			q, err := OpenQueue(path)
+			q, err := OpenBucket(path)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -156,7 +156,7 @@ func TestQueue(t *testing.T) {
 				if path == "" {
 					return
 				}
-				if q, err = OpenQueue(path); err != nil {
+				if q, err = OpenBucket(path); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -185,9 +185,9 @@ func TestQueue(t *testing.T) {
 }
 
 // The process may end while it writes a line.
-func TestQueueDropsHalfALine(t *testing.T) {
+func TestBucketDropsHalfALine(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "queue.jsonl")
-	q, err := OpenQueue(path)
+	q, err := OpenBucket(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -206,33 +206,33 @@ func TestQueueDropsHalfALine(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 2 {
-			if q, err = OpenQueue(path); err != nil {
+			if q, err = OpenBucket(path); err != nil {
 				t.Fatal(err)
 			}
 		}
 		if err := q.Send(t.Context(), failureOf("c")); err != nil {
 			t.Fatal(err)
 		}
-		if q, err = OpenQueue(path); err != nil {
+		if q, err = OpenBucket(path); err != nil {
 			t.Fatalf("cut by %d: %v", cut, err)
 		}
 		expect(t, fmt.Sprintf("entries, cut by %d", cut), shardIDs(q), want)
 	}
 }
 
-func TestQueueIsBounded(t *testing.T) {
-	q := &Queue{entries: make([]QueuedFailure, MaxQueued-1)}
+func TestBucketIsBounded(t *testing.T) {
+	q := &Bucket{entries: make([]StoredFailure, MaxStored-1)}
 	if err := q.Send(t.Context(), eventsource.Failure{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := q.Send(t.Context(), eventsource.Failure{}); !errors.Is(err, ErrQueueFull) {
+	if err := q.Send(t.Context(), eventsource.Failure{}); !errors.Is(err, ErrBucketFull) {
 		t.Errorf("got %v", err)
 	}
-	expect(t, "entries", len(q.List()), MaxQueued)
+	expect(t, "entries", len(q.List()), MaxStored)
 }
 
-func TestQueueThatCannotBeWritten(t *testing.T) {
-	q, err := OpenQueue(filepath.Join(t.TempDir(), "missing", "queue.jsonl"))
+func TestBucketThatCannotBeWritten(t *testing.T) {
+	q, err := OpenBucket(filepath.Join(t.TempDir(), "missing", "queue.jsonl"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -242,8 +242,8 @@ func TestQueueThatCannotBeWritten(t *testing.T) {
 	expect(t, "entries", len(q.List()), 0)
 }
 
-func TestQueueOverHTTP(t *testing.T) {
-	q, err := OpenQueue("")
+func TestBucketOverHTTP(t *testing.T) {
+	q, err := OpenBucket("")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -257,7 +257,7 @@ func TestQueueOverHTTP(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := do(http.MethodGet)
-	var got struct{ Failures []QueuedFailure }
+	var got struct{ Failures []StoredFailure }
 	if err := json.NewDecoder(bytes.NewReader(w.Body.Bytes())).Decode(&got); err != nil {
 		t.Fatal(err)
 	}

@@ -43,7 +43,13 @@ func (m *Mapping) State() string {
 
 // ID is the mapping's UUID, which follows from its function and its stream.
 func (m *Mapping) ID() string {
-	sum := sha256.Sum256([]byte(m.name))
+	return mappingID(m.name)
+}
+
+func mappingName(function, streamARN string) string { return function + " " + streamARN }
+
+func mappingID(name string) string {
+	sum := sha256.Sum256([]byte(name))
 	return formatUUID([16]byte(sum[:16]))
 }
 

@@ -11,7 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go"
 
 	"github.com/streamroom/streamroom/shared/topology"
@@ -22,7 +22,7 @@ type Clients struct {
 	Table   *dynamodb.Client
 	Streams *dynamodbstreams.Client
 	Lambda  *lambda.Client
-	Queue   *sqs.Client
+	Bucket  *s3.Client
 }
 
 // NewClients returns clients by a configuration with region, credentials and,
@@ -36,7 +36,9 @@ func NewClients(c aws.Config) Clients {
 		Lambda: lambda.NewFromConfig(c, func(o *lambda.Options) {
 			o.Retryer = retry.AddWithMaxAttempts(retry.NewStandard(), 1) // a run has retries of its own
 		}),
-		Queue: sqs.NewFromConfig(c),
+		Bucket: s3.NewFromConfig(c, func(o *s3.Options) {
+			o.UsePathStyle = c.BaseEndpoint != nil // the local runtime has one name
+		}),
 	}
 }
 
@@ -60,7 +62,7 @@ func throttled(err error) bool {
 // Deployment names what a run works on.
 type Deployment struct {
 	Table     string            // its name
-	Queue     string            // the URL of the on-failure queue
+	Bucket    string            // the name of the bucket of on-failure records
 	Functions map[string]string // names or ARNs by their names in shared/topology
 }
 
@@ -85,15 +87,15 @@ func Find(ctx context.Context, c aws.Config, env string) (Deployment, error) {
 		}
 	}
 	d := Deployment{
-		Table: outputs[topology.TableOutput], Queue: outputs[topology.FailuresOutput], Functions: map[string]string{},
+		Table: outputs[topology.TableOutput], Bucket: outputs[topology.FailuresOutput], Functions: map[string]string{},
 	}
-	complete := d.Table != "" && d.Queue != ""
+	complete := d.Table != "" && d.Bucket != ""
 	for _, m := range topology.StreamMappings() {
 		d.Functions[m.Function] = outputs[topology.FunctionOutput(m.Function)]
 		complete = complete && d.Functions[m.Function] != ""
 	}
 	if !complete {
-		return d, fmt.Errorf("the stacks of %s lack outputs of this version: deploy it, or name --table, --function and --queue", env)
+		return d, fmt.Errorf("the stacks of %s lack outputs of this version: deploy it, or name --table, --function and --bucket", env)
 	}
 	return d, nil
 }

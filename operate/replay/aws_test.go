@@ -46,15 +46,15 @@ func TestADeploymentIsFoundByItsOutputs(t *testing.T) {
 	deployed := stacks{
 		"Streamroom-dev-Database": {"TableName": "the-table"},
 		"Streamroom-dev-Streams": {
-			"FailuresQueueUrl": "https://queue", "FanoutFunction": "fanout-1", "LastmessageFunction": "lastmessage-1",
+			"FailuresBucket": "the-bucket", "FanoutFunction": "fanout-1", "LastmessageFunction": "lastmessage-1",
 		},
 		"Streamroom-old-Database": {"TableName": "the-table"},
-		"Streamroom-old-Streams":  {"FailuresQueueUrl": "https://queue"},
+		"Streamroom-old-Streams":  {"FailuresBucket": "the-bucket"},
 	}
 	c := aws.Config{Region: "eu-west-1", HTTPClient: deployed, Credentials: credentials.NewStaticCredentialsProvider("x", "x", "")}
 	got, err := Find(t.Context(), c, "dev")
 	want := Deployment{
-		Table: "the-table", Queue: "https://queue", Functions: map[string]string{"fanout": "fanout-1", "lastmessage": "lastmessage-1"},
+		Table: "the-table", Bucket: "the-bucket", Functions: map[string]string{"fanout": "fanout-1", "lastmessage": "lastmessage-1"},
 	}
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("%v (-want +got):\n%s", err, diff)

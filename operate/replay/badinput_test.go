@@ -71,6 +71,9 @@ func (f *refusing) RoundTrip(r *http.Request) (*http.Response, error) {
 	response.Header.Set("X-Amzn-Errortype", f.code)
 	response.Header.Del("X-Amz-Crc32")
 	body := []byte(`{"__type":"x#` + f.code + `","message":"not this"}`)
+	if strings.HasPrefix(r.URL.Path, "/failures") { // S3 speaks XML
+		response.StatusCode, body = http.StatusForbidden, []byte(`<Error><Code>AccessDenied</Code><Message>not this</Message></Error>`)
+	}
 	response.Body, response.ContentLength = http.NoBody, int64(len(body))
 	response.Body = readCloser{bytes.NewReader(body)}
 	return response, nil
@@ -121,7 +124,7 @@ func TestNothingIsSentWhereTheInputIsBad(t *testing.T) {
 		{"no permission to look at the table", "not allowed to dynamodb:DescribeTable;", ".DescribeTable", nil},
 		{"no permission to invoke", "not allowed to lambda:InvokeFunction;", "/invocations", nil},
 		{"no permission to read the stream", "not allowed to dynamodb:GetRecords;", ".GetRecords", func(c *replay.Config) { c.Source = replay.FromStream }},
-		{"no permission to read the queue", "not allowed to sqs:ReceiveMessage;", ".ReceiveMessage", func(c *replay.Config) { c.Source = replay.FromFailures }},
+		{"no permission to list the bucket", "not allowed to s3:ListBucket;", "/failures", func(c *replay.Config) { c.Source = replay.FromFailures }},
 		{"no permission to pause", "not allowed to lambda:UpdateEventSourceMapping;", "", func(c *replay.Config) {
 			c.Source, c.PauseMapping = replay.FromStream, true
 		}},

@@ -15,7 +15,7 @@ type Source string
 const (
 	FromTable    Source = "table"    // rebuilt from messages and members, by room and time
 	FromStream   Source = "stream"   // of the last 24 hours, in the shards' order
-	FromFailures Source = "failures" // what a mapping gave up, by the entries of its queue
+	FromFailures Source = "failures" // what a mapping gave up, by the entries of its bucket
 	FromFile     Source = "file"     // saved earlier, in the file's order
 )
 
@@ -30,7 +30,7 @@ type Config struct {
 	Source    Source
 	Target    string // topology.LastMessage, topology.Fanout or ToNone
 	Selection Selection
-	Entries   []string // FromFailures: message ids of entries; none is all of the target's
+	Entries   []string // FromFailures: ids of entries; none is all of the target's
 	File      string   // FromFile: its path
 
 	Apply        bool // send the records; a run that doesn't is a dry run

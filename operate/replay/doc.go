@@ -2,7 +2,7 @@
 // after a bug in it, after an outage, or to fill a projection that is new.
 //
 // Records come from a Source: the table (rebuilt from messages and members, of
-// any age), the stream (a day), the on-failure queue, or a file saved earlier.
+// any age), the stream (a day), the bucket of failures, or a file saved earlier.
 // They go to a deployed function by the rules of a stream mapping, which are
 // those of shared/eventsource: filtered, in batches of at most the mapping's size
 // and 6 MB, in order, with partial failures honoured. They carry the eventSource

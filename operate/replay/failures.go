@@ -5,31 +5,29 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
-	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/streamroom/streamroom/shared/eventsource"
+	"github.com/streamroom/streamroom/shared/parallel"
+	"github.com/streamroom/streamroom/shared/topology"
 )
 
+// maxEntries is how many entries are read, which bounds memory, and entriesInFlight how
+// many at a time.
 const (
-	// listHold is how long entries stay hidden from others while they are listed,
-	// and workHold while they are worked on.
-	listHold = 2 * time.Minute
-	workHold = 15 * time.Minute
-	// maxEntries is how many entries are read, which bounds memory.
-	maxEntries = 10_000
-	// queueBatch is the most that SQS gives and takes at once.
-	queueBatch = 10
+	maxEntries      = 10_000
+	entriesInFlight = 16
 )
 
-// Entry is an entry of the on-failure queue: a batch that a mapping gave up.
+// Entry is an object of the bucket of failures: a batch that a mapping gave up.
 type Entry struct {
 	ID        string    `json:"id"`
 	Function  string    `json:"function"` // by its name in shared/topology, else as the entry says
@@ -44,7 +42,8 @@ type Entry struct {
 	End       string    `json:"end"`   // the last
 	StreamARN string    `json:"streamArn"`
 
-	receipt string
+	key     string
+	payload bool // its records are in the object
 }
 
 // String names an entry in messages.
@@ -52,42 +51,93 @@ func (e Entry) String() string {
 	return fmt.Sprintf("entry %s (%s, %d records from %s)", e.ID, e.Function, e.Records, stamp(e.First))
 }
 
-// Failures is the on-failure queue.
+// Failures is the bucket of on-failure records.
 type Failures struct {
 	clients    Clients
 	deployment Deployment
 	pause      time.Duration // between two reads of the stream
 }
 
-// NewFailures returns the on-failure queue of a deployment. pause is the time
-// between two reads of the stream.
+// NewFailures returns the failures of a deployment. pause is the time between two reads
+// of the stream, which has the records of entries that do not hold them.
 func NewFailures(clients Clients, deployment Deployment, pause time.Duration) (*Failures, error) {
-	if deployment.Queue == "" {
-		return nil, errors.New("unknown on-failure queue: use --env, or --queue with its URL")
+	if deployment.Bucket == "" {
+		return nil, errors.New("unknown bucket of failures: use --env, or --bucket with its name")
 	}
 	return &Failures{clients, deployment, pause}, nil
 }
 
-// List returns all entries, oldest first, and leaves them in the queue.
+// List returns all entries, oldest first.
 func (f *Failures) List(ctx context.Context) ([]Entry, error) {
-	entries, err := f.receive(ctx, listHold)
-	return entries, errors.Join(err, f.release(ctx, entries))
+	keys, err := f.keys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	entries, errs := make([]Entry, len(keys)), make([]error, len(keys))
+	parallel.Each(len(keys), entriesInFlight, func(i int) { entries[i], _, errs[i] = f.read(ctx, keys[i]) })
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	entries = slices.DeleteFunc(entries, func(e Entry) bool { return e.key == "" }) // removed in the meantime
+	slices.SortStableFunc(entries, func(a, b Entry) int { return a.At.Compare(b.At) })
+	return entries, nil
+}
+
+// keys lists the objects of the bucket.
+func (f *Failures) keys(ctx context.Context) ([]string, error) {
+	var keys []string
+	pages := s3.NewListObjectsV2Paginator(f.clients.Bucket, &s3.ListObjectsV2Input{
+		Bucket: aws.String(f.deployment.Bucket), Prefix: aws.String(topology.FailurePrefix),
+	})
+	for pages.HasMorePages() && len(keys) < maxEntries {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("list the bucket of failures: %w", err)
+		}
+		for _, object := range page.Contents {
+			keys = append(keys, aws.ToString(object.Key))
+		}
+	}
+	return keys, nil
+}
+
+// read reads an entry with its records; one without a key does not exist.
+func (f *Failures) read(ctx context.Context, key string) (Entry, []json.RawMessage, error) {
+	out, err := f.clients.Bucket.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(f.deployment.Bucket), Key: aws.String(key)})
+	var gone *types.NoSuchKey
+	if errors.As(err, &gone) {
+		return Entry{}, nil, nil
+	}
+	if err != nil {
+		return Entry{}, nil, fmt.Errorf("read %s of the bucket of failures: %w", key, err)
+	}
+	text, err := io.ReadAll(out.Body)
+	if err = errors.Join(err, out.Body.Close()); err != nil {
+		return Entry{}, nil, fmt.Errorf("read %s of the bucket of failures: %w", key, err)
+	}
+	e, records := f.entryOf(key, text)
+	if e.At.IsZero() {
+		e.At = aws.ToTime(out.LastModified)
+	}
+	return e, records, nil
 }
 
 // Drop removes entries by their ids; none is removed if one is missing.
 func (f *Failures) Drop(ctx context.Context, ids []string) error {
-	entries, err := f.receive(ctx, listHold)
-	if err == nil {
-		var chosen []Entry
-		if chosen, err = choose(entries, ids); err == nil {
-			for i := range chosen {
-				if err = f.remove(ctx, &chosen[i]); err != nil {
-					break
-				}
-			}
+	entries, err := f.List(ctx)
+	if err != nil {
+		return err
+	}
+	chosen, err := choose(entries, ids)
+	if err != nil {
+		return err
+	}
+	for i := range chosen {
+		if err := f.remove(ctx, &chosen[i]); err != nil {
+			return err
 		}
 	}
-	return errors.Join(err, f.release(ctx, slices.DeleteFunc(entries, func(e Entry) bool { return err == nil && slices.Contains(ids, e.ID) })))
+	return nil
 }
 
 // choose returns the entries with ids; all of them if there are none.
@@ -99,7 +149,7 @@ func choose(entries []Entry, ids []string) ([]Entry, error) {
 	for _, id := range ids {
 		i := slices.IndexFunc(entries, func(e Entry) bool { return e.ID == id })
 		if i < 0 {
-			return nil, fmt.Errorf("no entry %s in the queue: streamroom failures list shows them", id)
+			return nil, fmt.Errorf("no entry %s in the bucket: streamroom failures list shows them", id)
 		}
 		chosen = append(chosen, entries[i])
 	}
@@ -126,96 +176,36 @@ func (f *Failures) Show(ctx context.Context, id string) (Entry, []Shown, error) 
 	return chosen[0], shown, nil
 }
 
-// receive takes all entries and hides them from others. It polls long, since a
-// short poll asks only some of a queue's servers.
-func (f *Failures) receive(ctx context.Context, hold time.Duration) ([]Entry, error) {
-	var entries []Entry
-	for len(entries) < maxEntries {
-		out, err := f.clients.Queue.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
-			QueueUrl: aws.String(f.deployment.Queue), MaxNumberOfMessages: queueBatch, WaitTimeSeconds: 1,
-			VisibilityTimeout:           int32(hold.Seconds()),
-			MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameSentTimestamp},
-		})
-		if err != nil {
-			return entries, fmt.Errorf("read the on-failure queue: %w", err)
-		}
-		if len(out.Messages) == 0 {
-			break
-		}
-		for _, m := range out.Messages {
-			e := f.entryOf(m)
-			// A queue may give an entry twice; the last receipt counts.
-			if i := slices.IndexFunc(entries, func(other Entry) bool { return other.ID == e.ID }); i >= 0 {
-				entries[i] = e
-			} else {
-				entries = append(entries, e)
-			}
-		}
-	}
-	slices.SortStableFunc(entries, func(a, b Entry) int { return a.At.Compare(b.At) })
-	return entries, nil
-}
-
-// release lets others see entries at once. What fails shows up by itself.
-func (f *Failures) release(ctx context.Context, entries []Entry) error {
-	for chunk := range slices.Chunk(entries, queueBatch) {
-		batch := make([]types.ChangeMessageVisibilityBatchRequestEntry, len(chunk))
-		for i, e := range chunk {
-			batch[i] = types.ChangeMessageVisibilityBatchRequestEntry{Id: aws.String(strconv.Itoa(i)), ReceiptHandle: aws.String(e.receipt)}
-		}
-		_, err := f.clients.Queue.ChangeMessageVisibilityBatch(ctx, &sqs.ChangeMessageVisibilityBatchInput{
-			QueueUrl: aws.String(f.deployment.Queue), Entries: batch,
-		})
-		if err != nil {
-			return fmt.Errorf("release entries of the on-failure queue: %w", err)
-		}
-	}
-	return nil
-}
-
-// hold sets how long an entry stays hidden from now on.
-func (f *Failures) hold(ctx context.Context, e *Entry, hold time.Duration) error {
-	_, err := f.clients.Queue.ChangeMessageVisibility(ctx, &sqs.ChangeMessageVisibilityInput{
-		QueueUrl: aws.String(f.deployment.Queue), ReceiptHandle: aws.String(e.receipt), VisibilityTimeout: int32(hold.Seconds()),
-	})
-	var shown *types.MessageNotInflight
-	if err != nil && !errors.As(err, &shown) {
-		return fmt.Errorf("hide an entry of the on-failure queue: %w", err)
-	}
-	return nil
-}
-
 func (f *Failures) remove(ctx context.Context, e *Entry) error {
-	_, err := f.clients.Queue.DeleteMessage(ctx, &sqs.DeleteMessageInput{
-		QueueUrl: aws.String(f.deployment.Queue), ReceiptHandle: aws.String(e.receipt),
-	})
+	_, err := f.clients.Bucket.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: aws.String(f.deployment.Bucket), Key: aws.String(e.key)})
 	if err != nil {
-		return fmt.Errorf("remove an entry of the on-failure queue: %w", err)
+		return fmt.Errorf("remove %s of the bucket of failures: %w", e.key, err)
 	}
 	return nil
 }
 
-// entryOf reads a message. One that is not an on-failure record has no shard.
-func (f *Failures) entryOf(m types.Message) Entry {
-	e := Entry{ID: aws.ToString(m.MessageId), receipt: aws.ToString(m.ReceiptHandle)}
-	if ms, err := strconv.ParseInt(m.Attributes[string(types.MessageSystemAttributeNameSentTimestamp)], 10, 64); err == nil {
-		e.At = time.UnixMilli(ms).UTC()
-	}
+// entryOf reads an object. One that is not an on-failure record has no shard.
+func (f *Failures) entryOf(key string, text []byte) (Entry, []json.RawMessage) {
+	e := Entry{ID: eventsource.FailureID(key), key: key}
 	var failure eventsource.Failure
-	err := json.Unmarshal([]byte(aws.ToString(m.Body)), &failure)
+	err := json.Unmarshal(text, &failure)
 	request, batch := failure.Request, failure.Batch
 	at, atErr := time.Parse(time.RFC3339, failure.Timestamp)
 	first, firstErr := time.Parse(time.RFC3339, batch.ApproximateArrivalOfFirstRecord)
 	last, lastErr := time.Parse(time.RFC3339, batch.ApproximateArrivalOfLastRecord)
-	if errors.Join(err, atErr, firstErr, lastErr) != nil || batch.ShardID == "" {
+	records, recordsErr := failure.Payload.Records()
+	if errors.Join(err, atErr, firstErr, lastErr, recordsErr) != nil || batch.ShardID == "" {
 		e.Condition = "not an on-failure record"
-		return e
+		return e, nil
 	}
 	e.Function, e.Condition, e.Attempts, e.At = f.functionOf(request.FunctionARN), request.Condition, request.ApproximateInvokeCount, at
 	e.Records, e.First, e.Last = batch.BatchSize, first, last
 	e.ShardID, e.Start, e.End = batch.ShardID, batch.StartSequenceNumber, batch.EndSequenceNumber
 	e.StreamARN = batch.StreamARN
-	return e
+	if len(records) > 0 {
+		e.Records, e.payload = len(records), true
+	}
+	return e, records
 }
 
 // functionOf is the name in shared/topology of a deployed function.
@@ -228,9 +218,39 @@ func (f *Failures) functionOf(arn string) string {
 	return arn
 }
 
-// records reads the records of an entry from the stream. Between its first and
-// its last there may be some that were processed, by another lane of the mapping.
+// records reads the records of an entry: from its object, or from the stream if it has
+// none.
 func (f *Failures) records(ctx context.Context, e Entry) iter.Seq2[Record, error] {
+	if !e.payload {
+		return f.streamed(ctx, e)
+	}
+	return func(yield func(Record, error) bool) {
+		_, records, err := f.read(ctx, e.key)
+		if err == nil && len(records) == 0 {
+			err = fmt.Errorf("%s was removed in the meantime", e)
+		}
+		if err != nil {
+			yield(Record{}, err)
+			return
+		}
+		for _, text := range records {
+			r, err := fromJSON(text)
+			if err != nil && !errors.Is(err, errUnreadable) {
+				yield(Record{}, fmt.Errorf("%s: %w", e, err))
+				return
+			}
+			r.Position = Position{Part: e.ShardID, After: r.sequence()}
+			if !yield(r, err) {
+				return
+			}
+		}
+	}
+}
+
+// streamed reads the records of an entry from the stream, which has them for a day.
+// Between the first and the last there may be some that were processed, by another lane
+// of the mapping.
+func (f *Failures) streamed(ctx context.Context, e Entry) iter.Seq2[Record, error] {
 	reader := shardReader{client: f.clients.Streams, arn: e.StreamARN, pause: f.pause, limit: e.Records}
 	region := f.clients.Streams.Options().Region
 	return func(yield func(Record, error) bool) {

@@ -15,10 +15,10 @@ import (
 // allowed by another name than their own.
 var (
 	iamServices = map[string]string{
-		"DynamoDB": "dynamodb", "DynamoDB Streams": "dynamodb", "Lambda": "lambda", "SQS": "sqs", "CloudFormation": "cloudformation",
+		"DynamoDB": "dynamodb", "DynamoDB Streams": "dynamodb", "Lambda": "lambda", "S3": "s3", "CloudFormation": "cloudformation",
 	}
 	iamActions = map[string]string{
-		"Invoke": "InvokeFunction", "TransactGetItems": "GetItem", "ChangeMessageVisibilityBatch": "ChangeMessageVisibility",
+		"Invoke": "InvokeFunction", "TransactGetItems": "GetItem", "ListObjectsV2": "ListBucket",
 		"TransactWriteItems": "PutItem, UpdateItem, DeleteItem and ConditionCheckItem",
 	}
 )

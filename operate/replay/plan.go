@@ -26,7 +26,7 @@ type Plan struct {
 	Target     string         `json:"target"`
 	From       time.Time      `json:"from,omitzero"`
 	To         time.Time      `json:"to"`
-	Entries    int            `json:"entries,omitempty"` // of the on-failure queue
+	Entries    int            `json:"entries,omitempty"` // of the bucket of failures
 	Records    int            `json:"records"`
 	Kinds      map[string]int `json:"kinds"`
 	Unreadable int            `json:"unreadable"` // left out: unknown keys, or attributes that are missing

@@ -31,51 +31,36 @@ func (r *run) surveyFailures(ctx context.Context, s *survey) error {
 // redrive sends the records of each entry, and removes the entry once all of
 // them succeeded. An entry that can't be sent does not keep the others waiting.
 func (r *run) redrive(ctx context.Context) error {
-	held, err := r.failures.receive(ctx, workHold)
-	chosen := map[string]bool{}
-	for _, e := range r.entries {
-		chosen[e.ID] = true
-	}
-	var left []Entry
-	for i := range held {
-		done := false
-		if err == nil && chosen[held[i].ID] {
-			done, err = r.redriveEntry(ctx, &held[i])
-		}
-		if !done {
-			left = append(left, held[i])
+	defer r.progress(true)
+	for i := range r.entries {
+		if err := r.redriveEntry(ctx, &r.entries[i]); err != nil {
+			return err
 		}
 	}
-	r.progress(true)
-	// Others may see them now, also if this run failed.
-	return errors.Join(err, r.failures.release(context.WithoutCancel(ctx), left))
+	return nil
 }
 
-// redriveEntry says whether the entry was removed. Its error is one that ends
-// the run.
-func (r *run) redriveEntry(ctx context.Context, e *Entry) (done bool, err error) {
-	if err := r.failures.hold(ctx, e, workHold); err != nil {
-		return false, err
-	}
+// redriveEntry returns an error that ends the run.
+func (r *run) redriveEntry(ctx context.Context, e *Entry) error {
 	dropped, sent := r.deliverer.dropped, r.checkpoint.Records
-	err = r.sendAll(ctx, r.failures.records(ctx, *e))
+	err := r.sendAll(ctx, r.failures.records(ctx, *e))
 	switch {
 	case errors.Is(err, errTrimmed):
 		r.kept = append(r.kept, err.Error())
-		return false, nil
+		return nil
 	case err != nil:
-		return false, err
+		return err
 	case r.deliverer.dropped > dropped:
 		r.kept = append(r.kept, e.String()+": records still fail")
-		return false, nil
+		return nil
 	}
 	if got := r.checkpoint.Records - sent; got < e.Records {
-		r.kept = append(r.kept, fmt.Sprintf("%s: the stream gave %d of them", e, got))
-		return false, nil
+		r.kept = append(r.kept, fmt.Sprintf("%s: only %d of them were sent", e, got))
+		return nil
 	}
 	if err := r.failures.remove(ctx, e); err != nil {
-		return false, err
+		return err
 	}
 	r.removed++
-	return true, nil
+	return nil
 }

@@ -65,7 +65,7 @@ type Summary struct {
 	Records     int      `json:"records"` // sent, with those before a resume
 	Batches     int      `json:"batches"`
 	Invocations int      `json:"invocations"`
-	Entries     int      `json:"entries,omitempty"` // removed from the on-failure queue
+	Entries     int      `json:"entries,omitempty"` // removed from the bucket of failures
 	Kept        []string `json:"kept,omitempty"`    // entries that still fail, and why
 	Unreadable  int      `json:"unreadable"`
 	Failed      []Failed `json:"failed"`
@@ -179,7 +179,7 @@ func (r *run) run(ctx context.Context) (err error) {
 	return r.send(ctx)
 }
 
-// keepsCheckpoint says whether there is a file: the on-failure queue is one
+// keepsCheckpoint says whether there is a file: the bucket of failures is one
 // itself, and what changes nothing needs none.
 func (r *run) keepsCheckpoint() bool {
 	return r.config.Apply && r.config.Checkpoint != "" && r.config.Source != FromFailures && r.config.Target != ToNone

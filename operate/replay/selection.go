@@ -79,7 +79,7 @@ func (s Selection) check(source Source, now time.Time) error {
 		}
 	}
 	if source == FromFailures && (!s.From.IsZero() || !s.To.IsZero() || s.Room != "" || s.User != "" || len(s.Entities) > 0) {
-		return errors.New("--source failures sends whole entries of the queue: leave out --from, --to, --room, --user and --entity")
+		return errors.New("--source failures sends whole entries of the bucket: leave out --from, --to, --room, --user and --entity")
 	}
 	return nil
 }

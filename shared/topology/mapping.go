@@ -32,6 +32,10 @@ type Pattern struct {
 	Number string
 }
 
+// FailurePrefix begins the keys under which mappings keep what they give up in a bucket
+// ("Retain discarded records for a DynamoDB event source in Lambda").
+const FailurePrefix = "aws/lambda/"
+
 // MaxFilters is how many filters AWS allows on one mapping without a quota
 // increase.
 const MaxFilters = 5

@@ -7,7 +7,7 @@ const (
 	DatabaseStack  = "Database"
 	StreamsStack   = "Streams"
 	TableOutput    = "TableName"
-	FailuresOutput = "FailuresQueueUrl"
+	FailuresOutput = "FailuresBucket"
 )
 
 // StackName is the name of an environment's stack of one concern.

@@ -113,7 +113,7 @@ func (h *Host) WebSocketURL() string {
 	return h.socket
 }
 
-// GivenUp counts the records in the failure queue, by function.
+// GivenUp counts the records in the bucket of failures, by function.
 func (h *Host) GivenUp(ctx context.Context) (map[string]int, error) {
 	queued, err := failures(ctx, h.URL())
 	if err != nil {

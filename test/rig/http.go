@@ -122,7 +122,7 @@ func (s *Rig) History(user, room string) []wire.HistoryMessage {
 	return out.Messages
 }
 
-// Failures returns what the stream's consumers gave up, from the failure queue.
+// Failures returns what the stream's consumers gave up, from the bucket of failures.
 func (s *Rig) Failures() []eventsource.Failure {
 	s.T.Helper()
 	failures, err := failures(s.T.Context(), s.URL())
@@ -140,12 +140,12 @@ func failures(ctx context.Context, url string) ([]eventsource.Failure, error) {
 	transport := &http.Transport{DisableKeepAlives: true}
 	response, err := (&http.Client{Transport: transport}).Do(r)
 	if err != nil {
-		return nil, fmt.Errorf("read the failure queue: %w", err)
+		return nil, fmt.Errorf("read the bucket of failures: %w", err)
 	}
 	defer response.Body.Close()
-	var out struct{ Failures []lambda.QueuedFailure }
+	var out struct{ Failures []lambda.StoredFailure }
 	if err := json.NewDecoder(response.Body).Decode(&out); err != nil {
-		return nil, fmt.Errorf("read the failure queue: status %s: %w", response.Status, err)
+		return nil, fmt.Errorf("read the bucket of failures: status %s: %w", response.Status, err)
 	}
 	failures := make([]eventsource.Failure, len(out.Failures))
 	for i, f := range out.Failures {

@@ -57,7 +57,7 @@ func StartOperated(t testing.TB, o OperatedOptions) *Operated {
 		Rig: s, Consumers: consumers,
 		Clients: replay.NewClients(replay.Local(s.TableURL(), wrapped)),
 		Deployment: replay.Deployment{
-			Table: local.TableName, Queue: s.TableURL() + "/0/failures",
+			Table: local.TableName, Bucket: local.FailuresBucket,
 			Functions: map[string]string{topology.LastMessage: topology.LastMessage, topology.Fanout: topology.Fanout},
 		},
 	}
