@@ -1,10 +1,11 @@
 // Package operate has no code: its folders are the tools with which operators
 // work on a deployed Streamroom, or on the local one, by AWS's own clients. The
-// commands replay, failures, verify and cost of cmd/streamroom call them.
+// commands replay, failures, verify, restore and cost of cmd/streamroom call them.
 //
 //   - replay sends changes of the table to a consumer of the stream again.
 //   - verify compares derived items with their sources, and repairs them.
-//   - throttle limits what both take of the table, so that they do not starve live
+//   - restore copies what a table lacks from one that was restored from a backup.
+//   - throttle limits what they take of the table, so that they do not starve live
 //     traffic; every tool here must use it.
 //   - progress shows how far long work has come.
 //   - cost estimates what a workload costs, and asks AWS nothing.

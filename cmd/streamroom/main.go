@@ -110,7 +110,7 @@ func newRoot() *cobra.Command {
 		&cobra.Group{ID: groupTry, Title: "Try it:"},
 		&cobra.Group{ID: groupOperate, Title: "Deploy and operate:"},
 	)
-	root.AddCommand(newLocal(), newChat(), newToken(), newSmoke(), newReplay(), newFailures(), newVerify(), newCost(), newVersion())
+	root.AddCommand(newLocal(), newChat(), newToken(), newSmoke(), newReplay(), newFailures(), newVerify(), newRestore(), newCost(), newVersion())
 	return root
 }
 

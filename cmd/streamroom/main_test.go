@@ -136,7 +136,9 @@ var usageErrors = map[string]string{
 	"verify --settle -1s":      `streamroom verify: --settle must not be negative; see`,
 	"verify --leftover x":      `streamroom verify: invalid --leftover "x": want a duration such as 30s or 2h; see`,
 	"verify --read-rate -1":    `streamroom verify: --read-rate must not be negative; see`,
-	"version now":              `streamroom version: unexpected argument "now"; see`,
+	"restore --env dev":        `streamroom restore: --from is missing: the name of the table that was restored from a backup; see`,
+	"restore --from x --table y --region us-east-1 --entity connection": `streamroom restore: invalid --entity "connection": want message, room, member, profile; see`,
+	"version now": `streamroom version: unexpected argument "now"; see`,
 
 	"cost --members 1":       `streamroom cost: invalid --members 1: want 2 to 2000; docs/large-rooms.md has larger rooms; see streamroom cost --help`,
 	"cost --members many":    `streamroom cost: invalid --members "many": want a whole number; see`,

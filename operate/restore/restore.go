@@ -1,0 +1,202 @@
+// Package restore copies what a table lacks from another one, which was restored from
+// a backup of it. It overwrites nothing, and may be repeated: an item is written under
+// the condition that there is none with its key.
+//
+// A backup also has what was removed on purpose since then, such as members who left.
+// So a run copies the entities that it is told to. Messages are never removed: a
+// deleted one stays, without its content.
+//
+// Each copied item is a record in the table's stream, as any write is: members who are
+// connected get messages that come back.
+package restore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/streamroom/streamroom/operate/throttle"
+	"github.com/streamroom/streamroom/shared/attribute"
+	"github.com/streamroom/streamroom/shared/table"
+)
+
+// entities are the kinds of items by the entities that a run copies. What expires, and
+// connections, are not among them.
+var entities = map[string][]table.Kind{
+	"message": {table.KindMessage},
+	"room":    {table.KindRoom, table.KindLastMessage},
+	"member":  {table.KindMember, table.KindParticipation, table.KindRead},
+	"profile": {table.KindProfile},
+}
+
+// Entities lists what a run can copy.
+func Entities() []string { return []string{"message", "room", "member", "profile"} }
+
+const (
+	pageItems  = 1_000
+	lookupSize = 100 // DynamoDB's most in one batch
+	// lookupAttempts bounds how often a lookup is made that the table answers in part.
+	lookupAttempts = 8
+)
+
+// Config says what to copy.
+type Config struct {
+	DB       *dynamodb.Client
+	From, To string   // names of tables
+	Entities []string // of Entities
+	Room     string   // "" for all
+	Apply    bool     // else what is missing is counted
+
+	ReadRate float64        // read units a second; 0 is as fast as it goes
+	Rate     float64        // items a second to write; 0 is as fast as it goes
+	Progress func(read int) // called after each page, if set
+}
+
+// Report is the result of a run.
+type Report struct {
+	Read    int            `json:"read"`    // items of the backup
+	Missing map[string]int `json:"missing"` // by kind
+	Copied  int            `json:"copied"`
+}
+
+// Run copies, or counts.
+func Run(ctx context.Context, c Config) (Report, error) {
+	r := run{config: c, report: Report{Missing: map[string]int{}}, kinds: map[table.Kind]bool{}}
+	for _, entity := range c.Entities {
+		kinds, ok := entities[entity]
+		if !ok {
+			return r.report, fmt.Errorf("invalid entity %q: want one of %v", entity, Entities())
+		}
+		for _, kind := range kinds {
+			r.kinds[kind] = true
+		}
+	}
+	if c.From == c.To {
+		return r.report, fmt.Errorf("the table %s can't be restored from itself: name the one that was made of its backup", c.To)
+	}
+	r.reads, r.writes = throttle.New(c.ReadRate), throttle.New(c.Rate)
+	pages := dynamodb.NewScanPaginator(c.DB, &dynamodb.ScanInput{
+		TableName: aws.String(c.From), Limit: aws.Int32(pageItems), ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
+	})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return r.report, fmt.Errorf("scan the table %s: %w", c.From, err)
+		}
+		if err := r.reads.Take(ctx, capacity(page.ConsumedCapacity)); err != nil {
+			return r.report, err
+		}
+		r.report.Read += len(page.Items)
+		for chunk := range slices.Chunk(slices.DeleteFunc(page.Items, r.unwanted), lookupSize) {
+			if err := r.copyMissing(ctx, chunk); err != nil {
+				return r.report, err
+			}
+		}
+		if c.Progress != nil {
+			c.Progress(r.report.Read)
+		}
+	}
+	return r.report, nil
+}
+
+type item = map[string]types.AttributeValue
+
+type run struct {
+	config        Config
+	report        Report
+	kinds         map[table.Kind]bool
+	reads, writes throttle.Throttle
+}
+
+// unwanted says whether an item is none of those to copy.
+func (r *run) unwanted(it item) bool {
+	id, err := table.Parse(attribute.KeyOf(it))
+	return err != nil || !r.kinds[id.Kind] || r.config.Room != "" && id.RoomID != r.config.Room
+}
+
+// copyMissing copies those items that the table lacks.
+func (r *run) copyMissing(ctx context.Context, items []item) error {
+	found, err := r.lookup(ctx, items)
+	if err != nil {
+		return err
+	}
+	for _, it := range items {
+		k := attribute.KeyOf(it)
+		if found[k] {
+			continue
+		}
+		id, _ := table.Parse(k) // it is wanted
+		r.report.Missing[id.Kind.String()]++
+		if !r.config.Apply {
+			continue
+		}
+		if err := r.put(ctx, it); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// put writes an item, unless there is one by now.
+func (r *run) put(ctx context.Context, it item) error {
+	if err := r.writes.Take(ctx, 1); err != nil {
+		return err
+	}
+	_, err := r.config.DB.PutItem(ctx, &dynamodb.PutItemInput{
+		TableName: aws.String(r.config.To), Item: it,
+		ConditionExpression:      aws.String("attribute_not_exists(#pk)"),
+		ExpressionAttributeNames: map[string]string{"#pk": table.PK},
+	})
+	var there *types.ConditionalCheckFailedException
+	switch {
+	case errors.As(err, &there):
+		return nil
+	case err != nil:
+		return fmt.Errorf("write to the table %s: %w", r.config.To, err)
+	}
+	r.report.Copied++
+	return nil
+}
+
+// lookup returns which items' keys the table has.
+func (r *run) lookup(ctx context.Context, items []item) (map[table.Key]bool, error) {
+	names := map[string]string{"#pk": table.PK, "#sk": table.SK}
+	wanted := types.KeysAndAttributes{ProjectionExpression: aws.String("#pk, #sk"), ExpressionAttributeNames: names, ConsistentRead: aws.Bool(true)}
+	for _, it := range items {
+		wanted.Keys = append(wanted.Keys, attribute.Key(attribute.KeyOf(it)))
+	}
+	found := map[table.Key]bool{}
+	request := map[string]types.KeysAndAttributes{r.config.To: wanted}
+	for range lookupAttempts {
+		out, err := r.config.DB.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{
+			RequestItems: request, ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("read the table %s: %w", r.config.To, err)
+		}
+		for _, it := range out.Responses[r.config.To] {
+			found[attribute.KeyOf(it)] = true
+		}
+		for i := range out.ConsumedCapacity {
+			if err := r.reads.Take(ctx, capacity(&out.ConsumedCapacity[i])); err != nil {
+				return nil, err
+			}
+		}
+		if request = out.UnprocessedKeys; len(request) == 0 {
+			return found, nil
+		}
+	}
+	return nil, fmt.Errorf("the table %s leaves reads unanswered: lower --read-rate", r.config.To)
+}
+
+func capacity(c *types.ConsumedCapacity) float64 {
+	if c == nil {
+		return 0
+	}
+	return aws.ToFloat64(c.CapacityUnits)
+}

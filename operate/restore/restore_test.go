@@ -1,0 +1,147 @@
+package restore_test
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/streamroom/streamroom/local"
+	"github.com/streamroom/streamroom/operate/restore"
+	"github.com/streamroom/streamroom/shared/attribute"
+	"github.com/streamroom/streamroom/shared/table"
+	"github.com/streamroom/streamroom/test/rig"
+)
+
+// backup is a Streamroom with a copy of its table, as one that was restored from a
+// backup.
+type backup struct {
+	*rig.Operated
+	db *dynamodb.Client
+}
+
+func newBackup(t *testing.T) backup {
+	t.Helper()
+	b := backup{Operated: rig.StartOperated(t, rig.OperatedOptions{})}
+	b.db = b.DB()
+	records := b.Seed(3, 2, 4)
+	rig.Eventually(t, "the projections", func() bool { return b.Consumers.Handled("lastmessage") == records })
+	if _, err := local.CreateTable(t.Context(), b.db, "backup"); err != nil {
+		t.Fatal(err)
+	}
+	for it := range b.Scan() {
+		if _, err := b.db.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: aws.String("backup"), Item: it}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return b
+}
+
+// remove deletes items of the table whose sort keys begin with a prefix, of a room.
+func (b backup) remove(room, prefix string) (removed int) {
+	b.T.Helper()
+	for it := range b.Scan() {
+		k := attribute.KeyOf(it)
+		if k.PK != table.Room(room).PK || !strings.HasPrefix(k.SK, prefix) {
+			continue
+		}
+		if _, err := b.db.DeleteItem(b.T.Context(), &dynamodb.DeleteItemInput{TableName: aws.String(local.TableName), Key: attribute.Key(k)}); err != nil {
+			b.T.Fatal(err)
+		}
+		removed++
+	}
+	return removed
+}
+
+func (b backup) run(change func(*restore.Config)) restore.Report {
+	b.T.Helper()
+	c := restore.Config{DB: b.db, From: "backup", To: local.TableName, Entities: []string{"message"}}
+	change(&c)
+	report, err := restore.Run(b.T.Context(), c)
+	if err != nil {
+		b.T.Fatal(err)
+	}
+	return report
+}
+
+func TestRun_CopiesWhatLacks(t *testing.T) {
+	b := newBackup(t)
+	before := b.messages()
+	lost := b.remove("room-0000", table.MessagePrefix) + b.remove("room-0001", table.MessagePrefix)
+	left := b.remove("room-0002", table.MemberPrefix)
+	edited := b.edit("room-0002")
+	if lost != 8 || left == 0 {
+		t.Fatalf("%d messages and %d members were removed", lost, left)
+	}
+	dry := b.run(func(*restore.Config) {})
+	if dry.Missing["message"] != lost || dry.Copied != 0 || len(b.messages()) != len(before)-lost {
+		t.Errorf("a dry run: %+v", dry)
+	}
+	one := b.run(func(c *restore.Config) { c.Apply, c.Room = true, "room-0000" })
+	if one.Copied != 4 {
+		t.Errorf("one room: %+v", one)
+	}
+	rest := b.run(func(c *restore.Config) { c.Apply = true })
+	if rest.Copied != 4 || len(rest.Missing) != 1 {
+		t.Errorf("the rest: %+v; members who left stay away", rest)
+	}
+	after := b.messages()
+	if !strings.Contains(after[edited], "changed since") {
+		t.Errorf("a message that was edited since is %s", after[edited])
+	}
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(before)), slices.Sorted(maps.Keys(after))); diff != "" {
+		t.Errorf("messages (-before +after):\n%s", diff)
+	}
+	members := b.run(func(c *restore.Config) { c.Apply, c.Entities = true, restore.Entities() })
+	if members.Copied != left || members.Missing["member"] != left {
+		t.Errorf("everything: %+v, want %d members", members, left)
+	}
+	if again := b.run(func(c *restore.Config) { c.Apply, c.Entities = true, restore.Entities() }); again.Copied != 0 || len(again.Missing) != 0 {
+		t.Errorf("a second time: %+v", again)
+	}
+}
+
+// messages returns the content of messages by their keys.
+func (b backup) messages() map[string]string {
+	contents := map[string]string{}
+	for it := range b.Scan() {
+		if k := attribute.KeyOf(it); strings.HasPrefix(k.SK, table.MessagePrefix) {
+			contents[k.PK+" "+k.SK] = attribute.GetText(it, table.Content)
+		}
+	}
+	return contents
+}
+
+// edit changes a message of a room, and returns its key.
+func (b backup) edit(room string) string {
+	b.T.Helper()
+	for it := range b.Scan() {
+		k := attribute.KeyOf(it)
+		if k.PK != table.Room(room).PK || !strings.HasPrefix(k.SK, table.MessagePrefix) {
+			continue
+		}
+		it[table.Content] = &types.AttributeValueMemberS{Value: "changed since"}
+		if _, err := b.db.PutItem(b.T.Context(), &dynamodb.PutItemInput{TableName: aws.String(local.TableName), Item: it}); err != nil {
+			b.T.Fatal(err)
+		}
+		return k.PK + " " + k.SK
+	}
+	b.T.Fatalf("%s has no message", room)
+	return ""
+}
+
+func TestRun_RefusesWhatMakesNoSense(t *testing.T) {
+	for want, c := range map[string]restore.Config{
+		"invalid entity":                {From: "a", To: "b", Entities: []string{"connection"}},
+		"can't be restored from itself": {From: "a", To: "a", Entities: []string{"message"}},
+	} {
+		if _, err := restore.Run(t.Context(), c); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want an error with %q", err, want)
+		}
+	}
+}
