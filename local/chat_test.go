@@ -57,6 +57,35 @@ func TestAMessageReachesEveryDeviceOfEveryMember(t *testing.T) {
 	}
 }
 
+// What a connection sends with "echo":false comes to all devices but to that
+// connection, for which the ack is enough.
+func TestASendWithoutEcho(t *testing.T) {
+	s := start(t, local.Config{})
+	room := s.Room("alice", "bob")
+	phone, laptop, bob := s.Connect("alice"), s.Connect("alice"), s.Connect("bob")
+	frame := `{"action":"sendMessage","chatRoomId":"` + room + `","content":"hello","clientMessageId":"c-1","echo":false}`
+	phone.Write(frame)
+	ack := phone.Expect(wire.TypeAck, wire.TypeError)
+	for _, d := range []*rig.Socket{laptop, bob} {
+		if got := d.Expect(wire.TypeMessage); got.MessageID != ack.MessageID || got.Content != "hello" {
+			t.Errorf("%s got %+v, the ack was %+v", d.User, got, ack)
+		}
+	}
+	phone.Write(frame)
+	if again := phone.Expect(wire.TypeAck, wire.TypeError); !again.Duplicate || again.MessageID != ack.MessageID {
+		t.Errorf("the second ack is %+v, the first was %+v", again, ack)
+	}
+	if got := s.History("alice", room); len(got) != 1 || got[0].MessageID != ack.MessageID {
+		t.Errorf("the history is %+v", got)
+	}
+	next, own := phone.Deliver(room, "with an echo", "c-2") // the first message that it gets
+	if own.MessageID != next.MessageID || own.PreviousMessageID == nil || *own.PreviousMessageID != ack.MessageID {
+		t.Errorf("the next message is %+v, its ack %+v", own, next)
+	}
+	phone.ExpectNone(wire.TypeMessage)
+	laptop.Expect(wire.TypeMessage)
+}
+
 func TestASendRepeatedStoresNothing(t *testing.T) {
 	s := start(t, local.Config{})
 	room, other := s.Room("alice"), s.Room("alice")
@@ -157,6 +186,8 @@ func TestRefusedFrames(t *testing.T) {
 		"unknown action":        {`{"action":"dance"}`, "unknown_action", ""},
 		"no room":               {`{"action":"sendMessage","content":"x","clientMessageId":"c"}`, "invalid_request", "c"},
 		"room is a number":      {`{"action":"sendMessage","chatRoomId":7,"content":"x","clientMessageId":"c"}`, "invalid_request", "c"},
+		"echo is a text":        {`{"action":"sendMessage","chatRoomId":"` + room + `","content":"x","clientMessageId":"c","echo":"no"}`, "invalid_request", "c"},
+		"no echo and no id":     {`{"action":"sendMessage","chatRoomId":"` + room + `","content":"x","echo":false}`, "invalid_request", ""},
 		"no content":            {send(room, `""`, "c"), "invalid_request", "c"},
 		"blanks":                {send(room, `" \n\t\u00a0\u3000"`, "c"), "invalid_request", "c"},
 		"no width":              {send(room, `"\u200b\ufeff\u2060"`, "c"), "invalid_request", "c"},

@@ -225,6 +225,11 @@ func (it item) message() (chat.Message, error) {
 			return chat.Message{}, err
 		}
 	}
+	if _, ok := it.after[table.Origin]; ok {
+		if m.Origin, err = textOf(it.after, table.Origin); err != nil {
+			return chat.Message{}, err
+		}
+	}
 	return m, nil
 }
 

@@ -129,6 +129,7 @@ type Message struct {
 	Content         string
 	SentAt          int64
 	ClientMessageID string
+	Origin          string   // the connection that sent it and is not to be sent it; "": none
 	ReadBy          []string // in a room's history alone: see Histories.Read
 	EditedAt        int64    // 0: never
 	DeletedAt       int64    // 0: never

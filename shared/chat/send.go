@@ -51,6 +51,7 @@ type SendRequest struct {
 	RoomID          string
 	Content         string
 	ClientMessageID string
+	NoEcho          bool // the ack is enough for the connection: the message is not sent to it
 	Refused         error
 }
 
@@ -130,6 +131,9 @@ func (s *Sender) prepare(ctx context.Context, r SendRequest, userID string) (att
 		RoomID: r.RoomID, ID: id, SenderID: userID, Content: r.Content, SentAt: ms,
 		ClientMessageID: r.ClientMessageID,
 	}}
+	if r.NoEcho {
+		a.message.Origin = r.ConnectionID
+	}
 	tooLarge := s.fits(a.message)
 	var claimErr error
 	var group errgroup.Group
@@ -221,6 +225,9 @@ func validateSend(r SendRequest) error {
 	}
 	if err := ValidateClientMessageID(r.ClientMessageID); err != nil {
 		return err
+	}
+	if r.NoEcho && r.ClientMessageID == "" {
+		return Errorf(CodeInvalidRequest, "echo false needs a clientMessageId, by which the ack is matched")
 	}
 	return ValidateContent(r.Content)
 }

@@ -120,6 +120,9 @@ func messageItem(m chat.Message) item {
 	if m.ClientMessageID != "" {
 		row[table.ClientMessageID] = attribute.Text(m.ClientMessageID)
 	}
+	if m.Origin != "" {
+		row[table.Origin] = attribute.Text(m.Origin)
+	}
 	return row
 }
 
@@ -251,6 +254,7 @@ func messageOf(roomID string, it item) (chat.Message, bool) {
 		SenderID:        attribute.GetText(it, table.SenderID),
 		Content:         attribute.GetText(it, table.Content),
 		ClientMessageID: attribute.GetText(it, table.ClientMessageID),
+		Origin:          attribute.GetText(it, table.Origin),
 		EditedAt:        attribute.GetNumber(it, table.EditedAt),
 		DeletedAt:       attribute.GetNumber(it, table.DeletedAt),
 	}

@@ -9,20 +9,39 @@ import (
 )
 
 // frames are the encoded frames for each user, in order.
-type frames map[string][][]byte
+type frames struct {
+	byUser map[string][][]byte
 
-func (f frames) add(user string, frame []byte) { f[user] = append(f[user], frame) }
+	// acked are frames that one of a user's connections, by its id, has had an ack for
+	// and asked not to be sent.
+	acked map[string][][]byte
+}
+
+func newFrames() frames { return frames{byUser: map[string][][]byte{}, acked: map[string][][]byte{}} }
+
+func (f frames) add(user string, frame []byte) { f.byUser[user] = append(f.byUser[user], frame) }
 
 func (f frames) addAll(users []string, frame []byte) {
 	for _, user := range users {
-		f[user] = append(f[user], frame)
+		f.byUser[user] = append(f.byUser[user], frame)
 	}
+}
+
+// without returns a user's frames that a connection is to be sent.
+func (f frames) without(own [][]byte, connectionID string) [][]byte {
+	acked := f.acked[connectionID]
+	if len(acked) == 0 {
+		return own
+	}
+	return slices.DeleteFunc(slices.Clone(own), func(frame []byte) bool {
+		return slices.ContainsFunc(acked, func(a []byte) bool { return same(a, frame) })
+	})
 }
 
 // grow makes space for n more frames of each user, at once.
 func (f frames) grow(users []string, n int) {
 	for _, user := range users {
-		f[user] = slices.Grow(f[user], n)
+		f.byUser[user] = slices.Grow(f.byUser[user], n)
 	}
 }
 
@@ -92,10 +111,13 @@ func (b *broadcast) encodeReads(to frames) {
 }
 
 // encodeMessage gives a message to all members. Only its sender sees the client
-// message id.
+// message id, and not on the connection that the ack is enough for.
 func encodeMessage(m chat.Message, previous *string, members []string, to frames) {
 	frame := messageFrame(m, previous)
 	own := encode(frame)
+	if m.Origin != "" && m.ClientMessageID != "" {
+		to.acked[m.Origin] = append(to.acked[m.Origin], own)
+	}
 	frame.ClientMessageID = ""
 	addOwned(m, own, encode(frame), members, to)
 }

@@ -14,15 +14,15 @@ import (
 // buildPosts encodes broadcasts: one post for each connection, or as few as fit
 // a frame's size. Post i goes to targets[i]. A broadcast that failed has none.
 func buildPosts(broadcasts []broadcast, devices map[string][]chat.Connection) (posts []push.Post, targets []chat.Connection) {
-	byUser := frames{}
+	encoded := newFrames()
 	for i := range broadcasts {
 		if broadcasts[i].err == nil {
-			broadcasts[i].encodeFor(byUser)
+			broadcasts[i].encodeFor(encoded)
 		}
 	}
-	posts, targets = make([]push.Post, 0, len(byUser)), make([]chat.Connection, 0, len(byUser))
+	posts, targets = make([]push.Post, 0, len(encoded.byUser)), make([]chat.Connection, 0, len(encoded.byUser))
 	var last, joined [][]byte // most users get the same: it is joined, and hashed by push, once
-	for user, own := range byUser {
+	for user, own := range encoded.byUser {
 		if len(own) == 0 || len(devices[user]) == 0 {
 			continue
 		}
@@ -30,7 +30,11 @@ func buildPosts(broadcasts []broadcast, devices map[string][]chat.Connection) (p
 			last, joined = own, wire.Join(own, wire.MaxFrame)
 		}
 		for _, device := range devices[user] {
-			for _, data := range joined {
+			data := joined
+			if left := encoded.without(own, device.ID); len(left) < len(own) {
+				data = wire.Join(left, wire.MaxFrame)
+			}
+			for _, data := range data {
 				posts = append(posts, push.Post{ConnectionID: device.ID, Data: data})
 				targets = append(targets, device)
 			}

@@ -43,6 +43,7 @@ func (s *SendMessage) Handle(ctx context.Context, r Request) (Response, error) {
 		RoomID:          in.ChatRoomID,
 		Content:         in.Content,
 		ClientMessageID: in.ClientMessageID,
+		NoEcho:          in.Echo != nil && !*in.Echo,
 		Refused:         refused,
 	})
 	inv.end(err, func(line *zerolog.Event) {
@@ -93,6 +94,9 @@ func decodeSend(body string) (wire.ClientFrame, error) {
 		if raw, ok := fields[name]; ok && string(raw) != "null" && json.Unmarshal(raw, into) != nil {
 			refused = chat.Errorf(chat.CodeInvalidRequest, "invalid %s: want a string", name)
 		}
+	}
+	if raw, ok := fields["echo"]; ok && json.Unmarshal(raw, &in.Echo) != nil {
+		refused = chat.Errorf(chat.CodeInvalidRequest, "invalid echo: want true or false")
 	}
 	return in, refused
 }

@@ -314,6 +314,8 @@ func TestSendMessage_Refusals(t *testing.T) {
 		{"a number for the room", "c", `{"chatRoomId":7,"content":"x","clientMessageId":"k"}`, chat.CodeInvalidRequest, "k"},
 		{"a number for the id", "c", `{` + room + `,"content":"x","clientMessageId":7}`, chat.CodeInvalidRequest, ""},
 		{"a forged id", "c", `{` + room + `,"content":"x","clientMessageId":"a b"}`, chat.CodeInvalidRequest, ""},
+		{"a text for echo", "c", `{` + room + `,"content":"x","clientMessageId":"k","echo":"false"}`, chat.CodeInvalidRequest, "k"},
+		{"no echo and no id", "c", `{` + room + `,"content":"x","echo":false}`, chat.CodeInvalidRequest, ""},
 		{"a foreign room", "c", `{"chatRoomId":"x","content":"x","clientMessageId":"k"}`, chat.CodeNotAMember, "k"},
 		{"content that does not fit", "c", `{` + room + `,"content":"too large","clientMessageId":"k"}`, chat.CodeTooLarge, "k"},
 		{"a frame too large", "c", `{` + room + `,"content":"` + strings.Repeat("x", wire.MaxFrame) + `","clientMessageId":"k"}`, chat.CodeTooLarge, "k"},

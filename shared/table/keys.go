@@ -63,6 +63,7 @@ const (
 	Content         = "content"
 	ReadBy          = "readBy" // in messages that were stored before readers derived from cursors
 	ClientMessageID = "clientMessageId"
+	Origin          = "origin" // a connection id
 	EditedAt        = "editedAt"
 	DeletedAt       = "deletedAt"
 	MessageID       = "messageId"

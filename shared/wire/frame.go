@@ -43,6 +43,7 @@ type ClientFrame struct {
 	ChatRoomID      string `json:"chatRoomId,omitempty"`
 	Content         string `json:"content,omitempty"`
 	ClientMessageID string `json:"clientMessageId,omitempty"`
+	Echo            *bool  `json:"echo,omitempty"` // false: the ack is enough, don't send the message to this connection
 }
 
 // Ack answers a sendMessage: the message is stored. Duplicate is set if an earlier

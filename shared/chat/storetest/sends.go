@@ -16,7 +16,7 @@ import (
 var sendTests = map[string]func(*fixture){
 	"PutMessage/stores all of a message": func(f *fixture) {
 		want := message("r", "alice", 5)
-		want.ClientMessageID = "once"
+		want.ClientMessageID, want.Origin = "once", "connection="
 		f.put(want)
 		got, more, err := f.Messages(f.Context(), "r", chat.Range{Limit: 1})
 		ok(f, err)
