@@ -23,12 +23,18 @@ func (d *device) talk(ctx context.Context) {
 
 // say sends one message and notes what becomes of it.
 func (d *device) say(ctx context.Context, room *room) (acked bool) {
+	_, acked = d.sayNumber(ctx, room)
+	return acked
+}
+
+// sayNumber is say, and gives the message's number.
+func (d *device) sayNumber(ctx context.Context, room *room) (number int, acked bool) {
 	ctx, cancel := d.run.timeout(ctx)
 	defer cancel()
 	number, content := d.run.ledger.sending(room.id, d.user, d.name, d.run.now())
 	ack, err := d.send(ctx, room.id, content)
 	d.run.ledger.sent(number, d.run.now(), ack, err)
-	return err == nil
+	return number, err == nil
 }
 
 func (d *device) send(ctx context.Context, room, content string) (ack client.Ack, err error) {
@@ -76,9 +82,13 @@ func (d *device) mark(ctx context.Context, room *room, random *rand.Rand) {
 	if random.Float64() >= newestShare {
 		_, upTo = d.run.ledger.anyMessage(room.id, "", random)
 	}
-	if upTo == "" {
-		return
+	if upTo != "" {
+		d.readUpTo(ctx, room, upTo)
 	}
+}
+
+// readUpTo moves the user's read cursor to a message.
+func (d *device) readUpTo(ctx context.Context, room *room, upTo string) {
 	ctx, cancel := d.run.timeout(ctx)
 	defer cancel()
 	var err error
@@ -92,10 +102,12 @@ func (d *device) mark(ctx context.Context, room *room, random *rand.Rand) {
 
 // edit edits one of the user's messages.
 func (d *device) edit(ctx context.Context, room *room, random *rand.Rand) {
-	number, id := d.run.ledger.anyMessage(room.id, d.user, random)
-	if id == "" {
-		return
+	if number, id := d.run.ledger.anyMessage(room.id, d.user, random); id != "" {
+		d.editMessage(ctx, room, number, id)
 	}
+}
+
+func (d *device) editMessage(ctx context.Context, room *room, number int, id string) {
 	ctx, cancel := d.run.timeout(ctx)
 	defer cancel()
 	content := d.run.ledger.editing(number)
@@ -110,10 +122,12 @@ func (d *device) edit(ctx context.Context, room *room, random *rand.Rand) {
 
 // erase deletes one of the user's messages.
 func (d *device) erase(ctx context.Context, room *room, random *rand.Rand) {
-	number, id := d.run.ledger.anyMessage(room.id, d.user, random)
-	if id == "" {
-		return
+	if number, id := d.run.ledger.anyMessage(room.id, d.user, random); id != "" {
+		d.eraseMessage(ctx, room, number, id)
 	}
+}
+
+func (d *device) eraseMessage(ctx context.Context, room *room, number int, id string) {
 	ctx, cancel := d.run.timeout(ctx)
 	defer cancel()
 	d.run.ledger.erasing(number)

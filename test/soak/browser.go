@@ -56,6 +56,7 @@ type reply struct {
 	Device       string
 	Event        string
 	Room         string
+	MessageID    string
 	ConnectionID string
 	From, To     int64 // ms since 1970
 	Messages     []client.HistoryMessage
@@ -248,6 +249,10 @@ func (d *device) happened(e reply) {
 		d.hold(e.Messages)
 	case "left":
 		d.leave(e.Room)
+	case "deleted":
+		d.deleted(e.Room, e.MessageID)
+	case "leftOut":
+		d.leftOut(e.Room)
 	case "pong":
 		d.connected(e.ConnectionID)
 	case "offline":

@@ -116,7 +116,7 @@ class Device {
     }
   }
 
-  /** The library's WebSocket: the Go side learns the connection's id, and what was acknowledged. */
+  /** The library's WebSocket: the Go side learns the connection's id, what was acknowledged, and what is not told as new: deletions, gaps. */
   #watchedWebSocket() {
     const watch = (data) => {
       for (const frame of unpack(data)) this.#saw(frame);
@@ -132,6 +132,8 @@ class Device {
   #saw({ type, code, connectionId, chatRoomId, messageId, timestamp, clientMessageId }) {
     if (type === "pong") this.#report("pong", { connectionId });
     if (type === "error" && code === "reconnect") this.#report("forgotten", {});
+    if (type === "messageDeleted") this.#report("deleted", { room: chatRoomId, messageId });
+    if (type === "gap") this.#report("leftOut", { room: chatRoomId });
     if (type === "ack" || type === "message") {
       this.#sends.get(clientMessageId)?.resolve({ chatRoomId, messageId, timestamp });
       this.#sends.delete(clientMessageId);

@@ -213,3 +213,39 @@ func (w *world) left(user string, from, to int64) {
 func (w *world) forget(n int) {
 	w.ledger.sends[n].id = ulid.ULID{}
 }
+
+// A message that was deleted before it was delivered comes as its deletion alone, and
+// one that a gap announces comes to those who ask for it.
+func TestUndelivered_WhatWasToldOtherwise(t *testing.T) {
+	w := newWorld()
+	lacks := func(want int, what string) {
+		t.Helper()
+		got := 0
+		for _, v := range w.undelivered(true) {
+			got += len(v.IDs)
+		}
+		if got != want {
+			t.Errorf("%s: %d messages are not delivered, want %d", what, got, want)
+		}
+	}
+	log := &w.bob.lives[0].visits[inRoom].log
+	*log = (*log)[:3]
+	lacks(2, "bob was handed three of five")
+	deleted := w.message(3).HistoryMessage
+	w.ledger.erasing(3)
+	deleted.Content, deleted.DeletedAt = "", 50
+	w.bob.revise(deleted)
+	lacks(2, "he shows the message that is deleted")
+	delete(w.bob.lives[0].visits[inRoom].screen, deleted.MessageID)
+	w.bob.revise(deleted)
+	lacks(1, "he has never shown it")
+
+	w.start = w.config.Clock.Now()
+	w.room.index, w.bob.browser = closedRooms-1, true
+	w.bob.leftOut(inRoom)
+	lacks(1, "a gap came before the message was sent")
+	w.bob.lives[0].visits[inRoom].leftOut = 45
+	lacks(0, "a gap came after it was sent")
+	w.room.index = 0
+	lacks(1, "his application shows the room, and asks for what is left out")
+}

@@ -9,8 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/oklog/ulid/v2"
-
 	"github.com/streamroom/streamroom/client"
 )
 
@@ -61,9 +59,7 @@ func (r *run) awaitDelivered(ctx context.Context) error {
 
 func (r *run) awaitLive(ctx context.Context) error {
 	for _, room := range r.rooms {
-		if !r.deviceOf(room.owner()).say(ctx, room) {
-			r.ledger.violate(Violation{Promise: Refused, Room: room.id, Detail: "a send fails though no faults are injected any more"})
-		}
+		r.sayAs(ctx, room)
 	}
 	givenUp, err := r.host.GivenUp(ctx)
 	if err != nil || givenUp["fanout"] > 0 {
@@ -113,13 +109,35 @@ func (r *run) awaitCaughtUp(ctx context.Context) error {
 	return r.awaitSame(ctx, "after a reconnect")
 }
 
-// awaitSameOnline changes something in all rooms while everybody is connected.
+// awaitSameOnline changes something in all rooms while everybody is connected, and
+// then has all users read all.
 func (r *run) awaitSameOnline(ctx context.Context) error {
 	r.stir(ctx, "online", r.devices)
-	return r.awaitSame(ctx, "after changes while connected")
+	if err := r.awaitSame(ctx, "after changes while connected"); err != nil {
+		return err
+	}
+	for _, room := range r.rooms {
+		room.shown = [2]int{r.sayAs(ctx, room), r.sayAs(ctx, room)}
+	}
+	var all sync.WaitGroup
+	for _, d := range r.devices {
+		if d != r.deviceOf(d.user) {
+			continue
+		}
+		all.Go(func() {
+			for _, room := range r.rooms {
+				if room.isMember(d.user) {
+					d.readUpTo(ctx, room, r.ledger.newest(room.id))
+				}
+			}
+		})
+	}
+	all.Wait()
+	return r.awaitSame(ctx, "after all was read")
 }
 
-// awaitSameAfterAbsence does so while half of the devices are not.
+// awaitSameAfterAbsence changes something while half of the devices are away: messages
+// that they show, too, and what they had read becomes unread.
 func (r *run) awaitSameAfterAbsence(ctx context.Context) error {
 	var stay []*device
 	for _, d := range r.devices {
@@ -129,13 +147,30 @@ func (r *run) awaitSameAfterAbsence(ctx context.Context) error {
 			d.network.leave()
 		}
 	}
+	for _, room := range r.rooms {
+		owner := r.deviceOf(room.owner())
+		owner.editMessage(ctx, room, room.shown[0], r.ledger.idOf(room.shown[0]))
+		owner.eraseMessage(ctx, room, room.shown[1], r.ledger.idOf(room.shown[1]))
+	}
 	r.stir(ctx, "absence", stay)
+	for _, room := range r.rooms {
+		r.sayAs(ctx, room)
+	}
 	for _, d := range r.devices {
 		if d.network.back() {
 			d.wake(ctx)
 		}
 	}
 	return r.awaitSame(ctx, "after changes while disconnected")
+}
+
+// sayAs has a room's owner say something, whose number it gives.
+func (r *run) sayAs(ctx context.Context, room *room) int {
+	number, acked := r.deviceOf(room.owner()).sayNumber(ctx, room)
+	if !acked {
+		r.ledger.violate(Violation{Promise: Refused, Room: room.id, Detail: "a send fails though no faults are injected any more"})
+	}
+	return number
 }
 
 // stirredRooms is how many rooms a device changes something in.
@@ -214,14 +249,11 @@ func (r *run) undelivered(all bool) []Violation {
 			calm = max(calm, int64(last.Sub(r.start)))
 		}
 		for _, room := range r.rooms {
-			var got map[ulid.ULID]bool
+			got, leftOut := d.has(room)
 			var lacking []string
 			for _, s := range sends {
-				if s.room != room.id || s.id.IsZero() || s.called <= calm || !room.isMemberThroughout(d.user, s.called, never) {
+				if s.room != room.id || s.id.IsZero() || s.called <= max(calm, leftOut) || !room.isMemberThroughout(d.user, s.called, never) {
 					continue
-				}
-				if got == nil {
-					got = d.has(room.id)
 				}
 				if !got[s.id] {
 					lacking = append(lacking, s.id.String())

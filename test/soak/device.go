@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"sync"
@@ -71,6 +72,9 @@ type visit struct {
 	newest ulid.ULID
 	log    []seen
 	held   []seen // shown by a browser, though maybe not handed on as new
+
+	deleted map[ulid.ULID]bool // messages of which it was told that they were deleted
+	leftOut int64              // when a gap last said that messages were left out; 0: never
 
 	// What a Go device shows: what it was handed, as it was changed since, and how
 	// far each user has read.
@@ -269,6 +273,32 @@ func (d *device) hold(messages []client.HistoryMessage) {
 	}
 }
 
+// deleted notes that a device got a deletion: a message that was deleted
+// before it was delivered comes as its deletion alone.
+func (d *device) deleted(room, messageID string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.noteDeleted(room, messageID)
+}
+
+// noteDeleted is deleted with d.mu held.
+func (d *device) noteDeleted(room, messageID string) {
+	v := d.visit(room)
+	if v.deleted == nil {
+		v.deleted = map[ulid.ULID]bool{}
+	}
+	if id, err := ulid.ParseStrict(messageID); err == nil {
+		v.deleted[id] = true
+	}
+}
+
+// leftOut notes that a device was told by a gap that messages of a room were left out.
+func (d *device) leftOut(room string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.visit(room).leftOut = d.run.now()
+}
+
 // revise takes a change of a message. What it doesn't show it has no use for.
 func (d *device) revise(m client.HistoryMessage) {
 	d.mu.Lock()
@@ -279,6 +309,8 @@ func (d *device) revise(m client.HistoryMessage) {
 	switch {
 	case problem != "":
 		d.run.ledger.violate(Violation{Promise: Altered, Room: m.ChatRoomID, Client: d.name, IDs: []string{m.MessageID}, Detail: problem})
+	case !shown && m.DeletedAt != 0:
+		d.noteDeleted(m.ChatRoomID, m.MessageID)
 	case !shown:
 	case held.DeletedAt != 0 || m.DeletedAt == 0 && m.EditedAt <= held.EditedAt:
 		d.run.ledger.violate(Violation{
@@ -341,21 +373,26 @@ func (d *device) leave(room string) {
 }
 
 // has says which of the messages the running application was handed, in any
-// visit of the room.
-func (d *device) has(room string) map[ulid.ULID]bool {
+// visit of the room, or got the deletion of; and when it was last told that others
+// were left out, which only an application that shows the room asks for. 0 is never.
+func (d *device) has(room *room) (ids map[ulid.ULID]bool, leftOut int64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := d.lives[len(d.lives)-1]
-	ids := map[ulid.ULID]bool{}
-	for _, v := range append(slices.Clone(now.past), now.visits[room]) {
-		if v == nil || v.room != room {
+	ids = map[ulid.ULID]bool{}
+	for _, v := range append(slices.Clone(now.past), now.visits[room.id]) {
+		if v == nil || v.room != room.id {
 			continue
+		}
+		maps.Copy(ids, v.deleted)
+		if !d.shows(room) {
+			leftOut = max(leftOut, v.leftOut)
 		}
 		for _, s := range slices.Concat(v.log, v.held) {
 			ids[s.id] = true
 		}
 	}
-	return ids
+	return ids, leftOut
 }
 
 // lacks says which messages of a history the current visit of the room lacks:

@@ -128,6 +128,13 @@ func (l *ledger) anyMessage(room, user string, random *rand.Rand) (number int, i
 	return number, l.sends[number].id.String()
 }
 
+// idOf is the id of a message that was acknowledged, by its number.
+func (l *ledger) idOf(number int) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.sends[number].id.String()
+}
+
 // newest is the greatest id that was acknowledged in a room, "" for none.
 func (l *ledger) newest(room string) string {
 	l.mu.Lock()

@@ -27,6 +27,7 @@ type room struct {
 	mu      sync.Mutex
 	members map[string][]membership
 	unsure  map[string]int64 // changeMembers' own: when a change of a user was last tried and not answered
+	shown   [2]int           // messages of the owner's that all have seen and read before some go away
 }
 
 // membership is a time in which a user is a member. What comes between a call

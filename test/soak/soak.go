@@ -59,11 +59,6 @@ type Config struct {
 	// library in Node.js.
 	Browsers int
 
-	// SkipComparison leaves out the final comparison of all that the clients show with
-	// what the server answers. It still finds read marks and counts of messages that
-	// were stored behind a cursor while faults were injected.
-	SkipComparison bool
-
 	// Sends, Changes and Reads are what all devices do in a second, in sum. Changes
 	// are edits, deletions and moves of read cursors.
 	Sends, Changes, Reads float64

@@ -78,9 +78,6 @@ func runAll(t *testing.T, configs map[string]Config) map[string]Report {
 func TestPromisesAreKept(t *testing.T) {
 	calm, broken := withoutBrowsers(small()), withoutBrowsers(small())
 	broken.Faults = faults.All(1)
-	// Beside all faults the browser library misses messages at times, and comparisons
-	// find more: `go run ./test/soak` judges both.
-	broken.Browsers, broken.SkipComparison = 0, true
 	broken.Faults.Outages = []faults.Outage{
 		{Seam: faults.SeamTable, Function: topology.Fanout, After: time.Second, For: time.Second},
 		{Seam: faults.SeamPosts, After: 3 * time.Second, For: time.Second / 2},
