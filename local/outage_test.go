@@ -246,20 +246,25 @@ func TestAThrottledTable(t *testing.T) {
 	devices[0].Deliver(room, "before", "")
 	carol.has(room, "before")
 
-	throttled := always(t, faults.Plan{Seed: 3, Table: faults.Table{Throttled: 0.5}})
-	b.set(func() {
-		b.request = func(function, _ string, next http.RoundTripper) http.RoundTripper {
-			return throttled.Table(function, next)
-		}
-	})
-	for i := range 8 {
+	throttle := func(share float64) *faults.Injector {
+		throttled := always(t, faults.Plan{Seed: 3, Table: faults.Table{Throttled: share}})
+		b.set(func() {
+			b.request = func(function, _ string, next http.RoundTripper) http.RoundTripper {
+				return throttled.Table(function, next)
+			}
+		})
+		return throttled
+	}
+	throttle(0.25) // of a send's five requests: some get through
+	const sends = 12
+	for i := range sends {
 		for _, d := range devices {
 			d.Send(room, fmt.Sprintf("%s %d", d.User, i), fmt.Sprintf("c-%d", i))
 		}
 	}
 	acked, refused := map[string]bool{}, 0
 	for _, d := range devices {
-		for range 8 {
+		for range sends {
 			switch got := d.Expect(wire.TypeAck, wire.TypeError); {
 			case got.Type == wire.TypeAck:
 				acked[got.MessageID] = true
@@ -270,6 +275,7 @@ func TestAThrottledTable(t *testing.T) {
 			}
 		}
 	}
+	throttled := throttle(0.5)
 	sent := make(chan struct{})
 	go func() { // the Go client tries again by itself
 		defer close(sent)
