@@ -94,6 +94,10 @@ func (f *Failures) keys(ctx context.Context) ([]string, error) {
 		if err != nil {
 			return nil, fmt.Errorf("list the bucket of failures: %w", err)
 		}
+		// The SDK takes any XML or HTML of status 200 for an empty list.
+		if aws.ToString(page.Name) != f.deployment.Bucket {
+			return nil, fmt.Errorf("list the bucket of failures: %w", errOtherServer)
+		}
 		for _, object := range page.Contents {
 			keys = append(keys, aws.ToString(object.Key))
 		}

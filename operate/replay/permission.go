@@ -27,6 +27,9 @@ var (
 // it: nothing answers at all, or a server without AWS's protocols. Otherwise it
 // returns nil.
 func Unanswered(err error) error {
+	if errors.Is(err, errOtherServer) {
+		return errOtherServer
+	}
 	var unsent *smithyhttp.RequestSendError
 	if errors.As(err, &unsent) {
 		var request *url.Error
@@ -45,6 +48,9 @@ func Unanswered(err error) error {
 	}
 	return fmt.Errorf("got HTTP status %d from a server of another kind", response.HTTPStatusCode())
 }
+
+// errOtherServer says that an answer that the SDK takes for S3's has nothing of it.
+var errOtherServer = errors.New("got HTTP status 200 from a server of another kind")
 
 // unknownCode is the SDK's code for an error in which it finds none.
 const unknownCode = "UnknownError"

@@ -25,14 +25,15 @@ type admission struct {
 	users   recent[string, string]
 }
 
-// admit takes one send out of the limit of a connection's user, and returns the user.
-// Beside that it runs check, if it is not nil, for that user. A user who is remembered
-// takes one round trip, another one two.
-func (a *admission) admit(ctx context.Context, connectionID string, check func(userID string) error) (userID string, err error) {
+// admit takes one send out of the limit of a connection's user. Beside that it runs
+// check, if it is not nil, for that user. A user who is remembered takes one round trip,
+// another one two.
+func (a *admission) admit(ctx context.Context, connectionID string, check func(userID string) error) error {
 	userID, warm := a.users.get(connectionID)
 	if !warm {
+		var err error
 		if userID, err = a.user(ctx, connectionID); err != nil {
-			return "", err
+			return err
 		}
 	}
 	// Not WithContext: none of them cancels a take that may be written.
@@ -54,10 +55,10 @@ func (a *admission) admit(ctx context.Context, connectionID string, check func(u
 	_ = group.Wait()
 	for _, err := range []error{stateErr, rateErr, checkErr} { // an error of the connection comes before one of the room
 		if err != nil {
-			return "", err
+			return err
 		}
 	}
-	return userID, nil
+	return nil
 }
 
 // user returns the user of a connection that may send.

@@ -97,13 +97,13 @@ func (s *Sender) Send(ctx context.Context, r SendRequest) (Receipt, error) {
 		faulty = validateSend(r)
 	}
 	if faulty != nil {
-		if _, err := s.admission.admit(ctx, r.ConnectionID, nil); err != nil {
+		if err := s.admission.admit(ctx, r.ConnectionID, nil); err != nil {
 			return Receipt{}, err
 		}
 		return Receipt{}, faulty
 	}
 	var a attempt
-	_, err := s.admission.admit(ctx, r.ConnectionID, func(userID string) (err error) {
+	err := s.admission.admit(ctx, r.ConnectionID, func(userID string) (err error) {
 		a, err = s.prepare(ctx, r, userID)
 		return err
 	})
