@@ -32,12 +32,7 @@ func exhaust(s *rig.Rig, user, method, path string, body any, most int) (served 
 	s.T.Helper()
 	for range most {
 		refusal = wire.Problem{}
-		if method != http.MethodPost || path == "/sync" {
-			if status := s.API(user, method, path, body, &refusal); status == http.StatusTooManyRequests {
-				return served, refusal
-			}
-		} else if status := s.API(user, method, path, body, nil); status == http.StatusTooManyRequests {
-			s.API(user, method, path, body, &refusal)
+		if s.API(user, method, path, body, &refusal) == http.StatusTooManyRequests {
 			return served, refusal
 		}
 		served++
