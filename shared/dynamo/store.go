@@ -170,8 +170,8 @@ func conditionFailed(err error) (old item, failed bool) {
 
 // Retry policy for transactions that were cancelled by a conflict or a lack of
 // capacity. The SDK does not retry these. Users who join a room all change its
-// member count, so a crowd takes turns: for 3 s at most, 1.5 s on average.
-const transactAttempts = 12
+// member count, so a crowd takes turns: for 8 s at most, 4 s on average.
+const transactAttempts = 24
 
 var transactBackoff = backoff.Policy{First: 20 * time.Millisecond, Max: 400 * time.Millisecond, Jitter: 1}
 
