@@ -340,7 +340,8 @@ export class Unread {
     const moved = [];
     for (const { chatRoomId, readUpTo = "", lastMessage, unread = 0, unreadMore } of this.#list.list()) {
       const own = this.#receipts.own(chatRoomId);
-      const isStale = readUpTo < own && Math.abs(this.#clock.now() - (this.#movedAt.get(chatRoomId) ?? -Infinity)) < CURSOR_LAG;
+      const isStale =
+        readUpTo < own && Math.abs(this.#clock.now() - (this.#movedAt.get(chatRoomId) ?? -Infinity)) < CURSOR_LAG;
       if (isStale) this.#doubted.add(chatRoomId);
       const changed = isStale || this.#isSince(this.#changed, chatRoomId, since);
       const isNewer = isStale || this.#isNewer(chatRoomId, since);
