@@ -88,20 +88,13 @@ func (t *tableSource) scan(ctx context.Context, segment int32, count func([]map[
 		if err != nil {
 			return fmt.Errorf("scan the table: %w", err)
 		}
-		units := capacity(page.ConsumedCapacity)
+		units := throttle.Units(page.ConsumedCapacity)
 		count(page.Items, units)
 		if err := t.reads.Take(ctx, units); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-func capacity(c *types.ConsumedCapacity) float64 {
-	if c == nil {
-		return 0
-	}
-	return aws.ToFloat64(c.CapacityUnits)
 }
 
 // countRooms reads the keys of the rooms in scope.
@@ -115,7 +108,7 @@ func (t *tableSource) countRooms(ctx context.Context, after Position, count func
 			return fmt.Errorf("read the room %s: %w", room, err)
 		}
 		if len(out.Item) > 0 {
-			count([]map[string]types.AttributeValue{out.Item}, capacity(out.ConsumedCapacity))
+			count([]map[string]types.AttributeValue{out.Item}, throttle.Units(out.ConsumedCapacity))
 		}
 		for _, r := range t.ranges(room, after) {
 			names := map[string]string{}
@@ -125,7 +118,7 @@ func (t *tableSource) countRooms(ctx context.Context, after Position, count func
 				if err != nil {
 					return err
 				}
-				count(page.Items, capacity(page.ConsumedCapacity))
+				count(page.Items, throttle.Units(page.ConsumedCapacity))
 			}
 		}
 	}
@@ -213,7 +206,7 @@ func (t *tableSource) pages(ctx context.Context, in *dynamodb.QueryInput) iter.S
 			if !yield(page, nil) {
 				return
 			}
-			if err := t.reads.Take(ctx, capacity(page.ConsumedCapacity)); err != nil {
+			if err := t.reads.Take(ctx, throttle.Units(page.ConsumedCapacity)); err != nil {
 				yield(nil, err)
 				return
 			}

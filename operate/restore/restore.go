@@ -88,7 +88,7 @@ func Run(ctx context.Context, c Config) (Report, error) {
 		if err != nil {
 			return r.report, fmt.Errorf("scan the table %s: %w", c.From, err)
 		}
-		if err := r.reads.Take(ctx, capacity(page.ConsumedCapacity)); err != nil {
+		if err := r.reads.Take(ctx, throttle.Units(page.ConsumedCapacity)); err != nil {
 			return r.report, err
 		}
 		r.report.Read += len(page.Items)
@@ -183,7 +183,7 @@ func (r *run) lookup(ctx context.Context, items []item) (map[table.Key]bool, err
 			found[attribute.KeyOf(it)] = true
 		}
 		for i := range out.ConsumedCapacity {
-			if err := r.reads.Take(ctx, capacity(&out.ConsumedCapacity[i])); err != nil {
+			if err := r.reads.Take(ctx, throttle.Units(&out.ConsumedCapacity[i])); err != nil {
 				return nil, err
 			}
 		}
@@ -192,11 +192,4 @@ func (r *run) lookup(ctx context.Context, items []item) (map[table.Key]bool, err
 		}
 	}
 	return nil, fmt.Errorf("the table %s leaves reads unanswered: lower --read-rate", r.config.To)
-}
-
-func capacity(c *types.ConsumedCapacity) float64 {
-	if c == nil {
-		return 0
-	}
-	return aws.ToFloat64(c.CapacityUnits)
 }

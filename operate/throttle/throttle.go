@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"golang.org/x/time/rate"
 )
 
@@ -40,4 +42,12 @@ func (t Throttle) Take(ctx context.Context, n float64) error {
 		left -= now
 	}
 	return nil
+}
+
+// Units returns the read or write units that a request took; 0 if it was not asked.
+func Units(c *types.ConsumedCapacity) float64 {
+	if c == nil {
+		return 0
+	}
+	return aws.ToFloat64(c.CapacityUnits)
 }

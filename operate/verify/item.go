@@ -1,22 +1,12 @@
 package verify
 
 import (
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-
 	"github.com/streamroom/streamroom/shared/attribute"
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/table"
 )
 
 type item = attribute.Item
-
-func capacity(c *types.ConsumedCapacity) float64 {
-	if c == nil {
-		return 0
-	}
-	return aws.ToFloat64(c.CapacityUnits)
-}
 
 // lastMessage is what LASTMESSAGE says; its id is "" where there is none.
 func lastMessage(it item) chat.LastMessage {

@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/streamroom/streamroom/operate/throttle"
 	"github.com/streamroom/streamroom/shared/attribute"
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/table"
@@ -117,7 +118,7 @@ func (v *verifier) countMembers(ctx context.Context, roomID string) (memberCount
 		for _, member := range page.Items {
 			c.addMember(member)
 		}
-		if err := v.reads.Take(ctx, capacity(page.ConsumedCapacity)); err != nil {
+		if err := v.reads.Take(ctx, throttle.Units(page.ConsumedCapacity)); err != nil {
 			return c, err
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/streamroom/streamroom/operate/throttle"
 	"github.com/streamroom/streamroom/shared/attribute"
 	"github.com/streamroom/streamroom/shared/backoff"
 	"github.com/streamroom/streamroom/shared/chat"
@@ -80,7 +81,7 @@ func (s *segmentScan) run(ctx context.Context, segment int32) error {
 				return err
 			}
 		}
-		if err := s.verifier.reads.Take(ctx, capacity(page.ConsumedCapacity)); err != nil {
+		if err := s.verifier.reads.Take(ctx, throttle.Units(page.ConsumedCapacity)); err != nil {
 			return err
 		}
 	}
@@ -96,7 +97,7 @@ func (s *segmentScan) count(page *dynamodb.ScanOutput) {
 	defer s.verifier.mu.Unlock()
 	before := s.verifier.report.Items / progressEvery
 	s.verifier.report.Items += len(page.Items)
-	s.verifier.report.ReadUnits += capacity(page.ConsumedCapacity)
+	s.verifier.report.ReadUnits += throttle.Units(page.ConsumedCapacity)
 	if s.verifier.config.Progress != nil && s.verifier.report.Items/progressEvery > before {
 		s.verifier.config.Progress(s.verifier.report.Items)
 	}
@@ -313,7 +314,7 @@ func (s *segmentScan) lookup() error {
 		}
 		keys = out.UnprocessedKeys[s.verifier.config.Table].Keys
 		for i := range out.ConsumedCapacity {
-			units := capacity(&out.ConsumedCapacity[i])
+			units := throttle.Units(&out.ConsumedCapacity[i])
 			s.verifier.mu.Lock()
 			s.verifier.report.ReadUnits += units
 			s.verifier.mu.Unlock()

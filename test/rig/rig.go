@@ -130,14 +130,14 @@ func (s *Rig) APIURL() string { return s.Server.URL() + apiPath }
 // WebSocketURL returns where clients connect.
 func (s *Rig) WebSocketURL() string { return s.Server.WebSocketURL() }
 
-// TableURL returns where DynamoDB, its streams, Lambda and SQS are reached.
+// TableURL returns where DynamoDB, its streams, Lambda and S3 are reached.
 func (s *Rig) TableURL() string { return s.Server.TableURL() }
 
 // AWS returns a configuration that reaches the table without a network.
 func (s *Rig) AWS() aws.Config { return s.Server.AWS() }
 
 // WireAWS returns a configuration that reaches DynamoDB, its streams, Lambda and
-// SQS over the wire, as operators' tools do.
+// S3 over the wire, as operators' tools do.
 func (s *Rig) WireAWS() aws.Config {
 	return aws.Config{
 		Region: "us-east-1", BaseEndpoint: aws.String(s.TableURL()),
