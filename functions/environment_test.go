@@ -1,9 +1,11 @@
 package functions_test
 
 import (
+	"fmt"
 	"io"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -43,6 +45,34 @@ func TestAFunctionReadsTheVariablesThatTheTopologyLists(t *testing.T) {
 		}
 		if diff := cmp.Diff(slices.Sorted(slices.Values(f.Variables)), slices.Sorted(maps.Keys(read))); diff != "" {
 			t.Errorf("%s (-listed +read):\n%s", f.Name, diff)
+		}
+	}
+}
+
+// Both ways in ask for a key of the distribution before they look at anything else.
+func TestBothAPIsAskForTheKeysOfTheirOrigin(t *testing.T) {
+	env := functions.Env{
+		Getenv: func(name string) string {
+			if name == config.OriginKeys {
+				return "old,new"
+			}
+			return values[name]
+		},
+		AWS: aws.Config{Region: "eu-central-1", Credentials: credentials.NewStaticCredentialsProvider("id", "key", "")},
+		Now: func() time.Time { return time.UnixMilli(0) },
+		Log: io.Discard,
+	}
+	for name, construct := range map[string]functions.Constructor{topology.Connect: functions.Connect, topology.API: functions.API} {
+		handler, err := construct(env)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for key, refused := range map[string]bool{"": true, "newer": true, "new": false} {
+			event := fmt.Sprintf(`{"headers":{"x-origin-key":%q},"requestContext":{"eventType":"CONNECT","routeKey":"$connect"}}`, key)
+			answer, err := handler.Invoke(t.Context(), []byte(event))
+			if forbidden := strings.Contains(string(answer), `"statusCode":403`); forbidden != refused {
+				t.Errorf("%s answers the key %q with %s, %v", name, key, answer, err)
+			}
 		}
 	}
 }

@@ -28,7 +28,7 @@ func Connect(e Env) (lambda.Handler, error) {
 		return nil, err
 	}
 	connect := gateway.NewConnect(verifier, chat.NewSessions(store, limits, w.Now), allowQuery, w.Now, w.log)
-	return w.handler(connect.Handle)
+	return w.handler(w.door().Connect(connect.Handle))
 }
 
 // Disconnect removes the connection.
@@ -79,7 +79,7 @@ func API(e Env) (lambda.Handler, error) {
 		UserIDs:   rule.UserIDs,
 		Limits:    chat.NewLimiter(store, limits, w.Now),
 	}, gateway.Status, w.log)
-	return w.handler(gateway.NewHTTP(api, tokens, w.Now, w.log).Handle)
+	return w.handler(w.door().HTTP(gateway.NewHTTP(api, tokens, w.Now, w.log).Handle))
 }
 
 // tokenRule returns the one rule of accepted tokens, for both APIs.
@@ -89,6 +89,11 @@ func (w wiring) tokenRule() auth.Rule {
 		Issuer: t.Issuer, Audience: t.Audience, TokenUse: t.TokenUse, UserClaim: t.UserClaim,
 		UserIDs: chat.UserIDs{FoldCase: w.vars.FoldCase()},
 	}
+}
+
+// door returns what both APIs ask of a request before all else.
+func (w wiring) door() gateway.Door {
+	return gateway.NewDoor(topology.OriginKeyHeader, w.vars.OriginKeys(), w.log)
 }
 
 // frameLimits returns the limits of what clients send over the WebSocket, of which the

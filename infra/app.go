@@ -45,6 +45,9 @@ func (a *app) fill(files assets) (*app, error) {
 		return nil, err
 	}
 	a.monitoring = newMonitoring(a)
+	if a.settings.FirewallRate > 0 {
+		newFirewall(a)
+	}
 	return a, nil
 }
 

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"strings"
+
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscognito"
 	"github.com/aws/jsii-runtime-go"
@@ -107,7 +109,7 @@ func newSignInPage(a *app, pool awscognito.UserPool) string {
 }
 
 // variables returns the environment variables that decide which tokens are
-// accepted, and how lists of rooms are ordered.
+// accepted, of whom, and how lists of rooms are ordered.
 func (auth authStack) variables(s settings) map[string]string {
 	values := map[string]string{
 		config.Issuer:    auth.issuer,
@@ -118,6 +120,7 @@ func (auth authStack) variables(s settings) map[string]string {
 
 		config.OrderSeconds: s.OrderInterval,
 		config.UserIDCase:   s.userIDCase(),
+		config.OriginKeys:   strings.Join(s.AcceptedKeys, ","),
 	}
 	if !s.prod() {
 		values[config.QueryToken] = "true" // a URL ends up in logs, so never in prod

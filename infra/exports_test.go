@@ -115,6 +115,7 @@ func TestChangesAreDeployable(t *testing.T) {
 		"apiDomain": "api.example.com", "apiCertificate": "arn:aws:acm:eu-central-1:123456789012:certificate/b",
 		"webSocketDomain": "chat.example.com", "webSocketCertificate": "arn:aws:acm:eu-central-1:123456789012:certificate/c",
 	}).links(t)
+	guarded := synthWith(t, guardedSettings()).links(t)
 	fewer := synthTopology(t, map[string]any{"env": "dev"}, slices.DeleteFunc(topology.Routes(), func(r topology.Route) bool {
 		return r.Function == topology.SendMessage
 	})).links(t)
@@ -126,6 +127,8 @@ func TestChangesAreDeployable(t *testing.T) {
 		"the first one, with names":    {{}, named},
 		"setting names":                {plain, named},
 		"taking names away":            {named, plain},
+		"setting a firewall":           {plain, guarded},
+		"taking the firewall away":     {guarded, plain},
 		"dropping a function":          {plain, fewer},
 		"adding a function":            {fewer, plain},
 		"dropping names and functions": {named, fewer},

@@ -60,6 +60,10 @@ func newFrontend(a *app, files assets) (frontendStack, error) {
 		address = own.domain
 	}
 	output(s.stack, "Url", "https://"+address, "The browser client")
+	if a.settings.guarded() {
+		output(s.stack, "GuardedWebSocketEndpoint", s.config(a).WebSocketURL, "Where clients connect behind the firewall")
+		output(s.stack, "GuardedApiEndpoint", s.config(a).APIURL, "The HTTP API behind the firewall")
+	}
 	return s, nil
 }
 
@@ -90,6 +94,9 @@ func (s frontendStack) newDistribution(a *app, bucket awss3.Bucket, policy strin
 			Compress:              jsii.Bool(true),
 		},
 	}
+	if a.settings.guarded() {
+		s.guard(a, props)
+	}
 	if own.given() {
 		// CloudFront refuses the names that it has no certificate for.
 		props.DomainNames = jsii.Strings(own.domain)
@@ -115,6 +122,10 @@ func (s frontendStack) configFile(a *app) (map[string]any, error) {
 // config returns config.json, from which the page learns its endpoints.
 func (s frontendStack) config(a *app) web.Config {
 	c := web.Config{Mode: web.ModeExternal, WebSocketURL: a.websocket.endpoint, APIURL: a.api.endpoint}
+	if a.settings.guarded() {
+		host := a.settings.ownSite().domain
+		c.WebSocketURL, c.APIURL = "wss://"+host+socketPath, "https://"+host+apiPath
+	}
 	if a.auth.signIn != "" {
 		c.Mode, c.TokenURL, c.ClientID = web.ModeCognito, a.auth.signIn, a.auth.audience
 		c.SignInURL, c.UserClaim = a.auth.page, a.settings.UserClaim

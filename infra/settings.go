@@ -39,6 +39,11 @@ type settings struct {
 	SiteCertificate string  // of Site, unless that is the address that CloudFront gave
 	WebSocket, API  ownName // of the two APIs
 
+	FirewallRate float64  // requests of an address in five minutes; 0 makes no firewall
+	WebACL       string   // puts both APIs behind the site's distribution, with this firewall
+	OriginKey    string   // what the distribution sends with each request to the APIs
+	AcceptedKeys []string // of which the APIs ask for one; empty for none
+
 	ThrottleBurst, ThrottleRate float64           // of each of both APIs
 	Limits                      map[string]string // per user, by variable; the functions have defaults
 	OrderInterval               string            // seconds between two moves of a room in lists; "" is the functions' default
@@ -57,6 +62,9 @@ type settings struct {
 }
 
 func (s settings) prod() bool { return s.Env == "prod" }
+
+// guarded reports whether both APIs are behind the site's distribution.
+func (s settings) guarded() bool { return s.WebACL != "" }
 
 // option reads one context value into settings.
 type option struct {
@@ -136,6 +144,27 @@ var options = []option{
 	{"apiCertificate", func(s *settings, v string) error {
 		s.API.certificate = v
 		return certificate(v)
+	}},
+	{"firewallRate", func(s *settings, v string) (err error) {
+		s.FirewallRate, err = number(v, 10, 2_000_000_000)
+		return err
+	}},
+	{"webAcl", func(s *settings, v string) error {
+		s.WebACL = v
+		return matches(v, `arn:aws[\w-]*:wafv2:us-east-1:\d{12}:global/webacl/[\w-]+/[\w-]+`, "the ARN of a web ACL of CloudFront, such as the output WebAclArn of the stack Firewall")
+	}},
+	{"originKey", func(s *settings, v string) error {
+		s.OriginKey = v
+		return originKey(v)
+	}},
+	{"acceptedKeys", func(s *settings, v string) error {
+		s.AcceptedKeys = strings.Split(v, ",")
+		for _, key := range s.AcceptedKeys {
+			if err := originKey(key); err != nil {
+				return err
+			}
+		}
+		return nil
 	}},
 	{"throttleBurst", func(s *settings, v string) (err error) {
 		s.ThrottleBurst, err = number(v, 1, 100_000)
@@ -285,7 +314,24 @@ func (s settings) checkCombinations() error {
 	case s.SignInPage != "" && s.UserPoolID == "":
 		return errors.New("signInPage needs userPoolId; for the user pool that this app creates set site")
 	}
+	if err := s.checkFirewall(); err != nil {
+		return err
+	}
 	return s.checkNames()
+}
+
+// checkFirewall checks the settings of the firewall: the keys in the order in which they
+// are set without refusing anyone on the way.
+func (s settings) checkFirewall() error {
+	switch {
+	case s.guarded() && !s.ownSite().given():
+		return errors.New("webAcl needs site and siteCertificate, a name of your own: both APIs are behind it")
+	case s.OriginKey != "" && !s.guarded():
+		return errors.New("originKey needs webAcl: the distribution sends the key")
+	case len(s.AcceptedKeys) > 0 && !slices.Contains(s.AcceptedKeys, s.OriginKey):
+		return errors.New("acceptedKeys lacks originKey: the APIs would refuse what the distribution sends")
+	}
+	return nil
 }
 
 // checkNames checks the names of the browser client and of both APIs.
@@ -351,6 +397,10 @@ func matches(value, pattern, want string) error {
 		return fmt.Errorf("want %s", want)
 	}
 	return nil
+}
+
+func originKey(value string) error {
+	return matches(value, `[\w-]{20,128}`, "20 to 128 letters, digits, - and _, such as openssl rand -hex 20 prints")
 }
 
 func httpsURL(value, example string) error {

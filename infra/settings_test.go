@@ -58,7 +58,16 @@ func TestBadContextIsSaidInOneLine(t *testing.T) {
 		"an unknown function":    {map[string]any{"env": "dev", "reservedConcurrency": "fan=5"}, "the functions are connect,"},
 		"a budget of no one":     {map[string]any{"env": "dev", "budget": "100"}, "budget needs alarmTopic"},
 		"units of nothing":       {map[string]any{"env": "dev", "maxWriteUnits": "0"}, "want a number from 1 to 1000000"},
-		"no topic":               {map[string]any{"env": "dev", "alarmTopic": "ops"}, "want the ARN of an SNS topic"},
+		"a firewall of no name":  {map[string]any{"env": "dev", "webAcl": webACL}, "webAcl needs site and siteCertificate"},
+		"a firewall elsewhere":   {map[string]any{"env": "dev", "webAcl": "arn:aws:wafv2:eu-central-1:123456789012:regional/webacl/a/b"}, "the ARN of a web ACL of CloudFront"},
+		"a key of no origin":     {map[string]any{"env": "dev", "originKey": "0123456789abcdefghij"}, "originKey needs webAcl"},
+		"a short key":            {map[string]any{"env": "dev", "originKey": "0123456789"}, "want 20 to 128 letters"},
+		"a key that none sends": {map[string]any{
+			"env": "dev", "webAcl": webACL, "site": "https://chat.example.com", "siteCertificate": "arn:aws:acm:us-east-1:123456789012:certificate/a",
+			"originKey": "0123456789abcdefghij", "acceptedKeys": "another-0123456789abcdef",
+		}, "acceptedKeys lacks originKey"},
+		"a rate of none": {map[string]any{"env": "dev", "firewallRate": "9"}, "want a number from 10"},
+		"no topic":       {map[string]any{"env": "dev", "alarmTopic": "ops"}, "want the ARN of an SNS topic"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

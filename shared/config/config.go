@@ -34,6 +34,7 @@ const (
 	ReadRate     = "READ_RATE"      // lists that a user may read a second by the HTTP API, 0 for no limit; optional
 	ReadBurst    = "READ_BURST"     // and how many at once; optional
 	OrderSeconds = "ORDER_INTERVAL" // seconds between two moves of a room in lists of rooms, 0 for none; optional
+	OriginKeys   = "ORIGIN_KEYS"    // keys of which a request carries one if it came by the distribution, separated by commas; optional
 	UserIDCase   = "USER_ID_CASE"   // Sensitive or Insensitive; optional, Sensitive by default
 	QueryToken   = "TOKEN_IN_QUERY" // "true" accepts ?token= at $connect; optional. URLs end up in logs.
 	LogLevel     = "LOG_LEVEL"      // debug, info, warn or error; optional, info by default
@@ -105,6 +106,9 @@ func (r *Reader) FoldCase() bool {
 
 // KeysURL returns where the tokens' issuer publishes its keys; "" for the default.
 func (r *Reader) KeysURL() string { return r.get(KeysURL) }
+
+// OriginKeys returns the keys of which a request has to carry one; none for any request.
+func (r *Reader) OriginKeys() []string { return list(r.get(OriginKeys)) }
 
 // TokenInQuery reports whether $connect accepts ?token=.
 func (r *Reader) TokenInQuery() bool { return r.boolean(QueryToken) }

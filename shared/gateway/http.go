@@ -78,6 +78,11 @@ func (h *HTTP) refuse(e events.APIGatewayV2HTTPRequest, status int, err error) e
 	}
 	line.Err(err).Str("request_id", e.RequestContext.RequestID).Int("status", status).
 		Str("outcome", http.StatusText(status)).Msg("handled")
+	return plainAnswer(status)
+}
+
+// plainAnswer is an answer as API Gateway itself gives it.
+func plainAnswer(status int) events.APIGatewayV2HTTPResponse {
 	return events.APIGatewayV2HTTPResponse{
 		StatusCode: status,
 		Headers:    map[string]string{"Content-Type": "application/json"},

@@ -35,7 +35,7 @@ func Functions() []Function {
 	reads := func(more ...string) []string { return append([]string{config.LogLevel, config.TableName}, more...) }
 	// Both APIs accept tokens by one rule, and know users by one form of their ids.
 	tokens := func(more ...string) []string {
-		return reads(append([]string{config.Issuer, config.Audience, config.TokenUse, config.UserClaim, config.UserIDCase}, more...)...)
+		return reads(append([]string{config.Issuer, config.Audience, config.TokenUse, config.UserClaim, config.UserIDCase, config.OriginKeys}, more...)...)
 	}
 	// Frames that a route refuses count, too.
 	frames := []string{config.SendRate, config.SendBurst}
@@ -57,6 +57,10 @@ func APIMethods() []string { return []string{"GET", "POST", "PUT", "PATCH", "DEL
 
 // APIHeaders lists the headers that pages of other origins may send to the HTTP API.
 func APIHeaders() []string { return []string{"authorization", "content-type", "idempotency-key"} }
+
+// OriginKeyHeader is the header in which a distribution in front of both APIs says that
+// a request came through it, and so past its firewall.
+const OriginKeyHeader = "X-Origin-Key"
 
 // APIPreflightAge is how long browsers remember what pages of an origin may send.
 const APIPreflightAge = time.Hour
