@@ -11,8 +11,9 @@ import (
 )
 
 // Door lets in what came through the distribution. The APIs have addresses of their own,
-// which a firewall can't be attached to ("Controlling and managing access to WebSocket
-// APIs in API Gateway", API Gateway Developer Guide).
+// which a firewall can't be attached to ("Use AWS WAF to protect your REST APIs in API
+// Gateway", API Gateway Developer Guide); that a header tells is CloudFront's own advice
+// ("Add custom headers to origin requests", CloudFront Developer Guide).
 type Door struct {
 	header string
 	keys   []string
