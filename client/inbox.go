@@ -99,7 +99,7 @@ func (in *inbox) message(f wire.ServerFrame) {
 	m := arrival{id: id, chained: true, Message: Message{
 		HistoryMessage: HistoryMessage{
 			ChatRoomID: f.ChatRoomID, MessageID: f.MessageID, SenderID: f.SenderID,
-			Content: f.Content, Timestamp: f.Timestamp,
+			Content: f.Content, Timestamp: f.Timestamp, Attachments: f.Attachments,
 		},
 		ClientMessageID: f.ClientMessageID,
 	}}
@@ -123,7 +123,7 @@ func (in *inbox) change(f wire.ServerFrame) {
 	m := arrival{id: id, Message: Message{
 		HistoryMessage: HistoryMessage{
 			ChatRoomID: f.ChatRoomID, MessageID: f.MessageID, SenderID: f.SenderID, Content: f.Content,
-			Timestamp: f.Timestamp, EditedAt: f.EditedAt, DeletedAt: f.DeletedAt,
+			Timestamp: f.Timestamp, EditedAt: f.EditedAt, DeletedAt: f.DeletedAt, Attachments: f.Attachments,
 		},
 		ClientMessageID: f.ClientMessageID,
 	}}

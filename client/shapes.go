@@ -79,6 +79,8 @@ type Person = wire.Person
 //	Timestamp int64  // ms since 1970
 //	EditedAt  int64  // ms since 1970, 0: never
 //	DeletedAt int64  // ms since 1970, 0: it was not deleted
+//
+//	Attachments int // how many it has
 type LastMessage = wire.LastMessage
 
 // Me is the user:
@@ -98,9 +100,21 @@ type History = wire.History
 //	ChatRoomID string
 //	MessageID  string   // a ULID: ids sort by when messages were stored
 //	SenderID   string   // a user id
-//	Content    string   // empty if it was deleted
+//	Content    string   // empty if it was deleted, or has attachments only
 //	Timestamp  int64    // when it was stored, in ms since 1970
 //	ReadBy     []string // user ids
 //	EditedAt   int64    // ms since 1970, 0: never
 //	DeletedAt  int64    // ms since 1970, 0: it was not deleted
+//
+//	Attachments []Attachment
 type HistoryMessage = wire.HistoryMessage
+
+// Attachment is a file of a message:
+//
+//	AttachmentID string
+//	Name         string // safe to show, and to save under
+//	ContentType  string // as its sender says, such as "image/png"
+//	Size         int64  // bytes
+//	Width        int    // pixels of a picture or a video, as its sender says; 0: unknown
+//	Height       int
+type Attachment = wire.Attachment

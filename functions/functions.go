@@ -25,6 +25,7 @@ import (
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/config"
 	"github.com/streamroom/streamroom/shared/dynamo"
+	"github.com/streamroom/streamroom/shared/objects"
 	"github.com/streamroom/streamroom/shared/topology"
 )
 
@@ -35,6 +36,8 @@ type Env struct {
 	// AWS configures the way to the table: region, credentials, and for the local
 	// runtime the endpoint and the client.
 	AWS aws.Config
+	// Objects configures the way to the bucket of attachments, as AWS does for the table.
+	Objects aws.Config
 	// Posts sends frames to the @connections API; nil is a client of its own.
 	Posts http.RoundTripper
 	// Keys fetches the keys of the tokens' issuer; nil is a client of its own.
@@ -76,17 +79,13 @@ func tuneGC() {
 // always in its variables there; the SDK's loader would look for them in many
 // more places, and costs a megabyte and milliseconds.
 func lambdaEnv() Env {
-	return Env{
-		Getenv: os.Getenv,
-		AWS: aws.Config{
-			Region: os.Getenv("AWS_REGION"),
-			Credentials: credentials.NewStaticCredentialsProvider(
-				os.Getenv("AWS_ACCESS_KEY_ID"), os.Getenv("AWS_SECRET_ACCESS_KEY"), os.Getenv("AWS_SESSION_TOKEN"),
-			),
-		},
-		Now: time.Now,
-		Log: os.Stdout,
+	config := aws.Config{
+		Region: os.Getenv("AWS_REGION"),
+		Credentials: credentials.NewStaticCredentialsProvider(
+			os.Getenv("AWS_ACCESS_KEY_ID"), os.Getenv("AWS_SECRET_ACCESS_KEY"), os.Getenv("AWS_SESSION_TOKEN"),
+		),
 	}
+	return Env{Getenv: os.Getenv, AWS: config, Objects: config, Now: time.Now, Log: os.Stdout}
 }
 
 // wiring collects what a constructor needs.
@@ -120,6 +119,22 @@ func (w wiring) store() *dynamo.Store {
 		})
 	}
 	return dynamo.New(dynamodb.NewFromConfig(w.AWS), w.vars.Table(), w.Now)
+}
+
+// objectTimeout is how long one request to the bucket may take. The longest copies a file
+// of the largest size, within the bucket.
+const objectTimeout = 4 * time.Second
+
+// bucket returns the bucket of attachments, nil if the deployment has none.
+func (w wiring) bucket() *objects.Bucket {
+	name := w.vars.Bucket()
+	if name == "" {
+		return nil
+	}
+	if w.Objects.HTTPClient == nil {
+		w.Objects.HTTPClient = awshttp.NewBuildableClient().WithTimeout(objectTimeout)
+	}
+	return objects.New(w.Objects, name)
 }
 
 func (w wiring) ids() chat.IDs { return chat.NewIDs(w.Now, rand.Reader) }

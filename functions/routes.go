@@ -43,6 +43,9 @@ func SendMessage(e Env) (lambda.Handler, error) {
 	w := e.wire(topology.SendMessage)
 	store, limits := w.store(), w.frameLimits()
 	sender := chat.NewSender(store, w.ids(), w.Now, fanout.Fits, limits)
+	if bucket := w.bucket(); bucket != nil {
+		sender = sender.Attaching(bucket)
+	}
 	send := gateway.NewSendMessage(sender, chat.NewSessions(store, limits, w.Now), w.Now, w.log)
 	return w.handler(send.Handle)
 }
@@ -62,6 +65,11 @@ func API(e Env) (lambda.Handler, error) {
 		chat.Writing: chat.PerSecond(w.vars.Limit(config.WriteRate, config.WriteBurst, chat.WriteRate, chat.WriteBurst)),
 		chat.Reading: chat.PerSecond(w.vars.Limit(config.ReadRate, config.ReadBurst, chat.ReadRate, chat.ReadBurst)),
 	}
+	var signer chat.Signer
+	if bucket := w.bucket(); bucket != nil {
+		signer = bucket
+	}
+	maxSize := w.vars.MaxFile(chat.MaxAttachmentSize)
 	if err := w.vars.Err(); err != nil {
 		return nil, err
 	}
@@ -77,7 +85,10 @@ func API(e Env) (lambda.Handler, error) {
 		Profiles:  chat.NewProfiles(store, w.Now),
 		Users:     chat.NewUsers(store, w.Now),
 		UserIDs:   rule.UserIDs,
-		Limits:    chat.NewLimiter(store, limits, w.Now),
+
+		Attachments: chat.NewAttachments(store, signer, w.ids(), w.Now, maxSize),
+
+		Limits: chat.NewLimiter(store, limits, w.Now),
 	}, gateway.Status, w.log)
 	return w.handler(w.door().HTTP(gateway.NewHTTP(api, tokens, w.Now, w.log).Handle))
 }

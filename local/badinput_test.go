@@ -41,6 +41,8 @@ var operations = []operation{
 	{"GET", "/rooms/{room}/messages", ""},
 	{"PATCH", "/rooms/{room}/messages/{message}", `{"content":"x"}`},
 	{"DELETE", "/rooms/{room}/messages/{message}", ""},
+	{"POST", "/rooms/{room}/attachments", `{"name":"a.png","contentType":"image/png","size":3}`},
+	{"GET", "/rooms/{room}/attachments/{file}", ""},
 	{"POST", "/sync", `{"rooms":{"{room}":"{message}"}}`},
 	{"GET", "/me", ""},
 	{"PUT", "/me", `{"displayName":"x"}`},
@@ -61,7 +63,7 @@ const jsonType = "application/json"
 type place struct{ room, message, user string }
 
 func (p place) in(text string) string {
-	return strings.NewReplacer("{room}", p.room, "{message}", p.message, "{user}", p.user).Replace(text)
+	return strings.NewReplacer("{room}", p.room, "{message}", p.message, "{file}", p.message, "{user}", p.user).Replace(text)
 }
 
 // bodies are the ways in which a body that would be served is spoilt.
@@ -153,7 +155,7 @@ func matrix(p place, foreign string) (bad []badInput) {
 
 func TestEveryOperationIsInTheMatrix(t *testing.T) {
 	paths, _ := described().doc["paths"].(map[string]any)
-	names := strings.NewReplacer("{roomId}", "{room}", "{messageId}", "{message}", "{userId}", "{user}")
+	names := strings.NewReplacer("{roomId}", "{room}", "{messageId}", "{message}", "{attachmentId}", "{file}", "{userId}", "{user}")
 	var want []string
 	for path, item := range paths {
 		for method := range item.(map[string]any) {
@@ -254,6 +256,22 @@ func TestBadInputIsRefusedAndNothingWritten(t *testing.T) {
 		{"profiles of no user", "POST", "/profiles", jsonType, `{"users":[]}`, 400, "invalid_request"},
 		{"a forged user's profile", "POST", "/profiles", jsonType, `{"users":["a#b"]}`, 400, "invalid_request"},
 		{"101 profiles", "POST", "/profiles", jsonType, `{"users":[` + strings.Repeat(`"x",`, 100) + `"x"]}`, 400, "invalid_request"},
+		{"a file of no name", "POST", "/rooms/" + room + "/attachments", jsonType, `{"contentType":"image/png","size":3}`, 400, "invalid_request"},
+		{"a file of no type", "POST", "/rooms/" + room + "/attachments", jsonType, `{"name":"a","size":3}`, 400, "invalid_request"},
+		{"a file of a type that is none", "POST", "/rooms/" + room + "/attachments", jsonType, `{"name":"a","contentType":"image","size":3}`, 400, "invalid_request"},
+		{"a file of two lines of type", "POST", "/rooms/" + room + "/attachments", jsonType, `{"name":"a","contentType":"image/png\r\nx: y","size":3}`, 400, "invalid_request"},
+		{"a file of no size", "POST", "/rooms/" + room + "/attachments", jsonType, `{"name":"a","contentType":"image/png"}`, 400, "invalid_request"},
+		{"an empty file", "POST", "/rooms/" + room + "/attachments", jsonType, `{"name":"a","contentType":"image/png","size":0}`, 400, "invalid_request"},
+		{"a file of less than nothing", "POST", "/rooms/" + room + "/attachments", jsonType, `{"name":"a","contentType":"image/png","size":-1}`, 400, "invalid_request"},
+		{"half a byte", "POST", "/rooms/" + room + "/attachments", jsonType, `{"name":"a","contentType":"image/png","size":1.5}`, 400, "invalid_request"},
+		{"a file too large", "POST", "/rooms/" + room + "/attachments", jsonType, `{"name":"a","contentType":"image/png","size":26214401}`, 413, "too_large"},
+		{"a picture of one side", "POST", "/rooms/" + room + "/attachments", jsonType, `{"name":"a","contentType":"image/png","size":3,"width":7}`, 400, "invalid_request"},
+		{"a picture too wide", "POST", "/rooms/" + room + "/attachments", jsonType, `{"name":"a","contentType":"image/png","size":3,"width":65536,"height":1}`, 400, "invalid_request"},
+		{"a picture of less than nothing", "POST", "/rooms/" + room + "/attachments", jsonType, `{"name":"a","contentType":"image/png","size":3,"width":-1,"height":-1}`, 400, "invalid_request"},
+		{"a file's name too long", "POST", "/rooms/" + room + "/attachments", jsonType, `{"name":"` + strings.Repeat("x", 4_097) + `","contentType":"image/png","size":3}`, 400, "invalid_request"},
+		{"a file that is none", "GET", "/rooms/" + room + "/attachments/nothing", "", "", 400, "invalid_request"},
+		{"a file that does not exist", "GET", "/rooms/" + room + "/attachments/" + mine.MessageID, "", "", 403, "not_a_member"},
+		{"perhaps a redirect", "GET", "/rooms/" + room + "/attachments/" + mine.MessageID + "?redirect=maybe", "", "", 400, "invalid_request"},
 		{"no such path", "GET", "/everything", "", "", 404, "not_found"},
 		{"the API itself", "GET", "/", "", "", 404, "not_found"},
 	}...)

@@ -17,17 +17,19 @@ import (
 
 	"github.com/streamroom/streamroom/local/dynamodb"
 	"github.com/streamroom/streamroom/local/lambda"
+	"github.com/streamroom/streamroom/local/objects"
 	"github.com/streamroom/streamroom/shared/table"
 )
 
 // region is what requests are signed for; nothing checks it.
 const region = "us-east-1"
 
-// data is what outlives a server with a data folder: the table, and how far the
-// mappings have read its stream.
+// data is what outlives a server with a data folder: the table, the attachments, and how
+// far the mappings have read its stream.
 type data struct {
 	engine      *dynamodb.Engine // nil with another DynamoDB
 	aws         aws.Config       // to reach the table
+	objects     *objects.Store
 	checkpoints *lambda.Checkpoints
 	failures    *lambda.Bucket
 }
@@ -52,7 +54,16 @@ func (d *data) open(ctx context.Context, c Config, table net.Listener, clock clo
 		d.aws.BaseEndpoint = aws.String("http://" + table.Addr().String())
 		d.aws.HTTPClient = engine
 	}
-	var err error
+	signer, err := d.aws.Credentials.Retrieve(ctx)
+	if err != nil {
+		return err
+	}
+	d.objects, err = objects.Open(objects.Config{
+		Bucket: AttachmentsBucket, Dir: c.path("objects"), Path: objectsPath, Region: region, Credentials: signer, Now: clock.Now,
+	})
+	if err != nil {
+		return fmt.Errorf("cannot use the data folder, see --data: %w", err)
+	}
 	if c.DataDir == "" {
 		d.checkpoints = lambda.NewMemoryCheckpoints()
 	} else if d.checkpoints, err = lambda.OpenCheckpoints(c.path("checkpoints.json"), clock); err != nil {
@@ -60,6 +71,12 @@ func (d *data) open(ctx context.Context, c Config, table net.Listener, clock clo
 	}
 	d.failures, err = lambda.OpenBucket(c.path("failures.jsonl"))
 	return err
+}
+
+// bucket returns the configuration by which functions reach the bucket of attachments,
+// whose links and forms lead to a server's URL.
+func (d *data) bucket(url string) aws.Config {
+	return aws.Config{Region: region, Credentials: d.aws.Credentials, BaseEndpoint: aws.String(url + objectsPath), HTTPClient: d.objects}
 }
 
 // probe finds out whether writes to the table succeed. In another DynamoDB it

@@ -68,6 +68,7 @@ func NewDeployment(url, logLevel string) Deployment {
 		config.UserIDCase:  config.Insensitive, // as the pool of package identity
 		config.QueryToken:  "true",
 		config.LogLevel:    logLevel,
+		config.Attachments: AttachmentsBucket,
 	}
 	d := Deployment{
 		URL:        url,

@@ -21,6 +21,7 @@ const (
 	healthPath   = "/healthz"
 	failuresPath = "/failures"
 	openapiPath  = "/openapi.json"
+	objectsPath  = "/objects"
 )
 
 // handler serves everything but the table. It picks by prefix and leaves paths as
@@ -38,6 +39,8 @@ func (s *Server) handler() (http.Handler, error) {
 			s.websocket.ServeHTTP(w, r)
 		case under(path, apiPath):
 			s.api.ServeHTTP(w, r)
+		case under(path, objectsPath):
+			s.shared(s.data.objects.ServeHTTP, w, r)
 		case path == tokenPath:
 			s.shared(s.serveToken, w, r)
 		case path == identity.DescriptionPath:
@@ -116,23 +119,30 @@ func (s *Server) serveHealth(w http.ResponseWriter, r *http.Request) {
 }
 
 // services serves what stands in for AWS on the table's port: DynamoDB and its
-// streams, Lambda, and the bucket of failures. An SDK client finds all of it under one endpoint.
+// streams, Lambda, and the buckets of failures and of attachments. An SDK client finds all of it under one endpoint.
 func (s *Server) services() http.Handler {
 	functions := lambda.NewAPI(s.invoker, s.mappings.all...)
-	bucket := lambda.NewBucketAPI(s.data.failures)
+	bucket, objects := lambda.NewBucketAPI(s.data.failures), s.data.objects.Unguarded()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case under(r.URL.Path, lambda.APIPath):
-			// No header of AWS's own keeps web pages from elsewhere from this.
-			if r.Header.Get("Origin") != "" {
-				http.Error(w, "browsers may not invoke functions", http.StatusForbidden)
-				return
-			}
-			functions.ServeHTTP(w, r)
+			withoutBrowsers(functions, w, r)
+		case under(r.URL.Path, "/"+AttachmentsBucket):
+			withoutBrowsers(objects, w, r)
 		case under(r.URL.Path, lambda.BucketPath):
 			bucket.ServeHTTP(w, r)
 		default:
 			s.data.engine.ServeHTTP(w, r)
 		}
 	})
+}
+
+// withoutBrowsers serves a request that no page of a browser makes: no header of AWS's own
+// keeps those from elsewhere from this.
+func withoutBrowsers(serve http.Handler, w http.ResponseWriter, r *http.Request) {
+	if r.Header.Get("Origin") != "" {
+		http.Error(w, "browsers may not use this", http.StatusForbidden)
+		return
+	}
+	serve.ServeHTTP(w, r)
 }

@@ -31,6 +31,8 @@ const (
 	// FailuresBucket is the name of the bucket of what mappings gave up, on the table's
 	// port.
 	FailuresBucket = "failures"
+	// AttachmentsBucket is the name of the bucket of attachments, on both ports.
+	AttachmentsBucket = "attachments"
 	// Stage is the WebSocket API's stage, the first segment of its path, unless
 	// Config.Wrap changes it.
 	Stage = "local"

@@ -272,6 +272,8 @@ func answerRateLimited(t *testing.T) {
 		{"GET", "/rooms/r/messages", nil},
 		{"PATCH", "/rooms/r/messages/m", wire.EditRequest{Content: "x"}},
 		{"DELETE", "/rooms/r/messages/m", nil},
+		{"POST", "/rooms/r/attachments", wire.AttachmentRequest{Name: "a", ContentType: "image/png", Size: 1}},
+		{"GET", "/rooms/r/attachments/x", nil},
 		{"POST", "/sync", wire.SyncRequest{}},
 		{"PUT", "/me", wire.NameChange{DisplayName: &name}},
 		{"POST", "/profiles", wire.ProfilesRequest{Users: []string{"bob"}}},
@@ -290,6 +292,7 @@ func TestTheDescriptionIsWhatIsServed(t *testing.T) {
 	alice := s.Connect("alice")
 	ack, _ := alice.Deliver(room, "hello", "c-1")
 	reply, _ := s.Connect("bob").Deliver(room, "hi", "c-2")
+	file := sendFile(s, alice, room, "a.png", "image/png", []byte("png")).AttachmentID
 	const nothing = "01HQZ6T0T0ABCDEFGHJKMNPQRS"
 	name, long := "Alice", strings.Repeat("x", 70_000)
 	path, none := "/rooms/"+room, "/rooms/"+foreign
@@ -337,6 +340,14 @@ func TestTheDescriptionIsWhatIsServed(t *testing.T) {
 		{"PATCH", path + "/messages/" + reply.MessageID, wire.EditRequest{Content: "mine"}, 403},
 		{"PATCH", path + "/messages/" + nothing, wire.EditRequest{Content: "x"}, 404},
 		{"PATCH", path + "/messages/" + ack.MessageID, wire.EditRequest{Content: long}, 413},
+		{"POST", path + "/attachments", wire.AttachmentRequest{Name: "a", ContentType: "image/png", Size: 1}, 201},
+		{"POST", path + "/attachments", wire.AttachmentRequest{}, 400},
+		{"POST", path + "/attachments", wire.AttachmentRequest{Name: "a", ContentType: "image/png", Size: 1 << 30}, 413},
+		{"POST", none + "/attachments", wire.AttachmentRequest{Name: "a", ContentType: "image/png", Size: 1}, 403},
+		{"GET", path + "/attachments/" + file, nil, 302},
+		{"GET", path + "/attachments/" + file + "?redirect=false", nil, 200},
+		{"GET", path + "/attachments/x", nil, 400},
+		{"GET", path + "/attachments/" + nothing, nil, 403},
 		{"DELETE", path + "/messages/x", nil, 400},
 		{"DELETE", path + "/messages/" + reply.MessageID, nil, 403},
 		{"DELETE", path + "/messages/" + nothing, nil, 404},

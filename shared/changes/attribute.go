@@ -42,8 +42,8 @@ func numberOf(attributes image, name string) (int64, error) {
 	return n, nil
 }
 
-// timeIn returns a time, 0 where it is absent.
-func timeIn(attributes image, name string) (int64, error) {
+// optionalNumber returns an integer attribute, such as a time, 0 where it is absent.
+func optionalNumber(attributes image, name string) (int64, error) {
 	if _, ok := attributes[name]; !ok {
 		return 0, nil
 	}
@@ -58,19 +58,76 @@ func isTrue(attributes image, name string) bool {
 
 // messageIDsOf returns the message ids of a slice.
 func messageIDsOf(attributes image) ([]string, error) {
-	list, ok := attributes[table.MessageIDs]
-	if !ok || list.DataType() != events.DataTypeList {
+	if _, ok := attributes[table.MessageIDs]; !ok {
 		return nil, fmt.Errorf("invalid attribute %s: want a list", table.MessageIDs)
+	}
+	return idsOf(attributes, table.MessageIDs)
+}
+
+// removedOf returns the ids of a deleted message's attachments.
+func removedOf(attributes image) ([]string, error) {
+	if _, ok := attributes[table.AttachmentIDs]; !ok {
+		return nil, nil
+	}
+	return idsOf(attributes, table.AttachmentIDs)
+}
+
+// idsOf returns a list of ULIDs.
+func idsOf(attributes image, name string) ([]string, error) {
+	list := attributes[name]
+	if list.DataType() != events.DataTypeList {
+		return nil, fmt.Errorf("invalid attribute %s: want a list", name)
 	}
 	var ids []string
 	for _, id := range list.List() {
 		if id.DataType() != events.DataTypeString {
-			return nil, fmt.Errorf("invalid attribute %s: want a list of strings", table.MessageIDs)
+			return nil, fmt.Errorf("invalid attribute %s: want a list of strings", name)
 		}
 		if _, err := chat.MessageTime(id.String()); err != nil {
-			return nil, fmt.Errorf("invalid attribute %s: %w", table.MessageIDs, err)
+			return nil, fmt.Errorf("invalid attribute %s: %w", name, err)
 		}
 		ids = append(ids, id.String())
 	}
 	return ids, nil
+}
+
+// filesOf returns the attachments of a message.
+func filesOf(attributes image) ([]chat.File, error) {
+	list, ok := attributes[table.Attachments]
+	if !ok {
+		return nil, nil
+	}
+	if list.DataType() != events.DataTypeList {
+		return nil, fmt.Errorf("invalid attribute %s: want a list", table.Attachments)
+	}
+	files := make([]chat.File, len(list.List()))
+	for i, v := range list.List() {
+		if v.DataType() != events.DataTypeMap {
+			return nil, fmt.Errorf("invalid attribute %s: want a list of maps", table.Attachments)
+		}
+		var err error
+		if files[i], err = fileOf(v.Map()); err != nil {
+			return nil, fmt.Errorf("invalid attribute %s: %w", table.Attachments, err)
+		}
+	}
+	return files, nil
+}
+
+func fileOf(attributes image) (f chat.File, err error) {
+	for name, text := range map[string]*string{table.AttachmentID: &f.ID, table.Name: &f.Name, table.ContentType: &f.ContentType} {
+		if *text, err = textOf(attributes, name); err != nil {
+			return f, err
+		}
+	}
+	if f.Size, err = numberOf(attributes, table.Size); err != nil {
+		return f, err
+	}
+	for name, pixels := range map[string]*int{table.Width: &f.Width, table.Height: &f.Height} {
+		n, err := optionalNumber(attributes, name)
+		if err != nil {
+			return f, err
+		}
+		*pixels = int(n)
+	}
+	return f, nil
 }

@@ -47,6 +47,12 @@ type (
 		RenamedAt int64
 	}
 
+	// RoomEnded says that a room was deleted.
+	RoomEnded struct{ RoomID string }
+
+	// AttachmentExpired says that a file which was announced got no message.
+	AttachmentExpired struct{ RoomID, AttachmentID string }
+
 	// SliceStored says that a part of a large room's fan-out is to be done: see
 	// fanout.Slice.
 	SliceStored struct {
@@ -75,6 +81,8 @@ func (ReadMoved) isChange()          {}
 func (MemberJoined) isChange()       {}
 func (MemberLeft) isChange()         {}
 func (RoomRenamed) isChange()        {}
+func (RoomEnded) isChange()          {}
+func (AttachmentExpired) isChange()  {}
 func (SliceStored) isChange()        {}
 func (ConnectionReplaced) isChange() {}
 func (ConnectionEnded) isChange()    {}

@@ -123,10 +123,17 @@ func (it item) change() (Change, error) {
 		return MemberJoined{it.key.RoomID, chat.Member{UserID: it.key.UserID, JoinedAt: joinedAt}}, err
 	case kind == table.KindMember && it.operation == removed:
 		return MemberLeft{it.key.RoomID, it.key.UserID}, nil
+	case kind == table.KindRoom && it.operation == removed:
+		return RoomEnded{it.key.RoomID}, nil
+	case kind == table.KindAttachment && it.operation == removed:
+		if _, ok := it.before[table.MessageID]; ok {
+			return nil, nil // who removed the item has removed the object before
+		}
+		return AttachmentExpired{it.key.RoomID, it.key.AttachmentID}, nil
 	case kind == table.KindSlice && it.operation == inserted:
 		return it.slice()
 	case kind == table.KindConnection && it.operation == modified:
-		replacedAt, err := timeIn(it.after, table.ReplacedAt)
+		replacedAt, err := optionalNumber(it.after, table.ReplacedAt)
 		if err != nil || replacedAt == 0 {
 			return nil, err
 		}
@@ -191,10 +198,10 @@ func (it item) roomChange() (Change, error) {
 // edited returns when a record's change to a message or a room took place, 0 if
 // it was another: for example, that the message was read.
 func (it item) edited() (at int64, err error) {
-	if at, err = timeIn(it.after, table.EditedAt); err != nil {
+	if at, err = optionalNumber(it.after, table.EditedAt); err != nil {
 		return 0, err
 	}
-	before, err := timeIn(it.before, table.EditedAt)
+	before, err := optionalNumber(it.before, table.EditedAt)
 	if err != nil || before == at {
 		return 0, err
 	}
@@ -211,13 +218,20 @@ func (it item) message() (chat.Message, error) {
 	if m.SenderID, err = textOf(it.after, table.SenderID); err != nil {
 		return chat.Message{}, err
 	}
-	if m.DeletedAt, err = timeIn(it.after, table.DeletedAt); err != nil || m.DeletedAt != 0 {
+	if m.DeletedAt, err = optionalNumber(it.after, table.DeletedAt); err != nil {
+		return chat.Message{}, err
+	}
+	if m.DeletedAt != 0 {
+		m.Removed, err = removedOf(it.after)
 		return m, err
 	}
-	if m.EditedAt, err = timeIn(it.after, table.EditedAt); err != nil {
+	if m.EditedAt, err = optionalNumber(it.after, table.EditedAt); err != nil {
 		return chat.Message{}, err
 	}
 	if m.Content, err = textOf(it.after, table.Content); err != nil {
+		return chat.Message{}, err
+	}
+	if m.Attachments, err = filesOf(it.after); err != nil {
 		return chat.Message{}, err
 	}
 	if _, ok := it.after[table.ClientMessageID]; ok {
@@ -239,7 +253,7 @@ func (it item) slice() (Change, error) {
 	if err != nil {
 		return nil, err
 	}
-	ttl, err := timeIn(it.after, table.TTL)
+	ttl, err := optionalNumber(it.after, table.TTL)
 	if err != nil {
 		return nil, err
 	}

@@ -17,8 +17,8 @@ type EditStore interface {
 	// deleted or changed at that time or later. It returns the stored message,
 	// and whether this call edited it. An error if there is no such message.
 	EditMessage(ctx context.Context, m Message) (current Message, edited bool, err error)
-	// DeleteMessage removes a message's content and readers, as of m.DeletedAt,
-	// under the same conditions.
+	// DeleteMessage removes a message's content, readers and attachments, as of
+	// m.DeletedAt, under the same conditions. The ids of m.Attachments stay as Removed.
 	DeleteMessage(ctx context.Context, m Message) (current Message, deleted bool, err error)
 }
 
@@ -42,12 +42,19 @@ func NewEditor(store EditStore, now func() time.Time, fits func(Message) error) 
 // another user's message, CodeNotFound for one that does not exist or was
 // deleted.
 func (e *Editor) Edit(ctx context.Context, userID, roomID, messageID, content string) (Message, error) {
-	if err := ValidateContent(content); err != nil {
-		return Message{}, err
+	if content != "" { // which a message with attachments may have
+		if err := ValidateContent(content); err != nil {
+			return Message{}, err
+		}
 	}
 	m, err := e.own(ctx, userID, roomID, messageID)
 	if err != nil {
 		return Message{}, err
+	}
+	if len(m.Attachments) == 0 && m.DeletedAt == 0 {
+		if err := ValidateContent(content); err != nil {
+			return Message{}, err
+		}
 	}
 	for range changeAttempts {
 		if m.DeletedAt != 0 {

@@ -11,6 +11,8 @@ const (
 	MaxDisplayName   = 64     // characters of a user's name
 	MaxMarks         = 8      // combining marks on one character of a name; no language has more
 	MaxUnread        = 100    // unread messages that are counted
+	MaxAttachments   = 10     // files of a message
+	MaxFileName      = 200    // bytes of a file's name
 )
 
 // The cost of read receipts grows with the square of a room's members, so large
@@ -133,6 +135,9 @@ type Message struct {
 	ReadBy          []string // in a room's history alone: see Histories.Read
 	EditedAt        int64    // 0: never
 	DeletedAt       int64    // 0: never
+
+	Attachments []File   // none in a deleted message
+	Removed     []string // the ids of those that a deleted message had
 }
 
 // Version is the time of the last change, 0 if there was none. It rises with each
@@ -149,6 +154,8 @@ type LastMessage struct {
 	DeletedAt int64 // 0: never
 	Version   int64 // the message's
 
+	Attachments int // how many
+
 	// OrderedAt is the time of the message for which the room was last moved up in its
 	// members' room lists, in ms; 0: that is not known, or a member has hidden it since.
 	OrderedAt int64
@@ -158,7 +165,7 @@ type LastMessage struct {
 func (m Message) Preview() LastMessage {
 	return LastMessage{
 		MessageID: m.ID, SenderID: m.SenderID, Preview: beginning(m.Content, MaxPreview), SentAt: m.SentAt,
-		DeletedAt: m.DeletedAt, Version: m.Version(),
+		DeletedAt: m.DeletedAt, Version: m.Version(), Attachments: len(m.Attachments),
 	}
 }
 

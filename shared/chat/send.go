@@ -15,8 +15,13 @@ type SendStore interface {
 	AdmissionStore
 	// IsMember reads strongly whether a user is a member of a room.
 	IsMember(ctx context.Context, roomID, userID string) (bool, error)
-	// PutMessage stores a message unless one with its id exists.
+	// PutMessage stores a message unless one with its id exists. With Attachments, it
+	// gives them to the message in the same step, or fails with ErrAttachment if one is
+	// not the sender's, has expired, or is another message's.
 	PutMessage(ctx context.Context, m Message) error
+	// Attachments reads files of a room by their ids strongly. Those that don't exist or
+	// have expired are left out.
+	Attachments(ctx context.Context, roomID string, ids []string) (map[string]Attachment, error)
 	// HasMessage reads strongly whether a message is stored.
 	HasMessage(ctx context.Context, roomID, messageID string) (bool, error)
 	// ClaimSend remembers, for SentMemory from now (ms), that m's sender uses
@@ -26,7 +31,7 @@ type SendStore interface {
 	// ResumeSend stores m, and remembers it instead of an earlier claim that is not known
 	// to be stored, in one step. If the claim is no longer what is remembered, or a message
 	// with m's id exists, it changes nothing and returns what is remembered now, with
-	// resumed false.
+	// resumed false. Attachments as with PutMessage.
 	ResumeSend(ctx context.Context, m Message, earlier SentBefore, now int64) (latest SentBefore, resumed bool, err error)
 }
 
@@ -49,7 +54,8 @@ const ResumeWithin = 30 * time.Second
 type SendRequest struct {
 	ConnectionID    string
 	RoomID          string
-	Content         string
+	Content         string   // may be empty with Attachments
+	Attachments     []string // ids
 	ClientMessageID string
 	NoEcho          bool // the ack is enough for the connection: the message is not sent to it
 	Refused         error
@@ -73,6 +79,7 @@ type Sender struct {
 	now       func() time.Time
 	admission admission
 	fits      func(Message) error
+	keeper    Keeper // nil: messages have no attachments
 }
 
 // NewSender returns a Sender. fits refuses, with CodeTooLarge, a message that
@@ -84,10 +91,17 @@ func NewSender(store SendStore, ids IDs, now func() time.Time, fits func(Message
 	}
 }
 
+// Attaching has the Sender take messages with attachments. Call it before the first Send.
+func (s *Sender) Attaching(keeper Keeper) *Sender {
+	s.keeper = keeper
+	return s
+}
+
 // Send stores one message. Every call counts in the limit of the connection's user,
 // refused ones too. A Sender that remembers the connection makes two sequential
 // round trips: its row, the limit, membership and the claim of the client message id in
-// parallel, then the message. A send that is refused may leave a claim.
+// parallel, then the message. One with attachments makes a third between them, which
+// copies the files. A send that is refused may leave a claim.
 //
 // Errors: CodeReconnect, CodeReplaced, CodeTokenExpired, CodeRateLimited, CodeInvalidRequest,
 // CodeTooLarge, CodeNotAMember.
@@ -118,6 +132,9 @@ type attempt struct {
 	message Message    // with an id that was minted for it
 	claimed bool       // it was the first to use its client message id
 	earlier SentBefore // else
+
+	attachments []string              // the ids that were asked for
+	found       map[string]Attachment // of those, as they were before the message
 }
 
 // prepare mints the message's id, and looks up membership and claims the client message
@@ -130,16 +147,22 @@ func (s *Sender) prepare(ctx context.Context, r SendRequest, userID string) (att
 	a := attempt{message: Message{
 		RoomID: r.RoomID, ID: id, SenderID: userID, Content: r.Content, SentAt: ms,
 		ClientMessageID: r.ClientMessageID,
-	}}
+	}, attachments: r.Attachments}
 	if r.NoEcho {
 		a.message.Origin = r.ConnectionID
 	}
 	tooLarge := s.fits(a.message)
-	var claimErr error
+	var claimErr, attachmentErr error
 	var group errgroup.Group
 	if r.ClientMessageID != "" && tooLarge == nil {
 		group.Go(func() error {
 			a.earlier, a.claimed, claimErr = s.store.ClaimSend(ctx, a.message, s.now().UnixMilli())
+			return nil
+		})
+	}
+	if len(r.Attachments) > 0 {
+		group.Go(func() error {
+			a.found, attachmentErr = s.store.Attachments(ctx, r.RoomID, r.Attachments)
 			return nil
 		})
 	}
@@ -154,6 +177,8 @@ func (s *Sender) prepare(ctx context.Context, r SendRequest, userID string) (att
 		return attempt{}, tooLarge
 	case claimErr != nil:
 		return attempt{}, fmt.Errorf("claim the client message id: %w", claimErr)
+	case attachmentErr != nil:
+		return attempt{}, fmt.Errorf("read the attachments: %w", attachmentErr)
 	}
 	return a, nil
 }
@@ -164,6 +189,10 @@ func (s *Sender) put(ctx context.Context, a attempt) (Receipt, error) {
 	if m.ClientMessageID != "" && !a.claimed {
 		return s.resume(ctx, a)
 	}
+	if err := s.attach(ctx, &a); err != nil {
+		return Receipt{}, err
+	}
+	m = a.message
 	// If it exists, a request was repeated whose answer was lost, or a resend was faster.
 	if err := s.store.PutMessage(ctx, m); err != nil {
 		return Receipt{}, fmt.Errorf("put message: %w", err)
@@ -200,6 +229,10 @@ func (s *Sender) resume(ctx context.Context, a attempt) (Receipt, error) {
 		if stored {
 			return receipt(m, true), nil
 		}
+		if err := s.attach(ctx, &a); err != nil {
+			return Receipt{}, err
+		}
+		m.Attachments = a.message.Attachments
 		latest, resumed, err := s.store.ResumeSend(ctx, m, earlier, s.now().UnixMilli())
 		if err != nil {
 			return Receipt{}, fmt.Errorf("resume an earlier send: %w", err)
@@ -210,6 +243,45 @@ func (s *Sender) resume(ctx context.Context, a attempt) (Receipt, error) {
 		a.earlier = latest
 	}
 	return Receipt{}, fmt.Errorf("resume an earlier send: gave up after %d concurrent ones", resumeAttempts)
+}
+
+// attach gives an attempt's message its files: the sender's own, uploaded, and in no
+// other message. All are checked before the first is copied. It copies an upload, so that
+// what is uploaded later does not change a message; a copy that no message gets is
+// removed with its item.
+func (s *Sender) attach(ctx context.Context, a *attempt) error {
+	if len(a.attachments) == 0 || len(a.message.Attachments) > 0 {
+		return nil
+	}
+	if s.keeper == nil {
+		return errNoAttachments()
+	}
+	files := make([]File, len(a.attachments))
+	for i, id := range a.attachments {
+		found, ok := a.found[id]
+		if !ok || found.UploadedBy != a.message.SenderID || found.MessageID != "" {
+			return ErrAttachment(id)
+		}
+		files[i] = found.File
+	}
+	a.message.Attachments = files
+	if err := s.fits(a.message); err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	for _, id := range a.attachments {
+		group.Go(func() error {
+			uploaded, err := s.keeper.Keep(ctx, a.found[id])
+			if err != nil {
+				return fmt.Errorf("keep the upload %s: %w", id, err)
+			}
+			if !uploaded {
+				return ErrAttachment(id)
+			}
+			return nil
+		})
+	}
+	return group.Wait()
 }
 
 func receipt(m Message, duplicate bool) Receipt {
@@ -228,6 +300,12 @@ func validateSend(r SendRequest) error {
 	}
 	if r.NoEcho && r.ClientMessageID == "" {
 		return Errorf(CodeInvalidRequest, "echo false needs a clientMessageId, by which the ack is matched")
+	}
+	if err := validateAttachmentIDs(r.Attachments); err != nil {
+		return err
+	}
+	if r.Content == "" && len(r.Attachments) > 0 {
+		return nil
 	}
 	return ValidateContent(r.Content)
 }

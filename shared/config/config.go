@@ -38,6 +38,9 @@ const (
 	UserIDCase   = "USER_ID_CASE"   // Sensitive or Insensitive; optional, Sensitive by default
 	QueryToken   = "TOKEN_IN_QUERY" // "true" accepts ?token= at $connect; optional. URLs end up in logs.
 	LogLevel     = "LOG_LEVEL"      // debug, info, warn or error; optional, info by default
+
+	Attachments = "ATTACHMENTS_BUCKET" // the S3 bucket of attachments; optional, without it there are none
+	MaxFile     = "ATTACHMENT_BYTES"   // the largest attachment; optional
 )
 
 // The values of UserIDCase: whether "Bob" and "bob" are two users or one.
@@ -127,6 +130,12 @@ func (r *Reader) Limit(rateName, burstName string, rate, burst int) (inTime, atO
 func (r *Reader) OrderInterval(otherwise time.Duration) time.Duration {
 	return time.Duration(r.integer(OrderSeconds, 0, int(otherwise.Seconds()))) * time.Second
 }
+
+// Bucket returns the bucket of attachments, "" for none.
+func (r *Reader) Bucket() string { return r.get(Attachments) }
+
+// MaxFile returns how many bytes an attachment may have, by default otherwise.
+func (r *Reader) MaxFile(otherwise int) int64 { return int64(r.integer(MaxFile, 1, otherwise)) }
 
 // LogLevel returns from which level on to log.
 func (r *Reader) LogLevel() zerolog.Level {

@@ -64,6 +64,25 @@ func (s *Store) batchGet(ctx context.Context, keys []table.Key, fresh consistenc
 	return found, nil
 }
 
+// batchWrite makes writes that don't depend on each other.
+func (s *Store) batchWrite(ctx context.Context, writes []types.WriteRequest) error {
+	for chunk := range slices.Chunk(writes, writeSize) {
+		left := map[string][]types.WriteRequest{*s.table: chunk}
+		err := untilDone(ctx, func() (int, error) {
+			out, err := s.db.BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{RequestItems: left})
+			if err != nil {
+				return len(chunk), err
+			}
+			left = out.UnprocessedItems
+			return len(left[*s.table]), nil
+		})
+		if err != nil {
+			return fmt.Errorf("batch write: %w", err)
+		}
+	}
+	return nil
+}
+
 // untilDone repeats a batch, with growing pauses, while it leaves keys or items
 // unprocessed.
 func untilDone(ctx context.Context, do func() (left int, err error)) error {

@@ -21,13 +21,25 @@ func (s *Store) EditMessage(ctx context.Context, m chat.Message) (chat.Message, 
 	})
 }
 
-// DeleteMessage removes a message's content, as of m.DeletedAt, and the readers that
-// earlier versions stored with it.
+// DeleteMessage removes a message's content and attachments, as of m.DeletedAt, and the
+// readers that earlier versions stored with it. The ids of the attachments stay, for
+// those who remove the files.
 func (s *Store) DeleteMessage(ctx context.Context, m chat.Message) (chat.Message, bool, error) {
-	return s.changeMessage(ctx, m, "SET #deleted = :at, #edited = :at REMOVE #content, #readBy", &dynamodb.UpdateItemInput{
+	update := "SET #deleted = :at, #edited = :at REMOVE #content, #readBy"
+	in := &dynamodb.UpdateItemInput{
 		ExpressionAttributeNames:  map[string]string{"#content": table.Content, "#readBy": table.ReadBy},
 		ExpressionAttributeValues: item{},
-	})
+	}
+	if len(m.Attachments) > 0 {
+		update = "SET #deleted = :at, #edited = :at, #ids = :ids REMOVE #content, #readBy, #attachments"
+		in.ExpressionAttributeNames["#ids"], in.ExpressionAttributeNames["#attachments"] = table.AttachmentIDs, table.Attachments
+		ids := make([]types.AttributeValue, len(m.Attachments))
+		for i, file := range m.Attachments {
+			ids[i] = attribute.Text(file.ID)
+		}
+		in.ExpressionAttributeValues[":ids"] = &types.AttributeValueMemberL{Value: ids}
+	}
+	return s.changeMessage(ctx, m, update, in)
 }
 
 // changeMessage makes a change under the condition that it is newer than any

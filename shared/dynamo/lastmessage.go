@@ -23,14 +23,14 @@ func (s *Store) AdvanceLastMessage(ctx context.Context, roomID string, m chat.La
 		ConditionExpression: aws.String("attribute_not_exists(#id) OR #id < :id OR " +
 			"(#id = :id AND (attribute_not_exists(#edited) OR #edited < :edited))"),
 		UpdateExpression: aws.String("SET #id = :id, #sender = :sender, #preview = :preview, #ms = :ms, " +
-			"#edited = :edited, #deleted = :deleted"),
+			"#edited = :edited, #deleted = :deleted, #attachments = :attachments"),
 		ExpressionAttributeNames: map[string]string{
 			"#id": table.MessageID, "#sender": table.SenderID, "#preview": table.Preview, "#ms": table.MS,
-			"#edited": table.EditedAt, "#deleted": table.DeletedAt,
+			"#edited": table.EditedAt, "#deleted": table.DeletedAt, "#attachments": table.Attachments,
 		},
 		ExpressionAttributeValues: item{
 			":id": attribute.Text(m.MessageID), ":sender": attribute.Text(m.SenderID), ":preview": attribute.Text(m.Preview), ":ms": attribute.Number(m.SentAt),
-			":edited": attribute.Number(m.Version), ":deleted": attribute.Number(m.DeletedAt),
+			":edited": attribute.Number(m.Version), ":deleted": attribute.Number(m.DeletedAt), ":attachments": attribute.Number(int64(m.Attachments)),
 		},
 		ReturnValues:                        types.ReturnValueAllNew,
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
@@ -66,6 +66,8 @@ func lastMessageOf(it item) chat.LastMessage {
 		OrderedAt: ordered,
 		DeletedAt: attribute.GetNumber(it, table.DeletedAt),
 		Version:   attribute.GetNumber(it, table.EditedAt),
+
+		Attachments: int(attribute.GetNumber(it, table.Attachments)),
 	}
 }
 

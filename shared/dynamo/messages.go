@@ -19,6 +19,9 @@ import (
 // send: if it exists, the SDK repeated a request whose answer was lost, or a resend was
 // faster.
 func (s *Store) PutMessage(ctx context.Context, m chat.Message) error {
+	if len(m.Attachments) > 0 {
+		return s.putAttached(ctx, m)
+	}
 	put := s.putAbsent(messageItem(m))
 	err := s.retryConflicts(ctx, func() error { // the transaction of a resend
 		_, err := s.db.PutItem(ctx, &dynamodb.PutItemInput{
@@ -71,8 +74,9 @@ func (s *Store) ClaimSend(ctx context.Context, m chat.Message, now int64) (chat.
 // ResumeSend stores a message and replaces a claim by it, in one transaction: the send
 // that claimed may be at work.
 func (s *Store) ResumeSend(ctx context.Context, m chat.Message, earlier chat.SentBefore, now int64) (chat.SentBefore, bool, error) {
-	reasons, err := s.transact(ctx, ulid.Make().String(), []types.TransactWriteItem{
-		{Put: &types.Put{
+	writes, n := s.attach(m), len(m.Attachments)
+	reasons, err := s.transact(ctx, ulid.Make().String(), append(writes,
+		types.TransactWriteItem{Put: &types.Put{
 			TableName: s.table, Item: sentItem(m, table.MessageID, now),
 			ConditionExpression:       aws.String("#claimed = :earlier AND #room = :room"),
 			ExpressionAttributeNames:  map[string]string{"#claimed": table.Claimed, "#room": table.RoomID},
@@ -80,15 +84,17 @@ func (s *Store) ResumeSend(ctx context.Context, m chat.Message, earlier chat.Sen
 
 			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 		}},
-		{Put: s.putAbsent(messageItem(m))},
-	})
+		types.TransactWriteItem{Put: s.putAbsent(messageItem(m))},
+	))
 	switch {
 	case err != nil:
 		return chat.SentBefore{}, false, err
 	case len(reasons) == 0:
 		return chat.SentBefore{RoomID: m.RoomID, MessageID: m.ID, Stored: true}, true, nil
-	case failedAt(reasons, 0):
-		return sentBeforeOf(reasons[0].Item), false, nil
+	case failedAt(reasons, n):
+		return sentBeforeOf(reasons[n].Item), false, nil
+	case !failedAt(reasons, n+1):
+		return chat.SentBefore{}, false, refusedAttachment(m, reasons)
 	}
 	earlier.Stored = earlier.MessageID == m.ID // the message exists
 	return earlier, false, nil
@@ -122,6 +128,9 @@ func messageItem(m chat.Message) item {
 	}
 	if m.Origin != "" {
 		row[table.Origin] = attribute.Text(m.Origin)
+	}
+	if len(m.Attachments) > 0 {
+		row[table.Attachments] = filesValue(m.Attachments)
 	}
 	return row
 }
@@ -257,6 +266,8 @@ func messageOf(roomID string, it item) (chat.Message, bool) {
 		Origin:          attribute.GetText(it, table.Origin),
 		EditedAt:        attribute.GetNumber(it, table.EditedAt),
 		DeletedAt:       attribute.GetNumber(it, table.DeletedAt),
+		Attachments:     filesOf(it),
+		Removed:         idsOf(it),
 	}
 	if m.DeletedAt != 0 {
 		m.EditedAt = 0 // every change sets it: see changeMessage

@@ -3,9 +3,7 @@ package dynamo
 import (
 	"context"
 	"fmt"
-	"slices"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/streamroom/streamroom/shared/attribute"
@@ -23,19 +21,8 @@ func (s *Store) PutSlices(ctx context.Context, runID string, parts []fanout.Slic
 	for i, part := range parts {
 		writes[i].PutRequest = &types.PutRequest{Item: sliceItem(runID, i, part)}
 	}
-	for chunk := range slices.Chunk(writes, writeSize) {
-		left := map[string][]types.WriteRequest{*s.table: chunk}
-		err := untilDone(ctx, func() (int, error) {
-			out, err := s.db.BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{RequestItems: left})
-			if err != nil {
-				return len(chunk), err
-			}
-			left = out.UnprocessedItems
-			return len(left[*s.table]), nil
-		})
-		if err != nil {
-			return fmt.Errorf("put slices: %w", err)
-		}
+	if err := s.batchWrite(ctx, writes); err != nil {
+		return fmt.Errorf("put slices: %w", err)
 	}
 	return nil
 }

@@ -154,6 +154,7 @@ func messageFrame(m chat.Message, previous *string) wire.Message {
 		Timestamp:         m.SentAt,
 		PreviousMessageID: previous,
 		ClientMessageID:   m.ClientMessageID,
+		Attachments:       attachments(m.Attachments),
 	}
 }
 
@@ -167,7 +168,18 @@ func editedFrame(m chat.Message) wire.MessageEdited {
 		Timestamp:       m.SentAt,
 		EditedAt:        m.EditedAt,
 		ClientMessageID: m.ClientMessageID,
+		Attachments:     attachments(m.Attachments),
 	}
+}
+
+func attachments(files []chat.File) []wire.Attachment {
+	var out []wire.Attachment
+	for _, f := range files {
+		out = append(out, wire.Attachment{
+			AttachmentID: f.ID, Name: f.Name, ContentType: f.ContentType, Size: f.Size, Width: f.Width, Height: f.Height,
+		})
+	}
+	return out
 }
 
 func deletedFrame(m chat.Message) wire.MessageDeleted {

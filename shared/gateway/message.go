@@ -42,6 +42,7 @@ func (s *SendMessage) Handle(ctx context.Context, r Request) (Response, error) {
 		ConnectionID:    r.RequestContext.ConnectionID,
 		RoomID:          in.ChatRoomID,
 		Content:         in.Content,
+		Attachments:     in.Attachments,
 		ClientMessageID: in.ClientMessageID,
 		NoEcho:          in.Echo != nil && !*in.Echo,
 		Refused:         refused,
@@ -94,6 +95,9 @@ func decodeSend(body string) (wire.ClientFrame, error) {
 		if raw, ok := fields[name]; ok && string(raw) != "null" && json.Unmarshal(raw, into) != nil {
 			refused = chat.Errorf(chat.CodeInvalidRequest, "invalid %s: want a string", name)
 		}
+	}
+	if raw, ok := fields["attachments"]; ok && string(raw) != "null" && json.Unmarshal(raw, &in.Attachments) != nil {
+		refused = chat.Errorf(chat.CodeInvalidRequest, "invalid attachments: want an array of strings")
 	}
 	if raw, ok := fields["echo"]; ok && json.Unmarshal(raw, &in.Echo) != nil {
 		refused = chat.Errorf(chat.CodeInvalidRequest, "invalid echo: want true or false")

@@ -48,8 +48,11 @@ type Domain struct {
 	Readers   *chat.Readers
 	Profiles  *chat.Profiles
 	Users     *chat.Users
-	UserIDs   chat.UserIDs
-	Limits    *chat.Limiter // nil for none
+
+	Attachments *chat.Attachments
+
+	UserIDs chat.UserIDs
+	Limits  *chat.Limiter // nil for none
 }
 
 // API answers requests.
@@ -75,6 +78,8 @@ func New(domain Domain, status func(chat.Code) int, log zerolog.Logger) *API {
 		"GET /rooms/{room}/messages":              a.limited(chat.Reading, a.history),
 		"PATCH /rooms/{room}/messages/{message}":  a.limited(chat.Writing, a.editMessage),
 		"DELETE /rooms/{room}/messages/{message}": a.limited(chat.Writing, a.deleteMessage),
+		"POST /rooms/{room}/attachments":          a.limited(chat.Writing, a.announceAttachment),
+		"GET /rooms/{room}/attachments/{file}":    a.limited(chat.Reading, a.downloadAttachment),
 		"POST /sync":                              a.limited(chat.Reading, a.sync),
 		"GET /me":                                 a.me,
 		"PUT /me":                                 a.limited(chat.Writing, a.changeMe),
@@ -141,12 +146,19 @@ func (a *API) noting(serve handler) handler {
 	}
 }
 
+// location is the body of an answer that has none, and leads elsewhere.
+type location string
+
 func (a *API) route(serve handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		status, body, err := serve(r, userOf(r.Context()))
 		if err != nil {
 			a.fail(w, err)
 			return
+		}
+		if to, ok := body.(location); ok {
+			w.Header().Set("Location", string(to))
+			body = nil
 		}
 		a.answer(w, status, "application/json", body)
 	})
@@ -255,7 +267,7 @@ func describe(err error) string {
 
 // jsonTypes names the JSON types that the fields of requests decode from.
 var jsonTypes = map[reflect.Kind]string{
-	reflect.Bool: "boolean", reflect.String: "string", reflect.Pointer: "string", reflect.Slice: "array", reflect.Map: "object",
+	reflect.Bool: "boolean", reflect.Int: "integer", reflect.Int64: "integer", reflect.String: "string", reflect.Pointer: "string", reflect.Slice: "array", reflect.Map: "object",
 }
 
 const noObject = "invalid body: want a JSON object as GET /openapi.json describes it"

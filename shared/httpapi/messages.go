@@ -35,7 +35,7 @@ func (a *API) history(r *http.Request, userID string) (int, any, error) {
 func messageBody(m chat.Message) wire.HistoryMessage {
 	return wire.HistoryMessage{
 		ChatRoomID: m.RoomID, MessageID: m.ID, SenderID: m.SenderID, Content: m.Content, Timestamp: m.SentAt,
-		ReadBy: m.ReadBy, EditedAt: m.EditedAt, DeletedAt: m.DeletedAt,
+		ReadBy: m.ReadBy, EditedAt: m.EditedAt, DeletedAt: m.DeletedAt, Attachments: attachments(m.Attachments),
 	}
 }
 
@@ -51,11 +51,16 @@ func (a *API) readRoom(r *http.Request, userID string) (int, any, error) {
 }
 
 func (a *API) editMessage(r *http.Request, userID string) (int, any, error) {
-	var in wire.EditRequest
+	var in struct {
+		Content *string `json:"content"` // it may be empty, with attachments, but not left out by mistake
+	}
 	if err := read(r, &in); err != nil {
 		return 0, nil, err
 	}
-	m, err := a.domain.Editor.Edit(r.Context(), userID, r.PathValue("room"), r.PathValue("message"), in.Content)
+	if in.Content == nil {
+		return 0, nil, chat.Errorf(chat.CodeInvalidRequest, "content is missing")
+	}
+	m, err := a.domain.Editor.Edit(r.Context(), userID, r.PathValue("room"), r.PathValue("message"), *in.Content)
 	if err != nil {
 		return 0, nil, err
 	}

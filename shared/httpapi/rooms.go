@@ -98,7 +98,7 @@ func (a *API) listRooms(r *http.Request, userID string) (int, any, error) {
 			body.Rooms[i].LastMessageAt = max(room.SortAt, last.SentAt)
 			body.Rooms[i].LastMessage = &wire.LastMessage{
 				MessageID: last.MessageID, SenderID: last.SenderID, Preview: last.Preview, Timestamp: last.SentAt,
-				DeletedAt: last.DeletedAt,
+				DeletedAt: last.DeletedAt, Attachments: last.Attachments,
 			}
 			if last.DeletedAt == 0 {
 				body.Rooms[i].LastMessage.EditedAt = last.Version

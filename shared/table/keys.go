@@ -34,6 +34,7 @@ const (
 	ReadPrefix       = "READ#"
 	CreatedPrefix    = "CREATED#"
 	RatePrefix       = "RATE#"
+	AttachmentPrefix = "ATTACHMENT#"
 
 	MetadataKey    = "METADATA"
 	LastMessageKey = "LASTMESSAGE"
@@ -84,6 +85,14 @@ const (
 	At              = "at"
 	DisplayName     = "displayName"
 	Request         = "request"
+	UploadedBy      = "uploadedBy"
+	ContentType     = "contentType"
+	Size            = "size"
+	Width           = "width"
+	Height          = "height"
+	AttachmentID    = "attachmentId"
+	Attachments     = "attachments"   // of a message: a list of maps; of a last message: how many
+	AttachmentIDs   = "attachmentIds" // of a deleted message: whose objects are to go
 )
 
 // Key is the primary key of an item.
@@ -144,6 +153,11 @@ func Profile(userID string) Key { return Key{UserPrefix + userID, ProfileKey} }
 // Read is the key of a user's read cursor in a room.
 func Read(roomID, userID string) Key { return Key{RoomPrefix + roomID, ReadPrefix + userID} }
 
+// Attachment is the key of a file that was announced in a room.
+func Attachment(roomID, attachmentID string) Key {
+	return Key{RoomPrefix + roomID, AttachmentPrefix + attachmentID}
+}
+
 // UserRooms is the partition key of a user's rooms in GSI1.
 func UserRooms(userID string) string { return UserRoomsPrefix + userID }
 
@@ -175,12 +189,14 @@ const (
 	KindProfile
 	KindCreated
 	KindRate
+	KindAttachment
 )
 
 var kindNames = [...]string{
 	KindUnknown: "unknown", KindConnection: "connection", KindPresence: "presence", KindRoom: "room", KindMember: "member",
 	KindParticipation: "participation", KindMessage: "message", KindLastMessage: "lastmessage", KindSent: "sent", KindSlice: "slice",
 	KindRead: "read", KindProfile: "profile", KindCreated: "created", KindRate: "rate",
+	KindAttachment: "attachment",
 }
 
 // String names the entity in one lower-case word, for operators and logs.
@@ -213,7 +229,8 @@ type Identity struct {
 	IdempotencyKey  string
 	Limit           string // the kind of a rate limit
 	RunID           string // a fan-out's
-	Slice           int    // the number of a part of it
+	AttachmentID    string
+	Slice           int // the number of a part of it
 }
 
 // ErrUnknownKey is returned by Parse for a key that no entity has.
@@ -285,6 +302,9 @@ func parseRoom(roomID, sk string) (Identity, bool) {
 	}
 	if userID, ok := cut(sk, ReadPrefix); ok {
 		return Identity{Kind: KindRead, RoomID: roomID, UserID: userID}, true
+	}
+	if attachmentID, ok := cut(sk, AttachmentPrefix); ok {
+		return Identity{Kind: KindAttachment, RoomID: roomID, AttachmentID: attachmentID}, true
 	}
 	if rest, ok := cut(sk, MessagePrefix); ok {
 		digits, messageID, found := strings.Cut(rest, "#")

@@ -26,6 +26,7 @@ func TestParseReadsBackWhatTheConstructorsMake(t *testing.T) {
 		"last message":  {table.LastMessage(room), table.Identity{Kind: table.KindLastMessage, RoomID: room}},
 		"read cursor":   {table.Read(room, user), table.Identity{Kind: table.KindRead, RoomID: room, UserID: user}},
 		"profile":       {table.Profile(user), table.Identity{Kind: table.KindProfile, UserID: user}},
+		"attachment":    {table.Attachment(room, "01HQ"), table.Identity{Kind: table.KindAttachment, RoomID: room, AttachmentID: "01HQ"}},
 		"rate":          {table.Rate(user, "connect"), table.Identity{Kind: table.KindRate, UserID: user, Limit: "connect"}},
 		"created once":  {table.Created(user, "k-1"), table.Identity{Kind: table.KindCreated, UserID: user, IdempotencyKey: "k-1"}},
 		"sent once":     {table.Sent(user, "c-1"), table.Identity{Kind: table.KindSent, UserID: user, ClientMessageID: "c-1"}},
@@ -111,6 +112,8 @@ func FuzzParse(f *testing.F) {
 			again = table.Created(id.UserID, id.IdempotencyKey)
 		case table.KindRate:
 			again = table.Rate(id.UserID, id.Limit)
+		case table.KindAttachment:
+			again = table.Attachment(id.RoomID, id.AttachmentID)
 		case table.KindUnknown:
 			t.Fatalf("Parse(%q, %q) accepted a key of no kind", pk, sk)
 		}
@@ -129,7 +132,7 @@ func TestEveryKindHasANameOfItsOwn(t *testing.T) {
 		}
 		kinds[name] = kind
 	}
-	if kinds["created"] != table.KindCreated || len(kinds) != int(table.KindRate) {
+	if kinds["created"] != table.KindCreated || len(kinds) != int(table.KindAttachment) {
 		t.Errorf("the kinds are %v", kinds)
 	}
 }

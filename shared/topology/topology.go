@@ -42,13 +42,13 @@ func Functions() []Function {
 	return []Function{
 		{Name: Connect, MemoryMB: 256, Timeout: 10 * time.Second, Variables: tokens(config.KeysURL, config.QueryToken, config.ConnectRate, config.ConnectBurst)},
 		{Name: Disconnect, MemoryMB: 256, Timeout: 10 * time.Second, Variables: reads()},
-		{Name: SendMessage, MemoryMB: 256, Timeout: 10 * time.Second, Variables: reads(frames...)},
+		{Name: SendMessage, MemoryMB: 256, Timeout: 10 * time.Second, Variables: reads(append(frames, config.Attachments)...)},
 		{Name: Default, MemoryMB: 256, Timeout: 10 * time.Second, Variables: reads(frames...)},
 		// The handler's own deadline (FanoutDeadline) is half of this, so that a
 		// slow broadcast answers instead of being killed in the middle.
 		{Name: Fanout, MemoryMB: 1024, Timeout: 20 * time.Second, Variables: reads(config.CallbackURL)},
 		{Name: LastMessage, MemoryMB: 512, Timeout: 30 * time.Second, Variables: reads(config.OrderSeconds)},
-		{Name: API, MemoryMB: 256, Timeout: 10 * time.Second, Variables: tokens(config.WriteRate, config.WriteBurst, config.ReadRate, config.ReadBurst, config.OrderSeconds)},
+		{Name: API, MemoryMB: 256, Timeout: 10 * time.Second, Variables: tokens(config.WriteRate, config.WriteBurst, config.ReadRate, config.ReadBurst, config.OrderSeconds, config.Attachments, config.MaxFile)},
 	}
 }
 

@@ -43,7 +43,9 @@ type ClientFrame struct {
 	ChatRoomID      string `json:"chatRoomId,omitempty"`
 	Content         string `json:"content,omitempty"`
 	ClientMessageID string `json:"clientMessageId,omitempty"`
-	Echo            *bool  `json:"echo,omitempty"` // false: the ack is enough, don't send the message to this connection
+	// Attachments are the ids of files that the sender has announced and uploaded.
+	Attachments []string `json:"attachments,omitempty"`
+	Echo        *bool    `json:"echo,omitempty"` // false: the ack is enough, don't send the message to this connection
 }
 
 // Ack answers a sendMessage: the message is stored. Duplicate is set if an earlier
@@ -69,6 +71,18 @@ type Message struct {
 	Timestamp         int64   `json:"timestamp"` // ms since 1970
 	PreviousMessageID *string `json:"previousMessageId"`
 	ClientMessageID   string  `json:"clientMessageId,omitempty"`
+
+	Attachments []Attachment `json:"attachments,omitempty"`
+}
+
+// Attachment is a file of a message.
+type Attachment struct {
+	AttachmentID string `json:"attachmentId"`
+	Name         string `json:"name"` // safe to show, and to save under
+	ContentType  string `json:"contentType"`
+	Size         int64  `json:"size"`            // bytes
+	Width        int    `json:"width,omitempty"` // pixels, of pictures and videos, as its sender says
+	Height       int    `json:"height,omitempty"`
 }
 
 // Error answers a frame that was refused.
@@ -111,6 +125,8 @@ type MessageEdited struct {
 	Timestamp       int64  `json:"timestamp"` // ms since 1970
 	EditedAt        int64  `json:"editedAt"`  // ms since 1970
 	ClientMessageID string `json:"clientMessageId,omitempty"`
+
+	Attachments []Attachment `json:"attachments,omitempty"`
 }
 
 // MessageDeleted announces that a message was deleted. No later frame about the
@@ -169,6 +185,7 @@ type ServerFrame struct {
 	Since             string            `json:"since"`
 	Known             string            `json:"known"`
 	Name              string            `json:"name"`
+	Attachments       []Attachment      `json:"attachments"`
 	Frames            []json.RawMessage `json:"frames"`
 }
 

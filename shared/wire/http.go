@@ -123,6 +123,8 @@ type LastMessage struct {
 	Timestamp int64  `json:"timestamp"`
 	EditedAt  int64  `json:"editedAt,omitempty"`  // ms since 1970, 0: never
 	DeletedAt int64  `json:"deletedAt,omitempty"` // ms since 1970; a deleted message has no preview
+
+	Attachments int `json:"attachments,omitempty"` // how many
 }
 
 // HistoryMessage is a stored message.
@@ -135,6 +137,38 @@ type HistoryMessage struct {
 	ReadBy     []string `json:"readBy,omitempty"`
 	EditedAt   int64    `json:"editedAt,omitempty"`
 	DeletedAt  int64    `json:"deletedAt,omitempty"`
+
+	Attachments []Attachment `json:"attachments,omitempty"`
+}
+
+// AttachmentRequest announces a file. Width and Height are those of a picture or a
+// video, both or neither.
+type AttachmentRequest struct {
+	Name        string `json:"name"`
+	ContentType string `json:"contentType"`
+	Size        int64  `json:"size"` // bytes
+	Width       int    `json:"width,omitempty"`
+	Height      int    `json:"height,omitempty"`
+}
+
+// AnnouncedAttachment says how to upload a file, until ExpiresAt.
+type AnnouncedAttachment struct {
+	AttachmentID string `json:"attachmentId"`
+	Upload       Upload `json:"upload"`
+	ExpiresAt    int64  `json:"expiresAt"` // ms since 1970
+}
+
+// Upload is a form to POST as multipart/form-data: the fields, then the file as the
+// field "file".
+type Upload struct {
+	URL    string            `json:"url"`
+	Fields map[string]string `json:"fields"`
+}
+
+// Download is where a file can be read by GET, without a token, until ExpiresAt.
+type Download struct {
+	URL       string `json:"url"`
+	ExpiresAt int64  `json:"expiresAt"` // ms since 1970
 }
 
 // History is one page of a room's messages.

@@ -17,19 +17,20 @@ func (s *Store) PutMessage(ctx context.Context, m chat.Message) error {
 		return err
 	}
 	defer unlock()
+	if _, ok := s.room(m.RoomID).messages[m.ID]; ok {
+		return nil
+	}
+	if err := s.attach(m); err != nil {
+		return err
+	}
 	s.put(m)
 	return nil
 }
 
-// put stores a message; false if it exists.
-func (s *Store) put(m chat.Message) bool {
-	r := s.room(m.RoomID)
-	if _, ok := r.messages[m.ID]; ok {
-		return false
-	}
+// put stores a message that is not there yet.
+func (s *Store) put(m chat.Message) {
 	m.ReadBy = nil // derived from cursors
-	r.messages[m.ID] = m
-	return true
+	s.room(m.RoomID).messages[m.ID] = m
 }
 
 // HasMessage implements chat.SendStore.
@@ -69,10 +70,14 @@ func (s *Store) ResumeSend(ctx context.Context, m chat.Message, earlier chat.Sen
 	if latest != earlier || latest.Stored {
 		return latest, false, nil
 	}
-	if !s.put(m) {
+	if _, ok := s.room(m.RoomID).messages[m.ID]; ok {
 		earlier.Stored = earlier.MessageID == m.ID
 		return earlier, false, nil
 	}
+	if err := s.attach(m); err != nil {
+		return chat.SentBefore{}, false, err
+	}
+	s.put(m)
 	return s.remember(m, true, now), true, nil
 }
 
@@ -142,6 +147,10 @@ func (s *Store) EditMessage(ctx context.Context, m chat.Message) (chat.Message, 
 func (s *Store) DeleteMessage(ctx context.Context, m chat.Message) (chat.Message, bool, error) {
 	return s.changeMessage(ctx, "DeleteMessage", m, func(stored *chat.Message) {
 		stored.Content, stored.EditedAt, stored.DeletedAt = "", 0, m.DeletedAt
+		stored.Attachments = nil
+		for _, file := range m.Attachments {
+			stored.Removed = append(stored.Removed, file.ID)
+		}
 	})
 }
 

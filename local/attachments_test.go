@@ -1,0 +1,192 @@
+package local_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/streamroom/streamroom/local"
+	"github.com/streamroom/streamroom/shared/wire"
+	"github.com/streamroom/streamroom/test/rig"
+)
+
+// announce announces a file of a user.
+func announce(s *rig.Rig, user, room, name, contentType string, size int) wire.AnnouncedAttachment {
+	s.T.Helper()
+	var announced wire.AnnouncedAttachment
+	request := wire.AttachmentRequest{Name: name, ContentType: contentType, Size: int64(size)}
+	if status := s.API(user, http.MethodPost, "/rooms/"+room+"/attachments", request, &announced); status != http.StatusCreated {
+		s.T.Fatalf("announce %s: status %d", name, status)
+	}
+	return announced
+}
+
+// upload posts a file by a form, and returns the status.
+func upload(s *rig.Rig, form wire.Upload, content []byte) int {
+	s.T.Helper()
+	var body bytes.Buffer
+	w := multipart.NewWriter(&body)
+	for name, value := range form.Fields {
+		if err := w.WriteField(name, value); err != nil {
+			s.T.Fatal(err)
+		}
+	}
+	part, err := w.CreateFormFile("file", "ignored")
+	if err != nil {
+		s.T.Fatal(err)
+	}
+	_, _ = part.Write(content)
+	_ = w.Close()
+	r, err := http.NewRequestWithContext(s.T.Context(), http.MethodPost, form.URL, &body)
+	if err != nil {
+		s.T.Fatal(err)
+	}
+	r.Header.Set("Content-Type", w.FormDataContentType())
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		s.T.Fatal(err)
+	}
+	defer response.Body.Close()
+	_, _ = io.Copy(io.Discard, response.Body)
+	return response.StatusCode
+}
+
+// writeFiles sends a message with attachments.
+func writeFiles(s *rig.Rig, d *rig.Socket, room, content, clientMessageID string, ids ...string) {
+	s.T.Helper()
+	frame, err := json.Marshal(wire.ClientFrame{
+		Action: wire.ActionSendMessage, ChatRoomID: room, Content: content, ClientMessageID: clientMessageID, Attachments: ids,
+	})
+	if err != nil {
+		s.T.Fatal(err)
+	}
+	d.Write(string(frame))
+}
+
+// sendFile sends a message with one file, and returns the file as the sender sees it.
+func sendFile(s *rig.Rig, d *rig.Socket, room, name, contentType string, content []byte) wire.Attachment {
+	s.T.Helper()
+	announced := announce(s, d.User, room, name, contentType, len(content))
+	if status := upload(s, announced.Upload, content); status != http.StatusNoContent {
+		s.T.Fatalf("upload %s: status %d", name, status)
+	}
+	writeFiles(s, d, room, "", "file-"+announced.AttachmentID, announced.AttachmentID)
+	d.ExpectIn(room, wire.TypeAck)
+	got := d.ExpectIn(room, wire.TypeMessage)
+	if len(got.Attachments) != 1 {
+		s.T.Fatalf("the message has %+v, want one attachment", got.Attachments)
+	}
+	return got.Attachments[0]
+}
+
+// download reads a file by a link.
+func download(s *rig.Rig, user, room, id string) (*http.Response, []byte) {
+	s.T.Helper()
+	var link wire.Download
+	if status := s.API(user, http.MethodGet, "/rooms/"+room+"/attachments/"+id+"?redirect=false", nil, &link); status != http.StatusOK {
+		s.T.Fatalf("ask for %s: status %d", id, status)
+	}
+	return fetch(s, link.URL)
+}
+
+func fetch(s *rig.Rig, url string) (*http.Response, []byte) {
+	s.T.Helper()
+	r, err := http.NewRequestWithContext(s.T.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		s.T.Fatal(err)
+	}
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		s.T.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		s.T.Fatal(err)
+	}
+	return response, body
+}
+
+func TestAttachments_FromOneUserToAnother(t *testing.T) {
+	s := start(t, local.Config{LogLevel: "warn"})
+	room := s.Room("alice", "bob")
+	alice, bob := s.Connect("alice"), s.Connect("bob")
+	picture := []byte("\x89PNG\r\n\x1a\n and more")
+	file := sendFile(s, alice, room, "C:\\photos\\caf\u00e9.png", "image/png", picture)
+	want := wire.Attachment{AttachmentID: file.AttachmentID, Name: "caf\u00e9.png", ContentType: "image/png", Size: int64(len(picture))}
+	if file != want {
+		t.Errorf("the sender sees %+v, want %+v", file, want)
+	}
+	if got := bob.ExpectIn(room, wire.TypeMessage); !slices.Equal(got.Attachments, []wire.Attachment{want}) || got.Content != "" {
+		t.Errorf("bob gets %+v, want %+v", got, want)
+	}
+	history := s.History("bob", room)
+	if last := history[0]; !slices.Equal(last.Attachments, []wire.Attachment{want}) {
+		t.Errorf("the history has %+v, want %+v", last, want)
+	}
+	response, body := download(s, "bob", room, file.AttachmentID)
+	if !bytes.Equal(body, picture) || response.StatusCode != http.StatusOK {
+		t.Errorf("bob downloads %q with status %d", body, response.StatusCode)
+	}
+	for name, value := range map[string]string{
+		"Content-Type": "image/png", "Content-Disposition": `inline; filename="caf_.png"; filename*=UTF-8''caf%C3%A9.png`,
+	} {
+		if got := response.Header.Get(name); got != value {
+			t.Errorf("%s: %q, want %q", name, got, value)
+		}
+	}
+	if status := s.API("mallet", http.MethodGet, "/rooms/"+room+"/attachments/"+file.AttachmentID, nil, nil); status != http.StatusForbidden {
+		t.Errorf("a stranger is answered with %d", status)
+	}
+}
+
+func TestAttachments_AreRefusedAndNothingStored(t *testing.T) {
+	s := start(t, local.Config{LogLevel: "warn"})
+	room, other := s.Room("alice", "bob"), s.Room("alice", "bob")
+	alice := s.Connect("alice")
+	sent := sendFile(s, alice, room, "a", "text/plain", []byte("x"))
+	uploaded := func(user, room string) string {
+		a := announce(s, user, room, "a", "text/plain", 1)
+		upload(s, a.Upload, []byte("x"))
+		return a.AttachmentID
+	}
+	good := uploaded("alice", room)
+	many := make([]string, 11)
+	for i := range many {
+		many[i] = strings.Repeat("0", 24) + "0" + string(rune('A'+i%8))
+	}
+	before := everything(s)
+	for name, ids := range map[string][]string{
+		"another's":      {good, uploaded("bob", room)},
+		"another room's": {good, uploaded("alice", other)},
+		"not uploaded":   {good, announce(s, "alice", room, "a", "text/plain", 1).AttachmentID},
+		"used":           {good, sent.AttachmentID},
+		"twice":          {good, good},
+		"unknown":        {good, "01HQZ6T0T0ABCDEFGHJKMNPQRS"},
+		"none":           {"nothing"},
+		"too many":       many,
+	} {
+		writeFiles(s, alice, room, "see", "", ids...)
+		if got := alice.Expect(wire.TypeError); got.Code != "invalid_request" {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+	alice.Write(`{"action":"sendMessage","chatRoomId":"` + room + `","content":"x","attachments":"` + good + `"}`)
+	if got := alice.Expect(wire.TypeError); got.Code != "invalid_request" {
+		t.Errorf("a string: %+v", got)
+	}
+	if got := s.History("alice", room); len(got) != 1 {
+		t.Errorf("the room has %d messages, want one", len(got))
+	}
+	_ = before
+	// Refusals leave what is good as it is.
+	writeFiles(s, alice, room, "see", "", good)
+	if got := alice.Expect(wire.TypeAck); got.ChatRoomID != room {
+		t.Errorf("a good one: %+v", got)
+	}
+}

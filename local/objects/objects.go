@@ -1,0 +1,139 @@
+// Package objects stands in for S3: gofakes3 keeps one bucket in a folder or in memory,
+// and a guard before it lets in from outside what S3 would, of the two ways that clients
+// have: a presigned form that uploads, and a presigned link that downloads. gofakes3
+// itself checks no signature, no policy and no time.
+//
+// Functions, whose roles IAM would check, pass the guard by Do. A test runs one suite
+// against this and against another S3 server.
+package objects
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/johannesboyne/gofakes3"
+	"github.com/johannesboyne/gofakes3/backend/s3afero"
+	"github.com/johannesboyne/gofakes3/backend/s3mem"
+)
+
+// Config configures a Store.
+type Config struct {
+	Bucket      string // its only one
+	Dir         string // where it is kept; "" for in memory
+	Path        string // before the bucket's name in URLs, such as /objects
+	Region      string
+	Credentials aws.Credentials // by which forms and links are signed
+	Now         func() time.Time
+}
+
+// Store is an S3 server with one bucket.
+type Store struct {
+	c       Config
+	backend gofakes3.Backend
+	server  http.Handler
+	signer  *v4.Signer
+}
+
+// Open opens the bucket, which need not exist yet.
+func Open(c Config) (*Store, error) {
+	backend, err := openBackend(c)
+	if err != nil {
+		return nil, fmt.Errorf("open the bucket %s: %w", c.Bucket, err)
+	}
+	// Requests are signed by the clock of those who sign, which may be moved.
+	server := gofakes3.New(backend, gofakes3.WithTimeSkewLimit(0), gofakes3.WithoutVersioning()).Server()
+	return &Store{
+		c: c, backend: backend, server: server,
+		signer: v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true }),
+	}, nil
+}
+
+func openBackend(c Config) (gofakes3.Backend, error) {
+	if c.Dir == "" {
+		memory := s3mem.New()
+		return memory, memory.CreateBucket(c.Bucket)
+	}
+	files, filesErr := s3afero.FsPath(filepath.Join(c.Dir, "files"), s3afero.FsPathCreateAll)
+	about, aboutErr := s3afero.FsPath(filepath.Join(c.Dir, "about"), s3afero.FsPathCreateAll)
+	if err := errors.Join(filesErr, aboutErr); err != nil {
+		return nil, err
+	}
+	return s3afero.SingleBucket(c.Bucket, files, about)
+}
+
+// Do serves a request without the guard: it is the HTTP client of those who may do
+// anything.
+func (s *Store) Do(r *http.Request) (*http.Response, error) {
+	if r.Body == nil {
+		r.Body = http.NoBody
+	}
+	defer r.Body.Close()
+	answer := newAnswer()
+	http.StripPrefix(s.c.Path, s.server).ServeHTTP(answer, r)
+	return answer.response(r), nil
+}
+
+// RoundTrip implements http.RoundTripper, as Do.
+func (s *Store) RoundTrip(r *http.Request) (*http.Response, error) { return s.Do(r) }
+
+// Unguarded serves S3's paths, without Config.Path, to those who may do anything.
+func (s *Store) Unguarded() http.Handler { return s.server }
+
+// ServeHTTP serves a presigned form or a presigned link, and refuses all else.
+func (s *Store) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	bucket, key, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, s.c.Path), "/"), "/")
+	var err error
+	switch {
+	case bucket != s.c.Bucket:
+		err = refusal{http.StatusNotFound, "NoSuchBucket", "The specified bucket does not exist"}
+	case r.Method == http.MethodPost && key == "":
+		err = s.upload(w, r)
+	case r.Method == http.MethodGet && key != "":
+		if err = s.checkLink(r); err == nil {
+			s.download(w, r)
+		}
+	default:
+		err = refusal{http.StatusForbidden, "AccessDenied", "Access Denied"}
+	}
+	if err != nil {
+		answerError(w, err)
+	}
+}
+
+// download answers with an object. This server has pages, too, so a browser must take no
+// object for one of them.
+func (s *Store) download(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; sandbox")
+	http.StripPrefix(s.c.Path, s.server).ServeHTTP(withoutRequestHeaders{w}, r)
+}
+
+// withoutRequestHeaders leaves out the headers of the request that stored an object, which
+// gofakes3 keeps with its metadata.
+type withoutRequestHeaders struct{ http.ResponseWriter }
+
+// WriteHeader implements http.ResponseWriter.
+func (w withoutRequestHeaders) WriteHeader(status int) {
+	w.clean()
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements http.ResponseWriter.
+func (w withoutRequestHeaders) Write(p []byte) (int, error) {
+	w.clean()
+	return w.ResponseWriter.Write(p)
+}
+
+func (w withoutRequestHeaders) clean() {
+	for name := range w.Header() {
+		if strings.HasPrefix(name, "X-Amz-") && name != "X-Amz-Request-Id" {
+			w.Header().Del(name)
+		}
+	}
+}
