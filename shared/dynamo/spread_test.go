@@ -2,6 +2,7 @@ package dynamo_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/oklog/ulid/v2"
 
 	"github.com/streamroom/streamroom/shared/chat"
@@ -35,12 +37,41 @@ func (m *metered) Query(ctx context.Context, in *dynamodb.QueryInput, options ..
 	return out, err
 }
 
+// bulk is a table that takes puts of new items together, as many as a batch may have:
+// tests store thousands of messages, which PutMessage would put one by one.
+type bulk struct {
+	dynamo.Client
+	puts []types.WriteRequest
+}
+
+func (b *bulk) PutItem(ctx context.Context, in *dynamodb.PutItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
+	b.puts = append(b.puts, types.WriteRequest{PutRequest: &types.PutRequest{Item: in.Item}})
+	if len(b.puts) < 25 {
+		return &dynamodb.PutItemOutput{}, nil
+	}
+	return &dynamodb.PutItemOutput{}, b.flush(ctx)
+}
+
+func (b *bulk) flush(ctx context.Context) error {
+	if len(b.puts) == 0 {
+		return nil
+	}
+	out, err := b.BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{"table": b.puts}})
+	if err == nil && len(out.UnprocessedItems) > 0 {
+		err = errors.New("the table has no capacity")
+	}
+	b.puts = nil
+	return err
+}
+
 // crowded is a store in which alice is in a number of rooms, with messages of bob
 // in each that she has not read.
 func crowded(t *testing.T, rooms, messages, size int) (*dynamo.Store, *metered) {
 	t.Helper()
 	client := &metered{Client: openTable(t)}
 	store := dynamo.New(client, "table", time.Now)
+	together := &bulk{Client: client.Client}
+	puts := dynamo.New(together, "table", time.Now)
 	for i := range rooms {
 		room := chat.Room{ID: fmt.Sprintf("room-%03d", i), Name: "Room", Type: chat.Group, CreatedBy: "bob", CreatedAt: 1}
 		if _, err := store.CreateRoom(t.Context(), room, []chat.Member{{UserID: "alice", JoinedAt: 1}, {UserID: "bob", JoinedAt: 1}}); err != nil {
@@ -51,7 +82,7 @@ func crowded(t *testing.T, rooms, messages, size int) (*dynamo.Store, *metered) 
 				RoomID: room.ID, ID: ulid.MustNew(uint64(1_709_136_000_000+n), zeros{}).String(), SenderID: "bob",
 				SentAt: int64(1_709_136_000_000 + n), Content: strings.Repeat("x", size),
 			}
-			if err := store.PutMessage(t.Context(), m); err != nil {
+			if err := puts.PutMessage(t.Context(), m); err != nil {
 				t.Fatal(err)
 			}
 			if n == messages-1 {
@@ -60,6 +91,9 @@ func crowded(t *testing.T, rooms, messages, size int) (*dynamo.Store, *metered) 
 				}
 			}
 		}
+	}
+	if err := together.flush(t.Context()); err != nil {
+		t.Fatal(err)
 	}
 	return store, client
 }
