@@ -65,6 +65,28 @@ func TestDaysFollowTheReader(t *testing.T) {
 	alice.until(`document.querySelector(".room-item-time").textContent === "07:30 PM"`)
 }
 
+// A day of another year says so: rooms whose days are alike would seem out of order.
+func TestDaysOfOtherYears(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	at := time.Date(2024, time.November, 25, 12, 0, 0, 0, time.UTC)
+	f.fill("general", 1, at, func(int) (string, string) { return "bob", "old" })
+	alice := signedIn(t, f.URL, "alice")
+	shows := func(now time.Time, want string) {
+		t.Helper()
+		alice.do(fmt.Sprintf(`Date.now = () => %d`, now.UnixMilli()))
+		alice.do(`document.dispatchEvent(new Event("visibilitychange"))`)
+		alice.until(`document.querySelector(".room-item-time").textContent === "` + want + `"`)
+	}
+	shows(at.AddDate(0, 1, 0), "Nov 25")
+	shows(at.AddDate(0, 3, 0), "Nov 25, 2024")
+	shows(at.AddDate(2, 0, 1), "Nov 25, 2024")
+	alice.look(360, 640, "light")
+	if eval[int](alice, `document.documentElement.scrollWidth`) > 360 {
+		t.Error("the page is wider than the screen")
+	}
+}
+
 // Enter that ends a composition sends nothing: Safari ends it before the key.
 func TestEnterThatChoosesAWordSendsNothing(t *testing.T) {
 	t.Parallel()

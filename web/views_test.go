@@ -124,6 +124,44 @@ func TestChangedNamesShow(t *testing.T) {
 	alice.room("team", "carol: hi")
 }
 
+// Who is in the room, and what they are called, shows as it is after the connection
+// was lost, also in the list that is open, and if the first answer fails.
+func TestMembersShowAsTheyAreAfterAReconnect(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.with(func() {
+		f.names["bob"] = "Bob"
+		f.rooms["team"] = &fakeRoom{name: "Team", members: []string{"bob", "carol", "alice"}}
+	})
+	alice := openPage(t, f.URL+"/")
+	alice.do(`(() => {
+		const { fetch } = window;
+		window.fetch = (url, options) => {
+			if (!globalThis.failing || !String(url).endsWith("/rooms/team")) return fetch(url, options);
+			globalThis.failing--;
+			return Promise.resolve(new Response("", { status: 503 }));
+		};
+	})()`)
+	alice.signIn("alice")
+	alice.openRoom("team")
+	alice.click("members")
+	members := `[...document.querySelectorAll("[data-testid=member]")].map((m) => m.innerText.replaceAll("\n", " ")).join()`
+	alice.until(members + `.includes("carol")`)
+	alice.do(`globalThis.failing = 1`)
+	f.with(func() { f.down = true })
+	f.dropAll()
+	alice.until(`document.querySelector("[data-testid=connection-state]").dataset.state !== "online"`)
+	f.with(func() {
+		f.names["bob"], f.names["alice"] = "Robert", "Alice in Wonderland"
+		f.rooms["team"].members = []string{"bob", "alice", "dave"}
+		f.down = false
+	})
+	alice.until(`globalThis.failing === 0`)
+	alice.until(`["Robert", "dave"].every((name) => ` + members + `.includes(name)) && !` + members + `.includes("carol")`)
+	alice.until(`["Robert", "dave"].every((name) => document.getElementById("room-kind").textContent.includes(name))`)
+	alice.until(`document.getElementById("account-name").textContent === "Alice in Wonderland"`)
+}
+
 // Who comes to a room whose members answer late finds the first new message all the
 // same, and what is new below it stays unread.
 func TestTheFirstNewMessageIsFoundLate(t *testing.T) {

@@ -154,7 +154,11 @@ class App {
         return;
       }
       this.#status.show(state);
-      if (state.name !== "online" || named) return;
+      if (state.name !== "online") return;
+      if (named) {
+        this.#conversation.reconnected();
+        return;
+      }
       named = true;
       chat.displayName().then(
         (name) => {
@@ -164,7 +168,13 @@ class App {
         (err) => report(Failure.from(err)),
       );
     });
-    for (const event of /** @type {const} */ (["timeline", "people", "read"])) chat.on(event, () => this.#draw());
+    for (const event of /** @type {const} */ (["timeline", "read"])) chat.on(event, () => this.#draw());
+    chat.on("people", () => {
+      // Changed by another tab or device, maybe.
+      const name = chat.nameOf(chat.userId);
+      this.#displayName = name === chat.userId ? "" : name;
+      this.#draw();
+    });
     chat.on("timeline", () => guardLeaving(chat.unsent));
     chat.on("rooms", () => this.#roomsChanged());
     chat.on("message", (message) => {

@@ -1,5 +1,6 @@
 // The open room: its messages, what is written in it, and its members.
 
+import { isPassing } from "../../lib/failure.js";
 import { beginning, Failure, isolated } from "../../lib/streamroom.js";
 import { Composer } from "./composer.js";
 import { askingFirst, confirmed } from "./dialogs.js";
@@ -17,6 +18,9 @@ import { counted, describe } from "./words.js";
 
 /** A device whose keyboard covers the page when something to write in has the focus. */
 const TOUCH = window.matchMedia("(pointer: coarse)");
+
+/** Before who is in the room is asked for again, after no answer (ms). */
+const RETRY = 5_000;
 
 /**
  * What a room is called.
@@ -44,6 +48,8 @@ export class Conversation {
   #details;
   /** @type {Member[]} those that were read */
   #members = [];
+  /** @type {ReturnType<typeof setTimeout>|undefined} asks for them again */
+  #again;
   /** The first message that is new to the reader; empty for none. */
   #divider = "";
   /** Whether the reader was not led to it yet: what is shown until then isn't read. */
@@ -179,6 +185,11 @@ export class Conversation {
     else this.#failure = new Failure("not_a_member", "");
   }
 
+  /** What became of the room and of who is in it while there was no connection is to be asked. */
+  reconnected() {
+    void this.#readDetails();
+  }
+
   /** The name of the room changed. */
   roomChanged() {
     void this.#readDetails();
@@ -250,7 +261,11 @@ export class Conversation {
       this.#details = details;
       this.#members = members;
     } catch (err) {
-      report(Failure.from(err));
+      const failure = Failure.from(err);
+      report(failure);
+      clearTimeout(this.#again);
+      if (isPassing(failure.code) && room === this.id)
+        this.#again = setTimeout(() => room === this.id && void this.#readDetails(), RETRY + failure.retryAfter);
     }
     this.#changed();
   }

@@ -71,6 +71,8 @@ export class MessagesView {
   /** Messages of others that arrived below what is in view. */
   #below = 0;
   #settling = false;
+  /** Whether all messages are in the page, for paper. */
+  #printing = false;
   /** The scroller's size when it was last looked at. */
   #size = "";
   #on;
@@ -101,6 +103,8 @@ export class MessagesView {
     });
     this.#edit.addEventListener("click", () => this.#act(on.edit));
     this.#delete.addEventListener("click", () => this.#act(on.delete));
+    window.addEventListener("beforeprint", () => this.#print(true));
+    window.addEventListener("afterprint", () => this.#print(false));
     // What changes its height (the window, an image of the keyboard) keeps the end in view.
     new ResizeObserver(() => {
       this.#size = this.#sizeNow();
@@ -134,9 +138,7 @@ export class MessagesView {
     this.#shown = shown;
     this.#older.disabled = shown.loadingOlder;
     this.#older.textContent = shown.loadingOlder ? "Loading…" : "Earlier messages";
-    const restore = this.atEnd ? () => this.#scrollToEnd() : this.#anchor();
-    this.#render();
-    restore?.();
+    this.#renderInPlace();
     // At once, or the room would be marked as unread for a moment.
     if (this.atEnd) this.#tellSeen();
     this.#settle();
@@ -186,18 +188,39 @@ export class MessagesView {
     row?.element.focus();
   }
 
-  /** Puts the slice into the page. */
-  #render() {
-    const { messages, outgoing, hasOlder, me, now, divider, nameOf, readersOf } = /** @type {Shown} */ (this.#shown);
+  /** Puts the slice into the page; what is in view stays there. */
+  #renderInPlace() {
+    const restore = this.atEnd ? () => this.#scrollToEnd() : this.#anchor();
+    this.#render();
+    restore?.();
+  }
+
+  /** @param {boolean} printing paper has no scroll bar: all messages that are held go there */
+  #print(printing) {
+    this.#printing = printing;
+    if (this.#shown && !this.#scroller.hidden) this.#renderInPlace();
+  }
+
+  /**
+   * Where the slice begins, and where it ends.
+   * @param {readonly Message[]} messages
+   */
+  #slice(messages) {
     if (this.atEnd && this.#from && messages.length - indexOf(messages, this.#from) > MOST) this.#from = "";
     const end = this.#to ? indexAfter(messages, this.#to) : messages.length;
     const start = this.#from ? indexOf(messages, this.#from) : Math.max(0, end - SLICE);
     // New messages don't push the slice's start away while one reads there.
     this.#from = messages[start]?.messageId ?? "";
     if (!this.#to && !this.#atEnd && end - start > MOST) this.#to = messages[end - 1].messageId;
+    return [start, end];
+  }
 
+  /** Puts the slice into the page. */
+  #render() {
+    const { messages, outgoing, hasOlder, me, now, divider, nameOf, readersOf } = /** @type {Shown} */ (this.#shown);
+    const [start, end] = this.#printing ? [0, messages.length] : this.#slice(messages);
     const items = messages.slice(start, end).map(itemOf);
-    if (!this.#to) items.push(...outgoing.map((o) => itemOfOutgoing(o, me)));
+    if (!this.#to || this.#printing) items.push(...outgoing.map((o) => itemOfOutgoing(o, me)));
     /** @type {Map<string, Row>} */
     const rows = new Map();
     let previous = start > 0 ? itemOf(messages[start - 1]) : undefined;
@@ -275,7 +298,7 @@ export class MessagesView {
 
   /** Moves the slice when one of its edges is near. */
   #slide() {
-    if (!this.#shown || this.#scroller.hidden) return;
+    if (!this.#shown || this.#scroller.hidden || this.#printing) return;
     const { messages, hasOlder, loadingOlder } = this.#shown;
     const { scrollTop, scrollHeight, clientHeight } = this.#scroller;
     const start = this.#from ? indexOf(messages, this.#from) : 0;

@@ -10,6 +10,7 @@ const formatsIn = (timeZone) => ({
   clockTime: new Intl.DateTimeFormat(undefined, { timeZone, hour: "2-digit", minute: "2-digit" }),
   weekday: new Intl.DateTimeFormat(undefined, { timeZone, weekday: "short" }),
   shortDate: new Intl.DateTimeFormat(undefined, { timeZone, day: "numeric", month: "short" }),
+  mediumDate: new Intl.DateTimeFormat(undefined, { timeZone, day: "numeric", month: "short", year: "numeric" }),
   longDate: new Intl.DateTimeFormat(undefined, {
     timeZone,
     weekday: "long",
@@ -68,7 +69,9 @@ export function briefly(ms, now) {
   const days = daysBetween(ms, now);
   if (days <= 0) return formats.clockTime.format(ms);
   if (days === 1) return "Yesterday";
-  return days < 7 ? formats.weekday.format(ms) : formats.shortDate.format(ms);
+  if (days < 7) return formats.weekday.format(ms);
+  const thisYear = new Date(ms).getFullYear() === new Date(now).getFullYear();
+  return (thisYear ? formats.shortDate : formats.mediumDate).format(ms);
 }
 
 /**
