@@ -197,6 +197,29 @@ func TestTwoPeopleChat(t *testing.T) {
 	}
 }
 
+// What can't be written, as on a full disk, was not shown: the chat ends and says so, and
+// the message stays unread.
+func TestChat_AFullDiskEndsIt(t *testing.T) {
+	server := startLocal(t)
+	alice := api(t, server, "alice")
+	if _, err := alice.ListRooms(t.Context(), ""); err != nil { // who joins later has read what is there
+		t.Fatal(err)
+	}
+	bob := sitDown(t, "--addr", server.URL(), "--user", "bob", "--room", "general")
+	bob.sees(bob.status, "connected as bob")
+	bob.types("hello")
+	bob.sees(bob.shown, "bob: hello")
+	var status bytes.Buffer
+	code := run(t.Context(), []string{"chat", "--addr", server.URL(), "--user", "alice", "--room", "general"}, strings.NewReader(""), &fullDisk{}, &status)
+	if code != exitFailed || !strings.HasSuffix(status.String(), "streamroom chat: show messages: no space left on device\n") {
+		t.Errorf("exit code %d, stderr %q", code, &status)
+	}
+	rooms, err := alice.ListRooms(t.Context(), "")
+	if err != nil || len(rooms.Rooms) != 1 || rooms.Rooms[0].Unread != 1 {
+		t.Errorf("alice's rooms are %+v, %v; want 1 unread", rooms, err)
+	}
+}
+
 // What a terminal shows is read: it isn't unread on the user's other devices.
 func TestChatMarksAsRead(t *testing.T) {
 	s := startLocal(t)

@@ -227,15 +227,15 @@ func (s *chatScreen) show(e client.Event) error {
 	switch e := e.(type) {
 	case client.Message:
 		if e.ChatRoomID == s.room {
-			s.message(e)
+			return s.message(e)
 		}
 	case client.Edited:
 		if e.ChatRoomID == s.room {
-			s.edited(e)
+			return s.edited(e)
 		}
 	case client.Deleted:
 		if e.ChatRoomID == s.room {
-			s.deleted(e)
+			return s.deleted(e)
 		}
 	case client.RoomChanged:
 		if e.ChatRoomID == s.room {
@@ -257,13 +257,15 @@ func (s *chatScreen) show(e client.Event) error {
 	return nil
 }
 
-func (s *chatScreen) message(m client.Message) {
+// message shows a message. What could not be written was not shown, nor is it read.
+func (s *chatScreen) message(m client.Message) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	at := time.UnixMilli(m.Timestamp)
+	heading := ""
 	if day := at.Format("Monday, 2 January 2006"); day != s.day {
 		s.day = day
-		fmt.Fprintf(s.out, "--- %s ---\n", day)
+		heading = fmt.Sprintf("--- %s ---\n", day)
 	}
 	text := neutraliseText(m.Content)
 	switch {
@@ -278,30 +280,41 @@ func (s *chatScreen) message(m client.Message) {
 	if m.Late {
 		text += "  (arrived late)"
 	}
-	fmt.Fprintf(s.out, "%s %s: %s\n", at.Format("15:04:05"), neutralise(m.SenderID), text)
+	if err := s.print("%s%s %s: %s", heading, at.Format("15:04:05"), neutralise(m.SenderID), text); err != nil {
+		return err
+	}
 	s.newest = max(s.newest, m.MessageID)
 	notify(s.shown)
 	if m.SenderID != s.self {
 		notify(s.unread)
 	}
+	return nil
+}
+
+// print writes a line of the chat. s.mu is held.
+func (s *chatScreen) print(format string, args ...any) error {
+	if _, err := fmt.Fprintf(s.out, format+"\n", args...); err != nil {
+		return fmt.Errorf("show messages: %w", err)
+	}
+	return nil
 }
 
 // edited shows the new content as another line: a terminal keeps what was printed.
-func (s *chatScreen) edited(m client.Edited) {
+func (s *chatScreen) edited(m client.Edited) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	at := time.UnixMilli(m.Timestamp).Format("15:04:05")
-	fmt.Fprintf(s.out, "%s %s: %s  (edited)\n", at, neutralise(m.SenderID), neutraliseText(m.Content))
+	return s.print("%s %s: %s  (edited)", at, neutralise(m.SenderID), neutraliseText(m.Content))
 }
 
-func (s *chatScreen) deleted(m client.Deleted) {
+func (s *chatScreen) deleted(m client.Deleted) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	at := time.UnixMilli(m.Timestamp).Format("15:04:05")
-	fmt.Fprintf(s.out, "%s %s: (deleted)\n", at, neutralise(m.SenderID))
 	if s.mine == m.MessageID {
 		s.mine = ""
 	}
+	return s.print("%s %s: (deleted)", at, neutralise(m.SenderID))
 }
 
 // left notes who left. When the user was removed, the chat ends.

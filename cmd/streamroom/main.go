@@ -51,7 +51,11 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		fmt.Fprint(stderr, newRoot().UsageString()) //nolint:contextcheck // it runs no command
 		return exitUsage
 	}
-	path, err := execute(ctx, args, stdin, stdout, stderr)
+	out := &output{w: stdout}
+	path, err := execute(ctx, args, stdin, out, stderr)
+	if err == nil {
+		err = out.failure()
+	}
 	var usage usageError
 	var exit exitError
 	switch {

@@ -5,6 +5,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/spf13/cobra"
@@ -224,5 +225,27 @@ Go         go1.26.8 linux/arm64
 `
 	if err != nil || out.String() != want {
 		t.Errorf("got %q, %v; want %q", &out, err, want)
+	}
+}
+
+// fullDisk takes n writes, and then no more.
+type fullDisk struct{ n int }
+
+func (d *fullDisk) Write(p []byte) (int, error) {
+	if d.n--; d.n < 0 {
+		return 0, syscall.ENOSPC
+	}
+	return len(p), nil
+}
+
+// A command that can't write what it was asked for fails, and says why.
+func TestRun_OutputThatCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	for _, args := range []string{"version", "help", "cost --connections 10", "chat --help", "completion bash"} {
+		var stderr bytes.Buffer
+		code := run(t.Context(), strings.Fields(args), strings.NewReader(""), &fullDisk{}, &stderr)
+		if code != exitFailed || !strings.HasSuffix(stderr.String(), ": no space left on device\n") || strings.Count(stderr.String(), "\n") != 1 {
+			t.Errorf("%s on a full disk: exit code %d, stderr %q", args, code, stderr.String())
+		}
 	}
 }

@@ -6,8 +6,34 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
+
+// output is stdout. A command that can't write there has failed, though few look at
+// each write: a disk may be full.
+type output struct {
+	w   io.Writer
+	mu  sync.Mutex
+	err error
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	n, err := o.w.Write(p)
+	if err != nil && o.err == nil {
+		o.err = err
+	}
+	return n, err //nolint:wrapcheck // it is stdout's own
+}
+
+// failure returns the first error in writing, nil where all was written.
+func (o *output) failure() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.err
+}
 
 // jsonLines writes one JSON object a line.
 type jsonLines struct{ w io.Writer }
