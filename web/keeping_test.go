@@ -3,6 +3,7 @@ package web_test
 import (
 	"context"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -267,4 +268,61 @@ func TestGoingBackAnswersNo(t *testing.T) {
 			}
 		}
 	})
+}
+
+// What is typed in a dialog while an earlier request of it is under way stays there: the
+// earlier one neither closes it nor clears it, and takes no one elsewhere.
+func TestADialogIsOfItsLastOpening(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	var team, tea chan struct{}
+	f.with(func() {
+		team, tea = make(chan struct{}), make(chan struct{})
+		f.rooms["team"] = &fakeRoom{name: "Team", members: []string{"alice", "bob"}}
+		f.rooms["crew"] = &fakeRoom{name: "Crew", members: []string{"alice", "bob"}}
+		f.hold = func(r *http.Request) {
+			switch {
+			case r.Method == http.MethodPost && r.URL.Path == "/api/rooms":
+				<-tea
+			case r.Method == http.MethodPost && r.URL.Path == "/api/rooms/team/members":
+				<-team
+			}
+		}
+	})
+	alice := signedIn(t, f.URL, "alice")
+	alice.openRoom("team")
+	alice.click("new-room")
+	alice.typed("Tea")
+	// Clicks in a row make one room, on a slow network, too.
+	alice.do(`for (let i = 0; i < 3; i++) document.querySelector("[data-testid=new-room-create]").click()`)
+	alice.escape()
+	alice.click("new-room")
+	alice.typed("Coffee")
+	close(tea)
+	alice.until(`[...document.querySelectorAll(".room-item-name")].filter((e) => e.textContent === "Tea").length === 1`)
+	alice.until(`document.getElementById("new-room-name").value === "Coffee" && document.getElementById("new-room-dialog").open`)
+	alice.until(`document.getElementById("room-name").textContent === "Team"`)
+	alice.enter(0)
+	alice.until(`document.getElementById("room-name").textContent === "Coffee" && !document.getElementById("new-room-dialog").open`)
+
+	// So do names of members, in another room.
+	alice.openRoom("team")
+	alice.click("members")
+	alice.until(`document.getElementById("members-dialog").open`)
+	alice.do(`document.getElementById("member-name").focus()`)
+	alice.typed("carol\n")
+	alice.escape()
+	alice.openRoom("crew")
+	alice.click("members")
+	alice.until(`document.getElementById("members-dialog").open`)
+	alice.do(`document.getElementById("member-name").focus()`)
+	alice.typed("da")
+	close(team)
+	poll(t, func() bool {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		return slices.Contains(f.rooms["team"].members, "carol")
+	})
+	alice.typed("ve\n")
+	alice.until(`document.querySelector("[data-testid=member][data-user-id=dave]") !== null`)
 }

@@ -79,11 +79,13 @@ class App {
     });
     this.#status = new StatusView(() => this.#chat?.wake());
     this.#conversation = new Conversation(config.mode === "local", () => this.#draw());
-    this.#newRoom = new NewRoomDialog(async (name, members) =>
-      this.#goTo(await askingFirst((onlySignedIn) => this.#chat?.createRoom(name, members, onlySignedIn))),
+    this.#newRoom = new NewRoomDialog(
+      (name, members) => askingFirst((onlySignedIn) => this.#chat?.createRoom(name, members, onlySignedIn)),
+      (room) => this.#goTo(room),
     );
     this.#newDirect = new NewDirectDialog(
-      async (userId) => this.#goTo(await askingFirst((onlySignedIn) => this.#chat?.createDirect(userId, onlySignedIn))),
+      (userId) => askingFirst((onlySignedIn) => this.#chat?.createDirect(userId, onlySignedIn)),
+      (room) => this.#goTo(room),
       () => this.#me,
     );
     this.#profile = new ProfileDialog(async (name) => {

@@ -40,68 +40,89 @@ class Refusal extends Error {
 
 /**
  * Does what a form is for when it is submitted, once at a time, and says what is
- * wrong when that fails.
+ * wrong when that fails. After a reset the form is for something else: what was under
+ * way changes nothing in it any more.
+ * @template T
  * @param {HTMLFormElement} form
  * @param {HTMLElement} problem where it is said
- * @param {() => Promise<void>} act rejects with a Refusal or a Failure
+ * @param {() => Promise<T>} act rejects with a Refusal or a Failure
+ * @param {(result: T) => void} [done] unless the form was reset
  */
-export function onSubmit(form, problem, act) {
+export function onSubmit(form, problem, act, done) {
   const first = within(form, "input", HTMLInputElement);
   const submit = within(form, "[type=submit]", HTMLButtonElement);
+  let resets = 0;
+  const clear = () => {
+    problem.textContent = "";
+    for (const input of form.querySelectorAll("[aria-invalid]")) input.removeAttribute("aria-invalid");
+  };
+  form.addEventListener("reset", () => {
+    resets++;
+    submit.disabled = false;
+    clear();
+  });
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     if (submit.disabled) return;
     submit.disabled = true;
-    problem.textContent = "";
-    for (const input of form.querySelectorAll("[aria-invalid]")) input.removeAttribute("aria-invalid");
+    clear();
+    const before = resets;
     try {
-      await act();
+      const result = await act();
+      if (before === resets) done?.(result);
     } catch (err) {
+      if (before !== resets) return;
       const where = err instanceof Refusal ? err.where : first;
       problem.textContent = err instanceof Refusal ? err.message : describe(Failure.from(err));
       where.setAttribute("aria-invalid", "true");
       where.focus();
     } finally {
-      submit.disabled = false;
+      if (before === resets) submit.disabled = false;
     }
   });
 }
 
-/** A dialog that is one form. */
+/**
+ * A dialog that is one form.
+ * @template T
+ */
 class FormDialog {
   dialog;
   form;
 
   /**
    * @param {string} id
-   * @param {() => Promise<void>} act rejects with a Refusal or a Failure; the dialog closes when it doesn't
+   * @param {() => Promise<T>} act rejects with a Refusal or a Failure; the dialog closes when it doesn't
+   * @param {(result: T) => void} [done] unless the dialog was closed in the meantime
    */
-  constructor(id, act) {
+  constructor(id, act, done) {
     this.dialog = byId(id, HTMLDialogElement);
     this.form = within(this.dialog, "form", HTMLFormElement);
     closable(this.dialog);
     this.dialog.addEventListener("close", () => this.form.reset());
-    onSubmit(this.form, within(this.form, ".problem", HTMLElement), async () => {
-      await act();
+    onSubmit(this.form, within(this.form, ".problem", HTMLElement), act, (result) => {
       this.dialog.close();
+      done?.(result);
     });
   }
 
   show() {
     this.form.reset();
-    within(this.form, ".problem", HTMLElement).textContent = "";
-    for (const input of this.form.querySelectorAll("[aria-invalid]")) input.removeAttribute("aria-invalid");
     this.dialog.showModal();
     within(this.form, "input", HTMLInputElement).focus();
   }
 }
 
+/** @extends {FormDialog<string|undefined>} */
 export class NewRoomDialog extends FormDialog {
-  /** @param {(name: string, members: string[]) => Promise<void>} create rejects with a Failure that is shown */
-  constructor(create) {
+  /**
+   * @param {(name: string, members: string[]) => Promise<string|undefined>} create rejects with a Failure that is shown
+   * @param {(chatRoomId: string|undefined) => void} goTo
+   */
+  constructor(create, goTo) {
     const name = byId("new-room-name", HTMLInputElement);
     const members = byId("new-room-members", HTMLInputElement);
-    super("new-room-dialog", async () => {
+    const submitted = async () => {
       const others = [
         ...new Set(
           members.value
@@ -113,27 +134,32 @@ export class NewRoomDialog extends FormDialog {
       if (!name.value.trim()) throw new Refusal("Give the room a name.", name);
       if (others.length > MAX_MEMBERS)
         throw new Refusal(`Start with at most ${MAX_MEMBERS} people; more can be added later.`, members);
-      await create(name.value.trim(), others);
-    });
+      return create(name.value.trim(), others);
+    };
+    super("new-room-dialog", submitted, goTo);
   }
 }
 
+/** @extends {FormDialog<string|undefined>} */
 export class NewDirectDialog extends FormDialog {
   /**
-   * @param {(userId: string) => Promise<void>} create rejects with a Failure that is shown
+   * @param {(userId: string) => Promise<string|undefined>} create rejects with a Failure that is shown
+   * @param {(chatRoomId: string|undefined) => void} goTo
    * @param {() => string} me
    */
-  constructor(create, me) {
+  constructor(create, goTo, me) {
     const name = byId("new-direct-name", HTMLInputElement);
-    super("new-direct-dialog", async () => {
+    const submitted = async () => {
       const userId = name.value.trim();
       if (!userId) throw new Refusal("Type a name first.", name);
       if (userId === me()) throw new Refusal("That is you: choose someone else.", name);
-      await create(userId);
-    });
+      return create(userId);
+    };
+    super("new-direct-dialog", submitted, goTo);
   }
 }
 
+/** @extends {FormDialog<void>} */
 export class ProfileDialog extends FormDialog {
   #name = byId("profile-name", HTMLInputElement);
 

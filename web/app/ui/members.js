@@ -55,10 +55,12 @@ export class MembersDialog {
   constructor(on) {
     this.#on = on;
     closable(this.#dialog);
-    onSubmit(this.#addForm, this.#problem, async () => {
+    const add = async () => {
       const userId = this.#addName.value.trim();
       if (!userId) throw new Failure("invalid_request", "Type a name first.");
       await on.add(this.#room, userId);
+    };
+    onSubmit(this.#addForm, this.#problem, add, () => {
       this.#addName.value = "";
       this.#addName.focus();
     });
@@ -87,7 +89,8 @@ export class MembersDialog {
   }
 
   open() {
-    this.#addName.value = this.#problem.textContent = this.#renameProblem.textContent = "";
+    this.#addForm.reset();
+    this.#renameForm.reset();
     this.#renameName.value = this.#name;
     this.#dialog.showModal();
   }
@@ -101,8 +104,8 @@ export class MembersDialog {
     this.close();
     this.#list.replaceChildren();
     this.#title.textContent = this.#count.textContent = this.#shown = this.#name = "";
-    this.#addName.value = this.#renameName.value = "";
-    this.#problem.textContent = this.#renameProblem.textContent = "";
+    this.#addForm.reset();
+    this.#renameForm.reset();
   }
 
   /**
@@ -200,11 +203,12 @@ export class MembersDialog {
 
   /** @param {() => Promise<void>} act */
   async #try(act) {
+    const room = this.#room;
     this.#problem.textContent = "";
     try {
       await act();
     } catch (err) {
-      this.#problem.textContent = describe(Failure.from(err));
+      if (this.isOpen && room === this.#room) this.#problem.textContent = describe(Failure.from(err));
     }
   }
 }
