@@ -31,6 +31,7 @@ type hosted struct {
 	codes      int
 	refresh    string // the only refresh token that counts; "" is none
 	renewed    int
+	stays      bool // has the browser stay where it is
 	revoked    []string
 	signedOut  bool
 }
@@ -64,6 +65,12 @@ func newHosted(t *testing.T) *hosted {
 	return h
 }
 
+func (h *hosted) stay(stays bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.stays = stays
+}
+
 // authorize shows a page with two links: one comes back with a code, the other
 // with a refusal.
 func (h *hosted) authorize(w http.ResponseWriter, r *http.Request) {
@@ -79,6 +86,11 @@ func (h *hosted) authorize(w http.ResponseWriter, r *http.Request) {
 		h.t.Errorf("authorize has state %q and challenge %q", q.Get("state"), q.Get("code_challenge"))
 	}
 	h.mu.Lock()
+	if h.stays {
+		w.WriteHeader(http.StatusNoContent)
+		h.mu.Unlock()
+		return
+	}
 	h.codes++
 	code := fmt.Sprint("code-", h.codes)
 	h.challenges[code] = q.Get("code_challenge")
@@ -154,6 +166,15 @@ func TestSigningInOnTheHostedPage(t *testing.T) {
 		t.Error("the page asks for a name or a password")
 	}
 	p.screenshot("hosted")
+
+	// Who goes back is on the page as it was left, and tries again. (The browser of these
+	// tests would load it anew.)
+	pool.stay(true)
+	p.click("signin-submit")
+	p.until(`document.querySelector("[data-testid=signin-submit]").disabled`)
+	p.do(`window.dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true }))`)
+	p.until(`!document.querySelector("[data-testid=signin-submit]").disabled && ` + problem + ` === ""`)
+	pool.stay(false)
 	p.click("signin-submit")
 	p.until(`document.title === "Pool"`)
 	p.run(click("#no"))

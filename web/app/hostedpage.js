@@ -40,7 +40,7 @@ export class HostedPage {
 
   /**
    * Goes to the pool's page.
-   * @returns {Promise<never>} rejects with a Failure where that can't be done
+   * @returns {Promise<never>} rejects with a Failure where that can't be done, or for who is still here, or back
    */
   async signIn() {
     if (!crypto.subtle) throw new Failure("unauthorized", "Signing in needs https.");
@@ -48,8 +48,8 @@ export class HostedPage {
       throw new Failure("unauthorized", "Signing in needs the browser’s storage. Allow this site to keep data.");
     const verifier = random();
     const state = random();
-    tabStore.setItem(BEGUN, JSON.stringify({ verifier, state, hash: location.hash }));
     const challenge = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(verifier));
+    tabStore.setItem(BEGUN, JSON.stringify({ verifier, state, hash: location.hash }));
     location.assign(
       `${this.#url}/oauth2/authorize?${new URLSearchParams({
         response_type: "code",
@@ -61,7 +61,13 @@ export class HostedPage {
         code_challenge_method: "S256",
       })}`,
     );
-    return new Promise(() => {}); // the page is on its way out
+    // The page is on its way out. A browser that goes back may show it as it was left; one
+    // that was stopped stays.
+    return new Promise((_, reject) => {
+      const again = () => reject(new Failure("unauthorized", ""));
+      window.addEventListener("pageshow", again, { once: true });
+      setTimeout(again, ANSWER_WITHIN);
+    });
   }
 
   /**
