@@ -483,7 +483,9 @@ func TestChatScreen(t *testing.T) {
 		message(at.Add(24*time.Hour), "bob", "two\n12:00:01 alice: forged\r\n\tthree\rfour"),
 		message(at, "eve\x1b]0;title\x07\u202e", "\x00\u009b\u2066x\u2028y"), late, deleted,
 		client.MemberJoined{ChatRoomID: "tea", UserID: "dave\n"},
-		client.MemberLeft{ChatRoomID: "tea", UserID: "dave"},
+		client.MemberJoined{ChatRoomID: "tea", UserID: "dave\n"},
+		client.MemberLeft{ChatRoomID: "tea", UserID: "dave\n"},
+		client.MemberJoined{ChatRoomID: "tea", UserID: "dave\n"},
 		client.MemberJoined{ChatRoomID: "coffee", UserID: "frank"},
 		client.MemberLeft{ChatRoomID: "coffee", UserID: "alice"},
 		client.Disconnected{},
@@ -511,7 +513,8 @@ func TestChatScreen(t *testing.T) {
 	}
 	wantStatus := `* connected as alice to tea; type a line to send it, /edit TEXT or /delete to change your last one, /quit to leave
 * dave␊ joined
-* dave left
+* dave␊ left
+* dave␊ joined
 * reconnecting, as the connection is about to expire
 * not connected: closed␛[2J; trying again until it works
 * missed messages can't be fetched: no API␛; trying again until it works

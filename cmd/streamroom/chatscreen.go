@@ -29,6 +29,8 @@ type chatScreen struct {
 	mine   string // the newest own message, "" once it is deleted
 	self   string // the own user id, once connected
 	reason string // why there is no connection, as noted last
+
+	joiners map[string]bool // users who have joined since, and not left
 }
 
 // chat shows what happens and sends what is typed, until either ends.
@@ -243,7 +245,7 @@ func (s *chatScreen) show(e client.Event) error {
 		}
 	case client.MemberJoined:
 		if e.ChatRoomID == s.room {
-			s.note("%s joined", e.UserID)
+			s.joined(e.UserID)
 		}
 	case client.MemberLeft:
 		return s.left(e)
@@ -317,6 +319,20 @@ func (s *chatScreen) deleted(m client.Deleted) error {
 	return s.print("%s %s: (deleted)", at, neutralise(m.SenderID))
 }
 
+// joined notes who joined, once: the frame may come twice, and replays send it again.
+func (s *chatScreen) joined(user string) {
+	s.mu.Lock()
+	known := s.joiners[user]
+	if s.joiners == nil {
+		s.joiners = make(map[string]bool)
+	}
+	s.joiners[user] = true
+	s.mu.Unlock()
+	if !known {
+		s.note("%s joined", user)
+	}
+}
+
 // left notes who left. When the user was removed, the chat ends.
 func (s *chatScreen) left(e client.MemberLeft) error {
 	if e.ChatRoomID != s.room {
@@ -324,6 +340,7 @@ func (s *chatScreen) left(e client.MemberLeft) error {
 	}
 	s.mu.Lock()
 	self := e.UserID == s.self
+	delete(s.joiners, e.UserID)
 	s.mu.Unlock()
 	if self {
 		return fmt.Errorf("you are no longer a member of the room %s", s.room)
