@@ -131,13 +131,13 @@ func (r *run) countMembers(ctx context.Context, s *survey) error {
 		for i, id := range ids {
 			keys[i] = attribute.Key(table.Room(id))
 		}
-		for tries := 0; len(keys) > 0 && tries < r.config.Attempts; tries++ {
+		err := r.backoff.Finish(ctx, r.config.Attempts, func() (int, error) {
 			out, err := r.env.Clients.Table.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{
 				RequestItems:           map[string]types.KeysAndAttributes{r.env.Deployment.Table: {Keys: keys}},
 				ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
 			})
 			if err != nil {
-				return fmt.Errorf("read the rooms' sizes: %w", err)
+				return 0, err
 			}
 			for _, it := range out.Responses[r.env.Deployment.Table] {
 				if id, err := table.Parse(attribute.KeyOf(it)); err == nil {
@@ -147,11 +147,11 @@ func (r *run) countMembers(ctx context.Context, s *survey) error {
 			for _, used := range out.ConsumedCapacity {
 				s.units += aws.ToFloat64(used.CapacityUnits)
 			}
-			if keys = out.UnprocessedKeys[r.env.Deployment.Table].Keys; len(keys) > 0 {
-				if err := r.backoff.Wait(ctx, tries+1); err != nil {
-					return err
-				}
-			}
+			keys = out.UnprocessedKeys[r.env.Deployment.Table].Keys
+			return len(keys), nil
+		})
+		if err != nil {
+			return fmt.Errorf("read the rooms' sizes: %w", err)
 		}
 	}
 	return nil

@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -22,6 +23,7 @@ import (
 
 	"github.com/streamroom/streamroom/operate/throttle"
 	"github.com/streamroom/streamroom/shared/attribute"
+	"github.com/streamroom/streamroom/shared/backoff"
 	"github.com/streamroom/streamroom/shared/table"
 )
 
@@ -43,6 +45,9 @@ const (
 	// lookupAttempts bounds how often a lookup is made that the table answers in part.
 	lookupAttempts = 8
 )
+
+// lookupBackoff are the pauses between.
+var lookupBackoff = backoff.Policy{First: 50 * time.Millisecond, Max: 10 * time.Second, Jitter: 0.5}
 
 // Config says what to copy.
 type Config struct {
@@ -172,24 +177,26 @@ func (r *run) lookup(ctx context.Context, items []item) (map[table.Key]bool, err
 	}
 	found := map[table.Key]bool{}
 	request := map[string]types.KeysAndAttributes{r.config.To: wanted}
-	for range lookupAttempts {
+	err := lookupBackoff.Finish(ctx, lookupAttempts, func() (int, error) {
 		out, err := r.config.DB.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{
 			RequestItems: request, ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
 		})
 		if err != nil {
-			return nil, fmt.Errorf("read the table %s: %w", r.config.To, err)
+			return 0, err
 		}
 		for _, it := range out.Responses[r.config.To] {
 			found[attribute.KeyOf(it)] = true
 		}
 		for i := range out.ConsumedCapacity {
 			if err := r.reads.Take(ctx, throttle.Units(&out.ConsumedCapacity[i])); err != nil {
-				return nil, err
+				return 0, err
 			}
 		}
-		if request = out.UnprocessedKeys; len(request) == 0 {
-			return found, nil
-		}
+		request = out.UnprocessedKeys
+		return len(request[r.config.To].Keys), nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the table %s, for which --read-rate may be too high: %w", r.config.To, err)
 	}
-	return nil, fmt.Errorf("the table %s leaves reads unanswered: lower --read-rate", r.config.To)
+	return found, nil
 }

@@ -287,27 +287,19 @@ func (s *segmentScan) lookup() error {
 	for k := range wanted {
 		keys = append(keys, attribute.Key(k))
 	}
-	for tries := 0; len(keys) > 0; tries++ {
-		if tries == lookupTries {
-			return fmt.Errorf("look items up: the table has no capacity for %d of them", len(keys))
-		}
-		if tries > 0 {
-			if err := lookupBackoff.Wait(s.ctx, tries); err != nil {
-				return err
-			}
-		}
+	err := lookupBackoff.Finish(s.ctx, lookupTries, func() (int, error) {
 		out, err := s.verifier.config.DB.BatchGetItem(s.ctx, &dynamodb.BatchGetItemInput{
 			RequestItems:           map[string]types.KeysAndAttributes{s.verifier.config.Table: {Keys: keys}},
 			ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
 		})
 		if err != nil {
-			return fmt.Errorf("look items up: %w", err)
+			return 0, err
 		}
 		for _, it := range out.Responses[s.verifier.config.Table] {
 			k := attribute.KeyOf(it)
 			for _, then := range wanted[k] {
 				if err := then(it); err != nil {
-					return err
+					return 0, err
 				}
 			}
 			delete(wanted, k)
@@ -319,9 +311,13 @@ func (s *segmentScan) lookup() error {
 			s.verifier.report.ReadUnits += units
 			s.verifier.mu.Unlock()
 			if err := s.verifier.reads.Take(s.ctx, units); err != nil {
-				return err
+				return 0, err
 			}
 		}
+		return len(keys), nil
+	})
+	if err != nil {
+		return fmt.Errorf("look items up: %w", err)
 	}
 	for _, thens := range wanted {
 		for _, then := range thens {

@@ -8,6 +8,7 @@ package backoff
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"time"
 )
@@ -33,6 +34,24 @@ func (p Policy) Pause(failures int) time.Duration {
 
 // Wait sleeps for a pause. It returns ctx's error if ctx ends first.
 func (p Policy) Wait(ctx context.Context, failures int) error { return Sleep(ctx, p.Pause(failures)) }
+
+// Finish repeats work, with pauses between, while it leaves parts of it undone, as a
+// table does of a batch for which it lacks capacity. It returns do's error at once, and an
+// error of its own if something is left after the last attempt.
+func (p Policy) Finish(ctx context.Context, attempts int, do func() (left int, err error)) error {
+	for attempt := 1; ; attempt++ {
+		left, err := do()
+		switch {
+		case err != nil || left == 0:
+			return err
+		case attempt >= attempts:
+			return fmt.Errorf("%d unprocessed after %d attempts", left, attempt)
+		}
+		if err := p.Wait(ctx, attempt); err != nil {
+			return err
+		}
+	}
+}
 
 // Sleep waits for d. It returns ctx's error if ctx ends first.
 func Sleep(ctx context.Context, d time.Duration) error {

@@ -3,6 +3,7 @@ package backoff_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -51,4 +52,36 @@ func TestWaitHonoursContext(t *testing.T) {
 			t.Errorf("waited %s with a deadline of 1 s: %v", time.Since(began), err)
 		}
 	})
+}
+
+func TestFinish_RepeatsWhatIsLeft(t *testing.T) {
+	failed := errors.New("no table")
+	for name, test := range map[string]struct {
+		left  []int
+		err   error
+		calls int
+		want  string
+	}{
+		"all at once":            {[]int{0}, nil, 1, ""},
+		"a part twice":           {[]int{7, 3, 0}, nil, 3, ""},
+		"more than its attempts": {[]int{7, 3, 2, 1, 0}, nil, 4, "1 unprocessed after 4 attempts"},
+		"an error":               {[]int{7}, failed, 1, "no table"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				calls := 0
+				started := time.Now()
+				err := backoff.Policy{First: time.Second, Max: time.Second}.Finish(t.Context(), 4, func() (int, error) {
+					calls++
+					return test.left[calls-1], test.err
+				})
+				if waited := time.Since(started); waited != time.Duration(calls-1)*time.Second {
+					t.Errorf("it waited %s between %d calls", waited, calls)
+				}
+				if text := fmt.Sprint(err); calls != test.calls || (test.want == "") != (err == nil) || err != nil && text != test.want {
+					t.Errorf("%d calls, %v; want %d, %q", calls, err, test.calls, test.want)
+				}
+			})
+		})
+	}
 }

@@ -40,7 +40,7 @@ func (s *Store) batchGet(ctx context.Context, keys []table.Key, fresh consistenc
 		for i, k := range chunk {
 			wanted[i] = attribute.Key(k)
 		}
-		err := untilDone(ctx, func() (left int, err error) {
+		err := batchBackoff.Finish(ctx, batchAttempts, func() (left int, err error) {
 			out, err := s.db.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{
 				RequestItems: map[string]types.KeysAndAttributes{
 					*s.table: {Keys: wanted, ConsistentRead: aws.Bool(bool(fresh))},
@@ -68,7 +68,7 @@ func (s *Store) batchGet(ctx context.Context, keys []table.Key, fresh consistenc
 func (s *Store) batchWrite(ctx context.Context, writes []types.WriteRequest) error {
 	for chunk := range slices.Chunk(writes, writeSize) {
 		left := map[string][]types.WriteRequest{*s.table: chunk}
-		err := untilDone(ctx, func() (int, error) {
+		err := batchBackoff.Finish(ctx, batchAttempts, func() (int, error) {
 			out, err := s.db.BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{RequestItems: left})
 			if err != nil {
 				return len(chunk), err
@@ -81,21 +81,4 @@ func (s *Store) batchWrite(ctx context.Context, writes []types.WriteRequest) err
 		}
 	}
 	return nil
-}
-
-// untilDone repeats a batch, with growing pauses, while it leaves keys or items
-// unprocessed.
-func untilDone(ctx context.Context, do func() (left int, err error)) error {
-	for attempt := 0; ; attempt++ {
-		left, err := do()
-		switch {
-		case err != nil || left == 0:
-			return err
-		case attempt+1 == batchAttempts:
-			return fmt.Errorf("%d unprocessed after %d attempts", left, batchAttempts)
-		}
-		if err := batchBackoff.Wait(ctx, attempt+1); err != nil {
-			return err
-		}
-	}
 }
