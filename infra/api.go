@@ -21,21 +21,15 @@ type apiStack struct {
 }
 
 func newAPI(a *app, files assets) apiStack {
-	s := apiStack{stack: a.stack("Api", "the HTTP API", a.auth.stack, a.database.stack)}
+	s := apiStack{stack: a.stack("Api", "the HTTP API", a.auth.stack, a.database.stack, a.storage.stack)}
 	s.function = a.newFunction(s.stack, topology.API, files, a.auth.variables(a.settings))
 
-	// Tokens come in a header that a page must set by script, never in a cookie: a
-	// page of another site has none to send, even if all origins are allowed.
-	origins := a.settings.AllowOrigins
-	if len(origins) == 0 {
-		origins = []string{"*"}
-	}
 	api := awsapigatewayv2.NewCfnApi(s.stack, jsii.String("Api"), &awsapigatewayv2.CfnApiProps{
 		Name:          jsii.String("streamroom-api-" + a.settings.Env),
 		ProtocolType:  jsii.String("HTTP"),
 		IpAddressType: jsii.String(dualStack),
 		CorsConfiguration: &awsapigatewayv2.CfnApi_CorsProperty{
-			AllowOrigins:     jsii.Strings(origins...),
+			AllowOrigins:     jsii.Strings(a.settings.origins()...),
 			AllowMethods:     jsii.Strings(topology.APIMethods()...),
 			AllowHeaders:     jsii.Strings(topology.APIHeaders()...),
 			AllowCredentials: jsii.Bool(false),

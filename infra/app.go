@@ -21,6 +21,7 @@ type app struct {
 
 	auth       authStack
 	database   databaseStack
+	storage    storageStack
 	websocket  websocketStack
 	streams    streamsStack
 	api        apiStack
@@ -37,6 +38,7 @@ func newApp(s settings, files assets, o appOptions) (*app, error) {
 func (a *app) fill(files assets) (*app, error) {
 	a.auth = newAuth(a)
 	a.database = newDatabase(a)
+	a.storage = newStorage(a)
 	a.websocket = newWebSocket(a, files)
 	a.streams = newStreams(a, files)
 	a.api = newAPI(a, files)

@@ -21,11 +21,15 @@ const (
 	account   = "000000000000"
 	apiID     = "abcdefghij"
 	tableName = local.TableName
+
+	attachmentsBucket = local.AttachmentsBucket
 )
 
 func tableARN(name string) string {
 	return "arn:aws:dynamodb:" + region + ":" + account + ":table/" + name
 }
+
+func bucketARN(name string) string { return "arn:aws:s3:::" + name }
 
 var streamARN = tableARN(tableName) + "/stream/2024-02-28T00:00:00.000"
 
@@ -108,6 +112,10 @@ func (r resolver) ref(concern, id string) string {
 		return tableName
 	case "AWS::ApiGatewayV2::Api":
 		return apiID
+	case "AWS::S3::Bucket":
+		if concern == topology.StorageStack {
+			return attachmentsBucket
+		}
 	case "AWS::Cognito::UserPoolClient":
 		return identity.ClientID
 	case "":
@@ -123,6 +131,10 @@ func (r resolver) attribute(concern, id, name string) string {
 		return tableARN(tableName)
 	case "AWS::DynamoDB::Table.StreamArn":
 		return streamARN
+	case "AWS::S3::Bucket.Arn":
+		return bucketARN(r.ref(concern, id))
+	case "AWS::S3::Bucket.RegionalDomainName":
+		return r.ref(concern, id) + ".s3." + region + ".amazonaws.com"
 	case "AWS::Cognito::UserPool.ProviderURL":
 		return r.url
 	case "." + name:
@@ -188,7 +200,7 @@ func (r resolver) statements(f resource) []allowed {
 			keys:      texts(at(s.fields, "Condition", "ForAllValues:StringLike", "dynamodb:LeadingKeys")),
 		}
 		conditions, _ := s.fields["Condition"].(map[string]any)
-		if !slices.ContainsFunc(a.actions, func(action string) bool { return !slices.Contains(byLambda, action) }) {
+		if !slices.ContainsFunc(a.actions, func(action string) bool { return !a.byAWS(action) }) {
 			conditions = nil // no local run meets them
 		}
 		if !s.allows() || (len(a.keys) == 0 && len(conditions) > 0) || len(conditions) > 1 || s.fields["NotAction"] != nil {

@@ -40,7 +40,7 @@ func TestWhatIsSynthesizedChats(t *testing.T) {
 		Wrap:     func(d local.Deployment) local.Deployment { return resolver{t, c, d.URL}.deployment(guards) },
 	})
 
-	chat := &chatter{t: t, server: server, methods: c.apiMethods()}
+	chat := &chatter{t: t, server: server, methods: c.apiMethods(), signer: guards[topology.API]}
 	chat.everything()
 
 	missing := func() (out []string) {
@@ -81,6 +81,7 @@ type chatter struct {
 	t       *testing.T
 	server  *rig.Rig
 	methods []string
+	signer  *guard // of the function that signs forms and links
 	talked  string // a room with messages
 }
 
@@ -132,6 +133,7 @@ func (c *chatter) everything() {
 	if len(sync.Rooms[room.ChatRoomID].Messages) != 1 {
 		c.t.Errorf("the sync answered %+v", sync)
 	}
+	c.attach(alice, bob, room.ChatRoomID)
 	c.changes(bob, path, ack.MessageID)
 	c.api("alice", http.MethodDelete, path+"/members/carol", nil, http.StatusNoContent, nil)
 	bob.Expect(wire.TypeMemberLeft)

@@ -12,7 +12,7 @@ import (
 )
 
 // order is that of the stacks of one deployment of all of them.
-var order = []string{"Auth", "Database", "WebSocket", "Streams", "Api", "Frontend", "Monitoring"}
+var order = []string{"Auth", "Database", "Storage", "WebSocket", "Streams", "Api", "Frontend", "Monitoring"}
 
 // links are what a stack shares with others, as text.
 type links struct {

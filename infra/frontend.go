@@ -23,7 +23,7 @@ type frontendStack struct {
 }
 
 func newFrontend(a *app, files assets) (frontendStack, error) {
-	s := frontendStack{stack: a.leaf("Frontend", "the browser client", a.auth.stack, a.websocket.stack, a.api.stack)}
+	s := frontendStack{stack: a.leaf("Frontend", "the browser client", a.auth.stack, a.storage.stack, a.websocket.stack, a.api.stack)}
 	policy, err := s.contentSecurityPolicy(a)
 	if err != nil {
 		return s, err
@@ -121,7 +121,7 @@ func (s frontendStack) configFile(a *app) (map[string]any, error) {
 
 // config returns config.json, from which the page learns its endpoints.
 func (s frontendStack) config(a *app) web.Config {
-	c := web.Config{Mode: web.ModeExternal, WebSocketURL: a.websocket.endpoint, APIURL: a.api.endpoint}
+	c := web.Config{Mode: web.ModeExternal, WebSocketURL: a.websocket.endpoint, APIURL: a.api.endpoint, StorageURL: a.storage.endpoint()}
 	if a.settings.guarded() {
 		host := a.settings.ownSite().domain
 		c.WebSocketURL, c.APIURL = "wss://"+host+socketPath, "https://"+host+apiPath
@@ -138,8 +138,8 @@ func (s frontendStack) config(a *app) web.Config {
 // which the references replace.
 func (s frontendStack) contentSecurityPolicy(a *app) (string, error) {
 	c := s.config(a)
-	deployed := []string{c.WebSocketURL, c.APIURL, c.TokenURL, c.SignInURL}
-	c.WebSocketURL, c.APIURL = "wss://websocket.invalid", "https://api.invalid"
+	deployed := []string{c.WebSocketURL, c.APIURL, c.TokenURL, c.SignInURL, c.StorageURL}
+	c.WebSocketURL, c.APIURL, c.StorageURL = "wss://websocket.invalid", "https://api.invalid", "https://storage.invalid"
 	if c.TokenURL != "" {
 		c.TokenURL = "https://token.invalid"
 	}
@@ -150,7 +150,7 @@ func (s frontendStack) contentSecurityPolicy(a *app) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	for i, placeholder := range []string{c.WebSocketURL, c.APIURL, c.TokenURL, c.SignInURL} {
+	for i, placeholder := range []string{c.WebSocketURL, c.APIURL, c.TokenURL, c.SignInURL, c.StorageURL} {
 		if placeholder != "" {
 			policy = strings.ReplaceAll(policy, placeholder, originOf(deployed[i]))
 		}

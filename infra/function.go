@@ -33,6 +33,7 @@ func (a *app) newFunction(stack awscdk.Stack, name string, files assets, values 
 	logs := a.newLogGroup(stack, name+"-log")
 	allow(role, []string{"logs:CreateLogStream", "logs:PutLogEvents"}, *logs.LogGroupArn(), nil)
 	a.database.grantTable(role, name)
+	a.storage.grantObjects(role, name)
 
 	environment := map[string]*string{}
 	for _, variable := range spec.Variables {
@@ -40,6 +41,8 @@ func (a *app) newFunction(stack awscdk.Stack, name string, files assets, values 
 		switch variable {
 		case config.TableName:
 			value = *a.database.table.TableName()
+		case config.Attachments:
+			value = *a.storage.bucket.BucketName()
 		case config.LogLevel:
 			value = a.settings.LogLevel
 		default:

@@ -45,8 +45,9 @@ var grants = map[string][]grant{
 		{actions: []string{updateItem}, prefixes: []string{table.UserPrefix}},
 	},
 	topology.SendMessage: {
-		{actions: []string{updateItem}, prefixes: []string{table.ConnectionPrefix, table.UserPrefix}},
+		{actions: []string{updateItem}, prefixes: []string{table.ConnectionPrefix, table.RoomPrefix, table.UserPrefix}},
 		{actions: []string{getItem}, prefixes: []string{table.ConnectionPrefix, table.RoomPrefix}},
+		{actions: []string{batchGet}, prefixes: []string{table.RoomPrefix}},
 		{actions: []string{putItem}, prefixes: []string{table.RoomPrefix, table.UserPrefix}},
 	},
 	topology.Default: {

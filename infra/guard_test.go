@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"encoding/xml"
 	"fmt"
 	"io"
 	"net/http"
@@ -13,17 +14,22 @@ import (
 	"testing"
 
 	"github.com/streamroom/streamroom/shared/table"
+	"github.com/streamroom/streamroom/shared/topology"
 )
 
 // byLambda are the actions that Lambda itself needs of a function's role, to read
-// the stream and write to the bucket: no local run can use them.
+// the stream, or S3 asks for before it answers that an object does not exist: no local
+// run can use them.
 var byLambda = []string{
 	"logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTraceSegments", "xray:PutTelemetryRecords",
-	"dynamodb:ListStreams", "s3:ListBucket", "s3:PutObject",
+	"dynamodb:ListStreams", "s3:ListBucket",
 }
 
+// failedRecords are the objects that Lambda itself writes.
+const failedRecords = "/" + topology.FailurePrefix + "*"
+
 // permission is one action that a role's statement allows, on the keys of one
-// pattern where it has a condition.
+// pattern: of items where it has a condition, or of objects.
 type permission struct {
 	action string
 	keys   string // "" for any
@@ -44,6 +50,21 @@ type allowed struct {
 	actions, resources, keys []string
 }
 
+// byAWS reports whether only AWS itself uses an action that is allowed.
+func (a allowed) byAWS(action string) bool {
+	return slices.Contains(byLambda, action) || slices.ContainsFunc(a.resources, func(r string) bool { return strings.HasSuffix(r, failedRecords) })
+}
+
+// objects returns the pattern of keys that a statement allows an action on, if it is one
+// on objects.
+func (a allowed) objects(action string) string {
+	if !strings.HasPrefix(action, "s3:") || len(a.resources) != 1 {
+		return ""
+	}
+	_, keys, _ := strings.Cut(a.resources[0], "/")
+	return keys
+}
+
 // call is one action of a request, as IAM authorizes it.
 type call struct {
 	action, resource string
@@ -55,11 +76,11 @@ func (g *guard) permissions() []permission {
 	var all []permission
 	for _, s := range g.statements {
 		for _, action := range s.actions {
-			if slices.Contains(byLambda, action) {
+			if s.byAWS(action) {
 				continue
 			}
 			if len(s.keys) == 0 {
-				all = append(all, permission{action: action})
+				all = append(all, permission{action, s.objects(action)})
 			}
 			for _, keys := range s.keys {
 				all = append(all, permission{action, keys})
@@ -75,7 +96,7 @@ func (g *guard) unused() []string {
 	defer g.mu.Unlock()
 	var out []string
 	for _, p := range g.permissions() {
-		if !g.used[p] {
+		if !g.used[p] && p.action != deleteObject { // no function removes attachments yet
 			out = append(out, g.function+": "+strings.TrimSpace(p.action+" "+p.keys))
 		}
 	}
@@ -91,7 +112,7 @@ func (g *guard) allow(c call) bool {
 			continue
 		}
 		if len(s.keys) == 0 {
-			g.used[permission{action: c.action}] = true
+			g.used[permission{c.action, s.objects(c.action)}] = true
 			return true
 		}
 		matched := make([]permission, 0, len(c.keys))
@@ -167,6 +188,8 @@ func callsOf(r *http.Request, body []byte) ([]call, error) {
 		return []call{{action: "dynamodb:" + operation, resource: streamARN}}, nil
 	case strings.HasPrefix(service, "DynamoDB_"):
 		return tableCalls(operation, body)
+	case strings.HasPrefix(r.URL.Path, bucketPath):
+		return objectCalls(r, body)
 	case strings.Contains(r.URL.Path, "/@connections/"):
 		stage, id, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 		return []call{{
@@ -175,6 +198,44 @@ func callsOf(r *http.Request, body []byte) ([]call, error) {
 		}}, nil
 	}
 	return nil, fmt.Errorf("unknown call %s %s %q", r.Method, r.URL, target)
+}
+
+// bucketPath is where the local runtime has the bucket of attachments.
+const bucketPath = "/objects/" + attachmentsBucket
+
+// objectCalls returns the calls of a request to the bucket of attachments.
+func objectCalls(r *http.Request, body []byte) ([]call, error) {
+	key := strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, bucketPath), "/")
+	on := func(action, key string) call {
+		return call{action: action, resource: bucketARN(attachmentsBucket + "/" + key)}
+	}
+	switch {
+	case r.Method == http.MethodPost && r.URL.Query().Has("delete"):
+		var in struct {
+			Object []struct{ Key string }
+		}
+		if err := xml.Unmarshal(body, &in); err != nil {
+			return nil, err
+		}
+		var calls []call
+		for _, o := range in.Object {
+			calls = append(calls, on(deleteObject, o.Key))
+		}
+		return calls, nil
+	case key == "":
+	case r.Method == http.MethodGet, r.Method == http.MethodHead:
+		return []call{on(getObject, key)}, nil
+	case r.Method == http.MethodDelete:
+		return []call{on(deleteObject, key)}, nil
+	case r.Method == http.MethodPut:
+		calls := []call{on(putObject, key)}
+		if source := r.Header.Get("X-Amz-Copy-Source"); source != "" {
+			bucket, from, _ := strings.Cut(strings.TrimPrefix(source, "/"), "/")
+			calls = append(calls, call{action: getObject, resource: bucketARN(bucket + "/" + from)})
+		}
+		return calls, nil
+	}
+	return nil, fmt.Errorf("the guard does not know %s %s of the bucket", r.Method, r.URL)
 }
 
 // textValue is a string attribute as JSON has it.

@@ -42,7 +42,7 @@ func TestDataIsKeptInProdOnly(t *testing.T) {
 		users.expect(t, `"LITE"`, "UserPoolTier")
 		data := c.only(t, "AWS::DynamoDB::Table")
 		data.expect(t, want.protection, "DeletionProtectionEnabled")
-		for _, r := range []resource{c.failuresBucket(t), users, data} {
+		for _, r := range []resource{c.failuresBucket(t), c.attachments(t), users, data} {
 			if r.DeletionPolicy != want.policy {
 				t.Errorf("%s: %s/%s has the deletion policy %s, want %s", env, r.concern, r.id, r.DeletionPolicy, want.policy)
 			}
@@ -359,6 +359,7 @@ func webSocketOf(t *testing.T, values map[string]any, routes []topology.Route) *
 	a.routes = routes
 	a.auth = newAuth(a)
 	a.database = newDatabase(a)
+	a.storage = newStorage(a)
 	a.websocket = newWebSocket(a, files(t))
 	a.Synth(nil)
 	return read(t, dir, s.Env)

@@ -36,7 +36,7 @@ type alarm struct {
 const period = 5 * time.Minute
 
 func newMonitoring(a *app) awscdk.Stack {
-	m := &monitor{stack: a.leaf("Monitoring", "alarms and the dashboard", a.database.stack, a.websocket.stack, a.streams.stack, a.api.stack)}
+	m := &monitor{stack: a.leaf("Monitoring", "alarms and the dashboard", a.database.stack, a.storage.stack, a.websocket.stack, a.streams.stack, a.api.stack)}
 	if a.settings.AlarmTopic != "" {
 		topic := awssns.Topic_FromTopicArn(m.stack, jsii.String("Topic"), jsii.String(a.settings.AlarmTopic))
 		m.actions = append(m.actions, awscloudwatchactions.NewSnsAction(topic))
@@ -198,7 +198,24 @@ func (m *monitor) dashboard(a *app, functions []function) {
 			a.database.table.MetricConsumedReadCapacityUnits(sum()), a.database.table.MetricConsumedWriteCapacityUnits(sum()),
 			a.database.table.Metric(jsii.String("ReadThrottleEvents"), sum()), a.database.table.Metric(jsii.String("WriteThrottleEvents"), sum()),
 			metricOf("AWS/DynamoDB", "WriteThrottleEvents", "TableName", *a.database.table.TableName(), "GlobalSecondaryIndexName", table.GSI1)),
+		fortnight("Attachments: bytes", stored(a.storage, "BucketSizeBytes", "StandardStorage")),
+		fortnight("Attachments: objects", stored(a.storage, "NumberOfObjects", "AllStorageTypes")),
 	)
+}
+
+// stored returns what S3 counts of the attachments once a day, free of charge ("Amazon
+// CloudWatch daily storage metrics for buckets", Amazon S3 User Guide).
+func stored(s storageStack, name, storageType string) awscloudwatch.IMetric {
+	return metricOf("AWS/S3", name, "BucketName", *s.bucket.BucketName(), "StorageType", storageType).
+		With(&awscloudwatch.MetricOptions{Statistic: jsii.String("Average"), Period: awscdk.Duration_Days(jsii.Number(1))})
+}
+
+// fortnight shows two weeks of what is counted once a day.
+func fortnight(title string, line awscloudwatch.IMetric) awscloudwatch.IWidget {
+	return awscloudwatch.NewGraphWidget(&awscloudwatch.GraphWidgetProps{
+		Title: jsii.String(title), Left: &[]awscloudwatch.IMetric{line}, Width: jsii.Number(8), Height: jsii.Number(6),
+		Start: jsii.String("-P14D"),
+	})
 }
 
 // givenUp returns how many records a mapping has given up and sent to its destination,

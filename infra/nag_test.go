@@ -31,6 +31,7 @@ var accepted = []struct{ rule, path, reason string }{
 	{"AwsSolutions-CFR3", `Frontend/Distribution/Resource$`, "Loading static files needs no log; the APIs log access."},
 	{"AwsSolutions-CFR4", `Frontend/Distribution/Resource$`, "The default domain's certificate sets the minimum of TLS; a domain of one's own would set a higher one."},
 	{"AwsSolutions-SQS3", `Streams/Failures/Resource$`, "It is the queue of what had failed before there was a bucket."},
+	{"AwsSolutions-S1", `Storage/Attachments/Resource$`, "Uploads and downloads are asked for by the HTTP API, which logs access; a log of the bucket would have the signatures of links, and cost more than the requests."},
 	{"AwsSolutions-S1", `Streams/FailedRecords/Resource$`, "Two functions alone write it, and operators' reads are in CloudTrail."},
 }
 
@@ -53,7 +54,7 @@ func TestNag(t *testing.T) {
 	}
 	seen := 0
 	for _, stack := range []awscdk.Stack{
-		a.auth.stack, a.database.stack, a.websocket.stack, a.streams.stack, a.api.stack, a.frontend.stack, a.monitoring,
+		a.auth.stack, a.database.stack, a.storage.stack, a.websocket.stack, a.streams.stack, a.api.stack, a.frontend.stack, a.monitoring,
 	} {
 		annotations := assertions.Annotations_FromStack(stack)
 		found := append(*annotations.FindError(jsii.String("*"), anything), *annotations.FindWarning(jsii.String("*"), anything)...)

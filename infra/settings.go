@@ -45,7 +45,7 @@ type settings struct {
 	AcceptedKeys []string // of which the APIs ask for one; empty for none
 
 	ThrottleBurst, ThrottleRate float64           // of each of both APIs
-	Limits                      map[string]string // per user, by variable; the functions have defaults
+	Limits                      map[string]string // of users and what they send, by variable; the functions have defaults
 	OrderInterval               string            // seconds between two moves of a room in lists; "" is the functions' default
 	ReservedConcurrency         map[string]int    // by function
 	LogLevel                    string
@@ -65,6 +65,17 @@ func (s settings) prod() bool { return s.Env == "prod" }
 
 // guarded reports whether both APIs are behind the site's distribution.
 func (s settings) guarded() bool { return s.WebACL != "" }
+
+// origins returns those whose pages may call the HTTP API, and upload and read
+// attachments. Tokens come in a header that a page must set by script, never in a cookie:
+// a page of another site has none to send, even if all origins are allowed. Nor has it a
+// form or a link to an attachment, which only members get.
+func (s settings) origins() []string {
+	if len(s.AllowOrigins) == 0 {
+		return []string{"*"}
+	}
+	return s.AllowOrigins
+}
 
 // option reads one context value into settings.
 type option struct {
@@ -182,6 +193,7 @@ var options = []option{
 	userLimit("writeBurst", config.WriteBurst, 1, 10_000),
 	userLimit("readRate", config.ReadRate, 0, 1000),
 	userLimit("readBurst", config.ReadBurst, 1, 10_000),
+	userLimit("attachmentBytes", config.MaxFile, 1, 100<<20),
 	{"orderInterval", func(s *settings, v string) error {
 		s.OrderInterval = v
 		_, err := number(v, 0, 3_600)

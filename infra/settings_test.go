@@ -2,12 +2,14 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/streamroom/streamroom/shared/config"
 	"github.com/streamroom/streamroom/shared/topology"
 )
 
@@ -52,6 +54,7 @@ func TestBadContextIsSaidInOneLine(t *testing.T) {
 		"no burst":               {map[string]any{"env": "dev", "connectBurst": "0"}, "want a number from 1 to 10000"},
 		"too fast to count":      {map[string]any{"env": "dev", "readRate": "1001"}, "want a number from 0 to 1000"},
 		"another case of ids":    {map[string]any{"env": "dev", "userIdCase": "lower"}, "invalid -c userIdCase=lower: want insensitive or sensitive"},
+		"attachments of nothing": {map[string]any{"env": "dev", "attachmentBytes": "0"}, "want a number from 1 to 104857600"},
 		"no number":              {map[string]any{"env": "dev", "throttleRate": "fast"}, "want a number from 1 to 100000"},
 		"a throttle of zero":     {map[string]any{"env": "dev", "throttleBurst": "0"}, "want a number from 1 to 100000"},
 		"no retention of theirs": {map[string]any{"env": "dev", "logRetentionDays": "10"}, "want one of"},
@@ -150,7 +153,7 @@ func TestSettingsReachTheTemplates(t *testing.T) {
 	c := synthWith(t, map[string]any{
 		"env": "prod", "throttleBurst": "7", "throttleRate": 70, "reservedConcurrency": "fanout=5", "logLevel": "warn",
 		"connectRate": 0, "connectBurst": "7", "sendRate": 3, "sendBurst": 30, "writeRate": "4", "writeBurst": 40, "readRate": 0, "readBurst": 50,
-		"orderInterval":    0,
+		"orderInterval": 0, "attachmentBytes": 5_000_000,
 		"logRetentionDays": "30", "apiGatewayLogging": "existing", "userPoolId": "eu-central-1_abc", "userPoolClientId": "app",
 		"webSocketDomain":      "chat.example.com",
 		"webSocketCertificate": "arn:aws:acm:eu-central-1:123456789012:certificate/abc",
@@ -181,6 +184,11 @@ func TestSettingsReachTheTemplates(t *testing.T) {
 			order = `"0"`
 		}
 		r.expect(t, order, "Environment", "Variables", "ORDER_INTERVAL")
+		largest := "null"
+		if slices.Contains(functionOf(c.program(t, r)).Variables, config.MaxFile) {
+			largest = `"5000000"`
+		}
+		r.expect(t, largest, "Environment", "Variables", config.MaxFile)
 		r.expect(t, `"warn"`, "Environment", "Variables", "LOG_LEVEL")
 		c.expectLimits(t, r)
 	}

@@ -31,7 +31,7 @@ func TestAPoolWithASiteHasAPageToSignIn(t *testing.T) {
 	if prefix := (resolver{t, c, ""}).text("Auth", domain.at("Domain")); prefix != "streamroom-dev-"+account {
 		t.Errorf("the page's name is %s", prefix)
 	}
-	if policy := policyOf(t, c); !strings.Contains(policy, ".auth."+region+".amazoncognito.com;") || strings.Contains(policy, "invalid") {
+	if policy := policyOf(t, c); !strings.Contains(policy, ".auth."+region+".amazoncognito.com https://attachments.s3.") || strings.Contains(policy, "invalid") {
 		t.Errorf("the page's policy is %s", policy)
 	}
 }
@@ -51,7 +51,7 @@ func TestAnExistingPoolKeepsItsPage(t *testing.T) {
 	if found := c.all("AWS::Cognito::UserPoolDomain"); len(found) > 0 {
 		t.Errorf("%d pages were made", len(found))
 	}
-	if policy := policyOf(t, c); !strings.Contains(policy, " https://ours.auth.us-east-1.amazoncognito.com;") {
+	if policy := policyOf(t, c); !strings.Contains(policy, " https://ours.auth.us-east-1.amazoncognito.com https://attachments.s3.") {
 		t.Errorf("the page's policy is %s", policy)
 	}
 }

@@ -20,7 +20,7 @@ type streamsStack struct {
 }
 
 func newStreams(a *app, files assets) streamsStack {
-	s := streamsStack{stack: a.stack(topology.StreamsStack, "the readers of the table's stream", a.database.stack, a.websocket.stack)}
+	s := streamsStack{stack: a.stack(topology.StreamsStack, "the readers of the table's stream", a.database.stack, a.storage.stack, a.websocket.stack)}
 	s.failures = newFailuresBucket(a, s.stack)
 	keepFailuresQueue(a, s.stack)
 	for _, m := range topology.StreamMappings() {

@@ -30,7 +30,7 @@ type websocketStack struct {
 
 func newWebSocket(a *app, files assets) websocketStack {
 	w := websocketStack{
-		stack: a.stack("WebSocket", "the WebSocket API and its routes", a.auth.stack, a.database.stack),
+		stack: a.stack("WebSocket", "the WebSocket API and its routes", a.auth.stack, a.database.stack, a.storage.stack),
 		stage: a.settings.Env,
 	}
 	api := awsapigatewayv2.NewCfnApi(w.stack, jsii.String("Api"), &awsapigatewayv2.CfnApiProps{

@@ -47,6 +47,9 @@ type Config struct {
 	ClientID string `json:"clientId,omitempty"`
 	// UserClaim is the claim of its tokens that is the user id; "" is username.
 	UserClaim string `json:"userClaim,omitempty"`
+	// StorageURL is where attachments are uploaded to and read from. The page learns it
+	// from each form and link; only its policy has to allow it before.
+	StorageURL string `json:"-"`
 }
 
 // How people sign in.
@@ -58,11 +61,13 @@ const (
 
 // ContentSecurityPolicy is the policy to serve the page with: scripts and styles
 // from the page's origin only, no HTML made from strings, connections to the
-// page's origin (WebSockets included) and to the origins that c names. It fails
-// when a URL of c can't be parsed.
+// page's origin (WebSockets included) and to the origins that c names; pictures, sound
+// and videos from the page's origin, where attachments are, and from the page itself. It
+// fails when a URL of c can't be parsed.
 func (c Config) ContentSecurityPolicy() (string, error) {
 	connect := []string{"'self'"}
-	for _, raw := range []string{c.WebSocketURL, c.APIURL, c.TokenURL, c.SignInURL} {
+	media := []string{"'self'", "blob:"}
+	for _, raw := range []string{c.WebSocketURL, c.APIURL, c.TokenURL, c.SignInURL, c.StorageURL} {
 		u, err := url.Parse(raw)
 		if err != nil {
 			return "", fmt.Errorf("web config: %w", err)
@@ -70,15 +75,20 @@ func (c Config) ContentSecurityPolicy() (string, error) {
 		if u.Host == "" {
 			continue
 		}
-		if origin := u.Scheme + "://" + u.Host; !slices.Contains(connect, origin) {
+		origin := u.Scheme + "://" + u.Host
+		if !slices.Contains(connect, origin) {
 			connect = append(connect, origin)
+		}
+		if raw == c.StorageURL {
+			media = append(media, origin)
 		}
 	}
 	return strings.Join([]string{
 		"default-src 'none'",
 		"script-src 'self'",
 		"style-src 'self'",
-		"img-src 'self' data:",
+		"img-src data: " + strings.Join(media, " "),
+		"media-src " + strings.Join(media, " "),
 		"connect-src " + strings.Join(connect, " "),
 		"base-uri 'none'",
 		"form-action 'none'",

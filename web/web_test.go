@@ -124,6 +124,11 @@ func TestContentSecurityPolicy(t *testing.T) {
 			web.Config{WebSocketURL: "/local", APIURL: "/api", TokenURL: "https://cognito-idp.example/", SignInURL: "https://chat.auth.example"},
 			"connect-src 'self' https://cognito-idp.example https://chat.auth.example;",
 		},
+		{
+			"attachments elsewhere",
+			web.Config{WebSocketURL: "/local", APIURL: "/api", TokenURL: "/token", StorageURL: "https://files.example/bucket"},
+			"img-src data: 'self' blob: https://files.example; media-src 'self' blob: https://files.example; connect-src 'self' https://files.example;",
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			policy, err := tt.cfg.ContentSecurityPolicy()

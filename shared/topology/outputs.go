@@ -4,10 +4,19 @@ import "strings"
 
 // The stacks and outputs by which operators' tools find what was deployed.
 const (
-	DatabaseStack  = "Database"
-	StreamsStack   = "Streams"
-	TableOutput    = "TableName"
-	FailuresOutput = "FailuresBucket"
+	DatabaseStack     = "Database"
+	StorageStack      = "Storage"
+	StreamsStack      = "Streams"
+	TableOutput       = "TableName"
+	FailuresOutput    = "FailuresBucket"
+	AttachmentsOutput = "AttachmentsBucket"
+)
+
+// The prefixes of keys in the bucket of attachments: of uploads, and of the copies that
+// messages have.
+const (
+	PendingPrefix = "pending/"
+	RoomsPrefix   = "rooms/"
 )
 
 // StackName is the name of an environment's stack of one concern.
