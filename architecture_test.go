@@ -26,8 +26,9 @@ type rule struct {
 var rules = []rule{
 	{"shared/table", nil, []string{"github.com/aws/"}, "keys are plain text, for the deployment as for the functions"},
 	{"shared/wire", nil, []string{"github.com/aws/"}, "clients import it"},
-	{"shared/chat/", []string{"shared/chat"}, []string{"github.com/aws/", "net/http"}, "a store in memory and the ports' suite know the domain and nothing else"},
-	{"shared/chat", nil, []string{"github.com/aws/", "net/http"}, "the domain knows nothing of AWS, HTTP or what follows from a change"},
+	{"shared/geo", nil, []string{"github.com/aws/", "net/http"}, "geometry, which knows no room and no store"},
+	{"shared/chat/", []string{"shared/chat", "shared/geo"}, []string{"github.com/aws/", "net/http"}, "a store in memory and the ports' suite know the domain and nothing else"},
+	{"shared/chat", []string{"shared/geo"}, []string{"github.com/aws/", "net/http"}, "the domain knows nothing of AWS, HTTP or what follows from a change"},
 	{"shared/config", nil, []string{"github.com/aws/"}, "names of variables, for the deployment as for the functions"},
 	{"shared/topology", []string{"shared/config", "shared/table"}, []string{"github.com/aws/"}, "one list for the deployment and the local runtime"},
 	{"shared/changes/", []string{"shared/changes", "shared/chat", "shared/table"}, nil, "records for tests"},

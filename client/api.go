@@ -86,6 +86,39 @@ func (c *Client) RenameRoom(ctx context.Context, roomID, name string) (Room, err
 	return room, err
 }
 
+// ShareRoom makes a room public, so that anyone may join it, or private again, which
+// removes its place. Only an owner may.
+func (c *Client) ShareRoom(ctx context.Context, roomID string, public bool) (Room, error) {
+	visibility := wire.Private
+	if public {
+		visibility = wire.Public
+	}
+	var room Room
+	err := c.call(ctx, http.MethodPatch, roomPath(roomID), wire.RoomChange{Visibility: &visibility}, &room)
+	return room, err
+}
+
+// JoinRoom makes the user a member of a public room; it is no error if they are one.
+func (c *Client) JoinRoom(ctx context.Context, roomID string) (Room, error) {
+	var room Room
+	err := c.call(ctx, http.MethodPost, roomPath(roomID)+"/join", nil, &room)
+	return room, err
+}
+
+// PlaceRoom gives a public room a place, instead of the one that it has, and returns it
+// as it is stored. Only an owner may.
+func (c *Client) PlaceRoom(ctx context.Context, roomID string, at Place) (Place, error) {
+	in := wire.PlaceRequest{Lat: &at.Lat, Lon: &at.Lon, Address: at.Address, StartsAt: at.StartsAt, EndsAt: at.EndsAt}
+	var place Place
+	err := c.call(ctx, http.MethodPut, roomPath(roomID)+"/place", in, &place)
+	return place, err
+}
+
+// UnplaceRoom removes the place of a room, if it has one. Only an owner may.
+func (c *Client) UnplaceRoom(ctx context.Context, roomID string) error {
+	return c.call(ctx, http.MethodDelete, roomPath(roomID)+"/place", nil, nil)
+}
+
 // AddMember makes a user a member of a room. Only an owner may, and
 // no one in a direct message room.
 func (c *Client) AddMember(ctx context.Context, roomID, userID string) error {

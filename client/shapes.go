@@ -18,7 +18,8 @@ type Ack = wire.Ack
 //	Type    string   // "group" or "dm"
 //	Members []string // user ids: at most 48, without one's own; one for a "dm"
 //
-//	OnlySignedIn bool // refuse members who have never signed in: see CodeNeverSignedIn
+//	Visibility   string // "public": anyone may join; "" or "private": those who are added
+//	OnlySignedIn bool   // refuse members who have never signed in: see CodeNeverSignedIn
 type RoomRequest = wire.RoomRequest
 
 // Room is a room and one page of its members:
@@ -27,12 +28,23 @@ type RoomRequest = wire.RoomRequest
 //	Name        string // a direct message has none
 //	Type        string // "group" or "dm"
 //	MemberCount int
+//	Visibility  string       // "public", or empty: private
+//	Place       *Place       // where it meets, given by Client.Room only; nil: nowhere
 //	Role        string       // one's own, "owner" or "member", given by Client.Room only
 //	Members     []RoomMember // one page, given by Client.Room only
 //	Cursor      string       // where they go on; empty: these were the last
 //
 //	NeverSignedIn []string // given by CreateRoom only: members who have never signed in
 type Room = wire.Room
+
+// Place is where a public room meets, and when:
+//
+//	Lat      float64 // degrees north
+//	Lon      float64 // degrees east
+//	Address  string  // at most 200 characters; empty: none
+//	StartsAt int64   // ms since 1970, 0: no time
+//	EndsAt   int64   // ms since 1970, after which the room has no place; 0: never
+type Place = wire.Place
 
 // RoomMember is a member of a room:
 //

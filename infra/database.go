@@ -48,6 +48,18 @@ func newDatabase(a *app) databaseStack {
 		MaxReadRequestUnits:              limit(a.settings.MaxReadUnits),
 		MaxWriteRequestUnits:             limit(a.settings.MaxWriteUnits),
 	})
+	// A search by place reads what it shows here, and no item of the table.
+	t.AddGlobalSecondaryIndex(&awsdynamodb.GlobalSecondaryIndexProps{
+		IndexName:        jsii.String(table.GSI2),
+		PartitionKey:     text(table.GSI2PK),
+		SortKey:          text(table.GSI2SK),
+		ProjectionType:   awsdynamodb.ProjectionType_INCLUDE,
+		NonKeyAttributes: jsii.Strings(table.PlaceAttributes()...),
+
+		ContributorInsightsSpecification: throttledKeys(),
+		MaxReadRequestUnits:              limit(a.settings.MaxReadUnits),
+		MaxWriteRequestUnits:             limit(a.settings.MaxWriteUnits),
+	})
 	if a.settings.TableKey == ownedByAWS {
 		// Said, and not left out, so that a table with another key gets it back.
 		t.Node().DefaultChild().(awsdynamodb.CfnTable).AddPropertyOverride(jsii.String("SSESpecification.SSEEnabled"), false)

@@ -265,6 +265,9 @@ func answerRateLimited(t *testing.T) {
 		{"GET", "/rooms", nil},
 		{"GET", "/rooms/r", nil},
 		{"PATCH", "/rooms/r", wire.NameRequest{Name: "Tea"}},
+		{"POST", "/rooms/r/join", nil},
+		{"PUT", "/rooms/r/place", wire.Place{}},
+		{"DELETE", "/rooms/r/place", nil},
 		{"POST", "/rooms/r/members", wire.MemberRequest{UserID: "carol"}},
 		{"DELETE", "/rooms/r/members/carol", nil},
 		{"DELETE", "/rooms/r/members?userId=carol", nil},
@@ -294,6 +297,11 @@ func TestTheDescriptionIsWhatIsServed(t *testing.T) {
 	reply, _ := s.Connect("bob").Deliver(room, "hi", "c-2")
 	file := sendFile(s, alice, room, "a.png", "image/png", []byte("png")).AttachmentID
 	const nothing = "01HQZ6T0T0ABCDEFGHJKMNPQRS"
+	public := wire.Public
+	var shared wire.Room
+	s.API("mallet", "POST", "/rooms", wire.RoomRequest{Type: "group", Name: "Open", Visibility: public}, &shared)
+	open := "/rooms/" + shared.ChatRoomID
+	s.API("alice", "GET", open, nil, nil)
 	name, long := "Alice", strings.Repeat("x", 70_000)
 	path, none := "/rooms/"+room, "/rooms/"+foreign
 	for _, c := range []struct {
@@ -326,6 +334,21 @@ func TestTheDescriptionIsWhatIsServed(t *testing.T) {
 		{"PATCH", path, wire.NameRequest{}, 400},
 		{"PATCH", path, wire.NameRequest{Name: long}, 413},
 		{"PATCH", none, wire.NameRequest{Name: "Tea"}, 403},
+		{"PATCH", path, wire.RoomChange{Visibility: &public}, 200},
+		{"GET", path + "?limit=1", nil, 200},
+		{"PUT", path + "/place", wire.Place{Lat: 52.5, Lon: 13.4, Address: "Mitte", StartsAt: 1, EndsAt: 9e12}, 200},
+		{"PUT", path + "/place", wire.Place{Lat: 91}, 400},
+		{"PUT", path + "/place", wire.Place{Address: long}, 413},
+		{"PUT", none + "/place", wire.Place{}, 403},
+		{"GET", path, nil, 200},
+		{"POST", path + "/join", nil, 200},
+		{"POST", open + "/join", nil, 201},
+		{"GET", open, nil, 200},
+		{"POST", none + "/join", nil, 403},
+		{"POST", "/rooms/" + url.PathEscape("a#b") + "/join", nil, 400},
+		{"DELETE", path + "/place", nil, 204},
+		{"DELETE", none + "/place", nil, 403},
+		{"DELETE", "/rooms/" + url.PathEscape("a#b") + "/place", nil, 400},
 		{"POST", path + "/members", wire.MemberRequest{UserID: "carol"}, 201},
 		{"POST", path + "/members", wire.MemberRequest{UserID: "carol"}, 200},
 		{"POST", path + "/members", wire.MemberRequest{UserID: "a#b"}, 400},
@@ -378,11 +401,11 @@ func TestTheDescriptionIsWhatIsServed(t *testing.T) {
 	if missing := described().unanswered(); len(missing) > 0 {
 		t.Errorf("described, but not answered: %q", missing)
 	}
-	var open any
-	if status := s.Request(http.MethodGet, "/openapi.json", "", nil, &open); status != http.StatusOK {
+	var given any
+	if status := s.Request(http.MethodGet, "/openapi.json", "", nil, &given); status != http.StatusOK {
 		t.Errorf("the local server gives the description with %d", status)
 	}
-	served, err := json.Marshal(open)
+	served, err := json.Marshal(given)
 	if err != nil || !bytes.Contains(served, []byte(`"openapi":"3.1.0"`)) {
 		t.Errorf("the local server gives %.80s, %v", served, err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -16,8 +17,8 @@ import (
 // tableWait is how long a new table may take to become active.
 const tableWait = 30 * time.Second
 
-// CreateTable makes the table that infra deploys, unless it exists, and returns
-// its stream.
+// CreateTable makes the table that infra deploys, unless it exists, adds the index that
+// an older one lacks, and returns its stream.
 func CreateTable(ctx context.Context, db *dynamodb.Client, name string) (streamARN string, err error) {
 	stringKeys := func(names ...string) (attributes []types.AttributeDefinition) {
 		for _, attribute := range names {
@@ -33,15 +34,24 @@ func CreateTable(ctx context.Context, db *dynamodb.Client, name string) (streamA
 			{AttributeName: aws.String(sort), KeyType: types.KeyTypeRange},
 		}
 	}
+	places := types.CreateGlobalSecondaryIndexAction{
+		IndexName: aws.String(table.GSI2),
+		KeySchema: schema(table.GSI2PK, table.GSI2SK),
+		Projection: &types.Projection{
+			ProjectionType: types.ProjectionTypeInclude, NonKeyAttributes: table.PlaceAttributes(),
+		},
+	}
 	_, err = db.CreateTable(ctx, &dynamodb.CreateTableInput{
 		TableName:            aws.String(name),
-		AttributeDefinitions: stringKeys(table.PK, table.SK, table.GSI1PK, table.GSI1SK),
+		AttributeDefinitions: stringKeys(table.PK, table.SK, table.GSI1PK, table.GSI1SK, table.GSI2PK, table.GSI2SK),
 		KeySchema:            schema(table.PK, table.SK),
 		BillingMode:          types.BillingModePayPerRequest,
 		GlobalSecondaryIndexes: []types.GlobalSecondaryIndex{{
 			IndexName:  aws.String(table.GSI1),
 			KeySchema:  schema(table.GSI1PK, table.GSI1SK),
 			Projection: &types.Projection{ProjectionType: types.ProjectionTypeKeysOnly},
+		}, {
+			IndexName: places.IndexName, KeySchema: places.KeySchema, Projection: places.Projection,
 		}},
 		StreamSpecification: &types.StreamSpecification{
 			StreamEnabled: aws.Bool(true), StreamViewType: types.StreamViewTypeNewAndOldImages,
@@ -70,6 +80,18 @@ func CreateTable(ctx context.Context, db *dynamodb.Client, name string) (streamA
 	described, err := db.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: aws.String(name)})
 	if err != nil {
 		return "", fmt.Errorf("cannot describe the table: %w", err)
+	}
+	// A table of before there was a second index gets it, as a deployment does.
+	if !slices.ContainsFunc(described.Table.GlobalSecondaryIndexes, func(index types.GlobalSecondaryIndexDescription) bool {
+		return aws.ToString(index.IndexName) == table.GSI2
+	}) {
+		_, err = db.UpdateTable(ctx, &dynamodb.UpdateTableInput{
+			TableName: aws.String(name), AttributeDefinitions: stringKeys(table.GSI2PK, table.GSI2SK),
+			GlobalSecondaryIndexUpdates: []types.GlobalSecondaryIndexUpdate{{Create: &places}},
+		})
+		if err != nil {
+			return "", fmt.Errorf("cannot add the index %s: %w", table.GSI2, err)
+		}
 	}
 	if described.Table.LatestStreamArn == nil {
 		return "", fmt.Errorf("the table %s has no stream: enable its stream with new and old images, delete the table, or use another --data or --dynamodb-endpoint", name)

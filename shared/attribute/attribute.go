@@ -23,6 +23,11 @@ func Number(n int64) types.AttributeValue {
 	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
 }
 
+// Decimal is the value of a number attribute that is not whole.
+func Decimal(n float64) types.AttributeValue {
+	return &types.AttributeValueMemberN{Value: strconv.FormatFloat(n, 'f', -1, 64)}
+}
+
 // Key is the item that holds only a key.
 func Key(k table.Key) Item { return Item{table.PK: Text(k.PK), table.SK: Text(k.SK)} }
 
@@ -47,6 +52,16 @@ func GetNumber(it Item, name string) int64 {
 		}
 	}
 	return 0
+}
+
+// GetDecimal returns a number attribute; false if there is none.
+func GetDecimal(it Item, name string) (float64, bool) {
+	v, ok := it[name].(*types.AttributeValueMemberN)
+	if !ok {
+		return 0, false
+	}
+	n, err := strconv.ParseFloat(v.Value, 64)
+	return n, err == nil
 }
 
 // GetMap returns a map attribute; false if there is none.

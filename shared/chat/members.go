@@ -18,16 +18,24 @@ const (
 type RoomView struct {
 	Room
 	Role    Role          // of the member who looks
-	Members []Participant // one page, by user id
+	Members []Participant // one page, by user id; none for a stranger
 	More    bool          // whether there are more members
+	Place   *Location     // nil: it has none
 }
 
-// Get returns a room and one page of its members, by user id after `after`, to a
-// member.
+// Get returns a room with its place and one page of its members, by user id after
+// `after`, to a member; and a public room without its members to anyone.
 //
 // Errors: CodeInvalidRequest, CodeNotAMember.
 func (s *Rooms) Get(ctx context.Context, userID, roomID, after string, limit int) (RoomView, error) {
 	room, self, err := s.authorize(ctx, roomID, userID)
+	if Reason(err).Code == CodeNotAMember {
+		return s.describe(ctx, roomID)
+	}
+	if err != nil {
+		return RoomView{}, err
+	}
+	place, err := s.placeOf(ctx, room)
 	if err != nil {
 		return RoomView{}, err
 	}
@@ -39,7 +47,7 @@ func (s *Rooms) Get(ctx context.Context, userID, roomID, after string, limit int
 	if err != nil {
 		return RoomView{}, err
 	}
-	return RoomView{Room: room, Role: self.Role, Members: page, More: more}, nil
+	return RoomView{Room: room, Role: self.Role, Members: page, More: more, Place: place}, nil
 }
 
 // participants adds to members their display names and how far they have read, for
@@ -92,30 +100,56 @@ func (s *Rooms) Rename(ctx context.Context, by, roomID, name string) (Room, erro
 	if err := ValidateRoomName(name); err != nil {
 		return Room{}, err
 	}
+	return s.change(ctx, by, roomID, "rename", func(r *Room) (store, error) {
+		if r.Name == name {
+			return nil, nil
+		}
+		r.Name, r.RenamedAt = name, s.after(r.RenamedAt)
+		return s.store.RenameRoom, nil
+	})
+}
+
+// store stores a changed room; false if another change has come in between.
+type store = func(context.Context, Room) (bool, error)
+
+// change changes a group on behalf of an owner, and returns it. to changes the room, and
+// returns what stores it, nil if there is no change.
+func (s *Rooms) change(ctx context.Context, by, roomID, what string, to func(*Room) (store, error)) (Room, error) {
 	for range changeAttempts {
 		room, member, err := s.authorize(ctx, roomID, by)
 		if err != nil {
 			return Room{}, err
 		}
-		if room.Type == Direct {
-			return Room{}, Errorf(CodeForbidden, "a direct message has no name and cannot be renamed")
+		if err := mayChange(room, member, what); err != nil {
+			return Room{}, err
 		}
-		if member.Role != Owner {
-			return Room{}, Errorf(CodeForbidden, "only an owner can rename a room; your role is %s", member.Role)
+		store, err := to(&room)
+		if err != nil || store == nil {
+			return room, err
 		}
-		if room.Name == name {
-			return room, nil
-		}
-		room.Name, room.RenamedAt = name, max(s.now().UnixMilli(), room.RenamedAt+1)
-		renamed, err := s.store.RenameRoom(ctx, room)
+		stored, err := store(ctx, room)
 		if err != nil {
-			return Room{}, fmt.Errorf("rename room: %w", err)
+			return Room{}, fmt.Errorf("%s room: %w", what, err)
 		}
-		if renamed {
+		if stored {
 			return room, nil
 		}
 	}
-	return Room{}, fmt.Errorf("rename room %s: gave up after %d concurrent changes", roomID, changeAttempts)
+	return Room{}, fmt.Errorf("%s room %s: gave up after %d concurrent changes", what, roomID, changeAttempts)
+}
+
+// after is the time of a change, ms, after that of the one before.
+func (s *Rooms) after(before int64) int64 { return max(s.now().UnixMilli(), before+1) }
+
+// mayChange checks that a member may change what a room is.
+func mayChange(r Room, by Member, what string) error {
+	if r.Type == Direct {
+		return Errorf(CodeForbidden, "a direct message has no name and no place, and stays private")
+	}
+	if by.Role != Owner {
+		return Errorf(CodeForbidden, "only an owner can %s a room; your role is %s", what, by.Role)
+	}
+	return nil
 }
 
 // AddMember adds a user to a group on behalf of an owner; false if the user is a

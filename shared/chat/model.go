@@ -13,6 +13,7 @@ const (
 	MaxUnread        = 100    // unread messages that are counted
 	MaxAttachments   = 10     // files of a message
 	MaxFileName      = 200    // bytes of a file's name
+	MaxAddress       = 200    // characters of a place's address
 )
 
 // The cost of read receipts grows with the square of a room's members, so large
@@ -91,6 +92,8 @@ type Room struct {
 	MemberCount int
 	RenamedAt   int64  // 0: never
 	Invited     string // the user with whom CreatedBy made a dm; "" in those that were stored before this was
+	Public      bool   // anyone may read the description and join
+	PlacedAt    int64  // when its place was set, ms; 0: it has none. The place may have ended
 }
 
 // Other returns the other member of a direct message than a user; "" if the room

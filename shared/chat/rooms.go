@@ -38,13 +38,26 @@ type RoomStore interface {
 	// DisplayNames reads the names of users by user id. Users without one are left
 	// out.
 	DisplayNames(ctx context.Context, userIDs []string) (map[string]string, error)
-	// RenameRoom gives a room a name as of r.RenamedAt; false if it was renamed at
-	// that time or later, or does not exist.
+	// RenameRoom gives a room, and its place, a name as of r.RenamedAt; false if it was
+	// renamed at that time or later, its place was set or removed since r was read, or
+	// it does not exist.
 	RenameRoom(ctx context.Context, r Room) (renamed bool, err error)
+	// ShareRoom makes a room public, or private again, by r.Public, as RenameRoom gives
+	// it a name. A private room has no place.
+	ShareRoom(ctx context.Context, r Room) (shared bool, err error)
+	// PlaceRoom gives a room, as r has it, a place as of r.PlacedAt; false if it has
+	// another name, or is not public.
+	PlaceRoom(ctx context.Context, r Room, at Location) (placed bool, err error)
+	// UnplaceRoom removes the place of a room. It does nothing if there is none.
+	UnplaceRoom(ctx context.Context, roomID string) error
+	// RoomPlace reads a room's place; false if there is none, or it has ended.
+	RoomPlace(ctx context.Context, roomID string) (Location, bool, error)
 	// AddMember stores a member and counts it, and moves the user's read cursor to
 	// the room's newest message, never back; false if the user is a member already.
 	// CodeNotAMember if the room does not exist.
 	AddMember(ctx context.Context, r Room, m Member) (added bool, err error)
+	// JoinRoom is AddMember for a room that is public: CodeNotAMember if it isn't.
+	JoinRoom(ctx context.Context, r Room, m Member) (joined bool, err error)
 	// RemoveMember removes a member, with their read cursor, and discounts it. The
 	// successor, unless "", becomes an owner. Removing an owner without a successor
 	// deletes the room. It returns false, and changes nothing, if the member's role
@@ -81,6 +94,7 @@ type NewRoom struct {
 	Name    string
 	Type    RoomType
 	Members []string // besides the creator
+	Public  bool     // anyone may join
 
 	// OnlySignedIn has nothing created if one of the members has never signed in.
 	OnlySignedIn bool
@@ -113,7 +127,7 @@ func (s *Rooms) Create(ctx context.Context, creator string, n NewRoom) (room Roo
 	if err != nil {
 		return Room{}, false, err
 	}
-	room = Room{Name: n.Name, Type: n.Type, CreatedBy: creator, CreatedAt: s.now().UnixMilli(), MemberCount: 1 + len(others)}
+	room = Room{Name: n.Name, Type: n.Type, CreatedBy: creator, CreatedAt: s.now().UnixMilli(), MemberCount: 1 + len(others), Public: n.Public}
 	role := Owner
 	switch n.Type {
 	case Group:
@@ -126,6 +140,9 @@ func (s *Rooms) Create(ctx context.Context, creator string, n NewRoom) (room Roo
 	case Direct:
 		if n.Name != "" {
 			return Room{}, false, Errorf(CodeInvalidRequest, "invalid name: want none for a dm; leave it out")
+		}
+		if n.Public {
+			return Room{}, false, Errorf(CodeInvalidRequest, `invalid visibility: want "private" for a dm; leave it out`)
 		}
 		if len(others) != 1 {
 			return Room{}, false, Errorf(CodeInvalidRequest, "invalid members: want exactly one besides yourself for a dm, got %d", len(others))
@@ -236,6 +253,9 @@ func fingerprint(r Room, members []Member) string {
 	field(r.Name)
 	for _, m := range members {
 		field(m.UserID)
+	}
+	if r.Public { // private rooms have the fingerprint of before there were others
+		_, _ = h.Write([]byte("public"))
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }

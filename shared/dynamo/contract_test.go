@@ -55,11 +55,14 @@ func openTable(t *testing.T) *dynamodb.Client {
 	}
 	_, err = db.CreateTable(t.Context(), &dynamodb.CreateTableInput{
 		TableName: aws.String("table"), BillingMode: types.BillingModePayPerRequest,
-		AttributeDefinitions: texts(table.PK, table.SK, table.GSI1PK, table.GSI1SK),
+		AttributeDefinitions: texts(table.PK, table.SK, table.GSI1PK, table.GSI1SK, table.GSI2PK, table.GSI2SK),
 		KeySchema:            keys(table.PK, table.SK),
 		GlobalSecondaryIndexes: []types.GlobalSecondaryIndex{{
 			IndexName: aws.String(table.GSI1), KeySchema: keys(table.GSI1PK, table.GSI1SK),
 			Projection: &types.Projection{ProjectionType: types.ProjectionTypeKeysOnly},
+		}, {
+			IndexName: aws.String(table.GSI2), KeySchema: keys(table.GSI2PK, table.GSI2SK),
+			Projection: &types.Projection{ProjectionType: types.ProjectionTypeInclude, NonKeyAttributes: table.PlaceAttributes()},
 		}},
 	})
 	if err != nil {

@@ -118,6 +118,20 @@ func (s *Store) MemberOf(ctx context.Context, userID string, roomIDs []string) (
 // AddMember stores a member, the participation and the read cursor, and counts the
 // member, in one transaction.
 func (s *Store) AddMember(ctx context.Context, r chat.Room, m chat.Member) (bool, error) {
+	return s.addMember(ctx, r, m, s.countMembers(r.ID, 1), "the room was deleted")
+}
+
+// JoinRoom is AddMember, if the room is public.
+func (s *Store) JoinRoom(ctx context.Context, r chat.Room, m chat.Member) (bool, error) {
+	count := s.countMembers(r.ID, 1)
+	count.ConditionExpression = aws.String("attribute_exists(#pk) AND #visibility = :public")
+	count.ExpressionAttributeNames["#visibility"] = table.Visibility
+	count.ExpressionAttributeValues[":public"] = attribute.Text(table.Public)
+	return s.addMember(ctx, r, m, count, "the room is not public any more; ask an owner to add you")
+}
+
+// addMember adds a member to a room by counting them; gone says why that was refused.
+func (s *Store) addMember(ctx context.Context, r chat.Room, m chat.Member, count *types.Update, gone string) (bool, error) {
 	newest, err := s.newestMessageID(ctx, r.ID)
 	if err != nil {
 		return false, err
@@ -125,7 +139,7 @@ func (s *Store) AddMember(ctx context.Context, r chat.Room, m chat.Member) (bool
 	writes := []types.TransactWriteItem{
 		{Put: s.putAbsent(memberItem(r.ID, m))},
 		{Put: &types.Put{TableName: s.table, Item: participationItem(r, m)}},
-		{Update: s.countMembers(r.ID, 1)},
+		{Update: count},
 	}
 	const cursor = 3 // its index, after those
 	if newest != "" {
@@ -140,7 +154,7 @@ func (s *Store) AddMember(ctx context.Context, r chat.Room, m chat.Member) (bool
 		return false, err
 	}
 	if len(reasons) > 0 && !failedAt(reasons, 0) {
-		return false, chat.Errorf(chat.CodeNotAMember, "the room was deleted")
+		return false, &chat.Error{Code: chat.CodeNotAMember, Message: gone}
 	}
 	return len(reasons) == 0, nil
 }
@@ -206,7 +220,7 @@ func (s *Store) RemoveMember(ctx context.Context, roomID string, m chat.Member, 
 			ConditionExpression:       aws.String("#n = :one"),
 			ExpressionAttributeNames:  map[string]string{"#n": table.MemberCount},
 			ExpressionAttributeValues: item{":one": attribute.Number(1)},
-		}})
+		}}, types.TransactWriteItem{Delete: s.deletePlace(roomID)})
 	default:
 		writes = append(writes, types.TransactWriteItem{Update: s.countMembers(roomID, -1)})
 	}

@@ -62,6 +62,9 @@ func (s *Store) creation(r chat.Room, members []chat.Member) []types.TransactWri
 	if r.Invited != "" {
 		row[table.Invited] = attribute.Text(r.Invited)
 	}
+	if r.Public {
+		row[table.Visibility] = attribute.Text(table.Public)
+	}
 	row[table.CreatedAt] = attribute.Number(r.CreatedAt)
 	row[table.MemberCount] = attribute.Number(int64(len(members)))
 	writes := []types.TransactWriteItem{{Put: s.putAbsent(row)}}
@@ -117,6 +120,8 @@ func roomOf(roomID string, it item) chat.Room {
 		MemberCount: int(attribute.GetNumber(it, table.MemberCount)),
 		RenamedAt:   attribute.GetNumber(it, table.EditedAt),
 		Invited:     attribute.GetText(it, table.Invited),
+		Public:      attribute.GetText(it, table.Visibility) == table.Public,
+		PlacedAt:    attribute.GetNumber(it, table.PlacedAt),
 	}
 }
 
@@ -133,20 +138,52 @@ func (s *Store) RoomFor(ctx context.Context, roomID, userID string) (chat.Room, 
 	return roomOf(roomID, items[about]), memberOf(userID, items[who]), true, nil
 }
 
-// RenameRoom gives a room a name, unless it was renamed at that time or later.
+// RenameRoom gives a room and its place a name, unless it was renamed at that time or
+// later, or its place is another.
 func (s *Store) RenameRoom(ctx context.Context, r chat.Room) (bool, error) {
-	in := &dynamodb.UpdateItemInput{
-		TableName:           s.table,
-		Key:                 attribute.Key(table.Room(r.ID)),
-		ConditionExpression: aws.String("attribute_exists(#pk) AND (attribute_not_exists(#at) OR #at < :at)"),
-		UpdateExpression:    aws.String("SET #name = :name, #at = :at"),
-		ExpressionAttributeNames: map[string]string{
-			"#pk": table.PK, "#name": table.Name, "#at": table.EditedAt,
-		},
-		ExpressionAttributeValues: item{":name": attribute.Text(r.Name), ":at": attribute.Number(r.RenamedAt)},
+	room := s.changeRoom(r)
+	room.UpdateExpression = aws.String("SET #name = :name, #at = :at")
+	room.ExpressionAttributeNames["#name"] = table.Name
+	room.ExpressionAttributeValues[":name"] = attribute.Text(r.Name)
+	return s.updateRoom(ctx, room, r, types.TransactWriteItem{Update: &types.Update{
+		TableName: s.table, Key: attribute.Key(table.Place(r.ID)),
+		ConditionExpression:       aws.String("attribute_exists(#pk)"),
+		UpdateExpression:          aws.String("SET #name = :name"),
+		ExpressionAttributeNames:  map[string]string{"#pk": table.PK, "#name": table.Name},
+		ExpressionAttributeValues: item{":name": attribute.Text(r.Name)},
+	}})
+}
+
+// changeRoom is an update of a room as of r.RenamedAt, without what it changes.
+func (s *Store) changeRoom(r chat.Room) *types.Update {
+	u := &types.Update{
+		TableName: s.table, Key: attribute.Key(table.Room(r.ID)),
+		ConditionExpression:       aws.String("attribute_exists(#pk) AND (attribute_not_exists(#at) OR #at < :at) AND attribute_not_exists(#placed)"),
+		ExpressionAttributeNames:  map[string]string{"#pk": table.PK, "#at": table.EditedAt, "#placed": table.PlacedAt},
+		ExpressionAttributeValues: item{":at": attribute.Number(r.RenamedAt)},
+	}
+	if r.PlacedAt != 0 {
+		u.ConditionExpression = aws.String("attribute_exists(#pk) AND (attribute_not_exists(#at) OR #at < :at) AND #placed = :placed")
+		u.ExpressionAttributeValues[":placed"] = attribute.Number(r.PlacedAt)
+	}
+	return u
+}
+
+// updateRoom updates a room, and its place if it has one. A place that has ended may be
+// gone: no other comes without a change of the room.
+func (s *Store) updateRoom(ctx context.Context, room *types.Update, r chat.Room, place types.TransactWriteItem) (bool, error) {
+	if r.PlacedAt != 0 {
+		reasons, err := s.transact(ctx, ulid.Make().String(), []types.TransactWriteItem{{Update: room}, place})
+		if err != nil || len(reasons) == 0 || failedAt(reasons, 0) {
+			return err == nil && len(reasons) == 0, err
+		}
 	}
 	err := s.retryConflicts(ctx, func() error { // transactions add and remove members
-		_, err := s.db.UpdateItem(ctx, in)
+		_, err := s.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+			TableName: s.table, Key: room.Key,
+			ConditionExpression: room.ConditionExpression, UpdateExpression: room.UpdateExpression,
+			ExpressionAttributeNames: room.ExpressionAttributeNames, ExpressionAttributeValues: room.ExpressionAttributeValues,
+		})
 		return err
 	})
 	if _, failed := conditionFailed(err); failed {

@@ -1,4 +1,4 @@
-// Package httpapi serves the HTTP API: rooms, members, messages, /sync and
+// Package httpapi serves the HTTP API: rooms, places, members, messages, /sync and
 // profiles, to users who have been authenticated before. Bodies are those of
 // shared/wire; errors are application/problem+json (RFC 9457) with a code of the
 // domain. openapi.json describes it, and tests in local hold it to that.
@@ -70,7 +70,10 @@ func New(domain Domain, status func(chat.Code) int, log zerolog.Logger) *API {
 		"POST /rooms":                             a.limited(chat.Writing, a.createRoom),
 		"GET /rooms":                              a.limited(chat.Reading, a.listRooms),
 		"GET /rooms/{room}":                       a.limited(chat.Reading, a.getRoom),
-		"PATCH /rooms/{room}":                     a.limited(chat.Writing, a.renameRoom),
+		"PATCH /rooms/{room}":                     a.limited(chat.Writing, a.changeRoom),
+		"POST /rooms/{room}/join":                 a.limited(chat.Writing, a.joinRoom),
+		"PUT /rooms/{room}/place":                 a.limited(chat.Writing, a.placeRoom),
+		"DELETE /rooms/{room}/place":              a.limited(chat.Writing, a.unplaceRoom),
 		"POST /rooms/{room}/members":              a.limited(chat.Writing, a.addMember),
 		"DELETE /rooms/{room}/members":            a.limited(chat.Writing, a.removeMember),
 		"DELETE /rooms/{room}/members/{user}":     a.limited(chat.Writing, a.removeMember),
@@ -267,7 +270,7 @@ func describe(err error) string {
 
 // jsonTypes names the JSON types that the fields of requests decode from.
 var jsonTypes = map[reflect.Kind]string{
-	reflect.Bool: "boolean", reflect.Int: "integer", reflect.Int64: "integer", reflect.String: "string", reflect.Pointer: "string", reflect.Slice: "array", reflect.Map: "object",
+	reflect.Bool: "boolean", reflect.Float64: "number", reflect.Int: "integer", reflect.Int64: "integer", reflect.String: "string", reflect.Pointer: "string", reflect.Slice: "array", reflect.Map: "object",
 }
 
 const noObject = "invalid body: want a JSON object as GET /openapi.json describes it"

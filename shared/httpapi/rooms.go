@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"encoding/base64"
 	"net/http"
 	"slices"
@@ -19,6 +20,10 @@ func (a *API) createRoom(r *http.Request, userID string) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
+	public, err := isPublic(cmp.Or(in.Visibility, wire.Private))
+	if err != nil {
+		return 0, nil, err
+	}
 	members, err := a.normalize(in.Members)
 	if err != nil {
 		return 0, nil, err
@@ -30,7 +35,8 @@ func (a *API) createRoom(r *http.Request, userID string) (int, any, error) {
 		}
 	}
 	room, created, err := a.domain.Rooms.Create(r.Context(), userID, chat.NewRoom{
-		Name: in.Name, Type: chat.RoomType(in.Type), Members: members, OnlySignedIn: in.OnlySignedIn, Key: key,
+		Name: in.Name, Type: chat.RoomType(in.Type), Members: members, Public: public,
+		OnlySignedIn: in.OnlySignedIn, Key: key,
 	})
 	if err != nil {
 		return 0, nil, err
@@ -73,7 +79,11 @@ func idempotencyKey(r *http.Request) (string, error) {
 }
 
 func roomBody(r chat.Room) wire.Room {
-	return wire.Room{ChatRoomID: r.ID, Name: r.Name, Type: string(r.Type), MemberCount: r.MemberCount}
+	body := wire.Room{ChatRoomID: r.ID, Name: r.Name, Type: string(r.Type), MemberCount: r.MemberCount}
+	if r.Public {
+		body.Visibility = wire.Public
+	}
+	return body
 }
 
 func (a *API) listRooms(r *http.Request, userID string) (int, any, error) {
@@ -123,6 +133,12 @@ func (a *API) getRoom(r *http.Request, userID string) (int, any, error) {
 		return 0, nil, err
 	}
 	body := roomBody(room.Room)
+	if room.Place != nil {
+		body.Place = placeBody(*room.Place)
+	}
+	if room.Role == "" {
+		return http.StatusOK, body, nil // a stranger's
+	}
 	body.Role = string(room.Role)
 	body.Members = make([]wire.RoomMember, len(room.Members)) // present even if empty
 	for i, m := range room.Members {
@@ -153,18 +169,6 @@ func decodeMember(roomID, cursor string) (string, error) {
 		return "", chat.Errorf(chat.CodeInvalidRequest, "invalid cursor: want one from an earlier page of this list; leave it out to start at the beginning")
 	}
 	return userID, nil
-}
-
-func (a *API) renameRoom(r *http.Request, userID string) (int, any, error) {
-	var in wire.NameRequest
-	if err := read(r, &in); err != nil {
-		return 0, nil, err
-	}
-	room, err := a.domain.Rooms.Rename(r.Context(), userID, r.PathValue("room"), in.Name)
-	if err != nil {
-		return 0, nil, err
-	}
-	return http.StatusOK, roomBody(room), nil
 }
 
 func (a *API) addMember(r *http.Request, userID string) (int, any, error) {

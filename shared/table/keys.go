@@ -11,13 +11,16 @@ import (
 	"strings"
 )
 
-// The table's keys and its one index.
+// The table's keys and its two indexes.
 const (
 	PK     = "PK"
 	SK     = "SK"
 	GSI1   = "GSI1"
 	GSI1PK = "GSI1PK"
 	GSI1SK = "GSI1SK"
+	GSI2   = "GSI2"
+	GSI2PK = "GSI2PK"
+	GSI2SK = "GSI2SK"
 	TTL    = "ttl" // seconds since 1970, DynamoDB's rule; every other time is in ms
 )
 
@@ -35,12 +38,14 @@ const (
 	CreatedPrefix    = "CREATED#"
 	RatePrefix       = "RATE#"
 	AttachmentPrefix = "ATTACHMENT#"
+	GeoPrefix        = "GEO#"
 
 	MetadataKey    = "METADATA"
 	LastMessageKey = "LASTMESSAGE"
 	PresenceKey    = "PRESENCE"
 	SliceKey       = "SLICE"
 	ProfileKey     = "PROFILE"
+	PlaceKey       = "PLACE"
 )
 
 // Attribute names.
@@ -93,7 +98,21 @@ const (
 	AttachmentID    = "attachmentId"
 	Attachments     = "attachments"   // of a message: a list of maps; of a last message: how many
 	AttachmentIDs   = "attachmentIds" // of a deleted message: whose objects are to go
+	Visibility      = "visibility"    // there if the room is public
+	PlacedAt        = "placedAt"
+	Lat             = "lat" // degrees
+	Lon             = "lon"
+	Address         = "address"
+	StartsAt        = "startsAt"
+	EndsAt          = "endsAt"
 )
+
+// Public is the value of Visibility.
+const Public = "public"
+
+// PlaceAttributes are what GSI2 has of a place beside the keys: all that a search shows,
+// so that it reads nothing else.
+func PlaceAttributes() []string { return []string{Name, Lat, Lon, Address, StartsAt, EndsAt} }
 
 // Key is the primary key of an item.
 type Key struct{ PK, SK string }
@@ -150,6 +169,12 @@ func Rate(userID, action string) Key { return Key{UserPrefix + userID, RatePrefi
 // Profile is the key of a user's profile.
 func Profile(userID string) Key { return Key{UserPrefix + userID, ProfileKey} }
 
+// Place is the key of a room's place.
+func Place(roomID string) Key { return Key{RoomPrefix + roomID, PlaceKey} }
+
+// Geo is the partition key of the places of a cell of S2 in GSI2.
+func Geo(cell string) string { return GeoPrefix + cell }
+
 // Read is the key of a user's read cursor in a room.
 func Read(roomID, userID string) Key { return Key{RoomPrefix + roomID, ReadPrefix + userID} }
 
@@ -190,6 +215,7 @@ const (
 	KindCreated
 	KindRate
 	KindAttachment
+	KindPlace
 )
 
 var kindNames = [...]string{
@@ -197,6 +223,7 @@ var kindNames = [...]string{
 	KindParticipation: "participation", KindMessage: "message", KindLastMessage: "lastmessage", KindSent: "sent", KindSlice: "slice",
 	KindRead: "read", KindProfile: "profile", KindCreated: "created", KindRate: "rate",
 	KindAttachment: "attachment",
+	KindPlace:      "place",
 }
 
 // String names the entity in one lower-case word, for operators and logs.
@@ -296,6 +323,8 @@ func parseRoom(roomID, sk string) (Identity, bool) {
 		return Identity{Kind: KindRoom, RoomID: roomID}, true
 	case LastMessageKey:
 		return Identity{Kind: KindLastMessage, RoomID: roomID}, true
+	case PlaceKey:
+		return Identity{Kind: KindPlace, RoomID: roomID}, true
 	}
 	if userID, ok := cut(sk, MemberPrefix); ok {
 		return Identity{Kind: KindMember, RoomID: roomID, UserID: userID}, true

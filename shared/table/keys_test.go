@@ -27,6 +27,7 @@ func TestParseReadsBackWhatTheConstructorsMake(t *testing.T) {
 		"read cursor":   {table.Read(room, user), table.Identity{Kind: table.KindRead, RoomID: room, UserID: user}},
 		"profile":       {table.Profile(user), table.Identity{Kind: table.KindProfile, UserID: user}},
 		"attachment":    {table.Attachment(room, "01HQ"), table.Identity{Kind: table.KindAttachment, RoomID: room, AttachmentID: "01HQ"}},
+		"place":         {table.Place(room), table.Identity{Kind: table.KindPlace, RoomID: room}},
 		"rate":          {table.Rate(user, "connect"), table.Identity{Kind: table.KindRate, UserID: user, Limit: "connect"}},
 		"created once":  {table.Created(user, "k-1"), table.Identity{Kind: table.KindCreated, UserID: user, IdempotencyKey: "k-1"}},
 		"sent once":     {table.Sent(user, "c-1"), table.Identity{Kind: table.KindSent, UserID: user, ClientMessageID: "c-1"}},
@@ -110,6 +111,8 @@ func FuzzParse(f *testing.F) {
 			again = table.Profile(id.UserID)
 		case table.KindCreated:
 			again = table.Created(id.UserID, id.IdempotencyKey)
+		case table.KindPlace:
+			again = table.Place(id.RoomID)
 		case table.KindRate:
 			again = table.Rate(id.UserID, id.Limit)
 		case table.KindAttachment:
@@ -132,7 +135,7 @@ func TestEveryKindHasANameOfItsOwn(t *testing.T) {
 		}
 		kinds[name] = kind
 	}
-	if kinds["created"] != table.KindCreated || len(kinds) != int(table.KindAttachment) {
+	if kinds["created"] != table.KindCreated || len(kinds) != int(table.KindPlace) {
 		t.Errorf("the kinds are %v", kinds)
 	}
 }

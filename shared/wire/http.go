@@ -6,6 +6,8 @@ type RoomRequest struct {
 	Type    string   `json:"type"` // "group" or "dm"
 	Members []string `json:"members,omitempty"`
 
+	Visibility string `json:"visibility,omitempty"` // Public or Private; "": private
+
 	// OnlySignedIn has the request refused if one of the members has never signed in.
 	OnlySignedIn bool `json:"onlySignedIn,omitempty"`
 }
@@ -25,6 +27,36 @@ type AddedMember struct {
 // NameRequest renames a room.
 type NameRequest struct {
 	Name string `json:"name"`
+}
+
+// The visibilities of a room.
+const (
+	Public  = "public"  // anyone may read the description and join
+	Private = "private" // members only
+)
+
+// RoomChange gives a room a name, a visibility, or both.
+type RoomChange struct {
+	Name       *string `json:"name,omitempty"`
+	Visibility *string `json:"visibility,omitempty"`
+}
+
+// PlaceRequest gives a room a place; Lat and Lon are required.
+type PlaceRequest struct {
+	Lat      *float64 `json:"lat"` // as in Place
+	Lon      *float64 `json:"lon"`
+	Address  string   `json:"address,omitempty"`
+	StartsAt int64    `json:"startsAt,omitempty"`
+	EndsAt   int64    `json:"endsAt,omitempty"`
+}
+
+// Place is where a public room meets, and when.
+type Place struct {
+	Lat      float64 `json:"lat"` // degrees, 7 decimals
+	Lon      float64 `json:"lon"`
+	Address  string  `json:"address,omitempty"`
+	StartsAt int64   `json:"startsAt,omitempty"` // ms since 1970, 0: no time
+	EndsAt   int64   `json:"endsAt,omitempty"`   // ms since 1970, 0: never
 }
 
 // ReadRequest moves the caller's read cursor.
@@ -64,13 +96,15 @@ type Profile struct {
 	DisplayName string `json:"displayName"`
 }
 
-// Room describes a room. Members is one page of them.
+// Room describes a room. Members is one page of them; a stranger gets none.
 type Room struct {
 	ChatRoomID  string       `json:"chatRoomId"`
 	Name        string       `json:"name,omitempty"`
 	Type        string       `json:"type"`
 	MemberCount int          `json:"memberCount"`
-	Role        string       `json:"role,omitempty"` // the reader's own, beside Members
+	Visibility  string       `json:"visibility,omitempty"` // Public, or "": private
+	Place       *Place       `json:"place,omitempty"`      // beside Members
+	Role        string       `json:"role,omitempty"`       // the reader's own, beside Members
 	Members     []RoomMember `json:"members,omitzero"`
 	Cursor      string       `json:"cursor,omitempty"`
 

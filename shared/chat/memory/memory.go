@@ -49,6 +49,7 @@ type sent struct {
 // cursors may outlive the room.
 type room struct {
 	about    *chat.Room // nil: the room does not exist
+	place    *chat.Location
 	members  map[string]chat.Member
 	order    map[string]int64           // by member: the room's position in their list, ms
 	hidden   map[string]int64           // by member who hid it: as order was, which is absent then

@@ -140,7 +140,7 @@ func (s *Store) RenameRoom(ctx context.Context, r chat.Room) (bool, error) {
 	}
 	defer unlock()
 	about := s.room(r.ID).about
-	if about == nil || about.RenamedAt >= r.RenamedAt {
+	if about == nil || about.RenamedAt >= r.RenamedAt || about.PlacedAt != r.PlacedAt {
 		return false, nil
 	}
 	about.Name, about.RenamedAt = r.Name, r.RenamedAt
@@ -154,6 +154,24 @@ func (s *Store) AddMember(ctx context.Context, r chat.Room, m chat.Member) (bool
 		return false, err
 	}
 	defer unlock()
+	return s.add(r, m)
+}
+
+// JoinRoom implements chat.RoomStore.
+func (s *Store) JoinRoom(ctx context.Context, r chat.Room, m chat.Member) (bool, error) {
+	unlock, err := s.begin(ctx, "JoinRoom")
+	if err != nil {
+		return false, err
+	}
+	defer unlock()
+	stored := s.room(r.ID)
+	if _, ok := stored.members[m.UserID]; !ok && (stored.about == nil || !stored.about.Public) {
+		return false, chat.Errorf(chat.CodeNotAMember, "the room is not public any more; ask an owner to add you")
+	}
+	return s.add(r, m)
+}
+
+func (s *Store) add(r chat.Room, m chat.Member) (bool, error) {
 	stored := s.room(r.ID)
 	if _, ok := stored.members[m.UserID]; ok {
 		return false, nil
@@ -201,7 +219,7 @@ func (s *Store) RemoveMember(ctx context.Context, roomID string, m chat.Member, 
 		r.members[successor] = next
 	}
 	if ends {
-		r.about = nil
+		r.about, r.place = nil, nil
 	}
 	return true, nil
 }

@@ -42,7 +42,7 @@ type Store interface {
 func Run(t *testing.T, open func(t *testing.T, now func() time.Time) Store) {
 	t.Helper()
 	for _, tests := range []map[string]func(*fixture){
-		connectionTests, sendTests, roomTests, memberTests, listTests, historyTests, readingTests, editTests, profileTests,
+		connectionTests, sendTests, roomTests, memberTests, placeTests, listTests, historyTests, readingTests, editTests, profileTests,
 	} {
 		for name, test := range tests {
 			t.Run(name, func(t *testing.T) {

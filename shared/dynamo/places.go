@@ -1,0 +1,103 @@
+package dynamo
+
+import (
+	"context"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/oklog/ulid/v2"
+
+	"github.com/streamroom/streamroom/shared/attribute"
+	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/geo"
+	"github.com/streamroom/streamroom/shared/table"
+)
+
+// ShareRoom makes a room public, or private and without a place.
+func (s *Store) ShareRoom(ctx context.Context, r chat.Room) (bool, error) {
+	room := s.changeRoom(r)
+	room.ExpressionAttributeNames["#visibility"] = table.Visibility
+	if r.Public { // which a room with a place is
+		room.UpdateExpression = aws.String("SET #at = :at, #visibility = :public")
+		room.ExpressionAttributeValues[":public"] = attribute.Text(table.Public)
+	} else {
+		room.UpdateExpression = aws.String("SET #at = :at REMOVE #visibility, #placed")
+	}
+	return s.updateRoom(ctx, room, r, types.TransactWriteItem{Delete: s.deletePlace(r.ID)})
+}
+
+func (s *Store) deletePlace(roomID string) *types.Delete {
+	return &types.Delete{TableName: s.table, Key: attribute.Key(table.Place(roomID))}
+}
+
+// PlaceRoom stores a place, and notes with the room that it has one, so that what changes
+// the room changes the place.
+func (s *Store) PlaceRoom(ctx context.Context, r chat.Room, at chat.Location) (bool, error) {
+	reasons, err := s.transact(ctx, ulid.Make().String(), []types.TransactWriteItem{
+		{Update: &types.Update{
+			TableName: s.table, Key: attribute.Key(table.Room(r.ID)),
+			ConditionExpression:      aws.String("#name = :name AND #visibility = :public"),
+			UpdateExpression:         aws.String("SET #placed = :placed"),
+			ExpressionAttributeNames: map[string]string{"#name": table.Name, "#visibility": table.Visibility, "#placed": table.PlacedAt},
+			ExpressionAttributeValues: item{
+				":name": attribute.Text(r.Name), ":public": attribute.Text(table.Public), ":placed": attribute.Number(r.PlacedAt),
+			},
+		}},
+		{Put: &types.Put{TableName: s.table, Item: placeItem(r, at)}},
+	})
+	return err == nil && len(reasons) == 0, err
+}
+
+// placeItem is a room's place. It has the room's name, which a search shows.
+func placeItem(r chat.Room, at chat.Location) item {
+	it := attribute.Key(table.Place(r.ID))
+	parent, leaf := geo.Cell(at.Point)
+	it[table.GSI2PK], it[table.GSI2SK] = attribute.Text(table.Geo(parent)), attribute.Text(leaf)
+	it[table.Name] = attribute.Text(r.Name)
+	it[table.Lat], it[table.Lon] = attribute.Decimal(at.Point.Lat), attribute.Decimal(at.Point.Lon)
+	if at.Address != "" {
+		it[table.Address] = attribute.Text(at.Address)
+	}
+	if at.StartsAt != 0 {
+		it[table.StartsAt] = attribute.Number(at.StartsAt)
+	}
+	if at.EndsAt != 0 {
+		it[table.EndsAt] = attribute.Number(at.EndsAt)
+		it[table.TTL] = attribute.Number(seconds(at.EndsAt))
+	}
+	return it
+}
+
+// UnplaceRoom removes a place.
+func (s *Store) UnplaceRoom(ctx context.Context, roomID string) error {
+	_, err := s.transact(ctx, ulid.Make().String(), []types.TransactWriteItem{
+		{Update: &types.Update{
+			TableName: s.table, Key: attribute.Key(table.Room(roomID)),
+			ConditionExpression:      aws.String("attribute_exists(#pk)"),
+			UpdateExpression:         aws.String("REMOVE #placed"),
+			ExpressionAttributeNames: map[string]string{"#pk": table.PK, "#placed": table.PlacedAt},
+		}},
+		{Delete: s.deletePlace(roomID)},
+	})
+	return err // a room that is gone has taken its place along
+}
+
+// RoomPlace reads a place strongly.
+func (s *Store) RoomPlace(ctx context.Context, roomID string) (chat.Location, bool, error) {
+	it, err := s.get(ctx, table.Place(roomID))
+	if err != nil || it == nil {
+		return chat.Location{}, false, err
+	}
+	at, ok := locationOf(it)
+	return at, ok, nil
+}
+
+// locationOf reads a place; false if it has no coordinates.
+func locationOf(it item) (chat.Location, bool) {
+	lat, hasLat := attribute.GetDecimal(it, table.Lat)
+	lon, hasLon := attribute.GetDecimal(it, table.Lon)
+	return chat.Location{
+		Point: geo.Point{Lat: lat, Lon: lon}, Address: attribute.GetText(it, table.Address),
+		StartsAt: attribute.GetNumber(it, table.StartsAt), EndsAt: attribute.GetNumber(it, table.EndsAt),
+	}, hasLat && hasLon
+}

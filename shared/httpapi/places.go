@@ -1,0 +1,89 @@
+package httpapi
+
+import (
+	"net/http"
+
+	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/geo"
+	"github.com/streamroom/streamroom/shared/wire"
+)
+
+// isPublic reads a room's visibility.
+func isPublic(visibility string) (bool, error) {
+	switch visibility {
+	case wire.Public:
+		return true, nil
+	case wire.Private:
+		return false, nil
+	}
+	return false, chat.Errorf(chat.CodeInvalidRequest, `invalid visibility: want "public" or "private", got %q`, visibility)
+}
+
+// changeRoom gives a room a name, a visibility, or both, one after the other.
+func (a *API) changeRoom(r *http.Request, userID string) (int, any, error) {
+	var in wire.RoomChange
+	if err := read(r, &in); err != nil {
+		return 0, nil, err
+	}
+	if in.Name == nil && in.Visibility == nil {
+		return 0, nil, chat.Errorf(chat.CodeInvalidRequest, "name is missing: want a name, a visibility or both")
+	}
+	var room chat.Room
+	var public bool
+	var err error
+	if in.Visibility != nil {
+		if public, err = isPublic(*in.Visibility); err != nil {
+			return 0, nil, err
+		}
+	}
+	if in.Name != nil {
+		if room, err = a.domain.Rooms.Rename(r.Context(), userID, r.PathValue("room"), *in.Name); err != nil {
+			return 0, nil, err
+		}
+	}
+	if in.Visibility != nil {
+		if room, err = a.domain.Rooms.Share(r.Context(), userID, r.PathValue("room"), public); err != nil {
+			return 0, nil, err
+		}
+	}
+	return http.StatusOK, roomBody(room), nil
+}
+
+func (a *API) joinRoom(r *http.Request, userID string) (int, any, error) {
+	room, joined, err := a.domain.Rooms.Join(r.Context(), userID, r.PathValue("room"))
+	if err != nil {
+		return 0, nil, err
+	}
+	if joined {
+		return http.StatusCreated, roomBody(room), nil
+	}
+	return http.StatusOK, roomBody(room), nil
+}
+
+func (a *API) placeRoom(r *http.Request, userID string) (int, any, error) {
+	var in wire.PlaceRequest
+	if err := read(r, &in); err != nil {
+		return 0, nil, err
+	}
+	if in.Lat == nil || in.Lon == nil {
+		return 0, nil, chat.Errorf(chat.CodeInvalidRequest, "lat or lon is missing: want both, in degrees")
+	}
+	at, err := a.domain.Rooms.Place(r.Context(), userID, r.PathValue("room"), chat.Location{
+		Point: geo.Point{Lat: *in.Lat, Lon: *in.Lon}, Address: in.Address, StartsAt: in.StartsAt, EndsAt: in.EndsAt,
+	})
+	if err != nil {
+		return 0, nil, err
+	}
+	return http.StatusOK, placeBody(at), nil
+}
+
+func (a *API) unplaceRoom(r *http.Request, userID string) (int, any, error) {
+	if err := a.domain.Rooms.Unplace(r.Context(), userID, r.PathValue("room")); err != nil {
+		return 0, nil, err
+	}
+	return http.StatusNoContent, nil, nil
+}
+
+func placeBody(at chat.Location) *wire.Place {
+	return &wire.Place{Lat: at.Point.Lat, Lon: at.Point.Lon, Address: at.Address, StartsAt: at.StartsAt, EndsAt: at.EndsAt}
+}
