@@ -271,3 +271,57 @@ func TestLongNamesFit(t *testing.T) {
 		alice.escape()
 	}
 }
+
+// A log file that is pasted, maybe by mistake, doesn't hold the page up for longer than
+// a browser's own field would.
+func TestALongPaste(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	alice := signedIn(t, f.URL, "alice")
+	alice.until(`document.activeElement?.dataset.testid === "composer-input"`)
+	alice.do(`globalThis.taken = (input) => {
+		const before = performance.now();
+		input.value = "a line of a log\n".repeat(16_000);
+		return performance.now() - before;
+	}`)
+	plain := eval[float64](alice, `taken(document.body.appendChild(document.createElement("textarea")))`)
+	here := eval[float64](alice, `taken(document.getElementById("composer-input"))`)
+	if here > 5*plain+1000 {
+		t.Errorf("16,000 lines take %.0f ms, and %.0f ms in a plain field", here, plain)
+	}
+	// Each line is written from its own side, as it is shown in messages.
+	alice.do(`document.querySelector("body > textarea").remove()`)
+	if got := eval[string](alice, `getComputedStyle(document.getElementById("composer-input")).unicodeBidi`); got != "plaintext" {
+		t.Errorf("unicode-bidi is %s", got)
+	}
+}
+
+// Names that are written from right to left stand where others do, and leave the page's
+// own words in their order.
+func TestNamesFromRightToLeft(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.with(func() { f.rooms["team"] = &fakeRoom{name: "חדר ישיבות", members: []string{"alice", "דנה"}} })
+	alice := signedIn(t, f.URL, "alice")
+	alice.openRoom("team")
+	alice.do(`globalThis.edge = (e, side) => {
+		const range = document.createRange();
+		range.selectNodeContents(e);
+		return range.getBoundingClientRect()[side];
+	}`)
+	alice.until(`edge(document.getElementById("room-name"), "left") - document.getElementById("room-avatar").getBoundingClientRect().right < 30`)
+	alice.until(`document.getElementById("room-kind").textContent.includes("דנה")`)
+	alice.until(`edge(document.getElementById("room-kind"), "left") - document.getElementById("room-avatar").getBoundingClientRect().right < 30`)
+	alice.click("members")
+	alice.until(`document.getElementById("members-dialog").open`)
+	alice.until(`edge(document.getElementById("members-title"), "left") - document.getElementById("members-dialog").getBoundingClientRect().left < 40`)
+	alice.escape()
+	alice.send("שלום לכולם")
+	alice.until(`document.querySelector("[data-testid=message].own[data-status=sent]") !== null`)
+	alice.do(`document.querySelector("[data-testid=message]").focus()`)
+	alice.key("Delete", "Delete", 46, 0)
+	alice.until(`document.getElementById("confirm-dialog").open`)
+	// The sentence begins at the left, with what is quoted.
+	alice.until(`getComputedStyle(document.getElementById("confirm-text")).direction === "ltr"`)
+	alice.screenshot("right-to-left")
+}
