@@ -104,21 +104,42 @@ func needNode(t *testing.T) {
 	}
 }
 
-// built are the functions and the browser client, built once.
-var built struct {
+// build is what prepare makes, once.
+type build struct {
 	once  sync.Once
 	files assets
 	err   error
 }
 
+func (b *build) assets(t *testing.T) assets {
+	t.Helper()
+	b.once.Do(func() { b.files, b.err = prepare(t.Context(), "..", tempDir(t)) })
+	if b.err != nil {
+		t.Fatal(b.err)
+	}
+	return b.files
+}
+
+// The tests share what was built, and what was built once more as if the operator had a
+// strict umask.
+var built, builtAgain build
+
+// files are the functions and the browser client.
 func files(t *testing.T) assets {
 	t.Helper()
-	built.once.Do(func() { built.files, built.err = prepare(t.Context(), "..", tempDir(t)) })
-	if built.err != nil {
-		t.Fatal(built.err)
-	}
-	return built.files
+	return built.assets(t)
 }
+
+// filesAgain are those of the second build.
+func filesAgain(t *testing.T) assets {
+	t.Helper()
+	before := setUmask(0o077)
+	defer setUmask(before)
+	return builtAgain.assets(t)
+}
+
+// setUmask is syscall.Umask on systems that have it.
+var setUmask = func(mask int) (before int) { return mask }
 
 // cliContext returns the context that the CLI passes: cdk.json's and more.
 func cliContext(t *testing.T, more map[string]any) map[string]any {
