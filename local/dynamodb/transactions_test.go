@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -109,7 +110,7 @@ func TestTransactionRefused(t *testing.T) {
 	refused(t, err, "ValidationException", "Transaction request cannot include multiple operations on one item")
 	_, err = f.transact(t, "", types.TransactWriteItem{})
 	refused(t, err, "ValidationException", "should contain")
-	body := str(string(make([]byte, 399<<10)))
+	body := str(strings.Repeat("x", 399<<10))
 	for i := range 11 {
 		many[i] = putAction(with(key("big", fmt.Sprint(i)), "body", body), "")
 	}
