@@ -63,7 +63,7 @@ type Pool struct {
 // Open returns a pool that signs for the issuer, which must be the address
 // below which ServeDescription and ServeJWKS are reached. Its key is kept in folder dir, so that tokens
 // outlive a restart; both are created if they do not exist. With dir "" the key
-// lives as long as the pool. An error names the file or folder to look at.
+// lives as long as the process. An error names the file or folder to look at.
 func Open(dir, issuer string, now func() time.Time) (*Pool, error) {
 	if issuer == "" || now == nil {
 		return nil, errors.New("identity: an issuer and a clock are required")

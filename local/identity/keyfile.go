@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 )
 
 const (
@@ -21,7 +22,7 @@ const (
 // openKey reads the key of folder dir, or makes one the first time.
 func openKey(dir string) (*rsa.PrivateKey, error) {
 	if dir == "" {
-		return newKey()
+		return memoryKey()
 	}
 	path := filepath.Join(dir, keyFileName)
 	key, err := readKey(path)
@@ -39,6 +40,10 @@ func openKey(dir string) (*rsa.PrivateKey, error) {
 	}
 	return key, nil
 }
+
+// memoryKey is the key of the pools without a folder. They share it: a process has one
+// such pool, and where it has several, as in tests, their issuers tell tokens apart.
+var memoryKey = sync.OnceValues(newKey)
 
 func newKey() (*rsa.PrivateKey, error) {
 	key, err := rsa.GenerateKey(rand.Reader, keyBits)
