@@ -29,7 +29,7 @@ func edit(s *rig.Rig, user, room, messageID, content string) wire.HistoryMessage
 }
 
 func TestAnEditReachesEveryDevice(t *testing.T) {
-	s := start(t, local.Config{})
+	s := start(t, local.Config{Wrap: rig.Hasten})
 	room := s.Room("alice", "bob")
 	phone, laptop, bob := s.Connect("alice"), s.Connect("alice"), s.Connect("bob")
 	ack, _ := phone.Deliver(room, "helo", "c-1")
@@ -72,11 +72,12 @@ func TestAnEditReachesEveryDevice(t *testing.T) {
 }
 
 func TestADeletedMessageLeavesATombstone(t *testing.T) {
-	s := start(t, local.Config{})
+	s := start(t, local.Config{Wrap: rig.Hasten})
 	room := s.Room("alice", "bob")
 	alice, bob := s.Connect("alice"), s.Connect("bob")
 	ack, _ := alice.Deliver(room, "secret", "c-1")
 	edit(s, "alice", room, ack.MessageID, "Secret")
+	bob.Expect(wire.TypeMessageEdited) // what fanout reads later is deleted
 
 	for range 2 { // repeated, it is 204 again
 		if status := s.API("alice", http.MethodDelete, messagePath(room, ack.MessageID), nil, nil); status != http.StatusNoContent {

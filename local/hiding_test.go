@@ -12,7 +12,7 @@ import (
 // A direct message can be left: it is out of one user's list until the next message, or
 // until they ask for it.
 func TestADirectMessageIsHiddenUntilTheNextMessage(t *testing.T) {
-	s := start(t, local.Config{})
+	s := start(t, local.Config{Wrap: rig.Hasten})
 	request := wire.RoomRequest{Type: "dm", Members: []string{"bob"}}
 	var dm wire.Room
 	s.API("alice", http.MethodPost, "/rooms", request, &dm)

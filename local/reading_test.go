@@ -107,7 +107,7 @@ func TestUnreadCountsWhatOthersSaid(t *testing.T) {
 // By these a client that was away learns what it missed: how far another device of
 // the user has read, and that the message shown in the list was edited.
 func TestTheListHasTheReadCursorAndTheLastEdit(t *testing.T) {
-	s := start(t, local.Config{})
+	s := start(t, local.Config{Wrap: rig.Hasten})
 	room := s.Room("alice", "bob")
 	bob := s.Connect("bob")
 	first, _ := bob.Deliver(room, "one", "c-1")
@@ -359,7 +359,7 @@ func TestConcurrentReadsMoveForward(t *testing.T) {
 // A cursor is a place in the list: rooms that move to its top are not met again,
 // and none is missed that stays.
 func TestRoomCursorsSurviveNewMessages(t *testing.T) {
-	s := start(t, local.Config{})
+	s := start(t, local.Config{Wrap: rig.Hasten})
 	want := map[string]bool{}
 	var rooms []string
 	for range 6 {

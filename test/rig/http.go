@@ -49,11 +49,32 @@ func (s *Rig) Token(user string, expiresIn time.Duration) string {
 	return token
 }
 
+// signedIn is a token of a user, and when it was handed out.
+type signedIn struct {
+	token string
+	at    time.Time
+}
+
+// token returns a token of a user that ends in half an hour at the earliest: signing one
+// in for each request would take longer than most requests.
+func (s *Rig) token(user string) string {
+	s.T.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if last, ok := s.tokens[user]; ok && s.clock.Since(last.at) < 30*time.Minute {
+		return last.token
+	}
+	now := s.clock.Now()
+	token := s.Token(user, 0)
+	s.tokens[user] = signedIn{token, now}
+	return token
+}
+
 // API makes a request of the HTTP API as a user: path is below /api, and body and
 // into are JSON or nil. An answer without a body (204) leaves into as it is.
 func (s *Rig) API(user, method, path string, body, into any) (status int) {
 	s.T.Helper()
-	return s.Request(method, apiPath+path, s.Token(user, 0), body, into)
+	return s.Request(method, apiPath+path, s.token(user), body, into)
 }
 
 // Request makes a request with a token, or without one if it is "".

@@ -3,7 +3,6 @@ package rig
 import (
 	"net/http"
 	"testing"
-	"time"
 
 	"github.com/streamroom/streamroom/local"
 	"github.com/streamroom/streamroom/operate/replay"
@@ -38,14 +37,13 @@ func StartOperated(t testing.TB, o OperatedOptions) *Operated {
 		for i := range d.Mappings {
 			m := &d.Mappings[i]
 			m.MaximumRetryAttempts, m.BisectOnError, m.BatchSize = 0, false, min(m.BatchSize, 500)
-			m.BatchWindow = min(m.BatchWindow, 200*time.Millisecond)
 		}
 		for _, f := range d.Functions {
 			if _, reads := f.Environment[config.OrderSeconds]; reads {
 				f.Environment[config.OrderSeconds] = "0"
 			}
 		}
-		return local.EachFunction(consumers.wrap)(d)
+		return local.EachFunction(consumers.wrap)(Hasten(d))
 	}})
 	transport := &http.Transport{MaxIdleConnsPerHost: 16}
 	t.Cleanup(transport.CloseIdleConnections)

@@ -34,11 +34,13 @@ package rig
 import (
 	"context"
 	"net/http"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/jonboulle/clockwork"
 
 	"github.com/streamroom/streamroom/local"
 	"github.com/streamroom/streamroom/shared/config"
@@ -58,13 +60,20 @@ type Rig struct {
 
 	// Inspect, if set, sees each request of the HTTP API with its answer.
 	Inspect func(request *http.Request, sent []byte, response *http.Response, body []byte)
+
+	clock  clockwork.Clock
+	mu     sync.Mutex
+	tokens map[string]signedIn // by user
 }
 
 // Start starts a Streamroom, on free ports and with LogLevel "debug" unless c has
 // others, in memory unless c has a DataDir. c.Log is ignored: see Logs.
 func Start(t testing.TB, c local.Config) *Rig {
 	t.Helper()
-	s := &Rig{T: t, Logs: &Logs{}}
+	s := &Rig{T: t, Logs: &Logs{}, clock: c.Clock, tokens: map[string]signedIn{}}
+	if s.clock == nil {
+		s.clock = clockwork.NewRealClock()
+	}
 	c = loopback(c)
 	if c.LogLevel == "" {
 		c.LogLevel = "debug"
@@ -82,6 +91,16 @@ func Start(t testing.TB, c local.Config) *Rig {
 		}
 	})
 	return s
+}
+
+// Hasten has mappings gather batches for a moment, at most: it is a Config.Wrap for tests
+// of what a last message shows, which comes after that window. Those of windows are
+// in local/lambda, by a clock of their own.
+func Hasten(d local.Deployment) local.Deployment {
+	for i := range d.Mappings {
+		d.Mappings[i].BatchWindow = min(d.Mappings[i].BatchWindow, 200*time.Millisecond)
+	}
+	return d
 }
 
 // loopback fills in free ports of this machine, and lifts the limits per user that
@@ -156,19 +175,26 @@ func Eventually(t testing.TB, what string, check func() bool) {
 	}
 }
 
-// pollInterval is the pause between two calls of a check.
-const pollInterval = 10 * time.Millisecond
+// The pauses between two calls of a check: they grow by a quarter, since a check that is
+// a request takes the processor from what it waits for.
+const (
+	firstPoll   = 10 * time.Millisecond
+	longestPoll = 200 * time.Millisecond
+)
 
 // Await polls until done, and returns ctx's error if it ends before.
 func Await(ctx context.Context, done func() bool) error {
-	tick := time.NewTicker(pollInterval)
-	defer tick.Stop()
+	pause := firstPoll
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
 	for !done() {
 		select {
-		case <-tick.C:
+		case <-timer.C:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+		pause = min(pause*5/4, longestPoll)
+		timer.Reset(pause)
 	}
 	return nil
 }

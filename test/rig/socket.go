@@ -38,7 +38,7 @@ type Socket struct {
 // Connect opens a socket and waits for its first pong.
 func (s *Rig) Connect(user string) *Socket {
 	s.T.Helper()
-	return s.ConnectWith(user, s.Token(user, 0))
+	return s.ConnectWith(user, s.token(user))
 }
 
 // ConnectWith is Connect with a token that the test has.
@@ -66,7 +66,7 @@ func (s *Rig) ConnectWith(user, token string) *Socket {
 // Dial opens a socket of which nothing is read yet. The caller closes it.
 func (s *Rig) Dial(user string) *websocket.Conn {
 	s.T.Helper()
-	return s.dial(user, s.Token(user, 0))
+	return s.dial(user, s.token(user))
 }
 
 func (s *Rig) dial(user, token string) *websocket.Conn {
