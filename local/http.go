@@ -29,6 +29,7 @@ const (
 func (s *Server) handler() (http.Handler, error) {
 	page, err := web.Handler(web.Config{
 		Mode: web.ModeLocal, WebSocketURL: "/" + s.deployed.Stage, APIURL: apiPath, TokenURL: tokenPath,
+		StorageURL: s.URL(), // of forms and links, under whatever name the page is reached
 	})
 	if err != nil {
 		return nil, fmt.Errorf("serve the browser client: %w", err)

@@ -177,7 +177,11 @@ class App {
       this.#displayName = name === chat.userId ? "" : name;
       this.#draw();
     });
-    chat.on("timeline", () => guardLeaving(chat.unsent));
+    chat.on("timeline", () => guardLeaving(chat.unsent + this.#conversation.attached));
+    chat.on("upload", (upload) => {
+      this.#conversation.uploadChanged(upload);
+      guardLeaving(chat.unsent + this.#conversation.attached);
+    });
     chat.on("rooms", () => this.#roomsChanged());
     chat.on("message", (message) => {
       if (message.senderId !== this.#me && message.chatRoomId === this.#conversation.id)

@@ -5,6 +5,7 @@ import { Failure } from "./failure.js";
 /**
  * @typedef {import("./frames.js").Message} Message
  * @typedef {import("./token.js").TokenSource} TokenSource
+ * @typedef {import("./attachments.js").Attachment} Attachment
  */
 
 /**
@@ -15,6 +16,7 @@ import { Failure } from "./failure.js";
  * @property {number} timestamp ms since 1970
  * @property {number} [editedAt] ms since 1970
  * @property {number} [deletedAt] ms since 1970
+ * @property {number} [attachments] how many it has
  */
 
 /**
@@ -177,6 +179,25 @@ export class API {
    */
   deleteMessage(chatRoomId, messageId) {
     return this.#call("DELETE", `${roomPath(chatRoomId)}/messages/${encodeURIComponent(messageId)}`);
+  }
+
+  /**
+   * Announces a file of a message that is to be sent.
+   * @param {string} chatRoomId
+   * @param {Omit<Attachment, "attachmentId">} file
+   * @returns {Promise<{attachmentId: string, upload: {url: string, fields: Record<string, string>}, expiresAt: number}>} the form by which it is uploaded
+   */
+  announce(chatRoomId, file) {
+    return this.#call("POST", `${roomPath(chatRoomId)}/attachments`, file);
+  }
+
+  /**
+   * @param {string} chatRoomId
+   * @param {string} attachmentId
+   * @returns {Promise<{url: string, expiresAt: number}>} a link to the file, for minutes
+   */
+  linkTo(chatRoomId, attachmentId) {
+    return this.#call("GET", `${roomPath(chatRoomId)}/attachments/${encodeURIComponent(attachmentId)}?redirect=false`);
   }
 
   /** @returns {Promise<Profile>} the user's own */

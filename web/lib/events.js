@@ -12,6 +12,7 @@
  * @property {ConnectionState} state the connection's state changed
  * @property {Message} message a message arrived that was not known, in any room, the user's own included
  * @property {string} timeline a room's messages or outgoing messages changed; its id
+ * @property {import("./attachments.js").Upload} upload a file's upload went on, or ended
  * @property {undefined} rooms the list of rooms changed
  * @property {string} room a room's name changed; its id
  * @property {{chatRoomId: string, userId: string, joined: boolean}} member someone joined or left

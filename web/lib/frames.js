@@ -17,6 +17,7 @@ import { hasVisible } from "./text.js";
  * @property {boolean} [delivered] it came by broadcast or history: the ack alone says stored
  * @property {number} [editedAt]
  * @property {number} [deletedAt]
+ * @property {import("./attachments.js").Attachment[]} [attachments]
  */
 
 /**
@@ -98,11 +99,13 @@ export function byteLength(text) {
  * never take.
  * @param {string} chatRoomId
  * @param {string} content
+ * @param {boolean} [alone] false: files go with it, and it may be empty
  */
-export function checkContent(chatRoomId, content) {
+export function checkContent(chatRoomId, content, alone = true) {
   // The frame holds 200 bytes and the room's id beside the content.
   const encoded = byteLength(JSON.stringify(content)) + chatRoomId.length + 200;
   if (byteLength(content) > MAX_CONTENT || encoded > MAX_FRAME)
     throw new Failure("too_large", "The message is too long.");
-  if (!hasVisible(content)) throw new Failure("invalid_request", "The message shows nothing.");
+  if (!hasVisible(content) && (alone || content !== ""))
+    throw new Failure("invalid_request", "The message shows nothing.");
 }

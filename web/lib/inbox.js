@@ -117,6 +117,7 @@ export class Inbox {
       clientMessageId,
       senderId: this.#me(),
       content: outgoing.content,
+      attachments: filesOf(outgoing),
     };
     const timeline = this.#timelines.get(chatRoomId);
     if (!timeline) {
@@ -130,7 +131,7 @@ export class Inbox {
   }
 
   /** @param {Message} message */
-  #arrived({ chatRoomId, messageId, senderId, content, timestamp, previousMessageId, clientMessageId }) {
+  #arrived({ chatRoomId, messageId, senderId, content, timestamp, previousMessageId, clientMessageId, attachments }) {
     this.#take({
       chatRoomId,
       messageId,
@@ -139,12 +140,13 @@ export class Inbox {
       timestamp,
       previousMessageId,
       clientMessageId,
+      attachments,
       delivered: true,
     });
     // The broadcast may come before the ack, or instead of one that was lost.
     if (clientMessageId && senderId === this.#me()) this.#outbox.remove(clientMessageId);
     if (this.#directory.list.loaded && !this.#directory.list.get(chatRoomId))
-      this.#discover(chatRoomId, { chatRoomId, messageId, senderId, content, timestamp });
+      this.#discover(chatRoomId, { chatRoomId, messageId, senderId, content, timestamp, attachments });
   }
 
   /**
@@ -289,8 +291,8 @@ export class Inbox {
   }
 
   /** @param {Message} message as it is now, edited or deleted */
-  revised({ chatRoomId, messageId, senderId, content, timestamp, editedAt, deletedAt, readBy }) {
-    const message = { chatRoomId, messageId, senderId, content, timestamp, editedAt, deletedAt, readBy };
+  revised({ chatRoomId, messageId, senderId, content, timestamp, editedAt, deletedAt, readBy, attachments }) {
+    const message = { chatRoomId, messageId, senderId, content, timestamp, editedAt, deletedAt, readBy, attachments };
     const timeline = this.#timelines.get(chatRoomId);
     if (timeline) this.#catchUp.input(timeline, (recovery) => recovery.change(message));
     else this.#followed(this.#unread.input(chatRoomId, (recovery) => recovery.change(message)));
@@ -340,3 +342,18 @@ export class Inbox {
     this.#emit("member", { chatRoomId, userId: this.#me(), joined: false });
   }
 }
+
+/**
+ * The files of a message that was just stored, as its sender named them.
+ * @param {import("./outbox.js").Outgoing} outgoing
+ * @returns {import("./attachments.js").Attachment[]|undefined}
+ */
+const filesOf = ({ attachments }) =>
+  attachments?.map(({ attachmentId = "", name, contentType, size, width, height }) => ({
+    attachmentId,
+    name,
+    contentType,
+    size,
+    width,
+    height,
+  }));

@@ -4,10 +4,12 @@
 
 import { fullJitter } from "./clock.js";
 import { Failure, isPassing } from "./failure.js";
+import { isolated } from "./text.js";
 
 /**
  * @typedef {import("./clock.js").Clock} Clock
  * @typedef {import("./saved.js").Saved} Saved
+ * @typedef {import("./attachments.js").Upload} Upload
  */
 
 /**
@@ -18,6 +20,7 @@ import { Failure, isPassing } from "./failure.js";
  * @property {number} createdAt ms since 1970
  * @property {"waiting"|"sending"|"failed"} status
  * @property {Failure} [failure] why, when failed
+ * @property {Upload[]} [attachments] it is sent when they are uploaded
  */
 
 /** How long an ack may take before the message goes out again (ms). */
@@ -66,15 +69,17 @@ export class Outbox {
   /**
    * @param {string} chatRoomId
    * @param {string} content
+   * @param {Upload[]} [attachments]
    * @returns {Outgoing}
    */
-  add(chatRoomId, content) {
+  add(chatRoomId, content, attachments = []) {
     const outgoing = /** @type {Outgoing} */ ({
       clientMessageId: newClientMessageId(),
       chatRoomId,
       content,
       createdAt: this.#clock.now(),
       status: "waiting",
+      attachments: attachments.length > 0 ? attachments : undefined,
     });
     this.#enqueue(outgoing);
     this.#save(outgoing);
@@ -110,11 +115,13 @@ export class Outbox {
    */
   restore() {
     for (const { outgoing } of this.#entries()) this.#save(outgoing);
-    for (const { failure, ...outgoing } of this.#saved.list("outbox")) {
+    for (const { failure, attachments, ...outgoing } of this.#saved.list("outbox")) {
       if (this.#find(outgoing.clientMessageId)) continue;
-      const entry = { ...outgoing, status: "waiting" };
+      const entry = { ...outgoing, status: "waiting", attachments: attachments?.map(restored) };
       this.#enqueue(entry);
-      if (failure) this.#fail(entry, new Failure(failure.code, failure.message));
+      const lost = lostOf(entry);
+      if (lost) this.#fail(entry, lost);
+      else if (failure) this.#fail(entry, new Failure(failure.code, failure.message));
       else if (!this.#isSafe(entry)) this.#fail(entry, tooLate());
     }
     for (const room of this.#queues.keys()) {
@@ -141,9 +148,40 @@ export class Outbox {
   }
 
   /** @param {Outgoing} outgoing */
-  #save({ clientMessageId, chatRoomId, content, createdAt, failure }) {
+  #save({ clientMessageId, chatRoomId, content, createdAt, failure, attachments }) {
     const reason = failure && { code: failure.code, message: failure.message };
-    this.#saved.put("outbox", clientMessageId, { clientMessageId, chatRoomId, content, createdAt, failure: reason });
+    const files = attachments?.map(({ attachmentId, name, contentType, size, width, height }) => ({
+      attachmentId,
+      name,
+      contentType,
+      size,
+      width,
+      height,
+    }));
+    this.#saved.put("outbox", clientMessageId, {
+      clientMessageId,
+      chatRoomId,
+      content,
+      createdAt,
+      failure: reason,
+      attachments: files,
+    });
+  }
+
+  /**
+   * The upload of a file changed, of a message that waits for it maybe.
+   * @param {Upload} upload
+   */
+  uploaded(upload) {
+    for (const { outgoing } of this.#entries()) {
+      if (!outgoing.attachments?.includes(upload)) continue;
+      if (upload.status === "uploaded") this.#save(outgoing);
+      if (upload.status === "failed" && outgoing.status === "waiting") {
+        this.#fail(outgoing, upload.failure ?? new Failure("unavailable", "A file was not uploaded."));
+      }
+      this.#pump(outgoing.chatRoomId);
+      this.#changed(outgoing.chatRoomId);
+    }
   }
 
   /**
@@ -152,7 +190,7 @@ export class Outbox {
    */
   retry(clientMessageId) {
     const entry = this.#find(clientMessageId);
-    if (entry?.outgoing.status !== "failed") return;
+    if (entry?.outgoing.status !== "failed" || lostOf(entry.outgoing)) return;
     const { outgoing } = entry;
     entry.tries = 0;
     outgoing.status = "waiting";
@@ -264,12 +302,13 @@ export class Outbox {
   }
 
   /**
-   * Sends a room's first message that has not failed, unless it is on its way.
+   * Sends a room's first message that has not failed and waits for no upload, unless it
+   * is on its way.
    * @param {string} chatRoomId
    */
   #pump(chatRoomId) {
     if (!this.#online) return;
-    const entry = this.#queues.get(chatRoomId)?.find((e) => e.outgoing.status !== "failed");
+    const entry = this.#queues.get(chatRoomId)?.find(({ outgoing: o }) => o.status !== "failed" && isComplete(o));
     if (!entry || entry.busy) return;
     const { outgoing } = entry;
     if (!this.#isSafe(outgoing)) {
@@ -291,6 +330,7 @@ export class Outbox {
       chatRoomId,
       content: outgoing.content,
       clientMessageId: outgoing.clientMessageId,
+      attachments: outgoing.attachments?.map(({ attachmentId }) => attachmentId),
     });
   }
 
@@ -340,6 +380,27 @@ class Entry {
     this.#cancel?.();
     this.#cancel = undefined;
   }
+}
+
+/** @param {Outgoing} outgoing */
+const isComplete = ({ attachments = [] }) => attachments.every(({ status }) => status === "uploaded");
+
+/**
+ * A file of a message that was saved: its bytes are gone with the page.
+ * @param {Upload} file
+ * @returns {Upload}
+ */
+const restored = (file) => ({ ...file, status: file.attachmentId ? "uploaded" : "failed", sent: 0 });
+
+/**
+ * What a message lacks, whose page was left before its files were uploaded.
+ * @param {Outgoing} outgoing
+ * @returns {Failure|undefined}
+ */
+function lostOf({ attachments = [] }) {
+  const names = attachments.filter((a) => a.status === "failed" && !a.file).map(({ name }) => `“${isolated(name)}”`);
+  if (names.length === 0) return undefined;
+  return new Failure("attach_again", `The page was left before ${names.join(", ")} was uploaded: attach it again.`);
 }
 
 const tooLate = () => new Failure("too_late", "It is over a day old, and may have been sent then.");

@@ -110,8 +110,10 @@ export class RoomList {
    * A message of a room was seen; when it is the room's newest, it shows in the list.
    * @param {Message} message
    */
-  saw({ chatRoomId, messageId, senderId, content, timestamp, editedAt, deletedAt }) {
-    this.#lastMessage(chatRoomId, { messageId, senderId, preview: previewOf(content), timestamp, editedAt, deletedAt });
+  saw({ chatRoomId, messageId, senderId, content, timestamp, editedAt, deletedAt, attachments }) {
+    const preview = previewOf(content);
+    const files = attachments?.length;
+    this.#lastMessage(chatRoomId, { messageId, senderId, preview, timestamp, editedAt, deletedAt, attachments: files });
   }
 
   /**
@@ -124,6 +126,7 @@ export class RoomList {
     if (last?.messageId !== messageId || last.deletedAt) return;
     if (!deletedAt && editedAt <= (last.editedAt ?? 0)) return;
     Object.assign(last, { preview: previewOf(content), editedAt, deletedAt });
+    if (deletedAt) delete last.attachments;
   }
 
   /**

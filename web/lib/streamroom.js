@@ -13,6 +13,7 @@
 // it are found and filled. Deliveries are only hints, history is the truth.
 
 import { API } from "./api.js";
+import { Attachments, MAX_ATTACHMENTS, postForm } from "./attachments.js";
 import { CatchUp } from "./catchup.js";
 import { systemClock } from "./clock.js";
 import { Connection } from "./connection.js";
@@ -35,10 +36,12 @@ import { timeOf } from "./ulid.js";
 import { Unread } from "./unread.js";
 
 export * from "./text.js";
-export { byteLength, Failure, MAX_CONTENT, MOST_UNREAD };
+export { byteLength, Failure, MAX_ATTACHMENTS, MAX_CONTENT, MOST_UNREAD };
 
 /**
  * @typedef {import("./api.js").Member} Member
+ * @typedef {import("./attachments.js").Attachment} Attachment
+ * @typedef {import("./attachments.js").Upload} Upload
  * @typedef {import("./api.js").Room} Room
  * @typedef {import("./api.js").RoomSummary} RoomSummary
  * @typedef {import("./connection.js").ConnectionState} ConnectionState
@@ -60,6 +63,7 @@ export class Streamroom extends Emitter {
   #clock;
   #token;
   #api;
+  #attachments;
   #catchUp;
   #connection;
   #directory;
@@ -84,6 +88,7 @@ export class Streamroom extends Emitter {
    * @param {import("./connection.js").WebSocketClass} [options.WebSocket]
    * @param {import("./api.js").Fetch} [options.fetch]
    * @param {import("./saved.js").Store|null} [options.storage] keeps drafts and messages that are not sent; localStorage, null for none
+   * @param {import("./attachments.js").Post} [options.post] uploads a file
    * @param {number} [options.pingEvery] ms between pings on average, 5 minutes; docs/operations.md has their price
    */
   constructor({
@@ -95,6 +100,7 @@ export class Streamroom extends Emitter {
     fetch = globalThis.fetch.bind(globalThis),
     storage = localStore(),
     pingEvery,
+    post = postForm,
   }) {
     super();
     this.#clock = clock;
@@ -126,6 +132,15 @@ export class Streamroom extends Emitter {
       transmit: (frame) => this.#connection.send(frame),
       changed: (room) => this.emit("timeline", room),
       late: () => this.#connection.check(),
+    });
+    this.#attachments = new Attachments({
+      api: this.#api,
+      clock,
+      post,
+      changed: (upload) => {
+        this.#outbox.uploaded(upload);
+        this.emit("upload", upload);
+      },
     });
     this.#history = new History({
       api: this.#api,
@@ -211,6 +226,7 @@ export class Streamroom extends Emitter {
   stop() {
     this.#signs?.();
     this.#signs = undefined;
+    this.#attachments.stop();
     this.#catchUp.stop();
     this.#receipts.stop();
     this.#unread.stop();
@@ -263,12 +279,45 @@ export class Streamroom extends Emitter {
    * Sends a message, now or when there is a connection; `timeline` events tell how
    * it goes. Throws a Failure for what the server would never take.
    * @param {string} chatRoomId
-   * @param {string} content
+   * @param {string} content may be empty with attachments
+   * @param {Upload[]} [attachments] what attach() gave: the message is sent when they are uploaded
    * @returns {Outgoing}
    */
-  send(chatRoomId, content) {
-    checkContent(chatRoomId, content);
-    return this.#outbox.add(chatRoomId, content);
+  send(chatRoomId, content, attachments = []) {
+    checkContent(chatRoomId, content, attachments.length === 0);
+    return this.#outbox.add(chatRoomId, content, attachments);
+  }
+
+  /**
+   * Uploads a file for a message that is to be sent, now or when there is a connection;
+   * `upload` events tell how it goes. After a reload only what was uploaded is sent.
+   * @param {string} chatRoomId
+   * @param {File} file
+   * @param {{width: number, height: number}} [pixels] of a picture: readers leave room for it
+   * @returns {Upload} which changes as it goes
+   */
+  attach(chatRoomId, file, pixels) {
+    return this.#attachments.add(chatRoomId, file, pixels);
+  }
+
+  /** @param {Upload} upload that is given up */
+  detach({ uploadId }) {
+    this.#attachments.cancel(uploadId);
+  }
+
+  /** @param {Upload} upload that failed, to be tried again */
+  attachAgain({ uploadId }) {
+    this.#attachments.retry(uploadId);
+  }
+
+  /**
+   * Asks for a link to a file of a message, for members of the room.
+   * @param {string} chatRoomId
+   * @param {string} attachmentId
+   * @returns {Promise<{url: string, expiresAt: number}>} which anyone may read, for some minutes
+   */
+  linkTo(chatRoomId, attachmentId) {
+    return this.#api.linkTo(chatRoomId, attachmentId);
   }
 
   /**
@@ -276,12 +325,14 @@ export class Streamroom extends Emitter {
    * @param {string} clientMessageId
    */
   retry(clientMessageId) {
+    const outgoing = this.#outbox.failed.find((o) => o.clientMessageId === clientMessageId);
     this.#outbox.retry(clientMessageId);
+    for (const upload of outgoing?.attachments ?? []) this.attachAgain(upload);
   }
 
   /** @param {string} clientMessageId of an outgoing message that is given up */
   discard(clientMessageId) {
-    this.#outbox.remove(clientMessageId);
+    for (const upload of this.#outbox.remove(clientMessageId)?.attachments ?? []) this.detach(upload);
   }
 
   /** How many messages are not sent yet, failed ones left out. They survive a reload. */
@@ -489,9 +540,11 @@ export class Streamroom extends Emitter {
     if (state.name === "online") {
       this.#reconnected = true;
       this.#outbox.online();
+      this.#attachments.online();
       this.#receipts.online();
     } else {
       this.#outbox.offline();
+      this.#attachments.offline();
     }
     this.emit("state", state);
   }

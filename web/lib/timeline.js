@@ -159,9 +159,15 @@ function merge(held, other) {
     held.readBy = other.readBy;
     changed = true;
   }
+  // They never change. The sender's own are as the server names them once it is delivered.
+  if (other.attachments && !held.deletedAt && namesOf(other) !== namesOf(held)) {
+    held.attachments = other.attachments;
+    changed = true;
+  }
   if (other.deletedAt && !held.deletedAt) {
     held.deletedAt = other.deletedAt;
     delete held.content;
+    delete held.attachments;
     changed = true;
   }
   if (!held.deletedAt && (other.editedAt ?? 0) > (held.editedAt ?? 0)) {
@@ -171,3 +177,7 @@ function merge(held, other) {
   }
   return changed;
 }
+
+/** @param {Message} message */
+const namesOf = ({ attachments = [] }) =>
+  attachments.map(({ attachmentId, name }) => `${attachmentId} ${name}`).join("\0");

@@ -3,6 +3,7 @@ import "./unit.js";
 import "./liveness.js";
 import "./outbox.js";
 import "./elsewhere.js";
+import "./attachments.js";
 import "./rooms.js";
 import "./text.js";
 import { addLists } from "./lists.js";

@@ -142,8 +142,8 @@ export class World {
   /** @type {World|undefined} the last one that was made: it listens to the window */
   static #last;
 
-  /** @param {{storage?: object|null, userId?: string, pingEvery?: number}} [of] the tab's storage, who the page says it is */
-  constructor({ storage = null, userId = "", pingEvery } = {}) {
+  /** @param {{storage?: object|null, userId?: string, pingEvery?: number, post?: Function}} [of] the tab's storage, who the page says it is */
+  constructor({ storage = null, userId = "", pingEvery, post } = {}) {
     World.#last?.chat.stop();
     World.#last = this;
     FakeSocket.all = [];
@@ -159,6 +159,7 @@ export class World {
       fetch: (url, init) => this.#fetch(url, init),
       storage,
       pingEvery,
+      post,
     });
     this.chat.userId = userId;
     this.chat.on("message", (m) => this.events.push(m.content));

@@ -2,7 +2,10 @@
 
 import { byteLength, Failure, hasVisible, isolated, MAX_CONTENT } from "../../lib/streamroom.js";
 import { announce, byId } from "./dom.js";
+import { FilesView } from "./files.js";
 import { describe } from "./words.js";
+
+/** @typedef {import("../../lib/streamroom.js").Upload} Upload */
 
 export class Composer {
   #form = byId("composer", HTMLFormElement);
@@ -17,18 +20,31 @@ export class Composer {
   #edits = new Map();
   /** @type {Map<string, Promise<void>>} by message, the end of its edits that are under way */
   #saving = new Map();
+  #files;
   #on;
 
   /**
    * @param {object} on
-   * @param {(chatRoomId: string, content: string) => void} on.send throws a Failure when it isn't taken
+   * @param {(chatRoomId: string, content: string, uploads: Upload[]) => void} on.send throws a Failure when it isn't taken
    * @param {(chatRoomId: string, messageId: string, content: string) => Promise<void>} on.edit rejects with a Failure
    * @param {(chatRoomId: string) => string} on.draft what was begun in a room and not sent
    * @param {(chatRoomId: string, text: string) => void} on.saveDraft
+   * @param {(chatRoomId: string, file: File, pixels?: {width: number, height: number}) => Upload|undefined} on.attach
+   * @param {(upload: Upload) => void} on.detach
+   * @param {(upload: Upload) => void} on.again
    * @param {() => void} on.editLast the last message of one's own is wanted for editing
    */
   constructor(on) {
     this.#on = on;
+    this.#files = new FilesView({ ...on, changed: () => this.#check() });
+    this.#input.addEventListener("paste", (event) => {
+      const files = event.clipboardData?.files;
+      if (!files?.length || this.#message) return;
+      // A table is copied as text and as a picture of it: its text is meant.
+      if (event.clipboardData?.types.includes("text/plain")) return;
+      event.preventDefault();
+      void this.#files.add(files);
+    });
     this.#input.addEventListener("input", () => this.#changed());
     this.#input.addEventListener("keydown", (event) => this.#key(event));
     byId("composer-cancel", HTMLButtonElement).addEventListener("click", () => this.endEdit());
@@ -49,6 +65,7 @@ export class Composer {
     if (chatRoomId === this.#room) return;
     this.endEdit();
     this.#room = chatRoomId;
+    this.#files.show(chatRoomId, true);
     this.#input.value = chatRoomId && this.#on.draft(chatRoomId);
     this.#changed();
   }
@@ -56,10 +73,21 @@ export class Composer {
   /** Forgets edits that were not saved: their user signed out. */
   clear() {
     this.#edits.clear();
+    this.#files.clear();
   }
 
   focus() {
     this.#input.focus();
+  }
+
+  /** @param {Upload} upload that went on, or ended */
+  uploadChanged(upload) {
+    this.#files.changed(upload);
+  }
+
+  /** How many files are attached to what was not sent yet. */
+  get attached() {
+    return this.#files.count;
   }
 
   /**
@@ -90,6 +118,7 @@ export class Composer {
   #setMessage(messageId) {
     this.#message = messageId;
     this.#editing.hidden = messageId === "";
+    this.#files.show(this.#room, messageId === "");
     this.#send.title = messageId ? "Save" : "Send";
     this.#send.setAttribute("aria-label", this.#send.title);
   }
@@ -114,12 +143,13 @@ export class Composer {
     }
     try {
       // The room in which it was written, although another may have been chosen since.
-      this.#on.send(this.#room, content);
+      this.#on.send(this.#room, content, this.#files.uploads);
     } catch (err) {
       this.#problem.textContent = describe(Failure.from(err));
       return;
     }
     this.#input.value = "";
+    this.#files.sent();
     this.#changed();
     this.#input.focus();
   }
@@ -156,13 +186,20 @@ export class Composer {
 
   #changed() {
     if (this.#room && !this.#message) this.#on.saveDraft(this.#room, this.#input.value);
-    const content = trimmed(this.#input.value);
-    const over = byteLength(content) - MAX_CONTENT;
-    this.#problem.textContent = over > 0 ? `That is ${over} bytes too long for one message.` : "";
-    this.#send.disabled = !hasVisible(content) || over > 0;
+    this.#check();
     // As tall as its text, where CSS can't do it (field-sizing).
     this.#input.style.height = "auto";
     this.#input.style.height = `${this.#input.scrollHeight}px`;
+  }
+
+  /** Whether what is written can be sent. */
+  #check() {
+    const content = trimmed(this.#input.value);
+    const over = byteLength(content) - MAX_CONTENT;
+    this.#problem.textContent = over > 0 ? `That is ${over} bytes too long for one message.` : "";
+    const uploads = this.#files.uploads;
+    const says = hasVisible(content) || (uploads.length > 0 && content === "");
+    this.#send.disabled = !says || over > 0 || uploads.some(({ status }) => status === "failed");
   }
 }
 

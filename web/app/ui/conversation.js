@@ -7,7 +7,7 @@ import { askingFirst, confirmed } from "./dialogs.js";
 import { announce, becomeAvatar, byId, el, within } from "./dom.js";
 import { MembersDialog } from "./members.js";
 import { MessagesView } from "./messages.js";
-import { counted, describe } from "./words.js";
+import { counted, describe, fileName, filesIn } from "./words.js";
 
 /**
  * @typedef {import("../../lib/streamroom.js").Member} Member
@@ -81,10 +81,18 @@ export class Conversation {
       discard: (id) => this.#chat?.discard(id),
       edit: (message) => this.#composer.edit(message.messageId, message.content ?? ""),
       delete: (message) => void this.#delete(message),
+      linkTo: async ({ attachmentId = "" }) => {
+        if (!this.#chat) throw new Failure("unauthorized", "");
+        return this.#chat.linkTo(this.id, attachmentId);
+      },
+      failed: (err) => announce(describe(Failure.from(err)), true),
       leave: () => this.#composer.focus(),
     });
     this.#composer = new Composer({
-      send: (room, content) => this.#send(room, content),
+      send: (room, content, uploads) => this.#send(room, content, uploads),
+      attach: (room, file, pixels) => this.#chat?.attach(room, file, pixels),
+      detach: (upload) => this.#chat?.detach(upload),
+      again: (upload) => this.#chat?.attachAgain(upload),
       edit: async (room, messageId, content) => this.#chat?.edit(room, messageId, content),
       draft: (room) => this.#chat?.drafts.get(room) ?? "",
       saveDraft: (room, text) => this.#chat?.drafts.set(room, text),
@@ -170,12 +178,14 @@ export class Conversation {
    * A message of someone else arrived, in this room.
    * @param {Message} message
    */
-  arrived({ messageId, senderId, content }) {
+  arrived({ messageId, senderId, content = "", attachments = [] }) {
     if (!this.#chat) return;
     const reading = !document.hidden && this.#messages.atEnd;
     if (!reading && (this.#chat.rooms.get(this.id)?.unread ?? 0) <= 1) this.#divider = messageId;
     this.#messages.arrived();
-    announce(`${isolated(this.#chat.labelOf(senderId))}: ${content ?? ""}`);
+    const files = attachments.map(({ name }) => fileName(name)).join(", ");
+    const said = [content, files && `${filesIn(attachments.length)}: ${files}`].filter(Boolean).join(" ");
+    announce(`${isolated(this.#chat.labelOf(senderId))}: ${said}`);
   }
 
   /** @param {{userId: string, joined: boolean}} change */
@@ -314,12 +324,23 @@ export class Conversation {
     this.#changed();
   }
 
+  /** @param {import("../../lib/streamroom.js").Upload} upload that went on, or ended */
+  uploadChanged(upload) {
+    this.#composer.uploadChanged(upload);
+  }
+
+  /** How many files are attached to what was not sent yet. */
+  get attached() {
+    return this.#composer.attached;
+  }
+
   /**
    * @param {string} room
    * @param {string} content
+   * @param {import("../../lib/streamroom.js").Upload[]} uploads
    */
-  #send(room, content) {
-    this.#chat?.send(room, content);
+  #send(room, content, uploads) {
+    this.#chat?.send(room, content, uploads);
     if (room !== this.id) return;
     this.#divider = "";
     this.#messages.toEnd();
@@ -332,12 +353,14 @@ export class Conversation {
   }
 
   /** @param {Message} message */
-  async #delete({ chatRoomId, messageId, content = "" }) {
-    const short = beginning(content, 120);
+  async #delete({ chatRoomId, messageId, content, attachments = [] }) {
+    const whole = content || attachments.map(({ name }) => fileName(name)).join(", ");
+    const short = beginning(whole, 120);
+    const files = content && attachments.length > 0 ? ` with ${filesIn(attachments.length)}` : "";
     if (
       !(await confirmed(
         "Delete this message?",
-        `“${isolated(short)}${short === content ? "" : "…"}” is removed for everybody. That there was a message stays visible.`,
+        `“${isolated(short)}${short === whole ? "" : "…"}”${files} is removed for everybody. That there was a message stays visible.`,
         "Delete",
       ))
     ) {
@@ -401,10 +424,11 @@ export class Conversation {
     const retry = el("button", { type: "button" }, "Try again");
     retry.addEventListener("click", () => void this.open(this.id));
     const note = noteOf("This room can’t be shown", describe(failure), el("br"), retry);
-    for (const { clientMessageId, content } of outgoing) {
+    for (const { clientMessageId, content, attachments = [] } of outgoing) {
       const discard = el("button", { type: "button", class: "link", "data-testid": "discard" }, "Delete");
       discard.addEventListener("click", () => this.#chat?.discard(clientMessageId));
-      note.append(el("blockquote", { class: "text", dir: "auto" }, content), el("p", {}, "Not sent. ", discard));
+      const said = [content, ...attachments.map(({ name }) => fileName(name))].filter(Boolean).join("\n");
+      note.append(el("blockquote", { class: "text", dir: "auto" }, said), el("p", {}, "Not sent. ", discard));
     }
     return note;
   }

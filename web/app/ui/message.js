@@ -1,12 +1,15 @@
 // One message, as it is shown.
 
 import { isolated } from "../../lib/streamroom.js";
-import { becomeAvatar, el, hueOf, icon } from "./dom.js";
-import { dayName, dayOf, describe, fullTimeOf, listed, timeOfDay, zone } from "./words.js";
+import { AttachmentView } from "./attachment.js";
+import { arrange, becomeAvatar, el, hueOf, icon } from "./dom.js";
+import { dayName, dayOf, describe, fileSize, fullTimeOf, listed, timeOfDay, zone } from "./words.js";
 
 /**
+ * @typedef {import("../../lib/streamroom.js").Attachment} Attachment
  * @typedef {import("../../lib/streamroom.js").Message} Message
  * @typedef {import("../../lib/streamroom.js").Outgoing} Outgoing
+ * @typedef {import("../../lib/streamroom.js").Upload} Upload
  */
 
 /** Messages of one sender closer than this stand together (ms). */
@@ -21,6 +24,7 @@ const TOGETHER = 5 * 60_000;
  * @property {string} text
  * @property {number} timestamp
  * @property {"waiting"|"sending"|"failed"|"stored"|"delivered"} status
+ * @property {readonly (Attachment|Upload)[]} files
  * @property {Message} [message]
  * @property {Outgoing} [outgoing]
  */
@@ -37,6 +41,7 @@ export function itemOf(m) {
     text: m.content ?? "",
     timestamp: m.timestamp,
     status: m.delivered ? "delivered" : "stored",
+    files: m.attachments ?? [],
     message: m,
   };
 }
@@ -53,6 +58,7 @@ export function itemOfOutgoing(outgoing, me) {
     text: outgoing.content,
     timestamp: outgoing.createdAt,
     status: outgoing.status,
+    files: outgoing.attachments ?? [],
     outgoing,
   };
 }
@@ -74,6 +80,9 @@ export class Row {
   #avatar = el("span", { "aria-hidden": "true" });
   #sender = el("span", { dir: "auto" });
   #text = el("p", { class: "text", dir: "auto" });
+  #files = el("ul", { class: "attachments", "data-testid": "attachments" });
+  /** @type {AttachmentView[]} */
+  #views = [];
   #edited = el("span", {}, "edited");
   #time = el("time");
   #mark = el("span", { class: "mark", "data-testid": "mark" });
@@ -82,6 +91,7 @@ export class Row {
     "div",
     { class: "bubble" },
     this.#sender,
+    this.#files,
     el("div", { class: "said" }, this.#text, el("p", { class: "meta" }, this.#edited, this.#time, this.#mark)),
   );
   element = el(
@@ -99,7 +109,13 @@ export class Row {
   #shown = "";
   #on;
 
-  /** @param {{retry: (clientMessageId: string) => void, discard: (clientMessageId: string) => void}} on */
+  /**
+   * @param {object} on
+   * @param {(clientMessageId: string) => void} on.retry
+   * @param {(clientMessageId: string) => void} on.discard
+   * @param {import("./attachment.js").LinkTo} on.linkTo
+   * @param {(err: unknown) => void} on.failed
+   */
   constructor(on) {
     this.#on = on;
   }
@@ -134,6 +150,7 @@ export class Row {
       name,
       readers,
       outgoing?.failure?.code,
+      ...item.files.map((f) => [f.attachmentId, f.name, "sent" in f ? `${f.status} ${f.sent}` : ""]),
       zone(),
     ].join("\0");
     if (shown === this.#shown) return;
@@ -157,12 +174,31 @@ export class Row {
     const text = deleted ? "Message deleted" : item.text;
     if (this.#text.textContent !== text) this.#text.textContent = text;
     this.#text.classList.toggle("deleted", deleted);
+    this.#text.hidden = text === "" && item.files.length > 0;
+    this.#showFiles(item);
     this.#edited.hidden = !edited;
     this.#time.dateTime = new Date(item.timestamp).toISOString();
     this.#time.title = fullTimeOf(item.timestamp);
     this.#time.textContent = timeOfDay(item.timestamp);
     this.#showMark(own && !deleted ? status : undefined, readers);
     this.#showProblem(outgoing);
+  }
+
+  /**
+   * A message keeps its files, in their order, from when it is sent until it is deleted.
+   * @param {Item} item
+   */
+  #showFiles({ files }) {
+    for (const view of this.#views.splice(files.length)) view.end();
+    for (const [i, file] of files.entries()) {
+      this.#views[i] ??= new AttachmentView(file, this.#on.linkTo, this.#on.failed);
+      this.#views[i].update(file);
+    }
+    arrange(
+      this.#files,
+      this.#views.map(({ element }) => element),
+    );
+    this.#files.hidden = files.length === 0;
   }
 
   /**
@@ -181,15 +217,35 @@ export class Row {
 
   /** @param {Outgoing|undefined} outgoing */
   #showProblem(outgoing) {
-    this.#problem.hidden = outgoing?.status !== "failed";
-    this.#problem.replaceChildren();
+    const progress = outgoing ? progressOf(outgoing) : "";
+    this.#problem.hidden = outgoing?.status !== "failed" && !progress;
+    this.#problem.classList.toggle("underway", progress !== "");
+    this.#problem.replaceChildren(progress);
+    if (progress && outgoing) {
+      const cancel = el("button", { type: "button", class: "link", "data-testid": "discard" }, "Cancel");
+      cancel.addEventListener("click", () => this.#on.discard(outgoing.clientMessageId));
+      this.#problem.append(" ", cancel);
+    }
     if (outgoing?.status !== "failed") return;
     const retry = el("button", { type: "button", class: "link", "data-testid": "retry" }, "Try again");
     const discard = el("button", { type: "button", class: "link", "data-testid": "discard" }, "Delete");
     retry.addEventListener("click", () => this.#on.retry(outgoing.clientMessageId));
     discard.addEventListener("click", () => this.#on.discard(outgoing.clientMessageId));
-    this.#problem.append("Not sent. ", outgoing.failure ? describe(outgoing.failure) : "", " ", retry, " ", discard);
+    this.#problem.append("Not sent. ", outgoing.failure ? describe(outgoing.failure) : "", " ");
+    if (outgoing.failure?.code !== "attach_again") this.#problem.append(retry, " ");
+    this.#problem.append(discard);
   }
+}
+
+/**
+ * How far the files of a message are that waits for them.
+ * @param {Outgoing} outgoing
+ * @returns {string} empty where it waits for none
+ */
+function progressOf({ status, attachments = [] }) {
+  if (status !== "waiting" || attachments.every((a) => a.status === "uploaded")) return "";
+  const sum = (/** @type {(a: Upload) => number} */ of) => attachments.reduce((total, a) => total + of(a), 0);
+  return `Uploading: ${fileSize(sum((a) => a.sent))} of ${fileSize(sum((a) => a.size))}.`;
 }
 
 /**

@@ -85,6 +85,8 @@ export class MessagesView {
    * @param {(clientMessageId: string) => void} on.discard
    * @param {(message: Message) => void} on.edit
    * @param {(message: Message) => void} on.delete
+   * @param {import("./attachment.js").LinkTo} on.linkTo
+   * @param {(err: unknown) => void} on.failed a file could not be opened
    * @param {() => void} on.leave the keyboard goes back to writing
    */
   constructor(on) {

@@ -2,7 +2,7 @@
 
 import { beginning, isolated, MOST_UNREAD } from "../../lib/streamroom.js";
 import { arrange, becomeAvatar, byId, el } from "./dom.js";
-import { briefly, dayOf, zone } from "./words.js";
+import { briefly, dayOf, filesIn, zone } from "./words.js";
 
 /** @typedef {import("../../lib/streamroom.js").RoomSummary} RoomSummary */
 
@@ -145,11 +145,12 @@ class Row {
     const last = room.lastMessage;
     const { unread = 0, unreadMore } = room;
     const current = room.chatRoomId === open;
-    const said = last?.deletedAt ? "Message deleted" : isolated(last?.preview ?? "");
+    const said = last?.deletedAt ? "Message deleted" : isolated(last?.preview || filesIn(last?.attachments ?? 0));
     const by =
       last && (last.senderId === me ? "You: " : room.type === "dm" ? "" : `${isolated(nameOf(last.senderId))}: `);
     const failed = failedIn(room);
-    const unsent = failed && `Not sent: ${isolated(beginning(failed.content, 140))}`;
+    const unsent =
+      failed && `Not sent: ${isolated(beginning(failed.content, 140) || filesIn(failed.attachments?.length ?? 0))}`;
     const preview = unsent ?? (last ? by + said : "No messages yet");
     // Hundreds of rooms are looked at with every message that arrives: nothing is formatted in vain.
     const shown = [title, preview, last?.timestamp, dayOf(now), unread, unreadMore, current, room.type, zone()].join(

@@ -133,3 +133,29 @@ export function listed(names, most = 5) {
   if (names.length <= most) return list.format(names);
   return list.format([...names.slice(0, most), counted(names.length - most, "other", "others")]);
 }
+
+/**
+ * How large a file is.
+ * @param {number} bytes
+ */
+export function fileSize(bytes) {
+  if (bytes < 1000) return counted(bytes, "byte", "bytes");
+  const kilo = bytes < 999_500;
+  const amount = bytes / (kilo ? 1000 : 1_000_000);
+  return `${amount < 10 ? Math.round(amount * 10) / 10 : Math.round(amount)} ${kilo ? "KB" : "MB"}`;
+}
+
+const UNSAFE = /[\p{Cc}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
+
+/**
+ * A file's name as it is shown: without characters that change the direction of what
+ * stands around them, so that “gpj.exe” can't look like “exe.jpg”.
+ * @param {string} name
+ */
+export const fileName = (name) => name.replace(UNSAFE, "") || "file";
+
+/**
+ * What is said of files where there is no room for them.
+ * @param {number} count
+ */
+export const filesIn = (count) => (count > 0 ? counted(count, "file", "files") : "");
