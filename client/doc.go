@@ -10,8 +10,8 @@
 // exception that [Message] marks as Late. Messages come live where possible. The
 // client fetches from the room's history what the broadcast lost, or sent while
 // there was no connection: after each reconnect, when a message names a
-// predecessor that doesn't come within a second, when an acked message doesn't
-// come, when the server says that it left some out, and every five minutes.
+// predecessor that doesn't come within a second, when a send had to be repeated or was
+// given up, when the server says that it left some out, and every five minutes.
 //
 // A message whose [Client.Send] returned an ack is stored, once, however often the
 // connection broke in between.

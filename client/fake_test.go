@@ -144,7 +144,7 @@ func (s *fake) frame(c *fakeConn, data []byte) {
 		ack, frame := s.accept(f)
 		c.write(ack)
 		if !ack.Duplicate {
-			s.broadcast(frame)
+			s.broadcastBut(f.Echo, c, frame)
 		}
 	}
 }
@@ -155,7 +155,7 @@ func (s *fake) accept(f wire.ClientFrame) (wire.Ack, wire.Message) {
 	ack, ok := s.sent[f.ClientMessageID]
 	s.mu.Unlock()
 	if ok {
-		ack.Duplicate = true
+		ack.Duplicate, ack.PreviousMessageID = true, nil
 		return ack, wire.Message{}
 	}
 	frame := s.store(f.ChatRoomID, "alice", f.Content)
@@ -163,6 +163,11 @@ func (s *fake) accept(f wire.ClientFrame) (wire.Ack, wire.Message) {
 	ack = wire.Ack{
 		Type: wire.TypeAck, ChatRoomID: f.ChatRoomID, MessageID: frame.MessageID,
 		Timestamp: frame.Timestamp, ClientMessageID: f.ClientMessageID,
+	}
+	if f.Echo != nil && !*f.Echo {
+		if ack.PreviousMessageID = frame.PreviousMessageID; ack.PreviousMessageID == nil {
+			ack.PreviousMessageID = new(string)
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -202,12 +207,17 @@ func byID(a, b wire.HistoryMessage) int { return cmp.Compare(a.MessageID, b.Mess
 func (s *fake) say(room, content string) { s.broadcast(s.store(room, "bob", content)) }
 
 // broadcast sends a frame to every connection.
-func (s *fake) broadcast(frame any) {
+func (s *fake) broadcast(frame any) { s.broadcastBut(nil, nil, frame) }
+
+// broadcastBut sends it to every connection but, without an echo, its origin.
+func (s *fake) broadcastBut(echo *bool, origin *fakeConn, frame any) {
 	s.mu.Lock()
 	conns := slices.Clone(s.conns)
 	s.mu.Unlock()
 	for _, c := range conns {
-		c.write(frame)
+		if echo == nil || *echo || c != origin {
+			c.write(frame)
+		}
 	}
 }
 

@@ -89,14 +89,16 @@ func (in *inbox) open(id string) { in.with(id, func(r *recovery) { r.show(lastID
 // gap notes that messages of a room were not broadcast.
 func (in *inbox) gap(id string) { in.with(id, (*recovery).leftOut) }
 
-// message takes a live message.
+// message takes a live message, or an ack to which the message's sender and content
+// were added.
 func (in *inbox) message(f wire.ServerFrame) {
 	id, err := ulid.ParseStrict(f.MessageID)
 	if err != nil {
 		in.log.Warn().Str("room", f.ChatRoomID).Msg("a message with an invalid id was dropped")
 		return
 	}
-	m := arrival{id: id, chained: true, Message: Message{
+	chained := f.Type == wire.TypeMessage || f.PreviousMessageID != nil
+	m := arrival{id: id, chained: chained, Message: Message{
 		HistoryMessage: HistoryMessage{
 			ChatRoomID: f.ChatRoomID, MessageID: f.MessageID, SenderID: f.SenderID,
 			Content: f.Content, Timestamp: f.Timestamp, Attachments: f.Attachments,
@@ -138,13 +140,22 @@ func (in *inbox) note(e Event, roomID string) {
 	}
 }
 
-// acked notes that a message was stored, so that it is asked for if it doesn't
-// come.
-func (in *inbox) acked(roomID, messageID string) {
-	if id, err := ulid.ParseStrict(messageID); err == nil {
-		in.with(roomID, func(r *recovery) { r.ack(id) })
+// acked takes an ack of a message, which doesn't come as a frame of its own. Where the
+// content is not known any more, as no Send waits for the ack, it is asked for.
+func (in *inbox) acked(f wire.ServerFrame, content string) {
+	in.mu.Lock()
+	f.SenderID, f.Content = in.self, content
+	in.mu.Unlock()
+	if f.SenderID != "" && f.Content != "" {
+		in.message(f)
+	} else if id, err := ulid.ParseStrict(f.MessageID); err == nil {
+		in.with(f.ChatRoomID, func(r *recovery) { r.ack(id) })
 	}
 }
+
+// doubt has a room synced in which a message may have been stored whose ack no one
+// waits for.
+func (in *inbox) doubt(roomID string) { in.with(roomID, (*recovery).refresh) }
 
 // joined and left take changes of membership.
 func (in *inbox) joined(roomID, userID string) {

@@ -62,7 +62,7 @@ type recovery struct {
 	known     []ulid.ULID // delivered, ascending
 	versions  versions
 	waiting   []arrival // beyond position, ascending
-	acked     ulid.ULID // stored, by its ack, and not arrived yet
+	expected  []expected
 
 	want   want
 	cursor ulid.ULID // where a sync of several pages goes on; zero: none is under way
@@ -86,6 +86,13 @@ type arrival struct {
 	chained   bool      // previous is known; an edit and an ack don't tell it
 	covered   bool      // it came before the sync under way was asked for
 	delivered bool
+}
+
+// expected is a message that was stored, by an ack or as another one's predecessor, and
+// has not arrived yet.
+type expected struct {
+	id      ulid.ULID
+	covered bool // it was expected before the sync under way was asked for
 }
 
 // query is what a room asks the server for: newest alone, or page, sync or both, in
@@ -125,10 +132,11 @@ func (r *recovery) message(m arrival) {
 	i, ok := r.find(m.id)
 	switch {
 	case ok:
-		if m.chained && !r.waiting[i].chained {
-			r.waiting[i].previous, r.waiting[i].chained = m.previous, true
-		}
+		r.chain(i, m)
 	case r.knows(m.id):
+		if !m.previous.IsZero() { // another one than its ack, or an earlier frame, named
+			r.ack(m.previous)
+		}
 	case r.versions.outdated(m):
 		r.refresh()
 	default:
@@ -148,11 +156,25 @@ func (r *recovery) change(m arrival) {
 	}
 }
 
+// chain takes what a frame, or an ack, says of a waiting message's predecessor. Of
+// several the greatest is right: the others are from before it was stored.
+func (r *recovery) chain(i int, m arrival) {
+	if m.chained && m.previous.Compare(r.waiting[i].previous) >= 0 {
+		r.waiting[i].previous, r.waiting[i].chained = m.previous, true
+	}
+}
+
 // ack takes the id of a message that was stored and should come soon.
 func (r *recovery) ack(id ulid.ULID) {
-	if _, ok := r.find(id); !ok && !r.knows(id) {
-		r.acked = id
+	_, waits := r.find(id)
+	if waits || r.knows(id) || slices.ContainsFunc(r.expected, func(e expected) bool { return e.id == id }) {
+		return
 	}
+	if len(r.expected) >= maxWaiting {
+		r.miss(wantGap)
+		return
+	}
+	r.expected = append(r.expected, expected{id: id})
 }
 
 // leftOut notes that the server, or a slow application, left messages out.
@@ -194,6 +216,9 @@ func (r *recovery) due() bool {
 func (r *recovery) ask() query {
 	for i := range r.waiting {
 		r.waiting[i].covered = true
+	}
+	for i := range r.expected {
+		r.expected[i].covered = true
 	}
 	if r.phase == phaseNew {
 		r.want = wantNothing
@@ -274,7 +299,8 @@ func (r *recovery) synced(after ulid.ULID, page []arrival, more bool) {
 		r.cursor = last
 		return
 	}
-	r.cursor, r.acked = ulid.ULID{}, ulid.ULID{}
+	r.cursor = ulid.ULID{}
+	r.expected = slices.DeleteFunc(r.expected, func(e expected) bool { return e.covered })
 	r.phase = phaseLive
 	if r.want != wantNothing { // something went missing after the sync was asked for
 		r.phase = phaseBehind
@@ -389,9 +415,7 @@ func (r *recovery) deliver(m *arrival) {
 	r.effects = append(r.effects, m.Message)
 	r.remember(m.id)
 	r.versions.note(*m)
-	if m.id == r.acked {
-		r.acked = ulid.ULID{}
-	}
+	r.expected = slices.DeleteFunc(r.expected, func(e expected) bool { return e.id == m.id })
 }
 
 // update takes a newer version of a waiting message.
@@ -445,8 +469,10 @@ func (r *recovery) missing() ulid.ULID {
 	switch {
 	case r.phase != phaseLive: // a sync is on its way
 		return ulid.ULID{}
+	case len(r.waiting) == 0 && len(r.expected) == 0:
+		return ulid.ULID{}
 	case len(r.waiting) == 0:
-		return r.acked
+		return r.expected[0].id
 	case r.waiting[0].chained:
 		return r.waiting[0].previous
 	}

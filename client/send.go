@@ -44,13 +44,13 @@ var (
 // have been stored if an attempt was under way.
 func (c *Client) Send(ctx context.Context, roomID, content string) (Ack, error) {
 	frame := wire.ClientFrame{
-		Action: wire.ActionSendMessage, ChatRoomID: roomID, Content: content, ClientMessageID: rand.Text(),
+		Action: wire.ActionSendMessage, ChatRoomID: roomID, Content: content, ClientMessageID: rand.Text(), Echo: &noEcho,
 	}
 	encoded, err := encodeSend(frame)
 	if err != nil {
 		return Ack{}, err
 	}
-	p, err := c.outbox.enter(ctx, frame.ClientMessageID, roomID)
+	p, err := c.outbox.enter(ctx, frame)
 	if err != nil {
 		return Ack{}, err
 	}
@@ -62,6 +62,7 @@ func (c *Client) Send(ctx context.Context, roomID, content string) (Ack, error) 
 			return ack, nil
 		}
 		if ctx.Err() != nil || !worthRetrying(err) {
+			c.gaveUp(p, err)
 			return Ack{}, fmt.Errorf("send to room %s: %w", roomID, err)
 		}
 		c.log.Debug().Err(err).Str("room", roomID).Int("attempt", attempt).Msg("send again")
@@ -73,10 +74,23 @@ func (c *Client) Send(ctx context.Context, roomID, content string) (Ack, error) 
 			return ack, nil
 		case <-c.clock.After(c.backoff(attempt) + retryAfter(err)):
 		case <-ctx.Done():
+			c.gaveUp(p, err)
 			return Ack{}, fmt.Errorf("send to room %s: %w, the last attempt: %w", roomID, ctx.Err(), err)
 		}
 	}
 }
+
+// gaveUp has the room synced if the message may be stored: no frame will tell.
+func (c *Client) gaveUp(p *pending, err error) {
+	var refusal *Error
+	refused := errors.As(err, &refusal) && !refusal.Retryable()
+	if p.tried && !refused {
+		c.inbox.doubt(p.room)
+	}
+}
+
+// noEcho asks for no frame of a message beside its ack.
+var noEcho = false
 
 // attempt sends a frame on the next connection there is and waits for the
 // answer. A refusal that ends the connection becomes errLost.
@@ -95,6 +109,7 @@ func (c *Client) attempt(ctx context.Context, p *pending, frame []byte) (Ack, er
 	for {
 		select {
 		case out <- frame:
+			p.tried = true
 			out, timeout, quiet = nil, c.clock.After(ackTimeout), c.clock.After(quietAfter)
 		case ack := <-p.acked:
 			return ack, nil
@@ -165,6 +180,8 @@ type lane struct {
 type pending struct {
 	id      string // clientMessageId
 	room    string
+	content string
+	tried   bool // it was sent at least once; read and written by Send alone
 	acked   chan Ack
 	refused chan *Error
 }
@@ -174,7 +191,8 @@ func newOutbox() *outbox {
 }
 
 // enter waits for the room's turn.
-func (o *outbox) enter(ctx context.Context, id, room string) (*pending, error) {
+func (o *outbox) enter(ctx context.Context, f wire.ClientFrame) (*pending, error) {
+	room := f.ChatRoomID
 	l, err := o.queue(room)
 	if err != nil {
 		return nil, err
@@ -187,10 +205,12 @@ func (o *outbox) enter(ctx context.Context, id, room string) (*pending, error) {
 		o.unqueue(room)
 		return nil, fmt.Errorf("send to room %s: wait for the message before: %w", room, ctx.Err())
 	}
-	p := &pending{id: id, room: room, acked: make(chan Ack, 1), refused: make(chan *Error, 1)}
+	p := &pending{
+		id: f.ClientMessageID, room: room, content: f.Content, acked: make(chan Ack, 1), refused: make(chan *Error, 1),
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.sends[id] = p
+	o.sends[p.id] = p
 	return p, nil
 }
 
@@ -228,6 +248,16 @@ func (o *outbox) leave(p *pending) {
 	delete(o.sends, p.id)
 	o.lanes[p.room].turn <- struct{}{}
 	o.unqueue(p.room)
+}
+
+// contentOf returns what a send under way sends, "" if none has the id.
+func (o *outbox) contentOf(id string) string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if p := o.sends[id]; p != nil {
+		return p.content
+	}
+	return ""
 }
 
 // acked settles a send.

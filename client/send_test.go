@@ -76,9 +76,79 @@ func TestSendAckedButNotBroadcast(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.pass(0)
-		r.wantContents("general", "")
-		r.pass(2 * time.Second) // the message is missed by then
 		r.wantContents("general", "hello ")
+		r.forgetSyncs()
+		r.pass(time.Minute)
+		if syncs := r.syncs; len(syncs) > 0 {
+			t.Errorf("%d syncs, want none: the ack says all", len(syncs))
+		}
+	})
+}
+
+// A message whose ack is lost is acknowledged as a duplicate, which doesn't tell what
+// came before it. One whose ack no Send waits for any more is fetched.
+func TestSendAckLost(t *testing.T) {
+	bubble(t, func(r *rig) {
+		t := r.t
+		r.store("general", "bob", "first")
+		answered := 1 // sends that get no answer
+		r.onFrame = func(_ *fakeConn, f wire.ClientFrame) bool {
+			if f.Action != wire.ActionSendMessage || answered == 0 {
+				return false
+			}
+			answered--
+			r.store("general", "bob", "lost")
+			r.accept(f)
+			return true
+		}
+		r.follow("general")
+		r.run()
+		r.wantContents("general", "first ")
+		ack, err := r.client.Send(t.Context(), "general", "hello")
+		if err != nil || !ack.Duplicate {
+			t.Fatalf("the ack is %+v, error %v; want a duplicate", ack, err)
+		}
+		r.pass(2 * time.Second)
+		r.wantContents("general", "first lost hello ")
+
+		answered = 1
+		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+		defer cancel()
+		if _, err := r.client.Send(ctx, "general", "late"); err == nil {
+			t.Fatal("a send without an answer succeeded")
+		}
+		r.pass(time.Second)
+		r.wantContents("general", "first lost hello lost late ")
+	})
+}
+
+// The frames of others name what was stored between the ack's read and the message.
+func TestSendAckNamesAnEarlierPredecessor(t *testing.T) {
+	bubble(t, func(r *rig) {
+		t := r.t
+		r.store("general", "bob", "first")
+		var frame wire.Message
+		r.onFrame = func(c *fakeConn, f wire.ClientFrame) bool {
+			if f.Action != wire.ActionSendMessage {
+				return false
+			}
+			before := r.store("general", "bob", "between") // its frame is lost
+			var ack wire.Ack
+			ack, frame = r.accept(f)
+			ack.PreviousMessageID = before.PreviousMessageID
+			c.write(ack)
+			return true
+		}
+		r.follow("general")
+		r.run()
+		if _, err := r.client.Send(t.Context(), "general", "hello"); err != nil {
+			t.Fatal(err)
+		}
+		r.pass(2 * time.Second)
+		r.wantContents("general", "first hello ")
+		r.broadcast(frame) // fanout corrects the ack
+		r.pass(2 * time.Second)
+		r.wantContents("general", "first hello between ")
 	})
 }
 

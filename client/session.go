@@ -291,7 +291,7 @@ func (c *Client) receive(s *session, f wire.ServerFrame) error {
 		c.inbox.message(f)
 		c.outbox.acked(ackOf(f)) // as good as an ack, should that get lost
 	case wire.TypeAck:
-		c.inbox.acked(f.ChatRoomID, f.MessageID)
+		c.inbox.acked(f, c.outbox.contentOf(f.ClientMessageID))
 		c.outbox.acked(ackOf(f))
 	case wire.TypePong:
 		c.receivePong(s, f)
@@ -363,6 +363,6 @@ func (c *Client) receiveError(clientMessageID string, e *Error) error {
 func ackOf(f wire.ServerFrame) Ack {
 	return Ack{
 		Type: wire.TypeAck, ChatRoomID: f.ChatRoomID, MessageID: f.MessageID, Timestamp: f.Timestamp,
-		ClientMessageID: f.ClientMessageID, Duplicate: f.Duplicate,
+		ClientMessageID: f.ClientMessageID, Duplicate: f.Duplicate, PreviousMessageID: f.PreviousMessageID,
 	}
 }

@@ -10,6 +10,8 @@ import "github.com/streamroom/streamroom/shared/wire"
 //	Timestamp       int64  // when, in ms since 1970
 //	ClientMessageID string // which Send it was
 //	Duplicate       bool   // an earlier attempt had stored it
+//
+//	PreviousMessageID *string // the message before it, nil where that is not known
 type Ack = wire.Ack
 
 // RoomRequest describes the room to create:

@@ -129,6 +129,9 @@ func (s vectorStep) input(t *testing.T) func(*recovery) {
 	case "edited", "deleted":
 		return func(r *recovery) { r.change(s.Message.arrival(t)) }
 	case "ack":
+		if s.ID == nil { // what was sent is known
+			return func(r *recovery) { r.message(s.Message.arrival(t)) }
+		}
 		return func(r *recovery) { r.ack(vectorID(float64(*s.ID))) }
 	case "gap":
 		return (*recovery).leftOut

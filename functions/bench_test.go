@@ -242,9 +242,11 @@ func (w *world) disconnectEvent(n int) []byte {
 // the rate window.
 func (w *world) sendEvent(clientMessageID string) []byte {
 	w.clock.advance(time.Second / chat.SendRate)
-	return w.frame(connection(0), object{
-		"action": "sendMessage", "chatRoomId": room, "content": text(300), "clientMessageId": clientMessageID,
-	})
+	frame := object{"action": "sendMessage", "chatRoomId": room, "content": text(300), "clientMessageId": clientMessageID}
+	if clientMessageID != "" {
+		frame["echo"] = false // as our clients send
+	}
+	return w.frame(connection(0), frame)
 }
 
 // syncEvent asks for the newest 10 messages.

@@ -49,6 +49,7 @@ var grants = map[string][]grant{
 		{actions: []string{getItem}, prefixes: []string{table.ConnectionPrefix, table.RoomPrefix}},
 		{actions: []string{batchGet}, prefixes: []string{table.RoomPrefix}},
 		{actions: []string{putItem}, prefixes: []string{table.RoomPrefix, table.UserPrefix}},
+		{actions: []string{query}, prefixes: []string{table.RoomPrefix}},
 	},
 	topology.Default: {
 		{actions: []string{getItem, updateItem}, prefixes: []string{table.ConnectionPrefix}},

@@ -66,6 +66,9 @@ func TestASendWithoutEcho(t *testing.T) {
 	frame := `{"action":"sendMessage","chatRoomId":"` + room + `","content":"hello","clientMessageId":"c-1","echo":false}`
 	phone.Write(frame)
 	ack := phone.Expect(wire.TypeAck, wire.TypeError)
+	if ack.PreviousMessageID == nil || *ack.PreviousMessageID != "" {
+		t.Errorf("the ack of the first message names %v as the one before, want none", ack.PreviousMessageID)
+	}
 	for _, d := range []*rig.Socket{laptop, bob} {
 		if got := d.Expect(wire.TypeMessage); got.MessageID != ack.MessageID || got.Content != "hello" {
 			t.Errorf("%s got %+v, the ack was %+v", d.User, got, ack)
@@ -81,6 +84,17 @@ func TestASendWithoutEcho(t *testing.T) {
 	next, own := phone.Deliver(room, "with an echo", "c-2") // the first message that it gets
 	if own.MessageID != next.MessageID || own.PreviousMessageID == nil || *own.PreviousMessageID != ack.MessageID {
 		t.Errorf("the next message is %+v, its ack %+v", own, next)
+	}
+	phone.Write(strings.Replace(frame, "c-1", "c-3", 1))
+	third := phone.Expect(wire.TypeAck, wire.TypeError)
+	if third.PreviousMessageID == nil || *third.PreviousMessageID != next.MessageID {
+		t.Errorf("the ack of the third message names %v as the one before, want the second", third.PreviousMessageID)
+	}
+	if again := bob.Expect(wire.TypeMessage); again.MessageID != next.MessageID {
+		t.Errorf("bob got %+v, want the second message", again)
+	}
+	if other := bob.Expect(wire.TypeMessage); *other.PreviousMessageID != *third.PreviousMessageID {
+		t.Errorf("bob's frame names %s as the one before, the ack %s", *other.PreviousMessageID, *third.PreviousMessageID)
 	}
 	phone.ExpectNone(wire.TypeMessage)
 	laptop.Expect(wire.TypeMessage)

@@ -107,7 +107,7 @@ func (f *fake) dropAll() {
 func (f *fake) say(room, user, content string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.store(room, user, content, "")
+	f.store(room, user, content, "", nil)
 }
 
 // count tells how many messages of a room have this content.
@@ -138,7 +138,9 @@ func (f *fake) fill(room string, n int, end time.Time, content func(i int) (user
 	}
 }
 
-func (f *fake) store(id, user, content, clientMessageID string) wire.Ack {
+// store stores a message and delivers it to all connections but the one, if any, that
+// it came from without an echo.
+func (f *fake) store(id, user, content, clientMessageID string, origin *fakeConn) wire.Ack {
 	room := f.rooms[id]
 	messageID := ulid.Make()
 	h := wire.HistoryMessage{
@@ -154,7 +156,7 @@ func (f *fake) store(id, user, content, clientMessageID string) wire.Ack {
 	}
 	room.messages = append(room.messages, h)
 	for c := range f.conns {
-		if !slices.Contains(room.members, c.user) {
+		if c == origin || !slices.Contains(room.members, c.user) {
 			continue
 		}
 		own := m
@@ -169,7 +171,15 @@ func (f *fake) store(id, user, content, clientMessageID string) wire.Ack {
 			f.post(c, m)
 		}
 	}
-	return wire.Ack{Type: wire.TypeAck, ChatRoomID: id, MessageID: h.MessageID, Timestamp: h.Timestamp, ClientMessageID: clientMessageID}
+	ack := wire.Ack{Type: wire.TypeAck, ChatRoomID: id, MessageID: h.MessageID, Timestamp: h.Timestamp, ClientMessageID: clientMessageID}
+	if origin != nil {
+		previous := ""
+		if m.PreviousMessageID != nil {
+			previous = *m.PreviousMessageID
+		}
+		ack.PreviousMessageID = &previous
+	}
+	return ack
 }
 
 func (f *fake) post(c *fakeConn, frame any) {
@@ -252,10 +262,16 @@ func (f *fake) received(c *fakeConn, frame wire.ClientFrame) {
 	key := c.user + " " + frame.ClientMessageID
 	ack, duplicate := f.sent[key]
 	if !duplicate {
-		ack = f.store(frame.ChatRoomID, c.user, frame.Content, frame.ClientMessageID)
+		var origin *fakeConn
+		if frame.Echo != nil && !*frame.Echo {
+			origin = c
+		}
+		ack = f.store(frame.ChatRoomID, c.user, frame.Content, frame.ClientMessageID, origin)
 		f.sent[key] = ack
 	}
-	ack.Duplicate = duplicate
+	if ack.Duplicate = duplicate; duplicate {
+		ack.PreviousMessageID = nil
+	}
 	if !f.mute {
 		f.post(c, ack)
 	}

@@ -81,7 +81,7 @@ func TestTheSelectionStays(t *testing.T) {
 
 	// A message that is read by someone stays selected.
 	alice.send("mine")
-	alice.mark("mine", "delivered", "Delivered")
+	alice.mark("mine", "sent", "Sent")
 	alice.do(`getSelection().selectAllChildren(document.querySelector("[data-testid=message]:last-child .text"))`)
 	f.with(func() {
 		messages := f.rooms["general"].messages

@@ -164,7 +164,7 @@ func TestThreePeopleOnTheRealServer(t *testing.T) {
 	alice.typed("Weekend\tbob, carol\n")
 	alice.until(`document.getElementById("room-name").textContent === "Weekend"`)
 	alice.send("Hiking on Saturday?")
-	alice.mark("Hiking on Saturday?", "delivered", "Delivered")
+	alice.mark("Hiking on Saturday?", "sent", "Sent")
 	weekend := eval[string](alice, `decodeURIComponent(location.hash.slice("#/room/".length))`)
 	bob.unread(weekend, "1")
 	bob.openRoom(weekend)

@@ -47,7 +47,7 @@ func TestTicks(t *testing.T) {
 	alice.mark("hello", "sent", "Sent")
 	f.with(func() { f.deliver = nil })
 	alice.send("are you there?")
-	alice.mark("are you there?", "delivered", "Delivered")
+	alice.mark("are you there?", "sent", "Sent")
 	bob := signedIn(t, f.URL, "bob")
 	bob.until(`document.querySelectorAll("[data-testid=message]").length === 2`)
 	alice.mark("hello", "read", "Read by Bob B.")

@@ -48,7 +48,7 @@ func TestTheViewStaysWhereItIs(t *testing.T) {
 	// A message grows by an edit: who reads the end still sees the end.
 	bob.send("short")
 	alice.until(`[...document.querySelectorAll("[data-testid=message] .text")].at(-1).textContent === "short"`)
-	bob.until(`document.querySelector("[data-mark=delivered], [data-mark=read]") !== null`)
+	bob.until(`document.querySelector("[data-mark=sent], [data-mark=read]") !== null`)
 	bob.arrow("ArrowUp", 0)
 	bob.until(`document.getElementById("composer-input").value === "short"`)
 	bob.do(`document.getElementById("composer-input").value = "long ".repeat(400); document.getElementById("composer-input").dispatchEvent(new Event("input"))`)

@@ -182,7 +182,7 @@ func TestMessages_ToALargeRoom(t *testing.T) {
 	w := DefaultWorkload()
 	w.Members, w.Online, w.Traced = 100_000, 1, false
 	b := Messages(Streamroom, w, 1)
-	for what, want := range map[string]float64{"WebSocket messages": 100_002e-6, "write units": (SendWrites(1, true) + 1) * 0.625e-6} {
+	for what, want := range map[string]float64{"WebSocket messages": 100_001e-6, "write units": (SendWrites(1, true) + 1) * 0.625e-6} {
 		for _, line := range b {
 			if line.Item == what && !near(line.Dollars, want) {
 				t.Errorf("%s cost %v, want %v", what, line.Dollars, want)

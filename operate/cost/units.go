@@ -59,9 +59,10 @@ func (a Action) Times(n float64) Action {
 // Bytes that tests measure beside the units, to a tenth: a frame and what it
 // has around its content, and answers.
 const (
-	messageFrame = 190
+	messageFrame = 216
 	readFrame    = 173
-	ackFrame     = 171
+	ackFrame     = 234
+	refusal      = 171
 	pongFrame    = 68
 	historyBytes = 24_300 // 50 messages of 300 bytes
 	listBytes    = 146    // a room of a list, without a preview
@@ -88,21 +89,25 @@ func SendWrites(kilobytes float64, once bool) float64 {
 	return kilobytes + 1
 }
 
-// SendReads is how many read units a send takes: the connection and the membership.
-const SendReads = 1 + membershipReads
+// SendReads is how many read units a send takes: the connection, the membership, and the
+// id of the message before it, without an echo.
+const SendReads = 1 + membershipReads + previousReads
+
+const previousReads = 0.5
 
 const membershipReads = 1
 
-// Send is a message with a clientMessageId, by the bytes of its content, and its
-// ack.
+// Send is a message with a clientMessageId and without an echo, by the bytes of its
+// content, and its ack.
 func Send(content int) Action {
 	return invoke(topology.SendMessage, 0).Plus(Action{
 		Frames: 2, Reads: SendReads, Writes: SendWrites(kilobytes(content), true), Out: ackFrame,
 	})
 }
 
-// EchoPosts is how many posts of a message go back to the connection that sent it.
-const EchoPosts = 1
+// EchoPosts is how many posts of a message go back to the connection that sent it: our
+// clients ask for none.
+const EchoPosts = 0
 
 // around is how many messages fanout reads beside twice those of a batch, to name
 // each one's predecessor.
@@ -186,7 +191,7 @@ func uncounted(out float64) Action {
 
 // refusedFrame is a frame that is answered with an error, and counted.
 func refusedFrame() Action {
-	return invoke(topology.SendMessage, 0).Plus(Action{Frames: 2, Reads: 1, Writes: 1, Out: ackFrame})
+	return invoke(topology.SendMessage, 0).Plus(Action{Frames: 2, Reads: 1, Writes: 1, Out: refusal})
 }
 
 // List is GET /rooms for a number of rooms, with some unread messages in each.

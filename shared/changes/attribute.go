@@ -26,6 +26,14 @@ func textOf(attributes image, name string) (string, error) {
 	return v.String(), nil
 }
 
+// optionalText returns a string attribute, "" if it is not there.
+func optionalText(attributes image, name string) (string, error) {
+	if _, ok := attributes[name]; !ok {
+		return "", nil
+	}
+	return textOf(attributes, name)
+}
+
 // numberOf returns an integer attribute that must be there.
 func numberOf(attributes image, name string) (int64, error) {
 	v, ok := attributes[name]

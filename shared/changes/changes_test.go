@@ -169,6 +169,7 @@ func TestDecode_SkipsMalformedRecords(t *testing.T) {
 		"an edit at no number":         changestest.Modify(key, changestest.Item(sent), attributes{table.SenderID: {"S": "alice"}, table.EditedAt: {"S": "secret"}}),
 		"an edit after no number":      changestest.Modify(key, attributes{table.EditedAt: {"S": "secret"}}, changestest.Item(changestest.Version(room, id, 1, false))),
 		"an origin of bytes":           changestest.Insert(key, attributes{table.SenderID: {"S": "a"}, table.Content: {"S": "secret"}, table.Origin: {"N": "1"}}),
+		"a previous id of bytes":       changestest.Insert(key, attributes{table.SenderID: {"S": "a"}, table.Content: {"S": "secret"}, table.Previous: {"N": "1"}}),
 		"a client message id of bytes": changestest.Insert(key, attributes{table.SenderID: {"S": "a"}, table.Content: {"S": "secret"}, table.ClientMessageID: {"N": "1"}}),
 		"a read up to nothing":         changestest.Modify(table.Read(room, "bob"), nil, nil),
 		"a read from a number":         changestest.Modify(table.Read(room, "bob"), nil, attributes{table.UpTo: {"S": id}, table.From: {"N": "1"}}),

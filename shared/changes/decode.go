@@ -234,15 +234,14 @@ func (it item) message() (chat.Message, error) {
 	if m.Attachments, err = filesOf(it.after); err != nil {
 		return chat.Message{}, err
 	}
-	if _, ok := it.after[table.ClientMessageID]; ok {
-		if m.ClientMessageID, err = textOf(it.after, table.ClientMessageID); err != nil {
-			return chat.Message{}, err
-		}
+	if m.ClientMessageID, err = optionalText(it.after, table.ClientMessageID); err != nil {
+		return chat.Message{}, err
 	}
-	if _, ok := it.after[table.Origin]; ok {
-		if m.Origin, err = textOf(it.after, table.Origin); err != nil {
-			return chat.Message{}, err
-		}
+	if m.Origin, err = optionalText(it.after, table.Origin); err != nil {
+		return chat.Message{}, err
+	}
+	if m.Previous, err = optionalText(it.after, table.Previous); err != nil {
+		return chat.Message{}, err
 	}
 	return m, nil
 }

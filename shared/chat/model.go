@@ -126,7 +126,8 @@ type Participant struct {
 }
 
 // Message is a message of a room. Its id is a ULID that carries SentAt. A deleted
-// one keeps its sender and its times.
+// one keeps its sender and its times. Its Origin is sent it all the same if another
+// message than Previous has turned out to be the one before it.
 type Message struct {
 	RoomID          string
 	ID              string
@@ -135,6 +136,7 @@ type Message struct {
 	SentAt          int64
 	ClientMessageID string
 	Origin          string   // the connection that sent it and is not to be sent it; "": none
+	Previous        string   // the id that the ack to Origin named as the one before, or NoneBefore; "": it named none
 	ReadBy          []string // in a room's history alone: see Histories.Read
 	EditedAt        int64    // 0: never
 	DeletedAt       int64    // 0: never
@@ -142,6 +144,9 @@ type Message struct {
 	Attachments []File   // none in a deleted message
 	Removed     []string // the ids of those that a deleted message had
 }
+
+// NoneBefore stands for the id of the message before a room's first: the least id.
+const NoneBefore = "00000000000000000000000000"
 
 // Version is the time of the last change, 0 if there was none. It rises with each
 // change even if clocks differ, so it orders any two states of a message.

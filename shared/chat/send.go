@@ -24,6 +24,10 @@ type SendStore interface {
 	Attachments(ctx context.Context, roomID string, ids []string) (map[string]Attachment, error)
 	// HasMessage reads strongly whether a message is stored.
 	HasMessage(ctx context.Context, roomID, messageID string) (bool, error)
+	// MessageBefore reads the id of a room's newest message before one that is about to
+	// be stored; NoneBefore if there is none, "" if that is stored already. It may be a
+	// moment old.
+	MessageBefore(ctx context.Context, roomID, messageID string) (string, error)
 	// ClaimSend remembers, for SentMemory from now (ms), that m's sender uses
 	// m.ClientMessageID for m, whose id was minted for this call. If another use is
 	// remembered, it changes nothing and returns that, with claimed false.
@@ -68,7 +72,8 @@ type Receipt struct {
 	SenderID        string
 	SentAt          int64
 	ClientMessageID string
-	Duplicate       bool // of an earlier send with the same client message id, whose message id it has
+	Duplicate       bool   // of an earlier send with the same client message id, whose message id it has
+	Previous        string // the message before it or NoneBefore, as far as a send without an echo found it; else ""
 }
 
 // Sender stores messages. It does not deliver them: the table's stream causes
@@ -138,7 +143,8 @@ type attempt struct {
 }
 
 // prepare mints the message's id, and looks up membership and claims the client message
-// id side by side.
+// id side by side, and, if the ack is to say it, looks up the message before. Others may
+// be stored between the two, which fanout finds: see [Message].
 func (s *Sender) prepare(ctx context.Context, r SendRequest, userID string) (attempt, error) {
 	id, ms, err := s.ids.Message()
 	if err != nil {
@@ -152,11 +158,19 @@ func (s *Sender) prepare(ctx context.Context, r SendRequest, userID string) (att
 		a.message.Origin = r.ConnectionID
 	}
 	tooLarge := s.fits(a.message)
-	var claimErr, attachmentErr error
+	sent := a.message
+	var previous string
+	var claimErr, attachmentErr, previousErr error
 	var group errgroup.Group
 	if r.ClientMessageID != "" && tooLarge == nil {
 		group.Go(func() error {
-			a.earlier, a.claimed, claimErr = s.store.ClaimSend(ctx, a.message, s.now().UnixMilli())
+			a.earlier, a.claimed, claimErr = s.store.ClaimSend(ctx, sent, s.now().UnixMilli())
+			return nil
+		})
+	}
+	if r.NoEcho && tooLarge == nil {
+		group.Go(func() error {
+			previous, previousErr = s.store.MessageBefore(ctx, r.RoomID, sent.ID)
 			return nil
 		})
 	}
@@ -168,6 +182,9 @@ func (s *Sender) prepare(ctx context.Context, r SendRequest, userID string) (att
 	}
 	member, memberErr := s.store.IsMember(ctx, r.RoomID, userID)
 	_ = group.Wait()
+	if a.claimed { // else it is another id that it would be before
+		a.message.Previous = previous
+	}
 	switch {
 	case memberErr != nil:
 		return attempt{}, fmt.Errorf("check membership: %w", memberErr)
@@ -179,6 +196,8 @@ func (s *Sender) prepare(ctx context.Context, r SendRequest, userID string) (att
 		return attempt{}, fmt.Errorf("claim the client message id: %w", claimErr)
 	case attachmentErr != nil:
 		return attempt{}, fmt.Errorf("read the attachments: %w", attachmentErr)
+	case previousErr != nil:
+		return attempt{}, fmt.Errorf("look up the message before: %w", previousErr)
 	}
 	return a, nil
 }
@@ -287,7 +306,7 @@ func (s *Sender) attach(ctx context.Context, a *attempt) error {
 func receipt(m Message, duplicate bool) Receipt {
 	return Receipt{
 		RoomID: m.RoomID, MessageID: m.ID, SenderID: m.SenderID, SentAt: m.SentAt,
-		ClientMessageID: m.ClientMessageID, Duplicate: duplicate,
+		ClientMessageID: m.ClientMessageID, Duplicate: duplicate, Previous: m.Previous,
 	}
 }
 

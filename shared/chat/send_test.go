@@ -258,3 +258,48 @@ func TestSend_RemembersTheConnectionsSeenLast(t *testing.T) {
 		t.Errorf("membership was read %d times, want none", asked)
 	}
 }
+
+// The receipt of a send without an echo names the message before, as far as that is
+// known. What another attempt stored may have another one before it.
+func TestSend_WithoutEchoNamesTheMessageBefore(t *testing.T) {
+	w := newWorld(t)
+	room, other := w.group("alice", "bob"), w.group("alice")
+	w.connect("alice")
+	send := func(room, id string, noEcho bool) chat.Receipt {
+		t.Helper()
+		w.clock.advance(time.Second)
+		receipt, err := w.sender.Send(t.Context(), chat.SendRequest{
+			ConnectionID: "alice", RoomID: room, Content: "x", ClientMessageID: id, NoEcho: noEcho,
+		})
+		ok(t, err)
+		if noEcho != (w.message(room, receipt.MessageID).Origin == "alice") {
+			t.Errorf("the message is %+v", w.message(room, receipt.MessageID))
+		}
+		if receipt.Previous != "" && receipt.Previous != w.message(room, receipt.MessageID).Previous {
+			t.Errorf("the receipt is %+v, the message %+v", receipt, w.message(room, receipt.MessageID))
+		}
+		return receipt
+	}
+	send(other, "elsewhere", true)
+	first := send(room, "a", true)
+	second := send(room, "b", true)
+	third := send(room, "c", false)
+	fourth := send(room, "d", true)
+	again := send(room, "b", true)
+	for _, test := range []struct {
+		name, got, want string
+	}{
+		{"first", first.Previous, chat.NoneBefore},
+		{"second", second.Previous, first.MessageID},
+		{"third, with an echo", third.Previous, ""},
+		{"fourth", fourth.Previous, third.MessageID},
+		{"second again", again.Previous, ""},
+	} {
+		if test.got != test.want {
+			t.Errorf("%s: previous %q, want %q", test.name, test.got, test.want)
+		}
+	}
+	if !again.Duplicate || again.MessageID != second.MessageID {
+		t.Errorf("the resend's receipt is %+v, the first was %+v", again, second)
+	}
+}

@@ -46,6 +46,31 @@ func (s *Store) HasMessage(ctx context.Context, roomID, messageID string) (bool,
 	return it != nil, err
 }
 
+// MessageBefore reads the id of a room's newest message before one that is about to be
+// stored; NoneBefore if there is none, "" if that is stored already. It may be a moment
+// old.
+func (s *Store) MessageBefore(ctx context.Context, roomID, messageID string) (string, error) {
+	bound, err := messageSortKey(messageID)
+	if err != nil {
+		return "", err
+	}
+	// BETWEEN includes the bound, which is not stored yet: the first one is before it.
+	p := page{pk: table.RoomPrefix + roomID, to: bound, backward: true, eventual: true, limit: 1, project: []string{table.PK, table.SK}}
+	p.from, _ = prefixed(table.MessagePrefix)
+	items, _, err := s.query(ctx, p, nil)
+	if err != nil {
+		return "", err
+	}
+	if len(items) == 0 {
+		return chat.NoneBefore, nil
+	}
+	before, ok := messageOf(roomID, items[0])
+	if !ok || before.ID >= messageID {
+		return "", nil
+	}
+	return before.ID, nil
+}
+
 // ClaimSend remembers the use of a client message id, with the id of a message that is
 // about to be stored.
 func (s *Store) ClaimSend(ctx context.Context, m chat.Message, now int64) (chat.SentBefore, bool, error) {
@@ -131,6 +156,9 @@ func messageItem(m chat.Message) item {
 	}
 	if len(m.Attachments) > 0 {
 		row[table.Attachments] = filesValue(m.Attachments)
+	}
+	if m.Previous != "" {
+		row[table.Previous] = attribute.Text(m.Previous)
 	}
 	return row
 }
@@ -264,6 +292,7 @@ func messageOf(roomID string, it item) (chat.Message, bool) {
 		Content:         attribute.GetText(it, table.Content),
 		ClientMessageID: attribute.GetText(it, table.ClientMessageID),
 		Origin:          attribute.GetText(it, table.Origin),
+		Previous:        attribute.GetText(it, table.Previous),
 		EditedAt:        attribute.GetNumber(it, table.EditedAt),
 		DeletedAt:       attribute.GetNumber(it, table.DeletedAt),
 		Attachments:     filesOf(it),

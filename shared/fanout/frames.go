@@ -111,11 +111,17 @@ func (b *broadcast) encodeReads(to frames) {
 }
 
 // encodeMessage gives a message to all members. Only its sender sees the client
-// message id, and not on the connection that the ack is enough for.
+// message id, and not on the connection that the ack is enough for: there it is sent if
+// the ack named another message as the one before, which was stored in the meantime.
 func encodeMessage(m chat.Message, previous *string, members []string, to frames) {
 	frame := messageFrame(m, previous)
 	own := encode(frame)
-	if m.Origin != "" && m.ClientMessageID != "" {
+	before := chat.NoneBefore
+	if previous != nil {
+		before = *previous
+	}
+	inAck := m.Previous == "" || m.Previous == before
+	if m.Origin != "" && m.ClientMessageID != "" && inAck {
 		to.acked[m.Origin] = append(to.acked[m.Origin], own)
 	}
 	frame.ClientMessageID = ""

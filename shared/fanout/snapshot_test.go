@@ -100,3 +100,39 @@ func TestSnapshot_OnlyTheFirstMessageHasNoPredecessor(t *testing.T) {
 		t.Errorf("the room's first message follows %s", *first)
 	}
 }
+
+// The connection that asked for no echo is sent its message all the same, if the ack
+// named another one as the one before than fanout finds.
+func TestSnapshot_AnEchoCorrectsTheAck(t *testing.T) {
+	ids := changestest.MessageIDs(3)
+	for _, test := range []struct {
+		name, previous string
+		stored         []string
+		echo           bool
+	}{
+		{"the ack named the one before", ids[1], ids, false},
+		{"the ack named none", "", ids, false},
+		{"the ack named the room's beginning", chat.NoneBefore, ids[2:], false},
+		{"another became the first", chat.NoneBefore, ids, true},
+		{"another was stored in the meantime", ids[0], ids, true},
+		{"the ack named one that isn't there", ids[1], ids[2:], true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			sent := changestest.Version(room, ids[2], 0, false)
+			item := changestest.Item(sent)
+			item[table.ClientMessageID] = map[string]string{"S": "c-1"}
+			item[table.Origin] = map[string]string{"S": sent.SenderID} // its device is called as the user is
+			if test.previous != "" {
+				item[table.Previous] = map[string]string{"S": test.previous}
+			}
+			m := &memory{members: []string{sent.SenderID, "bob"}, messages: test.stored}
+			got := broadcast(t, m, changestest.Insert(table.Message(room, sent.SentAt, sent.ID), item))
+			if len(got["bob"]) != 1 {
+				t.Errorf("bob got %+v", got["bob"])
+			}
+			if echo := len(got[sent.SenderID]) == 1; echo != test.echo {
+				t.Errorf("the sender got %+v, want an echo: %t", got[sent.SenderID], test.echo)
+			}
+		})
+	}
+}

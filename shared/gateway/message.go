@@ -55,9 +55,14 @@ func (s *SendMessage) Handle(ctx context.Context, r Request) (Response, error) {
 		inv.refused(ctx, s.sessions, r, err)
 		return errorFrame(err, loggable(in.ClientMessageID)), nil
 	}
+	var previous *string
+	if receipt.Previous != "" {
+		id := strings.TrimPrefix(receipt.Previous, chat.NoneBefore)
+		previous = &id
+	}
 	return frame(wire.Ack{
 		Type: wire.TypeAck, ChatRoomID: receipt.RoomID, MessageID: receipt.MessageID, Timestamp: receipt.SentAt,
-		ClientMessageID: receipt.ClientMessageID, Duplicate: receipt.Duplicate,
+		ClientMessageID: receipt.ClientMessageID, Duplicate: receipt.Duplicate, PreviousMessageID: previous,
 	}), nil
 }
 

@@ -69,7 +69,8 @@ const (
 	Content         = "content"
 	ReadBy          = "readBy" // in messages that were stored before readers derived from cursors
 	ClientMessageID = "clientMessageId"
-	Origin          = "origin" // a connection id
+	Origin          = "origin"   // a connection id
+	Previous        = "previous" // a message's id, in an ack
 	EditedAt        = "editedAt"
 	DeletedAt       = "deletedAt"
 	MessageID       = "messageId"

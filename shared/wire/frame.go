@@ -49,14 +49,17 @@ type ClientFrame struct {
 }
 
 // Ack answers a sendMessage: the message is stored. Duplicate is set if an earlier
-// send with the same clientMessageId had stored it.
+// send with the same clientMessageId had stored it. PreviousMessageID is a hint at the
+// message before it, for a send without an echo: "" for a room's first, nil where it is
+// not known.
 type Ack struct {
-	Type            string `json:"type"` // TypeAck
-	ChatRoomID      string `json:"chatRoomId"`
-	MessageID       string `json:"messageId"`
-	Timestamp       int64  `json:"timestamp"` // ms since 1970
-	ClientMessageID string `json:"clientMessageId,omitempty"`
-	Duplicate       bool   `json:"duplicate"`
+	Type              string  `json:"type"` // TypeAck
+	ChatRoomID        string  `json:"chatRoomId"`
+	MessageID         string  `json:"messageId"`
+	Timestamp         int64   `json:"timestamp"` // ms since 1970
+	PreviousMessageID *string `json:"previousMessageId,omitempty"`
+	ClientMessageID   string  `json:"clientMessageId,omitempty"`
+	Duplicate         bool    `json:"duplicate"`
 }
 
 // Message is a new message of a room. PreviousMessageID is a hint at the message

@@ -14,7 +14,6 @@ import { hasVisible } from "./text.js";
  * @property {string|null} [previousMessageId] null for a room's first; absent where not known
  * @property {string} [clientMessageId] on the sender's own devices
  * @property {string[]} [readBy] who had read it when history was read, its sender among them
- * @property {boolean} [delivered] it came by broadcast or history: the ack alone says stored
  * @property {number} [editedAt]
  * @property {number} [deletedAt]
  * @property {import("./attachments.js").Attachment[]} [attachments]

@@ -81,7 +81,7 @@ export class History {
       const { before } = timeline;
       const page = await this.#api.messages(chatRoomId, { limit: PAGE, before });
       if (timeline.before !== before) return; // the newest page was read again in the meantime
-      for (const message of page.messages) timeline.put({ ...message, delivered: true });
+      for (const message of page.messages) timeline.put(message);
       timeline.before = page.cursor;
       this.#catchUp.input(timeline, (recovery) => recovery.show(timeline.oldest || LAST_ID));
       this.#read(timeline, []);

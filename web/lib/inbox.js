@@ -107,27 +107,25 @@ export class Inbox {
   }
 
   /** @param {Frame} ack */
-  #acknowledged({ chatRoomId = "", messageId = "", timestamp = 0, clientMessageId = "" }) {
+  #acknowledged({ chatRoomId = "", messageId = "", timestamp = 0, clientMessageId = "", previousMessageId }) {
     const outgoing = this.#outbox.remove(clientMessageId);
-    if (!outgoing) return;
-    const message = {
+    if (!outgoing) {
+      const timeline = this.#timelines.get(chatRoomId);
+      if (timeline) this.#catchUp.input(timeline, (recovery) => recovery.ack(messageId));
+      return;
+    }
+    // It is the message itself: no frame follows.
+    this.#take({
       chatRoomId,
       messageId,
       timestamp,
       clientMessageId,
+      previousMessageId,
       senderId: this.#me(),
       content: outgoing.content,
       attachments: filesOf(outgoing),
-    };
-    const timeline = this.#timelines.get(chatRoomId);
-    if (!timeline) {
-      this.#take(message);
-      return;
-    }
-    // It is shown at once. Its predecessor comes with the broadcast.
-    if (timeline.put(message) === "new") this.#saw(message);
+    });
     this.#emit("timeline", chatRoomId);
-    this.#catchUp.input(timeline, (recovery) => recovery.ack(messageId));
   }
 
   /** @param {Message} message */
@@ -141,7 +139,6 @@ export class Inbox {
       previousMessageId,
       clientMessageId,
       attachments,
-      delivered: true,
     });
     // The broadcast may come before the ack, or instead of one that was lost.
     if (clientMessageId && senderId === this.#me()) this.#outbox.remove(clientMessageId);
@@ -177,7 +174,7 @@ export class Inbox {
    */
   applied(timeline, effects) {
     for (const { type, message, backlog } of effects) {
-      const now = { ...message, delivered: true };
+      const now = { ...message };
       if (type === "change") this.#changed(now, timeline);
       else if (timeline.put(now) === "new" && !backlog) this.#saw(now);
       else if (backlog) this.#directory.list.saw(now);
@@ -195,7 +192,7 @@ export class Inbox {
    */
   reread(timeline, messages) {
     let changed = false;
-    for (const message of messages) changed = timeline.update({ ...message, delivered: true }) || changed;
+    for (const message of messages) changed = timeline.update(message) || changed;
     if (changed) this.#emit("timeline", timeline.chatRoomId);
   }
 

@@ -331,6 +331,7 @@ export class Outbox {
       content: outgoing.content,
       clientMessageId: outgoing.clientMessageId,
       attachments: outgoing.attachments?.map(({ attachmentId }) => attachmentId),
+      echo: false, // the ack says all
     });
   }
 

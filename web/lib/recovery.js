@@ -65,7 +65,8 @@ export class Recovery {
   #versions = new Versions(MAX_KNOWN);
   /** @type {Arrival[]} beyond position, ascending */
   #waiting = [];
-  #acked = "";
+  /** @type {Map<string, {covered: boolean}>} stored, by an ack or as another one's predecessor, and not arrived; covered: since before the sync under way was asked for */
+  #expected = new Map();
   #want = ALL;
   #cursor = "";
   #shown = "";
@@ -116,15 +117,11 @@ export class Recovery {
     const arrival = arrivalOf(message);
     const { id } = arrival;
     const waiting = this.#find(id);
-    if (waiting) {
-      if (arrival.chained && !waiting.chained) {
-        waiting.previous = arrival.previous;
-        waiting.chained = true;
-      }
-    } else if (!this.knows(id)) {
-      if (this.#versions.outdated(message)) this.refresh();
-      else this.#hold(arrival);
-    }
+    if (waiting) chain(waiting, arrival);
+    else if (this.knows(id)) {
+      if (arrival.previous) this.ack(arrival.previous); // another one than its ack, or an earlier frame, named
+    } else if (this.#versions.outdated(message)) this.refresh();
+    else this.#hold(arrival);
   }
 
   /**
@@ -145,7 +142,9 @@ export class Recovery {
    * @param {string} id
    */
   ack(id) {
-    if (!this.#find(id) && !this.knows(id)) this.#acked = id;
+    if (this.#find(id) || this.knows(id) || this.#expected.has(id)) return;
+    if (this.#expected.size >= MAX_WAITING) this.#miss(GAP);
+    else this.#expected.set(id, { covered: false });
   }
 
   /** The server left messages out. */
@@ -196,6 +195,7 @@ export class Recovery {
    */
   ask() {
     for (const arrival of this.#waiting) arrival.covered = true;
+    for (const expected of this.#expected.values()) expected.covered = true;
     if (this.phase === "new") {
       this.#want = NOTHING;
       return { newest: true };
@@ -281,7 +281,8 @@ export class Recovery {
       this.#cursor = last;
       return;
     }
-    this.#cursor = this.#acked = "";
+    this.#cursor = "";
+    for (const [id, { covered }] of this.#expected) if (covered) this.#expected.delete(id);
     // Something went missing after the sync was asked for, if another is wanted.
     this.phase = this.#want === NOTHING ? "live" : "behind";
   }
@@ -383,7 +384,7 @@ export class Recovery {
     this.#effects.push({ type: "deliver", message, late: id < this.#newest, backlog });
     this.#remember(id);
     this.#versions.note(message);
-    if (id === this.#acked) this.#acked = "";
+    this.#expected.delete(id);
   }
 
   /**
@@ -432,7 +433,7 @@ export class Recovery {
   #missing() {
     if (this.phase !== "live") return ""; // a sync is on its way
     const [first] = this.#waiting;
-    if (!first) return this.#acked;
+    if (!first) return this.#expected.keys().next().value ?? "";
     return first.chained ? first.previous : first.id;
   }
 
@@ -481,6 +482,18 @@ export class Recovery {
   #lacks({ chained, previous }) {
     return !chained || (previous !== "" && previous !== this.position && !this.knows(previous));
   }
+}
+
+/**
+ * Takes what a frame, or an ack, says of a waiting message's predecessor. Of several
+ * the greatest is right: the others are from before it was stored.
+ * @param {Arrival} waiting
+ * @param {Arrival} arrival
+ */
+function chain(waiting, { chained, previous }) {
+  if (!chained || previous < waiting.previous) return;
+  waiting.previous = previous;
+  waiting.chained = true;
 }
 
 /**

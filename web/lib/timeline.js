@@ -151,10 +151,6 @@ export class Timeline {
 function merge(held, other) {
   let changed = false;
   held.clientMessageId ??= other.clientMessageId;
-  if (other.delivered && !held.delivered) {
-    held.delivered = true;
-    changed = true;
-  }
   if (other.readBy && other.readBy.join("/") !== held.readBy?.join("/")) {
     held.readBy = other.readBy;
     changed = true;

@@ -168,21 +168,21 @@ test("readers are those whose cursor has passed, and those whom history names", 
 
 // Delivery, edits, deletions
 
-test("a message is delivered once it comes by broadcast or history", async () => {
+test("an ack is the message itself, and a frame that corrects it tells what is missing", async () => {
   const w = await worldOf(room("r"));
-  await w.open("r");
+  await w.open("r", stored(1, "first"));
   w.chat.send("r", "a");
-  const [{ clientMessageId }] = FakeSocket.last.actions("sendMessage");
-  receive({ type: "ack", chatRoomId: "r", messageId: idAt(1), timestamp: START, clientMessageId });
-  equal(
-    w.chat.timeline("r").messages.map((m) => Boolean(m.delivered)),
-    [false],
-  );
-  receive(live(1, "a", null, { senderId: "alice", clientMessageId }));
-  equal(
-    w.chat.timeline("r").messages.map((m) => m.delivered),
-    [true],
-  );
+  const [{ clientMessageId, echo }] = FakeSocket.last.actions("sendMessage");
+  equal(echo, false);
+  const ack = { type: "ack", chatRoomId: "r", messageId: idAt(3), timestamp: START, clientMessageId };
+  receive({ ...ack, previousMessageId: idAt(1) });
+  equal([w.contents("r"), w.chat.timeline("r").outgoing.length], ["first a", 0]);
+  await w.clock.advance(5_000);
+  equal(w.asked("POST /sync").length, 0, "syncs after the ack:");
+  receive(live(3, "a", 2, { senderId: "alice", clientMessageId }));
+  w.answers["POST /sync"] = () => ({ rooms: { r: { messages: [stored(2, "before"), stored(3, "a")], more: false } } });
+  await w.clock.advance(5_000);
+  equal(w.contents("r"), "first before a");
 });
 
 test("an edit changes the message and the list, an older one doesn't", async () => {

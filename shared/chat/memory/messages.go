@@ -44,6 +44,25 @@ func (s *Store) HasMessage(ctx context.Context, roomID, messageID string) (bool,
 	return ok, nil
 }
 
+// MessageBefore implements chat.SendStore.
+func (s *Store) MessageBefore(ctx context.Context, roomID, messageID string) (string, error) {
+	unlock, err := s.begin(ctx, "MessageBefore")
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	before := chat.NoneBefore
+	for id := range s.room(roomID).messages {
+		if id == messageID {
+			return "", nil
+		}
+		if id < messageID {
+			before = max(before, id)
+		}
+	}
+	return before, nil
+}
+
 // ClaimSend implements chat.SendStore.
 func (s *Store) ClaimSend(ctx context.Context, m chat.Message, now int64) (chat.SentBefore, bool, error) {
 	unlock, err := s.begin(ctx, "ClaimSend")

@@ -16,7 +16,7 @@ import (
 var sendTests = map[string]func(*fixture){
 	"PutMessage/stores all of a message": func(f *fixture) {
 		want := message("r", "alice", 5)
-		want.ClientMessageID, want.Origin = "once", "connection="
+		want.ClientMessageID, want.Origin, want.Previous = "once", "connection=", messageID(4, 0)
 		f.put(want)
 		got, more, err := f.Messages(f.Context(), "r", chat.Range{Limit: 1})
 		ok(f, err)
@@ -44,6 +44,22 @@ var sendTests = map[string]func(*fixture){
 			ok(f, err)
 			if got != test.want {
 				f.Errorf("%s in %s: %t, want %t", test.id, test.room, got, test.want)
+			}
+		}
+	},
+	"MessageBefore/is the newest of a room before one that is not stored": func(f *fixture) {
+		f.put(message("r", "alice", 1), message("r", "bob", 2), message("r", "alice", 4), message("s", "bob", 3))
+		for _, test := range []struct{ room, id, want string }{
+			{"r", messageID(5, 0), messageID(4, 0)},
+			{"r", messageID(3, 0), messageID(2, 0)}, // a clock that is behind
+			{"r", messageID(2, 0), ""},              // stored already
+			{"r", messageID(0, 0), chat.NoneBefore},
+			{"q", messageID(5, 0), chat.NoneBefore},
+		} {
+			got, err := f.MessageBefore(f.Context(), test.room, test.id)
+			ok(f, err)
+			if got != test.want {
+				f.Errorf("before %s in %s: %q, want %q", test.id, test.room, got, test.want)
 			}
 		}
 	},

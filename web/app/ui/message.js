@@ -23,7 +23,7 @@ const TOGETHER = 5 * 60_000;
  * @property {string} senderId
  * @property {string} text
  * @property {number} timestamp
- * @property {"waiting"|"sending"|"failed"|"stored"|"delivered"} status
+ * @property {"waiting"|"sending"|"failed"|"stored"} status
  * @property {readonly (Attachment|Upload)[]} files
  * @property {Message} [message]
  * @property {Outgoing} [outgoing]
@@ -40,7 +40,7 @@ export function itemOf(m) {
     senderId: m.senderId,
     text: m.content ?? "",
     timestamp: m.timestamp,
-    status: m.delivered ? "delivered" : "stored",
+    status: "stored",
     files: m.attachments ?? [],
     message: m,
   };
@@ -159,7 +159,7 @@ export class Row {
     const { element } = this;
     element.classList.toggle("own", own);
     element.classList.toggle("first", first);
-    // Stored or delivered is the same to most who look: the message is safe.
+    // What is stored is safe, and reaches all members.
     element.dataset.status = message ? "sent" : status;
     if (messageId) element.dataset.messageId = messageId;
     this.#day.hidden = !day;
@@ -256,6 +256,5 @@ const MARKS = {
   waiting: ["waiting", "waiting", "Waiting"],
   sending: ["sending", "waiting", "Sending"],
   stored: ["sent", "sent", "Sent"],
-  delivered: ["delivered", "delivered", "Delivered"],
   failed: ["failed", "waiting", "Not sent"],
 };
