@@ -22,10 +22,12 @@ const (
 
 	defaultBacklog = 50
 
-	// The gateway ends connections that are idle for ten minutes.
-	defaultPingEvery = 4 * time.Minute
+	// The gateway ends connections that are idle for ten minutes. A ping is sent
+	// pingSpread earlier or later, so after 8.5 to 9 minutes without a frame.
+	defaultPingEvery = 8*time.Minute + 45*time.Second
 	minPingEvery     = 10 * time.Second
-	maxPingEvery     = 7 * time.Minute
+	maxPingEvery     = defaultPingEvery
+	pingSpread       = 1.0 / 35
 )
 
 // Options configure a Client. WebSocketURL, APIURL and Token are required.
@@ -46,9 +48,9 @@ type Options struct {
 	// MaxPage; 0 means 50.
 	Backlog int
 
-	// PingEvery is the average time between pings, 10 s to 7 min; 0 means 4 min.
-	// A connection that died without a sign is noticed by the next one; docs/operations.md
-	// has the price.
+	// PingEvery is after how long without a frame a ping is sent, on average, 10 s to
+	// 8.75 min; 0 means 8.75 min. A connection that died without a sign is noticed by the
+	// next one; docs/operations.md has the price.
 	PingEvery time.Duration
 
 	// HTTPClient makes the requests and handshakes. The default is

@@ -11,12 +11,14 @@
 // client fetches from the room's history what the broadcast lost, or sent while
 // there was no connection: after each reconnect, when a message names a
 // predecessor that doesn't come within a second, when a send had to be repeated or was
-// given up, when the server says that it left some out, and every five minutes.
+// given up, when the server says that it left some out, and when the answer to a ping
+// tells of something newer than what came. Rooms of which something came are read again
+// once within half an hour or so, for what was stored late, and lost.
 //
 // A message whose [Client.Send] returned an ack is stored, once, however often the
 // connection broke in between.
 //
-// The connection is checked by a ping every few minutes, and at once when the device
+// The connection is checked by a ping after some minutes without a frame, and at once when the device
 // slept, a send gets no answer, or [Client.Wake] is called; it is replaced before it or
 // its token ends, and reopened with growing, random pauses after a failure.
 //

@@ -139,7 +139,7 @@ func (s *fake) frame(c *fakeConn, data []byte) {
 	}
 	switch f.Action {
 	case wire.ActionPing:
-		c.write(wire.Pong{Type: wire.TypePong, ConnectionID: c.id, UserID: "alice"})
+		c.write(wire.Pong{Type: wire.TypePong, ConnectionID: c.id, UserID: "alice", ChangedAt: s.changedAt()})
 	case wire.ActionSendMessage:
 		ack, frame := s.accept(f)
 		c.write(ack)
@@ -147,6 +147,18 @@ func (s *fake) frame(c *fakeConn, data []byte) {
 			s.broadcastBut(f.Echo, c, frame)
 		}
 	}
+}
+
+// changedAt is when the rooms' last messages moved them up: at once.
+func (s *fake) changedAt() (newest int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, messages := range s.rooms {
+		for _, m := range messages {
+			newest = max(newest, m.Timestamp)
+		}
+	}
+	return newest
 }
 
 // accept stores what a client sent.

@@ -30,7 +30,7 @@ func TestBacklog(t *testing.T) {
 				r.cut()
 				r.pass(time.Minute)
 				r.store("general", "bob", "missed")
-				r.pass(10 * time.Minute)
+				r.pass(15 * time.Minute) // the next pong tells of it
 				r.wantContents("general", want.String()+"live missed ")
 				for _, m := range r.messages("general") {
 					if live := m.Content == "live" || m.Content == "missed"; m.Backlog == live {
@@ -146,6 +146,8 @@ func TestMembership(t *testing.T) {
 					t.Errorf("the last event is %+v, want %+v", last, test.want)
 				}
 				r.forgetSyncs()
+				r.pass(time.Second)
+				r.store("general", "bob", "1")
 				r.pass(time.Hour)
 				if gone := len(r.syncs) == 0; gone != test.gone {
 					t.Errorf("synced %d times in the hour after", len(r.syncs))

@@ -32,12 +32,15 @@ type inbox struct {
 	mu    sync.Mutex
 	rooms map[string]*recovery
 	self  string // the user's own id, once the server has told it
+	seen  int64  // the newest time of a message or of a pong's changedAt, in ms
+
+	active map[string]time.Time // rooms of which frames came, and when the last one did
 }
 
 func newInbox(clock clockwork.Clock, jitter func(time.Duration) time.Duration, log zerolog.Logger) *inbox {
 	return &inbox{
 		clock: clock, jitter: jitter, log: log,
-		events: newQueue(), wake: make(chan struct{}, 1), rooms: map[string]*recovery{},
+		events: newQueue(), wake: make(chan struct{}, 1), rooms: map[string]*recovery{}, active: map[string]time.Time{},
 	}
 }
 
@@ -78,7 +81,10 @@ func (in *inbox) live(id string, input func(*recovery)) {
 			r.refresh()
 		}
 	}
-	in.with(id, input)
+	in.with(id, func(r *recovery) {
+		in.active[id] = in.clock.Now()
+		input(r)
+	})
 }
 
 func (in *inbox) follow(id string) { in.with(id, nil) }
@@ -97,6 +103,7 @@ func (in *inbox) message(f wire.ServerFrame) {
 		in.log.Warn().Str("room", f.ChatRoomID).Msg("a message with an invalid id was dropped")
 		return
 	}
+	in.sees(f.Timestamp)
 	chained := f.Type == wire.TypeMessage || f.PreviousMessageID != nil
 	m := arrival{id: id, chained: chained, Message: Message{
 		HistoryMessage: HistoryMessage{
@@ -200,11 +207,13 @@ func (in *inbox) lost(q request) {
 	}
 }
 
-// online notes that a connection works, and whose it is.
-func (in *inbox) online(p Connected) {
+// online notes that a connection works, and whose it is. What is asked for then covers
+// all that the server knows of, up to changedAt.
+func (in *inbox) online(p Connected, changedAt int64) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.self = p.UserID
+	in.seen = max(in.seen, changedAt)
 	in.events.pushState(p)
 }
 
@@ -213,9 +222,40 @@ func (in *inbox) reconnected() {
 	in.each((*recovery).reconnected)
 }
 
-// refresh wants every room to be synced, for what nothing hinted at.
-func (in *inbox) refresh() {
-	in.each((*recovery).refresh)
+// noted is how long after another one a message may not move its room up in lists, so
+// that no pong tells of it: an interval, and the time until it is delivered.
+const noted = 2 * time.Minute
+
+// refreshActive wants those rooms to be synced of which frames came since it was called
+// last. In the others a message that was missed would have moved the room up.
+func (in *inbox) refreshActive() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	for id, last := range in.active {
+		if r := in.rooms[id]; r != nil {
+			in.step(r, (*recovery).refresh)
+		}
+		if in.clock.Since(last) > noted {
+			delete(in.active, id)
+		}
+	}
+}
+
+// changed takes the newest time that the server has noted for the user. If nothing so
+// new has come, a message was missed: every room is synced.
+func (in *inbox) changed(at int64) {
+	if in.sees(at) {
+		in.each((*recovery).refresh)
+	}
+}
+
+// sees notes the time of a message, or of a pong, and reports whether it is the newest.
+func (in *inbox) sees(at int64) bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	newer := at > in.seen
+	in.seen = max(in.seen, at)
+	return newer
 }
 
 func (in *inbox) each(input func(*recovery)) {
@@ -270,6 +310,7 @@ func (in *inbox) parse(after ulid.ULID, page []wire.HistoryMessage, more bool) (
 			in.log.Warn().Str("room", m.ChatRoomID).Msg("a message with an invalid id was dropped")
 			continue
 		}
+		in.sees(m.Timestamp)
 		parsed = append(parsed, arrival{id: id, Message: Message{HistoryMessage: m}})
 	}
 	if more && !slices.ContainsFunc(parsed, func(m arrival) bool { return m.id.Compare(after) > 0 }) {

@@ -190,19 +190,29 @@ func TestCatchUpAfterReconnect(t *testing.T) {
 	})
 }
 
-// Nothing hints at the last message of a quiet room, so the client asks.
+// Nothing but a pong hints at the last message of a quiet room. Without news the client
+// doesn't ask.
 func TestSyncNowAndThen(t *testing.T) {
 	bubble(t, func(r *rig) {
 		t := r.t
 		r.store("general", "bob", "0")
 		r.follow("general")
 		r.run()
+		r.pass(2 * time.Minute)
 		r.store("general", "bob", "1")
-		r.pass(7 * time.Minute)
+		r.pass(9 * time.Minute)
 		r.wantContents("general", "0 1 ")
+		r.forgetSyncs()
 		r.pass(time.Hour)
-		if n := len(r.syncs); n < 8 || n > 18 {
-			t.Errorf("synced %d times in 67 minutes, want one in about five", n)
+		if n := len(r.syncs); n > 0 {
+			t.Errorf("synced %d times in a quiet hour, want none", n)
+		}
+		for range 60 {
+			r.pass(time.Minute)
+			r.say("general", "on")
+		}
+		if n := len(r.syncs); n < 1 || n > 3 {
+			t.Errorf("synced %d times in an hour with messages, want one in about 30 minutes", n)
 		}
 	})
 }
@@ -211,7 +221,7 @@ func TestSyncNowAndThen(t *testing.T) {
 // stored behind them and lost.
 func TestSyncFindsWhatWasStoredLateLongAgo(t *testing.T) {
 	for name, then := range map[string]func(r *rig){
-		"now and then":      func(r *rig) { r.pass(6 * time.Minute) },
+		"now and then":      func(r *rig) { r.pass(40 * time.Minute) },
 		"after a reconnect": func(r *rig) { r.cut(); r.pass(10 * time.Second) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -354,6 +364,7 @@ func TestCatchUpFailed(t *testing.T) {
 		r.wantContents("general", "0 ")
 		want(1)
 		setWrong(true)
+		r.store("general", "bob", "1")
 		r.pass(30 * time.Minute)
 		want(2)
 	})

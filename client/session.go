@@ -46,6 +46,7 @@ type session struct {
 	out      chan []byte   // frames to write
 	probe    chan struct{} // the connection may be dead: asks for a ping
 	frames   atomic.Int64  // received
+	heard    atomic.Int64  // when the last one was, ns since 1970
 	pong     chan struct{} // a pong came
 	ready    chan struct{} // closed at the first pong
 	broken   chan error    // the reader has ended
@@ -181,6 +182,7 @@ func (c *Client) lifetime(of accessToken) time.Duration {
 // end.
 func (c *Client) tend(ctx context.Context, stop <-chan struct{}, s *session) error {
 	ping, planned := c.clock.After(0), c.clock.After(s.lifetime)
+	var idle time.Duration // without a frame, before the next ping; 0: whatever came
 	watch, watched := c.clock.After(watchEvery), c.wall()
 	var overdue, silent <-chan time.Time // a pong, any frame
 	var before int64                     // frames, when it was probed
@@ -213,11 +215,17 @@ func (c *Client) tend(ctx context.Context, stop <-chan struct{}, s *session) err
 		case <-s.probe:
 			if silent == nil {
 				before, silent, ping = s.frames.Load(), c.clock.After(checkTimeout), c.clock.After(0)
+				idle = 0
 			}
 			continue
 		case <-ping:
+			if quiet := time.Duration(c.clock.Now().UnixNano() - s.heard.Load()); quiet < idle {
+				ping = c.clock.After(idle - max(quiet, 0))
+				continue
+			}
 			frame = pingFrame
-			ping = c.clock.After(c.jitter(c.pingEvery))
+			idle = time.Duration(float64(c.pingEvery) * (1 + pingSpread*(2*c.random()-1)))
+			ping = c.clock.After(idle)
 			if overdue == nil {
 				overdue = c.clock.After(pongTimeout)
 			}
@@ -261,6 +269,7 @@ func (c *Client) read(ctx context.Context, s *session) error {
 	for {
 		kind, data, err := s.ws.Read(ctx)
 		s.frames.Add(1)
+		s.heard.Store(c.clock.Now().UnixNano())
 		if closed := (websocket.CloseError{}); errors.As(err, &closed) {
 			return fmt.Errorf("the server closed the connection (%d %s)", closed.Code, closed.Reason)
 		}
@@ -336,11 +345,12 @@ func (c *Client) receivePong(s *session, f wire.ServerFrame) {
 	signal(s.pong)
 	select {
 	case <-s.ready:
+		c.inbox.changed(f.ChangedAt)
 		return
 	default:
 	}
 	c.log.Info().Str("connection", f.ConnectionID).Dur("lifetime", s.lifetime).Msg("connected")
-	c.inbox.online(Connected{ConnectionID: f.ConnectionID, UserID: f.UserID})
+	c.inbox.online(Connected{ConnectionID: f.ConnectionID, UserID: f.UserID}, f.ChangedAt)
 	close(s.ready)
 }
 

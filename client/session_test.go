@@ -215,16 +215,16 @@ func TestPing(t *testing.T) {
 		r.pass(time.Hour)
 		all := sofar()
 		for i := 1; i < len(all); i++ {
-			if idle := all[i].Sub(all[i-1]); idle >= 9*time.Minute {
+			if idle := all[i].Sub(all[i-1]); idle >= 9*time.Minute+30*time.Second {
 				t.Errorf("nothing was sent for %v: the gateway would have closed", idle)
 			}
 		}
-		if r.handshakes != 1 || len(all) > 21 {
+		if r.handshakes != 1 || len(all) > 9 {
 			t.Errorf("%d connections, %d pings in an hour", r.handshakes, len(all))
 		}
 
 		stopAnswering(true)
-		r.pass(6 * time.Minute)
+		r.pass(10 * time.Minute)
 		stopAnswering(false)
 		r.pass(time.Minute)
 		connected, disconnected := r.states()

@@ -10,14 +10,15 @@ import (
 )
 
 const (
-	syncEvery   = 5 * time.Minute  // while a connection is open
+	syncEvery   = 30 * time.Minute // of active rooms, while a connection is open
 	syncTimeout = 10 * time.Second // of one request
 	syncRooms   = 100              // in one request, the server's limit
 )
 
 // catchUp asks for what rooms miss, for as long as a connection lives: for all
-// of them at first and then every few minutes, and for one whenever it sees a
-// hole. It waits while the application has many events before it.
+// of them at first and when a pong tells of something new, for active ones now and then,
+// and for one whenever it sees a hole. It waits while the application has many events
+// before it.
 func (c *Client) catchUp(ctx context.Context) {
 	rooms, failures := syncRooms, 0
 	refresh := c.clock.After(c.jitter(syncEvery))
@@ -33,7 +34,7 @@ func (c *Client) catchUp(ctx context.Context) {
 			case <-c.inbox.wake:
 			case <-patience:
 			case <-refresh:
-				c.inbox.refresh()
+				c.inbox.refreshActive()
 				refresh = c.clock.After(c.jitter(syncEvery))
 			}
 			continue

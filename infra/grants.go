@@ -53,6 +53,7 @@ var grants = map[string][]grant{
 	},
 	topology.Default: {
 		{actions: []string{getItem, updateItem}, prefixes: []string{table.ConnectionPrefix}},
+		{actions: []string{query}, prefixes: []string{table.UserRoomsPrefix}, index: table.GSI1},
 	},
 	topology.Fanout: {
 		{actions: []string{query, getItem}, prefixes: []string{table.RoomPrefix}},
@@ -66,8 +67,8 @@ var grants = map[string][]grant{
 		{actions: []string{updateItem}, prefixes: []string{table.RoomPrefix, table.UserPrefix}},
 	},
 	topology.API: {
-		{actions: []string{getItem, query}, prefixes: []string{table.RoomPrefix}},
-		{actions: []string{batchGet, putItem, updateItem, deleteItem}, prefixes: []string{table.RoomPrefix, table.UserPrefix}},
+		{actions: []string{getItem}, prefixes: []string{table.RoomPrefix}},
+		{actions: []string{query, batchGet, putItem, updateItem, deleteItem}, prefixes: []string{table.RoomPrefix, table.UserPrefix}},
 		{actions: []string{query}, prefixes: []string{table.UserRoomsPrefix}, index: table.GSI1},
 	},
 }

@@ -35,9 +35,9 @@ type design struct {
 var designs = map[string]design{
 	Streamroom: {
 		message: ownMessage, read: ownRead,
-		session:        func(w Workload) Action { return Connect().Plus(Disconnect()).Plus(Sync(w.Rooms)) },
+		session:        func(w Workload) Action { return Connect().Plus(Disconnect()).Plus(Sync(float64(w.Rooms))) },
 		ping:           func(Workload) Action { return Ping() },
-		sync:           func(w Workload) Action { return Sync(w.Rooms) },
+		sync:           ownSync,
 		longestSession: maxSession,
 	},
 	Classic: {
@@ -49,7 +49,7 @@ var designs = map[string]design{
 	Events: {
 		message: eventsMessage, read: eventsRead,
 		session:        eventsSession,
-		sync:           func(w Workload) Action { return Sync(w.Rooms) },
+		sync:           func(w Workload) Action { return Sync(float64(w.Rooms)) },
 		operations:     eventOperations,
 		longestSession: maxEventSession,
 		events:         true,
@@ -72,6 +72,16 @@ func projection(w Workload) Action {
 		moves = min(windows, 1/(1+interval.Seconds()/w.Pace.Seconds()))
 	}
 	return Project(w.Members, true).Times(moves).Plus(Project(w.Members, false).Times(windows - moves))
+}
+
+// ownSync is a connection's share of the syncs of active rooms. Pongs tell of what is
+// new in the others.
+func ownSync(w Workload) Action {
+	rooms, share := w.active()
+	if share == 0 {
+		return Action{}
+	}
+	return Sync(rooms / share).Times(share)
 }
 
 func ownRead(w Workload) Action { return Read(w.Members, 1+w.others()) }
@@ -128,7 +138,7 @@ func eventsRead(w Workload) Action {
 
 // eventsSession reads the membership of each room to subscribe to, and syncs.
 func eventsSession(w Workload) Action {
-	return Sync(w.Rooms).Plus(Action{Reads: float64(w.Rooms)})
+	return Sync(float64(w.Rooms)).Plus(Action{Reads: float64(w.Rooms)})
 }
 
 // eventOperations are a publish, its handler and its deliveries, by 5 KB each; and

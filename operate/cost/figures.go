@@ -25,7 +25,7 @@ func namedActions(w Workload) []named {
 		{"connect and disconnect", Connect().Plus(Disconnect())},
 		{"ping", Ping()},
 		{fmt.Sprintf("list %d rooms", w.Rooms), List(w.Rooms)},
-		{fmt.Sprintf("sync %d rooms, nothing new", w.Rooms), Sync(w.Rooms)},
+		{fmt.Sprintf("sync %d rooms, nothing new", w.Rooms), Sync(float64(w.Rooms))},
 		{"a page of history", History()},
 	}
 }

@@ -152,6 +152,7 @@ func message(w Workload) Table {
 // by what they do on their own, without what stands there and without users.
 func Idle(name string, w Workload) (parts []string, cost map[string]float64) {
 	d := designs[name]
+	w.MessagesPerSecond = 0
 	interval := w.Session
 	if d.events && w.Session == maxSession {
 		interval = d.longestSession
@@ -207,7 +208,7 @@ func idle(w Workload) Table {
 // on average the latest ping is sent.
 const (
 	deadAfter = 15 * time.Second
-	jitter    = 1.25
+	jitter    = 36.0 / 35
 )
 
 func pings(w Workload) Table {
@@ -215,7 +216,7 @@ func pings(w Workload) Table {
 		Title: fmt.Sprintf("Pings of %s connections in a month", count(float64(w.Connections))),
 		Head:  []string{"interval", "noticed after, on average", "at most", "pings", "cost"},
 	}
-	for _, every := range []time.Duration{time.Minute, 4 * time.Minute, 5 * time.Minute, 7 * time.Minute, 9 * time.Minute} {
+	for _, every := range []time.Duration{time.Minute, 4 * time.Minute, 7 * time.Minute, PingEvery} {
 		n := w.every(every)
 		t.Rows = append(t.Rows, []Cell{
 			text(duration(every)), text(duration(every/2 + deadAfter)),

@@ -63,7 +63,7 @@ const (
 	readFrame    = 173
 	ackFrame     = 234
 	refusal      = 171
-	pongFrame    = 68
+	pongFrame    = 94
 	historyBytes = 24_300 // 50 messages of 300 bytes
 	listBytes    = 146    // a room of a list, without a preview
 	syncBytes    = 45     // a room of a sync without messages
@@ -174,9 +174,10 @@ func Disconnect() Action {
 	return invoke(topology.Disconnect, 0).Plus(invoke(topology.Fanout, 0)).Plus(Action{Writes: 3})
 }
 
-// Ping is a ping and its pong.
+// Ping is a ping and its pong, which reads the connection and where the user's list
+// begins.
 func Ping() Action {
-	return invoke(topology.Default, 0).Plus(Action{Frames: 2, Reads: 1, Out: pongFrame})
+	return invoke(topology.Default, 0).Plus(Action{Frames: 2, Reads: 1.5, Out: pongFrame})
 }
 
 // call is a request of the HTTP API, which counts in its user's limit, a write unit.
@@ -199,8 +200,14 @@ func List(rooms int) Action {
 	return call(1.5*float64(rooms)+1.5, 0, listBytes*float64(rooms))
 }
 
-// Sync is POST /sync of a number of rooms, in which nothing is new.
-func Sync(rooms int) Action { return call(2*float64(rooms), 0, syncBytes*float64(rooms)) }
+// participationBytes is a participation's item, to a tenth.
+const participationBytes = 190
+
+// Sync is POST /sync of a number of rooms, in which nothing is new: the user's
+// participations, and a query of each room.
+func Sync(rooms float64) Action {
+	return call(rooms+fit(int(rooms), participationBytes), 0, syncBytes*rooms)
+}
 
 // History is a page of 50 messages.
 func History() Action { return call(9, 0, historyBytes) }
@@ -232,7 +239,7 @@ var LogLines = map[string]struct{ Lines, Bytes float64 }{
 	topology.Connect:     {1, 244},
 	topology.Disconnect:  {1, 229},
 	topology.SendMessage: {1, 353},
-	topology.Default:     {1, 244},
+	topology.Default:     {0, 0},
 	topology.Fanout:      {1, 675},
 	topology.LastMessage: {1, 516},
 	topology.API:         {1, 220},

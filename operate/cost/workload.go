@@ -2,6 +2,7 @@ package cost
 
 import (
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -21,8 +22,8 @@ type Workload struct {
 	// messages for each connection. A client syncs once for each.
 	Lists     float64       `json:"lists"`
 	Histories float64       `json:"histories"`
-	PingEvery time.Duration `json:"pingEvery"` // 0 is never
-	SyncEvery time.Duration `json:"syncEvery"` // beside those of new connections; 0 is never
+	PingEvery time.Duration `json:"pingEvery"` // without a frame; 0 is never
+	SyncEvery time.Duration `json:"syncEvery"` // of rooms in which something came since; 0 is never
 	Months    float64       `json:"months"`    // of messages that the table holds
 	Users     int           `json:"users"`     // active in the month; 0 is Connections / Online
 	Tier      string        `json:"tier"`
@@ -35,8 +36,8 @@ const Month = 30 * 24 * time.Hour
 
 // What the clients do on their own, and API Gateway's longest connection.
 const (
-	PingEvery = 4 * time.Minute
-	SyncEvery = 5 * time.Minute
+	PingEvery = 8*time.Minute + 45*time.Second
+	SyncEvery = 30 * time.Minute
 
 	maxSession      = 2 * time.Hour
 	maxEventSession = 24 * time.Hour // of AppSync Events: assumed, as for its subscriptions
@@ -124,6 +125,17 @@ func (w Workload) users() float64 {
 		return float64(w.Users)
 	}
 	return float64(w.Connections) / w.Online
+}
+
+// active is how many of a user's rooms have messages in a client's interval between
+// syncs, and the share of intervals in which any has.
+func (w Workload) active() (rooms, share float64) {
+	all := w.users() * float64(w.Rooms) / float64(w.Members)
+	if all == 0 {
+		return 0, 0
+	}
+	each := w.messages() / all * w.SyncEvery.Seconds() / Month.Seconds()
+	return float64(w.Rooms) * (1 - math.Exp(-each)), 1 - math.Exp(-each*float64(w.Rooms))
 }
 
 // every is how often all connections do something in a month that each does

@@ -19,6 +19,9 @@ type ConnectionStore interface {
 	// DeleteConnection removes the row and the entry. Removing a connection that
 	// does not exist succeeds.
 	DeleteConnection(ctx context.Context, connectionID string) error
+	// ChangedAt returns the newest time at which a room stands in a user's list, in ms;
+	// 0 if there is none. It may be a moment old.
+	ChangedAt(ctx context.Context, userID string) (int64, error)
 	// TakeRefusal moves the window of a connection's refused frames as
 	// RateStore.TakeRate does those of users; false if it has no room. A connection
 	// without a row has room.
@@ -84,6 +87,18 @@ func (s *Sessions) Ping(ctx context.Context, connectionID string) (Connection, e
 		return Connection{}, c.ended()
 	}
 	return c, nil
+}
+
+// ChangedAt returns the newest time that is noted for a user, in ms: of a message that
+// moved one of their rooms up in their list, which a message does at most once an interval
+// and not in the largest rooms, or of a room that they joined; 0 for none. A client that
+// knows of nothing so new has missed something.
+func (s *Sessions) ChangedAt(ctx context.Context, userID string) (int64, error) {
+	at, err := s.store.ChangedAt(ctx, userID)
+	if err != nil {
+		return 0, fmt.Errorf("look up the newest room: %w", err)
+	}
+	return at, nil
 }
 
 // takePing counts a ping in memory: a flood meets the same few instances again and

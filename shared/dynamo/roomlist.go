@@ -57,6 +57,15 @@ func (s *Store) UserRooms(ctx context.Context, userID, cursor string, limit int)
 	return rooms, next.encode(userID), err
 }
 
+// ChangedAt reads where the first room stands in a user's list.
+func (s *Store) ChangedAt(ctx context.Context, userID string) (int64, error) {
+	l := &listing{store: s, userID: userID}
+	if err := l.readAhead(ctx, 1); err != nil || len(l.ahead) == 0 {
+		return 0, err
+	}
+	return l.ahead[0].at, nil
+}
+
 // position is a place in a list of rooms.
 type position struct {
 	at     int64 // ms

@@ -88,6 +88,7 @@ type invocation struct {
 	log     zerolog.Logger
 	now     func() time.Time
 	started time.Time
+	routine bool // worth a line at level debug only: nothing but a ping, which went well
 }
 
 func begin(ctx context.Context, r Request, log zerolog.Logger, now func() time.Time) invocation {
@@ -103,6 +104,9 @@ func begin(ctx context.Context, r Request, log zerolog.Logger, now func() time.T
 // deployment that expects other tokens refuses every one.
 func (i invocation) end(err error, add func(*zerolog.Event)) {
 	line, outcome := i.log.Info(), "ok"
+	if i.routine {
+		line = i.log.Debug()
+	}
 	if err != nil {
 		reason := chat.Reason(err)
 		outcome = string(reason.Code)

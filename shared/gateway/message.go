@@ -126,13 +126,18 @@ func NewDefault(sessions *chat.Sessions, now func() time.Time, log zerolog.Logge
 func (d *Default) Handle(ctx context.Context, r Request) (Response, error) {
 	inv := begin(ctx, r, d.log, d.now)
 	connection, err := d.ping(ctx, r)
+	var changedAt int64
+	if err == nil {
+		changedAt, err = d.sessions.ChangedAt(ctx, connection.UserID)
+	}
+	inv.routine = err == nil
 	inv.end(err, func(line *zerolog.Event) { line.Str("user_id", connection.UserID) })
 	if err != nil {
 		inv.refused(ctx, d.sessions, r, err)
 		in, _ := decodeSend(r.Body) // it may be a send that the gateway could not route
 		return errorFrame(err, loggable(in.ClientMessageID)), nil
 	}
-	return frame(wire.Pong{Type: wire.TypePong, ConnectionID: connection.ID, UserID: connection.UserID}), nil
+	return frame(wire.Pong{Type: wire.TypePong, ConnectionID: connection.ID, UserID: connection.UserID, ChangedAt: changedAt}), nil
 }
 
 func (d *Default) ping(ctx context.Context, r Request) (chat.Connection, error) {

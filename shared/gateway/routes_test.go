@@ -360,7 +360,7 @@ func TestDefault_Ping(t *testing.T) {
 	r.open(t)
 	ctx := lambdacontext.NewContext(t.Context(), &lambdacontext.LambdaContext{AwsRequestID: "request-7"})
 	response, err := r.fallback.Handle(ctx, request("MESSAGE", "$default", "c", `{"action":"ping"}`))
-	want := wire.ServerFrame{Type: wire.TypePong, ConnectionID: "c", UserID: "alice"}
+	want := wire.ServerFrame{Type: wire.TypePong, ConnectionID: "c", UserID: "alice", ChangedAt: now.UnixMilli()} // alice's room
 	if diff := cmp.Diff(want, answered(t, response, err)); diff != "" {
 		t.Error(diff)
 	}

@@ -97,11 +97,13 @@ type Error struct {
 	RetryAfter      int64  `json:"retryAfter,omitempty"` // ms, with the code rate_limited
 }
 
-// Pong answers a ping with the client's own ids.
+// Pong answers a ping with the client's own ids. ChangedAt is the newest time that is
+// noted in the user's list of rooms, 0 for none.
 type Pong struct {
 	Type         string `json:"type"` // TypePong
 	ConnectionID string `json:"connectionId"`
 	UserID       string `json:"userId"`
+	ChangedAt    int64  `json:"changedAt,omitempty"` // ms since 1970
 }
 
 // Gap announces that messages of a room were not broadcast: sync the room.
@@ -181,6 +183,7 @@ type ServerFrame struct {
 	RetryAfter        int64             `json:"retryAfter"`
 	ConnectionID      string            `json:"connectionId"`
 	UserID            string            `json:"userId"`
+	ChangedAt         int64             `json:"changedAt"`
 	EditedAt          int64             `json:"editedAt"`
 	DeletedAt         int64             `json:"deletedAt"`
 	From              string            `json:"from"`

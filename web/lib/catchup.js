@@ -104,9 +104,15 @@ export class CatchUp {
     });
   }
 
-  /** Syncs every room, for what nothing hints at. */
-  refresh() {
-    for (const timeline of this.#timelines.values()) this.#step(timeline, (recovery) => recovery.refresh());
+  /**
+   * Syncs rooms, for what nothing hints at.
+   * @param {string[]} [rooms] all by default
+   */
+  refresh(rooms = [...this.#timelines.keys()]) {
+    for (const room of rooms) {
+      const timeline = this.#timelines.get(room);
+      if (timeline) this.#step(timeline, (recovery) => recovery.refresh());
+    }
     void this.#run();
   }
 

@@ -29,9 +29,9 @@ const HANDSHAKE_WITHIN = 15_000;
 const PONG_WITHIN = 10_000;
 /** How long any frame may take after a sign that the connection may be dead (ms). */
 const CHECK_WITHIN = 5_000;
-/** Between pings (ms): every pong of these leads to a sync. API Gateway ends a connection that is idle for 10 minutes. */
-const PING_EVERY = 5 * MINUTE;
-const MAX_PING_EVERY = 7 * MINUTE;
+/** Without a frame, before a ping (ms), and how much earlier or later it is: 8.5 to 9 minutes. API Gateway ends a connection that is idle for 10. */
+const PING_EVERY = 8.75 * MINUTE;
+const PING_SPREAD = 1 / 35;
 /** API Gateway ends every connection after 2 hours. */
 const LIFETIME = 110 * MINUTE;
 /** A connection is replaced this long before its token ends (ms), or a tenth of what the token has left if that is less. */
@@ -52,8 +52,6 @@ export class Connection {
   #generation = 0;
   #attempt = 0;
   #onlineSince = 0;
-  /** Pings of checks whose pong is out. */
-  #checks = 0;
   /** @type {Map<string, () => void>} what cancels each running timer */
   #timers = new Map();
   #url;
@@ -69,17 +67,17 @@ export class Connection {
    * @param {TokenSource} options.token
    * @param {Clock} options.clock
    * @param {WebSocketClass} options.WebSocket
-   * @param {number} [options.pingEvery] ms between pings on average, 7 minutes at most
+   * @param {number} [options.pingEvery] ms without a frame before a ping, on average, 8.75 minutes at most
    * @param {object} on
    * @param {(state: ConnectionState) => void} on.state
-   * @param {(frame: Frame) => void} on.frame every frame but pongs to a check and what ends the connection
+   * @param {(frame: Frame) => void} on.frame every frame but what ends the connection
    */
   constructor({ url, token, clock, WebSocket, pingEvery = PING_EVERY }, on) {
     this.#url = url;
     this.#token = token;
     this.#clock = clock;
     this.#WebSocket = WebSocket;
-    this.#pingEvery = Math.min(pingEvery, MAX_PING_EVERY);
+    this.#pingEvery = Math.min(pingEvery, PING_EVERY);
     this.#on = on;
   }
 
@@ -120,7 +118,6 @@ export class Connection {
     if (this.state.name === "waiting") {
       void this.#open();
     } else if (this.online && !this.#timers.has("check")) {
-      this.#checks++;
       this.#timer("check", CHECK_WITHIN, () => this.#silent());
       this.send({ action: "ping" });
     }
@@ -172,6 +169,7 @@ export class Connection {
   /** @param {unknown} data */
   #receive(data) {
     this.#stopTimer("check");
+    if (this.online) this.#heartbeat();
     const generation = this.#generation;
     for (const frame of unpack(data)) {
       if (frame.type === "pong") this.#ponged(frame);
@@ -193,23 +191,20 @@ export class Connection {
     return true;
   }
 
-  /**
-   * A pong to a regular ping leads to a sync; one to a check only shows that the
-   * connection lives.
-   * @param {Frame} pong
-   */
+  /** @param {Frame} pong */
   #ponged(pong) {
-    if (!this.#timers.has("pong") && this.#checks > 0) {
-      this.#checks--;
-      return;
-    }
     this.#answered();
     this.#on.frame(pong);
   }
 
+  /** The next ping is due after some minutes without a frame. */
+  #heartbeat() {
+    this.#timer("heartbeat", around(this.#clock, this.#pingEvery, PING_SPREAD), () => this.#ping());
+  }
+
   #answered() {
     this.#stopTimer("pong");
-    this.#timer("heartbeat", around(this.#clock, this.#pingEvery), () => this.#ping());
+    this.#heartbeat();
     if (this.online) return;
     this.#onlineSince = this.#clock.now();
     const left = this.#token.remaining;
@@ -233,7 +228,6 @@ export class Connection {
   /** Lets go of the socket, without waiting for a network that may be gone. */
   #leave() {
     this.#generation++;
-    this.#checks = 0;
     for (const name of [...this.#timers.keys()]) this.#stopTimer(name);
     const socket = this.#socket;
     if (!socket) return;

@@ -36,6 +36,7 @@ import { hasVisible } from "./text.js";
  * @property {number} [retryAfter] ms
  * @property {string} [connectionId]
  * @property {string} [userId]
+ * @property {number} [changedAt] ms since 1970, of a pong
  * @property {string} [from]
  * @property {string} [upTo]
  * @property {string} [since]

@@ -22,6 +22,7 @@ import { Drafts } from "./drafts.js";
 import { Emitter } from "./events.js";
 import { Failure } from "./failure.js";
 import { byteLength, checkContent, MAX_CONTENT } from "./frames.js";
+import { Freshness } from "./freshness.js";
 import { History } from "./history.js";
 import { Inbox } from "./inbox.js";
 import { Once } from "./once.js";
@@ -67,6 +68,7 @@ export class Streamroom extends Emitter {
   #catchUp;
   #connection;
   #directory;
+  #freshness;
   #history;
   #inbox;
   #outbox;
@@ -89,7 +91,7 @@ export class Streamroom extends Emitter {
    * @param {import("./api.js").Fetch} [options.fetch]
    * @param {import("./saved.js").Store|null} [options.storage] keeps drafts and messages that are not sent; localStorage, null for none
    * @param {import("./attachments.js").Post} [options.post] uploads a file
-   * @param {number} [options.pingEvery] ms between pings on average, 5 minutes; docs/operations.md has their price
+   * @param {number} [options.pingEvery] ms without a frame before a ping, on average, 8.75 minutes at most and by default; docs/operations.md has their price
    */
   constructor({
     webSocketURL,
@@ -124,6 +126,11 @@ export class Streamroom extends Emitter {
         failure: (failure) => this.emit("failure", failure),
       },
     );
+    this.#freshness = new Freshness(clock, (rooms) => {
+      if (!this.#connection.online) return; // the next connection asks for all
+      this.#background(this.refreshRooms());
+      this.#catchUp.refresh(rooms);
+    });
     this.#saved = new Saved({ store: storage, clock, user: () => this.userId });
     this.drafts = new Drafts(this.#saved);
     this.#outbox = new Outbox({
@@ -227,6 +234,7 @@ export class Streamroom extends Emitter {
     this.#signs?.();
     this.#signs = undefined;
     this.#attachments.stop();
+    this.#freshness.stop();
     this.#catchUp.stop();
     this.#receipts.stop();
     this.#unread.stop();
@@ -551,10 +559,14 @@ export class Streamroom extends Emitter {
 
   /** @param {import("./frames.js").Frame} frame */
   #received(frame) {
-    if (frame.type !== "pong") return this.#inbox.received(frame);
+    if (frame.type !== "pong") {
+      this.#freshness.came(frame);
+      return this.#inbox.received(frame);
+    }
     this.userId = frame.userId ?? this.userId;
     this.#restore();
-    this.#catchUpNow();
+    const news = this.#freshness.isNews(frame.changedAt ?? 0, this.rooms.list()[0]?.lastMessageAt ?? 0);
+    if (news || this.#reconnected) this.#catchUpNow();
   }
 
   /** The connection answers: bring everything up to date. */

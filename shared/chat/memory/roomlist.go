@@ -49,6 +49,20 @@ func (s *Store) UserRooms(ctx context.Context, userID, cursor string, limit int)
 	return rooms, next, nil
 }
 
+// ChangedAt implements chat.ConnectionStore.
+func (s *Store) ChangedAt(ctx context.Context, userID string) (int64, error) {
+	unlock, err := s.begin(ctx, "ChangedAt")
+	if err != nil {
+		return 0, err
+	}
+	defer unlock()
+	newest := int64(0)
+	for _, r := range s.rooms {
+		newest = max(newest, r.order[userID])
+	}
+	return newest, nil
+}
+
 // listedAt is where a room is in a member's list: at its last message, if the order
 // can be so far behind, or else where the order has it.
 func (r *room) listedAt(userID string) int64 {

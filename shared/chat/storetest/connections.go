@@ -132,6 +132,16 @@ var connectionTests = map[string]func(*fixture){
 			"bob":   {{ID: "d", UserID: "bob", ConnectedAt: epoch}},
 		}, present)
 	},
+	"ChangedAt/is the time of the newest room": func(f *fixture) {
+		f.create("a", "alice", "bob")
+		for user, want := range map[string]int64{"alice": epoch, "bob": epoch, "carol": 0} {
+			got, err := f.ChangedAt(f.Context(), user)
+			ok(f, err)
+			if got != want {
+				f.Errorf("%s: %d, want %d", user, got, want)
+			}
+		}
+	},
 	"PutConnection/replaces the oldest of more than the limit": func(f *fixture) {
 		const more = 3
 		for i := range chat.MaxConnections + more {

@@ -124,6 +124,15 @@ var historyTests = map[string]func(*fixture){
 			f.Errorf("%d messages, want %d", received, 3*chat.MaxSyncRooms)
 		}
 	},
+	"MemberOf/finds the rooms of a user with many": func(f *fixture) {
+		for i := range 100 {
+			f.create(fmt.Sprintf("many-%03d", i), "alice")
+		}
+		asked := []string{"many-000", "many-000a", "many-099a", "many-099"}
+		mine, err := f.MemberOf(f.Context(), "alice", asked)
+		ok(f, err)
+		inOrder(f, "rooms", []string{"many-000", "many-099"}, mine)
+	},
 	"MemberOf/returns the rooms of a user in the order given": func(f *fixture) {
 		f.create("b", "alice")
 		f.create("a", "bob", "alice")

@@ -1,0 +1,75 @@
+// Decides when there is a reason to ask the server although no message is missed: a
+// pong tells of something newer than what came, or a room was active.
+
+import { around } from "./clock.js";
+
+/**
+ * @typedef {import("./clock.js").Clock} Clock
+ * @typedef {import("./frames.js").Frame} Frame
+ */
+
+/** Between syncs of active rooms (ms). */
+const SYNC_EVERY = 30 * 60_000;
+/** How long after another one a message may not move its room up in lists, so that no pong tells of it (ms). */
+const NOTED = 2 * 60_000;
+
+export class Freshness {
+  /** The newest time of a message that came live, or of a pong's changedAt (ms since 1970). */
+  #seen = 0;
+  /** @type {Map<string, number>} rooms of which frames came, and when the last one did (ms since 1970) */
+  #active = new Map();
+  /** @type {(() => void)|undefined} cancels the next sync of active rooms */
+  #timer;
+  #clock;
+  #sync;
+
+  /**
+   * @param {Clock} clock
+   * @param {(rooms: string[]) => void} sync brings rooms up to date
+   */
+  constructor(clock, sync) {
+    this.#clock = clock;
+    this.#sync = sync;
+  }
+
+  /** @param {Frame} frame that came */
+  came({ type, chatRoomId, timestamp = 0 }) {
+    if (type === "message" || type === "ack") this.#seen = Math.max(this.#seen, timestamp);
+    if (!chatRoomId) return;
+    this.#active.set(chatRoomId, this.#clock.now());
+    this.#watch();
+  }
+
+  /**
+   * Whether a pong tells of something newer than what came.
+   * @param {number} changedAt ms since 1970
+   * @param {number} listed the newest time in the list of rooms (ms since 1970)
+   */
+  isNews(changedAt, listed) {
+    const news = changedAt > Math.max(this.#seen, listed);
+    this.#seen = Math.max(this.#seen, changedAt);
+    return news;
+  }
+
+  stop() {
+    this.#timer?.();
+    this.#timer = undefined;
+  }
+
+  #watch() {
+    this.#timer ??= this.#clock.after(around(this.#clock, SYNC_EVERY), () => this.#due());
+  }
+
+  /**
+   * One message may have been stored late, behind others, and be lost. In a room that
+   * wasn't active it would have moved the room up.
+   */
+  #due() {
+    this.#timer = undefined;
+    this.#sync([...this.#active.keys()]);
+    for (const [room, last] of this.#active) {
+      if (!(Math.abs(this.#clock.now() - last) < NOTED)) this.#active.delete(room);
+    }
+    if (this.#active.size > 0) this.#watch();
+  }
+}
