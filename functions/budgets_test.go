@@ -57,8 +57,8 @@ func TestSendMessage_KeepsToItsBudget(t *testing.T) {
 					if want := send.write(content.kb); got.Write != want {
 						t.Errorf("%v write units, want %v", got.Write, want)
 					}
-					if got.Read != cost.SendReads {
-						t.Errorf("%v read units, want %v for the connection and the membership", got.Read, cost.SendReads)
+					if want := cost.SendReads(float64(content.kb), send.way.clientID); got.Read != want {
+						t.Errorf("%v read units, want %v", got.Read, want)
 					}
 				})
 			})
@@ -147,10 +147,13 @@ func TestAListAndASyncKeepToTheirBudgets(t *testing.T) {
 		read  float64
 	}{
 		{"list", m.request("GET", "/rooms", "limit=100", ""), 311.5},
-		{"sync", m.request("POST", "/sync", "", string(m.encode(object{"rooms": after}))), cost.DearestSync},
+		{"sync", m.request("POST", "/sync", "", string(m.encode(object{"rooms": after}))), 503},
 	} {
 		if got := m.count(handler, test.event, http.StatusOK); got.Read != test.read {
 			t.Errorf("%s: %v read units, want %v", test.name, got.Read, test.read)
+		}
+		if test.read > cost.DearestSync {
+			t.Errorf("%s: operate/cost bills %v read units at most", test.name, cost.DearestSync)
 		}
 	}
 }

@@ -273,7 +273,7 @@ func (m metered) sender(by way, size int) (send func() usage) {
 		m.t.Helper()
 		frame := object{"action": "sendMessage", "chatRoomId": room, "content": text(size)}
 		if count++; by.clientID {
-			frame["clientMessageId"] = fmt.Sprintf("c-%d", count)
+			frame["clientMessageId"], frame["echo"] = fmt.Sprintf("c-%d", count), false
 		}
 		m.clock.advance(time.Millisecond)
 		return m.count(handler, m.frame(connection(0), frame), http.StatusOK)

@@ -103,7 +103,7 @@ func (c *chatter) everything() {
 	if got := bob.Expect(wire.TypeMessage); got.MessageID != ack.MessageID || got.Content != "hello" {
 		c.t.Errorf("bob got %+v, alice's ack was %+v", got, ack)
 	}
-	bob.Send(room.ChatRoomID, "hi", "")
+	bob.Write(`{"action":"sendMessage","chatRoomId":"` + room.ChatRoomID + `","content":"hi","clientMessageId":"c-2","echo":false}`)
 	bob.Expect(wire.TypeAck)
 	alice.Send("nowhere", "x", "")
 	if refused := alice.Expect(wire.TypeError); refused.Code != "not_a_member" {

@@ -109,7 +109,7 @@ func TestOf_ABillByHand(t *testing.T) {
 		{"connection minutes", own.ConnectionMinutes, 2 * 43_200},
 		{"requests", own.HTTPRequests, sessions},
 		{"write units", own.WriteUnits, messages*(send+1) + moves*move + sessions*(3+3+1)}, // a session has a sync
-		{"read units", own.ReadUnits, messages*(SendReads+broadcast) + moves + sessions*2},
+		{"read units", own.ReadUnits, messages*(SendReads(1, true)+broadcast) + moves + sessions*2},
 		{"invocations", own.Invocations, messages*3 + sessions*4},
 		{"GB-s", own.GBSeconds, messages*(0.015*0.25+0.050*1+0.035*0.5) + moves*0.015*0.5 + sessions*(0.030*0.25+0.020*0.25+0.035*1+0.015*0.25)},
 		{"table", own.TableGB, messages * 12 * (300 + itemBytes) / float64(gb)},
@@ -142,7 +142,7 @@ func TestOf_TheOtherDesignsByHand(t *testing.T) {
 		{"operations: publish, handler, two deliveries; connect, subscribe, handler", events.EventOperations, messages*4 + 2*30*3},
 		{"event minutes", events.EventMinutes, 2 * 43_200},
 		{"events write units: as here, without connections", events.WriteUnits, messages*(SendWrites(1, true)+1) + moves*(1+6) + 2*30*counted},
-		{"events read units: membership, members; syncs and subscriptions", events.ReadUnits, messages*SendReads + moves + 2*30*(2+1)},
+		{"events read units: membership, members; syncs and subscriptions", events.ReadUnits, messages*SendReads(1, true) + moves + 2*30*(2+1)},
 		{"events WebSocket messages", events.WebSocketMessages, 0},
 	} {
 		if !near(test.got, test.want) {

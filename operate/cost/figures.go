@@ -53,7 +53,7 @@ func actions(w Workload) Table {
 const StageRate = 1000
 
 // DearestSync is how many read units one request may take at most.
-const DearestSync = 600
+const DearestSync = 614
 
 // WorstHour is what a user can make a deployment pay in an hour with messages of
 // the largest size, whose posts can't be joined, to one room of connected members.

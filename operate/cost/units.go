@@ -89,11 +89,16 @@ func SendWrites(kilobytes float64, once bool) float64 {
 	return kilobytes + 1
 }
 
-// SendReads is how many read units a send takes: the connection, the membership, and the
-// id of the message before it, without an echo.
-const SendReads = 1 + membershipReads + previousReads
-
-const previousReads = 0.5
+// SendReads is how many read units a send takes: the connection and the membership, and
+// without an echo, which needs a clientMessageId, the message before it, by the
+// kilobytes of that one's item.
+func SendReads(kilobytes float64, noEcho bool) float64 {
+	reads := 1.0 + membershipReads
+	if noEcho {
+		reads += math.Ceil(kilobytes/4) / 2
+	}
+	return reads
+}
 
 const membershipReads = 1
 
@@ -101,7 +106,7 @@ const membershipReads = 1
 // content, and its ack.
 func Send(content int) Action {
 	return invoke(topology.SendMessage, 0).Plus(Action{
-		Frames: 2, Reads: SendReads, Writes: SendWrites(kilobytes(content), true), Out: ackFrame,
+		Frames: 2, Reads: SendReads(kilobytes(content), true), Writes: SendWrites(kilobytes(content), true), Out: ackFrame,
 	})
 }
 

@@ -99,8 +99,8 @@ func memberPage(roomID string, r fanout.MemberRange) page {
 }
 
 // participationsAsked is how many of a user's participations MemberOf reads for each room
-// that it is asked about: they cost no more than the rooms' own items.
-const participationsAsked = 20
+// that it is asked about: for what is not reached it reads the rooms' own items, too.
+const participationsAsked = 3
 
 // MemberOf returns which of at most 100 rooms a user is a member of, in the
 // order given. It reads the user's participations, which are written with the members:

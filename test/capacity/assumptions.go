@@ -109,7 +109,7 @@ const sendMessages = 2
 // the table.
 var (
 	sendWriteUnits = cost.SendWrites(1, true)
-	sendReadUnits  = float64(cost.SendReads)
+	sendReadUnits  = cost.SendReads(1, true)
 )
 
 // function and mapping are fanout's, as they are deployed.
