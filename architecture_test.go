@@ -41,7 +41,7 @@ var rules = []rule{
 	{"shared/backoff", nil, []string{"github.com/aws/"}, "it waits, for any reason"},
 	{"shared/atomicfile", nil, []string{"github.com/aws/"}, "it replaces any file"},
 	{"shared/eventsource", []string{"shared/eventsource", "shared/backoff", "shared/topology"}, nil, "the rules of a mapping, for any function; decoding is the consumers' side"},
-	{"shared/objects", []string{"shared/chat"}, nil, "it keeps files, whatever the table says of them"},
+	{"shared/objects", []string{"shared/chat", "shared/topology"}, nil, "it keeps files, whatever the table says of them"},
 	{"shared/", []string{"shared/"}, nil, "what is deployed depends on nothing local"},
 	{"functions/", []string{"functions"}, nil, "a program is its wiring"},
 	{"functions", []string{"shared/"}, nil, "what is deployed depends on nothing local"},

@@ -27,9 +27,15 @@ func Fanout(e Env) (lambda.Handler, error) {
 	return w.handler(consumer.Handle)
 }
 
-// LastMessage keeps each room's last message and the order of room lists.
+// LastMessage keeps each room's last message and the order of room lists, and removes
+// attachments.
 func LastMessage(e Env) (lambda.Handler, error) {
 	w := e.wire(topology.LastMessage)
 	interval := w.vars.OrderInterval(chat.OrderInterval)
-	return w.handler(roomlist.NewProjector(w.store(), interval, topology.LastMessageDeadline, w.Now, w.log).Handle)
+	store := w.store()
+	projector := roomlist.NewProjector(store, interval, topology.LastMessageDeadline, w.Now, w.log)
+	if bucket := w.bucket(); bucket != nil {
+		projector = projector.Removing(store, bucket)
+	}
+	return w.handler(projector.Handle)
 }

@@ -65,6 +65,7 @@ var grants = map[string][]grant{
 	topology.LastMessage: {
 		{actions: []string{query, getItem}, prefixes: []string{table.RoomPrefix}},
 		{actions: []string{updateItem}, prefixes: []string{table.RoomPrefix, table.UserPrefix}},
+		{actions: []string{batchWrite}, prefixes: []string{table.RoomPrefix}},
 	},
 	topology.API: {
 		{actions: []string{getItem}, prefixes: []string{table.RoomPrefix}},

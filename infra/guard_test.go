@@ -96,7 +96,7 @@ func (g *guard) unused() []string {
 	defer g.mu.Unlock()
 	var out []string
 	for _, p := range g.permissions() {
-		if !g.used[p] && p.action != deleteObject { // no function removes attachments yet
+		if !g.used[p] {
 			out = append(out, g.function+": "+strings.TrimSpace(p.action+" "+p.keys))
 		}
 	}
@@ -330,14 +330,19 @@ func (in tableRequest) batchWrite() ([]call, error) {
 	var calls []call
 	for name, request := range in.RequestItems {
 		var writes []struct {
-			PutRequest struct{ Item map[string]json.RawMessage }
+			PutRequest    struct{ Item map[string]json.RawMessage }
+			DeleteRequest struct{ Key map[string]json.RawMessage }
 		}
 		if err := json.Unmarshal(request, &writes); err != nil {
 			return nil, err
 		}
 		c := call{action: "dynamodb:BatchWriteItem", resource: tableARN(name)}
 		for _, w := range writes {
-			c.keys = append(c.keys, textOf(w.PutRequest.Item[table.PK])) // a deletion has none, and is refused
+			key := w.PutRequest.Item
+			if key == nil {
+				key = w.DeleteRequest.Key
+			}
+			c.keys = append(c.keys, textOf(key[table.PK]))
 		}
 		calls = append(calls, c)
 	}

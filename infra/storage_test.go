@@ -158,6 +158,8 @@ func (c *chatter) attach(from, to *rig.Socket, room string) {
 		c.t.Errorf("%s downloaded %q", to.User, body)
 	}
 	c.api("mallory", http.MethodGet, path+"/"+announced.AttachmentID, nil, http.StatusForbidden, nil)
+	c.api(from.User, http.MethodDelete, "/rooms/"+room+"/messages/"+got.MessageID, nil, http.StatusNoContent, nil)
+	to.Expect(wire.TypeMessageDeleted)
 }
 
 // upload posts a file by a form.

@@ -9,8 +9,17 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/jonboulle/clockwork"
 
 	"github.com/streamroom/streamroom/local"
+	"github.com/streamroom/streamroom/shared/attribute"
+	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/objects"
+	"github.com/streamroom/streamroom/shared/table"
 	"github.com/streamroom/streamroom/shared/wire"
 	"github.com/streamroom/streamroom/test/rig"
 )
@@ -76,7 +85,6 @@ func sendFile(s *rig.Rig, d *rig.Socket, room, name, contentType string, content
 		s.T.Fatalf("upload %s: status %d", name, status)
 	}
 	writeFiles(s, d, room, "", "file-"+announced.AttachmentID, announced.AttachmentID)
-	d.ExpectIn(room, wire.TypeAck)
 	got := d.ExpectIn(room, wire.TypeMessage)
 	if len(got.Attachments) != 1 {
 		s.T.Fatalf("the message has %+v, want one attachment", got.Attachments)
@@ -189,4 +197,87 @@ func TestAttachments_AreRefusedAndNothingStored(t *testing.T) {
 	if got := alice.Expect(wire.TypeAck); got.ChatRoomID != room {
 		t.Errorf("a good one: %+v", got)
 	}
+}
+
+// keys are those of all objects.
+func keys(s *rig.Rig) []string {
+	s.T.Helper()
+	listed, err := s3.NewFromConfig(s.WireAWS(), func(o *s3.Options) { o.UsePathStyle = true }).ListObjectsV2(
+		s.T.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(local.AttachmentsBucket)})
+	if err != nil {
+		s.T.Fatal(err)
+	}
+	keys := []string{}
+	for _, object := range listed.Contents {
+		keys = append(keys, aws.ToString(object.Key))
+	}
+	return keys
+}
+
+// kept waits until a room has as many objects, and as many items that say so.
+func kept(s *rig.Rig, room string, n int) {
+	s.T.Helper()
+	rig.Eventually(s.T, "the objects of the room", func() bool {
+		objects := 0
+		for _, key := range keys(s) {
+			if strings.HasPrefix(key, "rooms/"+room+"/") {
+				objects++
+			}
+		}
+		items := 0
+		for it := range s.Scan() {
+			if id, err := table.Parse(attribute.KeyOf(it)); err == nil && id.Kind == table.KindAttachment && id.RoomID == room {
+				items++
+			}
+		}
+		return objects == n && items == n
+	})
+}
+
+func TestAttachments_GoWithTheirMessageAndTheirRoom(t *testing.T) {
+	s := start(t, local.Config{LogLevel: "warn"})
+	room := s.Room("alice", "bob")
+	alice := s.Connect("alice")
+	for range 3 {
+		sendFile(s, alice, room, "a", "text/plain", []byte("x"))
+	}
+	kept(s, room, 3)
+	newest := s.History("alice", room)[0]
+	if status := s.API("alice", http.MethodDelete, messagePath(room, newest.MessageID), nil, nil); status != http.StatusNoContent {
+		t.Fatalf("delete: status %d", status)
+	}
+	kept(s, room, 2)
+	if status := s.API("alice", http.MethodGet, "/rooms/"+room+"/attachments/"+newest.Attachments[0].AttachmentID, nil, nil); status != http.StatusForbidden {
+		t.Errorf("a deleted file is answered with %d", status)
+	}
+	if got := s.History("bob", room)[0]; len(got.Attachments) != 0 || got.DeletedAt == 0 {
+		t.Errorf("the history has %+v", got)
+	}
+	for _, user := range []string{"bob", "alice"} {
+		s.API(user, http.MethodDelete, "/rooms/"+room+"/members?userId="+user, nil, nil)
+	}
+	kept(s, room, 0)
+}
+
+// A copy that no message got goes with its item.
+func TestAttachments_ThatNoMessageHasExpire(t *testing.T) {
+	clock := clockwork.NewFakeClockAt(time.Now())
+	s := start(t, local.Config{LogLevel: "warn", Clock: clock})
+	room := s.Room("alice")
+	good := announce(s, "alice", room, "a", "text/plain", 1)
+	if status := upload(s, good.Upload, []byte("x")); status != http.StatusNoContent {
+		t.Fatalf("upload: status %d", status)
+	}
+	file := chat.Attachment{File: chat.File{ID: good.AttachmentID, Name: "a", ContentType: "text/plain"}, RoomID: room}
+	if kept, err := objects.New(s.WireAWS(), local.AttachmentsBucket).Keep(t.Context(), file); !kept || err != nil {
+		t.Fatalf("keep: %t, error %v", kept, err)
+	}
+	if got := keys(s); len(got) != 2 {
+		t.Fatalf("the bucket has %q, want what was uploaded and its copy", got)
+	}
+	clock.Advance(25 * time.Hour)
+	rig.Eventually(t, "the copy to be removed", func() bool {
+		clock.Advance(time.Minute)
+		return len(keys(s)) == 0
+	})
 }

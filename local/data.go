@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -18,7 +19,9 @@ import (
 	"github.com/streamroom/streamroom/local/dynamodb"
 	"github.com/streamroom/streamroom/local/lambda"
 	"github.com/streamroom/streamroom/local/objects"
+	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/table"
+	"github.com/streamroom/streamroom/shared/topology"
 )
 
 // region is what requests are signed for; nothing checks it.
@@ -60,6 +63,7 @@ func (d *data) open(ctx context.Context, c Config, table net.Listener, clock clo
 	}
 	d.objects, err = objects.Open(objects.Config{
 		Bucket: AttachmentsBucket, Dir: c.path("objects"), Path: objectsPath, Region: region, Credentials: signer, Now: clock.Now,
+		Lifecycle: map[string]time.Duration{topology.PendingPrefix: chat.PendingTime},
 	})
 	if err != nil {
 		return fmt.Errorf("cannot use the data folder, see --data: %w", err)

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -30,6 +31,10 @@ type Config struct {
 	Region      string
 	Credentials aws.Credentials // by which forms and links are signed
 	Now         func() time.Time
+
+	// Lifecycle is how long objects whose keys begin with a prefix are kept, as a rule of
+	// the bucket says.
+	Lifecycle map[string]time.Duration
 }
 
 // Store is an S3 server with one bucket.
@@ -38,6 +43,7 @@ type Store struct {
 	backend gofakes3.Backend
 	server  http.Handler
 	signer  *v4.Signer
+	swept   atomic.Int64 // when objects that have expired were last removed, seconds
 }
 
 // Open opens the bucket, which need not exist yet.
@@ -56,7 +62,7 @@ func Open(c Config) (*Store, error) {
 
 func openBackend(c Config) (gofakes3.Backend, error) {
 	if c.Dir == "" {
-		memory := s3mem.New()
+		memory := s3mem.New(s3mem.WithTimeSource(timeSource(c.Now)))
 		return memory, memory.CreateBucket(c.Bucket)
 	}
 	files, filesErr := s3afero.FsPath(filepath.Join(c.Dir, "files"), s3afero.FsPathCreateAll)
@@ -74,6 +80,7 @@ func (s *Store) Do(r *http.Request) (*http.Response, error) {
 		r.Body = http.NoBody
 	}
 	defer r.Body.Close()
+	s.sweep()
 	answer := newAnswer()
 	http.StripPrefix(s.c.Path, s.server).ServeHTTP(answer, r)
 	return answer.response(r), nil
@@ -88,6 +95,7 @@ func (s *Store) Unguarded() http.Handler { return s.server }
 // ServeHTTP serves a presigned form or a presigned link, and refuses all else.
 func (s *Store) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	bucket, key, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, s.c.Path), "/"), "/")
+	s.sweep()
 	var err error
 	switch {
 	case bucket != s.c.Bucket:
@@ -105,6 +113,38 @@ func (s *Store) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answerError(w, err)
 	}
 }
+
+// sweepEvery is how often expired objects are removed, at most: S3 does it once a day
+// ("Managing the lifecycle of objects", Amazon S3 User Guide).
+const sweepEvery = time.Hour
+
+// sweep removes the objects that have expired, if it is time.
+func (s *Store) sweep() {
+	now, last := s.c.Now(), s.swept.Load()
+	if now.Unix()-last < int64(sweepEvery.Seconds()) || !s.swept.CompareAndSwap(last, now.Unix()) {
+		return
+	}
+	for prefix, life := range s.c.Lifecycle {
+		listed, err := s.backend.ListBucket(s.c.Bucket, &gofakes3.Prefix{HasPrefix: true, Prefix: prefix}, gofakes3.ListBucketPage{})
+		if err != nil {
+			continue // the next sweep tries again
+		}
+		for _, object := range listed.Contents {
+			if object.LastModified.Add(life).Before(now) {
+				_, _ = s.backend.DeleteObject(s.c.Bucket, object.Key) // as above
+			}
+		}
+	}
+}
+
+// timeSource is the clock of a backend.
+type timeSource func() time.Time
+
+// Now implements gofakes3.TimeSource.
+func (t timeSource) Now() time.Time { return t() }
+
+// Since implements gofakes3.TimeSource.
+func (t timeSource) Since(then time.Time) time.Duration { return t().Sub(then) }
 
 // download answers with an object. This server has pages, too, so a browser must take no
 // object for one of them.

@@ -115,13 +115,10 @@ func (s *Store) RemoveAttachments(ctx context.Context, roomID string, ids []stri
 	return nil
 }
 
-// RoomAttachments reads the ids of a room's first files after one, at most limit, and
-// whether there may be more.
-func (s *Store) RoomAttachments(ctx context.Context, roomID, after string, limit int) (ids []string, more bool, err error) {
+// RoomAttachments reads the ids of a room's first files, at most limit, and whether there
+// are more.
+func (s *Store) RoomAttachments(ctx context.Context, roomID string, limit int) (ids []string, more bool, err error) {
 	from, to := prefixed(table.AttachmentPrefix)
-	if after != "" {
-		from = table.Attachment(roomID, after).SK + "\x00"
-	}
 	items, next, err := s.query(ctx, page{
 		pk: table.RoomPrefix + roomID, from: from, to: to, limit: limit, project: []string{table.PK, table.SK},
 	}, nil)

@@ -20,21 +20,18 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/streamroom/streamroom/shared/chat"
-)
-
-// The prefixes of keys.
-const (
-	PendingPrefix = "pending/"
-	RoomsPrefix   = "rooms/"
+	"github.com/streamroom/streamroom/shared/topology"
 )
 
 // PendingKey is the key of an upload.
 func PendingKey(roomID, attachmentID string) string {
-	return PendingPrefix + roomID + "/" + attachmentID
+	return topology.PendingPrefix + roomID + "/" + attachmentID
 }
 
 // Key is the key of a message's file.
-func Key(roomID, attachmentID string) string { return RoomsPrefix + roomID + "/" + attachmentID }
+func Key(roomID, attachmentID string) string {
+	return topology.RoomsPrefix + roomID + "/" + attachmentID
+}
 
 // Bucket is a bucket of attachments.
 type Bucket struct {

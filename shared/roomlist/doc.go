@@ -17,17 +17,26 @@
 //
 //  1. Forward only. Each write is conditional: it moves an item forward, or
 //     leaves it. So writes can be repeated and reordered.
+//
 //  2. Last message first, then the order. The batch that brings the last message
 //     moves all members, even if an earlier try has stored it, since that try may
 //     have ended in between. A batch that brings an older one
 //     leaves them to that batch. New members it moves itself: they may have
 //     joined after that.
+//
 //  3. One update a room and batch, of its newest message.
+//
 //  4. Retries. A room whose writes fail has its records delivered again; other
 //     rooms don't wait for it.
+//
 //  5. Deadline. Rooms are handled in the order of their first records. What there
 //     is no time for is delivered again, and begins with the first that failed,
 //     so each delivery makes progress.
+//
+//  6. Files last. The same reader removes the attachments of deleted messages, of rooms
+//     that ended, and those that no message got: not the one that posts, so that a
+//     bucket that is slow or down delays no delivery. A tombstone keeps the ids of its
+//     attachments, so that this can be repeated by a replay.
 //
 // # Limits
 //

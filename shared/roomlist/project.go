@@ -30,6 +30,9 @@ const writesInFlight = 8
 // batch that brings an older one leaves them to that batch. New members it moves
 // itself: they may have joined after that.
 func (p *Projector) project(ctx context.Context, u update) error {
+	if u.newest == nil && len(u.joined) == 0 {
+		return nil
+	}
 	last, err := p.advance(ctx, u)
 	if err != nil || last.MessageID == "" {
 		return err

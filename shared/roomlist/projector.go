@@ -43,12 +43,19 @@ type Projector struct {
 	deadline time.Duration
 	now      func() time.Time
 	log      zerolog.Logger
+	files    *files // nil: there are no attachments
 }
 
 // NewProjector returns a Projector that moves a room in its members' lists at most once
 // an interval, 0 for each batch, and whose invocations work for at most deadline.
 func NewProjector(store Store, interval, deadline time.Duration, now func() time.Time, log zerolog.Logger) *Projector {
 	return &Projector{store: store, interval: interval, deadline: deadline, now: now, log: log}
+}
+
+// Removing has the Projector remove attachments. Call it before the first Handle.
+func (p *Projector) Removing(store AttachmentStore, objects Objects) *Projector {
+	p.files = &files{store, objects}
+	return p
 }
 
 // result is what became of an update.
@@ -75,7 +82,7 @@ func (p *Projector) Handle(ctx context.Context, event changes.Event) (changes.Re
 		if ctx.Err() != nil {
 			results[i].postponed = true
 		} else {
-			results[i].err = p.project(ctx, updates[i])
+			results[i].err = p.serve(ctx, updates[i])
 		}
 	})
 
@@ -103,6 +110,15 @@ func (p *Projector) Handle(ctx context.Context, event changes.Event) (changes.Re
 	return changes.Failed(failed), nil
 }
 
+// serve does what an update asks for: first what readers of lists wait for, which needs
+// the table alone.
+func (p *Projector) serve(ctx context.Context, u update) error {
+	if err := p.project(ctx, u); err != nil || p.files == nil {
+		return err
+	}
+	return p.removeFiles(ctx, u)
+}
+
 // logResult writes the line of a room: at level debug if all went well, as the
 // invocation's own line counts it.
 func logResult(log *zerolog.Logger, u update, err error) {
@@ -110,7 +126,7 @@ func logResult(log *zerolog.Logger, u update, err error) {
 	if err != nil {
 		line = log.Error().Err(err)
 	}
-	line = line.Str("room_id", u.roomID).Int("joined", len(u.joined)).Str("outcome", metrics.Outcome(err == nil))
+	line = line.Str("room_id", u.roomID).Int("joined", len(u.joined)).Int("removed", len(u.removed)+len(u.expired)).Str("outcome", metrics.Outcome(err == nil))
 	if u.newest != nil {
 		line = line.Str("message_id", u.newest.ID)
 	}

@@ -6,12 +6,15 @@ import (
 )
 
 // update is what a batch means for one room: only its newest message, in its
-// newest state, matters, and who is new. It does not change once grouped.
+// newest state, matters for lists, and who is new; and what went. It does not change once grouped.
 type update struct {
 	roomID    string
 	newest    *chat.Message
 	sent      string // the newest message that was sent, not only changed
 	joined    []string
+	removed   []string // attachments of messages that were deleted
+	expired   []string // attachments that no message has, whose items are gone
+	ended     bool     // the room was deleted
 	sequences []string
 }
 
@@ -40,6 +43,11 @@ func group(records []changes.Record) []update {
 			of(r, c.Message.RoomID).addMessage(c.Message)
 		case changes.MessageDeleted:
 			of(r, c.Message.RoomID).addMessage(c.Message)
+		case changes.AttachmentExpired:
+			u := of(r, c.RoomID)
+			u.expired = append(u.expired, c.AttachmentID)
+		case changes.RoomEnded:
+			of(r, c.RoomID).ended = true
 		case changes.MemberJoined:
 			u := of(r, c.RoomID)
 			u.joined = append(u.joined, c.Member.UserID)
@@ -48,8 +56,10 @@ func group(records []changes.Record) []update {
 	return updates
 }
 
-// addMessage keeps a message if it is the newest, or a newer state of it.
+// addMessage keeps a message if it is the newest, or a newer state of it, and what a
+// deleted one had.
 func (u *update) addMessage(m chat.Message) {
+	u.removed = append(u.removed, m.Removed...)
 	if u.newest == nil || u.newest.ID < m.ID || u.newest.ID == m.ID && u.newest.Version() < m.Version() {
 		u.newest = &m
 	}

@@ -111,6 +111,13 @@ func StreamMappings() []StreamMapping {
 					SKPrefixes: []string{table.MessagePrefix},
 					Number:     table.EditedAt,
 				},
+				// Attachments that no message got, and rooms that ended. Here, so that a
+				// bucket that is slow delays no delivery.
+				{
+					EventNames: []string{"REMOVE"},
+					PKPrefixes: []string{table.RoomPrefix},
+					SKPrefixes: []string{table.AttachmentPrefix, table.MetadataKey},
+				},
 			},
 		},
 	}

@@ -47,7 +47,7 @@ func Functions() []Function {
 		// The handler's own deadline (FanoutDeadline) is half of this, so that a
 		// slow broadcast answers instead of being killed in the middle.
 		{Name: Fanout, MemoryMB: 1024, Timeout: 20 * time.Second, Variables: reads(config.CallbackURL)},
-		{Name: LastMessage, MemoryMB: 512, Timeout: 30 * time.Second, Variables: reads(config.OrderSeconds)},
+		{Name: LastMessage, MemoryMB: 512, Timeout: 30 * time.Second, Variables: reads(config.OrderSeconds, config.Attachments)},
 		{Name: API, MemoryMB: 256, Timeout: 10 * time.Second, Variables: tokens(config.WriteRate, config.WriteBurst, config.ReadRate, config.ReadBurst, config.OrderSeconds, config.Attachments, config.MaxFile)},
 	}
 }

@@ -2,6 +2,7 @@ package memory
 
 import (
 	"context"
+	"slices"
 
 	"github.com/streamroom/streamroom/shared/chat"
 )
@@ -44,6 +45,22 @@ func (s *Store) RemoveAttachments(ctx context.Context, roomID string, ids []stri
 		delete(s.attachments, [2]string{roomID, id})
 	}
 	return nil
+}
+
+// RoomAttachments reads the ids of a room's first files, as the stream's reader does.
+func (s *Store) RoomAttachments(ctx context.Context, roomID string, limit int) (ids []string, more bool, err error) {
+	unlock, err := s.begin(ctx, "RoomAttachments")
+	if err != nil {
+		return nil, false, err
+	}
+	defer unlock()
+	for key := range s.attachments {
+		if key[0] == roomID {
+			ids = append(ids, key[1])
+		}
+	}
+	slices.Sort(ids)
+	return ids[:min(limit, len(ids))], len(ids) > limit, nil
 }
 
 // attach gives a message its files, all or none.

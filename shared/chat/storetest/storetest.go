@@ -31,6 +31,8 @@ type Store interface {
 	chat.EditStore
 	chat.ProfileStore
 	chat.UserStore
+	chat.AttachmentStore
+	attachmentReader
 
 	Presence(ctx context.Context, userIDs []string, limit int) (map[string][]chat.Connection, error)
 	AdvanceLastMessage(ctx context.Context, roomID string, m chat.LastMessage) (chat.LastMessage, error)
@@ -43,6 +45,7 @@ func Run(t *testing.T, open func(t *testing.T, now func() time.Time) Store) {
 	t.Helper()
 	for _, tests := range []map[string]func(*fixture){
 		connectionTests, sendTests, roomTests, memberTests, placeTests, listTests, historyTests, readingTests, editTests, profileTests,
+		attachmentTests,
 	} {
 		for name, test := range tests {
 			t.Run(name, func(t *testing.T) {
