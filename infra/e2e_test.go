@@ -146,6 +146,8 @@ func (c *chatter) everything() {
 		c.t.Errorf("close: %v", err)
 	}
 
+	c.places()
+
 	// A room that fanout cuts into slices.
 	var large wire.Room
 	c.api("alice", http.MethodPost, "/rooms", wire.RoomRequest{Name: "Large", Type: "group"}, http.StatusCreated, &large)
@@ -154,6 +156,22 @@ func (c *chatter) everything() {
 	for message.MessageID != ack.MessageID {
 		message = alice.Expect(wire.TypeMessage)
 	}
+}
+
+// places gives a public room a place, finds it and joins it.
+func (c *chatter) places() {
+	c.t.Helper()
+	var room wire.Room
+	c.api("alice", http.MethodPost, "/rooms", wire.RoomRequest{Name: "Open", Type: "group", Visibility: wire.Public}, http.StatusCreated, &room)
+	path := "/rooms/" + room.ChatRoomID
+	c.api("alice", http.MethodPut, path+"/place", wire.Place{Lat: 52.52, Lon: 13.4}, http.StatusOK, nil)
+	var found wire.NearbyList
+	c.api("bob", http.MethodGet, "/nearby?lat=52.5&lon=13.4", nil, http.StatusOK, &found)
+	if len(found.Rooms) != 1 || found.Rooms[0].ChatRoomID != room.ChatRoomID {
+		c.t.Errorf("near are %+v", found)
+	}
+	c.api("bob", http.MethodPost, path+"/join", nil, http.StatusCreated, nil)
+	c.api("alice", http.MethodDelete, path+"/place", nil, http.StatusNoContent, nil)
 }
 
 // changes makes every change that others in a room see.

@@ -71,6 +71,7 @@ var grants = map[string][]grant{
 		{actions: []string{getItem}, prefixes: []string{table.RoomPrefix}},
 		{actions: []string{query, batchGet, putItem, updateItem, deleteItem}, prefixes: []string{table.RoomPrefix, table.UserPrefix}},
 		{actions: []string{query}, prefixes: []string{table.UserRoomsPrefix}, index: table.GSI1},
+		{actions: []string{query}, prefixes: []string{table.GeoPrefix}, index: table.GSI2},
 	},
 }
 

@@ -12,6 +12,7 @@ import (
 // RoomStore stores rooms and their members. Reads are strongly consistent, except
 // for the room list, which comes from an index, unread counts and display names.
 type RoomStore interface {
+	PlaceIndex
 	// SignedIn returns which of up to 100 users have signed in, in the order given.
 	SignedIn(ctx context.Context, userIDs []string) ([]string, error)
 	// CreateRoom stores a room with its members, all or nothing; false if the

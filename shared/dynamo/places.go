@@ -2,8 +2,10 @@ package dynamo
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/oklog/ulid/v2"
 
@@ -100,4 +102,40 @@ func locationOf(it item) (chat.Location, bool) {
 		Point: geo.Point{Lat: lat, Lon: lon}, Address: attribute.GetText(it, table.Address),
 		StartsAt: attribute.GetNumber(it, table.StartsAt), EndsAt: attribute.GetNumber(it, table.EndsAt),
 	}, hasLat && hasLon
+}
+
+// PlacesIn reads a range of GSI2, in one query.
+func (s *Store) PlacesIn(ctx context.Context, r chat.PlaceRange, limit int) (chat.PlacePage, error) {
+	in := &dynamodb.QueryInput{
+		TableName: s.table, IndexName: aws.String(table.GSI2),
+		KeyConditionExpression:   aws.String("#pk = :pk AND #sk BETWEEN :from AND :to"),
+		ExpressionAttributeNames: map[string]string{"#pk": table.GSI2PK, "#sk": table.GSI2SK},
+		ExpressionAttributeValues: item{
+			":pk": attribute.Text(table.Geo(r.Parent)), ":from": attribute.Text(r.From), ":to": attribute.Text(r.To),
+		},
+		ScanIndexForward: aws.Bool(!r.Backward), Limit: aws.Int32(int32(limit)), //nolint:gosec // a few hundred
+		ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
+	}
+	if r.After != "" {
+		in.ExclusiveStartKey = attribute.Key(table.Place(r.After))
+		in.ExclusiveStartKey[table.GSI2PK], in.ExclusiveStartKey[table.GSI2SK] = attribute.Text(table.Geo(r.Parent)), attribute.Text(r.From)
+	}
+	out, err := s.db.Query(ctx, in)
+	if err != nil {
+		return chat.PlacePage{}, fmt.Errorf("query the places of %s: %w", r.Parent, err)
+	}
+	page := chat.PlacePage{More: len(out.LastEvaluatedKey) > 0, Leaf: attribute.GetText(out.LastEvaluatedKey, table.GSI2SK)}
+	if out.ConsumedCapacity != nil {
+		page.Units = aws.ToFloat64(out.ConsumedCapacity.CapacityUnits)
+	}
+	for _, it := range out.Items {
+		id, err := table.Parse(attribute.KeyOf(it))
+		if at, ok := locationOf(it); err == nil && ok {
+			page.Places = append(page.Places, chat.Nearby{RoomID: id.RoomID, Name: attribute.GetText(it, table.Name), Location: at})
+		}
+	}
+	if page.More && len(page.Places) == 0 {
+		return page, fmt.Errorf("query the places of %s: no item is one", r.Parent)
+	}
+	return page, nil
 }

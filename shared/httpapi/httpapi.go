@@ -71,6 +71,7 @@ func New(domain Domain, status func(chat.Code) int, log zerolog.Logger) *API {
 		"GET /rooms":                              a.limited(chat.Reading, a.listRooms),
 		"GET /rooms/{room}":                       a.limited(chat.Reading, a.getRoom),
 		"PATCH /rooms/{room}":                     a.limited(chat.Writing, a.changeRoom),
+		"GET /nearby":                             a.limited(chat.Reading, a.nearby),
 		"POST /rooms/{room}/join":                 a.limited(chat.Writing, a.joinRoom),
 		"PUT /rooms/{room}/place":                 a.limited(chat.Writing, a.placeRoom),
 		"DELETE /rooms/{room}/place":              a.limited(chat.Writing, a.unplaceRoom),

@@ -1,7 +1,9 @@
 package httpapi
 
 import (
+	"math"
 	"net/http"
+	"strconv"
 
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/geo"
@@ -86,4 +88,32 @@ func (a *API) unplaceRoom(r *http.Request, userID string) (int, any, error) {
 
 func placeBody(at chat.Location) *wire.Place {
 	return &wire.Place{Lat: at.Point.Lat, Lon: at.Point.Lon, Address: at.Address, StartsAt: at.StartsAt, EndsAt: at.EndsAt}
+}
+
+func (a *API) nearby(r *http.Request, _ string) (int, any, error) {
+	n, err := limit(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	q := chat.Search{Radius: chat.DefaultRadius, Cursor: r.URL.Query().Get("cursor"), Limit: n}
+	for name, into := range map[string]*float64{"lat": &q.Centre.Lat, "lon": &q.Centre.Lon, "radius": &q.Radius} {
+		value := r.URL.Query().Get(name)
+		if value == "" && name == "radius" {
+			continue
+		}
+		if *into, err = strconv.ParseFloat(value, 64); err != nil {
+			return 0, nil, chat.Errorf(chat.CodeInvalidRequest, "invalid %s: want a number, got %q; lat and lon are degrees, radius is metres", name, value)
+		}
+	}
+	found, err := a.domain.Rooms.Nearby(r.Context(), q)
+	if err != nil {
+		return 0, nil, err
+	}
+	body := wire.NearbyList{Rooms: make([]wire.NearbyRoom, len(found.Rooms)), Cursor: found.Cursor, Limited: found.Limited}
+	for i, room := range found.Rooms {
+		body.Rooms[i] = wire.NearbyRoom{
+			ChatRoomID: room.RoomID, Name: room.Name, Distance: math.Round(room.Distance*10) / 10, Place: *placeBody(room.Location),
+		}
+	}
+	return http.StatusOK, body, nil
 }

@@ -59,6 +59,21 @@ type Place struct {
 	EndsAt   int64   `json:"endsAt,omitempty"`   // ms since 1970, 0: never
 }
 
+// NearbyList is one page of public rooms around a point, nearest first.
+type NearbyList struct {
+	Rooms   []NearbyRoom `json:"rooms"`
+	Cursor  string       `json:"cursor,omitempty"`
+	Limited bool         `json:"limited,omitempty"` // there are more, which the search doesn't reach
+}
+
+// NearbyRoom is a public room at a distance.
+type NearbyRoom struct {
+	ChatRoomID string  `json:"chatRoomId"`
+	Name       string  `json:"name"`
+	Distance   float64 `json:"distance"` // metres
+	Place      Place   `json:"place"`
+}
+
 // ReadRequest moves the caller's read cursor.
 type ReadRequest struct {
 	UpTo string `json:"upTo"` // message id

@@ -1,9 +1,12 @@
 package memory
 
 import (
+	"cmp"
 	"context"
+	"slices"
 
 	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/geo"
 )
 
 // ShareRoom implements chat.RoomStore.
@@ -65,4 +68,40 @@ func (s *Store) RoomPlace(ctx context.Context, roomID string) (chat.Location, bo
 		return *at, true, nil
 	}
 	return chat.Location{}, false, nil
+}
+
+// PlacesIn implements chat.PlaceIndex.
+func (s *Store) PlacesIn(ctx context.Context, r chat.PlaceRange, limit int) (chat.PlacePage, error) {
+	unlock, err := s.begin(ctx, "PlacesIn")
+	if err != nil {
+		return chat.PlacePage{}, err
+	}
+	defer unlock()
+	type entry struct {
+		leaf string
+		room chat.Nearby
+	}
+	var entries []entry
+	for id, stored := range s.rooms {
+		if stored.place == nil || stored.about == nil {
+			continue
+		}
+		parent, leaf := geo.Cell(stored.place.Point)
+		if parent == r.Parent && r.From <= leaf && leaf <= r.To && (leaf != r.From || id > r.After) {
+			entries = append(entries, entry{leaf, chat.Nearby{RoomID: id, Name: stored.about.Name, Location: *stored.place}})
+		}
+	}
+	slices.SortFunc(entries, func(a, b entry) int {
+		order := cmp.Or(cmp.Compare(a.leaf, b.leaf), cmp.Compare(a.room.RoomID, b.room.RoomID))
+		if r.Backward {
+			return -order
+		}
+		return order
+	})
+	page := chat.PlacePage{More: len(entries) > limit}
+	for _, e := range entries[:min(limit, len(entries))] {
+		page.Places, page.Leaf = append(page.Places, e.room), e.leaf
+	}
+	page.Units = 0.5 + float64(len(page.Places)/20)/2
+	return page, nil
 }

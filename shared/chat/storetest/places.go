@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/geo"
@@ -57,6 +58,45 @@ var (
 )
 
 var placeTests = map[string]func(*fixture){
+	"PlacesIn/reads the places of a range, both ways, and goes on behind a room": func(f *fixture) {
+		centre := geo.Point{Lat: 52.52, Lon: 13.4}
+		before, after := geo.Around(centre)
+		for i := range 5 { // all in one smallest cell
+			f.place(f.share(fmt.Sprint("r", i), "alice"), chat.Location{Point: centre, Address: "Mitte"}, 1)
+		}
+		f.place(f.share("far", "alice"), hill, 1)
+		for what, r := range map[string]chat.PlaceRange{"before": {Range: before, Backward: true}, "after": {Range: after}} {
+			page, err := f.PlacesIn(f.Context(), r, 9)
+			ok(f, err)
+			var names []string
+			for _, p := range page.Places {
+				names = append(names, p.RoomID)
+				equal(f, what, chat.Nearby{RoomID: p.RoomID, Name: "Room " + p.RoomID, Location: chat.Location{Point: centre, Address: "Mitte"}}, p)
+			}
+			slices.Sort(names)
+			inOrder(f, what, []string{"r0", "r1", "r2", "r3", "r4"}, names)
+			if page.More || page.Units <= 0 {
+				f.Errorf("%s: %+v", what, page)
+			}
+		}
+		r, seen := chat.PlaceRange{Range: after}, map[string]bool{}
+		for range 3 {
+			page, err := f.PlacesIn(f.Context(), r, 2)
+			ok(f, err)
+			for _, p := range page.Places {
+				seen[p.RoomID] = true
+			}
+			if !page.More {
+				break
+			}
+			same, _, err := r.Rest(centre, page.Leaf)
+			ok(f, err)
+			r = chat.PlaceRange{Range: same, After: page.Places[len(page.Places)-1].RoomID}
+		}
+		if len(seen) != 5 {
+			f.Errorf("pages have %v, want 5 rooms", seen)
+		}
+	},
 	"ShareRoom/makes a room public and private again, newest change first": func(f *fixture) {
 		room := f.create("r", "alice")
 		for i, step := range []struct {
