@@ -9,14 +9,11 @@ type Event interface{ event() }
 
 // Message is a message of a room: ChatRoomID, MessageID, SenderID, Content,
 // Timestamp in ms since 1970, and the rest of what [HistoryMessage] has; ReadBy
-// only if it was fetched from the history. Within a room each comes once, in the
-// order of MessageID, with one exception: see Late.
+// only if it was fetched from the history, ClientMessageID only on messages that this
+// user's devices sent. Within a room each comes once, in the order of MessageID, with
+// one exception: see Late.
 type Message struct {
 	HistoryMessage
-
-	// ClientMessageID is set on messages that this user's devices sent, if they
-	// came live.
-	ClientMessageID string
 
 	// Backlog says that the message was there before the client first looked at
 	// the room.

@@ -109,8 +109,8 @@ func (in *inbox) message(f wire.ServerFrame) {
 		HistoryMessage: HistoryMessage{
 			ChatRoomID: f.ChatRoomID, MessageID: f.MessageID, SenderID: f.SenderID,
 			Content: f.Content, Timestamp: f.Timestamp, Attachments: f.Attachments,
+			ClientMessageID: f.ClientMessageID,
 		},
-		ClientMessageID: f.ClientMessageID,
 	}}
 	if f.PreviousMessageID != nil {
 		// Ids within one ms are in random order, and clocks differ: a hint at a
@@ -133,8 +133,8 @@ func (in *inbox) change(f wire.ServerFrame) {
 		HistoryMessage: HistoryMessage{
 			ChatRoomID: f.ChatRoomID, MessageID: f.MessageID, SenderID: f.SenderID, Content: f.Content,
 			Timestamp: f.Timestamp, EditedAt: f.EditedAt, DeletedAt: f.DeletedAt, Attachments: f.Attachments,
+			ClientMessageID: f.ClientMessageID,
 		},
-		ClientMessageID: f.ClientMessageID,
 	}}
 	in.live(f.ChatRoomID, func(r *recovery) { r.change(m) })
 }

@@ -120,7 +120,8 @@ type History = wire.History
 //	EditedAt   int64    // ms since 1970, 0: never
 //	DeletedAt  int64    // ms since 1970, 0: it was not deleted
 //
-//	Attachments []Attachment
+//	ClientMessageID string // which send of this user's it was
+//	Attachments     []Attachment
 type HistoryMessage = wire.HistoryMessage
 
 // Attachment is a file of a message:

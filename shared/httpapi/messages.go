@@ -24,7 +24,7 @@ func (a *API) history(r *http.Request, userID string) (int, any, error) {
 	}
 	body := wire.History{Messages: make([]wire.HistoryMessage, len(messages))}
 	for i, m := range messages {
-		body.Messages[i] = messageBody(m)
+		body.Messages[i] = messageBody(m, userID)
 	}
 	if more {
 		body.Cursor = messages[len(messages)-1].ID
@@ -32,11 +32,17 @@ func (a *API) history(r *http.Request, userID string) (int, any, error) {
 	return http.StatusOK, body, nil
 }
 
-func messageBody(m chat.Message) wire.HistoryMessage {
-	return wire.HistoryMessage{
+// messageBody is a message as a reader gets it. Only its sender learns by which send it
+// was stored.
+func messageBody(m chat.Message, reader string) wire.HistoryMessage {
+	body := wire.HistoryMessage{
 		ChatRoomID: m.RoomID, MessageID: m.ID, SenderID: m.SenderID, Content: m.Content, Timestamp: m.SentAt,
 		ReadBy: m.ReadBy, EditedAt: m.EditedAt, DeletedAt: m.DeletedAt, Attachments: attachments(m.Attachments),
 	}
+	if m.SenderID == reader {
+		body.ClientMessageID = m.ClientMessageID
+	}
+	return body
 }
 
 func (a *API) readRoom(r *http.Request, userID string) (int, any, error) {
@@ -64,7 +70,7 @@ func (a *API) editMessage(r *http.Request, userID string) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	return http.StatusOK, messageBody(m), nil
+	return http.StatusOK, messageBody(m, userID), nil
 }
 
 func (a *API) deleteMessage(r *http.Request, userID string) (int, any, error) {

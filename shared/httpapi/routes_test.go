@@ -321,6 +321,24 @@ func TestMessages_ReadEditDelete(t *testing.T) {
 	}}, sync)
 }
 
+// A sender whose ack was lost knows the message by it; no one else needs it.
+func TestMessages_TellTheirSenderByWhichSend(t *testing.T) {
+	a := newAPI(t)
+	err := a.store.PutMessage(t.Context(), chat.Message{
+		ID: messageID(1), RoomID: a.room, SenderID: "alice", Content: "hi", SentAt: 1, ClientMessageID: "c-1",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for user, want := range map[string]string{"alice": "c-1", "bob": ""} {
+		var history wire.History
+		a.answer(user, "GET /rooms/"+a.room+"/messages", "", 200, &history)
+		var sync wire.SyncResponse
+		a.answer(user, "POST /sync", `{"rooms":{"`+a.room+`":"`+messageID(0)+`"}}`, 200, &sync)
+		same(t, user, []string{want, want}, []string{history.Messages[0].ClientMessageID, sync.Rooms[a.room].Messages[0].ClientMessageID})
+	}
+}
+
 func TestProfiles_MeAndOthers(t *testing.T) {
 	a := newAPI(t)
 	for _, step := range []struct{ body, name string }{{`{"displayName":" Ann "}`, "Ann"}, {`{"displayName":""}`, ""}} {

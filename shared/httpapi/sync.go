@@ -28,7 +28,7 @@ func (a *API) sync(r *http.Request, userID string) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	body, err := fitSync(missed)
+	body, err := fitSync(missed, userID)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -37,13 +37,13 @@ func (a *API) sync(r *http.Request, userID string) (int, any, error) {
 
 // fitSync encodes missed messages into maxSyncBody bytes. Every room keeps its
 // first message, because a client continues from the last one that it received.
-func fitSync(missed []chat.Missed) (syncBody, error) {
+func fitSync(missed []chat.Missed, reader string) (syncBody, error) {
 	body := syncBody{Rooms: make(map[string]syncRoom, len(missed))}
 	encoded := make([][]json.RawMessage, len(missed))
 	size := 0
 	for i, room := range missed {
 		for n, m := range room.Messages {
-			data, err := wire.Encode(messageBody(m))
+			data, err := wire.Encode(messageBody(m, reader))
 			if err != nil {
 				return syncBody{}, fmt.Errorf("encode message %s: %w", m.ID, err)
 			}

@@ -187,7 +187,8 @@ type HistoryMessage struct {
 	EditedAt   int64    `json:"editedAt,omitempty"`
 	DeletedAt  int64    `json:"deletedAt,omitempty"`
 
-	Attachments []Attachment `json:"attachments,omitempty"`
+	ClientMessageID string       `json:"clientMessageId,omitempty"` // of a message of the reader's own
+	Attachments     []Attachment `json:"attachments,omitempty"`
 }
 
 // AttachmentRequest announces a file. Width and Height are those of a picture or a

@@ -175,6 +175,8 @@ export class Inbox {
   applied(timeline, effects) {
     for (const { type, message, backlog } of effects) {
       const now = { ...message };
+      // It may be known before its ack, or instead of one that was lost.
+      if (now.clientMessageId && now.senderId === this.#me()) this.#outbox.remove(now.clientMessageId);
       if (type === "change") this.#changed(now, timeline);
       else if (timeline.put(now) === "new" && !backlog) this.#saw(now);
       else if (backlog) this.#directory.list.saw(now);

@@ -310,6 +310,22 @@ test("what was not confirmed goes out again on the next connection, under its id
   ]);
 });
 
+test("what was stored without an ack is not shown a second time as waiting", async () => {
+  const w = new World();
+  await w.open("r", stored(1, "a"));
+  await w.connect();
+  w.chat.send("r", "b");
+  const [sent] = sends();
+  FakeSocket.last.lose();
+  const own = { ...stored(2, "b"), senderId: "alice", clientMessageId: sent.clientMessageId };
+  w.answers["POST /sync"] = { rooms: { r: { messages: [stored(1, "a"), own], more: false } } };
+  await w.clock.advance(1000);
+  await w.up();
+  equal([w.contents("r"), w.chat.timeline("r").outgoing], ["a b", []]);
+  FakeSocket.last.receive({ ...ackOf(sent, 2), duplicate: true });
+  equal([w.contents("r"), w.chat.timeline("r").outgoing], ["a b", []]);
+});
+
 test("a missing ack leads to another try and a ping", async () => {
   const w = new World();
   await w.connect();
