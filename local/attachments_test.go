@@ -86,6 +86,9 @@ func sendFile(s *rig.Rig, d *rig.Socket, room, name, contentType string, content
 	}
 	writeFiles(s, d, room, "", "file-"+announced.AttachmentID, announced.AttachmentID)
 	got := d.ExpectIn(room, wire.TypeMessage)
+	for got.SenderID != d.User { // what others said before is on its way
+		got = d.ExpectIn(room, wire.TypeMessage)
+	}
 	if len(got.Attachments) != 1 {
 		s.T.Fatalf("the message has %+v, want one attachment", got.Attachments)
 	}
