@@ -32,6 +32,15 @@ type Page struct {
 	Limit  int // 1 to MaxPage; 0: the server's default, 50
 }
 
+// Search is a search for public rooms around a point.
+type Search struct {
+	Lat    float64 // degrees north, -90 to 90
+	Lon    float64 // degrees east, -180 to 180
+	Radius float64 // metres, 100 to 50,000; 0: the server's default, 5,000
+	Limit  int     // rooms in a page, 1 to MaxPage; 0: the server's default, 50
+	Cursor string  // of the page before; empty: the first page
+}
+
 // ListRooms returns one page of the user's rooms, newest message first: the
 // first page for an empty cursor, then the one that the cursor of the last
 // answer points at. An empty cursor in the answer says that it was the last.
@@ -118,6 +127,29 @@ func (c *Client) PlaceRoom(ctx context.Context, roomID string, at Place) (Place,
 func (c *Client) UnplaceRoom(ctx context.Context, roomID string) error {
 	return c.call(ctx, http.MethodDelete, roomPath(roomID)+"/place", nil, nil)
 }
+
+// Nearby returns one page of the public rooms around a point, nearest first: the first
+// page for an empty Search.Cursor, then the one that the cursor of the last answer
+// points at, with the rest of the search as it was. A page may have fewer rooms than
+// asked for, or none; an empty cursor in the answer says that it was the last.
+func (c *Client) Nearby(ctx context.Context, s Search) (NearbyList, error) {
+	query := url.Values{"lat": {decimal(s.Lat)}, "lon": {decimal(s.Lon)}}
+	if s.Radius != 0 {
+		query.Set("radius", decimal(s.Radius))
+	}
+	if s.Limit != 0 {
+		query.Set("limit", strconv.Itoa(s.Limit))
+	}
+	if s.Cursor != "" {
+		query.Set("cursor", s.Cursor)
+	}
+	var list NearbyList
+	err := c.call(ctx, http.MethodGet, "/nearby?"+query.Encode(), nil, &list)
+	return list, err
+}
+
+// decimal is a number as a query has it, exact.
+func decimal(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
 
 // AddMember makes a user a member of a room. Only an owner may, and
 // no one in a direct message room.

@@ -48,6 +48,21 @@ type Room = wire.Room
 //	EndsAt   int64   // ms since 1970, after which the room has no place; 0: never
 type Place = wire.Place
 
+// NearbyList is one page of the public rooms around a point:
+//
+//	Rooms   []NearbyRoom // nearest first
+//	Cursor  string       // where they go on; empty: these were the last
+//	Limited bool         // there are more farther away, found by a search around another point
+type NearbyList = wire.NearbyList
+
+// NearbyRoom is a public room at a distance from the point that was searched around:
+//
+//	ChatRoomID string
+//	Name       string
+//	Distance   float64 // metres
+//	Place      Place
+type NearbyRoom = wire.NearbyRoom
+
 // RoomMember is a member of a room:
 //
 //	UserID      string

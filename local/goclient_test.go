@@ -1,6 +1,7 @@
 package local_test
 
 import (
+	"errors"
 	"net/http"
 	"slices"
 	"testing"
@@ -82,5 +83,63 @@ func TestTheGoClientChangesWhatIsThere(t *testing.T) {
 	rig.Eventually(t, "the end", func() bool { return bob.told(gone) })
 	if err := alice.Delete(ctx, id, messageID); err != nil {
 		t.Errorf("deleting it again: %v", err)
+	}
+}
+
+// Nearby goes on where its cursor says, and reaches only public rooms that have a place.
+func TestTheGoClientFindsRoomsNearby(t *testing.T) {
+	s := start(t, local.Config{})
+	alice, bob, ctx := follow(s, "alice"), follow(s, "bob"), t.Context()
+	var want []string
+	for i, name := range []string{"Here", "Around the corner", "Across the river"} {
+		room, err := alice.CreateRoom(ctx, client.RoomRequest{Name: name, Type: "group", Visibility: "public"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := alice.PlaceRoom(ctx, room.ChatRoomID, client.Place{Lat: 52.52 + float64(i)/100, Lon: 13.405, Address: name + " 1"}); err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, room.ChatRoomID)
+	}
+	walk := func(search client.Search) (ids []string) {
+		t.Helper()
+		for range 10 {
+			page, err := bob.Nearby(ctx, search)
+			if err != nil || page.Limited || len(page.Rooms) > search.Limit {
+				t.Fatalf("a page of %d: %+v, %v", search.Limit, page, err)
+			}
+			for _, room := range page.Rooms {
+				if i := len(ids); room.Place.Address != room.Name+" 1" || room.Distance < float64(i*1100) || room.Distance > float64(i*1130) {
+					t.Errorf("room %d is %+v", i, room)
+				}
+				ids = append(ids, room.ChatRoomID)
+			}
+			if search.Cursor = page.Cursor; search.Cursor == "" {
+				return ids
+			}
+		}
+		t.Fatal("the cursors don't end")
+		return nil
+	}
+	around := client.Search{Lat: 52.52, Lon: 13.405, Limit: 1}
+	rig.Eventually(t, "the places", func() bool { return cmp.Equal(walk(around), want) })
+	around.Radius = 1500
+	if got := walk(around); !cmp.Equal(got, want[:2]) {
+		t.Errorf("within 1,500 m are %v, want %v", got, want[:2])
+	}
+
+	if room, err := bob.JoinRoom(ctx, want[0]); err != nil || room.MemberCount != 2 {
+		t.Errorf("bob joined %+v, %v", room, err)
+	}
+	if err := alice.UnplaceRoom(ctx, want[0]); err != nil {
+		t.Error(err)
+	}
+	if _, err := alice.ShareRoom(ctx, want[1], false); err != nil {
+		t.Error(err)
+	}
+	rig.Eventually(t, "no place", func() bool { return len(walk(around)) == 0 })
+	var refused *client.Error
+	if _, err := bob.Nearby(ctx, client.Search{Lat: 91}); !errors.As(err, &refused) || refused.Code != client.CodeInvalidRequest {
+		t.Errorf("a search beyond the pole: %v", err)
 	}
 }

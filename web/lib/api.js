@@ -63,9 +63,29 @@ import { Failure } from "./failure.js";
  * @property {string} [name]
  * @property {string} type `group` or `dm`
  * @property {number} memberCount
+ * @property {string} [visibility] `public`: anyone may join; absent: private
+ * @property {Place} [place] where it meets
  * @property {string} [role] the user's own, beside members
  * @property {Member[]} [members] one page
  * @property {string} [cursor] where the members go on
+ */
+
+/**
+ * Where a public room meets, and when.
+ * @typedef {object} Place
+ * @property {number} lat degrees north
+ * @property {number} lon degrees east
+ * @property {string} [address] at most 200 characters
+ * @property {number} [startsAt] ms since 1970
+ * @property {number} [endsAt] ms since 1970, after which the room has no place
+ */
+
+/**
+ * @typedef {object} NearbyRoom
+ * @property {string} chatRoomId
+ * @property {string} name
+ * @property {number} distance metres
+ * @property {Place} place
  */
 
 /** How long an answer may take (ms). */
@@ -125,6 +145,54 @@ export class API {
    */
   renameRoom(chatRoomId, name) {
     return this.#call("PATCH", roomPath(chatRoomId), { name });
+  }
+
+  /**
+   * An owner makes a group public, so that anyone may join it, or private, which
+   * removes its place.
+   * @param {string} chatRoomId
+   * @param {"public"|"private"} visibility
+   * @returns {Promise<Room>}
+   */
+  shareRoom(chatRoomId, visibility) {
+    return this.#call("PATCH", roomPath(chatRoomId), { visibility });
+  }
+
+  /**
+   * @param {string} chatRoomId a public room
+   * @returns {Promise<Room>}
+   */
+  joinRoom(chatRoomId) {
+    return this.#call("POST", `${roomPath(chatRoomId)}/join`);
+  }
+
+  /**
+   * An owner gives a public room a place, instead of the one that it has.
+   * @param {string} chatRoomId
+   * @param {Place} place
+   * @returns {Promise<Place>} as it is stored
+   */
+  placeRoom(chatRoomId, place) {
+    return this.#call("PUT", `${roomPath(chatRoomId)}/place`, place);
+  }
+
+  /**
+   * An owner removes the place of a room, if it has one.
+   * @param {string} chatRoomId
+   * @returns {Promise<unknown>}
+   */
+  unplaceRoom(chatRoomId) {
+    return this.#call("DELETE", `${roomPath(chatRoomId)}/place`);
+  }
+
+  /**
+   * Public rooms around a point. A page may have fewer than limit, or none.
+   * @param {{lat: number, lon: number, radius?: number, limit?: number, cursor?: string}} search degrees; metres, 100 to 50,000, else 5,000; 1 to 100, else 50
+   * @returns {Promise<{rooms: NearbyRoom[], cursor?: string, limited?: boolean}>} nearest first; limited: there are more farther away, found by a search around another point
+   */
+  async nearby(search) {
+    const { rooms, cursor, limited } = await this.#call("GET", `/nearby${query(search)}`);
+    return { rooms: rooms ?? [], cursor, limited };
   }
 
   /**

@@ -115,6 +115,14 @@ export class Directory {
   }
 
   /**
+   * Joins a public room, which may have been joined before.
+   * @param {string} chatRoomId
+   */
+  async join(chatRoomId) {
+    this.#add(await this.#api.joinRoom(chatRoomId));
+  }
+
+  /**
    * The other user of a direct message room; asks the server if it isn't known.
    * @param {string} chatRoomId
    * @returns {string} empty where it isn't known yet

@@ -43,6 +43,8 @@ export { byteLength, Failure, MAX_ATTACHMENTS, MAX_CONTENT, MOST_UNREAD };
  * @typedef {import("./api.js").Member} Member
  * @typedef {import("./attachments.js").Attachment} Attachment
  * @typedef {import("./attachments.js").Upload} Upload
+ * @typedef {import("./api.js").NearbyRoom} NearbyRoom
+ * @typedef {import("./api.js").Place} Place
  * @typedef {import("./api.js").Room} Room
  * @typedef {import("./api.js").RoomSummary} RoomSummary
  * @typedef {import("./connection.js").ConnectionState} ConnectionState
@@ -471,6 +473,55 @@ export class Streamroom extends Emitter {
   async renameRoom(chatRoomId, name) {
     await this.#api.renameRoom(chatRoomId, name);
     this.#inbox.received({ type: "roomChanged", chatRoomId, name });
+  }
+
+  /**
+   * Reads one page of the public rooms around a point.
+   * @param {Parameters<API["nearby"]>[0]} search with the cursor of the page before, maybe
+   * @returns {ReturnType<API["nearby"]>} nearest first; without a cursor it was the last page
+   */
+  nearby(search) {
+    return this.#api.nearby(search);
+  }
+
+  /**
+   * Joins a public room; it is listed from then on.
+   * @param {string} chatRoomId
+   */
+  async join(chatRoomId) {
+    await this.#directory.join(chatRoomId);
+  }
+
+  /**
+   * Makes a group public, so that anyone may join it, or private, which removes its
+   * place; owners may.
+   * @param {string} chatRoomId
+   * @param {"public"|"private"} visibility
+   */
+  async share(chatRoomId, visibility) {
+    await this.#api.shareRoom(chatRoomId, visibility);
+    this.emit("room", chatRoomId);
+  }
+
+  /**
+   * Gives a public room a place; owners may.
+   * @param {string} chatRoomId
+   * @param {Place} place
+   * @returns {Promise<Place>} as it is stored
+   */
+  async place(chatRoomId, place) {
+    const stored = await this.#api.placeRoom(chatRoomId, place);
+    this.emit("room", chatRoomId);
+    return stored;
+  }
+
+  /**
+   * Removes a room's place; owners may.
+   * @param {string} chatRoomId
+   */
+  async unplace(chatRoomId) {
+    await this.#api.unplaceRoom(chatRoomId);
+    this.emit("room", chatRoomId);
   }
 
   /**

@@ -534,3 +534,62 @@ test("who leaves is out at once, and is told once", async () => {
   receive({ type: "memberLeft", chatRoomId: "r", userId: "alice" });
   equal([w.chat.rooms.list().length, left], [0, [false]]);
 });
+
+// Public rooms and places
+
+test("what is near is read page by page", async () => {
+  const w = await worldOf();
+  const near = (id) => ({ chatRoomId: id, name: id, distance: 7.5, place: { lat: 1.5, lon: -2 } });
+  w.answers["GET /nearby"] = (_, query) =>
+    query.has("cursor") ? { rooms: [near("b")], limited: true } : { rooms: [near("a")], cursor: "c&d" };
+  const search = { lat: 1.5, lon: -2, radius: 900, limit: 1 };
+  const first = await w.chat.nearby(search);
+  equal([first.rooms, first.cursor, first.limited], [[near("a")], "c&d", undefined]);
+  const second = await w.chat.nearby({ ...search, cursor: first.cursor });
+  equal([second.rooms, second.cursor, second.limited], [[near("b")], undefined, true]);
+  equal(
+    w.asked("GET /nearby").map(([, path]) => path),
+    ["/nearby?lat=1.5&lon=-2&radius=900&limit=1", "/nearby?lat=1.5&lon=-2&radius=900&limit=1&cursor=c%26d"],
+  );
+});
+
+test("a room that is joined is listed at once, though the list lags", async () => {
+  const w = await worldOf();
+  w.answers["POST /rooms/p/join"] = new Answer(201, { ...room("p"), memberCount: 3, visibility: "public" });
+  await w.chat.join("p");
+  w.answers["GET /rooms"] = { rooms: [] };
+  await w.chat.refreshRooms();
+  equal(
+    w.chat.rooms.list().map((r) => [r.chatRoomId, r.name]),
+    [["p", "p"]],
+  );
+});
+
+test("a room that can't be joined isn't listed", async () => {
+  const w = await worldOf();
+  w.answers["POST /rooms/p/join"] = new Answer(403, { code: "not_a_member", detail: "no" });
+  const failure = await w.chat.join("p").catch((err) => err);
+  equal([failure.code, w.chat.rooms.list()], ["not_a_member", []]);
+});
+
+test("an owner makes a room public, and places it", async () => {
+  const w = await worldOf(room("r"));
+  const told = [];
+  w.chat.on("room", (id) => told.push(id));
+  w.answers["PATCH /rooms/r"] = { ...room("r"), visibility: "public" };
+  w.answers["PUT /rooms/r/place"] = (place) => ({ ...place, lat: 52.52 });
+  w.answers["DELETE /rooms/r/place"] = new Answer(204);
+  await w.chat.share("r", "public");
+  const place = { lat: 52.520000001, lon: 13.4, address: "Mitte" };
+  equal(await w.chat.place("r", place), { ...place, lat: 52.52 });
+  await w.chat.unplace("r");
+  equal(
+    w.requests.slice(-3).map(([method, path, body]) => [method, path, body]),
+    [
+      ["PATCH", "/rooms/r", { visibility: "public" }],
+      ["PUT", "/rooms/r/place", place],
+      ["DELETE", "/rooms/r/place", undefined],
+    ],
+  );
+  equal(told, ["r", "r", "r"]);
+});
