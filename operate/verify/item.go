@@ -3,18 +3,18 @@ package verify
 import (
 	"github.com/streamroom/streamroom/shared/attribute"
 	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/dynamo"
 	"github.com/streamroom/streamroom/shared/table"
 )
 
 type item = attribute.Item
 
-// lastMessage is what LASTMESSAGE says; its id is "" where there is none.
+// lastMessage is what LASTMESSAGE says; its id is "" where there is none. Until when
+// members' lists are in order does not follow from a message.
 func lastMessage(it item) chat.LastMessage {
-	return chat.LastMessage{
-		MessageID: attribute.GetText(it, table.MessageID), SenderID: attribute.GetText(it, table.SenderID),
-		Preview: attribute.GetText(it, table.Preview), SentAt: attribute.GetNumber(it, table.MS),
-		DeletedAt: attribute.GetNumber(it, table.DeletedAt), Version: attribute.GetNumber(it, table.EditedAt),
-	}
+	last := dynamo.LastMessageOf(it)
+	last.OrderedAt = 0
+	return last
 }
 
 // previewOf is what LASTMESSAGE should say of a message; its id is "" where
@@ -24,9 +24,6 @@ func previewOf(it item) chat.LastMessage {
 	if err != nil {
 		return chat.LastMessage{}
 	}
-	return chat.Message{
-		RoomID: id.RoomID, ID: id.MessageID, SentAt: id.MS,
-		SenderID: attribute.GetText(it, table.SenderID), Content: attribute.GetText(it, table.Content),
-		EditedAt: attribute.GetNumber(it, table.EditedAt), DeletedAt: attribute.GetNumber(it, table.DeletedAt),
-	}.Preview()
+	m, _ := dynamo.MessageOf(id.RoomID, it)
+	return m.Preview()
 }

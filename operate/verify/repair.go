@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -14,6 +13,7 @@ import (
 
 	"github.com/streamroom/streamroom/shared/attribute"
 	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/dynamo"
 	"github.com/streamroom/streamroom/shared/table"
 )
 
@@ -88,18 +88,15 @@ func lastMessageItem(m chat.LastMessage) item {
 	if m.MessageID == "" {
 		return nil
 	}
-	return item{
-		table.MessageID: attribute.Text(m.MessageID), table.SenderID: attribute.Text(m.SenderID), table.Preview: attribute.Text(m.Preview), table.MS: attribute.Number(m.SentAt),
-		table.EditedAt: attribute.Number(m.Version), table.DeletedAt: attribute.Number(m.DeletedAt),
-	}
+	return dynamo.LastMessageItem(m)
 }
 
 // writeLastMessage makes LASTMESSAGE that of a message, or removes it if there is
 // none, while it is of the message and the state that were seen.
 func (v *verifier) writeLastMessage(ctx context.Context, roomID string, was item, m chat.LastMessage) error {
-	names, values := map[string]string{}, item{}
-	condition := unchanged(was, names, values, table.MessageID, table.EditedAt)
 	if m.MessageID == "" {
+		names, values := map[string]string{}, item{}
+		condition := unchanged(was, names, values, table.MessageID, table.EditedAt)
 		if len(values) == 0 {
 			values = nil // DynamoDB takes none, but not an empty list of them
 		}
@@ -109,17 +106,13 @@ func (v *verifier) writeLastMessage(ctx context.Context, roomID string, was item
 		})
 		return err
 	}
-	var sets []string
-	for i, attribute := range slices.Sorted(maps.Keys(lastMessageItem(m))) {
-		name, value := fmt.Sprintf("#set%d", i), fmt.Sprintf(":set%d", i)
-		names[name], values[value] = attribute, lastMessageItem(m)[attribute]
-		sets = append(sets, name+" = "+value)
-	}
+	update, names, values := dynamo.SetAll(dynamo.LastMessageItem(m))
+	condition := unchanged(was, names, values, table.MessageID, table.EditedAt)
 	names["#ordered"] = table.OrderedAt
 	_, err := v.config.DB.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName: aws.String(v.config.Table), Key: attribute.Key(table.LastMessage(roomID)), ConditionExpression: condition,
 		// Until when members' lists were in order is not known any more.
-		UpdateExpression:         aws.String("SET " + strings.Join(sets, ", ") + " REMOVE #ordered"),
+		UpdateExpression:         aws.String(update + " REMOVE #ordered"),
 		ExpressionAttributeNames: names, ExpressionAttributeValues: values,
 	})
 	return err

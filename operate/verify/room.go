@@ -139,6 +139,8 @@ func (v *verifier) checkLastMessage(ctx context.Context, state roomState, s cand
 			problem = fmt.Sprintf("it says that the message was deleted at %d, and the message says %d", last.DeletedAt, want.DeletedAt)
 		case want.Preview != last.Preview:
 			problem = "its preview is not the beginning of the message"
+		case want.Attachments != last.Attachments:
+			problem = fmt.Sprintf("it says that the message has %d attachments, and the message has %d", last.Attachments, want.Attachments)
 		default:
 			return nil, nil
 		}

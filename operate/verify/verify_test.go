@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/google/go-cmp/cmp"
+	"github.com/oklog/ulid/v2"
 	"go.uber.org/goleak"
 
 	"github.com/streamroom/streamroom/local"
@@ -83,6 +84,29 @@ func unset(t testing.TB, w *rig.Operated, k table.Key) {
 
 func remove(w *rig.Operated, k table.Key) { w.Write(rig.Keyed(k, nil)) }
 
+// attach sends a message with files, after those of the seed, and returns it.
+func attach(t testing.TB, store *dynamo.Store, room string, files int) chat.Message {
+	t.Helper()
+	at := rig.Epoch.Add(time.Minute)
+	m := chat.Message{
+		RoomID: room, ID: ulid.MustNew(ulid.Timestamp(at), ulid.DefaultEntropy()).String(), SenderID: room + "-0", SentAt: at.UnixMilli(),
+	}
+	for range files {
+		file := chat.File{ID: ulid.Make().String(), Name: "a.txt", ContentType: "text/plain", Size: 5, Width: 2, Height: 3}
+		err := store.PutAttachment(t.Context(), chat.Attachment{
+			File: file, RoomID: room, UploadedBy: m.SenderID, ExpiresAt: time.Now().Add(time.Hour).UnixMilli(),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.Attachments = append(m.Attachments, file)
+	}
+	if err := store.PutMessage(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
 // TestEveryPlantedDifferenceIsFoundAndRepaired plants one difference of each kind
 // in rooms and connections of their own.
 func TestEveryPlantedDifferenceIsFoundAndRepaired(t *testing.T) {
@@ -105,7 +129,9 @@ func TestEveryPlantedDifferenceIsFoundAndRepaired(t *testing.T) {
 	for _, i := range []int{14, 17} {
 		w.Delete(fmt.Sprintf("room-%04d", i))
 	}
-	rig.Eventually(t, "the changes", func() bool { return w.Consumers.Mapped(table.MessagePrefix) == 30*4+5 })
+	attach(t, store, "room-0023", 2)
+	attach(t, store, "room-0024", 1)
+	rig.Eventually(t, "the changes", func() bool { return w.Consumers.Mapped(table.MessagePrefix) == 30*4+7 })
 	_, err := store.AdvanceReadCursor(t.Context(), "room-0000", "room-0000-1", chat.ReadCursor{UpTo: "01B3F2133F0000000000000000"}, 1)
 	if err != nil {
 		t.Fatal(err)
@@ -149,6 +175,13 @@ func TestEveryPlantedDifferenceIsFoundAndRepaired(t *testing.T) {
 		{verify.LastMessage, "is ahead: it is of a change at 9", last(15), func() { set(t, w, last(15), table.EditedAt, number(9e12)) }},
 		{verify.LastMessage, "was deleted at 9", last(16), func() { set(t, w, last(16), table.DeletedAt, number(9)) }},
 		{verify.LastMessage, "its preview is not", last(17), func() { set(t, w, last(17), table.Preview, text("message 3")) }},
+		{verify.LastMessage, "says that the message has 3 attachments, and the message has 0", last(22), func() {
+			set(t, w, last(22), table.Attachments, number(3))
+		}},
+		{verify.LastMessage, "says that the message has 0 attachments, and the message has 2", last(23), func() {
+			set(t, w, last(23), table.Attachments, number(0))
+		}},
+		{verify.LastMessage, "is missing", last(24), func() { remove(w, last(24)) }},
 		{verify.Room, "it says that the room has 7 members, and it has 3", table.Room(room(18)), func() {
 			set(t, w, table.Room(room(18)), table.MemberCount, number(7))
 		}},

@@ -67,7 +67,7 @@ func (s *Store) newestMessage(ctx context.Context, r chat.Room) (m chat.Message,
 }
 
 // noteHidden notes with a room's last message that the room was hidden when m was its
-// newest: see lastMessageOf.
+// newest: see LastMessageOf.
 func (s *Store) noteHidden(ctx context.Context, m chat.Message) error {
 	in := &dynamodb.UpdateItemInput{
 		TableName:                 s.table,

@@ -3,6 +3,9 @@ package dynamo
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -17,31 +20,25 @@ import (
 // message or a newer version of m, and returns the last message after the call. It
 // only moves forward, in any order of calls.
 func (s *Store) AdvanceLastMessage(ctx context.Context, roomID string, m chat.LastMessage) (chat.LastMessage, error) {
+	update, names, values := SetAll(LastMessageItem(m))
+	names["#id"], names["#edited"] = table.MessageID, table.EditedAt
+	values[":id"], values[":edited"] = attribute.Text(m.MessageID), attribute.Number(m.Version)
 	out, err := s.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName: s.table,
 		Key:       attribute.Key(table.LastMessage(roomID)),
 		ConditionExpression: aws.String("attribute_not_exists(#id) OR #id < :id OR " +
 			"(#id = :id AND (attribute_not_exists(#edited) OR #edited < :edited))"),
-		UpdateExpression: aws.String("SET #id = :id, #sender = :sender, #preview = :preview, #ms = :ms, " +
-			"#edited = :edited, #deleted = :deleted, #attachments = :attachments"),
-		ExpressionAttributeNames: map[string]string{
-			"#id": table.MessageID, "#sender": table.SenderID, "#preview": table.Preview, "#ms": table.MS,
-			"#edited": table.EditedAt, "#deleted": table.DeletedAt, "#attachments": table.Attachments,
-		},
-		ExpressionAttributeValues: item{
-			":id": attribute.Text(m.MessageID), ":sender": attribute.Text(m.SenderID), ":preview": attribute.Text(m.Preview), ":ms": attribute.Number(m.SentAt),
-			":edited": attribute.Number(m.Version), ":deleted": attribute.Number(m.DeletedAt), ":attachments": attribute.Number(int64(m.Attachments)),
-		},
+		UpdateExpression: aws.String(update), ExpressionAttributeNames: names, ExpressionAttributeValues: values,
 		ReturnValues:                        types.ReturnValueAllNew,
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	})
 	if newer, failed := conditionFailed(err); failed {
-		return lastMessageOf(newer), nil
+		return LastMessageOf(newer), nil
 	}
 	if err != nil {
 		return chat.LastMessage{}, fmt.Errorf("advance the last message of %s: %w", roomID, err)
 	}
-	return lastMessageOf(out.Attributes), nil
+	return LastMessageOf(out.Attributes), nil
 }
 
 // LastMessage reads a room's last message strongly; false if there is no message.
@@ -50,10 +47,34 @@ func (s *Store) LastMessage(ctx context.Context, roomID string) (chat.LastMessag
 	if err != nil || it == nil {
 		return chat.LastMessage{}, false, err
 	}
-	return lastMessageOf(it), true, nil
+	return LastMessageOf(it), true, nil
 }
 
-func lastMessageOf(it item) chat.LastMessage {
+// LastMessageItem is what LASTMESSAGE has of a message, beside its key: all that follows
+// from the message. Tools that repair one write the same.
+func LastMessageItem(m chat.LastMessage) attribute.Item {
+	return item{
+		table.MessageID: attribute.Text(m.MessageID), table.SenderID: attribute.Text(m.SenderID),
+		table.Preview: attribute.Text(m.Preview), table.MS: attribute.Number(m.SentAt),
+		table.EditedAt: attribute.Number(m.Version), table.DeletedAt: attribute.Number(m.DeletedAt),
+		table.Attachments: attribute.Number(int64(m.Attachments)),
+	}
+}
+
+// SetAll returns an update that sets all attributes of an item, "SET …", and the names and
+// values that it stands for: an attribute a is #set_a and :set_a in it.
+func SetAll(attributes attribute.Item) (update string, names map[string]string, values attribute.Item) {
+	names, values = map[string]string{}, item{}
+	sets := make([]string, 0, len(attributes))
+	for _, name := range slices.Sorted(maps.Keys(attributes)) {
+		names["#set_"+name], values[":set_"+name] = name, attributes[name]
+		sets = append(sets, "#set_"+name+" = :set_"+name)
+	}
+	return "SET " + strings.Join(sets, ", "), names, values
+}
+
+// LastMessageOf reads a LASTMESSAGE; its id is "" where there is none.
+func LastMessageOf(it attribute.Item) chat.LastMessage {
 	ordered := attribute.GetNumber(it, table.OrderedAt)
 	if ordered <= attribute.GetNumber(it, table.HiddenAt) {
 		ordered = 0 // the next message brings the room back

@@ -64,7 +64,7 @@ func (s *Store) MessageBefore(ctx context.Context, roomID, messageID string) (st
 	if len(items) == 0 {
 		return chat.NoneBefore, nil
 	}
-	before, ok := messageOf(roomID, items[0])
+	before, ok := MessageOf(roomID, items[0])
 	if !ok || before.ID >= messageID {
 		return "", nil
 	}
@@ -187,7 +187,7 @@ func (s *Store) Messages(ctx context.Context, roomID string, r chat.Range) ([]ch
 	}
 	messages := make([]chat.Message, 0, len(items))
 	for _, it := range items {
-		m, ok := messageOf(roomID, it)
+		m, ok := MessageOf(roomID, it)
 		if ok && attribute.GetText(it, table.SK) != bound {
 			messages = append(messages, m)
 		}
@@ -220,7 +220,7 @@ func (s *Store) MessagesAfter(ctx context.Context, rooms []chat.Position, limit 
 			page: p,
 			enough: func(items []item) bool {
 				for _, it := range items {
-					if m, ok := messageOf(room.RoomID, it); ok {
+					if m, ok := MessageOf(room.RoomID, it); ok {
 						*found = append(*found, m)
 					}
 				}
@@ -260,7 +260,7 @@ func (s *Store) MessagesByID(ctx context.Context, roomID string, messageIDs []st
 	messages := make([]chat.Message, 0, len(items))
 	for _, k := range keys {
 		if it, ok := items[k]; ok {
-			m, _ := messageOf(roomID, it)
+			m, _ := MessageOf(roomID, it)
 			messages = append(messages, m)
 		}
 	}
@@ -283,8 +283,8 @@ func afterMessage(messageID string) (string, error) {
 	return sk + "\x00", err
 }
 
-// messageOf reads a message; false if the key is not a message's.
-func messageOf(roomID string, it item) (chat.Message, bool) {
+// MessageOf reads a message; false if the key is not a message's.
+func MessageOf(roomID string, it item) (chat.Message, bool) {
 	id, err := table.Parse(attribute.KeyOf(it))
 	m := chat.Message{
 		RoomID: roomID, ID: id.MessageID, SentAt: id.MS,
@@ -322,7 +322,7 @@ func (s *Store) MessagesUpTo(ctx context.Context, roomID, messageID string, limi
 	}
 	messages := make([]chat.Message, 0, len(items))
 	for _, it := range items {
-		if m, ok := messageOf(roomID, it); ok {
+		if m, ok := MessageOf(roomID, it); ok {
 			messages = append(messages, m)
 		}
 	}

@@ -31,7 +31,7 @@ func (s *Store) Place(ctx context.Context, roomID, userID, messageID string) (ch
 		Cursor: cursorOf(items[read]),
 	}
 	if it := items[what]; it != nil {
-		place.Message, place.Found = messageOf(roomID, it)
+		place.Message, place.Found = MessageOf(roomID, it)
 	}
 	return place, nil
 }

@@ -50,7 +50,7 @@ func (s *Store) summaries(ctx context.Context, userID string, places []place, kn
 			Room: roomOf(count.roomID, count.room), SortAt: places[i].listed.at, ReadUpTo: count.cursor.UpTo,
 		}
 		if last, ok := known[table.LastMessage(count.roomID)]; ok {
-			m := lastMessageOf(last)
+			m := LastMessageOf(last)
 			summary.Last = &m
 		}
 		summary.Unread, summary.UnreadMore = count.result(summary.Last)
@@ -177,7 +177,7 @@ func (c *unreadCount) add(items []item) bool {
 			c.room = it
 			continue
 		}
-		m, ok := messageOf(c.roomID, it)
+		m, ok := MessageOf(c.roomID, it)
 		if ok && c.cursor.IsUnread(m.ID) && m.SenderID != c.userID && m.DeletedAt == 0 {
 			c.n++
 		}
