@@ -14,6 +14,7 @@ import (
 	"io"
 	"mime/multipart"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -65,7 +66,7 @@ func readFields(reader *multipart.Reader) (fields map[string]string, file io.Rea
 	for left := int64(maxFields); ; {
 		part, err := reader.NextPart()
 		if errors.Is(err, io.EOF) {
-			return nil, nil, refusal{http.StatusBadRequest, "InvalidArgument", "POST requires exactly one file upload per request."}
+			return nil, nil, errArgument("POST requires exactly one file upload per request.")
 		}
 		if err != nil {
 			return nil, nil, refusal{http.StatusBadRequest, "MalformedPOSTRequest", "The body of your POST request is not well-formed multipart/form-data."}
@@ -87,7 +88,13 @@ type sizes struct{ least, most int64 }
 
 // checkForm checks a form's signature and its fields against its policy.
 func (s *Store) checkForm(fields map[string]string) (sizes, error) {
+	if err := checkSigned(fields); err != nil {
+		return sizes{}, err
+	}
 	if err := s.checkCredential(fields["x-amz-credential"], fields["x-amz-security-token"], fields["x-amz-date"]); err != nil {
+		if refused := (refusal{}); errors.As(err, &refused) && refused.code == errParameters {
+			return sizes{}, errArgument("the X-Amz-Credential or the X-Amz-Date is invalid")
+		}
 		return sizes{}, err
 	}
 	day, _, _ := strings.Cut(fields["x-amz-date"], "T")
@@ -119,11 +126,35 @@ func (s *Store) checkForm(fields map[string]string) (sizes, error) {
 			return sizes{}, errPolicy("Extra input fields: " + name)
 		}
 	}
-	if fields["key"] == "" || !covered["bucket"] {
-		return sizes{}, errPolicy("Policy Condition failed: want a key and the bucket")
+	if !covered["bucket"] {
+		return sizes{}, errPolicy("Policy Condition failed: want the bucket")
 	}
 	return allowed, nil
 }
+
+// checkSigned checks that a form has all that a signed one has.
+func checkSigned(fields map[string]string) error {
+	missing := func(name string) bool { return fields[name] == "" }
+	signed := []string{"policy", "x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-signature"}
+	i := slices.IndexFunc(signed, missing)
+	switch {
+	case missing("key"):
+		return errMissing("key")
+	case i >= 0 && !slices.ContainsFunc(signed, func(name string) bool { return !missing(name) }):
+		return refusal{http.StatusForbidden, "AccessDenied", "Access Denied"}
+	case i >= 0:
+		return errMissing(signed[i])
+	case fields["x-amz-algorithm"] != algorithm:
+		return errArgument("X-Amz-Algorithm only supports " + algorithm)
+	}
+	return nil
+}
+
+func errMissing(field string) error {
+	return errArgument("Bucket POST must contain a field named '" + field + "'. If it is specified, please check the order of the fields.")
+}
+
+func errArgument(why string) error { return refusal{http.StatusBadRequest, "InvalidArgument", why} }
 
 // checkCondition holds a form to a condition of its policy, and returns the field that
 // this is about. It knows exact matches and the range of sizes: what is not known is

@@ -5,10 +5,17 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
+
+// algorithm is how forms and links are signed.
+const algorithm = "AWS4-HMAC-SHA256"
+
+// errParameters is the code of a link that is not signed as links are.
+const errParameters = "AuthorizationQueryParametersError"
 
 // dateForm is how Signature Version 4 writes times.
 const dateForm = "20060102T150405Z"
@@ -21,8 +28,15 @@ const longest = 7 * 24 * time.Hour
 func (s *Store) checkLink(r *http.Request) error {
 	query := r.URL.Query()
 	given := query.Get("X-Amz-Signature")
-	if given == "" {
+	parameters := []string{"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders", "X-Amz-Signature"}
+	switch {
+	case !slices.ContainsFunc(parameters, query.Has):
 		return refusal{http.StatusForbidden, "AccessDenied", "Access Denied"}
+	case slices.ContainsFunc(parameters, func(name string) bool { return query.Get(name) == "" }):
+		return refusal{http.StatusBadRequest, errParameters, "Query-string authentication version 4 requires the " +
+			strings.Join(parameters, ", ") + " parameters."}
+	case query.Get("X-Amz-Algorithm") != algorithm:
+		return refusal{http.StatusBadRequest, errParameters, "X-Amz-Algorithm only supports " + algorithm}
 	}
 	if query.Get("X-Amz-SignedHeaders") != "host" {
 		return refusal{http.StatusForbidden, "AccessDenied", "There were headers present in the request which were not signed"}
@@ -31,7 +45,7 @@ func (s *Store) checkLink(r *http.Request) error {
 	seconds, err2 := strconv.Atoi(query.Get("X-Amz-Expires"))
 	life := time.Duration(seconds) * time.Second
 	if err != nil || err2 != nil || seconds < 1 || life > longest {
-		return refusal{http.StatusBadRequest, "AuthorizationQueryParametersError", "X-Amz-Date or X-Amz-Expires is invalid"}
+		return refusal{http.StatusBadRequest, errParameters, "X-Amz-Date or X-Amz-Expires is invalid"}
 	}
 	if err := s.checkCredential(query.Get("X-Amz-Credential"), query.Get("X-Amz-Security-Token"), query.Get("X-Amz-Date")); err != nil {
 		return err
@@ -80,7 +94,7 @@ func (s *Store) checkCredential(credential, token, date string) error {
 	case token != s.c.Credentials.SessionToken:
 		return refusal{http.StatusBadRequest, "InvalidToken", "The provided token is malformed or otherwise invalid."}
 	case scope != day+"/"+s.c.Region+"/s3/aws4_request":
-		return refusal{http.StatusBadRequest, "AuthorizationQueryParametersError", "Error parsing the X-Amz-Credential parameter"}
+		return refusal{http.StatusBadRequest, errParameters, "Error parsing the X-Amz-Credential parameter"}
 	}
 	return nil
 }

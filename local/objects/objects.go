@@ -102,12 +102,16 @@ func (s *Store) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		err = refusal{http.StatusNotFound, "NoSuchBucket", "The specified bucket does not exist"}
 	case r.Method == http.MethodPost && key == "":
 		err = s.upload(w, r)
-	case r.Method == http.MethodGet && key != "":
+	case key == "":
+		err = refusal{http.StatusForbidden, "AccessDenied", "Access Denied"}
+	case r.Method == http.MethodGet:
 		if err = s.checkLink(r); err == nil {
 			s.download(w, r)
 		}
 	default:
-		err = refusal{http.StatusForbidden, "AccessDenied", "Access Denied"}
+		if err = s.checkLink(r); err == nil { // which is none that clients are given
+			err = refusal{http.StatusForbidden, "AccessDenied", "Access Denied"}
+		}
 	}
 	if err != nil {
 		answerError(w, err)
