@@ -210,8 +210,9 @@ export class Inbox {
     if (effects.length > 0) this.#emit("rooms", undefined);
   }
 
-  /** @param {Message} message that was not known */
+  /** @param {Message} message that was not held: it may have come before its room was opened */
   #saw(message) {
+    if (this.#unread.came(message)) return;
     this.#directory.list.saw(message);
     this.#unread.add(message);
     this.#emit("rooms", undefined);

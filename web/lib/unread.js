@@ -122,6 +122,14 @@ export class Unread {
   }
 
   /**
+   * Whether a message came before, be it while its room was opened or not.
+   * @param {Message} message
+   */
+  came({ chatRoomId, messageId }) {
+    return this.#came.get(chatRoomId)?.has(messageId) ?? false;
+  }
+
+  /**
    * Messages are held of which only the server knows whether they are unread.
    * @param {string} chatRoomId
    */

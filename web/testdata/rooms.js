@@ -593,3 +593,14 @@ test("an owner makes a room public, and places it", async () => {
   );
   equal(told, ["r", "r", "r"]);
 });
+
+test("a message that comes twice around the opening of its room is told once", async () => {
+  const w = await worldOf(room("r", { lastMessage: last(1) }));
+  receive(live(2, "b", 1));
+  w.answers["GET /rooms/r/messages"] = { messages: [stored(2, "b"), stored(1, "a")] };
+  const opened = w.chat.open("r");
+  receive(live(2, "b", 1)); // before the page is there
+  await opened;
+  receive(live(2, "b", 1));
+  equal([w.events, w.contents("r"), unread(w)], [["b"], "a b", 1]);
+});
