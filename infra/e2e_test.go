@@ -134,6 +134,8 @@ func (c *chatter) everything() {
 		c.t.Errorf("the sync answered %+v", sync)
 	}
 	c.attach(alice, bob, room.ChatRoomID)
+	alice.Send(room.ChatRoomID, "hi", "c-3") // the room's last message at the end: that with the file is deleted
+	alice.Expect(wire.TypeAck)
 	c.changes(bob, path, ack.MessageID)
 	c.api("alice", http.MethodDelete, path+"/members/carol", nil, http.StatusNoContent, nil)
 	bob.Expect(wire.TypeMemberLeft)
