@@ -22,6 +22,15 @@
 // slept, a send gets no answer, or [Client.Wake] is called; it is replaced before it or
 // its token ends, and reopened with growing, random pauses after a failure.
 //
+// # Files
+//
+// [Client.Attach] announces and uploads a file, [WithAttachments] sends it with a
+// message, and [Client.Download] reads it. A message's Attachments say what it has:
+//
+//	id, err := c.Attach(ctx, room, client.File{Name: "tea.png", ContentType: "image/png", Size: size, Content: file})
+//	ack, err := c.Send(ctx, room, "", client.WithAttachments(id))
+//	file, err := c.Download(ctx, room, id)
+//
 // # The life of a room
 //
 // A room is followed from [Client.Follow], or from its first frame, until the user

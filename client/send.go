@@ -42,9 +42,12 @@ var (
 // Errors: *Error for a refusal, also of content that is empty, not UTF-8 or too
 // large, which is not sent at all; ErrClosed; and ctx's, where the message may
 // have been stored if an attempt was under way.
-func (c *Client) Send(ctx context.Context, roomID, content string) (Ack, error) {
+func (c *Client) Send(ctx context.Context, roomID, content string, options ...SendOption) (Ack, error) {
 	frame := wire.ClientFrame{
 		Action: wire.ActionSendMessage, ChatRoomID: roomID, Content: content, ClientMessageID: rand.Text(), Echo: &noEcho,
+	}
+	for _, option := range options {
+		option(&frame)
 	}
 	encoded, err := encodeSend(frame)
 	if err != nil {
@@ -76,6 +79,20 @@ func (c *Client) Send(ctx context.Context, roomID, content string) (Ack, error) 
 		case <-ctx.Done():
 			c.gaveUp(p, err)
 			return Ack{}, fmt.Errorf("send to room %s: %w, the last attempt: %w", roomID, ctx.Err(), err)
+		}
+	}
+}
+
+// SendOption changes what [Client.Send] sends.
+type SendOption func(*wire.ClientFrame)
+
+// WithAttachments gives a message files that [Client.Attach] has uploaded, at most
+// [MaxAttachments]. Its content may be empty.
+func WithAttachments(attachmentIDs ...string) SendOption {
+	return func(f *wire.ClientFrame) {
+		f.Attachments = append(f.Attachments, attachmentIDs...)
+		if len(f.Attachments) > 0 {
+			f.Echo = nil // only the server knows what the files are called
 		}
 	}
 }
@@ -143,8 +160,10 @@ func encodeSend(f wire.ClientFrame) ([]byte, error) {
 	switch {
 	case !roomID.MatchString(f.ChatRoomID):
 		return nil, refuse(CodeInvalidRequest, "a room id has 1 to 128 of the characters A-Z a-z 0-9 _ . @ -")
-	case f.Content == "":
+	case f.Content == "" && len(f.Attachments) == 0:
 		return nil, refuse(CodeInvalidRequest, "invalid content: want at least one character, got none")
+	case len(f.Attachments) > MaxAttachments:
+		return nil, refuse(CodeInvalidRequest, "invalid attachments: want at most %d, got %d", MaxAttachments, len(f.Attachments))
 	case len(f.Content) > MaxContent:
 		return nil, refuse(CodeTooLarge, "invalid content: want at most %d bytes, got %d", MaxContent, len(f.Content))
 	case !utf8.ValidString(f.Content) || strings.ContainsRune(f.Content, utf8.RuneError):
@@ -180,8 +199,8 @@ type lane struct {
 type pending struct {
 	id      string // clientMessageId
 	room    string
-	content string
-	tried   bool // it was sent at least once; read and written by Send alone
+	content string // "" with attachments, whose message comes as a frame
+	tried   bool   // it was sent at least once; read and written by Send alone
 	acked   chan Ack
 	refused chan *Error
 }
@@ -207,6 +226,9 @@ func (o *outbox) enter(ctx context.Context, f wire.ClientFrame) (*pending, error
 	}
 	p := &pending{
 		id: f.ClientMessageID, room: room, content: f.Content, acked: make(chan Ack, 1), refused: make(chan *Error, 1),
+	}
+	if len(f.Attachments) > 0 {
+		p.content = ""
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -2,8 +2,10 @@ package local_test
 
 import (
 	"errors"
+	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/streamroom/streamroom/test/rig"
@@ -47,10 +49,10 @@ func TestTheGoClientChangesWhatIsThere(t *testing.T) {
 	bob.has(id, "helo")
 
 	edited, err := alice.Edit(ctx, id, messageID, "hello")
-	if err != nil || edited.Content != "hello" || edited.EditedAt == 0 {
+	if err != nil || edited.Content != "hello" || edited.EditedAt == 0 || edited.ClientMessageID == "" {
 		t.Fatalf("edited %+v, %v", edited, err)
 	}
-	edited.ReadBy = nil // not in frames
+	edited.ReadBy, edited.ClientMessageID = nil, "" // not in frames, and not in those to others
 	rig.Eventually(t, "the edit", func() bool { return bob.told(client.Edited{HistoryMessage: edited}) })
 	if err := bob.MarkRead(ctx, id, messageID); err != nil {
 		t.Error(err)
@@ -141,5 +143,54 @@ func TestTheGoClientFindsRoomsNearby(t *testing.T) {
 	var refused *client.Error
 	if _, err := bob.Nearby(ctx, client.Search{Lat: 91}); !errors.As(err, &refused) || refused.Code != client.CodeInvalidRequest {
 		t.Errorf("a search beyond the pole: %v", err)
+	}
+}
+
+func TestTheGoClientSendsFiles(t *testing.T) {
+	s := start(t, local.Config{LogLevel: "warn"})
+	room, ctx := s.Room("alice", "bob"), t.Context()
+	alice, bob := follow(s, "alice", room), follow(s, "bob", room)
+	content := strings.Repeat("tea ", 100_000)
+	attach := func(size int) (string, error) {
+		return alice.Attach(ctx, room, client.File{
+			Name: "../tea.png", ContentType: "image/png", Size: int64(size), Width: 4, Height: 3, Content: strings.NewReader(content),
+		})
+	}
+	id, err := attach(len(content))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ack, err := alice.Send(ctx, room, "", client.WithAttachments(id))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []client.Attachment{{AttachmentID: id, Name: "tea.png", ContentType: "image/png", Size: int64(len(content)), Width: 4, Height: 3}}
+	for _, f := range []*follower{alice, bob} {
+		rig.Eventually(t, "the message at "+f.user, func() bool { return len(f.messages(room)) > 0 })
+		if got := f.messages(room)[0]; got.MessageID != ack.MessageID || !slices.Equal(got.Attachments, want) {
+			t.Errorf("%s gets %+v, want %+v", f.user, got, want)
+		}
+	}
+	file, err := bob.Download(ctx, room, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if got, err := io.ReadAll(file); err != nil || string(got) != content {
+		t.Errorf("bob reads %d bytes, %v, want %d", len(got), err, len(content))
+	}
+
+	if id, err := attach(len(content) - 1); err == nil {
+		t.Errorf("a file that is longer than announced is uploaded as %s", id)
+	}
+	if id, err := attach(len(content) + 1); err == nil {
+		t.Errorf("a file that is shorter than announced is uploaded as %s", id)
+	}
+	var refused *client.Error
+	if _, err := alice.Send(ctx, room, "again", client.WithAttachments(id)); !errors.As(err, &refused) || refused.Code != client.CodeInvalidRequest {
+		t.Errorf("a file of another message: %v", err)
+	}
+	if _, err := bob.Download(ctx, room, "01HQZ6T0T0ABCDEFGHJKMNPQRS"); !errors.As(err, &refused) || refused.Code != client.CodeNotAMember {
+		t.Errorf("a file that is not there: %v", err)
 	}
 }
