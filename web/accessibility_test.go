@@ -56,7 +56,7 @@ func TestAccessibility(t *testing.T) {
 		name          string
 		width, height int64
 		scheme        string
-	}{{"light", 1200, 800, "light"}, {"dark", 1200, 800, "dark"}, {"phone", 390, 780, "light"}, {"phone, dark", 390, 780, "dark"}}
+	}{{"light", 1200, 800, "light"}, {"dark", 1200, 800, "dark"}, {"phone", 390, 780, "light"}, {"phone, dark", 390, 780, "dark"}, {"narrow", 320, 640, "light"}}
 	for _, look := range looks {
 		start.look(look.width, look.height, look.scheme)
 		start.accessible(source, "sign in, "+look.name)

@@ -11,7 +11,7 @@ import (
 
 // handleChanges serves what changes rooms, messages and people.
 func (f *fake) handleChanges(mux *http.ServeMux) {
-	mux.HandleFunc("PATCH /api/rooms/{id}", f.as(f.renameRoom))
+	mux.HandleFunc("PATCH /api/rooms/{id}", f.as(f.changeRoom))
 	mux.HandleFunc("POST /api/rooms/{id}/read", f.as(f.markRead))
 	mux.HandleFunc("PATCH /api/rooms/{id}/messages/{message}", f.as(f.editMessage))
 	mux.HandleFunc("DELETE /api/rooms/{id}/messages/{message}", f.as(f.deleteMessage))
@@ -41,19 +41,26 @@ func (f *fake) handleChanges(mux *http.ServeMux) {
 	}))
 }
 
-func (f *fake) renameRoom(w http.ResponseWriter, r *http.Request, user string) {
-	in, ok := decode[wire.NameRequest](w, r)
+func (f *fake) changeRoom(w http.ResponseWriter, r *http.Request, user string) {
+	in, ok := decode[wire.RoomChange](w, r)
 	if !ok {
 		return
 	}
 	id := r.PathValue("id")
 	room := f.rooms[id]
 	if room.members[0] != user {
-		problem(w, http.StatusForbidden, "forbidden", "only an owner can rename a room")
+		problem(w, http.StatusForbidden, "forbidden", "only an owner can change a room")
 		return
 	}
-	room.name = in.Name
-	f.broadcast(id, wire.RoomChanged{Type: wire.TypeRoomChanged, ChatRoomID: id, Name: in.Name})
+	if in.Name != nil {
+		room.name = *in.Name
+	}
+	if in.Visibility != nil {
+		if room.public = *in.Visibility == wire.Public; !room.public {
+			room.place = nil
+		}
+	}
+	f.broadcast(id, wire.RoomChanged{Type: wire.TypeRoomChanged, ChatRoomID: id, Name: room.name})
 	answer(w, http.StatusOK, f.describe(id))
 }
 

@@ -47,6 +47,9 @@ type fakeRoom struct {
 	kind     string   // "" is a group
 	members  []string // the owner first
 	messages []wire.HistoryMessage
+	public   bool
+	place    *wire.Place
+	distance float64           // of the place from where is searched, m
 	read     map[string]string // by user, the id that the user has read up to
 }
 
@@ -81,6 +84,7 @@ func newFake(t testing.TB) *fake {
 	mux.HandleFunc("GET /api/rooms/{id}/messages", f.as(f.history))
 	mux.HandleFunc("POST /api/sync", f.as(f.sync))
 	f.handleChanges(mux)
+	f.handlePlaces(mux)
 	f.Server = httptest.NewServer(mux)
 	t.Cleanup(f.Close)
 	t.Cleanup(f.dropAll)
@@ -378,7 +382,10 @@ func (f *fake) tell(id string, joined ...string) {
 
 func (f *fake) describe(id string) wire.Room {
 	room := f.rooms[id]
-	d := wire.Room{ChatRoomID: id, Name: room.name, Type: cmp.Or(room.kind, "group"), MemberCount: len(room.members)}
+	d := wire.Room{ChatRoomID: id, Name: room.name, Type: cmp.Or(room.kind, "group"), MemberCount: len(room.members), Place: room.place}
+	if room.public {
+		d.Visibility = wire.Public
+	}
 	for i, user := range room.members {
 		role := "member"
 		if i == 0 {

@@ -8,6 +8,7 @@ import { askingFirst, closable, confirmed, NewDirectDialog, NewRoomDialog, Profi
 import { becomeAvatar, byId, el, silence } from "./ui/dom.js";
 import { listenForKeys } from "./ui/keys.js";
 import { guardLeaving } from "./ui/leaving.js";
+import { NearbyDialog } from "./ui/nearby.js";
 import { addressOf, RoomListView } from "./ui/roomlist.js";
 import { AnyName, remember, rememberedUser, SignIn } from "./ui/signin.js";
 import { StatusView } from "./ui/status.js";
@@ -63,6 +64,7 @@ class App {
   #conversation;
   #newRoom;
   #newDirect;
+  #nearby;
   #profile;
 
   /**
@@ -88,6 +90,10 @@ class App {
       (room) => this.#goTo(room),
       () => this.#me,
     );
+    this.#nearby = new NearbyDialog(
+      () => this.#chat,
+      (room) => this.#goTo(room),
+    );
     this.#profile = new ProfileDialog(async (name) => {
       await this.#chat?.setDisplayName(name);
       this.#displayName = name;
@@ -96,6 +102,7 @@ class App {
     closable(this.#help);
     byId("new-room", HTMLButtonElement).addEventListener("click", () => this.#newRoom.show());
     byId("new-direct", HTMLButtonElement).addEventListener("click", () => this.#newDirect.show());
+    byId("nearby", HTMLButtonElement).addEventListener("click", () => this.#nearby.show());
     byId("help", HTMLButtonElement).addEventListener("click", () => this.#help.showModal());
     byId("account", HTMLButtonElement).addEventListener("click", () =>
       this.#profile.showFor(this.#me, this.#displayName),

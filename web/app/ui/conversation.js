@@ -102,6 +102,11 @@ export class Conversation {
       add: (room, userId) => this.#change((chat) => askingFirst((only) => chat.addMember(room, userId, only))),
       remove: (room, userId) => this.#change((chat) => chat.removeMember(room, userId)),
       rename: (room, name) => this.#change((chat) => chat.renameRoom(room, name)),
+      places: {
+        share: (room, visibility) => this.#change((chat) => chat.share(room, visibility)),
+        place: (room, place) => this.#change(async (chat) => void (await chat.place(room, place))),
+        unplace: (room) => this.#change((chat) => chat.unplace(room)),
+      },
       more: () => this.#readMore(),
       leave: async (room, direct) => {
         if (direct) await this.#chat?.hideDirect(room);

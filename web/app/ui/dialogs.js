@@ -27,7 +27,7 @@ export function closable(dialog) {
 }
 
 /** Something that was typed and won't do. */
-class Refusal extends Error {
+export class Refusal extends Error {
   /**
    * @param {string} message a sentence
    * @param {HTMLElement} where

@@ -3,6 +3,7 @@
 import { Failure, isolated } from "../../lib/streamroom.js";
 import { closable, confirmed, onSubmit } from "./dialogs.js";
 import { becomeAvatar, byId, el, within } from "./dom.js";
+import { PlaceSection } from "./place.js";
 import { counted, describe } from "./words.js";
 
 /**
@@ -18,6 +19,7 @@ import { counted, describe } from "./words.js";
  * @property {(chatRoomId: string, userId: string) => Promise<void>} remove
  * @property {(chatRoomId: string, name: string) => Promise<void>} rename
  * @property {(chatRoomId: string, direct: boolean) => Promise<void>} leave
+ * @property {import("./place.js").PlaceActions} places
  * @property {() => Promise<void>} more the next page of members is wanted
  */
 
@@ -43,6 +45,7 @@ export class MembersDialog {
   #renameName = byId("rename-name", HTMLInputElement);
   #renameProblem = byId("rename-problem", HTMLElement);
   #leave = byId("room-leave", HTMLButtonElement);
+  #place;
   #room = "";
   #name = "";
   /** What the list shows. */
@@ -54,6 +57,7 @@ export class MembersDialog {
   /** @param {Actions} on */
   constructor(on) {
     this.#on = on;
+    this.#place = new PlaceSection(on.places);
     closable(this.#dialog);
     const add = async () => {
       const userId = this.#addName.value.trim();
@@ -92,6 +96,7 @@ export class MembersDialog {
     this.#addForm.reset();
     this.#renameForm.reset();
     this.#renameName.value = this.#name;
+    this.#place.reset();
     this.#dialog.showModal();
   }
 
@@ -106,6 +111,7 @@ export class MembersDialog {
     this.#title.textContent = this.#count.textContent = this.#shown = this.#name = "";
     this.#addForm.reset();
     this.#renameForm.reset();
+    this.#place.clear();
   }
 
   /**
@@ -130,6 +136,7 @@ export class MembersDialog {
     this.#more.hidden = !more;
     this.#addForm.hidden = this.#renameForm.hidden = !owner;
     this.#direct = !group;
+    this.#place.show(room);
     this.#leave.textContent = group ? "Leave room" : "Hide until the next message";
   }
 

@@ -18,6 +18,7 @@ const formatsIn = (timeZone) => ({
     month: "long",
     year: "numeric",
   }),
+  span: new Intl.DateTimeFormat(undefined, { timeZone, dateStyle: "medium", timeStyle: "short" }),
   fullTime: new Intl.DateTimeFormat(undefined, { timeZone, dateStyle: "full", timeStyle: "medium" }),
 });
 
@@ -81,6 +82,34 @@ export function briefly(ms, now) {
 function daysBetween(ms, now) {
   // A day with a change of clocks isn't 24 hours long.
   return Math.round((dayOf(now) - dayOf(ms)) / 86_400_000);
+}
+
+/**
+ * How far away something is.
+ * @param {number} metres
+ */
+export function distance(metres) {
+  const near = metres < 995;
+  const amount = near ? Math.round(metres / 10) * 10 : metres / 1000;
+  return new Intl.NumberFormat(undefined, {
+    style: "unit",
+    unit: near ? "meter" : "kilometer",
+    maximumFractionDigits: near || amount >= 10 ? 0 : 1,
+  }).format(amount);
+}
+
+/**
+ * Where a room meets, and when.
+ * @param {import("../../lib/streamroom.js").Place} place
+ * @returns {string} empty where there is neither an address nor a time
+ */
+export function placeText({ address = "", startsAt = 0, endsAt = 0 }) {
+  const { span } = formats;
+  let time = "";
+  if (startsAt && endsAt) time = span.formatRange(startsAt, endsAt);
+  else if (startsAt) time = span.format(startsAt);
+  else if (endsAt) time = `until ${span.format(endsAt)}`;
+  return [address, time].filter(Boolean).join(" · ");
 }
 
 /** @type {Record<string, string>} */
