@@ -40,6 +40,7 @@ func (v *verifier) checkRoom(ctx context.Context, id string, candidates []candid
 	}
 	var found []finding
 	var users, readers []string
+	var attachments []candidate
 	for _, s := range candidates {
 		switch s.kind {
 		case Room:
@@ -50,6 +51,8 @@ func (v *verifier) checkRoom(ctx context.Context, id string, candidates []candid
 			found = append(found, more...)
 		case Cursor:
 			readers = append(readers, s.user)
+		case Attachment:
+			attachments = append(attachments, s)
 		case LastMessage:
 			f, err := v.checkLastMessage(ctx, state, s)
 			if err != nil {
@@ -77,7 +80,8 @@ func (v *verifier) checkRoom(ctx context.Context, id string, candidates []candid
 		}
 		found = append(found, more...)
 	}
-	return found, nil
+	more, err := v.checkAttachments(ctx, attachments, until)
+	return append(found, more...), err
 }
 
 // newest reads a room's newest message of before a time in 13 digits; "" is any.

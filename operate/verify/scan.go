@@ -128,6 +128,8 @@ func (s *segmentScan) take(it item) error {
 	switch id.Kind {
 	case table.KindRoom, table.KindLastMessage, table.KindMember, table.KindMessage:
 		return s.takeOfRoom(id, it)
+	case table.KindAttachment:
+		return s.takeAttachment(id, it)
 	case table.KindParticipation:
 		return s.want(table.Member(id.RoomID, id.UserID), func(member item) error {
 			if member != nil {
@@ -170,6 +172,7 @@ func (s *segmentScan) takeOfRoom(id table.Identity, it item) error {
 		if attribute.GetText(s.room.newest, table.SK) < attribute.GetText(it, table.SK) {
 			s.room.newest = it
 		}
+		return s.wantAttachments(id, it)
 	case table.KindMember:
 		s.room.count.addMember(it)
 		s.room.members = append(s.room.members, id.UserID)

@@ -24,6 +24,7 @@ const (
 	Room        = "room"        // a room's description, and its members
 	Cursor      = "cursor"      // a read cursor, and its member
 	Connection  = "connection"  // a connection's row and its entry in the user's presence
+	Attachment  = "attachment"  // a file's item and the message that names it
 	Leftover    = "leftover"    // an item that expired long ago
 )
 
@@ -100,6 +101,8 @@ type candidate struct {
 	kind       string
 	room, user string
 	connection string
+	attachment string
+	message    string    // that has the attachment, as the one or the other says
 	key        table.Key // a leftover's
 }
 

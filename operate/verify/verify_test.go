@@ -84,6 +84,13 @@ func unset(t testing.TB, w *rig.Operated, k table.Key) {
 
 func remove(w *rig.Operated, k table.Key) { w.Write(rig.Keyed(k, nil)) }
 
+// plant is a difference to plant.
+type plant struct {
+	kind, says string
+	at         table.Key
+	plant      func()
+}
+
 // attach sends a message with files, after those of the seed, and returns it.
 func attach(t testing.TB, store *dynamo.Store, room string, files int) chat.Message {
 	t.Helper()
@@ -92,7 +99,7 @@ func attach(t testing.TB, store *dynamo.Store, room string, files int) chat.Mess
 		RoomID: room, ID: ulid.MustNew(ulid.Timestamp(at), ulid.DefaultEntropy()).String(), SenderID: room + "-0", SentAt: at.UnixMilli(),
 	}
 	for range files {
-		file := chat.File{ID: ulid.Make().String(), Name: "a.txt", ContentType: "text/plain", Size: 5, Width: 2, Height: 3}
+		file := chat.File{ID: fileID(), Name: "a.txt", ContentType: "text/plain", Size: 5, Width: 2, Height: 3}
 		err := store.PutAttachment(t.Context(), chat.Attachment{
 			File: file, RoomID: room, UploadedBy: m.SenderID, ExpiresAt: time.Now().Add(time.Hour).UnixMilli(),
 		})
@@ -131,7 +138,9 @@ func TestEveryPlantedDifferenceIsFoundAndRepaired(t *testing.T) {
 	}
 	attach(t, store, "room-0023", 2)
 	attach(t, store, "room-0024", 1)
-	rig.Eventually(t, "the changes", func() bool { return w.Consumers.Mapped(table.MessagePrefix) == 30*4+7 })
+	withFiles, deleted := attach(t, store, "room-0025", 2), attach(t, store, "room-0026", 1)
+	deleteFiles(t, store, deleted)
+	rig.Eventually(t, "the changes", func() bool { return w.Consumers.Mapped(table.MessagePrefix) == 30*4+10 })
 	_, err := store.AdvanceReadCursor(t.Context(), "room-0000", "room-0000-1", chat.ReadCursor{UpTo: "01B3F2133F0000000000000000"}, 1)
 	if err != nil {
 		t.Fatal(err)
@@ -151,11 +160,7 @@ func TestEveryPlantedDifferenceIsFoundAndRepaired(t *testing.T) {
 	last := func(i int) table.Key { return table.LastMessage(room(i)) }
 	list := func(i int) table.Key { return table.Participation(room(i)+"-1", room(i)) }
 	text, number := attribute.Text, attribute.Number
-	planted := []struct {
-		kind, says string
-		at         table.Key
-		plant      func()
-	}{
+	planted := []plant{
 		{verify.LastMessage, "is missing", last(0), func() { remove(w, last(0)) }},
 		{verify.LastMessage, "is behind", last(1), func() { set(t, w, last(1), table.MessageID, text("01B3F2133F0000000000000000")) }},
 		{verify.LastMessage, "which is not there", last(2), func() { set(t, w, last(2), table.MessageID, text("7ZZZZZZZZZ0000000000000000")) }},
@@ -182,6 +187,17 @@ func TestEveryPlantedDifferenceIsFoundAndRepaired(t *testing.T) {
 			set(t, w, last(23), table.Attachments, number(0))
 		}},
 		{verify.LastMessage, "is missing", last(24), func() { remove(w, last(24)) }},
+		{verify.Attachment, "it is missing, and the message", fileKey(withFiles, 0), func() { remove(w, fileKey(withFiles, 0)) }},
+		{verify.Attachment, "no message has it, and the message", fileKey(withFiles, 1), func() {
+			w.Write(dynamo.AttachmentItem(chat.Attachment{
+				File: withFiles.Attachments[1], RoomID: withFiles.RoomID, ExpiresAt: now.Add(time.Hour).UnixMilli(),
+			}))
+		}},
+		strayFile(w, withFiles, withFiles.ID, "does not name it"),
+		strayFile(w, withFiles, "01B3F2133F0000000000000000", "is not there"),
+		strayFile(w, withFiles, "x", "is not there"),
+		strayFile(w, withFiles, "", "it never expires"),
+		strayFile(w, deleted, deleted.ID, "was deleted"),
 		{verify.Room, "it says that the room has 7 members, and it has 3", table.Room(room(18)), func() {
 			set(t, w, table.Room(room(18)), table.MemberCount, number(7))
 		}},

@@ -16,6 +16,14 @@ import (
 
 // PutAttachment stores a file that was announced. Until a message has it, it has a ttl.
 func (s *Store) PutAttachment(ctx context.Context, a chat.Attachment) error {
+	if _, err := s.db.PutItem(ctx, &dynamodb.PutItemInput{TableName: s.table, Item: AttachmentItem(a)}); err != nil {
+		return fmt.Errorf("put: %w", err)
+	}
+	return nil
+}
+
+// AttachmentItem is the item of a file that was announced.
+func AttachmentItem(a chat.Attachment) attribute.Item {
 	it := attribute.Key(table.Attachment(a.RoomID, a.ID))
 	addFile(it, a.File)
 	it[table.UploadedBy] = attribute.Text(a.UploadedBy)
@@ -25,10 +33,7 @@ func (s *Store) PutAttachment(ctx context.Context, a chat.Attachment) error {
 	if a.ExpiresAt != 0 {
 		it[table.TTL] = attribute.Number(seconds(a.ExpiresAt))
 	}
-	if _, err := s.db.PutItem(ctx, &dynamodb.PutItemInput{TableName: s.table, Item: it}); err != nil {
-		return fmt.Errorf("put: %w", err)
-	}
-	return nil
+	return it
 }
 
 // Attachments reads files of a room by their ids strongly.
