@@ -2,8 +2,8 @@
 // message in its last state, each place in a room list, members and
 // participations, a room's description, number of members and owner, read
 // cursors, connections and presence, attachments and the messages that name them,
-// and what should have expired. With Repair it makes the derived item follow its
-// source.
+// places and their rooms, and what should have expired. With Repair it makes the
+// derived item follow its source.
 //
 // A room whose last member left has no description any more, and keeps its
 // messages and the last of them: that is not a difference.

@@ -51,6 +51,12 @@ func (v *verifier) checkRoom(ctx context.Context, id string, candidates []candid
 			found = append(found, more...)
 		case Cursor:
 			readers = append(readers, s.user)
+		case Place:
+			more, err := v.checkPlace(ctx, s)
+			if err != nil {
+				return nil, err
+			}
+			found = append(found, more...)
 		case Attachment:
 			attachments = append(attachments, s)
 		case LastMessage:

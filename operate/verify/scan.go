@@ -62,6 +62,7 @@ type roomScan struct {
 	count   memberCount
 	large   bool // it has more members than are kept
 	room    item
+	place   item
 }
 
 func (s *segmentScan) run(ctx context.Context, segment int32) error {
@@ -126,7 +127,7 @@ func (s *segmentScan) take(it item) error {
 		}
 	}
 	switch id.Kind {
-	case table.KindRoom, table.KindLastMessage, table.KindMember, table.KindMessage:
+	case table.KindRoom, table.KindLastMessage, table.KindMember, table.KindMessage, table.KindPlace:
 		return s.takeOfRoom(id, it)
 	case table.KindAttachment:
 		return s.takeAttachment(id, it)
@@ -166,6 +167,8 @@ func (s *segmentScan) takeOfRoom(id table.Identity, it item) error {
 	switch id.Kind { //nolint:exhaustive // of a room
 	case table.KindRoom:
 		s.room.room = it
+	case table.KindPlace:
+		s.room.place = it
 	case table.KindLastMessage:
 		s.room.last = lastMessage(it)
 	case table.KindMessage:
@@ -195,6 +198,11 @@ func (s *segmentScan) endRoom() error {
 	}
 	if room.last != previewOf(room.newest) {
 		if err := s.verifier.addCandidate(s.ctx, candidate{kind: LastMessage, room: room.id}); err != nil {
+			return err
+		}
+	}
+	if problem, _ := s.verifier.checkedPlace(room.id, room.room, room.place); problem != "" {
+		if err := s.verifier.addCandidate(s.ctx, candidate{kind: Place, room: room.id}); err != nil {
 			return err
 		}
 	}

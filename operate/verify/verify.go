@@ -25,6 +25,7 @@ const (
 	Cursor      = "cursor"      // a read cursor, and its member
 	Connection  = "connection"  // a connection's row and its entry in the user's presence
 	Attachment  = "attachment"  // a file's item and the message that names it
+	Place       = "place"       // a room's place, in GSI2
 	Leftover    = "leftover"    // an item that expired long ago
 )
 

@@ -45,13 +45,13 @@ func (s *Store) PlaceRoom(ctx context.Context, r chat.Room, at chat.Location) (b
 				":name": attribute.Text(r.Name), ":public": attribute.Text(table.Public), ":placed": attribute.Number(r.PlacedAt),
 			},
 		}},
-		{Put: &types.Put{TableName: s.table, Item: placeItem(r, at)}},
+		{Put: &types.Put{TableName: s.table, Item: PlaceItem(r, at)}},
 	})
 	return err == nil && len(reasons) == 0, err
 }
 
-// placeItem is a room's place. It has the room's name, which a search shows.
-func placeItem(r chat.Room, at chat.Location) item {
+// PlaceItem is a room's place. It has the room's name, which a search shows.
+func PlaceItem(r chat.Room, at chat.Location) attribute.Item {
 	it := attribute.Key(table.Place(r.ID))
 	parent, leaf := geo.Cell(at.Point)
 	it[table.GSI2PK], it[table.GSI2SK] = attribute.Text(table.Geo(parent)), attribute.Text(leaf)
@@ -90,12 +90,12 @@ func (s *Store) RoomPlace(ctx context.Context, roomID string) (chat.Location, bo
 	if err != nil || it == nil {
 		return chat.Location{}, false, err
 	}
-	at, ok := locationOf(it)
+	at, ok := LocationOf(it)
 	return at, ok, nil
 }
 
-// locationOf reads a place; false if it has no coordinates.
-func locationOf(it item) (chat.Location, bool) {
+// LocationOf reads a place; false if it has no coordinates.
+func LocationOf(it attribute.Item) (chat.Location, bool) {
 	lat, hasLat := attribute.GetDecimal(it, table.Lat)
 	lon, hasLon := attribute.GetDecimal(it, table.Lon)
 	return chat.Location{
@@ -130,7 +130,7 @@ func (s *Store) PlacesIn(ctx context.Context, r chat.PlaceRange, limit int) (cha
 	}
 	for _, it := range out.Items {
 		id, err := table.Parse(attribute.KeyOf(it))
-		if at, ok := locationOf(it); err == nil && ok {
+		if at, ok := LocationOf(it); err == nil && ok {
 			page.Places = append(page.Places, chat.Nearby{RoomID: id.RoomID, Name: attribute.GetText(it, table.Name), Location: at})
 		}
 	}
