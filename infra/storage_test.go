@@ -125,7 +125,8 @@ func TestThePageReachesAttachments(t *testing.T) {
 			t.Errorf("the page's policy %q lacks %q", policy, directive)
 		}
 	}
-	connect, _, _ := strings.Cut(policy[strings.Index(policy, "connect-src"):], ";")
+	_, connect, _ := strings.Cut(policy, "connect-src")
+	connect, _, _ = strings.Cut(connect, ";")
 	if !strings.HasSuffix(connect, " "+address) || strings.Contains(policy, "invalid") {
 		t.Errorf("the page can't upload: %s", connect)
 	}

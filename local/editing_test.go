@@ -37,7 +37,7 @@ func TestAnEditReachesEveryDevice(t *testing.T) {
 	edited := edit(s, "alice", room, ack.MessageID, "hello")
 	want := wire.HistoryMessage{
 		ChatRoomID: room, MessageID: ack.MessageID, SenderID: "alice", Content: "hello", Timestamp: ack.Timestamp,
-		EditedAt: edited.EditedAt,
+		EditedAt: edited.EditedAt, ClientMessageID: "c-1", // for alice alone
 	}
 	if diff := cmp.Diff(want, edited); diff != "" || edited.EditedAt < ack.Timestamp {
 		t.Errorf("the answer (-want +got):\n%s", diff)
@@ -55,6 +55,7 @@ func TestAnEditReachesEveryDevice(t *testing.T) {
 		}
 	}
 	want.ReadBy = []string{"alice"} // in history alone
+	want.ClientMessageID = ""       // for alice alone
 	if diff := cmp.Diff([]wire.HistoryMessage{want}, s.History("bob", room)); diff != "" {
 		t.Errorf("the history (-want +got):\n%s", diff)
 	}

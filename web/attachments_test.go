@@ -23,7 +23,7 @@ func picture(t testing.TB, width, height int) []byte {
 	img := image.NewRGBA(image.Rect(0, 0, width, height))
 	for x := range width {
 		for y := range height {
-			img.Set(x, y, color.RGBA{uint8(40 + 160*x/width), uint8(90 + 120*y/height), 150, 255}) //nolint:gosec // below 256
+			img.Set(x, y, color.RGBA{uint8(40 + 160*x/width), uint8(90 + 120*y/height), 150, 255})
 		}
 	}
 	var out bytes.Buffer
