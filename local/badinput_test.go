@@ -204,7 +204,7 @@ func everything(s *rig.Rig) string {
 }
 
 func TestBadInputIsRefusedAndNothingWritten(t *testing.T) {
-	s := start(t, local.Config{LogLevel: "warn"})
+	s := start(t, local.Config{LogLevel: "warn", Wrap: rig.Hasten})
 	room, foreign := s.Room("alice", "bob", "carol"), s.Room("mallet", "bob")
 	alice, mallet := s.Connect("alice"), s.Connect("mallet")
 	mine, _ := alice.Deliver(room, "mine", "")
@@ -298,7 +298,12 @@ func TestBadInputIsRefusedAndNothingWritten(t *testing.T) {
 		{"the API itself", "GET", "/", "", "", 404, "not_found"},
 	}...)
 	token := s.Token("alice", 0)
-	before := everything(s)
+	var before string
+	rig.Eventually(t, "lists show what was said, and that the last message is deleted", func() bool {
+		last := before
+		before = everything(s)
+		return before == last && strings.Count(before, `{"Value":"LASTMESSAGE"}`) == 2 && strings.Count(before, `"deletedAt":{"Value":"0"}`) == 1
+	})
 	for _, c := range cases {
 		if status, problem := bad(s, token, c); status != c.status || problem.Code != c.code || problem.Status != c.status || problem.Detail == "" {
 			t.Errorf("%s: %s %s %.60q is answered with %d, %+v; want %d %s", c.name, c.method, c.path, c.body, status, problem, c.status, c.code)
