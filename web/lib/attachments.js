@@ -54,6 +54,19 @@ const AT_ONCE = 2;
 /** How often one file is tried on working connections before its sender is asked. */
 const TRIES = 5;
 
+/**
+ * An upload without what only its tab knows: as it is saved, and as a message has it.
+ * @param {Upload} upload
+ */
+export const described = ({ attachmentId, name, contentType, size, width, height }) => ({
+  attachmentId,
+  name,
+  contentType,
+  size,
+  width,
+  height,
+});
+
 export class Attachments {
   /** @type {Map<string, Job>} by upload id, in the order of attaching */
   #jobs = new Map();

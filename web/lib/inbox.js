@@ -1,6 +1,7 @@
 // What the server's frames do to what is held: messages go to their rooms, rooms
 // move in the list, cursors move forward.
 
+import { described } from "./attachments.js";
 import { Failure } from "./failure.js";
 
 /**
@@ -140,8 +141,7 @@ export class Inbox {
       clientMessageId,
       attachments,
     });
-    // The broadcast may come before the ack, or instead of one that was lost.
-    if (clientMessageId && senderId === this.#me()) this.#outbox.remove(clientMessageId);
+    this.#stored({ clientMessageId, senderId });
     if (this.#directory.list.loaded && !this.#directory.list.get(chatRoomId))
       this.#discover(chatRoomId, { chatRoomId, messageId, senderId, content, timestamp, attachments });
   }
@@ -154,6 +154,15 @@ export class Inbox {
     this.#directory.list.saw(message);
     this.#unread.add(message);
     this.#emit("rooms", undefined);
+  }
+
+  /**
+   * A message is stored: an own one waits no longer. Its frame, or an answer with it, may
+   * come before its ack, or instead of one that was lost.
+   * @param {Pick<Message, "clientMessageId"|"senderId">} message
+   */
+  #stored({ clientMessageId, senderId }) {
+    if (clientMessageId && senderId === this.#me()) this.#outbox.remove(clientMessageId);
   }
 
   /** @param {Message} message */
@@ -175,8 +184,7 @@ export class Inbox {
   applied(timeline, effects) {
     for (const { type, message, backlog } of effects) {
       const now = { ...message };
-      // It may be known before its ack, or instead of one that was lost.
-      if (now.clientMessageId && now.senderId === this.#me()) this.#outbox.remove(now.clientMessageId);
+      this.#stored(now);
       if (type === "change") this.#changed(now, timeline);
       else if (timeline.put(now) === "new" && !backlog) this.#saw(now);
       else if (backlog) this.#directory.list.saw(now);
@@ -349,11 +357,4 @@ export class Inbox {
  * @returns {import("./attachments.js").Attachment[]|undefined}
  */
 const filesOf = ({ attachments }) =>
-  attachments?.map(({ attachmentId = "", name, contentType, size, width, height }) => ({
-    attachmentId,
-    name,
-    contentType,
-    size,
-    width,
-    height,
-  }));
+  attachments?.map((upload) => ({ ...described(upload), attachmentId: upload.attachmentId ?? "" }));

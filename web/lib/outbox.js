@@ -2,6 +2,7 @@
 // in order, one in flight per room. Sending again is safe: the server stores a
 // clientMessageId once.
 
+import { described } from "./attachments.js";
 import { fullJitter } from "./clock.js";
 import { Failure, isPassing } from "./failure.js";
 import { isolated } from "./text.js";
@@ -150,14 +151,7 @@ export class Outbox {
   /** @param {Outgoing} outgoing */
   #save({ clientMessageId, chatRoomId, content, createdAt, failure, attachments }) {
     const reason = failure && { code: failure.code, message: failure.message };
-    const files = attachments?.map(({ attachmentId, name, contentType, size, width, height }) => ({
-      attachmentId,
-      name,
-      contentType,
-      size,
-      width,
-      height,
-    }));
+    const files = attachments?.map(described);
     this.#saved.put("outbox", clientMessageId, {
       clientMessageId,
       chatRoomId,
