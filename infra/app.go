@@ -72,9 +72,15 @@ func emptyApp(s settings, o appOptions) *app {
 // stack creates the stack of one concern after the stacks it needs; nil entries
 // are skipped.
 func (a *app) stack(concern, description string, needs ...awscdk.Stack) awscdk.Stack {
+	return a.stackIn(nil, concern, description, needs...)
+}
+
+// stackIn is stack in an environment of its own; nil is that of the CLI.
+func (a *app) stackIn(env *awscdk.Environment, concern, description string, needs ...awscdk.Stack) awscdk.Stack {
 	stack := awscdk.NewStack(a.App, jsii.String(topology.StackName(a.settings.Env, concern)), &awscdk.StackProps{
 		Description:           jsii.String("Streamroom: " + description),
 		TerminationProtection: jsii.Bool(a.settings.prod()),
+		Env:                   env,
 	})
 	for _, other := range needs {
 		if other != nil {

@@ -17,11 +17,7 @@ const firewallRegion = "us-east-1"
 // newFirewall makes the rules for what CloudFront lets in, in a stack of its own, as no
 // stack can have resources of two regions. Its output is the setting webAcl.
 func newFirewall(a *app) {
-	stack := awscdk.NewStack(a.App, jsii.String(topology.StackName(a.settings.Env, "Firewall")), &awscdk.StackProps{
-		Description:           jsii.String("Streamroom: the firewall of the distribution"),
-		TerminationProtection: jsii.Bool(a.settings.prod()),
-		Env:                   &awscdk.Environment{Region: jsii.String(firewallRegion)},
-	})
+	stack := a.stackIn(&awscdk.Environment{Region: jsii.String(firewallRegion)}, "Firewall", "the firewall of the distribution")
 	acl := awswafv2.NewCfnWebACL(stack, jsii.String("Firewall"), &awswafv2.CfnWebACLProps{
 		Scope:            jsii.String("CLOUDFRONT"),
 		Description:      jsii.String("Streamroom " + a.settings.Env),

@@ -171,7 +171,6 @@ func TestAttachments_AreRefusedAndNothingStored(t *testing.T) {
 	for i := range many {
 		many[i] = strings.Repeat("0", 24) + "0" + string(rune('A'+i%8))
 	}
-	before := everything(s)
 	for name, ids := range map[string][]string{
 		"another's":      {good, uploaded("bob", room)},
 		"another room's": {good, uploaded("alice", other)},
@@ -194,7 +193,6 @@ func TestAttachments_AreRefusedAndNothingStored(t *testing.T) {
 	if got := s.History("alice", room); len(got) != 1 {
 		t.Errorf("the room has %d messages, want one", len(got))
 	}
-	_ = before
 	// Refusals leave what is good as it is.
 	writeFiles(s, alice, room, "see", "", good)
 	if got := alice.Expect(wire.TypeAck); got.ChatRoomID != room {
