@@ -75,21 +75,38 @@ func (a *asked) Presence(ctx context.Context, users []string, limit int) (map[st
 	return a.memory.Presence(ctx, users, limit)
 }
 
-func TestAudience_AJoinInALargerRoomReadsNoOtherDevices(t *testing.T) {
-	m := &asked{memory: &memory{members: []string{"bob"}}}
-	for i := range 100 {
-		m.members = append(m.members, user(i))
-	}
-	sent := received{}
-	consumer := fanout.New(m, sent, time.Minute, func() time.Time { return changestest.Now }, zerolog.Nop())
-	if _, err := consumer.Handle(t.Context(), changes.Event{Records: []json.RawMessage{changestest.Join(room, "bob")}}); err != nil {
-		t.Fatal(err)
-	}
-	if !slices.Equal(m.users, []string{"bob"}) {
-		t.Errorf("the devices of %d users were read, want those of bob", len(m.users))
-	}
-	if got := sent.types("bob"); !slices.Equal(got, []string{"memberJoined bob"}) {
-		t.Errorf("bob got %q", got)
+// What a user who joins or leaves a larger room is told needs neither the devices of
+// others nor all members.
+func TestAudience_JoinsAndLeavesInALargerRoomReadWhatTheyTell(t *testing.T) {
+	for _, members := range []int{101, fanout.SliceAbove, fanout.SliceAbove + 1} {
+		for name, test := range map[string]struct {
+			record json.RawMessage
+			bob    bool // is a member
+			want   []string
+		}{
+			"joins":         {changestest.Join(room, "bob"), true, []string{"memberJoined bob"}},
+			"leaves":        {leaves("bob"), false, []string{"memberLeft bob"}},
+			"left, is back": {leaves("bob"), true, nil},
+		} {
+			m := &asked{memory: crowd(members, 0)}
+			if test.bob {
+				m.members[0] = "bob"
+			}
+			sent := received{}
+			consumer := fanout.New(m, sent, time.Minute, func() time.Time { return changestest.Now }, zerolog.Nop())
+			if _, err := consumer.Handle(t.Context(), changes.Event{Records: []json.RawMessage{test.record}}); err != nil {
+				t.Fatal(err)
+			}
+			if users := slices.DeleteFunc(m.users, func(user string) bool { return user == "bob" }); len(users) > 0 {
+				t.Errorf("%s, %d members: the devices of %d others were read", name, members, len(users))
+			}
+			if limit := m.memory.asked.Load(); limit > 100 {
+				t.Errorf("%s, %d members: up to %d members are read", name, members, limit)
+			}
+			if got := sent.types("bob"); !slices.Equal(got, test.want) || len(sent) > min(1, len(test.want)) {
+				t.Errorf("%s, %d members: bob got %q, and %d users in all; want %q", name, members, got, len(sent), test.want)
+			}
+		}
 	}
 }
 

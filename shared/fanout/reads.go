@@ -20,10 +20,14 @@ type reads struct {
 }
 
 // planReads returns what events need. Reads of others are shown in small rooms
-// only, so for those there is no need to read the members of others.
+// only, and joins and leaves in announced ones, so for those there is no need to read
+// the members of larger ones.
 func planReads(e *events) reads {
 	plan := reads{members: chat.SmallRoom, name: e.renamedAt != 0}
-	if e.general() || len(e.joined) > 0 || len(e.left) > 0 {
+	if len(e.joined) > 0 || len(e.left) > 0 {
+		plan.members = announcedRoom
+	}
+	if e.general() {
 		plan.members = SliceAbove
 	}
 	if n := len(e.messages); n > 0 {
