@@ -3,6 +3,7 @@ module github.com/streamroom/streamroom
 go 1.26.0
 
 require (
+	github.com/HdrHistogram/hdrhistogram-go v1.4.0
 	github.com/MicahParks/jwkset v0.11.0
 	github.com/MicahParks/keyfunc/v3 v3.8.0
 	github.com/anishathalye/porcupine v1.3.1
