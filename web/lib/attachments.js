@@ -22,6 +22,11 @@ import { Failure, isPassing } from "./failure.js";
  */
 
 /**
+ * A picture's size, in pixels.
+ * @typedef {{width: number, height: number}} Pixels
+ */
+
+/**
  * A file on its way.
  * @typedef {object} Upload
  * @property {string} uploadId
@@ -53,6 +58,8 @@ export const MAX_ATTACHMENTS = 10;
 const AT_ONCE = 2;
 /** How often one file is tried on working connections before its sender is asked. */
 const TRIES = 5;
+/** An upload that gets no further for this long is on a connection that is dead (ms). */
+const STALLED = 60_000;
 
 /**
  * An upload without what only its tab knows: as it is saved, and as a message has it.
@@ -95,7 +102,7 @@ export class Attachments {
    * Takes a file, and uploads it now or when there is a connection.
    * @param {string} chatRoomId
    * @param {File} file
-   * @param {{width: number, height: number}} [pixels] of a picture
+   * @param {Pixels|Promise<Pixels|undefined>} [pixels] of a picture; the upload waits for them
    * @returns {Upload}
    */
   add(chatRoomId, file, pixels) {
@@ -105,12 +112,11 @@ export class Attachments {
       name: file.name || "file",
       contentType: file.type || "application/octet-stream",
       size: file.size,
-      ...pixels,
       status: "waiting",
       sent: 0,
       file,
     });
-    this.#jobs.set(upload.uploadId, new Job(upload));
+    this.#jobs.set(upload.uploadId, new Job(upload, pixels));
     this.#pump();
     return upload;
   }
@@ -179,8 +185,11 @@ export class Attachments {
     upload.status = "uploading";
     this.#changed(upload);
     try {
-      const attachmentId = await this.#upload(upload, signal);
+      if (job.pixels) Object.assign(upload, await job.pixels);
       if (signal.aborted) return;
+      const attachmentId = await this.#upload(job, signal);
+      if (signal.aborted) return;
+      job.stop();
       upload.attachmentId = attachmentId;
       upload.status = "uploaded";
       upload.sent = upload.size;
@@ -193,11 +202,12 @@ export class Attachments {
   }
 
   /**
-   * @param {Upload} upload
+   * @param {Job} job
    * @param {AbortSignal} signal
    * @returns {Promise<string>} the attachment's id
    */
-  async #upload(upload, signal) {
+  async #upload(job, signal) {
+    const { upload } = job;
     const { chatRoomId, name, contentType, size, width, height, file } = upload;
     const { attachmentId, upload: form } = await this.#api.announce(chatRoomId, {
       name,
@@ -210,8 +220,16 @@ export class Attachments {
     const data = new FormData();
     for (const [field, value] of Object.entries(form.fields)) data.append(field, String(value));
     data.append("file", /** @type {Blob} */ (file)); // last: what follows it is not read
+    // A dead connection may never end by itself.
+    const watch = () =>
+      job.hold(this.#clock, STALLED, () => {
+        this.#failed(job, new Failure("timeout", "The upload got stuck."));
+        this.#pump();
+      });
+    watch();
     const progress = (/** @type {number} */ sent) => {
       if (signal.aborted) return;
+      watch();
       upload.sent = Math.min(sent, size);
       this.#changed(upload);
     };
@@ -248,12 +266,16 @@ class Job {
   /** @type {(() => void)|undefined} */
   #cancel;
 
-  /** @param {Upload} upload */
-  constructor(upload) {
+  /**
+   * @param {Upload} upload
+   * @param {Pixels|Promise<Pixels|undefined>} [pixels]
+   */
+  constructor(upload, pixels) {
     this.upload = upload;
+    this.pixels = pixels;
   }
 
-  /** Whether it waits for its turn to be tried again. */
+  /** Whether it waits: for its turn to be tried again, or for the upload to go on. */
   get held() {
     return this.#cancel !== undefined;
   }
@@ -269,6 +291,7 @@ class Job {
    * @param {() => void} call
    */
   hold(clock, ms, call) {
+    this.#cancel?.();
     this.#cancel = clock.after(ms, () => {
       this.#cancel = undefined;
       call();
@@ -293,8 +316,24 @@ export function postForm(url, form, { progress, signal }) {
     request.open("POST", url);
     request.upload.addEventListener("progress", (event) => progress(event.loaded));
     request.addEventListener("load", () => resolve(request.status));
-    request.addEventListener("error", () => reject(new Failure("network", "The server could not be reached.")));
+    request.addEventListener("error", () => void whyNot(form).then(reject));
     signal.addEventListener("abort", () => request.abort());
     request.send(form);
   });
+}
+
+/**
+ * Why a form could not be posted. A browser says the same of a network that is gone and of
+ * a file that it can't read: one that was changed or moved since it was chosen, or a folder.
+ * @param {FormData} form
+ * @returns {Promise<Failure>}
+ */
+async function whyNot(form) {
+  try {
+    await /** @type {Blob} */ (form.get("file")).slice(0, 1).arrayBuffer();
+    return new Failure("network", "The server could not be reached.");
+  } catch (cause) {
+    const what = "It can’t be read: it was changed or moved since it was chosen. Attach it again.";
+    return new Failure("unreadable", what, { cause });
+  }
 }

@@ -3,7 +3,7 @@
 /** A request or a frame that was refused or could not be made. */
 export class Failure extends Error {
   /**
-   * @param {string} code one of the server's codes, or `network`, `timeout`, `unavailable`, `unexpected`
+   * @param {string} code one of the server's codes, or `network`, `timeout`, `unavailable`, `unreadable` for a file, `unexpected`
    * @param {string} message what happened, for people
    * @param {{status?: number, users?: string[], retryAfter?: number, cause?: unknown}} [more] status is the HTTP status where there was one; users are those who have never signed in; retryAfter is how long the server asks to wait, in ms
    */

@@ -42,6 +42,7 @@ export { byteLength, Failure, MAX_ATTACHMENTS, MAX_CONTENT, MOST_UNREAD };
 /**
  * @typedef {import("./api.js").Member} Member
  * @typedef {import("./attachments.js").Attachment} Attachment
+ * @typedef {import("./attachments.js").Pixels} Pixels
  * @typedef {import("./attachments.js").Upload} Upload
  * @typedef {import("./api.js").NearbyRoom} NearbyRoom
  * @typedef {import("./api.js").Place} Place
@@ -303,7 +304,7 @@ export class Streamroom extends Emitter {
    * `upload` events tell how it goes. After a reload only what was uploaded is sent.
    * @param {string} chatRoomId
    * @param {File} file
-   * @param {{width: number, height: number}} [pixels] of a picture: readers leave room for it
+   * @param {Pixels|Promise<Pixels|undefined>} [pixels] of a picture: readers leave room for it
    * @returns {Upload} which changes as it goes
    */
   attach(chatRoomId, file, pixels) {
@@ -369,10 +370,11 @@ export class Streamroom extends Emitter {
    * Edits a message of one's own.
    * @param {string} chatRoomId
    * @param {string} messageId
-   * @param {string} content
+   * @param {string} content may be empty where the message has files
    */
   async edit(chatRoomId, messageId, content) {
-    checkContent(chatRoomId, content);
+    const files = this.#timelines.get(chatRoomId)?.get(messageId)?.attachments ?? [];
+    checkContent(chatRoomId, content, files.length === 0);
     const edited = await this.#api.editMessage(chatRoomId, messageId, content);
     const held = this.#timelines.get(chatRoomId)?.get(messageId);
     if (held) this.#inbox.revised({ ...held, ...edited, content, editedAt: edited?.editedAt ?? this.#clock.now() });

@@ -150,6 +150,43 @@ test("an upload waits for a connection, and is tried again after one was lost", 
   equal([upload.status, upload.attachmentId], ["uploaded", "a2"]);
 });
 
+test("an upload that gets no further is given up and tried again", async () => {
+  const { w, bucket } = world();
+  await w.connect();
+  const upload = w.chat.attach("r", file());
+  await settle();
+  const [first] = bucket.posts;
+  await w.clock.advance(50_000);
+  first.progress(3);
+  await w.clock.advance(50_000);
+  equal([upload.status, upload.sent, first.signal.aborted], ["uploading", 3, false]);
+  await w.clock.advance(20_000);
+  equal([upload.status, upload.sent, first.signal.aborted, bucket.posts.length], ["uploading", 0, true, 2]);
+  first.resolve(204); // too late
+  await settle();
+  equal(upload.status, "uploading");
+  bucket.last.resolve(204);
+  await settle();
+  equal([upload.status, upload.attachmentId], ["uploaded", "a2"]);
+  await w.clock.advance(120_000);
+  equal([upload.status, bucket.posts.length], ["uploaded", 2]);
+});
+
+test("a picture's size may come late, and the upload waits for it", async () => {
+  const { w, bucket } = world();
+  await w.connect();
+  let known;
+  const upload = w.chat.attach("r", file(), new Promise((resolve) => (known = resolve)));
+  w.chat.send("r", "see", [upload]);
+  await settle();
+  equal([w.asked(announced).length, outgoing(w)], [0, [["see", "waiting"]]]);
+  known({ width: 4, height: 3 });
+  await settle();
+  bucket.last.resolve(204);
+  await settle();
+  equal([w.asked(announced)[0][2].width, upload.height, outgoing(w)], [4, 3, [["see", "sending"]]]);
+});
+
 test("a form that is refused as too old is asked for again", async () => {
   const { w, bucket } = world();
   await w.connect();

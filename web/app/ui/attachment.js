@@ -1,7 +1,7 @@
 // One file of a message: a picture whose size is known is shown, any other is a card that
 // saves the file. Links are asked for when they are needed, as each is good for minutes.
 
-import { el, icon } from "./dom.js";
+import { announce, el, icon } from "./dom.js";
 import { fileName, fileSize } from "./words.js";
 
 /**
@@ -51,6 +51,8 @@ export class AttachmentView {
   /** What the picture shows before the server has it; empty for nothing. */
   #own = "";
   #tries = 0;
+  /** Whether it is shown as a picture, or could not be. */
+  #pictured = false;
   #file;
   #linkTo;
   #failed;
@@ -64,7 +66,13 @@ export class AttachmentView {
     this.#file = file;
     this.#linkTo = linkTo;
     this.#failed = failed;
-    if (isPicture(file) && file.width && file.height) this.#picture(file.width, file.height);
+    this.#show();
+  }
+
+  #show() {
+    const { width, height } = this.#file;
+    this.#pictured = isPicture(this.#file) && width !== undefined && height !== undefined && width > 0 && height > 0;
+    if (this.#pictured) this.#picture(width ?? 0, height ?? 0);
     else this.#card();
   }
 
@@ -74,6 +82,10 @@ export class AttachmentView {
    */
   update(file) {
     this.#file = file;
+    // The size of a picture may be known late.
+    if (this.#pictured || !isPicture(file) || !file.width) return;
+    this.element.replaceChildren();
+    this.#show();
   }
 
   /** The picture's own data, which the page holds, is not needed any more. */
@@ -169,6 +181,11 @@ export class AttachmentView {
     if (!this.#file.attachmentId) return;
     try {
       const { url } = await this.#current();
+      // What is opened long after a click is taken for a pop-up, and not opened.
+      if (navigator.userActivation?.isActive === false) {
+        announce(`${fileName(this.#file.name)} is ready now: open it once more.`, true);
+        return;
+      }
       el("a", { href: url, target: "_blank", rel: "noopener noreferrer", download: true }).click();
     } catch (err) {
       this.#failed(err);

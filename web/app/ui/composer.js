@@ -16,6 +16,8 @@ export class Composer {
   #room = "";
   /** The message that is edited; empty for none. */
   #message = "";
+  /** Whether it has files, beside which it may say nothing. */
+  #withFiles = false;
   /** @type {Map<string, string>} by message, edits that are under way or were not saved */
   #edits = new Map();
   /** @type {Map<string, Promise<void>>} by message, the end of its edits that are under way */
@@ -29,7 +31,7 @@ export class Composer {
    * @param {(chatRoomId: string, messageId: string, content: string) => Promise<void>} on.edit rejects with a Failure
    * @param {(chatRoomId: string) => string} on.draft what was begun in a room and not sent
    * @param {(chatRoomId: string, text: string) => void} on.saveDraft
-   * @param {(chatRoomId: string, file: File, pixels?: {width: number, height: number}) => Upload|undefined} on.attach
+   * @param {import("./files.js").Attach} on.attach
    * @param {(upload: Upload) => void} on.detach
    * @param {(upload: Upload) => void} on.again
    * @param {() => void} on.editLast the last message of one's own is wanted for editing
@@ -38,12 +40,10 @@ export class Composer {
     this.#on = on;
     this.#files = new FilesView({ ...on, changed: () => this.#check() });
     this.#input.addEventListener("paste", (event) => {
-      const files = event.clipboardData?.files;
-      if (!files?.length || this.#message) return;
-      // A table is copied as text and as a picture of it: its text is meant.
-      if (event.clipboardData?.types.includes("text/plain")) return;
+      const data = event.clipboardData;
+      if (!data?.files.length || this.#message || isText(data)) return;
       event.preventDefault();
-      void this.#files.add(files);
+      this.#files.addFrom(data);
     });
     this.#input.addEventListener("input", () => this.#changed());
     this.#input.addEventListener("keydown", (event) => this.#key(event));
@@ -95,9 +95,11 @@ export class Composer {
    * goes on.
    * @param {string} messageId
    * @param {string} content
+   * @param {boolean} withFiles whether the message has files, too
    */
-  edit(messageId, content) {
+  edit(messageId, content, withFiles) {
     const text = this.#edits.get(messageId) ?? content;
+    this.#withFiles = withFiles;
     this.#setMessage(messageId);
     this.#input.value = text;
     this.#changed();
@@ -163,6 +165,7 @@ export class Composer {
    * @param {string} content
    */
   async #save(room, message, content) {
+    const withFiles = this.#withFiles;
     this.#edits.set(message, content);
     this.endEdit();
     // One after the other: the last one counts.
@@ -177,7 +180,7 @@ export class Composer {
       const problem = describe(Failure.from(err));
       announce(`Your edit was not saved. ${problem}`, true);
       if (room !== this.#room || this.#message || this.#input.value) return;
-      this.edit(message, content);
+      this.edit(message, content, withFiles);
       this.#problem.textContent = problem;
     } finally {
       if (this.#saving.get(message) === ended) this.#saving.delete(message);
@@ -198,7 +201,8 @@ export class Composer {
     const over = byteLength(content) - MAX_CONTENT;
     this.#problem.textContent = over > 0 ? `That is ${over} bytes too long for one message.` : "";
     const uploads = this.#files.uploads;
-    const says = hasVisible(content) || (uploads.length > 0 && content === "");
+    const files = this.#message ? this.#withFiles : uploads.length > 0;
+    const says = hasVisible(content) || (files && content === "");
     this.#send.disabled = !says || over > 0 || uploads.some(({ status }) => status === "failed");
   }
 }
@@ -209,3 +213,13 @@ export class Composer {
  * @param {string} text
  */
 const trimmed = (text) => text.replace(/^(?:[^\S\n]*\n)+/u, "").trimEnd();
+
+/**
+ * Whether what is pasted is meant as text: a table, or part of a document, has a picture of
+ * itself beside it. A file has its name beside it, a picture of a page its address.
+ * @param {DataTransfer} data
+ */
+function isText(data) {
+  if (!data.types.includes("text/plain")) return false;
+  return data.types.includes("text/rtf") || /\S/u.test(data.getData("text/html").replace(/<[^>]*>/gu, ""));
+}

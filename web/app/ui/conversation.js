@@ -79,7 +79,7 @@ export class Conversation {
       seen: (messageId) => this.#seen(messageId),
       retry: (id) => this.#chat?.retry(id),
       discard: (id) => this.#chat?.discard(id),
-      edit: (message) => this.#composer.edit(message.messageId, message.content ?? ""),
+      edit: (message) => this.#edit(message),
       delete: (message) => void this.#delete(message),
       linkTo: async ({ attachmentId = "" }) => {
         if (!this.#chat) throw new Failure("unauthorized", "");
@@ -354,7 +354,12 @@ export class Conversation {
   #editLast() {
     const messages = this.#chat?.timeline(this.id).messages ?? [];
     const last = messages.findLast((m) => m.senderId === this.#me && !m.deletedAt);
-    if (last) this.#composer.edit(last.messageId, last.content ?? "");
+    if (last) this.#edit(last);
+  }
+
+  /** @param {Message} message */
+  #edit({ messageId, content = "", attachments = [] }) {
+    this.#composer.edit(messageId, content, attachments.length > 0);
   }
 
   /** @param {Message} message */

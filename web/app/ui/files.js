@@ -3,9 +3,21 @@
 import { Failure, MAX_ATTACHMENTS } from "../../lib/streamroom.js";
 import { isPicture } from "./attachment.js";
 import { announce, arrange, byId, el, icon } from "./dom.js";
-import { counted, describe, fileName, fileSize } from "./words.js";
+import { counted, describe, fileName, fileSize, listed } from "./words.js";
 
-/** @typedef {import("../../lib/streamroom.js").Upload} Upload */
+/**
+ * @typedef {import("../../lib/streamroom.js").Pixels} Pixels
+ * @typedef {import("../../lib/streamroom.js").Upload} Upload
+ */
+
+/**
+ * Uploads a file.
+ * @callback Attach
+ * @param {string} chatRoomId
+ * @param {File} file
+ * @param {Promise<Pixels|undefined>} pixels
+ * @returns {Upload|undefined}
+ */
 
 export class FilesView {
   #list = byId("composer-files", HTMLElement);
@@ -22,7 +34,7 @@ export class FilesView {
 
   /**
    * @param {object} on
-   * @param {(chatRoomId: string, file: File, pixels?: {width: number, height: number}) => Upload|undefined} on.attach
+   * @param {Attach} on.attach
    * @param {(upload: Upload) => void} on.detach
    * @param {(upload: Upload) => void} on.again
    * @param {() => void} on.changed
@@ -36,7 +48,7 @@ export class FilesView {
       const input = byId(id, HTMLInputElement);
       button.addEventListener("click", () => input.click());
       input.addEventListener("change", () => {
-        void this.add(input.files ?? []);
+        this.#add([...(input.files ?? [])]);
         input.value = ""; // the same file may be chosen again
       });
     }
@@ -58,34 +70,58 @@ export class FilesView {
       end();
       if (!event.dataTransfer?.types.includes("Files")) return;
       event.preventDefault();
-      if (this.#enabled) void this.add(event.dataTransfer.files);
+      if (this.#enabled) this.addFrom(event.dataTransfer);
     });
   }
 
   /**
-   * Attaches files to what is written in the room that is shown.
-   * @param {Iterable<File>} files
+   * Attaches what is dropped or pasted.
+   * @param {DataTransfer} data
    */
-  async add(files) {
+  addFrom(data) {
+    const items = [...data.items].filter(({ kind }) => kind === "file");
+    // A browser gives a folder a size, as if it were a file, and can't read it.
+    const folders = items.flatMap((item) => {
+      const entry = item.webkitGetAsEntry?.();
+      return entry?.isDirectory ? entry.name : [];
+    });
+    const files = items.flatMap((item) => (item.webkitGetAsEntry?.()?.isDirectory ? [] : (item.getAsFile() ?? [])));
+    this.#add(files, folders);
+  }
+
+  /**
+   * Attaches files to what is written in the room that is shown.
+   * @param {File[]} files
+   * @param {string[]} [folders] names of those that can't be
+   */
+  #add(files, folders = []) {
     const room = this.#room;
     if (!room) return;
-    for (const file of [...files]) {
-      const pixels = await pixelsOf(file);
-      const uploads = this.#uploads.get(room) ?? [];
-      if (uploads.length >= MAX_ATTACHMENTS) {
-        announce(`A message can have ${MAX_ATTACHMENTS} files. ${fileName(file.name)} was not attached.`, true);
-        break;
-      }
-      if (file.size === 0) {
-        announce(`${fileName(file.name)} is empty, or a folder, and was not attached.`, true);
-        continue;
-      }
-      const upload = this.#on.attach(room, file, pixels);
+    const uploads = [...(this.#uploads.get(room) ?? [])];
+    const full = files.filter(({ size }) => size > 0);
+    const taken = full.slice(0, MAX_ATTACHMENTS - uploads.length);
+    for (const file of taken) {
+      // At once: who presses Enter now means these files, too.
+      const upload = this.#on.attach(room, file, pixelsOf(file));
       if (!upload) return;
-      this.#uploads.set(room, [...uploads, upload]);
+      uploads.push(upload);
       announce(`${fileName(file.name)} attached`);
-      this.#draw();
     }
+    this.#uploads.set(room, uploads);
+    this.#draw();
+    const empty = files.filter(({ size }) => size === 0);
+    const problems = [
+      leftOut(folders, "is a folder", "are folders"),
+      leftOut(namesOf(empty), "is empty, or a folder", "are empty, or folders"),
+      leftOut(
+        namesOf(full.slice(taken.length)),
+        "is one too many",
+        "are too many",
+        `: a message can have ${MAX_ATTACHMENTS} files`,
+      ),
+    ];
+    const problem = problems.filter(Boolean).join(" ");
+    if (problem) announce(problem, true);
   }
 
   /**
@@ -220,6 +256,23 @@ class Line {
     }[status];
     if (this.#state.textContent !== words) this.#state.textContent = words;
   }
+}
+
+/** @param {File[]} files */
+const namesOf = (files) => files.map(({ name }) => name);
+
+/**
+ * Says what was not attached.
+ * @param {string[]} names
+ * @param {string} is what is wrong with it
+ * @param {string} are or with them
+ * @param {string} [because]
+ * @returns {string} empty for no names
+ */
+function leftOut(names, is, are, because = "") {
+  if (names.length === 0) return "";
+  const one = names.length === 1;
+  return `${listed(names.map(fileName), 3)} ${one ? is : are}, and ${one ? "was" : "were"} not attached${because}.`;
 }
 
 /** @param {number} size */

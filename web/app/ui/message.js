@@ -150,7 +150,7 @@ export class Row {
       name,
       readers,
       outgoing?.failure?.code,
-      ...item.files.map((f) => [f.attachmentId, f.name, "sent" in f ? `${f.status} ${f.sent}` : ""]),
+      ...item.files.map((f) => [f.attachmentId, f.name, f.width, "sent" in f ? `${f.status} ${f.sent}` : ""]),
       zone(),
     ].join("\0");
     if (shown === this.#shown) return;
