@@ -18,7 +18,7 @@ import (
 // where locates the Streamroom to work on: the local one by its endpoint, or a
 // deployed one by its environment or the names of its parts.
 type where struct {
-	endpoint, env, region, table, function, bucket string
+	endpoint, env, region, table, function, bucket, attachments string
 }
 
 // flags defines the flags for the table.
@@ -37,6 +37,11 @@ func (w *where) sendingFlags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&w.bucket, "bucket", "", "`name` of the bucket of failures, instead of the environment's")
 }
 
+// filesFlag adds that for the bucket of attachments.
+func (w *where) filesFlag(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&w.attachments, "attachments", "", "`name` of the bucket of attachments, instead of the environment's")
+}
+
 // toMap returns what a checkpoint keeps.
 func (w *where) toMap() map[string]string {
 	return map[string]string{
@@ -45,7 +50,9 @@ func (w *where) toMap() map[string]string {
 }
 
 func (w *where) fromMap(m map[string]string) {
-	*w = where{m["endpoint"], m["env"], m["region"], m["table"], m["function"], m["bucket"]}
+	*w = where{
+		endpoint: m["endpoint"], env: m["env"], region: m["region"], table: m["table"], function: m["function"], bucket: m["bucket"],
+	}
 }
 
 func (w *where) check() error {
@@ -71,7 +78,9 @@ func (w *where) open(ctx context.Context, target string) (replay.Clients, replay
 	}
 	switch {
 	case w.endpoint != "":
-		d = replay.Deployment{Table: local.TableName, Bucket: local.FailuresBucket, Functions: map[string]string{}}
+		d = replay.Deployment{
+			Table: local.TableName, Bucket: local.FailuresBucket, Attachments: local.AttachmentsBucket, Functions: map[string]string{},
+		}
 		for _, m := range topology.StreamMappings() {
 			d.Functions[m.Function] = m.Function
 		}
@@ -82,8 +91,12 @@ func (w *where) open(ctx context.Context, target string) (replay.Clients, replay
 	default:
 		d.Functions = map[string]string{}
 	}
-	if w.table != "" {
-		d.Table = w.table
+	if w.table != "" && w.table != d.Table {
+		// The environment's bucket has the files of another table.
+		d.Table, d.Attachments = w.table, ""
+	}
+	if w.attachments != "" {
+		d.Attachments = w.attachments
 	}
 	if w.bucket != "" {
 		d.Bucket = w.bucket

@@ -83,7 +83,7 @@ func TestVerify_SaysThatEverythingFits(t *testing.T) {
 		code, stdout, stderr := tool(t, "verify", "--endpoint", s.TableURL(), "--settle", "0s")
 		lines := strings.Split(strings.TrimSpace(stdout), "\n")
 		last := lines[len(lines)-1]
-		return code == exitDone && stderr == "" && strings.HasPrefix(last, "Everything fits: ") && strings.HasSuffix(last, " items checked, 0 differ.")
+		return code == exitDone && stderr == "" && strings.HasPrefix(last, "Everything fits: ") && strings.HasSuffix(last, " items and 0 files checked, 0 differ.")
 	})
 }
 

@@ -70,7 +70,8 @@ func openBackend(c Config) (gofakes3.Backend, error) {
 	if err := errors.Join(filesErr, aboutErr); err != nil {
 		return nil, err
 	}
-	return s3afero.SingleBucket(c.Bucket, files, about)
+	folder, err := s3afero.SingleBucket(c.Bucket, files, about)
+	return paged{folder}, err
 }
 
 // Do serves a request without the guard: it is the HTTP client of those who may do

@@ -43,7 +43,7 @@ type server struct {
 }
 
 // servers are those that the suite runs against.
-var servers = map[string]func(*testing.T) server{"guard": startGuard, "gateway": needGateway}
+var servers = map[string]func(*testing.T) server{"guard": startGuard, "guard in a folder": startFolder, "gateway": needGateway}
 
 func needGateway(t *testing.T) server {
 	t.Helper()
@@ -62,8 +62,18 @@ func needGateway(t *testing.T) server {
 
 func startGuard(t *testing.T) server {
 	t.Helper()
+	return startGuardIn(t, "")
+}
+
+func startFolder(t *testing.T) server {
+	t.Helper()
+	return startGuardIn(t, t.TempDir())
+}
+
+func startGuardIn(t *testing.T, dir string) server {
+	t.Helper()
 	store, err := guard.Open(guard.Config{
-		Bucket: bucket, Path: "/objects", Region: region, Now: time.Now,
+		Bucket: bucket, Dir: dir, Path: "/objects", Region: region, Now: time.Now,
 		Credentials: aws.Credentials{AccessKeyID: accessKey, SecretAccessKey: secretKey},
 	})
 	if err != nil {

@@ -23,6 +23,7 @@ type Clients struct {
 	Streams *dynamodbstreams.Client
 	Lambda  *lambda.Client
 	Bucket  *s3.Client
+	Config  aws.Config // by which they were made
 }
 
 // NewClients returns clients by a configuration with region, credentials and,
@@ -39,6 +40,7 @@ func NewClients(c aws.Config) Clients {
 		Bucket: s3.NewFromConfig(c, func(o *s3.Options) {
 			o.UsePathStyle = c.BaseEndpoint != nil // the local runtime has one name
 		}),
+		Config: c,
 	}
 }
 
@@ -64,17 +66,22 @@ type Deployment struct {
 	Table     string            // its name
 	Bucket    string            // the name of the bucket of on-failure records
 	Functions map[string]string // names or ARNs by their names in shared/topology
+
+	Attachments string // the name of the bucket of attachments; "": there is none
 }
 
 // Find finds a deployed environment by its stacks' outputs.
 func Find(ctx context.Context, c aws.Config, env string) (Deployment, error) {
 	stacks := cloudformation.NewFromConfig(c)
 	outputs := map[string]string{}
-	for _, concern := range []string{topology.DatabaseStack, topology.StreamsStack} {
+	for _, concern := range []string{topology.DatabaseStack, topology.StreamsStack, topology.StorageStack} {
 		name := topology.StackName(env, concern)
 		out, err := stacks.DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: aws.String(name)})
 		var refused smithy.APIError
 		if errors.As(err, &refused) && refused.ErrorCode() == "ValidationError" { // that is how it says it
+			if concern == topology.StorageStack {
+				continue // of a version that had no attachments
+			}
 			return Deployment{}, fmt.Errorf("no stack %s in %s: check --env and the region", name, c.Region)
 		}
 		if err != nil {
@@ -88,6 +95,7 @@ func Find(ctx context.Context, c aws.Config, env string) (Deployment, error) {
 	}
 	d := Deployment{
 		Table: outputs[topology.TableOutput], Bucket: outputs[topology.FailuresOutput], Functions: map[string]string{},
+		Attachments: outputs[topology.AttachmentsOutput],
 	}
 	complete := d.Table != "" && d.Bucket != ""
 	for _, m := range topology.StreamMappings() {

@@ -48,16 +48,24 @@ func TestADeploymentIsFoundByItsOutputs(t *testing.T) {
 		"Streamroom-dev-Streams": {
 			"FailuresBucket": "the-bucket", "FanoutFunction": "fanout-1", "LastmessageFunction": "lastmessage-1",
 		},
+		"Streamroom-dev-Storage":   {"AttachmentsBucket": "the-files"},
+		"Streamroom-bare-Database": {"TableName": "the-table"},
+		"Streamroom-bare-Streams": {
+			"FailuresBucket": "the-bucket", "FanoutFunction": "fanout-1", "LastmessageFunction": "lastmessage-1",
+		},
 		"Streamroom-old-Database": {"TableName": "the-table"},
 		"Streamroom-old-Streams":  {"FailuresBucket": "the-bucket"},
 	}
 	c := aws.Config{Region: "eu-west-1", HTTPClient: deployed, Credentials: credentials.NewStaticCredentialsProvider("x", "x", "")}
-	got, err := Find(t.Context(), c, "dev")
-	want := Deployment{
-		Table: "the-table", Bucket: "the-bucket", Functions: map[string]string{"fanout": "fanout-1", "lastmessage": "lastmessage-1"},
-	}
-	if diff := cmp.Diff(want, got); err != nil || diff != "" {
-		t.Errorf("%v (-want +got):\n%s", err, diff)
+	for env, files := range map[string]string{"dev": "the-files", "bare": ""} { // as before there were attachments
+		got, err := Find(t.Context(), c, env)
+		want := Deployment{
+			Table: "the-table", Bucket: "the-bucket", Functions: map[string]string{"fanout": "fanout-1", "lastmessage": "lastmessage-1"},
+			Attachments: files,
+		}
+		if diff := cmp.Diff(want, got); err != nil || diff != "" {
+			t.Errorf("%s: %v (-want +got):\n%s", env, err, diff)
+		}
 	}
 	for env, says := range map[string]string{"prod": "no stack Streamroom-prod-Database in eu-west-1", "old": "lack outputs of this version"} {
 		if _, err := Find(t.Context(), c, env); err == nil || !strings.Contains(err.Error(), says) {

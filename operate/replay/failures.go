@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/streamroom/streamroom/shared/eventsource"
+	"github.com/streamroom/streamroom/shared/objects"
 	"github.com/streamroom/streamroom/shared/parallel"
 	"github.com/streamroom/streamroom/shared/topology"
 )
@@ -96,7 +97,7 @@ func (f *Failures) keys(ctx context.Context) ([]string, error) {
 		}
 		// The SDK takes any XML or HTML of status 200 for an empty list.
 		if aws.ToString(page.Name) != f.deployment.Bucket {
-			return nil, fmt.Errorf("list the bucket of failures: %w", errOtherServer)
+			return nil, fmt.Errorf("list the bucket of failures: %w", objects.ErrOtherServer)
 		}
 		for _, object := range page.Contents {
 			keys = append(keys, aws.ToString(object.Key))

@@ -9,6 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/streamroom/streamroom/shared/objects"
 )
 
 // The IAM names of the services that a run calls, and of operations that are
@@ -18,7 +20,7 @@ var (
 		"DynamoDB": "dynamodb", "DynamoDB Streams": "dynamodb", "Lambda": "lambda", "S3": "s3", "CloudFormation": "cloudformation",
 	}
 	iamActions = map[string]string{
-		"Invoke": "InvokeFunction", "TransactGetItems": "GetItem", "ListObjectsV2": "ListBucket",
+		"Invoke": "InvokeFunction", "TransactGetItems": "GetItem", "ListObjectsV2": "ListBucket", "DeleteObjects": "DeleteObject",
 		"TransactWriteItems": "PutItem, UpdateItem, DeleteItem and ConditionCheckItem",
 	}
 )
@@ -27,8 +29,8 @@ var (
 // it: nothing answers at all, or a server without AWS's protocols. Otherwise it
 // returns nil.
 func Unanswered(err error) error {
-	if errors.Is(err, errOtherServer) {
-		return errOtherServer
+	if errors.Is(err, objects.ErrOtherServer) {
+		return objects.ErrOtherServer
 	}
 	var unsent *smithyhttp.RequestSendError
 	if errors.As(err, &unsent) {
@@ -48,9 +50,6 @@ func Unanswered(err error) error {
 	}
 	return fmt.Errorf("got HTTP status %d from a server of another kind", response.HTTPStatusCode())
 }
-
-// errOtherServer says that an answer that the SDK takes for S3's has nothing of it.
-var errOtherServer = errors.New("got HTTP status 200 from a server of another kind")
 
 // unknownCode is the SDK's code for an error in which it finds none.
 const unknownCode = "UnknownError"

@@ -27,6 +27,9 @@ func (s *segmentScan) takeAttachment(id table.Identity, it item) error {
 	if err != nil {
 		return s.verifier.addCandidate(s.ctx, c)
 	}
+	if err := s.wantFile(c, it); err != nil {
+		return err
+	}
 	return s.want(table.Message(id.RoomID, ms, message), func(it item) error {
 		if _, named := fileNamed(id.RoomID, id.AttachmentID, it); named {
 			return nil
@@ -126,13 +129,19 @@ func (v *verifier) attachmentState(ctx context.Context, c candidate) (attachment
 	return state, nil
 }
 
-// lost says what is wrong with the item of an attachment that a message names. The end of
-// a room, which keeps messages, takes the attachments.
+// ended reports whether the message's room ended, or was made once more. The end of a
+// room, which keeps messages, takes the attachments.
+func (s attachmentState) ended() bool {
+	m, _ := dynamo.MessageOf(s.candidate.room, s.message)
+	return s.room == nil || m.SentAt < attribute.GetNumber(s.room, table.CreatedAt)
+}
+
+// lost says what is wrong with the item of an attachment that a message names.
 func (s attachmentState) lost() string {
 	m, _ := dynamo.MessageOf(s.candidate.room, s.message)
 	has := attribute.GetText(s.item, table.MessageID)
 	switch {
-	case s.room == nil || m.SentAt < attribute.GetNumber(s.room, table.CreatedAt): // it was made once more
+	case s.ended():
 		return ""
 	case s.item == nil:
 		return "it is missing, and the message " + m.ID + " names it"
@@ -169,6 +178,15 @@ func (s attachmentState) stray(now, until time.Time) string {
 // repairAttachment makes the item what the message says of the file, while the message and
 // the room are there.
 func (v *verifier) repairAttachment(ctx context.Context, state attachmentState, file chat.Attachment) error {
+	if v.config.Files != nil {
+		_, exists, err := v.config.Files.Find(ctx, file.RoomID, file.ID)
+		if err != nil {
+			return err
+		}
+		if !exists {
+			file.GoneAt = v.config.Now().UnixMilli()
+		}
+	}
 	names, values := map[string]string{}, item{}
 	condition := unchanged(state.item, names, values, table.PK, table.MessageID, table.TTL)
 	if len(values) == 0 {

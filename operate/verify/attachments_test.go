@@ -5,8 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/oklog/ulid/v2"
 
 	"github.com/streamroom/streamroom/local"
@@ -14,15 +12,15 @@ import (
 	"github.com/streamroom/streamroom/shared/attribute"
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/dynamo"
-	"github.com/streamroom/streamroom/shared/objects"
 	"github.com/streamroom/streamroom/shared/table"
 	"github.com/streamroom/streamroom/shared/topology"
 	"github.com/streamroom/streamroom/test/rig"
 )
 
-// fileID makes the id of a file that was announced long ago.
+// fileID makes the id of a file that was announced over a day ago, and less than a day
+// before the messages of attach.
 func fileID() string {
-	return ulid.MustNew(ulid.Timestamp(time.Now().Add(-48*time.Hour)), ulid.DefaultEntropy()).String()
+	return ulid.MustNew(ulid.Timestamp(time.Now().Add(-25*time.Hour)), ulid.DefaultEntropy()).String()
 }
 
 func fileKey(m chat.Message, i int) table.Key { return table.Attachment(m.RoomID, m.Attachments[i].ID) }
@@ -49,15 +47,17 @@ func TestAttachmentsThatAreNoDifference(t *testing.T) {
 	w := rig.StartOperated(t, rig.OperatedOptions{})
 	records := w.Seed(3, 0, 0)
 	store := dynamo.New(w.DB(), local.TableName, time.Now)
-	ended, again, recent := attach(t, store, "room-0000", 1), attach(t, store, "room-0001", 1), attach(t, store, "room-0002", 1)
+	ended, again, recent := attach(t, w, store, "room-0000", 1), attach(t, w, store, "room-0001", 1), attach(t, w, store, "room-0002", 1)
 	rig.Eventually(t, "the projections", func() bool { return w.Consumers.Handled(topology.LastMessage) == records+3 })
 	remove(w, table.Room(ended.RoomID))
 	remove(w, fileKey(ended, 0))
+	removeFile(t, w, ended.RoomID, ended.Attachments[0].ID)
 	set(t, w, table.Room(again.RoomID), table.CreatedAt, attribute.Number(again.SentAt+1))
 	remove(w, fileKey(again, 0))
+	removeFile(t, w, again.RoomID, again.Attachments[0].ID)
 	now := ulid.Make().String()
 	w.Write(dynamo.AttachmentItem(chat.Attachment{File: chat.File{ID: now}, RoomID: recent.RoomID, MessageID: recent.ID}))
-	if report, found := check(t, w, verify.Config{Repair: true}); len(found) > 0 || report.Suspects != 3 {
+	if report, found := check(t, w, verify.Config{Repair: true}); len(found) > 0 || report.Suspects != 4 {
 		t.Errorf("%+v, %v", report, found)
 	}
 	tomorrow := func() time.Time { return time.Now().Add(25 * time.Hour) }
@@ -70,7 +70,7 @@ func TestAttachmentsThatAreNoDifference(t *testing.T) {
 func TestAnAttachmentOfTwoMessagesIsReported(t *testing.T) {
 	w := rig.StartOperated(t, rig.OperatedOptions{})
 	w.Seed(1, 0, 0)
-	m := attach(t, dynamo.New(w.DB(), local.TableName, time.Now), "room-0000", 1)
+	m := attach(t, w, dynamo.New(w.DB(), local.TableName, time.Now), "room-0000", 1)
 	rig.Eventually(t, "the last message", func() bool { return w.Consumers.Handled(topology.LastMessage) == 1 })
 	set(t, w, fileKey(m, 0), table.MessageID, attribute.Text("01B3F2133F0000000000000000"))
 	_, found := check(t, w, verify.Config{Repair: true})
@@ -90,22 +90,13 @@ func TestARepairOfAStrayAttachmentRemovesTheFile(t *testing.T) {
 	w.Seed(1, 0, 0)
 	stray := strayFile(w, chat.Message{RoomID: "room-0000"}, "01B3F2133F0000000000000000", "")
 	stray.plant()
-	bucket := s3.NewFromConfig(w.WireAWS(), func(o *s3.Options) { o.UsePathStyle = true })
 	id, err := table.Parse(stray.at)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = bucket.PutObject(t.Context(), &s3.PutObjectInput{
-		Bucket: aws.String(local.AttachmentsBucket), Key: aws.String(objects.Key(id.RoomID, id.AttachmentID)), Body: strings.NewReader("hello"),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	putFile(t, w, id.RoomID, id.AttachmentID)
 	if report, found := check(t, w, verify.Config{Repair: true}); report.Repaired != 1 {
 		t.Fatalf("%v", found)
 	}
-	rig.Eventually(t, "the removal of the file", func() bool {
-		out, err := bucket.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(local.AttachmentsBucket)})
-		return err == nil && len(out.Contents) == 0
-	})
+	rig.Eventually(t, "the removal of the file", func() bool { return len(filesOf(t, w)) == 0 })
 }

@@ -59,6 +59,12 @@ func (v *verifier) checkRoom(ctx context.Context, id string, candidates []candid
 			found = append(found, more...)
 		case Attachment:
 			attachments = append(attachments, s)
+		case File:
+			more, err := v.checkFile(ctx, s)
+			if err != nil {
+				return nil, err
+			}
+			found = append(found, more...)
 		case LastMessage:
 			f, err := v.checkLastMessage(ctx, state, s)
 			if err != nil {

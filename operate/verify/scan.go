@@ -51,6 +51,7 @@ type segmentScan struct {
 	ctx      context.Context //nolint:containedctx // of the one run
 	room     *roomScan       // the room whose partition is being read, or nil
 	wanted   map[table.Key][]func(item) error
+	files    fileItems
 }
 
 // roomScan is what is known of a room while its partition is read.
@@ -89,6 +90,9 @@ func (s *segmentScan) run(ctx context.Context, segment int32) error {
 	if err := s.endRoom(); err != nil {
 		return err
 	}
+	if err := s.findFiles(); err != nil {
+		return err
+	}
 	return s.lookup()
 }
 
@@ -100,7 +104,7 @@ func (s *segmentScan) count(page *dynamodb.ScanOutput) {
 	s.verifier.report.Items += len(page.Items)
 	s.verifier.report.ReadUnits += throttle.Units(page.ConsumedCapacity)
 	if s.verifier.config.Progress != nil && s.verifier.report.Items/progressEvery > before {
-		s.verifier.config.Progress(s.verifier.report.Items)
+		s.verifier.config.Progress(s.verifier.report.Items, s.verifier.report.Files)
 	}
 	for _, it := range page.Items {
 		id, err := table.Parse(attribute.KeyOf(it))

@@ -3,9 +3,11 @@ package verify
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -13,6 +15,7 @@ import (
 
 	"github.com/streamroom/streamroom/operate/throttle"
 	"github.com/streamroom/streamroom/shared/backoff"
+	"github.com/streamroom/streamroom/shared/objects"
 	"github.com/streamroom/streamroom/shared/table"
 )
 
@@ -25,6 +28,7 @@ const (
 	Cursor      = "cursor"      // a read cursor, and its member
 	Connection  = "connection"  // a connection's row and its entry in the user's presence
 	Attachment  = "attachment"  // a file's item and the message that names it
+	File        = "file"        // a file in the bucket and its item
 	Place       = "place"       // a room's place, in GSI2
 	Leftover    = "leftover"    // an item that expired long ago
 )
@@ -42,20 +46,25 @@ type Difference struct {
 
 // Report is the result of a verification.
 type Report struct {
-	Items       int            `json:"items"`
-	Kinds       map[string]int `json:"kinds"`
-	Foreign     int            `json:"foreign"` // items whose keys are not those of shared/table
-	ReadUnits   float64        `json:"readUnits"`
-	Suspects    int            `json:"suspects"` // rechecked
-	Differences int            `json:"differences"`
-	Repaired    int            `json:"repaired"`
-	Seconds     float64        `json:"seconds"`
+	Items   int            `json:"items"`
+	Kinds   map[string]int `json:"kinds"`
+	Foreign int            `json:"foreign"` // items whose keys are not those of shared/table
+	Files   int            `json:"files"`
+	// ForeignFiles are those whose keys are not those of shared/objects.
+	ForeignFiles int `json:"foreignFiles"`
+
+	ReadUnits   float64 `json:"readUnits"`
+	Suspects    int     `json:"suspects"` // rechecked
+	Differences int     `json:"differences"`
+	Repaired    int     `json:"repaired"`
+	Seconds     float64 `json:"seconds"`
 }
 
 // Config says what to verify.
 type Config struct {
 	DB    *dynamodb.Client
-	Table string // its name
+	Table string          // its name
+	Files *objects.Bucket // of attachments; nil leaves it out
 	Now   func() time.Time
 
 	// OrderInterval is the deployment's setting: how far a room may stand behind its last
@@ -65,14 +74,15 @@ type Config struct {
 	ReadRate float64       // read units a second; 0 is as fast as it goes
 	Settle   time.Duration // how long consumers may be behind
 	Leftover time.Duration // how long DynamoDB may take to delete what has expired
+	MinAge   time.Duration // the least age of a file without an item: younger ones may be of messages that are being sent
 	Repair   bool          // repair what can be repaired, if it is still as it was read
 
 	// Wait waits for the time that consumers may be behind; nil waits by the real clock.
 	Wait func(context.Context, time.Duration) error
 	// Found gets each difference, one at a time. Progress gets the number of items
-	// read, about every ten thousand. Both may be nil.
+	// and of files read, about every ten thousand. Both may be nil.
 	Found    func(Difference)
-	Progress func(items int)
+	Progress func(items, files int)
 }
 
 // Run verifies the table. The error is one that ended it before its time; the
@@ -85,6 +95,9 @@ func Run(ctx context.Context, c Config) (Report, error) {
 	v.report.Kinds = map[string]int{}
 	began := c.Now()
 	err := v.scan(ctx)
+	if err == nil {
+		err = v.scanFiles(ctx)
+	}
 	if err == nil {
 		v.mu.Lock()
 		err = v.recheck(ctx)
@@ -112,9 +125,12 @@ type verifier struct {
 	config Config
 	reads  throttle.Throttle
 
+	matched atomic.Bool // some file of the bucket has an item
+
 	mu         sync.Mutex // guards what follows
 	report     Report
 	candidates map[candidate]bool
+	strays     int // files without an item
 }
 
 // addCandidate notes something to recheck.
@@ -159,6 +175,11 @@ func (v *verifier) recheck(ctx context.Context) error {
 		return cmp.Or(cmp.Compare(a.PK, b.PK), cmp.Compare(a.SK, b.SK), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Problem, b.Problem))
 	})
 	for _, f := range differing {
+		if f.Kind == File && f.candidate.message == "" {
+			v.strays++
+		}
+	}
+	for _, f := range differing {
 		if v.config.Repair {
 			v.repair(ctx, &f)
 		}
@@ -187,8 +208,8 @@ func (v *verifier) repair(ctx context.Context, f *finding) {
 	}
 	err := f.repair(ctx)
 	switch {
-	case refusedCondition(err):
-		f.Note = "it has changed since it was read; verify again"
+	case refusedCondition(err), errors.Is(err, errChanged):
+		f.Note = errChanged.Error()
 	case err != nil:
 		f.Note = err.Error()
 	default:

@@ -23,6 +23,7 @@ import (
 	"github.com/streamroom/streamroom/shared/attribute"
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/dynamo"
+	"github.com/streamroom/streamroom/shared/objects"
 	"github.com/streamroom/streamroom/shared/table"
 	"github.com/streamroom/streamroom/shared/topology"
 	"github.com/streamroom/streamroom/test/rig"
@@ -36,7 +37,7 @@ func atOnce(context.Context, time.Duration) error { return nil }
 func check(t testing.TB, w *rig.Operated, c verify.Config) (verify.Report, map[string]verify.Difference) {
 	t.Helper()
 	found := map[string]verify.Difference{}
-	c.DB, c.Table = w.Clients.Table, w.Deployment.Table
+	c.DB, c.Table, c.Files = w.Clients.Table, w.Deployment.Table, objects.New(w.Clients.Config, w.Deployment.Attachments)
 	c.Found = func(d verify.Difference) { found[d.Kind+" "+d.PK+" "+d.SK+" "+d.Problem] = d }
 	if c.Now == nil {
 		c.Now = time.Now
@@ -92,7 +93,7 @@ type plant struct {
 }
 
 // attach sends a message with files, after those of the seed, and returns it.
-func attach(t testing.TB, store *dynamo.Store, room string, files int) chat.Message {
+func attach(t testing.TB, w *rig.Operated, store *dynamo.Store, room string, files int) chat.Message {
 	t.Helper()
 	at := rig.Epoch.Add(time.Minute)
 	m := chat.Message{
@@ -106,6 +107,7 @@ func attach(t testing.TB, store *dynamo.Store, room string, files int) chat.Mess
 		if err != nil {
 			t.Fatal(err)
 		}
+		putFile(t, w, room, file.ID)
 		m.Attachments = append(m.Attachments, file)
 	}
 	if err := store.PutMessage(t.Context(), m); err != nil {
@@ -136,9 +138,9 @@ func TestEveryPlantedDifferenceIsFoundAndRepaired(t *testing.T) {
 	for _, i := range []int{14, 17} {
 		w.Delete(fmt.Sprintf("room-%04d", i))
 	}
-	attach(t, store, "room-0023", 2)
-	attach(t, store, "room-0024", 1)
-	withFiles, deleted := attach(t, store, "room-0025", 2), attach(t, store, "room-0026", 1)
+	attach(t, w, store, "room-0023", 2)
+	attach(t, w, store, "room-0024", 1)
+	withFiles, deleted := attach(t, w, store, "room-0025", 2), attach(t, w, store, "room-0026", 1)
 	deleteFiles(t, store, deleted)
 	rig.Eventually(t, "the changes", func() bool { return w.Consumers.Mapped(table.MessagePrefix) == 30*4+10 })
 	_, err := store.AdvanceReadCursor(t.Context(), "room-0000", "room-0000-1", chat.ReadCursor{UpTo: "01B3F2133F0000000000000000"}, 1)

@@ -43,6 +43,7 @@ type Attachment struct {
 	UploadedBy string
 	MessageID  string // the message that has it; "": none yet
 	ExpiresAt  int64  // ms; 0 once a message has it
+	GoneAt     int64  // ms; when its file was missed in the bucket; 0: it is there
 }
 
 // Upload is a form by which a file is uploaded.
@@ -183,7 +184,7 @@ var inline = []string{
 func (f File) Inline() bool { return slices.Contains(inline, f.ContentType) }
 
 // Download returns a link to a file of a message to a member of its room. Who is not a
-// member, and who asks for what does not exist, get the same answer.
+// member, and who asks for what does not exist or is gone, get the same answer.
 //
 // Errors: CodeInvalidRequest, CodeNotAMember, CodeNotFound where the deployment has no
 // place for files.
@@ -210,7 +211,7 @@ func (s *Attachments) Download(ctx context.Context, userID, roomID, id string) (
 		return Download{}, err
 	}
 	a, ok := found[id]
-	if !ok || a.MessageID == "" {
+	if !ok || a.MessageID == "" || a.GoneAt != 0 {
 		return Download{}, errNoAttachment(roomID)
 	}
 	now := s.now()

@@ -122,9 +122,13 @@ func TestAttachments_DownloadIsForMembers(t *testing.T) {
 	if want := (chat.Download{URL: "link to " + sent.ID, ExpiresAt: w.clock.now().Add(chat.DownloadTime).UnixMilli()}); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
+	gone := sent
+	gone.ID = w.say("alice", room, "an id")
+	ok(t, w.store.PutAttachment(t.Context(), chat.Attachment{File: gone, RoomID: room, MessageID: gone.ID, GoneAt: epoch}))
 	texts := map[string]bool{}
 	for _, test := range []struct{ user, room, id string }{
 		{"carol", room, sent.ID},
+		{"bob", room, gone.ID},
 		{"bob", room, unsent.ID},
 		{"bob", room, w.say("alice", room, "x")},
 		{"alice", other, sent.ID},

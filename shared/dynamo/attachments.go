@@ -33,6 +33,9 @@ func AttachmentItem(a chat.Attachment) attribute.Item {
 	if a.ExpiresAt != 0 {
 		it[table.TTL] = attribute.Number(seconds(a.ExpiresAt))
 	}
+	if a.GoneAt != 0 {
+		it[table.GoneAt] = attribute.Number(a.GoneAt)
+	}
 	return it
 }
 
@@ -59,7 +62,7 @@ func attachmentOf(roomID, id string, it item) chat.Attachment {
 	a := chat.Attachment{
 		File: fileOf(it), RoomID: roomID,
 		UploadedBy: attribute.GetText(it, table.UploadedBy), MessageID: attribute.GetText(it, table.MessageID),
-		ExpiresAt: attribute.GetNumber(it, table.TTL) * 1000,
+		ExpiresAt: attribute.GetNumber(it, table.TTL) * 1000, GoneAt: attribute.GetNumber(it, table.GoneAt),
 	}
 	a.ID = id
 	return a

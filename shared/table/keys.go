@@ -92,6 +92,7 @@ const (
 	DisplayName     = "displayName"
 	Request         = "request"
 	UploadedBy      = "uploadedBy"
+	GoneAt          = "goneAt" // of an attachment: when its file was missed
 	ContentType     = "contentType"
 	Size            = "size"
 	Width           = "width"

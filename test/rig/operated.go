@@ -55,7 +55,7 @@ func StartOperated(t testing.TB, o OperatedOptions) *Operated {
 		Rig: s, Consumers: consumers,
 		Clients: replay.NewClients(replay.Local(s.TableURL(), wrapped)),
 		Deployment: replay.Deployment{
-			Table: local.TableName, Bucket: local.FailuresBucket,
+			Table: local.TableName, Bucket: local.FailuresBucket, Attachments: local.AttachmentsBucket,
 			Functions: map[string]string{topology.LastMessage: topology.LastMessage, topology.Fanout: topology.Fanout},
 		},
 	}

@@ -56,6 +56,7 @@ var attachmentTests = map[string]func(*fixture){
 	"Attachments/reads what was announced, until it expires": func(f *fixture) {
 		picture, text := pending("alice", 1), pending("bob", 2)
 		text.Width, text.Height, text.Name = 0, 0, "tea.txt"
+		text.GoneAt = epoch
 		f.announce(picture, text)
 		read := func(room string, want map[string]chat.Attachment) {
 			f.Helper()
