@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
-	"github.com/aws/aws-cdk-go/awscdk/v2/assertions"
 	"github.com/aws/jsii-runtime-go"
 	"github.com/cdklabs/cdk-nag-go/cdknag/v2"
 )
@@ -47,19 +46,17 @@ func TestNag(t *testing.T) {
 		t.Fatal(err)
 	}
 	awscdk.Aspects_Of(a.App).Add(cdknag.NewAwsSolutionsChecks(&cdknag.NagPackProps{Verbose: jsii.Bool(false)}), nil)
-	anything := assertions.Match_AnyValue()
-	warned := *assertions.Annotations_FromStack(a.monitoring).FindWarning(jsii.String("*"), assertions.Match_StringLikeRegexp(jsii.String("alarms notify no one")))
-	if len(warned) != 1 {
-		t.Errorf("%d warnings that no one is notified in prod, want one", len(warned))
-	}
-	seen := 0
+	// assertions.Annotations_FromStack would synthesize the whole app once for each stack.
+	assembly := a.Synth(nil)
+	seen, warned := 0, 0
 	for _, stack := range []awscdk.Stack{
 		a.auth.stack, a.database.stack, a.storage.stack, a.websocket.stack, a.streams.stack, a.api.stack, a.frontend.stack, a.monitoring,
 	} {
-		annotations := assertions.Annotations_FromStack(stack)
-		found := append(*annotations.FindError(jsii.String("*"), anything), *annotations.FindWarning(jsii.String("*"), anything)...)
-		for _, message := range found {
+		for _, message := range *assembly.GetStackArtifact(stack.ArtifactId()).Messages() {
 			path, text := *message.Id, fmt.Sprint(message.Entry.Data) //nolint:staticcheck // what takes their place is not in Go yet
+			if stack == a.monitoring && strings.Contains(text, "alarms notify no one") {
+				warned++
+			}
 			rule := regexp.MustCompile(`AwsSolutions-\w+`).FindString(text)
 			if rule == "" {
 				continue
@@ -74,6 +71,9 @@ func TestNag(t *testing.T) {
 			}
 			delete(unused, accepted[i].rule+" "+accepted[i].path)
 		}
+	}
+	if warned != 1 {
+		t.Errorf("%d warnings that no one is notified in prod, want one", warned)
 	}
 	if seen == 0 {
 		t.Error("cdk-nag found nothing at all: it did not run")

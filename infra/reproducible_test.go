@@ -10,7 +10,7 @@ import (
 )
 
 func TestTheSameSourcesGiveTheSameTemplates(t *testing.T) {
-	first, again := synth(t, "dev"), synthWith(t, map[string]any{"env": "dev"})
+	first, again := synth(t, "dev"), synthTopology(t, map[string]any{"env": "dev"}, topology.Routes())
 	compared := 0
 	for _, pattern := range []string{"*.template.json", "*.assets.json", "manifest.json"} {
 		paths, err := filepath.Glob(filepath.Join(first.dir, pattern))

@@ -192,20 +192,23 @@ type resource struct {
 	concern, id string // where it was found
 }
 
+// synthesized has what the tests share, by its settings.
 var synthesized = map[string]*cloud{}
 
 // synth synthesizes the whole app for an environment, once.
 func synth(t *testing.T, env string) *cloud {
 	t.Helper()
-	if synthesized[env] == nil {
-		synthesized[env] = synthWith(t, map[string]any{"env": env})
-	}
-	return synthesized[env]
+	return synthWith(t, map[string]any{"env": env})
 }
 
+// synthWith synthesizes the whole app with some settings, once for the same ones.
 func synthWith(t *testing.T, values map[string]any) *cloud {
 	t.Helper()
-	return synthTopology(t, values, topology.Routes())
+	key := toJSON(t, values)
+	if synthesized[key] == nil {
+		synthesized[key] = synthTopology(t, values, topology.Routes())
+	}
+	return synthesized[key]
 }
 
 // synthTopology synthesizes the whole app with some routes.
