@@ -37,32 +37,47 @@ func (a *API) sync(r *http.Request, userID string) (int, any, error) {
 
 // fitSync encodes missed messages into maxSyncBody bytes. Every room keeps its
 // first message, because a client continues from the last one that it received.
+// What does not fit is not encoded, but for the first such message of each room.
 func fitSync(missed []chat.Missed, reader string) (syncBody, error) {
 	body := syncBody{Rooms: make(map[string]syncRoom, len(missed))}
 	encoded := make([][]json.RawMessage, len(missed))
 	size := 0
 	for i, room := range missed {
-		for n, m := range room.Messages {
-			data, err := wire.Encode(messageBody(m, reader))
-			if err != nil {
-				return syncBody{}, fmt.Errorf("encode message %s: %w", m.ID, err)
-			}
-			encoded[i] = append(encoded[i], data)
-			if n == 0 {
-				size += len(data)
-			}
+		encoded[i] = []json.RawMessage{} // never null
+		if len(room.Messages) == 0 {
+			continue
 		}
+		first, err := encodeMessage(room.Messages[0], reader)
+		if err != nil {
+			return syncBody{}, err
+		}
+		encoded[i] = append(encoded[i], first)
+		size += len(first)
 	}
 	for i, room := range missed {
-		n := min(1, len(encoded[i]))
-		for n < len(encoded[i]) && size+len(encoded[i][n]) <= maxSyncBody {
-			size += len(encoded[i][n])
-			n++
+		for _, m := range room.Messages[len(encoded[i]):] {
+			data, err := encodeMessage(m, reader)
+			if err != nil {
+				return syncBody{}, err
+			}
+			if size+len(data) > maxSyncBody {
+				break
+			}
+			encoded[i] = append(encoded[i], data)
+			size += len(data)
 		}
 		body.Rooms[room.RoomID] = syncRoom{
-			Messages: append([]json.RawMessage{}, encoded[i][:n]...), // never null
-			More:     room.More || n < len(encoded[i]),
+			Messages: encoded[i],
+			More:     room.More || len(encoded[i]) < len(room.Messages),
 		}
 	}
 	return body, nil
+}
+
+func encodeMessage(m chat.Message, reader string) (json.RawMessage, error) {
+	data, err := wire.Encode(messageBody(m, reader))
+	if err != nil {
+		return nil, fmt.Errorf("encode message %s: %w", m.ID, err)
+	}
+	return data, nil
 }
