@@ -110,6 +110,8 @@ function baseline(db, dir) {
     for (const [id, r] of Object.entries(template.Resources)) {
       if (!stateful.includes(r.Type)) continue;
       kept[id] = { Type: r.Type, Properties: Object.fromEntries(replacing[r.Type].filter((p) => r.Properties?.[p] !== undefined).map((p) => [p, r.Properties[p]])) };
+      const indexes = r.Properties?.GlobalSecondaryIndexes;
+      if (indexes) kept[id].Indexes = indexes.map(({ IndexName, KeySchema, Projection }) => ({ IndexName, KeySchema, Projection }));
     }
     const exports = Object.fromEntries(Object.values(template.Outputs ?? {}).filter((o) => o.Export).map((o) => [o.Export.Name, o.Value]));
     stacks[name.slice(name.lastIndexOf("-") + 1)] = { Resources: kept, Exports: exports, Imports: [...new Set(imports(template.Resources))].sort() };

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/streamroom/streamroom/shared/table"
 )
 
 // deployed is what an earlier version deployed: of each stack the resources that have
@@ -22,10 +24,17 @@ type deployed struct {
 		Resources map[string]struct {
 			Type       string
 			Properties map[string]any
+			Indexes    []index // of a table
 		}
 		Exports map[string]any
 		Imports []string
 	}
+}
+
+// index is what an index of a table is made again for: its name, keys and attributes.
+type index struct {
+	IndexName             string
+	KeySchema, Projection any
 }
 
 func readDeployed(t *testing.T, path string) deployed {
@@ -63,6 +72,7 @@ func TestUpgrade(t *testing.T) {
 			if diff := cmp.Diff(old.Properties, properties); diff != "" {
 				t.Errorf("%s/%s would be replaced (-before +now):\n%s", concern, id, diff)
 			}
+			checkIndexes(t, concern+"/"+id, old.Indexes, indexesOf(t, now))
 			kept++
 		}
 	}
@@ -71,6 +81,54 @@ func TestUpgrade(t *testing.T) {
 	}
 	for _, problem := range blocked(before.links(t), c.links(t), order) {
 		t.Error(problem)
+	}
+}
+
+func indexesOf(t *testing.T, r resource) (indexes []index) {
+	t.Helper()
+	text, err := json.Marshal(r.Properties["GlobalSecondaryIndexes"])
+	if err == nil {
+		err = json.Unmarshal(text, &indexes)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return indexes
+}
+
+// checkIndexes checks that an update keeps the indexes of a table as they are, and adds
+// one at most: DynamoDB refuses a second one in the
+// same update ("Managing Global Secondary Indexes in DynamoDB", DynamoDB Developer Guide).
+func checkIndexes(t *testing.T, name string, before, now []index) {
+	t.Helper()
+	for _, old := range before {
+		i := slices.IndexFunc(now, func(x index) bool { return x.IndexName == old.IndexName })
+		if i < 0 {
+			t.Errorf("%s: the index %s is gone", name, old.IndexName)
+			continue
+		}
+		if diff := cmp.Diff(old, now[i]); diff != "" {
+			t.Errorf("%s: the index would be made again (-before +now):\n%s", name, diff)
+		}
+		now = slices.Delete(slices.Clone(now), i, i+1)
+	}
+	if len(now) > 1 {
+		t.Errorf("%s: an update adds the indexes %v, want one at most", name, now)
+	}
+}
+
+// The upgrade of a table of before there were places adds their index, and no other.
+func TestUpgrade_AddsOneIndex(t *testing.T) {
+	before := readDeployed(t, "testdata/c259db3.json").Stacks["Database"].Resources
+	c := synth(t, "prod")
+	if len(before) != 1 {
+		t.Fatalf("the database had %d resources, want the table", len(before))
+	}
+	for id, old := range before {
+		now := indexesOf(t, c.templates["Database"].Resources[id])
+		if len(old.Indexes) != 1 || len(now) != 2 || now[1].IndexName != table.GSI2 {
+			t.Errorf("from the indexes %v to %v, want %s added to one", old.Indexes, now, table.GSI2)
+		}
 	}
 }
 
