@@ -73,7 +73,8 @@ func (r Read) Includes(messageID string) bool {
 // endOfID is how many characters of an id Read.Known has.
 const endOfID = 6
 
-// RoomChanged says what a room is called now.
+// RoomChanged says what a room is called now, that it became public or private, or that
+// its place was set or removed, which Client.Room has.
 type RoomChanged struct{ ChatRoomID, Name string }
 
 // MemberJoined says that a user has become a member of a room.

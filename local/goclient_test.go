@@ -133,9 +133,29 @@ func TestTheGoClientFindsRoomsNearby(t *testing.T) {
 	if room, err := bob.JoinRoom(ctx, want[0]); err != nil || room.MemberCount != 2 {
 		t.Errorf("bob joined %+v, %v", room, err)
 	}
+	// Members learn of a place that is set or removed.
+	told := func() (times int) {
+		bob.mu.Lock()
+		defer bob.mu.Unlock()
+		for _, e := range bob.events {
+			if e == (client.RoomChanged{ChatRoomID: want[0], Name: "Here"}) {
+				times++
+			}
+		}
+		return times
+	}
+	before := told()
+	if _, err := alice.PlaceRoom(ctx, want[0], client.Place{Lat: 52.52, Lon: 13.405, Address: "Here 2"}); err != nil {
+		t.Error(err)
+	}
+	rig.Eventually(t, "the news of the place", func() bool { return told() == before+1 })
+	if room, err := bob.Room(ctx, want[0], ""); err != nil || room.Place == nil || room.Place.Address != "Here 2" {
+		t.Errorf("bob reads %+v, %v", room, err)
+	}
 	if err := alice.UnplaceRoom(ctx, want[0]); err != nil {
 		t.Error(err)
 	}
+	rig.Eventually(t, "the news of its end", func() bool { return told() == before+2 })
 	if _, err := alice.ShareRoom(ctx, want[1], false); err != nil {
 		t.Error(err)
 	}

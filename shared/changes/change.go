@@ -41,7 +41,8 @@ type (
 	// MemberLeft says that a user left, or was removed.
 	MemberLeft struct{ RoomID, UserID string }
 
-	// RoomRenamed says that a room got another name. RenamedAt is in ms.
+	// RoomRenamed says that a room got another name, visibility or place. RenamedAt is in
+	// ms.
 	RoomRenamed struct {
 		RoomID    string
 		RenamedAt int64

@@ -151,7 +151,7 @@ func (s *Rooms) Place(ctx context.Context, by, roomID string, at Location) (Loca
 		if !r.Public {
 			return nil, Errorf(CodeForbidden, `a private room has no place; make it public first, with {"visibility":"public"}`)
 		}
-		r.PlacedAt = s.after(r.PlacedAt)
+		r.PlacedAt, r.RenamedAt = s.after(r.PlacedAt), s.after(r.RenamedAt)
 		return func(ctx context.Context, r Room) (bool, error) { return s.store.PlaceRoom(ctx, r, at) }, nil
 	})
 	return at, err
@@ -163,8 +163,12 @@ func (s *Rooms) Place(ctx context.Context, by, roomID string, at Location) (Loca
 // Errors: CodeInvalidRequest, CodeNotAMember, CodeForbidden for a member who is not an
 // owner.
 func (s *Rooms) Unplace(ctx context.Context, by, roomID string) error {
-	_, err := s.change(ctx, by, roomID, "remove the place of", func(*Room) (store, error) {
-		return func(ctx context.Context, r Room) (bool, error) { return true, s.store.UnplaceRoom(ctx, r.ID) }, nil
+	_, err := s.change(ctx, by, roomID, "remove the place of", func(r *Room) (store, error) {
+		if r.PlacedAt == 0 {
+			return nil, nil
+		}
+		r.RenamedAt = s.after(r.RenamedAt)
+		return s.store.UnplaceRoom, nil
 	})
 	return err
 }

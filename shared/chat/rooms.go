@@ -46,11 +46,11 @@ type RoomStore interface {
 	// ShareRoom makes a room public, or private again, by r.Public, as RenameRoom gives
 	// it a name. A private room has no place.
 	ShareRoom(ctx context.Context, r Room) (shared bool, err error)
-	// PlaceRoom gives a room, as r has it, a place as of r.PlacedAt; false if it has
-	// another name, or is not public.
+	// PlaceRoom gives a room, as r has it, a place as of r.PlacedAt and r.RenamedAt; false
+	// if it was changed at that time or later, has another name, or is not public.
 	PlaceRoom(ctx context.Context, r Room, at Location) (placed bool, err error)
-	// UnplaceRoom removes the place of a room. It does nothing if there is none.
-	UnplaceRoom(ctx context.Context, roomID string) error
+	// UnplaceRoom removes the place of a room, as RenameRoom gives it a name.
+	UnplaceRoom(ctx context.Context, r Room) (unplaced bool, err error)
 	// RoomPlace reads a room's place; false if there is none, or it has ended.
 	RoomPlace(ctx context.Context, roomID string) (Location, bool, error)
 	// AddMember stores a member and counts it, and moves the user's read cursor to

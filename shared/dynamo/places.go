@@ -33,16 +33,19 @@ func (s *Store) deletePlace(roomID string) *types.Delete {
 }
 
 // PlaceRoom stores a place, and notes with the room that it has one, so that what changes
-// the room changes the place.
+// the room changes the place, and that the room has changed.
 func (s *Store) PlaceRoom(ctx context.Context, r chat.Room, at chat.Location) (bool, error) {
 	reasons, err := s.transact(ctx, ulid.Make().String(), []types.TransactWriteItem{
 		{Update: &types.Update{
 			TableName: s.table, Key: attribute.Key(table.Room(r.ID)),
-			ConditionExpression:      aws.String("#name = :name AND #visibility = :public"),
-			UpdateExpression:         aws.String("SET #placed = :placed"),
-			ExpressionAttributeNames: map[string]string{"#name": table.Name, "#visibility": table.Visibility, "#placed": table.PlacedAt},
+			ConditionExpression: aws.String("#name = :name AND #visibility = :public AND (attribute_not_exists(#at) OR #at < :at)"),
+			UpdateExpression:    aws.String("SET #placed = :placed, #at = :at"),
+			ExpressionAttributeNames: map[string]string{
+				"#name": table.Name, "#visibility": table.Visibility, "#placed": table.PlacedAt, "#at": table.EditedAt,
+			},
 			ExpressionAttributeValues: item{
-				":name": attribute.Text(r.Name), ":public": attribute.Text(table.Public), ":placed": attribute.Number(r.PlacedAt),
+				":name": attribute.Text(r.Name), ":public": attribute.Text(table.Public),
+				":placed": attribute.Number(r.PlacedAt), ":at": attribute.Number(r.RenamedAt),
 			},
 		}},
 		{Put: &types.Put{TableName: s.table, Item: PlaceItem(r, at)}},
@@ -71,17 +74,10 @@ func PlaceItem(r chat.Room, at chat.Location) attribute.Item {
 }
 
 // UnplaceRoom removes a place.
-func (s *Store) UnplaceRoom(ctx context.Context, roomID string) error {
-	_, err := s.transact(ctx, ulid.Make().String(), []types.TransactWriteItem{
-		{Update: &types.Update{
-			TableName: s.table, Key: attribute.Key(table.Room(roomID)),
-			ConditionExpression:      aws.String("attribute_exists(#pk)"),
-			UpdateExpression:         aws.String("REMOVE #placed"),
-			ExpressionAttributeNames: map[string]string{"#pk": table.PK, "#placed": table.PlacedAt},
-		}},
-		{Delete: s.deletePlace(roomID)},
-	})
-	return err // a room that is gone has taken its place along
+func (s *Store) UnplaceRoom(ctx context.Context, r chat.Room) (bool, error) {
+	room := s.changeRoom(r)
+	room.UpdateExpression = aws.String("SET #at = :at REMOVE #placed")
+	return s.updateRoom(ctx, room, r, types.TransactWriteItem{Delete: s.deletePlace(r.ID)})
 }
 
 // RoomPlace reads a place strongly.
@@ -124,7 +120,14 @@ func (s *Store) PlacesIn(ctx context.Context, r chat.PlaceRange, limit int) (cha
 	if err != nil {
 		return chat.PlacePage{}, fmt.Errorf("query the places of %s: %w", r.Parent, err)
 	}
-	page := chat.PlacePage{More: len(out.LastEvaluatedKey) > 0, Leaf: attribute.GetText(out.LastEvaluatedKey, table.GSI2SK)}
+	page := chat.PlacePage{More: len(out.LastEvaluatedKey) > 0}
+	if page.More {
+		last, err := table.Parse(attribute.KeyOf(out.LastEvaluatedKey))
+		if err != nil {
+			return page, fmt.Errorf("query the places of %s: %w", r.Parent, err)
+		}
+		page.Leaf, page.After = attribute.GetText(out.LastEvaluatedKey, table.GSI2SK), last.RoomID
+	}
 	if out.ConsumedCapacity != nil {
 		page.Units = aws.ToFloat64(out.ConsumedCapacity.CapacityUnits)
 	}
@@ -133,9 +136,6 @@ func (s *Store) PlacesIn(ctx context.Context, r chat.PlaceRange, limit int) (cha
 		if at, ok := LocationOf(it); err == nil && ok {
 			page.Places = append(page.Places, chat.Nearby{RoomID: id.RoomID, Name: attribute.GetText(it, table.Name), Location: at})
 		}
-	}
-	if page.More && len(page.Places) == 0 {
-		return page, fmt.Errorf("query the places of %s: no item is one", r.Parent)
 	}
 	return page, nil
 }

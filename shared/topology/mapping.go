@@ -66,8 +66,8 @@ func StreamMappings() []StreamMapping {
 					PKPrefixes: []string{table.RoomPrefix},
 					SKPrefixes: []string{table.ReadPrefix},
 				},
-				// Messages that were edited or deleted, and rooms that were renamed;
-				// not rooms whose number of members changed.
+				// Messages that were edited or deleted, and rooms that were renamed,
+				// shared or placed; not rooms whose number of members changed.
 				{
 					EventNames: []string{"MODIFY"},
 					PKPrefixes: []string{table.RoomPrefix},

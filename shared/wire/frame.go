@@ -159,7 +159,8 @@ type Read struct {
 	Known string `json:"known,omitempty"`
 }
 
-// RoomChanged announces a room's new name.
+// RoomChanged announces a room's name, which is new unless its visibility or its place
+// is.
 type RoomChanged struct {
 	Type       string `json:"type"` // TypeRoomChanged
 	ChatRoomID string `json:"chatRoomId"`

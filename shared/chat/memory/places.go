@@ -35,26 +35,26 @@ func (s *Store) PlaceRoom(ctx context.Context, r chat.Room, at chat.Location) (b
 	}
 	defer unlock()
 	stored := s.room(r.ID)
-	if about := stored.about; about == nil || !about.Public || about.Name != r.Name {
+	if about := stored.about; about == nil || !about.Public || about.Name != r.Name || about.RenamedAt >= r.RenamedAt {
 		return false, nil
 	}
-	stored.about.PlacedAt, stored.place = r.PlacedAt, &at
+	stored.about.PlacedAt, stored.about.RenamedAt, stored.place = r.PlacedAt, r.RenamedAt, &at
 	return true, nil
 }
 
 // UnplaceRoom implements chat.RoomStore.
-func (s *Store) UnplaceRoom(ctx context.Context, roomID string) error {
+func (s *Store) UnplaceRoom(ctx context.Context, r chat.Room) (bool, error) {
 	unlock, err := s.begin(ctx, "UnplaceRoom")
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer unlock()
-	stored := s.room(roomID)
-	stored.place = nil
-	if stored.about != nil {
-		stored.about.PlacedAt = 0
+	stored := s.room(r.ID)
+	if about := stored.about; about == nil || about.RenamedAt >= r.RenamedAt || about.PlacedAt != r.PlacedAt {
+		return false, nil
 	}
-	return nil
+	stored.about.PlacedAt, stored.about.RenamedAt, stored.place = 0, r.RenamedAt, nil
+	return true, nil
 }
 
 // RoomPlace implements chat.RoomStore.
@@ -100,7 +100,7 @@ func (s *Store) PlacesIn(ctx context.Context, r chat.PlaceRange, limit int) (cha
 	})
 	page := chat.PlacePage{More: len(entries) > limit}
 	for _, e := range entries[:min(limit, len(entries))] {
-		page.Places, page.Leaf = append(page.Places, e.room), e.leaf
+		page.Places, page.Leaf, page.After = append(page.Places, e.room), e.leaf, e.room.RoomID
 	}
 	page.Units = 0.5 + float64(len(page.Places)/20)/2
 	return page, nil

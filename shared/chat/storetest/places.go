@@ -23,7 +23,7 @@ func (f *fixture) share(roomID, owner string) chat.Room {
 // place gives a public room a place as of ms after epoch, and returns the room with it.
 func (f *fixture) place(r chat.Room, at chat.Location, ms int64) chat.Room {
 	f.Helper()
-	r.PlacedAt = epoch + ms
+	r.PlacedAt, r.RenamedAt = epoch+ms, epoch+ms
 	placed, err := f.PlaceRoom(f.Context(), r, at)
 	if !placed || err != nil {
 		f.Fatalf("PlaceRoom: placed %t, error %v", placed, err)
@@ -89,9 +89,7 @@ var placeTests = map[string]func(*fixture){
 			if !page.More {
 				break
 			}
-			same, _, err := r.Rest(centre, page.Leaf)
-			ok(f, err)
-			r = chat.PlaceRange{Range: same, After: page.Places[len(page.Places)-1].RoomID}
+			r.From, r.After = page.Leaf, page.After
 		}
 		if len(seen) != 5 {
 			f.Errorf("pages have %v, want 5 rooms", seen)
@@ -183,18 +181,30 @@ var placeTests = map[string]func(*fixture){
 		f.placed("a room that has ended", other, nil)
 		f.placed("and again", f.share("s", "bob"), nil)
 	},
-	"UnplaceRoom/removes a place, and is no error without one": func(f *fixture) {
-		room := f.share("r", "alice")
-		for _, at := range []*chat.Location{nil, &hill} {
-			if at != nil {
-				f.place(room, *at, 1)
+	"UnplaceRoom/removes a place, newest change first": func(f *fixture) {
+		room := f.place(f.share("r", "alice"), hill, 1)
+		other := room
+		other.PlacedAt++
+		for what, r := range map[string]chat.Room{"an older change": room, "another place": other, "no room": {ID: "none", PlacedAt: epoch}} {
+			r.RenamedAt += 1
+			if what == "an older change" {
+				r.RenamedAt = epoch + 1
 			}
-			ok(f, f.UnplaceRoom(f.Context(), "r"))
-			f.placed("removed", room, nil)
+			unplaced, err := f.UnplaceRoom(f.Context(), r)
+			if ok(f, err); unplaced {
+				f.Errorf("%s: removed", what)
+			}
+			f.placed(what, room, &hill)
 		}
-		ok(f, f.UnplaceRoom(f.Context(), "none"))
-		private := f.place(room, hill, 2)
-		private.Public, private.RenamedAt = false, epoch+3
+		room.RenamedAt = epoch + 2
+		unplaced, err := f.UnplaceRoom(f.Context(), room)
+		if ok(f, err); !unplaced {
+			f.Error("not removed")
+		}
+		room.PlacedAt = 0
+		f.placed("removed", room, nil)
+		private := f.place(room, hill, 3)
+		private.Public, private.RenamedAt = false, epoch+4
 		changed, err := f.ShareRoom(f.Context(), private)
 		if ok(f, err); !changed {
 			f.Error("not private")
