@@ -8,7 +8,10 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sort"
+	"sync/atomic"
 	"testing"
+
+	"github.com/golang/geo/s2"
 
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/geo"
@@ -18,6 +21,7 @@ import (
 type index struct {
 	chat.RoomStore
 	parents map[string][]indexed
+	queries atomic.Int64
 }
 
 type indexed struct {
@@ -25,19 +29,24 @@ type indexed struct {
 	room chat.Nearby
 }
 
+func (x indexed) compare(other indexed) int {
+	return cmp.Or(cmp.Compare(x.leaf, other.leaf), cmp.Compare(x.room.RoomID, other.room.RoomID))
+}
+
 func (x *index) PlacesIn(_ context.Context, r chat.PlaceRange, limit int) (page chat.PlacePage, err error) {
+	x.queries.Add(1)
 	all := x.parents[r.Parent]
 	from := sort.Search(len(all), func(i int) bool {
 		return all[i].leaf > r.From || all[i].leaf == r.From && all[i].room.RoomID > r.After
 	})
 	to := sort.Search(len(all), func(i int) bool { return all[i].leaf > r.To })
-	part := slices.Clone(all[min(from, to):to])
-	if r.Backward {
-		slices.Reverse(part)
-	}
-	page.More = len(part) > limit
-	for _, p := range part[:min(limit, len(part))] {
-		page.Places, page.Leaf = append(page.Places, p.room), p.leaf
+	page.More = to-from > limit
+	for i := range min(limit, to-from) {
+		p := all[from+i]
+		if r.Backward {
+			p = all[to-1-i]
+		}
+		page.Places, page.Leaf, page.After = append(page.Places, p.room), p.leaf, p.room.RoomID
 	}
 	page.Units = 0.5 + float64(len(page.Places)/20)/2
 	return page, nil
@@ -56,58 +65,169 @@ func around(random *rand.Rand, p geo.Point, metres float64) geo.Point {
 	return geo.Point{Lat: lat, Lon: math.Remainder(lon, 360)}.Round()
 }
 
+// newIndex returns an index of places, and what searches it.
+func newIndex(t *testing.T, places []chat.Nearby) (*index, *chat.Rooms) {
+	t.Helper()
+	w := newWorld(t)
+	x := &index{RoomStore: w.store, parents: map[string][]indexed{}}
+	for _, p := range places {
+		parent, leaf := geo.Cell(p.Location.Point)
+		x.parents[parent] = append(x.parents[parent], indexed{leaf, p})
+	}
+	for _, all := range x.parents {
+		slices.SortFunc(all, indexed.compare)
+	}
+	return x, chat.NewRooms(x, chat.IDs{}, w.clock.now)
+}
+
+// lookAtEach is what a search should find.
+func lookAtEach(places []chat.Nearby, q chat.Search) (ids []string) {
+	var near []indexed
+	for _, p := range places {
+		if math.Abs(p.Location.Point.Lat-q.Centre.Lat) > q.Radius/111_000 {
+			continue
+		}
+		x := indexed{room: p}
+		if x.room.Distance, x.leaf = geo.Away(q.Centre, p.Location.Point); x.room.Distance <= q.Radius {
+			near = append(near, x)
+		}
+	}
+	slices.SortFunc(near, func(a, b indexed) int { return cmp.Or(cmp.Compare(a.room.Distance, b.room.Distance), a.compare(b)) })
+	for _, x := range near {
+		ids = append(ids, x.room.RoomID)
+	}
+	return ids
+}
+
+// pages reads all pages of a search; limited says that the last one stopped early.
+func pages(t *testing.T, rooms *chat.Rooms, q chat.Search) (ids []string, limited bool) {
+	t.Helper()
+	for page := 0; page == 0 || q.Cursor != ""; page++ {
+		found, err := rooms.Nearby(t.Context(), q)
+		if ok(t, err); page > 20_000 || found.Limited && found.Cursor != "" {
+			t.Fatalf("page %d of %+v: %+v", page, q, found)
+		}
+		for _, p := range found.Rooms {
+			ids = append(ids, p.RoomID)
+		}
+		q.Cursor, limited = found.Cursor, found.Limited
+	}
+	return ids, limited
+}
+
+func same(t *testing.T, what any, want, got []string) {
+	t.Helper()
+	for i := range max(len(want), len(got)) {
+		if i >= len(want) || i >= len(got) || want[i] != got[i] {
+			t.Errorf("%+v: %d rooms, want %d; they differ at %d: %.6q, want %.6q", what, len(got), len(want), i, got[min(i, len(got)):], want[min(i, len(want)):])
+			return
+		}
+	}
+}
+
+// difficult are the poles, both sides of the antimeridian, the corners of S2's faces and
+// the middles of their edges, where the cells of every level end, and points of cells'
+// borders elsewhere.
+func difficult() []geo.Point {
+	points := []geo.Point{
+		{Lat: 90}, {Lat: -90}, {Lon: 180}, {Lat: 12, Lon: -180}, {Lat: -51, Lon: 179.9999},
+		{}, {Lon: 45}, {Lon: -135}, {Lat: 45, Lon: 90}, {Lat: 35.2643897, Lon: 45}, {Lat: -35.2643897, Lon: 135},
+	}
+	for _, p := range []geo.Point{{Lat: 52.52, Lon: 13.405}, {Lat: -33.86, Lon: 151.21}, {Lat: 64.1, Lon: -21.9}, {Lat: 1.35, Lon: 103.82}} {
+		cell := s2.CellFromCellID(s2.CellIDFromLatLng(s2.LatLngFromDegrees(p.Lat, p.Lon)).Parent(geo.ParentLevel))
+		corner, next := cell.Vertex(0), cell.Vertex(1)
+		for _, v := range []s2.Point{corner, s2.Interpolate(0.3, corner, next)} {
+			at := s2.LatLngFromPoint(v)
+			points = append(points, geo.Point{Lat: at.Lat.Degrees(), Lon: at.Lng.Degrees()}.Round())
+		}
+	}
+	return points
+}
+
 // A search finds what looking at each of 20,000 places finds, in the same order.
 func TestNearby_FindsWhatIsThere(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 6))
-	centres := []geo.Point{{Lat: 90}, {Lat: -90}, {Lon: 180}, {Lat: 12, Lon: -180}, {}, {Lon: 45}, {Lat: 35.2643897, Lon: 45}, {Lat: 45, Lon: 90}}
-	for range 32 {
+	centres := difficult()
+	for _, p := range centres[len(centres)-8:] { // else the test is not of borders
+		parents := map[string]bool{}
+		for range 50 {
+			parent, _ := geo.Cell(around(random, p, 100))
+			parents[parent] = true
+		}
+		if len(parents) < 2 {
+			t.Errorf("%v is on no border", p)
+		}
+	}
+	for len(centres) < 40 {
 		centres = append(centres, geo.Point{Lat: 180 / math.Pi * math.Asin(2*random.Float64()-1), Lon: 360*random.Float64() - 180}.Round())
 	}
-	x := &index{parents: map[string][]indexed{}}
 	places := make([]chat.Nearby, 20_000)
 	for i := range places {
 		metres := 50 * math.Pow(2_000, random.Float64()) // up to 100 km
 		places[i] = chat.Nearby{RoomID: fmt.Sprintf("r%05d", i), Location: chat.Location{Point: around(random, centres[i%len(centres)], metres)}}
-		parent, leaf := geo.Cell(places[i].Location.Point)
-		x.parents[parent] = append(x.parents[parent], indexed{leaf, places[i]})
 	}
-	for _, all := range x.parents {
-		slices.SortFunc(all, func(a, b indexed) int {
-			return cmp.Or(cmp.Compare(a.leaf, b.leaf), cmp.Compare(a.room.RoomID, b.room.RoomID))
-		})
-	}
-	w := newWorld(t)
-	x.RoomStore = w.store
-	rooms := chat.NewRooms(x, chat.IDs{}, w.clock.now)
+	_, rooms := newIndex(t, places)
 	for i := range 80 { // each centre twice; more find the same faults for more time
 		q := chat.Search{Radius: 100 * math.Pow(500, random.Float64()), Limit: 1 + random.IntN(100)}
 		q.Centre = around(random, centres[i%len(centres)], q.Radius)
-		var want, got []string
-		var near []chat.Nearby
-		for _, p := range places {
-			if p.Distance = geo.Distance(q.Centre, p.Location.Point); p.Distance <= q.Radius {
-				near = append(near, p)
+		got, limited := pages(t, rooms, q)
+		if same(t, q, lookAtEach(places, q), got); limited {
+			t.Errorf("%+v: limited", q)
+		}
+	}
+}
+
+// Thousands of rooms at one point, and of those around it, are all on pages, once each.
+func TestNearby_ManyAtOnePoint(t *testing.T) {
+	random := rand.New(rand.NewPCG(7, 8))
+	for _, at := range []geo.Point{{Lat: 52.52, Lon: 13.405}, {Lon: 180}} {
+		var places []chat.Nearby
+		place := func(n int, p func() geo.Point) {
+			for range n {
+				places = append(places, chat.Nearby{RoomID: fmt.Sprintf("r%05d", len(places)), Location: chat.Location{Point: p()}})
 			}
 		}
-		slices.SortFunc(near, func(a, b chat.Nearby) int {
-			return cmp.Or(cmp.Compare(a.Distance, b.Distance), cmp.Compare(a.RoomID, b.RoomID))
-		})
-		for _, p := range near {
-			want = append(want, p.RoomID)
-		}
-		for page := 0; page == 0 || q.Cursor != ""; page++ {
-			found, err := rooms.Nearby(t.Context(), q)
-			if ok(t, err); found.Limited || page > len(want) {
-				t.Fatalf("page %d of %+v: limited %t", page, q, found.Limited)
+		place(7_000, func() geo.Point { return at })
+		far := around(random, at, 600)
+		place(3_000, func() geo.Point { return far })
+		place(100, func() geo.Point { return around(random, at, 0.05) })
+		place(200, func() geo.Point { return around(random, at, 1_000) })
+		x, rooms := newIndex(t, places)
+		for _, centre := range []geo.Point{at, far, around(random, at, 900)} {
+			for _, limit := range []int{50, 100} {
+				q := chat.Search{Centre: centre, Radius: 1_000, Limit: limit}
+				want := lookAtEach(places, q)
+				x.queries.Store(0)
+				got, limited := pages(t, rooms, q)
+				if same(t, q, want, got); limited {
+					t.Errorf("%+v: limited", q)
+				}
+				if each := float64(x.queries.Load()) / float64(len(want)/limit+1); each > 12 {
+					t.Errorf("%+v: %.1f queries a page", q, each)
+				}
 			}
-			for _, p := range found.Rooms {
-				got = append(got, p.RoomID)
-			}
-			q.Cursor = found.Cursor
 		}
-		if !slices.Equal(want, got) {
-			t.Errorf("%+v: %d rooms, want %d:\n%q\n%q", q, len(got), len(want), got, want)
+	}
+}
+
+// Where far more is near than a search reads, its last page says so; until there nothing
+// is left out, and no page reads much more than it may.
+func TestNearby_Limited(t *testing.T) {
+	random := rand.New(rand.NewPCG(9, 10))
+	city := geo.Point{Lat: 52.52, Lon: 13.405}
+	places := make([]chat.Nearby, 60_000)
+	for i := range places {
+		places[i] = chat.Nearby{RoomID: fmt.Sprintf("r%05d", i), Location: chat.Location{Point: around(random, city, 10_000)}}
+	}
+	_, rooms := newIndex(t, places)
+	for _, limit := range []int{20, 100} {
+		q := chat.Search{Centre: around(random, city, 3_000), Radius: 20_000, Limit: limit}
+		want := lookAtEach(places, q)
+		got, limited := pages(t, rooms, q)
+		if same(t, q, want[:len(got)], got); !limited || len(got) < 1_000 {
+			t.Errorf("%+v: %d rooms, limited %t", q, len(got), limited)
 		}
+		t.Logf("%d a page: %d rooms", limit, len(got))
 	}
 }
 

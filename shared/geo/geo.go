@@ -5,8 +5,11 @@
 package geo
 
 import (
+	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 
 	"github.com/golang/geo/s1"
@@ -17,17 +20,14 @@ const (
 	// ParentLevel is the level of the cells that are partitions of an index: over 100 km
 	// wide.
 	ParentLevel = 6
-	// MaxCells is how many cells cover a search at most.
-	MaxCells = 8
+	// MaxRanges is how many ranges cover a search at most.
+	MaxRanges = 8
 
 	// earthRadius is the mean radius of the earth, in metres (IUGG).
 	earthRadius = 6_371_008.8
 	// margin is how much nearer than S2 has it a cell may be, in metres: S2 computes with
 	// squares of chords, whose error of 1e-15 is decimetres near the point.
 	margin = 1
-	// leafSize is more than the greatest distance of two points of one smallest cell, in
-	// metres.
-	leafSize = 0.02
 )
 
 // Point is a point on the earth, in degrees: latitude from -90 to 90, longitude from
@@ -58,7 +58,28 @@ func Cell(p Point) (parent, leaf string) {
 	return id.Parent(ParentLevel).ToToken(), digits(id)
 }
 
-func digits(id s2.CellID) string { return fmt.Sprintf("%016x", uint64(id)) }
+func digits(id s2.CellID) string {
+	var bytes [8]byte
+	binary.BigEndian.PutUint64(bytes[:], uint64(id))
+	return hex.EncodeToString(bytes[:])
+}
+
+// Away returns how far a point's smallest cell is from a centre, in metres, from its
+// middle: all that is in one cell is at one distance. It is within a centimetre of
+// Distance.
+func Away(centre, p Point) (metres float64, leaf string) {
+	id := s2.CellIDFromLatLng(p.latLng())
+	return away(centre, id), digits(id)
+}
+
+func away(centre Point, leaf s2.CellID) float64 {
+	return s2.LatLngFromPoint(leaf.Point()).Distance(centre.latLng()).Radians() * earthRadius
+}
+
+// distanceOf is what no point of a cell is nearer to a centre than, in metres.
+func distanceOf(id s2.CellID, centre s2.Point) float64 {
+	return max(0, s2.CellFromCellID(id).Distance(centre).Angle().Radians()*earthRadius-margin)
+}
 
 // Range is a range of smallest cells within one parent cell.
 type Range struct {
@@ -79,16 +100,28 @@ func Around(p Point) (before, after Range) {
 }
 
 // Cover returns ranges that have every point whose distance from the centre, in metres,
-// is from inner to outer, in the order of their cells: MaxCells of them at most up to an
-// outer distance of 50 km.
+// is from inner to outer, in the order of their cells: MaxRanges of them at most up to
+// an outer distance of 50 km.
 func Cover(centre Point, inner, outer float64) []Range {
 	point := s2.PointFromLatLng(centre.latLng())
 	region := ring{
 		Cap:   s2.CapFromCenterAngle(point, angle(outer+margin)),
 		inner: s2.CapFromCenterAngle(point, angle(inner-margin)),
 	}
-	coverer := s2.RegionCoverer{MinLevel: ParentLevel, MaxLevel: s2.MaxLevel, LevelMod: 1, MaxCells: MaxCells}
-	return ranges(point, coverer.Covering(region))
+	if inner > 0 {
+		// Smaller cells have less of what is nearer, and neighbours among them are one range.
+		for _, cells := range []int{3 * MaxRanges, 2 * MaxRanges} {
+			if all := cover(point, region, cells); len(all) <= MaxRanges {
+				return all
+			}
+		}
+	}
+	return cover(point, region, MaxRanges)
+}
+
+func cover(centre s2.Point, region ring, cells int) []Range {
+	coverer := s2.RegionCoverer{MinLevel: ParentLevel, MaxLevel: s2.MaxLevel, LevelMod: 1, MaxCells: cells}
+	return ranges(centre, coverer.Covering(region))
 }
 
 // angle is the angle of a distance in metres; negative, which no point is within, if
@@ -122,7 +155,7 @@ func ranges(centre s2.Point, cells []s2.CellID) []Range {
 	var end s2.CellID // of the last range
 	for _, id := range cells {
 		parent, from, to := id.Parent(ParentLevel).ToToken(), id.RangeMin(), id.RangeMax()
-		near := max(0, s2.CellFromCellID(id).Distance(centre).Angle().Radians()*earthRadius-margin)
+		near := distanceOf(id, centre)
 		if last := len(out) - 1; last >= 0 && out[last].Parent == parent && end.Next() == from {
 			out[last].To, out[last].Near = digits(to), min(out[last].Near, near)
 		} else {
@@ -133,42 +166,55 @@ func ranges(centre s2.Point, cells []s2.CellID) []Range {
 	return out
 }
 
-// Rest returns the parts of a range behind what was read of it: the smallest cell that
-// was read last, and what follows it.
-func (r Range) Rest(centre Point, last string) (same Range, behind []Range, err error) {
-	from, err := parse(last)
+// Split cuts a range in two, at the beginning of a smallest cell and at its end: either
+// is the zero Range if nothing is there.
+func (r Range) Split(leaf string) (before, behind Range, err error) {
+	id, err := parse(leaf)
 	if err != nil {
-		return Range{}, nil, err
+		return Range{}, Range{}, err
+	}
+	if r.From < leaf {
+		before = Range{r.Parent, r.From, digits(min(id.Prev(), s2.CellIDFromToken(r.To))), r.Near}
+	}
+	if leaf < r.To {
+		behind = Range{r.Parent, digits(max(id.Next(), s2.CellIDFromToken(r.From))), r.To, r.Near}
+	}
+	return before, behind, nil
+}
+
+// Within returns the parts of a range that have what is from inner to outer, in metres
+// from the centre, as far as its cells say.
+func (r Range) Within(centre Point, inner, outer float64) ([]Range, error) {
+	from, err := parse(r.From)
+	if err != nil {
+		return nil, err
 	}
 	to, err := parse(r.To)
 	if err != nil {
-		return Range{}, nil, err
+		return nil, err
 	}
-	same = Range{Parent: r.Parent, From: last, To: last}
-	middle := s2.LatLngFromPoint(from.Point())
-	same.Near = max(0, middle.Distance(centre.latLng()).Radians()*earthRadius-leafSize)
-	if from >= to {
-		return same, nil, nil
+	if from == to {
+		r.Near = away(centre, from)
+		if r.Near < inner || r.Near > outer {
+			return nil, nil
+		}
+		return []Range{r}, nil
 	}
 	point := s2.PointFromLatLng(centre.latLng())
-	for _, id := range s2.CellUnionFromRange(from.Next(), to.Next()) {
-		behind = append(behind, ranges(point, []s2.CellID{id})...)
-	}
-	return same, behind, nil
+	cells := slices.DeleteFunc(s2.CellUnionFromRange(from, to.Next()), func(id s2.CellID) bool {
+		far := s2.CellFromCellID(id).MaxDistance(point).Angle().Radians()*earthRadius + margin
+		return far < inner || distanceOf(id, point) > outer
+	})
+	return ranges(point, cells), nil
 }
 
-// Reach is how far a search has come, in metres, that has read all ranges but some. Of
-// one cell that is read in part the distance is known: the rest has the same.
-func Reach(unread []Range) float64 {
-	reach := math.Inf(1)
-	for _, r := range unread {
-		if r.From == r.To {
-			reach = min(reach, r.Near+2*leafSize)
-		} else {
-			reach = min(reach, r.Near)
-		}
+// Only returns the range that is one smallest cell.
+func Only(leaf string) (Range, error) {
+	id, err := parse(leaf)
+	if err != nil {
+		return Range{}, err
 	}
-	return reach
+	return Range{Parent: id.Parent(ParentLevel).ToToken(), From: leaf, To: leaf}, nil
 }
 
 func parse(leaf string) (s2.CellID, error) {

@@ -70,7 +70,7 @@ func TestCover(t *testing.T) {
 		for _, outer := range []float64{0, 1, 100, 3_000, 50_000} {
 			for _, inner := range []float64{-1, 0, outer / 3, outer * 0.99, outer} {
 				ranges := geo.Cover(centre, inner, outer)
-				if len(ranges) > geo.MaxCells || len(ranges) == 0 {
+				if len(ranges) > geo.MaxRanges || len(ranges) == 0 {
 					t.Fatalf("%v, %f to %f m: %d ranges", centre, inner, outer, len(ranges))
 				}
 				for range 100 {
@@ -98,37 +98,86 @@ func checkCovered(t *testing.T, centre, p geo.Point, inner, outer float64, range
 	}
 }
 
-// What is left of a range behind a point has every point behind it.
-func TestRest(t *testing.T) {
+// A range cut at a cell has every point but those of the cell, and none is nearer than
+// it says.
+func TestSplit(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	for _, centre := range centres(random) {
 		before, after := geo.Around(centre)
 		if _, leaf := geo.Cell(centre); before.To != leaf || after.From != leaf || before.Parent != after.Parent {
 			t.Fatalf("around %v: %v and %v", centre, before, after)
 		}
+		whole := geo.Range{Parent: before.Parent, From: before.From, To: after.To}
 		for range 20 {
-			whole := geo.Range{Parent: before.Parent, From: before.From, To: after.To}
-			_, last := geo.Cell(near(random, centre, 1_000))
-			if last < whole.From || last > whole.To {
+			_, cut := geo.Cell(near(random, centre, 1_000))
+			if cut < whole.From || cut > whole.To {
 				continue // of another parent
 			}
-			same, behind, err := whole.Rest(centre, last)
-			if err != nil {
+			parts := make([]geo.Range, 2)
+			var err error
+			if parts[0], parts[1], err = whole.Split(cut); err != nil {
 				t.Fatal(err)
 			}
-			if same.From != last || same.To != last {
-				t.Errorf("the cell that was read last is %v, want %s", same, last)
+			var within []geo.Range
+			for _, part := range parts {
+				if part.From == "" {
+					continue
+				}
+				some, err := part.Within(centre, 500, 20_000)
+				if err != nil {
+					t.Fatal(err)
+				}
+				within = append(within, some...)
 			}
 			for range 20 {
 				p := near(random, centre, 30_000)
-				parent, leaf := geo.Cell(p)
-				if parent == whole.Parent && leaf > last {
-					checkCovered(t, centre, p, 0, math.Inf(1), behind)
+				if parent, leaf := geo.Cell(p); parent == whole.Parent && leaf != cut {
+					checkCovered(t, centre, p, 0, math.Inf(1), parts)
+					checkCovered(t, centre, p, 500, 20_000, within)
 				}
 			}
 		}
 	}
-	if _, _, err := (geo.Range{To: "x"}).Rest(geo.Point{}, "x"); err == nil {
-		t.Error("a cell that is none has a rest")
+	if _, _, err := (geo.Range{To: "x"}).Split("x"); err == nil {
+		t.Error("a cell that is none splits a range")
+	}
+	if _, err := geo.Only("x"); err == nil {
+		t.Error("a cell that is none is a range")
+	}
+	for _, r := range []geo.Range{{From: "x"}, {From: "89c25a31c9b5d6c7", To: "x"}} {
+		if _, err := r.Within(geo.Point{}, 0, 1); err == nil {
+			t.Errorf("%+v has parts", r)
+		}
+	}
+	parent, leaf := geo.Cell(geo.Point{Lat: 1})
+	only, err := geo.Only(leaf)
+	if only != (geo.Range{Parent: parent, From: leaf, To: leaf}) || err != nil {
+		t.Errorf("only %s is %v, %v", leaf, only, err)
+	}
+	before, behind, err := only.Split(leaf)
+	if before != (geo.Range{}) || behind != (geo.Range{}) || err != nil {
+		t.Errorf("one cell without itself is %v and %v, %v", before, behind, err)
+	}
+}
+
+// All of a cell is at one distance, a centimetre from the real one at most.
+func TestAway(t *testing.T) {
+	random := rand.New(rand.NewPCG(5, 6))
+	for _, centre := range centres(random) {
+		for range 100 {
+			p := near(random, centre, 50_000)
+			metres, leaf := geo.Away(centre, p)
+			if _, want := geo.Cell(p); leaf != want || math.Abs(metres-geo.Distance(centre, p)) > 0.01 {
+				t.Errorf("%v is %f m from %v, in %s, want %f and %s", p, metres, centre, leaf, geo.Distance(centre, p), want)
+			}
+			of, err := geo.Range{From: leaf, To: leaf}.Within(centre, metres, metres)
+			if err != nil || len(of) != 1 || of[0].Near != metres {
+				t.Errorf("the cell %s is %v from %v, want %f, %v", leaf, of, centre, metres, err)
+			}
+			of, err = geo.Range{From: leaf, To: leaf}.Within(centre, metres+0.1, metres+1)
+			if err != nil || len(of) != 0 {
+				t.Errorf("the cell %s is %v from %v, beyond %f, %v", leaf, of, centre, metres, err)
+			}
+		}
 	}
 }
