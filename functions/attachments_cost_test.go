@@ -124,12 +124,16 @@ func TestCost_Attachments(t *testing.T) {
 	for range 40 { // what fanout reads of the past
 		d.do(cost.Action{}, topology.SendMessage, d.send(300))
 	}
-	type units struct{ Reads, Writes, Requests float64 }
+	type units struct {
+		Reads, Writes float64
+		Table, Bucket int // requests
+	}
 	measure := func(function string, event []byte) units {
 		b.requests.Store(0)
+		d.asked = 0
 		d.clock.advance(chat.OrderInterval) // each moves the room in its members' lists
 		a := d.do(cost.Action{}, function, event)
-		return units{a.Reads, a.Writes, float64(b.requests.Load())}
+		return units{a.Reads, a.Writes, d.asked, int(b.requests.Load())}
 	}
 	send := func(ids []string) units { return measure(topology.SendMessage, d.sendFiles(ids)) }
 	remove := func() units {
@@ -146,13 +150,45 @@ func TestCost_Attachments(t *testing.T) {
 	}
 	got["history of 50 with 10"] = measure(topology.API, d.request("GET", "/rooms/"+room+"/messages", "limit=50", ""))
 	want := map[string]units{
-		"announce":    {Reads: 1, Writes: 2},
-		"send with 0": {Reads: 16.5, Writes: 35}, "delete with 0": {Reads: 16, Writes: 3},
-		"send with 1": {Reads: 17.5, Writes: 38, Requests: 1}, "delete with 1": {Reads: 15, Writes: 4, Requests: 1},
-		"send with 10": {Reads: 24.5, Writes: 58, Requests: 10}, "delete with 10": {Reads: 15, Writes: 14, Requests: 1},
-		"history of 50 with 10": {Reads: 10, Writes: 1},
+		"announce":              {Reads: 1, Writes: 2, Table: 3},
+		"send with 0":           {Reads: 16.5, Writes: 35, Table: 22},
+		"delete with 0":         {Reads: 16, Writes: 3, Table: 7},
+		"send with 1":           {Reads: 17.5, Writes: 38, Table: 23, Bucket: 1},
+		"delete with 1":         {Reads: 15, Writes: 4, Table: 7, Bucket: 1},
+		"send with 10":          {Reads: 24.5, Writes: 58, Table: 22, Bucket: 10},
+		"delete with 10":        {Reads: 15, Writes: 14, Table: 7, Bucket: 1},
+		"history of 50 with 10": {Reads: 10, Writes: 1, Table: 4},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-docs/operations.md +the functions):\n%s", diff)
+	}
+}
+
+// What `streamroom cost` has of files is what the functions ask, as
+// TestCost_UnitsAreWhatTheFunctionsUse has it of the rest.
+func TestCost_UnitsOfFilesAreWhatTheFunctionsUse(t *testing.T) {
+	const members = 10
+	for _, files := range []int{1, chat.MaxAttachments} {
+		t.Run(fmt.Sprintf("%d-files", files), func(t *testing.T) {
+			d := newDeployed(t, members)
+			b, client := d.withBucket()
+			var ids []string
+			for range 12 { // the room's newest, which fanout reads, have one size
+				ids = d.uploaded(client, files)
+				d.do(cost.Action{}, topology.SendMessage, d.sendFiles(ids))
+			}
+			request := cost.Action{Requests: 1}
+			d.expect("announce", cost.Announce(), d.do(request, topology.API, d.announceEvent()))
+			d.expect("link", cost.Download(0), d.do(cost.Action{Requests: 1, Gets: 1}, topology.API,
+				d.request("GET", "/rooms/"+room+"/attachments/"+ids[0], "redirect=false", "")))
+			ids = d.uploaded(client, files)
+			d.clock.advance(chat.OrderInterval)
+			b.requests.Store(0)
+			got := d.do(cost.Action{Frames: 2}, topology.SendMessage, d.sendFiles(ids))
+			got.Puts = float64(b.requests.Load())
+			want := cost.Send(300).Plus(cost.Attached(files, 300)).Plus(cost.Project(members, true)).
+				Plus(cost.Broadcast(members, members-1, 1, 300+cost.FilesContent(files)))
+			d.expect("send", want, got)
+		})
 	}
 }

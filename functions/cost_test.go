@@ -39,6 +39,8 @@ type deployed struct {
 	streams   *dynamodbstreams.Client
 	arn       string
 	iterators []*string // of the shards, behind what was read
+
+	asked int // requests to the table of all invocations
 }
 
 func newDeployed(t testing.TB, members int) *deployed {
@@ -117,6 +119,7 @@ func (d *deployed) invocation(function string, event []byte, a *cost.Action) {
 	a.Reads += used.Read
 	a.Writes += used.Write + float64(used.Refused) // a failed condition is a unit
 	a.Invocations[function]++
+	d.asked += used.Requests
 	posts, _ := d.posts.take()
 	a.Frames += float64(posts)
 	a.Out += float64(d.posts.bytes) + float64(len(got.Body))

@@ -39,6 +39,7 @@ assumed. docs/operations.md says what the other designs are taken to do.
   rooms    one message, by the size of the room`,
 		Example: `  streamroom cost --members 10 --online 0.3 --messages-per-second 5 --connections 10000
   streamroom cost --show message --members 100 --json
+  streamroom cost --attachments-per-message 0.1 --attachment-bytes 2000000
   streamroom cost --show idle --connections 1000 --ping-every 9m`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.run(cmd.OutOrStdout()) },
 	}
@@ -64,7 +65,10 @@ func (c *costCommand) flags(cmd *cobra.Command) {
 	rateVar(flags, &w.Histories, "histories", "the `number` of pages of messages that are read in a session")
 	waitVar(flags, &w.PingEvery, "ping-every", "the `duration` between two pings; 0 is never")
 	waitVar(flags, &w.SyncEvery, "sync-every", "the `duration` between two syncs within a session; 0 is never")
-	rateVar(flags, &w.Months, "months", "the `number` of months of messages that the table holds")
+	rateVar(flags, &w.Months, "months", "the `number` of months of messages that the table holds, and of files that the bucket does")
+	rateVar(flags, &w.FilesPerMessage, "attachments-per-message", "the `number` of files that a message has, on average")
+	flags.IntVar(&w.FileBytes, "attachment-bytes", w.FileBytes, "the `bytes` of a file")
+	rateVar(flags, &w.Downloads, "attachment-downloads", "the `number` of times that a file is downloaded")
 	flags.IntVar(&w.Users, "users", w.Users, "the `number` of users who sign in in the month; 0 is connections divided by online")
 	choiceVar(cmd, &w.Tier, []string{cost.Lite, cost.Essentials, cost.Plus}, "tier", "the user pool's `tier`")
 	flags.BoolVar(&w.Traced, "traced", w.Traced, "with X-Ray traces of the functions")

@@ -6,6 +6,7 @@ type Usage struct {
 	EventOperations, EventMinutes                      float64
 	Invocations, GBSeconds                             float64
 	WriteUnits, ReadUnits, TableGB                     float64
+	FileGB, FilePuts, FileGets                         float64
 	LogGB, StoredLogGB                                 float64
 	Metrics, Alarms, Dashboards, Traces                float64
 	Users                                              float64
@@ -50,6 +51,9 @@ func (u Usage) Bill(free bool) Bill {
 	add("DynamoDB", "read units", u.ReadUnits, ReadUnit)
 	add("DynamoDB", "storage", u.TableGB, TableGB)
 	add("DynamoDB", "backup", u.TableGB, BackupGB)
+	add("S3", "files", u.FileGB, FileGB)
+	add("S3", "uploads and copies", u.FilePuts, FilePut)
+	add("S3", "downloads", u.FileGets, FileGet)
 	add("CloudWatch", "logs", u.LogGB, LogGB)
 	add("CloudWatch", "kept logs", u.StoredLogGB, StoredLogGB)
 	add("CloudWatch", "metrics", u.Metrics, Metric)

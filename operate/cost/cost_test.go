@@ -29,6 +29,9 @@ func TestPrice_Of(t *testing.T) {
 		{"150,000 users", LiteUser, 150_000, 90_000*0.0055 + 50_000*0.0046},
 		{"100,000 users of Essentials", EssentialsUser, 100_000, 1350},
 		{"1,000 users of Plus", PlusUser, 1000, 20},
+		{"60 TB of files", FileGB, 60 << 10, (50<<10)*0.023 + (10<<10)*0.022},
+		{"a million uploads", FilePut, 1e6, 5},
+		{"a million downloads", FileGet, 1e6, 0.40},
 		{"20 TB out", OutGB, 20 << 10, (10<<10)*0.09 + (10<<10)*0.085},
 	} {
 		if got := test.price.Of(test.amount); !near(got, test.want) {
@@ -38,6 +41,7 @@ func TestPrice_Of(t *testing.T) {
 	for _, p := range []Price{
 		WebSocketMessage, ConnectionMinute, HTTPRequest, EventOperation, EventMinute, Invocation, GBSecond, WriteUnit, ReadUnit,
 		TableGB, BackupGB, LogGB, StoredLogGB, Metric, Alarm, Dashboard, Trace, LiteUser, EssentialsUser, PlusUser, OutGB,
+		FileGB, FilePut, FileGet,
 	} {
 		if p.Each() <= 0 || !strings.HasPrefix(p.Page, "https://aws.amazon.com/") || p.Unit == "" {
 			t.Errorf("a price lacks its amount, unit or page: %+v", p)
@@ -293,5 +297,46 @@ func TestTable_IsAligned(t *testing.T) {
 	want = "| what | cost |\n|---|---:|\n| é | $1,234.50 |\n| none | |\n| little | $0.000012 |\n"
 	if got.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", got.String(), want)
+	}
+}
+
+// TestOf_FilesByHand adds files to the workload of one room of two.
+func TestOf_FilesByHand(t *testing.T) {
+	const messages, files = 1000.0, 500.0
+	w := byHand()
+	before := Of(Streamroom, w)
+	w.FilesPerMessage, w.FileBytes, w.Downloads, w.Months = 0.5, 1<<20, 2, 10
+	before.TableGB *= 10.0 / 12
+	own := Of(Streamroom, w)
+	for _, test := range []struct {
+		what      string
+		got, want float64
+	}{
+		{"files", own.FileGB, files * (10 + 0.05) / 1024},
+		{"uploads and copies", own.FilePuts, 2 * files},
+		{"downloads", own.FileGets, 2 * files},
+		{"requests", own.HTTPRequests - before.HTTPRequests, files + 2*files},
+		{"write units", own.WriteUnits - before.WriteUnits, files * (2 + 3 + 2*1)},
+		{"read units", own.ReadUnits - before.ReadUnits, files * (1 + 1 + 2*2)},
+		{"table", own.TableGB - before.TableGB, files * 10 * (fileItem + fileEntry) / gb},
+	} {
+		if math.Abs(test.got-test.want) > 1e-6*max(1, test.want) {
+			t.Errorf("%s: %v, want %v", test.what, test.got, test.want)
+		}
+	}
+	if out := own.OutGB - before.OutGB; out < 2*files/1024 || out > 2.01*files/1024 {
+		t.Errorf("%v GB out, want some more than %v", out, 2*files/1024)
+	}
+	for name, bad := range map[string]func(*Workload){
+		"--attachments-per-message 11":  func(w *Workload) { w.FilesPerMessage = 11 },
+		"--attachments-per-message NaN": func(w *Workload) { w.FilesPerMessage = math.NaN() },
+		"--attachment-bytes -1":         func(w *Workload) { w.FileBytes = -1 },
+		"--attachment-downloads -1":     func(w *Workload) { w.Downloads = -1 },
+	} {
+		w := DefaultWorkload()
+		bad(&w)
+		if err := w.Check(); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("want an error with %q, got %v", name, err)
+		}
 	}
 }

@@ -156,7 +156,7 @@ func Of(name string, w Workload) Usage {
 	if d.events && w.Session == maxSession { // nothing ends them earlier
 		sessions = w.every(d.longestSession)
 	}
-	total := d.message(w).Times(messages).
+	total := d.message(w).Plus(w.files()).Times(messages).
 		Plus(d.read(w).Times(messages * w.Reads)).
 		Plus(d.session(w).Times(sessions)).
 		Plus(List(w.Rooms).Times(w.every(w.Session) * w.Lists)).
@@ -178,6 +178,7 @@ func Of(name string, w Workload) Usage {
 	}
 	usage.Users, usage.Tier = w.users(), w.Tier
 	usage.TableGB = messages * w.Months * float64(w.Content+itemBytes) / gb
+	usage.addFiles(w)
 	return usage.standing()
 }
 
@@ -213,7 +214,7 @@ const compressed = 0.15
 func (a Action) usage(traced bool) Usage {
 	u := Usage{
 		WebSocketMessages: a.Frames, HTTPRequests: a.Requests, ReadUnits: a.Reads, WriteUnits: a.Writes,
-		GBSeconds: a.GBSeconds, LogGB: a.logged() / gb, OutGB: a.Out / gb,
+		FilePuts: a.Puts, FileGets: a.Gets, GBSeconds: a.GBSeconds, LogGB: a.logged() / gb, OutGB: a.Out / gb,
 	}
 	for _, n := range a.Invocations {
 		u.Invocations += n

@@ -22,5 +22,6 @@
 //     AppSync bills each publish, each call of a handler, each subscription and
 //     each delivery of up to 5 KB as an operation.
 //
-// Both have the same table, HTTP API, user pool, alarms and logs as Streamroom.
+// Both have the same table, HTTP API, bucket, user pool, alarms and logs as
+// Streamroom.
 package cost

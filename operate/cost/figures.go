@@ -27,6 +27,9 @@ func namedActions(w Workload) []named {
 		{fmt.Sprintf("list %d rooms", w.Rooms), List(w.Rooms)},
 		{fmt.Sprintf("sync %d rooms, nothing new", w.Rooms), Sync(float64(w.Rooms))},
 		{"a page of history", History()},
+		{"announce and upload a file", Announce().Plus(Upload())},
+		{"send a file, beside its message", Attached(1, w.Content)},
+		{fmt.Sprintf("download a file of %s KB", short(float64(w.FileBytes)/1024)), Download(w.FileBytes)},
 	}
 }
 

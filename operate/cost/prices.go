@@ -64,6 +64,7 @@ const (
 	pageAppSync  = "https://aws.amazon.com/appsync/pricing/"
 	pageLambda   = "https://aws.amazon.com/lambda/pricing/"
 	pageDynamoDB = "https://aws.amazon.com/dynamodb/pricing/on-demand/"
+	pageS3       = "https://aws.amazon.com/s3/pricing/"
 	pageWatch    = "https://aws.amazon.com/cloudwatch/pricing/"
 	pageXRay     = "https://aws.amazon.com/xray/pricing/"
 	pageCognito  = "https://aws.amazon.com/cognito/pricing/"
@@ -97,6 +98,14 @@ var (
 	ReadUnit  = Price{Unit: "units", Page: pageDynamoDB, Steps: flat(0.125 / million)}
 	TableGB   = Price{Unit: "GB", Page: pageDynamoDB, Steps: []Step{{25, 0}, {0, 0.25}}}
 	BackupGB  = Price{Unit: "GB", Page: pageDynamoDB, Steps: flat(0.20)}
+)
+
+// S3 Standard. An upload by a form is priced as a PUT, and so is a copy. Removals, and
+// what a bucket's rules expire, cost nothing.
+var (
+	FileGB  = Price{Unit: "GB", Page: pageS3, Steps: []Step{{50 << 10, 0.023}, {500 << 10, 0.022}, {0, 0.021}}}
+	FilePut = Price{Unit: "requests", Page: pageS3, Steps: flat(0.005 / 1000)}
+	FileGet = Price{Unit: "requests", Page: pageS3, Steps: flat(0.0004 / 1000)}
 )
 
 // CloudWatch and X-Ray. A detailed metric costs what a custom one does.

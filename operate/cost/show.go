@@ -112,11 +112,11 @@ var Busy = Window / 10
 // Messages is what a number of messages cost in a design, without reads.
 func Messages(name string, w Workload, n float64) Bill {
 	d := designs[name]
-	u := d.message(w).Times(n).usage(false)
+	u := d.message(w).Plus(w.files()).Times(n).usage(false)
 	if w.Traced {
 		u.Traces = 0
 		month := max(w.messages(), 1)
-		for _, invocations := range d.message(w).Times(month).Invocations {
+		for _, invocations := range d.message(w).Plus(w.files()).Times(month).Invocations {
 			u.Traces += traces(invocations) * n / month
 		}
 	}

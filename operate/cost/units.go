@@ -19,6 +19,7 @@ type Action struct {
 	Invocations map[string]float64 // by function
 	GBSeconds   float64
 	Out         float64 // bytes to clients
+	Puts, Gets  float64 // requests to the bucket of attachments: uploads and copies, and reads
 }
 
 // Plus returns both actions together.
@@ -29,6 +30,8 @@ func (a Action) Plus(b Action) Action {
 	a.Writes += b.Writes
 	a.GBSeconds += b.GBSeconds
 	a.Out += b.Out
+	a.Puts += b.Puts
+	a.Gets += b.Gets
 	invocations := maps.Clone(a.Invocations)
 	if invocations == nil {
 		invocations = map[string]float64{}
@@ -48,6 +51,8 @@ func (a Action) Times(n float64) Action {
 	a.Writes *= n
 	a.GBSeconds *= n
 	a.Out *= n
+	a.Puts *= n
+	a.Gets *= n
 	invocations := make(map[string]float64, len(a.Invocations))
 	for name, each := range a.Invocations {
 		invocations[name] = each * n

@@ -24,11 +24,17 @@ type Workload struct {
 	Histories float64       `json:"histories"`
 	PingEvery time.Duration `json:"pingEvery"` // without a frame; 0 is never
 	SyncEvery time.Duration `json:"syncEvery"` // of rooms in which something came since; 0 is never
-	Months    float64       `json:"months"`    // of messages that the table holds
-	Users     int           `json:"users"`     // active in the month; 0 is Connections / Online
-	Tier      string        `json:"tier"`
-	Traced    bool          `json:"traced"`
-	Free      bool          `json:"free"` // leave out what an account gets free
+	Months    float64       `json:"months"`    // of messages that the table holds, and of files that the bucket does
+	// FilesPerMessage are attachments, FileBytes what one has, and Downloads how often
+	// one is read.
+	FilesPerMessage float64 `json:"attachmentsPerMessage"`
+	FileBytes       int     `json:"attachmentBytes"`
+	Downloads       float64 `json:"attachmentDownloads"`
+
+	Users  int    `json:"users"` // active in the month; 0 is Connections / Online
+	Tier   string `json:"tier"`
+	Traced bool   `json:"traced"`
+	Free   bool   `json:"free"` // leave out what an account gets free
 }
 
 // Month is how long a month is.
@@ -57,6 +63,7 @@ func DefaultWorkload() Workload {
 		Connections: 10_000, Members: 10, Online: 0.3, Rooms: 20, MessagesPerSecond: 5, Content: 300,
 		Pace: 10 * time.Second, Reads: 1, Session: maxSession, Lists: 1, Histories: 3,
 		PingEvery: PingEvery, SyncEvery: SyncEvery, Months: 12, Tier: Tier, Traced: Traced,
+		FileBytes: 1 << 20, Downloads: 3,
 	}
 }
 
@@ -86,6 +93,9 @@ func (w Workload) Check() error {
 		return fmt.Errorf("invalid --users %d: want 0 or more", w.Users)
 	case w.Tier != Lite && w.Tier != Essentials && w.Tier != Plus:
 		return fmt.Errorf("invalid --tier %q: want %s, %s or %s", w.Tier, Lite, Essentials, Plus)
+	}
+	if err := w.checkFiles(); err != nil {
+		return err
 	}
 	return w.checkAmounts()
 }
