@@ -49,7 +49,9 @@ func (d *data) open(ctx context.Context, c Config, table net.Listener, clock clo
 	if c.DynamoDBEndpoint != "" {
 		d.aws.BaseEndpoint = aws.String(c.DynamoDBEndpoint)
 	} else {
-		engine, err := dynamodb.Open(ctx, dynamodb.Options{Path: c.path("table.db"), Clock: clock, Log: log})
+		engine, err := dynamodb.Open(ctx, dynamodb.Options{
+			Path: c.path("table.db"), Clock: clock, Log: log, TTLLag: c.TTLLag, ShardLife: c.ShardLife,
+		})
 		if err != nil {
 			return fmt.Errorf("cannot open the table: %w", err)
 		}

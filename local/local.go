@@ -62,10 +62,17 @@ type Config struct {
 
 	// Clock is the real one if nil.
 	Clock clockwork.Clock
+	// Network is this machine's if nil.
+	Network Network
 	// PollInterval is how often the stream mappings poll an idle shard. 0 wakes
 	// them at once when something is written; AWS polls 4 times a second (Lambda
 	// Developer Guide, "Using AWS Lambda with Amazon DynamoDB").
 	PollInterval time.Duration
+
+	// TTLLag is how long the embedded table's items outlive their time: on AWS up to a
+	// few days. ShardLife is after how long a shard of its stream is followed by another
+	// one, 0 for never: on AWS about 4 h.
+	TTLLag, ShardLife time.Duration
 
 	// Wrap, if set, changes what runs before it is wired: tests inject faults and
 	// plant bugs, or run what a synthesized template deploys. Start calls it once,
@@ -102,6 +109,9 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 	s := &Server{
 		c: c, clock: c.Clock, failed: make(chan error, 4),
 		keys: &http.Client{Transport: &http.Transport{}},
+	}
+	if c.Network != nil {
+		s.keys.Transport = &http.Transport{DialContext: c.Network.DialContext}
 	}
 	if err := s.start(ctx); err != nil {
 		return nil, errors.Join(err, s.Stop(context.WithoutCancel(ctx)))

@@ -22,6 +22,12 @@ const (
 	requestGrace   = 2 * time.Second
 )
 
+// Network is where a server listens, and reaches itself.
+type Network interface {
+	Listen(ctx context.Context, network, address string) (net.Listener, error)
+	DialContext(ctx context.Context, network, address string) (net.Conn, error)
+}
+
 // ports are the two ports and the HTTP servers on them.
 type ports struct {
 	main    net.Listener // of everything but the table
@@ -32,19 +38,22 @@ type ports struct {
 
 // listen takes both ports.
 func (p *ports) listen(ctx context.Context, c Config) (err error) {
-	if p.main, err = listen(ctx, c.Addr, "--addr"); err != nil {
+	if p.main, err = c.listen(ctx, c.Addr, "--addr"); err != nil {
 		return err
 	}
 	if c.DynamoDBEndpoint != "" {
 		return nil
 	}
-	p.table, err = listen(ctx, c.DynamoDBAddr, "--dynamodb-addr")
+	p.table, err = c.listen(ctx, c.DynamoDBAddr, "--dynamodb-addr")
 	return err
 }
 
-func listen(ctx context.Context, addr, flag string) (net.Listener, error) {
-	var config net.ListenConfig
-	listener, err := config.Listen(ctx, "tcp", addr)
+func (c Config) listen(ctx context.Context, addr, flag string) (net.Listener, error) {
+	listen := new(net.ListenConfig).Listen
+	if c.Network != nil {
+		listen = c.Network.Listen
+	}
+	listener, err := listen(ctx, "tcp", addr)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return nil, fmt.Errorf("%s is taken by another program; stop it, or choose another address with %s", addr, flag)

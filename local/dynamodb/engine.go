@@ -22,6 +22,13 @@ type Options struct {
 	Shards int             // open shards of a new stream, default 4
 	Log    zerolog.Logger  // zero value: silent
 	Sweep  time.Duration   // how often expired items are removed, default 1 s
+
+	// TTLLag is how long items outlive their expiry time: 0 here, up to a few days on
+	// AWS (Developer Guide, "Using time to live (TTL) in DynamoDB").
+	TTLLag time.Duration
+	// ShardLife is after how long an open shard of a stream is followed by another one;
+	// 0: never. On AWS that is about 4 h.
+	ShardLife time.Duration
 }
 
 // Engine is an open set of tables. Its methods are safe for concurrent use.
@@ -29,6 +36,8 @@ type Engine struct {
 	clock  clockwork.Clock
 	log    zerolog.Logger
 	shards int
+	lag    time.Duration
+	life   time.Duration // of shards
 
 	fileLock *flock.Flock // nil in memory
 	storage  *storage
@@ -65,11 +74,14 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 	if o.Sweep == 0 {
 		o.Sweep = time.Second
 	}
+	if o.TTLLag < 0 || o.ShardLife < 0 {
+		return nil, fmt.Errorf("invalid TTLLag %s or ShardLife %s: want 0 or more", o.TTLLag, o.ShardLife)
+	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	e := &Engine{
-		clock: o.Clock, log: o.Log, shards: o.Shards,
+		clock: o.Clock, log: o.Log, shards: o.Shards, lag: o.TTLLag, life: o.ShardLife,
 		jobs: make(chan *job, maxGroup), closing: make(chan struct{}), stopped: make(chan struct{}), swept: make(chan struct{}),
 	}
 	if o.Path != "" {

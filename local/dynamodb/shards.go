@@ -210,6 +210,41 @@ func (s *stream) split(shardID string, at time.Time, t *tx) (*stream, error) {
 	return &out, nil
 }
 
+// rollShards has another shard follow each open one that is older than ShardLife, for the
+// same hashes.
+func (e *Engine) rollShards(ctx context.Context) error {
+	if e.life == 0 {
+		return nil
+	}
+	before := e.clock.Now().Add(-e.life)
+	for _, s := range e.catalog.Load().sortedStreams() {
+		if !s.Disabled.IsZero() || !slices.ContainsFunc(s.Shards, func(h *shard) bool { return h.open() && h.Opened.Before(before) }) {
+			continue
+		}
+		err := e.writeAlone(ctx, func(t *tx) error {
+			now, err := e.stream(s.arn)
+			if err != nil {
+				return nil //nolint:nilerr // it is gone since
+			}
+			rolled := *now
+			rolled.Shards = slices.Clone(now.Shards)
+			for i, h := range now.Shards {
+				if h.open() && h.Opened.Before(before) && rolled.NextID < maxShards {
+					rolled.Shards[i] = h.closed(e.clock.Now(), t)
+					t.seq++
+					rolled.Shards = append(rolled.Shards, rolled.newShard(e.clock.Now(), h.ID, h.From, h.To, t.seq))
+				}
+			}
+			t.commit = func() { e.catalog.Store(e.catalog.Load().with(nil, []*stream{&rolled})) }
+			return saveMeta(t.conn, metaKey(metaStream, rolled.ID), &rolled)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // iterator is a position in a shard. Clients see it as an opaque string.
 type iterator struct {
 	stream *stream

@@ -65,7 +65,8 @@ type shard struct {
 	From   uint32    `json:"from"` // of the hash range, inclusive
 	To     uint32    `json:"to"`   // inclusive
 	First  uint64    `json:"first"`
-	Last   uint64    `json:"last,omitempty"` // 0: open
+	Last   uint64    `json:"last,omitempty"`  // 0: open
+	Opened time.Time `json:"opened,omitzero"` // zero in files of before it was kept
 	Closed time.Time `json:"closed,omitzero"`
 }
 
@@ -124,7 +125,7 @@ func (s *stream) newest(c *conn) (uint64, error) {
 // newShard makes the stream's next shard. Its id tells when it was made, as DynamoDB's
 // do.
 func (s *stream) newShard(at time.Time, parent string, from, to uint32, first uint64) *shard {
-	h := &shard{Number: s.NextID, Parent: parent, From: from, To: to, First: first}
+	h := &shard{Number: s.NextID, Parent: parent, From: from, To: to, First: first, Opened: at.UTC()}
 	s.NextID++
 	var tail [4]byte
 	_, _ = rand.Read(tail[:]) // never fails

@@ -477,3 +477,46 @@ func TestExpiry(t *testing.T) {
 	clock.Advance(1000 * time.Second)
 	waitFor(t, func() bool { return f.get(t, "p", "later") == nil && f.get(t, "p", "prolonged") == nil })
 }
+
+func TestTTLLag(t *testing.T) {
+	clock := clockwork.NewFakeClock()
+	f := start(t, dynamodb.Options{Clock: clock, TTLLag: time.Hour})
+	for sk, after := range map[string]int64{"first": 10, "second": 20} {
+		f.put(t, with(key("p", sk), "ttl", num(fmt.Sprint(clock.Now().Unix()+after))))
+	}
+	clock.Advance(time.Hour + 15*time.Second)
+	waitFor(t, func() bool { return f.get(t, "p", "first") == nil })
+	if f.get(t, "p", "second") == nil {
+		t.Error("an item was removed before the lag")
+	}
+	if _, err := dynamodb.Open(t.Context(), dynamodb.Options{TTLLag: -1}); err == nil {
+		t.Error("a negative lag is taken")
+	}
+}
+
+func TestShardLife(t *testing.T) {
+	clock := clockwork.NewFakeClock()
+	f := start(t, dynamodb.Options{Clock: clock, Shards: 2, ShardLife: 4 * time.Hour, Sweep: time.Minute})
+	arn := f.arn(t)
+	for n := range 3 {
+		f.put(t, key("p", fmt.Sprint(n)))
+		if got := len(f.shards(t, arn)); got != 2+2*n {
+			t.Fatalf("%d shards, want %d", got, 2+2*n)
+		}
+		clock.Advance(3 * time.Hour)
+		f.put(t, key("p", fmt.Sprint(n, " later")))
+		clock.Advance(time.Hour + time.Minute)
+		waitFor(t, func() bool { return len(f.shards(t, arn)) == 4+2*n })
+	}
+	open, parents := 0, map[string]bool{}
+	for _, h := range f.shards(t, arn) {
+		if h.SequenceNumberRange.EndingSequenceNumber == nil {
+			open++
+		}
+		parents[aws.ToString(h.ParentShardId)] = true
+	}
+	if open != 2 || len(parents) != 7 {
+		t.Errorf("%d shards are open, and %d have children: want 2 and 6", open, len(parents)-1)
+	}
+	equal(t, "records", len(f.everything(t)), 6)
+}

@@ -3,6 +3,7 @@ package dynamodb
 import (
 	"context"
 	"database/sql/driver"
+	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -137,7 +138,7 @@ func (e *Engine) runSweeper(ctx context.Context, interval time.Duration) {
 		err := guard(func() error { return e.expire(ctx) })
 		if err == nil && e.clock.Since(trimmed) >= trimInterval {
 			trimmed = e.clock.Now()
-			err = guard(func() error { return e.trim(ctx) })
+			err = guard(func() error { return errors.Join(e.trim(ctx), e.rollShards(ctx)) })
 		}
 		if err != nil && ctx.Err() == nil {
 			e.log.Error().Err(err).Msg("remove what is past its time")
@@ -160,7 +161,7 @@ func (e *Engine) expire(ctx context.Context) error {
 
 // expireSome removes a group of expired items and reports whether there may be more.
 func (e *Engine) expireSome(ctx context.Context, t *table) (more bool, err error) {
-	now := e.clock.Now()
+	now := e.clock.Now().Add(-e.lag)
 	var keys [][]byte
 	err = e.storage.read(ctx, func(c *conn) error {
 		if e.catalog.Load().tables[t.Name] == nil {

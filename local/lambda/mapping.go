@@ -21,9 +21,10 @@ import (
 const (
 	// BasePollInterval is AWS's base rate: four polls a second and shard.
 	BasePollInterval = 250 * time.Millisecond
-	// wokenPollInterval is the safety net of a mapping that is woken.
-	wokenPollInterval = 5 * time.Second
-	discoverInterval  = 10 * time.Second
+	discoverInterval = 10 * time.Second
+	// wokenInterval is the safety net of a mapping that is woken, for both. What it
+	// costs is all that an idle Streamroom does on a laptop.
+	wokenInterval = time.Minute
 	// wokenDiscoverInterval limits how often a wake discovers shards. That is
 	// seldom needed: a shard that splits ends, and its end is noticed at once.
 	wokenDiscoverInterval = time.Second
@@ -137,7 +138,7 @@ func NewMapping(c MappingConfig) (*Mapping, error) {
 	if m.config.PollInterval == 0 {
 		m.config.PollInterval = BasePollInterval
 		if c.Wake != nil {
-			m.config.PollInterval = wokenPollInterval
+			m.config.PollInterval = wokenInterval
 		}
 	}
 	m.config.Logger = c.Logger.With().Str("mapping", c.Mapping.Function).Logger()
@@ -235,6 +236,9 @@ func (m *Mapping) read(ctx context.Context) error {
 	for ctx.Err() == nil {
 		shards, err := eventsource.Shards(ctx, m.config.Streams, m.config.StreamARN)
 		next := discoverInterval
+		if m.config.Wake != nil {
+			next = wokenInterval
+		}
 		switch {
 		case ctx.Err() != nil:
 			return nil

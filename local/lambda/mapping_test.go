@@ -240,7 +240,7 @@ func TestMappingPolls(t *testing.T) {
 		min, max  int // polls of one shard in a minute
 	}{
 		"at AWS's base rate":  {func(c *MappingConfig) { c.Wake = nil }, 238, 242},
-		"seldom if woken":     {nil, 11, 13},
+		"seldom if woken":     {nil, 2, 2},
 		"as often as told to": {func(c *MappingConfig) { c.PollInterval = time.Second }, 59, 61},
 	}
 	for name, tt := range tests {

@@ -62,9 +62,9 @@ func TestMappingFindsNewShards(t *testing.T) {
 		streams.put("s2", "p", "b")
 		synctest.Wait()
 		expect(t, "batches after a split", f.all(), [][]string{{"a"}, {"b"}})
-		// And without a wake it does not take long.
+		// And without a wake by the safety net.
 		streams.split("s3", "")
-		elapse(discoverInterval)
+		elapse(wokenInterval)
 		expect(t, "shards", f.reading("s3"), true)
 	})
 }
@@ -114,7 +114,7 @@ func TestMappingForgetsShardsThatAreGone(t *testing.T) {
 		streams.mu.Lock()
 		streams.shards = streams.shards[1:]
 		streams.mu.Unlock()
-		elapse(discoverInterval)
+		elapse(wokenInterval)
 		expect(t, "root", f.checkpoint(t, "root"), Checkpoint{})
 		streams.put("child", "p", "b")
 		synctest.Wait()

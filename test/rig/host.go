@@ -4,13 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/jonboulle/clockwork"
 
 	"github.com/streamroom/streamroom/local"
+	"github.com/streamroom/streamroom/shared/attribute"
+	"github.com/streamroom/streamroom/shared/table"
 )
 
 const (
@@ -113,9 +120,44 @@ func (h *Host) WebSocketURL() string {
 	return h.socket
 }
 
+// Items has each called with the keys of all items of the table, and their expiry times,
+// in seconds since 1970; 0 for none.
+func (h *Host) Items(ctx context.Context, each func(pk, sk string, ttl int64)) error {
+	h.mu.Lock()
+	server := h.server
+	h.mu.Unlock()
+	if server == nil {
+		return errors.New("read the table: no server runs")
+	}
+	pages := dynamodb.NewScanPaginator(dynamodb.NewFromConfig(server.AWS()), &dynamodb.ScanInput{
+		TableName: aws.String(local.TableName), ConsistentRead: aws.Bool(true),
+		ProjectionExpression: aws.String("#pk, #sk, #ttl"), ExpressionAttributeNames: map[string]string{"#pk": table.PK, "#sk": table.SK, "#ttl": table.TTL},
+	})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return fmt.Errorf("read the table: %w", err)
+		}
+		for _, it := range page.Items {
+			key, ttl := attribute.KeyOf(it), int64(0)
+			if n, ok := it[table.TTL].(*types.AttributeValueMemberN); ok {
+				if ttl, err = strconv.ParseInt(n.Value, 10, 64); err != nil {
+					return fmt.Errorf("read the table: the ttl of %s %s: %w", key.PK, key.SK, err)
+				}
+			}
+			each(key.PK, key.SK, ttl)
+		}
+	}
+	return nil
+}
+
 // GivenUp counts the records in the bucket of failures, by function.
 func (h *Host) GivenUp(ctx context.Context) (map[string]int, error) {
-	queued, err := failures(ctx, h.URL())
+	transport := &http.Transport{}
+	if h.config.Network != nil {
+		transport.DialContext = h.config.Network.DialContext
+	}
+	queued, err := failures(ctx, transport, h.URL())
 	if err != nil {
 		return nil, err
 	}

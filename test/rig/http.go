@@ -149,19 +149,19 @@ func (s *Rig) History(user, room string) []wire.HistoryMessage {
 // Failures returns what the stream's consumers gave up, from the bucket of failures.
 func (s *Rig) Failures() []eventsource.Failure {
 	s.T.Helper()
-	failures, err := failures(s.T.Context(), s.URL())
+	failures, err := failures(s.T.Context(), &http.Transport{}, s.URL())
 	if err != nil {
 		s.T.Fatal(err)
 	}
 	return failures
 }
 
-func failures(ctx context.Context, url string) ([]eventsource.Failure, error) {
+func failures(ctx context.Context, transport *http.Transport, url string) ([]eventsource.Failure, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/failures", http.NoBody)
 	if err != nil {
 		return nil, err
 	}
-	transport := &http.Transport{DisableKeepAlives: true}
+	transport.DisableKeepAlives = true
 	response, err := (&http.Client{Transport: transport}).Do(r)
 	if err != nil {
 		return nil, fmt.Errorf("read the bucket of failures: %w", err)
