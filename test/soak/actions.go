@@ -92,10 +92,14 @@ func (d *device) readUpTo(ctx context.Context, room *room, upTo string) {
 	ctx, cancel := d.run.timeout(ctx)
 	defer cancel()
 	var err error
+	d.run.ledger.marking(room.id, d.user, upTo)
 	if d.browser {
 		err = d.run.browsers.call(ctx, d, "read", map[string]any{"room": room.id, "id": upTo}, nil)
 	} else {
 		err = d.current().MarkRead(ctx, room.id, upTo)
+	}
+	if err == nil {
+		d.run.ledger.marked(room.id, d.user, upTo)
 	}
 	d.run.tally.did(&d.run.tally.Marks, err)
 }

@@ -227,19 +227,24 @@ func (r *run) violations(err error, left []Violation) error {
 }
 
 func (r *run) allConnected() bool {
-	return !slices.ContainsFunc(r.devices, func(d *device) bool {
+	return !slices.ContainsFunc(r.present(), func(d *device) bool {
 		id, _ := d.connection()
 		return id == ""
 	})
+}
+
+// present are the devices that are not away for long.
+func (r *run) present() []*device {
+	return slices.DeleteFunc(slices.Clone(r.devices), func(d *device) bool { return d.absent.Load() })
 }
 
 // undelivered says who should have got which messages without doing anything:
 // those that were sent while the device was connected and left alone; with all,
 // every message.
 func (r *run) undelivered(all bool) []Violation {
-	sends, _ := r.ledger.all()
+	sends := r.ledger.unsettled()
 	var found []Violation
-	for _, d := range r.devices {
+	for _, d := range r.present() {
 		id, calm := d.connection()
 		if all {
 			calm = -1
@@ -249,10 +254,13 @@ func (r *run) undelivered(all bool) []Violation {
 			calm = max(calm, int64(last.Sub(r.start)))
 		}
 		for _, room := range r.rooms {
+			if sends[room.id] == nil || !room.isMember(d.user) {
+				continue
+			}
 			got, leftOut := d.has(room)
 			var lacking []string
-			for _, s := range sends {
-				if s.room != room.id || s.id.IsZero() || s.called <= max(calm, leftOut) || !room.isMemberThroughout(d.user, s.called, never) {
+			for _, s := range sends[room.id] {
+				if s.id.IsZero() || s.called <= max(calm, leftOut) || !room.isMemberThroughout(d.user, s.called, never) {
 					continue
 				}
 				if !got[s.id] {

@@ -7,7 +7,9 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -42,6 +44,10 @@ type device struct {
 	browser     bool          // it runs the browser library, else the Go client
 	clockOffset time.Duration // how far a browser's clock is ahead
 	relay       string        // the address of a browser's network; "" before it is first opened
+
+	absent atomic.Bool       // it reaches nothing, or is closed, for long: it is judged when it is back
+	closed atomic.Bool       // its application was ended, for long
+	marked map[string]string // by room: how far the user has read on it; its user's own
 
 	mu           sync.Mutex
 	client       *client.Client
@@ -90,7 +96,7 @@ type seen struct {
 }
 
 func (r *run) newDevice(user string, index int) *device {
-	d := &device{run: r, user: user, name: fmt.Sprintf("%s/%d", user, index), network: newNetwork(), tokens: tokenLife}
+	d := &device{run: r, user: user, name: fmt.Sprintf("%s/%d", user, index), network: newNetwork(r.dialer), tokens: tokenLife, marked: map[string]string{}}
 	if len(r.devices)%shortTokens == shortTokens-1 {
 		d.tokens = shortTokenLife
 	}
@@ -217,12 +223,19 @@ func (d *device) connected(id string) {
 	d.run.tally.connected(time.Duration(d.since - d.lost))
 }
 
+// goingAway is what a client says of a connection that the gateway ended, for its age, its
+// idleness or the gateway's own end.
+const goingAway = "(1001 "
+
 func (d *device) disconnected(err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	id := d.connectionID
 	if id != "" {
 		d.connectionID, d.lost = "", d.run.now()
+	}
+	if err != nil && strings.Contains(err.Error(), goingAway) && d.run.lasting {
+		d.run.ledger.violate(Violation{Promise: Ended, Client: d.name, Detail: fmt.Sprintf("connection %s, after %s: %v", id, time.Duration(d.lost-d.since).Round(time.Second), err)})
 	}
 	var refusal *client.Error
 	if errors.As(err, &refusal) && refusal.Code == client.CodeReconnect && id != "" && !d.run.injector.Gone(id) {

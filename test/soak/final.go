@@ -223,7 +223,7 @@ func readers(m client.HistoryMessage, user string) []string {
 func (r *run) awaitSame(ctx context.Context, when string) error {
 	var left []Violation
 	var failed error
-	err := r.awaitEvery(ctx, compareInterval, func() bool {
+	err := r.awaitEvery(ctx, max(r.poll, compareInterval), func() bool {
 		left, failed = r.differences(ctx, when)
 		return failed == nil && len(left) == 0
 	})
@@ -240,7 +240,7 @@ func (r *run) differences(ctx context.Context, when string) ([]Violation, error)
 		return nil, err
 	}
 	var found []Violation
-	for _, d := range r.devices {
+	for _, d := range r.present() {
 		want := truth{user: d.user, histories: map[string][]client.HistoryMessage{}, members: map[string][]client.RoomMember{}}
 		if want.rooms, err = r.roomList(ctx, d.user); err != nil {
 			return nil, err
@@ -285,6 +285,9 @@ func (r *run) readAll(ctx context.Context) (truth, error) {
 		reader, err := r.reader(room.owner())
 		if err != nil {
 			return all, err
+		}
+		if !r.asks {
+			continue
 		}
 		if all.members[room.id], _, err = r.members(ctx, reader, room, markedMembers); err != nil {
 			return all, err

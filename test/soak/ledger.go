@@ -19,8 +19,10 @@ type ledger struct {
 
 	mu         sync.Mutex
 	sends      []send         // by number
+	settled    int            // how many of them were judged to be delivered
 	numbers    map[string]int // of the messages whose ids are known
 	reads      []read
+	cursors    map[[2]string]*marks // by room and user
 	violations []Violation
 }
 
@@ -133,6 +135,17 @@ func (l *ledger) idOf(number int) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.sends[number].id.String()
+}
+
+// unsettled are the sends that were not judged yet, by room.
+func (l *ledger) unsettled() map[string][]send {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	rooms := map[string][]send{}
+	for _, s := range l.sends[l.settled:] {
+		rooms[s.room] = append(rooms[s.room], s)
+	}
+	return rooms
 }
 
 // newest is the greatest id that was acknowledged in a room, "" for none.

@@ -16,6 +16,7 @@ import (
 // this process dials by it; one of another process by the relay in front of it.
 type network struct {
 	transport *http.Transport
+	dialer    dialer
 	away      atomic.Bool // it reaches nothing
 
 	mu    sync.Mutex
@@ -28,8 +29,13 @@ type network struct {
 // errAway is the error of a network that reaches nothing.
 var errAway = errors.New("the network is down")
 
-func newNetwork() *network {
-	n := &network{links: map[*link]struct{}{}}
+// dialer is a *net.Dialer, or a network in memory.
+type dialer interface {
+	DialContext(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+func newNetwork(by dialer) *network {
+	n := &network{dialer: by, links: map[*link]struct{}{}}
 	n.transport = &http.Transport{DialContext: n.dial}
 	return n
 }
@@ -38,8 +44,7 @@ func (n *network) dial(ctx context.Context, kind, addr string) (net.Conn, error)
 	if n.away.Load() {
 		return nil, errAway
 	}
-	var dialer net.Dialer
-	conn, err := dialer.DialContext(ctx, kind, addr)
+	conn, err := n.dialer.DialContext(ctx, kind, addr)
 	if err != nil {
 		return nil, err
 	}
@@ -188,6 +193,9 @@ func (l *link) reset() {
 }
 
 func reset(conn net.Conn) {
+	if memory, ok := conn.(interface{ Reset() }); ok {
+		memory.Reset()
+	}
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0) // fails on a closed connection
 	}

@@ -49,6 +49,17 @@ const (
 	// Members: the list of members and its count end up as the changes that were
 	// acknowledged.
 	Members Promise = "members"
+	// Unread: a room list says how far its user has read, and how much is unread.
+	Unread Promise = "unread"
+	// Outlives: no item stays longer than its time and TTL's lag.
+	Outlives Promise = "outlives"
+	// Remains: nothing is left of a user who left a room.
+	Remains Promise = "remains"
+	// Ended: the gateway ends no connection for its age or idleness: clients replace it,
+	// or ping, before.
+	Ended Promise = "ended"
+	// Costs: what a day costs is what is predicted.
+	Costs Promise = "costs"
 	// Refused: what a user may do succeeds once no faults are injected any more.
 	Refused Promise = "refused"
 	// Unauthorized: a user who is not a member cannot send.

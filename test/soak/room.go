@@ -126,9 +126,14 @@ func (r *run) addBrowser(ctx context.Context, user string, index int) (err error
 
 // makeRoom makes a room of a user and half of the others, one at least.
 func (r *run) makeRoom(ctx context.Context, index int, users []string, random *rand.Rand) error {
+	return r.makeRoomOf(ctx, index, users, max(2, (len(users)+1)/2), random)
+}
+
+// makeRoomOf makes a room of a user and some others.
+func (r *run) makeRoomOf(ctx context.Context, index int, users []string, others int, random *rand.Rand) error {
 	m := &room{index: index, members: map[string][]membership{}, unsure: map[string]int64{}}
 	m.users = append(m.users, users[index%len(users)])
-	for _, i := range random.Perm(len(users))[:max(2, (len(users)+1)/2)] {
+	for _, i := range random.Perm(len(users))[:min(others, len(users))] {
 		if users[i] != m.owner() {
 			m.users = append(m.users, users[i])
 		}

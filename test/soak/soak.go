@@ -26,6 +26,7 @@ import (
 	"hash/fnv"
 	"io"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"os"
 	"sync"
@@ -125,6 +126,10 @@ type run struct {
 	devices  []*device
 	browsers *browsers // nil: no device is one
 	ledger   *ledger
+	dialer   dialer                    // of the networks
+	poll     time.Duration             // how often to look, at most
+	lasting  bool                      // the server runs throughout
+	asks     bool                      // devices ask who has read what when they connect, once it settles
 	direct   *http.Client              // on which nothing breaks
 	readers  map[string]*client.Client // by user; they only ask the HTTP API
 	tally    tally
@@ -182,6 +187,7 @@ func newRun(c Config) (*run, error) {
 	}
 	r := &run{config: c, start: c.Clock.Now(), injector: injector}
 	r.ledger, r.readers = &ledger{seed: c.Seed}, map[string]*client.Client{}
+	r.dialer, r.poll, r.asks = &net.Dialer{}, pollInterval, true
 	r.direct = &http.Client{Transport: &http.Transport{}}
 	return r, nil
 }
@@ -245,7 +251,7 @@ func (r *run) every(ctx context.Context, perMinute float64, random *rand.Rand, d
 
 // await polls until done or until settling takes too long.
 func (r *run) await(ctx context.Context, done func() bool) error {
-	return r.awaitEvery(ctx, pollInterval, done)
+	return r.awaitEvery(ctx, r.poll, done)
 }
 
 func (r *run) awaitEvery(ctx context.Context, interval time.Duration, done func() bool) error {

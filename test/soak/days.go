@@ -1,0 +1,237 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/jonboulle/clockwork"
+
+	"github.com/streamroom/streamroom/client"
+	"github.com/streamroom/streamroom/local"
+	"github.com/streamroom/streamroom/test/faults"
+	"github.com/streamroom/streamroom/test/rig"
+)
+
+// DaysConfig says how many days a run in virtual time has, and whose.
+type DaysConfig struct {
+	Seed  uint64
+	Days  int // 1 to 366
+	Users int // 4 to 2000
+
+	// Wrap, if set, changes each function beneath the faults.
+	Wrap func(local.Function) local.Function
+	// Log takes the server's log; nil drops it.
+	Log      io.Writer
+	LogLevel string
+	// Progress, if set, is called after each day.
+	Progress func(DaysReport)
+	// Stopped, if set, is asked every virtual minute whether to end the run: a context of
+	// outside of a bubble would keep its time from going on.
+	Stopped func() bool
+}
+
+// The bounds of a DaysConfig.
+const (
+	maxDays      = 366
+	minDaysUsers = 4
+	maxDaysUsers = 2000
+)
+
+func (c DaysConfig) check() error {
+	switch {
+	case c.Days < 1 || c.Days > maxDays:
+		return fmt.Errorf("%w: want 1 to %d days, got %d", ErrConfig, maxDays, c.Days)
+	case c.Users < minDaysUsers || c.Users > maxDaysUsers:
+		return fmt.Errorf("%w: want %d to %d users, got %d", ErrConfig, minDaysUsers, maxDaysUsers, c.Users)
+	}
+	return nil
+}
+
+// Of a run of days.
+const (
+	day          = 24 * time.Hour
+	judged       = 3 * time.Hour // after midnight, when all are in bed
+	quietBefore  = time.Hour     // before that no one does anything any more
+	daysTimeout  = 30 * time.Minute
+	daysPoll     = 5 * time.Second
+	peopleInRoom = 8
+	roomsOfUser  = 4
+
+	ttlLag    = 48 * time.Hour // "within a few days" is all that AWS says
+	shardLife = 4 * time.Hour
+)
+
+// days is a run of days.
+type days struct {
+	*run
+	config DaysConfig
+	people []*person
+	from   time.Time // the first day's midnight
+	done   int
+}
+
+// RunDays carries out a run of days, in the time of its caller, which is a bubble of
+// testing/synctest: the clock is package time's. Nothing leaves the process. An error says
+// that the run could not be made; broken promises are in the report, also if ctx ends.
+func RunDays(ctx context.Context, c DaysConfig) (DaysReport, error) {
+	if err := c.check(); err != nil {
+		return DaysReport{}, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if c.Stopped != nil {
+		go func() {
+			for ctx.Err() == nil && !c.Stopped() {
+				select {
+				case <-time.After(time.Minute):
+				case <-ctx.Done():
+				}
+			}
+			cancel()
+		}()
+	}
+	clock := clockwork.NewRealClock()
+	network := rig.NewNetwork()
+	injector, err := faults.New(faults.Plan{Seed: c.Seed}, clock)
+	if err != nil {
+		return DaysReport{}, fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	monday := clock.Now().UTC().Truncate(day)
+	for monday.Weekday() != time.Monday {
+		monday = monday.Add(day)
+	}
+	clock.Sleep(clock.Until(monday.Add(judged)))
+	r := &run{
+		config: Config{
+			Seed: c.Seed, Duration: time.Duration(c.Days) * day, StepTimeout: daysTimeout, Clock: clock, Wrap: c.Wrap,
+			Users: c.Users, Devices: 1, Rooms: max(2, c.Users*roomsOfUser/peopleInRoom), Log: c.Log, LogLevel: c.LogLevel,
+		},
+		start: clock.Now(), injector: injector, dialer: network, ledger: &ledger{seed: c.Seed}, readers: map[string]*client.Client{},
+		poll: daysPoll, lasting: true,
+	}
+	r.direct = &http.Client{Transport: &http.Transport{DialContext: network.DialContext}}
+	r.host = rig.NewHost(local.Config{Network: network, TTLLag: ttlLag, ShardLife: shardLife, Log: c.Log, LogLevel: c.LogLevel, Wrap: r.wrap})
+	d := &days{run: r, config: c, from: monday}
+	err = d.play(ctx)
+	return d.report(), err
+}
+
+// play is the run, from the start of the server to its end.
+func (d *days) play(ctx context.Context) (err error) {
+	if err := d.host.Start(ctx); err != nil {
+		return fmt.Errorf("start a server: %w", err)
+	}
+	always := context.WithoutCancel(ctx)
+	defer func() {
+		d.lasting = false // no device is told any more
+		for _, device := range d.devices {
+			device.close(always)
+		}
+		d.direct.CloseIdleConnections()
+		if stopErr := d.host.Stop(always, false); err == nil {
+			err = stopErr
+		}
+	}()
+	if err := d.setUp(ctx); err != nil {
+		return fmt.Errorf("set up: %w", err)
+	}
+	for d.done < d.config.Days {
+		if err := d.live(ctx); err != nil {
+			return err
+		}
+		if err := d.judge(ctx); err != nil {
+			return fmt.Errorf("judge day %d: %w", d.done+1, err)
+		}
+		d.done++
+		if d.config.Progress != nil {
+			d.config.Progress(d.report())
+		}
+	}
+	return nil
+}
+
+// setUp makes people, their devices and rooms.
+func (d *days) setUp(ctx context.Context) error {
+	users := make([]string, d.config.Users)
+	for i := range users {
+		users[i] = fmt.Sprintf("user-%d", i)
+		p := d.newPerson(users[i], i)
+		d.people = append(d.people, p)
+		for _, device := range p.devices {
+			if err := device.open(ctx); err != nil {
+				return err
+			}
+			d.devices = append(d.devices, device)
+		}
+	}
+	random := d.random("rooms")
+	for i := range d.run.config.Rooms {
+		if err := d.makeRoomOf(ctx, i, users, peopleInRoom-1, random); err != nil {
+			return fmt.Errorf("make a room: %w", err)
+		}
+	}
+	for _, device := range d.devices {
+		if err := device.followRooms(ctx); err != nil {
+			return err
+		}
+	}
+	d.loadedAt.Store(d.now())
+	return nil
+}
+
+// live has a day go by, from one judgement to when it is quiet before the next.
+func (d *days) live(ctx context.Context) error {
+	var all sync.WaitGroup
+	d.injector.Begin()
+	until := d.from.Add(time.Duration(d.done+1)*day + judged - quietBefore)
+	for _, p := range d.people {
+		for _, habit := range p.day(d.done) {
+			all.Go(func() { d.follow(ctx, until, habit) })
+		}
+	}
+	all.Go(func() { d.moveMembers(ctx, until) })
+	all.Wait()
+	d.pause(ctx, d.run.config.Clock.Until(until))
+	d.injector.End()
+	return ctx.Err()
+}
+
+// event is something that someone does at some time of a day.
+type event struct {
+	at time.Time
+	do func(ctx context.Context)
+}
+
+// follow does one event after the other.
+func (d *days) follow(ctx context.Context, until time.Time, events []event) {
+	slices.SortStableFunc(events, func(a, b event) int { return a.at.Compare(b.at) })
+	for _, e := range events {
+		if e.at.After(until) || !d.pause(ctx, d.run.config.Clock.Until(e.at)) {
+			return
+		}
+		e.do(ctx)
+	}
+}
+
+// moveMembers has some users leave rooms, and come back, in the course of a day.
+func (d *days) moveMembers(ctx context.Context, until time.Time) {
+	random := d.random(fmt.Sprint("members ", d.done))
+	var events []event
+	for range max(2, len(d.people)/4) {
+		at := d.from.Add(time.Duration(d.done)*day + judged + time.Duration(random.Int64N(int64(day-2*quietBefore))))
+		room := d.rooms[random.IntN(len(d.rooms))]
+		user := room.users[1+random.IntN(len(room.users)-1)]
+		events = append(events, event{at, func(ctx context.Context) {
+			if d.now()-room.unsure[user] >= int64(lateEffect) {
+				d.changeMember(ctx, room, user)
+				d.tally.add(&d.tally.MemberChanges)
+			}
+		}})
+	}
+	d.follow(ctx, until, events)
+}

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"os"
+	"os/signal"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+var (
+	daysFlag  = flag.Int("days", 0, "how many virtual `days` TestVirtualDays has; 0 skips it")
+	seedFlag  = flag.Uint64("seed", 1, "`number` that decides the days")
+	usersFlag = flag.Int("users", 20, "`number` of users of TestVirtualDays")
+)
+
+// TestVirtualDays runs days of users with habits in minutes, and judges each:
+//
+//	go test ./test/soak -run TestVirtualDays -v -days 3 -seed 7
+func TestVirtualDays(t *testing.T) {
+	if *daysFlag == 0 {
+		t.Skip("takes minutes: go test ./test/soak -run TestVirtualDays -v -days 1 -seed 7")
+	}
+	signals := make(chan os.Signal, 1)
+	defer close(signals)
+	signal.Notify(signals, os.Interrupt)
+	defer signal.Stop(signals)
+	var interrupted atomic.Bool
+	go func() {
+		<-signals
+		interrupted.Store(true)
+	}()
+
+	report, took := inBubble(t, DaysConfig{
+		Seed: *seedFlag, Days: *daysFlag, Users: *usersFlag, Stopped: interrupted.Load,
+		Progress: func(r DaysReport) {
+			t.Logf("day %d of %d: %d sends, %d broken promises", r.Days, r.Of, r.Counts.Sends, len(r.Violations))
+		},
+	})
+	var text bytes.Buffer
+	report.Print(&text)
+	t.Logf("%s%.0f times real time: %s in %s", &text, float64(report.Virtual)/float64(took), report.Virtual.Round(time.Minute), took.Round(time.Second))
+	if !report.OK() {
+		t.Errorf("promises were broken; repeat with -seed %d -days %d -users %d", *seedFlag, report.Of, *usersFlag)
+	}
+}
+
+// inBubble makes a run in a bubble of its own, and says how long that took in real time.
+func inBubble(t *testing.T, c DaysConfig) (report DaysReport, took time.Duration) {
+	t.Helper()
+	began := time.Now()
+	var log bytes.Buffer
+	synctest.Test(t, func(t *testing.T) {
+		c.Log, c.LogLevel = &log, "error"
+		var err error
+		report, err = RunDays(t.Context(), c)
+		switch {
+		case errors.Is(err, ErrConfig):
+			t.Fatal(err)
+		case errors.Is(err, context.Canceled):
+			t.Error("stopped: the report so far")
+		case err != nil:
+			t.Error(err)
+		}
+	})
+	if log.Len() > 0 {
+		t.Logf("the server logged:\n%.5000s", log.String())
+	}
+	return report, time.Since(began)
+}
+
+func TestDaysConfig(t *testing.T) {
+	for name, c := range map[string]DaysConfig{
+		"no day": {Users: 20}, "too many days": {Days: 367, Users: 20}, "negative days": {Days: -1, Users: 20},
+		"few users": {Days: 1, Users: 3}, "many users": {Days: 1, Users: 2001},
+	} {
+		if _, err := RunDays(t.Context(), c); !errors.Is(err, ErrConfig) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+)
+
+// judge compares at night what everybody saw and shows with what the server has, while
+// nothing breaks. Who is away is judged when they are back.
+func (d *days) judge(ctx context.Context) error {
+	d.pause(ctx, d.run.config.Clock.Until(d.from.Add(time.Duration(d.done+1)*day+judged)))
+	for _, p := range d.people {
+		if phone := p.phone(); phone.absent.Load() && (!p.hikes || !d.weekend()) {
+			p.back(ctx, phone)
+		}
+	}
+	for _, device := range d.present() {
+		if err := device.followRooms(ctx); err != nil {
+			return err
+		}
+	}
+	if err := d.awaitDelivered(ctx); err != nil {
+		return err
+	}
+	if err := d.awaitSame(ctx, fmt.Sprintf("at the end of day %d", d.done+1)); err != nil {
+		return err
+	}
+	for _, check := range []func(context.Context) error{d.check, d.checkLists, func(ctx context.Context) error { return d.checkItems(ctx, ttlLag) }} {
+		if err := check(ctx); err != nil {
+			return err
+		}
+	}
+	d.sample()
+	return d.forget(ctx)
+}
+
+// weekend reports whether hikers are away on the night after the day.
+func (d *days) weekend() bool {
+	return d.from.Add(time.Duration(d.done)*day).Weekday() == time.Saturday
+}
+
+// forget drops what was judged.
+func (d *days) forget(ctx context.Context) error {
+	d.ledger.mu.Lock()
+	d.ledger.settled, d.ledger.reads = len(d.ledger.sends), nil
+	d.ledger.mu.Unlock()
+	for i, device := range d.devices {
+		if !device.absent.Load() && (i+d.done)%2 == 0 { // an application lives two days at most
+			if err := device.reopen(ctx); err != nil {
+				return err
+			}
+		}
+		device.mu.Lock()
+		device.lives = device.lives[len(device.lives)-1:]
+		device.lives[0].past, device.calls = nil, nil
+		device.mu.Unlock()
+	}
+	for _, p := range d.people {
+		if p.phoneSleeps && !p.phone().absent.Load() {
+			p.leave(p.phone())
+		}
+	}
+	return nil
+}
+
+// DaysReport is what a run of days saw.
+type DaysReport struct {
+	Seed       uint64
+	Days       int // that were judged
+	Of         int
+	Virtual    time.Duration
+	Devices    int
+	Rooms      int
+	Counts     Counts
+	Faults     map[string]int
+	Samples    []Sample
+	Violations []Violation
+}
+
+func (d *days) report() DaysReport {
+	whole := d.run.report()
+	return DaysReport{
+		Seed: d.config.Seed, Days: d.done, Of: d.config.Days, Virtual: time.Duration(d.now()), Devices: len(d.devices), Rooms: len(d.rooms),
+		Counts: whole.Counts, Faults: whole.Faults, Samples: whole.Samples, Violations: whole.Violations,
+	}
+}
+
+// OK says whether every promise was kept.
+func (r DaysReport) OK() bool { return len(r.Violations) == 0 }
+
+// Print writes the report for people.
+func (r DaysReport) Print(w io.Writer) {
+	fmt.Fprintf(w, "seed %d: %d of %d days, %d devices, %d rooms\n", r.Seed, r.Days, r.Of, r.Devices, r.Rooms)
+	c := r.Counts
+	fmt.Fprintf(w, "  %d sends: %d acknowledged, %d refused, %d of unknown outcome; %d deliveries, %d late\n", c.Sends, c.Acked, c.Refused, c.Unknown, c.Deliveries, c.Late)
+	fmt.Fprintf(w, "  %d edits, %d deletions, %d read marks, %d connects, %d member changes\n", c.Edits, c.Deletions, c.Marks, c.Connects, c.MemberChanges)
+	for _, s := range r.Samples {
+		fmt.Fprintf(w, "  at %s: %d goroutines, %.1f MB of heap\n", s.At.Round(time.Minute), s.Goroutines, float64(s.HeapBytes)/(1<<20))
+	}
+	for i, v := range r.Violations {
+		if i == shownViolations {
+			fmt.Fprintf(w, "… and %d more\n", len(r.Violations)-i)
+			break
+		}
+		fmt.Fprintf(w, "BROKEN %s\n", v)
+	}
+}
