@@ -151,6 +151,29 @@ func Outages(seed uint64, duration time.Duration) []Outage {
 	return all
 }
 
+// Nights are, for days that begin at 3 in the morning, what a region's bad days have. On
+// the first day, and every third after it, fanout can't read the stream for 40 minutes at
+// noon, and lastmessage not for 5 h from 8 in the evening; on the second lastmessage fails
+// for 20 minutes; on the third the table is down for 5 minutes.
+func Nights(days int) (all []Outage) {
+	for n := range days {
+		after := time.Duration(n) * 24 * time.Hour
+		switch n % 3 {
+		case 0:
+			all = append(
+				all,
+				Outage{Seam: SeamStream, Function: topology.Fanout, After: after + 9*time.Hour, For: 40 * time.Minute},
+				Outage{Seam: SeamStream, Function: topology.LastMessage, After: after + 17*time.Hour, For: 5 * time.Hour},
+			)
+		case 1:
+			all = append(all, Outage{Seam: SeamInvocations, Function: topology.LastMessage, After: after + 8*time.Hour, For: 20 * time.Minute})
+		case 2:
+			all = append(all, Outage{Seam: SeamTable, After: after + 10*time.Hour, For: 5 * time.Minute})
+		}
+	}
+	return all
+}
+
 // Injector carries a plan out, from Begin to End. It is safe for concurrent use,
 // and may serve one deployment after the other.
 type Injector struct {

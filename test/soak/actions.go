@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"strconv"
+	"time"
 
 	"github.com/jonboulle/clockwork"
 
@@ -29,7 +30,12 @@ func (d *device) say(ctx context.Context, room *room) (acked bool) {
 
 // sayNumber is say, and gives the message's number.
 func (d *device) sayNumber(ctx context.Context, room *room) (number int, acked bool) {
-	ctx, cancel := d.run.timeout(ctx)
+	return d.sayFor(ctx, room, callTimeout)
+}
+
+// sayFor is sayNumber of who waits for the ack for some time.
+func (d *device) sayFor(ctx context.Context, room *room, patience time.Duration) (number int, acked bool) {
+	ctx, cancel := clockwork.WithTimeout(context.WithoutCancel(ctx), d.run.config.Clock, patience)
 	defer cancel()
 	number, content := d.run.ledger.sending(room.id, d.user, d.name, d.run.now())
 	ack, err := d.send(ctx, room.id, content)

@@ -23,8 +23,13 @@ type DaysConfig struct {
 	Days  int // 1 to 366
 	Users int // 4 to 2000
 
+	// TTLLag is how long items outlive their time; the default is 48 h, negative is none.
+	TTLLag time.Duration
+
 	// Wrap, if set, changes each function beneath the faults.
 	Wrap func(local.Function) local.Function
+	// Token, if set, stands between each device and the source of its tokens.
+	Token func(next TokenSource) TokenSource
 	// Log takes the server's log; nil drops it.
 	Log      io.Writer
 	LogLevel string
@@ -34,6 +39,9 @@ type DaysConfig struct {
 	// outside of a bubble would keep its time from going on.
 	Stopped func() bool
 }
+
+// TokenSource gives a user's token.
+type TokenSource = func(context.Context) (string, error)
 
 // The bounds of a DaysConfig.
 const (
@@ -95,9 +103,13 @@ func RunDays(ctx context.Context, c DaysConfig) (DaysReport, error) {
 			cancel()
 		}()
 	}
+	if c.TTLLag == 0 {
+		c.TTLLag = ttlLag
+	}
+	c.TTLLag = max(0, c.TTLLag)
 	clock := clockwork.NewRealClock()
 	network := rig.NewNetwork()
-	injector, err := faults.New(faults.Plan{Seed: c.Seed}, clock)
+	injector, err := faults.New(faults.Plan{Seed: c.Seed, Outages: faults.Nights(c.Days)}, clock)
 	if err != nil {
 		return DaysReport{}, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
@@ -109,13 +121,13 @@ func RunDays(ctx context.Context, c DaysConfig) (DaysReport, error) {
 	r := &run{
 		config: Config{
 			Seed: c.Seed, Duration: time.Duration(c.Days) * day, StepTimeout: daysTimeout, Clock: clock, Wrap: c.Wrap,
-			Users: c.Users, Devices: 1, Rooms: max(2, c.Users*roomsOfUser/peopleInRoom), Log: c.Log, LogLevel: c.LogLevel,
+			Users: c.Users, Devices: 1, Rooms: max(2, c.Users*roomsOfUser/peopleInRoom), Log: c.Log, LogLevel: c.LogLevel, Token: c.Token,
 		},
 		start: clock.Now(), injector: injector, dialer: network, ledger: &ledger{seed: c.Seed}, readers: map[string]*client.Client{},
 		poll: daysPoll, lasting: true,
 	}
 	r.direct = &http.Client{Transport: &http.Transport{DialContext: network.DialContext}}
-	r.host = rig.NewHost(local.Config{Network: network, TTLLag: ttlLag, ShardLife: shardLife, Log: c.Log, LogLevel: c.LogLevel, Wrap: r.wrap})
+	r.host = rig.NewHost(local.Config{Network: network, TTLLag: c.TTLLag, ShardLife: shardLife, Log: c.Log, LogLevel: c.LogLevel, Wrap: r.wrap})
 	d := &days{run: r, config: c, from: monday}
 	err = d.play(ctx)
 	return d.report(), err
@@ -187,7 +199,9 @@ func (d *days) setUp(ctx context.Context) error {
 // live has a day go by, from one judgement to when it is quiet before the next.
 func (d *days) live(ctx context.Context) error {
 	var all sync.WaitGroup
-	d.injector.Begin()
+	if d.done == 0 {
+		d.injector.Begin()
+	}
 	until := d.from.Add(time.Duration(d.done+1)*day + judged - quietBefore)
 	for _, p := range d.people {
 		for _, habit := range p.day(d.done) {
@@ -197,7 +211,6 @@ func (d *days) live(ctx context.Context) error {
 	all.Go(func() { d.moveMembers(ctx, until) })
 	all.Wait()
 	d.pause(ctx, d.run.config.Clock.Until(until))
-	d.injector.End()
 	return ctx.Err()
 }
 

@@ -45,9 +45,10 @@ type device struct {
 	clockOffset time.Duration // how far a browser's clock is ahead
 	relay       string        // the address of a browser's network; "" before it is first opened
 
-	absent atomic.Bool       // it reaches nothing, or is closed, for long: it is judged when it is back
-	closed atomic.Bool       // its application was ended, for long
-	marked map[string]string // by room: how far the user has read on it; its user's own
+	absent   atomic.Bool       // it reaches nothing, or is closed, for long: it is judged when it is back
+	closed   atomic.Bool       // its application was ended, for long
+	connects atomic.Int64      // since it was last asked
+	marked   map[string]string // by room: how far the user has read on it; its user's own
 
 	mu           sync.Mutex
 	client       *client.Client
@@ -220,6 +221,7 @@ func (d *device) connected(id string) {
 		return
 	}
 	d.connectionID, d.since = id, d.run.now()
+	d.connects.Add(1)
 	d.run.tally.connected(time.Duration(d.since - d.lost))
 }
 

@@ -9,11 +9,14 @@ import (
 
 // openClient starts an application on the Go client.
 func (d *device) openClient(ctx context.Context) error {
+	token := func(ctx context.Context) (string, error) {
+		return rig.SignIn(ctx, d.http, d.run.host.URL(), d.user, d.tokens)
+	}
+	if d.run.config.Token != nil {
+		token = d.run.config.Token(token)
+	}
 	c, err := client.New(client.Options{
-		WebSocketURL: d.run.host.WebSocketURL(), APIURL: d.run.host.APIURL(), Backlog: backlog, HTTPClient: d.http,
-		Token: func(ctx context.Context) (string, error) {
-			return rig.SignIn(ctx, d.http, d.run.host.URL(), d.user, d.tokens)
-		},
+		WebSocketURL: d.run.host.WebSocketURL(), APIURL: d.run.host.APIURL(), Backlog: backlog, HTTPClient: d.http, Token: token,
 	})
 	if err != nil {
 		return err

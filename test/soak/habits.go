@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -37,11 +39,17 @@ func (d *days) newPerson(user string, index int) *person {
 	if random.Float64() < 0.6 {
 		p.devices = append(p.devices, d.newDevice(user, 1))
 	}
-	for _, device := range p.devices {
+	for i, device := range p.devices {
 		device.tokens = tokenLife
+		if (index+i)%3 == 0 { // connections of the others end before their age
+			device.tokens = longTokenLife
+		}
 	}
 	return p
 }
+
+// longTokenLife is the life of some devices' tokens.
+const longTokenLife = 23 * time.Hour
 
 // part is a random part of a time.
 func part(random *rand.Rand, of time.Duration) time.Duration {
@@ -64,7 +72,42 @@ func (p *person) day(number int) [][]event {
 	if len(p.devices) > 1 {
 		lists = append(lists, p.use(p.devices[1], midnight, p.works && !weekend, random))
 	}
+	if index, _ := strconv.Atoi(strings.TrimPrefix(p.user, "user-")); (index+number)%4 == 0 {
+		lists = append(lists, p.loseAnswer(wakes.Add(5*time.Hour+part(random, 4*time.Hour)), random))
+	}
 	return append(lists, p.talk(wakes, sleeps, random))
+}
+
+// loseAnswer is a message that is sent as the network breaks: it is stored, and its ack
+// lost. The phone finds a network again hours later.
+func (p *person) loseAnswer(at time.Time, random *rand.Rand) []event {
+	phone := p.phone()
+	plan := rand.New(rand.NewPCG(random.Uint64(), random.Uint64())) //nolint:gosec // not for secrets
+	return []event{{at, func(ctx context.Context) {
+		if id, _ := phone.connection(); id == "" || phone.absent.Load() {
+			return
+		}
+		var mine []*room
+		for _, room := range p.days.rooms {
+			if room.isMember(p.user) {
+				mine = append(mine, room)
+			}
+		}
+		if len(mine) == 0 {
+			return
+		}
+		phone.network.deafen()
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			phone.sayFor(ctx, mine[plan.IntN(len(mine))], 6*time.Hour)
+		}()
+		p.days.pause(ctx, 5*time.Second)
+		p.leave(phone)
+		p.days.pause(ctx, 2*time.Hour+part(plan, time.Hour))
+		p.back(ctx, phone)
+		<-done
+	}}}
 }
 
 // hike has the phone reach nothing from Saturday morning to Sunday night.

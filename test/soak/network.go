@@ -138,6 +138,13 @@ func (n *network) partition() {
 	}
 }
 
+// deafen has nothing come by the connections that are open; what is written arrives.
+func (n *network) deafen() {
+	for _, l := range n.open() {
+		l.deaf.Store(true)
+	}
+}
+
 // heal resets the connections that were silenced, as a network does that has
 // come back and forgot them.
 func (n *network) heal() {
@@ -153,6 +160,7 @@ type link struct {
 	net.Conn
 	network *network
 	silent  atomic.Bool
+	deaf    atomic.Bool
 	once    sync.Once
 	closed  chan struct{}
 }
@@ -160,7 +168,7 @@ type link struct {
 // Read gives what comes, and nothing from a silent connection.
 func (l *link) Read(p []byte) (int, error) {
 	n, err := l.Conn.Read(p)
-	if l.silent.Load() {
+	if l.silent.Load() || l.deaf.Load() {
 		<-l.closed
 		return 0, net.ErrClosed
 	}

@@ -27,11 +27,13 @@ func (d *days) judge(ctx context.Context) error {
 	if err := d.awaitSame(ctx, fmt.Sprintf("at the end of day %d", d.done+1)); err != nil {
 		return err
 	}
-	for _, check := range []func(context.Context) error{d.check, d.checkLists, func(ctx context.Context) error { return d.checkItems(ctx, ttlLag) }} {
+	for _, check := range []func(context.Context) error{d.check, d.checkLists, func(ctx context.Context) error { return d.checkItems(ctx, d.config.TTLLag) }} {
 		if err := check(ctx); err != nil {
 			return err
 		}
 	}
+	d.checkTimes()
+	d.checkConnects()
 	d.sample()
 	return d.forget(ctx)
 }
@@ -39,6 +41,39 @@ func (d *days) judge(ctx context.Context) error {
 // weekend reports whether hikers are away on the night after the day.
 func (d *days) weekend() bool {
 	return d.from.Add(time.Duration(d.done)*day).Weekday() == time.Saturday
+}
+
+// clockError is how far the clock of what stores a message may be off.
+const clockError = 5 * time.Second
+
+// checkTimes looks for messages whose time is not that of their sending.
+func (d *days) checkTimes() {
+	sends, _ := d.ledger.all()
+	d.ledger.mu.Lock()
+	sends = sends[d.ledger.settled:]
+	d.ledger.mu.Unlock()
+	for _, s := range sends {
+		at := d.at(s.id.Timestamp())
+		if !s.id.IsZero() && (at < s.called-int64(clockError) || at > s.returned+int64(clockError)) {
+			d.ledger.violate(Violation{
+				Promise: Dated, Room: s.room, Client: s.client, IDs: []string{s.id.String()},
+				Detail: fmt.Sprintf("its time is %s after it was sent", time.Duration(at-s.called).Round(time.Second)),
+			})
+		}
+	}
+}
+
+// maxConnects is how often a device connects in a day, at most: 30 times for tokens of an
+// hour, and after each tunnel.
+const maxConnects = 100
+
+// checkConnects looks for devices that connect too often.
+func (d *days) checkConnects() {
+	for _, device := range d.devices {
+		if n := device.connects.Swap(0); n > maxConnects {
+			d.ledger.violate(Violation{Promise: Costs, Client: device.name, Detail: fmt.Sprintf("it has connected %d times on day %d: want %d at most", n, d.done+1, maxConnects)})
+		}
+	}
 }
 
 // forget drops what was judged.

@@ -58,8 +58,10 @@ const (
 	// Ended: the gateway ends no connection for its age or idleness: clients replace it,
 	// or ping, before.
 	Ended Promise = "ended"
-	// Costs: what a day costs is what is predicted.
+	// Costs: a device connects as often in a day as its habits and its tokens ask for.
 	Costs Promise = "costs"
+	// Dated: a message's time is that of its sending.
+	Dated Promise = "dated"
 	// Refused: what a user may do succeeds once no faults are injected any more.
 	Refused Promise = "refused"
 	// Unauthorized: a user who is not a member cannot send.

@@ -71,6 +71,8 @@ type Config struct {
 	Wrap func(local.Function) local.Function
 	// Transport, if set, stands between each device's Go client and its network.
 	Transport func(next http.RoundTripper) http.RoundTripper
+	// Token, if set, stands between each Go client and the source of its tokens.
+	Token func(next TokenSource) TokenSource
 	// Library, if set, changes each file of the browser library.
 	Library func(name string, text []byte) []byte
 	// BrowserLog takes what the browser library writes to its console; nil drops it.
