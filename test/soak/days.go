@@ -23,6 +23,8 @@ type DaysConfig struct {
 	Days  int // 1 to 366
 	Users int // 4 to 2000
 
+	// Calm has nothing break but networks.
+	Calm bool
 	// TTLLag is how long items outlive their time; the default is 48 h, negative is none.
 	TTLLag time.Duration
 
@@ -109,7 +111,11 @@ func RunDays(ctx context.Context, c DaysConfig) (DaysReport, error) {
 	c.TTLLag = max(0, c.TTLLag)
 	clock := clockwork.NewRealClock()
 	network := rig.NewNetwork()
-	injector, err := faults.New(faults.Plan{Seed: c.Seed, Outages: faults.Nights(c.Days)}, clock)
+	plan := faults.Plan{Seed: c.Seed}
+	if !c.Calm {
+		plan.Outages = faults.Nights(c.Days)
+	}
+	injector, err := faults.New(plan, clock)
 	if err != nil {
 		return DaysReport{}, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
@@ -129,6 +135,7 @@ func RunDays(ctx context.Context, c DaysConfig) (DaysReport, error) {
 	r.direct = &http.Client{Transport: &http.Transport{DialContext: network.DialContext}}
 	r.host = rig.NewHost(local.Config{Network: network, TTLLag: c.TTLLag, ShardLife: shardLife, Log: c.Log, LogLevel: c.LogLevel, Wrap: r.wrap})
 	d := &days{run: r, config: c, from: monday}
+	r.ledger.at = func() string { return clock.Now().UTC().Format("Mon 15:04:05") }
 	err = d.play(ctx)
 	return d.report(), err
 }
@@ -160,11 +167,34 @@ func (d *days) play(ctx context.Context) (err error) {
 			return fmt.Errorf("judge day %d: %w", d.done+1, err)
 		}
 		d.done++
+		report := d.report()
 		if d.config.Progress != nil {
-			d.config.Progress(d.report())
+			d.config.Progress(report)
+		}
+		if !report.OK() {
+			return nil // what comes of it would hide it
 		}
 	}
 	return nil
+}
+
+// shrink finds a smaller run that fails as c does: of fewer users, and without faults.
+// fails makes a run, and reports whether it does.
+func shrink(c DaysConfig, fails func(DaysConfig) bool) DaysConfig {
+	for c.Users > minDaysUsers {
+		smaller := c
+		smaller.Users = max(minDaysUsers, c.Users/2)
+		if !fails(smaller) {
+			break
+		}
+		c = smaller
+	}
+	if calm := c; !c.Calm {
+		if calm.Calm = true; fails(calm) {
+			return calm
+		}
+	}
+	return c
 }
 
 // setUp makes people, their devices and rooms.

@@ -16,6 +16,7 @@ import (
 // ledger is what the run's clients did and were answered.
 type ledger struct {
 	seed uint64
+	at   func() string // the time of what is violated; nil: it does not matter
 
 	mu         sync.Mutex
 	sends      []send         // by number
@@ -219,6 +220,9 @@ func (l *ledger) origin(m client.HistoryMessage) (number int, problem string) {
 func (l *ledger) violate(v Violation) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.at != nil {
+		v.At = l.at()
+	}
 	l.violations = append(l.violations, v)
 }
 

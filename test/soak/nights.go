@@ -111,7 +111,7 @@ type DaysReport struct {
 	Counts     Counts
 	Faults     map[string]int
 	Samples    []Sample
-	Violations []Violation
+	Violations []Violation // of the last of the days: it ends the run
 }
 
 func (d *days) report() DaysReport {

@@ -15,6 +15,7 @@ import (
 type Violation struct {
 	Promise Promise  `json:"promise"`
 	Seed    uint64   `json:"seed"`
+	At      string   `json:"at,omitempty"` // virtual time
 	Room    string   `json:"room,omitempty"`
 	Client  string   `json:"client,omitempty"` // a user, or a device of one: user-1/0
 	IDs     []string `json:"ids,omitempty"`    // of messages
@@ -28,6 +29,9 @@ const shownIDs = 5
 func (v Violation) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s (seed %d)", v.Promise, v.Seed)
+	if v.At != "" {
+		fmt.Fprintf(&b, " %s", v.At)
+	}
 	if v.Room != "" {
 		fmt.Fprintf(&b, " room %s", v.Room)
 	}
