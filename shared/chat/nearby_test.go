@@ -10,10 +10,12 @@ import (
 	"sort"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/golang/geo/s2"
 
 	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/chat/memory"
 	"github.com/streamroom/streamroom/shared/geo"
 )
 
@@ -22,6 +24,7 @@ type index struct {
 	chat.RoomStore
 	parents map[string][]indexed
 	queries atomic.Int64
+	read    atomic.Int64 // places
 }
 
 type indexed struct {
@@ -48,6 +51,7 @@ func (x *index) PlacesIn(_ context.Context, r chat.PlaceRange, limit int) (page 
 		}
 		page.Places, page.Leaf, page.After = append(page.Places, p.room), p.leaf, p.room.RoomID
 	}
+	x.read.Add(int64(len(page.Places)))
 	page.Units = 0.5 + float64(len(page.Places)/20)/2
 	return page, nil
 }
@@ -66,10 +70,10 @@ func around(random *rand.Rand, p geo.Point, metres float64) geo.Point {
 }
 
 // newIndex returns an index of places, and what searches it.
-func newIndex(t *testing.T, places []chat.Nearby) (*index, *chat.Rooms) {
+func newIndex(t testing.TB, places []chat.Nearby) (*index, *chat.Rooms) {
 	t.Helper()
-	w := newWorld(t)
-	x := &index{RoomStore: w.store, parents: map[string][]indexed{}}
+	now := func() time.Time { return time.UnixMilli(epoch) }
+	x := &index{RoomStore: memory.New(now), parents: map[string][]indexed{}}
 	for _, p := range places {
 		parent, leaf := geo.Cell(p.Location.Point)
 		x.parents[parent] = append(x.parents[parent], indexed{leaf, p})
@@ -77,7 +81,7 @@ func newIndex(t *testing.T, places []chat.Nearby) (*index, *chat.Rooms) {
 	for _, all := range x.parents {
 		slices.SortFunc(all, indexed.compare)
 	}
-	return x, chat.NewRooms(x, chat.IDs{}, w.clock.now)
+	return x, chat.NewRooms(x, chat.IDs{}, now)
 }
 
 // lookAtEach is what a search should find.
@@ -130,8 +134,17 @@ func same(t *testing.T, what any, want, got []string) {
 // borders elsewhere.
 func difficult() []geo.Point {
 	points := []geo.Point{
-		{Lat: 90}, {Lat: -90}, {Lon: 180}, {Lat: 12, Lon: -180}, {Lat: -51, Lon: 179.9999},
-		{}, {Lon: 45}, {Lon: -135}, {Lat: 45, Lon: 90}, {Lat: 35.2643897, Lon: 45}, {Lat: -35.2643897, Lon: 135},
+		{Lat: 90},
+		{Lat: -90},
+		{Lon: 180},
+		{Lat: 12, Lon: -180},
+		{Lat: -51, Lon: 179.9999},
+		{},
+		{Lon: 45},
+		{Lon: -135},
+		{Lat: 45, Lon: 90},
+		{Lat: 35.2643897, Lon: 45},
+		{Lat: -35.2643897, Lon: 135},
 	}
 	for _, p := range []geo.Point{{Lat: 52.52, Lon: 13.405}, {Lat: -33.86, Lon: 151.21}, {Lat: 64.1, Lon: -21.9}, {Lat: 1.35, Lon: 103.82}} {
 		cell := s2.CellFromCellID(s2.CellIDFromLatLng(s2.LatLngFromDegrees(p.Lat, p.Lon)).Parent(geo.ParentLevel))

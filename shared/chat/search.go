@@ -193,7 +193,8 @@ func (n *search) read(ctx context.Context, ranges []PlaceRange, limit int) error
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	for i, page := range pages {
+	for i, r := range ranges {
+		page := pages[i]
 		n.units += page.Units
 		first := ""
 		for _, p := range page.Places {
@@ -205,8 +206,8 @@ func (n *search) read(ctx context.Context, ranges []PlaceRange, limit int) error
 				n.found[p.RoomID] = c
 			}
 		}
-		if page.More && !ranges[i].Backward {
-			if err := n.leave(ranges[i], page, first == page.Leaf); err != nil {
+		if page.More && !r.Backward {
+			if err := n.leave(r, page, first == page.Leaf); err != nil {
 				return err
 			}
 		}
