@@ -292,7 +292,8 @@ func (f *fake) as(handle func(w http.ResponseWriter, r *http.Request, user strin
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		if id := r.PathValue("id"); id != "" {
-			if room := f.rooms[id]; room == nil || !slices.Contains(room.members, user) {
+			described := r.Method == http.MethodGet && r.URL.Path == "/api/rooms/"+id
+			if room := f.rooms[id]; room == nil || !slices.Contains(room.members, user) && !(room.public && described) {
 				problem(w, http.StatusForbidden, "not_a_member", "you are not a member of this room")
 				return
 			}
@@ -349,9 +350,13 @@ func (f *fake) createRoom(w http.ResponseWriter, r *http.Request, user string) {
 
 func (f *fake) readRoom(w http.ResponseWriter, r *http.Request, user string) {
 	room := f.describe(r.PathValue("id"))
-	room.Role = "member"
-	if f.rooms[room.ChatRoomID].members[0] == user {
+	switch slices.Index(f.rooms[room.ChatRoomID].members, user) {
+	case 0:
 		room.Role = "owner"
+	default:
+		room.Role = "member"
+	case -1: // a stranger, in a public room
+		room.Members = nil // and no role
 	}
 	answer(w, http.StatusOK, room)
 }

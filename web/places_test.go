@@ -39,13 +39,19 @@ func (f *fake) handlePlaces(mux *http.ServeMux) {
 		if !ok {
 			return
 		}
-		f.rooms[r.PathValue("id")].place = &in
+		f.placed(r.PathValue("id"), &in)
 		answer(w, http.StatusOK, in)
 	}))
 	mux.HandleFunc("DELETE /api/rooms/{id}/place", f.as(func(w http.ResponseWriter, r *http.Request, _ string) {
-		f.rooms[r.PathValue("id")].place = nil
+		f.placed(r.PathValue("id"), nil)
 		w.WriteHeader(http.StatusNoContent)
 	}))
+}
+
+// placed sets a room's place, and tells its members.
+func (f *fake) placed(id string, place *wire.Place) {
+	f.rooms[id].place = place
+	f.broadcast(id, wire.RoomChanged{Type: wire.TypeRoomChanged, ChatRoomID: id, Name: f.rooms[id].name})
 }
 
 // nearby answers with the rooms within the radius; its cursor counts them.
@@ -121,13 +127,9 @@ func TestRoomsNearMe(t *testing.T) {
 		alice.until(fmt.Sprintf(`%s[%d].innerText.includes(%q)`, nearbyRooms, i, want))
 	}
 	alice.until(nearbyRooms + `[19].innerText.includes("3.5 km")`)
-	alice.until(nearbyRooms + `[0].innerText.includes("Linienstraße 0 · Oct 2, 2096")`)
+	alice.until(nearbyRooms + `[0].innerText.includes("Linienstraße 0 · starts Oct 2, 2096")`)
 	alice.until(nearbyRooms + `[1].innerText.includes("you are in it") && ` + nearbyRooms + `[1].querySelector("button").innerText.startsWith("Open")`)
-	for _, look := range []struct {
-		name          string
-		width, height int64
-		scheme        string
-	}{{"light", 1200, 800, "light"}, {"dark", 1200, 800, "dark"}, {"phone", 390, 780, "light"}, {"narrow", 320, 640, "dark"}} {
+	for _, look := range looks {
 		alice.look(look.width, look.height, look.scheme)
 		alice.screenshot("near-" + look.name)
 		if wide := eval[bool](alice, `document.documentElement.scrollWidth > innerWidth || document.getElementById("nearby-dialog").scrollWidth > document.getElementById("nearby-dialog").clientWidth`); wide {
@@ -135,6 +137,12 @@ func TestRoomsNearMe(t *testing.T) {
 		}
 	}
 	alice.look(1200, 800, "light")
+	alice.choose("nearby-radius", "500")
+	alice.until(nearbyRooms + `.length === 3 && document.getElementById("nearby-more").hidden`)
+	alice.choose("nearby-radius", "100")
+	alice.until(nearbyRooms + `.length === 1`)
+	alice.choose("nearby-radius", "")
+	alice.until(nearbyRooms + `.length === 20`)
 	alice.click("nearby-more")
 	alice.until(nearbyRooms + `.length === 25`)
 	alice.until(`document.getElementById("nearby-more").hidden && document.activeElement === ` + nearbyRooms + `[20].querySelector("button")`)
@@ -154,6 +162,49 @@ func TestRoomsNearMe(t *testing.T) {
 	alice.click("nearby-join")
 	alice.until(`document.getElementById("nearby-problem").textContent === "This room is not public any more."`)
 }
+
+// choose takes an option.
+func (p *page) choose(id, value string) {
+	p.t.Helper()
+	p.do(fmt.Sprintf(`(() => { const s = document.getElementById(%q); s.value = %q; s.dispatchEvent(new Event("change")); })()`, id, value))
+}
+
+// A room's address shows a stranger what it is, and lets them join if it is public.
+func TestAStrangerJoinsByTheAddress(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	neighbourhood(f, 1)
+	f.with(func() { f.rooms["private"] = &fakeRoom{name: "Secret", members: []string{"bob"}} })
+	alice := signedIn(t, f.URL, "alice")
+	alice.do(`location.hash = "#/room/private"`)
+	alice.until(`document.getElementById("room-note").innerText.includes("You are not a member")`)
+	if eval[bool](alice, `document.body.innerText.includes("Secret")`) {
+		t.Error("a private room says what it is called")
+	}
+	alice.do(`location.hash = "#/room/p0"`)
+	alice.until(`document.getElementById("room-note").innerText.includes("It has 1 member")`)
+	alice.until(`document.getElementById("room-name").textContent === "Place 0" && document.getElementById("room-place").textContent === "Linienstraße 0"`)
+	alice.until(`document.getElementById("composer").hidden && document.getElementById("room-members").hidden`)
+	for _, look := range looks {
+		alice.look(look.width, look.height, look.scheme)
+		alice.screenshot("place-stranger-" + look.name)
+	}
+	alice.look(1200, 800, "light")
+	alice.do(`document.querySelector("[data-testid=join]").focus()`)
+	alice.enter(0)
+	alice.until(`!document.getElementById("composer").hidden`)
+	alice.send("Hello")
+	alice.shows("Hello")
+	alice.click("members")
+	alice.click("leave")
+	alice.until(`document.getElementById("confirm-text").textContent.includes("You can join again as long as it is public")`)
+}
+
+var looks = []struct {
+	name          string
+	width, height int64
+	scheme        string
+}{{"light", 1200, 800, "light"}, {"dark", 1200, 800, "dark"}, {"phone", 390, 780, "light"}, {"narrow", 320, 640, "dark"}}
 
 // What a page that gets no position says, and what it does once it gets one.
 func TestNoPosition(t *testing.T) {
@@ -233,6 +284,41 @@ func TestAnOwnerPlacesARoom(t *testing.T) {
 	}
 	alice.look(1200, 800, "light")
 
+	// The time, in the browser's zone; others see it come, and go.
+	alice.do(`document.getElementById("place-starts").value = "2096-10-02T18:30"; document.getElementById("place-ends").value = "2096-10-02T17:30"`)
+	alice.click("place-save")
+	alice.until(`document.getElementById("place-problem").textContent.includes("after the start") && document.activeElement.id === "place-ends"`)
+	alice.do(`document.getElementById("place-ends").value = "2096-10-02T20:00"`)
+	alice.click("place-save")
+	bob.until(`document.getElementById("room-place").textContent.startsWith("Linienstraße 1 · starts Oct 2, 2096, 6:30")`)
+	if got, want := place(), eval[int64](alice, `new Date(2096, 9, 2, 18, 30).getTime()`); got.StartsAt != want || got.EndsAt != want+90*60_000 {
+		t.Errorf("the time is %d to %d, want %d and 90 minutes", got.StartsAt, got.EndsAt, want)
+	}
+	alice.escape()
+	alice.until(`document.querySelector("dialog[open]") === null`)
+	for _, look := range looks {
+		alice.look(look.width, look.height, look.scheme)
+		alice.screenshot("place-head-" + look.name)
+		if eval[bool](alice, `document.documentElement.scrollWidth > innerWidth`) {
+			t.Errorf("%s: the page is wider than the screen", look.name)
+		}
+		alice.do(`document.querySelector("[data-testid=members]").click(); document.getElementById("place-owners").open = true`)
+		alice.do(`document.querySelector("[data-testid=place-save]").scrollIntoView()`)
+		alice.screenshot("place-time-" + look.name)
+		if eval[bool](alice, `document.getElementById("members-dialog").scrollWidth > document.getElementById("members-dialog").clientWidth`) {
+			t.Errorf("%s: the dialog is wider than the screen", look.name)
+		}
+		alice.escape()
+	}
+	alice.look(1200, 800, "light")
+	f.with(func() {
+		f.placed("general", &wire.Place{Lat: 52.52, Lon: 13.405, Address: "Linienstraße 1", EndsAt: 1})
+	})
+	bob.until(`document.getElementById("room-place").textContent.startsWith("Linienstraße 1 · ended ")`)
+	bob.screenshot("place-ended")
+	alice.click("members")
+	alice.do(`document.getElementById("place-owners").open = true`)
+
 	bob.click("members")
 	bob.until(`document.getElementById("place-view").textContent.startsWith("Linienstraße 1")`)
 	bob.until(`document.getElementById("place-owners").hidden`)
@@ -296,11 +382,7 @@ func TestAccessibilityOfPlaces(t *testing.T) {
 	})
 	alice := inRoom(t, f.URL, "alice")
 	alice.standing(52.52, 13.405, cdpbrowser.PermissionSettingGranted)
-	for _, look := range []struct {
-		name          string
-		width, height int64
-		scheme        string
-	}{{"light", 1200, 800, "light"}, {"dark", 1200, 800, "dark"}, {"phone", 390, 780, "light"}, {"narrow", 320, 640, "dark"}} {
+	for _, look := range looks {
 		alice.look(look.width, look.height, look.scheme)
 		alice.do(`document.querySelector("[data-testid=nearby]").click()`)
 		alice.until(nearbyRooms + `.length === 20`)

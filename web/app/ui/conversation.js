@@ -7,7 +7,7 @@ import { askingFirst, confirmed } from "./dialogs.js";
 import { announce, becomeAvatar, byId, el, within } from "./dom.js";
 import { MembersDialog } from "./members.js";
 import { MessagesView } from "./messages.js";
-import { counted, describe, fileName, filesIn } from "./words.js";
+import { coordinates, counted, describe, fileName, filesIn, placeText } from "./words.js";
 
 /**
  * @typedef {import("../../lib/streamroom.js").Member} Member
@@ -59,6 +59,7 @@ export class Conversation {
   #avatar = byId("room-avatar", HTMLElement);
   #name = byId("room-name", HTMLElement);
   #kind = byId("room-kind", HTMLElement);
+  #place = byId("room-place", HTMLElement);
   #note = byId("room-note", HTMLElement);
   #membersButton = byId("room-members", HTMLButtonElement);
   #messages;
@@ -139,7 +140,7 @@ export class Conversation {
     this.#members = [];
     this.#failure = undefined;
     this.#membersDialog.clear();
-    this.#name.textContent = this.#kind.textContent = this.#avatar.textContent = "";
+    this.#name.textContent = this.#kind.textContent = this.#place.textContent = this.#avatar.textContent = "";
     this.#note.replaceChildren();
     this.#messages.clear();
     this.#composer.show("");
@@ -197,7 +198,10 @@ export class Conversation {
   memberChanged({ userId, joined }) {
     if (userId !== this.#me) void this.#readDetails();
     else if (joined) void this.open(this.id);
-    else this.#failure = new Failure("not_a_member", "");
+    else {
+      this.#failure = new Failure("not_a_member", "");
+      void this.#readDetails();
+    }
   }
 
   /** What became of the room and of who is in it while there was no connection is to be asked. */
@@ -205,7 +209,7 @@ export class Conversation {
     void this.#readDetails();
   }
 
-  /** The name of the room changed. */
+  /** The name of the room changed, or who can join it, or its place. */
   roomChanged() {
     void this.#readDetails();
   }
@@ -225,6 +229,9 @@ export class Conversation {
     this.#avatar.classList.toggle("person", !group);
     this.#name.textContent = title;
     this.#kind.textContent = group ? this.#present(chat) : "Direct message";
+    const place = this.#details?.place;
+    const where = place ? placeText(place, now) || coordinates(place) : "";
+    if (this.#place.textContent !== where) this.#place.textContent = where;
     this.#membersButton.hidden = count === 0 || this.#failure !== undefined;
     within(this.#membersButton, "span", HTMLElement).textContent = counted(count, "member", "members");
     if (this.#membersDialog.isOpen) this.#showDetails();
@@ -404,6 +411,9 @@ export class Conversation {
         ? noteOf("Choose a room", "Its messages appear here.")
         : noteOf("No rooms yet", "Make a room and name the people who should be in it, or write to someone directly.");
     }
+    const details = this.#details;
+    if (this.#failure?.code === "not_a_member" && !timeline.loaded && details?.visibility === "public" && !details.role)
+      return this.#joinNote(details);
     if (this.#failure && !timeline.loaded) return this.#failureNote(this.#failure, timeline.outgoing);
     if (timeline.messages.length > 0 || timeline.outgoing.length > 0) return undefined;
     if (!timeline.loaded) return noteOf("", "Loading messages…");
@@ -424,6 +434,26 @@ export class Conversation {
       again,
       `, and sign in there as ${who}.`,
     );
+  }
+
+  /**
+   * What a public room says to who is not in it.
+   * @param {Room} room
+   */
+  #joinNote({ chatRoomId, memberCount }) {
+    const join = el("button", { type: "button", class: "primary", "data-testid": "join" }, "Join");
+    join.addEventListener("click", async () => {
+      join.disabled = true;
+      try {
+        await this.#chat?.join(chatRoomId);
+        if (chatRoomId === this.id) void this.open(chatRoomId);
+      } catch (err) {
+        join.disabled = false;
+        announce(describe(Failure.from(err)), true);
+      }
+    });
+    const people = counted(memberCount, "member", "members");
+    return noteOf("This room is public", `It has ${people}. Join to read and write in it.`, el("br"), join);
   }
 
   /**

@@ -52,6 +52,8 @@ export class MembersDialog {
   #shown = "";
   /** Whether the room is a direct message: it is hidden, which the next message undoes. */
   #direct = false;
+  /** Whether anyone may join, who has left or was removed, too. */
+  #public = false;
   #on;
 
   /** @param {Actions} on */
@@ -81,7 +83,9 @@ export class MembersDialog {
         direct ||
         (await confirmed(
           "Leave this room?",
-          `You will not see what is written in “${isolated(this.#name)}” any more, unless an owner adds you again.`,
+          this.#public
+            ? `You will not see what is written in “${isolated(this.#name)}” any more. You can join again as long as it is public.`
+            : `You will not see what is written in “${isolated(this.#name)}” any more, unless an owner adds you again.`,
           "Leave",
         ));
       if (yes) await this.#try(() => on.leave(room, direct));
@@ -136,6 +140,7 @@ export class MembersDialog {
     this.#more.hidden = !more;
     this.#addForm.hidden = this.#renameForm.hidden = !owner;
     this.#direct = !group;
+    this.#public = room.visibility === "public";
     this.#place.show(room);
     this.#leave.textContent = group ? "Leave room" : "Hide until the next message";
   }
@@ -197,9 +202,9 @@ export class MembersDialog {
       );
       remove.addEventListener("click", async () => {
         const room = this.#room;
-        if (
-          await confirmed(`Remove ${isolated(label)}?`, "They will not see what is written here any more.", "Remove")
-        ) {
+        const again = this.#public ? " They can join again: to keep them out make the room private." : "";
+        const text = `They will not see what is written here any more.${again}`;
+        if (await confirmed(`Remove ${isolated(label)}?`, text, "Remove")) {
           await this.#try(() => this.#on.remove(room, userId));
         }
       });

@@ -13,8 +13,10 @@ import { counted, describe, distance, placeText } from "./words.js";
 
 /** Rooms per page. */
 const PAGE = 20;
-/** How far is searched (m): farther, where nothing is nearer. */
+/** How far is searched (m) where no distance is chosen: farther, where nothing is nearer. */
 const RADII = [5_000, 50_000];
+/** The distances that can be chosen (m). */
+const CHOICES = [100, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000];
 /** A page may be empty though there are more: how many are read at once. */
 const PAGES = 10;
 
@@ -25,6 +27,7 @@ export class NearbyDialog {
   #list = byId("nearby-rooms", HTMLElement);
   #more = byId("nearby-more", HTMLButtonElement);
   #again = byId("nearby-again", HTMLButtonElement);
+  #radius = byId("nearby-radius", HTMLSelectElement);
   /** Counts searches: what an older one, or a closed dialog's, finds is not shown. */
   #searches = 0;
   /** @type {Map<string, NearbyRoom>} */
@@ -42,6 +45,8 @@ export class NearbyDialog {
     this.#chat = chat;
     this.#goTo = goTo;
     closable(this.#dialog);
+    for (const metres of CHOICES) this.#radius.append(el("option", { value: String(metres) }, distance(metres)));
+    this.#radius.addEventListener("change", () => void this.#search());
     this.#dialog.addEventListener("close", () => this.#clear());
     this.#again.addEventListener("click", () => void this.#search());
     this.#more.addEventListener("click", () => void this.#showMore());
@@ -68,7 +73,8 @@ export class NearbyDialog {
       const at = await position();
       if (!isCurrent()) return;
       this.#status.textContent = "Searching…";
-      for (const radius of RADII) {
+      const chosen = Number(this.#radius.value);
+      for (const radius of chosen ? [chosen] : RADII) {
         const limited = await this.#read({ ...at, radius, limit: PAGE }, isCurrent);
         if (!isCurrent()) return;
         this.#told(limited, radius);
@@ -159,7 +165,7 @@ export class NearbyDialog {
     );
     open.addEventListener("click", () => void this.#enter(chatRoomId, open));
     const about = [distance(metres), isIn && "you are in it"].filter(Boolean).join(" · ");
-    const text = placeText(place);
+    const text = placeText(place, Date.now());
     return el(
       "li",
       { "data-testid": "nearby-room", "data-room-id": chatRoomId },

@@ -4,7 +4,7 @@ import { Failure } from "../../lib/streamroom.js";
 import { confirmed, onSubmit, Refusal } from "./dialogs.js";
 import { byId } from "./dom.js";
 import { position } from "./position.js";
-import { describe, placeText } from "./words.js";
+import { coordinates, describe, placeText, toInput } from "./words.js";
 
 /**
  * @typedef {import("../../lib/streamroom.js").Place} Place
@@ -19,6 +19,9 @@ import { describe, placeText } from "./words.js";
  * @property {(chatRoomId: string) => Promise<void>} unplace
  */
 
+/** What a form without a place has. */
+const NOTHING = { at: "", address: "", starts: "", ends: "" };
+
 export class PlaceSection {
   #view = byId("place-view", HTMLElement);
   #owners = byId("place-owners", HTMLDetailsElement);
@@ -27,6 +30,9 @@ export class PlaceSection {
   #form = byId("place-form", HTMLFormElement);
   #at = byId("place-at", HTMLInputElement);
   #address = byId("place-address", HTMLInputElement);
+  #starts = byId("place-starts", HTMLInputElement);
+  #ends = byId("place-ends", HTMLInputElement);
+  #zone = byId("place-zone", HTMLElement);
   #mine = byId("place-mine", HTMLButtonElement);
   #remove = byId("place-remove", HTMLButtonElement);
   #status = byId("place-status", HTMLElement);
@@ -34,7 +40,7 @@ export class PlaceSection {
   /** @type {Room|undefined} */
   #room;
   /** What the form had of the room: what was typed since stays. */
-  #shown = { at: "", address: "" };
+  #shown = NOTHING;
 
   /** @param {PlaceActions} on */
   constructor(on) {
@@ -42,9 +48,8 @@ export class PlaceSection {
       const room = this.#room;
       this.#status.textContent = "";
       if (!room) return;
-      const { startsAt, endsAt } = room.place ?? {};
       const address = this.#address.value.trim() || undefined;
-      await on.place(room.chatRoomId, { ...this.#typed(), address, startsAt, endsAt });
+      await on.place(room.chatRoomId, { ...this.#typed(), address, ...this.#time(room.place) });
     };
     onSubmit(this.#form, this.#problem, save, () => this.#say("The place is saved."));
     this.#share.addEventListener("click", async () => {
@@ -79,7 +84,7 @@ export class PlaceSection {
   reset() {
     this.#form.reset();
     this.#owners.open = false;
-    this.#shown = { at: "", address: "" };
+    this.#shown = NOTHING;
     this.#say("");
     if (this.#room) this.show(this.#room);
   }
@@ -95,7 +100,7 @@ export class PlaceSection {
     this.#room = room;
     const isPublic = room.visibility === "public";
     const { place } = room;
-    const text = place ? `${placeText(place) || "Place"} (${coordinates(place)})` : "";
+    const text = place ? `${placeText(place, Date.now()) || "Place"} (${coordinates(place)})` : "";
     this.#view.hidden = !text;
     if (this.#view.textContent !== text) this.#view.textContent = text;
     this.#owners.hidden = room.type === "dm" || room.role !== "owner";
@@ -105,10 +110,38 @@ export class PlaceSection {
     this.#share.textContent = isPublic ? "Make private" : "Make public";
     this.#form.hidden = !isPublic;
     this.#remove.hidden = !place;
-    const now = { at: place ? coordinates(place, 7) : "", address: place?.address ?? "" };
+    this.#zone.textContent = `Times are yours: ${new Intl.DateTimeFormat().resolvedOptions().timeZone}.`;
+    const now = {
+      at: place ? coordinates(place, 7) : "",
+      address: place?.address ?? "",
+      starts: toInput(place?.startsAt),
+      ends: toInput(place?.endsAt),
+    };
     if (this.#at.value === this.#shown.at) this.#at.value = now.at;
     if (this.#address.value === this.#shown.address) this.#address.value = now.address;
+    if (this.#starts.value === this.#shown.starts) this.#starts.value = now.starts;
+    if (this.#ends.value === this.#shown.ends) this.#ends.value = now.ends;
     this.#shown = now;
+  }
+
+  /**
+   * @param {Place|undefined} place as it is: inputs have no seconds
+   * @returns {{startsAt?: number, endsAt?: number}}
+   */
+  #time(place) {
+    for (const input of [this.#starts, this.#ends]) {
+      if (input.validity.badInput) throw new Refusal("Fill in the date and the time, or clear both.", input);
+    }
+    /** @type {(input: HTMLInputElement, was: number|undefined) => number|undefined} */
+    const at = (input, was) => {
+      if (!input.value) return undefined;
+      return input.value === toInput(was) ? was : new Date(input.value).getTime();
+    };
+    const startsAt = at(this.#starts, place?.startsAt);
+    const endsAt = at(this.#ends, place?.endsAt);
+    if (endsAt && endsAt <= (startsAt ?? 0)) throw new Refusal("The end is after the start.", this.#ends);
+    if (endsAt && endsAt <= Date.now()) throw new Refusal("This end is over already. Choose a later one.", this.#ends);
+    return { startsAt, endsAt };
   }
 
   /** @returns {{lat: number, lon: number}} */
@@ -146,9 +179,3 @@ export class PlaceSection {
     }
   }
 }
-
-/**
- * @param {{lat: number, lon: number}} place
- * @param {number} [digits] 5 are a metre, 7 are what the server keeps
- */
-const coordinates = ({ lat, lon }, digits = 5) => `${Number(lat.toFixed(digits))}, ${Number(lon.toFixed(digits))}`;

@@ -101,15 +101,34 @@ export function distance(metres) {
 /**
  * Where a room meets, and when.
  * @param {import("../../lib/streamroom.js").Place} place
+ * @param {number} now
  * @returns {string} empty where there is neither an address nor a time
  */
-export function placeText({ address = "", startsAt = 0, endsAt = 0 }) {
+export function placeText({ address = "", startsAt = 0, endsAt = 0 }, now) {
   const { span } = formats;
   let time = "";
-  if (startsAt && endsAt) time = span.formatRange(startsAt, endsAt);
-  else if (startsAt) time = span.format(startsAt);
+  if (endsAt && endsAt <= now) time = `ended ${span.format(endsAt)}`;
+  else if (startsAt > now) time = `starts ${endsAt ? span.formatRange(startsAt, endsAt) : span.format(startsAt)}`;
   else if (endsAt) time = `until ${span.format(endsAt)}`;
+  else if (startsAt) time = `since ${span.format(startsAt)}`;
   return [address, time].filter(Boolean).join(" · ");
+}
+
+/**
+ * @param {{lat: number, lon: number}} place
+ * @param {number} [digits] 5 are a metre, 7 are what the server keeps
+ */
+export const coordinates = ({ lat, lon }, digits = 5) =>
+  `${Number(lat.toFixed(digits))}, ${Number(lon.toFixed(digits))}`;
+
+/**
+ * A time as an input of a date and a time has it, in the user's time zone.
+ * @param {number} [ms]
+ * @returns {string} empty for none
+ */
+export function toInput(ms = 0) {
+  if (!ms) return "";
+  return new Date(ms - new Date(ms).getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
 }
 
 /** @type {Record<string, string>} */
