@@ -3,6 +3,7 @@ package client_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http/httptest"
 	"strings"
 	"time"
@@ -136,4 +137,47 @@ func ExampleClient_Follow() {
 	// message: one
 	// edited: one, edited
 	// message: two
+}
+
+// Attach uploads a file, which a message then has. Members of the room may download it.
+func ExampleClient_Attach() {
+	c, server, stop := newExample()
+	defer stop()
+	server.files()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+
+	const notes = "bring cake"
+	id, err := c.Attach(ctx, "general", client.File{
+		Name: "notes.txt", ContentType: "text/plain", Size: int64(len(notes)), Content: strings.NewReader(notes),
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	go func() { _ = c.Run(ctx, func(context.Context, client.Event) {}) }()
+	if _, err := c.Send(ctx, "general", "for tomorrow", client.WithAttachments(id)); err != nil {
+		fmt.Println(err)
+	}
+	fmt.Println("sent", id)
+	// Output:
+	// sent file-1
+}
+
+// Download opens a file of a message by its id, which the message's Attachments have.
+func ExampleClient_Download() {
+	c, server, stop := newExample()
+	defer stop()
+	server.files().files["file-1"] = "bring cake"
+
+	file, err := c.Download(context.Background(), "general", "file-1")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer file.Close()
+	text, err := io.ReadAll(file)
+	fmt.Println(string(text), err)
+	// Output:
+	// bring cake <nil>
 }
