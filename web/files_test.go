@@ -4,6 +4,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/chromedp/chromedp"
 )
 
 // pasted has the page get a paste of a picture and texts by their types, and returns
@@ -156,4 +158,56 @@ func TestALinkThatComesLate(t *testing.T) {
 	alice.do(`delete navigator.userActivation`)
 	alice.run(click(".message [data-testid=file]"))
 	alice.until(`globalThis.followed`)
+}
+
+// What is dropped while a dialog is open is not attached behind it.
+func TestADropOnADialog(t *testing.T) {
+	t.Parallel()
+	alice := inRoom(t, attachmentServer(t), "alice")
+	alice.click("new-room")
+	alice.dropped("drop", "document.getElementById('new-room-dialog')", "notes.txt", "text/plain")
+	alice.uploads()
+	alice.escape()
+	alice.dropped("drop", "document.body", "notes.txt", "text/plain")
+	alice.uploads("uploaded")
+	// Signing out deletes what is attached, too, so it asks.
+	alice.click("signout")
+	alice.until(`document.getElementById("confirm-dialog").open && document.getElementById("confirm-text").textContent.startsWith("1 file is attached to what is not sent yet.")`)
+	alice.click("confirm-yes")
+	alice.until(`!document.getElementById("signin").hidden`)
+	alice.do(`document.getElementById("signin-name").value = ""; document.getElementById("signin-name").focus()`)
+	alice.typed("bob\n")
+	alice.until(`!document.getElementById("composer").hidden`)
+	alice.uploads()
+}
+
+// While a tab uploads the files of a message, another one leaves the message to it.
+func TestFilesThatAnotherTabUploads(t *testing.T) {
+	t.Parallel()
+	url := attachmentServer(t)
+	first := inRoom(t, url, "alice")
+	first.do(`{const { send } = XMLHttpRequest.prototype; XMLHttpRequest.prototype.send = function (form) { globalThis.upload = () => send.call(this, form); };}`)
+	files := filesFor(t, map[string][]byte{"plan.pdf": pdf})
+	first.attach(files("plan.pdf")...)
+	first.send("The plan")
+	first.until(`globalThis.upload && document.querySelector(".own[data-status=waiting]")`)
+	second := first.beside(url, "alice")
+	second.until(`document.getElementById("room-note").textContent.includes("Nothing has been said yet")`)
+	if eval[bool](second, `document.querySelector("[data-testid=message]") !== null`) {
+		t.Error("the other tab shows a message that it can't send")
+	}
+	first.do(`globalThis.upload()`)
+	for _, p := range []*page{first, second} {
+		p.shows("The plan")
+		p.until(`document.querySelectorAll(".own[data-status=sent] [data-testid=file]").length === 1`)
+	}
+	// What is interrupted is told of in the tab that is left.
+	first.do(`globalThis.upload = undefined`)
+	first.attach(files("plan.pdf")...)
+	first.send("Once more")
+	first.until(`globalThis.upload && document.querySelector(".own[data-status=waiting]")`)
+	first.do(`BeforeUnloadEvent.prototype.preventDefault = () => {}`)
+	first.run(chromedp.Navigate("about:blank"))
+	second.do(`location.reload()`)
+	second.until(`document.querySelector(".own[data-status=failed] .unsent")?.textContent.includes("before “plan.pdf” was uploaded: attach it again.")`)
 }

@@ -54,6 +54,22 @@ func TestSigningOutAsksForOtherTabs(t *testing.T) {
 	first.shows("important")
 }
 
+// A draft is one, in all tabs: what was sent in one is not written any more in another.
+func TestADraftInTwoTabs(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	first := signedIn(t, f.URL, "alice")
+	first.until(`document.activeElement?.dataset.testid === "composer-input"`)
+	first.typed("On my way")
+	second := first.beside(f.URL, "alice")
+	second.until(`document.getElementById("composer-input").value === "On my way"`)
+	first.typed("!")
+	second.until(`document.getElementById("composer-input").value === "On my way!"`)
+	first.typed("\n")
+	second.shows("On my way!")
+	second.until(`document.getElementById("composer-input").value === "" && document.getElementById("composer-send").disabled`)
+}
+
 // Who was removed while offline learns that what they wrote was not sent, and can copy
 // it, also after a reload.
 func TestMessagesToARoomThatWasLeft(t *testing.T) {

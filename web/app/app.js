@@ -185,6 +185,7 @@ class App {
       this.#draw();
     });
     chat.on("timeline", () => guardLeaving(chat.unsent + this.#conversation.attached));
+    chat.on("draft", (room) => this.#conversation.draftChanged(room));
     chat.on("upload", (upload) => {
       this.#conversation.uploadChanged(upload);
       guardLeaving(chat.unsent + this.#conversation.attached);
@@ -214,8 +215,13 @@ class App {
 
   async #signOut() {
     const unsent = this.#chat?.unsentAnywhere ?? 0;
-    const text = `${counted(unsent, "message is", "messages are")} not sent yet. Signing out deletes what is not sent.`;
-    if (unsent > 0 && !(await confirmed("Sign out?", text, "Sign out"))) return;
+    const { attached } = this.#conversation;
+    const what = [
+      ...(unsent > 0 ? [`${counted(unsent, "message is", "messages are")} not sent yet.`] : []),
+      ...(attached > 0 ? [`${counted(attached, "file is", "files are")} attached to what is not sent yet.`] : []),
+    ];
+    const text = `${what.join(" ")} Signing out deletes what is not sent.`;
+    if (what.length > 0 && !(await confirmed("Sign out?", text, "Sign out"))) return;
     this.#chat?.forget();
     this.#leave("");
   }

@@ -19,6 +19,14 @@ export class Drafts {
   }
 
   /**
+   * @param {string|null} key of the store
+   * @returns {string|undefined} the room whose draft that is; undefined for none
+   */
+  roomOf(key) {
+    return this.#saved.idOf("draft", key);
+  }
+
+  /**
    * @param {string} chatRoomId
    * @param {string} text empty for nothing
    */

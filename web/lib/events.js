@@ -13,6 +13,7 @@
  * @property {Message} message a message arrived that was not known, in any room, the user's own included
  * @property {string} timeline a room's messages or outgoing messages changed; its id
  * @property {import("./attachments.js").Upload} upload a file's upload went on, or ended
+ * @property {string} draft what was begun in a room was changed, or sent, in another tab; the room's id
  * @property {undefined} rooms the list of rooms changed
  * @property {string} room a room's name changed; its id
  * @property {{chatRoomId: string, userId: string, joined: boolean}} member someone joined or left

@@ -10,6 +10,7 @@ import { isolated } from "./text.js";
 /**
  * @typedef {import("./clock.js").Clock} Clock
  * @typedef {import("./saved.js").Saved} Saved
+ * @typedef {import("./tabs.js").Tabs} Tabs
  * @typedef {import("./attachments.js").Upload} Upload
  */
 
@@ -40,6 +41,7 @@ export class Outbox {
   #clock;
   #transmit;
   #saved;
+  #tabs;
   #changed;
   #late;
 
@@ -47,13 +49,15 @@ export class Outbox {
    * @param {object} on
    * @param {Clock} on.clock
    * @param {Saved} on.saved where they survive a reload
+   * @param {Tabs} on.tabs
    * @param {(frame: object) => void} on.transmit puts a frame on the connection
    * @param {(chatRoomId: string) => void} on.changed a room's outgoing messages changed
    * @param {() => void} on.late an ack is overdue: the connection may be dead
    */
-  constructor({ clock, saved, transmit, changed, late }) {
+  constructor({ clock, saved, tabs, transmit, changed, late }) {
     this.#clock = clock;
     this.#saved = saved;
+    this.#tabs = tabs;
     this.#transmit = transmit;
     this.#changed = changed;
     this.#late = late;
@@ -112,12 +116,14 @@ export class Outbox {
 
   /**
    * Takes up what was saved before a reload, also by another tab that may still be
-   * there: the server stores a message once, whichever tabs send it.
+   * there: the server stores a message once, whichever tabs send it. What waits for files
+   * that another tab uploads is left to that, while it lives.
    */
   restore() {
     for (const { outgoing } of this.#entries()) this.#save(outgoing);
-    for (const { failure, attachments, ...outgoing } of this.#saved.list("outbox")) {
+    for (const { failure, attachments, tab, ...outgoing } of this.#saved.list("outbox")) {
       if (this.#find(outgoing.clientMessageId)) continue;
+      if (tab && this.#tabs.waitFor(tab, () => this.restore())) continue;
       const entry = { ...outgoing, status: "waiting", attachments: attachments?.map(restored) };
       this.#enqueue(entry);
       const lost = lostOf(entry);
@@ -152,6 +158,7 @@ export class Outbox {
   #save({ clientMessageId, chatRoomId, content, createdAt, failure, attachments }) {
     const reason = failure && { code: failure.code, message: failure.message };
     const files = attachments?.map(described);
+    const tab = files?.every(({ attachmentId }) => attachmentId) === false ? this.#tabs.id : undefined;
     this.#saved.put("outbox", clientMessageId, {
       clientMessageId,
       chatRoomId,
@@ -159,6 +166,7 @@ export class Outbox {
       createdAt,
       failure: reason,
       attachments: files,
+      tab,
     });
   }
 

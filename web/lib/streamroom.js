@@ -32,6 +32,7 @@ import { Receipts } from "./receipts.js";
 import { MOST_UNREAD } from "./rooms.js";
 import { localStore, Saved } from "./saved.js";
 import { listenForSigns } from "./signs.js";
+import { Tabs } from "./tabs.js";
 import { TokenSource } from "./token.js";
 import { timeOf } from "./ulid.js";
 import { Unread } from "./unread.js";
@@ -78,6 +79,7 @@ export class Streamroom extends Emitter {
   #people;
   #receipts;
   #saved;
+  #tabs;
   #unread;
   /** Whose saved messages were taken up. */
   #restored = "";
@@ -93,6 +95,7 @@ export class Streamroom extends Emitter {
    * @param {import("./connection.js").WebSocketClass} [options.WebSocket]
    * @param {import("./api.js").Fetch} [options.fetch]
    * @param {import("./saved.js").Store|null} [options.storage] keeps drafts and messages that are not sent; localStorage, null for none
+   * @param {import("./tabs.js").Locks|null} [options.locks] by which tabs know of each other; navigator.locks
    * @param {import("./attachments.js").Post} [options.post] uploads a file
    * @param {number} [options.pingEvery] ms without a frame before a ping, on average, 8.75 minutes at most and by default; docs/operations.md has their price
    */
@@ -104,6 +107,7 @@ export class Streamroom extends Emitter {
     WebSocket = globalThis.WebSocket,
     fetch = globalThis.fetch.bind(globalThis),
     storage = localStore(),
+    locks = globalThis.navigator?.locks,
     pingEvery,
     post = postForm,
   }) {
@@ -136,9 +140,11 @@ export class Streamroom extends Emitter {
     });
     this.#saved = new Saved({ store: storage, clock, user: () => this.userId });
     this.drafts = new Drafts(this.#saved);
+    this.#tabs = new Tabs(locks);
     this.#outbox = new Outbox({
       clock,
       saved: this.#saved,
+      tabs: this.#tabs,
       transmit: (frame) => this.#connection.send(frame),
       changed: (room) => this.emit("timeline", room),
       late: () => this.#connection.check(),
@@ -226,8 +232,13 @@ export class Streamroom extends Emitter {
   start() {
     this.#signs ??= listenForSigns(this.#clock, {
       sign: () => this.wake(),
-      storage: (key) => this.#outbox.savedElsewhere(key),
+      storage: (key) => {
+        this.#outbox.savedElsewhere(key);
+        const room = this.drafts.roomOf(key);
+        if (room !== undefined) this.emit("draft", room);
+      },
     });
+    this.#tabs.begin();
     this.#restore();
     this.#connection.start();
   }
@@ -237,6 +248,7 @@ export class Streamroom extends Emitter {
     this.#signs?.();
     this.#signs = undefined;
     this.#attachments.stop();
+    this.#tabs.end();
     this.#freshness.stop();
     this.#catchUp.stop();
     this.#receipts.stop();

@@ -28,9 +28,9 @@ class Bucket {
 
 const announced = "POST /rooms/r/attachments";
 
-function world(storage = null) {
+function world(storage = null, locks = null) {
   const bucket = new Bucket();
-  const w = new World({ storage, userId: "alice", post: bucket.post });
+  const w = new World({ storage, locks, userId: "alice", post: bucket.post });
   let n = 0;
   w.answers[announced] = () => ({
     attachmentId: `a${++n}`,
@@ -275,6 +275,37 @@ test("after a reload a message says which files must be attached again, and is n
   w.chat.retry(clientMessageId);
   await settle();
   equal([sends().length, outgoing(w)], [0, [["see", "failed"]]]);
+});
+
+/** navigator.locks, of which the test says when a lock that is held ends. */
+class FakeLocks {
+  waiting = new Map();
+  held = new Set();
+  request(name, call) {
+    if (!this.held.has(name)) {
+      this.held.add(name);
+      return Promise.resolve(call());
+    }
+    return new Promise((resolve) => this.waiting.set(name, () => resolve(call())));
+  }
+  /** A tab is closed. */
+  close() {
+    for (const end of this.waiting.values()) end();
+  }
+}
+
+test("a message whose files another tab uploads is left to that tab while it lives", async () => {
+  const storage = new FakeStorage();
+  const locks = new FakeLocks();
+  const first = world(storage, locks);
+  first.w.chat.start();
+  first.w.chat.send("r", "see", [first.w.chat.attach("r", file("one"))]);
+  const { w } = world(storage, locks);
+  await w.connect();
+  equal([outgoing(w), w.chat.unsentAnywhere], [[], 1]);
+  locks.close();
+  await settle();
+  equal(w.chat.timeline("r").outgoing[0].failure.code, "attach_again");
 });
 
 test("files come with messages, show in the list of rooms, and go with a deletion", async () => {

@@ -142,8 +142,8 @@ export class World {
   /** @type {World|undefined} the last one that was made: it listens to the window */
   static #last;
 
-  /** @param {{storage?: object|null, userId?: string, pingEvery?: number, post?: Function}} [of] the tab's storage, who the page says it is */
-  constructor({ storage = null, userId = "", pingEvery, post } = {}) {
+  /** @param {{storage?: object|null, locks?: object|null, userId?: string, pingEvery?: number, post?: Function}} [of] the tab's storage, who the page says it is */
+  constructor({ storage = null, locks = null, userId = "", pingEvery, post } = {}) {
     World.#last?.chat.stop();
     World.#last = this;
     FakeSocket.all = [];
@@ -158,6 +158,7 @@ export class World {
       WebSocket: FakeSocket,
       fetch: (url, init) => this.#fetch(url, init),
       storage,
+      locks,
       pingEvery,
       post,
     });

@@ -70,6 +70,16 @@ export class Composer {
     this.#changed();
   }
 
+  /**
+   * What was begun in a room was changed or sent in another tab.
+   * @param {string} chatRoomId
+   */
+  draftChanged(chatRoomId) {
+    if (chatRoomId !== this.#room || this.#message) return; // it is read when it is shown
+    this.#input.value = this.#on.draft(chatRoomId);
+    this.#fit();
+  }
+
   /** Forgets edits that were not saved: their user signed out. */
   clear() {
     this.#edits.clear();
@@ -189,6 +199,10 @@ export class Composer {
 
   #changed() {
     if (this.#room && !this.#message) this.#on.saveDraft(this.#room, this.#input.value);
+    this.#fit();
+  }
+
+  #fit() {
     this.#check();
     // As tall as its text, where CSS can't do it (field-sizing).
     this.#input.style.height = "auto";

@@ -341,6 +341,11 @@ export class Conversation {
     this.#composer.uploadChanged(upload);
   }
 
+  /** @param {string} chatRoomId whose draft was changed in another tab */
+  draftChanged(chatRoomId) {
+    this.#composer.draftChanged(chatRoomId);
+  }
+
   /** How many files are attached to what was not sent yet. */
   get attached() {
     return this.#composer.attached;

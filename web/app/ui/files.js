@@ -59,9 +59,8 @@ export class FilesView {
     const over = (/** @type {DragEvent} */ event) => {
       if (!event.dataTransfer?.types.includes("Files")) return;
       event.preventDefault(); // also where it is not taken: the browser would leave the page for the file
-      const taken = this.#room !== "" && this.#enabled;
-      event.dataTransfer.dropEffect = taken ? "copy" : "none";
-      this.#target.classList.toggle("dropping", taken);
+      event.dataTransfer.dropEffect = this.#taken ? "copy" : "none";
+      this.#target.classList.toggle("dropping", this.#taken);
     };
     const end = () => this.#target.classList.remove("dropping");
     window.addEventListener("dragover", over);
@@ -70,8 +69,13 @@ export class FilesView {
       end();
       if (!event.dataTransfer?.types.includes("Files")) return;
       event.preventDefault();
-      if (this.#enabled) this.addFrom(event.dataTransfer);
+      if (this.#taken) this.addFrom(event.dataTransfer);
     });
+  }
+
+  /** Whether what is dropped is attached: a dialog hides where that would be seen. */
+  get #taken() {
+    return this.#room !== "" && this.#enabled && !document.querySelector("dialog[open]");
   }
 
   /**
