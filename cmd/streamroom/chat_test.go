@@ -472,6 +472,9 @@ func TestChatScreen(t *testing.T) {
 			ChatRoomID: "tea", SenderID: sender, Content: content, Timestamp: at.UnixMilli(),
 		}}
 	}
+	file, caption := message(at, "bob", ""), message(at, "bob", "both")
+	file.Attachments = []client.Attachment{{Name: "plan\x1b.pdf", Size: 3}}
+	caption.Attachments = []client.Attachment{{Name: "a.png", Size: 1}, {Name: "b.png", Size: 2}}
 	late, deleted, elsewhere := message(at, "bob", "late"), message(at, "bob", ""), message(at, "bob", "psst")
 	late.Late = true
 	deleted.DeletedAt = 1
@@ -481,7 +484,7 @@ func TestChatScreen(t *testing.T) {
 		client.Connected{UserID: "alice"},
 		message(at, "bob", "one"), elsewhere,
 		message(at.Add(24*time.Hour), "bob", "two\n12:00:01 alice: forged\r\n\tthree\rfour"),
-		message(at, "eve\x1b]0;title\x07\u202e", "\x00\u009b\u2066x\u2028y"), late, deleted,
+		message(at, "eve\x1b]0;title\x07\u202e", "\x00\u009b\u2066x\u2028y"), late, deleted, file, caption, client.Edited{HistoryMessage: file.HistoryMessage},
 		client.MemberJoined{ChatRoomID: "tea", UserID: "dave\n"},
 		client.MemberJoined{ChatRoomID: "tea", UserID: "dave\n"},
 		client.MemberLeft{ChatRoomID: "tea", UserID: "dave\n"},
@@ -507,6 +510,11 @@ func TestChatScreen(t *testing.T) {
 12:00:00 eve␛]0;title␇` + "\ufffd: ␀\ufffd\ufffdx\ufffdy" + `
 12:00:00 bob: late  (arrived late)
 12:00:00 bob: (deleted)
+12:00:00 bob: [file plan␛.pdf, 3 B]
+12:00:00 bob: both
+         | [file a.png, 1 B]
+         | [file b.png, 2 B]
+12:00:00 bob: [file plan␛.pdf, 3 B]  (edited)
 `
 	if out.String() != wantOut {
 		t.Errorf("shown:\n%s\nwant:\n%s", &out, wantOut)

@@ -269,7 +269,7 @@ func (s *chatScreen) message(m client.Message) error {
 		s.day = day
 		heading = fmt.Sprintf("--- %s ---\n", day)
 	}
-	text := neutraliseText(m.Content)
+	text := said(m.HistoryMessage)
 	switch {
 	case m.DeletedAt != 0:
 		text = "(deleted)"
@@ -306,7 +306,19 @@ func (s *chatScreen) edited(m client.Edited) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	at := time.UnixMilli(m.Timestamp).Format("15:04:05")
-	return s.print("%s %s: %s  (edited)", at, neutralise(m.SenderID), neutraliseText(m.Content))
+	return s.print("%s %s: %s  (edited)", at, neutralise(m.SenderID), said(m.HistoryMessage))
+}
+
+// said is what a message says, and the names of its files.
+func said(m client.HistoryMessage) string {
+	lines := make([]string, 0, 1+len(m.Attachments))
+	if m.Content != "" {
+		lines = append(lines, m.Content)
+	}
+	for _, file := range m.Attachments {
+		lines = append(lines, fmt.Sprintf("[file %s, %d B]", file.Name, file.Size))
+	}
+	return neutraliseText(strings.Join(lines, "\n"))
 }
 
 func (s *chatScreen) deleted(m client.Deleted) error {

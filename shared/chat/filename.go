@@ -13,17 +13,16 @@ const maxGivenName = 4_096
 // the last part of a path, without control characters, characters that change the
 // direction of text or have no width, and those that Windows reserves; not a name of one
 // of its devices, no dots or blanks at its ends, and at most MaxFileName bytes, of which
-// the extension stays. A name of which nothing visible is left is "file".
+// the extension stays. What is no valid text, as in names of another encoding, becomes _.
+// A name of which nothing visible is left is "file".
 //
-// Errors: CodeInvalidRequest for none, a very long one, and broken text.
+// Errors: CodeInvalidRequest for none, and a very long one.
 func FileName(given string) (string, error) {
 	switch {
 	case given == "":
 		return "", Errorf(CodeInvalidRequest, "name is missing")
 	case len(given) > maxGivenName:
 		return "", Errorf(CodeInvalidRequest, "invalid name: want at most %d bytes, got %d", maxGivenName, len(given))
-	case !utf8.ValidString(given) || strings.ContainsRune(given, utf8.RuneError):
-		return "", Errorf(CodeInvalidRequest, "invalid name: want valid UTF-8 without U+FFFD")
 	}
 	name := strings.Map(harmless, given[strings.LastIndexAny(given, `/\`)+1:])
 	name = trimName(shorten(trimName(name)))
@@ -41,7 +40,7 @@ func harmless(r rune) rune {
 	switch {
 	case unicode.Is(unicode.Zs, r):
 		return ' '
-	case strings.ContainsRune(`<>:"|?*`, r):
+	case r == utf8.RuneError, strings.ContainsRune(`<>:"|?*`, r):
 		return '_'
 	case controls(r), changesDirection(r), marksDirection(r):
 		return -1
