@@ -41,7 +41,7 @@ func (s *Server) handler() (http.Handler, error) {
 		case under(path, apiPath):
 			s.api.ServeHTTP(w, r)
 		case under(path, objectsPath):
-			s.shared(s.data.objects.ServeHTTP, w, r)
+			s.shared(unhurried(s.data.objects.ServeHTTP), w, r)
 		case path == tokenPath:
 			s.shared(s.serveToken, w, r)
 		case path == identity.DescriptionPath:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strconv"
@@ -107,6 +108,28 @@ func shutdown(ctx context.Context, server *http.Server) error {
 		return err
 	}
 	return server.Close()
+}
+
+// unhurried gives a client requestTimeout for each part of a body instead of for all of
+// it: S3 ends no upload that goes on, over however slow a network.
+func unhurried(serve http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		r.Body = unhurriedBody{r.Body, http.NewResponseController(w)}
+		serve(w, r)
+	}
+}
+
+type unhurriedBody struct {
+	io.ReadCloser
+	connection *http.ResponseController
+}
+
+// Read implements io.Reader.
+func (b unhurriedBody) Read(p []byte) (int, error) {
+	if err := b.connection.SetReadDeadline(time.Now().Add(requestTimeout)); err != nil {
+		return 0, fmt.Errorf("wait for more of the request: %w", err)
+	}
+	return b.ReadCloser.Read(p)
 }
 
 // dialable returns an address that a client on this machine can dial: a server
