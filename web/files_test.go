@@ -201,7 +201,7 @@ func TestFilesThatAnotherTabUploads(t *testing.T) {
 		p.shows("The plan")
 		p.until(`document.querySelectorAll(".own[data-status=sent] [data-testid=file]").length === 1`)
 	}
-	// What is interrupted is told of in the tab that is left.
+	// The tab that is left says what was interrupted.
 	first.do(`globalThis.upload = undefined`)
 	first.attach(files("plan.pdf")...)
 	first.send("Once more")
@@ -210,4 +210,42 @@ func TestFilesThatAnotherTabUploads(t *testing.T) {
 	first.run(chromedp.Navigate("about:blank"))
 	second.do(`location.reload()`)
 	second.until(`document.querySelector(".own[data-status=failed] .unsent")?.textContent.includes("before “plan.pdf” was uploaded: attach it again.")`)
+}
+
+// A picture whose link can't be had now is loaded later, without a reload. What the page
+// holds of its own pictures is let go with the room.
+func TestAPictureComesLater(t *testing.T) {
+	t.Parallel()
+	url := attachmentServer(t)
+	bob := inRoom(t, url, "bob")
+	bob.do(`globalThis.own = new Set(); {const { createObjectURL, revokeObjectURL } = URL;
+		URL.createObjectURL = (data) => { const url = createObjectURL(data); own.add(url); return url; };
+		URL.revokeObjectURL = (url) => { own.delete(url); revokeObjectURL(url); };}`)
+	files := filesFor(t, map[string][]byte{"tea.png": picture(t, 640, 400)})
+	bob.do(`{const { send } = XMLHttpRequest.prototype; XMLHttpRequest.prototype.send = function (form) { globalThis.upload = () => send.call(this, form); };}`)
+	bob.attach(files("tea.png")...)
+	bob.send("Tea")
+	bob.until(`globalThis.upload && document.querySelector(".own[data-status=waiting] img[data-loaded]") && own.size === 1`)
+	bob.do(`upload()`)
+	bob.until(`document.querySelector(".own[data-status=sent] img[data-loaded]") && own.size === 1`)
+	bob.do(`{const input = document.getElementById("composer-input"); input.value = "Much later\n".repeat(60); input.dispatchEvent(new InputEvent("input", {bubbles: true})); input.focus();}`)
+	bob.enter(0)
+	bob.until(`document.querySelectorAll(".own[data-status=sent]").length === 2`)
+
+	alice := inRoom(t, url, "alice")
+	alice.until(`document.querySelectorAll("[data-testid=message]").length === 2`)
+	alice.offline(true)
+	alice.do(`{const { fetch } = globalThis; globalThis.asked = 0; globalThis.fetch = (...of) => { asked++; return fetch(...of); };}`)
+	alice.do(`document.getElementById("scroller").scrollTop = 0`)
+	alice.until(`document.querySelector(".picture img").getBoundingClientRect().bottom > 0`)
+	alice.until(`document.querySelector("[data-testid=connection-state]").dataset.state !== "online"`)
+	if eval[bool](alice, `document.querySelector(".picture img").hasAttribute("data-loaded")`) {
+		t.Fatal("the picture was loaded before it was near")
+	}
+	alice.offline(false)
+	alice.do(`document.querySelector("[data-testid=try-now]")?.click()`)
+	alice.until(`document.querySelector(".picture img[data-loaded]")?.naturalWidth === 640`)
+
+	bob.do(`location.hash = "#/room/elsewhere"`)
+	bob.until(`own.size === 0`)
 }

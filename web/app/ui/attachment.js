@@ -1,6 +1,8 @@
 // One file of a message: a picture whose size is known is shown, any other is a card that
 // saves the file. Links are asked for when they are needed, as each is good for minutes.
 
+import { isPassing } from "../../lib/failure.js";
+import { Failure } from "../../lib/streamroom.js";
 import { announce, el, icon } from "./dom.js";
 import { fileName, fileSize } from "./words.js";
 
@@ -24,6 +26,8 @@ const MOST = 320;
 const LEAST = 48;
 /** A link that ends sooner than this is asked for again (ms). */
 const MARGIN = 30_000;
+/** Before a link that could not be had is asked for again (ms). */
+const RETRY = 3_000;
 /** How far from view a picture is loaded (px). */
 const NEAR = "600px";
 
@@ -134,8 +138,11 @@ export class AttachmentView {
   async #load(image) {
     try {
       image.src = (await this.#current()).url;
-    } catch {
-      this.#broken();
+    } catch (err) {
+      const { code, retryAfter } = Failure.from(err);
+      if (!isPassing(code)) return this.#broken();
+      // Where it is still near then.
+      setTimeout(() => near.observe(image), RETRY * (1 + Math.random()) + retryAfter);
     }
   }
 

@@ -184,6 +184,11 @@ export class Row {
     this.#showProblem(outgoing);
   }
 
+  /** It is not shown any more. */
+  end() {
+    for (const view of this.#views) view.end();
+  }
+
   /**
    * A message keeps its files, in their order, from when it is sent until it is deleted.
    * @param {Item} item

@@ -116,6 +116,7 @@ export class MessagesView {
 
   /** Forgets the room that was shown. */
   clear() {
+    for (const row of this.#rows.values()) row.end();
     this.#rows.clear();
     this.#shown = undefined;
     this.#list.replaceChildren();
@@ -232,6 +233,7 @@ export class MessagesView {
       rows.set(item.key, row);
       previous = item;
     }
+    for (const [key, row] of this.#rows) if (!rows.has(key)) row.end();
     this.#rows = rows;
     arrange(
       this.#list,
