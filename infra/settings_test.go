@@ -117,8 +117,16 @@ func TestRunSaysWhatIsMissingBeforeItSynthesizes(t *testing.T) {
 	}
 }
 
+// issuerSettings name an issuer of one's own, and the origins of two pages.
+func issuerSettings() map[string]any {
+	return map[string]any{
+		"env": "prod", "issuer": "https://issuer.example/a", "audience": "app", "keysUrl": "https://issuer.example/keys",
+		"userClaim": "sub", "userIdCase": "insensitive", "origins": "https://chat.example,https://www.example",
+	}
+}
+
 func TestAnIssuerOfOnesOwn(t *testing.T) {
-	c := synthWith(t, map[string]any{"env": "prod", "issuer": "https://issuer.example/a", "audience": "app", "keysUrl": "https://issuer.example/keys", "userClaim": "sub", "userIdCase": "insensitive", "origins": "https://chat.example"})
+	c := synthWith(t, issuerSettings())
 	if pools := c.all("AWS::Cognito::UserPool"); len(pools) > 0 {
 		t.Error("a user pool was made")
 	}
@@ -126,7 +134,7 @@ func TestAnIssuerOfOnesOwn(t *testing.T) {
 	authorizer.expect(t, `{"Audience":["app"],"Issuer":"https://issuer.example/a"}`, "JwtConfiguration")
 	for _, r := range c.all("AWS::ApiGatewayV2::Api") {
 		if r.concern == "Api" {
-			r.expect(t, `["https://chat.example"]`, "CorsConfiguration", "AllowOrigins")
+			r.expect(t, `["https://chat.example","https://www.example"]`, "CorsConfiguration", "AllowOrigins")
 		}
 	}
 	found := 0

@@ -57,7 +57,7 @@ func TestAttachmentsAreKeptPrivately(t *testing.T) {
 func TestAttachments_PagesOfTheAPIsOriginsReachThem(t *testing.T) {
 	for origins, c := range map[string]*cloud{
 		`["*"]`: synth(t, "dev"),
-		`["https://chat.example","https://www.example"]`: synthWith(t, map[string]any{"env": "prod", "origins": "https://chat.example,https://www.example"}),
+		`["https://chat.example","https://www.example"]`: synthWith(t, issuerSettings()),
 	} {
 		c.attachments(t).expect(t, `[{"AllowedMethods":["POST","GET"],"AllowedOrigins":`+origins+`,"MaxAge":3600}]`, "CorsConfiguration", "CorsRules")
 		for _, r := range c.all("AWS::ApiGatewayV2::Api") {
