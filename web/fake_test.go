@@ -292,8 +292,10 @@ func (f *fake) as(handle func(w http.ResponseWriter, r *http.Request, user strin
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		if id := r.PathValue("id"); id != "" {
-			described := r.Method == http.MethodGet && r.URL.Path == "/api/rooms/"+id
-			if room := f.rooms[id]; room == nil || !slices.Contains(room.members, user) && !(room.public && described) {
+			isDescription := r.Method == http.MethodGet && r.URL.Path == "/api/rooms/"+id
+			room := f.rooms[id]
+			mayRead := room != nil && (slices.Contains(room.members, user) || room.public && isDescription)
+			if !mayRead {
 				problem(w, http.StatusForbidden, "not_a_member", "you are not a member of this room")
 				return
 			}
@@ -353,10 +355,10 @@ func (f *fake) readRoom(w http.ResponseWriter, r *http.Request, user string) {
 	switch slices.Index(f.rooms[room.ChatRoomID].members, user) {
 	case 0:
 		room.Role = "owner"
-	default:
-		room.Role = "member"
 	case -1: // a stranger, in a public room
 		room.Members = nil // and no role
+	default:
+		room.Role = "member"
 	}
 	answer(w, http.StatusOK, room)
 }

@@ -186,7 +186,7 @@ var placeTests = map[string]func(*fixture){
 		other := room
 		other.PlacedAt++
 		for what, r := range map[string]chat.Room{"an older change": room, "another place": other, "no room": {ID: "none", PlacedAt: epoch}} {
-			r.RenamedAt += 1
+			r.RenamedAt++
 			if what == "an older change" {
 				r.RenamedAt = epoch + 1
 			}
