@@ -251,6 +251,17 @@ func (in *Injector) Disturbed(connectionID string) time.Time {
 	return in.disturbed[connectionID]
 }
 
+// Down reports whether a function could not do its work, by the plan's outages, at some
+// time from one moment to another.
+func (in *Injector) Down(function string, from, to time.Time) bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return !in.began.IsZero() && slices.ContainsFunc(in.plan.Outages, func(o Outage) bool {
+		begins := in.began.Add(o.After)
+		return (o.Function == "" || o.Function == function) && begins.Before(to) && begins.Add(o.For).After(from)
+	})
+}
+
 // Gone says whether a connection was answered 410 by a fault: a function
 // that posts to it has reason to take it for gone.
 func (in *Injector) Gone(connectionID string) bool {

@@ -315,3 +315,29 @@ func TestPlansThatMakeNoSense(t *testing.T) {
 		t.Errorf("All: %v", err)
 	}
 }
+
+func TestDown(t *testing.T) {
+	clock := clockwork.NewFakeClock()
+	in, err := faults.New(faults.Plan{Outages: faults.Nights(1)}, clock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	began := clock.Now()
+	at := func(hours float64) time.Time { return began.Add(time.Duration(hours * float64(time.Hour))) }
+	if in.Down("fanout", at(0), at(24)) {
+		t.Error("it is down before it begins")
+	}
+	in.Begin()
+	for name, tt := range map[string]struct {
+		function string
+		from, to float64
+		want     bool
+	}{
+		"before": {"fanout", 0, 8.9, false}, "within": {"fanout", 9.1, 9.2, true}, "around": {"fanout", 8, 10, true},
+		"after": {"fanout", 9.7, 16, false}, "of another function": {"connect", 0, 24, false},
+	} {
+		if got := in.Down(tt.function, at(tt.from), at(tt.to)); got != tt.want {
+			t.Errorf("%s: %t, want %t", name, got, tt.want)
+		}
+	}
+}

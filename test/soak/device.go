@@ -94,6 +94,7 @@ type seen struct {
 	id     ulid.ULID
 	number int
 	at     int64
+	since  int64 // when the device was connected
 }
 
 func (r *run) newDevice(user string, index int) *device {
@@ -268,7 +269,7 @@ func (d *device) take(m client.Message) {
 	default:
 		v.newest = id
 	}
-	v.log = append(v.log, seen{id: id, number: number, at: d.run.now()})
+	v.log = append(v.log, seen{id: id, number: number, at: d.run.now(), since: d.since})
 	v.screen[m.MessageID] = m.HistoryMessage
 	d.run.tally.add(&d.run.tally.Deliveries)
 }

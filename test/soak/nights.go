@@ -33,6 +33,7 @@ func (d *days) judge(ctx context.Context) error {
 		}
 	}
 	d.checkTimes()
+	d.checkPace()
 	d.checkConnects()
 	d.sample()
 	return d.forget(ctx)
@@ -59,6 +60,30 @@ func (d *days) checkTimes() {
 				Promise: Dated, Room: s.room, Client: s.client, IDs: []string{s.id.String()},
 				Detail: fmt.Sprintf("its time is %s after it was sent", time.Duration(at-s.called).Round(time.Second)),
 			})
+		}
+	}
+}
+
+// slowest is how long after its sending a device that is connected may get a message, and
+// how long after an outage mappings may try again.
+const slowest = 2 * time.Minute
+
+// checkPace looks for messages that came to a connected device only when it asked.
+func (d *days) checkPace() {
+	sends, _ := d.ledger.all()
+	for _, device := range d.devices {
+		for _, v := range device.visits() {
+			for _, s := range v.log {
+				sent := sends[s.number]
+				late := time.Duration(s.at - max(sent.called, d.at(s.id.Timestamp())))
+				if s.since >= sent.called || late <= slowest || d.injector.Down("fanout", d.start.Add(time.Duration(sent.called)-slowest), d.start.Add(time.Duration(s.at))) {
+					continue
+				}
+				d.ledger.violate(Violation{
+					Promise: Slow, Room: v.room, Client: device.name, IDs: []string{s.id.String()},
+					Detail: fmt.Sprintf("it came %s after it was sent, though the device was connected", late.Round(time.Second)),
+				})
+			}
 		}
 	}
 }

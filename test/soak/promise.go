@@ -60,6 +60,9 @@ const (
 	Ended Promise = "ended"
 	// Costs: a device connects as often in a day as its habits and its tokens ask for.
 	Costs Promise = "costs"
+	// Slow: a device that is connected gets each message at once, unless fanout is down: not
+	// by its next ping.
+	Slow Promise = "slow"
 	// Dated: a message's time is that of its sending.
 	Dated Promise = "dated"
 	// Refused: what a user may do succeeds once no faults are injected any more.
