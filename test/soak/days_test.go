@@ -76,19 +76,19 @@ func inBubble(t *testing.T, c DaysConfig) (report DaysReport, took time.Duration
 	t.Helper()
 	began := time.Now()
 	var log bytes.Buffer
-	synctest.Test(t, func(t *testing.T) {
+	var err error
+	synctest.Test(t, func(t *testing.T) { // which ends its caller, too, if it fails
 		c.Log, c.LogLevel = &log, "error"
-		var err error
 		report, err = RunDays(t.Context(), c)
-		switch {
-		case errors.Is(err, ErrConfig):
-			t.Fatal(err)
-		case errors.Is(err, context.Canceled):
-			t.Error("stopped: the report so far")
-		case err != nil:
-			t.Error(err)
-		}
 	})
+	switch {
+	case errors.Is(err, ErrConfig):
+		t.Fatal(err)
+	case errors.Is(err, context.Canceled):
+		t.Error("stopped: the report so far")
+	case err != nil:
+		t.Error(err)
+	}
 	if log.Len() > 0 {
 		t.Logf("the server logged:\n%.5000s", log.String())
 	}
