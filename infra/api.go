@@ -101,7 +101,7 @@ func (s *apiStack) addStage(a *app, api awsapigatewayv2.CfnApi) awsapigatewayv2.
 		AccessLogSettings: &awsapigatewayv2.CfnStage_AccessLogSettingsProperty{
 			DestinationArn: logs.LogGroupArn(),
 			Format: jsii.String(logFormat(
-				"requestId", "requestTimeEpoch", "httpMethod", "path", "status", "responseLatency",
+				"requestId", "httpMethod", "path", "status", "responseLatency",
 				"integrationErrorMessage", "authorizer.error", "identity.sourceIp",
 			)),
 		},

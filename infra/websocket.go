@@ -170,10 +170,12 @@ func (r *routeTable) deploy() awsapigatewayv2.CfnDeployment {
 }
 
 // accessLogFormat has the caller, the request and its outcome. It has no query
-// string, header or body: a token may be in any of them.
+// string, header or body: a token may be in any of them. A ping has no other line, and is
+// billed by its bytes: the event's own time is the request's, to a moment, and the route
+// tells the type of event.
 var accessLogFormat = logFormat(
-	"requestId", "requestTimeEpoch", "eventType", "routeKey", "status", "connectionId", "integrationLatency",
-	"integration.error", "error.message", "error.responseType", "identity.sourceIp",
+	"requestId", "routeKey", "status", "connectionId", "integrationLatency",
+	"integration.error", "error.message", "identity.sourceIp",
 )
 
 // logFormat returns a JSON object of variables of API Gateway's context.

@@ -98,14 +98,18 @@ func SendWrites(kilobytes float64, once bool) float64 {
 // without an echo, which needs a clientMessageId, the message before it, by the
 // kilobytes of that one's item.
 func SendReads(kilobytes float64, noEcho bool) float64 {
-	reads := 1.0 + membershipReads
+	reads := connectionReads + membershipReads
 	if noEcho {
 		reads += math.Ceil(kilobytes/4) / 2
 	}
 	return reads
 }
 
-const membershipReads = 1
+// A connection's row is read eventually, a membership strongly.
+const (
+	connectionReads = 0.5
+	membershipReads = 1
+)
 
 // Send is a message with a clientMessageId and without an echo, by the bytes of its
 // content, and its ack.
@@ -119,16 +123,21 @@ func Send(content int) Action {
 // clients ask for none.
 const EchoPosts = 0
 
-// around is how many messages fanout reads beside twice those of a batch, to name
-// each one's predecessor.
-const around = 8
+// predecessors is how many messages fanout reads to name the predecessor of each of a
+// batch.
+func predecessors(messages int) int {
+	if messages <= 1 {
+		return 2
+	}
+	return 2*messages + 8
+}
 
 // Broadcast is a batch of messages of one room, by the number of its members and
 // of those who are connected besides the sender.
 func Broadcast(members int, others float64, messages float64, content int) Action {
 	posts := others + EchoPosts
 	return invoke(topology.Fanout, rounds(posts)).Plus(Action{
-		Frames: posts, Reads: float64(members) + fit(members, memberBytes) + fit(int(2*messages)+around, content+itemBytes),
+		Frames: posts, Reads: float64(members) + fit(members, memberBytes) + fit(predecessors(int(messages)), content+itemBytes),
 		Out: posts * messages * float64(content+messageFrame),
 	})
 }
@@ -179,15 +188,15 @@ func Connect() Action {
 	return invoke(topology.Connect, 0).Plus(Action{Writes: 3})
 }
 
-// Disconnect is the end of a connection, which fanout follows.
+// Disconnect is the end of a connection: its row and its entry.
 func Disconnect() Action {
-	return invoke(topology.Disconnect, 0).Plus(invoke(topology.Fanout, 0)).Plus(Action{Writes: 3})
+	return invoke(topology.Disconnect, 0).Plus(Action{Writes: 2})
 }
 
 // Ping is a ping and its pong, which reads the connection and where the user's list
 // begins.
 func Ping() Action {
-	return invoke(topology.Default, 0).Plus(Action{Frames: 2, Reads: 1.5, Out: pongFrame})
+	return invoke(topology.Default, 0).Plus(Action{Frames: 2, Reads: connectionReads + 0.5, Out: pongFrame})
 }
 
 // call is a request of the HTTP API, which counts in its user's limit, a write unit.
@@ -202,7 +211,7 @@ func uncounted(out float64) Action {
 
 // refusedFrame is a frame that is answered with an error, and counted.
 func refusedFrame() Action {
-	return invoke(topology.SendMessage, 0).Plus(Action{Frames: 2, Reads: 1, Writes: 1, Out: refusal})
+	return invoke(topology.SendMessage, 0).Plus(Action{Frames: 2, Reads: connectionReads, Writes: 1, Out: refusal})
 }
 
 // List is GET /rooms for a number of rooms, with some unread messages in each.
@@ -248,10 +257,10 @@ func Read(members int, connected float64) Action {
 var LogLines = map[string]struct{ Lines, Bytes float64 }{
 	topology.Connect:     {1, 244},
 	topology.Disconnect:  {1, 229},
-	topology.SendMessage: {1, 353},
+	topology.SendMessage: {1, 317},
 	topology.Default:     {0, 0},
-	topology.Fanout:      {1, 675},
-	topology.LastMessage: {1, 516},
+	topology.Fanout:      {1, 454},
+	topology.LastMessage: {1, 219},
 	topology.API:         {1, 220},
 }
 
@@ -263,8 +272,8 @@ const (
 	reportLine = `{"time":"2026-11-28T09:00:00.000Z","type":"platform.report","record":{"requestId":"79b4f56e-95b1-4643-9700-2807f4e68189","metrics":{"durationMs":12.345,"billedDurationMs":13,"memorySizeMB":256,"maxMemoryUsedMB":42},"status":"success"}}`
 
 	// SocketAccess and HTTPAccess are lines of the access logs.
-	SocketAccess = `{"requestId":"SGmHzGYDoAMEJ2g=","requestTimeEpoch":"1795856400000","eventType":"MESSAGE","routeKey":"sendMessage","status":"200","connectionId":"R1kmxc2VNjMCFIA=","integrationLatency":"15","integration.error":"-","error.message":"-","error.responseType":"-","identity.sourceIp":"203.0.113.10"}`
-	HTTPAccess   = `{"requestId":"SGmHzGYDoAMEJ2g=","requestTimeEpoch":"1795856400000","httpMethod":"GET","path":"/rooms","status":"200","responseLatency":"20","integrationErrorMessage":"-","authorizer.error":"-","identity.sourceIp":"203.0.113.10"}`
+	SocketAccess = `{"requestId":"SGmHzGYDoAMEJ2g=","routeKey":"sendMessage","status":"200","connectionId":"R1kmxc2VNjMCFIA=","integrationLatency":"15","integration.error":"-","error.message":"-","identity.sourceIp":"203.0.113.10"}`
+	HTTPAccess   = `{"requestId":"SGmHzGYDoAMEJ2g=","httpMethod":"GET","path":"/rooms","status":"200","responseLatency":"20","integrationErrorMessage":"-","authorizer.error":"-","identity.sourceIp":"203.0.113.10"}`
 )
 
 // perLine is what CloudWatch counts for a line beside its text ("PutLogEvents").

@@ -25,7 +25,9 @@ func (v *verifier) checkConnection(ctx context.Context, s candidate) ([]finding,
 	entryAt, rowAt := attribute.GetNumber(entry, table.ConnectedAt), attribute.GetNumber(row, table.ConnectedAt)
 	switch {
 	case row != nil && v.expired(row, 0), row == nil && !ok:
-		return nil, nil // what is left goes with the row
+		return nil, nil // readers know that it has ended
+	case row == nil && v.expired(entry, 0):
+		return nil, nil // the user's next connections remove it
 	case row == nil:
 		f.Problem = "it has the connection " + s.connection + ", which the user does not have"
 		f.repair = func(ctx context.Context) error { return v.repairStrayEntry(ctx, s, entryAt) }

@@ -70,9 +70,6 @@ type (
 		ConnectionID, UserID string
 		Flooded              bool
 	}
-
-	// ConnectionEnded says that a connection's row was removed.
-	ConnectionEnded struct{ ConnectionID, UserID string }
 )
 
 func (MessageSent) isChange()        {}
@@ -86,4 +83,3 @@ func (RoomEnded) isChange()          {}
 func (AttachmentExpired) isChange()  {}
 func (SliceStored) isChange()        {}
 func (ConnectionReplaced) isChange() {}
-func (ConnectionEnded) isChange()    {}

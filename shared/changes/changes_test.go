@@ -99,12 +99,9 @@ func TestDecode(t *testing.T) {
 			changes.ConnectionReplaced{ConnectionID: "c", UserID: "bob"},
 		},
 		"a connection that sends": {changestest.Modify(connection, attributes{}, attributes{table.UserID: {"S": "bob"}}), nil},
-		"an ended connection": {
-			changestest.Remove(connection, attributes{table.UserID: {"S": "bob"}}),
-			changes.ConnectionEnded{ConnectionID: "c", UserID: "bob"},
-		},
-		"a new connection": {changestest.Insert(connection, nil), nil},
-		"a slice":          {slice(nil), changes.SliceStored{RunID: "run", RoomID: room, ExpiresAt: 7_000}},
+		"an ended connection":     {changestest.Remove(connection, attributes{table.UserID: {"S": "bob"}}), nil},
+		"a new connection":        {changestest.Insert(connection, nil), nil},
+		"a slice":                 {slice(nil), changes.SliceStored{RunID: "run", RoomID: room, ExpiresAt: 7_000}},
 		"a slice between bounds": {
 			slice(map[string]any{
 				table.FromMember: map[string]string{"S": "b"}, table.ToMember: map[string]string{"S": "d"},
@@ -176,7 +173,7 @@ func TestDecode_SkipsMalformedRecords(t *testing.T) {
 		"a member without a time":      changestest.Insert(table.Member(room, "bob"), nil),
 		"a member at half a time":      changestest.Insert(table.Member(room, "bob"), attributes{table.JoinedAt: {"N": "1.5"}}),
 		"a room renamed at no number":  changestest.Modify(table.Room(room), nil, attributes{table.EditedAt: {"S": "secret"}}),
-		"a connection of no user":      changestest.Remove(table.Connection("c"), nil),
+		"a connection of no user":      changestest.Modify(table.Connection("c"), nil, attributes{table.ReplacedAt: {"N": "1"}}),
 		"a slice without messages":     changestest.Insert(table.Slice("run", 0), attributes{table.RoomID: {"S": room}}),
 		"a slice without a room":       changestest.Insert(table.Slice("run", 0), nil),
 		"a slice of numbers":           slice(map[string]any{table.MessageIDs: map[string]any{"L": []map[string]string{{"N": "1"}}}}),

@@ -140,9 +140,6 @@ func (it item) change() (Change, error) {
 		_, flooded := it.after[table.Flooded]
 		userID, err := textOf(it.after, table.UserID)
 		return ConnectionReplaced{it.key.ConnectionID, userID, flooded}, err
-	case kind == table.KindConnection && it.operation == removed:
-		userID, err := textOf(it.before, table.UserID)
-		return ConnectionEnded{it.key.ConnectionID, userID}, err
 	}
 	return nil, nil // most records of the table say nothing to a reader
 }

@@ -10,7 +10,7 @@
 //	      malformed:     MemberJoined, MemberLeft
 //	      logged,        RoomRenamed
 //	      counted,       SliceStored
-//	      skipped        ConnectionEnded
+//	      skipped        ConnectionReplaced
 //
 // # Properties
 //

@@ -11,8 +11,9 @@ import (
 // AdmissionStore keeps what decides whether a connection may send.
 type AdmissionStore interface {
 	RateStore
-	// Connection reads a connection strongly; false if it does not exist or has
-	// expired.
+	// Connection reads a connection; false if it does not exist or has expired. What it
+	// finds may be a moment old, which is as if the frame had come that much earlier: a
+	// row is marked or removed behind its client's back. That there is none is sure.
 	Connection(ctx context.Context, connectionID string) (Connection, bool, error)
 }
 

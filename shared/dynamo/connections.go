@@ -20,8 +20,9 @@ import (
 )
 
 // PutConnection stores the connection's entry in the user's presence, then its
-// row. An entry without a row is harmless, as a post shows that the connection has
-// ended, while a row without an entry would let a client believe that it can be
+// row. An entry without a row is harmless: a post shows that the connection has
+// ended, readers skip an entry whose ttl has passed, and the user's next connections
+// remove those. A row without an entry would let a client believe that it can be
 // reached. There is no transaction: those of one user's connections would cancel
 // each other, as each changes the one presence item; plain updates do not.
 func (s *Store) PutConnection(ctx context.Context, c chat.Connection) error {
@@ -87,14 +88,18 @@ func (s *Store) joinPresence(ctx context.Context, c chat.Connection) (present []
 	return s.connectionsOf(c.UserID, out.Attributes), ended, nil
 }
 
+// endedAtOnce is how many ended entries are removed together: each time is a write, while
+// an item of 16 entries is still one of 1 KB.
+const endedAtOnce = 8
+
 // replace marks the rows of the connections that a new one replaces, which has
 // fanout close them, and then removes their entries. Racing calls may replace the
-// same ones, and leave the newest. Entries that have ended go with their rows; only
-// if many of them stayed, because that failed, they are removed here.
+// same ones, and leave the newest. Entries go at a connection's $disconnect, which may
+// not come, or fail: those that have ended since are removed here, some at a time.
 func (s *Store) replace(ctx context.Context, by chat.Connection, present []chat.Connection, ended []string) error {
 	var entries []string
 	names := map[string]string{}
-	if len(ended) > chat.MaxConnections {
+	if len(ended) >= endedAtOnce {
 		for _, entry := range ended {
 			name := "#e" + strconv.Itoa(len(entries))
 			entries, names[name] = append(entries, name), entry
@@ -167,34 +172,20 @@ func (s *Store) DeleteConnection(ctx context.Context, connectionID string) error
 	if userID == "" {
 		return nil
 	}
-	if err := s.leavePresence(ctx, userID, connectionID, hasEntry, nil, nil); err != nil {
+	if err := s.leavePresence(ctx, userID, connectionID, "attribute_exists(#entry)", nil, nil); err != nil {
 		return fmt.Errorf("delete the connection's entry: %w", err)
 	}
 	return nil
 }
 
-// hasEntry is the condition that a connection has an entry in the presence.
-const hasEntry = "attribute_exists(#entry)"
-
 // once has the SDK not retry a request. What cleans up behind a batch of stream
 // records must not hold up the records behind it.
 func once(o *dynamodb.Options) { o.RetryMaxAttempts = 1 }
 
-// ForgetUserConnection removes a connection from its user's presence. It does not
-// retry.
-func (s *Store) ForgetUserConnection(ctx context.Context, userID, connectionID string) error {
-	err := s.leavePresence(ctx, userID, connectionID, hasEntry, nil, nil, once)
-	if err != nil {
-		return fmt.Errorf("forget the user's connection: %w", err)
-	}
-	return nil
-}
-
 // DropConnection removes exactly the connection that was read: its row and its
 // entry, if they still have the connectedAt of c. The row is deleted first: a
-// leftover entry is deleted through the row's stream record, but with a row and
-// no entry, pings would succeed on a connection that nothing is delivered to. It
-// does not retry.
+// leftover entry is met by the next post, but with a row and no entry, pings would
+// succeed on a connection that nothing is delivered to. It does not retry.
 func (s *Store) DropConnection(ctx context.Context, c chat.Connection) error {
 	at := item{":at": attribute.Number(c.ConnectedAt)}
 	_, err := s.db.DeleteItem(ctx, &dynamodb.DeleteItemInput{
@@ -236,9 +227,13 @@ func (s *Store) leavePresence(
 	return err
 }
 
-// Connection reads a connection strongly.
+// Connection reads a connection at half the price first. A client's first frame may be
+// faster than what is read eventually, so only a strong read can miss it.
 func (s *Store) Connection(ctx context.Context, connectionID string) (chat.Connection, bool, error) {
-	it, err := s.get(ctx, table.Connection(connectionID))
+	it, err := s.getEventually(ctx, table.Connection(connectionID))
+	if err == nil && it == nil {
+		it, err = s.get(ctx, table.Connection(connectionID))
+	}
 	if err != nil || it == nil {
 		return chat.Connection{}, false, err
 	}

@@ -65,8 +65,15 @@ func (s *Store) expired(it item) bool {
 }
 
 // get reads one item strongly; nil if it does not exist or has expired.
-func (s *Store) get(ctx context.Context, k table.Key) (item, error) {
-	out, err := s.db.GetItem(ctx, &dynamodb.GetItemInput{TableName: s.table, Key: attribute.Key(k), ConsistentRead: aws.Bool(true)})
+func (s *Store) get(ctx context.Context, k table.Key) (item, error) { return s.getItem(ctx, k, true) }
+
+// getEventually is get at half the price, of what may be a moment old.
+func (s *Store) getEventually(ctx context.Context, k table.Key) (item, error) {
+	return s.getItem(ctx, k, false)
+}
+
+func (s *Store) getItem(ctx context.Context, k table.Key, consistent bool) (item, error) {
+	out, err := s.db.GetItem(ctx, &dynamodb.GetItemInput{TableName: s.table, Key: attribute.Key(k), ConsistentRead: aws.Bool(consistent)})
 	if err != nil {
 		return nil, fmt.Errorf("get %s %s: %w", k.PK, k.SK, err)
 	}

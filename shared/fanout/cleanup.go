@@ -59,22 +59,6 @@ func (f *Fanout) closeReplaced(ctx context.Context, replaced []changes.Connectio
 	}
 }
 
-// cleanUp deletes the entries of connections whose row is gone, whatever the
-// records' age. It returns the records of those that could not be deleted.
-func (f *Fanout) cleanUp(ctx context.Context, ended []endedConnection, log *zerolog.Logger) (failed []string) {
-	errs := make([]error, len(ended))
-	parallel.Each(len(ended), cleanUpsInFlight, func(i int) {
-		errs[i] = f.store.ForgetUserConnection(ctx, ended[i].userID, ended[i].connectionID)
-	})
-	for i, err := range errs {
-		if err != nil {
-			failed = append(failed, ended[i].sequence)
-			log.Error().Err(err).Str("connection_id", ended[i].connectionID).Msg("clean up after a connection")
-		}
-	}
-	return failed
-}
-
 // drop removes connections that a post showed to have ended. One that cannot be
 // removed stays until it expires.
 func (f *Fanout) drop(ctx context.Context, gone []chat.Connection, log *zerolog.Logger) {

@@ -7,10 +7,10 @@
 //	changes ───────────────────────────────┬──────────────┐
 //	   │  group             (events.go)    │              │
 //	   v                                   v              v
-//	events of a room                   slices        ended connections
-//	   │  planReads          (reads.go)    │              │ cleanUp (cleanup.go)
-//	   v                                   │ readSources  v
-//	reads: what must be read               │ (source.go)  presence
+//	events of a room                   slices        replaced connections
+//	   │  planReads          (reads.go)    │              │ closeReplaced
+//	   v                                   │ readSources  v  (cleanup.go)
+//	reads: what must be read               │ (source.go)  push
 //	   │  readSnapshot    (snapshot.go)    │
 //	   v                                   v
 //	snapshot: the table's state     events and snapshot,

@@ -36,10 +36,8 @@ func (e *events) general() bool {
 
 // batch is what an invocation's records ask for.
 type batch struct {
-	rooms  []room
-	slices []storedSlice
-	ended  []endedConnection
-
+	rooms    []room
+	slices   []storedSlice
 	replaced []changes.ConnectionReplaced
 }
 
@@ -47,11 +45,6 @@ type batch struct {
 type room struct {
 	events    events
 	sequences []string // the records that it comes from
-}
-
-// endedConnection is a connection whose row was removed.
-type endedConnection struct {
-	connectionID, userID, sequence string
 }
 
 // group sorts changes into the rooms, slices and connections that they concern,
@@ -69,8 +62,6 @@ func group(records []changes.Record, now time.Time) batch {
 			}
 		case changes.ConnectionReplaced:
 			b.replaced = append(b.replaced, c)
-		case changes.ConnectionEnded:
-			b.ended = append(b.ended, endedConnection{c.ConnectionID, c.UserID, r.Sequence})
 		default:
 			g.add(r, stale)
 		}

@@ -60,10 +60,6 @@ func (f *failing) Presence(ctx context.Context, users []string, limit int) (map[
 	return f.memory.Presence(ctx, users, limit)
 }
 
-func (f *failing) ForgetUserConnection(_ context.Context, userID, connectionID string) error {
-	return f.remove(userID + "'s " + connectionID)
-}
-
 func (f *failing) DropConnection(_ context.Context, c chat.Connection) error {
 	return f.remove(c.ID)
 }
@@ -137,22 +133,6 @@ func TestServeSlices_AFailedSliceIsNotOvertaken(t *testing.T) {
 	}
 }
 
-func TestCleanUp(t *testing.T) {
-	store := &failing{memory: &memory{}, deleteOf: "bob's c-2"}
-	ended := func(connectionID, userID string) json.RawMessage {
-		record := changestest.Remove(table.Connection(connectionID), changestest.Attributes{table.UserID: {"S": userID}})
-		return changestest.Aged(record, 10*time.Hour)
-	}
-	failed := handle(t, store, received{}, ended("c-1", "alice"), ended("c-2", "bob"), ended("c-3", "carol"))
-	if !slices.Equal(failed, []string{"1"}) {
-		t.Errorf("the records %q failed, want the one that could not be deleted", failed)
-	}
-	slices.Sort(store.deleted)
-	if !slices.Equal(store.deleted, []string{"alice's c-1", "carol's c-3"}) {
-		t.Errorf("%q are deleted", store.deleted)
-	}
-}
-
 // aged is a table whose connections began some time ago.
 type aged struct {
 	*failing
@@ -218,38 +198,5 @@ func TestHandle_AReplacedConnectionIsToldAndClosed(t *testing.T) {
 	want := []string{`c-1 {"type":"error","code":"replaced","message":"` + chat.ErrReplaced().Message + `"}`, "c-1 closed"}
 	if len(failed) > 0 || !slices.Equal(lines, want) {
 		t.Errorf("posted %q, records %q failed; want %q and none", lines, failed, want)
-	}
-}
-
-// awaiting is a store whose clean-up ends when a post was made, and a pusher that
-// tells it.
-type awaiting struct {
-	*memory
-	posted chan struct{}
-}
-
-func (a awaiting) ForgetUserConnection(ctx context.Context, _, _ string) error {
-	select {
-	case <-a.posted:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func (a awaiting) Push(_ context.Context, posts []push.Post) []push.Delivery {
-	close(a.posted)
-	return make([]push.Delivery, len(posts))
-}
-
-// A user's connections that come and go delay no message: one that cannot be
-// cleaned up for now is no reason for the batch's rooms to wait.
-func TestHandle_RoomsDoNotWaitForCleanUp(t *testing.T) {
-	ids := changestest.MessageIDs(1)
-	store := awaiting{memory: &memory{members: []string{"alice"}, messages: ids}, posted: make(chan struct{})}
-	ended := changestest.Remove(table.Connection("c-1"), changestest.Attributes{table.UserID: {"S": "mallory"}})
-	failed := handle(t, store, store, ended, changestest.Send(room, ids[0]))
-	if len(failed) > 0 {
-		t.Errorf("records %v failed, want none", failed)
 	}
 }

@@ -2,7 +2,6 @@ package fanout
 
 import (
 	"context"
-	"slices"
 	"sync"
 	"time"
 
@@ -41,8 +40,6 @@ type Store interface {
 	Room(ctx context.Context, roomID string) (chat.Room, bool, error)
 	// PutSlices stores the slices of a run. What is stored already is left alone.
 	PutSlices(ctx context.Context, runID string, parts []Slice) error
-	// ForgetUserConnection removes a connection from its user's presence.
-	ForgetUserConnection(ctx context.Context, userID, connectionID string) error
 	// DropConnection removes exactly this connection, by its connectedAt.
 	DropConnection(ctx context.Context, c chat.Connection) error
 }
@@ -82,31 +79,22 @@ func (f *Fanout) Handle(ctx context.Context, event changes.Event) (changes.Respo
 
 	// Beside the rooms: connections that come and go delay no messages.
 	var beside sync.WaitGroup
-	var notCleaned []string
 	beside.Go(func() { f.closeReplaced(ctx, batch.replaced, &log) })
-	beside.Go(func() { notCleaned = f.cleanUp(ctx, batch.ended, &log) })
 	rooms := f.serveRooms(ctx, batch.rooms, started, &log)
 	// Slices last: they are the parts of large rooms, and take longest.
 	parts := f.serveSlices(ctx, batch.slices, started, &log)
 	total := rooms.plus(parts)
 	beside.Wait()
-	failed := slices.Concat(notCleaned, total.failed)
+	failed := total.failed
 
-	names := []string{metrics.Delivered, metrics.Gone, metrics.Undelivered, metrics.FailedRecords, metrics.MalformedRecord}
-	if len(total.times) > 0 {
-		names = append(names, metrics.DeliveryTime)
-	}
-	metrics.Line(&log, f.now(), names...).
-		Ints64(metrics.DeliveryTime, total.times[:min(len(total.times), metrics.MaxValues)]).
+	metrics.Line(&log, f.now(), metrics.OfFanout, map[string]int{
+		metrics.Delivered: total.delivered, metrics.Gone: total.gone, metrics.Undelivered: total.undelivered,
+		metrics.FailedRecords: len(failed), metrics.MalformedRecord: malformed,
+	}, total.times).
 		Int("records", len(event.Records)).
-		Int(metrics.MalformedRecord, malformed).
 		Int("rooms", len(batch.rooms)).
 		Int("slices", len(batch.slices)).
 		Int("posts", total.posts).
-		Int(metrics.Delivered, total.delivered).
-		Int(metrics.Gone, total.gone).
-		Int(metrics.Undelivered, total.undelivered).
-		Int(metrics.FailedRecords, len(failed)).
 		Dur("duration_ms", f.now().Sub(started)).
 		Str("outcome", metrics.Outcome(len(failed) == 0)).
 		Msg("fanned out")

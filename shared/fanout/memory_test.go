@@ -115,8 +115,7 @@ func (m *memory) Room(context.Context, string) (chat.Room, bool, error) {
 	return chat.Room{ID: room, Name: m.name, CreatedAt: 1}, true, nil
 }
 
-func (m *memory) ForgetUserConnection(context.Context, string, string) error { return nil }
-func (m *memory) DropConnection(context.Context, chat.Connection) error      { return nil }
+func (m *memory) DropConnection(context.Context, chat.Connection) error { return nil }
 
 // received keeps the frames that each connection was sent.
 type received map[string][]wire.ServerFrame

@@ -32,7 +32,10 @@ func planReads(e *events) reads {
 	}
 	if n := len(e.messages); n > 0 {
 		plan.first, plan.last = e.messages[0].ID, e.messages[n-1].ID
-		plan.window = 2*n + 8 // leaves room for messages of other batches in between
+		plan.window = 2 // one message and its predecessor
+		if n > 1 {
+			plan.window = 2*n + 8 // leaves room for messages of other batches in between
+		}
 	}
 	return plan
 }

@@ -92,7 +92,10 @@ type invocation struct {
 }
 
 func begin(ctx context.Context, r Request, log zerolog.Logger, now func() time.Time) invocation {
-	fields := log.With().Str("connection_id", r.RequestContext.ConnectionID).Str("event", r.RequestContext.EventType)
+	fields := log.With().Str("connection_id", r.RequestContext.ConnectionID)
+	if r.RequestContext.EventType != messageEvent { // which most are
+		fields = fields.Str("event", r.RequestContext.EventType)
+	}
 	if lc, ok := lambdacontext.FromContext(ctx); ok {
 		fields = fields.Str("request_id", lc.AwsRequestID)
 	}

@@ -49,7 +49,10 @@ func (s *SendMessage) Handle(ctx context.Context, r Request) (Response, error) {
 	})
 	inv.end(err, func(line *zerolog.Event) {
 		line.Str("room_id", loggable(in.ChatRoomID)).Str("message_id", receipt.MessageID).
-			Str("user_id", receipt.SenderID).Bool("duplicate", receipt.Duplicate)
+			Str("user_id", receipt.SenderID)
+		if receipt.Duplicate {
+			line.Bool("duplicate", true)
+		}
 	})
 	if err != nil {
 		inv.refused(ctx, s.sessions, r, err)

@@ -31,6 +31,12 @@ const (
 	DeliveryTime    = "delivery_ms"    // from a message's time to the end of its posts: a list, see MaxValues
 )
 
+// The metrics of the readers of the stream, in the order of their lines.
+var (
+	OfFanout      = []string{Delivered, Gone, Undelivered, FailedRecords, MalformedRecord, DeliveryTime}
+	OfLastMessage = []string{FailedRecords, MalformedRecord}
+)
+
 // MaxValues is how many values of a metric a line may have.
 const MaxValues = 100
 
@@ -45,14 +51,32 @@ type metric struct {
 	Unit string
 }
 
-// Line begins a line whose fields of these names are metrics; at is its time. It
-// is written at every level, because it carries the metrics. Outside Lambda
-// nothing collects them: there it is a line at level info.
-func Line(log *zerolog.Logger, at time.Time, names ...string) *zerolog.Event {
-	if lambdacontext.FunctionName == "" {
-		return log.Info()
+// Line begins a line with counts by their names, and with values of DeliveryTime, of
+// which it takes MaxValues. Those of names, in whose order they come, are metrics; at is
+// their time. What is 0 is left out: each byte of a line is billed, and no alarm takes a
+// lack of data as a breach. A line with metrics is written at every level. One without
+// is at level info, as are all outside Lambda, where nothing collects them.
+func Line(log *zerolog.Logger, at time.Time, names []string, counts map[string]int, times []int64) *zerolog.Event {
+	var used []string
+	for _, name := range names {
+		if counts[name] != 0 || name == DeliveryTime && len(times) > 0 {
+			used = append(used, name)
+		}
 	}
-	return declare(log.Log(), at, names...)
+	var line *zerolog.Event
+	if lambdacontext.FunctionName == "" || len(used) == 0 {
+		line = log.Info()
+	} else {
+		line = declare(log.Log(), at, used...)
+	}
+	for _, name := range used {
+		if name == DeliveryTime {
+			line = line.Ints64(name, times[:min(len(times), MaxValues)])
+		} else {
+			line = line.Int(name, counts[name])
+		}
+	}
+	return line
 }
 
 // Failed adds to the line of a request that the function could not serve. The line

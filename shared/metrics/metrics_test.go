@@ -18,14 +18,15 @@ func TestALineDeclaresItsMetrics(t *testing.T) {
 	lambdacontext.FunctionName = "streamroom-fanout"
 	var out bytes.Buffer
 	log := zerolog.New(&out).Level(zerolog.ErrorLevel)
-	metrics.Line(&log, time.UnixMilli(1_709_136_000_123), metrics.Delivered, metrics.Gone).
-		Int(metrics.Delivered, 3).Int(metrics.Gone, 0).Msg("served")
+	metrics.Line(&log, time.UnixMilli(1_709_136_000_123), metrics.OfFanout,
+		map[string]int{metrics.Delivered: 3, metrics.Gone: 0, metrics.Undelivered: 1}, []int64{12}).Msg("served")
 
 	const want = `{
-		"delivered": 3, "gone": 0, "message": "served", "FunctionName": "streamroom-fanout",
+		"delivered": 3, "undelivered": 1, "delivery_ms": [12], "message": "served", "FunctionName": "streamroom-fanout",
 		"_aws": {"Timestamp": 1709136000123, "CloudWatchMetrics": [{
 			"Namespace": "Streamroom", "Dimensions": [["FunctionName"]],
-			"Metrics": [{"Name": "delivered", "Unit": "Count"}, {"Name": "gone", "Unit": "Count"}]
+			"Metrics": [{"Name": "delivered", "Unit": "Count"}, {"Name": "undelivered", "Unit": "Count"},
+				{"Name": "delivery_ms", "Unit": "Milliseconds"}]
 		}]}
 	}`
 	var got, expected any
@@ -43,8 +44,20 @@ func TestALineDeclaresItsMetrics(t *testing.T) {
 func TestOutsideLambdaALineIsInformation(t *testing.T) {
 	var out bytes.Buffer
 	log := zerolog.New(&out)
-	metrics.Line(&log, time.UnixMilli(0), metrics.Delivered).Int(metrics.Delivered, 3).Msg("served")
+	metrics.Line(&log, time.UnixMilli(0), metrics.OfFanout, map[string]int{metrics.Delivered: 3}, nil).Msg("served")
 	if want := `{"level":"info","delivered":3,"message":"served"}` + "\n"; out.String() != want {
+		t.Errorf("got %s, want %s", &out, want)
+	}
+}
+
+// A line on which nothing is to be counted costs no more than its text.
+func TestALineWithoutMetricsIsInformation(t *testing.T) {
+	defer func(name string) { lambdacontext.FunctionName = name }(lambdacontext.FunctionName)
+	lambdacontext.FunctionName = "streamroom-lastmessage"
+	var out bytes.Buffer
+	log := zerolog.New(&out)
+	metrics.Line(&log, time.UnixMilli(0), metrics.OfLastMessage, map[string]int{metrics.FailedRecords: 0}, nil).Msg("served")
+	if want := `{"level":"info","message":"served"}` + "\n"; out.String() != want {
 		t.Errorf("got %s, want %s", &out, want)
 	}
 }

@@ -98,12 +98,12 @@ func (p *Projector) Handle(ctx context.Context, event changes.Event) (changes.Re
 			logResult(&log, updates[i], r.err)
 		}
 	}
-	metrics.Line(&log, p.now(), metrics.FailedRecords, metrics.MalformedRecord).
+	metrics.Line(&log, p.now(), metrics.OfLastMessage, map[string]int{
+		metrics.FailedRecords: len(failed), metrics.MalformedRecord: malformed,
+	}, nil).
 		Int("records", len(event.Records)).
-		Int(metrics.MalformedRecord, malformed).
 		Int("rooms", len(updates)).
 		Int("rooms_postponed", postponed).
-		Int(metrics.FailedRecords, len(failed)).
 		Dur("duration_ms", p.now().Sub(started)).
 		Str("outcome", metrics.Outcome(len(failed) == 0)).
 		Msg("projected")

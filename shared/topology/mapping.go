@@ -81,11 +81,13 @@ func StreamMappings() []StreamMapping {
 					SKPrefixes: []string{table.MetadataKey},
 					Number:     table.ReplacedAt,
 				},
-				// Members who left, and connections that ended.
+				// Members who left; not connections that ended, each of which would cost
+				// an invocation. Who removes a row removes its entry, too, and what
+				// stays ends by its own ttl, see dynamo.Store.PutConnection.
 				{
 					EventNames: []string{"REMOVE"},
-					PKPrefixes: []string{table.RoomPrefix, table.ConnectionPrefix},
-					SKPrefixes: []string{table.MemberPrefix, table.MetadataKey},
+					PKPrefixes: []string{table.RoomPrefix},
+					SKPrefixes: []string{table.MemberPrefix},
 				},
 			},
 		},
