@@ -223,8 +223,9 @@ func (in *inbox) reconnected() {
 }
 
 // noted is how long after another one a message may not move its room up in lists, so
-// that no pong tells of it: an interval, and the time until it is delivered.
-const noted = 2 * time.Minute
+// that no pong tells of it: an interval of three minutes, and the time until it is
+// delivered.
+const noted = 4 * time.Minute
 
 // refreshActive wants those rooms to be synced of which frames came since it was called
 // last. In the others a message that was missed would have moved the room up.

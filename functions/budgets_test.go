@@ -107,9 +107,10 @@ func TestLastMessage_KeepsToItsBudget(t *testing.T) {
 }
 
 // A room moves in its members' lists once an interval, so a conversation of a message
-// every ten seconds costs some six units a message.
-func TestLastMessage_AConversationMovesTheRoomOnceAMinute(t *testing.T) {
-	const members, messages = 10, 70
+// every ten seconds costs some three units a message.
+func TestLastMessage_AConversationMovesTheRoomOnceAnInterval(t *testing.T) {
+	const each = int(chat.OrderInterval/(10*time.Second)) + 1 // the message after the interval moves it
+	const members, messages = 10, 5 * each
 	m := newMetered(t, 0, members)
 	handler := m.wired(functions.LastMessage)
 	units := 0.0
@@ -119,8 +120,8 @@ func TestLastMessage_AConversationMovesTheRoomOnceAMinute(t *testing.T) {
 		units += got.Write + float64(got.Refused)
 	}
 	quiet, moves := cost.Project(members, false).Writes, cost.Project(members, true).Writes
-	if want := messages*quiet + messages/7*(moves-quiet); units != want || units/messages > 6 {
-		t.Errorf("%v write units for %d messages, want %v, and at most 6 each", units, messages, want)
+	if want := float64(messages)*quiet + float64(messages/each)*(moves-quiet); units != want || units/float64(messages) > 3 {
+		t.Errorf("%v write units for %d messages, want %v, and at most 3 each", units, messages, want)
 	}
 }
 

@@ -165,6 +165,7 @@ func (d *deployed) do(begin cost.Action, function string, events ...[]byte) cost
 		var batch []eventsource.Record[struct{}]
 		for _, r := range written {
 			if filters.Match(&r) {
+				r.Dynamodb.ApproximateCreationDateTime = aws.Time(d.clock.now()) // which the table has from the machine
 				text, err := eventsource.AppendRecord(nil, &r, eventsource.Origin{Source: eventsource.DynamoDB, ARN: d.arn, Region: "us-east-1"})
 				d.must(err)
 				batch = append(batch, eventsource.Record[struct{}]{SequenceNumber: *r.Dynamodb.SequenceNumber, JSON: text})

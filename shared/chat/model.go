@@ -43,7 +43,7 @@ const SentMemory = 24 * time.Hour
 
 // OrderInterval is how often a room moves up in its members' lists by default: those
 // stand at a message at most so much older than its last.
-const OrderInterval = time.Minute
+const OrderInterval = 3 * time.Minute
 
 // Connection is one device's open WebSocket.
 type Connection struct {

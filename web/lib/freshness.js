@@ -10,8 +10,8 @@ import { around } from "./clock.js";
 
 /** Between syncs of active rooms (ms). */
 const SYNC_EVERY = 30 * 60_000;
-/** How long after another one a message may not move its room up in lists, so that no pong tells of it (ms). */
-const NOTED = 2 * 60_000;
+/** How long after another one a message may not move its room up in lists, so that no pong tells of it (ms): an interval of three minutes, and the time until it is delivered. */
+const NOTED = 4 * 60_000;
 
 export class Freshness {
   /** The newest time of a message that came live, or of a pong's changedAt (ms since 1970). */

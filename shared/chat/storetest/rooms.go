@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/streamroom/streamroom/shared/chat"
 )
@@ -219,7 +220,7 @@ var listTests = map[string]func(*fixture){
 		}
 	},
 	"UserRooms/lists by the last message where the stored order is behind it": func(f *fixture) {
-		const interval, rooms = 60_000, 40
+		const interval, rooms = int64(chat.OrderInterval / time.Millisecond), 40
 		random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a test's
 		at := map[string]int64{}
 		for i := range rooms {
