@@ -115,7 +115,7 @@ func (w wiring) frameLimits() chat.Limits {
 		return chat.Limits{}
 	}
 	return chat.Limits{
-		chat.Sending:  sends,
+		chat.Sending: sends, chat.Sustaining: sends.Sustained(),
 		chat.Refusing: chat.PerMinute(chat.RefusedRate, chat.RefusedBurst),
 		chat.Pinging:  chat.PerMinute(chat.PingRate, chat.PingBurst),
 	}

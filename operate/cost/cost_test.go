@@ -103,7 +103,7 @@ func byHand() Workload {
 func TestOf_ABillByHand(t *testing.T) {
 	const messages, sessions = 1000, 2 * 360 // connections of two hours
 	own := Of(Streamroom, byHand())
-	const moves = messages / (1 + 1.0/60)                                   // of the room in lists: not for what comes within a minute of another
+	const moves = messages / (1 + 3.0/60)                                   // of the room in lists: not for what comes within three minutes of another
 	send, move, broadcast := SendWrites(1, true), 1+OrderWrites(2), 2.0+1+1 // members' presence, members, two messages
 	for _, test := range []struct {
 		what      string
@@ -130,7 +130,7 @@ func TestOf_ABillByHand(t *testing.T) {
 
 func TestOf_TheOtherDesignsByHand(t *testing.T) {
 	const messages, sessions = 1000, 2 * 360
-	const moves = messages / (1 + 1.0/60)
+	const moves = messages / (1 + 3.0/60)
 	w := byHand()
 	classic, events := Of(Classic, w), Of(Events, w)
 	const counted = 1 // a request in its user's limit
@@ -174,8 +174,8 @@ func TestOwnMessage_Together(t *testing.T) {
 	if got := ownMessage(w).Invocations; got[topology.Fanout] != 1 || got[topology.LastMessage] != 1 || got[topology.SendMessage] != 1 {
 		t.Errorf("a message alone makes the invocations %v, want one of each", got)
 	}
-	w.Members, w.Pace = 1500, 6*time.Second // the message after a minute moves the room, which is noted
-	if got, want := projection(w).Writes, 1+(1+OrderWrites(1500))/11; !near(got, want) {
+	w.Members, w.Pace = 1500, 6*time.Second // the message after three minutes moves the room, which is noted
+	if got, want := projection(w).Writes, 1+(1+OrderWrites(1500))/31; !near(got, want) {
 		t.Errorf("%v write units of lastmessage, want %v", got, want)
 	}
 }

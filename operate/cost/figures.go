@@ -63,9 +63,16 @@ const DearestSync = 614
 func WorstHour(members int) float64 {
 	w := Workload{Members: members, Online: 1, Content: maxContent, Pace: time.Second / chat.SendRate}
 	windows, moves := time.Hour.Seconds()/Window.Seconds(), time.Hour.Seconds()/OrderInterval(members).Seconds()
-	all := Send(w.Content).Plus(Broadcast(members, w.others(), 1, w.Content)).Times(hourly(time.Second, chat.SendRate, chat.SendBurst)).
+	sends := HourlySends()
+	all := Send(w.Content).Plus(Broadcast(members, w.others(), 1, w.Content)).Times(sends).Plus(Action{Writes: sends / chat.Together}).
 		Plus(Project(members, true).Times(moves)).Plus(Project(members, false).Times(windows - moves))
 	return all.usage(false).Bill(false).Total()
+}
+
+// HourlySends is how many messages the limits let a user send in an hour.
+func HourlySends() float64 {
+	sustained := chat.PerSecond(chat.SendRate, chat.SendBurst).Sustained()
+	return min(hourly(time.Second, chat.SendRate, chat.SendBurst), float64(sustained.Burst)+time.Hour.Seconds()/sustained.Interval.Seconds())
 }
 
 // WorstReads is what a user can make a deployment pay in an hour with the dearest

@@ -53,6 +53,9 @@ func (a *admission) admit(ctx context.Context, connectionID string, check func(u
 		})
 	}
 	rateErr := a.limiter.Take(ctx, userID, Sending, 1)
+	if rateErr == nil {
+		rateErr = a.limiter.takeTogether(ctx, userID, Sustaining)
+	}
 	_ = group.Wait()
 	for _, err := range []error{stateErr, rateErr, checkErr} { // an error of the connection comes before one of the room
 		if err != nil {

@@ -46,6 +46,28 @@ func rateLimit(per time.Duration, rate, burst int) RateLimit {
 	return RateLimit{Interval: per / time.Duration(rate), Burst: max(burst, 1)}
 }
 
+// What a user may send over time, from the limit of messages: at its full rate for
+// SustainedFor, and a part of that rate, one SustainedPart-th, without an end. It bounds
+// what a user's hour can cost, for which ten messages a second to a full room are much,
+// and no one types or reads them.
+const (
+	SustainedFor  = 700 * time.Second
+	SustainedPart = 5
+)
+
+// Sustained returns the limit over time that goes with one of messages.
+func (l RateLimit) Sustained() RateLimit {
+	if l == (RateLimit{}) {
+		return l
+	}
+	return RateLimit{Interval: SustainedPart * l.Interval, Burst: max(int(SustainedFor/l.Interval), l.Burst, Together)}
+}
+
+// Together is how many sends of a user a Limiter counts itself before it takes them out
+// of the limit over time, so that this costs a write in so many. What it counted is lost
+// when it ends, so of users who send less than a message a second there is no write.
+const Together = 20
+
 // Horizon is by how much a window may lie ahead of the clock for n more.
 func (l RateLimit) Horizon(n int) time.Duration { return time.Duration(l.Burst-n) * l.Interval }
 
@@ -61,6 +83,7 @@ type Action string
 const (
 	Connecting Action = "connect"
 	Sending    Action = "send"
+	Sustaining Action = "sustained" // messages, over time
 	Writing    Action = "write"
 	Reading    Action = "read"
 	Refusing   Action = "refused"
@@ -99,6 +122,7 @@ type Limiter struct {
 	limits  Limits
 	now     func() time.Time
 	windows recent[rateKey, int64]
+	counted recent[rateKey, int] // see takeTogether
 }
 
 type rateKey struct {
@@ -137,10 +161,31 @@ func (l *Limiter) Take(ctx context.Context, userID string, action Action, n int)
 	return nil
 }
 
+// takeTogether counts an action that was admitted, and takes as many as Together of them
+// out of a user's limit. Calls that race may count one too few.
+//
+// Errors: CodeRateLimited.
+func (l *Limiter) takeTogether(ctx context.Context, userID string, action Action) error {
+	if l == nil || l.limits[action] == (RateLimit{}) {
+		return nil
+	}
+	key := rateKey{userID, action}
+	n, _ := l.counted.get(key)
+	if n++; n >= Together {
+		if err := l.Take(ctx, userID, action, Together); err != nil {
+			return err // those counted stay due
+		}
+		n = 0
+	}
+	l.counted.put(key, n)
+	return nil
+}
+
 // verbs say what a user did too often.
 var verbs = map[Action]string{
 	Connecting: "the user opened more than %d connections",
 	Sending:    "the user sent more than %d messages",
+	Sustaining: "the user sent more than %d messages",
 	Writing:    "the user made more than %d changes",
 	Reading:    "the user read more than %d lists",
 	Pinging:    "the connection sent more than %d pings",

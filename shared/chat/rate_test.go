@@ -178,3 +178,47 @@ func TestPing_IsLimitedInMemory(t *testing.T) {
 	w.clock.advance(time.Minute / chat.PingRate)
 	ok(t, ping())
 }
+
+// Ten messages a second are for a while; over an hour the rate is a fifth of that. Two
+// instances of the function share it, but for what each counted last.
+func TestSend_LimitsWhatAUserSendsOverTime(t *testing.T) {
+	w := newWorld(t)
+	room := w.group("alice")
+	w.connect("alice")
+	sends := chat.PerSecond(chat.SendRate, chat.SendBurst)
+	limits := chat.Limits{chat.Sending: sends, chat.Sustaining: sends.Sustained()}
+	ids := chat.NewIDs(w.clock.now, &counter{})
+	var instances []*chat.Sender
+	for range 2 {
+		instances = append(instances, chat.NewSender(w.store, ids, w.clock.now, func(chat.Message) error { return nil }, limits))
+	}
+	stored, quick := 0, 0
+	const seconds = 3600
+	for i := range seconds * chat.SendRate {
+		if i == seconds/6*chat.SendRate {
+			quick = stored
+		}
+		w.clock.advance(time.Second / chat.SendRate)
+		_, err := instances[i%2].Send(t.Context(), chat.SendRequest{ConnectionID: "alice", RoomID: room, Content: "hi"})
+		if err == nil {
+			stored++
+		} else if chat.Reason(err).Code != chat.CodeRateLimited || chat.Reason(err).RetryAfter <= 0 {
+			t.Fatal(err)
+		}
+	}
+	const most = 7000 + 2*seconds + 2*chat.Together
+	if stored > most || stored < most-100 {
+		t.Errorf("%d messages were stored in an hour, want %d", stored, most)
+	}
+	if quick != seconds/6*chat.SendRate {
+		t.Errorf("%d messages were stored in the first ten minutes, want all", quick)
+	}
+	w.clock.advance(10 * time.Hour)
+	w.connect("alice")
+	for range seconds { // two a second
+		w.clock.advance(time.Second / 2)
+		if _, err := instances[0].Send(t.Context(), chat.SendRequest{ConnectionID: "alice", RoomID: room, Content: "hi"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -88,7 +88,8 @@ type Sender struct {
 }
 
 // NewSender returns a Sender. fits refuses, with CodeTooLarge, a message that
-// no frame could carry. Of the limits, Sending counts here.
+// no frame could carry. Of the limits, Sending
+// and Sustaining count here.
 func NewSender(store SendStore, ids IDs, now func() time.Time, fits func(Message) error, limits Limits) *Sender {
 	return &Sender{
 		store: store, ids: ids, now: now, fits: fits,
