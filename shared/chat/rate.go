@@ -64,8 +64,8 @@ func (l RateLimit) Sustained() RateLimit {
 }
 
 // Together is how many sends of a user a Limiter counts itself before it takes them out
-// of the limit over time, so that this costs a write in so many. What it counted is lost
-// when it ends, so of users who send less than a message a second there is no write.
+// of the limit over time, so that this costs a write for as many. What it counted is lost
+// when its instance of the function ends.
 const Together = 20
 
 // Horizon is by how much a window may lie ahead of the clock for n more.
