@@ -21,6 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/oklog/ulid/v2"
 
+	"github.com/streamroom/streamroom/shared/attribute"
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/dynamo"
 	"github.com/streamroom/streamroom/shared/table"
@@ -333,6 +334,50 @@ func TestTakeRate_OneUpdate(t *testing.T) {
 }
 
 // A row without an entry would let its client believe that it can be reached.
+// An entry stays where no $disconnect removed it, and is skipped from its end on. A
+// user's later connections remove those that have ended, eight at a time.
+func TestPutConnection_RemovesEntriesThatHaveEnded(t *testing.T) {
+	const stayed = 8
+	now := time.UnixMilli(1_700_000_000_000)
+	db := openTable(t)
+	store := dynamo.New(db, "table", func() time.Time { return now })
+	entries := func() (n int) {
+		out, err := db.GetItem(t.Context(), &dynamodb.GetItemInput{TableName: aws.String("table"), Key: attribute.Key(table.Presence("bob"))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name := range out.Item {
+			if _, ok := table.PresenceConnection(name); ok {
+				n++
+			}
+		}
+		return n
+	}
+	open := func(id string) {
+		t.Helper()
+		c := chat.Connection{ID: id, UserID: "bob", ConnectedAt: now.UnixMilli(), TokenExpiresAt: now.Add(time.Hour).UnixMilli()}
+		if err := store.PutConnection(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range stayed {
+		if open(fmt.Sprint("old-", i)); i == stayed-2 {
+			now = now.Add(2 * time.Hour)
+			if open("probe"); entries() != stayed {
+				t.Fatalf("%d entries, want %d: fewer than eight have ended", entries(), stayed)
+			}
+		}
+	}
+	now = now.Add(2 * time.Hour)
+	if open("new"); entries() != 1 {
+		t.Errorf("%d entries stay, want the new one", entries())
+	}
+	present, err := store.Presence(t.Context(), []string{"bob"}, 20)
+	if err != nil || len(present["bob"]) != 1 {
+		t.Errorf("bob has the connections %v, %v; want the new one", present["bob"], err)
+	}
+}
+
 func TestPutConnection_EntryFirst(t *testing.T) {
 	noNetwork := errors.New("no network")
 	for _, test := range []struct {
