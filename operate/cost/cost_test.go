@@ -94,7 +94,7 @@ func TestBill_FreeTier(t *testing.T) {
 // byHand is a workload whose bill is short: one room of two who are connected.
 func byHand() Workload {
 	w := DefaultWorkload()
-	w.Connections, w.Members, w.Online, w.Rooms = 2, 2, 1, 1
+	w.Connections, w.Members, w.Online, w.Rooms, w.Session = 2, 2, 1, 1, maxSession
 	w.MessagesPerSecond, w.Pace = 1/Month.Seconds()*1000, time.Hour // 1,000 messages
 	w.Reads, w.Lists, w.Histories, w.PingEvery, w.SyncEvery, w.Traced = 0, 0, 0, 0, 0, false
 	return w

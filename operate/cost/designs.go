@@ -153,7 +153,7 @@ func eventOperations(w Workload) (message, read, session float64) {
 func Of(name string, w Workload) Usage {
 	d := designs[name]
 	messages, sessions := w.messages(), w.every(min(w.Session, d.longestSession))
-	if d.events && w.Session == maxSession { // nothing ends them earlier
+	if d.events && w.Session >= Session { // nothing ends them earlier
 		sessions = w.every(d.longestSession)
 	}
 	total := d.message(w).Plus(w.files()).Times(messages).

@@ -154,7 +154,7 @@ func Idle(name string, w Workload) (parts []string, cost map[string]float64) {
 	d := designs[name]
 	w.MessagesPerSecond = 0
 	interval := w.Session
-	if d.events && w.Session == maxSession {
+	if d.events && w.Session >= Session {
 		interval = d.longestSession
 	}
 	sessions := w.every(interval)

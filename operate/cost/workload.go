@@ -44,6 +44,9 @@ const Month = 30 * 24 * time.Hour
 const (
 	PingEvery = 8*time.Minute + 45*time.Second
 	SyncEvery = 30 * time.Minute
+	// Session is how long the browser client keeps a connection on average; the Go
+	// client keeps it for 105 minutes.
+	Session = 110 * time.Minute
 
 	maxSession      = 2 * time.Hour
 	maxEventSession = 24 * time.Hour // of AppSync Events: assumed, as for its subscriptions
@@ -61,7 +64,7 @@ const (
 func DefaultWorkload() Workload {
 	return Workload{
 		Connections: 10_000, Members: 10, Online: 0.3, Rooms: 20, MessagesPerSecond: 5, Content: 300,
-		Pace: 10 * time.Second, Reads: 1, Session: maxSession, Lists: 1, Histories: 3,
+		Pace: 10 * time.Second, Reads: 1, Session: Session, Lists: 1, Histories: 3,
 		PingEvery: PingEvery, SyncEvery: SyncEvery, Months: 12, Tier: Tier, Traced: Traced,
 		FileBytes: 1 << 20, Downloads: 3,
 	}
