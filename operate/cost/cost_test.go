@@ -115,7 +115,7 @@ func TestOf_ABillByHand(t *testing.T) {
 		{"write units", own.WriteUnits, messages*(send+1) + moves*move + sessions*(3+2+1)}, // a session has a sync
 		{"read units", own.ReadUnits, messages*(SendReads(1, true)+broadcast) + moves + sessions*2},
 		{"invocations", own.Invocations, messages*3 + sessions*3},
-		{"GB-s", own.GBSeconds, messages*(0.015*0.25+0.050*1+0.035*0.5) + moves*0.015*0.5 + sessions*(0.030*0.25+0.020*0.25+0.015*0.25)},
+		{"GB-s", own.GBSeconds, messages*(0.015*0.25+0.050*0.5+0.035*0.5) + moves*0.015*0.5 + sessions*(0.030*0.25+0.020*0.25+0.015*0.25)},
 		{"table", own.TableGB, messages * 12 * (300 + itemBytes) / float64(gb)},
 		{"users", own.Users, 2},
 	} {

@@ -74,7 +74,7 @@ func (i *invocation) round(parts []*part) int {
 		longest = max(longest, n)
 		units += unitsOf(n)
 		if !p.slice {
-			units += 2 // predecessors, and what else is read of a room
+			units++ // a message and its predecessor; more for several
 		}
 	}
 	if !i.query(units, i.run.slowest(readLatency, len(parts))+pageTime(longest), toRead*int(cpuPerMember)/2) {
