@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -116,6 +117,33 @@ func (d *deployed) newest() string {
 	return page.Messages[0].MessageID
 }
 
+// units are what an action asks of the table and of the bucket.
+type units struct{ Reads, Writes, Requests float64 }
+
+// attachmentsPage reads the table of docs/operations.md by its first column.
+func attachmentsPage(t *testing.T) map[string]units {
+	t.Helper()
+	page, err := os.ReadFile("../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(page), "| action | read units | write units | requests of functions to S3 |\n|---|---|---|---|\n")
+	table, _, _ := strings.Cut(rest, "\n\n")
+	rows := map[string]units{}
+	for row := range strings.Lines(table) {
+		cells := strings.Split(row, "|")
+		if len(cells) != 6 {
+			t.Fatalf("the row %q has %d cells, want 4", row, len(cells)-2)
+		}
+		var u units
+		if _, err := fmt.Sscan(cells[2]+cells[3]+cells[4], &u.Reads, &u.Writes, &u.Requests); err != nil {
+			t.Fatalf("the row %q: %v", row, err)
+		}
+		rows[strings.TrimSpace(cells[1])] = u
+	}
+	return rows
+}
+
 // What attachments cost, with all that follows of them, in a room of 10 members: the
 // table of docs/operations.md, "Attachments".
 func TestCost_Attachments(t *testing.T) {
@@ -139,10 +167,11 @@ func TestCost_Attachments(t *testing.T) {
 	remove := func() units {
 		return measure(topology.API, d.request("DELETE", "/rooms/"+room+"/messages/"+d.newest(), "", ""))
 	}
-	got := map[string]units{"announce": measure(topology.API, d.announceEvent())}
+	got := map[string]units{"announce a file": measure(topology.API, d.announceEvent())}
 	for _, n := range []int{0, 1, 10} {
-		got[fmt.Sprint("send with ", n)] = send(d.uploaded(client, n))
-		got[fmt.Sprint("delete with ", n)] = remove()
+		files := map[int]string{0: "without a file", 1: "with 1 file", 10: "with 10 files"}[n]
+		got["send "+files] = send(d.uploaded(client, n))
+		got["delete a message "+files] = remove()
 	}
 	for i := range 50 {
 		d.clock.advance(time.Second)
