@@ -87,6 +87,7 @@ func BenchmarkBroadcast(b *testing.B) {
 		b.Run(fmt.Sprintf("%d-members/%d-messages", size.members, size.messages), func(b *testing.B) {
 			m := newMetered(b, nearby, size.members)
 			m.batch(30)
+			m.indexAll(size.members)
 			handler := m.wired(functions.Fanout)
 			var used total
 			total := 0

@@ -208,8 +208,8 @@ func (d *deployed) charges(members int) []charged {
 		{"send 300 bytes", message(300, true), answered, topology.SendMessage, func() []byte { return d.send(300) }},
 		{"send 300 bytes soon after", message(300, false), answered, topology.SendMessage, func() []byte { return d.send(300) }},
 		{"send 1,500 bytes", message(1500, true), answered, topology.SendMessage, func() []byte { return d.send(1500) }},
-		{"connect", cost.Connect(), cost.Action{}, topology.Connect, func() []byte { return d.connectEvent(1) }},
-		{"disconnect", cost.Disconnect(), cost.Action{}, topology.Disconnect, func() []byte {
+		{"connect", cost.Connect(0), cost.Action{}, topology.Connect, func() []byte { return d.connectEvent(1) }},
+		{"disconnect", cost.Disconnect(0), cost.Action{}, topology.Disconnect, func() []byte {
 			return d.route("disconnect", connection(1001), func(object) {})
 		}},
 		{"ping", cost.Ping(), answered, topology.Default, func() []byte { return d.frame(connection(0), object{"action": "ping"}) }},

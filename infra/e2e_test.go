@@ -158,6 +158,41 @@ func (c *chatter) everything() {
 	for message.MessageID != ack.MessageID {
 		message = alice.Expect(wire.TypeMessage)
 	}
+	c.index(alice, large.ChatRoomID)
+}
+
+// index has a large room keep alice's connections, and one of them come and go.
+func (c *chatter) index(alice *rig.Socket, room string) {
+	c.t.Helper()
+	for tries := 0; !c.indexed(room); tries++ {
+		if tries == 200 {
+			c.t.Fatal("no message has put alice into the room's index")
+		}
+		ack, message := alice.Deliver(room, "hello again", "")
+		for message.MessageID != ack.MessageID {
+			message = alice.Expect(wire.TypeMessage)
+		}
+	}
+	phone := c.server.Connect("alice")
+	ack, message := alice.Deliver(room, "hello, phone", "")
+	for message.MessageID != ack.MessageID {
+		message = alice.Expect(wire.TypeMessage)
+	}
+	for phone.Expect(wire.TypeMessage).MessageID != ack.MessageID {
+	}
+	if err := phone.Conn.Close(websocket.StatusNormalClosure, ""); err != nil {
+		c.t.Errorf("close: %v", err)
+	}
+}
+
+// indexed says whether a room's index has alice.
+func (c *chatter) indexed(room string) bool {
+	c.t.Helper()
+	member, _, err := c.server.Store().Member(c.t.Context(), room, "alice")
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return member.IndexedUntil > 0
 }
 
 // places gives a public room a place, finds it and joins it.

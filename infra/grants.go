@@ -39,10 +39,12 @@ const (
 var grants = map[string][]grant{
 	topology.Connect: {
 		{actions: []string{updateItem}, prefixes: []string{table.ConnectionPrefix, table.UserPrefix}},
+		{actions: []string{batchWrite}, prefixes: []string{table.RoomPrefix}},
 	},
 	topology.Disconnect: {
 		{actions: []string{deleteItem}, prefixes: []string{table.ConnectionPrefix}},
 		{actions: []string{updateItem}, prefixes: []string{table.UserPrefix}},
+		{actions: []string{batchWrite}, prefixes: []string{table.RoomPrefix}},
 	},
 	topology.SendMessage: {
 		{actions: []string{updateItem}, prefixes: []string{table.ConnectionPrefix, table.RoomPrefix, table.UserPrefix}},
@@ -56,10 +58,9 @@ var grants = map[string][]grant{
 		{actions: []string{query}, prefixes: []string{table.UserRoomsPrefix}, index: table.GSI1},
 	},
 	topology.Fanout: {
-		{actions: []string{query, getItem}, prefixes: []string{table.RoomPrefix}},
-		{actions: []string{batchGet}, prefixes: []string{table.RoomPrefix, table.UserPrefix}},
-		{actions: []string{batchWrite}, prefixes: []string{table.FanoutPrefix}},
-		{actions: []string{updateItem}, prefixes: []string{table.UserPrefix}},
+		{actions: []string{query}, prefixes: []string{table.RoomPrefix}},
+		{actions: []string{getItem, batchGet, updateItem}, prefixes: []string{table.RoomPrefix, table.UserPrefix}},
+		{actions: []string{batchWrite}, prefixes: []string{table.FanoutPrefix, table.RoomPrefix}},
 		{actions: []string{deleteItem}, prefixes: []string{table.ConnectionPrefix}},
 	},
 	topology.LastMessage: {

@@ -35,7 +35,9 @@ type design struct {
 var designs = map[string]design{
 	Streamroom: {
 		message: ownMessage, read: ownRead,
-		session:        func(w Workload) Action { return Connect().Plus(Disconnect()).Plus(Sync(float64(w.Rooms))) },
+		session: func(w Workload) Action {
+			return Connect(w.indexedRooms()).Plus(Disconnect(w.indexedRooms())).Plus(Sync(float64(w.Rooms)))
+		},
 		ping:           func(Workload) Action { return Ping() },
 		sync:           ownSync,
 		longestSession: maxSession,

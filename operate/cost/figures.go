@@ -22,7 +22,7 @@ func namedActions(w Workload) []named {
 		{"send a message", ownMessage(quiet)},
 		{"of that, the send alone", Send(w.Content)},
 		{"read up to a message", ownRead(w)},
-		{"connect and disconnect", Connect().Plus(Disconnect())},
+		{"connect and disconnect", Connect(w.indexedRooms()).Plus(Disconnect(w.indexedRooms()))},
 		{"ping", Ping()},
 		{fmt.Sprintf("list %d rooms", w.Rooms), List(w.Rooms)},
 		{fmt.Sprintf("sync %d rooms, nothing new", w.Rooms), Sync(float64(w.Rooms))},
@@ -86,7 +86,7 @@ func WorstReads() float64 {
 func WorstRefusals() float64 {
 	connections := hourly(time.Minute, chat.ConnectRate, chat.ConnectBurst)
 	frames := connections*chat.RefusedBurst + chat.MaxConnections*chat.RefusedRate*time.Hour.Minutes()
-	all := refusedFrame().Times(frames).Plus(Connect().Plus(Disconnect()).Times(connections))
+	all := refusedFrame().Times(frames).Plus(Connect(chat.MaxIndexedRooms).Plus(Disconnect(chat.MaxIndexedRooms)).Times(connections))
 	return all.usage(false).Bill(false).Total()
 }
 
@@ -129,6 +129,9 @@ func figures(w Workload) Table {
 			{text("the same, ten in a window of lastmessage"), dollars(Messages(Streamroom, busy, million).Total())},
 			{text("1,000 idle connections of users with 20 rooms, a month"), dollars(still)},
 			{text("read units of GET /rooms, 20 rooms"), each(List(20).Reads)},
+			{text("read units of a message to 1,000 members of whom 2 % are online"), amount(Broadcast(1000, 19, 1, room.Content).Reads)},
+			{text("the same, to 100 members"), amount(Broadcast(100, 1, 1, room.Content).Reads)},
+			{text("messages in a room, for each connection of its average member, from which its index pays"), amount(BreakEven())},
 			{text("one user's most expensive hour of messages, to a room of 10"), dollars(WorstHour(10))},
 			{text("the same, to a room of 49"), dollars(WorstHour(chat.MaxInitialMember))},
 			{text("one user's most expensive hour of lists and syncs"), dollars(WorstReads())},

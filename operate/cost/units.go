@@ -83,7 +83,11 @@ func kilobytes(content int) float64 { return math.Ceil(float64(content+itemBytes
 // fit is what a consistent query of n items takes, each of the given bytes.
 func fit(n, bytes int) float64 { return max(1, math.Ceil(float64(n*bytes)/4096)) }
 
-const memberBytes = 112
+const (
+	memberBytes = 112
+	onlineBytes = 140 // a connection in a room's index
+	indexBytes  = 13  // what a member has more who is in the index
+)
 
 // SendWrites is how many write units a send takes, by the kilobytes of its item: the
 // user's limit, the message, and, once, the claim of a clientMessageId.
@@ -132,12 +136,22 @@ func predecessors(messages int) int {
 	return 2*messages + 8
 }
 
+// audienceReads is how many read units it takes to know whom a broadcast goes to: the
+// members and the presence of each; in a room that is large and busy the members and the
+// connections in its index.
+func audienceReads(members int, connected float64) float64 {
+	if members > chat.IndexAbove {
+		return fit(members, memberBytes+indexBytes) + fit(int(math.Ceil(connected)), onlineBytes)
+	}
+	return float64(members) + fit(members, memberBytes)
+}
+
 // Broadcast is a batch of messages of one room, by the number of its members and
 // of those who are connected besides the sender.
 func Broadcast(members int, others float64, messages float64, content int) Action {
 	posts := others + EchoPosts
 	return invoke(topology.Fanout, rounds(posts)).Plus(Action{
-		Frames: posts, Reads: float64(members) + fit(members, memberBytes) + fit(predecessors(int(messages)), content+itemBytes),
+		Frames: posts, Reads: audienceReads(members, others+1) + fit(predecessors(int(messages)), content+itemBytes),
 		Out: posts * messages * float64(content+messageFrame),
 	})
 }
@@ -183,14 +197,31 @@ func window() time.Duration {
 }
 
 // Connect is a handshake, and Disconnect its end. A handshake is no message. It takes
-// one of its user's connections a minute, and writes the entry and the row.
-func Connect() Action {
-	return invoke(topology.Connect, 0).Plus(Action{Writes: 3})
+// one of its user's connections a minute, and writes the entry and the row, and one in
+// each of the user's rooms that have an index.
+func Connect(indexed int) Action {
+	return invoke(topology.Connect, 0).Plus(Action{Writes: 3 + float64(indexed)})
 }
 
-// Disconnect is the end of a connection: its row and its entry.
-func Disconnect() Action {
-	return invoke(topology.Disconnect, 0).Plus(Action{Writes: 2})
+// Disconnect is the end of a connection: its row, its entry, and its rows in rooms.
+func Disconnect(indexed int) Action {
+	return invoke(topology.Disconnect, 0).Plus(Action{Writes: 2 + float64(indexed)})
+}
+
+// IndexWrites is how many write units it takes to put a member into a room's index, once
+// a lease: the notes in the presence and in the member.
+const IndexWrites = 2
+
+// BreakEven is how many messages in a room, for each connection of its average member,
+// save as much as the member's row in the index costs.
+func BreakEven() float64 { return 2 * WriteUnit.Each() / ReadUnit.Each() }
+
+// indexedRooms is in how many rooms of a workload's user an index has their connections.
+func (w Workload) indexedRooms() int {
+	if w.Members <= chat.IndexAbove {
+		return 0
+	}
+	return min(w.Rooms, chat.MaxIndexedRooms)
 }
 
 // Ping is a ping and its pong, which reads the connection and where the user's list

@@ -38,6 +38,15 @@ const (
 // the oldest.
 const MaxConnections = 20
 
+// IndexAbove is the number of members above which a room may itself keep the connections
+// of its members. In smaller ones each member's presence is read: some 50 units a message,
+// 6 % of what its posts cost if all are online.
+const IndexAbove = 50
+
+// MaxIndexedRooms is in how many rooms the connections of a user are kept: each costs two
+// write units for a connection. In further ones the user's presence is read.
+const MaxIndexedRooms = 10
+
 // SentMemory is how long a client message id is remembered.
 const SentMemory = 24 * time.Hour
 
@@ -113,6 +122,10 @@ type Member struct {
 	UserID   string
 	Role     Role
 	JoinedAt int64
+
+	// IndexedUntil is until when the room itself has the member's connections, in seconds
+	// since 1970; negative: until when that is not to be tried; 0: neither.
+	IndexedUntil int64
 }
 
 // Participant is a member with their display name and read cursor.

@@ -1,7 +1,6 @@
 package dynamo
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -19,16 +18,20 @@ import (
 	"github.com/streamroom/streamroom/shared/table"
 )
 
-// PutConnection stores the connection's entry in the user's presence, then its
-// row. An entry without a row is harmless: a post shows that the connection has
-// ended, readers skip an entry whose ttl has passed, and the user's next connections
-// remove those. A row without an entry would let a client believe that it can be
+// PutConnection stores the connection's entry in the user's presence, its rows in
+// indexed rooms, then its own row. An entry without a row is harmless: a post shows
+// that the connection has ended, readers skip an entry whose ttl has passed, and the
+// user's next connections remove those. A row without an entry would let a client believe that it can be
 // reached. There is no transaction: those of one user's connections would cancel
 // each other, as each changes the one presence item; plain updates do not.
 func (s *Store) PutConnection(ctx context.Context, c chat.Connection) error {
-	present, ended, err := s.joinPresence(ctx, c)
+	presence, err := s.joinPresence(ctx, c)
 	if err != nil {
 		return fmt.Errorf("put the entry of connection %s: %w", c.ID, err)
+	}
+	present, ended := s.entriesOf(c.UserID, presence)
+	if err := s.putOnline(ctx, c, seconds(c.ExpiresAt()), presence); err != nil {
+		return fmt.Errorf("put connection %s into rooms: %w", c.ID, err)
 	}
 	if err := s.replace(ctx, c, present, ended); err != nil {
 		return err
@@ -58,11 +61,10 @@ func (s *Store) PutConnection(ctx context.Context, c chat.Connection) error {
 	return nil
 }
 
-// joinPresence adds a connection's entry and returns all of the user's, newest
-// first, and the names of entries that have expired. Each has its own attribute, so
-// that it can be written whether or not the item exists. The item never expires: it
-// says that the user has signed in.
-func (s *Store) joinPresence(ctx context.Context, c chat.Connection) (present []chat.Connection, ended []string, err error) {
+// joinPresence adds a connection's entry and returns the presence. Each entry has its
+// own attribute, so that it can be written whether or not the item exists. The item never
+// expires: it says that the user has signed in.
+func (s *Store) joinPresence(ctx context.Context, c chat.Connection) (presence item, err error) {
 	out, err := s.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName:        s.table,
 		Key:              attribute.Key(table.Presence(c.UserID)),
@@ -78,14 +80,20 @@ func (s *Store) joinPresence(ctx context.Context, c chat.Connection) (present []
 		ReturnValues: types.ReturnValueAllNew,
 	})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	for name, value := range out.Attributes {
+	return out.Attributes, nil
+}
+
+// entriesOf returns a user's connections, newest first, and the names of entries that
+// have expired.
+func (s *Store) entriesOf(userID string, presence item) (present []chat.Connection, ended []string) {
+	for name, value := range presence {
 		if entry, isMap := value.(*types.AttributeValueMemberM); isMap && s.expired(entry.Value) {
 			ended = append(ended, name)
 		}
 	}
-	return s.connectionsOf(c.UserID, out.Attributes), ended, nil
+	return s.connectionsOf(userID, presence), ended
 }
 
 // endedAtOnce is how many ended entries are removed together: each time is a write, while
@@ -157,7 +165,7 @@ func (s *Store) markReplaced(ctx context.Context, c chat.Connection) error {
 	return err
 }
 
-// DeleteConnection removes the row and the entry. The user is only known from
+// DeleteConnection removes the row, the entry, and the rows in rooms. The user is only known from
 // the row.
 func (s *Store) DeleteConnection(ctx context.Context, connectionID string) error {
 	out, err := s.db.DeleteItem(ctx, &dynamodb.DeleteItemInput{
@@ -172,8 +180,12 @@ func (s *Store) DeleteConnection(ctx context.Context, connectionID string) error
 	if userID == "" {
 		return nil
 	}
-	if err := s.leavePresence(ctx, userID, connectionID, "attribute_exists(#entry)", nil, nil); err != nil {
+	presence, err := s.leavePresence(ctx, userID, connectionID, "attribute_exists(#entry)", nil, nil)
+	if err != nil {
 		return fmt.Errorf("delete the connection's entry: %w", err)
+	}
+	if err := s.deleteOnline(ctx, userID, connectionID, presence); err != nil {
+		return fmt.Errorf("delete the connection's rows in rooms: %w", err)
 	}
 	return nil
 }
@@ -198,33 +210,42 @@ func (s *Store) DropConnection(ctx context.Context, c chat.Connection) error {
 	if _, failed := conditionFailed(err); err != nil && !failed {
 		return fmt.Errorf("drop the row of connection %s: %w", c.ID, err)
 	}
-	err = s.leavePresence(ctx, c.UserID, c.ID, "#entry.#at = :at", map[string]string{"#at": table.ConnectedAt}, at, once)
+	presence, err := s.leavePresence(ctx, c.UserID, c.ID, "#entry.#at = :at", map[string]string{"#at": table.ConnectedAt}, at, once)
 	if err != nil {
 		return fmt.Errorf("drop the entry of connection %s: %w", c.ID, err)
+	}
+	if err := s.deleteOnline(ctx, c.UserID, c.ID, presence); err != nil {
+		return fmt.Errorf("drop the rows in rooms of connection %s: %w", c.ID, err)
 	}
 	return nil
 }
 
 // leavePresence removes a connection's entry under a condition that must be false
-// if there is no entry, or the update would create an item. The item stays.
+// if there is no entry, or the update would create an item. The item stays, and is
+// returned as it is then, whether or not there was an entry.
 func (s *Store) leavePresence(
 	ctx context.Context, userID, connectionID, condition string, names map[string]string, values item,
 	options ...func(*dynamodb.Options),
-) error {
+) (presence item, err error) {
 	placeholders := map[string]string{"#entry": table.PresenceEntry(connectionID)}
 	maps.Copy(placeholders, names)
-	_, err := s.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+	out, err := s.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName:                 s.table,
 		Key:                       attribute.Key(table.Presence(userID)),
 		ConditionExpression:       aws.String(condition),
 		UpdateExpression:          aws.String("REMOVE #entry"),
 		ExpressionAttributeNames:  placeholders,
 		ExpressionAttributeValues: values,
+
+		ReturnValues: types.ReturnValueAllNew, ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	}, options...)
-	if _, failed := conditionFailed(err); failed {
-		return nil
+	if old, failed := conditionFailed(err); failed {
+		return old, nil
 	}
-	return err
+	if err != nil {
+		return nil, err
+	}
+	return out.Attributes, nil
 }
 
 // Connection reads a connection at half the price first. A client's first frame may be
@@ -304,8 +325,6 @@ func (s *Store) connectionsOf(userID string, presence item) []chat.Connection {
 			ID: connectionID, UserID: userID, ConnectedAt: attribute.GetNumber(entry.Value, table.ConnectedAt),
 		})
 	}
-	slices.SortFunc(connections, func(a, b chat.Connection) int {
-		return cmp.Or(cmp.Compare(b.ConnectedAt, a.ConnectedAt), cmp.Compare(a.ID, b.ID))
-	})
+	slices.SortFunc(connections, newestFirst)
 	return connections
 }

@@ -32,6 +32,7 @@ func (s *Store) Member(ctx context.Context, roomID, userID string) (chat.Member,
 func memberOf(userID string, it item) chat.Member {
 	return chat.Member{
 		UserID: userID, Role: chat.Role(attribute.GetText(it, table.Role)), JoinedAt: attribute.GetNumber(it, table.JoinedAt),
+		IndexedUntil: attribute.GetNumber(it, table.Indexed),
 	}
 }
 

@@ -14,8 +14,10 @@ const announcedRoom = 100
 
 // page is the first members of a range.
 type page struct {
-	members []string
-	more    bool // than an invocation serves
+	members  []string
+	listed   map[string]bool // those whose connections the room's index has
+	unlisted []string        // those who may be put into it
+	more     bool            // than an invocation serves
 }
 
 func (f *Fanout) readMembers(ctx context.Context, roomID string, within MemberRange, limit int) (page, error) {
@@ -23,11 +25,25 @@ func (f *Fanout) readMembers(ctx context.Context, roomID string, within MemberRa
 	if err != nil {
 		return page{}, fmt.Errorf("read members: %w", err)
 	}
-	ids := make([]string, len(members))
-	for i, m := range members {
-		ids[i] = m.UserID
+	p := page{members: make([]string, len(members)), more: more}
+	if more || within == (MemberRange{}) && len(members) <= chat.IndexAbove {
+		for i, m := range members {
+			p.members[i] = m.UserID
+		}
+		return p, nil
 	}
-	return page{ids, more}, nil
+	now := f.now().Unix()
+	p.listed = make(map[string]bool, len(members))
+	for i, m := range members {
+		p.members[i] = m.UserID
+		switch {
+		case listed(m, now):
+			p.listed[m.UserID] = true
+		case unlisted(m, now):
+			p.unlisted = append(p.unlisted, m.UserID)
+		}
+	}
+	return p, nil
 }
 
 // audience is who gets the events of a room, or of a range of its members.
@@ -38,11 +54,29 @@ type audience struct {
 	rejoined        map[string]bool
 	foundingMembers map[string]bool
 	recipients      []string // all users who get a frame, in order
+
+	within   MemberRange     // of members
+	listed   map[string]bool // members whose connections are read in the room's index
+	unlisted []string        // members who may be put into it
+}
+
+// byPresence are the recipients whose connections are read in their presence.
+func (a *audience) byPresence() []string {
+	if len(a.listed) == 0 {
+		return a.recipients
+	}
+	users := make([]string, 0, len(a.recipients)-len(a.listed))
+	for _, user := range a.recipients {
+		if !a.listed[user] {
+			users = append(users, user)
+		}
+	}
+	return users
 }
 
 // readAudience returns the audience of events in a range whose first members are
 // given, and reads what else it depends on.
-func (f *Fanout) readAudience(ctx context.Context, e *events, p page) (audience, error) {
+func (f *Fanout) readAudience(ctx context.Context, e *events, within MemberRange, p page) (audience, error) {
 	members := p.members
 	if p.more {
 		members = nil
@@ -58,10 +92,14 @@ func (f *Fanout) readAudience(ctx context.Context, e *events, p page) (audience,
 			return audience{}, err
 		}
 	}
-	return audience{
+	a := audience{
 		members: members, large: p.more, announces: announces, rejoined: rejoined, foundingMembers: foundingMembers,
-		recipients: recipients(e, members, p.more, announces),
-	}, nil
+		recipients: recipients(e, members, p.more, announces), within: within,
+	}
+	if e.general() || announces { // else there are few recipients
+		a.listed, a.unlisted = p.listed, p.unlisted
+	}
+	return a, nil
 }
 
 // readRejoined returns which of those who left are members nonetheless. A frame

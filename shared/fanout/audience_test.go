@@ -100,7 +100,7 @@ func TestAudience_JoinsAndLeavesInALargerRoomReadWhatTheyTell(t *testing.T) {
 			if users := slices.DeleteFunc(m.users, func(user string) bool { return user == "bob" }); len(users) > 0 {
 				t.Errorf("%s, %d members: the devices of %d others were read", name, members, len(users))
 			}
-			if limit := m.memory.asked.Load(); limit > 100 {
+			if limit := m.asked.Load(); limit > 100 {
 				t.Errorf("%s, %d members: up to %d members are read", name, members, limit)
 			}
 			if got := sent.types("bob"); !slices.Equal(got, test.want) || len(sent) > min(1, len(test.want)) {

@@ -63,7 +63,7 @@ func (f *Fanout) prepare(
 			return b
 		}
 	}
-	b.audience, b.err = f.readAudience(ctx, e, members)
+	b.audience, b.err = f.readAudience(ctx, e, within, members)
 	return b
 }
 

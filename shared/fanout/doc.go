@@ -20,7 +20,7 @@
 //	audience <─────────────────────────────┘
 //	   │         \
 //	   │          `── too many members: storeSlices (slice.go) ──> table ──> stream
-//	   │  readDevices     (presence.go)
+//	   │  readDevices     (presence.go)   (members in the index: online.go)
 //	   │  encodeFor         (frames.go)
 //	   │  buildPosts         (posts.go)
 //	   v
@@ -79,22 +79,26 @@
 //     are items of the table: their records spread over shards and are retried
 //     one by one. One cut makes at most SlicesPerCut slices and a rest, which is
 //     cut in its turn.
-//  11. Quadratic growth. What grows with the square of a room is bounded by its size: joins
+//  11. The index. In a room of over chat.IndexAbove members the connections of those who
+//     are in its index are read by one query, after the members, so that a mark that is
+//     read has its rows. One message of IndexEvery puts more members there, after all
+//     posts of the invocation and if there is time. See docs/adr/0020.
+//  12. Quadratic growth. What grows with the square of a room is bounded by its size: joins
 //     and leaves are announced in rooms of up to announcedRoom members, reads in
 //     rooms of up to chat.SmallRoom.
 //
 // # Clean-up
 //
-//  12. A removed connection row has its entry in the user's presence deleted,
+//  13. A removed connection row has its entry in the user's presence deleted,
 //     whatever the record's age, beside the batch's rooms and by one request that
 //     is not retried, so that it holds up no room; a failure is answered as
 //     failed.
 //
-//  13. A post that is answered with 410 removes the connection, unless it is so
+//  14. A post that is answered with 410 removes the connection, unless it is so
 //     young that its handshake may not be over. A removal that fails is left to
 //     the item's expiry.
 //
-//  14. A connection that newer ones of its user replaced is told so, and closed,
+//  15. A connection that newer ones of its user replaced is told so, and closed,
 //     beside the batch's other work and for closeTime at most. If that fails, its
 //     row says so to its next ping or send.
 //

@@ -30,6 +30,12 @@ type Store interface {
 	// Presence reads the newest connections of up to 100 users, at most limit
 	// of each, expired ones left out.
 	Presence(ctx context.Context, userIDs []string, limit int) (map[string][]chat.Connection, error)
+	// Online reads, of the connections that a room's index has, those of the members in
+	// a range: of each the newest, at most limit, expired ones left out.
+	Online(ctx context.Context, roomID string, r MemberRange, limit int) (map[string][]chat.Connection, error)
+	// IndexMember has the room's index keep a member's connections, those that there
+	// are and new ones, for some days.
+	IndexMember(ctx context.Context, roomID, userID string) error
 	// MessagesUpTo reads the newest messages up to and with one, newest first:
 	// their ids and versions.
 	MessagesUpTo(ctx context.Context, roomID, messageID string, limit int) ([]chat.Message, error)
@@ -84,6 +90,9 @@ func (f *Fanout) Handle(ctx context.Context, event changes.Event) (changes.Respo
 	// Slices last: they are the parts of large rooms, and take longest.
 	parts := f.serveSlices(ctx, batch.slices, started, &log)
 	total := rooms.plus(parts)
+	if !f.late(started) {
+		f.index(ctx, total.unindexed, &log)
+	}
 	beside.Wait()
 	failed := total.failed
 

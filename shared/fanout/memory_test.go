@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -35,6 +36,10 @@ type memory struct {
 	name     string
 	asked    atomic.Int64 // how many members were asked for last
 	stored   map[table.Key]fanout.Slice
+	indexed  map[string]int64 // members, with their IndexedUntil
+
+	mu    sync.Mutex
+	tried []string // members who were to be put into the index
 }
 
 func (m *memory) MembersIn(_ context.Context, _ string, r fanout.MemberRange, limit int) ([]chat.Member, bool, error) {
@@ -42,7 +47,7 @@ func (m *memory) MembersIn(_ context.Context, _ string, r fanout.MemberRange, li
 	var members []chat.Member
 	for _, user := range slices.Sorted(slices.Values(m.members)) {
 		if user >= r.From && (r.To == "" || user < r.To) {
-			members = append(members, chat.Member{UserID: user})
+			members = append(members, chat.Member{UserID: user, IndexedUntil: m.indexed[user]})
 		}
 	}
 	return members[:min(limit, len(members))], len(members) > limit, nil
@@ -67,6 +72,24 @@ func (m *memory) Presence(_ context.Context, users []string, _ int) (map[string]
 		present[user] = []chat.Connection{{ID: user, UserID: user}}
 	}
 	return present, nil
+}
+
+// Online is that of members who are in the index: none, unless a test puts them there.
+func (m *memory) Online(_ context.Context, _ string, r fanout.MemberRange, _ int) (map[string][]chat.Connection, error) {
+	online := map[string][]chat.Connection{}
+	for user := range m.indexed {
+		if user >= r.From && (r.To == "" || user < r.To) {
+			online[user] = []chat.Connection{{ID: user, UserID: user}}
+		}
+	}
+	return online, nil
+}
+
+func (m *memory) IndexMember(_ context.Context, _, userID string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.tried = append(m.tried, userID)
+	return nil
 }
 
 func (m *memory) MessagesByID(_ context.Context, _ string, ids []string) ([]chat.Message, error) {
@@ -165,8 +188,6 @@ func broadcast(t *testing.T, m *memory, records ...json.RawMessage) received {
 func leaves(user string) json.RawMessage {
 	return changestest.Remove(table.Member(room, user), nil)
 }
-
-func user(i int) string { return fmt.Sprintf("user-%05d", i) }
 
 // versions are the types of what a connection was sent, each with its version.
 func (r received) versions(connectionID string) []string {

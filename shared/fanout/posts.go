@@ -50,15 +50,16 @@ func same(a, b []byte) bool { return &a[0] == &b[0] }
 type counts struct {
 	posts, delivered, gone, undelivered int
 
-	failed []string
-	times  []int64 // ms from each message's time to the end of its posts
+	failed    []string
+	times     []int64 // ms from each message's time to the end of its posts
+	unindexed []unindexed
 }
 
 func (c counts) plus(more counts) counts {
 	return counts{
 		posts: c.posts + more.posts, delivered: c.delivered + more.delivered, gone: c.gone + more.gone,
 		undelivered: c.undelivered + more.undelivered, failed: append(c.failed, more.failed...),
-		times: append(c.times, more.times...),
+		times: append(c.times, more.times...), unindexed: append(c.unindexed, more.unindexed...),
 	}
 }
 
@@ -67,6 +68,9 @@ func (c counts) plus(more counts) counts {
 func (f *Fanout) post(ctx context.Context, broadcasts []broadcast, d *devices, log *zerolog.Logger) counts {
 	posts, targets := buildPosts(broadcasts, d.byUser)
 	c := counts{posts: len(posts)}
+	for i := range broadcasts {
+		c.unindexed = append(c.unindexed, broadcasts[i].toIndex()...)
+	}
 	if len(posts) == 0 {
 		return c
 	}

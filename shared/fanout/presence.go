@@ -1,6 +1,7 @@
 package fanout
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -19,32 +20,60 @@ type devices struct {
 	failed map[string]error // users whose connections could not be served, and why
 }
 
-// readDevices reads the connections of all recipients at once: each user is read
-// once, however many rooms they are in.
+// readDevices reads the connections of all recipients at once: each room's index, and the
+// presence of each user whom an index does not have, once, however many rooms they are in.
 func (f *Fanout) readDevices(ctx context.Context, broadcasts []broadcast) devices {
 	var users []string
+	var indexed []*broadcast
 	for i := range broadcasts {
-		users = append(users, broadcasts[i].audience.recipients...)
+		users = append(users, broadcasts[i].audience.byPresence()...)
+		if len(broadcasts[i].audience.listed) > 0 {
+			indexed = append(indexed, &broadcasts[i])
+		}
 	}
 	slices.Sort(users)
 	batches := slices.Collect(slices.Chunk(slices.Compact(users), presenceBatch))
-	found := make([]map[string][]chat.Connection, len(batches))
-	errs := make([]error, len(batches))
-	parallel.Each(len(batches), readsInFlight, func(i int) {
-		found[i], errs[i] = f.store.Presence(ctx, batches[i], chat.MaxConnections)
+	found := make([]map[string][]chat.Connection, len(indexed)+len(batches))
+	errs := make([]error, len(found))
+	parallel.Each(len(found), readsInFlight, func(i int) {
+		if i < len(indexed) {
+			found[i], errs[i] = f.store.Online(ctx, indexed[i].events.roomID, indexed[i].audience.within, chat.MaxConnections)
+		} else {
+			found[i], errs[i] = f.store.Presence(ctx, batches[i-len(indexed)], chat.MaxConnections)
+		}
 	})
 
 	d := devices{byUser: make(map[string][]chat.Connection, len(users)), failed: map[string]error{}}
+	for i, b := range indexed {
+		for user := range b.audience.listed {
+			d.add(user, found[i][user], errs[i])
+		}
+	}
 	for i, batch := range batches {
-		for _, user := range batch {
-			if errs[i] != nil {
-				d.failed[user] = fmt.Errorf("read the connections of a member: %w", errs[i])
-			} else {
-				d.byUser[user] = found[i][user]
-			}
+		for _, user := range batch { // a presence has all that an index has
+			delete(d.byUser, user)
+			d.add(user, found[len(indexed)+i][user], errs[len(indexed)+i])
 		}
 	}
 	return d
+}
+
+// add adds connections to a user's, newest first, or notes why they could not be read.
+func (d *devices) add(user string, connections []chat.Connection, err error) {
+	if err != nil {
+		d.failed[user] = fmt.Errorf("read the connections of a member: %w", err)
+		return
+	}
+	if len(d.byUser[user]) == 0 {
+		d.byUser[user] = connections
+		return
+	}
+	all := slices.Concat(d.byUser[user], connections) // of two rooms
+	slices.SortFunc(all, func(a, b chat.Connection) int {
+		return cmp.Or(cmp.Compare(b.ConnectedAt, a.ConnectedAt), cmp.Compare(a.ID, b.ID))
+	})
+	all = slices.Compact(all)
+	d.byUser[user] = all[:min(chat.MaxConnections, len(all))]
 }
 
 // errorOf returns why some of the recipients' connections could not be served, if

@@ -39,6 +39,7 @@ const (
 	RatePrefix       = "RATE#"
 	AttachmentPrefix = "ATTACHMENT#"
 	GeoPrefix        = "GEO#"
+	OnlinePrefix     = "ONLINE#"
 
 	MetadataKey    = "METADATA"
 	LastMessageKey = "LASTMESSAGE"
@@ -65,6 +66,7 @@ const (
 	MemberCount     = "memberCount"
 	Role            = "role"
 	JoinedAt        = "joinedAt"
+	Indexed         = "indexed" // of a member, seconds since 1970: until when the room has their connections; negative: until when not to try
 	SenderID        = "senderId"
 	Content         = "content"
 	ReadBy          = "readBy" // in messages that were stored before readers derived from cursors
@@ -134,6 +136,19 @@ func PresenceEntry(connectionID string) string { return ConnectionPrefix + conne
 // attribute is not an entry.
 func PresenceConnection(attribute string) (connectionID string, ok bool) {
 	return cut(attribute, ConnectionPrefix)
+}
+
+// PresenceRoom is the attribute of a user's presence that says until when, in seconds
+// since 1970, the user's connections are also kept in a room, see Online.
+func PresenceRoom(roomID string) string { return RoomPrefix + roomID }
+
+// RoomOfPresence reads the room id from an attribute's name; false if the attribute is
+// not a room's.
+func RoomOfPresence(attribute string) (roomID string, ok bool) { return cut(attribute, RoomPrefix) }
+
+// Online is the key of a member's connection in a room.
+func Online(roomID, userID, connectionID string) Key {
+	return Key{RoomPrefix + roomID, OnlinePrefix + userID + "#" + connectionID}
 }
 
 // Slice is the key of a part of a large room's fan-out.
@@ -218,6 +233,7 @@ const (
 	KindRate
 	KindAttachment
 	KindPlace
+	KindOnline
 )
 
 var kindNames = [...]string{
@@ -226,6 +242,7 @@ var kindNames = [...]string{
 	KindRead: "read", KindProfile: "profile", KindCreated: "created", KindRate: "rate",
 	KindAttachment: "attachment",
 	KindPlace:      "place",
+	KindOnline:     "online",
 }
 
 // String names the entity in one lower-case word, for operators and logs.
@@ -336,6 +353,11 @@ func parseRoom(roomID, sk string) (Identity, bool) {
 	}
 	if attachmentID, ok := cut(sk, AttachmentPrefix); ok {
 		return Identity{Kind: KindAttachment, RoomID: roomID, AttachmentID: attachmentID}, true
+	}
+	if rest, ok := cut(sk, OnlinePrefix); ok {
+		userID, connectionID, found := strings.Cut(rest, "#") // user ids have none
+		id := Identity{Kind: KindOnline, RoomID: roomID, UserID: userID, ConnectionID: connectionID}
+		return id, found && userID != "" && connectionID != ""
 	}
 	if rest, ok := cut(sk, MessagePrefix); ok {
 		digits, messageID, found := strings.Cut(rest, "#")

@@ -28,6 +28,7 @@ func TestParseReadsBackWhatTheConstructorsMake(t *testing.T) {
 		"profile":       {table.Profile(user), table.Identity{Kind: table.KindProfile, UserID: user}},
 		"attachment":    {table.Attachment(room, "01HQ"), table.Identity{Kind: table.KindAttachment, RoomID: room, AttachmentID: "01HQ"}},
 		"place":         {table.Place(room), table.Identity{Kind: table.KindPlace, RoomID: room}},
+		"online":        {table.Online(room, user, connection), table.Identity{Kind: table.KindOnline, RoomID: room, UserID: user, ConnectionID: connection}},
 		"rate":          {table.Rate(user, "connect"), table.Identity{Kind: table.KindRate, UserID: user, Limit: "connect"}},
 		"created once":  {table.Created(user, "k-1"), table.Identity{Kind: table.KindCreated, UserID: user, IdempotencyKey: "k-1"}},
 		"sent once":     {table.Sent(user, "c-1"), table.Identity{Kind: table.KindSent, UserID: user, ClientMessageID: "c-1"}},
@@ -51,6 +52,9 @@ func TestParseRefusesForeignKeys(t *testing.T) {
 		{PK: "CHATROOM#", SK: "METADATA"},
 		{PK: "CHATROOM#r", SK: "MEMBER#"},
 		{PK: "CHATROOM#r", SK: "READ#"},
+		{PK: "CHATROOM#r", SK: "ONLINE#u"},
+		{PK: "CHATROOM#r", SK: "ONLINE##c"},
+		{PK: "CHATROOM#r", SK: "ONLINE#u#"},
 		{PK: "CHATROOM#r", SK: "PROFILE"},
 		{PK: "USER#u", SK: "CREATED#"},
 		{PK: "CHATROOM#r", SK: "MESSAGE#12#m"},            // not 13 digits
@@ -113,6 +117,8 @@ func FuzzParse(f *testing.F) {
 			again = table.Created(id.UserID, id.IdempotencyKey)
 		case table.KindPlace:
 			again = table.Place(id.RoomID)
+		case table.KindOnline:
+			again = table.Online(id.RoomID, id.UserID, id.ConnectionID)
 		case table.KindRate:
 			again = table.Rate(id.UserID, id.Limit)
 		case table.KindAttachment:
@@ -135,7 +141,7 @@ func TestEveryKindHasANameOfItsOwn(t *testing.T) {
 		}
 		kinds[name] = kind
 	}
-	if kinds["created"] != table.KindCreated || len(kinds) != int(table.KindPlace) {
+	if kinds["created"] != table.KindCreated || len(kinds) != int(table.KindOnline) {
 		t.Errorf("the kinds are %v", kinds)
 	}
 }

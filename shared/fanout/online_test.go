@@ -1,0 +1,145 @@
+package fanout_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+	"github.com/rs/zerolog"
+
+	"github.com/streamroom/streamroom/shared/changes"
+	"github.com/streamroom/streamroom/shared/changes/changestest"
+	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/fanout"
+)
+
+// indexed is a room of n members of whom every other one is in the index. It keeps whose
+// presence was read, and of which ranges the index.
+type indexed struct {
+	*asked
+	ranges []fanout.MemberRange
+	fails  bool
+}
+
+func newIndexed(n int) *indexed {
+	x := &indexed{asked: &asked{memory: crowd(n, 1)}}
+	x.indexed = map[string]int64{}
+	for i := 0; i < n; i += 2 {
+		x.indexed[x.members[i]] = changestest.Now.Unix() + 1
+	}
+	return x
+}
+
+func (x *indexed) Online(ctx context.Context, room string, r fanout.MemberRange, limit int) (map[string][]chat.Connection, error) {
+	x.mu.Lock()
+	x.ranges = append(x.ranges, r)
+	x.mu.Unlock()
+	if x.fails {
+		return nil, errors.New("throttled")
+	}
+	return x.memory.Online(ctx, room, r, limit)
+}
+
+// A room of more than chat.IndexAbove members reads those who are in its index there, the
+// others' presence, and posts to all; a smaller one reads as it always did.
+func TestIndex_IsReadInLargeRoomsForThoseWhoAreInIt(t *testing.T) {
+	for _, members := range []int{chat.IndexAbove, chat.IndexAbove + 1, 1_000} {
+		x := newIndexed(members)
+		sent := received{}
+		consumer := fanout.New(x, sent, time.Minute, func() time.Time { return changestest.Now }, zerolog.Nop())
+		answer, err := consumer.Handle(t.Context(), changes.Event{Records: []json.RawMessage{changestest.Send(room, x.messages[0])}})
+		if err != nil || len(answer.BatchItemFailures) > 0 {
+			t.Fatalf("%v, %v", answer, err)
+		}
+		if len(sent) != members {
+			t.Errorf("%d members: %d are told", members, len(sent))
+		}
+		large := members > chat.IndexAbove
+		want := members
+		if large {
+			want = members / 2
+		}
+		if len(x.users) != want || len(x.ranges) > 0 != large {
+			t.Errorf("%d members: the presence of %d was read, want %d; the index %d times", members, len(x.users), want, len(x.ranges))
+		}
+	}
+}
+
+// Those whose lease has ended are served by their presence, and put into the index again;
+// those who are not to be tried are not.
+func TestIndex_TakesMembersWhoAreNotInIt(t *testing.T) {
+	const members = 400
+	m := crowd(members, 1)
+	now := changestest.Now.Unix()
+	m.indexed = map[string]int64{m.members[0]: now + 1, m.members[1]: now, m.members[2]: -(now + 1), m.members[3]: -now}
+	broadcast(t, m, changestest.Send(room, m.messages[0]))
+	if len(m.tried) != fanout.IndexAtOnce || slices.Contains(m.tried, m.members[0]) || slices.Contains(m.tried, m.members[2]) ||
+		!slices.Contains(m.tried, m.members[1]) || !slices.Contains(m.tried, m.members[3]) {
+		t.Errorf("%d members are put into the index, want %d without those who are there, or not to be tried", len(m.tried), fanout.IndexAtOnce)
+	}
+	small := crowd(chat.IndexAbove, 1)
+	broadcast(t, small, changestest.Send(room, small.messages[0]))
+	if len(small.tried) > 0 {
+		t.Errorf("%d members of a small room are put into the index", len(small.tried))
+	}
+}
+
+// One message of fanout.IndexEvery has members put into the index.
+func TestIndex_FewMessagesTakeMembers(t *testing.T) {
+	const messages = 320
+	taking := 0
+	for _, id := range minted(messages) {
+		m := crowd(chat.IndexAbove+1, 0)
+		m.messages = []string{id}
+		broadcast(t, m, changestest.Send(room, id))
+		if len(m.tried) > 0 {
+			taking++
+		}
+	}
+	if most := 2 * messages / fanout.IndexEvery; taking == 0 || taking > most {
+		t.Errorf("%d of %d messages take members, want about %d", taking, messages, messages/fanout.IndexEvery)
+	}
+}
+
+// minted are ids with random characters.
+func minted(n int) []string {
+	ids := make([]string, n)
+	entropy := rand.NewChaCha8([32]byte{})
+	for i := range ids {
+		ids[i] = ulid.MustNew(ulid.Timestamp(changestest.Now), entropy).String()
+	}
+	return ids
+}
+
+// An index that can't be read fails the room, which comes again.
+func TestIndex_ThatCannotBeReadFailsTheRoom(t *testing.T) {
+	x := newIndexed(chat.IndexAbove + 1)
+	x.fails = true
+	failed := handle(t, x, received{}, changestest.Send(room, x.messages[0]))
+	if !slices.Equal(failed, []string{"0"}) {
+		t.Errorf("the records %v failed, want the message's", failed)
+	}
+}
+
+// Slices read the index of their own ranges.
+func TestIndex_SlicesReadTheirRanges(t *testing.T) {
+	x := newIndexed(fanout.SliceAbove + 1)
+	sent, queue := received{}, []json.RawMessage{changestest.Send(room, x.messages[0])}
+	for len(queue) > 0 {
+		if failed := handle(t, x, sent, queue...); len(failed) > 0 {
+			t.Fatalf("records %v failed", failed)
+		}
+		queue = x.records(0)
+	}
+	if len(sent) != len(x.members) {
+		t.Errorf("%d of %d members are told", len(sent), len(x.members))
+	}
+	if len(x.ranges) != 5 || slices.Contains(x.ranges, fanout.MemberRange{}) {
+		t.Errorf("the index was read in %v, want the slices' ranges", x.ranges)
+	}
+}
