@@ -135,7 +135,8 @@ func (r *run) copyMissing(ctx context.Context, items []item) error {
 		if found[k] {
 			continue
 		}
-		id, _ := table.Parse(k) // it is wanted
+		delete(it, table.Indexed) // it says what the other table's presence has
+		id, _ := table.Parse(k)   // it is wanted
 		r.report.Missing[id.Kind.String()]++
 		if !r.config.Apply {
 			continue

@@ -1,8 +1,9 @@
 // Package verify compares derived items with their sources: each room's last
 // message in its last state, each place in a room list, members and
 // participations, a room's description, number of members and owner, read
-// cursors, connections and presence, attachments, the messages that name them and
-// their files in the bucket, places and their rooms, and what should have expired. With Repair it makes the
+// cursors, connections, presence and the connections that rooms keep, attachments, the
+// messages that name them and their files in the bucket, places and their rooms, and what
+// should have expired. With Repair it makes the
 // derived item follow its source.
 //
 // A room whose last member left has no description any more, and keeps its

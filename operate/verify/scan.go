@@ -152,6 +152,9 @@ func (s *segmentScan) take(it item) error {
 	case table.KindConnection:
 		return s.takeRow(id.ConnectionID, it)
 	case table.KindPresence:
+		if err := s.wantOnline(id.UserID, it); err != nil {
+			return err
+		}
 		return s.takePresence(id.UserID, it)
 	default:
 		return nil
@@ -183,6 +186,9 @@ func (s *segmentScan) takeOfRoom(id table.Identity, it item) error {
 	case table.KindMember:
 		s.room.count.addMember(it)
 		s.room.members = append(s.room.members, id.UserID)
+		if err := s.wantNote(id.RoomID, id.UserID, it); err != nil {
+			return err
+		}
 		if len(s.room.members) == heldMembers {
 			held := s.room.members
 			s.room.members, s.room.large = nil, true

@@ -27,6 +27,7 @@ const (
 	Room        = "room"        // a room's description, and its members
 	Cursor      = "cursor"      // a read cursor, and its member
 	Connection  = "connection"  // a connection's row and its entry in the user's presence
+	Online      = "online"      // a member's connections in a room that keeps them
 	Attachment  = "attachment"  // a file's item and the message that names it
 	File        = "file"        // a file in the bucket and its item
 	Place       = "place"       // a room's place, in GSI2
@@ -226,7 +227,7 @@ func (v *verifier) check(ctx context.Context, until time.Time) ([]finding, error
 	byRoom := map[string][]candidate{}
 	var others []candidate
 	for s := range v.candidates {
-		if s.room != "" {
+		if s.room != "" && s.kind != Online {
 			byRoom[s.room] = append(byRoom[s.room], s)
 		} else {
 			others = append(others, s)
@@ -250,8 +251,11 @@ func (v *verifier) check(ctx context.Context, until time.Time) ([]finding, error
 	}
 	for _, s := range others {
 		do(func() ([]finding, error) {
-			if s.kind == Connection {
+			switch s.kind {
+			case Connection:
 				return v.checkConnection(ctx, s)
+			case Online:
+				return v.checkOnline(ctx, s)
 			}
 			return v.checkLeftover(ctx, s)
 		})
