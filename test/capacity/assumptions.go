@@ -70,7 +70,8 @@ const (
 
 // What the table holds, and how it is read.
 const (
-	memberBytes    = 112 // as BenchmarkReadRoom's: 28 units for a thousand
+	memberBytes    = 125 // as operate/cost has them: 31 units for a thousand in the index
+	onlineBytes    = 140 // a connection in the index
 	pageBytes      = 1 << 20
 	presenceBatch  = 100 // users in one BatchGetItem
 	readsInFlight  = 64

@@ -3,6 +3,7 @@ package main
 import (
 	"time"
 
+	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/topology"
 )
 
@@ -64,7 +65,8 @@ func (i *invocation) together(batch []*part, messages []int) bool {
 }
 
 // round serves some ranges of members side by side: it reads them, cuts those
-// that are too large, reads who is there, and posts. It returns how many of
+// that are too large, reads who is there, in the room's index or each one's presence, and
+// posts. It returns how many of
 // them, from the first, are done.
 func (i *invocation) round(parts []*part) int {
 	var toRead, units, longest int
@@ -93,7 +95,11 @@ func (i *invocation) round(parts []*part) int {
 		}
 	}
 	served := len(parts)
-	if unread := i.presence(users); unread > 0 {
+	if i.run.Members > chat.IndexAbove {
+		if !i.index(told) {
+			return 0
+		}
+	} else if unread := i.presence(users); unread > 0 {
 		// As many slices come again as could not be read. That the others of
 		// those slices are told now, and twice, is left out.
 		failed := min((unread*len(told)+users-1)/users, len(told))
@@ -102,6 +108,23 @@ func (i *invocation) round(parts []*part) int {
 	}
 	i.post(told)
 	return served
+}
+
+// index reads the connections of ranges in the room's index; false if the SDK gave up.
+// That all members are in it is assumed, as after some messages.
+func (i *invocation) index(parts []*part) bool {
+	rows, longest, units := 0, 0, 0
+	for _, p := range parts {
+		n := i.run.online(p.members)
+		rows += n
+		longest = max(longest, n)
+		units += max(1, (n*onlineBytes+4095)/4096)
+	}
+	if rows == 0 && units == 0 {
+		return true
+	}
+	took := i.run.slowest(readLatency, len(parts)) + pageTime(longest*onlineBytes/memberBytes)
+	return i.query(units, took, rows*int(cpuPerMember)/2)
 }
 
 // query reads from the room's partition; false if the SDK gave up.
