@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/streamroom/streamroom/operate/progress"
+	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/config"
 	"github.com/streamroom/streamroom/shared/fanout"
 	"github.com/streamroom/streamroom/test/faults"
@@ -124,6 +125,7 @@ func parse(args []string, stdout io.Writer) (options, error) {
 	flags.IntVar(&o.config.Browsers, "browsers", 4, "`number` of users who have one more client, the browser library in Node.js")
 	flags.IntVar(&o.config.Rooms, "rooms", 8, "`number` of rooms, each of half of the users")
 	flags.IntVar(&o.config.Crowd, "crowd", fanout.SliceAbove, "`number` of members without a client in the first room; the default makes it a large one")
+	flags.IntVar(&o.config.Group, "group", chat.IndexAbove, "`number` of members without a client in the second room; the default makes one whose connections it keeps itself")
 	flags.Float64Var(&o.config.Sends, "sends", 12, "messages a `second`, of all clients together")
 	flags.Float64Var(&o.config.Changes, "changes", 6, "edits, deletions and read marks a `second`, of all clients together")
 	flags.Float64Var(&o.config.Reads, "reads", 4, "reads of histories a `second`, of all clients together")

@@ -20,6 +20,7 @@ import (
 
 	"github.com/streamroom/streamroom/functions"
 	"github.com/streamroom/streamroom/local"
+	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/table"
 	"github.com/streamroom/streamroom/shared/topology"
 	"github.com/streamroom/streamroom/shared/wire"
@@ -64,6 +65,20 @@ func TestPlantedBugsAreFound(t *testing.T) {
 			Config{
 				Users: 2, Rooms: 16, Sends: 10, Duration: 8 * time.Second,
 				Faults: outage(topology.Fanout), Wrap: only(topology.Fanout, hideFailures),
+			},
+			[]Promise{NotDelivered},
+		},
+		"no row of a new connection": {
+			Config{
+				Users: 4, Rooms: 2, Group: chat.IndexAbove, Sends: 20, Duration: 8 * time.Second,
+				Chaos: Chaos{Cuts: 120}, Wrap: only(topology.Connect, forgetRows),
+			},
+			[]Promise{NotDelivered},
+		},
+		"no rows of the connections of a new member of the index": {
+			Config{
+				Users: 4, Rooms: 2, Group: chat.IndexAbove, Sends: 20, Duration: 8 * time.Second,
+				Wrap: only(topology.Fanout, forgetRows),
 			},
 			[]Promise{NotDelivered},
 		},
@@ -198,6 +213,24 @@ var writes atomic.Int64 // of messages, that storeLate has seen
 type doer func(*http.Request) (*http.Response, error)
 
 func (d doer) Do(r *http.Request) (*http.Response, error) { return d(r) }
+
+// forgetRows stores no connection in a room.
+func forgetRows(env functions.Env, construct functions.Constructor) (lambda.Handler, error) {
+	db := env.AWS.HTTPClient
+	env.AWS.HTTPClient = doer(func(r *http.Request) (*http.Response, error) {
+		body, err := readBody(r)
+		if err != nil {
+			return nil, err
+		}
+		if strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".BatchWriteItem") && bytes.Contains(body, []byte(`"`+table.OnlinePrefix)) {
+			return &http.Response{
+				StatusCode: http.StatusOK, Header: http.Header{}, Request: r, Body: io.NopCloser(strings.NewReader(`{"UnprocessedItems":{}}`)),
+			}, nil
+		}
+		return db.Do(r)
+	})
+	return construct(env)
+}
 
 // noOverlap asks for what came after the last message, not for what came after
 // the minute before it.

@@ -13,6 +13,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"github.com/streamroom/streamroom/client"
+	"github.com/streamroom/streamroom/shared/fanout"
 )
 
 // never is a time after all others.
@@ -97,12 +98,29 @@ func (r *run) setUp(ctx context.Context) error {
 			return errors.New("the first message of a room was refused")
 		}
 	}
+	r.fillIndex(ctx)
 	err := r.await(ctx, func() bool { return len(r.undelivered(true)) == 0 })
 	r.loadedAt.Store(r.now())
 	if err != nil {
 		return fmt.Errorf("deliver the first messages: %w", err)
 	}
 	return nil
+}
+
+// fillIndex has the room of Group members keep the connections of its members, which few
+// messages bring about.
+func (r *run) fillIndex(ctx context.Context) {
+	const most = 200 // tries: fewer than one run of a million needs more
+	if r.config.Group == 0 || len(r.rooms) < 2 {
+		return
+	}
+	room := r.rooms[1]
+	for range most {
+		if id := r.ledger.newest(room.id); id != "" && fanout.Indexes(id) {
+			return
+		}
+		r.deviceOf(room.owner()).say(ctx, room)
+	}
 }
 
 // clockOffsets are how far browsers' clocks are ahead, in turn.
@@ -151,17 +169,20 @@ func (r *run) makeRoomOf(ctx context.Context, index int, users []string, others 
 		m.members[user] = []membership{{0, 0, never, never}}
 	}
 	r.rooms = append(r.rooms, m)
-	if index == 0 {
-		return r.crowd(ctx, m)
+	switch index {
+	case 0:
+		return r.crowd(ctx, m, r.config.Crowd)
+	case 1:
+		return r.crowd(ctx, m, r.config.Group)
 	}
 	return nil
 }
 
 // crowd adds members to a room who have no device. In the order of user ids they
 // stand between the users, so that these end up in several slices of the room.
-func (r *run) crowd(ctx context.Context, m *room) error {
+func (r *run) crowd(ctx context.Context, m *room, n int) error {
 	owner := r.deviceOf(m.owner())
-	for i := range r.config.Crowd {
+	for i := range n {
 		ctx, cancel := r.timeout(ctx)
 		err := owner.current().AddMember(ctx, m.id, fmt.Sprintf("user-%d-%06d", i%r.config.Users, i))
 		cancel()

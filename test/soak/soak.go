@@ -55,6 +55,7 @@ type Config struct {
 	Devices int // of each user, 1 or more
 	Rooms   int // 1 or more
 	Crowd   int // of members without a device in the first room
+	Group   int // and in the second room, where they make fanout use its index
 
 	// Browsers is how many users have one more device, which runs the browser
 	// library in Node.js.
