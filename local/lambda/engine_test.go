@@ -180,11 +180,12 @@ func TestMappingOnTheLocalTable(t *testing.T) {
 		t.Errorf("record %+v", r)
 	}
 
-	// Removal by TTL carries its user identity.
-	f.put(t, table.Connection("c1"), map[string]ddbtypes.AttributeValue{table.TTL: &ddbtypes.AttributeValueMemberN{Value: "1700000000"}})
+	// Removal by TTL carries its user identity. Members have none in fact.
+	f.put(t, table.Member("r1", "alice"), map[string]ddbtypes.AttributeValue{table.TTL: &ddbtypes.AttributeValueMemberN{Value: "1700000000"}})
+	expect(t, "event", receive(t, records).EventName, "INSERT")
 	r = receive(t, records)
 	expect(t, "event", r.EventName, "REMOVE")
-	expect(t, "key", r.Change.Keys[table.PK].String(), "CONNECTION#c1")
+	expect(t, "key", r.Change.Keys[table.SK].String(), "MEMBER#alice")
 	expect(t, "identity", r.UserIdentity, &events.DynamoDBUserIdentity{Type: "Service", PrincipalID: "dynamodb.amazonaws.com"})
 
 	// Shards split under way, and nothing is lost.

@@ -13,7 +13,7 @@ import (
 type scripted struct {
 	plan     Plan
 	ledger   *ledger
-	sessions map[int]*scriptedSession
+	sessions []*scriptedSession
 	does     func(number int) (copies int, code string) // copies for each member; "" or why it is refused
 	stall    func() time.Duration                       // before a message is taken
 }
@@ -66,7 +66,7 @@ func loaded(t *testing.T, p Plan, server *scripted) Report {
 		t.Fatal(err)
 	}
 	book := &ledger{run: newRun(), members: p.Members}
-	server.plan, server.ledger, server.sessions = p, book, map[int]*scriptedSession{}
+	server.plan, server.ledger, server.sessions = p, book, make([]*scriptedSession, p.Users)
 	if server.does == nil {
 		server.does = func(int) (int, string) { return 1, "" }
 	}
@@ -166,7 +166,7 @@ func TestAccounting_StoppedEarly(t *testing.T) {
 		p := plan()
 		book := &ledger{run: newRun(), members: p.Members}
 		server := &scripted{
-			plan: p, ledger: book, sessions: map[int]*scriptedSession{},
+			plan: p, ledger: book, sessions: make([]*scriptedSession, p.Users),
 			does: func(int) (int, string) { return 1, "" }, stall: func() time.Duration { return 0 },
 		}
 		ctx, cancel := context.WithCancelCause(t.Context())
