@@ -161,7 +161,7 @@ func TestFilesAreDroppedAndPasted(t *testing.T) {
 	t.Parallel()
 	alice := inRoom(t, attachmentServer(t), "alice")
 	alice.dropped("drop", "document.getElementById('messages')", "run.svg", "image/svg+xml")
-	alice.dropped("paste", "document.activeElement", `\u202egpj.exe`, "text/html")
+	alice.dropped("paste", "document.getElementById('composer-input')", `\u202egpj.exe`, "text/html")
 	alice.uploads("uploaded", "uploaded")
 	if names := eval[string](alice, `[...document.querySelectorAll("[data-testid=upload] .file-name")].map((e) => e.textContent).join()`); names != "run.svg,gpj.exe" {
 		t.Errorf("the files are called %q", names)

@@ -39,6 +39,7 @@ type fake struct {
 	deliver func(c *fakeConn, m wire.Message) []wire.Message // what a connection gets of a message
 	refuse  func(f wire.ClientFrame) any                     // answers a send in place of an ack
 	hold    func(r *http.Request)                            // returns when a request may be served
+	fail    func(r *http.Request) bool                       // answers a request of the API with 500
 	mute    bool                                             // stores sends, but acks none
 }
 
@@ -291,6 +292,10 @@ func (f *fake) as(handle func(w http.ResponseWriter, r *http.Request, user strin
 		}
 		f.mu.Lock()
 		defer f.mu.Unlock()
+		if f.fail != nil && f.fail(r) {
+			problem(w, http.StatusInternalServerError, "internal", "a server error")
+			return
+		}
 		if id := r.PathValue("id"); id != "" {
 			isDescription := r.Method == http.MethodGet && r.URL.Path == "/api/rooms/"+id
 			room := f.rooms[id]

@@ -138,12 +138,20 @@ func TestQuickSwitchesMixNothing(t *testing.T) {
 	// An edit that is begun isn't taken to another room, nor does it become a draft.
 	alice.arrow("ArrowUp", 0)
 	alice.until(`document.getElementById("composer-input").value === "begun in team"`)
+	alice.typed(" and changed")
 	alice.openRoom("general")
 	alice.until(`document.getElementById("composer-input").value === "" && document.getElementById("composer-editing").hidden`)
 	alice.send("after an edit")
 	alice.until(`document.querySelector("[data-testid=message]:last-child .text").textContent === "after an edit"`)
 	alice.openRoom("team")
 	alice.until(`document.getElementById("composer-input").value === "" && document.getElementById("composer-editing").hidden`)
+	// It goes on where it was left, until it is given up.
+	for _, text := range []string{"begun in team and changed", "begun in team"} {
+		alice.arrow("ArrowUp", 0)
+		alice.until(`document.getElementById("composer-input").value === "` + text + `"`)
+		alice.escape()
+		alice.until(`document.getElementById("composer-editing").hidden`)
+	}
 	if n := f.count("team", "after an edit") + f.count("general", "begun in team"); n != 0 {
 		t.Errorf("%d messages went astray", n)
 	}

@@ -264,6 +264,30 @@ func TestChatChangesTheLastMessage(t *testing.T) {
 	}
 }
 
+// Lines that come at once, as from a pipe: a change is of the message before it, which may
+// not be shown yet.
+func TestChatChangesTheMessageBefore(t *testing.T) {
+	server := startLocal(t)
+	alice := sitDown(t, "--user", "alice", "--room", "general", "--addr", server.URL())
+	alice.sees(alice.status, "connected as alice")
+	alice.types("first")
+	alice.sees(alice.shown, "alice: first")
+	alice.types("tea at fuor\n/edit tea at four\nnever mind\n/delete\nlast")
+	alice.sees(alice.shown, "alice: last")
+	rig.Eventually(t, "the messages before the changes are changed", func() bool {
+		history, err := api(t, server, "alice").History(t.Context(), "general", client.Page{Limit: 10})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, m := range history.Messages {
+			got = append(got, m.Content)
+		}
+		slices.Reverse(got)
+		return slices.Equal(slices.DeleteFunc(got, func(s string) bool { return s == "" }), []string{"first", "tea at four", "last"})
+	})
+}
+
 func TestChatInARoomByName(t *testing.T) {
 	s := startLocal(t)
 	alice := api(t, s, "alice")

@@ -219,7 +219,13 @@ func (s *chatScreen) changeLast(ctx context.Context, what string, change func(ct
 func (s *chatScreen) sendLine(ctx context.Context, c *client.Client, line string) {
 	sending, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
-	if _, err := c.Send(sending, s.room, line); err != nil && ctx.Err() == nil {
+	ack, err := c.Send(sending, s.room, line)
+	switch {
+	case err == nil:
+		s.mu.Lock()
+		s.mine = max(s.mine, ack.MessageID) // the line after this may be /edit: it is not shown yet, maybe
+		s.mu.Unlock()
+	case ctx.Err() == nil:
 		s.note("not sent: %v", err)
 	}
 }

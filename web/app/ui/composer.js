@@ -20,6 +20,8 @@ export class Composer {
   #withFiles = false;
   /** @type {Map<string, string>} by message, edits that are under way or were not saved */
   #edits = new Map();
+  /** @type {Map<string, string>} by message, edits that were left for another room */
+  #begun = new Map();
   /** @type {Map<string, Promise<void>>} by message, the end of its edits that are under way */
   #saving = new Map();
   #files;
@@ -63,7 +65,9 @@ export class Composer {
     this.#form.hidden = chatRoomId === "";
     this.#input.placeholder = title ? `Message ${isolated(title)}` : "Write a message";
     if (chatRoomId === this.#room) return;
+    const [message, text] = [this.#message, this.#input.value];
     this.endEdit();
+    if (message) this.#begun.set(message, text);
     this.#room = chatRoomId;
     this.#files.show(chatRoomId, true);
     this.#input.value = chatRoomId && this.#on.draft(chatRoomId);
@@ -83,6 +87,7 @@ export class Composer {
   /** Forgets edits that were not saved: their user signed out. */
   clear() {
     this.#edits.clear();
+    this.#begun.clear();
     this.#files.clear();
   }
 
@@ -108,7 +113,7 @@ export class Composer {
    * @param {boolean} withFiles whether the message has files, too
    */
   edit(messageId, content, withFiles) {
-    const text = this.#edits.get(messageId) ?? content;
+    const text = this.#begun.get(messageId) ?? this.#edits.get(messageId) ?? content;
     this.#withFiles = withFiles;
     this.#setMessage(messageId);
     this.#input.value = text;
@@ -120,6 +125,7 @@ export class Composer {
   /** Leaves the message as it is. */
   endEdit() {
     if (!this.#message) return;
+    this.#begun.delete(this.#message);
     this.#setMessage("");
     this.#input.value = this.#on.draft(this.#room);
     this.#changed();

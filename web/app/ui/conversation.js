@@ -44,6 +44,10 @@ export class Conversation {
   #failure;
   /** The room whose older messages are under way; empty for none. */
   #loadingOlder = "";
+  /** The room whose older messages could not be read a moment ago; empty for none. */
+  #olderWaits = "";
+  /** @type {ReturnType<typeof setTimeout>|undefined} until when */
+  #olderAgain;
   /** @type {Room|undefined} what the server says about the room */
   #details;
   /** @type {Member[]} those that were read */
@@ -76,7 +80,7 @@ export class Conversation {
     this.#local = local;
     this.#changed = changed;
     this.#messages = new MessagesView({
-      older: () => void this.#loadOlder(),
+      older: (asked) => void this.#loadOlder(asked),
       seen: (messageId) => this.#seen(messageId),
       retry: (id) => this.#chat?.retry(id),
       discard: (id) => this.#chat?.discard(id),
@@ -206,7 +210,8 @@ export class Conversation {
 
   /** What became of the room and of who is in it while there was no connection is to be asked. */
   reconnected() {
-    void this.#readDetails();
+    if (this.#failure && isPassing(this.#failure.code)) void this.open(this.id);
+    else void this.#readDetails();
   }
 
   /** The name of the room changed, or who can join it, or its place. */
@@ -222,6 +227,8 @@ export class Conversation {
     const known = chat.rooms.get(id) ?? this.#details;
     const title = known ? titleOf(chat, known) : id;
     const timeline = chat.timeline(id);
+    // It was read after all, when what was missed was: it can be written in, too.
+    if (timeline.loaded && this.#failure && isPassing(this.#failure.code)) this.#failure = undefined;
     const group = known?.type !== "dm";
     const count = this.#details?.memberCount ?? 0;
     this.#head.hidden = id === "";
@@ -266,10 +273,11 @@ export class Conversation {
     return others.length > 0 ? `${others.join(", ")}, you` : "";
   }
 
+  /** @returns {Promise<boolean>} whether they were read */
   async #readDetails() {
     const room = this.id;
     const chat = this.#chat;
-    if (!room || !chat) return;
+    if (!room || !chat) return false;
     // Who has gone down the list stays there.
     const shown = this.#membersDialog.isOpen ? this.#members.length : 0;
     try {
@@ -279,17 +287,27 @@ export class Conversation {
         details = await chat.room(room, details.cursor);
         members.push(...(details.members ?? []));
       }
-      if (room !== this.id) return;
+      if (room !== this.id) return false;
       this.#details = details;
       this.#members = members;
+      this.#changed();
+      return true;
     } catch (err) {
       const failure = Failure.from(err);
       report(failure);
       clearTimeout(this.#again);
       if (isPassing(failure.code) && room === this.id)
-        this.#again = setTimeout(() => room === this.id && void this.#readDetails(), RETRY + failure.retryAfter);
+        this.#again = setTimeout(() => room === this.id && void this.#retryDetails(), RETRY + failure.retryAfter);
+      this.#changed();
+      return false;
     }
-    this.#changed();
+  }
+
+  /** The room that could not be shown for the same reason is opened once its details can be read. */
+  async #retryDetails() {
+    const room = this.id;
+    if ((await this.#readDetails()) && room === this.id && this.#failure && isPassing(this.#failure.code))
+      void this.open(room);
   }
 
   async #readMore() {
@@ -322,15 +340,25 @@ export class Conversation {
     await this.#readDetails();
   }
 
-  async #loadOlder() {
+  /** @param {boolean} asked by the reader; else because the top is near, which it still is after a failure */
+  async #loadOlder(asked) {
     const room = this.id;
-    if (this.#loadingOlder === room) return;
+    if (this.#loadingOlder === room || (!asked && this.#olderWaits === room)) return;
+    clearTimeout(this.#olderAgain);
+    this.#olderWaits = "";
     this.#loadingOlder = room;
     this.#changed();
     try {
       await this.#chat?.loadOlder(room);
     } catch (err) {
-      announce(describe(Failure.from(err)));
+      const failure = Failure.from(err);
+      announce(describe(failure));
+      this.#olderWaits = room;
+      if (isPassing(failure.code))
+        this.#olderAgain = setTimeout(() => {
+          if (this.#olderWaits === room) this.#olderWaits = "";
+          this.#changed();
+        }, RETRY + failure.retryAfter);
     }
     if (this.#loadingOlder === room) this.#loadingOlder = "";
     this.#changed();
@@ -364,7 +392,12 @@ export class Conversation {
   }
 
   #editLast() {
-    const messages = this.#chat?.timeline(this.id).messages ?? [];
+    const { messages = [], outgoing = [] } = this.#chat?.timeline(this.id) ?? {};
+    // The last one of one's own is not there yet: the one before it is not meant.
+    if (outgoing.length > 0) {
+      announce("Your last message isn’t sent yet. Once it is, you can edit it.", true);
+      return;
+    }
     const last = messages.findLast((m) => m.senderId === this.#me && !m.deletedAt);
     if (last) this.#edit(last);
   }

@@ -79,7 +79,7 @@ export class Row {
   #fresh = el("p", { class: "fresh", "data-testid": "divider" }, el("span", {}, "New messages"));
   #avatar = el("span", { "aria-hidden": "true" });
   #sender = el("span", { dir: "auto" });
-  #text = el("p", { class: "text", dir: "auto" });
+  #text = el("div", { class: "text", dir: "auto" });
   #files = el("ul", { class: "attachments", "data-testid": "attachments" });
   /** @type {AttachmentView[]} */
   #views = [];

@@ -79,7 +79,7 @@ export class MessagesView {
 
   /**
    * @param {object} on
-   * @param {() => void} on.older more history is wanted
+   * @param {(asked: boolean) => void} on.older more history is wanted; asked: by the reader, who pressed the button
    * @param {(messageId: string) => void} on.seen a message came into view: the last one there
    * @param {(clientMessageId: string) => void} on.retry
    * @param {(clientMessageId: string) => void} on.discard
@@ -91,7 +91,7 @@ export class MessagesView {
    */
   constructor(on) {
     this.#on = on;
-    this.#older.addEventListener("click", () => on.older());
+    this.#older.addEventListener("click", () => on.older(true));
     this.#newest.addEventListener("click", () => this.toEnd());
     this.#scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     this.#scroller.addEventListener("keydown", (event) => this.#key(event));
@@ -316,7 +316,7 @@ export class MessagesView {
       this.#to = to < messages.length ? messages[to - 1].messageId : "";
       this.#from = messages[Math.max(start, Math.min(to, messages.length) - MOST)].messageId;
     } else {
-      if (scrollTop < NEAR_EDGE && hasOlder && !loadingOlder) this.#on.older();
+      if (scrollTop < NEAR_EDGE && hasOlder && !loadingOlder) this.#on.older(false);
       return;
     }
     const restore = this.#anchor();
