@@ -71,7 +71,9 @@ type asked struct {
 }
 
 func (a *asked) Presence(ctx context.Context, users []string, limit int) (map[string][]chat.Connection, error) {
+	a.mu.Lock()
 	a.users = append(a.users, users...)
+	a.mu.Unlock()
 	return a.memory.Presence(ctx, users, limit)
 }
 
