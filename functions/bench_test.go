@@ -316,7 +316,7 @@ type audience struct {
 func newAudience(members int) audience {
 	a := audience{devices: map[string][]chat.Connection{}}
 	for i := range members {
-		a.members = append(a.members, chat.Member{UserID: user(i)})
+		a.members = append(a.members, chat.Member{UserID: user(i), IndexedUntil: 1 << 40}) // in the room's index
 		a.devices[user(i)] = []chat.Connection{{ID: connection(i), UserID: user(i)}}
 	}
 	return a
@@ -329,6 +329,11 @@ func (a audience) MembersIn(context.Context, string, fanout.MemberRange, int) ([
 
 // Presence implements fanout.Store.
 func (a audience) Presence(context.Context, []string, int) (map[string][]chat.Connection, error) {
+	return a.devices, nil
+}
+
+// Online implements fanout.Store.
+func (a audience) Online(context.Context, string, fanout.MemberRange, int) (map[string][]chat.Connection, error) {
 	return a.devices, nil
 }
 
