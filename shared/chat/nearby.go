@@ -14,7 +14,6 @@ const (
 	MinRadius     = 100    // metres
 	MaxRadius     = 50_000 // metres
 	DefaultRadius = 5_000  // metres
-
 )
 
 // PlaceRange is a part of the index of places to read: of its first cell, if After is

@@ -21,9 +21,10 @@ import (
 // PutConnection stores the connection's entry in the user's presence, its rows in
 // indexed rooms, then its own row. An entry without a row is harmless: a post shows
 // that the connection has ended, readers skip an entry whose ttl has passed, and the
-// user's next connections remove those. A row without an entry would let a client believe that it can be
-// reached. There is no transaction: those of one user's connections would cancel
-// each other, as each changes the one presence item; plain updates do not.
+// user's next connections remove those. A row without an entry would let a client
+// believe that it can be reached. There is no transaction: those of one user's
+// connections would cancel each other, as each changes the one presence item; plain
+// updates do not.
 func (s *Store) PutConnection(ctx context.Context, c chat.Connection) error {
 	presence, err := s.joinPresence(ctx, c)
 	if err != nil {
@@ -165,8 +166,8 @@ func (s *Store) markReplaced(ctx context.Context, c chat.Connection) error {
 	return err
 }
 
-// DeleteConnection removes the row, the entry, and the rows in rooms. The user is only known from
-// the row.
+// DeleteConnection removes the row, the entry, and the rows in rooms. The user is only
+// known from the row.
 func (s *Store) DeleteConnection(ctx context.Context, connectionID string) error {
 	out, err := s.db.DeleteItem(ctx, &dynamodb.DeleteItemInput{
 		TableName:    s.table,

@@ -89,16 +89,11 @@
 //
 // # Clean-up
 //
-//  13. A removed connection row has its entry in the user's presence deleted,
-//     whatever the record's age, beside the batch's rooms and by one request that
-//     is not retried, so that it holds up no room; a failure is answered as
-//     failed.
-//
-//  14. A post that is answered with 410 removes the connection, unless it is so
+//  13. A post that is answered with 410 removes the connection, unless it is so
 //     young that its handshake may not be over. A removal that fails is left to
 //     the item's expiry.
 //
-//  15. A connection that newer ones of its user replaced is told so, and closed,
+//  14. A connection that newer ones of its user replaced is told so, and closed,
 //     beside the batch's other work and for closeTime at most. If that fails, its
 //     row says so to its next ping or send.
 //
