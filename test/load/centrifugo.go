@@ -75,7 +75,7 @@ func (s *centrifugoSession) enter(ctx context.Context, rooms map[int]int) error 
 	}
 	for i, command := range commands {
 		command["id"] = i + 1
-		if err := s.write(ctx, command); err != nil {
+		if err := writeJSON(ctx, s.conn, command); err != nil {
 			return err
 		}
 		if err := s.answered(ctx, uint32(i+1)); err != nil {
@@ -100,14 +100,6 @@ func (s *centrifugoSession) answered(ctx context.Context, id uint32) error {
 			}
 		}
 	}
-}
-
-func (s *centrifugoSession) write(ctx context.Context, command any) error {
-	encoded, err := json.Marshal(command)
-	if err != nil {
-		return err
-	}
-	return s.conn.Write(ctx, websocket.MessageText, encoded)
 }
 
 // read returns a frame's replies, and answers a ping.
@@ -135,7 +127,7 @@ func (s *centrifugoSession) read(ctx context.Context) ([]centrifugoReply, error)
 }
 
 func (s *centrifugoSession) send(ctx context.Context, room, number int, content string) error {
-	return s.write(ctx, map[string]any{
+	return writeJSON(ctx, s.conn, map[string]any{
 		"id":      firstPublish + number,
 		"publish": map[string]any{"channel": s.peer.channel(room), "data": map[string]string{"content": content}},
 	})

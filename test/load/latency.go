@@ -37,8 +37,13 @@ func (r *recorder) record(user int, latency time.Duration) {
 	shard := &r.shards[user%len(r.shards)]
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
-	// Values in range don't fail.
-	_ = shard.histogram.RecordValue(min(max(latency, time.Microsecond), maxLatency).Microseconds())
+	record(shard.histogram, latency)
+}
+
+// record adds a latency to a histogram. One that is out of its range counts as the range's
+// end.
+func record(h *hdr.Histogram, latency time.Duration) {
+	_ = h.RecordValue(min(max(latency, time.Microsecond), maxLatency).Microseconds()) // values in range don't fail
 }
 
 // sum returns all that was recorded.

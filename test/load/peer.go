@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -76,6 +77,15 @@ func dial(ctx context.Context, address string, subprotocols ...string) (*websock
 	}
 	conn.SetReadLimit(maxFrame)
 	return conn, nil
+}
+
+// writeJSON sends a value as one text frame.
+func writeJSON(ctx context.Context, conn *websocket.Conn, value any) error {
+	encoded, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	return conn.Write(ctx, websocket.MessageText, encoded)
 }
 
 // handshakeError adds what a server says that refuses a handshake.

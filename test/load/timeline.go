@@ -59,8 +59,7 @@ func (t *timeline) delivered(at time.Time) {
 func (t *timeline) last(m *message, latency time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	// Values in range don't fail.
-	_ = t.at(m.intended).last.RecordValue(min(max(latency, time.Microsecond), maxLatency).Microseconds())
+	record(t.at(m.intended).last, latency)
 }
 
 func (t *timeline) report() (seconds []Second, err error) {

@@ -162,7 +162,7 @@ func (s *tinodeSession) ask(ctx context.Context, kind string, body map[string]an
 	s.asked++
 	id := "ask" + strconv.Itoa(s.asked)
 	body["id"] = id
-	if err := s.write(ctx, map[string]any{kind: body}); err != nil {
+	if err := writeJSON(ctx, s.conn, map[string]any{kind: body}); err != nil {
 		return tinodeFrame{}, err
 	}
 	for {
@@ -179,14 +179,6 @@ func (s *tinodeSession) ask(ctx context.Context, kind string, body map[string]an
 	}
 }
 
-func (s *tinodeSession) write(ctx context.Context, request any) error {
-	encoded, err := json.Marshal(request)
-	if err != nil {
-		return err
-	}
-	return s.conn.Write(ctx, websocket.MessageText, encoded)
-}
-
 func (s *tinodeSession) read(ctx context.Context) (tinodeFrame, error) {
 	_, data, err := s.conn.Read(ctx)
 	if err != nil {
@@ -200,7 +192,7 @@ func (s *tinodeSession) read(ctx context.Context) (tinodeFrame, error) {
 }
 
 func (s *tinodeSession) send(ctx context.Context, room, number int, content string) error {
-	return s.write(ctx, map[string]any{"pub": map[string]any{
+	return writeJSON(ctx, s.conn, map[string]any{"pub": map[string]any{
 		"id": s.peer.ledger.id(number), "topic": s.peer.topics[room], "content": content,
 	}})
 }
