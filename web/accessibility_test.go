@@ -141,8 +141,8 @@ func conversation(f *fake) {
 			{"dana", "مرحبا بالجميع، هل يمكنكم قراءة هذا؟"},
 			{"haruka", "はい、読めます。右から左へもきれいに表示されていますね。"},
 			{"bob", "Averylongwordthathasnobreakinit" + strings.Repeat("andgoeson", 14)},
-			{"carol", "Two lines,\nas they were written"},
-			{"alice", "Perfect. Lunch at half past twelve?"},
+			{"carol", "Two lines, as they were written.\nTry it:\n```sh\ngo run ./cmd/streamroom local --listen 127.0.0.1:9000 --data ./data-of-the-release\n```\nThe rest is at https://docs.example.com/releases/1.0."},
+			{"alice", "Perfect, with `--data` then: http://localhost:8080. Lunch at half past twelve?"},
 		}
 		return lines[i][0], lines[i][1]
 	})

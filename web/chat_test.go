@@ -327,3 +327,26 @@ func TestUnitsInNode(t *testing.T) {
 	}
 	t.Logf("%s", out)
 }
+
+// An address can be followed, and learns nothing of the page; code is shown as it is written.
+func TestLinksAndCode(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	alice, bob := signedIn(t, f.URL, "alice"), signedIn(t, f.URL, "bob")
+	alice.send("see https://example.com/a?b=c, or javascript:alert(1), and `x < y`")
+	f.say("general", "bob", "```go\nif a <b> {\n\tb()\n}\n```")
+	for _, page := range []*page{alice, bob} {
+		page.shows("see https://example.com/a?b=c, or javascript:alert(1), and x < y", "if a <b> {\n\tb()\n}")
+		page.until(`[...document.querySelectorAll(".text a")].map((a) => [a.href, a.target, a.rel, a.textContent].join(" ")).join() ===
+			"https://example.com/a?b=c _blank noopener noreferrer https://example.com/a?b=c"`)
+		page.until(`[...document.querySelectorAll("[data-testid=message] code")].map((c) => c.parentElement.localName).join() === "div,pre"`)
+	}
+	// What was an address is none after an edit.
+	alice.arrow("ArrowUp", 0)
+	alice.until(`document.getElementById("composer-input").value.startsWith("see https")`)
+	alice.do(`document.getElementById("composer-input").value = "see nothing"; document.getElementById("composer-input").dispatchEvent(new Event("input"))`)
+	alice.enter(0)
+	for _, page := range []*page{alice, bob} {
+		page.until(`document.querySelector(".text").textContent === "see nothing" && document.querySelector(".text a") === null`)
+	}
+}

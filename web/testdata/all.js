@@ -6,6 +6,7 @@ import "./elsewhere.js";
 import "./attachments.js";
 import "./rooms.js";
 import "./text.js";
+import "./parts.js";
 import { addLists } from "./lists.js";
 import { addReads, addVectors } from "./vectors.js";
 

@@ -3,6 +3,7 @@
 import { isolated } from "../../lib/streamroom.js";
 import { AttachmentView } from "./attachment.js";
 import { arrange, becomeAvatar, el, hueOf, icon } from "./dom.js";
+import { partsOf } from "./parts.js";
 import { dayName, dayOf, describe, fileSize, fullTimeOf, listed, timeOfDay, zone } from "./words.js";
 
 /**
@@ -107,6 +108,8 @@ export class Row {
   /** Whether its reader may change it. */
   own = false;
   #shown = "";
+  /** Its text, as it was written. */
+  #said = "";
   #on;
 
   /**
@@ -172,7 +175,8 @@ export class Row {
     this.#sender.title = own || name === item.senderId ? "" : item.senderId;
     // Only where it differs: it may be selected.
     const text = deleted ? "Message deleted" : item.text;
-    if (this.#text.textContent !== text) this.#text.textContent = text;
+    if (this.#said !== text) this.#text.replaceChildren(...partsOf(text).map(nodeOf));
+    this.#said = text;
     this.#text.classList.toggle("deleted", deleted);
     this.#text.hidden = text === "" && item.files.length > 0;
     this.#showFiles(item);
@@ -239,6 +243,24 @@ export class Row {
     this.#problem.append("Not sent. ", outgoing.failure ? describe(outgoing.failure) : "", " ");
     if (outgoing.failure?.code !== "attach_again") this.#problem.append(retry, " ");
     this.#problem.append(discard);
+  }
+}
+
+/**
+ * A part of a message's text, as it is shown.
+ * @param {import("./parts.js").Part} part
+ */
+function nodeOf({ kind, text }) {
+  switch (kind) {
+    case "link":
+      // Where it leads learns nothing about this page, and can't reach it.
+      return el("a", { href: text, target: "_blank", rel: "noopener noreferrer" }, text);
+    case "code":
+      return el("code", {}, text);
+    case "block":
+      return el("pre", { tabindex: 0, role: "group", "aria-label": "Code" }, el("code", {}, text));
+    default:
+      return text;
   }
 }
 
