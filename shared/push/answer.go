@@ -20,11 +20,10 @@ import (
 // connection.
 const maxAnswer = 16 << 10
 
-// How the SDK writes requests for PostToConnection and reads the answers.
+// How the SDK reads the answers to PostToConnection.
 var (
 	protocol  = restjson1.New(schemas.ApiGatewayManagementApi)
 	operation = smithy.NewOperationSchema(schemas.PostToConnection, schemas.PostToConnectionRequest, nil)
-	closing   = smithy.NewOperationSchema(schemas.DeleteConnection, schemas.DeleteConnectionRequest, nil)
 )
 
 // readAnswer interprets an answer, and reads it to its end so that the connection

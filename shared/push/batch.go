@@ -61,7 +61,7 @@ func (b *batch) requeue(post, attempts int) {
 
 // work sends posts until none is left.
 func (b *batch) work(ctx context.Context) {
-	var hash payloadHash
+	stamp := stamp{credentials: b.credentials}
 	for {
 		r, ok := b.take()
 		if !ok {
@@ -78,13 +78,13 @@ func (b *batch) work(ctx context.Context) {
 		case post.ConnectionID == "" || len(post.Data) == 0 && !post.Close:
 			result.Err = ErrEmpty
 		default:
-			b.send(ctx, r.post, &hash)
+			b.send(ctx, r.post, &stamp)
 		}
 	}
 }
 
 // send makes one attempt of a post, and decides what follows from its result.
-func (b *batch) send(ctx context.Context, post int, hash *payloadHash) {
+func (b *batch) send(ctx context.Context, post int, stamp *stamp) {
 	id, result := b.posts[post].ConnectionID, &b.results[post]
 	state, timeout := b.clients.state(id, b.now()), PostTimeout
 	switch state {
@@ -99,10 +99,10 @@ func (b *batch) send(ctx context.Context, post int, hash *payloadHash) {
 	result.Attempts++
 	var retryable bool
 	used := b.skew.get()
-	result.Outcome, retryable, result.Err = b.try(ctx, b.posts[post], timeout, used, hash)
+	result.Outcome, retryable, result.Err = b.try(ctx, b.posts[post], timeout, used, stamp)
 	if result.Err != nil && b.skew.correct(result.Err, used, b.now()) {
 		result.Attempts++
-		result.Outcome, retryable, result.Err = b.try(ctx, b.posts[post], timeout, b.skew.get(), hash)
+		result.Outcome, retryable, result.Err = b.try(ctx, b.posts[post], timeout, b.skew.get(), stamp)
 	}
 	b.observe(id, state, again, *result)
 	if retryable && result.Attempts < b.attempts(state, *result) {
@@ -166,15 +166,11 @@ func (b *batch) note(ctx context.Context, id string, state clientState, again bo
 // try makes one attempt, signed with a skew. retryable means that another one may
 // succeed.
 func (b *batch) try(
-	ctx context.Context, post Post, timeout, skew time.Duration, hash *payloadHash,
+	ctx context.Context, post Post, timeout, skew time.Duration, stamp *stamp,
 ) (o Outcome, retryable bool, err error) {
 	attempt, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	req, err := b.request(attempt, post, b.now().Add(skew), hash.of(post.sent()))
-	if err != nil {
-		return Undelivered, false, err
-	}
-	resp, err := b.transport.RoundTrip(req)
+	resp, err := b.transport.RoundTrip(b.request(attempt, post, b.now().Add(skew), stamp))
 	switch {
 	case err == nil:
 	case ctx.Err() != nil:

@@ -2,10 +2,12 @@ package push
 
 import (
 	"bufio"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"strings"
@@ -25,13 +27,19 @@ func serveBenchmark() {
 		fmt.Fprintln(os.Stderr, "listen:", err)
 		os.Exit(1)
 	}
-	fmt.Println(listener.Addr())
 	server := &http.Server{
 		ReadHeaderTimeout: time.Minute,
 		Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			_, _ = io.Copy(io.Discard, r.Body)
 		}),
 	}
+	scheme := os.Getenv(serverEnv)
+	if scheme == "https" {
+		borrowed := httptest.NewTLSServer(nil) // for its certificate
+		listener = tls.NewListener(listener, borrowed.TLS)
+		borrowed.Close()
+	}
+	fmt.Println(scheme + "://" + listener.Addr().String())
 	go func() {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		_ = server.Close()
@@ -39,11 +47,12 @@ func serveBenchmark() {
 	_ = server.Serve(listener)
 }
 
-// startServer returns the endpoint of a benchmark server that ends with b.
-func startServer(b *testing.B) string {
+// startServer returns the endpoint of a benchmark server, over http or https, that ends
+// with b.
+func startServer(b *testing.B, scheme string) string {
 	b.Helper()
 	server := exec.CommandContext(b.Context(), os.Args[0])
-	server.Env = append(os.Environ(), serverEnv+"=1", "GOMAXPROCS=1")
+	server.Env = append(os.Environ(), serverEnv+"="+scheme, "GOMAXPROCS=1")
 	server.Stderr = os.Stderr
 	stdin, err := server.StdinPipe()
 	if err != nil {
@@ -64,5 +73,5 @@ func startServer(b *testing.B) string {
 		_ = stdin.Close()
 		_ = server.Wait()
 	})
-	return "http://" + strings.TrimSpace(address) + "/local"
+	return strings.TrimSpace(address) + "/local"
 }

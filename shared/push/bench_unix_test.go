@@ -30,9 +30,12 @@ import (
 //	go test -run '^$' -bench CPUPerPost -cpu 1 -benchtime 500x ./shared/push
 func BenchmarkCPUPerPost(b *testing.B) {
 	const connections = 100
-	for _, size := range []int{300, 8000} {
+	for _, shape := range []struct {
+		scheme string
+		size   int
+	}{{"http", 300}, {"http", 8000}, {"https", 300}} {
 		posts := make([]Post, connections)
-		frame := bytes.Repeat([]byte("x"), size)
+		frame := bytes.Repeat([]byte("x"), shape.size)
 		for i := range posts {
 			posts[i] = Post{ConnectionID: fmt.Sprintf("R1kmxc2VN%05d=", i), Data: frame}
 		}
@@ -45,12 +48,14 @@ func BenchmarkCPUPerPost(b *testing.B) {
 			{"signed", startPlain(posts, true)},
 			{"sdk", startSDK(posts)},
 			{"sdk-trimmed", startSDK(posts, trim)},
-			{"push", startPush(posts)},
+			{"push-by-net-http", startPush(posts, false)},
+			{"push", startPush(posts, true)},
 		} {
-			b.Run(fmt.Sprintf("%s/%dB", way.name, size), func(b *testing.B) {
-				transport := newTransport()
+			b.Run(fmt.Sprintf("%s/%s/%dB", way.name, shape.scheme, shape.size), func(b *testing.B) {
+				transport := newProxied()
+				transport.TLSClientConfig.InsecureSkipVerify = true
 				defer transport.CloseIdleConnections()
-				pushAll := way.start(b, startServer(b), transport)
+				pushAll := way.start(b, startServer(b, shape.scheme), transport)
 				if err := pushAll(); err != nil { // opens the connections
 					b.Fatal(err)
 				}
@@ -148,14 +153,23 @@ func signByHand(ctx context.Context, signer *v4.Signer, req *http.Request, data 
 	return signer.SignHTTP(ctx, credentials, req, hex.EncodeToString(hash[:]), signingName, "us-east-1", time.Now())
 }
 
-func startPush(posts []Post) func(*testing.B, string, *http.Transport) func() error {
+// startPush posts by Push, with its own transport or with the one of the others.
+func startPush(posts []Post, own bool) func(*testing.B, string, *http.Transport) func() error {
 	return func(b *testing.B, endpoint string, transport *http.Transport) func() error {
 		b.Helper()
 		ctx, cancel := context.WithTimeout(b.Context(), time.Hour) // a deadline, as the fan-out has one
 		b.Cleanup(cancel)
-		pusher, err := New(Config{Endpoint: endpoint, Region: "us-east-1", Credentials: testCredentials, Transport: transport})
+		c := Config{Endpoint: endpoint, Region: "us-east-1", Credentials: testCredentials, Transport: transport}
+		if own {
+			c.Transport = nil
+		}
+		pusher, err := New(c)
 		if err != nil {
 			b.Fatal(err)
+		}
+		b.Cleanup(pusher.CloseIdleConnections)
+		if direct, ok := pusher.transport.(*directTransport); ok && direct.tls != nil {
+			direct.tls.InsecureSkipVerify = true
 		}
 		return func() error {
 			for _, r := range pusher.Push(ctx, posts) {

@@ -52,14 +52,13 @@ func TestSameBytesOnTheWire(t *testing.T) {
 		for _, data := range []string{`{"type":"message","content":"こんにちは"}`, "\x00\xff", strings.Repeat("x", 32_000)} {
 			synctest.Test(t, func(t *testing.T) {
 				f := &fake{}
-				transport := overPipes(t, f)
-				if _, err := sdkClient(contractEndpoint, transport).PostToConnection(t.Context(), &apigatewaymanagementapi.PostToConnectionInput{
+				if _, err := sdkClient(contractEndpoint, sdkOverPipes(t, f)).PostToConnection(t.Context(), &apigatewaymanagementapi.PostToConnectionInput{
 					ConnectionId: &id,
 					Data:         []byte(data),
 				}); err != nil {
 					t.Fatal(err)
 				}
-				p := newPusher(t, Config{Endpoint: contractEndpoint, Transport: transport})
+				p := newPusher(t, Config{Endpoint: contractEndpoint, Transport: overPipes(t, f)})
 				if r := p.Push(t.Context(), []Post{{ConnectionID: id, Data: []byte(data)}})[0]; r.Err != nil {
 					t.Fatal(r.Err)
 				}
@@ -93,14 +92,13 @@ func TestClose_SameBytesOnTheWire(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{}
-		transport := overPipes(t, f)
 		id := "R1kmxc2VNjMCFIA="
-		if _, err := sdkClient(contractEndpoint, transport).DeleteConnection(t.Context(), &apigatewaymanagementapi.DeleteConnectionInput{
+		if _, err := sdkClient(contractEndpoint, sdkOverPipes(t, f)).DeleteConnection(t.Context(), &apigatewaymanagementapi.DeleteConnectionInput{
 			ConnectionId: &id,
 		}); err != nil {
 			t.Fatal(err)
 		}
-		p := newPusher(t, Config{Endpoint: contractEndpoint, Transport: transport})
+		p := newPusher(t, Config{Endpoint: contractEndpoint, Transport: overPipes(t, f)})
 		if r := p.Push(t.Context(), []Post{{ConnectionID: id, Close: true}})[0]; r.Outcome != Delivered {
 			t.Fatalf("%+v", r)
 		}
@@ -190,9 +188,8 @@ func TestEveryByteOfAnIDIsEscapedAsTheSDKDoes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{}
-		transport := overPipes(t, f)
-		client := sdkClient(contractEndpoint, transport)
-		p := newPusher(t, Config{Endpoint: contractEndpoint, Transport: transport})
+		client := sdkClient(contractEndpoint, sdkOverPipes(t, f))
+		p := newPusher(t, Config{Endpoint: contractEndpoint, Transport: overPipes(t, f)})
 		for c := range 256 {
 			id := "a" + string([]byte{byte(c)}) + "b"
 			if _, err := client.PostToConnection(t.Context(), &apigatewaymanagementapi.PostToConnectionInput{ConnectionId: &id, Data: []byte("x")}); err != nil {
@@ -259,7 +256,7 @@ func TestSameReadingOfAnswers(t *testing.T) {
 	// begins, which without a socket's buffers breaks the connection at times.
 	server := httptest.NewServer(f)
 	defer server.Close()
-	transport := newTransport()
+	transport := newProxied()
 	defer transport.CloseIdleConnections()
 	client := sdkClient(server.URL+"/local", transport)
 	errs := make([]error, len(answers))
@@ -306,7 +303,7 @@ func TestSameCorrectionOfTheClock(t *testing.T) {
 		} {
 			for _, always := range []bool{true, false} { // refuse all, or those signed at a wrong time
 				synctest.Test(t, func(t *testing.T) {
-					signed := func(connect func(transport http.RoundTripper) (post func(id string))) (at []string) {
+					signed := func(connect func(handler http.Handler) (post func(id string))) (at []string) {
 						handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 							date, err := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date"))
 							if err != nil {
@@ -320,23 +317,23 @@ func TestSameCorrectionOfTheClock(t *testing.T) {
 								w.WriteHeader(http.StatusForbidden)
 							}
 						})
-						post := connect(overPipes(t, handler))
+						post := connect(handler)
 						for _, id := range []string{"first", "second"} {
 							post(id)
 						}
 						return at
 					}
-					sdk := signed(func(transport http.RoundTripper) func(string) {
+					sdk := signed(func(handler http.Handler) func(string) {
 						client := apigatewaymanagementapi.New(apigatewaymanagementapi.Options{
 							BaseEndpoint: aws.String(contractEndpoint), Region: "eu-central-1", Credentials: testCredentials,
-							HTTPClient: &http.Client{Transport: transport}, RetryMaxAttempts: 2,
+							HTTPClient: &http.Client{Transport: sdkOverPipes(t, handler)}, RetryMaxAttempts: 2,
 						})
 						return func(id string) {
 							_, _ = client.PostToConnection(t.Context(), &apigatewaymanagementapi.PostToConnectionInput{ConnectionId: &id, Data: []byte("x")})
 						}
 					})
-					ours := signed(func(transport http.RoundTripper) func(string) {
-						p := newPusher(t, Config{Endpoint: contractEndpoint, Transport: transport})
+					ours := signed(func(handler http.Handler) func(string) {
+						p := newPusher(t, Config{Endpoint: contractEndpoint, Transport: overPipes(t, handler)})
 						return func(id string) { p.Push(t.Context(), postsTo(id)) }
 					})
 					if diff := cmp.Diff(sdk, ours); diff != "" && ahead.Abs() > 4*time.Minute {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"sync"
 	"testing"
 
@@ -29,9 +30,6 @@ var (
 	throttled = answer{status: 429, errType: "LimitExceededException"}
 	failed    = answer{status: 500}
 )
-
-// connectionsPath is literal in the URL: the @ isn't escaped.
-const connectionsPath = "/@connections/"
 
 // request is what the fake service got, as it was on the wire.
 type request struct {
@@ -114,7 +112,25 @@ func overLoopback(t *testing.T, f *fake) *Pusher {
 
 // overPipes serves the fake over in-memory connections, which a synctest bubble
 // can wait for, and returns a transport to it.
-func overPipes(t *testing.T, f http.Handler) *http.Transport {
+func overPipes(t *testing.T, f http.Handler) *directTransport {
+	t.Helper()
+	direct := newDirect(&url.URL{Scheme: "http", Host: "127.0.0.1:8080"})
+	direct.dial = servePipes(t, f)
+	t.Cleanup(direct.CloseIdleConnections)
+	return direct
+}
+
+// sdkOverPipes is overPipes by net/http's transport, which the SDK's client has.
+func sdkOverPipes(t *testing.T, f http.Handler) *http.Transport {
+	t.Helper()
+	proxied := newProxied()
+	proxied.DialContext = servePipes(t, f)
+	t.Cleanup(proxied.CloseIdleConnections)
+	return proxied
+}
+
+// servePipes returns how the fake is dialled.
+func servePipes(t *testing.T, f http.Handler) func(ctx context.Context, network, address string) (net.Conn, error) {
 	t.Helper()
 	listener := pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
 	server := &http.Server{
@@ -127,14 +143,11 @@ func overPipes(t *testing.T, f http.Handler) *http.Transport {
 		defer close(done)
 		_ = server.Serve(listener)
 	}()
-	transport := newTransport()
-	transport.DialContext = listener.dial
 	t.Cleanup(func() {
-		transport.CloseIdleConnections()
 		_ = server.Close()
 		<-done
 	})
-	return transport
+	return listener.dial
 }
 
 func newPusher(t *testing.T, c Config) *Pusher {

@@ -11,11 +11,13 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/apigatewaymanagementapi"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/streamroom/streamroom/shared/sigv4"
 )
 
 const (
@@ -57,8 +59,16 @@ func parseEndpoint(endpoint string) (*url.URL, error) {
 	return nil, fmt.Errorf("push: endpoint %q %s; %s", u.Redacted(), wrong, want)
 }
 
-// newTransport returns a transport for many small posts to one host.
-func newTransport() *http.Transport {
+// defaultTransport is the lean one, unless the environment names a proxy.
+func defaultTransport(endpoint *url.URL) http.RoundTripper {
+	if proxy, err := http.ProxyFromEnvironment(&http.Request{URL: endpoint}); proxy != nil || err != nil {
+		return newProxied()
+	}
+	return newDirect(endpoint)
+}
+
+// newProxied returns a transport for many small posts to one host.
+func newProxied() *http.Transport {
 	// One connection per post in flight: no HTTP/2, over which one slow answer
 	// and its flow control could hold up the others.
 	var http1 http.Protocols
@@ -69,8 +79,8 @@ func newTransport() *http.Transport {
 		DialContext:         (&net.Dialer{Timeout: PostTimeout}).DialContext,
 		TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout: PostTimeout,
-		MaxIdleConnsPerHost: 4 * Workers, // a few batches at once, when functions share a process
-		IdleConnTimeout:     time.Minute,
+		MaxIdleConnsPerHost: maxIdle,
+		IdleConnTimeout:     idleTime,
 		DisableCompression:  true, // answers are empty or tiny
 	}
 }
@@ -78,8 +88,8 @@ func newTransport() *http.Transport {
 // payloadHash is the hex SHA-256 of the frame hashed last. The posts of a batch
 // mostly share one frame.
 type payloadHash struct {
-	data []byte
-	hex  string
+	data        []byte
+	hex, digits string // the hash; how long the frame is
 }
 
 // of returns the hash of data.
@@ -89,48 +99,100 @@ func (h *payloadHash) of(data []byte) string {
 	}
 	if len(data) != len(h.data) || &data[0] != &h.data[0] {
 		sum := sha256.Sum256(data)
-		h.data, h.hex = data, hex.EncodeToString(sum[:])
+		h.data, h.hex, h.digits = data, hex.EncodeToString(sum[:]), strconv.Itoa(len(data))
 	}
 	return h.hex
 }
 
-// request returns the request for a post, signed for a time: the SDK's serializer
-// makes it, the SDK's signer signs it, and only the walk between them is ours.
-func (b *batch) request(ctx context.Context, post Post, at time.Time, payloadHash string) (*http.Request, error) {
-	input := apigatewaymanagementapi.PostToConnectionInput{ConnectionId: &post.ConnectionID, Data: post.Data}
-	draft := smithyhttp.Request{Request: &http.Request{
-		URL:    &url.URL{Scheme: b.endpoint.Scheme, Host: b.endpoint.Host},
-		Header: http.Header{},
-	}}
-	var err error
-	if post.Close {
-		err = protocol.SerializeRequest(ctx, closing, &apigatewaymanagementapi.DeleteConnectionInput{ConnectionId: &post.ConnectionID}, &draft)
-	} else {
-		err = protocol.SerializeRequest(ctx, operation, &input, &draft)
+// length returns the header Content-Length of data.
+func (h *payloadHash) length(data []byte) string {
+	h.of(data)
+	return h.digits
+}
+
+// endpoint is what all requests have in common.
+type endpoint struct {
+	scheme, host string
+	path         string // of a connection's resource, up to its id
+	sent, signed string // path as it is sent, and as it is signed: escaped once more
+}
+
+func newEndpoint(u *url.URL) endpoint {
+	e := endpoint{scheme: u.Scheme, host: u.Host, path: u.Path + connectionsPath, sent: u.EscapedPath() + connectionsPath}
+	if port := u.Port(); u.Scheme == "https" && port == "443" || u.Scheme == "http" && port == "80" {
+		e.host = strings.TrimSuffix(u.Host, ":"+port) // as the SDK signs and sends it
 	}
-	if err != nil {
-		return nil, fmt.Errorf("serialize post: %w", err)
+	e.signed = string(sigv4.AppendEscaped(nil, e.sent, true))
+	return e
+}
+
+// connectionsPath is between the stage and a connection's id.
+const connectionsPath = "/@connections/"
+
+// stamp is what the requests of a worker share: what they are signed with, and the
+// second that they are signed for.
+type stamp struct {
+	credentials aws.Credentials
+	hash        payloadHash
+	second      int64
+	date        string
+}
+
+// at returns the header for a time.
+func (s *stamp) at(t time.Time) string {
+	if second := t.Unix(); second != s.second || s.date == "" {
+		s.second, s.date = second, sigv4.Date(t)
 	}
-	req := draft.WithContext(ctx)
-	req.Host = b.endpoint.Host
-	req.URL.Path = b.endpoint.Path + req.URL.Path
-	req.URL.RawPath = b.endpoint.EscapedPath() + req.URL.RawPath
-	req.Header["User-Agent"] = []string{userAgent}
-	req.ContentLength = int64(len(post.Data))
+	return s.date
+}
+
+// request returns the request for a post, signed for a time. The contract tests say what
+// it looks like.
+func (p *Pusher) request(ctx context.Context, post Post, at time.Time, stamp *stamp) *http.Request {
+	e := &p.endpoint
+	var space [256]byte
+	id := sigv4.AppendEscaped(space[:0], post.ConnectionID, false)
+	req := (&http.Request{
+		Method: http.MethodPost, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Host: e.host,
+		URL:  &url.URL{Scheme: e.scheme, Host: e.host, Path: e.path + post.ConnectionID, RawPath: e.sent + string(id)},
+		Body: http.NoBody,
+	}).WithContext(ctx)
 	if post.Close {
-		req.Body, req.ContentLength = http.NoBody, 0
+		req.Method = http.MethodDelete
 	} else {
+		req.ContentLength = int64(len(post.Data))
 		req.GetBody = body(post)
 		req.Body, _ = req.GetBody()
 	}
-	if err := b.signer.SignHTTP(ctx, b.credentials, req, payloadHash, signingName, b.region, at); err != nil {
-		return nil, fmt.Errorf("sign post: %w", err)
+	p.sign(req, sigv4.AppendEscaped(append(space[len(id):len(id)], e.signed...), string(id), false), stamp.at(at), post, stamp)
+	return req
+}
+
+// sign sets a request's headers. path is as it is signed.
+func (p *Pusher) sign(req *http.Request, path []byte, date string, post Post, stamp *stamp) {
+	values := &[5]string{"application/octet-stream", userAgent, date, stamp.credentials.SessionToken}
+	header := make(http.Header, 6)
+	var space [5]sigv4.Header
+	signed := space[:0]
+	if !post.Close {
+		header["Content-Type"] = values[0:1:1]
+		signed = append(signed, sigv4.Header{Name: "content-length", Value: stamp.hash.length(post.Data)}, sigv4.Header{Name: "content-type", Value: values[0]})
 	}
+	signed = append(signed, sigv4.Header{Name: "host", Value: p.endpoint.host}, sigv4.Header{Name: "x-amz-date", Value: date})
+	header["User-Agent"], header["X-Amz-Date"] = values[1:2:2], values[2:3:3]
+	if token := stamp.credentials.SessionToken; token != "" {
+		header["X-Amz-Security-Token"] = values[3:4:4]
+		signed = append(signed, sigv4.Header{Name: "x-amz-security-token", Value: token})
+	}
+	values[4] = p.signer.Authorization(stamp.credentials, date, sigv4.Request{
+		Method: req.Method, Path: path, Headers: signed, SHA256: stamp.hash.of(post.sent()),
+	})
+	header["Authorization"] = values[4:5:5]
 	// Not sent, and so not signed: it tells the transport that it may repeat the
 	// post at once if a kept-alive connection turns out to be dead, as they all
 	// do after a function was frozen. Clients drop duplicates by id.
-	req.Header["Idempotency-Key"] = nil
-	return req, nil
+	header["Idempotency-Key"] = nil
+	req.Header = header
 }
 
 // body returns the body of a post, of a type that the transport knows: it sends

@@ -1,0 +1,234 @@
+package push
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"sync"
+	"time"
+)
+
+const (
+	// maxIdle is how many connections are kept: a few batches at once, when functions
+	// share a process.
+	maxIdle = 4 * Workers
+
+	// idleTime is how long one is kept.
+	idleTime = time.Minute
+)
+
+// directTransport posts to one host, over kept connections of HTTP/1.1. net/http's has two
+// goroutines for each connection, which a post wakes one after the other; here a post is
+// written, and its answer read, by the goroutine that waits for it. So nothing watches a
+// kept connection: that it has ended shows at the next post, which goes out once more.
+type directTransport struct {
+	address string // host:port
+	tls     *tls.Config
+	dial    func(ctx context.Context, network, address string) (net.Conn, error)
+
+	mu   sync.Mutex
+	idle []*conn // the one used last is the last
+}
+
+// conn is a connection, with one post under way at most.
+type conn struct {
+	net.Conn
+	in    *bufio.Reader
+	out   []byte
+	since time.Time // when it was kept
+}
+
+func newDirect(to *url.URL) *directTransport {
+	t := &directTransport{address: to.Host, dial: (&net.Dialer{Timeout: PostTimeout}).DialContext}
+	if to.Port() == "" {
+		t.address = net.JoinHostPort(to.Hostname(), to.Scheme)
+	}
+	if to.Scheme == "https" {
+		t.tls = &tls.Config{MinVersion: tls.VersionTLS12, ServerName: to.Hostname(), NextProtos: []string{"http/1.1"}}
+	}
+	return t
+}
+
+// RoundTrip implements http.RoundTripper, for requests that may be sent twice.
+func (t *directTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	defer req.Body.Close()
+	for c := t.kept(); ; c = nil {
+		again := c != nil
+		if c == nil {
+			var err error
+			if c, err = t.open(req.Context()); err != nil {
+				return nil, err
+			}
+		}
+		resp, silent, err := t.exchange(c, req)
+		if err == nil || !again || !silent || req.Context().Err() != nil {
+			return resp, err
+		}
+		if req.GetBody != nil {
+			if req.Body, err = req.GetBody(); err != nil {
+				return nil, err
+			}
+		}
+	}
+}
+
+// kept returns a kept connection, nil if there is none.
+func (t *directTransport) kept() *conn {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.idle) == 0 {
+		return nil
+	}
+	last := len(t.idle) - 1
+	c := t.idle[last]
+	if time.Since(c.since) > idleTime {
+		t.closeIdle() // the others are older
+		return nil
+	}
+	t.idle = t.idle[:last]
+	return c
+}
+
+func (t *directTransport) keep(c *conn) {
+	c.since = time.Now()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.idle) == maxIdle {
+		_ = c.Close() // it has done its work
+		return
+	}
+	t.idle = append(t.idle, c)
+}
+
+// CloseIdleConnections closes the kept connections.
+func (t *directTransport) CloseIdleConnections() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.closeIdle()
+}
+
+func (t *directTransport) closeIdle() {
+	for i, c := range t.idle {
+		_ = c.Close() // it has done its work
+		t.idle[i] = nil
+	}
+	t.idle = t.idle[:0]
+}
+
+func (t *directTransport) open(ctx context.Context) (*conn, error) {
+	network, err := t.dial(ctx, "tcp", t.address)
+	if err != nil {
+		return nil, err
+	}
+	if t.tls != nil {
+		secure := tls.Client(network, t.tls)
+		if err := secure.HandshakeContext(ctx); err != nil {
+			return nil, errors.Join(err, network.Close())
+		}
+		network = secure
+	}
+	return &conn{Conn: network, in: bufio.NewReader(network)}, nil
+}
+
+// exchange writes a request and reads the answer's head. silent means that nothing of an
+// answer came. The connection is kept when the answer has been read, or closed.
+func (t *directTransport) exchange(c *conn, req *http.Request) (resp *http.Response, silent bool, err error) {
+	a := &exchanged{t: t, c: c}
+	a.stop = context.AfterFunc(req.Context(), func() {
+		_ = c.SetDeadline(time.Unix(1, 0)) // a connection that is closed needs none
+	})
+	if c.out, err = appendRequest(c.out[:0], req); err == nil {
+		_, err = c.Write(c.out)
+	}
+	// After a failed write there may be an answer, to what had arrived by then.
+	_, reading := c.in.Peek(1)
+	if reading != nil {
+		a.end(false)
+		return nil, true, errors.Join(err, reading)
+	}
+	for resp == nil || resp.StatusCode < http.StatusOK {
+		if resp, reading = http.ReadResponse(c.in, req); reading != nil {
+			a.end(false)
+			return nil, false, fmt.Errorf("read the answer: %w", reading)
+		}
+	}
+	a.body, a.close = resp.Body, resp.Close || err != nil
+	resp.Body = a
+	return resp, false, nil
+}
+
+// appendRequest appends a request with its body, whose length is known, so that it takes
+// one write.
+func appendRequest(dst []byte, req *http.Request) ([]byte, error) {
+	dst = append(dst, req.Method...)
+	dst = append(dst, ' ')
+	dst = append(dst, req.URL.RawPath...)
+	dst = append(dst, " HTTP/1.1\r\nHost: "...)
+	dst = append(dst, req.Host...)
+	dst = append(dst, "\r\n"...)
+	if req.Method == http.MethodPost {
+		dst = append(dst, "Content-Length: "...)
+		dst = strconv.AppendInt(dst, req.ContentLength, 10)
+		dst = append(dst, "\r\n"...)
+	}
+	for name, values := range req.Header {
+		for _, value := range values {
+			dst = append(dst, name...)
+			dst = append(dst, ": "...)
+			dst = append(dst, value...)
+			dst = append(dst, "\r\n"...)
+		}
+	}
+	dst = append(dst, "\r\n"...)
+	head, length := len(dst), int(req.ContentLength)
+	dst = append(dst, make([]byte, length)...)
+	_, err := io.ReadFull(req.Body, dst[head:])
+	return dst, err
+}
+
+// exchanged is the body of an answer.
+type exchanged struct {
+	t     *directTransport
+	c     *conn // nil when this has ended
+	body  io.ReadCloser
+	close bool // the connection is not to be kept
+	stop  func() bool
+}
+
+// Read implements io.Reader.
+func (a *exchanged) Read(p []byte) (int, error) {
+	if a.c == nil {
+		return 0, io.EOF
+	}
+	n, err := a.body.Read(p)
+	if err != nil {
+		a.end(errors.Is(err, io.EOF) && !a.close)
+	}
+	return n, err
+}
+
+// Close implements io.Closer. It ends the connection unless the answer was read to its
+// end.
+func (a *exchanged) Close() error {
+	if a.c != nil {
+		a.end(false)
+	}
+	return nil
+}
+
+func (a *exchanged) end(keep bool) {
+	c := a.c
+	a.c = nil
+	if a.stop() && keep {
+		a.t.keep(c)
+		return
+	}
+	_ = c.Close() // what it says of the network changes nothing
+}
