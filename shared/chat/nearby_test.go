@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sort"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -25,6 +26,7 @@ type index struct {
 	parents map[string][]indexed
 	queries atomic.Int64
 	read    atomic.Int64 // places
+	bytes   atomic.Int64 // of them, rounded up as read units are
 }
 
 type indexed struct {
@@ -51,8 +53,14 @@ func (x *index) PlacesIn(_ context.Context, r chat.PlaceRange, limit int) (page 
 		}
 		page.Places, page.Leaf, page.After = append(page.Places, p.room), p.leaf, p.room.RoomID
 	}
+	bytes := 0
+	for _, p := range page.Places {
+		bytes += 170 + len(p.Name) + len(p.Location.Address)
+	}
+	units := max(1, (bytes+4095)/4096)
 	x.read.Add(int64(len(page.Places)))
-	page.Units = 0.5 + float64(len(page.Places)/20)/2
+	x.bytes.Add(int64(4096 * units))
+	page.Units = float64(units) / 2
 	return page, nil
 }
 
@@ -104,12 +112,17 @@ func lookAtEach(places []chat.Nearby, q chat.Search) (ids []string) {
 }
 
 // pages reads all pages of a search; limited says that the last one stopped early.
-func pages(t *testing.T, rooms *chat.Rooms, q chat.Search) (ids []string, limited bool) {
+func pages(t *testing.T, x *index, rooms *chat.Rooms, q chat.Search) (ids []string, limited bool) {
 	t.Helper()
 	for page := 0; page == 0 || q.Cursor != ""; page++ {
+		x.queries.Store(0)
+		x.read.Store(0)
 		found, err := rooms.Nearby(t.Context(), q)
 		if ok(t, err); page > 20_000 || found.Limited && found.Cursor != "" {
 			t.Fatalf("page %d of %+v: %+v", page, q, found)
+		}
+		if n := x.queries.Load(); n > 24 { // 12, but where thousands are at one point
+			t.Errorf("page %d around %v: %d queries, want 24 at most", page, q.Centre, n)
 		}
 		for _, p := range found.Rooms {
 			ids = append(ids, p.RoomID)
@@ -123,7 +136,8 @@ func same(t *testing.T, what any, want, got []string) {
 	t.Helper()
 	for i := range max(len(want), len(got)) {
 		if i >= len(want) || i >= len(got) || want[i] != got[i] {
-			t.Errorf("%+v: %d rooms, want %d; they differ at %d: %.6q, want %.6q", what, len(got), len(want), i, got[min(i, len(got)):], want[min(i, len(want)):])
+			left := func(ids []string) []string { return ids[min(i, len(ids)):min(i+3, len(ids))] }
+			t.Errorf("%+v: %d rooms, want %d; they differ at %d: %q, want %q", what, len(got), len(want), i, left(got), left(want))
 			return
 		}
 	}
@@ -179,11 +193,11 @@ func TestNearby_FindsWhatIsThere(t *testing.T) {
 		metres := 50 * math.Pow(2_000, random.Float64()) // up to 100 km
 		places[i] = chat.Nearby{RoomID: fmt.Sprintf("r%05d", i), Location: chat.Location{Point: around(random, centres[i%len(centres)], metres)}}
 	}
-	_, rooms := newIndex(t, places)
+	x, rooms := newIndex(t, places)
 	for i := range 80 { // each centre twice; more find the same faults for more time
 		q := chat.Search{Radius: 100 * math.Pow(500, random.Float64()), Limit: 1 + random.IntN(100)}
 		q.Centre = around(random, centres[i%len(centres)], q.Radius)
-		got, limited := pages(t, rooms, q)
+		got, limited := pages(t, x, rooms, q)
 		if same(t, q, lookAtEach(places, q), got); limited {
 			t.Errorf("%+v: limited", q)
 		}
@@ -210,13 +224,9 @@ func TestNearby_ManyAtOnePoint(t *testing.T) {
 			for _, limit := range []int{50, 100} {
 				q := chat.Search{Centre: centre, Radius: 1_000, Limit: limit}
 				want := lookAtEach(places, q)
-				x.queries.Store(0)
-				got, limited := pages(t, rooms, q)
+				got, limited := pages(t, x, rooms, q)
 				if same(t, q, want, got); limited {
 					t.Errorf("%+v: limited", q)
-				}
-				if each := float64(x.queries.Load()) / float64(len(want)/limit+1); each > 12 {
-					t.Errorf("%+v: %.1f queries a page", q, each)
 				}
 			}
 		}
@@ -232,15 +242,101 @@ func TestNearby_Limited(t *testing.T) {
 	for i := range places {
 		places[i] = chat.Nearby{RoomID: fmt.Sprintf("r%05d", i), Location: chat.Location{Point: around(random, city, 10_000)}}
 	}
-	_, rooms := newIndex(t, places)
+	x, rooms := newIndex(t, places)
 	for _, limit := range []int{20, 100} {
 		q := chat.Search{Centre: around(random, city, 3_000), Radius: 20_000, Limit: limit}
 		want := lookAtEach(places, q)
-		got, limited := pages(t, rooms, q)
+		got, limited := pages(t, x, rooms, q)
 		if same(t, q, want[:len(got)], got); !limited || len(got) < 1_000 {
 			t.Errorf("%+v: %d rooms, limited %t", q, len(got), limited)
 		}
 		t.Logf("%d a page: %d rooms", limit, len(got))
+	}
+}
+
+// Where places are spread, no page takes more than 12 queries, near or far down.
+func TestNearby_QueriesOfAPage(t *testing.T) {
+	random := rand.New(rand.NewPCG(11, 12))
+	city := geo.Point{Lat: 52.52, Lon: 13.405}
+	places := make([]chat.Nearby, 150_000)
+	for i := range places {
+		places[i] = chat.Nearby{RoomID: fmt.Sprintf("r%06d", i), Location: chat.Location{Point: around(random, city, 50_000)}}
+	}
+	x, rooms := newIndex(t, places)
+	most := [20]int64{}
+	for range 20 {
+		q := chat.Search{Centre: around(random, city, 40_000), Radius: 50_000, Limit: 50}
+		for page := range most {
+			x.queries.Store(0)
+			found, err := rooms.Nearby(t.Context(), q)
+			if ok(t, err); found.Cursor == "" {
+				t.Fatalf("%+v: page %d is the last", q, page)
+			}
+			n := x.queries.Load()
+			if n > 12 {
+				t.Errorf("page %d around %v took %d queries, want 12 at most", page, q.Centre, n)
+			}
+			most[page] = max(most[page], n)
+			q.Cursor = found.Cursor
+		}
+	}
+	t.Logf("the most queries, by page: %v", most)
+}
+
+// Where small places are followed by the largest there are, a page reads more than it
+// meant to, but no more than one sync may.
+func TestNearby_UnitsOfAPage(t *testing.T) {
+	random := rand.New(rand.NewPCG(13, 14))
+	city := geo.Point{Lat: 52.52, Lon: 13.405}
+	var places []chat.Nearby
+	for i := range 60_000 {
+		p := chat.Nearby{RoomID: fmt.Sprintf("r%05d", i), Location: chat.Location{Point: around(random, city, 3_000)}}
+		if geo.Distance(city, p.Location.Point) > 300 {
+			p.Name, p.Location.Address = strings.Repeat("😀", 100), strings.Repeat("😀", chat.MaxAddress)
+		}
+		places = append(places, p)
+	}
+	x, rooms := newIndex(t, places)
+	most := 0.0
+	for range 40 {
+		q := chat.Search{Centre: around(random, city, 400), Radius: 5_000, Limit: 1 + random.IntN(100)}
+		for page := 0; page == 0 || q.Cursor != "" && page < 20; page++ {
+			x.bytes.Store(0)
+			found, err := rooms.Nearby(t.Context(), q)
+			ok(t, err)
+			most = max(most, float64(x.bytes.Load())/8192)
+			q.Cursor = found.Cursor
+		}
+	}
+	if t.Logf("the most read units of a page: %.1f", most); most > 614 {
+		t.Errorf("a page read %.1f units, want 614 at most", most)
+	}
+}
+
+// Rooms of one point come on pages behind places of it that have ended.
+func TestNearby_EndedInBetween(t *testing.T) {
+	at := geo.Point{Lat: 52.52, Lon: 13.405}
+	var places []chat.Nearby
+	for i := range 1_000 {
+		p := chat.Nearby{RoomID: fmt.Sprintf("r%05d", i), Location: chat.Location{Point: at}}
+		if i%100 > 20 {
+			p.Location.EndsAt = epoch - 1
+		}
+		places = append(places, p)
+	}
+	x, rooms := newIndex(t, places)
+	var want []string
+	for _, p := range places {
+		if p.Location.EndsAt == 0 {
+			want = append(want, p.RoomID)
+		}
+	}
+	for _, limit := range []int{7, 10, 50} {
+		q := chat.Search{Centre: at, Radius: 1_000, Limit: limit}
+		got, limited := pages(t, x, rooms, q)
+		if same(t, q, want, got); limited {
+			t.Errorf("%+v: limited", q)
+		}
 	}
 }
 

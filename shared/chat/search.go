@@ -15,12 +15,19 @@ import (
 )
 
 const (
+	// nearbyQueries is how many queries a page takes. Then it ends, short or even empty,
+	// with a cursor. It goes on, nearbyMore queries at a time, only where it would end
+	// where it began: where thousands are at one point.
+	nearbyQueries = 12
+	nearbyMore    = 4
 	// nearbyUnits is how many read units a search spends, by the size of the places that
 	// it has read, before it answers with what it has: some 2,500 places.
 	nearbyUnits = 64
-	// nearbyPage is how many places one query reads at most. Of the largest, in the cells
-	// of a whole ring, they are some 350 read units.
-	nearbyPage = 250
+	// nearbyPage is how many places one query reads at most. A batch of queries is sized
+	// by the places before it: if those are the smallest there are, and its own the
+	// largest, of 0.18 units, it reads some 460 units: with nearbyUnits less than the 614
+	// that a sync may read.
+	nearbyPage = 320
 	// placeUnits are the read units of one place, before any was read.
 	placeUnits = 0.022
 	// leastStep is by how much a search goes outward, at least, in metres.
@@ -46,8 +53,10 @@ type search struct {
 	outer  float64              // metres
 	unread []PlaceRange         // of the ring between
 
-	units  float64
-	places int // that were read
+	queries int
+	units   float64
+	places  int  // that were read
+	shrunk  bool // the next page begins where this one does, with a smaller ring
 }
 
 // candidate is a room that may be on the page.
@@ -75,15 +84,20 @@ func (n *search) run(ctx context.Context) error {
 		if err := n.probe(ctx); err != nil {
 			return err
 		}
-	} else if err := n.resume(ctx); err != nil || n.hasPage() {
+	} else if err := n.resume(ctx); err != nil || n.hasPage() || len(n.unread) > 0 {
 		return err
 	}
 	for rings := 1; ; rings++ {
 		n.outer = min(n.outer, n.q.Radius)
-		if err := n.ring(ctx); err != nil {
+		ranges := n.cover()
+		if rings > 1 && !n.fits(ranges) {
+			n.outer = n.inner // the next page has that ring
+			return nil
+		}
+		if err := n.ring(ctx, ranges); err != nil {
 			return err
 		}
-		if n.outer >= n.q.Radius || n.units >= nearbyUnits || len(n.upTo(n.reach())) > n.q.Limit/2 {
+		if n.outer >= n.q.Radius || n.shrunk || n.isSpent() || len(n.unread) > 0 || len(n.upTo(n.reach())) > n.q.Limit/2 {
 			return nil // a page may be short
 		}
 		n.inner = n.outer
@@ -95,12 +109,23 @@ func (n *search) run(ctx context.Context) error {
 	}
 }
 
+// isSpent reports whether the page has asked for all that it may.
+func (n *search) isSpent() bool { return n.queries >= nearbyQueries || n.units >= nearbyUnits }
+
+// fits reports whether a page may still read all of some ranges.
+func (n *search) fits(ranges []PlaceRange) bool { return n.queries+len(ranges) <= nearbyQueries }
+
+// hasMoved reports whether the page, as it is, ends behind the one before.
+func (n *search) hasMoved() bool {
+	reach := n.reach()
+	return reach.Distance >= n.last.Distance+leastStep || len(n.upTo(reach)) > 0
+}
+
 func (n *search) hasPage() bool { return len(n.upTo(n.reach())) > n.q.Limit }
 
 // resume reads what is left of the last page's cell, and chooses the first ring.
 func (n *search) resume(ctx context.Context) error {
-	step := n.last.Spread * float64(n.q.Limit+n.q.Limit/2+2)
-	n.outer = max(n.inner+leastStep, math.Sqrt(square(n.inner)+step))
+	n.outer = max(n.inner+leastStep, math.Sqrt(square(n.inner)+n.last.Spread*n.ringRooms()))
 	if n.last.RoomID == "" {
 		return nil
 	}
@@ -108,8 +133,17 @@ func (n *search) resume(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return n.read(ctx, []PlaceRange{{Range: leaf, After: n.last.RoomID}}, n.q.Limit+1)
+	err = n.read(ctx, []PlaceRange{{Range: leaf, After: n.last.RoomID}}, n.q.Limit+1)
+	for err == nil && len(n.unread) > 0 && !n.hasPage() && !n.isSpent() { // places that ended are on no page
+		next := n.unread
+		n.unread = nil
+		err = n.read(ctx, next, nearbyPage)
+	}
+	return err
 }
+
+// ringRooms is for how many rooms the first ring of a page behind the first is made.
+func (n *search) ringRooms() float64 { return float64(n.q.Limit + n.q.Limit/2 + 2) }
 
 func square(x float64) float64 { return x * x }
 
@@ -125,32 +159,56 @@ func (n *search) probe(ctx context.Context) error {
 	return nil
 }
 
-// ring reads what is from the inner to the outer distance, which is less afterwards if
-// so much is not needed.
-func (n *search) ring(ctx context.Context) error {
-	next := n.cover()
+// ring reads what is from the inner to the outer distance, by ranges that cover it. The
+// outer distance is less afterwards if so much is not needed.
+func (n *search) ring(ctx context.Context, next []PlaceRange) error {
 	for len(next) > 0 {
-		n.unread = nil
+		next, n.unread = n.nearest(next)
 		if err := n.read(ctx, next, n.share(len(next))); err != nil {
 			return err
 		}
 		n.drop()
-		if next = n.unread; len(next) == 0 || n.units >= nearbyUnits {
+		if next = n.unread; len(next) == 0 || n.units >= nearbyUnits || n.isSpent() && n.hasMoved() {
 			return nil
 		}
 		// A ring has the area that the squares of its distances say.
-		from := square(max(n.inner, 0))
-		if bound := n.bound(); square(bound)-from < (square(n.outer)-from)/shrinking {
+		from, bound := square(max(n.inner, 0)), n.bound()
+		if square(bound)-from >= (square(n.outer)-from)/shrinking {
+			continue
+		}
+		wide := n.outer > max(n.inner, 0)+leastStep
+		n.outer, bound = bound, n.outer
+		smaller := n.cover()
+		if n.fits(smaller) || !wide {
 			for id, c := range n.found {
 				if c.leaf != n.last.Leaf && n.isNew(c) {
 					delete(n.found, id) // it is read again
 				}
 			}
-			n.outer = bound
-			next = n.cover()
+			next = smaller
+			continue
 		}
+		if n.hasMoved() {
+			n.outer = bound
+			return nil
+		}
+		n.shrunk = true
+		return nil
 	}
 	return nil
+}
+
+// nearest returns those of some ranges that the page reads next, and the others.
+func (n *search) nearest(ranges []PlaceRange) (next, others []PlaceRange) {
+	left := nearbyQueries - n.queries
+	if left <= 0 {
+		left = nearbyMore
+	}
+	if len(ranges) <= left {
+		return ranges, nil
+	}
+	slices.SortStableFunc(ranges, func(a, b PlaceRange) int { return begin(a).compare(begin(b)) })
+	return ranges[:left], slices.Clone(ranges[left:])
 }
 
 // cover returns the ranges of a ring, without the last page's cell.
@@ -182,6 +240,7 @@ func (n *search) share(ranges int) int {
 
 // read reads ranges at once, and notes what is left of them.
 func (n *search) read(ctx context.Context, ranges []PlaceRange, limit int) error {
+	n.queries += len(ranges)
 	pages := make([]PlacePage, len(ranges))
 	group, ctx := errgroup.WithContext(ctx)
 	for i, r := range ranges {
@@ -246,13 +305,17 @@ func (n *search) leave(r PlaceRange, page PlacePage, crowded bool) error {
 // put notes what a ring has of a range that was not read.
 func (n *search) put(r geo.Range, page PlacePage) error {
 	parts, err := r.Within(n.q.Centre, n.inner, n.outer)
-	for _, part := range parts {
-		left := PlaceRange{Range: part}
-		if part.From == page.Leaf {
-			left.After = page.After
-		}
-		n.unread = append(n.unread, left)
+	if len(parts) == 0 {
+		return err
 	}
+	left := PlaceRange{Range: parts[0]} // to the last part's end: one query, not one for each
+	for _, part := range parts[1:] {
+		left.To, left.Near = part.To, min(left.Near, part.Near)
+	}
+	if left.From == page.Leaf {
+		left.After = page.After
+	}
+	n.unread = append(n.unread, left)
 	return err
 }
 
@@ -304,13 +367,15 @@ func (n *search) bound() float64 {
 }
 
 // answer gives what is nearer than all that was not read.
-func (n *search) answer() (Found, error) {
+func (n *search) answer() (found Found, err error) {
+	if n.shrunk {
+		return n.again()
+	}
 	reach := n.reach()
 	rooms := n.upTo(reach)
 	isLast := len(rooms) <= n.q.Limit && len(n.unread) == 0 && n.outer >= n.q.Radius
 	behind := rooms[min(len(rooms), n.q.Limit):]
 	rooms = rooms[:min(len(rooms), n.q.Limit)]
-	var found Found
 	for _, c := range rooms {
 		found.Rooms = append(found.Rooms, c.Nearby)
 	}
@@ -327,9 +392,22 @@ func (n *search) answer() (Found, error) {
 	} else if next.Distance < n.last.Distance+leastStep {
 		return Found{Limited: true}, nil
 	}
-	text, err := json.Marshal(next)
-	found.Cursor = base64.RawURLEncoding.EncodeToString(text)
+	found.Cursor, err = encodeNearby(next)
 	return found, err
+}
+
+// again gives an empty page whose next one begins where it did, with its smaller ring.
+func (n *search) again() (found Found, err error) {
+	next := n.last
+	next.Centre, next.Radius, next.Distance = n.q.Centre, n.q.Radius, max(n.last.Distance, 0)
+	next.Spread = (square(n.outer) - square(next.Distance)) / n.ringRooms()
+	found.Cursor, err = encodeNearby(next)
+	return found, err
+}
+
+func encodeNearby(c nearbyCursor) (string, error) {
+	text, err := json.Marshal(c)
+	return base64.RawURLEncoding.EncodeToString(text), err
 }
 
 // spread says how far apart the rooms of a page are, as its cursor does; where all are at

@@ -186,7 +186,7 @@ export class API {
   }
 
   /**
-   * Public rooms around a point. A page may have fewer than limit, or none.
+   * Public rooms around a point. A page may have fewer than limit, or none: without a cursor it is the last.
    * @param {{lat: number, lon: number, radius?: number, limit?: number, cursor?: string}} search degrees; metres, 100 to 50,000, else 5,000; 1 to 100, else 50
    * @returns {Promise<{rooms: NearbyRoom[], cursor?: string, limited?: boolean}>} nearest first; limited: there are more farther away, found by a search around another point
    */
