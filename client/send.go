@@ -97,6 +97,15 @@ func WithAttachments(attachmentIDs ...string) SendOption {
 	}
 }
 
+// InReplyTo makes a message the answer to another one of its room, whose beginning its
+// readers get with it.
+func InReplyTo(messageID string) SendOption {
+	return func(f *wire.ClientFrame) {
+		f.ReplyTo = messageID
+		f.Echo = nil // only the server knows what that one says
+	}
+}
+
 // gaveUp has the room synced if the message may be stored: no frame will tell.
 func (c *Client) gaveUp(p *pending, err error) {
 	var refusal *Error
@@ -199,7 +208,7 @@ type lane struct {
 type pending struct {
 	id      string // clientMessageId
 	room    string
-	content string // "" with attachments, whose message comes as a frame
+	content string // "" of a message that comes as a frame
 	tried   bool   // it was sent at least once; read and written by Send alone
 	acked   chan Ack
 	refused chan *Error
@@ -227,7 +236,7 @@ func (o *outbox) enter(ctx context.Context, f wire.ClientFrame) (*pending, error
 	p := &pending{
 		id: f.ClientMessageID, room: room, content: f.Content, acked: make(chan Ack, 1), refused: make(chan *Error, 1),
 	}
-	if len(f.Attachments) > 0 {
+	if f.Echo == nil {
 		p.content = ""
 	}
 	o.mu.Lock()

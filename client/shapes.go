@@ -137,7 +137,16 @@ type History = wire.History
 //
 //	ClientMessageID string // which send of this user's it was
 //	Attachments     []Attachment
+//	ReplyTo         *Quote // the message that it answers; nil: none
 type HistoryMessage = wire.HistoryMessage
+
+// Quote is the beginning of the message that another one answers, as it was then:
+//
+//	MessageID   string
+//	SenderID    string
+//	Preview     string // at most 140 characters; empty if it was deleted, or had attachments only
+//	Attachments int    // how many it had
+type Quote = wire.Quote
 
 // Attachment is a file of a message:
 //

@@ -93,11 +93,11 @@ func (f *follower) cut(n int) {
 }
 
 // tell sends a message and returns its id.
-func (f *follower) tell(room, content string) string {
+func (f *follower) tell(room, content string, options ...client.SendOption) string {
 	f.s.T.Helper()
 	ctx, cancel := context.WithTimeout(f.s.T.Context(), rig.Patience)
 	defer cancel()
-	ack, err := f.Send(ctx, room, content)
+	ack, err := f.Send(ctx, room, content, options...)
 	if err != nil {
 		f.s.T.Fatalf("%s sends: %v", f.user, err)
 	}

@@ -139,3 +139,24 @@ func fileOf(attributes image) (f chat.File, err error) {
 	}
 	return f, nil
 }
+
+// quoteOf returns the message that a message answers, nil if none.
+func quoteOf(attributes image) (*chat.Quote, error) {
+	value, ok := attributes[table.ReplyTo]
+	if !ok {
+		return nil, nil
+	}
+	if value.DataType() != events.DataTypeMap {
+		return nil, fmt.Errorf("invalid attribute %s: want a map", table.ReplyTo)
+	}
+	var q chat.Quote
+	for name, text := range map[string]*string{table.MessageID: &q.MessageID, table.SenderID: &q.SenderID, table.Preview: &q.Preview} {
+		var err error
+		if *text, err = textOf(value.Map(), name); err != nil {
+			return nil, fmt.Errorf("invalid attribute %s: %w", table.ReplyTo, err)
+		}
+	}
+	n, err := optionalNumber(value.Map(), table.Attachments)
+	q.Attachments = int(n)
+	return &q, err
+}

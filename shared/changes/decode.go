@@ -231,6 +231,9 @@ func (it item) message() (chat.Message, error) {
 	if m.Attachments, err = filesOf(it.after); err != nil {
 		return chat.Message{}, err
 	}
+	if m.ReplyTo, err = quoteOf(it.after); err != nil {
+		return chat.Message{}, err
+	}
 	if m.ClientMessageID, err = optionalText(it.after, table.ClientMessageID); err != nil {
 		return chat.Message{}, err
 	}

@@ -17,7 +17,7 @@ type EditStore interface {
 	// deleted or changed at that time or later. It returns the stored message,
 	// and whether this call edited it. An error if there is no such message.
 	EditMessage(ctx context.Context, m Message) (current Message, edited bool, err error)
-	// DeleteMessage removes a message's content, readers and attachments, as of
+	// DeleteMessage removes a message's content, readers, attachments and quote, as of
 	// m.DeletedAt, under the same conditions. The ids of m.Attachments stay as Removed.
 	DeleteMessage(ctx context.Context, m Message) (current Message, deleted bool, err error)
 }
@@ -114,7 +114,7 @@ func (e *Editor) own(ctx context.Context, userID, roomID, messageID string) (Mes
 		return Message{}, err
 	}
 	if !place.Found {
-		return Message{}, Errorf(CodeNotFound, "message %s is not in room %s", messageID, roomID)
+		return Message{}, errNoMessage(roomID, messageID)
 	}
 	if place.Message.SenderID != userID {
 		return Message{}, Errorf(CodeForbidden, "only the sender of a message edits or deletes it")

@@ -156,6 +156,24 @@ type Message struct {
 
 	Attachments []File   // none in a deleted message
 	Removed     []string // the ids of those that a deleted message had
+
+	ReplyTo *Quote // the message that it answers; nil: none, or it is deleted
+}
+
+// Quote is the beginning of a message as it was when another one answered it. It stays so
+// when that message is edited or deleted. Its preview is empty if that message was deleted
+// by then, or has attachments alone.
+type Quote struct {
+	MessageID   string
+	SenderID    string
+	Preview     string // as LastMessage's
+	Attachments int    // how many
+}
+
+// Quote returns what those who answer m quote of it.
+func (m Message) Quote() *Quote {
+	p := m.Preview()
+	return &Quote{MessageID: p.MessageID, SenderID: p.SenderID, Preview: p.Preview, Attachments: p.Attachments}
 }
 
 // NoneBefore stands for the id of the message before a room's first: the least id.

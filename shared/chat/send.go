@@ -22,6 +22,8 @@ type SendStore interface {
 	// Attachments reads files of a room by their ids strongly. Those that don't exist or
 	// have expired are left out.
 	Attachments(ctx context.Context, roomID string, ids []string) (map[string]Attachment, error)
+	// MessagesByID reads messages of a room strongly. Those that do not exist are left out.
+	MessagesByID(ctx context.Context, roomID string, messageIDs []string) ([]Message, error)
 	// HasMessage reads strongly whether a message is stored.
 	HasMessage(ctx context.Context, roomID, messageID string) (bool, error)
 	// MessageBefore reads the id of a room's newest message before one that is about to
@@ -60,6 +62,7 @@ type SendRequest struct {
 	RoomID          string
 	Content         string   // may be empty with Attachments
 	Attachments     []string // ids
+	ReplyTo         string   // the id of a message of the room that this one answers; "": none
 	ClientMessageID string
 	NoEcho          bool // the ack is enough for the connection: the message is not sent to it
 	Refused         error
@@ -110,7 +113,7 @@ func (s *Sender) Attaching(keeper Keeper) *Sender {
 // copies the files. A send that is refused may leave a claim.
 //
 // Errors: CodeReconnect, CodeReplaced, CodeTokenExpired, CodeRateLimited, CodeInvalidRequest,
-// CodeTooLarge, CodeNotAMember.
+// CodeTooLarge, CodeNotAMember, CodeNotFound for an answer to what is no message of the room.
 func (s *Sender) Send(ctx context.Context, r SendRequest) (Receipt, error) {
 	faulty := r.Refused
 	if faulty == nil {
@@ -161,7 +164,8 @@ func (s *Sender) prepare(ctx context.Context, r SendRequest, userID string) (att
 	tooLarge := s.fits(a.message)
 	sent := a.message
 	var previous string
-	var claimErr, attachmentErr, previousErr error
+	var quoted []Message
+	var claimErr, attachmentErr, previousErr, quoteErr error
 	var group errgroup.Group
 	if r.ClientMessageID != "" && tooLarge == nil {
 		group.Go(func() error {
@@ -178,6 +182,12 @@ func (s *Sender) prepare(ctx context.Context, r SendRequest, userID string) (att
 	if len(r.Attachments) > 0 {
 		group.Go(func() error {
 			a.found, attachmentErr = s.store.Attachments(ctx, r.RoomID, r.Attachments)
+			return nil
+		})
+	}
+	if r.ReplyTo != "" {
+		group.Go(func() error {
+			quoted, quoteErr = s.store.MessagesByID(ctx, r.RoomID, []string{r.ReplyTo})
 			return nil
 		})
 	}
@@ -199,8 +209,15 @@ func (s *Sender) prepare(ctx context.Context, r SendRequest, userID string) (att
 		return attempt{}, fmt.Errorf("read the attachments: %w", attachmentErr)
 	case previousErr != nil:
 		return attempt{}, fmt.Errorf("look up the message before: %w", previousErr)
+	case quoteErr != nil:
+		return attempt{}, fmt.Errorf("read the message that it answers: %w", quoteErr)
+	case r.ReplyTo == "":
+		return a, nil
+	case len(quoted) == 0:
+		return attempt{}, errNoMessage(r.RoomID, r.ReplyTo)
 	}
-	return a, nil
+	a.message.ReplyTo = quoted[0].Quote()
+	return a, s.fits(a.message)
 }
 
 // put stores the message of an attempt.
@@ -324,6 +341,11 @@ func validateSend(r SendRequest) error {
 	if err := validateAttachmentIDs(r.Attachments); err != nil {
 		return err
 	}
+	if r.ReplyTo != "" {
+		if _, err := MessageTime(r.ReplyTo); err != nil {
+			return err
+		}
+	}
 	if r.Content == "" && len(r.Attachments) > 0 {
 		return nil
 	}
@@ -351,4 +373,8 @@ func ValidateContent(content string) error {
 // that a room exists.
 func errNotAMember(roomID string) *Error {
 	return Errorf(CodeNotAMember, "you are not a member of room %s, or it does not exist", roomID)
+}
+
+func errNoMessage(roomID, messageID string) *Error {
+	return Errorf(CodeNotFound, "message %s is not in room %s", messageID, roomID)
 }

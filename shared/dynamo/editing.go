@@ -21,17 +21,17 @@ func (s *Store) EditMessage(ctx context.Context, m chat.Message) (chat.Message, 
 	})
 }
 
-// DeleteMessage removes a message's content and attachments, as of m.DeletedAt, and the
-// readers that earlier versions stored with it. The ids of the attachments stay, for
+// DeleteMessage removes a message's content, attachments and quote, as of m.DeletedAt, and
+// the readers that earlier versions stored with it. The ids of the attachments stay, for
 // those who remove the files.
 func (s *Store) DeleteMessage(ctx context.Context, m chat.Message) (chat.Message, bool, error) {
-	update := "SET #deleted = :at, #edited = :at REMOVE #content, #readBy"
+	update := "SET #deleted = :at, #edited = :at REMOVE #content, #readBy, #quote"
 	in := &dynamodb.UpdateItemInput{
-		ExpressionAttributeNames:  map[string]string{"#content": table.Content, "#readBy": table.ReadBy},
+		ExpressionAttributeNames:  map[string]string{"#content": table.Content, "#readBy": table.ReadBy, "#quote": table.ReplyTo},
 		ExpressionAttributeValues: item{},
 	}
 	if len(m.Attachments) > 0 {
-		update = "SET #deleted = :at, #edited = :at, #ids = :ids REMOVE #content, #readBy, #attachments"
+		update = "SET #deleted = :at, #edited = :at, #ids = :ids REMOVE #content, #readBy, #quote, #attachments"
 		in.ExpressionAttributeNames["#ids"], in.ExpressionAttributeNames["#attachments"] = table.AttachmentIDs, table.Attachments
 		ids := make([]types.AttributeValue, len(m.Attachments))
 		for i, file := range m.Attachments {

@@ -157,10 +157,35 @@ func messageItem(m chat.Message) item {
 	if len(m.Attachments) > 0 {
 		row[table.Attachments] = filesValue(m.Attachments)
 	}
+	if m.ReplyTo != nil {
+		row[table.ReplyTo] = quoteValue(*m.ReplyTo)
+	}
 	if m.Previous != "" {
 		row[table.Previous] = attribute.Text(m.Previous)
 	}
 	return row
+}
+
+func quoteValue(q chat.Quote) types.AttributeValue {
+	value := item{
+		table.MessageID: attribute.Text(q.MessageID), table.SenderID: attribute.Text(q.SenderID), table.Preview: attribute.Text(q.Preview),
+	}
+	if q.Attachments > 0 {
+		value[table.Attachments] = attribute.Number(int64(q.Attachments))
+	}
+	return &types.AttributeValueMemberM{Value: value}
+}
+
+// quoteOf reads what a message quotes, nil if nothing.
+func quoteOf(it item) *chat.Quote {
+	quote, ok := attribute.GetMap(it, table.ReplyTo)
+	if !ok {
+		return nil
+	}
+	return &chat.Quote{
+		MessageID: attribute.GetText(quote, table.MessageID), SenderID: attribute.GetText(quote, table.SenderID),
+		Preview: attribute.GetText(quote, table.Preview), Attachments: int(attribute.GetNumber(quote, table.Attachments)),
+	}
 }
 
 // Messages reads a range of a room's messages strongly.
@@ -297,6 +322,7 @@ func MessageOf(roomID string, it item) (chat.Message, bool) {
 		DeletedAt:       attribute.GetNumber(it, table.DeletedAt),
 		Attachments:     filesOf(it),
 		Removed:         idsOf(it),
+		ReplyTo:         quoteOf(it),
 	}
 	if m.DeletedAt != 0 {
 		m.EditedAt = 0 // every change sets it: see changeMessage

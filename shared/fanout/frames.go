@@ -161,6 +161,7 @@ func messageFrame(m chat.Message, previous *string) wire.Message {
 		PreviousMessageID: previous,
 		ClientMessageID:   m.ClientMessageID,
 		Attachments:       attachments(m.Attachments),
+		ReplyTo:           (*wire.Quote)(m.ReplyTo),
 	}
 }
 
@@ -175,6 +176,7 @@ func editedFrame(m chat.Message) wire.MessageEdited {
 		EditedAt:        m.EditedAt,
 		ClientMessageID: m.ClientMessageID,
 		Attachments:     attachments(m.Attachments),
+		ReplyTo:         (*wire.Quote)(m.ReplyTo),
 	}
 }
 

@@ -43,6 +43,7 @@ func (s *SendMessage) Handle(ctx context.Context, r Request) (Response, error) {
 		RoomID:          in.ChatRoomID,
 		Content:         in.Content,
 		Attachments:     in.Attachments,
+		ReplyTo:         in.ReplyTo,
 		ClientMessageID: in.ClientMessageID,
 		NoEcho:          in.Echo != nil && !*in.Echo,
 		Refused:         refused,
@@ -99,6 +100,7 @@ func decodeSend(body string) (wire.ClientFrame, error) {
 	var refused error
 	for name, into := range map[string]*string{
 		"clientMessageId": &in.ClientMessageID, "chatRoomId": &in.ChatRoomID, "content": &in.Content,
+		"replyTo": &in.ReplyTo,
 	} {
 		if raw, ok := fields[name]; ok && string(raw) != "null" && json.Unmarshal(raw, into) != nil {
 			refused = chat.Errorf(chat.CodeInvalidRequest, "invalid %s: want a string", name)

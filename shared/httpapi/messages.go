@@ -38,6 +38,7 @@ func messageBody(m chat.Message, reader string) wire.HistoryMessage {
 	body := wire.HistoryMessage{
 		ChatRoomID: m.RoomID, MessageID: m.ID, SenderID: m.SenderID, Content: m.Content, Timestamp: m.SentAt,
 		ReadBy: m.ReadBy, EditedAt: m.EditedAt, DeletedAt: m.DeletedAt, Attachments: attachments(m.Attachments),
+		ReplyTo: (*wire.Quote)(m.ReplyTo),
 	}
 	if m.SenderID == reader {
 		body.ClientMessageID = m.ClientMessageID

@@ -101,6 +101,7 @@ const (
 	Height          = "height"
 	AttachmentID    = "attachmentId"
 	Attachments     = "attachments"   // of a message: a list of maps; of a last message: how many
+	ReplyTo         = "replyTo"       // of a message: a map of the message that it answers
 	AttachmentIDs   = "attachmentIds" // of a deleted message: whose objects are to go
 	Visibility      = "visibility"    // there if the room is public
 	PlacedAt        = "placedAt"

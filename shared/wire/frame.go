@@ -45,7 +45,8 @@ type ClientFrame struct {
 	ClientMessageID string `json:"clientMessageId,omitempty"`
 	// Attachments are the ids of files that the sender has announced and uploaded.
 	Attachments []string `json:"attachments,omitempty"`
-	Echo        *bool    `json:"echo,omitempty"` // false: the ack is enough, don't send the message to this connection
+	ReplyTo     string   `json:"replyTo,omitempty"` // id of a message of the room
+	Echo        *bool    `json:"echo,omitempty"`    // false: the ack is enough, don't send the message to this connection
 }
 
 // Ack answers a sendMessage: the message is stored. Duplicate is set if an earlier
@@ -76,6 +77,16 @@ type Message struct {
 	ClientMessageID   string  `json:"clientMessageId,omitempty"`
 
 	Attachments []Attachment `json:"attachments,omitempty"`
+	ReplyTo     *Quote       `json:"replyTo,omitempty"`
+}
+
+// Quote is the beginning of the message that another one answers, as it was then. Its
+// preview is empty if it was deleted by then, or had attachments alone.
+type Quote struct {
+	MessageID   string `json:"messageId"`
+	SenderID    string `json:"senderId"`
+	Preview     string `json:"preview"`               // at most 140 characters
+	Attachments int    `json:"attachments,omitempty"` // how many
 }
 
 // Attachment is a file of a message.
@@ -132,6 +143,7 @@ type MessageEdited struct {
 	ClientMessageID string `json:"clientMessageId,omitempty"`
 
 	Attachments []Attachment `json:"attachments,omitempty"`
+	ReplyTo     *Quote       `json:"replyTo,omitempty"`
 }
 
 // MessageDeleted announces that a message was deleted. No later frame about the
@@ -193,6 +205,7 @@ type ServerFrame struct {
 	Known             string            `json:"known"`
 	Name              string            `json:"name"`
 	Attachments       []Attachment      `json:"attachments"`
+	ReplyTo           *Quote            `json:"replyTo"`
 	Frames            []json.RawMessage `json:"frames"`
 }
 

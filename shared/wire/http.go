@@ -189,6 +189,7 @@ type HistoryMessage struct {
 
 	ClientMessageID string       `json:"clientMessageId,omitempty"` // of a message of the reader's own
 	Attachments     []Attachment `json:"attachments,omitempty"`
+	ReplyTo         *Quote       `json:"replyTo,omitempty"`
 }
 
 // AttachmentRequest announces a file. Width and Height are those of a picture or a

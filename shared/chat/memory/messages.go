@@ -44,6 +44,22 @@ func (s *Store) HasMessage(ctx context.Context, roomID, messageID string) (bool,
 	return ok, nil
 }
 
+// MessagesByID implements chat.SendStore.
+func (s *Store) MessagesByID(ctx context.Context, roomID string, messageIDs []string) ([]chat.Message, error) {
+	unlock, err := s.begin(ctx, "MessagesByID")
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	var messages []chat.Message
+	for _, id := range slices.Compact(slices.Sorted(slices.Values(messageIDs))) {
+		if m, ok := s.room(roomID).messages[id]; ok {
+			messages = append(messages, m)
+		}
+	}
+	return messages, nil
+}
+
 // MessageBefore implements chat.SendStore.
 func (s *Store) MessageBefore(ctx context.Context, roomID, messageID string) (string, error) {
 	unlock, err := s.begin(ctx, "MessageBefore")
@@ -166,7 +182,7 @@ func (s *Store) EditMessage(ctx context.Context, m chat.Message) (chat.Message, 
 func (s *Store) DeleteMessage(ctx context.Context, m chat.Message) (chat.Message, bool, error) {
 	return s.changeMessage(ctx, "DeleteMessage", m, func(stored *chat.Message) {
 		stored.Content, stored.EditedAt, stored.DeletedAt = "", 0, m.DeletedAt
-		stored.Attachments = nil
+		stored.Attachments, stored.ReplyTo = nil, nil
 		for _, file := range m.Attachments {
 			stored.Removed = append(stored.Removed, file.ID)
 		}

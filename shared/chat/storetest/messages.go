@@ -184,6 +184,23 @@ var editTests = map[string]func(*fixture){
 			f.Error("not deleted")
 		}
 	},
+	"EditMessage and DeleteMessage/an edit keeps the quote, a deletion removes it": func(f *fixture) {
+		first, m := message("r", "alice", 0), message("r", "bob", 1)
+		m.ReplyTo = &chat.Quote{MessageID: first.ID, SenderID: "alice", Preview: "sent by", Attachments: 2}
+		f.put(first, m)
+		stored, err := f.MessagesByID(f.Context(), "r", []string{m.ID, first.ID, messageID(2, 0)})
+		ok(f, err)
+		equal(f, "stored", []chat.Message{first, m}, stored)
+		m.Content, m.EditedAt = "other", epoch+2
+		got, _, err := f.EditMessage(f.Context(), m)
+		ok(f, err)
+		equal(f, "edited", m, got)
+		m.DeletedAt = epoch + 3
+		got, _, err = f.DeleteMessage(f.Context(), m)
+		ok(f, err)
+		m.Content, m.EditedAt, m.ReplyTo = "", 0, nil
+		equal(f, "deleted", m, got)
+	},
 	"EditMessage and DeleteMessage/refuse what is not newer, and everything after a deletion": func(f *fixture) {
 		m := message("r", "alice", 0)
 		f.put(m)
