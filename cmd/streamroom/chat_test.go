@@ -288,6 +288,50 @@ func TestChatChangesTheMessageBefore(t *testing.T) {
 	})
 }
 
+// A change that is piped in at once is of the last message, not of one further up that is
+// shown first.
+func TestChatChangesTheLastMessageAtOnce(t *testing.T) {
+	server := startLocal(t)
+	alice := sitDown(t, "--user", "alice", "--room", "general", "--addr", server.URL())
+	alice.sees(alice.status, "connected as alice")
+	alice.types("first\nmiddle\nlats")
+	alice.sees(alice.shown, "alice: lats")
+	keyboard, typed := io.Pipe()
+	defer typed.Close()
+	slow := &slowScreen{at: "alice: first", hold: make(chan struct{})}
+	done := make(chan int, 1)
+	go func() {
+		args := []string{"chat", "--addr", server.URL(), "--user", "alice", "--room", "general"}
+		done <- run(t.Context(), args, keyboard, slow, t.Output())
+	}()
+	for _, line := range []string{"/edit last\n", "/quit\n"} { // the second is taken once the first is under way
+		if _, err := io.WriteString(typed, line); err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(slow.hold)
+	if code := <-done; code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	alice.sees(alice.shown, "(edited)")
+	if shown := alice.shown.String(); !strings.Contains(shown, "alice: last  (edited)") {
+		t.Errorf("alice sees\n%s", shown)
+	}
+}
+
+// slowScreen stops at a line until hold is closed.
+type slowScreen struct {
+	at   string
+	hold chan struct{}
+}
+
+func (s *slowScreen) Write(p []byte) (int, error) {
+	if bytes.Contains(p, []byte(s.at)) {
+		<-s.hold
+	}
+	return len(p), nil
+}
+
 func TestChatInARoomByName(t *testing.T) {
 	s := startLocal(t)
 	alice := api(t, s, "alice")

@@ -31,6 +31,8 @@ type chatScreen struct {
 	reason string // why there is no connection, as noted last
 
 	joiners map[string]bool // users who have joined since, and not left
+
+	caughtUp bool // whether mine is the last one of all, for the goroutine of send
 }
 
 // chat shows what happens and sends what is typed, until either ends.
@@ -109,36 +111,39 @@ func (s *chatScreen) send(ctx context.Context, c *client.Client, lines <-chan st
 	ctx, cancel := context.WithTimeout(ctx, quitTimeout)
 	defer cancel()
 	if !more {
-		s.awaitNewest(ctx, c)
+		s.showNewest(ctx, c)
 	}
 	if err := c.Close(ctx); err != nil && !errors.Is(ctx.Err(), context.Canceled) {
 		s.note("%v", err)
 	}
 }
 
-// awaitNewest waits until the room's newest message is shown.
-func (s *chatScreen) awaitNewest(ctx context.Context, c *client.Client) {
-	newest, err := c.History(ctx, s.room, client.Page{Limit: 1})
-	switch {
+// showNewest waits until the room's newest message is shown, and notes if it isn't.
+func (s *chatScreen) showNewest(ctx context.Context, c *client.Client) {
+	switch found, err := s.awaitNewest(ctx, c); {
 	case errors.Is(ctx.Err(), context.Canceled):
-		return
 	case err != nil:
 		s.note("not all messages are shown: %v", err)
-		return
-	case len(newest.Messages) == 0:
+	case !found:
 		s.note("there are no messages in %s yet", s.room)
-		return
+	}
+}
+
+// awaitNewest waits until the room's newest message is shown. It returns whether there
+// is one.
+func (s *chatScreen) awaitNewest(ctx context.Context, c *client.Client) (found bool, err error) {
+	newest, err := c.History(ctx, s.room, client.Page{Limit: 1})
+	if err != nil || len(newest.Messages) == 0 {
+		return false, err
 	}
 	for !s.hasShown(newest.Messages[0].MessageID) {
 		select {
 		case <-s.shown:
 		case <-ctx.Done():
-			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-				s.note("not all messages are shown: they did not arrive in time")
-			}
-			return
+			return true, errors.New("they did not arrive in time")
 		}
 	}
+	return true, nil
 }
 
 // markRead tells the server what was shown, so that it isn't unread on the user's
@@ -185,12 +190,12 @@ func (s *chatScreen) enter(ctx context.Context, c *client.Client, line string) {
 	content, edit := strings.CutPrefix(line, "/edit ")
 	switch {
 	case edit:
-		s.changeLast(ctx, "edited", func(ctx context.Context, messageID string) error {
+		s.changeLast(ctx, c, "edited", func(ctx context.Context, messageID string) error {
 			_, err := c.Edit(ctx, s.room, messageID, content)
 			return err
 		})
 	case line == "/delete":
-		s.changeLast(ctx, "deleted", func(ctx context.Context, messageID string) error {
+		s.changeLast(ctx, c, "deleted", func(ctx context.Context, messageID string) error {
 			return c.Delete(ctx, s.room, messageID)
 		})
 	case strings.HasPrefix(line, "/") && !strings.HasPrefix(line, "//"):
@@ -200,8 +205,20 @@ func (s *chatScreen) enter(ctx context.Context, c *client.Client, line string) {
 	}
 }
 
-// changeLast changes the last own message.
-func (s *chatScreen) changeLast(ctx context.Context, what string, change func(ctx context.Context, messageID string) error) {
+// changeLast changes the last own message. While the room's messages are still being
+// shown, that is not known yet.
+func (s *chatScreen) changeLast(ctx context.Context, c *client.Client, what string, change func(ctx context.Context, messageID string) error) {
+	changing, cancel := context.WithTimeout(ctx, sendTimeout)
+	defer cancel()
+	if !s.caughtUp {
+		if _, err := s.awaitNewest(changing, c); err != nil {
+			if ctx.Err() == nil {
+				s.note("not %s: not all messages are shown: %v", what, err)
+			}
+			return
+		}
+		s.caughtUp = true
+	}
 	s.mu.Lock()
 	last := s.mine
 	s.mu.Unlock()
@@ -209,8 +226,6 @@ func (s *chatScreen) changeLast(ctx context.Context, what string, change func(ct
 		s.note("not %s: no message of yours is shown", what)
 		return
 	}
-	changing, cancel := context.WithTimeout(ctx, sendTimeout)
-	defer cancel()
 	if err := change(changing, last); err != nil && ctx.Err() == nil {
 		s.note("not %s: %v", what, err)
 	}
@@ -225,6 +240,7 @@ func (s *chatScreen) sendLine(ctx context.Context, c *client.Client, line string
 		s.mu.Lock()
 		s.mine = max(s.mine, ack.MessageID) // the line after this may be /edit: it is not shown yet, maybe
 		s.mu.Unlock()
+		s.caughtUp = true
 	case ctx.Err() == nil:
 		s.note("not sent: %v", err)
 	}
