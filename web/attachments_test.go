@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"image"
 	"image/color"
+	"image/jpeg"
 	"image/png"
 	"io"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -153,6 +155,33 @@ func TestAPictureAndAPDF(t *testing.T) {
 	alice.click("delete")
 	alice.click("confirm-yes")
 	bob.until(`document.querySelector(".message .deleted") !== null && document.querySelector(".message .picture, .message .file") === null`)
+}
+
+// A photo is sent without where and when it was taken; its turn stays.
+func TestAPhotoHasNoPosition(t *testing.T) {
+	t.Parallel()
+	url := attachmentServer(t)
+	var plain bytes.Buffer
+	if err := jpeg.Encode(&plain, image.NewRGBA(image.Rect(0, 0, 64, 32)), nil); err != nil {
+		t.Fatal(err)
+	}
+	notes := append([]byte("\xff\xe1\x00\x4eExif\x00\x00MM\x00*\x00\x00\x00\x08\x00\x02"+
+		"\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00\x01\x0e\x00\x02\x00\x00\x00\x20\x00\x00\x00\x26\x00\x00\x00\x00"), "N52.5200 E13.4050 Linienstrasse "...)
+	photo := slices.Concat(plain.Bytes()[:2], notes, plain.Bytes()[2:], []byte("a film from E13.4050"))
+	alice, bob := inRoom(t, url, "alice"), inRoom(t, url, "bob")
+	alice.attach(filesFor(t, map[string][]byte{"IMG_1.jpg": photo})("IMG_1.jpg")...)
+	alice.uploads("uploaded")
+	alice.do(`document.getElementById("composer-input").focus()`)
+	alice.enter(0)
+	bob.until(`document.querySelector(".picture img[data-loaded]") !== null`)
+	// It stands on its side, for the sender and for its readers.
+	for _, p := range []*page{alice, bob} {
+		p.until(`(i => i.naturalWidth === 32 && i.naturalHeight === 64 && i.getAttribute("height") === "64")(document.querySelector(".picture img[data-loaded]"))`)
+	}
+	_, got := fetched(t, bob.following(".picture"))
+	if bytes.Contains(got, []byte("E13")) || !bytes.HasSuffix(got, plain.Bytes()[2:]) || len(got) != plain.Len()+36 {
+		t.Errorf("a photo of %d bytes, %d without notes, is sent as %d: %q", len(photo), plain.Len(), len(got), got[:min(120, len(got))])
+	}
 }
 
 // A file can be dropped and pasted, and goes when it is removed. What a browser would run

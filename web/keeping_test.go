@@ -159,6 +159,54 @@ func TestWritingGoesOnDuringAnEdit(t *testing.T) {
 	alice.until(`document.getElementById("composer-input").value === "something else"`)
 }
 
+// An edit that could not be saved is there after a reload, until it is saved, given up, or
+// its user signs out.
+func TestAReloadKeepsAnEdit(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	alice := signedIn(t, f.URL, "alice")
+	alice.openRoom("general")
+	alice.send("helo")
+	alice.shows("helo")
+	composer := func(text string) {
+		t.Helper()
+		alice.until(`document.getElementById("composer-input").value === "` + text + `"`)
+	}
+	comeBack := func() {
+		alice.run(chromedp.Reload())
+		alice.until(`document.querySelector("[data-testid=connection-state]").textContent === "Connected"`)
+		alice.shows("helo")
+		composer("")
+		alice.arrow("ArrowUp", 0)
+	}
+	kept := `Object.keys(localStorage).filter((key) => key.startsWith("streamroom edit ")).length`
+	alice.offline(true)
+	alice.arrow("ArrowUp", 0)
+	alice.typed(" there\n")
+	alice.until(`document.getElementById("composer-problem").textContent !== ""`)
+	composer("helo there")
+	alice.offline(false)
+	comeBack()
+	composer("helo there")
+	alice.typed(", bob")
+	comeBack()
+	composer("helo there, bob")
+	alice.escape()
+	alice.arrow("ArrowUp", 0)
+	composer("helo")
+	alice.typed(" you")
+	comeBack()
+	composer("helo you")
+	alice.enter(0)
+	alice.shows("helo you")
+	alice.until(kept + ` === 0`)
+	alice.arrow("ArrowUp", 0)
+	alice.typed(" all")
+	alice.until(kept + ` === 1`)
+	alice.click("signout")
+	alice.until(`!document.getElementById("signin").hidden && ` + kept + ` === 0`)
+}
+
 // A browser that keeps nothing for the site chats all the same.
 func TestWithoutStorage(t *testing.T) {
 	t.Parallel()

@@ -222,8 +222,9 @@ class App {
     ];
     const text = `${what.join(" ")} Signing out deletes what is not sent.`;
     if (what.length > 0 && !(await confirmed("Sign out?", text, "Sign out"))) return;
-    this.#chat?.forget();
+    const chat = this.#chat;
     this.#leave("");
+    chat?.forget(); // last: what was begun in a room is saved as it is left
   }
 
   /** @param {string} problem why; empty when the user wanted to */

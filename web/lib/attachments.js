@@ -4,6 +4,7 @@
 
 import { fullJitter } from "./clock.js";
 import { Failure, isPassing } from "./failure.js";
+import { withoutNotes } from "./photo.js";
 
 /**
  * @typedef {import("./api.js").API} API
@@ -40,7 +41,7 @@ import { Failure, isPassing } from "./failure.js";
  * @property {number} sent bytes
  * @property {string} [attachmentId] once it is uploaded
  * @property {Failure} [failure] why, when failed
- * @property {Blob} [file] absent after a reload
+ * @property {File} [file] absent after a reload
  */
 
 /**
@@ -186,6 +187,7 @@ export class Attachments {
     this.#changed(upload);
     try {
       if (job.pixels) Object.assign(upload, await job.pixels);
+      if (upload.file) await this.#clean(upload, upload.file);
       if (signal.aborted) return;
       const attachmentId = await this.#upload(job, signal);
       if (signal.aborted) return;
@@ -199,6 +201,20 @@ export class Attachments {
       if (!signal.aborted) this.#failed(job, Failure.from(err));
     }
     this.#pump();
+  }
+
+  /**
+   * Takes out of a photo what its sender may not know of.
+   * @param {Upload} upload
+   * @param {File} file
+   */
+  async #clean(upload, file) {
+    try {
+      upload.file = await withoutNotes(file);
+      upload.size = upload.file.size;
+    } catch {
+      // It can't be read, which the upload tells.
+    }
   }
 
   /**

@@ -1,4 +1,4 @@
-// What was begun in rooms and not sent.
+// What was begun in rooms and not sent, and edits that were not saved.
 
 /** @typedef {import("./saved.js").Saved} Saved */
 
@@ -33,5 +33,26 @@ export class Drafts {
   set(chatRoomId, text) {
     if (text) this.#saved.put("draft", chatRoomId, text);
     else this.#saved.remove("draft", chatRoomId);
+  }
+
+  /**
+   * An edit of a message that was begun, and not saved.
+   * @param {string} messageId
+   * @param {string} content what the message says: an edit of something else is over
+   * @returns {string|undefined} undefined for none
+   */
+  edit(messageId, content) {
+    const { text, of } = this.#saved.get("edit", messageId) ?? {};
+    return of === content ? text : undefined;
+  }
+
+  /**
+   * @param {string} messageId
+   * @param {string} text as it is to be
+   * @param {string} content what the message says; the same for no edit
+   */
+  setEdit(messageId, text, content) {
+    if (text !== content) this.#saved.put("edit", messageId, { text, of: content });
+    else this.#saved.remove("edit", messageId);
   }
 }

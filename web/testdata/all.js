@@ -2,6 +2,7 @@ import { run } from "./check.js";
 import "./unit.js";
 import "./liveness.js";
 import "./outbox.js";
+import "./photo.js";
 import "./elsewhere.js";
 import "./attachments.js";
 import "./rooms.js";

@@ -16,6 +16,8 @@ export class Composer {
   #room = "";
   /** The message that is edited; empty for none. */
   #message = "";
+  /** What it says. */
+  #original = "";
   /** Whether it has files, beside which it may say nothing. */
   #withFiles = false;
   /** @type {Map<string, string>} by message, edits that are under way or were not saved */
@@ -33,6 +35,8 @@ export class Composer {
    * @param {(chatRoomId: string, messageId: string, content: string) => Promise<void>} on.edit rejects with a Failure
    * @param {(chatRoomId: string) => string} on.draft what was begun in a room and not sent
    * @param {(chatRoomId: string, text: string) => void} on.saveDraft
+   * @param {(messageId: string, content: string) => string|undefined} on.editOf an edit that was begun, before a reload maybe, of a message that says this
+   * @param {(messageId: string, text: string, content: string) => void} on.saveEdit text: content for none
    * @param {import("./files.js").Attach} on.attach
    * @param {(upload: Upload) => void} on.detach
    * @param {(upload: Upload) => void} on.again
@@ -65,9 +69,12 @@ export class Composer {
     this.#form.hidden = chatRoomId === "";
     this.#input.placeholder = title ? `Message ${isolated(title)}` : "Write a message";
     if (chatRoomId === this.#room) return;
-    const [message, text] = [this.#message, this.#input.value];
+    const [message, text, original] = [this.#message, this.#input.value, this.#original];
     this.endEdit();
-    if (message) this.#begun.set(message, text);
+    if (message) {
+      this.#begun.set(message, text);
+      this.#on.saveEdit(message, text, original);
+    }
     this.#room = chatRoomId;
     this.#files.show(chatRoomId, true);
     this.#input.value = chatRoomId && this.#on.draft(chatRoomId);
@@ -113,7 +120,9 @@ export class Composer {
    * @param {boolean} withFiles whether the message has files, too
    */
   edit(messageId, content, withFiles) {
-    const text = this.#begun.get(messageId) ?? this.#edits.get(messageId) ?? content;
+    const held = this.#begun.get(messageId) ?? this.#edits.get(messageId);
+    const text = held ?? this.#on.editOf(messageId, content) ?? content;
+    this.#original = content;
     this.#withFiles = withFiles;
     this.#setMessage(messageId);
     this.#input.value = text;
@@ -125,7 +134,9 @@ export class Composer {
   /** Leaves the message as it is. */
   endEdit() {
     if (!this.#message) return;
+    const unsaved = this.#edits.get(this.#message);
     this.#begun.delete(this.#message);
+    this.#on.saveEdit(this.#message, unsaved ?? this.#original, this.#original);
     this.#setMessage("");
     this.#input.value = this.#on.draft(this.#room);
     this.#changed();
@@ -182,6 +193,7 @@ export class Composer {
    */
   async #save(room, message, content) {
     const withFiles = this.#withFiles;
+    const original = this.#original;
     this.#edits.set(message, content);
     this.endEdit();
     // One after the other: the last one counts.
@@ -190,13 +202,15 @@ export class Composer {
     this.#saving.set(message, ended);
     try {
       await saved;
-      if (this.#edits.get(message) === content) this.#edits.delete(message);
+      if (this.#edits.get(message) !== content) return;
+      this.#edits.delete(message);
+      this.#on.saveEdit(message, original, original);
     } catch (err) {
       if (this.#edits.get(message) !== content) return; // a later edit says more
       const problem = describe(Failure.from(err));
       announce(`Your edit was not saved. ${problem}`, true);
       if (room !== this.#room || this.#message || this.#input.value) return;
-      this.edit(message, content, withFiles);
+      this.edit(message, original, withFiles);
       this.#problem.textContent = problem;
     } finally {
       if (this.#saving.get(message) === ended) this.#saving.delete(message);
@@ -204,7 +218,8 @@ export class Composer {
   }
 
   #changed() {
-    if (this.#room && !this.#message) this.#on.saveDraft(this.#room, this.#input.value);
+    if (this.#message) this.#on.saveEdit(this.#message, this.#input.value, this.#original);
+    else if (this.#room) this.#on.saveDraft(this.#room, this.#input.value);
     this.#fit();
   }
 

@@ -101,6 +101,8 @@ export class Conversation {
       edit: async (room, messageId, content) => this.#chat?.edit(room, messageId, content),
       draft: (room) => this.#chat?.drafts.get(room) ?? "",
       saveDraft: (room, text) => this.#chat?.drafts.set(room, text),
+      editOf: (message, content) => this.#chat?.drafts.edit(message, content),
+      saveEdit: (message, text, content) => this.#chat?.drafts.setEdit(message, text, content),
       editLast: () => this.#editLast(),
     });
     this.#membersDialog = new MembersDialog({

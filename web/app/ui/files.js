@@ -249,6 +249,7 @@ class Line {
     const { status, sent, size, failure } = this.#upload;
     this.status = status;
     this.element.dataset.status = status;
+    this.#bar.max = size; // that of a photo is known late
     this.#bar.value = sent;
     this.#bar.hidden = status !== "uploading";
     this.#again.hidden = status !== "failed" || failure?.code === "too_large";

@@ -151,7 +151,8 @@ class Row {
     const failed = failedIn(room);
     const unsent =
       failed && `Not sent: ${isolated(beginning(failed.content, 140) || filesIn(failed.attachments?.length ?? 0))}`;
-    const preview = unsent ?? (last ? by + said : "No messages yet");
+    // The list's last message follows within seconds, its count at once.
+    const preview = unsent ?? (last ? by + said : unread > 0 ? "New messages" : "No messages yet");
     // Hundreds of rooms are looked at with every message that arrives: nothing is formatted in vain.
     const shown = [title, preview, last?.timestamp, dayOf(now), unread, unreadMore, current, room.type, zone()].join(
       "\0",

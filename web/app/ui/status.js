@@ -13,6 +13,8 @@ export class StatusView {
   /** @type {ConnectionState} */
   #state = { name: "connecting" };
   #wasOnline = false;
+  /** What was announced. */
+  #said = "Connected";
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   #timer;
   #bannerText = el("span");
@@ -43,6 +45,7 @@ export class StatusView {
   reset() {
     clearTimeout(this.#timer);
     this.#wasOnline = false;
+    this.#said = "Connected";
     this.#state = { name: "connecting" };
     this.#draw();
   }
@@ -53,7 +56,11 @@ export class StatusView {
     const words = this.#words();
     if (this.#element.dataset.words !== words) {
       this.#element.dataset.words = words;
-      if (this.#wasOnline) announce(words);
+      // Each attempt to connect is no news to who was told that the connection is gone.
+      if (this.#wasOnline && name !== "connecting" && words !== this.#said) {
+        announce(words);
+        this.#said = words;
+      }
     }
     this.#element.dataset.state = name;
     this.#element.textContent = words;
