@@ -25,6 +25,9 @@ func (r *run) converge(ctx context.Context) error {
 	r.settling.Store(true)
 	steps := []func(context.Context) error{r.awaitDelivered, r.awaitLive, r.awaitCaughtUp, r.awaitSameOnline, r.awaitSameAfterAbsence, r.check}
 	for i, step := range steps {
+		if r.config.Enough != nil && slices.ContainsFunc(r.ledger.broken(), r.config.Enough) {
+			break
+		}
 		if err := step(ctx); err != nil {
 			return err
 		}

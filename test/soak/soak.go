@@ -79,6 +79,14 @@ type Config struct {
 	// BrowserLog takes what the browser library writes to its console; nil drops it.
 	BrowserLog io.Writer
 
+	// Network, if set, is what the server and the devices are on, and nothing leaves the
+	// process: such a run may be made in a bubble of testing/synctest, in its time. It has
+	// no browsers and no restarts.
+	Network *rig.Network
+	// Enough, if set, ends the run before the next step of settling once a broken promise
+	// is enough.
+	Enough func(Violation) bool
+
 	// Clock is the real one if nil. Clients use the real one in any case.
 	Clock clockwork.Clock
 	// Log takes the server's log, from LogLevel on ("warn", if empty); nil drops it.
@@ -149,14 +157,16 @@ func Run(ctx context.Context, c Config) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	dir, err := os.MkdirTemp("", "streamroom-soak-")
-	if err != nil {
-		return Report{}, fmt.Errorf("make a data folder: %w", err)
+	server := local.Config{Clock: r.config.Clock, Log: r.config.Log, LogLevel: r.config.LogLevel, Wrap: r.wrap}
+	if c.Network != nil {
+		server.Network = c.Network
+	} else {
+		if server.DataDir, err = os.MkdirTemp("", "streamroom-soak-"); err != nil {
+			return Report{}, fmt.Errorf("make a data folder: %w", err)
+		}
+		defer os.RemoveAll(server.DataDir)
 	}
-	defer os.RemoveAll(dir)
-	r.host = rig.NewHost(local.Config{
-		DataDir: dir, Clock: r.config.Clock, Log: r.config.Log, LogLevel: r.config.LogLevel, Wrap: r.wrap,
-	})
+	r.host = rig.NewHost(server)
 	err = r.play(ctx)
 	return r.report(), err
 }
@@ -171,6 +181,8 @@ func newRun(c Config) (*run, error) {
 		return nil, fmt.Errorf("%w: want 0 browsers to as many as there are users, %d, got %d", ErrConfig, c.Users, c.Browsers)
 	case c.Users > maxUsers || c.Devices > maxDevices:
 		return nil, fmt.Errorf("%w: at most %d users with %d devices of each can be told apart from a crowd", ErrConfig, maxUsers, maxDevices)
+	case c.Network != nil && (c.Browsers > 0 || c.Chaos.Restarts > 0):
+		return nil, fmt.Errorf("%w: want no browsers and no restarts in a network in memory", ErrConfig)
 	case !(c.Sends > 0) || !(c.Reads >= 0) || !(c.Changes >= 0):
 		return nil, fmt.Errorf("%w: want sends a second > 0, reads and changes a second >= 0", ErrConfig)
 	}
@@ -191,7 +203,12 @@ func newRun(c Config) (*run, error) {
 	r := &run{config: c, start: c.Clock.Now(), injector: injector}
 	r.ledger, r.readers = &ledger{seed: c.Seed}, map[string]*client.Client{}
 	r.dialer, r.poll, r.asks = &net.Dialer{}, pollInterval, true
-	r.direct = &http.Client{Transport: &http.Transport{}}
+	direct := &http.Transport{}
+	if c.Network != nil {
+		r.dialer, direct.DialContext = c.Network, c.Network.DialContext
+		r.poll = compareInterval // a poll takes none of its time: it would look very often
+	}
+	r.direct = &http.Client{Transport: direct}
 	return r, nil
 }
 

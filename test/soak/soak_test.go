@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/streamroom/streamroom/shared/topology"
 	"github.com/streamroom/streamroom/test/faults"
+	"github.com/streamroom/streamroom/test/rig"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -73,8 +75,29 @@ func runAll(t *testing.T, configs map[string]Config) map[string]Report {
 	return reports
 }
 
-// Not beside the planted bugs: they start a server each, and with all of them at
-// once too little happens in the time of the load.
+// runVirtual makes runs without browsers, each in virtual time: no one waits, and no machine
+// is slow.
+func runVirtual(t *testing.T, configs map[string]Config) map[string]Report {
+	t.Helper()
+	reports := map[string]Report{}
+	for name, c := range configs {
+		c.Network = rig.NewNetwork()
+		synctest.Test(t, func(t *testing.T) {
+			report, err := Run(t.Context(), c)
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			reports[name] = report
+		})
+		var text bytes.Buffer
+		reports[name].Print(&text)
+		t.Logf("%s: %s", name, &text)
+	}
+	return reports
+}
+
+// Not beside the planted bugs, which compute all the time: in real time, with them, too
+// little happens in the time of the load.
 func TestPromisesAreKept(t *testing.T) {
 	calm, broken := withoutBrowsers(small()), withoutBrowsers(small())
 	broken.Faults = faults.All(1)
