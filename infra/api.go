@@ -94,8 +94,8 @@ func (s *apiStack) addStage(a *app, api awsapigatewayv2.CfnApi) awsapigatewayv2.
 		StageName:  jsii.String("$default"),
 		AutoDeploy: jsii.Bool(true),
 		DefaultRouteSettings: &awsapigatewayv2.CfnStage_RouteSettingsProperty{
-			ThrottlingBurstLimit:   jsii.Number(a.settings.ThrottleBurst),
-			ThrottlingRateLimit:    jsii.Number(a.settings.ThrottleRate),
+			ThrottlingBurstLimit:   jsii.Number(a.settings.APIThrottleBurst),
+			ThrottlingRateLimit:    jsii.Number(a.settings.APIThrottleRate),
 			DetailedMetricsEnabled: jsii.Bool(false), // by route: billed each, and no alarm reads them
 		},
 		AccessLogSettings: &awsapigatewayv2.CfnStage_AccessLogSettingsProperty{

@@ -81,7 +81,12 @@ func TestCost_StagesLogAndThrottleWhatIsBilled(t *testing.T) {
 	c := synth(t, "prod")
 	lines := map[string]string{"WebSocket": cost.SocketAccess, "Api": cost.HTTPAccess}
 	for _, stage := range c.all("AWS::ApiGatewayV2::Stage") {
-		stage.expect(t, fmt.Sprint(cost.StageRate), "DefaultRouteSettings", "ThrottlingRateLimit")
+		rate := cost.FrameRate
+		if stage.concern == "Api" {
+			rate = cost.APIRate
+			stage.expect(t, fmt.Sprint(cost.APIBurst), "DefaultRouteSettings", "ThrottlingBurstLimit")
+		}
+		stage.expect(t, fmt.Sprint(rate), "DefaultRouteSettings", "ThrottlingRateLimit")
 		var format, line map[string]string
 		if err := json.Unmarshal([]byte(fmt.Sprint(stage.at("AccessLogSettings", "Format"))), &format); err != nil {
 			t.Fatal(err)

@@ -128,8 +128,12 @@ func TestTheStageThrottlesAndLogsNoContent(t *testing.T) {
 		r.expect(t, `"dualstack"`, "IpAddressType")
 	}
 	for _, r := range c.all("AWS::ApiGatewayV2::Stage") {
-		r.expect(t, `500`, "DefaultRouteSettings", "ThrottlingBurstLimit")
-		r.expect(t, `1000`, "DefaultRouteSettings", "ThrottlingRateLimit")
+		rate, burst := `1000`, `500`
+		if r.concern == "Api" {
+			rate, burst = `360`, `1000`
+		}
+		r.expect(t, rate, "DefaultRouteSettings", "ThrottlingRateLimit")
+		r.expect(t, burst, "DefaultRouteSettings", "ThrottlingBurstLimit")
 		r.expect(t, `false`, "DefaultRouteSettings", "DetailedMetricsEnabled")
 		format := fmt.Sprint(r.at("AccessLogSettings", "Format"))
 		for _, never := range []string{"query", "header", "body", "authorizer.claims", "request.", "protocol"} {

@@ -44,18 +44,20 @@ type settings struct {
 	OriginKey    string   // what the distribution sends with each request to the APIs
 	AcceptedKeys []string // of which the APIs ask for one; empty for none
 
-	ThrottleBurst, ThrottleRate float64           // of each of both APIs
-	Limits                      map[string]string // of users and what they send, by variable; the functions have defaults
-	OrderInterval               string            // seconds between two moves of a room in lists; "" is the functions' default
-	ReservedConcurrency         map[string]int    // by function
-	LogLevel                    string
-	LogRetentionDays            float64
-	AlarmTopic                  string
-	Budget                      float64 // dollars a month; 0 for none
-	MaxReadUnits, MaxWriteUnits float64 // a second, of the table and again of its index; 0 for no limit
-	Tracing                     bool    // by X-Ray
-	TableKey                    string
-	UserPoolTier                awscognito.FeaturePlan
+	ThrottleBurst, ThrottleRate float64 // of the WebSocket API
+	// APIThrottleBurst and APIThrottleRate are those of the HTTP API.
+	APIThrottleBurst, APIThrottleRate float64
+	Limits                            map[string]string // of users and what they send, by variable; the functions have defaults
+	OrderInterval                     string            // seconds between two moves of a room in lists; "" is the functions' default
+	ReservedConcurrency               map[string]int    // by function
+	LogLevel                          string
+	LogRetentionDays                  float64
+	AlarmTopic                        string
+	Budget                            float64 // dollars a month; 0 for none
+	MaxReadUnits, MaxWriteUnits       float64 // a second, of the table and again of its index; 0 for no limit
+	Tracing                           bool    // by X-Ray
+	TableKey                          string
+	UserPoolTier                      awscognito.FeaturePlan
 	// LoggingRole makes the role by which API Gateway writes logs. An account has
 	// one for each region.
 	LoggingRole bool
@@ -177,6 +179,14 @@ var options = []option{
 		}
 		return nil
 	}},
+	{"apiThrottleBurst", func(s *settings, v string) (err error) {
+		s.APIThrottleBurst, err = number(v, 1, 100_000)
+		return err
+	}},
+	{"apiThrottleRate", func(s *settings, v string) (err error) {
+		s.APIThrottleRate, err = number(v, 1, 100_000)
+		return err
+	}},
 	{"throttleBurst", func(s *settings, v string) (err error) {
 		s.ThrottleBurst, err = number(v, 1, 100_000)
 		return err
@@ -281,7 +291,7 @@ func readContext(getenv func(string) string) (map[string]any, error) {
 // belong to the CDK.
 func parseSettings(values map[string]any) (settings, error) {
 	s := settings{
-		ThrottleBurst: 500, ThrottleRate: 1_000, LogLevel: "info", LogRetentionDays: 14, LoggingRole: true,
+		ThrottleBurst: 500, ThrottleRate: 1_000, APIThrottleBurst: 1_000, APIThrottleRate: 360, LogLevel: "info", LogRetentionDays: 14, LoggingRole: true,
 		Limits: map[string]string{}, TableKey: ownedByAWS, UserPoolTier: awscognito.FeaturePlan_LITE,
 	}
 	if values["env"] == nil {

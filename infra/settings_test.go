@@ -56,6 +56,7 @@ func TestBadContextIsSaidInOneLine(t *testing.T) {
 		"another case of ids":    {map[string]any{"env": "dev", "userIdCase": "lower"}, "invalid -c userIdCase=lower: want insensitive or sensitive"},
 		"attachments of nothing": {map[string]any{"env": "dev", "attachmentBytes": "0"}, "want a number from 1 to 104857600"},
 		"no number":              {map[string]any{"env": "dev", "throttleRate": "fast"}, "want a number from 1 to 100000"},
+		"an API's throttle":      {map[string]any{"env": "dev", "apiThrottleRate": "0"}, "want a number from 1 to 100000"},
 		"a throttle of zero":     {map[string]any{"env": "dev", "throttleBurst": "0"}, "want a number from 1 to 100000"},
 		"no retention of theirs": {map[string]any{"env": "dev", "logRetentionDays": "10"}, "want one of"},
 		"an unknown function":    {map[string]any{"env": "dev", "reservedConcurrency": "fan=5"}, "the functions are connect,"},
@@ -159,7 +160,7 @@ func TestAnIssuerOfOnesOwn(t *testing.T) {
 
 func TestSettingsReachTheTemplates(t *testing.T) {
 	c := synthWith(t, map[string]any{
-		"env": "prod", "throttleBurst": "7", "throttleRate": 70, "reservedConcurrency": "fanout=5", "logLevel": "warn",
+		"env": "prod", "throttleBurst": "7", "throttleRate": 70, "apiThrottleBurst": 8, "apiThrottleRate": "80", "reservedConcurrency": "fanout=5", "logLevel": "warn",
 		"connectRate": 0, "connectBurst": "7", "sendRate": 3, "sendBurst": 30, "writeRate": "4", "writeBurst": 40, "readRate": 0, "readBurst": 50,
 		"orderInterval": 0, "attachmentBytes": 5_000_000,
 		"logRetentionDays": "30", "apiGatewayLogging": "existing", "userPoolId": "eu-central-1_abc", "userPoolClientId": "app",
@@ -174,8 +175,12 @@ func TestSettingsReachTheTemplates(t *testing.T) {
 	c.expectNames(t)
 	c.only(t, "AWS::DynamoDB::Table").expect(t, `true`, "SSESpecification", "SSEEnabled")
 	for _, r := range c.all("AWS::ApiGatewayV2::Stage") {
-		r.expect(t, `7`, "DefaultRouteSettings", "ThrottlingBurstLimit")
-		r.expect(t, `70`, "DefaultRouteSettings", "ThrottlingRateLimit")
+		rate, burst := `70`, `7`
+		if r.concern == "Api" {
+			rate, burst = `80`, `8`
+		}
+		r.expect(t, rate, "DefaultRouteSettings", "ThrottlingRateLimit")
+		r.expect(t, burst, "DefaultRouteSettings", "ThrottlingBurstLimit")
 	}
 	for _, r := range c.all("AWS::Lambda::Function") {
 		if isDeploymentHelper(r) {
