@@ -30,6 +30,7 @@ func (s *Server) openMappings(streamARN string) error {
 		if s.data.engine != nil && s.c.PollInterval == 0 {
 			var unsubscribe func()
 			c.Wake, unsubscribe = s.data.engine.Subscribe()
+			c.Version = s.data.engine.Version
 			s.mappings.unsubscribe = append(s.mappings.unsubscribe, unsubscribe)
 		}
 		mapping, err := lambda.NewMapping(c)

@@ -89,6 +89,10 @@ type tableSQL struct {
 	drop                                  []string
 }
 
+// sweepLimit bounds a query. It is not a parameter, since SQLite compiles a statement
+// whose LIMIT is one again each time that it is bound.
+var sweepLimit = " LIMIT " + strconv.FormatInt(sweepGroup, 10)
+
 type indexSQL struct{ put, remove, forward, backward, create, drop string }
 
 // prepare derives the remaining fields.
@@ -101,12 +105,12 @@ func (t *table) prepare() {
 		remove:       "DELETE FROM " + name + " WHERE k = ?",
 		forward:      "SELECT v FROM " + name + " WHERE k >= ? AND k < ? ORDER BY k",
 		backward:     "SELECT v FROM " + name + " WHERE k >= ? AND k < ? ORDER BY k DESC",
-		walk:         "SELECT k, v FROM " + name + " WHERE k > ? ORDER BY k LIMIT ?",
+		walk:         "SELECT k, v FROM " + name + " WHERE k > ? ORDER BY k" + sweepLimit,
 		createExpiry: "CREATE TABLE " + name + "_ttl (at INTEGER, k BLOB, PRIMARY KEY (at, k)) WITHOUT ROWID",
 		clearExpiry:  "DELETE FROM " + name + "_ttl",
 		putExpiry:    "INSERT OR IGNORE INTO " + name + "_ttl (at, k) VALUES (?, ?)",
 		removeExpiry: "DELETE FROM " + name + "_ttl WHERE at = ? AND k = ?",
-		expired:      "SELECT k FROM " + name + "_ttl WHERE at > ? AND at < ? ORDER BY at LIMIT ?",
+		expired:      "SELECT k FROM " + name + "_ttl WHERE at > ? AND at < ? ORDER BY at" + sweepLimit,
 		drop:         []string{"DROP TABLE " + name, "DROP TABLE " + name + "_ttl"},
 	}
 	for _, x := range t.Indexes {

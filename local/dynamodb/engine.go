@@ -21,7 +21,7 @@ type Options struct {
 	Clock  clockwork.Clock // nil: the real one
 	Shards int             // open shards of a new stream, default 4
 	Log    zerolog.Logger  // zero value: silent
-	Sweep  time.Duration   // how often expired items are removed, default 1 s
+	Sweep  time.Duration   // how often expired items are removed, default 1 s; streams are trimmed once a minute at most
 
 	// TTLLag is how long items outlive their expiry time: 0 here, up to a few days on
 	// AWS (Developer Guide, "Using time to live (TTL) in DynamoDB").

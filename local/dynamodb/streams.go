@@ -78,7 +78,7 @@ func (s *stream) prepare() {
 	s.appendSQL = "INSERT INTO " + name + " (id, at, rec) VALUES (?, ?, ?)"
 	s.readSQL = "SELECT id, at, rec FROM " + name + " WHERE id >= ? AND id <= ? ORDER BY id"
 	s.newSQL = "SELECT max(id) FROM " + name + " WHERE id >= ? AND id <= ?"
-	s.oldSQL = "SELECT id, at FROM " + name + " WHERE id >= ? AND id <= ? ORDER BY id LIMIT ?"
+	s.oldSQL = "SELECT id, at FROM " + name + " WHERE id >= ? AND id <= ? ORDER BY id" + sweepLimit
 	s.trimSQL = "DELETE FROM " + name + " WHERE id >= ? AND id <= ?"
 	s.dropSQL = "DROP TABLE " + name
 }
@@ -228,8 +228,9 @@ func (t *tx) record(w *write, f *effect) error {
 	b = appendPart(b, newImage)
 	b = appendPart(b, oldImage)
 	t.seq++
-	t.appended = true
-	return t.exec(s.appendSQL, s.shardOf(w.storage).row(t.seq), t.e.clock.Now().Unix(), b)
+	to := s.shardOf(w.storage)
+	t.appended = append(t.appended, to.ID)
+	return t.exec(s.appendSQL, to.row(t.seq), t.e.clock.Now().Unix(), b)
 }
 
 func appendPart(dst, part []byte) []byte {
@@ -325,8 +326,10 @@ func (s *stream) readRecords(c *conn, h *shard, from uint64, more func(r *stored
 
 // subscribers are notified after stream records were appended.
 type subscribers struct {
-	mu    sync.Mutex
-	wakes map[chan struct{}]struct{}
+	mu       sync.Mutex
+	wakes    map[chan struct{}]struct{}
+	appended map[string]uint64 // how many records a shard got since the engine was opened
+	changes  uint64            // how often tables, streams or shards were changed
 }
 
 // Subscribe returns a channel that receives a token after stream records were appended,
@@ -345,6 +348,31 @@ func (e *Engine) Subscribe() (wake <-chan struct{}, stop func()) {
 		e.subscribers.mu.Lock()
 		defer e.subscribers.mu.Unlock()
 		delete(e.subscribers.wakes, c)
+	}
+}
+
+// Version is a number that changes with each record that is appended to a shard, before
+// subscribers are woken, and with each change of tables, streams and shards. That of "" has
+// only these.
+func (e *Engine) Version(shardID string) uint64 {
+	e.subscribers.mu.Lock()
+	defer e.subscribers.mu.Unlock()
+	return e.subscribers.changes<<32 + e.subscribers.appended[shardID] // more records than 32 bits are counted on
+}
+
+// note counts what a group of writes has done.
+func (s *subscribers) note(shards []string, changed bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.appended == nil {
+		s.appended = make(map[string]uint64)
+	}
+	if changed {
+		s.changes++
+		clear(s.appended) // of shards that are gone, too
+	}
+	for _, id := range shards {
+		s.appended[id]++
 	}
 }
 

@@ -419,6 +419,41 @@ func TestSubscribe(t *testing.T) {
 	}
 }
 
+func TestVersion(t *testing.T) {
+	f := start(t, dynamodb.Options{Shards: 2})
+	shards := f.shards(t, f.arn(t))
+	versions := func() (all []uint64) {
+		for _, s := range shards {
+			all = append(all, f.engine.Version(aws.ToString(s.ShardId)))
+		}
+		return append(all, f.engine.Version(""))
+	}
+	changed := func(before []uint64) (n int) {
+		for i, v := range versions() {
+			if v != before[i] {
+				n++
+			}
+		}
+		return n
+	}
+	before := versions()
+	f.put(t, key("p", "1"))
+	if n := changed(before); n != 1 {
+		t.Errorf("a record changes %d versions", n)
+	}
+	before = versions()
+	f.put(t, key("p", "1")) // changes nothing
+	if n := changed(before); n != 0 {
+		t.Errorf("a write without a record changes %d versions", n)
+	}
+	if err := f.engine.SplitShard(t.Context(), f.arn(t), aws.ToString(shards[0].ShardId)); err != nil {
+		t.Fatal(err)
+	}
+	if n := changed(before); n != len(before) {
+		t.Errorf("a split changes %d versions of %d", n, len(before))
+	}
+}
+
 func TestExpiry(t *testing.T) {
 	clock := clockwork.NewFakeClock()
 	f := start(t, dynamodb.Options{Clock: clock})

@@ -167,7 +167,7 @@ func (e *Engine) expireSome(ctx context.Context, t *table) (more bool, err error
 		if e.catalog.Load().tables[t.Name] == nil {
 			return notFound()
 		}
-		return c.query(t.sql.expired, []driver.Value{now.Add(-maxOverdue).Unix(), now.Unix(), sweepGroup}, func(columns []driver.Value) (bool, error) {
+		return c.query(t.sql.expired, []driver.Value{now.Add(-maxOverdue).Unix(), now.Unix()}, func(columns []driver.Value) (bool, error) {
 			key, _ := columns[0].([]byte)
 			keys = append(keys, key)
 			return true, nil
@@ -238,7 +238,7 @@ func (t *tx) trimSome(s *stream, h *shard, horizon time.Time) (more bool, err er
 	}
 	var last int64
 	n := int64(0)
-	err = t.query(s.oldSQL, []driver.Value{h.row(0), h.row(maxSequence), sweepGroup}, func(columns []driver.Value) (bool, error) {
+	err = t.query(s.oldSQL, []driver.Value{h.row(0), h.row(maxSequence)}, func(columns []driver.Value) (bool, error) {
 		if at, _ := columns[1].(int64); at >= horizon.Unix() {
 			return false, nil
 		}

@@ -204,7 +204,7 @@ func (t *tx) eachItem(of *table, f func(key []byte, it *row) error) error {
 	last := []byte{0}
 	for {
 		var found []entry
-		err := t.query(of.sql.walk, []driver.Value{last, sweepGroup}, func(columns []driver.Value) (bool, error) {
+		err := t.query(of.sql.walk, []driver.Value{last}, func(columns []driver.Value) (bool, error) {
 			key, _ := columns[0].([]byte)
 			stored, _ := columns[1].([]byte)
 			found = append(found, entry{key: key, stored: stored})

@@ -27,9 +27,9 @@ type job struct {
 type tx struct {
 	*conn
 	e        *Engine
-	seq      uint64 // of the newest stream record
-	appended bool   // a stream record was written
-	commit   func() // what the job wants done once its work is durable
+	seq      uint64   // of the newest stream record
+	appended []string // the shards to which stream records were written, one for each
+	commit   func()   // what the job wants done once its work is durable
 }
 
 // write runs f on the writer and returns once what it wrote is durable. A request whose
@@ -164,7 +164,8 @@ func (e *Engine) tryGroup(group []*job) (panicked *job) {
 	if t.commit != nil {
 		t.commit()
 	}
-	if t.appended { // before writers get their answer: readers are then awake
+	e.subscribers.note(t.appended, t.commit != nil)
+	if len(t.appended) > 0 { // before writers get their answer: readers are then awake
 		e.subscribers.wake()
 	}
 	return nil

@@ -120,6 +120,7 @@ func (f *engineFixture) fanout(tb testing.TB, checkpoints *Checkpoints, configur
 		Checkpoints: checkpoints,
 		Failures:    &Bucket{},
 		Wake:        wake,
+		Version:     f.Version,
 		Clock:       clockwork.NewRealClock(),
 		Logger:      zerolog.New(zerolog.NewTestWriter(tb)),
 	}

@@ -88,6 +88,10 @@ type MappingConfig struct {
 	// written. It needs room for one token, and is this mapping's alone. A
 	// mapping with a batch window still polls no more often than BasePollInterval.
 	Wake <-chan struct{}
+	// Version, if set, is a number that changes with each record of a shard, before the
+	// wake, and with each change of the stream's shards, which are all that "" has. What
+	// has not changed is not asked for at a wake.
+	Version func(shardID string) uint64
 	// PollInterval is the time between two polls of an idle shard. 0 means
 	// BasePollInterval without Wake, and a safety net of seconds with it.
 	PollInterval time.Duration
@@ -234,6 +238,7 @@ func (m *Mapping) read(ctx context.Context) error {
 	ended := make(chan string)
 	failures := 0
 	for ctx.Err() == nil {
+		version := m.version("")
 		shards, err := eventsource.Shards(ctx, m.config.Streams, m.config.StreamARN)
 		next := discoverInterval
 		if m.config.Wake != nil {
@@ -253,7 +258,7 @@ func (m *Mapping) read(ctx context.Context) error {
 				m.start(ctx, invoking, &work, id, checkpoints[id], ended)
 			}
 		}
-		if id := m.awaitDiscovery(ctx, next, woken, ended); id != "" {
+		if id := m.awaitDiscovery(ctx, next, version, woken, ended); id != "" {
 			checkpoints[id] = Checkpoint{Finished: true} // its children may start
 			m.mu.Lock()
 			delete(m.active, id)
@@ -265,7 +270,7 @@ func (m *Mapping) read(ctx context.Context) error {
 
 // awaitDiscovery returns when it is time to list the shards again, with the id
 // of a shard if that is because it ended.
-func (m *Mapping) awaitDiscovery(ctx context.Context, next time.Duration, woken <-chan struct{}, ended <-chan string) string {
+func (m *Mapping) awaitDiscovery(ctx context.Context, next time.Duration, version uint64, woken <-chan struct{}, ended <-chan string) string {
 	began := m.config.Clock.Now()
 	timer := m.config.Clock.NewTimer(next)
 	defer func() { timer.Stop() }()
@@ -278,13 +283,21 @@ func (m *Mapping) awaitDiscovery(ctx context.Context, next time.Duration, woken 
 		case id := <-ended:
 			return id
 		case <-woken:
-			if next > wokenDiscoverInterval {
+			if next > wokenDiscoverInterval && (m.config.Version == nil || m.version("") != version) {
 				next = wokenDiscoverInterval
 				timer.Stop()
 				timer = m.config.Clock.NewTimer(next - m.config.Clock.Since(began))
 			}
 		}
 	}
+}
+
+// version is the config's of a shard; 0 if there is none.
+func (m *Mapping) version(shardID string) uint64 {
+	if m.config.Version == nil {
+		return 0
+	}
+	return m.config.Version(shardID)
 }
 
 // forwardWakes signals every shard, and the discovery of shards, on a wake.

@@ -260,6 +260,24 @@ func TestMappingPolls(t *testing.T) {
 	}
 }
 
+// A wake polls the shards that have something new, and asks for shards if they changed.
+func TestMappingPollsWhatChanged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		streams := newFakeStreams("s1", "s2", "s3", "s4")
+		f := begin(t, streams, &calls{}, nil, func(c *MappingConfig) { c.Version = streams.version })
+		synctest.Wait()
+		polls, describes := streams.polls, streams.describes
+		for i := range 10 {
+			elapse(2 * time.Second)
+			streams.put("s2", "p", strconv.Itoa(i))
+			synctest.Wait()
+			expect(t, "batches", len(f.all()), i+1)
+		}
+		expect(t, "polls", streams.polls-polls, 10)
+		expect(t, "descriptions of the stream", streams.describes-describes, 0)
+	})
+}
+
 // Without Wake, a record waits for the next poll.
 func TestMappingWithoutWake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -54,6 +54,7 @@ type shard struct {
 	iterator string
 	read     string // the last sequence number read, "" for none
 	failures int    // in a row
+	version  uint64 // before the last page that was read
 
 	mu          sync.Mutex
 	outstanding []*position // oldest first
@@ -103,7 +104,7 @@ func (s *shard) run(ctx, invoking context.Context) bool {
 // poll reads one page and waits until it is time for the next. It reports
 // whether there may be one.
 func (s *shard) poll(ctx context.Context) bool {
-	began := s.config.Clock.Now()
+	began, version := s.config.Clock.Now(), s.mapping.version(s.id)
 	more, err := s.readPage(ctx)
 	switch {
 	case ctx.Err() != nil:
@@ -114,7 +115,7 @@ func (s *shard) poll(ctx context.Context) bool {
 		s.close()
 		return false
 	}
-	s.failures = 0
+	s.failures, s.version = 0, version
 	if !s.awaitSpace(ctx) {
 		return false
 	}
@@ -312,12 +313,15 @@ func (s *shard) full() bool {
 func (s *shard) awaitPoll(ctx context.Context, last time.Time) bool {
 	timer := s.config.Clock.NewTimer(s.config.PollInterval - s.config.Clock.Since(last))
 	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.Chan():
-		return true
-	case <-s.wake:
+	for woken := false; !woken; {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-timer.Chan():
+			return true
+		case <-s.wake:
+			woken = s.config.Version == nil || s.mapping.version(s.id) != s.version
+		}
 	}
 	// A mapping that gathers for a window has no use for polls in quick succession.
 	if rest := BasePollInterval - s.config.Clock.Since(last); s.config.Mapping.BatchWindow > 0 && rest > 0 {

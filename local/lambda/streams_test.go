@@ -33,6 +33,19 @@ type fakeStreams struct {
 	wake       chan struct{} // signalled when a record is put
 }
 
+// version is a MappingConfig's.
+func (f *fakeStreams) version(shardID string) uint64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	version := uint64(len(f.shards)) << 32
+	for _, s := range f.shards {
+		if s.id == shardID {
+			version += uint64(len(s.records))
+		}
+	}
+	return version
+}
+
 type fakeShard struct {
 	id, parent string
 	closed     bool
