@@ -50,7 +50,7 @@ func (d *data) open(ctx context.Context, c Config, table net.Listener, clock clo
 		d.aws.BaseEndpoint = aws.String(c.DynamoDBEndpoint)
 	} else {
 		engine, err := dynamodb.Open(ctx, dynamodb.Options{
-			Path: c.path("table.db"), Clock: clock, Log: log, TTLLag: c.TTLLag, ShardLife: c.ShardLife,
+			Path: c.path("table.db"), Clock: clock, Log: log, TTLLag: c.TTLLag, ShardLife: c.ShardLife, Sweep: c.Sweep,
 		})
 		if err != nil {
 			return fmt.Errorf("cannot open the table: %w", err)

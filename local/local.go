@@ -15,6 +15,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsdynamodb "github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
 	"github.com/jonboulle/clockwork"
 	"github.com/rs/zerolog"
 
@@ -23,6 +24,7 @@ import (
 	"github.com/streamroom/streamroom/local/lambda"
 	"github.com/streamroom/streamroom/shared/config"
 	"github.com/streamroom/streamroom/shared/dynamo"
+	"github.com/streamroom/streamroom/shared/eventsource"
 )
 
 const (
@@ -73,6 +75,11 @@ type Config struct {
 	// few days. ShardLife is after how long a shard of its stream is followed by another
 	// one, 0 for never: on AWS about 4 h.
 	TTLLag, ShardLife time.Duration
+	// Sweep is how often the embedded table removes what is past its time. 0: every second.
+	Sweep time.Duration
+
+	// State, if set, is what a server without a data folder leaves to the next one.
+	State *State
 
 	// Wrap, if set, changes what runs before it is wired: tests inject faults and
 	// plant bugs, or run what a synthesized template deploys. Start calls it once,
@@ -175,11 +182,14 @@ func (s *Server) openLog() error {
 
 // openData opens what is kept: the table, the user pool's key and the lobby.
 func (s *Server) openData(ctx context.Context) (streamARN string, err error) {
-	if err := s.data.open(ctx, s.c, s.ports.table, s.clock, s.log); err != nil {
-		return "", err
-	}
-	if s.pool, err = identity.Open(s.c.DataDir, s.URL(), s.clock.Now); err != nil {
-		return "", err
+	if !s.c.State.take(s) {
+		if err := s.data.open(ctx, s.c, s.ports.table, s.clock, s.log); err != nil {
+			return "", err
+		}
+		if s.pool, err = identity.Open(s.c.DataDir, s.URL(), s.clock.Now); err != nil {
+			return "", err
+		}
+		s.c.State.keep(s)
 	}
 	s.pool.AllowOrigin = s.allowOrigin
 	db := awsdynamodb.NewFromConfig(s.data.aws)
@@ -234,6 +244,28 @@ func (s *Server) Stop(ctx context.Context) error {
 	if s.invoker != nil {
 		note("end the functions", s.invoker.Shutdown(ctx))
 	}
-	errs = append(errs, s.data.close())
+	if !s.c.State.keeps() {
+		errs = append(errs, s.data.close())
+	}
 	return errors.Join(errs...)
+}
+
+// SplitShard splits an open shard of the embedded table's stream, as DynamoDB does when a
+// partition grows.
+func (s *Server) SplitShard(ctx context.Context) error {
+	described, err := awsdynamodb.NewFromConfig(s.data.aws).DescribeTable(ctx, &awsdynamodb.DescribeTableInput{TableName: aws.String(TableName)})
+	if err != nil {
+		return err
+	}
+	arn := aws.ToString(described.Table.LatestStreamArn)
+	shards, err := eventsource.Shards(ctx, dynamodbstreams.NewFromConfig(s.data.aws), arn)
+	if err != nil {
+		return err
+	}
+	for _, shard := range shards {
+		if shard.SequenceNumberRange == nil || shard.SequenceNumberRange.EndingSequenceNumber == nil {
+			return s.data.engine.SplitShard(ctx, arn, aws.ToString(shard.ShardId))
+		}
+	}
+	return errors.New("split a shard: none is open")
 }

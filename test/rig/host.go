@@ -120,6 +120,17 @@ func (h *Host) WebSocketURL() string {
 	return h.socket
 }
 
+// SplitShard splits a shard of the table's stream.
+func (h *Host) SplitShard(ctx context.Context) error {
+	h.mu.Lock()
+	server := h.server
+	h.mu.Unlock()
+	if server == nil {
+		return errors.New("split a shard: no server runs")
+	}
+	return server.SplitShard(ctx)
+}
+
 // Items has each called with the keys of all items of the table, and their expiry times,
 // in seconds since 1970; 0 for none.
 func (h *Host) Items(ctx context.Context, each func(pk, sk string, ttl int64)) error {
