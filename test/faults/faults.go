@@ -126,6 +126,19 @@ func All(seed uint64) Plan {
 	}
 }
 
+// Times is the plan at a part of its rates, from 0 to 1.
+func (p Plan) Times(part float64) Plan {
+	t, o, i := &p.Table, &p.Posts, &p.Invocations
+	for _, rate := range []*float64{
+		&t.Throttled, &t.Failed, &t.Conflict, &t.Reset, &t.Lost, &t.Slow, &t.Partial,
+		&o.Gone, &o.Throttled, &o.Failed, &o.Forbidden, &o.Reset, &o.Unanswered, &o.Hang, &o.Lost, &o.Twice, &o.Slow,
+		&i.Refused, &i.Crashed, &i.TimedOut, &i.Twice, &i.Slow, &p.LostDisconnects,
+	} {
+		*rate *= part
+	}
+	return p
+}
+
 // Outages are, for each minute, one of the table, its stream, @connections or a
 // function, for some seconds.
 func Outages(seed uint64, duration time.Duration) []Outage {
@@ -182,6 +195,7 @@ type Injector struct {
 
 	mu        sync.Mutex
 	began     time.Time // zero: nothing breaks
+	resting   bool      // nothing but outages breaks
 	calls     map[string]uint64
 	counts    map[string]int
 	disturbed map[string]time.Time // connection ids to the last post that a fault kept or delayed
@@ -234,6 +248,18 @@ func (in *Injector) End() {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.began = time.Time{}
+}
+
+// Rest has nothing break by chance until Resume; outages come as they are planned.
+func (in *Injector) Rest() { in.rest(true) }
+
+// Resume ends a rest.
+func (in *Injector) Resume() { in.rest(false) }
+
+func (in *Injector) rest(resting bool) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.resting = resting
 }
 
 // Counts says how often each fault happened, by names such as "table lost".
@@ -319,7 +345,10 @@ func (in *Injector) decide(c call, chances []chance) decision {
 		return decision{}
 	}
 	random := in.random(c)
-	d := decision{fault: pick(random.Float64(), chances), random: random}
+	d := decision{random: random}
+	if !in.resting {
+		d.fault = pick(random.Float64(), chances)
+	}
 	since := in.clock.Since(in.began)
 	if slices.ContainsFunc(in.plan.Outages, func(o Outage) bool {
 		return o.Seam == c.seam && (o.Function == "" || o.Function == c.function) && since >= o.After && since < o.After+o.For
