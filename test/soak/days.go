@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -23,7 +24,7 @@ type DaysConfig struct {
 	Days  int // 1 to 366
 	Users int // 4 to 2000
 
-	// Calm has nothing break but networks.
+	// Calm has nothing break but networks, and nothing deployed or restarted.
 	Calm bool
 	// TTLLag is how long items outlive their time; the default is 48 h, negative is none.
 	TTLLag time.Duration
@@ -32,6 +33,8 @@ type DaysConfig struct {
 	Wrap func(local.Function) local.Function
 	// Token, if set, stands between each device and the source of its tokens.
 	Token func(next TokenSource) TokenSource
+	// Client, if set, changes each client before it runs.
+	Client func(*client.Client)
 	// Log takes the server's log; nil drops it.
 	Log      io.Writer
 	LogLevel string
@@ -74,15 +77,18 @@ const (
 
 	ttlLag    = 48 * time.Hour // "within a few days" is all that AWS says
 	shardLife = 4 * time.Hour
+	sweep     = 5 * time.Minute // of the table: what is past its time stays that much longer
 )
 
 // days is a run of days.
 type days struct {
 	*run
-	config DaysConfig
-	people []*person
-	from   time.Time // the first day's midnight
-	done   int
+	config   DaysConfig
+	state    *local.State
+	versions *faults.Versions
+	people   []*person
+	from     time.Time // the first day's midnight
+	done     int
 }
 
 // RunDays carries out a run of days, in the time of its caller, which is a bubble of
@@ -111,11 +117,7 @@ func RunDays(ctx context.Context, c DaysConfig) (DaysReport, error) {
 	c.TTLLag = max(0, c.TTLLag)
 	clock := clockwork.NewRealClock()
 	network := rig.NewNetwork()
-	plan := faults.Plan{Seed: c.Seed}
-	if !c.Calm {
-		plan.Outages = faults.Nights(c.Days)
-	}
-	injector, err := faults.New(plan, clock)
+	injector, err := faults.New(c.plan(), clock)
 	if err != nil {
 		return DaysReport{}, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
@@ -127,14 +129,18 @@ func RunDays(ctx context.Context, c DaysConfig) (DaysReport, error) {
 	r := &run{
 		config: Config{
 			Seed: c.Seed, Duration: time.Duration(c.Days) * day, StepTimeout: daysTimeout, Clock: clock, Wrap: c.Wrap,
-			Users: c.Users, Devices: 1, Rooms: max(2, c.Users*roomsOfUser/peopleInRoom), Log: c.Log, LogLevel: c.LogLevel, Token: c.Token,
+			Users: c.Users, Devices: 1, Rooms: max(2, c.Users*roomsOfUser/peopleInRoom), Log: c.Log, LogLevel: c.LogLevel, Token: c.Token, Client: c.Client,
 		},
 		start: clock.Now(), injector: injector, dialer: network, ledger: &ledger{seed: c.Seed}, readers: map[string]*client.Client{},
 		poll: daysPoll, lasting: true,
 	}
 	r.direct = &http.Client{Transport: &http.Transport{DialContext: network.DialContext}}
-	r.host = rig.NewHost(local.Config{Network: network, TTLLag: c.TTLLag, ShardLife: shardLife, Log: c.Log, LogLevel: c.LogLevel, Wrap: r.wrap})
-	d := &days{run: r, config: c, from: monday}
+	state := &local.State{}
+	d := &days{run: r, config: c, from: monday, state: state, versions: faults.NewVersions(c.Seed, handover, clock)}
+	wrap := func(deployed local.Deployment) local.Deployment {
+		return local.EachFunction(d.versions.Wrap)(r.wrap(deployed))
+	}
+	r.host = rig.NewHost(local.Config{State: state, Network: network, TTLLag: c.TTLLag, ShardLife: shardLife, Sweep: sweep, Log: c.Log, LogLevel: c.LogLevel, Wrap: wrap})
 	r.ledger.at = func() string { return clock.Now().UTC().Format("Mon 15:04:05") }
 	err = d.play(ctx)
 	return d.report(), err
@@ -152,7 +158,7 @@ func (d *days) play(ctx context.Context) (err error) {
 			device.close(always)
 		}
 		d.direct.CloseIdleConnections()
-		if stopErr := d.host.Stop(always, false); err == nil {
+		if stopErr := errors.Join(d.host.Stop(always, false), d.state.Close()); err == nil {
 			err = stopErr
 		}
 	}()
@@ -232,6 +238,7 @@ func (d *days) live(ctx context.Context) error {
 	if d.done == 0 {
 		d.injector.Begin()
 	}
+	d.injector.Resume()
 	until := d.from.Add(time.Duration(d.done+1)*day + judged - quietBefore)
 	for _, p := range d.people {
 		for _, habit := range p.day(d.done) {
@@ -239,7 +246,9 @@ func (d *days) live(ctx context.Context) error {
 		}
 	}
 	all.Go(func() { d.moveMembers(ctx, until) })
+	all.Go(func() { d.upset(ctx, until) })
 	all.Wait()
+	d.injector.Rest()
 	d.pause(ctx, d.run.config.Clock.Until(until))
 	return ctx.Err()
 }
@@ -270,7 +279,7 @@ func (d *days) moveMembers(ctx context.Context, until time.Time) {
 		room := d.rooms[random.IntN(len(d.rooms))]
 		user := room.users[1+random.IntN(len(room.users)-1)]
 		events = append(events, event{at, func(ctx context.Context) {
-			if d.now()-room.unsure[user] >= int64(lateEffect) {
+			if d.now()-room.unsure[user] >= int64(lateEffect) && !d.deviceOf(room.owner()).absent.Load() {
 				d.changeMember(ctx, room, user)
 				d.tally.add(&d.tally.MemberChanges)
 			}

@@ -7,6 +7,7 @@ import (
 	"flag"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -21,6 +22,9 @@ var (
 	calmFlag  = flag.Bool("calm", false, "TestVirtualDays has nothing break but networks")
 )
 
+// gcPercent has a run, whose heap is small, spend its time on the days.
+const gcPercent = 500
+
 // TestVirtualDays runs days of users with habits in minutes, and judges each:
 //
 //	go test ./test/soak -run TestVirtualDays -v -days 3 -seed 7
@@ -28,6 +32,7 @@ func TestVirtualDays(t *testing.T) {
 	if *daysFlag == 0 {
 		t.Skip("takes minutes: go test ./test/soak -run TestVirtualDays -v -days 1 -seed 7")
 	}
+	defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
 	signals := make(chan os.Signal, 1)
 	defer close(signals)
 	signal.Notify(signals, os.Interrupt)
@@ -41,7 +46,8 @@ func TestVirtualDays(t *testing.T) {
 	c := DaysConfig{
 		Seed: *seedFlag, Days: *daysFlag, Users: *usersFlag, Calm: *calmFlag, Stopped: interrupted.Load,
 		Progress: func(r DaysReport) {
-			t.Logf("day %d of %d: %d sends, %d broken promises", r.Days, r.Of, r.Counts.Sends, len(r.Violations))
+			heap := float64(r.Samples[len(r.Samples)-1].HeapBytes) / (1 << 20)
+			t.Logf("day %d of %d: %d sends, %.1f MB of heap, %d broken promises", r.Days, r.Of, r.Counts.Sends, heap, len(r.Violations))
 		},
 	}
 	report, took := inBubble(t, c)

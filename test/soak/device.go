@@ -95,6 +95,7 @@ type seen struct {
 	number int
 	at     int64
 	since  int64 // when the device was connected
+	kept   int64 // when a fault last kept something from its connection; never: it still does
 }
 
 func (r *run) newDevice(user string, index int) *device {
@@ -237,7 +238,7 @@ func (d *device) disconnected(err error) {
 	if id != "" {
 		d.connectionID, d.lost = "", d.run.now()
 	}
-	if err != nil && strings.Contains(err.Error(), goingAway) && d.run.lasting {
+	if err != nil && strings.Contains(err.Error(), goingAway) && d.run.lasting && !d.run.restartedSince(d.run.now()) {
 		d.run.ledger.violate(Violation{Promise: Ended, Client: d.name, Detail: fmt.Sprintf("connection %s, after %s: %v", id, time.Duration(d.lost-d.since).Round(time.Second), err)})
 	}
 	var refusal *client.Error
@@ -269,9 +270,24 @@ func (d *device) take(m client.Message) {
 	default:
 		v.newest = id
 	}
-	v.log = append(v.log, seen{id: id, number: number, at: d.run.now(), since: d.since})
+	v.log = append(v.log, seen{id: id, number: number, at: d.run.now(), since: d.since, kept: d.kept()})
 	v.screen[m.MessageID] = m.HistoryMessage
 	d.run.tally.add(&d.run.tally.Deliveries)
+}
+
+// kept is when a fault last kept something from the connection; never if functions were
+// answered that it is gone, and leave it alone until its client pings. d.mu is held.
+func (d *device) kept() int64 {
+	if !d.run.lasting {
+		return 0
+	}
+	if d.run.injector.Gone(d.connectionID) {
+		return never
+	}
+	if last := d.run.injector.Disturbed(d.connectionID); !last.IsZero() {
+		return d.run.at(last)
+	}
+	return 0
 }
 
 // hold notes messages that a browser shows.

@@ -19,9 +19,11 @@ type ledger struct {
 	at   func() string // the time of what is violated; nil: it does not matter
 
 	mu         sync.Mutex
-	sends      []send         // by number
-	settled    int            // how many of them were judged to be delivered
-	numbers    map[string]int // of the messages whose ids are known
+	sends      []send               // by number
+	inRoom     map[string][]int     // the numbers of a room's
+	latest     map[string]ulid.ULID // of a room's acks
+	settled    int                  // how many of them were judged to be delivered
+	numbers    map[string]int       // of the messages whose ids are known
 	reads      []read
 	cursors    map[[2]string]*marks // by room and user
 	violations []Violation
@@ -52,6 +54,10 @@ func (l *ledger) sending(room, user, client string, now int64) (number int, text
 	defer l.mu.Unlock()
 	number = len(l.sends)
 	l.sends = append(l.sends, send{room: room, user: user, client: client, called: now})
+	if l.inRoom == nil {
+		l.inRoom, l.latest = map[string][]int{}, map[string]ulid.ULID{}
+	}
+	l.inRoom[room] = append(l.inRoom[room], number)
 	return number, content(l.seed, number, 0)
 }
 
@@ -94,6 +100,9 @@ func (l *ledger) sent(number int, now int64, ack client.Ack, err error) {
 		})
 	default:
 		s.id = id
+		if id.Compare(l.latest[s.room]) > 0 {
+			l.latest[s.room] = id
+		}
 		l.know(id, number)
 	}
 }
@@ -119,8 +128,8 @@ func (l *ledger) anyMessage(room, user string, random *rand.Rand) (number int, i
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var numbers []int
-	for n, s := range l.sends {
-		if s.room == room && !s.id.IsZero() && (user == "" || s.user == user && !s.erasing) {
+	for _, n := range l.inRoom[room] {
+		if s := &l.sends[n]; !s.id.IsZero() && (user == "" || s.user == user && !s.erasing) {
 			numbers = append(numbers, n)
 		}
 	}
@@ -153,16 +162,10 @@ func (l *ledger) unsettled() map[string][]send {
 func (l *ledger) newest(room string) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var newest ulid.ULID
-	for _, s := range l.sends {
-		if s.room == room && s.id.Compare(newest) > 0 {
-			newest = s.id
-		}
+	if newest := l.latest[room]; !newest.IsZero() {
+		return newest.String()
 	}
-	if newest.IsZero() {
-		return ""
-	}
-	return newest.String()
+	return ""
 }
 
 // recognize says which send a message comes from. A problem is what it does not

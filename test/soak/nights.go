@@ -76,7 +76,7 @@ func (d *days) checkPace() {
 			for _, s := range v.log {
 				sent := sends[s.number]
 				late := time.Duration(s.at - max(sent.called, d.at(s.id.Timestamp())))
-				if s.since >= sent.called || late <= slowest || d.injector.Down("fanout", d.start.Add(time.Duration(sent.called)-slowest), d.start.Add(time.Duration(s.at))) {
+				if s.since >= sent.called || late <= slowest || s.kept >= sent.called || d.restartedSince(sent.called-int64(slowest)) || d.injector.Down("fanout", d.start.Add(time.Duration(sent.called)-slowest), d.start.Add(time.Duration(s.at))) {
 					continue
 				}
 				d.ledger.violate(Violation{

@@ -9,22 +9,29 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/golang-jwt/jwt/v5"
+	"github.com/jonboulle/clockwork"
 	"github.com/oklog/ulid/v2"
 
+	"github.com/streamroom/streamroom/client"
 	"github.com/streamroom/streamroom/functions"
 	"github.com/streamroom/streamroom/local"
 	"github.com/streamroom/streamroom/shared/table"
 	"github.com/streamroom/streamroom/shared/topology"
+	"github.com/streamroom/streamroom/test/faults"
 )
+
+var realFlag = flag.Duration("real", 20*time.Second, "how long each run of TestRealTime_FindsNoPlant is under load")
 
 var plantFlag = flag.String("plant", "", "the `name` of a planted bug, or all: TestVirtualDays_FindsPlantedBugs plants it")
 
@@ -63,10 +70,12 @@ func plants() map[string]plant {
 			ends := strconv.FormatInt(time.Now().Add(4*time.Hour).Unix(), 10)
 			return bytes.Replace(body, []byte(`"SK":{"S":"MESSAGE#`), []byte(`"ttl":{"N":"`+ends+`"},"SK":{"S":"MESSAGE#`), 1)
 		}), Lost)),
-		"who leaves leaves a read cursor":                 wrap(requests(topology.API, keepCursor), Remains),
-		"what was read hours ago counts as all read":      wrap(only(topology.API, forgetUnread), Unread),
-		"a function's clock is fast by a second a minute": wrap(only(topology.SendMessage, fastClock), Dated),
-		"a token is kept until its end":                   {DaysConfig{Token: keepToken}, []Promise{Costs}},
+		"who leaves leaves a read cursor":                     wrap(requests(topology.API, keepCursor), Remains),
+		"what was read hours ago counts as all read":          wrap(only(topology.API, forgetUnread), Unread),
+		"a function's clock is fast by a second a minute":     wrap(only(topology.SendMessage, fastClock), Dated),
+		"a token is kept until its end":                       {DaysConfig{Token: keepToken}, []Promise{Costs}},
+		"a client does not replace its connection before 2 h": {DaysConfig{Client: keepConnection}, []Promise{Ended}},
+		"a projection that a restart forgets":                 wrap(forgetAtRestart(topology.LastMessage), List),
 	}
 }
 
@@ -94,6 +103,36 @@ func TestVirtualDays_FindsPlantedBugs(t *testing.T) {
 				t.Fatalf("no broken promise of %v was found, but %v", bug.promises, report.Violations[:min(3, len(report.Violations))])
 			}
 			t.Logf("%d broken promises in %s, one of them: %s", len(report.Violations), took.Round(time.Second), report.Violations[found])
+		})
+	}
+}
+
+// TestRealTime_FindsNoPlant plants the bugs in runs in real time, which are too short for
+// them:
+//
+//	go test ./test/soak -run RealTime_FindsNoPlant -v -plant all
+func TestRealTime_FindsNoPlant(t *testing.T) {
+	all := plants()
+	if *plantFlag == "" {
+		t.Skip("takes minutes: go test ./test/soak -run RealTime_FindsNoPlant -v -plant all, or the name of one")
+	}
+	for name, bug := range all {
+		if *plantFlag != "all" && *plantFlag != name {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			report, err := Run(t.Context(), Config{
+				Seed: *seedFlag, Duration: *realFlag, Users: 6, Devices: 2, Rooms: 4, Sends: 4, Changes: 2, Reads: 2,
+				Faults: faults.All(*seedFlag), Chaos: Chaos{Cuts: 20, Partitions: 6, Reopens: 10, MemberChanges: 20, Restarts: 2},
+				Wrap: bug.config.Wrap, Token: bug.config.Token, Client: bug.config.Client,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, v := range report.Violations {
+				t.Errorf("found in real time: %s", v)
+			}
 		})
 	}
 }
@@ -202,6 +241,48 @@ func restartAtNewest(name string) func(local.Function) local.Function {
 	return requests(name, func(body []byte) []byte {
 		return bytes.Replace(body, []byte(`"AFTER_SEQUENCE_NUMBER"`), []byte(`"LATEST"`), 1)
 	})
+}
+
+// forgetAtRestart has a mapping whose server was up for hours go on with the newest record
+// when it restarts: what waited is never read.
+func forgetAtRestart(name string) func(local.Function) local.Function {
+	var last time.Time
+	return func(f local.Function) local.Function {
+		if f.Name != name {
+			return f
+		}
+		lasted := !last.IsZero() && time.Since(last) > time.Hour
+		last = time.Now()
+		var asked sync.Map // shards
+		return requests(name, func(body []byte) []byte {
+			var in struct{ ShardId, ShardIteratorType string } //nolint:revive // AWS's spelling
+			if !lasted || json.Unmarshal(body, &in) != nil || in.ShardIteratorType == "" {
+				return body
+			}
+			if _, again := asked.LoadOrStore(in.ShardId, true); again {
+				return body
+			}
+			return bytes.Replace(body, []byte(`"AFTER_SEQUENCE_NUMBER"`), []byte(`"LATEST"`), 1)
+		})(f)
+	}
+}
+
+// keepConnection gives a client a clock whose long timers never fire: it keeps each
+// connection until the gateway ends it.
+func keepConnection(c *client.Client) {
+	field := reflect.ValueOf(c).Elem().FieldByName("clock")
+	clock := reflect.NewAt(field.Type(), field.Addr().UnsafePointer()).Elem() // it is not exported
+	clock.Set(reflect.ValueOf(shortTimers{clockwork.NewRealClock()}))
+}
+
+type shortTimers struct{ clockwork.Clock }
+
+// After implements clockwork.Clock.
+func (c shortTimers) After(d time.Duration) <-chan time.Time {
+	if d > time.Hour {
+		return nil
+	}
+	return c.Clock.After(d)
 }
 
 // forgetUnread answers that nothing is unread in rooms that were last read hours ago.

@@ -129,6 +129,7 @@ type itemKind struct {
 
 var itemKinds = []itemKind{
 	{false, "CONNECTION#", 2*time.Hour + 10*time.Minute},
+	{true, "ONLINE#", 2*time.Hour + 10*time.Minute},
 	{false, "FANOUT#", 90 * time.Minute},
 	{true, "SENT#", 25 * time.Hour},
 	{true, "CREATED#", 25 * time.Hour},
@@ -148,7 +149,7 @@ func (r *run) checkItems(ctx context.Context, lag time.Duration) error {
 			r.ledger.violate(Violation{Promise: promise, Detail: pk + " " + sk + " " + fmt.Sprintf(format, arguments...)})
 		}
 		switch ends := time.Unix(ttl, 0); {
-		case ttl != 0 && ends.Add(lag+time.Minute).Before(now):
+		case ttl != 0 && ends.Add(lag+2*sweep).Before(now):
 			wrong(Outlives, "was to end at %s", ends.UTC().Format(time.DateTime))
 		default:
 			for _, kind := range itemKinds {
@@ -167,6 +168,10 @@ func (r *run) checkItems(ctx context.Context, lag time.Duration) error {
 // roomAndUser are those that an item of a member is of.
 func roomAndUser(pk, sk string) (room, user string) {
 	if room, ok := strings.CutPrefix(pk, "CHATROOM#"); ok {
+		if of, ok := strings.CutPrefix(sk, "ONLINE#"); ok {
+			user, _, _ := strings.Cut(of, "#")
+			return room, user
+		}
 		for _, prefix := range []string{"MEMBER#", "READ#"} {
 			if user, ok := strings.CutPrefix(sk, prefix); ok {
 				return room, user

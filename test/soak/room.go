@@ -288,7 +288,14 @@ func (r *run) changeMember(ctx context.Context, room *room, user string) {
 func (r *run) tryChange(ctx context.Context, room *room, user string, remove bool) bool {
 	ctx, cancel := r.timeout(ctx)
 	defer cancel()
-	owner := r.deviceOf(room.owner()).current()
+	device := r.deviceOf(room.owner())
+	owner := device.current()
+	if device.absent.Load() { // since the first try
+		var err error
+		if owner, err = r.reader(device.user); err != nil {
+			return false
+		}
+	}
 	if !remove {
 		return owner.AddMember(ctx, room.id, user) == nil
 	}

@@ -74,6 +74,8 @@ type Config struct {
 	Transport func(next http.RoundTripper) http.RoundTripper
 	// Token, if set, stands between each Go client and the source of its tokens.
 	Token func(next TokenSource) TokenSource
+	// Client, if set, changes each Go client before it runs.
+	Client func(*client.Client)
 	// Library, if set, changes each file of the browser library.
 	Library func(name string, text []byte) []byte
 	// BrowserLog takes what the browser library writes to its console; nil drops it.
@@ -129,24 +131,25 @@ var ErrConfig = errors.New("invalid configuration")
 
 // run is a run of the checker.
 type run struct {
-	config   Config
-	start    time.Time
-	injector *faults.Injector
-	host     *rig.Host
-	rooms    []*room
-	devices  []*device
-	browsers *browsers // nil: no device is one
-	ledger   *ledger
-	dialer   dialer                    // of the networks
-	poll     time.Duration             // how often to look, at most
-	lasting  bool                      // the server runs throughout
-	asks     bool                      // devices ask who has read what when they connect, once it settles
-	direct   *http.Client              // on which nothing breaks
-	readers  map[string]*client.Client // by user; they only ask the HTTP API
-	tally    tally
-	samples  []Sample
-	loadedAt atomic.Int64 // when the rooms were set up; 0 before
-	settling atomic.Bool  // no faults are injected any more
+	config    Config
+	start     time.Time
+	injector  *faults.Injector
+	host      *rig.Host
+	rooms     []*room
+	devices   []*device
+	browsers  *browsers // nil: no device is one
+	ledger    *ledger
+	dialer    dialer                    // of the networks
+	poll      time.Duration             // how often to look, at most
+	lasting   bool                      // the server runs throughout
+	asks      bool                      // devices ask who has read what when they connect, once it settles
+	direct    *http.Client              // on which nothing breaks
+	readers   map[string]*client.Client // by user; they only ask the HTTP API
+	tally     tally
+	samples   []Sample
+	loadedAt  atomic.Int64 // when the rooms were set up; 0 before
+	restarted atomic.Int64 // when the server was last stopped or started; 0: not since the start
+	settling  atomic.Bool  // no faults are injected any more
 }
 
 // Run carries out one run, of about Duration and what it takes to converge, and
