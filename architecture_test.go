@@ -65,7 +65,7 @@ var rules = []rule{
 	{"operate/restore", []string{"shared/attribute", "shared/backoff", "shared/table", "operate/throttle"}, nil, "it copies items between tables, and knows no rule of the domain"},
 	{"operate/cost", []string{"shared/chat", "shared/topology"}, []string{"github.com/aws/"}, "it multiplies units by prices, and asks no one"},
 	{"test/rig", []string{"local", "local/lambda", "functions", "operate/replay", "shared/"}, nil, "the one way to start a whole Streamroom in a test"},
-	{"test/soak", []string{"local", "test/rig", "test/faults", "client", "web", "operate/progress", "shared/config", "shared/chat", "shared/fanout"}, []string{"github.com/aws/"}, "it knows what clients are promised, and of how that is kept only when a room is large"},
+	{"test/soak", []string{"local", "test/rig", "test/faults", "client", "web", "operate/progress", "operate/cost", "shared/config", "shared/chat", "shared/fanout", "shared/topology"}, []string{"github.com/aws/"}, "it knows what clients are promised and what that costs, and of how it is kept only when a room is large"},
 	{"test/load", []string{"operate/progress", "shared/wire"}, []string{"github.com/aws/"}, "it is a client, of Streamroom as of its peers"},
 	{"operate", nil, nil, "its doc names the tools below"},
 	{"test/capacity", []string{"shared/chat", "shared/push", "shared/fanout", "shared/topology", "operate/cost"}, []string{"github.com/aws/"}, "it takes the constants that are deployed, and runs nothing of it"},

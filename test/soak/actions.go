@@ -38,6 +38,7 @@ func (d *device) sayFor(ctx context.Context, room *room, patience time.Duration)
 	ctx, cancel := clockwork.WithTimeout(context.WithoutCancel(ctx), d.run.config.Clock, patience)
 	defer cancel()
 	number, content := d.run.ledger.sending(room.id, d.user, d.name, d.run.now())
+	d.run.chargeSend(room, len(content))
 	ack, err := d.send(ctx, room.id, content)
 	d.run.ledger.sent(number, d.run.now(), ack, err)
 	return number, err == nil
@@ -99,6 +100,7 @@ func (d *device) readUpTo(ctx context.Context, room *room, upTo string) {
 	defer cancel()
 	var err error
 	d.run.ledger.marking(room.id, d.user, upTo)
+	d.run.chargeRead(room)
 	if d.browser {
 		err = d.run.browsers.call(ctx, d, "read", map[string]any{"room": room.id, "id": upTo}, nil)
 	} else {
@@ -121,6 +123,7 @@ func (d *device) editMessage(ctx context.Context, room *room, number int, id str
 	ctx, cancel := d.run.timeout(ctx)
 	defer cancel()
 	content := d.run.ledger.editing(number)
+	d.run.chargeChange(room)
 	var err error
 	if d.browser {
 		err = d.run.browsers.call(ctx, d, "edit", map[string]any{"room": room.id, "id": id, "content": content}, nil)
@@ -141,6 +144,7 @@ func (d *device) eraseMessage(ctx context.Context, room *room, number int, id st
 	ctx, cancel := d.run.timeout(ctx)
 	defer cancel()
 	d.run.ledger.erasing(number)
+	d.run.chargeChange(room)
 	var err error
 	if d.browser {
 		err = d.run.browsers.call(ctx, d, "delete", map[string]any{"room": room.id, "id": id}, nil)
@@ -162,6 +166,9 @@ func (d *device) showOlder(ctx context.Context, room *room) {
 
 // wake tells the application that the network is back, as devices do.
 func (d *device) wake(ctx context.Context) {
+	if id, _ := d.connection(); id != "" { // it is pinged
+		d.wakes.Add(1)
+	}
 	if !d.browser {
 		d.current().Wake()
 		return

@@ -86,6 +86,8 @@ type days struct {
 	config   DaysConfig
 	state    *local.State
 	versions *faults.Versions
+	meter    *faults.Meter
+	spent    []spent // by day
 	people   []*person
 	from     time.Time // the first day's midnight
 	done     int
@@ -132,13 +134,13 @@ func RunDays(ctx context.Context, c DaysConfig) (DaysReport, error) {
 			Users: c.Users, Devices: 1, Rooms: max(2, c.Users*roomsOfUser/peopleInRoom), Log: c.Log, LogLevel: c.LogLevel, Token: c.Token, Client: c.Client,
 		},
 		start: clock.Now(), injector: injector, dialer: network, ledger: &ledger{seed: c.Seed}, readers: map[string]*client.Client{},
-		poll: daysPoll, lasting: true,
+		poll: daysPoll, lasting: true, bill: &bill{},
 	}
 	r.direct = &http.Client{Transport: &http.Transport{DialContext: network.DialContext}}
 	state := &local.State{}
-	d := &days{run: r, config: c, from: monday, state: state, versions: faults.NewVersions(c.Seed, handover, clock)}
+	d := &days{run: r, config: c, from: monday, state: state, versions: faults.NewVersions(c.Seed, handover, clock), meter: &faults.Meter{}}
 	wrap := func(deployed local.Deployment) local.Deployment {
-		return local.EachFunction(d.versions.Wrap)(r.wrap(deployed))
+		return local.EachFunction(d.versions.Wrap)(r.wrap(local.EachFunction(d.meter.Wrap)(deployed)))
 	}
 	r.host = rig.NewHost(local.Config{State: state, Network: network, TTLLag: c.TTLLag, ShardLife: shardLife, Sweep: sweep, Log: c.Log, LogLevel: c.LogLevel, Wrap: wrap})
 	r.ledger.at = func() string { return clock.Now().UTC().Format("Mon 15:04:05") }

@@ -48,6 +48,7 @@ type device struct {
 	absent   atomic.Bool       // it reaches nothing, or is closed, for long: it is judged when it is back
 	closed   atomic.Bool       // its application was ended, for long
 	connects atomic.Int64      // since it was last asked
+	wakes    atomic.Int64      // the same
 	marked   map[string]string // by room: how far the user has read on it; its user's own
 
 	mu           sync.Mutex
@@ -57,6 +58,7 @@ type device struct {
 	asking       sync.WaitGroup // for read cursors
 	connectionID string         // "" while there is none
 	since        int64          // when it was connected
+	counted      int64          // up to when the time of its connection was
 	lost         int64          // when it was disconnected
 	lives        []life
 	calls        []call
@@ -162,7 +164,23 @@ func (d *device) close(ctx context.Context) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.countOnline()
 	d.connectionID = ""
+}
+
+// noteOnline counts the time of the device's connection up to now.
+func (d *device) noteOnline() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.countOnline()
+}
+
+// countOnline is noteOnline with d.mu held.
+func (d *device) countOnline() {
+	if d.connectionID != "" {
+		d.run.bill.wasOnline(time.Duration(d.run.now() - d.counted))
+		d.counted = d.run.now()
+	}
 }
 
 // reopen ends the application and starts it again. It then knows nothing but the
@@ -222,7 +240,9 @@ func (d *device) connected(id string) {
 	if d.connectionID == id {
 		return
 	}
+	d.countOnline()
 	d.connectionID, d.since = id, d.run.now()
+	d.counted = d.since
 	d.connects.Add(1)
 	d.run.tally.connected(time.Duration(d.since - d.lost))
 }
@@ -236,6 +256,7 @@ func (d *device) disconnected(err error) {
 	defer d.mu.Unlock()
 	id := d.connectionID
 	if id != "" {
+		d.countOnline()
 		d.connectionID, d.lost = "", d.run.now()
 	}
 	if err != nil && strings.Contains(err.Error(), goingAway) && d.run.lasting && !d.run.restartedSince(d.run.now()) {

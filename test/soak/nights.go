@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/streamroom/streamroom/shared/topology"
 )
 
 // judge compares at night what everybody saw and shows with what the server has, while
@@ -92,13 +94,18 @@ func (d *days) checkPace() {
 // hour, and after each tunnel.
 const maxConnects = 100
 
-// checkConnects looks for devices that connect too often.
+// checkConnects looks for devices that connect too often, and for other costs.
 func (d *days) checkConnects() {
+	connects, wakes := 0, 0
 	for _, device := range d.devices {
-		if n := device.connects.Swap(0); n > maxConnects {
+		n := device.connects.Swap(0)
+		connects, wakes = connects+int(n), wakes+int(device.wakes.Swap(0))
+		device.noteOnline()
+		if n > maxConnects {
 			d.ledger.violate(Violation{Promise: Costs, Client: device.name, Detail: fmt.Sprintf("it has connected %d times on day %d: want %d at most", n, d.done+1, maxConnects)})
 		}
 	}
+	d.checkBill(connects, wakes)
 }
 
 // forget drops what was judged.
@@ -136,6 +143,7 @@ type DaysReport struct {
 	Counts     Counts
 	Faults     map[string]int
 	Samples    []Sample
+	Spent      []spent     // by day
 	Violations []Violation // of the last of the days: it ends the run
 }
 
@@ -143,7 +151,7 @@ func (d *days) report() DaysReport {
 	whole := d.run.report()
 	return DaysReport{
 		Seed: d.config.Seed, Days: d.done, Of: d.config.Days, Virtual: time.Duration(d.now()), Devices: len(d.devices), Rooms: len(d.rooms),
-		Counts: whole.Counts, Faults: whole.Faults, Samples: whole.Samples, Violations: whole.Violations,
+		Counts: whole.Counts, Faults: whole.Faults, Spent: d.spent, Samples: whole.Samples, Violations: whole.Violations,
 	}
 }
 
@@ -158,6 +166,13 @@ func (r DaysReport) Print(w io.Writer) {
 	fmt.Fprintf(w, "  %d edits, %d deletions, %d read marks, %d connects, %d member changes\n", c.Edits, c.Deletions, c.Marks, c.Connects, c.MemberChanges)
 	for _, s := range r.Samples {
 		fmt.Fprintf(w, "  at %s: %d goroutines, %.1f MB of heap\n", s.At.Round(time.Minute), s.Goroutines, float64(s.HeapBytes)/(1<<20))
+	}
+	for i, s := range r.Spent {
+		fmt.Fprintf(w, "  day %d: %d posts of %.0f", i+1, s.Used.Posts, s.Posts)
+		for _, f := range topology.Functions() {
+			fmt.Fprintf(w, "; %s %d of %.0f", f.Name, s.Used.Invocations[f.Name], s.Expected.Invocations[f.Name])
+		}
+		fmt.Fprintln(w)
 	}
 	for i, v := range r.Violations {
 		if i == shownViolations {

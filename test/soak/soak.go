@@ -146,6 +146,7 @@ type run struct {
 	direct    *http.Client              // on which nothing breaks
 	readers   map[string]*client.Client // by user; they only ask the HTTP API
 	tally     tally
+	bill      *bill // nil: none is kept
 	samples   []Sample
 	loadedAt  atomic.Int64 // when the rooms were set up; 0 before
 	restarted atomic.Int64 // when the server was last stopped or started; 0: not since the start

@@ -1,0 +1,86 @@
+package faults
+
+import (
+	"context"
+	"net/http"
+	"sync"
+
+	"github.com/aws/aws-lambda-go/lambda"
+
+	"github.com/streamroom/streamroom/functions"
+	"github.com/streamroom/streamroom/local"
+)
+
+// Meter counts what functions are asked for and ask for. It is safe for concurrent use.
+type Meter struct {
+	mu   sync.Mutex
+	used Used
+}
+
+// Used is what was counted.
+type Used struct {
+	Invocations map[string]int // by function
+	Posts       int            // to connections
+	Requests    map[string]int // to the table, by function; its stream's are not counted
+}
+
+// Take gives what was counted since the last time.
+func (m *Meter) Take() Used {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	used := m.used
+	m.used = Used{}
+	return used
+}
+
+func (m *Meter) count(f func(*Used)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.used.Invocations == nil {
+		m.used.Invocations, m.used.Requests = map[string]int{}, map[string]int{}
+	}
+	f(&m.used)
+}
+
+// Wrap has a function counted, with what faults inside of it have it try again. It is for
+// local.EachFunction.
+func (m *Meter) Wrap(f local.Function) local.Function {
+	wrapped := f.Transport
+	f.Transport = func(next http.RoundTripper) http.RoundTripper {
+		if wrapped != nil {
+			next = wrapped(next)
+		}
+		return transport(func(r *http.Request) (*http.Response, error) {
+			switch {
+			case streams(r.Header.Get(targetHeader)):
+			case r.Header.Get(targetHeader) != "":
+				m.count(func(u *Used) { u.Requests[f.Name]++ })
+			case r.Method == http.MethodPost:
+				m.count(func(u *Used) { u.Posts++ })
+			}
+			return next.RoundTrip(r)
+		})
+	}
+	if construct := f.Construct; construct != nil {
+		f.Construct = func(env functions.Env) (lambda.Handler, error) {
+			handler, err := construct(env)
+			if err != nil {
+				return nil, err
+			}
+			return metered{m, f.Name, handler}, nil
+		}
+	}
+	return f
+}
+
+type metered struct {
+	meter    *Meter
+	function string
+	next     lambda.Handler
+}
+
+// Invoke implements lambda.Handler.
+func (h metered) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
+	h.meter.count(func(u *Used) { u.Invocations[h.function]++ })
+	return h.next.Invoke(ctx, payload)
+}
