@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/jonboulle/clockwork"
 
 	"github.com/streamroom/streamroom/functions"
 	"github.com/streamroom/streamroom/local"
@@ -21,7 +22,12 @@ func TestDays_CheckBill(t *testing.T) {
 		"too often":         {300, 200, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := &days{run: &run{ledger: &ledger{}, bill: &bill{}}, meter: &faults.Meter{}}
+			clock := clockwork.NewFakeClock()
+			injector, err := faults.New(faults.Plan{}, clock)
+			if err != nil {
+				t.Fatal(err)
+			}
+			d := &days{run: &run{config: Config{Clock: clock}, injector: injector, ledger: &ledger{}, bill: &bill{}}, meter: &faults.Meter{}}
 			f := local.Function{Construct: func(functions.Env) (lambda.Handler, error) {
 				return handlerFunc(func(context.Context, []byte) ([]byte, error) { return nil, nil }), nil
 			}}

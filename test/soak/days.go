@@ -230,7 +230,7 @@ func (d *days) setUp(ctx context.Context) error {
 			return err
 		}
 	}
-	d.loadedAt.Store(d.now())
+	d.loadedAt.Store(max(1, d.now())) // it took no time, maybe
 	return nil
 }
 
