@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -155,6 +156,33 @@ func TestAnIssuerOfOnesOwn(t *testing.T) {
 	}
 	if found != 2 {
 		t.Errorf("%d functions check tokens, want those of $connect and of the HTTP API", found)
+	}
+}
+
+// docs/operations.md has a row for each setting, and for no other. Each is synthesized
+// by a test of this package, which TestMain checks.
+func TestSettingsAreDocumented(t *testing.T) {
+	page, err := os.ReadFile("../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(page), "\n### Settings\n")
+	table, _, _ := strings.Cut(rest, "\n\n**`userClaim` can't be changed later.**")
+	var documented []string
+	for row := range strings.Lines(table) {
+		if names, found := strings.CutPrefix(row, "| `"); found {
+			names, _, _ = strings.Cut(names, "` |")
+			documented = append(documented, strings.Split(names, "`, `")...)
+		}
+	}
+	want := make([]string, len(options))
+	for i, o := range options {
+		want[i] = o.name
+	}
+	slices.Sort(want)
+	slices.Sort(documented)
+	if diff := cmp.Diff(want, documented); diff != "" {
+		t.Errorf("(-options +docs/operations.md):\n%s", diff)
 	}
 }
 

@@ -45,7 +45,6 @@ func (b *bucket) take(now time.Duration) bool {
 // client is where one of those who come back is: it connects, syncs, and lists rooms.
 type client struct {
 	step, failures int
-	began          time.Duration
 }
 
 // comeBack simulates clients whose connections all ended at once, and returns when the

@@ -17,6 +17,7 @@ var shows = map[string]func(Workload) Table{
 	"pings":   pings,
 	"actions": actions,
 	"figures": figures,
+	"parts":   parts,
 	"prices":  prices,
 	"rooms":   rooms,
 }
@@ -31,6 +32,7 @@ func Shows() []string { return slices.Sorted(maps.Keys(shows)) }
 //   - idle: a month of connections that do nothing, by what they do on their own
 //   - pings: the same by the interval between pings
 //   - actions: what each action asks of AWS
+//   - parts: a million busy messages, connects, syncs and pings, by service
 //   - figures: the numbers by which the design is judged
 //   - prices: what is multiplied with
 //   - rooms: one message, by the size of the room
