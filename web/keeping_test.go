@@ -159,6 +159,44 @@ func TestWritingGoesOnDuringAnEdit(t *testing.T) {
 	alice.until(`document.getElementById("composer-input").value === "something else"`)
 }
 
+// Who presses twice means it once: what is written next, or was begun before, stays, and the
+// keyboard goes on writing.
+func TestPressingTwiceSendsOnce(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	alice := signedIn(t, f.URL, "alice")
+	alice.openRoom("general")
+	twice := func() {
+		t.Helper()
+		at := eval[[]float64](alice, `(({x, y, width, height}) => [x + width / 2, y + height / 2])(document.getElementById("composer-send").getBoundingClientRect())`)
+		alice.run(chromedp.MouseClickXY(at[0], at[1], chromedp.ClickCount(1)), chromedp.MouseClickXY(at[0], at[1], chromedp.ClickCount(2)))
+	}
+	alice.do(`document.getElementById("composer-input").focus()`)
+	alice.typed("helo")
+	twice()
+	alice.shows("helo")
+	alice.arrow("ArrowUp", 0)
+	alice.escape()
+	alice.typed("begun")
+	edit := func(from, more string) {
+		t.Helper()
+		alice.do(`document.querySelector("[data-testid=message].own").focus()`)
+		alice.key("e", "KeyE", 69, 0)
+		alice.until(`document.getElementById("composer-input").value === "` + from + `"`)
+		alice.typed(more)
+	}
+	edit("helo", "!")
+	twice()
+	alice.shows("helo!")
+	alice.until(`document.getElementById("composer-input").value === "begun"`)
+	edit("helo!", "?")
+	alice.enter(0)
+	alice.do(`document.getElementById("composer-input").dispatchEvent(new KeyboardEvent("keydown", {key: "Enter", repeat: true, bubbles: true, cancelable: true}))`)
+	alice.shows("helo!?")
+	alice.typed(" and ended\n")
+	alice.shows("helo!?", "begun and ended")
+}
+
 // An edit that could not be saved is there after a reload, until it is saved, given up, or
 // its user signs out.
 func TestAReloadKeepsAnEdit(t *testing.T) {

@@ -77,10 +77,19 @@ func (f chatFlags) chat(ctx context.Context, stdin io.Reader, stdout, stderr io.
 		return nil // Ctrl-C
 	}
 	if err != nil {
-		return err
+		return f.explain(err)
 	}
 	s := &chatScreen{out: stdout, status: stderr, room: room, fixedToken: f.token != "", shown: make(chan struct{}, 1), unread: make(chan struct{}, 1)}
 	return s.chat(ctx, c, stdin)
+}
+
+// explain says what to do about a token that can't be replaced.
+func (f chatFlags) explain(err error) error {
+	var refusal *client.Error
+	if f.token != "" && errors.As(err, &refusal) && refusal.Code == client.CodeUnauthorized {
+		return errTokenRefused
+	}
+	return err
 }
 
 // options returns the client's options for either of the two ways to sign in.

@@ -419,7 +419,7 @@ func TestChatWithToken(t *testing.T) {
 
 	header := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none"}`))
 	err = sitDown(t, "--token", header+".e30.", "--ws", s.WebSocketURL(), "--api", s.URL()+"/api", "--room", local.Lobby).leaves()
-	if err == nil || !strings.Contains(err.Error(), client.CodeUnauthorized) {
+	if !errors.Is(err, errTokenRefused) {
 		t.Errorf("with a forged token: %v", err)
 	}
 	screen := &chatScreen{fixedToken: true, status: io.Discard}

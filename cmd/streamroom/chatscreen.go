@@ -14,6 +14,8 @@ import (
 	"github.com/streamroom/streamroom/client"
 )
 
+var errTokenRefused = errors.New("the server does not accept the token, which may have expired: get a new one and start again")
+
 // chatScreen shows a room: messages on out, notes on status.
 type chatScreen struct {
 	room       string
@@ -401,7 +403,7 @@ func (s *chatScreen) offline(e client.Disconnected) error {
 	case e.Err == nil:
 		s.note("reconnecting, as the connection is about to expire")
 	case s.fixedToken && errors.As(e.Err, &refusal) && refusal.Code == client.CodeUnauthorized:
-		return errors.New("the server does not accept the token, which may have expired: get a new one and start again")
+		return errTokenRefused
 	default:
 		s.failing(e)
 	}

@@ -53,6 +53,14 @@ export class Composer {
     });
     this.#input.addEventListener("input", () => this.#changed());
     this.#input.addEventListener("keydown", (event) => this.#key(event));
+    // The second of two quick clicks isn't meant for what is there after the first, a draft
+    // maybe, nor does it take the focus away.
+    this.#send.addEventListener("click", (event) => {
+      if (event.detail > 1) event.preventDefault();
+    });
+    this.#form.addEventListener("mousedown", (event) => {
+      if (event.target === this.#form) event.preventDefault();
+    });
     byId("composer-cancel", HTMLButtonElement).addEventListener("click", () => this.endEdit());
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -156,8 +164,9 @@ export class Composer {
   #key(event) {
     // Enter also ends the choice of a word while Japanese or Chinese is typed.
     if (event.isComposing || event.keyCode === 229 || event.altKey) return;
-    if (event.key === "Enter" && !event.shiftKey) this.#form.requestSubmit();
-    else if (event.key === "Escape" && this.#message) this.endEdit();
+    if (event.key === "Enter" && !event.shiftKey) {
+      if (!event.repeat) this.#form.requestSubmit();
+    } else if (event.key === "Escape" && this.#message) this.endEdit();
     else if (event.key === "ArrowUp" && this.#input.value === "" && !this.#message) this.#on.editLast();
     else return;
     event.preventDefault();
