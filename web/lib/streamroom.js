@@ -90,7 +90,7 @@ export class Streamroom extends Emitter {
    * @param {object} options
    * @param {string} options.webSocketURL ends in the stage
    * @param {string} options.apiURL the HTTP API's root
-   * @param {() => Promise<string>} options.token gets a new token; rejects with a Failure `unauthorized` when the user must sign in again
+   * @param {() => Promise<string>} options.token gets a new token; rejects with a Failure `unauthorized` when the user must sign in again; what else it throws, such as what fetch throws, counts as the network's, and it is asked again
    * @param {import("./clock.js").Clock} [options.clock]
    * @param {import("./connection.js").WebSocketClass} [options.WebSocket]
    * @param {import("./api.js").Fetch} [options.fetch]

@@ -1,5 +1,7 @@
 // A token, kept while it lasts.
 
+import { Failure } from "./failure.js";
+
 /** @typedef {import("./clock.js").Clock} Clock */
 
 /** A token that ends within this time is not used for something new (ms). */
@@ -18,7 +20,7 @@ export class TokenSource {
   #clock;
 
   /**
-   * @param {() => Promise<string>} fetch gets a new token; rejects with code `unauthorized` when there will be none
+   * @param {() => Promise<string>} fetch gets a new token; rejects with a Failure `unauthorized` when there will be none
    * @param {Clock} clock
    */
   constructor(fetch, clock) {
@@ -74,7 +76,13 @@ export class TokenSource {
   }
 
   async #fetchNew() {
-    const token = await this.#fetch();
+    let token;
+    try {
+      token = await this.#fetch();
+    } catch (err) {
+      // A program that fetches a token hands on what fetch throws: it can be had later.
+      throw err instanceof Failure ? err : Failure.ofFetch(err);
+    }
     this.#fetchedAt = this.#clock.now();
     this.#token = token;
     return token;

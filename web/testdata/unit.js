@@ -549,6 +549,25 @@ test("a request that is refused for its token is made again with another", async
   equal([w.tokens, w.chat.rooms.list().length], [2, 1]);
 });
 
+test("a token that could not be fetched fails as the network does", async () => {
+  const w = new World();
+  const { token } = w;
+  for (const [thrown, code] of [
+    [new TypeError("fetch failed"), "network"],
+    [new DOMException("The operation timed out", "TimeoutError"), "timeout"],
+    [new Failure("unauthorized", "Sign in again."), "unauthorized"],
+  ]) {
+    w.token = () => {
+      throw thrown;
+    };
+    const failure = await w.chat.displayName().catch((err) => err);
+    equal([failure instanceof Failure, failure.code], [true, code]);
+  }
+  w.token = token;
+  w.answers["GET /me"] = { userId: "alice", displayName: "Alice" };
+  equal(await w.chat.displayName(), "Alice");
+});
+
 test("a problem becomes a failure with its code", async () => {
   const w = new World();
   w.answers["POST /rooms"] = () =>
