@@ -120,6 +120,27 @@ func TestAllMessagesAreAnnounced(t *testing.T) {
 	alice.until(`JSON.stringify(heard.map((t) => t.replace(/[\u2068\u2069]/g, ""))) === '["bob: one","bob: two","bob: two"]'`)
 }
 
+// That the connection is gone is said once, not with each attempt to connect, and that it is
+// back.
+func TestALostConnectionIsSaidOnce(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	alice := signedIn(t, f.URL, "alice")
+	f.with(func() { f.down = true })
+	f.dropAll()
+	const said = `[...document.getElementById("announcer").children].map((p) => p.textContent).join()`
+	alice.until(said + ` === "Connection lost"`)
+	const state = `document.querySelector("[data-testid=connection-state]").dataset.state`
+	for range 3 {
+		alice.until(state + ` === "waiting"`)
+		alice.do(`document.querySelector("[data-testid=try-now]").click()`)
+	}
+	alice.until(state + ` === "waiting"`)
+	f.with(func() { f.down = false })
+	alice.do(`document.querySelector("[data-testid=try-now]").click()`)
+	alice.until(said + ` === "Connection lost,Connected"`)
+}
+
 // Shortcuts leave the browser's own alone: at the place of the slash is the minus on
 // many keyboards, and a keyboard without Latin letters has a key in the place of the E.
 func TestShortcutsOnOtherKeyboards(t *testing.T) {
