@@ -73,10 +73,17 @@ const slowest = 2 * time.Minute
 // checkPace looks for messages that came to a connected device only when it asked.
 func (d *days) checkPace() {
 	sends, _ := d.ledger.all()
+	rooms := map[string]*room{}
+	for _, room := range d.rooms {
+		rooms[room.id] = room
+	}
 	for _, device := range d.devices {
 		for _, v := range device.visits() {
 			for _, s := range v.log {
 				sent := sends[s.number]
+				if !rooms[v.room].isMemberThroughout(device.user, sent.called, s.at) {
+					continue // who joins is shown what was said before
+				}
 				late := time.Duration(s.at - max(sent.called, d.at(s.id.Timestamp())))
 				if s.since >= sent.called || late <= slowest || s.kept >= sent.called || d.restartedSince(sent.called-int64(slowest)) || d.injector.Down("fanout", d.start.Add(time.Duration(sent.called)-slowest), d.start.Add(time.Duration(s.at))) {
 					continue
