@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/streamroom/streamroom/shared/wire"
 )
 
 // axe returns axe-core's source, which is not in this repository: .ci/web fetches
@@ -151,6 +153,8 @@ func conversation(f *fake) {
 			f.readAll(room, "alice")
 		}
 		general := f.rooms["general"].messages
+		general[11].ReplyTo = &wire.Quote{MessageID: general[4].MessageID, SenderID: "carol", Preview: general[4].Content}
+		general[8].ReplyTo = &wire.Quote{MessageID: general[7].MessageID, SenderID: "dana", Preview: general[7].Content}
 		general[3].EditedAt = general[3].Timestamp + 1
 		general[6].Content, general[6].DeletedAt = "", general[6].Timestamp+1
 		f.readUpTo("general", "bob", general[7].MessageID)

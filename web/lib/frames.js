@@ -1,7 +1,7 @@
 // The frames that the server sends, and what it takes.
 
 import { Failure } from "./failure.js";
-import { hasVisible } from "./text.js";
+import { beginning, hasVisible } from "./text.js";
 
 /**
  * A message as it is held: from a frame, from history, or from an ack.
@@ -17,6 +17,16 @@ import { hasVisible } from "./text.js";
  * @property {number} [editedAt]
  * @property {number} [deletedAt]
  * @property {import("./attachments.js").Attachment[]} [attachments]
+ * @property {Quote} [replyTo] the message that it answers
+ */
+
+/**
+ * The beginning of a message that another one answers, as it was then.
+ * @typedef {object} Quote
+ * @property {string} messageId
+ * @property {string} senderId
+ * @property {string} preview empty if it was deleted, or had attachments only
+ * @property {number} [attachments] how many it had
  */
 
 /**
@@ -108,4 +118,17 @@ export function checkContent(chatRoomId, content, alone = true) {
     throw new Failure("too_large", "The message is too long.");
   if (!hasVisible(content) && (alone || content !== ""))
     throw new Failure("invalid_request", "The message shows nothing.");
+}
+
+/** The longest preview, in code points. */
+const MAX_PREVIEW = 140;
+
+/**
+ * What the readers of an answer to a message get of that, as the server has it.
+ * @param {Message} message
+ * @returns {Quote}
+ */
+export function quoteOf({ messageId, senderId, content = "", attachments = [] }) {
+  const quote = { messageId, senderId, preview: beginning(content, MAX_PREVIEW) };
+  return attachments.length > 0 ? { ...quote, attachments: attachments.length } : quote;
 }

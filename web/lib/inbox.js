@@ -125,12 +125,15 @@ export class Inbox {
       senderId: this.#me(),
       content: outgoing.content,
       attachments: filesOf(outgoing),
+      replyTo: outgoing.replyTo,
     });
     this.#emit("timeline", chatRoomId);
   }
 
   /** @param {Message} message */
-  #arrived({ chatRoomId, messageId, senderId, content, timestamp, previousMessageId, clientMessageId, attachments }) {
+  #arrived(message) {
+    const { chatRoomId, messageId, senderId, content, timestamp, previousMessageId, clientMessageId } = message;
+    const { attachments, replyTo } = message;
     this.#take({
       chatRoomId,
       messageId,
@@ -140,6 +143,7 @@ export class Inbox {
       previousMessageId,
       clientMessageId,
       attachments,
+      replyTo,
     });
     this.#stored({ clientMessageId, senderId });
     if (this.#directory.list.loaded && !this.#directory.list.get(chatRoomId))
@@ -299,8 +303,20 @@ export class Inbox {
   }
 
   /** @param {Message} message as it is now, edited or deleted */
-  revised({ chatRoomId, messageId, senderId, content, timestamp, editedAt, deletedAt, readBy, attachments }) {
-    const message = { chatRoomId, messageId, senderId, content, timestamp, editedAt, deletedAt, readBy, attachments };
+  revised({ chatRoomId, messageId, senderId, content, timestamp, ...rest }) {
+    const { editedAt, deletedAt, readBy, attachments, replyTo } = rest;
+    const message = {
+      chatRoomId,
+      messageId,
+      senderId,
+      content,
+      timestamp,
+      editedAt,
+      deletedAt,
+      readBy,
+      attachments,
+      replyTo,
+    };
     const timeline = this.#timelines.get(chatRoomId);
     if (timeline) this.#catchUp.input(timeline, (recovery) => recovery.change(message));
     else this.#followed(this.#unread.input(chatRoomId, (recovery) => recovery.change(message)));

@@ -23,6 +23,7 @@ import { isolated } from "./text.js";
  * @property {"waiting"|"sending"|"failed"} status
  * @property {Failure} [failure] why, when failed
  * @property {Upload[]} [attachments] it is sent when they are uploaded
+ * @property {import("./frames.js").Quote} [replyTo] the message that it answers
  */
 
 /** How long an ack may take before the message goes out again (ms). */
@@ -75,9 +76,10 @@ export class Outbox {
    * @param {string} chatRoomId
    * @param {string} content
    * @param {Upload[]} [attachments]
+   * @param {Outgoing["replyTo"]} [replyTo]
    * @returns {Outgoing}
    */
-  add(chatRoomId, content, attachments = []) {
+  add(chatRoomId, content, attachments = [], replyTo = undefined) {
     const outgoing = /** @type {Outgoing} */ ({
       clientMessageId: newClientMessageId(),
       chatRoomId,
@@ -85,6 +87,7 @@ export class Outbox {
       createdAt: this.#clock.now(),
       status: "waiting",
       attachments: attachments.length > 0 ? attachments : undefined,
+      replyTo,
     });
     this.#enqueue(outgoing);
     this.#save(outgoing);
@@ -155,7 +158,7 @@ export class Outbox {
   }
 
   /** @param {Outgoing} outgoing */
-  #save({ clientMessageId, chatRoomId, content, createdAt, failure, attachments }) {
+  #save({ clientMessageId, chatRoomId, content, createdAt, failure, attachments, replyTo }) {
     const reason = failure && { code: failure.code, message: failure.message };
     const files = attachments?.map(described);
     const tab = files?.every(({ attachmentId }) => attachmentId) === false ? this.#tabs.id : undefined;
@@ -166,6 +169,7 @@ export class Outbox {
       createdAt,
       failure: reason,
       attachments: files,
+      replyTo,
       tab,
     });
   }
@@ -333,6 +337,7 @@ export class Outbox {
       content: outgoing.content,
       clientMessageId: outgoing.clientMessageId,
       attachments: outgoing.attachments?.map(({ attachmentId }) => attachmentId),
+      replyTo: outgoing.replyTo?.messageId,
       echo: false, // the ack says all
     });
   }

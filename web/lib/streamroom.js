@@ -21,7 +21,7 @@ import { Directory } from "./directory.js";
 import { Drafts } from "./drafts.js";
 import { Emitter } from "./events.js";
 import { Failure } from "./failure.js";
-import { byteLength, checkContent, MAX_CONTENT } from "./frames.js";
+import { byteLength, checkContent, MAX_CONTENT, quoteOf } from "./frames.js";
 import { Freshness } from "./freshness.js";
 import { History } from "./history.js";
 import { Inbox } from "./inbox.js";
@@ -304,11 +304,12 @@ export class Streamroom extends Emitter {
    * @param {string} chatRoomId
    * @param {string} content may be empty with attachments
    * @param {Upload[]} [attachments] what attach() gave: the message is sent when they are uploaded
+   * @param {Message} [answered] the message of the room that it answers
    * @returns {Outgoing}
    */
-  send(chatRoomId, content, attachments = []) {
+  send(chatRoomId, content, attachments = [], answered = undefined) {
     checkContent(chatRoomId, content, attachments.length === 0);
-    return this.#outbox.add(chatRoomId, content, attachments);
+    return this.#outbox.add(chatRoomId, content, attachments, answered && quoteOf(answered));
   }
 
   /**

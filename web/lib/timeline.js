@@ -164,6 +164,7 @@ function merge(held, other) {
     held.deletedAt = other.deletedAt;
     delete held.content;
     delete held.attachments;
+    delete held.replyTo;
     changed = true;
   }
   if (!held.deletedAt && (other.editedAt ?? 0) > (held.editedAt ?? 0)) {

@@ -1,7 +1,7 @@
 // Tests of what survives a reload: messages that are not sent yet, and drafts.
 
 import { equal, test } from "./check.js";
-import { FakeSocket, idAt, live, START, World } from "./fakes.js";
+import { FakeSocket, idAt, live, START, settle, World } from "./fakes.js";
 
 const HOUR = 3_600_000;
 
@@ -62,6 +62,28 @@ test("what was on its way at the reload is sent again under its id", async () =>
   equal(
     sends().map((f) => f.clientMessageId),
     [clientMessageId],
+  );
+});
+
+test("a reply keeps what it answers over a reload, and shows it once it is stored", async () => {
+  const storage = new FakeStorage();
+  const answered = { chatRoomId: "r", messageId: idAt(1), senderId: "bob", content: "q".repeat(200), timestamp: START };
+  const replyTo = { messageId: idAt(1), senderId: "bob", preview: "q".repeat(140) };
+  const before = alice(storage);
+  before.chat.send("r", "yes", [], answered);
+  equal(before.chat.timeline("r").outgoing[0].replyTo, replyTo);
+  const w = alice(storage);
+  await w.connect();
+  await w.open("r");
+  equal(
+    sends().map((f) => f.replyTo),
+    [idAt(1)],
+  );
+  ack(sends()[0], 2);
+  await settle();
+  equal(
+    w.chat.timeline("r").messages.map((m) => m.replyTo),
+    [replyTo],
   );
 });
 

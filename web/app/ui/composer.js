@@ -1,11 +1,17 @@
 // Where a message is written, and one that was sent is edited.
 
-import { byteLength, Failure, hasVisible, isolated, MAX_CONTENT } from "../../lib/streamroom.js";
-import { announce, byId } from "./dom.js";
+import { beginning, byteLength, Failure, hasVisible, isolated, MAX_CONTENT } from "../../lib/streamroom.js";
+import { announce, byId, within } from "./dom.js";
 import { FilesView } from "./files.js";
-import { describe } from "./words.js";
+import { describe, filesIn } from "./words.js";
 
-/** @typedef {import("../../lib/streamroom.js").Upload} Upload */
+/**
+ * @typedef {import("../../lib/streamroom.js").Message} Message
+ * @typedef {import("../../lib/streamroom.js").Upload} Upload
+ */
+
+/** How much of a message that is answered is shown above what is written (code points). */
+const PREVIEW = 140;
 
 export class Composer {
   #form = byId("composer", HTMLFormElement);
@@ -13,6 +19,9 @@ export class Composer {
   #send = byId("composer-send", HTMLButtonElement);
   #problem = byId("composer-problem", HTMLElement);
   #editing = byId("composer-editing", HTMLElement);
+  #replying = byId("composer-replying", HTMLElement);
+  /** @type {Map<string, {message: Message, name: string}>} by room, what the next message answers */
+  #replies = new Map();
   #room = "";
   /** The message that is edited; empty for none. */
   #message = "";
@@ -31,7 +40,7 @@ export class Composer {
 
   /**
    * @param {object} on
-   * @param {(chatRoomId: string, content: string, uploads: Upload[]) => void} on.send throws a Failure when it isn't taken
+   * @param {(chatRoomId: string, content: string, uploads: Upload[], answered?: Message) => void} on.send throws a Failure when it isn't taken
    * @param {(chatRoomId: string, messageId: string, content: string) => Promise<void>} on.edit rejects with a Failure
    * @param {(chatRoomId: string) => string} on.draft what was begun in a room and not sent
    * @param {(chatRoomId: string, text: string) => void} on.saveDraft
@@ -62,6 +71,7 @@ export class Composer {
       if (event.target === this.#form) event.preventDefault();
     });
     byId("composer-cancel", HTMLButtonElement).addEventListener("click", () => this.endEdit());
+    byId("composer-no-reply", HTMLButtonElement).addEventListener("click", () => this.#endReply());
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#submit();
@@ -85,6 +95,7 @@ export class Composer {
     }
     this.#room = chatRoomId;
     this.#files.show(chatRoomId, true);
+    this.#showReply();
     this.#input.value = chatRoomId && this.#on.draft(chatRoomId);
     this.#changed();
   }
@@ -103,6 +114,7 @@ export class Composer {
   clear() {
     this.#edits.clear();
     this.#begun.clear();
+    this.#replies.clear();
     this.#files.clear();
   }
 
@@ -118,6 +130,34 @@ export class Composer {
   /** How many files are attached to what was not sent yet. */
   get attached() {
     return this.#files.count;
+  }
+
+  /**
+   * Has the next message of the room answer one.
+   * @param {Message} message
+   * @param {string} name its sender's
+   */
+  reply(message, name) {
+    if (this.#form.hidden) return;
+    this.endEdit();
+    this.#replies.set(this.#room, { message, name });
+    this.#showReply();
+    this.#input.focus();
+  }
+
+  #endReply() {
+    this.#replies.delete(this.#room);
+    this.#showReply();
+    this.#input.focus();
+  }
+
+  #showReply() {
+    const reply = this.#message ? undefined : this.#replies.get(this.#room);
+    this.#replying.hidden = !reply;
+    if (!reply) return;
+    const { content = "", attachments = [] } = reply.message;
+    const said = beginning(content, PREVIEW) || filesIn(attachments.length);
+    within(this.#replying, "span", HTMLElement).textContent = `Replying to ${isolated(reply.name)}: ${said}`;
   }
 
   /**
@@ -155,6 +195,7 @@ export class Composer {
   #setMessage(messageId) {
     this.#message = messageId;
     this.#editing.hidden = messageId === "";
+    this.#showReply();
     this.#files.show(this.#room, messageId === "");
     this.#send.title = messageId ? "Save" : "Send";
     this.#send.setAttribute("aria-label", this.#send.title);
@@ -167,6 +208,7 @@ export class Composer {
     if (event.key === "Enter" && !event.shiftKey) {
       if (!event.repeat) this.#form.requestSubmit();
     } else if (event.key === "Escape" && this.#message) this.endEdit();
+    else if (event.key === "Escape" && this.#replies.has(this.#room)) this.#endReply();
     else if (event.key === "ArrowUp" && this.#input.value === "" && !this.#message) this.#on.editLast();
     else return;
     event.preventDefault();
@@ -181,12 +223,14 @@ export class Composer {
     }
     try {
       // The room in which it was written, although another may have been chosen since.
-      this.#on.send(this.#room, content, this.#files.uploads);
+      this.#on.send(this.#room, content, this.#files.uploads, this.#replies.get(this.#room)?.message);
     } catch (err) {
       this.#problem.textContent = describe(Failure.from(err));
       return;
     }
     this.#input.value = "";
+    this.#replies.delete(this.#room);
+    this.#showReply();
     this.#files.sent();
     this.#changed();
     this.#input.focus();

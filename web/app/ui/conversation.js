@@ -19,6 +19,9 @@ import { coordinates, counted, describe, fileName, filesIn, placeText } from "./
 /** A device whose keyboard covers the page when something to write in has the focus. */
 const TOUCH = window.matchMedia("(pointer: coarse)");
 
+/** How many older pages are read to find a message that is quoted. */
+const FAR = 20;
+
 /** Before who is in the room is asked for again, after no answer (ms). */
 const RETRY = 5_000;
 
@@ -84,6 +87,8 @@ export class Conversation {
       seen: (messageId) => this.#seen(messageId),
       retry: (id) => this.#chat?.retry(id),
       discard: (id) => this.#chat?.discard(id),
+      reply: (message) => this.#reply(message),
+      quoted: (messageId) => void this.#find(messageId),
       edit: (message) => this.#edit(message),
       delete: (message) => void this.#delete(message),
       linkTo: async ({ attachmentId = "" }) => {
@@ -94,7 +99,7 @@ export class Conversation {
       leave: () => this.#composer.focus(),
     });
     this.#composer = new Composer({
-      send: (room, content, uploads) => this.#send(room, content, uploads),
+      send: (room, content, uploads, answered) => this.#send(room, content, uploads, answered),
       attach: (room, file, pixels) => this.#chat?.attach(room, file, pixels),
       detach: (upload) => this.#chat?.detach(upload),
       again: (upload) => this.#chat?.attachAgain(upload),
@@ -385,9 +390,10 @@ export class Conversation {
    * @param {string} room
    * @param {string} content
    * @param {import("../../lib/streamroom.js").Upload[]} uploads
+   * @param {Message} [answered]
    */
-  #send(room, content, uploads) {
-    this.#chat?.send(room, content, uploads);
+  #send(room, content, uploads, answered) {
+    this.#chat?.send(room, content, uploads, answered);
     if (room !== this.id) return;
     this.#divider = "";
     this.#messages.toEnd();
@@ -402,6 +408,33 @@ export class Conversation {
     }
     const last = messages.findLast((m) => m.senderId === this.#me && !m.deletedAt);
     if (last) this.#edit(last);
+  }
+
+  /** @param {Message} message */
+  #reply(message) {
+    this.#composer.reply(message, this.#chat?.labelOf(message.senderId) ?? "");
+  }
+
+  /**
+   * Leads the reader to a message, which may be far back.
+   * @param {string} messageId
+   */
+  async #find(messageId) {
+    const room = this.id;
+    for (let pages = 0; !this.#messages.find(messageId); pages++) {
+      if (pages === FAR || !this.#chat?.timeline(room).hasOlder) {
+        announce("That message is too far back to be shown from here.", true);
+        return;
+      }
+      try {
+        await this.#chat.loadOlder(room);
+      } catch (err) {
+        announce(describe(Failure.from(err)), true);
+        return;
+      }
+      if (room !== this.id) return;
+      this.draw(Date.now());
+    }
   }
 
   /** @param {Message} message */

@@ -1,10 +1,11 @@
 // One message, as it is shown.
 
+import { quoteOf } from "../../lib/frames.js";
 import { isolated } from "../../lib/streamroom.js";
 import { AttachmentView } from "./attachment.js";
 import { arrange, becomeAvatar, el, hueOf, icon } from "./dom.js";
 import { partsOf } from "./parts.js";
-import { dayName, dayOf, describe, fileSize, fullTimeOf, listed, timeOfDay, zone } from "./words.js";
+import { dayName, dayOf, describe, fileSize, filesIn, fullTimeOf, listed, timeOfDay, zone } from "./words.js";
 
 /**
  * @typedef {import("../../lib/streamroom.js").Attachment} Attachment
@@ -26,6 +27,7 @@ const TOGETHER = 5 * 60_000;
  * @property {number} timestamp
  * @property {"waiting"|"sending"|"failed"|"stored"} status
  * @property {readonly (Attachment|Upload)[]} files
+ * @property {import("../../lib/frames.js").Quote} [replyTo]
  * @property {Message} [message]
  * @property {Outgoing} [outgoing]
  */
@@ -43,6 +45,7 @@ export function itemOf(m) {
     timestamp: m.timestamp,
     status: "stored",
     files: m.attachments ?? [],
+    replyTo: m.replyTo,
     message: m,
   };
 }
@@ -60,6 +63,7 @@ export function itemOfOutgoing(outgoing, me) {
     timestamp: outgoing.createdAt,
     status: outgoing.status,
     files: outgoing.attachments ?? [],
+    replyTo: outgoing.replyTo,
     outgoing,
   };
 }
@@ -72,6 +76,7 @@ export function itemOfOutgoing(outgoing, me) {
  * @property {number} now ms since 1970
  * @property {boolean} fresh the first that is new to the reader
  * @property {(userId: string) => string} nameOf
+ * @property {(messageId: string) => Message|undefined} held a message of the room, if it is held
  * @property {(message: Message) => string[]} readersOf
  */
 
@@ -80,6 +85,9 @@ export class Row {
   #fresh = el("p", { class: "fresh", "data-testid": "divider" }, el("span", {}, "New messages"));
   #avatar = el("span", { "aria-hidden": "true" });
   #sender = el("span", { dir: "auto" });
+  #quoted = el("span", { class: "quote-sender", dir: "auto" });
+  #preview = el("span", { class: "quote-text", dir: "auto" });
+  #quote = el("button", { type: "button", class: "quote", "data-testid": "quote" }, this.#quoted, this.#preview);
   #text = el("div", { class: "text", dir: "auto" });
   #files = el("ul", { class: "attachments", "data-testid": "attachments" });
   /** @type {AttachmentView[]} */
@@ -92,6 +100,7 @@ export class Row {
     "div",
     { class: "bubble" },
     this.#sender,
+    this.#quote,
     this.#files,
     el("div", { class: "said" }, this.#text, el("p", { class: "meta" }, this.#edited, this.#time, this.#mark)),
   );
@@ -107,6 +116,11 @@ export class Row {
   item;
   /** Whether its reader may change it. */
   own = false;
+  /** The message, where something can be done with it. */
+  get message() {
+    const message = this.item?.message;
+    return message?.deletedAt ? undefined : message;
+  }
   #shown = "";
   /** Its text, as it was written. */
   #said = "";
@@ -118,16 +132,18 @@ export class Row {
    * @param {(clientMessageId: string) => void} on.discard
    * @param {import("./attachment.js").LinkTo} on.linkTo
    * @param {(err: unknown) => void} on.failed
+   * @param {(messageId: string) => void} on.quoted the message that this one answers is wanted
    */
   constructor(on) {
     this.#on = on;
+    this.#quote.addEventListener("click", () => on.quoted(this.item?.replyTo?.messageId ?? ""));
   }
 
   /**
    * @param {Item} item
    * @param {Among} among
    */
-  show(item, { previous, me, now, fresh, nameOf, readersOf }) {
+  show(item, { previous, me, now, fresh, nameOf, held, readersOf }) {
     const newDay = !previous || dayOf(previous.timestamp) !== dayOf(item.timestamp);
     const first =
       newDay || fresh || previous?.senderId !== item.senderId || item.timestamp - previous.timestamp > TOGETHER;
@@ -137,6 +153,8 @@ export class Row {
     const deleted = message?.deletedAt !== undefined;
     const edited = message?.editedAt !== undefined && !deleted;
     const name = nameOf(item.senderId);
+    const quote = item.replyTo && textOf(item.replyTo, held(item.replyTo.messageId));
+    const quoted = item.replyTo ? nameOf(item.replyTo.senderId) : "";
     const readers = own && message && !deleted ? readersOf(message).map(nameOf) : [];
     this.item = item;
     this.own = own && message !== undefined && !deleted;
@@ -151,6 +169,8 @@ export class Row {
       own,
       day,
       name,
+      quote,
+      quoted,
       readers,
       outgoing?.failure?.code,
       ...item.files.map((f) => [f.attachmentId, f.name, f.width, "sent" in f ? `${f.status} ${f.sent}` : ""]),
@@ -179,6 +199,10 @@ export class Row {
     this.#said = text;
     this.#text.classList.toggle("deleted", deleted);
     this.#text.hidden = text === "" && item.files.length > 0;
+    this.#quote.hidden = quote === undefined;
+    this.#quote.title = quote === undefined ? "" : "Show the message that this one answers";
+    this.#quoted.textContent = quoted;
+    this.#preview.textContent = quote ?? "";
     this.#showFiles(item);
     this.#edited.hidden = !edited;
     this.#time.dateTime = new Date(item.timestamp).toISOString();
@@ -244,6 +268,16 @@ export class Row {
     if (outgoing.failure?.code !== "attach_again") this.#problem.append(retry, " ");
     this.#problem.append(discard);
   }
+}
+
+/**
+ * What a quoted message says: as it is now, where that is known.
+ * @param {import("../../lib/frames.js").Quote} quote
+ * @param {Message|undefined} message
+ */
+function textOf(quote, message) {
+  const { preview, attachments = 0 } = message ? quoteOf(message) : quote;
+  return preview || filesIn(attachments) || "Message deleted";
 }
 
 /**

@@ -17,6 +17,8 @@ const MOST = 200;
 const STEP = 60;
 /** Closer to the end than this counts as at the end (px). */
 const NEAR = 60;
+/** How long a message that was looked for stays marked (ms). */
+const FOUND = 2_000;
 /** Closer to an edge of the slice than this slides it, or asks for older messages (px). */
 const NEAR_EDGE = 400;
 
@@ -40,6 +42,11 @@ export class MessagesView {
   #older = byId("older", HTMLButtonElement);
   #newest = byId("newest", HTMLButtonElement);
   #newestText = within(this.#newest, "span", HTMLElement);
+  #reply = el(
+    "button",
+    { type: "button", class: "icon-button", title: "Reply", "aria-label": "Reply", "data-testid": "reply" },
+    icon("reply"),
+  );
   #edit = el(
     "button",
     { type: "button", class: "icon-button", title: "Edit", "aria-label": "Edit", "data-testid": "edit" },
@@ -54,6 +61,7 @@ export class MessagesView {
   #actions = el(
     "div",
     { class: "actions", role: "toolbar", "aria-label": "Message actions" },
+    this.#reply,
     this.#edit,
     this.#delete,
   );
@@ -83,6 +91,8 @@ export class MessagesView {
    * @param {(messageId: string) => void} on.seen a message came into view: the last one there
    * @param {(clientMessageId: string) => void} on.retry
    * @param {(clientMessageId: string) => void} on.discard
+   * @param {(message: Message) => void} on.reply
+   * @param {(messageId: string) => void} on.quoted a message that is quoted is wanted
    * @param {(message: Message) => void} on.edit
    * @param {(message: Message) => void} on.delete
    * @param {import("./attachment.js").LinkTo} on.linkTo
@@ -103,6 +113,7 @@ export class MessagesView {
       if (event.pointerType !== "touch" && !this.#actions.parentElement?.contains(document.activeElement))
         this.#actions.remove();
     });
+    this.#reply.addEventListener("click", () => this.#act(on.reply));
     this.#edit.addEventListener("click", () => this.#act(on.edit));
     this.#delete.addEventListener("click", () => this.#act(on.delete));
     window.addEventListener("beforeprint", () => this.#print(true));
@@ -183,6 +194,28 @@ export class MessagesView {
   }
 
   /**
+   * Leads the reader to a message, and shows which one it is.
+   * @param {string} messageId
+   * @returns {boolean} whether it is held
+   */
+  find(messageId) {
+    if (!this.#held(messageId)) return false;
+    this.toMessage(messageId);
+    this.focus(messageId);
+    const found = document.activeElement;
+    found?.classList.add("found");
+    setTimeout(() => found?.classList.remove("found"), FOUND);
+    return true;
+  }
+
+  /** @param {string} messageId */
+  #held(messageId) {
+    const { messages } = /** @type {Shown} */ (this.#shown);
+    const message = messages[indexOf(messages, messageId)];
+    return message?.messageId === messageId ? message : undefined;
+  }
+
+  /**
    * Gives a message the focus, to be found by the keyboard.
    * @param {string} messageId
    */
@@ -229,7 +262,8 @@ export class MessagesView {
     let previous = start > 0 ? itemOf(messages[start - 1]) : undefined;
     for (const item of items) {
       const row = this.#rows.get(item.key) ?? this.#newRow();
-      row.show(item, { previous, me, now, fresh: divider !== "" && item.messageId === divider, nameOf, readersOf });
+      const fresh = divider !== "" && item.messageId === divider;
+      row.show(item, { previous, me, now, fresh, nameOf, held: (id) => this.#held(id), readersOf });
       rows.set(item.key, row);
       previous = item;
     }
@@ -241,7 +275,7 @@ export class MessagesView {
     );
     this.#older.hidden = !hasOlder || start > 0;
     const offered = this.#actions.closest("li");
-    if (offered && !this.#rowOf.get(offered)?.own) this.#actions.remove();
+    if (offered) this.#offer(offered);
   }
 
   #newRow() {
@@ -347,7 +381,8 @@ export class MessagesView {
    */
   #offer(target) {
     const row = this.#rowAt(target);
-    if (!row?.own) this.#actions.remove();
+    this.#edit.hidden = this.#delete.hidden = !row?.own;
+    if (!row?.message) this.#actions.remove();
     else if (this.#actions.parentElement !== row.bubble) row.bubble.append(this.#actions);
   }
 
@@ -359,7 +394,7 @@ export class MessagesView {
 
   /** @param {(message: Message) => void} act */
   #act(act) {
-    const message = this.#rowAt(this.#actions)?.item?.message;
+    const message = this.#rowAt(this.#actions)?.message;
     if (message) act(message);
   }
 
@@ -370,7 +405,7 @@ export class MessagesView {
     const rows = [...this.#rows.values()];
     const at = row ? rows.indexOf(row) : rows.length;
     const message = row?.own ? row.item?.message : undefined;
-    switch (event.code === "KeyE" || event.key === "E" ? "e" : event.key) {
+    switch (event.key.length === 1 ? letterOf(event) : event.key) {
       case "ArrowUp":
         rows[Math.max(0, at - 1)]?.element.focus();
         break;
@@ -388,6 +423,9 @@ export class MessagesView {
       case "Escape":
         this.#on.leave();
         break;
+      case "r":
+        if (row?.message) this.#on.reply(row.message);
+        break;
       case "e":
         if (message) this.#on.edit(message);
         break;
@@ -400,6 +438,12 @@ export class MessagesView {
     event.preventDefault();
   }
 }
+
+/**
+ * The letter of a key: that of its place, where another script is written.
+ * @param {KeyboardEvent} event
+ */
+const letterOf = ({ code, key }) => (code.startsWith("Key") ? code.slice(3) : key).toLowerCase();
 
 /**
  * Where a message is, or where it would be.
