@@ -35,6 +35,7 @@ var rules = []rule{
 	{"shared/changes", []string{"shared/chat", "shared/table"}, nil, "both readers decode by it: it knows neither of them, nor what they do"},
 	{"shared/parallel", nil, []string{"github.com/"}, "a bound on calls, whatever they are"},
 	{"shared/sigv4", nil, []string{"net/http"}, "it signs what it is given, and sends nothing"},
+	{"shared/awsjson", []string{"shared/sigv4"}, nil, "it calls any service of AWS's JSON protocols"},
 	{"shared/push", []string{"shared/sigv4"}, nil, "it posts bytes to connections, and knows nothing of rooms"},
 	{"shared/fanout", []string{"shared/changes", "shared/chat", "shared/metrics", "shared/parallel", "shared/push", "shared/wire"}, nil, "a reader of changes: it reads through its port, and knows nothing of the other reader"},
 	{"shared/roomlist", []string{"shared/changes", "shared/chat", "shared/metrics", "shared/parallel"}, nil, "a reader of changes: it writes through its port, and knows nothing of the other reader"},

@@ -19,7 +19,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/rs/zerolog"
 
 	"github.com/streamroom/streamroom/shared/chat"
@@ -118,7 +117,7 @@ func (w wiring) store() *dynamo.Store {
 			t.MaxIdleConns, t.MaxIdleConnsPerHost = tableConnections, tableConnections
 		})
 	}
-	return dynamo.New(dynamodb.NewFromConfig(w.AWS), w.vars.Table(), w.Now)
+	return dynamo.New(dynamo.NewClient(w.AWS), w.vars.Table(), w.Now)
 }
 
 // objectTimeout is how long one request to the bucket may take. The longest copies a file

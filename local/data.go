@@ -27,6 +27,9 @@ import (
 // region is what requests are signed for; nothing checks it.
 const region = "us-east-1"
 
+// keys sign what is checked: requests to another DynamoDB, and links to attachments.
+var keys = credentials.NewStaticCredentialsProvider("local", "local", "")
+
 // data is what outlives a server with a data folder: the table, the attachments, and how
 // far the mappings have read its stream.
 type data struct {
@@ -45,9 +48,9 @@ func (d *data) open(ctx context.Context, c Config, table net.Listener, clock clo
 			return fmt.Errorf("cannot use the data folder, see --data: %w", err)
 		}
 	}
-	d.aws = aws.Config{Region: region, Credentials: credentials.NewStaticCredentialsProvider("local", "local", "")}
+	d.aws = aws.Config{Region: region, Credentials: aws.AnonymousCredentials{}} // who calls within a process need not sign
 	if c.DynamoDBEndpoint != "" {
-		d.aws.BaseEndpoint = aws.String(c.DynamoDBEndpoint)
+		d.aws.BaseEndpoint, d.aws.Credentials = aws.String(c.DynamoDBEndpoint), keys
 	} else {
 		engine, err := dynamodb.Open(ctx, dynamodb.Options{
 			Path: c.path("table.db"), Clock: clock, Log: log, TTLLag: c.TTLLag, ShardLife: c.ShardLife, Sweep: c.Sweep,
@@ -59,7 +62,7 @@ func (d *data) open(ctx context.Context, c Config, table net.Listener, clock clo
 		d.aws.BaseEndpoint = aws.String("http://" + table.Addr().String())
 		d.aws.HTTPClient = engine
 	}
-	signer, err := d.aws.Credentials.Retrieve(ctx)
+	signer, err := keys.Retrieve(ctx)
 	if err != nil {
 		return err
 	}
@@ -82,7 +85,7 @@ func (d *data) open(ctx context.Context, c Config, table net.Listener, clock clo
 // bucket returns the configuration by which functions reach the bucket of attachments,
 // whose links and forms lead to a server's URL.
 func (d *data) bucket(url string) aws.Config {
-	return aws.Config{Region: region, Credentials: d.aws.Credentials, BaseEndpoint: aws.String(url + objectsPath), HTTPClient: d.objects}
+	return aws.Config{Region: region, Credentials: keys, BaseEndpoint: aws.String(url + objectsPath), HTTPClient: d.objects}
 }
 
 // probe finds out whether writes to the table succeed. In another DynamoDB it

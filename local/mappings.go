@@ -5,9 +5,13 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams/schemas"
+	"github.com/aws/smithy-go"
 
 	"github.com/streamroom/streamroom/local/lambda"
+	"github.com/streamroom/streamroom/shared/awsjson"
 )
 
 // mappings are the readers of the table's stream.
@@ -21,9 +25,13 @@ type mappings struct {
 // openMappings makes a reader of the stream for each mapping that is deployed.
 func (s *Server) openMappings(streamARN string) error {
 	for _, m := range s.deployed.Mappings {
+		streams, err := newStreams(s.deployed.function(m.Function).aws(s.data.aws))
+		if err != nil {
+			return err
+		}
 		c := lambda.MappingConfig{
 			Mapping: m, StreamARN: streamARN,
-			Streams: dynamodbstreams.NewFromConfig(s.deployed.function(m.Function).aws(s.data.aws)), Invoker: s.invoker,
+			Streams: streams, Invoker: s.invoker,
 			Checkpoints: s.data.checkpoints, Failures: s.data.failures, PollInterval: s.c.PollInterval,
 			Clock: s.clock, Logger: s.log,
 		}
@@ -67,4 +75,33 @@ func (m *mappings) wait() {
 	for _, unsubscribe := range m.unsubscribe {
 		unsubscribe()
 	}
+}
+
+// streams reads a stream, pages of records without the middlewares of the SDK's client: a
+// mapping reads each shard whenever something was written, and retries by itself.
+type streams struct {
+	*dynamodbstreams.Client
+
+	wire *awsjson.Client
+}
+
+func newStreams(c aws.Config) (streams, error) {
+	client := dynamodbstreams.NewFromConfig(c)
+	options := client.Options()
+	wire, err := awsjson.New(awsjson.Config{
+		ServiceID: dynamodbstreams.ServiceID, SigningName: "dynamodb", Region: c.Region, Endpoint: aws.ToString(c.BaseEndpoint),
+		Credentials: c.Credentials, HTTPClient: options.HTTPClient, Protocol: options.Protocol, Types: dynamodbstreams.TypeRegistry,
+	})
+	return streams{client, wire}, err
+}
+
+var getRecords = smithy.NewOperationSchema(schemas.GetRecords, schemas.GetRecordsInput, schemas.GetRecordsOutput)
+
+// GetRecords implements lambda.Streams.
+func (s streams) GetRecords(ctx context.Context, in *dynamodbstreams.GetRecordsInput, _ ...func(*dynamodbstreams.Options)) (*dynamodbstreams.GetRecordsOutput, error) {
+	out := &dynamodbstreams.GetRecordsOutput{}
+	if err := s.wire.Call(ctx, getRecords, in, out); err != nil {
+		return nil, err
+	}
+	return out, nil
 }

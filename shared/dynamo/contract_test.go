@@ -18,13 +18,19 @@ import (
 func TestStore(t *testing.T) {
 	storetest.Run(t, func(t *testing.T, now func() time.Time) storetest.Store {
 		t.Helper()
-		return dynamo.New(openTable(t), "table", now)
+		return dynamo.New(dynamo.NewClient(tableConfig(t)), "table", now)
 	})
 }
 
-// openTable returns a client of a local engine with an empty table. Its items do
-// not expire: the store ignores those that have, and the clock is a test's.
+// openTable returns the SDK's client of a local engine with an empty table.
 func openTable(t *testing.T) *dynamodb.Client {
+	t.Helper()
+	return dynamodb.NewFromConfig(tableConfig(t))
+}
+
+// tableConfig leads to a local engine with an empty table. Its items do not expire: the
+// store ignores those that have, and the clock is a test's.
+func tableConfig(t *testing.T) aws.Config {
 	t.Helper()
 	engine, err := local.Open(t.Context(), local.Options{})
 	if err != nil {
@@ -35,10 +41,10 @@ func openTable(t *testing.T) *dynamodb.Client {
 			t.Error(err)
 		}
 	})
-	db := dynamodb.NewFromConfig(aws.Config{
+	c := aws.Config{
 		Region: "us-east-1", BaseEndpoint: aws.String("http://table.example"), HTTPClient: engine,
 		Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
-	})
+	}
 	texts := func(names ...string) (attributes []types.AttributeDefinition) {
 		for _, name := range names {
 			attributes = append(attributes, types.AttributeDefinition{
@@ -53,7 +59,7 @@ func openTable(t *testing.T) *dynamodb.Client {
 			{AttributeName: aws.String(sort), KeyType: types.KeyTypeRange},
 		}
 	}
-	_, err = db.CreateTable(t.Context(), &dynamodb.CreateTableInput{
+	_, err = dynamodb.NewFromConfig(c).CreateTable(t.Context(), &dynamodb.CreateTableInput{
 		TableName: aws.String("table"), BillingMode: types.BillingModePayPerRequest,
 		AttributeDefinitions: texts(table.PK, table.SK, table.GSI1PK, table.GSI1SK, table.GSI2PK, table.GSI2SK),
 		KeySchema:            keys(table.PK, table.SK),
@@ -68,5 +74,5 @@ func openTable(t *testing.T) *dynamodb.Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return db
+	return c
 }

@@ -85,6 +85,7 @@ type Config struct {
 
 	// Credentials sign the requests. They are retrieved once per batch; a
 	// provider that asks the network should cache, as aws.Config's does.
+	// aws.AnonymousCredentials leave signatures out, for a gateway in this process.
 	Credentials aws.CredentialsProvider
 
 	// Transport sends the requests. Nil means HTTP/1.1 with as many kept-alive
@@ -111,7 +112,7 @@ type Pusher struct {
 	endpoint    endpoint
 	credentials aws.CredentialsProvider
 	transport   http.RoundTripper
-	signer      *sigv4.Signer
+	signer      *sigv4.Signer // nil: posts are not signed
 	now         func() time.Time
 	jitter      func() float64
 	clients     clients // what is known of them, from batch to batch
@@ -136,9 +137,11 @@ func New(c Config) (*Pusher, error) {
 		endpoint:    newEndpoint(at),
 		credentials: c.Credentials,
 		transport:   c.Transport,
-		signer:      sigv4.New(signingName, c.Region),
 		now:         c.Now,
 		jitter:      c.Jitter,
+	}
+	if !aws.IsCredentialsProvider(c.Credentials, (*aws.AnonymousCredentials)(nil)) {
+		p.signer = sigv4.New(signingName, c.Region)
 	}
 	if p.transport == nil {
 		p.transport = defaultTransport(at)
@@ -166,7 +169,11 @@ func (p *Pusher) Push(ctx context.Context, posts []Post) []Delivery {
 	if len(posts) == 0 {
 		return results
 	}
-	credentials, err := p.credentials.Retrieve(ctx)
+	var credentials aws.Credentials
+	var err error
+	if p.signer != nil {
+		credentials, err = p.credentials.Retrieve(ctx)
+	}
 	if err != nil {
 		err = fmt.Errorf("retrieve credentials: %w", err)
 		for i := range results {

@@ -24,7 +24,8 @@ const (
 	// signingName is the service in the signature's credential scope.
 	signingName = "execute-api"
 
-	userAgent = "streamroom-push"
+	userAgent   = "streamroom-push"
+	contentType = "application/octet-stream"
 
 	// emptyHash is the SHA-256 of nothing.
 	emptyHash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -164,13 +165,17 @@ func (p *Pusher) request(ctx context.Context, post Post, at time.Time, stamp *st
 		req.GetBody = body(post)
 		req.Body, _ = req.GetBody()
 	}
+	if p.signer == nil {
+		req.Header = http.Header{"Content-Type": {contentType}, "User-Agent": {userAgent}}
+		return req
+	}
 	p.sign(req, sigv4.AppendEscaped(append(space[len(id):len(id)], e.signed...), string(id), false), stamp.at(at), post, stamp)
 	return req
 }
 
 // sign sets a request's headers. path is as it is signed.
 func (p *Pusher) sign(req *http.Request, path []byte, date string, post Post, stamp *stamp) {
-	values := &[5]string{"application/octet-stream", userAgent, date, stamp.credentials.SessionToken}
+	values := &[5]string{contentType, userAgent, date, stamp.credentials.SessionToken}
 	header := make(http.Header, 6)
 	var space [5]sigv4.Header
 	signed := space[:0]

@@ -1,0 +1,192 @@
+// Package awsjson calls operations of AWS services whose protocol is JSON, such as
+// DynamoDB and DynamoDB Streams, without the middlewares of the SDK's clients.
+//
+// A client of the SDK builds a stack of some thirty middlewares for each call, which takes
+// more allocations than the call itself. Here the SDK's protocol writes a request and reads
+// its answer, package sigv4 signs, and nothing stands between: no retries, which are the
+// caller's, and no correction of a clock. Errors are of the SDK's types and texts.
+package awsjson
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/streamroom/streamroom/shared/sigv4"
+)
+
+const userAgent = "streamroom"
+
+// Config says which service a Client calls, and how it is reached.
+type Config struct {
+	ServiceID   string // as the SDK's errors have it, such as DynamoDB
+	SigningName string // in the signatures' scope, such as dynamodb
+	Region      string
+	Endpoint    string // URL
+
+	// Credentials sign the requests; aws.AnonymousCredentials leave that out, for a
+	// service in this process.
+	Credentials aws.CredentialsProvider
+	HTTPClient  aws.HTTPClient
+
+	Protocol smithyhttp.ClientProtocol
+	Types    *smithy.TypeRegistry // of the service's errors
+}
+
+// Client calls one service. It is safe for concurrent use.
+type Client struct {
+	c      Config
+	url    *url.URL
+	signer *sigv4.Signer // nil: requests are not signed
+}
+
+// New returns a Client, or an error if the endpoint is no URL.
+func New(c Config) (*Client, error) {
+	u, err := url.Parse(c.Endpoint)
+	if err != nil {
+		return nil, fmt.Errorf("endpoint of %s: %w", c.ServiceID, err)
+	}
+	if u.Path == "" {
+		u.Path = "/"
+	}
+	client := &Client{c: c, url: u}
+	if c.Credentials != nil && !aws.IsCredentialsProvider(c.Credentials, (*aws.AnonymousCredentials)(nil)) {
+		client.signer = sigv4.New(c.SigningName, c.Region)
+	}
+	return client, nil
+}
+
+// Call makes one request. Its error is a *smithy.OperationError: around a
+// *smithy.CanceledError if ctx has ended, or an *awshttp.ResponseError around a
+// *smithyhttp.RequestSendError, if no whole answer came, or the service's error.
+func (c *Client) Call(ctx context.Context, operation *smithy.OperationSchema, in smithy.Serializable, out smithy.Deserializable) error {
+	if err := c.call(ctx, operation, in, out); err != nil {
+		return &smithy.OperationError{ServiceID: c.c.ServiceID, OperationName: operation.ID().Name, Err: err}
+	}
+	return nil
+}
+
+func (c *Client) call(ctx context.Context, operation *smithy.OperationSchema, in smithy.Serializable, out smithy.Deserializable) error {
+	req, err := c.request(ctx, operation, in)
+	if err != nil {
+		return err
+	}
+	resp, err := c.c.HTTPClient.Do(req)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return &smithy.CanceledError{Err: ctx.Err()}
+	case err != nil:
+		return failed(&http.Response{}, &smithyhttp.RequestSendError{Err: err})
+	}
+	body := &summed{ReadCloser: resp.Body}
+	defer body.Close()
+	resp.Request, resp.Body = nil, body // what keeps an error keeps no request
+	err = c.c.Protocol.DeserializeResponse(ctx, operation, c.c.Types, &smithyhttp.Response{Response: resp}, out)
+	broken := body.check(resp.Header.Get("X-Amz-Crc32"))
+	resp.Body = http.NoBody
+	switch {
+	case err == nil && broken == nil:
+		return nil
+	case ctx.Err() != nil:
+		return &smithy.CanceledError{Err: ctx.Err()}
+	case broken != nil:
+		return failed(resp, &smithyhttp.RequestSendError{Err: broken})
+	}
+	return failed(resp, err)
+}
+
+// failed returns an error with the answer that it came with, which is empty if none came.
+func failed(resp *http.Response, err error) error {
+	return &awshttp.ResponseError{
+		ResponseError: &smithyhttp.ResponseError{Response: &smithyhttp.Response{Response: resp}, Err: err},
+		RequestID:     resp.Header.Get("X-Amzn-Requestid"),
+	}
+}
+
+// request returns the request of a call.
+func (c *Client) request(ctx context.Context, operation *smithy.OperationSchema, in smithy.Serializable) (*http.Request, error) {
+	draft := smithyhttp.Request{Request: &http.Request{URL: &url.URL{}, Header: make(http.Header, 2)}}
+	if err := c.c.Protocol.SerializeRequest(ctx, operation, in, &draft); err != nil {
+		return nil, &smithy.SerializationError{Err: err}
+	}
+	body, err := io.ReadAll(draft.GetStream())
+	if err != nil {
+		return nil, &smithy.SerializationError{Err: err}
+	}
+	req := (&http.Request{
+		Method: draft.Method, URL: c.url, Host: c.url.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, ContentLength: int64(len(body)),
+		GetBody: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil },
+	}).WithContext(ctx)
+	req.Body, _ = req.GetBody()
+	req.Header = make(http.Header, 7)
+	req.Header["Content-Type"], req.Header["X-Amz-Target"] = draft.Header["Content-Type"], draft.Header["X-Amz-Target"]
+	req.Header["User-Agent"] = []string{userAgent}
+	req.Header["Accept-Encoding"] = []string{"identity"} // the checksum is of what is sent
+	if c.signer == nil {
+		return req, nil
+	}
+	return req, c.sign(req, body)
+}
+
+// sign signs a request for now, by the real clock, as the SDK's clients do.
+func (c *Client) sign(req *http.Request, body []byte) error {
+	credentials, err := c.c.Credentials.Retrieve(req.Context())
+	if err != nil {
+		return fmt.Errorf("get identity: %w", err)
+	}
+	date, sum := sigv4.Date(time.Now()), sha256.Sum256(body)
+	headers := append(make([]sigv4.Header, 0, 6), sigv4.Header{Name: "content-length", Value: strconv.Itoa(len(body))},
+		sigv4.Header{Name: "content-type", Value: req.Header.Get("Content-Type")},
+		sigv4.Header{Name: "host", Value: req.Host}, sigv4.Header{Name: "x-amz-date", Value: date})
+	if token := credentials.SessionToken; token != "" {
+		req.Header["X-Amz-Security-Token"] = []string{token}
+		headers = append(headers, sigv4.Header{Name: "x-amz-security-token", Value: token})
+	}
+	headers = append(headers, sigv4.Header{Name: "x-amz-target", Value: req.Header.Get("X-Amz-Target")})
+	req.Header["X-Amz-Date"] = []string{date}
+	req.Header["Authorization"] = []string{c.signer.Authorization(credentials, date, sigv4.Request{
+		Method: req.Method, Path: sigv4.AppendEscaped(nil, c.url.EscapedPath(), true), Headers: headers, SHA256: hex.EncodeToString(sum[:]),
+	})}
+	return nil
+}
+
+// summed is a body, with the checksum of what was read of it.
+type summed struct {
+	io.ReadCloser
+	crc uint32
+	err error
+}
+
+// Read implements io.Reader.
+func (s *summed) Read(p []byte) (int, error) {
+	n, err := s.ReadCloser.Read(p)
+	s.crc = crc32.Update(s.crc, crc32.IEEETable, p[:n])
+	if err != nil && err != io.EOF {
+		s.err = err
+	}
+	return n, err
+}
+
+// check compares the checksum with a header, and returns why a body could not be read.
+func (s *summed) check(header string) error {
+	if s.err != nil || header == "" {
+		return s.err
+	}
+	if want, err := strconv.ParseUint(header, 10, 32); err != nil || uint32(want) != s.crc {
+		return fmt.Errorf("the answer's checksum is %d, want %q", s.crc, header)
+	}
+	return nil
+}
