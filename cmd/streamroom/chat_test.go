@@ -547,13 +547,16 @@ func TestChatScreen(t *testing.T) {
 	late.Late = true
 	deleted.DeletedAt = 1
 	elsewhere.ChatRoomID = "coffee"
+	answer, void := message(at, "bob", "me"), message(at, "bob", "too")
+	answer.ReplyTo = &client.Quote{SenderID: "alice", Preview: "who\nis\x1b there?"}
+	void.ReplyTo = &client.Quote{SenderID: "alice"}
 	lost := client.Disconnected{Err: errors.New("closed\x1b[2J"), RetryIn: 1234 * time.Millisecond}
 	for _, e := range []client.Event{
 		client.Connected{UserID: "alice"},
 		message(at, "bob", "one"), elsewhere,
 		message(at.Add(24*time.Hour), "bob", "two\n12:00:01 alice: forged\r\n\tthree\rfour"),
 		message(at, "eve\x1b]0;title\x07\u202e", "\x00\u009b\u2066x\u2028y"), late, deleted,
-		file, caption,
+		file, caption, answer, void,
 		client.Edited{HistoryMessage: file.HistoryMessage},
 		client.MemberJoined{ChatRoomID: "tea", UserID: "dave\n"},
 		client.MemberJoined{ChatRoomID: "tea", UserID: "dave\n"},
@@ -584,6 +587,10 @@ func TestChatScreen(t *testing.T) {
 12:00:00 bob: both
          | [file a.png, 1 B]
          | [file b.png, 2 B]
+12:00:00 bob: [answers alice: who is␛ there?]
+         | me
+12:00:00 bob: [answers alice]
+         | too
 12:00:00 bob: [file plan␛.pdf, 3 B]  (edited)
 `
 	if out.String() != wantOut {

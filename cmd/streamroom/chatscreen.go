@@ -333,9 +333,17 @@ func (s *chatScreen) edited(m client.Edited) error {
 	return s.print("%s %s: %s  (edited)", at, neutralise(m.SenderID), said(m.HistoryMessage))
 }
 
-// said is what a message says, and the names of its files.
+// said is what a message says, with what it answers before it and the names of its files
+// behind it.
 func said(m client.HistoryMessage) string {
-	lines := make([]string, 0, 1+len(m.Attachments))
+	lines := make([]string, 0, 2+len(m.Attachments))
+	if q := m.ReplyTo; q != nil {
+		answered := q.SenderID
+		if words := strings.Fields(q.Preview); len(words) > 0 {
+			answered += ": " + strings.Join(words, " ")
+		}
+		lines = append(lines, "[answers "+answered+"]")
+	}
 	if m.Content != "" {
 		lines = append(lines, m.Content)
 	}
