@@ -283,6 +283,47 @@ func TestNearby_QueriesOfAPage(t *testing.T) {
 	t.Logf("the most queries, by page: %v", most)
 }
 
+// Where few places are far apart, pages are few, too: each reaches farther than the one
+// before.
+func TestNearby_PagesOfFewPlaces(t *testing.T) {
+	random := rand.New(rand.NewPCG(17, 18))
+	for _, centre := range []geo.Point{{Lat: 52.52, Lon: 13.405}, {Lon: 180}, {Lat: 89.9}} {
+		for _, apart := range []float64{0.1, 1_100, 10_000} {
+			var places []chat.Nearby
+			for i := range 4 {
+				at := centre
+				if i > 0 {
+					at = around(random, centre, apart*float64(i))
+				}
+				places = append(places, chat.Nearby{RoomID: fmt.Sprintf("r%d", i), Location: chat.Location{Point: at}})
+			}
+			x, rooms := newIndex(t, places)
+			for _, limit := range []int{1, 2, 50} {
+				q := chat.Search{Centre: centre, Radius: 50_000, Limit: limit}
+				want, got := lookAtEach(places, q), []string(nil)
+				pages := 0
+				for more := true; more; more = q.Cursor != "" {
+					x.queries.Store(0)
+					found, err := rooms.Nearby(t.Context(), q)
+					ok(t, err)
+					for _, room := range found.Rooms {
+						got = append(got, room.RoomID)
+					}
+					if n := x.queries.Load(); n > 12 {
+						t.Errorf("%g m apart, %d a page: page %d took %d queries, want 12 at most", apart, limit, pages, n)
+					}
+					q.Cursor = found.Cursor
+					if pages++; pages > 2*len(want)/limit+3 {
+						t.Fatalf("%g m apart, %d a page: %d pages for %d rooms", apart, limit, pages, len(want))
+					}
+				}
+				same(t, q, want, got)
+				t.Logf("%g m apart, %d a page: %d pages", apart, limit, pages)
+			}
+		}
+	}
+}
+
 // Where small places are followed by the largest there are, a page reads more than it
 // meant to, but no more than one sync may.
 func TestNearby_UnitsOfAPage(t *testing.T) {

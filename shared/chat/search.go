@@ -56,7 +56,8 @@ type search struct {
 	queries int
 	units   float64
 	places  int  // that were read
-	shrunk  bool // the next page begins where this one does, with a smaller ring
+	shrunk  bool    // the next page begins where this one does, with a smaller ring
+	ahead   float64 // metres, up to which the next page's first ring goes; 0: by how far apart rooms are
 }
 
 // candidate is a room that may be on the page.
@@ -90,14 +91,14 @@ func (n *search) run(ctx context.Context) error {
 	for rings := 1; ; rings++ {
 		n.outer = min(n.outer, n.q.Radius)
 		ranges := n.cover()
-		if rings > 1 && !n.fits(ranges) {
-			n.outer = n.inner // the next page has that ring
+		if rings > 1 && (n.isSpent() || !n.fits(ranges)) {
+			n.ahead, n.outer = n.outer, n.inner
 			return nil
 		}
 		if err := n.ring(ctx, ranges); err != nil {
 			return err
 		}
-		if n.outer >= n.q.Radius || n.shrunk || n.isSpent() || len(n.unread) > 0 || len(n.upTo(n.reach())) > n.q.Limit/2 {
+		if n.outer >= n.q.Radius || n.shrunk || len(n.unread) > 0 || len(n.upTo(n.reach())) > n.q.Limit/2 {
 			return nil // a page may be short
 		}
 		n.inner = n.outer
@@ -391,6 +392,9 @@ func (n *search) answer() (found Found, err error) {
 		}
 	} else if next.Distance < n.last.Distance+leastStep {
 		return Found{Limited: true}, nil
+	}
+	if n.ahead > 0 {
+		next.Spread = (square(n.ahead) - square(next.Distance)) / n.ringRooms()
 	}
 	found.Cursor, err = encodeNearby(next)
 	return found, err
