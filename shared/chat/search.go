@@ -55,7 +55,7 @@ type search struct {
 
 	queries int
 	units   float64
-	places  int  // that were read
+	places  int     // that were read
 	shrunk  bool    // the next page begins where this one does, with a smaller ring
 	ahead   float64 // metres, up to which the next page's first ring goes; 0: by how far apart rooms are
 }
