@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/oklog/ulid/v2"
 	"github.com/rs/zerolog"
 
 	"github.com/streamroom/streamroom/shared/chat"
@@ -136,7 +137,12 @@ func (w wiring) bucket() *objects.Bucket {
 	return objects.New(w.Objects, name)
 }
 
-func (w wiring) ids() chat.IDs { return chat.NewIDs(w.Now, rand.Reader) }
+// entropy has the ids that a process mints in one millisecond rise, by random steps: who
+// sends after an ack is behind that message. A process on AWS is one instance of one
+// function, and a send after an ack is a millisecond later there.
+var entropy = &ulid.LockedMonotonicReader{MonotonicReader: ulid.Monotonic(rand.Reader, 0)}
+
+func (w wiring) ids() chat.IDs { return chat.NewIDs(w.Now, entropy) }
 
 // handler finishes the wiring: an error names everything that the environment
 // lacks.

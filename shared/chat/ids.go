@@ -92,7 +92,8 @@ type IDs struct {
 }
 
 // NewIDs mints ids from a clock and a source of randomness, which must be safe
-// for concurrent use (crypto/rand.Reader is).
+// for concurrent use (crypto/rand.Reader is). A ulid.MonotonicReader has the ids of one
+// millisecond rise.
 func NewIDs(now func() time.Time, entropy io.Reader) IDs { return IDs{now, entropy} }
 
 // Message mints a message id: a ULID, which carries the message's time ms.
