@@ -1,17 +1,15 @@
 // Where a message is written, and one that was sent is edited.
 
-import { beginning, byteLength, Failure, hasVisible, isolated, MAX_CONTENT } from "../../lib/streamroom.js";
+import { quoteOf } from "../../lib/frames.js";
+import { byteLength, Failure, hasVisible, isolated, MAX_CONTENT } from "../../lib/streamroom.js";
 import { announce, byId, within } from "./dom.js";
 import { FilesView } from "./files.js";
-import { describe, filesIn } from "./words.js";
+import { describe, quoteText } from "./words.js";
 
 /**
  * @typedef {import("../../lib/streamroom.js").Message} Message
  * @typedef {import("../../lib/streamroom.js").Upload} Upload
  */
-
-/** How much of a message that is answered is shown above what is written (code points). */
-const PREVIEW = 140;
 
 export class Composer {
   #form = byId("composer", HTMLFormElement);
@@ -155,8 +153,7 @@ export class Composer {
     const reply = this.#message ? undefined : this.#replies.get(this.#room);
     this.#replying.hidden = !reply;
     if (!reply) return;
-    const { content = "", attachments = [] } = reply.message;
-    const said = beginning(content, PREVIEW) || filesIn(attachments.length);
+    const said = quoteText(quoteOf(reply.message));
     within(this.#replying, "span", HTMLElement).textContent = `Replying to ${isolated(reply.name)}: ${said}`;
   }
 

@@ -5,7 +5,7 @@ import { isolated } from "../../lib/streamroom.js";
 import { AttachmentView } from "./attachment.js";
 import { arrange, becomeAvatar, el, hueOf, icon } from "./dom.js";
 import { partsOf } from "./parts.js";
-import { dayName, dayOf, describe, fileSize, filesIn, fullTimeOf, listed, timeOfDay, zone } from "./words.js";
+import { dayName, dayOf, describe, fileSize, fullTimeOf, listed, quoteText, timeOfDay, zone } from "./words.js";
 
 /**
  * @typedef {import("../../lib/streamroom.js").Attachment} Attachment
@@ -153,8 +153,10 @@ export class Row {
     const deleted = message?.deletedAt !== undefined;
     const edited = message?.editedAt !== undefined && !deleted;
     const name = nameOf(item.senderId);
-    const quote = item.replyTo && textOf(item.replyTo, held(item.replyTo.messageId));
-    const quoted = item.replyTo ? nameOf(item.replyTo.senderId) : "";
+    const { replyTo } = item;
+    const answered = replyTo && held(replyTo.messageId);
+    const quote = replyTo && quoteText(answered ? quoteOf(answered) : replyTo);
+    const quoted = replyTo ? nameOf(replyTo.senderId) : "";
     const readers = own && message && !deleted ? readersOf(message).map(nameOf) : [];
     this.item = item;
     this.own = own && message !== undefined && !deleted;
@@ -268,16 +270,6 @@ export class Row {
     if (outgoing.failure?.code !== "attach_again") this.#problem.append(retry, " ");
     this.#problem.append(discard);
   }
-}
-
-/**
- * What a quoted message says: as it is now, where that is known.
- * @param {import("../../lib/frames.js").Quote} quote
- * @param {Message|undefined} message
- */
-function textOf(quote, message) {
-  const { preview, attachments = 0 } = message ? quoteOf(message) : quote;
-  return preview || filesIn(attachments) || "Message deleted";
 }
 
 /**

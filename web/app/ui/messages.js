@@ -186,7 +186,7 @@ export class MessagesView {
     this.#from = messages[Math.max(0, at - STEP / 2)]?.messageId ?? "";
     this.#to = messages[at + SLICE]?.messageId ?? "";
     this.#render();
-    const row = [...this.#rows.values()].find((r) => r.item?.messageId === messageId);
+    const row = this.#rowOfMessage(messageId);
     if (!row) return;
     const top = row.element.getBoundingClientRect().top - this.#scroller.getBoundingClientRect().top;
     this.#scroller.scrollTop += top - this.#scroller.clientHeight / 4;
@@ -202,10 +202,15 @@ export class MessagesView {
     if (!this.#held(messageId)) return false;
     this.toMessage(messageId);
     this.focus(messageId);
-    const found = document.activeElement;
+    const found = this.#rowOfMessage(messageId)?.element;
     found?.classList.add("found");
     setTimeout(() => found?.classList.remove("found"), FOUND);
     return true;
+  }
+
+  /** @param {string} messageId */
+  #rowOfMessage(messageId) {
+    return [...this.#rows.values()].find((row) => row.item?.messageId === messageId);
   }
 
   /** @param {string} messageId */
@@ -220,8 +225,7 @@ export class MessagesView {
    * @param {string} messageId
    */
   focus(messageId) {
-    const row = [...this.#rows.values()].find((r) => r.item?.messageId === messageId);
-    row?.element.focus();
+    this.#rowOfMessage(messageId)?.element.focus();
   }
 
   /** Puts the slice into the page; what is in view stays there. */
@@ -259,11 +263,12 @@ export class MessagesView {
     if (!this.#to || this.#printing) items.push(...outgoing.map((o) => itemOfOutgoing(o, me)));
     /** @type {Map<string, Row>} */
     const rows = new Map();
+    const held = (/** @type {string} */ messageId) => this.#held(messageId);
     let previous = start > 0 ? itemOf(messages[start - 1]) : undefined;
     for (const item of items) {
       const row = this.#rows.get(item.key) ?? this.#newRow();
       const fresh = divider !== "" && item.messageId === divider;
-      row.show(item, { previous, me, now, fresh, nameOf, held: (id) => this.#held(id), readersOf });
+      row.show(item, { previous, me, now, fresh, nameOf, held, readersOf });
       rows.set(item.key, row);
       previous = item;
     }

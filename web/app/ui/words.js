@@ -203,6 +203,12 @@ const UNSAFE = /[\p{Cc}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
 export const fileName = (name) => name.replace(UNSAFE, "") || "file";
 
 /**
+ * What a quoted message says, in a line.
+ * @param {import("../../lib/frames.js").Quote} quote
+ */
+export const quoteText = ({ preview, attachments = 0 }) => preview || filesIn(attachments) || "Message deleted";
+
+/**
  * What is said of files where there is no room for them.
  * @param {number} count
  */
