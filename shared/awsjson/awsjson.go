@@ -63,7 +63,7 @@ func New(c Config) (*Client, error) {
 		u.Path = "/"
 	}
 	client := &Client{c: c, url: u}
-	if c.Credentials != nil && !aws.IsCredentialsProvider(c.Credentials, (*aws.AnonymousCredentials)(nil)) {
+	if c.Credentials != nil && !sigv4.IsAnonymous(c.Credentials) {
 		client.signer = sigv4.New(c.SigningName, c.Region)
 	}
 	return client, nil

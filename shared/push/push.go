@@ -140,7 +140,7 @@ func New(c Config) (*Pusher, error) {
 		now:         c.Now,
 		jitter:      c.Jitter,
 	}
-	if !aws.IsCredentialsProvider(c.Credentials, (*aws.AnonymousCredentials)(nil)) {
+	if !sigv4.IsAnonymous(c.Credentials) {
 		p.signer = sigv4.New(signingName, c.Region)
 	}
 	if p.transport == nil {

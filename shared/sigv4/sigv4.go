@@ -25,6 +25,12 @@ type Signer struct {
 	last            atomic.Pointer[key]
 }
 
+// IsAnonymous reports whether credentials leave signatures out, for a service in this
+// process.
+func IsAnonymous(c aws.CredentialsProvider) bool {
+	return aws.IsCredentialsProvider(c, (*aws.AnonymousCredentials)(nil))
+}
+
 // New returns a Signer of requests to a service, by the name that credential scopes have
 // for it, such as execute-api.
 func New(service, region string) *Signer { return &Signer{service: service, region: region} }

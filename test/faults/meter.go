@@ -21,7 +21,6 @@ type Meter struct {
 type Used struct {
 	Invocations map[string]int // by function
 	Posts       int            // to connections
-	Requests    map[string]int // to the table, by function; its stream's are not counted
 }
 
 // Take gives what was counted since the last time.
@@ -37,7 +36,7 @@ func (m *Meter) count(f func(*Used)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.used.Invocations == nil {
-		m.used.Invocations, m.used.Requests = map[string]int{}, map[string]int{}
+		m.used.Invocations = map[string]int{}
 	}
 	f(&m.used)
 }
@@ -51,11 +50,7 @@ func (m *Meter) Wrap(f local.Function) local.Function {
 			next = wrapped(next)
 		}
 		return transport(func(r *http.Request) (*http.Response, error) {
-			switch {
-			case streams(r.Header.Get(targetHeader)):
-			case r.Header.Get(targetHeader) != "":
-				m.count(func(u *Used) { u.Requests[f.Name]++ })
-			case r.Method == http.MethodPost:
+			if r.Header.Get(targetHeader) == "" && r.Method == http.MethodPost { // none to the table
 				m.count(func(u *Used) { u.Posts++ })
 			}
 			return next.RoundTrip(r)
