@@ -12,35 +12,19 @@
 // failed; a room that is open has its messages in order, each once, and holes in
 // it are found and filled. Deliveries are only hints, history is the truth.
 
-import { API } from "./api.js";
-import { Attachments, MAX_ATTACHMENTS, postForm } from "./attachments.js";
-import { CatchUp } from "./catchup.js";
-import { systemClock } from "./clock.js";
-import { Connection } from "./connection.js";
-import { Directory } from "./directory.js";
-import { Drafts } from "./drafts.js";
+import { MAX_ATTACHMENTS } from "./attachments.js";
 import { Emitter } from "./events.js";
 import { Failure } from "./failure.js";
 import { byteLength, checkContent, MAX_CONTENT, quoteOf } from "./frames.js";
-import { Freshness } from "./freshness.js";
-import { History } from "./history.js";
-import { Inbox } from "./inbox.js";
-import { Once } from "./once.js";
-import { Outbox } from "./outbox.js";
-import { People } from "./people.js";
-import { Receipts } from "./receipts.js";
 import { MOST_UNREAD } from "./rooms.js";
-import { localStore, Saved } from "./saved.js";
-import { listenForSigns } from "./signs.js";
-import { Tabs } from "./tabs.js";
-import { TokenSource } from "./token.js";
+import { Session } from "./session.js";
 import { timeOf } from "./ulid.js";
-import { Unread } from "./unread.js";
 
 export * from "./text.js";
 export { byteLength, Failure, MAX_ATTACHMENTS, MAX_CONTENT, MOST_UNREAD };
 
 /**
+ * @typedef {import("./api.js").API} API
  * @typedef {import("./api.js").Member} Member
  * @typedef {import("./attachments.js").Attachment} Attachment
  * @typedef {import("./attachments.js").Pixels} Pixels
@@ -54,207 +38,62 @@ export { byteLength, Failure, MAX_ATTACHMENTS, MAX_CONTENT, MOST_UNREAD };
  * @typedef {import("./outbox.js").Outgoing} Outgoing
  */
 
+/**
+ * @typedef {object} Options
+ * @property {string} webSocketURL ends in the stage
+ * @property {string} apiURL the HTTP API's root
+ * @property {() => Promise<string>} token gets a new token; rejects with a Failure `unauthorized` when the user must sign in again; what else it throws, such as what fetch throws, counts as the network's, and it is asked again
+ * @property {import("./clock.js").Clock} [clock]
+ * @property {import("./connection.js").WebSocketClass} [WebSocket]
+ * @property {import("./api.js").Fetch} [fetch]
+ * @property {import("./saved.js").Store|null} [storage] keeps drafts and messages that are not sent; localStorage, null for none
+ * @property {import("./tabs.js").Locks|null} [locks] by which tabs know of each other; navigator.locks
+ * @property {import("./attachments.js").Post} [post] uploads a file
+ * @property {number} [pingEvery] ms without a frame before a ping, on average, 8.75 minutes at most and by default; docs/operations.md has their price
+ */
+
 export class Streamroom extends Emitter {
-  /** Who is signed in, once the server has said so. */
-  userId = "";
-  /** What was begun in rooms and not sent, which survives a reload: see get() and set(). */
-  drafts;
+  #session;
 
-  /** @type {Map<string, import("./timeline.js").Timeline>} rooms that were opened */
-  #timelines = new Map();
-  #once = new Once();
-  /** @type {(() => void)|undefined} ends listening to the window */
-  #signs;
-  #clock;
-  #token;
-  #api;
-  #attachments;
-  #catchUp;
-  #connection;
-  #directory;
-  #freshness;
-  #history;
-  #inbox;
-  #outbox;
-  #people;
-  #receipts;
-  #saved;
-  #tabs;
-  #unread;
-  /** Whose saved messages were taken up. */
-  #restored = "";
-  /** Whether the next pong is a connection's first. */
-  #reconnected = false;
-
-  /**
-   * @param {object} options
-   * @param {string} options.webSocketURL ends in the stage
-   * @param {string} options.apiURL the HTTP API's root
-   * @param {() => Promise<string>} options.token gets a new token; rejects with a Failure `unauthorized` when the user must sign in again; what else it throws, such as what fetch throws, counts as the network's, and it is asked again
-   * @param {import("./clock.js").Clock} [options.clock]
-   * @param {import("./connection.js").WebSocketClass} [options.WebSocket]
-   * @param {import("./api.js").Fetch} [options.fetch]
-   * @param {import("./saved.js").Store|null} [options.storage] keeps drafts and messages that are not sent; localStorage, null for none
-   * @param {import("./tabs.js").Locks|null} [options.locks] by which tabs know of each other; navigator.locks
-   * @param {import("./attachments.js").Post} [options.post] uploads a file
-   * @param {number} [options.pingEvery] ms without a frame before a ping, on average, 8.75 minutes at most and by default; docs/operations.md has their price
-   */
-  constructor({
-    webSocketURL,
-    apiURL,
-    token,
-    clock = systemClock,
-    WebSocket = globalThis.WebSocket,
-    fetch = globalThis.fetch.bind(globalThis),
-    storage = localStore(),
-    locks = globalThis.navigator?.locks,
-    pingEvery,
-    post = postForm,
-  }) {
+  /** @param {Options} options */
+  constructor(options) {
     super();
-    this.#clock = clock;
-    this.#token = new TokenSource(token, clock);
-    this.#api = new API({ url: apiURL, token: this.#token, fetch });
-    this.#connection = new Connection(
-      { url: webSocketURL, token: this.#token, clock, WebSocket, pingEvery },
-      {
-        state: (state) => this.#connectionChanged(state),
-        frame: (frame) => this.#received(frame),
-      },
-    );
-    this.#catchUp = new CatchUp(
-      { api: this.#api, clock, timelines: this.#timelines },
-      {
-        effects: (timeline, effects) => this.#inbox.applied(timeline, effects),
-        read: (timeline, messages) => this.#inbox.reread(timeline, messages),
-        reread: ({ chatRoomId }) => this.#receipts.settled(chatRoomId),
-        newest: (timeline) => this.#history.newest(timeline),
-        left: (room) => this.#inbox.left(room),
-        failure: (failure) => this.emit("failure", failure),
-      },
-    );
-    this.#freshness = new Freshness(clock, (rooms) => {
-      if (!this.#connection.online) return; // the next connection asks for all
-      this.#background(this.refreshRooms());
-      this.#catchUp.refresh(rooms);
-    });
-    this.#saved = new Saved({ store: storage, clock, user: () => this.userId });
-    this.drafts = new Drafts(this.#saved);
-    this.#tabs = new Tabs(locks);
-    this.#outbox = new Outbox({
-      clock,
-      saved: this.#saved,
-      tabs: this.#tabs,
-      transmit: (frame) => this.#connection.send(frame),
-      changed: (room) => this.emit("timeline", room),
-      late: () => this.#connection.check(),
-    });
-    this.#attachments = new Attachments({
-      api: this.#api,
-      clock,
-      post,
-      changed: (upload) => {
-        this.#outbox.uploaded(upload);
-        this.emit("upload", upload);
-      },
-    });
-    this.#history = new History({
-      api: this.#api,
-      clock,
-      timelines: this.#timelines,
-      once: this.#once,
-      catchUp: this.#catchUp,
-      unread: (room) => this.rooms.get(room)?.unread ?? 0,
-      read: (timeline, messages) => {
-        this.#inbox.reread(timeline, messages);
-        this.#inbox.applied(timeline, []);
-      },
-    });
-    this.#directory = new Directory({
-      api: this.#api,
-      clock,
-      me: () => this.userId,
-      changed: () => this.emit("rooms", undefined),
-      learned: (room) => this.#inbox.learned(room),
-      met: ({ userId, displayName }) => this.#people.learn(userId, displayName),
-    });
-    this.#receipts = new Receipts({
-      clock,
-      tell: (room, upTo) => this.#api.markRead(room, upTo).then(() => this.#unread.told(room)),
-    });
-    this.#unread = new Unread({
-      clock,
-      list: this.#directory.list,
-      timelines: this.#timelines,
-      receipts: this.#receipts,
-      me: () => this.userId,
-      ask: () => this.#background(this.refreshRooms()),
-    });
-    this.#people = new People({
-      clock,
-      ask: (users) => this.#api.profiles(users),
-      changed: () => this.emit("people", undefined),
-    });
-    this.#inbox = new Inbox(
-      {
-        timelines: this.#timelines,
-        catchUp: this.#catchUp,
-        directory: this.#directory,
-        outbox: this.#outbox,
-        people: this.#people,
-        receipts: this.#receipts,
-        unread: this.#unread,
-        me: () => this.userId,
-      },
-      {
-        emit: (event, detail) => this.emit(event, detail),
-        discover: (room, message) => {
-          const read = () => this.#directory.discover(room).then(() => this.#unread.doubt(room));
-          const shown = this.#once.run(`room ${room}`, read).then(() => message && this.#inbox.discovered(message));
-          this.#background(shown);
-        },
-        refresh: () => this.#background(this.refreshRooms()),
-      },
-    );
+    this.#session = new Session({ ...options, emit: (event, detail) => this.emit(event, detail) });
+  }
+
+  /** Who is signed in, once the server has said so. */
+  get userId() {
+    return this.#session.userId;
+  }
+
+  /** What was said before the server says so: what is saved for the user is shown at once. */
+  set userId(userId) {
+    this.#session.userId = userId;
+  }
+
+  /** What was begun in rooms and not sent, which survives a reload: see get() and set(). */
+  get drafts() {
+    return this.#session.drafts;
   }
 
   /** The user's rooms, newest message first: see list() and get(). */
   get rooms() {
-    return this.#directory.list;
+    return this.#session.directory.list;
   }
 
   /** @returns {ConnectionState} */
   get state() {
-    return this.#connection.state;
+    return this.#session.connection.state;
   }
 
   /** Connects, and stays connected until stop. */
   start() {
-    this.#signs ??= listenForSigns(this.#clock, {
-      sign: () => this.wake(),
-      storage: (key) => {
-        this.#outbox.savedElsewhere(key);
-        const room = this.drafts.roomOf(key);
-        if (room !== undefined) this.emit("draft", room);
-      },
-    });
-    this.#tabs.begin();
-    this.#restore();
-    this.#connection.start();
+    this.#session.start();
   }
 
   /** Disconnects. What is held stays readable. */
   stop() {
-    this.#signs?.();
-    this.#signs = undefined;
-    this.#attachments.stop();
-    this.#tabs.end();
-    this.#freshness.stop();
-    this.#catchUp.stop();
-    this.#receipts.stop();
-    this.#unread.stop();
-    this.#people.stop();
-    this.#connection.stop();
+    this.#session.stop();
   }
 
   /**
@@ -262,7 +101,7 @@ export class Streamroom extends Emitter {
    * if no frame comes within 5 s. What the window and the clock tell does this by itself.
    */
   wake() {
-    this.#connection.check();
+    this.#session.wake();
   }
 
   /**
@@ -271,12 +110,12 @@ export class Streamroom extends Emitter {
    * @returns {{loaded: boolean, hasOlder: boolean, messages: readonly Message[], outgoing: Outgoing[]}}
    */
   timeline(chatRoomId) {
-    const held = this.#timelines.get(chatRoomId);
+    const held = this.#session.timelines.get(chatRoomId);
     return {
       loaded: held?.loaded ?? false,
       hasOlder: held?.before !== undefined,
       messages: held?.messages ?? [],
-      outgoing: this.#outbox.list(chatRoomId),
+      outgoing: this.#session.outbox.list(chatRoomId),
     };
   }
 
@@ -286,8 +125,7 @@ export class Streamroom extends Emitter {
    * @param {string} chatRoomId
    */
   async open(chatRoomId) {
-    this.#unread.forget(chatRoomId);
-    await this.#history.open(chatRoomId);
+    await this.#session.open(chatRoomId);
   }
 
   /**
@@ -295,7 +133,7 @@ export class Streamroom extends Emitter {
    * @param {string} chatRoomId
    */
   async loadOlder(chatRoomId) {
-    await this.#history.older(chatRoomId);
+    await this.#session.history.older(chatRoomId);
   }
 
   /**
@@ -309,7 +147,7 @@ export class Streamroom extends Emitter {
    */
   send(chatRoomId, content, attachments = [], answered = undefined) {
     checkContent(chatRoomId, content, attachments.length === 0);
-    return this.#outbox.add(chatRoomId, content, attachments, answered && quoteOf(answered));
+    return this.#session.outbox.add(chatRoomId, content, attachments, answered && quoteOf(answered));
   }
 
   /**
@@ -321,17 +159,17 @@ export class Streamroom extends Emitter {
    * @returns {Upload} which changes as it goes
    */
   attach(chatRoomId, file, pixels) {
-    return this.#attachments.add(chatRoomId, file, pixels);
+    return this.#session.attachments.add(chatRoomId, file, pixels);
   }
 
   /** @param {Upload} upload that is given up */
   detach({ uploadId }) {
-    this.#attachments.cancel(uploadId);
+    this.#session.attachments.cancel(uploadId);
   }
 
   /** @param {Upload} upload that failed, to be tried again */
   attachAgain({ uploadId }) {
-    this.#attachments.retry(uploadId);
+    this.#session.attachments.retry(uploadId);
   }
 
   /**
@@ -341,7 +179,7 @@ export class Streamroom extends Emitter {
    * @returns {Promise<{url: string, expiresAt: number}>} which anyone may read, for some minutes
    */
   linkTo(chatRoomId, attachmentId) {
-    return this.#api.linkTo(chatRoomId, attachmentId);
+    return this.#session.api.linkTo(chatRoomId, attachmentId);
   }
 
   /**
@@ -349,34 +187,34 @@ export class Streamroom extends Emitter {
    * @param {string} clientMessageId
    */
   retry(clientMessageId) {
-    const outgoing = this.#outbox.failed.find((o) => o.clientMessageId === clientMessageId);
-    this.#outbox.retry(clientMessageId);
+    const outgoing = this.#session.outbox.failed.find((o) => o.clientMessageId === clientMessageId);
+    this.#session.outbox.retry(clientMessageId);
     for (const upload of outgoing?.attachments ?? []) this.attachAgain(upload);
   }
 
   /** @param {string} clientMessageId of an outgoing message that is given up */
   discard(clientMessageId) {
-    for (const upload of this.#outbox.remove(clientMessageId)?.attachments ?? []) this.detach(upload);
+    for (const upload of this.#session.outbox.remove(clientMessageId)?.attachments ?? []) this.detach(upload);
   }
 
   /** How many messages are not sent yet, failed ones left out. They survive a reload. */
   get unsent() {
-    return this.#outbox.unsent;
+    return this.#session.outbox.unsent;
   }
 
   /** As unsent, with those that other tabs of this browser have of the user. */
   get unsentAnywhere() {
-    return this.#outbox.unsentAnywhere;
+    return this.#session.outbox.unsentAnywhere;
   }
 
   /** Messages that failed, of all rooms, also of those that the user is not in any more. */
   get failed() {
-    return this.#outbox.failed;
+    return this.#session.outbox.failed;
   }
 
   /** Forgets the user's drafts and messages that are not sent, those of other tabs, too: they sign out here. */
   forget() {
-    this.#saved.clear();
+    this.#session.saved.clear();
   }
 
   /**
@@ -386,11 +224,17 @@ export class Streamroom extends Emitter {
    * @param {string} content may be empty where the message has files
    */
   async edit(chatRoomId, messageId, content) {
-    const files = this.#timelines.get(chatRoomId)?.get(messageId)?.attachments ?? [];
+    const files = this.#session.timelines.get(chatRoomId)?.get(messageId)?.attachments ?? [];
     checkContent(chatRoomId, content, files.length === 0);
-    const edited = await this.#api.editMessage(chatRoomId, messageId, content);
-    const held = this.#timelines.get(chatRoomId)?.get(messageId);
-    if (held) this.#inbox.revised({ ...held, ...edited, content, editedAt: edited?.editedAt ?? this.#clock.now() });
+    const edited = await this.#session.api.editMessage(chatRoomId, messageId, content);
+    const held = this.#session.timelines.get(chatRoomId)?.get(messageId);
+    if (held)
+      this.#session.inbox.revised({
+        ...held,
+        ...edited,
+        content,
+        editedAt: edited?.editedAt ?? this.#session.clock.now(),
+      });
   }
 
   /**
@@ -399,10 +243,10 @@ export class Streamroom extends Emitter {
    * @param {string} messageId
    */
   async delete(chatRoomId, messageId) {
-    await this.#api.deleteMessage(chatRoomId, messageId);
-    const held = this.#timelines.get(chatRoomId)?.get(messageId);
+    await this.#session.api.deleteMessage(chatRoomId, messageId);
+    const held = this.#session.timelines.get(chatRoomId)?.get(messageId);
     const message = held ?? { chatRoomId, messageId, senderId: this.userId, timestamp: timeOf(messageId) };
-    this.#inbox.revised({ ...message, content: undefined, deletedAt: this.#clock.now() });
+    this.#session.inbox.revised({ ...message, content: undefined, deletedAt: this.#session.clock.now() });
   }
 
   /**
@@ -412,7 +256,7 @@ export class Streamroom extends Emitter {
    * @param {string} upTo a message's id
    */
   markRead(chatRoomId, upTo) {
-    this.#inbox.read(chatRoomId, upTo, true);
+    this.#session.inbox.read(chatRoomId, upTo, true);
   }
 
   /**
@@ -420,7 +264,7 @@ export class Streamroom extends Emitter {
    * @returns {string} the id up to which the user has read; empty if it isn't known
    */
   readUpTo(chatRoomId) {
-    return this.#receipts.own(chatRoomId);
+    return this.#session.receipts.own(chatRoomId);
   }
 
   /**
@@ -429,16 +273,12 @@ export class Streamroom extends Emitter {
    * @returns {string[]} user ids
    */
   readersOf(message) {
-    return this.#receipts.readers(message);
+    return this.#session.receipts.readers(message);
   }
 
   /** Reads the list of rooms. */
   refreshRooms() {
-    return this.#once.run("rooms", async () => {
-      const since = this.#unread.begin();
-      await this.#directory.refresh((room, older, more) => this.#unread.keeps(room, since, older, more));
-      this.#inbox.listed(since);
-    });
+    return this.#session.refreshRooms();
   }
 
   /**
@@ -449,7 +289,7 @@ export class Streamroom extends Emitter {
    * @returns {Promise<string>} the room's id
    */
   createRoom(name, members, onlySignedIn) {
-    return this.#directory.createGroup(name, members, onlySignedIn);
+    return this.#session.directory.createGroup(name, members, onlySignedIn);
   }
 
   /**
@@ -459,7 +299,7 @@ export class Streamroom extends Emitter {
    * @returns {Promise<string>} the room's id
    */
   createDirect(userId, onlySignedIn) {
-    return this.#directory.createDirect(userId, onlySignedIn);
+    return this.#session.directory.createDirect(userId, onlySignedIn);
   }
 
   /**
@@ -468,7 +308,7 @@ export class Streamroom extends Emitter {
    * @returns {string} a user id, empty until it is known: a `rooms` event tells
    */
   otherIn(chatRoomId) {
-    return this.#directory.otherIn(chatRoomId);
+    return this.#session.directory.otherIn(chatRoomId);
   }
 
   /**
@@ -477,7 +317,7 @@ export class Streamroom extends Emitter {
    * @param {string} [cursor] of its members
    */
   room(chatRoomId, cursor) {
-    return this.#directory.read(chatRoomId, cursor);
+    return this.#session.directory.read(chatRoomId, cursor);
   }
 
   /**
@@ -486,8 +326,8 @@ export class Streamroom extends Emitter {
    * @param {string} name
    */
   async renameRoom(chatRoomId, name) {
-    await this.#api.renameRoom(chatRoomId, name);
-    this.#inbox.received({ type: "roomChanged", chatRoomId, name });
+    await this.#session.api.renameRoom(chatRoomId, name);
+    this.#session.inbox.received({ type: "roomChanged", chatRoomId, name });
   }
 
   /**
@@ -496,7 +336,7 @@ export class Streamroom extends Emitter {
    * @returns {ReturnType<API["nearby"]>} nearest first; without a cursor it was the last page
    */
   nearby(search) {
-    return this.#api.nearby(search);
+    return this.#session.api.nearby(search);
   }
 
   /**
@@ -504,7 +344,7 @@ export class Streamroom extends Emitter {
    * @param {string} chatRoomId
    */
   async join(chatRoomId) {
-    await this.#directory.join(chatRoomId);
+    await this.#session.directory.join(chatRoomId);
   }
 
   /**
@@ -514,7 +354,7 @@ export class Streamroom extends Emitter {
    * @param {"public"|"private"} visibility
    */
   async share(chatRoomId, visibility) {
-    await this.#api.shareRoom(chatRoomId, visibility);
+    await this.#session.api.shareRoom(chatRoomId, visibility);
     this.emit("room", chatRoomId);
   }
 
@@ -525,7 +365,7 @@ export class Streamroom extends Emitter {
    * @returns {Promise<Place>} as it is stored
    */
   async place(chatRoomId, place) {
-    const stored = await this.#api.placeRoom(chatRoomId, place);
+    const stored = await this.#session.api.placeRoom(chatRoomId, place);
     this.emit("room", chatRoomId);
     return stored;
   }
@@ -535,7 +375,7 @@ export class Streamroom extends Emitter {
    * @param {string} chatRoomId
    */
   async unplace(chatRoomId) {
-    await this.#api.unplaceRoom(chatRoomId);
+    await this.#session.api.unplaceRoom(chatRoomId);
     this.emit("room", chatRoomId);
   }
 
@@ -546,7 +386,7 @@ export class Streamroom extends Emitter {
    * @param {boolean} [onlySignedIn] as in createRoom
    */
   async addMember(chatRoomId, userId, onlySignedIn) {
-    await this.#api.addMember(chatRoomId, userId, onlySignedIn);
+    await this.#session.api.addMember(chatRoomId, userId, onlySignedIn);
   }
 
   /**
@@ -555,8 +395,8 @@ export class Streamroom extends Emitter {
    * @param {string} userId
    */
   async removeMember(chatRoomId, userId) {
-    await this.#api.removeMember(chatRoomId, userId);
-    if (userId === this.userId) this.#inbox.left(chatRoomId);
+    await this.#session.api.removeMember(chatRoomId, userId);
+    if (userId === this.userId) this.#session.inbox.left(chatRoomId);
   }
 
   /**
@@ -565,8 +405,8 @@ export class Streamroom extends Emitter {
    * @param {string} chatRoomId
    */
   async hideDirect(chatRoomId) {
-    await this.#api.removeMember(chatRoomId, this.userId);
-    this.#inbox.hidden(chatRoomId);
+    await this.#session.api.removeMember(chatRoomId, this.userId);
+    this.#session.inbox.hidden(chatRoomId);
   }
 
   /**
@@ -575,12 +415,12 @@ export class Streamroom extends Emitter {
    * @returns {string} the id where there is no name
    */
   nameOf(userId) {
-    return this.#people.nameOf(userId);
+    return this.#session.people.nameOf(userId);
   }
 
   /** @param {string} userId whose name is wanted, with the id beside it where someone else's looks like it */
   labelOf(userId) {
-    return this.#people.labelOf(userId);
+    return this.#session.people.labelOf(userId);
   }
 
   /**
@@ -588,8 +428,8 @@ export class Streamroom extends Emitter {
    * @returns {Promise<string>} empty if there is none
    */
   async displayName() {
-    const { displayName = "" } = (await this.#api.me()) ?? {};
-    this.#people.learn(this.userId, displayName);
+    const { displayName = "" } = (await this.#session.api.me()) ?? {};
+    this.#session.people.learn(this.userId, displayName);
     return displayName;
   }
 
@@ -598,57 +438,7 @@ export class Streamroom extends Emitter {
    * @param {string} displayName empty for none
    */
   async setDisplayName(displayName) {
-    await this.#api.setMe({ displayName });
-    this.#people.learn(this.userId, displayName);
-  }
-
-  /** Takes up what the user has saved, once that is known. */
-  #restore() {
-    if (this.userId === this.#restored) return;
-    this.#restored = this.userId;
-    this.#outbox.restore();
-  }
-
-  /** @param {ConnectionState} state */
-  #connectionChanged(state) {
-    if (state.name === "online") {
-      this.#reconnected = true;
-      this.#outbox.online();
-      this.#attachments.online();
-      this.#receipts.online();
-    } else {
-      this.#outbox.offline();
-      this.#attachments.offline();
-    }
-    this.emit("state", state);
-  }
-
-  /** @param {import("./frames.js").Frame} frame */
-  #received(frame) {
-    if (frame.type !== "pong") {
-      this.#freshness.came(frame);
-      return this.#inbox.received(frame);
-    }
-    this.userId = frame.userId ?? this.userId;
-    this.#restore();
-    const news = this.#freshness.isNews(frame.changedAt ?? 0, this.rooms.list()[0]?.lastMessageAt ?? 0);
-    if (news || this.#reconnected) this.#catchUpNow();
-  }
-
-  /** The connection answers: bring everything up to date. */
-  #catchUpNow() {
-    if (this.#reconnected) this.#inbox.reconnected();
-    this.#background(this.refreshRooms());
-    for (const timeline of this.#timelines.values()) {
-      if (!timeline.loaded) this.#background(this.open(timeline.chatRoomId));
-    }
-    if (this.#reconnected) this.#catchUp.reconnected();
-    else this.#catchUp.refresh();
-    this.#reconnected = false;
-  }
-
-  /** @param {Promise<void>} work in the background */
-  #background(work) {
-    work.catch((err) => this.emit("failure", Failure.from(err)));
+    await this.#session.api.setMe({ displayName });
+    this.#session.people.learn(this.userId, displayName);
   }
 }

@@ -4,9 +4,11 @@ import { isPassing } from "../../lib/failure.js";
 import { beginning, Failure, isolated } from "../../lib/streamroom.js";
 import { Composer } from "./composer.js";
 import { askingFirst, confirmed } from "./dialogs.js";
-import { announce, becomeAvatar, byId, el, within } from "./dom.js";
+import { announce, becomeAvatar, byId, within } from "./dom.js";
 import { MembersDialog } from "./members.js";
 import { MessagesView } from "./messages.js";
+import { noteFor } from "./notes.js";
+import { firstUnread, Older } from "./older.js";
 import { coordinates, counted, describe, fileName, filesIn, placeText } from "./words.js";
 
 /**
@@ -18,9 +20,6 @@ import { coordinates, counted, describe, fileName, filesIn, placeText } from "./
 
 /** A device whose keyboard covers the page when something to write in has the focus. */
 const TOUCH = window.matchMedia("(pointer: coarse)");
-
-/** How many older pages are read to find a message that is quoted. */
-const FAR = 20;
 
 /** Before who is in the room is asked for again, after no answer (ms). */
 const RETRY = 5_000;
@@ -45,12 +44,6 @@ export class Conversation {
   #chat;
   /** @type {Failure|undefined} why the room can't be shown */
   #failure;
-  /** The room whose older messages are under way; empty for none. */
-  #loadingOlder = "";
-  /** The room whose older messages could not be read a moment ago; empty for none. */
-  #olderWaits = "";
-  /** @type {ReturnType<typeof setTimeout>|undefined} until when */
-  #olderAgain;
   /** @type {Room|undefined} what the server says about the room */
   #details;
   /** @type {Member[]} those that were read */
@@ -70,6 +63,7 @@ export class Conversation {
   #note = byId("room-note", HTMLElement);
   #membersButton = byId("room-members", HTMLButtonElement);
   #messages;
+  #older;
   #composer;
   #membersDialog;
   #local;
@@ -83,12 +77,12 @@ export class Conversation {
     this.#local = local;
     this.#changed = changed;
     this.#messages = new MessagesView({
-      older: (asked) => void this.#loadOlder(asked),
+      older: (asked) => void this.#older.load(asked),
       seen: (messageId) => this.#seen(messageId),
       retry: (id) => this.#chat?.retry(id),
       discard: (id) => this.#chat?.discard(id),
       reply: (message) => this.#reply(message),
-      quoted: (messageId) => void this.#find(messageId),
+      quoted: (messageId) => void this.#older.find(messageId),
       edit: (message) => this.#edit(message),
       delete: (message) => void this.#delete(message),
       linkTo: async ({ attachmentId = "" }) => {
@@ -97,6 +91,12 @@ export class Conversation {
       },
       failed: (err) => announce(describe(Failure.from(err)), true),
       leave: () => this.#composer.focus(),
+    });
+    this.#older = new Older({
+      now: () => ({ room: this.id, chat: this.#chat }),
+      changed,
+      draw: () => this.draw(Date.now()),
+      find: (messageId) => this.#messages.find(messageId),
     });
     this.#composer = new Composer({
       send: (room, content, uploads, answered) => this.#send(room, content, uploads, answered),
@@ -258,7 +258,7 @@ export class Conversation {
     if (note === undefined) {
       this.#messages.show({
         ...timeline,
-        loadingOlder: this.#loadingOlder === id,
+        loadingOlder: this.#older.loading(id),
         me: this.#me,
         now,
         divider: this.#divider,
@@ -347,30 +347,6 @@ export class Conversation {
     await this.#readDetails();
   }
 
-  /** @param {boolean} asked by the reader; else because the top is near, which it still is after a failure */
-  async #loadOlder(asked) {
-    const room = this.id;
-    if (this.#loadingOlder === room || (!asked && this.#olderWaits === room)) return;
-    clearTimeout(this.#olderAgain);
-    this.#olderWaits = "";
-    this.#loadingOlder = room;
-    this.#changed();
-    try {
-      await this.#chat?.loadOlder(room);
-    } catch (err) {
-      const failure = Failure.from(err);
-      announce(describe(failure));
-      this.#olderWaits = room;
-      if (isPassing(failure.code))
-        this.#olderAgain = setTimeout(() => {
-          if (this.#olderWaits === room) this.#olderWaits = "";
-          this.#changed();
-        }, RETRY + failure.retryAfter);
-    }
-    if (this.#loadingOlder === room) this.#loadingOlder = "";
-    this.#changed();
-  }
-
   /** @param {import("../../lib/streamroom.js").Upload} upload that went on, or ended */
   uploadChanged(upload) {
     this.#composer.uploadChanged(upload);
@@ -415,28 +391,6 @@ export class Conversation {
     this.#composer.reply(message, this.#chat?.labelOf(message.senderId) ?? "");
   }
 
-  /**
-   * Leads the reader to a message, which may be far back.
-   * @param {string} messageId
-   */
-  async #find(messageId) {
-    const room = this.id;
-    for (let pages = 0; !this.#messages.find(messageId); pages++) {
-      if (pages === FAR || !this.#chat?.timeline(room).hasOlder) {
-        announce("That message is too far back to be shown from here.", true);
-        return;
-      }
-      try {
-        await this.#chat.loadOlder(room);
-      } catch (err) {
-        announce(describe(Failure.from(err)), true);
-        return;
-      }
-      if (room !== this.id) return;
-      this.draw(Date.now());
-    }
-  }
-
   /** @param {Message} message */
   #edit({ messageId, content = "", attachments = [] }) {
     this.#composer.edit(messageId, content, attachments.length > 0);
@@ -475,89 +429,18 @@ export class Conversation {
    * What stands in place of messages.
    * @param {Streamroom} chat
    * @param {ReturnType<Streamroom["timeline"]>} timeline
-   * @returns {HTMLElement|undefined}
    */
   #noteFor(chat, timeline) {
-    if (!this.id) {
-      if (!chat.rooms.loaded) return undefined;
-      return chat.rooms.list().length > 0
-        ? noteOf("Choose a room", "Its messages appear here.")
-        : noteOf("No rooms yet", "Make a room and name the people who should be in it, or write to someone directly.");
-    }
-    const details = this.#details;
-    if (this.#failure?.code === "not_a_member" && !timeline.loaded && details?.visibility === "public" && !details.role)
-      return this.#joinNote(details);
-    if (this.#failure && !timeline.loaded) return this.#failureNote(this.#failure, timeline.outgoing);
-    if (timeline.messages.length > 0 || timeline.outgoing.length > 0) return undefined;
-    if (!timeline.loaded) return noteOf("", "Loading messages…");
-    const others = this.#members.filter((m) => m.userId !== this.#me);
-    if (this.#details?.role === "owner" && this.#details.memberCount === 1) {
-      return noteOf("You are alone here", "Add people with the button above that counts the members.");
-    }
-    if (!this.#local) return noteOf("Nothing has been said yet", "Say hello below.");
-    const again = el(
-      "a",
-      { href: location.pathname + location.hash, target: "_blank", rel: "noopener" },
-      "open a second window",
-    );
-    const who = others.find((m) => m.userId !== "streamroom")?.userId ?? "bob";
-    return noteOf(
-      "Nothing has been said yet",
-      "Say hello below. To see both sides of a conversation, ",
-      again,
-      `, and sign in there as ${who}.`,
-    );
+    const known = {
+      id: this.id,
+      timeline,
+      details: this.#details,
+      members: this.#members,
+      failure: this.#failure,
+      local: this.#local,
+    };
+    return noteFor(chat, known, (id) => id === this.id && void this.open(id));
   }
-
-  /**
-   * What a public room says to who is not in it.
-   * @param {Room} room
-   */
-  #joinNote({ chatRoomId, memberCount }) {
-    const join = el("button", { type: "button", class: "primary", "data-testid": "join" }, "Join");
-    join.addEventListener("click", async () => {
-      join.disabled = true;
-      try {
-        await this.#chat?.join(chatRoomId);
-        if (chatRoomId === this.id) void this.open(chatRoomId);
-      } catch (err) {
-        join.disabled = false;
-        announce(describe(Failure.from(err)), true);
-      }
-    });
-    const people = counted(memberCount, "member", "members");
-    return noteOf("This room is public", `It has ${people}. Join to read and write in it.`, el("br"), join);
-  }
-
-  /**
-   * @param {Failure} failure
-   * @param {import("../../lib/streamroom.js").Outgoing[]} outgoing what its writer may want back
-   */
-  #failureNote(failure, outgoing) {
-    const retry = el("button", { type: "button" }, "Try again");
-    retry.addEventListener("click", () => void this.open(this.id));
-    const note = noteOf("This room can’t be shown", describe(failure), el("br"), retry);
-    for (const { clientMessageId, content, attachments = [] } of outgoing) {
-      const discard = el("button", { type: "button", class: "link", "data-testid": "discard" }, "Delete");
-      discard.addEventListener("click", () => this.#chat?.discard(clientMessageId));
-      const said = [content, ...attachments.map(({ name }) => fileName(name))].filter(Boolean).join("\n");
-      note.append(el("blockquote", { class: "text", dir: "auto" }, said), el("p", {}, "Not sent. ", discard));
-    }
-    return note;
-  }
-}
-
-/**
- * The first message that its reader hasn't read.
- * @param {readonly Message[]} messages
- * @param {{me: string, unread: number, readUpTo: string}} reader unread is how many there are
- * @returns {string} its id; empty for none
- */
-function firstUnread(messages, { me, unread, readUpTo }) {
-  if (unread === 0) return "";
-  const theirs = messages.filter((m) => m.senderId !== me && !m.deletedAt);
-  const first = readUpTo ? theirs.find((m) => m.messageId > readUpTo) : theirs.at(-Math.min(unread, theirs.length));
-  return first?.messageId ?? "";
 }
 
 /**
@@ -567,14 +450,4 @@ function firstUnread(messages, { me, unread, readUpTo }) {
 export function report(failure) {
   if (failure.code === "unexpected") console.error(failure.cause);
   else console.warn(failure.code, failure.message);
-}
-
-/**
- * @param {string} title
- * @param {...(string|Node)} text
- */
-function noteOf(title, ...text) {
-  const note = el("div", {}, el("p", {}, ...text));
-  if (title) note.prepend(el("h3", {}, title));
-  return note;
 }

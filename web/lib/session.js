@@ -1,0 +1,285 @@
+// What a user's Streamroom consists of, and how the parts work together: what one of
+// them finds out, another one has to know.
+
+import { API } from "./api.js";
+import { Attachments, postForm } from "./attachments.js";
+import { CatchUp } from "./catchup.js";
+import { systemClock } from "./clock.js";
+import { Connection } from "./connection.js";
+import { Directory } from "./directory.js";
+import { Drafts } from "./drafts.js";
+import { Failure } from "./failure.js";
+import { Freshness } from "./freshness.js";
+import { History } from "./history.js";
+import { Inbox } from "./inbox.js";
+import { Once } from "./once.js";
+import { Outbox } from "./outbox.js";
+import { People } from "./people.js";
+import { Receipts } from "./receipts.js";
+import { localStore, Saved } from "./saved.js";
+import { listenForSigns } from "./signs.js";
+import { Tabs } from "./tabs.js";
+import { TokenSource } from "./token.js";
+import { Unread } from "./unread.js";
+
+/**
+ * @typedef {import("./connection.js").ConnectionState} ConnectionState
+ * @typedef {import("./events.js").Emitter} Emitter
+ */
+
+export class Session {
+  /** Who is signed in, once the server has said so. */
+  userId = "";
+  /** What was begun in rooms and not sent. */
+  drafts;
+  /** @type {Map<string, import("./timeline.js").Timeline>} rooms that were opened */
+  timelines = new Map();
+  api;
+  attachments;
+  clock;
+  connection;
+  directory;
+  history;
+  inbox;
+  outbox;
+  people;
+  receipts;
+  saved;
+  unread;
+
+  #once = new Once();
+  /** @type {(() => void)|undefined} ends listening to the window */
+  #signs;
+  #catchUp;
+  #emit;
+  #freshness;
+  #tabs;
+  #token;
+  /** Whose saved messages were taken up. */
+  #restored = "";
+  /** Whether the next pong is a connection's first. */
+  #reconnected = false;
+
+  /** @param {import("./streamroom.js").Options & {emit: Emitter["emit"]}} options emit tells the listeners */
+  constructor({
+    webSocketURL,
+    apiURL,
+    token,
+    clock = systemClock,
+    WebSocket = globalThis.WebSocket,
+    fetch = globalThis.fetch.bind(globalThis),
+    storage = localStore(),
+    locks = globalThis.navigator?.locks,
+    pingEvery,
+    post = postForm,
+    emit,
+  }) {
+    this.#emit = emit;
+    this.clock = clock;
+    this.#token = new TokenSource(token, clock);
+    this.api = new API({ url: apiURL, token: this.#token, fetch });
+    this.connection = new Connection(
+      { url: webSocketURL, token: this.#token, clock, WebSocket, pingEvery },
+      {
+        state: (state) => this.#connectionChanged(state),
+        frame: (frame) => this.#received(frame),
+      },
+    );
+    this.#catchUp = new CatchUp(
+      { api: this.api, clock, timelines: this.timelines },
+      {
+        effects: (timeline, effects) => this.inbox.applied(timeline, effects),
+        read: (timeline, messages) => this.inbox.reread(timeline, messages),
+        reread: ({ chatRoomId }) => this.receipts.settled(chatRoomId),
+        newest: (timeline) => this.history.newest(timeline),
+        left: (room) => this.inbox.left(room),
+        failure: (failure) => this.#emit("failure", failure),
+      },
+    );
+    this.#freshness = new Freshness(clock, (rooms) => {
+      if (!this.connection.online) return; // the next connection asks for all
+      this.#background(this.refreshRooms());
+      this.#catchUp.refresh(rooms);
+    });
+    this.saved = new Saved({ store: storage, clock, user: () => this.userId });
+    this.drafts = new Drafts(this.saved);
+    this.#tabs = new Tabs(locks);
+    this.outbox = new Outbox({
+      clock,
+      saved: this.saved,
+      tabs: this.#tabs,
+      transmit: (frame) => this.connection.send(frame),
+      changed: (room) => this.#emit("timeline", room),
+      late: () => this.connection.check(),
+    });
+    this.attachments = new Attachments({
+      api: this.api,
+      clock,
+      post,
+      changed: (upload) => {
+        this.outbox.uploaded(upload);
+        this.#emit("upload", upload);
+      },
+    });
+    this.history = new History({
+      api: this.api,
+      clock,
+      timelines: this.timelines,
+      once: this.#once,
+      catchUp: this.#catchUp,
+      unread: (room) => this.directory.list.get(room)?.unread ?? 0,
+      read: (timeline, messages) => {
+        this.inbox.reread(timeline, messages);
+        this.inbox.applied(timeline, []);
+      },
+    });
+    this.directory = new Directory({
+      api: this.api,
+      clock,
+      me: () => this.userId,
+      changed: () => this.#emit("rooms", undefined),
+      learned: (room) => this.inbox.learned(room),
+      met: ({ userId, displayName }) => this.people.learn(userId, displayName),
+    });
+    this.receipts = new Receipts({
+      clock,
+      tell: (room, upTo) => this.api.markRead(room, upTo).then(() => this.unread.told(room)),
+    });
+    this.unread = new Unread({
+      clock,
+      list: this.directory.list,
+      timelines: this.timelines,
+      receipts: this.receipts,
+      me: () => this.userId,
+      ask: () => this.#background(this.refreshRooms()),
+    });
+    this.people = new People({
+      clock,
+      ask: (users) => this.api.profiles(users),
+      changed: () => this.#emit("people", undefined),
+    });
+    this.inbox = new Inbox(
+      {
+        timelines: this.timelines,
+        catchUp: this.#catchUp,
+        directory: this.directory,
+        outbox: this.outbox,
+        people: this.people,
+        receipts: this.receipts,
+        unread: this.unread,
+        me: () => this.userId,
+      },
+      {
+        emit,
+        discover: (room, message) => {
+          const read = () => this.directory.discover(room).then(() => this.unread.doubt(room));
+          const shown = this.#once.run(`room ${room}`, read).then(() => message && this.inbox.discovered(message));
+          this.#background(shown);
+        },
+        refresh: () => this.#background(this.refreshRooms()),
+      },
+    );
+  }
+
+  /** Connects, and stays connected until stop. */
+  start() {
+    this.#signs ??= listenForSigns(this.clock, {
+      sign: () => this.wake(),
+      storage: (key) => {
+        this.outbox.savedElsewhere(key);
+        const room = this.drafts.roomOf(key);
+        if (room !== undefined) this.#emit("draft", room);
+      },
+    });
+    this.#tabs.begin();
+    this.#restore();
+    this.connection.start();
+  }
+
+  /** Disconnects. What is held stays readable. */
+  stop() {
+    this.#signs?.();
+    this.#signs = undefined;
+    this.attachments.stop();
+    this.#tabs.end();
+    this.#freshness.stop();
+    this.#catchUp.stop();
+    this.receipts.stop();
+    this.unread.stop();
+    this.people.stop();
+    this.connection.stop();
+  }
+
+  /** Connects now when it was waiting to, and finds out whether a connection still works. */
+  wake() {
+    this.connection.check();
+  }
+
+  /**
+   * Reads a room's newest messages unless they are here.
+   * @param {string} chatRoomId
+   */
+  async open(chatRoomId) {
+    this.unread.forget(chatRoomId);
+    await this.history.open(chatRoomId);
+  }
+
+  /** Reads the list of rooms. */
+  refreshRooms() {
+    return this.#once.run("rooms", async () => {
+      const since = this.unread.begin();
+      await this.directory.refresh((room, older, more) => this.unread.keeps(room, since, older, more));
+      this.inbox.listed(since);
+    });
+  }
+
+  /** Takes up what the user has saved, once that is known. */
+  #restore() {
+    if (this.userId === this.#restored) return;
+    this.#restored = this.userId;
+    this.outbox.restore();
+  }
+
+  /** @param {ConnectionState} state */
+  #connectionChanged(state) {
+    if (state.name === "online") {
+      this.#reconnected = true;
+      this.outbox.online();
+      this.attachments.online();
+      this.receipts.online();
+    } else {
+      this.outbox.offline();
+      this.attachments.offline();
+    }
+    this.#emit("state", state);
+  }
+
+  /** @param {import("./frames.js").Frame} frame */
+  #received(frame) {
+    if (frame.type !== "pong") {
+      this.#freshness.came(frame);
+      return this.inbox.received(frame);
+    }
+    this.userId = frame.userId ?? this.userId;
+    this.#restore();
+    const news = this.#freshness.isNews(frame.changedAt ?? 0, this.directory.list.list()[0]?.lastMessageAt ?? 0);
+    if (news || this.#reconnected) this.#catchUpNow();
+  }
+
+  /** The connection answers: bring everything up to date. */
+  #catchUpNow() {
+    if (this.#reconnected) this.inbox.reconnected();
+    this.#background(this.refreshRooms());
+    for (const timeline of this.timelines.values()) {
+      if (!timeline.loaded) this.#background(this.open(timeline.chatRoomId));
+    }
+    if (this.#reconnected) this.#catchUp.reconnected();
+    else this.#catchUp.refresh();
+    this.#reconnected = false;
+  }
+
+  /** @param {Promise<void>} work in the background */
+  #background(work) {
+    work.catch((err) => this.#emit("failure", Failure.from(err)));
+  }
+}
