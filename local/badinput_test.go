@@ -52,6 +52,7 @@ var operations = []operation{
 	{"PUT", "/me", `{"displayName":"x"}`},
 	{"POST", "/profiles", `{"users":["bob"]}`},
 	{"GET", "/openapi.json", ""},
+	{"GET", "/asyncapi.json", ""},
 }
 
 // badInput is one request that must be refused.

@@ -103,6 +103,9 @@ func (b *broken) guard(function string, r *http.Request, next http.RoundTripper)
 	b.mu.Lock()
 	post, request := b.post, b.request
 	b.mu.Unlock()
+	if r.Body == nil { // to copy an object
+		return next.RoundTrip(r)
+	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return nil, err

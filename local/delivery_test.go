@@ -177,7 +177,8 @@ func TestFanout_ClientThatDoesNotReadDelaysNoOthers(t *testing.T) {
 	room := s.Room("alice", "bob", "carol")
 	alice, carol := s.Connect("alice"), s.Connect("carol")
 	id, tcp := connectUnread(s, "bob")
-	full := strings.Repeat("x", 128<<10)
+	full := `{"type":"gap","chatRoomId":"` + room + `"}`
+	full += strings.Repeat(" ", 128<<10-len(full))
 	for posts := 0; postTo(s, id, full) != http.StatusTooManyRequests; posts++ {
 		if posts > 1000 {
 			t.Fatal("the client's buffers don't fill")

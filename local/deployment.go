@@ -32,6 +32,10 @@ type Deployment struct {
 	// (API Gateway Developer Guide, "Manage connected users and client apps:
 	// $connect and $disconnect routes").
 	DropDisconnect func(connectionID string) bool
+	// Received, if set, sees each frame of a client once a function has taken it, with the
+	// frame that answers it, "" for none; Sent sees each frame to a client.
+	Received func(frame, answer string)
+	Sent     func(frame []byte)
 }
 
 // Function is one function to run.

@@ -16,7 +16,7 @@ import (
 func (s *Server) openGateways() error {
 	c := apigateway.WebSocketConfig{
 		Stage: s.deployed.Stage, Routes: s.deployed.Routes, Invoke: s.invoke, Clock: s.clock, Log: s.log,
-		DropDisconnect: s.deployed.DropDisconnect,
+		DropDisconnect: s.deployed.DropDisconnect, Received: s.deployed.Received, Sent: s.deployed.Sent,
 	}
 	if s.deployed.Unthrottled {
 		c.HandshakeRate, c.RequestRate = rate.Inf, rate.Inf

@@ -20,7 +20,7 @@ func health(t *testing.T, s *rig.Rig) int {
 
 func TestHealth_FailsWhileWritesFail(t *testing.T) {
 	dir := t.TempDir()
-	s := rig.Start(t, local.Config{DataDir: dir})
+	s := start(t, local.Config{DataDir: dir})
 	if got := health(t, s); got != http.StatusOK {
 		t.Fatalf("at first: %d", got)
 	}
@@ -49,8 +49,8 @@ func TestHealth_FailsWhileWritesFail(t *testing.T) {
 }
 
 func TestHealth_OfAnotherDynamoDB(t *testing.T) {
-	table := rig.Start(t, local.Config{})
-	s := rig.Start(t, local.Config{DynamoDBEndpoint: table.TableURL()})
+	table := start(t, local.Config{})
+	s := start(t, local.Config{DynamoDBEndpoint: table.TableURL()})
 	if got := health(t, s); got != http.StatusOK {
 		t.Errorf("while it is there: %d", got)
 	}

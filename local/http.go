@@ -21,6 +21,7 @@ const (
 	healthPath   = "/healthz"
 	failuresPath = "/failures"
 	openapiPath  = "/openapi.json"
+	asyncapiPath = "/asyncapi.json"
 	objectsPath  = "/objects"
 )
 
@@ -51,7 +52,9 @@ func (s *Server) handler() (http.Handler, error) {
 		case path == healthPath:
 			s.serveHealth(w, r)
 		case path == openapiPath:
-			s.shared(serveDescription, w, r)
+			s.shared(description(httpapi.Description), w, r)
+		case path == asyncapiPath:
+			s.shared(description(httpapi.Frames), w, r)
 		case path == failuresPath:
 			s.data.failures.ServeHTTP(w, r)
 		default:
@@ -62,9 +65,12 @@ func (s *Server) handler() (http.Handler, error) {
 
 func under(path, prefix string) bool { return path == prefix || strings.HasPrefix(path, prefix+"/") }
 
-func serveDescription(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(httpapi.Description) // the client may be gone
+// description serves one of the API's two descriptions.
+func description(document []byte) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(document) // the client may be gone
+	}
 }
 
 // serveToken hands out tokens to anyone who asks by an address of this machine.

@@ -23,9 +23,10 @@ import (
 	"github.com/streamroom/streamroom/shared/wire"
 )
 
-// description is what openapi.json says of the HTTP API. Every answer to a
-// test's request is held to it.
+// description is what openapi.json says of the HTTP API, or asyncapi.json of the
+// frames. Every answer to a test's request is held to it.
 type description struct {
+	url      string
 	doc      map[string]any
 	compiler *jsonschema.Compiler
 
@@ -34,21 +35,24 @@ type description struct {
 	answered map[string]bool // operation and status
 }
 
-const descriptionURL = "file:///openapi.json"
-
 var described = sync.OnceValue(func() *description {
-	parsed, err := jsonschema.UnmarshalJSON(bytes.NewReader(httpapi.Description))
+	return newDescription("file:///openapi.json", httpapi.Description, jsonschema.Draft2020)
+})
+
+func newDescription(at string, data []byte, draft *jsonschema.Draft) *description {
+	parsed, err := jsonschema.UnmarshalJSON(bytes.NewReader(data))
 	if err != nil {
 		panic(err)
 	}
 	doc, _ := parsed.(map[string]any)
 	strict(doc)
-	d := &description{doc: doc, compiler: jsonschema.NewCompiler(), schemas: map[string]*jsonschema.Schema{}, answered: map[string]bool{}}
-	if err := d.compiler.AddResource(descriptionURL, doc); err != nil {
+	d := &description{url: at, doc: doc, compiler: jsonschema.NewCompiler(), schemas: map[string]*jsonschema.Schema{}, answered: map[string]bool{}}
+	d.compiler.DefaultDraft(draft)
+	if err := d.compiler.AddResource(at, doc); err != nil {
 		panic(err)
 	}
 	return d
-})
+}
 
 // strict closes every schema with properties: clients take fields that they
 // don't know, but here none may be missing from the description.
@@ -117,7 +121,7 @@ func (d *description) validate(pointer string, body []byte) error {
 	schema, ok := d.schemas[pointer]
 	if !ok {
 		var err error
-		if schema, err = d.compiler.Compile(descriptionURL + "#" + pointer); err != nil {
+		if schema, err = d.compiler.Compile(d.url + "#" + pointer); err != nil {
 			d.mu.Unlock()
 			return fmt.Errorf("compile %s: %w", pointer, err)
 		}
@@ -391,6 +395,7 @@ func TestTheDescriptionIsWhatIsServed(t *testing.T) {
 		{"DELETE", path + "/members", nil, 400},
 		{"DELETE", none + "/members?userId=mallet", nil, 403},
 		{"GET", "/openapi.json", nil, 200},
+		{"GET", "/asyncapi.json", nil, 200},
 	} {
 		if got := s.API("alice", c.method, c.path, c.body, nil); got != c.want {
 			t.Errorf("%s %s is answered with %d, want %d", c.method, c.path, got, c.want)
@@ -404,12 +409,14 @@ func TestTheDescriptionIsWhatIsServed(t *testing.T) {
 	if missing := described().unanswered(); len(missing) > 0 {
 		t.Errorf("described, but not answered: %q", missing)
 	}
-	var given any
-	if status := s.Request(http.MethodGet, "/openapi.json", "", nil, &given); status != http.StatusOK {
-		t.Errorf("the local server gives the description with %d", status)
-	}
-	served, err := json.Marshal(given)
-	if err != nil || !bytes.Contains(served, []byte(`"openapi":"3.1.0"`)) {
-		t.Errorf("the local server gives %.80s, %v", served, err)
+	for path, version := range map[string]string{"/openapi.json": `"openapi":"3.1.0"`, "/asyncapi.json": `"asyncapi":"3.0.0"`} {
+		var given any
+		if status := s.Request(http.MethodGet, path, "", nil, &given); status != http.StatusOK {
+			t.Errorf("the local server gives %s with %d", path, status)
+		}
+		served, err := json.Marshal(given)
+		if err != nil || !bytes.Contains(served, []byte(version)) {
+			t.Errorf("the local server gives %.80s, %v, want %s", served, err, version)
+		}
 	}
 }

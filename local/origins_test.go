@@ -7,7 +7,6 @@ import (
 
 	"github.com/streamroom/streamroom/local"
 	"github.com/streamroom/streamroom/shared/topology"
-	"github.com/streamroom/streamroom/test/rig"
 )
 
 // asked makes a request as a browser does for a page.
@@ -55,7 +54,7 @@ var origins = map[string]bool{
 }
 
 func TestOrigins_PagesOfThisMachineAndOfConfigAreLetIn(t *testing.T) {
-	s := rig.Start(t, local.Config{Origins: []string{"https://chat.example.com"}})
+	s := start(t, local.Config{Origins: []string{"https://chat.example.com"}})
 	token := map[string]string{"Authorization": "Bearer " + s.Token("alice", 0)}
 	preflight := map[string]string{"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization,content-type"}
 	for origin, allowed := range origins {
@@ -104,7 +103,7 @@ func TestOrigins_PagesOfThisMachineAndOfConfigAreLetIn(t *testing.T) {
 
 // What has no authentication, and what is not for pages, lets in no page.
 func TestOrigins_OthersAreClosed(t *testing.T) {
-	s := rig.Start(t, local.Config{Origins: []string{"https://chat.example.com"}})
+	s := start(t, local.Config{Origins: []string{"https://chat.example.com"}})
 	for _, url := range []string{s.TableURL(), s.URL() + "/failures", s.URL() + "/healthz"} {
 		for _, origin := range []string{"http://localhost:5173", "https://chat.example.com"} {
 			answer := asked(t, http.MethodGet, url, origin, nil)

@@ -41,7 +41,7 @@ func (f *fragile) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 // starts another process, and callers are answered as API Gateway does.
 func TestFunctions_StartAgainAfterAPanicAndATimeout(t *testing.T) {
 	var constructed atomic.Int32
-	s := rig.Start(t, local.Config{Wrap: local.EachFunction(func(f local.Function) local.Function {
+	s := rig.Start(t, held(t, local.Config{Wrap: local.EachFunction(func(f local.Function) local.Function {
 		if f.Name != topology.SendMessage && f.Name != topology.API {
 			return f
 		}
@@ -53,7 +53,7 @@ func TestFunctions_StartAgainAfterAPanicAndATimeout(t *testing.T) {
 		}
 		f.Timeout = time.Second
 		return f
-	})})
+	})}))
 	room := s.Room("alice", "bob")
 	alice := s.Connect("alice")
 	alice.Deliver(room, "first", "")

@@ -41,7 +41,7 @@ func TestProtocol_ItsSessionIsTrue(t *testing.T) {
 	text, _, _ = strings.Cut(text, "\n## ")
 	text = regexp.MustCompile(`\n {10,}`).ReplaceAllString(text, "") // lines that go on
 	s := &session{
-		Rig: rig.Start(t, local.Config{}), t: t,
+		Rig: start(t, local.Config{}), t: t,
 		names: map[string]string{}, sockets: map[string]*websocket.Conn{}, frames: map[string][]any{},
 	}
 	steps := 0

@@ -239,6 +239,9 @@ func (c *connection) drop() {
 // send queues an encoded frame. It never waits for the client: the error is
 // errBufferFull when too much waits already, errGone when the connection ends.
 func (c *connection) send(frame []byte) error {
+	if see := c.api.c.Sent; see != nil {
+		see(payloadOf(frame))
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closing || c.ended {

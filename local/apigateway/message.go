@@ -64,10 +64,23 @@ func (c *connection) invoke(body string) {
 		case err != nil:
 			a.logFailure(route, event.RequestContext, err)
 			c.sendError(internalServerError, requestID)
-		case route.TwoWay && response.Body != "":
-			c.answer(response.Body)
+		default:
+			c.respond(route, body, response.Body)
 		}
 	})
+}
+
+// respond sends a function's response to a client's frame if the route is two-way.
+func (c *connection) respond(route topology.Route, frame, response string) {
+	if !route.TwoWay {
+		response = ""
+	}
+	if see := c.api.c.Received; see != nil {
+		see(frame, response)
+	}
+	if response != "" {
+		c.answer(response)
+	}
 }
 
 // route selects a message's route by topology.RouteSelectionExpression, whose

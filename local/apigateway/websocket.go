@@ -49,6 +49,12 @@ type WebSocketConfig struct {
 	// DropDisconnect, if set, is asked before each $disconnect and loses it by
 	// answering true, as AWS may.
 	DropDisconnect func(connectionID string) bool
+
+	// Received, if set, sees each frame of a client once a function has taken it, with the
+	// frame that answers it, "" for none. Sent sees each frame to a client. Both are called
+	// by many goroutines.
+	Received func(frame, answer string)
+	Sent     func(frame []byte)
 }
 
 // maxURL is how long a handshake's URL may be, in bytes.

@@ -243,6 +243,17 @@ func newFrame(size int) (frame, payload []byte) {
 	return frame, payload
 }
 
+// payloadOf returns the payload of a frame of newFrame's.
+func payloadOf(frame []byte) []byte {
+	switch frame[1] {
+	case 126:
+		return frame[4:]
+	case 127:
+		return frame[10:]
+	}
+	return frame[2:]
+}
+
 // textFrame encodes one text frame.
 func textFrame(text string) []byte {
 	frame, payload := newFrame(len(text))

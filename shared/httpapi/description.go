@@ -11,6 +11,15 @@ import (
 //go:embed openapi.json
 var Description []byte
 
+// Frames is the description of the WebSocket's frames in AsyncAPI 3.
+//
+//go:embed asyncapi.json
+var Frames []byte
+
 func (a *API) description(*http.Request, string) (int, any, error) {
 	return http.StatusOK, json.RawMessage(Description), nil
+}
+
+func (a *API) frames(*http.Request, string) (int, any, error) {
+	return http.StatusOK, json.RawMessage(Frames), nil
 }

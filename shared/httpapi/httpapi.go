@@ -1,7 +1,8 @@
 // Package httpapi serves the HTTP API: rooms, places, members, messages, /sync and
 // profiles, to users who have been authenticated before. Bodies are those of
 // shared/wire; errors are application/problem+json (RFC 9457) with a code of the
-// domain. openapi.json describes it, and tests in local hold it to that.
+// domain. openapi.json describes it, asyncapi.json the frames of the WebSocket, and tests
+// in local hold both to that.
 package httpapi
 
 import (
@@ -89,6 +90,7 @@ func New(domain Domain, status func(chat.Code) int, log zerolog.Logger) *API {
 		"PUT /me":                                 a.limited(chat.Writing, a.changeMe),
 		"POST /profiles":                          a.limited(chat.Reading, a.profiles),
 		"GET /openapi.json":                       a.description,
+		"GET /asyncapi.json":                      a.frames,
 	} {
 		if pattern == "POST /rooms" || pattern == "PUT /me" {
 			serve = a.noting(serve)
