@@ -200,11 +200,27 @@ func (c *Client) MarkRead(ctx context.Context, roomID, messageID string) error {
 	return c.call(ctx, http.MethodPost, roomPath(roomID)+"/read", wire.ReadRequest{UpTo: messageID}, nil)
 }
 
+// EditOption changes what [Client.Edit] changes.
+type EditOption func(*wire.EditRequest)
+
+// NowMentioning has an edited message mention these users, or none, instead of those whom
+// it mentioned.
+func NowMentioning(userIDs ...string) EditOption {
+	return func(r *wire.EditRequest) {
+		mentions := append([]string{}, userIDs...)
+		r.Mentions = &mentions
+	}
+}
+
 // Edit gives a message of the user's new content. An *Error with CodeNotFound
-// says that it was deleted.
-func (c *Client) Edit(ctx context.Context, roomID, messageID, content string) (HistoryMessage, error) {
+// says that it was deleted, or that it was to mention who is no member.
+func (c *Client) Edit(ctx context.Context, roomID, messageID, content string, options ...EditOption) (HistoryMessage, error) {
 	var m HistoryMessage
-	err := c.call(ctx, http.MethodPatch, messagePath(roomID, messageID), wire.EditRequest{Content: content}, &m)
+	change := wire.EditRequest{Content: content}
+	for _, option := range options {
+		option(&change)
+	}
+	err := c.call(ctx, http.MethodPatch, messagePath(roomID, messageID), change, &m)
 	return m, err
 }
 

@@ -109,7 +109,7 @@ func (in *inbox) message(f wire.ServerFrame) {
 		HistoryMessage: HistoryMessage{
 			ChatRoomID: f.ChatRoomID, MessageID: f.MessageID, SenderID: f.SenderID,
 			Content: f.Content, Timestamp: f.Timestamp, Attachments: f.Attachments,
-			ClientMessageID: f.ClientMessageID, ReplyTo: f.ReplyTo,
+			ClientMessageID: f.ClientMessageID, ReplyTo: f.ReplyTo, Mentions: f.Mentions,
 		},
 	}}
 	if f.PreviousMessageID != nil {
@@ -133,7 +133,7 @@ func (in *inbox) change(f wire.ServerFrame) {
 		HistoryMessage: HistoryMessage{
 			ChatRoomID: f.ChatRoomID, MessageID: f.MessageID, SenderID: f.SenderID, Content: f.Content,
 			Timestamp: f.Timestamp, EditedAt: f.EditedAt, DeletedAt: f.DeletedAt, Attachments: f.Attachments,
-			ClientMessageID: f.ClientMessageID, ReplyTo: f.ReplyTo,
+			ClientMessageID: f.ClientMessageID, ReplyTo: f.ReplyTo, Mentions: f.Mentions,
 		},
 	}}
 	in.live(f.ChatRoomID, func(r *recovery) { r.change(m) })

@@ -106,6 +106,20 @@ func InReplyTo(messageID string) SendOption {
 	}
 }
 
+// MaxMentions is how many users a message may mention.
+const MaxMentions = 20
+
+// Mentioning has a message mention members of its room, at most [MaxMentions]. The server
+// refuses it, with CodeNotFound, if one is no member.
+func Mentioning(userIDs ...string) SendOption {
+	return func(f *wire.ClientFrame) {
+		f.Mentions = append(f.Mentions, userIDs...)
+		if len(f.Mentions) > 0 {
+			f.Echo = nil // only the server knows the normal form of their ids
+		}
+	}
+}
+
 // gaveUp has the room synced if the message may be stored: no frame will tell.
 func (c *Client) gaveUp(p *pending, err error) {
 	var refusal *Error
@@ -173,6 +187,8 @@ func encodeSend(f wire.ClientFrame) ([]byte, error) {
 		return nil, refuse(CodeInvalidRequest, "invalid content: want at least one character, got none")
 	case len(f.Attachments) > MaxAttachments:
 		return nil, refuse(CodeInvalidRequest, "invalid attachments: want at most %d, got %d", MaxAttachments, len(f.Attachments))
+	case len(f.Mentions) > MaxMentions:
+		return nil, refuse(CodeInvalidRequest, "invalid mentions: want at most %d, got %d", MaxMentions, len(f.Mentions))
 	case len(f.Content) > MaxContent:
 		return nil, refuse(CodeTooLarge, "invalid content: want at most %d bytes, got %d", MaxContent, len(f.Content))
 	case !utf8.ValidString(f.Content) || strings.ContainsRune(f.Content, utf8.RuneError):

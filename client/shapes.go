@@ -92,6 +92,7 @@ type RoomList = wire.RoomList
 //	ReadUpTo      string       // the user's read cursor, a message id; empty: none
 //	Unread        int          // messages of others that the user has not read, at most 100
 //	UnreadMore    bool         // there may be more than these
+//	Mentions      int          // those of the unread messages that mention the user
 type RoomSummary = wire.RoomSummary
 
 // Person is another user:
@@ -138,6 +139,7 @@ type History = wire.History
 //	ClientMessageID string // which send of this user's it was
 //	Attachments     []Attachment
 //	ReplyTo         *Quote // the message that it answers; nil: none
+//	Mentions        []string // ids of the users whom it mentions
 type HistoryMessage = wire.HistoryMessage
 
 // Quote is the beginning of the message that another one answers, as it was then:

@@ -46,7 +46,8 @@ func SendMessage(e Env) (lambda.Handler, error) {
 	if bucket := w.bucket(); bucket != nil {
 		sender = sender.Attaching(bucket)
 	}
-	send := gateway.NewSendMessage(sender, chat.NewSessions(store, limits, w.Now), w.Now, w.log)
+	users := chat.UserIDs{FoldCase: w.vars.FoldCase()}
+	send := gateway.NewSendMessage(sender, chat.NewSessions(store, limits, w.Now), users, w.Now, w.log)
 	return w.handler(send.Handle)
 }
 

@@ -157,6 +157,11 @@ func TestAnIssuerOfOnesOwn(t *testing.T) {
 	if found != 2 {
 		t.Errorf("%d functions check tokens, want those of $connect and of the HTTP API", found)
 	}
+	for _, r := range c.all("AWS::Lambda::Function") {
+		if c.program(t, r) == topology.SendMessage { // whose users mention others
+			r.expect(t, `"insensitive"`, "Environment", "Variables", "USER_ID_CASE")
+		}
+	}
 }
 
 // docs/operations.md has a row for each setting, and for no other. Each is synthesized

@@ -25,6 +25,7 @@ func start(t testing.TB, c local.Config) *rig.Rig {
 
 // held has a server's frames held to their description.
 func held(t testing.TB, c local.Config) local.Config {
+	t.Helper()
 	wrap := c.Wrap
 	c.Wrap = func(d local.Deployment) local.Deployment {
 		if wrap != nil {

@@ -18,6 +18,15 @@ type Item = map[string]types.AttributeValue
 // Text is a string attribute's value.
 func Text(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
 
+// Texts is the value of a list of strings.
+func Texts(texts []string) types.AttributeValue {
+	values := make([]types.AttributeValue, len(texts))
+	for i, text := range texts {
+		values[i] = Text(text)
+	}
+	return &types.AttributeValueMemberL{Value: values}
+}
+
 // Number is an integer attribute's value.
 func Number(n int64) types.AttributeValue {
 	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
@@ -42,6 +51,19 @@ func GetText(it Item, name string) string {
 		return v.Value
 	}
 	return ""
+}
+
+// GetTexts returns a list's strings, nil if there is no list.
+func GetTexts(it Item, name string) []string {
+	var texts []string
+	if list, ok := it[name].(*types.AttributeValueMemberL); ok {
+		for _, v := range list.Value {
+			if text, ok := v.(*types.AttributeValueMemberS); ok {
+				texts = append(texts, text.Value)
+			}
+		}
+	}
+	return texts
 }
 
 // GetNumber returns an integer attribute, 0 if there is none.

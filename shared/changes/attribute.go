@@ -82,21 +82,35 @@ func removedOf(attributes image) ([]string, error) {
 
 // idsOf returns a list of ULIDs.
 func idsOf(attributes image, name string) ([]string, error) {
-	list := attributes[name]
+	ids, err := textsOf(attributes, name)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		if _, err := chat.MessageTime(id); err != nil {
+			return nil, fmt.Errorf("invalid attribute %s: %w", name, err)
+		}
+	}
+	return ids, nil
+}
+
+// textsOf returns a list of strings, nil if it is not there.
+func textsOf(attributes image, name string) ([]string, error) {
+	list, ok := attributes[name]
+	if !ok {
+		return nil, nil
+	}
 	if list.DataType() != events.DataTypeList {
 		return nil, fmt.Errorf("invalid attribute %s: want a list", name)
 	}
-	var ids []string
-	for _, id := range list.List() {
-		if id.DataType() != events.DataTypeString {
+	var texts []string
+	for _, v := range list.List() {
+		if v.DataType() != events.DataTypeString {
 			return nil, fmt.Errorf("invalid attribute %s: want a list of strings", name)
 		}
-		if _, err := chat.MessageTime(id.String()); err != nil {
-			return nil, fmt.Errorf("invalid attribute %s: %w", name, err)
-		}
-		ids = append(ids, id.String())
+		texts = append(texts, v.String())
 	}
-	return ids, nil
+	return texts, nil
 }
 
 // filesOf returns the attachments of a message.

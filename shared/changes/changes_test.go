@@ -169,6 +169,7 @@ func TestDecode_SkipsMalformedRecords(t *testing.T) {
 		"a previous id of bytes":       changestest.Insert(key, attributes{table.SenderID: {"S": "a"}, table.Content: {"S": "secret"}, table.Previous: {"N": "1"}}),
 		"a client message id of bytes": changestest.Insert(key, attributes{table.SenderID: {"S": "a"}, table.Content: {"S": "secret"}, table.ClientMessageID: {"N": "1"}}),
 		"a quote that is a text":       changestest.Insert(key, attributes{table.SenderID: {"S": "a"}, table.Content: {"S": "secret"}, table.ReplyTo: {"S": "secret"}}),
+		"a mention of a number":        changestest.Insert(key, attributes{table.SenderID: {"S": "a"}, table.Content: {"S": "secret"}, table.Mentions: {"N": "1"}}),
 		"a read up to nothing":         changestest.Modify(table.Read(room, "bob"), nil, nil),
 		"a read from a number":         changestest.Modify(table.Read(room, "bob"), nil, attributes{table.UpTo: {"S": id}, table.From: {"N": "1"}}),
 		"a member without a time":      changestest.Insert(table.Member(room, "bob"), nil),

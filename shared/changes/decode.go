@@ -234,6 +234,9 @@ func (it item) message() (chat.Message, error) {
 	if m.ReplyTo, err = quoteOf(it.after); err != nil {
 		return chat.Message{}, err
 	}
+	if m.Mentions, err = textsOf(it.after, table.Mentions); err != nil {
+		return chat.Message{}, err
+	}
 	if m.ClientMessageID, err = optionalText(it.after, table.ClientMessageID); err != nil {
 		return chat.Message{}, err
 	}

@@ -173,9 +173,9 @@ func TestSend_WithAttachments(t *testing.T) {
 	if !again.Duplicate || again.MessageID != receipt.MessageID || len(b.kept) != 2 {
 		t.Errorf("a resend is answered %+v, and %d files were copied", again, len(b.kept))
 	}
-	_, err = w.editor.Edit(t.Context(), "alice", room, receipt.MessageID, "two of them")
+	_, err = w.editor.Edit(t.Context(), "alice", room, receipt.MessageID, "two of them", nil)
 	ok(t, err)
-	m, err = w.editor.Edit(t.Context(), "alice", room, receipt.MessageID, "")
+	m, err = w.editor.Edit(t.Context(), "alice", room, receipt.MessageID, "", nil)
 	ok(t, err)
 	if len(m.Attachments) != 2 {
 		t.Errorf("an edit leaves %+v", m)
@@ -184,7 +184,7 @@ func TestSend_WithAttachments(t *testing.T) {
 	if m = w.message(room, receipt.MessageID); len(m.Attachments) != 0 || !slices.Equal(m.Removed, []string{two.ID, one.ID}) {
 		t.Errorf("a deletion leaves %+v", m)
 	}
-	_, err = w.editor.Edit(t.Context(), "alice", room, w.say("alice", room, "x"), "")
+	_, err = w.editor.Edit(t.Context(), "alice", room, w.say("alice", room, "x"), "", nil)
 	refused(t, "an edit to nothing", err, chat.CodeInvalidRequest)
 }
 

@@ -3,6 +3,7 @@ package chat
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -13,12 +14,13 @@ const changeAttempts = 8
 // EditStore stores edits and deletions of messages.
 type EditStore interface {
 	PlaceStore
-	// EditMessage gives a message new content, as of m.EditedAt, unless it was
-	// deleted or changed at that time or later. It returns the stored message,
+	MemberStore
+	// EditMessage gives a message new content and mentions, as of m.EditedAt, unless it
+	// was deleted or changed at that time or later. It returns the stored message,
 	// and whether this call edited it. An error if there is no such message.
 	EditMessage(ctx context.Context, m Message) (current Message, edited bool, err error)
-	// DeleteMessage removes a message's content, readers, attachments and quote, as of
-	// m.DeletedAt, under the same conditions. The ids of m.Attachments stay as Removed.
+	// DeleteMessage removes a message's content, readers, attachments, quote and mentions,
+	// as of m.DeletedAt, under the same conditions. The ids of m.Attachments stay as Removed.
 	DeleteMessage(ctx context.Context, m Message) (current Message, deleted bool, err error)
 }
 
@@ -35,13 +37,14 @@ func NewEditor(store EditStore, now func() time.Time, fits func(Message) error) 
 	return &Editor{store: store, now: now, fits: fits}
 }
 
-// Edit gives a message new content and returns it. An edit that changes nothing
-// writes nothing.
+// Edit gives a message new content and returns it. It mentions the users in mentioned,
+// ids in their normal form, or the same as before if that is nil. Whom it mentions
+// already need not be a member any more. An edit that changes nothing writes nothing.
 //
 // Errors: CodeInvalidRequest, CodeTooLarge, CodeNotAMember, CodeForbidden for
 // another user's message, CodeNotFound for one that does not exist or was
-// deleted.
-func (e *Editor) Edit(ctx context.Context, userID, roomID, messageID, content string) (Message, error) {
+// deleted, and for a new mention of who is no member.
+func (e *Editor) Edit(ctx context.Context, userID, roomID, messageID, content string, mentioned *[]string) (Message, error) {
 	if content != "" { // which a message with attachments may have
 		if err := ValidateContent(content); err != nil {
 			return Message{}, err
@@ -56,15 +59,21 @@ func (e *Editor) Edit(ctx context.Context, userID, roomID, messageID, content st
 			return Message{}, err
 		}
 	}
+	users := m.Mentions
+	if mentioned != nil && m.DeletedAt == 0 {
+		if users, err = e.mentions(ctx, m, *mentioned); err != nil {
+			return Message{}, err
+		}
+	}
 	for range changeAttempts {
 		if m.DeletedAt != 0 {
 			return Message{}, Errorf(CodeNotFound, "this message was deleted and cannot be edited")
 		}
-		if m.Content == content {
+		if m.Content == content && slices.Equal(m.Mentions, users) {
 			return m, nil
 		}
 		edited := m
-		edited.Content, edited.EditedAt = content, e.next(m)
+		edited.Content, edited.Mentions, edited.EditedAt = content, users, e.next(m)
 		if err := e.fits(edited); err != nil {
 			return Message{}, err
 		}
@@ -78,6 +87,22 @@ func (e *Editor) Edit(ctx context.Context, userID, roomID, messageID, content st
 		m = current
 	}
 	return Message{}, fmt.Errorf("edit message %s: gave up after %d concurrent changes", messageID, changeAttempts)
+}
+
+// mentions returns whom an edit of a message mentions.
+func (e *Editor) mentions(ctx context.Context, m Message, userIDs []string) ([]string, error) {
+	users, err := mentions(userIDs)
+	if err != nil {
+		return nil, err
+	}
+	unknown, err := strangers(ctx, e.store, m.RoomID, users, append([]string{m.SenderID}, m.Mentions...)...)
+	if err != nil {
+		return nil, err
+	}
+	if len(unknown) > 0 {
+		return nil, errNoMembers(m.RoomID, unknown)
+	}
+	return users, nil
 }
 
 // Delete removes a message's content; its sender and time stay. Deleting it

@@ -30,7 +30,7 @@ func TestEditAndDelete_OnlySender(t *testing.T) {
 		{"a malformed id", "alice", room, strings.ToLower(mine), chat.CodeInvalidRequest},
 		{"one that was never sent", "alice", room, "01HQR73D040000000000000000", chat.CodeNotFound},
 	} {
-		_, err := w.editor.Edit(t.Context(), test.user, test.room, test.id, "x")
+		_, err := w.editor.Edit(t.Context(), test.user, test.room, test.id, "x", nil)
 		refused(t, "edit: "+test.name, err, test.code)
 		refused(t, "delete: "+test.name, w.editor.Delete(t.Context(), test.user, test.room, test.id), test.code)
 	}
@@ -62,7 +62,7 @@ func TestEdit_ChangesContentAndTime(t *testing.T) {
 		{strings.Repeat("x", chat.MaxContent+1), chat.CodeTooLarge, now + 1},
 		{"four", "", now + 2},
 	} {
-		got, err := w.editor.Edit(t.Context(), "alice", room, id, step.content)
+		got, err := w.editor.Edit(t.Context(), "alice", room, id, step.content, nil)
 		answers(t, "edit to "+step.content, err, step.code)
 		if want.EditedAt = step.at; step.code == "" {
 			want.Content = step.content
@@ -83,7 +83,7 @@ func TestDelete_LeavesSenderAndTime(t *testing.T) {
 	id := w.say("alice", room, "one")
 	sent := w.message(room, id)
 	w.clock.advance(time.Second)
-	_, err := w.editor.Edit(t.Context(), "alice", room, id, "two")
+	_, err := w.editor.Edit(t.Context(), "alice", room, id, "two", nil)
 	ok(t, err)
 	edited := w.clock.now().UnixMilli()
 	for range 2 { // deleting it again succeeds
@@ -94,7 +94,7 @@ func TestDelete_LeavesSenderAndTime(t *testing.T) {
 		}
 		w.clock.advance(time.Second)
 	}
-	_, err = w.editor.Edit(t.Context(), "alice", room, id, "three")
+	_, err = w.editor.Edit(t.Context(), "alice", room, id, "three", nil)
 	refused(t, "edit of a deleted message", err, chat.CodeNotFound)
 }
 
@@ -109,18 +109,18 @@ func TestEdit_Concurrent(t *testing.T) {
 		ok(t, err)
 	}
 	w.once("EditMessage", overtake)
-	got, err := w.editor.Edit(t.Context(), "alice", room, id, "two")
+	got, err := w.editor.Edit(t.Context(), "alice", room, id, "two", nil)
 	if ok(t, err); got.Content != "two" || w.message(room, id).Content != "two" {
 		t.Errorf("content %q after an edit that was overtaken, want two", got.Content)
 	}
 	tries := 0
 	w.on("EditMessage", func() { tries++; overtake() })
-	_, err = w.editor.Edit(t.Context(), "alice", room, id, "three")
+	_, err = w.editor.Edit(t.Context(), "alice", room, id, "three", nil)
 	if gaveUp(t, err); tries != 8 {
 		t.Errorf("%d tries, want 8", tries)
 	}
 	w.once("EditMessage", func() { ok(t, w.editor.Delete(t.Context(), "alice", room, id)) })
-	_, err = w.editor.Edit(t.Context(), "alice", room, id, "four")
+	_, err = w.editor.Edit(t.Context(), "alice", room, id, "four", nil)
 	refused(t, "an edit that a deletion overtook", err, chat.CodeNotFound)
 }
 
@@ -154,7 +154,7 @@ func TestEditor_ErrorsOfTheStore(t *testing.T) {
 	for method, call := range map[string]func(*world, string, string) error{
 		"Place": func(w *world, room, id string) error { return w.editor.Delete(w.Context(), "alice", room, id) },
 		"EditMessage": func(w *world, room, id string) error {
-			_, err := w.editor.Edit(w.Context(), "alice", room, id, "x")
+			_, err := w.editor.Edit(w.Context(), "alice", room, id, "x", nil)
 			return err
 		},
 		"DeleteMessage": func(w *world, room, id string) error { return w.editor.Delete(w.Context(), "alice", room, id) },

@@ -14,6 +14,7 @@ const (
 	MaxAttachments   = 10     // files of a message
 	MaxFileName      = 200    // bytes of a file's name
 	MaxAddress       = 200    // characters of a place's address
+	MaxMentions      = 20     // users whom a message mentions
 )
 
 // The cost of read receipts grows with the square of a room's members, so large
@@ -157,7 +158,8 @@ type Message struct {
 	Attachments []File   // none in a deleted message
 	Removed     []string // the ids of those that a deleted message had
 
-	ReplyTo *Quote // the message that it answers; nil: none, or it is deleted
+	ReplyTo  *Quote   // the message that it answers; nil: none, or it is deleted
+	Mentions []string // the users whom it mentions, each once; none in a deleted message
 }
 
 // Quote is the beginning of a message as it was when another one answered it. It stays so
@@ -220,6 +222,7 @@ type RoomSummary struct {
 
 	ReadUpTo string // the user's read cursor, a message id; "": none
 	Unread   int    // messages of others after the read cursor, at most MaxUnread
+	Mentions int    // those of them that mention the user
 
 	// UnreadMore says that counting ended before the newest message: Unread is what
 	// was counted until then, at least 1.

@@ -41,9 +41,9 @@ func TestReply_QuotesTheMessage(t *testing.T) {
 		t.Errorf("sent again, it is message %s; want %s", again.ID, answer.ID)
 	}
 
-	_, err = w.editor.Edit(t.Context(), "alice", room, question, "changed")
+	_, err = w.editor.Edit(t.Context(), "alice", room, question, "changed", nil)
 	ok(t, err)
-	edited, err := w.editor.Edit(t.Context(), "bob", room, answer.ID, "no")
+	edited, err := w.editor.Edit(t.Context(), "bob", room, answer.ID, "no", nil)
 	ok(t, err)
 	if diff := cmp.Diff(want, edited.ReplyTo); diff != "" {
 		t.Errorf("after edits of both: %s", diff)

@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -13,6 +14,7 @@ import (
 // SendStore stores messages that are sent.
 type SendStore interface {
 	AdmissionStore
+	MemberStore
 	// IsMember reads strongly whether a user is a member of a room.
 	IsMember(ctx context.Context, roomID, userID string) (bool, error)
 	// PutMessage stores a message unless one with its id exists. With Attachments, it
@@ -63,6 +65,7 @@ type SendRequest struct {
 	Content         string   // may be empty with Attachments
 	Attachments     []string // ids
 	ReplyTo         string   // the id of a message of the room that this one answers; "": none
+	Mentions        []string // user ids in their normal form
 	ClientMessageID string
 	NoEcho          bool // the ack is enough for the connection: the message is not sent to it
 	Refused         error
@@ -113,7 +116,8 @@ func (s *Sender) Attaching(keeper Keeper) *Sender {
 // copies the files. A send that is refused may leave a claim.
 //
 // Errors: CodeReconnect, CodeReplaced, CodeTokenExpired, CodeRateLimited, CodeInvalidRequest,
-// CodeTooLarge, CodeNotAMember, CodeNotFound for an answer to what is no message of the room.
+// CodeTooLarge, CodeNotAMember, CodeNotFound for an answer to what is no message of the
+// room, and for a mention of who is no member of it.
 func (s *Sender) Send(ctx context.Context, r SendRequest) (Receipt, error) {
 	faulty := r.Refused
 	if faulty == nil {
@@ -146,9 +150,9 @@ type attempt struct {
 	found       map[string]Attachment // of those, as they were before the message
 }
 
-// prepare mints the message's id, and looks up membership and claims the client message
-// id side by side, and, if the ack is to say it, looks up the message before. Others may
-// be stored between the two, which fanout finds: see [Message].
+// prepare mints the message's id, and looks up what the send needs. If the ack is to say
+// which message is before it, others may be stored between the two, which fanout finds:
+// see [Message].
 func (s *Sender) prepare(ctx context.Context, r SendRequest, userID string) (attempt, error) {
 	id, ms, err := s.ids.Message()
 	if err != nil {
@@ -158,66 +162,95 @@ func (s *Sender) prepare(ctx context.Context, r SendRequest, userID string) (att
 		RoomID: r.RoomID, ID: id, SenderID: userID, Content: r.Content, SentAt: ms,
 		ClientMessageID: r.ClientMessageID,
 	}, attachments: r.Attachments}
+	if a.message.Mentions, err = mentions(r.Mentions); err != nil {
+		return attempt{}, err
+	}
 	if r.NoEcho {
 		a.message.Origin = r.ConnectionID
 	}
 	tooLarge := s.fits(a.message)
-	sent := a.message
-	var previous string
-	var quoted []Message
-	var claimErr, attachmentErr, previousErr, quoteErr error
-	var group errgroup.Group
-	if r.ClientMessageID != "" && tooLarge == nil {
-		group.Go(func() error {
-			a.earlier, a.claimed, claimErr = s.store.ClaimSend(ctx, sent, s.now().UnixMilli())
-			return nil
-		})
-	}
-	if r.NoEcho && tooLarge == nil {
-		group.Go(func() error {
-			previous, previousErr = s.store.MessageBefore(ctx, r.RoomID, sent.ID)
-			return nil
-		})
-	}
-	if len(r.Attachments) > 0 {
-		group.Go(func() error {
-			a.found, attachmentErr = s.store.Attachments(ctx, r.RoomID, r.Attachments)
-			return nil
-		})
-	}
-	if r.ReplyTo != "" {
-		group.Go(func() error {
-			quoted, quoteErr = s.store.MessagesByID(ctx, r.RoomID, []string{r.ReplyTo})
-			return nil
-		})
-	}
-	member, memberErr := s.store.IsMember(ctx, r.RoomID, userID)
-	_ = group.Wait()
+	known := s.lookUp(ctx, r, &a, tooLarge == nil)
 	if a.claimed { // else it is another id that it would be before
-		a.message.Previous = previous
+		a.message.Previous = known.previous
 	}
 	switch {
-	case memberErr != nil:
-		return attempt{}, fmt.Errorf("check membership: %w", memberErr)
-	case !member:
+	case known.memberErr != nil:
+		return attempt{}, known.memberErr
+	case !known.member:
 		return attempt{}, errNotAMember(r.RoomID)
 	case tooLarge != nil:
 		return attempt{}, tooLarge
-	case claimErr != nil:
-		return attempt{}, fmt.Errorf("claim the client message id: %w", claimErr)
-	case attachmentErr != nil:
-		return attempt{}, fmt.Errorf("read the attachments: %w", attachmentErr)
-	case previousErr != nil:
-		return attempt{}, fmt.Errorf("look up the message before: %w", previousErr)
-	case quoteErr != nil:
-		return attempt{}, fmt.Errorf("read the message that it answers: %w", quoteErr)
+	case known.err() != nil:
+		return attempt{}, known.err()
+	case len(known.strangers) > 0:
+		return attempt{}, errNoMembers(r.RoomID, known.strangers)
 	case r.ReplyTo == "":
 		return a, nil
-	case len(quoted) == 0:
+	case len(known.quoted) == 0:
 		return attempt{}, errNoMessage(r.RoomID, r.ReplyTo)
 	}
-	a.message.ReplyTo = quoted[0].Quote()
+	a.message.ReplyTo = known.quoted[0].Quote()
 	return a, s.fits(a.message)
+}
+
+// lookups is what is known of a send before it is stored.
+type lookups struct {
+	member    bool      // the sender is one
+	previous  string    // the message before it
+	quoted    []Message // the message that it answers
+	strangers []string  // who is mentioned and is no member
+
+	memberErr error
+	errs      [5]error
+}
+
+// err is the first of those that count for a member.
+func (l *lookups) err() error { return cmp.Or(l.errs[:]...) }
+
+// lookUp looks up membership, claims the client message id, and reads whatever else the
+// send is about, side by side. It claims nothing for a message that does not fit.
+func (s *Sender) lookUp(ctx context.Context, r SendRequest, a *attempt, fits bool) *lookups {
+	l, sent := &lookups{}, a.message
+	var group errgroup.Group
+	n := 0
+	beside := func(asked bool, what string, do func() error) {
+		failed := &l.errs[n]
+		n++
+		if !asked {
+			return
+		}
+		group.Go(func() error {
+			if err := do(); err != nil {
+				*failed = fmt.Errorf("%s: %w", what, err)
+			}
+			return nil
+		})
+	}
+	beside(r.ClientMessageID != "" && fits, "claim the client message id", func() (err error) {
+		a.earlier, a.claimed, err = s.store.ClaimSend(ctx, sent, s.now().UnixMilli())
+		return err
+	})
+	beside(len(r.Attachments) > 0, "read the attachments", func() (err error) {
+		a.found, err = s.store.Attachments(ctx, r.RoomID, r.Attachments)
+		return err
+	})
+	beside(r.NoEcho && fits, "look up the message before", func() (err error) {
+		l.previous, err = s.store.MessageBefore(ctx, r.RoomID, sent.ID)
+		return err
+	})
+	beside(r.ReplyTo != "", "read the message that it answers", func() (err error) {
+		l.quoted, err = s.store.MessagesByID(ctx, r.RoomID, []string{r.ReplyTo})
+		return err
+	})
+	beside(len(sent.Mentions) > 0, "check the mentions", func() (err error) {
+		l.strangers, err = strangers(ctx, s.store, r.RoomID, sent.Mentions, sent.SenderID)
+		return err
+	})
+	if l.member, l.memberErr = s.store.IsMember(ctx, r.RoomID, sent.SenderID); l.memberErr != nil {
+		l.memberErr = fmt.Errorf("check membership: %w", l.memberErr)
+	}
+	_ = group.Wait()
+	return l
 }
 
 // put stores the message of an attempt.
@@ -345,6 +378,9 @@ func validateSend(r SendRequest) error {
 		if _, err := MessageTime(r.ReplyTo); err != nil {
 			return err
 		}
+	}
+	if _, err := mentions(r.Mentions); err != nil {
+		return err
 	}
 	if r.Content == "" && len(r.Attachments) > 0 {
 		return nil

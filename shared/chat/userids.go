@@ -43,6 +43,20 @@ func (u UserIDs) Normalize(id string) (string, error) {
 	return normal, nil
 }
 
+// NormalizeAll is Normalize for several ids.
+//
+// Errors: CodeInvalidRequest.
+func (u UserIDs) NormalizeAll(ids []string) ([]string, error) {
+	normal := make([]string, len(ids))
+	for i, id := range ids {
+		var err error
+		if normal[i], err = u.Normalize(id); err != nil {
+			return nil, err
+		}
+	}
+	return normal, nil
+}
+
 // OfClaim returns the normal form of an id in a token's claim. It refuses what is not
 // in form C: an issuer that tells two spellings of "José" apart may have given them to
 // two people, of whom the second must not become the first.

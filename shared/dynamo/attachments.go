@@ -186,18 +186,3 @@ func filesOf(it item) []chat.File {
 	}
 	return files
 }
-
-// idsOf reads the ids of a deleted message's attachments.
-func idsOf(it item) []string {
-	list, _ := it[table.AttachmentIDs].(*types.AttributeValueMemberL)
-	if list == nil {
-		return nil
-	}
-	ids := make([]string, 0, len(list.Value))
-	for _, v := range list.Value {
-		if id, ok := v.(*types.AttributeValueMemberS); ok {
-			ids = append(ids, id.Value)
-		}
-	}
-	return ids
-}

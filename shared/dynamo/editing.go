@@ -13,31 +13,39 @@ import (
 	"github.com/streamroom/streamroom/shared/table"
 )
 
-// EditMessage gives a message new content as of m.EditedAt.
+// EditMessage gives a message new content and mentions as of m.EditedAt.
 func (s *Store) EditMessage(ctx context.Context, m chat.Message) (chat.Message, bool, error) {
-	return s.changeMessage(ctx, m, "SET #content = :content, #edited = :at", &dynamodb.UpdateItemInput{
-		ExpressionAttributeNames:  map[string]string{"#content": table.Content},
+	update := "SET #content = :content, #edited = :at REMOVE #mentions"
+	in := &dynamodb.UpdateItemInput{
+		ExpressionAttributeNames:  map[string]string{"#content": table.Content, "#mentions": table.Mentions},
 		ExpressionAttributeValues: item{":content": attribute.Text(m.Content)},
-	})
+	}
+	if len(m.Mentions) > 0 {
+		update = "SET #content = :content, #edited = :at, #mentions = :mentions"
+		in.ExpressionAttributeValues[":mentions"] = attribute.Texts(m.Mentions)
+	}
+	return s.changeMessage(ctx, m, update, in)
 }
 
-// DeleteMessage removes a message's content, attachments and quote, as of m.DeletedAt, and
-// the readers that earlier versions stored with it. The ids of the attachments stay, for
+// DeleteMessage removes a message's content, attachments, quote and mentions, as of
+// m.DeletedAt, and the readers that earlier versions stored with it. The ids of the attachments stay, for
 // those who remove the files.
 func (s *Store) DeleteMessage(ctx context.Context, m chat.Message) (chat.Message, bool, error) {
-	update := "SET #deleted = :at, #edited = :at REMOVE #content, #readBy, #quote"
+	update := "SET #deleted = :at, #edited = :at REMOVE #content, #readBy, #quote, #mentions"
 	in := &dynamodb.UpdateItemInput{
-		ExpressionAttributeNames:  map[string]string{"#content": table.Content, "#readBy": table.ReadBy, "#quote": table.ReplyTo},
+		ExpressionAttributeNames: map[string]string{
+			"#content": table.Content, "#readBy": table.ReadBy, "#quote": table.ReplyTo, "#mentions": table.Mentions,
+		},
 		ExpressionAttributeValues: item{},
 	}
 	if len(m.Attachments) > 0 {
-		update = "SET #deleted = :at, #edited = :at, #ids = :ids REMOVE #content, #readBy, #quote, #attachments"
+		update = "SET #deleted = :at, #edited = :at, #ids = :ids REMOVE #content, #readBy, #quote, #mentions, #attachments"
 		in.ExpressionAttributeNames["#ids"], in.ExpressionAttributeNames["#attachments"] = table.AttachmentIDs, table.Attachments
-		ids := make([]types.AttributeValue, len(m.Attachments))
+		ids := make([]string, len(m.Attachments))
 		for i, file := range m.Attachments {
-			ids[i] = attribute.Text(file.ID)
+			ids[i] = file.ID
 		}
-		in.ExpressionAttributeValues[":ids"] = &types.AttributeValueMemberL{Value: ids}
+		in.ExpressionAttributeValues[":ids"] = attribute.Texts(ids)
 	}
 	return s.changeMessage(ctx, m, update, in)
 }

@@ -160,6 +160,9 @@ func messageItem(m chat.Message) item {
 	if m.ReplyTo != nil {
 		row[table.ReplyTo] = quoteValue(*m.ReplyTo)
 	}
+	if len(m.Mentions) > 0 {
+		row[table.Mentions] = attribute.Texts(m.Mentions)
+	}
 	if m.Previous != "" {
 		row[table.Previous] = attribute.Text(m.Previous)
 	}
@@ -321,8 +324,9 @@ func MessageOf(roomID string, it item) (chat.Message, bool) {
 		EditedAt:        attribute.GetNumber(it, table.EditedAt),
 		DeletedAt:       attribute.GetNumber(it, table.DeletedAt),
 		Attachments:     filesOf(it),
-		Removed:         idsOf(it),
+		Removed:         attribute.GetTexts(it, table.AttachmentIDs),
 		ReplyTo:         quoteOf(it),
+		Mentions:        attribute.GetTexts(it, table.Mentions),
 	}
 	if m.DeletedAt != 0 {
 		m.EditedAt = 0 // every change sets it: see changeMessage

@@ -54,6 +54,7 @@ func (s *Store) summaries(ctx context.Context, userID string, places []place, kn
 			summary.Last = &m
 		}
 		summary.Unread, summary.UnreadMore = count.result(summary.Last)
+		summary.Mentions = count.mentions
 		found = append(found, summary)
 	}
 	return found, s.nameOthers(ctx, userID, found)
@@ -120,7 +121,7 @@ func (s *Store) countUnread(ctx context.Context, counts []*unreadCount) error {
 		p := page{
 			pk: table.RoomPrefix + count.roomID, to: table.MetadataKey, backward: true, eventual: true, metered: true,
 			project: []string{
-				table.PK, table.SK, table.SenderID, table.DeletedAt,
+				table.PK, table.SK, table.SenderID, table.DeletedAt, table.Mentions,
 				table.Name, table.Type, table.CreatedBy, table.CreatedAt, table.MemberCount, table.EditedAt, table.Invited,
 			},
 		}
@@ -163,10 +164,11 @@ type unreadCount struct {
 	roomID, userID string
 	cursor         chat.ReadCursor
 
-	room   item // the room's description, nil if there is none
-	n      int
-	passed bool // messages after the cursor were read
-	ended  bool // all of them
+	room     item // the room's description, nil if there is none
+	n        int
+	mentions int  // of the user, in chat.MaxUnread of those
+	passed   bool // messages after the cursor were read
+	ended    bool // all of them
 }
 
 // add takes the room, counts the unread ones of some messages, and reports whether
@@ -180,6 +182,9 @@ func (c *unreadCount) add(items []item) bool {
 		m, ok := MessageOf(c.roomID, it)
 		if ok && c.cursor.IsUnread(m.ID) && m.SenderID != c.userID && m.DeletedAt == 0 {
 			c.n++
+			if c.n <= chat.MaxUnread && slices.Contains(m.Mentions, c.userID) {
+				c.mentions++
+			}
 		}
 		c.passed = c.passed || m.ID > c.cursor.UpTo
 	}

@@ -162,6 +162,7 @@ func messageFrame(m chat.Message, previous *string) wire.Message {
 		ClientMessageID:   m.ClientMessageID,
 		Attachments:       attachments(m.Attachments),
 		ReplyTo:           (*wire.Quote)(m.ReplyTo),
+		Mentions:          m.Mentions,
 	}
 }
 
@@ -177,6 +178,7 @@ func editedFrame(m chat.Message) wire.MessageEdited {
 		ClientMessageID: m.ClientMessageID,
 		Attachments:     attachments(m.Attachments),
 		ReplyTo:         (*wire.Quote)(m.ReplyTo),
+		Mentions:        m.Mentions,
 	}
 }
 

@@ -19,14 +19,15 @@ import (
 type SendMessage struct {
 	sender   *chat.Sender
 	sessions *chat.Sessions
+	users    chat.UserIDs
 	now      func() time.Time
 	log      zerolog.Logger
 }
 
 // NewSendMessage returns the handler of the route sendMessage. sessions counts the
-// frames that it refuses.
-func NewSendMessage(sender *chat.Sender, sessions *chat.Sessions, now func() time.Time, log zerolog.Logger) *SendMessage {
-	return &SendMessage{sender: sender, sessions: sessions, now: now, log: log}
+// frames that it refuses, and users gives ids of mentions their normal form.
+func NewSendMessage(sender *chat.Sender, sessions *chat.Sessions, users chat.UserIDs, now func() time.Time, log zerolog.Logger) *SendMessage {
+	return &SendMessage{sender: sender, sessions: sessions, users: users, now: now, log: log}
 }
 
 // Handle answers with one frame.
@@ -38,12 +39,17 @@ func (s *SendMessage) Handle(ctx context.Context, r Request) (Response, error) {
 		return errorFrame(err, ""), nil
 	}
 	in, refused := readSend(r.Body)
+	var mentions []string
+	if refused == nil {
+		mentions, refused = s.users.NormalizeAll(in.Mentions)
+	}
 	receipt, err := s.sender.Send(ctx, chat.SendRequest{
 		ConnectionID:    r.RequestContext.ConnectionID,
 		RoomID:          in.ChatRoomID,
 		Content:         in.Content,
 		Attachments:     in.Attachments,
 		ReplyTo:         in.ReplyTo,
+		Mentions:        mentions,
 		ClientMessageID: in.ClientMessageID,
 		NoEcho:          in.Echo != nil && !*in.Echo,
 		Refused:         refused,
@@ -106,8 +112,10 @@ func decodeSend(body string) (wire.ClientFrame, error) {
 			refused = chat.Errorf(chat.CodeInvalidRequest, "invalid %s: want a string", name)
 		}
 	}
-	if raw, ok := fields["attachments"]; ok && string(raw) != "null" && json.Unmarshal(raw, &in.Attachments) != nil {
-		refused = chat.Errorf(chat.CodeInvalidRequest, "invalid attachments: want an array of strings")
+	for name, into := range map[string]*[]string{"attachments": &in.Attachments, "mentions": &in.Mentions} {
+		if raw, ok := fields[name]; ok && string(raw) != "null" && json.Unmarshal(raw, into) != nil {
+			refused = chat.Errorf(chat.CodeInvalidRequest, "invalid %s: want an array of strings", name)
+		}
 	}
 	if raw, ok := fields["echo"]; ok && json.Unmarshal(raw, &in.Echo) != nil {
 		refused = chat.Errorf(chat.CodeInvalidRequest, "invalid echo: want true or false")

@@ -81,7 +81,7 @@ func newRoutes(t *testing.T, allowQuery bool) *routes {
 	r.disconnect = gateway.NewDisconnect(sessions, clock, log)
 	r.send = gateway.NewSendMessage(chat.NewSender(r.store, ids, clock, fits, chat.Limits{
 		chat.Sending: chat.PerSecond(chat.SendRate, chat.SendBurst),
-	}), sessions, clock, log)
+	}), sessions, chat.UserIDs{FoldCase: true}, clock, log)
 	r.fallback = gateway.NewDefault(sessions, clock, log)
 	room, _, err := chat.NewRooms(r.store, ids, clock).Create(t.Context(), "alice", chat.NewRoom{Name: "Team", Type: chat.Group})
 	if err != nil {

@@ -38,7 +38,7 @@ func messageBody(m chat.Message, reader string) wire.HistoryMessage {
 	body := wire.HistoryMessage{
 		ChatRoomID: m.RoomID, MessageID: m.ID, SenderID: m.SenderID, Content: m.Content, Timestamp: m.SentAt,
 		ReadBy: m.ReadBy, EditedAt: m.EditedAt, DeletedAt: m.DeletedAt, Attachments: attachments(m.Attachments),
-		ReplyTo: (*wire.Quote)(m.ReplyTo),
+		ReplyTo: (*wire.Quote)(m.ReplyTo), Mentions: m.Mentions,
 	}
 	if m.SenderID == reader {
 		body.ClientMessageID = m.ClientMessageID
@@ -59,7 +59,8 @@ func (a *API) readRoom(r *http.Request, userID string) (int, any, error) {
 
 func (a *API) editMessage(r *http.Request, userID string) (int, any, error) {
 	var in struct {
-		Content *string `json:"content"` // it may be empty, with attachments, but not left out by mistake
+		Content  *string   `json:"content"`  // it may be empty, with attachments, but not left out by mistake
+		Mentions *[]string `json:"mentions"` // nil: they stay
 	}
 	if err := read(r, &in); err != nil {
 		return 0, nil, err
@@ -67,7 +68,14 @@ func (a *API) editMessage(r *http.Request, userID string) (int, any, error) {
 	if in.Content == nil {
 		return 0, nil, chat.Errorf(chat.CodeInvalidRequest, "content is missing")
 	}
-	m, err := a.domain.Editor.Edit(r.Context(), userID, r.PathValue("room"), r.PathValue("message"), *in.Content)
+	if in.Mentions != nil {
+		users, err := a.domain.UserIDs.NormalizeAll(*in.Mentions)
+		if err != nil {
+			return 0, nil, err
+		}
+		in.Mentions = &users
+	}
+	m, err := a.domain.Editor.Edit(r.Context(), userID, r.PathValue("room"), r.PathValue("message"), *in.Content, in.Mentions)
 	if err != nil {
 		return 0, nil, err
 	}

@@ -35,7 +35,7 @@ func (a *API) profiles(r *http.Request, _ string) (int, any, error) {
 	if err := read(r, &in); err != nil {
 		return 0, nil, err
 	}
-	users, err := a.normalize(in.Users)
+	users, err := a.domain.UserIDs.NormalizeAll(in.Users)
 	if err != nil {
 		return 0, nil, err
 	}

@@ -24,7 +24,7 @@ func (a *API) createRoom(r *http.Request, userID string) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	members, err := a.normalize(in.Members)
+	members, err := a.domain.UserIDs.NormalizeAll(in.Members)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -50,18 +50,6 @@ func (a *API) createRoom(r *http.Request, userID string) (int, any, error) {
 		return http.StatusCreated, body, nil
 	}
 	return http.StatusOK, body, nil
-}
-
-// normalize gives user ids their normal form.
-func (a *API) normalize(userIDs []string) ([]string, error) {
-	normal := make([]string, len(userIDs))
-	for i, id := range userIDs {
-		var err error
-		if normal[i], err = a.domain.UserIDs.Normalize(id); err != nil {
-			return nil, err
-		}
-	}
-	return normal, nil
 }
 
 // idempotencyKey reads the header Idempotency-Key, "" if it is absent. An empty
@@ -99,7 +87,7 @@ func (a *API) listRooms(r *http.Request, userID string) (int, any, error) {
 	for i, room := range rooms {
 		body.Rooms[i] = wire.RoomSummary{
 			ChatRoomID: room.Room.ID, Name: room.Room.Name, Type: string(room.Room.Type), LastMessageAt: room.SortAt,
-			ReadUpTo: room.ReadUpTo, Unread: room.Unread, UnreadMore: room.UnreadMore,
+			ReadUpTo: room.ReadUpTo, Unread: room.Unread, UnreadMore: room.UnreadMore, Mentions: room.Mentions,
 		}
 		if with := room.With; with.UserID != "" {
 			body.Rooms[i].With = &wire.Person{UserID: with.UserID, DisplayName: with.DisplayName}

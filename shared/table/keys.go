@@ -102,6 +102,7 @@ const (
 	AttachmentID    = "attachmentId"
 	Attachments     = "attachments"   // of a message: a list of maps; of a last message: how many
 	ReplyTo         = "replyTo"       // of a message: a map of the message that it answers
+	Mentions        = "mentions"      // of a message: a list of user ids
 	AttachmentIDs   = "attachmentIds" // of a deleted message: whose objects are to go
 	Visibility      = "visibility"    // there if the room is public
 	PlacedAt        = "placedAt"

@@ -45,8 +45,9 @@ type ClientFrame struct {
 	ClientMessageID string `json:"clientMessageId,omitempty"`
 	// Attachments are the ids of files that the sender has announced and uploaded.
 	Attachments []string `json:"attachments,omitempty"`
-	ReplyTo     string   `json:"replyTo,omitempty"` // id of a message of the room
-	Echo        *bool    `json:"echo,omitempty"`    // false: the ack is enough, don't send the message to this connection
+	ReplyTo     string   `json:"replyTo,omitempty"`  // id of a message of the room
+	Mentions    []string `json:"mentions,omitempty"` // ids of members of the room
+	Echo        *bool    `json:"echo,omitempty"`     // false: the ack is enough, don't send the message to this connection
 }
 
 // Ack answers a sendMessage: the message is stored. Duplicate is set if an earlier
@@ -78,6 +79,7 @@ type Message struct {
 
 	Attachments []Attachment `json:"attachments,omitempty"`
 	ReplyTo     *Quote       `json:"replyTo,omitempty"`
+	Mentions    []string     `json:"mentions,omitempty"` // user ids
 }
 
 // Quote is the beginning of the message that another one answers, as it was then. Its
@@ -144,6 +146,7 @@ type MessageEdited struct {
 
 	Attachments []Attachment `json:"attachments,omitempty"`
 	ReplyTo     *Quote       `json:"replyTo,omitempty"`
+	Mentions    []string     `json:"mentions,omitempty"` // user ids
 }
 
 // MessageDeleted announces that a message was deleted. No later frame about the
@@ -206,6 +209,7 @@ type ServerFrame struct {
 	Name              string            `json:"name"`
 	Attachments       []Attachment      `json:"attachments"`
 	ReplyTo           *Quote            `json:"replyTo"`
+	Mentions          []string          `json:"mentions"`
 	Frames            []json.RawMessage `json:"frames"`
 }
 

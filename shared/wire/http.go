@@ -81,7 +81,8 @@ type ReadRequest struct {
 
 // EditRequest gives a message new content.
 type EditRequest struct {
-	Content string `json:"content"`
+	Content  string    `json:"content"`
+	Mentions *[]string `json:"mentions,omitempty"` // nil: they stay
 }
 
 // NameChange gives the caller a display name; "" removes it. DisplayName is
@@ -156,6 +157,7 @@ type RoomSummary struct {
 	ReadUpTo      string       `json:"readUpTo,omitempty"`   // the caller's read cursor, a message id
 	Unread        int          `json:"unread"`               // messages of others after the read cursor, at most 100
 	UnreadMore    bool         `json:"unreadMore,omitempty"` // counting ended early: unread is a lower bound
+	Mentions      int          `json:"mentions,omitempty"`   // those of the unread messages that mention the caller
 }
 
 // Person is a user, and what they are called.
@@ -190,6 +192,7 @@ type HistoryMessage struct {
 	ClientMessageID string       `json:"clientMessageId,omitempty"` // of a message of the reader's own
 	Attachments     []Attachment `json:"attachments,omitempty"`
 	ReplyTo         *Quote       `json:"replyTo,omitempty"`
+	Mentions        []string     `json:"mentions,omitempty"` // user ids
 }
 
 // AttachmentRequest announces a file. Width and Height are those of a picture or a

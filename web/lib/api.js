@@ -37,6 +37,7 @@ import { Failure } from "./failure.js";
  * @property {string} [readUpTo] the id up to which the user has read, as the server knew it
  * @property {number} [unread] messages of others that the user has not read; counting stops at 100
  * @property {boolean} [unreadMore] there may be more than these
+ * @property {number} [mentions] those of the unread messages that mention the user
  */
 
 /**
@@ -234,10 +235,12 @@ export class API {
    * @param {string} chatRoomId
    * @param {string} messageId a message of the user's own
    * @param {string} content
+   * @param {string[]} [mentions] undefined: those that it has stay
    * @returns {Promise<Message>}
    */
-  editMessage(chatRoomId, messageId, content) {
-    return this.#call("PATCH", `${roomPath(chatRoomId)}/messages/${encodeURIComponent(messageId)}`, { content });
+  editMessage(chatRoomId, messageId, content, mentions) {
+    const path = `${roomPath(chatRoomId)}/messages/${encodeURIComponent(messageId)}`;
+    return this.#call("PATCH", path, { content, mentions });
   }
 
   /**

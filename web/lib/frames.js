@@ -18,6 +18,7 @@ import { beginning, hasVisible } from "./text.js";
  * @property {number} [deletedAt]
  * @property {import("./attachments.js").Attachment[]} [attachments]
  * @property {Quote} [replyTo] the message that it answers
+ * @property {string[]} [mentions] the users whom it mentions
  */
 
 /**

@@ -126,6 +126,7 @@ export class Inbox {
       content: outgoing.content,
       attachments: filesOf(outgoing),
       replyTo: outgoing.replyTo,
+      mentions: outgoing.mentions,
     });
     this.#emit("timeline", chatRoomId);
   }
@@ -133,7 +134,7 @@ export class Inbox {
   /** @param {Message} message */
   #arrived(message) {
     const { chatRoomId, messageId, senderId, content, timestamp, previousMessageId, clientMessageId } = message;
-    const { attachments, replyTo } = message;
+    const { attachments, replyTo, mentions } = message;
     this.#take({
       chatRoomId,
       messageId,
@@ -144,10 +145,11 @@ export class Inbox {
       clientMessageId,
       attachments,
       replyTo,
+      mentions,
     });
     this.#stored({ clientMessageId, senderId });
     if (this.#directory.list.loaded && !this.#directory.list.get(chatRoomId))
-      this.#discover(chatRoomId, { chatRoomId, messageId, senderId, content, timestamp, attachments });
+      this.#discover(chatRoomId, { chatRoomId, messageId, senderId, content, timestamp, attachments, mentions });
   }
 
   /**
@@ -240,6 +242,7 @@ export class Inbox {
     timeline?.update(message);
     this.#directory.list.revised({ chatRoomId, messageId, content, editedAt, deletedAt });
     if (deletedAt) this.#unread.deleted(chatRoomId, messageId);
+    else this.#unread.edited(message);
   }
 
   /**
@@ -304,7 +307,7 @@ export class Inbox {
 
   /** @param {Message} message as it is now, edited or deleted */
   revised({ chatRoomId, messageId, senderId, content, timestamp, ...rest }) {
-    const { editedAt, deletedAt, readBy, attachments, replyTo } = rest;
+    const { editedAt, deletedAt, readBy, attachments, replyTo, mentions } = rest;
     const message = {
       chatRoomId,
       messageId,
@@ -316,6 +319,7 @@ export class Inbox {
       readBy,
       attachments,
       replyTo,
+      mentions,
     };
     const timeline = this.#timelines.get(chatRoomId);
     if (timeline) this.#catchUp.input(timeline, (recovery) => recovery.change(message));

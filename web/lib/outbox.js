@@ -24,6 +24,7 @@ import { isolated } from "./text.js";
  * @property {Failure} [failure] why, when failed
  * @property {Upload[]} [attachments] it is sent when they are uploaded
  * @property {import("./frames.js").Quote} [replyTo] the message that it answers
+ * @property {string[]} [mentions] the users whom it mentions
  */
 
 /** How long an ack may take before the message goes out again (ms). */
@@ -76,10 +77,10 @@ export class Outbox {
    * @param {string} chatRoomId
    * @param {string} content
    * @param {Upload[]} [attachments]
-   * @param {Outgoing["replyTo"]} [replyTo]
+   * @param {Pick<Outgoing, "replyTo"|"mentions">} [about]
    * @returns {Outgoing}
    */
-  add(chatRoomId, content, attachments = [], replyTo = undefined) {
+  add(chatRoomId, content, attachments = [], { replyTo, mentions } = {}) {
     const outgoing = /** @type {Outgoing} */ ({
       clientMessageId: newClientMessageId(),
       chatRoomId,
@@ -88,6 +89,7 @@ export class Outbox {
       status: "waiting",
       attachments: attachments.length > 0 ? attachments : undefined,
       replyTo,
+      mentions: mentions?.length ? mentions : undefined,
     });
     this.#enqueue(outgoing);
     this.#save(outgoing);
@@ -158,7 +160,7 @@ export class Outbox {
   }
 
   /** @param {Outgoing} outgoing */
-  #save({ clientMessageId, chatRoomId, content, createdAt, failure, attachments, replyTo }) {
+  #save({ clientMessageId, chatRoomId, content, createdAt, failure, attachments, replyTo, mentions }) {
     const reason = failure && { code: failure.code, message: failure.message };
     const files = attachments?.map(described);
     const tab = files?.every(({ attachmentId }) => attachmentId) === false ? this.#tabs.id : undefined;
@@ -170,6 +172,7 @@ export class Outbox {
       failure: reason,
       attachments: files,
       replyTo,
+      mentions,
       tab,
     });
   }
@@ -338,6 +341,7 @@ export class Outbox {
       clientMessageId: outgoing.clientMessageId,
       attachments: outgoing.attachments?.map(({ attachmentId }) => attachmentId),
       replyTo: outgoing.replyTo?.messageId,
+      mentions: outgoing.mentions,
       echo: false, // the ack says all
     });
   }

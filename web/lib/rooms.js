@@ -66,7 +66,7 @@ export class RoomList {
       const older = (held.lastMessage?.messageId ?? "") > (room.lastMessage?.messageId ?? "");
       if (held.lastMessage) this.#lastMessage(room.chatRoomId, held.lastMessage);
       const more = (room.unread ?? 0) > (held.unread ?? 0);
-      if (keeps(room.chatRoomId, older, more)) this.setUnread(room.chatRoomId, held.unread ?? 0, held.unreadMore);
+      if (keeps(room.chatRoomId, older, more)) this.setUnread(room.chatRoomId, held.unread ?? 0, held);
     }
     this.loaded = true;
   }
@@ -132,11 +132,13 @@ export class RoomList {
   /**
    * @param {string} chatRoomId
    * @param {number} unread
-   * @param {boolean} [more] whether there may be more
+   * @param {object} [and]
+   * @param {boolean} [and.unreadMore] whether there may be more
+   * @param {number} [and.mentions] how many of them mention the user
    */
-  setUnread(chatRoomId, unread, more = false) {
+  setUnread(chatRoomId, unread, { unreadMore = false, mentions = 0 } = {}) {
     const room = this.#rooms.get(chatRoomId);
-    if (room) Object.assign(room, { unread: Math.min(MOST_UNREAD, unread), unreadMore: more });
+    if (room) Object.assign(room, { unread: Math.min(MOST_UNREAD, unread), unreadMore, mentions });
   }
 
   /**

@@ -20,6 +20,7 @@ import { MOST_UNREAD } from "./rooms.js";
 import { Session } from "./session.js";
 import { timeOf } from "./ulid.js";
 
+export { findMentions, MAX_MENTIONS, mentionedIn } from "./mentions.js";
 export * from "./text.js";
 export { byteLength, Failure, MAX_ATTACHMENTS, MAX_CONTENT, MOST_UNREAD };
 
@@ -143,11 +144,13 @@ export class Streamroom extends Emitter {
    * @param {string} content may be empty with attachments
    * @param {Upload[]} [attachments] what attach() gave: the message is sent when they are uploaded
    * @param {Message} [answered] the message of the room that it answers
+   * @param {string[]} [mentions] ids of members of the room whom it mentions, at most 20: see mentionedIn()
    * @returns {Outgoing}
    */
-  send(chatRoomId, content, attachments = [], answered = undefined) {
+  send(chatRoomId, content, attachments = [], answered = undefined, mentions = []) {
     checkContent(chatRoomId, content, attachments.length === 0);
-    return this.#session.outbox.add(chatRoomId, content, attachments, answered && quoteOf(answered));
+    const replyTo = answered && quoteOf(answered);
+    return this.#session.outbox.add(chatRoomId, content, attachments, { replyTo, mentions });
   }
 
   /**
@@ -222,17 +225,19 @@ export class Streamroom extends Emitter {
    * @param {string} chatRoomId
    * @param {string} messageId
    * @param {string} content may be empty where the message has files
+   * @param {string[]} [mentions] whom it mentions from now on; without it they stay
    */
-  async edit(chatRoomId, messageId, content) {
+  async edit(chatRoomId, messageId, content, mentions = undefined) {
     const files = this.#session.timelines.get(chatRoomId)?.get(messageId)?.attachments ?? [];
     checkContent(chatRoomId, content, files.length === 0);
-    const edited = await this.#session.api.editMessage(chatRoomId, messageId, content);
+    const edited = await this.#session.api.editMessage(chatRoomId, messageId, content, mentions);
     const held = this.#session.timelines.get(chatRoomId)?.get(messageId);
     if (held)
       this.#session.inbox.revised({
         ...held,
         ...edited,
         content,
+        mentions: edited ? edited.mentions : (mentions ?? held.mentions),
         editedAt: edited?.editedAt ?? this.#session.clock.now(),
       });
   }

@@ -105,17 +105,22 @@ export class Timeline {
   }
 
   /**
-   * How many messages of others come after an id, so far as they are held.
+   * How many messages of others come after an id, so far as they are held, and how many of
+   * them mention the user.
    * @param {string} id
    * @param {string} me
    * @param {number} most where counting stops
    */
   countAfter(id, me, most) {
-    let count = 0;
-    for (let i = this.messages.length - 1; i >= 0 && count < most && this.messages[i].messageId > id; i--) {
-      if (this.messages[i].senderId !== me && !this.messages[i].deletedAt) count++;
+    let unread = 0;
+    let mentions = 0;
+    for (let i = this.messages.length - 1; i >= 0 && unread < most && this.messages[i].messageId > id; i--) {
+      const message = this.messages[i];
+      if (message.senderId === me || message.deletedAt) continue;
+      unread++;
+      if (message.mentions?.includes(me)) mentions++;
     }
-    return count;
+    return { unread, mentions };
   }
 
   /**
@@ -165,11 +170,13 @@ function merge(held, other) {
     delete held.content;
     delete held.attachments;
     delete held.replyTo;
+    delete held.mentions;
     changed = true;
   }
   if (!held.deletedAt && (other.editedAt ?? 0) > (held.editedAt ?? 0)) {
     held.editedAt = other.editedAt;
     held.content = other.content;
+    held.mentions = other.mentions;
     changed = true;
   }
   return changed;

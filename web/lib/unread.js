@@ -103,7 +103,7 @@ export class Unread {
    * A message is new.
    * @param {Message} message
    */
-  add({ chatRoomId, messageId, senderId, deletedAt }) {
+  add({ chatRoomId, messageId, senderId, deletedAt, mentions: mentioned }) {
     this.#touch(chatRoomId);
     this.#note(chatRoomId, messageId);
     const counts = !deletedAt && senderId !== this.#me();
@@ -116,8 +116,9 @@ export class Unread {
       this.doubt(chatRoomId); // unless it was stored late, the list's count has it
       return;
     }
-    const { unread = 0, unreadMore } = this.#list.get(chatRoomId) ?? {};
-    this.#list.setUnread(chatRoomId, unread + 1, unreadMore);
+    const { unread = 0, unreadMore, mentions = 0 } = this.#list.get(chatRoomId) ?? {};
+    const one = mentioned?.includes(this.#me()) ? 1 : 0;
+    this.#list.setUnread(chatRoomId, unread + 1, { unreadMore, mentions: mentions + one });
     this.#suspect(chatRoomId);
   }
 
@@ -179,6 +180,17 @@ export class Unread {
     if (this.#derive(chatRoomId)) return;
     const { unread = 0 } = this.#list.get(chatRoomId) ?? {};
     if (this.#late.has(chatRoomId) || unread > 0 || messageId > this.#receipts.own(chatRoomId)) this.doubt(chatRoomId);
+  }
+
+  /**
+   * A message was edited, which may have changed whom it mentions.
+   * @param {Message} message
+   */
+  edited({ chatRoomId, messageId, mentions: mentioned = [] }) {
+    if (this.#derive(chatRoomId)) return;
+    const { unread = 0, mentions = 0 } = this.#list.get(chatRoomId) ?? {};
+    const matters = mentions > 0 || mentioned.includes(this.#me());
+    if (matters && unread > 0 && messageId > this.#receipts.own(chatRoomId)) this.doubt(chatRoomId);
   }
 
   /**
@@ -271,12 +283,12 @@ export class Unread {
    */
   #lacks(chatRoomId) {
     const { unread = 0 } = this.#list.get(chatRoomId) ?? {};
-    return unread > (this.#held(chatRoomId) ?? unread);
+    return unread > (this.#held(chatRoomId)?.unread ?? unread);
   }
 
   /**
-   * How many messages of others are held after the own read cursor; undefined if some
-   * may not be held.
+   * How many messages of others are held after the own read cursor, and mention the user;
+   * undefined if some may not be held.
    * @param {string} chatRoomId
    */
   #held(chatRoomId) {
@@ -360,7 +372,7 @@ export class Unread {
       if (isNewer && own >= (lastMessage?.messageId ?? "")) this.#list.setUnread(chatRoomId, 0);
       else if (isNewer || changed) this.#derive(chatRoomId);
       else if (this.#lacks(chatRoomId)) this.#late.add(chatRoomId);
-      else if (!unreadMore && unread === this.#held(chatRoomId)) this.#late.delete(chatRoomId);
+      else if (!unreadMore && unread === this.#held(chatRoomId)?.unread) this.#late.delete(chatRoomId);
       // A room that was added by hand may not be listed yet: its count is asked for again.
       if (changed || !this.#list.isListed(chatRoomId)) continue;
       this.#trust(chatRoomId);
@@ -409,7 +421,7 @@ export class Unread {
   #derive(chatRoomId) {
     const held = this.#held(chatRoomId);
     if (held === undefined || this.#late.has(chatRoomId)) return false;
-    this.#list.setUnread(chatRoomId, held);
+    this.#list.setUnread(chatRoomId, held.unread, held);
     return true;
   }
 

@@ -91,7 +91,7 @@ function run({ steps, final }, ordered) {
     want,
     "at the end",
   );
-  if (unread !== undefined) equal(timeline.countAfter(receipts.own("r"), "me", 100), unread, "unread");
+  if (unread !== undefined) equal(timeline.countAfter(receipts.own("r"), "me", 100).unread, unread, "unread");
   if (wantRead) equal(read, wantRead, "read");
 }
 

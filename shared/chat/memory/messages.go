@@ -174,7 +174,7 @@ func (s *Store) MessagesAfter(ctx context.Context, rooms []chat.Position, limit 
 // EditMessage implements chat.EditStore.
 func (s *Store) EditMessage(ctx context.Context, m chat.Message) (chat.Message, bool, error) {
 	return s.changeMessage(ctx, "EditMessage", m, func(stored *chat.Message) {
-		stored.Content, stored.EditedAt = m.Content, m.EditedAt
+		stored.Content, stored.Mentions, stored.EditedAt = m.Content, m.Mentions, m.EditedAt
 	})
 }
 
@@ -182,7 +182,7 @@ func (s *Store) EditMessage(ctx context.Context, m chat.Message) (chat.Message, 
 func (s *Store) DeleteMessage(ctx context.Context, m chat.Message) (chat.Message, bool, error) {
 	return s.changeMessage(ctx, "DeleteMessage", m, func(stored *chat.Message) {
 		stored.Content, stored.EditedAt, stored.DeletedAt = "", 0, m.DeletedAt
-		stored.Attachments, stored.ReplyTo = nil, nil
+		stored.Attachments, stored.ReplyTo, stored.Mentions = nil, nil, nil
 		for _, file := range m.Attachments {
 			stored.Removed = append(stored.Removed, file.ID)
 		}

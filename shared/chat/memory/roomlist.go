@@ -43,8 +43,9 @@ func (s *Store) UserRooms(ctx context.Context, userID, cursor string, limit int)
 		r := s.rooms[p.roomID]
 		rooms[i] = chat.RoomSummary{Room: *r.about, SortAt: p.at, Last: r.lastMessage(), With: s.otherIn(r, userID)}
 		rooms[i].ReadUpTo = r.cursors[userID].UpTo
-		unread := r.unread(userID)
+		unread, mentions := r.unread(userID)
 		rooms[i].Unread, rooms[i].UnreadMore = min(unread, chat.MaxUnread), unread > chat.MaxUnread
+		rooms[i].Mentions = mentions
 	}
 	return rooms, next, nil
 }
@@ -93,15 +94,20 @@ func (r *room) lastMessage() *chat.LastMessage {
 	return &last
 }
 
-// unread counts the messages of others that are unread by the user's read cursor.
-func (r *room) unread(userID string) (n int) {
+// unread counts the messages of others that are unread by the user's read cursor, and
+// which of the newest chat.MaxUnread mention the user.
+func (r *room) unread(userID string) (n, mentions int) {
 	cursor := r.cursors[userID]
-	for _, m := range r.between(cursor.Settled(), "") {
-		if cursor.IsUnread(m.ID) && m.SenderID != userID && m.DeletedAt == 0 {
-			n++
+	for _, m := range slices.Backward(r.between(cursor.Settled(), "")) {
+		if !cursor.IsUnread(m.ID) || m.SenderID == userID || m.DeletedAt != 0 {
+			continue
+		}
+		n++
+		if n <= chat.MaxUnread && slices.Contains(m.Mentions, userID) {
+			mentions++
 		}
 	}
-	return n
+	return n, mentions
 }
 
 // position is a place in a user's room list.

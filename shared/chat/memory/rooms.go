@@ -92,6 +92,19 @@ func (s *Store) Member(ctx context.Context, roomID, userID string) (chat.Member,
 	return m, ok, nil
 }
 
+// MembersAmong implements chat.MemberStore.
+func (s *Store) MembersAmong(ctx context.Context, roomID string, userIDs []string) ([]string, error) {
+	unlock, err := s.begin(ctx, "MembersAmong")
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	return slices.DeleteFunc(slices.Clone(userIDs), func(id string) bool {
+		_, ok := s.room(roomID).members[id]
+		return !ok
+	}), nil
+}
+
 // IsMember implements chat.SendStore.
 func (s *Store) IsMember(ctx context.Context, roomID, userID string) (bool, error) {
 	unlock, err := s.begin(ctx, "IsMember")
