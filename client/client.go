@@ -89,6 +89,9 @@ type Client struct {
 	mu      sync.Mutex
 	current *session      // nil: none is open
 	changed chan struct{} // closed when current changes
+
+	typed     map[string]time.Time // by room: when the server was last told that the user types
+	typingOff bool
 }
 
 // New returns a Client, which connects when Run is called. It fails if an
@@ -133,6 +136,7 @@ func New(o Options) (*Client, error) {
 		quit:      make(chan struct{}),
 		offline:   make(chan struct{}),
 		changed:   make(chan struct{}),
+		typed:     map[string]time.Time{},
 	}
 	c.inbox = newInbox(clock, c.jitter, o.Logger)
 	return c, nil

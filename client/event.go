@@ -2,7 +2,7 @@ package client
 
 import "time"
 
-// Event is one of [Message], [Edited], [Deleted], [Read], [MemberJoined],
+// Event is one of [Message], [Edited], [Deleted], [Read], [Typing], [MemberJoined],
 // [MemberLeft], [RoomChanged], [Connected], [Disconnected] and [CatchUpFailed].
 // More may come: ignore those you don't know.
 type Event interface{ event() }
@@ -73,6 +73,14 @@ func (r Read) Includes(messageID string) bool {
 // endOfID is how many characters of an id Read.Known has.
 const endOfID = 6
 
+// Typing says that another user typed in a room of at most 20 members at a time, in ms. It
+// holds for [TypingLife], or until a message of theirs. It may come late, or twice: one
+// that is not newer than the last, or than the user's last message there, says nothing.
+type Typing struct {
+	ChatRoomID, UserID string
+	At                 int64
+}
+
 // RoomChanged says what a room is called now, that it became public or private, or that
 // its place was set or removed, which Client.Room has.
 type RoomChanged struct{ ChatRoomID, Name string }
@@ -111,6 +119,7 @@ func (Message) event()       {}
 func (Edited) event()        {}
 func (Deleted) event()       {}
 func (Read) event()          {}
+func (Typing) event()        {}
 func (RoomChanged) event()   {}
 func (MemberJoined) event()  {}
 func (MemberLeft) event()    {}

@@ -33,6 +33,8 @@ type fake struct {
 	date func() string
 	// noSubprotocol accepts handshakes without selecting a subprotocol.
 	noSubprotocol bool
+	// off is what pongs say is switched off.
+	off []string
 
 	mu         sync.Mutex
 	now        func() time.Time
@@ -139,7 +141,7 @@ func (s *fake) frame(c *fakeConn, data []byte) {
 	}
 	switch f.Action {
 	case wire.ActionPing:
-		c.write(wire.Pong{Type: wire.TypePong, ConnectionID: c.id, UserID: "alice", ChangedAt: s.changedAt()})
+		c.write(wire.Pong{Type: wire.TypePong, ConnectionID: c.id, UserID: "alice", ChangedAt: s.changedAt(), Off: s.off})
 	case wire.ActionSendMessage:
 		ack, frame := s.accept(f)
 		c.write(ack)

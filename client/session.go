@@ -315,9 +315,15 @@ func (c *Client) receive(s *session, f wire.ServerFrame) error {
 	case wire.TypeRead:
 		read := Read{ChatRoomID: f.ChatRoomID, UserID: f.UserID, From: f.From, UpTo: f.UpTo, Since: f.Since, Known: f.Known}
 		c.inbox.note(read, f.ChatRoomID)
+	case wire.TypeTyping:
+		c.inbox.typing(Typing{ChatRoomID: f.ChatRoomID, UserID: f.UserID, At: f.At})
 	case wire.TypeRoomChanged:
 		c.inbox.note(RoomChanged{ChatRoomID: f.ChatRoomID, Name: f.Name}, f.ChatRoomID)
 	case wire.TypeError:
+		if f.Action == wire.ActionTyping {
+			c.log.Info().Str("code", f.Code).Str("room", f.ChatRoomID).Msg("the server did not take that the user types")
+			return nil
+		}
 		return c.receiveError(f.ClientMessageID, &Error{Code: f.Code, Message: f.Message, RetryAfter: milliseconds(f.RetryAfter)})
 	case "": // the gateway's own
 		return c.receiveError("", &Error{Code: CodeInternal, Message: f.Message})
@@ -343,6 +349,7 @@ func (c *Client) receiveBatch(s *session, frames []json.RawMessage) error {
 
 func (c *Client) receivePong(s *session, f wire.ServerFrame) {
 	signal(s.pong)
+	c.receiveOff(f.Off)
 	select {
 	case <-s.ready:
 		c.inbox.changed(f.ChangedAt)

@@ -213,6 +213,9 @@ func (d *deployed) charges(members int) []charged {
 			return d.route("disconnect", connection(1001), func(object) {})
 		}},
 		{"ping", cost.Ping(), answered, topology.Default, func() []byte { return d.frame(connection(0), object{"action": "ping"}) }},
+		{"typing", cost.Typing(members, float64(members-1)), cost.Action{Frames: 1}, topology.Default, func() []byte {
+			return d.frame(connection(0), object{"action": "typing", "chatRoomId": room})
+		}},
 		{"read", cost.Read(members, float64(members)), request, topology.API, func() []byte {
 			d.clock.advance(chat.StoreWithin) // the room's only message of the last minute
 			return d.readEvent(d.otherMessage(room))

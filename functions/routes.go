@@ -51,10 +51,15 @@ func SendMessage(e Env) (lambda.Handler, error) {
 	return w.handler(send.Handle)
 }
 
-// Default answers pings, and frames that name no route.
+// Default answers pings, notes who types, and answers frames that name no route.
 func Default(e Env) (lambda.Handler, error) {
 	w := e.wire(topology.Default)
-	fallback := gateway.NewDefault(chat.NewSessions(w.store(), w.frameLimits(), w.Now), w.Now, w.log)
+	store, limits := w.store(), w.frameLimits()
+	var typists *chat.Typists
+	if w.vars.Typing() {
+		typists = chat.NewTypists(store, limits, w.Now)
+	}
+	fallback := gateway.NewDefault(chat.NewSessions(store, limits, w.Now), typists, w.Now, w.log)
 	return w.handler(fallback.Handle)
 }
 
@@ -119,5 +124,6 @@ func (w wiring) frameLimits() chat.Limits {
 		chat.Sending: sends, chat.Sustaining: sends.Sustained(),
 		chat.Refusing: chat.PerMinute(chat.RefusedRate, chat.RefusedBurst),
 		chat.Pinging:  chat.PerMinute(chat.PingRate, chat.PingBurst),
+		chat.Typing:   chat.PerMinute(chat.TypingRate, chat.TypingBurst),
 	}
 }

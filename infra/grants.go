@@ -55,6 +55,7 @@ var grants = map[string][]grant{
 	},
 	topology.Default: {
 		{actions: []string{getItem, updateItem}, prefixes: []string{table.ConnectionPrefix}},
+		{actions: []string{batchGet, putItem}, prefixes: []string{table.RoomPrefix}},
 		{actions: []string{query}, prefixes: []string{table.UserRoomsPrefix}, index: table.GSI1},
 	},
 	topology.Fanout: {

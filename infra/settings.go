@@ -47,7 +47,7 @@ type settings struct {
 	ThrottleBurst, ThrottleRate float64 // of the WebSocket API
 	// APIThrottleBurst and APIThrottleRate are those of the HTTP API.
 	APIThrottleBurst, APIThrottleRate float64
-	Limits                            map[string]string // of users and what they send, by variable; the functions have defaults
+	Limits                            map[string]string // and switches, of users and what they send, by variable; the functions have defaults
 	OrderInterval                     string            // seconds between two moves of a room in lists; "" is the functions' default
 	ReservedConcurrency               map[string]int    // by function
 	LogLevel                          string
@@ -204,6 +204,7 @@ var options = []option{
 	userLimit("readRate", config.ReadRate, 0, 1000),
 	userLimit("readBurst", config.ReadBurst, 1, 10_000),
 	userLimit("attachmentBytes", config.MaxFile, 1, 100<<20),
+	switched("typing", config.Typing),
 	{"orderInterval", func(s *settings, v string) error {
 		s.OrderInterval = v
 		_, err := number(v, 0, 3_600)
@@ -265,6 +266,14 @@ func userLimit(name, variable string, least, most int) option {
 		s.Limits[variable] = v
 		_, err := number(v, least, most)
 		return err
+	}}
+}
+
+// switched is an option that switches what functions do on or off.
+func switched(name, variable string) option {
+	return option{name, func(s *settings, v string) error {
+		s.Limits[variable] = v
+		return oneOf(v, config.On, config.Off)
 	}}
 }
 

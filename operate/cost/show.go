@@ -18,6 +18,7 @@ var shows = map[string]func(Workload) Table{
 	"actions": actions,
 	"figures": figures,
 	"parts":   parts,
+	"people":  people,
 	"prices":  prices,
 	"rooms":   rooms,
 }
@@ -33,6 +34,7 @@ func Shows() []string { return slices.Sorted(maps.Keys(shows)) }
 //   - pings: the same by the interval between pings
 //   - actions: what each action asks of AWS
 //   - parts: a million busy messages, connects, syncs and pings, by service
+//   - people: what it costs that users learn of each other
 //   - figures: the numbers by which the design is judged
 //   - prices: what is multiplied with
 //   - rooms: one message, by the size of the room

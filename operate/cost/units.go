@@ -66,6 +66,7 @@ func (a Action) Times(n float64) Action {
 const (
 	messageFrame = 216
 	readFrame    = 173
+	typingFrame  = 104
 	ackFrame     = 234
 	refusal      = 171
 	pongFrame    = 94
@@ -279,6 +280,19 @@ func Read(members int, connected float64) Action {
 	}
 	return call(5, 1, 0).Plus(invoke(topology.Fanout, rounds(posts))).Plus(Action{
 		Frames: posts, Reads: reads, Out: posts * readFrame,
+	})
+}
+
+// Typing is a frame that says that a user types, by the number of the room's members and
+// of those who are connected besides the user: their note, which no one is told in a
+// larger room than chat.TypingRoom. The client gets no answer.
+func Typing(members int, others float64) Action {
+	frame := invoke(topology.Default, 0).Plus(Action{Frames: 1, Reads: connectionReads + 2*0.5})
+	if members > chat.TypingRoom {
+		return frame
+	}
+	return frame.Plus(Action{Writes: 1}).Plus(invoke(topology.Fanout, rounds(others))).Plus(Action{
+		Frames: others, Reads: fit(members, memberBytes) + float64(members-1), Out: others * typingFrame,
 	})
 }
 

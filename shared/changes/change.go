@@ -32,6 +32,12 @@ type (
 	// From is "" for all. Since and Known are those of a chat.ReadCursor.
 	ReadMoved struct{ RoomID, UserID, From, UpTo, Since, Known string }
 
+	// TypingNoted says that a user types in a room at a time, in ms.
+	TypingNoted struct {
+		RoomID, UserID string
+		At             int64
+	}
+
 	// MemberJoined says that a user became a member. The role is left out.
 	MemberJoined struct {
 		RoomID string
@@ -76,6 +82,7 @@ func (MessageSent) isChange()        {}
 func (MessageEdited) isChange()      {}
 func (MessageDeleted) isChange()     {}
 func (ReadMoved) isChange()          {}
+func (TypingNoted) isChange()        {}
 func (MemberJoined) isChange()       {}
 func (MemberLeft) isChange()         {}
 func (RoomRenamed) isChange()        {}

@@ -86,6 +86,13 @@ func TestDecode(t *testing.T) {
 			changestest.Insert(table.Read(room, "bob"), attributes{table.UpTo: {"S": id}, table.Since: {"S": "02"}, table.Known: {"S": "ABCDEF"}}),
 			changes.ReadMoved{RoomID: room, UserID: "bob", UpTo: id, Since: "02", Known: "ABCDEF"},
 		},
+		"a user who types": {
+			changestest.Insert(table.Typing(room, "bob"), attributes{table.At: {"N": "5"}}), changes.TypingNoted{RoomID: room, UserID: "bob", At: 5},
+		},
+		"a user who goes on typing": {
+			changestest.Modify(table.Typing(room, "bob"), nil, attributes{table.At: {"N": "6"}}), changes.TypingNoted{RoomID: room, UserID: "bob", At: 6},
+		},
+		"a note of typing that expired": {changestest.Remove(table.Typing(room, "bob"), attributes{table.At: {"N": "6"}}), nil},
 		"a new name": {
 			changestest.Modify(table.Room(room), attributes{}, attributes{table.EditedAt: {"N": "5"}}),
 			changes.RoomRenamed{RoomID: room, RenamedAt: 5},

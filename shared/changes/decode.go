@@ -118,6 +118,9 @@ func (it item) change() (Change, error) {
 		return it.roomChange()
 	case kind == table.KindRead && it.operation != removed:
 		return it.readChange()
+	case kind == table.KindTyping && it.operation != removed:
+		at, err := numberOf(it.after, table.At)
+		return TypingNoted{it.key.RoomID, it.key.UserID, at}, err
 	case kind == table.KindMember && it.operation == inserted:
 		joinedAt, err := numberOf(it.after, table.JoinedAt)
 		return MemberJoined{it.key.RoomID, chat.Member{UserID: it.key.UserID, JoinedAt: joinedAt}}, err

@@ -6,7 +6,7 @@
 //	          │ key      MessageSent                     records that
 //	          │ images   MessageEdited                   failed
 //	          │          MessageDeleted
-//	          v          ReadMoved
+//	          v          ReadMoved, TypingNoted
 //	      malformed:     MemberJoined, MemberLeft
 //	      logged,        RoomRenamed
 //	      counted,       SliceStored

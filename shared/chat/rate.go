@@ -31,6 +31,8 @@ const (
 	RefusedBurst = 50
 	PingRate     = 12 // a minute, of each of the function's instances
 	PingBurst    = 20
+	TypingRate   = 30 // frames that count a minute, of each of the function's instances
+	TypingBurst  = 20
 )
 
 // PerMinute returns the limit of a number a minute; a rate of 0 is no limit.
@@ -88,6 +90,7 @@ const (
 	Reading    Action = "read"
 	Refusing   Action = "refused"
 	Pinging    Action = "ping"
+	Typing     Action = "typing"
 )
 
 // Limits are the rate limits by action. Actions without one are not limited.
@@ -181,6 +184,30 @@ func (l *Limiter) takeTogether(ctx context.Context, userID string, action Action
 	return nil
 }
 
+// pace counts what connections do in memory: a flood meets the same few instances again
+// and again, and what is in order should write nothing. Calls that race may be one too
+// many.
+type pace struct {
+	limit   RateLimit
+	windows recent[string, int64]
+}
+
+// take takes one action out of a connection's limit.
+//
+// Errors: CodeRateLimited.
+func (p *pace) take(connectionID string, at time.Time, action Action) error {
+	if p.limit == (RateLimit{}) {
+		return nil
+	}
+	now := at.UnixMilli()
+	window, _ := p.windows.get(connectionID)
+	if wait := p.limit.Wait(window, now, 1); wait > 0 {
+		return errRateLimited(p.limit, verbs[action], wait)
+	}
+	p.windows.put(connectionID, max(window, now)+p.limit.Interval.Milliseconds())
+	return nil
+}
+
 // verbs say what a user did too often.
 var verbs = map[Action]string{
 	Connecting: "the user opened more than %d connections",
@@ -189,6 +216,7 @@ var verbs = map[Action]string{
 	Writing:    "the user made more than %d changes",
 	Reading:    "the user read more than %d lists",
 	Pinging:    "the connection sent more than %d pings",
+	Typing:     "the connection sent more than %d frames about typing",
 }
 
 func errRateLimited(limit RateLimit, did string, wait time.Duration) *Error {

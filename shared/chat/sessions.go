@@ -37,13 +37,13 @@ type Sessions struct {
 	connects *Limiter
 	limits   Limits
 	now      func() time.Time
-	pings    recent[string, int64]
+	pings    pace
 }
 
 // NewSessions returns Sessions on a store and a clock. Of the limits, Connecting,
 // Refusing and Pinging count here.
 func NewSessions(store ConnectionStore, limits Limits, now func() time.Time) *Sessions {
-	return &Sessions{store: store, connects: NewLimiter(store, limits, now), limits: limits, now: now}
+	return &Sessions{store: store, connects: NewLimiter(store, limits, now), limits: limits, now: now, pings: pace{limit: limits[Pinging]}}
 }
 
 // Open stores a connection whose token has been verified. A user who opens more
@@ -73,7 +73,7 @@ func (s *Sessions) Close(ctx context.Context, connectionID string) error {
 // have replaced it. One that pings more often than Pinging allows, as far as this
 // Sessions knows, is refused with CodeRateLimited.
 func (s *Sessions) Ping(ctx context.Context, connectionID string) (Connection, error) {
-	if err := s.takePing(connectionID); err != nil {
+	if err := s.pings.take(connectionID, s.now(), Pinging); err != nil {
 		return Connection{}, err
 	}
 	c, ok, err := s.store.Connection(ctx, connectionID)
@@ -99,23 +99,6 @@ func (s *Sessions) ChangedAt(ctx context.Context, userID string) (int64, error) 
 		return 0, fmt.Errorf("look up the newest room: %w", err)
 	}
 	return at, nil
-}
-
-// takePing counts a ping in memory: a flood meets the same few instances again and
-// again, and a ping that is in order should write nothing. Pings that race may be one
-// too many.
-func (s *Sessions) takePing(connectionID string) error {
-	limit := s.limits[Pinging]
-	if limit == (RateLimit{}) {
-		return nil
-	}
-	now := s.now().UnixMilli()
-	window, _ := s.pings.get(connectionID)
-	if wait := limit.Wait(window, now, 1); wait > 0 {
-		return errRateLimited(limit, verbs[Pinging], wait)
-	}
-	s.pings.put(connectionID, max(window, now)+limit.Interval.Milliseconds())
-	return nil
 }
 
 // Refused counts a frame of a connection that was answered with an error, and ends the

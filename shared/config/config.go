@@ -35,6 +35,7 @@ const (
 	ReadBurst    = "READ_BURST"     // and how many at once; optional
 	OrderSeconds = "ORDER_INTERVAL" // seconds between two moves of a room in lists of rooms, 0 for none; optional
 	OriginKeys   = "ORIGIN_KEYS"    // keys of which a request carries one if it came by the distribution, separated by commas; optional
+	Typing       = "TYPING"         // "off" takes no frames that say that a user types; optional
 	UserIDCase   = "USER_ID_CASE"   // Sensitive or Insensitive; optional, Sensitive by default
 	QueryToken   = "TOKEN_IN_QUERY" // "true" accepts ?token= at $connect; optional. URLs end up in logs.
 	LogLevel     = "LOG_LEVEL"      // debug, info, warn or error; optional, info by default
@@ -105,6 +106,24 @@ func (r *Reader) FoldCase() bool {
 		r.errs = append(r.errs, fmt.Errorf("invalid %s: want %s or %s, got %q", UserIDCase, Sensitive, Insensitive, value))
 	}
 	return false
+}
+
+// On and Off are the values of what can be switched.
+const (
+	On  = "on"
+	Off = "off"
+)
+
+// Typing reports whether users are told who types.
+func (r *Reader) Typing() bool { return r.switched(Typing) }
+
+// switched returns whether what is on by default is on.
+func (r *Reader) switched(name string) bool {
+	value := r.get(name)
+	if value != "" && value != On && value != Off {
+		r.errs = append(r.errs, fmt.Errorf("invalid %s: want %s or %s, got %q", name, On, Off, value))
+	}
+	return value != Off
 }
 
 // KeysURL returns where the tokens' issuer publishes its keys; "" for the default.

@@ -139,6 +139,9 @@ func (f *Fanout) readFoundingMembers(ctx context.Context, e *events) (map[string
 
 // recipients returns all who get something of the events.
 func recipients(e *events, members []string, large, announces bool) []string {
+	if e.fleeting() {
+		return others(e, members)
+	}
 	forAll := e.general() || announces
 	if forAll && len(e.left) == 0 && !large {
 		return members
@@ -159,5 +162,16 @@ func recipients(e *events, members []string, large, announces bool) []string {
 	return slices.Compact(users)
 }
 
-// isSmall reports whether all members are notified of who has read.
+// others returns the members who are told that another user types.
+func others(e *events, members []string) []string {
+	users := make([]string, 0, len(members))
+	for _, user := range members {
+		if _, types := e.typing[user]; !types || len(e.typing) > 1 {
+			users = append(users, user)
+		}
+	}
+	return users
+}
+
+// isSmall reports whether all members are notified of who has read, and who types.
 func (a *audience) isSmall() bool { return !a.large && len(a.members) <= chat.SmallRoom }

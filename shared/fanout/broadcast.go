@@ -77,6 +77,9 @@ func (b *broadcast) log(log *zerolog.Logger, err error) {
 	line, outcome := log.Debug(), "ok"
 	if err != nil {
 		line, outcome = log.Error().Err(err), "failed"
+		if b.events.fleeting() {
+			line, outcome = log.Warn().Err(err), "dropped"
+		}
 	}
 	line.Str("room_id", b.events.roomID).Strs("message_ids", ids).
 		Int("changes", max(len(b.events.changed), len(b.snapshot.changed))).Int("reads", len(b.events.reads)).

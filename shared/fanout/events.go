@@ -20,6 +20,7 @@ type events struct {
 	messages  []chat.Message               // that were sent, in order, each once
 	changed   map[string]int64             // messages that were edited or deleted: the newest version of each
 	reads     map[string]changes.ReadMoved // by user who has read
+	typing    map[string]int64             // by user who types: since when, ms
 	renamedAt int64                        // ms; 0: the room was not renamed
 	gap       bool                         // there are messages too old to be broadcast
 	stale     []string                     // their ids
@@ -32,6 +33,11 @@ type events struct {
 // whatever its size.
 func (e *events) general() bool {
 	return len(e.messages) > 0 || len(e.changed) > 0 || e.renamedAt != 0 || e.gap
+}
+
+// fleeting reports whether nothing in the room is worth a second try.
+func (e *events) fleeting() bool {
+	return len(e.typing) > 0 && !e.general() && len(e.reads) == 0 && len(e.joined) == 0 && len(e.left) == 0
 }
 
 // batch is what an invocation's records ask for.
@@ -62,6 +68,10 @@ func group(records []changes.Record, now time.Time) batch {
 			}
 		case changes.ConnectionReplaced:
 			b.replaced = append(b.replaced, c)
+		case changes.TypingNoted:
+			if now.UnixMilli()-c.At <= chat.TypingLife.Milliseconds() {
+				g.of(r, c.RoomID).addTyping(c)
+			}
 		default:
 			g.add(r, stale)
 		}
@@ -158,6 +168,14 @@ func (e *events) addChanged(messageID string, version int64, stale bool) {
 		e.changed = map[string]int64{}
 	}
 	e.changed[messageID] = max(e.changed[messageID], version)
+}
+
+// addTyping notes that a user types.
+func (e *events) addTyping(c changes.TypingNoted) {
+	if e.typing == nil {
+		e.typing = map[string]int64{}
+	}
+	e.typing[c.UserID] = max(e.typing[c.UserID], c.At)
 }
 
 // addRead notes how far a user has read.

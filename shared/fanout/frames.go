@@ -45,8 +45,8 @@ func (f frames) grow(users []string, n int) {
 	}
 }
 
-// encodeFor appends a broadcast's frames to those of each recipient.
-func (b *broadcast) encodeFor(to frames) {
+// encodeFor appends a broadcast's frames to those of each recipient, as of a time in ms.
+func (b *broadcast) encodeFor(to frames, at int64) {
 	to.grow(b.audience.members, len(b.snapshot.messages)+len(b.snapshot.changed))
 	b.encodeJoins(to)
 	b.encodeLeaves(to)
@@ -68,6 +68,7 @@ func (b *broadcast) encodeFor(to frames) {
 		to.addAll(members, encode(wire.RoomChanged{Type: wire.TypeRoomChanged, ChatRoomID: e.roomID, Name: now.name}))
 	}
 	b.encodeReads(to)
+	b.encodeTyping(to, at)
 }
 
 func (b *broadcast) encodeJoins(to frames) {
@@ -106,6 +107,27 @@ func (b *broadcast) encodeReads(to frames) {
 			to.addAll(b.audience.members, frame)
 		} else {
 			to.add(user, frame)
+		}
+	}
+}
+
+// encodeTyping says who types, to the others in a small room: not of who is no member any
+// more, or has sent a message since.
+func (b *broadcast) encodeTyping(to frames, at int64) {
+	if !b.audience.isSmall() {
+		return
+	}
+	for _, user := range slices.Sorted(maps.Keys(b.events.typing)) {
+		since, members := b.events.typing[user], b.audience.members
+		sent := slices.ContainsFunc(b.events.messages, func(m chat.Message) bool { return m.SenderID == user && m.SentAt >= since })
+		if at-since > chat.TypingLife.Milliseconds() || sent || !slices.Contains(members, user) {
+			continue
+		}
+		frame := encode(wire.Typing{Type: wire.TypeTyping, ChatRoomID: b.events.roomID, UserID: user, At: since})
+		for _, member := range members {
+			if member != user {
+				to.add(member, frame)
+			}
 		}
 	}
 }

@@ -12,12 +12,13 @@ import (
 )
 
 // buildPosts encodes broadcasts: one post for each connection, or as few as fit
-// a frame's size. Post i goes to targets[i]. A broadcast that failed has none.
-func buildPosts(broadcasts []broadcast, devices map[string][]chat.Connection) (posts []push.Post, targets []chat.Connection) {
+// a frame's size. Post i goes to targets[i]. A broadcast that failed has none. at is the
+// time, in ms.
+func buildPosts(broadcasts []broadcast, devices map[string][]chat.Connection, at int64) (posts []push.Post, targets []chat.Connection) {
 	encoded := newFrames()
 	for i := range broadcasts {
 		if broadcasts[i].err == nil {
-			broadcasts[i].encodeFor(encoded)
+			broadcasts[i].encodeFor(encoded, at)
 		}
 	}
 	posts, targets = make([]push.Post, 0, len(encoded.byUser)), make([]chat.Connection, 0, len(encoded.byUser))
@@ -66,7 +67,7 @@ func (c counts) plus(more counts) counts {
 // post sends broadcasts to devices, and drops the connections that turn out to
 // have ended. Users with a connection that there was no time for count as failed.
 func (f *Fanout) post(ctx context.Context, broadcasts []broadcast, d *devices, log *zerolog.Logger) counts {
-	posts, targets := buildPosts(broadcasts, d.byUser)
+	posts, targets := buildPosts(broadcasts, d.byUser, f.now().UnixMilli())
 	c := counts{posts: len(posts)}
 	for i := range broadcasts {
 		c.unindexed = append(c.unindexed, broadcasts[i].toIndex()...)

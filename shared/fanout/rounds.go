@@ -85,7 +85,7 @@ func (f *Fanout) serveSlices(ctx context.Context, parts []storedSlice, started t
 }
 
 // report logs what became of broadcasts and returns the records of those that
-// failed: their own errors count first, then those of their recipients'
+// failed, unless all of a room is fleeting: their own errors count first, then those of their recipients'
 // connections, then why none of the round was served.
 func report(broadcasts []broadcast, d *devices, postponed error, log *zerolog.Logger) (failed []string) {
 	for i := range broadcasts {
@@ -97,6 +97,9 @@ func report(broadcasts []broadcast, d *devices, postponed error, log *zerolog.Lo
 			continue
 		}
 		b.log(log, errs[at])
+		if b.events.fleeting() {
+			continue
+		}
 		failed = append(failed, b.sequences...)
 	}
 	return failed

@@ -63,11 +63,15 @@ func Status(code chat.Code) int {
 
 // errorFrame answers a refused frame; its code says why, not the answer's status.
 func errorFrame(err error, clientMessageID string) Response {
+	return frame(refusalOf(err, clientMessageID))
+}
+
+func refusalOf(err error, clientMessageID string) wire.Error {
 	reason := chat.Reason(err)
-	return frame(wire.Error{
+	return wire.Error{
 		Type: wire.TypeError, Code: string(reason.Code), Message: reason.Message, ClientMessageID: clientMessageID,
 		RetryAfter: reason.RetryAfter.Milliseconds(),
-	})
+	}
 }
 
 // frame answers with a frame of strings and numbers, whose encoding never fails. The

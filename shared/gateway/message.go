@@ -1,12 +1,10 @@
 package gateway
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/rs/zerolog"
 
@@ -123,60 +121,6 @@ func decodeSend(body string) (wire.ClientFrame, error) {
 	return in, refused
 }
 
-// Default handles $default: pings, and frames that no other route takes.
-type Default struct {
-	sessions *chat.Sessions
-	now      func() time.Time
-	log      zerolog.Logger
-}
-
-// NewDefault returns the handler of $default.
-func NewDefault(sessions *chat.Sessions, now func() time.Time, log zerolog.Logger) *Default {
-	return &Default{sessions: sessions, now: now, log: log}
-}
-
-// Handle answers with one frame.
-func (d *Default) Handle(ctx context.Context, r Request) (Response, error) {
-	inv := begin(ctx, r, d.log, d.now)
-	connection, err := d.ping(ctx, r)
-	var changedAt int64
-	if err == nil {
-		changedAt, err = d.sessions.ChangedAt(ctx, connection.UserID)
-	}
-	inv.routine = err == nil
-	inv.end(err, func(line *zerolog.Event) { line.Str("user_id", connection.UserID) })
-	if err != nil {
-		inv.refused(ctx, d.sessions, r, err)
-		in, _ := decodeSend(r.Body) // it may be a send that the gateway could not route
-		return errorFrame(err, loggable(in.ClientMessageID)), nil
-	}
-	return frame(wire.Pong{Type: wire.TypePong, ConnectionID: connection.ID, UserID: connection.UserID, ChangedAt: changedAt}), nil
-}
-
-func (d *Default) ping(ctx context.Context, r Request) (chat.Connection, error) {
-	if r.RequestContext.EventType != messageEvent {
-		return chat.Connection{}, errUnknownAction(r.RequestContext.RouteKey)
-	}
-	if err := checkSize(r.Body); err != nil {
-		return chat.Connection{}, err
-	}
-	fields, err := object(r.Body)
-	if err != nil {
-		return chat.Connection{}, err
-	}
-	var action string
-	if raw, ok := fields["action"]; ok && json.Unmarshal(raw, &action) != nil {
-		return chat.Connection{}, chat.Errorf(chat.CodeInvalidRequest, "invalid action: want a string")
-	}
-	if strings.ContainsRune(r.Body, utf8.RuneError) {
-		return chat.Connection{}, chat.Errorf(chat.CodeInvalidRequest, "invalid frame: want valid UTF-8 without U+FFFD")
-	}
-	if action != wire.ActionPing {
-		return chat.Connection{}, errUnknownAction(action)
-	}
-	return d.sessions.Ping(ctx, r.RequestContext.ConnectionID)
-}
-
 // object reads a frame as a JSON object.
 func object(body string) (map[string]json.RawMessage, error) {
 	var fields map[string]json.RawMessage
@@ -194,14 +138,4 @@ func checkSize(body string) error {
 		return chat.Errorf(chat.CodeTooLarge, "invalid frame: want at most %d bytes, got %d", wire.MaxFrame, len(body))
 	}
 	return nil
-}
-
-// maxEchoedAction bounds how much of an unknown action an error repeats.
-const maxEchoedAction = 64
-
-func errUnknownAction(action string) error {
-	if len(action) > maxEchoedAction {
-		action = string(bytes.ToValidUTF8([]byte(action[:maxEchoedAction]), nil)) + "…"
-	}
-	return chat.Errorf(chat.CodeUnknownAction, "invalid action: want %s or %s, got %q", wire.ActionSendMessage, wire.ActionPing, action)
 }

@@ -82,7 +82,7 @@ func newRoutes(t *testing.T, allowQuery bool) *routes {
 	r.send = gateway.NewSendMessage(chat.NewSender(r.store, ids, clock, fits, chat.Limits{
 		chat.Sending: chat.PerSecond(chat.SendRate, chat.SendBurst),
 	}), sessions, chat.UserIDs{FoldCase: true}, clock, log)
-	r.fallback = gateway.NewDefault(sessions, clock, log)
+	r.fallback = gateway.NewDefault(sessions, chat.NewTypists(r.store, nil, clock), clock, log)
 	room, _, err := chat.NewRooms(r.store, ids, clock).Create(t.Context(), "alice", chat.NewRoom{Name: "Team", Type: chat.Group})
 	if err != nil {
 		t.Fatal(err)
@@ -373,7 +373,7 @@ func TestDefault_Ping(t *testing.T) {
 		code                          chat.Code
 		id                            string
 	}{
-		{"another action", "MESSAGE", "c", `{"action":"typing"}`, chat.CodeUnknownAction, ""},
+		{"another action", "MESSAGE", "c", `{"action":"dance"}`, chat.CodeUnknownAction, ""},
 		{"no action", "MESSAGE", "c", `{}`, chat.CodeUnknownAction, ""},
 		{"a long action", "MESSAGE", "c", `{"action":"` + long + `"}`, chat.CodeUnknownAction, ""},
 		{"a send that was not routed", "MESSAGE", "c", `{"action":"send","clientMessageId":"k"}`, chat.CodeUnknownAction, "k"},

@@ -40,6 +40,7 @@ const (
 	AttachmentPrefix = "ATTACHMENT#"
 	GeoPrefix        = "GEO#"
 	OnlinePrefix     = "ONLINE#"
+	TypingPrefix     = "TYPING#"
 
 	MetadataKey    = "METADATA"
 	LastMessageKey = "LASTMESSAGE"
@@ -202,6 +203,9 @@ func Attachment(roomID, attachmentID string) Key {
 	return Key{RoomPrefix + roomID, AttachmentPrefix + attachmentID}
 }
 
+// Typing is the key of the note that a user types in a room.
+func Typing(roomID, userID string) Key { return Key{RoomPrefix + roomID, TypingPrefix + userID} }
+
 // UserRooms is the partition key of a user's rooms in GSI1.
 func UserRooms(userID string) string { return UserRoomsPrefix + userID }
 
@@ -236,6 +240,7 @@ const (
 	KindAttachment
 	KindPlace
 	KindOnline
+	KindTyping
 )
 
 var kindNames = [...]string{
@@ -245,6 +250,7 @@ var kindNames = [...]string{
 	KindAttachment: "attachment",
 	KindPlace:      "place",
 	KindOnline:     "online",
+	KindTyping:     "typing",
 }
 
 // String names the entity in one lower-case word, for operators and logs.
@@ -352,6 +358,9 @@ func parseRoom(roomID, sk string) (Identity, bool) {
 	}
 	if userID, ok := cut(sk, ReadPrefix); ok {
 		return Identity{Kind: KindRead, RoomID: roomID, UserID: userID}, true
+	}
+	if userID, ok := cut(sk, TypingPrefix); ok {
+		return Identity{Kind: KindTyping, RoomID: roomID, UserID: userID}, true
 	}
 	if attachmentID, ok := cut(sk, AttachmentPrefix); ok {
 		return Identity{Kind: KindAttachment, RoomID: roomID, AttachmentID: attachmentID}, true

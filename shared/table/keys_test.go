@@ -28,6 +28,7 @@ func TestParseReadsBackWhatTheConstructorsMake(t *testing.T) {
 		"profile":       {table.Profile(user), table.Identity{Kind: table.KindProfile, UserID: user}},
 		"attachment":    {table.Attachment(room, "01HQ"), table.Identity{Kind: table.KindAttachment, RoomID: room, AttachmentID: "01HQ"}},
 		"place":         {table.Place(room), table.Identity{Kind: table.KindPlace, RoomID: room}},
+		"typing":        {table.Typing(room, user), table.Identity{Kind: table.KindTyping, RoomID: room, UserID: user}},
 		"online":        {table.Online(room, user, connection), table.Identity{Kind: table.KindOnline, RoomID: room, UserID: user, ConnectionID: connection}},
 		"rate":          {table.Rate(user, "connect"), table.Identity{Kind: table.KindRate, UserID: user, Limit: "connect"}},
 		"created once":  {table.Created(user, "k-1"), table.Identity{Kind: table.KindCreated, UserID: user, IdempotencyKey: "k-1"}},
@@ -119,6 +120,8 @@ func FuzzParse(f *testing.F) {
 			again = table.Place(id.RoomID)
 		case table.KindOnline:
 			again = table.Online(id.RoomID, id.UserID, id.ConnectionID)
+		case table.KindTyping:
+			again = table.Typing(id.RoomID, id.UserID)
 		case table.KindRate:
 			again = table.Rate(id.UserID, id.Limit)
 		case table.KindAttachment:
@@ -141,7 +144,7 @@ func TestEveryKindHasANameOfItsOwn(t *testing.T) {
 		}
 		kinds[name] = kind
 	}
-	if kinds["created"] != table.KindCreated || len(kinds) != int(table.KindOnline) {
+	if kinds["created"] != table.KindCreated || len(kinds) != int(table.KindTyping) {
 		t.Errorf("the kinds are %v", kinds)
 	}
 }

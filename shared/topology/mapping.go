@@ -53,18 +53,19 @@ func StreamMappings() []StreamMapping {
 			BisectOnError:         true,
 			ReportItemFailures:    true,
 			Filters: []Pattern{
-				// Messages, members and read cursors that were added, and parts of
-				// a large room's fan-out.
+				// Messages, members, read cursors and notes of who types that were
+				// added, and parts of a large room's fan-out.
 				{
 					EventNames: []string{"INSERT"},
 					PKPrefixes: []string{table.RoomPrefix, table.FanoutPrefix},
-					SKPrefixes: []string{table.MessagePrefix, table.MemberPrefix, table.ReadPrefix, table.SliceKey},
+					SKPrefixes: []string{table.MessagePrefix, table.MemberPrefix, table.ReadPrefix, table.TypingPrefix, table.SliceKey},
 				},
-				// Read cursors that moved.
+				// Read cursors that moved, and users who go on typing. Notes of typing end
+				// by their ttl, which no filter passes.
 				{
 					EventNames: []string{"MODIFY"},
 					PKPrefixes: []string{table.RoomPrefix},
-					SKPrefixes: []string{table.ReadPrefix},
+					SKPrefixes: []string{table.ReadPrefix, table.TypingPrefix},
 				},
 				// Messages that were edited or deleted, and rooms that were renamed,
 				// shared or placed; not rooms whose number of members changed.

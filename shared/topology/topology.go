@@ -43,7 +43,7 @@ func Functions() []Function {
 		{Name: Connect, MemoryMB: 256, Timeout: 10 * time.Second, Variables: tokens(config.KeysURL, config.QueryToken, config.ConnectRate, config.ConnectBurst)},
 		{Name: Disconnect, MemoryMB: 256, Timeout: 10 * time.Second, Variables: reads()},
 		{Name: SendMessage, MemoryMB: 256, Timeout: 10 * time.Second, Variables: reads(append(frames, config.Attachments, config.UserIDCase)...)},
-		{Name: Default, MemoryMB: 256, Timeout: 10 * time.Second, Variables: reads(frames...)},
+		{Name: Default, MemoryMB: 256, Timeout: 10 * time.Second, Variables: reads(append(frames, config.Typing)...)},
 		// The handler's own deadline (FanoutDeadline) is half of this, so that a
 		// slow broadcast answers instead of being killed in the middle. It waits most of
 		// its time: twice the memory, and so twice the CPU, has a message reach 1,000

@@ -18,6 +18,7 @@ const MaxFrame = 32_000
 const (
 	ActionSendMessage = "sendMessage"
 	ActionPing        = "ping"
+	ActionTyping      = "typing"
 )
 
 // Values of a server frame's type.
@@ -34,6 +35,7 @@ const (
 	TypeMessageEdited  = "messageEdited"
 	TypeMessageDeleted = "messageDeleted"
 	TypeRead           = "read"
+	TypeTyping         = "typing"
 	TypeRoomChanged    = "roomChanged"
 )
 
@@ -108,6 +110,7 @@ type Error struct {
 	Message         string `json:"message"`
 	ClientMessageID string `json:"clientMessageId,omitempty"`
 	RetryAfter      int64  `json:"retryAfter,omitempty"` // ms, with the code rate_limited
+	Action          string `json:"action,omitempty"`     // ActionTyping, if it answers that
 }
 
 // Pong answers a ping with the client's own ids. ChangedAt is the newest time that is
@@ -117,6 +120,21 @@ type Pong struct {
 	ConnectionID string `json:"connectionId"`
 	UserID       string `json:"userId"`
 	ChangedAt    int64  `json:"changedAt,omitempty"` // ms since 1970
+
+	// Off names what the deployment has switched off: OffTyping.
+	Off []string `json:"off,omitempty"`
+}
+
+// OffTyping is the name of typing in a Pong.
+const OffTyping = "typing"
+
+// Typing says that a user types in a room, as of a time. It is never sent to the user's
+// own connections.
+type Typing struct {
+	Type       string `json:"type"` // TypeTyping
+	ChatRoomID string `json:"chatRoomId"`
+	UserID     string `json:"userId"`
+	At         int64  `json:"at"` // ms since 1970
 }
 
 // Gap announces that messages of a room were not broadcast: sync the room.
@@ -197,6 +215,7 @@ type ServerFrame struct {
 	Code              string            `json:"code"`
 	Message           string            `json:"message"`
 	RetryAfter        int64             `json:"retryAfter"`
+	Action            string            `json:"action"`
 	ConnectionID      string            `json:"connectionId"`
 	UserID            string            `json:"userId"`
 	ChangedAt         int64             `json:"changedAt"`
@@ -206,6 +225,8 @@ type ServerFrame struct {
 	UpTo              string            `json:"upTo"`
 	Since             string            `json:"since"`
 	Known             string            `json:"known"`
+	At                int64             `json:"at"`
+	Off               []string          `json:"off"`
 	Name              string            `json:"name"`
 	Attachments       []Attachment      `json:"attachments"`
 	ReplyTo           *Quote            `json:"replyTo"`

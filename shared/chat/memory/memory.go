@@ -54,6 +54,7 @@ type room struct {
 	order    map[string]int64           // by member: the room's position in their list, ms
 	hidden   map[string]int64           // by member who hid it: as order was, which is absent then
 	cursors  map[string]chat.ReadCursor // by user
+	typing   map[string]int64           // by user: since when, ms
 	messages map[string]chat.Message
 	last     *chat.LastMessage
 }
@@ -107,6 +108,7 @@ func (s *Store) room(roomID string) *room {
 			order:    map[string]int64{},
 			hidden:   map[string]int64{},
 			cursors:  map[string]chat.ReadCursor{},
+			typing:   map[string]int64{},
 			messages: map[string]chat.Message{},
 		}
 		s.rooms[roomID] = r

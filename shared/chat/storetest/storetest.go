@@ -32,6 +32,7 @@ type Store interface {
 	chat.ProfileStore
 	chat.UserStore
 	chat.AttachmentStore
+	chat.TypingStore
 	attachmentReader
 
 	Presence(ctx context.Context, userIDs []string, limit int) (map[string][]chat.Connection, error)
@@ -45,7 +46,7 @@ func Run(t *testing.T, open func(t *testing.T, now func() time.Time) Store) {
 	t.Helper()
 	for _, tests := range []map[string]func(*fixture){
 		connectionTests, sendTests, roomTests, memberTests, placeTests, listTests, historyTests, readingTests, editTests, profileTests,
-		attachmentTests, mentionTests,
+		attachmentTests, mentionTests, typingTests,
 	} {
 		for name, test := range tests {
 			t.Run(name, func(t *testing.T) {
