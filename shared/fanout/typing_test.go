@@ -69,8 +69,8 @@ func TestTyping_IsBoundedByTheRoom(t *testing.T) {
 		if _, err := consumer.Handle(t.Context(), changes.Event{Records: []json.RawMessage{record}}); err != nil {
 			t.Fatal(err)
 		}
-		if len(sent) != want || len(m.users) != want || m.memory.asked.Load() > chat.TypingRoom {
-			t.Errorf("a room of %d: %d connections were sent a frame, %d presences and %d members read; want %d", members, len(sent), len(m.users), m.memory.asked.Load(), want)
+		if len(sent) != want || len(m.users) != want || m.asked.Load() > chat.TypingRoom {
+			t.Errorf("a room of %d: %d connections were sent a frame, %d presences and %d members read; want %d", members, len(sent), len(m.users), m.asked.Load(), want)
 		}
 	}
 }

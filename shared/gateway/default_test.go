@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"io"
+	"net/http"
 	"slices"
 	"testing"
 
@@ -15,7 +16,7 @@ func TestDefault_Typing(t *testing.T) {
 	r := newRoutes(t, false)
 	r.open(t)
 	response, err := r.fallback.Handle(t.Context(), request("MESSAGE", "$default", "c", `{"action":"typing","chatRoomId":"`+r.room+`"}`))
-	if err != nil || response.StatusCode != 200 || response.Body != "" {
+	if err != nil || response.StatusCode != http.StatusOK || response.Body != "" {
 		t.Errorf("answer %+v, error %v; want no frame", response, err)
 	}
 	for _, test := range []struct {

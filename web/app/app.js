@@ -185,6 +185,9 @@ class App {
       this.#draw();
     });
     chat.on("timeline", () => guardLeaving(chat.unsent + this.#conversation.attached));
+    chat.on("typing", (room) => {
+      if (room === this.#conversation.id) this.#draw();
+    });
     chat.on("draft", (room) => this.#conversation.draftChanged(room));
     chat.on("upload", (upload) => {
       this.#conversation.uploadChanged(upload);

@@ -18,6 +18,7 @@
  * @property {string} room a room's name changed; its id
  * @property {{chatRoomId: string, userId: string, joined: boolean}} member someone joined or left
  * @property {{chatRoomId: string, userId: string, upTo: string}} read someone read, or oneself on any device
+ * @property {string} typing who types in a room changed; its id
  * @property {undefined} people a display name changed
  * @property {Failure} failure something failed in the background
  */

@@ -55,6 +55,9 @@ import { beginning, hasVisible } from "./text.js";
  * @property {string} [name]
  * @property {number} [editedAt]
  * @property {number} [deletedAt]
+ * @property {number} [at] ms since 1970
+ * @property {string} [action] what an error answers, if it is no send
+ * @property {string[]} [off] of a pong, what is switched off
  */
 
 /** The largest frame that may be sent, in bytes. */

@@ -20,6 +20,7 @@ import { localStore, Saved } from "./saved.js";
 import { listenForSigns } from "./signs.js";
 import { Tabs } from "./tabs.js";
 import { TokenSource } from "./token.js";
+import { Typing } from "./typing.js";
 import { Unread } from "./unread.js";
 
 /**
@@ -45,6 +46,7 @@ export class Session {
   people;
   receipts;
   saved;
+  typing;
   unread;
 
   #once = new Once();
@@ -158,6 +160,14 @@ export class Session {
       ask: (users) => this.api.profiles(users),
       changed: () => this.#emit("people", undefined),
     });
+    this.typing = new Typing({
+      clock,
+      transmit: (frame) => {
+        if (this.connection.online) this.connection.send(frame);
+      },
+      me: () => this.userId,
+      changed: (room) => this.#emit("typing", room),
+    });
     this.inbox = new Inbox(
       {
         timelines: this.timelines,
@@ -207,6 +217,7 @@ export class Session {
     this.receipts.stop();
     this.unread.stop();
     this.people.stop();
+    this.typing.stop();
     this.connection.stop();
   }
 
@@ -256,11 +267,13 @@ export class Session {
 
   /** @param {import("./frames.js").Frame} frame */
   #received(frame) {
+    if (this.typing.took(frame)) return;
     if (frame.type !== "pong") {
       this.#freshness.came(frame);
       return this.inbox.received(frame);
     }
     this.userId = frame.userId ?? this.userId;
+    this.typing.switched(frame.off);
     this.#restore();
     const news = this.#freshness.isNews(frame.changedAt ?? 0, this.directory.list.list()[0]?.lastMessageAt ?? 0);
     if (news || this.#reconnected) this.#catchUpNow();

@@ -18,11 +18,12 @@ import { Failure } from "./failure.js";
 import { byteLength, checkContent, MAX_CONTENT, quoteOf } from "./frames.js";
 import { MOST_UNREAD } from "./rooms.js";
 import { Session } from "./session.js";
+import { TYPING_ROOM } from "./typing.js";
 import { timeOf } from "./ulid.js";
 
 export { findMentions, MAX_MENTIONS, mentionedIn } from "./mentions.js";
 export * from "./text.js";
-export { byteLength, Failure, MAX_ATTACHMENTS, MAX_CONTENT, MOST_UNREAD };
+export { byteLength, Failure, MAX_ATTACHMENTS, MAX_CONTENT, MOST_UNREAD, TYPING_ROOM };
 
 /**
  * @typedef {import("./api.js").API} API
@@ -149,6 +150,7 @@ export class Streamroom extends Emitter {
    */
   send(chatRoomId, content, attachments = [], answered = undefined, mentions = []) {
     checkContent(chatRoomId, content, attachments.length === 0);
+    this.#session.typing.sent(chatRoomId);
     const replyTo = answered && quoteOf(answered);
     return this.#session.outbox.add(chatRoomId, content, attachments, { replyTo, mentions });
   }
@@ -252,6 +254,24 @@ export class Streamroom extends Emitter {
     const held = this.#session.timelines.get(chatRoomId)?.get(messageId);
     const message = held ?? { chatRoomId, messageId, senderId: this.userId, timestamp: timeOf(messageId) };
     this.#session.inbox.revised({ ...message, content: undefined, deletedAt: this.#session.clock.now() });
+  }
+
+  /**
+   * The user types in a room: call it at each key. In rooms of at most TYPING_ROOM members
+   * the others learn it; larger ones needn't be asked for.
+   * @param {string} chatRoomId
+   */
+  typing(chatRoomId) {
+    this.#session.typing.tell(chatRoomId);
+  }
+
+  /**
+   * Who types in a room now; `typing` events tell that it changed.
+   * @param {string} chatRoomId
+   * @returns {string[]} user ids, who began first before the others
+   */
+  typingIn(chatRoomId) {
+    return this.#session.typing.in(chatRoomId);
   }
 
   /**

@@ -8,6 +8,7 @@ import "./attachments.js";
 import "./rooms.js";
 import "./text.js";
 import "./parts.js";
+import "./typing.js";
 import { addLists } from "./lists.js";
 import { addReads, addVectors } from "./vectors.js";
 

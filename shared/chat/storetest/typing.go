@@ -22,8 +22,14 @@ var typingTests = map[string]func(*fixture){
 			ms         int64
 			noted      bool
 		}{
-			{"r", "alice", 0, true}, {"r", "alice", every - 1, false}, {"r", "bob", every - 1, true}, {"s", "alice", 1, true},
-			{"r", "alice", every, true}, {"r", "alice", 0, false}, {"r", "alice", 2*every - 1, false}, {"r", "alice", 3 * every, true},
+			{"r", "alice", 0, true},
+			{"r", "alice", every - 1, false},
+			{"r", "bob", every - 1, true},
+			{"s", "alice", 1, true},
+			{"r", "alice", every, true},
+			{"r", "alice", 0, false},
+			{"r", "alice", 2*every - 1, false},
+			{"r", "alice", 3 * every, true},
 		} {
 			noted, err := f.PutTyping(f.Context(), test.room, test.user, epoch+test.ms)
 			ok(f, err)

@@ -47,6 +47,7 @@ export class Composer {
    * @param {import("./files.js").Attach} on.attach
    * @param {(upload: Upload) => void} on.detach
    * @param {(upload: Upload) => void} on.again
+   * @param {(chatRoomId: string) => void} on.typing something is written in a room
    * @param {() => void} on.editLast the last message of one's own is wanted for editing
    */
   constructor(on) {
@@ -58,7 +59,10 @@ export class Composer {
       event.preventDefault();
       this.#files.addFrom(data);
     });
-    this.#input.addEventListener("input", () => this.#changed());
+    this.#input.addEventListener("input", () => {
+      this.#changed();
+      if (this.#room && !this.#message && this.#input.value.trim()) on.typing(this.#room);
+    });
     this.#input.addEventListener("keydown", (event) => this.#key(event));
     // The second of two quick clicks isn't meant for what is there after the first, a draft
     // maybe, nor does it take the focus away.

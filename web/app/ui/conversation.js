@@ -1,7 +1,7 @@
 // The open room: its messages, what is written in it, and its members.
 
 import { isPassing } from "../../lib/failure.js";
-import { beginning, Failure, isolated } from "../../lib/streamroom.js";
+import { beginning, Failure, isolated, TYPING_ROOM } from "../../lib/streamroom.js";
 import { Composer } from "./composer.js";
 import { askingFirst, confirmed } from "./dialogs.js";
 import { announce, becomeAvatar, byId, within } from "./dom.js";
@@ -9,6 +9,7 @@ import { MembersDialog } from "./members.js";
 import { MessagesView } from "./messages.js";
 import { noteFor } from "./notes.js";
 import { firstUnread, Older } from "./older.js";
+import { TypingLine } from "./typing.js";
 import { coordinates, counted, describe, fileName, filesIn, placeText } from "./words.js";
 
 /**
@@ -65,6 +66,7 @@ export class Conversation {
   #messages;
   #older;
   #composer;
+  #typing = new TypingLine();
   #membersDialog;
   #local;
   #changed;
@@ -108,6 +110,7 @@ export class Conversation {
       saveDraft: (room, text) => this.#chat?.drafts.set(room, text),
       editOf: (message, content) => this.#chat?.drafts.edit(message, content),
       saveEdit: (message, text, content) => this.#chat?.drafts.setEdit(message, text, content),
+      typing: (room) => this.#types(room),
       editLast: () => this.#editLast(),
     });
     this.#membersDialog = new MembersDialog({
@@ -154,6 +157,7 @@ export class Conversation {
     this.#name.textContent = this.#kind.textContent = this.#place.textContent = this.#avatar.textContent = "";
     this.#note.replaceChildren();
     this.#messages.clear();
+    this.#typing.show([]);
     this.#composer.show("");
   }
 
@@ -250,6 +254,7 @@ export class Conversation {
     within(this.#membersButton, "span", HTMLElement).textContent = counted(count, "member", "members");
     if (this.#membersDialog.isOpen) this.#showDetails();
 
+    this.#typing.show(this.#failure ? [] : chat.typingIn(id).map((userId) => chat.labelOf(userId)));
     const note = this.#noteFor(chat, timeline);
     this.#composer.show(id !== "" && !this.#failure ? id : "", title);
     this.#messages.visible = note === undefined;
@@ -266,6 +271,12 @@ export class Conversation {
         readersOf: (message) => chat.readersOf(message),
       });
     }
+  }
+
+  /** @param {string} room in which something is written; a large one isn't told */
+  #types(room) {
+    const { memberCount = 0 } = this.#details ?? {};
+    if (memberCount > 1 && memberCount <= TYPING_ROOM) this.#chat?.typing(room);
   }
 
   /**
