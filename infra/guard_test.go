@@ -132,10 +132,18 @@ func (g *guard) allow(c call) bool {
 	return false
 }
 
+// patterns are the expressions of those that like has met: roles have few of them, and
+// each call is held to all.
+var patterns sync.Map // of *regexp.Regexp, by pattern
+
 // like is IAM's StringLike.
 func like(pattern, value string) bool {
-	expression := strings.NewReplacer(`\*`, ".*", `\?`, ".").Replace(regexp.QuoteMeta(pattern))
-	return regexp.MustCompile(`(?s)\A` + expression + `\z`).MatchString(value)
+	compiled, ok := patterns.Load(pattern)
+	if !ok {
+		expression := strings.NewReplacer(`\*`, ".*", `\?`, ".").Replace(regexp.QuoteMeta(pattern))
+		compiled, _ = patterns.LoadOrStore(pattern, regexp.MustCompile(`(?s)\A`+expression+`\z`))
+	}
+	return compiled.(*regexp.Regexp).MatchString(value)
 }
 
 // wrap guards a transport.

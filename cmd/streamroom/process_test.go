@@ -22,30 +22,22 @@ import (
 	"github.com/streamroom/streamroom/shared/wire"
 )
 
-// buildDir has the binary, where a test has asked for it.
-var buildDir string
+// programEnv has this very binary be the command, whose code is in it anyway.
+const programEnv = "STREAMROOM_TEST_PROGRAM"
 
 func TestMain(m *testing.M) {
-	code := m.Run()
-	if buildDir != "" {
-		_ = os.RemoveAll(buildDir)
+	if os.Getenv(programEnv) != "" {
+		main()
 	}
-	os.Exit(code)
+	os.Exit(m.Run())
 }
 
-// build makes the command as a user would run it.
-var build = sync.OnceValues(func() (string, error) {
-	var err error
-	if buildDir, err = os.MkdirTemp("", "streamroom-test-"); err != nil {
-		return "", err
-	}
-	binary := filepath.Join(buildDir, "streamroom")
-	out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("go build: %w\n%s", err, out)
-	}
-	return binary, nil
-})
+// program is the command as a process of its own.
+func program(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, os.Args[0], args...)
+	cmd.Env = append(os.Environ(), programEnv+"=1")
+	return cmd
+}
 
 // process is a `streamroom local` of its own.
 type process struct {
@@ -71,13 +63,9 @@ func freePort(t *testing.T) string {
 // spawn starts a process and waits until it serves.
 func spawn(t *testing.T, addr string, args ...string) *process {
 	t.Helper()
-	binary, err := build()
-	if err != nil {
-		t.Fatal(err)
-	}
 	p := &process{t: t, url: "http://" + addr, stdout: newScreen(), stderr: newScreen()}
 	args = append([]string{"local", "--addr", addr, "--dynamodb-addr", "127.0.0.1:0"}, args...)
-	p.cmd = exec.Command(binary, args...)
+	p.cmd = program(context.WithoutCancel(t.Context()), args...)
 	p.cmd.Stdout, p.cmd.Stderr = p.stdout, p.stderr
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -114,17 +113,13 @@ func TestReplay_CtrlCPrintsHowToResume(t *testing.T) {
 // TestReplay_KilledRunResumes kills the program itself and resumes the run: every
 // record is delivered.
 func TestReplay_KilledRunResumes(t *testing.T) {
-	binary, err := build()
-	if err != nil {
-		t.Fatal(err)
-	}
 	w := rig.StartOperated(t, rig.OperatedOptions{Fanout: true})
 	records := w.Seed(10, 1, 10)
 	rig.Eventually(t, "the live records", func() bool { return w.Consumers.Handled(topology.Fanout) == records })
 	w.Consumers.Reset()
 	checkpoint := filepath.Join(t.TempDir(), "checkpoint.json")
 	screen := newScreen()
-	cmd := exec.CommandContext(t.Context(), binary, "replay", "--endpoint", w.TableURL(), "--target", "fanout", "--deliver", "--apply",
+	cmd := program(t.Context(), "replay", "--endpoint", w.TableURL(), "--target", "fanout", "--deliver", "--apply",
 		"--rate", "15", "--checkpoint", checkpoint)
 	cmd.Stdout, cmd.Stderr = screen, screen
 	if err := cmd.Start(); err != nil {
