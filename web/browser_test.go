@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/css"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/input"
 	cdplog "github.com/chromedp/cdproto/log"
@@ -98,6 +99,7 @@ func openPage(t testing.TB, url string) *page {
 	if err := chromedp.Do(ctx); err != nil {
 		t.Fatal(err)
 	}
+	p.run(chromedp.Func(quieten))
 	var mu sync.Mutex
 	var problems []string
 	report := func(text string) {
@@ -131,6 +133,16 @@ func openPage(t testing.TB, url string) *page {
 	})
 	p.run(chromedp.Navigate(url))
 	return p
+}
+
+// quieten has a tab tell nothing of its requests and styles, which takes time and which
+// no test reads.
+func quieten(ctx context.Context, t *chromedp.Target) error {
+	_, err := cdp.Call(ctx, t, network.Disable, cdp.Empty{})
+	if err == nil {
+		_, err = cdp.Call(ctx, t, css.Disable, cdp.Empty{})
+	}
+	return err
 }
 
 // signedIn opens the page and signs in.
@@ -273,6 +285,9 @@ func (p *page) escape() {
 func (p *page) offline(offline bool) {
 	p.t.Helper()
 	p.run(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		if _, err := cdp.Call(ctx, t, network.Enable, network.EnableParams{}); err != nil {
+			return err
+		}
 		rules := []*network.Conditions{}
 		if offline {
 			rules = append(rules, &network.Conditions{Offline: true, DownloadThroughput: -1, UploadThroughput: -1})
@@ -361,9 +376,9 @@ func (p *page) look(width, height int64, scheme string) {
 	p.until(`globalThis.drawn`)
 }
 
-// click clicks the first element of a selector.
+// click clicks the first element of a selector, once it is visible.
 func click(selector string) chromedp.Action[chromedp.Void] {
-	return chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible)
+	return chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible, chromedp.RetryInterval(25*time.Millisecond))
 }
 
 // poll waits until ok.
