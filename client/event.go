@@ -96,9 +96,9 @@ type MemberLeft struct{ ChatRoomID, UserID string }
 // missed follows.
 type Connected struct{ ConnectionID, UserID string }
 
-// Disconnected says that there is no connection. Err is why, nil for the
-// reconnect that comes before the token or the connection ends; RetryIn is the
-// pause before the next attempt.
+// Disconnected says that there is no connection. Err is why; RetryIn is the pause before
+// the next attempt. There is none when a connection is succeeded by another one before
+// it ends.
 type Disconnected struct {
 	Err     error
 	RetryIn time.Duration

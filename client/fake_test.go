@@ -43,6 +43,7 @@ type fake struct {
 	conns      []*fakeConn // those open
 	handshakes int
 	tokens     []string // of the handshakes
+	replaces   []string // what they named
 	closes     []websocket.StatusCode
 	frames     []wire.ClientFrame
 	syncs      []map[string]string
@@ -94,6 +95,7 @@ func (s *fake) serveSocket(w http.ResponseWriter, r *http.Request) {
 	n := s.handshakes
 	_, token, _ := strings.Cut(r.Header.Get("Sec-WebSocket-Protocol"), ",")
 	s.tokens = append(s.tokens, strings.TrimSpace(token))
+	s.replaces = append(s.replaces, r.URL.Query().Get("replaces"))
 	s.mu.Unlock()
 	if s.onHandshake != nil && s.onHandshake(n, w) {
 		return

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,9 +22,6 @@ const (
 	dialTimeout  = 30 * time.Second
 	writeTimeout = 10 * time.Second
 	pongTimeout  = 15 * time.Second // longer than the function behind a ping may take
-	checkTimeout = 5 * time.Second  // for any frame, after a sign that the connection may be dead
-	watchEvery   = 5 * time.Second  // compares the clocks
-	clockJump    = 3 * time.Second  // more than a timer is late on a busy machine
 	maxLifetime  = 2 * time.Hour    // at which the gateway ends every connection
 	minLifetime  = 10 * time.Second // bounds the reconnects with tokens that end at once
 	stableAfter  = time.Minute      // a connection that lived this long was a good one
@@ -34,7 +32,6 @@ const (
 )
 
 var (
-	errPlanned = errors.New("reconnect before the connection or its token ends")
 	errStopped = errors.New("the client is stopping")
 	errNoPong  = errors.New("no answer to a ping")
 )
@@ -43,6 +40,8 @@ var (
 type session struct {
 	ws       *websocket.Conn
 	lifetime time.Duration
+	succeeds bool          // another one, which works
+	id       string        // the server's name of it, once it is ready
 	out      chan []byte   // frames to write
 	probe    chan struct{} // the connection may be dead: asks for a ping
 	frames   atomic.Int64  // received
@@ -69,10 +68,6 @@ func (c *Client) stayConnected(ctx context.Context) error {
 		if c.clock.Since(began) >= stableAfter {
 			attempt = 0
 		}
-		if errors.Is(err, errPlanned) {
-			c.inbox.events.pushState(Disconnected{})
-			continue
-		}
 		pause := c.backoff(attempt)
 		attempt++
 		c.log.Info().Err(err).Dur("retryIn", pause).Msg("disconnected")
@@ -86,9 +81,10 @@ func (c *Client) stayConnected(ctx context.Context) error {
 	return nil
 }
 
-// connect opens a session and serves it to its end. It returns why that came.
+// connect opens a session and serves it, and those that succeed one another while they
+// work, to the end of the last. It returns why that came.
 func (c *Client) connect(ctx context.Context) error {
-	s, err := c.dial(ctx)
+	first, err := c.dial(ctx, nil)
 	if err != nil {
 		return err
 	}
@@ -97,20 +93,30 @@ func (c *Client) connect(ctx context.Context) error {
 	defer cancel()
 
 	c.inbox.reconnected()
-	c.setConnection(s)
 	var loops sync.WaitGroup
-	loops.Go(func() { s.broken <- c.read(sctx, s) })
+	loops.Go(func() { first.broken <- c.read(sctx, first) })
 	loops.Go(func() {
 		select {
-		case <-s.ready:
+		case <-first.ready:
 			c.catchUp(sctx)
 		case <-sctx.Done():
 		}
 	})
-	err = c.tend(sctx, ctx.Done(), s)
+	s := first
+	for {
+		c.setConnection(s)
+		next, ended := c.tend(sctx, ctx.Done(), s, &loops)
+		if next == nil {
+			err = ended
+			break
+		}
+		before := s
+		loops.Go(func() { c.linger(sctx, before) })
+		s = next
+	}
 	c.setConnection(nil)
 	var refusal *Error
-	if errors.Is(err, errPlanned) || errors.Is(err, errStopped) || errors.As(err, &refusal) {
+	if errors.Is(err, errStopped) || errors.As(err, &refusal) {
 		_ = s.ws.Close(websocket.StatusNormalClosure, "") // best effort
 	} else {
 		_ = s.ws.CloseNow()
@@ -121,15 +127,19 @@ func (c *Client) connect(ctx context.Context) error {
 	return err
 }
 
-// dial gets a token and opens a connection with it.
-func (c *Client) dial(ctx context.Context) (*session, error) {
+// dial gets a token and opens a connection with it, which may succeed another one.
+func (c *Client) dial(ctx context.Context, of *session) (*session, error) {
+	address := c.url
+	if of != nil {
+		address += "?" + url.Values{"replaces": {of.id}}.Encode()
+	}
 	ctx, cancel := c.timeout(ctx, dialTimeout)
 	defer cancel()
 	token, err := c.tokens.fresh(ctx)
 	if err != nil {
 		return nil, err
 	}
-	ws, resp, err := websocket.Dial(ctx, c.url, &websocket.DialOptions{ //nolint:bodyclose // Dial says there's no need to
+	ws, resp, err := websocket.Dial(ctx, address, &websocket.DialOptions{ //nolint:bodyclose // Dial says there's no need to
 		HTTPClient:   c.http,
 		Subprotocols: []string{subprotocol, token.raw},
 	})
@@ -148,6 +158,7 @@ func (c *Client) dial(ctx context.Context) (*session, error) {
 	return &session{
 		ws:       ws,
 		lifetime: c.lifetime(token),
+		succeeds: of != nil,
 		out:      make(chan []byte),
 		probe:    make(chan struct{}, 1),
 		pong:     make(chan struct{}, 1),
@@ -176,65 +187,6 @@ func (c *Client) lifetime(of accessToken) time.Duration {
 		life = min(life, left)
 	}
 	return max(minLifetime, time.Duration(float64(life)*(0.80+0.15*c.random())))
-}
-
-// tend writes what there is to write, pings, and returns why the session must
-// end.
-func (c *Client) tend(ctx context.Context, stop <-chan struct{}, s *session) error {
-	ping, planned := c.clock.After(0), c.clock.After(s.lifetime)
-	var idle time.Duration // without a frame, before the next ping; 0: whatever came
-	watch, watched := c.clock.After(watchEvery), c.wall()
-	var overdue, silent <-chan time.Time // a pong, any frame
-	var before int64                     // frames, when it was probed
-	for {
-		var frame []byte
-		select {
-		case err := <-s.broken:
-			return err
-		case <-stop:
-			return errStopped
-		case <-planned:
-			return errPlanned
-		case <-overdue:
-			return errNoPong
-		case <-silent:
-			if s.frames.Load() == before {
-				return errNoPong
-			}
-			silent = nil
-			continue
-		case <-s.pong:
-			overdue = nil
-			continue
-		case <-watch:
-			if jump := c.wall().Sub(watched) - watchEvery; jump.Abs() > clockJump {
-				signal(s.probe)
-			}
-			watch, watched = c.clock.After(watchEvery), c.wall()
-			continue
-		case <-s.probe:
-			if silent == nil {
-				before, silent, ping = s.frames.Load(), c.clock.After(checkTimeout), c.clock.After(0)
-				idle = 0
-			}
-			continue
-		case <-ping:
-			if quiet := time.Duration(c.clock.Now().UnixNano() - s.heard.Load()); quiet < idle {
-				ping = c.clock.After(idle - max(quiet, 0))
-				continue
-			}
-			frame = pingFrame
-			idle = time.Duration(float64(c.pingEvery) * (1 + pingSpread*(2*c.random()-1)))
-			ping = c.clock.After(idle)
-			if overdue == nil {
-				overdue = c.clock.After(pongTimeout)
-			}
-		case frame = <-s.out:
-		}
-		if err := c.write(ctx, s, frame); err != nil {
-			return err
-		}
-	}
 }
 
 // Wake tells the client that the device or its user gave a sign of a connection that
@@ -348,17 +300,22 @@ func (c *Client) receiveBatch(s *session, frames []json.RawMessage) error {
 }
 
 func (c *Client) receivePong(s *session, f wire.ServerFrame) {
-	signal(s.pong)
+	defer signal(s.pong)
 	c.receiveOff(f.Off)
+	first := false
 	select {
 	case <-s.ready:
-		c.inbox.changed(f.ChangedAt)
-		return
 	default:
+		first = true
+		s.id = f.ConnectionID
+		c.log.Info().Str("connection", f.ConnectionID).Dur("lifetime", s.lifetime).Msg("connected")
+		defer close(s.ready)
 	}
-	c.log.Info().Str("connection", f.ConnectionID).Dur("lifetime", s.lifetime).Msg("connected")
-	c.inbox.online(Connected{ConnectionID: f.ConnectionID, UserID: f.UserID}, f.ChangedAt)
-	close(s.ready)
+	if first && !s.succeeds {
+		c.inbox.online(Connected{ConnectionID: f.ConnectionID, UserID: f.UserID}, f.ChangedAt)
+	} else {
+		c.inbox.changed(f.ChangedAt)
+	}
 }
 
 // receiveError takes a refusal. One that doesn't tell which frame it answers is

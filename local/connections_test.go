@@ -193,6 +193,32 @@ func TestConnect_MoreThanTheLimitReplaceTheOldest(t *testing.T) {
 	}
 }
 
+// A connection that is opened before another one ends gets what that one gets, and
+// replaces it where the user has as many as they can have.
+func TestConnect_InPlaceOfAnother(t *testing.T) {
+	t.Parallel()
+	s := start(t, local.Config{Wrap: unthrottled})
+	room := s.Room("alice", "bob")
+	bob := s.Connect("bob")
+	var all []*rig.Socket
+	for range chat.MaxConnections - 1 {
+		all = append(all, s.Connect("alice"))
+	}
+	all = append(all, all[7].Succeed())
+	bob.Send(room, "to both", "")
+	for _, d := range all {
+		d.ExpectIn(room, wire.TypeMessage)
+	}
+	all = append(all, all[7].Succeed())
+	if got := all[7].Expect(wire.TypeError); got.Code != string(chat.CodeReplaced) {
+		t.Errorf("the one that was named got %+v, want %s", got, chat.CodeReplaced)
+	}
+	bob.Send(room, "to the others", "")
+	for _, d := range slices.Delete(all, 7, 8) {
+		d.ExpectIn(room, wire.TypeMessage)
+	}
+}
+
 // Of connections that are opened at once no more than the limit stay, and what
 // stays is served: none is told by a pong that all is well and gets nothing.
 func TestConnect_RacingBeyondTheLimit(t *testing.T) {

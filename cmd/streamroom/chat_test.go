@@ -564,7 +564,6 @@ func TestChatScreen(t *testing.T) {
 		client.MemberJoined{ChatRoomID: "tea", UserID: "dave\n"},
 		client.MemberJoined{ChatRoomID: "coffee", UserID: "frank"},
 		client.MemberLeft{ChatRoomID: "coffee", UserID: "alice"},
-		client.Disconnected{},
 		lost, lost,
 		client.CatchUpFailed{Err: errors.New("no API\x1b"), RetryIn: time.Second},
 		client.Connected{UserID: "alice"},
@@ -600,7 +599,6 @@ func TestChatScreen(t *testing.T) {
 * dave␊ joined
 * dave␊ left
 * dave␊ joined
-* reconnecting, as the connection is about to expire
 * not connected: closed␛[2J; trying again until it works
 * missed messages can't be fetched: no API␛; trying again until it works
 * connected again

@@ -408,8 +408,6 @@ func (s *chatScreen) online(e client.Connected) {
 func (s *chatScreen) offline(e client.Disconnected) error {
 	var refusal *client.Error
 	switch {
-	case e.Err == nil:
-		s.note("reconnecting, as the connection is about to expire")
 	case s.fixedToken && errors.As(e.Err, &refusal) && refusal.Code == client.CodeUnauthorized:
 		return errTokenRefused
 	default:

@@ -101,7 +101,7 @@ func byHand() Workload {
 }
 
 func TestOf_ABillByHand(t *testing.T) {
-	const messages, sessions = 1000, 2 * 360 // connections of two hours
+	const messages, sessions, visits = 1000, 2 * 360, 2 * 30 // connections of two hours, of clients that stay for a day
 	own := Of(Streamroom, byHand())
 	const moves = messages / (1 + 3.0/60)                                   // of the room in lists: not for what comes within three minutes of another
 	send, move, broadcast := SendWrites(1, true), 1+OrderWrites(2), 2.0+1+1 // members' presence, members, two messages
@@ -110,12 +110,12 @@ func TestOf_ABillByHand(t *testing.T) {
 		got, want float64
 	}{
 		{"messages", own.WebSocketMessages, messages * (2 + 1 + EchoPosts)},
-		{"connection minutes", own.ConnectionMinutes, 2 * 43_200},
-		{"requests", own.HTTPRequests, sessions},
-		{"write units", own.WriteUnits, messages*(send+1) + moves*move + sessions*(3+2+1)}, // a session has a sync
-		{"read units", own.ReadUnits, messages*(SendReads(1, true)+broadcast) + moves + sessions*2},
-		{"invocations", own.Invocations, messages*3 + sessions*3},
-		{"GB-s", own.GBSeconds, messages*(0.015*0.25+0.050*0.5+0.035*0.5) + moves*0.015*0.5 + sessions*(0.030*0.25+0.020*0.25+0.015*0.25)},
+		{"connection minutes", own.ConnectionMinutes, 2*43_200 + sessions*0.5},
+		{"requests", own.HTTPRequests, visits},
+		{"write units", own.WriteUnits, messages*(send+1) + moves*move + sessions*(3+2) + visits}, // a visit has a sync
+		{"read units", own.ReadUnits, messages*(SendReads(1, true)+broadcast) + moves + visits*2},
+		{"invocations", own.Invocations, messages*3 + sessions*2 + visits},
+		{"GB-s", own.GBSeconds, messages*(0.015*0.25+0.050*0.5+0.035*0.5) + moves*0.015*0.5 + sessions*(0.030*0.25+0.020*0.25) + visits*0.015*0.25},
 		{"table", own.TableGB, messages * 12 * (300 + itemBytes) / float64(gb)},
 		{"users", own.Users, 2},
 	} {

@@ -22,13 +22,16 @@ type design struct {
 	// message is one message with all that follows, and without reads.
 	message func(w Workload) Action
 	read    func(w Workload) Action
-	// session is a connection's begin and end, with the sync that a client does.
+	// visit is what a client does when it comes, and session a connection's begin and
+	// end, with what a client does each time.
+	visit      func(w Workload) Action
 	session    func(w Workload) Action
 	ping, sync func(w Workload) Action
 	// idle are operations of AppSync Events by session, and message and read those
 	// by message and read.
 	operations     func(w Workload) (message, read, session float64)
 	longestSession time.Duration
+	overlap        time.Duration // of a connection and the one that replaces it
 	events         bool
 }
 
@@ -36,11 +39,13 @@ var designs = map[string]design{
 	Streamroom: {
 		message: ownMessage, read: ownRead,
 		session: func(w Workload) Action {
-			return Connect(w.indexedRooms()).Plus(Disconnect(w.indexedRooms())).Plus(Sync(float64(w.Rooms)))
+			return Connect(w.indexedRooms()).Plus(Disconnect(w.indexedRooms()))
 		},
+		visit:          func(w Workload) Action { return Sync(float64(w.Rooms)) },
 		ping:           func(Workload) Action { return Ping() },
 		sync:           ownSync,
 		longestSession: maxSession,
+		overlap:        overlap,
 	},
 	Classic: {
 		message: classicMessage, read: classicRead,
@@ -143,6 +148,14 @@ func eventsSession(w Workload) Action {
 	return Sync(float64(w.Rooms)).Plus(Action{Reads: float64(w.Rooms)})
 }
 
+// visits are those of the month.
+func (d design) visits(w Workload) Action {
+	if d.visit == nil {
+		return Action{}
+	}
+	return d.visit(w).Times(w.every(w.visit()))
+}
+
 // eventOperations are a publish, its handler and its deliveries, by 5 KB each; and
 // of a session its connect, and a subscription and its handler for each room.
 func eventOperations(w Workload) (message, read, session float64) {
@@ -160,6 +173,7 @@ func Of(name string, w Workload) Usage {
 	}
 	total := d.message(w).Plus(w.files()).Times(messages).
 		Plus(d.read(w).Times(messages * w.Reads)).
+		Plus(d.visits(w)).
 		Plus(d.session(w).Times(sessions)).
 		Plus(List(w.Rooms).Times(w.every(w.Session) * w.Lists)).
 		Plus(History().Times(w.every(w.Session) * w.Histories))
@@ -176,7 +190,7 @@ func Of(name string, w Workload) Usage {
 		usage.EventOperations = messages*(perMessage+w.Reads*perRead) + sessions*perSession
 		usage.EventMinutes = minutes
 	} else {
-		usage.ConnectionMinutes = minutes
+		usage.ConnectionMinutes = minutes + sessions*d.overlap.Minutes()
 	}
 	usage.Users, usage.Tier = w.users(), w.Tier
 	usage.TableGB = messages * w.Months * float64(w.Content+itemBytes) / gb

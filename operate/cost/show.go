@@ -163,8 +163,8 @@ func Idle(name string, w Workload) (parts []string, cost map[string]float64) {
 	}
 	sessions := w.every(interval)
 	minutes := float64(w.Connections) * Month.Minutes()
-	open := Usage{ConnectionMinutes: minutes}
-	begin := d.session(w).Times(sessions).usage(w.Traced)
+	open := Usage{ConnectionMinutes: minutes + sessions*d.overlap.Minutes()}
+	begin := d.visits(w).Plus(d.session(w).Times(sessions)).usage(w.Traced)
 	if d.events {
 		_, _, perSession := d.operations(w)
 		open = Usage{EventMinutes: minutes}
@@ -187,7 +187,7 @@ func idle(w Workload) Table {
 	}
 	names := map[string]string{
 		"open": "connection minutes", "pings": "pings every " + duration(w.PingEvery),
-		"syncs": "syncs every " + duration(w.SyncEvery), "new connections": "new connections, each with a sync",
+		"syncs": "syncs every " + duration(w.SyncEvery), "new connections": "new connections, and a sync " + often(w.visit()),
 	}
 	parts, _ := Idle(Streamroom, w)
 	total := []Cell{text("total")}
@@ -229,6 +229,14 @@ func pings(w Workload) Table {
 		})
 	}
 	return t
+}
+
+// often says how often something happens that happens after each interval.
+func often(interval time.Duration) string {
+	if interval == 24*time.Hour {
+		return "a day"
+	}
+	return "every " + duration(interval)
 }
 
 // duration renders minutes with a decimal where they are not whole.

@@ -19,7 +19,7 @@ type Workload struct {
 	Reads   float64       `json:"reads"`   // read cursors that a message moves
 	Session time.Duration `json:"session"` // how long a connection lasts
 	// Lists and Histories are how often a client lists rooms and reads a page of
-	// messages for each connection. A client syncs once for each.
+	// messages for each connection.
 	Lists     float64       `json:"lists"`
 	Histories float64       `json:"histories"`
 	PingEvery time.Duration `json:"pingEvery"` // without a frame; 0 is never
@@ -47,6 +47,14 @@ const (
 	// Session is how long the browser client keeps a connection on average; the Go
 	// client keeps it for 105 minutes.
 	Session = 110 * time.Minute
+
+	// unbroken is how long a client is there before the network, or the device, ends its
+	// connection: assumed. Until then each connection is replaced while it works, without
+	// a sync.
+	unbroken = 24 * time.Hour
+
+	// overlap is how long clients keep a connection beside the one that replaces it.
+	overlap = 30 * time.Second
 
 	maxSession      = 2 * time.Hour
 	maxEventSession = 24 * time.Hour // of AppSync Events: assumed, as for its subscriptions
@@ -130,6 +138,14 @@ func (w Workload) others() float64 { return w.Online * float64(w.Members-1) }
 // together is how many messages of a room come in so much time, one at least.
 func (w Workload) together(in time.Duration) float64 {
 	return max(1, in.Seconds()/w.Pace.Seconds())
+}
+
+// visit is how long a client is there, in which it syncs all rooms once.
+func (w Workload) visit() time.Duration {
+	if w.Session < Session { // someone ends it
+		return w.Session
+	}
+	return unbroken
 }
 
 // users is how many are active in the month.

@@ -1,6 +1,10 @@
 package chat
 
-import "time"
+import (
+	"cmp"
+	"slices"
+	"time"
+)
 
 // Limits of rooms and messages.
 const (
@@ -63,6 +67,10 @@ type Connection struct {
 	TokenExpiresAt int64 // ms
 	ReplacedAt     int64 // ms; 0: it has neither been replaced nor ended
 
+	// Replaces names another connection, whose client has opened this one before it
+	// ends; "" for none. It is not stored.
+	Replaces string
+
 	// Flooded is set with ReplacedAt if too many refused frames have ended the
 	// connection.
 	Flooded bool
@@ -72,6 +80,22 @@ type Connection struct {
 // however late they are deleted.
 func (c Connection) ExpiresAt() int64 {
 	return min(c.ConnectedAt+ConnectionLife.Milliseconds(), c.TokenExpiresAt+TokenGrace.Milliseconds())
+}
+
+// Excess returns which of a user's connections, c among them, are more than
+// MaxConnections when c begins: the one that c replaces, then the oldest.
+func (c Connection) Excess(present []Connection) []Connection {
+	others := slices.DeleteFunc(slices.Clone(present), func(other Connection) bool { return other.ID == c.ID })
+	slices.SortStableFunc(others, func(a, b Connection) int {
+		switch c.Replaces {
+		case a.ID:
+			return -1
+		case b.ID:
+			return 1
+		}
+		return cmp.Or(cmp.Compare(a.ConnectedAt, b.ConnectedAt), cmp.Compare(b.ID, a.ID))
+	})
+	return others[:min(max(len(present)-MaxConnections, 0), len(others))]
 }
 
 // RoomType is the kind of a room.

@@ -12,9 +12,9 @@ type ConnectionStore interface {
 	AdmissionStore
 	// PutConnection stores a connection's entry in the user's presence, and its
 	// row. If it fails, there may be an entry without a row, never a row without an
-	// entry. Of more than MaxConnections, the oldest others lose their entries, and
-	// their rows get a ReplacedAt. One that is itself replaced in the meantime is
-	// refused with ErrReplaced.
+	// entry. Of more than MaxConnections, those that Connection.Excess tells lose their
+	// entries, and their rows get a ReplacedAt. One that is itself replaced in the
+	// meantime is refused with ErrReplaced.
 	PutConnection(ctx context.Context, c Connection) error
 	// DeleteConnection removes the row and the entry. Removing a connection that
 	// does not exist succeeds.

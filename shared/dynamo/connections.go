@@ -114,17 +114,12 @@ func (s *Store) replace(ctx context.Context, by chat.Connection, present []chat.
 			entries, names[name] = append(entries, name), entry
 		}
 	}
-	kept := len(present)
-	for i := len(present) - 1; i >= 0 && kept > chat.MaxConnections; i-- {
-		if present[i].ID == by.ID {
-			continue
+	for _, excess := range by.Excess(present) {
+		if err := s.markReplaced(ctx, excess); err != nil {
+			return fmt.Errorf("replace connection %s: %w", excess.ID, err)
 		}
-		if err := s.markReplaced(ctx, present[i]); err != nil {
-			return fmt.Errorf("replace connection %s: %w", present[i].ID, err)
-		}
-		kept--
 		name := "#e" + strconv.Itoa(len(entries))
-		entries, names[name] = append(entries, name), table.PresenceEntry(present[i].ID)
+		entries, names[name] = append(entries, name), table.PresenceEntry(excess.ID)
 	}
 	if len(entries) == 0 {
 		return nil

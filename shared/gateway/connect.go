@@ -13,6 +13,11 @@ import (
 	"github.com/streamroom/streamroom/shared/chat"
 )
 
+// replacesParameter is the query parameter with which a client names the connection
+// that it replaces, before that ends. It is no secret, and only counts among the user's
+// own.
+const replacesParameter = "replaces"
+
 // Connect handles $connect: it verifies the token and stores the connection.
 type Connect struct {
 	verifier   *auth.Verifier
@@ -62,6 +67,7 @@ func (c *Connect) open(ctx context.Context, r Request) (userID, subprotocol stri
 		UserID:         token.UserID,
 		ConnectedAt:    r.RequestContext.ConnectedAt,
 		TokenExpiresAt: token.ExpiresAt.UnixMilli(),
+		Replaces:       r.QueryStringParameters[replacesParameter],
 	})
 	return token.UserID, subprotocol, err
 }

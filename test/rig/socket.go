@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"sync"
 	"time"
@@ -44,8 +45,19 @@ func (s *Rig) Connect(user string) *Socket {
 // ConnectWith is Connect with a token that the test has.
 func (s *Rig) ConnectWith(user, token string) *Socket {
 	s.T.Helper()
+	return s.connect(user, token, "")
+}
+
+// Succeed opens a connection of its user that is to replace d, which stays open.
+func (d *Socket) Succeed() *Socket {
+	d.Rig.T.Helper()
+	return d.Rig.connect(d.User, d.Rig.token(d.User), "?"+url.Values{"replaces": {d.ConnectionID}}.Encode())
+}
+
+func (s *Rig) connect(user, token, query string) *Socket {
+	s.T.Helper()
 	d := &Socket{
-		Rig: s, User: user, Conn: s.dial(user, token),
+		Rig: s, User: user, Conn: s.dial(user, token, query),
 		Frames: make(chan wire.ServerFrame, maxFrames), Ended: make(chan error, 1),
 	}
 	var reading sync.WaitGroup
@@ -66,12 +78,12 @@ func (s *Rig) ConnectWith(user, token string) *Socket {
 // Dial opens a socket of which nothing is read yet. The caller closes it.
 func (s *Rig) Dial(user string) *websocket.Conn {
 	s.T.Helper()
-	return s.dial(user, s.token(user))
+	return s.dial(user, s.token(user), "")
 }
 
-func (s *Rig) dial(user, token string) *websocket.Conn {
+func (s *Rig) dial(user, token, query string) *websocket.Conn {
 	s.T.Helper()
-	conn, response, err := websocket.Dial(s.T.Context(), s.WebSocketURL(), &websocket.DialOptions{ //nolint:bodyclose // Dial: "You never need to close resp.Body"
+	conn, response, err := websocket.Dial(s.T.Context(), s.WebSocketURL()+query, &websocket.DialOptions{ //nolint:bodyclose // Dial: "You never need to close resp.Body"
 		Subprotocols: []string{"streamroom", token},
 	})
 	if err != nil {

@@ -1,6 +1,7 @@
-// Keeps one WebSocket open: reopened when it ends, checked when it is silent,
-// and replaced before the server ends it.
+// Keeps one WebSocket open: reopened when it ends, checked when it is silent, and
+// replaced before the server ends it by another one that is there first.
 
+import { Attempt, endsConnection, PING, PONG_WITHIN, refusal } from "./attempt.js";
 import { around, fullJitter } from "./clock.js";
 import { Failure } from "./failure.js";
 import { unpack } from "./frames.js";
@@ -19,14 +20,10 @@ import { unpack } from "./frames.js";
  * @property {Failure} [failure] why it is waiting or stopped, where known
  */
 
-/** @typedef {typeof globalThis.WebSocket} WebSocketClass */
+/** @typedef {import("./attempt.js").WebSocketClass} WebSocketClass */
 
 const MINUTE = 60_000;
 
-/** How long a handshake may take (ms). */
-const HANDSHAKE_WITHIN = 15_000;
-/** How long a pong may take (ms). */
-const PONG_WITHIN = 10_000;
 /** How long any frame may take after a sign that the connection may be dead (ms). */
 const CHECK_WITHIN = 5_000;
 /** Without a frame, before a ping (ms), and how much earlier or later it is: 8.5 to 9 minutes. API Gateway ends a connection that is idle for 10. */
@@ -36,6 +33,10 @@ const PING_SPREAD = 1 / 35;
 const LIFETIME = 110 * MINUTE;
 /** A connection is replaced this long before its token ends (ms), or a tenth of what the token has left if that is less. */
 const TOKEN_MARGIN = MINUTE;
+/** How long a replaced connection still brings what was on its way when the other one began (ms): more than the 20 s that a broadcast may take. */
+const LINGER = 30_000;
+/** After a failure to replace a connection that works, before the next attempt (ms). */
+const REPLACE_AGAIN = 20_000;
 /** Back-off before the next attempt: its base and its limit (ms). */
 const RETRY_BASE = 1_000;
 const RETRY_CAP = 30_000;
@@ -46,12 +47,20 @@ export class Connection {
   /** @type {ConnectionState} */
   state = { name: "stopped" };
 
-  /** @type {WebSocket|undefined} */
+  /** @type {WebSocket|undefined} the one to send on */
   #socket;
-  /** Counts attempts to open, so that an answer to an earlier one is known as such. */
+  /** @type {Attempt|undefined} */
+  #attempt;
+  /** @type {Map<WebSocket, () => void>} those that were replaced and still bring frames, and what ends each */
+  #lingering = new Map();
+  /** The server's name of the connection. */
+  #id = "";
+  /** Counts connections, so that the rest of a batch is left when one ends. */
   #generation = 0;
-  #attempt = 0;
+  #failures = 0;
   #onlineSince = 0;
+  /** From when on a ping that is answered has the connection replaced (ms since 1970): no later one would come in time. */
+  #replaceFrom = 0;
   /** @type {Map<string, () => void>} what cancels each running timer */
   #timers = new Map();
   #url;
@@ -86,7 +95,7 @@ export class Connection {
   }
 
   start() {
-    if (this.state.name === "stopped") void this.#open();
+    if (this.state.name === "stopped") this.#open();
   }
 
   stop() {
@@ -116,7 +125,7 @@ export class Connection {
    */
   check() {
     if (this.state.name === "waiting") {
-      void this.#open();
+      this.#open();
     } else if (this.online && !this.#timers.has("check")) {
       this.#timer("check", CHECK_WITHIN, () => this.#silent());
       this.send({ action: "ping" });
@@ -127,73 +136,134 @@ export class Connection {
   #ping() {
     if (this.#timers.has("pong")) return;
     this.#timer("pong", PONG_WITHIN, () => this.#silent());
-    this.send({ action: "ping" });
+    this.#socket?.send(PING);
   }
 
   #silent() {
     this.#retry(new Failure("timeout", "The connection went silent."));
   }
 
-  async #open() {
+  #open() {
     this.#leave();
-    const generation = this.#generation;
     this.#become({ name: "connecting" });
-    let socket;
-    try {
-      const token = await this.#token.get();
-      if (generation !== this.#generation) return;
-      socket = new this.#WebSocket(this.#url, ["streamroom", token]);
-    } catch (err) {
-      if (generation !== this.#generation) return;
-      const failure = Failure.from(err);
-      if (failure.code === "unauthorized") this.#become({ name: "stopped", failure });
+    this.#try(this.#url, true, (failure) => {
+      if (failure?.code === "unauthorized" || failure?.code === "replaced") this.#end(failure);
       else this.#retry(failure);
-      return;
-    }
-    let opened = false;
+    });
+  }
+
+  /**
+   * Opens a connection beside the one that works, which goes on until the other one is
+   * there: nothing is missed between them, and nothing has to be asked for.
+   */
+  #replace() {
+    if (this.#attempt) return;
+    this.#token.drop();
+    const url = new URL(this.#url);
+    url.searchParams.set("replaces", this.#id);
+    this.#try(url.href, false, (failure) => {
+      if (failure?.code === "unauthorized" || failure?.code === "replaced") this.#end(failure);
+      else this.#timer("replace", around(this.#clock, REPLACE_AGAIN, 0.5), () => this.#ping());
+    });
+  }
+
+  /**
+   * @param {string} url
+   * @param {boolean} ping
+   * @param {(failure?: Failure) => void} failed
+   */
+  #try(url, ping, failed) {
+    this.#attempt = new Attempt(
+      { url, token: this.#token, clock: this.#clock, WebSocket: this.#WebSocket, ping },
+      {
+        opened: (socket, pong) => {
+          this.#attempt = undefined;
+          this.#use(socket, pong);
+        },
+        frame: (frame) => this.#on.frame(frame),
+        failed: (failure) => {
+          this.#attempt = undefined;
+          failed(failure);
+        },
+      },
+    );
+  }
+
+  /**
+   * Goes on with a socket.
+   * @param {WebSocket} socket
+   * @param {Frame} [pong]
+   */
+  #use(socket, pong) {
+    if (this.#socket) this.#linger(this.#socket);
+    for (const name of [...this.#timers.keys()]) this.#stopTimer(name);
+    this.#generation++;
     this.#socket = socket;
-    this.#timer("handshake", HANDSHAKE_WITHIN, () => this.#retry(new Failure("timeout", "The server did not answer.")));
-    socket.onopen = () => {
-      opened = true;
-      this.#stopTimer("handshake");
-      this.#ping();
-    };
+    this.#id = pong?.connectionId ?? "";
+    socket.onopen = null;
     socket.onmessage = (event) => this.#receive(event.data);
-    socket.onclose = (event) => {
-      // A browser doesn't say why a handshake failed; the token may be why.
-      if (!opened) this.#token.drop();
-      this.#retry(new Failure("network", event.reason || "The connection was lost."));
+    socket.onclose = (event) => this.#retry(new Failure("network", event.reason || "The connection was lost."));
+    this.#onlineSince = this.#clock.now();
+    const left = this.#token.remaining;
+    const life = Math.min(around(this.#clock, LIFETIME, 0.05), left - Math.min(TOKEN_MARGIN, left / 10));
+    this.#replaceFrom = this.#onlineSince + life - Math.min(this.#pingEvery * (1 + PING_SPREAD), life / 4);
+    this.#timer("replace", life, () => this.#ping());
+    this.#heartbeat();
+    if (!this.online) this.#become({ name: "online" });
+    if (pong) this.#on.frame(pong);
+  }
+
+  /**
+   * Takes what still comes on a socket that was replaced: a broadcast that began
+   * before the other one was there, answers to what was sent.
+   * @param {WebSocket} socket
+   */
+  #linger(socket) {
+    const end = () => {
+      cancel();
+      this.#lingering.delete(socket);
+      release(socket);
+    };
+    const cancel = this.#clock.after(LINGER, end);
+    this.#lingering.set(socket, end);
+    socket.onclose = end;
+    socket.onmessage = (event) => {
+      for (const frame of unpack(event.data)) {
+        if (endsConnection(frame)) return end();
+        if (frame.type !== "pong") this.#on.frame(frame);
+        if (!this.#lingering.has(socket)) return;
+      }
     };
   }
 
   /** @param {unknown} data */
   #receive(data) {
     this.#stopTimer("check");
-    if (this.online) this.#heartbeat();
+    this.#heartbeat();
     const generation = this.#generation;
     for (const frame of unpack(data)) {
-      if (frame.type === "pong") this.#ponged(frame);
-      else if (frame.type === "error" && frame.code === "replaced")
-        this.#end(new Failure("replaced", frame.message ?? ""));
-      else if (frame.type === "error" && this.#isLast(frame.code)) this.#retry();
+      if (endsConnection(frame)) this.#refused(frame);
+      else if (frame.type === "pong") this.#ponged(frame);
       else this.#on.frame(frame);
       if (generation !== this.#generation) return;
     }
   }
 
-  /**
-   * Whether the server asks for a new connection, perhaps with a new token.
-   * @param {string} [code]
-   */
-  #isLast(code) {
-    if (code === "token_expired" || code === "unauthorized") this.#token.drop();
-    else if (code !== "reconnect") return false;
-    return true;
+  /** @param {Frame} error */
+  #refused(error) {
+    const failure = refusal(error, this.#token);
+    if (failure) this.#end(failure);
+    else this.#retry();
   }
 
-  /** @param {Frame} pong */
+  /**
+   * The connection works. If it is to be replaced before the next ping, that is now.
+   * @param {Frame} pong
+   */
   #ponged(pong) {
-    this.#answered();
+    this.#stopTimer("pong");
+    this.#id = pong.connectionId ?? this.#id;
+    if (this.#clock.now() >= this.#replaceFrom) this.#replace();
     this.#on.frame(pong);
   }
 
@@ -202,38 +272,24 @@ export class Connection {
     this.#timer("heartbeat", around(this.#clock, this.#pingEvery, PING_SPREAD), () => this.#ping());
   }
 
-  #answered() {
-    this.#stopTimer("pong");
-    this.#heartbeat();
-    if (this.online) return;
-    this.#onlineSince = this.#clock.now();
-    const left = this.#token.remaining;
-    const life = Math.min(around(this.#clock, LIFETIME, 0.05), left - Math.min(TOKEN_MARGIN, left / 10));
-    this.#timer("replace", life, () => {
-      this.#token.drop();
-      void this.#open();
-    });
-    this.#become({ name: "online" });
-  }
-
   /** @param {Failure} [failure] */
   #retry(failure) {
-    if (this.online && this.#clock.now() - this.#onlineSince > GOOD_AFTER) this.#attempt = 0;
-    const delay = fullJitter(this.#clock, this.#attempt++, RETRY_BASE, RETRY_CAP);
+    if (this.online && this.#clock.now() - this.#onlineSince > GOOD_AFTER) this.#failures = 0;
+    const delay = fullJitter(this.#clock, this.#failures++, RETRY_BASE, RETRY_CAP);
     this.#leave();
-    this.#timer("retry", delay, () => void this.#open());
+    this.#timer("retry", delay, () => this.#open());
     this.#become({ name: "waiting", retryAt: this.#clock.now() + delay, failure });
   }
 
-  /** Lets go of the socket, without waiting for a network that may be gone. */
+  /** Lets go of all sockets, without waiting for a network that may be gone. */
   #leave() {
     this.#generation++;
     for (const name of [...this.#timers.keys()]) this.#stopTimer(name);
-    const socket = this.#socket;
-    if (!socket) return;
+    this.#attempt?.close();
+    this.#attempt = undefined;
+    for (const end of [...this.#lingering.values()]) end();
+    if (this.#socket) release(this.#socket);
     this.#socket = undefined;
-    socket.onopen = socket.onmessage = socket.onclose = null;
-    socket.close();
   }
 
   /** @param {ConnectionState} state */
@@ -263,4 +319,10 @@ export class Connection {
     this.#timers.get(name)?.();
     this.#timers.delete(name);
   }
+}
+
+/** @param {WebSocket} socket */
+function release(socket) {
+  socket.onopen = socket.onmessage = socket.onclose = null;
+  socket.close();
 }

@@ -1,6 +1,7 @@
 import { run } from "./check.js";
 import "./unit.js";
 import "./liveness.js";
+import "./replacing.js";
 import "./outbox.js";
 import "./photo.js";
 import "./elsewhere.js";

@@ -22,15 +22,11 @@ func (s *Store) PutConnection(ctx context.Context, c chat.Connection) error {
 		s.presence[c.UserID] = map[string]int64{}
 	}
 	s.presence[c.UserID][c.ID] = c.ConnectedAt
-	present := s.present(c.UserID)
-	for i := len(present) - 1; i >= 0 && len(s.presence[c.UserID]) > chat.MaxConnections; i-- {
-		oldest := s.connections[present[i].ID]
-		if oldest.ID == c.ID {
-			continue
-		}
-		oldest.ReplacedAt = s.now().UnixMilli()
-		s.connections[oldest.ID] = oldest
-		delete(s.presence[c.UserID], oldest.ID)
+	for _, excess := range c.Excess(s.present(c.UserID)) {
+		replaced := s.connections[excess.ID]
+		replaced.ReplacedAt = s.now().UnixMilli()
+		s.connections[replaced.ID] = replaced
+		delete(s.presence[c.UserID], replaced.ID)
 	}
 	return nil
 }

@@ -164,6 +164,42 @@ var connectionTests = map[string]func(*fixture){
 			}
 		}
 	},
+	"PutConnection/of more than the limit replaces the one that it is to replace": func(f *fixture) {
+		for i := range chat.MaxConnections {
+			c := connection(fmt.Sprintf("c%02d", i), "alice")
+			c.ConnectedAt += int64(i)
+			f.connect(c)
+		}
+		for _, step := range []struct{ id, replaces, replaced string }{
+			{"n1", "c07", "c07"},
+			{"n2", "c07", "c00"}, // which has gone
+			{"n3", "d", "c01"},   // of another user
+			{"n4", "n4", "c02"},  // itself
+		} {
+			f.connect(connection("d", "bob"))
+			c := connection(step.id, "alice")
+			c.ConnectedAt, c.Replaces = c.ConnectedAt+1000, step.replaces
+			f.connect(c)
+			for _, id := range []string{step.replaced, "d", step.id} {
+				c, found, err := f.Connection(f.Context(), id)
+				ok(f, err)
+				if replaced := id == step.replaced; !found || c.ReplacedAt != 0 != replaced {
+					f.Errorf("%s for %q: %s: found %t %+v; want replaced: %t", step.id, step.replaces, id, found, c, replaced)
+				}
+			}
+		}
+	},
+	"PutConnection/below the limit replaces none": func(f *fixture) {
+		f.connect(connection("c1", "alice"))
+		c := connection("c2", "alice")
+		c.Replaces = "c1"
+		f.connect(c)
+		old, found, err := f.Connection(f.Context(), "c1")
+		ok(f, err)
+		if !found || old.ReplacedAt != 0 {
+			f.Errorf("found %t %+v, want it as it was", found, old)
+		}
+	},
 	"PutConnection/leaves the newest of those that race": func(f *fixture) {
 		const all = 2 * chat.MaxConnections
 		race(f, all, func(i int) (bool, error) {
