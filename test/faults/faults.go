@@ -200,6 +200,7 @@ type Injector struct {
 	counts    map[string]int
 	disturbed map[string]time.Time // connection ids to the last post that a fault kept or delayed
 	gone      map[string]bool      // connection ids that were answered 410 while they lived
+	successor map[string]string    // connection ids to those that replaced them while they worked
 }
 
 // New returns an injector at rest. It fails if the plan makes no sense.
@@ -232,7 +233,7 @@ func New(plan Plan, clock clockwork.Clock) (*Injector, error) {
 	}
 	return &Injector{
 		plan: plan, clock: clock,
-		calls: map[string]uint64{}, counts: map[string]int{}, disturbed: map[string]time.Time{}, gone: map[string]bool{},
+		calls: map[string]uint64{}, counts: map[string]int{}, disturbed: map[string]time.Time{}, gone: map[string]bool{}, successor: map[string]string{},
 	}, nil
 }
 
@@ -269,12 +270,17 @@ func (in *Injector) Counts() map[string]int {
 	return maps.Clone(in.counts)
 }
 
-// Disturbed says when a fault last kept a post from a connection or delayed it;
-// zero for never.
-func (in *Injector) Disturbed(connectionID string) time.Time {
+// Disturbed says when a fault last kept a post from a connection, or one that
+// succeeded it, or delayed it; zero for never.
+func (in *Injector) Disturbed(connectionID string) (last time.Time) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	return in.disturbed[connectionID]
+	for id := connectionID; id != ""; id = in.successor[id] {
+		if at := in.disturbed[id]; at.After(last) {
+			last = at
+		}
+	}
+	return last
 }
 
 // Down reports whether a function could not do its work, by the plan's outages, at some
@@ -288,12 +294,24 @@ func (in *Injector) Down(function string, from, to time.Time) bool {
 	})
 }
 
-// Gone says whether a connection was answered 410 by a fault: a function
-// that posts to it has reason to take it for gone.
+// Gone says whether a connection, or the last one that succeeded it, was answered 410
+// by a fault: a function that posts to it has reason to take it for gone.
 func (in *Injector) Gone(connectionID string) bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
+	for in.successor[connectionID] != "" {
+		connectionID = in.successor[connectionID]
+	}
 	return in.gone[connectionID]
+}
+
+// succeed notes that a connection is there to replace another one.
+func (in *Injector) succeed(connectionID, successor string) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if connectionID != successor && connectionID != "" {
+		in.successor[connectionID] = successor
+	}
 }
 
 // DropDisconnect is for local.Deployment: it loses $disconnects at the plan's rate.

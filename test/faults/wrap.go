@@ -2,6 +2,7 @@ package faults
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net"
@@ -10,10 +11,12 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-lambda-go/lambda"
 
 	"github.com/streamroom/streamroom/functions"
 	"github.com/streamroom/streamroom/local"
+	"github.com/streamroom/streamroom/shared/topology"
 )
 
 // Wrap injects the plan's faults into a deployment: into what each function sends
@@ -56,6 +59,9 @@ func (in *Injector) construct(f local.Function) functions.Constructor {
 		if err != nil {
 			return nil, err
 		}
+		if f.Name == topology.Connect {
+			handler = successions{in, handler}
+		}
 		return in.Handler(f.Name, handler), nil
 	}
 }
@@ -93,6 +99,26 @@ type handler struct {
 	in       *Injector
 	function string
 	next     lambda.Handler
+}
+
+// successions notes which connections replace which.
+type successions struct {
+	in   *Injector
+	next lambda.Handler
+}
+
+// Invoke implements lambda.Handler.
+func (s successions) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
+	answer, err := s.next.Invoke(ctx, payload)
+	var event events.APIGatewayWebsocketProxyRequest
+	var response events.APIGatewayProxyResponse
+	if err != nil || json.Unmarshal(payload, &event) != nil || json.Unmarshal(answer, &response) != nil {
+		return answer, err
+	}
+	if response.StatusCode == http.StatusOK {
+		s.in.succeed(event.QueryStringParameters["replaces"], event.RequestContext.ConnectionID)
+	}
+	return answer, nil
 }
 
 // handlerPart is which part of the plan's delay a handler gets that is to be cut

@@ -33,8 +33,8 @@ type DaysConfig struct {
 	Wrap func(local.Function) local.Function
 	// Token, if set, stands between each device and the source of its tokens.
 	Token func(next TokenSource) TokenSource
-	// Client, if set, changes each client before it runs.
-	Client func(*client.Client)
+	// Transport, if set, stands between each device's client and its network.
+	Transport func(next http.RoundTripper) http.RoundTripper
 	// Log takes the server's log; nil drops it.
 	Log      io.Writer
 	LogLevel string
@@ -131,7 +131,7 @@ func RunDays(ctx context.Context, c DaysConfig) (DaysReport, error) {
 	r := &run{
 		config: Config{
 			Seed: c.Seed, Duration: time.Duration(c.Days) * day, StepTimeout: daysTimeout, Clock: clock, Wrap: c.Wrap,
-			Users: c.Users, Devices: 1, Rooms: max(2, c.Users*roomsOfUser/peopleInRoom), Log: c.Log, LogLevel: c.LogLevel, Token: c.Token, Client: c.Client,
+			Users: c.Users, Devices: 1, Rooms: max(2, c.Users*roomsOfUser/peopleInRoom), Log: c.Log, LogLevel: c.LogLevel, Token: c.Token, Transport: c.Transport,
 		},
 		start: clock.Now(), injector: injector, dialer: network, ledger: &ledger{seed: c.Seed}, readers: map[string]*client.Client{},
 		poll: daysPoll, lasting: true, bill: &bill{},

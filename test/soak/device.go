@@ -113,7 +113,7 @@ func (r *run) newDevice(user string, index int) *device {
 	return d
 }
 
-// watched notes when the client asks for something.
+// watched notes when the client asks for something, and counts its connections.
 type watched struct {
 	device *device
 	next   http.RoundTripper
@@ -126,6 +126,9 @@ func (w watched) RoundTrip(r *http.Request) (*http.Response, error) {
 	w.device.mu.Lock()
 	defer w.device.mu.Unlock()
 	w.device.calls = append(w.device.calls, call{from, w.device.run.now()})
+	if err == nil && response.StatusCode == http.StatusSwitchingProtocols {
+		w.device.connects.Add(1)
+	}
 	return response, err
 }
 
@@ -243,7 +246,9 @@ func (d *device) connected(id string) {
 	d.countOnline()
 	d.connectionID, d.since = id, d.run.now()
 	d.counted = d.since
-	d.connects.Add(1)
+	if d.browser { // of which no one sees the handshakes
+		d.connects.Add(1)
+	}
 	d.run.tally.connected(time.Duration(d.since - d.lost))
 }
 

@@ -21,9 +21,6 @@ func (d *device) openClient(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if d.run.config.Client != nil {
-		d.run.config.Client(c)
-	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"maps"
 	"net/http"
-	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -20,10 +20,8 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/golang-jwt/jwt/v5"
-	"github.com/jonboulle/clockwork"
 	"github.com/oklog/ulid/v2"
 
-	"github.com/streamroom/streamroom/client"
 	"github.com/streamroom/streamroom/functions"
 	"github.com/streamroom/streamroom/local"
 	"github.com/streamroom/streamroom/shared/table"
@@ -74,7 +72,7 @@ func plants() map[string]plant {
 		"what was read hours ago counts as all read":          wrap(only(topology.API, forgetUnread), Unread),
 		"a function's clock is fast by a second a minute":     wrap(only(topology.SendMessage, fastClock), Dated),
 		"a token is kept until its end":                       {DaysConfig{Token: keepToken}, []Promise{Costs}},
-		"a client does not replace its connection before 2 h": {DaysConfig{Client: keepConnection}, []Promise{Ended}},
+		"a client does not replace its connection before 2 h": {DaysConfig{Transport: keepConnection}, []Promise{Ended}},
 		"a projection that a restart forgets":                 wrap(forgetAtRestart(topology.LastMessage), List),
 	}
 }
@@ -125,7 +123,7 @@ func TestRealTime_FindsNoPlant(t *testing.T) {
 			report, err := Run(t.Context(), Config{
 				Seed: *seedFlag, Duration: *realFlag, Users: 6, Devices: 2, Rooms: 4, Sends: 4, Changes: 2, Reads: 2,
 				Faults: faults.All(*seedFlag), Chaos: Chaos{Cuts: 20, Partitions: 6, Reopens: 10, MemberChanges: 20, Restarts: 2},
-				Wrap: bug.config.Wrap, Token: bug.config.Token, Client: bug.config.Client,
+				Wrap: bug.config.Wrap, Token: bug.config.Token, Transport: bug.config.Transport,
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -267,22 +265,15 @@ func forgetAtRestart(name string) func(local.Function) local.Function {
 	}
 }
 
-// keepConnection gives a client a clock whose long timers never fire: it keeps each
-// connection until the gateway ends it.
-func keepConnection(c *client.Client) {
-	field := reflect.ValueOf(c).Elem().FieldByName("clock")
-	clock := reflect.NewAt(field.Type(), field.Addr().UnsafePointer()).Elem() // it is not exported
-	clock.Set(reflect.ValueOf(shortTimers{clockwork.NewRealClock()}))
-}
-
-type shortTimers struct{ clockwork.Clock }
-
-// After implements clockwork.Clock.
-func (c shortTimers) After(d time.Duration) <-chan time.Time {
-	if d > time.Hour {
-		return nil
-	}
-	return c.Clock.After(d)
+// keepConnection has a client keep each connection until the gateway ends it: it opens
+// none beside it.
+func keepConnection(next http.RoundTripper) http.RoundTripper {
+	return transport(func(r *http.Request) (*http.Response, error) {
+		if r.URL.Query().Has("replaces") {
+			return nil, errors.New("planted")
+		}
+		return next.RoundTrip(r)
+	})
 }
 
 // forgetUnread answers that nothing is unread in rooms that were last read hours ago.

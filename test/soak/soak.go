@@ -74,8 +74,6 @@ type Config struct {
 	Transport func(next http.RoundTripper) http.RoundTripper
 	// Token, if set, stands between each Go client and the source of its tokens.
 	Token func(next TokenSource) TokenSource
-	// Client, if set, changes each Go client before it runs.
-	Client func(*client.Client)
 	// Library, if set, changes each file of the browser library.
 	Library func(name string, text []byte) []byte
 	// BrowserLog takes what the browser library writes to its console; nil drops it.
