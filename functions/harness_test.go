@@ -288,6 +288,12 @@ func (w *world) frame(connectionID string, frame object) []byte {
 // request is the event of a request of the HTTP API.
 func (w *world) request(method, path, query, body string) []byte {
 	w.t.Helper()
+	return w.requestOf(user(0), method, path, query, body)
+}
+
+// requestOf is request of any user.
+func (w *world) requestOf(userID, method, path, query, body string) []byte {
+	w.t.Helper()
 	event := w.recorded("../local/apigateway/testdata/http-get.json")
 	event["rawPath"], event["rawQueryString"], event["body"] = path, query, body
 	about, _ := event["requestContext"].(object)
@@ -295,7 +301,7 @@ func (w *world) request(method, path, query, body string) []byte {
 	headers["content-type"] = "application/json"
 	about["http"] = object{"method": method, "path": path, "protocol": "HTTP/1.1"}
 	about["authorizer"] = object{"jwt": object{"claims": object{
-		"iss": issuer, "client_id": identity.ClientID, "token_use": "access", "username": user(0),
+		"iss": issuer, "client_id": identity.ClientID, "token_use": "access", "username": userID,
 		"exp": strconv.FormatInt(w.clock.now().Add(time.Hour).Unix(), 10),
 	}}}
 	return w.encode(event)

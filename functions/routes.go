@@ -88,6 +88,7 @@ func API(e Env) (lambda.Handler, error) {
 		Histories: chat.NewHistories(store),
 		Editor:    chat.NewEditor(store, w.Now, fanout.FitsEdited),
 		Readers:   chat.NewReaders(store, w.Now),
+		Reactors:  chat.NewReactors(store),
 		Profiles:  chat.NewProfiles(store, w.Now),
 		Users:     chat.NewUsers(store, w.Now),
 		UserIDs:   rule.UserIDs,

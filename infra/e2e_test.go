@@ -237,6 +237,18 @@ func (c *chatter) changes(bob *rig.Socket, path, messageID string) {
 	if edited := bob.Expect(wire.TypeMessageEdited); edited.Content != "Hello" {
 		c.t.Errorf("bob got %+v", edited)
 	}
+	for n, request := range []struct{ user, method, query string }{
+		{"alice", http.MethodPut, ""}, {"bob", http.MethodPut, ""}, {"bob", http.MethodDelete, "?reaction=a"},
+	} {
+		var body any
+		if request.query == "" {
+			body = wire.ReactionRequest{Reaction: "a"}
+		}
+		c.api(request.user, request.method, message+"/reactions"+request.query, body, http.StatusOK, nil)
+		if reacted := bob.Expect(wire.TypeReactions); reacted.Version != int64(n+1) {
+			c.t.Errorf("bob got %+v", reacted)
+		}
+	}
 	c.api("alice", http.MethodDelete, message, nil, http.StatusNoContent, nil)
 	bob.Expect(wire.TypeMessageDeleted)
 	var described any

@@ -169,6 +169,7 @@ func TestTheFramesAreAsDescribed(t *testing.T) {
 		want         string // the frame that tells alice of it
 	}{
 		{"PATCH", path + "/messages/" + ack.MessageID, wire.EditRequest{Content: "Who?"}, wire.TypeMessageEdited},
+		{"PUT", path + "/messages/" + ack.MessageID + "/reactions", wire.ReactionRequest{Reaction: "👍"}, wire.TypeReactions},
 		{"DELETE", path + "/messages/" + ack.MessageID, nil, wire.TypeMessageDeleted},
 		{"PATCH", path, wire.NameRequest{Name: "Tea"}, wire.TypeRoomChanged},
 		{"POST", path + "/read", wire.ReadRequest{UpTo: ack.MessageID}, wire.TypeRead},

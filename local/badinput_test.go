@@ -45,6 +45,8 @@ var operations = []operation{
 	{"GET", "/rooms/{room}/messages", ""},
 	{"PATCH", "/rooms/{room}/messages/{message}", `{"content":"x"}`},
 	{"DELETE", "/rooms/{room}/messages/{message}", ""},
+	{"PUT", "/rooms/{room}/messages/{message}/reactions", `{"reaction":"👍"}`},
+	{"DELETE", "/rooms/{room}/messages/{message}/reactions", ""},
 	{"POST", "/rooms/{room}/attachments", `{"name":"a.png","contentType":"image/png","size":3}`},
 	{"GET", "/rooms/{room}/attachments/{file}", ""},
 	{"POST", "/sync", `{"rooms":{"{room}":"{message}"}}`},

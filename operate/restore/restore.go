@@ -30,7 +30,7 @@ import (
 // entities are the kinds of items by the entities that a run copies. What expires, and
 // connections, are not among them.
 var entities = map[string][]table.Kind{
-	"message": {table.KindMessage},
+	"message": {table.KindMessage, table.KindReacted},
 	"room":    {table.KindRoom, table.KindLastMessage},
 	"member":  {table.KindMember, table.KindParticipation, table.KindRead},
 	"profile": {table.KindProfile},

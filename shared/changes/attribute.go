@@ -2,6 +2,7 @@ package changes
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -173,4 +174,26 @@ func quoteOf(attributes image) (*chat.Quote, error) {
 	n, err := optionalNumber(value.Map(), table.Attachments)
 	q.Attachments = int(n)
 	return &q, err
+}
+
+// setOf returns a set of strings, sorted; nil where it is absent.
+func setOf(attributes image, name string) ([]string, error) {
+	set, ok := attributes[name]
+	if !ok {
+		return nil, nil
+	}
+	if set.DataType() != events.DataTypeStringSet {
+		return nil, fmt.Errorf("invalid attribute %s: want a set of strings", name)
+	}
+	return slices.Sorted(slices.Values(set.StringSet())), nil
+}
+
+// without returns the texts that are not among others.
+func without(texts, others []string) (left []string) {
+	for _, text := range texts {
+		if !slices.Contains(others, text) {
+			left = append(left, text)
+		}
+	}
+	return left
 }

@@ -38,6 +38,12 @@ type (
 		At             int64
 	}
 
+	// Reacted says with what a user reacted to a message, and what they took back.
+	Reacted struct {
+		RoomID, MessageID, UserID string
+		Added, Removed            []string
+	}
+
 	// MemberJoined says that a user became a member. The role is left out.
 	MemberJoined struct {
 		RoomID string
@@ -83,6 +89,7 @@ func (MessageEdited) isChange()      {}
 func (MessageDeleted) isChange()     {}
 func (ReadMoved) isChange()          {}
 func (TypingNoted) isChange()        {}
+func (Reacted) isChange()            {}
 func (MemberJoined) isChange()       {}
 func (MemberLeft) isChange()         {}
 func (RoomRenamed) isChange()        {}

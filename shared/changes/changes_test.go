@@ -93,6 +93,19 @@ func TestDecode(t *testing.T) {
 			changestest.Modify(table.Typing(room, "bob"), nil, attributes{table.At: {"N": "6"}}), changes.TypingNoted{RoomID: room, UserID: "bob", At: 6},
 		},
 		"a note of typing that expired": {changestest.Remove(table.Typing(room, "bob"), attributes{table.At: {"N": "6"}}), nil},
+		"a first reaction": {
+			changestest.React(room, id, "bob", nil, []string{"👍"}),
+			changes.Reacted{RoomID: room, MessageID: id, UserID: "bob", Added: []string{"👍"}},
+		},
+		"another reaction for one": {
+			changestest.React(room, id, "bob", []string{"👍", "a"}, []string{"a", "b"}),
+			changes.Reacted{RoomID: room, MessageID: id, UserID: "bob", Added: []string{"b"}, Removed: []string{"👍"}},
+		},
+		"a last reaction that was taken back": {
+			changestest.React(room, id, "bob", []string{"👍"}, nil),
+			changes.Reacted{RoomID: room, MessageID: id, UserID: "bob", Removed: []string{"👍"}},
+		},
+		"the same reactions": {changestest.React(room, id, "bob", []string{"👍"}, []string{"👍"}), nil},
 		"a new name": {
 			changestest.Modify(table.Room(room), attributes{}, attributes{table.EditedAt: {"N": "5"}}),
 			changes.RoomRenamed{RoomID: room, RenamedAt: 5},
@@ -177,6 +190,8 @@ func TestDecode_SkipsMalformedRecords(t *testing.T) {
 		"a client message id of bytes": changestest.Insert(key, attributes{table.SenderID: {"S": "a"}, table.Content: {"S": "secret"}, table.ClientMessageID: {"N": "1"}}),
 		"a quote that is a text":       changestest.Insert(key, attributes{table.SenderID: {"S": "a"}, table.Content: {"S": "secret"}, table.ReplyTo: {"S": "secret"}}),
 		"a mention of a number":        changestest.Insert(key, attributes{table.SenderID: {"S": "a"}, table.Content: {"S": "secret"}, table.Mentions: {"N": "1"}}),
+		"a reaction to no message":     changestest.React(room, "m", "bob", nil, []string{"secret"}),
+		"a reaction that is a text":    changestest.Insert(table.Reacted(room, id, "bob"), attributes{table.Reactions: {"S": "secret"}}),
 		"a read up to nothing":         changestest.Modify(table.Read(room, "bob"), nil, nil),
 		"a read from a number":         changestest.Modify(table.Read(room, "bob"), nil, attributes{table.UpTo: {"S": id}, table.From: {"N": "1"}}),
 		"a member without a time":      changestest.Insert(table.Member(room, "bob"), nil),

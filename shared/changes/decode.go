@@ -121,6 +121,8 @@ func (it item) change() (Change, error) {
 	case kind == table.KindTyping && it.operation != removed:
 		at, err := numberOf(it.after, table.At)
 		return TypingNoted{it.key.RoomID, it.key.UserID, at}, err
+	case kind == table.KindReacted:
+		return it.reactedChange()
 	case kind == table.KindMember && it.operation == inserted:
 		joinedAt, err := numberOf(it.after, table.JoinedAt)
 		return MemberJoined{it.key.RoomID, chat.Member{UserID: it.key.UserID, JoinedAt: joinedAt}}, err
@@ -187,6 +189,29 @@ func (it item) readChange() (Change, error) {
 	return moved, nil
 }
 
+// reactedChange returns nothing where a record changes no reaction.
+func (it item) reactedChange() (Change, error) {
+	before, err := setOf(it.before, table.Reactions)
+	if err != nil {
+		return nil, err
+	}
+	after, err := setOf(it.after, table.Reactions)
+	if err != nil {
+		return nil, err
+	}
+	c := Reacted{
+		RoomID: it.key.RoomID, MessageID: it.key.MessageID, UserID: it.key.UserID,
+		Added: without(after, before), Removed: without(before, after),
+	}
+	if _, err := chat.MessageTime(c.MessageID); err != nil {
+		return nil, fmt.Errorf("a reaction to what is no message: %w", err)
+	}
+	if len(c.Added)+len(c.Removed) == 0 {
+		return nil, nil
+	}
+	return c, nil
+}
+
 func (it item) roomChange() (Change, error) {
 	editedAt, err := it.edited()
 	if err != nil || editedAt == 0 {
@@ -222,6 +247,9 @@ func (it item) message() (chat.Message, error) {
 		return chat.Message{}, err
 	}
 	if m.DeletedAt != 0 {
+		if m.Reactions.Version, err = optionalNumber(it.after, table.ReactionVersion); err != nil {
+			return chat.Message{}, err
+		}
 		m.Removed, err = removedOf(it.after)
 		return m, err
 	}

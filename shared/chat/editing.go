@@ -19,8 +19,9 @@ type EditStore interface {
 	// was deleted or changed at that time or later. It returns the stored message,
 	// and whether this call edited it. An error if there is no such message.
 	EditMessage(ctx context.Context, m Message) (current Message, edited bool, err error)
-	// DeleteMessage removes a message's content, readers, attachments, quote and mentions,
-	// as of m.DeletedAt, under the same conditions. The ids of m.Attachments stay as Removed.
+	// DeleteMessage removes a message's content, readers, attachments, quote, mentions and
+	// the counts of its reactions, as of m.DeletedAt, under the same conditions. The ids of
+	// m.Attachments stay as Removed, and so does the version of the reactions.
 	DeleteMessage(ctx context.Context, m Message) (current Message, deleted bool, err error)
 }
 

@@ -40,6 +40,8 @@ type HistoryStore interface {
 	// MaxSyncRooms rooms, in the order given. At least one where there is any, at
 	// most limit, and fewer where more would cost too much: then there are more.
 	MessagesAfter(ctx context.Context, rooms []Position, limit int) ([]Missed, error)
+	// Reacted is ReactionStore's.
+	Reacted(ctx context.Context, userID string, messages []Message) (map[string][]string, error)
 }
 
 // Position is a place in a room's history: after a message id, whether or not that
@@ -55,7 +57,8 @@ func NewHistories(store HistoryStore) *Histories { return &Histories{store: stor
 // Read returns a range of a room's messages to one of its members, and whether
 // there are more in the direction of reading. In rooms of up to CountedReaders
 // members the messages have ReadBy: their senders, and the users whose read
-// cursors have passed them; in larger ones, their senders.
+// cursors have passed them; in larger ones, their senders. Those with reactions have the
+// reader's own.
 //
 // Errors: CodeInvalidRequest, CodeNotAMember.
 func (h *Histories) Read(ctx context.Context, userID, roomID string, r Range) (messages []Message, more bool, err error) {
@@ -81,11 +84,11 @@ func (h *Histories) Read(ctx context.Context, userID, roomID string, r Range) (m
 		return nil, false, errNotAMember(roomID)
 	}
 	var cursors map[string]ReadCursor
-	group, ctx := errgroup.WithContext(ctx)
+	group, reading := errgroup.WithContext(ctx)
 	if room.MemberCount <= CountedReaders {
 		group.Go(func() error {
 			var err error
-			if cursors, err = h.store.ReadCursors(ctx, roomID, "", ""); err != nil {
+			if cursors, err = h.store.ReadCursors(reading, roomID, "", ""); err != nil {
 				return fmt.Errorf("read the read cursors: %w", err)
 			}
 			return nil
@@ -93,7 +96,7 @@ func (h *Histories) Read(ctx context.Context, userID, roomID string, r Range) (m
 	}
 	group.Go(func() error {
 		var err error
-		if messages, more, err = h.store.Messages(ctx, roomID, r); err != nil {
+		if messages, more, err = h.store.Messages(reading, roomID, r); err != nil {
 			return fmt.Errorf("read messages: %w", err)
 		}
 		return nil
@@ -102,6 +105,9 @@ func (h *Histories) Read(ctx context.Context, userID, roomID string, r Range) (m
 		return nil, false, err
 	}
 	deriveReaders(messages, cursors)
+	if err := addOwnReactions(ctx, h.store, userID, len(messages), messages); err != nil {
+		return nil, false, err
+	}
 	return messages, more, nil
 }
 
@@ -132,7 +138,8 @@ type Missed struct {
 
 // Sync returns, for each room that the user is a member of, the oldest messages
 // after the given message id: at least one where there are any, so that a client
-// that continues from the last one reaches the end. Other rooms are left out.
+// that continues from the last one reaches the end. Other rooms are left out. Of the
+// first MaxSyncReacted messages with reactions it returns the reader's own.
 //
 // Errors: CodeInvalidRequest for more than MaxSyncRooms rooms or a malformed id.
 func (h *Histories) Sync(ctx context.Context, userID string, after map[string]string) ([]Missed, error) {
@@ -162,6 +169,13 @@ func (h *Histories) Sync(ctx context.Context, userID string, after map[string]st
 	missed, err := h.store.MessagesAfter(ctx, positions, MaxSyncMessages)
 	if err != nil {
 		return nil, fmt.Errorf("read missed messages: %w", err)
+	}
+	pages := make([][]Message, len(missed))
+	for i := range missed {
+		pages[i] = missed[i].Messages
+	}
+	if err := addOwnReactions(ctx, h.store, userID, MaxSyncReacted, pages...); err != nil {
+		return nil, err
 	}
 	return missed, nil
 }

@@ -19,6 +19,8 @@ const (
 	MaxFileName      = 200    // bytes of a file's name
 	MaxAddress       = 200    // characters of a place's address
 	MaxMentions      = 20     // users whom a message mentions
+	MaxReaction      = 35     // bytes of a reaction: the longest of Unicode's emoji, a kiss of two skin tones
+	MaxReactionKinds = 20     // reactions to a message that differ
 )
 
 // The cost of read receipts grows with the square of a room's members, so large
@@ -184,6 +186,8 @@ type Message struct {
 
 	ReplyTo  *Quote   // the message that it answers; nil: none, or it is deleted
 	Mentions []string // the users whom it mentions, each once; none in a deleted message
+
+	Reactions Reactions
 }
 
 // Quote is the beginning of a message as it was when another one answered it. It stays so

@@ -32,6 +32,7 @@ type world struct {
 	histories *chat.Histories
 	editor    *chat.Editor
 	readers   *chat.Readers
+	reactors  *chat.Reactors
 	profiles  *chat.Profiles
 }
 
@@ -53,6 +54,7 @@ func newWorld(t *testing.T) *world {
 	w.histories = chat.NewHistories(w.store)
 	w.editor = chat.NewEditor(w.store, w.clock.now, fits)
 	w.readers = chat.NewReaders(w.store, w.clock.now)
+	w.reactors = chat.NewReactors(w.store)
 	w.profiles = chat.NewProfiles(w.store, w.clock.now)
 	return w
 }

@@ -27,19 +27,21 @@ func (s *Store) EditMessage(ctx context.Context, m chat.Message) (chat.Message, 
 	return s.changeMessage(ctx, m, update, in)
 }
 
-// DeleteMessage removes a message's content, attachments, quote and mentions, as of
-// m.DeletedAt, and the readers that earlier versions stored with it. The ids of the attachments stay, for
-// those who remove the files.
+// DeleteMessage removes a message's content, attachments, quote, mentions and reactions, as of
+// m.DeletedAt, and the readers that earlier versions stored with it. The ids of the
+// attachments stay, for those who remove the files, and so does the version of the
+// reactions, for those who remove what members reacted with.
 func (s *Store) DeleteMessage(ctx context.Context, m chat.Message) (chat.Message, bool, error) {
-	update := "SET #deleted = :at, #edited = :at REMOVE #content, #readBy, #quote, #mentions"
+	update := "SET #deleted = :at, #edited = :at REMOVE #content, #readBy, #quote, #mentions, #reactions"
 	in := &dynamodb.UpdateItemInput{
 		ExpressionAttributeNames: map[string]string{
-			"#content": table.Content, "#readBy": table.ReadBy, "#quote": table.ReplyTo, "#mentions": table.Mentions,
+			"#content": table.Content, "#readBy": table.ReadBy, "#quote": table.ReplyTo,
+			"#mentions": table.Mentions, "#reactions": table.Reactions,
 		},
 		ExpressionAttributeValues: item{},
 	}
 	if len(m.Attachments) > 0 {
-		update = "SET #deleted = :at, #edited = :at, #ids = :ids REMOVE #content, #readBy, #quote, #mentions, #attachments"
+		update = "SET #deleted = :at, #edited = :at, #ids = :ids REMOVE #content, #readBy, #quote, #mentions, #reactions, #attachments"
 		in.ExpressionAttributeNames["#ids"], in.ExpressionAttributeNames["#attachments"] = table.AttachmentIDs, table.Attachments
 		ids := make([]string, len(m.Attachments))
 		for i, file := range m.Attachments {

@@ -327,6 +327,7 @@ func MessageOf(roomID string, it item) (chat.Message, bool) {
 		Removed:         attribute.GetTexts(it, table.AttachmentIDs),
 		ReplyTo:         quoteOf(it),
 		Mentions:        attribute.GetTexts(it, table.Mentions),
+		Reactions:       reactionsOf(it),
 	}
 	if m.DeletedAt != 0 {
 		m.EditedAt = 0 // every change sets it: see changeMessage

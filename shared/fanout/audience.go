@@ -96,7 +96,7 @@ func (f *Fanout) readAudience(ctx context.Context, e *events, within MemberRange
 		members: members, large: p.more, announces: announces, rejoined: rejoined, foundingMembers: foundingMembers,
 		recipients: recipients(e, members, p.more, announces), within: within,
 	}
-	if e.general() || announces { // else there are few recipients
+	if e.everyone() || announces { // else there are few recipients
 		a.listed, a.unlisted = p.listed, p.unlisted
 	}
 	return a, nil
@@ -142,7 +142,7 @@ func recipients(e *events, members []string, large, announces bool) []string {
 	if e.fleeting() {
 		return others(e, members)
 	}
-	forAll := e.general() || announces
+	forAll := e.everyone() || announces
 	if forAll && len(e.left) == 0 && !large {
 		return members
 	}
@@ -157,6 +157,9 @@ func recipients(e *events, members []string, large, announces bool) []string {
 	}
 	for user := range e.reads {
 		users = append(users, user)
+	}
+	if large {
+		users = append(users, e.reactors()...)
 	}
 	slices.Sort(users)
 	return slices.Compact(users)

@@ -62,8 +62,8 @@
 //     delivery. A run of slices is stored under a hash of its content, so
 //     a second try finds it stored, and no records follow from it.
 //  7. Stale. A message's record older than staleAfter is not sent, but announced
-//     by a gap: the client reads the history. Reads, joins, leaves and names that
-//     old are left out, and that a user types after chat.TypingLife: a failure drops
+//     by a gap: the client reads the history. Reads, reactions, joins, leaves and
+//     names that old are left out, and that a user types after chat.TypingLife: a failure drops
 //     it, and never has a batch delivered again. Records of a replay are never stale. A slice is dropped
 //     after sliceLife.
 //
@@ -86,7 +86,8 @@
 //     posts of the invocation and if there is time. See docs/adr/0020.
 //  12. Quadratic growth. What grows with the square of a room is bounded by its size: joins
 //     and leaves are announced in rooms of up to announcedRoom members, reads in
-//     rooms of up to chat.SmallRoom, typing in those of up to chat.TypingRoom.
+//     rooms of up to chat.SmallRoom, typing in those of up to chat.TypingRoom, reactions in
+//     those of up to reactedRoom.
 //
 // # Clean-up
 //

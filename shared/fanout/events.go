@@ -7,6 +7,7 @@ import (
 
 	"github.com/streamroom/streamroom/shared/changes"
 	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/wire"
 )
 
 // staleAfter is the age from which a message's record is not broadcast any more
@@ -17,13 +18,14 @@ const staleAfter = 5 * time.Minute
 // events are what happened in one room. They do not change once grouped.
 type events struct {
 	roomID    string
-	messages  []chat.Message               // that were sent, in order, each once
-	changed   map[string]int64             // messages that were edited or deleted: the newest version of each
-	reads     map[string]changes.ReadMoved // by user who has read
-	typing    map[string]int64             // by user who types: since when, ms
-	renamedAt int64                        // ms; 0: the room was not renamed
-	gap       bool                         // there are messages too old to be broadcast
-	stale     []string                     // their ids
+	messages  []chat.Message                   // that were sent, in order, each once
+	changed   map[string]int64                 // messages that were edited or deleted: the newest version of each
+	reads     map[string]changes.ReadMoved     // by user who has read
+	typing    map[string]int64                 // by user who types: since when, ms
+	reacted   map[string][]wire.ReactionChange // by message that was reacted to: the changes, in order
+	renamedAt int64                            // ms; 0: the room was not renamed
+	gap       bool                             // there are messages too old to be broadcast
+	stale     []string                         // their ids
 	joined    []chat.Member
 	left      []string
 	replay    string // the replay that this comes from
@@ -37,8 +39,12 @@ func (e *events) general() bool {
 
 // fleeting reports whether nothing in the room is worth a second try.
 func (e *events) fleeting() bool {
-	return len(e.typing) > 0 && !e.general() && len(e.reads) == 0 && len(e.joined) == 0 && len(e.left) == 0
+	return len(e.typing) > 0 && !e.general() && len(e.reads) == 0 && len(e.reacted) == 0 && len(e.joined) == 0 && len(e.left) == 0
 }
+
+// everyone reports whether there is anything for all members of the room, if it is not a
+// large one.
+func (e *events) everyone() bool { return e.general() || len(e.reacted) > 0 }
 
 // batch is what an invocation's records ask for.
 type batch struct {
@@ -123,6 +129,8 @@ func (g *grouping) addRecent(r changes.Record) {
 		g.of(r, c.RoomID).renamedAt = c.RenamedAt
 	case changes.ReadMoved:
 		g.of(r, c.RoomID).addRead(c)
+	case changes.Reacted:
+		g.of(r, c.RoomID).addReacted(c)
 	case changes.MemberJoined:
 		e := g.of(r, c.RoomID)
 		e.joined = append(e.joined, c.Member)

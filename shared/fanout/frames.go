@@ -67,6 +67,7 @@ func (b *broadcast) encodeFor(to frames, at int64) {
 	if now.name != "" {
 		to.addAll(members, encode(wire.RoomChanged{Type: wire.TypeRoomChanged, ChatRoomID: e.roomID, Name: now.name}))
 	}
+	b.encodeReactions(to)
 	b.encodeReads(to)
 	b.encodeTyping(to, at)
 }

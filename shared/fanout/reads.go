@@ -20,12 +20,15 @@ type reads struct {
 }
 
 // planReads returns what events need. Reads of others are shown in small rooms
-// only, and joins and leaves in announced ones, so for those there is no need to read
-// the members of larger ones.
+// only, joins and leaves in announced ones, and reactions in those that are not cut, so
+// for those there is no need to read the members of larger ones.
 func planReads(e *events) reads {
 	plan := reads{members: chat.SmallRoom, name: e.renamedAt != 0}
 	if len(e.joined) > 0 || len(e.left) > 0 {
 		plan.members = announcedRoom
+	}
+	if len(e.reacted) > 0 {
+		plan.members = reactedRoom
 	}
 	if e.general() {
 		plan.members = SliceAbove

@@ -18,6 +18,7 @@ type snapshot struct {
 	previous map[string]*string // a message's id to the id before it, nil if there is none
 	versions map[string]int64   // all messages that changed, those of the events and those found
 	changed  []chat.Message     // the same in their current states, in order
+	reacted  []chat.Message     // those that were reacted to, in their current states
 	name     string             // the room's, if it was renamed
 }
 
@@ -34,6 +35,10 @@ func (f *Fanout) readSnapshot(ctx context.Context, e *events, plan reads, known 
 	if err != nil {
 		return s, err
 	}
+	reacted, err := f.readReacted(ctx, e, changed)
+	if err != nil {
+		return s, err
+	}
 	name := ""
 	if plan.name {
 		description, _, err := f.store.Room(ctx, e.roomID)
@@ -44,7 +49,7 @@ func (f *Fanout) readSnapshot(ctx context.Context, e *events, plan reads, known 
 	}
 	return snapshot{
 		messages: refresh(e.messages, changed), previous: predecessors(e.messages, stored),
-		versions: versions, changed: changed, name: name,
+		versions: versions, changed: changed, reacted: reacted, name: name,
 	}, nil
 }
 

@@ -47,6 +47,7 @@ type Domain struct {
 	Histories *chat.Histories
 	Editor    *chat.Editor
 	Readers   *chat.Readers
+	Reactors  *chat.Reactors
 	Profiles  *chat.Profiles
 	Users     *chat.Users
 
@@ -68,29 +69,31 @@ type API struct {
 func New(domain Domain, status func(chat.Code) int, log zerolog.Logger) *API {
 	a := &API{domain: domain, status: status, log: log, mux: http.NewServeMux()}
 	for pattern, serve := range map[string]handler{
-		"POST /rooms":                             a.limited(chat.Writing, a.createRoom),
-		"GET /rooms":                              a.limited(chat.Reading, a.listRooms),
-		"GET /rooms/{room}":                       a.limited(chat.Reading, a.getRoom),
-		"PATCH /rooms/{room}":                     a.limited(chat.Writing, a.changeRoom),
-		"GET /nearby":                             a.limited(chat.Reading, a.nearby),
-		"POST /rooms/{room}/join":                 a.limited(chat.Writing, a.joinRoom),
-		"PUT /rooms/{room}/place":                 a.limited(chat.Writing, a.placeRoom),
-		"DELETE /rooms/{room}/place":              a.limited(chat.Writing, a.unplaceRoom),
-		"POST /rooms/{room}/members":              a.limited(chat.Writing, a.addMember),
-		"DELETE /rooms/{room}/members":            a.limited(chat.Writing, a.removeMember),
-		"DELETE /rooms/{room}/members/{user}":     a.limited(chat.Writing, a.removeMember),
-		"POST /rooms/{room}/read":                 a.limited(chat.Writing, a.readRoom),
-		"GET /rooms/{room}/messages":              a.limited(chat.Reading, a.history),
-		"PATCH /rooms/{room}/messages/{message}":  a.limited(chat.Writing, a.editMessage),
-		"DELETE /rooms/{room}/messages/{message}": a.limited(chat.Writing, a.deleteMessage),
-		"POST /rooms/{room}/attachments":          a.limited(chat.Writing, a.announceAttachment),
-		"GET /rooms/{room}/attachments/{file}":    a.limited(chat.Reading, a.downloadAttachment),
-		"POST /sync":                              a.limited(chat.Reading, a.sync),
-		"GET /me":                                 a.me,
-		"PUT /me":                                 a.limited(chat.Writing, a.changeMe),
-		"POST /profiles":                          a.limited(chat.Reading, a.profiles),
-		"GET /openapi.json":                       a.description,
-		"GET /asyncapi.json":                      a.frames,
+		"POST /rooms":                                       a.limited(chat.Writing, a.createRoom),
+		"GET /rooms":                                        a.limited(chat.Reading, a.listRooms),
+		"GET /rooms/{room}":                                 a.limited(chat.Reading, a.getRoom),
+		"PATCH /rooms/{room}":                               a.limited(chat.Writing, a.changeRoom),
+		"GET /nearby":                                       a.limited(chat.Reading, a.nearby),
+		"POST /rooms/{room}/join":                           a.limited(chat.Writing, a.joinRoom),
+		"PUT /rooms/{room}/place":                           a.limited(chat.Writing, a.placeRoom),
+		"DELETE /rooms/{room}/place":                        a.limited(chat.Writing, a.unplaceRoom),
+		"POST /rooms/{room}/members":                        a.limited(chat.Writing, a.addMember),
+		"DELETE /rooms/{room}/members":                      a.limited(chat.Writing, a.removeMember),
+		"DELETE /rooms/{room}/members/{user}":               a.limited(chat.Writing, a.removeMember),
+		"POST /rooms/{room}/read":                           a.limited(chat.Writing, a.readRoom),
+		"GET /rooms/{room}/messages":                        a.limited(chat.Reading, a.history),
+		"PATCH /rooms/{room}/messages/{message}":            a.limited(chat.Writing, a.editMessage),
+		"DELETE /rooms/{room}/messages/{message}":           a.limited(chat.Writing, a.deleteMessage),
+		"PUT /rooms/{room}/messages/{message}/reactions":    a.limited(chat.Writing, a.react),
+		"DELETE /rooms/{room}/messages/{message}/reactions": a.limited(chat.Writing, a.takeBack),
+		"POST /rooms/{room}/attachments":                    a.limited(chat.Writing, a.announceAttachment),
+		"GET /rooms/{room}/attachments/{file}":              a.limited(chat.Reading, a.downloadAttachment),
+		"POST /sync":                                        a.limited(chat.Reading, a.sync),
+		"GET /me":                                           a.me,
+		"PUT /me":                                           a.limited(chat.Writing, a.changeMe),
+		"POST /profiles":                                    a.limited(chat.Reading, a.profiles),
+		"GET /openapi.json":                                 a.description,
+		"GET /asyncapi.json":                                a.frames,
 	} {
 		if pattern == "POST /rooms" || pattern == "PUT /me" {
 			serve = a.noting(serve)

@@ -43,6 +43,10 @@ func messageBody(m chat.Message, reader string) wire.HistoryMessage {
 	if m.SenderID == reader {
 		body.ClientMessageID = m.ClientMessageID
 	}
+	if m.Reactions.Version != 0 && m.DeletedAt == 0 {
+		reactions := reactionsBody(m.Reactions)
+		body.Reactions = &reactions
+	}
 	return body
 }
 
@@ -87,4 +91,34 @@ func (a *API) deleteMessage(r *http.Request, userID string) (int, any, error) {
 		return 0, nil, err
 	}
 	return http.StatusNoContent, nil, nil
+}
+
+func (a *API) react(r *http.Request, userID string) (int, any, error) {
+	var in wire.ReactionRequest
+	if err := read(r, &in); err != nil {
+		return 0, nil, err
+	}
+	return a.changeReaction(r, userID, in.Reaction, true)
+}
+
+// takeBack takes the reaction as a parameter: what is between a client and the function
+// may drop the body of a DELETE.
+func (a *API) takeBack(r *http.Request, userID string) (int, any, error) {
+	return a.changeReaction(r, userID, r.URL.Query().Get("reaction"), false)
+}
+
+func (a *API) changeReaction(r *http.Request, userID, reaction string, add bool) (int, any, error) {
+	now, err := a.domain.Reactors.React(r.Context(), userID, r.PathValue("room"), r.PathValue("message"), reaction, add)
+	if err != nil {
+		return 0, nil, err
+	}
+	return http.StatusOK, reactionsBody(now), nil
+}
+
+func reactionsBody(r chat.Reactions) wire.Reactions {
+	body := wire.Reactions{Version: r.Version, Counts: r.Counts, Mine: r.Mine}
+	if body.Counts == nil {
+		body.Counts = map[string]int{}
+	}
+	return body
 }

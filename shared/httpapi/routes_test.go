@@ -52,6 +52,7 @@ func newAPI(t *testing.T) *api {
 		Histories: chat.NewHistories(a.store),
 		Editor:    chat.NewEditor(a.store, clock, fits),
 		Readers:   chat.NewReaders(a.store, clock),
+		Reactors:  chat.NewReactors(a.store),
 		Profiles:  chat.NewProfiles(a.store, clock),
 		Users:     chat.NewUsers(a.store, clock),
 	}, gateway.Status, zerolog.New(a.log))

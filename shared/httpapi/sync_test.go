@@ -51,6 +51,10 @@ func (c *chatter) MessagesAfter(_ context.Context, rooms []chat.Position, limit 
 	return missed, nil
 }
 
+func (c *chatter) Reacted(context.Context, string, []chat.Message) (map[string][]string, error) {
+	return nil, nil
+}
+
 // A client continues its sync from the last message that came, so a room that is
 // behind always gets one: without it, its client would never come to the end.
 func TestSyncGivesEveryRoomAMessage(t *testing.T) {

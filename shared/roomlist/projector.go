@@ -2,6 +2,7 @@ package roomlist
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -34,9 +35,12 @@ type Store interface {
 	// NoteRoomOrder stores with the last message that the room's place in its
 	// members' lists was last updated at ms.
 	NoteRoomOrder(ctx context.Context, roomID string, ms int64) error
+	// RemoveReactions removes what members reacted to a message with that was deleted.
+	RemoveReactions(ctx context.Context, roomID, messageID string) error
 }
 
-// Projector keeps each room's last message and the order of room lists.
+// Projector keeps each room's last message and the order of room lists, and removes what
+// went with deleted messages.
 type Projector struct {
 	store    Store
 	interval time.Duration
@@ -113,8 +117,16 @@ func (p *Projector) Handle(ctx context.Context, event changes.Event) (changes.Re
 // serve does what an update asks for: first what readers of lists wait for, which needs
 // the table alone.
 func (p *Projector) serve(ctx context.Context, u update) error {
-	if err := p.project(ctx, u); err != nil || p.files == nil {
+	if err := p.project(ctx, u); err != nil {
 		return err
+	}
+	for _, id := range u.reacted {
+		if err := p.store.RemoveReactions(ctx, u.roomID, id); err != nil {
+			return fmt.Errorf("remove the reactions to a deleted message: %w", err)
+		}
+	}
+	if p.files == nil {
+		return nil
 	}
 	return p.removeFiles(ctx, u)
 }

@@ -36,6 +36,7 @@ type lists struct {
 	tried    int             // moves, with those that turned out to be needless
 	moved    int             // moves
 	read     int             // members
+	cleared  []string        // deleted messages whose reactions were removed
 }
 
 // place is a room in a user's list.
@@ -108,6 +109,16 @@ func (l *lists) NoteRoomOrder(_ context.Context, roomID string, ms int64) error 
 	last := l.last[roomID]
 	last.OrderedAt = max(last.OrderedAt, ms)
 	l.last[roomID] = last
+	return nil
+}
+
+func (l *lists) RemoveReactions(ctx context.Context, roomID, messageID string) error {
+	if err := l.meets(ctx, roomID); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.cleared = append(l.cleared, messageID)
 	return nil
 }
 
@@ -448,5 +459,24 @@ func TestProject_AnEditMovesNoRoom(t *testing.T) {
 	}
 	if store.tried != 0 {
 		t.Errorf("%d members' lists are moved", store.tried)
+	}
+}
+
+// What members reacted to a message with goes when that is deleted.
+func TestProject_ReactionsGoWithTheirMessage(t *testing.T) {
+	id := changestest.MessageIDs(1)[0]
+	store := newLists(map[string]int{room: 1})
+	before, after := changestest.Version(room, id, 1, false), changestest.Version(room, id, 2, true)
+	key := table.Message(room, timeOf(t, id), id)
+	reacted := changestest.Item(after)
+	reacted[table.ReactionVersion] = map[string]string{"N": "3"}
+	for _, record := range []json.RawMessage{changestest.Change(before, after), changestest.Modify(key, changestest.Item(before), reacted)} {
+		answer, err := projection(store).Handle(t.Context(), changes.Event{Records: []json.RawMessage{record}})
+		if err != nil || len(answer.BatchItemFailures) > 0 {
+			t.Fatalf("answer %v, error %v", answer, err)
+		}
+	}
+	if !slices.Equal(store.cleared, []string{id}) {
+		t.Errorf("the reactions to %v were removed, want those to the message that had some", store.cleared)
 	}
 }

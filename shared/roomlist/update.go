@@ -13,6 +13,7 @@ type update struct {
 	sent      string // the newest message that was sent, not only changed
 	joined    []string
 	removed   []string // attachments of messages that were deleted
+	reacted   []string // deleted messages that had reactions
 	expired   []string // attachments that no message has, whose items are gone
 	ended     bool     // the room was deleted
 	sequences []string
@@ -60,6 +61,9 @@ func group(records []changes.Record) []update {
 // deleted one had.
 func (u *update) addMessage(m chat.Message) {
 	u.removed = append(u.removed, m.Removed...)
+	if m.DeletedAt != 0 && m.Reactions.Version != 0 {
+		u.reacted = append(u.reacted, m.ID)
+	}
 	if u.newest == nil || u.newest.ID < m.ID || u.newest.ID == m.ID && u.newest.Version() < m.Version() {
 		u.newest = &m
 	}

@@ -41,6 +41,7 @@ const (
 	GeoPrefix        = "GEO#"
 	OnlinePrefix     = "ONLINE#"
 	TypingPrefix     = "TYPING#"
+	ReactedPrefix    = "REACTED#"
 
 	MetadataKey    = "METADATA"
 	LastMessageKey = "LASTMESSAGE"
@@ -101,9 +102,11 @@ const (
 	Width           = "width"
 	Height          = "height"
 	AttachmentID    = "attachmentId"
-	Attachments     = "attachments"   // of a message: a list of maps; of a last message: how many
-	ReplyTo         = "replyTo"       // of a message: a map of the message that it answers
-	Mentions        = "mentions"      // of a message: a list of user ids
+	Attachments     = "attachments" // of a message: a list of maps; of a last message: how many
+	ReplyTo         = "replyTo"     // of a message: a map of the message that it answers
+	Mentions        = "mentions"    // of a message: a list of user ids
+	Reactions       = "reactions"   // of a message: a map of counts; of a member: a set of what they reacted with
+	ReactionVersion = "reactionVersion"
 	AttachmentIDs   = "attachmentIds" // of a deleted message: whose objects are to go
 	Visibility      = "visibility"    // there if the room is public
 	PlacedAt        = "placedAt"
@@ -206,6 +209,14 @@ func Attachment(roomID, attachmentID string) Key {
 // Typing is the key of the note that a user types in a room.
 func Typing(roomID, userID string) Key { return Key{RoomPrefix + roomID, TypingPrefix + userID} }
 
+// Reacted is the key of what a member reacted to a message with.
+func Reacted(roomID, messageID, userID string) Key {
+	return Key{RoomPrefix + roomID, ReactedTo(messageID) + userID}
+}
+
+// ReactedTo begins the sort keys of what members reacted to a message with.
+func ReactedTo(messageID string) string { return ReactedPrefix + messageID + "#" }
+
 // UserRooms is the partition key of a user's rooms in GSI1.
 func UserRooms(userID string) string { return UserRoomsPrefix + userID }
 
@@ -241,6 +252,7 @@ const (
 	KindPlace
 	KindOnline
 	KindTyping
+	KindReacted
 )
 
 var kindNames = [...]string{
@@ -251,6 +263,7 @@ var kindNames = [...]string{
 	KindPlace:      "place",
 	KindOnline:     "online",
 	KindTyping:     "typing",
+	KindReacted:    "reacted",
 }
 
 // String names the entity in one lower-case word, for operators and logs.
@@ -369,6 +382,11 @@ func parseRoom(roomID, sk string) (Identity, bool) {
 		userID, connectionID, found := strings.Cut(rest, "#") // user ids have none
 		id := Identity{Kind: KindOnline, RoomID: roomID, UserID: userID, ConnectionID: connectionID}
 		return id, found && userID != "" && connectionID != ""
+	}
+	if rest, ok := cut(sk, ReactedPrefix); ok {
+		messageID, userID, found := strings.Cut(rest, "#")
+		id := Identity{Kind: KindReacted, RoomID: roomID, MessageID: messageID, UserID: userID}
+		return id, found && messageID != "" && userID != ""
 	}
 	if rest, ok := cut(sk, MessagePrefix); ok {
 		digits, messageID, found := strings.Cut(rest, "#")

@@ -29,6 +29,7 @@ func TestParseReadsBackWhatTheConstructorsMake(t *testing.T) {
 		"attachment":    {table.Attachment(room, "01HQ"), table.Identity{Kind: table.KindAttachment, RoomID: room, AttachmentID: "01HQ"}},
 		"place":         {table.Place(room), table.Identity{Kind: table.KindPlace, RoomID: room}},
 		"typing":        {table.Typing(room, user), table.Identity{Kind: table.KindTyping, RoomID: room, UserID: user}},
+		"reacted":       {table.Reacted(room, message, user), table.Identity{Kind: table.KindReacted, RoomID: room, MessageID: message, UserID: user}},
 		"online":        {table.Online(room, user, connection), table.Identity{Kind: table.KindOnline, RoomID: room, UserID: user, ConnectionID: connection}},
 		"rate":          {table.Rate(user, "connect"), table.Identity{Kind: table.KindRate, UserID: user, Limit: "connect"}},
 		"created once":  {table.Created(user, "k-1"), table.Identity{Kind: table.KindCreated, UserID: user, IdempotencyKey: "k-1"}},
@@ -56,6 +57,9 @@ func TestParseRefusesForeignKeys(t *testing.T) {
 		{PK: "CHATROOM#r", SK: "ONLINE#u"},
 		{PK: "CHATROOM#r", SK: "ONLINE##c"},
 		{PK: "CHATROOM#r", SK: "ONLINE#u#"},
+		{PK: "CHATROOM#r", SK: "REACTED#m"},
+		{PK: "CHATROOM#r", SK: "REACTED##u"},
+		{PK: "CHATROOM#r", SK: "REACTED#m#"},
 		{PK: "CHATROOM#r", SK: "PROFILE"},
 		{PK: "USER#u", SK: "CREATED#"},
 		{PK: "CHATROOM#r", SK: "MESSAGE#12#m"},            // not 13 digits
@@ -118,6 +122,8 @@ func FuzzParse(f *testing.F) {
 			again = table.Created(id.UserID, id.IdempotencyKey)
 		case table.KindPlace:
 			again = table.Place(id.RoomID)
+		case table.KindReacted:
+			again = table.Reacted(id.RoomID, id.MessageID, id.UserID)
 		case table.KindOnline:
 			again = table.Online(id.RoomID, id.UserID, id.ConnectionID)
 		case table.KindTyping:
@@ -144,7 +150,7 @@ func TestEveryKindHasANameOfItsOwn(t *testing.T) {
 		}
 		kinds[name] = kind
 	}
-	if kinds["created"] != table.KindCreated || len(kinds) != int(table.KindTyping) {
+	if kinds["created"] != table.KindCreated || len(kinds) != int(table.KindReacted) {
 		t.Errorf("the kinds are %v", kinds)
 	}
 }

@@ -53,19 +53,19 @@ func StreamMappings() []StreamMapping {
 			BisectOnError:         true,
 			ReportItemFailures:    true,
 			Filters: []Pattern{
-				// Messages, members, read cursors and notes of who types that were
-				// added, and parts of a large room's fan-out.
+				// Messages, members, read cursors, notes of who types and members' first
+				// reactions to a message that were added, and parts of a large room's fan-out.
 				{
 					EventNames: []string{"INSERT"},
 					PKPrefixes: []string{table.RoomPrefix, table.FanoutPrefix},
-					SKPrefixes: []string{table.MessagePrefix, table.MemberPrefix, table.ReadPrefix, table.TypingPrefix, table.SliceKey},
+					SKPrefixes: []string{table.MessagePrefix, table.MemberPrefix, table.ReadPrefix, table.TypingPrefix, table.ReactedPrefix, table.SliceKey},
 				},
-				// Read cursors that moved, and users who go on typing. Notes of typing end
+				// Read cursors that moved, users who go on typing, and reactions. Notes of typing end
 				// by their ttl, which no filter passes.
 				{
 					EventNames: []string{"MODIFY"},
 					PKPrefixes: []string{table.RoomPrefix},
-					SKPrefixes: []string{table.ReadPrefix, table.TypingPrefix},
+					SKPrefixes: []string{table.ReadPrefix, table.TypingPrefix, table.ReactedPrefix},
 				},
 				// Messages that were edited or deleted, and rooms that were renamed,
 				// shared or placed; not rooms whose number of members changed.
@@ -82,13 +82,13 @@ func StreamMappings() []StreamMapping {
 					SKPrefixes: []string{table.MetadataKey},
 					Number:     table.ReplacedAt,
 				},
-				// Members who left; not connections that ended, each of which would cost
+				// Members who left or took their last reaction to a message back; not connections that ended, each of which would cost
 				// an invocation. Who removes a row removes its entry, too, and what
 				// stays ends by its own ttl, see dynamo.Store.PutConnection.
 				{
 					EventNames: []string{"REMOVE"},
 					PKPrefixes: []string{table.RoomPrefix},
-					SKPrefixes: []string{table.MemberPrefix},
+					SKPrefixes: []string{table.MemberPrefix, table.ReactedPrefix},
 				},
 			},
 		},

@@ -37,6 +37,7 @@ const (
 	TypeRead           = "read"
 	TypeTyping         = "typing"
 	TypeRoomChanged    = "roomChanged"
+	TypeReactions      = "reactions"
 )
 
 // ClientFrame is a frame from a client.
@@ -192,6 +193,33 @@ type Read struct {
 	Known string `json:"known,omitempty"`
 }
 
+// ReactionsChanged announces what members reacted to a message with. Of two, the one with
+// the greater Version counts, in any order of arrival.
+type ReactionsChanged struct {
+	Type       string         `json:"type"` // TypeReactions
+	ChatRoomID string         `json:"chatRoomId"`
+	MessageID  string         `json:"messageId"`
+	Version    int64          `json:"version"` // how often they changed
+	Counts     map[string]int `json:"counts"`  // how many members, by reaction
+
+	// Changed are the newest changes, at most 20 and the recipient's own.
+	Changed []ReactionChange `json:"changed"`
+}
+
+// ReactionChange is a reaction that was added, or removed.
+type ReactionChange struct {
+	UserID   string `json:"userId"`
+	Reaction string `json:"reaction"`
+	Added    bool   `json:"added"`
+}
+
+// Reactions are what members reacted to a message with, as a reader gets them.
+type Reactions struct {
+	Version int64          `json:"version"`       // how often they changed
+	Counts  map[string]int `json:"counts"`        // how many members, by reaction
+	Mine    []string       `json:"mine,omitzero"` // the reader's own; nil: not known
+}
+
 // RoomChanged announces a room's name, which is new unless its visibility or its place
 // is.
 type RoomChanged struct {
@@ -231,6 +259,9 @@ type ServerFrame struct {
 	Attachments       []Attachment      `json:"attachments"`
 	ReplyTo           *Quote            `json:"replyTo"`
 	Mentions          []string          `json:"mentions"`
+	Version           int64             `json:"version"`
+	Counts            map[string]int    `json:"counts"`
+	Changed           []ReactionChange  `json:"changed"`
 	Frames            []json.RawMessage `json:"frames"`
 }
 

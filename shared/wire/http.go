@@ -85,6 +85,11 @@ type EditRequest struct {
 	Mentions *[]string `json:"mentions,omitempty"` // nil: they stay
 }
 
+// ReactionRequest reacts to a message.
+type ReactionRequest struct {
+	Reaction string `json:"reaction"` // one emoji, or a name such as :tada:
+}
+
 // NameChange gives the caller a display name; "" removes it. DisplayName is
 // required.
 type NameChange struct {
@@ -192,7 +197,8 @@ type HistoryMessage struct {
 	ClientMessageID string       `json:"clientMessageId,omitempty"` // of a message of the reader's own
 	Attachments     []Attachment `json:"attachments,omitempty"`
 	ReplyTo         *Quote       `json:"replyTo,omitempty"`
-	Mentions        []string     `json:"mentions,omitempty"` // user ids
+	Mentions        []string     `json:"mentions,omitempty"`  // user ids
+	Reactions       *Reactions   `json:"reactions,omitempty"` // nil: there was none yet
 }
 
 // AttachmentRequest announces a file. Width and Height are those of a picture or a

@@ -148,3 +148,22 @@ func timeOf(messageID string) int64 {
 	}
 	return ms
 }
+
+// React is the record of a user who reacts to a message otherwise than before.
+func React(roomID, messageID, userID string, before, after []string) json.RawMessage {
+	operation, images := "MODIFY", map[string]any{}
+	set := func(image string, reactions []string) {
+		if len(reactions) > 0 {
+			images[image] = map[string]any{table.Reactions: map[string]any{"SS": reactions}}
+		}
+	}
+	set("OldImage", before)
+	set("NewImage", after)
+	switch {
+	case len(before) == 0:
+		operation = "INSERT"
+	case len(after) == 0:
+		operation = "REMOVE"
+	}
+	return record(operation, table.Reacted(roomID, messageID, userID), images)
+}

@@ -56,6 +56,7 @@ type room struct {
 	cursors  map[string]chat.ReadCursor // by user
 	typing   map[string]int64           // by user: since when, ms
 	messages map[string]chat.Message
+	reacted  map[[2]string][]string // by message and user
 	last     *chat.LastMessage
 }
 
@@ -110,6 +111,7 @@ func (s *Store) room(roomID string) *room {
 			cursors:  map[string]chat.ReadCursor{},
 			typing:   map[string]int64{},
 			messages: map[string]chat.Message{},
+			reacted:  map[[2]string][]string{},
 		}
 		s.rooms[roomID] = r
 	}

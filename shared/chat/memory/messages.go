@@ -182,7 +182,7 @@ func (s *Store) EditMessage(ctx context.Context, m chat.Message) (chat.Message, 
 func (s *Store) DeleteMessage(ctx context.Context, m chat.Message) (chat.Message, bool, error) {
 	return s.changeMessage(ctx, "DeleteMessage", m, func(stored *chat.Message) {
 		stored.Content, stored.EditedAt, stored.DeletedAt = "", 0, m.DeletedAt
-		stored.Attachments, stored.ReplyTo, stored.Mentions = nil, nil, nil
+		stored.Attachments, stored.ReplyTo, stored.Mentions, stored.Reactions.Counts = nil, nil, nil, nil
 		for _, file := range m.Attachments {
 			stored.Removed = append(stored.Removed, file.ID)
 		}

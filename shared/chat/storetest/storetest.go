@@ -29,6 +29,7 @@ type Store interface {
 	chat.HistoryStore
 	chat.ReadingStore
 	chat.EditStore
+	chat.ReactionStore
 	chat.ProfileStore
 	chat.UserStore
 	chat.AttachmentStore
@@ -38,6 +39,7 @@ type Store interface {
 	Presence(ctx context.Context, userIDs []string, limit int) (map[string][]chat.Connection, error)
 	AdvanceLastMessage(ctx context.Context, roomID string, m chat.LastMessage) (chat.LastMessage, error)
 	AdvanceRoomOrder(ctx context.Context, userID, roomID string, ms int64) error
+	RemoveReactions(ctx context.Context, roomID, messageID string) error
 }
 
 // Run runs the suite. open returns an empty store on a clock; it is called once a
@@ -46,7 +48,7 @@ func Run(t *testing.T, open func(t *testing.T, now func() time.Time) Store) {
 	t.Helper()
 	for _, tests := range []map[string]func(*fixture){
 		connectionTests, sendTests, roomTests, memberTests, placeTests, listTests, historyTests, readingTests, editTests, profileTests,
-		attachmentTests, mentionTests, typingTests,
+		attachmentTests, mentionTests, typingTests, reactionTests,
 	} {
 		for name, test := range tests {
 			t.Run(name, func(t *testing.T) {
