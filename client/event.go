@@ -2,7 +2,7 @@ package client
 
 import "time"
 
-// Event is one of [Message], [Edited], [Deleted], [Read], [Typing], [MemberJoined],
+// Event is one of [Message], [Edited], [Deleted], [Reacted], [Read], [Typing], [MemberJoined],
 // [MemberLeft], [RoomChanged], [Connected], [Disconnected] and [CatchUpFailed].
 // More may come: ignore those you don't know.
 type Event interface{ event() }

@@ -267,6 +267,8 @@ func (c *Client) receive(s *session, f wire.ServerFrame) error {
 	case wire.TypeRead:
 		read := Read{ChatRoomID: f.ChatRoomID, UserID: f.UserID, From: f.From, UpTo: f.UpTo, Since: f.Since, Known: f.Known}
 		c.inbox.note(read, f.ChatRoomID)
+	case wire.TypeReactions:
+		c.inbox.reacted(Reacted{ChatRoomID: f.ChatRoomID, MessageID: f.MessageID, Version: f.Version, Counts: f.Counts, Changed: f.Changed})
 	case wire.TypeTyping:
 		c.inbox.typing(Typing{ChatRoomID: f.ChatRoomID, UserID: f.UserID, At: f.At})
 	case wire.TypeRoomChanged:

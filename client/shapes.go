@@ -140,6 +140,7 @@ type History = wire.History
 //	Attachments     []Attachment
 //	ReplyTo         *Quote // the message that it answers; nil: none
 //	Mentions        []string // ids of the users whom it mentions
+//	Reactions       *Reactions // what members reacted with; nil: not known, or nothing yet
 type HistoryMessage = wire.HistoryMessage
 
 // Quote is the beginning of the message that another one answers, as it was then:

@@ -117,6 +117,7 @@ func (c *Client) askSync(ctx context.Context, todo []request, after map[string]s
 		if err := c.inbox.events.awaitRoom(ctx); err != nil {
 			return err
 		}
+		c.inbox.fetched(q, page)
 		c.inbox.answer(q, func(r *recovery) { r.synced(q.after, page, missed.More) })
 	}
 	return failure
@@ -169,6 +170,7 @@ func (c *Client) askHistory(ctx context.Context, q request, ask Page, input func
 	if err := c.inbox.events.awaitRoom(ctx); err != nil {
 		return err
 	}
+	c.inbox.fetched(q, page)
 	c.inbox.answer(q, func(r *recovery) { input(r, page, more) })
 	return nil
 }

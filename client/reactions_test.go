@@ -1,0 +1,63 @@
+package client_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/streamroom/streamroom/client"
+	"github.com/streamroom/streamroom/shared/wire"
+)
+
+// reacted stores the counts of a message and returns the frame.
+func (s *fake) reacted(room string, i int, version int64, n int) wire.ReactionsChanged {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m := &s.rooms[room][i]
+	counts := map[string]int{"👍": n}
+	m.Reactions = &wire.Reactions{Version: version, Counts: counts, Mine: []string{"👍"}}
+	return wire.ReactionsChanged{
+		Type: wire.TypeReactions, ChatRoomID: room, MessageID: m.MessageID, Version: version, Counts: counts,
+		Changed: []wire.ReactionChange{{UserID: "bob", Reaction: "👍", Added: true}},
+	}
+}
+
+// versions are those of the reactions that the application was told.
+func (r *rig) versions() (told []int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, e := range r.events {
+		switch e := e.(type) {
+		case client.Reacted:
+			told = append(told, e.Version)
+		case client.Message:
+			if e.Reactions != nil {
+				told = append(told, -e.Reactions.Version)
+			}
+		}
+	}
+	return told
+}
+
+// Reactions come once a version, never go back, and are fetched again after a connection
+// that was lost; those of a message that is fetched come with it.
+func TestReactionsNeverGoBack(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.store("general", "bob", "one")
+		r.reacted("general", 0, 1, 1)
+		r.run()
+		r.follow("general")
+		second, third := r.reacted("general", 0, 2, 2), r.reacted("general", 0, 3, 3)
+		for _, frame := range []any{third, second, third} {
+			r.broadcast(frame)
+		}
+		r.pass(0)
+		r.reacted("general", 0, 4, 4)
+		r.cut()
+		r.pass(time.Minute)
+		if diff := cmp.Diff([]int64{-1, 3, 4}, r.versions()); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
