@@ -193,7 +193,7 @@ func (s *chatScreen) enter(ctx context.Context, c *client.Client, line string) {
 	switch {
 	case edit:
 		s.changeLast(ctx, c, "edited", func(ctx context.Context, messageID string) error {
-			_, err := c.Edit(ctx, s.room, messageID, content)
+			_, err := c.Edit(ctx, s.room, messageID, content, client.NowMentioning(s.mentioned(ctx, c, content)...))
 			return err
 		})
 	case line == "/delete":
@@ -236,7 +236,7 @@ func (s *chatScreen) changeLast(ctx context.Context, c *client.Client, what stri
 func (s *chatScreen) sendLine(ctx context.Context, c *client.Client, line string) {
 	sending, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
-	ack, err := c.Send(sending, s.room, line)
+	ack, err := c.Send(sending, s.room, line, client.Mentioning(s.mentioned(sending, c, line)...))
 	switch {
 	case err == nil:
 		s.mu.Lock()

@@ -11,10 +11,12 @@ import "./text.js";
 import "./parts.js";
 import "./typing.js";
 import { addLists } from "./lists.js";
+import { addMentions } from "./mentions.js";
 import { addReads, addVectors } from "./vectors.js";
 
 const { readVectors } = await import(typeof window === "undefined" ? "./node.js" : "./page.js");
 addVectors(await readVectors("recovery"));
 addLists(await readVectors("lists"));
 addReads(await readVectors("reads"));
+addMentions(await readVectors("mentions"));
 await run();

@@ -2,6 +2,7 @@
 
 import { quoteOf } from "../../lib/frames.js";
 import { byteLength, Failure, hasVisible, isolated, MAX_CONTENT } from "../../lib/streamroom.js";
+import { Completion } from "./completion.js";
 import { announce, byId, within } from "./dom.js";
 import { FilesView } from "./files.js";
 import { describe, quoteText } from "./words.js";
@@ -34,6 +35,7 @@ export class Composer {
   /** @type {Map<string, Promise<void>>} by message, the end of its edits that are under way */
   #saving = new Map();
   #files;
+  #completion;
   #on;
 
   /**
@@ -48,6 +50,7 @@ export class Composer {
    * @param {(upload: Upload) => void} on.detach
    * @param {(upload: Upload) => void} on.again
    * @param {(chatRoomId: string) => void} on.typing something is written in a room
+   * @param {() => import("./completion.js").Person[]} on.people who may be mentioned
    * @param {() => void} on.editLast the last message of one's own is wanted for editing
    */
   constructor(on) {
@@ -59,8 +62,10 @@ export class Composer {
       event.preventDefault();
       this.#files.addFrom(data);
     });
+    this.#completion = new Completion(this.#input, on.people, () => this.#changed());
     this.#input.addEventListener("input", () => {
       this.#changed();
+      this.#completion.update();
       if (this.#room && !this.#message && this.#input.value.trim()) on.typing(this.#room);
     });
     this.#input.addEventListener("keydown", (event) => this.#key(event));
@@ -96,6 +101,7 @@ export class Composer {
       this.#on.saveEdit(message, text, original);
     }
     this.#room = chatRoomId;
+    this.#completion.close();
     this.#files.show(chatRoomId, true);
     this.#showReply();
     this.#input.value = chatRoomId && this.#on.draft(chatRoomId);
@@ -206,6 +212,10 @@ export class Composer {
   #key(event) {
     // Enter also ends the choice of a word while Japanese or Chinese is typed.
     if (event.isComposing || event.keyCode === 229 || event.altKey) return;
+    if (this.#completion.key(event)) {
+      event.preventDefault();
+      return;
+    }
     if (event.key === "Enter" && !event.shiftKey) {
       if (!event.repeat) this.#form.requestSubmit();
     } else if (event.key === "Escape" && this.#message) this.endEdit();

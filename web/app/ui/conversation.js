@@ -1,11 +1,12 @@
 // The open room: its messages, what is written in it, and its members.
 
 import { isPassing } from "../../lib/failure.js";
-import { beginning, Failure, isolated, TYPING_ROOM } from "../../lib/streamroom.js";
+import { beginning, Failure, isolated, mentionedIn, TYPING_ROOM } from "../../lib/streamroom.js";
 import { Composer } from "./composer.js";
 import { askingFirst, confirmed } from "./dialogs.js";
 import { announce, becomeAvatar, byId, within } from "./dom.js";
 import { MembersDialog } from "./members.js";
+import { mentionable } from "./mentions.js";
 import { MessagesView } from "./messages.js";
 import { noteFor } from "./notes.js";
 import { firstUnread, Older } from "./older.js";
@@ -105,7 +106,8 @@ export class Conversation {
       attach: (room, file, pixels) => this.#chat?.attach(room, file, pixels),
       detach: (upload) => this.#chat?.detach(upload),
       again: (upload) => this.#chat?.attachAgain(upload),
-      edit: async (room, messageId, content) => this.#chat?.edit(room, messageId, content),
+      edit: (room, messageId, content) => this.#saveEdit(room, messageId, content),
+      people: () => this.#mentionable().filter(({ userId }) => userId !== this.#me),
       draft: (room) => this.#chat?.drafts.get(room) ?? "",
       saveDraft: (room, text) => this.#chat?.drafts.set(room, text),
       editOf: (message, content) => this.#chat?.drafts.edit(message, content),
@@ -268,6 +270,7 @@ export class Conversation {
         now,
         divider: this.#divider,
         nameOf: (userId) => chat.labelOf(userId),
+        namesOf: (userId) => [chat.nameOf(userId), userId],
         readersOf: (message) => chat.readersOf(message),
       });
     }
@@ -380,10 +383,29 @@ export class Conversation {
    * @param {Message} [answered]
    */
   #send(room, content, uploads, answered) {
-    this.#chat?.send(room, content, uploads, answered);
+    const mentions = room === this.id ? mentionedIn(content, this.#mentionable()) : [];
+    this.#chat?.send(room, content, uploads, answered, mentions);
     if (room !== this.id) return;
     this.#divider = "";
     this.#messages.toEnd();
+  }
+
+  /**
+   * An edit mentions whom its text names. In a room that was left its members aren't known.
+   * @param {string} room
+   * @param {string} messageId
+   * @param {string} content
+   */
+  async #saveEdit(room, messageId, content) {
+    const held = this.#chat?.timeline(room).messages.find((m) => m.messageId === messageId);
+    const mentions = room === this.id ? mentionedIn(content, this.#mentionable(held?.mentions)) : undefined;
+    await this.#chat?.edit(room, messageId, content, mentions);
+  }
+
+  /** @param {string[]} [others] who may be mentioned beside the members */
+  #mentionable(others = []) {
+    const chat = this.#chat;
+    return chat ? mentionable(chat, [...this.#members.map(({ userId }) => userId), ...others]) : [];
   }
 
   #editLast() {

@@ -4,6 +4,7 @@ import { quoteOf } from "../../lib/frames.js";
 import { isolated } from "../../lib/streamroom.js";
 import { AttachmentView } from "./attachment.js";
 import { arrange, becomeAvatar, el, hueOf, icon } from "./dom.js";
+import { withMentions } from "./mentions.js";
 import { partsOf } from "./parts.js";
 import { dayName, dayOf, describe, fileSize, fullTimeOf, listed, quoteText, timeOfDay, zone } from "./words.js";
 
@@ -28,6 +29,7 @@ const TOGETHER = 5 * 60_000;
  * @property {"waiting"|"sending"|"failed"|"stored"} status
  * @property {readonly (Attachment|Upload)[]} files
  * @property {import("../../lib/frames.js").Quote} [replyTo]
+ * @property {string[]} [mentions] user ids
  * @property {Message} [message]
  * @property {Outgoing} [outgoing]
  */
@@ -46,6 +48,7 @@ export function itemOf(m) {
     status: "stored",
     files: m.attachments ?? [],
     replyTo: m.replyTo,
+    mentions: m.mentions,
     message: m,
   };
 }
@@ -64,6 +67,7 @@ export function itemOfOutgoing(outgoing, me) {
     status: outgoing.status,
     files: outgoing.attachments ?? [],
     replyTo: outgoing.replyTo,
+    mentions: outgoing.mentions,
     outgoing,
   };
 }
@@ -76,6 +80,7 @@ export function itemOfOutgoing(outgoing, me) {
  * @property {number} now ms since 1970
  * @property {boolean} fresh the first that is new to the reader
  * @property {(userId: string) => string} nameOf
+ * @property {(userId: string) => string[]} namesOf by which a mention may name someone
  * @property {(messageId: string) => Message|undefined} held a message of the room, if it is held
  * @property {(message: Message) => string[]} readersOf
  */
@@ -88,6 +93,7 @@ export class Row {
   #quoted = el("span", { class: "quote-sender", dir: "auto" });
   #preview = el("span", { class: "quote-text", dir: "auto" });
   #quote = el("button", { type: "button", class: "quote", "data-testid": "quote" }, this.#quoted, this.#preview);
+  #calls = el("span", { class: "unseen" }, "Mentions you.");
   #text = el("div", { class: "text", dir: "auto" });
   #files = el("ul", { class: "attachments", "data-testid": "attachments" });
   /** @type {AttachmentView[]} */
@@ -100,6 +106,7 @@ export class Row {
     "div",
     { class: "bubble" },
     this.#sender,
+    this.#calls,
     this.#quote,
     this.#files,
     el("div", { class: "said" }, this.#text, el("p", { class: "meta" }, this.#edited, this.#time, this.#mark)),
@@ -122,7 +129,7 @@ export class Row {
     return message?.deletedAt ? undefined : message;
   }
   #shown = "";
-  /** Its text, as it was written. */
+  /** Its text, as it was written, and whom it mentions. */
   #said = "";
   #on;
 
@@ -143,7 +150,7 @@ export class Row {
    * @param {Item} item
    * @param {Among} among
    */
-  show(item, { previous, me, now, fresh, nameOf, held, readersOf }) {
+  show(item, { previous, me, now, fresh, nameOf, namesOf, held, readersOf }) {
     const newDay = !previous || dayOf(previous.timestamp) !== dayOf(item.timestamp);
     const first =
       newDay || fresh || previous?.senderId !== item.senderId || item.timestamp - previous.timestamp > TOGETHER;
@@ -157,6 +164,8 @@ export class Row {
     const answered = replyTo && held(replyTo.messageId);
     const quote = replyTo && quoteText(answered ? quoteOf(answered) : replyTo);
     const quoted = replyTo ? nameOf(replyTo.senderId) : "";
+    const mentioned = (deleted ? [] : (item.mentions ?? [])).map((userId) => ({ userId, names: namesOf(userId) }));
+    const calls = !own && mentioned.some(({ userId }) => userId === me);
     const readers = own && message && !deleted ? readersOf(message).map(nameOf) : [];
     this.item = item;
     this.own = own && message !== undefined && !deleted;
@@ -173,6 +182,7 @@ export class Row {
       name,
       quote,
       quoted,
+      ...mentioned.map(({ names }) => names),
       readers,
       outgoing?.failure?.code,
       ...item.files.map((f) => [f.attachmentId, f.name, f.width, "sent" in f ? `${f.status} ${f.sent}` : ""]),
@@ -197,8 +207,12 @@ export class Row {
     this.#sender.title = own || name === item.senderId ? "" : item.senderId;
     // Only where it differs: it may be selected.
     const text = deleted ? "Message deleted" : item.text;
-    if (this.#said !== text) this.#text.replaceChildren(...partsOf(text).map(nodeOf));
-    this.#said = text;
+    const said = [text, ...mentioned.map(({ names }) => names)].join("\0");
+    if (this.#said !== said)
+      this.#text.replaceChildren(...withMentions(partsOf(text), mentioned).map((part) => nodeOf(part, me)));
+    this.#said = said;
+    element.classList.toggle("calls", calls);
+    this.#calls.hidden = !calls;
     this.#text.classList.toggle("deleted", deleted);
     this.#text.hidden = text === "" && item.files.length > 0;
     this.#quote.hidden = quote === undefined;
@@ -274,10 +288,14 @@ export class Row {
 
 /**
  * A part of a message's text, as it is shown.
- * @param {import("./parts.js").Part} part
+ * @param {ReturnType<typeof withMentions>[number]} part
+ * @param {string} me
  */
-function nodeOf({ kind, text }) {
+function nodeOf(part, me) {
+  const { kind, text } = part;
   switch (kind) {
+    case "mention":
+      return el("strong", { class: part.userId === me ? "mention me" : "mention", "data-testid": "mention" }, text);
     case "link":
       // Where it leads learns nothing about this page, and can't reach it.
       return el("a", { href: text, target: "_blank", rel: "noopener noreferrer" }, text);

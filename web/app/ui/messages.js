@@ -33,6 +33,7 @@ const NEAR_EDGE = 400;
  * @property {number} now ms since 1970
  * @property {string} divider the id of the first message that is new to the reader; empty for none
  * @property {(userId: string) => string} nameOf
+ * @property {(userId: string) => string[]} namesOf by which a mention may name someone
  * @property {(message: Message) => string[]} readersOf
  */
 
@@ -257,7 +258,9 @@ export class MessagesView {
 
   /** Puts the slice into the page. */
   #render() {
-    const { messages, outgoing, hasOlder, me, now, divider, nameOf, readersOf } = /** @type {Shown} */ (this.#shown);
+    const { messages, outgoing, hasOlder, me, now, divider, nameOf, namesOf, readersOf } = /** @type {Shown} */ (
+      this.#shown
+    );
     const [start, end] = this.#printing ? [0, messages.length] : this.#slice(messages);
     const items = messages.slice(start, end).map(itemOf);
     if (!this.#to || this.#printing) items.push(...outgoing.map((o) => itemOfOutgoing(o, me)));
@@ -268,7 +271,7 @@ export class MessagesView {
     for (const item of items) {
       const row = this.#rows.get(item.key) ?? this.#newRow();
       const fresh = divider !== "" && item.messageId === divider;
-      row.show(item, { previous, me, now, fresh, nameOf, held, readersOf });
+      row.show(item, { previous, me, now, fresh, nameOf, namesOf, held, readersOf });
       rows.set(item.key, row);
       previous = item;
     }

@@ -2,7 +2,7 @@
 
 import { beginning, isolated, MOST_UNREAD } from "../../lib/streamroom.js";
 import { arrange, becomeAvatar, byId, el } from "./dom.js";
-import { briefly, dayOf, filesIn, zone } from "./words.js";
+import { briefly, counted, dayOf, filesIn, zone } from "./words.js";
 
 /** @typedef {import("../../lib/streamroom.js").RoomSummary} RoomSummary */
 
@@ -105,8 +105,10 @@ class Row {
   #name = el("span", { class: "room-item-name", dir: "auto" });
   #time = el("time", { class: "room-item-time" });
   #preview = el("span", { class: "room-item-preview", dir: "auto" });
+  #mentions = el("span", { class: "badge mentions", "data-testid": "mentions" });
   #unread = el("span", { class: "badge", "data-testid": "unread" });
   #unreadWords = el("span", { class: "unseen" });
+  #counts = el("span", { class: "room-item-counts" }, this.#mentions, this.#unread, this.#unreadWords);
   #shown = "";
   /** @type {boolean|undefined} */
   #reachable;
@@ -118,7 +120,7 @@ class Row {
       "span",
       { class: "room-item-text" },
       el("span", { class: "room-item-line" }, this.#name, this.#time),
-      el("span", { class: "room-item-line" }, this.#preview, this.#unread, this.#unreadWords),
+      el("span", { class: "room-item-line" }, this.#preview, this.#counts),
     ),
   );
 
@@ -143,7 +145,7 @@ class Row {
   show(room, { open, me, now, failedIn, titleOf, nameOf }) {
     const title = titleOf(room);
     const last = room.lastMessage;
-    const { unread = 0, unreadMore } = room;
+    const { unread = 0, unreadMore, mentions = 0 } = room;
     const current = room.chatRoomId === open;
     const said = last?.deletedAt ? "Message deleted" : isolated(last?.preview || filesIn(last?.attachments ?? 0));
     const by =
@@ -154,9 +156,8 @@ class Row {
     // The list's last message follows within seconds, its count at once.
     const preview = unsent ?? (last ? by + said : unread > 0 ? "New messages" : "No messages yet");
     // Hundreds of rooms are looked at with every message that arrives: nothing is formatted in vain.
-    const shown = [title, preview, last?.timestamp, dayOf(now), unread, unreadMore, current, room.type, zone()].join(
-      "\0",
-    );
+    const counts = [unread, unreadMore, mentions];
+    const shown = [title, preview, last?.timestamp, dayOf(now), ...counts, current, room.type, zone()].join("\0");
     if (shown === this.#shown) return;
     this.#shown = shown;
     becomeAvatar(this.#avatar, title);
@@ -166,7 +167,10 @@ class Row {
     this.#preview.textContent = preview;
     this.#unread.hidden = unread === 0;
     this.#unread.textContent = unread >= MOST_UNREAD ? "99+" : `${unread}${unreadMore ? "+" : ""}`;
-    this.#unreadWords.textContent = unread > 0 ? "unread" : "";
+    this.#mentions.hidden = mentions === 0;
+    this.#mentions.textContent = `@${mentions}`;
+    const calls = mentions > 0 ? `, ${counted(mentions, "mention", "mentions")} of you` : "";
+    this.#unreadWords.textContent = unread > 0 ? `unread${calls}` : "";
     this.link.classList.toggle("has-unread", unread > 0);
     this.link.classList.toggle("has-unsent", unsent !== undefined);
     if (current) this.link.setAttribute("aria-current", "page");
