@@ -37,7 +37,8 @@ func newChat() *cobra.Command {
 		Short: "Chat in the terminal",
 		Long: `Chat in a room: its newest messages are shown, then every new one, and each line that
 you type is sent. /edit TEXT and /delete change your last message, /quit leaves; a
-line that begins with // is sent with one slash. Messages go to stdout, notes to stderr.
+line that begins with // is sent with one slash. An @ before the name or id of a member
+mentions them. Messages go to stdout, notes to stderr.
 
 For a user of a running ` + "`streamroom local`" + ` give --user; for a deployed Streamroom give
 --token, --ws and --api.`,
