@@ -107,10 +107,16 @@ func TestMentions(t *testing.T) {
 
 	// An edit says whom the message mentions.
 	bob.do(`location.hash = "#/"`)
-	alice.send("@bob now")
+	alice.typed("@bui")
+	alice.key("Tab", "Tab", 9, 0)
+	alice.typed("now\n")
 	bob.until(marked + ` === "@1"`)
+	alice.typed("@b") // at the place of the one before
+	alice.until(people + ` === "barbara*,Bob Builder bob"`)
+	alice.key("Backspace", "Backspace", 8, 0)
+	alice.key("Backspace", "Backspace", 8, 0)
 	alice.arrow("ArrowUp", 0)
-	alice.until(written + ` === "@bob now"`)
+	alice.until(written + ` === "@Bob Builder now"`)
 	alice.do(`document.getElementById("composer-input").select()`)
 	alice.typed("later\n")
 	bob.until(marked + ` === "" && document.querySelector("[data-testid=unread]").textContent === "1"`)

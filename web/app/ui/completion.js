@@ -92,6 +92,12 @@ export class Completion {
     return true;
   }
 
+  /** Something else is written now. */
+  reset() {
+    this.#done = -1;
+    this.close();
+  }
+
   close() {
     this.#shown = [];
     this.#at = 0;

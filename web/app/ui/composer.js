@@ -101,7 +101,7 @@ export class Composer {
       this.#on.saveEdit(message, text, original);
     }
     this.#room = chatRoomId;
-    this.#completion.close();
+    this.#completion.reset();
     this.#files.show(chatRoomId, true);
     this.#showReply();
     this.#input.value = chatRoomId && this.#on.draft(chatRoomId);
@@ -200,6 +200,7 @@ export class Composer {
 
   /** @param {string} messageId empty for none */
   #setMessage(messageId) {
+    this.#completion.reset();
     this.#message = messageId;
     this.#editing.hidden = messageId === "";
     this.#showReply();
@@ -240,6 +241,7 @@ export class Composer {
       return;
     }
     this.#input.value = "";
+    this.#completion.reset();
     this.#replies.delete(this.#room);
     this.#showReply();
     this.#files.sent();
