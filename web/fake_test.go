@@ -258,6 +258,9 @@ func (f *fake) received(c *fakeConn, frame wire.ClientFrame) {
 		f.post(c, wire.Pong{Type: wire.TypePong, ConnectionID: "c=", UserID: c.user})
 		return
 	}
+	if frame.Action != wire.ActionSendMessage {
+		return // such as that someone types, of which no one is notified here
+	}
 	if f.refuse != nil {
 		if refusal := f.refuse(frame); refusal != nil {
 			f.post(c, refusal)
