@@ -99,7 +99,12 @@ func openPage(t testing.TB, url string) *page {
 	if err := chromedp.Do(ctx); err != nil {
 		t.Fatal(err)
 	}
-	p.run(chromedp.Func(quieten))
+	// No test reads what is reported of styles. Of the network it has to be, as long as a
+	// socket is open that a test takes the network from.
+	p.run(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, css.Disable, cdp.Empty{})
+		return err
+	}))
 	var mu sync.Mutex
 	var problems []string
 	report := func(text string) {
@@ -133,16 +138,6 @@ func openPage(t testing.TB, url string) *page {
 	})
 	p.run(chromedp.Navigate(url))
 	return p
-}
-
-// quieten has a tab tell nothing of its requests and styles, which takes time and which
-// no test reads.
-func quieten(ctx context.Context, t *chromedp.Target) error {
-	_, err := cdp.Call(ctx, t, network.Disable, cdp.Empty{})
-	if err == nil {
-		_, err = cdp.Call(ctx, t, css.Disable, cdp.Empty{})
-	}
-	return err
 }
 
 // signedIn opens the page and signs in.
@@ -285,9 +280,6 @@ func (p *page) escape() {
 func (p *page) offline(offline bool) {
 	p.t.Helper()
 	p.run(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
-		if _, err := cdp.Call(ctx, t, network.Enable, network.EnableParams{}); err != nil {
-			return err
-		}
 		rules := []*network.Conditions{}
 		if offline {
 			rules = append(rules, &network.Conditions{Offline: true, DownloadThroughput: -1, UploadThroughput: -1})

@@ -56,9 +56,6 @@ func BenchmarkPageLoad(b *testing.B) {
 func (p *page) network(latency float64, cold bool) {
 	p.t.Helper()
 	p.run(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
-		if _, err := cdp.Call(ctx, t, network.Enable, network.EnableParams{}); err != nil {
-			return err
-		}
 		rules := []*network.Conditions{}
 		if latency > 0 {
 			rules = append(rules, &network.Conditions{Latency: latency, DownloadThroughput: -1, UploadThroughput: -1})
