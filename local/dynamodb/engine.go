@@ -39,12 +39,14 @@ type Engine struct {
 	lag    time.Duration
 	life   time.Duration // of shards
 
-	fileLock *flock.Flock // nil in memory
-	storage  *storage
-	catalog  atomic.Pointer[catalog]
-	seq      atomic.Uint64 // of the newest durable stream record
+	fileLock     *flock.Flock // nil in memory
+	storage      *storage
+	checkpointer *checkpointer // nil in memory
+	catalog      atomic.Pointer[catalog]
+	seq          atomic.Uint64 // of the newest durable stream record
 
 	cache       expression.Cache
+	pages       sync.Pool // of *[]byte, where walks gather their items
 	locks       locks
 	tokens      tokens
 	subscribers subscribers
@@ -98,6 +100,10 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 	}
 	sweeping, stop := context.WithCancel(context.WithoutCancel(ctx))
 	e.stopSweep = stop
+	if o.Path != "" {
+		e.checkpointer = newCheckpointer(e.storage, e.log)
+		go e.checkpointer.run()
+	}
 	go e.runWriter()
 	go e.runSweeper(sweeping, o.Sweep)
 	return e, nil
@@ -143,6 +149,9 @@ func (e *Engine) Close() error {
 		<-e.swept
 		close(e.closing)
 		<-e.stopped
+		if e.checkpointer != nil {
+			e.checkpointer.stop()
+		}
 		e.closeErr = errors.Join(e.storage.close(), e.unlock())
 	})
 	return e.closeErr

@@ -42,6 +42,21 @@ func (e *Engine) FailGroup(ctx context.Context, sql string) error {
 	})
 }
 
+// CheckpointEvery sets after how many pages the log is moved to the file, and how long it
+// grows. A path that is not "" is that of another file, which it is moved to instead.
+func (e *Engine) CheckpointEvery(pages int, longest int64, path string) {
+	e.storage.writing.Lock()
+	defer e.storage.writing.Unlock()
+	e.checkpointer.stop()
+	k := newCheckpointer(e.storage, e.log)
+	k.every, k.longest = pages, longest
+	if path != "" {
+		k.dsn = dataSource(path)
+	}
+	e.checkpointer = k
+	go k.run()
+}
+
 // PanicInWriter panics in a write after it ran a statement.
 func (e *Engine) PanicInWriter(ctx context.Context, sql string) error {
 	return e.write(ctx, func(t *tx) error {

@@ -310,9 +310,13 @@ func (e *Engine) scan(ctx context.Context, r *jsonio.Reader) ([]byte, error) {
 	return w.run(ctx, e)
 }
 
+// maxKept is the size in bytes of a page up to which its memory is kept for the next one.
+const maxKept = 64 << 10
+
 // page is the result of a walk.
 type page struct {
-	json           []byte // the items, without brackets
+	json           []byte    // the items, without brackets
+	decoded        item.Item // the last item looked at: the next one takes its memory
 	count, scanned int
 	size           int
 	fetched        float64   // read units of items fetched from the table
@@ -322,7 +326,17 @@ type page struct {
 // run walks up to the limit or the end of the page, and answers.
 func (w *walk) run(ctx context.Context, e *Engine) ([]byte, error) {
 	statement := w.statement()
-	var p page
+	space, _ := e.pages.Get().(*[]byte)
+	if space == nil {
+		space = new([]byte)
+	}
+	p := page{json: (*space)[:0]}
+	defer func() {
+		if cap(p.json) <= maxKept {
+			*space = p.json
+			e.pages.Put(space)
+		}
+	}()
 	err := e.storage.read(ctx, func(c *conn) error {
 		now, err := e.table(w.table.Name)
 		if err != nil {
@@ -364,10 +378,11 @@ func (w *walk) statement() string {
 // visit adds an item to the page and reports whether the walk goes on.
 func (w *walk) visit(p *page, stored []byte) (bool, error) {
 	found := row{stored: stored}
-	it, err := found.item()
+	it, err := item.DecodeInto(p.decoded, found.encoded())
 	if err != nil {
 		return false, err
 	}
+	p.decoded = it
 	size := found.size()
 	whole := it
 	if w.index != nil && w.index.attributes != nil {
@@ -388,7 +403,7 @@ func (w *walk) visit(p *page, stored []byte) (bool, error) {
 			if w.bound.projection != nil {
 				it = w.bound.projection.Apply(it)
 			}
-			if p.json != nil {
+			if len(p.json) > 0 {
 				p.json = append(p.json, ',')
 			}
 			p.json = it.AppendJSON(p.json)

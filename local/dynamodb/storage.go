@@ -21,6 +21,8 @@ import (
 // system before its write is acknowledged, so it survives the death of the process (kill
 // -9). A power cut can lose the last moments but not consistency; FULL would prevent that
 // with an fsync per group of writes, which a tool for one's own machine does not need.
+// What the log holds is moved to the file by the engine's checkpointer: SQLite itself would
+// do that in the commit that fills the log, and every write would wait for the disk.
 
 // maxReaders limits concurrent reads of a file. More than there are cores would only take
 // memory.
@@ -150,7 +152,7 @@ var (
 // without the locks of SQLite's shared cache.
 type storage struct {
 	dsn     string
-	memory  sync.Mutex // guards the writer's connection, where there is no file
+	writing sync.Mutex // held while the writer's connection is in use, or the log begins again
 	group   groupSQL
 	writer  *conn
 	readers chan *conn // of a file; nil entries are connections yet to be opened
@@ -172,10 +174,9 @@ func openStorage(path string) (*storage, error) {
 		for range maxReaders {
 			s.readers <- nil
 		}
-		// WAL goes first: it decides what the others mean. A longer log than usual makes
-		// for fewer, larger checkpoints.
+		// WAL goes first: it decides what the others mean.
 		pragmas = append(pragmas, "PRAGMA journal_mode=WAL", "PRAGMA synchronous=NORMAL", "PRAGMA cache_size=-16000",
-			"PRAGMA wal_autocheckpoint=8000", "PRAGMA journal_size_limit=67108864")
+			"PRAGMA wal_autocheckpoint=0", "PRAGMA journal_size_limit=67108864")
 	}
 	var err error
 	if s.writer, err = openConn(s.dsn); err != nil {
@@ -205,8 +206,8 @@ func openStorage(path string) (*storage, error) {
 // connection until ctx ends.
 func (s *storage) read(ctx context.Context, f func(*conn) error) error {
 	if s.readers == nil {
-		s.memory.Lock()
-		defer s.memory.Unlock()
+		s.writing.Lock()
+		defer s.writing.Unlock()
 		select {
 		case <-s.closed:
 			return errClosed
@@ -248,7 +249,7 @@ func (s *storage) snapshot(ctx context.Context, f func(*conn) error) error {
 	})
 }
 
-// close waits for readers and closes every connection; the log is folded into the file.
+// close waits for readers, folds the log into the file, and closes every connection.
 func (s *storage) close() error {
 	var errs []error
 	for range cap(s.readers) {
@@ -256,8 +257,13 @@ func (s *storage) close() error {
 			errs = append(errs, c.close())
 		}
 	}
-	s.memory.Lock()
-	defer s.memory.Unlock()
+	s.writing.Lock()
+	defer s.writing.Unlock()
 	close(s.closed)
+	if s.readers != nil {
+		if _, err := s.writer.checkpoint("TRUNCATE"); err != nil { // closing would do it, and keep an error to itself
+			errs = append(errs, fmt.Errorf("fold the log into the data file: %w", err))
+		}
+	}
 	return errors.Join(append(errs, s.writer.close())...)
 }

@@ -107,10 +107,8 @@ func (e *Engine) runWriter() {
 // runGroup runs jobs in one transaction and sets the error of each. A job that panics fails
 // alone: its group is undone, and the others run again without it.
 func (e *Engine) runGroup(group []*job) {
-	if e.storage.readers == nil {
-		e.storage.memory.Lock()
-		defer e.storage.memory.Unlock()
-	}
+	e.storage.writing.Lock()
+	defer e.storage.writing.Unlock()
 	for len(group) > 0 {
 		panicked := e.tryGroup(group)
 		if panicked == nil {
@@ -122,6 +120,9 @@ func (e *Engine) runGroup(group []*job) {
 	}
 	for _, j := range group {
 		close(j.done)
+	}
+	if e.checkpointer != nil {
+		e.checkpointer.wrote(e.storage.writer)
 	}
 }
 

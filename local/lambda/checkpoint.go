@@ -17,14 +17,19 @@ import (
 )
 
 // checkpointDelay is how long a file of checkpoints may lag behind, and so how
-// much a killed process delivers again.
-const checkpointDelay = 200 * time.Millisecond
+// much a killed process delivers again. Each write waits for the disk, and the table may
+// have to wait with it.
+const checkpointDelay = time.Second
 
 // Checkpoints keeps the checkpoints of any number of mappings, in memory or in
 // a file. Its methods may be used by several goroutines at once.
 type Checkpoints struct {
 	path  string
 	clock clockwork.Clock
+
+	// writing is held while the file is replaced, which waits for the disk; mu is not, so
+	// that no batch waits with it. Who holds both took writing first.
+	writing sync.Mutex
 
 	mu     sync.Mutex
 	shards map[string]map[string]Checkpoint // by mapping and shard
@@ -38,8 +43,8 @@ func NewMemoryCheckpoints() *Checkpoints {
 }
 
 // OpenCheckpoints returns a store that is kept in a JSON file, which need not
-// exist yet. Saves are gathered for a fifth of a second and then replace the
-// file as a whole. Close writes what is left.
+// exist yet. Saves are gathered for a second and then replace the file as a
+// whole. Close writes what is left.
 func OpenCheckpoints(path string, clock clockwork.Clock) (*Checkpoints, error) {
 	c := NewMemoryCheckpoints()
 	c.path, c.clock = path, clock
@@ -89,37 +94,46 @@ func (c *Checkpoints) Forget(_ context.Context, name, shardID string) error {
 
 // Close writes what was not written yet.
 func (c *Checkpoints) Close() error {
+	c.write()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.flush != nil {
-		c.flush.Stop()
-		c.write()
-	}
 	return c.failed
 }
 
 // changed makes sure that a write is pending.
 func (c *Checkpoints) changed() error {
 	if c.path != "" && c.flush == nil {
-		c.flush = c.clock.AfterFunc(checkpointDelay, func() {
-			c.mu.Lock()
-			defer c.mu.Unlock()
-			if c.flush != nil {
-				c.write()
-			}
-		})
+		c.flush = c.clock.AfterFunc(checkpointDelay, c.write)
 	}
 	return c.failed
 }
 
+// write replaces the file if a write is pending.
 func (c *Checkpoints) write() {
-	c.flush = nil
-	c.failed = nil
-	text, err := json.Marshal(c.shards)
-	if err == nil {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	text, err := c.take()
+	if err == nil && text != nil {
 		err = atomicfile.Write(c.path, text)
 	}
 	if err != nil {
-		c.failed = fmt.Errorf("write checkpoints: %w", err)
+		err = fmt.Errorf("write checkpoints: %w", err)
 	}
+	if text != nil || err != nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.failed = err
+	}
+}
+
+// take returns what is to be written, nil for nothing.
+func (c *Checkpoints) take() ([]byte, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.flush == nil {
+		return nil, nil
+	}
+	c.flush.Stop()
+	c.flush = nil
+	return json.Marshal(c.shards)
 }

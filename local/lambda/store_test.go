@@ -72,6 +72,34 @@ func TestCheckpointsInAFile(t *testing.T) {
 	})
 }
 
+// TestSavesDoNotWaitForTheDisk saves while the file is being replaced.
+func TestSavesDoNotWaitForTheDisk(t *testing.T) {
+	clock := clockwork.NewFakeClock()
+	c, err := OpenCheckpoints(filepath.Join(t.TempDir(), "checkpoints.json"), clock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.writing.Lock()
+	for _, sequence := range []string{"1", "2"} {
+		if err := c.Save(t.Context(), "m", "s1", Checkpoint{SequenceNumber: sequence}); err != nil {
+			t.Fatal(err)
+		}
+		clock.Advance(checkpointDelay)
+	}
+	c.writing.Unlock()
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	read, err := OpenCheckpoints(c.path, clock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := read.Load(t.Context(), "m")
+	if err != nil || got["s1"].SequenceNumber != "2" {
+		t.Errorf("got %v, %v", got, err)
+	}
+}
+
 func TestCheckpointsThatCannotBeWritten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "missing", "checkpoints.json")

@@ -49,10 +49,13 @@ func (v Value) append(dst []byte) []byte {
 }
 
 // Decode reads an item's binary form. The item shares no memory with b.
-func Decode(b []byte) (Item, error) {
+func Decode(b []byte) (Item, error) { return DecodeInto(nil, b) }
+
+// DecodeInto is Decode in the memory of another item's attributes, which is lost.
+func DecodeInto(lost Item, b []byte) (Item, error) {
 	// one copy; all strings share its memory
 	d := decoder{src: string(b)}
-	it := d.item()
+	it := d.itemInto(lost)
 	if d.failed || d.src != "" {
 		return nil, errCorrupt
 	}
@@ -101,9 +104,14 @@ func (d *decoder) byte() byte {
 	return c
 }
 
-func (d *decoder) item() Item {
+func (d *decoder) item() Item { return d.itemInto(nil) }
+
+func (d *decoder) itemInto(lost Item) Item {
 	n := d.length()
-	it := make(Item, 0, n)
+	it := lost[:0]
+	if it == nil || n > cap(it) {
+		it = make(Item, 0, n)
+	}
 	for range n {
 		if d.failed {
 			break

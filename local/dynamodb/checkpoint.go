@@ -1,0 +1,140 @@
+package dynamodb
+
+import (
+	"database/sql/driver"
+	"fmt"
+
+	"github.com/rs/zerolog"
+	"modernc.org/sqlite"
+)
+
+const (
+	// checkpointPages is after how many pages of 4 KB that were written to the log it is
+	// moved to the file. A page that was written several times is moved once.
+	checkpointPages = 1000
+	// maxLogPages is how long the log grows while writes never pause: 32 MB, and what comes
+	// until the next pass.
+	maxLogPages = 8000
+	// maxPasses is how often a long log is moved before writes wait for the rest.
+	maxPasses = 3
+	// fewPages are moved in some milliseconds.
+	fewPages = 200
+)
+
+// checkpointer moves what the log holds to the data file, beside the writer and on a
+// connection of its own, so that no write waits for the disk. SQLite begins the log again
+// with the first write that finds all of it moved. While writes never pause there is
+// always a rest, so once the log is long they are held for the time that this rest takes.
+//
+// A pass that fails, as on a full disk, changes nothing: the log stays and grows, and the
+// next pass tries again ("Write-Ahead Logging", sqlite.org).
+type checkpointer struct {
+	storage *storage
+	log     zerolog.Logger
+	dsn     string
+	every   int   // pages: checkpointPages
+	longest int64 // pages: maxLogPages
+
+	pages   int           // written since the last pass was due; the writer's own
+	due     chan struct{} // holds one token
+	closing chan struct{}
+	ended   chan struct{}
+}
+
+func newCheckpointer(s *storage, log zerolog.Logger) *checkpointer {
+	return &checkpointer{
+		storage: s, log: log, dsn: s.dsn, every: checkpointPages, longest: maxLogPages,
+		due: make(chan struct{}, 1), closing: make(chan struct{}), ended: make(chan struct{}),
+	}
+}
+
+// wrote is called after each group of writes, with the writer's connection.
+func (k *checkpointer) wrote(c *conn) {
+	pages, err := c.written()
+	if err != nil {
+		k.log.Error().Err(err).Msg("cannot count the pages of the data file's log")
+		pages = 1
+	}
+	if k.pages += pages; k.pages < k.every {
+		return
+	}
+	k.pages = 0
+	select {
+	case k.due <- struct{}{}:
+	default:
+	}
+}
+
+func (k *checkpointer) run() {
+	defer close(k.ended)
+	for {
+		select {
+		case <-k.closing:
+			return
+		case <-k.due:
+		}
+		if err := guard(k.pass); err != nil {
+			k.log.Error().Err(err).Msg("the data file's log could not be moved to it, and grows until that succeeds; nothing is lost, but see to it that the disk has room")
+		}
+	}
+}
+
+// stop ends the passes and waits for the one that runs.
+func (k *checkpointer) stop() {
+	close(k.closing)
+	<-k.ended
+}
+
+// pass moves the log, and holds writes for its end if it is long.
+func (k *checkpointer) pass() (err error) {
+	c, err := openConn(k.dsn)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if closing := c.close(); err == nil {
+			err = closing
+		}
+	}()
+	var l logState
+	for range maxPasses {
+		if l, err = c.checkpoint("PASSIVE"); err != nil || l.pages-l.moved < fewPages {
+			break
+		}
+	}
+	if err != nil || l.pages < k.longest {
+		return err
+	}
+	k.storage.writing.Lock()
+	defer k.storage.writing.Unlock()
+	// Readers that still use the log are waited for. If they take long it grows on until
+	// the next pass.
+	if err := c.query("PRAGMA busy_timeout=20", nil, func([]driver.Value) (bool, error) { return true, nil }); err != nil {
+		return err
+	}
+	_, err = c.checkpoint("RESTART")
+	return err
+}
+
+// logState is how many pages the log has, and how many of them the file has, too.
+type logState struct{ pages, moved int64 }
+
+// checkpoint moves the log to the file, in one of SQLite's modes.
+func (c *conn) checkpoint(mode string) (l logState, err error) {
+	err = c.query("PRAGMA wal_checkpoint("+mode+")", nil, func(row []driver.Value) (bool, error) {
+		l.pages, _ = row[1].(int64) // row[0] says whether readers were in the way
+		l.moved, _ = row[2].(int64)
+		return true, nil
+	})
+	return l, err
+}
+
+// written returns how many pages the connection has written since it was last asked.
+func (c *conn) written() (int, error) {
+	db, ok := c.db.(sqlite.DBStatus)
+	if !ok {
+		return 0, fmt.Errorf("the driver's connection %T has no counters", c.db)
+	}
+	pages, _, err := db.Status(sqlite.DBStatusCacheWrite, true)
+	return pages, err
+}
