@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/coder/websocket"
 	"golang.org/x/sync/errgroup"
@@ -143,12 +145,43 @@ func (t *tinode) connect(ctx context.Context, user int) (session, error) {
 		return nil, err
 	}
 	for room := range t.rooms[user] {
-		if _, err := s.ask(ctx, "sub", map[string]any{"topic": t.topics[room]}); err != nil {
+		if err := s.subscribe(ctx, t.topics[room]); err != nil {
 			s.close()
 			return nil, fmt.Errorf("subscribe to room %d: %w", room, err)
 		}
 	}
 	return s, nil
+}
+
+// subscribeAttempts is how often a subscription is tried, within some six seconds: the
+// server answers 503 to all that ask for a topic while it loads it.
+const subscribeAttempts = 8
+
+func (s *tinodeSession) subscribe(ctx context.Context, topic string) error {
+	for attempt := range subscribeAttempts {
+		_, err := s.ask(ctx, "sub", map[string]any{"topic": topic})
+		var refused *refusedError
+		if !errors.As(err, &refused) || refused.code != http.StatusServiceUnavailable || attempt == subscribeAttempts-1 {
+			return err
+		}
+		select {
+		case <-time.After(50 * time.Millisecond << attempt):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// refusedError is an answer that is none of success.
+type refusedError struct {
+	kind string
+	code int
+	text string
+}
+
+func (e *refusedError) Error() string {
+	return fmt.Sprintf("%s is answered %d %s", e.kind, e.code, e.text)
 }
 
 type tinodeSession struct {
@@ -172,7 +205,7 @@ func (s *tinodeSession) ask(ctx context.Context, kind string, body map[string]an
 			return tinodeFrame{}, err
 		case frame.Ctrl == nil || frame.Ctrl.ID != id:
 		case frame.Ctrl.Code >= 300:
-			return tinodeFrame{}, fmt.Errorf("%s is answered %d %s", kind, frame.Ctrl.Code, frame.Ctrl.Text)
+			return tinodeFrame{}, &refusedError{kind, frame.Ctrl.Code, frame.Ctrl.Text}
 		default:
 			return frame, nil
 		}
