@@ -13,7 +13,7 @@ import (
 // Fanout broadcasts the changes of the stream and cleans up connections.
 func Fanout(e Env) (lambda.Handler, error) {
 	w := e.wire(topology.Fanout)
-	store, callback := w.store(), w.vars.Callback()
+	store, callback := w.telling(), w.vars.Callback()
 	if err := w.vars.Err(); err != nil {
 		return nil, err
 	}

@@ -148,12 +148,12 @@ func BenchmarkIndex(b *testing.B) {
 				m.must(m.store.IndexMember(b.Context(), id, user(0)))
 			}
 			put := m.table.take()
-			m.must(m.store.DeleteConnection(b.Context(), connection(0)))
+			m.must(m.store.DeleteConnection(b.Context(), connection(0), false))
 			m.table.take()
 			var used total
 			for b.Loop() {
 				m.connect(0)
-				m.must(m.store.DeleteConnection(b.Context(), connection(0)))
+				m.must(m.store.DeleteConnection(b.Context(), connection(0), false))
 				used.add(m.table.take())
 			}
 			b.ReportMetric(put.Read/float64(max(1, rooms)), "index-read-units/room")

@@ -6,6 +6,7 @@ import (
 	"github.com/streamroom/streamroom/shared/auth"
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/config"
+	"github.com/streamroom/streamroom/shared/dynamo"
 	"github.com/streamroom/streamroom/shared/fanout"
 	"github.com/streamroom/streamroom/shared/gateway"
 	"github.com/streamroom/streamroom/shared/httpapi"
@@ -15,7 +16,7 @@ import (
 // Connect verifies the token and stores the connection.
 func Connect(e Env) (lambda.Handler, error) {
 	w := e.wire(topology.Connect)
-	store, allowQuery := w.store(), w.vars.TokenInQuery()
+	store, allowQuery := w.telling(), w.vars.TokenInQuery()
 	limits := chat.Limits{
 		chat.Connecting: chat.PerMinute(w.vars.Limit(config.ConnectRate, config.ConnectBurst, chat.ConnectRate, chat.ConnectBurst)),
 	}
@@ -34,7 +35,7 @@ func Connect(e Env) (lambda.Handler, error) {
 // Disconnect removes the connection.
 func Disconnect(e Env) (lambda.Handler, error) {
 	w := e.wire(topology.Disconnect)
-	disconnect := gateway.NewDisconnect(chat.NewSessions(w.store(), nil, w.Now), w.Now, w.log)
+	disconnect := gateway.NewDisconnect(chat.NewSessions(w.telling(), nil, w.Now), w.Now, w.log)
 	return w.handler(disconnect.Handle)
 }
 
@@ -59,14 +60,14 @@ func Default(e Env) (lambda.Handler, error) {
 	if w.vars.Typing() {
 		typists = chat.NewTypists(store, limits, w.Now)
 	}
-	fallback := gateway.NewDefault(chat.NewSessions(store, limits, w.Now), typists, w.Now, w.log)
+	fallback := gateway.NewDefault(chat.NewSessions(store, limits, w.Now), typists, w.vars.Presence(), w.Now, w.log)
 	return w.handler(fallback.Handle)
 }
 
 // API serves the HTTP API.
 func API(e Env) (lambda.Handler, error) {
 	w := e.wire(topology.API)
-	store, rule := w.store().OrderedWithin(w.vars.OrderInterval(chat.OrderInterval)), w.tokenRule()
+	store, rule := w.telling().OrderedWithin(w.vars.OrderInterval(chat.OrderInterval)), w.tokenRule()
 	limits := chat.Limits{
 		chat.Writing: chat.PerSecond(w.vars.Limit(config.WriteRate, config.WriteBurst, chat.WriteRate, chat.WriteBurst)),
 		chat.Reading: chat.PerSecond(w.vars.Limit(config.ReadRate, config.ReadBurst, chat.ReadRate, chat.ReadBurst)),
@@ -83,8 +84,14 @@ func API(e Env) (lambda.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	rooms := chat.NewRooms(store, w.ids(), w.Now)
+	var presences *chat.Presences
+	if w.vars.Presence() {
+		presences = chat.NewPresences(store, rooms, w.Now)
+	}
 	api := httpapi.New(httpapi.Domain{
-		Rooms:     chat.NewRooms(store, w.ids(), w.Now),
+		Rooms:     rooms,
+		Presences: presences,
 		Histories: chat.NewHistories(store),
 		Editor:    chat.NewEditor(store, w.Now, fanout.FitsEdited),
 		Readers:   chat.NewReaders(store, w.Now),
@@ -98,6 +105,15 @@ func API(e Env) (lambda.Handler, error) {
 		Limits: chat.NewLimiter(store, limits, w.Now),
 	}, gateway.Status, w.log)
 	return w.handler(w.door().HTTP(gateway.NewHTTP(api, tokens, w.Now, w.log).Handle))
+}
+
+// telling returns a store that has others notified of who comes and goes, unless that is
+// switched off.
+func (w wiring) telling() *dynamo.Store {
+	if w.vars.Presence() {
+		return w.store()
+	}
+	return w.store().WithoutPresence()
 }
 
 // tokenRule returns the one rule of accepted tokens, for both APIs.

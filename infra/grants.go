@@ -63,6 +63,7 @@ var grants = map[string][]grant{
 		{actions: []string{getItem, batchGet, updateItem}, prefixes: []string{table.RoomPrefix, table.UserPrefix}},
 		{actions: []string{batchWrite}, prefixes: []string{table.FanoutPrefix, table.RoomPrefix}},
 		{actions: []string{deleteItem}, prefixes: []string{table.ConnectionPrefix}},
+		{actions: []string{query}, prefixes: []string{table.UserRoomsPrefix}, index: table.GSI1},
 	},
 	topology.LastMessage: {
 		{actions: []string{query, getItem}, prefixes: []string{table.RoomPrefix}},

@@ -205,6 +205,7 @@ var options = []option{
 	userLimit("readBurst", config.ReadBurst, 1, 10_000),
 	userLimit("attachmentBytes", config.MaxFile, 1, 100<<20),
 	switched("typing", config.Typing),
+	switched("presence", config.Presence),
 	{"orderInterval", func(s *settings, v string) error {
 		s.OrderInterval = v
 		_, err := number(v, 0, 3_600)

@@ -44,6 +44,9 @@ type (
 		Added, Removed            []string
 	}
 
+	// PresenceTold says that others are to be told whether a user is online.
+	PresenceTold struct{ UserID string }
+
 	// MemberJoined says that a user became a member. The role is left out.
 	MemberJoined struct {
 		RoomID string
@@ -90,6 +93,7 @@ func (MessageDeleted) isChange()     {}
 func (ReadMoved) isChange()          {}
 func (TypingNoted) isChange()        {}
 func (Reacted) isChange()            {}
+func (PresenceTold) isChange()       {}
 func (MemberJoined) isChange()       {}
 func (MemberLeft) isChange()         {}
 func (RoomRenamed) isChange()        {}

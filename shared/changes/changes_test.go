@@ -106,6 +106,9 @@ func TestDecode(t *testing.T) {
 			changes.Reacted{RoomID: room, MessageID: id, UserID: "bob", Removed: []string{"👍"}},
 		},
 		"the same reactions": {changestest.React(room, id, "bob", []string{"👍"}, []string{"👍"}), nil},
+		"a user who comes":   {changestest.Insert(table.Seen("bob"), nil), changes.PresenceTold{UserID: "bob"}},
+		"a user who goes":    {changestest.Modify(table.Seen("bob"), nil, nil), changes.PresenceTold{UserID: "bob"}},
+		"a presence":         {changestest.Modify(table.Presence("bob"), nil, nil), nil},
 		"a new name": {
 			changestest.Modify(table.Room(room), attributes{}, attributes{table.EditedAt: {"N": "5"}}),
 			changes.RoomRenamed{RoomID: room, RenamedAt: 5},

@@ -123,6 +123,8 @@ func (it item) change() (Change, error) {
 		return TypingNoted{it.key.RoomID, it.key.UserID, at}, err
 	case kind == table.KindReacted:
 		return it.reactedChange()
+	case kind == table.KindSeen && it.operation != removed:
+		return PresenceTold{it.key.UserID}, nil
 	case kind == table.KindMember && it.operation == inserted:
 		joinedAt, err := numberOf(it.after, table.JoinedAt)
 		return MemberJoined{it.key.RoomID, chat.Member{UserID: it.key.UserID, JoinedAt: joinedAt}}, err

@@ -6,7 +6,7 @@
 //	          │ key      MessageSent                     records that
 //	          │ images   MessageEdited                   failed
 //	          │          MessageDeleted
-//	          v          ReadMoved, TypingNoted
+//	          v          ReadMoved, TypingNoted, PresenceTold
 //	      malformed:     MemberJoined, MemberLeft
 //	      logged,        RoomRenamed
 //	      counted,       SliceStored

@@ -277,13 +277,13 @@ func TestSessions_PingAndClose(t *testing.T) {
 	}
 	w.clock.set(0)
 	for range 2 {
-		ok(t, w.sessions.Close(t.Context(), "c"))
+		ok(t, w.sessions.Close(t.Context(), "c", 1000))
 		_, err := w.sessions.Ping(t.Context(), "c")
 		refused(t, "ping of a closed connection", err, chat.CodeReconnect)
 	}
 	for method, call := range map[string]func() error{
 		"PutConnection":    func() error { return w.sessions.Open(t.Context(), c) },
-		"DeleteConnection": func() error { return w.sessions.Close(t.Context(), "c") },
+		"DeleteConnection": func() error { return w.sessions.Close(t.Context(), "c", 1000) },
 		"Connection":       func() error { _, err := w.sessions.Ping(t.Context(), "c"); return err },
 	} {
 		w.breakOn(method)

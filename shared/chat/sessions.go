@@ -17,8 +17,9 @@ type ConnectionStore interface {
 	// meantime is refused with ErrReplaced.
 	PutConnection(ctx context.Context, c Connection) error
 	// DeleteConnection removes the row and the entry. Removing a connection that
-	// does not exist succeeds.
-	DeleteConnection(ctx context.Context, connectionID string) error
+	// does not exist succeeds. No one is told of one that is returning within
+	// ReturnWithin.
+	DeleteConnection(ctx context.Context, connectionID string, returning bool) error
 	// ChangedAt returns the newest time at which a room stands in a user's list, in ms;
 	// 0 if there is none. It may be a moment old.
 	ChangedAt(ctx context.Context, userID string) (int64, error)
@@ -59,10 +60,10 @@ func (s *Sessions) Open(ctx context.Context, c Connection) error {
 	return nil
 }
 
-// Close removes a connection. It may be called twice, or never: connections that
-// are not closed expire.
-func (s *Sessions) Close(ctx context.Context, connectionID string) error {
-	if err := s.store.DeleteConnection(ctx, connectionID); err != nil {
+// Close removes a connection, by the status with which the client closed it. It may be
+// called twice, or never: connections that are not closed expire.
+func (s *Sessions) Close(ctx context.Context, connectionID string, status int) error {
+	if err := s.store.DeleteConnection(ctx, connectionID, status == Returning); err != nil {
 		return fmt.Errorf("close connection %s: %w", connectionID, err)
 	}
 	return nil

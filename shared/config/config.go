@@ -36,6 +36,7 @@ const (
 	OrderSeconds = "ORDER_INTERVAL" // seconds between two moves of a room in lists of rooms, 0 for none; optional
 	OriginKeys   = "ORIGIN_KEYS"    // keys of which a request carries one if it came by the distribution, separated by commas; optional
 	Typing       = "TYPING"         // "off" takes no frames that say that a user types; optional
+	Presence     = "PRESENCE"       // "off" has no one notified of who is online; optional
 	UserIDCase   = "USER_ID_CASE"   // Sensitive or Insensitive; optional, Sensitive by default
 	QueryToken   = "TOKEN_IN_QUERY" // "true" accepts ?token= at $connect; optional. URLs end up in logs.
 	LogLevel     = "LOG_LEVEL"      // debug, info, warn or error; optional, info by default
@@ -116,6 +117,9 @@ const (
 
 // Typing reports whether users are told who types.
 func (r *Reader) Typing() bool { return r.switched(Typing) }
+
+// Presence reports whether users are notified of who is online.
+func (r *Reader) Presence() bool { return r.switched(Presence) }
 
 // switched returns whether what is on by default is on.
 func (r *Reader) switched(name string) bool {

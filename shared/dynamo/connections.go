@@ -3,7 +3,6 @@ package dynamo
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -59,6 +58,7 @@ func (s *Store) PutConnection(ctx context.Context, c chat.Connection) error {
 	if err != nil {
 		return fmt.Errorf("put the row of connection %s: %w", c.ID, err)
 	}
+	s.came(ctx, c, presence, present)
 	return nil
 }
 
@@ -69,11 +69,12 @@ func (s *Store) joinPresence(ctx context.Context, c chat.Connection) (presence i
 	out, err := s.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName:        s.table,
 		Key:              attribute.Key(table.Presence(c.UserID)),
-		UpdateExpression: aws.String("SET #entry = :entry REMOVE #ttl"),
+		UpdateExpression: aws.String("SET #entry = :entry REMOVE #ttl ADD #n :one"),
 		ExpressionAttributeNames: map[string]string{
-			"#entry": table.PresenceEntry(c.ID), "#ttl": table.TTL,
+			"#entry": table.PresenceEntry(c.ID), "#ttl": table.TTL, "#n": table.Changes,
 		},
 		ExpressionAttributeValues: item{
+			":one": attribute.Number(1),
 			":entry": &types.AttributeValueMemberM{Value: item{
 				table.ConnectedAt: attribute.Number(c.ConnectedAt), table.TTL: attribute.Number(seconds(c.ExpiresAt())),
 			}},
@@ -163,7 +164,7 @@ func (s *Store) markReplaced(ctx context.Context, c chat.Connection) error {
 
 // DeleteConnection removes the row, the entry, and the rows in rooms. The user is only
 // known from the row.
-func (s *Store) DeleteConnection(ctx context.Context, connectionID string) error {
+func (s *Store) DeleteConnection(ctx context.Context, connectionID string, returning bool) error {
 	out, err := s.db.DeleteItem(ctx, &dynamodb.DeleteItemInput{
 		TableName:    s.table,
 		Key:          attribute.Key(table.Connection(connectionID)),
@@ -176,9 +177,12 @@ func (s *Store) DeleteConnection(ctx context.Context, connectionID string) error
 	if userID == "" {
 		return nil
 	}
-	presence, err := s.leavePresence(ctx, userID, connectionID, "attribute_exists(#entry)", nil, nil)
+	presence, left, err := s.leavePresence(ctx, leaving{userID: userID, connectionID: connectionID, returning: returning, condition: "attribute_exists(#entry)"})
 	if err != nil {
 		return fmt.Errorf("delete the connection's entry: %w", err)
+	}
+	if left && !returning {
+		s.gone(ctx, userID, presence)
 	}
 	if err := s.deleteOnline(ctx, userID, connectionID, presence); err != nil {
 		return fmt.Errorf("delete the connection's rows in rooms: %w", err)
@@ -206,9 +210,12 @@ func (s *Store) DropConnection(ctx context.Context, c chat.Connection) error {
 	if _, failed := conditionFailed(err); err != nil && !failed {
 		return fmt.Errorf("drop the row of connection %s: %w", c.ID, err)
 	}
-	presence, err := s.leavePresence(ctx, c.UserID, c.ID, "#entry.#at = :at", map[string]string{"#at": table.ConnectedAt}, at, once)
+	presence, left, err := s.leavePresence(ctx, leaving{userID: c.UserID, connectionID: c.ID, connectedAt: c.ConnectedAt, condition: sameConnection}, once)
 	if err != nil {
 		return fmt.Errorf("drop the entry of connection %s: %w", c.ID, err)
+	}
+	if left {
+		s.gone(ctx, c.UserID, presence)
 	}
 	if err := s.deleteOnline(ctx, c.UserID, c.ID, presence); err != nil {
 		return fmt.Errorf("drop the rows in rooms of connection %s: %w", c.ID, err)
@@ -216,32 +223,48 @@ func (s *Store) DropConnection(ctx context.Context, c chat.Connection) error {
 	return nil
 }
 
-// leavePresence removes a connection's entry under a condition that must be false
-// if there is no entry, or the update would create an item. The item stays, and is
+// sameConnection is the condition that an entry is of the connection that was read.
+const sameConnection = "#entry.#at = :connected"
+
+// leaving is a connection whose entry is removed under a condition, which must be false
+// if there is no entry, or the update would create an item.
+type leaving struct {
+	userID, connectionID string
+	condition            string
+	connectedAt          int64 // ms, if the condition has it
+	returning            bool  // another connection replaces it at once
+}
+
+// leavePresence removes a connection's entry, and notes when. The item stays, and is
 // returned as it is then, whether or not there was an entry.
-func (s *Store) leavePresence(
-	ctx context.Context, userID, connectionID, condition string, names map[string]string, values item,
-	options ...func(*dynamodb.Options),
-) (presence item, err error) {
-	placeholders := map[string]string{"#entry": table.PresenceEntry(connectionID)}
-	maps.Copy(placeholders, names)
-	out, err := s.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-		TableName:                 s.table,
-		Key:                       attribute.Key(table.Presence(userID)),
-		ConditionExpression:       aws.String(condition),
-		UpdateExpression:          aws.String("REMOVE #entry"),
-		ExpressionAttributeNames:  placeholders,
-		ExpressionAttributeValues: values,
+func (s *Store) leavePresence(ctx context.Context, l leaving, options ...func(*dynamodb.Options)) (presence item, left bool, err error) {
+	in := &dynamodb.UpdateItemInput{
+		TableName:           s.table,
+		Key:                 attribute.Key(table.Presence(l.userID)),
+		ConditionExpression: aws.String(l.condition),
+		UpdateExpression:    aws.String("REMOVE #entry, #away SET #seen = :now ADD #n :one"),
+		ExpressionAttributeNames: map[string]string{
+			"#entry": table.PresenceEntry(l.connectionID), "#away": table.Away, "#seen": table.SeenAt, "#n": table.Changes,
+		},
+		ExpressionAttributeValues: item{":now": attribute.Number(s.now().UnixMilli()), ":one": attribute.Number(1)},
 
 		ReturnValues: types.ReturnValueAllNew, ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
-	}, options...)
+	}
+	if l.returning {
+		in.UpdateExpression = aws.String("REMOVE #entry SET #seen = :now, #away = :now ADD #n :one")
+	}
+	if l.condition == sameConnection {
+		in.ExpressionAttributeNames["#at"] = table.ConnectedAt
+		in.ExpressionAttributeValues[":connected"] = attribute.Number(l.connectedAt)
+	}
+	out, err := s.db.UpdateItem(ctx, in, options...)
 	if old, failed := conditionFailed(err); failed {
-		return old, nil
+		return old, false, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	return out.Attributes, nil
+	return out.Attributes, true, nil
 }
 
 // Connection reads a connection at half the price first. A client's first frame may be

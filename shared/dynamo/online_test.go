@@ -108,7 +108,7 @@ func TestIndexMember_TheRoomKeepsConnectionsForALease(t *testing.T) {
 	if got := x.until("r0", "alice"); got != dynamo.IndexLease {
 		t.Errorf("alice is in the index for %v, want %v", got, dynamo.IndexLease)
 	}
-	x.must(x.DeleteConnection(t.Context(), "a1"))
+	x.must(x.DeleteConnection(t.Context(), "a1", false))
 	x.equal("after an end", x.online("r0", everyone), "a2")
 	x.ms.Add(chat.ConnectionLife.Milliseconds() + 2_000)
 	x.equal("expired", x.online("r0", everyone))
@@ -120,7 +120,7 @@ func TestIndexMember_TheRoomKeepsConnectionsForALease(t *testing.T) {
 		x.ms.Add(step.after.Milliseconds())
 		x.connect("alice", "a3")
 		x.equal("at the lease's end", x.online("r0", everyone), step.want...)
-		x.must(x.DeleteConnection(t.Context(), "a3"))
+		x.must(x.DeleteConnection(t.Context(), "a3", false))
 	}
 }
 

@@ -45,6 +45,7 @@ type Store struct {
 	table    *string
 	now      func() time.Time
 	interval time.Duration // see OrderedWithin
+	silent   bool          // see WithoutPresence
 }
 
 // New returns the store in the table called name.

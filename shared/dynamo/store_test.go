@@ -121,6 +121,17 @@ func TestATransactionGivesUp(t *testing.T) {
 	})
 }
 
+// userItem is what of a user and their connection an update is about.
+func userItem(in *dynamodb.UpdateItemInput) string {
+	switch sk, _ := in.Key[table.SK].(*types.AttributeValueMemberS); sk.Value {
+	case table.PresenceKey:
+		return "entry"
+	case table.SeenKey:
+		return "note" // of what others are told
+	}
+	return "row"
+}
+
 // A connection that can't be reached must not be left with a row: its client
 // would be told, ping for ping, that all is well.
 func TestAConnectionIsDroppedRowFirst(t *testing.T) {
@@ -130,8 +141,8 @@ func TestAConnectionIsDroppedRowFirst(t *testing.T) {
 		delete error
 		want   string
 	}{
-		{"both", nil, "row, entry"},
-		{"the row is gone or another's", &types.ConditionalCheckFailedException{}, "row, entry"},
+		{"both", nil, "row, entry, note"},
+		{"the row is gone or another's", &types.ConditionalCheckFailedException{}, "row, entry, note"},
 		{"the row can't be deleted", noNetwork, "row"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -141,8 +152,8 @@ func TestAConnectionIsDroppedRowFirst(t *testing.T) {
 					touched = append(touched, "row")
 					return test.delete
 				},
-				update: func(*dynamodb.UpdateItemInput) error {
-					touched = append(touched, "entry")
+				update: func(in *dynamodb.UpdateItemInput) error {
+					touched = append(touched, userItem(in))
 					return nil
 				},
 			}, "table", time.Now)
@@ -385,19 +396,19 @@ func TestPutConnection_EntryFirst(t *testing.T) {
 		update, put error
 		want        string
 	}{
-		{"both", nil, nil, "entry, row"},
+		{"both", nil, nil, "entry, row, note"},
 		{"the entry can't be stored", noNetwork, nil, "entry"},
 		{"the row can't be stored", nil, noNetwork, "entry, row"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var touched []string
 			store := dynamo.New(scripted{update: func(in *dynamodb.UpdateItemInput) error {
-				if sk, _ := in.Key[table.SK].(*types.AttributeValueMemberS); sk.Value == table.PresenceKey {
-					touched = append(touched, "entry")
-					return test.update
+				what := userItem(in)
+				touched = append(touched, what)
+				if what == "row" {
+					return test.put
 				}
-				touched = append(touched, "row")
-				return test.put
+				return test.update
 			}}, "table", time.Now)
 			err := store.PutConnection(t.Context(), chat.Connection{ID: "c", UserID: "bob", ConnectedAt: 1})
 			if got := strings.Join(touched, ", "); got != test.want || errors.Is(err, noNetwork) != (test.update != nil || test.put != nil) {

@@ -43,6 +43,7 @@
 //     now, not as the record has them. A message that was deleted in the meantime
 //     is not sent, only its deletion. So a late or repeated record never shows
 //     what was taken back, and the last frame that a client gets is right.
+//     That a user has come or gone is sent as of what others are told of them now.
 //  3. Rejoined. A member who left and is back is not said to have left: the frame
 //     of another record might have arrived before.
 //
@@ -87,7 +88,9 @@
 //  12. Quadratic growth. What grows with the square of a room is bounded by its size: joins
 //     and leaves are announced in rooms of up to announcedRoom members, reads in
 //     rooms of up to chat.SmallRoom, typing in those of up to chat.TypingRoom, reactions in
-//     those of up to reactedRoom.
+//     those of up to reactedRoom,
+//     that users come and go in their chat.PresenceRooms newest ones of up to
+//     chat.PresenceRoom members.
 //
 // # Clean-up
 //

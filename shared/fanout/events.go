@@ -29,6 +29,8 @@ type events struct {
 	joined    []chat.Member
 	left      []string
 	replay    string // the replay that this comes from
+
+	person string // the user who has come or gone, in whose rooms nothing else happened; "": it is a room
 }
 
 // general reports whether there is anything for all members of the room,
@@ -45,6 +47,9 @@ func (e *events) fleeting() bool {
 // everyone reports whether there is anything for all members of the room, if it is not a
 // large one.
 func (e *events) everyone() bool { return e.general() || len(e.reacted) > 0 }
+
+// personKey stands for a room id, of which none has a #.
+func personKey(userID string) string { return "#" + userID }
 
 // batch is what an invocation's records ask for.
 type batch struct {
@@ -127,6 +132,8 @@ func (g *grouping) addRecent(r changes.Record) {
 	switch c := r.Change.(type) {
 	case changes.RoomRenamed:
 		g.of(r, c.RoomID).renamedAt = c.RenamedAt
+	case changes.PresenceTold:
+		g.of(r, personKey(c.UserID)).person = c.UserID
 	case changes.ReadMoved:
 		g.of(r, c.RoomID).addRead(c)
 	case changes.Reacted:

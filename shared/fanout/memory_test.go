@@ -37,6 +37,8 @@ type memory struct {
 	asked    atomic.Int64 // how many members were asked for last
 	stored   map[table.Key]fanout.Slice
 	indexed  map[string]int64 // members, with their IndexedUntil
+	seen     chat.Seen        // what others are told of everyone
+	rooms    []string         // of everyone
 
 	mu    sync.Mutex
 	tried []string // members who were to be put into the index
@@ -136,6 +138,14 @@ func (m *memory) MessagesUpTo(_ context.Context, _, messageID string, limit int)
 
 func (m *memory) Room(context.Context, string) (chat.Room, bool, error) {
 	return chat.Room{ID: room, Name: m.name, CreatedAt: 1}, true, nil
+}
+
+func (m *memory) Seen(context.Context, string) (chat.Seen, bool, error) {
+	return m.seen, m.seen.At != 0, nil
+}
+
+func (m *memory) NewestRooms(_ context.Context, _ string, limit int) ([]string, error) {
+	return m.rooms[:min(limit, len(m.rooms))], nil
 }
 
 func (m *memory) DropConnection(context.Context, chat.Connection) error { return nil }

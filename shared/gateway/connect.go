@@ -110,7 +110,7 @@ func (d *Disconnect) close(ctx context.Context, r Request) error {
 	if r.RequestContext.EventType != disconnectEvent {
 		return errUnknownAction(r.RequestContext.RouteKey)
 	}
-	return d.sessions.Close(ctx, r.RequestContext.ConnectionID)
+	return d.sessions.Close(ctx, r.RequestContext.ConnectionID, int(r.RequestContext.DisconnectStatusCode))
 }
 
 // headerValues returns the values of a header. The case of its name does not

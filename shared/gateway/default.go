@@ -20,13 +20,15 @@ import (
 type Default struct {
 	sessions *chat.Sessions
 	typists  *chat.Typists // nil: typing is switched off
+	presence bool
 	now      func() time.Time
 	log      zerolog.Logger
 }
 
-// NewDefault returns the handler of $default. Without typists, typing is switched off.
-func NewDefault(sessions *chat.Sessions, typists *chat.Typists, now func() time.Time, log zerolog.Logger) *Default {
-	return &Default{sessions: sessions, typists: typists, now: now, log: log}
+// NewDefault returns the handler of $default. Without typists, typing is switched off, and
+// without presence no one is notified of who is online.
+func NewDefault(sessions *chat.Sessions, typists *chat.Typists, presence bool, now func() time.Time, log zerolog.Logger) *Default {
+	return &Default{sessions: sessions, typists: typists, presence: presence, now: now, log: log}
 }
 
 // Handle answers a ping with a pong, what is refused with an error, and that a user types
@@ -101,6 +103,9 @@ func (d *Default) ping(ctx context.Context, connectionID string) (pong Response,
 	var off []string
 	if d.typists == nil {
 		off = append(off, wire.OffTyping)
+	}
+	if !d.presence {
+		off = append(off, wire.OffPresence)
 	}
 	return frame(wire.Pong{
 		Type: wire.TypePong, ConnectionID: connection.ID, UserID: connection.UserID, ChangedAt: changedAt, Off: off,

@@ -38,11 +38,11 @@ func TestDefault_Typing(t *testing.T) {
 func TestDefault_TypingSwitchedOff(t *testing.T) {
 	r := newRoutes(t, false)
 	r.open(t)
-	off := gateway.NewDefault(chat.NewSessions(r.store, nil, clock), nil, clock, zerolog.New(io.Discard))
+	off := gateway.NewDefault(chat.NewSessions(r.store, nil, clock), nil, false, clock, zerolog.New(io.Discard))
 	response, err := off.Handle(t.Context(), request("MESSAGE", "$default", "c", `{"action":"typing","chatRoomId":"`+r.room+`"}`))
 	refused(t, "switched off", response, err, chat.CodeUnknownAction)
 	response, err = off.Handle(t.Context(), request("MESSAGE", "$default", "c", `{"action":"ping"}`))
-	if pong := answered(t, response, err); !slices.Equal(pong.Off, []string{"typing"}) {
-		t.Errorf("the pong is %+v, want it to say that typing is off", pong)
+	if pong := answered(t, response, err); !slices.Equal(pong.Off, []string{"typing", "presence"}) {
+		t.Errorf("the pong is %+v, want it to say that both are off", pong)
 	}
 }

@@ -82,7 +82,7 @@ func newRoutes(t *testing.T, allowQuery bool) *routes {
 	r.send = gateway.NewSendMessage(chat.NewSender(r.store, ids, clock, fits, chat.Limits{
 		chat.Sending: chat.PerSecond(chat.SendRate, chat.SendBurst),
 	}), sessions, chat.UserIDs{FoldCase: true}, clock, log)
-	r.fallback = gateway.NewDefault(sessions, chat.NewTypists(r.store, nil, clock), clock, log)
+	r.fallback = gateway.NewDefault(sessions, chat.NewTypists(r.store, nil, clock), true, clock, log)
 	room, _, err := chat.NewRooms(r.store, ids, clock).Create(t.Context(), "alice", chat.NewRoom{Name: "Team", Type: chat.Group})
 	if err != nil {
 		t.Fatal(err)
@@ -207,7 +207,7 @@ func TestConnect_TokensAndSubprotocols(t *testing.T) {
 		if found && c != want {
 			t.Errorf("%s: stored %+v, want %+v", test.name, c, want)
 		}
-		_ = r.store.DeleteConnection(t.Context(), "c")
+		_ = r.store.DeleteConnection(t.Context(), "c", false)
 	}
 	for _, token := range []string{good, expired} {
 		if strings.Contains(r.log.String(), token) {

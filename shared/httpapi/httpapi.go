@@ -50,6 +50,7 @@ type Domain struct {
 	Reactors  *chat.Reactors
 	Profiles  *chat.Profiles
 	Users     *chat.Users
+	Presences *chat.Presences // nil: no one is told who is online
 
 	Attachments *chat.Attachments
 
@@ -73,6 +74,7 @@ func New(domain Domain, status func(chat.Code) int, log zerolog.Logger) *API {
 		"GET /rooms":                                        a.limited(chat.Reading, a.listRooms),
 		"GET /rooms/{room}":                                 a.limited(chat.Reading, a.getRoom),
 		"PATCH /rooms/{room}":                               a.limited(chat.Writing, a.changeRoom),
+		"GET /rooms/{room}/presence":                        a.limited(chat.Reading, a.presence),
 		"GET /nearby":                                       a.limited(chat.Reading, a.nearby),
 		"POST /rooms/{room}/join":                           a.limited(chat.Writing, a.joinRoom),
 		"PUT /rooms/{room}/place":                           a.limited(chat.Writing, a.placeRoom),

@@ -8,11 +8,21 @@ import (
 )
 
 func (a *API) me(r *http.Request, userID string) (int, any, error) {
+	body, err := a.meBody(r, userID)
+	return http.StatusOK, body, err
+}
+
+func (a *API) meBody(r *http.Request, userID string) (wire.Me, error) {
 	names, err := a.domain.Profiles.DisplayNames(r.Context(), []string{userID})
 	if err != nil {
-		return 0, nil, err
+		return wire.Me{}, err
 	}
-	return http.StatusOK, wire.Me{UserID: userID, DisplayName: names[userID]}, nil
+	body := wire.Me{UserID: userID, DisplayName: names[userID]}
+	hidden, err := a.domain.Presences.Hidden(r.Context(), userID)
+	if hidden {
+		body.Presence = wire.PresenceHidden
+	}
+	return body, err
 }
 
 func (a *API) changeMe(r *http.Request, userID string) (int, any, error) {
@@ -20,14 +30,34 @@ func (a *API) changeMe(r *http.Request, userID string) (int, any, error) {
 	if err := read(r, &in); err != nil {
 		return 0, nil, err
 	}
-	if in.DisplayName == nil {
-		return 0, nil, chat.Errorf(chat.CodeInvalidRequest, `displayName is missing; want a name, or "" to remove it`)
+	switch {
+	case in.DisplayName == nil && in.Presence == nil:
+		return 0, nil, chat.Errorf(chat.CodeInvalidRequest, `displayName and presence are missing; want a name, or "" to remove it, or %s or %s`, wire.PresenceShown, wire.PresenceHidden)
+	case in.Presence != nil && *in.Presence != wire.PresenceShown && *in.Presence != wire.PresenceHidden:
+		return 0, nil, chat.Errorf(chat.CodeInvalidRequest, "invalid presence: want %s or %s", wire.PresenceShown, wire.PresenceHidden)
+	case in.Presence != nil && a.domain.Presences == nil:
+		return 0, nil, chat.Errorf(chat.CodeNotFound, "this deployment does not tell who is online")
 	}
-	name, err := a.domain.Profiles.SetDisplayName(r.Context(), userID, *in.DisplayName)
+	body, err := a.meBody(r, userID)
 	if err != nil {
 		return 0, nil, err
 	}
-	return http.StatusOK, wire.Me{UserID: userID, DisplayName: name}, nil
+	if in.DisplayName != nil { // which is read eventually
+		if body.DisplayName, err = a.domain.Profiles.SetDisplayName(r.Context(), userID, *in.DisplayName); err != nil {
+			return 0, nil, err
+		}
+	}
+	if in.Presence != nil {
+		hidden := *in.Presence == wire.PresenceHidden
+		if err := a.domain.Presences.Hide(r.Context(), userID, hidden); err != nil {
+			return 0, nil, err
+		}
+		body.Presence = ""
+		if hidden {
+			body.Presence = wire.PresenceHidden
+		}
+	}
+	return http.StatusOK, body, nil
 }
 
 func (a *API) profiles(r *http.Request, _ string) (int, any, error) {

@@ -103,7 +103,7 @@ func (a *API) listRooms(r *http.Request, userID string) (int, any, error) {
 			}
 		}
 	}
-	return http.StatusOK, body, nil
+	return http.StatusOK, body, a.addOthers(r, body.Rooms)
 }
 
 func (a *API) getRoom(r *http.Request, userID string) (int, any, error) {
@@ -138,7 +138,7 @@ func (a *API) getRoom(r *http.Request, userID string) (int, any, error) {
 	if room.More {
 		body.Cursor = encodeMember(roomID, room.Members[len(room.Members)-1].UserID)
 	}
-	return http.StatusOK, body, nil
+	return http.StatusOK, body, a.addSightings(r, &body)
 }
 
 // encodeMember makes the cursor of a member list: the room and the last member's

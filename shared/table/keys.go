@@ -46,6 +46,7 @@ const (
 	MetadataKey    = "METADATA"
 	LastMessageKey = "LASTMESSAGE"
 	PresenceKey    = "PRESENCE"
+	SeenKey        = "SEEN"
 	SliceKey       = "SLICE"
 	ProfileKey     = "PROFILE"
 	PlaceKey       = "PLACE"
@@ -94,6 +95,11 @@ const (
 	Known           = "known"
 	At              = "at"
 	DisplayName     = "displayName"
+	IsOnline        = "online"
+	SeenAt          = "seenAt"  // of a presence: when the last connection ended
+	Away            = "awayAt"  // of a presence: when a connection ended that another one replaces
+	Hidden          = "hidden"  // there if the user hides whether they are online
+	Changes         = "changes" // of a presence: how often it changed; of what is told of it: as of which change
 	Request         = "request"
 	UploadedBy      = "uploadedBy"
 	GoneAt          = "goneAt" // of an attachment: when its file was missed
@@ -133,6 +139,9 @@ func Connection(connectionID string) Key { return Key{ConnectionPrefix + connect
 // Presence is the key of the item that holds all of a user's connections, each
 // in an attribute of its own, see PresenceEntry.
 func Presence(userID string) Key { return Key{UserPrefix + userID, PresenceKey} }
+
+// Seen is the key of what others are told of whether a user is online.
+func Seen(userID string) Key { return Key{UserPrefix + userID, SeenKey} }
 
 // PresenceEntry is the attribute of a connection in its user's presence: a map
 // of its ConnectedAt and TTL.
@@ -253,6 +262,7 @@ const (
 	KindOnline
 	KindTyping
 	KindReacted
+	KindSeen
 )
 
 var kindNames = [...]string{
@@ -264,6 +274,7 @@ var kindNames = [...]string{
 	KindOnline:     "online",
 	KindTyping:     "typing",
 	KindReacted:    "reacted",
+	KindSeen:       "seen",
 }
 
 // String names the entity in one lower-case word, for operators and logs.
@@ -339,6 +350,8 @@ func parseUser(userID, sk string) (Identity, bool) {
 	switch sk {
 	case PresenceKey:
 		return Identity{Kind: KindPresence, UserID: userID}, true
+	case SeenKey:
+		return Identity{Kind: KindSeen, UserID: userID}, true
 	case ProfileKey:
 		return Identity{Kind: KindProfile, UserID: userID}, true
 	}

@@ -28,6 +28,7 @@ func TestParseReadsBackWhatTheConstructorsMake(t *testing.T) {
 		"profile":       {table.Profile(user), table.Identity{Kind: table.KindProfile, UserID: user}},
 		"attachment":    {table.Attachment(room, "01HQ"), table.Identity{Kind: table.KindAttachment, RoomID: room, AttachmentID: "01HQ"}},
 		"place":         {table.Place(room), table.Identity{Kind: table.KindPlace, RoomID: room}},
+		"seen":          {table.Seen(user), table.Identity{Kind: table.KindSeen, UserID: user}},
 		"typing":        {table.Typing(room, user), table.Identity{Kind: table.KindTyping, RoomID: room, UserID: user}},
 		"reacted":       {table.Reacted(room, message, user), table.Identity{Kind: table.KindReacted, RoomID: room, MessageID: message, UserID: user}},
 		"online":        {table.Online(room, user, connection), table.Identity{Kind: table.KindOnline, RoomID: room, UserID: user, ConnectionID: connection}},
@@ -128,6 +129,8 @@ func FuzzParse(f *testing.F) {
 			again = table.Online(id.RoomID, id.UserID, id.ConnectionID)
 		case table.KindTyping:
 			again = table.Typing(id.RoomID, id.UserID)
+		case table.KindSeen:
+			again = table.Seen(id.UserID)
 		case table.KindRate:
 			again = table.Rate(id.UserID, id.Limit)
 		case table.KindAttachment:
@@ -150,7 +153,7 @@ func TestEveryKindHasANameOfItsOwn(t *testing.T) {
 		}
 		kinds[name] = kind
 	}
-	if kinds["created"] != table.KindCreated || len(kinds) != int(table.KindReacted) {
+	if kinds["created"] != table.KindCreated || len(kinds) != int(table.KindSeen) {
 		t.Errorf("the kinds are %v", kinds)
 	}
 }

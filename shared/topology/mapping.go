@@ -54,18 +54,20 @@ func StreamMappings() []StreamMapping {
 			ReportItemFailures:    true,
 			Filters: []Pattern{
 				// Messages, members, read cursors, notes of who types and members' first
-				// reactions to a message that were added, and parts of a large room's fan-out.
+				// reactions to a message that were added, parts of a large room's
+				// fan-out, and users who are online at first.
 				{
 					EventNames: []string{"INSERT"},
-					PKPrefixes: []string{table.RoomPrefix, table.FanoutPrefix},
-					SKPrefixes: []string{table.MessagePrefix, table.MemberPrefix, table.ReadPrefix, table.TypingPrefix, table.ReactedPrefix, table.SliceKey},
+					PKPrefixes: []string{table.RoomPrefix, table.FanoutPrefix, table.UserPrefix},
+					SKPrefixes: []string{table.MessagePrefix, table.MemberPrefix, table.ReadPrefix, table.TypingPrefix, table.ReactedPrefix, table.SliceKey, table.SeenKey},
 				},
-				// Read cursors that moved, users who go on typing, and reactions. Notes of typing end
+				// Read cursors that moved, users who go on typing, come or have gone, and
+				// reactions. Notes of typing end
 				// by their ttl, which no filter passes.
 				{
 					EventNames: []string{"MODIFY"},
-					PKPrefixes: []string{table.RoomPrefix},
-					SKPrefixes: []string{table.ReadPrefix, table.TypingPrefix, table.ReactedPrefix},
+					PKPrefixes: []string{table.RoomPrefix, table.UserPrefix},
+					SKPrefixes: []string{table.ReadPrefix, table.TypingPrefix, table.ReactedPrefix, table.SeenKey},
 				},
 				// Messages that were edited or deleted, and rooms that were renamed,
 				// shared or placed; not rooms whose number of members changed.

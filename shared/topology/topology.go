@@ -40,17 +40,17 @@ func Functions() []Function {
 	// Frames that a route refuses count, too.
 	frames := []string{config.SendRate, config.SendBurst}
 	return []Function{
-		{Name: Connect, MemoryMB: 256, Timeout: 10 * time.Second, Variables: tokens(config.KeysURL, config.QueryToken, config.ConnectRate, config.ConnectBurst)},
-		{Name: Disconnect, MemoryMB: 256, Timeout: 10 * time.Second, Variables: reads()},
+		{Name: Connect, MemoryMB: 256, Timeout: 10 * time.Second, Variables: tokens(config.KeysURL, config.QueryToken, config.ConnectRate, config.ConnectBurst, config.Presence)},
+		{Name: Disconnect, MemoryMB: 256, Timeout: 10 * time.Second, Variables: reads(config.Presence)},
 		{Name: SendMessage, MemoryMB: 256, Timeout: 10 * time.Second, Variables: reads(append(frames, config.Attachments, config.UserIDCase)...)},
-		{Name: Default, MemoryMB: 256, Timeout: 10 * time.Second, Variables: reads(append(frames, config.Typing)...)},
+		{Name: Default, MemoryMB: 256, Timeout: 10 * time.Second, Variables: reads(append(frames, config.Typing, config.Presence)...)},
 		// The handler's own deadline (FanoutDeadline) is half of this, so that a
 		// slow broadcast answers instead of being killed in the middle. It waits most of
 		// its time: twice the memory, and so twice the CPU, has a message reach 1,000
 		// connections in 0.69 s instead of 0.70 (docs/large-rooms.md), at twice the price.
-		{Name: Fanout, MemoryMB: 512, Timeout: 20 * time.Second, Variables: reads(config.CallbackURL)},
+		{Name: Fanout, MemoryMB: 512, Timeout: 20 * time.Second, Variables: reads(config.CallbackURL, config.Presence)},
 		{Name: LastMessage, MemoryMB: 512, Timeout: 30 * time.Second, Variables: reads(config.OrderSeconds, config.Attachments)},
-		{Name: API, MemoryMB: 256, Timeout: 10 * time.Second, Variables: tokens(config.WriteRate, config.WriteBurst, config.ReadRate, config.ReadBurst, config.OrderSeconds, config.Attachments, config.MaxFile)},
+		{Name: API, MemoryMB: 256, Timeout: 10 * time.Second, Variables: tokens(config.WriteRate, config.WriteBurst, config.ReadRate, config.ReadBurst, config.OrderSeconds, config.Attachments, config.MaxFile, config.Presence)},
 	}
 }
 

@@ -36,6 +36,7 @@ const (
 	TypeMessageDeleted = "messageDeleted"
 	TypeRead           = "read"
 	TypeTyping         = "typing"
+	TypePresence       = "presence"
 	TypeRoomChanged    = "roomChanged"
 	TypeReactions      = "reactions"
 )
@@ -122,12 +123,15 @@ type Pong struct {
 	UserID       string `json:"userId"`
 	ChangedAt    int64  `json:"changedAt,omitempty"` // ms since 1970
 
-	// Off names what the deployment has switched off: OffTyping.
+	// Off names what the deployment has switched off: OffTyping, OffPresence.
 	Off []string `json:"off,omitempty"`
 }
 
-// OffTyping is the name of typing in a Pong.
-const OffTyping = "typing"
+// What a Pong may say is switched off.
+const (
+	OffTyping   = "typing"
+	OffPresence = "presence"
+)
 
 // Typing says that a user types in a room, as of a time. It is never sent to the user's
 // own connections.
@@ -136,6 +140,16 @@ type Typing struct {
 	ChatRoomID string `json:"chatRoomId"`
 	UserID     string `json:"userId"`
 	At         int64  `json:"at"` // ms since 1970
+}
+
+// Presence says that a user has come online, or has gone. Of two, the one with the greater
+// At counts, in any order of arrival.
+type Presence struct {
+	Type       string `json:"type"` // TypePresence
+	UserID     string `json:"userId"`
+	Online     bool   `json:"online"`
+	At         int64  `json:"at"`                   // ms since 1970
+	LastSeenAt int64  `json:"lastSeenAt,omitempty"` // ms since 1970, of who has gone and does not hide it
 }
 
 // Gap announces that messages of a room were not broadcast: sync the room.
@@ -254,6 +268,8 @@ type ServerFrame struct {
 	Since             string            `json:"since"`
 	Known             string            `json:"known"`
 	At                int64             `json:"at"`
+	Online            bool              `json:"online"`
+	LastSeenAt        int64             `json:"lastSeenAt"`
 	Off               []string          `json:"off"`
 	Name              string            `json:"name"`
 	Attachments       []Attachment      `json:"attachments"`

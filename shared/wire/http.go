@@ -90,16 +90,24 @@ type ReactionRequest struct {
 	Reaction string `json:"reaction"` // one emoji, or a name such as :tada:
 }
 
-// NameChange gives the caller a display name; "" removes it. DisplayName is
-// required.
+// NameChange gives the caller a display name, "" removes it, or hides or shows whether
+// they are online. One of both is required.
 type NameChange struct {
-	DisplayName *string `json:"displayName"`
+	DisplayName *string `json:"displayName,omitempty"`
+	Presence    *string `json:"presence,omitempty"` // PresenceShown or PresenceHidden
 }
+
+// Values of presence.
+const (
+	PresenceShown  = "shown"
+	PresenceHidden = "hidden"
+)
 
 // Me is the caller.
 type Me struct {
 	UserID      string `json:"userId"`
 	DisplayName string `json:"displayName,omitempty"`
+	Presence    string `json:"presence,omitempty"` // PresenceHidden, or "": shown
 }
 
 // ProfilesRequest names the users whose profiles are asked for.
@@ -143,6 +151,9 @@ type RoomMember struct {
 	ReadSince   string `json:"readSince,omitempty"` // as Read.Since
 	ReadKnown   string `json:"readKnown,omitempty"` // as Read.Known
 	DisplayName string `json:"displayName,omitempty"`
+
+	Online     bool  `json:"online,omitempty"`     // in rooms of at most 20 members, of who does not hide it
+	LastSeenAt int64 `json:"lastSeenAt,omitempty"` // ms since 1970, of who is not online
 }
 
 // RoomList is one page of a user's rooms, newest message first.
@@ -169,6 +180,23 @@ type RoomSummary struct {
 type Person struct {
 	UserID      string `json:"userId"`
 	DisplayName string `json:"displayName,omitempty"`
+	Online      bool   `json:"online,omitempty"`
+	LastSeenAt  int64  `json:"lastSeenAt,omitempty"` // ms since 1970, of who is not online
+}
+
+// RoomPresence is who is online in a room, and when others were, of its first 100 members
+// by id who do not hide it.
+type RoomPresence struct {
+	Online  int        `json:"online"`
+	Users   []Sighting `json:"users"`
+	Limited bool       `json:"limited,omitempty"` // the room has more members
+}
+
+// Sighting is whether a user is online, or when they were.
+type Sighting struct {
+	UserID     string `json:"userId"`
+	Online     bool   `json:"online,omitempty"`
+	LastSeenAt int64  `json:"lastSeenAt,omitempty"` // ms since 1970, of who is not online
 }
 
 // LastMessage is the beginning of a room's newest message.

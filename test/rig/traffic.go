@@ -89,7 +89,7 @@ func (tr *Traffic) step(ctx context.Context, store *dynamo.Store, n int) error {
 		}
 	case 2:
 		if n%8 == 2 {
-			err = store.DeleteConnection(ctx, guest+"=")
+			err = store.DeleteConnection(ctx, guest+"=", false)
 		}
 	case 3:
 		var removed bool

@@ -28,6 +28,7 @@ func (s *Store) PutConnection(ctx context.Context, c chat.Connection) error {
 		s.connections[replaced.ID] = replaced
 		delete(s.presence[c.UserID], replaced.ID)
 	}
+	s.came(c.UserID)
 	return nil
 }
 
@@ -48,13 +49,17 @@ func (s *Store) present(userID string) []chat.Connection {
 }
 
 // DeleteConnection implements chat.ConnectionStore.
-func (s *Store) DeleteConnection(ctx context.Context, connectionID string) error {
+func (s *Store) DeleteConnection(ctx context.Context, connectionID string, returning bool) error {
 	unlock, err := s.begin(ctx, "DeleteConnection")
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	delete(s.presence[s.connections[connectionID].UserID], connectionID)
+	userID := s.connections[connectionID].UserID
+	if _, there := s.presence[userID][connectionID]; there {
+		delete(s.presence[userID], connectionID)
+		s.left(userID, returning)
+	}
 	delete(s.connections, connectionID)
 	return nil
 }

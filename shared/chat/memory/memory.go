@@ -32,6 +32,7 @@ type Store struct {
 	names       map[string]string
 	rates       map[[2]string]int64 // by user and action: the window, ms
 	signedIn    map[string]bool
+	people      map[string]*person
 	attachments map[[2]string]chat.Attachment // by room and id
 }
 
@@ -72,6 +73,7 @@ func New(now func() time.Time) *Store {
 		names:       map[string]string{},
 		rates:       map[[2]string]int64{},
 		signedIn:    map[string]bool{},
+		people:      map[string]*person{},
 		attachments: map[[2]string]chat.Attachment{},
 	}
 }

@@ -81,7 +81,7 @@ var connectionTests = map[string]func(*fixture){
 		f.connect(connection("c", "alice"))
 		f.connect(connection("d", "alice"))
 		for range 2 {
-			ok(f, f.DeleteConnection(f.Context(), "c"))
+			ok(f, f.DeleteConnection(f.Context(), "c", false))
 			_, found, err := f.Connection(f.Context(), "c")
 			ok(f, err)
 			present, err := f.Presence(f.Context(), []string{"alice"}, 10)
@@ -90,7 +90,7 @@ var connectionTests = map[string]func(*fixture){
 				f.Errorf("found %t, present %v; want d alone", found, present)
 			}
 		}
-		ok(f, f.DeleteConnection(f.Context(), "never there"))
+		ok(f, f.DeleteConnection(f.Context(), "never there", false))
 	},
 	"SignedIn/names those who opened a connection, or were noted, also when it has ended": func(f *fixture) {
 		c := chat.Connection{ID: "c1", UserID: "bob", ConnectedAt: epoch, TokenExpiresAt: epoch + 60_000}

@@ -34,9 +34,12 @@ type Store interface {
 	chat.UserStore
 	chat.AttachmentStore
 	chat.TypingStore
+	chat.PresenceStore
 	attachmentReader
 
 	Presence(ctx context.Context, userIDs []string, limit int) (map[string][]chat.Connection, error)
+	Seen(ctx context.Context, userID string) (chat.Seen, bool, error)
+	NewestRooms(ctx context.Context, userID string, limit int) ([]string, error)
 	AdvanceLastMessage(ctx context.Context, roomID string, m chat.LastMessage) (chat.LastMessage, error)
 	AdvanceRoomOrder(ctx context.Context, userID, roomID string, ms int64) error
 	RemoveReactions(ctx context.Context, roomID, messageID string) error
@@ -48,7 +51,7 @@ func Run(t *testing.T, open func(t *testing.T, now func() time.Time) Store) {
 	t.Helper()
 	for _, tests := range []map[string]func(*fixture){
 		connectionTests, sendTests, roomTests, memberTests, placeTests, listTests, historyTests, readingTests, editTests, profileTests,
-		attachmentTests, mentionTests, typingTests, reactionTests,
+		attachmentTests, mentionTests, typingTests, reactionTests, presenceTests,
 	} {
 		for name, test := range tests {
 			t.Run(name, func(t *testing.T) {
