@@ -248,6 +248,28 @@ func (c *Client) SetName(ctx context.Context, name string) (Me, error) {
 	return me, err
 }
 
+// HidePresence hides whether the user is online from others, or shows it.
+//
+// Errors: *Error.
+func (c *Client) HidePresence(ctx context.Context, hidden bool) (Me, error) {
+	presence := wire.PresenceShown
+	if hidden {
+		presence = wire.PresenceHidden
+	}
+	var me Me
+	err := c.call(ctx, http.MethodPut, "/me", wire.NameChange{Presence: &presence}, &me)
+	return me, err
+}
+
+// Presence reads who of a room's first 100 members is online.
+//
+// Errors: *Error.
+func (c *Client) Presence(ctx context.Context, roomID string) (RoomPresence, error) {
+	var in RoomPresence
+	err := c.call(ctx, http.MethodGet, roomPath(roomID)+"/presence", nil, &in)
+	return in, err
+}
+
 // Names returns what users are called, at most 100 of them: those that have a
 // display name, by user id.
 func (c *Client) Names(ctx context.Context, userIDs ...string) (map[string]string, error) {

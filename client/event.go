@@ -2,7 +2,8 @@ package client
 
 import "time"
 
-// Event is one of [Message], [Edited], [Deleted], [Reacted], [Read], [Typing], [MemberJoined],
+// Event is one of [Message], [Edited], [Deleted], [Reacted], [Read], [Typing], [Presence],
+// [MemberJoined],
 // [MemberLeft], [RoomChanged], [Connected], [Disconnected] and [CatchUpFailed].
 // More may come: ignore those you don't know.
 type Event interface{ event() }
@@ -81,6 +82,17 @@ type Typing struct {
 	At                 int64
 }
 
+// Presence says that a user who shares a room of at most 20 members has come online, or
+// has gone, as of a time in ms: of two the greater At counts. LastSeenAt is when who has
+// gone was last there, 0 if they hide it. Who reconnects may seem gone for a moment: wait
+// some seconds before you show it. What was missed while there was no connection is not
+// told later; Client.Room has who is online.
+type Presence struct {
+	UserID         string
+	Online         bool
+	At, LastSeenAt int64
+}
+
 // RoomChanged says what a room is called now, that it became public or private, or that
 // its place was set or removed, which Client.Room has.
 type RoomChanged struct{ ChatRoomID, Name string }
@@ -120,6 +132,7 @@ func (Edited) event()        {}
 func (Deleted) event()       {}
 func (Read) event()          {}
 func (Typing) event()        {}
+func (Presence) event()      {}
 func (RoomChanged) event()   {}
 func (MemberJoined) event()  {}
 func (MemberLeft) event()    {}

@@ -149,9 +149,9 @@ func (in *inbox) note(e Event, roomID string) {
 	}
 }
 
-// typing passes on that another user types, unless the application is too slow: it would
-// be too late.
-func (in *inbox) typing(e Typing) { in.events.push(e) }
+// hint passes on that another user types, comes or has gone, unless the application is too
+// slow: it would be too late.
+func (in *inbox) hint(e Event) { in.events.push(e) }
 
 // acked takes an ack of a message, which doesn't come as a frame of its own. Where the
 // content is not known any more, as no Send waits for the ack, it is asked for.

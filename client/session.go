@@ -270,7 +270,9 @@ func (c *Client) receive(s *session, f wire.ServerFrame) error {
 	case wire.TypeReactions:
 		c.inbox.reacted(Reacted{ChatRoomID: f.ChatRoomID, MessageID: f.MessageID, Version: f.Version, Counts: f.Counts, Changed: f.Changed})
 	case wire.TypeTyping:
-		c.inbox.typing(Typing{ChatRoomID: f.ChatRoomID, UserID: f.UserID, At: f.At})
+		c.inbox.hint(Typing{ChatRoomID: f.ChatRoomID, UserID: f.UserID, At: f.At})
+	case wire.TypePresence:
+		c.inbox.hint(Presence{UserID: f.UserID, Online: f.Online, At: f.At, LastSeenAt: f.LastSeenAt})
 	case wire.TypeRoomChanged:
 		c.inbox.note(RoomChanged{ChatRoomID: f.ChatRoomID, Name: f.Name}, f.ChatRoomID)
 	case wire.TypeError:

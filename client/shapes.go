@@ -73,6 +73,8 @@ type NearbyRoom = wire.NearbyRoom
 //	ReadSince   string // as Read.Since
 //	ReadKnown   string // as Read.Known
 //	DisplayName string // empty: they have none
+//	Online      bool   // in rooms of at most 20 members, of who doesn't hide it
+//	LastSeenAt  int64  // ms since 1970, of who is not online; 0: not known
 type RoomMember = wire.RoomMember
 
 // RoomList is one page of the user's rooms:
@@ -99,6 +101,8 @@ type RoomSummary = wire.RoomSummary
 //
 //	UserID      string
 //	DisplayName string // empty: none
+//	Online      bool   // of who doesn't hide it
+//	LastSeenAt  int64  // ms since 1970, of who is not online; 0: not known
 type Person = wire.Person
 
 // LastMessage is the beginning of a room's newest message:
@@ -117,7 +121,22 @@ type LastMessage = wire.LastMessage
 //
 //	UserID      string
 //	DisplayName string // empty: none
+//	Presence    string // "hidden" if others don't learn whether they are online; else empty
 type Me = wire.Me
+
+// RoomPresence is who is online in a room, and when others were, without those who hide it:
+//
+//	Online  int // how many
+//	Users   []Sighting
+//	Limited bool // the room has more members than the 100 who were looked up
+type RoomPresence = wire.RoomPresence
+
+// Sighting is whether a user is online, or when they were:
+//
+//	UserID     string
+//	Online     bool
+//	LastSeenAt int64 // ms since 1970, of who is not online
+type Sighting = wire.Sighting
 
 // History is one page of a room's messages:
 //

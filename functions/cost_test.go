@@ -208,8 +208,8 @@ func (d *deployed) charges(members int) []charged {
 		{"send 300 bytes", message(300, true), answered, topology.SendMessage, func() []byte { return d.send(300) }},
 		{"send 300 bytes soon after", message(300, false), answered, topology.SendMessage, func() []byte { return d.send(300) }},
 		{"send 1,500 bytes", message(1500, true), answered, topology.SendMessage, func() []byte { return d.send(1500) }},
-		{"connect", cost.Connect(0), cost.Action{}, topology.Connect, func() []byte { return d.connectEvent(1) }},
-		{"disconnect", cost.Disconnect(0), cost.Action{}, topology.Disconnect, func() []byte {
+		{"connect", cost.Connect(0).Plus(cost.Told(0, 2, 0)), cost.Action{}, topology.Connect, func() []byte { return d.connectEvent(1) }},
+		{"disconnect", cost.Disconnect(0).Plus(cost.Told(0, 2, 0)), cost.Action{}, topology.Disconnect, func() []byte {
 			return d.route("disconnect", connection(1001), func(object) {})
 		}},
 		{"ping", cost.Ping(), answered, topology.Default, func() []byte { return d.frame(connection(0), object{"action": "ping"}) }},
@@ -256,6 +256,19 @@ func TestCost_UnitsAreWhatTheFunctionsUse(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What the end of a user's only connection costs is what operate/cost has, in a room all
+// of whose members are connected, and in a larger one.
+func TestCost_ComingAndGoing(t *testing.T) {
+	for members, told := range map[int]cost.Action{
+		2: cost.Told(1, 2, 1), 10: cost.Told(1, 10, 9), chat.PresenceRoom: cost.Told(1, chat.PresenceRoom, chat.PresenceRoom-1),
+		chat.PresenceRoom + 1: cost.Told(0, 0, 0).Plus(cost.Action{Reads: 1}), // which is found too large
+	} {
+		d := newDeployed(t, members)
+		leave := d.route("disconnect", connection(1), func(object) {})
+		d.expect(fmt.Sprintf("in a room of %d", members), cost.Disconnect(0).Plus(told), d.do(cost.Action{}, topology.Disconnect, leave))
 	}
 }
 

@@ -137,6 +137,15 @@ func (c *chatter) everything() {
 	if len(sync.Rooms[room.ChatRoomID].Messages) != 1 {
 		c.t.Errorf("the sync answered %+v", sync)
 	}
+	var present wire.RoomPresence
+	c.api("carol", http.MethodGet, path+"/presence", nil, http.StatusOK, &present)
+	if present.Online != 2 {
+		c.t.Errorf("online are %+v, want alice and bob", present)
+	}
+	hidden := wire.PresenceHidden
+	c.api("bob", http.MethodPut, "/me", wire.NameChange{Presence: &hidden}, http.StatusOK, nil)
+	for gone := alice.Expect(wire.TypePresence); gone.Online || gone.UserID != "bob"; gone = alice.Expect(wire.TypePresence) {
+	}
 	c.attach(alice, bob, room.ChatRoomID)
 	alice.Send(room.ChatRoomID, "hi", "c-3") // the room's last message at the end: that with the file is deleted
 	alice.Expect(wire.TypeAck)

@@ -36,6 +36,7 @@ var operations = []operation{
 	{"PATCH", "/rooms/{room}", `{"name":"x"}`},
 	{"GET", "/nearby", ""},
 	{"POST", "/rooms/{room}/join", ""},
+	{"GET", "/rooms/{room}/presence", ""},
 	{"PUT", "/rooms/{room}/place", `{"lat":1,"lon":2,"address":"x"}`},
 	{"DELETE", "/rooms/{room}/place", ""},
 	{"POST", "/rooms/{room}/members", `{"userId":"dave"}`},

@@ -24,6 +24,12 @@ func TypingMinute(members int) Action {
 
 const typings = float64(time.Minute / TypingEvery)
 
+// ComesAndGoes is a user's only connection, from begin to end, in as many rooms as are
+// told, whose members are all connected.
+func ComesAndGoes(members int) Action {
+	return Connect(0).Plus(Disconnect(0)).Plus(Told(chat.PresenceRooms, members, float64(members-1)).Times(2))
+}
+
 // people says what it costs that users learn of each other, in rooms of some sizes all of
 // whose members are connected.
 func people(Workload) Table {
@@ -32,6 +38,10 @@ func people(Workload) Table {
 		rows = append(rows, shared{"a minute of typing", members, typings * float64(members-1), TypingMinute(members)})
 	}
 	rows = append(rows, shared{"the same, in a larger room", chat.TypingRoom + 1, 0, TypingMinute(chat.TypingRoom + 1)})
+	for _, members := range []int{2, 10, chat.PresenceRoom} {
+		rows = append(rows, shared{"a user who comes and goes, in 20 such rooms", members, 2 * 20 * float64(members-1), ComesAndGoes(members)})
+	}
+	rows = append(rows, shared{"a connection beside another, or after one", chat.PresenceRoom, 0, Connect(0).Plus(Disconnect(0))})
 	t := Table{
 		Title: "What it costs that users learn of each other, all of them connected",
 		Head:  []string{"what", "members", "posts", "write units", "read units", "invocations", "cost of a million"},

@@ -64,15 +64,16 @@ func (a Action) Times(n float64) Action {
 // Bytes that tests measure beside the units, to a tenth: a frame and what it
 // has around its content, and answers.
 const (
-	messageFrame = 216
-	readFrame    = 173
-	typingFrame  = 104
-	ackFrame     = 234
-	refusal      = 171
-	pongFrame    = 94
-	historyBytes = 24_300 // 50 messages of 300 bytes
-	listBytes    = 146    // a room of a list, without a preview
-	syncBytes    = 45     // a room of a sync without messages
+	messageFrame  = 216
+	readFrame     = 173
+	typingFrame   = 104
+	presenceFrame = 100
+	ackFrame      = 234
+	refusal       = 171
+	pongFrame     = 94
+	historyBytes  = 24_300 // 50 messages of 300 bytes
+	listBytes     = 146    // a room of a list, without a preview
+	syncBytes     = 45     // a room of a sync without messages
 )
 
 // itemBytes is what a message's item has beside its content.
@@ -293,6 +294,17 @@ func Typing(members int, others float64) Action {
 	}
 	return frame.Plus(Action{Writes: 1}).Plus(invoke(topology.Fanout, rounds(others))).Plus(Action{
 		Frames: others, Reads: fit(members, memberBytes) + float64(members-1), Out: others * typingFrame,
+	})
+}
+
+// Told is that a user is noted to have come or gone, and the members of a number of rooms
+// are told, none of whom is in two of them, by the rooms' members and by those of each who
+// are connected besides the user.
+func Told(rooms, members int, others float64) Action {
+	posts := float64(rooms) * others
+	return Action{Writes: 1}.Plus(invoke(topology.Fanout, rounds(posts))).Plus(Action{
+		Frames: posts, Out: posts * presenceFrame,
+		Reads: 1 + 0.5 + float64(rooms)*(fit(members, memberBytes)+float64(members-1)),
 	})
 }
 

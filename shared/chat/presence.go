@@ -15,7 +15,7 @@ const (
 	// PresenceRooms is how many of a user's newest rooms are told.
 	PresenceRooms = 20
 	// ReturnWithin is how soon the next connection of a user has to follow one that
-	// announced it, so that no one is told of either.
+	// announced it, so that no one is notified of either.
 	ReturnWithin = time.Minute
 	// MaxPresence is how many members of a room are looked up together.
 	MaxPresence = 100
@@ -32,7 +32,7 @@ type Sighting struct {
 	LastSeenAt int64 // ms; 0: not known, or online
 }
 
-// Seen is what others are told of a user at last.
+// Seen is what others were last told about a user.
 type Seen struct {
 	Online     bool
 	At         int64 // ms, which rises with each change

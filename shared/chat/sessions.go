@@ -17,7 +17,7 @@ type ConnectionStore interface {
 	// meantime is refused with ErrReplaced.
 	PutConnection(ctx context.Context, c Connection) error
 	// DeleteConnection removes the row and the entry. Removing a connection that
-	// does not exist succeeds. No one is told of one that is returning within
+	// does not exist succeeds. No one is notified if it is returning within
 	// ReturnWithin.
 	DeleteConnection(ctx context.Context, connectionID string, returning bool) error
 	// ChangedAt returns the newest time at which a room stands in a user's list, in ms;

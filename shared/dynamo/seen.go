@@ -29,7 +29,7 @@ func (s *Store) WithoutPresence() *Store {
 // tellAttempts bounds how often it is tried to tell something after what was told last.
 const tellAttempts = 4
 
-// tell notes what others are to be told of a user whose presence is as given: never what
+// tell notes what others are to be told about a user whose presence is as given: never what
 // is older than what they were told. It fails silently: it is a hint, and what a client
 // reads is right.
 func (s *Store) tell(ctx context.Context, userID string, presence item, online, hiding bool) {
@@ -84,7 +84,7 @@ func (s *Store) gone(ctx context.Context, userID string, presence item) {
 	s.tell(ctx, userID, presence, false, false)
 }
 
-// Seen reads strongly what others are told of a user at last; false if nothing.
+// Seen reads strongly what others were last told about a user; false if nothing.
 func (s *Store) Seen(ctx context.Context, userID string) (chat.Seen, bool, error) {
 	it, err := s.get(ctx, table.Seen(userID))
 	if err != nil || it == nil {

@@ -43,7 +43,7 @@
 //     now, not as the record has them. A message that was deleted in the meantime
 //     is not sent, only its deletion. So a late or repeated record never shows
 //     what was taken back, and the last frame that a client gets is right.
-//     That a user has come or gone is sent as of what others are told of them now.
+//     That a user has come or gone is sent as it is now.
 //  3. Rejoined. A member who left and is back is not said to have left: the frame
 //     of another record might have arrived before.
 //

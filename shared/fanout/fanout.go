@@ -44,7 +44,7 @@ type Store interface {
 	MessagesByID(ctx context.Context, roomID string, messageIDs []string) ([]chat.Message, error)
 	// Room reads a room; false if there is none.
 	Room(ctx context.Context, roomID string) (chat.Room, bool, error)
-	// Seen reads what others are told of a user; false if nothing.
+	// Seen reads what others are to be told about a user; false if nothing.
 	Seen(ctx context.Context, userID string) (chat.Seen, bool, error)
 	// NewestRooms reads the ids of a user's newest rooms, eventually.
 	NewestRooms(ctx context.Context, userID string, limit int) ([]string, error)

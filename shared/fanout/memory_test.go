@@ -37,7 +37,7 @@ type memory struct {
 	asked    atomic.Int64 // how many members were asked for last
 	stored   map[table.Key]fanout.Slice
 	indexed  map[string]int64 // members, with their IndexedUntil
-	seen     chat.Seen        // what others are told of everyone
+	seen     chat.Seen        // what others are told about everyone
 	rooms    []string         // of everyone
 
 	mu    sync.Mutex

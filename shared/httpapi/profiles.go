@@ -32,7 +32,7 @@ func (a *API) changeMe(r *http.Request, userID string) (int, any, error) {
 	}
 	switch {
 	case in.DisplayName == nil && in.Presence == nil:
-		return 0, nil, chat.Errorf(chat.CodeInvalidRequest, `displayName and presence are missing; want a name, or "" to remove it, or %s or %s`, wire.PresenceShown, wire.PresenceHidden)
+		return 0, nil, chat.Errorf(chat.CodeInvalidRequest, `displayName is missing, and so is presence; want a name, or "" to remove it, or %s or %s`, wire.PresenceShown, wire.PresenceHidden)
 	case in.Presence != nil && *in.Presence != wire.PresenceShown && *in.Presence != wire.PresenceHidden:
 		return 0, nil, chat.Errorf(chat.CodeInvalidRequest, "invalid presence: want %s or %s", wire.PresenceShown, wire.PresenceHidden)
 	case in.Presence != nil && a.domain.Presences == nil:

@@ -99,7 +99,7 @@ const (
 	SeenAt          = "seenAt"  // of a presence: when the last connection ended
 	Away            = "awayAt"  // of a presence: when a connection ended that another one replaces
 	Hidden          = "hidden"  // there if the user hides whether they are online
-	Changes         = "changes" // of a presence: how often it changed; of what is told of it: as of which change
+	Changes         = "changes" // of a presence: how often it changed; of what others are told: as of which change
 	Request         = "request"
 	UploadedBy      = "uploadedBy"
 	GoneAt          = "goneAt" // of an attachment: when its file was missed
@@ -140,7 +140,7 @@ func Connection(connectionID string) Key { return Key{ConnectionPrefix + connect
 // in an attribute of its own, see PresenceEntry.
 func Presence(userID string) Key { return Key{UserPrefix + userID, PresenceKey} }
 
-// Seen is the key of what others are told of whether a user is online.
+// Seen is the key of what others are told about whether a user is online.
 func Seen(userID string) Key { return Key{UserPrefix + userID, SeenKey} }
 
 // PresenceEntry is the attribute of a connection in its user's presence: a map

@@ -29,6 +29,8 @@ const CHECK_WITHIN = 5_000;
 /** Without a frame, before a ping (ms), and how much earlier or later it is: 8.5 to 9 minutes. API Gateway ends a connection that is idle for 10. */
 const PING_EVERY = 8.75 * MINUTE;
 const PING_SPREAD = 1 / 35;
+/** The status with which a connection is closed that another one follows. */
+const RETURNING = 4000;
 /** API Gateway ends every connection after 2 hours. */
 const LIFETIME = 110 * MINUTE;
 /** A connection is replaced this long before its token ends (ms), or a tenth of what the token has left if that is less. */
@@ -107,7 +109,7 @@ export class Connection {
    * @param {Failure} [failure]
    */
   #end(failure) {
-    this.#leave();
+    this.#leave(true);
     this.#become({ name: "stopped", failure });
   }
 
@@ -281,14 +283,17 @@ export class Connection {
     this.#become({ name: "waiting", retryAt: this.#clock.now() + delay, failure });
   }
 
-  /** Lets go of all sockets, without waiting for a network that may be gone. */
-  #leave() {
+  /**
+   * Lets go of all sockets, without waiting for a network that may be gone.
+   * @param {boolean} [ended] no other follows: others are told that the user is gone
+   */
+  #leave(ended = false) {
     this.#generation++;
     for (const name of [...this.#timers.keys()]) this.#stopTimer(name);
     this.#attempt?.close();
     this.#attempt = undefined;
     for (const end of [...this.#lingering.values()]) end();
-    if (this.#socket) release(this.#socket);
+    if (this.#socket) release(this.#socket, ended ? undefined : RETURNING);
     this.#socket = undefined;
   }
 
@@ -321,8 +326,11 @@ export class Connection {
   }
 }
 
-/** @param {WebSocket} socket */
-function release(socket) {
+/**
+ * @param {WebSocket} socket
+ * @param {number} [status]
+ */
+function release(socket, status) {
   socket.onopen = socket.onmessage = socket.onclose = null;
-  socket.close();
+  socket.close(status);
 }

@@ -22,7 +22,7 @@ func (s *Store) person(userID string) *person {
 	return s.people[userID]
 }
 
-// tell notes what others are to be told of a user.
+// tell notes what others are to be told about a user.
 func (s *Store) tell(userID string, online, hiding bool) {
 	p := s.person(userID)
 	p.told = chat.Seen{Online: online, At: max(s.now().UnixMilli(), p.told.At+1)}
@@ -49,7 +49,7 @@ func (s *Store) left(userID string, returning bool) {
 	}
 }
 
-// Seen returns what others are told of a user at last; false if nothing.
+// Seen returns what others were last told about a user; false if nothing.
 func (s *Store) Seen(ctx context.Context, userID string) (chat.Seen, bool, error) {
 	unlock, err := s.begin(ctx, "Seen")
 	if err != nil {

@@ -18,7 +18,7 @@ func (f *fixture) goes(id string, returning bool) {
 	ok(f, f.DeleteConnection(f.Context(), id, returning))
 }
 
-// wantSeen checks what others are told of alice at last, and what they read.
+// wantSeen checks what others were last told about alice, and what they read.
 func (f *fixture) wantSeen(when string, told chat.Seen, read chat.Sighting) {
 	f.Helper()
 	seen, _, err := f.Seen(f.Context(), "alice")
