@@ -38,3 +38,40 @@ func TestTyping(t *testing.T) {
 	alice.typing("") // he stopped
 	bob.typing("")
 }
+
+// Who is online has a dot, and words for screen readers; one may hide it.
+func TestPresence(t *testing.T) {
+	t.Parallel()
+	url := attachmentServer(t)
+	alice := inRoom(t, url, "alice")
+	bob := inRoom(t, strings.Replace(url, "127.0.0.1", "localhost", 1), "bob")
+	alice.click("new-direct")
+	alice.typed("bob\n")
+	alice.until(`document.getElementById("room-name").textContent === "bob"`)
+	const online = `document.querySelector("[aria-current=page] .avatar").classList.contains("online")`
+	alice.until(online + ` && document.querySelector("[aria-current=page]").textContent.includes("online")`)
+	alice.until(`document.getElementById("room-kind").textContent === "Online"`)
+	for _, scheme := range []string{"light", "dark"} {
+		alice.look(1000, 640, scheme)
+		alice.screenshot("presence-" + scheme)
+	}
+	alice.click("members")
+	alice.until(`document.querySelector("[data-user-id=bob] [data-testid=seen]")?.textContent === "Online"`)
+	alice.look(320, 640, "dark")
+	alice.screenshot("presence-members")
+	alice.escape()
+
+	// Bob hides it.
+	bob.click("account")
+	bob.until(`!document.getElementById("profile-hidden").disabled && !document.getElementById("profile-hidden").checked`)
+	bob.click("profile-hidden")
+	bob.screenshot("presence-hide")
+	bob.click("profile-save")
+	alice.until(`!` + online)
+	alice.until(`document.getElementById("room-kind").textContent === "Direct message"`)
+	bob.click("account")
+	bob.until(`!document.getElementById("profile-hidden").disabled && document.getElementById("profile-hidden").checked`)
+	bob.click("profile-hidden")
+	bob.click("profile-save")
+	alice.until(online)
+}

@@ -94,8 +94,9 @@ class App {
       () => this.#chat,
       (room) => this.#goTo(room),
     );
-    this.#profile = new ProfileDialog(async (name) => {
+    this.#profile = new ProfileDialog(async (name, hidden) => {
       await this.#chat?.setDisplayName(name);
+      if (hidden !== undefined) await this.#chat?.hidePresence(hidden);
       this.#displayName = name;
       this.#draw();
     });
@@ -105,7 +106,11 @@ class App {
     byId("nearby", HTMLButtonElement).addEventListener("click", () => this.#nearby.show());
     byId("help", HTMLButtonElement).addEventListener("click", () => this.#help.showModal());
     byId("account", HTMLButtonElement).addEventListener("click", () =>
-      this.#profile.showFor(this.#me, this.#displayName),
+      this.#profile.showFor(
+        this.#me,
+        this.#displayName,
+        this.#chat?.tellsPresence ? this.#chat.hidesPresence() : undefined,
+      ),
     );
     byId("signout", HTMLButtonElement).addEventListener("click", () => void this.#signOut());
     window.addEventListener("hashchange", () => this.#openFromAddress());
@@ -177,7 +182,7 @@ class App {
         (err) => report(Failure.from(err)),
       );
     });
-    for (const event of /** @type {const} */ (["timeline", "read"])) chat.on(event, () => this.#draw());
+    for (const event of /** @type {const} */ (["timeline", "read", "presence"])) chat.on(event, () => this.#draw());
     chat.on("people", () => {
       // Changed by another tab or device, maybe.
       const name = chat.nameOf(chat.userId);
@@ -313,6 +318,7 @@ class App {
       now,
       titleOf: (room) => titleOf(chat, room),
       nameOf: (userId) => chat.labelOf(userId),
+      onlineIn: ({ type, chatRoomId }) => type === "dm" && (chat.presenceOf(chat.otherIn(chatRoomId))?.online ?? false),
     });
     const unread = rooms.reduce((sum, room) => sum + (room.unread ?? 0), 0);
     const title = unread > 0 ? `(${unread > 99 ? "99+" : unread}) Streamroom` : "Streamroom";

@@ -23,6 +23,8 @@ import { Failure } from "./failure.js";
  * @typedef {object} Person
  * @property {string} userId
  * @property {string} [displayName]
+ * @property {boolean} [online]
+ * @property {number} [lastSeenAt] ms since 1970, of who is not online
  */
 
 /**
@@ -50,6 +52,8 @@ import { Failure } from "./failure.js";
  * @property {string} [readKnown] the ends of their ids
  * @property {string} [readUpTo] the id of the newest message that this member has read
  * @property {string} [displayName] what the member wants to be called
+ * @property {boolean} [online] in rooms of at most 20 members
+ * @property {number} [lastSeenAt] ms since 1970, of who is not online
  */
 
 /**
@@ -271,13 +275,13 @@ export class API {
     return this.#call("GET", `${roomPath(chatRoomId)}/attachments/${encodeURIComponent(attachmentId)}?redirect=false`);
   }
 
-  /** @returns {Promise<Profile>} the user's own */
+  /** @returns {Promise<Profile & {presence?: string}>} the user's own */
   me() {
     return this.#call("GET", "/me");
   }
 
   /**
-   * @param {Profile} profile the user's own
+   * @param {Profile & {presence?: "shown"|"hidden"}} profile the user's own, or a part of it
    * @returns {Promise<unknown>}
    */
   setMe(profile) {

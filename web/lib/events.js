@@ -19,6 +19,7 @@
  * @property {{chatRoomId: string, userId: string, joined: boolean}} member someone joined or left
  * @property {{chatRoomId: string, userId: string, upTo: string}} read someone read, or oneself on any device
  * @property {string} typing who types in a room changed; its id
+ * @property {undefined} presence who is online changed
  * @property {undefined} people a display name changed
  * @property {Failure} failure something failed in the background
  */

@@ -56,6 +56,8 @@ import { beginning, hasVisible } from "./text.js";
  * @property {number} [editedAt]
  * @property {number} [deletedAt]
  * @property {number} [at] ms since 1970
+ * @property {boolean} [online]
+ * @property {number} [lastSeenAt] ms since 1970
  * @property {string} [action] what an error answers, if it is no send
  * @property {string[]} [off] of a pong, what is switched off
  */

@@ -15,12 +15,13 @@ import { Inbox } from "./inbox.js";
 import { Once } from "./once.js";
 import { Outbox } from "./outbox.js";
 import { People } from "./people.js";
+import { Presence } from "./presence.js";
 import { Receipts } from "./receipts.js";
 import { localStore, Saved } from "./saved.js";
 import { listenForSigns } from "./signs.js";
 import { Tabs } from "./tabs.js";
 import { TokenSource } from "./token.js";
-import { Typing } from "./typing.js";
+import { TYPING_ROOM, Typing } from "./typing.js";
 import { Unread } from "./unread.js";
 
 /**
@@ -44,6 +45,7 @@ export class Session {
   inbox;
   outbox;
   people;
+  presence;
   receipts;
   saved;
   typing;
@@ -140,8 +142,15 @@ export class Session {
       clock,
       me: () => this.userId,
       changed: () => this.#emit("rooms", undefined),
-      learned: (room) => this.inbox.learned(room),
-      met: ({ userId, displayName }) => this.people.learn(userId, displayName),
+      learned: (room) => {
+        this.inbox.learned(room);
+        if (room.memberCount > TYPING_ROOM) return; // nothing is said of who is online
+        for (const member of room.members ?? []) this.presence.learn(member.userId, member.online, member.lastSeenAt);
+      },
+      met: ({ userId, displayName, online, lastSeenAt }) => {
+        this.people.learn(userId, displayName);
+        this.presence.learn(userId, online, lastSeenAt);
+      },
     });
     this.receipts = new Receipts({
       clock,
@@ -160,6 +169,7 @@ export class Session {
       ask: (users) => this.api.profiles(users),
       changed: () => this.#emit("people", undefined),
     });
+    this.presence = new Presence({ clock, changed: () => this.#emit("presence", undefined) });
     this.typing = new Typing({
       clock,
       transmit: (frame) => {
@@ -218,6 +228,7 @@ export class Session {
     this.unread.stop();
     this.people.stop();
     this.typing.stop();
+    this.presence.stop();
     this.connection.stop();
   }
 
@@ -267,13 +278,14 @@ export class Session {
 
   /** @param {import("./frames.js").Frame} frame */
   #received(frame) {
-    if (this.typing.took(frame)) return;
+    if (this.typing.took(frame) || this.presence.took(frame)) return;
     if (frame.type !== "pong") {
       this.#freshness.came(frame);
       return this.inbox.received(frame);
     }
     this.userId = frame.userId ?? this.userId;
     this.typing.switched(frame.off);
+    this.presence.switched(frame.off);
     this.#restore();
     const news = this.#freshness.isNews(frame.changedAt ?? 0, this.directory.list.list()[0]?.lastMessageAt ?? 0);
     if (news || this.#reconnected) this.#catchUpNow();
@@ -281,7 +293,10 @@ export class Session {
 
   /** The connection answers: bring everything up to date. */
   #catchUpNow() {
-    if (this.#reconnected) this.inbox.reconnected();
+    if (this.#reconnected) {
+      this.inbox.reconnected();
+      this.presence.reconnected();
+    }
     this.#background(this.refreshRooms());
     for (const timeline of this.timelines.values()) {
       if (!timeline.loaded) this.#background(this.open(timeline.chatRoomId));

@@ -449,6 +449,35 @@ export class Streamroom extends Emitter {
   }
 
   /**
+   * Whether a user is online, or when they were, in what is shown: rooms of at most 20
+   * members. `presence` events tell that it changed.
+   * @param {string} userId
+   * @returns {import("./presence.js").Sighting|undefined} undefined where nothing is known
+   */
+  presenceOf(userId) {
+    return this.#session.presence.of(userId);
+  }
+
+  /** Whether the deployment tells who is online. */
+  get tellsPresence() {
+    return this.#session.presence.on;
+  }
+
+  /** @returns {Promise<boolean>} whether the user hides from others if they are online */
+  async hidesPresence() {
+    const { presence = "shown" } = (await this.#session.api.me()) ?? {};
+    return presence === "hidden";
+  }
+
+  /**
+   * Hides from others if the user is online, and when they were, or shows it.
+   * @param {boolean} hidden
+   */
+  async hidePresence(hidden) {
+    await this.#session.api.setMe({ presence: hidden ? "hidden" : "shown" });
+  }
+
+  /**
    * Reads the user's display name.
    * @returns {Promise<string>} empty if there is none
    */

@@ -9,6 +9,7 @@ import "./attachments.js";
 import "./rooms.js";
 import "./text.js";
 import "./parts.js";
+import "./presence.js";
 import "./typing.js";
 import { addLists } from "./lists.js";
 import { addMentions } from "./mentions.js";

@@ -83,8 +83,9 @@ export class FakeSocket {
     this.sent.push(JSON.parse(data));
   }
 
-  close() {
+  close(status) {
     this.closed = true;
+    this.status = status;
   }
 
   open() {

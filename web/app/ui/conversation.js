@@ -11,7 +11,7 @@ import { MessagesView } from "./messages.js";
 import { noteFor } from "./notes.js";
 import { firstUnread, Older } from "./older.js";
 import { TypingLine } from "./typing.js";
-import { coordinates, counted, describe, fileName, filesIn, placeText } from "./words.js";
+import { coordinates, counted, describe, fileName, filesIn, placeText, seenText } from "./words.js";
 
 /**
  * @typedef {import("../../lib/streamroom.js").Member} Member
@@ -248,7 +248,9 @@ export class Conversation {
     becomeAvatar(this.#avatar, title);
     this.#avatar.classList.toggle("person", !group);
     this.#name.textContent = title;
-    this.#kind.textContent = group ? this.#present(chat) : "Direct message";
+    const seen = group ? undefined : chat.presenceOf(chat.otherIn(id));
+    this.#avatar.classList.toggle("online", seen?.online ?? false);
+    this.#kind.textContent = group ? this.#present(chat) : seenText(seen, now) || "Direct message";
     const place = this.#details?.place;
     const where = place ? placeText(place, now) || coordinates(place) : "";
     if (this.#place.textContent !== where) this.#place.textContent = where;
@@ -352,6 +354,7 @@ export class Conversation {
       more: details.cursor !== undefined,
       nameOf: (userId) => chat.nameOf(userId),
       labelOf: (userId) => chat.labelOf(userId),
+      seenOf: (userId) => (userId === this.#me ? "" : seenText(chat.presenceOf(userId), Date.now())),
     });
   }
 

@@ -162,10 +162,14 @@ export class NewDirectDialog extends FormDialog {
 /** @extends {FormDialog<void>} */
 export class ProfileDialog extends FormDialog {
   #name = byId("profile-name", HTMLInputElement);
+  #hidden = byId("profile-hidden", HTMLInputElement);
+  #shows = 0;
 
-  /** @param {(displayName: string) => Promise<void>} save rejects with a Failure that is shown */
+  /** @param {(displayName: string, hidden: boolean|undefined) => Promise<void>} save rejects with a Failure that is shown; hidden: undefined where that can't be chosen */
   constructor(save) {
-    super("profile-dialog", () => save(this.#name.value.trim()));
+    super("profile-dialog", () =>
+      save(this.#name.value.trim(), this.#hidden.disabled ? undefined : this.#hidden.checked),
+    );
     this.dialog.addEventListener("close", () => {
       byId("profile-user", HTMLElement).textContent = "";
     });
@@ -174,9 +178,22 @@ export class ProfileDialog extends FormDialog {
   /**
    * @param {string} userId
    * @param {string} name empty where there is none
+   * @param {Promise<boolean>|undefined} hides whether others don't learn if the user is online; undefined where no one does
    */
-  showFor(userId, name) {
+  showFor(userId, name, hides) {
     this.show();
+    const shows = ++this.#shows;
+    this.#hidden.checked = false;
+    this.#hidden.disabled = true;
+    within(this.dialog, ".check", HTMLElement).hidden = hides === undefined;
+    hides?.then(
+      (hidden) => {
+        if (shows !== this.#shows) return;
+        this.#hidden.checked = hidden;
+        this.#hidden.disabled = false;
+      },
+      () => {}, // it can't be chosen then
+    );
     byId("profile-user", HTMLElement).textContent = userId;
     this.#name.value = name;
     this.#name.select();

@@ -30,6 +30,7 @@ import { counted, describe } from "./words.js";
  * @property {boolean} owner
  * @property {(userId: string) => string} nameOf
  * @property {(userId: string) => string} labelOf
+ * @property {(userId: string) => string} seenOf whether someone is online, or when they were
  */
 
 export class MembersDialog {
@@ -127,8 +128,9 @@ export class MembersDialog {
    * @param {boolean} who.more whether there are others to be read
    * @param {(userId: string) => string} who.nameOf
    * @param {(userId: string) => string} who.labelOf a name that tells people apart
+   * @param {(userId: string) => string} who.seenOf
    */
-  show(room, members, { me, title, more, nameOf, labelOf }) {
+  show(room, members, { me, title, more, nameOf, labelOf, seenOf }) {
     const group = room.type !== "dm";
     const owner = group && room.role === "owner";
     if (this.#renameName.value === this.#name) this.#renameName.value = title;
@@ -136,7 +138,7 @@ export class MembersDialog {
     this.#name = title;
     this.#title.textContent = title;
     this.#count.textContent = counted(room.memberCount, "member", "members");
-    this.#showList(members, { me, owner, nameOf, labelOf });
+    this.#showList(members, { me, owner, nameOf, labelOf, seenOf });
     this.#more.hidden = !more;
     this.#addForm.hidden = this.#renameForm.hidden = !owner;
     this.#direct = !group;
@@ -154,7 +156,7 @@ export class MembersDialog {
   #showList(members, who) {
     const shown = JSON.stringify([
       who.owner,
-      ...members.map(({ userId, role }) => [userId, role, who.nameOf(userId), who.labelOf(userId)]),
+      ...members.map(({ userId, role }) => [userId, role, who.nameOf(userId), who.labelOf(userId), who.seenOf(userId)]),
     ]);
     if (shown === this.#shown) return;
     this.#shown = shown;
@@ -170,11 +172,13 @@ export class MembersDialog {
    * @param {Member} member
    * @param {Viewer} who
    */
-  #row({ userId, role }, { me, owner, nameOf, labelOf }) {
+  #row({ userId, role }, { me, owner, nameOf, labelOf, seenOf }) {
     const name = nameOf(userId);
     const label = labelOf(userId);
     const avatar = el("span", { "aria-hidden": "true" });
+    const seen = seenOf(userId);
     becomeAvatar(avatar, label);
+    avatar.classList.toggle("online", seen === "Online");
     const row = el(
       "li",
       { "data-testid": "member", "data-user-id": userId },
@@ -185,6 +189,7 @@ export class MembersDialog {
         el("span", { dir: "auto" }, name),
         userId === me ? " (you)" : "",
         name === userId ? "" : el("span", { class: "member-id", dir: "auto" }, userId),
+        seen && el("span", { class: "member-id", "data-testid": "seen" }, seen),
       ),
     );
     if (role === "owner") row.append(el("span", { class: "role" }, "Owner"));

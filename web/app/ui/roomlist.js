@@ -23,6 +23,7 @@ export const addressOf = (chatRoomId) => `#/room/${encodeURIComponent(chatRoomId
  * @property {(room: RoomSummary) => import("../../lib/streamroom.js").Outgoing|undefined} failedIn a message that could not be sent there
  * @property {(room: RoomSummary) => string} titleOf
  * @property {(userId: string) => string} nameOf
+ * @property {(room: RoomSummary) => boolean} onlineIn whether the other one of a direct message is online
  */
 
 /** The keys that move through the list, and where to from a place in it. */
@@ -103,6 +104,7 @@ export class RoomListView {
 class Row {
   #avatar = el("span", { class: "avatar", "aria-hidden": "true" });
   #name = el("span", { class: "room-item-name", dir: "auto" });
+  #online = el("span", { class: "unseen" });
   #time = el("time", { class: "room-item-time" });
   #preview = el("span", { class: "room-item-preview", dir: "auto" });
   #mentions = el("span", { class: "badge mentions", "data-testid": "mentions" });
@@ -119,7 +121,7 @@ class Row {
     el(
       "span",
       { class: "room-item-text" },
-      el("span", { class: "room-item-line" }, this.#name, this.#time),
+      el("span", { class: "room-item-line" }, this.#name, this.#online, this.#time),
       el("span", { class: "room-item-line" }, this.#preview, this.#counts),
     ),
   );
@@ -142,7 +144,7 @@ class Row {
    * @param {RoomSummary} room
    * @param {Shown} among
    */
-  show(room, { open, me, now, failedIn, titleOf, nameOf }) {
+  show(room, { open, me, now, failedIn, titleOf, nameOf, onlineIn }) {
     const title = titleOf(room);
     const last = room.lastMessage;
     const { unread = 0, unreadMore, mentions = 0 } = room;
@@ -150,6 +152,7 @@ class Row {
     const said = last?.deletedAt ? "Message deleted" : isolated(last?.preview || filesIn(last?.attachments ?? 0));
     const by =
       last && (last.senderId === me ? "You: " : room.type === "dm" ? "" : `${isolated(nameOf(last.senderId))}: `);
+    const online = onlineIn(room);
     const failed = failedIn(room);
     const unsent =
       failed && `Not sent: ${isolated(beginning(failed.content, 140) || filesIn(failed.attachments?.length ?? 0))}`;
@@ -157,11 +160,13 @@ class Row {
     const preview = unsent ?? (last ? by + said : unread > 0 ? "New messages" : "No messages yet");
     // Hundreds of rooms are looked at with every message that arrives: nothing is formatted in vain.
     const counts = [unread, unreadMore, mentions];
-    const shown = [title, preview, last?.timestamp, dayOf(now), ...counts, current, room.type, zone()].join("\0");
+    const shown = [title, preview, last?.timestamp, dayOf(now), ...counts, current, room.type, online, zone()].join("\0");
     if (shown === this.#shown) return;
     this.#shown = shown;
     becomeAvatar(this.#avatar, title);
     this.#avatar.classList.toggle("person", room.type === "dm");
+    this.#avatar.classList.toggle("online", online);
+    this.#online.textContent = online ? "online" : "";
     this.#name.textContent = title;
     this.#time.textContent = last ? briefly(last.timestamp, now) : "";
     this.#preview.textContent = preview;

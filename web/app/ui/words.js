@@ -85,6 +85,17 @@ function daysBetween(ms, now) {
 }
 
 /**
+ * Whether someone is online, or when they were.
+ * @param {import("../../lib/presence.js").Sighting|undefined} seen
+ * @param {number} now
+ * @returns {string} empty where nothing is known
+ */
+export function seenText(seen, now) {
+  if (seen?.online) return "Online";
+  return seen?.lastSeenAt ? `Last seen ${briefly(seen.lastSeenAt, now)}` : "";
+}
+
+/**
  * How far away something is.
  * @param {number} metres
  */
