@@ -132,7 +132,7 @@ func TestPresenceIsSwitchedOff(t *testing.T) {
 	if m := sighting(t, s, "alice", room, "alice"); m.Online {
 		t.Errorf("alice is described as %+v", m)
 	}
-	if status := s.API("alice", http.MethodGet, "/rooms/"+room+"/presence", nil, nil); status != http.StatusNotFound {
+	if status := s.API("alice", http.MethodGet, "/rooms/"+room+"/presence", nil, nil); status != http.StatusBadRequest {
 		t.Errorf("presence is answered with %d", status)
 	}
 	alice.Write(`{"action":"ping"}`)

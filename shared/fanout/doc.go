@@ -64,8 +64,9 @@
 //     a second try finds it stored, and no records follow from it.
 //  7. Stale. A message's record older than staleAfter is not sent, but announced
 //     by a gap: the client reads the history. Reads, reactions, joins, leaves and
-//     names that old are left out, and that a user types after chat.TypingLife: a failure drops
-//     it, and never has a batch delivered again. Records of a replay are never stale. A slice is dropped
+//     names that old are left out, and that a user types after chat.TypingLife. A
+//     failure drops that, and that users come and go: it never has a batch delivered
+//     again. Records of a replay are never stale. A slice is dropped
 //     after sliceLife.
 //
 // # Back-pressure

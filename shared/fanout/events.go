@@ -41,7 +41,7 @@ func (e *events) general() bool {
 
 // fleeting reports whether nothing in the room is worth a second try.
 func (e *events) fleeting() bool {
-	return len(e.typing) > 0 && !e.general() && len(e.reads) == 0 && len(e.reacted) == 0 && len(e.joined) == 0 && len(e.left) == 0
+	return e.person != "" || len(e.typing) > 0 && !e.general() && len(e.reads) == 0 && len(e.reacted) == 0 && len(e.joined) == 0 && len(e.left) == 0
 }
 
 // everyone reports whether there is anything for all members of the room, if it is not a

@@ -9,7 +9,7 @@ import (
 
 func (a *API) presence(r *http.Request, userID string) (int, any, error) {
 	if a.domain.Presences == nil {
-		return 0, nil, chat.Errorf(chat.CodeNotFound, "this deployment does not tell who is online")
+		return 0, nil, errNoPresence()
 	}
 	in, err := a.domain.Presences.In(r.Context(), userID, r.PathValue("room"))
 	if err != nil {
@@ -60,4 +60,8 @@ func (a *API) addOthers(r *http.Request, rooms []wire.RoomSummary) error {
 		}
 	}
 	return nil
+}
+
+func errNoPresence() error {
+	return chat.Errorf(chat.CodeInvalidRequest, "this deployment does not tell who is online; do not ask it")
 }

@@ -36,7 +36,7 @@ func (a *API) changeMe(r *http.Request, userID string) (int, any, error) {
 	case in.Presence != nil && *in.Presence != wire.PresenceShown && *in.Presence != wire.PresenceHidden:
 		return 0, nil, chat.Errorf(chat.CodeInvalidRequest, "invalid presence: want %s or %s", wire.PresenceShown, wire.PresenceHidden)
 	case in.Presence != nil && a.domain.Presences == nil:
-		return 0, nil, chat.Errorf(chat.CodeNotFound, "this deployment does not tell who is online")
+		return 0, nil, errNoPresence()
 	}
 	body, err := a.meBody(r, userID)
 	if err != nil {

@@ -17,7 +17,7 @@ const GONE_AFTER = 15_000;
 const RECENT = 5_000;
 
 export class Presence {
-  /** @type {Map<string, Sighting & {at: number, heard: number, learned: number, gone?: () => void, then?: Sighting}>} by user; at is of the last frame, which was heard then; gone cancels what shows that they have gone, which is `then` */
+  /** @type {Map<string, Sighting & {at: number, heard: number, learned: number, gone?: () => void, after?: Sighting}>} by user; at is of the last frame, which was heard then; gone cancels what shows that they have gone, which is `after` */
   #users = new Map();
   /** @type {(() => void)|undefined} cancels what forgets those who were not learned again */
   #doubt;
@@ -109,7 +109,7 @@ export class Presence {
     if (held?.online && !now.online) {
       // The first that is heard of it begins the wait.
       const gone = held.gone ?? this.#clock.after(GONE_AFTER, () => this.#leave(userId));
-      this.#users.set(userId, { online: true, at, heard, learned, gone, then: now });
+      this.#users.set(userId, { online: true, at, heard, learned, gone, after: now });
       return;
     }
     held?.gone?.();
@@ -120,8 +120,8 @@ export class Presence {
   /** @param {string} userId who has not come back */
   #leave(userId) {
     const held = this.#users.get(userId);
-    if (!held?.then) return;
-    this.#users.set(userId, { ...held.then, at: held.at, heard: held.heard, learned: held.learned });
+    if (!held?.after) return;
+    this.#users.set(userId, { ...held.after, at: held.at, heard: held.heard, learned: held.learned });
     this.#changed();
   }
 }

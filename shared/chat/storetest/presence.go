@@ -7,10 +7,10 @@ import (
 )
 
 // comes stores a connection of alice.
-func (f *fixture) comes(id string, life time.Duration) {
+func (f *fixture) comes(id string) {
 	f.Helper()
 	now := f.clock.now().UnixMilli()
-	ok(f, f.PutConnection(f.Context(), chat.Connection{ID: id, UserID: "alice", ConnectedAt: now, TokenExpiresAt: now + life.Milliseconds()}))
+	ok(f, f.PutConnection(f.Context(), chat.Connection{ID: id, UserID: "alice", ConnectedAt: now, TokenExpiresAt: now + time.Hour.Milliseconds()}))
 }
 
 func (f *fixture) goes(id string, returning bool) {
@@ -38,48 +38,48 @@ var online = chat.Sighting{Online: true}
 var presenceTests = map[string]func(*fixture){
 	"Seen/changes with the first connection and the last": func(f *fixture) {
 		f.wantSeen("before", chat.Seen{}, chat.Sighting{})
-		f.comes("a", time.Hour)
+		f.comes("a")
 		f.wantSeen("one", chat.Seen{Online: true, At: epoch}, online)
 		f.clock.advance(time.Second)
-		f.comes("b", time.Hour)
+		f.comes("b")
 		f.goes("a", false)
 		f.wantSeen("another", chat.Seen{Online: true, At: epoch}, online)
 		f.clock.advance(time.Second)
 		f.goes("b", false)
 		f.goes("b", false)
 		f.wantSeen("none", chat.Seen{At: epoch + 2000, LastSeenAt: epoch + 2000}, chat.Sighting{LastSeenAt: epoch + 2000})
-		f.comes("c", time.Hour)
+		f.comes("c")
 		f.wantSeen("at once", chat.Seen{Online: true, At: epoch + 2001}, online)
 	},
 	"Seen/does not change while a connection returns": func(f *fixture) {
-		f.comes("a", time.Hour)
+		f.comes("a")
 		f.clock.advance(time.Second)
 		f.goes("a", true)
 		f.wantSeen("away", chat.Seen{Online: true, At: epoch}, chat.Sighting{LastSeenAt: epoch + 1000})
 		f.clock.advance(chat.ReturnWithin - time.Second)
-		f.comes("b", time.Hour)
+		f.comes("b")
 		f.wantSeen("back", chat.Seen{Online: true, At: epoch}, online)
 		f.goes("b", true)
 		f.clock.advance(chat.ReturnWithin)
-		f.comes("c", time.Hour)
+		f.comes("c")
 		f.wantSeen("late", chat.Seen{Online: true, At: f.clock.now().UnixMilli()}, online)
 	},
 	"Sightings/leave out connections that have expired": func(f *fixture) {
-		f.comes("a", time.Hour)
+		f.comes("a")
 		f.clock.advance(time.Hour + chat.TokenGrace + time.Second)
 		f.wantSeen("expired", chat.Seen{Online: true, At: epoch}, chat.Sighting{LastSeenAt: epoch})
-		f.comes("b", time.Hour)
+		f.comes("b")
 		f.wantSeen("another", chat.Seen{Online: true, At: f.clock.now().UnixMilli()}, online)
 	},
 	"HidePresence/tells nothing of who hides it": func(f *fixture) {
-		f.comes("a", time.Hour)
+		f.comes("a")
 		f.clock.advance(time.Second)
 		ok(f, f.HidePresence(f.Context(), "alice", true, epoch+1000))
 		gone := chat.Seen{At: epoch + 1000}
 		f.wantSeen("hidden", gone, chat.Sighting{})
 		f.clock.advance(time.Second)
 		f.goes("a", false)
-		f.comes("b", time.Hour)
+		f.comes("b")
 		f.wantSeen("hidden, gone and back", gone, chat.Sighting{})
 		hidden, err := f.HidesPresence(f.Context(), "alice")
 		ok(f, err)
@@ -88,7 +88,7 @@ var presenceTests = map[string]func(*fixture){
 		f.clock.advance(time.Second)
 		ok(f, f.HidePresence(f.Context(), "alice", false, epoch+3000))
 		f.wantSeen("shown, offline", gone, chat.Sighting{LastSeenAt: epoch + 3000})
-		f.comes("c", time.Hour)
+		f.comes("c")
 		f.wantSeen("shown, online", chat.Seen{Online: true, At: epoch + 3000}, online)
 	},
 	"NewestRooms/are in the order of the list": func(f *fixture) {
