@@ -140,8 +140,9 @@ func lastSeen(presence item) int64 {
 
 // HidesPresence implements chat.PresenceStore.
 func (s *Store) HidesPresence(ctx context.Context, userID string) (bool, error) {
-	presence, err := s.get(ctx, table.Presence(userID))
-	return isHidden(presence), err
+	key := table.Presence(userID)
+	items, err := s.batchGet(ctx, []table.Key{key}, strong)
+	return isHidden(items[key]), err
 }
 
 // HidePresence implements chat.PresenceStore. When the user was online while hidden is

@@ -160,7 +160,9 @@ class Row {
     const preview = unsent ?? (last ? by + said : unread > 0 ? "New messages" : "No messages yet");
     // Hundreds of rooms are looked at with every message that arrives: nothing is formatted in vain.
     const counts = [unread, unreadMore, mentions];
-    const shown = [title, preview, last?.timestamp, dayOf(now), ...counts, current, room.type, online, zone()].join("\0");
+    const shown = [title, preview, last?.timestamp, dayOf(now), ...counts, current, room.type, online, zone()].join(
+      "\0",
+    );
     if (shown === this.#shown) return;
     this.#shown = shown;
     becomeAvatar(this.#avatar, title);
