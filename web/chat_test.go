@@ -239,7 +239,7 @@ func TestRoomsAndMembers(t *testing.T) {
 	// A message elsewhere moves its room up and marks it unread.
 	f.say("general", "dave", "anyone?")
 	bob.until(`document.querySelector("[data-testid=room-item]").dataset.roomId === "general"`)
-	bob.until(`document.querySelector("[data-testid=room-item] .badge").innerText === "1"`)
+	bob.until(`document.querySelector("[data-testid=room-item] [data-testid=unread]").innerText === "1"`)
 	bob.until(`document.title === "(1) Streamroom"`)
 }
 
