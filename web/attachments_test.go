@@ -120,6 +120,7 @@ var pdf = []byte("%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R
 // Two people exchange a picture and a PDF, one of them offline in between.
 func TestAPictureAndAPDF(t *testing.T) {
 	t.Parallel()
+	losesNetwork(t)
 	url := attachmentServer(t)
 	tea := picture(t, 640, 400)
 	files := filesFor(t, map[string][]byte{"tea.png": tea, "plan.pdf": pdf})
@@ -220,6 +221,7 @@ func TestFilesAreDroppedAndPasted(t *testing.T) {
 // them are gone with the page.
 func TestFilesWaitForTheNetwork(t *testing.T) {
 	t.Parallel()
+	losesNetwork(t)
 	alice := inRoom(t, attachmentServer(t), "alice")
 	alice.offline(true)
 	alice.until(`document.querySelector("[data-testid=connection-state]").dataset.state !== "online"`)

@@ -84,8 +84,9 @@ func startBrowser(t testing.TB) context.Context {
 
 // page is a tab of its own, with its own storage.
 type page struct {
-	t   testing.TB
-	ctx context.Context
+	t            testing.TB
+	ctx          context.Context
+	losesNetwork bool
 }
 
 // openPage opens a URL in a new tab. What the page throws or reports, violations of
@@ -99,12 +100,9 @@ func openPage(t testing.TB, url string) *page {
 	if err := chromedp.Do(ctx); err != nil {
 		t.Fatal(err)
 	}
-	// No test reads what is reported of styles. Of the network it has to be, as long as a
-	// socket is open that a test takes the network from.
-	p.run(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
-		_, err := cdp.Call(ctx, t, css.Disable, cdp.Empty{})
-		return err
-	}))
+	if _, p.losesNetwork = losing.Load(t.Name()); !p.losesNetwork {
+		p.run(chromedp.Func(quieten))
+	}
 	var mu sync.Mutex
 	var problems []string
 	report := func(text string) {
@@ -139,6 +137,23 @@ func openPage(t testing.TB, url string) *page {
 	p.run(chromedp.Navigate(url))
 	return p
 }
+
+// quieten has a tab tell nothing of its requests and styles, which takes time and which
+// no test reads.
+func quieten(ctx context.Context, t *chromedp.Target) error {
+	_, err := cdp.Call(ctx, t, network.Disable, cdp.Empty{})
+	if err == nil {
+		_, err = cdp.Call(ctx, t, css.Disable, cdp.Empty{})
+	}
+	return err
+}
+
+// losing has the tests that call losesNetwork, by name.
+var losing sync.Map
+
+// losesNetwork has the tabs that a test opens from here on be such that it can take the
+// network from them: a socket stays in reach that was opened while a tab told nothing.
+func losesNetwork(t testing.TB) { losing.Store(t.Name(), true) }
 
 // signedIn opens the page and signs in.
 func signedIn(t testing.TB, url, user string) *page {
@@ -279,6 +294,9 @@ func (p *page) escape() {
 // open stay so, as they do on a machine that has just lost its network.
 func (p *page) offline(offline bool) {
 	p.t.Helper()
+	if !p.losesNetwork {
+		p.t.Fatal("this test has to call losesNetwork before it opens the page")
+	}
 	p.run(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
 		rules := []*network.Conditions{}
 		if offline {

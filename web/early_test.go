@@ -73,6 +73,7 @@ func TestOlderMessagesThatFailAreNotAskedForInARow(t *testing.T) {
 // A room that was opened while there was no network is as any other one after it.
 func TestARoomThatWasOpenedOffline(t *testing.T) {
 	t.Parallel()
+	losesNetwork(t)
 	f := newFake(t)
 	f.with(func() { f.rooms["team"] = &fakeRoom{name: "Team", members: []string{"bob", "alice"}} })
 	f.fill("general", 1, time.Now(), func(int) (string, string) { return "bob", "hello" }) // opens by itself

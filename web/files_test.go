@@ -82,6 +82,7 @@ func TestEnterRightAfterAPaste(t *testing.T) {
 // A file that was changed or moved since it was chosen can't be read any more.
 func TestAFileThatChanged(t *testing.T) {
 	t.Parallel()
+	losesNetwork(t)
 	alice := inRoom(t, attachmentServer(t), "alice")
 	files := filesFor(t, map[string][]byte{"plan.pdf": pdf, "gone.pdf": pdf})
 	alice.offline(true)
@@ -216,6 +217,7 @@ func TestFilesThatAnotherTabUploads(t *testing.T) {
 // holds of its own pictures is let go with the room.
 func TestAPictureComesLater(t *testing.T) {
 	t.Parallel()
+	losesNetwork(t)
 	url := attachmentServer(t)
 	bob := inRoom(t, url, "bob")
 	bob.do(`globalThis.own = new Set(); {const { createObjectURL, revokeObjectURL } = URL;

@@ -201,6 +201,7 @@ func TestPressingTwiceSendsOnce(t *testing.T) {
 // its user signs out.
 func TestAReloadKeepsAnEdit(t *testing.T) {
 	t.Parallel()
+	losesNetwork(t)
 	f := newFake(t)
 	alice := signedIn(t, f.URL, "alice")
 	alice.openRoom("general")

@@ -49,7 +49,7 @@ func TestTwoPeopleChatOnTheRealServer(t *testing.T) {
 	bob.until(`document.querySelectorAll("[data-testid=room-item]").length === 2`)
 	alice.send("Hiking on Saturday?")
 	alice.shows("Hiking on Saturday?")
-	bob.until(`document.querySelector("[data-testid=room-item] .badge").innerText === "1"`)
+	bob.until(`document.querySelector("[data-testid=room-item] [data-testid=unread]").innerText === "1"`)
 	bob.run(click(`[data-testid="room-item"]`))
 	bob.shows("Hiking on Saturday?")
 	bob.screenshot("local")
@@ -151,6 +151,7 @@ func TestADirectMessageIsHidden(t *testing.T) {
 // the functions, the table and the streams as they are.
 func TestThreePeopleOnTheRealServer(t *testing.T) {
 	t.Parallel()
+	losesNetwork(t)
 	startBrowser(t)
 	server := startLocal(t, local.Config{Addr: "127.0.0.1:0", DynamoDBAddr: "127.0.0.1:0", LogLevel: "error", Log: t.Output()})
 	alice, bob, carol := signedIn(t, server.URL(), "alice"), signedIn(t, server.URL(), "bob"), signedIn(t, server.URL(), "carol")
@@ -278,7 +279,7 @@ func TestTheRoomThatIsReadStaysRead(t *testing.T) {
 		globalThis.flashes = [];
 		const watch = (element, what) => new MutationObserver(() => what() && flashes.push(what()))
 			.observe(element, { subtree: true, attributes: true, childList: true, characterData: true });
-		watch(document.getElementById("rooms"), () => document.querySelector(".badge:not([hidden])")?.textContent);
+		watch(document.getElementById("rooms"), () => document.querySelector("[data-testid=unread]:not([hidden])")?.textContent);
 		watch(document.querySelector("title"), () => /\d/.exec(document.title)?.[0]);
 	})()`)
 	for i := range 5 {

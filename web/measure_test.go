@@ -18,6 +18,7 @@ import (
 // the first room are in the page. Warm asks whether the files changed, cold reads
 // them.
 func BenchmarkPageLoad(b *testing.B) {
+	losesNetwork(b)
 	f := newFake(b)
 	conversation(f)
 	p := signedIn(b, f.URL, "alice")

@@ -44,6 +44,7 @@ const (
 // rooms; an edit takes the mention back.
 func TestMentions(t *testing.T) {
 	t.Parallel()
+	losesNetwork(t)
 	url := attachmentServer(t)
 	named(t, url, "bob", "Bob Builder")
 	alice, bob := inRoom(t, url, "alice"), inRoom(t, strings.Replace(url, "127.0.0.1", "localhost", 1), "bob")

@@ -289,6 +289,7 @@ func TestNamesThatLookAlike(t *testing.T) {
 
 func TestOfflineAndBack(t *testing.T) {
 	t.Parallel()
+	losesNetwork(t)
 	f := newFake(t)
 	alice, bob := signedIn(t, f.URL, "alice"), signedIn(t, f.URL, "bob")
 	alice.send("before")
