@@ -145,7 +145,7 @@ var usageErrors = map[string]string{
 	"cost --members many":    `streamroom cost: invalid --members "many": want a whole number; see`,
 	"cost --online 30":       `streamroom cost: invalid --online 30: want a share above 0 and up to 1, such as 0.3; see`,
 	"cost --pace 0s":         `streamroom cost: --pace must be positive; see`,
-	"cost --show year":       `streamroom cost: invalid --show "year": want actions, figures, idle, message, month, parts, pings, prices or rooms; see`,
+	"cost --show year":       `streamroom cost: invalid --show "year": want actions, figures, idle, message, month, parts, people, pings, prices or rooms; see`,
 	"cost --tier free":       `streamroom cost: invalid --tier "free": want lite, essentials or plus; see`,
 	"cost --json --markdown": `streamroom cost: use --json or --markdown, not both; see`,
 }
