@@ -204,6 +204,9 @@ class App {
         this.#conversation.arrived(message);
       this.#draw();
     });
+    chat.on("reaction", (change) => {
+      if (change.chatRoomId === this.#conversation.id) this.#conversation.reacted(change);
+    });
     chat.on("member", (change) => {
       if (change.chatRoomId === this.#conversation.id) this.#conversation.memberChanged(change);
       this.#draw();

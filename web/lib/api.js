@@ -257,6 +257,19 @@ export class API {
   }
 
   /**
+   * Adds a reaction of the user's, or takes it back; both may be repeated.
+   * @param {string} chatRoomId
+   * @param {string} messageId
+   * @param {string} reaction
+   * @param {boolean} add
+   * @returns {Promise<import("./reactions.js").Reactions>} the message's, as they are then
+   */
+  react(chatRoomId, messageId, reaction, add) {
+    const path = `${roomPath(chatRoomId)}/messages/${encodeURIComponent(messageId)}/reactions`;
+    return add ? this.#call("PUT", path, { reaction }) : this.#call("DELETE", path + query({ reaction }));
+  }
+
+  /**
    * Announces a file of a message that is to be sent.
    * @param {string} chatRoomId
    * @param {Omit<Attachment, "attachmentId">} file

@@ -20,6 +20,7 @@
  * @property {{chatRoomId: string, userId: string, upTo: string}} read someone read, or oneself on any device
  * @property {string} typing who types in a room changed; its id
  * @property {undefined} presence who is online changed
+ * @property {{chatRoomId: string, messageId: string, userId: string, reaction: string, added: boolean}} reaction someone else reacted to a message of an opened room, or took a reaction back
  * @property {undefined} people a display name changed
  * @property {Failure} failure something failed in the background
  */

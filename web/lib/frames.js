@@ -19,6 +19,7 @@ import { beginning, hasVisible } from "./text.js";
  * @property {import("./attachments.js").Attachment[]} [attachments]
  * @property {Quote} [replyTo] the message that it answers
  * @property {string[]} [mentions] the users whom it mentions
+ * @property {import("./reactions.js").Reactions} [reactions] absent: there never were any
  */
 
 /**
@@ -60,6 +61,17 @@ import { beginning, hasVisible } from "./text.js";
  * @property {number} [lastSeenAt] ms since 1970
  * @property {string} [action] what an error answers, if it is no send
  * @property {string[]} [off] of a pong, what is switched off
+ * @property {number} [version] of reactions
+ * @property {Record<string, number>} [counts] of reactions
+ * @property {ReactionChange[]} [changed]
+ */
+
+/**
+ * A reaction that was added, or taken back.
+ * @typedef {object} ReactionChange
+ * @property {string} userId
+ * @property {string} reaction
+ * @property {boolean} added
  */
 
 /** The largest frame that may be sent, in bytes. */

@@ -90,6 +90,9 @@ export class Inbox {
       case "read":
         this.#hasRead(frame.chatRoomId ?? "", frame.userId ?? "", { ...frame, upTo: frame.upTo ?? "" });
         break;
+      case "reactions":
+        this.#reacted(frame);
+        break;
       case "error":
         this.#refused(frame);
         break;
@@ -97,6 +100,17 @@ export class Inbox {
         this.#outbox.gatewayFailed();
         break;
       default: // a later server's
+    }
+  }
+
+  /** @param {Frame} frame */
+  #reacted(frame) {
+    const { chatRoomId = "" } = frame;
+    if (!this.#timelines.get(chatRoomId)?.react(frame, this.#me())) return;
+    this.#emit("timeline", chatRoomId);
+    for (const change of frame.changed ?? []) {
+      if (change.userId !== this.#me())
+        this.#emit("reaction", { chatRoomId, messageId: frame.messageId ?? "", ...change });
     }
   }
 

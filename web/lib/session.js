@@ -16,6 +16,7 @@ import { Once } from "./once.js";
 import { Outbox } from "./outbox.js";
 import { People } from "./people.js";
 import { Presence } from "./presence.js";
+import { Reactors } from "./reactions.js";
 import { Receipts } from "./receipts.js";
 import { localStore, Saved } from "./saved.js";
 import { listenForSigns } from "./signs.js";
@@ -46,6 +47,7 @@ export class Session {
   outbox;
   people;
   presence;
+  reactors;
   receipts;
   saved;
   typing;
@@ -152,6 +154,13 @@ export class Session {
         this.presence.learn(userId, online, lastSeenAt);
       },
     });
+    this.reactors = new Reactors({
+      api: this.api,
+      clock,
+      answered: (room, messageId, reactions) => this.timelines.get(room)?.answered(messageId, reactions),
+      changed: (room) => this.#emit("timeline", room),
+      failed: (failure) => this.#emit("failure", failure),
+    });
     this.receipts = new Receipts({
       clock,
       tell: (room, upTo) => this.api.markRead(room, upTo).then(() => this.unread.told(room)),
@@ -224,6 +233,7 @@ export class Session {
     this.#tabs.end();
     this.#freshness.stop();
     this.#catchUp.stop();
+    this.reactors.stop();
     this.receipts.stop();
     this.unread.stop();
     this.people.stop();
@@ -268,6 +278,7 @@ export class Session {
       this.#reconnected = true;
       this.outbox.online();
       this.attachments.online();
+      this.reactors.online();
       this.receipts.online();
     } else {
       this.outbox.offline();

@@ -16,6 +16,7 @@ import { MAX_ATTACHMENTS } from "./attachments.js";
 import { Emitter } from "./events.js";
 import { Failure } from "./failure.js";
 import { byteLength, checkContent, MAX_CONTENT, quoteOf } from "./frames.js";
+import { isReaction, MAX_REACTION } from "./reactions.js";
 import { MOST_UNREAD } from "./rooms.js";
 import { Session } from "./session.js";
 import { TYPING_ROOM } from "./typing.js";
@@ -23,7 +24,7 @@ import { timeOf } from "./ulid.js";
 
 export { findMentions, MAX_MENTIONS, mentionedIn } from "./mentions.js";
 export * from "./text.js";
-export { byteLength, Failure, MAX_ATTACHMENTS, MAX_CONTENT, MOST_UNREAD, TYPING_ROOM };
+export { byteLength, Failure, isReaction, MAX_ATTACHMENTS, MAX_CONTENT, MAX_REACTION, MOST_UNREAD, TYPING_ROOM };
 
 /**
  * @typedef {import("./api.js").API} API
@@ -272,6 +273,29 @@ export class Streamroom extends Emitter {
    */
   typingIn(chatRoomId) {
     return this.#session.typing.in(chatRoomId);
+  }
+
+  /**
+   * Reacts to a message, or takes a reaction back, now or when there is a connection;
+   * `timeline` events tell how it goes.
+   * @param {Message} message
+   * @param {string} reaction one emoji, or a name such as `:tada:`
+   * @param {boolean} [add]
+   * @returns {Promise<void>} which rejects with a Failure if it is refused
+   */
+  async react({ chatRoomId, messageId }, reaction, add = true) {
+    if (!isReaction(reaction))
+      throw new Failure("invalid_request", "A reaction is one emoji, or a name such as :tada:.");
+    await this.#session.reactors.react(chatRoomId, messageId, reaction, add);
+  }
+
+  /**
+   * A message's reactions, with what the user chose and what is not sent yet.
+   * @param {Message} message
+   * @returns {import("./reactions.js").Shown[]} in the order in which they are shown
+   */
+  reactionsOf(message) {
+    return this.#session.reactors.of(message);
   }
 
   /**

@@ -1,7 +1,10 @@
 // What a client shows of one room: messages in the order of their ids, each once.
 // Which messages are missing is up to its recovery.
 
+import { arrangeReactions, EarlyReactions, mergeOwn, mergeReactions } from "./reactions.js";
+
 /**
+ * @typedef {import("./frames.js").Frame} Frame
  * @typedef {import("./frames.js").Message} Message
  * @typedef {import("./recovery.js").Recovery} Recovery
  */
@@ -14,6 +17,7 @@ export class Timeline {
   #byId = new Map();
   /** @type {Map<string, string[]>} who has read messages of a page that aren't held yet */
   #readers = new Map();
+  #early = new EarlyReactions();
 
   /**
    * @param {string} chatRoomId
@@ -51,9 +55,29 @@ export class Timeline {
     const readers = this.#readers.get(message.messageId);
     if (readers && !message.readBy) message.readBy = readers;
     this.#readers.delete(message.messageId);
+    arrangeReactions(message);
     this.#byId.set(message.messageId, message);
     this.messages.splice(this.#indexOf(message.messageId), 0, message);
+    for (const { frame, me } of this.#early.take(message.messageId)) this.react(frame, me);
     return "new";
+  }
+
+  /**
+   * Takes a frame of reactions to a message, which may come before that.
+   * @param {Frame} frame
+   * @param {string} me
+   * @returns {boolean} whether people can see a difference
+   */
+  react(frame, me) {
+    const { messageId = "", version = 0, counts = {}, changed = [] } = frame;
+    const held = this.#byId.get(messageId);
+    if (!held) {
+      // Older ones come with their counts.
+      if (messageId > this.oldest) this.#early.keep(frame, me);
+      return false;
+    }
+    const differs = mergeReactions(held, { version, counts });
+    return mergeOwn(held, version, changed, me) || differs;
   }
 
   /**
@@ -64,6 +88,16 @@ export class Timeline {
   update(message) {
     const held = this.#byId.get(message.messageId);
     return held !== undefined && merge(held, message);
+  }
+
+  /**
+   * The server has told a message's reactions, in answer to one of the user's.
+   * @param {string} messageId
+   * @param {import("./reactions.js").Reactions} reactions
+   */
+  answered(messageId, reactions) {
+    const held = this.#byId.get(messageId);
+    if (held) mergeReactions(held, reactions);
   }
 
   /**
@@ -171,6 +205,7 @@ function merge(held, other) {
     delete held.attachments;
     delete held.replyTo;
     delete held.mentions;
+    delete held.reactions;
     changed = true;
   }
   if (!held.deletedAt && (other.editedAt ?? 0) > (held.editedAt ?? 0)) {
@@ -179,7 +214,7 @@ function merge(held, other) {
     held.mentions = other.mentions;
     changed = true;
   }
-  return changed;
+  return mergeReactions(held, other.reactions) || changed;
 }
 
 /** @param {Message} message */

@@ -6,6 +6,7 @@ import "./outbox.js";
 import "./photo.js";
 import "./elsewhere.js";
 import "./attachments.js";
+import "./reactions.js";
 import "./rooms.js";
 import "./text.js";
 import "./parts.js";

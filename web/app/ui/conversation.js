@@ -10,6 +10,7 @@ import { mentionable } from "./mentions.js";
 import { MessagesView } from "./messages.js";
 import { noteFor } from "./notes.js";
 import { firstUnread, Older } from "./older.js";
+import { Reacting } from "./reactions.js";
 import { TypingLine } from "./typing.js";
 import { coordinates, counted, describe, fileName, filesIn, placeText, seenText } from "./words.js";
 
@@ -66,6 +67,7 @@ export class Conversation {
   #membersButton = byId("room-members", HTMLButtonElement);
   #messages;
   #older;
+  #reacting = new Reacting(() => this.#chat);
   #composer;
   #typing = new TypingLine();
   #membersDialog;
@@ -86,6 +88,8 @@ export class Conversation {
       discard: (id) => this.#chat?.discard(id),
       reply: (message) => this.#reply(message),
       quoted: (messageId) => void this.#older.find(messageId),
+      react: (message, reaction, add) => void this.#reacting.react(message, reaction, add),
+      choose: (message) => this.#reacting.choose(message),
       edit: (message) => this.#edit(message),
       delete: (message) => void this.#delete(message),
       linkTo: async ({ attachmentId = "" }) => {
@@ -274,6 +278,7 @@ export class Conversation {
         nameOf: (userId) => chat.labelOf(userId),
         namesOf: (userId) => [chat.nameOf(userId), userId],
         readersOf: (message) => chat.readersOf(message),
+        reactionsOf: (message) => chat.reactionsOf(message),
       });
     }
   }
@@ -425,6 +430,11 @@ export class Conversation {
   /** @param {Message} message */
   #reply(message) {
     this.#composer.reply(message, this.#chat?.labelOf(message.senderId) ?? "");
+  }
+
+  /** @param {Parameters<Reacting["told"]>[1]} change someone reacted to a message */
+  reacted(change) {
+    this.#reacting.told(this.id, change);
   }
 
   /** @param {Message} message */

@@ -86,7 +86,7 @@ export function onSubmit(form, problem, act, done) {
  * A dialog that is one form.
  * @template T
  */
-class FormDialog {
+export class FormDialog {
   dialog;
   form;
 

@@ -6,6 +6,7 @@ import { AttachmentView } from "./attachment.js";
 import { arrange, becomeAvatar, el, hueOf, icon } from "./dom.js";
 import { withMentions } from "./mentions.js";
 import { partsOf } from "./parts.js";
+import { ReactionsView } from "./reactions.js";
 import { dayName, dayOf, describe, fileSize, fullTimeOf, listed, quoteText, timeOfDay, zone } from "./words.js";
 
 /**
@@ -83,6 +84,7 @@ export function itemOfOutgoing(outgoing, me) {
  * @property {(userId: string) => string[]} namesOf by which a mention may name someone
  * @property {(messageId: string) => Message|undefined} held a message of the room, if it is held
  * @property {(message: Message) => string[]} readersOf
+ * @property {(message: Message) => import("../../lib/reactions.js").Shown[]} reactionsOf
  */
 
 export class Row {
@@ -101,6 +103,7 @@ export class Row {
   #edited = el("span", {}, "edited");
   #time = el("time");
   #mark = el("span", { class: "mark", "data-testid": "mark" });
+  #reactions;
   #problem = el("p", { class: "unsent" });
   bubble = el(
     "div",
@@ -140,9 +143,16 @@ export class Row {
    * @param {import("./attachment.js").LinkTo} on.linkTo
    * @param {(err: unknown) => void} on.failed
    * @param {(messageId: string) => void} on.quoted the message that this one answers is wanted
+   * @param {(message: Message, reaction: string, add: boolean) => void} on.react
+   * @param {(message: Message) => void} on.choose a reaction to it is to be chosen
    */
   constructor(on) {
     this.#on = on;
+    this.#reactions = new ReactionsView(
+      (reaction, add) => this.message && on.react(this.message, reaction, add),
+      () => this.message && on.choose(this.message),
+    );
+    this.bubble.append(this.#reactions.element);
     this.#quote.addEventListener("click", () => on.quoted(this.item?.replyTo?.messageId ?? ""));
   }
 
@@ -150,7 +160,7 @@ export class Row {
    * @param {Item} item
    * @param {Among} among
    */
-  show(item, { previous, me, now, fresh, nameOf, namesOf, held, readersOf }) {
+  show(item, { previous, me, now, fresh, nameOf, namesOf, held, readersOf, reactionsOf }) {
     const newDay = !previous || dayOf(previous.timestamp) !== dayOf(item.timestamp);
     const first =
       newDay || fresh || previous?.senderId !== item.senderId || item.timestamp - previous.timestamp > TOGETHER;
@@ -167,6 +177,7 @@ export class Row {
     const mentioned = (deleted ? [] : (item.mentions ?? [])).map((userId) => ({ userId, names: namesOf(userId) }));
     const calls = !own && mentioned.some(({ userId }) => userId === me);
     const readers = own && message && !deleted ? readersOf(message).map(nameOf) : [];
+    const reactions = message && !deleted ? reactionsOf(message) : [];
     this.item = item;
     this.own = own && message !== undefined && !deleted;
     const shown = [
@@ -185,6 +196,7 @@ export class Row {
       ...mentioned.map(({ names }) => names),
       readers,
       outgoing?.failure?.code,
+      ...reactions.map(({ reaction, count, mine }) => `${reaction} ${count} ${mine}`),
       ...item.files.map((f) => [f.attachmentId, f.name, f.width, "sent" in f ? `${f.status} ${f.sent}` : ""]),
       zone(),
     ].join("\0");
@@ -220,6 +232,7 @@ export class Row {
     this.#quoted.textContent = quoted;
     this.#preview.textContent = quote ?? "";
     this.#showFiles(item);
+    this.#reactions.update(reactions);
     this.#edited.hidden = !edited;
     this.#time.dateTime = new Date(item.timestamp).toISOString();
     this.#time.title = fullTimeOf(item.timestamp);

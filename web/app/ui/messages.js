@@ -35,6 +35,7 @@ const NEAR_EDGE = 400;
  * @property {(userId: string) => string} nameOf
  * @property {(userId: string) => string[]} namesOf by which a mention may name someone
  * @property {(message: Message) => string[]} readersOf
+ * @property {(message: Message) => import("../../lib/reactions.js").Shown[]} reactionsOf
  */
 
 export class MessagesView {
@@ -47,6 +48,11 @@ export class MessagesView {
     "button",
     { type: "button", class: "icon-button", title: "Reply", "aria-label": "Reply", "data-testid": "reply" },
     icon("reply"),
+  );
+  #react = el(
+    "button",
+    { type: "button", class: "icon-button", title: "React", "aria-label": "React", "data-testid": "react" },
+    icon("react"),
   );
   #edit = el(
     "button",
@@ -62,6 +68,7 @@ export class MessagesView {
   #actions = el(
     "div",
     { class: "actions", role: "toolbar", "aria-label": "Message actions" },
+    this.#react,
     this.#reply,
     this.#edit,
     this.#delete,
@@ -94,6 +101,8 @@ export class MessagesView {
    * @param {(clientMessageId: string) => void} on.discard
    * @param {(message: Message) => void} on.reply
    * @param {(messageId: string) => void} on.quoted a message that is quoted is wanted
+   * @param {(message: Message, reaction: string, add: boolean) => void} on.react
+   * @param {(message: Message) => void} on.choose a reaction to it is to be chosen
    * @param {(message: Message) => void} on.edit
    * @param {(message: Message) => void} on.delete
    * @param {import("./attachment.js").LinkTo} on.linkTo
@@ -114,6 +123,7 @@ export class MessagesView {
       if (event.pointerType !== "touch" && !this.#actions.parentElement?.contains(document.activeElement))
         this.#actions.remove();
     });
+    this.#react.addEventListener("click", () => this.#act(on.choose));
     this.#reply.addEventListener("click", () => this.#act(on.reply));
     this.#edit.addEventListener("click", () => this.#act(on.edit));
     this.#delete.addEventListener("click", () => this.#act(on.delete));
@@ -258,12 +268,10 @@ export class MessagesView {
 
   /** Puts the slice into the page. */
   #render() {
-    const { messages, outgoing, hasOlder, me, now, divider, nameOf, namesOf, readersOf } = /** @type {Shown} */ (
-      this.#shown
-    );
+    const { messages, outgoing, hasOlder, divider, ...among } = /** @type {Shown} */ (this.#shown);
     const [start, end] = this.#printing ? [0, messages.length] : this.#slice(messages);
     const items = messages.slice(start, end).map(itemOf);
-    if (!this.#to || this.#printing) items.push(...outgoing.map((o) => itemOfOutgoing(o, me)));
+    if (!this.#to || this.#printing) items.push(...outgoing.map((o) => itemOfOutgoing(o, among.me)));
     /** @type {Map<string, Row>} */
     const rows = new Map();
     const held = (/** @type {string} */ messageId) => this.#held(messageId);
@@ -271,7 +279,7 @@ export class MessagesView {
     for (const item of items) {
       const row = this.#rows.get(item.key) ?? this.#newRow();
       const fresh = divider !== "" && item.messageId === divider;
-      row.show(item, { previous, me, now, fresh, nameOf, namesOf, held, readersOf });
+      row.show(item, { ...among, previous, fresh, held });
       rows.set(item.key, row);
       previous = item;
     }
@@ -433,6 +441,9 @@ export class MessagesView {
         break;
       case "r":
         if (row?.message) this.#on.reply(row.message);
+        break;
+      case "+":
+        if (row?.message) this.#on.choose(row.message);
         break;
       case "e":
         if (message) this.#on.edit(message);

@@ -1,0 +1,261 @@
+// What members reacted to messages with. Of two states of a message's reactions the one
+// with the greater version counts, in whatever order they arrive. What the user chooses
+// shows at once, and is sent now or when there is a connection.
+
+import { around } from "./clock.js";
+import { Failure, isPassing } from "./failure.js";
+import { byteLength } from "./frames.js";
+import { firstCharacter, hasVisible } from "./text.js";
+
+/**
+ * @typedef {import("./frames.js").Message} Message
+ * @typedef {import("./frames.js").ReactionChange} ReactionChange
+ */
+
+/**
+ * A message's reactions as they are held.
+ * @typedef {object} Reactions
+ * @property {number} version how often they changed
+ * @property {Record<string, number>} counts how many members, by reaction
+ * @property {string[]} [mine] the user's own; absent: not known
+ * @property {Record<string, number>} [since] the versions at which frames told of the user's own
+ */
+
+/**
+ * A reaction as it is shown.
+ * @typedef {object} Shown
+ * @property {string} reaction
+ * @property {number} count
+ * @property {boolean} mine
+ */
+
+/** The longest reaction, in bytes of UTF-8. */
+export const MAX_REACTION = 35;
+
+/** How many kinds of reactions a message has at most. */
+export const MAX_KINDS = 20;
+
+/** Before a reaction is sent again that got no answer (ms). */
+const RETRY = 3_000;
+
+/** Of how many messages that are to come the reactions are kept. */
+const MOST_EARLY = 100;
+
+/**
+ * Whether the server takes a text as a reaction: what is read as one character, or a name
+ * between colons.
+ * @param {string} text
+ */
+export function isReaction(text) {
+  if (byteLength(text) > MAX_REACTION) return false;
+  return /^:[a-z0-9_+-]{1,32}:$/u.test(text) || (firstCharacter(text) === text && hasVisible(text));
+}
+
+/**
+ * Brings the reactions of a held message up to date; an older state changes nothing.
+ * @param {Message} held
+ * @param {Reactions|undefined} other
+ * @returns {boolean} whether people can see a difference
+ */
+export function mergeReactions(held, other) {
+  if (!other || held.deletedAt) return false;
+  const was = held.reactions;
+  if (was && other.version < was.version) return false;
+  const mine = other.mine ?? was?.mine;
+  const next = { ...was, version: other.version, counts: inOrder(was?.counts, other.counts), mine };
+  if (other.mine) delete next.since; // it is all of them, as of then
+  held.reactions = next;
+  return shownAs(was) !== shownAs(next);
+}
+
+/**
+ * Takes the changes that a frame tells of: those of the user's own on other devices, also
+ * if the frame is older than the counts that are held.
+ * @param {Message} held
+ * @param {number} version the frame's
+ * @param {ReactionChange[]} changed
+ * @param {string} me
+ * @returns {boolean} whether people can see a difference
+ */
+export function mergeOwn(held, version, changed, me) {
+  const { reactions } = held;
+  if (!reactions) return false;
+  const before = shownAs(reactions);
+  for (const { userId, reaction, added } of changed) {
+    if (userId !== me || version <= (reactions.since?.[reaction] ?? 0)) continue;
+    reactions.since = { ...reactions.since, [reaction]: version };
+    const others = (reactions.mine ?? []).filter((r) => r !== reaction);
+    reactions.mine = added ? [...others, reaction] : others;
+  }
+  return before !== shownAs(reactions);
+}
+
+/** @param {Reactions|undefined} reactions */
+const shownAs = (reactions) => JSON.stringify([reactions?.counts ?? {}, [...(reactions?.mine ?? [])].sort()]);
+
+/**
+ * Counts in the order in which they are shown: what is there stays where it is, so that
+ * nothing moves away under a finger.
+ * @param {Record<string, number>|undefined} was
+ * @param {Record<string, number>} counts
+ */
+function inOrder(was, counts) {
+  const kept = Object.keys(was ?? {}).filter((reaction) => counts[reaction]);
+  const fresh = Object.keys(counts)
+    .filter((reaction) => !was?.[reaction])
+    .sort((a, b) => counts[b] - counts[a] || (a < b ? -1 : 1));
+  return Object.fromEntries([...kept, ...fresh].map((reaction) => [reaction, counts[reaction]]));
+}
+
+/**
+ * Puts the reactions of a message that is new here in order.
+ * @param {Message} message
+ */
+export function arrangeReactions(message) {
+  const { reactions } = message;
+  if (reactions) message.reactions = { ...reactions, counts: inOrder(undefined, reactions.counts) };
+}
+
+/** Reactions that came before their messages, of one room. */
+export class EarlyReactions {
+  /** @type {Map<string, {frame: import("./frames.js").Frame, me: string}[]>} by message */
+  #frames = new Map();
+
+  /**
+   * @param {import("./frames.js").Frame} frame
+   * @param {string} me
+   */
+  keep(frame, me) {
+    if (this.#frames.size >= MOST_EARLY) this.#frames.clear(); // history has them
+    const id = frame.messageId ?? "";
+    this.#frames.set(id, [...(this.#frames.get(id) ?? []), { frame, me }]);
+  }
+
+  /** @param {string} messageId */
+  take(messageId) {
+    const frames = this.#frames.get(messageId) ?? [];
+    this.#frames.delete(messageId);
+    return frames;
+  }
+}
+
+/**
+ * A reaction that the user wants, or wants to take back.
+ * @typedef {object} Wish
+ * @property {string} chatRoomId
+ * @property {string} messageId
+ * @property {string} reaction
+ * @property {boolean} add
+ * @property {boolean} sending
+ */
+
+export class Reactors {
+  /** @type {Map<string, Wish>} */
+  #wishes = new Map();
+  /** @type {(() => void)|undefined} cancels the next try */
+  #again;
+  #api;
+  #clock;
+  #answered;
+  #changed;
+  #failed;
+
+  /**
+   * @param {object} of
+   * @param {import("./api.js").API} of.api
+   * @param {import("./clock.js").Clock} of.clock
+   * @param {(chatRoomId: string, messageId: string, now: Reactions) => void} of.answered a message's reactions as the server has them
+   * @param {(chatRoomId: string) => void} of.changed what is shown changed
+   * @param {(failure: Failure) => void} of.failed a reaction was refused
+   */
+  constructor({ api, clock, answered, changed, failed }) {
+    this.#api = api;
+    this.#clock = clock;
+    this.#answered = answered;
+    this.#changed = changed;
+    this.#failed = failed;
+  }
+
+  /**
+   * Adds a reaction, or takes it back, now or when there is a connection.
+   * @param {string} chatRoomId
+   * @param {string} messageId
+   * @param {string} reaction
+   * @param {boolean} add
+   * @returns {Promise<void>} which rejects with a Failure if it is refused
+   */
+  async react(chatRoomId, messageId, reaction, add) {
+    const key = `${chatRoomId} ${messageId} ${reaction}`;
+    const sending = this.#wishes.get(key)?.sending ?? false;
+    this.#wishes.set(key, { chatRoomId, messageId, reaction, add, sending });
+    this.#changed(chatRoomId);
+    if (!sending) await this.#send(key);
+  }
+
+  /** There is a connection: what waits is sent. */
+  online() {
+    this.#again?.();
+    this.#again = undefined;
+    for (const [key, { sending }] of this.#wishes) {
+      if (!sending) this.#send(key).catch((err) => this.#failed(Failure.from(err)));
+    }
+  }
+
+  stop() {
+    this.#again?.();
+    this.#again = undefined;
+  }
+
+  /**
+   * A message's reactions as they are shown: with what the user chose.
+   * @param {Message} message
+   * @returns {Shown[]}
+   */
+  of({ chatRoomId, messageId, reactions, deletedAt }) {
+    if (deletedAt) return [];
+    const counts = { ...reactions?.counts };
+    const mine = new Set(reactions?.mine);
+    for (const wish of this.#wishes.values()) {
+      if (wish.chatRoomId !== chatRoomId || wish.messageId !== messageId || mine.has(wish.reaction) === wish.add)
+        continue;
+      counts[wish.reaction] = (counts[wish.reaction] ?? 0) + (wish.add ? 1 : -1);
+      if (wish.add) mine.add(wish.reaction);
+      else mine.delete(wish.reaction);
+    }
+    return Object.entries(counts)
+      .filter(([, count]) => count > 0)
+      .map(([reaction, count]) => ({ reaction, count, mine: mine.has(reaction) }));
+  }
+
+  /** @param {string} key of a wish */
+  async #send(key) {
+    const wish = this.#wishes.get(key);
+    if (!wish) return;
+    const { chatRoomId, messageId, reaction, add } = wish;
+    wish.sending = true;
+    let refusal;
+    try {
+      const now = await this.#api.react(chatRoomId, messageId, reaction, add);
+      if (this.#wishes.get(key)?.add === add) this.#wishes.delete(key);
+      this.#answered(chatRoomId, messageId, now);
+    } catch (err) {
+      const failure = Failure.from(err);
+      const latest = this.#wishes.get(key);
+      if (latest) latest.sending = false;
+      if (isPassing(failure.code)) {
+        this.#later(failure.retryAfter);
+        return;
+      }
+      this.#wishes.delete(key);
+      refusal = failure;
+    }
+    this.#changed(chatRoomId);
+    if (refusal) throw refusal;
+    if (this.#wishes.has(key)) await this.#send(key); // the user has thought better of it
+  }
+
+  /** @param {number} retryAfter ms */
+  #later(retryAfter) {
+    this.#again ??= this.#clock.after(Math.max(retryAfter, around(this.#clock, RETRY)), () => this.online());
+  }
+}

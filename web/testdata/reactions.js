@@ -1,0 +1,129 @@
+// Tests of reactions: what counts of several states, and what the user chooses.
+
+import { isReaction } from "../lib/streamroom.js";
+import { equal, test } from "./check.js";
+import { Answer, FakeSocket, idAt, live, settle, stored, World } from "./fakes.js";
+
+const frame = (seconds, version, counts, changed = [{ userId: "bob", reaction: "👍", added: true }]) => ({
+  type: "reactions",
+  chatRoomId: "r",
+  messageId: idAt(seconds),
+  version,
+  counts,
+  changed,
+});
+
+const path = `/rooms/r/messages/${idAt(1)}/reactions`;
+
+/** What is shown below the room's last message. */
+const shown = (w) =>
+  w.chat
+    .reactionsOf(w.chat.timeline("r").messages.at(-1))
+    .map(({ reaction, count, mine }) => `${reaction}${count}${mine ? "!" : ""}`)
+    .join(" ");
+
+test("what is one character, or a name, is a reaction", () => {
+  for (const good of ["👍", "👍🏽", "❤️", "👩🏻‍❤️‍💋‍👩🏽", "🏴󠁧󠁢󠁥󠁮󠁧󠁿", "a", ":tada:", ":+1:"])
+    equal([good, isReaction(good)], [good, true]);
+  for (const bad of ["", " ", "\u200b", "ab", "👍👍", "👍 ", "::", ":Tada:", `:${"a".repeat(34)}:`])
+    equal([bad, isReaction(bad)], [bad, false]);
+});
+
+test("of reactions the greatest version counts, wherever it comes from", async () => {
+  const w = new World();
+  await w.connect();
+  await w.open("r", stored(1, "hi", { reactions: { version: 3, counts: { "👍": 2 }, mine: ["👍"] } }));
+  equal(shown(w), "👍2!");
+  FakeSocket.last.receive(frame(1, 2, { "👍": 1 }));
+  equal(shown(w), "👍2!");
+  FakeSocket.last.receive(frame(1, 5, { "👍": 3, b: 1 }));
+  equal(shown(w), "👍3! b1");
+  // The user took it back on another device, which comes late.
+  FakeSocket.last.receive(frame(1, 4, { "👍": 2 }, [{ userId: "alice", reaction: "👍", added: false }]));
+  equal(shown(w), "👍3 b1");
+  FakeSocket.last.receive(frame(1, 6, {}, [{ userId: "bob", reaction: "b", added: false }]));
+  equal(shown(w), "");
+  FakeSocket.last.receive({
+    type: "messageDeleted",
+    chatRoomId: "r",
+    messageId: idAt(1),
+    senderId: "bob",
+    deletedAt: 9,
+  });
+  FakeSocket.last.receive(frame(1, 7, { "👍": 1 }));
+  equal(shown(w), "");
+});
+
+test("reactions that come before their message wait for it", async () => {
+  const w = new World();
+  await w.connect();
+  await w.open("r", stored(1, "a"));
+  FakeSocket.last.receive(
+    frame(2, 2, { "👍": 2 }, [{ userId: "alice", reaction: "👍", added: true }]),
+    frame(2, 1, { "👍": 1 }),
+  );
+  FakeSocket.last.receive(live(2, "b", 1));
+  await settle();
+  equal([w.contents("r"), shown(w)], ["a b", "👍2!"]);
+});
+
+test("after a reconnect what is shown is read again, with its reactions", async () => {
+  const w = new World();
+  await w.connect();
+  await w.open("r", stored(1, "hi"));
+  w.answers["GET /rooms/r/messages"] = {
+    messages: [stored(1, "hi", { reactions: { version: 1, counts: { "👍": 1 }, mine: [] } })],
+  };
+  FakeSocket.last.lose();
+  await w.clock.advance(60_000);
+  await w.up();
+  await w.clock.advance(5_000);
+  equal(shown(w), "👍1");
+});
+
+test("what the user chooses shows at once, and is sent when there is an answer", async () => {
+  const w = new World();
+  await w.connect();
+  await w.open("r", stored(1, "hi", { reactions: { version: 1, counts: { "👍": 1 }, mine: [] } }));
+  const [message] = w.chat.timeline("r").messages;
+  w.answers[`PUT ${path}`] = new Answer(503, {});
+  await w.chat.react(message, "👍");
+  equal([shown(w), w.asked(`PUT ${path}`).length], ["👍2!", 1]);
+  FakeSocket.last.receive(frame(1, 2, { "👍": 2 })); // someone else's
+  equal(shown(w), "👍3!");
+  w.answers[`PUT ${path}`] = { version: 3, counts: { "👍": 3 }, mine: ["👍"] };
+  await w.clock.advance(10_000);
+  equal([shown(w), w.asked(`PUT ${path}`).length], ["👍3!", 2]);
+
+  w.answers[`DELETE ${path}`] = { version: 4, counts: { "👍": 2 }, mine: [] };
+  await w.chat.react(message, "👍", false);
+  equal([shown(w), w.requests.at(-1)[1]], ["👍2", `${path}?reaction=%F0%9F%91%8D`]);
+});
+
+test("a reaction that is refused goes, and says why", async () => {
+  const w = new World();
+  await w.connect();
+  await w.open("r", stored(1, "hi"));
+  const [message] = w.chat.timeline("r").messages;
+  w.answers[`PUT ${path}`] = new Answer(404, { code: "not_found", detail: "this message was deleted" });
+  const refused = async (reaction) =>
+    w.chat.react(message, reaction).then(
+      () => "",
+      ({ code }) => code,
+    );
+  equal([await refused("👍"), shown(w)], ["not_found", ""]);
+  equal([await refused("ab"), w.asked(`PUT ${path}`).length], ["invalid_request", 1]);
+});
+
+test("who thinks better of it while it is under way has it sent", async () => {
+  const w = new World();
+  await w.connect();
+  await w.open("r", stored(1, "hi"));
+  const [message] = w.chat.timeline("r").messages;
+  w.answers[`PUT ${path}`] = { version: 1, counts: { "👍": 1 }, mine: ["👍"] };
+  w.answers[`DELETE ${path}`] = { version: 2, counts: {}, mine: [] };
+  const first = w.chat.react(message, "👍");
+  await w.chat.react(message, "👍", false);
+  await first;
+  equal([shown(w), w.asked(`DELETE ${path}`).length], ["", 1]);
+});
