@@ -245,7 +245,7 @@ func (s *Server) Stop(ctx context.Context) error {
 		note("end the functions", s.invoker.Shutdown(ctx))
 	}
 	if !s.c.State.keeps() {
-		errs = append(errs, s.data.close())
+		errs = append(errs, s.data.close()) //nolint:contextcheck // what is written is kept, whatever ends
 	}
 	return errors.Join(errs...)
 }
