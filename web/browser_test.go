@@ -153,7 +153,10 @@ var losing sync.Map
 
 // losesNetwork has the tabs that a test opens from here on be such that it can take the
 // network from them: a socket stays in reach that was opened while a tab told nothing.
-func losesNetwork(t testing.TB) { losing.Store(t.Name(), true) }
+func losesNetwork(t testing.TB) {
+	t.Helper()
+	losing.Store(t.Name(), true)
+}
 
 // signedIn opens the page and signs in.
 func signedIn(t testing.TB, url, user string) *page {
