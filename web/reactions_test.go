@@ -14,6 +14,7 @@ const reactions = `[...document.querySelectorAll("[data-testid=reactions]:not([h
 // see it live, after a reload, and after being offline.
 func TestReactions(t *testing.T) {
 	t.Parallel()
+	losesNetwork(t)
 	url := attachmentServer(t)
 	alice, bob := inRoom(t, url, "alice"), inRoom(t, strings.Replace(url, "127.0.0.1", "localhost", 1), "bob")
 	alice.send("Tea or coffee?")
