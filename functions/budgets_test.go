@@ -164,7 +164,8 @@ func TestAListAndASyncKeepToTheirBudgets(t *testing.T) {
 	}
 }
 
-// The others of direct messages are named by one more request, of half a unit each.
+// The others of direct messages are named by one more request, of half a unit each, and
+// whether they are online is read by another one, of half a unit each.
 func TestAListOfDirectMessages_KeepsToItsBudget(t *testing.T) {
 	m := newMetered(t, 0, 1)
 	direct := 0
@@ -184,12 +185,13 @@ func TestAListOfDirectMessages_KeepsToItsBudget(t *testing.T) {
 		direct++
 	}
 	got := list()
-	// 1 for the last message and the cursor, 0.5 for the room and its count, 0.5 for the name.
-	if want := groups.Read + 2*float64(direct); got.Read != want {
+	// 1 for the last message and the cursor, 0.5 for the room and its count, 0.5 for the
+	// name, 0.5 for the presence.
+	if want := groups.Read + 2.5*float64(direct); got.Read != want {
 		t.Errorf("%v read units, want %v", got.Read, want)
 	}
-	if want := groups.Requests + direct + 1; got.Requests != want {
-		t.Errorf("%d requests, want %d: one for each count, and one for all names", got.Requests, want)
+	if want := groups.Requests + direct + 2; got.Requests != want {
+		t.Errorf("%d requests, want %d: one for each count, one for all names, one for all presences", got.Requests, want)
 	}
 }
 

@@ -200,7 +200,7 @@ func TestSettingsReachTheTemplates(t *testing.T) {
 	c := synthWith(t, map[string]any{
 		"env": "prod", "throttleBurst": "7", "throttleRate": 70, "apiThrottleBurst": 8, "apiThrottleRate": "80", "reservedConcurrency": "fanout=5", "logLevel": "warn",
 		"connectRate": 0, "connectBurst": "7", "sendRate": 3, "sendBurst": 30, "writeRate": "4", "writeBurst": 40, "readRate": 0, "readBurst": 50,
-		"orderInterval": 0, "attachmentBytes": 5_000_000,
+		"orderInterval": 0, "attachmentBytes": 5_000_000, "typing": "off", "presence": "off",
 		"logRetentionDays": "30", "apiGatewayLogging": "existing", "userPoolId": "eu-central-1_abc", "userPoolClientId": "app",
 		"webSocketDomain":      "chat.example.com",
 		"webSocketCertificate": "arn:aws:acm:eu-central-1:123456789012:certificate/abc",
@@ -241,6 +241,13 @@ func TestSettingsReachTheTemplates(t *testing.T) {
 		}
 		r.expect(t, largest, "Environment", "Variables", config.MaxFile)
 		r.expect(t, `"warn"`, "Environment", "Variables", "LOG_LEVEL")
+		for _, name := range []string{config.Typing, config.Presence} {
+			off := "null"
+			if slices.Contains(functionOf(c.program(t, r)).Variables, name) {
+				off = `"off"`
+			}
+			r.expect(t, off, "Environment", "Variables", name)
+		}
 		c.expectLimits(t, r)
 	}
 	for _, r := range c.all("AWS::Logs::LogGroup") {

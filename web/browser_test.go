@@ -221,7 +221,7 @@ func (p *page) within(patience time.Duration, js string) {
 	tick := time.NewTicker(40 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		if eval[bool](p, "Boolean("+js+")") {
+		if p.holds(js) {
 			return
 		}
 		select {
@@ -230,6 +230,18 @@ func (p *page) within(patience time.Duration, js string) {
 			p.t.Fatalf("not within %v: %s\nthe page says:\n%s", patience, js, eval[string](p, "document.body.innerText"))
 		}
 	}
+}
+
+// holds reports whether JavaScript says true. A page that is being left says nothing.
+func (p *page) holds(js string) bool {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	ok, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("Boolean("+js+")"))
+	if err != nil && !strings.Contains(err.Error(), "navigated or closed") {
+		p.t.Fatal(err)
+	}
+	return ok && err == nil
 }
 
 // typed sends keys to whatever has the focus. A \n at the end is Enter.

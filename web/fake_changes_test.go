@@ -22,7 +22,9 @@ func (f *fake) handleChanges(mux *http.ServeMux) {
 	}))
 	mux.HandleFunc("PUT /api/me", f.as(func(w http.ResponseWriter, r *http.Request, user string) {
 		if in, ok := decode[wire.NameChange](w, r); ok {
-			f.names[user] = *in.DisplayName
+			if in.DisplayName != nil {
+				f.names[user] = *in.DisplayName
+			}
 			answer(w, http.StatusOK, wire.Me{UserID: user, DisplayName: f.names[user]})
 		}
 	}))

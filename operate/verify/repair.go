@@ -182,12 +182,14 @@ func (v *verifier) removeUnlessMember(ctx context.Context, roomID, user string, 
 }
 
 // repairEntry puts a connection into its user's presence, while its row is what
-// it was.
+// it was. A presence that was lost counts its changes from a time in ms on: more than
+// there were, or others would not be told any more when the user comes or goes.
 func (v *verifier) repairEntry(ctx context.Context, s candidate, row item) error {
 	values := item{
 		":entry": &types.AttributeValueMemberM{Value: item{table.ConnectedAt: row[table.ConnectedAt], table.TTL: row[table.TTL]}},
+		":now":   attribute.Number(v.config.Now().UnixMilli()),
 	}
-	names := map[string]string{"#entry": table.PresenceEntry(s.connection), "#ttl": table.TTL}
+	names := map[string]string{"#entry": table.PresenceEntry(s.connection), "#ttl": table.TTL, "#n": table.Changes}
 	return v.transact(ctx,
 		types.TransactWriteItem{ConditionCheck: &types.ConditionCheck{
 			TableName: aws.String(v.config.Table), Key: attribute.Key(table.Connection(s.connection)),
@@ -197,7 +199,7 @@ func (v *verifier) repairEntry(ctx context.Context, s candidate, row item) error
 		}},
 		types.TransactWriteItem{Update: &types.Update{
 			TableName: aws.String(v.config.Table), Key: attribute.Key(table.Presence(s.user)),
-			UpdateExpression:         aws.String("SET #entry = :entry REMOVE #ttl"), // the item never expires
+			UpdateExpression:         aws.String("SET #entry = :entry, #n = if_not_exists(#n, :now) REMOVE #ttl"), // the item never expires
 			ExpressionAttributeNames: names, ExpressionAttributeValues: values,
 		}})
 }

@@ -164,12 +164,16 @@ export class ProfileDialog extends FormDialog {
   #name = byId("profile-name", HTMLInputElement);
   #hidden = byId("profile-hidden", HTMLInputElement);
   #shows = 0;
+  /** @type {boolean|undefined} what is stored; undefined where it is not known */
+  #wasHidden;
 
-  /** @param {(displayName: string, hidden: boolean|undefined) => Promise<void>} save rejects with a Failure that is shown; hidden: undefined where that can't be chosen */
+  /** @param {(displayName: string, hidden: boolean|undefined) => Promise<void>} save rejects with a Failure that is shown; hidden: undefined where it stays as it is */
   constructor(save) {
-    super("profile-dialog", () =>
-      save(this.#name.value.trim(), this.#hidden.disabled ? undefined : this.#hidden.checked),
-    );
+    super("profile-dialog", () => {
+      const { checked } = this.#hidden;
+      const changed = this.#wasHidden !== undefined && checked !== this.#wasHidden;
+      return save(this.#name.value.trim(), changed ? checked : undefined);
+    });
     this.dialog.addEventListener("close", () => {
       byId("profile-user", HTMLElement).textContent = "";
     });
@@ -185,11 +189,12 @@ export class ProfileDialog extends FormDialog {
     const shows = ++this.#shows;
     this.#hidden.checked = false;
     this.#hidden.disabled = true;
+    this.#wasHidden = undefined;
     within(this.dialog, ".check", HTMLElement).hidden = hides === undefined;
     hides?.then(
       (hidden) => {
         if (shows !== this.#shows) return;
-        this.#hidden.checked = hidden;
+        this.#hidden.checked = this.#wasHidden = hidden;
         this.#hidden.disabled = false;
       },
       () => {}, // it can't be chosen then
