@@ -67,8 +67,3 @@ type posts struct{ s *Server }
 
 // RoundTrip implements http.RoundTripper.
 func (p posts) RoundTrip(r *http.Request) (*http.Response, error) { return p.s.websocket.Do(r) }
-
-// Take implements push.Taker.
-func (p posts) Take(connectionID string, data []byte) bool {
-	return p.s.websocket.Take(connectionID, data)
-}

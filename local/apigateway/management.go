@@ -149,21 +149,6 @@ func (c *connection) describe() result {
 	return result{status: http.StatusOK, body: body}
 }
 
-// Take is a POST to a connection, without a request and its answer. It reports whether the
-// frame is queued; Do says why another one is not.
-func (a *WebSocketAPI) Take(connectionID string, data []byte) bool {
-	if len(data) > a.c.MessageLimit {
-		return false
-	}
-	c := a.lookup(connectionID)
-	if c == nil || !a.requests.AllowN(a.c.Clock.Now(), 1) {
-		return false
-	}
-	frame, payload := newFrame(len(data))
-	copy(payload, data)
-	return c.send(frame) == nil
-}
-
 // Do serves a request to the management API without a network. It makes the API
 // usable as an AWS SDK's HTTP client within one process, where a post then costs
 // a fraction of what it does over loopback HTTP (BenchmarkPost).

@@ -168,9 +168,6 @@ func (b *batch) note(ctx context.Context, id string, state clientState, again bo
 func (b *batch) try(
 	ctx context.Context, post Post, timeout, skew time.Duration, stamp *stamp,
 ) (o Outcome, retryable bool, err error) {
-	if b.taker != nil && !post.Close && b.taker.Take(post.ConnectionID, post.Data) {
-		return Delivered, false, nil
-	}
 	attempt, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	resp, err := b.transport.RoundTrip(b.request(attempt, post, b.now().Add(skew), stamp))

@@ -90,7 +90,7 @@ type Config struct {
 
 	// Transport sends the requests. Nil means HTTP/1.1 with as many kept-alive
 	// connections as a few concurrent batches use, through the environment's proxy if
-	// it names one. One that is a Taker, too, is asked for less.
+	// it names one.
 	Transport http.RoundTripper
 
 	// Now is the clock that requests are signed by. Nil means time.Now. If it is
@@ -103,14 +103,6 @@ type Config struct {
 	Jitter func() float64
 }
 
-// Taker is a Transport in the gateway's own process, which most posts reach without a
-// request.
-type Taker interface {
-	// Take hands a frame to the gateway, which keeps it as it is, and reports whether the
-	// gateway took it. What it did not take is posted by a request, whose answer says why.
-	Take(connectionID string, data []byte) bool
-}
-
 // ErrEmpty is the error of a post without connection id or without data, which
 // is never sent.
 var ErrEmpty = errors.New("a post needs a connection id and data")
@@ -120,7 +112,6 @@ type Pusher struct {
 	endpoint    endpoint
 	credentials aws.CredentialsProvider
 	transport   http.RoundTripper
-	taker       Taker         // nil: all posts are requests
 	signer      *sigv4.Signer // nil: posts are not signed
 	now         func() time.Time
 	jitter      func() float64
@@ -152,7 +143,6 @@ func New(c Config) (*Pusher, error) {
 	if !sigv4.IsAnonymous(c.Credentials) {
 		p.signer = sigv4.New(signingName, c.Region)
 	}
-	p.taker, _ = c.Transport.(Taker)
 	if p.transport == nil {
 		p.transport = defaultTransport(at)
 	}
