@@ -106,12 +106,22 @@ func (c *Client) connect(ctx context.Context) error {
 	for {
 		c.setConnection(s)
 		next, ended := c.tend(sctx, ctx.Done(), s, &loops)
-		if next == nil {
+		if next == nil || errors.Is(ended, errStopped) {
+			if next != nil {
+				_ = next.ws.CloseNow()
+			}
 			err = ended
 			break
 		}
-		before := s
-		loops.Go(func() { c.linger(sctx, before) })
+		if ended != nil { // before the next one was there, for all that is known
+			c.log.Info().Err(ended).Msg("the connection was replaced when it had ended")
+			c.inbox.reconnected()
+			_ = s.ws.CloseNow()
+			close(s.done)
+		} else {
+			before := s
+			loops.Go(func() { c.linger(sctx, before) })
+		}
 		s = next
 	}
 	c.setConnection(nil)

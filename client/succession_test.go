@@ -140,6 +140,28 @@ func TestNoSuccessionOfTheDead(t *testing.T) {
 	})
 }
 
+// A connection that dies while its successor is opened may have missed something, which is
+// asked for.
+func TestSuccessionOfTheDying(t *testing.T) {
+	bubble(t, func(r *rig) {
+		t := r.t
+		r.follow("general")
+		r.run()
+		r.say("general", "one")
+		r.onHandshake = func(int, http.ResponseWriter) bool {
+			r.onFrame = func(c *fakeConn, _ wire.ClientFrame) bool { return c.id == "conn-1" }
+			r.store("general", "bob", "two")
+			return false
+		}
+		r.untilSucceeded()
+		r.pass(20 * time.Second)
+		r.wantContents("general", "one two ")
+		if _, disconnected := r.states(); len(disconnected) != 0 || r.opened() != 2 {
+			t.Errorf("disconnected: %+v, %d handshakes", disconnected, r.opened())
+		}
+	})
+}
+
 // A send that is under way when its connection is succeeded gets its ack there.
 func TestSendAcrossSuccession(t *testing.T) {
 	bubble(t, func(r *rig) {

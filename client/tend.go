@@ -27,7 +27,9 @@ type tending struct {
 
 	ends      time.Time // it is to be succeeded by then
 	planned   <-chan time.Time
-	successor <-chan *session
+	successor <-chan *session // is being opened
+	next      *session        // is open, while it is asked if this one still works
+	unasked   int             // pongs that answer pings from before that
 }
 
 func (c *Client) newTending(s *session) *tending {
@@ -36,63 +38,83 @@ func (c *Client) newTending(s *session) *tending {
 		ends: c.clock.Now().Add(s.lifetime), planned: c.clock.After(s.lifetime),
 	}
 	if s.succeeds {
-		t.idle = c.untilPing() // its predecessor has just answered one
+		t.idle = c.untilPing() // its predecessor is asked
 	}
 	t.ping = c.clock.After(t.idle)
 	return t
 }
 
-// tend writes what there is to write, and pings. It returns the session that is to
-// succeed this one, which works, or why this one must end.
+// tend writes what there is to write, and pings. It returns the session that succeeds
+// this one, if there is one, and why this one must end; nil if it works.
 func (c *Client) tend(ctx context.Context, stop <-chan struct{}, s *session, loops *sync.WaitGroup) (*session, error) {
 	t := c.newTending(s)
 	for {
 		var frame []byte
 		select {
 		case err := <-s.broken:
-			return nil, err
+			return t.next, err
 		case <-stop:
-			return nil, errStopped
+			return t.next, errStopped
 		case <-t.overdue:
-			return nil, errNoPong
+			return t.next, errNoPong
 		case <-t.silent:
 			if s.frames.Load() == t.before {
-				return nil, errNoPong
+				return t.next, errNoPong
 			}
 			t.silent = nil
 		case <-s.pong:
 			if t.answered() {
-				t.successor = c.succeed(ctx, s, loops)
+				return t.next, nil
 			}
-		case <-t.planned: // once it is known to work
-			t.probe()
+		case <-t.planned:
+			t.begin(ctx, loops)
 		case next := <-t.successor:
-			if next != nil {
-				return next, nil
-			}
-			t.successor, t.planned = nil, c.clock.After(c.jitter(succeedAgain))
+			frame = t.opened(next)
 		case <-t.watch:
 			t.compareClocks()
 		case <-s.probe:
 			t.probe()
 		case <-t.ping:
-			frame = t.due()
+			frame = t.due(ctx, loops)
 		case frame = <-s.out:
 		}
 		if frame == nil {
 			continue
 		}
 		if err := c.write(ctx, s, frame); err != nil {
-			return nil, err
+			return t.next, err
 		}
 	}
 }
 
-// answered takes a pong. It reports whether the session, which works, is to be
-// succeeded now: no later ping is due before its end.
+// answered takes a pong. It reports whether that shows that the session worked when its
+// successor was open.
 func (t *tending) answered() bool {
 	t.overdue = nil
-	return t.successor == nil && t.c.clock.Until(t.ends) <= min(t.c.untilPing(), t.s.lifetime/4)
+	t.unasked--
+	return t.next != nil && t.unasked < 0
+}
+
+// begin has a successor opened, once.
+func (t *tending) begin(ctx context.Context, loops *sync.WaitGroup) {
+	if t.successor == nil && t.next == nil {
+		t.successor = t.c.succeed(ctx, t.s, loops)
+	}
+}
+
+// opened takes a successor, and returns a ping to this session: if it is answered nothing
+// was missed between the two. Where there is no successor this one goes on.
+func (t *tending) opened(next *session) []byte {
+	t.successor, t.next = nil, next
+	if next == nil {
+		t.planned = t.c.clock.After(t.c.jitter(succeedAgain))
+	}
+	t.unasked = 0
+	if t.overdue != nil {
+		t.unasked = 1
+	}
+	t.overdue = t.c.clock.After(pongTimeout)
+	return pingFrame
 }
 
 // compareClocks probes after the device slept, or its clock was set.
@@ -112,8 +134,9 @@ func (t *tending) probe() {
 	t.idle = 0
 }
 
-// due returns a ping, or nil while frames came.
-func (t *tending) due() []byte {
+// due returns a ping, or nil while frames came. If no later one were due before the end,
+// it has a successor opened, of which a ping is part.
+func (t *tending) due(ctx context.Context, loops *sync.WaitGroup) []byte {
 	c := t.c
 	if quiet := time.Duration(c.clock.Now().UnixNano() - t.s.heard.Load()); quiet < t.idle {
 		t.ping = c.clock.After(t.idle - max(quiet, 0))
@@ -121,6 +144,10 @@ func (t *tending) due() []byte {
 	}
 	t.idle = c.untilPing()
 	t.ping = c.clock.After(t.idle)
+	if c.clock.Until(t.ends) <= min(t.idle, t.s.lifetime/4) && t.silent == nil {
+		t.begin(ctx, loops)
+		return nil
+	}
 	if t.overdue == nil {
 		t.overdue = c.clock.After(pongTimeout)
 	}

@@ -294,15 +294,17 @@ func (in *Injector) Down(function string, from, to time.Time) bool {
 	})
 }
 
-// Gone says whether a connection, or the last one that succeeded it, was answered 410
-// by a fault: a function that posts to it has reason to take it for gone.
+// Gone says whether a connection, or one that was to succeed it, was answered 410 by a
+// fault: a function that posts to it has reason to take it for gone.
 func (in *Injector) Gone(connectionID string) bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	for in.successor[connectionID] != "" {
-		connectionID = in.successor[connectionID]
+	for id := connectionID; id != ""; id = in.successor[id] {
+		if in.gone[id] {
+			return true
+		}
 	}
-	return in.gone[connectionID]
+	return false
 }
 
 // succeed notes that a connection is there to replace another one.

@@ -53,6 +53,10 @@ export class Connection {
   #socket;
   /** @type {Attempt|undefined} */
   #attempt;
+  /** @type {WebSocket|undefined} the next one to send on, while this one is asked if it still works */
+  #next;
+  /** How many pongs answer pings from before #next was open. */
+  #unasked = 0;
   /** @type {Map<WebSocket, () => void>} those that were replaced and still bring frames, and what ends each */
   #lingering = new Map();
   /** The server's name of the connection. */
@@ -61,7 +65,7 @@ export class Connection {
   #generation = 0;
   #failures = 0;
   #onlineSince = 0;
-  /** From when on a ping that is answered has the connection replaced (ms since 1970): no later one would come in time. */
+  /** From when on the connection is replaced instead of pinged (ms since 1970): no later ping would come in time. */
   #replaceFrom = 0;
   /** @type {Map<string, () => void>} what cancels each running timer */
   #timers = new Map();
@@ -137,12 +141,33 @@ export class Connection {
   /** Asks for a pong; without one the connection is replaced. */
   #ping() {
     if (this.#timers.has("pong")) return;
+    if (this.#clock.now() >= this.#replaceFrom && !this.#attempt) return this.#replace();
+    this.#ask();
+  }
+
+  #ask() {
     this.#timer("pong", PONG_WITHIN, () => this.#silent());
     this.#socket?.send(PING);
   }
 
   #silent() {
-    this.#retry(new Failure("timeout", "The connection went silent."));
+    this.#lost(new Failure("timeout", "The connection went silent."));
+  }
+
+  /**
+   * The connection has ended. If the next one is there it goes on with that, and asks for
+   * what was missed.
+   * @param {Failure} failure
+   */
+  #lost(failure) {
+    const next = this.#next;
+    if (!next) return this.#retry(failure);
+    this.#next = undefined;
+    if (this.#socket) release(this.#socket);
+    this.#socket = undefined;
+    this.#use(next);
+    this.#become({ name: "online" });
+    this.#ask();
   }
 
   #open() {
@@ -155,17 +180,19 @@ export class Connection {
   }
 
   /**
-   * Opens a connection beside the one that works, which goes on until the other one is
-   * there: nothing is missed between them, and nothing has to be asked for.
+   * Opens a connection beside this one. If that still works when the other one is there,
+   * nothing was missed between them, and nothing has to be asked for.
    */
   #replace() {
-    if (this.#attempt) return;
+    if (this.#attempt || this.#next) return;
     this.#token.drop();
     const url = new URL(this.#url);
     url.searchParams.set("replaces", this.#id);
     this.#try(url.href, false, (failure) => {
-      if (failure?.code === "unauthorized" || failure?.code === "replaced") this.#end(failure);
-      else this.#timer("replace", around(this.#clock, REPLACE_AGAIN, 0.5), () => this.#ping());
+      if (failure?.code === "unauthorized" || failure?.code === "replaced") return this.#end(failure);
+      this.#replaceFrom = Infinity; // until the timer, pings are pings
+      this.#timer("replace", around(this.#clock, REPLACE_AGAIN, 0.5), () => this.#replace());
+      this.#ping();
     });
   }
 
@@ -180,7 +207,8 @@ export class Connection {
       {
         opened: (socket, pong) => {
           this.#attempt = undefined;
-          this.#use(socket, pong);
+          if (this.#socket) this.#prepare(socket);
+          else this.#use(socket, pong);
         },
         frame: (frame) => this.#on.frame(frame),
         failed: (failure) => {
@@ -189,6 +217,30 @@ export class Connection {
         },
       },
     );
+  }
+
+  /**
+   * Has the next socket there, and asks this one if it still works.
+   * @param {WebSocket} next
+   */
+  #prepare(next) {
+    this.#next = next;
+    this.#unasked = this.#timers.has("pong") ? 1 : 0;
+    next.onopen = null;
+    next.onmessage = (event) => {
+      for (const frame of unpack(event.data)) {
+        if (endsConnection(frame)) return this.#giveUpNext();
+        this.#on.frame(frame);
+      }
+    };
+    next.onclose = () => this.#giveUpNext();
+    this.#ask();
+  }
+
+  #giveUpNext() {
+    if (this.#next) release(this.#next);
+    this.#next = undefined;
+    this.#timer("replace", around(this.#clock, REPLACE_AGAIN, 0.5), () => this.#replace());
   }
 
   /**
@@ -204,12 +256,12 @@ export class Connection {
     this.#id = pong?.connectionId ?? "";
     socket.onopen = null;
     socket.onmessage = (event) => this.#receive(event.data);
-    socket.onclose = (event) => this.#retry(new Failure("network", event.reason || "The connection was lost."));
+    socket.onclose = (event) => this.#lost(new Failure("network", event.reason || "The connection was lost."));
     this.#onlineSince = this.#clock.now();
     const left = this.#token.remaining;
     const life = Math.min(around(this.#clock, LIFETIME, 0.05), left - Math.min(TOKEN_MARGIN, left / 10));
     this.#replaceFrom = this.#onlineSince + life - Math.min(this.#pingEvery * (1 + PING_SPREAD), life / 4);
-    this.#timer("replace", life, () => this.#ping());
+    this.#timer("replace", life, () => this.#replace());
     this.#heartbeat();
     if (!this.online) this.#become({ name: "online" });
     if (pong) this.#on.frame(pong);
@@ -254,18 +306,23 @@ export class Connection {
   /** @param {Frame} error */
   #refused(error) {
     const failure = refusal(error, this.#token);
-    if (failure) this.#end(failure);
+    if (this.#next) this.#lost(new Failure("network", "The server ended the connection."));
+    else if (failure) this.#end(failure);
     else this.#retry();
   }
 
   /**
-   * The connection works. If it is to be replaced before the next ping, that is now.
+   * The connection works. If the next one was there before, it is that one's turn.
    * @param {Frame} pong
    */
   #ponged(pong) {
     this.#stopTimer("pong");
     this.#id = pong.connectionId ?? this.#id;
-    if (this.#clock.now() >= this.#replaceFrom) this.#replace();
+    const next = this.#next;
+    if (next && this.#unasked-- <= 0) {
+      this.#next = undefined;
+      this.#use(next);
+    }
     this.#on.frame(pong);
   }
 
@@ -292,6 +349,8 @@ export class Connection {
     for (const name of [...this.#timers.keys()]) this.#stopTimer(name);
     this.#attempt?.close();
     this.#attempt = undefined;
+    if (this.#next) release(this.#next);
+    this.#next = undefined;
     for (const end of [...this.#lingering.values()]) end();
     if (this.#socket) release(this.#socket, ended ? undefined : RETURNING);
     this.#socket = undefined;

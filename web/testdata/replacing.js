@@ -40,6 +40,7 @@ test("a connection that works is replaced by another one that is there first, wi
   first.receive(live(3, "c", 2));
   second.receive(live(3, "c", 2));
   second.receive(live(4, "d", 3));
+  first.receive(pong("c="));
   first.receive(live(5, "e", 4));
   await settle();
   equal(texts(w), ["a", "b", "c", "d", "e"]);
@@ -67,6 +68,7 @@ test("what the old connection still brings counts, but not that it ends", async 
   ]) {
     const { w, first, second } = await replacing();
     second.open();
+    first.receive(pong("c="));
     end(first);
     first.receive(live(2, "b", 1));
     await w.clock.advance(10_000);
@@ -79,8 +81,9 @@ test("what the old connection still brings counts, but not that it ends", async 
 });
 
 test("the new connection is checked as any is, and names itself when it is replaced", async () => {
-  const { w, second } = await replacing();
+  const { w, first, second } = await replacing();
   second.open();
+  first.receive(pong("c="));
   await w.clock.advance(8.75 * MINUTE + 1_000);
   equal(second.actions("ping").length, 1);
   second.receive(pong("d="));
@@ -97,6 +100,23 @@ test("the new connection is checked as any is, and names itself when it is repla
   equal([w.chat.state.name, w.requests.length > asked], ["online", true]);
 });
 
+const deaths = {
+  "no pong": (w) => w.clock.advance(10_000),
+  "it closes": async (_, first) => first.lose(),
+  "it is replaced": async (_, first) => first.receive({ type: "error", code: "replaced" }),
+};
+for (const [name, die] of Object.entries(deaths)) {
+  test(`a connection that dies while it is replaced may have missed something: ${name}`, async () => {
+    const { w, first, second, asked } = await replacing();
+    second.open();
+    await die(w, first);
+    equal([w.chat.state.name, first.closed || name === "it closes", FakeSocket.all.length], ["online", true, 2]);
+    second.receive(pong("d="));
+    await settle();
+    equal([w.requests.length > asked, second.closed, w.chat.state.name], [true, false, "online"]);
+  });
+}
+
 const failures = {
   "the handshake is refused": async (_, second) => second.lose(),
   "the handshake is not answered": (w) => w.clock.advance(15_000),
@@ -105,7 +125,7 @@ for (const [name, fail] of Object.entries(failures)) {
   test(`a connection goes on when it can't be replaced, and that is tried again: ${name}`, async () => {
     const { w, first, second } = await replacing();
     await fail(w, second);
-    first.receive(live(2, "b", 1));
+    first.receive(pong("c="), live(2, "b", 1));
     await settle();
     equal(
       [w.chat.state.name, first.closed, second.closed || name === "the handshake is refused"],
@@ -113,8 +133,6 @@ for (const [name, fail] of Object.entries(failures)) {
     );
     equal(texts(w), ["a", "b"]);
     await w.clock.advance(20_000);
-    first.receive(pong("c="));
-    await settle();
     equal([FakeSocket.all.length, first.closed], [3, false]);
   });
 }
@@ -139,7 +157,7 @@ test("a busy connection, which needs no pings, is replaced before 2 hours", asyn
   const w = new World();
   await w.connect();
   const [first] = await untilReplaced(w, (s) => s.receive({ type: "read", chatRoomId: "r", userId: "bob", upTo: "x" }));
-  equal([FakeSocket.all.length, first.actions("ping").length, first.closed], [2, 2, false]);
+  equal([FakeSocket.all.length, first.actions("ping").length, first.closed], [2, 1, false]);
 });
 
 test("when the client stops, both connections are closed, and nothing comes of either", async () => {
