@@ -83,6 +83,30 @@ func (r *run) chargeRead(room *room) {
 	r.bill.add(cost.Read(members, connected), connected)
 }
 
+// chargePresence adds what others are told when a device of a user comes or goes, whether
+// or not it is the user's only one.
+func (r *run) chargePresence(user string) {
+	if r.bill == nil {
+		return
+	}
+	rooms, most := 0, 0
+	told := map[*device]bool{}
+	for _, room := range r.rooms {
+		if !room.isMember(user) {
+			continue
+		}
+		rooms++
+		for _, d := range r.devices {
+			if id, _ := d.connection(); id != "" && d.user != user && room.isMember(d.user) {
+				told[d] = true
+			}
+		}
+		members, _ := r.audience(room)
+		most = max(most, members)
+	}
+	r.bill.add(cost.Told(rooms, most, float64(len(told))), float64(len(told)))
+}
+
 // wasOnline adds the time of a connection to the bill, from when it was counted last.
 func (b *bill) wasOnline(d time.Duration) {
 	if b == nil {

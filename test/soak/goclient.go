@@ -74,12 +74,14 @@ func (d *device) handle(ctx context.Context, e client.Event) {
 		}
 	case client.Connected:
 		d.connected(e.ConnectionID)
+		d.run.chargePresence(d.user)
 		if d.run.settling.Load() {
 			d.forgetCursors()
 			d.asking.Go(func() { d.askCursors(ctx) })
 		}
 	case client.Disconnected:
 		d.disconnected(e.Err)
+		d.run.chargePresence(d.user)
 	case client.CatchUpFailed:
 		d.run.tally.add(&d.run.tally.CatchUpsFailed)
 	}
