@@ -2,11 +2,13 @@ package local_test
 
 import (
 	"net/http"
+	"slices"
 	"testing"
 
 	"go.uber.org/goleak"
 
 	"github.com/streamroom/streamroom/local"
+	"github.com/streamroom/streamroom/shared/config"
 	"github.com/streamroom/streamroom/test/rig"
 )
 
@@ -36,4 +38,14 @@ func held(t testing.TB, c local.Config) local.Config {
 		return d
 	}
 	return c
+}
+
+// switchedOff switches off what a variable of functions switches.
+func switchedOff(name string) func(local.Deployment) local.Deployment {
+	return local.EachFunction(func(f local.Function) local.Function {
+		if slices.Contains(f.Variables, name) {
+			f.Environment[name] = config.Off
+		}
+		return f
+	})
 }

@@ -119,12 +119,7 @@ func TestWhoHidesItIsNeverTold(t *testing.T) {
 
 func TestPresenceIsSwitchedOff(t *testing.T) {
 	t.Parallel()
-	s := start(t, local.Config{Wrap: local.EachFunction(func(f local.Function) local.Function {
-		if slices.Contains(f.Variables, config.Presence) {
-			f.Environment[config.Presence] = config.Off
-		}
-		return f
-	})})
+	s := start(t, local.Config{Wrap: switchedOff(config.Presence)})
 	room := s.Room("alice", "bob")
 	alice := s.Connect("alice")
 	closes(s.Connect("bob"), websocket.StatusNormalClosure)

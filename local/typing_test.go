@@ -65,12 +65,7 @@ func TestALargerRoomIsNotToldWhoTypes(t *testing.T) {
 
 func TestTypingIsSwitchedOff(t *testing.T) {
 	t.Parallel()
-	s := start(t, local.Config{Wrap: local.EachFunction(func(f local.Function) local.Function {
-		if slices.Contains(f.Variables, config.Typing) {
-			f.Environment[config.Typing] = config.Off
-		}
-		return f
-	})})
+	s := start(t, local.Config{Wrap: switchedOff(config.Typing)})
 	room := s.Room("alice", "bob")
 	alice := s.Connect("alice")
 	typesIn(alice, room)

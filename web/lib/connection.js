@@ -134,7 +134,7 @@ export class Connection {
       this.#open();
     } else if (this.online && !this.#timers.has("check")) {
       this.#timer("check", CHECK_WITHIN, () => this.#silent());
-      this.send({ action: "ping" });
+      this.#socket?.send(PING);
     }
   }
 
@@ -173,10 +173,7 @@ export class Connection {
   #open() {
     this.#leave();
     this.#become({ name: "connecting" });
-    this.#try(this.#url, true, (failure) => {
-      if (failure?.code === "unauthorized" || failure?.code === "replaced") this.#end(failure);
-      else this.#retry(failure);
-    });
+    this.#try(this.#url, true, (failure) => this.#retry(failure));
   }
 
   /**
@@ -188,8 +185,7 @@ export class Connection {
     this.#token.drop();
     const url = new URL(this.#url);
     url.searchParams.set("replaces", this.#id);
-    this.#try(url.href, false, (failure) => {
-      if (failure?.code === "unauthorized" || failure?.code === "replaced") return this.#end(failure);
+    this.#try(url.href, false, () => {
       this.#replaceFrom = Infinity; // until the timer, pings are pings
       this.#timer("replace", around(this.#clock, REPLACE_AGAIN, 0.5), () => this.#replace());
       this.#ping();
@@ -199,7 +195,7 @@ export class Connection {
   /**
    * @param {string} url
    * @param {boolean} ping
-   * @param {(failure?: Failure) => void} failed
+   * @param {(failure?: Failure) => void} failed where another attempt may do better
    */
   #try(url, ping, failed) {
     this.#attempt = new Attempt(
@@ -213,7 +209,8 @@ export class Connection {
         frame: (frame) => this.#on.frame(frame),
         failed: (failure) => {
           this.#attempt = undefined;
-          failed(failure);
+          if (failure?.code === "unauthorized" || failure?.code === "replaced") this.#end(failure);
+          else failed(failure);
         },
       },
     );
