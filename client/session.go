@@ -139,9 +139,14 @@ func (c *Client) connect(ctx context.Context) error {
 
 // dial gets a token and opens a connection with it, which may succeed another one.
 func (c *Client) dial(ctx context.Context, of *session) (*session, error) {
-	address := c.url
-	if of != nil {
-		address += "?" + url.Values{"replaces": {of.id}}.Encode()
+	address, err := url.Parse(c.url)
+	if err != nil {
+		return nil, err // which New would have refused
+	}
+	if of != nil && of.named() {
+		query := address.Query()
+		query.Set("replaces", of.id)
+		address.RawQuery = query.Encode()
 	}
 	ctx, cancel := c.timeout(ctx, dialTimeout)
 	defer cancel()
@@ -149,7 +154,7 @@ func (c *Client) dial(ctx context.Context, of *session) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	ws, resp, err := websocket.Dial(ctx, address, &websocket.DialOptions{ //nolint:bodyclose // Dial says there's no need to
+	ws, resp, err := websocket.Dial(ctx, address.String(), &websocket.DialOptions{ //nolint:bodyclose // Dial says there's no need to
 		HTTPClient:   c.http,
 		Subprotocols: []string{subprotocol, token.raw},
 	})
@@ -176,6 +181,16 @@ func (c *Client) dial(ctx context.Context, of *session) (*session, error) {
 		broken:   make(chan error, 1),
 		done:     make(chan struct{}),
 	}, nil
+}
+
+// named reports whether the server has told the connection's id.
+func (s *session) named() bool {
+	select {
+	case <-s.ready:
+		return true
+	default:
+		return false
+	}
 }
 
 // handshakeError is the answer to a handshake that is no WebSocket's. Where no

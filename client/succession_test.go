@@ -75,6 +75,23 @@ func TestSuccession(t *testing.T) {
 	})
 }
 
+// A connection of which frames come all the time tells its name all the same, by which it
+// is replaced.
+func TestSuccessionOfTheBusy(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.follow("general")
+		r.run()
+		for range 4 * 60 * 5 {
+			r.pass(15 * time.Second)
+			open := r.open()
+			open[len(open)-1].write(r.store("general", "bob", "again"))
+		}
+		if want := []string{"", "conn-1", "conn-2"}; len(r.replaces) < len(want) || !slices.Equal(r.replaces[:len(want)], want) {
+			r.t.Errorf("the handshakes replace %q, want %q", r.replaces, want)
+		}
+	})
+}
+
 // A connection works on while it can't be succeeded.
 func TestSuccessionFails(t *testing.T) {
 	bubble(t, func(r *rig) {

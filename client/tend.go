@@ -134,11 +134,12 @@ func (t *tending) probe() {
 	t.idle = 0
 }
 
-// due returns a ping, or nil while frames came. If no later one were due before the end,
+// due returns a ping, or nil while frames came; one ping there must be, to name the
+// connection when it is replaced. If no later one were due before the end,
 // it has a successor opened, of which a ping is part.
 func (t *tending) due(ctx context.Context, loops *sync.WaitGroup) []byte {
 	c := t.c
-	if quiet := time.Duration(c.clock.Now().UnixNano() - t.s.heard.Load()); quiet < t.idle {
+	if quiet := time.Duration(c.clock.Now().UnixNano() - t.s.heard.Load()); quiet < t.idle && t.s.named() {
 		t.ping = c.clock.After(t.idle - max(quiet, 0))
 		return nil
 	}

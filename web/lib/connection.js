@@ -55,6 +55,8 @@ export class Connection {
   #attempt;
   /** @type {WebSocket|undefined} the next one to send on, while this one is asked if it still works */
   #next;
+  /** How many pings have no pong yet. */
+  #pings = 0;
   /** How many pongs answer pings from before #next was open. */
   #unasked = 0;
   /** @type {Map<WebSocket, () => void>} those that were replaced and still bring frames, and what ends each */
@@ -134,7 +136,7 @@ export class Connection {
       this.#open();
     } else if (this.online && !this.#timers.has("check")) {
       this.#timer("check", CHECK_WITHIN, () => this.#silent());
-      this.#socket?.send(PING);
+      this.#sendPing();
     }
   }
 
@@ -147,6 +149,11 @@ export class Connection {
 
   #ask() {
     this.#timer("pong", PONG_WITHIN, () => this.#silent());
+    this.#sendPing();
+  }
+
+  #sendPing() {
+    this.#pings++;
     this.#socket?.send(PING);
   }
 
@@ -184,7 +191,7 @@ export class Connection {
     if (this.#attempt || this.#next) return;
     this.#token.drop();
     const url = new URL(this.#url);
-    url.searchParams.set("replaces", this.#id);
+    if (this.#id) url.searchParams.set("replaces", this.#id);
     this.#try(url.href, false, () => {
       this.#replaceFrom = Infinity; // until the timer, pings are pings
       this.#timer("replace", around(this.#clock, REPLACE_AGAIN, 0.5), () => this.#replace());
@@ -222,7 +229,7 @@ export class Connection {
    */
   #prepare(next) {
     this.#next = next;
-    this.#unasked = this.#timers.has("pong") ? 1 : 0;
+    this.#unasked = this.#pings;
     next.onopen = null;
     next.onmessage = (event) => {
       for (const frame of unpack(event.data)) {
@@ -251,6 +258,7 @@ export class Connection {
     this.#generation++;
     this.#socket = socket;
     this.#id = pong?.connectionId ?? "";
+    this.#pings = 0;
     socket.onopen = null;
     socket.onmessage = (event) => this.#receive(event.data);
     socket.onclose = (event) => this.#lost(new Failure("network", event.reason || "The connection was lost."));
@@ -290,7 +298,7 @@ export class Connection {
   /** @param {unknown} data */
   #receive(data) {
     this.#stopTimer("check");
-    this.#heartbeat();
+    if (this.#id) this.#heartbeat(); // a ping there must be, by which it is named when it is replaced
     const generation = this.#generation;
     for (const frame of unpack(data)) {
       if (endsConnection(frame)) this.#refused(frame);
@@ -315,6 +323,8 @@ export class Connection {
   #ponged(pong) {
     this.#stopTimer("pong");
     this.#id = pong.connectionId ?? this.#id;
+    this.#pings--;
+    this.#heartbeat();
     const next = this.#next;
     if (next && this.#unasked-- <= 0) {
       this.#next = undefined;

@@ -100,6 +100,35 @@ test("the new connection is checked as any is, and names itself when it is repla
   equal([w.chat.state.name, w.requests.length > asked], ["online", true]);
 });
 
+test("a connection of which frames come all the time names itself, too, when it is replaced", async () => {
+  const { w, first, second } = await replacing();
+  second.open();
+  first.receive(pong("c="));
+  let answered = 0;
+  for (let i = 0; i < 4 * 120 && FakeSocket.all.length === 2; i++) {
+    await w.clock.advance(MINUTE / 4);
+    second.receive(live(i + 2, "again", i + 1));
+    const pings = second.actions("ping").length;
+    if (pings > answered) second.receive(pong("d="));
+    answered = pings;
+    await settle();
+  }
+  equal([new URL(FakeSocket.last.url).searchParams.get("replaces"), answered], ["d=", 1]);
+});
+
+test("a pong to a check from before does not show that nothing was missed", async () => {
+  const { w, first, second } = await replacing();
+  w.chat.wake();
+  second.open();
+  first.receive(pong("c="));
+  w.chat.send("r", "on the first");
+  equal([first.actions("sendMessage").length, second.actions("sendMessage").length], [1, 0]);
+  const { clientMessageId } = first.actions("sendMessage")[0];
+  first.receive({ type: "ack", chatRoomId: "r", messageId: idAt(3), clientMessageId }, pong("c="));
+  w.chat.send("r", "on the second");
+  equal(second.actions("sendMessage").length, 1);
+});
+
 const deaths = {
   "no pong": (w) => w.clock.advance(10_000),
   "it closes": async (_, first) => first.lose(),
