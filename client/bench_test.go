@@ -24,7 +24,7 @@ func BenchmarkReceive(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			c.inbox.with("general", func(r *recovery) { r.ask(); r.newest(nil, false) })
+			c.inbox.with("general", func(r *recovery) { r.ask(c.clock.Now()); r.newest(nil, false) })
 			var previous *string
 			frames := make([][]byte, 0, b.N/size+1)
 			for n := 0; n < b.N; n += size {

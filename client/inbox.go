@@ -291,7 +291,7 @@ func (in *inbox) requests(n int) (todo []request, wait time.Time) {
 			wait = r.deadline
 		}
 		if r.due() && len(todo) < n {
-			todo = append(todo, request{room: id, of: r, query: r.ask()})
+			todo = append(todo, request{room: id, of: r, query: r.ask(in.clock.Now())})
 		}
 	}
 	return todo, wait

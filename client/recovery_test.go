@@ -92,7 +92,7 @@ func TestRecovery_DeliversEverythingOnce(t *testing.T) {
 				if inFlight != nil || !r.due() {
 					t.Skip("no sync is wanted")
 				}
-				q := r.ask()
+				q := r.ask(now)
 				inFlight = &q
 			},
 			"answer": func(t *rapid.T) {
@@ -115,7 +115,7 @@ func TestRecovery_DeliversEverythingOnce(t *testing.T) {
 		step((*recovery).reconnected)
 		for range 2*len(stored) + 2 {
 			if r.due() {
-				reply(r.ask())
+				reply(r.ask(now))
 			}
 		}
 		if r.due() || r.phase != phaseLive || len(r.waiting) > 0 {
@@ -167,7 +167,7 @@ func TestRecovery_BoundsWhatWaits(t *testing.T) {
 				out = append(out, e.(Message).MessageID)
 			}
 		}
-		r.ask()
+		r.ask(time.Time{})
 		step(func(r *recovery) { r.newest(slices.Clone(all[:1]), false) })
 		for _, m := range all[2:] {
 			step(func(r *recovery) { r.message(m) })
@@ -175,7 +175,7 @@ func TestRecovery_BoundsWhatWaits(t *testing.T) {
 		if len(r.waiting) > maxWaiting || !r.due() {
 			t.Errorf("%d wait, due %v", len(r.waiting), r.due())
 		}
-		q := r.ask()
+		q := r.ask(time.Time{})
 		step(func(r *recovery) { r.synced(q.after, slices.Clone(all), false) })
 		if len(out) != len(all) || ordered != slices.IsSorted(out) {
 			t.Errorf("ordered %v: delivered %d of %d", ordered, len(out), len(all))
@@ -187,7 +187,7 @@ func TestRecovery_BoundsWhatWaits(t *testing.T) {
 func TestRecovery_Forgets(t *testing.T) {
 	delivered := 0
 	r := newRecovery(true, time.Second)
-	r.ask()
+	r.ask(time.Time{})
 	r.step(time.Time{}, func(r *recovery) { r.newest(nil, false) })
 	message := func(i int) {
 		m := arrival{chained: true}

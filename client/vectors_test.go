@@ -88,7 +88,7 @@ func runVector(t *testing.T, v vector, ordered bool) {
 		var got []string
 		switch step.In {
 		case "ask":
-			got = queries(r)
+			got = queries(r, time.UnixMilli(now))
 		case "read":
 			s.read[step.User] = max(s.read[step.User], *step.ID)
 		default:
@@ -156,11 +156,11 @@ func (s vectorStep) input(t *testing.T) func(*recovery) {
 	return nil
 }
 
-func queries(r *recovery) (asked []string) {
+func queries(r *recovery, now time.Time) (asked []string) {
 	if !r.due() {
 		return []string{"nothing"}
 	}
-	q := r.ask()
+	q := r.ask(now)
 	if q.newest {
 		asked = append(asked, "newest")
 	}

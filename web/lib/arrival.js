@@ -33,3 +33,26 @@ export function arrivalOf(message) {
     message,
   };
 }
+
+/**
+ * Takes what a frame, or an ack, says of a waiting message's predecessor. Of several
+ * the greatest is right: the others are from before it was stored.
+ * @param {Arrival} waiting
+ * @param {Arrival} arrival
+ */
+export function chain(waiting, { chained, previous }) {
+  if (!chained || previous < waiting.previous) return;
+  waiting.previous = previous;
+  waiting.chained = true;
+}
+
+/**
+ * Puts an arrival in its place.
+ * @param {Arrival[]} waiting ascending
+ * @param {Arrival} arrival
+ */
+export function insert(waiting, arrival) {
+  let i = waiting.length;
+  while (i > 0 && waiting[i - 1].id > arrival.id) i--;
+  waiting.splice(i, 0, arrival);
+}

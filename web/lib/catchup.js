@@ -145,7 +145,7 @@ export class CatchUp {
         .filter(({ loaded, recovery }) => loaded && recovery.due)
         .slice(0, ROOMS);
       if (due.length === 0) break;
-      const open = new Map(due.map((timeline) => [timeline, timeline.recovery.ask()]));
+      const open = new Map(due.map((timeline) => [timeline, timeline.recovery.ask(this.#clock.now())]));
       try {
         await this.#ask(open, answers);
         this.#failures = 0;

@@ -59,7 +59,7 @@ export class History {
   /** @param {Timeline} timeline */
   async newest(timeline) {
     const { chatRoomId, recovery } = timeline;
-    if (recovery.phase === "new") recovery.ask();
+    if (recovery.phase === "new") recovery.ask(this.#clock.now());
     // All that is unread, so far as one page has it.
     const limit = this.#unread(chatRoomId) > FIRST_PAGE / 2 ? PAGE : FIRST_PAGE;
     const page = await this.#api.messages(chatRoomId, { limit });

@@ -3,8 +3,8 @@
 // nor network. client/recovery.go is the same machine, and
 // docs/vectors/recovery.json is run against both.
 
-import { arrivalOf } from "./arrival.js";
-import { FIRST_ID, firstIdAt, LAST_ID, timeOf } from "./ulid.js";
+import { arrivalOf, chain, insert } from "./arrival.js";
+import { FIRST_ID, firstIdBefore, LAST_ID } from "./ulid.js";
 import { Versions, versionOf } from "./versions.js";
 
 /** @typedef {import("./arrival.js").Arrival} Arrival */
@@ -69,6 +69,12 @@ export class Recovery {
   #expected = new Map();
   #want = ALL;
   #cursor = "";
+  /** When the first page of the sync under way was asked for (ms since 1970). */
+  #asking = 0;
+  /** Whether the sync under way began at `confirmed`, or before it. */
+  #confirms = false;
+  /** Of the step (ms since 1970). */
+  #now = 0;
   #shown = "";
   #reread = "";
   #pages = 0;
@@ -103,6 +109,7 @@ export class Recovery {
    * @returns {Effect[]}
    */
   step(now, input) {
+    this.#now = now;
     input?.(this);
     this.#release();
     this.#watch(now);
@@ -191,11 +198,13 @@ export class Recovery {
   /**
    * Begins what is due. The answers go to newest, rereadPage and synced; failed says
    * that there is none.
+   * @param {number} now ms since 1970
    * @returns {Query}
    */
-  ask() {
+  ask(now) {
     for (const arrival of this.#waiting) arrival.covered = true;
     for (const expected of this.#expected.values()) expected.covered = true;
+    if (!this.#cursor) this.#asking = now;
     if (this.phase === "new") {
       this.#want = NOTHING;
       return { newest: true };
@@ -215,7 +224,7 @@ export class Recovery {
 
   /** The id after which a sync begins. */
   #from() {
-    const from = before(this.#want === ALL ? this.confirmed : this.position);
+    const from = firstIdBefore(this.#want === ALL ? this.confirmed : this.position, OVERLAP);
     return from < this.start ? this.start : from;
   }
 
@@ -231,7 +240,7 @@ export class Recovery {
     if (older && page.length > 0) {
       this.start = page[0].messageId;
       const first = this.#waiting[0]?.id;
-      if (first && first < this.start && first > before(this.start)) {
+      if (first && first < this.start && first > firstIdBefore(this.start, OVERLAP)) {
         // The room was so busy that the page begins behind the message by which the
         // client learned of it. Nothing must be missing between them.
         this.start = this.position = this.confirmed = first;
@@ -253,7 +262,7 @@ export class Recovery {
     this.phase = "live";
     this.#want = NOTHING;
     if (!last) return;
-    this.start = before(last);
+    this.start = firstIdBefore(last, OVERLAP);
     this.position = this.confirmed = last;
     for (const id of known) this.#remember(id);
   }
@@ -276,7 +285,7 @@ export class Recovery {
       this.#pass();
     }
     this.#advance(last);
-    if (after <= this.confirmed && last > this.confirmed) this.confirmed = last;
+    this.#confirm(after, last);
     if (more) {
       this.#cursor = last;
       return;
@@ -285,6 +294,19 @@ export class Recovery {
     for (const [id, { covered }] of this.#expected) if (covered) this.#expected.delete(id);
     // Something went missing after the sync was asked for, if another is wanted.
     this.phase = this.#want === NOTHING ? "live" : "behind";
+  }
+
+  /**
+   * Takes what a page of a sync covers. While the pages are read, messages may be stored
+   * behind those that were read already, as late as any, so the next sync begins before
+   * the last page by the time that this one took.
+   * @param {string} after
+   * @param {string} last
+   */
+  #confirm(after, last) {
+    if (!this.#cursor) this.#confirms = after <= this.confirmed;
+    const covered = firstIdBefore(last, Math.max(0, this.#now - this.#asking));
+    if (this.#confirms && covered > this.confirmed) this.confirmed = covered;
   }
 
   /**
@@ -303,7 +325,7 @@ export class Recovery {
       this.#versions.forget(id); // accept the next page as it is, or a restored table would loop
       this.refresh();
     } else {
-      this.#insert(arrival);
+      insert(this.#waiting, arrival);
     }
   }
 
@@ -358,7 +380,7 @@ export class Recovery {
     const full = this.#waiting.length >= MAX_WAITING;
     if (full) this.#miss(GAP);
     if (now) this.#deliver(arrival);
-    if (!full) this.#insert(arrival);
+    if (!full) insert(this.#waiting, arrival);
   }
 
   /** Lets pass what waits for nothing any more. */
@@ -455,13 +477,6 @@ export class Recovery {
     this.start = kept[0];
   }
 
-  /** @param {Arrival} arrival */
-  #insert(arrival) {
-    let i = this.#waiting.length;
-    while (i > 0 && this.#waiting[i - 1].id > arrival.id) i--;
-    this.#waiting.splice(i, 0, arrival);
-  }
-
   /** @param {string} id */
   #find(id) {
     return this.#waiting.find((arrival) => arrival.id === id);
@@ -483,21 +498,3 @@ export class Recovery {
     return !chained || (previous !== "" && previous !== this.position && !this.knows(previous));
   }
 }
-
-/**
- * Takes what a frame, or an ack, says of a waiting message's predecessor. Of several
- * the greatest is right: the others are from before it was stored.
- * @param {Arrival} waiting
- * @param {Arrival} arrival
- */
-function chain(waiting, { chained, previous }) {
-  if (!chained || previous < waiting.previous) return;
-  waiting.previous = previous;
-  waiting.chained = true;
-}
-
-/**
- * The least id of the moment OVERLAP before an id.
- * @param {string} id
- */
-const before = (id) => firstIdAt(timeOf(id) - OVERLAP);

@@ -37,3 +37,10 @@ export function firstIdAt(ms) {
   }
   return time + "0".repeat(RANDOM_LENGTH);
 }
+
+/**
+ * The first id of some time before an id's.
+ * @param {string} id
+ * @param {number} ms
+ */
+export const firstIdBefore = (id, ms) => firstIdAt(timeOf(id) - ms);

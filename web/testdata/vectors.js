@@ -44,9 +44,9 @@ const inputs = {
   time: () => {},
 };
 
-function asked(recovery) {
+function asked(recovery, now) {
   if (!recovery.due) return ["nothing"];
-  const { newest, page, sync } = recovery.ask();
+  const { newest, page, sync } = recovery.ask(now);
   return [newest && "newest", page && `page ${labelOf(page)}`, sync && `sync ${labelOf(sync)}`].filter(Boolean);
 }
 
@@ -70,7 +70,7 @@ function run({ steps, final }, ordered) {
     if (step.at !== undefined) now = START + step.at;
     let got = [];
     if (step.in === "ask") {
-      got = asked(recovery);
+      got = asked(recovery, now);
     } else if (step.in === "read") {
       const moved =
         step.user === "me"
