@@ -1,10 +1,10 @@
 // Package verify compares derived items with their sources: each room's last
 // message in its last state, each place in a room list, members and
 // participations, a room's description, number of members and owner, read
-// cursors, connections, presence and the connections that rooms keep, attachments, the
-// messages that name them and their files in the bucket, places and their rooms, and what
-// should have expired. With Repair it makes the
-// derived item follow its source.
+// cursors, connections, presence, what others have learned of it and the connections that
+// rooms keep, attachments, the messages that name them and their files in the bucket, the
+// counts of reactions, places and their rooms, and what should have expired. With Repair
+// it makes the derived item follow its source.
 //
 // A room whose last member left has no description any more, and keeps its
 // messages and the last of them: that is not a difference.

@@ -64,6 +64,7 @@ type roomScan struct {
 	large   bool // it has more members than are kept
 	room    item
 	place   item
+	reacted reactionScan
 }
 
 func (s *segmentScan) run(ctx context.Context, segment int32) error {
@@ -131,7 +132,7 @@ func (s *segmentScan) take(it item) error {
 		}
 	}
 	switch id.Kind {
-	case table.KindRoom, table.KindLastMessage, table.KindMember, table.KindMessage, table.KindPlace:
+	case table.KindRoom, table.KindLastMessage, table.KindMember, table.KindMessage, table.KindPlace, table.KindReacted:
 		return s.takeOfRoom(id, it)
 	case table.KindAttachment:
 		return s.takeAttachment(id, it)
@@ -156,9 +157,12 @@ func (s *segmentScan) take(it item) error {
 			return err
 		}
 		return s.takePresence(id.UserID, it)
-	default:
-		return nil
+	case table.KindSeen:
+		return s.wantPresence(id.UserID, it)
+	case table.KindSent, table.KindCreated, table.KindRate, table.KindSlice, table.KindOnline, table.KindTyping: // they expire
+	case table.KindProfile, table.KindUnknown: // nothing follows from them, nor they from something
 	}
+	return nil
 }
 
 // expired says whether an item's ttl passed longer ago than some time.
@@ -182,7 +186,12 @@ func (s *segmentScan) takeOfRoom(id table.Identity, it item) error {
 		if attribute.GetText(s.room.newest, table.SK) < attribute.GetText(it, table.SK) {
 			s.room.newest = it
 		}
+		if err := s.takeCounts(id, it); err != nil {
+			return err
+		}
 		return s.wantAttachments(id, it)
+	case table.KindReacted:
+		return s.takeReacted(id, it)
 	case table.KindMember:
 		s.room.count.addMember(it)
 		s.room.members = append(s.room.members, id.UserID)
@@ -205,6 +214,9 @@ func (s *segmentScan) endRoom() error {
 	s.room = nil
 	if room == nil {
 		return nil
+	}
+	if err := s.endReactions(room); err != nil {
+		return err
 	}
 	if room.last != previewOf(room.newest) {
 		if err := s.verifier.addCandidate(s.ctx, candidate{kind: LastMessage, room: room.id}); err != nil {

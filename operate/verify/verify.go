@@ -28,6 +28,8 @@ const (
 	Cursor      = "cursor"      // a read cursor, and its member
 	Connection  = "connection"  // a connection's row and its entry in the user's presence
 	Online      = "online"      // a member's connections in a room that keeps them
+	Seen        = "seen"        // what others have learned of a user's presence
+	Reactions   = "reactions"   // the counts of a message's reactions, and what members reacted with
 	Attachment  = "attachment"  // a file's item and the message that names it
 	File        = "file"        // a file in the bucket and its item
 	Place       = "place"       // a room's place, in GSI2
@@ -117,7 +119,7 @@ type candidate struct {
 	room, user string
 	connection string
 	attachment string
-	message    string    // that has the attachment, as the one or the other says
+	message    string    // that has the attachment, as the one or the other says; that was reacted to
 	key        table.Key // a leftover's
 }
 
@@ -227,7 +229,7 @@ func (v *verifier) check(ctx context.Context, until time.Time) ([]finding, error
 	byRoom := map[string][]candidate{}
 	var others []candidate
 	for s := range v.candidates {
-		if s.room != "" && s.kind != Online {
+		if s.room != "" && s.kind != Online && s.kind != Reactions {
 			byRoom[s.room] = append(byRoom[s.room], s)
 		} else {
 			others = append(others, s)
@@ -256,6 +258,10 @@ func (v *verifier) check(ctx context.Context, until time.Time) ([]finding, error
 				return v.checkConnection(ctx, s)
 			case Online:
 				return v.checkOnline(ctx, s)
+			case Seen:
+				return v.checkSeen(ctx, s)
+			case Reactions:
+				return v.checkReactions(ctx, s, until.UnixMilli())
 			}
 			return v.checkLeftover(ctx, s)
 		})
