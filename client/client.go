@@ -155,8 +155,9 @@ func address(option, raw string, schemes ...string) (string, error) {
 // other, on the goroutine that called Run. It returns nil after Close and ctx's
 // error when ctx ends first. Of what happens to the connection one thing ends it:
 // an Error with CodeReplaced, when the user has opened more connections than the
-// server keeps; to reconnect unasked would replace another of them. A client runs
-// once.
+// server keeps; to reconnect unasked would replace another of them. So does one with
+// CodeDisconnected, when a service or an operator has ended the user's connections. A
+// client runs once.
 //
 // When ctx ends, Run closes the connection and returns; what waits to be
 // handled or sent is given up. To wait for it, use Close.

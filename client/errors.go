@@ -23,6 +23,7 @@ import (
 //	unknown_action   the server doesn't know the frame's action         no
 //	reconnect        the server has forgotten this connection           yes, on a new connection
 //	replaced         newer connections of the user have replaced this   no: Run ends
+//	disconnected     a service or an operator ended the connections     no: Run ends
 //	internal         failed on the server's side                        yes, after a growing pause
 //
 // The gateway in front of the server answers some failures by itself, with a
@@ -41,6 +42,7 @@ const (
 	CodeUnknownAction  = "unknown_action"
 	CodeReconnect      = "reconnect"
 	CodeReplaced       = "replaced"
+	CodeDisconnected   = "disconnected"
 	CodeInternal       = "internal"
 )
 
@@ -73,13 +75,16 @@ func (e *Error) Error() string {
 // Retryable tells whether the same request may succeed later. Send tries such
 // failures again by itself.
 func (e *Error) Retryable() bool {
-	return e.Code == CodeRateLimited || e.Code == CodeInternal || e.endsConnection() && e.Code != CodeReplaced
+	return e.Code == CodeRateLimited || e.Code == CodeInternal || e.endsConnection() && !e.endsClient()
 }
 
 // endsConnection tells whether the connection is of no more use.
 func (e *Error) endsConnection() bool {
-	return e.Code == CodeReconnect || e.Code == CodeTokenExpired || e.Code == CodeReplaced
+	return e.Code == CodeReconnect || e.Code == CodeTokenExpired || e.endsClient()
 }
+
+// endsClient tells whether no other connection is to be opened unasked.
+func (e *Error) endsClient() bool { return e.Code == CodeReplaced || e.Code == CodeDisconnected }
 
 // isCode tells whether err is an Error with this code.
 func isCode(err error, code string) bool {

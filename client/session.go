@@ -53,7 +53,8 @@ type session struct {
 }
 
 // stayConnected keeps one session after the other open until ctx ends, or newer
-// connections of the user have replaced one: then it returns that refusal.
+// connections of the user have replaced one, or it was ended by a service or an operator:
+// then it returns that refusal.
 func (c *Client) stayConnected(ctx context.Context) error {
 	for attempt := 0; ctx.Err() == nil; {
 		began := c.clock.Now()
@@ -61,7 +62,7 @@ func (c *Client) stayConnected(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil //nolint:nilerr // a session that ctx ended has not failed
 		}
-		if isCode(err, CodeReplaced) {
+		if refusal := (*Error)(nil); errors.As(err, &refusal) && refusal.endsClient() {
 			c.inbox.events.pushState(Disconnected{Err: err})
 			return err
 		}

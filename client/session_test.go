@@ -271,18 +271,25 @@ func TestReconnectWhenAsked(t *testing.T) {
 // To reconnect would replace another connection of the user, which would do the
 // same.
 func TestRun_EndsWhenNewerConnectionsReplaceIt(t *testing.T) {
+	endsRun(t, client.CodeReplaced)
+}
+
+func TestRun_EndsWhenAServiceEndsIt(t *testing.T) { endsRun(t, client.CodeDisconnected) }
+
+func endsRun(t *testing.T, code string) {
+	t.Helper()
 	bubble(t, func(r *rig) {
 		t := r.t
 		r.run()
-		r.broadcast(wire.Error{Type: wire.TypeError, Code: client.CodeReplaced, Message: "there are newer ones"})
+		r.broadcast(wire.Error{Type: wire.TypeError, Code: code, Message: "it is over"})
 		r.pass(time.Hour)
 		connected, disconnected := r.states()
 		if len(connected) != 1 || len(disconnected) != 1 {
 			t.Errorf("connected %d times, disconnected %d times; want once each", len(connected), len(disconnected))
 		}
 		var refusal *client.Error
-		if err := <-r.ran; !errors.As(err, &refusal) || refusal.Code != client.CodeReplaced {
-			t.Errorf("Run returned %v, want %s", err, client.CodeReplaced)
+		if err := <-r.ran; !errors.As(err, &refusal) || refusal.Code != code || refusal.Retryable() {
+			t.Errorf("Run returned %v, want %s", err, code)
 		}
 		r.ran <- nil // for the bubble's end
 	})

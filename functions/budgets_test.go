@@ -66,6 +66,38 @@ func TestSendMessage_KeepsToItsBudget(t *testing.T) {
 	}
 }
 
+// A message sent by a request, of a member or of a service, costs what one on a socket
+// does, but for the read of the connection's row, and takes as long.
+func TestSendMessage_ByHTTPKeepsToItsBudget(t *testing.T) {
+	for _, sender := range []string{user(0), "service:bot"} {
+		t.Run(sender, func(t *testing.T) {
+			inBubble(t, 1, func(m metered) {
+				api := m.wired(functions.API)
+				send := func(id string) usage {
+					m.clock.advance(time.Second)
+					body := string(m.encode(object{"content": text(1024), "clientMessageId": id}))
+					event := m.requestOf(sender, "POST", "/rooms/"+room+"/messages", "", body)
+					if sender != user(0) {
+						event = m.serviceRequest(event)
+					}
+					return m.count(api, event, http.StatusCreated)
+				}
+				send("c-1")
+				got := send("c-2")
+				if got.RoundTrips != 2 || got.Requests != 4 {
+					t.Errorf("%d round trips, %d requests; want 2, 4", got.RoundTrips, got.Requests)
+				}
+				if want := sendOnceUnits(2); got.Write != want {
+					t.Errorf("%v write units, want %v", got.Write, want)
+				}
+				if got.Read != 1 {
+					t.Errorf("%v read units, want 1, for the membership or the room", got.Read)
+				}
+			})
+		})
+	}
+}
+
 // fanouts are the rooms and batches that are broadcast.
 var fanouts = []struct{ members, messages int }{{10, 1}, {10, 10}, {100, 1}, {100, 10}, {250, 10}}
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/streamroom/streamroom/functions"
+	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/config"
 	"github.com/streamroom/streamroom/shared/topology"
 )
@@ -45,6 +47,19 @@ func TestAFunctionReadsTheVariablesThatTheTopologyLists(t *testing.T) {
 		}
 		if diff := cmp.Diff(slices.Sorted(slices.Values(f.Variables)), slices.Sorted(maps.Keys(read))); diff != "" {
 			t.Errorf("%s (-listed +read):\n%s", f.Name, diff)
+		}
+	}
+}
+
+// What infra deploys is what the functions accept.
+func TestServicesAreTheTopologys(t *testing.T) {
+	if chat.ServiceScope != topology.ServiceScope {
+		t.Errorf("the scope is %s, and deployed is %s", chat.ServiceScope, topology.ServiceScope)
+	}
+	pattern := regexp.MustCompile(`\A(?:` + topology.ServiceName + `)\z`)
+	for _, name := range []string{"", "bot", "Bot", "news-feed", "-", "a-", "-a", "a--b", "1a", "a1", "a-1", "bot\n", strings.Repeat("a", chat.MaxServiceName), "é"} {
+		if valid := chat.ValidateServiceName(name) == nil; valid != pattern.MatchString(name) {
+			t.Errorf("%q is valid: %t", name, valid)
 		}
 	}
 }

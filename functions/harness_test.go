@@ -70,7 +70,7 @@ func newWorld(t testing.TB, endpoint, callback string, client aws.HTTPClient, po
 	w.clock.ms.Store(time.Now().UnixMilli())
 	variables := map[string]string{
 		config.TableName: tableName, config.CallbackURL: callback, config.Issuer: issuer,
-		config.Audience: identity.ClientID, config.TokenUse: "access",
+		config.Audience: identity.ClientID, config.TokenUse: "access", config.Services: "bot=" + identity.ServiceClientID("bot"),
 	}
 	w.env = functions.Env{
 		Getenv: func(name string) string { return variables[name] },
@@ -302,6 +302,19 @@ func (w *world) requestOf(userID, method, path, query, body string) []byte {
 	about["http"] = object{"method": method, "path": path, "protocol": "HTTP/1.1"}
 	about["authorizer"] = object{"jwt": object{"claims": object{
 		"iss": issuer, "client_id": identity.ClientID, "token_use": "access", "username": userID,
+		"exp": strconv.FormatInt(w.clock.now().Add(time.Hour).Unix(), 10),
+	}}}
+	return w.encode(event)
+}
+
+// serviceRequest makes a request that of a service.
+func (w *world) serviceRequest(request []byte) []byte {
+	w.t.Helper()
+	var event object
+	w.must(json.Unmarshal(request, &event))
+	about, _ := event["requestContext"].(object)
+	about["authorizer"] = object{"jwt": object{"claims": object{
+		"iss": issuer, "client_id": identity.ServiceClientID("bot"), "token_use": "access", "scope": chat.ServiceScope,
 		"exp": strconv.FormatInt(w.clock.now().Add(time.Hour).Unix(), 10),
 	}}}
 	return w.encode(event)

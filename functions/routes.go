@@ -43,10 +43,7 @@ func Disconnect(e Env) (lambda.Handler, error) {
 func SendMessage(e Env) (lambda.Handler, error) {
 	w := e.wire(topology.SendMessage)
 	store, limits := w.store(), w.frameLimits()
-	sender := chat.NewSender(store, w.ids(), w.Now, fanout.Fits, limits)
-	if bucket := w.bucket(); bucket != nil {
-		sender = sender.Attaching(bucket)
-	}
+	sender := w.sender(store, limits)
 	users := chat.UserIDs{FoldCase: w.vars.FoldCase()}
 	send := gateway.NewSendMessage(sender, chat.NewSessions(store, limits, w.Now), users, w.Now, w.log)
 	return w.handler(send.Handle)
@@ -68,10 +65,12 @@ func Default(e Env) (lambda.Handler, error) {
 func API(e Env) (lambda.Handler, error) {
 	w := e.wire(topology.API)
 	store, rule := w.telling().OrderedWithin(w.vars.OrderInterval(chat.OrderInterval)), w.tokenRule()
+	rule.Services = w.vars.Services()
 	limits := chat.Limits{
 		chat.Writing: chat.PerSecond(w.vars.Limit(config.WriteRate, config.WriteBurst, chat.WriteRate, chat.WriteBurst)),
 		chat.Reading: chat.PerSecond(w.vars.Limit(config.ReadRate, config.ReadBurst, chat.ReadRate, chat.ReadBurst)),
 	}
+	sender := w.sender(store, w.frameLimits())
 	var signer chat.Signer
 	if bucket := w.bucket(); bucket != nil {
 		signer = bucket
@@ -98,6 +97,8 @@ func API(e Env) (lambda.Handler, error) {
 		Reactors:  chat.NewReactors(store),
 		Profiles:  chat.NewProfiles(store, w.Now),
 		Users:     chat.NewUsers(store, w.Now),
+		Sender:    sender,
+		Sessions:  chat.NewSessions(store, nil, w.Now),
 		UserIDs:   rule.UserIDs,
 
 		Attachments: chat.NewAttachments(store, signer, w.ids(), w.Now, maxSize),
@@ -105,6 +106,15 @@ func API(e Env) (lambda.Handler, error) {
 		Limits: chat.NewLimiter(store, limits, w.Now),
 	}, gateway.Status, w.log)
 	return w.handler(w.door().HTTP(gateway.NewHTTP(api, tokens, w.Now, w.log).Handle))
+}
+
+// sender returns what stores messages, from a frame or a request.
+func (w wiring) sender(store *dynamo.Store, limits chat.Limits) *chat.Sender {
+	sender := chat.NewSender(store, w.ids(), w.Now, fanout.Fits, limits)
+	if bucket := w.bucket(); bucket != nil {
+		sender = sender.Attaching(bucket)
+	}
+	return sender
 }
 
 // telling returns a store that has others notified of who comes and goes, unless that is

@@ -60,7 +60,7 @@ func (s *apiStack) addRoutes(a *app, api awsapigatewayv2.CfnApi) {
 		AuthorizerType: jsii.String("JWT"),
 		IdentitySource: jsii.Strings("$request.header.Authorization"),
 		JwtConfiguration: &awsapigatewayv2.CfnAuthorizer_JWTConfigurationProperty{
-			Issuer: jsii.String(a.auth.issuer), Audience: jsii.Strings(a.auth.audience),
+			Issuer: jsii.String(a.auth.issuer), Audience: jsii.Strings(a.auth.audiences()...),
 		},
 	})
 	integration := awsapigatewayv2.NewCfnIntegration(s.stack, jsii.String("Integration"), &awsapigatewayv2.CfnIntegrationProps{

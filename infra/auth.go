@@ -18,28 +18,37 @@ type authStack struct {
 	keys     string       // where the issuer publishes its keys; "" reads that from its description
 	tokenUse string       // of Cognito's tokens; "" with another issuer
 	signIn   string       // where the browser client gets tokens; "" with another issuer
+	services []service    // whose tokens are accepted, too
 	page     string       // the origin of the user pool's sign-in page; "" if users sign in in the browser client
 }
 
 func newAuth(a *app) authStack {
 	s := a.settings
 	if s.Issuer != "" {
-		return authStack{issuer: s.Issuer, audience: s.Audience, keys: s.KeysURL}
+		return authStack{issuer: s.Issuer, audience: s.Audience, keys: s.KeysURL, services: s.Services}
 	}
 	// A reference to the region is the same in every stack.
 	cognito := "https://cognito-idp." + *awscdk.Aws_REGION() + "." + *awscdk.Aws_URL_SUFFIX() + "/"
 	auth := authStack{tokenUse: "access", signIn: cognito}
 	if s.UserPoolID != "" {
 		auth.issuer, auth.audience, auth.page = cognito+s.UserPoolID, s.UserPoolApp, s.SignInPage
-		auth.keys = keysOfPool(auth.issuer)
+		auth.keys, auth.services = keysOfPool(auth.issuer), s.Services
 		return auth
 	}
 	auth.stack = a.stack("Auth", "the user pool")
 	pool, client := newUserPool(a, auth.stack)
 	auth.issuer, auth.audience = *pool.UserPoolProviderUrl(), *client.UserPoolClientId()
 	auth.keys = keysOfPool(auth.issuer)
+	var domain string
+	if s.Site != "" || len(s.Services) > 0 {
+		domain = newSignInPage(a, pool)
+	}
 	if s.Site != "" {
-		auth.page = newSignInPage(a, pool)
+		auth.page = domain
+	}
+	if len(s.Services) > 0 {
+		auth.services = newServices(auth.stack, pool, s.Services)
+		output(auth.stack, "TokenEndpoint", domain+"/oauth2/token", "Where services get their tokens")
 	}
 	output(auth.stack, "Issuer", auth.issuer, "The issuer of accepted tokens")
 	output(auth.stack, "Audience", auth.audience, "The client id that tokens are for")
@@ -96,7 +105,8 @@ func newUserPool(a *app, stack awscdk.Stack) (awscognito.UserPool, awscognito.Us
 	return pool, pool.AddClient(jsii.String("Client"), props)
 }
 
-// newSignInPage gives a pool a page to sign in, and returns its origin. A prefix in
+// newSignInPage gives a pool a domain, with a page to sign in and the endpoint of services'
+// tokens, and returns its origin. A prefix in
 // amazoncognito.com is unique in a region ("Using the Amazon Cognito prefix domain
 // for managed login", Cognito Developer Guide), so it contains the account's number.
 func newSignInPage(a *app, pool awscognito.UserPool) string {
@@ -108,6 +118,24 @@ func newSignInPage(a *app, pool awscognito.UserPool) string {
 	return *domain.BaseUrl(nil)
 }
 
+// clients returns the services as the functions know them.
+func (auth authStack) clients() []string {
+	clients := make([]string, len(auth.services))
+	for i, s := range auth.services {
+		clients[i] = s.name + "=" + s.clientID
+	}
+	return clients
+}
+
+// audiences returns the client ids that tokens may be for.
+func (auth authStack) audiences() []string {
+	ids := []string{auth.audience}
+	for _, s := range auth.services {
+		ids = append(ids, s.clientID)
+	}
+	return ids
+}
+
 // variables returns the environment variables that decide which tokens are
 // accepted, of whom, and how lists of rooms are ordered.
 func (auth authStack) variables(s settings) map[string]string {
@@ -117,6 +145,7 @@ func (auth authStack) variables(s settings) map[string]string {
 		config.Audience:  auth.audience,
 		config.TokenUse:  auth.tokenUse,
 		config.UserClaim: s.UserClaim,
+		config.Services:  strings.Join(auth.clients(), ","),
 
 		config.OrderSeconds: s.OrderInterval,
 		config.UserIDCase:   s.userIDCase(),

@@ -117,6 +117,9 @@ func (r resolver) ref(concern, id string) string {
 			return attachmentsBucket
 		}
 	case "AWS::Cognito::UserPoolClient":
+		if secret, _ := r.c.templates[concern].Resources[id].at("GenerateSecret").(bool); secret {
+			return identity.ServiceClientID("bot")
+		}
 		return identity.ClientID
 	case "":
 		r.t.Fatalf("%s refers to %s, which it does not have", concern, id)

@@ -25,7 +25,7 @@ import (
 // the permissions of its role. So a missing variable, permission or filter fails
 // here and not in an account, and so does a permission that no function needs.
 func TestWhatIsSynthesizedChats(t *testing.T) {
-	c := synth(t, "dev")
+	c := synthWith(t, map[string]any{"env": "dev", "services": "bot"})
 	guards := map[string]*guard{}
 	// Cleanups run last in, first out: the server has stopped when this one runs.
 	t.Cleanup(func() {
@@ -162,6 +162,7 @@ func (c *chatter) everything() {
 	}
 
 	c.places()
+	c.serve(alice)
 
 	// A room that fanout cuts into slices.
 	var large wire.Room
@@ -206,6 +207,29 @@ func (c *chatter) indexed(room string) bool {
 		c.t.Fatal(err)
 	}
 	return member.IndexedUntil > 0
+}
+
+// serve has a service send a message and end a user's connections, and a user send a file
+// by a request.
+func (c *chatter) serve(alice *rig.Socket) {
+	c.t.Helper()
+	var room wire.Room
+	c.api("service:bot", http.MethodPost, "/rooms", wire.RoomRequest{Name: "News", Type: "group", Members: []string{"alice", "zoe"}}, http.StatusCreated, &room)
+	path := "/rooms/" + room.ChatRoomID
+	c.api("service:bot", http.MethodPost, path+"/messages", wire.SendRequest{Content: "news", ClientMessageID: "n-1"}, http.StatusCreated, nil)
+	if got := alice.ExpectIn(room.ChatRoomID, wire.TypeMessage); got.SenderID != "service:bot" {
+		c.t.Errorf("alice got %+v", got)
+	}
+	var announced wire.AnnouncedAttachment
+	c.api("alice", http.MethodPost, path+"/attachments", wire.AttachmentRequest{Name: "a.png", ContentType: "image/png", Size: 3}, http.StatusCreated, &announced)
+	c.upload(announced.Upload, "png")
+	file := wire.SendRequest{Attachments: []string{announced.AttachmentID}}
+	c.api("alice", http.MethodPost, path+"/messages", file, http.StatusCreated, nil)
+	zoe := c.server.Connect("zoe")
+	c.api("service:bot", http.MethodPost, "/users/zoe/disconnect", nil, http.StatusOK, nil)
+	if got := zoe.Expect(wire.TypeError); got.Code != "disconnected" {
+		c.t.Errorf("zoe got %+v", got)
+	}
 }
 
 // places gives a public room a place, finds it and joins it.

@@ -72,7 +72,8 @@ var grants = map[string][]grant{
 	},
 	topology.API: {
 		{actions: []string{getItem}, prefixes: []string{table.RoomPrefix}},
-		{actions: []string{query, batchGet, putItem, updateItem, deleteItem}, prefixes: []string{table.RoomPrefix, table.UserPrefix}},
+		{actions: []string{query, batchGet, putItem, deleteItem}, prefixes: []string{table.RoomPrefix, table.UserPrefix}},
+		{actions: []string{updateItem}, prefixes: []string{table.ConnectionPrefix, table.RoomPrefix, table.UserPrefix}},
 		{actions: []string{query}, prefixes: []string{table.UserRoomsPrefix}, index: table.GSI1},
 		{actions: []string{query}, prefixes: []string{table.GeoPrefix}, index: table.GSI2},
 	},

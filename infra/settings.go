@@ -31,6 +31,9 @@ type settings struct {
 	UserIDCase   string // "" for what fits the issuer: see userIDCase
 	AllowOrigins []string
 
+	// Services act by the HTTP API with tokens of the client credentials flow.
+	Services []service
+
 	// Where people sign in on the user pool's own page, which comes back to the
 	// browser client: with both empty they type their password into the client.
 	Site       string // the origin that the browser client is reached at, to which the created pool's page returns
@@ -117,6 +120,10 @@ var options = []option{
 	{"userIdCase", func(s *settings, v string) error {
 		s.UserIDCase = v
 		return oneOf(v, config.Insensitive, config.Sensitive)
+	}},
+	{"services", func(s *settings, v string) (err error) {
+		s.Services, err = services(v)
+		return err
 	}},
 	{"origins", func(s *settings, v string) error {
 		s.AllowOrigins = strings.Split(v, ",")
@@ -345,6 +352,9 @@ func (s settings) checkCombinations() error {
 		return errors.New("budget needs alarmTopic, the topic that it notifies")
 	case s.SignInPage != "" && s.UserPoolID == "":
 		return errors.New("signInPage needs userPoolId; for the user pool that this app creates set site")
+	}
+	if err := s.checkServices(); err != nil {
+		return err
 	}
 	if err := s.checkFirewall(); err != nil {
 		return err

@@ -71,8 +71,16 @@ func TestBadContextIsSaidInOneLine(t *testing.T) {
 			"env": "dev", "webAcl": webACL, "site": "https://chat.example.com", "siteCertificate": "arn:aws:acm:us-east-1:123456789012:certificate/a",
 			"originKey": "0123456789abcdefghij", "acceptedKeys": "another-0123456789abcdef",
 		}, "acceptedKeys lacks originKey"},
-		"a rate of none": {map[string]any{"env": "dev", "firewallRate": "9"}, "want a number from 10"},
-		"no topic":       {map[string]any{"env": "dev", "alarmTopic": "ops"}, "want the ARN of an SNS topic"},
+		"a rate of none":          {map[string]any{"env": "dev", "firewallRate": "9"}, "want a number from 10"},
+		"a service's name":        {map[string]any{"env": "dev", "services": "Bot"}, "want a name such as bot"},
+		"no service":              {map[string]any{"env": "dev", "services": ""}, "want a name such as bot"},
+		"a service twice":         {map[string]any{"env": "dev", "services": "bot,bot"}, "want each service once"},
+		"a client id of the pool": {map[string]any{"env": "dev", "services": "bot=x"}, "this app makes the client"},
+		"no client id":            {map[string]any{"env": "dev", "services": "bot=", "issuer": "https://a.example", "audience": "x"}, "want the client id of the service after bot="},
+		"a service of no client":  {map[string]any{"env": "dev", "services": "bot", "issuer": "https://a.example", "audience": "x"}, "want bot=CLIENTID"},
+		"the client id of users":  {map[string]any{"env": "dev", "services": "bot=x", "issuer": "https://a.example", "audience": "x"}, "has the client id of users"},
+		"two of one client":       {map[string]any{"env": "dev", "services": "bot=y,feed=y", "issuer": "https://a.example", "audience": "x"}, "want each service once"},
+		"no topic":                {map[string]any{"env": "dev", "alarmTopic": "ops"}, "want the ARN of an SNS topic"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -200,6 +208,7 @@ func TestSettingsReachTheTemplates(t *testing.T) {
 	c := synthWith(t, map[string]any{
 		"env": "prod", "throttleBurst": "7", "throttleRate": 70, "apiThrottleBurst": 8, "apiThrottleRate": "80", "reservedConcurrency": "fanout=5", "logLevel": "warn",
 		"connectRate": 0, "connectBurst": "7", "sendRate": 3, "sendBurst": 30, "writeRate": "4", "writeBurst": 40, "readRate": 0, "readBurst": 50,
+		"services":      "bot=machine,news-feed=other",
 		"orderInterval": 0, "attachmentBytes": 5_000_000, "typing": "off", "presence": "off",
 		"logRetentionDays": "30", "apiGatewayLogging": "existing", "userPoolId": "eu-central-1_abc", "userPoolClientId": "app",
 		"webSocketDomain":      "chat.example.com",
@@ -257,7 +266,7 @@ func TestSettingsReachTheTemplates(t *testing.T) {
 		t.Errorf("%d resources were made that exist already", found)
 	}
 	authorizer := c.only(t, "AWS::ApiGatewayV2::Authorizer")
-	authorizer.expect(t, `["app"]`, "JwtConfiguration", "Audience")
+	authorizer.expect(t, `["app","machine","other"]`, "JwtConfiguration", "Audience")
 	issuer := resolver{t, c, ""}.text("Api", authorizer.at("JwtConfiguration", "Issuer"))
 	if issuer != "https://cognito-idp.us-east-1.amazonaws.com/eu-central-1_abc" {
 		t.Errorf("the issuer is %s", issuer)
@@ -322,7 +331,7 @@ func (c *cloud) expectLimits(t *testing.T, r resource) {
 		topology.Connect:     {"CONNECT_RATE": "0", "CONNECT_BURST": "7"},
 		topology.SendMessage: {"SEND_RATE": "3", "SEND_BURST": "30"},
 		topology.Default:     {"SEND_RATE": "3", "SEND_BURST": "30"},
-		topology.API:         {"WRITE_RATE": "4", "WRITE_BURST": "40", "READ_RATE": "0", "READ_BURST": "50"},
+		topology.API:         {"SEND_RATE": "3", "SEND_BURST": "30", "WRITE_RATE": "4", "WRITE_BURST": "40", "READ_RATE": "0", "READ_BURST": "50"},
 	}[c.program(t, r)]
 	got := map[string]string{}
 	variables, _ := r.at("Environment", "Variables").(map[string]any)

@@ -57,12 +57,15 @@ const (
 	deleteObject = "s3:DeleteObject"
 )
 
-// objectGrants lists what each function does with attachments. The function api does
-// nothing itself: who has a form or a link of it acts in its role.
+// objectGrants lists what each function does with attachments. Who has a form or a link
+// of the function api acts in its role; it stores messages, too, and then copies uploads
+// as sendmessage does.
 var objectGrants = map[string][]objectGrant{
 	topology.API: {
 		{putObject, topology.PendingPrefix},
 		{getObject, topology.RoomsPrefix},
+		{getObject, topology.PendingPrefix},
+		{putObject, topology.RoomsPrefix},
 	},
 	topology.SendMessage: { // which copies from one to the other
 		{getObject, topology.PendingPrefix},
@@ -78,7 +81,7 @@ func (s storageStack) grantObjects(role awsiam.Role, function string) {
 	for _, g := range objectGrants[function] {
 		allow(role, []string{g.action}, *s.bucket.ArnForObjects(jsii.String(g.prefix + "*")), nil)
 	}
-	if function == topology.SendMessage {
+	if function == topology.SendMessage || function == topology.API {
 		// Without it S3 answers 403, and not 404, to a copy of what does not exist ("GetObject",
 		// Amazon S3 API Reference): no one could tell a missing upload from a missing permission.
 		allow(role, []string{"s3:ListBucket"}, *s.bucket.BucketArn(), nil)

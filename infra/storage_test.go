@@ -72,7 +72,8 @@ func TestRolesReachAttachmentsByPrefix(t *testing.T) {
 	c := synth(t, "prod")
 	bucket := "arn:aws:s3:::" + attachmentsBucket
 	want := []string{
-		"api s3:GetObject " + bucket + "/rooms/*", "api s3:PutObject " + bucket + "/pending/*",
+		"api [s3:GetObject s3:PutObject] " + bucket + "/pending/*", "api [s3:GetObject s3:PutObject] " + bucket + "/rooms/*",
+		"api s3:ListBucket " + bucket,
 		"lastmessage s3:DeleteObject " + bucket + "/rooms/*",
 		"sendmessage s3:GetObject " + bucket + "/pending/*", "sendmessage s3:ListBucket " + bucket, "sendmessage s3:PutObject " + bucket + "/rooms/*",
 	}

@@ -44,6 +44,7 @@ var operations = []operation{
 	{"DELETE", "/rooms/{room}/members/{user}", ""},
 	{"POST", "/rooms/{room}/read", `{"upTo":"{message}"}`},
 	{"GET", "/rooms/{room}/messages", ""},
+	{"POST", "/rooms/{room}/messages", `{"content":"x"}`},
 	{"PATCH", "/rooms/{room}/messages/{message}", `{"content":"x"}`},
 	{"DELETE", "/rooms/{room}/messages/{message}", ""},
 	{"PUT", "/rooms/{room}/messages/{message}/reactions", `{"reaction":"👍"}`},
@@ -54,6 +55,7 @@ var operations = []operation{
 	{"GET", "/me", ""},
 	{"PUT", "/me", `{"displayName":"x"}`},
 	{"POST", "/profiles", `{"users":["bob"]}`},
+	{"POST", "/users/{user}/disconnect", ""},
 	{"GET", "/openapi.json", ""},
 	{"GET", "/asyncapi.json", ""},
 }
@@ -208,7 +210,10 @@ func everything(s *rig.Rig) string {
 }
 
 func TestBadInputIsRefusedAndNothingWritten(t *testing.T) {
-	s := start(t, local.Config{LogLevel: "warn", Wrap: rig.Hasten})
+	s := start(t, local.Config{LogLevel: "warn", Wrap: func(d local.Deployment) local.Deployment {
+		d.Unthrottled = true // what is refused counts, and would be refused for that
+		return rig.Hasten(d)
+	}})
 	room, foreign := s.Room("alice", "bob", "carol"), s.Room("mallet", "bob")
 	alice, mallet := s.Connect("alice"), s.Connect("mallet")
 	mine, _ := alice.Deliver(room, "mine", "")
@@ -298,6 +303,14 @@ func TestBadInputIsRefusedAndNothingWritten(t *testing.T) {
 		{"a file that is none", "GET", "/rooms/" + room + "/attachments/nothing", "", "", 400, "invalid_request"},
 		{"a file that does not exist", "GET", "/rooms/" + room + "/attachments/" + mine.MessageID, "", "", 403, "not_a_member"},
 		{"perhaps a redirect", "GET", "/rooms/" + room + "/attachments/" + mine.MessageID + "?redirect=maybe", "", "", 400, "invalid_request"},
+		{"no content to send", "POST", "/rooms/" + room + "/messages", jsonType, `{"content":""}`, 400, "invalid_request"},
+		{"too much to send", "POST", "/rooms/" + room + "/messages", jsonType, `{"content":"` + strings.Repeat("x", 16_385) + `"}`, 413, "too_large"},
+		{"a send by a forged id", "POST", "/rooms/" + room + "/messages", jsonType, `{"content":"x","clientMessageId":"a#b"}`, 400, "invalid_request"},
+		{"a send without an echo", "POST", "/rooms/" + room + "/messages", jsonType, `{"content":"x","echo":false}`, 400, "invalid_request"},
+		{"an answer to nothing", "POST", "/rooms/" + room + "/messages", jsonType, `{"content":"x","replyTo":"` + theirs.MessageID + `"}`, 404, "not_found"},
+		{"a mention of a stranger", "POST", "/rooms/" + room + "/messages", jsonType, `{"content":"x","mentions":["zoe"]}`, 404, "not_found"},
+		{"a file of no one", "POST", "/rooms/" + room + "/messages", jsonType, `{"content":"x","attachments":["` + theirs.MessageID + `"]}`, 400, "invalid_request"},
+		{"a user ends another's connections", "POST", "/users/bob/disconnect", "", "", 403, "forbidden"},
 		{"no such path", "GET", "/everything", "", "", 404, "not_found"},
 		{"the API itself", "GET", "/", "", "", 404, "not_found"},
 	}...)

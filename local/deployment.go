@@ -3,6 +3,7 @@ package local
 import (
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
@@ -61,14 +62,20 @@ func EachFunction(wrap func(Function) Function) func(Deployment) Deployment {
 }
 
 // NewDeployment returns the deployment that shared/topology lists, for a server with
-// a URL.
-func NewDeployment(url, logLevel string) Deployment {
+// a URL, and for services by their names.
+func NewDeployment(url, logLevel string, services ...string) Deployment {
+	audience, known := []string{identity.ClientID}, make([]string, len(services))
+	for i, name := range services {
+		audience = append(audience, identity.ServiceClientID(name))
+		known[i] = name + "=" + identity.ServiceClientID(name)
+	}
 	values := map[string]string{
 		config.TableName:   TableName,
 		config.CallbackURL: url + "/" + Stage,
 		config.Issuer:      url,
 		config.Audience:    identity.ClientID,
 		config.TokenUse:    "access",
+		config.Services:    strings.Join(known, ","),
 		config.UserIDCase:  config.Insensitive, // as the pool of package identity
 		config.QueryToken:  "true",
 		config.LogLevel:    logLevel,
@@ -80,7 +87,7 @@ func NewDeployment(url, logLevel string) Deployment {
 		Mappings:   topology.StreamMappings(),
 		Stage:      Stage,
 		API:        topology.API,
-		Authorizer: auth.Config{Rule: auth.Rule{Issuer: url, Audience: []string{identity.ClientID}}},
+		Authorizer: auth.Config{Rule: auth.Rule{Issuer: url, Audience: audience}},
 	}
 	constructors := functions.All()
 	for _, f := range topology.Functions() {

@@ -40,6 +40,9 @@ const (
 	Stage = "local"
 )
 
+// DefaultServices are the names of services that get tokens unless others are given.
+var DefaultServices = []string{"bot"}
+
 // Config configures a Server.
 type Config struct {
 	Addr         string // of everything but the table, such as 127.0.0.1:8080
@@ -55,6 +58,8 @@ type Config struct {
 	// Origins are those whose pages may use the HTTP API and sign in, as browsers
 	// send them, such as https://chat.example.com. Those on loopback always may.
 	Origins []string
+	// Services are the names of those that get tokens of their own; nil is DefaultServices.
+	Services []string
 	// Unthrottled lifts the WebSocket API's limits of requests a second, and all limits
 	// per user.
 	Unthrottled bool
@@ -135,7 +140,10 @@ func (s *Server) start(ctx context.Context) error {
 	if err := s.ports.listen(ctx, s.c); err != nil {
 		return err
 	}
-	s.deployed = NewDeployment(s.URL(), s.c.LogLevel)
+	if s.c.Services == nil {
+		s.c.Services = DefaultServices
+	}
+	s.deployed = NewDeployment(s.URL(), s.c.LogLevel, s.c.Services...)
 	s.deployed.Unthrottled = s.c.Unthrottled
 	if s.c.Wrap != nil {
 		s.deployed = s.c.Wrap(s.deployed)
@@ -191,7 +199,7 @@ func (s *Server) openData(ctx context.Context) (streamARN string, err error) {
 		}
 		s.c.State.keep(s)
 	}
-	s.pool.AllowOrigin = s.allowOrigin
+	s.pool.AllowOrigin, s.pool.Services = s.allowOrigin, s.c.Services
 	db := awsdynamodb.NewFromConfig(s.data.aws)
 	if streamARN, err = CreateTable(ctx, db, TableName); err != nil {
 		return "", err

@@ -252,7 +252,7 @@ func answerRateLimited(t *testing.T) {
 	t.Helper()
 	s := start(t, local.Config{LogLevel: "warn", Clock: clockwork.NewFakeClockAt(time.Now()), Wrap: func(d local.Deployment) local.Deployment {
 		for _, f := range d.Functions {
-			for _, name := range []string{config.ReadRate, config.ReadBurst, config.WriteRate, config.WriteBurst} {
+			for _, name := range []string{config.ReadRate, config.ReadBurst, config.WriteRate, config.WriteBurst, config.SendRate, config.SendBurst} {
 				f.Environment[name] = "1"
 			}
 		}
@@ -261,6 +261,12 @@ func answerRateLimited(t *testing.T) {
 	name := "Alice"
 	s.API("alice", "PUT", "/me", wire.NameChange{DisplayName: &name}, nil)
 	s.API("alice", "GET", "/rooms", nil, nil)
+	s.API("alice", "POST", "/rooms/r/messages", wire.SendRequest{Content: "x"}, nil)
+	const disconnect = "/users/bob/disconnect"
+	s.API("service:bot", "POST", disconnect, nil, nil)
+	if got := s.API("service:bot", "POST", disconnect, nil, nil); got != http.StatusTooManyRequests {
+		t.Errorf("a service's POST %s is answered with %d, want 429", disconnect, got)
+	}
 	for _, c := range []struct {
 		method, path string
 		body         any
@@ -279,6 +285,7 @@ func answerRateLimited(t *testing.T) {
 		{"DELETE", "/rooms/r/members?userId=carol", nil},
 		{"POST", "/rooms/r/read", wire.ReadRequest{UpTo: "01HQZ6T0T0ABCDEFGHJKMNPQRS"}},
 		{"GET", "/rooms/r/messages", nil},
+		{"POST", "/rooms/r/messages", wire.SendRequest{Content: "x"}},
 		{"PATCH", "/rooms/r/messages/m", wire.EditRequest{Content: "x"}},
 		{"DELETE", "/rooms/r/messages/m", nil},
 		{"PUT", "/rooms/r/messages/m/reactions", wire.ReactionRequest{Reaction: "👍"}},
@@ -371,6 +378,13 @@ func TestTheDescriptionIsWhatIsServed(t *testing.T) {
 		{"GET", path + "/messages?limit=1", nil, 200},
 		{"GET", path + "/messages?before=x", nil, 400},
 		{"GET", none + "/messages", nil, 403},
+		{"POST", path + "/messages", wire.SendRequest{Content: "x", ClientMessageID: "h-1", ReplyTo: ack.MessageID, Mentions: []string{"bob"}}, 201},
+		{"POST", path + "/messages", wire.SendRequest{Content: "x", ClientMessageID: "h-1"}, 200},
+		{"POST", path + "/messages", wire.SendRequest{}, 400},
+		{"POST", none + "/messages", wire.SendRequest{Content: "x"}, 403},
+		{"POST", path + "/messages", wire.SendRequest{Content: "x", ReplyTo: nothing}, 404},
+		{"POST", path + "/messages", wire.SendRequest{Content: long}, 413},
+		{"POST", "/users/bob/disconnect", nil, 403},
 		{"PATCH", path + "/messages/" + ack.MessageID, wire.EditRequest{Content: "Hello"}, 200},
 		{"PATCH", path + "/messages/" + ack.MessageID, wire.EditRequest{}, 400},
 		{"PATCH", path + "/messages/" + reply.MessageID, wire.EditRequest{Content: "mine"}, 403},
@@ -419,6 +433,16 @@ func TestTheDescriptionIsWhatIsServed(t *testing.T) {
 		path, _, _ := strings.Cut(c.path, "?")
 		if got := s.Request(c.method, "/api"+path, "", nil, nil); got != http.StatusUnauthorized {
 			t.Errorf("%s %s without a token is answered with %d", c.method, c.path, got)
+		}
+	}
+	for user, want := range map[string]int{"bob": 200, url.PathEscape("a#b"): 400} {
+		if got := s.API("service:bot", "POST", "/users/"+user+"/disconnect", nil, nil); got != want {
+			t.Errorf("a service's disconnect of %s is answered with %d, want %d", user, got, want)
+		}
+	}
+	for method, path := range map[string]string{"GET": "/rooms", "POST": "/sync"} {
+		if got := s.API("service:bot", method, path, nil, nil); got != http.StatusForbidden {
+			t.Errorf("a service's %s %s is answered with %d, want 403", method, path, got)
 		}
 	}
 	answerRateLimited(t)

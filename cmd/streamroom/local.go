@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/streamroom/streamroom/local"
+	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/config"
 )
 
@@ -43,6 +44,11 @@ LOG_LEVEL=debug, info, warn (the default) or error sets what the functions log t
   streamroom local --memory
   LOG_LEVEL=info streamroom local --addr 127.0.0.1:9090 --dynamodb-addr 127.0.0.1:9000`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			for _, name := range c.Services {
+				if chat.ValidateServiceName(name) != nil {
+					return usageError{fmt.Errorf("invalid --service %q: want a name such as bot or news-feed", name)}
+				}
+			}
 			if inMemory {
 				c.DataDir = ""
 			}
@@ -55,6 +61,7 @@ LOG_LEVEL=debug, info, warn (the default) or error sets what the functions log t
 	flags.StringVar(&c.DynamoDBAddr, "dynamodb-addr", defaultDynamoDBAddr, "`address` of the table, which speaks DynamoDB's protocol")
 	flags.StringVar(&c.DataDir, "data", ".streamroom", "`folder` for the table, the signing key and the functions' positions in the stream")
 	originsVar(flags, &c.Origins, "origin", "`origin` whose pages may use the HTTP API and sign in, as those on this machine may, such as https://chat.example.com; can be repeated")
+	flags.StringSliceVar(&c.Services, "service", local.DefaultServices, "`name` of a service that gets tokens of its own, such as a bot; can be repeated")
 	flags.BoolVar(&c.Unthrottled, "unthrottled", false, "lift the limits of requests a second and those per user, for load tests")
 	flags.BoolVar(&inMemory, "memory", false, "keep everything in memory; it is lost at the end")
 	urlVar(flags, &c.DynamoDBEndpoint, "dynamodb-endpoint", "http://127.0.0.1:8001", "`URL` of another DynamoDB to use, such as http://127.0.0.1:8001")

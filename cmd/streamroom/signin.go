@@ -16,12 +16,17 @@ import (
 // signInTimeout bounds one request for a token.
 const signInTimeout = 10 * time.Second
 
-// localToken gets a token from the user pool of a running `streamroom local`. addr
+// localToken gets a user's token from the user pool of a running `streamroom local`. addr
 // is its URL, without a slash at the end.
 func localToken(ctx context.Context, addr, user string, expiresIn time.Duration) (string, error) {
+	return askToken(ctx, addr, "user", user, expiresIn)
+}
+
+// askToken asks for the token of a user or a service.
+func askToken(ctx context.Context, addr, kind, name string, expiresIn time.Duration) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, signInTimeout)
 	defer cancel()
-	body, err := json.Marshal(map[string]any{"user": user, "expiresIn": int64(expiresIn / time.Second)})
+	body, err := json.Marshal(map[string]any{kind: name, "expiresIn": int64(expiresIn / time.Second)})
 	if err != nil {
 		return "", fmt.Errorf("sign in: %w", err)
 	}
@@ -46,7 +51,7 @@ func localToken(ctx context.Context, addr, user string, expiresIn time.Duration)
 		return "", fmt.Errorf("invalid answer of %s: want a token of `streamroom local`, got %s", addr, response.Status)
 	}
 	if answer.Token == "" {
-		return "", fmt.Errorf("sign in as %q: %s", user, answer.Detail)
+		return "", fmt.Errorf("sign in as %q: %s", name, answer.Detail)
 	}
 	return answer.Token, nil
 }

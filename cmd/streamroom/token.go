@@ -9,20 +9,28 @@ import (
 )
 
 func newToken() *cobra.Command {
-	var user string
+	var user, service string
 	addr, expires := "http://"+defaultAddr, time.Hour
 	cmd := &cobra.Command{
-		Use: "token --user NAME", GroupID: groupTry, Args: noArguments,
-		Short: "Print a token for a local user",
-		Long: "Sign a user in at a running `streamroom local` and print the token, a JWT. There is\n" +
-			"no password: every name is accepted. For a deployed Streamroom a token comes from its user pool.",
+		Use: "token --user NAME|--service NAME", GroupID: groupTry, Args: noArguments,
+		Short: "Print a token for a local user or service",
+		Long: "Sign a user or a service in at a running `streamroom local` and print the token, a JWT.\n" +
+			"There is no password: every user name is accepted, and of services those that `local` was given,\n" +
+			"bot by default. For a deployed Streamroom a token comes from its user pool.",
 		Example: `  streamroom token --user alice
+  streamroom token --service bot
   curl -H "Authorization: Bearer $(streamroom token --user alice)" http://127.0.0.1:8080/api/rooms`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if user == "" {
-				return usageError{errors.New("--user is missing")}
+			kind, name := "user", user
+			switch {
+			case user == "" && service == "":
+				return usageError{errors.New("--user or --service is missing")}
+			case user != "" && service != "":
+				return usageError{errors.New("--user and --service exclude each other")}
+			case service != "":
+				kind, name = "service", service
 			}
-			token, err := localToken(cmd.Context(), addr, user, expires)
+			token, err := askToken(cmd.Context(), addr, kind, name, expires)
 			if err != nil {
 				return err
 			}
@@ -32,6 +40,7 @@ func newToken() *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&user, "user", "", "user `name` to sign in with")
+	flags.StringVar(&service, "service", "", "`name` of the service to get a token for")
 	urlVar(flags, &addr, "addr", "http://"+defaultAddr, "`URL` of the running streamroom local")
 	flags.DurationVar(&expires, "expires-in", expires, "how long the token is valid; negative for one that has expired already")
 	return cmd

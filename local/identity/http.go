@@ -23,8 +23,8 @@ const NoticeHeader = "Streamroom-Notice"
 
 const notice = "development only: hands out tokens for any name, without a password"
 
-// ServeToken answers POST {"user":"alice","expiresIn":60} with
-// {"token":"…"}. The time is in seconds as for Token, and optional. Errors are
+// ServeToken answers POST {"user":"alice","expiresIn":60}, or {"service":"bot"} with an
+// optional "scope", with {"token":"…"}. The time is in seconds as for Token, and optional. Errors are
 // application/problem+json. Requests that a browser makes for a page of another
 // origin are refused unless AllowOrigin allows it: any page on the web could
 // otherwise be any user here.
@@ -71,8 +71,10 @@ func (p *Pool) allows(r *http.Request) bool {
 
 func (p *Pool) signIn(ctx context.Context, body []byte) (string, error) {
 	var request struct {
-		User      string `json:"user"`
-		ExpiresIn int64  `json:"expiresIn"`
+		User      string  `json:"user"`
+		Service   string  `json:"service"`
+		Scope     *string `json:"scope"` // of a service; nil: the one that it needs
+		ExpiresIn int64   `json:"expiresIn"`
 	}
 	if !utf8.Valid(body) {
 		return "", chat.Errorf(chat.CodeInvalidRequest, "the body is not valid UTF-8")
@@ -89,6 +91,12 @@ func (p *Pool) signIn(ctx context.Context, body []byte) (string, error) {
 	// Clamped, a number of seconds beyond what a Duration holds is still refused.
 	const bound = int64(2 * maxLife / time.Second)
 	seconds := min(max(request.ExpiresIn, -bound), bound)
+	if request.Service != "" {
+		return p.serviceSignIn(request.User, request.Service, request.Scope, time.Duration(seconds)*time.Second)
+	}
+	if request.Scope != nil {
+		return "", chat.Errorf(chat.CodeInvalidRequest, "scope is for services; leave it out")
+	}
 	user, err := spelled(request.User)
 	if err != nil {
 		return "", err
@@ -101,6 +109,17 @@ func (p *Pool) signIn(ctx context.Context, body []byte) (string, error) {
 		return "", fmt.Errorf("sign in: %w", err)
 	}
 	return token, nil
+}
+
+func (p *Pool) serviceSignIn(user, service string, scope *string, expiresIn time.Duration) (string, error) {
+	if user != "" {
+		return "", chat.Errorf(chat.CodeInvalidRequest, "a token is for a user or for a service; leave one of them out")
+	}
+	asked := chat.ServiceScope
+	if scope != nil {
+		asked = *scope
+	}
+	return p.ServiceToken(service, asked, expiresIn)
 }
 
 // ServeDescription answers GET and HEAD with the issuer's description, which says

@@ -18,6 +18,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/MicahParks/jwkset"
@@ -46,6 +47,9 @@ type Pool struct {
 	// SignedIn, if set, hears of each user before their token is handed out over
 	// HTTP, as a user pool's trigger does. Set it before serving.
 	SignedIn func(ctx context.Context, userID string) error
+
+	// Services are the names of those that get tokens of their own. Set it before serving.
+	Services []string
 
 	// AllowOrigin, if set, reports whether pages of another origin may have tokens.
 	// Set it before serving.
@@ -112,6 +116,9 @@ func spelled(user string) (string, error) {
 	if err != nil {
 		return "", chat.Errorf(chat.CodeInvalidRequest, "user must be a user id: %s", chat.Reason(err).Message)
 	}
+	if chat.IsService(name) {
+		return "", chat.Errorf(chat.CodeInvalidRequest, "user must not be a service's id; ask for a token of the service")
+	}
 	return name, nil
 }
 
@@ -124,6 +131,33 @@ func (p *Pool) Token(user string, expiresIn time.Duration) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	subject := sha256.Sum256([]byte("streamroom user " + user))
+	return p.sign(expiresIn, jwt.MapClaims{
+		"client_id": ClientID,
+		"sub":       uuid([16]byte(subject[:16])), // as in a pool, opaque and the same every time
+		"username":  user,
+	})
+}
+
+// ServiceClientID returns the client id of a service.
+func ServiceClientID(name string) string { return "streamroom-local-" + name }
+
+// ServiceToken returns a signed token for one of the Services, as the flow of client
+// credentials gives it: it names no user. Time and errors are those of Token.
+func (p *Pool) ServiceToken(name, scope string, expiresIn time.Duration) (string, error) {
+	if !slices.Contains(p.Services, name) {
+		return "", chat.Errorf(chat.CodeInvalidRequest, "service must be one of %q, got %q; more of them are given with --service", p.Services, name)
+	}
+	return p.sign(expiresIn, jwt.MapClaims{
+		"client_id": ServiceClientID(name),
+		"sub":       ServiceClientID(name),
+		"scope":     scope,
+		"version":   2,
+	})
+}
+
+// sign returns a token with some claims and those that all tokens have.
+func (p *Pool) sign(expiresIn time.Duration, claims jwt.MapClaims) (string, error) {
 	if expiresIn < -maxLife || expiresIn > maxLife {
 		return "", chat.Errorf(chat.CodeInvalidRequest, "a token ends at most %v from now, or ended as long ago", maxLife)
 	}
@@ -137,18 +171,10 @@ func (p *Pool) Token(user string, expiresIn time.Duration) (string, error) {
 	}
 	var id [16]byte
 	_, _ = rand.Read(id[:]) // never fails
-	subject := sha256.Sum256([]byte("streamroom user " + user))
+	claims["iss"], claims["token_use"], claims["jti"] = p.issuer, "access", uuid(id)
+	claims["iat"], claims["exp"] = issuedAt.Unix(), expiresAt.Unix()
 
-	token := jwt.NewWithClaims(jwt.SigningMethodRS256, jwt.MapClaims{
-		"iss":       p.issuer,
-		"client_id": ClientID,
-		"token_use": "access",
-		"sub":       uuid([16]byte(subject[:16])), // as in a pool, opaque and the same every time
-		"username":  user,
-		"iat":       issuedAt.Unix(),
-		"exp":       expiresAt.Unix(),
-		"jti":       uuid(id),
-	})
+	token := jwt.NewWithClaims(jwt.SigningMethodRS256, claims)
 	token.Header = map[string]any{"kid": p.keyID, "alg": token.Method.Alg()}
 	signed, err := token.SignedString(p.key)
 	if err != nil {

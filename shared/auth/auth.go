@@ -103,8 +103,26 @@ func (c Config) validateURL() error {
 // keys could not be fetched or ctx ended before they were.
 // A token of a known key needs no network.
 func (v *Verifier) Verify(ctx context.Context, token string) (Token, error) {
+	claims, err := v.Claims(ctx, token)
+	if err != nil {
+		return Token{}, err
+	}
+	userID, err := v.checker.rule.UserID(claims)
+	if err != nil {
+		return Token{}, err
+	}
+	expiresAt, err := jwt.MapClaims(claims).GetExpirationTime()
+	if err != nil {
+		return Token{}, refuse(err, claims)
+	}
+	return Token{UserID: userID, ExpiresAt: expiresAt.Time, Claims: claims}, nil
+}
+
+// Claims verifies a token without asking whose it is, as a JWT authorizer of API Gateway
+// does. Errors are those of Verify.
+func (v *Verifier) Claims(ctx context.Context, token string) (map[string]any, error) {
 	if len(token) > maxTokenBytes {
-		return Token{}, refusedf(reasonMalformed, "token is longer than %d bytes", maxTokenBytes)
+		return nil, refusedf(reasonMalformed, "token is longer than %d bytes", maxTokenBytes)
 	}
 	claims := jwt.MapClaims{}
 	var keysErr error
@@ -125,19 +143,11 @@ func (v *Verifier) Verify(ctx context.Context, token string) (Token, error) {
 	})
 	switch {
 	case keysErr != nil:
-		return Token{}, keysErr
+		return nil, keysErr
 	case err != nil:
-		return Token{}, refuse(err, claims)
+		return nil, refuse(err, claims)
 	}
-	userID, err := v.checker.rule.UserID(claims)
-	if err != nil {
-		return Token{}, err
-	}
-	expiresAt, err := claims.GetExpirationTime()
-	if err != nil {
-		return Token{}, refuse(err, claims)
-	}
-	return Token{UserID: userID, ExpiresAt: expiresAt.Time, Claims: claims}, nil
+	return claims, nil
 }
 
 // keyIDOf returns the id of the key that signed the token. It refuses the

@@ -144,7 +144,10 @@ type setup struct {
 func newSetup(tb testing.TB, change ...func(*auth.Config)) setup {
 	tb.Helper()
 	config := auth.Config{
-		Rule:    auth.Rule{Issuer: issuerURL, Audience: []string{"other", clientID}, TokenUse: []string{"access"}},
+		Rule: auth.Rule{
+			Issuer: issuerURL, Audience: []string{"other", clientID}, TokenUse: []string{"access"},
+			Services: map[string]string{"machine": "bot"},
+		},
 		JWKSURL: keysURL,
 	}
 	for _, f := range change {

@@ -7,6 +7,8 @@ import (
 
 	"github.com/MicahParks/jwkset"
 	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/streamroom/streamroom/shared/chat"
 )
 
 // ErrUnauthorized is wrapped by every error about a token that is missing,
@@ -28,7 +30,7 @@ func (r *RefusedError) Error() string { return ErrUnauthorized.Error() + ": " + 
 func (r *RefusedError) Unwrap() []error { return []error{ErrUnauthorized, r.cause} }
 
 // Reason returns one word for logs to filter by: missing, malformed, issuer,
-// client, token_use, expired, not_yet_valid, unknown_key, signature or user.
+// client, token_use, expired, not_yet_valid, unknown_key, signature, user or scope.
 func (r *RefusedError) Reason() string { return r.reason }
 
 // The words of RefusedError.Reason. A claim that is missing or of the wrong type makes
@@ -46,12 +48,17 @@ const (
 	reasonUser        = "user"
 )
 
+// ReasonScope is the reason why the token of a service is refused that is valid, but has
+// no chat.ServiceScope.
+const ReasonScope = "scope"
+
 // Causes of this package, beside those of the JWT library.
 var (
 	errCritical   = errors.New("token has critical header parameters, which are not supported")
 	errNoKeyID    = errors.New("token has no kid header")
 	errExpiry     = errors.New("token expires beyond the year 9999")
 	errTokenUse   = errors.New("token_use is not accepted")
+	errScope      = errors.New("the token of a service has no scope " + chat.ServiceScope)
 	errUnknownKey = errors.New("token is signed with a key that its issuer does not publish")
 )
 

@@ -3,6 +3,7 @@ package auth
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -39,6 +40,9 @@ type Rule struct {
 	UserClaim string
 	// UserIDs gives the claim its normal form.
 	UserIDs chat.UserIDs
+	// Services are the accepted services by their client ids. The token of one comes from
+	// the flow of client credentials: it names no user, and has chat.ServiceScope.
+	Services map[string]string
 }
 
 func (r Rule) validate() error {
@@ -51,6 +55,14 @@ func (r Rule) validate() error {
 	}
 	if slices.Contains(r.TokenUse, "") {
 		return errors.New("auth: an accepted token_use may not be empty")
+	}
+	for clientID, name := range r.Services {
+		if err := chat.ValidateServiceName(name); err != nil {
+			return fmt.Errorf("auth: %w", err)
+		}
+		if clientID == "" || slices.Contains(r.Audience, clientID) {
+			return fmt.Errorf("auth: invalid client id %q of the service %s: want one that is no audience of users", clientID, name)
+		}
 	}
 	return nil
 }
@@ -111,7 +123,8 @@ func (c *Checker) check(claims jwt.MapClaims) error {
 func (c *Checker) isForUs(claims jwt.MapClaims) bool {
 	if claims["aud"] == nil {
 		clientID, _ := claims["client_id"].(string)
-		return slices.Contains(c.rule.Audience, clientID)
+		_, service := c.rule.Services[clientID]
+		return service || slices.Contains(c.rule.Audience, clientID)
 	}
 	audience, err := claims.GetAudience()
 	return err == nil && slices.ContainsFunc(audience, func(a string) bool {
@@ -157,11 +170,21 @@ func audiences(text string) ([]any, bool) {
 	return list, true
 }
 
-// UserID returns the user id among verified claims: the claim UserClaim, or if
+// UserID returns the user id among verified claims: that of a service by its client
+// id, or the claim UserClaim, or if
 // that is "", username or else cognito:username (where Cognito's access and id
 // tokens have it), in the normal form of UserIDs. What is no user id, or is not in
-// Unicode's form C, is a *RefusedError: see chat.UserIDs.OfClaim.
+// Unicode's form C, is a *RefusedError: see chat.UserIDs.OfClaim. So is the token of a
+// service without chat.ServiceScope, and that of a user with a service's id.
 func (r Rule) UserID(claims map[string]any) (string, error) {
+	clientID, _ := claims["client_id"].(string)
+	if name, ok := r.Services[clientID]; ok {
+		scopes, _ := claims["scope"].(string)
+		if !slices.Contains(strings.Fields(scopes), chat.ServiceScope) {
+			return "", &RefusedError{ReasonScope, errScope}
+		}
+		return chat.ServiceID(name), nil
+	}
 	userClaim := r.UserClaim
 	if userClaim == "" {
 		userClaim = "username"
@@ -176,6 +199,9 @@ func (r Rule) UserID(claims map[string]any) (string, error) {
 	userID, err := r.UserIDs.OfClaim(id)
 	if err != nil {
 		return "", refusedf(reasonUser, "claim %q must be 1 to %d bytes of UTF-8 in normal form C, without control and invisible characters, #, and white space around it", userClaim, chat.MaxUserID)
+	}
+	if chat.IsService(userID) {
+		return "", refusedf(reasonUser, "claim %q has the id of a service, which no user may have", userClaim)
 	}
 	return userID, nil
 }

@@ -39,6 +39,13 @@ func TestRule_VerifierAndCheckerAgree(t *testing.T) {
 		"expiry no number":           {claims: claims{"exp": "soon"}, reason: "malformed"},
 		"no expiry":                  {claims: claims{"exp": nil}, reason: "malformed"},
 		"user":                       {claims: claims{"username": "a#b"}, reason: "user"},
+		"a user with a service's id": {claims: claims{"username": "service:bot"}, reason: "user"},
+		"service":                    {claims: claims{"client_id": "machine", "username": nil, "scope": "x/y streamroom/service"}},
+		"service without its scope":  {claims: claims{"client_id": "machine", "username": nil, "scope": "streamroom/servicex"}, reason: "scope"},
+		"service without a scope":    {claims: claims{"client_id": "machine", "username": nil}, reason: "scope"},
+		"service, its id token":      {claims: claims{"client_id": "machine", "token_use": "id", "scope": "streamroom/service"}, reason: "token_use"},
+		"service, expired":           {claims: claims{"client_id": "machine", "scope": "streamroom/service", "exp": ended.Unix()}, texts: map[string]string{"exp": strconv.FormatInt(ended.Unix(), 10)}, reason: "expired"},
+		"unknown service":            {claims: claims{"client_id": "machine-2", "username": nil, "scope": "streamroom/service"}, reason: "client"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSetup(t)

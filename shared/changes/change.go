@@ -80,10 +80,12 @@ type (
 	}
 
 	// ConnectionReplaced says that newer connections of a user have replaced one, or
-	// with Flooded that too many refused frames have ended it.
+	// with Flooded that too many refused frames have ended it, with Disconnected that a
+	// service or an operator has.
 	ConnectionReplaced struct {
 		ConnectionID, UserID string
 		Flooded              bool
+		Disconnected         bool
 	}
 )
 

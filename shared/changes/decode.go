@@ -145,8 +145,9 @@ func (it item) change() (Change, error) {
 			return nil, err
 		}
 		_, flooded := it.after[table.Flooded]
+		_, disconnected := it.after[table.Disconnected]
 		userID, err := textOf(it.after, table.UserID)
-		return ConnectionReplaced{it.key.ConnectionID, userID, flooded}, err
+		return ConnectionReplaced{it.key.ConnectionID, userID, flooded, disconnected}, err
 	}
 	return nil, nil // most records of the table say nothing to a reader
 }

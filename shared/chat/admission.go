@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -37,32 +38,47 @@ func (a *admission) admit(ctx context.Context, connectionID string, check func(u
 			return err
 		}
 	}
+	var state, checked func() error
+	if warm {
+		state = func() error {
+			_, err := a.user(ctx, connectionID)
+			return err
+		}
+	}
+	if check != nil {
+		checked = func() error { return check(userID) }
+	}
+	return a.take(ctx, userID, state, checked)
+}
+
+// admitUser takes one send out of a user's limit, and runs check beside that.
+func (a *admission) admitUser(ctx context.Context, userID string, check func() error) error {
+	return a.take(ctx, userID, nil, check)
+}
+
+// take takes one send out of a user's limit. Beside that it runs what is not nil: state,
+// about the connection, whose error comes before one of the room, and check.
+func (a *admission) take(ctx context.Context, userID string, state, check func() error) error {
 	// Not WithContext: none of them cancels a take that may be written.
 	var group errgroup.Group
 	var stateErr, checkErr error
-	if warm {
+	beside := func(run func() error, failed *error) {
+		if run == nil {
+			return
+		}
 		group.Go(func() error {
-			_, stateErr = a.user(ctx, connectionID)
+			*failed = run()
 			return nil
 		})
 	}
-	if check != nil {
-		group.Go(func() error {
-			checkErr = check(userID)
-			return nil
-		})
-	}
+	beside(state, &stateErr)
+	beside(check, &checkErr)
 	rateErr := a.limiter.Take(ctx, userID, Sending, 1)
 	if rateErr == nil {
 		rateErr = a.limiter.takeTogether(ctx, userID, Sustaining)
 	}
 	_ = group.Wait()
-	for _, err := range []error{stateErr, rateErr, checkErr} { // an error of the connection comes before one of the room
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return cmp.Or(stateErr, rateErr, checkErr)
 }
 
 // user returns the user of a connection that may send.

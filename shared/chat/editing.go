@@ -51,7 +51,7 @@ func (e *Editor) Edit(ctx context.Context, userID, roomID, messageID, content st
 			return Message{}, err
 		}
 	}
-	m, err := e.own(ctx, userID, roomID, messageID)
+	m, err := e.find(ctx, userID, roomID, messageID, false)
 	if err != nil {
 		return Message{}, err
 	}
@@ -107,12 +107,12 @@ func (e *Editor) mentions(ctx context.Context, m Message, userIDs []string) ([]s
 }
 
 // Delete removes a message's content; its sender and time stay. Deleting it
-// again succeeds.
+// again succeeds. A service may delete every message.
 //
 // Errors: CodeInvalidRequest, CodeNotAMember, CodeForbidden for another user's
 // message, CodeNotFound.
 func (e *Editor) Delete(ctx context.Context, userID, roomID, messageID string) error {
-	m, err := e.own(ctx, userID, roomID, messageID)
+	m, err := e.find(ctx, userID, roomID, messageID, IsService(userID))
 	if err != nil {
 		return err
 	}
@@ -133,8 +133,8 @@ func (e *Editor) Delete(ctx context.Context, userID, roomID, messageID string) e
 	return fmt.Errorf("delete message %s: gave up after %d concurrent changes", messageID, changeAttempts)
 }
 
-// own reads a message and checks that the user sent it.
-func (e *Editor) own(ctx context.Context, userID, roomID, messageID string) (Message, error) {
+// find reads a message and checks that the user sent it, or that others may change it.
+func (e *Editor) find(ctx context.Context, userID, roomID, messageID string, others bool) (Message, error) {
 	place, err := lookup(ctx, e.store, userID, roomID, messageID)
 	if err != nil {
 		return Message{}, err
@@ -142,7 +142,7 @@ func (e *Editor) own(ctx context.Context, userID, roomID, messageID string) (Mes
 	if !place.Found {
 		return Message{}, errNoMessage(roomID, messageID)
 	}
-	if place.Message.SenderID != userID {
+	if place.Message.SenderID != userID && !others {
 		return Message{}, Errorf(CodeForbidden, "only the sender of a message edits or deletes it")
 	}
 	return place.Message, nil

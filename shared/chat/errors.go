@@ -22,9 +22,10 @@ const (
 	CodeTooLarge       Code = "too_large"
 	CodeRateLimited    Code = "rate_limited" // wait, then send again
 	CodeUnknownAction  Code = "unknown_action"
-	CodeReconnect      Code = "reconnect" // the connection is unknown or has expired: open a new one
-	CodeReplaced       Code = "replaced"  // the user has opened more connections: do not reconnect unasked
-	CodeInternal       Code = "internal"  // a failure of the server: try again
+	CodeReconnect      Code = "reconnect"    // the connection is unknown or has expired: open a new one
+	CodeReplaced       Code = "replaced"     // the user has opened more connections: do not reconnect unasked
+	CodeDisconnected   Code = "disconnected" // a service or an operator has ended the connection: do not reconnect unasked
+	CodeInternal       Code = "internal"     // a failure of the server: try again
 )
 
 // Error is an error that a client may see: its Code and Message are sent to the

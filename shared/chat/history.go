@@ -25,6 +25,7 @@ type Range struct {
 
 // HistoryStore reads messages. All reads are strong.
 type HistoryStore interface {
+	roomReader
 	// RoomFor reads a room and a user's membership of it; false if the room does
 	// not exist or the user is not a member.
 	RoomFor(ctx context.Context, roomID, userID string) (Room, Member, bool, error)
@@ -60,7 +61,9 @@ func NewHistories(store HistoryStore) *Histories { return &Histories{store: stor
 // cursors have passed them; in larger ones, their senders. Those with reactions have the
 // reader's own.
 //
-// Errors: CodeInvalidRequest, CodeNotAMember.
+// A service may read every room.
+//
+// Errors: CodeInvalidRequest, CodeNotAMember, CodeNotFound.
 func (h *Histories) Read(ctx context.Context, userID, roomID string, r Range) (messages []Message, more bool, err error) {
 	if err := ValidateRoomID(roomID); err != nil {
 		return nil, false, err
@@ -76,12 +79,9 @@ func (h *Histories) Read(ctx context.Context, userID, roomID string, r Range) (m
 			return nil, false, err
 		}
 	}
-	room, _, member, err := h.store.RoomFor(ctx, roomID, userID)
+	room, err := h.room(ctx, roomID, userID)
 	if err != nil {
-		return nil, false, fmt.Errorf("check membership: %w", err)
-	}
-	if !member {
-		return nil, false, errNotAMember(roomID)
+		return nil, false, err
 	}
 	var cursors map[string]ReadCursor
 	group, reading := errgroup.WithContext(ctx)
@@ -109,6 +109,21 @@ func (h *Histories) Read(ctx context.Context, userID, roomID string, r Range) (m
 		return nil, false, err
 	}
 	return messages, more, nil
+}
+
+// room returns a room whose messages a user may read.
+func (h *Histories) room(ctx context.Context, roomID, userID string) (Room, error) {
+	if IsService(userID) {
+		return serviceRoom(ctx, h.store, roomID)
+	}
+	room, _, member, err := h.store.RoomFor(ctx, roomID, userID)
+	if err != nil {
+		return Room{}, fmt.Errorf("check membership: %w", err)
+	}
+	if !member {
+		return Room{}, errNotAMember(roomID)
+	}
+	return room, nil
 }
 
 // deriveReaders gives each message its sender and the users whose cursors have

@@ -273,8 +273,13 @@ func mayChangeMembers(r Room, by Member) error {
 	return nil
 }
 
-// authorize returns the room and the user's membership of it.
+// authorize returns the room and the user's membership of it. A service counts as an
+// owner.
 func (s *Rooms) authorize(ctx context.Context, roomID, userID string) (Room, Member, error) {
+	if IsService(userID) {
+		room, err := serviceRoom(ctx, s.store, roomID)
+		return room, Member{UserID: userID, Role: Owner}, err
+	}
 	if err := ValidateRoomID(roomID); err != nil {
 		return Room{}, Member{}, err
 	}

@@ -76,6 +76,10 @@ type Connection struct {
 	// Flooded is set with ReplacedAt if too many refused frames have ended the
 	// connection.
 	Flooded bool
+
+	// Disconnected is set with ReplacedAt if a service or an operator has ended the
+	// connection.
+	Disconnected bool
 }
 
 // ExpiresAt is the time, in ms, from which reads ignore the connection's rows,

@@ -126,7 +126,7 @@ func (s *Readers) revise(ctx context.Context, userID string, place Place, upTo s
 	return revised, nil
 }
 
-// lookup reads a message for a member of its room.
+// lookup reads a message for a member of its room, or a service.
 func lookup(ctx context.Context, store PlaceStore, userID, roomID, messageID string) (Place, error) {
 	if err := ValidateRoomID(roomID); err != nil {
 		return Place{}, err
@@ -138,7 +138,7 @@ func lookup(ctx context.Context, store PlaceStore, userID, roomID, messageID str
 	if err != nil {
 		return Place{}, fmt.Errorf("look up message %s: %w", messageID, err)
 	}
-	if !place.Member {
+	if !place.Member && !IsService(userID) {
 		return Place{}, errNotAMember(roomID)
 	}
 	return place, nil

@@ -121,10 +121,13 @@ type Creation struct {
 // exists once for a pair: created is false if it existed already, and the creator
 // has it in the list again if they had hidden it. created is true again if the same creation is repeated with its key.
 //
+// A service makes rooms for others: it is a member only if it names itself, and the first
+// of the members that it names owns a group.
+//
 // Errors: CodeInvalidRequest, also for a key that was used for another room;
 // CodeNeverSignedIn.
 func (s *Rooms) Create(ctx context.Context, creator string, n NewRoom) (room Room, created bool, err error) {
-	others, err := otherMembers(creator, n.Members)
+	first, others, err := founders(creator, n.Members)
 	if err != nil {
 		return Room{}, false, err
 	}
@@ -146,10 +149,10 @@ func (s *Rooms) Create(ctx context.Context, creator string, n NewRoom) (room Roo
 			return Room{}, false, Errorf(CodeInvalidRequest, `invalid visibility: want "private" for a dm; leave it out`)
 		}
 		if len(others) != 1 {
-			return Room{}, false, Errorf(CodeInvalidRequest, "invalid members: want exactly one besides yourself for a dm, got %d", len(others))
+			return Room{}, false, Errorf(CodeInvalidRequest, "invalid members: want exactly one besides %s for a dm, got %d", quote(first), len(others))
 		}
-		room.ID = DirectRoomID(creator, others[0])
-		room.Invited = others[0]
+		room.ID = DirectRoomID(first, others[0])
+		room.CreatedBy, room.Invited = first, others[0]
 		role = PlainMember // its members never change
 	default:
 		return Room{}, false, Errorf(CodeInvalidRequest, `invalid type: want "group" or "dm", got %s`, quote(string(n.Type)))
@@ -158,7 +161,7 @@ func (s *Rooms) Create(ctx context.Context, creator string, n NewRoom) (room Roo
 	if err := ValidateIdempotencyKey(n.Key); err != nil {
 		return Room{}, false, err
 	}
-	members := []Member{{UserID: creator, Role: role, JoinedAt: room.CreatedAt}}
+	members := []Member{{UserID: first, Role: role, JoinedAt: room.CreatedAt}}
 	for _, user := range others {
 		members = append(members, Member{UserID: user, Role: PlainMember, JoinedAt: room.CreatedAt})
 	}
@@ -171,7 +174,7 @@ func (s *Rooms) Create(ctx context.Context, creator string, n NewRoom) (room Roo
 			return Room{}, false, refusal
 		}
 	}
-	room, created, err = s.put(ctx, room, members, n.Key)
+	room, created, err = s.put(ctx, creator, room, members, n.Key)
 	if err != nil || created {
 		return room, created, err
 	}
@@ -220,7 +223,7 @@ func (s *Rooms) NeverSignedIn(ctx context.Context, userIDs []string) ([]string, 
 }
 
 // put stores a new room. If the key is remembered, it returns the earlier room.
-func (s *Rooms) put(ctx context.Context, room Room, members []Member, key string) (Room, bool, error) {
+func (s *Rooms) put(ctx context.Context, creator string, room Room, members []Member, key string) (Room, bool, error) {
 	if key == "" {
 		created, err := s.store.CreateRoom(ctx, room, members)
 		if err != nil {
@@ -229,7 +232,7 @@ func (s *Rooms) put(ctx context.Context, room Room, members []Member, key string
 		return room, created, nil
 	}
 	c := Creation{
-		UserID: room.CreatedBy, Key: key, Request: fingerprint(room, members), RoomID: room.ID,
+		UserID: creator, Key: key, Request: fingerprint(room, members), RoomID: room.ID,
 		ExpiresAt: room.CreatedAt + CreationMemory.Milliseconds(),
 	}
 	created, earlier, err := s.store.CreateRoomOnce(ctx, room, members, c)
@@ -261,8 +264,21 @@ func fingerprint(r Room, members []Member) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// otherMembers returns the members besides the creator, each once.
-func otherMembers(creator string, members []string) ([]string, error) {
+// founders returns who owns a new group, and the other members, each once.
+func founders(creator string, named []string) (first string, others []string, err error) {
+	first = creator
+	if IsService(creator) {
+		if len(named) == 0 {
+			return "", nil, Errorf(CodeInvalidRequest, "members is missing: a service makes rooms for others, of whom the first owns a group")
+		}
+		first = named[0]
+	}
+	others, err = otherMembers(first, named)
+	return first, others, err
+}
+
+// otherMembers returns the members besides the first one, each once.
+func otherMembers(first string, members []string) ([]string, error) {
 	if len(members) > MaxInitialMember {
 		return nil, Errorf(CodeInvalidRequest, "invalid members: want at most %d at creation, got %d; add the others one by one", MaxInitialMember, len(members))
 	}
@@ -274,7 +290,7 @@ func otherMembers(creator string, members []string) ([]string, error) {
 	}
 	slices.Sort(others)
 	others = slices.Compact(others)
-	return slices.DeleteFunc(others, func(user string) bool { return user == creator }), nil
+	return slices.DeleteFunc(others, func(user string) bool { return user == first }), nil
 }
 
 // ValidateRoomName checks a group's name: 1 to MaxRoomName characters.

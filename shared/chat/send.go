@@ -15,6 +15,7 @@ import (
 type SendStore interface {
 	AdmissionStore
 	MemberStore
+	roomReader
 	// IsMember reads strongly whether a user is a member of a room.
 	IsMember(ctx context.Context, roomID, userID string) (bool, error)
 	// PutMessage stores a message unless one with its id exists. With Attachments, it
@@ -140,6 +141,28 @@ func (s *Sender) Send(ctx context.Context, r SendRequest) (Receipt, error) {
 	return s.put(ctx, a)
 }
 
+// SendAs stores one message of a user or a service whose token was verified for this
+// request, instead of the one that opened a connection. A service may send to every room.
+// It counts in the same limits as a Send, and costs the same but for the connection's
+// row, which it does not read; refused ones count, too.
+//
+// Errors: CodeRateLimited, CodeInvalidRequest, CodeTooLarge, CodeNotAMember, CodeNotFound
+// as with Send, and for a room that does not exist if it is a service's.
+func (s *Sender) SendAs(ctx context.Context, userID string, r SendRequest) (Receipt, error) {
+	faulty := cmp.Or(r.Refused, validateSend(r))
+	var a attempt
+	err := s.admission.admitUser(ctx, userID, func() (err error) {
+		if faulty == nil {
+			a, err = s.prepare(ctx, r, userID)
+		}
+		return cmp.Or(faulty, err)
+	})
+	if err != nil {
+		return Receipt{}, err
+	}
+	return s.put(ctx, a)
+}
+
 // attempt is a send that may be stored.
 type attempt struct {
 	message Message    // with an id that was minted for it
@@ -246,11 +269,23 @@ func (s *Sender) lookUp(ctx context.Context, r SendRequest, a *attempt, fits boo
 		l.strangers, err = strangers(ctx, s.store, r.RoomID, sent.Mentions, sent.SenderID)
 		return err
 	})
-	if l.member, l.memberErr = s.store.IsMember(ctx, r.RoomID, sent.SenderID); l.memberErr != nil {
-		l.memberErr = fmt.Errorf("check membership: %w", l.memberErr)
-	}
+	l.member, l.memberErr = s.maySend(ctx, r.RoomID, sent.SenderID)
 	_ = group.Wait()
 	return l
+}
+
+// maySend reports whether a user is a member of a room. A service may send to any room
+// that exists.
+func (s *Sender) maySend(ctx context.Context, roomID, userID string) (bool, error) {
+	if IsService(userID) {
+		_, err := serviceRoom(ctx, s.store, roomID)
+		return err == nil, err
+	}
+	member, err := s.store.IsMember(ctx, roomID, userID)
+	if err != nil {
+		return false, fmt.Errorf("check membership: %w", err)
+	}
+	return member, nil
 }
 
 // put stores the message of an attempt.

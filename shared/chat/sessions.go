@@ -27,6 +27,10 @@ type ConnectionStore interface {
 	// RateStore.TakeRate does those of users; false if it has no room. A connection
 	// without a row has room.
 	TakeRefusal(ctx context.Context, connectionID string, limit RateLimit) (within bool, err error)
+	// Disconnect marks the rows of a user's connections as Disconnected, from which their
+	// sockets are closed, and returns how many there are. Those that were marked before
+	// are marked again.
+	Disconnect(ctx context.Context, userID string) (int, error)
 	// EndConnection marks a connection's row as Flooded, once, from which its socket
 	// is closed. It does nothing without a row.
 	EndConnection(ctx context.Context, connectionID string) error
@@ -102,6 +106,22 @@ func (s *Sessions) ChangedAt(ctx context.Context, userID string) (int64, error) 
 	return at, nil
 }
 
+// Disconnect ends the connections of a user, on behalf of a service or an operator, and
+// returns how many there were. Their sockets are closed within a second; until then frames
+// on them are refused with CodeDisconnected. A token that has not ended opens new ones.
+//
+// Errors: CodeInvalidRequest.
+func (s *Sessions) Disconnect(ctx context.Context, userID string) (int, error) {
+	if err := ValidateUserID(userID); err != nil {
+		return 0, err
+	}
+	n, err := s.store.Disconnect(ctx, userID)
+	if err != nil {
+		return 0, fmt.Errorf("disconnect a user: %w", err)
+	}
+	return n, nil
+}
+
 // Refused counts a frame of a connection that was answered with an error, and ends the
 // connection when there are more than Refusing allows: each costs an invocation and an
 // answer, and no limit of what is served bounds them. Failures of the server do not
@@ -109,7 +129,7 @@ func (s *Sessions) ChangedAt(ctx context.Context, userID string) (int64, error) 
 func (s *Sessions) Refused(ctx context.Context, connectionID string, reason error) error {
 	limit := s.limits[Refusing]
 	code := Reason(reason).Code
-	if limit == (RateLimit{}) || code == CodeInternal || code == CodeReconnect || code == CodeReplaced || IsFlooded(reason) {
+	if limit == (RateLimit{}) || code == CodeInternal || code == CodeReconnect || code == CodeReplaced || code == CodeDisconnected || IsFlooded(reason) {
 		return nil
 	}
 	within, err := s.store.TakeRefusal(ctx, connectionID, limit)
@@ -146,8 +166,17 @@ func IsFlooded(err error) bool { return errors.Is(err, errFlooded) }
 
 // ended returns why a connection with a ReplacedAt is closed.
 func (c Connection) ended() error {
-	if c.Flooded {
+	switch {
+	case c.Disconnected:
+		return ErrDisconnected()
+	case c.Flooded:
 		return ErrFlooded()
 	}
 	return ErrReplaced()
+}
+
+// ErrDisconnected is the reason why a connection is closed that a service or an operator
+// ended.
+func ErrDisconnected() *Error {
+	return Errorf(CodeDisconnected, "your connections were ended; sign in again to open another one")
 }

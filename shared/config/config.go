@@ -25,6 +25,7 @@ const (
 	Audience     = "JWT_AUDIENCE"   // accepted client ids, separated by commas
 	TokenUse     = "JWT_TOKEN_USE"  // accepted values of token_use, separated by commas; optional, not checked by default
 	UserClaim    = "JWT_USER_CLAIM" // the claim that is the user id; optional, see auth.UserID
+	Services     = "JWT_SERVICES"   // services by their client ids, bot=CLIENTID, separated by commas; optional
 	ConnectRate  = "CONNECT_RATE"   // connections that a user may open a minute, 0 for no limit; optional
 	ConnectBurst = "CONNECT_BURST"  // and how many at once; optional
 	SendRate     = "SEND_RATE"      // messages that a user may send a second, 0 for no limit of frames; optional
@@ -94,6 +95,20 @@ func (r *Reader) Tokens() Tokens {
 		TokenUse:  list(r.get(TokenUse)),
 		UserClaim: r.get(UserClaim),
 	}
+}
+
+// Services returns the names of services by their client ids.
+func (r *Reader) Services() map[string]string {
+	services := map[string]string{}
+	for _, entry := range list(r.get(Services)) {
+		name, clientID, ok := strings.Cut(entry, "=")
+		if !ok || name == "" || clientID == "" {
+			r.errs = append(r.errs, fmt.Errorf("invalid %s: want entries such as bot=CLIENTID, got %q", Services, entry))
+			continue
+		}
+		services[clientID] = name
+	}
+	return services
 }
 
 // FoldCase reports whether the case of user ids is ignored: see chat.UserIDs.

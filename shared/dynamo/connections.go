@@ -288,6 +288,7 @@ func connectionOf(connectionID string, it item) chat.Connection {
 		TokenExpiresAt: attribute.GetNumber(it, table.TokenExpiresAt),
 		ReplacedAt:     attribute.GetNumber(it, table.ReplacedAt),
 		Flooded:        attribute.GetNumber(it, table.Flooded) != 0,
+		Disconnected:   attribute.GetNumber(it, table.Disconnected) != 0,
 	}
 }
 

@@ -31,6 +31,8 @@ const (
 var (
 	replacedFrame = endFrame(chat.ErrReplaced())
 	floodedFrame  = endFrame(chat.ErrFlooded())
+
+	disconnectedFrame = endFrame(chat.ErrDisconnected())
 )
 
 func endFrame(reason *chat.Error) []byte {
@@ -48,7 +50,10 @@ func (f *Fanout) closeReplaced(ctx context.Context, replaced []changes.Connectio
 	frames, ends := make([]push.Post, len(replaced)), make([]push.Post, len(replaced))
 	for i, c := range replaced {
 		frames[i] = push.Post{ConnectionID: c.ConnectionID, Data: replacedFrame}
-		if c.Flooded {
+		switch {
+		case c.Disconnected:
+			frames[i].Data = disconnectedFrame
+		case c.Flooded:
 			frames[i].Data = floodedFrame
 		}
 		ends[i] = push.Post{ConnectionID: c.ConnectionID, Close: true}

@@ -47,7 +47,7 @@ func Status(code chat.Code) int {
 		return http.StatusForbidden
 	case chat.CodeNotFound:
 		return http.StatusNotFound
-	case chat.CodeReconnect:
+	case chat.CodeReconnect, chat.CodeDisconnected:
 		return http.StatusGone
 	case chat.CodeReplaced, chat.CodeNeverSignedIn:
 		return http.StatusConflict

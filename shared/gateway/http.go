@@ -16,6 +16,8 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/streamroom/streamroom/shared/auth"
+	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/wire"
 )
 
 // UserHandler serves an HTTP request of a user whose token the gateway's
@@ -48,7 +50,7 @@ func (h *HTTP) Handle(ctx context.Context, e events.APIGatewayV2HTTPRequest) (ev
 	}
 	userID, err := h.tokens.User(e.RequestContext.Authorizer.JWT.Claims)
 	if err != nil {
-		return h.refuse(e, http.StatusUnauthorized, err), nil
+		return h.unaccepted(e, err)
 	}
 	request, err := httpRequest(ctx, e)
 	if err != nil {
@@ -66,6 +68,23 @@ func (h *HTTP) Handle(ctx context.Context, e events.APIGatewayV2HTTPRequest) (ev
 		Str("outcome", http.StatusText(recorder.status)).
 		Msg("handled")
 	return httpResponse(recorder), nil
+}
+
+// unaccepted answers a request whose token is valid, but not accepted: 401 as API Gateway
+// does, or that of a service without its scope with 403 and what it lacks, which no other
+// token of the same client would have (RFC 6750, 3.1).
+func (h *HTTP) unaccepted(e events.APIGatewayV2HTTPRequest, err error) (events.APIGatewayV2HTTPResponse, error) {
+	var refusal *auth.RefusedError
+	if !errors.As(err, &refusal) || refusal.Reason() != auth.ReasonScope {
+		return h.refuse(e, http.StatusUnauthorized, err), nil
+	}
+	answer := h.refuse(e, http.StatusForbidden, err)
+	body, err := wire.Encode(wire.Problem{
+		Title: http.StatusText(http.StatusForbidden), Status: http.StatusForbidden, Code: string(chat.CodeForbidden),
+		Detail: "the token of this service has no scope " + chat.ServiceScope,
+	})
+	answer.Headers["Content-Type"], answer.Body = "application/problem+json", string(body)
+	return answer, err
 }
 
 // refuse answers a request that does not reach the handler, as API Gateway

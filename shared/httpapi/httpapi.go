@@ -50,6 +50,8 @@ type Domain struct {
 	Reactors  *chat.Reactors
 	Profiles  *chat.Profiles
 	Users     *chat.Users
+	Sender    *chat.Sender
+	Sessions  *chat.Sessions
 	Presences *chat.Presences // nil: no one is told who is online
 
 	Attachments *chat.Attachments
@@ -84,6 +86,7 @@ func New(domain Domain, status func(chat.Code) int, log zerolog.Logger) *API {
 		"DELETE /rooms/{room}/members/{user}":               a.limited(chat.Writing, a.removeMember),
 		"POST /rooms/{room}/read":                           a.limited(chat.Writing, a.readRoom),
 		"GET /rooms/{room}/messages":                        a.limited(chat.Reading, a.history),
+		"POST /rooms/{room}/messages":                       a.sendMessage, // which has limits of its own
 		"PATCH /rooms/{room}/messages/{message}":            a.limited(chat.Writing, a.editMessage),
 		"DELETE /rooms/{room}/messages/{message}":           a.limited(chat.Writing, a.deleteMessage),
 		"PUT /rooms/{room}/messages/{message}/reactions":    a.limited(chat.Writing, a.react),
@@ -94,13 +97,14 @@ func New(domain Domain, status func(chat.Code) int, log zerolog.Logger) *API {
 		"GET /me":                                           a.me,
 		"PUT /me":                                           a.limited(chat.Writing, a.changeMe),
 		"POST /profiles":                                    a.limited(chat.Reading, a.profiles),
+		"POST /users/{user}/disconnect":                     a.limited(chat.Writing, a.disconnect),
 		"GET /openapi.json":                                 a.description,
 		"GET /asyncapi.json":                                a.frames,
 	} {
 		if pattern == "POST /rooms" || pattern == "PUT /me" {
 			serve = a.noting(serve)
 		}
-		a.mux.Handle(pattern, a.route(serve))
+		a.mux.Handle(pattern, a.route(admitting(pattern, serve)))
 	}
 	a.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { a.noRoute(w, r) })
 	return a

@@ -26,6 +26,10 @@ func (c *chatter) RoomFor(context.Context, string, string) (chat.Room, chat.Memb
 	return chat.Room{}, chat.Member{}, true, nil
 }
 
+func (c *chatter) Room(context.Context, string) (chat.Room, bool, error) {
+	return chat.Room{}, true, nil
+}
+
 func (c *chatter) ReadCursors(context.Context, string, string, string) (map[string]chat.ReadCursor, error) {
 	return nil, nil
 }

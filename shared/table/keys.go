@@ -59,7 +59,8 @@ const (
 	TokenExpiresAt  = "tokenExpiresAt"
 	RateTAT         = "rateTat"
 	ReplacedAt      = "replacedAt"
-	Flooded         = "flooded" // with replacedAt: too many refused frames have ended the connection
+	Disconnected    = "disconnected" // with replacedAt: a service or an operator has ended the connection
+	Flooded         = "flooded"      // with replacedAt: too many refused frames have ended the connection
 	Name            = "name"
 	Type            = "type"
 	CreatedBy       = "createdBy"

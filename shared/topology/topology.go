@@ -50,7 +50,7 @@ func Functions() []Function {
 		// connections in 0.69 s instead of 0.70 (docs/large-rooms.md), at twice the price.
 		{Name: Fanout, MemoryMB: 512, Timeout: 20 * time.Second, Variables: reads(config.CallbackURL, config.Presence)},
 		{Name: LastMessage, MemoryMB: 512, Timeout: 30 * time.Second, Variables: reads(config.OrderSeconds, config.Attachments)},
-		{Name: API, MemoryMB: 256, Timeout: 10 * time.Second, Variables: tokens(config.WriteRate, config.WriteBurst, config.ReadRate, config.ReadBurst, config.OrderSeconds, config.Attachments, config.MaxFile, config.Presence)},
+		{Name: API, MemoryMB: 256, Timeout: 10 * time.Second, Variables: tokens(config.Services, config.SendRate, config.SendBurst, config.WriteRate, config.WriteBurst, config.ReadRate, config.ReadBurst, config.OrderSeconds, config.Attachments, config.MaxFile, config.Presence)},
 	}
 }
 
@@ -63,6 +63,13 @@ func APIHeaders() []string { return []string{"authorization", "content-type", "i
 // OriginKeyHeader is the header in which a distribution in front of both APIs says that
 // a request came through it, and so past its firewall.
 const OriginKeyHeader = "X-Origin-Key"
+
+// ServiceScope is the scope of services' tokens, and ServiceName a pattern of their names:
+// those of package chat, with at most 32 bytes.
+const (
+	ServiceScope = "streamroom/service"
+	ServiceName  = `[a-z][a-z0-9]*(-[a-z][a-z0-9]*)*`
+)
 
 // APIPreflightAge is how long browsers remember what pages of an origin may send.
 const APIPreflightAge = time.Hour

@@ -79,6 +79,30 @@ type ReadRequest struct {
 	UpTo string `json:"upTo"` // message id
 }
 
+// SendRequest sends a message, as a ClientFrame with the action ActionSendMessage does.
+type SendRequest struct {
+	Content         string   `json:"content"`
+	ClientMessageID string   `json:"clientMessageId,omitempty"`
+	Attachments     []string `json:"attachments,omitempty"` // ids
+	ReplyTo         string   `json:"replyTo,omitempty"`     // id of a message of the room
+	Mentions        []string `json:"mentions,omitempty"`    // ids of members of the room
+}
+
+// Sent answers a SendRequest, as an Ack does: the message is stored.
+type Sent struct {
+	ChatRoomID      string `json:"chatRoomId"`
+	MessageID       string `json:"messageId"`
+	SenderID        string `json:"senderId"`
+	Timestamp       int64  `json:"timestamp"` // ms since 1970
+	ClientMessageID string `json:"clientMessageId,omitempty"`
+	Duplicate       bool   `json:"duplicate"`
+}
+
+// Disconnected says how many connections of a user were ended.
+type Disconnected struct {
+	Connections int `json:"connections"`
+}
+
 // EditRequest gives a message new content.
 type EditRequest struct {
 	Content  string    `json:"content"`

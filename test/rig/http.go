@@ -11,16 +11,21 @@ import (
 	"time"
 
 	"github.com/streamroom/streamroom/local/lambda"
+	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/eventsource"
 	"github.com/streamroom/streamroom/shared/wire"
 )
 
 const apiPath = "/api"
 
-// SignIn returns a token of a user from the pool of the Streamroom at url. It is
+// SignIn returns a token of a user, or of a service by its id, from the pool of the Streamroom at url. It is
 // for goroutines other than the test's; see Rig.Token.
 func SignIn(ctx context.Context, client *http.Client, url, user string, expiresIn time.Duration) (string, error) {
-	body := fmt.Sprintf(`{"user":%q,"expiresIn":%d}`, user, int(expiresIn.Seconds()))
+	kind := "user"
+	if name, ok := strings.CutPrefix(user, chat.ServiceID("")); ok {
+		kind, user = "service", name
+	}
+	body := fmt.Sprintf(`{%q:%q,"expiresIn":%d}`, kind, user, int(expiresIn.Seconds()))
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/token", strings.NewReader(body))
 	if err != nil {
 		return "", err

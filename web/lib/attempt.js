@@ -22,7 +22,7 @@ export const PING = JSON.stringify({ action: "ping" });
  * @param {Frame} frame
  */
 export const endsConnection = ({ type, code = "" }) =>
-  type === "error" && ["replaced", "reconnect", "token_expired", "unauthorized"].includes(code);
+  type === "error" && ["replaced", "disconnected", "reconnect", "token_expired", "unauthorized"].includes(code);
 
 export class Attempt {
   /** @type {WebSocket|undefined} */
@@ -44,7 +44,7 @@ export class Attempt {
    * @param {object} on
    * @param {(socket: WebSocket, pong?: Frame) => void} on.opened the socket is the caller's from here on
    * @param {(frame: Frame) => void} on.frame any frame that comes before the pong, and in its batch
-   * @param {(failure?: Failure) => void} on.failed `unauthorized`: there will be no token; `replaced`: there are too many connections; undefined: the server wants a new one
+   * @param {(failure?: Failure) => void} on.failed `unauthorized`: there will be no token; `replaced`: there are too many connections; `disconnected`: the server ended them; undefined: the server wants a new one
    */
   constructor({ url, token, clock, WebSocket, ping }, on) {
     this.#on = on;
@@ -153,7 +153,7 @@ export class Attempt {
  * @param {TokenSource} token
  */
 export function refusal({ code, message = "" }, token) {
-  if (code === "replaced") return new Failure("replaced", message);
+  if (code === "replaced" || code === "disconnected") return new Failure(code, message);
   if (code !== "reconnect") token.drop();
   return undefined;
 }

@@ -33,6 +33,9 @@ const PING_SPREAD = 1 / 35;
 const RETURNING = 4000;
 /** API Gateway ends every connection after 2 hours. */
 const LIFETIME = 110 * MINUTE;
+/** Codes of failures after which no other connection is opened unasked. */
+const ENDS = new Set(["unauthorized", "replaced", "disconnected"]);
+
 /** A connection is replaced this long before its token ends (ms), or a tenth of what the token has left if that is less. */
 const TOKEN_MARGIN = MINUTE;
 /** How long a replaced connection still brings what was on its way when the other one began (ms): more than the 20 s that a broadcast may take. */
@@ -216,7 +219,7 @@ export class Connection {
         frame: (frame) => this.#on.frame(frame),
         failed: (failure) => {
           this.#attempt = undefined;
-          if (failure?.code === "unauthorized" || failure?.code === "replaced") this.#end(failure);
+          if (failure && ENDS.has(failure.code)) this.#end(failure);
           else failed(failure);
         },
       },

@@ -226,15 +226,18 @@ test("the error reconnect makes a new connection, an expired token one with a ne
   }
 });
 
-test("a connection that newer ones replaced is not opened again unasked", async () => {
-  const w = new World();
-  await w.connect();
-  FakeSocket.last.receive({ type: "error", code: "replaced", message: "…" });
-  await w.clock.advance(60 * MINUTE);
-  equal([FakeSocket.all.length, w.chat.state.name, w.chat.state.failure.code], [1, "stopped", "replaced"]);
-  w.chat.start();
-  await w.clock.advance(1000);
-  equal(FakeSocket.all.length, 2);
+test("a connection that newer ones replaced, or the server ended, is not opened again unasked", async () => {
+  for (const code of ["replaced", "disconnected"]) {
+    const w = new World();
+    await w.connect();
+    FakeSocket.last.receive({ type: "error", code, message: "…" });
+    await w.clock.advance(60 * MINUTE);
+    equal([FakeSocket.all.length, w.chat.state.name, w.chat.state.failure.code], [1, "stopped", code]);
+    w.chat.start();
+    await w.clock.advance(1000);
+    equal(FakeSocket.all.length, 2);
+    w.chat.stop();
+  }
 });
 
 test("stop ends everything", async () => {

@@ -134,6 +134,23 @@ func (s *Store) TakeRefusal(ctx context.Context, connectionID string, limit chat
 	return wait <= 0, nil
 }
 
+// Disconnect implements chat.ConnectionStore.
+func (s *Store) Disconnect(ctx context.Context, userID string) (int, error) {
+	unlock, err := s.begin(ctx, "Disconnect")
+	if err != nil {
+		return 0, err
+	}
+	defer unlock()
+	n := 0
+	for id := range s.presence[userID] {
+		c := s.connections[id]
+		c.ReplacedAt, c.Disconnected = s.now().UnixMilli(), true
+		s.connections[id] = c
+		n++
+	}
+	return n, nil
+}
+
 // EndConnection implements chat.ConnectionStore.
 func (s *Store) EndConnection(ctx context.Context, connectionID string) error {
 	unlock, err := s.begin(ctx, "EndConnection")

@@ -338,6 +338,27 @@ var connectionTests = map[string]func(*fixture){
 			f.Errorf("found %t, one that never was %t, error %v", found, other, err)
 		}
 	},
+	"Disconnect/marks the rows of all of a user's connections, each time": func(f *fixture) {
+		for _, id := range []string{"c", "d"} {
+			f.connect(connection(id, "alice"))
+		}
+		f.connect(connection("e", "bob"))
+		for range 2 {
+			n, err := f.Disconnect(f.Context(), "alice")
+			if n != 2 || err != nil {
+				f.Errorf("ended %d, %v; want 2", n, err)
+			}
+		}
+		for id, ended := range map[string]bool{"c": true, "d": true, "e": false} {
+			got, _, err := f.Connection(f.Context(), id)
+			if err != nil || got.Disconnected != ended || (got.ReplacedAt != 0) != ended {
+				f.Errorf("%s: %+v, %v; want ended: %t", id, got, err, ended)
+			}
+		}
+		if n, err := f.Disconnect(f.Context(), "carol"); n != 0 || err != nil {
+			f.Errorf("of no connection: %d, %v", n, err)
+		}
+	},
 	"EndConnection/marks a row once, and makes none": func(f *fixture) {
 		want := connection("c", "alice")
 		f.connect(want)

@@ -1,0 +1,220 @@
+package local_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/streamroom/streamroom/local"
+	"github.com/streamroom/streamroom/shared/wire"
+	"github.com/streamroom/streamroom/test/rig"
+)
+
+const bot = "service:bot"
+
+// Who may do what by the HTTP API: a service, a member, a stranger.
+func TestServices_WhoMayDoWhat(t *testing.T) {
+	s := start(t, local.Config{LogLevel: "warn"})
+	room := s.Room("alice", "bob", "carol")
+	alice := s.Connect("alice")
+	told := func() string { ack, _ := alice.Deliver(room, "hello", ""); return ack.MessageID }
+	path, name := "/rooms/"+room, "Bot"
+	for _, c := range []struct {
+		what, method, path             string
+		body                           any
+		service, stranger, plainMember int
+	}{
+		{"make a room for others", "POST", "/rooms", wire.RoomRequest{Type: "group", Name: "Tea", Members: []string{"dave", "erin"}}, 201, 201, 201},
+		{"read a room", "GET", path, nil, 200, 403, 200},
+		{"read messages", "GET", path + "/messages", nil, 200, 403, 200},
+		{"who is online", "GET", path + "/presence", nil, 200, 403, 200},
+		{"send", "POST", path + "/messages", wire.SendRequest{Content: "x"}, 201, 403, 201},
+		{"delete another's message", "DELETE", messagePath(room, told()), nil, 204, 403, 403},
+		{"edit another's message", "PATCH", messagePath(room, told()), wire.EditRequest{Content: "x"}, 403, 403, 403},
+		{"rename", "PATCH", path, wire.NameRequest{Name: "Tea"}, 200, 403, 403},
+		{"add a member", "POST", path + "/members", wire.MemberRequest{UserID: "dave"}, 201, 403, 403},
+		{"remove a member", "DELETE", path + "/members?userId=dave", nil, 204, 403, 403},
+		{"end connections", "POST", "/users/zoe/disconnect", nil, 200, 403, 403},
+		{"have a name", "PUT", "/me", wire.NameChange{DisplayName: &name}, 200, 200, 200},
+		{"read profiles", "POST", "/profiles", wire.ProfilesRequest{Users: []string{bot}}, 200, 200, 200},
+		{"list one's rooms", "GET", "/rooms", nil, 403, 200, 200},
+		{"sync", "POST", "/sync", wire.SyncRequest{Rooms: map[string]string{}}, 403, 200, 200},
+		{"join", "POST", path + "/join", nil, 403, 403, 200},
+		{"read up to", "POST", path + "/read", wire.ReadRequest{UpTo: told()}, 403, 403, 204},
+		{"react", "PUT", messagePath(room, told()) + "/reactions", wire.ReactionRequest{Reaction: "a"}, 403, 403, 200},
+		{"announce a file", "POST", path + "/attachments", wire.AttachmentRequest{Name: "a", ContentType: "image/png", Size: 1}, 403, 403, 201},
+	} {
+		for _, by := range []struct {
+			user string
+			want int
+		}{{"mallet", c.stranger}, {"bob", c.plainMember}, {bot, c.service}} {
+			if got := s.API(by.user, c.method, c.path, c.body, nil); got != by.want {
+				t.Errorf("%s: %s by %s is answered with %d, want %d", c.what, c.path, by.user, got, by.want)
+			}
+		}
+	}
+}
+
+// A token that is not accepted has one answer, whatever it is used for.
+func TestServices_Tokens(t *testing.T) {
+	s := start(t, local.Config{LogLevel: "warn"})
+	if status, problem := bad(s, s.Token(bot, -time.Hour), badInput{method: "GET", path: "/me"}); status != 401 || problem.Title != `{"message":"Unauthorized"}` && problem.Code != "" {
+		t.Errorf("an expired one: %d %+v", status, problem)
+	}
+	for name, c := range map[string]struct {
+		token  string
+		status int
+		code   string
+	}{
+		"without its scope": {token(t, s, `{"service":"bot","scope":"streamroom/other"}`), 403, "forbidden"},
+		"without any scope": {token(t, s, `{"service":"bot","scope":""}`), 403, "forbidden"},
+		"a user's":          {s.Token("alice", 0), 403, "forbidden"},
+	} {
+		if status, problem := bad(s, c.token, badInput{method: "POST", path: "/users/bob/disconnect"}); status != c.status || problem.Code != c.code {
+			t.Errorf("a token %s: %d %+v", name, status, problem)
+		}
+	}
+	for _, body := range []string{
+		`{"service":"unknown"}`, `{"service":"bot","user":"alice"}`, `{"user":"alice","scope":"x"}`, `{"user":"service:bot"}`, `{"user":"Service:Bot"}`,
+	} {
+		if got := token(t, s, body); got != "" {
+			t.Errorf("%s gets a token", body)
+		}
+	}
+	// No service opens a socket.
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, strings.Replace(s.WebSocketURL(), "ws:", "http:", 1)+"?token="+s.Token(bot, 0), http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for header, value := range map[string]string{"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="} {
+		request.Header.Set(header, value)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	if response.StatusCode != http.StatusUnauthorized {
+		t.Errorf("a service's handshake is answered with %s", response.Status)
+	}
+}
+
+// token asks for one as body has it; "" if it is refused.
+func token(t *testing.T, s *rig.Rig, body string) string {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL()+"/token", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var answer struct{ Token string }
+	var text bytes.Buffer
+	if _, err := text.ReadFrom(response.Body); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text.Bytes(), &answer); err != nil || (answer.Token == "") != (response.StatusCode == http.StatusBadRequest) {
+		t.Fatalf("%s: %s %s", body, response.Status, text.String())
+	}
+	return answer.Token
+}
+
+// What a service sends reaches the room's members as any message, once.
+func TestServices_SendAsThemselves(t *testing.T) {
+	s := start(t, local.Config{LogLevel: "warn"})
+	room := s.Room("alice", "bob")
+	alice := s.Connect("alice")
+	asked, _ := alice.Deliver(room, "what time is it?", "")
+	path := "/rooms/" + room + "/messages"
+	send := wire.SendRequest{Content: "noon", ClientMessageID: "c-1", ReplyTo: asked.MessageID, Mentions: []string{"Alice"}}
+	var sent, again wire.Sent
+	if status := s.API(bot, "POST", path, send, &sent); status != http.StatusCreated || sent.SenderID != bot || sent.Duplicate {
+		t.Errorf("sent: %d %+v", status, sent)
+	}
+	if status := s.API(bot, "POST", path, send, &again); status != http.StatusOK || !again.Duplicate || again.MessageID != sent.MessageID {
+		t.Errorf("sent again: %d %+v", status, again)
+	}
+	got := alice.Expect(wire.TypeMessage)
+	if got.MessageID != sent.MessageID || got.SenderID != bot || got.Content != "noon" || got.ReplyTo == nil || got.ClientMessageID != "" || len(got.Mentions) != 1 || got.Mentions[0] != "alice" {
+		t.Errorf("alice got %+v", got)
+	}
+	alice.ExpectNone(wire.TypeMessage)
+	if status := s.API(bot, "POST", "/rooms/nowhere/messages", send, nil); status != http.StatusNotFound {
+		t.Errorf("to no room: %d", status)
+	}
+	// A user's own devices learn by which send.
+	if status := s.API("alice", "POST", path, wire.SendRequest{Content: "thanks", ClientMessageID: "c-2"}, nil); status != http.StatusCreated {
+		t.Errorf("alice sends: %d", status)
+	}
+	if got := alice.Expect(wire.TypeMessage); got.Content != "thanks" || got.ClientMessageID != "c-2" {
+		t.Errorf("alice got %+v", got)
+	}
+}
+
+// A service makes rooms of others: the first of them owns a group, and a dm is theirs.
+func TestServices_MakeRooms(t *testing.T) {
+	s := start(t, local.Config{LogLevel: "warn"})
+	var group, direct, same wire.Room
+	s.API(bot, "POST", "/rooms", wire.RoomRequest{Type: "group", Name: "Tea", Members: []string{"zoe", "alice"}}, &group)
+	var seen wire.Room
+	if s.API("zoe", "GET", "/rooms/"+group.ChatRoomID, nil, &seen); group.MemberCount != 2 || seen.Role != "owner" || len(seen.Members) != 2 {
+		t.Errorf("made %+v, zoe sees %+v", group, seen)
+	}
+	s.API(bot, "POST", "/rooms", wire.RoomRequest{Type: "dm", Members: []string{"alice", "zoe"}}, &direct)
+	if status := s.API("zoe", "POST", "/rooms", wire.RoomRequest{Type: "dm", Members: []string{"alice"}}, &same); status != http.StatusOK || same.ChatRoomID != direct.ChatRoomID {
+		t.Errorf("zoe's dm: %d %+v, the service's %+v", status, same, direct)
+	}
+	var list wire.RoomList
+	s.API("alice", "GET", "/rooms", nil, &list)
+	for _, r := range list.Rooms {
+		if r.Type == "dm" && (r.With == nil || r.With.UserID != "zoe") {
+			t.Errorf("alice lists %+v", r)
+		}
+	}
+	for _, members := range [][]string{nil, {"alice"}, {"alice", "bob", "carol"}} {
+		if status := s.API(bot, "POST", "/rooms", wire.RoomRequest{Type: "dm", Members: members}, nil); status != http.StatusBadRequest {
+			t.Errorf("a dm of %q is answered with %d", members, status)
+		}
+	}
+	// A service that names itself is a member, and can be mentioned.
+	var own wire.Room
+	s.API(bot, "POST", "/rooms", wire.RoomRequest{Type: "group", Name: "Help", Members: []string{"alice", bot}}, &own)
+	if status := s.API("alice", "POST", "/rooms/"+own.ChatRoomID+"/messages", wire.SendRequest{Content: "hi", Mentions: []string{bot}}, nil); status != http.StatusCreated {
+		t.Errorf("a mention of the service is answered with %d", status)
+	}
+}
+
+// A user's sockets end within a second, and others are told that they have gone.
+func TestDisconnect_EndsAllOfAUsersSockets(t *testing.T) {
+	s := start(t, local.Config{LogLevel: "warn"})
+	s.Room("alice", "bob")
+	bob := s.Connect("bob")
+	first, second := s.Connect("alice"), s.Connect("alice")
+	began := time.Now()
+	var ended wire.Disconnected
+	if status := s.API(bot, "POST", "/users/Alice/disconnect", nil, &ended); status != http.StatusOK || ended.Connections != 2 {
+		t.Errorf("answered %d, %+v", status, ended)
+	}
+	for _, socket := range []*rig.Socket{first, second} {
+		if got := socket.Expect(wire.TypeError); got.Code != "disconnected" {
+			t.Errorf("got %+v", got)
+		}
+		for {
+			if _, err := socket.Next(); err != nil {
+				break
+			}
+		}
+	}
+	if took := time.Since(began); took > time.Second {
+		t.Errorf("it took %v", took)
+	}
+	for gone := bob.Expect(wire.TypePresence); gone.UserID != "alice" || gone.Online; gone = bob.Expect(wire.TypePresence) {
+	}
+	s.Connect("alice") // a token that has not ended opens another one
+}
