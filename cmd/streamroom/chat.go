@@ -36,9 +36,19 @@ func newChat() *cobra.Command {
 		Use: "chat --room ROOM", GroupID: groupTry, Args: noArguments,
 		Short: "Chat in the terminal",
 		Long: `Chat in a room: its newest messages are shown, then every new one, and each line that
-you type is sent. /edit TEXT and /delete change your last message, /quit leaves; a
-line that begins with // is sent with one slash. An @ before the name or id of a member
-mentions them. Messages go to stdout, notes to stderr.
+you type is sent. An @ before the name or id of a member mentions them. Messages go to
+stdout, notes to stderr, such as who types and who reacts. Lines that begin with / are
+commands; one that begins with // is sent with one slash:
+
+  /edit TEXT      your last message says this instead
+  /delete         your last message is deleted
+  /reply TEXT     answers the newest message
+  /react EMOJI    reacts to the newest message, with an emoji or a name such as :tada:
+  /unreact EMOJI  takes that back
+  /who            lists who is online
+  /quit           leaves
+
+/reply, /react and /unreact take ^N before their text for the N-th newest message.
 
 For a user of a running ` + "`streamroom local`" + ` give --user; for a deployed Streamroom give
 --token, --ws and --api.`,

@@ -5,151 +5,17 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
-	"fmt"
 	"io"
-	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
-
-	"go.uber.org/goleak"
 
 	"github.com/streamroom/streamroom/client"
 	"github.com/streamroom/streamroom/local"
 	"github.com/streamroom/streamroom/shared/wire"
 	"github.com/streamroom/streamroom/test/rig"
 )
-
-// chatPatience is how long a test waits for what should come soon.
-const chatPatience = time.Minute
-
-// startLocal runs a Streamroom in memory on free ports.
-func startLocal(t *testing.T) *local.Server {
-	t.Helper()
-	running, err := local.Start(t.Context(), local.Config{
-		Addr: "127.0.0.1:0", DynamoDBAddr: "127.0.0.1:0", LogLevel: "error", Log: t.Output(),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), chatPatience)
-		defer cancel()
-		if err := running.Stop(ctx); err != nil {
-			t.Error(err)
-		}
-		http.DefaultClient.CloseIdleConnections()
-		goleak.VerifyNone(t)
-	})
-	return running
-}
-
-// person is a user who chats in a terminal.
-type person struct {
-	t      *testing.T
-	typed  *io.PipeWriter
-	shown  *screen // stdout
-	status *screen // stderr
-	stop   context.CancelFunc
-	done   chan error
-}
-
-func sitDown(t *testing.T, args ...string) *person {
-	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	keyboard, typed := io.Pipe()
-	p := &person{t: t, typed: typed, shown: newScreen(), status: newScreen(), stop: cancel, done: make(chan error, 1)}
-	go func() {
-		_, err := execute(ctx, append([]string{"chat"}, args...), keyboard, p.shown, p.status)
-		p.done <- err
-	}()
-	t.Cleanup(func() {
-		cancel()
-		_ = typed.Close()
-	})
-	return p
-}
-
-func (p *person) types(line string) {
-	p.t.Helper()
-	if _, err := io.WriteString(p.typed, line+"\n"); err != nil {
-		p.t.Fatal(err)
-	}
-}
-
-func (p *person) sees(s *screen, want string) {
-	p.t.Helper()
-	if err := s.await(want); err != nil {
-		p.t.Fatal(err)
-	}
-}
-
-// leaves waits for the end.
-func (p *person) leaves() error {
-	p.t.Helper()
-	select {
-	case err := <-p.done:
-		return err
-	case <-time.After(chatPatience):
-		p.t.Fatal("the chat doesn't end")
-		return nil
-	}
-}
-
-// screen keeps what was written and lets a test wait for some of it.
-type screen struct {
-	mu      sync.Mutex
-	buf     bytes.Buffer
-	written chan struct{} // closed at the next write
-}
-
-func newScreen() *screen { return &screen{written: make(chan struct{})} }
-
-func (s *screen) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	close(s.written)
-	s.written = make(chan struct{})
-	return s.buf.Write(p)
-}
-
-func (s *screen) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.buf.String()
-}
-
-func (s *screen) await(want string) error {
-	deadline := time.After(chatPatience)
-	for {
-		s.mu.Lock()
-		text, written := s.buf.String(), s.written
-		s.mu.Unlock()
-		if strings.Contains(text, want) {
-			return nil
-		}
-		select {
-		case <-written:
-		case <-deadline:
-			return fmt.Errorf("%q was not shown; this was:\n%s", want, text)
-		}
-	}
-}
-
-// api is a client of a user for what a terminal doesn't offer.
-func api(t *testing.T, s *local.Server, user string) *client.Client {
-	t.Helper()
-	c, err := client.New(client.Options{
-		WebSocketURL: s.WebSocketURL(), APIURL: s.URL() + "/api",
-		Token: func(ctx context.Context) (string, error) { return localToken(ctx, s.URL(), user, time.Hour) },
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
 
 func TestTwoPeopleChat(t *testing.T) {
 	s := startLocal(t)
@@ -528,82 +394,5 @@ func TestChatRefuses(t *testing.T) {
 				t.Errorf("it was printed, too: %s%s", &stdout, &stderr)
 			}
 		})
-	}
-}
-
-func TestChatScreen(t *testing.T) {
-	var out, status bytes.Buffer
-	s := &chatScreen{room: "tea", out: &out, status: &status}
-	at := time.Date(2024, 2, 28, 12, 0, 0, 0, time.Local)
-	message := func(at time.Time, sender, content string) client.Message {
-		return client.Message{HistoryMessage: wire.HistoryMessage{
-			ChatRoomID: "tea", SenderID: sender, Content: content, Timestamp: at.UnixMilli(),
-		}}
-	}
-	file, caption := message(at, "bob", ""), message(at, "bob", "both")
-	file.Attachments = []client.Attachment{{Name: "plan\x1b.pdf", Size: 3}}
-	caption.Attachments = []client.Attachment{{Name: "a.png", Size: 1}, {Name: "b.png", Size: 2}}
-	late, deleted, elsewhere := message(at, "bob", "late"), message(at, "bob", ""), message(at, "bob", "psst")
-	late.Late = true
-	deleted.DeletedAt = 1
-	elsewhere.ChatRoomID = "coffee"
-	answer, void := message(at, "bob", "me"), message(at, "bob", "too")
-	answer.ReplyTo = &client.Quote{SenderID: "alice", Preview: "who\nis\x1b there?"}
-	void.ReplyTo = &client.Quote{SenderID: "alice"}
-	lost := client.Disconnected{Err: errors.New("closed\x1b[2J"), RetryIn: 1234 * time.Millisecond}
-	for _, e := range []client.Event{
-		client.Connected{UserID: "alice"},
-		message(at, "bob", "one"), elsewhere,
-		message(at.Add(24*time.Hour), "bob", "two\n12:00:01 alice: forged\r\n\tthree\rfour"),
-		message(at, "eve\x1b]0;title\x07\u202e", "\x00\u009b\u2066x\u2028y"), late, deleted,
-		file, caption, answer, void,
-		client.Edited{HistoryMessage: file.HistoryMessage},
-		client.MemberJoined{ChatRoomID: "tea", UserID: "dave\n"},
-		client.MemberJoined{ChatRoomID: "tea", UserID: "dave\n"},
-		client.MemberLeft{ChatRoomID: "tea", UserID: "dave\n"},
-		client.MemberJoined{ChatRoomID: "tea", UserID: "dave\n"},
-		client.MemberJoined{ChatRoomID: "coffee", UserID: "frank"},
-		client.MemberLeft{ChatRoomID: "coffee", UserID: "alice"},
-		lost, lost,
-		client.CatchUpFailed{Err: errors.New("no API\x1b"), RetryIn: time.Second},
-		client.Connected{UserID: "alice"},
-	} {
-		if err := s.show(e); err != nil {
-			t.Errorf("%+v ended the chat: %v", e, err)
-		}
-	}
-	wantOut := `--- Wednesday, 28 February 2024 ---
-12:00:00 bob: one
---- Thursday, 29 February 2024 ---
-12:00:00 bob: two
-         | 12:00:01 alice: forged
-         |     three␍four
---- Wednesday, 28 February 2024 ---
-12:00:00 eve␛]0;title␇` + "\ufffd: ␀\ufffd\ufffdx\ufffdy" + `
-12:00:00 bob: late  (arrived late)
-12:00:00 bob: (deleted)
-12:00:00 bob: [file plan␛.pdf, 3 B]
-12:00:00 bob: both
-         | [file a.png, 1 B]
-         | [file b.png, 2 B]
-12:00:00 bob: [answers alice: who is␛ there?]
-         | me
-12:00:00 bob: [answers alice]
-         | too
-12:00:00 bob: [file plan␛.pdf, 3 B]  (edited)
-`
-	if out.String() != wantOut {
-		t.Errorf("shown:\n%s\nwant:\n%s", &out, wantOut)
-	}
-	wantStatus := `* connected as alice to tea; type a line to send it, /edit TEXT or /delete to change your last one, /quit to leave
-* dave␊ joined
-* dave␊ left
-* dave␊ joined
-* not connected: closed␛[2J; trying again until it works
-* missed messages can't be fetched: no API␛; trying again until it works
-* connected again
-`
-	if status.String() != wantStatus {
-		t.Errorf("noted:\n%s\nwant:\n%s", &status, wantStatus)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -33,6 +34,9 @@ type chatScreen struct {
 	reason string // why there is no connection, as noted last
 
 	joiners map[string]bool // users who have joined since, and not left
+
+	recent []shownMessage       // the latest on the screen, by id
+	typing map[string]time.Time // until when who types does
 
 	caughtUp bool // whether mine is the last one of all, for the goroutine of send
 }
@@ -187,67 +191,6 @@ func (s *chatScreen) hasShown(messageID string) bool {
 	return s.newest >= messageID
 }
 
-// enter carries out a line: a command, or a message to send.
-func (s *chatScreen) enter(ctx context.Context, c *client.Client, line string) {
-	content, edit := strings.CutPrefix(line, "/edit ")
-	switch {
-	case edit:
-		s.changeLast(ctx, c, "edited", func(ctx context.Context, messageID string) error {
-			_, err := c.Edit(ctx, s.room, messageID, content, client.NowMentioning(s.mentioned(ctx, c, content)...))
-			return err
-		})
-	case line == "/delete":
-		s.changeLast(ctx, c, "deleted", func(ctx context.Context, messageID string) error {
-			return c.Delete(ctx, s.room, messageID)
-		})
-	case strings.HasPrefix(line, "/") && !strings.HasPrefix(line, "//"):
-		s.note("not sent: the commands are /edit, /delete and /quit; begin with // to send a line that begins with /")
-	default:
-		s.sendLine(ctx, c, strings.TrimPrefix(line, "/"))
-	}
-}
-
-// changeLast changes the last own message. While the room's messages are still being
-// shown, that is not known yet.
-func (s *chatScreen) changeLast(ctx context.Context, c *client.Client, what string, change func(ctx context.Context, messageID string) error) {
-	changing, cancel := context.WithTimeout(ctx, sendTimeout)
-	defer cancel()
-	if !s.caughtUp {
-		if _, err := s.awaitNewest(changing, c); err != nil {
-			if ctx.Err() == nil {
-				s.note("not %s: not all messages are shown: %v", what, err)
-			}
-			return
-		}
-		s.caughtUp = true
-	}
-	s.mu.Lock()
-	last := s.mine
-	s.mu.Unlock()
-	if last == "" {
-		s.note("not %s: no message of yours is shown", what)
-		return
-	}
-	if err := change(changing, last); err != nil && ctx.Err() == nil {
-		s.note("not %s: %v", what, err)
-	}
-}
-
-func (s *chatScreen) sendLine(ctx context.Context, c *client.Client, line string) {
-	sending, cancel := context.WithTimeout(ctx, sendTimeout)
-	defer cancel()
-	ack, err := c.Send(sending, s.room, line, client.Mentioning(s.mentioned(sending, c, line)...))
-	switch {
-	case err == nil:
-		s.mu.Lock()
-		s.mine = max(s.mine, ack.MessageID) // the line after this may be /edit: it is not shown yet, maybe
-		s.mu.Unlock()
-		s.caughtUp = true
-	case ctx.Err() == nil:
-		s.note("not sent: %v", err)
-	}
-}
-
 // show shows an event. An error ends the chat.
 func (s *chatScreen) show(e client.Event) error {
 	switch e := e.(type) {
@@ -262,6 +205,14 @@ func (s *chatScreen) show(e client.Event) error {
 	case client.Deleted:
 		if e.ChatRoomID == s.room {
 			return s.deleted(e)
+		}
+	case client.Reacted:
+		if e.ChatRoomID == s.room {
+			s.reacted(e)
+		}
+	case client.Typing:
+		if e.ChatRoomID == s.room {
+			s.types(e)
 		}
 	case client.RoomChanged:
 		if e.ChatRoomID == s.room {
@@ -306,10 +257,17 @@ func (s *chatScreen) message(m client.Message) error {
 	if m.Late {
 		text += "  (arrived late)"
 	}
+	if m.Reactions != nil && len(m.Reactions.Counts) > 0 {
+		text += "  [" + inSum(m.Reactions.Counts) + "]"
+	}
 	if err := s.print("%s%s %s: %s", heading, at.Format("15:04:05"), neutralise(m.SenderID), text); err != nil {
 		return err
 	}
 	s.newest = max(s.newest, m.MessageID)
+	delete(s.typing, m.SenderID)
+	if m.DeletedAt == 0 {
+		s.remember(m.MessageID, m.SenderID, m.Timestamp)
+	}
 	notify(s.shown)
 	if m.SenderID != s.self {
 		notify(s.unread)
@@ -360,6 +318,7 @@ func (s *chatScreen) deleted(m client.Deleted) error {
 	if s.mine == m.MessageID {
 		s.mine = ""
 	}
+	s.recent = slices.DeleteFunc(s.recent, func(r shownMessage) bool { return r.id == m.MessageID })
 	return s.print("%s %s: (deleted)", at, neutralise(m.SenderID))
 }
 
@@ -399,7 +358,7 @@ func (s *chatScreen) online(e client.Connected) {
 	s.self, s.reason = e.UserID, ""
 	s.mu.Unlock()
 	if first {
-		s.note("connected as %s to %s; type a line to send it, /edit TEXT or /delete to change your last one, /quit to leave", e.UserID, s.room)
+		s.note("connected as %s to %s; type a line to send it, /edit TEXT or /delete to change your last one, /reply TEXT or /react EMOJI to answer the newest, /who, /quit to leave", e.UserID, s.room)
 	} else {
 		s.note("connected again")
 	}
