@@ -3,7 +3,7 @@
 // them from config.json, so the same files serve every deployment.
 //
 // lib/ is the client library, lib/streamroom.js its entry; it works without the
-// page. index.html and app/ are the page. This folder is laid out as it is served.
+// page, and is a package of npm (.ci/package). index.html and app/ are the page. This folder is laid out as it is served.
 package web
 
 import (
@@ -22,7 +22,7 @@ import (
 	"time"
 )
 
-//go:embed index.html app lib
+//go:embed index.html app lib/*.js
 var static embed.FS
 
 // Files returns the static files, named as the page asks for them: index.html,

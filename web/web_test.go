@@ -53,6 +53,7 @@ func TestHandlerServesThePage(t *testing.T) {
 		{"GET", "/app/icon.svg", 200, "image/svg+xml"},
 		{"GET", "/config.json", 200, "application/json"},
 		{"GET", "/app/ui/", 404, "text/plain; charset=utf-8"},
+		{"GET", "/lib/package.json", 404, "text/plain; charset=utf-8"},
 		{"GET", "/web.go", 404, "text/plain; charset=utf-8"},
 		{"GET", "/testdata/unit.js", 404, "text/plain; charset=utf-8"},
 		{"GET", "/../web.go", 404, "text/plain; charset=utf-8"},
