@@ -115,7 +115,7 @@ func (c *Client) JoinRoom(ctx context.Context, roomID string) (Room, error) {
 }
 
 // PlaceRoom gives a public room a place, instead of the one that it has, and returns it
-// as it is stored. Only an owner may.
+// as it is stored. Only an owner or a moderator may.
 func (c *Client) PlaceRoom(ctx context.Context, roomID string, at Place) (Place, error) {
 	in := wire.PlaceRequest{Lat: &at.Lat, Lon: &at.Lon, Address: at.Address, StartsAt: at.StartsAt, EndsAt: at.EndsAt}
 	var place Place
@@ -123,7 +123,8 @@ func (c *Client) PlaceRoom(ctx context.Context, roomID string, at Place) (Place,
 	return place, err
 }
 
-// UnplaceRoom removes the place of a room, if it has one. Only an owner may.
+// UnplaceRoom removes the place of a room, if it has one. Only an owner or a
+// moderator may.
 func (c *Client) UnplaceRoom(ctx context.Context, roomID string) error {
 	return c.call(ctx, http.MethodDelete, roomPath(roomID)+"/place", nil, nil)
 }
@@ -164,8 +165,8 @@ func (c *Client) AddSignedInMember(ctx context.Context, roomID, userID string) e
 	return c.call(ctx, http.MethodPost, roomPath(roomID)+"/members", in, nil)
 }
 
-// RemoveMember ends a user's membership of a room. An owner removes
-// any member; with the user's own id it is how to leave: when the last owner does, the
+// RemoveMember ends a user's membership of a room. An owner removes any member, a
+// moderator those without a role; with the user's own id it is how to leave: when the last owner does, the
 // member who joined first becomes one. A direct message room is hidden from the user's
 // list until the next message; no one can be removed from it. An
 // *Error with CodeNotFound says that the user is no member.
@@ -224,8 +225,8 @@ func (c *Client) Edit(ctx context.Context, roomID, messageID, content string, op
 	return m, err
 }
 
-// Delete takes the content of a message of the user's away. Doing it again is no
-// error.
+// Delete takes the content of a message of the user's away, or of another one's in a room
+// where the user is an owner or a moderator. Doing it again is no error.
 func (c *Client) Delete(ctx context.Context, roomID, messageID string) error {
 	return c.call(ctx, http.MethodDelete, messagePath(roomID, messageID), nil, nil)
 }
@@ -363,5 +364,5 @@ func problem(status int, body []byte) *Error {
 		}
 		return &Error{Code: statusCode(status), Message: message, Status: status}
 	}
-	return &Error{Code: p.Code, Message: p.Detail, Status: status, NeverSignedIn: p.NeverSignedIn, RetryAfter: milliseconds(p.RetryAfter)}
+	return &Error{Code: p.Code, Message: p.Detail, Status: status, NeverSignedIn: p.NeverSignedIn, RetryAfter: milliseconds(p.RetryAfter), Until: p.Until}
 }

@@ -16,6 +16,8 @@ import (
 //	token_expired    the connection's token has ended                   yes, on a new connection with a fresh token
 //	not_a_member     not a member, or no such room                      no
 //	forbidden        a member, but not one who may                      no
+//	muted            a member who may not speak, see Until              no
+//	banned           a user who may not join, see Until                 no
 //	not_found        no such thing                                      no
 //	never_signed_in  users were named who have never signed in          no: ask the user
 //	too_large        content or frame over the limit                    no: shorten it
@@ -35,6 +37,8 @@ const (
 	CodeTokenExpired   = "token_expired"
 	CodeNotAMember     = "not_a_member"
 	CodeForbidden      = "forbidden"
+	CodeMuted          = "muted"
+	CodeBanned         = "banned"
 	CodeNotFound       = "not_found"
 	CodeNeverSignedIn  = "never_signed_in"
 	CodeTooLarge       = "too_large"
@@ -62,6 +66,8 @@ type Error struct {
 	// RetryAfter is, with CodeRateLimited, the time that the server asks to wait; 0 if
 	// it does not say.
 	RetryAfter time.Duration
+
+	Until int64 // with CodeMuted and CodeBanned, until when, in ms since 1970; 0: without an end
 }
 
 // Error implements error.

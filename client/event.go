@@ -3,8 +3,7 @@ package client
 import "time"
 
 // Event is one of [Message], [Edited], [Deleted], [Reacted], [Read], [Typing], [Presence],
-// [MemberJoined],
-// [MemberLeft], [RoomChanged], [Connected], [Disconnected] and [CatchUpFailed].
+// [MemberJoined], [MemberLeft], [MemberChanged], [RoomChanged], [Connected], [Disconnected] and [CatchUpFailed].
 // More may come: ignore those you don't know.
 type Event interface{ event() }
 
@@ -34,10 +33,11 @@ type Message struct {
 type Edited struct{ HistoryMessage }
 
 // Deleted says that a message has no content any more. No event of this message
-// follows.
+// follows. DeletedBy is who moderates the room and deleted it, empty if its sender did.
 type Deleted struct {
 	ChatRoomID, MessageID, SenderID string
 	Timestamp, DeletedAt            int64 // ms since 1970
+	DeletedBy                       string
 }
 
 // Read says that a user has read a room's messages after From, up to UpTo. From is
@@ -104,6 +104,14 @@ type MemberJoined struct{ ChatRoomID, UserID string }
 // client's own user id it is the last event of that room.
 type MemberLeft struct{ ChatRoomID, UserID string }
 
+// MemberChanged says that a member of a room has another role, was muted, or may speak
+// again: MutedUntil is in ms, 0 if they are not muted. Of two events about a member the
+// one with the greater At counts.
+type MemberChanged struct {
+	ChatRoomID, UserID, Role string
+	MutedUntil, At           int64
+}
+
 // Connected says that the server has answered on a new connection. What was
 // missed follows.
 type Connected struct{ ConnectionID, UserID string }
@@ -136,6 +144,7 @@ func (Presence) event()      {}
 func (RoomChanged) event()   {}
 func (MemberJoined) event()  {}
 func (MemberLeft) event()    {}
+func (MemberChanged) event() {}
 func (Connected) event()     {}
 func (Disconnected) event()  {}
 func (CatchUpFailed) event() {}

@@ -134,7 +134,7 @@ func (in *inbox) change(f wire.ServerFrame) {
 	m := arrival{id: id, Message: Message{
 		HistoryMessage: HistoryMessage{
 			ChatRoomID: f.ChatRoomID, MessageID: f.MessageID, SenderID: f.SenderID, Content: f.Content,
-			Timestamp: f.Timestamp, EditedAt: f.EditedAt, DeletedAt: f.DeletedAt, Attachments: f.Attachments,
+			Timestamp: f.Timestamp, EditedAt: f.EditedAt, DeletedAt: f.DeletedAt, DeletedBy: f.DeletedBy, Attachments: f.Attachments,
 			ClientMessageID: f.ClientMessageID, ReplyTo: f.ReplyTo, Mentions: f.Mentions,
 		},
 	}}

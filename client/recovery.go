@@ -274,7 +274,7 @@ func (r *recovery) revise(m arrival) {
 	if m.DeletedAt != 0 {
 		e = Deleted{
 			ChatRoomID: m.ChatRoomID, MessageID: m.MessageID, SenderID: m.SenderID,
-			Timestamp: m.Timestamp, DeletedAt: m.DeletedAt,
+			Timestamp: m.Timestamp, DeletedAt: m.DeletedAt, DeletedBy: m.DeletedBy,
 		}
 	}
 	r.effects = append(r.effects, e)

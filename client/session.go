@@ -288,6 +288,9 @@ func (c *Client) receive(s *session, f wire.ServerFrame) error {
 		c.inbox.joined(f.ChatRoomID, f.UserID)
 	case wire.TypeMemberLeft:
 		c.inbox.left(f.ChatRoomID, f.UserID)
+	case wire.TypeMemberChanged:
+		changed := MemberChanged{ChatRoomID: f.ChatRoomID, UserID: f.UserID, Role: f.Role, MutedUntil: f.MutedUntil, At: f.At}
+		c.inbox.note(changed, f.ChatRoomID)
 	case wire.TypeMessageEdited, wire.TypeMessageDeleted:
 		c.inbox.change(f)
 	case wire.TypeRead:
@@ -306,7 +309,7 @@ func (c *Client) receive(s *session, f wire.ServerFrame) error {
 			c.log.Info().Str("code", f.Code).Str("room", f.ChatRoomID).Msg("the server did not take that the user types")
 			return nil
 		}
-		return c.receiveError(f.ClientMessageID, &Error{Code: f.Code, Message: f.Message, RetryAfter: milliseconds(f.RetryAfter)})
+		return c.receiveError(f.ClientMessageID, &Error{Code: f.Code, Message: f.Message, RetryAfter: milliseconds(f.RetryAfter), Until: f.Until})
 	case "": // the gateway's own
 		return c.receiveError("", &Error{Code: CodeInternal, Message: f.Message})
 	default:

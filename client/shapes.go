@@ -66,8 +66,10 @@ type NearbyRoom = wire.NearbyRoom
 // RoomMember is a member of a room:
 //
 //	UserID      string
-//	Role        string // "owner" or "member"
+//	Role        string // RoleOwner, RoleModerator or RoleMember
 //	JoinedAt    int64  // ms since 1970
+//	MutedUntil  int64  // ms since 1970, 0: not muted
+//	ChangedAt   int64  // when one of both changed last, ms since 1970; 0: never
 //	ReadFrom    string // the id after which they have read, since they joined later; empty: from the first one
 //	ReadUpTo    string // the id of the last message that they have read; empty: none
 //	ReadSince   string // as Read.Since
@@ -124,6 +126,29 @@ type LastMessage = wire.LastMessage
 //	Presence    string // "hidden" if others don't learn whether they are online; else empty
 type Me = wire.Me
 
+// ChangedMember is a member of a room after a change:
+//
+//	UserID     string
+//	Role       string // RoleOwner, RoleModerator or RoleMember
+//	MutedUntil int64  // ms since 1970, 0: not muted
+//	ChangedAt  int64  // ms since 1970, 0: never
+type ChangedMember = wire.ChangedMember
+
+// Ban keeps a user out of a room:
+//
+//	UserID string
+//	By     string // who made it
+//	At     int64  // ms since 1970
+//	Until  int64  // ms since 1970, 0: without an end
+//	Reason string // empty: none
+type Ban = wire.Ban
+
+// BanList is one page of a room's bans:
+//
+//	Bans   []Ban
+//	Cursor string // where they go on; empty: these were the last
+type BanList = wire.BanList
+
 // RoomPresence is who is online in a room, and when others were, without those who hide it:
 //
 //	Online  int // how many
@@ -154,6 +179,7 @@ type History = wire.History
 //	ReadBy     []string // user ids
 //	EditedAt   int64    // ms since 1970, 0: never
 //	DeletedAt  int64    // ms since 1970, 0: it was not deleted
+//	DeletedBy  string   // who moderates the room and deleted it; empty: its sender
 //
 //	ClientMessageID string // which send of this user's it was
 //	Attachments     []Attachment

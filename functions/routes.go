@@ -94,7 +94,7 @@ func API(e Env) (lambda.Handler, error) {
 		Histories: chat.NewHistories(store),
 		Editor:    chat.NewEditor(store, w.Now, fanout.FitsEdited),
 		Readers:   chat.NewReaders(store, w.Now),
-		Reactors:  chat.NewReactors(store),
+		Reactors:  chat.NewReactors(store, w.Now),
 		Profiles:  chat.NewProfiles(store, w.Now),
 		Users:     chat.NewUsers(store, w.Now),
 		Sender:    sender,

@@ -244,6 +244,10 @@ func (c *chatter) places() {
 	if len(found.Rooms) != 1 || found.Rooms[0].ChatRoomID != room.ChatRoomID {
 		c.t.Errorf("near are %+v", found)
 	}
+	c.api("alice", http.MethodPut, path+"/bans?userId=bob", wire.BanRequest{}, http.StatusOK, nil)
+	c.api("bob", http.MethodPost, path+"/join", nil, http.StatusForbidden, nil)
+	c.api("alice", http.MethodGet, path+"/bans", nil, http.StatusOK, nil)
+	c.api("alice", http.MethodDelete, path+"/bans?userId=bob", nil, http.StatusNoContent, nil)
 	c.api("bob", http.MethodPost, path+"/join", nil, http.StatusCreated, nil)
 	c.api("alice", http.MethodDelete, path+"/place", nil, http.StatusNoContent, nil)
 }
@@ -282,8 +286,15 @@ func (c *chatter) changes(bob *rig.Socket, path, messageID string) {
 			c.t.Errorf("bob got %+v", reacted)
 		}
 	}
-	c.api("alice", http.MethodDelete, message, nil, http.StatusNoContent, nil)
-	bob.Expect(wire.TypeMessageDeleted)
+	moderator := "moderator"
+	c.api("alice", http.MethodPatch, path+"/members?userId=bob", wire.MemberChange{Role: &moderator}, http.StatusOK, nil)
+	if changed := bob.Expect(wire.TypeMemberChanged); changed.Role != moderator {
+		c.t.Errorf("bob got %+v", changed)
+	}
+	c.api("bob", http.MethodDelete, message, nil, http.StatusNoContent, nil)
+	if deleted := bob.Expect(wire.TypeMessageDeleted); deleted.DeletedBy != "bob" {
+		c.t.Errorf("bob got %+v", deleted)
+	}
 	var described any
 	c.api("bob", http.MethodGet, "/openapi.json", nil, http.StatusOK, &described)
 }

@@ -174,6 +174,7 @@ func TestTheFramesAreAsDescribed(t *testing.T) {
 		{"PATCH", path, wire.NameRequest{Name: "Tea"}, wire.TypeRoomChanged},
 		{"POST", path + "/read", wire.ReadRequest{UpTo: ack.MessageID}, wire.TypeRead},
 		{"POST", path + "/members", wire.MemberRequest{UserID: "dora"}, wire.TypeMemberJoined},
+		{"PATCH", path + "/members?userId=dora", wire.MemberChange{Role: ptr("moderator")}, wire.TypeMemberChanged},
 		{"DELETE", path + "/members?userId=dora", nil, wire.TypeMemberLeft},
 	} {
 		if status := s.API("alice", c.method, c.path, c.body, nil); status >= http.StatusMultipleChoices {

@@ -40,7 +40,11 @@ var operations = []operation{
 	{"PUT", "/rooms/{room}/place", `{"lat":1,"lon":2,"address":"x"}`},
 	{"DELETE", "/rooms/{room}/place", ""},
 	{"POST", "/rooms/{room}/members", `{"userId":"dave"}`},
+	{"PATCH", "/rooms/{room}/members", `{"role":"moderator"}`},
 	{"DELETE", "/rooms/{room}/members", ""},
+	{"GET", "/rooms/{room}/bans", ""},
+	{"PUT", "/rooms/{room}/bans", `{"reason":"spam"}`},
+	{"DELETE", "/rooms/{room}/bans", ""},
 	{"DELETE", "/rooms/{room}/members/{user}", ""},
 	{"POST", "/rooms/{room}/read", `{"upTo":"{message}"}`},
 	{"GET", "/rooms/{room}/messages", ""},
@@ -114,23 +118,25 @@ func (o operation) bodies(p place) (bad []badInput) {
 	return bad
 }
 
+// named is a path with a user, if it may take one.
+func named(path string) string {
+	if strings.HasSuffix(path, "/members") || strings.HasSuffix(path, "/bans") {
+		path += "?userId=alice"
+	}
+	return path
+}
+
 // rooms are the rooms in which the operation must be refused.
 func (o operation) rooms(p place, foreign string) (bad []badInput) {
 	for name, room := range map[string]string{"a foreign room": foreign, "no such room": "nowhere"} {
 		other := p
 		other.room = room
-		path := other.in(o.path)
-		if o.method == http.MethodDelete && strings.HasSuffix(path, "/members") {
-			path += "?userId=alice"
-		}
+		path := named(other.in(o.path))
 		bad = append(bad, badInput{name, o.method, path, jsonType, other.in(o.body), 403, "not_a_member"})
 	}
 	other := p
 	other.room = "a%23b"
-	path := other.in(o.path)
-	if o.method == http.MethodDelete && strings.HasSuffix(path, "/members") {
-		path += "?userId=alice"
-	}
+	path := named(other.in(o.path))
 	return append(bad, badInput{"a forged room", o.method, path, jsonType, p.in(o.body), 400, "invalid_request"})
 }
 
@@ -246,7 +252,20 @@ func TestBadInputIsRefusedAndNothingWritten(t *testing.T) {
 		{"a forged new member", "POST", "/rooms/" + room + "/members", jsonType, `{"userId":"a\u0000b"}`, 400, "invalid_request"},
 		{"a member's id too long", "POST", "/rooms/" + room + "/members", jsonType, `{"userId":"` + strings.Repeat("x", 129) + `"}`, 400, "invalid_request"},
 		{"another's message", "PATCH", messagePath(room, replied.MessageID), jsonType, `{"content":"x"}`, 403, "forbidden"},
-		{"the end of another's message", "DELETE", messagePath(room, replied.MessageID), "", "", 403, "forbidden"},
+		{"no change of a member", "PATCH", "/rooms/" + room + "/members?userId=carol", jsonType, `{}`, 400, "invalid_request"},
+		{"a role that is none", "PATCH", "/rooms/" + room + "/members?userId=carol", jsonType, `{"role":"king"}`, 400, "invalid_request"},
+		{"a muting that is over", "PATCH", "/rooms/" + room + "/members?userId=carol", jsonType, `{"mutedUntil":1}`, 400, "invalid_request"},
+		{"half a millisecond of muting", "PATCH", "/rooms/" + room + "/members?userId=carol", jsonType, `{"mutedUntil":1.5}`, 400, "invalid_request"},
+		{"a change of no one", "PATCH", "/rooms/" + room + "/members", jsonType, `{"role":"moderator"}`, 400, "invalid_request"},
+		{"a change of who is no member", "PATCH", "/rooms/" + room + "/members?userId=nora", jsonType, `{"role":"moderator"}`, 404, "not_found"},
+		{"a ban that is over", "PUT", "/rooms/" + room + "/bans?userId=carol", jsonType, `{"until":1}`, 400, "invalid_request"},
+		{"a reason of two lines", "PUT", "/rooms/" + room + "/bans?userId=carol", jsonType, `{"reason":"a\nb"}`, 400, "invalid_request"},
+		{"a reason too long", "PUT", "/rooms/" + room + "/bans?userId=carol", jsonType, `{"reason":"` + strings.Repeat("x", 501) + `"}`, 400, "invalid_request"},
+		{"a ban of no one", "PUT", "/rooms/" + room + "/bans", jsonType, `{}`, 400, "invalid_request"},
+		{"a ban of oneself", "PUT", "/rooms/" + room + "/bans?userId=alice", jsonType, `{}`, 403, "forbidden"},
+		{"a ban of a forged user", "PUT", "/rooms/" + room + "/bans?userId=a%23b", jsonType, `{}`, 400, "invalid_request"},
+		{"another room's cursor of bans", "GET", "/rooms/" + room + "/bans?cursor=" + members.Cursor, "", "", 400, "invalid_request"},
+		{"the last owner steps down", "PATCH", "/rooms/" + room + "/members?userId=alice", jsonType, `{"role":"member"}`, 403, "forbidden"},
 		{"another room's message", "PATCH", messagePath(room, theirs.MessageID), jsonType, `{"content":"x"}`, 404, "not_found"},
 		{"a deleted message", "PATCH", messagePath(room, gone.MessageID), jsonType, `{"content":"x"}`, 404, "not_found"},
 		{"a message that is none", "DELETE", messagePath(room, "nothing"), "", "", 400, "invalid_request"},
@@ -336,6 +355,7 @@ func TestBadInputIsRefusedAndNothingWritten(t *testing.T) {
 		{"a member makes public", "PATCH", "/rooms/" + room, jsonType, `{"visibility":"public"}`, 403, "forbidden"},
 		{"a member places", "PUT", "/rooms/" + room + "/place", jsonType, `{"lat":1,"lon":2}`, 403, "forbidden"},
 		{"a member removes a place", "DELETE", "/rooms/" + room + "/place", "", "", 403, "forbidden"},
+		{"the end of another's message", "DELETE", messagePath(room, replied.MessageID), "", "", 403, "forbidden"},
 		{"a member adds", "POST", "/rooms/" + room + "/members", jsonType, `{"userId":"dave"}`, 403, "forbidden"},
 		{"a member removes", "DELETE", "/rooms/" + room + "/members?userId=bob", "", "", 403, "forbidden"},
 	} {

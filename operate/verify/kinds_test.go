@@ -54,6 +54,7 @@ func lonelyItems(expired types.AttributeValue) map[table.Kind]lonely {
 		table.KindCreated:     {table.Created("u12", "1"), ends, leftover, ""},
 		table.KindRate:        {table.Rate("u13", "connect"), ends, leftover, ""},
 		table.KindSlice:       {table.Slice("run", 1), ends, leftover, ""},
+		table.KindBan:         {table.Ban("r12", "u14"), ends, leftover, ""},
 	}
 }
 

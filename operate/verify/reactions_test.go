@@ -37,7 +37,7 @@ func startReacted(t testing.TB, n int) *reactedWorld {
 	w := &reactedWorld{t: t, Operated: rig.StartOperated(t, rig.OperatedOptions{})}
 	records := w.Seed(1, 3, 1)
 	w.store = dynamo.New(w.DB(), local.TableName, time.Now)
-	w.reactors = chat.NewReactors(w.store)
+	w.reactors = chat.NewReactors(w.store, time.Now)
 	for range n {
 		m := attach(t, w.Operated, w.store, reactedRoom, 0)
 		w.react(m, "0", "👍")

@@ -56,6 +56,14 @@ type (
 	// MemberLeft says that a user left, or was removed.
 	MemberLeft struct{ RoomID, UserID string }
 
+	// MemberChanged says that a member has another role, or was muted or may speak again,
+	// as of At, in ms. MutedUntil is in ms, 0 if they are not muted.
+	MemberChanged struct {
+		RoomID, UserID string
+		Role           chat.Role
+		MutedUntil, At int64
+	}
+
 	// RoomRenamed says that a room got another name, visibility or place. RenamedAt is in
 	// ms.
 	RoomRenamed struct {
@@ -98,6 +106,7 @@ func (Reacted) isChange()            {}
 func (PresenceTold) isChange()       {}
 func (MemberJoined) isChange()       {}
 func (MemberLeft) isChange()         {}
+func (MemberChanged) isChange()      {}
 func (RoomRenamed) isChange()        {}
 func (RoomEnded) isChange()          {}
 func (AttachmentExpired) isChange()  {}

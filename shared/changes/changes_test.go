@@ -109,6 +109,17 @@ func TestDecode(t *testing.T) {
 		"a user who comes":   {changestest.Insert(table.Seen("bob"), nil), changes.PresenceTold{UserID: "bob"}},
 		"a user who goes":    {changestest.Modify(table.Seen("bob"), nil, nil), changes.PresenceTold{UserID: "bob"}},
 		"a presence":         {changestest.Modify(table.Presence("bob"), nil, nil), nil},
+		"a member who was muted": {
+			changestest.Modify(table.Member(room, "bob"), attributes{}, attributes{table.EditedAt: {"N": "5"}, table.Role: {"S": "moderator"}, table.MutedUntil: {"N": "9"}}),
+			changes.MemberChanged{RoomID: room, UserID: "bob", Role: chat.Moderator, MutedUntil: 9, At: 5},
+		},
+		"a member whose connections the room has": {
+			changestest.Modify(table.Member(room, "bob"), attributes{table.EditedAt: {"N": "5"}}, attributes{table.EditedAt: {"N": "5"}}), nil,
+		},
+		"a message that a moderator deleted": {
+			changestest.Modify(table.Message(room, sent.SentAt, id), attributes{}, attributes{table.SenderID: {"S": "alice"}, table.EditedAt: {"N": "5"}, table.DeletedAt: {"N": "5"}, table.DeletedBy: {"S": "bob"}}),
+			changes.MessageDeleted{Message: chat.Message{RoomID: room, ID: id, SenderID: "alice", SentAt: changestest.Now.UnixMilli(), DeletedAt: 5, DeletedBy: "bob"}},
+		},
 		"a new name": {
 			changestest.Modify(table.Room(room), attributes{}, attributes{table.EditedAt: {"N": "5"}}),
 			changes.RoomRenamed{RoomID: room, RenamedAt: 5},
@@ -199,6 +210,7 @@ func TestDecode_SkipsMalformedRecords(t *testing.T) {
 		"a read from a number":         changestest.Modify(table.Read(room, "bob"), nil, attributes{table.UpTo: {"S": id}, table.From: {"N": "1"}}),
 		"a member without a time":      changestest.Insert(table.Member(room, "bob"), nil),
 		"a member at half a time":      changestest.Insert(table.Member(room, "bob"), attributes{table.JoinedAt: {"N": "1.5"}}),
+		"a member without a role":      changestest.Modify(table.Member(room, "bob"), nil, attributes{table.EditedAt: {"N": "5"}}),
 		"a room renamed at no number":  changestest.Modify(table.Room(room), nil, attributes{table.EditedAt: {"S": "secret"}}),
 		"a connection of no user":      changestest.Modify(table.Connection("c"), nil, attributes{table.ReplacedAt: {"N": "1"}}),
 		"a slice without messages":     changestest.Insert(table.Slice("run", 0), attributes{table.RoomID: {"S": room}}),

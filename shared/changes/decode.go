@@ -128,6 +128,8 @@ func (it item) change() (Change, error) {
 	case kind == table.KindMember && it.operation == inserted:
 		joinedAt, err := numberOf(it.after, table.JoinedAt)
 		return MemberJoined{it.key.RoomID, chat.Member{UserID: it.key.UserID, JoinedAt: joinedAt}}, err
+	case kind == table.KindMember && it.operation == modified:
+		return it.memberChange()
 	case kind == table.KindMember && it.operation == removed:
 		return MemberLeft{it.key.RoomID, it.key.UserID}, nil
 	case kind == table.KindRoom && it.operation == removed:
@@ -215,6 +217,22 @@ func (it item) reactedChange() (Change, error) {
 	return c, nil
 }
 
+// memberChange returns nothing where a record changes neither role nor muting.
+func (it item) memberChange() (Change, error) {
+	at, err := it.edited()
+	if err != nil || at == 0 {
+		return nil, err
+	}
+	c := MemberChanged{RoomID: it.key.RoomID, UserID: it.key.UserID, At: at}
+	role, err := textOf(it.after, table.Role)
+	if err != nil {
+		return nil, err
+	}
+	c.Role = chat.Role(role)
+	c.MutedUntil, err = optionalNumber(it.after, table.MutedUntil)
+	return c, err
+}
+
 func (it item) roomChange() (Change, error) {
 	editedAt, err := it.edited()
 	if err != nil || editedAt == 0 {
@@ -250,6 +268,9 @@ func (it item) message() (chat.Message, error) {
 		return chat.Message{}, err
 	}
 	if m.DeletedAt != 0 {
+		if m.DeletedBy, err = optionalText(it.after, table.DeletedBy); err != nil {
+			return chat.Message{}, err
+		}
 		if m.Reactions.Version, err = optionalNumber(it.after, table.ReactionVersion); err != nil {
 			return chat.Message{}, err
 		}

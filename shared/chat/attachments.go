@@ -61,8 +61,9 @@ type Download struct {
 
 // AttachmentStore stores what is known of files. Reads are strongly consistent.
 type AttachmentStore interface {
-	// IsMember reads whether a user is a member of a room.
-	IsMember(ctx context.Context, roomID, userID string) (bool, error)
+	roomReader
+	// Member reads a member; false if the user is none.
+	Member(ctx context.Context, roomID, userID string) (Member, bool, error)
 	// PutAttachment stores a file that was announced.
 	PutAttachment(ctx context.Context, a Attachment) error
 	// Attachments reads files of a room by their ids. Those that don't exist or have
@@ -103,8 +104,8 @@ func NewAttachments(store AttachmentStore, signer Signer, ids IDs, now func() ti
 // Announce makes a place for a file, and returns how to upload it. The file's name is
 // made safe; its id and its other ends are set here.
 //
-// Errors: CodeInvalidRequest, CodeTooLarge, CodeNotAMember, CodeNotFound where the
-// deployment has no place for files.
+// Errors: CodeInvalidRequest, CodeTooLarge, CodeNotAMember, CodeMuted, CodeNotFound where
+// the deployment has no place for files.
 func (s *Attachments) Announce(ctx context.Context, userID, roomID string, file File) (Attachment, Upload, error) {
 	if s.signer == nil {
 		return Attachment{}, Upload{}, errNoAttachments()
@@ -116,7 +117,7 @@ func (s *Attachments) Announce(ctx context.Context, userID, roomID string, file 
 	if err != nil {
 		return Attachment{}, Upload{}, err
 	}
-	if err := s.authorize(ctx, roomID, userID); err != nil {
+	if err := maySpeak(ctx, s.store, ToSend, roomID, userID, s.now().UnixMilli()); err != nil {
 		return Attachment{}, Upload{}, err
 	}
 	if file.ID, _, err = s.ids.Message(); err != nil {
@@ -223,7 +224,7 @@ func (s *Attachments) Download(ctx context.Context, userID, roomID, id string) (
 }
 
 func (s *Attachments) authorize(ctx context.Context, roomID, userID string) error {
-	member, err := s.store.IsMember(ctx, roomID, userID)
+	_, member, err := s.store.Member(ctx, roomID, userID)
 	if err != nil {
 		return fmt.Errorf("check membership: %w", err)
 	}

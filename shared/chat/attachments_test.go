@@ -296,7 +296,7 @@ func TestSend_WithoutAttachmentsAsksNothingMore(t *testing.T) {
 	_, err := w.sender.Send(t.Context(), chat.SendRequest{ConnectionID: "alice", RoomID: room, Content: "x", ClientMessageID: "k"})
 	ok(t, err)
 	slices.Sort(asked)
-	if want := []string{"ClaimSend", "Connection", "IsMember", "PutMessage"}; !slices.Equal(asked, want) || len(b.kept) != 0 {
+	if want := []string{"ClaimSend", "Connection", "Member", "PutMessage"}; !slices.Equal(asked, want) || len(b.kept) != 0 {
 		t.Errorf("asked %v, want %v", asked, want)
 	}
 }

@@ -21,11 +21,13 @@ type EditStore interface {
 	EditMessage(ctx context.Context, m Message) (current Message, edited bool, err error)
 	// DeleteMessage removes a message's content, readers, attachments, quote, mentions and
 	// the counts of its reactions, as of m.DeletedAt, under the same conditions. The ids of
-	// m.Attachments stay as Removed, and so does the version of the reactions.
+	// m.Attachments stay as Removed, and so does the version of the reactions. m.DeletedBy
+	// is stored.
 	DeleteMessage(ctx context.Context, m Message) (current Message, deleted bool, err error)
 }
 
-// Editor edits and deletes messages on behalf of their senders.
+// Editor edits messages on behalf of their senders, and deletes them on behalf of those
+// and of who moderates the room.
 type Editor struct {
 	store EditStore
 	now   func() time.Time
@@ -43,7 +45,7 @@ func NewEditor(store EditStore, now func() time.Time, fits func(Message) error) 
 // already need not be a member any more. An edit that changes nothing writes nothing.
 //
 // Errors: CodeInvalidRequest, CodeTooLarge, CodeNotAMember, CodeForbidden for
-// another user's message, CodeNotFound for one that does not exist or was
+// another user's message, CodeMuted, CodeNotFound for one that does not exist or was
 // deleted, and for a new mention of who is no member.
 func (e *Editor) Edit(ctx context.Context, userID, roomID, messageID, content string, mentioned *[]string) (Message, error) {
 	if content != "" { // which a message with attachments may have
@@ -51,8 +53,15 @@ func (e *Editor) Edit(ctx context.Context, userID, roomID, messageID, content st
 			return Message{}, err
 		}
 	}
-	m, err := e.find(ctx, userID, roomID, messageID, false)
+	place, err := e.find(ctx, userID, roomID, messageID)
 	if err != nil {
+		return Message{}, err
+	}
+	m := place.Message
+	if m.SenderID != userID {
+		return Message{}, Errorf(CodeForbidden, "only the sender of a message edits it")
+	}
+	if err := may(ToEdit, place.Room.Type, place.Self, e.now().UnixMilli()); err != nil {
 		return Message{}, err
 	}
 	if len(m.Attachments) == 0 && m.DeletedAt == 0 {
@@ -106,21 +115,28 @@ func (e *Editor) mentions(ctx context.Context, m Message, userIDs []string) ([]s
 	return users, nil
 }
 
-// Delete removes a message's content; its sender and time stay. Deleting it
-// again succeeds. A service may delete every message.
+// Delete removes a message's content; its sender and time stay, and who deleted it if
+// they are not the sender. Deleting it again succeeds. A service may delete every message.
 //
 // Errors: CodeInvalidRequest, CodeNotAMember, CodeForbidden for another user's
-// message, CodeNotFound.
+// message if the user does not moderate the room, CodeNotFound.
 func (e *Editor) Delete(ctx context.Context, userID, roomID, messageID string) error {
-	m, err := e.find(ctx, userID, roomID, messageID, IsService(userID))
+	place, err := e.find(ctx, userID, roomID, messageID)
 	if err != nil {
+		return err
+	}
+	m, op, deletedBy := place.Message, ToDelete, ""
+	if m.SenderID != userID {
+		op, deletedBy = ToDeleteOthers, userID
+	}
+	if err := may(op, place.Room.Type, place.Self, e.now().UnixMilli()); err != nil {
 		return err
 	}
 	for range changeAttempts {
 		if m.DeletedAt != 0 {
 			return nil
 		}
-		m.DeletedAt = e.next(m)
+		m.DeletedAt, m.DeletedBy = e.next(m), deletedBy
 		current, ok, err := e.store.DeleteMessage(ctx, m)
 		if err != nil {
 			return fmt.Errorf("delete message: %w", err)
@@ -133,19 +149,13 @@ func (e *Editor) Delete(ctx context.Context, userID, roomID, messageID string) e
 	return fmt.Errorf("delete message %s: gave up after %d concurrent changes", messageID, changeAttempts)
 }
 
-// find reads a message and checks that the user sent it, or that others may change it.
-func (e *Editor) find(ctx context.Context, userID, roomID, messageID string, others bool) (Message, error) {
+// find reads a message of a room for one of its members, or a service.
+func (e *Editor) find(ctx context.Context, userID, roomID, messageID string) (Place, error) {
 	place, err := lookup(ctx, e.store, userID, roomID, messageID)
-	if err != nil {
-		return Message{}, err
+	if err == nil && !place.Found {
+		err = errNoMessage(roomID, messageID)
 	}
-	if !place.Found {
-		return Message{}, errNoMessage(roomID, messageID)
-	}
-	if place.Message.SenderID != userID && !others {
-		return Message{}, Errorf(CodeForbidden, "only the sender of a message edits or deletes it")
-	}
-	return place.Message, nil
+	return place, err
 }
 
 // next returns the time of a message's next change, later than its last.

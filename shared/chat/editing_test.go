@@ -10,7 +10,7 @@ import (
 	"github.com/streamroom/streamroom/shared/chat"
 )
 
-// Only who sent a message edits or deletes it, and only as a member.
+// Only who sent a message edits it, or deletes it without a role, and only as a member.
 func TestEditAndDelete_OnlySender(t *testing.T) {
 	w := newWorld(t)
 	room, other := w.group("alice", "bob", "carol"), w.group("alice")
@@ -32,6 +32,9 @@ func TestEditAndDelete_OnlySender(t *testing.T) {
 	} {
 		_, err := w.editor.Edit(t.Context(), test.user, test.room, test.id, "x", nil)
 		refused(t, "edit: "+test.name, err, test.code)
+		if test.user == "alice" && test.id == theirs {
+			continue // who moderates the room deletes it: see TestRights
+		}
 		refused(t, "delete: "+test.name, w.editor.Delete(t.Context(), test.user, test.room, test.id), test.code)
 	}
 	for id, content := range map[string]string{mine: "mine", theirs: "theirs", left: "left"} {

@@ -17,6 +17,8 @@ const (
 	CodeTokenExpired   Code = "token_expired"   // reconnect with a fresh token
 	CodeNotAMember     Code = "not_a_member"    // also for rooms that do not exist
 	CodeForbidden      Code = "forbidden"       // a member without the right to do this
+	CodeMuted          Code = "muted"           // a member who may not speak, until a time
+	CodeBanned         Code = "banned"          // a user who may not join, until a time or without an end
 	CodeNotFound       Code = "not_found"
 	CodeNeverSignedIn  Code = "never_signed_in" // check the spelling of the user, or ask
 	CodeTooLarge       Code = "too_large"
@@ -37,6 +39,7 @@ type Error struct {
 	// RetryAfter is, with CodeRateLimited, the time after which it may succeed; 0 if
 	// that is unknown.
 	RetryAfter time.Duration
+	Until      int64 // with CodeMuted and CodeBanned, until when, ms; 0: without an end
 	Err        error
 }
 

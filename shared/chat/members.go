@@ -43,6 +43,9 @@ func (s *Rooms) Get(ctx context.Context, userID, roomID, after string, limit int
 	if err != nil {
 		return RoomView{}, fmt.Errorf("read members: %w", err)
 	}
+	if self.Role == Service {
+		self.Role = Owner // which a service is in all but name
+	}
 	page, err := s.participants(ctx, userID, roomID, members)
 	if err != nil {
 		return RoomView{}, err
@@ -100,7 +103,7 @@ func (s *Rooms) Rename(ctx context.Context, by, roomID, name string) (Room, erro
 	if err := ValidateRoomName(name); err != nil {
 		return Room{}, err
 	}
-	return s.change(ctx, by, roomID, "rename", func(r *Room) (store, error) {
+	return s.change(ctx, by, roomID, ToRename, func(r *Room) (store, error) {
 		if r.Name == name {
 			return nil, nil
 		}
@@ -112,15 +115,15 @@ func (s *Rooms) Rename(ctx context.Context, by, roomID, name string) (Room, erro
 // store stores a changed room; false if another change has come in between.
 type store = func(context.Context, Room) (bool, error)
 
-// change changes a group on behalf of an owner, and returns it. to changes the room, and
+// change changes a group on behalf of a member who may, and returns it. to changes the room, and
 // returns what stores it, nil if there is no change.
-func (s *Rooms) change(ctx context.Context, by, roomID, what string, to func(*Room) (store, error)) (Room, error) {
+func (s *Rooms) change(ctx context.Context, by, roomID string, op Operation, to func(*Room) (store, error)) (Room, error) {
 	for range changeAttempts {
 		room, member, err := s.authorize(ctx, roomID, by)
 		if err != nil {
 			return Room{}, err
 		}
-		if err := mayChange(room, member, what); err != nil {
+		if err := may(op, room.Type, member, s.now().UnixMilli()); err != nil {
 			return Room{}, err
 		}
 		store, err := to(&room)
@@ -129,28 +132,17 @@ func (s *Rooms) change(ctx context.Context, by, roomID, what string, to func(*Ro
 		}
 		stored, err := store(ctx, room)
 		if err != nil {
-			return Room{}, fmt.Errorf("%s room: %w", what, err)
+			return Room{}, fmt.Errorf("%s: %w", op, err)
 		}
 		if stored {
 			return room, nil
 		}
 	}
-	return Room{}, fmt.Errorf("%s room %s: gave up after %d concurrent changes", what, roomID, changeAttempts)
+	return Room{}, fmt.Errorf("%s %s: gave up after %d concurrent changes", op, roomID, changeAttempts)
 }
 
 // after is the time of a change, ms, after that of the one before.
 func (s *Rooms) after(before int64) int64 { return max(s.now().UnixMilli(), before+1) }
-
-// mayChange checks that a member may change what a room is.
-func mayChange(r Room, by Member, what string) error {
-	if r.Type == Direct {
-		return Errorf(CodeForbidden, "a direct message has no name and no place, and stays private")
-	}
-	if by.Role != Owner {
-		return Errorf(CodeForbidden, "only an owner can %s a room; your role is %s", what, by.Role)
-	}
-	return nil
-}
 
 // AddMember adds a user to a group on behalf of an owner; false if the user is a
 // member already. What was sent before is not unread for them.
@@ -158,7 +150,7 @@ func mayChange(r Room, by Member, what string) error {
 // With onlySignedIn a user who has never signed in is not added.
 //
 // Errors: CodeInvalidRequest, CodeNotAMember, CodeForbidden for a direct message
-// or a caller who is not an owner, CodeNeverSignedIn.
+// or a caller who is not an owner, CodeBanned, CodeNeverSignedIn.
 func (s *Rooms) AddMember(ctx context.Context, by, roomID, userID string, onlySignedIn bool) (added bool, err error) {
 	if err := ValidateUserID(userID); err != nil {
 		return false, err
@@ -167,7 +159,7 @@ func (s *Rooms) AddMember(ctx context.Context, by, roomID, userID string, onlySi
 	if err != nil {
 		return false, err
 	}
-	if err := mayChangeMembers(room, member); err != nil {
+	if err := may(ToAdd, room.Type, member, s.now().UnixMilli()); err != nil {
 		return false, err
 	}
 	if onlySignedIn {
@@ -182,13 +174,13 @@ func (s *Rooms) AddMember(ctx context.Context, by, roomID, userID string, onlySi
 	return added, nil
 }
 
-// RemoveMember removes a user from a group. An owner may remove every member, and
-// every member may leave. Who leaves a direct message stays its member, and has it in
+// RemoveMember removes a user from a group. An owner may remove every member, a
+// moderator those without a role, and every member may leave. Who leaves a direct message stays its member, and has it in
 // the list again from the next message on. When the last owner is removed, the member who joined
 // first becomes an owner; when the last member is removed, the room is deleted.
 //
 // Errors: CodeInvalidRequest, CodeNotAMember, CodeForbidden for a direct message
-// or a caller who is not an owner, CodeNotFound if the user is not a member.
+// or a caller without the right, CodeNotFound if the user is not a member.
 func (s *Rooms) RemoveMember(ctx context.Context, by, roomID, userID string) error {
 	if err := ValidateUserID(userID); err != nil {
 		return err
@@ -203,27 +195,41 @@ func (s *Rooms) RemoveMember(ctx context.Context, by, roomID, userID string) err
 		}
 		return nil
 	}
+	op := ToRemove
 	if by == userID {
-		member.Role = Owner // every member may leave
+		op = ToLeave
 	}
-	if err := mayChangeMembers(room, member); err != nil {
-		return err
+	if err := may(op, room.Type, member, s.now().UnixMilli()); err != nil {
+		return err // before who is a member is told
 	}
+	return s.remove(ctx, roomID, userID, func(leaving Member) error {
+		if op == ToLeave {
+			return nil
+		}
+		return mayTo(op, room.Type, member, leaving, s.now().UnixMilli())
+	})
+}
+
+// remove removes a member whom allowed lets go.
+func (s *Rooms) remove(ctx context.Context, roomID, userID string, allowed func(Member) error) error {
 	for range changeAttempts {
 		leaving, ok, err := s.store.Member(ctx, roomID, userID)
 		if err != nil {
 			return fmt.Errorf("read the member: %w", err)
 		}
 		if !ok {
-			return Errorf(CodeNotFound, "%s is not a member of this room", userID)
+			return errNoSuchMember(userID)
 		}
-		successor := ""
+		if err := allowed(leaving); err != nil {
+			return err
+		}
+		var successor Member
 		if leaving.Role == Owner {
 			if successor, err = s.successor(ctx, roomID, userID); err != nil {
 				return err
 			}
 		}
-		removed, err := s.store.RemoveMember(ctx, roomID, leaving, successor)
+		removed, err := s.store.RemoveMember(ctx, roomID, leaving, successor.UserID)
 		if err != nil {
 			return fmt.Errorf("remove member: %w", err)
 		}
@@ -234,23 +240,23 @@ func (s *Rooms) RemoveMember(ctx context.Context, by, roomID, userID string) err
 	return fmt.Errorf("remove a member of %s: gave up after %d concurrent changes", roomID, changeAttempts)
 }
 
-// successor returns the user who owns a room when an owner is removed: another
-// owner, if there is one, else the member who joined first. "" if there is no
-// other member.
-func (s *Rooms) successor(ctx context.Context, roomID, owner string) (string, error) {
+// successor returns the member who owns a room when an owner is removed: another
+// owner, if there is one, else the member who joined first. The zero Member if there is
+// no other one.
+func (s *Rooms) successor(ctx context.Context, roomID, owner string) (Member, error) {
 	var first Member
 	after := ""
 	for range successorPages {
 		members, more, err := s.store.Members(ctx, roomID, after, successorPage)
 		if err != nil {
-			return "", fmt.Errorf("read members for a successor: %w", err)
+			return Member{}, fmt.Errorf("read members for a successor: %w", err)
 		}
 		for _, m := range members {
 			after = m.UserID
 			switch {
 			case m.UserID == owner:
 			case m.Role == Owner:
-				return m.UserID, nil
+				return m, nil
 			case first.UserID == "" || m.JoinedAt < first.JoinedAt:
 				first = m
 			}
@@ -259,26 +265,15 @@ func (s *Rooms) successor(ctx context.Context, roomID, owner string) (string, er
 			break
 		}
 	}
-	return first.UserID, nil
+	return first, nil
 }
 
-// mayChangeMembers checks that a member may add and remove members.
-func mayChangeMembers(r Room, by Member) error {
-	if r.Type == Direct {
-		return Errorf(CodeForbidden, "the members of a direct message cannot change")
-	}
-	if by.Role != Owner {
-		return Errorf(CodeForbidden, "only an owner adds or removes members; your role is %s", by.Role)
-	}
-	return nil
-}
-
-// authorize returns the room and the user's membership of it. A service counts as an
-// owner.
+// authorize returns the room and the user's membership of it. A service acts in
+// every room.
 func (s *Rooms) authorize(ctx context.Context, roomID, userID string) (Room, Member, error) {
 	if IsService(userID) {
 		room, err := serviceRoom(ctx, s.store, roomID)
-		return room, Member{UserID: userID, Role: Owner}, err
+		return room, Member{UserID: userID, Role: Service}, err
 	}
 	if err := ValidateRoomID(roomID); err != nil {
 		return Room{}, Member{}, err

@@ -118,8 +118,13 @@ type Role string
 
 // The roles of members.
 const (
-	Owner       Role = "owner" // renames the room, adds and removes members
+	Owner       Role = "owner"     // may do everything
+	Moderator   Role = "moderator" // keeps order, see rights
 	PlainMember Role = "member"
+
+	// Service is that of a service in every room. It is stored nowhere: as a member a
+	// service has one of the others.
+	Service Role = "service"
 )
 
 // Room is a chat room.
@@ -133,6 +138,7 @@ type Room struct {
 	RenamedAt   int64  // 0: never
 	Invited     string // the user with whom CreatedBy made a dm; "" in those that were stored before this was
 	Public      bool   // anyone may read the description and join
+	BannedAt    int64  // when someone was banned last, ms; 0: no one ever was
 	PlacedAt    int64  // when its place was set, ms; 0: it has none. The place may have ended
 }
 
@@ -154,10 +160,16 @@ type Member struct {
 	Role     Role
 	JoinedAt int64
 
+	MutedUntil int64 // ms, from when they may speak; 0: they are not muted
+	ChangedAt  int64 // when the role or the time above changed last, ms; 0: never
+
 	// IndexedUntil is until when the room itself has the member's connections, in seconds
 	// since 1970; negative: until when that is not to be tried; 0: neither.
 	IndexedUntil int64
 }
+
+// IsMuted reports whether a member may not speak at a time, in ms.
+func (m Member) IsMuted(now int64) bool { return now < m.MutedUntil }
 
 // Participant is a member with their display name and read cursor.
 type Participant struct {
@@ -184,6 +196,7 @@ type Message struct {
 	ReadBy          []string // in a room's history alone: see Histories.Read
 	EditedAt        int64    // 0: never
 	DeletedAt       int64    // 0: never
+	DeletedBy       string   // who deleted another one's message; "": its sender
 
 	Attachments []File   // none in a deleted message
 	Removed     []string // the ids of those that a deleted message had

@@ -67,7 +67,7 @@ func checkPoint(p geo.Point) error {
 // Errors: CodeInvalidRequest, CodeNotAMember, CodeForbidden for a direct message
 // or a member who is not an owner.
 func (s *Rooms) Share(ctx context.Context, by, roomID string, public bool) (Room, error) {
-	room, err := s.change(ctx, by, roomID, "change the visibility of", func(r *Room) (store, error) {
+	room, err := s.change(ctx, by, roomID, ToShare, func(r *Room) (store, error) {
 		if r.Public == public {
 			return nil, nil
 		}
@@ -84,7 +84,7 @@ func (s *Rooms) Share(ctx context.Context, by, roomID string, public bool) (Room
 // one already.
 //
 // Errors: CodeInvalidRequest, CodeNotAMember for a room that is not public or does not
-// exist.
+// exist, CodeBanned.
 func (s *Rooms) Join(ctx context.Context, userID, roomID string) (room Room, joined bool, err error) {
 	if err := ValidateRoomID(roomID); err != nil {
 		return Room{}, false, err
@@ -137,17 +137,17 @@ func (s *Rooms) placeOf(ctx context.Context, r Room) (*Location, error) {
 	return &at, nil
 }
 
-// Place gives a public room a place on behalf of an owner, instead of the one that it
+// Place gives a public room a place on behalf of an owner or a moderator, instead of the one that it
 // has, and returns the place as it is stored.
 //
 // Errors: CodeInvalidRequest, CodeNotAMember, CodeForbidden for a room that is not
-// public or a member who is not an owner.
+// public or a member without the right.
 func (s *Rooms) Place(ctx context.Context, by, roomID string, at Location) (Location, error) {
 	if err := at.check(s.now().UnixMilli()); err != nil {
 		return Location{}, err
 	}
 	at.Point = at.Point.Round()
-	_, err := s.change(ctx, by, roomID, "give a place to", func(r *Room) (store, error) {
+	_, err := s.change(ctx, by, roomID, ToPlace, func(r *Room) (store, error) {
 		if !r.Public {
 			return nil, Errorf(CodeForbidden, `a private room has no place; make it public first, with {"visibility":"public"}`)
 		}
@@ -157,13 +157,13 @@ func (s *Rooms) Place(ctx context.Context, by, roomID string, at Location) (Loca
 	return at, err
 }
 
-// Unplace removes the place of a room on behalf of an owner. It is no error if there is
-// none.
+// Unplace removes the place of a room on behalf of an owner or a moderator. It is no
+// error if there is none.
 //
-// Errors: CodeInvalidRequest, CodeNotAMember, CodeForbidden for a member who is not an
-// owner.
+// Errors: CodeInvalidRequest, CodeNotAMember, CodeForbidden for a member without the
+// right.
 func (s *Rooms) Unplace(ctx context.Context, by, roomID string) error {
-	_, err := s.change(ctx, by, roomID, "remove the place of", func(r *Room) (store, error) {
+	_, err := s.change(ctx, by, roomID, ToPlace, func(r *Room) (store, error) {
 		if r.PlacedAt == 0 {
 			return nil, nil
 		}

@@ -49,21 +49,26 @@ func ErrReactionsBusy() *Error {
 }
 
 // Reactors add and remove reactions on behalf of members.
-type Reactors struct{ store ReactionStore }
+type Reactors struct {
+	store ReactionStore
+	now   func() time.Time
+}
 
-// NewReactors returns Reactors on a store.
-func NewReactors(store ReactionStore) *Reactors { return &Reactors{store: store} }
+// NewReactors returns Reactors on a store and a clock.
+func NewReactors(store ReactionStore, now func() time.Time) *Reactors {
+	return &Reactors{store: store, now: now}
+}
 
 // React adds a reaction of a user to a message, or removes it, and returns the message's
 // reactions as they are then. A reaction that is there already, or not there, writes
 // nothing.
 //
 // Errors: CodeInvalidRequest, also for one more than MaxReactionKinds, CodeNotAMember,
-// CodeNotFound for a message that does not exist or was deleted, CodeRateLimited.
+// CodeMuted for one that is added, CodeNotFound for a message that does not exist or was deleted, CodeRateLimited.
 func (s *Reactors) React(ctx context.Context, userID, roomID, messageID, reaction string, add bool) (Reactions, error) {
 	changed := false
 	for range changeAttempts {
-		m, err := s.read(ctx, userID, roomID, messageID)
+		m, err := s.read(ctx, userID, roomID, messageID, add)
 		if err != nil {
 			return Reactions{}, err
 		}
@@ -83,9 +88,13 @@ func (s *Reactors) React(ctx context.Context, userID, roomID, messageID, reactio
 	return Reactions{}, ErrReactionsBusy()
 }
 
-// read reads a message that a user may react to, with their own reactions.
-func (s *Reactors) read(ctx context.Context, userID, roomID, messageID string) (Message, error) {
+// read reads a message that a user may react to, or take a reaction back from, with their
+// own reactions.
+func (s *Reactors) read(ctx context.Context, userID, roomID, messageID string, add bool) (Message, error) {
 	place, err := lookup(ctx, s.store, userID, roomID, messageID)
+	if err == nil && add {
+		err = may(ToReact, place.Room.Type, place.Self, s.now().UnixMilli())
+	}
 	switch {
 	case err != nil:
 		return Message{}, err

@@ -11,6 +11,7 @@ import (
 type Place struct {
 	Room    Room
 	Member  bool // the room exists and the user is a member
+	Self    Member
 	Cursor  ReadCursor
 	Message Message
 	Found   bool // the message exists; it may have been deleted
@@ -138,7 +139,9 @@ func lookup(ctx context.Context, store PlaceStore, userID, roomID, messageID str
 	if err != nil {
 		return Place{}, fmt.Errorf("look up message %s: %w", messageID, err)
 	}
-	if !place.Member && !IsService(userID) {
+	if IsService(userID) {
+		place.Self = Member{UserID: userID, Role: Service}
+	} else if !place.Member {
 		return Place{}, errNotAMember(roomID)
 	}
 	return place, nil

@@ -13,6 +13,7 @@ import (
 // for the room list, which comes from an index, unread counts and display names.
 type RoomStore interface {
 	PlaceIndex
+	BanStore
 	// SignedIn returns which of up to 100 users have signed in, in the order given.
 	SignedIn(ctx context.Context, userIDs []string) ([]string, error)
 	// CreateRoom stores a room with its members, all or nothing; false if the
@@ -55,7 +56,7 @@ type RoomStore interface {
 	RoomPlace(ctx context.Context, roomID string) (Location, bool, error)
 	// AddMember stores a member and counts it, and moves the user's read cursor to
 	// the room's newest message, never back; false if the user is a member already.
-	// CodeNotAMember if the room does not exist.
+	// CodeNotAMember if the room does not exist, CodeBanned for a user who is banned.
 	AddMember(ctx context.Context, r Room, m Member) (added bool, err error)
 	// JoinRoom is AddMember for a room that is public: CodeNotAMember if it isn't.
 	JoinRoom(ctx context.Context, r Room, m Member) (joined bool, err error)
@@ -65,6 +66,10 @@ type RoomStore interface {
 	// is not m.Role, the successor is not a member, or a room to delete has other
 	// members.
 	RemoveMember(ctx context.Context, roomID string, m Member, successor string) (removed bool, err error)
+	// ChangeMember gives a member the role, the muting and the ChangedAt of now; false if
+	// the member is not as was any more in these. keeps, unless "", has to be an owner,
+	// and stays one in the same step: false if they aren't.
+	ChangeMember(ctx context.Context, roomID string, was, now Member, keeps string) (changed bool, err error)
 	// HideRoom takes a room out of a member's list, until a message comes that is
 	// newer than those that it has. It does nothing for a user who is not a member.
 	HideRoom(ctx context.Context, userID string, r Room) error

@@ -16,8 +16,8 @@ type SendStore interface {
 	AdmissionStore
 	MemberStore
 	roomReader
-	// IsMember reads strongly whether a user is a member of a room.
-	IsMember(ctx context.Context, roomID, userID string) (bool, error)
+	// Member reads a member strongly; false if the user is none.
+	Member(ctx context.Context, roomID, userID string) (Member, bool, error)
 	// PutMessage stores a message unless one with its id exists. With Attachments, it
 	// gives them to the message in the same step, or fails with ErrAttachment if one is
 	// not the sender's, has expired, or is another message's.
@@ -117,7 +117,7 @@ func (s *Sender) Attaching(keeper Keeper) *Sender {
 // copies the files. A send that is refused may leave a claim.
 //
 // Errors: CodeReconnect, CodeReplaced, CodeTokenExpired, CodeRateLimited, CodeInvalidRequest,
-// CodeTooLarge, CodeNotAMember, CodeNotFound for an answer to what is no message of the
+// CodeTooLarge, CodeNotAMember, CodeMuted, CodeNotFound for an answer to what is no message of the
 // room, and for a mention of who is no member of it.
 func (s *Sender) Send(ctx context.Context, r SendRequest) (Receipt, error) {
 	faulty := r.Refused
@@ -199,8 +199,6 @@ func (s *Sender) prepare(ctx context.Context, r SendRequest, userID string) (att
 	switch {
 	case known.memberErr != nil:
 		return attempt{}, known.memberErr
-	case !known.member:
-		return attempt{}, errNotAMember(r.RoomID)
 	case tooLarge != nil:
 		return attempt{}, tooLarge
 	case known.err() != nil:
@@ -218,12 +216,11 @@ func (s *Sender) prepare(ctx context.Context, r SendRequest, userID string) (att
 
 // lookups is what is known of a send before it is stored.
 type lookups struct {
-	member    bool      // the sender is one
 	previous  string    // the message before it
 	quoted    []Message // the message that it answers
 	strangers []string  // who is mentioned and is no member
 
-	memberErr error
+	memberErr error // the sender may not send
 	errs      [5]error
 }
 
@@ -269,23 +266,32 @@ func (s *Sender) lookUp(ctx context.Context, r SendRequest, a *attempt, fits boo
 		l.strangers, err = strangers(ctx, s.store, r.RoomID, sent.Mentions, sent.SenderID)
 		return err
 	})
-	l.member, l.memberErr = s.maySend(ctx, r.RoomID, sent.SenderID)
+	l.memberErr = maySpeak(ctx, s.store, ToSend, r.RoomID, sent.SenderID, s.now().UnixMilli())
 	_ = group.Wait()
 	return l
 }
 
-// maySend reports whether a user is a member of a room. A service may send to any room
-// that exists.
-func (s *Sender) maySend(ctx context.Context, roomID, userID string) (bool, error) {
+// maySpeak checks that a user is a member of a room who may do something that everyone
+// may who has a voice.
+// A service may in every room that exists.
+func maySpeak(ctx context.Context, store memberReader, op Operation, roomID, userID string, now int64) error {
 	if IsService(userID) {
-		_, err := serviceRoom(ctx, s.store, roomID)
-		return err == nil, err
+		_, err := serviceRoom(ctx, store, roomID)
+		return err
 	}
-	member, err := s.store.IsMember(ctx, roomID, userID)
-	if err != nil {
-		return false, fmt.Errorf("check membership: %w", err)
+	member, ok, err := store.Member(ctx, roomID, userID)
+	switch {
+	case err != nil:
+		return fmt.Errorf("check membership: %w", err)
+	case !ok:
+		return errNotAMember(roomID)
 	}
-	return member, nil
+	return may(op, "", member, now) // the room's type says nothing about it, and is not read
+}
+
+type memberReader interface {
+	roomReader
+	Member(ctx context.Context, roomID, userID string) (Member, bool, error)
 }
 
 // put stores the message of an attempt.

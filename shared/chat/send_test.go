@@ -236,7 +236,7 @@ func TestSend_RemembersTheConnectionsSeenLast(t *testing.T) {
 	w.clock.advance(chat.ConnectionLife)
 	asked := 0
 	w.store.Before(func(method string) error {
-		if method == "IsMember" {
+		if method == "Member" {
 			asked++
 		}
 		return nil

@@ -21,8 +21,8 @@ var serviceName = regexp.MustCompile(`\A[a-z][a-z0-9]*(-[a-z][a-z0-9]*)*\z`)
 // ServiceID returns the id of a service by its name. A service is a program of the
 // operator's, such as a bot, that acts by the HTTP API. It has an id like a user's, by
 // which it is the sender of its messages, has a display name, and may be a member of
-// rooms and be mentioned there. In every room it may do what owners may, and delete
-// messages, whether or not it is a member.
+// rooms and be mentioned there. In every room it acts as what rights says of Service,
+// whether or not it is a member.
 func ServiceID(name string) string { return servicePrefix + name }
 
 // IsService reports whether an id is a service's. No user has such an id: package auth

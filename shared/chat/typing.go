@@ -24,9 +24,10 @@ const largeRoomFor = time.Minute
 // TypingStore keeps who types.
 type TypingStore interface {
 	AdmissionStore
-	// RoomOf returns how many members a user's room has; false if they are no member. It
-	// may be a moment old, except that one is no member, which is sure.
-	RoomOf(ctx context.Context, roomID, userID string) (members int, member bool, err error)
+	// RoomOf returns how many members a user's room has, and the user's membership; false
+	// if they are no member. It may be a moment old, except that one is no member, which is
+	// sure.
+	RoomOf(ctx context.Context, roomID, userID string) (members int, self Member, ok bool, err error)
 	// PutTyping notes for TypingMemory that a user types in a room at a time, in ms; false
 	// if that is noted for less than TypingEvery before.
 	PutTyping(ctx context.Context, roomID, userID string, at int64) (noted bool, err error)
@@ -51,7 +52,7 @@ func NewTypists(store TypingStore, limits Limits, now func() time.Time) *Typists
 // Type notes that the user of a connection types in a room, at most once in TypingEvery.
 // In a room of more than TypingRoom members it does nothing.
 //
-// Errors: CodeInvalidRequest, CodeNotAMember, CodeRateLimited, CodeReconnect,
+// Errors: CodeInvalidRequest, CodeNotAMember, CodeMuted, CodeRateLimited, CodeReconnect,
 // CodeReplaced, CodeTokenExpired.
 func (t *Typists) Type(ctx context.Context, connectionID, roomID string) error {
 	if err := ValidateRoomID(roomID); err != nil {
@@ -69,15 +70,18 @@ func (t *Typists) Type(ctx context.Context, connectionID, roomID string) error {
 	if err != nil {
 		return err
 	}
-	members, member, err := t.store.RoomOf(ctx, roomID, userID)
+	members, self, ok, err := t.store.RoomOf(ctx, roomID, userID)
 	switch {
 	case err != nil:
 		return fmt.Errorf("look up room %s: %w", roomID, err)
-	case !member:
+	case !ok:
 		return errNotAMember(roomID)
 	case members > TypingRoom:
 		t.next.put(key, now.Add(largeRoomFor).UnixMilli())
 		return nil
+	}
+	if err := may(ToType, "", self, now.UnixMilli()); err != nil {
+		return err
 	}
 	if _, err := t.store.PutTyping(ctx, roomID, userID, now.UnixMilli()); err != nil {
 		return fmt.Errorf("note who types in room %s: %w", roomID, err)

@@ -54,7 +54,7 @@ func newWorld(t *testing.T) *world {
 	w.histories = chat.NewHistories(w.store)
 	w.editor = chat.NewEditor(w.store, w.clock.now, fits)
 	w.readers = chat.NewReaders(w.store, w.clock.now)
-	w.reactors = chat.NewReactors(w.store)
+	w.reactors = chat.NewReactors(w.store, w.clock.now)
 	w.profiles = chat.NewProfiles(w.store, w.clock.now)
 	return w
 }

@@ -3,6 +3,7 @@ package dynamo
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -48,6 +49,10 @@ func (s *Store) DeleteMessage(ctx context.Context, m chat.Message) (chat.Message
 			ids[i] = file.ID
 		}
 		in.ExpressionAttributeValues[":ids"] = attribute.Texts(ids)
+	}
+	if m.DeletedBy != "" {
+		update = strings.Replace(update, "SET ", "SET #by = :by, ", 1)
+		in.ExpressionAttributeNames["#by"], in.ExpressionAttributeValues[":by"] = table.DeletedBy, attribute.Text(m.DeletedBy)
 	}
 	return s.changeMessage(ctx, m, update, in)
 }

@@ -32,6 +32,7 @@ func (s *Store) Member(ctx context.Context, roomID, userID string) (chat.Member,
 func memberOf(userID string, it item) chat.Member {
 	return chat.Member{
 		UserID: userID, Role: chat.Role(attribute.GetText(it, table.Role)), JoinedAt: attribute.GetNumber(it, table.JoinedAt),
+		MutedUntil: attribute.GetNumber(it, table.MutedUntil), ChangedAt: attribute.GetNumber(it, table.EditedAt),
 		IndexedUntil: attribute.GetNumber(it, table.Indexed),
 	}
 }
@@ -159,45 +160,84 @@ func (s *Store) MemberOf(ctx context.Context, userID string, roomIDs []string) (
 // AddMember stores a member, the participation and the read cursor, and counts the
 // member, in one transaction.
 func (s *Store) AddMember(ctx context.Context, r chat.Room, m chat.Member) (bool, error) {
-	return s.addMember(ctx, r, m, s.countMembers(r.ID, 1), "the room was deleted")
+	return s.addMember(ctx, r, m, false)
 }
 
 // JoinRoom is AddMember, if the room is public.
 func (s *Store) JoinRoom(ctx context.Context, r chat.Room, m chat.Member) (bool, error) {
-	count := s.countMembers(r.ID, 1)
-	count.ConditionExpression = aws.String("attribute_exists(#pk) AND #visibility = :public")
-	count.ExpressionAttributeNames["#visibility"] = table.Visibility
-	count.ExpressionAttributeValues[":public"] = attribute.Text(table.Public)
-	return s.addMember(ctx, r, m, count, "the room is not public any more; ask an owner to add you")
+	return s.addMember(ctx, r, m, true)
 }
 
-// addMember adds a member to a room by counting them; gone says why that was refused.
-func (s *Store) addMember(ctx context.Context, r chat.Room, m chat.Member, count *types.Update, gone string) (bool, error) {
+// The places of writes in the transaction that adds a member.
+const (
+	addsMember = iota
+	addsParticipation
+	addsCount
+	addsUnlessBanned
+)
+
+// addMember adds a member to a room, one that has to be public if they join. It looks for
+// a ban of theirs only if the room has had bans.
+func (s *Store) addMember(ctx context.Context, r chat.Room, m chat.Member, joins bool) (bool, error) {
 	newest, err := s.newestMessageID(ctx, r.ID)
 	if err != nil {
 		return false, err
 	}
 	writes := []types.TransactWriteItem{
-		{Put: s.putAbsent(memberItem(r.ID, m))},
-		{Put: &types.Put{TableName: s.table, Item: participationItem(r, m)}},
-		{Update: count},
+		addsMember:        {Put: s.putAbsent(memberItem(r.ID, m))},
+		addsParticipation: {Put: &types.Put{TableName: s.table, Item: participationItem(r, m)}},
+		addsCount:         {Update: s.countNewcomer(r, joins)},
 	}
-	const cursor = 3 // its index, after those
+	if r.BannedAt != 0 {
+		writes = append(writes, s.unbanned(r.ID, m.UserID))
+	}
+	cursor := len(writes)
 	if newest != "" {
 		writes = append(writes, types.TransactWriteItem{Put: s.joinedCursor(r.ID, m, newest)})
 	}
 	reasons, err := s.transact(ctx, ulid.Make().String(), writes)
-	if failedAt(reasons, cursor) && !failedAt(reasons, 0) && !failedAt(reasons, 2) {
+	if failedAt(reasons, cursor) && !slices.ContainsFunc(reasons[:cursor], failed) {
 		// A read that was stored after its reader had left: that cursor stays.
 		reasons, err = s.transact(ctx, ulid.Make().String(), writes[:cursor])
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return false, err
+	case len(reasons) == 0:
+		return true, nil
+	case failedAt(reasons, addsMember):
+		return false, nil
+	case r.BannedAt != 0 && failedAt(reasons, addsUnlessBanned):
+		return false, chat.ErrBanned(banOf(m.UserID, reasons[addsUnlessBanned].Item).Until)
+	case r.BannedAt == 0:
+		if r.BannedAt = attribute.GetNumber(reasons[addsCount].Item, table.BannedAt); r.BannedAt != 0 {
+			return s.addMember(ctx, r, m, joins) // the first ban came after the room was read
+		}
 	}
-	if len(reasons) > 0 && !failedAt(reasons, 0) {
-		return false, &chat.Error{Code: chat.CodeNotAMember, Message: gone}
+	gone := "the room was deleted"
+	if joins {
+		gone = "the room is not public any more; ask an owner to add you"
 	}
-	return len(reasons) == 0, nil
+	return false, &chat.Error{Code: chat.CodeNotAMember, Message: gone}
+}
+
+// countNewcomer counts a member of a room: not in one that is not public, if they join,
+// and not in one that has had bans by now, if it had none when it was read.
+func (s *Store) countNewcomer(r chat.Room, joins bool) *types.Update {
+	count := s.countMembers(r.ID, 1)
+	condition := *count.ConditionExpression
+	if joins {
+		condition += " AND #visibility = :public"
+		count.ExpressionAttributeNames["#visibility"] = table.Visibility
+		count.ExpressionAttributeValues[":public"] = attribute.Text(table.Public)
+	}
+	if r.BannedAt == 0 {
+		condition += " AND attribute_not_exists(#banned)"
+		count.ExpressionAttributeNames["#banned"] = table.BannedAt
+		count.ReturnValuesOnConditionCheckFailure = types.ReturnValuesOnConditionCheckFailureAllOld
+	}
+	count.ConditionExpression = &condition
+	return count
 }
 
 // joinedCursor puts the read cursor of a member who joins a room whose newest
@@ -249,10 +289,10 @@ func (s *Store) RemoveMember(ctx context.Context, roomID string, m chat.Member, 
 	case successor != "":
 		writes = append(writes, types.TransactWriteItem{Update: s.countMembers(roomID, -1)}, types.TransactWriteItem{Update: &types.Update{
 			TableName: s.table, Key: attribute.Key(table.Member(roomID, successor)),
-			UpdateExpression:          aws.String("SET #role = :owner"),
+			UpdateExpression:          aws.String("SET #role = :owner, #at = :at"),
 			ConditionExpression:       aws.String("attribute_exists(#role)"),
-			ExpressionAttributeNames:  map[string]string{"#role": table.Role},
-			ExpressionAttributeValues: item{":owner": attribute.Text(string(chat.Owner))},
+			ExpressionAttributeNames:  map[string]string{"#role": table.Role, "#at": table.EditedAt},
+			ExpressionAttributeValues: item{":owner": attribute.Text(string(chat.Owner)), ":at": attribute.Number(s.now().UnixMilli())},
 		}})
 	case m.Role == chat.Owner:
 		// The condition of countMembers keeps users from joining a deleted room.

@@ -323,6 +323,7 @@ func MessageOf(roomID string, it item) (chat.Message, bool) {
 		Previous:        attribute.GetText(it, table.Previous),
 		EditedAt:        attribute.GetNumber(it, table.EditedAt),
 		DeletedAt:       attribute.GetNumber(it, table.DeletedAt),
+		DeletedBy:       attribute.GetText(it, table.DeletedBy),
 		Attachments:     filesOf(it),
 		Removed:         attribute.GetTexts(it, table.AttachmentIDs),
 		ReplyTo:         quoteOf(it),

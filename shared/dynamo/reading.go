@@ -30,6 +30,9 @@ func (s *Store) Place(ctx context.Context, roomID, userID, messageID string) (ch
 		Member: items[about] != nil && items[who] != nil,
 		Cursor: cursorOf(items[read]),
 	}
+	if place.Member {
+		place.Self = memberOf(userID, items[who])
+	}
 	if it := items[what]; it != nil {
 		place.Message, place.Found = MessageOf(roomID, it)
 	}

@@ -122,6 +122,7 @@ func roomOf(roomID string, it item) chat.Room {
 		Invited:     attribute.GetText(it, table.Invited),
 		Public:      attribute.GetText(it, table.Visibility) == table.Public,
 		PlacedAt:    attribute.GetNumber(it, table.PlacedAt),
+		BannedAt:    attribute.GetNumber(it, table.BannedAt),
 	}
 }
 

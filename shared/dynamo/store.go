@@ -230,5 +230,7 @@ func hasReason(reasons []types.CancellationReason, codes ...string) bool {
 
 // failedAt reports whether the condition of the i-th write failed.
 func failedAt(reasons []types.CancellationReason, i int) bool {
-	return i < len(reasons) && aws.ToString(reasons[i].Code) == "ConditionalCheckFailed"
+	return i < len(reasons) && failed(reasons[i])
 }
+
+func failed(r types.CancellationReason) bool { return aws.ToString(r.Code) == "ConditionalCheckFailed" }

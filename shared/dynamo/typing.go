@@ -14,18 +14,18 @@ import (
 
 // RoomOf implements chat.TypingStore. It reads at half the price first: only who has just
 // become a member is missed by that.
-func (s *Store) RoomOf(ctx context.Context, roomID, userID string) (members int, member bool, err error) {
+func (s *Store) RoomOf(ctx context.Context, roomID, userID string) (members int, self chat.Member, ok bool, err error) {
 	room, who := table.Room(roomID), table.Member(roomID, userID)
 	for _, fresh := range []consistency{eventual, strong} {
 		items, err := s.batchGet(ctx, []table.Key{room, who}, fresh)
 		if err != nil {
-			return 0, false, err
+			return 0, chat.Member{}, false, err
 		}
 		if items[room] != nil && items[who] != nil {
-			return roomOf(roomID, items[room]).MemberCount, true, nil
+			return roomOf(roomID, items[room]).MemberCount, memberOf(userID, items[who]), true, nil
 		}
 	}
-	return 0, false, nil
+	return 0, chat.Member{}, false, nil
 }
 
 // PutTyping implements chat.TypingStore.

@@ -158,6 +158,11 @@ func recipients(e *events, members []string, large, announces bool) []string {
 	for user := range e.reads {
 		users = append(users, user)
 	}
+	for user := range e.altered {
+		if large || slices.Contains(members, user) {
+			users = append(users, user)
+		}
+	}
 	if large {
 		users = append(users, e.reactors()...)
 	}

@@ -28,7 +28,8 @@ type events struct {
 	stale     []string                         // their ids
 	joined    []chat.Member
 	left      []string
-	replay    string // the replay that this comes from
+	altered   map[string]changes.MemberChanged // by member whose role or muting changed: the newest
+	replay    string                           // the replay that this comes from
 
 	person string // the user who has come or gone, in whose rooms nothing else happened; "": it is a room
 }
@@ -41,7 +42,7 @@ func (e *events) general() bool {
 
 // fleeting reports whether nothing in the room is worth a second try.
 func (e *events) fleeting() bool {
-	return e.person != "" || len(e.typing) > 0 && !e.general() && len(e.reads) == 0 && len(e.reacted) == 0 && len(e.joined) == 0 && len(e.left) == 0
+	return e.person != "" || len(e.typing) > 0 && !e.general() && len(e.reads) == 0 && len(e.reacted) == 0 && len(e.joined) == 0 && len(e.left) == 0 && len(e.altered) == 0
 }
 
 // everyone reports whether there is anything for all members of the room, if it is not a
@@ -141,6 +142,8 @@ func (g *grouping) addRecent(r changes.Record) {
 	case changes.MemberJoined:
 		e := g.of(r, c.RoomID)
 		e.joined = append(e.joined, c.Member)
+	case changes.MemberChanged:
+		g.of(r, c.RoomID).addAltered(c)
 	case changes.MemberLeft:
 		e := g.of(r, c.RoomID)
 		e.left = append(e.left, c.UserID)
@@ -191,6 +194,16 @@ func (e *events) addTyping(c changes.TypingNoted) {
 		e.typing = map[string]int64{}
 	}
 	e.typing[c.UserID] = max(e.typing[c.UserID], c.At)
+}
+
+// addAltered notes what a member is now.
+func (e *events) addAltered(c changes.MemberChanged) {
+	if e.altered == nil {
+		e.altered = map[string]changes.MemberChanged{}
+	}
+	if c.At >= e.altered[c.UserID].At {
+		e.altered[c.UserID] = c
+	}
 }
 
 // addRead notes how far a user has read.

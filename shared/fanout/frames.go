@@ -54,6 +54,7 @@ func (b *broadcast) encodeFor(to frames, at int64) {
 	to.grow(b.audience.members, len(b.snapshot.messages)+len(b.snapshot.changed))
 	b.encodeJoins(to)
 	b.encodeLeaves(to)
+	b.encodeAltered(to)
 	e, now, members := b.events, b.snapshot, b.audience.members
 	if e.gap {
 		to.addAll(members, encode(wire.Gap{Type: wire.TypeGap, ChatRoomID: e.roomID}))
@@ -99,6 +100,22 @@ func (b *broadcast) encodeLeaves(to frames) {
 			to.addAll(a.members, frame)
 		}
 		to.add(user, frame)
+	}
+}
+
+// encodeAltered says what role members have, and whether they are muted: to all members
+// of a room that announces who joins, in a larger one to those members alone.
+func (b *broadcast) encodeAltered(to frames) {
+	for _, user := range slices.Sorted(maps.Keys(b.events.altered)) {
+		c := b.events.altered[user]
+		frame := encode(wire.MemberChanged{
+			Type: wire.TypeMemberChanged, ChatRoomID: c.RoomID, UserID: user, Role: string(c.Role), MutedUntil: c.MutedUntil, At: c.At,
+		})
+		if b.audience.announces {
+			to.addAll(b.audience.members, frame)
+		} else if b.audience.large || slices.Contains(b.audience.members, user) {
+			to.add(user, frame)
+		}
 	}
 }
 
@@ -222,7 +239,7 @@ func attachments(files []chat.File) []wire.Attachment {
 func deletedFrame(m chat.Message) wire.MessageDeleted {
 	return wire.MessageDeleted{
 		Type: wire.TypeMessageDeleted, ChatRoomID: m.RoomID, MessageID: m.ID, SenderID: m.SenderID,
-		Timestamp: m.SentAt, DeletedAt: m.DeletedAt,
+		Timestamp: m.SentAt, DeletedAt: m.DeletedAt, DeletedBy: m.DeletedBy,
 	}
 }
 

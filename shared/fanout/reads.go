@@ -20,11 +20,11 @@ type reads struct {
 }
 
 // planReads returns what events need. Reads of others are shown in small rooms
-// only, joins and leaves in announced ones, and reactions in those that are not cut, so
+// only, joins, leaves and roles in announced ones, and reactions in those that are not cut, so
 // for those there is no need to read the members of larger ones.
 func planReads(e *events) reads {
 	plan := reads{members: chat.SmallRoom, name: e.renamedAt != 0}
-	if len(e.joined) > 0 || len(e.left) > 0 {
+	if len(e.joined) > 0 || len(e.left) > 0 || len(e.altered) > 0 {
 		plan.members = announcedRoom
 	}
 	if len(e.reacted) > 0 {

@@ -43,7 +43,7 @@ func Status(code chat.Code) int {
 		return http.StatusBadRequest
 	case chat.CodeUnauthorized, chat.CodeTokenExpired:
 		return http.StatusUnauthorized
-	case chat.CodeNotAMember, chat.CodeForbidden:
+	case chat.CodeNotAMember, chat.CodeForbidden, chat.CodeMuted, chat.CodeBanned:
 		return http.StatusForbidden
 	case chat.CodeNotFound:
 		return http.StatusNotFound
@@ -70,7 +70,7 @@ func refusalOf(err error, clientMessageID string) wire.Error {
 	reason := chat.Reason(err)
 	return wire.Error{
 		Type: wire.TypeError, Code: string(reason.Code), Message: reason.Message, ClientMessageID: clientMessageID,
-		RetryAfter: reason.RetryAfter.Milliseconds(),
+		RetryAfter: reason.RetryAfter.Milliseconds(), Until: reason.Until,
 	}
 }
 

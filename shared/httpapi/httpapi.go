@@ -83,6 +83,10 @@ func New(domain Domain, status func(chat.Code) int, log zerolog.Logger) *API {
 		"DELETE /rooms/{room}/place":                        a.limited(chat.Writing, a.unplaceRoom),
 		"POST /rooms/{room}/members":                        a.limited(chat.Writing, a.addMember),
 		"DELETE /rooms/{room}/members":                      a.limited(chat.Writing, a.removeMember),
+		"GET /rooms/{room}/bans":                            a.limited(chat.Reading, a.bans),
+		"PUT /rooms/{room}/bans":                            a.limited(chat.Writing, a.ban),
+		"DELETE /rooms/{room}/bans":                         a.limited(chat.Writing, a.unban),
+		"PATCH /rooms/{room}/members":                       a.limited(chat.Writing, a.changeMember),
 		"DELETE /rooms/{room}/members/{user}":               a.limited(chat.Writing, a.removeMember),
 		"POST /rooms/{room}/read":                           a.limited(chat.Writing, a.readRoom),
 		"GET /rooms/{room}/messages":                        a.limited(chat.Reading, a.history),
@@ -217,7 +221,7 @@ func (a *API) problem(w http.ResponseWriter, status int, reason *chat.Error) {
 	}
 	a.answer(w, status, "application/problem+json", wire.Problem{
 		Title: http.StatusText(status), Status: status, Detail: reason.Message, Code: string(reason.Code),
-		NeverSignedIn: reason.Users, RetryAfter: reason.RetryAfter.Milliseconds(),
+		NeverSignedIn: reason.Users, RetryAfter: reason.RetryAfter.Milliseconds(), Until: reason.Until,
 	})
 }
 

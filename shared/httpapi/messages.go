@@ -37,7 +37,7 @@ func (a *API) history(r *http.Request, userID string) (int, any, error) {
 func messageBody(m chat.Message, reader string) wire.HistoryMessage {
 	body := wire.HistoryMessage{
 		ChatRoomID: m.RoomID, MessageID: m.ID, SenderID: m.SenderID, Content: m.Content, Timestamp: m.SentAt,
-		ReadBy: m.ReadBy, EditedAt: m.EditedAt, DeletedAt: m.DeletedAt, Attachments: attachments(m.Attachments),
+		ReadBy: m.ReadBy, EditedAt: m.EditedAt, DeletedAt: m.DeletedAt, DeletedBy: m.DeletedBy, Attachments: attachments(m.Attachments),
 		ReplyTo: (*wire.Quote)(m.ReplyTo), Mentions: m.Mentions,
 	}
 	if m.SenderID == reader {

@@ -131,8 +131,8 @@ func (a *API) getRoom(r *http.Request, userID string) (int, any, error) {
 	body.Members = make([]wire.RoomMember, len(room.Members)) // present even if empty
 	for i, m := range room.Members {
 		body.Members[i] = wire.RoomMember{
-			UserID: m.UserID, Role: string(m.Role), JoinedAt: m.JoinedAt, ReadFrom: m.ReadFrom, ReadUpTo: m.ReadUpTo,
-			ReadSince: m.ReadSince, ReadKnown: m.ReadKnown, DisplayName: m.DisplayName,
+			UserID: m.UserID, Role: string(m.Role), JoinedAt: m.JoinedAt, MutedUntil: m.MutedUntil, ChangedAt: m.ChangedAt,
+			ReadFrom: m.ReadFrom, ReadUpTo: m.ReadUpTo, ReadSince: m.ReadSince, ReadKnown: m.ReadKnown, DisplayName: m.DisplayName,
 		}
 	}
 	if room.More {
@@ -157,65 +157,4 @@ func decodeMember(roomID, cursor string) (string, error) {
 		return "", chat.Errorf(chat.CodeInvalidRequest, "invalid cursor: want one from an earlier page of this list; leave it out to start at the beginning")
 	}
 	return userID, nil
-}
-
-func (a *API) addMember(r *http.Request, userID string) (int, any, error) {
-	var in wire.MemberRequest
-	if err := read(r, &in); err != nil {
-		return 0, nil, err
-	}
-	member, err := a.domain.UserIDs.Normalize(in.UserID)
-	if err != nil {
-		return 0, nil, err
-	}
-	added, err := a.domain.Rooms.AddMember(r.Context(), userID, r.PathValue("room"), member, in.OnlySignedIn)
-	if err != nil {
-		return 0, nil, err
-	}
-	body := wire.AddedMember{UserID: member}
-	if body.NeverSignedIn, err = a.domain.Rooms.NeverSignedIn(r.Context(), []string{member}); err != nil {
-		return 0, nil, err
-	}
-	if added {
-		return http.StatusCreated, body, nil
-	}
-	return http.StatusOK, body, nil
-}
-
-func (a *API) removeMember(r *http.Request, userID string) (int, any, error) {
-	member, err := memberNamed(r)
-	if err != nil {
-		return 0, nil, err
-	}
-	remove := func(member string) error {
-		return a.domain.Rooms.RemoveMember(r.Context(), userID, r.PathValue("room"), member)
-	}
-	normal, err := a.domain.UserIDs.Normalize(member)
-	if err == nil {
-		err = remove(normal)
-	}
-	// Members may be stored whose ids are not in normal form, from before there was one.
-	if err != nil && normal != member && remove(member) == nil {
-		err = nil
-	}
-	if err != nil {
-		return 0, nil, err
-	}
-	return http.StatusNoContent, nil, nil
-}
-
-// memberNamed reads the member to remove, from the path or from the query, which
-// takes every id. If both name one, they must agree: a gateway may have shortened
-// the path.
-func memberNamed(r *http.Request) (string, error) {
-	inPath, inQuery := r.PathValue("user"), r.URL.Query()["userId"]
-	switch {
-	case inPath == "" && len(inQuery) == 0:
-		return "", chat.Errorf(chat.CodeInvalidRequest, "userId is missing: want /members/{userId} or /members?userId=…")
-	case len(inQuery) > 1, inPath != "" && len(inQuery) == 1 && inQuery[0] != inPath:
-		return "", chat.Errorf(chat.CodeInvalidRequest, "invalid userId: want one member, got several")
-	case inPath == "":
-		return inQuery[0], nil
-	}
-	return inPath, nil
 }

@@ -42,6 +42,7 @@ const (
 	OnlinePrefix     = "ONLINE#"
 	TypingPrefix     = "TYPING#"
 	ReactedPrefix    = "REACTED#"
+	BanPrefix        = "BAN#"
 
 	MetadataKey    = "METADATA"
 	LastMessageKey = "LASTMESSAGE"
@@ -70,6 +71,7 @@ const (
 	MemberCount     = "memberCount"
 	Role            = "role"
 	JoinedAt        = "joinedAt"
+	MutedUntil      = "mutedUntil"
 	Indexed         = "indexed" // of a member, seconds since 1970: until when the room has their connections; negative: until when not to try
 	SenderID        = "senderId"
 	Content         = "content"
@@ -79,6 +81,7 @@ const (
 	Previous        = "previous" // a message's id, in an ack
 	EditedAt        = "editedAt"
 	DeletedAt       = "deletedAt"
+	DeletedBy       = "deletedBy" // there if it was not the sender
 	MessageID       = "messageId"
 	Claimed         = "claimed" // a message's id, as long as it is not known to be stored
 	Preview         = "preview"
@@ -117,6 +120,10 @@ const (
 	AttachmentIDs   = "attachmentIds" // of a deleted message: whose objects are to go
 	Visibility      = "visibility"    // there if the room is public
 	PlacedAt        = "placedAt"
+	BannedAt        = "bannedAt" // of a room: there if anyone was ever banned
+	By              = "by"
+	Until           = "until"
+	Reason          = "reason"
 	Lat             = "lat" // degrees
 	Lon             = "lon"
 	Address         = "address"
@@ -227,6 +234,9 @@ func Reacted(roomID, messageID, userID string) Key {
 // ReactedTo begins the sort keys of what members reacted to a message with.
 func ReactedTo(messageID string) string { return ReactedPrefix + messageID + "#" }
 
+// Ban is the key of what keeps a user out of a room.
+func Ban(roomID, userID string) Key { return Key{RoomPrefix + roomID, BanPrefix + userID} }
+
 // UserRooms is the partition key of a user's rooms in GSI1.
 func UserRooms(userID string) string { return UserRoomsPrefix + userID }
 
@@ -264,6 +274,7 @@ const (
 	KindTyping
 	KindReacted
 	KindSeen
+	KindBan
 )
 
 var kindNames = [...]string{
@@ -276,6 +287,7 @@ var kindNames = [...]string{
 	KindTyping:     "typing",
 	KindReacted:    "reacted",
 	KindSeen:       "seen",
+	KindBan:        "ban",
 }
 
 // String names the entity in one lower-case word, for operators and logs.
@@ -388,6 +400,9 @@ func parseRoom(roomID, sk string) (Identity, bool) {
 	}
 	if userID, ok := cut(sk, TypingPrefix); ok {
 		return Identity{Kind: KindTyping, RoomID: roomID, UserID: userID}, true
+	}
+	if userID, ok := cut(sk, BanPrefix); ok {
+		return Identity{Kind: KindBan, RoomID: roomID, UserID: userID}, true
 	}
 	if attachmentID, ok := cut(sk, AttachmentPrefix); ok {
 		return Identity{Kind: KindAttachment, RoomID: roomID, AttachmentID: attachmentID}, true

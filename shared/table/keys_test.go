@@ -31,6 +31,7 @@ func TestParseReadsBackWhatTheConstructorsMake(t *testing.T) {
 		"seen":          {table.Seen(user), table.Identity{Kind: table.KindSeen, UserID: user}},
 		"typing":        {table.Typing(room, user), table.Identity{Kind: table.KindTyping, RoomID: room, UserID: user}},
 		"reacted":       {table.Reacted(room, message, user), table.Identity{Kind: table.KindReacted, RoomID: room, MessageID: message, UserID: user}},
+		"ban":           {table.Ban(room, user), table.Identity{Kind: table.KindBan, RoomID: room, UserID: user}},
 		"online":        {table.Online(room, user, connection), table.Identity{Kind: table.KindOnline, RoomID: room, UserID: user, ConnectionID: connection}},
 		"rate":          {table.Rate(user, "connect"), table.Identity{Kind: table.KindRate, UserID: user, Limit: "connect"}},
 		"created once":  {table.Created(user, "k-1"), table.Identity{Kind: table.KindCreated, UserID: user, IdempotencyKey: "k-1"}},
@@ -55,6 +56,7 @@ func TestParseRefusesForeignKeys(t *testing.T) {
 		{PK: "CHATROOM#", SK: "METADATA"},
 		{PK: "CHATROOM#r", SK: "MEMBER#"},
 		{PK: "CHATROOM#r", SK: "READ#"},
+		{PK: "CHATROOM#r", SK: "BAN#"},
 		{PK: "CHATROOM#r", SK: "ONLINE#u"},
 		{PK: "CHATROOM#r", SK: "ONLINE##c"},
 		{PK: "CHATROOM#r", SK: "ONLINE#u#"},
@@ -129,6 +131,8 @@ func FuzzParse(f *testing.F) {
 			again = table.Online(id.RoomID, id.UserID, id.ConnectionID)
 		case table.KindTyping:
 			again = table.Typing(id.RoomID, id.UserID)
+		case table.KindBan:
+			again = table.Ban(id.RoomID, id.UserID)
 		case table.KindSeen:
 			again = table.Seen(id.UserID)
 		case table.KindRate:
@@ -153,7 +157,7 @@ func TestEveryKindHasANameOfItsOwn(t *testing.T) {
 		}
 		kinds[name] = kind
 	}
-	if kinds["created"] != table.KindCreated || len(kinds) != int(table.KindSeen) {
+	if kinds["created"] != table.KindCreated || len(kinds) != int(table.KindBan) {
 		t.Errorf("the kinds are %v", kinds)
 	}
 }

@@ -69,12 +69,13 @@ func StreamMappings() []StreamMapping {
 					PKPrefixes: []string{table.RoomPrefix, table.UserPrefix},
 					SKPrefixes: []string{table.ReadPrefix, table.TypingPrefix, table.ReactedPrefix, table.SeenKey},
 				},
-				// Messages that were edited or deleted, and rooms that were renamed,
-				// shared or placed; not rooms whose number of members changed.
+				// Messages that were edited or deleted, rooms that were renamed, shared or
+				// placed, and members with another role or muted; not rooms whose number of
+				// members changed.
 				{
 					EventNames: []string{"MODIFY"},
 					PKPrefixes: []string{table.RoomPrefix},
-					SKPrefixes: []string{table.MessagePrefix, table.MetadataKey},
+					SKPrefixes: []string{table.MessagePrefix, table.MetadataKey, table.MemberPrefix},
 					Number:     table.EditedAt,
 				},
 				// Connections that newer ones of their user have replaced.

@@ -32,6 +32,8 @@ const (
 	TypeMemberJoined = "memberJoined"
 	TypeMemberLeft   = "memberLeft"
 
+	TypeMemberChanged = "memberChanged"
+
 	TypeMessageEdited  = "messageEdited"
 	TypeMessageDeleted = "messageDeleted"
 	TypeRead           = "read"
@@ -112,6 +114,7 @@ type Error struct {
 	Message         string `json:"message"`
 	ClientMessageID string `json:"clientMessageId,omitempty"`
 	RetryAfter      int64  `json:"retryAfter,omitempty"` // ms, with the code rate_limited
+	Until           int64  `json:"until,omitempty"`      // ms since 1970, with the code muted
 	Action          string `json:"action,omitempty"`     // ActionTyping, if it answers that
 }
 
@@ -165,6 +168,17 @@ type Member struct {
 	UserID     string `json:"userId"`
 }
 
+// MemberChanged announces that a member has another role, or was muted or may speak
+// again. Of two, the one with the greater At counts, in any order of arrival.
+type MemberChanged struct {
+	Type       string `json:"type"` // TypeMemberChanged
+	ChatRoomID string `json:"chatRoomId"`
+	UserID     string `json:"userId"`
+	Role       string `json:"role"`
+	MutedUntil int64  `json:"mutedUntil,omitempty"` // ms since 1970, 0: not muted
+	At         int64  `json:"at"`                   // ms since 1970
+}
+
 // MessageEdited is a message with its new content. Of two, the one with the greater
 // EditedAt counts, in any order of arrival.
 type MessageEdited struct {
@@ -189,8 +203,9 @@ type MessageDeleted struct {
 	ChatRoomID string `json:"chatRoomId"`
 	MessageID  string `json:"messageId"`
 	SenderID   string `json:"senderId"`
-	Timestamp  int64  `json:"timestamp"` // ms since 1970
-	DeletedAt  int64  `json:"deletedAt"` // ms since 1970
+	Timestamp  int64  `json:"timestamp"`           // ms since 1970
+	DeletedAt  int64  `json:"deletedAt"`           // ms since 1970
+	DeletedBy  string `json:"deletedBy,omitempty"` // who moderates the room; "": its sender
 }
 
 // Read announces that a user has read a room's messages after From, up to UpTo.
@@ -263,6 +278,10 @@ type ServerFrame struct {
 	ChangedAt         int64             `json:"changedAt"`
 	EditedAt          int64             `json:"editedAt"`
 	DeletedAt         int64             `json:"deletedAt"`
+	DeletedBy         string            `json:"deletedBy"`
+	Role              string            `json:"role"`
+	MutedUntil        int64             `json:"mutedUntil"`
+	Until             int64             `json:"until"`
 	From              string            `json:"from"`
 	UpTo              string            `json:"upTo"`
 	Since             string            `json:"since"`

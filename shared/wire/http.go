@@ -18,6 +18,41 @@ type MemberRequest struct {
 	OnlySignedIn bool   `json:"onlySignedIn,omitempty"`
 }
 
+// MemberChange gives a member another role, mutes them, or both. What is nil stays.
+type MemberChange struct {
+	Role       *string `json:"role,omitempty"`       // owner, moderator or member
+	MutedUntil *int64  `json:"mutedUntil,omitempty"` // ms since 1970, 0: not muted
+}
+
+// ChangedMember is a member after a MemberChange.
+type ChangedMember struct {
+	UserID     string `json:"userId"`
+	Role       string `json:"role"`
+	MutedUntil int64  `json:"mutedUntil,omitempty"` // ms since 1970, 0: not muted
+	ChangedAt  int64  `json:"changedAt,omitempty"`  // ms since 1970, 0: never
+}
+
+// BanRequest keeps a user out of a room.
+type BanRequest struct {
+	Until  int64  `json:"until,omitempty"`  // ms since 1970, 0: without an end
+	Reason string `json:"reason,omitempty"` // at most 500 characters
+}
+
+// Ban keeps a user out of a room.
+type Ban struct {
+	UserID string `json:"userId"`
+	By     string `json:"by"`
+	At     int64  `json:"at"`              // ms since 1970
+	Until  int64  `json:"until,omitempty"` // ms since 1970, 0: without an end
+	Reason string `json:"reason,omitempty"`
+}
+
+// BanList is one page of a room's bans, by user id.
+type BanList struct {
+	Bans   []Ban  `json:"bans"`
+	Cursor string `json:"cursor,omitempty"`
+}
+
 // AddedMember is who was added to a room.
 type AddedMember struct {
 	UserID        string   `json:"userId"`
@@ -169,11 +204,13 @@ type Room struct {
 type RoomMember struct {
 	UserID      string `json:"userId"`
 	Role        string `json:"role"`
-	JoinedAt    int64  `json:"joinedAt"`            // ms since 1970
-	ReadFrom    string `json:"readFrom,omitempty"`  // message id, the newest one when they joined; "": all
-	ReadUpTo    string `json:"readUpTo,omitempty"`  // message id
-	ReadSince   string `json:"readSince,omitempty"` // as Read.Since
-	ReadKnown   string `json:"readKnown,omitempty"` // as Read.Known
+	JoinedAt    int64  `json:"joinedAt"`             // ms since 1970
+	MutedUntil  int64  `json:"mutedUntil,omitempty"` // ms since 1970, 0: not muted
+	ChangedAt   int64  `json:"changedAt,omitempty"`  // when one of both changed last, ms since 1970
+	ReadFrom    string `json:"readFrom,omitempty"`   // message id, the newest one when they joined; "": all
+	ReadUpTo    string `json:"readUpTo,omitempty"`   // message id
+	ReadSince   string `json:"readSince,omitempty"`  // as Read.Since
+	ReadKnown   string `json:"readKnown,omitempty"`  // as Read.Known
 	DisplayName string `json:"displayName,omitempty"`
 
 	Online     bool  `json:"online,omitempty"`     // in rooms of at most 20 members, of who does not hide it
@@ -245,6 +282,7 @@ type HistoryMessage struct {
 	ReadBy     []string `json:"readBy,omitempty"`
 	EditedAt   int64    `json:"editedAt,omitempty"`
 	DeletedAt  int64    `json:"deletedAt,omitempty"`
+	DeletedBy  string   `json:"deletedBy,omitempty"` // who moderates the room; "": its sender
 
 	ClientMessageID string       `json:"clientMessageId,omitempty"` // of a message of the reader's own
 	Attachments     []Attachment `json:"attachments,omitempty"`
@@ -317,4 +355,5 @@ type Problem struct {
 
 	NeverSignedIn []string `json:"neverSignedIn,omitempty"` // with the code never_signed_in
 	RetryAfter    int64    `json:"retryAfter,omitempty"`    // ms, with the code rate_limited
+	Until         int64    `json:"until,omitempty"`         // ms since 1970, with the codes muted and banned
 }

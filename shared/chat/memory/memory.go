@@ -56,6 +56,7 @@ type room struct {
 	hidden   map[string]int64           // by member who hid it: as order was, which is absent then
 	cursors  map[string]chat.ReadCursor // by user
 	typing   map[string]int64           // by user: since when, ms
+	bans     map[string]chat.Ban
 	messages map[string]chat.Message
 	reacted  map[[2]string][]string // by message and user
 	last     *chat.LastMessage
@@ -112,6 +113,7 @@ func (s *Store) room(roomID string) *room {
 			hidden:   map[string]int64{},
 			cursors:  map[string]chat.ReadCursor{},
 			typing:   map[string]int64{},
+			bans:     map[string]chat.Ban{},
 			messages: map[string]chat.Message{},
 			reacted:  map[[2]string][]string{},
 		}

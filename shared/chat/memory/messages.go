@@ -181,7 +181,7 @@ func (s *Store) EditMessage(ctx context.Context, m chat.Message) (chat.Message, 
 // DeleteMessage implements chat.EditStore.
 func (s *Store) DeleteMessage(ctx context.Context, m chat.Message) (chat.Message, bool, error) {
 	return s.changeMessage(ctx, "DeleteMessage", m, func(stored *chat.Message) {
-		stored.Content, stored.EditedAt, stored.DeletedAt = "", 0, m.DeletedAt
+		stored.Content, stored.EditedAt, stored.DeletedAt, stored.DeletedBy = "", 0, m.DeletedAt, m.DeletedBy
 		stored.Attachments, stored.ReplyTo, stored.Mentions, stored.Reactions.Counts = nil, nil, nil, nil
 		for _, file := range m.Attachments {
 			stored.Removed = append(stored.Removed, file.ID)
@@ -220,7 +220,7 @@ func (s *Store) Place(ctx context.Context, roomID, userID, messageID string) (ch
 	place := chat.Place{Room: chat.Room{ID: roomID}, Cursor: r.cursors[userID]}
 	if r.about != nil {
 		place.Room = *r.about
-		_, place.Member = r.members[userID]
+		place.Self, place.Member = r.members[userID]
 	}
 	place.Message, place.Found = r.messages[messageID]
 	return place, nil

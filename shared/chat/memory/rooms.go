@@ -105,7 +105,7 @@ func (s *Store) MembersAmong(ctx context.Context, roomID string, userIDs []strin
 	}), nil
 }
 
-// IsMember implements chat.SendStore.
+// IsMember implements fanout.Store.
 func (s *Store) IsMember(ctx context.Context, roomID, userID string) (bool, error) {
 	unlock, err := s.begin(ctx, "IsMember")
 	if err != nil {
@@ -192,6 +192,10 @@ func (s *Store) add(r chat.Room, m chat.Member) (bool, error) {
 	if stored.about == nil {
 		return false, chat.Errorf(chat.CodeNotAMember, "the room was deleted")
 	}
+	if err := s.keepsOut(stored, m.UserID); err != nil {
+		return false, err
+	}
+	delete(stored.bans, m.UserID)
 	stored.members[m.UserID] = m
 	stored.order[m.UserID] = r.CreatedAt
 	stored.about.MemberCount++
@@ -228,7 +232,7 @@ func (s *Store) RemoveMember(ctx context.Context, roomID string, m chat.Member, 
 	delete(r.cursors, m.UserID)
 	r.about.MemberCount--
 	if successor != "" {
-		next.Role = chat.Owner
+		next.Role, next.ChangedAt = chat.Owner, s.now().UnixMilli()
 		r.members[successor] = next
 	}
 	if ends {

@@ -7,17 +7,17 @@ import (
 )
 
 // RoomOf implements chat.TypingStore.
-func (s *Store) RoomOf(ctx context.Context, roomID, userID string) (members int, member bool, err error) {
+func (s *Store) RoomOf(ctx context.Context, roomID, userID string) (members int, self chat.Member, ok bool, err error) {
 	unlock, err := s.begin(ctx, "RoomOf")
 	if err != nil {
-		return 0, false, err
+		return 0, chat.Member{}, false, err
 	}
 	defer unlock()
 	r := s.room(roomID)
-	if _, member = r.members[userID]; !member || r.about == nil {
-		return 0, false, nil
+	if self, ok = r.members[userID]; !ok || r.about == nil {
+		return 0, chat.Member{}, false, nil
 	}
-	return r.about.MemberCount, true, nil
+	return r.about.MemberCount, self, true, nil
 }
 
 // PutTyping implements chat.TypingStore.

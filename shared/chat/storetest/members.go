@@ -210,7 +210,7 @@ var memberTests = map[string]func(*fixture){
 		ok(f, err)
 		members, _, err := f.Members(f.Context(), "r", "", 10)
 		ok(f, err)
-		equal(f, "members", []chat.Member{{UserID: "bob", Role: chat.Owner, JoinedAt: epoch}}, members)
+		equal(f, "members", []chat.Member{{UserID: "bob", Role: chat.Owner, JoinedAt: epoch, ChangedAt: epoch}}, members)
 		if !removed {
 			f.Error("not removed")
 		}

@@ -10,15 +10,15 @@ import (
 var readingTests = map[string]func(*fixture){
 	"Place/returns the room, the membership, the cursor and the message": func(f *fixture) {
 		room := f.create("r", "alice")
-		m := message("r", "bob", 1)
+		m, self := message("r", "bob", 1), chat.Member{UserID: "alice", Role: chat.Owner, JoinedAt: epoch}
 		f.put(m)
 		f.read("alice", messageID(0, 0))
 		for _, test := range []struct {
 			room, user, message string
 			want                chat.Place
 		}{
-			{"r", "alice", m.ID, chat.Place{Room: room, Member: true, Cursor: upTo(messageID(0, 0)), Message: m, Found: true}},
-			{"r", "alice", messageID(2, 0), chat.Place{Room: room, Member: true, Cursor: upTo(messageID(0, 0))}},
+			{"r", "alice", m.ID, chat.Place{Room: room, Member: true, Self: self, Cursor: upTo(messageID(0, 0)), Message: m, Found: true}},
+			{"r", "alice", messageID(2, 0), chat.Place{Room: room, Member: true, Self: self, Cursor: upTo(messageID(0, 0))}},
 			{"r", "bob", m.ID, chat.Place{Room: room, Message: m, Found: true}},
 			{"none", "alice", m.ID, chat.Place{Room: chat.Room{ID: "none"}}},
 		} {

@@ -10,9 +10,12 @@ var typingTests = map[string]func(*fixture){
 			members    int
 			member     bool
 		}{{"r", "bob", 2, true}, {"r", "carol", 0, false}, {"none", "alice", 0, false}} {
-			members, member, err := f.RoomOf(f.Context(), test.room, test.user)
+			members, self, member, err := f.RoomOf(f.Context(), test.room, test.user)
 			ok(f, err)
 			equal(f, test.user+" in "+test.room, []any{test.members, test.member}, []any{members, member})
+			if want := plain(test.user); test.member {
+				equal(f, "the membership", want, self)
+			}
 		}
 	},
 	"PutTyping/notes once in TypingEvery, for each user and room": func(f *fixture) {

@@ -1,0 +1,56 @@
+//go:build unix
+
+package functions_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/streamroom/streamroom/operate/cost"
+	"github.com/streamroom/streamroom/shared/topology"
+)
+
+// What docs/operations.md says that moderation asks of the table and of API Gateway, in
+// rooms all of whose members are connected, the busy rooms' index not used.
+func TestCost_Moderation(t *testing.T) {
+	type units struct{ Reads, Writes, Posts float64 }
+	got := map[string]units{}
+	for _, members := range []int{10, 1000} {
+		d := newDeployed(t, members)
+		d.do(cost.Action{}, topology.SendMessage, d.send(300))
+		message := d.newest()
+		path := "/rooms/" + room
+		measure := func(name, function string, event []byte) {
+			a := d.do(cost.Action{}, function, event)
+			got[fmt.Sprintf("%s in a room of %d", name, members)] = units{a.Reads, a.Writes, a.Frames}
+		}
+		measure("role", topology.API, d.requestOf(user(0), "PATCH", path+"/members", "userId="+user(1), `{"role":"moderator"}`))
+		measure("mute", topology.API, d.requestOf(user(1), "PATCH", path+"/members", "userId="+user(2), `{"mutedUntil":9000000000000}`))
+		measure("delete", topology.API, d.requestOf(user(1), "DELETE", path+"/messages/"+message, "", ""))
+		measure("add", topology.API, d.requestOf(user(0), "POST", path+"/members", "", `{"userId":"nora"}`))
+		measure("ban", topology.API, d.requestOf(user(1), "PUT", path+"/bans", "userId="+user(2), `{}`))
+		measure("ban a stranger", topology.API, d.requestOf(user(1), "PUT", path+"/bans", "userId=sven", `{}`))
+		measure("add after a ban", topology.API, d.requestOf(user(0), "POST", path+"/members", "", `{"userId":"nick"}`))
+	}
+	want := map[string]units{
+		"role in a room of 10":              {Reads: 14, Writes: 2, Posts: 10},
+		"role in a room of 1000":            {Reads: 7, Writes: 2, Posts: 1},
+		"mute in a room of 10":              {Reads: 14, Writes: 2, Posts: 10},
+		"mute in a room of 1000":            {Reads: 7, Writes: 2, Posts: 1},
+		"delete in a room of 10":            {Reads: 16, Writes: 3, Posts: 10},
+		"delete in a room of 1000":          {Reads: 1027, Writes: 3, Posts: 1000},
+		"add in a room of 10":               {Reads: 18, Writes: 13, Posts: 10},
+		"add in a room of 1000":             {Reads: 9, Writes: 13},
+		"ban in a room of 10":               {Reads: 16, Writes: 14, Posts: 10},
+		"ban in a room of 1000":             {Reads: 9, Writes: 14, Posts: 1},
+		"ban a stranger in a room of 10":    {Reads: 4, Writes: 5},
+		"ban a stranger in a room of 1000":  {Reads: 4, Writes: 5},
+		"add after a ban in a room of 10":   {Reads: 18, Writes: 15, Posts: 9},
+		"add after a ban in a room of 1000": {Reads: 9, Writes: 15},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-docs/operations.md +the functions):\n%s", diff)
+	}
+}

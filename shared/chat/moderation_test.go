@@ -1,0 +1,302 @@
+package chat_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/streamroom/streamroom/shared/chat"
+)
+
+// ptr returns a pointer to a value.
+func ptr[T any](v T) *T { return &v }
+
+// appoint gives a member a role.
+func (w *world) appoint(room, userID string, role chat.Role) {
+	w.Helper()
+	_, err := w.rooms.ChangeMember(w.Context(), "olga", room, userID, chat.MemberChange{Role: ptr(role)})
+	ok(w, err)
+}
+
+// staffed creates a group of two owners, two moderators and two plain members.
+func (w *world) staffed() string {
+	w.Helper()
+	room := w.group("olga", "omar", "mara", "milo", "paul", "pia")
+	w.appoint(room, "omar", chat.Owner)
+	w.appoint(room, "mara", chat.Moderator)
+	w.appoint(room, "milo", chat.Moderator)
+	return room
+}
+
+// actors are who acts in a staffed room: an owner, a moderator, a plain member, a
+// stranger, and a service, which is no member.
+var actors = []string{"olga", "mara", "paul", "sven", chat.ServiceID("bot")}
+
+func TestRights(t *testing.T) {
+	const (
+		no, gone = chat.CodeForbidden, chat.CodeNotAMember
+		yes      = chat.Code("")
+	)
+	role := func(role chat.Role) chat.MemberChange { return chat.MemberChange{Role: &role} }
+	mute := chat.MemberChange{MutedUntil: ptr(int64(epoch + 60_000))}
+	change := func(userID string, c chat.MemberChange) func(*world, string, string) error {
+		return func(w *world, room, by string) error {
+			_, err := w.rooms.ChangeMember(w.Context(), by, room, userID, c)
+			return err
+		}
+	}
+	remove := func(userID string) func(*world, string, string) error {
+		return func(w *world, room, by string) error { return w.rooms.RemoveMember(w.Context(), by, room, userID) }
+	}
+	ban := func(userID string) func(*world, string, string) error {
+		return func(w *world, room, by string) error {
+			_, err := w.rooms.Ban(w.Context(), by, room, userID, 0, "")
+			return err
+		}
+	}
+	discard := func(sender string) func(*world, string, string) error {
+		return func(w *world, room, by string) error {
+			return w.editor.Delete(w.Context(), by, room, w.stored(room, sender))
+		}
+	}
+	for what, test := range map[string]struct {
+		do    func(w *world, room, by string) error
+		codes [5]chat.Code // of the actors
+	}{
+		"makes a member an owner":         {change("pia", role(chat.Owner)), [5]chat.Code{yes, no, no, gone, yes}},
+		"makes a member a moderator":      {change("pia", role(chat.Moderator)), [5]chat.Code{yes, no, no, gone, yes}},
+		"makes a moderator a member":      {change("milo", role(chat.PlainMember)), [5]chat.Code{yes, no, no, gone, yes}},
+		"makes an owner a member":         {change("omar", role(chat.PlainMember)), [5]chat.Code{yes, no, no, gone, yes}},
+		"mutes a member":                  {change("pia", mute), [5]chat.Code{yes, yes, no, gone, yes}},
+		"mutes a moderator":               {change("milo", mute), [5]chat.Code{yes, no, no, gone, yes}},
+		"mutes an owner":                  {change("omar", mute), [5]chat.Code{yes, no, no, gone, yes}},
+		"mutes a stranger":                {change("nora", mute), [5]chat.Code{chat.CodeNotFound, chat.CodeNotFound, no, gone, chat.CodeNotFound}},
+		"removes a member":                {remove("pia"), [5]chat.Code{yes, yes, no, gone, yes}},
+		"removes a moderator":             {remove("milo"), [5]chat.Code{yes, no, no, gone, yes}},
+		"removes an owner":                {remove("omar"), [5]chat.Code{yes, no, no, gone, yes}},
+		"deletes a member's message":      {discard("pia"), [5]chat.Code{yes, yes, no, gone, yes}},
+		"deletes an owner's message":      {discard("omar"), [5]chat.Code{yes, yes, no, gone, yes}},
+		"deletes the message of who left": {discard("quinn"), [5]chat.Code{yes, yes, no, gone, yes}},
+		"bans a member":                   {ban("pia"), [5]chat.Code{yes, yes, no, gone, yes}},
+		"bans a moderator":                {ban("milo"), [5]chat.Code{yes, no, no, gone, yes}},
+		"bans an owner":                   {ban("omar"), [5]chat.Code{yes, no, no, gone, yes}},
+		"bans a stranger":                 {ban("nora"), [5]chat.Code{yes, yes, no, gone, yes}},
+		"unbans": {func(w *world, room, by string) error {
+			return w.rooms.Unban(w.Context(), by, room, "nora")
+		}, [5]chat.Code{yes, yes, no, gone, yes}},
+		"lists bans": {func(w *world, room, by string) error {
+			_, _, err := w.rooms.Bans(w.Context(), by, room, "", 10)
+			return err
+		}, [5]chat.Code{yes, yes, no, gone, yes}},
+		"edits another one's message": {func(w *world, room, by string) error {
+			_, err := w.editor.Edit(w.Context(), by, room, w.stored(room, "pia"), "new", nil)
+			return err
+		}, [5]chat.Code{no, no, no, gone, no}},
+		"renames": {func(w *world, room, by string) error {
+			_, err := w.rooms.Rename(w.Context(), by, room, "New")
+			return err
+		}, [5]chat.Code{yes, no, no, gone, yes}},
+		"adds": {func(w *world, room, by string) error {
+			_, err := w.rooms.AddMember(w.Context(), by, room, "nora", false)
+			return err
+		}, [5]chat.Code{yes, no, no, gone, yes}},
+	} {
+		for i, by := range actors {
+			w := newWorld(t)
+			room := w.staffed()
+			answers(t, by+" "+what, test.do(w, room, by), test.codes[i])
+		}
+	}
+}
+
+// stored stores a message and returns its id.
+func (w *world) stored(room, sender string) string {
+	w.Helper()
+	id := w.mint()
+	w.storeLate(sender, room, id)
+	return id
+}
+
+func TestChangeMember_BadInput(t *testing.T) {
+	w := newWorld(t)
+	room, direct := w.staffed(), w.direct("olga", "paul")
+	for what, test := range map[string]struct {
+		room, user string
+		change     chat.MemberChange
+		code       chat.Code
+	}{
+		"nothing":          {room, "paul", chat.MemberChange{}, chat.CodeInvalidRequest},
+		"an unknown role":  {room, "paul", chat.MemberChange{Role: ptr(chat.Role("king"))}, chat.CodeInvalidRequest},
+		"no role":          {room, "paul", chat.MemberChange{Role: ptr(chat.Role(""))}, chat.CodeInvalidRequest},
+		"a time that was":  {room, "paul", chat.MemberChange{MutedUntil: ptr(int64(epoch))}, chat.CodeInvalidRequest},
+		"a negative time":  {room, "paul", chat.MemberChange{MutedUntil: ptr(int64(-1))}, chat.CodeInvalidRequest},
+		"a time too late":  {room, "paul", chat.MemberChange{MutedUntil: ptr(int64(1) << 60)}, chat.CodeInvalidRequest},
+		"no user":          {room, "", chat.MemberChange{Role: ptr(chat.Owner)}, chat.CodeInvalidRequest},
+		"no such room":     {"none", "paul", chat.MemberChange{Role: ptr(chat.Owner)}, chat.CodeNotAMember},
+		"a direct message": {direct, "paul", chat.MemberChange{Role: ptr(chat.Owner)}, chat.CodeForbidden},
+		"oneself in one":   {direct, "olga", chat.MemberChange{Role: ptr(chat.PlainMember)}, chat.CodeForbidden},
+		"muting oneself":   {room, "olga", chat.MemberChange{MutedUntil: ptr(int64(epoch + 1))}, chat.CodeForbidden},
+	} {
+		_, err := w.rooms.ChangeMember(t.Context(), "olga", test.room, test.user, test.change)
+		refused(t, what, err, test.code)
+	}
+}
+
+// Everyone may step down, but a room that has owners keeps one.
+func TestChangeMember_StepDown(t *testing.T) {
+	w := newWorld(t)
+	room := w.staffed()
+	down := func(user string, role chat.Role) error {
+		_, err := w.rooms.ChangeMember(t.Context(), user, room, user, chat.MemberChange{Role: &role})
+		return err
+	}
+	ok(t, down("mara", chat.PlainMember))
+	refused(t, "up again", down("mara", chat.Moderator), chat.CodeForbidden)
+	ok(t, down("omar", chat.Moderator))
+	refused(t, "the last owner", down("olga", chat.PlainMember), chat.CodeForbidden)
+	w.appoint(room, "pia", chat.Owner)
+	ok(t, down("olga", chat.PlainMember))
+	want := map[string]chat.Role{
+		"olga": chat.PlainMember, "omar": chat.Moderator, "mara": chat.PlainMember, "milo": chat.Moderator, "paul": chat.PlainMember, "pia": chat.Owner,
+	}
+	for user, role := range w.roles(room) {
+		if role != want[user] {
+			t.Errorf("%s is %s, want %s", user, role, want[user])
+		}
+	}
+}
+
+// A change that overtakes another one is seen at the next try.
+func TestChangeMember_Concurrent(t *testing.T) {
+	w := newWorld(t)
+	room := w.staffed()
+	w.once("ChangeMember", func() { w.appoint(room, "paul", chat.Moderator) })
+	until := ptr(int64(epoch + 60_000))
+	_, err := w.rooms.ChangeMember(t.Context(), "mara", room, "paul", chat.MemberChange{MutedUntil: until})
+	refused(t, "who has become a moderator", err, chat.CodeForbidden)
+	w.once("ChangeMember", func() { w.appoint(room, "pia", chat.Owner) })
+	m, err := w.rooms.ChangeMember(t.Context(), "olga", room, "pia", chat.MemberChange{MutedUntil: until})
+	if ok(t, err); m.Role != chat.Owner || m.MutedUntil != *until || m.ChangedAt <= epoch {
+		t.Errorf("changed %+v", m)
+	}
+}
+
+// Who is muted reads, deletes and takes back, and says nothing, until the time is over.
+func TestMuted(t *testing.T) {
+	w := newWorld(t)
+	room := w.staffed()
+	w.connect("paul")
+	own, other := w.stored(room, "paul"), w.stored(room, "pia")
+	_, err := w.reactors.React(t.Context(), "paul", room, other, "a", true)
+	ok(t, err)
+	until := int64(epoch + 60_000)
+	_, err = w.rooms.ChangeMember(t.Context(), "mara", room, "paul", chat.MemberChange{MutedUntil: &until})
+	ok(t, err)
+	typists := chat.NewTypists(w.store, nil, w.clock.now)
+	speaks := map[string]func() error{
+		"send": func() error {
+			_, err := w.sender.Send(t.Context(), chat.SendRequest{ConnectionID: "paul", RoomID: room, Content: "hello"})
+			return err
+		},
+		"edit": func() error {
+			_, err := w.editor.Edit(t.Context(), "paul", room, own, "new", nil)
+			return err
+		},
+		"react": func() error {
+			_, err := w.reactors.React(t.Context(), "paul", room, other, "b", true)
+			return err
+		},
+		"type": func() error { return typists.Type(t.Context(), "paul", room) },
+	}
+	for what, do := range speaks {
+		err := do()
+		refused(t, what, err, chat.CodeMuted)
+		if got := chat.Reason(err).Until; got != until {
+			t.Errorf("%s: until %d, want %d", what, got, until)
+		}
+	}
+	_, err = w.reactors.React(t.Context(), "paul", room, other, "a", false)
+	ok(t, err)
+	_, _, err = w.histories.Read(t.Context(), "paul", room, chat.Range{Limit: 1})
+	ok(t, err)
+	w.clock.set(2 * time.Minute)
+	for what, do := range speaks {
+		if err := do(); err != nil {
+			t.Errorf("%s when it is over: %v", what, err)
+		}
+	}
+	ok(t, w.editor.Delete(t.Context(), "paul", room, own))
+}
+
+// A tombstone says who deleted another one's message, and no one of one's own.
+func TestDelete_By(t *testing.T) {
+	w := newWorld(t)
+	room := w.staffed()
+	for sender, by := range map[string]string{"paul": "mara", "mara": ""} {
+		id := w.stored(room, sender)
+		ok(t, w.editor.Delete(t.Context(), "mara", room, id))
+		ok(t, w.editor.Delete(t.Context(), "olga", room, id)) // again, which changes nothing
+		messages, _, err := w.histories.Read(t.Context(), "pia", room, chat.Range{Limit: 1})
+		ok(t, err)
+		if m := messages[0]; m.ID != id || m.DeletedBy != by || m.DeletedAt == 0 {
+			t.Errorf("%s's: %+v, want it deleted by %q", sender, m, by)
+		}
+		w.clock.advance(time.Second)
+	}
+}
+
+func TestBan(t *testing.T) {
+	w := newWorld(t)
+	room, direct := w.staffed(), w.direct("olga", "paul")
+	until := int64(epoch + 60_000)
+	b, err := w.rooms.Ban(t.Context(), "mara", room, "paul", until, "spam")
+	ok(t, err)
+	if want := (chat.Ban{UserID: "paul", By: "mara", At: epoch, Until: until, Reason: "spam"}); b != want {
+		t.Errorf("banned %+v, want %+v", b, want)
+	}
+	if _, member := w.roles(room)["paul"]; member {
+		t.Error("paul is a member")
+	}
+	_, err = w.rooms.AddMember(t.Context(), "olga", room, "paul", false)
+	refused(t, "add", err, chat.CodeBanned)
+	w.clock.set(time.Minute)
+	_, err = w.rooms.AddMember(t.Context(), "olga", room, "paul", false)
+	ok(t, err)
+	for what, test := range map[string]struct {
+		room, user string
+		until      int64
+		reason     string
+		code       chat.Code
+	}{
+		"oneself":            {room, "olga", 0, "", chat.CodeForbidden},
+		"a direct message":   {direct, "paul", 0, "", chat.CodeForbidden},
+		"no such room":       {"none", "paul", 0, "", chat.CodeNotAMember},
+		"no user":            {room, "", 0, "", chat.CodeInvalidRequest},
+		"an end that was":    {room, "paul", epoch, "", chat.CodeInvalidRequest},
+		"a reason with ends": {room, "paul", 0, "a\nb", chat.CodeInvalidRequest},
+	} {
+		_, err := w.rooms.Ban(t.Context(), "olga", test.room, test.user, test.until, test.reason)
+		refused(t, what, err, test.code)
+	}
+	w.once("Ban", func() { w.appoint(room, "pia", chat.Moderator) })
+	_, err = w.rooms.Ban(t.Context(), "mara", room, "pia", 0, "")
+	refused(t, "who has become a moderator", err, chat.CodeForbidden)
+}
+
+// A service acts in every room, and leaves it an owner.
+func TestChangeMember_Service(t *testing.T) {
+	w := newWorld(t)
+	bot, room, direct := chat.ServiceID("bot"), w.group("olga", "paul"), w.direct("olga", "paul")
+	_, err := w.rooms.ChangeMember(t.Context(), bot, room, "olga", chat.MemberChange{Role: ptr(chat.PlainMember)})
+	refused(t, "the last owner", err, chat.CodeForbidden)
+	_, err = w.rooms.ChangeMember(t.Context(), bot, room, "paul", chat.MemberChange{Role: ptr(chat.Owner)})
+	ok(t, err)
+	_, err = w.rooms.ChangeMember(t.Context(), bot, room, "olga", chat.MemberChange{Role: ptr(chat.PlainMember)})
+	ok(t, err)
+	_, err = w.rooms.ChangeMember(t.Context(), bot, room, "olga", chat.MemberChange{Role: ptr(chat.Service)})
+	refused(t, "the role of a service", err, chat.CodeInvalidRequest)
+	ok(t, w.editor.Delete(t.Context(), bot, direct, w.stored(direct, "paul")))
+	refused(t, "a ban in a direct message", func() error {
+		_, err := w.rooms.Ban(t.Context(), bot, direct, "paul", 0, "")
+		return err
+	}(), chat.CodeForbidden)
+}

@@ -1,0 +1,108 @@
+package chat
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// Operation is what someone does in a room. Rights say who may.
+type Operation string
+
+// The operations. Members may do those up to ToLeave, strangers may read a public room
+// and join it.
+const (
+	ToRead         Operation = "read"          // the room, its members and its messages, or mark them read
+	ToSend         Operation = "send messages" // and announce files
+	ToEdit         Operation = "edit messages" // one's own
+	ToReact        Operation = "react"
+	ToType         Operation = "type"            // show that one types
+	ToDelete       Operation = "delete messages" // one's own, and take reactions back
+	ToLeave        Operation = "leave"
+	ToDeleteOthers Operation = "delete messages of others"
+	ToRename       Operation = "rename the room"
+	ToShare        Operation = "change the visibility of the room"
+	ToPlace        Operation = "change the place of the room"
+	ToAdd          Operation = "add members"
+	ToRemove       Operation = "remove members"
+	ToSetRole      Operation = "change roles"
+	ToMute         Operation = "mute members"
+	ToBan          Operation = "ban users" // or unban them, or read who is banned
+)
+
+// right is who may do an operation.
+type right struct {
+	roles  []Role
+	direct bool // in a direct message, too; a service deletes messages there all the same
+	voice  bool // not while they are muted
+}
+
+var (
+	everyMember = []Role{Owner, Moderator, PlainMember, Service}
+	moderators  = []Role{Owner, Moderator, Service}
+	owners      = []Role{Owner, Service}
+)
+
+// rights is the one table of who may do what. What is not in it, no one may.
+var rights = map[Operation]right{
+	ToRead:         {roles: everyMember, direct: true},
+	ToSend:         {roles: everyMember, direct: true, voice: true},
+	ToEdit:         {roles: everyMember, direct: true, voice: true},
+	ToReact:        {roles: everyMember, direct: true, voice: true},
+	ToType:         {roles: everyMember, direct: true, voice: true},
+	ToDelete:       {roles: everyMember, direct: true},
+	ToLeave:        {roles: everyMember, direct: true},
+	ToDeleteOthers: {roles: moderators},
+	ToRename:       {roles: owners},
+	ToShare:        {roles: owners},
+	ToPlace:        {roles: moderators},
+	ToAdd:          {roles: owners},
+	ToRemove:       {roles: moderators},
+	ToSetRole:      {roles: owners},
+	ToMute:         {roles: moderators},
+	ToBan:          {roles: moderators},
+}
+
+// ranks order roles: who acts on another one needs a greater rank, or to be an owner.
+var ranks = map[Role]int{PlainMember: 1, Moderator: 2, Owner: 3, Service: 4}
+
+// may checks that a member may do something in a room of a type at a time, in ms.
+//
+// Errors: CodeForbidden, CodeMuted.
+func may(op Operation, in RoomType, by Member, now int64) error {
+	r, role := rights[op], cmp.Or(by.Role, PlainMember)
+	switch {
+	case in == Direct && !r.direct && (role != Service || op != ToDeleteOthers):
+		return Errorf(CodeForbidden, "no one can %s in a direct message: it has no name, no place and no roles, and its two members stay", op)
+	case !slices.Contains(r.roles, role):
+		who := "only owners"
+		if slices.Contains(r.roles, Moderator) {
+			who = "only owners and moderators"
+		}
+		return Errorf(CodeForbidden, "%s can %s; your role is %s", who, op, role)
+	case r.voice && by.IsMuted(now):
+		return errMuted(by.MutedUntil)
+	}
+	return nil
+}
+
+// mayTo checks that a member may do something in a room to another one: owners and
+// services to everyone, others to who has a lower role.
+//
+// Errors: CodeForbidden.
+func mayTo(op Operation, in RoomType, by, to Member, now int64) error {
+	if err := may(op, in, by, now); err != nil {
+		return err
+	}
+	if ranks[by.Role] < ranks[Owner] && ranks[by.Role] <= ranks[to.Role] {
+		return Errorf(CodeForbidden, "only owners can do this to an owner or a moderator; your role is %s", by.Role)
+	}
+	return nil
+}
+
+// errMuted refuses what a muted member says.
+func errMuted(until int64) *Error {
+	err := Errorf(CodeMuted, "you are muted in this room until %s", time.UnixMilli(until).UTC().Format(time.RFC3339))
+	err.Until = until
+	return err
+}
