@@ -1,0 +1,64 @@
+//go:build unix
+
+package functions_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/streamroom/streamroom/operate/cost"
+	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/topology"
+)
+
+// A minute of typing in a direct message and in a room of 20, all connected, asks for what
+// operate/cost has: each note is told once, to each of the others.
+func TestCost_AMinuteOfTyping(t *testing.T) {
+	for _, members := range []int{2, chat.TypingRoom} {
+		d := newDeployed(t, members)
+		var typing cost.Action
+		for range int(time.Minute / cost.TypingEvery) {
+			d.clock.advance(cost.TypingEvery)
+			frame := d.frame(connection(0), object{"action": "typing", "chatRoomId": room})
+			typing = typing.Plus(d.do(cost.Action{Frames: 1}, topology.Default, frame))
+		}
+		d.expect(fmt.Sprintf("in a room of %d", members), cost.TypingMinute(members), typing)
+		t.Logf("in a room of %d: %.0f write units, %.0f posts", members, typing.Writes, typing.Frames-float64(time.Minute/cost.TypingEvery))
+	}
+}
+
+// A user who comes and goes, in 20 rooms of 20 whose other members are 380 connected
+// users, asks for what operate/cost has.
+func TestCost_ComingAndGoingInTwentyRooms(t *testing.T) {
+	const members = chat.PresenceRoom
+	d := newDeployed(t, members)
+	next := members
+	for _, id := range d.rooms(chat.PresenceRooms - 1) {
+		all := []chat.Member{{UserID: user(0), Role: chat.Owner, JoinedAt: 1}}
+		for range members - 1 {
+			all = append(all, chat.Member{UserID: user(next), Role: chat.PlainMember, JoinedAt: 1})
+			d.connect(next)
+			next++
+		}
+		_, err := d.store.CreateRoom(t.Context(), chat.Room{
+			ID: id, Name: "Room", Type: chat.Group, CreatedBy: user(0), CreatedAt: d.clock.now().UnixMilli(), MemberCount: members,
+		}, all)
+		d.must(err)
+	}
+	d.clock.advance(time.Minute)
+	goes := d.do(cost.Action{}, topology.Disconnect, d.route("disconnect", connection(0), func(object) {}))
+	d.clock.advance(time.Minute)
+	token := d.token(user(0))
+	comes := d.do(cost.Action{}, topology.Connect, d.route("connect", connection(next), func(event object) {
+		event["queryStringParameters"], event["multiValueQueryStringParameters"] = nil, nil
+		for name, value := range map[string]any{"headers": "streamroom, " + token, "multiValueHeaders": []string{"streamroom, " + token}} {
+			headers, _ := event[name].(object)
+			headers["Sec-WebSocket-Protocol"] = value
+		}
+	}))
+	want, got := cost.ComesAndGoes(members), goes.Plus(comes)
+	want.Out = got.Out // the ids are shorter than operate/cost has them
+	d.expect("who comes and goes", want, got)
+	t.Logf("in %d rooms of %d: %.0f write units, %.0f posts", chat.PresenceRooms, members, got.Writes, got.Frames)
+}
