@@ -34,7 +34,7 @@ type inbox struct {
 	self  string // the user's own id, once the server has told it
 	seen  int64  // the newest time of a message or of a pong's changedAt, in ms
 
-	reactions map[string]int64 // by room and message: the version that the application was told
+	reactions map[string]toldReactions // by room and message
 
 	active map[string]time.Time // rooms of which frames came, and when the last one did
 }

@@ -23,7 +23,8 @@ type Reactions = wire.Reactions
 type ReactionChange = wire.ReactionChange
 
 // Reacted says what members have reacted to a message with. Each later event of a message
-// is newer than the one before. It may come before the message itself, or for one that is
+// is newer than the one before, or as new and knows the user's own, which may have come
+// from another device while there was no connection. It may come before the message itself, or for one that is
 // older than any that came.
 type Reacted struct {
 	ChatRoomID, MessageID string
@@ -64,8 +65,15 @@ func reactionsPath(roomID, messageID string) string {
 	return messagePath(roomID, messageID) + "/reactions"
 }
 
-// maxReacted is of how many messages the version of the reactions that the application
-// was told is remembered.
+// toldReactions is what the application has of the reactions to a message: as of
+// which version, and whether with all of the user's own. Frames that are lost leave them
+// unknown.
+type toldReactions struct {
+	version int64
+	own     bool
+}
+
+// maxReacted is of how many messages that is remembered.
 const maxReacted = 8192
 
 // reacted takes a frame of reactions. One that the application has no time for is fetched
@@ -75,7 +83,7 @@ func (in *inbox) reacted(e Reacted) {
 		return
 	}
 	if in.events.push(e) {
-		in.noteReactions(e.ChatRoomID, e.MessageID, e.Version)
+		in.noteReactions(e.ChatRoomID, e.MessageID, toldReactions{version: e.Version})
 	} else {
 		in.gap(e.ChatRoomID)
 	}
@@ -91,31 +99,35 @@ func (in *inbox) fetched(q request, page []arrival) {
 	}
 	for _, m := range page {
 		r := m.Reactions
-		if r == nil || r.Version <= in.reactions[m.ChatRoomID+" "+m.MessageID] {
+		if r == nil {
+			continue
+		}
+		told, now := in.reactions[m.ChatRoomID+" "+m.MessageID], toldReactions{r.Version, r.Mine != nil}
+		if now.version < told.version || now.version == told.version && (told.own || !now.own) {
 			continue
 		}
 		if _, waits := q.of.find(m.id); waits || q.of.knows(m.id) {
 			in.events.add(Reacted{ChatRoomID: m.ChatRoomID, MessageID: m.MessageID, Version: r.Version, Counts: r.Counts, Mine: r.Mine})
 		}
-		in.storeReactions(m.ChatRoomID, m.MessageID, r.Version)
+		in.storeReactions(m.ChatRoomID, m.MessageID, now)
 	}
 }
 
 func (in *inbox) newReactions(roomID, messageID string, version int64) bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	return version > in.reactions[roomID+" "+messageID]
+	return version > in.reactions[roomID+" "+messageID].version
 }
 
-func (in *inbox) noteReactions(roomID, messageID string, version int64) {
+func (in *inbox) noteReactions(roomID, messageID string, told toldReactions) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	in.storeReactions(roomID, messageID, version)
+	in.storeReactions(roomID, messageID, told)
 }
 
-func (in *inbox) storeReactions(roomID, messageID string, version int64) {
+func (in *inbox) storeReactions(roomID, messageID string, told toldReactions) {
 	if in.reactions == nil || len(in.reactions) >= maxReacted {
-		in.reactions = map[string]int64{} // an event that comes twice does no harm
+		in.reactions = map[string]toldReactions{} // an event that comes twice does no harm
 	}
-	in.reactions[roomID+" "+messageID] = version
+	in.reactions[roomID+" "+messageID] = told
 }

@@ -61,3 +61,31 @@ func TestReactionsNeverGoBack(t *testing.T) {
 		}
 	})
 }
+
+// A frame of another device's reaction is lost, and a later one comes: what the user has
+// reacted with is in what is fetched after a reconnect, of the version that was told.
+func TestOwnReactionsOfALostFrameAreFetched(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.store("general", "bob", "one")
+		r.run()
+		r.follow("general")
+		r.reacted("general", 0, 1, 1) // whose frame is lost
+		r.broadcast(r.reacted("general", 0, 2, 2))
+		r.pass(0)
+		for range 2 {
+			r.cut()
+			r.pass(time.Minute)
+		}
+		var own [][]string
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		for _, e := range r.events {
+			if e, ok := e.(client.Reacted); ok {
+				own = append(own, e.Mine)
+			}
+		}
+		if diff := cmp.Diff([][]string{nil, {"👍"}}, own); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
