@@ -3,7 +3,8 @@
 
 import { Failure, Streamroom } from "../lib/streamroom.js";
 import { HostedPage } from "./hostedpage.js";
-import { Conversation, report, titleOf } from "./ui/conversation.js";
+import { Conversation, titleOf } from "./ui/conversation.js";
+import { report } from "./ui/details.js";
 import { askingFirst, closable, confirmed, NewDirectDialog, NewRoomDialog, ProfileDialog } from "./ui/dialogs.js";
 import { becomeAvatar, byId, el, silence } from "./ui/dom.js";
 import { listenForKeys } from "./ui/keys.js";
@@ -206,6 +207,9 @@ class App {
     });
     chat.on("reaction", (change) => {
       if (change.chatRoomId === this.#conversation.id) this.#conversation.reacted(change);
+    });
+    chat.on("marked", (room) => {
+      if (room === this.#conversation.id) this.#conversation.marked();
     });
     chat.on("member", (change) => {
       if (change.chatRoomId === this.#conversation.id) this.#conversation.memberChanged(change);

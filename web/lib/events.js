@@ -21,6 +21,7 @@
  * @property {string} typing who types in a room changed; its id
  * @property {undefined} presence who is online changed
  * @property {{chatRoomId: string, messageId: string, userId: string, reaction: string, added: boolean}} reaction someone else reacted to a message of an opened room, or took a reaction back
+ * @property {string} marked a message was marked as unread, here or in another tab; its room's id
  * @property {undefined} people a display name changed
  * @property {Failure} failure something failed in the background
  */

@@ -28,6 +28,7 @@ export class Inbox {
   #people;
   #receipts;
   #unread;
+  #marks;
   #me;
   #emit;
   #discover;
@@ -42,13 +43,17 @@ export class Inbox {
    * @param {People} of.people
    * @param {Receipts} of.receipts
    * @param {Unread} of.unread
+   * @param {import("./marks.js").Marks} of.marks
    * @param {() => string} of.me the user's id
    * @param {object} on
    * @param {<K extends keyof Events>(event: K, detail: Events[K]) => void} on.emit
    * @param {(chatRoomId: string, message?: Message) => void} on.discover a room isn't in the list; the message that showed it
    * @param {() => void} on.refresh the list may have changed
    */
-  constructor({ timelines, catchUp, directory, outbox, people, receipts, unread, me }, { emit, discover, refresh }) {
+  constructor(
+    { timelines, catchUp, directory, outbox, people, receipts, unread, marks, me },
+    { emit, discover, refresh },
+  ) {
     this.#timelines = timelines;
     this.#catchUp = catchUp;
     this.#directory = directory;
@@ -56,6 +61,7 @@ export class Inbox {
     this.#people = people;
     this.#receipts = receipts;
     this.#unread = unread;
+    this.#marks = marks;
     this.#me = me;
     this.#emit = emit;
     this.#discover = discover;
@@ -280,6 +286,7 @@ export class Inbox {
    * @param {boolean} here
    */
   read(chatRoomId, upTo, here) {
+    if (here && this.#marks.read(chatRoomId, upTo)) this.#emit("rooms", undefined);
     const again = here && this.#unread.isLate(chatRoomId, upTo);
     if (!this.#receipts.read(chatRoomId, upTo, here)) {
       if (!again || upTo < this.#receipts.own(chatRoomId)) return;
@@ -379,6 +386,7 @@ export class Inbox {
     if (!this.#directory.list.remove(chatRoomId) && !this.#timelines.has(chatRoomId)) return; // known already
     this.#timelines.delete(chatRoomId);
     this.#receipts.forget(chatRoomId);
+    this.#marks.forget(chatRoomId);
     this.#unread.forget(chatRoomId);
     this.#emit("rooms", undefined);
     this.#emit("member", { chatRoomId, userId: this.#me(), joined: false });

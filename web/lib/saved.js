@@ -1,12 +1,12 @@
-// What survives a reload: messages that are not sent yet, drafts and edits. Each user has
-// their own. Each value is a key of its own, so that two tabs don't overwrite each
+// What survives a reload: messages and reactions that are not sent yet, drafts, edits, and
+// marks of what is unread. Each user has their own. Each value is a key of its own, so that two tabs don't overwrite each
 // other's.
 
 /** @typedef {import("./clock.js").Clock} Clock */
 
 /** @typedef {Pick<Storage, "getItem"|"setItem"|"removeItem"|"key"|"length">} Store localStorage, or the like */
 
-/** @typedef {"outbox"|"draft"|"edit"} Kind */
+/** @typedef {"outbox"|"draft"|"edit"|"mark"|"reaction"} Kind */
 
 /** How many values of one kind a user may have, and how many characters each kind has: a site has some 5 million. */
 const MOST = 200;
@@ -75,7 +75,7 @@ export class Saved {
 
   /** Forgets everything of the user. */
   clear() {
-    for (const kind of /** @type {const} */ (["outbox", "draft", "edit"])) {
+    for (const kind of /** @type {const} */ (["outbox", "draft", "edit", "mark", "reaction"])) {
       for (const { key } of this.#all(kind)) tried(() => this.#store?.removeItem(key));
     }
   }

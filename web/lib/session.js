@@ -12,6 +12,7 @@ import { Failure } from "./failure.js";
 import { Freshness } from "./freshness.js";
 import { History } from "./history.js";
 import { Inbox } from "./inbox.js";
+import { Marks } from "./marks.js";
 import { Once } from "./once.js";
 import { Outbox } from "./outbox.js";
 import { People } from "./people.js";
@@ -44,6 +45,7 @@ export class Session {
   directory;
   history;
   inbox;
+  marks;
   outbox;
   people;
   presence;
@@ -133,7 +135,7 @@ export class Session {
       timelines: this.timelines,
       once: this.#once,
       catchUp: this.#catchUp,
-      unread: (room) => this.directory.list.get(room)?.unread ?? 0,
+      unread: (room) => this.marks.get(room)?.unread ?? 0,
       read: (timeline, messages) => {
         this.inbox.reread(timeline, messages);
         this.inbox.applied(timeline, []);
@@ -173,6 +175,13 @@ export class Session {
       me: () => this.userId,
       ask: () => this.#background(this.refreshRooms()),
     });
+    this.marks = new Marks({
+      saved: this.saved,
+      rooms: this.directory.list,
+      timelines: this.timelines,
+      receipts: this.receipts,
+      me: () => this.userId,
+    });
     this.people = new People({
       clock,
       ask: (users) => this.api.profiles(users),
@@ -196,6 +205,7 @@ export class Session {
         people: this.people,
         receipts: this.receipts,
         unread: this.unread,
+        marks: this.marks,
         me: () => this.userId,
       },
       {
@@ -216,6 +226,7 @@ export class Session {
       sign: () => this.wake(),
       storage: (key) => {
         this.outbox.savedElsewhere(key);
+        this.#marked(this.marks.savedElsewhere(key));
         const room = this.drafts.roomOf(key);
         if (room !== undefined) this.#emit("draft", room);
       },
@@ -270,6 +281,23 @@ export class Session {
     if (this.userId === this.#restored) return;
     this.#restored = this.userId;
     this.outbox.restore();
+    this.marks.restore();
+  }
+
+  /**
+   * Marks a message as unread.
+   * @param {import("./frames.js").Message} message
+   */
+  markUnread(message) {
+    this.marks.set(message);
+    this.#marked(message.chatRoomId);
+  }
+
+  /** @param {string|undefined} chatRoomId the room whose mark was set or removed */
+  #marked(chatRoomId) {
+    if (chatRoomId === undefined) return;
+    if (this.marks.of(chatRoomId)) this.#emit("marked", chatRoomId);
+    this.#emit("rooms", undefined);
   }
 
   /** @param {ConnectionState} state */

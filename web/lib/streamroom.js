@@ -13,12 +13,11 @@
 // it are found and filled. Deliveries are only hints, history is the truth.
 
 import { MAX_ATTACHMENTS } from "./attachments.js";
-import { Emitter } from "./events.js";
 import { Failure } from "./failure.js";
 import { byteLength, checkContent, MAX_CONTENT, quoteOf } from "./frames.js";
 import { isReaction, MAX_REACTION } from "./reactions.js";
+import { RoomActions, sessionOf } from "./roomactions.js";
 import { MOST_UNREAD } from "./rooms.js";
-import { Session } from "./session.js";
 import { TYPING_ROOM } from "./typing.js";
 import { timeOf } from "./ulid.js";
 
@@ -27,7 +26,6 @@ export * from "./text.js";
 export { byteLength, Failure, isReaction, MAX_ATTACHMENTS, MAX_CONTENT, MAX_REACTION, MOST_UNREAD, TYPING_ROOM };
 
 /**
- * @typedef {import("./api.js").API} API
  * @typedef {import("./api.js").Member} Member
  * @typedef {import("./attachments.js").Attachment} Attachment
  * @typedef {import("./attachments.js").Pixels} Pixels
@@ -55,14 +53,8 @@ export { byteLength, Failure, isReaction, MAX_ATTACHMENTS, MAX_CONTENT, MAX_REAC
  * @property {number} [pingEvery] ms without a frame before a ping, on average, 8.75 minutes at most and by default; docs/operations.md has their price
  */
 
-export class Streamroom extends Emitter {
-  #session;
-
-  /** @param {Options} options */
-  constructor(options) {
-    super();
-    this.#session = new Session({ ...options, emit: (event, detail) => this.emit(event, detail) });
-  }
+export class Streamroom extends RoomActions {
+  #session = sessionOf(this);
 
   /** Who is signed in, once the server has said so. */
   get userId() {
@@ -81,7 +73,7 @@ export class Streamroom extends Emitter {
 
   /** The user's rooms, newest message first: see list() and get(). */
   get rooms() {
-    return this.#session.directory.list;
+    return this.#session.marks;
   }
 
   /** @returns {ConnectionState} */
@@ -309,6 +301,24 @@ export class Streamroom extends Emitter {
   }
 
   /**
+   * Marks a message of someone else as unread, and so what follows it, until the user reads
+   * the room again. Only this browser knows: others still see that it was read, and the
+   * user's other devices count nothing more. `marked` events tell its tabs.
+   * @param {Message} message of an opened room
+   */
+  markUnread(message) {
+    this.#session.markUnread(message);
+  }
+
+  /**
+   * @param {string} chatRoomId
+   * @returns {string} the id of the message that was marked as unread; empty for none
+   */
+  unreadFrom(chatRoomId) {
+    return this.#session.marks.of(chatRoomId);
+  }
+
+  /**
    * @param {string} chatRoomId
    * @returns {string} the id up to which the user has read; empty if it isn't known
    */
@@ -323,139 +333,6 @@ export class Streamroom extends Emitter {
    */
   readersOf(message) {
     return this.#session.receipts.readers(message);
-  }
-
-  /** Reads the list of rooms. */
-  refreshRooms() {
-    return this.#session.refreshRooms();
-  }
-
-  /**
-   * Creates a group.
-   * @param {string} name
-   * @param {string[]} members user ids, without the user's own
-   * @param {boolean} [onlySignedIn] reject with a Failure `never_signed_in` if its `users`, who may be misspelt, have never signed in
-   * @returns {Promise<string>} the room's id
-   */
-  createRoom(name, members, onlySignedIn) {
-    return this.#session.directory.createGroup(name, members, onlySignedIn);
-  }
-
-  /**
-   * Opens the direct messages with someone: there is one room per pair.
-   * @param {string} userId
-   * @param {boolean} [onlySignedIn] as in createRoom
-   * @returns {Promise<string>} the room's id
-   */
-  createDirect(userId, onlySignedIn) {
-    return this.#session.directory.createDirect(userId, onlySignedIn);
-  }
-
-  /**
-   * The other user of a direct message room.
-   * @param {string} chatRoomId
-   * @returns {string} a user id, empty until it is known: a `rooms` event tells
-   */
-  otherIn(chatRoomId) {
-    return this.#session.directory.otherIn(chatRoomId);
-  }
-
-  /**
-   * Reads a room.
-   * @param {string} chatRoomId
-   * @param {string} [cursor] of its members
-   */
-  room(chatRoomId, cursor) {
-    return this.#session.directory.read(chatRoomId, cursor);
-  }
-
-  /**
-   * Renames a group; owners may.
-   * @param {string} chatRoomId
-   * @param {string} name
-   */
-  async renameRoom(chatRoomId, name) {
-    await this.#session.api.renameRoom(chatRoomId, name);
-    this.#session.inbox.received({ type: "roomChanged", chatRoomId, name });
-  }
-
-  /**
-   * Reads one page of the public rooms around a point.
-   * @param {Parameters<API["nearby"]>[0]} search with the cursor of the page before, maybe
-   * @returns {ReturnType<API["nearby"]>} nearest first; without a cursor it was the last page
-   */
-  nearby(search) {
-    return this.#session.api.nearby(search);
-  }
-
-  /**
-   * Joins a public room; it is listed from then on.
-   * @param {string} chatRoomId
-   */
-  async join(chatRoomId) {
-    await this.#session.directory.join(chatRoomId);
-  }
-
-  /**
-   * Makes a group public, so that anyone may join it, or private, which removes its
-   * place; owners may.
-   * @param {string} chatRoomId
-   * @param {"public"|"private"} visibility
-   */
-  async share(chatRoomId, visibility) {
-    await this.#session.api.shareRoom(chatRoomId, visibility);
-    this.emit("room", chatRoomId);
-  }
-
-  /**
-   * Gives a public room a place; owners may.
-   * @param {string} chatRoomId
-   * @param {Place} place
-   * @returns {Promise<Place>} as it is stored
-   */
-  async place(chatRoomId, place) {
-    const stored = await this.#session.api.placeRoom(chatRoomId, place);
-    this.emit("room", chatRoomId);
-    return stored;
-  }
-
-  /**
-   * Removes a room's place; owners may.
-   * @param {string} chatRoomId
-   */
-  async unplace(chatRoomId) {
-    await this.#session.api.unplaceRoom(chatRoomId);
-    this.emit("room", chatRoomId);
-  }
-
-  /**
-   * Adds someone to a group; owners may.
-   * @param {string} chatRoomId
-   * @param {string} userId
-   * @param {boolean} [onlySignedIn] as in createRoom
-   */
-  async addMember(chatRoomId, userId, onlySignedIn) {
-    await this.#session.api.addMember(chatRoomId, userId, onlySignedIn);
-  }
-
-  /**
-   * Removes a member; with the user's own id, leaves.
-   * @param {string} chatRoomId
-   * @param {string} userId
-   */
-  async removeMember(chatRoomId, userId) {
-    await this.#session.api.removeMember(chatRoomId, userId);
-    if (userId === this.userId) this.#session.inbox.left(chatRoomId);
-  }
-
-  /**
-   * Takes a direct message out of the user's list until its next message, or until
-   * createDirect.
-   * @param {string} chatRoomId
-   */
-  async hideDirect(chatRoomId) {
-    await this.#session.api.removeMember(chatRoomId, this.userId);
-    this.#session.inbox.hidden(chatRoomId);
   }
 
   /**

@@ -3,6 +3,7 @@ import "./unit.js";
 import "./liveness.js";
 import "./replacing.js";
 import "./outbox.js";
+import "./marks.js";
 import "./photo.js";
 import "./elsewhere.js";
 import "./attachments.js";

@@ -2,19 +2,7 @@
 
 import { Failure } from "../lib/streamroom.js";
 import { equal, test } from "./check.js";
-import { Answer, FakeSocket, idAt, live, START, settle, World } from "./fakes.js";
-
-/** A Storage in memory. */
-class FakeStorage {
-  #values = new Map();
-  get length() {
-    return this.#values.size;
-  }
-  key = (i) => [...this.#values.keys()][i] ?? null;
-  getItem = (key) => this.#values.get(key) ?? null;
-  setItem = (key, value) => this.#values.set(key, value);
-  removeItem = (key) => this.#values.delete(key);
-}
+import { Answer, FakeSocket, FakeStorage, idAt, live, START, settle, World } from "./fakes.js";
 
 /** The bucket: each upload is answered by the test. */
 class Bucket {

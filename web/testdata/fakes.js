@@ -106,6 +106,21 @@ export class FakeSocket {
   }
 }
 
+/** A Storage in memory. */
+export class FakeStorage {
+  #values = new Map();
+  get length() {
+    return this.#values.size;
+  }
+  key = (i) => [...this.#values.keys()][i] ?? null;
+  getItem = (key) => this.#values.get(key) ?? null;
+  setItem(key, value) {
+    if (this.full) throw new DOMException("full", "QuotaExceededError");
+    this.#values.set(key, value);
+  }
+  removeItem = (key) => this.#values.delete(key);
+}
+
 /** A token that ends `seconds` after the start; it has no signature. */
 export const tokenUntil = (seconds) =>
   `e30.${btoa(JSON.stringify({ exp: START / 1000 + seconds })).replaceAll("=", "")}.e30`;

@@ -1,24 +1,9 @@
 // Tests of what survives a reload: messages that are not sent yet, and drafts.
 
 import { equal, test } from "./check.js";
-import { FakeSocket, idAt, live, START, settle, World } from "./fakes.js";
+import { FakeSocket, FakeStorage, idAt, live, START, settle, World } from "./fakes.js";
 
 const HOUR = 3_600_000;
-
-/** A Storage in memory. */
-class FakeStorage {
-  #values = new Map();
-  get length() {
-    return this.#values.size;
-  }
-  key = (i) => [...this.#values.keys()][i] ?? null;
-  getItem = (key) => this.#values.get(key) ?? null;
-  setItem(key, value) {
-    if (this.full) throw new DOMException("full", "QuotaExceededError");
-    this.#values.set(key, value);
-  }
-  removeItem = (key) => this.#values.delete(key);
-}
 
 const alice = (storage) => new World({ storage, userId: "alice" });
 const outgoing = (w) => w.chat.timeline("r").outgoing.map((o) => [o.content, o.status]);

@@ -3,6 +3,7 @@
 import { isPassing } from "../../lib/failure.js";
 import { beginning, Failure, isolated, mentionedIn, TYPING_ROOM } from "../../lib/streamroom.js";
 import { Composer } from "./composer.js";
+import { Details, report } from "./details.js";
 import { askingFirst, confirmed } from "./dialogs.js";
 import { announce, becomeAvatar, byId, within } from "./dom.js";
 import { MembersDialog } from "./members.js";
@@ -24,9 +25,6 @@ import { coordinates, counted, describe, fileName, filesIn, placeText, seenText 
 /** A device whose keyboard covers the page when something to write in has the focus. */
 const TOUCH = window.matchMedia("(pointer: coarse)");
 
-/** Before who is in the room is asked for again, after no answer (ms). */
-const RETRY = 5_000;
-
 /**
  * What a room is called.
  * @param {Streamroom} chat
@@ -47,16 +45,12 @@ export class Conversation {
   #chat;
   /** @type {Failure|undefined} why the room can't be shown */
   #failure;
-  /** @type {Room|undefined} what the server says about the room */
-  #details;
-  /** @type {Member[]} those that were read */
-  #members = [];
-  /** @type {ReturnType<typeof setTimeout>|undefined} asks for them again */
-  #again;
   /** The first message that is new to the reader; empty for none. */
   #divider = "";
   /** Whether the reader was not led to it yet: what is shown until then isn't read. */
   #opening = false;
+  /** Whether the reader marked a message as unread: what is shown isn't read then. */
+  #keptUnread = false;
 
   #head = byId("room-head", HTMLElement);
   #avatar = byId("room-avatar", HTMLElement);
@@ -66,6 +60,7 @@ export class Conversation {
   #note = byId("room-note", HTMLElement);
   #membersButton = byId("room-members", HTMLButtonElement);
   #messages;
+  #about;
   #older;
   #reacting = new Reacting(() => this.#chat);
   #composer;
@@ -86,12 +81,15 @@ export class Conversation {
       seen: (messageId) => this.#seen(messageId),
       retry: (id) => this.#chat?.retry(id),
       discard: (id) => this.#chat?.discard(id),
-      reply: (message) => this.#reply(message),
+      acts: {
+        choose: (message) => this.#reacting.choose(message),
+        reply: (message) => this.#reply(message),
+        markUnread: (message) => this.#chat?.markUnread(message),
+        edit: (message) => this.#edit(message),
+        delete: (message) => void this.#delete(message),
+      },
       quoted: (messageId) => void this.#older.find(messageId),
       react: (message, reaction, add) => void this.#reacting.react(message, reaction, add),
-      choose: (message) => this.#reacting.choose(message),
-      edit: (message) => this.#edit(message),
-      delete: (message) => void this.#delete(message),
       linkTo: async ({ attachmentId = "" }) => {
         if (!this.#chat) throw new Failure("unauthorized", "");
         return this.#chat.linkTo(this.id, attachmentId);
@@ -99,8 +97,15 @@ export class Conversation {
       failed: (err) => announce(describe(Failure.from(err)), true),
       leave: () => this.#composer.focus(),
     });
+    const now = () => ({ room: this.id, chat: this.#chat });
+    this.#about = new Details({
+      now,
+      listed: () => this.#membersDialog.isOpen,
+      changed,
+      answered: (room) => this.#failure && isPassing(this.#failure.code) && void this.open(room),
+    });
     this.#older = new Older({
-      now: () => ({ room: this.id, chat: this.#chat }),
+      now,
       changed,
       draw: () => this.draw(Date.now()),
       find: (messageId) => this.#messages.find(messageId),
@@ -128,7 +133,7 @@ export class Conversation {
         place: (room, place) => this.#change(async (chat) => void (await chat.place(room, place))),
         unplace: (room) => this.#change((chat) => chat.unplace(room)),
       },
-      more: () => this.#readMore(),
+      more: () => this.#about.more(),
       leave: async (room, direct) => {
         if (direct) await this.#chat?.hideDirect(room);
         else await this.#chat?.removeMember(room, this.#me);
@@ -156,8 +161,7 @@ export class Conversation {
 
   close() {
     this.id = this.#divider = "";
-    this.#details = undefined;
-    this.#members = [];
+    this.#about.clear();
     this.#failure = undefined;
     this.#membersDialog.clear();
     this.#name.textContent = this.#kind.textContent = this.#place.textContent = this.#avatar.textContent = "";
@@ -174,10 +178,11 @@ export class Conversation {
     this.id = id;
     this.#failure = undefined;
     this.#opening = true;
+    this.#keptUnread = false;
     this.#changed();
     // Before it is read, which is what showing it does.
     const unread = chat.rooms.get(id)?.unread ?? 0;
-    const details = this.#readDetails();
+    const details = this.#about.read();
     try {
       await chat.open(id);
     } catch (err) {
@@ -187,7 +192,8 @@ export class Conversation {
     if (id !== this.id || !this.#chat) return;
     if (unread > 0 && !chat.readUpTo(id)) await details;
     if (id !== this.id) return;
-    this.#divider = firstUnread(chat.timeline(id).messages, { me: this.#me, unread, readUpTo: chat.readUpTo(id) });
+    const reader = { me: this.#me, unread, readUpTo: chat.readUpTo(id), marked: chat.unreadFrom(id) };
+    this.#divider = firstUnread(chat.timeline(id).messages, reader);
     this.draw(Date.now()); // what isn't shown can't have the focus
     if (this.#divider) this.#messages.toMessage(this.#divider);
     this.#opening = false;
@@ -195,10 +201,10 @@ export class Conversation {
   }
 
   showMembers() {
-    if (!this.id || this.#membersDialog.isOpen || !this.#details) return;
+    if (!this.id || this.#membersDialog.isOpen || !this.#about.room) return;
     this.#showDetails();
     this.#membersDialog.open();
-    void this.#readDetails();
+    void this.#about.read();
   }
 
   /**
@@ -215,25 +221,34 @@ export class Conversation {
     announce(`${isolated(this.#chat.labelOf(senderId))}: ${said}`);
   }
 
+  /** A message of the room was marked as unread: it stays so until the room is opened again, or answered. */
+  marked() {
+    if (!this.#chat) return;
+    this.#keptUnread = true;
+    this.#divider = this.#chat.unreadFrom(this.id);
+    announce("Marked as unread, in this browser. The others still see that you have read it.", true);
+    this.#changed();
+  }
+
   /** @param {{userId: string, joined: boolean}} change */
   memberChanged({ userId, joined }) {
-    if (userId !== this.#me) void this.#readDetails();
+    if (userId !== this.#me) void this.#about.read();
     else if (joined) void this.open(this.id);
     else {
       this.#failure = new Failure("not_a_member", "");
-      void this.#readDetails();
+      void this.#about.read();
     }
   }
 
   /** What became of the room and of who is in it while there was no connection is to be asked. */
   reconnected() {
     if (this.#failure && isPassing(this.#failure.code)) void this.open(this.id);
-    else void this.#readDetails();
+    else void this.#about.read();
   }
 
   /** The name of the room changed, or who can join it, or its place. */
   roomChanged() {
-    void this.#readDetails();
+    void this.#about.read();
   }
 
   /** @param {number} now ms since 1970 */
@@ -241,13 +256,13 @@ export class Conversation {
     const { id } = this;
     const chat = this.#chat;
     if (!chat) return;
-    const known = chat.rooms.get(id) ?? this.#details;
+    const known = chat.rooms.get(id) ?? this.#about.room;
     const title = known ? titleOf(chat, known) : id;
     const timeline = chat.timeline(id);
     // It was read after all, when what was missed was: it can be written in, too.
     if (timeline.loaded && this.#failure && isPassing(this.#failure.code)) this.#failure = undefined;
     const group = known?.type !== "dm";
-    const count = this.#details?.memberCount ?? 0;
+    const count = this.#about.room?.memberCount ?? 0;
     this.#head.hidden = id === "";
     becomeAvatar(this.#avatar, title);
     this.#avatar.classList.toggle("person", !group);
@@ -255,7 +270,7 @@ export class Conversation {
     const seen = group ? undefined : chat.presenceOf(chat.otherIn(id));
     this.#avatar.classList.toggle("online", seen?.online ?? false);
     this.#kind.textContent = group ? this.#present(chat) : seenText(seen, now) || "Direct message";
-    const place = this.#details?.place;
+    const place = this.#about.room?.place;
     const where = place ? placeText(place, now) || coordinates(place) : "";
     if (this.#place.textContent !== where) this.#place.textContent = where;
     this.#membersButton.hidden = count === 0 || this.#failure !== undefined;
@@ -285,7 +300,7 @@ export class Conversation {
 
   /** @param {string} room in which something is written; a large one isn't told */
   #types(room) {
-    const { memberCount = 0 } = this.#details ?? {};
+    const { memberCount = 0 } = this.#about.room ?? {};
     if (memberCount > 1 && memberCount <= TYPING_ROOM) this.#chat?.typing(room);
   }
 
@@ -294,66 +309,18 @@ export class Conversation {
    * @param {Streamroom} chat
    */
   #present(chat) {
-    const others = this.#members
+    const others = this.#about.members
       .filter((m) => m.userId !== this.#me)
       .slice(0, 8)
       .map((m) => isolated(chat.labelOf(m.userId)));
     return others.length > 0 ? `${others.join(", ")}, you` : "";
   }
 
-  /** @returns {Promise<boolean>} whether they were read */
-  async #readDetails() {
-    const room = this.id;
-    const chat = this.#chat;
-    if (!room || !chat) return false;
-    // Who has gone down the list stays there.
-    const shown = this.#membersDialog.isOpen ? this.#members.length : 0;
-    try {
-      let details = await chat.room(room);
-      const members = details.members ?? [];
-      while (details.cursor && members.length < shown && room === this.id) {
-        details = await chat.room(room, details.cursor);
-        members.push(...(details.members ?? []));
-      }
-      if (room !== this.id) return false;
-      this.#details = details;
-      this.#members = members;
-      this.#changed();
-      return true;
-    } catch (err) {
-      const failure = Failure.from(err);
-      report(failure);
-      clearTimeout(this.#again);
-      if (isPassing(failure.code) && room === this.id)
-        this.#again = setTimeout(() => room === this.id && void this.#retryDetails(), RETRY + failure.retryAfter);
-      this.#changed();
-      return false;
-    }
-  }
-
-  /** The room that could not be shown for the same reason is opened once its details can be read. */
-  async #retryDetails() {
-    const room = this.id;
-    if ((await this.#readDetails()) && room === this.id && this.#failure && isPassing(this.#failure.code))
-      void this.open(room);
-  }
-
-  async #readMore() {
-    const room = this.id;
-    const cursor = this.#details?.cursor;
-    const details = await this.#chat?.room(room, cursor);
-    // The list may have moved on: by another click, or since its members changed.
-    if (!details || room !== this.id || cursor !== this.#details?.cursor) return;
-    this.#details = details;
-    this.#members.push(...(details.members ?? []));
-    this.#changed();
-  }
-
   #showDetails() {
     const chat = this.#chat;
-    const details = this.#details;
+    const details = this.#about.room;
     if (!chat || !details) return;
-    this.#membersDialog.show(details, this.#members, {
+    this.#membersDialog.show(details, this.#about.members, {
       me: this.#me,
       title: titleOf(chat, chat.rooms.get(this.id) ?? details),
       more: details.cursor !== undefined,
@@ -366,7 +333,7 @@ export class Conversation {
   /** @param {(chat: Streamroom) => Promise<void>} change of the room or of who is in it */
   async #change(change) {
     if (this.#chat) await change(this.#chat);
-    await this.#readDetails();
+    await this.#about.read();
   }
 
   /** @param {import("../../lib/streamroom.js").Upload} upload that went on, or ended */
@@ -395,6 +362,7 @@ export class Conversation {
     this.#chat?.send(room, content, uploads, answered, mentions);
     if (room !== this.id) return;
     this.#divider = "";
+    this.#keptUnread = false;
     this.#messages.toEnd();
   }
 
@@ -413,7 +381,7 @@ export class Conversation {
   /** @param {string[]} [others] who may be mentioned beside the members */
   #mentionable(others = []) {
     const chat = this.#chat;
-    return chat ? mentionable(chat, [...this.#members.map(({ userId }) => userId), ...others]) : [];
+    return chat ? mentionable(chat, [...this.#about.members.map(({ userId }) => userId), ...others]) : [];
   }
 
   #editLast() {
@@ -468,7 +436,8 @@ export class Conversation {
 
   /** @param {string} messageId */
   #seen(messageId) {
-    if (!document.hidden && this.id && !this.#opening) this.#chat?.markRead(this.id, messageId);
+    if (document.hidden || !this.id || this.#opening) return;
+    if (!this.#keptUnread || !this.#chat?.unreadFrom(this.id)) this.#chat?.markRead(this.id, messageId);
   }
 
   /**
@@ -480,20 +449,11 @@ export class Conversation {
     const known = {
       id: this.id,
       timeline,
-      details: this.#details,
-      members: this.#members,
+      details: this.#about.room,
+      members: this.#about.members,
       failure: this.#failure,
       local: this.#local,
     };
     return noteFor(chat, known, (id) => id === this.id && void this.open(id));
   }
-}
-
-/**
- * Leaves a note for developers.
- * @param {Failure} failure
- */
-export function report(failure) {
-  if (failure.code === "unexpected") console.error(failure.cause);
-  else console.warn(failure.code, failure.message);
 }

@@ -144,13 +144,13 @@ export class Row {
    * @param {(err: unknown) => void} on.failed
    * @param {(messageId: string) => void} on.quoted the message that this one answers is wanted
    * @param {(message: Message, reaction: string, add: boolean) => void} on.react
-   * @param {(message: Message) => void} on.choose a reaction to it is to be chosen
+   * @param {Pick<import("./actions.js").Acts, "choose">} on.acts
    */
   constructor(on) {
     this.#on = on;
     this.#reactions = new ReactionsView(
       (reaction, add) => this.message && on.react(this.message, reaction, add),
-      () => this.message && on.choose(this.message),
+      () => this.message && on.acts.choose(this.message),
     );
     this.bubble.append(this.#reactions.element);
     this.#quote.addEventListener("click", () => on.quoted(this.item?.replyTo?.messageId ?? ""));

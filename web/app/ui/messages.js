@@ -1,7 +1,8 @@
 // The messages of the open room. Only some of them are in the page at a time: a
 // slice around what is in view, which slides as one scrolls.
 
-import { arrange, byId, el, icon, within } from "./dom.js";
+import { MessageActions } from "./actions.js";
+import { arrange, byId, within } from "./dom.js";
 import { itemOf, itemOfOutgoing, Row } from "./message.js";
 import { counted } from "./words.js";
 
@@ -44,35 +45,7 @@ export class MessagesView {
   #older = byId("older", HTMLButtonElement);
   #newest = byId("newest", HTMLButtonElement);
   #newestText = within(this.#newest, "span", HTMLElement);
-  #reply = el(
-    "button",
-    { type: "button", class: "icon-button", title: "Reply", "aria-label": "Reply", "data-testid": "reply" },
-    icon("reply"),
-  );
-  #react = el(
-    "button",
-    { type: "button", class: "icon-button", title: "React", "aria-label": "React", "data-testid": "react" },
-    icon("react"),
-  );
-  #edit = el(
-    "button",
-    { type: "button", class: "icon-button", title: "Edit", "aria-label": "Edit", "data-testid": "edit" },
-    icon("edit"),
-  );
-  #delete = el(
-    "button",
-    { type: "button", class: "icon-button", title: "Delete", "aria-label": "Delete", "data-testid": "delete" },
-    icon("delete"),
-  );
-  /** One for all messages: it goes to the one that is pointed at or has the focus. */
-  #actions = el(
-    "div",
-    { class: "actions", role: "toolbar", "aria-label": "Message actions" },
-    this.#react,
-    this.#reply,
-    this.#edit,
-    this.#delete,
-  );
+  #actions;
   /** @type {Map<string, Row>} by key, in their order */
   #rows = new Map();
   /** @type {WeakMap<Element, Row>} */
@@ -99,18 +72,16 @@ export class MessagesView {
    * @param {(messageId: string) => void} on.seen a message came into view: the last one there
    * @param {(clientMessageId: string) => void} on.retry
    * @param {(clientMessageId: string) => void} on.discard
-   * @param {(message: Message) => void} on.reply
+   * @param {import("./actions.js").Acts} on.acts
    * @param {(messageId: string) => void} on.quoted a message that is quoted is wanted
    * @param {(message: Message, reaction: string, add: boolean) => void} on.react
-   * @param {(message: Message) => void} on.choose a reaction to it is to be chosen
-   * @param {(message: Message) => void} on.edit
-   * @param {(message: Message) => void} on.delete
    * @param {import("./attachment.js").LinkTo} on.linkTo
    * @param {(err: unknown) => void} on.failed a file could not be opened
    * @param {() => void} on.leave the keyboard goes back to writing
    */
   constructor(on) {
     this.#on = on;
+    this.#actions = new MessageActions(on.acts, () => this.#rowAt(this.#actions.element)?.message);
     this.#older.addEventListener("click", () => on.older(true));
     this.#newest.addEventListener("click", () => this.toEnd());
     this.#scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
@@ -120,13 +91,9 @@ export class MessagesView {
     }
     this.#scroller.addEventListener("pointerleave", (event) => {
       // A finger leaves whenever it is lifted.
-      if (event.pointerType !== "touch" && !this.#actions.parentElement?.contains(document.activeElement))
-        this.#actions.remove();
+      const { element } = this.#actions;
+      if (event.pointerType !== "touch" && !element.parentElement?.contains(document.activeElement)) element.remove();
     });
-    this.#react.addEventListener("click", () => this.#act(on.choose));
-    this.#reply.addEventListener("click", () => this.#act(on.reply));
-    this.#edit.addEventListener("click", () => this.#act(on.edit));
-    this.#delete.addEventListener("click", () => this.#act(on.delete));
     window.addEventListener("beforeprint", () => this.#print(true));
     window.addEventListener("afterprint", () => this.#print(false));
     // What changes its height (the window, an image of the keyboard) keeps the end in view.
@@ -290,7 +257,7 @@ export class MessagesView {
       [...rows.values()].map((row) => row.element),
     );
     this.#older.hidden = !hasOlder || start > 0;
-    const offered = this.#actions.closest("li");
+    const offered = this.#actions.element.closest("li");
     if (offered) this.#offer(offered);
   }
 
@@ -396,10 +363,7 @@ export class MessagesView {
    * @param {EventTarget|null} target
    */
   #offer(target) {
-    const row = this.#rowAt(target);
-    this.#edit.hidden = this.#delete.hidden = !row?.own;
-    if (!row?.message) this.#actions.remove();
-    else if (this.#actions.parentElement !== row.bubble) row.bubble.append(this.#actions);
+    this.#actions.offer(this.#rowAt(target));
   }
 
   /** @param {EventTarget|null} target */
@@ -408,20 +372,14 @@ export class MessagesView {
     return element ? this.#rowOf.get(element) : undefined;
   }
 
-  /** @param {(message: Message) => void} act */
-  #act(act) {
-    const message = this.#rowAt(this.#actions)?.message;
-    if (message) act(message);
-  }
-
   /** @param {KeyboardEvent} event */
   #key(event) {
     if (event.altKey || event.ctrlKey || event.metaKey) return;
     const row = this.#rowAt(event.target);
     const rows = [...this.#rows.values()];
     const at = row ? rows.indexOf(row) : rows.length;
-    const message = row?.own ? row.item?.message : undefined;
-    switch (event.key.length === 1 ? letterOf(event) : event.key) {
+    const key = event.key.length === 1 ? letterOf(event) : event.key;
+    switch (key) {
       case "ArrowUp":
         rows[Math.max(0, at - 1)]?.element.focus();
         break;
@@ -439,20 +397,8 @@ export class MessagesView {
       case "Escape":
         this.#on.leave();
         break;
-      case "r":
-        if (row?.message) this.#on.reply(row.message);
-        break;
-      case "+":
-        if (row?.message) this.#on.choose(row.message);
-        break;
-      case "e":
-        if (message) this.#on.edit(message);
-        break;
-      case "Delete":
-        if (message) this.#on.delete(message);
-        break;
       default:
-        return;
+        if (!this.#actions.press(key, row)) return;
     }
     event.preventDefault();
   }

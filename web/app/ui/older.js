@@ -87,12 +87,13 @@ export class Older {
 /**
  * The first message that its reader hasn't read.
  * @param {readonly import("../../lib/streamroom.js").Message[]} messages
- * @param {{me: string, unread: number, readUpTo: string}} reader unread is how many there are
+ * @param {{me: string, unread: number, readUpTo: string, marked: string}} reader unread is how many there are; marked: the one that was marked as unread
  * @returns {string} its id; empty for none
  */
-export function firstUnread(messages, { me, unread, readUpTo }) {
+export function firstUnread(messages, { me, unread, readUpTo, marked }) {
   if (unread === 0) return "";
   const theirs = messages.filter((m) => m.senderId !== me && !m.deletedAt);
+  if (marked) return theirs.find((m) => m.messageId >= marked)?.messageId ?? "";
   const first = readUpTo ? theirs.find((m) => m.messageId > readUpTo) : theirs.at(-Math.min(unread, theirs.length));
   return first?.messageId ?? "";
 }
