@@ -334,6 +334,7 @@ func TestLinksAndCode(t *testing.T) {
 	f := newFake(t)
 	alice, bob := signedIn(t, f.URL, "alice"), signedIn(t, f.URL, "bob")
 	alice.send("see https://example.com/a?b=c, or javascript:alert(1), and `x < y`")
+	alice.until(`document.querySelector("[data-testid=message][data-status=sent]") !== null`)
 	f.say("general", "bob", "```go\nif a <b> {\n\tb()\n}\n```")
 	for _, page := range []*page{alice, bob} {
 		page.shows("see https://example.com/a?b=c, or javascript:alert(1), and x < y", "if a <b> {\n\tb()\n}")

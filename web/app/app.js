@@ -125,6 +125,7 @@ class App {
       newRoom: () => this.#chat && this.#newRoom.show(),
       newDirect: () => this.#chat && this.#newDirect.show(),
       members: () => this.#conversation.showMembers(),
+      search: () => this.#conversation.search(),
       move: (by) => this.#move(by),
       nextUnread: () =>
         this.#goTo(

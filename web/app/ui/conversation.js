@@ -12,6 +12,7 @@ import { MessagesView } from "./messages.js";
 import { noteFor } from "./notes.js";
 import { firstUnread, Older } from "./older.js";
 import { Reacting } from "./reactions.js";
+import { RoomSearch } from "./search.js";
 import { TypingLine } from "./typing.js";
 import { coordinates, counted, describe, fileName, filesIn, placeText, seenText } from "./words.js";
 
@@ -62,6 +63,8 @@ export class Conversation {
   #messages;
   #about;
   #older;
+  #search;
+  #searchButton = byId("room-search", HTMLButtonElement);
   #reacting = new Reacting(() => this.#chat);
   #composer;
   #typing = new TypingLine();
@@ -95,8 +98,16 @@ export class Conversation {
         return this.#chat.linkTo(this.id, attachmentId);
       },
       failed: (err) => announce(describe(Failure.from(err)), true),
+      rendered: () => this.#search.paint(),
       leave: () => this.#composer.focus(),
     });
+    this.#search = new RoomSearch({
+      now: () => ({ room: this.id, chat: this.#chat }),
+      show: (messageId) => this.#messages.toMessage(messageId),
+      older: (done, pages) => this.#older.until(done, pages),
+      leave: (messageId) => (messageId ? this.#messages.focus(messageId) : this.#composer.focus()),
+    });
+    this.#searchButton.addEventListener("click", () => this.search());
     const now = () => ({ room: this.id, chat: this.#chat });
     this.#about = new Details({
       now,
@@ -166,6 +177,7 @@ export class Conversation {
     this.#membersDialog.clear();
     this.#name.textContent = this.#kind.textContent = this.#place.textContent = this.#avatar.textContent = "";
     this.#note.replaceChildren();
+    this.#search.close();
     this.#messages.clear();
     this.#typing.show([]);
     this.#composer.show("");
@@ -198,6 +210,11 @@ export class Conversation {
     if (this.#divider) this.#messages.toMessage(this.#divider);
     this.#opening = false;
     if (!TOUCH.matches && !document.querySelector("dialog[open]")) this.#composer.focus();
+  }
+
+  /** Opens the search within the room, if there is something to search in. */
+  search() {
+    if (!this.#searchButton.hidden && this.id) this.#search.open();
   }
 
   showMembers() {
@@ -281,9 +298,11 @@ export class Conversation {
     const note = this.#noteFor(chat, timeline);
     this.#composer.show(id !== "" && !this.#failure ? id : "", title);
     this.#messages.visible = note === undefined;
+    this.#searchButton.hidden = note !== undefined;
     this.#note.hidden = note === undefined;
     if (note && this.#note.textContent !== note.textContent) this.#note.replaceChildren(note);
     if (note === undefined) {
+      this.#search.update(timeline.messages);
       this.#messages.show({
         ...timeline,
         loadingOlder: this.#older.loading(id),

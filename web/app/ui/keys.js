@@ -12,16 +12,18 @@
  * @param {Act} acts.newRoom
  * @param {Act} acts.newDirect
  * @param {Act} acts.members
+ * @param {Act} acts.search
  * @param {(by: 1|-1) => void} acts.move to the room above or below
  * @param {Act} acts.nextUnread
  * @param {Act} acts.write back to writing
  */
-export function listenForKeys({ help, newRoom, newDirect, members, move, nextUnread, write }) {
+export function listenForKeys({ help, newRoom, newDirect, members, search, move, nextUnread, write }) {
   /** @type {Record<string, Act>} */
   const keys = {
     "Alt+Shift+KeyR": newRoom,
     "Alt+Shift+KeyD": newDirect,
     "Alt+Shift+KeyM": members,
+    "Alt+Shift+KeyF": search,
     "Alt+ArrowUp": () => move(-1),
     "Alt+ArrowDown": () => move(1),
     "Alt+Shift+ArrowDown": nextUnread,

@@ -77,6 +77,7 @@ export class MessagesView {
    * @param {(message: Message, reaction: string, add: boolean) => void} on.react
    * @param {import("./attachment.js").LinkTo} on.linkTo
    * @param {(err: unknown) => void} on.failed a file could not be opened
+   * @param {() => void} on.rendered other messages are in the page, or the same ones changed
    * @param {() => void} on.leave the keyboard goes back to writing
    */
   constructor(on) {
@@ -259,6 +260,7 @@ export class MessagesView {
     this.#older.hidden = !hasOlder || start > 0;
     const offered = this.#actions.element.closest("li");
     if (offered) this.#offer(offered);
+    this.#on.rendered();
   }
 
   #newRow() {

@@ -66,21 +66,31 @@ export class Older {
    * @param {string} messageId
    */
   async find(messageId) {
+    const how = await this.until(() => this.#on.find(messageId), FAR);
+    if (how === "far" || how === "end") announce("That message is too far back to be shown from here.", true);
+  }
+
+  /**
+   * Reads older messages until it is done.
+   * @param {() => boolean} done asked before each page
+   * @param {number} most how many pages are read
+   * @returns {Promise<"there"|"far"|"end"|"failed"|"left">} there: it is done; far, end: there are more messages, or none; left: another room was opened
+   */
+  async until(done, most) {
     const { room, chat } = this.#on.now();
-    for (let pages = 0; !this.#on.find(messageId); pages++) {
-      if (pages === FAR || !chat?.timeline(room).hasOlder) {
-        announce("That message is too far back to be shown from here.", true);
-        return;
-      }
+    for (let pages = 0; !done(); pages++) {
+      if (!chat?.timeline(room).hasOlder) return "end";
+      if (pages === most) return "far";
       try {
         await chat.loadOlder(room);
       } catch (err) {
         announce(describe(Failure.from(err)), true);
-        return;
+        return "failed";
       }
-      if (room !== this.#on.now().room) return;
+      if (room !== this.#on.now().room) return "left";
       this.#on.draw();
     }
+    return "there";
   }
 }
 
