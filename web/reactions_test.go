@@ -80,3 +80,26 @@ func TestReactions(t *testing.T) {
 		page.until(reactions + ` === ""`)
 	}
 }
+
+// A reaction that could not be sent is there after a reload, and is sent then.
+func TestAReactionSurvivesAReload(t *testing.T) {
+	t.Parallel()
+	url := attachmentServer(t)
+	alice := inRoom(t, url, "alice")
+	alice.send("Tea or coffee?")
+	alice.until(`document.querySelectorAll("[data-testid=message][data-message-id]").length === 1`)
+	bob := openPage(t, strings.Replace(url, "127.0.0.1", "localhost", 1)+"/")
+	bob.do(`const real = fetch; globalThis.fetch = (url, init) =>
+		String(url).includes("/reactions") ? Promise.reject(new TypeError("no network")) : real(url, init)`)
+	bob.signIn("bob")
+	bob.until(`document.querySelectorAll("[data-testid=message][data-message-id]").length === 1`)
+	bob.do(`document.querySelector("[data-testid=message]").focus()`)
+	bob.key("+", "Equal", 187, 8)
+	bob.until(`document.activeElement.getAttribute("aria-label") === "Thumbs up"`)
+	bob.do(`document.activeElement.click()`)
+	bob.until(reactions + ` === "👍1!"`)
+	bob.do(`location.reload()`)
+	alice.until(reactions + ` === "👍1"`)
+	bob.until(`document.readyState === "complete" && ` + reactions + ` === "👍1!"`)
+	bob.until(`Object.keys(localStorage).filter((key) => key.startsWith("streamroom reaction ")).length === 0`)
+}

@@ -156,6 +156,7 @@ export class Reactors {
   #again;
   #api;
   #clock;
+  #saved;
   #answered;
   #changed;
   #failed;
@@ -164,13 +165,15 @@ export class Reactors {
    * @param {object} of
    * @param {import("./api.js").API} of.api
    * @param {import("./clock.js").Clock} of.clock
+   * @param {import("./saved.js").Saved} of.saved where they survive a reload
    * @param {(chatRoomId: string, messageId: string, now: Reactions) => void} of.answered a message's reactions as the server has them
    * @param {(chatRoomId: string) => void} of.changed what is shown changed
    * @param {(failure: Failure) => void} of.failed a reaction was refused
    */
-  constructor({ api, clock, answered, changed, failed }) {
+  constructor({ api, clock, saved, answered, changed, failed }) {
     this.#api = api;
     this.#clock = clock;
+    this.#saved = saved;
     this.#answered = answered;
     this.#changed = changed;
     this.#failed = failed;
@@ -185,11 +188,41 @@ export class Reactors {
    * @returns {Promise<void>} which rejects with a Failure if it is refused
    */
   async react(chatRoomId, messageId, reaction, add) {
-    const key = `${chatRoomId} ${messageId} ${reaction}`;
+    const key = keyOf({ chatRoomId, messageId, reaction });
     const sending = this.#wishes.get(key)?.sending ?? false;
     this.#wishes.set(key, { chatRoomId, messageId, reaction, add, sending });
+    this.#saved.put("reaction", key, { chatRoomId, messageId, reaction, add });
     this.#changed(chatRoomId);
     if (!sending) await this.#send(key);
+  }
+
+  /** Takes up what was saved before a reload; to send it twice, from two tabs, changes nothing. */
+  restore() {
+    for (const wish of this.#saved.list("reaction")) {
+      const key = keyOf(wish);
+      if (!this.#wishes.has(key)) this.#wishes.set(key, { ...wish, sending: false });
+      this.#changed(wish.chatRoomId);
+    }
+  }
+
+  /**
+   * Another tab changed what is saved: the user thought better of it there, or it was sent.
+   * @param {string|null} name of the store's key
+   */
+  savedElsewhere(name) {
+    const key = this.#saved.idOf("reaction", name);
+    if (key === undefined) return;
+    const saved = this.#saved.get("reaction", key);
+    const wish = this.#wishes.get(key);
+    if (wish && saved) wish.add = saved.add;
+    else if (wish && !wish.sending) this.#wishes.delete(key);
+    if (wish) this.#changed(wish.chatRoomId);
+  }
+
+  /** @param {string} key of a wish that is over */
+  #end(key) {
+    this.#wishes.delete(key);
+    this.#saved.remove("reaction", key);
   }
 
   /** There is a connection: what waits is sent. */
@@ -236,7 +269,7 @@ export class Reactors {
     let refusal;
     try {
       const now = await this.#api.react(chatRoomId, messageId, reaction, add);
-      if (this.#wishes.get(key)?.add === add) this.#wishes.delete(key);
+      if (this.#wishes.get(key)?.add === add) this.#end(key);
       this.#answered(chatRoomId, messageId, now);
     } catch (err) {
       const failure = Failure.from(err);
@@ -246,7 +279,7 @@ export class Reactors {
         this.#later(failure.retryAfter);
         return;
       }
-      this.#wishes.delete(key);
+      this.#end(key);
       refusal = failure;
     }
     this.#changed(chatRoomId);
@@ -259,3 +292,6 @@ export class Reactors {
     this.#again ??= this.#clock.after(Math.max(retryAfter, around(this.#clock, RETRY)), () => this.online());
   }
 }
+
+/** @param {Pick<Wish, "chatRoomId"|"messageId"|"reaction">} wish */
+const keyOf = ({ chatRoomId, messageId, reaction }) => `${chatRoomId} ${messageId} ${reaction}`;

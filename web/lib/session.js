@@ -159,6 +159,7 @@ export class Session {
     this.reactors = new Reactors({
       api: this.api,
       clock,
+      saved: this.saved,
       answered: (room, messageId, reactions) => this.timelines.get(room)?.answered(messageId, reactions),
       changed: (room) => this.#emit("timeline", room),
       failed: (failure) => this.#emit("failure", failure),
@@ -226,6 +227,7 @@ export class Session {
       sign: () => this.wake(),
       storage: (key) => {
         this.outbox.savedElsewhere(key);
+        this.reactors.savedElsewhere(key);
         this.#marked(this.marks.savedElsewhere(key));
         const room = this.drafts.roomOf(key);
         if (room !== undefined) this.#emit("draft", room);
@@ -282,6 +284,8 @@ export class Session {
     this.#restored = this.userId;
     this.outbox.restore();
     this.marks.restore();
+    this.reactors.restore();
+    if (this.connection.online) this.reactors.online();
   }
 
   /**

@@ -2,7 +2,7 @@
 
 import { isReaction } from "../lib/streamroom.js";
 import { equal, test } from "./check.js";
-import { Answer, FakeSocket, idAt, live, settle, stored, World } from "./fakes.js";
+import { Answer, FakeSocket, FakeStorage, idAt, live, settle, stored, World } from "./fakes.js";
 
 const frame = (seconds, version, counts, changed = [{ userId: "bob", reaction: "👍", added: true }]) => ({
   type: "reactions",
@@ -126,4 +126,32 @@ test("who thinks better of it while it is under way has it sent", async () => {
   await w.chat.react(message, "👍", false);
   await first;
   equal([shown(w), w.asked(`DELETE ${path}`).length], ["", 1]);
+});
+
+test("what could not be sent survives a reload, and is sent once", async () => {
+  const storage = new FakeStorage();
+  const before = new World({ storage, userId: "alice" });
+  await before.connect();
+  const message = stored(1, "hi", { reactions: { version: 1, counts: { "👍": 1 }, mine: [] } });
+  await before.open("r", message);
+  before.answers[`PUT ${path}`] = new Answer(503, {});
+  await before.chat.react(before.chat.timeline("r").messages[0], "👍");
+  equal([shown(before), storage.length], ["👍2!", 1]);
+
+  const w = new World({ storage, userId: "alice" });
+  w.answers[`PUT ${path}`] = { version: 2, counts: { "👍": 2 }, mine: ["👍"] };
+  w.chat.start();
+  await w.open("r", message);
+  equal(shown(w), "👍2!");
+  await w.up();
+  equal([shown(w), w.asked(`PUT ${path}`).length, storage.length], ["👍2!", 1, 0]);
+
+  // Who the user is may be known only once the server says so.
+  w.answers[`DELETE ${path}`] = new Answer(503, {});
+  await w.chat.react(w.chat.timeline("r").messages[0], "👍", false);
+  equal(storage.length, 1);
+  const late = new World({ storage });
+  late.answers[`DELETE ${path}`] = { version: 3, counts: { "👍": 1 }, mine: [] };
+  await late.connect();
+  equal([late.asked(`DELETE ${path}`).length, storage.length], [1, 0]);
 });
