@@ -198,6 +198,14 @@ func TestAStrangerJoinsByTheAddress(t *testing.T) {
 	alice.click("members")
 	alice.click("leave")
 	alice.until(`document.getElementById("confirm-text").textContent.includes("You can join again as long as it is public")`)
+	// It stays open, to be joined again.
+	alice.click("confirm-yes")
+	alice.until(`document.getElementById("composer").hidden && document.querySelector("[data-room-id=p0]") === null`)
+	alice.until(`document.getElementById("room-note").innerText.includes("It has 1 member")`)
+	alice.screenshot("place-left")
+	alice.click("join")
+	alice.until(`!document.getElementById("composer").hidden`)
+	alice.shows("Hello")
 }
 
 var looks = []struct {

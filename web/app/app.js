@@ -10,9 +10,11 @@ import { becomeAvatar, byId, el, silence } from "./ui/dom.js";
 import { listenForKeys } from "./ui/keys.js";
 import { guardLeaving } from "./ui/leaving.js";
 import { NearbyDialog } from "./ui/nearby.js";
+import { Notifications } from "./ui/notify.js";
 import { addressOf, RoomListView } from "./ui/roomlist.js";
 import { AnyName, remember, rememberedUser, SignIn } from "./ui/signin.js";
 import { StatusView } from "./ui/status.js";
+import { showUnread } from "./ui/tabicon.js";
 import { counted, updateZone } from "./ui/words.js";
 import { UserPool } from "./userpool.js";
 
@@ -61,6 +63,10 @@ class App {
   #people;
   #signIn;
   #status;
+  #notifications = new Notifications(
+    (id) => (this.#chat ? titleOf(this.#chat, this.#chat.rooms.get(id) ?? { type: "group", chatRoomId: id }) : ""),
+    (id) => this.#goTo(id),
+  );
   #rooms = new RoomListView();
   #conversation;
   #newRoom;
@@ -81,7 +87,10 @@ class App {
       this.#enter(user, token);
     });
     this.#status = new StatusView(() => this.#chat?.wake());
-    this.#conversation = new Conversation(config.mode === "local", () => this.#draw());
+    this.#conversation = new Conversation(config.mode === "local", {
+      changed: () => this.#draw(),
+      listed: (room) => this.#notifications.showRoom(room),
+    });
     this.#newRoom = new NewRoomDialog(
       (name, members) => askingFirst((onlySignedIn) => this.#chat?.createRoom(name, members, onlySignedIn)),
       (room) => this.#goTo(room),
@@ -98,6 +107,7 @@ class App {
     this.#profile = new ProfileDialog(async (name, hidden) => {
       await this.#chat?.setDisplayName(name);
       if (hidden !== undefined) await this.#chat?.hidePresence(hidden);
+      this.#notifications.save();
       this.#displayName = name;
       this.#draw();
     });
@@ -106,13 +116,11 @@ class App {
     byId("new-direct", HTMLButtonElement).addEventListener("click", () => this.#newDirect.show());
     byId("nearby", HTMLButtonElement).addEventListener("click", () => this.#nearby.show());
     byId("help", HTMLButtonElement).addEventListener("click", () => this.#help.showModal());
-    byId("account", HTMLButtonElement).addEventListener("click", () =>
-      this.#profile.showFor(
-        this.#me,
-        this.#displayName,
-        this.#chat?.tellsPresence ? this.#chat.hidesPresence() : undefined,
-      ),
-    );
+    byId("account", HTMLButtonElement).addEventListener("click", () => {
+      const hides = this.#chat?.tellsPresence ? this.#chat.hidesPresence() : undefined;
+      this.#profile.showFor(this.#me, this.#displayName, hides);
+      this.#notifications.show();
+    });
     byId("signout", HTMLButtonElement).addEventListener("click", () => void this.#signOut());
     window.addEventListener("hashchange", () => this.#openFromAddress());
     document.addEventListener("visibilitychange", () => this.#draw());
@@ -221,6 +229,7 @@ class App {
     });
     chat.on("failure", report);
 
+    this.#notifications.begin(chat);
     this.#signIn.hide();
     this.#chatElement.hidden = false;
     this.#status.reset();
@@ -239,6 +248,7 @@ class App {
     const text = `${what.join(" ")} Signing out deletes what is not sent.`;
     if (what.length > 0 && !(await confirmed("Sign out?", text, "Sign out"))) return;
     const chat = this.#chat;
+    this.#notifications.forget();
     this.#leave("");
     chat?.forget(); // last: what was begun in a room is saved as it is left
   }
@@ -259,7 +269,8 @@ class App {
     // Who has to sign in again comes back to the room.
     if (problem === "") history.replaceState(null, "", location.pathname);
     this.#chatElement.hidden = true;
-    document.title = "Streamroom";
+    this.#notifications.end();
+    showUnread(0);
     this.#signIn.show(problem);
     this.#people.forget(problem === "");
   }
@@ -329,8 +340,7 @@ class App {
       onlineIn: ({ type, chatRoomId }) => type === "dm" && (chat.presenceOf(chat.otherIn(chatRoomId))?.online ?? false),
     });
     const unread = rooms.reduce((sum, room) => sum + (room.unread ?? 0), 0);
-    const title = unread > 0 ? `(${unread > 99 ? "99+" : unread}) Streamroom` : "Streamroom";
-    if (document.title !== title) document.title = title;
+    showUnread(unread);
   }
 }
 

@@ -71,14 +71,18 @@ export class Conversation {
   #membersDialog;
   #local;
   #changed;
+  #listed;
 
   /**
    * @param {boolean} local people sign in by name alone
-   * @param {() => void} changed what is shown is not what is so any more
+   * @param {object} on
+   * @param {() => void} on.changed what is shown is not what is so any more
+   * @param {(room: string) => void} on.listed the members of a room are about to be shown
    */
-  constructor(local, changed) {
+  constructor(local, { changed, listed }) {
     this.#local = local;
     this.#changed = changed;
+    this.#listed = listed;
     this.#messages = new MessagesView({
       older: (asked) => void this.#older.load(asked),
       seen: (messageId) => this.#seen(messageId),
@@ -150,7 +154,8 @@ export class Conversation {
         else await this.#chat?.removeMember(room, this.#me);
         if (room !== this.id) return;
         this.#membersDialog.close();
-        location.hash = "#/";
+        // A public room stays open: it offers to be joined again, and may be hard to find.
+        if (this.#about.room?.visibility !== "public") location.hash = "#/";
       },
     });
     this.#membersButton.addEventListener("click", () => this.showMembers());
@@ -220,6 +225,7 @@ export class Conversation {
   showMembers() {
     if (!this.id || this.#membersDialog.isOpen || !this.#about.room) return;
     this.#showDetails();
+    this.#listed(this.id);
     this.#membersDialog.open();
     void this.#about.read();
   }
