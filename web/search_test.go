@@ -95,7 +95,7 @@ func TestSearchInARoom(t *testing.T) {
 	alice.until(`document.activeElement.querySelector(".text")?.textContent === "The oldest needle of all"`)
 	alice.until(highlit + ` === "; " && ` + currents + ` === "" && document.getElementById("search").hidden`)
 
-	// Another room is searched anew, and nothing is found.
+	// Another room is searched by itself, and nothing is found.
 	alice.openRoom("team")
 	alice.click("search-open")
 	alice.typed("needle")
