@@ -146,7 +146,10 @@ var usageErrors = map[string]string{
 	"verify --read-rate -1":    `streamroom verify: --read-rate must not be negative; see`,
 	"restore --env dev":        `streamroom restore: --from is missing: the name of the table that was restored from a backup; see`,
 	"restore --from x --table y --region us-east-1 --entity connection": `streamroom restore: invalid --entity "connection": want message, room, member, profile; see`,
-	"version now": `streamroom version: unexpected argument "now"; see`,
+	"erase --env dev":                             `streamroom erase: --user is missing: the id of the user to erase; see`,
+	"erase --env dev --user a#b":                  `streamroom erase: invalid --user "a#b": invalid userId: want no '#' and no control characters; see`,
+	"erase --table x --region us-east-1 --user a": `streamroom erase: --attachments is missing: the name of the bucket that has the table's files; see`,
+	"version now":                                 `streamroom version: unexpected argument "now"; see`,
 
 	"cost --members 1":       `streamroom cost: invalid --members 1: want 2 to 2000; docs/large-rooms.md has larger rooms; see streamroom cost --help`,
 	"cost --members many":    `streamroom cost: invalid --members "many": want a whole number; see`,

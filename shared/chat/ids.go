@@ -18,6 +18,10 @@ import (
 // MaxUserID is the longest user id, in bytes.
 const MaxUserID = 128
 
+// Erased stands for a user who was erased, as the sender of a message or the maker of a
+// room. No user has it as an id.
+const Erased = "#erased"
+
 // maxID is the longest room or client message id, in bytes.
 const maxID = 128
 

@@ -210,6 +210,14 @@ func (s *Rooms) RemoveMember(ctx context.Context, by, roomID, userID string) err
 	})
 }
 
+// Withdraw removes a user from a room of any type, on behalf of no one, with the same
+// consequences as RemoveMember has for a group.
+//
+// Errors: CodeNotFound if the user is not a member.
+func (s *Rooms) Withdraw(ctx context.Context, roomID, userID string) error {
+	return s.remove(ctx, roomID, userID, func(Member) error { return nil })
+}
+
 // remove removes a member whom allowed lets go.
 func (s *Rooms) remove(ctx context.Context, roomID, userID string, allowed func(Member) error) error {
 	for range changeAttempts {

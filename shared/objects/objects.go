@@ -137,11 +137,21 @@ const mostRemoved = 1_000
 
 // Remove removes the files of attachments of a room. Those that don't exist are no error.
 func (b *Bucket) Remove(ctx context.Context, roomID string, attachmentIDs []string) error {
+	return b.remove(ctx, roomID, attachmentIDs, Key)
+}
+
+// RemoveUploads removes what was uploaded for attachments of a room, which else ends after
+// chat.PendingTime. What doesn't exist is no error.
+func (b *Bucket) RemoveUploads(ctx context.Context, roomID string, attachmentIDs []string) error {
+	return b.remove(ctx, roomID, attachmentIDs, PendingKey)
+}
+
+func (b *Bucket) remove(ctx context.Context, roomID string, attachmentIDs []string, key func(roomID, id string) string) error {
 	for len(attachmentIDs) > 0 {
 		n := min(len(attachmentIDs), mostRemoved)
 		keys := make([]types.ObjectIdentifier, n)
 		for i, id := range attachmentIDs[:n] {
-			keys[i].Key = aws.String(Key(roomID, id))
+			keys[i].Key = aws.String(key(roomID, id))
 		}
 		out, err := b.client.DeleteObjects(ctx, &s3.DeleteObjectsInput{
 			Bucket: aws.String(b.name), Delete: &types.Delete{Objects: keys, Quiet: aws.Bool(true)},

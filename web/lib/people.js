@@ -105,7 +105,8 @@ export class People {
 
   /** @param {string} userId */
   #want(userId) {
-    if (this.#stopped || userId === "") return;
+    // "#erased" is no one's id, and one invalid id has the server refuse all.
+    if (this.#stopped || userId === "" || userId.includes("#")) return;
     this.#wanted.add(userId);
     this.#next ??= this.#clock.after(GATHER, () => void this.#run());
   }

@@ -1,0 +1,33 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/streamroom/streamroom/test/rig"
+)
+
+// TestErase counts first, erases when told to, and then finds nothing.
+func TestErase(t *testing.T) {
+	w := rig.StartOperated(t, rig.OperatedOptions{})
+	w.Seed(2, 2, 3)
+	for _, step := range []struct {
+		more string
+		want []string
+	}{
+		{"", []string{"message               3  tombstones", "member                1  left", "Nothing was erased: add --apply."}},
+		{"--apply --json", []string{`"message":{"found":3,"erased":3}`, `"left":0`}},
+		{"--apply", []string{"There is nothing of the user."}},
+	} {
+		args := append([]string{"erase", "--endpoint", w.TableURL(), "--user", "room-0001-0"}, strings.Fields(step.more)...)
+		code, stdout, stderr := tool(t, args...)
+		if code != exitDone {
+			t.Fatalf("%s: exit code %d, %s", step.more, code, stderr)
+		}
+		for _, want := range step.want {
+			if !strings.Contains(stdout, want) {
+				t.Errorf("%s: got\n%s\nwant %q", step.more, stdout, want)
+			}
+		}
+	}
+}
