@@ -79,3 +79,29 @@ func (c *Client) Bans(ctx context.Context, roomID, cursor string) (BanList, erro
 	err := c.call(ctx, http.MethodGet, roomPath(roomID)+"/bans"+pageAt(cursor), nil, &list)
 	return list, err
 }
+
+// Block has another user neither begin a direct message with this one, nor write in the
+// one they have, nor add this one to a room; nor can this user write there. Doing it again
+// is no error.
+//
+// Errors: *Error.
+func (c *Client) Block(ctx context.Context, userID string) error {
+	return c.call(ctx, http.MethodPut, "/me/blocks?"+userQuery(userID), nil, nil)
+}
+
+// Unblock ends a block; it is no error if there is none.
+//
+// Errors: *Error.
+func (c *Client) Unblock(ctx context.Context, userID string) error {
+	return c.call(ctx, http.MethodDelete, "/me/blocks?"+userQuery(userID), nil, nil)
+}
+
+// Blocks reads one page of whom the user blocks: the first one for an empty cursor, then
+// the one that the cursor of the last answer points at.
+//
+// Errors: *Error.
+func (c *Client) Blocks(ctx context.Context, cursor string) (BlockList, error) {
+	var list BlockList
+	err := c.call(ctx, http.MethodGet, "/me/blocks"+pageAt(cursor), nil, &list)
+	return list, err
+}

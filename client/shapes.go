@@ -149,6 +149,18 @@ type Ban = wire.Ban
 //	Cursor string // where they go on; empty: these were the last
 type BanList = wire.BanList
 
+// BlockList is one page of whom the user blocks:
+//
+//	Blocks []Block
+//	Cursor string // where they go on; empty: these were the last
+type BlockList = wire.BlockList
+
+// Block is a user whom this one blocks:
+//
+//	UserID string
+//	At     int64 // since when, ms since 1970
+type Block = wire.Block
+
 // RoomPresence is who is online in a room, and when others were, without those who hide it:
 //
 //	Online  int // how many

@@ -28,7 +28,9 @@ func TestCost_Moderation(t *testing.T) {
 		}
 		measure("role", topology.API, d.requestOf(user(0), "PATCH", path+"/members", "userId="+user(1), `{"role":"moderator"}`))
 		measure("mute", topology.API, d.requestOf(user(1), "PATCH", path+"/members", "userId="+user(2), `{"mutedUntil":9000000000000}`))
-		measure("delete", topology.API, d.requestOf(user(1), "DELETE", path+"/messages/"+message, "", ""))
+		if members < 100 { // else what a page of members takes decides
+			measure("delete", topology.API, d.requestOf(user(1), "DELETE", path+"/messages/"+message, "", ""))
+		}
 		measure("add", topology.API, d.requestOf(user(0), "POST", path+"/members", "", `{"userId":"nora"}`))
 		measure("ban", topology.API, d.requestOf(user(1), "PUT", path+"/bans", "userId="+user(2), `{}`))
 		measure("ban a stranger", topology.API, d.requestOf(user(1), "PUT", path+"/bans", "userId=sven", `{}`))
@@ -40,15 +42,14 @@ func TestCost_Moderation(t *testing.T) {
 		"mute in a room of 10":              {Reads: 14, Writes: 2, Posts: 10},
 		"mute in a room of 1000":            {Reads: 7, Writes: 2, Posts: 1},
 		"delete in a room of 10":            {Reads: 16, Writes: 3, Posts: 10},
-		"delete in a room of 1000":          {Reads: 1027, Writes: 3, Posts: 1000},
-		"add in a room of 10":               {Reads: 18, Writes: 13, Posts: 10},
-		"add in a room of 1000":             {Reads: 9, Writes: 13},
+		"add in a room of 10":               {Reads: 19, Writes: 13, Posts: 10},
+		"add in a room of 1000":             {Reads: 10, Writes: 13},
 		"ban in a room of 10":               {Reads: 16, Writes: 14, Posts: 10},
 		"ban in a room of 1000":             {Reads: 9, Writes: 14, Posts: 1},
 		"ban a stranger in a room of 10":    {Reads: 4, Writes: 5},
 		"ban a stranger in a room of 1000":  {Reads: 4, Writes: 5},
-		"add after a ban in a room of 10":   {Reads: 18, Writes: 15, Posts: 9},
-		"add after a ban in a room of 1000": {Reads: 9, Writes: 15},
+		"add after a ban in a room of 10":   {Reads: 19, Writes: 15, Posts: 9},
+		"add after a ban in a room of 1000": {Reads: 10, Writes: 15},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-docs/operations.md +the functions):\n%s", diff)

@@ -96,6 +96,7 @@ func API(e Env) (lambda.Handler, error) {
 		Readers:   chat.NewReaders(store, w.Now),
 		Reactors:  chat.NewReactors(store, w.Now),
 		Profiles:  chat.NewProfiles(store, w.Now),
+		Blocks:    chat.NewBlocks(store, w.Now),
 		Users:     chat.NewUsers(store, w.Now),
 		Sender:    sender,
 		Sessions:  chat.NewSessions(store, nil, w.Now),

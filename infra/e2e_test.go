@@ -244,6 +244,10 @@ func (c *chatter) places() {
 	if len(found.Rooms) != 1 || found.Rooms[0].ChatRoomID != room.ChatRoomID {
 		c.t.Errorf("near are %+v", found)
 	}
+	c.api("alice", http.MethodPut, "/me/blocks/bob", nil, http.StatusNoContent, nil)
+	c.api("alice", http.MethodGet, "/me/blocks", nil, http.StatusOK, nil)
+	c.api("bob", http.MethodPost, "/rooms", wire.RoomRequest{Type: "dm", Members: []string{"alice"}}, http.StatusForbidden, nil)
+	c.api("alice", http.MethodDelete, "/me/blocks/bob", nil, http.StatusNoContent, nil)
 	c.api("alice", http.MethodPut, path+"/bans?userId=bob", wire.BanRequest{}, http.StatusOK, nil)
 	c.api("bob", http.MethodPost, path+"/join", nil, http.StatusForbidden, nil)
 	c.api("alice", http.MethodGet, path+"/bans", nil, http.StatusOK, nil)

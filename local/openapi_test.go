@@ -282,6 +282,11 @@ func answerRateLimited(t *testing.T) {
 		{"DELETE", "/rooms/r/place", nil},
 		{"POST", "/rooms/r/members", wire.MemberRequest{UserID: "carol"}},
 		{"PATCH", "/rooms/r/members?userId=carol", wire.MemberChange{}},
+		{"GET", "/me/blocks", nil},
+		{"PUT", "/me/blocks/carol", nil},
+		{"PUT", "/me/blocks?userId=carol", nil},
+		{"DELETE", "/me/blocks/carol", nil},
+		{"DELETE", "/me/blocks?userId=carol", nil},
 		{"GET", "/rooms/r/bans", nil},
 		{"PUT", "/rooms/r/bans?userId=carol", wire.BanRequest{}},
 		{"DELETE", "/rooms/r/bans?userId=carol", nil},
@@ -320,6 +325,7 @@ func TestTheDescriptionIsWhatIsServed(t *testing.T) {
 	var shared wire.Room
 	s.API("mallet", "POST", "/rooms", wire.RoomRequest{Type: "group", Name: "Open", Visibility: public}, &shared)
 	open := "/rooms/" + shared.ChatRoomID
+	s.API("mallet", "PUT", "/me/blocks/alice", nil, nil)
 	s.API("alice", "GET", open, nil, nil)
 	name, long := "Alice", strings.Repeat("x", 70_000)
 	path, none := "/rooms/"+room, "/rooms/"+foreign
@@ -332,6 +338,7 @@ func TestTheDescriptionIsWhatIsServed(t *testing.T) {
 		{"POST", "/rooms", wire.RoomRequest{Type: "dm", Members: []string{"bob"}}, 200},
 		{"POST", "/rooms", wire.RoomRequest{Type: "dm"}, 400},
 		{"POST", "/rooms", wire.RoomRequest{Type: "dm", Members: []string{"bbo"}, OnlySignedIn: true}, 409},
+		{"POST", "/rooms", wire.RoomRequest{Type: "dm", Members: []string{"mallet"}}, 403},
 		{"POST", "/rooms", wire.RoomRequest{Name: long}, 413},
 		{"GET", "/rooms?limit=1", nil, 200},
 		{"GET", "/rooms?limit=0", nil, 400},
@@ -426,6 +433,16 @@ func TestTheDescriptionIsWhatIsServed(t *testing.T) {
 		{"PATCH", path + "/members?userId=dave", wire.MemberChange{Role: ptr("owner")}, 404},
 		{"PATCH", path + "/members?userId=carol", wire.MemberChange{Role: &long}, 413},
 		{"PATCH", none + "/members?userId=mallet", wire.MemberChange{Role: ptr("owner")}, 403},
+		{"PUT", "/me/blocks/zoe", nil, 204},
+		{"PUT", "/me/blocks?userId=zoe", nil, 204},
+		{"PUT", "/me/blocks", nil, 400},
+		{"PUT", "/me/blocks/" + url.PathEscape("a#b"), nil, 400},
+		{"GET", "/me/blocks?limit=1", nil, 200},
+		{"GET", "/me/blocks?limit=x", nil, 400},
+		{"DELETE", "/me/blocks/zoe", nil, 204},
+		{"DELETE", "/me/blocks?userId=zoe", nil, 204},
+		{"DELETE", "/me/blocks", nil, 400},
+		{"DELETE", "/me/blocks/" + url.PathEscape("a#b"), nil, 400},
 		{"PUT", path + "/bans?userId=dora", wire.BanRequest{Until: 9e12, Reason: "spam"}, 200},
 		{"PUT", path + "/bans?userId=dora", wire.BanRequest{Until: 1}, 400},
 		{"PUT", path + "/bans?userId=dora", wire.BanRequest{Reason: long}, 413},
@@ -461,9 +478,12 @@ func TestTheDescriptionIsWhatIsServed(t *testing.T) {
 			t.Errorf("a service's disconnect of %s is answered with %d, want %d", user, got, want)
 		}
 	}
-	for method, path := range map[string]string{"GET": "/rooms", "POST": "/sync"} {
-		if got := s.API("service:bot", method, path, nil, nil); got != http.StatusForbidden {
-			t.Errorf("a service's %s %s is answered with %d, want 403", method, path, got)
+	for _, c := range [][2]string{
+		{"GET", "/rooms"}, {"POST", "/sync"}, {"GET", "/me/blocks"}, {"PUT", "/me/blocks/bob"}, {"DELETE", "/me/blocks/bob"},
+		{"PUT", "/me/blocks?userId=bob"}, {"DELETE", "/me/blocks?userId=bob"},
+	} {
+		if got := s.API("service:bot", c[0], c[1], nil, nil); got != http.StatusForbidden {
+			t.Errorf("a service's %s %s is answered with %d, want 403", c[0], c[1], got)
 		}
 	}
 	answerRateLimited(t)

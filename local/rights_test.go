@@ -259,3 +259,56 @@ func TestBan(t *testing.T) {
 	}
 	pia.ExpectIn(s.room, wire.TypeMemberJoined)
 }
+
+// Who is blocked begins no direct message, writes in none, and adds no one; nor does who
+// blocks write.
+func TestBlock(t *testing.T) {
+	s := start(t, local.Config{LogLevel: "warn"})
+	alice, bob := s.Connect("alice"), s.Connect("bob")
+	direct := func(by, with string) (room wire.Room, status int) {
+		status = s.API(by, http.MethodPost, "/rooms", wire.RoomRequest{Type: "dm", Members: []string{with}}, &room)
+		return room, status
+	}
+	group := s.Room("bob", "carol")
+	add := func() int {
+		return s.API("bob", http.MethodPost, "/rooms/"+group+"/members", wire.MemberRequest{UserID: "alice"}, nil)
+	}
+	for _, exists := range []bool{false, true} {
+		s.API("alice", http.MethodPut, "/me/blocks/bob", nil, nil)
+		var list wire.BlockList
+		s.API("alice", http.MethodGet, "/me/blocks", nil, &list)
+		if len(list.Blocks) != 1 || list.Blocks[0].UserID != "bob" || list.Blocks[0].At == 0 {
+			t.Errorf("blocked are %+v", list)
+		}
+		want := http.StatusForbidden
+		if exists {
+			want = http.StatusOK
+		}
+		for by, with := range map[string]string{"alice": "bob", "bob": "alice"} {
+			room, status := direct(by, with)
+			if status != want {
+				t.Errorf("%s asks for a direct message: status %d, want %d", by, status, want)
+			}
+			if exists {
+				d := map[string]*rig.Socket{"alice": alice, "bob": bob}[by]
+				d.Send(room.ChatRoomID, "hello", "")
+				if frame := d.Expect(wire.TypeAck, wire.TypeError); frame.Code != string(chat.CodeForbidden) {
+					t.Errorf("%s writes and is answered %+v", by, frame)
+				}
+			}
+		}
+		if status := add(); status != http.StatusForbidden {
+			t.Errorf("bob adds alice: status %d", status)
+		}
+		if status := s.API("bob", http.MethodPost, "/rooms", wire.RoomRequest{Type: "group", Name: "Trap", Members: []string{"carol", "alice"}}, nil); status != http.StatusForbidden {
+			t.Errorf("bob makes a room with alice: status %d", status)
+		}
+		s.API("alice", http.MethodDelete, "/me/blocks/bob", nil, nil)
+		room, _ := direct("bob", "alice")
+		bob.Deliver(room.ChatRoomID, "hello", "")
+		alice.Deliver(room.ChatRoomID, "hello", "")
+	}
+	if status := add(); status != http.StatusCreated {
+		t.Errorf("bob adds alice, who does not block him any more: status %d", status)
+	}
+}

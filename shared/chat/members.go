@@ -150,7 +150,7 @@ func (s *Rooms) after(before int64) int64 { return max(s.now().UnixMilli(), befo
 // With onlySignedIn a user who has never signed in is not added.
 //
 // Errors: CodeInvalidRequest, CodeNotAMember, CodeForbidden for a direct message
-// or a caller who is not an owner, CodeBanned, CodeNeverSignedIn.
+// or a caller who is not an owner or whom the user blocks, CodeBanned, CodeNeverSignedIn.
 func (s *Rooms) AddMember(ctx context.Context, by, roomID, userID string, onlySignedIn bool) (added bool, err error) {
 	if err := ValidateUserID(userID); err != nil {
 		return false, err
@@ -166,6 +166,9 @@ func (s *Rooms) AddMember(ctx context.Context, by, roomID, userID string, onlySi
 		if err := s.requireSignedIn(ctx, []string{userID}); err != nil {
 			return false, err
 		}
+	}
+	if err := s.unblockedBy(ctx, by, userID); err != nil {
+		return false, err
 	}
 	added, err = s.store.AddMember(ctx, room, Member{UserID: userID, Role: PlainMember, JoinedAt: s.now().UnixMilli()})
 	if err != nil {

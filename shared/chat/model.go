@@ -163,6 +163,9 @@ type Member struct {
 	MutedUntil int64 // ms, from when they may speak; 0: they are not muted
 	ChangedAt  int64 // when the role or the time above changed last, ms; 0: never
 
+	// In a direct message: the other member blocks this one, or this one the other.
+	Blocked, Blocks bool
+
 	// IndexedUntil is until when the room itself has the member's connections, in seconds
 	// since 1970; negative: until when that is not to be tried; 0: neither.
 	IndexedUntil int64

@@ -300,3 +300,17 @@ func TestChangeMember_Service(t *testing.T) {
 		return err
 	}(), chat.CodeForbidden)
 }
+
+// A block that comes while the direct message is made is marked in it.
+func TestBlock_WhileTheRoomIsMade(t *testing.T) {
+	w := newWorld(t)
+	blocks := chat.NewBlocks(w.store, w.clock.now)
+	w.once("CreateRoom", func() { ok(t, blocks.Block(t.Context(), "bob", "alice")) })
+	room := w.direct("alice", "bob")
+	w.connect("alice")
+	_, err := w.sender.Send(t.Context(), chat.SendRequest{ConnectionID: "alice", RoomID: room, Content: "hello"})
+	refused(t, "a message to who blocks", err, chat.CodeForbidden)
+	refused(t, "blocking oneself", blocks.Block(t.Context(), "bob", "bob"), chat.CodeInvalidRequest)
+	refused(t, "blocking no one", blocks.Block(t.Context(), "bob", ""), chat.CodeInvalidRequest)
+	refused(t, "unblocking no one", blocks.Unblock(t.Context(), "bob", ""), chat.CodeInvalidRequest)
+}

@@ -34,7 +34,7 @@ const (
 type right struct {
 	roles  []Role
 	direct bool // in a direct message, too; a service deletes messages there all the same
-	voice  bool // not while they are muted
+	voice  bool // not while they are muted, or block the other one, or are blocked
 }
 
 var (
@@ -82,6 +82,8 @@ func may(op Operation, in RoomType, by Member, now int64) error {
 		return Errorf(CodeForbidden, "%s can %s; your role is %s", who, op, role)
 	case r.voice && by.IsMuted(now):
 		return errMuted(by.MutedUntil)
+	case r.voice && (by.Blocks || by.Blocked):
+		return errSilent(by.Blocks)
 	}
 	return nil
 }

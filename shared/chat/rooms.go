@@ -14,6 +14,7 @@ import (
 type RoomStore interface {
 	PlaceIndex
 	BanStore
+	BlockReader
 	// SignedIn returns which of up to 100 users have signed in, in the order given.
 	SignedIn(ctx context.Context, userIDs []string) ([]string, error)
 	// CreateRoom stores a room with its members, all or nothing; false if the
@@ -130,7 +131,8 @@ type Creation struct {
 // of the members that it names owns a group.
 //
 // Errors: CodeInvalidRequest, also for a key that was used for another room;
-// CodeNeverSignedIn.
+// CodeForbidden for members who block the creator, and for a direct message with someone
+// whom the creator blocks; CodeNeverSignedIn.
 func (s *Rooms) Create(ctx context.Context, creator string, n NewRoom) (room Room, created bool, err error) {
 	first, others, err := founders(creator, n.Members)
 	if err != nil {
@@ -179,9 +181,30 @@ func (s *Rooms) Create(ctx context.Context, creator string, n NewRoom) (room Roo
 			return Room{}, false, refusal
 		}
 	}
-	room, created, err = s.put(ctx, creator, room, members, n.Key)
-	if err != nil || created {
-		return room, created, err
+	if n.Type == Direct {
+		return s.createDirect(ctx, creator, room, members, n.Key)
+	}
+	if err := s.unblockedBy(ctx, creator, others...); err != nil {
+		return Room{}, false, err
+	}
+	return s.put(ctx, creator, room, members, n.Key)
+}
+
+// createDirect makes the direct message room of two users, unless it exists, or one of
+// them blocks the other.
+func (s *Rooms) createDirect(ctx context.Context, creator string, room Room, members []Member, key string) (Room, bool, error) {
+	switch _, err := s.unblocked(ctx, room.CreatedBy, room.Invited); {
+	case Reason(err).Code == CodeForbidden:
+		return s.existing(ctx, room, err)
+	case err != nil:
+		return Room{}, false, err
+	}
+	room, created, err := s.put(ctx, creator, room, members, key)
+	if err != nil {
+		return Room{}, false, err
+	}
+	if created {
+		return room, true, s.markBlocks(ctx, room)
 	}
 	return s.existing(ctx, room, fmt.Errorf("room %s existed at its creation, but not at the read after it", room.ID))
 }

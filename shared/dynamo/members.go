@@ -33,6 +33,7 @@ func memberOf(userID string, it item) chat.Member {
 	return chat.Member{
 		UserID: userID, Role: chat.Role(attribute.GetText(it, table.Role)), JoinedAt: attribute.GetNumber(it, table.JoinedAt),
 		MutedUntil: attribute.GetNumber(it, table.MutedUntil), ChangedAt: attribute.GetNumber(it, table.EditedAt),
+		Blocked: it[table.Blocked] != nil, Blocks: it[table.Blocks] != nil,
 		IndexedUntil: attribute.GetNumber(it, table.Indexed),
 	}
 }

@@ -49,6 +49,7 @@ type Domain struct {
 	Readers   *chat.Readers
 	Reactors  *chat.Reactors
 	Profiles  *chat.Profiles
+	Blocks    *chat.Blocks
 	Users     *chat.Users
 	Sender    *chat.Sender
 	Sessions  *chat.Sessions
@@ -100,6 +101,11 @@ func New(domain Domain, status func(chat.Code) int, log zerolog.Logger) *API {
 		"POST /sync":                                        a.limited(chat.Reading, a.sync),
 		"GET /me":                                           a.me,
 		"PUT /me":                                           a.limited(chat.Writing, a.changeMe),
+		"GET /me/blocks":                                    a.limited(chat.Reading, a.blocks),
+		"PUT /me/blocks":                                    a.limited(chat.Writing, a.block),
+		"PUT /me/blocks/{user}":                             a.limited(chat.Writing, a.block),
+		"DELETE /me/blocks":                                 a.limited(chat.Writing, a.unblock),
+		"DELETE /me/blocks/{user}":                          a.limited(chat.Writing, a.unblock),
 		"POST /profiles":                                    a.limited(chat.Reading, a.profiles),
 		"POST /users/{user}/disconnect":                     a.limited(chat.Writing, a.disconnect),
 		"GET /openapi.json":                                 a.description,

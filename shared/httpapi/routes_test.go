@@ -54,6 +54,7 @@ func newAPI(t *testing.T) *api {
 		Readers:   chat.NewReaders(a.store, clock),
 		Reactors:  chat.NewReactors(a.store, clock),
 		Profiles:  chat.NewProfiles(a.store, clock),
+		Blocks:    chat.NewBlocks(a.store, clock),
 		Presences: chat.NewPresences(a.store, chat.NewRooms(a.store, chat.NewIDs(clock, rand.Reader), clock), clock),
 		Users:     chat.NewUsers(a.store, clock),
 	}, gateway.Status, zerolog.New(a.log))

@@ -14,6 +14,7 @@ var usersOnly = []string{
 	"GET /rooms", "POST /rooms/{room}/join", "POST /rooms/{room}/read", "POST /sync",
 	"PUT /rooms/{room}/messages/{message}/reactions", "DELETE /rooms/{room}/messages/{message}/reactions",
 	"POST /rooms/{room}/attachments", "GET /rooms/{room}/attachments/{file}",
+	"GET /me/blocks", "PUT /me/blocks", "PUT /me/blocks/{user}", "DELETE /me/blocks", "DELETE /me/blocks/{user}",
 }
 
 // servicesOnly lists what no user may do.

@@ -43,6 +43,7 @@ const (
 	TypingPrefix     = "TYPING#"
 	ReactedPrefix    = "REACTED#"
 	BanPrefix        = "BAN#"
+	BlockPrefix      = "BLOCK#"
 
 	MetadataKey    = "METADATA"
 	LastMessageKey = "LASTMESSAGE"
@@ -121,6 +122,8 @@ const (
 	Visibility      = "visibility"    // there if the room is public
 	PlacedAt        = "placedAt"
 	BannedAt        = "bannedAt" // of a room: there if anyone was ever banned
+	Blocks          = "blocks"   // of a member of a direct message: there if they block the other one
+	Blocked         = "blocked"  // there if the other one blocks them
 	By              = "by"
 	Until           = "until"
 	Reason          = "reason"
@@ -237,6 +240,9 @@ func ReactedTo(messageID string) string { return ReactedPrefix + messageID + "#"
 // Ban is the key of what keeps a user out of a room.
 func Ban(roomID, userID string) Key { return Key{RoomPrefix + roomID, BanPrefix + userID} }
 
+// Block is the key of a user's block of another one.
+func Block(userID, blocked string) Key { return Key{UserPrefix + userID, BlockPrefix + blocked} }
+
 // UserRooms is the partition key of a user's rooms in GSI1.
 func UserRooms(userID string) string { return UserRoomsPrefix + userID }
 
@@ -275,6 +281,7 @@ const (
 	KindReacted
 	KindSeen
 	KindBan
+	KindBlock
 )
 
 var kindNames = [...]string{
@@ -288,6 +295,7 @@ var kindNames = [...]string{
 	KindReacted:    "reacted",
 	KindSeen:       "seen",
 	KindBan:        "ban",
+	KindBlock:      "block",
 }
 
 // String names the entity in one lower-case word, for operators and logs.
@@ -313,6 +321,7 @@ type Identity struct {
 	Kind            Kind
 	ConnectionID    string
 	UserID          string
+	Blocked         string // a user's id, of a block
 	RoomID          string
 	MessageID       string
 	MS              int64 // a message's time
@@ -376,6 +385,9 @@ func parseUser(userID, sk string) (Identity, bool) {
 	}
 	if idempotencyKey, ok := cut(sk, CreatedPrefix); ok {
 		return Identity{Kind: KindCreated, UserID: userID, IdempotencyKey: idempotencyKey}, true
+	}
+	if blocked, ok := cut(sk, BlockPrefix); ok {
+		return Identity{Kind: KindBlock, UserID: userID, Blocked: blocked}, true
 	}
 	if kind, ok := cut(sk, RatePrefix); ok {
 		return Identity{Kind: KindRate, UserID: userID, Limit: kind}, true

@@ -32,6 +32,7 @@ func TestParseReadsBackWhatTheConstructorsMake(t *testing.T) {
 		"typing":        {table.Typing(room, user), table.Identity{Kind: table.KindTyping, RoomID: room, UserID: user}},
 		"reacted":       {table.Reacted(room, message, user), table.Identity{Kind: table.KindReacted, RoomID: room, MessageID: message, UserID: user}},
 		"ban":           {table.Ban(room, user), table.Identity{Kind: table.KindBan, RoomID: room, UserID: user}},
+		"block":         {table.Block(user, "bob"), table.Identity{Kind: table.KindBlock, UserID: user, Blocked: "bob"}},
 		"online":        {table.Online(room, user, connection), table.Identity{Kind: table.KindOnline, RoomID: room, UserID: user, ConnectionID: connection}},
 		"rate":          {table.Rate(user, "connect"), table.Identity{Kind: table.KindRate, UserID: user, Limit: "connect"}},
 		"created once":  {table.Created(user, "k-1"), table.Identity{Kind: table.KindCreated, UserID: user, IdempotencyKey: "k-1"}},
@@ -57,6 +58,7 @@ func TestParseRefusesForeignKeys(t *testing.T) {
 		{PK: "CHATROOM#r", SK: "MEMBER#"},
 		{PK: "CHATROOM#r", SK: "READ#"},
 		{PK: "CHATROOM#r", SK: "BAN#"},
+		{PK: "USER#u", SK: "BLOCK#"},
 		{PK: "CHATROOM#r", SK: "ONLINE#u"},
 		{PK: "CHATROOM#r", SK: "ONLINE##c"},
 		{PK: "CHATROOM#r", SK: "ONLINE#u#"},
@@ -133,6 +135,8 @@ func FuzzParse(f *testing.F) {
 			again = table.Typing(id.RoomID, id.UserID)
 		case table.KindBan:
 			again = table.Ban(id.RoomID, id.UserID)
+		case table.KindBlock:
+			again = table.Block(id.UserID, id.Blocked)
 		case table.KindSeen:
 			again = table.Seen(id.UserID)
 		case table.KindRate:
@@ -157,7 +161,7 @@ func TestEveryKindHasANameOfItsOwn(t *testing.T) {
 		}
 		kinds[name] = kind
 	}
-	if kinds["created"] != table.KindCreated || len(kinds) != int(table.KindBan) {
+	if kinds["created"] != table.KindCreated || len(kinds) != int(table.KindBlock) {
 		t.Errorf("the kinds are %v", kinds)
 	}
 }

@@ -53,6 +53,18 @@ type BanList struct {
 	Cursor string `json:"cursor,omitempty"`
 }
 
+// Block is a user whom the caller blocks.
+type Block struct {
+	UserID string `json:"userId"`
+	At     int64  `json:"at"` // ms since 1970
+}
+
+// BlockList is one page of whom the caller blocks, by user id.
+type BlockList struct {
+	Blocks []Block `json:"blocks"`
+	Cursor string  `json:"cursor,omitempty"`
+}
+
 // AddedMember is who was added to a room.
 type AddedMember struct {
 	UserID        string   `json:"userId"`

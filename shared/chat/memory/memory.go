@@ -34,6 +34,7 @@ type Store struct {
 	signedIn    map[string]bool
 	people      map[string]*person
 	attachments map[[2]string]chat.Attachment // by room and id
+	blocks      map[[2]string]int64           // by who blocks and whom: since when, ms
 }
 
 type connection struct {
@@ -76,6 +77,7 @@ func New(now func() time.Time) *Store {
 		signedIn:    map[string]bool{},
 		people:      map[string]*person{},
 		attachments: map[[2]string]chat.Attachment{},
+		blocks:      map[[2]string]int64{},
 	}
 }
 

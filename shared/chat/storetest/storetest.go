@@ -35,6 +35,7 @@ type Store interface {
 	chat.AttachmentStore
 	chat.TypingStore
 	chat.PresenceStore
+	chat.BlockStore
 	attachmentReader
 
 	IsMember(ctx context.Context, roomID, userID string) (bool, error)
@@ -52,7 +53,7 @@ func Run(t *testing.T, open func(t *testing.T, now func() time.Time) Store) {
 	t.Helper()
 	for _, tests := range []map[string]func(*fixture){
 		connectionTests, sendTests, roomTests, memberTests, placeTests, listTests, historyTests, readingTests, editTests, profileTests,
-		attachmentTests, mentionTests, typingTests, reactionTests, presenceTests, moderationTests, banTests,
+		attachmentTests, mentionTests, typingTests, reactionTests, presenceTests, moderationTests, banTests, blockTests,
 	} {
 		for name, test := range tests {
 			t.Run(name, func(t *testing.T) {

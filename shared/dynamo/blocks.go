@@ -1,0 +1,98 @@
+package dynamo
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/oklog/ulid/v2"
+
+	"github.com/streamroom/streamroom/shared/attribute"
+	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/table"
+)
+
+// Block stores a block, and then marks it in the members of the direct message, which a
+// send reads anyway. In this order: who creates that room looks for blocks after it.
+func (s *Store) Block(ctx context.Context, userID, blocked string, at int64) error {
+	it := attribute.Key(table.Block(userID, blocked))
+	it[table.At] = attribute.Number(at)
+	_, err := s.db.PutItem(ctx, &dynamodb.PutItemInput{
+		TableName: s.table, Item: it,
+		ConditionExpression: aws.String("attribute_not_exists(#pk)"), ExpressionAttributeNames: map[string]string{"#pk": table.PK},
+	})
+	if _, failed := conditionFailed(err); err != nil && !failed {
+		return fmt.Errorf("put the block: %w", err)
+	}
+	return s.markBlock(ctx, userID, blocked, "SET #mark = :true")
+}
+
+// Unblock removes a block and its marks.
+func (s *Store) Unblock(ctx context.Context, userID, blocked string) error {
+	_, err := s.db.DeleteItem(ctx, &dynamodb.DeleteItemInput{TableName: s.table, Key: attribute.Key(table.Block(userID, blocked))})
+	if err != nil {
+		return fmt.Errorf("delete the block: %w", err)
+	}
+	return s.markBlock(ctx, userID, blocked, "REMOVE #mark")
+}
+
+// markBlock changes the marks of a block in a direct message, if that exists: its members
+// never leave.
+func (s *Store) markBlock(ctx context.Context, userID, blocked, update string) error {
+	roomID := chat.DirectRoomID(userID, blocked)
+	mark := func(member, name string) types.TransactWriteItem {
+		u := &types.Update{
+			TableName: s.table, Key: attribute.Key(table.Member(roomID, member)),
+			UpdateExpression:         aws.String(update),
+			ConditionExpression:      aws.String("attribute_exists(#pk)"),
+			ExpressionAttributeNames: map[string]string{"#pk": table.PK, "#mark": name},
+		}
+		if update != "REMOVE #mark" {
+			u.ExpressionAttributeValues = item{":true": &types.AttributeValueMemberBOOL{Value: true}}
+		}
+		return types.TransactWriteItem{Update: u}
+	}
+	_, err := s.transact(ctx, ulid.Make().String(), []types.TransactWriteItem{mark(userID, table.Blocks), mark(blocked, table.Blocked)})
+	return err
+}
+
+// Blocks reads one page of whom a user blocks strongly.
+func (s *Store) Blocks(ctx context.Context, userID, after string, limit int) (blocks []chat.Block, next string, err error) {
+	p := page{pk: table.UserPrefix + userID, limit: limit + 1}
+	p.from, p.to = prefixed(table.BlockPrefix)
+	if after != "" {
+		p.from = table.Block(userID, after).SK + "\x00"
+	}
+	items, err := s.queryAll(ctx, p)
+	if err != nil {
+		return nil, "", err
+	}
+	for _, it := range items {
+		if id, err := table.Parse(attribute.KeyOf(it)); err == nil {
+			blocks = append(blocks, chat.Block{UserID: id.Blocked, At: attribute.GetNumber(it, table.At)})
+		}
+	}
+	if len(blocks) > limit {
+		blocks, next = blocks[:limit], blocks[limit-1].UserID
+	}
+	return blocks, next, nil
+}
+
+// BlockedBy reads strongly which of some users block a user.
+func (s *Store) BlockedBy(ctx context.Context, userID string, users []string) ([]string, error) {
+	keys := make([]table.Key, len(users))
+	for i, user := range users {
+		keys[i] = table.Block(user, userID)
+	}
+	blocks, err := s.batchGet(ctx, keys, strong)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(slices.Clone(users), func(user string) bool {
+		_, ok := blocks[table.Block(user, userID)]
+		return !ok
+	}), nil
+}
