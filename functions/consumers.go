@@ -14,6 +14,7 @@ import (
 func Fanout(e Env) (lambda.Handler, error) {
 	w := e.wire(topology.Fanout)
 	store, callback := w.telling(), w.vars.Callback()
+	bus, content := w.vars.Events()
 	if err := w.vars.Err(); err != nil {
 		return nil, err
 	}
@@ -24,6 +25,13 @@ func Fanout(e Env) (lambda.Handler, error) {
 		return nil, err
 	}
 	consumer := fanout.New(store, pusher, topology.FanoutDeadline, w.Now, w.log)
+	if bus != "" {
+		events, err := w.eventBus(bus)
+		if err != nil {
+			return nil, err
+		}
+		consumer = consumer.Announcing(events, content)
+	}
 	return w.handler(consumer.Handle)
 }
 

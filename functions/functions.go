@@ -25,6 +25,7 @@ import (
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/config"
 	"github.com/streamroom/streamroom/shared/dynamo"
+	"github.com/streamroom/streamroom/shared/eventbus"
 	"github.com/streamroom/streamroom/shared/objects"
 	"github.com/streamroom/streamroom/shared/topology"
 )
@@ -38,6 +39,8 @@ type Env struct {
 	AWS aws.Config
 	// Objects configures the way to the bucket of attachments, as AWS does for the table.
 	Objects aws.Config
+	// Events configures the way to the bus of events, as AWS does for the table.
+	Events aws.Config
 	// Posts sends frames to the @connections API; nil is a client of its own.
 	Posts http.RoundTripper
 	// Keys fetches the keys of the tokens' issuer; nil is a client of its own.
@@ -85,7 +88,7 @@ func lambdaEnv() Env {
 			os.Getenv("AWS_ACCESS_KEY_ID"), os.Getenv("AWS_SECRET_ACCESS_KEY"), os.Getenv("AWS_SESSION_TOKEN"),
 		),
 	}
-	return Env{Getenv: os.Getenv, AWS: config, Objects: config, Now: time.Now, Log: os.Stdout}
+	return Env{Getenv: os.Getenv, AWS: config, Objects: config, Events: config, Now: time.Now, Log: os.Stdout}
 }
 
 // wiring collects what a constructor needs.
@@ -135,6 +138,14 @@ func (w wiring) bucket() *objects.Bucket {
 		w.Objects.HTTPClient = awshttp.NewBuildableClient().WithTimeout(objectTimeout)
 	}
 	return objects.New(w.Objects, name)
+}
+
+// eventBus returns the bus of that name.
+func (w wiring) eventBus(name string) (*eventbus.Bus, error) {
+	if w.Events.HTTPClient == nil {
+		w.Events.HTTPClient = awshttp.NewBuildableClient().WithTimeout(attemptTimeout)
+	}
+	return eventbus.New(w.Events, name)
 }
 
 // entropy has the ids that a process mints in one millisecond rise, by random steps: who

@@ -29,6 +29,11 @@ func tableARN(name string) string {
 	return "arn:aws:dynamodb:" + region + ":" + account + ":table/" + name
 }
 
+const (
+	busName = "streamroom-dev"
+	busARN  = "arn:aws:events:" + region + ":" + account + ":event-bus/" + busName
+)
+
 func bucketARN(name string) string { return "arn:aws:s3:::" + name }
 
 var streamARN = tableARN(tableName) + "/stream/2024-02-28T00:00:00.000"
@@ -112,6 +117,8 @@ func (r resolver) ref(concern, id string) string {
 		return tableName
 	case "AWS::ApiGatewayV2::Api":
 		return apiID
+	case "AWS::Events::EventBus":
+		return busName
 	case "AWS::S3::Bucket":
 		if concern == topology.StorageStack {
 			return attachmentsBucket
@@ -134,6 +141,8 @@ func (r resolver) attribute(concern, id, name string) string {
 		return tableARN(tableName)
 	case "AWS::DynamoDB::Table.StreamArn":
 		return streamARN
+	case "AWS::Events::EventBus.Arn":
+		return busARN
 	case "AWS::S3::Bucket.Arn":
 		return bucketARN(r.ref(concern, id))
 	case "AWS::S3::Bucket.RegionalDomainName":

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -25,7 +26,7 @@ import (
 // the permissions of its role. So a missing variable, permission or filter fails
 // here and not in an account, and so does a permission that no function needs.
 func TestWhatIsSynthesizedChats(t *testing.T) {
-	c := synthWith(t, map[string]any{"env": "dev", "services": "bot"})
+	c := synthWith(t, map[string]any{"env": "dev", "services": "bot", "events": true})
 	guards := map[string]*guard{}
 	// Cleanups run last in, first out: the server has stopped when this one runs.
 	t.Cleanup(func() {
@@ -36,8 +37,8 @@ func TestWhatIsSynthesizedChats(t *testing.T) {
 		}
 	})
 	server := rig.Start(t, local.Config{
-		LogLevel: "info",
-		Wrap:     func(d local.Deployment) local.Deployment { return resolver{t, c, d.URL}.deployment(guards) },
+		LogLevel: "info", Events: io.Discard,
+		Wrap: func(d local.Deployment) local.Deployment { return resolver{t, c, d.URL}.deployment(guards) },
 	})
 
 	chat := &chatter{t: t, server: server, methods: c.apiMethods(), signer: guards[topology.API]}

@@ -196,6 +196,8 @@ func callsOf(r *http.Request, body []byte) ([]call, error) {
 		return []call{{action: "dynamodb:" + operation, resource: streamARN}}, nil
 	case strings.HasPrefix(service, "DynamoDB_"):
 		return tableCalls(operation, body)
+	case service == "AWSEvents":
+		return []call{{action: "events:" + operation, resource: busARN}}, nil
 	case strings.HasPrefix(r.URL.Path, bucketPath):
 		return objectCalls(r, body)
 	case strings.Contains(r.URL.Path, "/@connections/"):

@@ -51,6 +51,7 @@ type settings struct {
 	// APIThrottleBurst and APIThrottleRate are those of the HTTP API.
 	APIThrottleBurst, APIThrottleRate float64
 	Limits                            map[string]string // and switches, of users and what they send, by variable; the functions have defaults
+	Events, EventContent              bool              // put to a bus; with what messages say
 	OrderInterval                     string            // seconds between two moves of a room in lists; "" is the functions' default
 	ReservedConcurrency               map[string]int    // by function
 	LogLevel                          string
@@ -213,6 +214,8 @@ var options = []option{
 	userLimit("attachmentBytes", config.MaxFile, 1, 100<<20),
 	switched("typing", config.Typing),
 	switched("presence", config.Presence),
+	yesNo("events", func(s *settings) *bool { return &s.Events }),
+	yesNo("eventContent", func(s *settings) *bool { return &s.EventContent }),
 	{"orderInterval", func(s *settings, v string) error {
 		s.OrderInterval = v
 		_, err := number(v, 0, 3_600)
@@ -350,6 +353,8 @@ func (s settings) checkCombinations() error {
 		return errors.New("userPoolId and issuer exclude each other: tokens have one issuer")
 	case s.Budget > 0 && s.AlarmTopic == "":
 		return errors.New("budget needs alarmTopic, the topic that it notifies")
+	case s.EventContent && !s.Events:
+		return errors.New("eventContent needs events=true")
 	case s.SignInPage != "" && s.UserPoolID == "":
 		return errors.New("signInPage needs userPoolId; for the user pool that this app creates set site")
 	}

@@ -72,6 +72,8 @@ func TestBadContextIsSaidInOneLine(t *testing.T) {
 			"originKey": "0123456789abcdefghij", "acceptedKeys": "another-0123456789abcdef",
 		}, "acceptedKeys lacks originKey"},
 		"a rate of none":          {map[string]any{"env": "dev", "firewallRate": "9"}, "want a number from 10"},
+		"content of no event":     {map[string]any{"env": "dev", "eventContent": "true"}, "eventContent needs events=true"},
+		"perhaps events":          {map[string]any{"env": "dev", "events": "on"}, "want true or false"},
 		"a service's name":        {map[string]any{"env": "dev", "services": "Bot"}, "want a name such as bot"},
 		"no service":              {map[string]any{"env": "dev", "services": ""}, "want a name such as bot"},
 		"a service twice":         {map[string]any{"env": "dev", "services": "bot,bot"}, "want each service once"},
@@ -208,6 +210,7 @@ func TestSettingsReachTheTemplates(t *testing.T) {
 	c := synthWith(t, map[string]any{
 		"env": "prod", "throttleBurst": "7", "throttleRate": 70, "apiThrottleBurst": 8, "apiThrottleRate": "80", "reservedConcurrency": "fanout=5", "logLevel": "warn",
 		"connectRate": 0, "connectBurst": "7", "sendRate": 3, "sendBurst": 30, "writeRate": "4", "writeBurst": 40, "readRate": 0, "readBurst": 50,
+		"events": "true", "eventContent": "true",
 		"services":      "bot=machine,news-feed=other",
 		"orderInterval": 0, "attachmentBytes": 5_000_000, "typing": "off", "presence": "off",
 		"logRetentionDays": "30", "apiGatewayLogging": "existing", "userPoolId": "eu-central-1_abc", "userPoolClientId": "app",
@@ -257,6 +260,12 @@ func TestSettingsReachTheTemplates(t *testing.T) {
 			}
 			r.expect(t, off, "Environment", "Variables", name)
 		}
+		bus, content := "null", "null"
+		if c.program(t, r) == topology.Fanout {
+			bus, content = `{"Ref":"`+c.only(t, "AWS::Events::EventBus").id+`"}`, `"true"`
+		}
+		r.expect(t, bus, "Environment", "Variables", config.EventBus)
+		r.expect(t, content, "Environment", "Variables", config.EventContent)
 		c.expectLimits(t, r)
 	}
 	for _, r := range c.all("AWS::Logs::LogGroup") {

@@ -23,10 +23,12 @@ func newStreams(a *app, files assets) streamsStack {
 	s := streamsStack{stack: a.stack(topology.StreamsStack, "the readers of the table's stream", a.database.stack, a.storage.stack, a.websocket.stack)}
 	s.failures = newFailuresBucket(a, s.stack)
 	keepFailuresQueue(a, s.stack)
+	bus := newEventBus(a, s.stack)
 	for _, m := range topology.StreamMappings() {
-		f := a.newFunction(s.stack, m.Function, files, map[string]string{
+		f := a.newFunction(s.stack, m.Function, files, bus.variables(a.settings, map[string]string{
 			config.CallbackURL: a.websocket.callback, config.OrderSeconds: a.settings.OrderInterval,
-		})
+		}))
+		bus.grant(f)
 		if m.Function == topology.Fanout {
 			connections := func(method string) string {
 				return *a.websocket.arn(a.websocket.apiID, a.websocket.stage+"/"+method+"/@connections/*")

@@ -3,6 +3,7 @@ package local
 import (
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -99,6 +100,15 @@ func NewDeployment(url, logLevel string, services ...string) Deployment {
 	}
 	return d
 }
+
+// announce has fanout put events to a bus.
+func (d Deployment) announce(content bool) {
+	environment := d.function(topology.Fanout).Environment
+	environment[config.EventBus], environment[config.EventContent] = eventBus, strconv.FormatBool(content)
+}
+
+// eventBus is the name of the bus of events.
+const eventBus = "streamroom-local"
 
 // getenv returns how a function reads its variables.
 func (d Deployment) getenv(f Function) func(name string) string {

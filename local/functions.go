@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	awslambda "github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/streamroom/streamroom/functions"
 	"github.com/streamroom/streamroom/local/lambda"
@@ -28,6 +29,7 @@ func (s *Server) registerFunctions() error {
 			Getenv:  s.deployed.getenv(f),
 			AWS:     f.aws(s.data.aws),
 			Objects: f.aws(s.data.bucket(s.URL())),
+			Events:  f.aws(s.events()),
 			Posts:   f.transport(posts{s}),
 			Keys:    s.keys,
 			Now:     s.clock.Now,
@@ -48,6 +50,14 @@ func (s *Server) registerFunctions() error {
 		}
 	}
 	return nil
+}
+
+// events configures the way to the bus of events, without a network.
+func (s *Server) events() aws.Config {
+	if s.bus == nil {
+		return aws.Config{Region: region}
+	}
+	return aws.Config{Region: region, Credentials: keys, BaseEndpoint: aws.String("http://eventbridge.local"), HTTPClient: s.bus}
 }
 
 // invoke runs a function for API Gateway, to which every failure is the same.

@@ -20,6 +20,7 @@ const (
 	tokenPath    = "/token"
 	healthPath   = "/healthz"
 	failuresPath = "/failures"
+	eventsPath   = "/events"
 	openapiPath  = "/openapi.json"
 	asyncapiPath = "/asyncapi.json"
 	objectsPath  = "/objects"
@@ -55,6 +56,8 @@ func (s *Server) handler() (http.Handler, error) {
 			s.shared(description(httpapi.Description), w, r)
 		case path == asyncapiPath:
 			s.shared(description(httpapi.Frames), w, r)
+		case path == eventsPath && s.bus != nil:
+			s.bus.ServeHTTP(w, r)
 		case path == failuresPath:
 			s.data.failures.ServeHTTP(w, r)
 		default:

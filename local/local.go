@@ -20,6 +20,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/streamroom/streamroom/local/apigateway"
+	"github.com/streamroom/streamroom/local/eventbridge"
 	"github.com/streamroom/streamroom/local/identity"
 	"github.com/streamroom/streamroom/local/lambda"
 	"github.com/streamroom/streamroom/shared/config"
@@ -58,6 +59,12 @@ type Config struct {
 	// Origins are those whose pages may use the HTTP API and sign in, as browsers
 	// send them, such as https://chat.example.com. Those on loopback always may.
 	Origins []string
+	// Events has events put to a stand-in for EventBridge, which shows them at /events,
+	// and writes each as a line of JSON to this writer: io.Discard if that is not wanted.
+	// nil puts none. With EventContent they carry what messages say.
+	Events       io.Writer
+	EventContent bool
+
 	// Services are the names of those that get tokens of their own; nil is DefaultServices.
 	Services []string
 	// Unthrottled lifts the WebSocket API's limits of requests a second, and all limits
@@ -102,7 +109,8 @@ type Server struct {
 	ports     ports
 	data      data
 	pool      *identity.Pool
-	keys      *http.Client // fetches the pool's keys over HTTP, as from any issuer
+	bus       *eventbridge.Bus // nil: no events
+	keys      *http.Client     // fetches the pool's keys over HTTP, as from any issuer
 	invoker   *lambda.Invoker
 	websocket *apigateway.WebSocketAPI
 	api       *apigateway.HTTPAPI
@@ -145,6 +153,10 @@ func (s *Server) start(ctx context.Context) error {
 	}
 	s.deployed = NewDeployment(s.URL(), s.c.LogLevel, s.c.Services...)
 	s.deployed.Unthrottled = s.c.Unthrottled
+	if s.c.Events != nil {
+		s.bus = eventbridge.New(s.c.Events, s.clock.Now)
+		s.deployed.announce(s.c.EventContent)
+	}
 	if s.c.Wrap != nil {
 		s.deployed = s.c.Wrap(s.deployed)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -31,6 +32,7 @@ func newLocal() *cobra.Command {
 		c.LogLevel = "warn"
 	}
 	var inMemory bool
+	var events string
 	cmd := &cobra.Command{
 		Use: "local", GroupID: groupTry, Args: noArguments,
 		Short: "Run everything on this machine",
@@ -53,6 +55,17 @@ LOG_LEVEL=debug, info, warn (the default) or error sets what the functions log t
 				c.DataDir = ""
 			}
 			c.Log = cmd.ErrOrStderr()
+			if c.EventContent && events == "" {
+				return usageError{errors.New("--event-content needs --events")}
+			}
+			if events != "" {
+				file, err := os.OpenFile(events, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600) //nolint:gosec // the user names it
+				if err != nil {
+					return fmt.Errorf("open the file of --events: %w", err)
+				}
+				defer file.Close()
+				c.Events = file
+			}
 			return serveLocal(cmd.Context(), c, cmd.OutOrStdout())
 		},
 	}
@@ -61,6 +74,8 @@ LOG_LEVEL=debug, info, warn (the default) or error sets what the functions log t
 	flags.StringVar(&c.DynamoDBAddr, "dynamodb-addr", defaultDynamoDBAddr, "`address` of the table, which speaks DynamoDB's protocol")
 	flags.StringVar(&c.DataDir, "data", ".streamroom", "`folder` for the table, the signing key and the functions' positions in the stream")
 	originsVar(flags, &c.Origins, "origin", "`origin` whose pages may use the HTTP API and sign in, as those on this machine may, such as https://chat.example.com; can be repeated")
+	flags.StringVar(&events, "events", "", "`file` to which events are appended as lines of JSON; they are shown at /events, too")
+	flags.BoolVar(&c.EventContent, "event-content", false, "have events carry what messages say")
 	flags.StringSliceVar(&c.Services, "service", local.DefaultServices, "`name` of a service that gets tokens of its own, such as a bot; can be repeated")
 	flags.BoolVar(&c.Unthrottled, "unthrottled", false, "lift the limits of requests a second and those per user, for load tests")
 	flags.BoolVar(&inMemory, "memory", false, "keep everything in memory; it is lost at the end")

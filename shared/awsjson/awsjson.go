@@ -126,13 +126,18 @@ func (c *Client) request(ctx context.Context, operation *smithy.OperationSchema,
 	if err != nil {
 		return nil, &smithy.SerializationError{Err: err}
 	}
+	return c.build(ctx, draft.Method, draft.Header.Get("Content-Type"), draft.Header.Get("X-Amz-Target"), body)
+}
+
+// build returns a request that is signed.
+func (c *Client) build(ctx context.Context, method, contentType, target string, body []byte) (*http.Request, error) {
 	req := (&http.Request{
-		Method: draft.Method, URL: c.url, Host: c.url.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, ContentLength: int64(len(body)),
+		Method: method, URL: c.url, Host: c.url.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, ContentLength: int64(len(body)),
 		GetBody: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil },
 	}).WithContext(ctx)
 	req.Body, _ = req.GetBody()
 	req.Header = make(http.Header, 7)
-	req.Header["Content-Type"], req.Header["X-Amz-Target"] = draft.Header["Content-Type"], draft.Header["X-Amz-Target"]
+	req.Header["Content-Type"], req.Header["X-Amz-Target"] = []string{contentType}, []string{target}
 	req.Header["User-Agent"] = []string{userAgent}
 	req.Header["Accept-Encoding"] = []string{"identity"} // the checksum is of what is sent
 	if c.signer == nil {

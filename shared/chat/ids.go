@@ -148,6 +148,12 @@ func quote(text string) string {
 	return strconv.Quote(text)
 }
 
+// directPrefix begins the ids of direct message rooms, and of no other.
+const directPrefix = "dm-"
+
+// IsDirectRoom reports whether a room is a direct message room, by its id.
+func IsDirectRoom(roomID string) bool { return strings.HasPrefix(roomID, directPrefix) }
+
 // DirectRoomID is the id of the direct message room of two users. It depends on
 // the pair alone, not on its creator, so the room exists once.
 func DirectRoomID(a, b string) string {
@@ -162,5 +168,5 @@ func DirectRoomID(a, b string) string {
 		h.Write([]byte(user))
 	}
 	encoding := base32.StdEncoding.WithPadding(base32.NoPadding)
-	return "dm-" + strings.ToLower(encoding.EncodeToString(h.Sum(nil)))
+	return directPrefix + strings.ToLower(encoding.EncodeToString(h.Sum(nil)))
 }

@@ -39,6 +39,8 @@ const (
 	Typing       = "TYPING"         // "off" takes no frames that say that a user types; optional
 	Presence     = "PRESENCE"       // "off" has no one notified of who is online; optional
 	UserIDCase   = "USER_ID_CASE"   // Sensitive or Insensitive; optional, Sensitive by default
+	EventBus     = "EVENT_BUS"      // the EventBridge bus that gets events; optional, without it there are none
+	EventContent = "EVENT_CONTENT"  // "true" has events carry what messages say; optional
 	QueryToken   = "TOKEN_IN_QUERY" // "true" accepts ?token= at $connect; optional. URLs end up in logs.
 	LogLevel     = "LOG_LEVEL"      // debug, info, warn or error; optional, info by default
 
@@ -161,6 +163,11 @@ func Rates() []string { return []string{ConnectRate, SendRate, WriteRate, ReadRa
 // values given where these are not set.
 func (r *Reader) Limit(rateName, burstName string, rate, burst int) (inTime, atOnce int) {
 	return r.integer(rateName, 0, rate), r.integer(burstName, 1, burst)
+}
+
+// Events returns the bus of events, "" for none, and whether they carry content.
+func (r *Reader) Events() (bus string, content bool) {
+	return r.get(EventBus), r.boolean(EventContent)
 }
 
 // OrderInterval returns how often a room moves up in lists at most, by default

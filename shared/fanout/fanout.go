@@ -2,6 +2,7 @@ package fanout
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -68,6 +69,9 @@ type Fanout struct {
 	deadline time.Duration
 	now      func() time.Time
 	log      zerolog.Logger
+
+	bus     Bus  // nil: no events are put
+	content bool // of messages, in events
 }
 
 // New returns a Fanout whose invocations work for at most deadline.
@@ -98,7 +102,7 @@ func (f *Fanout) Handle(ctx context.Context, event changes.Event) (changes.Respo
 		f.index(ctx, total.unindexed, &log)
 	}
 	beside.Wait()
-	failed := total.failed
+	failed := slices.Concat(total.failed, f.announce(ctx, records, total, &log))
 
 	metrics.Line(&log, f.now(), metrics.OfFanout, map[string]int{
 		metrics.Delivered: total.delivered, metrics.Gone: total.gone, metrics.Undelivered: total.undelivered,

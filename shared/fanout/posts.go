@@ -54,6 +54,8 @@ type counts struct {
 	failed    []string
 	times     []int64 // ms from each message's time to the end of its posts
 	unindexed []unindexed
+
+	notifications []announcement
 }
 
 func (c counts) plus(more counts) counts {
@@ -61,6 +63,7 @@ func (c counts) plus(more counts) counts {
 		posts: c.posts + more.posts, delivered: c.delivered + more.delivered, gone: c.gone + more.gone,
 		undelivered: c.undelivered + more.undelivered, failed: append(c.failed, more.failed...),
 		times: append(c.times, more.times...), unindexed: append(c.unindexed, more.unindexed...),
+		notifications: append(c.notifications, more.notifications...),
 	}
 }
 
@@ -97,6 +100,9 @@ func (f *Fanout) post(ctx context.Context, broadcasts []broadcast, d *devices, l
 	}
 	c.times = deliveryTimes(broadcasts, f.now().UnixMilli())
 	f.drop(ctx, gone, log)
+	if f.bus != nil { // whose users count as offline then
+		d.remove(gone)
+	}
 	return c
 }
 

@@ -1,6 +1,7 @@
 package fanout
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -34,6 +35,11 @@ func (f *Fanout) serveRooms(ctx context.Context, rooms []room, started time.Time
 			continue
 		}
 		total = total.plus(f.post(ctx, round, &devices, log))
+		for n := range round {
+			offline, err := f.notifications(ctx, &round[n], &devices)
+			total.notifications = append(total.notifications, offline...)
+			round[n].err = cmp.Or(round[n].err, err)
+		}
 		total.failed = append(total.failed, report(round, &devices, nil, log)...)
 	}
 	return total

@@ -57,6 +57,20 @@ func From(record json.RawMessage, source, arn string) json.RawMessage {
 	return with(record, func(r, _ map[string]any) { r["eventSource"], r["eventSourceARN"] = source, arn })
 }
 
+// Mentioning returns the record of a message's insertion with mentions of users.
+func Mentioning(record json.RawMessage, users ...string) json.RawMessage {
+	if len(users) == 0 {
+		return record
+	}
+	return with(record, func(_, change map[string]any) {
+		list := make([]any, len(users))
+		for i, user := range users {
+			list[i] = map[string]string{"S": user}
+		}
+		change["NewImage"].(map[string]any)[table.Mentions] = map[string]any{"L": list}
+	})
+}
+
 func with(record json.RawMessage, set func(record, change map[string]any)) json.RawMessage {
 	var r map[string]any
 	if err := json.Unmarshal(record, &r); err != nil {

@@ -1,0 +1,232 @@
+package fanout
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/streamroom/streamroom/shared/changes"
+	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/eventbus"
+)
+
+// Bus takes events. The result has one error for each of them, nil if it has it.
+type Bus interface {
+	Put(ctx context.Context, events []eventbus.Event) []error
+}
+
+// Announcing has a Fanout put events to a bus, after the posts: of messages, of members,
+// and of who is offline. content has those of messages carry what they say. Call it
+// before the first Handle.
+func (f *Fanout) Announcing(bus Bus, content bool) *Fanout {
+	f.bus, f.content = bus, content
+	return f
+}
+
+// The types of events. docs/protocol.md describes them.
+const (
+	messageSent    = "message.sent"
+	messageEdited  = "message.edited"
+	messageDeleted = "message.deleted"
+	memberJoined   = "member.joined"
+	memberLeft     = "member.left"
+	notification   = "notification"
+)
+
+// notifiedRoom is the size up to which all members who are offline are named.
+const notifiedRoom = 100
+
+// Reasons of a notification.
+const (
+	becauseDirect  = "dm"
+	becauseMention = "mention"
+	becauseRoom    = "room"
+)
+
+type messageData struct {
+	ChatRoomID  string   `json:"chatRoomId"`
+	MessageID   string   `json:"messageId"`
+	SenderID    string   `json:"senderId"`
+	Timestamp   int64    `json:"timestamp"` // ms, as the others
+	EditedAt    int64    `json:"editedAt,omitempty"`
+	DeletedAt   int64    `json:"deletedAt,omitempty"`
+	ReplyTo     string   `json:"replyTo,omitempty"` // message id
+	Mentions    []string `json:"mentions,omitempty"`
+	Attachments int      `json:"attachments,omitempty"` // how many
+	Content     string   `json:"content,omitempty"`
+
+	Reason  string   `json:"reason,omitempty"`  // of a notification
+	Offline []string `json:"offline,omitempty"` // who has no connection
+}
+
+type memberData struct {
+	ChatRoomID string `json:"chatRoomId"`
+	UserID     string `json:"userId"`
+	JoinedAt   int64  `json:"joinedAt,omitempty"`
+}
+
+// announcement is an event, and the records that it comes from, which are delivered again
+// if it could not be put.
+type announcement struct {
+	event     eventbus.Event
+	sequences []string
+}
+
+// announce puts the events of records that were served, and returns the records of those
+// that no bus has. A record that is delivered again has its frames posted again, too,
+// which clients drop.
+func (f *Fanout) announce(ctx context.Context, records []changes.Record, served counts, log *zerolog.Logger) (failed []string) {
+	if f.bus == nil {
+		return nil
+	}
+	again := make(map[string]bool, len(served.failed))
+	for _, sequence := range served.failed {
+		again[sequence] = true
+	}
+	var all []announcement
+	for _, r := range records {
+		if e, ok := f.eventOf(r); ok && !again[r.Sequence] {
+			all = append(all, announcement{e, []string{r.Sequence}})
+		}
+	}
+	all = append(all, served.notifications...)
+	if len(all) == 0 {
+		return nil
+	}
+	events := make([]eventbus.Event, len(all))
+	for i, a := range all {
+		events[i] = a.event
+	}
+	for i, err := range f.bus.Put(ctx, events) {
+		if err != nil {
+			log.Error().Err(err).Str("event", events[i].ID).Str("outcome", "failed").Msg("put an event")
+			failed = append(failed, all[i].sequences...)
+		}
+	}
+	log.Debug().Int("events", len(events)).Msg("events put")
+	return failed
+}
+
+// eventOf returns the event of a record, if there is one.
+func (f *Fanout) eventOf(r changes.Record) (eventbus.Event, bool) {
+	switch c := r.Change.(type) {
+	case changes.MessageSent:
+		if c.Message.DeletedAt != 0 { // replayed after it was deleted
+			return eventbus.Event{}, false
+		}
+		return event(messageSent, c.Message.ID, c.Message.SentAt, f.messageData(c.Message)), true
+	case changes.MessageEdited:
+		return event(messageEdited, c.Message.ID+"-"+strconv.FormatInt(c.Message.EditedAt, 10), c.Message.EditedAt, f.messageData(c.Message)), true
+	case changes.MessageDeleted:
+		return event(messageDeleted, c.Message.ID, c.Message.DeletedAt, f.messageData(c.Message)), true
+	case changes.MemberJoined:
+		return event(memberJoined, r.Sequence, c.Member.JoinedAt, memberData{c.RoomID, c.Member.UserID, c.Member.JoinedAt}), true
+	case changes.MemberLeft:
+		return event(memberLeft, r.Sequence, r.At.UnixMilli(), memberData{ChatRoomID: c.RoomID, UserID: c.UserID}), true
+	}
+	return eventbus.Event{}, false
+}
+
+func event(kind, id string, ms int64, data any) eventbus.Event {
+	e := eventbus.Event{Type: kind, ID: kind + ":" + id, Time: time.UnixMilli(ms).UTC(), Data: data}
+	switch d := data.(type) {
+	case messageData:
+		e.Subject = d.ChatRoomID
+	case memberData:
+		e.Subject = d.ChatRoomID
+	}
+	return e
+}
+
+func (f *Fanout) messageData(m chat.Message) messageData {
+	d := messageData{
+		ChatRoomID: m.RoomID, MessageID: m.ID, SenderID: m.SenderID, Timestamp: m.SentAt, EditedAt: m.EditedAt, DeletedAt: m.DeletedAt,
+		Mentions: m.Mentions, Attachments: len(m.Attachments),
+	}
+	if m.ReplyTo != nil {
+		d.ReplyTo = m.ReplyTo.MessageID
+	}
+	if f.content {
+		d.Content = m.Content
+	}
+	return d
+}
+
+// notifications returns who of the recipients of messages is offline, once they were
+// posted: an event for each message that has any. In rooms of more than notifiedRoom
+// members these are the users whom it mentions.
+func (f *Fanout) notifications(ctx context.Context, b *broadcast, d *devices) (found []announcement, err error) {
+	if served := b.err == nil && d.errorOf(b.audience.recipients) == nil; f.bus == nil || !served || b.events.person != "" {
+		return nil, nil
+	}
+	online := func(user string) bool { return len(d.byUser[user]) > 0 }
+	if b.audience.large {
+		if online, err = f.onlineAmong(ctx, b.snapshot.messages); err != nil {
+			return nil, err
+		}
+	}
+	for _, m := range b.snapshot.messages {
+		data := f.messageData(m)
+		for _, user := range b.notified(m) {
+			if user != m.SenderID && !chat.IsService(user) && !online(user) {
+				data.Offline = append(data.Offline, user)
+			}
+		}
+		if len(data.Offline) > 0 {
+			data.Reason = b.reason(m)
+			found = append(found, announcement{event(notification, m.ID, m.SentAt, data), b.sequences})
+		}
+	}
+	return found, nil
+}
+
+// notified returns who is to be notified of a message, if they are offline.
+func (b *broadcast) notified(m chat.Message) []string {
+	if b.small() {
+		return b.audience.members
+	}
+	return slices.Sorted(slices.Values(m.Mentions))
+}
+
+func (b *broadcast) small() bool { return !b.audience.large && len(b.audience.members) <= notifiedRoom }
+
+func (b *broadcast) reason(m chat.Message) string {
+	switch {
+	case chat.IsDirectRoom(m.RoomID):
+		return becauseDirect
+	case b.small():
+		return becauseRoom
+	}
+	return becauseMention
+}
+
+// onlineAmong reads who of those that messages mention is online, for a room whose members
+// slices serve.
+func (f *Fanout) onlineAmong(ctx context.Context, messages []chat.Message) (func(string) bool, error) {
+	var users []string
+	for _, m := range messages {
+		users = append(users, m.Mentions...)
+	}
+	slices.Sort(users)
+	present := map[string]bool{}
+	for batch := range slices.Chunk(slices.Compact(users), presenceBatch) {
+		found, err := f.store.Presence(ctx, batch, 1)
+		if err != nil {
+			return nil, err
+		}
+		for user := range found {
+			present[user] = true
+		}
+	}
+	return func(user string) bool { return present[user] }, nil
+}
+
+// remove takes connections that have ended out of their users'.
+func (d *devices) remove(gone []chat.Connection) {
+	for _, c := range gone {
+		d.byUser[c.UserID] = slices.DeleteFunc(slices.Clone(d.byUser[c.UserID]), func(other chat.Connection) bool { return other.ID == c.ID })
+	}
+}

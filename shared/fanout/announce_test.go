@@ -1,0 +1,152 @@
+package fanout_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rs/zerolog"
+
+	"github.com/streamroom/streamroom/shared/changes"
+	"github.com/streamroom/streamroom/shared/changes/changestest"
+	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/eventbus"
+	"github.com/streamroom/streamroom/shared/fanout"
+	"github.com/streamroom/streamroom/shared/table"
+)
+
+// bus keeps events as their type, id and data, and refuses those of a type.
+type bus struct {
+	events  map[string]map[string]any // by id
+	refuses string
+}
+
+func (b *bus) Put(_ context.Context, events []eventbus.Event) []error {
+	errs := make([]error, len(events))
+	for i, e := range events {
+		if e.Type == b.refuses {
+			errs[i] = errors.New("no such bus")
+			continue
+		}
+		text, _ := json.Marshal(e.Data)
+		var data map[string]any
+		_ = json.Unmarshal(text, &data)
+		b.events[e.ID] = data
+	}
+	return errs
+}
+
+// offline is a memory in which only these users have a connection.
+type online struct {
+	*memory
+	users []string
+}
+
+func (o online) Presence(ctx context.Context, users []string, limit int) (map[string][]chat.Connection, error) {
+	present, err := o.memory.Presence(ctx, users, limit)
+	maps.DeleteFunc(present, func(user string, _ []chat.Connection) bool { return !slices.Contains(o.users, user) })
+	return present, err
+}
+
+// announce hands records to a Fanout that puts events, and returns those and the records
+// that failed.
+func announce(t *testing.T, store fanout.Store, b *bus, content bool, records ...json.RawMessage) (events map[string]map[string]any, failed []string) {
+	t.Helper()
+	b.events = map[string]map[string]any{}
+	consumer := fanout.New(store, received{}, time.Minute, func() time.Time { return changestest.Now }, zerolog.Nop()).Announcing(b, content)
+	answer, err := consumer.Handle(t.Context(), changes.Event{Records: records})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range answer.BatchItemFailures {
+		failed = append(failed, f.ItemIdentifier)
+	}
+	return b.events, failed
+}
+
+func TestAnnounce_OneEventForEachChange(t *testing.T) {
+	ids := changestest.MessageIDs(3)
+	m := &memory{members: []string{"alice", "bob"}, messages: ids, states: map[string]chat.Message{}}
+	edited, deleted := changestest.Version(room, ids[1], 7, false), changestest.Version(room, ids[2], 8, true)
+	m.states[ids[1]], m.states[ids[2]] = edited, deleted
+	records := []json.RawMessage{
+		changestest.Numbered(changestest.Send(room, ids[0]), 1),
+		changestest.Numbered(changestest.Change(changestest.Version(room, ids[1], 0, false), edited), 2),
+		changestest.Numbered(changestest.Change(changestest.Version(room, ids[2], 0, false), deleted), 3),
+		changestest.Numbered(changestest.Join(room, "bob"), 4),
+		changestest.Numbered(leaves("carol"), 5),
+		changestest.Numbered(changestest.Modify(table.Read(room, "bob"), nil, nil), 6), // which is no event
+	}
+	for range 2 { // the same ids each time
+		events, failed := announce(t, online{m, []string{"alice", "bob"}}, &bus{}, false, records...)
+		want := []string{
+			"member.joined:4", "member.left:5", "message.deleted:" + ids[2], "message.edited:" + ids[1] + "-7", "message.sent:" + ids[0],
+		}
+		if diff := cmp.Diff(want, slices.Sorted(maps.Keys(events))); diff != "" || len(failed) > 0 {
+			t.Errorf("failed %q, (-want +got):\n%s", failed, diff)
+		}
+		for id, data := range events {
+			if _, ok := data["content"]; ok {
+				t.Errorf("%s tells what the message says: %v", id, data)
+			}
+		}
+	}
+	events, _ := announce(t, m, &bus{}, true, records...)
+	if got := events["message.sent:"+ids[0]]; got["content"] == nil {
+		t.Errorf("content was asked for: %v", got)
+	}
+}
+
+func TestAnnounce_WhoIsOffline(t *testing.T) {
+	ids := changestest.MessageIDs(1)
+	mention := changestest.Version("", ids[0], 0, false)
+	for name, test := range map[string]struct {
+		room     string
+		members  []string
+		online   []string
+		mentions []string
+		offline  []any // nil: no notification
+		reason   string
+	}{
+		"a room":                   {"r", []string{"alice", "bob", "carol", "service:bot"}, []string{"bob"}, nil, []any{"carol"}, "room"},
+		"a dm":                     {"dm-x", []string{"alice", "bob"}, nil, nil, []any{"bob"}, "dm"},
+		"everyone is online":       {"r", []string{"alice", "bob"}, []string{"alice", "bob"}, nil, nil, ""},
+		"a larger room":            {"r", crowd(101, 0).members, nil, []string{"user-000002", "user-000001"}, []any{"user-000001", "user-000002"}, "mention"},
+		"a larger room, no one":    {"r", crowd(101, 0).members, nil, nil, nil, ""},
+		"a room of slices":         {"r", crowd(fanout.SliceAbove+1, 0).members, []string{"user-000002"}, []string{"user-000001", "user-000002"}, []any{"user-000001"}, "mention"},
+		"a room of slices, no one": {"r", crowd(fanout.SliceAbove+1, 0).members, nil, nil, nil, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := &memory{members: test.members, messages: ids}
+			sent := mention
+			sent.RoomID, sent.SenderID = test.room, "alice"
+			record := changestest.Mentioning(changestest.SendVersion(sent), test.mentions...)
+			events, failed := announce(t, online{m, test.online}, &bus{}, false, record)
+			got := events["notification:"+ids[0]]
+			if offline, _ := got["offline"].([]any); !cmp.Equal(offline, test.offline) || len(failed) > 0 || got != nil && got["reason"] != test.reason {
+				t.Errorf("notified of %v, failed %q; want %v, %s", got, failed, test.offline, test.reason)
+			}
+		})
+	}
+}
+
+// What a bus does not take comes again with its record; the rest does not.
+func TestAnnounce_WhatIsNotPutComesAgain(t *testing.T) {
+	ids := changestest.MessageIDs(1)
+	m := &memory{members: []string{"alice", "bob"}, messages: ids}
+	records := []json.RawMessage{
+		changestest.Numbered(changestest.Send(room, ids[0]), 1), changestest.Numbered(changestest.Join("s", "bob"), 2),
+	}
+	for refuses, want := range map[string]string{"member.joined": "2", "message.sent": "1", "notification": "1", "": ""} {
+		_, failed := announce(t, online{m, []string{"alice"}}, &bus{refuses: refuses}, false, records...)
+		if got := strings.Join(failed, ","); got != want {
+			t.Errorf("without %s the records %q come again, want %q", refuses, got, want)
+		}
+	}
+}
