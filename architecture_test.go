@@ -67,6 +67,7 @@ var rules = []rule{
 	{"operate/verify", []string{"shared/", "operate/throttle"}, nil, "it works on AWS as on the local runtime, by AWS's own clients"},
 	{"operate/restore", []string{"shared/attribute", "shared/backoff", "shared/table", "operate/throttle"}, nil, "it copies items between tables, and knows no rule of the domain"},
 	{"operate/erase", []string{"shared/", "operate/throttle"}, nil, "it works on AWS as on the local runtime, by AWS's own clients"},
+	{"operate/export", []string{"shared/", "operate/throttle", "operate/erase"}, nil, "it shows of a user what erase would remove, by AWS's own clients"},
 	{"operate/cost", []string{"shared/chat", "shared/topology"}, []string{"github.com/aws/"}, "it multiplies units by prices, and asks no one"},
 	{"test/rig", []string{"local", "local/lambda", "functions", "operate/replay", "shared/"}, nil, "the one way to start a whole Streamroom in a test"},
 	{"test/soak", []string{"local", "test/rig", "test/faults", "client", "web", "operate/progress", "operate/cost", "shared/config", "shared/chat", "shared/fanout", "shared/topology"}, []string{"github.com/aws/"}, "it knows what clients are promised and what that costs, and of how it is kept only when a room is large"},

@@ -1,11 +1,13 @@
 // Package operate has no code: its folders are the tools with which operators
 // work on a deployed Streamroom, or on the local one, by AWS's own clients. The
-// commands replay, failures, verify, restore, erase and cost of cmd/streamroom call them.
+// commands replay, failures, verify, restore, erase, export and cost of cmd/streamroom
+// call them.
 //
 //   - replay sends changes of the table to a consumer of the stream again.
 //   - verify compares derived items with their sources, and repairs them.
 //   - restore copies what a table lacks from one that was restored from a backup.
 //   - erase removes a user, and what they wrote.
+//   - export writes what is held of a user or of a room.
 //   - throttle limits what they take of the table, so that they do not starve live
 //     traffic; every tool here must use it.
 //   - progress shows how far long work has come.

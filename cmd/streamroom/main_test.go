@@ -150,6 +150,9 @@ var usageErrors = map[string]string{
 	"erase --env dev":                             `streamroom erase: --user is missing: the id of the user to erase; see`,
 	"erase --env dev --user a#b":                  `streamroom erase: invalid --user "a#b": invalid userId: want no '#' and no control characters; see`,
 	"erase --table x --region us-east-1 --user a": `streamroom erase: --attachments is missing: the name of the bucket that has the table's files; see`,
+	"export --env dev":                            `streamroom export: want one of --user and --room; see`,
+	"export --env dev --room r --user u":          `streamroom export: want one of --user and --room; see`,
+	"export --env dev --room r#":                  `streamroom export: invalid --room "r#": invalid chatRoomId: want only the characters`,
 	"version now":                                 `streamroom version: unexpected argument "now"; see`,
 
 	"cost --members 1":       `streamroom cost: invalid --members 1: want 2 to 2000; docs/large-rooms.md has larger rooms; see streamroom cost --help`,

@@ -204,6 +204,14 @@ func (e *eraser) find(it item) (f found, known bool) {
 	return f, !namesIn(it, e.config.UserID) && !namedByKey(it, e.config.UserID)
 }
 
+// Concerns returns what an item has of a user, as a Report counts it, none for nothing;
+// known is false if it names them and is of no kind that a run knows.
+func Concerns(it attribute.Item, userID string, now func() time.Time) (what []string, known bool) {
+	e := &eraser{config: Config{UserID: userID, Now: now}}
+	f, known := e.find(it)
+	return f.what, known
+}
+
 // count counts what was found.
 func (e *eraser) count(what ...string) {
 	e.mu.Lock()

@@ -16,9 +16,9 @@ import (
 
 // What a report counts in others' messages.
 const (
-	mention   = "mention"
-	quote     = "quote"
-	moderated = "moderated" // deleted by the user
+	Mention   = "mention"
+	Quote     = "quote"
+	Moderated = "moderated" // deleted by the user
 )
 
 // handler finds what an item of one kind has of the user.

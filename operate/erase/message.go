@@ -31,13 +31,13 @@ func (e *eraser) message(id table.Identity, it item) found {
 // namedIn returns how another one's message names the user.
 func (e *eraser) namedIn(it item) (what []string) {
 	if slices.Contains(attribute.GetTexts(it, table.Mentions), e.config.UserID) {
-		what = append(what, mention)
+		what = append(what, Mention)
 	}
 	if quoted, ok := attribute.GetMap(it, table.ReplyTo); ok && attribute.GetText(quoted, table.SenderID) == e.config.UserID {
-		what = append(what, quote)
+		what = append(what, Quote)
 	}
 	if attribute.GetText(it, table.DeletedBy) == e.config.UserID {
-		what = append(what, moderated)
+		what = append(what, Moderated)
 	}
 	return what
 }
@@ -121,7 +121,7 @@ func (e *eraser) forget(ctx context.Context, it item) error {
 			in.ExpressionAttributeValues[":new_"+name] = value
 			sets = append(sets, "#"+name+" = :new_"+name)
 		}
-		if slices.Contains(what, mention) {
+		if slices.Contains(what, Mention) {
 			others := slices.DeleteFunc(attribute.GetTexts(it, table.Mentions), func(id string) bool { return id == e.config.UserID })
 			if len(others) == 0 {
 				replace(table.Mentions, nil)
@@ -129,13 +129,13 @@ func (e *eraser) forget(ctx context.Context, it item) error {
 				replace(table.Mentions, attribute.Texts(others))
 			}
 		}
-		if slices.Contains(what, quote) {
+		if slices.Contains(what, Quote) {
 			quoted, _ := attribute.GetMap(it, table.ReplyTo)
 			replace(table.ReplyTo, &types.AttributeValueMemberM{Value: item{
 				table.MessageID: quoted[table.MessageID], table.SenderID: attribute.Text(chat.Erased), table.Preview: attribute.Text(""),
 			}})
 		}
-		if slices.Contains(what, moderated) {
+		if slices.Contains(what, Moderated) {
 			replace(table.DeletedBy, attribute.Text(chat.Erased))
 		}
 		in.ConditionExpression = aws.String(strings.Join(conditions, " AND "))
