@@ -105,9 +105,9 @@ class App {
       (room) => this.#goTo(room),
     );
     this.#profile = new ProfileDialog(async (name, hidden) => {
+      this.#notifications.save();
       await this.#chat?.setDisplayName(name);
       if (hidden !== undefined) await this.#chat?.hidePresence(hidden);
-      this.#notifications.save();
       this.#displayName = name;
       this.#draw();
     });

@@ -5,6 +5,7 @@ import { fullJitter } from "./clock.js";
 import { Failure, isPassing } from "./failure.js";
 import { Listing } from "./listing.js";
 import { RoomList } from "./rooms.js";
+import { newKey } from "./ulid.js";
 
 /**
  * @typedef {import("./api.js").API} API
@@ -167,11 +168,4 @@ export class Directory {
     this.list.add({ chatRoomId, name, type, lastMessageAt: now }, now);
     this.#changed();
   }
-}
-
-/** A key that no other request has. */
-function newKey() {
-  // randomUUID exists on secure origins only.
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(bytes, (b) => b.toString(16).padStart(2, "0")).join("");
 }

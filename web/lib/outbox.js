@@ -6,6 +6,7 @@ import { described } from "./attachments.js";
 import { fullJitter } from "./clock.js";
 import { Failure, isPassing } from "./failure.js";
 import { isolated } from "./text.js";
+import { newKey } from "./ulid.js";
 
 /**
  * @typedef {import("./clock.js").Clock} Clock
@@ -82,7 +83,7 @@ export class Outbox {
    */
   add(chatRoomId, content, attachments = [], { replyTo, mentions } = {}) {
     const outgoing = /** @type {Outgoing} */ ({
-      clientMessageId: newClientMessageId(),
+      clientMessageId: `c-${newKey()}`,
       chatRoomId,
       content,
       createdAt: this.#clock.now(),
@@ -206,7 +207,7 @@ export class Outbox {
     delete outgoing.failure;
     if (!this.#isSafe(outgoing)) {
       this.#saved.remove("outbox", clientMessageId);
-      outgoing.clientMessageId = newClientMessageId();
+      outgoing.clientMessageId = `c-${newKey()}`;
       outgoing.createdAt = this.#clock.now();
     }
     this.#save(outgoing);
@@ -416,10 +417,3 @@ function lostOf({ attachments = [] }) {
 }
 
 const tooLate = () => new Failure("too_late", "It is over a day old, and may have been sent then.");
-
-/** An id that no other message of this user has. */
-function newClientMessageId() {
-  // randomUUID exists on secure origins only.
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return `c-${Array.from(bytes, (b) => b.toString(16).padStart(2, "0")).join("")}`;
-}

@@ -126,13 +126,13 @@ export class Saved {
 }
 
 /**
- * Calls what may throw: a browser may forbid storage or have none left, and a value
- * may be another program's.
+ * Calls what may throw: a browser may forbid storage or notifications, or have no room
+ * left, and a value may be another program's.
  * @template T
  * @param {() => T} call
  * @returns {T|undefined}
  */
-function tried(call) {
+export function tried(call) {
   try {
     return call();
   } catch {

@@ -1,11 +1,13 @@
 // The tabs of a browser that have the page open: each holds a lock while it lives, so that
 // others know what it is still busy with.
 
+import { newKey } from "./ulid.js";
+
 /** @typedef {Pick<LockManager, "request">} Locks navigator.locks, or the like */
 
 export class Tabs {
   /** This tab's. */
-  id = Array.from(crypto.getRandomValues(new Uint8Array(8)), (b) => b.toString(16).padStart(2, "0")).join("");
+  id = newKey(8);
   /** @type {(() => void)|undefined} */
   #release;
   /** @type {Set<string>} ids of tabs that are gone */

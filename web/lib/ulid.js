@@ -11,6 +11,14 @@ export const FIRST_ID = "0".repeat(TIME_LENGTH + RANDOM_LENGTH);
 export const LAST_ID = `7${"Z".repeat(TIME_LENGTH + RANDOM_LENGTH - 1)}`;
 
 /**
+ * A key that nothing else has, in hexadecimal digits.
+ * @param {number} [bytes]
+ */
+export const newKey = (bytes = 16) =>
+  // Not randomUUID, which exists on secure origins only.
+  Array.from(crypto.getRandomValues(new Uint8Array(bytes)), (b) => b.toString(16).padStart(2, "0")).join("");
+
+/**
  * The time in an id.
  * @param {string} id
  * @returns {number} ms since 1970

@@ -17,9 +17,7 @@ import { TypingLine } from "./typing.js";
 import { coordinates, counted, describe, fileName, filesIn, placeText, seenText } from "./words.js";
 
 /**
- * @typedef {import("../../lib/streamroom.js").Member} Member
  * @typedef {import("../../lib/streamroom.js").Message} Message
- * @typedef {import("../../lib/streamroom.js").Room} Room
  * @typedef {import("../../lib/streamroom.js").Streamroom} Streamroom
  */
 

@@ -1,7 +1,7 @@
 // Notifications of the browser, while the page is open and hidden: of direct messages,
 // mentions, and what is chosen for a room. They are switched on by the user, in each browser.
 
-import { localStore } from "../../lib/saved.js";
+import { localStore, tried } from "../../lib/saved.js";
 import { beginning, isolated } from "../../lib/streamroom.js";
 import { byId } from "./dom.js";
 import { OneTab } from "./onetab.js";
@@ -166,8 +166,7 @@ export class Notifications {
     const said = text ? beginning(message.content || filesIn(message.attachments?.length ?? 0), MOST) : "";
     const body = said || counted(count, "new message", "new messages");
     const tag = `streamroom ${chat.userId} ${chatRoomId}`;
-    const type = /** @type {typeof Notification} */ (api());
-    const notification = tried(() => new type(title, { body, tag, dir: "auto" }));
+    const notification = tried(() => new Notification(title, { body, tag, dir: "auto" }));
     if (!notification) return;
     notification.onclick = () => {
       window.focus();
@@ -185,19 +184,5 @@ export class Notifications {
 
   #closeAll() {
     for (const room of [...this.#shown.keys()]) this.#close(room);
-  }
-}
-
-/**
- * Calls what a browser may forbid.
- * @template T
- * @param {() => T} call
- * @returns {T|undefined}
- */
-function tried(call) {
-  try {
-    return call();
-  } catch {
-    return undefined;
   }
 }

@@ -223,7 +223,7 @@ function rangesIn(element, sought) {
     text += node.data;
   }
   /** @param {number} at */
-  const part = (at) => /** @type {{node: Text, from: number}} */ (parts.findLast(({ from }) => from <= at));
+  const part = (at) => parts.findLast(({ from }) => from <= at) ?? parts[0];
   return [...text.matchAll(sought)].map(({ 0: found, index }) => {
     const range = new Range();
     const first = part(index);
