@@ -17,7 +17,7 @@ func (d *device) talk(ctx context.Context) {
 	random := d.run.random("talk " + d.name)
 	d.run.every(ctx, 60*d.run.config.Sends/float64(len(d.run.devices)), random, func() {
 		if room := d.run.busyRoom(random, d.user); room != nil {
-			d.say(ctx, room)
+			d.sayMore(ctx, room, random)
 		}
 	})
 }
@@ -30,25 +30,29 @@ func (d *device) say(ctx context.Context, room *room) (acked bool) {
 
 // sayNumber is say, and gives the message's number.
 func (d *device) sayNumber(ctx context.Context, room *room) (number int, acked bool) {
-	return d.sayFor(ctx, room, callTimeout)
+	return d.sayWith(ctx, room, callTimeout, extras{})
 }
 
-// sayFor is sayNumber of who waits for the ack for some time.
-func (d *device) sayFor(ctx context.Context, room *room, patience time.Duration) (number int, acked bool) {
+// sayWith is sayNumber with more than content, of who waits for the ack for some time.
+func (d *device) sayWith(ctx context.Context, room *room, patience time.Duration, x extras) (number int, acked bool) {
 	ctx, cancel := clockwork.WithTimeout(context.WithoutCancel(ctx), d.run.config.Clock, patience)
 	defer cancel()
 	number, content := d.run.ledger.sending(room.id, d.user, d.name, d.run.now())
 	d.run.chargeSend(room, len(content))
-	ack, err := d.send(ctx, room.id, content)
+	ack, err := d.send(ctx, room.id, content, x)
 	d.run.ledger.sent(number, d.run.now(), ack, err)
 	return number, err == nil
 }
 
-func (d *device) send(ctx context.Context, room, content string) (ack client.Ack, err error) {
+func (d *device) send(ctx context.Context, room, content string, x extras) (ack client.Ack, err error) {
 	if !d.browser {
-		return d.current().Send(ctx, room, content)
+		var options []client.SendOption
+		if x.replyTo != "" {
+			options = append(options, client.InReplyTo(x.replyTo))
+		}
+		return d.current().Send(ctx, room, content, append(options, client.Mentioning(x.mentions...))...)
 	}
-	err = d.run.browsers.call(ctx, d, "send", map[string]any{"room": room, "content": content}, &ack)
+	err = d.run.browsers.call(ctx, d, "send", map[string]any{"room": room, "content": content, "replyTo": x.replyTo, "mentions": x.mentions}, &ack)
 	return ack, err
 }
 
@@ -62,12 +66,16 @@ const (
 	newestShare = 0.7
 )
 
-// change edits, deletes and reads messages until ctx ends.
+// change edits, deletes, reads and reacts to messages until ctx ends.
 func (d *device) change(ctx context.Context) {
 	random := d.run.random("change " + d.name)
 	d.run.every(ctx, 60*d.run.config.Changes/float64(len(d.run.devices)), random, func() {
 		room := d.run.rooms[random.IntN(len(d.run.rooms))]
 		if !room.isMember(d.user) {
+			return
+		}
+		if random.Float64() < reactShare {
+			d.react(ctx, room, random)
 			return
 		}
 		switch share := random.Float64(); {

@@ -83,6 +83,25 @@ func (r *run) chargeRead(room *room) {
 	r.bill.add(cost.Read(members, connected), connected)
 }
 
+// chargeTyping and chargeReaction add that others are told who types, and what a member
+// reacts with.
+func (r *run) chargeTyping(room *room) {
+	if r.bill == nil {
+		return
+	}
+	members, connected := r.audience(room)
+	others := max(0, connected-1)
+	r.bill.add(cost.Typing(members, others), others)
+}
+
+func (r *run) chargeReaction(room *room) {
+	if r.bill == nil {
+		return
+	}
+	members, connected := r.audience(room)
+	r.bill.add(cost.Broadcast(members, connected, 1, 0), connected)
+}
+
 // chargePresence adds what others are told when a device of a user comes or goes, whether
 // or not it is the user's only one.
 func (r *run) chargePresence(user string) {

@@ -23,15 +23,17 @@ class Store {
 }
 
 /** A message as the Go side decodes it. */
-const shown = ({ chatRoomId, messageId, senderId, content, timestamp, editedAt, deletedAt }, readBy) => ({
-  chatRoomId,
-  messageId,
-  senderId,
-  content,
-  timestamp,
-  editedAt,
-  deletedAt,
-  readBy,
+const shown = (message, readBy, reactions) => {
+  const { chatRoomId, messageId, senderId, content, timestamp, editedAt, deletedAt, replyTo, mentions } = message;
+  const people = { replyTo, mentions, reactions: reactions && counted(reactions) };
+  return { chatRoomId, messageId, senderId, content, timestamp, editedAt, deletedAt, readBy, ...people };
+};
+
+/** Reactions as the Go side decodes them, of those that are shown. */
+const counted = (reactions) => ({
+  version: 0,
+  counts: Object.fromEntries(reactions.map(({ reaction, count }) => [reaction, count])),
+  mine: reactions.filter(({ mine }) => mine).map(({ reaction }) => reaction),
 });
 
 class Device {
@@ -82,7 +84,9 @@ class Device {
       if (chat === this.#chat && userId === chat.userId && !joined) this.#report("left", { room: chatRoomId });
     });
     chat.on("state", ({ name }) => {
-      if (chat === this.#chat && name !== "online") this.#report("offline", {});
+      if (chat !== this.#chat) return;
+      if (name === "online") this.#readMembers(chat);
+      else this.#report("offline", {});
     });
     chat.on("rooms", () => this.#openWanted(chat));
     chat.on("timeline", (room) => this.#showed(chat, room));
@@ -140,6 +144,11 @@ class Device {
     }
   }
 
+  /** Learns who is online in the rooms that are shown, as a page does that shows their members. */
+  #readMembers(chat) {
+    for (const room of this.#wanted) if (chat.rooms.get(room)) chat.room(room).catch(() => {}); // the next connection tries again
+  }
+
   #openWanted(chat) {
     if (chat !== this.#chat) return;
     for (const room of this.#wanted) {
@@ -170,20 +179,23 @@ class Device {
       this.#wanted.add(room);
       if (this.#chat) this.#openWanted(this.#chat);
     },
-    send: ({ room, content }) =>
+    send: ({ room, content, replyTo, mentions }) =>
       new Promise((resolve, reject) => {
-        const { clientMessageId } = this.#chat.send(room, content);
+        const answered = this.#chat.timeline(room).messages.find(({ messageId }) => messageId === replyTo);
+        const { clientMessageId } = this.#chat.send(room, content, [], answered, mentions ?? []);
         this.#sends.set(clientMessageId, { resolve, reject });
       }),
     edit: ({ room, id, content }) => this.#chat.edit(room, id, content),
     delete: ({ room, id }) => this.#chat.delete(room, id),
     read: ({ room, id }) => this.#chat.markRead(room, id),
     older: ({ room }) => this.#chat.loadOlder(room),
+    react: ({ room, id, reaction, add }) => this.#chat.react({ chatRoomId: room, messageId: id }, reaction, add),
+    type: ({ room }) => this.#chat.typing(room),
     wake: () => this.#chat.wake(),
-    holds: () => this.#holds(this.#chat),
+    holds: ({ users }) => this.#holds(this.#chat, users),
   };
 
-  #holds(chat) {
+  #holds(chat, users) {
     const opened = [...this.#wanted].filter((room) => chat.timeline(room).loaded);
     return {
       rooms: chat.rooms.list(),
@@ -191,9 +203,13 @@ class Device {
       opened: Object.fromEntries(
         opened.map((room) => {
           const { hasOlder, messages } = chat.timeline(room);
-          return [room, { whole: !hasOlder, messages: messages.map((m) => shown(m, chat.readersOf(m))) }];
+          return [
+            room,
+            { whole: !hasOlder, messages: messages.map((m) => shown(m, chat.readersOf(m), chat.reactionsOf(m))) },
+          ];
         }),
       ),
+      online: Object.fromEntries(users.map((user) => [user, chat.presenceOf(user)?.online ?? false])),
       read: Object.fromEntries(opened.map((room) => [room, chat.readUpTo(room)])),
     };
   }

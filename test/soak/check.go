@@ -22,6 +22,9 @@ func (r *run) check(ctx context.Context) error {
 		r.checkHistory(room, history, sends)
 		r.checkReads(room, history, sends, reads)
 		r.checkSeen(room, history, sends)
+		if err := r.checkReactions(ctx, room); err != nil {
+			return err
+		}
 		if err := r.checkMembers(ctx, room); err != nil {
 			return err
 		}

@@ -23,6 +23,15 @@ import (
 func (r *run) converge(ctx context.Context) error {
 	began := r.config.Clock.Now()
 	r.settling.Store(true)
+	// Not before: a connection whose end no one noticed would keep the visitor online.
+	if in := r.visited(); in != nil {
+		if err := r.comeVisitor(ctx); err != nil {
+			return err
+		}
+		if err := r.awaitPresence(ctx, visitor, in, true); err != nil {
+			return err
+		}
+	}
 	steps := []func(context.Context) error{r.awaitDelivered, r.awaitLive, r.awaitCaughtUp, r.awaitSameOnline, r.awaitSameAfterAbsence, r.check}
 	for i, step := range steps {
 		if r.config.Enough != nil && slices.ContainsFunc(r.ledger.broken(), r.config.Enough) {
@@ -115,6 +124,13 @@ func (r *run) awaitCaughtUp(ctx context.Context) error {
 // awaitSameOnline changes something in all rooms while everybody is connected, and
 // then has all users read all.
 func (r *run) awaitSameOnline(ctx context.Context) error {
+	if in := r.visited(); in != nil {
+		r.leaving = visitor
+		r.leaveVisitor()
+		if err := r.awaitPresence(ctx, visitor, in, false); err != nil {
+			return err
+		}
+	}
 	r.stir(ctx, "online", r.devices)
 	if err := r.awaitSame(ctx, "after changes while connected"); err != nil {
 		return err
@@ -161,10 +177,33 @@ func (r *run) awaitSameAfterAbsence(ctx context.Context) error {
 	}
 	for _, d := range r.devices {
 		if d.network.back() {
+			d.overtaken.Store(true)
 			d.wake(ctx)
 		}
 	}
-	return r.awaitSame(ctx, "after changes while disconnected")
+	if err := r.awaitSame(ctx, "after changes while disconnected"); err != nil {
+		return err
+	}
+	return r.awaitVisitor(ctx)
+}
+
+// awaitVisitor waits until all show that the visitor has gone, and then that they are back.
+func (r *run) awaitVisitor(ctx context.Context) error {
+	in := r.visited()
+	if in == nil {
+		return nil
+	}
+	r.leaving = ""
+	if err := r.awaitSame(ctx, "after someone has gone"); err != nil {
+		return err
+	}
+	if err := r.comeVisitor(ctx); err != nil {
+		return err
+	}
+	if err := r.awaitPresence(ctx, visitor, in, true); err != nil {
+		return err
+	}
+	return r.awaitSame(ctx, "after someone has come back")
 }
 
 // sayAs has a room's owner say something, whose number it gives.
@@ -179,7 +218,7 @@ func (r *run) sayAs(ctx context.Context, room *room) int {
 // stirredRooms is how many rooms a device changes something in.
 const stirredRooms = 3
 
-// stir has devices send, edit, delete, read and rename.
+// stir has devices send, edit, delete, react, read and rename.
 func (r *run) stir(ctx context.Context, when string, devices []*device) {
 	var all sync.WaitGroup
 	for _, d := range devices {
@@ -192,11 +231,12 @@ func (r *run) stir(ctx context.Context, when string, devices []*device) {
 		}
 		all.Go(func() {
 			for _, room := range rooms {
-				if !d.say(ctx, room) {
+				if !d.sayMore(ctx, room, random) {
 					r.ledger.violate(Violation{Promise: Refused, Room: room.id, Client: d.name, Detail: "a send fails though no faults are injected any more"})
 				}
 				d.edit(ctx, room, random)
 				d.erase(ctx, room, random)
+				d.react(ctx, room, random)
 				d.mark(ctx, room, random)
 				if d == r.deviceOf(room.owner()) {
 					r.rename(ctx, d, room, when)

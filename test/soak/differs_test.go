@@ -29,6 +29,7 @@ func TestPlantedBugsOfClientsAreFound(t *testing.T) {
 		"the Go client has an old list":              {transport: func(next http.RoundTripper) http.RoundTripper { return &oldList{next: next} }, detail: "unread, the server"},
 		"the browser hides changes that it missed":   {browsers: 1, library: hideRevisions, detail: `it is shown as "`},
 		"the browser keeps its counts":               {browsers: 1, library: keepCounts, detail: "unread, the server"},
+		"the browser keeps a message's reactions":    {browsers: 1, library: keepReactions, detail: "with (the|one's own) reactions"},
 	}
 	requireNode := false
 	configs, virtual, found := map[string]Config{}, map[string]Config{}, map[string]func(Violation) bool{}
@@ -91,6 +92,15 @@ func hideRevisions(t *testing.T, name, text string) string {
 		return replacer(t, text, "this.#on.read(timeline, messages);", "", "this.#on.read(timeline, page);", "")
 	}
 	return text
+}
+
+// keepReactions has it keep the reactions of a message as they came first.
+func keepReactions(t *testing.T, name, text string) string {
+	t.Helper()
+	if name != "lib/reactions.js" {
+		return text
+	}
+	return replacer(t, text, "  held.reactions = next;", "  held.reactions ??= next;")
 }
 
 // keepCounts has it keep the count of a room though the list has another.

@@ -15,6 +15,7 @@ type holdings struct {
 	Rooms  []client.RoomSummary // in the order in which they are shown
 	Opened map[string]opened    // the rooms whose messages are shown, by id
 	Read   map[string]string    // how far the user has read, by room, where the application knows it
+	Online map[string]bool      // whom it shows as online; nil: no one is asked for
 	Unsent int                  // messages of the user's that wait to be sent
 }
 
@@ -35,6 +36,7 @@ type opened struct {
 // and asks the HTTP API.
 type truth struct {
 	user      string
+	leaving   string // a user whose presence is not judged
 	rooms     []client.RoomSummary
 	histories map[string][]client.HistoryMessage // by room, oldest first
 	members   map[string][]client.RoomMember     // by room; absent where read marks aren't told to all
@@ -75,6 +77,7 @@ func compare(got holdings, want truth) (found []difference) {
 		}
 		found = append(found, compareMessages(room, shown, history, want)...)
 	}
+	found = append(found, comparePresence(got, want)...)
 	for _, room := range want.rooms {
 		if upTo, known := got.Read[room.ChatRoomID]; known && upTo != room.ReadUpTo {
 			differ(room.ChatRoomID, []string{upTo, room.ReadUpTo}, "the user has read up to the first of these as shown, to the second by the server")
@@ -108,8 +111,12 @@ func compareRooms(got, want []client.RoomSummary) (found []difference) {
 		case lastOf(g) != lastOf(w):
 			differ(w.ChatRoomID, "the list has the last message %+v, the server %+v", lastOf(g), lastOf(w))
 		}
-		if exact := !w.UnreadMore && w.Unread < client.MaxPage; exact && g.Unread != w.Unread || g.Unread < w.Unread {
+		exact := !w.UnreadMore && w.Unread < client.MaxPage
+		if exact && g.Unread != w.Unread || g.Unread < w.Unread {
 			differ(w.ChatRoomID, "the list has %d unread, the server %d (more: %t)", g.Unread, w.Unread, w.UnreadMore)
+		}
+		if exact && g.Mentions != w.Mentions {
+			differ(w.ChatRoomID, "the list has %d unread mentions, the server %d", g.Mentions, w.Mentions)
 		}
 	}
 	for room := range held {
@@ -168,7 +175,8 @@ func compareMessages(room string, shown opened, history []client.HistoryMessage,
 		return found
 	}
 	_, marked := want.members[room]
-	var misplaced, changed, read difference
+	composed := func(m client.HistoryMessage) bool { return m.SenderID == want.user && shown.Cursors == nil }
+	var misplaced, changed, beside, read difference
 	for i, w := range history {
 		g := shown.Messages[i]
 		switch {
@@ -178,11 +186,13 @@ func compareMessages(room string, shown opened, history []client.HistoryMessage,
 		case g.Content != w.Content || (g.DeletedAt != 0) != (w.DeletedAt != 0) || w.DeletedAt == 0 && g.EditedAt != w.EditedAt:
 			changed.add(room, g, "it is shown as %q, edited at %d, deleted at %d; stored are %q, %d, %d",
 				g.Content, g.EditedAt, g.DeletedAt, w.Content, w.EditedAt, w.DeletedAt)
+		case w.DeletedAt == 0 && besideContent(g, w, composed(g)) != "":
+			beside.add(room, g, "%s", besideContent(g, w, composed(g)))
 		case marked && shown.Cursors == nil && w.DeletedAt == 0 && !slices.Equal(readers(g, want.user), readers(w, want.user)):
 			read.add(room, g, "it is shown as read by %v, by the server by %v", readers(g, want.user), readers(w, want.user))
 		}
 	}
-	for _, x := range []difference{misplaced, changed, read} {
+	for _, x := range []difference{misplaced, changed, beside, read} {
 		if x.detail != "" {
 			found = append(found, x)
 		}
@@ -240,8 +250,9 @@ func (r *run) differences(ctx context.Context, when string) ([]Violation, error)
 		return nil, err
 	}
 	var found []Violation
+	shown := map[*device]holdings{}
 	for _, d := range r.present() {
-		want := truth{user: d.user, histories: map[string][]client.HistoryMessage{}, members: map[string][]client.RoomMember{}}
+		want := truth{user: d.user, leaving: r.leaving, histories: map[string][]client.HistoryMessage{}, members: map[string][]client.RoomMember{}}
 		if want.rooms, err = r.roomList(ctx, d.user); err != nil {
 			return nil, err
 		}
@@ -258,6 +269,7 @@ func (r *run) differences(ctx context.Context, when string) ([]Violation, error)
 		if err != nil {
 			return nil, fmt.Errorf("ask %s what it shows: %w", d.name, err)
 		}
+		shown[d] = got
 		for _, room := range r.rooms {
 			if _, ok := got.Opened[room.id]; !ok && room.isMember(d.user) && d.shows(room) {
 				found = append(found, Violation{Promise: Differs, Room: room.id, Client: d.name, Detail: when + ": its messages are not shown"})
@@ -266,6 +278,9 @@ func (r *run) differences(ctx context.Context, when string) ([]Violation, error)
 		for _, x := range compare(got, want) {
 			found = append(found, Violation{Promise: Differs, Room: x.room, Client: d.name, IDs: x.ids, Detail: when + ": " + x.detail})
 		}
+	}
+	if len(found) == 0 {
+		return r.ownDifferences(ctx, shown, when)
 	}
 	return found, nil
 }
@@ -301,18 +316,20 @@ func (d *device) holds(ctx context.Context) (got holdings, err error) {
 	ctx, cancel := d.run.timeout(ctx)
 	defer cancel()
 	if d.browser {
-		return got, d.run.browsers.call(ctx, d, "holds", nil, &got)
+		return got, d.run.browsers.call(ctx, d, "holds", map[string]any{"users": d.run.people()}, &got)
 	}
 	if got.Rooms, err = d.current().Rooms(ctx); err != nil {
 		return got, err
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	got.Opened = map[string]opened{}
+	got.Opened, got.Online = map[string]opened{}, d.showsOnline()
 	for room, v := range d.lives[len(d.lives)-1].visits {
 		shown := opened{Whole: v.whole, Fresh: backlog, Cursors: map[string]string{}}
 		for _, s := range v.log {
-			shown.Messages = append(shown.Messages, v.screen[s.id.String()])
+			m := v.screen[s.id.String()]
+			m.Reactions = v.shownReactions(m.MessageID)
+			shown.Messages = append(shown.Messages, m)
 		}
 		slices.SortFunc(shown.Messages, func(a, b client.HistoryMessage) int { return cmp.Compare(a.MessageID, b.MessageID) })
 		for user, upTo := range v.read {

@@ -18,23 +18,24 @@ func shownWell() (holdings, truth) {
 	messages := func() []client.HistoryMessage {
 		all := []client.HistoryMessage{message("1", "hello", "bob", "carol"), message("2", "well", "bob"), message("3", "")}
 		all[1].EditedAt, all[2].DeletedAt = 7, 8
+		all[1].ReplyTo, all[1].Mentions = &client.Quote{MessageID: "1", SenderID: "bob"}, []string{"alice"}
 		return all
 	}
 	rooms := func() []client.RoomSummary {
 		last := func(id string) *client.LastMessage { return &client.LastMessage{MessageID: id, Preview: "p"} }
 		return []client.RoomSummary{
 			{ChatRoomID: "tea", Name: "Tea", LastMessageAt: 3, LastMessage: last("3"), Unread: 1, ReadUpTo: "1"},
-			{ChatRoomID: "cake", Name: "Cake", LastMessageAt: 2, LastMessage: last("x"), Unread: 2},
+			{ChatRoomID: "cake", Name: "Cake", LastMessageAt: 2, LastMessage: last("x"), Unread: 2, Mentions: 1},
 		}
 	}
 	got := holdings{
-		Rooms: rooms(), Read: map[string]string{"tea": "1"},
+		Rooms: rooms(), Read: map[string]string{"tea": "1"}, Online: map[string]bool{"carol": true},
 		Opened: map[string]opened{"tea": {Messages: messages(), Whole: true}},
 	}
 	want := truth{
 		user: "alice", rooms: rooms(),
 		histories: map[string][]client.HistoryMessage{"tea": messages(), "cake": nil},
-		members:   map[string][]client.RoomMember{"tea": {{UserID: "alice", ReadUpTo: "1"}, {UserID: "carol", ReadUpTo: "1"}}},
+		members:   map[string][]client.RoomMember{"tea": {{UserID: "alice", ReadUpTo: "1"}, {UserID: "carol", ReadUpTo: "1", Online: true}}},
 	}
 	return got, want
 }
@@ -69,16 +70,21 @@ func TestCompare_FindsWhatDiffers(t *testing.T) {
 		"messages in another order": {func(g *holdings, _ *truth) {
 			slices.Reverse(g.Opened["tea"].Messages)
 		}, "shown at place 0"},
-		"a reader too few":    {func(g *holdings, _ *truth) { g.Opened["tea"].Messages[0].ReadBy = []string{"bob"} }, "by the server by [carol]"},
-		"a reader who left":   {func(g *holdings, _ *truth) { g.Opened["tea"].Messages[1].ReadBy = []string{"bob", "dave"} }, "read by [dave]"},
-		"a stale badge":       {func(g *holdings, _ *truth) { g.Rooms[1].Unread = 4 }, "has 4 unread, the server 2"},
-		"no badge":            {func(g *holdings, _ *truth) { g.Rooms[1].Unread = 0 }, "has 0 unread, the server 2"},
-		"a stale cursor":      {func(g *holdings, _ *truth) { g.Read["tea"] = "0" }, "the user has read up to"},
-		"a stale preview":     {func(g *holdings, _ *truth) { g.Rooms[0].LastMessage.Preview = "q" }, "the last message"},
-		"a stale name":        {func(g *holdings, _ *truth) { g.Rooms[0].Name = "Coffee" }, `the name "Coffee"`},
-		"rooms in bad order":  {func(g *holdings, _ *truth) { slices.Reverse(g.Rooms) }, "not at place 0"},
-		"a room that is lost": {func(g *holdings, _ *truth) { g.Rooms = g.Rooms[:1] }, "not in the list"},
-		"a room twice":        {func(g *holdings, _ *truth) { g.Rooms = append(g.Rooms, g.Rooms[0]) }, "twice"},
+		"a reader too few":          {func(g *holdings, _ *truth) { g.Opened["tea"].Messages[0].ReadBy = []string{"bob"} }, "by the server by [carol]"},
+		"a reader who left":         {func(g *holdings, _ *truth) { g.Opened["tea"].Messages[1].ReadBy = []string{"bob", "dave"} }, "read by [dave]"},
+		"a stale badge":             {func(g *holdings, _ *truth) { g.Rooms[1].Unread = 4 }, "has 4 unread, the server 2"},
+		"no badge":                  {func(g *holdings, _ *truth) { g.Rooms[1].Unread = 0 }, "has 0 unread, the server 2"},
+		"a stale cursor":            {func(g *holdings, _ *truth) { g.Read["tea"] = "0" }, "the user has read up to"},
+		"a stale count of mentions": {func(g *holdings, _ *truth) { g.Rooms[1].Mentions = 0 }, "has 0 unread mentions, the server 1"},
+		"no quote":                  {func(g *holdings, _ *truth) { g.Opened["tea"].Messages[1].ReplyTo = nil }, "shown with the quote {"},
+		"no mention":                {func(g *holdings, _ *truth) { g.Opened["tea"].Messages[1].Mentions = nil }, "shown to mention []"},
+		"who is online":             {func(g *holdings, _ *truth) { g.Online = nil }, "carol is shown as online: false"},
+		"who is about to go":        {func(g *holdings, w *truth) { g.Online, w.leaving = nil, "carol" }, ""},
+		"a stale preview":           {func(g *holdings, _ *truth) { g.Rooms[0].LastMessage.Preview = "q" }, "the last message"},
+		"a stale name":              {func(g *holdings, _ *truth) { g.Rooms[0].Name = "Coffee" }, `the name "Coffee"`},
+		"rooms in bad order":        {func(g *holdings, _ *truth) { slices.Reverse(g.Rooms) }, "not at place 0"},
+		"a room that is lost":       {func(g *holdings, _ *truth) { g.Rooms = g.Rooms[:1] }, "not in the list"},
+		"a room twice":              {func(g *holdings, _ *truth) { g.Rooms = append(g.Rooms, g.Rooms[0]) }, "twice"},
 		"a room that was left": {func(_ *holdings, w *truth) {
 			w.rooms = w.rooms[1:]
 			delete(w.histories, "tea")
@@ -97,6 +103,31 @@ func TestCompare_FindsWhatDiffers(t *testing.T) {
 		case test.want == "" && len(found) > 0:
 			t.Errorf("%s: found %+v, want nothing", name, found)
 		case test.want != "" && !slices.ContainsFunc(found, func(x difference) bool { return strings.Contains(x.detail, test.want) }):
+			t.Errorf("%s: found %+v, want %q", name, found, test.want)
+		}
+	}
+}
+
+// Bugs of what is shown of reactions.
+func TestCompareReactions_FindsWhatDiffers(t *testing.T) {
+	message := func(id string, mine ...string) client.HistoryMessage {
+		return client.HistoryMessage{MessageID: id, Reactions: &client.Reactions{Version: 3, Counts: map[string]int{"👍": 2}, Mine: mine}}
+	}
+	history := []client.HistoryMessage{message("1"), message("2", "👍"), {MessageID: "3"}}
+	for name, test := range map[string]struct {
+		change func(*opened)
+		want   string // of the detail; "" for no difference
+	}{
+		"nothing":                     {func(*opened) {}, ""},
+		"a missed reaction":           {func(o *opened) { o.Messages[1].Reactions = nil }, "with the reactions map[], the server has map[👍:2]"},
+		"one's own is not known":      {func(o *opened) { o.Messages[1] = message("2") }, "one's own reactions [], the server has"},
+		"a reaction that isn't there": {func(o *opened) { o.Messages[2] = message("3") }, "with the reactions map[👍:2], the server has map[]"},
+		"one of an old message":       {func(o *opened) { o.Messages[0].Reactions, o.Fresh = nil, 2 }, ""},
+	} {
+		shown := opened{Messages: slices.Clone(history)}
+		test.change(&shown)
+		found := compareReactions("tea", shown, history, false)
+		if ok := len(found) == 1 && strings.Contains(found[0].detail, test.want); ok != (test.want != "") || !ok && len(found) > 0 {
 			t.Errorf("%s: found %+v, want %q", name, found, test.want)
 		}
 	}

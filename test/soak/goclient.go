@@ -64,6 +64,12 @@ func (d *device) handle(ctx context.Context, e client.Event) {
 		d.revise(client.HistoryMessage{
 			ChatRoomID: e.ChatRoomID, MessageID: e.MessageID, SenderID: e.SenderID, Timestamp: e.Timestamp, DeletedAt: e.DeletedAt,
 		})
+	case client.Reacted:
+		d.reacted(e.ChatRoomID, e.MessageID, client.Reactions{Version: e.Version, Counts: e.Counts, Mine: e.Mine}, e.Changed)
+	case client.Typing:
+		d.typed(e)
+	case client.Presence:
+		d.told(e)
 	case client.Read:
 		d.moved(e.ChatRoomID, e.UserID, e.UpTo)
 	case client.MemberLeft:
@@ -74,6 +80,7 @@ func (d *device) handle(ctx context.Context, e client.Event) {
 		}
 	case client.Connected:
 		d.connected(e.ConnectionID)
+		d.forgetPeople()
 		d.run.chargePresence(d.user)
 		if d.run.settling.Load() {
 			d.forgetCursors()
@@ -94,11 +101,13 @@ func (d *device) askCursors(ctx context.Context) {
 		if !room.isMember(d.user) {
 			continue
 		}
+		asked := d.run.now()
 		members, _, err := d.run.members(ctx, d.current(), room, markedMembers)
 		if err != nil && ctx.Err() == nil {
 			d.run.ledger.violate(Violation{Promise: Refused, Room: room.id, Client: d.name, Detail: err.Error()})
 		}
 		for _, m := range members {
+			d.learned(m.UserID, m.Online, asked)
 			if m.ReadUpTo != m.ReadFrom { // else it is the user's own, who has read nothing since they joined
 				d.moved(room.id, m.UserID, m.ReadUpTo)
 			}

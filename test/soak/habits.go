@@ -100,7 +100,7 @@ func (p *person) loseAnswer(at time.Time, random *rand.Rand) []event {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			phone.sayFor(ctx, mine[plan.IntN(len(mine))], 6*time.Hour)
+			phone.sayWith(ctx, mine[plan.IntN(len(mine))], 6*time.Hour, extras{})
 		}()
 		p.days.pause(ctx, 5*time.Second)
 		p.leave(phone)
@@ -191,7 +191,8 @@ func (p *person) use(laptop *device, midnight time.Time, works bool, random *ran
 const (
 	sessions    = 16 // a day
 	sessionTime = 4 * time.Minute
-	editsShare  = 0.08 // of what is said
+	reactsShare = 0.3 // of what is said
+	editsShare  = 0.08
 	erasesShare = 0.03
 )
 
@@ -228,11 +229,13 @@ func (p *person) session(ctx context.Context, random *rand.Rand) {
 			return
 		}
 		room := mine[random.IntN(min(2, len(mine)))]
-		d.say(ctx, room)
+		d.sayMore(ctx, room, random)
 		switch share := random.Float64(); {
-		case share < editsShare:
+		case share < reactsShare:
+			d.react(ctx, room, random)
+		case share < reactsShare+editsShare:
 			d.edit(ctx, room, random)
-		case share < editsShare+erasesShare:
+		case share < reactsShare+editsShare+erasesShare:
 			d.erase(ctx, room, random)
 		}
 	}

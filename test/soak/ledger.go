@@ -25,7 +25,9 @@ type ledger struct {
 	settled    int                  // how many of them were judged to be delivered
 	numbers    map[string]int       // of the messages whose ids are known
 	reads      []read
-	cursors    map[[2]string]*marks // by room and user
+	cursors    map[[2]string]*marks   // by room and user
+	reactions  map[[4]string]*outcome // by room, message, user and reaction
+	added      [][4]string            // of those, that were acknowledged to be added
 	violations []Violation
 }
 

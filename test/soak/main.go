@@ -87,7 +87,7 @@ Set-up comes before the load, and waits after it: for all sent messages to arriv
 live and in the room lists ("delivered and listed"), for one more message in each
 room to arrive ("live again"), and for all clients to catch up after their
 connections were cut, and to show what the server has ("caught up"): rooms, order,
-counts, messages, read marks. This has to hold again after changes that they are
+counts, messages, read marks, reactions, who is online. This has to hold again after changes that they are
 told of and after all was read ("same while online"), and after changes while half of them were away ("same
 after absence"). "reconnect" is how long clients were disconnected, "partitions" are connections that went silent without being closed,
 and "linearizable" counts the rooms whose sends and reads porcupine found to be.
@@ -127,7 +127,7 @@ func parse(args []string, stdout io.Writer) (options, error) {
 	flags.IntVar(&o.config.Crowd, "crowd", fanout.SliceAbove, "`number` of members without a client in the first room; the default makes it a large one")
 	flags.IntVar(&o.config.Group, "group", chat.IndexAbove, "`number` of members without a client in the second room; the default makes one whose connections it keeps itself")
 	flags.Float64Var(&o.config.Sends, "sends", 12, "messages a `second`, of all clients together")
-	flags.Float64Var(&o.config.Changes, "changes", 6, "edits, deletions and read marks a `second`, of all clients together")
+	flags.Float64Var(&o.config.Changes, "changes", 6, "edits, deletions, reactions and read marks a `second`, of all clients together")
 	flags.Float64Var(&o.config.Reads, "reads", 4, "reads of histories a `second`, of all clients together")
 	flags.StringVar(&kinds, "faults", "all", "what breaks: `kinds`, listed above")
 	flags.BoolVar(&o.asJSON, "json", false, "print the report as JSON")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/streamroom/streamroom/shared/topology"
@@ -29,7 +30,7 @@ func (d *days) judge(ctx context.Context) error {
 	if err := d.awaitSame(ctx, fmt.Sprintf("at the end of day %d", d.done+1)); err != nil {
 		return err
 	}
-	for _, check := range []func(context.Context) error{d.check, d.checkLists, func(ctx context.Context) error { return d.checkItems(ctx, d.config.TTLLag) }} {
+	for _, check := range []func(context.Context) error{d.judgePresence, d.check, d.checkLists, func(ctx context.Context) error { return d.checkItems(ctx, d.config.TTLLag) }} {
 		if err := check(ctx); err != nil {
 			return err
 		}
@@ -39,6 +40,70 @@ func (d *days) judge(ctx context.Context) error {
 	d.checkConnects()
 	d.sample()
 	return d.forget(ctx)
+}
+
+// judgePresence compares who is shown as online with what the server says, before and after
+// someone's only device goes, and when it is back.
+func (d *days) judgePresence(ctx context.Context) error {
+	d.settling.Store(true) // devices ask when they connect
+	d.asks = true
+	defer func() {
+		d.settling.Store(false)
+		d.asks = false
+	}()
+	var all sync.WaitGroup
+	for _, device := range d.present() {
+		all.Go(func() {
+			device.forgetPeople()
+			device.forgetCursors()
+			device.askCursors(ctx)
+		})
+	}
+	all.Wait()
+	if err := d.awaitSame(ctx, fmt.Sprintf("on night %d", d.done+1)); err != nil {
+		return err
+	}
+	p, in := d.alone()
+	if p == nil {
+		return nil
+	}
+	for _, online := range []bool{false, true} {
+		if online {
+			p.back(ctx, p.phone())
+		} else {
+			p.leave(p.phone())
+		}
+		if err := d.awaitPresence(ctx, p.user, in, online); err != nil {
+			return err
+		}
+		if err := d.awaitSame(ctx, fmt.Sprintf("on night %d, with %s online: %t", d.done+1, p.user, online)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// alone is a person with one device that is there, and a room that they are in but do not
+// own; nil for none.
+func (d *days) alone() (*person, *room) {
+	random := d.random(fmt.Sprint("alone ", d.done))
+	for _, i := range random.Perm(len(d.people)) {
+		p, there := d.people[i], 0
+		for _, device := range p.devices {
+			if !device.absent.Load() {
+				there++
+			}
+		}
+		if there != 1 || p.phone().absent.Load() {
+			continue
+		}
+		for _, room := range d.rooms {
+			if room.isMember(p.user) && room.owner() != p.user {
+				return p, room
+			}
+		}
+	}
+	return nil, nil
 }
 
 // weekend reports whether hikers are away on the night after the day.
@@ -170,7 +235,7 @@ func (r DaysReport) Print(w io.Writer) {
 	fmt.Fprintf(w, "seed %d: %d of %d days, %d devices, %d rooms\n", r.Seed, r.Days, r.Of, r.Devices, r.Rooms)
 	c := r.Counts
 	fmt.Fprintf(w, "  %d sends: %d acknowledged, %d refused, %d of unknown outcome; %d deliveries, %d late\n", c.Sends, c.Acked, c.Refused, c.Unknown, c.Deliveries, c.Late)
-	fmt.Fprintf(w, "  %d edits, %d deletions, %d read marks, %d connects, %d member changes\n", c.Edits, c.Deletions, c.Marks, c.Connects, c.MemberChanges)
+	fmt.Fprintf(w, "  %d edits, %d deletions, %d read marks, %d reactions, %d typed, %d connects, %d member changes\n", c.Edits, c.Deletions, c.Marks, c.Reactions, c.Typings, c.Connects, c.MemberChanges)
 	for _, s := range r.Samples {
 		fmt.Fprintf(w, "  at %s: %d goroutines, %.1f MB of heap\n", s.At.Round(time.Minute), s.Goroutines, float64(s.HeapBytes)/(1<<20))
 	}

@@ -26,19 +26,23 @@ const (
 	// Unordered: a client hands messages on in order, unless it says that one is
 	// late.
 	Unordered Promise = "unordered"
-	// Foreign: a client gets messages only of rooms that its user may have been a
-	// member of.
+	// Foreign: a client gets messages, and learns who types, only of rooms that its user
+	// may have been a member of.
 	Foreign Promise = "foreign"
 	// Missing: a member's device that is connected in the end has every message of
 	// the room since it began.
 	Missing Promise = "missing"
 	// Differs: the state machine's final comparison. What a client holds in the end
 	// equals what the server answers to a fresh reader: rooms, their names, order and
-	// unread counts; the messages that are shown, with edits and deletions; read
-	// marks. It has to hold after all faults and a reconnect; after changes that were
-	// made while the client was connected; and after those that were made while it
-	// was not. The Go client and the browser library are compared alike.
+	// counts of unread messages and mentions; the messages that are shown, with edits,
+	// deletions, quotes, mentions and reactions, also one's own; read marks; who is online,
+	// 15 s after they have gone. It has to hold after all faults and a reconnect; after
+	// changes that were made while the client was connected; and after those that were made
+	// while it was not. The Go client and the browser library are compared alike.
 	Differs Promise = "differs"
+	// Reaction: a reaction that was acknowledged is there, one that was taken back is not,
+	// and a message's counts are the sum of what its members reacted with.
+	Reaction Promise = "reaction"
 	// NotDelivered: a device that was left alone gets each message without having
 	// to reconnect. Messages in the failure queue are exempt.
 	NotDelivered Promise = "not delivered"

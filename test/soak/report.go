@@ -65,10 +65,13 @@ type Counts struct {
 	Edits     int `json:"edits"` // that succeeded, as the deletions and the moves of read cursors
 	Deletions int `json:"deletions"`
 	Marks     int `json:"marks"`
+	Reactions int `json:"reactions"`
 
 	Deliveries int `json:"deliveries"` // messages handed to applications
 	Late       int `json:"late"`       // those among them that a newer one came before
 	Changes    int `json:"changes"`    // of messages, handed to applications of the Go client
+
+	Typings int `json:"typings"` // of which applications of the Go client were told
 
 	Connects       int `json:"connects"`
 	Cuts           int `json:"cuts"`
@@ -120,7 +123,7 @@ func (r Report) Print(w io.Writer) {
 	fmt.Fprintf(w, "seed %d: %d users, %d devices (%d browsers), %d rooms, %s of load\n", r.Seed, r.Users, r.Devices, r.Browsers, r.Rooms, r.Duration)
 	fmt.Fprintf(w, "  sends       %d: %d acknowledged, %d refused, %d of unknown outcome\n", c.Sends, c.Acked, c.Refused, c.Unknown)
 	fmt.Fprintf(w, "  deliveries  %d, %d of them late; %d changes of messages\n", c.Deliveries, c.Late, c.Changes)
-	fmt.Fprintf(w, "  changes     %d edits, %d deletions, %d read marks\n", c.Edits, c.Deletions, c.Marks)
+	fmt.Fprintf(w, "  changes     %d edits, %d deletions, %d read marks, %d reactions; %d typed\n", c.Edits, c.Deletions, c.Marks, c.Reactions, c.Typings)
 	fmt.Fprintf(w, "  reads       %d; %d rooms linearizable, %d undecided\n", c.Reads, c.Linearizable, c.Undecided)
 	fmt.Fprintf(w, "  devices     %d connects, %d cuts, %d partitions, %d applications restarted, %d failed catch-ups\n", c.Connects, c.Cuts, c.Partitions, c.Reopens, c.CatchUpsFailed)
 	fmt.Fprintf(w, "  members     %d changes; server: %d restarts\n", c.MemberChanges, c.Restarts)

@@ -158,10 +158,14 @@ func (r *run) makeRoomOf(ctx context.Context, index int, users []string, others 
 			m.users = append(m.users, users[i])
 		}
 	}
+	members := m.users[1:]
+	if r.isVisited(m) {
+		members = append(slices.Clone(members), visitor)
+	}
 	creating, cancel := r.timeout(ctx)
 	defer cancel()
 	made, err := r.deviceOf(m.owner()).current().CreateRoom(creating, client.RoomRequest{
-		Name: fmt.Sprintf("Room %d", index), Type: "group", Members: m.users[1:],
+		Name: fmt.Sprintf("Room %d", index), Type: "group", Members: members,
 	})
 	if err != nil {
 		return err

@@ -62,7 +62,7 @@ type Config struct {
 	Browsers int
 
 	// Sends, Changes and Reads are what all devices do in a second, in sum. Changes
-	// are edits, deletions and moves of read cursors.
+	// are edits, deletions, reactions and moves of read cursors.
 	Sends, Changes, Reads float64
 
 	Faults faults.Plan // its seed is Seed
@@ -145,6 +145,8 @@ type run struct {
 	readers   map[string]*client.Client // by user; they only ask the HTTP API
 	tally     tally
 	bill      *bill // nil: none is kept
+	visitor   presentVisitor
+	leaving   string // a user who is about to go or to come: when that shows is not judged yet
 	samples   []Sample
 	loadedAt  atomic.Int64 // when the rooms were set up; 0 before
 	restarted atomic.Int64 // when the server was last stopped or started; 0: not since the start
@@ -219,12 +221,13 @@ func newRun(c Config) (*run, error) {
 const (
 	connectRate = "600" // a minute
 	sendRate    = "50"  // a second
+	readRate    = "50"
 )
 
 // wrap injects the faults over what the run's caller changes.
 func (r *run) wrap(d local.Deployment) local.Deployment {
 	for _, f := range d.Functions { // which read only what they know
-		f.Environment[config.ConnectRate], f.Environment[config.SendRate] = connectRate, sendRate
+		f.Environment[config.ConnectRate], f.Environment[config.SendRate], f.Environment[config.ReadRate] = connectRate, sendRate, readRate
 	}
 	if r.config.Wrap != nil {
 		d = local.EachFunction(r.config.Wrap)(d)
@@ -303,6 +306,7 @@ func (r *run) play(ctx context.Context) (err error) {
 			d.network.close()
 		}
 		r.direct.CloseIdleConnections()
+		r.leaveVisitor()
 		if r.browsers != nil {
 			err = errors.Join(err, r.browsers.close())
 		}
