@@ -44,6 +44,7 @@ var handlers = map[table.Kind]handler{
 		return e.ifUser(attribute.GetText(it, table.UploadedBy), id, func(ctx context.Context) error { return e.removeFile(ctx, id, it) })
 	},
 	table.KindBan:     (*eraser).ban,
+	table.KindBlock:   (*eraser).block,
 	table.KindSlice:   (*eraser).slice,
 	table.KindPlace:   func(*eraser, table.Identity, item) found { return found{} }, // the room's
 	table.KindSeen:    remove,
@@ -236,6 +237,29 @@ func (e *eraser) ban(id table.Identity, it item) found {
 			e.done(id.Kind.String())
 		}
 		return err
+	})
+}
+
+// block finds blocks by the user and of the user, with their marks in the other one's
+// membership of the direct message.
+func (e *eraser) block(id table.Identity, it item) found {
+	user, other, mark := e.config.UserID, id.Blocked, table.Blocked
+	if other == user {
+		other, mark = id.UserID, table.Blocks
+	} else if id.UserID != user {
+		return found{}
+	}
+	return e.ifUser(user, id, func(ctx context.Context) error {
+		_, _, err := e.update(ctx, &dynamodb.UpdateItemInput{
+			Key:                      attribute.Key(table.Member(chat.DirectRoomID(user, other), other)),
+			ConditionExpression:      aws.String("attribute_exists(#mark)"),
+			UpdateExpression:         aws.String("REMOVE #mark"),
+			ExpressionAttributeNames: map[string]string{"#mark": mark},
+		})
+		if err != nil {
+			return err
+		}
+		return e.remove(ctx, id.Kind, attribute.KeyOf(it))
 	})
 }
 

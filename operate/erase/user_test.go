@@ -6,11 +6,14 @@ import (
 	"io"
 	"mime/multipart"
 	"net/http"
-	"slices"
-	"strings"
 	"testing"
+	"time"
 
+	"github.com/streamroom/streamroom/local"
+	"github.com/streamroom/streamroom/operate/verify"
+	"github.com/streamroom/streamroom/shared/attribute"
 	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/objects"
 	"github.com/streamroom/streamroom/shared/table"
 	"github.com/streamroom/streamroom/shared/wire"
 	"github.com/streamroom/streamroom/test/rig"
@@ -24,6 +27,7 @@ type life struct {
 	bob, own    *rig.Socket
 	quoted      string // the user's message that bob answers
 	reply       string // his answer
+	last        string // the group's last message, the user's
 }
 
 func (l *life) call(as, method, path string, body, into any) {
@@ -112,23 +116,35 @@ func live(t *testing.T, w *rig.Operated) *life {
 	l.own.Write(`{"action":"typing","chatRoomId":"` + l.group + `"}`)
 	l.attach(l.group) // which no message gets
 	// The last message of the group, with a file.
-	l.send(l.own, wire.ClientFrame{ChatRoomID: l.group, Content: text + " with a file", ClientMessageID: "c-file", Attachments: []string{l.attach(l.group)}})
+	l.last = l.send(l.own, wire.ClientFrame{ChatRoomID: l.group, Content: text + " with a file", ClientMessageID: "c-file", Attachments: []string{l.attach(l.group)}})
 	l.call(user, http.MethodDelete, "/rooms/"+l.left+"/members?userId="+user, nil, nil)
+	l.call("bob", http.MethodPut, "/me/blocks/"+user, nil, nil)
+	l.call(user, http.MethodPut, "/me/blocks/bob", nil, nil)
 	return l
+}
+
+func lastMessages(w *rig.Operated) (n int) {
+	for it := range w.Scan() {
+		if attribute.KeyOf(it).SK == table.LastMessageKey {
+			n++
+		}
+	}
+	return n
 }
 
 // TestNothingOfTheUserIsLeft of a user with all that clients can make.
 func TestNothingOfTheUserIsLeft(t *testing.T) {
 	w := rig.StartOperated(t, rig.OperatedOptions{Fanout: true})
 	l := live(t, w)
-	rig.Eventually(t, "the last message", func() bool {
-		return slices.ContainsFunc(trace(t, w), func(s string) bool { return strings.Contains(s, table.LastMessageKey) })
+	rig.Eventually(t, "the last messages", func() bool {
+		last, _, err := w.Store().LastMessage(t.Context(), l.group)
+		return err == nil && last.MessageID == l.last && lastMessages(w) == 4
 	})
 	before := w.History("bob", l.group)
 	counted := run(t, w, false)
 	for _, kind := range []string{
 		"message", "mention", "quote", "reacted", "attachment", "member", "participation", "profile", "presence", "connection", "seen",
-		"read", "sent", "room", "lastmessage", "typing",
+		"read", "sent", "room", "lastmessage", "typing", "block",
 	} {
 		if counted.Kinds[kind].Found == 0 {
 			t.Errorf("the user has no %s: %+v", kind, counted.Kinds)
@@ -155,6 +171,15 @@ func TestNothingOfTheUserIsLeft(t *testing.T) {
 	rig.Eventually(t, "nothing of the user", func() bool { return len(trace(t, w)) == 0 })
 	if again := run(t, w, false); len(again.Kinds)+again.Left+len(again.Kept) > 0 {
 		t.Errorf("another run finds %+v", again)
+	}
+
+	found, err := verify.Run(t.Context(), verify.Config{
+		DB: w.Clients.Table, Table: local.TableName, Files: objects.New(w.Clients.Config, local.AttachmentsBucket), Now: time.Now,
+		OrderInterval: chat.OrderInterval, Settle: time.Second, Leftover: time.Hour, MinAge: chat.PendingTime,
+		Found: func(d verify.Difference) { t.Errorf("verify finds %+v", d) },
+	})
+	if err != nil || found.Foreign > 0 || found.ForeignFiles > 0 {
+		t.Errorf("verify: %+v, %v", found, err)
 	}
 
 	after := w.History("bob", l.group)
