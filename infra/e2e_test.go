@@ -247,7 +247,7 @@ func (c *chatter) places() {
 	}
 	c.api("alice", http.MethodPut, "/me/blocks/bob", nil, http.StatusNoContent, nil)
 	c.api("alice", http.MethodGet, "/me/blocks", nil, http.StatusOK, nil)
-	c.api("bob", http.MethodPost, "/rooms", wire.RoomRequest{Type: "dm", Members: []string{"alice"}}, http.StatusForbidden, nil)
+	c.api("bob", http.MethodPost, "/rooms", wire.RoomRequest{Type: "group", Name: "Trap", Members: []string{"alice"}}, http.StatusForbidden, nil)
 	c.api("alice", http.MethodDelete, "/me/blocks/bob", nil, http.StatusNoContent, nil)
 	c.api("alice", http.MethodPut, path+"/bans?userId=bob", wire.BanRequest{}, http.StatusOK, nil)
 	c.api("bob", http.MethodPost, path+"/join", nil, http.StatusForbidden, nil)

@@ -247,7 +247,7 @@ func (s *chatScreen) message(m client.Message) error {
 	text := said(m.HistoryMessage)
 	switch {
 	case m.DeletedAt != 0:
-		text = "(deleted)"
+		text = gone(m.DeletedBy)
 	case m.EditedAt != 0:
 		text += "  (edited)"
 	}
@@ -319,7 +319,15 @@ func (s *chatScreen) deleted(m client.Deleted) error {
 		s.mine = ""
 	}
 	s.recent = slices.DeleteFunc(s.recent, func(r shownMessage) bool { return r.id == m.MessageID })
-	return s.print("%s %s: (deleted)", at, neutralise(m.SenderID))
+	return s.print("%s %s: %s", at, neutralise(m.SenderID), gone(m.DeletedBy))
+}
+
+// gone stands for a message that its sender deleted, or someone who moderates the room.
+func gone(by string) string {
+	if by != "" {
+		return "(deleted by a moderator)"
+	}
+	return "(deleted)"
 }
 
 // joined notes who joined, once: the frame may come twice, and replays send it again.

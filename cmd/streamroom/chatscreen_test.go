@@ -24,7 +24,7 @@ func TestChatScreen(t *testing.T) {
 	caption.Attachments = []client.Attachment{{Name: "a.png", Size: 1}, {Name: "b.png", Size: 2}}
 	late, deleted, elsewhere := message(at, "bob", "late"), message(at, "bob", ""), message(at, "bob", "psst")
 	late.Late = true
-	deleted.DeletedAt = 1
+	deleted.DeletedAt, deleted.DeletedBy = 1, "mara"
 	elsewhere.ChatRoomID = "coffee"
 	answer, void := message(at, "bob", "me"), message(at, "bob", "too")
 	answer.ReplyTo = &client.Quote{SenderID: "alice", Preview: "who\nis\x1b there?"}
@@ -75,7 +75,7 @@ func TestChatScreen(t *testing.T) {
 --- Wednesday, 28 February 2024 ---
 12:00:00 eve␛]0;title␇` + "\ufffd: ␀\ufffd\ufffdx\ufffdy" + `
 12:00:00 bob: late  (arrived late)
-12:00:00 bob: (deleted)
+12:00:00 bob: (deleted by a moderator)
 12:00:00 bob: [file plan␛.pdf, 3 B]
 12:00:00 bob: both
          | [file a.png, 1 B]

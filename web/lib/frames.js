@@ -16,6 +16,7 @@ import { beginning, hasVisible } from "./text.js";
  * @property {string[]} [readBy] who had read it when history was read, its sender among them
  * @property {number} [editedAt]
  * @property {number} [deletedAt]
+ * @property {string} [deletedBy] who moderates the room and deleted it; absent: its sender did
  * @property {import("./attachments.js").Attachment[]} [attachments]
  * @property {Quote} [replyTo] the message that it answers
  * @property {string[]} [mentions] the users whom it mentions
@@ -56,6 +57,7 @@ import { beginning, hasVisible } from "./text.js";
  * @property {string} [name]
  * @property {number} [editedAt]
  * @property {number} [deletedAt]
+ * @property {string} [deletedBy]
  * @property {number} [at] ms since 1970
  * @property {boolean} [online]
  * @property {number} [lastSeenAt] ms since 1970

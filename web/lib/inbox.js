@@ -328,7 +328,7 @@ export class Inbox {
 
   /** @param {Message} message as it is now, edited or deleted */
   revised({ chatRoomId, messageId, senderId, content, timestamp, ...rest }) {
-    const { editedAt, deletedAt, readBy, attachments, replyTo, mentions } = rest;
+    const { editedAt, deletedAt, deletedBy, readBy, attachments, replyTo, mentions } = rest;
     const message = {
       chatRoomId,
       messageId,
@@ -337,6 +337,7 @@ export class Inbox {
       timestamp,
       editedAt,
       deletedAt,
+      deletedBy,
       readBy,
       attachments,
       replyTo,

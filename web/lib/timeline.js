@@ -201,6 +201,7 @@ function merge(held, other) {
   }
   if (other.deletedAt && !held.deletedAt) {
     held.deletedAt = other.deletedAt;
+    held.deletedBy = other.deletedBy;
     delete held.content;
     delete held.attachments;
     delete held.replyTo;

@@ -217,9 +217,10 @@ test("what a list counts behind the own cursor stays, until it is deleted", asyn
     w.answers["GET /rooms"] = { rooms: [room({ unread: 2, lastMessage: last(4), readUpTo: idAt(3) })] };
     await w.clock.advance(30_000);
     w.answers["GET /rooms"] = { rooms: [room({ unread: 1, lastMessage: last(4), readUpTo: idAt(3) })] };
-    receive({ type: "messageDeleted", chatRoomId: "r", messageId: idAt(2), deletedAt: START });
+    receive({ type: "messageDeleted", chatRoomId: "r", messageId: idAt(2), deletedAt: START, deletedBy: "mara" });
     await w.clock.advance(30_000);
     equal(unread(w), 1, `open: ${isOpen}, after the deletion`);
+    if (isOpen) equal(w.chat.timeline("r").messages[1].deletedBy, "mara", "who moderates the room and deleted it:");
   }
 });
 

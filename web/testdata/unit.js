@@ -64,6 +64,7 @@ test("edits move forward only, a deletion stays", () => {
   equal(t.put(stored(1, undefined, { deletedAt: 7 })), "changed");
   equal(t.put(stored(1, "back", { editedAt: 8 })), "known");
   equal([t.messages[0].content, t.messages[0].deletedAt], [undefined, 7]);
+  equal(t.messages[0].deletedBy, undefined);
 });
 
 // Rooms

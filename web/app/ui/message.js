@@ -168,6 +168,7 @@ export class Row {
     const day = newDay ? dayName(item.timestamp, now) : "";
     const { messageId = "", status, message, outgoing } = item;
     const deleted = message?.deletedAt !== undefined;
+    const moderated = message?.deletedBy !== undefined;
     const edited = message?.editedAt !== undefined && !deleted;
     const name = nameOf(item.senderId);
     const { replyTo } = item;
@@ -185,6 +186,7 @@ export class Row {
       status,
       edited,
       deleted,
+      moderated,
       item.text,
       first,
       fresh,
@@ -218,7 +220,7 @@ export class Row {
     this.#sender.textContent = own ? "You" : name;
     this.#sender.title = own || name === item.senderId ? "" : item.senderId;
     // Only where it differs: it may be selected.
-    const text = deleted ? "Message deleted" : item.text;
+    const text = deleted ? (moderated ? "Deleted by a moderator" : "Message deleted") : item.text;
     const said = [text, ...mentioned.map(({ names }) => names)].join("\0");
     if (this.#said !== said)
       this.#text.replaceChildren(...withMentions(partsOf(text), mentioned).map((part) => nodeOf(part, me)));
