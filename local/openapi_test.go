@@ -479,8 +479,13 @@ func TestTheDescriptionIsWhatIsServed(t *testing.T) {
 		}
 	}
 	for _, c := range [][2]string{
-		{"GET", "/rooms"}, {"POST", "/sync"}, {"GET", "/me/blocks"}, {"PUT", "/me/blocks/bob"}, {"DELETE", "/me/blocks/bob"},
-		{"PUT", "/me/blocks?userId=bob"}, {"DELETE", "/me/blocks?userId=bob"},
+		{"GET", "/rooms"},
+		{"POST", "/sync"},
+		{"GET", "/me/blocks"},
+		{"PUT", "/me/blocks/bob"},
+		{"DELETE", "/me/blocks/bob"},
+		{"PUT", "/me/blocks?userId=bob"},
+		{"DELETE", "/me/blocks?userId=bob"},
 	} {
 		if got := s.API("service:bot", c[0], c[1], nil, nil); got != http.StatusForbidden {
 			t.Errorf("a service's %s %s is answered with %d, want 403", c[0], c[1], got)
