@@ -27,6 +27,7 @@ type fake struct {
 	// request or frame.
 	onHandshake func(n int, w http.ResponseWriter) bool
 	onFrame     func(c *fakeConn, f wire.ClientFrame) bool
+	onRead      func() // before a page or a sync is answered
 	onAPI       func(w http.ResponseWriter, r *http.Request) bool
 
 	// date is the Date header of answers, "" for none; nil for the time that it is.
@@ -303,6 +304,9 @@ func (s *fake) removeMember(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *fake) history(w http.ResponseWriter, r *http.Request) {
+	if s.onRead != nil {
+		s.onRead()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.histories = append(s.histories, r.URL.RawQuery)
@@ -336,6 +340,9 @@ func (s *fake) history(w http.ResponseWriter, r *http.Request) {
 func (s *fake) sync(w http.ResponseWriter, r *http.Request) {
 	var req wire.SyncRequest
 	_ = json.NewDecoder(r.Body).Decode(&req)
+	if s.onRead != nil {
+		s.onRead()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.syncs = append(s.syncs, req.Rooms)

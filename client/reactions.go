@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"github.com/streamroom/streamroom/shared/wire"
 )
@@ -65,12 +66,41 @@ func reactionsPath(roomID, messageID string) string {
 	return messagePath(roomID, messageID) + "/reactions"
 }
 
-// toldReactions is what the application has of the reactions to a message: as of
-// which version, and whether with all of the user's own. Frames that are lost leave them
-// unknown.
+// toldReactions is what the application has of the reactions to a message.
 type toldReactions struct {
 	version int64
-	own     bool
+	counts  map[string]int
+	own     int64 // as of which version it has all of the user's own; 0: it hasn't
+	later   []ownChange
+}
+
+// ownChange is a change of the user's own that a frame told of.
+type ownChange struct {
+	ReactionChange
+	version int64
+}
+
+// since returns the changes of the user's own after a version.
+func (t toldReactions) since(version int64) (later []ownChange) {
+	for _, c := range t.later {
+		if c.version > version {
+			later = append(later, c)
+		}
+	}
+	return later
+}
+
+// mine returns the user's own by an answer that has all of them as of an older version.
+func (t toldReactions) mine(answer *Reactions) []string {
+	mine := slices.Clone(answer.Mine)
+	for _, c := range t.since(answer.Version) {
+		mine = slices.DeleteFunc(mine, func(r string) bool { return r == c.Reaction })
+		if c.Added {
+			mine = append(mine, c.Reaction)
+		}
+	}
+	slices.Sort(mine)
+	return mine
 }
 
 // maxReacted is of how many messages that is remembered.
@@ -79,18 +109,30 @@ const maxReacted = 8192
 // reacted takes a frame of reactions. One that the application has no time for is fetched
 // with the messages that it shows.
 func (in *inbox) reacted(e Reacted) {
-	if !in.newReactions(e.ChatRoomID, e.MessageID, e.Version) {
+	in.mu.Lock()
+	told, self := in.reactions[e.ChatRoomID+" "+e.MessageID], in.self
+	in.mu.Unlock()
+	if e.Version <= told.version {
 		return
 	}
-	if in.events.push(e) {
-		in.noteReactions(e.ChatRoomID, e.MessageID, toldReactions{version: e.Version})
-	} else {
+	if !in.events.push(e) {
 		in.gap(e.ChatRoomID)
+		return
 	}
+	told.version, told.counts = e.Version, e.Counts
+	for _, c := range e.Changed {
+		if c.UserID == self {
+			told.later = append(slices.Clip(told.later), ownChange{c, e.Version})
+		}
+	}
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.storeReactions(e.ChatRoomID, e.MessageID, told)
 }
 
 // fetched takes the reactions to the messages of an answer. Those that come with their
-// messages, which the answer is about to deliver, need no event.
+// messages, which the answer is about to deliver, need no event. A frame may have
+// overtaken the answer: then the user's own are the answer's, and what frames told since.
 func (in *inbox) fetched(q request, page []arrival) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -102,27 +144,24 @@ func (in *inbox) fetched(q request, page []arrival) {
 		if r == nil {
 			continue
 		}
-		told, now := in.reactions[m.ChatRoomID+" "+m.MessageID], toldReactions{r.Version, r.Mine != nil}
-		if now.version < told.version || now.version == told.version && (told.own || !now.own) {
+		told := in.reactions[m.ChatRoomID+" "+m.MessageID]
+		ownIsNews := r.Mine != nil && r.Version > told.own
+		if r.Version <= told.version && !ownIsNews {
 			continue
 		}
-		if _, waits := q.of.find(m.id); waits || q.of.knows(m.id) {
-			in.events.add(Reacted{ChatRoomID: m.ChatRoomID, MessageID: m.MessageID, Version: r.Version, Counts: r.Counts, Mine: r.Mine})
+		e := Reacted{ChatRoomID: m.ChatRoomID, MessageID: m.MessageID, Version: r.Version, Counts: r.Counts, Mine: r.Mine}
+		if r.Version < told.version {
+			e.Version, e.Counts, e.Mine = told.version, told.counts, told.mine(r)
 		}
-		in.storeReactions(m.ChatRoomID, m.MessageID, now)
+		if _, waits := q.of.find(m.id); waits || q.of.knows(m.id) {
+			in.events.add(e)
+		}
+		told.version, told.counts = e.Version, e.Counts
+		if ownIsNews {
+			told.own, told.later = r.Version, told.since(r.Version)
+		}
+		in.storeReactions(m.ChatRoomID, m.MessageID, told)
 	}
-}
-
-func (in *inbox) newReactions(roomID, messageID string, version int64) bool {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	return version > in.reactions[roomID+" "+messageID].version
-}
-
-func (in *inbox) noteReactions(roomID, messageID string, told toldReactions) {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	in.storeReactions(roomID, messageID, told)
 }
 
 func (in *inbox) storeReactions(roomID, messageID string, told toldReactions) {

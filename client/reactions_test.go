@@ -89,3 +89,34 @@ func TestOwnReactionsOfALostFrameAreFetched(t *testing.T) {
 		}
 	})
 }
+
+// A frame overtakes what is fetched after an absence, in which the user reacted on another
+// device: their own are those that were fetched, with what frames have told since.
+func TestOwnReactionsOfAnOvertakenAnswer(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.store("general", "bob", "one")
+		r.reacted("general", 0, 1, 1)
+		r.run()
+		r.follow("general")
+		frame := r.reacted("general", 0, 4, 3)
+		frame.Changed = []wire.ReactionChange{{UserID: "alice", Reaction: "🎉", Added: true}}
+		r.mu.Lock()
+		r.rooms["general"][0].Reactions = &wire.Reactions{Version: 3, Counts: map[string]int{"👍": 2}, Mine: []string{"❤️"}}
+		r.mu.Unlock()
+		r.onRead = func() {
+			r.broadcast(frame)
+			<-time.After(time.Second)
+		}
+		r.cut()
+		r.pass(time.Minute)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		last, _ := r.events[len(r.events)-1].(client.Reacted)
+		want := client.Reacted{
+			ChatRoomID: "general", MessageID: frame.MessageID, Version: 4, Counts: map[string]int{"👍": 3}, Mine: []string{"❤️", "🎉"},
+		}
+		if diff := cmp.Diff(want, last); diff != "" {
+			t.Error(diff)
+		}
+	})
+}

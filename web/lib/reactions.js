@@ -18,7 +18,8 @@ import { firstCharacter, hasVisible } from "./text.js";
  * @property {number} version how often they changed
  * @property {Record<string, number>} counts how many members, by reaction
  * @property {string[]} [mine] the user's own; absent: not known
- * @property {Record<string, number>} [since] the versions at which frames told of the user's own
+ * @property {number} [own] as of which version all of the user's own are known
+ * @property {Record<string, number>} [since] the versions at which frames told of the user's own since
  */
 
 /**
@@ -52,7 +53,8 @@ export function isReaction(text) {
 }
 
 /**
- * Brings the reactions of a held message up to date; an older state changes nothing.
+ * Brings the reactions of a held message up to date; older counts change nothing. An older
+ * answer still tells of the user's own, but for those of which frames have told since.
  * @param {Message} held
  * @param {Reactions|undefined} other
  * @returns {boolean} whether people can see a difference
@@ -60,10 +62,18 @@ export function isReaction(text) {
 export function mergeReactions(held, other) {
   if (!other || held.deletedAt) return false;
   const was = held.reactions;
-  if (was && other.version < was.version) return false;
-  const mine = other.mine ?? was?.mine;
-  const next = { ...was, version: other.version, counts: inOrder(was?.counts, other.counts), mine };
-  if (other.mine) delete next.since; // it is all of them, as of then
+  const next = { ...(was ?? { version: 0, counts: {} }) };
+  if (!was || other.version >= was.version) {
+    next.version = other.version;
+    next.counts = inOrder(was?.counts, other.counts);
+  }
+  if (other.mine && other.version >= (was?.own ?? 0)) {
+    const later = Object.entries(was?.since ?? {}).filter(([, at]) => at > other.version);
+    next.since = Object.fromEntries(later);
+    const told = (/** @type {string} */ reaction) => next.since?.[reaction] !== undefined;
+    next.mine = [...other.mine.filter((r) => !told(r)), ...(was?.mine ?? []).filter(told)];
+    next.own = other.version;
+  }
   held.reactions = next;
   return shownAs(was) !== shownAs(next);
 }
@@ -113,7 +123,9 @@ function inOrder(was, counts) {
  */
 export function arrangeReactions(message) {
   const { reactions } = message;
-  if (reactions) message.reactions = { ...reactions, counts: inOrder(undefined, reactions.counts) };
+  if (!reactions) return;
+  const own = reactions.own ?? (reactions.mine && reactions.version);
+  message.reactions = { ...reactions, own, counts: inOrder(undefined, reactions.counts) };
 }
 
 /** Reactions that came before their messages, of one room. */

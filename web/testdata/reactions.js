@@ -54,6 +54,26 @@ test("of reactions the greatest version counts, wherever it comes from", async (
   equal(shown(w), "");
 });
 
+test("an answer that a frame has overtaken tells of the user's own", async () => {
+  const w = new World();
+  await w.connect();
+  await w.open("r", stored(1, "hi", { reactions: { version: 1, counts: { a: 1 }, mine: ["a"] } }));
+  const answer = { version: 3, counts: { a: 1, b: 1, c: 1 }, mine: ["b", "c"] };
+  w.answers["GET /rooms/r/messages"] = { messages: [stored(1, "hi", { reactions: answer })] };
+  FakeSocket.last.lose();
+  await w.clock.advance(60_000);
+  FakeSocket.last.open();
+  FakeSocket.last.receive(
+    frame(1, 5, { a: 1, b: 1, d: 2 }, [
+      { userId: "alice", reaction: "c", added: false },
+      { userId: "alice", reaction: "d", added: true },
+    ]),
+  );
+  await w.up();
+  await w.clock.advance(5_000);
+  equal(shown(w), "a1 d2! b1!");
+});
+
 test("reactions that come before their message wait for it", async () => {
   const w = new World();
   await w.connect();
