@@ -37,6 +37,7 @@ var rules = []rule{
 	{"shared/sigv4", nil, []string{"net/http"}, "it signs what it is given, and sends nothing"},
 	{"shared/awsjson", []string{"shared/sigv4"}, nil, "it calls any service of AWS's JSON protocols"},
 	{"shared/push", []string{"shared/sigv4"}, nil, "it posts bytes to connections, and knows nothing of rooms"},
+	{"shared/review", []string{"shared/chat", "shared/sigv4"}, nil, "it asks about a message, and decides nothing"},
 	{"shared/eventbus", []string{"shared/awsjson", "shared/parallel"}, nil, "it puts events, whatever they say"},
 	{"shared/fanout", []string{"shared/changes", "shared/chat", "shared/eventbus", "shared/metrics", "shared/parallel", "shared/push", "shared/wire"}, nil, "a reader of changes: it reads through its port, and knows nothing of the other reader"},
 	{"shared/roomlist", []string{"shared/changes", "shared/chat", "shared/metrics", "shared/parallel"}, nil, "a reader of changes: it writes through its port, and knows nothing of the other reader"},

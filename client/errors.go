@@ -18,6 +18,7 @@ import (
 //	forbidden        a member, but not one who may                      no
 //	muted            a member who may not speak, see Until              no
 //	banned           a user who may not join, see Until                 no
+//	denied           a review of the deployment refuses the message     no
 //	not_found        no such thing                                      no
 //	never_signed_in  users were named who have never signed in          no: ask the user
 //	too_large        content or frame over the limit                    no: shorten it
@@ -39,6 +40,7 @@ const (
 	CodeForbidden      = "forbidden"
 	CodeMuted          = "muted"
 	CodeBanned         = "banned"
+	CodeDenied         = "denied"
 	CodeNotFound       = "not_found"
 	CodeNeverSignedIn  = "never_signed_in"
 	CodeTooLarge       = "too_large"

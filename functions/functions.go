@@ -27,6 +27,7 @@ import (
 	"github.com/streamroom/streamroom/shared/dynamo"
 	"github.com/streamroom/streamroom/shared/eventbus"
 	"github.com/streamroom/streamroom/shared/objects"
+	"github.com/streamroom/streamroom/shared/review"
 	"github.com/streamroom/streamroom/shared/topology"
 )
 
@@ -41,6 +42,8 @@ type Env struct {
 	Objects aws.Config
 	// Events configures the way to the bus of events, as AWS does for the table.
 	Events aws.Config
+	// Reviews reaches whom to ask about messages; nil is a client of its own.
+	Reviews http.RoundTripper
 	// Posts sends frames to the @connections API; nil is a client of its own.
 	Posts http.RoundTripper
 	// Keys fetches the keys of the tokens' issuer; nil is a client of its own.
@@ -146,6 +149,19 @@ func (w wiring) eventBus(name string) (*eventbus.Bus, error) {
 		w.Events.HTTPClient = awshttp.NewBuildableClient().WithTimeout(attemptTimeout)
 	}
 	return eventbus.New(w.Events, name)
+}
+
+// reviewing returns whom to ask about messages.
+func (w wiring) reviewing() (chat.Reviewing, error) {
+	target, lax := w.vars.Review()
+	if target == "" {
+		return chat.Reviewing{}, nil
+	}
+	if w.Reviews == nil {
+		w.Reviews = &http.Transport{MaxIdleConnsPerHost: 1} // an instance serves one send at a time
+	}
+	client, err := review.New(review.Config{Target: target, Credentials: w.AWS.Credentials, Transport: w.Reviews, Log: w.log})
+	return chat.Reviewing{By: client, Lax: lax}, err
 }
 
 // entropy has the ids that a process mints in one millisecond rise, by random steps: who

@@ -43,7 +43,11 @@ func Disconnect(e Env) (lambda.Handler, error) {
 func SendMessage(e Env) (lambda.Handler, error) {
 	w := e.wire(topology.SendMessage)
 	store, limits := w.store(), w.frameLimits()
-	sender := w.sender(store, limits)
+	reviewing, err := w.reviewing()
+	if err != nil {
+		return nil, err
+	}
+	sender := w.sender(store, limits).Reviewing(reviewing)
 	users := chat.UserIDs{FoldCase: w.vars.FoldCase()}
 	send := gateway.NewSendMessage(sender, chat.NewSessions(store, limits, w.Now), users, w.Now, w.log)
 	return w.handler(send.Handle)
@@ -70,7 +74,11 @@ func API(e Env) (lambda.Handler, error) {
 		chat.Writing: chat.PerSecond(w.vars.Limit(config.WriteRate, config.WriteBurst, chat.WriteRate, chat.WriteBurst)),
 		chat.Reading: chat.PerSecond(w.vars.Limit(config.ReadRate, config.ReadBurst, chat.ReadRate, chat.ReadBurst)),
 	}
-	sender := w.sender(store, w.frameLimits())
+	reviewing, err := w.reviewing()
+	if err != nil {
+		return nil, err
+	}
+	sender := w.sender(store, w.frameLimits()).Reviewing(reviewing)
 	var signer chat.Signer
 	if bucket := w.bucket(); bucket != nil {
 		signer = bucket
@@ -92,7 +100,7 @@ func API(e Env) (lambda.Handler, error) {
 		Rooms:     rooms,
 		Presences: presences,
 		Histories: chat.NewHistories(store),
-		Editor:    chat.NewEditor(store, w.Now, fanout.FitsEdited),
+		Editor:    chat.NewEditor(store, w.Now, fanout.FitsEdited).Reviewing(reviewing),
 		Readers:   chat.NewReaders(store, w.Now),
 		Reactors:  chat.NewReactors(store, w.Now),
 		Profiles:  chat.NewProfiles(store, w.Now),

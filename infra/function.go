@@ -2,6 +2,7 @@ package main
 
 import (
 	"path/filepath"
+	"slices"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
@@ -34,6 +35,9 @@ func (a *app) newFunction(stack awscdk.Stack, name string, files assets, values 
 	allow(role, []string{"logs:CreateLogStream", "logs:PutLogEvents"}, *logs.LogGroupArn(), nil)
 	a.database.grantTable(role, name)
 	a.storage.grantObjects(role, name)
+	if reviewed := a.settings.ReviewFunction; reviewed != "" && slices.Contains(spec.Variables, config.Review) {
+		allow(role, []string{"lambda:InvokeFunction"}, reviewed, nil)
+	}
 
 	environment := map[string]*string{}
 	for _, variable := range spec.Variables {

@@ -51,6 +51,7 @@ type settings struct {
 	// APIThrottleBurst and APIThrottleRate are those of the HTTP API.
 	APIThrottleBurst, APIThrottleRate float64
 	Limits                            map[string]string // and switches, of users and what they send, by variable; the functions have defaults
+	ReviewFunction                    string            // ARN; "" for no review
 	Events, EventContent              bool              // put to a bus; with what messages say
 	OrderInterval                     string            // seconds between two moves of a room in lists; "" is the functions' default
 	ReservedConcurrency               map[string]int    // by function
@@ -214,6 +215,14 @@ var options = []option{
 	userLimit("attachmentBytes", config.MaxFile, 1, 100<<20),
 	switched("typing", config.Typing),
 	switched("presence", config.Presence),
+	{"reviewFunction", func(s *settings, v string) error {
+		s.ReviewFunction, s.Limits[config.Review] = v, v
+		return matches(v, `arn:aws[\w-]*:lambda:[\w-]+:\d{12}:function:[\w-]+(:[\w$-]+)?`, "the ARN of a Lambda function")
+	}},
+	{"reviewFailure", func(s *settings, v string) error {
+		s.Limits[config.ReviewFails] = v
+		return oneOf(v, config.Allow, config.Deny)
+	}},
 	yesNo("events", func(s *settings) *bool { return &s.Events }),
 	yesNo("eventContent", func(s *settings) *bool { return &s.EventContent }),
 	{"orderInterval", func(s *settings, v string) error {
@@ -353,6 +362,8 @@ func (s settings) checkCombinations() error {
 		return errors.New("userPoolId and issuer exclude each other: tokens have one issuer")
 	case s.Budget > 0 && s.AlarmTopic == "":
 		return errors.New("budget needs alarmTopic, the topic that it notifies")
+	case s.Limits[config.ReviewFails] != "" && s.ReviewFunction == "":
+		return errors.New("reviewFailure needs reviewFunction")
 	case s.EventContent && !s.Events:
 		return errors.New("eventContent needs events=true")
 	case s.SignInPage != "" && s.UserPoolID == "":

@@ -107,6 +107,14 @@ func (d Deployment) announce(content bool) {
 	environment[config.EventBus], environment[config.EventContent] = eventBus, strconv.FormatBool(content)
 }
 
+// review has those who store messages ask about them.
+func (d Deployment) review(target, failure string) {
+	for _, name := range []string{topology.SendMessage, topology.API} {
+		environment := d.function(name).Environment
+		environment[config.Review], environment[config.ReviewFails] = target, failure
+	}
+}
+
 // eventBus is the name of the bus of events.
 const eventBus = "streamroom-local"
 

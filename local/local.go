@@ -65,6 +65,10 @@ type Config struct {
 	Events       io.Writer
 	EventContent bool
 
+	// Review, unless "", is the URL that is asked about messages. With ReviewFailure
+	// "allow" those that could not be reviewed are stored.
+	Review, ReviewFailure string
+
 	// Services are the names of those that get tokens of their own; nil is DefaultServices.
 	Services []string
 	// Unthrottled lifts the WebSocket API's limits of requests a second, and all limits
@@ -153,6 +157,7 @@ func (s *Server) start(ctx context.Context) error {
 	}
 	s.deployed = NewDeployment(s.URL(), s.c.LogLevel, s.c.Services...)
 	s.deployed.Unthrottled = s.c.Unthrottled
+	s.deployed.review(s.c.Review, s.c.ReviewFailure)
 	if s.c.Events != nil {
 		s.bus = eventbridge.New(s.c.Events, s.clock.Now)
 		s.deployed.announce(s.c.EventContent)

@@ -74,6 +74,9 @@ LOG_LEVEL=debug, info, warn (the default) or error sets what the functions log t
 	flags.StringVar(&c.DynamoDBAddr, "dynamodb-addr", defaultDynamoDBAddr, "`address` of the table, which speaks DynamoDB's protocol")
 	flags.StringVar(&c.DataDir, "data", ".streamroom", "`folder` for the table, the signing key and the functions' positions in the stream")
 	originsVar(flags, &c.Origins, "origin", "`origin` whose pages may use the HTTP API and sign in, as those on this machine may, such as https://chat.example.com; can be repeated")
+	urlVar(flags, &c.Review, "review", "http://127.0.0.1:9000/", "`URL` that is asked about each message before it is stored")
+	c.ReviewFailure = config.Deny
+	choiceVar(cmd, &c.ReviewFailure, []string{config.Allow, config.Deny}, "review-failure", "what becomes of messages that could not be reviewed: `allow` or deny")
 	flags.StringVar(&events, "events", "", "`file` to which events are appended as lines of JSON; they are shown at /events, too")
 	flags.BoolVar(&c.EventContent, "event-content", false, "have events carry what messages say")
 	flags.StringSliceVar(&c.Services, "service", local.DefaultServices, "`name` of a service that gets tokens of its own, such as a bot; can be repeated")

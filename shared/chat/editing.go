@@ -32,6 +32,8 @@ type Editor struct {
 	store EditStore
 	now   func() time.Time
 	fits  func(Message) error
+
+	reviewing Reviewing
 }
 
 // NewEditor returns an Editor. fits refuses, with CodeTooLarge, a message that
@@ -74,6 +76,9 @@ func (e *Editor) Edit(ctx context.Context, userID, roomID, messageID, content st
 		if users, err = e.mentions(ctx, m, *mentioned); err != nil {
 			return Message{}, err
 		}
+	}
+	if content, err = e.reviewed(ctx, m, content, users); err != nil {
+		return Message{}, err
 	}
 	for range changeAttempts {
 		if m.DeletedAt != 0 {

@@ -26,6 +26,7 @@ const (
 	CodeUnknownAction  Code = "unknown_action"
 	CodeReconnect      Code = "reconnect"    // the connection is unknown or has expired: open a new one
 	CodeReplaced       Code = "replaced"     // the user has opened more connections: do not reconnect unasked
+	CodeDenied         Code = "denied"       // a review refuses the message
 	CodeDisconnected   Code = "disconnected" // a service or an operator has ended the connection: do not reconnect unasked
 	CodeInternal       Code = "internal"     // a failure of the server: try again
 )

@@ -92,6 +92,7 @@ type Sender struct {
 	admission admission
 	fits      func(Message) error
 	keeper    Keeper // nil: messages have no attachments
+	reviewing Reviewing
 }
 
 // NewSender returns a Sender. fits refuses, with CodeTooLarge, a message that
@@ -171,6 +172,8 @@ type attempt struct {
 
 	attachments []string              // the ids that were asked for
 	found       map[string]Attachment // of those, as they were before the message
+
+	reviewed bool // the message may be stored as it is
 }
 
 // prepare mints the message's id, and looks up what the send needs. If the ack is to say
@@ -300,7 +303,7 @@ func (s *Sender) put(ctx context.Context, a attempt) (Receipt, error) {
 	if m.ClientMessageID != "" && !a.claimed {
 		return s.resume(ctx, a)
 	}
-	if err := s.attach(ctx, &a); err != nil {
+	if err := s.ready(ctx, &a); err != nil {
 		return Receipt{}, err
 	}
 	m = a.message
@@ -340,10 +343,10 @@ func (s *Sender) resume(ctx context.Context, a attempt) (Receipt, error) {
 		if stored {
 			return receipt(m, true), nil
 		}
-		if err := s.attach(ctx, &a); err != nil {
+		if err := s.ready(ctx, &a); err != nil {
 			return Receipt{}, err
 		}
-		m.Attachments = a.message.Attachments
+		m.Content, m.Attachments = a.message.Content, a.message.Attachments
 		latest, resumed, err := s.store.ResumeSend(ctx, m, earlier, s.now().UnixMilli())
 		if err != nil {
 			return Receipt{}, fmt.Errorf("resume an earlier send: %w", err)

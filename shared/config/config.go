@@ -39,6 +39,8 @@ const (
 	Typing       = "TYPING"         // "off" takes no frames that say that a user types; optional
 	Presence     = "PRESENCE"       // "off" has no one notified of who is online; optional
 	UserIDCase   = "USER_ID_CASE"   // Sensitive or Insensitive; optional, Sensitive by default
+	Review       = "REVIEW"         // whom to ask about messages: the ARN of a Lambda function, or a URL; optional
+	ReviewFails  = "REVIEW_FAILURE" // "allow" stores what could not be reviewed; optional, else it is refused
 	EventBus     = "EVENT_BUS"      // the EventBridge bus that gets events; optional, without it there are none
 	EventContent = "EVENT_CONTENT"  // "true" has events carry what messages say; optional
 	QueryToken   = "TOKEN_IN_QUERY" // "true" accepts ?token= at $connect; optional. URLs end up in logs.
@@ -163,6 +165,22 @@ func Rates() []string { return []string{ConnectRate, SendRate, WriteRate, ReadRa
 // values given where these are not set.
 func (r *Reader) Limit(rateName, burstName string, rate, burst int) (inTime, atOnce int) {
 	return r.integer(rateName, 0, rate), r.integer(burstName, 1, burst)
+}
+
+// The values of ReviewFails.
+const (
+	Allow = "allow"
+	Deny  = "deny"
+)
+
+// Review returns whom to ask about messages, "" for no one, and whether what could not be
+// reviewed is stored.
+func (r *Reader) Review() (target string, lax bool) {
+	fails := r.get(ReviewFails)
+	if fails != "" && fails != Allow && fails != Deny {
+		r.errs = append(r.errs, fmt.Errorf("invalid %s: want %s or %s, got %q", ReviewFails, Allow, Deny, fails))
+	}
+	return r.get(Review), fails == Allow
 }
 
 // Events returns the bus of events, "" for none, and whether they carry content.

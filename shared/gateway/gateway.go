@@ -43,7 +43,7 @@ func Status(code chat.Code) int {
 		return http.StatusBadRequest
 	case chat.CodeUnauthorized, chat.CodeTokenExpired:
 		return http.StatusUnauthorized
-	case chat.CodeNotAMember, chat.CodeForbidden, chat.CodeMuted, chat.CodeBanned:
+	case chat.CodeNotAMember, chat.CodeForbidden, chat.CodeDenied, chat.CodeMuted, chat.CodeBanned:
 		return http.StatusForbidden
 	case chat.CodeNotFound:
 		return http.StatusNotFound
