@@ -72,6 +72,9 @@ func TestBadContextIsSaidInOneLine(t *testing.T) {
 			"originKey": "0123456789abcdefghij", "acceptedKeys": "another-0123456789abcdef",
 		}, "acceptedKeys lacks originKey"},
 		"a rate of none":          {map[string]any{"env": "dev", "firewallRate": "9"}, "want a number from 10"},
+		"a review by no function": {map[string]any{"env": "dev", "reviewFunction": "review"}, "want the ARN of a Lambda function"},
+		"a review's failure":      {map[string]any{"env": "dev", "reviewFailure": "allow"}, "reviewFailure needs reviewFunction"},
+		"a failure that is none":  {map[string]any{"env": "dev", "reviewFailure": "maybe"}, "want allow or deny"},
 		"content of no event":     {map[string]any{"env": "dev", "eventContent": "true"}, "eventContent needs events=true"},
 		"perhaps events":          {map[string]any{"env": "dev", "events": "on"}, "want true or false"},
 		"a service's name":        {map[string]any{"env": "dev", "services": "Bot"}, "want a name such as bot"},
@@ -210,6 +213,7 @@ func TestSettingsReachTheTemplates(t *testing.T) {
 	c := synthWith(t, map[string]any{
 		"env": "prod", "throttleBurst": "7", "throttleRate": 70, "apiThrottleBurst": 8, "apiThrottleRate": "80", "reservedConcurrency": "fanout=5", "logLevel": "warn",
 		"connectRate": 0, "connectBurst": "7", "sendRate": 3, "sendBurst": 30, "writeRate": "4", "writeBurst": 40, "readRate": 0, "readBurst": 50,
+		"reviewFunction": "arn:aws:lambda:us-east-1:123456789012:function:review", "reviewFailure": "allow",
 		"events": "true", "eventContent": "true",
 		"services":      "bot=machine,news-feed=other",
 		"orderInterval": 0, "attachmentBytes": 5_000_000, "typing": "off", "presence": "off",
@@ -260,6 +264,11 @@ func TestSettingsReachTheTemplates(t *testing.T) {
 			}
 			r.expect(t, off, "Environment", "Variables", name)
 		}
+		reviewed := "null"
+		if program := c.program(t, r); program == topology.SendMessage || program == topology.API {
+			reviewed = `"arn:aws:lambda:us-east-1:123456789012:function:review"`
+		}
+		r.expect(t, reviewed, "Environment", "Variables", config.Review)
 		bus, content := "null", "null"
 		if c.program(t, r) == topology.Fanout {
 			bus, content = `{"Ref":"`+c.only(t, "AWS::Events::EventBus").id+`"}`, `"true"`

@@ -93,6 +93,8 @@ var usageErrors = map[string]string{
 	"local --origin *":                           `streamroom local: invalid --origin "*": want an origin`,
 	"token":                                      `streamroom token: --user or --service is missing; see`,
 	"token --user a --service bot":               `streamroom token: --user and --service exclude each other; see`,
+	"local --review x":                           `streamroom local: invalid --review "x": want a URL such as http://127.0.0.1:9000/; see`,
+	"local --review-failure x":                   `streamroom local: invalid --review-failure "x": want allow or deny; see`,
 	"local --event-content":                      `streamroom local: --event-content needs --events; see`,
 	"local --service Bot":                        `streamroom local: invalid --service "Bot": want a name such as bot or news-feed; see`,
 	"users":                                      `streamroom users: a command is missing: disconnect; see`,
