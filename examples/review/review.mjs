@@ -14,6 +14,10 @@ export async function handler({ content }) {
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
-  const server = createServer(async (request, response) => response.end(JSON.stringify(await handler(await json(request)))));
-  server.listen(Number(process.env.PORT ?? 9000), "127.0.0.1", () => console.log(`http://127.0.0.1:${server.address().port}/`));
+  const server = createServer(async (request, response) =>
+    response.end(JSON.stringify(await handler(await json(request)))),
+  );
+  server.listen(Number(process.env.PORT ?? 9000), "127.0.0.1", () =>
+    console.log(`http://127.0.0.1:${server.address().port}/`),
+  );
 }

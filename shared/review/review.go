@@ -166,8 +166,10 @@ func (c *Client) sign(r *http.Request, body []byte) error {
 	date, sum := sigv4.Date(time.Now()), sha256.Sum256(body)
 	r.Header["X-Amz-Date"] = []string{date}
 	headers := []sigv4.Header{
-		{Name: "content-length", Value: strconv.Itoa(len(body))}, {Name: "content-type", Value: "application/json"},
-		{Name: "host", Value: r.Host}, {Name: "x-amz-date", Value: date},
+		{Name: "content-length", Value: strconv.Itoa(len(body))},
+		{Name: "content-type", Value: "application/json"},
+		{Name: "host", Value: r.Host},
+		{Name: "x-amz-date", Value: date},
 	}
 	if token := credentials.SessionToken; token != "" {
 		r.Header["X-Amz-Security-Token"] = []string{token}
