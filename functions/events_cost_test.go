@@ -2,6 +2,7 @@ package functions_test
 
 import (
 	"net/http"
+	"sync/atomic"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -15,11 +16,11 @@ import (
 // countedBus counts the requests to a bus.
 type countedBus struct {
 	*eventbridge.Bus
-	requests int
+	requests atomic.Int64
 }
 
 func (c *countedBus) Do(r *http.Request) (*http.Response, error) {
-	c.requests++
+	c.requests.Add(1)
 	return c.Bus.Do(r)
 }
 
@@ -42,8 +43,8 @@ func TestFanout_EventsTakeOneRequestForTen(t *testing.T) {
 		if got.Requests != 3 || posts != 9 {
 			t.Errorf("bus %q: %d requests to the table, %d posts; want 3, 9", bus, got.Requests, posts)
 		}
-		if events := len(counted.Events()); counted.requests != want || events != 10*want {
-			t.Errorf("bus %q: %d requests with %d events, want %d with %d", bus, counted.requests, events, want, 10*want)
+		if events := len(counted.Events()); int(counted.requests.Load()) != want || events != 10*want {
+			t.Errorf("bus %q: %d requests with %d events, want %d with %d", bus, counted.requests.Load(), events, want, 10*want)
 		}
 	}
 }

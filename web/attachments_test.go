@@ -177,7 +177,7 @@ func TestAPhotoHasNoPosition(t *testing.T) {
 	bob.until(`document.querySelector(".picture img[data-loaded]") !== null`)
 	// It stands on its side, for the sender and for its readers.
 	for _, p := range []*page{alice, bob} {
-		p.until(`(i => i.naturalWidth === 32 && i.naturalHeight === 64 && i.getAttribute("height") === "64")(document.querySelector(".picture img[data-loaded]"))`)
+		p.until(`(i => i?.naturalWidth === 32 && i.naturalHeight === 64 && i.getAttribute("height") === "64")(document.querySelector(".picture img[data-loaded]"))`)
 	}
 	_, got := fetched(t, bob.following(".picture"))
 	if bytes.Contains(got, []byte("E13")) || !bytes.HasSuffix(got, plain.Bytes()[2:]) || len(got) != plain.Len()+36 {
