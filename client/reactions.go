@@ -24,9 +24,9 @@ type Reactions = wire.Reactions
 type ReactionChange = wire.ReactionChange
 
 // Reacted says what members have reacted to a message with. Each later event of a message
-// is newer than the one before, or as new and knows the user's own, which may have come
-// from another device while there was no connection. It may come before the message itself, or for one that is
-// older than any that came.
+// is newer than the one before, or as new and tells more: the user's own, which may have
+// come from another device while there was no connection, or changes that were not named
+// yet. It may come before the message itself, or for one that is older than any that came.
 type Reacted struct {
 	ChatRoomID, MessageID string
 
@@ -70,8 +70,9 @@ func reactionsPath(roomID, messageID string) string {
 type toldReactions struct {
 	version int64
 	counts  map[string]int
-	own     int64 // as of which version it has all of the user's own; 0: it hasn't
-	later   []ownChange
+	named   []ReactionChange // as of version
+	own     int64            // as of which version it has all of the user's own; 0: it hasn't
+	later   []ownChange      // which came after that
 }
 
 // ownChange is a change of the user's own that a frame told of.
@@ -106,23 +107,52 @@ func (t toldReactions) mine(answer *Reactions) []string {
 // maxReacted is of how many messages that is remembered.
 const maxReacted = 8192
 
+// news returns what the application does not have of a frame's changes. A frame has the
+// counts as of when it was sent, so several of one version name different changes, and
+// of the user's own those of an older one count, too.
+func (t toldReactions) news(e Reacted, self string) (news []ReactionChange) {
+	for _, c := range e.Changed {
+		switch {
+		case e.Version > t.version:
+		case e.Version == t.version && slices.Contains(t.named, c):
+			continue
+		case e.Version < t.version && (c.UserID != self || e.Version <= t.own || t.toldSince(c.Reaction, e.Version)):
+			continue
+		}
+		news = append(news, c)
+	}
+	return news
+}
+
+// toldSince reports whether a frame has told of one of the user's own at a version, or later.
+func (t toldReactions) toldSince(reaction string, version int64) bool {
+	return slices.ContainsFunc(t.later, func(c ownChange) bool { return c.Reaction == reaction && c.version >= version })
+}
+
 // reacted takes a frame of reactions. One that the application has no time for is fetched
 // with the messages that it shows.
 func (in *inbox) reacted(e Reacted) {
 	in.mu.Lock()
 	told, self := in.reactions[e.ChatRoomID+" "+e.MessageID], in.self
 	in.mu.Unlock()
-	if e.Version <= told.version {
-		return
+	version, newer := e.Version, e.Version > told.version
+	if e.Changed = told.news(e, self); !newer {
+		e.Version, e.Counts = told.version, told.counts
+		if len(e.Changed) == 0 {
+			return
+		}
 	}
 	if !in.events.push(e) {
 		in.gap(e.ChatRoomID)
 		return
 	}
-	told.version, told.counts = e.Version, e.Counts
+	if newer {
+		told.version, told.counts, told.named = e.Version, e.Counts, nil
+	}
+	told.named = append(slices.Clip(told.named), e.Changed...)
 	for _, c := range e.Changed {
 		if c.UserID == self {
-			told.later = append(slices.Clip(told.later), ownChange{c, e.Version})
+			told.later = append(slices.Clip(told.later), ownChange{c, version})
 		}
 	}
 	in.mu.Lock()
@@ -153,10 +183,12 @@ func (in *inbox) fetched(q request, page []arrival) {
 		if r.Version < told.version {
 			e.Version, e.Counts, e.Mine = told.version, told.counts, told.mine(r)
 		}
-		if _, waits := q.of.find(m.id); waits || q.of.knows(m.id) {
+		if _, waits := q.of.find(m.id); waits || q.of.knows(m.id) || r.Version < told.version {
 			in.events.add(e)
 		}
-		told.version, told.counts = e.Version, e.Counts
+		if e.Version > told.version {
+			told.version, told.counts, told.named = e.Version, e.Counts, nil
+		}
 		if ownIsNews {
 			told.own, told.later = r.Version, told.since(r.Version)
 		}

@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -116,6 +117,37 @@ func TestOwnReactionsOfAnOvertakenAnswer(t *testing.T) {
 			ChatRoomID: "general", MessageID: frame.MessageID, Version: 4, Counts: map[string]int{"👍": 3}, Mine: []string{"❤️", "🎉"},
 		}
 		if diff := cmp.Diff(want, last); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+// Frames of one version name different changes, and one may come late: none of the user's
+// own is lost, and nothing comes twice.
+func TestReactionsOfOneVersion(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.store("general", "bob", "one")
+		r.run()
+		r.follow("general")
+		frame := func(version int64, user, reaction string) wire.ReactionsChanged {
+			f := r.reacted("general", 0, version, int(version))
+			f.Changed = []wire.ReactionChange{{UserID: user, Reaction: reaction, Added: true}}
+			return f
+		}
+		late := frame(1, "alice", "👍")
+		for _, f := range []wire.ReactionsChanged{frame(2, "bob", "🎉"), frame(2, "alice", "❤️"), frame(2, "bob", "🎉"), late, late, frame(1, "carol", "👍")} {
+			r.broadcast(f)
+		}
+		r.pass(0)
+		var told []string
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		for _, e := range r.events {
+			if e, ok := e.(client.Reacted); ok {
+				told = append(told, fmt.Sprintf("%d %d %s %s", e.Version, e.Counts["👍"], e.Changed[0].UserID, e.Changed[0].Reaction))
+			}
+		}
+		if diff := cmp.Diff([]string{"2 2 bob 🎉", "2 2 alice ❤️", "2 2 alice 👍"}, told); diff != "" {
 			t.Error(diff)
 		}
 	})

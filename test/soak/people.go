@@ -141,7 +141,7 @@ func (d *device) noteReacted(v *visit, messageID string, now client.Reactions, c
 		}
 	}
 	for _, c := range changed {
-		if c.UserID == d.user && now.Version > held.since[c.Reaction] {
+		if c.UserID == d.user && now.Version >= held.since[c.Reaction] {
 			held.since[c.Reaction] = now.Version
 			held.mine[c.Reaction] = c.Added
 		}

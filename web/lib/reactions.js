@@ -80,7 +80,8 @@ export function mergeReactions(held, other) {
 
 /**
  * Takes the changes that a frame tells of: those of the user's own on other devices, also
- * if the frame is older than the counts that are held.
+ * if the frame is older than the counts that are held. Several frames may be of one
+ * version: the last one counts.
  * @param {Message} held
  * @param {number} version the frame's
  * @param {ReactionChange[]} changed
@@ -92,7 +93,7 @@ export function mergeOwn(held, version, changed, me) {
   if (!reactions) return false;
   const before = shownAs(reactions);
   for (const { userId, reaction, added } of changed) {
-    if (userId !== me || version <= (reactions.since?.[reaction] ?? 0)) continue;
+    if (userId !== me || version <= (reactions.own ?? 0) || version < (reactions.since?.[reaction] ?? 0)) continue;
     reactions.since = { ...reactions.since, [reaction]: version };
     const others = (reactions.mine ?? []).filter((r) => r !== reaction);
     reactions.mine = added ? [...others, reaction] : others;

@@ -308,6 +308,7 @@ export class Session {
   #connectionChanged(state) {
     if (state.name === "online") {
       this.#reconnected = true;
+      this.presence.reconnected(); // before anyone is learned again
       this.outbox.online();
       this.attachments.online();
       this.reactors.online();
@@ -336,10 +337,7 @@ export class Session {
 
   /** The connection answers: bring everything up to date. */
   #catchUpNow() {
-    if (this.#reconnected) {
-      this.inbox.reconnected();
-      this.presence.reconnected();
-    }
+    if (this.#reconnected) this.inbox.reconnected();
     this.#background(this.refreshRooms());
     for (const timeline of this.timelines.values()) {
       if (!timeline.loaded) this.#background(this.open(timeline.chatRoomId));

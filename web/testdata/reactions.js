@@ -74,6 +74,17 @@ test("an answer that a frame has overtaken tells of the user's own", async () =>
   equal(shown(w), "a1 d2! b1!");
 });
 
+test("frames of one version name different changes", async () => {
+  const w = new World();
+  await w.connect();
+  await w.open("r", stored(1, "hi", { reactions: { version: 1, counts: { a: 1 }, mine: ["a"] } }));
+  const mine = (reaction, added) => [{ userId: "alice", reaction, added }];
+  FakeSocket.last.receive(frame(1, 4, { b: 1 }, mine("c", true)), frame(1, 4, { b: 1 }, mine("a", false)));
+  FakeSocket.last.receive(frame(1, 4, { b: 1 }, mine("c", false)), frame(1, 4, { b: 1 }, mine("b", true)));
+  FakeSocket.last.receive(frame(1, 1, { a: 1 }, mine("a", true))); // which came before what was fetched
+  equal(shown(w), "b1!");
+});
+
 test("reactions that come before their message wait for it", async () => {
   const w = new World();
   await w.connect();

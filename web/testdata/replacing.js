@@ -129,6 +129,19 @@ test("a pong to a check from before does not show that nothing was missed", asyn
   equal(second.actions("sendMessage").length, 1);
 });
 
+test("who is read of before the pong that follows a loss is not forgotten", async () => {
+  const { w, first, second } = await replacing();
+  const carol = { userId: "carol", role: "member", joinedAt: 1, lastSeenAt: 5 };
+  w.answers["GET /rooms/r"] = { chatRoomId: "r", type: "group", memberCount: 2, role: "member", members: [carol] };
+  second.open();
+  first.lose();
+  await w.chat.room("r");
+  await w.clock.advance(10);
+  second.receive(pong("d="));
+  await w.clock.advance(20_000);
+  equal(w.chat.presenceOf("carol")?.lastSeenAt, 5);
+});
+
 const deaths = {
   "no pong": (w) => w.clock.advance(10_000),
   "it closes": async (_, first) => first.lose(),
