@@ -151,9 +151,12 @@ func ValidateReaction(text string) error {
 func addOwnReactions(ctx context.Context, store HistoryStore, userID string, most int, pages ...[]Message) error {
 	var asked []Message
 	for _, page := range pages {
-		for _, m := range page {
-			if len(m.Reactions.Counts) > 0 && len(asked) < most {
+		for i, m := range page {
+			switch {
+			case len(m.Reactions.Counts) > 0 && len(asked) < most:
 				asked = append(asked, m)
+			case len(m.Reactions.Counts) == 0 && m.Reactions.Version > 0: // all were taken back
+				page[i].Reactions.Mine = []string{}
 			}
 		}
 	}

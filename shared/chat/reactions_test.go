@@ -135,3 +135,18 @@ func TestValidateReaction(t *testing.T) {
 		refused(t, fmt.Sprintf("%q", reaction), chat.ValidateReaction(reaction), chat.CodeInvalidRequest)
 	}
 }
+
+// Of a message from which all reactions were taken back it is known that none is one's own.
+func TestReact_NoneAreLeft(t *testing.T) {
+	w := newWorld(t)
+	room := w.group("alice", "bob")
+	id := w.say("bob", room, "hello")
+	w.react("alice", room, id, "👍")
+	_, err := w.reactors.React(t.Context(), "alice", room, id, "👍", false)
+	ok(t, err)
+	messages, _, err := w.histories.Read(t.Context(), "alice", room, chat.Range{Limit: 1})
+	ok(t, err)
+	if got := messages[0].Reactions; got.Version != 2 || got.Mine == nil || len(got.Mine) != 0 {
+		t.Errorf("%+v", got)
+	}
+}
