@@ -72,7 +72,7 @@ type toldReactions struct {
 	counts  map[string]int
 	named   []ReactionChange // as of version
 	own     int64            // as of which version it has all of the user's own; 0: it hasn't
-	later   []ownChange      // which came after that
+	later   []ownChange      // the last one of each reaction that came after that
 }
 
 // ownChange is a change of the user's own that a frame told of.
@@ -152,7 +152,8 @@ func (in *inbox) reacted(e Reacted) {
 	told.named = append(slices.Clip(told.named), e.Changed...)
 	for _, c := range e.Changed {
 		if c.UserID == self {
-			told.later = append(slices.Clip(told.later), ownChange{c, version})
+			told.later = slices.DeleteFunc(slices.Clone(told.later), func(l ownChange) bool { return l.Reaction == c.Reaction })
+			told.later = append(told.later, ownChange{c, version})
 		}
 	}
 	in.mu.Lock()

@@ -52,12 +52,7 @@ func (s *Store) Unban(ctx context.Context, roomID, userID string) error {
 
 // Bans reads one page of a room's bans strongly.
 func (s *Store) Bans(ctx context.Context, roomID, after string, limit int) (bans []chat.Ban, next string, err error) {
-	p := page{pk: table.RoomPrefix + roomID, limit: limit + 1}
-	p.from, p.to = prefixed(table.BanPrefix)
-	if after != "" {
-		p.from = table.Ban(roomID, after).SK + "\x00"
-	}
-	items, err := s.queryAll(ctx, p)
+	items, err := s.queryAll(ctx, usersAfter(table.RoomPrefix+roomID, table.BanPrefix, after, limit))
 	if err != nil {
 		return nil, "", err
 	}

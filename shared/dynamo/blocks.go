@@ -61,12 +61,7 @@ func (s *Store) markBlock(ctx context.Context, userID, blocked, update string) e
 
 // Blocks reads one page of whom a user blocks strongly.
 func (s *Store) Blocks(ctx context.Context, userID, after string, limit int) (blocks []chat.Block, next string, err error) {
-	p := page{pk: table.UserPrefix + userID, limit: limit + 1}
-	p.from, p.to = prefixed(table.BlockPrefix)
-	if after != "" {
-		p.from = table.Block(userID, after).SK + "\x00"
-	}
-	items, err := s.queryAll(ctx, p)
+	items, err := s.queryAll(ctx, usersAfter(table.UserPrefix+userID, table.BlockPrefix, after, limit))
 	if err != nil {
 		return nil, "", err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/oklog/ulid/v2"
 
@@ -29,18 +28,7 @@ func (s *Store) ChangeMember(ctx context.Context, roomID string, was, now chat.M
 		}}})
 		return err == nil && len(reasons) == 0, err
 	}
-	err := s.retryConflicts(ctx, func() error { // transactions make successors
-		_, err := s.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-			TableName: s.table, Key: update.Key,
-			ConditionExpression: update.ConditionExpression, UpdateExpression: update.UpdateExpression,
-			ExpressionAttributeNames: update.ExpressionAttributeNames, ExpressionAttributeValues: update.ExpressionAttributeValues,
-		})
-		return err
-	})
-	if _, failed := conditionFailed(err); failed {
-		return false, nil
-	}
-	return err == nil, err
+	return s.updateIf(ctx, update) // transactions make successors
 }
 
 func memberChange(roomID string, was, now chat.Member) *types.Update {

@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/oklog/ulid/v2"
 
@@ -179,16 +178,5 @@ func (s *Store) updateRoom(ctx context.Context, room *types.Update, r chat.Room,
 			return err == nil && len(reasons) == 0, err
 		}
 	}
-	err := s.retryConflicts(ctx, func() error { // transactions add and remove members
-		_, err := s.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-			TableName: s.table, Key: room.Key,
-			ConditionExpression: room.ConditionExpression, UpdateExpression: room.UpdateExpression,
-			ExpressionAttributeNames: room.ExpressionAttributeNames, ExpressionAttributeValues: room.ExpressionAttributeValues,
-		})
-		return err
-	})
-	if _, failed := conditionFailed(err); failed {
-		return false, nil
-	}
-	return err == nil, err
+	return s.updateIf(ctx, room) // transactions add and remove members
 }

@@ -166,6 +166,34 @@ func prefixed(prefix string) (from, to string) {
 	return prefix, prefix[:len(prefix)-1] + string(prefix[len(prefix)-1]+1)
 }
 
+// usersAfter is a page of rows that are named by users, which begin behind one of them; ""
+// is the beginning. One more than asked for tells that there are more.
+func usersAfter(pk, prefix, after string, limit int) page {
+	p := page{pk: pk, limit: limit + 1}
+	p.from, p.to = prefixed(prefix)
+	if after != "" {
+		p.from = prefix + after + "\x00" // the next possible id: ids have no control characters
+	}
+	return p
+}
+
+// updateIf makes an update that transactions may be in the way of, and reports whether its
+// condition held.
+func (s *Store) updateIf(ctx context.Context, u *types.Update) (bool, error) {
+	err := s.retryConflicts(ctx, func() error {
+		_, err := s.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+			TableName: s.table, Key: u.Key,
+			ConditionExpression: u.ConditionExpression, UpdateExpression: u.UpdateExpression,
+			ExpressionAttributeNames: u.ExpressionAttributeNames, ExpressionAttributeValues: u.ExpressionAttributeValues,
+		})
+		return err
+	})
+	if _, failed := conditionFailed(err); failed {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // conditionFailed returns the item that failed a condition, where the request
 // asked for it, and whether err is a failed condition at all.
 func conditionFailed(err error) (old item, failed bool) {
