@@ -3,6 +3,7 @@ package client_test
 import (
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -38,6 +39,7 @@ func (r *rig) open() []*fakeConn {
 func TestSuccession(t *testing.T) {
 	bubble(t, func(r *rig) {
 		t := r.t
+		r.client.SetRandom(1) // so that no sync of active rooms, some 37 min apart, is due then
 		r.follow("general")
 		r.run()
 		r.say("general", "one")
@@ -218,5 +220,32 @@ func TestSendAcrossSuccession(t *testing.T) {
 		}
 		r.pass(time.Minute)
 		r.wantContents("general", "one ")
+	})
+}
+
+// What is lost on connections that work, and that nothing else tells of, is found in a day
+// or so: an edit, and a message of a room after which a newer one came in another.
+func TestAllIsAskedForOnceADay(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.follow("general")
+		r.follow("other")
+		r.run()
+		r.say("general", "0")
+		r.pass(2 * time.Hour)
+		r.change("general", 0, time.Now().UnixMilli(), "edited")
+		r.store("general", "bob", "lost")
+		r.say("other", "newer")
+		r.pass(10 * time.Hour)
+		if got := r.contents("general"); got != "0 " {
+			t.Fatalf("something else tells: %q", got)
+		}
+		r.pass(25 * time.Hour)
+		r.wantContents("general", "0 lost ")
+		if told := r.story(); !slices.ContainsFunc(told, func(s string) bool { return strings.HasPrefix(s, `edited "edited"`) }) {
+			t.Errorf("no one tells of the edit: %q", told)
+		}
+		if _, disconnected := r.states(); len(disconnected) != 0 {
+			t.Errorf("the connection was lost: %+v", disconnected)
+		}
 	})
 }

@@ -71,7 +71,7 @@ const (
 	judged       = 3 * time.Hour // after midnight, when all are in bed
 	quietBefore  = time.Hour     // before that no one does anything any more
 	daysTimeout  = 30 * time.Minute
-	daysPoll     = 5 * time.Second
+	daysPoll     = 30 * time.Second // a comparison takes 0.1 s of a processor, and is made until daysTimeout
 	peopleInRoom = 8
 	roomsOfUser  = 4
 

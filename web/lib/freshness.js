@@ -1,5 +1,5 @@
 // Decides when there is a reason to ask the server although no message is missed: a
-// pong tells of something newer than what came, or a room was active.
+// pong tells of something newer than what came, a room was active, or a day has passed.
 
 import { around } from "./clock.js";
 
@@ -13,6 +13,9 @@ const SYNC_EVERY = 30 * 60_000;
 /** How long after another one a message may not move its room up in lists, so that no pong tells of it (ms): an interval of three minutes, and the time until it is delivered. */
 const NOTED = 4 * 60_000;
 
+/** Between times at which everything is asked for, as on a new connection: of a frame that is lost on a connection that works on, nothing else may tell (ms). */
+const RENEW_EVERY = 24 * 3_600_000;
+
 export class Freshness {
   /** The newest time of a message that came live, or of a pong's changedAt (ms since 1970). */
   #seen = 0;
@@ -20,6 +23,8 @@ export class Freshness {
   #active = new Map();
   /** @type {(() => void)|undefined} cancels the next sync of active rooms */
   #timer;
+  /** When everything is to be asked for (ms since 1970). */
+  #stale = 0;
   #clock;
   #sync;
 
@@ -49,6 +54,16 @@ export class Freshness {
     const news = changedAt > Math.max(this.#seen, listed);
     this.#seen = Math.max(this.#seen, changedAt);
     return news;
+  }
+
+  /** Everything is asked for now. */
+  renewed() {
+    this.#stale = this.#clock.now() + around(this.#clock, RENEW_EVERY);
+  }
+
+  /** Whether everything is to be asked for, although no connection was lost. */
+  isStale() {
+    return this.#clock.now() >= this.#stale;
   }
 
   stop() {

@@ -331,13 +331,17 @@ export class Session {
     this.typing.switched(frame.off);
     this.presence.switched(frame.off);
     this.#restore();
+    this.#reconnected ||= this.#freshness.isStale();
     const news = this.#freshness.isNews(frame.changedAt ?? 0, this.directory.list.list()[0]?.lastMessageAt ?? 0);
     if (news || this.#reconnected) this.#catchUpNow();
   }
 
   /** The connection answers: bring everything up to date. */
   #catchUpNow() {
-    if (this.#reconnected) this.inbox.reconnected();
+    if (this.#reconnected) {
+      this.#freshness.renewed();
+      this.inbox.reconnected();
+    }
     this.#background(this.refreshRooms());
     for (const timeline of this.timelines.values()) {
       if (!timeline.loaded) this.#background(this.open(timeline.chatRoomId));

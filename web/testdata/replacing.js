@@ -214,3 +214,26 @@ test("when the client stops, both connections are closed, and nothing comes of e
     equal(texts(w), ["a"]);
   }
 });
+
+test("everything is asked for once a day, also where no connection is lost", async () => {
+  const w = new World();
+  await w.connect();
+  await w.open("r", live(1, "a", null));
+  const synced = w.asked("POST /sync").length;
+  let sockets = 1;
+  const hour = async () => {
+    for (let i = 0; i < 60; i++) {
+      await w.clock.advance(MINUTE);
+      if (FakeSocket.all.length > sockets) FakeSocket.last.open();
+      sockets = FakeSocket.all.length;
+      for (const socket of FakeSocket.all) {
+        if (!socket.closed) socket.receive(pong("c="));
+      }
+      await settle();
+    }
+  };
+  for (let i = 0; i < 17; i++) await hour();
+  equal(w.asked("POST /sync").length, synced);
+  for (let i = 0; i < 14; i++) await hour();
+  equal([w.asked("POST /sync").length, w.chat.state.name], [synced + 1, "online"]);
+});
