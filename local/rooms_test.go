@@ -163,16 +163,14 @@ func TestARemovalOfWhatHasChangedDoesNothing(t *testing.T) {
 	store := dynamo.New(dynamodb.NewFromConfig(s.AWS()), local.TableName, time.Now)
 	room := s.Room("olga", "bob")
 	before := everything(s)
-	for name, c := range map[string]struct {
-		member    chat.Member
-		successor string
-	}{
-		"an owner who seemed to be alone":          {chat.Member{UserID: "olga", Role: chat.Owner}, ""},
-		"a successor who has left":                 {chat.Member{UserID: "olga", Role: chat.Owner}, "carol"},
-		"an owner who seemed to be none":           {chat.Member{UserID: "olga", Role: chat.PlainMember}, ""},
-		"a plain member who seemed an owner":       {chat.Member{UserID: "bob", Role: chat.Owner}, "olga"},
-		"a member who has left":                    {chat.Member{UserID: "carol", Role: chat.PlainMember}, ""},
-		"an owner who has left, and the successor": {chat.Member{UserID: "carol", Role: chat.Owner}, "bob"},
+	is := func(user string, role chat.Role) chat.Member { return chat.Member{UserID: user, Role: role} }
+	for name, c := range map[string]struct{ member, successor chat.Member }{
+		"an owner who seemed to be alone":          {is("olga", chat.Owner), chat.Member{}},
+		"a successor who has left":                 {is("olga", chat.Owner), is("carol", chat.PlainMember)},
+		"an owner who seemed to be none":           {is("olga", chat.PlainMember), chat.Member{}},
+		"a plain member who seemed an owner":       {is("bob", chat.Owner), is("olga", chat.Owner)},
+		"a member who has left":                    {is("carol", chat.PlainMember), chat.Member{}},
+		"an owner who has left, and the successor": {is("carol", chat.Owner), is("bob", chat.PlainMember)},
 	} {
 		if removed, err := store.RemoveMember(t.Context(), room, c.member, c.successor); removed || err != nil {
 			t.Errorf("%s: removed %t, error %v", name, removed, err)

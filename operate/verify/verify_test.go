@@ -121,7 +121,7 @@ func TestARoomThatEndedIsNoDifference(t *testing.T) {
 	records := w.Seed(1, 1, 2)
 	rig.Eventually(t, "the projections", func() bool { return w.Consumers.Handled(topology.LastMessage) == records })
 	store := dynamo.New(w.DB(), local.TableName, time.Now)
-	gone, err := store.RemoveMember(t.Context(), "room-0000", chat.Member{UserID: "room-0000-0", Role: chat.Owner}, "")
+	gone, err := store.RemoveMember(t.Context(), "room-0000", chat.Member{UserID: "room-0000-0", Role: chat.Owner}, chat.Member{})
 	if err != nil || !gone {
 		t.Fatalf("leave: %t, %v", gone, err)
 	}

@@ -240,7 +240,7 @@ func (s *Rooms) remove(ctx context.Context, roomID, userID string, allowed func(
 				return err
 			}
 		}
-		removed, err := s.store.RemoveMember(ctx, roomID, leaving, successor.UserID)
+		removed, err := s.store.RemoveMember(ctx, roomID, leaving, successor)
 		if err != nil {
 			return fmt.Errorf("remove member: %w", err)
 		}
@@ -252,8 +252,8 @@ func (s *Rooms) remove(ctx context.Context, roomID, userID string, allowed func(
 }
 
 // successor returns the member who owns a room when an owner is removed: another
-// owner, if there is one, else the member who joined first. The zero Member if there is
-// no other one.
+// owner, if there is one, else the member who joined first, a service only if all are. The
+// zero Member if there is no other one.
 func (s *Rooms) successor(ctx context.Context, roomID, owner string) (Member, error) {
 	var first Member
 	after := ""
@@ -268,7 +268,7 @@ func (s *Rooms) successor(ctx context.Context, roomID, owner string) (Member, er
 			case m.UserID == owner:
 			case m.Role == Owner:
 				return m, nil
-			case first.UserID == "" || m.JoinedAt < first.JoinedAt:
+			case first.UserID == "" || precedes(m, first):
 				first = m
 			}
 		}
@@ -296,5 +296,13 @@ func (s *Rooms) authorize(ctx context.Context, roomID, userID string) (Room, Mem
 	if !ok {
 		return Room{}, Member{}, errNotAMember(roomID)
 	}
+// precedes reports whether a member, rather than another one, becomes an owner.
+func precedes(m, other Member) bool {
+	if IsService(m.UserID) != IsService(other.UserID) {
+		return IsService(other.UserID)
+	}
+	return m.JoinedAt < other.JoinedAt
+}
+
 	return room, member, nil
 }

@@ -187,7 +187,7 @@ func TestRemoveMember_Concurrent(t *testing.T) {
 	w := newWorld(t)
 	room := w.group("alice", "bob", "carol")
 	w.once("RemoveMember", func() { // bob becomes an owner while he is removed
-		_, err := w.store.RemoveMember(t.Context(), room, chat.Member{UserID: "alice", Role: chat.Owner}, "bob")
+		_, err := w.store.RemoveMember(t.Context(), room, chat.Member{UserID: "alice", Role: chat.Owner}, chat.Member{UserID: "bob", Role: chat.PlainMember})
 		ok(t, err)
 	})
 	ok(t, w.rooms.RemoveMember(t.Context(), "bob", room, "bob"))
@@ -217,7 +217,7 @@ func (w *world) flip(roomID, userID string) {
 	if other.Role = chat.Owner; m.Role == chat.Owner {
 		other.Role = chat.PlainMember
 	}
-	_, err = w.store.RemoveMember(w.Context(), roomID, m, "alice")
+	_, err = w.store.RemoveMember(w.Context(), roomID, m, chat.Member{UserID: "alice", Role: chat.Owner})
 	ok(w, err)
 	_, err = w.store.AddMember(w.Context(), chat.Room{ID: roomID}, other)
 	ok(w, err)

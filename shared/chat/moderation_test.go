@@ -314,3 +314,18 @@ func TestBlock_WhileTheRoomIsMade(t *testing.T) {
 	refused(t, "blocking no one", blocks.Block(t.Context(), "bob", ""), chat.CodeInvalidRequest)
 	refused(t, "unblocking no one", blocks.Unblock(t.Context(), "bob", ""), chat.CodeInvalidRequest)
 }
+// A service that joined with or before others does not inherit a room from its owner.
+func TestSuccessor_IsNoService(t *testing.T) {
+	w := newWorld(t)
+	bot := chat.ServiceID("bot")
+	room := w.group("alice", bot, "zoe")
+	ok(t, w.rooms.RemoveMember(t.Context(), "alice", room, "alice"))
+	if roles := w.roles(room); roles["zoe"] != chat.Owner || roles[bot] != chat.PlainMember {
+		t.Errorf("roles %v, want zoe to be the owner", roles)
+	}
+	ok(t, w.rooms.RemoveMember(t.Context(), "zoe", room, "zoe"))
+	if roles := w.roles(room); roles[bot] != chat.Owner {
+		t.Errorf("roles %v, want the service to be the owner", roles)
+	}
+}
+

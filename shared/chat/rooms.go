@@ -62,11 +62,11 @@ type RoomStore interface {
 	// JoinRoom is AddMember for a room that is public: CodeNotAMember if it isn't.
 	JoinRoom(ctx context.Context, r Room, m Member) (joined bool, err error)
 	// RemoveMember removes a member, with their read cursor, and discounts it. The
-	// successor, unless "", becomes an owner. Removing an owner without a successor
-	// deletes the room. It returns false, and changes nothing, if the member's role
-	// is not m.Role, the successor is not a member, or a room to delete has other
-	// members.
-	RemoveMember(ctx context.Context, roomID string, m Member, successor string) (removed bool, err error)
+	// successor, unless zero, becomes an owner who is not muted, with a greater ChangedAt,
+	// or stays one. Removing an owner without a successor deletes the room. It returns
+	// false, and changes nothing, if the member's role is not m.Role, the successor is not
+	// a member or has another role by now, or a room to delete has other members.
+	RemoveMember(ctx context.Context, roomID string, m, successor Member) (removed bool, err error)
 	// ChangeMember gives a member the role, the muting and the ChangedAt of now; false if
 	// the member is not as was any more in these. keeps, unless "", has to be an owner,
 	// and stays one in the same step: false if they aren't.

@@ -102,12 +102,12 @@ func TestCreate_RoomThatVanishes(t *testing.T) {
 	room := w.direct("alice", "bob")
 	w.on("Room", func() {
 		for _, m := range []chat.Member{{UserID: "alice", Role: chat.PlainMember}, {UserID: "bob", Role: chat.PlainMember}} {
-			_, err := w.store.RemoveMember(t.Context(), room, m, "")
+			_, err := w.store.RemoveMember(t.Context(), room, m, chat.Member{})
 			ok(t, err)
 		}
 		_, err := w.store.AddMember(t.Context(), chat.Room{ID: room}, chat.Member{UserID: "x", Role: chat.Owner})
 		ok(t, err)
-		_, err = w.store.RemoveMember(t.Context(), room, chat.Member{UserID: "x", Role: chat.Owner}, "")
+		_, err = w.store.RemoveMember(t.Context(), room, chat.Member{UserID: "x", Role: chat.Owner}, chat.Member{})
 		ok(t, err)
 	})
 	_, _, err := w.rooms.Create(t.Context(), "alice", chat.NewRoom{Type: chat.Direct, Members: []string{"bob"}})

@@ -273,7 +273,7 @@ func (s *Store) newestMessageID(ctx context.Context, roomID string) (string, err
 
 // RemoveMember removes a member, with their participation and read cursor,
 // discounts them, and makes the successor an owner, in one transaction.
-func (s *Store) RemoveMember(ctx context.Context, roomID string, m chat.Member, successor string) (bool, error) {
+func (s *Store) RemoveMember(ctx context.Context, roomID string, m, successor chat.Member) (bool, error) {
 	roles := item{":role": attribute.Text(string(m.Role))}
 	writes := []types.TransactWriteItem{
 		{Delete: &types.Delete{
@@ -287,14 +287,8 @@ func (s *Store) RemoveMember(ctx context.Context, roomID string, m chat.Member, 
 		{Delete: &types.Delete{TableName: s.table, Key: attribute.Key(table.Read(roomID, m.UserID))}},
 	}
 	switch {
-	case successor != "":
-		writes = append(writes, types.TransactWriteItem{Update: s.countMembers(roomID, -1)}, types.TransactWriteItem{Update: &types.Update{
-			TableName: s.table, Key: attribute.Key(table.Member(roomID, successor)),
-			UpdateExpression:          aws.String("SET #role = :owner, #at = :at"),
-			ConditionExpression:       aws.String("attribute_exists(#role)"),
-			ExpressionAttributeNames:  map[string]string{"#role": table.Role, "#at": table.EditedAt},
-			ExpressionAttributeValues: item{":owner": attribute.Text(string(chat.Owner)), ":at": attribute.Number(s.now().UnixMilli())},
-		}})
+	case successor.UserID != "":
+		writes = append(writes, types.TransactWriteItem{Update: s.countMembers(roomID, -1)}, types.TransactWriteItem{Update: s.succeed(roomID, successor)})
 	case m.Role == chat.Owner:
 		// The condition of countMembers keeps users from joining a deleted room.
 		writes = append(writes, types.TransactWriteItem{Delete: &types.Delete{
@@ -311,6 +305,19 @@ func (s *Store) RemoveMember(ctx context.Context, roomID string, m chat.Member, 
 		return false, err
 	}
 	return len(reasons) == 0, nil
+}
+
+// succeed makes a member an owner who may speak: no one else could end their muting. Who
+// owns the room already stays as they are, and an owner.
+func (s *Store) succeed(roomID string, m chat.Member) *types.Update {
+	if m.Role == chat.Owner {
+		return s.keepOwner(roomID, m.UserID)
+	}
+	now := m
+	now.Role, now.MutedUntil, now.ChangedAt = chat.Owner, 0, max(s.now().UnixMilli(), m.ChangedAt+1)
+	u := memberChange(roomID, m, now)
+	u.TableName = s.table
+	return u
 }
 
 func (s *Store) countMembers(roomID string, by int64) *types.Update {

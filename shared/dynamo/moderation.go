@@ -19,16 +19,22 @@ func (s *Store) ChangeMember(ctx context.Context, roomID string, was, now chat.M
 	update := memberChange(roomID, was, now)
 	update.TableName = s.table
 	if keeps != "" {
-		reasons, err := s.transact(ctx, ulid.Make().String(), []types.TransactWriteItem{{Update: update}, {Update: &types.Update{
-			TableName: s.table, Key: attribute.Key(table.Member(roomID, keeps)),
-			UpdateExpression:          aws.String("SET #role = :owner"), // which changes nothing, and leaves no record
-			ConditionExpression:       aws.String("#role = :owner"),
-			ExpressionAttributeNames:  map[string]string{"#role": table.Role},
-			ExpressionAttributeValues: item{":owner": attribute.Text(string(chat.Owner))},
-		}}})
+		reasons, err := s.transact(ctx, ulid.Make().String(), []types.TransactWriteItem{{Update: update}, {Update: s.keepOwner(roomID, keeps)}})
 		return err == nil && len(reasons) == 0, err
 	}
 	return s.updateIf(ctx, update) // transactions make successors
+}
+
+// keepOwner fails a transaction if a member is no owner. It changes nothing, and leaves no
+// record.
+func (s *Store) keepOwner(roomID, userID string) *types.Update {
+	return &types.Update{
+		TableName: s.table, Key: attribute.Key(table.Member(roomID, userID)),
+		UpdateExpression:          aws.String("SET #role = :owner"),
+		ConditionExpression:       aws.String("#role = :owner"),
+		ExpressionAttributeNames:  map[string]string{"#role": table.Role},
+		ExpressionAttributeValues: item{":owner": attribute.Text(string(chat.Owner))},
+	}
 }
 
 func memberChange(roomID string, was, now chat.Member) *types.Update {

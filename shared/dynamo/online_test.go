@@ -170,7 +170,7 @@ func TestIndexMember_WhoRejoinsIsNotInTheIndex(t *testing.T) {
 	room := chat.Room{ID: "r0"}
 	alice, _, err := x.Member(t.Context(), "r0", "alice")
 	x.must(err)
-	if removed, err := x.RemoveMember(t.Context(), "r0", alice, ""); err != nil || !removed {
+	if removed, err := x.RemoveMember(t.Context(), "r0", alice, chat.Member{}); err != nil || !removed {
 		t.Fatalf("removed %t, error %v", removed, err)
 	}
 	x.must(x.IndexMember(t.Context(), "r0", "alice")) // which was late

@@ -121,7 +121,7 @@ func TestProjector_ABatchThatIsOvertakenMovesNothingBack(t *testing.T) {
 	ids := changestest.MessageIDs(2)
 	project(t, overtaken{store, func() {
 		project(t, store, sent(room, ids[1])...)
-		if _, err := store.RemoveMember(t.Context(), room, chat.Member{UserID: "bob"}, ""); err != nil {
+		if _, err := store.RemoveMember(t.Context(), room, chat.Member{UserID: "bob"}, chat.Member{}); err != nil {
 			t.Fatal(err)
 		}
 	}}, sent(room, ids[0])...)
@@ -280,7 +280,7 @@ func (w *roomWorld) tick(b *batch) {
 func (w *roomWorld) move(user string) error {
 	var err error
 	if w.members[user] {
-		_, err = w.store.RemoveMember(context.Background(), w.id, chat.Member{UserID: user, Role: chat.PlainMember}, "")
+		_, err = w.store.RemoveMember(context.Background(), w.id, chat.Member{UserID: user, Role: chat.PlainMember}, chat.Member{})
 	} else {
 		_, err = w.store.AddMember(context.Background(), w.room(), chat.Member{UserID: user, Role: chat.PlainMember})
 	}

@@ -94,7 +94,7 @@ func (tr *Traffic) step(ctx context.Context, store *dynamo.Store, n int) error {
 	case 3:
 		var removed bool
 		room = tr.rooms[(n-2)%len(tr.rooms)] // that the guest is in
-		removed, err = store.RemoveMember(ctx, room, chat.Member{UserID: guest, Role: chat.PlainMember}, "")
+		removed, err = store.RemoveMember(ctx, room, chat.Member{UserID: guest, Role: chat.PlainMember}, chat.Member{})
 		if err == nil && !removed {
 			err = errors.New("the guest is not a member")
 		}

@@ -207,7 +207,7 @@ func (s *Store) add(r chat.Room, m chat.Member) (bool, error) {
 }
 
 // RemoveMember implements chat.RoomStore.
-func (s *Store) RemoveMember(ctx context.Context, roomID string, m chat.Member, successor string) (bool, error) {
+func (s *Store) RemoveMember(ctx context.Context, roomID string, m, successor chat.Member) (bool, error) {
 	unlock, err := s.begin(ctx, "RemoveMember")
 	if err != nil {
 		return false, err
@@ -218,11 +218,11 @@ func (s *Store) RemoveMember(ctx context.Context, roomID string, m chat.Member, 
 	if !ok || stored.Role != m.Role || r.about == nil {
 		return false, nil
 	}
-	next, ok := r.members[successor]
-	if successor != "" && !ok {
+	next, ok := r.members[successor.UserID]
+	if successor.UserID != "" && (!ok || next.Role != successor.Role || next.Role != chat.Owner && next.ChangedAt != successor.ChangedAt) {
 		return false, nil
 	}
-	ends := successor == "" && m.Role == chat.Owner
+	ends := successor.UserID == "" && m.Role == chat.Owner
 	if ends && r.about.MemberCount != 1 {
 		return false, nil
 	}
@@ -231,9 +231,9 @@ func (s *Store) RemoveMember(ctx context.Context, roomID string, m chat.Member, 
 	delete(r.hidden, m.UserID)
 	delete(r.cursors, m.UserID)
 	r.about.MemberCount--
-	if successor != "" {
-		next.Role, next.ChangedAt = chat.Owner, s.now().UnixMilli()
-		r.members[successor] = next
+	if ok && next.Role != chat.Owner {
+		next.Role, next.MutedUntil, next.ChangedAt = chat.Owner, 0, max(s.now().UnixMilli(), next.ChangedAt+1)
+		r.members[next.UserID] = next
 	}
 	if ends {
 		r.about, r.place = nil, nil

@@ -30,7 +30,7 @@ func (f *fixture) enters(room chat.Room, userID string, code chat.Code, until in
 		entered, err := enter()
 		if code == "" {
 			if ok(f, err); entered {
-				_, err = f.RemoveMember(f.Context(), room.ID, plain(userID), "")
+				_, err = f.RemoveMember(f.Context(), room.ID, plain(userID), chat.Member{})
 				ok(f, err)
 				continue
 			}

@@ -161,7 +161,7 @@ var memberTests = map[string]func(*fixture){
 			f.read(user, messageID(0, 0))
 		}
 		for _, want := range []bool{true, false} {
-			removed, err := f.RemoveMember(f.Context(), "r", plain("bob"), "")
+			removed, err := f.RemoveMember(f.Context(), "r", plain("bob"), chat.Member{})
 			ok(f, err)
 			if removed != want {
 				f.Errorf("removed %t, want %t", removed, want)
@@ -183,14 +183,16 @@ var memberTests = map[string]func(*fixture){
 			name      string
 			room      string
 			member    chat.Member
-			successor string
+			successor chat.Member
 		}{
-			{"bob is not an owner", "r", owner("bob"), "alice"},
-			{"alice is not a plain member", "r", plain("alice"), ""},
-			{"carol is not a member", "r", plain("carol"), ""},
-			{"the successor is not a member", "r", owner("alice"), "carol"},
-			{"the last owner of two members", "r", owner("alice"), ""},
-			{"no such room", "none", owner("alice"), ""},
+			{"bob is not an owner", "r", owner("bob"), owner("alice")},
+			{"alice is not a plain member", "r", plain("alice"), chat.Member{}},
+			{"carol is not a member", "r", plain("carol"), chat.Member{}},
+			{"the successor is not a member", "r", owner("alice"), plain("carol")},
+			{"the successor is no owner any more", "r", owner("alice"), owner("bob")},
+			{"the successor has changed", "r", owner("alice"), altered(plain("bob"), chat.PlainMember, 0, epoch)},
+			{"the last owner of two members", "r", owner("alice"), chat.Member{}},
+			{"no such room", "none", owner("alice"), chat.Member{}},
 		} {
 			removed, err := f.RemoveMember(f.Context(), test.room, test.member, test.successor)
 			if removed || err != nil {
@@ -206,7 +208,7 @@ var memberTests = map[string]func(*fixture){
 	},
 	"RemoveMember/makes the successor an owner": func(f *fixture) {
 		f.create("r", "alice", "bob")
-		removed, err := f.RemoveMember(f.Context(), "r", owner("alice"), "bob")
+		removed, err := f.RemoveMember(f.Context(), "r", owner("alice"), plain("bob"))
 		ok(f, err)
 		members, _, err := f.Members(f.Context(), "r", "", 10)
 		ok(f, err)
@@ -216,10 +218,32 @@ var memberTests = map[string]func(*fixture){
 		}
 		f.count(1)
 	},
+	"RemoveMember/has a successor who was muted speak, by a later change": func(f *fixture) {
+		f.create("r", "alice", "bob")
+		muted := altered(plain("bob"), chat.PlainMember, epoch+9_000, epoch+5_000) // by a clock that is ahead
+		_, err := f.ChangeMember(f.Context(), "r", plain("bob"), muted, "")
+		ok(f, err)
+		removed, err := f.RemoveMember(f.Context(), "r", owner("alice"), muted)
+		if ok(f, err); !removed {
+			f.Error("not removed")
+		}
+		f.is(altered(muted, chat.Owner, 0, epoch+5_001))
+	},
+	"RemoveMember/leaves a successor who is an owner as they are": func(f *fixture) {
+		f.create("r", "alice", "bob")
+		second := altered(plain("bob"), chat.Owner, epoch+9_000, epoch+1)
+		_, err := f.ChangeMember(f.Context(), "r", plain("bob"), second, "")
+		ok(f, err)
+		removed, err := f.RemoveMember(f.Context(), "r", owner("alice"), second)
+		if ok(f, err); !removed {
+			f.Error("not removed")
+		}
+		f.is(second)
+	},
 	"RemoveMember/deletes the room with its last owner": func(f *fixture) {
 		room := f.create("r", "alice")
 		f.put(message("r", "alice", 0))
-		removed, err := f.RemoveMember(f.Context(), "r", owner("alice"), "")
+		removed, err := f.RemoveMember(f.Context(), "r", owner("alice"), chat.Member{})
 		ok(f, err)
 		_, found, err := f.Room(f.Context(), "r")
 		ok(f, err)
@@ -234,13 +258,13 @@ var memberTests = map[string]func(*fixture){
 	},
 	"RemoveMember/removes one of two owners who race to leave": func(f *fixture) {
 		f.create("r", "alice", "bob", "carol")
-		_, err := f.RemoveMember(f.Context(), "r", owner("alice"), "bob")
+		_, err := f.RemoveMember(f.Context(), "r", owner("alice"), plain("bob"))
 		ok(f, err)
 		_, err = f.AddMember(f.Context(), chat.Room{ID: "r", CreatedAt: epoch}, chat.Member{UserID: "alice", Role: chat.Owner, JoinedAt: epoch})
 		ok(f, err)
 		pair := []string{"alice", "bob"} // both own the room, and each leaves it to the other
 		removed := race(f, 2, func(i int) (bool, error) {
-			return f.RemoveMember(f.Context(), "r", owner(pair[i]), pair[1-i])
+			return f.RemoveMember(f.Context(), "r", owner(pair[i]), owner(pair[1-i]))
 		})
 		if removed != 1 {
 			f.Errorf("%d removed, want 1", removed)

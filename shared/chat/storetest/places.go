@@ -174,7 +174,7 @@ var placeTests = map[string]func(*fixture){
 		if ok(f, err); !done {
 			f.Error("a room whose place has ended was not renamed")
 		}
-		removed, err := f.RemoveMember(f.Context(), "s", owner("alice"), "")
+		removed, err := f.RemoveMember(f.Context(), "s", owner("alice"), chat.Member{})
 		if ok(f, err); !removed {
 			f.Error("not removed")
 		}

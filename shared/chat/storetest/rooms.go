@@ -275,7 +275,7 @@ var listTests = map[string]func(*fixture){
 		for _, change := range []func(){
 			func() { ok(f, f.AdvanceRoomOrder(f.Context(), "alice", "r1", epoch+99)) },
 			func() {
-				if _, err := f.RemoveMember(f.Context(), "r1", chat.Member{UserID: "alice", Role: chat.Owner}, ""); err != nil {
+				if _, err := f.RemoveMember(f.Context(), "r1", chat.Member{UserID: "alice", Role: chat.Owner}, chat.Member{}); err != nil {
 					f.Error(err)
 				}
 			},
