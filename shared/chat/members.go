@@ -180,7 +180,8 @@ func (s *Rooms) AddMember(ctx context.Context, by, roomID, userID string, onlySi
 // RemoveMember removes a user from a group. An owner may remove every member, a
 // moderator those without a role, and every member may leave. Who leaves a direct message stays its member, and has it in
 // the list again from the next message on. When the last owner is removed, the member who joined
-// first becomes an owner; when the last member is removed, the room is deleted.
+// first becomes an owner; when the last member is removed, the room is deleted. Who is muted
+// in a public room is banned from it for the rest of that time.
 //
 // Errors: CodeInvalidRequest, CodeNotAMember, CodeForbidden for a direct message
 // or a caller without the right, CodeNotFound if the user is not a member.
@@ -206,11 +207,27 @@ func (s *Rooms) RemoveMember(ctx context.Context, by, roomID, userID string) err
 		return err // before who is a member is told
 	}
 	return s.remove(ctx, roomID, userID, func(leaving Member) error {
-		if op == ToLeave {
-			return nil
+		if op != ToLeave {
+			if err := mayTo(op, room.Type, member, leaving, s.now().UnixMilli()); err != nil {
+				return err
+			}
 		}
-		return mayTo(op, room.Type, member, leaving, s.now().UnixMilli())
+		return s.keepMuted(ctx, by, room, leaving)
 	})
+}
+
+// keepMuted bans a muted member who leaves a public room until they would have been able
+// to speak: they could join it again, and speak, at once.
+func (s *Rooms) keepMuted(ctx context.Context, by string, room Room, leaving Member) error {
+	now := s.now().UnixMilli()
+	if !room.Public || !leaving.IsMuted(now) || room.MemberCount == 1 { // with which the room ends
+		return nil
+	}
+	b := Ban{UserID: leaving.UserID, By: by, At: now, Until: leaving.MutedUntil}
+	if _, err := s.store.Ban(ctx, room.ID, b); err != nil {
+		return fmt.Errorf("ban a muted member who leaves: %w", err)
+	}
+	return nil
 }
 
 // Withdraw removes a user from a room of any type, on behalf of no one, with the same
@@ -279,6 +296,14 @@ func (s *Rooms) successor(ctx context.Context, roomID, owner string) (Member, er
 	return first, nil
 }
 
+// precedes reports whether a member, rather than another one, becomes an owner.
+func precedes(m, other Member) bool {
+	if IsService(m.UserID) != IsService(other.UserID) {
+		return IsService(other.UserID)
+	}
+	return m.JoinedAt < other.JoinedAt
+}
+
 // authorize returns the room and the user's membership of it. A service acts in
 // every room.
 func (s *Rooms) authorize(ctx context.Context, roomID, userID string) (Room, Member, error) {
@@ -296,13 +321,5 @@ func (s *Rooms) authorize(ctx context.Context, roomID, userID string) (Room, Mem
 	if !ok {
 		return Room{}, Member{}, errNotAMember(roomID)
 	}
-// precedes reports whether a member, rather than another one, becomes an owner.
-func precedes(m, other Member) bool {
-	if IsService(m.UserID) != IsService(other.UserID) {
-		return IsService(other.UserID)
-	}
-	return m.JoinedAt < other.JoinedAt
-}
-
 	return room, member, nil
 }

@@ -227,6 +227,33 @@ func TestMuted(t *testing.T) {
 	ok(t, w.editor.Delete(t.Context(), "paul", room, own))
 }
 
+// A mute outlasts that its member leaves a public room, or is removed, and joins again.
+func TestMuted_JoinsAgainWhenItIsOver(t *testing.T) {
+	for _, by := range []string{"paul", "mara"} {
+		w := newWorld(t)
+		room := w.staffed()
+		_, err := w.rooms.Share(t.Context(), "olga", room, true)
+		ok(t, err)
+		until := int64(epoch + 60_000)
+		_, err = w.rooms.ChangeMember(t.Context(), "mara", room, "paul", chat.MemberChange{MutedUntil: &until})
+		ok(t, err)
+		ok(t, w.rooms.RemoveMember(t.Context(), by, room, "paul"))
+		ok(t, w.rooms.RemoveMember(t.Context(), "pia", room, "pia")) // who is not muted
+		_, _, err = w.rooms.Join(t.Context(), "paul", room)
+		if refused(t, "joining again", err, chat.CodeBanned); chat.Reason(err).Until != until {
+			t.Errorf("banned until %d, want %d", chat.Reason(err).Until, until)
+		}
+		_, joined, err := w.rooms.Join(t.Context(), "pia", room)
+		if ok(t, err); !joined {
+			t.Error("pia has not joined again")
+		}
+		w.clock.set(time.Minute)
+		if _, joined, err = w.rooms.Join(t.Context(), "paul", room); err != nil || !joined {
+			t.Errorf("when it is over: joined %t, %v", joined, err)
+		}
+	}
+}
+
 // A tombstone says who deleted another one's message, and no one of one's own.
 func TestDelete_By(t *testing.T) {
 	w := newWorld(t)
