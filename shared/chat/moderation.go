@@ -30,7 +30,7 @@ func (s *Rooms) ChangeMember(ctx context.Context, by, roomID, userID string, c M
 			return Member{}, err
 		}
 		was := self
-		if by != userID {
+		if by != userID || self.Role == Service {
 			if was, err = s.memberFor(ctx, c, room, self, userID); err != nil {
 				return Member{}, err
 			}
@@ -80,7 +80,7 @@ func (s *Rooms) memberFor(ctx context.Context, c MemberChange, room Room, by Mem
 // mayChange checks that someone may change a member, who may be themselves.
 func (s *Rooms) mayChange(room Room, by, was Member, c MemberChange) error {
 	at := s.now().UnixMilli()
-	if by.UserID == was.UserID {
+	if by.UserID == was.UserID && by.Role != Service {
 		if room.Type == Direct || c.Role != nil && ranks[*c.Role] > ranks[was.Role] {
 			return may(ToSetRole, room.Type, by, at)
 		}

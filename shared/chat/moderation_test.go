@@ -324,6 +324,16 @@ func TestChangeMember_Service(t *testing.T) {
 	ok(t, w.editor.Delete(t.Context(), bot, direct, w.stored(direct, "paul")))
 	refused(t, "a ban in a direct message", func() error {
 		_, err := w.rooms.Ban(t.Context(), bot, direct, "paul", 0, "")
+	_, err = w.rooms.ChangeMember(t.Context(), bot, room, bot, chat.MemberChange{Role: ptr(chat.Moderator)})
+	refused(t, "itself, a stranger", err, chat.CodeNotFound)
+	_, err = w.rooms.AddMember(t.Context(), bot, room, bot, false)
+	ok(t, err)
+	for _, role := range []chat.Role{chat.Owner, chat.PlainMember} {
+		_, err = w.rooms.ChangeMember(t.Context(), bot, room, bot, chat.MemberChange{Role: &role})
+		if ok(t, err); w.roles(room)[bot] != role {
+			t.Errorf("the service is %s, want %s", w.roles(room)[bot], role)
+		}
+	}
 		return err
 	}(), chat.CodeForbidden)
 }
