@@ -2,6 +2,7 @@ package chat
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -74,8 +75,14 @@ func (s *Rooms) Ban(ctx context.Context, by, roomID, userID string, until int64,
 	if !banned {
 		return Ban{}, errNotAMember(roomID)
 	}
-	if err := s.remove(ctx, roomID, userID, allowed); err != nil && Reason(err).Code != CodeNotFound {
-		return Ban{}, err
+	switch err := s.remove(ctx, roomID, userID, allowed); Reason(err).Code {
+	case CodeNotFound:
+	case CodeForbidden: // they have got a role in between
+		return Ban{}, errors.Join(err, s.store.Unban(ctx, roomID, userID))
+	default:
+		if err != nil {
+			return Ban{}, err
+		}
 	}
 	return b, nil
 }

@@ -307,6 +307,9 @@ func TestBan(t *testing.T) {
 	w.once("Ban", func() { w.appoint(room, "pia", chat.Moderator) })
 	_, err = w.rooms.Ban(t.Context(), "mara", room, "pia", 0, "")
 	refused(t, "who has become a moderator", err, chat.CodeForbidden)
+	if bans, _, err := w.rooms.Bans(t.Context(), "olga", room, "", 10); err != nil || len(bans) > 0 {
+		t.Errorf("a refused ban left %v, error %v", bans, err)
+	}
 }
 
 // A service acts in every room, and leaves it an owner.
@@ -321,9 +324,6 @@ func TestChangeMember_Service(t *testing.T) {
 	ok(t, err)
 	_, err = w.rooms.ChangeMember(t.Context(), bot, room, "olga", chat.MemberChange{Role: ptr(chat.Service)})
 	refused(t, "the role of a service", err, chat.CodeInvalidRequest)
-	ok(t, w.editor.Delete(t.Context(), bot, direct, w.stored(direct, "paul")))
-	refused(t, "a ban in a direct message", func() error {
-		_, err := w.rooms.Ban(t.Context(), bot, direct, "paul", 0, "")
 	_, err = w.rooms.ChangeMember(t.Context(), bot, room, bot, chat.MemberChange{Role: ptr(chat.Moderator)})
 	refused(t, "itself, a stranger", err, chat.CodeNotFound)
 	_, err = w.rooms.AddMember(t.Context(), bot, room, bot, false)
@@ -334,23 +334,13 @@ func TestChangeMember_Service(t *testing.T) {
 			t.Errorf("the service is %s, want %s", w.roles(room)[bot], role)
 		}
 	}
+	ok(t, w.editor.Delete(t.Context(), bot, direct, w.stored(direct, "paul")))
+	refused(t, "a ban in a direct message", func() error {
+		_, err := w.rooms.Ban(t.Context(), bot, direct, "paul", 0, "")
 		return err
 	}(), chat.CodeForbidden)
 }
 
-// A block that comes while the direct message is made is marked in it.
-func TestBlock_WhileTheRoomIsMade(t *testing.T) {
-	w := newWorld(t)
-	blocks := chat.NewBlocks(w.store, w.clock.now)
-	w.once("CreateRoom", func() { ok(t, blocks.Block(t.Context(), "bob", "alice")) })
-	room := w.direct("alice", "bob")
-	w.connect("alice")
-	_, err := w.sender.Send(t.Context(), chat.SendRequest{ConnectionID: "alice", RoomID: room, Content: "hello"})
-	refused(t, "a message to who blocks", err, chat.CodeForbidden)
-	refused(t, "blocking oneself", blocks.Block(t.Context(), "bob", "bob"), chat.CodeInvalidRequest)
-	refused(t, "blocking no one", blocks.Block(t.Context(), "bob", ""), chat.CodeInvalidRequest)
-	refused(t, "unblocking no one", blocks.Unblock(t.Context(), "bob", ""), chat.CodeInvalidRequest)
-}
 // A service that joined with or before others does not inherit a room from its owner.
 func TestSuccessor_IsNoService(t *testing.T) {
 	w := newWorld(t)
@@ -366,3 +356,16 @@ func TestSuccessor_IsNoService(t *testing.T) {
 	}
 }
 
+// A block that comes while the direct message is made is marked in it.
+func TestBlock_WhileTheRoomIsMade(t *testing.T) {
+	w := newWorld(t)
+	blocks := chat.NewBlocks(w.store, w.clock.now)
+	w.once("CreateRoom", func() { ok(t, blocks.Block(t.Context(), "bob", "alice")) })
+	room := w.direct("alice", "bob")
+	w.connect("alice")
+	_, err := w.sender.Send(t.Context(), chat.SendRequest{ConnectionID: "alice", RoomID: room, Content: "hello"})
+	refused(t, "a message to who blocks", err, chat.CodeForbidden)
+	refused(t, "blocking oneself", blocks.Block(t.Context(), "bob", "bob"), chat.CodeInvalidRequest)
+	refused(t, "blocking no one", blocks.Block(t.Context(), "bob", ""), chat.CodeInvalidRequest)
+	refused(t, "unblocking no one", blocks.Unblock(t.Context(), "bob", ""), chat.CodeInvalidRequest)
+}
