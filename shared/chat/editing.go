@@ -99,7 +99,9 @@ func (e *Editor) Edit(ctx context.Context, userID, roomID, messageID, content st
 		if ok {
 			return current, nil
 		}
-		m = current
+		if m = current; mentioned == nil {
+			users = m.Mentions
+		}
 	}
 	return Message{}, fmt.Errorf("edit message %s: gave up after %d concurrent changes", messageID, changeAttempts)
 }

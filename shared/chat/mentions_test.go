@@ -176,3 +176,20 @@ func TestMentions_OfWhoHasLeft(t *testing.T) {
 	_, err = w.mention("alice", room, "bob")
 	refused(t, "a new mention", err, chat.CodeNotFound)
 }
+
+// An edit that says nothing of mentions leaves them as another one has set them.
+func TestMentions_OfAnEditThatIsOvertaken(t *testing.T) {
+	w := newWorld(t)
+	room := w.group("alice", "bob", "carol")
+	id, err := w.mention("alice", room, "bob")
+	ok(t, err)
+	w.once("EditMessage", func() {
+		_, err := w.editor.Edit(t.Context(), "alice", room, id, "hi", &[]string{"carol"})
+		ok(t, err)
+	})
+	edited, err := w.editor.Edit(t.Context(), "alice", room, id, "hello", nil)
+	ok(t, err)
+	if edited.Content != "hello" || !slices.Equal(edited.Mentions, []string{"carol"}) {
+		t.Errorf("the message says %q and mentions %q", edited.Content, edited.Mentions)
+	}
+}
