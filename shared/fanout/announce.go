@@ -123,7 +123,9 @@ func (f *Fanout) eventOf(r changes.Record) (eventbus.Event, bool) {
 	case changes.MessageDeleted:
 		return event(messageDeleted, c.Message.ID, c.Message.DeletedAt, f.messageData(c.Message)), true
 	case changes.MemberJoined:
-		return event(memberJoined, r.Sequence, c.Member.JoinedAt, memberData{c.RoomID, c.Member.UserID, c.Member.JoinedAt}), true
+		// Not the sequence: a record that is rebuilt from the table has one of its run.
+		id := c.RoomID + ":" + c.Member.UserID + ":" + strconv.FormatInt(c.Member.JoinedAt, 10)
+		return event(memberJoined, id, c.Member.JoinedAt, memberData{c.RoomID, c.Member.UserID, c.Member.JoinedAt}), true
 	case changes.MemberLeft:
 		return event(memberLeft, r.Sequence, r.At.UnixMilli(), memberData{ChatRoomID: c.RoomID, UserID: c.UserID}), true
 	}

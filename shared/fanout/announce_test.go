@@ -86,7 +86,7 @@ func TestAnnounce_OneEventForEachChange(t *testing.T) {
 	for range 2 { // the same ids each time
 		events, failed := announce(t, online{m, []string{"alice", "bob"}}, &bus{}, false, records...)
 		want := []string{
-			"member.joined:4", "member.left:5", "message.deleted:" + ids[2], "message.edited:" + ids[1] + "-7", "message.sent:" + ids[0],
+			"member.joined:" + room + ":bob:2", "member.left:5", "message.deleted:" + ids[2], "message.edited:" + ids[1] + "-7", "message.sent:" + ids[0],
 		}
 		if diff := cmp.Diff(want, slices.Sorted(maps.Keys(events))); diff != "" || len(failed) > 0 {
 			t.Errorf("failed %q, (-want +got):\n%s", failed, diff)

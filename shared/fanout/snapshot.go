@@ -150,7 +150,7 @@ func refresh(messages, changed []chat.Message) []chat.Message {
 		case changed[i].DeletedAt != 0:
 			continue
 		default:
-			m.Content = changed[i].Content
+			m.Content, m.Mentions = changed[i].Content, changed[i].Mentions
 		}
 		current = append(current, m)
 	}

@@ -61,6 +61,24 @@ func TestSnapshot_AChangeIsSentInItsCurrentState(t *testing.T) {
 	}
 }
 
+// An edit may take mentions out, and put others in, before the message is broadcast.
+func TestSnapshot_AMessageHasItsCurrentMentions(t *testing.T) {
+	id := changestest.MessageIDs(1)[0]
+	now := changestest.Version(room, id, 1, false)
+	now.Mentions = []string{"carol"}
+	m := &memory{members: []string{"alice", "bob"}, messages: []string{id}, states: map[string]chat.Message{id: now}}
+	record := changestest.Mentioning(changestest.SendVersion(changestest.Version(room, id, 0, false)), "bob")
+	got := broadcast(t, m, record)["bob"]
+	if len(got) != 2 {
+		t.Fatalf("bob gets %+v, want the message and its edit", got)
+	}
+	for _, frame := range got {
+		if diff := cmp.Diff(now.Mentions, frame.Mentions); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", frame.Type, diff)
+		}
+	}
+}
+
 func TestSnapshot_ARenamedRoomHasItsCurrentName(t *testing.T) {
 	m := &memory{members: []string{"alice"}, name: "Now"}
 	counted := changestest.Attributes{table.EditedAt: {"N": "5"}, table.MemberCount: {"N": "2"}}
