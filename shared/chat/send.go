@@ -174,6 +174,10 @@ type attempt struct {
 	found       map[string]Attachment // of those, as they were before the message
 
 	reviewed bool // the message may be stored as it is
+
+	// refused is why the message is not stored, unless an earlier send has stored it: it
+	// may be what has changed since.
+	refused error
 }
 
 // prepare mints the message's id, and looks up what the send needs. If the ack is to say
@@ -199,22 +203,37 @@ func (s *Sender) prepare(ctx context.Context, r SendRequest, userID string) (att
 	if a.claimed { // else it is another id that it would be before
 		a.message.Previous = known.previous
 	}
+	if code := Reason(known.memberErr).Code; code == CodeMuted || code == CodeForbidden {
+		a.refused, known.memberErr = known.memberErr, nil
+	}
 	switch {
 	case known.memberErr != nil:
 		return attempt{}, known.memberErr
 	case tooLarge != nil:
-		return attempt{}, tooLarge
+		return attempt{}, cmp.Or(a.refused, tooLarge)
 	case known.err() != nil:
-		return attempt{}, known.err()
-	case len(known.strangers) > 0:
-		return attempt{}, errNoMembers(r.RoomID, known.strangers)
-	case r.ReplyTo == "":
-		return a, nil
-	case len(known.quoted) == 0:
-		return attempt{}, errNoMessage(r.RoomID, r.ReplyTo)
+		return attempt{}, cmp.Or(a.refused, known.err())
 	}
-	a.message.ReplyTo = known.quoted[0].Quote()
-	return a, s.fits(a.message)
+	a.refused = cmp.Or(a.refused, s.about(&a.message, r, known))
+	if a.earlier.MessageID == "" { // there is no earlier send
+		return a, a.refused
+	}
+	return a, nil
+}
+
+// about gives a message what it quotes, or returns why it can't be about that, or about
+// those whom it mentions.
+func (s *Sender) about(m *Message, r SendRequest, known *lookups) error {
+	switch {
+	case len(known.strangers) > 0:
+		return errNoMembers(r.RoomID, known.strangers)
+	case r.ReplyTo == "":
+		return nil
+	case len(known.quoted) == 0:
+		return errNoMessage(r.RoomID, r.ReplyTo)
+	}
+	m.ReplyTo = known.quoted[0].Quote()
+	return s.fits(*m)
 }
 
 // lookups is what is known of a send before it is stored.
@@ -342,6 +361,9 @@ func (s *Sender) resume(ctx context.Context, a attempt) (Receipt, error) {
 		}
 		if stored {
 			return receipt(m, true), nil
+		}
+		if a.refused != nil {
+			return Receipt{}, a.refused
 		}
 		if err := s.ready(ctx, &a); err != nil {
 			return Receipt{}, err

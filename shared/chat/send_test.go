@@ -303,3 +303,39 @@ func TestSend_WithoutEchoNamesTheMessageBefore(t *testing.T) {
 		t.Errorf("the resend's receipt is %+v, the first was %+v", again, second)
 	}
 }
+
+// A resend whose message is stored is answered, also if it could not be stored any more;
+// another send is refused.
+func TestSend_ResendOfWhatIsStored(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(w *world, room string)
+		code   chat.Code
+	}{
+		"who is mentioned has left": {func(w *world, room string) {
+			ok(w, w.rooms.RemoveMember(w.Context(), "pia", room, "pia"))
+		}, chat.CodeNotFound},
+		"the sender was muted": {func(w *world, room string) {
+			_, err := w.rooms.ChangeMember(w.Context(), "mara", room, "paul", chat.MemberChange{MutedUntil: ptr(int64(epoch + 60_000))})
+			ok(w, err)
+		}, chat.CodeMuted},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			room := w.staffed()
+			w.connect("paul")
+			request := chat.SendRequest{ConnectionID: "paul", RoomID: room, Content: "x", Mentions: []string{"pia"}, ClientMessageID: "k"}
+			first, err := w.sender.Send(t.Context(), request)
+			ok(t, err)
+			test.change(w, room)
+			again, err := w.sender.Send(t.Context(), request)
+			if err != nil || !again.Duplicate || again.MessageID != first.MessageID {
+				t.Errorf("a resend of %s: %+v, %v", first.MessageID, again, err)
+			}
+			request.ClientMessageID = "l"
+			for range 2 { // its resend, too
+				_, err = w.sender.Send(t.Context(), request)
+				refused(t, "another send", err, test.code)
+			}
+		})
+	}
+}
