@@ -154,8 +154,12 @@ func (in *inbox) note(e Event, roomID string) {
 func (in *inbox) hint(e Event) { in.events.push(e) }
 
 // acked takes an ack of a message, which doesn't come as a frame of its own. Where the
-// content is not known any more, as no Send waits for the ack, it is asked for.
+// content is not known any more, as no Send waits for the ack, it is asked for. An ack has
+// content if a review had that stored instead.
 func (in *inbox) acked(f wire.ServerFrame, content string) {
+	if content != "" && f.Content != "" {
+		content = f.Content
+	}
 	in.mu.Lock()
 	f.SenderID, f.Content = in.self, content
 	in.mu.Unlock()

@@ -85,6 +85,31 @@ func TestSendAckedButNotBroadcast(t *testing.T) {
 	})
 }
 
+// A review may have other content stored than what was sent.
+func TestSendAckedWithOtherContent(t *testing.T) {
+	bubble(t, func(r *rig) {
+		t := r.t
+		stored := "****"
+		r.onFrame = func(c *fakeConn, f wire.ClientFrame) bool {
+			if f.Action != wire.ActionSendMessage {
+				return false
+			}
+			ack, _ := r.accept(f)
+			ack.Content = &stored
+			c.write(ack)
+			return true
+		}
+		r.follow("general")
+		r.run()
+		ack, err := r.client.Send(t.Context(), "general", "darn")
+		if err != nil || ack.Content == nil || *ack.Content != stored {
+			t.Errorf("the ack is %+v, error %v", ack, err)
+		}
+		r.pass(0)
+		r.wantContents("general", "**** ")
+	})
+}
+
 // A message whose ack is lost is acknowledged as a duplicate, which doesn't tell what
 // came before it. One whose ack no Send waits for any more is fetched.
 func TestSendAckLost(t *testing.T) {

@@ -368,8 +368,13 @@ func (c *Client) receiveError(clientMessageID string, e *Error) error {
 }
 
 func ackOf(f wire.ServerFrame) Ack {
+	var replaced *string
+	if f.Type == wire.TypeAck && f.Content != "" {
+		replaced = &f.Content
+	}
 	return Ack{
 		Type: wire.TypeAck, ChatRoomID: f.ChatRoomID, MessageID: f.MessageID, Timestamp: f.Timestamp,
 		ClientMessageID: f.ClientMessageID, Duplicate: f.Duplicate, PreviousMessageID: f.PreviousMessageID,
+		Content: replaced,
 	}
 }

@@ -12,6 +12,7 @@ import "github.com/streamroom/streamroom/shared/wire"
 //	Duplicate       bool   // an earlier attempt had stored it
 //
 //	PreviousMessageID *string // the message before it, nil where that is not known
+//	Content           *string // what a review had stored instead of what was sent; nil: none
 type Ack = wire.Ack
 
 // RoomRequest describes the room to create:

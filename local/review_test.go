@@ -35,6 +35,16 @@ func TestReview_AnswersWhatIsSent(t *testing.T) {
 	if message.Content != "****" {
 		t.Errorf("stored %q", message.Content)
 	}
+	for range 2 { // the second is a resend
+		alice.Write(`{"action":"sendMessage","chatRoomId":"` + room + `","content":"darn","clientMessageId":"silent","echo":false}`)
+		if ack := alice.Expect(wire.TypeAck); ack.Content != "****" {
+			t.Errorf("the ack %+v does not tell what is stored", ack)
+		}
+	}
+	var answer wire.Sent
+	if s.API("alice", "POST", path, wire.SendRequest{Content: "darn"}, &answer); answer.Content == nil || *answer.Content != "****" {
+		t.Errorf("the answer %+v does not tell what is stored", answer)
+	}
 	for content, code := range map[string]string{"spam": "denied", "fail": "internal"} {
 		alice.Send(room, content, "")
 		if got := alice.Expect(wire.TypeError); got.Code != code {

@@ -96,15 +96,44 @@ func (e *Editor) Reviewing(r Reviewing) *Editor {
 	return e
 }
 
-// ready has an attempt's message reviewed and gives it its files, once.
-func (s *Sender) ready(ctx context.Context, a *attempt) (err error) {
+// ready has an attempt's message, which is to be stored with an id, reviewed and gives it
+// its files, once.
+func (s *Sender) ready(ctx context.Context, a *attempt, id string) error {
 	if s.reviewing.By != nil && !a.reviewed {
-		if a.message, err = s.reviewing.review(ctx, a.asked(), false); err != nil {
+		asked := a.asked()
+		asked.ID = id
+		reviewed, err := s.reviewing.review(ctx, asked, false)
+		if err != nil {
 			return err
 		}
-		a.message.Attachments, a.reviewed = nil, true
+		a.message.Content, a.reviewed = reviewed.Content, true
+		a.replaces(a.sent, a.message.Content)
 	}
 	return s.attach(ctx, a)
+}
+
+// replaces notes that another content is stored than what was sent.
+func (a *attempt) replaces(sent, stored string) {
+	a.replaced = nil
+	if sent != stored {
+		a.replaced = &stored
+	}
+}
+
+// compare notes what a review has stored instead of what a resend says again. What was
+// changed since is known by its version.
+func (s *Sender) compare(ctx context.Context, a *attempt, m Message) error {
+	if s.reviewing.By == nil {
+		return nil
+	}
+	stored, err := s.store.MessagesByID(ctx, m.RoomID, []string{m.ID})
+	if err != nil {
+		return fmt.Errorf("read what an earlier send stored: %w", err)
+	}
+	if len(stored) > 0 && stored[0].Version() == 0 {
+		a.replaces(a.sent, stored[0].Content)
+	}
+	return nil
 }
 
 // asked is an attempt's message with the files that it is to have, as far as they are

@@ -84,6 +84,11 @@ func TestReview_DecidesWhatIsStored(t *testing.T) {
 					if err != nil || again.MessageID != receipt.MessageID || len(by.asked) != 1 {
 						t.Errorf("a resend: %+v, %v; asked %d times", again, err, len(by.asked))
 					}
+					for _, r := range []chat.Receipt{receipt, again} {
+						if replaced := r.Replaced != nil; replaced != (test.stored != "hello") || replaced && *r.Replaced != test.stored {
+							t.Errorf("the receipt %+v does not tell that %q is stored", r, test.stored)
+						}
+					}
 				}
 				if err == nil && w.message(room, receipt.MessageID).Content != test.stored {
 					t.Errorf("stored %q, want %q", w.message(room, receipt.MessageID).Content, test.stored)
@@ -99,5 +104,25 @@ func TestReview_DecidesWhatIsStored(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// A resend is reviewed with the id under which it is stored: that of the send before.
+func TestReview_AsksWithTheIDThatIsStored(t *testing.T) {
+	w := newWorld(t)
+	room := w.group("alice", "bob")
+	w.connect("alice")
+	by := reviewer{err: errors.New("no answer")}
+	w.sender.Reviewing(chat.Reviewing{By: &by})
+	request := chat.SendRequest{ConnectionID: "alice", RoomID: room, Content: "hello", ClientMessageID: "x"}
+	_, err := w.sender.Send(t.Context(), request)
+	refused(t, "a failed review", err, chat.CodeInternal)
+	by.err = nil
+	receipt, err := w.sender.Send(t.Context(), request)
+	ok(t, err)
+	for _, m := range by.asked {
+		if m.ID != receipt.MessageID {
+			t.Errorf("asked about %s, and stored %s", m.ID, receipt.MessageID)
+		}
 	}
 }

@@ -81,6 +81,8 @@ type Receipt struct {
 	ClientMessageID string
 	Duplicate       bool   // of an earlier send with the same client message id, whose message id it has
 	Previous        string // the message before it or NoneBefore, as far as a send without an echo found it; else ""
+
+	Replaced *string // the content that a review had stored instead of what was sent; nil: none
 }
 
 // Sender stores messages. It does not deliver them: the table's stream causes
@@ -167,13 +169,15 @@ func (s *Sender) SendAs(ctx context.Context, userID string, r SendRequest) (Rece
 // attempt is a send that may be stored.
 type attempt struct {
 	message Message    // with an id that was minted for it
+	sent    string     // the content that was asked for
 	claimed bool       // it was the first to use its client message id
 	earlier SentBefore // else
 
 	attachments []string              // the ids that were asked for
 	found       map[string]Attachment // of those, as they were before the message
 
-	reviewed bool // the message may be stored as it is
+	reviewed bool    // the message may be stored as it is
+	replaced *string // the content that it is stored with instead of what was sent; nil: none
 
 	// refused is why the message is not stored, unless an earlier send has stored it: it
 	// may be what has changed since.
@@ -191,7 +195,7 @@ func (s *Sender) prepare(ctx context.Context, r SendRequest, userID string) (att
 	a := attempt{message: Message{
 		RoomID: r.RoomID, ID: id, SenderID: userID, Content: r.Content, SentAt: ms,
 		ClientMessageID: r.ClientMessageID,
-	}, attachments: r.Attachments}
+	}, sent: r.Content, attachments: r.Attachments}
 	if a.message.Mentions, err = mentions(r.Mentions); err != nil {
 		return attempt{}, err
 	}
@@ -322,7 +326,7 @@ func (s *Sender) put(ctx context.Context, a attempt) (Receipt, error) {
 	if m.ClientMessageID != "" && !a.claimed {
 		return s.resume(ctx, a)
 	}
-	if err := s.ready(ctx, &a); err != nil {
+	if err := s.ready(ctx, &a, m.ID); err != nil {
 		return Receipt{}, err
 	}
 	m = a.message
@@ -330,7 +334,7 @@ func (s *Sender) put(ctx context.Context, a attempt) (Receipt, error) {
 	if err := s.store.PutMessage(ctx, m); err != nil {
 		return Receipt{}, fmt.Errorf("put message: %w", err)
 	}
-	return receipt(m, false), nil
+	return a.receipt(m, false), nil
 }
 
 // resumeAttempts bounds how often a resend begins again, because others of its client
@@ -360,12 +364,13 @@ func (s *Sender) resume(ctx context.Context, a attempt) (Receipt, error) {
 			m.ID, m.SentAt = earlier.MessageID, ms
 		}
 		if stored {
-			return receipt(m, true), nil
+			err := s.compare(ctx, &a, m)
+			return a.receipt(m, true), err
 		}
 		if a.refused != nil {
 			return Receipt{}, a.refused
 		}
-		if err := s.ready(ctx, &a); err != nil {
+		if err := s.ready(ctx, &a, m.ID); err != nil {
 			return Receipt{}, err
 		}
 		m.Content, m.Attachments = a.message.Content, a.message.Attachments
@@ -374,7 +379,7 @@ func (s *Sender) resume(ctx context.Context, a attempt) (Receipt, error) {
 			return Receipt{}, fmt.Errorf("resume an earlier send: %w", err)
 		}
 		if resumed {
-			return receipt(m, recent), nil
+			return a.receipt(m, recent), nil
 		}
 		a.earlier = latest
 	}
@@ -420,10 +425,10 @@ func (s *Sender) attach(ctx context.Context, a *attempt) error {
 	return group.Wait()
 }
 
-func receipt(m Message, duplicate bool) Receipt {
+func (a *attempt) receipt(m Message, duplicate bool) Receipt {
 	return Receipt{
 		RoomID: m.RoomID, MessageID: m.ID, SenderID: m.SenderID, SentAt: m.SentAt,
-		ClientMessageID: m.ClientMessageID, Duplicate: duplicate, Previous: m.Previous,
+		ClientMessageID: m.ClientMessageID, Duplicate: duplicate, Previous: m.Previous, Replaced: a.replaced,
 	}
 }
 

@@ -70,7 +70,7 @@ func (s *SendMessage) Handle(ctx context.Context, r Request) (Response, error) {
 	}
 	return frame(wire.Ack{
 		Type: wire.TypeAck, ChatRoomID: receipt.RoomID, MessageID: receipt.MessageID, Timestamp: receipt.SentAt,
-		ClientMessageID: receipt.ClientMessageID, Duplicate: receipt.Duplicate, PreviousMessageID: previous,
+		ClientMessageID: receipt.ClientMessageID, Duplicate: receipt.Duplicate, PreviousMessageID: previous, Content: receipt.Replaced,
 	}), nil
 }
 

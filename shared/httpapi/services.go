@@ -58,7 +58,7 @@ func (a *API) sendMessage(r *http.Request, userID string) (int, any, error) {
 	}
 	return status, wire.Sent{
 		ChatRoomID: receipt.RoomID, MessageID: receipt.MessageID, SenderID: receipt.SenderID, Timestamp: receipt.SentAt,
-		ClientMessageID: receipt.ClientMessageID, Duplicate: receipt.Duplicate,
+		ClientMessageID: receipt.ClientMessageID, Duplicate: receipt.Duplicate, Content: receipt.Replaced,
 	}, nil
 }
 

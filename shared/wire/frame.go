@@ -68,6 +68,7 @@ type Ack struct {
 	PreviousMessageID *string `json:"previousMessageId,omitempty"`
 	ClientMessageID   string  `json:"clientMessageId,omitempty"`
 	Duplicate         bool    `json:"duplicate"`
+	Content           *string `json:"content,omitempty"` // that is stored instead of what was sent; nil: none
 }
 
 // Message is a new message of a room. PreviousMessageID is a hint at the message

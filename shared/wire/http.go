@@ -143,6 +143,8 @@ type Sent struct {
 	Timestamp       int64  `json:"timestamp"` // ms since 1970
 	ClientMessageID string `json:"clientMessageId,omitempty"`
 	Duplicate       bool   `json:"duplicate"`
+
+	Content *string `json:"content,omitempty"` // that is stored instead of what was sent; nil: none
 }
 
 // Disconnected says how many connections of a user were ended.

@@ -128,7 +128,7 @@ export class Inbox {
   }
 
   /** @param {Frame} ack */
-  #acknowledged({ chatRoomId = "", messageId = "", timestamp = 0, clientMessageId = "", previousMessageId }) {
+  #acknowledged({ chatRoomId = "", messageId = "", timestamp = 0, clientMessageId = "", previousMessageId, content }) {
     const outgoing = this.#outbox.remove(clientMessageId);
     if (!outgoing) {
       const timeline = this.#timelines.get(chatRoomId);
@@ -143,7 +143,7 @@ export class Inbox {
       clientMessageId,
       previousMessageId,
       senderId: this.#me(),
-      content: outgoing.content,
+      content: content ?? outgoing.content, // a review may have stored another one
       attachments: filesOf(outgoing),
       replyTo: outgoing.replyTo,
       mentions: outgoing.mentions,

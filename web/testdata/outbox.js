@@ -8,13 +8,14 @@ const HOUR = 3_600_000;
 const alice = (storage) => new World({ storage, userId: "alice" });
 const outgoing = (w) => w.chat.timeline("r").outgoing.map((o) => [o.content, o.status]);
 const sends = () => FakeSocket.last.actions("sendMessage");
-const ack = (frame, seconds) =>
+const ack = (frame, seconds, more = {}) =>
   FakeSocket.last.receive({
     type: "ack",
     chatRoomId: frame.chatRoomId,
     messageId: idAt(seconds),
     timestamp: START + seconds * 1000,
     clientMessageId: frame.clientMessageId,
+    ...more,
   });
 
 test("messages that wait survive a reload in their order, and are sent once under their ids", async () => {
@@ -34,6 +35,19 @@ test("messages that wait survive a reload in their order, and are sent once unde
     ids,
   );
   equal([outgoing(w), storage.length], [[], 0]);
+});
+
+test("a message is shown with the content that a review had stored instead", async () => {
+  const w = alice(new FakeStorage());
+  await w.connect();
+  await w.open("r");
+  w.chat.send("r", "darn");
+  ack(sends()[0], 1, { content: "****" });
+  await settle();
+  equal(
+    w.chat.timeline("r").messages.map((m) => m.content),
+    ["****"],
+  );
 });
 
 test("what was on its way at the reload is sent again under its id", async () => {
