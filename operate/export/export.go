@@ -159,6 +159,10 @@ func (x *exporter) ofUser(it item) []line {
 		return nil
 	case id.Kind == table.KindBlock && id.UserID != x.config.UserID:
 		return nil // who blocks the user is not for them to know
+	case id.Kind == table.KindMember:
+		l := whole(it)
+		delete(l, table.Blocked) // as above
+		return []line{l}
 	case id.Kind != table.KindMessage || slices.Contains(what, id.Kind.String()):
 		return []line{whole(it)}
 	}

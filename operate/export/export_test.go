@@ -33,6 +33,9 @@ func plant(w *rig.Operated) {
 	w.Write(
 		rig.Keyed(table.Profile("alice"), rig.Item{table.DisplayName: text("Alice <A>")}),
 		rig.Keyed(table.Member("r", "alice"), rig.Item{table.Role: text("owner"), table.JoinedAt: number(7)}),
+		rig.Keyed(table.Member("dm", "alice"), rig.Item{
+			table.Role: text("member"), table.JoinedAt: number(7), table.Blocked: &types.AttributeValueMemberBOOL{Value: true},
+		}),
 		rig.Keyed(table.Read("r", "alice"), rig.Item{table.UpTo: text(messageID)}),
 		rig.Keyed(table.Room("r"), rig.Item{table.CreatedBy: text("bob"), table.Name: text("Room")}),
 		rig.Keyed(table.LastMessage("r"), rig.Item{table.SenderID: text("alice"), table.Preview: text("hello")}),
@@ -88,7 +91,7 @@ func TestExportOfAUser(t *testing.T) {
 	w := rig.StartOperated(t, rig.OperatedOptions{})
 	plant(w)
 	lines, all := run(t, w, "alice", "")
-	want := []string{"attachment", "member", erase.Mention, "message", "profile", erase.Quote, "read", "unknown"}
+	want := []string{"attachment", "member", "member", erase.Mention, "message", "profile", erase.Quote, "read", "unknown"}
 	if got := kinds(lines); !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
@@ -99,6 +102,9 @@ func TestExportOfAUser(t *testing.T) {
 	}
 	if strings.Contains(all, "secret") || strings.Contains(all, "Bob") {
 		t.Errorf("others' texts are in\n%s", all)
+	}
+	if strings.Contains(all, `"`+table.Blocked+`"`) {
+		t.Errorf("that alice is blocked is in\n%s", all)
 	}
 	if lines, _ = run(t, w, "carol", ""); len(lines) > 0 {
 		t.Errorf("of a user who has nothing: %v", lines)
