@@ -119,7 +119,8 @@ export class Typing {
    */
   #spoke(chatRoomId, userId, timestamp) {
     if (this.#spoken.size >= MOST) this.#spoken.clear();
-    this.#spoken.set(`${chatRoomId} ${userId}`, timestamp);
+    const key = `${chatRoomId} ${userId}`;
+    this.#spoken.set(key, Math.max(timestamp, this.#spoken.get(key) ?? 0)); // frames come in any order
     const hints = this.#hints.get(chatRoomId);
     if (timestamp < (hints?.get(userId)?.at ?? Number.POSITIVE_INFINITY)) return;
     hints?.delete(userId);

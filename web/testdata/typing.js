@@ -54,6 +54,9 @@ test("a hint ends by itself, and by a message of its user", async () => {
   equal(w.chat.typingIn("r"), [], "the message has come");
   hint(21);
   equal(w.chat.typingIn("r"), [], "a hint from before it");
+  FakeSocket.last.receive({ type: "message", chatRoomId: "r", messageId: "w", senderId: "bob", timestamp: 19 });
+  hint(20);
+  equal(w.chat.typingIn("r"), [], "a hint from before it, after an older message that came late");
   hint(22);
   equal(w.chat.typingIn("r"), ["bob"], "a hint from after it");
 });
