@@ -27,7 +27,13 @@ func (s *Store) Block(ctx context.Context, userID, blocked string, at int64) err
 	if _, failed := conditionFailed(err); err != nil && !failed {
 		return fmt.Errorf("put the block: %w", err)
 	}
-	return s.markBlock(ctx, userID, blocked, "SET #mark = :true")
+	return s.markBlock(ctx, userID, blocked, "SET #mark = :true", types.TransactWriteItem{Update: &types.Update{
+		TableName: s.table, Key: attribute.Key(table.Block(userID, blocked)),
+		UpdateExpression:          aws.String("SET #at = if_not_exists(#at, :at)"), // which changes nothing
+		ConditionExpression:       aws.String("attribute_exists(#pk)"),
+		ExpressionAttributeNames:  map[string]string{"#pk": table.PK, "#at": table.At},
+		ExpressionAttributeValues: item{":at": attribute.Number(at)},
+	}})
 }
 
 // Unblock removes a block and its marks.
@@ -36,12 +42,16 @@ func (s *Store) Unblock(ctx context.Context, userID, blocked string) error {
 	if err != nil {
 		return fmt.Errorf("delete the block: %w", err)
 	}
-	return s.markBlock(ctx, userID, blocked, "REMOVE #mark")
+	return s.markBlock(ctx, userID, blocked, "REMOVE #mark", types.TransactWriteItem{Delete: &types.Delete{
+		TableName: s.table, Key: attribute.Key(table.Block(userID, blocked)),
+		ConditionExpression: aws.String("attribute_not_exists(#pk)"), ExpressionAttributeNames: map[string]string{"#pk": table.PK},
+	}})
 }
 
 // markBlock changes the marks of a block in a direct message, if that exists: its members
-// never leave.
-func (s *Store) markBlock(ctx context.Context, userID, blocked, update string) error {
+// never leave. It does nothing unless still holds: another device may have blocked the user
+// in the meantime, or ended it.
+func (s *Store) markBlock(ctx context.Context, userID, blocked, update string, still types.TransactWriteItem) error {
 	roomID := chat.DirectRoomID(userID, blocked)
 	mark := func(member, name string) types.TransactWriteItem {
 		u := &types.Update{
@@ -55,7 +65,7 @@ func (s *Store) markBlock(ctx context.Context, userID, blocked, update string) e
 		}
 		return types.TransactWriteItem{Update: u}
 	}
-	_, err := s.transact(ctx, ulid.Make().String(), []types.TransactWriteItem{mark(userID, table.Blocks), mark(blocked, table.Blocked)})
+	_, err := s.transact(ctx, ulid.Make().String(), []types.TransactWriteItem{still, mark(userID, table.Blocks), mark(blocked, table.Blocked)})
 	return err
 }
 
