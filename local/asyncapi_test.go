@@ -159,8 +159,7 @@ func TestTheFramesAreAsDescribed(t *testing.T) {
 	alice.ExpectIn(room, wire.TypeMessage)
 	bob.Write(`{"action":"sendMessage","chatRoomId":"` + room + `","content":"quiet","clientMessageId":"c-2","echo":false}`)
 	bob.Expect(wire.TypeAck)
-	typesIn(bob, room)
-	alice.ExpectIn(room, wire.TypeTyping)
+	bob.Types(room, alice)
 	bob.Send(room, "", "c-3")
 	bob.Expect(wire.TypeError)
 	for _, c := range []struct {

@@ -25,8 +25,8 @@ func TestASmallRoomIsToldWhoTypes(t *testing.T) {
 	for range 5 { // of which one counts
 		typesIn(alice, room)
 	}
-	for _, d := range []*rig.Socket{phone, laptop} {
-		if got := d.Expect(wire.TypeTyping); got.ChatRoomID != room || got.UserID != "alice" || got.At < before || got.At > time.Now().UnixMilli() {
+	for d, got := range map[*rig.Socket]wire.ServerFrame{phone: alice.Types(room, phone), laptop: laptop.Expect(wire.TypeTyping)} {
+		if got.ChatRoomID != room || got.UserID != "alice" || got.At < before || got.At > time.Now().UnixMilli() {
 			t.Errorf("%s is told %+v", d.ConnectionID, got)
 		}
 		d.ExpectNone(wire.TypeTyping)

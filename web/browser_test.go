@@ -312,6 +312,26 @@ func (p *page) offline(offline bool) {
 	if !p.losesNetwork {
 		p.t.Fatal("this test has to call losesNetwork before it opens the page")
 	}
+	p.emulateNetwork(offline)
+	if !offline {
+		return
+	}
+	// The browser's network learns of it by another way than of the page's next request,
+	// which may come first.
+	p.do(`window.reached = {}`)
+	p.until(`(() => {
+		const reached = window.reached;
+		if (reached.is === undefined && reached.asked) return false;
+		if (reached.is === false) return true;
+		reached.asked = true;
+		delete reached.is;
+		fetch("/?reached", { method: "HEAD", cache: "no-store" }).then(() => (reached.is = true), () => (reached.is = false));
+		return false;
+	})()`)
+}
+
+func (p *page) emulateNetwork(offline bool) {
+	p.t.Helper()
 	p.run(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
 		rules := []*network.Conditions{}
 		if offline {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/wire"
 )
 
@@ -180,6 +181,31 @@ func (d *Socket) ExpectIn(room string, types ...string) wire.ServerFrame {
 	for {
 		if frame := d.Expect(types...); frame.ChatRoomID == room {
 			return frame
+		}
+	}
+}
+
+// Types says that the user types until another one is told, and returns what that one gets:
+// no one is told once it is older than a few seconds, which a busy machine may take.
+func (d *Socket) Types(room string, told *Socket) wire.ServerFrame {
+	d.Rig.T.Helper()
+	deadline := time.NewTimer(Patience)
+	defer deadline.Stop()
+	again := time.NewTicker(chat.TypingEvery + time.Second) // the server takes one in that time
+	defer again.Stop()
+	for {
+		d.Write(`{"action":"typing","chatRoomId":"` + room + `"}`)
+		for waiting := true; waiting; {
+			select {
+			case frame := <-told.Frames:
+				if frame.Type == wire.TypeTyping && frame.ChatRoomID == room {
+					return frame
+				}
+			case <-again.C:
+				waiting = false
+			case <-deadline.C:
+				d.Rig.T.Fatalf("%s is not told within %s that %s types", told.User, Patience, d.User)
+			}
 		}
 	}
 }
