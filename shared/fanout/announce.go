@@ -36,6 +36,11 @@ const (
 	notification   = "notification"
 )
 
+// announceTime is how long an invocation waits for the bus. What the bus has not taken comes
+// again with its records, before which nothing of their shard is served: a bus that hangs
+// must not hold up messages for all of the invocation's time, at each of the retries.
+const announceTime = 2 * time.Second
+
 // notifiedRoom is the size up to which all members who are offline are named.
 const notifiedRoom = 100
 
@@ -100,6 +105,8 @@ func (f *Fanout) announce(ctx context.Context, records []changes.Record, served 
 	for i, a := range all {
 		events[i] = a.event
 	}
+	ctx, cancel := context.WithTimeout(ctx, announceTime)
+	defer cancel()
 	for i, err := range f.bus.Put(ctx, events) {
 		if err != nil {
 			log.Error().Err(err).Str("event", events[i].ID).Str("outcome", "failed").Msg("put an event")

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -149,4 +150,34 @@ func TestAnnounce_WhatIsNotPutComesAgain(t *testing.T) {
 			t.Errorf("without %s the records %q come again, want %q", refuses, got, want)
 		}
 	}
+}
+
+// silentBus is a bus that doesn't answer.
+type silentBus struct{}
+
+func (silentBus) Put(ctx context.Context, events []eventbus.Event) []error {
+	<-ctx.Done()
+	errs := make([]error, len(events))
+	for i := range errs {
+		errs[i] = ctx.Err()
+	}
+	return errs
+}
+
+// A bus that hangs holds up the records that follow for a moment, not for all of the time
+// that an invocation has.
+func TestAnnounce_DoesNotWaitForABusThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &memory{members: []string{"alice", "bob"}, messages: changestest.MessageIDs(1)}
+		sent := received{}
+		consumer := fanout.New(m, sent, time.Minute, func() time.Time { return changestest.Now }, zerolog.Nop()).Announcing(silentBus{}, false)
+		began := time.Now()
+		answer, err := consumer.Handle(t.Context(), changes.Event{Records: []json.RawMessage{changestest.Send(room, m.messages[0])}})
+		if took := time.Since(began); err != nil || len(answer.BatchItemFailures) != 1 || took > 2*time.Second {
+			t.Errorf("%+v, %v, after %v", answer, err, took)
+		}
+		if len(sent["bob"]) != 1 {
+			t.Errorf("bob got %+v", sent["bob"])
+		}
+	})
 }
