@@ -70,6 +70,9 @@ func (b *Blocks) Unblock(ctx context.Context, userID, other string) error {
 	if err := ValidateUserID(other); err != nil {
 		return err
 	}
+	if userID == other {
+		return nil // no one blocks themselves
+	}
 	if err := b.store.Unblock(ctx, userID, other); err != nil {
 		return fmt.Errorf("unblock a user: %w", err)
 	}

@@ -63,3 +63,11 @@ func TestBlock_IsMarkedAsItIsKept(t *testing.T) {
 		})
 	}
 }
+
+// No one blocks themselves, and to end that is no error.
+func TestUnblock_Oneself(t *testing.T) {
+	blocks := chat.NewBlocks(dynamo.New(openTable(t), "table", time.Now), time.Now)
+	if err := blocks.Unblock(t.Context(), "alice", "alice"); err != nil {
+		t.Error(err)
+	}
+}
