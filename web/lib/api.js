@@ -45,8 +45,10 @@ import { Failure } from "./failure.js";
 /**
  * @typedef {object} Member
  * @property {string} userId
- * @property {string} role `owner` or `member`
+ * @property {string} role `owner`, `moderator` or `member`
  * @property {number} joinedAt ms since 1970
+ * @property {number} [mutedUntil] ms since 1970; absent: never muted, or the mute was ended
+ * @property {number} [changedAt] ms since 1970, when the role or the mute changed last
  * @property {string} [readFrom] the id after which they have read, if they joined later
  * @property {string} [readSince] of the messages after this id they have read those in readKnown; absent: all
  * @property {string} [readKnown] the ends of their ids
@@ -83,6 +85,30 @@ import { Failure } from "./failure.js";
  * @property {string} [address] at most 200 characters
  * @property {number} [startsAt] ms since 1970
  * @property {number} [endsAt] ms since 1970, after which the room has no place
+ */
+
+/**
+ * A member as they are after a change.
+ * @typedef {object} ChangedMember
+ * @property {string} userId
+ * @property {string} role
+ * @property {number} [mutedUntil] ms since 1970; absent: they may speak
+ * @property {number} [changedAt] ms since 1970
+ */
+
+/**
+ * @typedef {object} Ban
+ * @property {string} userId
+ * @property {string} by who made it
+ * @property {number} at ms since 1970
+ * @property {number} [until] ms since 1970; absent: it has no end
+ * @property {string} [reason]
+ */
+
+/**
+ * @typedef {object} Block
+ * @property {string} userId
+ * @property {number} at ms since 1970
  */
 
 /**
@@ -172,7 +198,7 @@ export class API {
   }
 
   /**
-   * An owner gives a public room a place, instead of the one that it has.
+   * Owners and moderators give a public room a place, instead of the one that it has.
    * @param {string} chatRoomId
    * @param {Place} place
    * @returns {Promise<Place>} as it is stored
@@ -182,7 +208,7 @@ export class API {
   }
 
   /**
-   * An owner removes the place of a room, if it has one.
+   * Owners and moderators remove the place of a room, if it has one.
    * @param {string} chatRoomId
    * @returns {Promise<unknown>}
    */
@@ -211,7 +237,8 @@ export class API {
   }
 
   /**
-   * An owner removes anybody, and anybody leaves; a direct message is hidden so.
+   * Owners remove everyone, moderators who has no role, and anyone leaves; a direct
+   * message is hidden so.
    * @param {string} chatRoomId
    * @param {string} userId
    * @returns {Promise<unknown>}
@@ -223,6 +250,70 @@ export class API {
       "DELETE",
       `${roomPath(chatRoomId)}/members${inPath ? `/${encodeURIComponent(userId)}` : query({ userId })}`,
     );
+  }
+
+  /**
+   * Gives a member another role, mutes them, or ends that.
+   * @param {string} chatRoomId
+   * @param {string} userId
+   * @param {{role?: string, mutedUntil?: number}} change ms since 1970; 0: not muted
+   * @returns {Promise<ChangedMember>}
+   */
+  changeMember(chatRoomId, userId, change) {
+    return this.#call("PATCH", `${roomPath(chatRoomId)}/members${query({ userId })}`, change);
+  }
+
+  /**
+   * Removes a user, and keeps them out; instead of the ban before it.
+   * @param {string} chatRoomId
+   * @param {string} userId
+   * @param {{until?: number, reason?: string}} ban ms since 1970, absent: without an end; at most 500 characters
+   * @returns {Promise<Ban>}
+   */
+  ban(chatRoomId, userId, ban) {
+    return this.#call("PUT", `${roomPath(chatRoomId)}/bans${query({ userId })}`, ban);
+  }
+
+  /**
+   * @param {string} chatRoomId
+   * @param {string} userId
+   * @returns {Promise<unknown>}
+   */
+  unban(chatRoomId, userId) {
+    return this.#call("DELETE", `${roomPath(chatRoomId)}/bans${query({ userId })}`);
+  }
+
+  /**
+   * @param {string} chatRoomId
+   * @param {{limit?: number, cursor?: string}} page
+   * @returns {Promise<{bans: Ban[], cursor?: string}>}
+   */
+  bans(chatRoomId, page = {}) {
+    return this.#call("GET", `${roomPath(chatRoomId)}/bans${query(page)}`);
+  }
+
+  /**
+   * @param {string} userId
+   * @returns {Promise<unknown>}
+   */
+  block(userId) {
+    return this.#call("PUT", `/me/blocks${query({ userId })}`);
+  }
+
+  /**
+   * @param {string} userId
+   * @returns {Promise<unknown>}
+   */
+  unblock(userId) {
+    return this.#call("DELETE", `/me/blocks${query({ userId })}`);
+  }
+
+  /**
+   * @param {{limit?: number, cursor?: string}} page
+   * @returns {Promise<{blocks: Block[], cursor?: string}>}
+   */
+  blocks(page = {}) {
+    return this.#call("GET", `/me/blocks${query(page)}`);
   }
 
   /**
@@ -249,7 +340,7 @@ export class API {
 
   /**
    * @param {string} chatRoomId
-   * @param {string} messageId a message of the user's own
+   * @param {string} messageId one's own, or where one moderates anyone's
    * @returns {Promise<unknown>}
    */
   deleteMessage(chatRoomId, messageId) {
@@ -388,8 +479,9 @@ export class API {
 export async function failureOf(response) {
   const { status } = response;
   try {
-    const { code, detail, title, neverSignedIn: users, retryAfter } = await response.json();
-    if (typeof code === "string") return new Failure(code, detail || title || code, { status, users, retryAfter });
+    const { code, detail, title, neverSignedIn: users, retryAfter, until } = await response.json();
+    if (typeof code === "string")
+      return new Failure(code, detail || title || code, { status, users, retryAfter, until });
   } catch {
     // not the API's own answer
   }

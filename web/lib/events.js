@@ -17,6 +17,8 @@
  * @property {undefined} rooms the list of rooms changed
  * @property {string} room a room's name changed; its id
  * @property {{chatRoomId: string, userId: string, joined: boolean}} member someone joined or left
+ * @property {{chatRoomId: string, userId: string}} standing a member's role or mute changed, or their mute ended
+ * @property {undefined} blocks whom the user blocks was read, or changed
  * @property {{chatRoomId: string, userId: string, upTo: string}} read someone read, or oneself on any device
  * @property {string} typing who types in a room changed; its id
  * @property {undefined} presence who is online changed

@@ -5,15 +5,16 @@ export class Failure extends Error {
   /**
    * @param {string} code one of the server's codes, or `network`, `timeout`, `unavailable`, `unreadable` for a file, `unexpected`
    * @param {string} message what happened, for people
-   * @param {{status?: number, users?: string[], retryAfter?: number, cause?: unknown}} [more] status is the HTTP status where there was one; users are those who have never signed in; retryAfter is how long the server asks to wait, in ms
+   * @param {{status?: number, users?: string[], retryAfter?: number, until?: number, cause?: unknown}} [more] status is the HTTP status where there was one; users are those who have never signed in; retryAfter is how long the server asks to wait, in ms; until is when `muted` or `banned` ends, in ms since 1970, 0 for never
    */
-  constructor(code, message, { status, users = [], retryAfter = 0, cause } = {}) {
+  constructor(code, message, { status, users = [], retryAfter = 0, until = 0, cause } = {}) {
     super(message, cause === undefined ? undefined : { cause });
     this.name = "Failure";
     this.code = code;
     this.status = status;
     this.users = users;
     this.retryAfter = retryAfter;
+    this.until = until;
   }
 
   /**

@@ -58,6 +58,9 @@ import { beginning, hasVisible } from "./text.js";
  * @property {number} [editedAt]
  * @property {number} [deletedAt]
  * @property {string} [deletedBy]
+ * @property {string} [role]
+ * @property {number} [mutedUntil] ms since 1970; absent: not muted
+ * @property {number} [until] ms since 1970, of the error `muted`
  * @property {number} [at] ms since 1970
  * @property {boolean} [online]
  * @property {number} [lastSeenAt] ms since 1970

@@ -16,6 +16,7 @@ import { Failure } from "./failure.js";
  * @typedef {import("./receipts.js").Cursor} Cursor
  * @typedef {import("./receipts.js").Receipts} Receipts
  * @typedef {import("./recovery.js").Effect} Effect
+ * @typedef {import("./standings.js").Standings} Standings
  * @typedef {import("./timeline.js").Timeline} Timeline
  * @typedef {import("./unread.js").Unread} Unread
  */
@@ -27,6 +28,7 @@ export class Inbox {
   #outbox;
   #people;
   #receipts;
+  #standings;
   #unread;
   #marks;
   #me;
@@ -42,6 +44,7 @@ export class Inbox {
    * @param {Outbox} of.outbox
    * @param {People} of.people
    * @param {Receipts} of.receipts
+   * @param {Standings} of.standings
    * @param {Unread} of.unread
    * @param {import("./marks.js").Marks} of.marks
    * @param {() => string} of.me the user's id
@@ -51,7 +54,7 @@ export class Inbox {
    * @param {() => void} on.refresh the list may have changed
    */
   constructor(
-    { timelines, catchUp, directory, outbox, people, receipts, unread, marks, me },
+    { timelines, catchUp, directory, outbox, people, receipts, standings, unread, marks, me },
     { emit, discover, refresh },
   ) {
     this.#timelines = timelines;
@@ -60,6 +63,7 @@ export class Inbox {
     this.#outbox = outbox;
     this.#people = people;
     this.#receipts = receipts;
+    this.#standings = standings;
     this.#unread = unread;
     this.#marks = marks;
     this.#me = me;
@@ -87,6 +91,9 @@ export class Inbox {
       case "memberJoined":
       case "memberLeft":
         this.#membership(frame.chatRoomId ?? "", frame.userId ?? "", frame.type === "memberJoined");
+        break;
+      case "memberChanged":
+        this.#standings.put(frame.chatRoomId ?? "", frame.userId ?? "", frame);
         break;
       case "roomChanged":
         this.#directory.list.rename(frame.chatRoomId ?? "", frame.name ?? "");
@@ -121,10 +128,14 @@ export class Inbox {
   }
 
   /** @param {Frame} error */
-  #refused({ code = "internal", message = "", clientMessageId, retryAfter }) {
-    const failure = new Failure(code, message, { retryAfter });
-    if (clientMessageId) this.#outbox.refused(clientMessageId, failure);
-    else this.#emit("failure", failure);
+  #refused({ code = "internal", message = "", clientMessageId, retryAfter, until }) {
+    const failure = new Failure(code, message, { retryAfter, until });
+    if (!clientMessageId) {
+      this.#emit("failure", failure);
+      return;
+    }
+    const room = this.#outbox.refused(clientMessageId, failure);
+    if (room && until) this.#standings.muted(room, this.#me(), until);
   }
 
   /** @param {Frame} ack */
@@ -319,7 +330,9 @@ export class Inbox {
    * The server described a room.
    * @param {Room} room
    */
-  learned({ chatRoomId, members = [] }) {
+  learned(room) {
+    const { chatRoomId, members = [] } = room;
+    this.#standings.learn(room, this.#me());
     for (const { userId, readFrom: from, readUpTo: upTo, readSince: since, readKnown: known, displayName } of members) {
       this.#people.learn(userId, displayName);
       if (upTo) this.#hasRead(chatRoomId, userId, { upTo, from, since, known });
@@ -368,6 +381,7 @@ export class Inbox {
     }
     if (!joined) {
       this.#receipts.forget(chatRoomId, userId);
+      this.#standings.forget(chatRoomId, userId);
       this.#timelines.get(chatRoomId)?.forgetReader(userId);
     }
     if (own && !this.#directory.list.get(chatRoomId)) this.#discover(chatRoomId);
@@ -387,6 +401,7 @@ export class Inbox {
     if (!this.#directory.list.remove(chatRoomId) && !this.#timelines.has(chatRoomId)) return; // known already
     this.#timelines.delete(chatRoomId);
     this.#receipts.forget(chatRoomId);
+    this.#standings.forget(chatRoomId);
     this.#marks.forget(chatRoomId);
     this.#unread.forget(chatRoomId);
     this.#emit("rooms", undefined);

@@ -134,7 +134,7 @@ export class Outbox {
       this.#enqueue(entry);
       const lost = lostOf(entry);
       if (lost) this.#fail(entry, lost);
-      else if (failure) this.#fail(entry, new Failure(failure.code, failure.message));
+      else if (failure) this.#fail(entry, new Failure(failure.code, failure.message, failure));
       else if (!this.#isSafe(entry)) this.#fail(entry, tooLate());
     }
     for (const room of this.#queues.keys()) {
@@ -162,7 +162,7 @@ export class Outbox {
 
   /** @param {Outgoing} outgoing */
   #save({ clientMessageId, chatRoomId, content, createdAt, failure, attachments, replyTo, mentions }) {
-    const reason = failure && { code: failure.code, message: failure.message };
+    const reason = failure && { code: failure.code, message: failure.message, until: failure.until || undefined };
     const files = attachments?.map(described);
     const tab = files?.every(({ attachmentId }) => attachmentId) === false ? this.#tabs.id : undefined;
     this.#saved.put("outbox", clientMessageId, {
@@ -247,10 +247,13 @@ export class Outbox {
    * The server refused a message.
    * @param {string} clientMessageId
    * @param {Failure} failure
+   * @returns {string|undefined} the message's room, if it waited for an answer
    */
   refused(clientMessageId, failure) {
     const entry = this.#find(clientMessageId);
-    if (entry?.outgoing.status === "sending") this.#again(entry, failure);
+    if (entry?.outgoing.status !== "sending") return undefined;
+    this.#again(entry, failure);
+    return entry.outgoing.chatRoomId;
   }
 
   /** The gateway failed at some message and doesn't say which. */

@@ -141,13 +141,125 @@ export class RoomActions extends Emitter {
   }
 
   /**
-   * Removes a member; with the user's own id, leaves.
+   * Removes a member: owners everyone, moderators who has no role. With the user's own id, leaves.
    * @param {string} chatRoomId
    * @param {string} userId
    */
   async removeMember(chatRoomId, userId) {
     await this.#session.api.removeMember(chatRoomId, userId);
     if (userId === this.#session.userId) this.#session.inbox.left(chatRoomId);
+  }
+
+  /**
+   * What a member is in a room, and until when they are muted, if they are. It is known
+   * once room() has read them, and for the user's own once it has read the room; `standing`
+   * events tell that it changed. What changed while there was no connection the next room() tells.
+   * @param {string} chatRoomId
+   * @param {string} [userId] without it the user's own
+   * @returns {import("./standings.js").Standing|undefined} undefined where it isn't known
+   */
+  standing(chatRoomId, userId = this.#session.userId) {
+    return this.#session.standings.of(chatRoomId, userId);
+  }
+
+  /** The server's time (ms since 1970), as far as its answers tell; else this device's. */
+  get now() {
+    return this.#session.standings.now;
+  }
+
+  /**
+   * Gives a member of a group a role. Owners do so to everyone, and everyone may step down,
+   * except the last owner: `forbidden`.
+   * @param {string} chatRoomId
+   * @param {string} userId
+   * @param {"owner"|"moderator"|"member"} role
+   */
+  async setRole(chatRoomId, userId, role) {
+    this.#changed(chatRoomId, await this.#session.api.changeMember(chatRoomId, userId, { role }));
+  }
+
+  /**
+   * Has a member neither send, edit, react nor type until a time; they are refused as
+   * `muted`. Owners mute every other member, moderators those without a role.
+   * @param {string} chatRoomId
+   * @param {string} userId
+   * @param {number} until ms since 1970: `now` and so long; 0 ends it
+   */
+  async mute(chatRoomId, userId, until) {
+    this.#changed(chatRoomId, await this.#session.api.changeMember(chatRoomId, userId, { mutedUntil: until }));
+  }
+
+  /**
+   * @param {string} chatRoomId
+   * @param {import("./api.js").ChangedMember} member
+   */
+  #changed(chatRoomId, { userId, changedAt, ...member }) {
+    this.#session.standings.put(chatRoomId, userId, { ...member, at: changedAt });
+  }
+
+  /**
+   * Removes a user from a group, and keeps them from joining and from being added, which
+   * are refused as `banned`. Owners ban everyone else, moderators those without a role.
+   * @param {string} chatRoomId
+   * @param {string} userId who need not be a member
+   * @param {{until?: number, reason?: string}} [ban] ms since 1970, absent for no end; for those who moderate the room
+   */
+  async ban(chatRoomId, userId, ban = {}) {
+    await this.#session.api.ban(chatRoomId, userId, ban);
+  }
+
+  /**
+   * Ends a ban; owners and moderators may.
+   * @param {string} chatRoomId
+   * @param {string} userId
+   */
+  async unban(chatRoomId, userId) {
+    await this.#session.api.unban(chatRoomId, userId);
+  }
+
+  /**
+   * Reads one page of who is banned from a room; owners and moderators may.
+   * @param {string} chatRoomId
+   * @param {string} [cursor] of the page before
+   * @returns {ReturnType<API["bans"]>} without a cursor it was the last page
+   */
+  bans(chatRoomId, cursor) {
+    return this.#session.api.bans(chatRoomId, { cursor });
+  }
+
+  /**
+   * Has someone neither begin a direct message with the user, nor write in the one that
+   * they have, nor add the user to a room: they are refused as `forbidden`. Nor can the
+   * user write in that direct message.
+   * @param {string} userId
+   */
+  async block(userId) {
+    await this.#session.blocks.set(userId, true);
+  }
+
+  /**
+   * Ends a block.
+   * @param {string} userId
+   */
+  async unblock(userId) {
+    await this.#session.blocks.set(userId, false);
+  }
+
+  /**
+   * Reads whom the user blocks.
+   * @returns {Promise<import("./api.js").Block[]>}
+   */
+  blocks() {
+    return this.#session.blocks.read();
+  }
+
+  /**
+   * Whether the user blocks someone, as far as blocks() read it and it was changed here:
+   * the user's other devices don't tell.
+   * @param {string} userId
+   */
+  isBlocked(userId) {
+    return this.#session.blocks.has(userId);
   }
 
   /**

@@ -3,6 +3,7 @@
 
 import { API } from "./api.js";
 import { Attachments, postForm } from "./attachments.js";
+import { Blocks } from "./blocks.js";
 import { CatchUp } from "./catchup.js";
 import { systemClock } from "./clock.js";
 import { Connection } from "./connection.js";
@@ -21,6 +22,7 @@ import { Reactors } from "./reactions.js";
 import { Receipts } from "./receipts.js";
 import { localStore, Saved } from "./saved.js";
 import { listenForSigns } from "./signs.js";
+import { Standings } from "./standings.js";
 import { Tabs } from "./tabs.js";
 import { TokenSource } from "./token.js";
 import { TYPING_ROOM, Typing } from "./typing.js";
@@ -40,6 +42,7 @@ export class Session {
   timelines = new Map();
   api;
   attachments;
+  blocks;
   clock;
   connection;
   directory;
@@ -52,6 +55,7 @@ export class Session {
   reactors;
   receipts;
   saved;
+  standings;
   typing;
   unread;
 
@@ -129,6 +133,7 @@ export class Session {
         this.#emit("upload", upload);
       },
     });
+    this.blocks = new Blocks(this.api, () => this.#emit("blocks", undefined));
     this.history = new History({
       api: this.api,
       clock,
@@ -189,6 +194,11 @@ export class Session {
       changed: () => this.#emit("people", undefined),
     });
     this.presence = new Presence({ clock, changed: () => this.#emit("presence", undefined) });
+    this.standings = new Standings({
+      clock,
+      ahead: () => this.#token.ahead,
+      changed: (chatRoomId, userId) => this.#emit("standing", { chatRoomId, userId }),
+    });
     this.typing = new Typing({
       clock,
       transmit: (frame) => {
@@ -205,6 +215,7 @@ export class Session {
         outbox: this.outbox,
         people: this.people,
         receipts: this.receipts,
+        standings: this.standings,
         unread: this.unread,
         marks: this.marks,
         me: () => this.userId,
@@ -250,6 +261,7 @@ export class Session {
     this.receipts.stop();
     this.unread.stop();
     this.people.stop();
+    this.standings.stop();
     this.typing.stop();
     this.presence.stop();
     this.connection.stop();

@@ -26,6 +26,8 @@ export * from "./text.js";
 export { byteLength, Failure, isReaction, MAX_ATTACHMENTS, MAX_CONTENT, MAX_REACTION, MOST_UNREAD, TYPING_ROOM };
 
 /**
+ * @typedef {import("./api.js").Ban} Ban
+ * @typedef {import("./api.js").Block} Block
  * @typedef {import("./api.js").Member} Member
  * @typedef {import("./attachments.js").Attachment} Attachment
  * @typedef {import("./attachments.js").Pixels} Pixels
@@ -37,6 +39,7 @@ export { byteLength, Failure, isReaction, MAX_ATTACHMENTS, MAX_CONTENT, MAX_REAC
  * @typedef {import("./connection.js").ConnectionState} ConnectionState
  * @typedef {import("./frames.js").Message} Message
  * @typedef {import("./outbox.js").Outgoing} Outgoing
+ * @typedef {import("./standings.js").Standing} Standing
  */
 
 /**
@@ -238,7 +241,8 @@ export class Streamroom extends RoomActions {
   }
 
   /**
-   * Deletes a message of the user's own; the others see that there was one.
+   * Deletes a message: one's own, or as an owner or a moderator of a group anyone's. The
+   * others see that there was one.
    * @param {string} chatRoomId
    * @param {string} messageId
    */
@@ -246,7 +250,8 @@ export class Streamroom extends RoomActions {
     await this.#session.api.deleteMessage(chatRoomId, messageId);
     const held = this.#session.timelines.get(chatRoomId)?.get(messageId);
     const message = held ?? { chatRoomId, messageId, senderId: this.userId, timestamp: timeOf(messageId) };
-    this.#session.inbox.revised({ ...message, content: undefined, deletedAt: this.#session.clock.now() });
+    const deletedBy = message.senderId === this.userId ? undefined : this.userId;
+    this.#session.inbox.revised({ ...message, content: undefined, deletedAt: this.#session.clock.now(), deletedBy });
   }
 
   /**

@@ -51,6 +51,11 @@ export class TokenSource {
     if (!Number.isNaN(at)) this.#ahead = at - this.#clock.now();
   }
 
+  /** How far the server's clock is ahead of this one (ms); 0 where that isn't known. */
+  get ahead() {
+    return this.#ahead ?? 0;
+  }
+
   /**
    * How long a token that was just accepted will last (ms); Infinity where it doesn't
    * say. If it seems to have ended, it is this clock that is wrong.

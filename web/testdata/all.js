@@ -4,6 +4,7 @@ import "./liveness.js";
 import "./replacing.js";
 import "./outbox.js";
 import "./marks.js";
+import "./moderation.js";
 import "./photo.js";
 import "./elsewhere.js";
 import "./attachments.js";

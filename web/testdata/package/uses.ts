@@ -7,6 +7,7 @@ import {
   type Options,
   type Outgoing,
   type RoomSummary,
+  type Standing,
   Streamroom,
 } from "@streamroom/client";
 
@@ -32,8 +33,12 @@ const answered: Message | undefined = held.at(-1);
 const going: Outgoing = chat.send("general", "@bob, tea?", [], answered, ["bob"]);
 if (answered) await chat.react(answered, "👍");
 const counts: number[] = answered ? chat.reactionsOf(answered).map(({ count }) => count) : [];
+const standing: Standing | undefined = chat.standing("general");
+if (standing?.role !== "member") await chat.mute("general", "bob", chat.now + 600_000);
+const { bans, cursor } = await chat.bans("general");
+const reasons: (string | undefined)[] = bans.map(({ reason }) => reason);
 const rooms: RoomSummary[] = chat.rooms.list();
-console.log(outgoing.length, hasOlder, going.status, counts, rooms[0]?.unread, findMentions.length);
+console.log(outgoing.length, hasOlder, going.status, counts, rooms[0]?.unread, findMentions.length, reasons, cursor);
 stop();
 chat.stop();
 
