@@ -12,7 +12,7 @@ import (
 
 // axe returns axe-core's source, which is not in this repository: .ci/web fetches
 // it and names it in STREAMROOM_AXE.
-func axe(t *testing.T) string {
+func axe(t testing.TB) string {
 	t.Helper()
 	path := os.Getenv("STREAMROOM_AXE")
 	if path == "" {

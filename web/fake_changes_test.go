@@ -28,6 +28,9 @@ func (f *fake) handleChanges(mux *http.ServeMux) {
 			answer(w, http.StatusOK, wire.Me{UserID: user, DisplayName: f.names[user]})
 		}
 	}))
+	mux.HandleFunc("GET /api/me/blocks", f.as(func(w http.ResponseWriter, _ *http.Request, _ string) {
+		answer(w, http.StatusOK, wire.BlockList{Blocks: []wire.Block{}})
+	}))
 	mux.HandleFunc("POST /api/profiles", f.as(func(w http.ResponseWriter, r *http.Request, _ string) {
 		in, ok := decode[wire.ProfilesRequest](w, r)
 		if !ok {

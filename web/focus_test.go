@@ -18,11 +18,11 @@ func TestTheFocusStays(t *testing.T) {
 	alice.openRoom("team")
 	alice.shows("hello")
 	alice.click("members")
-	alice.until(`document.querySelectorAll("[data-testid=member-remove]").length === 2`)
-	alice.do(`document.querySelector("[data-remove=carol]").focus()`)
+	alice.until(`document.querySelectorAll("[data-testid=member-menu]").length === 2`)
+	alice.do(`document.querySelector("[data-menu=carol]").focus()`)
 	f.say("general", "bob", "elsewhere")
 	alice.until(`document.title === "(1) Streamroom"`)
-	const onCarol = `document.activeElement?.dataset.remove === "carol"`
+	const onCarol = `document.activeElement?.dataset.menu === "carol"`
 	if !eval[bool](alice, onCarol) {
 		t.Error("a message elsewhere took the focus from the list of members")
 	}
@@ -32,7 +32,7 @@ func TestTheFocusStays(t *testing.T) {
 			f.post(c, wire.Member{Type: wire.TypeMemberLeft, ChatRoomID: "team", UserID: "bob"})
 		}
 	})
-	alice.until(`document.querySelector("[data-remove=dave]") !== null`)
+	alice.until(`document.querySelector("[data-menu=dave]") !== null`)
 	if !eval[bool](alice, onCarol) {
 		t.Error("another member took the focus")
 	}
@@ -42,7 +42,7 @@ func TestTheFocusStays(t *testing.T) {
 			f.post(c, wire.Member{Type: wire.TypeMemberLeft, ChatRoomID: "team", UserID: "carol"})
 		}
 	})
-	alice.until(`document.querySelector("[data-remove=carol]") === null`)
+	alice.until(`document.querySelector("[data-menu=carol]") === null`)
 	alice.until(`document.activeElement?.className === "members"`)
 	alice.escape()
 

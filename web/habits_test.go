@@ -270,7 +270,13 @@ func TestLongNamesFit(t *testing.T) {
 		alice.click("members")
 		alice.until(`document.querySelectorAll("[data-testid=member]").length === 3`)
 		fits("its members")
+		alice.do(`document.querySelector("[data-testid=member-menu]").click()`)
+		fits("what can be done with one")
+		alice.escape()
 		for _, button := range []string{"member-remove", "leave"} {
+			if button == "member-remove" {
+				alice.do(`document.querySelector("[data-testid=member-menu]").click()`)
+			}
 			alice.do(`document.querySelector("[data-testid=` + button + `]").click()`)
 			alice.until(`document.getElementById("confirm-dialog").open`)
 			fits(button)

@@ -209,13 +209,13 @@ func TestThreePeopleOnTheRealServer(t *testing.T) {
 
 	// Owners rename and remove; a direct message is one room, by either user.
 	alice.click("members")
-	alice.until(`document.querySelectorAll("[data-testid=member-remove]").length === 2`)
+	alice.until(`document.querySelectorAll("[data-testid=member-menu]").length === 2`)
 	alice.do(`document.getElementById("rename-name").value = "Lake"`)
 	alice.click("rename-save")
 	bob.until(`document.getElementById("room-name").textContent === "Lake"`)
-	alice.do(`document.querySelector("[data-remove=carol]").click()`)
+	alice.manage("carol", "member-remove")
 	alice.click("confirm-yes")
-	carol.until(`document.getElementById("room-note").innerText.includes("You are not a member of this room.")`)
+	carol.until(`document.getElementById("room-note").innerText.includes("You left it, or were removed.")`)
 	alice.escape()
 	carol.click("new-direct")
 	carol.typed("alice\n")
@@ -255,7 +255,7 @@ func TestAnOwnerFarDownTheList(t *testing.T) {
 	zoe.until(`document.getElementById("room-members").innerText === "109 members"`)
 	zoe.click("members")
 	zoe.until(`document.querySelectorAll("[data-testid=member]").length === 50`)
-	zoe.until(`document.querySelectorAll("[data-testid=member-remove]").length === 50`)
+	zoe.until(`document.querySelectorAll("[data-testid=member-menu]").length === 50`)
 	if eval[bool](zoe, `document.getElementById("member-form").hidden || document.getElementById("rename-form").hidden`) {
 		t.Error("the owner can neither add members nor rename the room")
 	}
@@ -263,10 +263,10 @@ func TestAnOwnerFarDownTheList(t *testing.T) {
 	zoe.do(`document.getElementById("members-more").click(), document.getElementById("members-more").click()`)
 	zoe.until(`document.querySelectorAll("[data-testid=member]").length === 100`)
 	const listed = `new Set([...document.querySelectorAll("[data-testid=member]")].map((m) => m.dataset.userId)).size`
-	zoe.do(`document.querySelector("[data-remove=n33]").click()`)
+	zoe.manage("n33", "member-remove")
 	zoe.click("confirm-yes")
 	zoe.until(`document.getElementById("members-count").textContent === "108 members"`)
-	zoe.until(`document.querySelector("[data-remove=n33]") === null && document.querySelectorAll("[data-testid=member]").length === 100 && ` + listed + ` === 100`)
+	zoe.until(`document.querySelector("[data-menu=n33]") === null && document.querySelectorAll("[data-testid=member]").length === 100 && ` + listed + ` === 100`)
 }
 
 // A message in the room that is read is not shown as unread for a moment.

@@ -11,6 +11,7 @@ import { listenForKeys } from "./ui/keys.js";
 import { guardLeaving } from "./ui/leaving.js";
 import { NearbyDialog } from "./ui/nearby.js";
 import { Notifications } from "./ui/notify.js";
+import { PeopleList } from "./ui/peoplelist.js";
 import { addressOf, RoomListView } from "./ui/roomlist.js";
 import { AnyName, remember, rememberedUser, SignIn } from "./ui/signin.js";
 import { StatusView } from "./ui/status.js";
@@ -73,6 +74,7 @@ class App {
   #newDirect;
   #nearby;
   #profile;
+  #blocks;
 
   /**
    * @param {Config} config
@@ -111,6 +113,15 @@ class App {
       this.#displayName = name;
       this.#draw();
     });
+    this.#blocks = new PeopleList(byId("blocks", HTMLDetailsElement), {
+      read: async () => ({ people: (await this.#chat?.blocks()) ?? [] }),
+      undo: async (userId) => this.#chat?.unblock(userId),
+      undoes: "Unblock",
+      undone: "is not blocked any more.",
+      none: "You block no one. The list of a room’s members has a button for each of them.",
+      labelOf: (userId) => this.#chat?.labelOf(userId) ?? userId,
+    });
+    byId("profile-dialog", HTMLDialogElement).addEventListener("close", () => this.#blocks.close());
     closable(this.#help);
     byId("new-room", HTMLButtonElement).addEventListener("click", () => this.#newRoom.show());
     byId("new-direct", HTMLButtonElement).addEventListener("click", () => this.#newDirect.show());
@@ -192,7 +203,8 @@ class App {
         (err) => report(Failure.from(err)),
       );
     });
-    for (const event of /** @type {const} */ (["timeline", "read", "presence"])) chat.on(event, () => this.#draw());
+    for (const event of /** @type {const} */ (["timeline", "read", "presence", "standing", "blocks"]))
+      chat.on(event, () => this.#draw());
     chat.on("people", () => {
       // Changed by another tab or device, maybe.
       const name = chat.nameOf(chat.userId);
@@ -326,6 +338,7 @@ class App {
     becomeAvatar(byId("account-avatar", HTMLElement), name);
     byId("account-name", HTMLElement).textContent = name;
     this.#chatElement.classList.toggle("in-room", this.#conversation.id !== "");
+    this.#blocks.draw();
     // First: what is shown is read.
     this.#conversation.draw(now);
     this.#rooms.show({

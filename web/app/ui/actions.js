@@ -14,17 +14,19 @@ import { el, icon } from "./dom.js";
  * @property {(message: Message) => void} delete
  */
 
+/** @typedef {"all"|"own"|"others"|"deletable"} Whose */
+
 /**
  * By the name of its icon: what is done, what it is called, its key, and whose messages it
  * is for.
- * @type {Record<string, {act: keyof Acts, name: string, key: string, whose: "all"|"own"|"others"}>}
+ * @type {Record<string, {act: keyof Acts, name: string, key: string, whose: Whose}>}
  */
 const ACTIONS = {
   react: { act: "choose", name: "React", key: "+", whose: "all" },
   reply: { act: "reply", name: "Reply", key: "r", whose: "all" },
   "mark-unread": { act: "markUnread", name: "Mark as unread", key: "u", whose: "others" },
   edit: { act: "edit", name: "Edit", key: "e", whose: "own" },
-  delete: { act: "delete", name: "Delete", key: "Delete", whose: "own" },
+  delete: { act: "delete", name: "Delete", key: "Delete", whose: "deletable" },
 };
 
 export class MessageActions {
@@ -59,7 +61,7 @@ export class MessageActions {
    * @param {import("./message.js").Row|undefined} row where nothing can be done with it the toolbar goes
    */
   offer(row) {
-    for (const [sign, button] of this.#buttons) button.hidden = !isFor(ACTIONS[sign].whose, row?.own ?? false);
+    for (const [sign, button] of this.#buttons) button.hidden = !isFor(ACTIONS[sign].whose, row);
     if (!row?.message) this.element.remove();
     else if (this.element.parentElement !== row.bubble) row.bubble.append(this.element);
   }
@@ -71,13 +73,14 @@ export class MessageActions {
    */
   press(key, row) {
     const action = Object.values(ACTIONS).find((a) => a.key === key);
-    if (action && row?.message && isFor(action.whose, row.own)) this.#on[action.act](row.message);
+    if (action && row?.message && isFor(action.whose, row)) this.#on[action.act](row.message);
     return action !== undefined;
   }
 }
 
 /**
- * @param {"all"|"own"|"others"} whose
- * @param {boolean} own
+ * @param {Whose} whose
+ * @param {import("./message.js").Row|undefined} row
  */
-const isFor = (whose, own) => whose === "all" || (whose === "own") === own;
+const isFor = (whose, row) =>
+  whose === "all" || (whose === "deletable" ? (row?.deletable ?? false) : (whose === "own") === (row?.own ?? false));

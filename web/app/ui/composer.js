@@ -14,6 +14,8 @@ import { describe, quoteText } from "./words.js";
 
 export class Composer {
   #form = byId("composer", HTMLFormElement);
+  #closed = byId("composer-closed", HTMLElement);
+  #unblock = byId("composer-unblock", HTMLButtonElement);
   #input = byId("composer-input", HTMLTextAreaElement);
   #send = byId("composer-send", HTMLButtonElement);
   #problem = byId("composer-problem", HTMLElement);
@@ -51,6 +53,7 @@ export class Composer {
    * @param {(upload: Upload) => void} on.again
    * @param {(chatRoomId: string) => void} on.typing something is written in a room
    * @param {() => import("./completion.js").Person[]} on.people who may be mentioned
+   * @param {() => void} on.unblock the user wants to write to whom they blocked
    * @param {() => void} on.editLast the last message of one's own is wanted for editing
    */
   constructor(on) {
@@ -77,6 +80,7 @@ export class Composer {
     this.#form.addEventListener("mousedown", (event) => {
       if (event.target === this.#form) event.preventDefault();
     });
+    this.#unblock.addEventListener("click", on.unblock);
     byId("composer-cancel", HTMLButtonElement).addEventListener("click", () => this.endEdit());
     byId("composer-no-reply", HTMLButtonElement).addEventListener("click", () => this.#endReply());
     this.#form.addEventListener("submit", (event) => {
@@ -89,9 +93,10 @@ export class Composer {
    * Takes up what was begun in a room.
    * @param {string} chatRoomId empty for none: there is nothing to write in
    * @param {string} [title]
+   * @param {{text: string, blocked?: boolean}} [closed] why nothing can be written there now; blocked: the user can end that
    */
-  show(chatRoomId, title = "") {
-    this.#form.hidden = chatRoomId === "";
+  show(chatRoomId, title = "", closed = { text: "" }) {
+    this.#close(chatRoomId, closed);
     this.#input.placeholder = title ? `Message ${isolated(title)}` : "Write a message";
     if (chatRoomId === this.#room) return;
     const [message, text, original] = [this.#message, this.#input.value, this.#original];
@@ -106,6 +111,27 @@ export class Composer {
     this.#showReply();
     this.#input.value = chatRoomId && this.#on.draft(chatRoomId);
     this.#changed();
+  }
+
+  /**
+   * Shows why nothing can be written, in place of where it would be. What was begun waits.
+   * @param {string} chatRoomId
+   * @param {{text: string, blocked?: boolean}} closed
+   */
+  #close(chatRoomId, { text, blocked = false }) {
+    const shown = within(this.#closed, "span", HTMLElement);
+    const [form, note] = [this.#form, this.#closed];
+    const had = document.activeElement;
+    const opens = form.hidden && shown.textContent !== "" && text === "" && chatRoomId === this.#room;
+    form.hidden = chatRoomId === "" || text !== "";
+    note.hidden = text === "";
+    this.#unblock.hidden = !blocked;
+    if (shown.textContent !== text) {
+      shown.textContent = text;
+      if (text || opens) announce(text || "You can write here again.");
+    }
+    if (form.hidden && form.contains(had)) note.focus();
+    if (opens && note.contains(had)) this.#input.focus();
   }
 
   /**
@@ -127,7 +153,7 @@ export class Composer {
   }
 
   focus() {
-    this.#input.focus();
+    (this.#form.hidden ? this.#closed : this.#input).focus();
   }
 
   /** @param {Upload} upload that went on, or ended */
@@ -146,11 +172,17 @@ export class Composer {
    * @param {string} name its sender's
    */
   reply(message, name) {
-    if (this.#form.hidden) return;
+    if (this.#isClosed()) return;
     this.endEdit();
     this.#replies.set(this.#room, { message, name });
     this.#showReply();
     this.#input.focus();
+  }
+
+  /** Whether nothing can be written: says why. */
+  #isClosed() {
+    if (this.#form.hidden) announce(this.#closed.textContent ?? "", true);
+    return this.#form.hidden;
   }
 
   #endReply() {
@@ -175,6 +207,7 @@ export class Composer {
    * @param {boolean} withFiles whether the message has files, too
    */
   edit(messageId, content, withFiles) {
+    if (this.#isClosed()) return;
     const held = this.#begun.get(messageId) ?? this.#edits.get(messageId);
     const text = held ?? this.#on.editOf(messageId, content) ?? content;
     this.#original = content;

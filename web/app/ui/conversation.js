@@ -14,7 +14,7 @@ import { firstUnread, Older } from "./older.js";
 import { Reacting } from "./reactions.js";
 import { RoomSearch } from "./search.js";
 import { TypingLine } from "./typing.js";
-import { coordinates, counted, describe, fileName, filesIn, placeText, seenText } from "./words.js";
+import { coordinates, counted, describe, fileName, filesIn, placeText, seenText, untilText } from "./words.js";
 
 /**
  * @typedef {import("../../lib/streamroom.js").Message} Message
@@ -48,6 +48,8 @@ export class Conversation {
   #divider = "";
   /** Whether the reader was not led to it yet: what is shown until then isn't read. */
   #opening = false;
+  /** Whether it was asked whom the user blocks. */
+  #askedBlocks = false;
   /** Whether the reader marked a message as unread: what is shown isn't read then. */
   #keptUnread = false;
 
@@ -135,12 +137,27 @@ export class Conversation {
       editOf: (message, content) => this.#chat?.drafts.edit(message, content),
       saveEdit: (message, text, content) => this.#chat?.drafts.setEdit(message, text, content),
       typing: (room) => this.#types(room),
+      unblock: () => {
+        const chat = this.#chat;
+        chat?.unblock(chat.otherIn(this.id)).catch((err) => announce(describe(Failure.from(err)), true));
+      },
       editLast: () => this.#editLast(),
     });
     this.#membersDialog = new MembersDialog({
       add: (room, userId) => this.#change((chat) => askingFirst((only) => chat.addMember(room, userId, only))),
       remove: (room, userId) => this.#change((chat) => chat.removeMember(room, userId)),
       rename: (room, name) => this.#change((chat) => chat.renameRoom(room, name)),
+      setRole: async (room, userId, role) => this.#chat?.setRole(room, userId, role),
+      mute: async (room, userId, ms) => {
+        const until = ms && (this.#chat?.now ?? 0) + ms;
+        await this.#chat?.mute(room, userId, until);
+        return until;
+      },
+      ban: (room, userId) => this.#change((chat) => chat.ban(room, userId)),
+      unban: async (room, userId) => this.#chat?.unban(room, userId),
+      bans: async (room, cursor) => (await this.#chat?.bans(room, cursor)) ?? { bans: [] },
+      block: async (userId, blocked) => (blocked ? this.#chat?.block(userId) : this.#chat?.unblock(userId)),
+      labelOf: (userId) => this.#chat?.labelOf(userId) ?? userId,
       places: {
         share: (room, visibility) => this.#change((chat) => chat.share(room, visibility)),
         place: (room, place) => this.#change(async (chat) => void (await chat.place(room, place))),
@@ -167,6 +184,7 @@ export class Conversation {
     this.close();
     this.#composer.clear();
     this.#chat = chat;
+    this.#askedBlocks = false;
   }
 
   get #me() {
@@ -205,6 +223,7 @@ export class Conversation {
       if (id === this.id) this.#failure = Failure.from(err);
     }
     if (id !== this.id || !this.#chat) return;
+    if (!this.#askedBlocks && (chat.rooms.get(id) ?? this.#about.room)?.type === "dm") this.#readBlocks();
     if (unread > 0 && !chat.readUpTo(id)) await details;
     if (id !== this.id) return;
     const reader = { me: this.#me, unread, readUpTo: chat.readUpTo(id), marked: chat.unreadFrom(id) };
@@ -226,6 +245,21 @@ export class Conversation {
     this.#listed(this.id);
     this.#membersDialog.open();
     void this.#about.read();
+    this.#readBlocks();
+  }
+
+  /** Asks whom the user blocks: another device may have changed it. */
+  #readBlocks() {
+    this.#askedBlocks = true;
+    this.#chat?.blocks().catch((err) => {
+      this.#askedBlocks = false;
+      report(Failure.from(err));
+    });
+  }
+
+  /** What the user may do in the room. */
+  get #role() {
+    return this.#chat?.standing(this.id)?.role ?? this.#about.room?.role;
   }
 
   /**
@@ -256,7 +290,8 @@ export class Conversation {
     if (userId !== this.#me) void this.#about.read();
     else if (joined) void this.open(this.id);
     else {
-      this.#failure = new Failure("not_a_member", "");
+      this.#failure = new Failure("removed", "");
+      this.#membersDialog.close();
       void this.#about.read();
     }
   }
@@ -300,7 +335,8 @@ export class Conversation {
 
     this.#typing.show(this.#failure ? [] : chat.typingIn(id).map((userId) => chat.labelOf(userId)));
     const note = this.#noteFor(chat, timeline);
-    this.#composer.show(id !== "" && !this.#failure ? id : "", title);
+    const writable = id !== "" && !this.#failure;
+    this.#composer.show(writable ? id : "", title, writable ? this.#closed(chat, group, now) : undefined);
     this.#messages.visible = note === undefined;
     this.#searchButton.hidden = note !== undefined;
     this.#note.hidden = note === undefined;
@@ -311,6 +347,7 @@ export class Conversation {
         ...timeline,
         loadingOlder: this.#older.loading(id),
         me: this.#me,
+        moderates: group && (this.#role === "owner" || this.#role === "moderator"),
         now,
         divider: this.#divider,
         nameOf: (userId) => chat.labelOf(userId),
@@ -319,6 +356,20 @@ export class Conversation {
         reactionsOf: (message) => chat.reactionsOf(message),
       });
     }
+  }
+
+  /**
+   * Why nothing can be written in the room, if that is so.
+   * @param {Streamroom} chat
+   * @param {boolean} group
+   * @param {number} now ms since 1970
+   */
+  #closed(chat, group, now) {
+    const until = chat.standing(this.id)?.mutedUntil;
+    if (until) return { text: `You are muted in this room until ${untilText(until, now)}. You can go on reading.` };
+    const other = group ? "" : chat.otherIn(this.id);
+    if (!other || !chat.isBlocked(other)) return undefined;
+    return { text: `You have blocked ${isolated(chat.labelOf(other))}.`, blocked: true };
   }
 
   /** @param {string} room in which something is written; a large one isn't told */
@@ -343,10 +394,12 @@ export class Conversation {
     const chat = this.#chat;
     const details = this.#about.room;
     if (!chat || !details) return;
-    this.#membersDialog.show(details, this.#about.members, {
+    this.#membersDialog.show({ ...details, role: this.#role }, this.#about.members, {
       me: this.#me,
       title: titleOf(chat, chat.rooms.get(this.id) ?? details),
       more: details.cursor !== undefined,
+      standingOf: (userId) => chat.standing(this.id, userId),
+      isBlocked: (userId) => chat.isBlocked(userId),
       nameOf: (userId) => chat.nameOf(userId),
       labelOf: (userId) => chat.labelOf(userId),
       seenOf: (userId) => (userId === this.#me ? "" : seenText(chat.presenceOf(userId), Date.now())),
@@ -434,13 +487,15 @@ export class Conversation {
   }
 
   /** @param {Message} message */
-  async #delete({ chatRoomId, messageId, content, attachments = [] }) {
+  async #delete({ chatRoomId, messageId, senderId, content, attachments = [] }) {
     const whole = content || attachments.map(({ name }) => fileName(name)).join(", ");
     const short = beginning(whole, 120);
     const files = content && attachments.length > 0 ? ` with ${filesIn(attachments.length)}` : "";
     if (
       !(await confirmed(
-        "Delete this message?",
+        senderId === this.#me
+          ? "Delete this message?"
+          : `Delete a message of ${isolated(this.#chat?.labelOf(senderId) ?? "")}?`,
         `“${isolated(short)}${short === whole ? "" : "…"}”${files} is removed for everybody. That there was a message stays visible.`,
         "Delete",
       ))

@@ -75,7 +75,7 @@ export class FilesView {
 
   /** Whether what is dropped is attached: a dialog hides where that would be seen. */
   get #taken() {
-    return this.#room !== "" && this.#enabled && !document.querySelector("dialog[open]");
+    return this.#room !== "" && this.#enabled && !this.#attach.form?.hidden && !document.querySelector("dialog[open]");
   }
 
   /**

@@ -2,9 +2,11 @@
 
 import { Failure, isolated } from "../../lib/streamroom.js";
 import { closable, confirmed, onSubmit } from "./dialogs.js";
-import { becomeAvatar, byId, el, within } from "./dom.js";
+import { becomeAvatar, byId, el, icon, within } from "./dom.js";
+import { blockOf, choicesFor, MemberMenu } from "./membermenu.js";
+import { PeopleList } from "./peoplelist.js";
 import { PlaceSection } from "./place.js";
-import { counted, describe } from "./words.js";
+import { counted, describe, untilText } from "./words.js";
 
 /**
  * @typedef {import("../../lib/streamroom.js").Member} Member
@@ -14,20 +16,30 @@ import { counted, describe } from "./words.js";
 /**
  * What the dialog asks for in a room, which need not be the open one any more; all
  * reject with a Failure that is shown.
- * @typedef {object} Actions
+ * @typedef {object} RoomActs
  * @property {(chatRoomId: string, userId: string) => Promise<void>} add
- * @property {(chatRoomId: string, userId: string) => Promise<void>} remove
  * @property {(chatRoomId: string, name: string) => Promise<void>} rename
  * @property {(chatRoomId: string, direct: boolean) => Promise<void>} leave
  * @property {import("./place.js").PlaceActions} places
  * @property {() => Promise<void>} more the next page of members is wanted
+ * @property {(chatRoomId: string, cursor?: string) => Promise<{bans: import("../../lib/streamroom.js").Ban[], cursor?: string}>} bans
+ * @property {(chatRoomId: string, userId: string) => Promise<void>} unban
+ * @property {(userId: string) => string} labelOf
+ *
+ * @typedef {RoomActs & import("./membermenu.js").MemberActs} Actions
  */
+
+/** @type {Record<string, string>} */
+const ROLES = { owner: "Owner", moderator: "Moderator" };
 
 /**
  * Who looks at the list, and what they see.
  * @typedef {object} Viewer
  * @property {string} me
- * @property {boolean} owner
+ * @property {boolean} group
+ * @property {string} [role] their own
+ * @property {(userId: string) => import("../../lib/streamroom.js").Standing|undefined} standingOf
+ * @property {(userId: string) => boolean} isBlocked
  * @property {(userId: string) => string} nameOf
  * @property {(userId: string) => string} labelOf
  * @property {(userId: string) => string} seenOf whether someone is online, or when they were
@@ -46,6 +58,17 @@ export class MembersDialog {
   #renameName = byId("rename-name", HTMLInputElement);
   #renameProblem = byId("rename-problem", HTMLElement);
   #leave = byId("room-leave", HTMLButtonElement);
+  #block = byId("room-block", HTMLButtonElement);
+  #banned = byId("bans", HTMLDetailsElement);
+  #status = byId("member-status", HTMLElement);
+  /** Whose menu was opened last. */
+  #chosen = "";
+  #menu = new MemberMenu(() => {
+    if (this.isOpen && document.activeElement === document.body) this.#focusOn(this.#chosen);
+  });
+  /** The other one of a direct message. */
+  #other = { userId: "", label: "", blocked: false };
+  #bans;
   #place;
   #room = "";
   #name = "";
@@ -77,6 +100,24 @@ export class MembersDialog {
       await on.rename(this.#room, name);
     });
     this.#more.addEventListener("click", () => void this.#try(on.more));
+    this.#bans = new PeopleList(this.#banned, {
+      read: async (cursor) => {
+        const page = await on.bans(this.#room, cursor);
+        return {
+          people: page.bans.map((ban) => ({ userId: ban.userId, about: this.#about(ban) })),
+          cursor: page.cursor,
+        };
+      },
+      undo: async (userId) => {
+        await on.unban(this.#room, userId);
+        this.#status.textContent = this.#problem.textContent = "";
+      },
+      undoes: "Lift the ban",
+      undone: "may come back.",
+      none: "No one is banned.",
+      labelOf: on.labelOf,
+    });
+    this.#block.addEventListener("click", () => void this.#choose(blockOf(on, this.#other), this.#other.label));
     this.#leave.addEventListener("click", async () => {
       const room = this.#room;
       const direct = this.#direct;
@@ -102,6 +143,8 @@ export class MembersDialog {
     this.#renameForm.reset();
     this.#renameName.value = this.#name;
     this.#place.reset();
+    this.#bans.close();
+    this.#problem.textContent = this.#status.textContent = "";
     this.#dialog.showModal();
   }
 
@@ -113,7 +156,8 @@ export class MembersDialog {
   clear() {
     this.close();
     this.#list.replaceChildren();
-    this.#title.textContent = this.#count.textContent = this.#shown = this.#name = "";
+    this.#title.textContent = this.#count.textContent = this.#shown = this.#name = this.#status.textContent = "";
+    this.#bans.close();
     this.#addForm.reset();
     this.#renameForm.reset();
     this.#place.clear();
@@ -126,11 +170,13 @@ export class MembersDialog {
    * @param {string} who.me
    * @param {string} who.title what the room is called
    * @param {boolean} who.more whether there are others to be read
+   * @param {Viewer["standingOf"]} who.standingOf
+   * @param {Viewer["isBlocked"]} who.isBlocked
    * @param {(userId: string) => string} who.nameOf
    * @param {(userId: string) => string} who.labelOf a name that tells people apart
    * @param {(userId: string) => string} who.seenOf
    */
-  show(room, members, { me, title, more, nameOf, labelOf, seenOf }) {
+  show(room, members, { title, more, ...who }) {
     const group = room.type !== "dm";
     const owner = group && room.role === "owner";
     if (this.#renameName.value === this.#name) this.#renameName.value = title;
@@ -138,9 +184,19 @@ export class MembersDialog {
     this.#name = title;
     this.#title.textContent = title;
     this.#count.textContent = counted(room.memberCount, "member", "members");
-    this.#showList(members, { me, owner, nameOf, labelOf, seenOf });
+    this.#showList(members, { ...who, group, role: room.role });
     this.#more.hidden = !more;
     this.#addForm.hidden = this.#renameForm.hidden = !owner;
+    this.#banned.hidden = !group || (room.role !== "owner" && room.role !== "moderator");
+    if (this.#banned.hidden) this.#bans.close();
+    this.#bans.draw();
+    const other = group ? undefined : members.find(({ userId }) => userId !== who.me);
+    this.#block.hidden = !other;
+    if (other) {
+      const { userId } = other;
+      this.#other = { userId, label: who.labelOf(userId), blocked: who.isBlocked(userId) };
+      this.#block.textContent = this.#other.blocked ? "Unblock" : "Block";
+    }
     this.#direct = !group;
     this.#public = room.visibility === "public";
     this.#place.show(room);
@@ -155,24 +211,37 @@ export class MembersDialog {
    */
   #showList(members, who) {
     const shown = JSON.stringify([
-      who.owner,
-      ...members.map(({ userId, role }) => [userId, role, who.nameOf(userId), who.labelOf(userId), who.seenOf(userId)]),
+      who.role,
+      ...members.map(({ userId, role }) => [
+        userId,
+        who.standingOf(userId) ?? role,
+        who.isBlocked(userId),
+        who.nameOf(userId),
+        who.labelOf(userId),
+        who.seenOf(userId),
+      ]),
     ]);
     if (shown === this.#shown) return;
     this.#shown = shown;
-    const focused = document.activeElement instanceof HTMLElement ? document.activeElement.dataset.remove : undefined;
+    const focused = document.activeElement instanceof HTMLElement ? document.activeElement.dataset.menu : undefined;
     this.#list.replaceChildren(...members.map((member) => this.#row(member, who)));
-    if (focused === undefined) return;
-    const buttons = this.#list.querySelectorAll("button");
-    const same = [...buttons].find((button) => button.dataset.remove === focused);
-    (same ?? this.#list).focus(); // the list, if it was that member who was removed
+    if (focused !== undefined) this.#focusOn(focused);
+  }
+
+  /** @param {string} userId whose menu gets the focus: the list, if they are not in it any more */
+  #focusOn(userId) {
+    const buttons = [...this.#list.querySelectorAll("button")];
+    (buttons.find((button) => button.dataset.menu === userId) ?? this.#list).focus();
   }
 
   /**
    * @param {Member} member
    * @param {Viewer} who
    */
-  #row({ userId, role }, { me, owner, nameOf, labelOf, seenOf }) {
+  #row({ userId, role: was }, { me, group, role, standingOf, isBlocked, nameOf, labelOf, seenOf }) {
+    const standing = standingOf(userId) ?? { role: was, mutedUntil: 0 };
+    const blocked = isBlocked(userId);
+    const { mutedUntil } = standing;
     const name = nameOf(userId);
     const label = labelOf(userId);
     const avatar = el("span", { "aria-hidden": "true" });
@@ -190,32 +259,58 @@ export class MembersDialog {
         userId === me ? " (you)" : "",
         name === userId ? "" : el("span", { class: "member-id", dir: "auto" }, userId),
         seen && el("span", { class: "member-id", "data-testid": "seen" }, seen),
+        mutedUntil ? el("span", { class: "member-id" }, `Muted until ${untilText(mutedUntil, Date.now())}`) : "",
+        blocked ? el("span", { class: "member-id" }, "Blocked by you") : "",
       ),
     );
-    if (role === "owner") row.append(el("span", { class: "role" }, "Owner"));
-    if (owner && userId !== me) {
-      const remove = el(
+    const shownRole = group ? ROLES[standing.role] : undefined;
+    if (shownRole) row.append(el("span", { class: "role" }, shownRole));
+    if (group && userId !== me) {
+      const menu = el(
         "button",
         {
           type: "button",
-          class: "small quiet",
-          "data-testid": "member-remove",
-          "data-remove": userId,
-          "aria-label": `Remove ${label}`,
+          class: "icon-button",
+          title: "What you can do",
+          "data-testid": "member-menu",
+          "data-menu": userId,
+          "aria-haspopup": "dialog",
+          "aria-label": `What you can do with ${label}`,
         },
-        "Remove",
+        icon("more"),
       );
-      remove.addEventListener("click", async () => {
-        const room = this.#room;
-        const again = this.#public ? " They can join again: to keep them out make the room private." : "";
-        const text = `They will not see what is written here any more.${again}`;
-        if (await confirmed(`Remove ${isolated(label)}?`, text, "Remove")) {
-          await this.#try(() => this.#on.remove(room, userId));
-        }
+      menu.addEventListener("click", () => {
+        this.#chosen = userId;
+        const choices = choicesFor(this.#on, this.#room, role, { userId, label, standing, blocked });
+        this.#menu.open(label, choices, (choice) => void this.#choose(choice, label));
       });
-      row.append(remove);
+      row.append(menu);
     }
     return row;
+  }
+
+  /**
+   * Does what was chosen, and says so.
+   * @param {import("./membermenu.js").Choice} choice
+   * @param {string} label whom it is about
+   */
+  async #choose({ name, ask, act }, label) {
+    const room = this.#room;
+    this.#status.textContent = "";
+    if (ask && !(await confirmed(`${name} ${isolated(label)}?`, ask, name))) return;
+    await this.#try(async () => {
+      const said = await act();
+      if (!this.isOpen || room !== this.#room) return;
+      this.#status.textContent = said;
+      this.#bans.again();
+    });
+  }
+
+  /** @param {import("../../lib/streamroom.js").Ban} ban */
+  #about({ by, until, reason }) {
+    return [reason, until && `Until ${untilText(until, Date.now())}`, `By ${isolated(this.#on.labelOf(by))}`]
+      .filter(Boolean)
+      .join(" · ");
   }
 
   /** @param {() => Promise<void>} act */

@@ -78,6 +78,7 @@ export function itemOfOutgoing(outgoing, me) {
  * @typedef {object} Among
  * @property {Item|undefined} previous
  * @property {string} me
+ * @property {boolean} moderates whether the reader may delete what others wrote
  * @property {number} now ms since 1970
  * @property {boolean} fresh the first that is new to the reader
  * @property {(userId: string) => string} nameOf
@@ -126,6 +127,8 @@ export class Row {
   item;
   /** Whether its reader may change it. */
   own = false;
+  /** Whether its reader may delete it. */
+  deletable = false;
   /** The message, where something can be done with it. */
   get message() {
     const message = this.item?.message;
@@ -160,7 +163,7 @@ export class Row {
    * @param {Item} item
    * @param {Among} among
    */
-  show(item, { previous, me, now, fresh, nameOf, namesOf, held, readersOf, reactionsOf }) {
+  show(item, { previous, me, moderates, now, fresh, nameOf, namesOf, held, readersOf, reactionsOf }) {
     const newDay = !previous || dayOf(previous.timestamp) !== dayOf(item.timestamp);
     const first =
       newDay || fresh || previous?.senderId !== item.senderId || item.timestamp - previous.timestamp > TOGETHER;
@@ -181,6 +184,7 @@ export class Row {
     const reactions = message && !deleted ? reactionsOf(message) : [];
     this.item = item;
     this.own = own && message !== undefined && !deleted;
+    this.deletable = this.own || (moderates && message !== undefined && !deleted);
     const shown = [
       messageId,
       status,

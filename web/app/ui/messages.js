@@ -31,6 +31,7 @@ const NEAR_EDGE = 400;
  * @property {boolean} hasOlder
  * @property {boolean} loadingOlder
  * @property {string} me
+ * @property {boolean} moderates whether the reader may delete what others wrote
  * @property {number} now ms since 1970
  * @property {string} divider the id of the first message that is new to the reader; empty for none
  * @property {(userId: string) => string} nameOf

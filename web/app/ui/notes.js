@@ -35,7 +35,8 @@ export function noteFor(chat, known, open) {
       ? noteOf("Choose a room", "Its messages appear here.")
       : noteOf("No rooms yet", "Make a room and name the people who should be in it, or write to someone directly.");
   }
-  if (failure?.code === "not_a_member" && !timeline.loaded && details?.visibility === "public" && !details.role)
+  const stranger = failure?.code === "not_a_member" || failure?.code === "removed";
+  if (stranger && !timeline.loaded && details?.visibility === "public" && !details.role)
     return joinNote(chat, details, open);
   if (failure && !timeline.loaded) return failureNote(chat, failure, timeline.outgoing, () => open(id));
   if (timeline.messages.length > 0 || timeline.outgoing.length > 0) return undefined;
@@ -99,7 +100,8 @@ function joinNote(chat, { chatRoomId, memberCount }, joined) {
 function failureNote(chat, failure, outgoing, again) {
   const retry = el("button", { type: "button" }, "Try again");
   retry.addEventListener("click", again);
-  const note = noteOf("This room can’t be shown", describe(failure), el("br"), retry);
+  const title = failure.code === "removed" ? "This room is no longer yours" : "This room can’t be shown";
+  const note = noteOf(title, describe(failure), el("br"), retry);
   for (const { clientMessageId, content, attachments = [] } of outgoing) {
     const discard = el("button", { type: "button", class: "link", "data-testid": "discard" }, "Delete");
     discard.addEventListener("click", () => chat.discard(clientMessageId));

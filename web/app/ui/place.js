@@ -103,7 +103,9 @@ export class PlaceSection {
     const text = place ? `${placeText(place, Date.now()) || "Place"} (${coordinates(place)})` : "";
     this.#view.hidden = !text;
     if (this.#view.textContent !== text) this.#view.textContent = text;
-    this.#owners.hidden = room.type === "dm" || room.role !== "owner";
+    const owner = room.role === "owner";
+    this.#owners.hidden = room.type === "dm" || !(owner || (room.role === "moderator" && isPublic));
+    this.#share.hidden = !owner;
     this.#visibility.textContent = isPublic
       ? "Public: anyone who is signed in can join, and sees the name and the place."
       : "Private: owners add people.";

@@ -37,6 +37,13 @@ export const zone = () => formats.timeZone;
 /** @param {number} ms */
 export const timeOfDay = (ms) => formats.clockTime.format(ms);
 
+/**
+ * Until when something holds: a time of today, or of another day.
+ * @param {number} ms
+ * @param {number} now
+ */
+export const untilText = (ms, now) => (daysBetween(ms, now) === 0 ? timeOfDay(ms) : formats.span.format(ms));
+
 /** @param {number} ms */
 export const fullTimeOf = (ms) => formats.fullTime.format(ms);
 
@@ -142,7 +149,7 @@ export function toInput(ms = 0) {
   return new Date(ms - new Date(ms).getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
 }
 
-/** @type {Record<string, string>} */
+/** @type {Record<string, string>} with UNTIL in place of until when, where that is known */
 const FAILURES = {
   network: "The server can’t be reached. Check the connection, then try again.",
   timeout: "The server took too long. Try again.",
@@ -151,7 +158,10 @@ const FAILURES = {
   unexpected: "Something went wrong in this page. Reload it to go on.",
   rate_limited: "That was a little fast. Wait a second, then try again.",
   not_a_member: "You are not a member of this room.",
-  forbidden: "Only an owner of the room may do that.",
+  removed: "You left it, or were removed.",
+  muted: "You are muted in this roomUNTIL.",
+  banned: "Banned from this roomUNTIL. Who moderates it can lift that.",
+  forbidden: "You may not do that here.",
   not_found: "That isn’t there any more.",
   too_large: "That message is too long.",
 };
@@ -161,7 +171,8 @@ const FAILURES = {
  * @returns {string} a sentence that says what happened, and what to do where something can be done
  */
 export function describe(failure) {
-  return FAILURES[failure.code] ?? sentence(failure.message);
+  const until = failure.until ? ` until ${untilText(failure.until, Date.now())}` : "";
+  return FAILURES[failure.code]?.replace("UNTIL", until) ?? sentence(failure.message);
 }
 
 /** @param {string} text */
