@@ -219,7 +219,7 @@ func TestThreePeopleOnTheRealServer(t *testing.T) {
 	alice.escape()
 	carol.click("new-direct")
 	carol.typed("alice\n")
-	carol.until(`document.getElementById("room-kind").textContent === "Direct message"`)
+	carol.until(`document.getElementById("room-name").textContent === "alice"`)
 	carol.send("What happened?")
 	alice.until(`[...document.querySelectorAll("[data-testid=room-item]")].some((r) => r.innerText.includes("carol") && r.innerText.includes("What happened?"))`)
 	alice.click("new-direct")
