@@ -158,6 +158,7 @@ func planted() map[table.Kind][]rig.Item {
 			by(table.Ban("r", "p"), rig.Item{table.By: txt(user), table.At: number(1), table.Reason: txt(text)}),
 		},
 		table.KindBlock:      {by(table.Block(user, "p"), rig.Item{table.At: number(1)}), by(table.Block("p", user), rig.Item{table.At: number(1)})},
+		table.KindPush:       {by(table.Push(user, "h"), rig.Item{table.Endpoint: txt("https://push.example.com/" + text), table.At: number(1)})},
 		table.KindRead:       {by(table.Read("left", user), rig.Item{table.UpTo: txt(id)})},
 		table.KindAttachment: {by(table.Attachment("planted", id), rig.Item{table.UploadedBy: txt(user), table.Name: txt(text), table.MessageID: txt(id)})},
 		table.KindPlace:      nil, // a room's

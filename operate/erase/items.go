@@ -49,6 +49,7 @@ var handlers = map[table.Kind]handler{
 	table.KindPlace:   func(*eraser, table.Identity, item) found { return found{} }, // the room's
 	table.KindSeen:    remove,
 	table.KindProfile: remove,
+	table.KindPush:    remove,
 	table.KindRead:    remove,
 	table.KindOnline:  remove,
 	table.KindTyping:  remove,

@@ -188,6 +188,8 @@ func whole(it item) line {
 		switch name {
 		case table.PK, table.SK, table.GSI1PK, table.GSI1SK, table.GSI2PK, table.GSI2SK:
 			continue
+		case table.PushKey, table.PushAuth: // secrets of a browser, which has them
+			continue
 		}
 		l[name] = plain(value)
 	}

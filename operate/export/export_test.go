@@ -46,6 +46,9 @@ func plant(w *rig.Operated) {
 		rig.Keyed(at("2"), rig.Item{table.SenderID: text("bob"), table.Content: text("secret of bob")}),
 		rig.Keyed(table.Attachment("r", messageID), rig.Item{table.UploadedBy: text("alice"), table.Name: text("a.txt")}),
 		rig.Keyed(table.Key{PK: "NEW#1", SK: "METADATA"}, rig.Item{"by": text("alice")}),
+		rig.Keyed(table.Push("alice", "h"), rig.Item{
+			table.Endpoint: text("https://push.example.com/x"), table.PushKey: text("a secret"), table.PushAuth: text("another secret"),
+		}),
 		rig.Keyed(table.Profile("bob"), rig.Item{table.DisplayName: text("Bob")}),
 	)
 }
@@ -91,17 +94,17 @@ func TestExportOfAUser(t *testing.T) {
 	w := rig.StartOperated(t, rig.OperatedOptions{})
 	plant(w)
 	lines, all := run(t, w, "alice", "")
-	want := []string{"attachment", "member", "member", erase.Mention, "message", "profile", erase.Quote, "read", "unknown"}
+	want := []string{"attachment", "member", "member", erase.Mention, "message", "profile", "push", erase.Quote, "read", "unknown"}
 	if got := kinds(lines); !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
-	for _, part := range []string{`"displayName":"Alice <A>"`, `"content":"hello"`, `"name":"a.txt"`, `"size":5`, `"object":"rooms/r/` + messageID, `"timestamp":1494000000000`} {
+	for _, part := range []string{`"displayName":"Alice <A>"`, `"content":"hello"`, `"name":"a.txt"`, `"size":5`, `"object":"rooms/r/` + messageID, `"timestamp":1494000000000`, `"endpoint":"https://push.example.com/x"`} {
 		if !strings.Contains(all, part) {
 			t.Errorf("%s is not in\n%s", part, all)
 		}
 	}
 	if strings.Contains(all, "secret") || strings.Contains(all, "Bob") {
-		t.Errorf("others' texts are in\n%s", all)
+		t.Errorf("others' texts, or secrets, are in\n%s", all)
 	}
 	if strings.Contains(all, `"`+table.Blocked+`"`) {
 		t.Errorf("that alice is blocked is in\n%s", all)

@@ -33,7 +33,7 @@ var entities = map[string][]table.Kind{
 	"message": {table.KindMessage, table.KindReacted},
 	"room":    {table.KindRoom, table.KindLastMessage},
 	"member":  {table.KindMember, table.KindParticipation, table.KindRead, table.KindBan},
-	"profile": {table.KindProfile, table.KindBlock},
+	"profile": {table.KindProfile, table.KindBlock, table.KindPush},
 }
 
 // Entities lists what a run can copy.

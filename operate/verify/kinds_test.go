@@ -56,6 +56,7 @@ func lonelyItems(expired types.AttributeValue) map[table.Kind]lonely {
 		table.KindSlice:       {table.Slice("run", 1), ends, leftover, ""},
 		table.KindBan:         {table.Ban("r12", "u14"), ends, leftover, ""},
 		table.KindBlock:       {table.Block("u15", "u16"), rig.Item{table.At: number(1)}, "", ""},
+		table.KindPush:        {table.Push("u17", "h"), rig.Item{table.At: number(1)}, "", ""},
 	}
 }
 

@@ -44,6 +44,7 @@ const (
 	ReactedPrefix    = "REACTED#"
 	BanPrefix        = "BAN#"
 	BlockPrefix      = "BLOCK#"
+	PushPrefix       = "PUSH#"
 
 	MetadataKey    = "METADATA"
 	LastMessageKey = "LASTMESSAGE"
@@ -132,6 +133,9 @@ const (
 	Address         = "address"
 	StartsAt        = "startsAt"
 	EndsAt          = "endsAt"
+	Endpoint        = "endpoint" // of a push subscription: a URL
+	PushKey         = "p256dh"   // the browser's public key
+	PushAuth        = "auth"     // and the secret that it shares
 )
 
 // Public is the value of Visibility.
@@ -243,6 +247,9 @@ func Ban(roomID, userID string) Key { return Key{RoomPrefix + roomID, BanPrefix 
 // Block is the key of a user's block of another one.
 func Block(userID, blocked string) Key { return Key{UserPrefix + userID, BlockPrefix + blocked} }
 
+// Push is the key of a user's push subscription, by a hash of its endpoint.
+func Push(userID, id string) Key { return Key{UserPrefix + userID, PushPrefix + id} }
+
 // UserRooms is the partition key of a user's rooms in GSI1.
 func UserRooms(userID string) string { return UserRoomsPrefix + userID }
 
@@ -282,6 +289,7 @@ const (
 	KindSeen
 	KindBan
 	KindBlock
+	KindPush
 )
 
 var kindNames = [...]string{
@@ -296,6 +304,7 @@ var kindNames = [...]string{
 	KindSeen:       "seen",
 	KindBan:        "ban",
 	KindBlock:      "block",
+	KindPush:       "push",
 }
 
 // String names the entity in one lower-case word, for operators and logs.
@@ -322,6 +331,7 @@ type Identity struct {
 	ConnectionID    string
 	UserID          string
 	Blocked         string // a user's id, of a block
+	PushID          string // a hash of a push subscription's endpoint
 	RoomID          string
 	MessageID       string
 	MS              int64 // a message's time
@@ -388,6 +398,9 @@ func parseUser(userID, sk string) (Identity, bool) {
 	}
 	if blocked, ok := cut(sk, BlockPrefix); ok {
 		return Identity{Kind: KindBlock, UserID: userID, Blocked: blocked}, true
+	}
+	if id, ok := cut(sk, PushPrefix); ok {
+		return Identity{Kind: KindPush, UserID: userID, PushID: id}, true
 	}
 	if kind, ok := cut(sk, RatePrefix); ok {
 		return Identity{Kind: KindRate, UserID: userID, Limit: kind}, true

@@ -33,6 +33,7 @@ func TestParseReadsBackWhatTheConstructorsMake(t *testing.T) {
 		"reacted":       {table.Reacted(room, message, user), table.Identity{Kind: table.KindReacted, RoomID: room, MessageID: message, UserID: user}},
 		"ban":           {table.Ban(room, user), table.Identity{Kind: table.KindBan, RoomID: room, UserID: user}},
 		"block":         {table.Block(user, "bob"), table.Identity{Kind: table.KindBlock, UserID: user, Blocked: "bob"}},
+		"push":          {table.Push(user, "h"), table.Identity{Kind: table.KindPush, UserID: user, PushID: "h"}},
 		"online":        {table.Online(room, user, connection), table.Identity{Kind: table.KindOnline, RoomID: room, UserID: user, ConnectionID: connection}},
 		"rate":          {table.Rate(user, "connect"), table.Identity{Kind: table.KindRate, UserID: user, Limit: "connect"}},
 		"created once":  {table.Created(user, "k-1"), table.Identity{Kind: table.KindCreated, UserID: user, IdempotencyKey: "k-1"}},
@@ -59,6 +60,7 @@ func TestParseRefusesForeignKeys(t *testing.T) {
 		{PK: "CHATROOM#r", SK: "READ#"},
 		{PK: "CHATROOM#r", SK: "BAN#"},
 		{PK: "USER#u", SK: "BLOCK#"},
+		{PK: "USER#u", SK: "PUSH#"},
 		{PK: "CHATROOM#r", SK: "ONLINE#u"},
 		{PK: "CHATROOM#r", SK: "ONLINE##c"},
 		{PK: "CHATROOM#r", SK: "ONLINE#u#"},
@@ -137,6 +139,8 @@ func FuzzParse(f *testing.F) {
 			again = table.Ban(id.RoomID, id.UserID)
 		case table.KindBlock:
 			again = table.Block(id.UserID, id.Blocked)
+		case table.KindPush:
+			again = table.Push(id.UserID, id.PushID)
 		case table.KindSeen:
 			again = table.Seen(id.UserID)
 		case table.KindRate:
@@ -161,7 +165,7 @@ func TestEveryKindHasANameOfItsOwn(t *testing.T) {
 		}
 		kinds[name] = kind
 	}
-	if kinds["created"] != table.KindCreated || len(kinds) != int(table.KindBlock) {
+	if kinds["created"] != table.KindCreated || len(kinds) != int(table.KindPush) {
 		t.Errorf("the kinds are %v", kinds)
 	}
 }

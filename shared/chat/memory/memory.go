@@ -33,8 +33,9 @@ type Store struct {
 	rates       map[[2]string]int64 // by user and action: the window, ms
 	signedIn    map[string]bool
 	people      map[string]*person
-	attachments map[[2]string]chat.Attachment // by room and id
-	blocks      map[[2]string]int64           // by who blocks and whom: since when, ms
+	attachments map[[2]string]chat.Attachment  // by room and id
+	blocks      map[[2]string]int64            // by who blocks and whom: since when, ms
+	pushes      map[string][]chat.Subscription // by user, the oldest first
 }
 
 type connection struct {
@@ -78,6 +79,7 @@ func New(now func() time.Time) *Store {
 		people:      map[string]*person{},
 		attachments: map[[2]string]chat.Attachment{},
 		blocks:      map[[2]string]int64{},
+		pushes:      map[string][]chat.Subscription{},
 	}
 }
 
