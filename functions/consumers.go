@@ -8,13 +8,14 @@ import (
 	"github.com/streamroom/streamroom/shared/push"
 	"github.com/streamroom/streamroom/shared/roomlist"
 	"github.com/streamroom/streamroom/shared/topology"
+	"github.com/streamroom/streamroom/shared/webpush"
 )
 
 // Fanout broadcasts the changes of the stream and cleans up connections.
 func Fanout(e Env) (lambda.Handler, error) {
 	w := e.wire(topology.Fanout)
 	store, callback := w.telling(), w.vars.Callback()
-	bus, content := w.vars.Events()
+	bus, content, notifications := w.vars.Events()
 	if err := w.vars.Err(); err != nil {
 		return nil, err
 	}
@@ -31,6 +32,9 @@ func Fanout(e Env) (lambda.Handler, error) {
 			return nil, err
 		}
 		consumer = consumer.Announcing(events, content)
+		if notifications {
+			consumer = consumer.Notifying()
+		}
 	}
 	return w.handler(consumer.Handle)
 }
@@ -46,4 +50,25 @@ func LastMessage(e Env) (lambda.Handler, error) {
 		projector = projector.Removing(store, bucket)
 	}
 	return w.handler(projector.Handle)
+}
+
+// Push sends Web Push to users whom notification events name.
+func Push(e Env) (lambda.Handler, error) {
+	w := e.wire(topology.Push)
+	store := w.store()
+	key, secret, contact := w.vars.Push()
+	if err := w.vars.Err(); err != nil {
+		return nil, err
+	}
+	private, err := w.parameter(secret)
+	if err != nil {
+		return nil, err
+	}
+	if w.Pushes == nil {
+		w.Pushes = webpush.Transport()
+	}
+	notifier := webpush.New(webpush.Config{
+		Store: store, PublicKey: key, PrivateKey: private.Value, Contact: contact, Transport: w.Pushes, Now: w.Now, Log: w.log,
+	})
+	return w.handler(notifier.Handle)
 }

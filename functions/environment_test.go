@@ -27,11 +27,14 @@ var values = map[string]string{
 	config.Issuer:      "https://issuer.example",
 	config.Audience:    "client",
 	config.LogLevel:    "info",
+	config.PushKey:     "key",
+	config.PushSecret:  "/streamroom/push",
+	config.PushContact: "mailto:ops@example.com",
 }
 
 func TestAFunctionReadsTheVariablesThatTheTopologyLists(t *testing.T) {
 	constructors := functions.All()
-	for _, f := range topology.Functions() {
+	for _, f := range topology.Programs() {
 		read := map[string]bool{}
 		env := functions.Env{
 			Getenv: func(name string) string {

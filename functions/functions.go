@@ -27,6 +27,7 @@ import (
 	"github.com/streamroom/streamroom/shared/dynamo"
 	"github.com/streamroom/streamroom/shared/eventbus"
 	"github.com/streamroom/streamroom/shared/objects"
+	"github.com/streamroom/streamroom/shared/parameter"
 	"github.com/streamroom/streamroom/shared/review"
 	"github.com/streamroom/streamroom/shared/topology"
 )
@@ -42,6 +43,10 @@ type Env struct {
 	Objects aws.Config
 	// Events configures the way to the bus of events, as AWS does for the table.
 	Events aws.Config
+	// Parameters configures the way to secrets, as AWS does for the table.
+	Parameters aws.Config
+	// Pushes reaches push services; nil is a client that dials addresses on the internet only.
+	Pushes http.RoundTripper
 	// Reviews reaches whom to ask about messages; nil is a client of its own.
 	Reviews http.RoundTripper
 	// Posts sends frames to the @connections API; nil is a client of its own.
@@ -91,7 +96,7 @@ func lambdaEnv() Env {
 			os.Getenv("AWS_ACCESS_KEY_ID"), os.Getenv("AWS_SECRET_ACCESS_KEY"), os.Getenv("AWS_SESSION_TOKEN"),
 		),
 	}
-	return Env{Getenv: os.Getenv, AWS: config, Objects: config, Events: config, Now: time.Now, Log: os.Stdout}
+	return Env{Getenv: os.Getenv, AWS: config, Objects: config, Events: config, Parameters: config, Now: time.Now, Log: os.Stdout}
 }
 
 // wiring collects what a constructor needs.
@@ -151,6 +156,14 @@ func (w wiring) eventBus(name string) (*eventbus.Bus, error) {
 	return eventbus.New(w.Events, name)
 }
 
+// parameter returns the parameter of that name.
+func (w wiring) parameter(name string) (*parameter.Parameter, error) {
+	if w.Parameters.HTTPClient == nil {
+		w.Parameters.HTTPClient = awshttp.NewBuildableClient().WithTimeout(attemptTimeout)
+	}
+	return parameter.New(w.Parameters, name)
+}
+
 // reviewing returns whom to ask about messages.
 func (w wiring) reviewing() (chat.Reviewing, error) {
 	target, lax := w.vars.Review()
@@ -208,5 +221,6 @@ func All() map[string]Constructor {
 		topology.Fanout:      Fanout,
 		topology.LastMessage: LastMessage,
 		topology.API:         API,
+		topology.Push:        Push,
 	}
 }

@@ -71,6 +71,7 @@ func newWorld(t testing.TB, endpoint, callback string, client aws.HTTPClient, po
 	variables := map[string]string{
 		config.TableName: tableName, config.CallbackURL: callback, config.Issuer: issuer,
 		config.Audience: identity.ClientID, config.TokenUse: "access", config.Services: "bot=" + identity.ServiceClientID("bot"),
+		config.PushKey: "key", config.PushSecret: "/push", config.PushContact: "mailto:ops@example.com",
 	}
 	w.env = functions.Env{
 		Getenv: func(name string) string { return variables[name] },

@@ -96,6 +96,10 @@ func API(e Env) (lambda.Handler, error) {
 	if w.vars.Presence() {
 		presences = chat.NewPresences(store, rooms, w.Now)
 	}
+	var pushes *chat.Pushes
+	if key := w.vars.PublicPushKey(); key != "" {
+		pushes = chat.NewPushes(store, key, w.Now)
+	}
 	api := httpapi.New(httpapi.Domain{
 		Rooms:     rooms,
 		Presences: presences,
@@ -105,6 +109,7 @@ func API(e Env) (lambda.Handler, error) {
 		Reactors:  chat.NewReactors(store, w.Now),
 		Profiles:  chat.NewProfiles(store, w.Now),
 		Blocks:    chat.NewBlocks(store, w.Now),
+		Pushes:    pushes,
 		Users:     chat.NewUsers(store, w.Now),
 		Sender:    sender,
 		Sessions:  chat.NewSessions(store, nil, w.Now),

@@ -41,7 +41,7 @@ func build(b *testing.B, into string, env []string, programs ...string) {
 }
 
 func programs() (paths []string) {
-	for _, f := range topology.Functions() {
+	for _, f := range topology.Programs() {
 		paths = append(paths, "./"+f.Name)
 	}
 	return paths
@@ -61,7 +61,7 @@ func BenchmarkStart(b *testing.B) {
 	build(b, filepath.Join(dir, "empty"), nil, source)
 	runtime := startRuntime(b)
 	empty := filepath.Join(dir, "empty")
-	for _, f := range topology.Functions() {
+	for _, f := range topology.Programs() {
 		b.Run(f.Name, func(b *testing.B) {
 			runtime.start(b, filepath.Join(dir, f.Name)) // reads the file into memory
 			took, base := time.Minute, time.Minute
@@ -117,6 +117,7 @@ func (r *lambdaRuntime) start(b *testing.B, program string) time.Duration {
 		"AWS_LAMBDA_RUNTIME_API=" + r.address, "AWS_REGION=us-east-1",
 		"AWS_ACCESS_KEY_ID=local", "AWS_SECRET_ACCESS_KEY=local", "AWS_SESSION_TOKEN=local",
 		config.TableName + "=" + tableName, config.CallbackURL + "=https://gateway.example/prod",
+		config.PushKey + "=key", config.PushSecret + "=/push", config.PushContact + "=mailto:ops@example.com",
 		config.Issuer + "=" + issuer, config.Audience + "=client", config.TokenUse + "=access",
 	}
 	function.Stderr = os.Stderr
@@ -141,7 +142,7 @@ func (r *lambdaRuntime) start(b *testing.B, program string) time.Duration {
 func BenchmarkZip(b *testing.B) {
 	dir := b.TempDir()
 	build(b, dir+"/", []string{"GOOS=linux", "GOARCH=arm64"}, programs()...)
-	for _, f := range topology.Functions() {
+	for _, f := range topology.Programs() {
 		b.Run(f.Name, func(b *testing.B) {
 			program, err := os.ReadFile(filepath.Join(dir, f.Name))
 			if err != nil {

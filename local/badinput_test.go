@@ -47,6 +47,9 @@ var operations = []operation{
 	{"PUT", "/me/blocks/{user}", ""},
 	{"DELETE", "/me/blocks", ""},
 	{"DELETE", "/me/blocks/{user}", ""},
+	{"GET", "/me/push", ""},
+	{"PUT", "/me/push", `{"endpoint":"https://push.example.com/x","keys":` + pushKeys + `}`},
+	{"DELETE", "/me/push", `{"endpoint":"https://push.example.com/x"}`},
 	{"GET", "/rooms/{room}/bans", ""},
 	{"PUT", "/rooms/{room}/bans", `{"reason":"spam"}`},
 	{"DELETE", "/rooms/{room}/bans", ""},
@@ -68,6 +71,9 @@ var operations = []operation{
 	{"GET", "/openapi.json", ""},
 	{"GET", "/asyncapi.json", ""},
 }
+
+// pushKeys are those of a browser.
+const pushKeys = `{"p256dh":"BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4","auth":"BTBZMqHH6r4Tts7J_aSIgg"}`
 
 // badInput is one request that must be refused.
 type badInput struct {
@@ -221,7 +227,7 @@ func everything(s *rig.Rig) string {
 }
 
 func TestBadInputIsRefusedAndNothingWritten(t *testing.T) {
-	s := start(t, local.Config{LogLevel: "warn", Wrap: func(d local.Deployment) local.Deployment {
+	s := start(t, local.Config{LogLevel: "warn", Push: true, Wrap: func(d local.Deployment) local.Deployment {
 		d.Unthrottled = true // what is refused counts, and would be refused for that
 		return rig.Hasten(d)
 	}})
@@ -271,6 +277,17 @@ func TestBadInputIsRefusedAndNothingWritten(t *testing.T) {
 		{"a block of two", "PUT", "/me/blocks/bob?userId=carol", "", "", 400, "invalid_request"},
 		{"a block of a forged user", "PUT", "/me/blocks?userId=a%23b", "", "", 400, "invalid_request"},
 		{"a member's cursor of blocks", "GET", "/me/blocks?cursor=" + members.Cursor, "", "", 400, "invalid_request"},
+		{"pushes over http", "PUT", "/me/push", jsonType, `{"endpoint":"http://push.example.com/x","keys":` + pushKeys + `}`, 400, "invalid_request"},
+		{"pushes to this machine", "PUT", "/me/push", jsonType, `{"endpoint":"https://127.0.0.1:9001/2018-06-01/runtime","keys":` + pushKeys + `}`, 400, "invalid_request"},
+		{"pushes to this machine by name", "PUT", "/me/push", jsonType, `{"endpoint":"https://localhost/x","keys":` + pushKeys + `}`, 400, "invalid_request"},
+		{"pushes to a private network", "PUT", "/me/push", jsonType, `{"endpoint":"https://[fd00::1]/x","keys":` + pushKeys + `}`, 400, "invalid_request"},
+		{"pushes to a link", "PUT", "/me/push", jsonType, `{"endpoint":"https://169.254.169.254/latest/meta-data","keys":` + pushKeys + `}`, 400, "invalid_request"},
+		{"pushes with a password", "PUT", "/me/push", jsonType, `{"endpoint":"https://a:b@push.example.com/x","keys":` + pushKeys + `}`, 400, "invalid_request"},
+		{"pushes to a long endpoint", "PUT", "/me/push", jsonType, `{"endpoint":"https://push.example.com/` + strings.Repeat("x", 2_048) + `","keys":` + pushKeys + `}`, 400, "invalid_request"},
+		{"pushes without keys", "PUT", "/me/push", jsonType, `{"endpoint":"https://push.example.com/x"}`, 400, "invalid_request"},
+		{"pushes with keys that are none", "PUT", "/me/push", jsonType, `{"endpoint":"https://push.example.com/x","keys":7}`, 400, "invalid_request"},
+		{"pushes with a short key", "PUT", "/me/push", jsonType, `{"endpoint":"https://push.example.com/x","keys":{"p256dh":"AAAA","auth":"BTBZMqHH6r4Tts7J_aSIgg"}}`, 400, "invalid_request"},
+		{"the end of no pushes", "DELETE", "/me/push", jsonType, `{}`, 400, "invalid_request"},
 		{"a ban of no one", "PUT", "/rooms/" + room + "/bans", jsonType, `{}`, 400, "invalid_request"},
 		{"a ban of oneself", "PUT", "/rooms/" + room + "/bans?userId=alice", jsonType, `{}`, 403, "forbidden"},
 		{"a ban of a forged user", "PUT", "/rooms/" + room + "/bans?userId=a%23b", jsonType, `{}`, 400, "invalid_request"},

@@ -101,10 +101,25 @@ func NewDeployment(url, logLevel string, services ...string) Deployment {
 	return d
 }
 
-// announce has fanout put events to a bus.
-func (d Deployment) announce(content bool) {
+// announce has fanout put events to a bus: all of them, or notifications only.
+func (d Deployment) announce(content, notifications bool) {
 	environment := d.function(topology.Fanout).Environment
 	environment[config.EventBus], environment[config.EventContent] = eventBus, strconv.FormatBool(content)
+	if notifications {
+		environment[config.EventTypes] = config.Notification
+	}
+}
+
+// notify adds the function that sends Web Push, with a public key.
+func (d *Deployment) notify(logLevel, publicKey string) {
+	d.function(topology.API).Environment[config.PushKey] = publicKey
+	d.Functions = append(d.Functions, Function{
+		Function: topology.PushFunction(), Construct: functions.All()[topology.Push],
+		Environment: map[string]string{
+			config.LogLevel: logLevel, config.TableName: TableName, config.PushKey: publicKey,
+			config.PushSecret: pushSecret, config.PushContact: pushContact,
+		},
+	})
 }
 
 // review has those who store messages ask about them.

@@ -26,14 +26,16 @@ func (s *Server) registerFunctions() error {
 			return fmt.Errorf("the function %s has no code", f.Name)
 		}
 		env := functions.Env{
-			Getenv:  s.deployed.getenv(f),
-			AWS:     f.aws(s.data.aws),
-			Objects: f.aws(s.data.bucket(s.URL())),
-			Events:  f.aws(s.events()),
-			Posts:   f.transport(posts{s}),
-			Keys:    s.keys,
-			Now:     s.clock.Now,
-			Log:     s.c.Log,
+			Getenv:     s.deployed.getenv(f),
+			AWS:        f.aws(s.data.aws),
+			Objects:    f.aws(s.data.bucket(s.URL())),
+			Events:     f.aws(s.events()),
+			Parameters: f.aws(s.parameters()),
+			Posts:      f.transport(posts{s}),
+			Pushes:     s.c.Pushes,
+			Keys:       s.keys,
+			Now:        s.clock.Now,
+			Log:        s.c.Log,
 		}
 		if _, err := f.Construct(env); err != nil {
 			return fmt.Errorf("wire the function %s: %w", f.Name, err)

@@ -56,7 +56,7 @@ func (s *Server) handler() (http.Handler, error) {
 			s.shared(description(httpapi.Description), w, r)
 		case path == asyncapiPath:
 			s.shared(description(httpapi.Frames), w, r)
-		case path == eventsPath && s.bus != nil:
+		case path == eventsPath && s.c.Events != nil:
 			s.bus.ServeHTTP(w, r)
 		case path == failuresPath:
 			s.data.failures.ServeHTTP(w, r)

@@ -65,6 +65,12 @@ type Config struct {
 	Events       io.Writer
 	EventContent bool
 
+	// Push sends Web Push to users who are offline, with a key that is made and kept in
+	// DataDir. Pushes reaches push services, which tests have on loopback; nil is the
+	// functions' own way, which reaches the internet only.
+	Push   bool
+	Pushes http.RoundTripper
+
 	// Review, unless "", is the URL that is asked about messages. With ReviewFailure
 	// "allow" those that could not be reviewed are stored.
 	Review, ReviewFailure string
@@ -114,6 +120,7 @@ type Server struct {
 	data      data
 	pool      *identity.Pool
 	bus       *eventbridge.Bus // nil: no events
+	push      *pushTarget      // nil: no Web Push
 	keys      *http.Client     // fetches the pool's keys over HTTP, as from any issuer
 	invoker   *lambda.Invoker
 	websocket *apigateway.WebSocketAPI
@@ -158,9 +165,14 @@ func (s *Server) start(ctx context.Context) error {
 	s.deployed = NewDeployment(s.URL(), s.c.LogLevel, s.c.Services...)
 	s.deployed.Unthrottled = s.c.Unthrottled
 	s.deployed.review(s.c.Review, s.c.ReviewFailure)
-	if s.c.Events != nil {
+	if s.c.Events != nil || s.c.Push {
 		s.bus = eventbridge.New(s.c.Events, s.clock.Now)
-		s.deployed.announce(s.c.EventContent)
+		s.deployed.announce(s.c.EventContent, s.c.Events == nil)
+	}
+	if s.c.Push {
+		if err := s.openPush(ctx); err != nil {
+			return err
+		}
 	}
 	if s.c.Wrap != nil {
 		s.deployed = s.c.Wrap(s.deployed)
@@ -265,6 +277,7 @@ func (s *Server) Stop(ctx context.Context) error {
 	s.mappings.stop()
 	errs = append(errs, s.ports.stop(ctx))
 	s.mappings.wait()
+	s.push.stop()
 	s.keys.CloseIdleConnections()
 	if s.invoker != nil {
 		note("end the functions", s.invoker.Shutdown(ctx))

@@ -287,6 +287,8 @@ func answerRateLimited(t *testing.T) {
 		{"PUT", "/me/blocks?userId=carol", nil},
 		{"DELETE", "/me/blocks/carol", nil},
 		{"DELETE", "/me/blocks?userId=carol", nil},
+		{"PUT", "/me/push", wire.PushSubscription{}},
+		{"DELETE", "/me/push", wire.PushEndpoint{}},
 		{"GET", "/rooms/r/bans", nil},
 		{"PUT", "/rooms/r/bans?userId=carol", wire.BanRequest{}},
 		{"DELETE", "/rooms/r/bans?userId=carol", nil},
@@ -314,7 +316,7 @@ func answerRateLimited(t *testing.T) {
 // TestTheDescriptionIsWhatIsServed asks for every answer that is described; the
 // harness holds each to the description.
 func TestTheDescriptionIsWhatIsServed(t *testing.T) {
-	s := start(t, local.Config{LogLevel: "warn"})
+	s := start(t, local.Config{LogLevel: "warn", Push: true})
 	room, foreign := s.Room("alice", "bob"), s.Room("mallet")
 	alice := s.Connect("alice")
 	ack, _ := alice.Deliver(room, "hello", "c-1")
@@ -443,6 +445,13 @@ func TestTheDescriptionIsWhatIsServed(t *testing.T) {
 		{"DELETE", "/me/blocks?userId=zoe", nil, 204},
 		{"DELETE", "/me/blocks", nil, 400},
 		{"DELETE", "/me/blocks/" + url.PathEscape("a#b"), nil, 400},
+		{"GET", "/me/push", nil, 200},
+		{"PUT", "/me/push", json.RawMessage(`{"endpoint":"https://push.example.com/x","expirationTime":null,"keys":` + pushKeys + `}`), 204},
+		{"PUT", "/me/push", wire.PushSubscription{}, 400},
+		{"PUT", "/me/push", wire.PushEndpoint{Endpoint: long}, 413},
+		{"DELETE", "/me/push", wire.PushEndpoint{Endpoint: "https://push.example.com/x"}, 204},
+		{"DELETE", "/me/push", wire.PushEndpoint{}, 400},
+		{"DELETE", "/me/push", wire.PushEndpoint{Endpoint: long}, 413},
 		{"PUT", path + "/bans?userId=dora", wire.BanRequest{Until: 9e12, Reason: "spam"}, 200},
 		{"PUT", path + "/bans?userId=dora", wire.BanRequest{Until: 1}, 400},
 		{"PUT", path + "/bans?userId=dora", wire.BanRequest{Reason: long}, 413},
@@ -486,12 +495,21 @@ func TestTheDescriptionIsWhatIsServed(t *testing.T) {
 		{"DELETE", "/me/blocks/bob"},
 		{"PUT", "/me/blocks?userId=bob"},
 		{"DELETE", "/me/blocks?userId=bob"},
+		{"GET", "/me/push"},
+		{"PUT", "/me/push"},
+		{"DELETE", "/me/push"},
 	} {
 		if got := s.API("service:bot", c[0], c[1], nil, nil); got != http.StatusForbidden {
 			t.Errorf("a service's %s %s is answered with %d, want 403", c[0], c[1], got)
 		}
 	}
 	answerRateLimited(t)
+	without := start(t, local.Config{LogLevel: "warn"})
+	for method, body := range map[string]any{"GET": nil, "PUT": wire.PushSubscription{}, "DELETE": wire.PushEndpoint{}} {
+		if got := without.API("alice", method, "/me/push", body, nil); got != http.StatusNotFound {
+			t.Errorf("%s /me/push where there is no Web Push is answered with %d", method, got)
+		}
+	}
 	if missing := described().unanswered(); len(missing) > 0 {
 		t.Errorf("described, but not answered: %q", missing)
 	}

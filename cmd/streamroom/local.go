@@ -55,8 +55,8 @@ LOG_LEVEL=debug, info, warn (the default) or error sets what the functions log t
 				c.DataDir = ""
 			}
 			c.Log = cmd.ErrOrStderr()
-			if c.EventContent && events == "" {
-				return usageError{errors.New("--event-content needs --events")}
+			if c.EventContent && events == "" && !c.Push {
+				return usageError{errors.New("--event-content needs --events or --push")}
 			}
 			if events != "" {
 				file, err := os.OpenFile(events, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600) //nolint:gosec // the user names it
@@ -79,6 +79,7 @@ LOG_LEVEL=debug, info, warn (the default) or error sets what the functions log t
 	choiceVar(cmd, &c.ReviewFailure, []string{config.Allow, config.Deny}, "review-failure", "what becomes of messages that could not be reviewed: `allow` or deny")
 	flags.StringVar(&events, "events", "", "`file` to which events are appended as lines of JSON; they are shown at /events, too")
 	flags.BoolVar(&c.EventContent, "event-content", false, "have events carry what messages say")
+	flags.BoolVar(&c.Push, "push", false, "send Web Push to browsers of users who are offline, by the push services that the browsers name")
 	flags.StringSliceVar(&c.Services, "service", local.DefaultServices, "`name` of a service that gets tokens of its own, such as a bot; can be repeated")
 	flags.BoolVar(&c.Unthrottled, "unthrottled", false, "lift the limits of requests a second and those per user, for load tests")
 	flags.BoolVar(&inMemory, "memory", false, "keep everything in memory; it is lost at the end")

@@ -114,7 +114,7 @@ func newRoot() *cobra.Command {
 		&cobra.Group{ID: groupTry, Title: "Try it:"},
 		&cobra.Group{ID: groupOperate, Title: "Deploy and operate:"},
 	)
-	root.AddCommand(newLocal(), newChat(), newToken(), newSmoke(), newReplay(), newFailures(), newVerify(), newRestore(), newErase(), newExport(), newUsers(), newCost(), newVersion())
+	root.AddCommand(newLocal(), newChat(), newToken(), newSmoke(), newReplay(), newFailures(), newVerify(), newRestore(), newErase(), newExport(), newUsers(), newCost(), newPushKey(), newVersion())
 	return root
 }
 

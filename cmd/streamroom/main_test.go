@@ -95,7 +95,7 @@ var usageErrors = map[string]string{
 	"token --user a --service bot":               `streamroom token: --user and --service exclude each other; see`,
 	"local --review x":                           `streamroom local: invalid --review "x": want a URL such as http://127.0.0.1:9000/; see`,
 	"local --review-failure x":                   `streamroom local: invalid --review-failure "x": want allow or deny; see`,
-	"local --event-content":                      `streamroom local: --event-content needs --events; see`,
+	"local --event-content":                      `streamroom local: --event-content needs --events or --push; see`,
 	"local --service Bot":                        `streamroom local: invalid --service "Bot": want a name such as bot or news-feed; see`,
 	"users":                                      `streamroom users: a command is missing: disconnect; see`,
 	"users ban":                                  `streamroom users: unknown command "ban"; see`,
@@ -155,6 +155,7 @@ var usageErrors = map[string]string{
 	"export --env dev":                            `streamroom export: want one of --user and --room; see`,
 	"export --env dev --room r --user u":          `streamroom export: want one of --user and --room; see`,
 	"export --env dev --room r#":                  `streamroom export: invalid --room "r#": invalid chatRoomId: want only the characters`,
+	"push-key now":                                `streamroom push-key: unexpected argument "now"; see`,
 	"version now":                                 `streamroom version: unexpected argument "now"; see`,
 
 	"cost --members 1":       `streamroom cost: invalid --members 1: want 2 to 2000; docs/large-rooms.md has larger rooms; see streamroom cost --help`,

@@ -38,8 +38,9 @@ type Event struct {
 
 // Bus is one bus. It is safe for concurrent use.
 type Bus struct {
-	lines io.Writer // nil: none
-	now   func() time.Time
+	lines  io.Writer // nil: none
+	now    func() time.Time
+	target func(Event) // nil: none
 
 	mu     sync.Mutex
 	newest []Event
@@ -47,6 +48,10 @@ type Bus struct {
 
 // New returns a bus that writes each event to lines, unless nil, as a line of JSON.
 func New(lines io.Writer, now func() time.Time) *Bus { return &Bus{lines: lines, now: now} }
+
+// Target has each event delivered to a target, which must not wait. Call it before the first
+// event.
+func (b *Bus) Target(to func(Event)) { b.target = to }
 
 type entry struct {
 	Source, DetailType, Detail, EventBusName string
@@ -139,6 +144,9 @@ func (b *Bus) take(e entry) result {
 		if err != nil {
 			return result{ErrorCode: "InternalFailure", ErrorMessage: err.Error()}
 		}
+	}
+	if b.target != nil {
+		b.target(event)
 	}
 	return result{EventID: event.ID}
 }

@@ -43,6 +43,10 @@ const (
 	ReviewFails  = "REVIEW_FAILURE" // "allow" stores what could not be reviewed; optional, else it is refused
 	EventBus     = "EVENT_BUS"      // the EventBridge bus that gets events; optional, without it there are none
 	EventContent = "EVENT_CONTENT"  // "true" has events carry what messages say; optional
+	EventTypes   = "EVENT_TYPES"    // "notification" has only events of that type put; optional, else all are
+	PushKey      = "PUSH_KEY"       // the public key that browsers subscribe to Web Push with; optional, without it there is none
+	PushSecret   = "PUSH_SECRET"    // the parameter of Systems Manager that has its private key
+	PushContact  = "PUSH_CONTACT"   // where push services reach the operator, a mailto: or https: URL
 	QueryToken   = "TOKEN_IN_QUERY" // "true" accepts ?token= at $connect; optional. URLs end up in logs.
 	LogLevel     = "LOG_LEVEL"      // debug, info, warn or error; optional, info by default
 
@@ -183,9 +187,25 @@ func (r *Reader) Review() (target string, lax bool) {
 	return r.get(Review), fails == Allow
 }
 
-// Events returns the bus of events, "" for none, and whether they carry content.
-func (r *Reader) Events() (bus string, content bool) {
-	return r.get(EventBus), r.boolean(EventContent)
+// Notification is a value of EventTypes.
+const Notification = "notification"
+
+// Events returns the bus of events, "" for none, whether they carry content, and whether
+// notifications are the only ones.
+func (r *Reader) Events() (bus string, content, notifications bool) {
+	types := r.get(EventTypes)
+	if types != "" && types != Notification {
+		r.errs = append(r.errs, fmt.Errorf("invalid %s: want %s or nothing, got %q", EventTypes, Notification, types))
+	}
+	return r.get(EventBus), r.boolean(EventContent), types != ""
+}
+
+// PublicPushKey returns the public key of Web Push, "" for none.
+func (r *Reader) PublicPushKey() string { return r.get(PushKey) }
+
+// Push returns what a function needs that sends Web Push.
+func (r *Reader) Push() (publicKey, secret, contact string) {
+	return r.required(PushKey), r.required(PushSecret), r.required(PushContact)
 }
 
 // OrderInterval returns how often a room moves up in lists at most, by default

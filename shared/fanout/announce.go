@@ -26,6 +26,13 @@ func (f *Fanout) Announcing(bus Bus, content bool) *Fanout {
 	return f
 }
 
+// Notifying has a Fanout put no other events than those of who is offline. Call it before
+// the first Handle.
+func (f *Fanout) Notifying() *Fanout {
+	f.notifying = true
+	return f
+}
+
 // The types of events. docs/protocol.md describes them.
 const (
 	messageSent    = "message.sent"
@@ -93,7 +100,7 @@ func (f *Fanout) announce(ctx context.Context, records []changes.Record, served 
 	}
 	var all []announcement
 	for _, r := range records {
-		if e, ok := f.eventOf(r); ok && !again[r.Sequence] {
+		if e, ok := f.eventOf(r); ok && !f.notifying && !again[r.Sequence] {
 			all = append(all, announcement{e, []string{r.Sequence}})
 		}
 	}

@@ -72,6 +72,8 @@ type Fanout struct {
 
 	bus     Bus  // nil: no events are put
 	content bool // of messages, in events
+	// notifying: notifications are the only events
+	notifying bool
 }
 
 // New returns a Fanout whose invocations work for at most deadline.

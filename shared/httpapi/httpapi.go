@@ -50,6 +50,7 @@ type Domain struct {
 	Reactors  *chat.Reactors
 	Profiles  *chat.Profiles
 	Blocks    *chat.Blocks
+	Pushes    *chat.Pushes // nil: there is no Web Push
 	Users     *chat.Users
 	Sender    *chat.Sender
 	Sessions  *chat.Sessions
@@ -106,6 +107,9 @@ func New(domain Domain, status func(chat.Code) int, log zerolog.Logger) *API {
 		"PUT /me/blocks/{user}":                             a.limited(chat.Writing, a.block),
 		"DELETE /me/blocks":                                 a.limited(chat.Writing, a.unblock),
 		"DELETE /me/blocks/{user}":                          a.limited(chat.Writing, a.unblock),
+		"GET /me/push":                                      a.pushKey,
+		"PUT /me/push":                                      a.limited(chat.Writing, a.subscribe),
+		"DELETE /me/push":                                   a.limited(chat.Writing, a.unsubscribe),
 		"POST /profiles":                                    a.limited(chat.Reading, a.profiles),
 		"POST /users/{user}/disconnect":                     a.limited(chat.Writing, a.disconnect),
 		"GET /openapi.json":                                 a.description,
@@ -292,7 +296,7 @@ func describe(err error) string {
 
 // jsonTypes names the JSON types that the fields of requests decode from.
 var jsonTypes = map[reflect.Kind]string{
-	reflect.Bool: "boolean", reflect.Float64: "number", reflect.Int: "integer", reflect.Int64: "integer", reflect.String: "string", reflect.Pointer: "string", reflect.Slice: "array", reflect.Map: "object",
+	reflect.Bool: "boolean", reflect.Float64: "number", reflect.Int: "integer", reflect.Int64: "integer", reflect.String: "string", reflect.Pointer: "string", reflect.Slice: "array", reflect.Map: "object", reflect.Struct: "object",
 }
 
 const noObject = "invalid body: want a JSON object as GET /openapi.json describes it"

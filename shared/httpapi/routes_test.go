@@ -55,6 +55,7 @@ func newAPI(t *testing.T) *api {
 		Reactors:  chat.NewReactors(a.store, clock),
 		Profiles:  chat.NewProfiles(a.store, clock),
 		Blocks:    chat.NewBlocks(a.store, clock),
+		Pushes:    chat.NewPushes(a.store, "KEY", clock),
 		Presences: chat.NewPresences(a.store, chat.NewRooms(a.store, chat.NewIDs(clock, rand.Reader), clock), clock),
 		Users:     chat.NewUsers(a.store, clock),
 	}, gateway.Status, zerolog.New(a.log))

@@ -15,6 +15,7 @@ var usersOnly = []string{
 	"PUT /rooms/{room}/messages/{message}/reactions", "DELETE /rooms/{room}/messages/{message}/reactions",
 	"POST /rooms/{room}/attachments", "GET /rooms/{room}/attachments/{file}",
 	"GET /me/blocks", "PUT /me/blocks", "PUT /me/blocks/{user}", "DELETE /me/blocks", "DELETE /me/blocks/{user}",
+	"GET /me/push", "PUT /me/push", "DELETE /me/push",
 }
 
 // servicesOnly lists what no user may do.

@@ -19,6 +19,7 @@ const (
 	Fanout      = "fanout"
 	LastMessage = "lastmessage"
 	API         = "api"
+	Push        = "push"
 )
 
 // Function is one Lambda function.
@@ -29,7 +30,7 @@ type Function struct {
 	Variables []string // the environment variables that it reads, see shared/config; it gets no others
 }
 
-// Functions lists every function.
+// Functions lists the functions that every deployment has.
 func Functions() []Function {
 	// Every function has a log and the table.
 	reads := func(more ...string) []string { return append([]string{config.LogLevel, config.TableName}, more...) }
@@ -48,11 +49,31 @@ func Functions() []Function {
 		// slow broadcast answers instead of being killed in the middle. It waits most of
 		// its time: twice the memory, and so twice the CPU, has a message reach 1,000
 		// connections in 0.69 s instead of 0.70 (docs/large-rooms.md), at twice the price.
-		{Name: Fanout, MemoryMB: 512, Timeout: 20 * time.Second, Variables: reads(config.CallbackURL, config.Presence, config.EventBus, config.EventContent)},
+		{Name: Fanout, MemoryMB: 512, Timeout: 20 * time.Second, Variables: reads(config.CallbackURL, config.Presence, config.EventBus, config.EventContent, config.EventTypes)},
 		{Name: LastMessage, MemoryMB: 512, Timeout: 30 * time.Second, Variables: reads(config.OrderSeconds, config.Attachments)},
-		{Name: API, MemoryMB: 256, Timeout: 10 * time.Second, Variables: tokens(config.Services, config.Review, config.ReviewFails, config.SendRate, config.SendBurst, config.WriteRate, config.WriteBurst, config.ReadRate, config.ReadBurst, config.OrderSeconds, config.Attachments, config.MaxFile, config.Presence)},
+		{Name: API, MemoryMB: 256, Timeout: 10 * time.Second, Variables: tokens(config.Services, config.Review, config.ReviewFails, config.SendRate, config.SendBurst, config.WriteRate, config.WriteBurst, config.ReadRate, config.ReadBurst, config.OrderSeconds, config.Attachments, config.MaxFile, config.Presence, config.PushKey)},
 	}
 }
+
+// PushFunction is the function of deployments that send Web Push. Notification events
+// invoke it. It waits for push services most of its time: two attempts of 5 s at each
+// endpoint, many side by side.
+func PushFunction() Function {
+	return Function{
+		Name: Push, MemoryMB: 256, Timeout: time.Minute,
+		Variables: []string{config.LogLevel, config.TableName, config.PushKey, config.PushSecret, config.PushContact},
+	}
+}
+
+// PushRetries is how often an event is delivered again to the function Push, and PushAge how
+// old it gets: someone who comes back has seen the message.
+const (
+	PushRetries = 2
+	PushAge     = time.Hour
+)
+
+// Programs lists every function that any deployment has.
+func Programs() []Function { return append(Functions(), PushFunction()) }
 
 // APIMethods lists the methods of the HTTP API.
 func APIMethods() []string { return []string{"GET", "POST", "PUT", "PATCH", "DELETE"} }

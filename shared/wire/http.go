@@ -65,6 +65,29 @@ type BlockList struct {
 	Cursor string  `json:"cursor,omitempty"`
 }
 
+// PushKey is the key that browsers subscribe to Web Push with, base64url.
+type PushKey struct {
+	PublicKey string `json:"publicKey"`
+}
+
+// PushSubscription is a browser's, as its toJSON has it.
+type PushSubscription struct {
+	Endpoint       string   `json:"endpoint"`
+	ExpirationTime *float64 `json:"expirationTime,omitempty"` // ms, which browsers send; not used
+	Keys           PushKeys `json:"keys"`
+}
+
+// PushKeys are a browser's, base64url.
+type PushKeys struct {
+	P256dh string `json:"p256dh"`
+	Auth   string `json:"auth"`
+}
+
+// PushEndpoint names a subscription.
+type PushEndpoint struct {
+	Endpoint string `json:"endpoint"`
+}
+
 // AddedMember is who was added to a room.
 type AddedMember struct {
 	UserID        string   `json:"userId"`
