@@ -14,6 +14,7 @@ import (
 
 	"github.com/streamroom/streamroom/local"
 	"github.com/streamroom/streamroom/shared/attribute"
+	"github.com/streamroom/streamroom/shared/config"
 	"github.com/streamroom/streamroom/shared/fanout"
 	"github.com/streamroom/streamroom/shared/table"
 	"github.com/streamroom/streamroom/shared/topology"
@@ -26,26 +27,35 @@ import (
 // the permissions of its role. So a missing variable, permission or filter fails
 // here and not in an account, and so does a permission that no function needs.
 func TestWhatIsSynthesizedChats(t *testing.T) {
-	c := synthWith(t, map[string]any{"env": "dev", "services": "bot", "events": true})
+	c := synthWith(t, pushSettings(map[string]any{"env": "dev", "services": "bot", "events": true}))
 	guards := map[string]*guard{}
 	// Cleanups run last in, first out: the server has stopped when this one runs.
 	t.Cleanup(func() {
-		for _, f := range topology.Functions() {
+		for _, f := range topology.Programs() {
 			for _, refused := range guards[f.Name].refused {
 				t.Errorf("the role does not allow what is needed: %s", refused)
 			}
 		}
 	})
 	server := rig.Start(t, local.Config{
-		LogLevel: "info", Events: io.Discard,
-		Wrap: func(d local.Deployment) local.Deployment { return resolver{t, c, d.URL}.deployment(guards) },
+		LogLevel: "info", Events: io.Discard, Push: true, Pushes: ended{},
+		Wrap: func(d local.Deployment) local.Deployment {
+			deployed := resolver{t, c, d.URL}.deployment(guards)
+			key := publicKey(d)
+			for _, f := range deployed.Functions {
+				if f.Environment[config.PushKey] != "" {
+					f.Environment[config.PushKey] = key // that of the local runtime's secret
+				}
+			}
+			return deployed
+		},
 	})
 
 	chat := &chatter{t: t, server: server, methods: c.apiMethods(), signer: guards[topology.API]}
 	chat.everything()
 
 	missing := func() (out []string) {
-		for _, f := range topology.Functions() {
+		for _, f := range topology.Programs() {
 			out = append(out, guards[f.Name].unused()...)
 		}
 		return out
@@ -64,6 +74,22 @@ func TestWhatIsSynthesizedChats(t *testing.T) {
 		}
 		break
 	}
+}
+
+// ended is a push service that no longer has any subscription.
+type ended struct{}
+
+func (ended) RoundTrip(r *http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: http.StatusGone, Body: http.NoBody, Request: r}, nil
+}
+
+func publicKey(d local.Deployment) string {
+	for _, f := range d.Functions {
+		if f.Name == topology.Push {
+			return f.Environment[config.PushKey]
+		}
+	}
+	return ""
 }
 
 // apiMethods returns the methods that the HTTP API has routes for.
@@ -225,6 +251,12 @@ func (c *chatter) serve(alice *rig.Socket) {
 	c.upload(announced.Upload, "png")
 	file := wire.SendRequest{Attachments: []string{announced.AttachmentID}}
 	c.api("alice", http.MethodPost, path+"/messages", file, http.StatusCreated, nil)
+	c.api("zoe", http.MethodPut, "/me/push", subscription, http.StatusNoContent, nil)
+	c.api("service:bot", http.MethodPost, path+"/messages", wire.SendRequest{Content: "news"}, http.StatusCreated, nil)
+	rig.Eventually(c.t, "the push service's answer ends zoe's subscription", func() bool {
+		left, err := c.server.Store().Subscriptions(c.t.Context(), "zoe")
+		return err == nil && len(left) == 0
+	})
 	zoe := c.server.Connect("zoe")
 	c.api("service:bot", http.MethodPost, "/users/zoe/disconnect", nil, http.StatusOK, nil)
 	if got := zoe.Expect(wire.TypeError); got.Code != "disconnected" {

@@ -21,7 +21,7 @@ func yesNo(name string, field func(*settings) *bool) option {
 type eventBus struct{ bus awsevents.EventBus }
 
 func newEventBus(a *app, stack awscdk.Stack) *eventBus {
-	if !a.settings.Events {
+	if !a.settings.Events && a.settings.PushSecret == "" {
 		return nil
 	}
 	bus := awsevents.NewEventBus(stack, jsii.String("Events"), &awsevents.EventBusProps{
@@ -38,6 +38,9 @@ func (b *eventBus) variables(s settings, values map[string]string) map[string]st
 		return values
 	}
 	values[config.EventBus] = *b.bus.EventBusName()
+	if !s.Events { // only the pushes need some
+		values[config.EventTypes] = config.Notification
+	}
 	if s.EventContent {
 		values[config.EventContent] = "true"
 	}

@@ -87,7 +87,7 @@ func (a *app) newFunction(stack awscdk.Stack, name string, files assets, values 
 }
 
 func functionOf(name string) topology.Function {
-	for _, f := range topology.Functions() {
+	for _, f := range topology.Programs() {
 		if f.Name == name {
 			return f
 		}

@@ -70,6 +70,9 @@ var grants = map[string][]grant{
 		{actions: []string{updateItem}, prefixes: []string{table.RoomPrefix, table.UserPrefix}},
 		{actions: []string{batchWrite}, prefixes: []string{table.RoomPrefix}},
 	},
+	topology.Push: {
+		{actions: []string{query, deleteItem}, prefixes: []string{table.UserPrefix}},
+	},
 	topology.API: {
 		{actions: []string{getItem}, prefixes: []string{table.RoomPrefix}},
 		{actions: []string{query, batchGet, putItem, deleteItem}, prefixes: []string{table.RoomPrefix, table.UserPrefix}},

@@ -198,6 +198,12 @@ func callsOf(r *http.Request, body []byte) ([]call, error) {
 		return tableCalls(operation, body)
 	case service == "AWSEvents":
 		return []call{{action: "events:" + operation, resource: busARN}}, nil
+	case service == "AmazonSSM":
+		var in struct{ Name string }
+		if err := json.Unmarshal(body, &in); err != nil {
+			return nil, err
+		}
+		return []call{{action: "ssm:" + operation, resource: "arn:aws:ssm:" + region + ":" + account + ":parameter" + in.Name}}, nil
 	case strings.HasPrefix(r.URL.Path, bucketPath):
 		return objectCalls(r, body)
 	case strings.Contains(r.URL.Path, "/@connections/"):

@@ -49,6 +49,9 @@ func newMonitoring(a *app) awscdk.Stack {
 			jsii.String("alarms notify no one: add -c alarmTopic=ARN, and -c budget=DOLLARS"))
 	}
 	functions := slices.Concat(a.websocket.functions, a.streams.functions, []function{a.api.function})
+	if a.streams.push != nil {
+		functions = append(functions, *a.streams.push)
+	}
 	for _, f := range functions {
 		m.watchFunction(f)
 	}

@@ -29,7 +29,7 @@ func prepare(ctx context.Context, root, dir string) (assets, error) {
 	args := []string{
 		"build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid=", "-tags", "lambda.norpc", "-o", programs,
 	}
-	for _, f := range topology.Functions() {
+	for _, f := range topology.Programs() {
 		args = append(args, "./functions/"+f.Name)
 	}
 	// One call for all of them: they share most of their packages.
@@ -39,7 +39,7 @@ func prepare(ctx context.Context, root, dir string) (assets, error) {
 	if out, err := build.CombinedOutput(); err != nil {
 		return a, fmt.Errorf("build the functions: %w\n%s", err, out)
 	}
-	for _, f := range topology.Functions() {
+	for _, f := range topology.Programs() {
 		folder := filepath.Join(a.functions, f.Name)
 		if err := os.MkdirAll(folder, 0o700); err != nil {
 			return a, fmt.Errorf("copy the function %s: %w", f.Name, err)

@@ -39,7 +39,7 @@ func TestTheSameSourcesGiveTheSameTemplates(t *testing.T) {
 
 func TestFunctionsAreBuiltReproducibly(t *testing.T) {
 	one, other := files(t), filesAgain(t)
-	for _, f := range topology.Functions() {
+	for _, f := range topology.Programs() {
 		path := filepath.Join(one.functions, f.Name, "bootstrap")
 		a, err := os.ReadFile(path)
 		if err != nil {

@@ -53,6 +53,7 @@ type settings struct {
 	Limits                            map[string]string // and switches, of users and what they send, by variable; the functions have defaults
 	ReviewFunction                    string            // ARN; "" for no review
 	Events, EventContent              bool              // put to a bus; with what messages say
+	PushSecret                        string            // the parameter with the private key of Web Push; "" for none
 	OrderInterval                     string            // seconds between two moves of a room in lists; "" is the functions' default
 	ReservedConcurrency               map[string]int    // by function
 	LogLevel                          string
@@ -225,6 +226,18 @@ var options = []option{
 	}},
 	yesNo("events", func(s *settings) *bool { return &s.Events }),
 	yesNo("eventContent", func(s *settings) *bool { return &s.EventContent }),
+	{"push", func(s *settings, v string) error {
+		s.PushSecret, s.Limits[config.PushSecret] = v, v
+		return matches(v, `(/[\w.-]+){1,15}`, "the name of a parameter of Systems Manager, such as /streamroom/prod/push")
+	}},
+	{"pushKey", func(s *settings, v string) error {
+		s.Limits[config.PushKey] = v
+		return matches(v, `B[\w-]{86}`, "a public key as streamroom push-key prints it")
+	}},
+	{"pushContact", func(s *settings, v string) error {
+		s.Limits[config.PushContact] = v
+		return matches(v, `mailto:[^\s@]+@[^\s@]+|https://\S+`, "a URL such as mailto:ops@example.com or https://example.com/contact")
+	}},
 	{"orderInterval", func(s *settings, v string) error {
 		s.OrderInterval = v
 		_, err := number(v, 0, 3_600)
@@ -364,8 +377,10 @@ func (s settings) checkCombinations() error {
 		return errors.New("budget needs alarmTopic, the topic that it notifies")
 	case s.Limits[config.ReviewFails] != "" && s.ReviewFunction == "":
 		return errors.New("reviewFailure needs reviewFunction")
-	case s.EventContent && !s.Events:
-		return errors.New("eventContent needs events=true")
+	case s.EventContent && !s.Events && s.PushSecret == "":
+		return errors.New("eventContent needs events=true, or push")
+	case (s.PushSecret == "") != (s.Limits[config.PushKey] == "") || (s.PushSecret == "") != (s.Limits[config.PushContact] == ""):
+		return errors.New("push, pushKey and pushContact need each other; set all or none")
 	case s.SignInPage != "" && s.UserPoolID == "":
 		return errors.New("signInPage needs userPoolId; for the user pool that this app creates set site")
 	}

@@ -12,11 +12,12 @@ import (
 	"github.com/streamroom/streamroom/shared/topology"
 )
 
-// streamsStack has the two readers of the table's stream.
+// streamsStack has the two readers of the table's stream, and what their events invoke.
 type streamsStack struct {
 	stack     awscdk.Stack
 	functions []function
 	failures  awss3.Bucket // batches that a reader gave up
+	push      *function    // nil: no Web Push
 }
 
 func newStreams(a *app, files assets) streamsStack {
@@ -43,6 +44,7 @@ func newStreams(a *app, files assets) streamsStack {
 		s.functions = append(s.functions, f)
 		output(s.stack, topology.FunctionOutput(m.Function), *f.lambda.FunctionName(), "The function "+m.Function+", for operators' tools")
 	}
+	s.push = newPush(a, s.stack, files, bus)
 	output(s.stack, topology.FailuresOutput, *s.failures.BucketName(), "Batches that could not be processed, see docs/operations.md")
 	return s
 }

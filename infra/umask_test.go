@@ -16,7 +16,7 @@ func init() { setUmask = syscall.Umask }
 // Lambda runs a program as a user who does not own it.
 func TestPrepare_EveryUserMayRunFunctions(t *testing.T) {
 	built := filesAgain(t)
-	for _, f := range topology.Functions() {
+	for _, f := range topology.Programs() {
 		info, err := os.Stat(filepath.Join(built.functions, f.Name, "bootstrap"))
 		if err != nil {
 			t.Fatal(err)
