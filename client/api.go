@@ -107,6 +107,14 @@ func (c *Client) ShareRoom(ctx context.Context, roomID string, public bool) (Roo
 	return room, err
 }
 
+// RetainRoom bounds for how many days messages are kept that are sent to a group from now
+// on, at most the deployment's; 0 is no bound of the room's own. Only an owner may.
+func (c *Client) RetainRoom(ctx context.Context, roomID string, days int) (Room, error) {
+	var room Room
+	err := c.call(ctx, http.MethodPatch, roomPath(roomID), wire.RoomChange{RetentionDays: &days}, &room)
+	return room, err
+}
+
 // JoinRoom makes the user a member of a public room; it is no error if they are one.
 func (c *Client) JoinRoom(ctx context.Context, roomID string) (Room, error) {
 	var room Room

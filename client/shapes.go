@@ -32,6 +32,7 @@ type RoomRequest = wire.RoomRequest
 //	Type        string // "group" or "dm"
 //	MemberCount int
 //	Visibility  string       // "public", or empty: private
+//	RetentionDays int        // for how long messages are kept that are sent now; 0: for ever
 //	Place       *Place       // where it meets, given by Client.Room only; nil: nowhere
 //	Role        string       // one's own, "owner" or "member", given by Client.Room only
 //	Members     []RoomMember // one page, given by Client.Room only

@@ -91,7 +91,7 @@ func API(e Env) (lambda.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	rooms := chat.NewRooms(store, w.ids(), w.Now)
+	rooms := chat.NewRooms(store, w.ids(), w.Now).Retaining(w.vars.Retention())
 	var presences *chat.Presences
 	if w.vars.Presence() {
 		presences = chat.NewPresences(store, rooms, w.Now)
@@ -124,7 +124,7 @@ func API(e Env) (lambda.Handler, error) {
 
 // sender returns what stores messages, from a frame or a request.
 func (w wiring) sender(store *dynamo.Store, limits chat.Limits) *chat.Sender {
-	sender := chat.NewSender(store, w.ids(), w.Now, fanout.Fits, limits)
+	sender := chat.NewSender(store, w.ids(), w.Now, fanout.Fits, limits).Retaining(w.vars.Retention())
 	if bucket := w.bucket(); bucket != nil {
 		sender = sender.Attaching(bucket)
 	}

@@ -214,6 +214,7 @@ var options = []option{
 	userLimit("readRate", config.ReadRate, 0, 1000),
 	userLimit("readBurst", config.ReadBurst, 1, 10_000),
 	userLimit("attachmentBytes", config.MaxFile, 1, 100<<20),
+	userLimit("retentionDays", config.Retention, 1, 36_500),
 	switched("typing", config.Typing),
 	switched("presence", config.Presence),
 	{"reviewFunction", func(s *settings, v string) error {

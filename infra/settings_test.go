@@ -220,7 +220,7 @@ func TestSettingsReachTheTemplates(t *testing.T) {
 		"reviewFunction": "arn:aws:lambda:us-east-1:123456789012:function:review", "reviewFailure": "allow",
 		"events": "true", "eventContent": "true",
 		"services":      "bot=machine,news-feed=other",
-		"orderInterval": 0, "attachmentBytes": 5_000_000, "typing": "off", "presence": "off",
+		"orderInterval": 0, "attachmentBytes": 5_000_000, "typing": "off", "presence": "off", "retentionDays": 30,
 		"logRetentionDays": "30", "apiGatewayLogging": "existing", "userPoolId": "eu-central-1_abc", "userPoolClientId": "app",
 		"webSocketDomain":      "chat.example.com",
 		"webSocketCertificate": "arn:aws:acm:eu-central-1:123456789012:certificate/abc",
@@ -260,6 +260,11 @@ func TestSettingsReachTheTemplates(t *testing.T) {
 			largest = `"5000000"`
 		}
 		r.expect(t, largest, "Environment", "Variables", config.MaxFile)
+		kept := "null"
+		if program := c.program(t, r); program == topology.SendMessage || program == topology.API {
+			kept = `"30"`
+		}
+		r.expect(t, kept, "Environment", "Variables", config.Retention)
 		r.expect(t, `"warn"`, "Environment", "Variables", "LOG_LEVEL")
 		for _, name := range []string{config.Typing, config.Presence} {
 			off := "null"

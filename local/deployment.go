@@ -130,6 +130,13 @@ func (d Deployment) review(target, failure string) {
 	}
 }
 
+// retain bounds for how many days messages are kept.
+func (d Deployment) retain(days int) {
+	for _, name := range []string{topology.SendMessage, topology.API} {
+		d.function(name).Environment[config.Retention] = strconv.Itoa(days)
+	}
+}
+
 // eventBus is the name of the bus of events.
 const eventBus = "streamroom-local"
 

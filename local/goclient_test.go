@@ -58,6 +58,9 @@ func TestTheGoClientChangesWhatIsThere(t *testing.T) {
 		t.Error(err)
 	}
 	rig.Eventually(t, "the reader", func() bool { return alice.toldRead(id, "bob", messageID) && bob.toldRead(id, "bob", messageID) })
+	if room, err := alice.RetainRoom(ctx, id, 7); err != nil || room.RetentionDays != 7 {
+		t.Fatal(room, err)
+	}
 	if _, err := alice.RenameRoom(ctx, id, "Coffee"); err != nil {
 		t.Error(err)
 	}

@@ -75,6 +75,9 @@ type Config struct {
 	// "allow" those that could not be reviewed are stored.
 	Review, ReviewFailure string
 
+	// RetentionDays is for how many days messages are kept; 0 is for ever.
+	RetentionDays int
+
 	// Services are the names of those that get tokens of their own; nil is DefaultServices.
 	Services []string
 	// Unthrottled lifts the WebSocket API's limits of requests a second, and all limits
@@ -165,6 +168,9 @@ func (s *Server) start(ctx context.Context) error {
 	s.deployed = NewDeployment(s.URL(), s.c.LogLevel, s.c.Services...)
 	s.deployed.Unthrottled = s.c.Unthrottled
 	s.deployed.review(s.c.Review, s.c.ReviewFailure)
+	if s.c.RetentionDays != 0 {
+		s.deployed.retain(s.c.RetentionDays)
+	}
 	if s.c.Events != nil || s.c.Push {
 		s.bus = eventbridge.New(s.c.Events, s.clock.Now)
 		s.deployed.announce(s.c.EventContent, s.c.Events == nil)

@@ -128,6 +128,7 @@ func TestRightsOverTheWire(t *testing.T) {
 		{"take back", "DELETE", "/messages/{olga}/reactions?reaction=a", nil, [5]string{"", "", "", "", gone}, false},
 		{"rename", "PATCH", "", wire.NameRequest{Name: "New"}, [5]string{"", no, no, no, gone}, false},
 		{"make public", "PATCH", "", wire.RoomChange{Visibility: ptr(wire.Private)}, [5]string{"", no, no, no, gone}, false},
+		{"keep messages for a week", "PATCH", "", wire.RoomChange{RetentionDays: ptr(7)}, [5]string{"", no, no, no, gone}, false},
 		{"take the place", "DELETE", "/place", nil, [5]string{"", "", no, no, gone}, false},
 		{"add", "POST", "/members", wire.MemberRequest{UserID: "nora"}, [5]string{"", no, no, no, gone}, false},
 		{"mute a member", "PATCH", "/members?userId=pia", until, [5]string{"", "", no, no, gone}, false},

@@ -51,6 +51,9 @@ LOG_LEVEL=debug, info, warn (the default) or error sets what the functions log t
 					return usageError{fmt.Errorf("invalid --service %q: want a name such as bot or news-feed", name)}
 				}
 			}
+			if c.RetentionDays < 0 || c.RetentionDays > chat.MaxRetentionDays {
+				return usageError{fmt.Errorf("invalid --retention-days %d: want 1 to %d, or 0 for ever", c.RetentionDays, chat.MaxRetentionDays)}
+			}
 			if inMemory {
 				c.DataDir = ""
 			}
@@ -80,6 +83,7 @@ LOG_LEVEL=debug, info, warn (the default) or error sets what the functions log t
 	flags.StringVar(&events, "events", "", "`file` to which events are appended as lines of JSON; they are shown at /events, too")
 	flags.BoolVar(&c.EventContent, "event-content", false, "have events carry what messages say")
 	flags.BoolVar(&c.Push, "push", false, "send Web Push to browsers of users who are offline, by the push services that the browsers name")
+	flags.IntVar(&c.RetentionDays, "retention-days", 0, "for how many `days` messages are kept that are sent from now on; 0 is for ever")
 	flags.StringSliceVar(&c.Services, "service", local.DefaultServices, "`name` of a service that gets tokens of its own, such as a bot; can be repeated")
 	flags.BoolVar(&c.Unthrottled, "unthrottled", false, "lift the limits of requests a second and those per user, for load tests")
 	flags.BoolVar(&inMemory, "memory", false, "keep everything in memory; it is lost at the end")

@@ -124,6 +124,10 @@ func (x *exporter) room(ctx context.Context) error {
 // take writes what some items have.
 func (x *exporter) take(ctx context.Context, items []item, used *types.ConsumedCapacity, lines func(item) []line) error {
 	for _, it := range items {
+		if ttl := attribute.GetNumber(it, table.TTL); ttl != 0 && ttl <= x.config.Now().Unix() {
+			continue // it has expired, and DynamoDB has not deleted it yet
+		}
+		x.hideQuote(it)
 		for _, l := range lines(it) {
 			if err := x.out.Encode(l); err != nil {
 				return fmt.Errorf("write: %w", err)
@@ -137,6 +141,14 @@ func (x *exporter) take(ctx context.Context, items []item, used *types.ConsumedC
 		x.config.Progress(x.report.Items)
 	}
 	return x.reads.Take(ctx, throttle.Units(used))
+}
+
+// hideQuote takes the beginning of a message that has expired out of one that answers it.
+func (x *exporter) hideQuote(it item) {
+	quoted, ok := attribute.GetMap(it, table.ReplyTo)
+	if ttl := attribute.GetNumber(quoted, table.TTL); ok && ttl != 0 && ttl <= x.config.Now().Unix() {
+		quoted[table.Preview] = attribute.Text("")
+	}
 }
 
 // derived are kinds of items that follow from others.

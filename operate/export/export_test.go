@@ -44,6 +44,11 @@ func plant(w *rig.Operated) {
 		}),
 		rig.Keyed(at("1"), rig.Item{table.SenderID: text("bob"), table.Content: text("secret of bob"), table.ReplyTo: quoted, table.Mentions: attribute.Texts([]string{"alice"})}),
 		rig.Keyed(at("2"), rig.Item{table.SenderID: text("bob"), table.Content: text("secret of bob")}),
+		// What has expired, and is not deleted yet.
+		rig.Keyed(at("3"), rig.Item{table.SenderID: text("alice"), table.Content: text("gone"), table.TTL: number(9)}),
+		rig.Keyed(at("4"), rig.Item{table.SenderID: text("alice"), table.Content: text("yes"), table.ReplyTo: &types.AttributeValueMemberM{Value: rig.Item{
+			table.MessageID: text(messageID), table.SenderID: text("dora"), table.Preview: text("gone"), table.TTL: number(9),
+		}}}),
 		rig.Keyed(table.Attachment("r", messageID), rig.Item{table.UploadedBy: text("alice"), table.Name: text("a.txt")}),
 		rig.Keyed(table.Key{PK: "NEW#1", SK: "METADATA"}, rig.Item{"by": text("alice")}),
 		rig.Keyed(table.Push("alice", "h"), rig.Item{
@@ -94,7 +99,7 @@ func TestExportOfAUser(t *testing.T) {
 	w := rig.StartOperated(t, rig.OperatedOptions{})
 	plant(w)
 	lines, all := run(t, w, "alice", "")
-	want := []string{"attachment", "member", "member", erase.Mention, "message", "profile", "push", erase.Quote, "read", "unknown"}
+	want := []string{"attachment", "member", "member", erase.Mention, "message", "message", "profile", "push", erase.Quote, "read", "unknown"}
 	if got := kinds(lines); !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
@@ -103,7 +108,7 @@ func TestExportOfAUser(t *testing.T) {
 			t.Errorf("%s is not in\n%s", part, all)
 		}
 	}
-	if strings.Contains(all, "secret") || strings.Contains(all, "Bob") {
+	if strings.Contains(all, "secret") || strings.Contains(all, "gone") || strings.Contains(all, "Bob") {
 		t.Errorf("others' texts, or secrets, are in\n%s", all)
 	}
 	if strings.Contains(all, `"`+table.Blocked+`"`) {
@@ -118,7 +123,7 @@ func TestExportOfARoom(t *testing.T) {
 	w := rig.StartOperated(t, rig.OperatedOptions{})
 	plant(w)
 	lines, _ := run(t, w, "", "r")
-	want := []string{"attachment", "member", "message", "message", "message", "read", "room"}
+	want := []string{"attachment", "member", "message", "message", "message", "message", "read", "room"}
 	if got := kinds(lines); !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}

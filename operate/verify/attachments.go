@@ -20,7 +20,7 @@ import (
 func (s *segmentScan) takeAttachment(id table.Identity, it item) error {
 	message := attribute.GetText(it, table.MessageID)
 	c := candidate{kind: Attachment, room: id.RoomID, attachment: id.AttachmentID, message: message}
-	if message == "" && it[table.TTL] != nil {
+	if message == "" && it[table.TTL] != nil || s.verifier.expired(it, 0) { // it ends with its message
 		return nil
 	}
 	ms, err := chat.MessageTime(message)
@@ -40,7 +40,7 @@ func (s *segmentScan) takeAttachment(id table.Identity, it item) error {
 
 // wantAttachments looks up the attachments that a message names.
 func (s *segmentScan) wantAttachments(id table.Identity, it item) error {
-	if it[table.Attachments] == nil {
+	if it[table.Attachments] == nil || s.verifier.expired(it, 0) {
 		return nil
 	}
 	m, _ := dynamo.MessageOf(id.RoomID, it)
@@ -66,7 +66,7 @@ func fileNamed(roomID, attachmentID string, message item) (chat.Attachment, bool
 	if i < 0 || m.DeletedAt != 0 {
 		return chat.Attachment{}, false
 	}
-	return chat.Attachment{File: m.Attachments[i], RoomID: roomID, UploadedBy: m.SenderID, MessageID: m.ID}, true
+	return chat.Attachment{File: m.Attachments[i], RoomID: roomID, UploadedBy: m.SenderID, MessageID: m.ID, ExpiresAt: m.ExpiresAt}, true
 }
 
 // attachmentState is an attachment with its message and its room, as of one moment. What
@@ -85,6 +85,9 @@ func (v *verifier) checkAttachments(ctx context.Context, candidates []candidate,
 		state, err := v.attachmentState(ctx, c)
 		if err != nil {
 			return nil, err
+		}
+		if v.expired(state.item, 0) || v.expired(state.message, 0) {
+			continue
 		}
 		k := table.Attachment(c.room, c.attachment)
 		f := finding{candidate: c, Difference: Difference{Kind: Attachment, PK: k.PK, SK: k.SK}}

@@ -143,7 +143,7 @@ func (v *verifier) checkFile(ctx context.Context, c candidate) ([]finding, error
 		return nil, err
 	}
 	_, named := fileNamed(c.room, c.attachment, state.message)
-	if !named || state.ended() || attribute.GetText(state.item, table.MessageID) != c.message {
+	if !named || state.ended() || v.expired(state.message, 0) || attribute.GetText(state.item, table.MessageID) != c.message {
 		return nil, nil // its end, or a difference of the table
 	}
 	// After the item: it ends after its file.

@@ -68,7 +68,7 @@ type reactionScan struct {
 // takeCounts keeps the counts of a message for its rows, or reads those.
 func (s *segmentScan) takeCounts(id table.Identity, message item) error {
 	counts := countsOf(message)
-	if counts == (tally{}) {
+	if counts == (tally{}) || s.verifier.expired(message, 0) { // then what members reacted with has, too
 		return nil
 	}
 	held := &s.room.reacted
@@ -88,6 +88,9 @@ func (s *segmentScan) takeCounts(id table.Identity, message item) error {
 
 // takeReacted takes what a member reacted to a message with.
 func (s *segmentScan) takeReacted(id table.Identity, row item) error {
+	if s.verifier.expired(row, 0) {
+		return nil
+	}
 	if id.MessageID != s.room.reacted.message {
 		if err := s.endReacted(s.room); err != nil {
 			return err
@@ -160,6 +163,9 @@ func (v *verifier) reactedRows(ctx context.Context, roomID, messageID string, st
 			return rows, fmt.Errorf("read the reactions to %s: %w", messageID, err)
 		}
 		for _, row := range page.Items {
+			if v.expired(row, 0) {
+				continue
+			}
 			rows.keys = append(rows.keys, attribute.KeyOf(row))
 			rows.addRow(row)
 			for _, reaction := range reactedWith(row) {
@@ -213,7 +219,7 @@ func (v *verifier) checkReactions(ctx context.Context, c candidate, until int64)
 	f := finding{candidate: c, Difference: Difference{Kind: Reactions, PK: k.PK, SK: k.SK}}
 	deleted, counts := attribute.GetNumber(message, table.DeletedAt), countsOf(message)
 	switch {
-	case deleted >= until && deleted != 0:
+	case deleted >= until && deleted != 0, v.expired(message, 0):
 		return nil, nil
 	case message != nil && deleted == 0 && counts == rows.tally:
 		return nil, nil

@@ -218,7 +218,7 @@ func (s *segmentScan) endRoom() error {
 	if err := s.endReactions(room); err != nil {
 		return err
 	}
-	if room.last != previewOf(room.newest) {
+	if newest := previewOf(room.newest); room.last != newest && !s.verifier.outlived(room.last, newest) {
 		if err := s.verifier.addCandidate(s.ctx, candidate{kind: LastMessage, room: room.id}); err != nil {
 			return err
 		}
@@ -239,7 +239,7 @@ func (s *segmentScan) endRoom() error {
 
 // wantParticipations looks up what belongs to members.
 func (s *segmentScan) wantParticipations(room *roomScan, members []string) error {
-	place := max(attribute.GetNumber(room.room, table.CreatedAt), previewOf(room.newest).SentAt)
+	place := max(attribute.GetNumber(room.room, table.CreatedAt), previewOf(room.newest).SentAt, s.verifier.placed(room.last))
 	roomID, large, size := room.id, room.large, int64(len(members))
 	for _, user := range members {
 		err := s.want(table.Participation(user, roomID), func(participation item) error {

@@ -172,7 +172,12 @@ func quoteOf(attributes image) (*chat.Quote, error) {
 		}
 	}
 	n, err := optionalNumber(value.Map(), table.Attachments)
+	if err != nil {
+		return nil, err
+	}
 	q.Attachments = int(n)
+	ttl, err := optionalNumber(value.Map(), table.TTL)
+	q.ExpiresAt = ttl * 1000
 	return &q, err
 }
 

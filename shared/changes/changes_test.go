@@ -105,6 +105,16 @@ func TestDecode(t *testing.T) {
 			changestest.React(room, id, "bob", []string{"👍"}, nil),
 			changes.Reacted{RoomID: room, MessageID: id, UserID: "bob", Removed: []string{"👍"}},
 		},
+		"a reaction that ended with its message": {
+			bytes.Replace(changestest.React(room, id, "bob", []string{"👍"}, nil), []byte(`"OldImage":{`), []byte(`"OldImage":{"ttl":{"N":"1"},`), 1), nil,
+		},
+		"a file that ended with its message": {
+			changestest.Remove(table.Attachment(room, id), attributes{table.MessageID: {"S": id}, table.TTL: {"N": "1"}}),
+			changes.AttachmentExpired{RoomID: room, AttachmentID: id},
+		},
+		"a file that was removed before its message ends": {
+			changestest.Remove(table.Attachment(room, id), attributes{table.MessageID: {"S": id}, table.TTL: {"N": "9000000000"}}), nil,
+		},
 		"the same reactions": {changestest.React(room, id, "bob", []string{"👍"}, []string{"👍"}), nil},
 		"a user who comes":   {changestest.Insert(table.Seen("bob"), nil), changes.PresenceTold{UserID: "bob"}},
 		"a user who goes":    {changestest.Modify(table.Seen("bob"), nil, nil), changes.PresenceTold{UserID: "bob"}},

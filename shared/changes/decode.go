@@ -121,7 +121,7 @@ func (it item) change() (Change, error) {
 	case kind == table.KindTyping && it.operation != removed:
 		at, err := numberOf(it.after, table.At)
 		return TypingNoted{it.key.RoomID, it.key.UserID, at}, err
-	case kind == table.KindReacted:
+	case kind == table.KindReacted && !it.expired():
 		return it.reactedChange()
 	case kind == table.KindSeen && it.operation != removed:
 		return PresenceTold{it.key.UserID}, nil
@@ -135,7 +135,7 @@ func (it item) change() (Change, error) {
 	case kind == table.KindRoom && it.operation == removed:
 		return RoomEnded{it.key.RoomID}, nil
 	case kind == table.KindAttachment && it.operation == removed:
-		if _, ok := it.before[table.MessageID]; ok {
+		if _, ok := it.before[table.MessageID]; ok && !it.expired() {
 			return nil, nil // who removed the item has removed the object before
 		}
 		return AttachmentExpired{it.key.RoomID, it.key.AttachmentID}, nil
@@ -152,6 +152,13 @@ func (it item) change() (Change, error) {
 		return ConnectionReplaced{it.key.ConnectionID, userID, flooded, disconnected}, err
 	}
 	return nil, nil // most records of the table say nothing to a reader
+}
+
+// expired reports whether a record removed an item whose time was over: a reaction or a
+// file of a message that has expired, most likely.
+func (it item) expired() bool {
+	ttl, err := optionalNumber(it.before, table.TTL)
+	return it.operation == removed && err == nil && ttl != 0 && ttl <= it.at.Unix()
 }
 
 func (it item) messageChange() (Change, error) {
@@ -267,6 +274,11 @@ func (it item) message() (chat.Message, error) {
 	if m.DeletedAt, err = optionalNumber(it.after, table.DeletedAt); err != nil {
 		return chat.Message{}, err
 	}
+	ttl, err := optionalNumber(it.after, table.TTL)
+	if err != nil {
+		return chat.Message{}, err
+	}
+	m.ExpiresAt = ttl * 1000
 	if m.DeletedAt != 0 {
 		if m.DeletedBy, err = optionalText(it.after, table.DeletedBy); err != nil {
 			return chat.Message{}, err

@@ -140,6 +140,9 @@ type Room struct {
 	Public      bool   // anyone may read the description and join
 	BannedAt    int64  // when someone was banned last, ms; 0: no one ever was
 	PlacedAt    int64  // when its place was set, ms; 0: it has none. The place may have ended
+
+	// RetentionDays is for how many days its messages are kept at most; 0: it says nothing.
+	RetentionDays int
 }
 
 // Other returns the other member of a direct message than a user; "" if the room
@@ -165,6 +168,9 @@ type Member struct {
 
 	// In a direct message: the other member blocks this one, or this one the other.
 	Blocked, Blocks bool
+
+	// RetentionDays is the room's, kept here for sends, which read no more than the member.
+	RetentionDays int
 
 	// IndexedUntil is until when the room itself has the member's connections, in seconds
 	// since 1970; negative: until when that is not to be tried; 0: neither.
@@ -200,6 +206,7 @@ type Message struct {
 	EditedAt        int64    // 0: never
 	DeletedAt       int64    // 0: never
 	DeletedBy       string   // who deleted another one's message; "": its sender
+	ExpiresAt       int64    // ms, in whole seconds: from when it is no longer there; 0: never
 
 	Attachments []File   // none in a deleted message
 	Removed     []string // the ids of those that a deleted message had
@@ -218,12 +225,13 @@ type Quote struct {
 	SenderID    string
 	Preview     string // as LastMessage's
 	Attachments int    // how many
+	ExpiresAt   int64  // the quoted message's, from when the preview is not shown
 }
 
 // Quote returns what those who answer m quote of it.
 func (m Message) Quote() *Quote {
 	p := m.Preview()
-	return &Quote{MessageID: p.MessageID, SenderID: p.SenderID, Preview: p.Preview, Attachments: p.Attachments}
+	return &Quote{MessageID: p.MessageID, SenderID: p.SenderID, Preview: p.Preview, Attachments: p.Attachments, ExpiresAt: p.ExpiresAt}
 }
 
 // NoneBefore stands for the id of the message before a room's first: the least id.
@@ -242,6 +250,7 @@ type LastMessage struct {
 	SentAt    int64
 	DeletedAt int64 // 0: never
 	Version   int64 // the message's
+	ExpiresAt int64 // the message's
 
 	Attachments int // how many
 
@@ -254,7 +263,7 @@ type LastMessage struct {
 func (m Message) Preview() LastMessage {
 	return LastMessage{
 		MessageID: m.ID, SenderID: m.SenderID, Preview: beginning(m.Content, MaxPreview), SentAt: m.SentAt,
-		DeletedAt: m.DeletedAt, Version: m.Version(), Attachments: len(m.Attachments),
+		DeletedAt: m.DeletedAt, Version: m.Version(), Attachments: len(m.Attachments), ExpiresAt: m.ExpiresAt,
 	}
 }
 

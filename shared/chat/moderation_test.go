@@ -62,6 +62,10 @@ func TestRights(t *testing.T) {
 		do    func(w *world, room, by string) error
 		codes [5]chat.Code // of the actors
 	}{
+		"changes how long messages are kept": {func(w *world, room, by string) error {
+			_, err := w.rooms.Retain(w.Context(), by, room, 7)
+			return err
+		}, [5]chat.Code{yes, no, no, gone, yes}},
 		"makes a member an owner":         {change("pia", role(chat.Owner)), [5]chat.Code{yes, no, no, gone, yes}},
 		"makes a member a moderator":      {change("pia", role(chat.Moderator)), [5]chat.Code{yes, no, no, gone, yes}},
 		"makes a moderator a member":      {change("milo", role(chat.PlainMember)), [5]chat.Code{yes, no, no, gone, yes}},

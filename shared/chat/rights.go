@@ -22,6 +22,7 @@ const (
 	ToDeleteOthers Operation = "delete messages of others"
 	ToRename       Operation = "rename the room"
 	ToShare        Operation = "change the visibility of the room"
+	ToRetain       Operation = "change for how long messages are kept"
 	ToPlace        Operation = "change the place of the room"
 	ToAdd          Operation = "add members"
 	ToRemove       Operation = "remove members"
@@ -55,6 +56,7 @@ var rights = map[Operation]right{
 	ToDeleteOthers: {roles: moderators},
 	ToRename:       {roles: owners},
 	ToShare:        {roles: owners},
+	ToRetain:       {roles: owners},
 	ToPlace:        {roles: moderators},
 	ToAdd:          {roles: owners},
 	ToRemove:       {roles: moderators},

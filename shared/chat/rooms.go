@@ -14,6 +14,7 @@ import (
 type RoomStore interface {
 	PlaceIndex
 	BanStore
+	RetentionStore
 	BlockReader
 	// SignedIn returns which of up to 100 users have signed in, in the order given.
 	SignedIn(ctx context.Context, userIDs []string) ([]string, error)
@@ -57,7 +58,8 @@ type RoomStore interface {
 	RoomPlace(ctx context.Context, roomID string) (Location, bool, error)
 	// AddMember stores a member and counts it, and moves the user's read cursor to
 	// the room's newest message, never back; false if the user is a member already.
-	// CodeNotAMember if the room does not exist, CodeBanned for a user who is banned.
+	// CodeNotAMember if the room does not exist, CodeBanned for a user who is banned. The
+	// member gets the room's RetentionDays.
 	AddMember(ctx context.Context, r Room, m Member) (added bool, err error)
 	// JoinRoom is AddMember for a room that is public: CodeNotAMember if it isn't.
 	JoinRoom(ctx context.Context, r Room, m Member) (joined bool, err error)
@@ -89,6 +91,8 @@ type Rooms struct {
 	store RoomStore
 	ids   IDs
 	now   func() time.Time
+
+	retention int // days, of the deployment; 0: for ever
 }
 
 // NewRooms returns Rooms on a store.

@@ -95,6 +95,7 @@ type Sender struct {
 	fits      func(Message) error
 	keeper    Keeper // nil: messages have no attachments
 	reviewing Reviewing
+	retention int // days, of the deployment; 0: for ever
 }
 
 // NewSender returns a Sender. fits refuses, with CodeTooLarge, a message that
@@ -210,6 +211,7 @@ func (s *Sender) prepare(ctx context.Context, r SendRequest, userID string) (att
 	if code := Reason(known.memberErr).Code; code == CodeMuted || code == CodeForbidden {
 		a.refused, known.memberErr = known.memberErr, nil
 	}
+	a.message.ExpiresAt = expiry(ms, shorter(known.retention, s.retention))
 	switch {
 	case known.memberErr != nil:
 		return attempt{}, known.memberErr
@@ -246,6 +248,7 @@ type lookups struct {
 	quoted    []Message // the message that it answers
 	strangers []string  // who is mentioned and is no member
 
+	retention int   // days, of the room
 	memberErr error // the sender may not send
 	errs      [5]error
 }
@@ -292,7 +295,7 @@ func (s *Sender) lookUp(ctx context.Context, r SendRequest, a *attempt, fits boo
 		l.strangers, err = strangers(ctx, s.store, r.RoomID, sent.Mentions, sent.SenderID)
 		return err
 	})
-	l.memberErr = maySpeak(ctx, s.store, ToSend, r.RoomID, sent.SenderID, s.now().UnixMilli())
+	l.retention, l.memberErr = speaker(ctx, s.store, ToSend, r.RoomID, sent.SenderID, s.now().UnixMilli())
 	_ = group.Wait()
 	return l
 }
@@ -301,18 +304,24 @@ func (s *Sender) lookUp(ctx context.Context, r SendRequest, a *attempt, fits boo
 // may who has a voice.
 // A service may in every room that exists.
 func maySpeak(ctx context.Context, store memberReader, op Operation, roomID, userID string, now int64) error {
+	_, err := speaker(ctx, store, op, roomID, userID, now)
+	return err
+}
+
+// speaker is maySpeak, and returns for how many days the room has messages kept.
+func speaker(ctx context.Context, store memberReader, op Operation, roomID, userID string, now int64) (retention int, err error) {
 	if IsService(userID) {
-		_, err := serviceRoom(ctx, store, roomID)
-		return err
+		room, err := serviceRoom(ctx, store, roomID)
+		return room.RetentionDays, err
 	}
 	member, ok, err := store.Member(ctx, roomID, userID)
 	switch {
 	case err != nil:
-		return fmt.Errorf("check membership: %w", err)
+		return 0, fmt.Errorf("check membership: %w", err)
 	case !ok:
-		return errNotAMember(roomID)
+		return 0, errNotAMember(roomID)
 	}
-	return may(op, "", member, now) // the room's type says nothing about it, and is not read
+	return member.RetentionDays, may(op, "", member, now) // the room's type says nothing about it, and is not read
 }
 
 type memberReader interface {

@@ -85,7 +85,7 @@ func (s *Store) putAttached(ctx context.Context, m chat.Message) error {
 func (s *Store) attach(m chat.Message) []types.TransactWriteItem {
 	writes := make([]types.TransactWriteItem, len(m.Attachments), len(m.Attachments)+2)
 	for i, file := range m.Attachments {
-		writes[i].Update = &types.Update{
+		attach := &types.Update{
 			TableName: s.table, Key: attribute.Key(table.Attachment(m.RoomID, file.ID)),
 			UpdateExpression:    aws.String("SET #message = :message REMOVE #ttl"),
 			ConditionExpression: aws.String("#by = :sender AND attribute_not_exists(#message) AND #ttl > :sec"),
@@ -96,6 +96,11 @@ func (s *Store) attach(m chat.Message) []types.TransactWriteItem {
 				":message": attribute.Text(m.ID), ":sender": attribute.Text(m.SenderID), ":sec": attribute.Number(s.now().Unix()),
 			},
 		}
+		if m.ExpiresAt != 0 { // the file ends with the message
+			attach.UpdateExpression = aws.String("SET #message = :message, #ttl = :ttl")
+			attach.ExpressionAttributeValues[":ttl"] = attribute.Number(seconds(m.ExpiresAt))
+		}
+		writes[i].Update = attach
 	}
 	return writes
 }

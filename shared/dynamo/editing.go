@@ -76,12 +76,12 @@ func (s *Store) changeMessage(
 	in.ReturnValuesOnConditionCheckFailure = types.ReturnValuesOnConditionCheckFailureAllOld
 	out, err := s.db.UpdateItem(ctx, in)
 	if old, failed := conditionFailed(err); failed && old != nil {
-		current, _ := MessageOf(m.RoomID, old)
+		current, _ := s.messageOf(m.RoomID, old)
 		return current, false, nil
 	}
 	if err != nil {
 		return chat.Message{}, false, fmt.Errorf("change message %s: %w", m.ID, err)
 	}
-	current, _ := MessageOf(m.RoomID, out.Attributes)
+	current, _ := s.messageOf(m.RoomID, out.Attributes)
 	return current, true, nil
 }

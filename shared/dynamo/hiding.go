@@ -3,6 +3,7 @@ package dynamo
 import (
 	"context"
 	"fmt"
+	"strconv"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -20,7 +21,7 @@ const hideAttempts = 8
 // one, and only for that, however often it is repeated. So that the next message does
 // move the room, however soon it comes, LASTMESSAGE says before that the room is hidden.
 func (s *Store) HideRoom(ctx context.Context, userID string, r chat.Room) error {
-	noted := ""
+	noted, least := "", int64(0)
 	for range hideAttempts {
 		newest, at, err := s.newestMessage(ctx, r)
 		if err != nil {
@@ -41,7 +42,7 @@ func (s *Store) HideRoom(ctx context.Context, userID string, r chat.Room) error 
 			ExpressionAttributeNames: map[string]string{
 				"#key": table.PK, "#sk": table.GSI1SK, "#pk": table.GSI1PK, "#hidden": table.HiddenAt,
 			},
-			ExpressionAttributeValues: item{":at": attribute.Text(table.Millis(at))},
+			ExpressionAttributeValues: item{":at": attribute.Text(table.Millis(max(at, least)))},
 		})
 		if err != nil {
 			return fmt.Errorf("hide %s from %s: %w", r.ID, userID, err)
@@ -49,9 +50,14 @@ func (s *Store) HideRoom(ctx context.Context, userID string, r chat.Room) error 
 		if hidden {
 			return nil
 		}
-		if member, err := s.IsMember(ctx, r.ID, userID); err != nil || !member {
+		key := table.Participation(userID, r.ID)
+		found, err := s.batchGet(ctx, []table.Key{key}, strong)
+		if err != nil || found[key] == nil {
 			return err
 		}
+		// Messages that have expired may be gone that had moved the room. One that comes after
+		// this is newer than its place, or is found above.
+		least, _ = strconv.ParseInt(attribute.GetText(found[key], table.GSI1SK), 10, 64)
 	}
 	return fmt.Errorf("hide %s from %s: gave up after %d messages", r.ID, userID, hideAttempts)
 }
@@ -59,11 +65,14 @@ func (s *Store) HideRoom(ctx context.Context, userID string, r chat.Room) error 
 // newestMessage reads a room's newest message strongly, and its time: the room's
 // creation if there is none.
 func (s *Store) newestMessage(ctx context.Context, r chat.Room) (m chat.Message, at int64, err error) {
-	messages, _, err := s.Messages(ctx, r.ID, chat.Range{Limit: 1})
-	if err != nil || len(messages) == 0 {
+	p := page{pk: table.RoomPrefix + r.ID, backward: true, limit: 1}
+	p.from, p.to = prefixed(table.MessagePrefix)
+	items, _, err := s.query(ctx, p, nil)
+	if err != nil || len(items) == 0 {
 		return m, r.CreatedAt, err
 	}
-	return messages[0], max(r.CreatedAt, messages[0].SentAt), nil
+	m, _ = MessageOf(r.ID, items[0]) // also one that has expired: the room stands at it
+	return m, max(r.CreatedAt, m.SentAt), nil
 }
 
 // noteHidden notes with a room's last message that the room was hidden when m was its

@@ -57,7 +57,7 @@ func LastMessageItem(m chat.LastMessage) attribute.Item {
 		table.MessageID: attribute.Text(m.MessageID), table.SenderID: attribute.Text(m.SenderID),
 		table.Preview: attribute.Text(m.Preview), table.MS: attribute.Number(m.SentAt),
 		table.EditedAt: attribute.Number(m.Version), table.DeletedAt: attribute.Number(m.DeletedAt),
-		table.Attachments: attribute.Number(int64(m.Attachments)),
+		table.Attachments: attribute.Number(int64(m.Attachments)), table.ExpiresAt: attribute.Number(m.ExpiresAt),
 	}
 }
 
@@ -87,6 +87,7 @@ func LastMessageOf(it attribute.Item) chat.LastMessage {
 		OrderedAt: ordered,
 		DeletedAt: attribute.GetNumber(it, table.DeletedAt),
 		Version:   attribute.GetNumber(it, table.EditedAt),
+		ExpiresAt: attribute.GetNumber(it, table.ExpiresAt),
 
 		Attachments: int(attribute.GetNumber(it, table.Attachments)),
 	}

@@ -34,7 +34,8 @@ func memberOf(userID string, it item) chat.Member {
 		UserID: userID, Role: chat.Role(attribute.GetText(it, table.Role)), JoinedAt: attribute.GetNumber(it, table.JoinedAt),
 		MutedUntil: attribute.GetNumber(it, table.MutedUntil), ChangedAt: attribute.GetNumber(it, table.EditedAt),
 		Blocked: it[table.Blocked] != nil, Blocks: it[table.Blocks] != nil,
-		IndexedUntil: attribute.GetNumber(it, table.Indexed),
+		IndexedUntil:  attribute.GetNumber(it, table.Indexed),
+		RetentionDays: int(attribute.GetNumber(it, table.RetentionDays)),
 	}
 }
 
@@ -184,6 +185,7 @@ func (s *Store) addMember(ctx context.Context, r chat.Room, m chat.Member, joins
 	if err != nil {
 		return false, err
 	}
+	m.RetentionDays = r.RetentionDays
 	writes := []types.TransactWriteItem{
 		addsMember:        {Put: s.putAbsent(memberItem(r.ID, m))},
 		addsParticipation: {Put: &types.Put{TableName: s.table, Item: participationItem(r, m)}},
@@ -210,9 +212,11 @@ func (s *Store) addMember(ctx context.Context, r chat.Room, m chat.Member, joins
 		return false, nil
 	case r.BannedAt != 0 && failedAt(reasons, addsUnlessBanned):
 		return false, chat.ErrBanned(banOf(m.UserID, reasons[addsUnlessBanned].Item).Until)
-	case r.BannedAt == 0:
-		if r.BannedAt = attribute.GetNumber(reasons[addsCount].Item, table.BannedAt); r.BannedAt != 0 {
-			return s.addMember(ctx, r, m, joins) // the first ban came after the room was read
+	}
+	if it := reasons[addsCount].Item; it != nil {
+		now := roomOf(r.ID, it)
+		if r.BannedAt == 0 && now.BannedAt != 0 || r.RetentionDays != now.RetentionDays {
+			return s.addMember(ctx, now, m, joins) // that came after the room was read
 		}
 	}
 	gone := "the room was deleted"
@@ -223,7 +227,8 @@ func (s *Store) addMember(ctx context.Context, r chat.Room, m chat.Member, joins
 }
 
 // countNewcomer counts a member of a room: not in one that is not public, if they join,
-// and not in one that has had bans by now, if it had none when it was read.
+// and not in one that has had bans by now, if it had none when it was read, or that has
+// messages kept for another time.
 func (s *Store) countNewcomer(r chat.Room, joins bool) *types.Update {
 	count := s.countMembers(r.ID, 1)
 	condition := *count.ConditionExpression
@@ -235,8 +240,15 @@ func (s *Store) countNewcomer(r chat.Room, joins bool) *types.Update {
 	if r.BannedAt == 0 {
 		condition += " AND attribute_not_exists(#banned)"
 		count.ExpressionAttributeNames["#banned"] = table.BannedAt
-		count.ReturnValuesOnConditionCheckFailure = types.ReturnValuesOnConditionCheckFailureAllOld
 	}
+	count.ExpressionAttributeNames["#retention"] = table.RetentionDays
+	if r.RetentionDays == 0 {
+		condition += " AND attribute_not_exists(#retention)"
+	} else {
+		condition += " AND #retention = :retention"
+		count.ExpressionAttributeValues[":retention"] = attribute.Number(int64(r.RetentionDays))
+	}
+	count.ReturnValuesOnConditionCheckFailure = types.ReturnValuesOnConditionCheckFailureAllOld
 	count.ConditionExpression = &condition
 	return count
 }

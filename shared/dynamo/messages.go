@@ -163,6 +163,9 @@ func messageItem(m chat.Message) item {
 	if len(m.Mentions) > 0 {
 		row[table.Mentions] = attribute.Texts(m.Mentions)
 	}
+	if m.ExpiresAt != 0 {
+		row[table.TTL] = attribute.Number(seconds(m.ExpiresAt))
+	}
 	if m.Previous != "" {
 		row[table.Previous] = attribute.Text(m.Previous)
 	}
@@ -176,6 +179,9 @@ func quoteValue(q chat.Quote) types.AttributeValue {
 	if q.Attachments > 0 {
 		value[table.Attachments] = attribute.Number(int64(q.Attachments))
 	}
+	if q.ExpiresAt != 0 {
+		value[table.TTL] = attribute.Number(seconds(q.ExpiresAt))
+	}
 	return &types.AttributeValueMemberM{Value: value}
 }
 
@@ -188,6 +194,7 @@ func quoteOf(it item) *chat.Quote {
 	return &chat.Quote{
 		MessageID: attribute.GetText(quote, table.MessageID), SenderID: attribute.GetText(quote, table.SenderID),
 		Preview: attribute.GetText(quote, table.Preview), Attachments: int(attribute.GetNumber(quote, table.Attachments)),
+		ExpiresAt: attribute.GetNumber(quote, table.TTL) * 1000,
 	}
 }
 
@@ -209,21 +216,69 @@ func (s *Store) Messages(ctx context.Context, roomID string, r chat.Range) ([]ch
 	if err != nil {
 		return nil, false, err
 	}
-	items, err := s.queryAll(ctx, p)
+	items, passed, err := s.queryAlive(ctx, p)
 	if err != nil {
 		return nil, false, err
 	}
 	messages := make([]chat.Message, 0, len(items))
 	for _, it := range items {
-		m, ok := MessageOf(roomID, it)
+		m, ok := s.messageOf(roomID, it)
 		if ok && attribute.GetText(it, table.SK) != bound {
 			messages = append(messages, m)
 		}
 	}
-	if len(messages) > r.Limit {
+	switch {
+	case len(messages) > r.Limit:
 		return messages[:r.Limit], true, nil
+	case len(messages) == 0 && passed != nil:
+		m, _ := MessageOf(roomID, passed)
+		return []chat.Message{m.Passed()}, true, nil
 	}
-	return messages, false, nil
+	return messages, passed != nil, nil
+}
+
+// mostPassed is how many messages that have expired, and that DynamoDB has not deleted
+// yet, a page of a history passes before it ends without others: 1 MB of short ones.
+const mostPassed = 3_000
+
+// queryAlive reads page after page until p.limit items have come that have not expired, or
+// mostPassed have that have: then it returns the last of those, nil otherwise.
+func (s *Store) queryAlive(ctx context.Context, p page) (items []item, passed item, err error) {
+	var start item
+	n, limit := 0, p.limit
+	for {
+		got, next, err := s.query(ctx, p, start)
+		if err != nil {
+			return nil, nil, err
+		}
+		read := len(got)
+		for _, it := range got {
+			if s.expired(it) {
+				passed = it
+			} else {
+				items = append(items, it)
+			}
+		}
+		switch {
+		case len(next) == 0 || len(items) >= limit:
+			return items, nil, nil
+		case passed == nil:
+		case n+read >= mostPassed:
+			return items, passed, nil
+		default:
+			p.limit = min(growth*p.limit, mostPassed) // most likely many more have expired
+		}
+		n += read
+		start = next
+	}
+}
+
+// messageOf reads a message as it is now; false if it has expired, or if the key is not a
+// message's.
+func (s *Store) messageOf(roomID string, it item) (chat.Message, bool) {
+	m, ok := MessageOf(roomID, it)
+	m, alive := m.AsOf(s.now().Unix() * 1000)
+	return m, ok && alive
 }
 
 // syncBudget is how many read units one sync may spend on messages: a first message
@@ -234,7 +289,7 @@ const syncBudget = 5 * chat.MaxSyncRooms
 // strongly, within syncBudget.
 func (s *Store) MessagesAfter(ctx context.Context, rooms []chat.Position, limit int) ([]chat.Missed, error) {
 	missed := make([]chat.Missed, len(rooms))
-	spans := make([]*span, len(rooms))
+	spans, passed := make([]*span, len(rooms)), make([]chat.Message, len(rooms))
 	for i, room := range rooms {
 		p := page{pk: table.RoomPrefix + room.RoomID, metered: true}
 		_, p.to = prefixed(table.MessagePrefix)
@@ -248,8 +303,11 @@ func (s *Store) MessagesAfter(ctx context.Context, rooms []chat.Position, limit 
 			page: p,
 			enough: func(items []item) bool {
 				for _, it := range items {
-					if m, ok := MessageOf(room.RoomID, it); ok {
+					m, ok := s.messageOf(room.RoomID, it)
+					if ok {
 						*found = append(*found, m)
+					} else if m.ExpiresAt != 0 {
+						passed[i] = m
 					}
 				}
 				return len(*found) > limit
@@ -264,6 +322,8 @@ func (s *Store) MessagesAfter(ctx context.Context, rooms []chat.Position, limit 
 		missed[i].More = !spans[i].ended
 		if m := &missed[i]; len(m.Messages) > limit {
 			m.Messages, m.More = m.Messages[:limit], true
+		} else if len(m.Messages) == 0 && m.More && passed[i].ID != "" { // all that was read has expired
+			m.Messages = []chat.Message{passed[i].Passed()}
 		}
 	}
 	return missed, nil
@@ -288,7 +348,7 @@ func (s *Store) MessagesByID(ctx context.Context, roomID string, messageIDs []st
 	messages := make([]chat.Message, 0, len(items))
 	for _, k := range keys {
 		if it, ok := items[k]; ok {
-			m, _ := MessageOf(roomID, it)
+			m, _ := s.messageOf(roomID, it)
 			messages = append(messages, m)
 		}
 	}
@@ -324,6 +384,7 @@ func MessageOf(roomID string, it item) (chat.Message, bool) {
 		EditedAt:        attribute.GetNumber(it, table.EditedAt),
 		DeletedAt:       attribute.GetNumber(it, table.DeletedAt),
 		DeletedBy:       attribute.GetText(it, table.DeletedBy),
+		ExpiresAt:       attribute.GetNumber(it, table.TTL) * 1000,
 		Attachments:     filesOf(it),
 		Removed:         attribute.GetTexts(it, table.AttachmentIDs),
 		ReplyTo:         quoteOf(it),

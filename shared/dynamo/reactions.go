@@ -66,13 +66,19 @@ func (s *Store) addReaction(m chat.Message, userID, reaction string) (*types.Upd
 		counts.ExpressionAttributeValues[":most"] = attribute.Number(chat.MaxReactionKinds)
 		delete(counts.ExpressionAttributeNames, "#pk")
 	}
-	return counts, types.TransactWriteItem{Update: &types.Update{
+	mine := &types.Update{
 		TableName: s.table, Key: attribute.Key(table.Reacted(m.RoomID, m.ID, userID)),
 		UpdateExpression:          aws.String("ADD #mine :set"),
 		ConditionExpression:       aws.String("NOT contains(#mine, :reaction)"),
 		ExpressionAttributeNames:  map[string]string{"#mine": table.Reactions},
 		ExpressionAttributeValues: item{":set": textSet(reaction), ":reaction": attribute.Text(reaction)},
-	}}
+	}
+	if m.ExpiresAt != 0 { // it ends with the message
+		mine.UpdateExpression = aws.String("ADD #mine :set SET #ttl = :ttl")
+		mine.ExpressionAttributeNames["#ttl"] = table.TTL
+		mine.ExpressionAttributeValues[":ttl"] = attribute.Number(seconds(m.ExpiresAt))
+	}
+	return counts, types.TransactWriteItem{Update: mine}
 }
 
 // removeReaction returns the two writes that remove a reaction. The last one of a kind

@@ -34,7 +34,7 @@ func (s *Store) Place(ctx context.Context, roomID, userID, messageID string) (ch
 		place.Self = memberOf(userID, items[who])
 	}
 	if it := items[what]; it != nil {
-		place.Message, place.Found = MessageOf(roomID, it)
+		place.Message, place.Found = s.messageOf(roomID, it)
 	}
 	return place, nil
 }

@@ -89,6 +89,9 @@ func memberItem(roomID string, m chat.Member) item {
 	it := attribute.Key(table.Member(roomID, m.UserID))
 	it[table.Role] = attribute.Text(string(m.Role))
 	it[table.JoinedAt] = attribute.Number(m.JoinedAt)
+	if m.RetentionDays != 0 {
+		it[table.RetentionDays] = attribute.Number(int64(m.RetentionDays))
+	}
 	return it
 }
 
@@ -122,6 +125,8 @@ func roomOf(roomID string, it item) chat.Room {
 		Public:      attribute.GetText(it, table.Visibility) == table.Public,
 		PlacedAt:    attribute.GetNumber(it, table.PlacedAt),
 		BannedAt:    attribute.GetNumber(it, table.BannedAt),
+
+		RetentionDays: int(attribute.GetNumber(it, table.RetentionDays)),
 	}
 }
 

@@ -50,8 +50,9 @@ func (s *Store) summaries(ctx context.Context, userID string, places []place, kn
 			Room: roomOf(count.roomID, count.room), SortAt: places[i].listed.at, ReadUpTo: count.cursor.UpTo,
 		}
 		if last, ok := known[table.LastMessage(count.roomID)]; ok {
-			m := LastMessageOf(last)
-			summary.Last = &m
+			if m := LastMessageOf(last); !chat.HasExpired(m.ExpiresAt, s.now().UnixMilli()) {
+				summary.Last = &m
+			}
 		}
 		summary.Unread, summary.UnreadMore = count.result(summary.Last)
 		summary.Mentions = count.mentions
@@ -121,7 +122,7 @@ func (s *Store) countUnread(ctx context.Context, counts []*unreadCount) error {
 		p := page{
 			pk: table.RoomPrefix + count.roomID, to: table.MetadataKey, backward: true, eventual: true, metered: true,
 			project: []string{
-				table.PK, table.SK, table.SenderID, table.DeletedAt, table.Mentions,
+				table.PK, table.SK, table.SenderID, table.DeletedAt, table.Mentions, table.TTL,
 				table.Name, table.Type, table.CreatedBy, table.CreatedAt, table.MemberCount, table.EditedAt, table.Invited,
 			},
 		}
@@ -135,7 +136,7 @@ func (s *Store) countUnread(ctx context.Context, counts []*unreadCount) error {
 		spans[i] = &span{
 			page:   p,
 			small:  1, // the description
-			enough: count.add,
+			enough: func(items []item) bool { return count.add(slices.DeleteFunc(items, s.expired)) },
 			most:   func() int { return chat.MaxUnread + 1 - count.n },
 			known:  count.cursor.CountKnown(),
 		}

@@ -21,14 +21,15 @@ func isPublic(visibility string) (bool, error) {
 	return false, chat.Errorf(chat.CodeInvalidRequest, `invalid visibility: want "public" or "private", got %q`, visibility)
 }
 
-// changeRoom gives a room a name, a visibility, or both, one after the other.
+// changeRoom gives a room a name, a visibility, and for how long its messages are kept, as
+// far as they are given, one after the other.
 func (a *API) changeRoom(r *http.Request, userID string) (int, any, error) {
 	var in wire.RoomChange
 	if err := read(r, &in); err != nil {
 		return 0, nil, err
 	}
-	if in.Name == nil && in.Visibility == nil {
-		return 0, nil, chat.Errorf(chat.CodeInvalidRequest, "name is missing: want a name, a visibility or both")
+	if in.Name == nil && in.Visibility == nil && in.RetentionDays == nil {
+		return 0, nil, chat.Errorf(chat.CodeInvalidRequest, "name is missing: want one or more of name, visibility and retentionDays")
 	}
 	var room chat.Room
 	var public bool
@@ -48,8 +49,20 @@ func (a *API) changeRoom(r *http.Request, userID string) (int, any, error) {
 			return 0, nil, err
 		}
 	}
-	return http.StatusOK, roomBody(room), nil
+	if in.RetentionDays != nil {
+		if err := a.domain.Limits.Take(r.Context(), userID, chat.Writing, retainWrites); err != nil {
+			return 0, nil, err
+		}
+		if room, err = a.domain.Rooms.Retain(r.Context(), userID, r.PathValue("room"), *in.RetentionDays); err != nil {
+			return 0, nil, err
+		}
+	}
+	return http.StatusOK, a.roomBody(room), nil
 }
+
+// retainWrites is as how many changes it counts to set for how long a room's messages are
+// kept: each member is written.
+const retainWrites = 40
 
 func (a *API) joinRoom(r *http.Request, userID string) (int, any, error) {
 	room, joined, err := a.domain.Rooms.Join(r.Context(), userID, r.PathValue("room"))
@@ -57,9 +70,9 @@ func (a *API) joinRoom(r *http.Request, userID string) (int, any, error) {
 		return 0, nil, err
 	}
 	if joined {
-		return http.StatusCreated, roomBody(room), nil
+		return http.StatusCreated, a.roomBody(room), nil
 	}
-	return http.StatusOK, roomBody(room), nil
+	return http.StatusOK, a.roomBody(room), nil
 }
 
 func (a *API) placeRoom(r *http.Request, userID string) (int, any, error) {

@@ -41,7 +41,7 @@ func (a *API) createRoom(r *http.Request, userID string) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	body := roomBody(room)
+	body := a.roomBody(room)
 	others := slices.DeleteFunc(members, func(member string) bool { return member == userID })
 	if body.NeverSignedIn, err = a.domain.Rooms.NeverSignedIn(r.Context(), others); err != nil {
 		return 0, nil, err
@@ -66,8 +66,11 @@ func idempotencyKey(r *http.Request) (string, error) {
 	return key, chat.ValidateIdempotencyKey(key)
 }
 
-func roomBody(r chat.Room) wire.Room {
-	body := wire.Room{ChatRoomID: r.ID, Name: r.Name, Type: string(r.Type), MemberCount: r.MemberCount}
+func (a *API) roomBody(r chat.Room) wire.Room {
+	body := wire.Room{
+		ChatRoomID: r.ID, Name: r.Name, Type: string(r.Type), MemberCount: r.MemberCount,
+		RetentionDays: a.domain.Rooms.RetentionDays(r),
+	}
 	if r.Public {
 		body.Visibility = wire.Public
 	}
@@ -120,7 +123,7 @@ func (a *API) getRoom(r *http.Request, userID string) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	body := roomBody(room.Room)
+	body := a.roomBody(room.Room)
 	if room.Place != nil {
 		body.Place = placeBody(*room.Place)
 	}

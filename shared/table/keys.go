@@ -122,9 +122,11 @@ const (
 	AttachmentIDs   = "attachmentIds" // of a deleted message: whose objects are to go
 	Visibility      = "visibility"    // there if the room is public
 	PlacedAt        = "placedAt"
-	BannedAt        = "bannedAt" // of a room: there if anyone was ever banned
-	Blocks          = "blocks"   // of a member of a direct message: there if they block the other one
-	Blocked         = "blocked"  // there if the other one blocks them
+	RetentionDays   = "retentionDays" // of a room and its members: for how long messages are kept
+	ExpiresAt       = "expiresAt"     // of a last message: the message's ttl, ms; it stays itself
+	BannedAt        = "bannedAt"      // of a room: there if anyone was ever banned
+	Blocks          = "blocks"        // of a member of a direct message: there if they block the other one
+	Blocked         = "blocked"       // there if the other one blocks them
 	By              = "by"
 	Until           = "until"
 	Reason          = "reason"

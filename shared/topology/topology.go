@@ -43,7 +43,7 @@ func Functions() []Function {
 	return []Function{
 		{Name: Connect, MemoryMB: 256, Timeout: 10 * time.Second, Variables: tokens(config.KeysURL, config.QueryToken, config.ConnectRate, config.ConnectBurst, config.Presence)},
 		{Name: Disconnect, MemoryMB: 256, Timeout: 10 * time.Second, Variables: reads(config.Presence)},
-		{Name: SendMessage, MemoryMB: 256, Timeout: 10 * time.Second, Variables: reads(append(frames, config.Attachments, config.UserIDCase, config.Review, config.ReviewFails)...)},
+		{Name: SendMessage, MemoryMB: 256, Timeout: 10 * time.Second, Variables: reads(append(frames, config.Attachments, config.UserIDCase, config.Review, config.ReviewFails, config.Retention)...)},
 		{Name: Default, MemoryMB: 256, Timeout: 10 * time.Second, Variables: reads(append(frames, config.Typing, config.Presence)...)},
 		// The handler's own deadline (FanoutDeadline) is half of this, so that a
 		// slow broadcast answers instead of being killed in the middle. It waits most of
@@ -51,7 +51,7 @@ func Functions() []Function {
 		// connections in 0.69 s instead of 0.70 (docs/large-rooms.md), at twice the price.
 		{Name: Fanout, MemoryMB: 512, Timeout: 20 * time.Second, Variables: reads(config.CallbackURL, config.Presence, config.EventBus, config.EventContent, config.EventTypes)},
 		{Name: LastMessage, MemoryMB: 512, Timeout: 30 * time.Second, Variables: reads(config.OrderSeconds, config.Attachments)},
-		{Name: API, MemoryMB: 256, Timeout: 10 * time.Second, Variables: tokens(config.Services, config.Review, config.ReviewFails, config.SendRate, config.SendBurst, config.WriteRate, config.WriteBurst, config.ReadRate, config.ReadBurst, config.OrderSeconds, config.Attachments, config.MaxFile, config.Presence, config.PushKey)},
+		{Name: API, MemoryMB: 256, Timeout: 10 * time.Second, Variables: tokens(config.Services, config.Review, config.ReviewFails, config.Retention, config.SendRate, config.SendBurst, config.WriteRate, config.WriteBurst, config.ReadRate, config.ReadBurst, config.OrderSeconds, config.Attachments, config.MaxFile, config.Presence, config.PushKey)},
 	}
 }
 

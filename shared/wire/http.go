@@ -105,10 +105,11 @@ const (
 	Private = "private" // members only
 )
 
-// RoomChange gives a room a name, a visibility, or both.
+// RoomChange gives a room what it names.
 type RoomChange struct {
-	Name       *string `json:"name,omitempty"`
-	Visibility *string `json:"visibility,omitempty"`
+	Name          *string `json:"name,omitempty"`
+	Visibility    *string `json:"visibility,omitempty"`
+	RetentionDays *int    `json:"retentionDays,omitempty"` // 0: no bound of the room's own
 }
 
 // PlaceRequest gives a room a place; Lat and Lon are required.
@@ -223,15 +224,17 @@ type Profile struct {
 
 // Room describes a room. Members is one page of them; a stranger gets none.
 type Room struct {
-	ChatRoomID  string       `json:"chatRoomId"`
-	Name        string       `json:"name,omitempty"`
-	Type        string       `json:"type"`
-	MemberCount int          `json:"memberCount"`
-	Visibility  string       `json:"visibility,omitempty"` // Public, or "": private
-	Place       *Place       `json:"place,omitempty"`      // beside Members
-	Role        string       `json:"role,omitempty"`       // the reader's own, beside Members
-	Members     []RoomMember `json:"members,omitzero"`
-	Cursor      string       `json:"cursor,omitempty"`
+	ChatRoomID  string `json:"chatRoomId"`
+	Name        string `json:"name,omitempty"`
+	Type        string `json:"type"`
+	MemberCount int    `json:"memberCount"`
+	Visibility  string `json:"visibility,omitempty"` // Public, or "": private
+	Place       *Place `json:"place,omitempty"`      // beside Members
+	// RetentionDays is for how long messages are kept that are sent now; 0: for ever.
+	RetentionDays int          `json:"retentionDays,omitempty"`
+	Role          string       `json:"role,omitempty"` // the reader's own, beside Members
+	Members       []RoomMember `json:"members,omitzero"`
+	Cursor        string       `json:"cursor,omitempty"`
 
 	// NeverSignedIn is in the answer to a RoomRequest: those of its members.
 	NeverSignedIn []string `json:"neverSignedIn,omitempty"`

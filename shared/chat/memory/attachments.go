@@ -74,7 +74,7 @@ func (s *Store) attach(m chat.Message) error {
 	for _, file := range m.Attachments {
 		key := [2]string{m.RoomID, file.ID}
 		a := s.attachments[key]
-		a.MessageID, a.ExpiresAt = m.ID, 0
+		a.MessageID, a.ExpiresAt = m.ID, m.ExpiresAt
 		s.attachments[key] = a
 	}
 	return nil

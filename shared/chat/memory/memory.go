@@ -107,6 +107,24 @@ func (s *Store) begin(ctx context.Context, method string) (unlock func(), err er
 // DynamoDB's TTL it counts whole seconds, so an item lives up to 1 s longer.
 func (s *Store) expired(end int64) bool { return (end+999)/1000 <= s.now().Unix() }
 
+// message returns a message as it is now; false if there is none or it has expired.
+func (s *Store) message(roomID, messageID string) (chat.Message, bool) {
+	m, ok := s.room(roomID).messages[messageID]
+	m, alive := m.AsOf(s.now().UnixMilli())
+	return m, ok && alive
+}
+
+// alive returns messages as they are now, without those that have expired.
+func (s *Store) alive(messages []chat.Message) []chat.Message {
+	var out []chat.Message
+	for _, m := range messages {
+		if m, ok := m.AsOf(s.now().UnixMilli()); ok {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
 // room returns the items of a room, whether or not the room exists.
 func (s *Store) room(roomID string) *room {
 	r := s.rooms[roomID]

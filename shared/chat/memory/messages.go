@@ -40,7 +40,7 @@ func (s *Store) HasMessage(ctx context.Context, roomID, messageID string) (bool,
 		return false, err
 	}
 	defer unlock()
-	_, ok := s.room(roomID).messages[messageID]
+	_, ok := s.message(roomID, messageID)
 	return ok, nil
 }
 
@@ -53,7 +53,7 @@ func (s *Store) MessagesByID(ctx context.Context, roomID string, messageIDs []st
 	defer unlock()
 	var messages []chat.Message
 	for _, id := range slices.Compact(slices.Sorted(slices.Values(messageIDs))) {
-		if m, ok := s.room(roomID).messages[id]; ok {
+		if m, ok := s.message(roomID, id); ok {
 			messages = append(messages, m)
 		}
 	}
@@ -143,7 +143,7 @@ func (s *Store) Messages(ctx context.Context, roomID string, r chat.Range) ([]ch
 		return nil, false, err
 	}
 	defer unlock()
-	messages := s.room(roomID).between(r.After, r.Before)
+	messages := s.alive(s.room(roomID).between(r.After, r.Before))
 	if r.After == "" {
 		messages = slices.DeleteFunc(messages, func(m chat.Message) bool { return m.ID == r.Before })
 		slices.Reverse(messages)
@@ -163,7 +163,7 @@ func (s *Store) MessagesAfter(ctx context.Context, rooms []chat.Position, limit 
 	defer unlock()
 	missed := make([]chat.Missed, len(rooms))
 	for i, room := range rooms {
-		messages := s.room(room.RoomID).between(room.MessageID, "")
+		messages := s.alive(s.room(room.RoomID).between(room.MessageID, ""))
 		missed[i] = chat.Missed{
 			RoomID: room.RoomID, Messages: messages[:min(limit, len(messages))], More: len(messages) > limit,
 		}
@@ -206,6 +206,7 @@ func (s *Store) changeMessage(
 		change(&stored)
 		s.room(m.RoomID).messages[m.ID] = stored
 	}
+	stored, _ = stored.AsOf(s.now().UnixMilli())
 	return stored, changed, nil
 }
 
@@ -222,7 +223,7 @@ func (s *Store) Place(ctx context.Context, roomID, userID, messageID string) (ch
 		place.Room = *r.about
 		place.Self, place.Member = r.members[userID]
 	}
-	place.Message, place.Found = r.messages[messageID]
+	place.Message, place.Found = s.message(roomID, messageID)
 	return place, nil
 }
 

@@ -17,6 +17,9 @@ func (s *Store) Reacted(ctx context.Context, userID string, messages []chat.Mess
 	defer unlock()
 	mine := map[string][]string{}
 	for _, m := range messages {
+		if stored := s.room(m.RoomID).messages[m.ID]; chat.HasExpired(stored.ExpiresAt, s.now().UnixMilli()) {
+			continue // they end with their message
+		}
 		if own := s.room(m.RoomID).reacted[[2]string{m.ID, userID}]; len(own) > 0 {
 			mine[m.ID] = slices.Clone(own)
 		}

@@ -41,9 +41,9 @@ func (s *Store) UserRooms(ctx context.Context, userID, cursor string, limit int)
 	rooms := make([]chat.RoomSummary, len(places))
 	for i, p := range places {
 		r := s.rooms[p.roomID]
-		rooms[i] = chat.RoomSummary{Room: *r.about, SortAt: p.at, Last: r.lastMessage(), With: s.otherIn(r, userID)}
+		rooms[i] = chat.RoomSummary{Room: *r.about, SortAt: p.at, Last: s.lastMessage(r), With: s.otherIn(r, userID)}
 		rooms[i].ReadUpTo = r.cursors[userID].UpTo
-		unread, mentions := r.unread(userID)
+		unread, mentions := s.unread(r, userID)
 		rooms[i].Unread, rooms[i].UnreadMore = min(unread, chat.MaxUnread), unread > chat.MaxUnread
 		rooms[i].Mentions = mentions
 	}
@@ -86,8 +86,8 @@ func (s *Store) otherIn(r *room, userID string) chat.Person {
 	return chat.Person{}
 }
 
-func (r *room) lastMessage() *chat.LastMessage {
-	if r.last == nil {
+func (s *Store) lastMessage(r *room) *chat.LastMessage {
+	if r.last == nil || chat.HasExpired(r.last.ExpiresAt, s.now().UnixMilli()) {
 		return nil
 	}
 	last := *r.last
@@ -96,9 +96,9 @@ func (r *room) lastMessage() *chat.LastMessage {
 
 // unread counts the messages of others that are unread by the user's read cursor, and
 // which of the newest chat.MaxUnread mention the user.
-func (r *room) unread(userID string) (n, mentions int) {
+func (s *Store) unread(r *room, userID string) (n, mentions int) {
 	cursor := r.cursors[userID]
-	for _, m := range slices.Backward(r.between(cursor.Settled(), "")) {
+	for _, m := range slices.Backward(s.alive(r.between(cursor.Settled(), ""))) {
 		if !cursor.IsUnread(m.ID) || m.SenderID == userID || m.DeletedAt != 0 {
 			continue
 		}

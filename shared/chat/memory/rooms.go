@@ -196,6 +196,7 @@ func (s *Store) add(r chat.Room, m chat.Member) (bool, error) {
 		return false, err
 	}
 	delete(stored.bans, m.UserID)
+	m.RetentionDays = stored.about.RetentionDays
 	stored.members[m.UserID] = m
 	stored.order[m.UserID] = r.CreatedAt
 	stored.about.MemberCount++
