@@ -137,6 +137,23 @@ func TestAnnounce_WhoIsOffline(t *testing.T) {
 	}
 }
 
+// Where only pushes need events, there are no others.
+func TestNotifying_PutsNotificationsOnly(t *testing.T) {
+	ids := changestest.MessageIDs(1)
+	m := &memory{members: []string{"alice", "bob"}, messages: ids}
+	records := []json.RawMessage{
+		changestest.Numbered(changestest.Send(room, ids[0]), 1), changestest.Numbered(changestest.Join(room, "bob"), 2),
+	}
+	b := &bus{events: map[string]map[string]any{}}
+	consumer := fanout.New(online{m, []string{"alice"}}, received{}, time.Minute, func() time.Time { return changestest.Now }, zerolog.Nop()).Announcing(b, false).Notifying()
+	if _, err := consumer.Handle(t.Context(), changes.Event{Records: records}); err != nil {
+		t.Fatal(err)
+	}
+	if got := slices.Collect(maps.Keys(b.events)); !slices.Equal(got, []string{"notification:" + ids[0]}) {
+		t.Errorf("put are %q", got)
+	}
+}
+
 // What a bus does not take comes again with its record; the rest does not.
 func TestAnnounce_WhatIsNotPutComesAgain(t *testing.T) {
 	ids := changestest.MessageIDs(1)
