@@ -263,7 +263,10 @@ func (n *Notifier) post(ctx context.Context, p push, private string) (status int
 	if p.urgent {
 		urgency = library.UrgencyHigh
 	}
-	resp, err := library.SendNotificationWithContext(ctx, p.body, &library.Subscription{
+	// Version 1.4.0 writes the padding into what is left behind a message, which the pushes of
+	// a user share.
+	body := slices.Clip(p.body)
+	resp, err := library.SendNotificationWithContext(ctx, body, &library.Subscription{
 		Endpoint: p.to.Endpoint, Keys: library.Keys{P256dh: p.to.Key, Auth: p.to.Auth},
 	}, &library.Options{
 		HTTPClient: single{n.c.Transport}, TTL: int(life.Seconds()), Topic: p.topic, Urgency: urgency,
