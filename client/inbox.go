@@ -310,6 +310,15 @@ func (in *inbox) answer(q request, input func(*recovery)) {
 	}
 }
 
+// fetched gives a room the messages of an answer. delivers says that those that are new
+// are delivered; else the answer only revises what is there.
+func (in *inbox) fetched(q request, page []arrival, delivers bool, input func(*recovery)) {
+	in.answer(q, func(r *recovery) {
+		in.learnReactions(q, page, delivers)
+		input(r)
+	})
+}
+
 // parse turns the page that answers a request into messages, those with an
 // invalid id left out. It fails if there are more and the page leads no further
 // than after: the same would be asked for in a loop.

@@ -161,18 +161,19 @@ func (in *inbox) reacted(e Reacted) {
 	in.storeReactions(e.ChatRoomID, e.MessageID, told)
 }
 
-// fetched takes the reactions to the messages of an answer. Those that come with their
-// messages, which the answer is about to deliver, need no event. A frame may have
+// learnReactions takes the reactions to the messages of an answer, with in.mu held. Those
+// that come with their messages, which the answer is about to deliver, need no event; those
+// of a page that only revises come again with what delivers their messages. A frame may have
 // overtaken the answer: then the user's own are the answer's, and what frames told since.
-func (in *inbox) fetched(q request, page []arrival) {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	if in.rooms[q.room] != q.of {
-		return
-	}
+func (in *inbox) learnReactions(q request, page []arrival, delivers bool) {
 	for _, m := range page {
 		r := m.Reactions
 		if r == nil {
+			continue
+		}
+		_, waits := q.of.find(m.id)
+		held := waits || q.of.knows(m.id)
+		if !held && !delivers {
 			continue
 		}
 		told := in.reactions[m.ChatRoomID+" "+m.MessageID]
@@ -184,7 +185,7 @@ func (in *inbox) fetched(q request, page []arrival) {
 		if r.Version < told.version {
 			e.Version, e.Counts, e.Mine = told.version, told.counts, told.mine(r)
 		}
-		if _, waits := q.of.find(m.id); waits || q.of.knows(m.id) || r.Version < told.version {
+		if held || r.Version < told.version {
 			in.events.add(e)
 		}
 		if e.Version > told.version {

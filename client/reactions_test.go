@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"fmt"
+	"net/http"
 	"testing"
 	"time"
 
@@ -59,6 +60,34 @@ func TestReactionsNeverGoBack(t *testing.T) {
 		r.pass(time.Minute)
 		if diff := cmp.Diff([]int64{-1, 3, 4}, r.versions()); diff != "" {
 			t.Error(diff)
+		}
+	})
+}
+
+// A page that is read again has a message that was missed, and its reactions; then the
+// message comes as it was sent. What it was reacted to with is told with the next answer.
+func TestReactionsOfAMessageThatWasMissed(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.store("general", "bob", "one")
+		r.run()
+		r.follow("general")
+		missed := r.store("general", "bob", "two")
+		r.reacted("general", 1, 1, 1)
+		failed := false
+		r.onAPI = func(w http.ResponseWriter, q *http.Request) bool {
+			if q.URL.Path != "/api/sync" || failed {
+				return false
+			}
+			failed = true
+			w.WriteHeader(http.StatusServiceUnavailable)
+			r.broadcast(missed)
+			return true
+		}
+		r.cut()
+		r.pass(time.Minute)
+		r.wantContents("general", "one two ")
+		if diff := cmp.Diff([]int64{1}, r.versions()); !failed || diff != "" {
+			t.Error(failed, diff)
 		}
 	})
 }

@@ -122,8 +122,7 @@ func (c *Client) askSync(ctx context.Context, todo []request, after map[string]s
 		if err := c.inbox.events.awaitRoom(ctx); err != nil {
 			return err
 		}
-		c.inbox.fetched(q, page)
-		c.inbox.answer(q, func(r *recovery) { r.synced(q.after, page, missed.More) })
+		c.inbox.fetched(q, page, true, func(r *recovery) { r.synced(q.after, page, missed.More) })
 	}
 	return failure
 }
@@ -175,7 +174,7 @@ func (c *Client) askHistory(ctx context.Context, q request, ask Page, input func
 	if err := c.inbox.events.awaitRoom(ctx); err != nil {
 		return err
 	}
-	c.inbox.fetched(q, page)
-	c.inbox.answer(q, func(r *recovery) { input(r, page, more) })
+	delivers := q.newest || ask.After != ""
+	c.inbox.fetched(q, page, delivers, func(r *recovery) { input(r, page, more) })
 	return nil
 }

@@ -35,7 +35,6 @@ type opened struct {
 // truth is what the server answers to a fresh reader: a user who has just signed in
 // and asks the HTTP API.
 type truth struct {
-	unsure    bool // what frames alone tell of is not judged
 	user      string
 	leaving   string // a user whose presence is not judged
 	rooms     []client.RoomSummary
@@ -253,7 +252,7 @@ func (r *run) differences(ctx context.Context, when string) ([]Violation, error)
 	var found []Violation
 	shown := map[*device]holdings{}
 	for _, d := range r.present() {
-		want := truth{user: d.user, leaving: r.leaving, unsure: r.unsure(), histories: map[string][]client.HistoryMessage{}, members: map[string][]client.RoomMember{}}
+		want := truth{user: d.user, leaving: r.leaving, histories: map[string][]client.HistoryMessage{}, members: map[string][]client.RoomMember{}}
 		if want.rooms, err = r.roomList(ctx, d.user); err != nil {
 			return nil, err
 		}

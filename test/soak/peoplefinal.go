@@ -11,7 +11,6 @@ import (
 
 	"github.com/streamroom/streamroom/client"
 	"github.com/streamroom/streamroom/shared/fanout"
-	"github.com/streamroom/streamroom/test/faults"
 )
 
 // tellsAllReactions reports whether all members' devices get reactions: in larger
@@ -82,17 +81,9 @@ func reactionsOf(m client.HistoryMessage) (r client.Reactions) {
 	return r
 }
 
-// unsure reports whether who is online, and one's own reactions of other devices, are left
-// out: of a frame that a fault kept from a device nothing tells until it reconnects. Virtual
-// days have the time to judge them.
-func (r *run) unsure() bool { return !r.lasting && r.config.Faults.Posts != faults.Posts{} }
-
 // comparePresence compares who is shown as online with what the server says, in rooms that
 // are shown.
 func comparePresence(got holdings, want truth) (found []difference) {
-	if want.unsure {
-		return nil
-	}
 	seen := map[string]bool{want.user: true, want.leaving: true}
 	for room, members := range want.members {
 		if _, shown := got.Opened[room]; !shown {
@@ -124,7 +115,7 @@ func (r *run) ownDifferences(ctx context.Context, shown map[*device]holdings, wh
 					return nil, err
 				}
 			}
-			for _, x := range compareReactions(room.id, opened, histories[key], d.overtaken.Load() || r.unsure()) {
+			for _, x := range compareReactions(room.id, opened, histories[key], d.overtaken.Load()) {
 				found = append(found, Violation{Promise: Differs, Room: x.room, Client: d.name, IDs: x.ids, Detail: when + ": " + x.detail})
 			}
 		}
