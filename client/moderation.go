@@ -80,6 +80,33 @@ func (c *Client) Bans(ctx context.Context, roomID, cursor string) (BanList, erro
 	return list, err
 }
 
+// Report tells those who moderate a room of another one's message; doing it again replaces
+// the reason, at most 500 characters, "" for none.
+//
+// Errors: *Error.
+func (c *Client) Report(ctx context.Context, roomID, messageID, reason string) error {
+	return c.call(ctx, http.MethodPost, messagePath(roomID, messageID)+"/report", wire.ReportRequest{Reason: reason}, nil)
+}
+
+// Reports reads one page of the reports of a room's messages: the first one for an empty
+// cursor, then the one that the cursor of the last answer points at. Owners and moderators
+// only.
+//
+// Errors: *Error.
+func (c *Client) Reports(ctx context.Context, roomID, cursor string) (ReportList, error) {
+	var list ReportList
+	err := c.call(ctx, http.MethodGet, roomPath(roomID)+"/reports"+pageAt(cursor), nil, &list)
+	return list, err
+}
+
+// DismissReports removes all reports of a message; it is no error if there are none. Owners
+// and moderators only.
+//
+// Errors: *Error.
+func (c *Client) DismissReports(ctx context.Context, roomID, messageID string) error {
+	return c.call(ctx, http.MethodDelete, roomPath(roomID)+"/reports/"+url.PathEscape(messageID), nil, nil)
+}
+
 // Block has another user neither begin a direct message with this one, nor write in the
 // one they have, nor add this one to a room; nor can this user write there. Doing it again
 // is no error.

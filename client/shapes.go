@@ -145,6 +145,21 @@ type ChangedMember = wire.ChangedMember
 //	Reason string // empty: none
 type Ban = wire.Ban
 
+// Report is what a user says against a message:
+//
+//	MessageID string
+//	SenderID  string // the message's
+//	UserID    string // who reported it
+//	At        int64  // ms since 1970
+//	Reason    string // empty: none
+type Report = wire.Report
+
+// ReportList is one page of a room's reports:
+//
+//	Reports []Report // of the newest messages first
+//	Cursor  string   // where they go on; empty: these were the last
+type ReportList = wire.ReportList
+
 // BanList is one page of a room's bans:
 //
 //	Bans   []Ban

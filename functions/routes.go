@@ -71,8 +71,9 @@ func API(e Env) (lambda.Handler, error) {
 	store, rule := w.telling().OrderedWithin(w.vars.OrderInterval(chat.OrderInterval)), w.tokenRule()
 	rule.Services = w.vars.Services()
 	limits := chat.Limits{
-		chat.Writing: chat.PerSecond(w.vars.Limit(config.WriteRate, config.WriteBurst, chat.WriteRate, chat.WriteBurst)),
-		chat.Reading: chat.PerSecond(w.vars.Limit(config.ReadRate, config.ReadBurst, chat.ReadRate, chat.ReadBurst)),
+		chat.Writing:   chat.PerSecond(w.vars.Limit(config.WriteRate, config.WriteBurst, chat.WriteRate, chat.WriteBurst)),
+		chat.Reading:   chat.PerSecond(w.vars.Limit(config.ReadRate, config.ReadBurst, chat.ReadRate, chat.ReadBurst)),
+		chat.Reporting: chat.PerMinute(w.vars.Limit(config.ReportRate, config.ReportBurst, chat.ReportRate, chat.ReportBurst)),
 	}
 	reviewing, err := w.reviewing()
 	if err != nil {

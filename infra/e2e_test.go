@@ -276,6 +276,16 @@ func (c *chatter) places() {
 	if len(found.Rooms) != 1 || found.Rooms[0].ChatRoomID != room.ChatRoomID {
 		c.t.Errorf("near are %+v", found)
 	}
+	var said wire.Sent
+	c.api("alice", http.MethodPost, path+"/messages", wire.SendRequest{Content: "buy"}, http.StatusCreated, &said)
+	c.api("service:bot", http.MethodPost, path+"/messages/"+said.MessageID+"/report", wire.ReportRequest{Reason: "spam"}, http.StatusNoContent, nil)
+	var reports wire.ReportList
+	c.api("alice", http.MethodGet, path+"/reports", nil, http.StatusOK, &reports)
+	if len(reports.Reports) != 1 || reports.Reports[0].MessageID != said.MessageID {
+		c.t.Errorf("reported are %+v", reports)
+	}
+	c.api("alice", http.MethodDelete, path+"/reports/"+said.MessageID, nil, http.StatusNoContent, nil)
+	c.api("service:bot", http.MethodPatch, path, wire.RoomChange{RetentionDays: new(int)}, http.StatusOK, nil)
 	c.api("alice", http.MethodPut, "/me/blocks/bob", nil, http.StatusNoContent, nil)
 	c.api("alice", http.MethodGet, "/me/blocks", nil, http.StatusOK, nil)
 	c.api("bob", http.MethodPost, "/rooms", wire.RoomRequest{Type: "group", Name: "Trap", Members: []string{"alice"}}, http.StatusForbidden, nil)

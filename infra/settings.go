@@ -213,6 +213,8 @@ var options = []option{
 	userLimit("writeBurst", config.WriteBurst, 1, 10_000),
 	userLimit("readRate", config.ReadRate, 0, 1000),
 	userLimit("readBurst", config.ReadBurst, 1, 10_000),
+	userLimit("reportRate", config.ReportRate, 0, 10_000),
+	userLimit("reportBurst", config.ReportBurst, 1, 10_000),
 	userLimit("attachmentBytes", config.MaxFile, 1, 100<<20),
 	userLimit("retentionDays", config.Retention, 1, 36_500),
 	switched("typing", config.Typing),

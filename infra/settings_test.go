@@ -216,7 +216,7 @@ func TestSettingsAreDocumented(t *testing.T) {
 func TestSettingsReachTheTemplates(t *testing.T) {
 	c := synthWith(t, map[string]any{
 		"env": "prod", "throttleBurst": "7", "throttleRate": 70, "apiThrottleBurst": 8, "apiThrottleRate": "80", "reservedConcurrency": "fanout=5", "logLevel": "warn",
-		"connectRate": 0, "connectBurst": "7", "sendRate": 3, "sendBurst": 30, "writeRate": "4", "writeBurst": 40, "readRate": 0, "readBurst": 50,
+		"connectRate": 0, "connectBurst": "7", "sendRate": 3, "sendBurst": 30, "writeRate": "4", "writeBurst": 40, "readRate": 0, "readBurst": 50, "reportRate": 6, "reportBurst": 60,
 		"reviewFunction": "arn:aws:lambda:us-east-1:123456789012:function:review", "reviewFailure": "allow",
 		"events": "true", "eventContent": "true",
 		"services":      "bot=machine,news-feed=other",
@@ -358,7 +358,7 @@ func (c *cloud) expectLimits(t *testing.T, r resource) {
 		topology.Connect:     {"CONNECT_RATE": "0", "CONNECT_BURST": "7"},
 		topology.SendMessage: {"SEND_RATE": "3", "SEND_BURST": "30"},
 		topology.Default:     {"SEND_RATE": "3", "SEND_BURST": "30"},
-		topology.API:         {"SEND_RATE": "3", "SEND_BURST": "30", "WRITE_RATE": "4", "WRITE_BURST": "40", "READ_RATE": "0", "READ_BURST": "50"},
+		topology.API:         {"SEND_RATE": "3", "SEND_BURST": "30", "WRITE_RATE": "4", "WRITE_BURST": "40", "READ_RATE": "0", "READ_BURST": "50", "REPORT_RATE": "6", "REPORT_BURST": "60"},
 	}[c.program(t, r)]
 	got := map[string]string{}
 	variables, _ := r.at("Environment", "Variables").(map[string]any)

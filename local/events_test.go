@@ -41,10 +41,11 @@ func TestEvents_TellWhatHappens(t *testing.T) {
 	room := s.Room("alice", "bob")
 	alice := s.Connect("alice")
 	sent, _ := alice.Deliver(room, "a secret", "")
+	s.API("bob", "POST", messagePath(room, sent.MessageID)+"/report", wire.ReportRequest{Reason: "a secret"}, nil)
 	s.API("alice", "PATCH", messagePath(room, sent.MessageID), wire.EditRequest{Content: "no secret"}, nil)
 	s.API("alice", "DELETE", messagePath(room, sent.MessageID), nil, nil)
 	s.API("alice", "DELETE", "/rooms/"+room+"/members?userId=bob", nil, nil)
-	want := []string{"member.joined", "member.left", "message.deleted", "message.edited", "message.sent", "notification"}
+	want := []string{"member.joined", "member.left", "message.deleted", "message.edited", "message.reported", "message.sent", "notification"}
 	var shown struct{ Events []eventbridge.Event }
 	rig.Eventually(t, "all of it is told", func() bool {
 		s.Request(http.MethodGet, "/events", "", nil, &shown)

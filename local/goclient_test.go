@@ -58,6 +58,19 @@ func TestTheGoClientChangesWhatIsThere(t *testing.T) {
 		t.Error(err)
 	}
 	rig.Eventually(t, "the reader", func() bool { return alice.toldRead(id, "bob", messageID) && bob.toldRead(id, "bob", messageID) })
+	if err := bob.Report(ctx, id, messageID, "spam"); err != nil {
+		t.Error(err)
+	}
+	list, err := alice.Reports(ctx, id, "")
+	if err != nil || len(list.Reports) != 1 || list.Reports[0].UserID != "bob" || list.Reports[0].Reason != "spam" {
+		t.Errorf("reported are %+v, %v", list, err)
+	}
+	if err := alice.DismissReports(ctx, id, messageID); err != nil {
+		t.Error(err)
+	}
+	if list, err = alice.Reports(ctx, id, ""); err != nil || len(list.Reports) > 0 {
+		t.Errorf("reported are %+v, %v", list, err)
+	}
 	if room, err := alice.RetainRoom(ctx, id, 7); err != nil || room.RetentionDays != 7 {
 		t.Fatal(room, err)
 	}

@@ -252,7 +252,7 @@ func answerRateLimited(t *testing.T) {
 	t.Helper()
 	s := start(t, local.Config{LogLevel: "warn", Clock: clockwork.NewFakeClockAt(time.Now()), Wrap: func(d local.Deployment) local.Deployment {
 		for _, f := range d.Functions {
-			for _, name := range []string{config.ReadRate, config.ReadBurst, config.WriteRate, config.WriteBurst, config.SendRate, config.SendBurst} {
+			for _, name := range []string{config.ReadRate, config.ReadBurst, config.WriteRate, config.WriteBurst, config.SendRate, config.SendBurst, config.ReportRate, config.ReportBurst} {
 				f.Environment[name] = "1"
 			}
 		}
@@ -262,6 +262,7 @@ func answerRateLimited(t *testing.T) {
 	s.API("alice", "PUT", "/me", wire.NameChange{DisplayName: &name}, nil)
 	s.API("alice", "GET", "/rooms", nil, nil)
 	s.API("alice", "POST", "/rooms/r/messages", wire.SendRequest{Content: "x"}, nil)
+	s.API("alice", "POST", "/rooms/r/messages/m/report", wire.ReportRequest{}, nil)
 	const disconnect = "/users/bob/disconnect"
 	s.API("service:bot", "POST", disconnect, nil, nil)
 	if got := s.API("service:bot", "POST", disconnect, nil, nil); got != http.StatusTooManyRequests {
@@ -299,6 +300,9 @@ func answerRateLimited(t *testing.T) {
 		{"POST", "/rooms/r/messages", wire.SendRequest{Content: "x"}},
 		{"PATCH", "/rooms/r/messages/m", wire.EditRequest{Content: "x"}},
 		{"DELETE", "/rooms/r/messages/m", nil},
+		{"POST", "/rooms/r/messages/m/report", wire.ReportRequest{}},
+		{"GET", "/rooms/r/reports", nil},
+		{"DELETE", "/rooms/r/reports/m", nil},
 		{"PUT", "/rooms/r/messages/m/reactions", wire.ReactionRequest{Reaction: "👍"}},
 		{"DELETE", "/rooms/r/messages/m/reactions?reaction=a", nil},
 		{"POST", "/rooms/r/attachments", wire.AttachmentRequest{Name: "a", ContentType: "image/png", Size: 1}},
@@ -452,6 +456,17 @@ func TestTheDescriptionIsWhatIsServed(t *testing.T) {
 		{"DELETE", "/me/push", wire.PushEndpoint{Endpoint: "https://push.example.com/x"}, 204},
 		{"DELETE", "/me/push", wire.PushEndpoint{}, 400},
 		{"DELETE", "/me/push", wire.PushEndpoint{Endpoint: long}, 413},
+		{"POST", path + "/messages/" + reply.MessageID + "/report", wire.ReportRequest{Reason: "spam"}, 204},
+		{"POST", path + "/messages/" + ack.MessageID + "/report", wire.ReportRequest{Reason: long}, 413},
+		{"POST", path + "/messages/" + ack.MessageID + "/report", wire.ReportRequest{Reason: "a\nb"}, 400},
+		{"POST", path + "/messages/" + nothing + "/report", wire.ReportRequest{}, 404},
+		{"POST", none + "/messages/" + nothing + "/report", wire.ReportRequest{}, 403},
+		{"GET", path + "/reports?limit=1", nil, 200},
+		{"GET", path + "/reports?limit=0", nil, 400},
+		{"GET", none + "/reports", nil, 403},
+		{"DELETE", path + "/reports/" + reply.MessageID, nil, 204},
+		{"DELETE", path + "/reports/x", nil, 400},
+		{"DELETE", none + "/reports/" + nothing, nil, 403},
 		{"PUT", path + "/bans?userId=dora", wire.BanRequest{Until: 9e12, Reason: "spam"}, 200},
 		{"PUT", path + "/bans?userId=dora", wire.BanRequest{Until: 1}, 400},
 		{"PUT", path + "/bans?userId=dora", wire.BanRequest{Reason: long}, 413},

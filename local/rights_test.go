@@ -43,7 +43,7 @@ func newStaff(t *testing.T) *staff {
 // unlimited has the HTTP API and sends not limited.
 func unlimited(d local.Deployment) local.Deployment {
 	return local.EachFunction(func(f local.Function) local.Function {
-		for _, name := range []string{config.WriteRate, config.ReadRate, config.SendRate} {
+		for _, name := range []string{config.WriteRate, config.ReadRate, config.SendRate, config.ReportRate} {
 			if slices.Contains(f.Variables, name) {
 				f.Environment[name] = "0"
 			}
@@ -60,6 +60,9 @@ func (s *staff) reset() {
 		ack, _ := s.sockets[user].Deliver(s.room, "from "+user, "")
 		s.sent[user] = ack.MessageID
 	}
+	var sent wire.Sent
+	s.API("milo", http.MethodPost, "/rooms/"+s.room+"/messages", wire.SendRequest{Content: "from milo"}, &sent)
+	s.sent["milo"] = sent.MessageID
 	for user, change := range map[string]wire.MemberChange{
 		"omar": {Role: ptr("owner")}, "mara": {Role: ptr("moderator")}, "milo": {Role: ptr("moderator")},
 		"tina": {MutedUntil: ptr(time.Now().Add(time.Hour).UnixMilli())},
@@ -126,6 +129,9 @@ func TestRightsOverTheWire(t *testing.T) {
 		{"edit another's", "PATCH", "/messages/{olga}", wire.EditRequest{Content: "old"}, [5]string{"", no, no, no, gone}, false},
 		{"react", "PUT", "/messages/{olga}/reactions", wire.ReactionRequest{Reaction: "a"}, [5]string{"", "", "", mute, gone}, false},
 		{"take back", "DELETE", "/messages/{olga}/reactions?reaction=a", nil, [5]string{"", "", "", "", gone}, false},
+		{"report another's", "POST", "/messages/{milo}/report", wire.ReportRequest{Reason: "spam"}, [5]string{"", "", "", "", gone}, false},
+		{"read reports", "GET", "/reports", nil, [5]string{"", "", no, no, gone}, false},
+		{"dismiss reports", "DELETE", "/reports/{olga}", nil, [5]string{"", "", no, no, gone}, false},
 		{"rename", "PATCH", "", wire.NameRequest{Name: "New"}, [5]string{"", no, no, no, gone}, false},
 		{"make public", "PATCH", "", wire.RoomChange{Visibility: ptr(wire.Private)}, [5]string{"", no, no, no, gone}, false},
 		{"keep messages for a week", "PATCH", "", wire.RoomChange{RetentionDays: ptr(7)}, [5]string{"", no, no, no, gone}, false},
@@ -155,7 +161,7 @@ func TestRightsOverTheWire(t *testing.T) {
 			if self == "" {
 				self = s.sent["olga"]
 			}
-			words := strings.NewReplacer("{self}", self, "{olga}", s.sent["olga"], "{me}", user)
+			words := strings.NewReplacer("{self}", self, "{olga}", s.sent["olga"], "{milo}", s.sent["milo"], "{me}", user)
 			body := test.body
 			if read, ok := body.(wire.ReadRequest); ok {
 				read.UpTo = words.Replace(read.UpTo)

@@ -157,6 +157,10 @@ func planted() map[table.Kind][]rig.Item {
 			by(table.Ban("r", user), rig.Item{table.By: txt("o"), table.At: number(1)}),
 			by(table.Ban("r", "p"), rig.Item{table.By: txt(user), table.At: number(1), table.Reason: txt(text)}),
 		},
+		table.KindReport: {
+			by(table.Report("r", other, user), rig.Item{table.SenderID: txt("o"), table.At: number(1), table.Reason: txt(text)}),
+			by(table.Report("r", id, "p"), rig.Item{table.SenderID: txt(user), table.At: number(1), table.Reason: txt(text)}),
+		},
 		table.KindBlock:      {by(table.Block(user, "p"), rig.Item{table.At: number(1)}), by(table.Block("p", user), rig.Item{table.At: number(1)})},
 		table.KindPush:       {by(table.Push(user, "h"), rig.Item{table.Endpoint: txt("https://push.example.com/" + text), table.At: number(1)})},
 		table.KindRead:       {by(table.Read("left", user), rig.Item{table.UpTo: txt(id)})},

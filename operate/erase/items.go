@@ -45,6 +45,7 @@ var handlers = map[table.Kind]handler{
 	},
 	table.KindBan:     (*eraser).ban,
 	table.KindBlock:   (*eraser).block,
+	table.KindReport:  reported,
 	table.KindSlice:   (*eraser).slice,
 	table.KindPlace:   func(*eraser, table.Identity, item) found { return found{} }, // the room's
 	table.KindSeen:    remove,
@@ -239,6 +240,15 @@ func (e *eraser) ban(id table.Identity, it item) found {
 		}
 		return err
 	})
+}
+
+// reported finds reports by the user, and of the user's messages, which are gone.
+func reported(e *eraser, id table.Identity, it item) found {
+	user := e.config.UserID
+	if id.UserID != user && attribute.GetText(it, table.SenderID) != user {
+		return found{}
+	}
+	return e.ifUser(user, id, func(ctx context.Context) error { return e.remove(ctx, id.Kind, attribute.KeyOf(it)) })
 }
 
 // block finds blocks by the user and of the user, with their marks in the other one's

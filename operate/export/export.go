@@ -169,8 +169,8 @@ func (x *exporter) ofUser(it item) []line {
 	switch {
 	case known && len(what) == 0, err == nil && slices.Contains(derived, id.Kind):
 		return nil
-	case id.Kind == table.KindBlock && id.UserID != x.config.UserID:
-		return nil // who blocks the user is not for them to know
+	case (id.Kind == table.KindBlock || id.Kind == table.KindReport) && id.UserID != x.config.UserID:
+		return nil // who blocks or reports the user is not for them to know
 	case id.Kind == table.KindMember:
 		l := whole(it)
 		delete(l, table.Blocked) // as above

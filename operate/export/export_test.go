@@ -49,6 +49,8 @@ func plant(w *rig.Operated) {
 		rig.Keyed(at("4"), rig.Item{table.SenderID: text("alice"), table.Content: text("yes"), table.ReplyTo: &types.AttributeValueMemberM{Value: rig.Item{
 			table.MessageID: text(messageID), table.SenderID: text("dora"), table.Preview: text("gone"), table.TTL: number(9),
 		}}}),
+		rig.Keyed(table.Report("r", messageID, "alice"), rig.Item{table.SenderID: text("bob"), table.Reason: text("rude")}),
+		rig.Keyed(table.Report("r", messageID, "bob"), rig.Item{table.SenderID: text("alice"), table.Reason: text("a secret reason")}),
 		rig.Keyed(table.Attachment("r", messageID), rig.Item{table.UploadedBy: text("alice"), table.Name: text("a.txt")}),
 		rig.Keyed(table.Key{PK: "NEW#1", SK: "METADATA"}, rig.Item{"by": text("alice")}),
 		rig.Keyed(table.Push("alice", "h"), rig.Item{
@@ -99,7 +101,7 @@ func TestExportOfAUser(t *testing.T) {
 	w := rig.StartOperated(t, rig.OperatedOptions{})
 	plant(w)
 	lines, all := run(t, w, "alice", "")
-	want := []string{"attachment", "member", "member", erase.Mention, "message", "message", "profile", "push", erase.Quote, "read", "unknown"}
+	want := []string{"attachment", "member", "member", erase.Mention, "message", "message", "profile", "push", erase.Quote, "read", "report", "unknown"}
 	if got := kinds(lines); !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
@@ -123,7 +125,7 @@ func TestExportOfARoom(t *testing.T) {
 	w := rig.StartOperated(t, rig.OperatedOptions{})
 	plant(w)
 	lines, _ := run(t, w, "", "r")
-	want := []string{"attachment", "member", "message", "message", "message", "message", "read", "room"}
+	want := []string{"attachment", "member", "message", "message", "message", "message", "read", "report", "report", "room"}
 	if got := kinds(lines); !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}

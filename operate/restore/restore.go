@@ -32,7 +32,7 @@ import (
 var entities = map[string][]table.Kind{
 	"message": {table.KindMessage, table.KindReacted},
 	"room":    {table.KindRoom, table.KindLastMessage},
-	"member":  {table.KindMember, table.KindParticipation, table.KindRead, table.KindBan},
+	"member":  {table.KindMember, table.KindParticipation, table.KindRead, table.KindBan, table.KindReport},
 	"profile": {table.KindProfile, table.KindBlock, table.KindPush},
 }
 

@@ -55,6 +55,7 @@ func lonelyItems(expired types.AttributeValue) map[table.Kind]lonely {
 		table.KindRate:        {table.Rate("u13", "connect"), ends, leftover, ""},
 		table.KindSlice:       {table.Slice("run", 1), ends, leftover, ""},
 		table.KindBan:         {table.Ban("r12", "u14"), ends, leftover, ""},
+		table.KindReport:      {table.Report("r17", message, "u17"), rig.Item{table.SenderID: text("u18"), table.At: number(1)}, "", ""},
 		table.KindBlock:       {table.Block("u15", "u16"), rig.Item{table.At: number(1)}, "", ""},
 		table.KindPush:        {table.Push("u17", "h"), rig.Item{table.At: number(1)}, "", ""},
 	}

@@ -160,7 +160,7 @@ func (s *segmentScan) take(it item) error {
 	case table.KindSeen:
 		return s.wantPresence(id.UserID, it)
 	case table.KindSent, table.KindCreated, table.KindRate, table.KindSlice, table.KindOnline, table.KindTyping: // they expire
-	case table.KindProfile, table.KindBan, table.KindBlock, table.KindPush, table.KindUnknown: // nothing follows from them, nor they from something
+	case table.KindProfile, table.KindBan, table.KindBlock, table.KindPush, table.KindReport, table.KindUnknown: // nothing follows from them, nor they from something
 	}
 	return nil
 }

@@ -28,6 +28,13 @@ type (
 	// MessageDeleted says that a message was deleted as of its DeletedAt.
 	MessageDeleted struct{ Message chat.Message }
 
+	// MessageReported says that a user has reported another one's message, for a reason
+	// or "", as of At, ms.
+	MessageReported struct {
+		RoomID, MessageID, SenderID, UserID, Reason string
+		At                                          int64
+	}
+
 	// ReadMoved says that a user has read a room's messages after From, up to UpTo.
 	// From is "" for all. Since and Known are those of a chat.ReadCursor.
 	ReadMoved struct{ RoomID, UserID, From, UpTo, Since, Known string }
@@ -100,6 +107,7 @@ type (
 func (MessageSent) isChange()        {}
 func (MessageEdited) isChange()      {}
 func (MessageDeleted) isChange()     {}
+func (MessageReported) isChange()    {}
 func (ReadMoved) isChange()          {}
 func (TypingNoted) isChange()        {}
 func (Reacted) isChange()            {}

@@ -86,6 +86,15 @@ func TestDecode(t *testing.T) {
 			changestest.Insert(table.Read(room, "bob"), attributes{table.UpTo: {"S": id}, table.Since: {"S": "02"}, table.Known: {"S": "ABCDEF"}}),
 			changes.ReadMoved{RoomID: room, UserID: "bob", UpTo: id, Since: "02", Known: "ABCDEF"},
 		},
+		"a report": {
+			changestest.Insert(table.Report(room, id, "bob"), attributes{table.SenderID: {"S": "alice"}, table.At: {"N": "5"}}),
+			changes.MessageReported{RoomID: room, MessageID: id, SenderID: "alice", UserID: "bob", At: 5},
+		},
+		"a report with another reason": {
+			changestest.Modify(table.Report(room, id, "bob"), nil, attributes{table.SenderID: {"S": "alice"}, table.Reason: {"S": "spam"}, table.At: {"N": "6"}}),
+			changes.MessageReported{RoomID: room, MessageID: id, SenderID: "alice", UserID: "bob", Reason: "spam", At: 6},
+		},
+		"a report that was dismissed": {changestest.Remove(table.Report(room, id, "bob"), attributes{table.At: {"N": "6"}}), nil},
 		"a user who types": {
 			changestest.Insert(table.Typing(room, "bob"), attributes{table.At: {"N": "5"}}), changes.TypingNoted{RoomID: room, UserID: "bob", At: 5},
 		},

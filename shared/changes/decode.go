@@ -123,6 +123,8 @@ func (it item) change() (Change, error) {
 		return TypingNoted{it.key.RoomID, it.key.UserID, at}, err
 	case kind == table.KindReacted && !it.expired():
 		return it.reactedChange()
+	case kind == table.KindReport && it.operation != removed:
+		return it.reportChange()
 	case kind == table.KindSeen && it.operation != removed:
 		return PresenceTold{it.key.UserID}, nil
 	case kind == table.KindMember && it.operation == inserted:
@@ -199,6 +201,19 @@ func (it item) readChange() (Change, error) {
 		return nil, err
 	}
 	return moved, nil
+}
+
+func (it item) reportChange() (Change, error) {
+	c := MessageReported{RoomID: it.key.RoomID, MessageID: it.key.MessageID, UserID: it.key.UserID}
+	var err error
+	if c.SenderID, err = textOf(it.after, table.SenderID); err != nil {
+		return nil, err
+	}
+	if c.Reason, err = optionalText(it.after, table.Reason); err != nil {
+		return nil, err
+	}
+	c.At, err = numberOf(it.after, table.At)
+	return c, err
 }
 
 // reactedChange returns nothing where a record changes no reaction.

@@ -62,6 +62,16 @@ func TestRights(t *testing.T) {
 		do    func(w *world, room, by string) error
 		codes [5]chat.Code // of the actors
 	}{
+		"reports another's message": {func(w *world, room, by string) error {
+			return w.rooms.Report(w.Context(), by, room, w.stored(room, "pia"), "spam")
+		}, [5]chat.Code{yes, yes, yes, gone, yes}},
+		"reads reports": {func(w *world, room, by string) error {
+			_, _, err := w.rooms.Reports(w.Context(), by, room, chat.ReportPlace{}, 9)
+			return err
+		}, [5]chat.Code{yes, yes, no, gone, yes}},
+		"dismisses reports": {func(w *world, room, by string) error {
+			return w.rooms.Dismiss(w.Context(), by, room, w.stored(room, "pia"))
+		}, [5]chat.Code{yes, yes, no, gone, yes}},
 		"changes how long messages are kept": {func(w *world, room, by string) error {
 			_, err := w.rooms.Retain(w.Context(), by, room, 7)
 			return err

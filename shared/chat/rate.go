@@ -23,6 +23,8 @@ const (
 	WriteBurst   = 50
 	ReadRate     = 5 // lists, syncs, histories and the like a second
 	ReadBurst    = 100
+	ReportRate   = 10 // reports of messages a minute
+	ReportBurst  = 20
 )
 
 // The limits of a connection. They go with that of messages.
@@ -88,6 +90,7 @@ const (
 	Sustaining Action = "sustained" // messages, over time
 	Writing    Action = "write"
 	Reading    Action = "read"
+	Reporting  Action = "report"
 	Refusing   Action = "refused"
 	Pinging    Action = "ping"
 	Typing     Action = "typing"
@@ -215,6 +218,7 @@ var verbs = map[Action]string{
 	Sustaining: "the user sent more than %d messages",
 	Writing:    "the user made more than %d changes",
 	Reading:    "the user read more than %d lists",
+	Reporting:  "the user reported more than %d messages",
 	Pinging:    "the connection sent more than %d pings",
 	Typing:     "the connection sent more than %d frames about typing",
 }

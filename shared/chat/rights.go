@@ -9,7 +9,7 @@ import (
 // Operation is what someone does in a room. Rights say who may.
 type Operation string
 
-// The operations. Members may do those up to ToLeave, strangers may read a public room
+// The operations. Members may do those up to ToReport, strangers may read a public room
 // and join it.
 const (
 	ToRead         Operation = "read"          // the room, its members and its messages, or mark them read
@@ -19,6 +19,8 @@ const (
 	ToType         Operation = "type"            // show that one types
 	ToDelete       Operation = "delete messages" // one's own, and take reactions back
 	ToLeave        Operation = "leave"
+	ToReport       Operation = "report messages" // of others
+	ToJudge        Operation = "read and dismiss reports"
 	ToDeleteOthers Operation = "delete messages of others"
 	ToRename       Operation = "rename the room"
 	ToShare        Operation = "change the visibility of the room"
@@ -34,7 +36,7 @@ const (
 // right is who may do an operation.
 type right struct {
 	roles  []Role
-	direct bool // in a direct message, too; a service deletes messages there all the same
+	direct bool // in a direct message, too; a service moderates one all the same, see may
 	voice  bool // not while they are muted, or block the other one, or are blocked
 }
 
@@ -53,6 +55,8 @@ var rights = map[Operation]right{
 	ToType:         {roles: everyMember, direct: true, voice: true},
 	ToDelete:       {roles: everyMember, direct: true},
 	ToLeave:        {roles: everyMember, direct: true},
+	ToReport:       {roles: everyMember, direct: true},
+	ToJudge:        {roles: moderators},
 	ToDeleteOthers: {roles: moderators},
 	ToRename:       {roles: owners},
 	ToShare:        {roles: owners},
@@ -74,7 +78,7 @@ var ranks = map[Role]int{PlainMember: 1, Moderator: 2, Owner: 3, Service: 4}
 func may(op Operation, in RoomType, by Member, now int64) error {
 	r, role := rights[op], cmp.Or(by.Role, PlainMember)
 	switch {
-	case in == Direct && !r.direct && (role != Service || op != ToDeleteOthers):
+	case in == Direct && !r.direct && (role != Service || op != ToDeleteOthers && op != ToJudge):
 		return Errorf(CodeForbidden, "no one can %s in a direct message: it has no name, no place and no roles, and its two members stay", op)
 	case !slices.Contains(r.roles, role):
 		who := "only owners"

@@ -15,6 +15,7 @@ type RoomStore interface {
 	PlaceIndex
 	BanStore
 	RetentionStore
+	ReportStore
 	BlockReader
 	// SignedIn returns which of up to 100 users have signed in, in the order given.
 	SignedIn(ctx context.Context, userIDs []string) ([]string, error)

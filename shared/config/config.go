@@ -34,6 +34,8 @@ const (
 	WriteBurst   = "WRITE_BURST"    // and how many at once; optional
 	ReadRate     = "READ_RATE"      // lists that a user may read a second by the HTTP API, 0 for no limit; optional
 	ReadBurst    = "READ_BURST"     // and how many at once; optional
+	ReportRate   = "REPORT_RATE"    // messages that a user may report a minute, 0 for no limit; optional
+	ReportBurst  = "REPORT_BURST"   // and how many at once; optional
 	OrderSeconds = "ORDER_INTERVAL" // seconds between two moves of a room in lists of rooms, 0 for none; optional
 	OriginKeys   = "ORIGIN_KEYS"    // keys of which a request carries one if it came by the distribution, separated by commas; optional
 	Typing       = "TYPING"         // "off" takes no frames that say that a user types; optional
@@ -164,7 +166,7 @@ func (r *Reader) OriginKeys() []string { return list(r.get(OriginKeys)) }
 func (r *Reader) TokenInQuery() bool { return r.boolean(QueryToken) }
 
 // Rates are the variables of limits per user: how many in a time, 0 for no limit.
-func Rates() []string { return []string{ConnectRate, SendRate, WriteRate, ReadRate} }
+func Rates() []string { return []string{ConnectRate, SendRate, WriteRate, ReadRate, ReportRate} }
 
 // Limit returns a limit per user from the variables of its rate and its burst, or the
 // values given where these are not set.

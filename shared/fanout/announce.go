@@ -38,6 +38,7 @@ const (
 	messageSent    = "message.sent"
 	messageEdited  = "message.edited"
 	messageDeleted = "message.deleted"
+	messageReport  = "message.reported"
 	memberJoined   = "member.joined"
 	memberLeft     = "member.left"
 	notification   = "notification"
@@ -72,6 +73,15 @@ type messageData struct {
 
 	Reason  string   `json:"reason,omitempty"`  // of a notification
 	Offline []string `json:"offline,omitempty"` // who has no connection
+}
+
+type reportData struct {
+	ChatRoomID string `json:"chatRoomId"`
+	MessageID  string `json:"messageId"`
+	SenderID   string `json:"senderId"` // the message's
+	UserID     string `json:"userId"`   // who reported it
+	ReportedAt int64  `json:"reportedAt"`
+	Reason     string `json:"reason,omitempty"` // with the content of messages
 }
 
 type memberData struct {
@@ -136,6 +146,8 @@ func (f *Fanout) eventOf(r changes.Record) (eventbus.Event, bool) {
 		return event(messageEdited, c.Message.ID+"-"+strconv.FormatInt(c.Message.EditedAt, 10), c.Message.EditedAt, f.messageData(c.Message)), true
 	case changes.MessageDeleted:
 		return event(messageDeleted, c.Message.ID, c.Message.DeletedAt, f.messageData(c.Message)), true
+	case changes.MessageReported:
+		return event(messageReport, c.MessageID+"-"+c.UserID+"-"+strconv.FormatInt(c.At, 10), c.At, f.reportData(c)), true
 	case changes.MemberJoined:
 		// Not the sequence: a record that is rebuilt from the table has one of its run.
 		id := c.RoomID + ":" + c.Member.UserID + ":" + strconv.FormatInt(c.Member.JoinedAt, 10)
@@ -150,6 +162,8 @@ func event(kind, id string, ms int64, data any) eventbus.Event {
 	e := eventbus.Event{Type: kind, ID: kind + ":" + id, Time: time.UnixMilli(ms).UTC(), Data: data}
 	switch d := data.(type) {
 	case messageData:
+		e.Subject = d.ChatRoomID
+	case reportData:
 		e.Subject = d.ChatRoomID
 	case memberData:
 		e.Subject = d.ChatRoomID
@@ -167,6 +181,14 @@ func (f *Fanout) messageData(m chat.Message) messageData {
 	}
 	if f.content {
 		d.Content = m.Content
+	}
+	return d
+}
+
+func (f *Fanout) reportData(c changes.MessageReported) reportData {
+	d := reportData{ChatRoomID: c.RoomID, MessageID: c.MessageID, SenderID: c.SenderID, UserID: c.UserID, ReportedAt: c.At}
+	if f.content {
+		d.Reason = c.Reason
 	}
 	return d
 }

@@ -45,6 +45,7 @@ const (
 	BanPrefix        = "BAN#"
 	BlockPrefix      = "BLOCK#"
 	PushPrefix       = "PUSH#"
+	ReportPrefix     = "REPORT#"
 
 	MetadataKey    = "METADATA"
 	LastMessageKey = "LASTMESSAGE"
@@ -252,6 +253,14 @@ func Block(userID, blocked string) Key { return Key{UserPrefix + userID, BlockPr
 // Push is the key of a user's push subscription, by a hash of its endpoint.
 func Push(userID, id string) Key { return Key{UserPrefix + userID, PushPrefix + id} }
 
+// Report is the key of a user's report of a message.
+func Report(roomID, messageID, userID string) Key {
+	return Key{RoomPrefix + roomID, ReportOf(messageID) + userID}
+}
+
+// ReportOf begins the sort keys of the reports of a message.
+func ReportOf(messageID string) string { return ReportPrefix + messageID + "#" }
+
 // UserRooms is the partition key of a user's rooms in GSI1.
 func UserRooms(userID string) string { return UserRoomsPrefix + userID }
 
@@ -292,6 +301,7 @@ const (
 	KindBan
 	KindBlock
 	KindPush
+	KindReport
 )
 
 var kindNames = [...]string{
@@ -307,6 +317,7 @@ var kindNames = [...]string{
 	KindBan:        "ban",
 	KindBlock:      "block",
 	KindPush:       "push",
+	KindReport:     "report",
 }
 
 // String names the entity in one lower-case word, for operators and logs.
@@ -438,6 +449,11 @@ func parseRoom(roomID, sk string) (Identity, bool) {
 		userID, connectionID, found := strings.Cut(rest, "#") // user ids have none
 		id := Identity{Kind: KindOnline, RoomID: roomID, UserID: userID, ConnectionID: connectionID}
 		return id, found && userID != "" && connectionID != ""
+	}
+	if rest, ok := cut(sk, ReportPrefix); ok {
+		messageID, userID, found := strings.Cut(rest, "#")
+		id := Identity{Kind: KindReport, RoomID: roomID, MessageID: messageID, UserID: userID}
+		return id, found && messageID != "" && userID != ""
 	}
 	if rest, ok := cut(sk, ReactedPrefix); ok {
 		messageID, userID, found := strings.Cut(rest, "#")

@@ -30,6 +30,7 @@ func TestParseReadsBackWhatTheConstructorsMake(t *testing.T) {
 		"place":         {table.Place(room), table.Identity{Kind: table.KindPlace, RoomID: room}},
 		"seen":          {table.Seen(user), table.Identity{Kind: table.KindSeen, UserID: user}},
 		"typing":        {table.Typing(room, user), table.Identity{Kind: table.KindTyping, RoomID: room, UserID: user}},
+		"report":        {table.Report(room, message, user), table.Identity{Kind: table.KindReport, RoomID: room, MessageID: message, UserID: user}},
 		"reacted":       {table.Reacted(room, message, user), table.Identity{Kind: table.KindReacted, RoomID: room, MessageID: message, UserID: user}},
 		"ban":           {table.Ban(room, user), table.Identity{Kind: table.KindBan, RoomID: room, UserID: user}},
 		"block":         {table.Block(user, "bob"), table.Identity{Kind: table.KindBlock, UserID: user, Blocked: "bob"}},
@@ -59,6 +60,8 @@ func TestParseRefusesForeignKeys(t *testing.T) {
 		{PK: "CHATROOM#r", SK: "MEMBER#"},
 		{PK: "CHATROOM#r", SK: "READ#"},
 		{PK: "CHATROOM#r", SK: "BAN#"},
+		{PK: "CHATROOM#r", SK: "REPORT#m"},
+		{PK: "CHATROOM#r", SK: "REPORT#m#"},
 		{PK: "USER#u", SK: "BLOCK#"},
 		{PK: "USER#u", SK: "PUSH#"},
 		{PK: "CHATROOM#r", SK: "ONLINE#u"},
@@ -129,6 +132,8 @@ func FuzzParse(f *testing.F) {
 			again = table.Created(id.UserID, id.IdempotencyKey)
 		case table.KindPlace:
 			again = table.Place(id.RoomID)
+		case table.KindReport:
+			again = table.Report(id.RoomID, id.MessageID, id.UserID)
 		case table.KindReacted:
 			again = table.Reacted(id.RoomID, id.MessageID, id.UserID)
 		case table.KindOnline:
@@ -165,7 +170,7 @@ func TestEveryKindHasANameOfItsOwn(t *testing.T) {
 		}
 		kinds[name] = kind
 	}
-	if kinds["created"] != table.KindCreated || len(kinds) != int(table.KindPush) {
+	if kinds["created"] != table.KindCreated || len(kinds) != int(table.KindReport) {
 		t.Errorf("the kinds are %v", kinds)
 	}
 }

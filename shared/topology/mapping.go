@@ -53,21 +53,21 @@ func StreamMappings() []StreamMapping {
 			BisectOnError:         true,
 			ReportItemFailures:    true,
 			Filters: []Pattern{
-				// Messages, members, read cursors, notes of who types and members' first
-				// reactions to a message that were added, parts of a large room's
+				// Messages, members, read cursors, notes of who types, reports of messages and
+				// members' first reactions to a message that were added, parts of a large room's
 				// fan-out, and users who are online at first.
 				{
 					EventNames: []string{"INSERT"},
 					PKPrefixes: []string{table.RoomPrefix, table.FanoutPrefix, table.UserPrefix},
-					SKPrefixes: []string{table.MessagePrefix, table.MemberPrefix, table.ReadPrefix, table.TypingPrefix, table.ReactedPrefix, table.SliceKey, table.SeenKey},
+					SKPrefixes: []string{table.MessagePrefix, table.MemberPrefix, table.ReadPrefix, table.TypingPrefix, table.ReactedPrefix, table.ReportPrefix, table.SliceKey, table.SeenKey},
 				},
-				// Read cursors that moved, users who go on typing, come or have gone, and
-				// reactions. Notes of typing end
+				// Read cursors that moved, users who go on typing, come or have gone,
+				// reactions, and reports with another reason. Notes of typing end
 				// by their ttl, which no filter passes.
 				{
 					EventNames: []string{"MODIFY"},
 					PKPrefixes: []string{table.RoomPrefix, table.UserPrefix},
-					SKPrefixes: []string{table.ReadPrefix, table.TypingPrefix, table.ReactedPrefix, table.SeenKey},
+					SKPrefixes: []string{table.ReadPrefix, table.TypingPrefix, table.ReactedPrefix, table.ReportPrefix, table.SeenKey},
 				},
 				// Messages that were edited or deleted, rooms that were renamed, shared or
 				// placed, and members with another role or muted; not rooms whose number of

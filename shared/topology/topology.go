@@ -51,7 +51,7 @@ func Functions() []Function {
 		// connections in 0.69 s instead of 0.70 (docs/large-rooms.md), at twice the price.
 		{Name: Fanout, MemoryMB: 512, Timeout: 20 * time.Second, Variables: reads(config.CallbackURL, config.Presence, config.EventBus, config.EventContent, config.EventTypes)},
 		{Name: LastMessage, MemoryMB: 512, Timeout: 30 * time.Second, Variables: reads(config.OrderSeconds, config.Attachments)},
-		{Name: API, MemoryMB: 256, Timeout: 10 * time.Second, Variables: tokens(config.Services, config.Review, config.ReviewFails, config.Retention, config.SendRate, config.SendBurst, config.WriteRate, config.WriteBurst, config.ReadRate, config.ReadBurst, config.OrderSeconds, config.Attachments, config.MaxFile, config.Presence, config.PushKey)},
+		{Name: API, MemoryMB: 256, Timeout: 10 * time.Second, Variables: tokens(config.Services, config.Review, config.ReviewFails, config.Retention, config.SendRate, config.SendBurst, config.WriteRate, config.WriteBurst, config.ReadRate, config.ReadBurst, config.ReportRate, config.ReportBurst, config.OrderSeconds, config.Attachments, config.MaxFile, config.Presence, config.PushKey)},
 	}
 }
 

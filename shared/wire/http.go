@@ -47,6 +47,26 @@ type Ban struct {
 	Reason string `json:"reason,omitempty"`
 }
 
+// ReportRequest says what is wrong with a message.
+type ReportRequest struct {
+	Reason string `json:"reason,omitempty"` // at most 500 characters
+}
+
+// Report is what a user says against a message.
+type Report struct {
+	MessageID string `json:"messageId"`
+	SenderID  string `json:"senderId"` // the message's
+	UserID    string `json:"userId"`   // who reported it
+	At        int64  `json:"at"`       // ms since 1970
+	Reason    string `json:"reason,omitempty"`
+}
+
+// ReportList is one page of a room's reports, those of the newest messages first.
+type ReportList struct {
+	Reports []Report `json:"reports"`
+	Cursor  string   `json:"cursor,omitempty"`
+}
+
 // BanList is one page of a room's bans, by user id.
 type BanList struct {
 	Bans   []Ban  `json:"bans"`

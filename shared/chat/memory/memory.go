@@ -59,6 +59,7 @@ type room struct {
 	cursors  map[string]chat.ReadCursor // by user
 	typing   map[string]int64           // by user: since when, ms
 	bans     map[string]chat.Ban
+	reports  map[chat.ReportPlace]chat.Report
 	messages map[string]chat.Message
 	reacted  map[[2]string][]string // by message and user
 	last     *chat.LastMessage
@@ -136,6 +137,7 @@ func (s *Store) room(roomID string) *room {
 			cursors:  map[string]chat.ReadCursor{},
 			typing:   map[string]int64{},
 			bans:     map[string]chat.Ban{},
+			reports:  map[chat.ReportPlace]chat.Report{},
 			messages: map[string]chat.Message{},
 			reacted:  map[[2]string][]string{},
 		}

@@ -54,7 +54,7 @@ func Run(t *testing.T, open func(t *testing.T, now func() time.Time) Store) {
 	t.Helper()
 	for _, tests := range []map[string]func(*fixture){
 		connectionTests, sendTests, roomTests, memberTests, placeTests, listTests, historyTests, readingTests, editTests, profileTests,
-		attachmentTests, mentionTests, typingTests, reactionTests, presenceTests, moderationTests, banTests, blockTests, pushTests, retentionTests,
+		attachmentTests, mentionTests, typingTests, reactionTests, presenceTests, moderationTests, banTests, blockTests, pushTests, retentionTests, reportTests,
 	} {
 		for name, test := range tests {
 			t.Run(name, func(t *testing.T) {
