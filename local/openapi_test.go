@@ -519,6 +519,7 @@ func TestTheDescriptionIsWhatIsServed(t *testing.T) {
 		}
 	}
 	answerRateLimited(t)
+	answerNoRoom(t, s)
 	without := start(t, local.Config{LogLevel: "warn"})
 	for method, body := range map[string]any{"GET": nil, "PUT": wire.PushSubscription{}, "DELETE": wire.PushEndpoint{}} {
 		if got := without.API("alice", method, "/me/push", body, nil); got != http.StatusNotFound {

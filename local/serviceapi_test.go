@@ -58,6 +58,35 @@ func TestServices_WhoMayDoWhat(t *testing.T) {
 	}
 }
 
+func TestServices_ARoomThatDoesNotExist(t *testing.T) {
+	answerNoRoom(t, start(t, local.Config{LogLevel: "warn"}))
+}
+
+// answerNoRoom checks that a room that does not exist is not_found to a service, whatever it
+// asks. Each answer is in the description, to which the rig holds it.
+func answerNoRoom(t *testing.T, s *rig.Rig) {
+	t.Helper()
+	none := place{"none", "01B3F2133F0000000000000000", "bob"}
+	for _, o := range operations {
+		path := o.path
+		if !strings.Contains(path, "{room}") {
+			continue
+		}
+		if strings.HasSuffix(path, "/members") || strings.HasSuffix(path, "/bans") {
+			path += "?userId=bob"
+		}
+		var body any
+		if o.body != "" {
+			body = json.RawMessage(none.in(o.body))
+		}
+		var problem wire.Problem
+		status := s.API(bot, o.method, none.in(path), body, &problem)
+		if usersOnly := problem.Code == "forbidden" && status == 403; !usersOnly && (problem.Code != "not_found" || status != 404) {
+			t.Errorf("%s %s is answered with %d %s", o.method, o.path, status, problem.Code)
+		}
+	}
+}
+
 // A token that is not accepted has one answer, whatever it is used for.
 func TestServices_Tokens(t *testing.T) {
 	s := start(t, local.Config{LogLevel: "warn"})
