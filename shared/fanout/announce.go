@@ -52,6 +52,10 @@ const announceTime = 2 * time.Second
 // notifiedRoom is the size up to which all members who are offline are named.
 const notifiedRoom = 100
 
+// notifiedWithin is the age up to which a message notifies: a replay of a day's messages must
+// not have each of them pushed to phones.
+const notifiedWithin = time.Hour
+
 // Reasons of a notification.
 const (
 	becauseDirect  = "dm"
@@ -195,7 +199,8 @@ func (f *Fanout) reportData(c changes.MessageReported) reportData {
 
 // notifications returns who of the recipients of messages is offline, once they were
 // posted: an event for each message that has any. In rooms of more than notifiedRoom
-// members these are the users whom it mentions.
+// members these are the users whom it mentions. Messages older than notifiedWithin, which a
+// replay brings, have none.
 func (f *Fanout) notifications(ctx context.Context, b *broadcast, d *devices) (found []announcement, err error) {
 	if served := b.err == nil && d.errorOf(b.audience.recipients) == nil; f.bus == nil || !served || b.events.person != "" {
 		return nil, nil
@@ -206,7 +211,11 @@ func (f *Fanout) notifications(ctx context.Context, b *broadcast, d *devices) (f
 			return nil, err
 		}
 	}
+	oldest := f.now().Add(-notifiedWithin).UnixMilli()
 	for _, m := range b.snapshot.messages {
+		if m.SentAt < oldest {
+			continue
+		}
 		data := f.messageData(m)
 		for _, user := range b.notified(m) {
 			if user != m.SenderID && !chat.IsService(user) && !online(user) {

@@ -198,3 +198,22 @@ func TestAnnounce_DoesNotWaitForABusThatHangs(t *testing.T) {
 		}
 	})
 }
+
+// A replay of old messages puts their events, and notifies no one.
+func TestAnnounce_AReplayOfOldMessagesNotifiesNoOne(t *testing.T) {
+	for age, notifies := range map[time.Duration]bool{30 * time.Minute: true, 2 * time.Hour: false} {
+		id := changestest.MessageIDs(1)[0]
+		ms, err := chat.MessageTime(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		now := func() time.Time { return time.UnixMilli(ms).Add(age) }
+		b := &bus{events: map[string]map[string]any{}}
+		m := online{&memory{members: []string{"alice", "bob"}, messages: []string{id}}, nil}
+		record := changestest.From(changestest.Send(room, id), changes.ReplaySource, changes.ReplaySource+":run")
+		_, err = fanout.New(m, received{}, time.Minute, now, zerolog.Nop()).Announcing(b, false).Handle(t.Context(), changes.Event{Records: []json.RawMessage{record}})
+		if notified := b.events["notification:"+id] != nil; err != nil || notified != notifies || b.events["message.sent:"+id] == nil {
+			t.Errorf("after %v: %v, %v; want a notification: %t", age, b.events, err, notifies)
+		}
+	}
+}
