@@ -21,6 +21,9 @@ type memberCount struct {
 	declared   int64 // how many members the description says there are
 	actual     int64
 	hasOwner   bool // one of the members is an owner
+
+	retention    int64    // days, that the description says
+	retentionsOf [2]int64 // the least and the most that members say
 }
 
 // problems lists what does not fit, and whether the first is the number.
@@ -37,6 +40,12 @@ func (c memberCount) problems() (problems []string, number bool) {
 	if c.needsOwner && c.actual > 0 && !c.hasOwner {
 		problems = append(problems, "the room has members but no owner")
 	}
+	if c.actual > 0 && c.retentionsOf != [2]int64{c.retention, c.retention} {
+		problems = append(problems, fmt.Sprintf(
+			"it has messages kept for %d days, and its members for %d to %d, where 0 is no bound: set retentionDays again",
+			c.retention, c.retentionsOf[0], c.retentionsOf[1],
+		))
+	}
 	return problems, c.declared != c.actual
 }
 
@@ -46,11 +55,16 @@ func (c *memberCount) addDescription(room item) {
 	// A direct message has no owner, nor has a room without a creator.
 	c.needsOwner = attribute.GetText(room, table.Type) == string(chat.Group) && attribute.GetText(room, table.CreatedBy) != ""
 	c.declared = attribute.GetNumber(room, table.MemberCount)
+	c.retention = attribute.GetNumber(room, table.RetentionDays)
 }
 
 // addMember counts a member in.
 func (c *memberCount) addMember(member item) {
-	c.actual++
+	days := attribute.GetNumber(member, table.RetentionDays)
+	if c.actual++; c.actual == 1 {
+		c.retentionsOf = [2]int64{days, days}
+	}
+	c.retentionsOf = [2]int64{min(c.retentionsOf[0], days), max(c.retentionsOf[1], days)}
 	c.hasOwner = c.hasOwner || attribute.GetText(member, table.Role) == string(chat.Owner)
 }
 
@@ -106,8 +120,8 @@ func (v *verifier) countMembers(ctx context.Context, roomID string) (memberCount
 	pages := dynamodb.NewQueryPaginator(v.config.DB, &dynamodb.QueryInput{
 		TableName: aws.String(v.config.Table), ConsistentRead: aws.Bool(true), ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
 		KeyConditionExpression:    aws.String("#pk = :pk AND begins_with(#sk, :sk)"),
-		ProjectionExpression:      aws.String("#sk, #role"),
-		ExpressionAttributeNames:  map[string]string{"#pk": table.PK, "#sk": table.SK, "#role": table.Role},
+		ProjectionExpression:      aws.String("#sk, #role, #retention"),
+		ExpressionAttributeNames:  map[string]string{"#pk": table.PK, "#sk": table.SK, "#role": table.Role, "#retention": table.RetentionDays},
 		ExpressionAttributeValues: item{":pk": attribute.Text(k.PK), ":sk": attribute.Text(table.MemberPrefix)},
 	})
 	for pages.HasMorePages() {

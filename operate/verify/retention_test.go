@@ -19,6 +19,28 @@ import (
 	"github.com/streamroom/streamroom/test/rig"
 )
 
+// TestMembersWithAnotherRetention has a change of it end between its members.
+func TestMembersWithAnotherRetention(t *testing.T) {
+	w := rig.StartOperated(t, rig.OperatedOptions{})
+	records := w.Seed(2, 2, 1)
+	rig.Eventually(t, "the projections", func() bool { return w.Consumers.Handled(topology.LastMessage) == records })
+	for _, k := range []table.Key{
+		table.Room("room-0000"), table.Member("room-0000", "room-0000-0"), table.Member("room-0000", "room-0000-1"),
+		table.Room("room-0001"), table.Member("room-0001", "room-0001-1"),
+	} {
+		set(t, w, k, table.RetentionDays, attribute.Number(7))
+	}
+	report, found := check(t, w, verify.Config{})
+	for _, d := range found {
+		if d.Kind != verify.Room || d.PK != table.Room("room-0001").PK || !strings.Contains(d.Problem, "kept for 7 days, and its members for 0 to 7") {
+			t.Errorf("%+v", d)
+		}
+	}
+	if report.Differences != 1 {
+		t.Errorf("%d differences, want 1", report.Differences)
+	}
+}
+
 // TestWhatHasExpiredIsNotMissing has messages expire that rooms' lists, reactions and files
 // follow from, in every order in which DynamoDB may delete the items.
 func TestWhatHasExpiredIsNotMissing(t *testing.T) {
