@@ -34,7 +34,9 @@ type RoomRequest = wire.RoomRequest
 //	Visibility  string       // "public", or empty: private
 //	RetentionDays int        // for how long messages are kept that are sent now; 0: for ever
 //	Place       *Place       // where it meets, given by Client.Room only; nil: nowhere
-//	Role        string       // one's own, "owner" or "member", given by Client.Room only
+//	Role        string       // one's own, "owner", "moderator" or "member", given by Client.Room only, as the next two
+//	MutedUntil  int64        // ms since 1970, from when one may speak; 0: one is not muted
+//	ChangedAt   int64        // when one of both changed last, ms since 1970; 0: never
 //	Members     []RoomMember // one page, given by Client.Room only
 //	Cursor      string       // where they go on; empty: these were the last
 //

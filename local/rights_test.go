@@ -213,6 +213,12 @@ func TestModeration(t *testing.T) {
 			t.Errorf("the list has %+v", m)
 		}
 	}
+	// One's own is there, wherever in the list one is.
+	var own wire.Room
+	s.API("tina", http.MethodGet, "/rooms/"+s.room+"?limit=1", nil, &own)
+	if own.Role != "member" || own.MutedUntil == 0 || own.ChangedAt == 0 || own.Members[0].UserID == "tina" {
+		t.Errorf("tina reads %+v", own)
+	}
 	id := s.sent["paul"]
 	if code := s.ask("mara", http.MethodDelete, "/messages/"+id, nil); code != "" {
 		t.Fatalf("mara deletes paul's message: %s", code)

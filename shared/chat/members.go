@@ -17,10 +17,12 @@ const (
 // RoomView is a room as one of its members sees it.
 type RoomView struct {
 	Room
-	Role    Role          // of the member who looks
-	Members []Participant // one page, by user id; none for a stranger
-	More    bool          // whether there are more members
-	Place   *Location     // nil: it has none
+	Role       Role          // of the member who looks, as the next two
+	MutedUntil int64         // ms; 0: they are not muted
+	ChangedAt  int64         // when one of both changed last, in ms; 0: never
+	Members    []Participant // one page, by user id; none for a stranger
+	More       bool          // whether there are more members
+	Place      *Location     // nil: it has none
 }
 
 // Get returns a room with its place and one page of its members, by user id after
@@ -50,7 +52,10 @@ func (s *Rooms) Get(ctx context.Context, userID, roomID, after string, limit int
 	if err != nil {
 		return RoomView{}, err
 	}
-	return RoomView{Room: room, Role: self.Role, Members: page, More: more, Place: place}, nil
+	return RoomView{
+		Room: room, Role: self.Role, MutedUntil: self.MutedUntil, ChangedAt: self.ChangedAt,
+		Members: page, More: more, Place: place,
+	}, nil
 }
 
 // participants adds to members their display names and how far they have read, for

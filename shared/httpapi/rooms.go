@@ -130,7 +130,7 @@ func (a *API) getRoom(r *http.Request, userID string) (int, any, error) {
 	if room.Role == "" {
 		return http.StatusOK, body, nil // a stranger's
 	}
-	body.Role = string(room.Role)
+	body.Role, body.MutedUntil, body.ChangedAt = string(room.Role), room.MutedUntil, room.ChangedAt
 	body.Members = make([]wire.RoomMember, len(room.Members)) // present even if empty
 	for i, m := range room.Members {
 		body.Members[i] = wire.RoomMember{

@@ -252,7 +252,9 @@ type Room struct {
 	Place       *Place `json:"place,omitempty"`      // beside Members
 	// RetentionDays is for how long messages are kept that are sent now; 0: for ever.
 	RetentionDays int          `json:"retentionDays,omitempty"`
-	Role          string       `json:"role,omitempty"` // the reader's own, beside Members
+	Role          string       `json:"role,omitempty"`       // the reader's own, beside Members, as the next two
+	MutedUntil    int64        `json:"mutedUntil,omitempty"` // ms since 1970, 0: not muted
+	ChangedAt     int64        `json:"changedAt,omitempty"`  // when one of both changed last, ms since 1970
 	Members       []RoomMember `json:"members,omitzero"`
 	Cursor        string       `json:"cursor,omitempty"`
 

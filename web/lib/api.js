@@ -73,6 +73,8 @@ import { Failure } from "./failure.js";
  * @property {string} [visibility] `public`: anyone may join; absent: private
  * @property {Place} [place] where it meets
  * @property {string} [role] the user's own, beside members
+ * @property {number} [mutedUntil] ms since 1970, the user's own
+ * @property {number} [changedAt] ms since 1970, when these two changed last
  * @property {Member[]} [members] one page
  * @property {string} [cursor] where the members go on
  */

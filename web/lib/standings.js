@@ -11,13 +11,11 @@
  * @property {number} mutedUntil ms since 1970; 0: they may speak
  */
 
-/** An answer this long after a frame may be older than it (ms). */
-const RECENT = 5_000;
 /** No timer is longer (ms): browsers fire one of over 24 days at once. */
 const LONGEST = 24 * 3_600_000;
 
 export class Standings {
-  /** @type {Map<string, Map<string, Standing & {at: number, heard: number}>>} by room and user; at is when it changed last, by the server's clock, and heard when that was learnt, by this one */
+  /** @type {Map<string, Map<string, Standing & {at: number}>>} by room and user; at is when it changed last (ms since 1970) */
   #rooms = new Map();
   /** @type {(() => void)|undefined} cancels the end of the next mute */
   #next;
@@ -58,7 +56,7 @@ export class Standings {
     const room = this.#rooms.get(chatRoomId) ?? new Map();
     const held = room.get(userId);
     if (held && held.at > Math.max(at, joinedAt)) return;
-    this.#rooms.set(chatRoomId, room.set(userId, { role, mutedUntil, at, heard: this.#clock.now() }));
+    this.#rooms.set(chatRoomId, room.set(userId, { role, mutedUntil, at }));
     this.#wait();
     if (held?.role !== role || held.mutedUntil !== mutedUntil) this.#changed(chatRoomId, userId);
   }
@@ -68,12 +66,10 @@ export class Standings {
    * @param {Room} room
    * @param {string} me the user's id: they need not be on this page of the members
    */
-  learn({ chatRoomId, role, members = [] }, me) {
+  learn({ chatRoomId, role, mutedUntil, changedAt: at, members = [] }, me) {
     for (const { userId, joinedAt, changedAt, ...member } of members)
       this.put(chatRoomId, userId, { ...member, at: changedAt }, joinedAt);
-    if (!role || members.some(({ userId }) => userId === me)) return;
-    const held = this.#rooms.get(chatRoomId)?.get(me);
-    if (!held || this.#clock.now() - held.heard > RECENT) this.put(chatRoomId, me, { ...held, role });
+    if (role) this.put(chatRoomId, me, { role, mutedUntil, at });
   }
 
   /**
