@@ -223,7 +223,6 @@ export class Conversation {
       if (id === this.id) this.#failure = Failure.from(err);
     }
     if (id !== this.id || !this.#chat) return;
-    if (!this.#askedBlocks && (chat.rooms.get(id) ?? this.#about.room)?.type === "dm") this.#readBlocks();
     if (unread > 0 && !chat.readUpTo(id)) await details;
     if (id !== this.id) return;
     const reader = { me: this.#me, unread, readUpTo: chat.readUpTo(id), marked: chat.unreadFrom(id) };
@@ -251,10 +250,7 @@ export class Conversation {
   /** Asks whom the user blocks: another device may have changed it. */
   #readBlocks() {
     this.#askedBlocks = true;
-    this.#chat?.blocks().catch((err) => {
-      this.#askedBlocks = false;
-      report(Failure.from(err));
-    });
+    this.#chat?.blocks().catch((err) => report(Failure.from(err)));
   }
 
   /** What the user may do in the room. */
@@ -298,6 +294,7 @@ export class Conversation {
 
   /** What became of the room and of who is in it while there was no connection is to be asked. */
   reconnected() {
+    this.#askedBlocks = false;
     if (this.#failure && isPassing(this.#failure.code)) void this.open(this.id);
     else void this.#about.read();
   }
@@ -318,6 +315,7 @@ export class Conversation {
     // It was read after all, when what was missed was: it can be written in, too.
     if (timeline.loaded && this.#failure && isPassing(this.#failure.code)) this.#failure = undefined;
     const group = known?.type !== "dm";
+    if (!group && !this.#askedBlocks) this.#readBlocks();
     const count = this.#about.room?.memberCount ?? 0;
     this.#head.hidden = id === "";
     becomeAvatar(this.#avatar, title);
