@@ -331,7 +331,7 @@ func TestByKeyboard(t *testing.T) {
 		}
 	})
 	for i := range 4 {
-		f.fill(fmt.Sprint("r", i), 1, time.Now().Add(-time.Duration(i)*time.Hour), func(int) (string, string) { return "alice", "x" })
+		f.fill(fmt.Sprint("r", i), 1, time.Now().Add(-time.Duration(i)*time.Hour), func(int) (string, string) { return "alice", fmt.Sprint("in ", i) })
 	}
 	alice := signedIn(t, f.URL, "alice")
 	alice.until(`document.getElementById("room-name").textContent === "Room 0"`)
@@ -342,6 +342,7 @@ func TestByKeyboard(t *testing.T) {
 	}
 	alice.arrow("ArrowUp", alt)
 	alice.until(`document.getElementById("room-name").textContent === "Room 1"`)
+	alice.shows("in 1") // then the room is open, which has the focus at the end
 
 	// The list is one stop for Tab; arrows move in it, Enter opens.
 	alice.until(`document.querySelectorAll("#rooms [tabindex='0']").length === 1`)
