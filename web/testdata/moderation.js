@@ -59,7 +59,8 @@ test("a mute ends by itself, by the server's time", async () => {
   await w.chat.room("r");
   const until = START + 3_600_000 + 50 * 24 * 3_600_000;
   changed("alice", "member", 7, until);
-  await w.clock.advance(50 * 24 * 3_600_000 - 1_000);
+  w.clock.set(START + 50 * 24 * 3_600_000 - 1_000); // longer than a timer can wait
+  await w.clock.advance(0);
   equal([w.chat.standing("r").mutedUntil, w.told], [until, ["alice"]]);
   await w.clock.advance(2_000);
   equal([w.chat.standing("r").mutedUntil, w.told], [0, ["alice", "alice"]]);
