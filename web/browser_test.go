@@ -370,6 +370,14 @@ func (p *page) openRoom(id string) {
 	p.until(`document.querySelector('` + item + `').ariaCurrent === "page"`)
 }
 
+// toTop scrolls to the top of a room that has just been opened. At the end of that the page
+// goes to its place in it, and puts the focus in the composer.
+func (p *page) toTop() {
+	p.t.Helper()
+	p.until(`document.activeElement?.id === "composer-input"`)
+	p.do(`document.getElementById("scroller").scrollTop = 0`)
+}
+
 // texts returns what the messages say, in the order shown.
 func (p *page) texts() []string {
 	p.t.Helper()

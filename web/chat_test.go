@@ -185,7 +185,7 @@ func TestEarlierMessages(t *testing.T) {
 	if got := alice.texts(); got[0] != "71" || got[49] != "120" {
 		t.Errorf("the newest page is %s to %s", got[0], got[49])
 	}
-	alice.do(`document.getElementById("scroller").scrollTop = 0`)
+	alice.toTop()
 	alice.until(`document.querySelectorAll("[data-testid=message]").length === 110`)
 	// What was in view stays in view, so the start is reached again only by scrolling.
 	top := eval[float64](alice, `document.getElementById("scroller").scrollTop`)

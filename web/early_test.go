@@ -51,7 +51,7 @@ func TestOlderMessagesThatFailAreNotAskedForInARow(t *testing.T) {
 		}
 	})
 	began := time.Now()
-	alice.do(`document.getElementById("scroller").scrollTop = 0`)
+	alice.toTop()
 	alice.until(`document.getElementById("announcer").textContent !== ""`)
 	for n := range 10 { // each is drawn, and the top is still near
 		f.say("general", "bob", fmt.Sprint("new ", n))

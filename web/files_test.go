@@ -238,7 +238,7 @@ func TestAPictureComesLater(t *testing.T) {
 	alice.until(`document.querySelectorAll("[data-testid=message]").length === 2`)
 	alice.offline(true)
 	alice.do(`{const { fetch } = globalThis; globalThis.asked = 0; globalThis.fetch = (...of) => { asked++; return fetch(...of); };}`)
-	alice.do(`document.getElementById("scroller").scrollTop = 0`)
+	alice.toTop()
 	alice.until(`document.querySelector(".picture img").getBoundingClientRect().bottom > 0`)
 	alice.until(`document.querySelector("[data-testid=connection-state]").dataset.state !== "online"`)
 	if eval[bool](alice, `document.querySelector(".picture img").hasAttribute("data-loaded")`) {

@@ -35,7 +35,7 @@ func TestPrinting(t *testing.T) {
 	alice := signedIn(t, f.URL, "alice")
 	alice.until(`document.querySelector("[data-testid=message]") !== null`)
 	// Some way up: older messages are loaded, and those in the page begin somewhere.
-	alice.do(`document.getElementById("scroller").scrollTop = 0`)
+	alice.toTop()
 	alice.until(`document.querySelector("[data-testid=message] .text")?.textContent === "line 0"`)
 	alice.do(`document.getElementById("scroller").scrollTop = 1500`)
 	top := `Math.round(document.elementFromPoint(900, 400).closest("li").getBoundingClientRect().top) + document.elementFromPoint(900, 400).closest("li").textContent`

@@ -389,7 +389,7 @@ func TestManyMessagesStayFewElements(t *testing.T) {
 	alice.until(`document.querySelectorAll("[data-testid=message]").length === 50`)
 	first := `document.querySelector("[data-testid=message] .text").textContent`
 	for range 60 {
-		alice.do(`document.getElementById("scroller").scrollTop = 0`)
+		alice.toTop()
 		if n := eval[int](alice, `document.querySelectorAll("[data-testid=message]").length`); n > 200 {
 			t.Fatalf("%d messages are in the page", n)
 		}

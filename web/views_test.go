@@ -35,7 +35,7 @@ func TestTheViewStaysWhereItIs(t *testing.T) {
 
 	// Older messages come after the reader has gone back to the newest ones.
 	release := f.holding("before=")
-	alice.do(`document.getElementById("scroller").scrollTop = 0`)
+	alice.toTop()
 	alice.until(`document.getElementById("older").textContent === "Loading…"`)
 	const scroller = `document.getElementById("scroller")`
 	alice.do(scroller + `.scrollTop = ` + scroller + `.scrollHeight`)
