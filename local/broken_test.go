@@ -171,13 +171,21 @@ func (i *invocation) read(payload, out []byte) error {
 }
 
 // pass lets time go by, unless a function is at work and would run out of it.
-func (b *broken) pass(clock *clockwork.FakeClock, d time.Duration) {
+func (b *broken) pass(clock *clockwork.FakeClock, d time.Duration) (passed bool) {
 	b.mu.Lock()
 	idle := b.running == 0
 	b.mu.Unlock()
 	if idle {
 		clock.Advance(d)
 	}
+	return idle
+}
+
+// leap lets time go by once no function is at work: one that ran out of it would be tried
+// again at a time that doesn't come.
+func (b *broken) leap(t testing.TB, clock *clockwork.FakeClock, d time.Duration) {
+	t.Helper()
+	rig.Eventually(t, "no function is at work", func() bool { return b.pass(clock, d) })
 }
 
 // about returns the invocations of a function that had a message with this
