@@ -108,6 +108,16 @@ import { Failure } from "./failure.js";
  */
 
 /**
+ * What a user says against a message.
+ * @typedef {object} Report
+ * @property {string} messageId
+ * @property {string} senderId whose message it is
+ * @property {string} userId who reported it
+ * @property {number} at ms since 1970
+ * @property {string} [reason]
+ */
+
+/**
  * @typedef {object} Block
  * @property {string} userId
  * @property {number} at ms since 1970
@@ -292,6 +302,36 @@ export class API {
    */
   bans(chatRoomId, page = {}) {
     return this.#call("GET", `${roomPath(chatRoomId)}/bans${query(page)}`);
+  }
+
+  /**
+   * Reports a message; another reason replaces the one before it.
+   * @param {string} chatRoomId
+   * @param {string} messageId
+   * @param {string} [reason] at most 500 characters, without line breaks
+   * @returns {Promise<unknown>}
+   */
+  report(chatRoomId, messageId, reason) {
+    const path = `${roomPath(chatRoomId)}/messages/${encodeURIComponent(messageId)}/report`;
+    return this.#call("POST", path, { reason });
+  }
+
+  /**
+   * @param {string} chatRoomId
+   * @param {{limit?: number, cursor?: string}} page
+   * @returns {Promise<{reports: Report[], cursor?: string}>}
+   */
+  reports(chatRoomId, page = {}) {
+    return this.#call("GET", `${roomPath(chatRoomId)}/reports${query(page)}`);
+  }
+
+  /**
+   * @param {string} chatRoomId
+   * @param {string} messageId
+   * @returns {Promise<unknown>}
+   */
+  dismissReports(chatRoomId, messageId) {
+    return this.#call("DELETE", `${roomPath(chatRoomId)}/reports/${encodeURIComponent(messageId)}`);
   }
 
   /**

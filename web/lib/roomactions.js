@@ -228,6 +228,36 @@ export class RoomActions extends Emitter {
   }
 
   /**
+   * Tells those who moderate a room of a message of someone else; they list it. Its sender
+   * doesn't learn of it. In a direct message only the service's own programs see it.
+   * @param {string} chatRoomId
+   * @param {string} messageId
+   * @param {string} [reason] at most 500 characters, without line breaks; instead of the one before
+   */
+  async report(chatRoomId, messageId, reason) {
+    await this.#session.api.report(chatRoomId, messageId, reason);
+  }
+
+  /**
+   * Reads one page of the reports of a group's messages; owners and moderators may.
+   * @param {string} chatRoomId
+   * @param {string} [cursor] of the page before
+   * @returns {ReturnType<API["reports"]>} of the newest messages first; without a cursor it was the last page
+   */
+  reports(chatRoomId, cursor) {
+    return this.#session.api.reports(chatRoomId, { cursor });
+  }
+
+  /**
+   * Removes all reports of a message; owners and moderators may.
+   * @param {string} chatRoomId
+   * @param {string} messageId
+   */
+  async dismissReports(chatRoomId, messageId) {
+    await this.#session.api.dismissReports(chatRoomId, messageId);
+  }
+
+  /**
    * Has someone neither begin a direct message with the user, nor write in the one that
    * they have, nor add the user to a room: they are refused as `forbidden`. Nor can the
    * user write in that direct message.

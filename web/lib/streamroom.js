@@ -34,6 +34,7 @@ export { byteLength, Failure, isReaction, MAX_ATTACHMENTS, MAX_CONTENT, MAX_REAC
  * @typedef {import("./attachments.js").Upload} Upload
  * @typedef {import("./api.js").NearbyRoom} NearbyRoom
  * @typedef {import("./api.js").Place} Place
+ * @typedef {import("./api.js").Report} Report
  * @typedef {import("./api.js").Room} Room
  * @typedef {import("./api.js").RoomSummary} RoomSummary
  * @typedef {import("./connection.js").ConnectionState} ConnectionState

@@ -108,6 +108,31 @@ test("roles, mutes and bans are asked for as the protocol says, and refusals tol
   equal(await refused(w.chat.join("r")), ["banned", 7, 403]);
 });
 
+test("messages are reported, and reports read in pages and dismissed", async () => {
+  const w = await worldOf(alice, bob);
+  const report = { messageId: stored(1).messageId, senderId: "bob", userId: "alice", at: 1, reason: "spam" };
+  w.answers["POST /rooms/r/messages/m%2F1/report"] = w.answers["DELETE /rooms/r/reports/m%2F1"] = new Answer(204);
+  w.answers["GET /rooms/r/reports"] = (_, query) =>
+    query.has("cursor") ? { reports: [] } : { reports: [report], cursor: "c" };
+  await w.chat.report("r", "m/1", "spam");
+  await w.chat.report("r", "m/1");
+  equal(await w.chat.reports("r"), { reports: [report], cursor: "c" });
+  equal((await w.chat.reports("r", "c")).cursor, undefined);
+  await w.chat.dismissReports("r", "m/1");
+  equal(
+    w.requests.slice(-5).map(([method, path, body]) => [method, path, body]),
+    [
+      ["POST", "/rooms/r/messages/m%2F1/report", { reason: "spam" }],
+      ["POST", "/rooms/r/messages/m%2F1/report", {}],
+      ["GET", "/rooms/r/reports", undefined],
+      ["GET", "/rooms/r/reports?cursor=c", undefined],
+      ["DELETE", "/rooms/r/reports/m%2F1", undefined],
+    ],
+  );
+  w.answers["POST /rooms/r/messages/m%2F1/report"] = new Answer(403, { code: "forbidden", detail: "…" });
+  equal(await w.chat.report("r", "m/1").catch(({ code, status }) => [code, status]), ["forbidden", 403]);
+});
+
 test("who is blocked is read in pages, and kept up with", async () => {
   const w = await worldOf(alice, bob);
   w.answers["GET /me/blocks"] = (_, query) =>

@@ -6,6 +6,7 @@ import {
   type Message,
   type Options,
   type Outgoing,
+  type Report,
   type RoomSummary,
   type Standing,
   Streamroom,
@@ -37,6 +38,10 @@ const standing: Standing | undefined = chat.standing("general");
 if (standing?.role !== "member") await chat.mute("general", "bob", chat.now + 600_000);
 const { bans, cursor } = await chat.bans("general");
 const reasons: (string | undefined)[] = bans.map(({ reason }) => reason);
+if (answered) await chat.report("general", answered.messageId, "spam");
+const { reports } = await chat.reports("general");
+const reported: string[] = reports.map((report: Report) => report.messageId);
+for (const messageId of reported) await chat.dismissReports("general", messageId);
 const rooms: RoomSummary[] = chat.rooms.list();
 console.log(outgoing.length, hasOlder, going.status, counts, rooms[0]?.unread, findMentions.length, reasons, cursor);
 stop();
