@@ -44,7 +44,7 @@ func TestReplies(t *testing.T) {
 
 	// By pointer; others' messages are not edited or deleted.
 	alice.do(`[...document.querySelectorAll(".bubble")].at(-1).dispatchEvent(new PointerEvent("pointerover", {bubbles: true}))`)
-	alice.until(`[...document.querySelectorAll(".actions button:not([hidden])")].map((b) => b.title).join() === "React,Reply,Mark as unread"`)
+	alice.until(`[...document.querySelectorAll(".actions button:not([hidden])")].map((b) => b.title).join() === "React,Reply,Mark as unread,Report"`)
 	alice.click("reply")
 	alice.typed("Me too\n")
 	bob.until(quotes + ` === "alice: Tea or coffee?,bob: Tea"`)

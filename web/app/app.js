@@ -1,7 +1,7 @@
 // The page: who is signed in, which room is open, and what is shown where. What
 // the server is asked and told is streamroom.js's.
 
-import { Failure, Streamroom } from "../lib/streamroom.js";
+import { Failure, isolated, Streamroom } from "../lib/streamroom.js";
 import { HostedPage } from "./hostedpage.js";
 import { Conversation, titleOf } from "./ui/conversation.js";
 import { report } from "./ui/details.js";
@@ -114,10 +114,14 @@ class App {
       this.#draw();
     });
     this.#blocks = new PeopleList(byId("blocks", HTMLDetailsElement), {
-      read: async () => ({ people: (await this.#chat?.blocks()) ?? [] }),
-      undo: async (userId) => this.#chat?.unblock(userId),
-      undoes: "Unblock",
-      undone: "is not blocked any more.",
+      read: async () => {
+        const blocks = (await this.#chat?.blocks()) ?? [];
+        const act = (/** @type {string} */ userId) => async () => {
+          await this.#chat?.unblock(userId);
+          return `${isolated(this.#chat?.labelOf(userId) ?? "")} is not blocked any more.`;
+        };
+        return { people: blocks.map(({ userId }) => ({ userId, acts: [{ name: "Unblock", act: act(userId) }] })) };
+      },
       none: "You block no one. The list of a room’s members has a button for each of them.",
       labelOf: (userId) => this.#chat?.labelOf(userId) ?? userId,
     });

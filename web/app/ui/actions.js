@@ -12,6 +12,7 @@ import { el, icon } from "./dom.js";
  * @property {(message: Message) => void} markUnread
  * @property {(message: Message) => void} edit
  * @property {(message: Message) => void} delete
+ * @property {(message: Message) => void} report
  */
 
 /** @typedef {"all"|"own"|"others"|"deletable"} Whose */
@@ -27,6 +28,7 @@ const ACTIONS = {
   "mark-unread": { act: "markUnread", name: "Mark as unread", key: "u", whose: "others" },
   edit: { act: "edit", name: "Edit", key: "e", whose: "own" },
   delete: { act: "delete", name: "Delete", key: "Delete", whose: "deletable" },
+  report: { act: "report", name: "Report", key: "!", whose: "others" },
 };
 
 export class MessageActions {

@@ -12,6 +12,7 @@ import { MessagesView } from "./messages.js";
 import { noteFor } from "./notes.js";
 import { firstUnread, Older } from "./older.js";
 import { Reacting } from "./reactions.js";
+import { ReportDialog } from "./reports.js";
 import { RoomSearch } from "./search.js";
 import { TypingLine } from "./typing.js";
 import { coordinates, counted, describe, fileName, filesIn, placeText, seenText, untilText } from "./words.js";
@@ -66,6 +67,10 @@ export class Conversation {
   #search;
   #searchButton = byId("room-search", HTMLButtonElement);
   #reacting = new Reacting(() => this.#chat);
+  #reporting = new ReportDialog(
+    async ({ chatRoomId, messageId }, reason) => this.#chat?.report(chatRoomId, messageId, reason || undefined),
+    (messageId) => this.#messages.focus(messageId),
+  );
   #composer;
   #typing = new TypingLine();
   #membersDialog;
@@ -94,6 +99,7 @@ export class Conversation {
         markUnread: (message) => this.#chat?.markUnread(message),
         edit: (message) => this.#edit(message),
         delete: (message) => void this.#delete(message),
+        report: (message) => this.#report(message),
       },
       quoted: (messageId) => void this.#older.find(messageId),
       react: (message, reaction, add) => void this.#reacting.react(message, reaction, add),
@@ -156,6 +162,17 @@ export class Conversation {
       ban: (room, userId) => this.#change((chat) => chat.ban(room, userId)),
       unban: async (room, userId) => this.#chat?.unban(room, userId),
       bans: async (room, cursor) => (await this.#chat?.bans(room, cursor)) ?? { bans: [] },
+      reports: async (room, cursor) => (await this.#chat?.reports(room, cursor)) ?? { reports: [] },
+      dismiss: async (room, messageId) => this.#chat?.dismissReports(room, messageId),
+      deleteReported: async (room, messageId) => {
+        await this.#chat?.delete(room, messageId);
+        await this.#chat?.dismissReports(room, messageId);
+      },
+      held: (room, messageId) => this.#chat?.timeline(room).messages.find((m) => m.messageId === messageId),
+      goTo: (messageId) => {
+        this.#membersDialog.close();
+        void this.#older.find(messageId);
+      },
       block: async (userId, blocked) => (blocked ? this.#chat?.block(userId) : this.#chat?.unblock(userId)),
       labelOf: (userId) => this.#chat?.labelOf(userId) ?? userId,
       places: {
@@ -472,6 +489,12 @@ export class Conversation {
   /** @param {Message} message */
   #reply(message) {
     this.#composer.reply(message, this.#chat?.labelOf(message.senderId) ?? "");
+  }
+
+  /** @param {Message} message */
+  #report(message) {
+    const room = this.#chat?.rooms.get(message.chatRoomId) ?? this.#about.room;
+    this.#reporting.showFor(message, this.#chat?.labelOf(message.senderId) ?? "", room?.type === "dm");
   }
 
   /** @param {Parameters<Reacting["told"]>[1]} change someone reacted to a message */

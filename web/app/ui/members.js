@@ -6,6 +6,7 @@ import { becomeAvatar, byId, el, icon, within } from "./dom.js";
 import { blockOf, choicesFor, MemberMenu } from "./membermenu.js";
 import { PeopleList } from "./peoplelist.js";
 import { PlaceSection } from "./place.js";
+import { readReports } from "./reports.js";
 import { counted, describe, untilText } from "./words.js";
 
 /**
@@ -26,7 +27,7 @@ import { counted, describe, untilText } from "./words.js";
  * @property {(chatRoomId: string, userId: string) => Promise<void>} unban
  * @property {(userId: string) => string} labelOf
  *
- * @typedef {RoomActs & import("./membermenu.js").MemberActs} Actions
+ * @typedef {RoomActs & import("./membermenu.js").MemberActs & import("./reports.js").ReportActs} Actions
  */
 
 /** @type {Record<string, string>} */
@@ -60,6 +61,7 @@ export class MembersDialog {
   #leave = byId("room-leave", HTMLButtonElement);
   #block = byId("room-block", HTMLButtonElement);
   #banned = byId("bans", HTMLDetailsElement);
+  #reported = byId("reports", HTMLDetailsElement);
   #status = byId("member-status", HTMLElement);
   /** Whose menu was opened last. */
   #chosen = "";
@@ -69,6 +71,7 @@ export class MembersDialog {
   /** The other one of a direct message. */
   #other = { userId: "", label: "", blocked: false };
   #bans;
+  #reports;
   #place;
   #room = "";
   #name = "";
@@ -104,17 +107,20 @@ export class MembersDialog {
       read: async (cursor) => {
         const page = await on.bans(this.#room, cursor);
         return {
-          people: page.bans.map((ban) => ({ userId: ban.userId, about: this.#about(ban) })),
+          people: page.bans.map((ban) => ({
+            userId: ban.userId,
+            about: [this.#about(ban)],
+            acts: [{ name: "Lift the ban", act: () => this.#unban(ban.userId) }],
+          })),
           cursor: page.cursor,
         };
       },
-      undo: async (userId) => {
-        await on.unban(this.#room, userId);
-        this.#status.textContent = this.#problem.textContent = "";
-      },
-      undoes: "Lift the ban",
-      undone: "may come back.",
       none: "No one is banned.",
+      labelOf: on.labelOf,
+    });
+    this.#reports = new PeopleList(this.#reported, {
+      read: (cursor) => readReports(on, this.#room, cursor),
+      none: "No message is reported.",
       labelOf: on.labelOf,
     });
     this.#block.addEventListener("click", () => void this.#choose(blockOf(on, this.#other), this.#other.label));
@@ -143,13 +149,19 @@ export class MembersDialog {
     this.#renameForm.reset();
     this.#renameName.value = this.#name;
     this.#place.reset();
-    this.#bans.close();
+    this.#closeLists();
     this.#problem.textContent = this.#status.textContent = "";
     this.#dialog.showModal();
   }
 
   close() {
     this.#dialog.close();
+    this.#closeLists();
+  }
+
+  #closeLists() {
+    this.#bans.close();
+    this.#reports.close();
   }
 
   /** Forgets the room that was shown. */
@@ -157,7 +169,6 @@ export class MembersDialog {
     this.close();
     this.#list.replaceChildren();
     this.#title.textContent = this.#count.textContent = this.#shown = this.#name = this.#status.textContent = "";
-    this.#bans.close();
     this.#addForm.reset();
     this.#renameForm.reset();
     this.#place.clear();
@@ -187,9 +198,10 @@ export class MembersDialog {
     this.#showList(members, { ...who, group, role: room.role });
     this.#more.hidden = !more;
     this.#addForm.hidden = this.#renameForm.hidden = !owner;
-    this.#banned.hidden = !group || (room.role !== "owner" && room.role !== "moderator");
-    if (this.#banned.hidden) this.#bans.close();
+    this.#banned.hidden = this.#reported.hidden = !group || (room.role !== "owner" && room.role !== "moderator");
+    if (this.#banned.hidden) this.#closeLists();
     this.#bans.draw();
+    this.#reports.draw();
     const other = group ? undefined : members.find(({ userId }) => userId !== who.me);
     this.#block.hidden = !other;
     if (other) {
@@ -304,6 +316,13 @@ export class MembersDialog {
       this.#status.textContent = said;
       this.#bans.again();
     });
+  }
+
+  /** @param {string} userId */
+  async #unban(userId) {
+    await this.#on.unban(this.#room, userId);
+    this.#status.textContent = this.#problem.textContent = "";
+    return `${isolated(this.#on.labelOf(userId))} may come back.`;
   }
 
   /** @param {import("../../lib/streamroom.js").Ban} ban */

@@ -1,14 +1,21 @@
-// A list of people that is read when it is opened, each with a way back: who is banned, or
-// blocked.
+// A list of people that is read when it is opened, each with what can be done: who is
+// banned, blocked, or was reported.
 
-import { Failure, isolated } from "../../lib/streamroom.js";
+import { Failure } from "../../lib/streamroom.js";
 import { el } from "./dom.js";
 import { describe } from "./words.js";
 
 /**
  * @typedef {object} Listed
  * @property {string} userId
- * @property {string} [about] what is said of them
+ * @property {string} [messageId] they are listed for; what is done about it is done in all its rows
+ * @property {string[]} [about] what is said of them, in lines
+ * @property {Act[]} acts
+ *
+ * @typedef {object} Act
+ * @property {string} name
+ * @property {boolean} [danger]
+ * @property {() => Promise<string>} act rejects with a Failure; resolves with what is said then, and the row goes: empty where it stays
  */
 
 export class PeopleList {
@@ -25,9 +32,6 @@ export class PeopleList {
    * @param {HTMLDetailsElement} details which has a summary
    * @param {object} on
    * @param {(cursor?: string) => Promise<{people: Listed[], cursor?: string}>} on.read one page
-   * @param {(userId: string) => Promise<void>} on.undo
-   * @param {string} on.undoes what the button says
-   * @param {string} on.undone what is said behind a name then
    * @param {string} on.none what an empty list says
    * @param {(userId: string) => string} on.labelOf
    */
@@ -74,35 +78,44 @@ export class PeopleList {
   }
 
   /** @param {Listed} person */
-  #row({ userId, about }) {
+  #row({ userId, messageId, about = [], acts }) {
     const label = this.#on.labelOf(userId);
-    const undo = el("button", { type: "button", class: "small" }, this.#on.undoes);
-    undo.setAttribute("aria-label", `${this.#on.undoes}: ${label}`);
     const row = el(
       "li",
-      { "data-testid": "listed", "data-user-id": userId },
+      { "data-testid": "listed", "data-user-id": userId, "data-about": messageId },
       el(
         "span",
         { class: "member-name" },
         el("span", { dir: "auto", "data-name": userId }, label),
-        about ? el("span", { class: "member-id", dir: "auto" }, about) : "",
+        ...about.map((text) => el("span", { class: "member-id", dir: "auto" }, text)),
       ),
-      undo,
     );
-    undo.addEventListener("click", async () => {
-      const read = this.#reads;
-      undo.disabled = true;
-      await this.#try(async () => {
-        await this.#on.undo(userId);
-        if (read !== this.#reads) return;
-        // The button that has the focus goes.
-        const next = row.nextElementSibling ?? row.previousElementSibling ?? this.#details;
-        row.remove();
-        /** @type {HTMLElement|null} */ (next.querySelector("button, summary"))?.focus();
-        this.#status.textContent = `${isolated(this.#on.labelOf(userId))} ${this.#on.undone}`;
+    for (const { name, danger, act } of acts) {
+      const button = el("button", { type: "button", class: danger ? "small danger" : "small" }, name);
+      button.setAttribute("aria-label", `${name}: ${label}`);
+      // Not disabled in the meantime: where it stays it keeps the focus, also past a question.
+      let acting = false;
+      button.addEventListener("click", async () => {
+        if (acting) return;
+        acting = true;
+        const read = this.#reads;
+        await this.#try(async () => {
+          const said = await act();
+          if (read !== this.#reads || !said) return;
+          // The button that has the focus goes.
+          const gone = [...this.#list.children].filter(
+            (other) =>
+              other === row || (messageId && other instanceof HTMLElement && other.dataset.about === messageId),
+          );
+          const next = gone.at(-1)?.nextElementSibling ?? gone[0].previousElementSibling ?? this.#details;
+          for (const other of gone) other.remove();
+          /** @type {HTMLElement|null} */ (next.querySelector("button, summary"))?.focus();
+          this.#status.textContent = said;
+        });
+        acting = false;
       });
-      undo.disabled = false;
-    });
+      row.append(button);
+    }
     return row;
   }
 

@@ -38,7 +38,7 @@ export const zone = () => formats.timeZone;
 export const timeOfDay = (ms) => formats.clockTime.format(ms);
 
 /**
- * Until when something holds: a time of today, or of another day.
+ * When something was, or until when it holds: a time of today, or of another day.
  * @param {number} ms
  * @param {number} now
  */
