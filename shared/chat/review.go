@@ -75,7 +75,7 @@ func (r Reviewing) check(m Message) error {
 
 // errDenied refuses a message. The reason is shown as far as it is a line of text.
 func errDenied(reason string) *Error {
-	reason = beginning(reason, maxReason)
+	reason = Beginning(reason, maxReason)
 	if reason == "" || checkName("reason", reason, maxReason) != nil {
 		return Errorf(CodeDenied, "this message is not allowed here")
 	}
@@ -107,22 +107,13 @@ func (s *Sender) ready(ctx context.Context, a *attempt, id string) error {
 			return err
 		}
 		a.message.Content, a.reviewed = reviewed.Content, true
-		a.replaces(a.sent, a.message.Content)
 	}
 	return s.attach(ctx, a)
 }
 
-// replaces notes that another content is stored than what was sent.
-func (a *attempt) replaces(sent, stored string) {
-	a.replaced = nil
-	if sent != stored {
-		a.replaced = &stored
-	}
-}
-
-// compare notes what a review has stored instead of what a resend says again. What was
-// changed since is known by its version.
-func (s *Sender) compare(ctx context.Context, a *attempt, m Message) error {
+// recall gives a message that an earlier send stored the content that a review may have
+// replaced. What was changed since is known by its version.
+func (s *Sender) recall(ctx context.Context, m *Message) error {
 	if s.reviewing.By == nil {
 		return nil
 	}
@@ -131,7 +122,7 @@ func (s *Sender) compare(ctx context.Context, a *attempt, m Message) error {
 		return fmt.Errorf("read what an earlier send stored: %w", err)
 	}
 	if len(stored) > 0 && stored[0].Version() == 0 {
-		a.replaces(a.sent, stored[0].Content)
+		m.Content = stored[0].Content
 	}
 	return nil
 }

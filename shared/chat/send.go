@@ -177,8 +177,7 @@ type attempt struct {
 	attachments []string              // the ids that were asked for
 	found       map[string]Attachment // of those, as they were before the message
 
-	reviewed bool    // the message may be stored as it is
-	replaced *string // the content that it is stored with instead of what was sent; nil: none
+	reviewed bool // the message may be stored as it is
 
 	// refused is why the message is not stored, unless an earlier send has stored it: it
 	// may be what has changed since.
@@ -373,7 +372,7 @@ func (s *Sender) resume(ctx context.Context, a attempt) (Receipt, error) {
 			m.ID, m.SentAt = earlier.MessageID, ms
 		}
 		if stored {
-			err := s.compare(ctx, &a, m)
+			err := s.recall(ctx, &m)
 			return a.receipt(m, true), err
 		}
 		if a.refused != nil {
@@ -434,11 +433,16 @@ func (s *Sender) attach(ctx context.Context, a *attempt) error {
 	return group.Wait()
 }
 
+// receipt says that a message is stored, for an attempt.
 func (a *attempt) receipt(m Message, duplicate bool) Receipt {
-	return Receipt{
+	r := Receipt{
 		RoomID: m.RoomID, MessageID: m.ID, SenderID: m.SenderID, SentAt: m.SentAt,
-		ClientMessageID: m.ClientMessageID, Duplicate: duplicate, Previous: m.Previous, Replaced: a.replaced,
+		ClientMessageID: m.ClientMessageID, Duplicate: duplicate, Previous: m.Previous,
 	}
+	if m.Content != a.sent {
+		r.Replaced = &m.Content
+	}
+	return r
 }
 
 func validateSend(r SendRequest) error {
