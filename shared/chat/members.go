@@ -301,6 +301,15 @@ func (s *Rooms) successor(ctx context.Context, roomID, owner string) (Member, er
 	return first, nil
 }
 
+// Inheriting is a member who becomes an owner, at a time in ms, since the last one goes. They
+// may speak: no one else could end their muting. An owner stays as they are.
+func (m Member) Inheriting(now int64) Member {
+	if m.Role != Owner {
+		m.Role, m.MutedUntil, m.ChangedAt = Owner, 0, max(now, m.ChangedAt+1)
+	}
+	return m
+}
+
 // precedes reports whether a member, rather than another one, becomes an owner.
 func precedes(m, other Member) bool {
 	if IsService(m.UserID) != IsService(other.UserID) {

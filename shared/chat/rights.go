@@ -36,7 +36,8 @@ const (
 // right is who may do an operation.
 type right struct {
 	roles  []Role
-	direct bool // in a direct message, too; a service moderates one all the same, see may
+	direct bool // in a direct message, too
+	served bool // in a direct message by services
 	voice  bool // not while they are muted, or block the other one, or are blocked
 }
 
@@ -56,8 +57,8 @@ var rights = map[Operation]right{
 	ToDelete:       {roles: everyMember, direct: true},
 	ToLeave:        {roles: everyMember, direct: true},
 	ToReport:       {roles: everyMember, direct: true},
-	ToJudge:        {roles: moderators},
-	ToDeleteOthers: {roles: moderators},
+	ToJudge:        {roles: moderators, served: true},
+	ToDeleteOthers: {roles: moderators, served: true},
 	ToRename:       {roles: owners},
 	ToShare:        {roles: owners},
 	ToRetain:       {roles: owners},
@@ -78,7 +79,7 @@ var ranks = map[Role]int{PlainMember: 1, Moderator: 2, Owner: 3, Service: 4}
 func may(op Operation, in RoomType, by Member, now int64) error {
 	r, role := rights[op], cmp.Or(by.Role, PlainMember)
 	switch {
-	case in == Direct && !r.direct && (role != Service || op != ToDeleteOthers && op != ToJudge):
+	case in == Direct && !r.direct && (role != Service || !r.served):
 		return Errorf(CodeForbidden, "no one can %s in a direct message: it has no name, no place and no roles, and its two members stay", op)
 	case !slices.Contains(r.roles, role):
 		who := "only owners"

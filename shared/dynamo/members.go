@@ -319,15 +319,12 @@ func (s *Store) RemoveMember(ctx context.Context, roomID string, m, successor ch
 	return len(reasons) == 0, nil
 }
 
-// succeed makes a member an owner who may speak: no one else could end their muting. Who
-// owns the room already stays as they are, and an owner.
+// succeed makes a member an owner. Who owns the room already has to stay one.
 func (s *Store) succeed(roomID string, m chat.Member) *types.Update {
 	if m.Role == chat.Owner {
 		return s.keepOwner(roomID, m.UserID)
 	}
-	now := m
-	now.Role, now.MutedUntil, now.ChangedAt = chat.Owner, 0, max(s.now().UnixMilli(), m.ChangedAt+1)
-	u := memberChange(roomID, m, now)
+	u := memberChange(roomID, m, m.Inheriting(s.now().UnixMilli()))
 	u.TableName = s.table
 	return u
 }

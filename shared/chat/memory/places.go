@@ -17,7 +17,7 @@ func (s *Store) ShareRoom(ctx context.Context, r chat.Room) (bool, error) {
 	}
 	defer unlock()
 	stored := s.room(r.ID)
-	if about := stored.about; about == nil || about.RenamedAt >= r.RenamedAt || about.PlacedAt != r.PlacedAt {
+	if !stored.takes(r) {
 		return false, nil
 	}
 	stored.about.Public, stored.about.RenamedAt = r.Public, r.RenamedAt
@@ -50,7 +50,7 @@ func (s *Store) UnplaceRoom(ctx context.Context, r chat.Room) (bool, error) {
 	}
 	defer unlock()
 	stored := s.room(r.ID)
-	if about := stored.about; about == nil || about.RenamedAt >= r.RenamedAt || about.PlacedAt != r.PlacedAt {
+	if !stored.takes(r) {
 		return false, nil
 	}
 	stored.about.PlacedAt, stored.about.RenamedAt, stored.place = 0, r.RenamedAt, nil

@@ -13,11 +13,11 @@ func (s *Store) RetainRoom(ctx context.Context, r chat.Room) (bool, error) {
 		return false, err
 	}
 	defer unlock()
-	about := s.room(r.ID).about
-	if about == nil || about.RenamedAt >= r.RenamedAt || about.PlacedAt != r.PlacedAt {
+	stored := s.room(r.ID)
+	if !stored.takes(r) {
 		return false, nil
 	}
-	about.RetentionDays, about.RenamedAt = r.RetentionDays, r.RenamedAt
+	stored.about.RetentionDays, stored.about.RenamedAt = r.RetentionDays, r.RenamedAt
 	return true, nil
 }
 

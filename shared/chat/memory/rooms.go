@@ -145,6 +145,12 @@ func (s *Store) Members(ctx context.Context, roomID, after string, limit int) ([
 	return members, false, nil
 }
 
+// takes reports whether a change of a room may be stored: it is later than the last one,
+// and knows the room's place.
+func (r *room) takes(change chat.Room) bool {
+	return r.about != nil && r.about.RenamedAt < change.RenamedAt && r.about.PlacedAt == change.PlacedAt
+}
+
 // RenameRoom implements chat.RoomStore.
 func (s *Store) RenameRoom(ctx context.Context, r chat.Room) (bool, error) {
 	unlock, err := s.begin(ctx, "RenameRoom")
@@ -152,11 +158,11 @@ func (s *Store) RenameRoom(ctx context.Context, r chat.Room) (bool, error) {
 		return false, err
 	}
 	defer unlock()
-	about := s.room(r.ID).about
-	if about == nil || about.RenamedAt >= r.RenamedAt || about.PlacedAt != r.PlacedAt {
+	stored := s.room(r.ID)
+	if !stored.takes(r) {
 		return false, nil
 	}
-	about.Name, about.RenamedAt = r.Name, r.RenamedAt
+	stored.about.Name, stored.about.RenamedAt = r.Name, r.RenamedAt
 	return true, nil
 }
 
@@ -232,9 +238,8 @@ func (s *Store) RemoveMember(ctx context.Context, roomID string, m, successor ch
 	delete(r.hidden, m.UserID)
 	delete(r.cursors, m.UserID)
 	r.about.MemberCount--
-	if ok && next.Role != chat.Owner {
-		next.Role, next.MutedUntil, next.ChangedAt = chat.Owner, 0, max(s.now().UnixMilli(), next.ChangedAt+1)
-		r.members[next.UserID] = next
+	if ok {
+		r.members[next.UserID] = next.Inheriting(s.now().UnixMilli())
 	}
 	if ends {
 		r.about, r.place = nil, nil
