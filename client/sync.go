@@ -19,8 +19,8 @@ const (
 // catchUp asks for what rooms miss, for as long as a connection lives: for all
 // of them at first and when a pong tells of something new, for active ones now and then,
 // and for one whenever it sees a hole. Once a day it asks for all as on a new connection:
-// of a frame that is lost on a connection that works on, nothing else may tell. It waits while the application has many events
-// before it.
+// of a frame that is lost on a connection that works on, nothing else may tell. It waits
+// while the application has many events before it.
 func (c *Client) catchUp(ctx context.Context) {
 	rooms, failures := syncRooms, 0
 	refresh, renew := c.clock.After(c.jitter(syncEvery)), c.clock.After(c.jitter(renewEvery))

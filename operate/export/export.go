@@ -124,8 +124,8 @@ func (x *exporter) room(ctx context.Context) error {
 // take writes what some items have.
 func (x *exporter) take(ctx context.Context, items []item, used *types.ConsumedCapacity, lines func(item) []line) error {
 	for _, it := range items {
-		if ttl := attribute.GetNumber(it, table.TTL); ttl != 0 && ttl <= x.config.Now().Unix() {
-			continue // it has expired, and DynamoDB has not deleted it yet
+		if x.expired(it) {
+			continue // DynamoDB has not deleted it yet
 		}
 		x.hideQuote(it)
 		for _, l := range lines(it) {
@@ -146,9 +146,14 @@ func (x *exporter) take(ctx context.Context, items []item, used *types.ConsumedC
 // hideQuote takes the beginning of a message that has expired out of one that answers it.
 func (x *exporter) hideQuote(it item) {
 	quoted, ok := attribute.GetMap(it, table.ReplyTo)
-	if ttl := attribute.GetNumber(quoted, table.TTL); ok && ttl != 0 && ttl <= x.config.Now().Unix() {
+	if ok && x.expired(quoted) {
 		quoted[table.Preview] = attribute.Text("")
 	}
+}
+
+func (x *exporter) expired(it item) bool {
+	ttl := attribute.GetNumber(it, table.TTL)
+	return ttl != 0 && ttl <= x.config.Now().Unix()
 }
 
 // derived are kinds of items that follow from others.

@@ -7,21 +7,21 @@ import (
 	"github.com/streamroom/streamroom/shared/wire"
 )
 
-func errNoPush() error {
-	return chat.Errorf(chat.CodeNotFound, "this deployment sends no Web Push")
+// pushing refuses what is asked for where there is no Web Push.
+func (a *API) pushing(next handler) handler {
+	if a.domain.Pushes != nil {
+		return next
+	}
+	return func(*http.Request, string) (int, any, error) {
+		return 0, nil, chat.Errorf(chat.CodeNotFound, "this deployment sends no Web Push")
+	}
 }
 
 func (a *API) pushKey(*http.Request, string) (int, any, error) {
-	if a.domain.Pushes == nil {
-		return 0, nil, errNoPush()
-	}
 	return http.StatusOK, wire.PushKey{PublicKey: a.domain.Pushes.PublicKey()}, nil
 }
 
 func (a *API) subscribe(r *http.Request, userID string) (int, any, error) {
-	if a.domain.Pushes == nil {
-		return 0, nil, errNoPush()
-	}
 	var in wire.PushSubscription
 	if err := read(r, &in); err != nil {
 		return 0, nil, err
@@ -34,9 +34,6 @@ func (a *API) subscribe(r *http.Request, userID string) (int, any, error) {
 }
 
 func (a *API) unsubscribe(r *http.Request, userID string) (int, any, error) {
-	if a.domain.Pushes == nil {
-		return 0, nil, errNoPush()
-	}
 	var in wire.PushEndpoint
 	if err := read(r, &in); err != nil {
 		return 0, nil, err

@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"encoding/base64"
 	"net/http"
 	"strings"
 
@@ -56,19 +55,18 @@ func encodeReport(roomID string, p chat.ReportPlace) string {
 	if p == (chat.ReportPlace{}) {
 		return ""
 	}
-	return base64.RawURLEncoding.EncodeToString([]byte(roomID + "#" + p.MessageID + "#" + p.By))
+	return encodeCursor(roomID, p.MessageID+"#"+p.By)
 }
 
 func decodeReport(roomID, cursor string) (p chat.ReportPlace, err error) {
 	if cursor == "" {
 		return p, nil
 	}
-	raw, err := base64.RawURLEncoding.DecodeString(cursor)
-	rest, ours := strings.CutPrefix(string(raw), roomID+"#")
-	messageID, by, two := strings.Cut(rest, "#")
+	at, ours := decodeCursor(roomID, cursor)
+	messageID, by, two := strings.Cut(at, "#")
 	_, notAMessage := chat.MessageTime(messageID)
-	if err != nil || !ours || !two || notAMessage != nil || !chat.IsService(by) && chat.ValidateUserID(by) != nil {
-		return p, chat.Errorf(chat.CodeInvalidRequest, "invalid cursor: want one from an earlier page of this list; leave it out to start at the beginning")
+	if !ours || !two || notAMessage != nil || !chat.IsService(by) && chat.ValidateUserID(by) != nil {
+		return p, errCursor()
 	}
 	return chat.ReportPlace{MessageID: messageID, By: by}, nil
 }

@@ -146,18 +146,31 @@ func (a *API) getRoom(r *http.Request, userID string) (int, any, error) {
 
 // encodeMember makes the cursor of a member list: the room and the last member's
 // id.
-func encodeMember(roomID, userID string) string {
-	return base64.RawURLEncoding.EncodeToString([]byte(roomID + "#" + userID))
-}
+func encodeMember(roomID, userID string) string { return encodeCursor(roomID, userID) }
 
 func decodeMember(roomID, cursor string) (string, error) {
 	if cursor == "" {
 		return "", nil
 	}
-	raw, err := base64.RawURLEncoding.DecodeString(cursor)
-	userID, ours := strings.CutPrefix(string(raw), roomID+"#")
-	if err != nil || !ours || chat.ValidateUserID(userID) != nil {
-		return "", chat.Errorf(chat.CodeInvalidRequest, "invalid cursor: want one from an earlier page of this list; leave it out to start at the beginning")
+	userID, ours := decodeCursor(roomID, cursor)
+	if !ours || chat.ValidateUserID(userID) != nil {
+		return "", errCursor()
 	}
 	return userID, nil
+}
+
+// encodeCursor makes the cursor of a list of a room's: the room, and where the list goes on.
+func encodeCursor(roomID, at string) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(roomID + "#" + at))
+}
+
+// decodeCursor returns where the list goes on; false for a cursor of something else.
+func decodeCursor(roomID, cursor string) (at string, ours bool) {
+	raw, err := base64.RawURLEncoding.DecodeString(cursor)
+	at, ours = strings.CutPrefix(string(raw), roomID+"#")
+	return at, ours && err == nil
+}
+
+func errCursor() error {
+	return chat.Errorf(chat.CodeInvalidRequest, "invalid cursor: want one from an earlier page of this list; leave it out to start at the beginning")
 }
