@@ -142,7 +142,7 @@ func MessageTime(id string) (int64, error) {
 // quote quotes the beginning of a text that a client sent, for an error.
 func quote(text string) string {
 	const most = 40 // characters; more than any id that is nearly right
-	if part := beginning(text, most); part != text {
+	if part := Beginning(text, most); part != text {
 		return strconv.Quote(part) + "…"
 	}
 	return strconv.Quote(text)

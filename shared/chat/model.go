@@ -221,17 +221,30 @@ type Message struct {
 // when that message is edited or deleted. Its preview is empty if that message was deleted
 // by then, or has attachments alone.
 type Quote struct {
+	Quoted
+	ExpiresAt int64 // the quoted message's, from when the preview is not shown
+}
+
+// Quoted is what readers see of a message that another one answers.
+type Quoted struct {
 	MessageID   string
 	SenderID    string
 	Preview     string // as LastMessage's
 	Attachments int    // how many
-	ExpiresAt   int64  // the quoted message's, from when the preview is not shown
+}
+
+// Shown is what readers see of a quote; nil for none.
+func (q *Quote) Shown() *Quoted {
+	if q == nil {
+		return nil
+	}
+	return &q.Quoted
 }
 
 // Quote returns what those who answer m quote of it.
 func (m Message) Quote() *Quote {
 	p := m.Preview()
-	return &Quote{MessageID: p.MessageID, SenderID: p.SenderID, Preview: p.Preview, Attachments: p.Attachments, ExpiresAt: p.ExpiresAt}
+	return &Quote{Quoted{p.MessageID, p.SenderID, p.Preview, p.Attachments}, p.ExpiresAt}
 }
 
 // NoneBefore stands for the id of the message before a room's first: the least id.
@@ -262,7 +275,7 @@ type LastMessage struct {
 // Preview returns the last-message entry of m.
 func (m Message) Preview() LastMessage {
 	return LastMessage{
-		MessageID: m.ID, SenderID: m.SenderID, Preview: beginning(m.Content, MaxPreview), SentAt: m.SentAt,
+		MessageID: m.ID, SenderID: m.SenderID, Preview: Beginning(m.Content, MaxPreview), SentAt: m.SentAt,
 		DeletedAt: m.DeletedAt, Version: m.Version(), Attachments: len(m.Attachments), ExpiresAt: m.ExpiresAt,
 	}
 }

@@ -127,7 +127,7 @@ var named = regexp.MustCompile(`^:[a-z0-9_+-]{1,32}:$`)
 // cluster of Unicode Standard Annex 29), such as an emoji, or a name between colons.
 func ValidateReaction(text string) error {
 	invalid := func() error {
-		return Errorf(CodeInvalidRequest, "invalid reaction: want one emoji, or a name such as :tada:, of at most %d bytes, got %q", MaxReaction, beginning(text, MaxReaction))
+		return Errorf(CodeInvalidRequest, "invalid reaction: want one emoji, or a name such as :tada:, of at most %d bytes, got %q", MaxReaction, Beginning(text, MaxReaction))
 	}
 	if text == "" || len(text) > MaxReaction || !utf8.ValidString(text) {
 		return invalid()

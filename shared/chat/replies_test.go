@@ -29,7 +29,7 @@ func TestReply_QuotesTheMessage(t *testing.T) {
 	w := newWorld(t)
 	room := w.group("alice", "bob")
 	question := w.say("alice", room, strings.Repeat("q", 200))
-	want := &chat.Quote{MessageID: question, SenderID: "alice", Preview: strings.Repeat("q", chat.MaxPreview)}
+	want := &chat.Quote{Quoted: chat.Quoted{MessageID: question, SenderID: "alice", Preview: strings.Repeat("q", chat.MaxPreview)}}
 	answer, err := w.reply("bob", room, question, "k")
 	ok(t, err)
 	if diff := cmp.Diff(want, answer.ReplyTo); diff != "" {
@@ -51,7 +51,7 @@ func TestReply_QuotesTheMessage(t *testing.T) {
 	ok(t, w.editor.Delete(t.Context(), "alice", room, question))
 	late, err := w.reply("alice", room, question, "")
 	ok(t, err)
-	if diff := cmp.Diff(&chat.Quote{MessageID: question, SenderID: "alice"}, late.ReplyTo); diff != "" {
+	if diff := cmp.Diff(&chat.Quote{Quoted: chat.Quoted{MessageID: question, SenderID: "alice"}}, late.ReplyTo); diff != "" {
 		t.Errorf("of a deleted message: %s", diff)
 	}
 	ok(t, w.editor.Delete(t.Context(), "bob", room, answer.ID))

@@ -45,7 +45,7 @@ func HasExpired(expiresAt, now int64) bool { return expiresAt != 0 && expiresAt 
 // message that it answers and that has expired. False if it has expired itself.
 func (m Message) AsOf(now int64) (Message, bool) {
 	if q := m.ReplyTo; q != nil && HasExpired(q.ExpiresAt, now) {
-		m.ReplyTo = &Quote{MessageID: q.MessageID, SenderID: q.SenderID}
+		m.ReplyTo = &Quote{Quoted: Quoted{MessageID: q.MessageID, SenderID: q.SenderID}}
 	}
 	return m, !HasExpired(m.ExpiresAt, now)
 }

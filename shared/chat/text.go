@@ -51,11 +51,11 @@ func mostMarks(text string) int {
 	return most
 }
 
-// beginning returns a text, or its first characters, at most `most`, where it
+// Beginning returns a text, or its first characters, at most `most`, where it
 // has more. It never cuts what is read as one character (a grapheme cluster of
 // Unicode Standard Annex 29), such as a family of emoji or a letter with its
 // accents. A text that begins with one that is longer gives "…".
-func beginning(text string, most int) string {
+func Beginning(text string, most int) string {
 	if len(text) <= most {
 		return text
 	}

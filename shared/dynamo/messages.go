@@ -192,8 +192,10 @@ func quoteOf(it item) *chat.Quote {
 		return nil
 	}
 	return &chat.Quote{
-		MessageID: attribute.GetText(quote, table.MessageID), SenderID: attribute.GetText(quote, table.SenderID),
-		Preview: attribute.GetText(quote, table.Preview), Attachments: int(attribute.GetNumber(quote, table.Attachments)),
+		Quoted: chat.Quoted{
+			MessageID: attribute.GetText(quote, table.MessageID), SenderID: attribute.GetText(quote, table.SenderID),
+			Preview: attribute.GetText(quote, table.Preview), Attachments: int(attribute.GetNumber(quote, table.Attachments)),
+		},
 		ExpiresAt: attribute.GetNumber(quote, table.TTL) * 1000,
 	}
 }

@@ -205,7 +205,7 @@ func messageFrame(m chat.Message, previous *string) wire.Message {
 		PreviousMessageID: previous,
 		ClientMessageID:   m.ClientMessageID,
 		Attachments:       attachments(m.Attachments),
-		ReplyTo:           quote(m.ReplyTo),
+		ReplyTo:           (*wire.Quote)(m.ReplyTo.Shown()),
 		Mentions:          m.Mentions,
 	}
 }
@@ -221,17 +221,9 @@ func editedFrame(m chat.Message) wire.MessageEdited {
 		EditedAt:        m.EditedAt,
 		ClientMessageID: m.ClientMessageID,
 		Attachments:     attachments(m.Attachments),
-		ReplyTo:         quote(m.ReplyTo),
+		ReplyTo:         (*wire.Quote)(m.ReplyTo.Shown()),
 		Mentions:        m.Mentions,
 	}
-}
-
-// quote is what a message shows of the one that it answers.
-func quote(q *chat.Quote) *wire.Quote {
-	if q == nil {
-		return nil
-	}
-	return &wire.Quote{MessageID: q.MessageID, SenderID: q.SenderID, Preview: q.Preview, Attachments: q.Attachments}
 }
 
 func attachments(files []chat.File) []wire.Attachment {

@@ -38,7 +38,7 @@ func messageBody(m chat.Message, reader string) wire.HistoryMessage {
 	body := wire.HistoryMessage{
 		ChatRoomID: m.RoomID, MessageID: m.ID, SenderID: m.SenderID, Content: m.Content, Timestamp: m.SentAt,
 		ReadBy: m.ReadBy, EditedAt: m.EditedAt, DeletedAt: m.DeletedAt, DeletedBy: m.DeletedBy, Attachments: attachments(m.Attachments),
-		ReplyTo: quote(m.ReplyTo), Mentions: m.Mentions,
+		ReplyTo: (*wire.Quote)(m.ReplyTo.Shown()), Mentions: m.Mentions,
 	}
 	if m.SenderID == reader {
 		body.ClientMessageID = m.ClientMessageID
@@ -48,14 +48,6 @@ func messageBody(m chat.Message, reader string) wire.HistoryMessage {
 		body.Reactions = &reactions
 	}
 	return body
-}
-
-// quote is what a message shows of the one that it answers.
-func quote(q *chat.Quote) *wire.Quote {
-	if q == nil {
-		return nil
-	}
-	return &wire.Quote{MessageID: q.MessageID, SenderID: q.SenderID, Preview: q.Preview, Attachments: q.Attachments}
 }
 
 func (a *API) readRoom(r *http.Request, userID string) (int, any, error) {

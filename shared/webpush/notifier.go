@@ -184,7 +184,7 @@ func (n *Notifier) pushes(ctx context.Context, d data) (all []push, unread int) 
 		}
 		mentioned := slices.Contains(d.Mentions, user)
 		body, _ := json.Marshal(payload{ //nolint:errchkjson // texts and a number
-			"message", d.ChatRoomID, d.MessageID, d.SenderID, d.Timestamp, d.Reason, mentioned, beginning(d.Content),
+			"message", d.ChatRoomID, d.MessageID, d.SenderID, d.Timestamp, d.Reason, mentioned, chat.Beginning(d.Content, maxContent),
 		})
 		// Of those that were stored at once there may be more for a moment.
 		for _, to := range subscriptions[max(0, len(subscriptions)-chat.MaxSubscriptions):] {
@@ -192,17 +192,6 @@ func (n *Notifier) pushes(ctx context.Context, d data) (all []push, unread int) 
 		}
 	})
 	return all, unread
-}
-
-// beginning cuts a text to maxContent characters.
-func beginning(text string) string {
-	n := 0
-	for at := range text {
-		if n++; n > maxContent {
-			return text[:at]
-		}
-	}
-	return text
 }
 
 // deliver sends a push, and removes a subscription that has ended.

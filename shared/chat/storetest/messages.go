@@ -186,7 +186,7 @@ var editTests = map[string]func(*fixture){
 	},
 	"EditMessage and DeleteMessage/an edit keeps the quote, a deletion removes it": func(f *fixture) {
 		first, m := message("r", "alice", 0), message("r", "bob", 1)
-		m.ReplyTo = &chat.Quote{MessageID: first.ID, SenderID: "alice", Preview: "sent by", Attachments: 2}
+		m.ReplyTo = &chat.Quote{Quoted: chat.Quoted{MessageID: first.ID, SenderID: "alice", Preview: "sent by", Attachments: 2}}
 		f.put(first, m)
 		stored, err := f.MessagesByID(f.Context(), "r", []string{m.ID, first.ID, messageID(2, 0)})
 		ok(f, err)
