@@ -130,7 +130,7 @@ func (c *chatter) everything() {
 	if got := bob.Expect(wire.TypeMessage); got.MessageID != ack.MessageID || got.Content != "hello" {
 		c.t.Errorf("bob got %+v, alice's ack was %+v", got, ack)
 	}
-	if got := bob.Types(room.ChatRoomID, alice); got.UserID != "bob" {
+	if got := bob.TypesTo(room.ChatRoomID, alice); got.UserID != "bob" {
 		c.t.Errorf("alice got %+v", got)
 	}
 	bob.Write(`{"action":"sendMessage","chatRoomId":"` + room.ChatRoomID + `","content":"hi","clientMessageId":"c-2","echo":false}`)

@@ -159,7 +159,7 @@ func TestTheFramesAreAsDescribed(t *testing.T) {
 	alice.ExpectIn(room, wire.TypeMessage)
 	bob.Write(`{"action":"sendMessage","chatRoomId":"` + room + `","content":"quiet","clientMessageId":"c-2","echo":false}`)
 	bob.Expect(wire.TypeAck)
-	bob.Types(room, alice)
+	bob.TypesTo(room, alice)
 	bob.Send(room, "", "c-3")
 	bob.Expect(wire.TypeError)
 	for _, c := range []struct {

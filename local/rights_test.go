@@ -98,7 +98,7 @@ func (s *staff) say(user string) string {
 func (s *staff) types(user string, refused bool) string {
 	s.T.Helper()
 	d := s.sockets[user]
-	typesIn(d, s.room)
+	d.Types(s.room)
 	if !refused {
 		d.ExpectNone(wire.TypeError)
 		return ""

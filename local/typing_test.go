@@ -14,8 +14,6 @@ import (
 	"github.com/streamroom/streamroom/test/rig"
 )
 
-func typesIn(d *rig.Socket, room string) { d.Write(`{"action":"typing","chatRoomId":"` + room + `"}`) }
-
 func TestASmallRoomIsToldWhoTypes(t *testing.T) {
 	t.Parallel()
 	s := start(t, local.Config{})
@@ -23,9 +21,9 @@ func TestASmallRoomIsToldWhoTypes(t *testing.T) {
 	alice, tablet, phone, laptop := s.Connect("alice"), s.Connect("alice"), s.Connect("bob"), s.Connect("bob")
 	before := time.Now().UnixMilli()
 	for range 5 { // of which one counts
-		typesIn(alice, room)
+		alice.Types(room)
 	}
-	for d, got := range map[*rig.Socket]wire.ServerFrame{phone: alice.Types(room, phone), laptop: laptop.Expect(wire.TypeTyping)} {
+	for d, got := range map[*rig.Socket]wire.ServerFrame{phone: alice.TypesTo(room, phone), laptop: laptop.Expect(wire.TypeTyping)} {
 		if got.ChatRoomID != room || got.UserID != "alice" || got.At < before || got.At > time.Now().UnixMilli() {
 			t.Errorf("%s is told %+v", d.ConnectionID, got)
 		}
@@ -41,7 +39,7 @@ func TestWhoMayNotTypeWritesNothing(t *testing.T) {
 	s := start(t, local.Config{})
 	room := s.Room("alice", "bob")
 	bob, mallory := s.Connect("bob"), s.Connect("mallory")
-	typesIn(mallory, room)
+	mallory.Types(room)
 	if refused := mallory.Expect(wire.TypeError); refused.Code != string(chat.CodeNotAMember) || refused.Action != wire.ActionTyping {
 		t.Errorf("mallory is answered %+v", refused)
 	}
@@ -58,7 +56,7 @@ func TestALargerRoomIsNotToldWhoTypes(t *testing.T) {
 	}
 	room := s.Room(users...)
 	alice, bob := s.Connect("alice"), s.Connect("bob")
-	typesIn(alice, room)
+	alice.Types(room)
 	bob.ExpectNone(wire.TypeTyping)
 	wantNotes(t, s, 0)
 }
@@ -68,7 +66,7 @@ func TestTypingIsSwitchedOff(t *testing.T) {
 	s := start(t, local.Config{Wrap: switchedOff(config.Typing)})
 	room := s.Room("alice", "bob")
 	alice := s.Connect("alice")
-	typesIn(alice, room)
+	alice.Types(room)
 	if refused := alice.Expect(wire.TypeError); refused.Code != string(chat.CodeUnknownAction) {
 		t.Errorf("alice is answered %+v", refused)
 	}

@@ -50,20 +50,27 @@ func (p *page) looksOf(name string) {
 
 const closed = `document.querySelector("[data-testid=composer-closed]")`
 
+// inWeekend has alice in her new room Weekend, with bob, who is elsewhere, and carol, who has
+// never signed in.
+func inWeekend(t *testing.T) (alice, bob *page, weekend string) {
+	t.Helper()
+	url := attachmentServer(t)
+	alice = inRoom(t, url, "alice")
+	bob = inRoom(t, strings.Replace(url, "127.0.0.1", "localhost", 1), "bob")
+	alice.click("new-room")
+	alice.typed("Weekend\tbob, carol\n")
+	alice.click("confirm-yes") // of carol
+	alice.until(`document.getElementById("room-name").textContent === "Weekend"`)
+	return alice, bob, eval[string](alice, `decodeURIComponent(location.hash.slice("#/room/".length))`)
+}
+
 // An owner makes a moderator, who deletes what others wrote; mutes a member, who sees it
 // and writes again; bans one, who sees that, and lifts the ban.
 func TestModeration(t *testing.T) {
 	t.Parallel()
-	url := attachmentServer(t)
-	alice := inRoom(t, url, "alice")
-	bob := inRoom(t, strings.Replace(url, "127.0.0.1", "localhost", 1), "bob")
-	alice.click("new-room")
-	alice.typed("Weekend\tbob, carol\n")
-	alice.click("confirm-yes") // carol has never signed in
-	alice.until(`document.getElementById("room-name").textContent === "Weekend"`)
+	alice, bob, weekend := inWeekend(t)
 	alice.send("Buy my watches!")
 	alice.until(`document.querySelector("[data-status=sent]") !== null`)
-	weekend := eval[string](alice, `decodeURIComponent(location.hash.slice("#/room/".length))`)
 	bob.openRoom(weekend)
 	bob.shows("Buy my watches!")
 	bob.do(`document.querySelector("[data-testid=message]").focus()`)

@@ -22,14 +22,7 @@ func (p *page) asks(user, method, path, body string) {
 // the reports, goes to a message, deletes one, and dismisses the others.
 func TestModerationReports(t *testing.T) {
 	t.Parallel()
-	url := attachmentServer(t)
-	alice := inRoom(t, url, "alice")
-	bob := inRoom(t, strings.Replace(url, "127.0.0.1", "localhost", 1), "bob")
-	alice.click("new-room")
-	alice.typed("Weekend\tbob, carol\n")
-	alice.click("confirm-yes") // carol has never signed in
-	alice.until(`document.getElementById("room-name").textContent === "Weekend"`)
-	weekend := eval[string](alice, `decodeURIComponent(location.hash.slice("#/room/".length))`)
+	alice, bob, weekend := inWeekend(t)
 	for _, content := range []string{"Buy my watches!", "Hi", "Only today!"} {
 		alice.asks("carol", "POST", "/rooms/"+weekend+"/messages", `{"content":"`+content+`"}`)
 	}

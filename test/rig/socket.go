@@ -185,16 +185,22 @@ func (d *Socket) ExpectIn(room string, types ...string) wire.ServerFrame {
 	}
 }
 
-// Types says that the user types until another one is told, and returns what that one gets:
+// Types says that the user types.
+func (d *Socket) Types(room string) {
+	d.Rig.T.Helper()
+	d.Write(`{"action":"typing","chatRoomId":"` + room + `"}`)
+}
+
+// TypesTo is Types until another one is told, and returns what that one gets:
 // no one is told once it is older than a few seconds, which a busy machine may take.
-func (d *Socket) Types(room string, told *Socket) wire.ServerFrame {
+func (d *Socket) TypesTo(room string, told *Socket) wire.ServerFrame {
 	d.Rig.T.Helper()
 	deadline := time.NewTimer(Patience)
 	defer deadline.Stop()
 	again := time.NewTicker(chat.TypingEvery + time.Second) // the server takes one in that time
 	defer again.Stop()
 	for {
-		d.Write(`{"action":"typing","chatRoomId":"` + room + `"}`)
+		d.Types(room)
 		for waiting := true; waiting; {
 			select {
 			case frame := <-told.Frames:
