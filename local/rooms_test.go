@@ -80,11 +80,12 @@ func leave(s *rig.Rig, user, room string) int {
 }
 
 func TestTheLastOwnerHandsOver(t *testing.T) {
-	s := start(t, local.Config{})
+	clock := newJumper()
+	s := start(t, local.Config{Clock: clock})
 	room := s.Room("olga")
 	for _, user := range []string{"zoe", "adam"} { // in this order
 		s.API("olga", http.MethodPost, "/rooms/"+room+"/members", wire.MemberRequest{UserID: user}, nil)
-		time.Sleep(2 * time.Millisecond) // who joins within one has joined at the same time
+		clock.jump(time.Millisecond) // who joins within one has joined at the same time
 	}
 	zoe := s.Connect("zoe")
 	if status := leave(s, "olga", room); status != http.StatusNoContent {
