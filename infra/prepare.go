@@ -18,12 +18,12 @@ type assets struct {
 	web       string
 }
 
-// prepare builds the functions of the module at root, and copies the browser
-// client, into dir. The same sources give the same bytes on every machine.
+// prepare builds the functions of the module at root, and writes the browser
+// client as it is served, into dir. The same sources give the same bytes on every machine.
 func prepare(ctx context.Context, root, dir string) (assets, error) {
 	a := assets{functions: filepath.Join(dir, "functions"), web: filepath.Join(dir, "web")}
-	if err := os.CopyFS(a.web, web.Files()); err != nil {
-		return a, fmt.Errorf("copy the browser client: %w", err)
+	if err := writePage(a.web); err != nil {
+		return a, fmt.Errorf("write the browser client: %w", err)
 	}
 	programs := filepath.Join(dir, "programs") + string(filepath.Separator)
 	args := []string{
@@ -55,4 +55,22 @@ func prepare(ctx context.Context, root, dir string) (assets, error) {
 		}
 	}
 	return a, nil
+}
+
+// writePage writes the files that browsers ask for into dir.
+func writePage(dir string) error {
+	files, err := web.Files()
+	if err != nil {
+		return err
+	}
+	for name, body := range files {
+		file := filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+			return err
+		}
+		if err := os.WriteFile(file, body, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -311,9 +311,9 @@ func TestUnitsInTheBrowser(t *testing.T) {
 	}
 }
 
-// The library needs no page: it is tested in Node.js, too, which takes a second.
-func TestUnitsInNode(t *testing.T) {
-	t.Parallel()
+// nodeJS is the program of Node.js; it skips the test where there is none.
+func nodeJS(t *testing.T) string {
+	t.Helper()
 	node, err := exec.LookPath("node")
 	if err != nil && os.Getenv("STREAMROOM_REQUIRE_NODE") != "" {
 		t.Fatal("no Node.js is installed, and STREAMROOM_REQUIRE_NODE asks for it")
@@ -321,7 +321,13 @@ func TestUnitsInNode(t *testing.T) {
 	if err != nil {
 		t.Skip("no Node.js is installed")
 	}
-	out, err := exec.CommandContext(t.Context(), node, "testdata/run.js").CombinedOutput()
+	return node
+}
+
+// The library needs no page: it is tested in Node.js, too, which takes a second.
+func TestUnitsInNode(t *testing.T) {
+	t.Parallel()
+	out, err := exec.CommandContext(t.Context(), nodeJS(t), "testdata/run.js").CombinedOutput()
 	if err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}

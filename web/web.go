@@ -1,5 +1,5 @@
 // Package web is the browser client: static files without a build step, embedded
-// here, and the handler that serves them. The page knows no endpoint; it reads
+// here, and the handler that serves them, modules without their comments. The page knows no endpoint; it reads
 // them from config.json, so the same files serve every deployment.
 //
 // lib/ is the client library, lib/streamroom.js its entry; it works without the
@@ -19,15 +19,37 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
 //go:embed index.html app lib/*.js
 var static embed.FS
 
-// Files returns the static files, named as the page asks for them: index.html,
-// app/app.js, lib/streamroom.js and so on. config.json is not among them.
-func Files() fs.FS { return static }
+// Files returns the static files as they are served, by the names that the page asks for
+// them: index.html, app/app.js, lib/streamroom.js and so on. config.json is not among
+// them. Modules have no comments, and the lines of their sources. Callers don't change them.
+var Files = sync.OnceValues(func() (map[string][]byte, error) {
+	files := make(map[string][]byte)
+	err := fs.WalkDir(static, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		body, err := fs.ReadFile(static, name)
+		if err == nil && path.Ext(name) == ".js" {
+			body, err = strip(body)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		files[name] = body
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the embedded page: %w", err)
+	}
+	return files, nil
+})
 
 // Config is what the page reads from config.json. URLs are absolute, or relative
 // to the page; a relative WebSocketURL takes ws or wss from the page's scheme.
@@ -113,7 +135,7 @@ func Handler(cfg Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	files, err := load()
+	static, err := Files()
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +143,10 @@ func Handler(cfg Config) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("web config: %w", err)
 	}
-	files["/config.json"] = newFile("config.json", config)
+	files := map[string]file{"/config.json": newFile("config.json", config)}
+	for name, body := range static {
+		files["/"+name] = newFile(name, body)
+	}
 	files["/"] = files["/index.html"]
 
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -144,26 +169,6 @@ func Handler(cfg Config) (http.Handler, error) {
 		h.Set("ETag", f.etag)
 		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(f.body))
 	}), nil
-}
-
-// load reads the embedded files, keyed by URL path.
-func load() (map[string]file, error) {
-	files := make(map[string]file)
-	err := fs.WalkDir(static, ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		body, err := fs.ReadFile(static, name)
-		if err != nil {
-			return err
-		}
-		files["/"+name] = newFile(name, body)
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read the embedded page: %w", err)
-	}
-	return files, nil
 }
 
 // contentTypes is spelled out because the mime package's answers depend on the

@@ -1,13 +1,21 @@
 package web_test
 
 import (
+	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"io"
-	"io/fs"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/tdewolff/parse/v2"
+	"github.com/tdewolff/parse/v2/js"
 
 	"github.com/streamroom/streamroom/web"
 )
@@ -149,46 +157,103 @@ func TestContentSecurityPolicy(t *testing.T) {
 	}
 }
 
+// files are those that are served.
+func files(t *testing.T) map[string][]byte {
+	t.Helper()
+	files, err := web.Files()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
 // The page must need nothing that its policy forbids, and nothing from elsewhere.
 func TestFilesStandAlone(t *testing.T) {
-	err := fs.WalkDir(web.Files(), ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		body, err := fs.ReadFile(web.Files(), name)
-		if err != nil {
-			return err
-		}
+	for name, body := range files(t) {
 		text := strings.ReplaceAll(string(body), "http://www.w3.org/2000/svg", "")
 		for _, bad := range []string{"http://", "https://", "//cdn", "innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", " style=\"", " onclick=", "<style"} {
 			if strings.Contains(text, bad) {
 				t.Errorf("%s contains %q", name, bad)
 			}
 		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
 }
 
 // Modules that are not asked for at once are found one after the other, a round
 // trip each.
 func TestThePageAsksForAllModulesAtOnce(t *testing.T) {
-	page, err := fs.ReadFile(web.Files(), "index.html")
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = fs.WalkDir(web.Files(), ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || !strings.HasSuffix(name, ".js") || name == "app/app.js" {
-			return err
+	files := files(t)
+	for name := range files {
+		if !strings.HasSuffix(name, ".js") || name == "app/app.js" {
+			continue
 		}
-		if !strings.Contains(string(page), `<link rel="modulepreload" href="`+name+`">`) {
+		if !strings.Contains(string(files["index.html"]), `<link rel="modulepreload" href="`+name+`">`) {
 			t.Errorf("index.html doesn't preload %s", name)
 		}
-		return nil
-	})
+	}
+}
+
+// Who opens the page first waits for all modules. A change that makes them larger than this
+// says what it is worth that.
+func TestBytesOfModules(t *testing.T) {
+	const most, mostZipped = 320_000, 112_000 // each compressed by itself, as they are sent
+	var size, zipped int
+	for name, body := range files(t) {
+		if !strings.HasSuffix(name, ".js") {
+			continue
+		}
+		size += len(body)
+		var out bytes.Buffer
+		w := gzip.NewWriter(&out)
+		_, _ = w.Write(body)
+		_ = w.Close()
+		zipped += out.Len()
+	}
+	t.Logf("%d bytes, %d compressed", size, zipped)
+	if size > most || zipped > mostZipped {
+		t.Errorf("modules are %d bytes, %d compressed, want %d and %d at most", size, zipped, most, mostZipped)
+	}
+}
+
+// What is served is what the sources say: each module parses as its source does, line by
+// line, in another parser than the one that strips them, too.
+func TestServedModules(t *testing.T) {
+	node := nodeJS(t)
+	dir := t.TempDir()
+	for name, body := range files(t) {
+		if !strings.HasSuffix(name, ".js") {
+			continue
+		}
+		source, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := bytes.Count(body, []byte("\n")), bytes.Count(source, []byte("\n")); got != want {
+			t.Errorf("%s has %d lines, its source %d", name, got, want)
+		}
+		if len(body) >= len(source) {
+			t.Errorf("%s is served with %d bytes of %d", name, len(body), len(source))
+		}
+		var parsed [2]string
+		for i, text := range [][]byte{body, source} {
+			tree, err := js.Parse(parse.NewInputBytes(slices.Clone(text)), js.Options{})
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			parsed[i] = tree.String()
+		}
+		if parsed[0] != parsed[1] {
+			t.Errorf("%s is served as something else than its source", name)
+		}
+		file := filepath.Join(dir, strings.ReplaceAll(name, "/", "_"))
+		if err := os.WriteFile(file, body, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// As node --check does with a file, once for all of them.
+	const check = `for (const file of fs.readdirSync(process.argv[1])) new vm.SourceTextModule(fs.readFileSync(process.argv[1] + "/" + file, "utf8"), { identifier: file })`
+	out, err := exec.CommandContext(t.Context(), node, "--experimental-vm-modules", "--no-warnings", "-e", check, dir).CombinedOutput()
 	if err != nil {
-		t.Fatal(err)
+		t.Errorf("Node.js refuses a module: %v\n%s", err, out)
 	}
 }

@@ -8,9 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -104,18 +104,18 @@ func (b *browsers) start(node string) error {
 // writeLibrary writes what Node.js runs: the library as it is served, and browser.js.
 func (b *browsers) writeLibrary() error {
 	files := map[string][]byte{"browser.js": browserProgram, "package.json": []byte(`{"type":"module"}`)}
-	err := fs.WalkDir(web.Files(), "lib", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		files[name], err = fs.ReadFile(web.Files(), name)
-		if err == nil && b.run.config.Library != nil {
-			files[name] = b.run.config.Library(name, files[name])
-		}
-		return err
-	})
+	served, err := web.Files()
 	if err != nil {
 		return err
+	}
+	for name, text := range served {
+		if path.Dir(name) != "lib" {
+			continue
+		}
+		if b.run.config.Library != nil {
+			text = b.run.config.Library(name, text)
+		}
+		files[name] = text
 	}
 	if err := os.Mkdir(filepath.Join(b.dir, "lib"), 0o700); err != nil {
 		return err
