@@ -209,6 +209,23 @@ func (c *Client) MarkRead(ctx context.Context, roomID, messageID string) error {
 	return c.call(ctx, http.MethodPost, roomPath(roomID)+"/read", wire.ReadRequest{UpTo: messageID}, nil)
 }
 
+// What a user is notified of in a room while they are offline.
+const (
+	NotifyAll      = "all"      // which is the default
+	NotifyMentions = "mentions" // messages that mention them, in a direct message, too
+	NotifyNone     = "none"
+)
+
+// SetNotify sets what the user is notified of in a room, on all their devices, to one of
+// the above.
+//
+// Errors: *Error.
+func (c *Client) SetNotify(ctx context.Context, roomID, notify string) (Notify, error) {
+	var now Notify
+	err := c.call(ctx, http.MethodPut, roomPath(roomID)+"/notify", wire.NotifyRequest{Notify: notify}, &now)
+	return now, err
+}
+
 // EditOption changes what [Client.Edit] changes.
 type EditOption func(*wire.EditRequest)
 

@@ -3,7 +3,8 @@ package client
 import "time"
 
 // Event is one of [Message], [Edited], [Deleted], [Reacted], [Read], [Typing], [Presence],
-// [MemberJoined], [MemberLeft], [MemberChanged], [RoomChanged], [Connected], [Disconnected] and [CatchUpFailed].
+// [MemberJoined], [MemberLeft], [MemberChanged],
+// [NotifyChanged], [RoomChanged], [Connected], [Disconnected] and [CatchUpFailed].
 // More may come: ignore those you don't know.
 type Event interface{ event() }
 
@@ -112,6 +113,14 @@ type MemberChanged struct {
 	MutedUntil, At           int64
 }
 
+// NotifyChanged says what the user is notified of in a room while they are offline, since
+// a time in ms: NotifyAll, NotifyMentions or NotifyNone. Of two the one with the greater At
+// counts.
+type NotifyChanged struct {
+	ChatRoomID, Notify string
+	At                 int64
+}
+
 // Connected says that the server has answered on a new connection. What was
 // missed follows.
 type Connected struct{ ConnectionID, UserID string }
@@ -145,6 +154,7 @@ func (RoomChanged) event()   {}
 func (MemberJoined) event()  {}
 func (MemberLeft) event()    {}
 func (MemberChanged) event() {}
+func (NotifyChanged) event() {}
 func (Connected) event()     {}
 func (Disconnected) event()  {}
 func (CatchUpFailed) event() {}

@@ -291,6 +291,8 @@ func (c *Client) receive(s *session, f wire.ServerFrame) error {
 	case wire.TypeMemberChanged:
 		changed := MemberChanged{ChatRoomID: f.ChatRoomID, UserID: f.UserID, Role: f.Role, MutedUntil: f.MutedUntil, At: f.At}
 		c.inbox.note(changed, f.ChatRoomID)
+	case wire.TypeNotifyChanged:
+		c.inbox.note(NotifyChanged{ChatRoomID: f.ChatRoomID, Notify: f.Notify, At: f.At}, f.ChatRoomID)
 	case wire.TypeMessageEdited, wire.TypeMessageDeleted:
 		c.inbox.change(f)
 	case wire.TypeRead:

@@ -37,6 +37,8 @@ type RoomRequest = wire.RoomRequest
 //	Role        string       // one's own, "owner", "moderator" or "member", given by Client.Room only, as the next two
 //	MutedUntil  int64        // ms since 1970, from when one may speak; 0: one is not muted
 //	ChangedAt   int64        // when one of both changed last, ms since 1970; 0: never
+//	Notify      string       // what one is notified of: NotifyMentions or NotifyNone; empty: NotifyAll. By Client.Room only
+//	NotifyAt    int64        // since when, ms since 1970; 0: it was never chosen
 //	Members     []RoomMember // one page, given by Client.Room only
 //	Cursor      string       // where they go on; empty: these were the last
 //
@@ -97,6 +99,8 @@ type RoomList = wire.RoomList
 //	With          *Person      // the other user of a direct message; nil in a group
 //	LastMessageAt int64        // ms since 1970; the room's creation where there is no message
 //	LastMessage   *LastMessage // nil: there is none
+//	Notify        string       // what the user is notified of: NotifyMentions or NotifyNone; empty: NotifyAll
+//	NotifyAt      int64        // since when, ms since 1970; 0: it was never chosen
 //	ReadUpTo      string       // the user's read cursor, a message id; empty: none
 //	Unread        int          // messages of others that the user has not read, at most 100
 //	UnreadMore    bool         // there may be more than these
@@ -137,6 +141,12 @@ type Me = wire.Me
 //	MutedUntil int64  // ms since 1970, 0: not muted
 //	ChangedAt  int64  // ms since 1970, 0: never
 type ChangedMember = wire.ChangedMember
+
+// Notify is what the user is notified of in a room:
+//
+//	Notify   string // NotifyAll, NotifyMentions or NotifyNone
+//	NotifyAt int64  // since when, ms since 1970; 0: it was never chosen
+type Notify = wire.Notify
 
 // Ban keeps a user out of a room:
 //

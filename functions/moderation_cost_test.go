@@ -28,6 +28,7 @@ func TestCost_Moderation(t *testing.T) {
 		}
 		measure("role", topology.API, d.requestOf(user(0), "PATCH", path+"/members", "userId="+user(1), `{"role":"moderator"}`))
 		measure("report", topology.API, d.requestOf(user(2), "POST", path+"/messages/"+message+"/report", "", `{"reason":"spam"}`))
+		measure("notify", topology.API, d.requestOf(user(3), "PUT", path+"/notify", "", `{"notify":"none"}`))
 		measure("mute", topology.API, d.requestOf(user(1), "PATCH", path+"/members", "userId="+user(2), `{"mutedUntil":9000000000000}`))
 		if members < 100 { // else what a page of members takes decides
 			measure("delete", topology.API, d.requestOf(user(1), "DELETE", path+"/messages/"+message, "", ""))
@@ -42,6 +43,8 @@ func TestCost_Moderation(t *testing.T) {
 		"role in a room of 1000":            {Reads: 7, Writes: 2, Posts: 1},
 		"report in a room of 10":            {Reads: 4, Writes: 2},
 		"report in a room of 1000":          {Reads: 4, Writes: 2},
+		"notify in a room of 10":            {Reads: 4, Writes: 5, Posts: 1},
+		"notify in a room of 1000":          {Reads: 4, Writes: 5, Posts: 1},
 		"mute in a room of 10":              {Reads: 14, Writes: 2, Posts: 10},
 		"mute in a room of 1000":            {Reads: 7, Writes: 2, Posts: 1},
 		"delete in a room of 10":            {Reads: 16, Writes: 3, Posts: 10},

@@ -175,6 +175,7 @@ func TestTheFramesAreAsDescribed(t *testing.T) {
 		{"POST", path + "/members", wire.MemberRequest{UserID: "dora"}, wire.TypeMemberJoined},
 		{"PATCH", path + "/members?userId=dora", wire.MemberChange{Role: ptr("moderator")}, wire.TypeMemberChanged},
 		{"DELETE", path + "/members?userId=dora", nil, wire.TypeMemberLeft},
+		{"PUT", path + "/notify", wire.NotifyRequest{Notify: "none"}, wire.TypeNotifyChanged},
 	} {
 		if status := s.API("alice", c.method, c.path, c.body, nil); status >= http.StatusMultipleChoices {
 			t.Errorf("%s %s is answered with %d", c.method, c.path, status)

@@ -122,6 +122,7 @@ func TestRightsOverTheWire(t *testing.T) {
 		{"read history", "GET", "/messages", nil, [5]string{"", "", "", "", gone}, false},
 		{"read who is online", "GET", "/presence", nil, [5]string{"", "", "", "", gone}, false},
 		{"mark read", "POST", "/read", wire.ReadRequest{UpTo: "{olga}"}, [5]string{"", "", "", "", gone}, false},
+		{"choose what to be notified of", "PUT", "/notify", wire.NotifyRequest{Notify: "none"}, [5]string{"", "", "", "", gone}, false},
 		{"send", "", "", nil, [5]string{"", "", "", mute, gone}, false},
 		{"type", "typing", "", nil, [5]string{"", "", "", mute, gone}, false},
 		{"announce a file", "POST", "/attachments", wire.AttachmentRequest{Name: "a", ContentType: "image/png", Size: 1}, [5]string{"", "", "", mute, gone}, false},

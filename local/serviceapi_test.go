@@ -44,6 +44,7 @@ func TestServices_WhoMayDoWhat(t *testing.T) {
 		{"sync", "POST", "/sync", wire.SyncRequest{Rooms: map[string]string{}}, 403, 200, 200},
 		{"join", "POST", path + "/join", nil, 403, 403, 200},
 		{"read up to", "POST", path + "/read", wire.ReadRequest{UpTo: told()}, 403, 403, 204},
+		{"choose what to be notified of", "PUT", path + "/notify", wire.NotifyRequest{Notify: "none"}, 403, 403, 200},
 		{"react", "PUT", messagePath(room, told()) + "/reactions", wire.ReactionRequest{Reaction: "a"}, 403, 403, 200},
 		{"announce a file", "POST", path + "/attachments", wire.AttachmentRequest{Name: "a", ContentType: "image/png", Size: 1}, 403, 403, 201},
 	} {

@@ -139,8 +139,8 @@ func (v *verifier) countMembers(ctx context.Context, roomID string) (memberCount
 	return c, nil
 }
 
-// checkCursors checks that each user with a read cursor is a member, each as of one
-// moment.
+// checkCursors checks that each user with a read cursor is a member, and that both say the
+// same of what the user is notified of, each as of one moment.
 func (v *verifier) checkCursors(ctx context.Context, roomID string, users []string) ([]finding, error) {
 	keys := make([]table.Key, 0, 2*len(users))
 	for _, user := range users {
@@ -152,15 +152,31 @@ func (v *verifier) checkCursors(ctx context.Context, roomID string, users []stri
 	}
 	var found []finding
 	for i, user := range users {
-		if member, cursor := pairs[2*i], pairs[2*i+1]; member != nil || cursor == nil {
+		member, cursor := pairs[2*i], pairs[2*i+1]
+		k := table.Read(roomID, user)
+		f := finding{candidate: candidate{kind: Cursor, room: roomID, user: user}, Difference: Difference{Kind: Cursor, PK: k.PK, SK: k.SK}}
+		switch {
+		case member == nil && cursor != nil:
+			f.Problem = "the room lacks the member who has read it"
+			f.repair = func(ctx context.Context) error { return v.repairCursor(ctx, roomID, user) }
+		case notifyOf(member) != notifyOf(cursor):
+			f.Problem = fmt.Sprintf("it says that the user is notified of %s, and the member says %s", notifyOf(cursor).name, notifyOf(member).name)
+			f.repair = func(ctx context.Context) error { return v.repairNotify(ctx, roomID, user, member, cursor) }
+		default:
 			continue
 		}
-		k := table.Read(roomID, user)
-		found = append(found, finding{
-			candidate:  candidate{kind: Cursor, room: roomID, user: user},
-			Difference: Difference{Kind: Cursor, PK: k.PK, SK: k.SK, Problem: "the room lacks the member who has read it"},
-			repair:     func(ctx context.Context) error { return v.repairCursor(ctx, roomID, user) },
-		})
+		found = append(found, f)
 	}
 	return found, nil
+}
+
+// notify is what a member, or their read cursor, says that they are notified of, and since
+// when.
+type notify struct {
+	name string
+	at   int64
+}
+
+func notifyOf(it item) notify {
+	return notify{chat.Notify(attribute.GetText(it, table.Notify)).String(), attribute.GetNumber(it, table.NotifyAt)}
 }

@@ -90,6 +90,18 @@ func TestEveryPlantedDifferenceIsFoundAndRepaired(t *testing.T) {
 		}
 	}
 	hide(21) // which fits
+	for _, i := range []int{27, 28} {
+		user := fmt.Sprintf("room-%04d-1", i)
+		was, _, err := store.Member(t.Context(), fmt.Sprintf("room-%04d", i), user)
+		if err != nil {
+			t.Fatal(err)
+		}
+		now := was
+		now.Notify, now.NotifyAt = chat.NotifyNone, 7
+		if changed, err := store.ChangeNotify(t.Context(), fmt.Sprintf("room-%04d", i), was, now); !changed || err != nil {
+			t.Fatalf("changed %t: %v", changed, err)
+		}
+	}
 	original := w.Dump()
 	if report, found := check(t, w, verify.Config{}); len(found) > 0 || report.Items != len(original) || report.Foreign != 0 || report.Suspects != 0 {
 		t.Fatalf("before: %+v, %v", report, found)
@@ -142,6 +154,17 @@ func TestEveryPlantedDifferenceIsFoundAndRepaired(t *testing.T) {
 		}},
 		{verify.Cursor, "lacks the member", table.Read(room(19), "left"), func() {
 			w.Write(rig.Keyed(table.Read(room(19), "left"), rig.Item{table.UpTo: text("x"), table.At: number(1)}))
+		}},
+		{verify.Cursor, "notified of all, and the member says none", table.Read(room(27), room(27)+"-1"), func() {
+			remove(w, table.Read(room(27), room(27)+"-1"))
+		}},
+		{verify.Cursor, "notified of mentions, and the member says none", table.Read(room(28), room(28)+"-1"), func() {
+			set(t, w, table.Read(room(28), room(28)+"-1"), table.Notify, text("mentions"))
+			set(t, w, table.Read(room(28), room(28)+"-1"), table.NotifyAt, number(3))
+		}},
+		{verify.Cursor, "notified of none, and the member says all", table.Read(room(0), room(0)+"-1"), func() {
+			set(t, w, table.Read(room(0), room(0)+"-1"), table.Notify, text("none"))
+			set(t, w, table.Read(room(0), room(0)+"-1"), table.NotifyAt, number(3))
 		}},
 		{verify.Order, "is behind the newest", list(7), func() { set(t, w, list(7), table.GSI1SK, text(table.Millis(5))) }},
 		{verify.Order, "is behind the newest", list(20), func() {

@@ -136,6 +136,37 @@ func (v *verifier) repairCursor(ctx context.Context, roomID, user string) error 
 	return v.removeUnlessMember(ctx, roomID, user, table.Read(roomID, user))
 }
 
+// repairNotify has a read cursor say what its member is notified of, while both are what
+// they were.
+func (v *verifier) repairNotify(ctx context.Context, roomID, user string, member, cursor item) error {
+	ofMember := &types.ConditionCheck{
+		TableName: aws.String(v.config.Table), Key: attribute.Key(table.Member(roomID, user)),
+		ExpressionAttributeNames: map[string]string{"#key": table.PK}, ExpressionAttributeValues: item{},
+	}
+	same := unchanged(member, ofMember.ExpressionAttributeNames, ofMember.ExpressionAttributeValues, table.NotifyAt)
+	ofMember.ConditionExpression = aws.String("attribute_exists(#key) AND " + *same)
+	update := &types.Update{
+		TableName: aws.String(v.config.Table), Key: attribute.Key(table.Read(roomID, user)),
+		UpdateExpression:         aws.String("REMOVE #notify, #at"),
+		ExpressionAttributeNames: map[string]string{"#notify": table.Notify, "#at": table.NotifyAt}, ExpressionAttributeValues: item{},
+	}
+	update.ConditionExpression = unchanged(cursor, update.ExpressionAttributeNames, update.ExpressionAttributeValues, table.NotifyAt)
+	if at, chosen := member[table.NotifyAt]; chosen {
+		update.UpdateExpression = aws.String("SET #at = :at REMOVE #notify")
+		update.ExpressionAttributeValues[":at"] = at
+	}
+	if notify, ok := member[table.Notify]; ok {
+		update.UpdateExpression = aws.String("SET #at = :at, #notify = :notify")
+		update.ExpressionAttributeValues[":notify"] = notify
+	}
+	for _, values := range []*map[string]types.AttributeValue{&ofMember.ExpressionAttributeValues, &update.ExpressionAttributeValues} {
+		if len(*values) == 0 {
+			*values = nil // DynamoDB takes none, but not an empty list of them
+		}
+	}
+	return v.transact(ctx, types.TransactWriteItem{ConditionCheck: ofMember}, types.TransactWriteItem{Update: update})
+}
+
 // repairOrder moves a room to its place in a member's list, while the participation is
 // what it was.
 func (v *verifier) repairOrder(ctx context.Context, roomID, user string, was item, place int64) error {

@@ -145,7 +145,7 @@ func (s *segmentScan) take(it item) error {
 		})
 	case table.KindRead:
 		return s.want(table.Member(id.RoomID, id.UserID), func(member item) error {
-			if member != nil {
+			if member != nil && notifyOf(member) == notifyOf(it) {
 				return nil
 			}
 			return s.verifier.addCandidate(s.ctx, candidate{kind: Cursor, room: id.RoomID, user: id.UserID})
@@ -198,6 +198,9 @@ func (s *segmentScan) takeOfRoom(id table.Identity, it item) error {
 		if err := s.wantNote(id.RoomID, id.UserID, it); err != nil {
 			return err
 		}
+		if err := s.wantCursor(id, it); err != nil {
+			return err
+		}
 		if len(s.room.members) == heldMembers {
 			held := s.room.members
 			s.room.members, s.room.large = nil, true
@@ -235,6 +238,20 @@ func (s *segmentScan) endRoom() error {
 		}
 	}
 	return s.wantParticipations(room, room.members)
+}
+
+// wantCursor looks up the read cursor of a member who has chosen what they are notified of:
+// it says the same.
+func (s *segmentScan) wantCursor(id table.Identity, member item) error {
+	if member[table.NotifyAt] == nil {
+		return nil
+	}
+	return s.want(table.Read(id.RoomID, id.UserID), func(cursor item) error {
+		if cursor != nil { // which is compared when it is met
+			return nil
+		}
+		return s.verifier.addCandidate(s.ctx, candidate{kind: Cursor, room: id.RoomID, user: id.UserID})
+	})
 }
 
 // wantParticipations looks up what belongs to members.

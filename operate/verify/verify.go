@@ -25,7 +25,7 @@ const (
 	Order       = "order"       // a room's place in a member's list, GSI1
 	Membership  = "membership"  // a member and the participation
 	Room        = "room"        // a room's description, and its members
-	Cursor      = "cursor"      // a read cursor, and its member
+	Cursor      = "cursor"      // a read cursor, its member, and what both say the member is notified of
 	Connection  = "connection"  // a connection's row and its entry in the user's presence
 	Online      = "online"      // a member's connections in a room that keeps them
 	Seen        = "seen"        // what others have learned of a user's presence

@@ -71,6 +71,13 @@ type (
 		MutedUntil, At int64
 	}
 
+	// NotifyChanged says that a member is notified of something else as of At, in ms.
+	NotifyChanged struct {
+		RoomID, UserID string
+		Notify         chat.Notify
+		At             int64
+	}
+
 	// RoomRenamed says that a room got another name, visibility or place. RenamedAt is in
 	// ms.
 	RoomRenamed struct {
@@ -115,6 +122,7 @@ func (PresenceTold) isChange()       {}
 func (MemberJoined) isChange()       {}
 func (MemberLeft) isChange()         {}
 func (MemberChanged) isChange()      {}
+func (NotifyChanged) isChange()      {}
 func (RoomRenamed) isChange()        {}
 func (RoomEnded) isChange()          {}
 func (AttachmentExpired) isChange()  {}

@@ -86,6 +86,24 @@ func TestDecode(t *testing.T) {
 			changestest.Insert(table.Read(room, "bob"), attributes{table.UpTo: {"S": id}, table.Since: {"S": "02"}, table.Known: {"S": "ABCDEF"}}),
 			changes.ReadMoved{RoomID: room, UserID: "bob", UpTo: id, Since: "02", Known: "ABCDEF"},
 		},
+		"a member who chose what they are notified of": {
+			changestest.Insert(table.Read(room, "bob"), attributes{table.Notify: {"S": "none"}, table.NotifyAt: {"N": "5"}}),
+			changes.NotifyChanged{RoomID: room, UserID: "bob", Notify: chat.NotifyNone, At: 5},
+		},
+		"a reader who is notified of all again": {
+			changestest.Modify(table.Read(room, "bob"), attributes{table.UpTo: {"S": id}, table.Notify: {"S": "none"}, table.NotifyAt: {"N": "5"}},
+				attributes{table.UpTo: {"S": id}, table.NotifyAt: {"N": "6"}}),
+			changes.NotifyChanged{RoomID: room, UserID: "bob", At: 6},
+		},
+		"a read of a member who has chosen": {
+			changestest.Modify(table.Read(room, "bob"), attributes{table.Notify: {"S": "none"}, table.NotifyAt: {"N": "5"}},
+				attributes{table.UpTo: {"S": id}, table.Notify: {"S": "none"}, table.NotifyAt: {"N": "5"}}),
+			changes.ReadMoved{RoomID: room, UserID: "bob", UpTo: id},
+		},
+		"a cursor of a member who has chosen, replayed": {
+			changestest.Insert(table.Read(room, "bob"), attributes{table.UpTo: {"S": id}, table.Notify: {"S": "none"}, table.NotifyAt: {"N": "5"}}),
+			changes.ReadMoved{RoomID: room, UserID: "bob", UpTo: id},
+		},
 		"a report": {
 			changestest.Insert(table.Report(room, id, "bob"), attributes{table.SenderID: {"S": "alice"}, table.At: {"N": "5"}}),
 			changes.MessageReported{RoomID: room, MessageID: id, SenderID: "alice", UserID: "bob", At: 5},

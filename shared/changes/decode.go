@@ -182,8 +182,11 @@ func (it item) messageChange() (Change, error) {
 }
 
 // readChange returns nothing for the cursor that a member got when they joined: they
-// have read nothing.
+// have read nothing. A record changes how far they have read, or what they are notified of.
 func (it item) readChange() (Change, error) {
+	if c, err := it.notifyChange(); c != nil || err != nil {
+		return c, err
+	}
 	upTo, err := textOf(it.after, table.UpTo)
 	if err != nil {
 		return nil, err
@@ -201,6 +204,22 @@ func (it item) readChange() (Change, error) {
 		return nil, err
 	}
 	return moved, nil
+}
+
+// notifyChange returns nothing where a read cursor was moved, or a replay inserts one that
+// has read something.
+func (it item) notifyChange() (Change, error) {
+	at, err := optionalNumber(it.after, table.NotifyAt)
+	if err != nil || at == 0 {
+		return nil, err
+	}
+	before, err := optionalNumber(it.before, table.NotifyAt)
+	_, hasRead := it.after[table.UpTo]
+	if err != nil || before == at || it.operation == inserted && hasRead {
+		return nil, err
+	}
+	notify, err := optionalText(it.after, table.Notify)
+	return NotifyChanged{it.key.RoomID, it.key.UserID, chat.Notify(notify), at}, err
 }
 
 func (it item) reportChange() (Change, error) {

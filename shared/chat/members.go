@@ -17,9 +17,11 @@ const (
 // RoomView is a room as one of its members sees it.
 type RoomView struct {
 	Room
-	Role       Role          // of the member who looks, as the next two
-	MutedUntil int64         // ms; 0: they are not muted
-	ChangedAt  int64         // when one of both changed last, in ms; 0: never
+	Role       Role   // of the member who looks, as the next two
+	MutedUntil int64  // ms; 0: they are not muted
+	ChangedAt  int64  // when one of both changed last, in ms; 0: never
+	Notify     Notify // of that member, as NotifyAt
+	NotifyAt   int64
 	Members    []Participant // one page, by user id; none for a stranger
 	More       bool          // whether there are more members
 	Place      *Location     // nil: it has none
@@ -53,7 +55,7 @@ func (s *Rooms) Get(ctx context.Context, userID, roomID, after string, limit int
 		return RoomView{}, err
 	}
 	return RoomView{
-		Room: room, Role: self.Role, MutedUntil: self.MutedUntil, ChangedAt: self.ChangedAt,
+		Room: room, Role: self.Role, MutedUntil: self.MutedUntil, ChangedAt: self.ChangedAt, Notify: self.Notify, NotifyAt: self.NotifyAt,
 		Members: page, More: more, Place: place,
 	}, nil
 }

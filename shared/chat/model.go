@@ -169,6 +169,9 @@ type Member struct {
 	// In a direct message: the other member blocks this one, or this one the other.
 	Blocked, Blocks bool
 
+	Notify   Notify
+	NotifyAt int64 // since when, ms; 0: never chosen
+
 	// RetentionDays is the room's, kept here for sends, which read no more than the member.
 	RetentionDays int
 
@@ -290,6 +293,8 @@ type RoomSummary struct {
 	SortAt int64  // the room's place in the list, ms: the last message's, or the room's creation
 	Last   *LastMessage
 
+	Notify   Notify // the user's, as NotifyAt
+	NotifyAt int64
 	ReadUpTo string // the user's read cursor, a message id; "": none
 	Unread   int    // messages of others after the read cursor, at most MaxUnread
 	Mentions int    // those of them that mention the user

@@ -74,6 +74,9 @@ type RoomStore interface {
 	// the member is not as was any more in these. keeps, unless "", has to be an owner,
 	// and stays one in the same step: false if they aren't.
 	ChangeMember(ctx context.Context, roomID string, was, now Member, keeps string) (changed bool, err error)
+	// ChangeNotify gives a member the Notify and the NotifyAt of now, which UserRooms has
+	// then, too; false if the member is not as was any more in these, or has left.
+	ChangeNotify(ctx context.Context, roomID string, was, now Member) (changed bool, err error)
 	// HideRoom takes a room out of a member's list, until a message comes that is
 	// newer than those that it has. It does nothing for a user who is not a member.
 	HideRoom(ctx context.Context, userID string, r Room) error

@@ -36,7 +36,10 @@ func (s *Store) summaries(ctx context.Context, userID string, places []place, kn
 		if !ok {
 			it = known[key]
 		}
-		counts[i] = &unreadCount{roomID: p.listed.roomID, userID: userID, cursor: cursorOf(it)}
+		counts[i] = &unreadCount{
+			roomID: p.listed.roomID, userID: userID, cursor: cursorOf(it),
+			notify: notifyOf(it), notifyAt: attribute.GetNumber(it, table.NotifyAt),
+		}
 	}
 	if err := s.countUnread(ctx, counts); err != nil {
 		return nil, err
@@ -48,6 +51,7 @@ func (s *Store) summaries(ctx context.Context, userID string, places []place, kn
 		}
 		summary := chat.RoomSummary{
 			Room: roomOf(count.roomID, count.room), SortAt: places[i].listed.at, ReadUpTo: count.cursor.UpTo,
+			Notify: count.notify, NotifyAt: count.notifyAt,
 		}
 		if last, ok := known[table.LastMessage(count.roomID)]; ok {
 			if m := LastMessageOf(last); !chat.HasExpired(m.ExpiresAt, s.now().UnixMilli()) {
@@ -164,6 +168,8 @@ func (s *Store) countUnread(ctx context.Context, counts []*unreadCount) error {
 type unreadCount struct {
 	roomID, userID string
 	cursor         chat.ReadCursor
+	notify         chat.Notify
+	notifyAt       int64
 
 	room     item // the room's description, nil if there is none
 	n        int

@@ -2,6 +2,8 @@ package fanout
 
 import (
 	"context"
+	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -198,16 +200,16 @@ func (f *Fanout) reportData(c changes.MessageReported) reportData {
 }
 
 // notifications returns who of the recipients of messages is offline, once they were
-// posted: an event for each message that has any. In rooms of more than notifiedRoom
-// members these are the users whom it mentions. Messages older than notifiedWithin, which a
+// posted, and wants to be notified of them: an event for each message that has any. In rooms
+// of more than notifiedRoom members these are the users whom it mentions. Messages older than notifiedWithin, which a
 // replay brings, have none.
 func (f *Fanout) notifications(ctx context.Context, b *broadcast, d *devices) (found []announcement, err error) {
 	if served := b.err == nil && d.errorOf(b.audience.recipients) == nil; f.bus == nil || !served || b.events.person != "" {
 		return nil, nil
 	}
-	online := func(user string) bool { return len(d.byUser[user]) > 0 }
+	online, wants := func(user string) bool { return len(d.byUser[user]) > 0 }, b.audience.notify
 	if b.audience.large {
-		if online, err = f.onlineAmong(ctx, b.snapshot.messages); err != nil {
+		if online, wants, err = f.readMentioned(ctx, b.events.roomID, b.snapshot.messages); err != nil {
 			return nil, err
 		}
 	}
@@ -218,7 +220,8 @@ func (f *Fanout) notifications(ctx context.Context, b *broadcast, d *devices) (f
 		}
 		data := f.messageData(m)
 		for _, user := range b.notified(m) {
-			if user != m.SenderID && !chat.IsService(user) && !online(user) {
+			told := wants[user].Tells(slices.Contains(m.Mentions, user))
+			if user != m.SenderID && !chat.IsService(user) && told && !online(user) {
 				data.Offline = append(data.Offline, user)
 			}
 		}
@@ -250,25 +253,31 @@ func (b *broadcast) reason(m chat.Message) string {
 	return becauseMention
 }
 
-// onlineAmong reads who of those that messages mention is online, for a room whose members
-// slices serve.
-func (f *Fanout) onlineAmong(ctx context.Context, messages []chat.Message) (func(string) bool, error) {
+// readMentioned reads who of those that messages mention is online, and what they are
+// notified of, for a room whose members slices serve.
+func (f *Fanout) readMentioned(ctx context.Context, roomID string, messages []chat.Message) (online func(string) bool, wants map[string]chat.Notify, err error) {
 	var users []string
 	for _, m := range messages {
 		users = append(users, m.Mentions...)
 	}
 	slices.Sort(users)
 	present := map[string]bool{}
+	wants = map[string]chat.Notify{}
 	for batch := range slices.Chunk(slices.Compact(users), presenceBatch) {
 		found, err := f.store.Presence(ctx, batch, 1)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		for user := range found {
 			present[user] = true
 		}
+		chosen, err := f.store.NotifyAmong(ctx, roomID, batch)
+		if err != nil {
+			return nil, nil, fmt.Errorf("read what those who are mentioned are notified of: %w", err)
+		}
+		maps.Copy(wants, chosen)
 	}
-	return func(user string) bool { return present[user] }, nil
+	return func(user string) bool { return present[user] }, wants, nil
 }
 
 // remove takes connections that have ended out of their users'.

@@ -114,17 +114,38 @@ func TestAnnounce_WhoIsOffline(t *testing.T) {
 		mentions []string
 		offline  []any // nil: no notification
 		reason   string
+		notify   map[string]chat.Notify
 	}{
-		"a room":                   {"r", []string{"alice", "bob", "carol", "service:bot"}, []string{"bob"}, nil, []any{"carol"}, "room"},
-		"a dm":                     {"dm-x", []string{"alice", "bob"}, nil, nil, []any{"bob"}, "dm"},
-		"everyone is online":       {"r", []string{"alice", "bob"}, []string{"alice", "bob"}, nil, nil, ""},
-		"a larger room":            {"r", crowd(101, 0).members, nil, []string{"user-000002", "user-000001"}, []any{"user-000001", "user-000002"}, "mention"},
-		"a larger room, no one":    {"r", crowd(101, 0).members, nil, nil, nil, ""},
-		"a room of slices":         {"r", crowd(fanout.SliceAbove+1, 0).members, []string{"user-000002"}, []string{"user-000001", "user-000002"}, []any{"user-000001"}, "mention"},
-		"a room of slices, no one": {"r", crowd(fanout.SliceAbove+1, 0).members, nil, nil, nil, ""},
+		"a room":                   {"r", []string{"alice", "bob", "carol", "service:bot"}, []string{"bob"}, nil, []any{"carol"}, "room", nil},
+		"a dm":                     {"dm-x", []string{"alice", "bob"}, nil, nil, []any{"bob"}, "dm", nil},
+		"everyone is online":       {"r", []string{"alice", "bob"}, []string{"alice", "bob"}, nil, nil, "", nil},
+		"a larger room":            {"r", crowd(101, 0).members, nil, []string{"user-000002", "user-000001"}, []any{"user-000001", "user-000002"}, "mention", nil},
+		"a larger room, no one":    {"r", crowd(101, 0).members, nil, nil, nil, "", nil},
+		"a room of slices":         {"r", crowd(fanout.SliceAbove+1, 0).members, []string{"user-000002"}, []string{"user-000001", "user-000002"}, []any{"user-000001"}, "mention", nil},
+		"a room of slices, no one": {"r", crowd(fanout.SliceAbove+1, 0).members, nil, nil, nil, "", nil},
+		"one wants none":           {"r", []string{"alice", "bob", "carol"}, nil, []string{"bob"}, []any{"carol"}, "room", map[string]chat.Notify{"bob": chat.NotifyNone}},
+		"one wants mentions":       {"r", []string{"alice", "bob", "carol"}, nil, nil, []any{"carol"}, "room", map[string]chat.Notify{"bob": chat.NotifyMentions}},
+		"one who is mentioned":     {"r", []string{"alice", "bob", "carol"}, nil, []string{"bob"}, []any{"bob", "carol"}, "room", map[string]chat.Notify{"bob": chat.NotifyMentions}},
+		"a dm, mentions":           {"dm-x", []string{"alice", "bob"}, nil, nil, nil, "", map[string]chat.Notify{"bob": chat.NotifyMentions}},
+		"a dm, mentioned":          {"dm-x", []string{"alice", "bob"}, nil, []string{"bob"}, []any{"bob"}, "dm", map[string]chat.Notify{"bob": chat.NotifyMentions}},
+		"a dm, none":               {"dm-x", []string{"alice", "bob"}, nil, []string{"bob"}, nil, "", map[string]chat.Notify{"bob": chat.NotifyNone}},
+		"a larger room, none": {
+			"r", crowd(101, 0).members, nil,
+			[]string{"user-000002", "user-000001"},
+			[]any{"user-000001"},
+			"mention",
+			map[string]chat.Notify{"user-000002": chat.NotifyNone, "user-000001": chat.NotifyMentions},
+		},
+		"a room of slices, none": {
+			"r", crowd(fanout.SliceAbove+1, 0).members, nil,
+			[]string{"user-000002", "user-000001"},
+			[]any{"user-000001"},
+			"mention",
+			map[string]chat.Notify{"user-000002": chat.NotifyNone, "user-000001": chat.NotifyMentions},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := &memory{members: test.members, messages: ids}
+			m := &memory{members: test.members, messages: ids, notify: test.notify}
 			sent := mention
 			sent.RoomID, sent.SenderID = test.room, "alice"
 			record := changestest.Mentioning(changestest.SendVersion(sent), test.mentions...)

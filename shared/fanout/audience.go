@@ -3,6 +3,7 @@ package fanout
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/streamroom/streamroom/shared/chat"
@@ -18,6 +19,8 @@ type page struct {
 	listed   map[string]bool // those whose connections the room's index has
 	unlisted []string        // those who may be put into it
 	more     bool            // than an invocation serves
+
+	notify map[string]chat.Notify // of members who are not notified of all messages
 }
 
 func (f *Fanout) readMembers(ctx context.Context, roomID string, within MemberRange, limit int) (page, error) {
@@ -25,7 +28,12 @@ func (f *Fanout) readMembers(ctx context.Context, roomID string, within MemberRa
 	if err != nil {
 		return page{}, fmt.Errorf("read members: %w", err)
 	}
-	p := page{members: make([]string, len(members)), more: more}
+	p := page{members: make([]string, len(members)), more: more, notify: map[string]chat.Notify{}}
+	for _, m := range members {
+		if m.Notify != chat.NotifyAll {
+			p.notify[m.UserID] = m.Notify
+		}
+	}
 	if more || within == (MemberRange{}) && len(members) <= chat.IndexAbove {
 		for i, m := range members {
 			p.members[i] = m.UserID
@@ -55,9 +63,10 @@ type audience struct {
 	foundingMembers map[string]bool
 	recipients      []string // all users who get a frame, in order
 
-	within   MemberRange     // of members
-	listed   map[string]bool // members whose connections are read in the room's index
-	unlisted []string        // members who may be put into it
+	notify   map[string]chat.Notify // as a page has it; not if large
+	within   MemberRange            // of members
+	listed   map[string]bool        // members whose connections are read in the room's index
+	unlisted []string               // members who may be put into it
 }
 
 // byPresence are the recipients whose connections are read in their presence.
@@ -94,7 +103,7 @@ func (f *Fanout) readAudience(ctx context.Context, e *events, within MemberRange
 	}
 	a := audience{
 		members: members, large: p.more, announces: announces, rejoined: rejoined, foundingMembers: foundingMembers,
-		recipients: recipients(e, members, p.more, announces), within: within,
+		recipients: recipients(e, members, p.more, announces), within: within, notify: p.notify,
 	}
 	if e.everyone() || announces { // else there are few recipients
 		a.listed, a.unlisted = p.listed, p.unlisted
@@ -142,6 +151,9 @@ func recipients(e *events, members []string, large, announces bool) []string {
 	if e.fleeting() {
 		return others(e, members)
 	}
+	if e.personal() {
+		return slices.Sorted(maps.Keys(e.notify))
+	}
 	forAll := e.everyone() || announces
 	if forAll && len(e.left) == 0 && !large {
 		return members
@@ -156,6 +168,9 @@ func recipients(e *events, members []string, large, announces bool) []string {
 		}
 	}
 	for user := range e.reads {
+		users = append(users, user)
+	}
+	for user := range e.notify {
 		users = append(users, user)
 	}
 	for user := range e.altered {

@@ -29,6 +29,7 @@ type events struct {
 	joined    []chat.Member
 	left      []string
 	altered   map[string]changes.MemberChanged // by member whose role or muting changed: the newest
+	notify    map[string]changes.NotifyChanged // by member who is notified of something else: the newest
 	replay    string                           // the replay that this comes from
 
 	person string // the user who has come or gone, in whose rooms nothing else happened; "": it is a room
@@ -42,7 +43,12 @@ func (e *events) general() bool {
 
 // fleeting reports whether nothing in the room is worth a second try.
 func (e *events) fleeting() bool {
-	return e.person != "" || len(e.typing) > 0 && !e.general() && len(e.reads) == 0 && len(e.reacted) == 0 && len(e.joined) == 0 && len(e.left) == 0 && len(e.altered) == 0
+	return e.person != "" || len(e.typing) > 0 && !e.general() && len(e.reads) == 0 && len(e.reacted) == 0 && len(e.joined) == 0 && len(e.left) == 0 && len(e.altered) == 0 && len(e.notify) == 0
+}
+
+// personal reports whether all there is concerns single members alone.
+func (e *events) personal() bool {
+	return len(e.notify) > 0 && !e.everyone() && len(e.reads) == 0 && len(e.typing) == 0 && len(e.joined) == 0 && len(e.left) == 0 && len(e.altered) == 0
 }
 
 // everyone reports whether there is anything for all members of the room, if it is not a
@@ -144,6 +150,8 @@ func (g *grouping) addRecent(r changes.Record) {
 		e.joined = append(e.joined, c.Member)
 	case changes.MemberChanged:
 		g.of(r, c.RoomID).addAltered(c)
+	case changes.NotifyChanged:
+		g.of(r, c.RoomID).addNotify(c)
 	case changes.MemberLeft:
 		e := g.of(r, c.RoomID)
 		e.left = append(e.left, c.UserID)
@@ -203,6 +211,16 @@ func (e *events) addAltered(c changes.MemberChanged) {
 	}
 	if c.At >= e.altered[c.UserID].At {
 		e.altered[c.UserID] = c
+	}
+}
+
+// addNotify notes what a member is notified of now.
+func (e *events) addNotify(c changes.NotifyChanged) {
+	if e.notify == nil {
+		e.notify = map[string]changes.NotifyChanged{}
+	}
+	if c.At >= e.notify[c.UserID].At {
+		e.notify[c.UserID] = c
 	}
 }
 

@@ -28,6 +28,9 @@ type Store interface {
 	MemberBounds(ctx context.Context, roomID string, r MemberRange, size, most int) ([]string, error)
 	// IsMember reports whether a user is a member of a room.
 	IsMember(ctx context.Context, roomID, userID string) (bool, error)
+	// NotifyAmong reads eventually what some members of a room are notified of, those left
+	// out who are of all.
+	NotifyAmong(ctx context.Context, roomID string, userIDs []string) (map[string]chat.Notify, error)
 	// Presence reads the newest connections of up to 100 users, at most limit
 	// of each, expired ones left out.
 	Presence(ctx context.Context, userIDs []string, limit int) (map[string][]chat.Connection, error)

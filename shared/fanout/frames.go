@@ -74,6 +74,7 @@ func (b *broadcast) encodeFor(to frames, at int64) {
 	}
 	b.encodeReactions(to)
 	b.encodeReads(to)
+	b.encodeNotify(to)
 	b.encodeTyping(to, at)
 }
 
@@ -130,6 +131,13 @@ func (b *broadcast) encodeReads(to frames) {
 		} else {
 			to.add(user, frame)
 		}
+	}
+}
+
+// encodeNotify tells members' own devices what they are notified of.
+func (b *broadcast) encodeNotify(to frames) {
+	for user, c := range b.events.notify {
+		to.add(user, encode(wire.NotifyChanged{Type: wire.TypeNotifyChanged, ChatRoomID: c.RoomID, Notify: c.Notify.String(), At: c.At}))
 	}
 }
 

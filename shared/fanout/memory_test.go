@@ -39,6 +39,7 @@ type memory struct {
 	indexed  map[string]int64 // members, with their IndexedUntil
 	seen     chat.Seen        // what others are told about everyone
 	rooms    []string         // of everyone
+	notify   map[string]chat.Notify
 
 	mu    sync.Mutex
 	tried []string // members who were to be put into the index
@@ -49,7 +50,7 @@ func (m *memory) MembersIn(_ context.Context, _ string, r fanout.MemberRange, li
 	var members []chat.Member
 	for _, user := range slices.Sorted(slices.Values(m.members)) {
 		if user >= r.From && (r.To == "" || user < r.To) {
-			members = append(members, chat.Member{UserID: user, IndexedUntil: m.indexed[user]})
+			members = append(members, chat.Member{UserID: user, IndexedUntil: m.indexed[user], Notify: m.notify[user]})
 		}
 	}
 	return members[:min(limit, len(members))], len(members) > limit, nil
@@ -66,6 +67,16 @@ func (m *memory) MemberBounds(ctx context.Context, room string, r fanout.MemberR
 
 func (m *memory) IsMember(_ context.Context, _, userID string) (bool, error) {
 	return slices.Contains(m.members, userID), nil
+}
+
+func (m *memory) NotifyAmong(_ context.Context, _ string, users []string) (map[string]chat.Notify, error) {
+	found := map[string]chat.Notify{}
+	for _, user := range users {
+		if n := m.notify[user]; n != chat.NotifyAll {
+			found[user] = n
+		}
+	}
+	return found, nil
 }
 
 func (m *memory) Presence(_ context.Context, users []string, _ int) (map[string][]chat.Connection, error) {

@@ -91,6 +91,7 @@ func New(domain Domain, status func(chat.Code) int, log zerolog.Logger) *API {
 		"PATCH /rooms/{room}/members":                       a.limited(chat.Writing, a.changeMember),
 		"DELETE /rooms/{room}/members/{user}":               a.limited(chat.Writing, a.removeMember),
 		"POST /rooms/{room}/read":                           a.limited(chat.Writing, a.readRoom),
+		"PUT /rooms/{room}/notify":                          a.limited(chat.Writing, a.setNotify),
 		"GET /rooms/{room}/messages":                        a.limited(chat.Reading, a.history),
 		"POST /rooms/{room}/messages":                       a.sendMessage, // which has limits of its own
 		"PATCH /rooms/{room}/messages/{message}":            a.limited(chat.Writing, a.editMessage),

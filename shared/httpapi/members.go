@@ -87,6 +87,23 @@ func (a *API) changeMember(r *http.Request, userID string) (int, any, error) {
 	return http.StatusOK, wire.ChangedMember{UserID: m.UserID, Role: string(m.Role), MutedUntil: m.MutedUntil, ChangedAt: m.ChangedAt}, nil
 }
 
+// setNotify sets what the caller themselves is notified of.
+func (a *API) setNotify(r *http.Request, userID string) (int, any, error) {
+	var in wire.NotifyRequest
+	if err := read(r, &in); err != nil {
+		return 0, nil, err
+	}
+	notify, err := chat.ParseNotify(in.Notify)
+	if err != nil {
+		return 0, nil, err
+	}
+	m, err := a.domain.Rooms.SetNotify(r.Context(), userID, r.PathValue("room"), notify)
+	if err != nil {
+		return 0, nil, err
+	}
+	return http.StatusOK, wire.Notify{Notify: m.Notify.String(), NotifyAt: m.NotifyAt}, nil
+}
+
 // userNamed reads the user whom the query names, in their normal form.
 func (a *API) userNamed(r *http.Request) (string, error) {
 	user, err := memberNamed(r)

@@ -90,7 +90,7 @@ func (a *API) listRooms(r *http.Request, userID string) (int, any, error) {
 	for i, room := range rooms {
 		body.Rooms[i] = wire.RoomSummary{
 			ChatRoomID: room.Room.ID, Name: room.Room.Name, Type: string(room.Room.Type), LastMessageAt: room.SortAt,
-			ReadUpTo: room.ReadUpTo, Unread: room.Unread, UnreadMore: room.UnreadMore, Mentions: room.Mentions,
+			Notify: string(room.Notify), NotifyAt: room.NotifyAt, ReadUpTo: room.ReadUpTo, Unread: room.Unread, UnreadMore: room.UnreadMore, Mentions: room.Mentions,
 		}
 		if with := room.With; with.UserID != "" {
 			body.Rooms[i].With = &wire.Person{UserID: with.UserID, DisplayName: with.DisplayName}
@@ -131,6 +131,7 @@ func (a *API) getRoom(r *http.Request, userID string) (int, any, error) {
 		return http.StatusOK, body, nil // a stranger's
 	}
 	body.Role, body.MutedUntil, body.ChangedAt = string(room.Role), room.MutedUntil, room.ChangedAt
+	body.Notify, body.NotifyAt = string(room.Notify), room.NotifyAt
 	body.Members = make([]wire.RoomMember, len(room.Members)) // present even if empty
 	for i, m := range room.Members {
 		body.Members[i] = wire.RoomMember{

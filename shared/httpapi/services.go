@@ -11,7 +11,7 @@ import (
 // usersOnly lists what is about a caller's own rooms, cursors, reactions and files, of
 // which a service has none.
 var usersOnly = []string{
-	"GET /rooms", "POST /rooms/{room}/join", "POST /rooms/{room}/read", "POST /sync",
+	"GET /rooms", "POST /rooms/{room}/join", "POST /rooms/{room}/read", "PUT /rooms/{room}/notify", "POST /sync",
 	"PUT /rooms/{room}/messages/{message}/reactions", "DELETE /rooms/{room}/messages/{message}/reactions",
 	"POST /rooms/{room}/attachments", "GET /rooms/{room}/attachments/{file}",
 	"GET /me/blocks", "PUT /me/blocks", "PUT /me/blocks/{user}", "DELETE /me/blocks", "DELETE /me/blocks/{user}",

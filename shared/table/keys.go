@@ -128,6 +128,8 @@ const (
 	BannedAt        = "bannedAt"      // of a room: there if anyone was ever banned
 	Blocks          = "blocks"        // of a member of a direct message: there if they block the other one
 	Blocked         = "blocked"       // there if the other one blocks them
+	Notify          = "notify"        // of a member and their read cursor: what they are notified of; absent: all
+	NotifyAt        = "notifyAt"      // since when, ms
 	By              = "by"
 	Until           = "until"
 	Reason          = "reason"

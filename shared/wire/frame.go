@@ -33,6 +33,7 @@ const (
 	TypeMemberLeft   = "memberLeft"
 
 	TypeMemberChanged = "memberChanged"
+	TypeNotifyChanged = "notifyChanged"
 
 	TypeMessageEdited  = "messageEdited"
 	TypeMessageDeleted = "messageDeleted"
@@ -180,6 +181,15 @@ type MemberChanged struct {
 	At         int64  `json:"at"`                   // ms since 1970
 }
 
+// NotifyChanged tells a user's devices what the user is notified of in a room while they
+// are offline. Of two, the one with the greater At counts, in any order of arrival.
+type NotifyChanged struct {
+	Type       string `json:"type"` // TypeNotifyChanged
+	ChatRoomID string `json:"chatRoomId"`
+	Notify     string `json:"notify"` // "all", "mentions" or "none"
+	At         int64  `json:"at"`     // ms since 1970
+}
+
 // MessageEdited is a message with its new content. Of two, the one with the greater
 // EditedAt counts, in any order of arrival.
 type MessageEdited struct {
@@ -282,6 +292,7 @@ type ServerFrame struct {
 	DeletedBy         string            `json:"deletedBy"`
 	Role              string            `json:"role"`
 	MutedUntil        int64             `json:"mutedUntil"`
+	Notify            string            `json:"notify"`
 	Until             int64             `json:"until"`
 	From              string            `json:"from"`
 	UpTo              string            `json:"upTo"`

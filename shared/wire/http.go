@@ -165,6 +165,17 @@ type NearbyRoom struct {
 	Place      Place   `json:"place"`
 }
 
+// NotifyRequest sets what the caller is notified of in a room while they are offline.
+type NotifyRequest struct {
+	Notify string `json:"notify"` // "all", "mentions" or "none"
+}
+
+// Notify is what the caller is notified of in a room.
+type Notify struct {
+	Notify   string `json:"notify"`             // "all", "mentions" or "none"
+	NotifyAt int64  `json:"notifyAt,omitempty"` // since when, ms since 1970, 0: it was never chosen
+}
+
 // ReadRequest moves the caller's read cursor.
 type ReadRequest struct {
 	UpTo string `json:"upTo"` // message id
@@ -255,6 +266,8 @@ type Room struct {
 	Role          string       `json:"role,omitempty"`       // the reader's own, beside Members, as the next two
 	MutedUntil    int64        `json:"mutedUntil,omitempty"` // ms since 1970, 0: not muted
 	ChangedAt     int64        `json:"changedAt,omitempty"`  // when one of both changed last, ms since 1970
+	Notify        string       `json:"notify,omitempty"`     // the reader's own, too, as the next: "mentions" or "none", "": all
+	NotifyAt      int64        `json:"notifyAt,omitempty"`   // since when, ms since 1970
 	Members       []RoomMember `json:"members,omitzero"`
 	Cursor        string       `json:"cursor,omitempty"`
 
@@ -293,6 +306,8 @@ type RoomSummary struct {
 	With          *Person      `json:"with,omitempty"` // the other member of a dm
 	LastMessageAt int64        `json:"lastMessageAt"`  // ms since 1970; the room's creation if there is no message
 	LastMessage   *LastMessage `json:"lastMessage,omitempty"`
+	Notify        string       `json:"notify,omitempty"`     // the caller's: "mentions" or "none", "": all
+	NotifyAt      int64        `json:"notifyAt,omitempty"`   // since when, ms since 1970
 	ReadUpTo      string       `json:"readUpTo,omitempty"`   // the caller's read cursor, a message id
 	Unread        int          `json:"unread"`               // messages of others after the read cursor, at most 100
 	UnreadMore    bool         `json:"unreadMore,omitempty"` // counting ended early: unread is a lower bound

@@ -42,6 +42,7 @@ func (s *Store) UserRooms(ctx context.Context, userID, cursor string, limit int)
 	for i, p := range places {
 		r := s.rooms[p.roomID]
 		rooms[i] = chat.RoomSummary{Room: *r.about, SortAt: p.at, Last: s.lastMessage(r), With: s.otherIn(r, userID)}
+		rooms[i].Notify, rooms[i].NotifyAt = r.members[userID].Notify, r.members[userID].NotifyAt
 		rooms[i].ReadUpTo = r.cursors[userID].UpTo
 		unread, mentions := s.unread(r, userID)
 		rooms[i].Unread, rooms[i].UnreadMore = min(unread, chat.MaxUnread), unread > chat.MaxUnread

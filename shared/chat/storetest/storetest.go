@@ -40,6 +40,7 @@ type Store interface {
 	attachmentReader
 
 	IsMember(ctx context.Context, roomID, userID string) (bool, error)
+	NotifyAmong(ctx context.Context, roomID string, userIDs []string) (map[string]chat.Notify, error)
 	Presence(ctx context.Context, userIDs []string, limit int) (map[string][]chat.Connection, error)
 	Seen(ctx context.Context, userID string) (chat.Seen, bool, error)
 	NewestRooms(ctx context.Context, userID string, limit int) ([]string, error)
@@ -54,7 +55,7 @@ func Run(t *testing.T, open func(t *testing.T, now func() time.Time) Store) {
 	t.Helper()
 	for _, tests := range []map[string]func(*fixture){
 		connectionTests, sendTests, roomTests, memberTests, placeTests, listTests, historyTests, readingTests, editTests, profileTests,
-		attachmentTests, mentionTests, typingTests, reactionTests, presenceTests, moderationTests, banTests, blockTests, pushTests, retentionTests, reportTests,
+		attachmentTests, mentionTests, typingTests, reactionTests, presenceTests, moderationTests, banTests, blockTests, pushTests, retentionTests, reportTests, notifyTests,
 	} {
 		for name, test := range tests {
 			t.Run(name, func(t *testing.T) {
