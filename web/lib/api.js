@@ -40,7 +40,11 @@ import { Failure } from "./failure.js";
  * @property {number} [unread] messages of others that the user has not read; counting stops at 100
  * @property {boolean} [unreadMore] there may be more than these
  * @property {number} [mentions] those of the unread messages that mention the user
+ * @property {Notify} [notify] what the user is notified of; absent for all
+ * @property {number} [notifyAt] ms since 1970, since when
  */
+
+/** @typedef {"all"|"mentions"|"none"} Notify what a member is notified of */
 
 /**
  * @typedef {object} Member
@@ -75,6 +79,8 @@ import { Failure } from "./failure.js";
  * @property {string} [role] the user's own, beside members
  * @property {number} [mutedUntil] ms since 1970, the user's own
  * @property {number} [changedAt] ms since 1970, when these two changed last
+ * @property {Notify} [notify] the user's own; absent for all
+ * @property {number} [notifyAt] ms since 1970, since when
  * @property {Member[]} [members] one page
  * @property {string} [cursor] where the members go on
  */
@@ -370,6 +376,15 @@ export class API {
 
   /**
    * @param {string} chatRoomId
+   * @param {Notify} notify
+   * @returns {Promise<{notify: Notify, notifyAt?: number}>} ms since 1970
+   */
+  setNotify(chatRoomId, notify) {
+    return this.#call("PUT", `${roomPath(chatRoomId)}/notify`, { notify });
+  }
+
+  /**
+   * @param {string} chatRoomId
    * @param {string} messageId a message of the user's own
    * @param {string} content
    * @param {string[]} [mentions] undefined: those that it has stay
@@ -432,6 +447,27 @@ export class API {
    */
   setMe(profile) {
     return this.#call("PUT", "/me", profile);
+  }
+
+  /** @returns {Promise<{publicKey: string}>} base64url; rejects with `not_found` where there is no Web Push */
+  pushKey() {
+    return this.#call("GET", "/me/push");
+  }
+
+  /**
+   * @param {PushSubscriptionJSON} subscription a browser's
+   * @returns {Promise<unknown>}
+   */
+  subscribe(subscription) {
+    return this.#call("PUT", "/me/push", subscription);
+  }
+
+  /**
+   * @param {string} endpoint of a subscription
+   * @returns {Promise<unknown>}
+   */
+  unsubscribe(endpoint) {
+    return this.#call("DELETE", "/me/push", { endpoint });
   }
 
   /**

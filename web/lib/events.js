@@ -16,6 +16,7 @@
  * @property {string} draft what was begun in a room was changed, or sent, in another tab; the room's id
  * @property {undefined} rooms the list of rooms changed
  * @property {string} room a room's name changed; its id
+ * @property {string} notify the user is notified of something else in a room, chosen here or on another device; its id
  * @property {{chatRoomId: string, userId: string, joined: boolean}} member someone joined or left
  * @property {{chatRoomId: string, userId: string}} standing a member's role or mute changed, or their mute ended
  * @property {undefined} blocks whom the user blocks was read, or changed

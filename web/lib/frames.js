@@ -60,6 +60,7 @@ import { beginning, hasVisible } from "./text.js";
  * @property {string} [deletedBy]
  * @property {string} [role]
  * @property {number} [mutedUntil] ms since 1970; absent: not muted
+ * @property {import("./api.js").Notify} [notify] what the user is notified of
  * @property {number} [until] ms since 1970, of the error `muted`
  * @property {number} [at] ms since 1970
  * @property {boolean} [online]

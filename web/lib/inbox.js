@@ -95,6 +95,9 @@ export class Inbox {
       case "memberChanged":
         this.#standings.put(frame.chatRoomId ?? "", frame.userId ?? "", frame);
         break;
+      case "notifyChanged":
+        this.notify(frame.chatRoomId ?? "", { notify: frame.notify, notifyAt: frame.at });
+        break;
       case "roomChanged":
         this.#directory.list.rename(frame.chatRoomId ?? "", frame.name ?? "");
         this.#emit("rooms", undefined);
@@ -114,6 +117,14 @@ export class Inbox {
         break;
       default: // a later server's
     }
+  }
+
+  /**
+   * @param {string} chatRoomId
+   * @param {{notify?: import("./api.js").Notify, notifyAt?: number}} now what the user is notified of
+   */
+  notify(chatRoomId, { notify, notifyAt }) {
+    if (this.#directory.list.setNotify(chatRoomId, notify, notifyAt)) this.#emit("notify", chatRoomId);
   }
 
   /** @param {Frame} frame */
@@ -333,6 +344,7 @@ export class Inbox {
   learned(room) {
     const { chatRoomId, members = [] } = room;
     this.#standings.learn(room, this.#me());
+    this.notify(chatRoomId, room);
     for (const { userId, readFrom: from, readUpTo: upTo, readSince: since, readKnown: known, displayName } of members) {
       this.#people.learn(userId, displayName);
       if (upTo) this.#hasRead(chatRoomId, userId, { upTo, from, since, known });

@@ -162,6 +162,26 @@ export class RoomActions extends Emitter {
     return this.#session.standings.of(chatRoomId, userId);
   }
 
+  /**
+   * What the user is notified of in a room: by the server while they are offline, and by
+   * what uses this library while they are not. `notify` events tell that it changed.
+   * @param {string} chatRoomId
+   * @returns {import("./api.js").Notify}
+   */
+  notifyOf(chatRoomId) {
+    return this.#session.directory.list.get(chatRoomId)?.notify ?? "all";
+  }
+
+  /**
+   * Chooses what the user is notified of in a room, on all devices: `all` messages, those
+   * that mention them, also in a direct message, or none.
+   * @param {string} chatRoomId
+   * @param {import("./api.js").Notify} notify
+   */
+  async setNotify(chatRoomId, notify) {
+    this.#session.inbox.notify(chatRoomId, await this.#session.api.setNotify(chatRoomId, notify));
+  }
+
   /** The server's time (ms since 1970), as far as its answers tell; else this device's. */
   get now() {
     return this.#session.standings.now;

@@ -63,6 +63,7 @@ export class RoomList {
       const held = this.#rooms.get(room.chatRoomId);
       this.#rooms.set(room.chatRoomId, { ...room });
       if (!held) continue;
+      this.setNotify(room.chatRoomId, held.notify, held.notifyAt);
       const older = (held.lastMessage?.messageId ?? "") > (room.lastMessage?.messageId ?? "");
       if (held.lastMessage) this.#lastMessage(room.chatRoomId, held.lastMessage);
       const more = (room.unread ?? 0) > (held.unread ?? 0);
@@ -139,6 +140,20 @@ export class RoomList {
   setUnread(chatRoomId, unread, { unreadMore = false, mentions = 0 } = {}) {
     const room = this.#rooms.get(chatRoomId);
     if (room) Object.assign(room, { unread: Math.min(MOST_UNREAD, unread), unreadMore, mentions });
+  }
+
+  /**
+   * What the user is notified of; what is older than what is known changes nothing.
+   * @param {string} chatRoomId
+   * @param {import("./api.js").Notify} [notify]
+   * @param {number} [notifyAt] ms since 1970
+   * @returns {boolean} whether that changed
+   */
+  setNotify(chatRoomId, notify = "all", notifyAt = 0) {
+    const room = this.#rooms.get(chatRoomId);
+    if (!room || notifyAt <= (room.notifyAt ?? 0)) return false;
+    Object.assign(room, { notify, notifyAt });
+    return true;
   }
 
   /**

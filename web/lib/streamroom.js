@@ -34,6 +34,7 @@ export { byteLength, Failure, isReaction, MAX_ATTACHMENTS, MAX_CONTENT, MAX_REAC
  * @typedef {import("./attachments.js").Upload} Upload
  * @typedef {import("./api.js").NearbyRoom} NearbyRoom
  * @typedef {import("./api.js").Place} Place
+ * @typedef {import("./api.js").Notify} Notify
  * @typedef {import("./api.js").Report} Report
  * @typedef {import("./api.js").Room} Room
  * @typedef {import("./api.js").RoomSummary} RoomSummary
@@ -401,5 +402,32 @@ export class Streamroom extends RoomActions {
   async setDisplayName(displayName) {
     await this.#session.api.setMe({ displayName });
     this.#session.people.learn(this.userId, displayName);
+  }
+
+  /**
+   * The key with which a browser subscribes to pushes, as its applicationServerKey.
+   * @returns {Promise<string|undefined>} base64url; undefined where the deployment sends none
+   */
+  async pushKey() {
+    try {
+      return (await this.#session.api.pushKey()).publicKey;
+    } catch (err) {
+      if (Failure.from(err).code === "not_found") return undefined;
+      throw err;
+    }
+  }
+
+  /**
+   * Has the server push to a browser what notifies the user while they are offline. Do so
+   * again at each start: the server forgets a subscription that a push service refuses.
+   * @param {PushSubscription} subscription
+   */
+  async subscribe(subscription) {
+    await this.#session.api.subscribe(subscription.toJSON());
+  }
+
+  /** @param {string} endpoint of a subscription that the server is to forget */
+  async unsubscribe(endpoint) {
+    await this.#session.api.unsubscribe(endpoint);
   }
 }

@@ -5,6 +5,7 @@ import "./replacing.js";
 import "./outbox.js";
 import "./marks.js";
 import "./moderation.js";
+import "./notify.js";
 import "./photo.js";
 import "./elsewhere.js";
 import "./attachments.js";
