@@ -316,7 +316,7 @@ const maxKept = 64 << 10
 // page is the result of a walk.
 type page struct {
 	json           []byte    // the items, without brackets
-	decoded        item.Item // the last item looked at: the next one takes its memory
+	decoded, shown item.Item // of the last item looked at: the next one takes their memory
 	count, scanned int
 	size           int
 	fetched        float64   // read units of items fetched from the table
@@ -386,7 +386,12 @@ func (w *walk) visit(p *page, stored []byte) (bool, error) {
 	size := found.size()
 	whole := it
 	if w.index != nil && w.index.attributes != nil {
-		it = w.index.project(it)
+		if w.fetch {
+			it = it.Only(w.index.attributes)
+		} else { // all keys are among them
+			it = it.Keep(w.index.attributes)
+			whole = it
+		}
 		size = it.Size()
 	}
 	if w.fetch {
@@ -401,7 +406,8 @@ func (w *walk) visit(p *page, stored []byte) (bool, error) {
 				it = whole
 			}
 			if w.bound.projection != nil {
-				it = w.bound.projection.Apply(it)
+				p.shown = w.bound.projection.ApplyInto(p.shown, it)
+				it = p.shown
 			}
 			if len(p.json) > 0 {
 				p.json = append(p.json, ',')

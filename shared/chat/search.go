@@ -20,6 +20,9 @@ const (
 	// where it began: where thousands are at one point.
 	nearbyQueries = 12
 	nearbyMore    = 4
+	// nearbySpare is how many of them the ranges of a ring leave for what a query did not
+	// reach, and for the last page's cell.
+	nearbySpare = 2
 	// nearbyUnits is how many read units a search spends, by the size of the places that
 	// it has read, before it answers with what it has: some 2,500 places.
 	nearbyUnits = 64
@@ -214,8 +217,12 @@ func (n *search) nearest(ranges []PlaceRange) (next, others []PlaceRange) {
 
 // cover returns the ranges of a ring, without the last page's cell.
 func (n *search) cover() []PlaceRange {
+	most := nearbyQueries - nearbySpare - n.queries
+	if most <= 0 {
+		most = geo.MaxRanges
+	}
 	var out []PlaceRange
-	for _, r := range geo.Cover(n.q.Centre, n.inner, n.outer) {
+	for _, r := range geo.Cover(n.q.Centre, n.inner, n.outer, most) {
 		if n.last.Leaf < r.From || n.last.Leaf > r.To {
 			out = append(out, PlaceRange{Range: r})
 			continue
@@ -305,19 +312,16 @@ func (n *search) leave(r PlaceRange, page PlacePage, crowded bool) error {
 
 // put notes what a ring has of a range that was not read.
 func (n *search) put(r geo.Range, page PlacePage) error {
-	parts, err := r.Within(n.q.Centre, n.inner, n.outer)
-	if len(parts) == 0 {
+	part, ok, err := r.Within(n.q.Centre, n.inner, n.outer)
+	if err != nil || !ok {
 		return err
 	}
-	left := PlaceRange{Range: parts[0]} // to the last part's end: one query, not one for each
-	for _, part := range parts[1:] {
-		left.To, left.Near = part.To, min(left.Near, part.Near)
-	}
+	left := PlaceRange{Range: part}
 	if left.From == page.Leaf {
 		left.After = page.After
 	}
 	n.unread = append(n.unread, left)
-	return err
+	return nil
 }
 
 // drop forgets what was not read and is behind the page.

@@ -100,6 +100,10 @@ func LocationOf(it attribute.Item) (chat.Location, bool) {
 	}, hasLat && hasLon
 }
 
+// placeAttributes are what a search reads of a place: the room by its partition key, and
+// no other key.
+var placeAttributes = append([]string{table.PK}, table.PlaceAttributes()...)
+
 // PlacesIn reads a range of GSI2, in one query.
 func (s *Store) PlacesIn(ctx context.Context, r chat.PlaceRange, limit int) (chat.PlacePage, error) {
 	in := &dynamodb.QueryInput{
@@ -112,6 +116,7 @@ func (s *Store) PlacesIn(ctx context.Context, r chat.PlaceRange, limit int) (cha
 		ScanIndexForward: aws.Bool(!r.Backward), Limit: aws.Int32(int32(limit)), //nolint:gosec // a few hundred
 		ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
 	}
+	in.ProjectionExpression = projection(placeAttributes, in.ExpressionAttributeNames)
 	if r.After != "" {
 		in.ExclusiveStartKey = attribute.Key(table.Place(r.After))
 		in.ExclusiveStartKey[table.GSI2PK], in.ExclusiveStartKey[table.GSI2SK] = attribute.Text(table.Geo(r.Parent)), attribute.Text(r.From)
@@ -132,7 +137,7 @@ func (s *Store) PlacesIn(ctx context.Context, r chat.PlaceRange, limit int) (cha
 		page.Units = aws.ToFloat64(out.ConsumedCapacity.CapacityUnits)
 	}
 	for _, it := range out.Items {
-		id, err := table.Parse(attribute.KeyOf(it))
+		id, err := table.Parse(table.Key{PK: attribute.GetText(it, table.PK), SK: table.PlaceKey})
 		if at, ok := LocationOf(it); err == nil && ok {
 			page.Places = append(page.Places, chat.Nearby{RoomID: id.RoomID, Name: attribute.GetText(it, table.Name), Location: at})
 		}

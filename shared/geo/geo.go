@@ -20,7 +20,7 @@ const (
 	// ParentLevel is the level of the cells that are partitions of an index: over 100 km
 	// wide.
 	ParentLevel = 6
-	// MaxRanges is how many ranges cover a search at most.
+	// MaxRanges is how many parents a search meets at most.
 	MaxRanges = 8
 
 	// earthRadius is the mean radius of the earth, in metres (IUGG).
@@ -28,6 +28,13 @@ const (
 	// margin is how much nearer than S2 has it a cell may be, in metres: S2 computes with
 	// squares of chords, whose error of 1e-15 is decimetres near the point.
 	margin = 1
+
+	// perWidth and perRadius are how many of a ring's smallest cells fit side by side into
+	// its width and its radius, at most. More take longer to find than they save.
+	perWidth, perRadius = 4, 16
+	// worth is by what the size of a ring is divided for the least gap between two of its
+	// ranges. In a ring of 80 places it has 13, which cost as much to read as a query more.
+	worth = 6
 )
 
 // Point is a point on the earth, in degrees: latitude from -90 to 90, longitude from
@@ -76,16 +83,19 @@ func away(centre Point, leaf s2.CellID) float64 {
 	return s2.LatLngFromPoint(leaf.Point()).Distance(centre.latLng()).Radians() * earthRadius
 }
 
-// distanceOf is what no point of a cell is nearer to a centre than, in metres.
-func distanceOf(id s2.CellID, centre s2.Point) float64 {
-	return max(0, s2.CellFromCellID(id).Distance(centre).Angle().Radians()*earthRadius-margin)
+// distances are what no point of a cell is nearer to a centre than, and none farther, in
+// metres.
+func distances(id s2.CellID, centre s2.Point) (near, far float64) {
+	cell := s2.CellFromCellID(id)
+	near, far = cell.Distance(centre).Angle().Radians(), cell.MaxDistance(centre).Angle().Radians()
+	return max(0, near*earthRadius-margin), far*earthRadius + margin
 }
 
 // Range is a range of smallest cells within one parent cell.
 type Range struct {
 	Parent   string
 	From, To string  // smallest cells, inclusive
-	Near     float64 // metres: nothing in the range is nearer to the centre of the search
+	Near     float64 // metres: nothing of the search in the range is nearer to its centre
 }
 
 // Around returns the ranges before and after a point, within its parent cell. Read
@@ -100,71 +110,94 @@ func Around(p Point) (before, after Range) {
 }
 
 // Cover returns ranges that have every point whose distance from the centre, in metres,
-// is from inner to outer, in the order of their cells: MaxRanges of them at most up to
-// an outer distance of 50 km.
-func Cover(centre Point, inner, outer float64) []Range {
+// is from inner to outer, in the order of their cells. They are at most as many as most
+// says, or one for each parent, which is MaxRanges up to an outer distance of 50 km. Where
+// less is between two ranges than a query costs they are one.
+func Cover(centre Point, inner, outer float64, most int) []Range {
 	point := s2.PointFromLatLng(centre.latLng())
-	region := ring{
-		Cap:   s2.CapFromCenterAngle(point, angle(outer+margin)),
-		inner: s2.CapFromCenterAngle(point, angle(inner-margin)),
+	r := ring{point: point, inner: inner, outer: outer}
+	width := max((outer-max(inner, 0))/perWidth, outer/perRadius, margin)
+	r.level = max(ParentLevel, s2.AvgEdgeMetric.ClosestLevel(float64(angle(width))))
+	parents := s2.SimpleRegionCovering(s2.CapFromCenterAngle(point, angle(outer+margin)), point, ParentLevel)
+	slices.Sort(parents)
+	for _, parent := range parents {
+		r.add(parent)
 	}
-	if inner > 0 {
-		// Smaller cells have less of what is nearer, and neighbours among them are one range.
-		for _, cells := range []int{3 * MaxRanges, 2 * MaxRanges} {
-			if all := cover(point, region, cells); len(all) <= MaxRanges {
-				return all
-			}
-		}
-	}
-	return cover(point, region, MaxRanges)
+	return r.joined(most)
 }
 
-func cover(centre s2.Point, region ring, cells int) []Range {
-	coverer := s2.RegionCoverer{MinLevel: ParentLevel, MaxLevel: s2.MaxLevel, LevelMod: 1, MaxCells: cells}
-	return ranges(centre, coverer.Covering(region))
-}
-
-// angle is the angle of a distance in metres; negative, which no point is within, if
-// that is.
-func angle(metres float64) s1.Angle { return s1.Angle(metres / earthRadius) }
-
-// ring is a region: the cap without the inner one.
+// ring gathers the cells of a ring, in their order.
 type ring struct {
-	s2.Cap
-	inner s2.Cap
+	point        s2.Point
+	inner, outer float64 // metres
+	level        int     // of its smallest cells
+
+	runs []run
+	size uint64 // smallest cells, of all runs
 }
 
-// ContainsCell implements s2.Region.
-func (r ring) ContainsCell(c s2.Cell) bool {
-	return r.Cap.ContainsCell(c) && !r.inner.IntersectsCell(c)
+// run is cells that follow each other, of one parent.
+type run struct {
+	parent, from, to s2.CellID
+	near             float64 // metres
 }
 
-// IntersectsCell implements s2.Region.
-func (r ring) IntersectsCell(c s2.Cell) bool {
-	return r.Cap.IntersectsCell(c) && !r.inner.ContainsCell(c)
-}
-
-// ContainsPoint implements s2.Region.
-func (r ring) ContainsPoint(p s2.Point) bool {
-	return r.Cap.ContainsPoint(p) && !r.inner.ContainsPoint(p)
-}
-
-// ranges returns the ranges of sorted cells. Neighbours of one parent are one range.
-func ranges(centre s2.Point, cells []s2.CellID) []Range {
-	var out []Range
-	var end s2.CellID // of the last range
-	for _, id := range cells {
-		parent, from, to := id.Parent(ParentLevel).ToToken(), id.RangeMin(), id.RangeMax()
-		near := distanceOf(id, centre)
-		if last := len(out) - 1; last >= 0 && out[last].Parent == parent && end.Next() == from {
-			out[last].To, out[last].Near = digits(to), min(out[last].Near, near)
-		} else {
-			out = append(out, Range{parent, digits(from), digits(to), near})
+// add adds what of a cell is in the ring.
+func (r *ring) add(id s2.CellID) {
+	near, far := distances(id, r.point)
+	if near > r.outer || far < r.inner {
+		return
+	}
+	if id.Level() < r.level && (far > r.outer || near < r.inner) {
+		for _, child := range id.Children() {
+			r.add(child)
 		}
-		end = to
+		return
+	}
+	from, to, parent := id.RangeMin(), id.RangeMax(), id.Parent(ParentLevel)
+	r.size += uint64(to-from)/2 + 1
+	if last := len(r.runs) - 1; last >= 0 && r.runs[last].parent == parent && r.runs[last].to.Next() == from {
+		r.runs[last].to, r.runs[last].near = to, min(r.runs[last].near, near)
+		return
+	}
+	r.runs = append(r.runs, run{parent, from, to, near})
+}
+
+// joined returns the runs as ranges that have the smallest gaps between them, too, and the
+// largest not.
+func (r *ring) joined(most int) []Range {
+	gaps := make([]uint64, 0, len(r.runs))
+	for i := 1; i < len(r.runs); i++ {
+		gaps = append(gaps, r.gap(i))
+	}
+	slices.Sort(gaps)
+	least := r.size / worth
+	if len(gaps) >= most {
+		least = max(least, min(gaps[len(gaps)-most], math.MaxUint64-1))
+	}
+	var out []Range
+	for i, run := range r.runs {
+		last := len(out) - 1
+		if i > 0 && r.gap(i) <= least {
+			out[last].To, out[last].Near = digits(run.to), min(out[last].Near, run.near)
+			continue
+		}
+		out = append(out, Range{run.parent.ToToken(), digits(run.from), digits(run.to), run.near})
 	}
 	return out
 }
+
+// gap is how many smallest cells are between a run and the one before: no range has two
+// parents.
+func (r *ring) gap(i int) uint64 {
+	if r.runs[i].parent != r.runs[i-1].parent {
+		return math.MaxUint64
+	}
+	return uint64(r.runs[i].from-r.runs[i-1].to)/2 - 1
+}
+
+// angle is the angle of a distance in metres.
+func angle(metres float64) s1.Angle { return s1.Angle(metres / earthRadius) }
 
 // Split cuts a range in two, at the beginning of a smallest cell and at its end: either
 // is the zero Range if nothing is there.
@@ -182,30 +215,29 @@ func (r Range) Split(leaf string) (before, behind Range, err error) {
 	return before, behind, nil
 }
 
-// Within returns the parts of a range that have what is from inner to outer, in metres
-// from the centre, as far as its cells say.
-func (r Range) Within(centre Point, inner, outer float64) ([]Range, error) {
+// Within returns what a range has from inner to outer, in metres from the centre, as far
+// as its cells say: from the first of them to the last, and false if it has none.
+func (r Range) Within(centre Point, inner, outer float64) (Range, bool, error) {
 	from, err := parse(r.From)
 	if err != nil {
-		return nil, err
+		return Range{}, false, err
 	}
 	to, err := parse(r.To)
 	if err != nil {
-		return nil, err
+		return Range{}, false, err
 	}
 	if from == to {
 		r.Near = away(centre, from)
-		if r.Near < inner || r.Near > outer {
-			return nil, nil
-		}
-		return []Range{r}, nil
+		return r, r.Near >= inner && r.Near <= outer, nil
 	}
-	point := s2.PointFromLatLng(centre.latLng())
-	cells := slices.DeleteFunc(s2.CellUnionFromRange(from, to.Next()), func(id s2.CellID) bool {
-		far := s2.CellFromCellID(id).MaxDistance(point).Angle().Radians()*earthRadius + margin
-		return far < inner || distanceOf(id, point) > outer
-	})
-	return ranges(point, cells), nil
+	part := ring{point: s2.PointFromLatLng(centre.latLng()), inner: inner, outer: outer}
+	for _, id := range s2.CellUnionFromRange(from, to.Next()) {
+		part.add(id)
+	}
+	if len(part.runs) == 0 {
+		return Range{}, false, nil
+	}
+	return part.joined(1)[0], true, nil
 }
 
 // Only returns the range that is one smallest cell.

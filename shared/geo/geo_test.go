@@ -69,12 +69,14 @@ func TestCover(t *testing.T) {
 	for _, centre := range centres(random) {
 		for _, outer := range []float64{0, 1, 100, 3_000, 50_000} {
 			for _, inner := range []float64{-1, 0, outer / 3, outer * 0.99, outer} {
-				ranges := geo.Cover(centre, inner, outer)
-				if len(ranges) > geo.MaxRanges || len(ranges) == 0 {
-					t.Fatalf("%v, %f to %f m: %d ranges", centre, inner, outer, len(ranges))
-				}
-				for range 100 {
-					checkCovered(t, centre, near(random, centre, outer), inner, outer, ranges)
+				for _, most := range []int{geo.MaxRanges, 12} {
+					ranges := geo.Cover(centre, inner, outer, most)
+					if len(ranges) > most || len(ranges) == 0 {
+						t.Fatalf("%v, %f to %f m: %d ranges", centre, inner, outer, len(ranges))
+					}
+					for range 50 {
+						checkCovered(t, centre, near(random, centre, outer), inner, outer, ranges)
+					}
 				}
 			}
 		}
@@ -88,7 +90,7 @@ func checkCovered(t *testing.T, centre, p geo.Point, inner, outer float64, range
 	for _, r := range ranges {
 		if r.Parent == parent && r.From <= leaf && leaf <= r.To {
 			found = true
-			if distance < r.Near {
+			if distance < r.Near && distance >= inner {
 				t.Errorf("%v is %f m from %v, in a range that begins at %f", p, distance, centre, r.Near)
 			}
 		}
@@ -123,11 +125,13 @@ func TestSplit(t *testing.T) {
 				if part.From == "" {
 					continue
 				}
-				some, err := part.Within(centre, 500, 20_000)
+				some, ok, err := part.Within(centre, 500, 20_000)
 				if err != nil {
 					t.Fatal(err)
 				}
-				within = append(within, some...)
+				if ok {
+					within = append(within, some)
+				}
 			}
 			for range 20 {
 				p := near(random, centre, 30_000)
@@ -145,7 +149,7 @@ func TestSplit(t *testing.T) {
 		t.Error("a cell that is none is a range")
 	}
 	for _, r := range []geo.Range{{From: "x"}, {From: "89c25a31c9b5d6c7", To: "x"}} {
-		if _, err := r.Within(geo.Point{}, 0, 1); err == nil {
+		if _, _, err := r.Within(geo.Point{}, 0, 1); err == nil {
 			t.Errorf("%+v has parts", r)
 		}
 	}
@@ -170,12 +174,12 @@ func TestAway(t *testing.T) {
 			if _, want := geo.Cell(p); leaf != want || math.Abs(metres-geo.Distance(centre, p)) > 0.01 {
 				t.Errorf("%v is %f m from %v, in %s, want %f and %s", p, metres, centre, leaf, geo.Distance(centre, p), want)
 			}
-			of, err := geo.Range{From: leaf, To: leaf}.Within(centre, metres, metres)
-			if err != nil || len(of) != 1 || of[0].Near != metres {
+			of, ok, err := geo.Range{From: leaf, To: leaf}.Within(centre, metres, metres)
+			if err != nil || !ok || of.Near != metres {
 				t.Errorf("the cell %s is %v from %v, want %f, %v", leaf, of, centre, metres, err)
 			}
-			of, err = geo.Range{From: leaf, To: leaf}.Within(centre, metres+0.1, metres+1)
-			if err != nil || len(of) != 0 {
+			of, ok, err = geo.Range{From: leaf, To: leaf}.Within(centre, metres+0.1, metres+1)
+			if err != nil || ok {
 				t.Errorf("the cell %s is %v from %v, beyond %f, %v", leaf, of, centre, metres, err)
 			}
 		}

@@ -72,10 +72,14 @@ func (b *BoundProjection) Attributes() []string {
 
 // Apply returns the projected parts of an item, each in its place; list elements close
 // up.
-func (b *BoundProjection) Apply(it item.Item) item.Item { return b.project(it, b.paths) }
+func (b *BoundProjection) Apply(it item.Item) item.Item { return b.ApplyInto(nil, it) }
 
-func (b *binding) project(it item.Item, paths []path) item.Item {
-	out := make(item.Item, 0, min(len(it), len(paths)))
+// ApplyInto is Apply in the memory of another item's attributes, which is lost.
+func (b *BoundProjection) ApplyInto(lost, it item.Item) item.Item {
+	return b.project(slices.Grow(lost[:0], min(len(it), len(b.paths))), it, b.paths)
+}
+
+func (b *binding) project(out, it item.Item, paths []path) item.Item {
 	for _, a := range it {
 		if v, ok := b.part(a.Value, paths, func(s step) bool { return s.index < 0 && b.member(s) == a.Name }); ok {
 			out = append(out, item.Attribute{Name: a.Name, Value: v})
@@ -101,7 +105,7 @@ func (b *binding) part(v item.Value, paths []path, leads func(step) bool) (item.
 	}
 	switch v.Kind {
 	case item.M:
-		v.Map = b.project(v.Map, deeper)
+		v.Map = b.project(nil, v.Map, deeper)
 		return v, len(v.Map) > 0
 	case item.L:
 		var list []item.Value

@@ -250,7 +250,7 @@ func (b *BoundUpdate) Targets() []string {
 
 // Updated returns the parts of an item, before or after the update, that the update wrote
 // to.
-func (b *BoundUpdate) Updated(it item.Item) item.Item { return b.project(it, b.paths) }
+func (b *BoundUpdate) Updated(it item.Item) item.Item { return b.project(nil, it, b.paths) }
 
 // Apply returns the item after the update; old stays as it is. The error is an *Error.
 func (b *BoundUpdate) Apply(old item.Item) (item.Item, error) {

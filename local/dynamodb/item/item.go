@@ -130,6 +130,12 @@ func (it Item) Only(names []string) Item {
 	return out
 }
 
+// Keep returns the item without the attributes that are not named. It changes and returns
+// the receiver's own array.
+func (it Item) Keep(names []string) Item {
+	return slices.DeleteFunc(it, func(a Attribute) bool { return !slices.Contains(names, a.Name) })
+}
+
 // Clone returns a deep copy.
 func (it Item) Clone() Item {
 	if it == nil {
