@@ -57,6 +57,10 @@ type Options struct {
 	// http.DefaultClient.
 	HTTPClient *http.Client
 
+	// Clock is the device's clock, which may be wrong by any time, for tests. The default
+	// is the system's.
+	Clock clockwork.Clock
+
 	// Logger takes what happens to the connection. It never gets tokens or
 	// content. The default logs nothing.
 	Logger zerolog.Logger
@@ -123,7 +127,10 @@ func New(o Options) (*Client, error) {
 	if o.HTTPClient == nil {
 		o.HTTPClient = http.DefaultClient
 	}
-	clock := clockwork.NewRealClock()
+	if o.Clock == nil {
+		o.Clock = clockwork.NewRealClock()
+	}
+	clock := o.Clock
 	c := &Client{
 		url: ws, api: api, backlog: o.Backlog, http: o.HTTPClient, log: o.Logger, clock: clock,
 		random: rand.Float64,

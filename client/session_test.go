@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+	"github.com/jonboulle/clockwork"
 	"github.com/rs/zerolog"
 
 	"github.com/streamroom/streamroom/client"
@@ -180,6 +181,48 @@ func TestPlannedReconnect(t *testing.T) {
 				for _, code := range r.closes {
 					if code != websocket.StatusNormalClosure {
 						t.Errorf("a connection was closed with %d", code)
+					}
+				}
+			})
+		})
+	}
+}
+
+// skewed is a clock that is ahead.
+type skewed struct {
+	clockwork.Clock
+	ahead time.Duration
+}
+
+func (c skewed) Now() time.Time                   { return c.Clock.Now().Add(c.ahead) }
+func (c skewed) Since(at time.Time) time.Duration { return c.Now().Sub(at) }
+func (c skewed) Until(at time.Time) time.Duration { return at.Sub(c.Now()) }
+
+// A device whose clock is off by hours asks for as many tokens as others, and each before
+// the one before has ended.
+func TestClockThatIsOff(t *testing.T) {
+	for _, ahead := range []time.Duration{3 * time.Hour, -3 * time.Hour, 1000 * time.Hour} {
+		t.Run(ahead.String(), func(t *testing.T) {
+			var issued []time.Time
+			get := func(context.Context) (string, error) {
+				issued = append(issued, time.Now())
+				return token(time.Now().Add(time.Hour), strconv.Itoa(len(issued))), nil
+			}
+			bubbleWith(t, client.Options{Token: get, Clock: skewed{clockwork.NewRealClock(), ahead}}, func(r *rig) {
+				r.run()
+				r.follow("general")
+				for range 60 {
+					r.pass(10 * time.Minute)
+					if _, err := r.client.History(r.t.Context(), "general", client.Page{}); err != nil {
+						r.t.Fatal(err)
+					}
+				}
+				if r.handshakes < 11 || r.handshakes > 16 || len(issued) != r.handshakes {
+					r.t.Errorf("connected %d times, and asked for %d tokens", r.handshakes, len(issued))
+				}
+				for i := 1; i < len(issued); i++ {
+					if issued[i].Sub(issued[i-1]) > time.Hour {
+						r.t.Errorf("token %d was kept beyond its end", i)
 					}
 				}
 			})
