@@ -273,13 +273,18 @@ const readersNotified = 20
 // reader among them. Where that minute has more messages than one read unit does, it
 // costs more.
 func Read(members int, connected float64) Action {
+	return call(5, 1, 0).Plus(Marked(members, connected))
+}
+
+// Marked is that others are notified of a read cursor that has moved.
+func Marked(members int, connected float64) Action {
 	asked := min(members, readersNotified)
 	reads := fit(asked, memberBytes) + float64(members)
 	posts := connected
 	if members > readersNotified {
 		reads, posts = 2, 1
 	}
-	return call(5, 1, 0).Plus(invoke(topology.Fanout, rounds(posts))).Plus(Action{
+	return invoke(topology.Fanout, rounds(posts)).Plus(Action{
 		Frames: posts, Reads: reads, Out: posts * readFrame,
 	})
 }
