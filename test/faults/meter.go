@@ -1,8 +1,13 @@
 package faults
 
 import (
+	"bytes"
 	"context"
+	"fmt"
+	"io"
 	"net/http"
+	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/aws/aws-lambda-go/lambda"
@@ -19,8 +24,9 @@ type Meter struct {
 
 // Used is what was counted.
 type Used struct {
-	Invocations map[string]int // by function
-	Posts       int            // to connections
+	Invocations   map[string]int     // by function
+	Posts         int                // to connections
+	Reads, Writes map[string]float64 // units of the table, by function; those of failed conditions are not known
 }
 
 // Take gives what was counted since the last time.
@@ -36,7 +42,7 @@ func (m *Meter) count(f func(*Used)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.used.Invocations == nil {
-		m.used.Invocations = map[string]int{}
+		m.used = Used{Invocations: map[string]int{}, Reads: map[string]float64{}, Writes: map[string]float64{}}
 	}
 	f(&m.used)
 }
@@ -50,8 +56,12 @@ func (m *Meter) Wrap(f local.Function) local.Function {
 			next = wrapped(next)
 		}
 		return transport(func(r *http.Request) (*http.Response, error) {
-			if r.Header.Get(targetHeader) == "" && r.Method == http.MethodPost { // none to the table
+			service, operation, toTable := strings.Cut(r.Header.Get(targetHeader), ".")
+			switch {
+			case !toTable && r.Method == http.MethodPost:
 				m.count(func(u *Used) { u.Posts++ })
+			case toTable && !streams(service):
+				return m.units(f.Name, operation, next, r)
 			}
 			return next.RoundTrip(r)
 		})
@@ -66,6 +76,58 @@ func (m *Meter) Wrap(f local.Function) local.Function {
 		}
 	}
 	return f
+}
+
+// units makes a request to the table, and counts what it takes.
+func (m *Meter) units(function, operation string, next http.RoundTripper, r *http.Request) (*http.Response, error) {
+	defer discard(r)
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, fmt.Errorf("read a request: %w", err)
+	}
+	asking := r.Clone(r.Context())
+	body = append([]byte(`{"ReturnConsumedCapacity":"TOTAL",`), body[1:]...)
+	asking.Body, asking.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	response, err := next.RoundTrip(asking)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	answer, err := io.ReadAll(response.Body)
+	if err != nil {
+		return nil, fmt.Errorf("read an answer: %w", err)
+	}
+	response.Body = io.NopCloser(bytes.NewReader(answer))
+	taken := capacity(answer)
+	m.count(func(u *Used) {
+		switch operation {
+		case "GetItem", "BatchGetItem", "TransactGetItems", "Query", "Scan":
+			u.Reads[function] += taken
+		default:
+			u.Writes[function] += taken
+		}
+	})
+	return response, nil
+}
+
+// capacity is the sum of the units that an answer tells of. In a text of an item the quotes
+// around such a name would be escaped.
+func capacity(answer []byte) (units float64) {
+	name := []byte(`"CapacityUnits":`)
+	for {
+		_, rest, found := bytes.Cut(answer, name)
+		if !found {
+			return units
+		}
+		end := bytes.IndexAny(rest, ",}")
+		if end < 0 {
+			return units
+		}
+		if n, err := strconv.ParseFloat(string(bytes.TrimSpace(rest[:end])), 64); err == nil {
+			units += n
+		}
+		answer = rest[end:]
+	}
 }
 
 type metered struct {
