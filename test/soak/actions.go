@@ -38,7 +38,8 @@ func (d *device) sayWith(ctx context.Context, room *room, patience time.Duration
 	ctx, cancel := clockwork.WithTimeout(context.WithoutCancel(ctx), d.run.config.Clock, patience)
 	defer cancel()
 	number, content := d.run.ledger.sending(room.id, d.user, d.name, d.run.now())
-	d.run.chargeSend(room, len(content))
+	d.run.ledger.attaching(number, x.files)
+	d.run.chargeSend(room, len(content), len(x.files))
 	ack, err := d.send(ctx, room.id, content, x)
 	d.run.ledger.sent(number, d.run.now(), ack, err)
 	return number, err == nil
@@ -50,7 +51,7 @@ func (d *device) send(ctx context.Context, room, content string, x extras) (ack 
 		if x.replyTo != "" {
 			options = append(options, client.InReplyTo(x.replyTo))
 		}
-		return d.current().Send(ctx, room, content, append(options, client.Mentioning(x.mentions...))...)
+		return d.current().Send(ctx, room, content, append(options, client.Mentioning(x.mentions...), client.WithAttachments(x.files...))...)
 	}
 	err = d.run.browsers.call(ctx, d, "send", map[string]any{"room": room, "content": content, "replyTo": x.replyTo, "mentions": x.mentions}, &ack)
 	return ack, err
@@ -108,7 +109,7 @@ func (d *device) readUpTo(ctx context.Context, room *room, upTo string) {
 	defer cancel()
 	var err error
 	d.run.ledger.marking(room.id, d.user, upTo)
-	d.run.chargeRead(room)
+	d.run.chargeRead(room, d.user)
 	if d.browser {
 		err = d.run.browsers.call(ctx, d, "read", map[string]any{"room": room.id, "id": upTo}, nil)
 	} else {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/streamroom/streamroom/operate/cost"
+	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/topology"
 	"github.com/streamroom/streamroom/test/faults"
 )
@@ -23,6 +24,7 @@ type bill struct {
 const (
 	overExpected = 1.1
 	besides      = 30
+	besidesUnits = 1000
 )
 
 // spent is what was asked of AWS on a day, and what was to be.
@@ -41,30 +43,46 @@ func (b *bill) add(a cost.Action, posts float64) {
 	b.expected, b.posts = b.expected.Plus(a), b.posts+posts
 }
 
-// members is how many a room has, and how many connections these have together.
+// audience is how many members a room has, and how many connections these have together.
 func (r *run) audience(room *room) (members int, connected float64) {
+	members = room.crowd
 	for _, user := range room.users {
-		if room.isMember(user) {
-			members++
+		if !room.isMember(user) {
+			continue
 		}
-	}
-	for _, d := range r.devices {
-		if id, _ := d.connection(); id != "" && room.isMember(d.user) {
-			connected++
+		members++
+		for _, d := range r.byUser[user] {
+			if id, _ := d.connection(); id != "" {
+				connected++
+			}
 		}
 	}
 	return max(2, members), connected
 }
 
+// broadcast is what it takes to broadcast a change of one message. A room that is large
+// keeps its connections only while it is busy: here the presence of each member is read.
+func broadcast(members int, connected float64, content int) cost.Action {
+	a := cost.Broadcast(members, connected, 1, content)
+	if members > chat.IndexAbove {
+		a.Reads += float64(members)
+	}
+	return a
+}
+
 // chargeSend, chargeChange and chargeRead add a message, an edit or deletion of one, and a
 // move of a read cursor to the bill.
-func (r *run) chargeSend(room *room, content int) {
+func (r *run) chargeSend(room *room, content, files int) {
 	if r.bill == nil {
 		return
 	}
 	members, connected := r.audience(room)
 	others := max(0, connected-1)
-	r.bill.add(cost.Send(content).Plus(cost.Broadcast(members, others, 1, content)).Plus(cost.Project(members, true)), others)
+	a := cost.Send(content).Plus(broadcast(members, others, content)).Plus(cost.Project(members, true))
+	if files > 0 {
+		a = a.Plus(cost.Attached(files, content))
+	}
+	r.bill.add(a, others)
 }
 
 func (r *run) chargeChange(room *room) {
@@ -72,15 +90,18 @@ func (r *run) chargeChange(room *room) {
 		return
 	}
 	members, connected := r.audience(room)
-	r.bill.add(cost.Broadcast(members, connected, 1, 0).Plus(cost.Project(members, false)), connected)
+	r.bill.add(broadcast(members, connected, 0).Plus(cost.Project(members, false)), connected)
 }
 
-func (r *run) chargeRead(room *room) {
+func (r *run) chargeRead(room *room, user string) {
 	if r.bill == nil {
 		return
 	}
-	members, connected := r.audience(room)
-	r.bill.add(cost.Read(members, connected), connected)
+	members, posts := r.audience(room)
+	if members > markedMembers {
+		posts = float64(len(r.byUser[user]))
+	}
+	r.bill.add(cost.Marked(members, posts), posts) // judges ask the API, too: it is not counted
 }
 
 // chargeTyping and chargeReaction add that others are told who types, and what a member
@@ -91,6 +112,9 @@ func (r *run) chargeTyping(room *room) {
 	}
 	members, connected := r.audience(room)
 	others := max(0, connected-1)
+	if members > chat.TypingRoom {
+		others = 0
+	}
 	r.bill.add(cost.Typing(members, others), others)
 }
 
@@ -99,31 +123,67 @@ func (r *run) chargeReaction(room *room) {
 		return
 	}
 	members, connected := r.audience(room)
-	r.bill.add(cost.Broadcast(members, connected, 1, 0), connected)
+	r.bill.add(broadcast(members, connected, 0), connected)
 }
 
-// chargePresence adds what others are told when a device of a user comes or goes, whether
-// or not it is the user's only one.
-func (r *run) chargePresence(user string) {
+// chargeMembers adds that members are notified of another one, who comes, goes or is muted.
+func (r *run) chargeMembers(room *room) {
+	if r.bill == nil {
+		return
+	}
+	members, connected := r.audience(room)
+	r.bill.add(broadcast(members, connected, 0), connected)
+}
+
+// chargePresence adds what others are told when a device comes or goes that is its user's
+// only one. The one that succeeds another is there before that goes: it is told to no one.
+func (r *run) chargePresence(of *device) {
+	if r.bill == nil || r.loadedAt.Load() == 0 { // there are no rooms yet
+		return
+	}
+	for _, d := range r.byUser[of.user] {
+		if id, _ := d.connection(); d != of && id != "" {
+			return
+		}
+	}
+	r.chargeTold(of.user)
+}
+
+// chargeTold adds that others are told that a user came or went.
+func (r *run) chargeTold(user string) {
 	if r.bill == nil {
 		return
 	}
 	rooms, most := 0, 0
 	told := map[*device]bool{}
 	for _, room := range r.rooms {
-		if !room.isMember(user) {
+		if !room.isMember(user) || room.size() > chat.PresenceRoom {
 			continue
 		}
 		rooms++
-		for _, d := range r.devices {
-			if id, _ := d.connection(); id != "" && d.user != user && room.isMember(d.user) {
-				told[d] = true
+		for _, other := range room.users {
+			if other == user || !room.isMember(other) {
+				continue
+			}
+			for _, d := range r.byUser[other] {
+				if id, _ := d.connection(); id != "" {
+					told[d] = true
+				}
 			}
 		}
-		members, _ := r.audience(room)
-		most = max(most, members)
+		most = max(most, room.size())
 	}
 	r.bill.add(cost.Told(rooms, most, float64(len(told))), float64(len(told)))
+}
+
+// indexed is how many of a user's rooms keep their connections themselves, at most.
+func (r *run) indexed(user string) (rooms int) {
+	for _, room := range r.rooms {
+		if room.size() > chat.IndexAbove && room.isMember(user) {
+			rooms++
+		}
+	}
+	return min(rooms, chat.MaxIndexedRooms)
 }
 
 // wasOnline adds the time of a connection to the bill, from when it was counted last.
@@ -136,21 +196,21 @@ func (b *bill) wasOnline(d time.Duration) {
 	b.online += d
 }
 
-// take is a day's bill, with connections and pings.
-func (b *bill) take(connects, wakes int) (cost.Action, float64) {
+// take is a day's bill, with sessions, and pings beside those that a connection's time asks for.
+func (b *bill) take(sessions cost.Action, pings int) (cost.Action, float64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	pings := float64(connects+wakes) + float64(b.online)/float64(cost.PingEvery)
-	a := b.expected.Plus(cost.Connect(0).Plus(cost.Disconnect(0)).Times(float64(connects))).Plus(cost.Ping().Times(pings))
+	all := float64(pings) + float64(b.online)/float64(cost.PingEvery)
+	a := b.expected.Plus(sessions).Plus(cost.Ping().Times(all))
 	posts := b.posts
 	b.expected, b.posts, b.online = cost.Action{}, 0, 0
 	return a, posts
 }
 
 // checkBill compares what functions asked for on a day with what operate/cost has for it.
-func (d *days) checkBill(connects, wakes int) {
+func (d *days) checkBill(sessions cost.Action, pings int) {
 	s := spent{Used: d.meter.Take()}
-	s.Expected, s.Posts = d.bill.take(connects, wakes)
+	s.Expected, s.Posts = d.bill.take(sessions, pings)
 	d.spent = append(d.spent, s)
 	now := d.run.config.Clock.Now()
 	over := func(what, function string, used int, expected float64) {
@@ -167,4 +227,20 @@ func (d *days) checkBill(connects, wakes int) {
 		}
 	}
 	over("posts", topology.Fanout, s.Used.Posts, s.Posts)
+	if reads := beside(s.Used.Reads); reads > overExpected*s.Expected.Reads+besidesUnits {
+		d.ledger.violate(Violation{Promise: Costs, Detail: fmt.Sprintf("read units on day %d: %.0f, and operate/cost has %.0f", d.done+1, reads, s.Expected.Reads)})
+	}
+	if writes := beside(s.Used.Writes); writes > overExpected*s.Expected.Writes+besidesUnits {
+		d.ledger.violate(Violation{Promise: Costs, Detail: fmt.Sprintf("write units on day %d: %.0f, and operate/cost has %.0f", d.done+1, writes, s.Expected.Writes)})
+	}
+}
+
+// beside are the units of all functions beside the API's, which judges ask, too.
+func beside(units map[string]float64) (sum float64) {
+	for function, n := range units {
+		if function != topology.API {
+			sum += n
+		}
+	}
+	return sum
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/streamroom/streamroom/functions"
 	"github.com/streamroom/streamroom/local"
+	"github.com/streamroom/streamroom/operate/cost"
 	"github.com/streamroom/streamroom/shared/topology"
 	"github.com/streamroom/streamroom/test/faults"
 )
@@ -41,7 +42,7 @@ func TestDays_CheckBill(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			d.checkBill(tt.connects, 0)
+			d.checkBill(cost.Connect(0).Times(float64(tt.connects)), 0)
 			if broken := d.ledger.broken(); len(broken) != tt.broken {
 				t.Errorf("got %v", broken)
 			}

@@ -22,6 +22,9 @@ func (r *run) check(ctx context.Context) error {
 		r.checkHistory(room, history, sends)
 		r.checkReads(room, history, sends, reads)
 		r.checkSeen(room, history, sends)
+		if err := r.checkFiles(ctx, room, history, sends); err != nil {
+			return err
+		}
 		if err := r.checkReactions(ctx, room); err != nil {
 			return err
 		}
@@ -148,6 +151,12 @@ func (r *run) checkRefusals(sends []send) {
 		switch room := rooms[s.room]; {
 		case !s.id.IsZero() && !room.mayBeMember(s.user, s.called, s.returned):
 			v.Promise, v.IDs = Unauthorized, []string{s.id.String()}
+			r.ledger.violate(v)
+		case !s.id.IsZero() && room.isMuted(s.user, s.called, s.returned):
+			v.Promise, v.IDs, v.Detail = Unauthorized, []string{s.id.String()}, v.Detail+", of a user who is muted"
+			r.ledger.violate(v)
+		case s.code == client.CodeMuted && !room.mayBeMuted(s.user, s.called, s.returned):
+			v.Promise, v.Detail = Refused, v.Detail+", of a user who is not muted"
 			r.ledger.violate(v)
 		case s.code == client.CodeNotAMember && room.isMemberThroughout(s.user, s.called, s.returned):
 			v.Promise = Refused

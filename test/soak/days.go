@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -14,6 +15,8 @@ import (
 
 	"github.com/streamroom/streamroom/client"
 	"github.com/streamroom/streamroom/local"
+	"github.com/streamroom/streamroom/operate/cost"
+	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/test/faults"
 	"github.com/streamroom/streamroom/test/rig"
 )
@@ -24,8 +27,8 @@ type DaysConfig struct {
 	Days  int // 1 to 366
 	Users int // 4 to 2000
 
-	// Calm has nothing break but networks, and nothing deployed or restarted.
-	Calm bool
+	// Without are the kinds of dayFaults that don't happen.
+	Without []string
 	// TTLLag is how long items outlive their time; the default is 48 h, negative is none.
 	TTLLag time.Duration
 
@@ -43,7 +46,25 @@ type DaysConfig struct {
 	// Stopped, if set, is asked every virtual minute whether to end the run: a context of
 	// outside of a bubble would keep its time from going on.
 	Stopped func() bool
+	// Enough, if set, ends the run within a virtual minute of a broken promise that is
+	// enough; and Until, if it isn't 0, that long after its start.
+	Enough func(Violation) bool
+	Until  time.Duration
 }
+
+// What happens on days beside what users do, and can be left out of them.
+const (
+	faultDisconnects = "disconnects"
+	faultDeployments = "deployments"
+	faultSplits      = "splits"
+)
+
+var dayFaults = []string{
+	faultTable, faultPosts, faultInvocations, faultClocks, faultOutages, faultNetwork, faultDisconnects, faultMembers, faultDeployments, faultRestarts, faultSplits,
+}
+
+// happens reports whether a kind of dayFaults does.
+func (c DaysConfig) happens(kind string) bool { return !slices.Contains(c.Without, kind) }
 
 // TokenSource gives a user's token.
 type TokenSource = func(context.Context) (string, error)
@@ -61,6 +82,11 @@ func (c DaysConfig) check() error {
 		return fmt.Errorf("%w: want 1 to %d days, got %d", ErrConfig, maxDays, c.Days)
 	case c.Users < minDaysUsers || c.Users > maxDaysUsers:
 		return fmt.Errorf("%w: want %d to %d users, got %d", ErrConfig, minDaysUsers, maxDaysUsers, c.Users)
+	}
+	for _, kind := range c.Without {
+		if !slices.Contains(dayFaults, kind) {
+			return fmt.Errorf("%w: %q is unknown; want some of %s", ErrConfig, kind, strings.Join(dayFaults, ","))
+		}
 	}
 	return nil
 }
@@ -100,19 +126,6 @@ func RunDays(ctx context.Context, c DaysConfig) (DaysReport, error) {
 	if err := c.check(); err != nil {
 		return DaysReport{}, err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	if c.Stopped != nil {
-		go func() {
-			for ctx.Err() == nil && !c.Stopped() {
-				select {
-				case <-time.After(time.Minute):
-				case <-ctx.Done():
-				}
-			}
-			cancel()
-		}()
-	}
 	if c.TTLLag == 0 {
 		c.TTLLag = ttlLag
 	}
@@ -131,10 +144,10 @@ func RunDays(ctx context.Context, c DaysConfig) (DaysReport, error) {
 	r := &run{
 		config: Config{
 			Seed: c.Seed, Duration: time.Duration(c.Days) * day, StepTimeout: daysTimeout, Clock: clock, Wrap: c.Wrap,
-			Users: c.Users, Devices: 1, Rooms: max(2, c.Users*roomsOfUser/peopleInRoom), Log: c.Log, LogLevel: c.LogLevel, Token: c.Token, Transport: c.Transport,
+			Users: c.Users, Devices: 1, Rooms: max(2, c.Users*roomsOfUser/peopleInRoom), Group: chat.IndexAbove, Log: c.Log, LogLevel: c.LogLevel, Token: c.Token, Transport: c.Transport,
 		},
 		start: clock.Now(), injector: injector, dialer: network, ledger: &ledger{seed: c.Seed}, readers: map[string]*client.Client{},
-		poll: daysPoll, lasting: true, bill: &bill{},
+		poll: daysPoll, lasting: true, bill: &bill{}, byUser: map[string][]*device{},
 	}
 	r.direct = &http.Client{Transport: &http.Transport{DialContext: network.DialContext}}
 	state := &local.State{}
@@ -144,8 +157,29 @@ func RunDays(ctx context.Context, c DaysConfig) (DaysReport, error) {
 	}
 	r.host = rig.NewHost(local.Config{State: state, Network: network, TTLLag: c.TTLLag, ShardLife: shardLife, Sweep: sweep, Log: c.Log, LogLevel: c.LogLevel, Wrap: wrap})
 	r.ledger.at = func() string { return clock.Now().UTC().Format("Mon 15:04:05") }
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go d.watch(ctx, cancel)
 	err = d.play(ctx)
+	if errors.Is(context.Cause(ctx), errEnough) && errors.Is(err, context.Canceled) {
+		err = nil
+	}
 	return d.report(), err
+}
+
+// errEnough ends a run that has shown what it was to show.
+var errEnough = errors.New("no more is asked for")
+
+// watch ends the run when it was stopped, or has shown enough.
+func (d *days) watch(ctx context.Context, end context.CancelCauseFunc) {
+	for d.pause(ctx, time.Minute) {
+		switch c := d.config; {
+		case c.Stopped != nil && c.Stopped():
+			end(context.Canceled)
+		case c.Until > 0 && d.now() >= int64(c.Until), c.Enough != nil && slices.ContainsFunc(d.ledger.broken(), c.Enough):
+			end(errEnough)
+		}
+	}
 }
 
 // play is the run, from the start of the server to its end.
@@ -186,25 +220,6 @@ func (d *days) play(ctx context.Context) (err error) {
 	return nil
 }
 
-// shrink finds a smaller run that fails as c does: of fewer users, and without faults.
-// fails makes a run, and reports whether it does.
-func shrink(c DaysConfig, fails func(DaysConfig) bool) DaysConfig {
-	for c.Users > minDaysUsers {
-		smaller := c
-		smaller.Users = max(minDaysUsers, c.Users/2)
-		if !fails(smaller) {
-			break
-		}
-		c = smaller
-	}
-	if calm := c; !c.Calm {
-		if calm.Calm = true; fails(calm) {
-			return calm
-		}
-	}
-	return c
-}
-
 // setUp makes people, their devices and rooms.
 func (d *days) setUp(ctx context.Context) error {
 	users := make([]string, d.config.Users)
@@ -212,11 +227,12 @@ func (d *days) setUp(ctx context.Context) error {
 		users[i] = fmt.Sprintf("user-%d", i)
 		p := d.newPerson(users[i], i)
 		d.people = append(d.people, p)
-		for _, device := range p.devices {
-			if err := device.open(ctx); err != nil {
-				return err
-			}
-			d.devices = append(d.devices, device)
+		d.devices = append(d.devices, p.devices...)
+		d.byUser[p.user] = p.devices
+	}
+	for _, device := range d.devices { // which ask for the others as soon as they are open
+		if err := device.open(ctx); err != nil {
+			return err
 		}
 	}
 	random := d.random("rooms")
@@ -225,12 +241,21 @@ func (d *days) setUp(ctx context.Context) error {
 			return fmt.Errorf("make a room: %w", err)
 		}
 	}
+	if err := d.openPlaces(ctx); err != nil {
+		return err
+	}
 	for _, device := range d.devices {
 		if err := device.followRooms(ctx); err != nil {
 			return err
 		}
 	}
 	d.loadedAt.Store(max(1, d.now())) // it took no time, maybe
+	d.pause(ctx, time.Minute)         // until what follows from it is done
+	d.meter.Take()
+	d.bill.take(cost.Action{}, 0)
+	for _, device := range d.devices {
+		device.connects.Store(0)
+	}
 	return nil
 }
 
@@ -247,7 +272,7 @@ func (d *days) live(ctx context.Context) error {
 			all.Go(func() { d.follow(ctx, until, habit) })
 		}
 	}
-	all.Go(func() { d.moveMembers(ctx, until) })
+	all.Go(func() { d.follow(ctx, until, append(d.memberMoves(), d.moderation()...)) }) // one at a time
 	all.Go(func() { d.upset(ctx, until) })
 	all.Wait()
 	d.injector.Rest()
@@ -272,20 +297,22 @@ func (d *days) follow(ctx context.Context, until time.Time, events []event) {
 	}
 }
 
-// moveMembers has some users leave rooms, and come back, in the course of a day.
-func (d *days) moveMembers(ctx context.Context, until time.Time) {
+// memberMoves are of users who leave rooms, and come back, in the course of a day.
+func (d *days) memberMoves() (events []event) {
+	if !d.config.happens(faultMembers) {
+		return nil
+	}
 	random := d.random(fmt.Sprint("members ", d.done))
-	var events []event
 	for range max(2, len(d.people)/4) {
 		at := d.from.Add(time.Duration(d.done)*day + judged + time.Duration(random.Int64N(int64(day-2*quietBefore))))
 		room := d.rooms[random.IntN(len(d.rooms))]
 		user := room.users[1+random.IntN(len(room.users)-1)]
 		events = append(events, event{at, func(ctx context.Context) {
-			if d.now()-room.unsure[user] >= int64(lateEffect) && !d.deviceOf(room.owner()).absent.Load() {
+			if d.now()-room.unsure[user] >= int64(lateEffect) && !room.sentenced(user, d.now()) && !d.deviceOf(room.owner()).absent.Load() {
 				d.changeMember(ctx, room, user)
 				d.tally.add(&d.tally.MemberChanges)
 			}
 		}})
 	}
-	d.follow(ctx, until, events)
+	return events
 }

@@ -39,7 +39,7 @@ type device struct {
 	http    *http.Client
 
 	browser     bool          // it runs the browser library, else the Go client
-	clockOffset time.Duration // how far a browser's clock is ahead
+	clockOffset time.Duration // how far its clock is ahead
 	relay       string        // the address of a browser's network; "" before it is first opened
 
 	overtaken atomic.Bool       // it came back while frames were under way: see compareReactions
@@ -74,6 +74,7 @@ type life struct {
 
 func (r *run) newDevice(user string, index int) *device {
 	d := &device{run: r, user: user, name: fmt.Sprintf("%s/%d", user, index), network: newNetwork(r.dialer), tokens: tokenLife, marked: map[string]string{}, people: map[string]sighting{}}
+	d.clockOffset = clockOffsets[len(r.devices)%len(clockOffsets)]
 	if len(r.devices)%shortTokens == shortTokens-1 {
 		d.tokens = shortTokenLife
 	}
@@ -138,9 +139,13 @@ func (d *device) close(ctx context.Context) {
 		d.closeClient()
 	}
 	d.mu.Lock()
-	defer d.mu.Unlock()
 	d.countOnline()
+	went := d.connectionID != ""
 	d.connectionID = ""
+	d.mu.Unlock()
+	if went {
+		d.run.chargePresence(d)
+	}
 }
 
 // noteOnline counts the time of the device's connection up to now.
@@ -208,13 +213,14 @@ func (d *device) connection() (id string, since int64) {
 }
 
 // connected notes that the server has answered on a connection, for the first time
-// or again.
-func (d *device) connected(id string) {
+// or again. It reports whether the device had none before.
+func (d *device) connected(id string) (came bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.connectionID == id {
-		return
+		return false
 	}
+	came = d.connectionID == ""
 	d.countOnline()
 	d.connectionID, d.since = id, d.run.now()
 	d.counted = d.since
@@ -222,13 +228,15 @@ func (d *device) connected(id string) {
 		d.connects.Add(1)
 	}
 	d.run.tally.connected(time.Duration(d.since - d.lost))
+	return came
 }
 
 // goingAway is what a client says of a connection that the gateway ended, for its age, its
 // idleness or the gateway's own end.
 const goingAway = "(1001 "
 
-func (d *device) disconnected(err error) {
+// disconnected notes the end of a connection, and reports whether the device had one.
+func (d *device) disconnected(err error) (went bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	id := d.connectionID
@@ -246,4 +254,5 @@ func (d *device) disconnected(err error) {
 			Detail: fmt.Sprintf("the server has forgotten connection %s, which lives and was never answered 410", id),
 		})
 	}
+	return id != ""
 }

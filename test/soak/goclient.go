@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 
+	"github.com/jonboulle/clockwork"
+
 	"github.com/streamroom/streamroom/client"
 	"github.com/streamroom/streamroom/test/rig"
 )
@@ -17,6 +19,7 @@ func (d *device) openClient(ctx context.Context) error {
 	}
 	c, err := client.New(client.Options{
 		WebSocketURL: d.run.host.WebSocketURL(), APIURL: d.run.host.APIURL(), Backlog: backlog, HTTPClient: d.http, Token: token,
+		Clock: clock{clockwork.NewRealClock(), d.clockOffset},
 	})
 	if err != nil {
 		return err
@@ -79,16 +82,18 @@ func (d *device) handle(ctx context.Context, e client.Event) {
 			d.forgetCursor(e.ChatRoomID, e.UserID)
 		}
 	case client.Connected:
-		d.connected(e.ConnectionID)
+		if d.connected(e.ConnectionID) {
+			d.run.chargePresence(d)
+		}
 		d.forgetPeople()
-		d.run.chargePresence(d.user)
 		if d.run.settling.Load() {
 			d.forgetCursors()
 			d.asking.Go(func() { d.askCursors(ctx) })
 		}
 	case client.Disconnected:
-		d.disconnected(e.Err)
-		d.run.chargePresence(d.user)
+		if d.disconnected(e.Err) {
+			d.run.chargePresence(d)
+		}
 	case client.CatchUpFailed:
 		d.run.tally.add(&d.run.tally.CatchUpsFailed)
 	}

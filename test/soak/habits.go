@@ -21,6 +21,7 @@ type person struct {
 	tabStays      bool          // the laptop's application stays open, also at night
 	hikes         bool          // away from all networks on weekends
 	talks         float64       // messages in a session, on average
+	hides         visibility    // moderate's own
 }
 
 func (d *days) newPerson(user string, index int) *person {
@@ -40,7 +41,10 @@ func (d *days) newPerson(user string, index int) *person {
 		p.devices = append(p.devices, d.newDevice(user, 1))
 	}
 	for i, device := range p.devices {
-		device.tokens = tokenLife
+		device.tokens, device.clockOffset = tokenLife, 0
+		if d.config.happens(faultClocks) {
+			device.clockOffset = clockOffsets[(index/3+i)%len(clockOffsets)]
+		}
 		if (index+i)%3 == 0 { // connections of the others end before their age
 			device.tokens = longTokenLife
 		}
@@ -72,7 +76,7 @@ func (p *person) day(number int) [][]event {
 	if len(p.devices) > 1 {
 		lists = append(lists, p.use(p.devices[1], midnight, p.works && !weekend, random))
 	}
-	if index, _ := strconv.Atoi(strings.TrimPrefix(p.user, "user-")); (index+number)%4 == 0 {
+	if index, _ := strconv.Atoi(strings.TrimPrefix(p.user, "user-")); (index+number)%4 == 0 && p.days.config.happens(faultNetwork) {
 		lists = append(lists, p.loseAnswer(wakes.Add(5*time.Hour+part(random, 4*time.Hour)), random))
 	}
 	return append(lists, p.talk(wakes, sleeps, random))
@@ -139,7 +143,7 @@ const (
 func (p *person) carry(wakes, sleeps time.Time, works bool, random *rand.Rand) (events []event) {
 	phone := p.phone()
 	events = append(events, event{wakes, func(ctx context.Context) { p.back(ctx, phone) }})
-	if works {
+	if works && p.days.config.happens(faultNetwork) {
 		for _, leaves := range []time.Time{wakes.Add(time.Hour), wakes.Add(10 * time.Hour)} {
 			for at := leaves; at.Before(leaves.Add(commute)); at = at.Add(4 * time.Minute) {
 				enters := at.Add(part(random, 2*time.Minute))

@@ -28,6 +28,7 @@ type ledger struct {
 	cursors    map[[2]string]*marks   // by room and user
 	reactions  map[[4]string]*outcome // by room, message, user and reaction
 	added      [][4]string            // of those, that were acknowledged to be added
+	files      map[string]file        // by id
 	violations []Violation
 }
 
@@ -39,6 +40,7 @@ type send struct {
 	code               string    // of a refusal
 	edits              int       // that were tried
 	erasing, erased    bool      // its deletion was tried, and acknowledged
+	files              []string  // ids
 }
 
 // read is a part of a room's history as a device read it.

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/streamroom/streamroom/operate/cost"
 	"github.com/streamroom/streamroom/shared/topology"
 )
 
@@ -30,7 +31,7 @@ func (d *days) judge(ctx context.Context) error {
 	if err := d.awaitSame(ctx, fmt.Sprintf("at the end of day %d", d.done+1)); err != nil {
 		return err
 	}
-	for _, check := range []func(context.Context) error{d.judgePresence, d.check, d.checkLists, func(ctx context.Context) error { return d.checkItems(ctx, d.config.TTLLag) }} {
+	for _, check := range []func(context.Context) error{d.judgePresence, d.check, d.checkLists, d.checkReports, d.checkPlaces, d.judgeHidden, func(ctx context.Context) error { return d.checkItems(ctx, d.config.TTLLag) }} {
 		if err := check(ctx); err != nil {
 			return err
 		}
@@ -83,8 +84,8 @@ func (d *days) judgePresence(ctx context.Context) error {
 	return nil
 }
 
-// alone is a person with one device that is there, and a room that they are in but do not
-// own; nil for none.
+// alone is a person with one device that is there, and a small room that they are in but do
+// not own; nil for none.
 func (d *days) alone() (*person, *room) {
 	random := d.random(fmt.Sprint("alone ", d.done))
 	for _, i := range random.Perm(len(d.people)) {
@@ -94,11 +95,11 @@ func (d *days) alone() (*person, *room) {
 				there++
 			}
 		}
-		if there != 1 || p.phone().absent.Load() {
+		if there != 1 || p.phone().absent.Load() || p.hides != presenceShown {
 			continue
 		}
 		for _, room := range d.rooms {
-			if room.isMember(p.user) && room.owner() != p.user {
+			if room.isMember(p.user) && room.owner() != p.user && room.size() <= markedMembers {
 				return p, room
 			}
 		}
@@ -168,16 +169,18 @@ const maxConnects = 100
 
 // checkConnects looks for devices that connect too often, and for other costs.
 func (d *days) checkConnects() {
-	connects, wakes := 0, 0
+	var sessions cost.Action
+	pings := 0
 	for _, device := range d.devices {
-		n := device.connects.Swap(0)
-		connects, wakes = connects+int(n), wakes+int(device.wakes.Swap(0))
+		n, indexed := device.connects.Swap(0), d.indexed(device.user)
+		sessions = sessions.Plus(cost.Connect(indexed).Plus(cost.Disconnect(indexed)).Times(float64(n)))
+		pings += int(n + device.wakes.Swap(0))
 		device.noteOnline()
 		if n > maxConnects {
 			d.ledger.violate(Violation{Promise: Costs, Client: device.name, Detail: fmt.Sprintf("it has connected %d times on day %d: want %d at most", n, d.done+1, maxConnects)})
 		}
 	}
-	d.checkBill(connects, wakes)
+	d.checkBill(sessions, pings)
 }
 
 // forget drops what was judged.
@@ -235,12 +238,14 @@ func (r DaysReport) Print(w io.Writer) {
 	fmt.Fprintf(w, "seed %d: %d of %d days, %d devices, %d rooms\n", r.Seed, r.Days, r.Of, r.Devices, r.Rooms)
 	c := r.Counts
 	fmt.Fprintf(w, "  %d sends: %d acknowledged, %d refused, %d of unknown outcome; %d deliveries, %d late\n", c.Sends, c.Acked, c.Refused, c.Unknown, c.Deliveries, c.Late)
-	fmt.Fprintf(w, "  %d edits, %d deletions, %d read marks, %d reactions, %d typed, %d connects, %d member changes\n", c.Edits, c.Deletions, c.Marks, c.Reactions, c.Typings, c.Connects, c.MemberChanges)
+	fmt.Fprintf(w, "  %d edits, %d deletions, %d read marks, %d reactions, %d typed, %d connects, %d member changes, %d of moderation and places, %d files\n",
+		c.Edits, c.Deletions, c.Marks, c.Reactions, c.Typings, c.Connects, c.MemberChanges, c.Moderations, c.Files)
 	for _, s := range r.Samples {
 		fmt.Fprintf(w, "  at %s: %d goroutines, %.1f MB of heap\n", s.At.Round(time.Minute), s.Goroutines, float64(s.HeapBytes)/(1<<20))
 	}
 	for i, s := range r.Spent {
-		fmt.Fprintf(w, "  day %d: %d posts of %.0f", i+1, s.Used.Posts, s.Posts)
+		fmt.Fprintf(w, "  day %d: %d posts of %.0f, %.0f read units of %.0f, %.0f write units of %.0f",
+			i+1, s.Used.Posts, s.Posts, beside(s.Used.Reads), s.Expected.Reads, beside(s.Used.Writes), s.Expected.Writes)
 		for _, f := range topology.Functions() {
 			fmt.Fprintf(w, "; %s %d of %.0f", f.Name, s.Used.Invocations[f.Name], s.Expected.Invocations[f.Name])
 		}

@@ -26,6 +26,7 @@ var soakReactions = []string{"👍", "❤️", "👩‍👩‍👧", ":tada:"}
 type extras struct {
 	replyTo  string
 	mentions []string
+	files    []string // ids
 }
 
 // extras decides what a message has beside its content; of messages that were acknowledged
@@ -49,7 +50,11 @@ func (d *device) sayMore(ctx context.Context, room *room, random *rand.Rand) (ac
 	if random.Float64() < typeShare {
 		d.typeIn(ctx, room)
 	}
-	_, acked = d.sayWith(ctx, room, callTimeout, d.extras(room, random))
+	x := d.extras(room, random)
+	if !d.browser && random.Float64() < fileShare {
+		x.files = d.attach(ctx, room, random)
+	}
+	_, acked = d.sayWith(ctx, room, callTimeout, x)
 	return acked
 }
 

@@ -83,6 +83,10 @@ func plants() map[string]plant {
 //	go test ./test/soak -run Days_Finds -v -plant all
 func TestVirtualDays_FindsPlantedBugs(t *testing.T) {
 	all := plants()
+	seed, err := parseSeed(*seedFlag)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if *plantFlag == "" {
 		t.Skip("takes minutes: go test ./test/soak -run Days_Finds -v -plant all, or one of: " + strings.Join(slices.Sorted(maps.Keys(all)), "; "))
 	}
@@ -95,8 +99,11 @@ func TestVirtualDays_FindsPlantedBugs(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			c := bug.config
-			c.Seed, c.Days, c.Users = *seedFlag, 1, 8
-			report, took := inBubble(t, c)
+			c.Seed, c.Days, c.Users, c.Enough = seed, 1, 8, breaks(bug.promises)
+			report, took, err := inBubble(t, c)
+			if err != nil {
+				t.Error(err)
+			}
 			found := slices.IndexFunc(report.Violations, func(v Violation) bool { return slices.Contains(bug.promises, v.Promise) })
 			if found < 0 {
 				t.Fatalf("no broken promise of %v was found, but %v", bug.promises, report.Violations[:min(3, len(report.Violations))])
@@ -115,6 +122,10 @@ func TestRealTime_FindsNoPlant(t *testing.T) {
 	if *plantFlag == "" {
 		t.Skip("takes minutes: go test ./test/soak -run RealTime_FindsNoPlant -v -plant all, or the name of one")
 	}
+	seed, err := parseSeed(*seedFlag)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, bug := range all {
 		if *plantFlag != "all" && *plantFlag != name {
 			continue
@@ -122,8 +133,8 @@ func TestRealTime_FindsNoPlant(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			report, err := Run(t.Context(), Config{
-				Seed: *seedFlag, Duration: *realFlag, Users: 6, Devices: 2, Rooms: 4, Sends: 4, Changes: 2, Reads: 2,
-				Faults: faults.All(*seedFlag), Chaos: Chaos{Cuts: 20, Partitions: 6, Reopens: 10, MemberChanges: 20, Restarts: 2},
+				Seed: seed, Duration: *realFlag, Users: 6, Devices: 2, Rooms: 4, Sends: 4, Changes: 2, Reads: 2,
+				Faults: faults.All(seed), Chaos: Chaos{Cuts: 20, Partitions: 6, Reopens: 10, MemberChanges: 20, Restarts: 2},
 				Wrap: bug.config.Wrap, Token: bug.config.Token, Transport: bug.config.Transport,
 			})
 			if err != nil {

@@ -71,7 +71,14 @@ const (
 	Dated Promise = "dated"
 	// Refused: what a user may do succeeds once no faults are injected any more.
 	Refused Promise = "refused"
-	// Unauthorized: a user who is not a member cannot send.
+	// Reported: those who moderate a room are listed what was reported and not dismissed.
+	Reported Promise = "reported"
+	// Placed: a public room is found around its place, and nowhere else.
+	Placed Promise = "placed"
+	// Hidden: who is connected is said to be online, unless they hide it.
+	Hidden Promise = "hidden"
+	// Unauthorized: a user who is not a member, or is muted, cannot send; who is banned
+	// cannot be added.
 	Unauthorized Promise = "unauthorized"
 	// Connected: every device connects again after the last fault.
 	Connected Promise = "connected"

@@ -159,7 +159,7 @@ func (r *run) checkItems(ctx context.Context, lag time.Duration) error {
 			}
 		}
 		roomID, user := roomAndUser(pk, sk)
-		if room := members[roomID]; room != nil && user != "" && !room.isMember(user) {
+		if room := members[roomID]; room != nil && slices.Contains(room.users, user) && !room.isMember(user) {
 			wrong(Remains, "is left of a user who left")
 		}
 	})

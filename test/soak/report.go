@@ -79,7 +79,9 @@ type Counts struct {
 	Reopens        int `json:"reopens"`
 	CatchUpsFailed int `json:"catchUpsFailed"` // as clients told their applications
 	MemberChanges  int `json:"memberChanges"`
-	Restarts       int `json:"restarts"` // of the server
+	Restarts       int `json:"restarts"`              // of the server
+	Files          int `json:"files"`                 // uploaded
+	Moderations    int `json:"moderations,omitempty"` // on days: mutes, bans, reports, hidden presences, places
 
 	Linearizable int `json:"linearizable"` // rooms whose reads and sends were explained
 	Undecided    int `json:"undecided"`    // rooms for which that took too long
@@ -123,7 +125,7 @@ func (r Report) Print(w io.Writer) {
 	fmt.Fprintf(w, "seed %d: %d users, %d devices (%d browsers), %d rooms, %s of load\n", r.Seed, r.Users, r.Devices, r.Browsers, r.Rooms, r.Duration)
 	fmt.Fprintf(w, "  sends       %d: %d acknowledged, %d refused, %d of unknown outcome\n", c.Sends, c.Acked, c.Refused, c.Unknown)
 	fmt.Fprintf(w, "  deliveries  %d, %d of them late; %d changes of messages\n", c.Deliveries, c.Late, c.Changes)
-	fmt.Fprintf(w, "  changes     %d edits, %d deletions, %d read marks, %d reactions; %d typed\n", c.Edits, c.Deletions, c.Marks, c.Reactions, c.Typings)
+	fmt.Fprintf(w, "  changes     %d edits, %d deletions, %d read marks, %d reactions, %d files; %d typed\n", c.Edits, c.Deletions, c.Marks, c.Reactions, c.Files, c.Typings)
 	fmt.Fprintf(w, "  reads       %d; %d rooms linearizable, %d undecided\n", c.Reads, c.Linearizable, c.Undecided)
 	fmt.Fprintf(w, "  devices     %d connects, %d cuts, %d partitions, %d applications restarted, %d failed catch-ups\n", c.Connects, c.Cuts, c.Partitions, c.Reopens, c.CatchUpsFailed)
 	fmt.Fprintf(w, "  members     %d changes; server: %d restarts\n", c.MemberChanges, c.Restarts)

@@ -24,11 +24,16 @@ type room struct {
 	id    string
 	index int
 	users []string // those who are members at times
+	crowd int      // other members, who stay and have no device
 
 	mu      sync.Mutex
 	members map[string][]membership
 	unsure  map[string]int64 // changeMembers' own: when a change of a user was last tried and not answered
 	shown   [2]int           // messages of the owner's that all have seen and read before some go away
+
+	mutes, bans map[string][]sentence // by user
+	reports     reports
+	spot        spot
 }
 
 // membership is a time in which a user is a member. What comes between a call
@@ -36,6 +41,9 @@ type room struct {
 type membership struct{ added, surelyAdded, removed, surelyRemoved int64 }
 
 func (m *room) owner() string { return m.users[0] }
+
+// size is how many members the room has, at most.
+func (m *room) size() int { return len(m.users) + m.crowd }
 
 // mayBeMember reports whether a user may have been a member at some time from one moment
 // to another.
@@ -125,7 +133,7 @@ func (r *run) fillIndex(ctx context.Context) {
 	}
 }
 
-// clockOffsets are how far browsers' clocks are ahead, in turn.
+// clockOffsets are how far devices' clocks are ahead, in turn.
 var clockOffsets = []time.Duration{3 * time.Hour, -3 * time.Hour, 0}
 
 // addBrowser gives a user a device that runs the browser library.
@@ -151,7 +159,10 @@ func (r *run) makeRoom(ctx context.Context, index int, users []string, random *r
 
 // makeRoomOf makes a room of a user and some others.
 func (r *run) makeRoomOf(ctx context.Context, index int, users []string, others int, random *rand.Rand) error {
-	m := &room{index: index, members: map[string][]membership{}, unsure: map[string]int64{}}
+	m := &room{
+		index: index, members: map[string][]membership{}, unsure: map[string]int64{},
+		mutes: map[string][]sentence{}, bans: map[string][]sentence{}, reports: reports{},
+	}
 	m.users = append(m.users, users[index%len(users)])
 	for _, i := range random.Perm(len(users))[:min(others, len(users))] {
 		if users[i] != m.owner() {
@@ -188,6 +199,7 @@ func (r *run) makeRoomOf(ctx context.Context, index int, users []string, others 
 // stand between the users, so that these end up in several slices of the room.
 func (r *run) crowd(ctx context.Context, m *room, n int) error {
 	owner := r.deviceOf(m.owner())
+	m.crowd = n
 	for i := range n {
 		ctx, cancel := r.timeout(ctx)
 		err := owner.current().AddMember(ctx, m.id, fmt.Sprintf("user-%d-%06d", i%r.config.Users, i))
@@ -259,7 +271,13 @@ func (r *run) changeMembers(ctx context.Context) {
 }
 
 func (r *run) changeMember(ctx context.Context, room *room, user string) {
+	r.changeMemberBy(ctx, room, user, func(ctx context.Context, c *client.Client) error { return c.RemoveMember(ctx, room.id, user) })
+}
+
+// changeMemberBy removes a member by a call, or adds a user who is none.
+func (r *run) changeMemberBy(ctx context.Context, room *room, user string, leave func(context.Context, *client.Client) error) {
 	remove := room.isMember(user)
+	r.chargeMembers(room)
 	if remove {
 		room.change(user, func(p *membership) { p.removed = r.now() })
 	} else {
@@ -268,7 +286,7 @@ func (r *run) changeMember(ctx context.Context, room *room, user string) {
 		room.mu.Unlock()
 	}
 	deadline := r.config.Clock.After(r.config.StepTimeout)
-	for !r.tryChange(ctx, room, user, remove) {
+	for !r.tryChange(ctx, room, user, remove, leave) {
 		room.unsure[user] = r.now()
 		select {
 		case <-r.config.Clock.After(pollInterval):
@@ -289,7 +307,7 @@ func (r *run) changeMember(ctx context.Context, room *room, user string) {
 	}
 }
 
-func (r *run) tryChange(ctx context.Context, room *room, user string, remove bool) bool {
+func (r *run) tryChange(ctx context.Context, room *room, user string, remove bool, leave func(context.Context, *client.Client) error) bool {
 	ctx, cancel := r.timeout(ctx)
 	defer cancel()
 	device := r.deviceOf(room.owner())
@@ -303,7 +321,7 @@ func (r *run) tryChange(ctx context.Context, room *room, user string, remove boo
 	if !remove {
 		return owner.AddMember(ctx, room.id, user) == nil
 	}
-	err := owner.RemoveMember(ctx, room.id, user)
+	err := leave(ctx, owner)
 	var refusal *client.Error
 	return err == nil || errors.As(err, &refusal) && refusal.Code == client.CodeNotFound // an earlier try did it
 }

@@ -8,8 +8,8 @@
 //
 // A device is an application on the Go client, in this process, or on the browser
 // library, in a process of Node.js (browser.go, browser.js) that reaches the server by
-// a relay for each device, so that its network breaks like the others. Browsers'
-// clocks are 3 h ahead, 3 h behind, or right. They open two rooms of three, and count
+// a relay for each device, so that its network breaks like the others. Devices'
+// clocks are 3 h ahead, 3 h behind, or right. Browsers open two rooms of three, and count
 // what is unread in all.
 //
 // What is checked is listed in promise.go.
@@ -87,7 +87,7 @@ type Config struct {
 	// is enough.
 	Enough func(Violation) bool
 
-	// Clock is the real one if nil. Clients use the real one in any case.
+	// Clock is the real one if nil. Clients go by the real one in any case.
 	Clock clockwork.Clock
 	// Log takes the server's log, from LogLevel on ("warn", if empty); nil drops it.
 	Log      io.Writer
@@ -135,7 +135,8 @@ type run struct {
 	host      *rig.Host
 	rooms     []*room
 	devices   []*device
-	browsers  *browsers // nil: no device is one
+	byUser    map[string][]*device // of days
+	browsers  *browsers            // nil: no device is one
 	ledger    *ledger
 	dialer    dialer                    // of the networks
 	poll      time.Duration             // how often to look, at most

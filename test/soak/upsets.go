@@ -22,30 +22,46 @@ const smallFaults = 0.02
 
 // plan is what breaks by itself.
 func (c DaysConfig) plan() faults.Plan {
-	if c.Calm {
-		return faults.Plan{Seed: c.Seed}
-	}
-	plan := faults.All(c.Seed).Times(smallFaults)
+	all := faults.All(c.Seed).Times(smallFaults)
 	// What is lost on a connection that works on may be found only when the client asks for
 	// everything, once a day: too late for the night.
-	plan.Posts.Lost = 0
-	plan.Outages = faults.Nights(c.Days)
+	all.Posts.Lost = 0
+	plan := faults.Plan{Seed: c.Seed, Delay: all.Delay}
+	if c.happens(faultTable) {
+		plan.Table = all.Table
+	}
+	if c.happens(faultPosts) {
+		plan.Posts = all.Posts
+	}
+	if c.happens(faultInvocations) {
+		plan.Invocations = all.Invocations
+	}
+	if c.happens(faultClocks) {
+		plan.Skew = all.Skew
+	}
+	if c.happens(faultDisconnects) {
+		plan.LostDisconnects = all.LostDisconnects
+	}
+	if c.happens(faultOutages) {
+		plan.Outages = faults.Nights(c.Days)
+	}
 	return plan
 }
 
 // upset has a day's upsets come about.
 func (d *days) upset(ctx context.Context, until time.Time) {
-	if d.config.Calm {
-		return
-	}
 	midnight := d.from.Add(time.Duration(d.done) * day)
-	events := []event{{midnight.Add(deployment), func(context.Context) { d.versions.Deploy() }}}
-	switch d.done % upsetsRepeat {
-	case 0:
+	var events []event
+	if d.config.happens(faultDeployments) {
+		events = append(events, event{midnight.Add(deployment), func(context.Context) { d.versions.Deploy() }})
+	}
+	restarts, splits := d.config.happens(faultRestarts), d.config.happens(faultSplits)
+	switch turn := d.done % upsetsRepeat; {
+	case turn == 0 && restarts:
 		events = append(events, event{midnight.Add(lateRestart), func(ctx context.Context) { d.restart(ctx, false) }})
-	case 1:
+	case turn == 1 && restarts:
 		events = append(events, event{midnight.Add(restart), func(ctx context.Context) { d.restart(ctx, true) }})
-	case upsetsRepeat - 1:
+	case turn == upsetsRepeat-1 && splits:
 		events = append(events, event{midnight.Add(split), func(ctx context.Context) {
 			if err := d.host.SplitShard(ctx); err != nil {
 				d.ledger.violate(Violation{Promise: ServerRuns, Detail: err.Error()})

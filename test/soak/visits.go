@@ -44,6 +44,9 @@ func (d *device) take(m client.Message) {
 	defer d.mu.Unlock()
 	v := d.visit(m.ChatRoomID)
 	id, number, problem := d.run.ledger.recognize(m.ChatRoomID, m.HistoryMessage)
+	if problem == "" && !d.browser {
+		problem = d.run.ledger.wrongFiles(number, m.HistoryMessage)
+	}
 	switch late := id.Compare(v.newest) < 0; {
 	case problem != "":
 		d.run.ledger.violate(Violation{Promise: Altered, Room: m.ChatRoomID, Client: d.name, IDs: []string{m.MessageID}, Detail: problem})
