@@ -55,10 +55,11 @@
 //  4. Per record. A room or slice whose reads fail has its records answered as
 //     failed. The mapping delivers these and all behind them in the batch again.
 //  5. Posts are not retried by record. A post whose attempts have all failed is
-//     given up (metric "undelivered"): history has the message, and the client
-//     catches up. Only posts that the deadline cuts off (push.Delivery.Cut) come
-//     again, with all of their rooms: an overloaded function must not lose them.
-//     A connection that is slow or dead makes no room fail.
+//     given up (metric "undelivered"): history has the message, and the connection
+//     is sent a gap as soon as it takes frames again (missed.go). Only posts that
+//     the deadline cuts off (push.Delivery.Cut) come again, with all of their
+//     rooms: an overloaded function must not lose them. A connection that is slow
+//     or dead makes no room fail.
 //  6. Repeats. After a failed slice, the rest of the batch is left for the next
 //     delivery. A run of slices is stored under a hash of its content, so
 //     a second try finds it stored, and no records follow from it.

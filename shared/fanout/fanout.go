@@ -77,6 +77,8 @@ type Fanout struct {
 	content bool // of messages, in events
 	// notifying: notifications are the only events
 	notifying bool
+
+	missed missed
 }
 
 // New returns a Fanout whose invocations work for at most deadline.
@@ -104,6 +106,7 @@ func (f *Fanout) Handle(ctx context.Context, event changes.Event) (changes.Respo
 	parts := f.serveSlices(ctx, batch.slices, started, &log)
 	total := rooms.plus(parts)
 	if !f.late(started) {
+		f.tellMissed(ctx, &log)
 		f.index(ctx, total.unindexed, &log)
 	}
 	beside.Wait()

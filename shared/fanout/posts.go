@@ -94,6 +94,7 @@ func (f *Fanout) post(ctx context.Context, broadcasts []broadcast, d *devices, l
 				continue
 			}
 			c.undelivered++
+			f.noteMissed(broadcasts, targets[i])
 			log.Warn().Err(delivery.Err).Str("connection_id", posts[i].ConnectionID).Int("attempts", delivery.Attempts).
 				Str("outcome", "undelivered").Msg("post")
 		}
