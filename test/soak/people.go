@@ -125,7 +125,9 @@ type reactions struct {
 func (d *device) reacted(room, messageID string, now client.Reactions, changed []client.ReactionChange) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.noteReacted(d.visit(room), messageID, now, changed)
+	if v := d.ongoing(room); v != nil {
+		d.noteReacted(v, messageID, now, changed)
+	}
 }
 
 // noteReacted is reacted with d.mu held.

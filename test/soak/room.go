@@ -64,6 +64,11 @@ func (m *room) isMemberThroughout(user string, from, to int64) bool {
 // isMember reports whether a user is, or may soon be, a member.
 func (m *room) isMember(user string) bool { return m.mayBeMember(user, never, never) }
 
+// isMember reports the same of a room by its id.
+func (r *run) isMember(roomID, user string) bool {
+	return slices.ContainsFunc(r.rooms, func(m *room) bool { return m.id == roomID && m.isMember(user) })
+}
+
 func (m *room) change(user string, f func(*membership)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -156,8 +156,9 @@ func (d *device) revise(m client.HistoryMessage) {
 func (d *device) moved(room, user, upTo string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	v := d.visit(room)
-	v.read[user] = max(v.read[user], upTo)
+	if v := d.ongoing(room); v != nil {
+		v.read[user] = max(v.read[user], upTo)
+	}
 }
 
 // forgetCursor drops the read cursor of a user who left a room, which takes it with
@@ -165,7 +166,9 @@ func (d *device) moved(room, user, upTo string) {
 func (d *device) forgetCursor(room, user string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	delete(d.visit(room).read, user)
+	if v := d.ongoing(room); v != nil {
+		delete(v.read, user)
+	}
 }
 
 func (d *device) forgetCursors() {
@@ -188,6 +191,16 @@ func (d *device) visit(room string) *visit {
 		visits[room] = v
 	}
 	return v
+}
+
+// ongoing is the visit that something other than a message belongs to: nil if the user has
+// left, for a frame that was under way then begins no visit. d.mu is held.
+func (d *device) ongoing(room string) *visit {
+	known := d.lives[len(d.lives)-1].visits[room] != nil || d.run.loadedAt.Load() == 0 // until then rooms are made
+	if !known && !d.run.isMember(room, d.user) {
+		return nil
+	}
+	return d.visit(room)
 }
 
 // leave ends the visit of a room.
