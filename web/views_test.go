@@ -169,7 +169,6 @@ func TestTheFirstNewMessageIsFoundLate(t *testing.T) {
 	f := newFake(t)
 	f.with(func() { f.rooms["team"] = &fakeRoom{name: "Team", members: []string{"bob", "alice"}} })
 	f.fill("team", 60, time.Now().Add(-time.Minute), func(i int) (string, string) { return "bob", fmt.Sprint(i) })
-	alice := signedIn(t, f.URL, "alice")
 	release := make(chan struct{})
 	f.with(func() {
 		f.hold = func(r *http.Request) {
@@ -178,7 +177,7 @@ func TestTheFirstNewMessageIsFoundLate(t *testing.T) {
 			}
 		}
 	})
-	alice.openRoom("team")
+	alice := signedIn(t, f.URL, "alice") // team is opened by itself
 	alice.until(`document.querySelectorAll("[data-testid=message]").length >= 50`)
 	f.say("team", "bob", "meantime") // which draws the room again
 	alice.until(`document.querySelector("[data-testid=message]:last-child .text").textContent === "meantime"`)

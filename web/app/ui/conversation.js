@@ -230,8 +230,8 @@ export class Conversation {
     this.#opening = true;
     this.#keptUnread = false;
     this.#changed();
-    // Before it is read, which is what showing it does.
-    const unread = chat.rooms.get(id)?.unread ?? 0;
+    const unread = () => chat.rooms.get(id)?.unread ?? 0;
+    const wasUnread = unread() > 0;
     const details = this.#about.read();
     try {
       await chat.open(id);
@@ -240,9 +240,10 @@ export class Conversation {
       if (id === this.id) this.#failure = Failure.from(err);
     }
     if (id !== this.id || !this.#chat) return;
-    if (unread > 0 && !chat.readUpTo(id)) await details;
+    if (wasUnread && !chat.readUpTo(id)) await details;
     if (id !== this.id) return;
-    const reader = { me: this.#me, unread, readUpTo: chat.readUpTo(id), marked: chat.unreadFrom(id) };
+    // Until here nothing that is shown is read: what came in the meantime is unread, too.
+    const reader = { me: this.#me, unread: unread(), readUpTo: chat.readUpTo(id), marked: chat.unreadFrom(id) };
     this.#divider = firstUnread(chat.timeline(id).messages, reader);
     this.draw(Date.now()); // what isn't shown can't have the focus
     if (this.#divider) this.#messages.toMessage(this.#divider);

@@ -65,6 +65,8 @@ export class MessagesView {
   #printing = false;
   /** The scroller's size when it was last looked at. */
   #size = "";
+  /** Where it was scrolled to then. */
+  #top = 0;
   #on;
 
   /**
@@ -210,6 +212,8 @@ export class MessagesView {
 
   /** Puts the slice into the page; what is in view stays there. */
   #renderInPlace() {
+    // The reader may have scrolled a moment ago, and the event of that is still to come.
+    if (this.#scroller.scrollTop !== this.#top) this.#scrolled();
     const restore = this.atEnd ? () => this.#scrollToEnd() : this.#anchor();
     this.#render();
     restore?.();
@@ -272,6 +276,7 @@ export class MessagesView {
 
   #scrollToEnd() {
     this.#scroller.scrollTop = this.#scroller.scrollHeight;
+    this.#top = this.#scroller.scrollTop;
   }
 
   /**
@@ -285,6 +290,7 @@ export class MessagesView {
       if (box.bottom < top) continue;
       return () => {
         if (element.isConnected) this.#scroller.scrollTop += element.getBoundingClientRect().top - box.top;
+        this.#top = this.#scroller.scrollTop;
       };
     }
     return undefined;
@@ -299,6 +305,7 @@ export class MessagesView {
   /** Finds out where the reader is. */
   #look() {
     const { scrollTop, scrollHeight, clientHeight } = this.#scroller;
+    this.#top = scrollTop;
     this.#atEnd = scrollHeight - scrollTop - clientHeight < NEAR;
     if (this.atEnd) this.#below = 0;
     this.#showNewest();
