@@ -12,6 +12,7 @@ import "./attachments.js";
 import "./reactions.js";
 import "./rooms.js";
 import "./text.js";
+import "./finding.js";
 import "./parts.js";
 import "./presence.js";
 import "./typing.js";

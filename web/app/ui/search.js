@@ -2,6 +2,7 @@
 
 import { beginning, isolated } from "../../lib/streamroom.js";
 import { announce, byId } from "./dom.js";
+import { Sought } from "./finding.js";
 import { partsOf } from "./parts.js";
 import { briefly, counted, fileName } from "./words.js";
 
@@ -21,7 +22,7 @@ export class RoomSearch {
   #count = byId("search-count", HTMLElement);
   #earlier = byId("search-earlier", HTMLButtonElement);
   #messages = byId("messages", HTMLElement);
-  /** @type {RegExp|undefined} what is looked for */
+  /** @type {Sought|undefined} what is looked for */
   #sought;
   /** @type {string[]} ids of the messages that have it, newest first */
   #found = [];
@@ -78,7 +79,7 @@ export class RoomSearch {
     const { room, chat } = this.#on.now();
     const sought = this.#sought;
     this.#found = sought
-      ? messages.flatMap((m) => (!m.deletedAt && saidIn(m).search(sought) >= 0 ? m.messageId : [])).reverse()
+      ? messages.flatMap((m) => (!m.deletedAt && sought.isIn(saidIn(m)) ? m.messageId : [])).reverse()
       : [];
     if (!this.#found.includes(this.#at)) this.#at = "";
     const hasOlder = chat?.timeline(room).hasOlder ?? false;
@@ -98,7 +99,7 @@ export class RoomSearch {
       const isHere = this.#at !== "" && row instanceof HTMLElement && row.dataset.messageId === this.#at;
       row.classList.toggle("current", isHere);
       const text = this.#sought && row.querySelector(".text:not(.deleted)");
-      if (text) (isHere ? here : all).push(...rangesIn(text, /** @type {RegExp} */ (this.#sought)));
+      if (text) (isHere ? here : all).push(...rangesIn(text, /** @type {Sought} */ (this.#sought)));
     }
     // Where a browser can't, the message that one is at stands out all the same.
     if (!globalThis.Highlight) return;
@@ -113,7 +114,7 @@ export class RoomSearch {
   }
 
   #typed() {
-    this.#sought = patternOf(this.#input.value);
+    this.#sought = Sought.of(this.#input.value);
     this.#at = "";
     this.#look();
     this.#go(this.#found[0] ?? "");
@@ -186,16 +187,6 @@ export class RoomSearch {
 }
 
 /**
- * A text as it is looked for: in any case, over line breaks.
- * @param {string} text
- */
-function patternOf(text) {
-  const words = text.trim().split(/\s+/u).filter(Boolean);
-  if (words.length === 0) return undefined;
-  return new RegExp(words.map((word) => word.replace(/[\\^$.*+?()[\]{}|/]/gu, "\\$&")).join("\\s+"), "giu");
-}
-
-/**
  * What a message says, as it is shown: without the marks around code, with its files' names.
  * @param {Message} message
  */
@@ -210,7 +201,7 @@ const saidIn = ({ content = "", attachments = [] }) =>
 /**
  * Where in an element what is looked for is, also over several parts of its text.
  * @param {Element} element
- * @param {RegExp} sought
+ * @param {Sought} sought
  */
 function rangesIn(element, sought) {
   const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
@@ -224,12 +215,12 @@ function rangesIn(element, sought) {
   }
   /** @param {number} at */
   const part = (at) => parts.findLast(({ from }) => from <= at) ?? parts[0];
-  return [...text.matchAll(sought)].map(({ 0: found, index }) => {
+  return sought.placesIn(text).map(({ from, to }) => {
     const range = new Range();
-    const first = part(index);
-    const last = part(index + found.length - 1);
-    range.setStart(first.node, index - first.from);
-    range.setEnd(last.node, index + found.length - last.from);
+    const first = part(from);
+    const last = part(to - 1);
+    range.setStart(first.node, from - first.from);
+    range.setEnd(last.node, to - last.from);
     return range;
   });
 }
