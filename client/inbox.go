@@ -111,7 +111,7 @@ func (in *inbox) message(f wire.ServerFrame) {
 		HistoryMessage: HistoryMessage{
 			ChatRoomID: f.ChatRoomID, MessageID: f.MessageID, SenderID: f.SenderID,
 			Content: f.Content, Timestamp: f.Timestamp, Attachments: f.Attachments,
-			ClientMessageID: f.ClientMessageID, ReplyTo: f.ReplyTo, Mentions: f.Mentions,
+			ClientMessageID: f.ClientMessageID, ReplyTo: f.ReplyTo, Mentions: f.Mentions, ExpiresAt: f.ExpiresAt,
 		},
 	}}
 	if f.PreviousMessageID != nil {
@@ -135,7 +135,7 @@ func (in *inbox) change(f wire.ServerFrame) {
 		HistoryMessage: HistoryMessage{
 			ChatRoomID: f.ChatRoomID, MessageID: f.MessageID, SenderID: f.SenderID, Content: f.Content,
 			Timestamp: f.Timestamp, EditedAt: f.EditedAt, DeletedAt: f.DeletedAt, DeletedBy: f.DeletedBy, Attachments: f.Attachments,
-			ClientMessageID: f.ClientMessageID, ReplyTo: f.ReplyTo, Mentions: f.Mentions,
+			ClientMessageID: f.ClientMessageID, ReplyTo: f.ReplyTo, Mentions: f.Mentions, ExpiresAt: f.ExpiresAt,
 		},
 	}}
 	in.live(f.ChatRoomID, func(r *recovery) { r.change(m) })

@@ -377,6 +377,6 @@ func ackOf(f wire.ServerFrame) Ack {
 	return Ack{
 		Type: wire.TypeAck, ChatRoomID: f.ChatRoomID, MessageID: f.MessageID, Timestamp: f.Timestamp,
 		ClientMessageID: f.ClientMessageID, Duplicate: f.Duplicate, PreviousMessageID: f.PreviousMessageID,
-		Content: replaced,
+		Content: replaced, ReplyTo: f.ReplyTo, ExpiresAt: f.ExpiresAt,
 	}
 }

@@ -13,6 +13,10 @@ import "github.com/streamroom/streamroom/shared/wire"
 //
 //	PreviousMessageID *string // the message before it, nil where that is not known
 //	Content           *string // what a review had stored instead of what was sent; nil: none
+//
+//	// As they are stored, and not known if Duplicate.
+//	ReplyTo   *Quote // the message that it answers; nil: none
+//	ExpiresAt int64  // from when on no one can read it, in ms since 1970; 0: never
 type Ack = wire.Ack
 
 // RoomRequest describes the room to create:
@@ -226,6 +230,7 @@ type History = wire.History
 //	Attachments     []Attachment
 //	ReplyTo         *Quote // the message that it answers; nil: none
 //	Mentions        []string // ids of the users whom it mentions
+//	ExpiresAt       int64      // from when on no one can read it, in ms since 1970; 0: never
 //	Reactions       *Reactions // what members reacted with; nil: not known, or nothing yet
 type HistoryMessage = wire.HistoryMessage
 

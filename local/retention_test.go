@@ -77,6 +77,37 @@ func TestRetention(t *testing.T) {
 	})
 }
 
+// A message says when it ends wherever it comes, and its ack, which also says what it quotes.
+func TestMessagesSayWhenTheyEnd(t *testing.T) {
+	s := start(t, local.Config{LogLevel: "warn", RetentionDays: 30})
+	room := s.Room("alice", "bob")
+	alice, bob := s.Connect("alice"), s.Connect("bob")
+	_, question := alice.Deliver(room, "Tea?", "")
+	ends := (question.Timestamp + 30*24*time.Hour.Milliseconds() + 999) / 1000 * 1000
+	if question.ExpiresAt != ends {
+		t.Errorf("the frame says %d, want %d", question.ExpiresAt, ends)
+	}
+	if got := s.History("alice", room)[0].ExpiresAt; got != ends {
+		t.Errorf("the history says %d, want %d", got, ends)
+	}
+	if status := s.API("alice", http.MethodPatch, messagePath(room, question.MessageID), wire.EditRequest{Content: "Coffee?"}, nil); status != http.StatusOK {
+		t.Fatalf("edit: status %d", status)
+	}
+	if got := bob.ExpectIn(room, wire.TypeMessageEdited).ExpiresAt; got != ends {
+		t.Errorf("the frame of the edit says %d, want %d", got, ends)
+	}
+	reply := `{"action":"sendMessage","chatRoomId":"` + room + `","content":"yes","replyTo":"` + question.MessageID + `","clientMessageId":"k","echo":false}`
+	bob.Write(reply)
+	ack := bob.Expect(wire.TypeAck)
+	if ack.ReplyTo == nil || ack.ReplyTo.Preview != "Coffee?" || ack.ExpiresAt < ends {
+		t.Errorf("the ack quotes %+v, and ends at %d", ack.ReplyTo, ack.ExpiresAt)
+	}
+	bob.Write(reply)
+	if again := bob.Expect(wire.TypeAck); !again.Duplicate || again.ReplyTo != nil || again.ExpiresAt != 0 {
+		t.Errorf("the ack of a resend is %+v", again)
+	}
+}
+
 // listOf reads a user's rooms.
 func listOf(s *rig.Rig, user string) []wire.RoomSummary {
 	s.T.Helper()

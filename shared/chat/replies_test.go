@@ -21,7 +21,11 @@ func (w *world) reply(userID, roomID, to, clientMessageID string) (chat.Message,
 	if err != nil {
 		return chat.Message{}, err
 	}
-	return w.message(roomID, receipt.MessageID), nil
+	stored := w.message(roomID, receipt.MessageID)
+	if diff := cmp.Diff(stored.ReplyTo, receipt.ReplyTo); diff != "" && !receipt.Duplicate {
+		w.Errorf("the receipt has another quote than the message: %s", diff)
+	}
+	return stored, nil
 }
 
 // A reply keeps what it answers as it was then.

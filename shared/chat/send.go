@@ -83,6 +83,10 @@ type Receipt struct {
 	Previous        string // the message before it or NoneBefore, as far as a send without an echo found it; else ""
 
 	Replaced *string // the content that a review had stored instead of what was sent; nil: none
+
+	// As they are stored; absent where an earlier send did that.
+	ReplyTo   *Quote
+	ExpiresAt int64 // ms; 0: never
 }
 
 // Sender stores messages. It does not deliver them: the table's stream causes
@@ -372,6 +376,7 @@ func (s *Sender) resume(ctx context.Context, a attempt) (Receipt, error) {
 			m.ID, m.SentAt = earlier.MessageID, ms
 		}
 		if stored {
+			m.ReplyTo, m.ExpiresAt = nil, 0
 			err := s.recall(ctx, &m)
 			return a.receipt(m, true), err
 		}
@@ -438,6 +443,7 @@ func (a *attempt) receipt(m Message, duplicate bool) Receipt {
 	r := Receipt{
 		RoomID: m.RoomID, MessageID: m.ID, SenderID: m.SenderID, SentAt: m.SentAt,
 		ClientMessageID: m.ClientMessageID, Duplicate: duplicate, Previous: m.Previous,
+		ReplyTo: m.ReplyTo, ExpiresAt: m.ExpiresAt,
 	}
 	if m.Content != a.sent {
 		r.Replaced = &m.Content

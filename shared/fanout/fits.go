@@ -1,6 +1,8 @@
 package fanout
 
 import (
+	"cmp"
+
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/wire"
 )
@@ -10,6 +12,7 @@ import (
 // once encoded.
 func Fits(m chat.Message) error {
 	anID := m.ID
+	m.ExpiresAt = cmp.Or(m.ExpiresAt, m.SentAt) // it may have one
 	return fits(encode(messageFrame(m, &anID)))
 }
 

@@ -215,6 +215,7 @@ func messageFrame(m chat.Message, previous *string) wire.Message {
 		Attachments:       attachments(m.Attachments),
 		ReplyTo:           (*wire.Quote)(m.ReplyTo.Shown()),
 		Mentions:          m.Mentions,
+		ExpiresAt:         m.ExpiresAt,
 	}
 }
 
@@ -231,6 +232,7 @@ func editedFrame(m chat.Message) wire.MessageEdited {
 		Attachments:     attachments(m.Attachments),
 		ReplyTo:         (*wire.Quote)(m.ReplyTo.Shown()),
 		Mentions:        m.Mentions,
+		ExpiresAt:       m.ExpiresAt,
 	}
 }
 

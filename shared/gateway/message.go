@@ -71,6 +71,7 @@ func (s *SendMessage) Handle(ctx context.Context, r Request) (Response, error) {
 	return frame(wire.Ack{
 		Type: wire.TypeAck, ChatRoomID: receipt.RoomID, MessageID: receipt.MessageID, Timestamp: receipt.SentAt,
 		ClientMessageID: receipt.ClientMessageID, Duplicate: receipt.Duplicate, PreviousMessageID: previous, Content: receipt.Replaced,
+		ReplyTo: (*wire.Quote)(receipt.ReplyTo.Shown()), ExpiresAt: receipt.ExpiresAt,
 	}), nil
 }
 

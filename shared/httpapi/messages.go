@@ -38,7 +38,7 @@ func messageBody(m chat.Message, reader string) wire.HistoryMessage {
 	body := wire.HistoryMessage{
 		ChatRoomID: m.RoomID, MessageID: m.ID, SenderID: m.SenderID, Content: m.Content, Timestamp: m.SentAt,
 		ReadBy: m.ReadBy, EditedAt: m.EditedAt, DeletedAt: m.DeletedAt, DeletedBy: m.DeletedBy, Attachments: attachments(m.Attachments),
-		ReplyTo: (*wire.Quote)(m.ReplyTo.Shown()), Mentions: m.Mentions,
+		ReplyTo: (*wire.Quote)(m.ReplyTo.Shown()), Mentions: m.Mentions, ExpiresAt: m.ExpiresAt,
 	}
 	if m.SenderID == reader {
 		body.ClientMessageID = m.ClientMessageID

@@ -70,6 +70,10 @@ type Ack struct {
 	ClientMessageID   string  `json:"clientMessageId,omitempty"`
 	Duplicate         bool    `json:"duplicate"`
 	Content           *string `json:"content,omitempty"` // that is stored instead of what was sent; nil: none
+
+	// What the frame of the message has; absent if an earlier send had stored it.
+	ReplyTo   *Quote `json:"replyTo,omitempty"`
+	ExpiresAt int64  `json:"expiresAt,omitempty"` // ms since 1970; 0: never
 }
 
 // Message is a new message of a room. PreviousMessageID is a hint at the message
@@ -87,7 +91,8 @@ type Message struct {
 
 	Attachments []Attachment `json:"attachments,omitempty"`
 	ReplyTo     *Quote       `json:"replyTo,omitempty"`
-	Mentions    []string     `json:"mentions,omitempty"` // user ids
+	Mentions    []string     `json:"mentions,omitempty"`  // user ids
+	ExpiresAt   int64        `json:"expiresAt,omitempty"` // ms since 1970; 0: never
 }
 
 // Quote is the beginning of the message that another one answers, as it was then. Its
@@ -204,7 +209,8 @@ type MessageEdited struct {
 
 	Attachments []Attachment `json:"attachments,omitempty"`
 	ReplyTo     *Quote       `json:"replyTo,omitempty"`
-	Mentions    []string     `json:"mentions,omitempty"` // user ids
+	Mentions    []string     `json:"mentions,omitempty"`  // user ids
+	ExpiresAt   int64        `json:"expiresAt,omitempty"` // ms since 1970; 0: never
 }
 
 // MessageDeleted announces that a message was deleted. No later frame about the
@@ -306,6 +312,7 @@ type ServerFrame struct {
 	Attachments       []Attachment      `json:"attachments"`
 	ReplyTo           *Quote            `json:"replyTo"`
 	Mentions          []string          `json:"mentions"`
+	ExpiresAt         int64             `json:"expiresAt"`
 	Version           int64             `json:"version"`
 	Counts            map[string]int    `json:"counts"`
 	Changed           []ReactionChange  `json:"changed"`

@@ -365,6 +365,7 @@ type HistoryMessage struct {
 	Attachments     []Attachment `json:"attachments,omitempty"`
 	ReplyTo         *Quote       `json:"replyTo,omitempty"`
 	Mentions        []string     `json:"mentions,omitempty"`  // user ids
+	ExpiresAt       int64        `json:"expiresAt,omitempty"` // ms since 1970; 0: never
 	Reactions       *Reactions   `json:"reactions,omitempty"` // nil: there was none yet
 }
 

@@ -21,6 +21,7 @@ import { beginning, hasVisible } from "./text.js";
  * @property {Quote} [replyTo] the message that it answers
  * @property {string[]} [mentions] the users whom it mentions
  * @property {import("./reactions.js").Reactions} [reactions] absent: there never were any
+ * @property {number} [expiresAt] ms since 1970: from then on it is let go of, here and by the server; absent: never
  */
 
 /**
@@ -44,6 +45,8 @@ import { beginning, hasVisible } from "./text.js";
  * @property {string|null} [previousMessageId]
  * @property {string} [clientMessageId]
  * @property {boolean} [duplicate]
+ * @property {Quote} [replyTo]
+ * @property {number} [expiresAt] ms since 1970
  * @property {string} [code]
  * @property {string} [message]
  * @property {number} [retryAfter] ms

@@ -150,7 +150,7 @@ export class Inbox {
   }
 
   /** @param {Frame} ack */
-  #acknowledged({ chatRoomId = "", messageId = "", timestamp = 0, clientMessageId = "", previousMessageId, content }) {
+  #acknowledged({ chatRoomId = "", messageId = "", timestamp = 0, clientMessageId = "", previousMessageId, ...ack }) {
     const outgoing = this.#outbox.remove(clientMessageId);
     if (!outgoing) {
       const timeline = this.#timelines.get(chatRoomId);
@@ -165,10 +165,11 @@ export class Inbox {
       clientMessageId,
       previousMessageId,
       senderId: this.#me(),
-      content: content ?? outgoing.content, // a review may have stored another one
+      content: ack.content ?? outgoing.content, // a review may have stored another one
       attachments: filesOf(outgoing),
-      replyTo: outgoing.replyTo,
+      replyTo: ack.replyTo ?? outgoing.replyTo, // what is answered may have been changed
       mentions: outgoing.mentions,
+      expiresAt: ack.expiresAt,
     });
     this.#emit("timeline", chatRoomId);
   }
@@ -176,7 +177,7 @@ export class Inbox {
   /** @param {Message} message */
   #arrived(message) {
     const { chatRoomId, messageId, senderId, content, timestamp, previousMessageId, clientMessageId } = message;
-    const { attachments, replyTo, mentions } = message;
+    const { attachments, replyTo, mentions, expiresAt } = message;
     this.#take({
       chatRoomId,
       messageId,
@@ -188,6 +189,7 @@ export class Inbox {
       attachments,
       replyTo,
       mentions,
+      expiresAt,
     });
     this.#stored({ clientMessageId, senderId });
     if (this.#directory.list.loaded && !this.#directory.list.get(chatRoomId))
@@ -241,6 +243,20 @@ export class Inbox {
     else this.#unread.count(timeline.chatRoomId);
     this.#emit("rooms", undefined);
     this.#emit("timeline", timeline.chatRoomId);
+  }
+
+  /**
+   * Messages ended.
+   * @param {Timeline} timeline which has let go of them
+   * @param {string[]} messageIds
+   */
+  expired({ chatRoomId }, messageIds) {
+    for (const messageId of messageIds) {
+      this.#directory.list.expired(chatRoomId, messageId);
+      this.#unread.deleted(chatRoomId, messageId);
+    }
+    this.#emit("rooms", undefined);
+    this.#emit("timeline", chatRoomId);
   }
 
   /**

@@ -131,6 +131,16 @@ export class RoomList {
   }
 
   /**
+   * A message ended: it is the last of no room any more.
+   * @param {string} chatRoomId
+   * @param {string} messageId
+   */
+  expired(chatRoomId, messageId) {
+    const room = this.#rooms.get(chatRoomId);
+    if (room?.lastMessage?.messageId === messageId) delete room.lastMessage;
+  }
+
+  /**
    * @param {string} chatRoomId
    * @param {number} unread
    * @param {object} [and]

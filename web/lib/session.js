@@ -9,6 +9,7 @@ import { systemClock } from "./clock.js";
 import { Connection } from "./connection.js";
 import { Directory } from "./directory.js";
 import { Drafts } from "./drafts.js";
+import { Expiry } from "./expiry.js";
 import { Failure } from "./failure.js";
 import { Freshness } from "./freshness.js";
 import { History } from "./history.js";
@@ -64,6 +65,7 @@ export class Session {
   #signs;
   #catchUp;
   #emit;
+  #expiry;
   #freshness;
   #tabs;
   #token;
@@ -100,7 +102,10 @@ export class Session {
     this.#catchUp = new CatchUp(
       { api: this.api, clock, timelines: this.timelines },
       {
-        effects: (timeline, effects) => this.inbox.applied(timeline, effects),
+        effects: (timeline, effects) => {
+          this.inbox.applied(timeline, effects);
+          this.#expiry.follow();
+        },
         read: (timeline, messages) => this.inbox.reread(timeline, messages),
         reread: ({ chatRoomId }) => this.receipts.settled(chatRoomId),
         newest: (timeline) => this.history.newest(timeline),
@@ -144,6 +149,7 @@ export class Session {
       read: (timeline, messages) => {
         this.inbox.reread(timeline, messages);
         this.inbox.applied(timeline, []);
+        this.#expiry.follow();
       },
     });
     this.directory = new Directory({
@@ -198,6 +204,12 @@ export class Session {
       clock,
       ahead: () => this.#token.ahead,
       changed: (chatRoomId, userId) => this.#emit("standing", { chatRoomId, userId }),
+    });
+    this.#expiry = new Expiry({
+      clock,
+      now: () => this.standings.now,
+      timelines: this.timelines,
+      expired: (timeline, messageIds) => this.inbox.expired(timeline, messageIds),
     });
     this.typing = new Typing({
       clock,
@@ -257,6 +269,7 @@ export class Session {
     this.#tabs.end();
     this.#freshness.stop();
     this.#catchUp.stop();
+    this.#expiry.stop();
     this.reactors.stop();
     this.receipts.stop();
     this.unread.stop();

@@ -32,6 +32,8 @@ export class Timeline {
     this.loaded = false;
     /** @type {string|undefined} where older history goes on; undefined when all of it is here */
     this.before = undefined;
+    /** When the first of them ends, or before that (ms since 1970). */
+    this.expires = Infinity;
   }
 
   /** The id of the oldest message held; empty where there is none. */
@@ -51,6 +53,7 @@ export class Timeline {
    */
   put(message) {
     const held = this.#byId.get(message.messageId);
+    this.expires = Math.min(this.expires, message.expiresAt ?? Infinity);
     if (held) return merge(held, message) ? "changed" : "known";
     const readers = this.#readers.get(message.messageId);
     if (readers && !message.readBy) message.readBy = readers;
@@ -139,6 +142,25 @@ export class Timeline {
   }
 
   /**
+   * Lets go of what has ended, and of its text in answers to it.
+   * @param {number} now ms since 1970
+   * @returns {string[]} the ids of those messages
+   */
+  expire(now) {
+    if (now < this.expires) return [];
+    const ends = (/** @type {Message} */ { expiresAt = Infinity }) => expiresAt;
+    const ended = this.messages.filter((m) => ends(m) <= now).map(({ messageId }) => messageId);
+    for (const id of ended) this.#byId.delete(id);
+    this.messages = this.messages.filter((m) => ends(m) > now);
+    this.expires = this.messages.reduce((first, m) => Math.min(first, ends(m)), Infinity);
+    for (const m of this.messages) {
+      const { messageId = "", senderId = "" } = m.replyTo ?? {};
+      if (ended.includes(messageId)) m.replyTo = { messageId, senderId, preview: "" };
+    }
+    return ended;
+  }
+
+  /**
    * How many messages of others come after an id, so far as they are held, and how many of
    * them mention the user.
    * @param {string} id
@@ -199,6 +221,12 @@ function merge(held, other) {
     held.attachments = other.attachments;
     changed = true;
   }
+  // What it answers as that was when it was stored: its sender may have seen it otherwise.
+  if (other.replyTo && !held.deletedAt && quoted(other) !== quoted(held)) {
+    held.replyTo = other.replyTo;
+    changed = true;
+  }
+  held.expiresAt ??= other.expiresAt;
   if (other.deletedAt && !held.deletedAt) {
     held.deletedAt = other.deletedAt;
     held.deletedBy = other.deletedBy;
@@ -221,3 +249,7 @@ function merge(held, other) {
 /** @param {Message} message */
 const namesOf = ({ attachments = [] }) =>
   attachments.map(({ attachmentId, name }) => `${attachmentId} ${name}`).join("\0");
+
+/** @param {Message} message */
+const quoted = ({ replyTo }) =>
+  [replyTo?.messageId, replyTo?.senderId, replyTo?.preview, replyTo?.attachments].join("\0");

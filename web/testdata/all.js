@@ -10,6 +10,7 @@ import "./photo.js";
 import "./elsewhere.js";
 import "./attachments.js";
 import "./reactions.js";
+import "./retention.js";
 import "./rooms.js";
 import "./text.js";
 import "./finding.js";
