@@ -76,6 +76,7 @@ import { Failure } from "./failure.js";
  * @property {number} memberCount
  * @property {string} [visibility] `public`: anyone may join; absent: private
  * @property {Place} [place] where it meets
+ * @property {number} [retentionDays] for how long messages are kept that are sent now; absent: for ever
  * @property {string} [role] the user's own, beside members
  * @property {number} [mutedUntil] ms since 1970, the user's own
  * @property {number} [changedAt] ms since 1970, when these two changed last
@@ -194,6 +195,16 @@ export class API {
    */
   renameRoom(chatRoomId, name) {
     return this.#call("PATCH", roomPath(chatRoomId), { name });
+  }
+
+  /**
+   * An owner bounds for how many days a group's messages are kept.
+   * @param {string} chatRoomId
+   * @param {number} retentionDays 0: no bound of the room's own
+   * @returns {Promise<Room>} as it is then
+   */
+  retainRoom(chatRoomId, retentionDays) {
+    return this.#call("PATCH", roomPath(chatRoomId), { retentionDays });
   }
 
   /**

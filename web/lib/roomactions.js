@@ -82,6 +82,19 @@ export class RoomActions extends Emitter {
   }
 
   /**
+   * Bounds for how many days messages are kept that are sent from then on; owners may. Those
+   * that are there keep their end, or have none.
+   * @param {string} chatRoomId
+   * @param {number} days 1 to 36,500, at most the deployment's, which counts if it is less; 0: no bound of the room's own
+   * @returns {Promise<number>} what holds from then on; 0: for ever
+   */
+  async retain(chatRoomId, days) {
+    const { retentionDays = 0 } = await this.#session.api.retainRoom(chatRoomId, days);
+    this.emit("room", chatRoomId);
+    return retentionDays;
+  }
+
+  /**
    * Reads one page of the public rooms around a point.
    * @param {Parameters<API["nearby"]>[0]} search with the cursor of the page before, maybe
    * @returns {ReturnType<API["nearby"]>} nearest first; without a cursor it was the last page

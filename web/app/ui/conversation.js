@@ -153,6 +153,7 @@ export class Conversation {
       add: (room, userId) => this.#change((chat) => askingFirst((only) => chat.addMember(room, userId, only))),
       remove: (room, userId) => this.#change((chat) => chat.removeMember(room, userId)),
       rename: (room, name) => this.#change((chat) => chat.renameRoom(room, name)),
+      retain: async (room, days) => (await this.#chat?.retain(room, days)) ?? 0,
       setRole: async (room, userId, role) => this.#chat?.setRole(room, userId, role),
       mute: async (room, userId, ms) => {
         const until = ms && (this.#chat?.now ?? 0) + ms;

@@ -7,6 +7,7 @@ import { blockOf, choicesFor, MemberMenu } from "./membermenu.js";
 import { PeopleList } from "./peoplelist.js";
 import { PlaceSection } from "./place.js";
 import { readReports } from "./reports.js";
+import { RetentionSection } from "./retention.js";
 import { counted, describe, untilText } from "./words.js";
 
 /**
@@ -20,6 +21,7 @@ import { counted, describe, untilText } from "./words.js";
  * @typedef {object} RoomActs
  * @property {(chatRoomId: string, userId: string) => Promise<void>} add
  * @property {(chatRoomId: string, name: string) => Promise<void>} rename
+ * @property {(chatRoomId: string, days: number) => Promise<number>} retain
  * @property {(chatRoomId: string, direct: boolean) => Promise<void>} leave
  * @property {import("./place.js").PlaceActions} places
  * @property {() => Promise<void>} more the next page of members is wanted
@@ -73,6 +75,7 @@ export class MembersDialog {
   #bans;
   #reports;
   #place;
+  #retention;
   #room = "";
   #name = "";
   /** What the list shows. */
@@ -87,6 +90,9 @@ export class MembersDialog {
   constructor(on) {
     this.#on = on;
     this.#place = new PlaceSection(on.places);
+    this.#retention = new RetentionSection(on.retain, (said) => {
+      this.#status.textContent = said;
+    });
     closable(this.#dialog);
     const add = async () => {
       const userId = this.#addName.value.trim();
@@ -149,6 +155,7 @@ export class MembersDialog {
     this.#renameForm.reset();
     this.#renameName.value = this.#name;
     this.#place.reset();
+    this.#retention.reset();
     this.#closeLists();
     this.#problem.textContent = this.#status.textContent = "";
     this.#dialog.showModal();
@@ -172,6 +179,7 @@ export class MembersDialog {
     this.#addForm.reset();
     this.#renameForm.reset();
     this.#place.clear();
+    this.#retention.clear();
   }
 
   /**
@@ -212,6 +220,7 @@ export class MembersDialog {
     this.#direct = !group;
     this.#public = room.visibility === "public";
     this.#place.show(room);
+    this.#retention.show(room);
     this.#leave.textContent = group ? "Leave room" : "Hide until the next message";
   }
 

@@ -70,7 +70,9 @@ export class PeopleList {
     await this.#try(async () => {
       const page = await this.#on.read(cursor);
       if (read !== this.#reads) return;
-      this.#list.append(...page.people.map((person) => this.#row(person)));
+      const rows = page.people.map((person) => this.#row(person));
+      this.#list.append(...rows);
+      if (!page.cursor && document.activeElement === this.#more) rows[0]?.querySelector("button")?.focus(); // it goes
       this.#more.hidden = !page.cursor;
       this.#more.value = page.cursor ?? "";
       this.#status.textContent = page.cursor || this.#list.childElementCount > 0 ? "" : this.#on.none;
