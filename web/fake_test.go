@@ -28,6 +28,8 @@ type fake struct {
 	*httptest.Server
 	t testing.TB
 
+	page http.HandlerFunc // serves the page, until the first request another one can be set
+
 	mu    sync.Mutex
 	rooms map[string]*fakeRoom
 	conns map[*fakeConn]bool
@@ -73,7 +75,8 @@ func newFake(t testing.TB) *fake {
 		t.Fatal(err)
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/", page)
+	f.page = page.ServeHTTP
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { f.page(w, r) })
 	mux.Handle("/testdata/", http.StripPrefix("/testdata/", http.FileServer(http.Dir("testdata"))))
 	mux.Handle("/vectors/", http.StripPrefix("/vectors/", http.FileServer(http.Dir("../docs/vectors"))))
 	mux.HandleFunc("POST /token", f.token)
