@@ -158,6 +158,12 @@ func (r *run) checkRefusals(sends []send) {
 		case s.code == client.CodeMuted && !room.mayBeMuted(s.user, s.called, s.returned):
 			v.Promise, v.Detail = Refused, v.Detail+", of a user who is not muted"
 			r.ledger.violate(v)
+		case !s.id.IsZero() && room.isBlocked(s.called, s.returned):
+			v.Promise, v.IDs, v.Detail = Unauthorized, []string{s.id.String()}, v.Detail+", of two users of whom one blocks the other"
+			r.ledger.violate(v)
+		case s.code == client.CodeForbidden && !room.mayBeBlocked(s.called, s.returned):
+			v.Promise, v.Detail = Refused, v.Detail+", of a user who is not blocked"
+			r.ledger.violate(v)
 		case s.code == client.CodeNotAMember && room.isMemberThroughout(s.user, s.called, s.returned):
 			v.Promise = Refused
 			r.ledger.violate(v)

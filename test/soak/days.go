@@ -241,7 +241,7 @@ func (d *days) setUp(ctx context.Context) error {
 			return fmt.Errorf("make a room: %w", err)
 		}
 	}
-	if err := d.openPlaces(ctx); err != nil {
+	if err := errors.Join(d.openPlaces(ctx), d.openDirects(ctx)); err != nil {
 		return err
 	}
 	for _, device := range d.devices {
@@ -302,13 +302,13 @@ func (d *days) memberMoves() (events []event) {
 	if !d.config.happens(faultMembers) {
 		return nil
 	}
-	random := d.random(fmt.Sprint("members ", d.done))
+	random, groups := d.random(fmt.Sprint("members ", d.done)), d.groups()
 	for range max(2, len(d.people)/4) {
 		at := d.from.Add(time.Duration(d.done)*day + judged + time.Duration(random.Int64N(int64(day-2*quietBefore))))
-		room := d.rooms[random.IntN(len(d.rooms))]
+		room := groups[random.IntN(len(groups))]
 		user := room.users[1+random.IntN(len(room.users)-1)]
 		events = append(events, event{at, func(ctx context.Context) {
-			if d.now()-room.unsure[user] >= int64(lateEffect) && !room.sentenced(user, d.now()) && !d.deviceOf(room.owner()).absent.Load() {
+			if d.now()-room.unsure[user] >= int64(lateEffect) && !room.sentenced(user, d.now()) && !d.mayBlock(user, room.owner()) && !d.deviceOf(room.owner()).absent.Load() {
 				d.changeMember(ctx, room, user)
 				d.tally.add(&d.tally.MemberChanges)
 			}

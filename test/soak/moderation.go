@@ -20,6 +20,7 @@ const (
 	usersAReport  = 4
 	usersAHiding  = 10
 	usersAPlace   = 2
+	usersABlock   = 4
 	dismissShare  = 0.3 // of reports are dismissed
 	liftShare     = 0.5 // of bans are lifted; the others end
 	shortSentence = 30 * time.Minute
@@ -79,11 +80,11 @@ func (r *run) noteSentence(room *room, of map[string][]sentence, user string, ca
 
 // moderation is how owners keep order in the course of a day.
 func (d *days) moderation() (events []event) {
-	random := d.random(fmt.Sprint("moderation ", d.done))
+	random, groups := d.random(fmt.Sprint("moderation ", d.done)), d.groups()
 	some := func(users int, do func(ctx context.Context, room *room, owner *device, random *rand.Rand)) {
 		for range max(1, len(d.people)/users) {
 			at := d.from.Add(time.Duration(d.done)*day + judged + part(random, day-2*quietBefore))
-			room := d.rooms[random.IntN(len(d.rooms))]
+			room := groups[random.IntN(len(groups))]
 			plan := rand.New(rand.NewPCG(random.Uint64(), random.Uint64())) //nolint:gosec // not for secrets
 			events = append(events, event{at, func(ctx context.Context) {
 				if owner := d.deviceOf(room.owner()); !owner.absent.Load() {
@@ -103,6 +104,7 @@ func (d *days) moderation() (events []event) {
 	some(usersAHiding, func(ctx context.Context, _ *room, _ *device, random *rand.Rand) {
 		d.people[random.IntN(len(d.people))].hide(ctx)
 	})
+	some(usersABlock, func(ctx context.Context, _ *room, _ *device, random *rand.Rand) { d.toggleBlock(ctx, random) })
 	if d.config.happens(faultMembers) {
 		some(usersABan, d.ban)
 	}
@@ -128,7 +130,7 @@ func (d *days) mute(ctx context.Context, room *room, owner *device, random *rand
 // after it.
 func (d *days) ban(ctx context.Context, room *room, owner *device, random *rand.Rand) {
 	user := room.users[1+random.IntN(len(room.users)-1)]
-	if !room.isMember(user) || d.now()-room.unsure[user] < int64(lateEffect) || room.sentenced(user, d.now()) {
+	if !room.isMember(user) || d.now()-room.unsure[user] < int64(lateEffect) || room.sentenced(user, d.now()) || d.mayBlock(user, room.owner()) {
 		return
 	}
 	until := d.run.config.Clock.Now().Add(shortSentence + part(random, longSentence))
@@ -229,7 +231,7 @@ func (d *days) dismiss(ctx context.Context, room *room, owner *device, random *r
 
 // checkReports compares the lists of reports with what was reported and dismissed.
 func (d *days) checkReports(ctx context.Context) error {
-	for _, room := range d.rooms {
+	for _, room := range d.groups() {
 		reader, err := d.reader(room.owner())
 		if err != nil {
 			return err

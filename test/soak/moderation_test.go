@@ -42,6 +42,32 @@ func TestCheckRefusals_OfTheMuted(t *testing.T) {
 	}
 }
 
+// What two users may not do of whom one blocks the other.
+func TestCheckRefusals_OfTheBlocked(t *testing.T) {
+	stored := ulid.MustParse("01HZZZZZZZZZZZZZZZZZZZZZZZ")
+	for name, tt := range map[string]struct {
+		blocks []sentence
+		send   send
+		want   Promise
+	}{
+		"stored while blocked":           {[]sentence{{10, 12, never, never}}, send{called: 20, returned: 30, id: stored}, Unauthorized},
+		"refused while blocked":          {[]sentence{{10, 12, never, never}}, send{called: 20, returned: 30, code: client.CodeForbidden}, ""},
+		"stored after it":                {[]sentence{{10, 12, 90, 95}}, send{called: 91, returned: 99, id: stored}, ""},
+		"refused after it":               {[]sentence{{10, 12, 90, 95}}, send{called: 96, returned: 99, code: client.CodeForbidden}, Refused},
+		"refused, its end not sure":      {[]sentence{{10, 12, 90, never}}, send{called: 96, returned: 99, code: client.CodeForbidden}, ""},
+		"refused, and no one blocks":     {nil, send{called: 20, returned: 30, code: client.CodeForbidden}, Refused},
+		"stored, as it was not answered": {[]sentence{{10, never, never, never}}, send{called: 20, returned: 30, id: stored}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := &room{id: "r", dm: true, users: []string{"alice", "bob"}, members: map[string][]membership{"bob": {{0, 0, never, never}}}, blocks: tt.blocks}
+			r := &run{ledger: &ledger{}, rooms: []*room{in}}
+			tt.send.room, tt.send.user = in.id, "bob"
+			r.checkRefusals([]send{tt.send})
+			wantOne(t, r.ledger.broken(), tt.want)
+		})
+	}
+}
+
 // wantOne wants a broken promise, or none.
 func wantOne(t *testing.T, broken []Violation, want Promise) {
 	t.Helper()

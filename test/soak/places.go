@@ -41,7 +41,7 @@ func numberOf(p client.Place) int {
 
 // placed are the rooms that have places.
 func (d *days) placed() (rooms []*room) {
-	for _, room := range d.rooms {
+	for _, room := range d.groups() {
 		if room.index%placedRooms == placedRooms-1 {
 			rooms = append(rooms, room)
 		}

@@ -77,8 +77,8 @@ const (
 	Placed Promise = "placed"
 	// Hidden: who is connected is said to be online, unless they hide it.
 	Hidden Promise = "hidden"
-	// Unauthorized: a user who is not a member, or is muted, cannot send; who is banned
-	// cannot be added.
+	// Unauthorized: a user who is not a member, is muted or blocked, cannot send; who is
+	// banned cannot be added.
 	Unauthorized Promise = "unauthorized"
 	// Connected: every device connects again after the last fault.
 	Connected Promise = "connected"

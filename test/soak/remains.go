@@ -165,13 +165,10 @@ func (r *run) checkItems(ctx context.Context, lag time.Duration) error {
 	})
 }
 
-// roomAndUser are those that an item of a member is of.
+// roomAndUser are those that an item of a member is of. Rows of connections in a large room
+// stay until they expire (docs/adr/0020): no one reads those of who left.
 func roomAndUser(pk, sk string) (room, user string) {
 	if room, ok := strings.CutPrefix(pk, "CHATROOM#"); ok {
-		if of, ok := strings.CutPrefix(sk, "ONLINE#"); ok {
-			user, _, _ := strings.Cut(of, "#")
-			return room, user
-		}
 		for _, prefix := range []string{"MEMBER#", "READ#"} {
 			if user, ok := strings.CutPrefix(sk, prefix); ok {
 				return room, user

@@ -23,6 +23,7 @@ const never = math.MaxInt64
 type room struct {
 	id    string
 	index int
+	dm    bool     // a direct message of two users, who stay
 	users []string // those who are members at times
 	crowd int      // other members, who stay and have no device
 
@@ -32,6 +33,7 @@ type room struct {
 	shown   [2]int           // messages of the owner's that all have seen and read before some go away
 
 	mutes, bans map[string][]sentence // by user
+	blocks      []sentence            // in which one user of a direct message blocks the other
 	reports     reports
 	spot        spot
 }
@@ -164,10 +166,7 @@ func (r *run) makeRoom(ctx context.Context, index int, users []string, random *r
 
 // makeRoomOf makes a room of a user and some others.
 func (r *run) makeRoomOf(ctx context.Context, index int, users []string, others int, random *rand.Rand) error {
-	m := &room{
-		index: index, members: map[string][]membership{}, unsure: map[string]int64{},
-		mutes: map[string][]sentence{}, bans: map[string][]sentence{}, reports: reports{},
-	}
+	m := newRoom(index)
 	m.users = append(m.users, users[index%len(users)])
 	for _, i := range random.Perm(len(users))[:min(others, len(users))] {
 		if users[i] != m.owner() {
@@ -186,11 +185,7 @@ func (r *run) makeRoomOf(ctx context.Context, index int, users []string, others 
 	if err != nil {
 		return err
 	}
-	m.id = made.ChatRoomID
-	for _, user := range m.users {
-		m.members[user] = []membership{{0, 0, never, never}}
-	}
-	r.rooms = append(r.rooms, m)
+	r.addRoom(m, made.ChatRoomID)
 	switch index {
 	case 0:
 		return r.crowd(ctx, m, r.config.Crowd)
@@ -198,6 +193,22 @@ func (r *run) makeRoomOf(ctx context.Context, index int, users []string, others 
 		return r.crowd(ctx, m, r.config.Group)
 	}
 	return nil
+}
+
+func newRoom(index int) *room {
+	return &room{
+		index: index, members: map[string][]membership{}, unsure: map[string]int64{},
+		mutes: map[string][]sentence{}, bans: map[string][]sentence{}, reports: reports{},
+	}
+}
+
+// addRoom notes a room that was made.
+func (r *run) addRoom(m *room, id string) {
+	m.id = id
+	for _, user := range m.users {
+		m.members[user] = []membership{{0, 0, never, never}}
+	}
+	r.rooms = append(r.rooms, m)
 }
 
 // crowd adds members to a room who have no device. In the order of user ids they

@@ -75,6 +75,9 @@ func (d *days) upset(ctx context.Context, until time.Time) {
 func (d *days) restart(ctx context.Context, abrupt bool) {
 	ctx = context.WithoutCancel(ctx)
 	d.noteRestart()
+	for _, p := range d.people { // all go, and are told to those who are back first
+		d.chargeTold(p.user)
+	}
 	err := d.host.Stop(ctx, abrupt)
 	if err == nil {
 		err = d.host.Start(ctx)
