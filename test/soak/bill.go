@@ -7,6 +7,7 @@ import (
 
 	"github.com/streamroom/streamroom/operate/cost"
 	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/fanout"
 	"github.com/streamroom/streamroom/shared/topology"
 	"github.com/streamroom/streamroom/test/faults"
 )
@@ -66,6 +67,10 @@ func broadcast(members int, connected float64, content int) cost.Action {
 	a := cost.Broadcast(members, connected, 1, content)
 	if members > chat.IndexAbove {
 		a.Reads += float64(members)
+	}
+	if members > fanout.SliceAbove { // each slice is stored, and reads its members once more
+		slices := float64(members/fanout.SliceSize + 1)
+		a = a.Plus(cost.Action{Invocations: map[string]float64{topology.Fanout: slices}, Writes: slices, Reads: float64(members)})
 	}
 	return a
 }

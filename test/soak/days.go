@@ -26,6 +26,7 @@ type DaysConfig struct {
 	Seed  uint64
 	Days  int // 1 to 366
 	Users int // 4 to 2000
+	Crowd int // of members without a device in the first room, up to 10000; over 2000 have it served in slices
 
 	// Without are the kinds of dayFaults that don't happen.
 	Without []string
@@ -74,6 +75,7 @@ const (
 	maxDays      = 366
 	minDaysUsers = 4
 	maxDaysUsers = 2000
+	maxDaysCrowd = 10_000
 )
 
 func (c DaysConfig) check() error {
@@ -82,6 +84,9 @@ func (c DaysConfig) check() error {
 		return fmt.Errorf("%w: want 1 to %d days, got %d", ErrConfig, maxDays, c.Days)
 	case c.Users < minDaysUsers || c.Users > maxDaysUsers:
 		return fmt.Errorf("%w: want %d to %d users, got %d", ErrConfig, minDaysUsers, maxDaysUsers, c.Users)
+	}
+	if c.Crowd < 0 || c.Crowd > maxDaysCrowd {
+		return fmt.Errorf("%w: want a crowd of 0 to %d, got %d", ErrConfig, maxDaysCrowd, c.Crowd)
 	}
 	for _, kind := range c.Without {
 		if !slices.Contains(dayFaults, kind) {
@@ -144,7 +149,7 @@ func RunDays(ctx context.Context, c DaysConfig) (DaysReport, error) {
 	r := &run{
 		config: Config{
 			Seed: c.Seed, Duration: time.Duration(c.Days) * day, StepTimeout: daysTimeout, Clock: clock, Wrap: c.Wrap,
-			Users: c.Users, Devices: 1, Rooms: max(2, c.Users*roomsOfUser/peopleInRoom), Group: chat.IndexAbove, Log: c.Log, LogLevel: c.LogLevel, Token: c.Token, Transport: c.Transport,
+			Users: c.Users, Devices: 1, Rooms: max(2, c.Users*roomsOfUser/peopleInRoom), Crowd: c.Crowd, Group: chat.IndexAbove, Log: c.Log, LogLevel: c.LogLevel, Token: c.Token, Transport: c.Transport,
 		},
 		start: clock.Now(), injector: injector, dialer: network, ledger: &ledger{seed: c.Seed}, readers: map[string]*client.Client{},
 		poll: daysPoll, lasting: true, bill: &bill{}, byUser: map[string][]*device{},

@@ -22,16 +22,20 @@ var (
 	daysFlag    = flag.String("days", "", "how many virtual `days` TestVirtualDays has; none skips it")
 	seedFlag    = flag.String("seed", "1", "`number` that decides the days")
 	usersFlag   = flag.String("users", "20", "`number` of users of TestVirtualDays")
+	crowdFlag   = flag.String("crowd", "0", "`number` of members without a device in the first room of TestVirtualDays; over 2000 have it served in slices")
 	withoutFlag = flag.String("without", "none", "`kinds` of what breaks that doesn't on TestVirtualDays: all, none, or some of "+strings.Join(dayFaults, ","))
 )
 
 // parseDays reads the flags of TestVirtualDays.
-func parseDays(days, users, seed, without string) (c DaysConfig, err error) {
+func parseDays(days, users, crowd, seed, without string) (c DaysConfig, err error) {
 	if c.Days, err = strconv.Atoi(days); err != nil {
 		return c, fmt.Errorf("invalid -days %q: want 1 to %d", days, maxDays)
 	}
 	if c.Users, err = strconv.Atoi(users); err != nil {
 		return c, fmt.Errorf("invalid -users %q: want %d to %d", users, minDaysUsers, maxDaysUsers)
+	}
+	if c.Crowd, err = strconv.Atoi(crowd); err != nil {
+		return c, fmt.Errorf("invalid -crowd %q: want 0 to %d", crowd, maxDaysCrowd)
 	}
 	if c.Seed, err = parseSeed(seed); err != nil {
 		return c, err
@@ -63,7 +67,7 @@ func TestVirtualDays(t *testing.T) {
 	if *daysFlag == "" {
 		t.Skip("takes minutes: go test ./test/soak -run TestVirtualDays -v -days 1 -seed 7")
 	}
-	c, err := parseDays(*daysFlag, *usersFlag, *seedFlag, *withoutFlag)
+	c, err := parseDays(*daysFlag, *usersFlag, *crowdFlag, *seedFlag, *withoutFlag)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,23 +120,25 @@ func TestVirtualDays(t *testing.T) {
 }
 
 func TestParseDays(t *testing.T) {
-	for name, tt := range map[string]struct{ days, users, seed, without, want string }{
-		"as it is":        {"3", "12", "18446744073709551615", "none", ""},
-		"nothing breaks":  {"1", "4", "0", "all", ""},
-		"without two":     {"1", "4", "0", "table,splits", ""},
-		"no number":       {"week", "12", "1", "none", `invalid -days "week"`},
-		"half a day":      {"0.5", "12", "1", "none", `invalid -days "0.5"`},
-		"negative days":   {"-1", "12", "1", "none", "want 1 to 366 days, got -1"},
-		"too many days":   {"367", "12", "1", "none", "want 1 to 366 days, got 367"},
-		"all users":       {"1", "all", "1", "none", `invalid -users "all"`},
-		"few users":       {"1", "3", "1", "none", "want 4 to 2000 users, got 3"},
-		"many users":      {"1", "2001", "1", "none", "want 4 to 2000 users, got 2001"},
-		"a negative seed": {"1", "12", "-1", "none", `invalid -seed "-1"`},
-		"a seed too far":  {"1", "12", "18446744073709551616", "none", "invalid -seed"},
-		"an unknown kind": {"1", "12", "1", "table,moon", `"moon" is unknown; want some of table,`},
+	for name, tt := range map[string]struct{ days, users, crowd, seed, without, want string }{
+		"as it is":        {"3", "12", "0", "18446744073709551615", "none", ""},
+		"nothing breaks":  {"1", "4", "0", "0", "all", ""},
+		"without two":     {"1", "4", "0", "0", "table,splits", ""},
+		"no number":       {"week", "12", "0", "1", "none", `invalid -days "week"`},
+		"half a day":      {"0.5", "12", "0", "1", "none", `invalid -days "0.5"`},
+		"negative days":   {"-1", "12", "0", "1", "none", "want 1 to 366 days, got -1"},
+		"too many days":   {"367", "12", "0", "1", "none", "want 1 to 366 days, got 367"},
+		"all users":       {"1", "all", "0", "1", "none", `invalid -users "all"`},
+		"few users":       {"1", "3", "0", "1", "none", "want 4 to 2000 users, got 3"},
+		"many users":      {"1", "2001", "0", "1", "none", "want 4 to 2000 users, got 2001"},
+		"a negative seed": {"1", "12", "0", "-1", "none", `invalid -seed "-1"`},
+		"a seed too far":  {"1", "12", "0", "18446744073709551616", "none", "invalid -seed"},
+		"an unknown kind": {"1", "12", "0", "1", "table,moon", `"moon" is unknown; want some of table,`},
+		"no crowd":        {"1", "12", "few", "1", "none", `invalid -crowd "few"`},
+		"a large crowd":   {"1", "12", "10001", "1", "none", "want a crowd of 0 to 10000, got 10001"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			switch _, err := parseDays(tt.days, tt.users, tt.seed, tt.without); {
+			switch _, err := parseDays(tt.days, tt.users, tt.crowd, tt.seed, tt.without); {
 			case tt.want == "" && err != nil:
 				t.Error(err)
 			case tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "\n")):

@@ -29,8 +29,8 @@ func (s shrunk) String() string {
 	if len(s.config.Without) > 0 {
 		without = strings.Join(s.config.Without, ",")
 	}
-	return fmt.Sprintf("-seed %d -days %d -users %d -without %s, by virtual time %s; it failed again %d of %d times: %s",
-		s.config.Seed, s.config.Days, s.config.Users, without, s.config.Until-shrinkSlack, s.again, againRuns, s.broken)
+	return fmt.Sprintf("-seed %d -days %d -users %d -crowd %d -without %s, by virtual time %s; it failed again %d of %d times: %s",
+		s.config.Seed, s.config.Days, s.config.Users, s.config.Crowd, without, s.config.Until-shrinkSlack, s.again, againRuns, s.broken)
 }
 
 // shrink finds a smaller run that fails as c does: of fewer users, with fewer kinds of
@@ -61,6 +61,10 @@ func shrink(c DaysConfig, ended time.Duration, broken Violation, fails func(Days
 		}
 	}
 	halveUsers()
+	if c := smallest.config; c.Crowd > 0 {
+		c.Crowd = 0
+		attempt(c)
+	}
 	for size := len(dayFaults); size > 0; size /= 2 {
 		for part := range slices.Chunk(dayFaults, size) {
 			c := smallest.config
