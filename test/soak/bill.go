@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -69,8 +71,8 @@ func broadcast(members int, connected float64, content int) cost.Action {
 		a.Reads += float64(members)
 	}
 	if members > fanout.SliceAbove { // each slice is stored, and reads its members once more
-		slices := float64(members/fanout.SliceSize + 1)
-		a = a.Plus(cost.Action{Invocations: map[string]float64{topology.Fanout: slices}, Writes: slices, Reads: float64(members)})
+		n := float64(members/fanout.SliceSize + 1)
+		a = a.Plus(cost.Action{Invocations: map[string]float64{topology.Fanout: n}, Writes: n, Reads: float64(members)})
 	}
 	return a
 }
@@ -159,15 +161,15 @@ func (r *run) chargeTold(user string) {
 	if r.bill == nil {
 		return
 	}
-	rooms, most := 0, 0
+	rooms, members := 0, 0
 	told := map[*device]bool{}
-	for _, room := range r.rooms {
-		if !room.isMember(user) || room.size() > chat.PresenceRoom {
-			continue
+	tell := func(users []string, size int, isMember func(user string) bool) {
+		if !isMember(user) || size > chat.PresenceRoom {
+			return
 		}
-		rooms++
-		for _, other := range room.users {
-			if other == user || !room.isMember(other) {
+		rooms, members = rooms+1, members+size
+		for _, other := range users {
+			if other == user || !isMember(other) {
 				continue
 			}
 			for _, d := range r.byUser[other] {
@@ -176,9 +178,13 @@ func (r *run) chargeTold(user string) {
 				}
 			}
 		}
-		most = max(most, room.size())
 	}
-	r.bill.add(cost.Told(rooms, most, float64(len(told))), float64(len(told)))
+	for _, room := range r.rooms {
+		tell(room.users, room.size(), room.isMember)
+	}
+	// All are in local.Lobby.
+	tell(slices.Collect(maps.Keys(r.byUser)), len(r.byUser), func(string) bool { return true })
+	r.bill.add(cost.Told(rooms, (members+rooms-1)/max(1, rooms), float64(len(told))/float64(max(1, rooms))), float64(len(told)))
 }
 
 // indexed is how many of a user's rooms keep their connections themselves, at most.
