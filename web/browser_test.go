@@ -361,13 +361,14 @@ func (p *page) send(text string) {
 	p.enter(0)
 }
 
-// openRoom opens a room from the list.
+// openRoom opens a room from the list. It clicks without a pointer: rooms move in the list,
+// and another one may be where the pointer was sent.
 func (p *page) openRoom(id string) {
 	p.t.Helper()
-	item := `[data-testid="room-item"][data-room-id="` + id + `"]`
-	p.until(`document.querySelector('` + item + `') !== null`)
-	p.run(click(item))
-	p.until(`document.querySelector('` + item + `').ariaCurrent === "page"`)
+	item := `document.querySelector('[data-testid="room-item"][data-room-id="` + id + `"]')`
+	p.until(item + ` !== null`)
+	p.do(item + `.focus(), ` + item + `.click()`)
+	p.until(item + `?.ariaCurrent === "page"`)
 }
 
 // toTop scrolls to the top of a room that has just been opened. At the end of that the page
