@@ -372,10 +372,12 @@ func (p *page) openRoom(id string) {
 }
 
 // toTop scrolls to the top of a room that has just been opened. At the end of that the page
-// goes to its place in it, and puts the focus in the composer.
+// goes to its place in it, and puts the focus in the composer. No one scrolls what was not
+// drawn yet.
 func (p *page) toTop() {
 	p.t.Helper()
 	p.until(`document.activeElement?.id === "composer-input"`)
+	p.drawn()
 	p.do(`document.getElementById("scroller").scrollTop = 0`)
 }
 
@@ -425,7 +427,12 @@ func (p *page) look(width, height int64, scheme string) {
 		})
 		return err
 	}))
-	// Wait until the page has drawn itself again.
+	p.drawn()
+}
+
+// drawn waits until the page has drawn itself again.
+func (p *page) drawn() {
+	p.t.Helper()
 	p.do(`delete globalThis.drawn; requestAnimationFrame(() => requestAnimationFrame(() => { globalThis.drawn = true; }))`)
 	p.until(`globalThis.drawn`)
 }
