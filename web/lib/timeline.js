@@ -60,7 +60,7 @@ export class Timeline {
     this.#readers.delete(message.messageId);
     arrangeReactions(message);
     this.#byId.set(message.messageId, message);
-    this.messages.splice(this.#indexOf(message.messageId), 0, message);
+    this.messages.splice(indexOf(this.messages, message.messageId), 0, message);
     for (const { frame, me } of this.#early.take(message.messageId)) this.react(frame, me);
     return "new";
   }
@@ -136,7 +136,7 @@ export class Timeline {
    * @param {string|undefined} before where older history goes on
    */
   beginAt(id, before) {
-    const kept = this.#indexOf(id);
+    const kept = indexOf(this.messages, id);
     for (const m of this.messages.splice(0, kept)) this.#byId.delete(m.messageId);
     this.before = before;
   }
@@ -186,21 +186,22 @@ export class Timeline {
   reaches(id) {
     return this.loaded && (this.before === undefined || this.oldest <= id);
   }
+}
 
-  /**
-   * Where the first message with this id or a greater one is.
-   * @param {string} id
-   */
-  #indexOf(id) {
-    let low = 0;
-    let high = this.messages.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (this.messages[middle].messageId < id) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+/**
+ * Where the first message with this id or a greater one is.
+ * @param {readonly Message[]} messages oldest first
+ * @param {string} id
+ */
+export function indexOf(messages, id) {
+  let low = 0;
+  let high = messages.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (messages[middle].messageId < id) low = middle + 1;
+    else high = middle;
   }
+  return low;
 }
 
 /**

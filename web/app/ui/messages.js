@@ -1,6 +1,7 @@
 // The messages of the open room. Only some of them are in the page at a time: a
 // slice around what is in view, which slides as one scrolls.
 
+import { indexOf } from "../../lib/timeline.js";
 import { MessageActions } from "./actions.js";
 import { arrange, byId, within } from "./dom.js";
 import { itemOf, itemOfOutgoing, Row } from "./message.js";
@@ -419,22 +420,6 @@ export class MessagesView {
  * @param {KeyboardEvent} event
  */
 const letterOf = ({ code, key }) => (code.startsWith("Key") ? code.slice(3) : key).toLowerCase();
-
-/**
- * Where a message is, or where it would be.
- * @param {readonly Message[]} messages
- * @param {string} id
- */
-function indexOf(messages, id) {
-  let low = 0;
-  let high = messages.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (messages[middle].messageId < id) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
 
 /**
  * Where the first message after an id is.
