@@ -67,6 +67,7 @@ func startBrowser(t testing.TB) context.Context {
 		options := append(chromedp.DefaultExecAllocatorOptions[:],
 			chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
 			chromedp.Flag("disable-component-update", true),
+			chromedp.Flag("ignore-certificate-errors", true), // of overHTTP2
 			chromedp.WindowSize(1200, 800),
 		)
 		// The browser outlives the test that happens to start it.

@@ -43,6 +43,7 @@ type fake struct {
 	hold    func(r *http.Request)                            // returns when a request may be served
 	fail    func(r *http.Request) bool                       // answers a request of the API with 500
 	mute    bool                                             // stores sends, but acks none
+	ahead   time.Duration                                    // of this machine's clock
 }
 
 type fakeRoom struct {
@@ -62,6 +63,17 @@ type fakeConn struct {
 }
 
 func newFake(t testing.TB) *fake {
+	t.Helper()
+	return startFake(t, (*httptest.Server).Start)
+}
+
+// overHTTP2 starts a fake as CloudFront serves the page.
+func overHTTP2(s *httptest.Server) {
+	s.EnableHTTP2 = true
+	s.StartTLS()
+}
+
+func startFake(t testing.TB, start func(*httptest.Server)) *fake {
 	t.Helper()
 	f := &fake{
 		t:     t,
@@ -89,7 +101,8 @@ func newFake(t testing.TB) *fake {
 	mux.HandleFunc("POST /api/sync", f.as(f.sync))
 	f.handleChanges(mux)
 	f.handlePlaces(mux)
-	f.Server = httptest.NewServer(mux)
+	f.Server = httptest.NewUnstartedServer(mux)
+	start(f.Server)
 	t.Cleanup(f.Close)
 	t.Cleanup(f.dropAll)
 	return f
@@ -298,6 +311,7 @@ func (f *fake) as(handle func(w http.ResponseWriter, r *http.Request, user strin
 		}
 		f.mu.Lock()
 		defer f.mu.Unlock()
+		w.Header().Set("Date", time.Now().Add(f.ahead).UTC().Format(http.TimeFormat))
 		if f.fail != nil && f.fail(r) {
 			problem(w, http.StatusInternalServerError, "internal", "a server error")
 			return

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"slices"
 	"testing"
@@ -22,20 +23,26 @@ import (
 // BenchmarkPageLoad measures a tab whose user is signed in, from the start of the
 // navigation: until all files were read and run, and until the newest messages of
 // the first room are in the page. Warm asks whether the files changed, cold reads
-// them. If STREAMROOM_WEB_BEFORE names the folder web of another build, each load is
-// followed by one of that build, and ratio is how its medians compare.
+// them; from afar it does so over HTTP/2. If STREAMROOM_WEB_BEFORE names the folder web of
+// another build, each load is followed by one of that build, and ratio is to its median.
 func BenchmarkPageLoad(b *testing.B) {
-	losesNetwork(b)
-	builds := []*page{loading(b, nil)}
-	if folder := os.Getenv("STREAMROOM_WEB_BEFORE"); folder != "" {
-		builds = append(builds, loading(b, os.DirFS(folder)))
-	}
 	for _, server := range []struct {
 		name    string
+		start   func(*httptest.Server)
 		latency float64 // ms
 		cold    bool
-	}{{"warm", 0, false}, {"cold", 0, true}, {"cold-100ms-away", 100, true}} {
+	}{
+		{"warm", (*httptest.Server).Start, 0, false},
+		{"cold", (*httptest.Server).Start, 0, true},
+		{"warm-100ms-away", overHTTP2, 100, false},
+		{"cold-100ms-away", overHTTP2, 100, true},
+	} {
 		b.Run(server.name, func(b *testing.B) {
+			losesNetwork(b)
+			builds := []*page{loading(b, server.start, nil)}
+			if folder := os.Getenv("STREAMROOM_WEB_BEFORE"); folder != "" {
+				builds = append(builds, loading(b, server.start, os.DirFS(folder)))
+			}
 			loaded, first := make([][]float64, len(builds)), make([][]float64, len(builds))
 			for _, p := range builds {
 				p.network(server.latency, server.cold)
@@ -61,9 +68,9 @@ func BenchmarkPageLoad(b *testing.B) {
 
 // loading is a page that notes when it shows its first message: this build's, or that of
 // other files.
-func loading(b *testing.B, files fs.FS) *page {
+func loading(b *testing.B, start func(*httptest.Server), files fs.FS) *page {
 	b.Helper()
-	f := newFake(b)
+	f := startFake(b, start)
 	if files != nil {
 		served := http.FileServerFS(files)
 		f.page = func(w http.ResponseWriter, r *http.Request) {

@@ -50,6 +50,8 @@ func TestMessagesThatEndGo(t *testing.T) {
 	f.with(func() { f.rooms["general"].messages[0].ExpiresAt = time.Now().Add(time.Hour).UnixMilli() })
 	alice := signedIn(t, f.URL, "alice")
 	alice.shows("0", "1")
+	// Two hours pass, first at the server, by whose time a message ends.
+	f.with(func() { f.ahead = 2 * time.Hour })
 	alice.do(`{const { now } = Date; Date.now = () => now() + 7_200_000;}`)
 	f.with(func() {
 		last := f.rooms["general"].messages[1]
