@@ -20,6 +20,7 @@ func (r *run) check(ctx context.Context) error {
 			return fmt.Errorf("read a history: %w", err)
 		}
 		r.checkHistory(room, history, sends)
+		r.checkExpired(room, history)
 		r.checkReads(room, history, sends, reads)
 		r.checkSeen(room, history, sends)
 		if err := r.checkFiles(ctx, room, history, sends); err != nil {
@@ -55,7 +56,7 @@ func (r *run) checkHistory(room *room, history []stored, sends []send) {
 		}
 	}
 	for number, s := range sends {
-		if s.room == room.id && !s.id.IsZero() && at[number] != s.id {
+		if s.room == room.id && !s.id.IsZero() && at[number] != s.id && !r.mayBeExpired(room, s.id) {
 			r.ledger.violate(Violation{
 				Promise: Lost, Room: room.id, Client: s.client, IDs: []string{s.id.String()},
 				Detail: fmt.Sprintf("message %d was acknowledged and is not in the history", number),
@@ -86,7 +87,7 @@ func (r *run) checkSeen(room *room, history []stored, sends []send) {
 				seenIDs[s.id] = true
 			}
 			for _, s := range slices.Concat(v.log, v.held) {
-				if number, ok := at[s.id]; !ok || number != s.number {
+				if number, ok := at[s.id]; (!ok || number != s.number) && !r.mayBeExpired(room, s.id) {
 					wrong(Lost, s, "it was seen and is not in the history")
 				}
 				if !d.authorized(room, sends[s.number].called, s.at) {

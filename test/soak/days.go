@@ -246,7 +246,7 @@ func (d *days) setUp(ctx context.Context) error {
 			return fmt.Errorf("make a room: %w", err)
 		}
 	}
-	if err := errors.Join(d.openPlaces(ctx), d.openDirects(ctx)); err != nil {
+	if err := errors.Join(d.openPlaces(ctx), d.retainRooms(ctx), d.openDirects(ctx)); err != nil {
 		return err
 	}
 	for _, device := range d.devices {

@@ -260,7 +260,7 @@ func (r *run) differences(ctx context.Context, when string) ([]Violation, error)
 			if !room.isMember(d.user) {
 				continue
 			}
-			want.histories[room.id] = whole.histories[room.id]
+			want.histories[room.id] = r.withoutExpired(room, whole.histories[room.id])
 			if members := whole.members[room.id]; members != nil {
 				want.members[room.id] = members
 			}
@@ -271,6 +271,10 @@ func (r *run) differences(ctx context.Context, when string) ([]Violation, error)
 		}
 		shown[d] = got
 		for _, room := range r.rooms {
+			if opened, ok := got.Opened[room.id]; ok {
+				opened.Messages = r.withoutExpired(room, opened.Messages)
+				got.Opened[room.id] = opened
+			}
 			if _, ok := got.Opened[room.id]; !ok && room.isMember(d.user) && d.shows(room) {
 				found = append(found, Violation{Promise: Differs, Room: room.id, Client: d.name, Detail: when + ": its messages are not shown"})
 			}

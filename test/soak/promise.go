@@ -55,7 +55,8 @@ const (
 	Members Promise = "members"
 	// Unread: a room list says how far its user has read, and how much is unread.
 	Unread Promise = "unread"
-	// Outlives: no item stays longer than its time and TTL's lag.
+	// Outlives: no item stays longer than its time and TTL's lag, and no message can be read
+	// that is past its room's retention.
 	Outlives Promise = "outlives"
 	// Remains: nothing is left of a user who left a room.
 	Remains Promise = "remains"

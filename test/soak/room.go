@@ -36,6 +36,7 @@ type room struct {
 	blocks      []sentence            // in which one user of a direct message blocks the other
 	reports     reports
 	spot        spot
+	keeps       time.Duration // messages, for how long; 0: always
 }
 
 // membership is a time in which a user is a member. What comes between a call
