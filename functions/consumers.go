@@ -32,6 +32,9 @@ func Fanout(e Env) (lambda.Handler, error) {
 			return nil, err
 		}
 		consumer = consumer.Announcing(events, content)
+		if kept := w.vars.Failures(); kept != "" {
+			consumer = consumer.Keeping(w.failures(kept))
+		}
 		if notifications {
 			consumer = consumer.Notifying()
 		}

@@ -26,6 +26,7 @@ import (
 	"github.com/streamroom/streamroom/shared/config"
 	"github.com/streamroom/streamroom/shared/dynamo"
 	"github.com/streamroom/streamroom/shared/eventbus"
+	"github.com/streamroom/streamroom/shared/failures"
 	"github.com/streamroom/streamroom/shared/objects"
 	"github.com/streamroom/streamroom/shared/parameter"
 	"github.com/streamroom/streamroom/shared/review"
@@ -43,6 +44,8 @@ type Env struct {
 	Objects aws.Config
 	// Events configures the way to the bus of events, as AWS does for the table.
 	Events aws.Config
+	// Failures configures the way to the bucket of failures, as AWS does for the table.
+	Failures aws.Config
 	// Parameters configures the way to secrets, as AWS does for the table.
 	Parameters aws.Config
 	// Pushes reaches push services; nil is a client that dials addresses on the internet only.
@@ -96,7 +99,7 @@ func lambdaEnv() Env {
 			os.Getenv("AWS_ACCESS_KEY_ID"), os.Getenv("AWS_SECRET_ACCESS_KEY"), os.Getenv("AWS_SESSION_TOKEN"),
 		),
 	}
-	return Env{Getenv: os.Getenv, AWS: config, Objects: config, Events: config, Parameters: config, Now: time.Now, Log: os.Stdout}
+	return Env{Getenv: os.Getenv, AWS: config, Objects: config, Events: config, Failures: config, Parameters: config, Now: time.Now, Log: os.Stdout}
 }
 
 // wiring collects what a constructor needs.
@@ -154,6 +157,18 @@ func (w wiring) eventBus(name string) (*eventbus.Bus, error) {
 		w.Events.HTTPClient = awshttp.NewBuildableClient().WithTimeout(attemptTimeout)
 	}
 	return eventbus.New(w.Events, name)
+}
+
+// unannounced is the condition of records in the bucket of failures whose events no bus has
+// taken.
+const unannounced = "EventsNotPut"
+
+// failures returns the bucket of failures of that name.
+func (w wiring) failures(name string) *failures.Bucket {
+	if w.Failures.HTTPClient == nil {
+		w.Failures.HTTPClient = awshttp.NewBuildableClient().WithTimeout(attemptTimeout)
+	}
+	return failures.New(w.Failures, name, unannounced, w.Now)
 }
 
 // parameter returns the parameter of that name.

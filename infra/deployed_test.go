@@ -31,7 +31,9 @@ func tableARN(name string) string {
 
 const (
 	busName = "streamroom-dev"
-	busARN  = "arn:aws:events:" + region + ":" + account + ":event-bus/" + busName
+	// failuresName is the bucket of failures.
+	failuresName = local.FailuresBucket
+	busARN       = "arn:aws:events:" + region + ":" + account + ":event-bus/" + busName
 )
 
 func bucketARN(name string) string { return "arn:aws:s3:::" + name }
@@ -122,6 +124,9 @@ func (r resolver) ref(concern, id string) string {
 	case "AWS::S3::Bucket":
 		if concern == topology.StorageStack {
 			return attachmentsBucket
+		}
+		if concern == topology.StreamsStack {
+			return failuresName
 		}
 	case "AWS::Cognito::UserPoolClient":
 		if secret, _ := r.c.templates[concern].Resources[id].at("GenerateSecret").(bool); secret {

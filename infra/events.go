@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awss3"
 	"github.com/aws/jsii-runtime-go"
 
 	"github.com/streamroom/streamroom/shared/config"
@@ -18,9 +19,12 @@ func yesNo(name string, field func(*settings) *bool) option {
 }
 
 // eventBus is the bus that fanout puts events to; nil if it puts none.
-type eventBus struct{ bus awsevents.EventBus }
+type eventBus struct {
+	bus      awsevents.EventBus
+	failures awss3.Bucket // of records whose events the bus has not taken
+}
 
-func newEventBus(a *app, stack awscdk.Stack) *eventBus {
+func newEventBus(a *app, stack awscdk.Stack, failures awss3.Bucket) *eventBus {
 	if !a.settings.Events && a.settings.PushSecret == "" {
 		return nil
 	}
@@ -29,7 +33,7 @@ func newEventBus(a *app, stack awscdk.Stack) *eventBus {
 		Description:  jsii.String("Streamroom " + a.settings.Env + ": what happens in rooms"),
 	})
 	output(stack, "EventBus", *bus.EventBusName(), "The bus of events")
-	return &eventBus{bus}
+	return &eventBus{bus, failures}
 }
 
 // variables adds what a function needs to know of the bus.
@@ -37,7 +41,7 @@ func (b *eventBus) variables(s settings, values map[string]string) map[string]st
 	if b == nil {
 		return values
 	}
-	values[config.EventBus] = *b.bus.EventBusName()
+	values[config.EventBus], values[config.Failures] = *b.bus.EventBusName(), *b.failures.BucketName()
 	if !s.Events { // only the pushes need some
 		values[config.EventTypes] = config.Notification
 	}

@@ -61,6 +61,12 @@ func newMonitoring(a *app) awscdk.Stack {
 	}
 	for _, f := range a.streams.functions {
 		m.watchReader(f)
+		if a.streams.announces && f.Name == topology.Fanout {
+			m.watch(alarm{
+				"Unannounced", custom(f, metrics.Unannounced), 0, 1,
+				"The bus of events did not take some, whose records are in the bucket of failures",
+			})
+		}
 	}
 	m.watchTable(a.database)
 	m.watch(alarm{

@@ -34,7 +34,7 @@ func TestPush_IsInvokedByNotifications(t *testing.T) {
 			continue
 		}
 		got := map[string]string{}
-		for _, name := range []string{config.EventBus, config.EventTypes, config.PushKey, config.PushSecret, config.PushContact} {
+		for _, name := range []string{config.EventBus, config.EventTypes, config.Failures, config.PushKey, config.PushSecret, config.PushContact} {
 			if value := f.at("Environment", "Variables", name); value != nil {
 				got[name] = r.text(f.concern, value)
 			}
@@ -47,7 +47,7 @@ func TestPush_IsInvokedByNotifications(t *testing.T) {
 		case topology.API:
 			want = map[string]string{config.PushKey: pushKey}
 		case topology.Fanout:
-			want = map[string]string{config.EventBus: busName, config.EventTypes: "notification"}
+			want = map[string]string{config.EventBus: busName, config.EventTypes: "notification", config.Failures: failuresName}
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.program(t, f), diff)

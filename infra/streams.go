@@ -18,13 +18,15 @@ type streamsStack struct {
 	functions []function
 	failures  awss3.Bucket // batches that a reader gave up
 	push      *function    // nil: no Web Push
+	announces bool         // there is a bus of events
 }
 
 func newStreams(a *app, files assets) streamsStack {
 	s := streamsStack{stack: a.stack(topology.StreamsStack, "the readers of the table's stream", a.database.stack, a.storage.stack, a.websocket.stack)}
 	s.failures = newFailuresBucket(a, s.stack)
 	keepFailuresQueue(a, s.stack)
-	bus := newEventBus(a, s.stack)
+	bus := newEventBus(a, s.stack, s.failures)
+	s.announces = bus != nil
 	for _, m := range topology.StreamMappings() {
 		f := a.newFunction(s.stack, m.Function, files, bus.variables(a.settings, map[string]string{
 			config.CallbackURL: a.websocket.callback, config.OrderSeconds: a.settings.OrderInterval,

@@ -17,6 +17,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/streamroom/streamroom/local/dynamodb"
+	"github.com/streamroom/streamroom/local/inprocess"
 	"github.com/streamroom/streamroom/local/lambda"
 	"github.com/streamroom/streamroom/local/objects"
 	"github.com/streamroom/streamroom/shared/chat"
@@ -86,6 +87,14 @@ func (d *data) open(ctx context.Context, c Config, table net.Listener, clock clo
 // whose links and forms lead to a server's URL.
 func (d *data) bucket(url string) aws.Config {
 	return aws.Config{Region: region, Credentials: keys, BaseEndpoint: aws.String(url + objectsPath), HTTPClient: d.objects}
+}
+
+// failed returns the configuration by which functions reach the bucket of failures.
+func (d *data) failed() aws.Config {
+	return aws.Config{
+		Region: region, Credentials: keys, BaseEndpoint: aws.String("http://s3.local"),
+		HTTPClient: inprocess.Client{Handler: lambda.NewBucketAPI(d.failures)},
+	}
 }
 
 // probe finds out whether writes to the table succeed. In another DynamoDB it

@@ -105,6 +105,7 @@ func NewDeployment(url, logLevel string, services ...string) Deployment {
 func (d Deployment) announce(content, notifications bool) {
 	environment := d.function(topology.Fanout).Environment
 	environment[config.EventBus], environment[config.EventContent] = eventBus, strconv.FormatBool(content)
+	environment[config.Failures] = FailuresBucket
 	if notifications {
 		environment[config.EventTypes] = config.Notification
 	}

@@ -3,14 +3,18 @@ package local_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/streamroom/streamroom/local"
 	"github.com/streamroom/streamroom/local/eventbridge"
+	"github.com/streamroom/streamroom/operate/replay"
+	"github.com/streamroom/streamroom/shared/topology"
 	"github.com/streamroom/streamroom/shared/wire"
 	"github.com/streamroom/streamroom/test/rig"
 )
@@ -79,6 +83,82 @@ func TestEvents_TellWhatHappens(t *testing.T) {
 		if e.DetailType == "notification" && (!slices.Equal(detail.Data.Offline, []string{"bob"}) || detail.Data.Reason != "room" || detail.Data.MessageID != sent.MessageID) {
 			t.Errorf("the notification is %s", e.Detail)
 		}
+	}
+}
+
+// A bus that takes nothing holds up no message: records are kept, and an operator has
+// their events put later.
+func TestEvents_ABusThatRefusesHoldsUpNoMessage(t *testing.T) {
+	b := &broken{}
+	s := start(t, local.Config{LogLevel: "error", Events: &lines{}, Wrap: b.Wrap})
+	room := s.Room("alice", "bob")
+	alice, bob := s.Connect("alice"), s.Connect("bob")
+	b.set(func() {
+		b.request = func(_, body string, next http.RoundTripper) http.RoundTripper {
+			if !strings.Contains(body, "EventBusName") {
+				return next
+			}
+			return roundTrip(func(r *http.Request) (*http.Response, error) {
+				return &http.Response{StatusCode: http.StatusServiceUnavailable, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
+			})
+		}
+	})
+	var ids []string
+	for i := range 3 {
+		sent, _ := alice.Deliver(room, fmt.Sprint("message ", i), "")
+		if got := bob.ExpectIn(room, wire.TypeMessage); got.MessageID != sent.MessageID {
+			t.Fatalf("bob got %+v", got)
+		}
+		ids = append(ids, sent.MessageID)
+	}
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	clients := replay.NewClients(replay.Local(s.TableURL(), transport))
+	deployment := replay.Deployment{Table: local.TableName, Bucket: local.FailuresBucket, Functions: map[string]string{topology.Fanout: topology.Fanout}}
+	kept, err := replay.NewFailures(clients, deployment, time.Millisecond)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rig.Eventually(t, "the records are kept", func() bool {
+		entries, err := kept.List(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		messages := 0
+		for _, e := range entries {
+			_, records, err := kept.Show(t.Context(), e.ID)
+			if err != nil || e.Condition != "EventsNotPut" || e.Function != topology.Fanout {
+				t.Fatalf("an entry is %+v, %v", e, err)
+			}
+			for _, r := range records {
+				if r.Entity == "message" {
+					messages++
+				}
+			}
+		}
+		return messages == len(ids)
+	})
+	if again := b.that(func(i invocation) bool { return len(i.again) > 0 }); len(again) > 0 {
+		t.Errorf("%d batches come again", len(again))
+	}
+
+	b.set(func() { b.request = nil })
+	summary, err := replay.Run(t.Context(), replay.Env{Clients: clients, Deployment: deployment, Now: time.Now},
+		replay.Config{Source: replay.FromFailures, Target: topology.Fanout, Apply: true, Deliver: true, RunID: "run"}, nil)
+	if err != nil || len(summary.Failed) > 0 || len(summary.Kept) > 0 {
+		t.Fatalf("%+v, %v", summary, err)
+	}
+	var shown struct{ Events []eventbridge.Event }
+	s.Request(http.MethodGet, "/events", "", nil, &shown)
+	for _, id := range ids {
+		if !slices.ContainsFunc(shown.Events, func(e eventbridge.Event) bool {
+			return e.DetailType == "message.sent" && strings.Contains(string(e.Detail), id)
+		}) {
+			t.Errorf("the message %s has no event after the retry", id)
+		}
+	}
+	if entries, err := kept.List(t.Context()); err != nil || len(entries) > 0 {
+		t.Errorf("%d entries are left, %v", len(entries), err)
 	}
 }
 

@@ -30,6 +30,7 @@ func (s *Server) registerFunctions() error {
 			AWS:        f.aws(s.data.aws),
 			Objects:    f.aws(s.data.bucket(s.URL())),
 			Events:     f.aws(s.events()),
+			Failures:   f.aws(s.data.failed()),
 			Parameters: f.aws(s.parameters()),
 			Posts:      f.transport(posts{s}),
 			Pushes:     s.c.Pushes,
@@ -59,7 +60,7 @@ func (s *Server) events() aws.Config {
 	if s.bus == nil {
 		return aws.Config{Region: region}
 	}
-	return aws.Config{Region: region, Credentials: keys, BaseEndpoint: aws.String("http://eventbridge.local"), HTTPClient: s.bus}
+	return aws.Config{Region: region, Credentials: keys, BaseEndpoint: aws.String("http://eventbridge.local"), HTTPClient: s.bus.Client()}
 }
 
 // invoke runs a function for API Gateway, to which every failure is the same.

@@ -1,12 +1,10 @@
 package local
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net/http"
 	"os"
@@ -17,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/streamroom/streamroom/local/eventbridge"
+	"github.com/streamroom/streamroom/local/inprocess"
 	"github.com/streamroom/streamroom/local/lambda"
 	"github.com/streamroom/streamroom/shared/config"
 	"github.com/streamroom/streamroom/shared/topology"
@@ -159,32 +158,15 @@ func (s *Server) parameters() aws.Config {
 	if s.push == nil {
 		return aws.Config{Region: region}
 	}
-	return aws.Config{Region: region, Credentials: keys, BaseEndpoint: aws.String("http://ssm.local"), HTTPClient: parameters{s.push.private}}
+	return aws.Config{Region: region, Credentials: keys, BaseEndpoint: aws.String("http://ssm.local"), HTTPClient: inprocess.Client{Handler: parameter(s.push.private)}}
 }
 
-// parameters stands in for Systems Manager, of which every parameter is the key for pushes.
-type parameters struct{ value string }
-
-// Do answers GetParameter.
-func (p parameters) Do(r *http.Request) (*http.Response, error) {
-	_, err := io.Copy(io.Discard, r.Body)
-	_ = r.Body.Close()
-	if err != nil {
-		return nil, err
+// parameter stands in for Systems Manager, of which every parameter has that value.
+func parameter(value string) inprocess.Service {
+	return func(operation string, _ []byte) (status int, answer any) {
+		if operation != "AmazonSSM.GetParameter" {
+			return http.StatusBadRequest, map[string]string{"__type": "UnknownOperationException"}
+		}
+		return http.StatusOK, map[string]any{"Parameter": map[string]string{"Value": value}}
 	}
-	status, answer := http.StatusOK, any(map[string]any{"Parameter": map[string]string{"Value": p.value}})
-	if r.Header.Get("X-Amz-Target") != "AmazonSSM.GetParameter" {
-		status, answer = http.StatusBadRequest, map[string]string{"__type": "UnknownOperationException"}
-	}
-	data, err := json.Marshal(answer)
-	if err != nil {
-		return nil, err
-	}
-	return &http.Response{
-		StatusCode: status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Request: r,
-		Header: http.Header{"Content-Type": {"application/x-amz-json-1.1"}}, Body: io.NopCloser(bytes.NewReader(data)), ContentLength: int64(len(data)),
-	}, nil
 }
-
-// RoundTrip implements http.RoundTripper.
-func (p parameters) RoundTrip(r *http.Request) (*http.Response, error) { return p.Do(r) }

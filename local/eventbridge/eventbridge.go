@@ -3,7 +3,6 @@
 package eventbridge
 
 import (
-	"bytes"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
@@ -11,6 +10,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/streamroom/streamroom/local/inprocess"
 )
 
 const (
@@ -64,26 +65,8 @@ type result struct {
 	ErrorMessage string `json:"ErrorMessage,omitempty"`
 }
 
-// Do answers the requests of an SDK's client, without a network.
-func (b *Bus) Do(r *http.Request) (*http.Response, error) {
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		return nil, err
-	}
-	_ = r.Body.Close()
-	status, answer := b.put(r.Header.Get("X-Amz-Target"), body)
-	data, err := json.Marshal(answer)
-	if err != nil {
-		return nil, err
-	}
-	return &http.Response{
-		StatusCode: status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Request: r,
-		Header: http.Header{"Content-Type": {"application/x-amz-json-1.1"}}, Body: io.NopCloser(bytes.NewReader(data)), ContentLength: int64(len(data)),
-	}, nil
-}
-
-// RoundTrip implements http.RoundTripper.
-func (b *Bus) RoundTrip(r *http.Request) (*http.Response, error) { return b.Do(r) }
+// Client returns an HTTP client that reaches the bus without a network.
+func (b *Bus) Client() inprocess.Client { return inprocess.Client{Handler: inprocess.Service(b.put)} }
 
 func refused(kind, message string) (int, any) {
 	return http.StatusBadRequest, map[string]string{"__type": kind, "message": message}

@@ -34,11 +34,15 @@ var (
 // StoredFailure is an entry of a Bucket.
 type StoredFailure struct {
 	ID      string              `json:"id"`
+	Path    string              `json:"key,omitempty"` // of one that a function kept
 	Failure eventsource.Failure `json:"failure"`
 }
 
 // Key is the key of the entry's object.
 func (s StoredFailure) Key() string {
+	if s.Path != "" {
+		return s.Path
+	}
 	at, _ := time.Parse(time.RFC3339, s.Failure.Timestamp) // it is ours
 	function := s.Failure.Request.FunctionARN
 	mapping := mappingID(mappingName(function[strings.LastIndex(function, ":")+1:], s.Failure.Batch.StreamARN))
@@ -91,16 +95,19 @@ func OpenBucket(path string) (*Bucket, error) {
 
 // Send adds a failure. It fails with ErrBucketFull rather than drop an old one.
 func (b *Bucket) Send(_ context.Context, f eventsource.Failure) error {
+	return b.add(StoredFailure{ID: newUUID(), Failure: f})
+}
+
+func (b *Bucket) add(entry StoredFailure) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	size := len(f.Payload)
+	size := len(entry.Failure.Payload)
 	for _, e := range b.entries {
 		size += len(e.Failure.Payload)
 	}
 	if len(b.entries) >= MaxStored || size > MaxStoredBytes {
 		return ErrBucketFull
 	}
-	entry := StoredFailure{ID: newUUID(), Failure: f}
 	if b.path != "" {
 		if err := b.write(entry); err != nil {
 			// Half a line must not stay.

@@ -4,10 +4,13 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"errors"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/streamroom/streamroom/shared/eventsource"
 )
 
 // BucketPath is the path of the bucket below an endpoint, in S3's path style.
@@ -17,8 +20,8 @@ const BucketPath = "/failures"
 const maxListed = 1000
 
 // BucketAPI shows a Bucket to an SDK client as S3 shows the bucket of on-failure
-// records: ListObjectsV2, GetObject and DeleteObject, in path style, without checks of
-// a signature.
+// records: ListObjectsV2, GetObject, PutObject and DeleteObject, in path style, without
+// checks of a signature.
 type BucketAPI struct{ bucket *Bucket }
 
 // NewBucketAPI returns a BucketAPI on a bucket.
@@ -32,10 +35,12 @@ func (a *BucketAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.list(w, r)
 	case r.Method == http.MethodGet && key != "":
 		a.get(w, key)
+	case r.Method == http.MethodPut && key != "":
+		a.put(w, r, key)
 	case r.Method == http.MethodDelete && key != "":
 		a.remove(w, key)
 	default:
-		answerXML(w, http.StatusNotImplemented, bucketError{Code: "NotImplemented", Message: "want ListObjectsV2, GetObject or DeleteObject"})
+		answerXML(w, http.StatusNotImplemented, bucketError{Code: "NotImplemented", Message: "want ListObjectsV2, GetObject, PutObject or DeleteObject"})
 	}
 }
 
@@ -102,6 +107,22 @@ func (a *BucketAPI) get(w http.ResponseWriter, key string) {
 		return
 	}
 	answerXML(w, http.StatusNotFound, bucketError{Code: "NoSuchKey", Message: "The specified key does not exist."})
+}
+
+// put takes on-failure records only.
+func (a *BucketAPI) put(w http.ResponseWriter, r *http.Request, key string) {
+	var f eventsource.Failure
+	text, err := io.ReadAll(io.LimitReader(r.Body, MaxStoredBytes))
+	if err == nil {
+		err = json.Unmarshal(text, &f)
+	}
+	if err != nil {
+		answerXML(w, http.StatusBadRequest, bucketError{Code: "InvalidRequest", Message: "want an on-failure record: " + err.Error()})
+		return
+	}
+	if err := a.bucket.add(StoredFailure{ID: eventsource.FailureID(key), Path: key, Failure: f}); err != nil {
+		answerXML(w, http.StatusInternalServerError, bucketError{Code: "InternalError", Message: err.Error()})
+	}
 }
 
 // remove succeeds for objects that do not exist, as S3 does.

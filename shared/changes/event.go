@@ -20,6 +20,21 @@ type Event struct {
 // Response is what a function answers: the records to deliver again.
 type Response = events.DynamoDBEventResponse
 
+// Of returns the records of these sequence numbers, in their order.
+func (e Event) Of(sequences []string) []json.RawMessage {
+	wanted := make(map[string]bool, len(sequences))
+	for _, sequence := range sequences {
+		wanted[sequence] = true
+	}
+	var out []json.RawMessage
+	for _, raw := range e.Records {
+		if r, err := unmarshal(raw); err == nil && wanted[r.Change.SequenceNumber] {
+			out = append(out, raw)
+		}
+	}
+	return out
+}
+
 // Failed returns the response that has the records of these sequence numbers
 // delivered again. The mapping goes back to the lowest of them.
 func Failed(sequences []string) Response {

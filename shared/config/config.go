@@ -18,40 +18,41 @@ import (
 //
 //nolint:gosec // names of variables, not credentials
 const (
-	TableName    = "TABLE_NAME"     // the DynamoDB table
-	CallbackURL  = "CALLBACK_URL"   // the @connections API, https://{domain}/{stage}
-	Issuer       = "JWT_ISSUER"     // the claim iss of accepted tokens
-	KeysURL      = "JWT_KEYS_URL"   // the issuer's JWKS; optional, by default what the issuer's description names
-	Audience     = "JWT_AUDIENCE"   // accepted client ids, separated by commas
-	TokenUse     = "JWT_TOKEN_USE"  // accepted values of token_use, separated by commas; optional, not checked by default
-	UserClaim    = "JWT_USER_CLAIM" // the claim that is the user id; optional, see auth.UserID
-	Services     = "JWT_SERVICES"   // services by their client ids, bot=CLIENTID, separated by commas; optional
-	ConnectRate  = "CONNECT_RATE"   // connections that a user may open a minute, 0 for no limit; optional
-	ConnectBurst = "CONNECT_BURST"  // and how many at once; optional
-	SendRate     = "SEND_RATE"      // messages that a user may send a second, 0 for no limit of frames; optional
-	SendBurst    = "SEND_BURST"     // and how many at once; optional
-	WriteRate    = "WRITE_RATE"     // changes that a user may make a second by the HTTP API, 0 for no limit; optional
-	WriteBurst   = "WRITE_BURST"    // and how many at once; optional
-	ReadRate     = "READ_RATE"      // lists that a user may read a second by the HTTP API, 0 for no limit; optional
-	ReadBurst    = "READ_BURST"     // and how many at once; optional
-	ReportRate   = "REPORT_RATE"    // messages that a user may report a minute, 0 for no limit; optional
-	ReportBurst  = "REPORT_BURST"   // and how many at once; optional
-	OrderSeconds = "ORDER_INTERVAL" // seconds between two moves of a room in lists of rooms, 0 for none; optional
-	OriginKeys   = "ORIGIN_KEYS"    // keys of which a request carries one if it came by the distribution, separated by commas; optional
-	Typing       = "TYPING"         // "off" takes no frames that say that a user types; optional
-	Presence     = "PRESENCE"       // "off" has no one notified of who is online; optional
-	UserIDCase   = "USER_ID_CASE"   // Sensitive or Insensitive; optional, Sensitive by default
-	Review       = "REVIEW"         // whom to ask about messages: the ARN of a Lambda function, or a URL; optional
-	ReviewFails  = "REVIEW_FAILURE" // "allow" stores what could not be reviewed; optional, else it is refused
-	Retention    = "RETENTION_DAYS" // for how many days messages are kept; optional, for ever by default
-	EventBus     = "EVENT_BUS"      // the EventBridge bus that gets events; optional, without it there are none
-	EventContent = "EVENT_CONTENT"  // "true" has events carry what messages say; optional
-	EventTypes   = "EVENT_TYPES"    // "notification" has only events of that type put; optional, else all are
-	PushKey      = "PUSH_KEY"       // the public key that browsers subscribe to Web Push with; optional, without it there is none
-	PushSecret   = "PUSH_SECRET"    // the parameter of Systems Manager that has its private key
-	PushContact  = "PUSH_CONTACT"   // where push services reach the operator, a mailto: or https: URL
-	QueryToken   = "TOKEN_IN_QUERY" // "true" accepts ?token= at $connect; optional. URLs end up in logs.
-	LogLevel     = "LOG_LEVEL"      // debug, info, warn or error; optional, info by default
+	TableName    = "TABLE_NAME"      // the DynamoDB table
+	CallbackURL  = "CALLBACK_URL"    // the @connections API, https://{domain}/{stage}
+	Issuer       = "JWT_ISSUER"      // the claim iss of accepted tokens
+	KeysURL      = "JWT_KEYS_URL"    // the issuer's JWKS; optional, by default what the issuer's description names
+	Audience     = "JWT_AUDIENCE"    // accepted client ids, separated by commas
+	TokenUse     = "JWT_TOKEN_USE"   // accepted values of token_use, separated by commas; optional, not checked by default
+	UserClaim    = "JWT_USER_CLAIM"  // the claim that is the user id; optional, see auth.UserID
+	Services     = "JWT_SERVICES"    // services by their client ids, bot=CLIENTID, separated by commas; optional
+	ConnectRate  = "CONNECT_RATE"    // connections that a user may open a minute, 0 for no limit; optional
+	ConnectBurst = "CONNECT_BURST"   // and how many at once; optional
+	SendRate     = "SEND_RATE"       // messages that a user may send a second, 0 for no limit of frames; optional
+	SendBurst    = "SEND_BURST"      // and how many at once; optional
+	WriteRate    = "WRITE_RATE"      // changes that a user may make a second by the HTTP API, 0 for no limit; optional
+	WriteBurst   = "WRITE_BURST"     // and how many at once; optional
+	ReadRate     = "READ_RATE"       // lists that a user may read a second by the HTTP API, 0 for no limit; optional
+	ReadBurst    = "READ_BURST"      // and how many at once; optional
+	ReportRate   = "REPORT_RATE"     // messages that a user may report a minute, 0 for no limit; optional
+	ReportBurst  = "REPORT_BURST"    // and how many at once; optional
+	OrderSeconds = "ORDER_INTERVAL"  // seconds between two moves of a room in lists of rooms, 0 for none; optional
+	OriginKeys   = "ORIGIN_KEYS"     // keys of which a request carries one if it came by the distribution, separated by commas; optional
+	Typing       = "TYPING"          // "off" takes no frames that say that a user types; optional
+	Presence     = "PRESENCE"        // "off" has no one notified of who is online; optional
+	UserIDCase   = "USER_ID_CASE"    // Sensitive or Insensitive; optional, Sensitive by default
+	Review       = "REVIEW"          // whom to ask about messages: the ARN of a Lambda function, or a URL; optional
+	ReviewFails  = "REVIEW_FAILURE"  // "allow" stores what could not be reviewed; optional, else it is refused
+	Retention    = "RETENTION_DAYS"  // for how many days messages are kept; optional, for ever by default
+	EventBus     = "EVENT_BUS"       // the EventBridge bus that gets events; optional, without it there are none
+	EventContent = "EVENT_CONTENT"   // "true" has events carry what messages say; optional
+	EventTypes   = "EVENT_TYPES"     // "notification" has only events of that type put; optional, else all are
+	Failures     = "FAILURES_BUCKET" // the S3 bucket that keeps records whose events the bus did not take; optional
+	PushKey      = "PUSH_KEY"        // the public key that browsers subscribe to Web Push with; optional, without it there is none
+	PushSecret   = "PUSH_SECRET"     // the parameter of Systems Manager that has its private key
+	PushContact  = "PUSH_CONTACT"    // where push services reach the operator, a mailto: or https: URL
+	QueryToken   = "TOKEN_IN_QUERY"  // "true" accepts ?token= at $connect; optional. URLs end up in logs.
+	LogLevel     = "LOG_LEVEL"       // debug, info, warn or error; optional, info by default
 
 	Attachments = "ATTACHMENTS_BUCKET" // the S3 bucket of attachments; optional, without it there are none
 	MaxFile     = "ATTACHMENT_BYTES"   // the largest attachment; optional
@@ -206,6 +207,9 @@ func (r *Reader) Events() (bus string, content, notifications bool) {
 	}
 	return r.get(EventBus), r.boolean(EventContent), types != ""
 }
+
+// Failures returns the bucket of failures, "" for none.
+func (r *Reader) Failures() string { return r.get(Failures) }
 
 // PublicPushKey returns the public key of Web Push, "" for none.
 func (r *Reader) PublicPushKey() string { return r.get(PushKey) }

@@ -2,6 +2,7 @@ package fanout
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -28,6 +29,19 @@ func (f *Fanout) Announcing(bus Bus, content bool) *Fanout {
 	return f
 }
 
+// Keeper keeps records of the stream for an operator, who has them delivered again.
+type Keeper interface {
+	Keep(ctx context.Context, records []json.RawMessage) error
+}
+
+// Keeping has a Fanout hand records whose events no bus has to a Keeper, so that no
+// message waits for the bus. Without one they are delivered again, and what follows in
+// their shard waits for them. Call it before the first Handle.
+func (f *Fanout) Keeping(k Keeper) *Fanout {
+	f.keeper = k
+	return f
+}
+
 // Notifying has a Fanout put no other events than those of who is offline. Call it before
 // the first Handle.
 func (f *Fanout) Notifying() *Fanout {
@@ -46,10 +60,15 @@ const (
 	notification   = "notification"
 )
 
-// announceTime is how long an invocation waits for the bus. What the bus has not taken comes
-// again with its records, before which nothing of their shard is served: a bus that hangs
-// must not hold up messages for all of the invocation's time, at each of the retries.
-const announceTime = 2 * time.Second
+// The next records of a shard wait for an invocation, and so for all that it waits for.
+const (
+	// announceTime is how long an invocation waits for the bus.
+	announceTime = 2 * time.Second
+	// restTime is how long no one asks a bus that did not answer in that time.
+	restTime = 30 * time.Second
+	// keepTime is how long an invocation tries to keep what no bus has.
+	keepTime = 2 * time.Second
+)
 
 // notifiedRoom is the size up to which all members who are offline are named.
 const notifiedRoom = 100
@@ -103,10 +122,29 @@ type announcement struct {
 	sequences []string
 }
 
-// announce puts the events of records that were served, and returns the records of those
-// that no bus has. A record that is delivered again has its frames posted again, too,
-// which clients drop.
-func (f *Fanout) announce(ctx context.Context, records []changes.Record, served counts, log *zerolog.Logger) (failed []string) {
+// announce puts the events of records that were served. What no bus has is kept, and
+// counted; if that fails, too, its records are returned, to be delivered again, with their
+// frames, which clients drop.
+func (f *Fanout) announce(ctx context.Context, event changes.Event, records []changes.Record, served counts, log *zerolog.Logger) (kept int, failed []string) {
+	all := f.announcements(records, served)
+	if len(all) == 0 {
+		return 0, nil
+	}
+	if failed = f.put(ctx, all, log); len(failed) == 0 || f.keeper == nil {
+		return 0, failed
+	}
+	ctx, cancel := context.WithTimeout(ctx, keepTime)
+	defer cancel()
+	unannounced := event.Of(failed)
+	if err := f.keeper.Keep(ctx, unannounced); err != nil {
+		log.Error().Err(err).Str("outcome", "failed").Msg("keep records whose events no bus has")
+		return 0, failed
+	}
+	return len(unannounced), nil
+}
+
+// announcements returns the events of records that were served.
+func (f *Fanout) announcements(records []changes.Record, served counts) []announcement {
 	if f.bus == nil {
 		return nil
 	}
@@ -120,9 +158,17 @@ func (f *Fanout) announce(ctx context.Context, records []changes.Record, served 
 			all = append(all, announcement{e, []string{r.Sequence}})
 		}
 	}
-	all = append(all, served.notifications...)
-	if len(all) == 0 {
-		return nil
+	return append(all, served.notifications...)
+}
+
+// put puts events, and returns the records of those that no bus has.
+func (f *Fanout) put(ctx context.Context, all []announcement, log *zerolog.Logger) (failed []string) {
+	if f.keeper != nil && f.now().UnixMilli() < f.restsUntil.Load() {
+		for _, a := range all {
+			failed = append(failed, a.sequences...)
+		}
+		log.Error().Int("events", len(all)).Str("outcome", "failed").Msg("the bus did not answer a moment ago: its events are kept")
+		return failed
 	}
 	events := make([]eventbus.Event, len(all))
 	for i, a := range all {
@@ -135,6 +181,9 @@ func (f *Fanout) announce(ctx context.Context, records []changes.Record, served 
 			log.Error().Err(err).Str("event", events[i].ID).Str("outcome", "failed").Msg("put an event")
 			failed = append(failed, all[i].sequences...)
 		}
+	}
+	if ctx.Err() != nil {
+		f.restsUntil.Store(f.now().Add(restTime).UnixMilli())
 	}
 	log.Debug().Int("events", len(events)).Msg("events put")
 	return failed

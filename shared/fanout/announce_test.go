@@ -190,6 +190,81 @@ func TestAnnounce_WhatIsNotPutComesAgain(t *testing.T) {
 	}
 }
 
+// shelf keeps records, unless it is full.
+type shelf struct {
+	kept []json.RawMessage
+	full bool
+}
+
+func (s *shelf) Keep(_ context.Context, records []json.RawMessage) error {
+	if s.full {
+		return errors.New("no such bucket")
+	}
+	s.kept = append(s.kept, records...)
+	return nil
+}
+
+// What a bus does not take is kept for an operator, and does not come again: what follows
+// in the shard does not wait for it. What can't be kept either comes again.
+func TestAnnounce_WhatIsNotPutIsKept(t *testing.T) {
+	ids := changestest.MessageIDs(1)
+	m := &memory{members: []string{"alice", "bob"}, messages: ids}
+	records := []json.RawMessage{
+		changestest.Numbered(changestest.Send(room, ids[0]), 1), changestest.Numbered(changestest.Join("s", "bob"), 2),
+	}
+	for refuses, want := range map[string][]json.RawMessage{"member.joined": records[1:], "message.sent": records[:1], "notification": records[:1], "": nil} {
+		for _, full := range []bool{false, true} {
+			kept, sent := &shelf{full: full}, received{}
+			consumer := fanout.New(online{m, []string{"alice"}}, sent, time.Minute, func() time.Time { return changestest.Now }, zerolog.Nop()).
+				Announcing(&bus{events: map[string]map[string]any{}, refuses: refuses}, false).Keeping(kept)
+			answer, err := consumer.Handle(t.Context(), changes.Event{Records: records})
+			again := len(answer.BatchItemFailures)
+			if err != nil || full && again != len(want) || !full && (again > 0 || !cmp.Equal(kept.kept, want)) {
+				t.Errorf("without %s, full %t: %d come again, %q are kept, %v", refuses, full, again, kept.kept, err)
+			}
+			if len(sent["alice"]) == 0 {
+				t.Errorf("without %s alice got nothing", refuses)
+			}
+		}
+	}
+}
+
+// counted counts how often a bus is asked.
+type counted struct {
+	fanout.Bus
+	times int
+}
+
+func (a *counted) Put(ctx context.Context, events []eventbus.Event) []error {
+	a.times++
+	return a.Bus.Put(ctx, events)
+}
+
+// A bus that hangs is not asked by each of the invocations that follow.
+func TestAnnounce_LetsABusThatHangsRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &memory{members: []string{"alice", "bob"}, messages: changestest.MessageIDs(1)}
+		kept, hangs, began := &shelf{}, &counted{Bus: silentBus{}}, time.Now()
+		consumer := fanout.New(m, received{}, time.Minute, func() time.Time { return changestest.Now.Add(time.Since(began)) }, zerolog.Nop()).Announcing(hangs, false).Keeping(kept)
+		handle := func() {
+			answer, err := consumer.Handle(t.Context(), changes.Event{Records: []json.RawMessage{changestest.Send(room, m.messages[0])}})
+			if err != nil || len(answer.BatchItemFailures) > 0 {
+				t.Fatalf("%+v, %v", answer, err)
+			}
+		}
+		for range 10 {
+			handle()
+		}
+		if took := time.Since(began); took > 2*time.Second || hangs.times != 1 || len(kept.kept) != 10 {
+			t.Errorf("asked %d times, kept %d records, after %v", hangs.times, len(kept.kept), took)
+		}
+		<-time.After(time.Minute) // by the bubble's clock
+		if handle(); hangs.times != 2 {
+			t.Errorf("asked %d times after a minute, want 2", hangs.times)
+		}
+	})
+}
+
 // silentBus is a bus that doesn't answer.
 type silentBus struct{}
 

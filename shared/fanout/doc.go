@@ -54,15 +54,18 @@
 //
 //  4. Per record. A room or slice whose reads fail has its records answered as
 //     failed. The mapping delivers these and all behind them in the batch again.
+//
 //  5. Posts are not retried by record. A post whose attempts have all failed is
 //     given up (metric "undelivered"): history has the message, and the connection
 //     is sent a gap as soon as it takes frames again (missed.go). Only posts that
 //     the deadline cuts off (push.Delivery.Cut) come again, with all of their
 //     rooms: an overloaded function must not lose them. A connection that is slow
 //     or dead makes no room fail.
+//
 //  6. Repeats. After a failed slice, the rest of the batch is left for the next
 //     delivery. A run of slices is stored under a hash of its content, so
 //     a second try finds it stored, and no records follow from it.
+//
 //  7. Stale. A message's record older than staleAfter is not sent, but announced
 //     by a gap: the client reads the history. Reads, reactions, joins, leaves and
 //     names that old are left out, and that a user types after chat.TypingLife. A
@@ -70,24 +73,27 @@
 //     again. Records of a replay are never stale. A slice is dropped
 //     after sliceLife.
 //
+//  8. Events. What is not a frame, an event of the bus, never has a record delivered again
+//     while its Keeper takes it: chat does not wait for the bus. See docs/adr/0027.
+//
 // # Back-pressure
 //
-//  8. Rounds. An invocation serves rooms in rounds of some thousand connections,
+//  9. Rounds. An invocation serves rooms in rounds of some thousand connections,
 //     and slices a few at a time. After half of its deadline it begins no further
 //     round, and answers the rest as failed. The first round is always served, so
 //     each delivery makes progress.
-//  9. Bounds. Table reads, deletes and posts in flight are bounded by named
+//  10. Bounds. Table reads, deletes and posts in flight are bounded by named
 //     constants, and everything ends with the deadline, long before the function's
 //     timeout.
-//  10. Large rooms. A range of over SliceAbove members is cut into slices, which
+//  11. Large rooms. A range of over SliceAbove members is cut into slices, which
 //     are items of the table: their records spread over shards and are retried
 //     one by one. One cut makes at most SlicesPerCut slices and a rest, which is
 //     cut in its turn.
-//  11. The index. In a room of over chat.IndexAbove members the connections of those who
+//  12. The index. In a room of over chat.IndexAbove members the connections of those who
 //     are in its index are read by one query, after the members, so that a mark that is
 //     read has its rows. One message of IndexEvery puts more members there, after all
 //     posts of the invocation and if there is time. See docs/adr/0020.
-//  12. Quadratic growth. What grows with the square of a room is bounded by its size: joins
+//  13. Quadratic growth. What grows with the square of a room is bounded by its size: joins
 //     and leaves are announced in rooms of up to announcedRoom members, reads in
 //     rooms of up to chat.SmallRoom, typing in those of up to chat.TypingRoom, reactions in
 //     those of up to reactedRoom,
@@ -96,11 +102,11 @@
 //
 // # Clean-up
 //
-//  13. A post that is answered with 410 removes the connection, unless it is so
+//  14. A post that is answered with 410 removes the connection, unless it is so
 //     young that its handshake may not be over. A removal that fails is left to
 //     the item's expiry.
 //
-//  14. A connection that newer ones of its user replaced is told so, and closed,
+//  15. A connection that newer ones of its user replaced is told so, and closed,
 //     beside the batch's other work and for closeTime at most. If that fails, its
 //     row says so to its next ping or send.
 //

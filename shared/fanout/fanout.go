@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -75,6 +76,9 @@ type Fanout struct {
 
 	bus     Bus  // nil: no events are put
 	content bool // of messages, in events
+	keeper  Keeper
+	// restsUntil is when the bus is asked again, ms
+	restsUntil atomic.Int64
 	// notifying: notifications are the only events
 	notifying bool
 
@@ -110,11 +114,16 @@ func (f *Fanout) Handle(ctx context.Context, event changes.Event) (changes.Respo
 		f.index(ctx, total.unindexed, &log)
 	}
 	beside.Wait()
-	failed := slices.Concat(total.failed, f.announce(ctx, records, total, &log))
+	unannounced, again := f.announce(ctx, event, records, total, &log)
+	failed := slices.Concat(total.failed, again)
 
-	metrics.Line(&log, f.now(), metrics.OfFanout, map[string]int{
+	names := metrics.OfFanout
+	if f.bus != nil {
+		names = metrics.OfAnnouncing
+	}
+	metrics.Line(&log, f.now(), names, map[string]int{
 		metrics.Delivered: total.delivered, metrics.Gone: total.gone, metrics.Undelivered: total.undelivered,
-		metrics.FailedRecords: len(failed), metrics.MalformedRecord: malformed,
+		metrics.FailedRecords: len(failed), metrics.MalformedRecord: malformed, metrics.Unannounced: unannounced,
 	}, total.times).
 		Int("records", len(event.Records)).
 		Int("rooms", len(batch.rooms)).

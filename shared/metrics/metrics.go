@@ -6,6 +6,7 @@ package metrics
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
@@ -27,6 +28,7 @@ const (
 	Undelivered     = "undelivered"    // posts given up: the client reads the history instead
 	FailedRecords   = "failed_records" // stream records to be delivered again
 	MalformedRecord = "malformed"      // stream records that were skipped
+	Unannounced     = "unannounced"    // stream records that were kept, as no bus took their events
 	Internal        = "internal"       // requests of a route that failed for no fault of the client's
 	DeliveryTime    = "delivery_ms"    // from a message's time to the end of its posts: a list, see MaxValues
 )
@@ -34,6 +36,7 @@ const (
 // The metrics of the readers of the stream, in the order of their lines.
 var (
 	OfFanout      = []string{Delivered, Gone, Undelivered, FailedRecords, MalformedRecord, DeliveryTime}
+	OfAnnouncing  = append(slices.Clone(OfFanout), Unannounced) // of a fanout that puts events
 	OfLastMessage = []string{FailedRecords, MalformedRecord}
 )
 
