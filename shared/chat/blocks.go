@@ -3,6 +3,7 @@ package chat
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -17,6 +18,9 @@ type BlockStore interface {
 	// Block stores that a user blocks another one since a time in ms, or leaves it as it
 	// is, and then marks both as Blocks and Blocked in their direct message, if there is one.
 	Block(ctx context.Context, userID, blocked string, at int64) error
+	// MarkBlock marks both in their direct message, if there is one, as Block does, unless
+	// the block has ended.
+	MarkBlock(ctx context.Context, userID, blocked string) error
 	// Unblock removes that, and the marks.
 	Unblock(ctx context.Context, userID, blocked string) error
 	// Blocks reads one page of whom a user blocks, strongly, by user id after `after` ("" is
@@ -27,12 +31,16 @@ type BlockStore interface {
 
 // BlockReader reads who blocks a user.
 type BlockReader interface {
-	// Block is BlockStore's.
-	Block(ctx context.Context, userID, blocked string, at int64) error
+	// MarkBlock is BlockStore's.
+	MarkBlock(ctx context.Context, userID, blocked string) error
 	// BlockedBy reads strongly which of at most MaxInitialMember users block a user, in the
 	// order given.
 	BlockedBy(ctx context.Context, userID string, users []string) ([]string, error)
 }
+
+// MaxBlocks is how many users one blocks at most. To block another one reads them: a read
+// unit for some forty.
+const MaxBlocks = 1_000
 
 // Blocks keep users away from others.
 type Blocks struct {
@@ -49,13 +57,20 @@ func NewBlocks(store BlockStore, now func() time.Time) *Blocks {
 // they have, nor add them to a room. The user does not write in that direct message
 // either. It is no error if the other one is blocked already.
 //
-// Errors: CodeInvalidRequest.
+// Errors: CodeInvalidRequest, also for one more than MaxBlocks.
 func (b *Blocks) Block(ctx context.Context, userID, other string) error {
 	if err := ValidateUserID(other); err != nil {
 		return err
 	}
 	if userID == other {
 		return Errorf(CodeInvalidRequest, "invalid userId: want another user than yourself")
+	}
+	blocks, _, err := b.store.Blocks(ctx, userID, "", MaxBlocks)
+	if err != nil {
+		return fmt.Errorf("read the blocks: %w", err)
+	}
+	if len(blocks) == MaxBlocks && !slices.ContainsFunc(blocks, func(known Block) bool { return known.UserID == other }) {
+		return Errorf(CodeInvalidRequest, "invalid userId: want at most %d blocks, got one more; end some first", MaxBlocks)
 	}
 	if err := b.store.Block(ctx, userID, other, b.now().UnixMilli()); err != nil {
 		return fmt.Errorf("block a user: %w", err)
@@ -124,8 +139,7 @@ func (s *Rooms) markBlocks(ctx context.Context, room Room) error {
 	if blocker == "" {
 		return err
 	}
-	blocked := room.Other(blocker)
-	if err := s.store.Block(ctx, blocker, blocked, s.now().UnixMilli()); err != nil {
+	if err := s.store.MarkBlock(ctx, blocker, room.Other(blocker)); err != nil {
 		return fmt.Errorf("mark a block: %w", err)
 	}
 	return nil

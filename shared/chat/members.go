@@ -174,8 +174,16 @@ func (s *Rooms) AddMember(ctx context.Context, by, roomID, userID string, onlySi
 			return false, err
 		}
 	}
-	if err := s.unblockedBy(ctx, by, userID); err != nil {
-		return false, err
+	if refusal := s.unblockedBy(ctx, by, userID); refusal != nil {
+		// Of a member it is not told that they block whoever adds them again.
+		_, there, err := s.store.Member(ctx, roomID, userID)
+		switch {
+		case err != nil:
+			return false, fmt.Errorf("read the member: %w", err)
+		case !there:
+			return false, refusal
+		}
+		return false, nil
 	}
 	added, err = s.store.AddMember(ctx, room, Member{UserID: userID, Role: PlainMember, JoinedAt: s.now().UnixMilli()})
 	if err != nil {

@@ -26,6 +26,9 @@ type RoomStore interface {
 	// c.ExpiresAt. If a creation with the same key is remembered, nothing is
 	// stored, and the earlier one is returned.
 	CreateRoomOnce(ctx context.Context, r Room, members []Member, c Creation) (created bool, earlier Creation, err error)
+	// Creation reads the creation that CreateRoomOnce remembers by a user and a key; false
+	// if there is none.
+	Creation(ctx context.Context, userID, key string) (Creation, bool, error)
 	// Room reads a room; false if it does not exist.
 	Room(ctx context.Context, roomID string) (Room, bool, error)
 	// RoomFor reads a room and a user's membership of it; false if the room does
@@ -180,8 +183,12 @@ func (s *Rooms) Create(ctx context.Context, creator string, n NewRoom) (room Roo
 	for _, user := range others {
 		members = append(members, Member{UserID: user, Role: PlainMember, JoinedAt: room.CreatedAt})
 	}
+	invited := others
+	if first != creator { // a service's choice, as the others are
+		invited = append([]string{first}, others...)
+	}
 	if n.OnlySignedIn {
-		refusal := s.requireSignedIn(ctx, others)
+		refusal := s.requireSignedIn(ctx, invited)
 		if Reason(refusal).Code == CodeNeverSignedIn && n.Type == Direct {
 			return s.existing(ctx, room, refusal)
 		}
@@ -192,8 +199,8 @@ func (s *Rooms) Create(ctx context.Context, creator string, n NewRoom) (room Roo
 	if n.Type == Direct {
 		return s.createDirect(ctx, creator, room, members, n.Key)
 	}
-	if err := s.unblockedBy(ctx, creator, others...); err != nil {
-		return Room{}, false, err
+	if err := s.unblockedBy(ctx, creator, invited...); err != nil {
+		return s.repeated(ctx, creator, room, members, n.Key, err)
 	}
 	return s.put(ctx, creator, room, members, n.Key)
 }
@@ -282,6 +289,23 @@ func (s *Rooms) put(ctx context.Context, creator string, room Room, members []Me
 		return Room{}, false, Errorf(CodeInvalidRequest, "Idempotency-Key %s was used for another room; use a new one for each", key)
 	}
 	room.ID = earlier.RoomID // everything else is the same: the requests are
+	return room, true, nil
+}
+
+// repeated returns the room of an earlier creation with the same key, whose answer its
+// creator has lost, or a refusal: what has become of its members since is not told.
+func (s *Rooms) repeated(ctx context.Context, creator string, room Room, members []Member, key string, refusal error) (Room, bool, error) {
+	if key == "" || Reason(refusal).Code != CodeForbidden {
+		return Room{}, false, refusal
+	}
+	earlier, ok, err := s.store.Creation(ctx, creator, key)
+	if err != nil {
+		return Room{}, false, fmt.Errorf("read an earlier creation: %w", err)
+	}
+	if !ok || earlier.Request != fingerprint(room, members) {
+		return Room{}, false, refusal
+	}
+	room.ID = earlier.RoomID
 	return room, true, nil
 }
 

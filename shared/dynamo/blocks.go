@@ -27,12 +27,16 @@ func (s *Store) Block(ctx context.Context, userID, blocked string, at int64) err
 	if _, failed := conditionFailed(err); err != nil && !failed {
 		return fmt.Errorf("put the block: %w", err)
 	}
+	return s.MarkBlock(ctx, userID, blocked)
+}
+
+// MarkBlock marks a block, if it has not ended.
+func (s *Store) MarkBlock(ctx context.Context, userID, blocked string) error {
 	return s.markBlock(ctx, userID, blocked, "SET #mark = :true", types.TransactWriteItem{Update: &types.Update{
 		TableName: s.table, Key: attribute.Key(table.Block(userID, blocked)),
-		UpdateExpression:          aws.String("SET #at = if_not_exists(#at, :at)"), // which changes nothing
-		ConditionExpression:       aws.String("attribute_exists(#pk)"),
-		ExpressionAttributeNames:  map[string]string{"#pk": table.PK, "#at": table.At},
-		ExpressionAttributeValues: item{":at": attribute.Number(at)},
+		UpdateExpression:         aws.String("SET #at = #at"), // which changes nothing
+		ConditionExpression:      aws.String("attribute_exists(#pk)"),
+		ExpressionAttributeNames: map[string]string{"#pk": table.PK, "#at": table.At},
 	}})
 }
 

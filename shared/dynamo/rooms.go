@@ -43,11 +43,25 @@ func (s *Store) CreateRoomOnce(ctx context.Context, r chat.Room, members []chat.
 	if !failedAt(reasons, 0) {
 		return len(reasons) == 0, chat.Creation{}, nil
 	}
-	old := reasons[0].Item
-	return false, chat.Creation{
-		UserID: c.UserID, Key: c.Key, Request: attribute.GetText(old, table.Request), RoomID: attribute.GetText(old, table.RoomID),
-		ExpiresAt: attribute.GetNumber(old, table.TTL) * 1000,
-	}, nil
+	return false, creationOf(c.UserID, c.Key, reasons[0].Item), nil
+}
+
+func creationOf(userID, key string, it item) chat.Creation {
+	return chat.Creation{
+		UserID: userID, Key: key, Request: attribute.GetText(it, table.Request), RoomID: attribute.GetText(it, table.RoomID),
+		ExpiresAt: attribute.GetNumber(it, table.TTL) * 1000,
+	}
+}
+
+// Creation reads strongly what CreateRoomOnce remembers.
+func (s *Store) Creation(ctx context.Context, userID, key string) (chat.Creation, bool, error) {
+	k := table.Created(userID, key)
+	found, err := s.batchGet(ctx, []table.Key{k}, strong) // for which the role has a permission
+	if err != nil {
+		return chat.Creation{}, false, err
+	}
+	c := creationOf(userID, key, found[k])
+	return c, found[k] != nil && c.ExpiresAt > s.now().UnixMilli(), nil
 }
 
 // creation returns the writes that create a room.

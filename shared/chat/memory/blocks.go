@@ -22,6 +22,19 @@ func (s *Store) Block(ctx context.Context, userID, blocked string, at int64) err
 	return nil
 }
 
+// MarkBlock implements chat.BlockStore.
+func (s *Store) MarkBlock(ctx context.Context, userID, blocked string) error {
+	unlock, err := s.begin(ctx, "MarkBlock")
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if _, ok := s.blocks[[2]string{userID, blocked}]; ok {
+		s.mark(userID, blocked, true)
+	}
+	return nil
+}
+
 // Unblock implements chat.BlockStore.
 func (s *Store) Unblock(ctx context.Context, userID, blocked string) error {
 	unlock, err := s.begin(ctx, "Unblock")

@@ -39,6 +39,17 @@ func (s *Store) CreateRoomOnce(
 	return true, chat.Creation{}, nil
 }
 
+// Creation implements chat.RoomStore.
+func (s *Store) Creation(ctx context.Context, userID, key string) (chat.Creation, bool, error) {
+	unlock, err := s.begin(ctx, "Creation")
+	if err != nil {
+		return chat.Creation{}, false, err
+	}
+	defer unlock()
+	c, ok := s.created[[2]string{userID, key}]
+	return c, ok && !s.expired(c.ExpiresAt), nil
+}
+
 func (s *Store) create(r chat.Room, members []chat.Member) bool {
 	stored := s.room(r.ID)
 	if stored.about != nil {

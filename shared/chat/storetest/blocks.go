@@ -42,6 +42,20 @@ var blockTests = map[string]func(*fixture){
 		}
 		f.marked(room, "alice", false, false)
 	},
+	"MarkBlock/marks a block that there is, and makes none": func(f *fixture) {
+		ok(f, f.Block(f.Context(), "alice", "bob", epoch))
+		room := f.direct("alice", "bob")
+		ok(f, f.MarkBlock(f.Context(), "alice", "bob"))
+		f.marked(room, "alice", true, false)
+		f.marked(room, "bob", false, true)
+		ok(f, f.Unblock(f.Context(), "alice", "bob"))
+		ok(f, f.MarkBlock(f.Context(), "alice", "bob"))
+		f.marked(room, "alice", false, false)
+		f.marked(room, "bob", false, false)
+		blocks, _, err := f.Blocks(f.Context(), "alice", "", 10)
+		ok(f, err)
+		equal(f, "blocks", 0, len(blocks))
+	},
 	"Blocks/pages, and says since when": func(f *fixture) {
 		for i, user := range []string{"d", "b", "c"} {
 			ok(f, f.Block(f.Context(), "alice", user, epoch+int64(i)))

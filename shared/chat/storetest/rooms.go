@@ -106,6 +106,9 @@ var roomTests = map[string]func(*fixture){
 			if earlier.ExpiresAt = (earlier.ExpiresAt + 999) / 1000; created != step.created {
 				f.Errorf("step %d: created %t", i, created)
 			}
+			if got, there, err := f.Creation(f.Context(), step.c.UserID, step.c.Key); err != nil || !there || created && got.RoomID != step.c.RoomID {
+				f.Errorf("step %d: remembered is %+v, %t, %v", i, got, there, err)
+			}
 			step.earlier.ExpiresAt = (step.earlier.ExpiresAt + 999) / 1000 // stores keep seconds
 			equal(f, fmt.Sprintf("step %d: earlier", i), step.earlier, earlier)
 			_, found, err := f.Room(f.Context(), step.c.RoomID)
@@ -113,6 +116,21 @@ var roomTests = map[string]func(*fixture){
 			if found != step.created {
 				f.Errorf("step %d: the room exists: %t", i, found)
 			}
+		}
+	},
+	"Creation/is none that has expired, or is another's": func(f *fixture) {
+		room, members := group("r", "alice")
+		c := creation("alice", "r", epoch+1_000)
+		_, _, err := f.CreateRoomOnce(f.Context(), room, members, c)
+		ok(f, err)
+		for _, user := range []string{"bob", "alice"} {
+			if _, there, err := f.Creation(f.Context(), user, c.Key); err != nil || there != (user == "alice") {
+				f.Errorf("%s: %t, %v", user, there, err)
+			}
+		}
+		f.clock.advance(3 * time.Second)
+		if _, there, err := f.Creation(f.Context(), "alice", c.Key); err != nil || there {
+			f.Errorf("after its time: %t, %v", there, err)
 		}
 	},
 	"CreateRoomOnce/remembers nothing if the room exists": func(f *fixture) {
