@@ -23,6 +23,9 @@ import (
 // eraseRate leaves fanout time for what each write has it send.
 const eraseRate = 100
 
+// eraseSettle is longer than a function has for a send.
+const eraseSettle = 15 * time.Second
+
 // eraseCommand is one call of erase.
 type eraseCommand struct {
 	where  where
@@ -31,7 +34,7 @@ type eraseCommand struct {
 }
 
 func newErase() *cobra.Command {
-	e := eraseCommand{config: erase.Config{Now: time.Now, ReadRate: defaultRate, Rate: eraseRate}}
+	e := eraseCommand{config: erase.Config{Now: time.Now, ReadRate: defaultRate, Rate: eraseRate, Settle: eraseSettle}}
 	cmd := &cobra.Command{
 		Use: "erase", GroupID: groupOperate, Args: noArguments,
 		Short: "Remove a user, and what they wrote",
@@ -53,6 +56,7 @@ started again, and does what is left. It reads the whole table.`,
 	flags.BoolVar(&e.config.Apply, "apply", false, "erase, instead of counting what there is")
 	rateVar(flags, &e.config.ReadRate, "read-rate", "the `number` of read units to use a second; 0 is no limit")
 	rateVar(flags, &e.config.Rate, "rate", "the `number` of write units to use a second; 0 is no limit")
+	waitVar(flags, &e.config.Settle, "settle", "the `duration` after which no send is under way that had read what is erased")
 	flags.BoolVar(&e.json, "json", false, "write one JSON object a line")
 	return cmd
 }

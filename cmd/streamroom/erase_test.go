@@ -16,7 +16,7 @@ func TestErase(t *testing.T) {
 		want []string
 	}{
 		{"", []string{"message               3  tombstones", "member                1  left", "Nothing was erased: add --apply."}},
-		{"--apply --json", []string{`"message":{"found":3,"erased":3}`, `"left":0`}},
+		{"--apply --settle 0s --json", []string{`"message":{"found":3,"erased":3}`, `"left":0`}},
 		{"--apply", []string{"There is nothing of the user."}},
 	} {
 		args := append([]string{"erase", "--endpoint", w.TableURL(), "--user", "room-0001-0"}, strings.Fields(step.more)...)

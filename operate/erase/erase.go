@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,6 +15,7 @@ import (
 
 	"github.com/streamroom/streamroom/operate/throttle"
 	"github.com/streamroom/streamroom/shared/attribute"
+	"github.com/streamroom/streamroom/shared/backoff"
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/dynamo"
 	"github.com/streamroom/streamroom/shared/parallel"
@@ -48,6 +51,12 @@ type Config struct {
 	ReadRate float64 // read units a second; 0 is as fast as it goes
 	Rate     float64 // write units a second; 0 is as fast as it goes
 
+	// Settle is how long after its last change a run waits before it reads again what was
+	// sent in the meantime: as long as a send takes that had read what is gone now. Wait
+	// waits for it; nil waits by the real clock.
+	Settle time.Duration
+	Wait   func(context.Context, time.Duration) error
+
 	// Progress gets the number of items read after each page, Left each item that names
 	// the user and that no handler knows. Both may be nil.
 	Progress func(items int)
@@ -81,14 +90,20 @@ func Run(ctx context.Context, c Config) (Report, error) {
 	}
 	m := &meter{Client: c.DB, reads: throttle.New(c.ReadRate), writes: throttle.New(c.Rate)}
 	store := dynamo.New(m, c.Table, c.Now)
+	if c.Wait == nil {
+		c.Wait = backoff.Sleep
+	}
 	e := &eraser{
-		config: c, db: m, store: store, rooms: chat.NewRooms(store, chat.IDs{}, c.Now),
+		config: c, db: m, store: store, rooms: chat.NewRooms(store, chat.IDs{}, c.Now), changed: map[string]bool{},
 		report: Report{Kinds: map[string]Count{}, Kept: map[string]int{}},
 	}
 	began := c.Now()
 	err := e.own(ctx)
 	if err == nil {
 		err = e.scan(ctx)
+	}
+	if err == nil {
+		err = e.settle(ctx, began)
 	}
 	e.report.Seconds = c.Now().Sub(began).Seconds()
 	e.report.ReadUnits, e.report.WriteUnits = m.used()
@@ -103,8 +118,9 @@ type eraser struct {
 	store  *dynamo.Store
 	rooms  *chat.Rooms
 
-	mu     sync.Mutex // guards what follows
-	report Report
+	mu      sync.Mutex // guards what follows
+	report  Report
+	changed map[string]bool // rooms of which the user was a member, or had messages
 }
 
 // found is what an item has of the user.
@@ -163,6 +179,51 @@ func (e *eraser) scan(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// skew is how far the clocks of those who date messages may be behind, and how long a send
+// may take: messages are dated when it begins.
+const skew = time.Minute
+
+// settle erases what was sent while the run was at work, by sends that had read a message of
+// the user, or that they are a member, before it was erased: an answer quotes the one, and a
+// mention names the other. The scan may have passed their place by then.
+func (e *eraser) settle(ctx context.Context, began time.Time) error {
+	if len(e.changed) == 0 {
+		return nil
+	}
+	if err := e.config.Wait(ctx, e.config.Settle); err != nil {
+		return fmt.Errorf("wait for sends: %w", err)
+	}
+	since := table.Millis(began.Add(-skew).UnixMilli())
+	for _, roomID := range slices.Sorted(maps.Keys(e.changed)) {
+		pages := dynamodb.NewQueryPaginator(e.db, &dynamodb.QueryInput{
+			TableName: aws.String(e.config.Table), ConsistentRead: aws.Bool(true), Limit: aws.Int32(pageItems),
+			KeyConditionExpression:   aws.String("#pk = :pk AND #sk BETWEEN :from AND :to"),
+			ExpressionAttributeNames: map[string]string{"#pk": table.PK, "#sk": table.SK},
+			ExpressionAttributeValues: item{
+				":pk": attribute.Text(table.Room(roomID).PK), ":from": attribute.Text(table.MessagePrefix + since),
+				":to": attribute.Text(table.MessagePrefix + "~"),
+			},
+		})
+		for pages.HasMorePages() {
+			page, err := pages.NextPage(ctx)
+			if err != nil {
+				return fmt.Errorf("read what was sent to room %s: %w", roomID, err)
+			}
+			if err := e.take(ctx, page.Items); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// note notes a room in which something of the user is erased.
+func (e *eraser) note(roomID string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.changed[roomID] = true
 }
 
 // take erases what some items have of the user, side by side.

@@ -55,6 +55,42 @@ func run(t testing.TB, w *rig.Operated, apply bool) erase.Report {
 	return report
 }
 
+// What was sent while a run was at work, by who had read what is erased now, goes, too.
+func TestErase_WhatSendsHadReadBefore(t *testing.T) {
+	w := rig.StartOperated(t, rig.OperatedOptions{})
+	const room = "room"
+	quoted := rig.MessageItem(room, rig.Epoch.Add(time.Hour), user, text)
+	w.Write(append(rig.RoomItems(room, 2, 3), quoted)...)
+	w.Write(rig.Keyed(table.Member("other", user), rig.Item{table.Role: attribute.Text("member"), table.JoinedAt: attribute.Number(1)}))
+	id, err := table.Parse(attribute.KeyOf(quoted))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := config(w)
+	c.Apply, c.Settle = true, time.Hour
+	c.Progress = func(int) { // after the only page
+		reply, mention := rig.MessageItem(room, time.Now(), "bob", "yes"), rig.MessageItem("other", time.Now(), "bob", "yes")
+		reply[table.ReplyTo] = &types.AttributeValueMemberM{Value: rig.Item{
+			table.MessageID: attribute.Text(id.MessageID), table.SenderID: attribute.Text(user), table.Preview: attribute.Text(text),
+		}}
+		mention[table.Mentions] = attribute.Texts([]string{user})
+		w.Write(reply, mention)
+	}
+	var waited time.Duration
+	c.Wait = func(_ context.Context, d time.Duration) error {
+		waited += d
+		return nil
+	}
+	report, err := erase.Run(t.Context(), c)
+	if err != nil || waited != c.Settle || report.Kinds[erase.Quote].Erased != 1 || report.Kinds[erase.Mention].Erased != 1 {
+		t.Errorf("waited %v: %+v, %v", waited, report, err)
+	}
+	rig.Eventually(t, "nothing is left", func() bool { return len(trace(t, w)) == 0 }) // LASTMESSAGE follows
+	if again := run(t, w, true); len(again.Kinds) > 0 {
+		t.Errorf("a second run finds %+v", again.Kinds)
+	}
+}
+
 // raw is all text of an item, of whatever kind.
 func raw(v types.AttributeValue) string {
 	switch v := v.(type) {

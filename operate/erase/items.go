@@ -277,6 +277,7 @@ func (e *eraser) block(id table.Identity, it item) found {
 // withdraw removes the user from a room.
 func (e *eraser) withdraw(ctx context.Context, roomID string) error {
 	user := e.config.UserID
+	e.note(roomID)
 	if err := e.remove(ctx, table.KindRead, table.Read(roomID, user)); err != nil {
 		return err
 	}

@@ -51,6 +51,7 @@ var gone = []string{
 // the message as it is then. One that was deleted before counts as deleted now, so that
 // what was derived from it follows. The zero value if there is no message any more.
 func (e *eraser) eraseMessage(ctx context.Context, roomID string, it item) (chat.Message, error) {
+	e.note(roomID)
 	for range attempts {
 		m, _ := dynamo.MessageOf(roomID, it)
 		if it == nil || m.SenderID != e.config.UserID {

@@ -176,6 +176,10 @@ func (x *exporter) ofUser(it item) []line {
 		return nil
 	case (id.Kind == table.KindBlock || id.Kind == table.KindReport) && id.UserID != x.config.UserID:
 		return nil // who blocks or reports the user is not for them to know
+	case id.Kind == table.KindBan && id.UserID == x.config.UserID:
+		l := whole(it)
+		delete(l, table.By) // what moderators decide, they decide for the room
+		return []line{l}
 	case id.Kind == table.KindMember:
 		l := whole(it)
 		delete(l, table.Blocked) // as above

@@ -36,6 +36,8 @@ func plant(w *rig.Operated) {
 		rig.Keyed(table.Member("dm", "alice"), rig.Item{
 			table.Role: text("member"), table.JoinedAt: number(7), table.Blocked: &types.AttributeValueMemberBOOL{Value: true},
 		}),
+		rig.Keyed(table.Ban("q", "alice"), rig.Item{table.By: text("secret moderator"), table.Reason: text("spam, they say"), table.At: number(7)}),
+		rig.Keyed(table.Ban("q", "dora"), rig.Item{table.By: text("secret moderator"), table.At: number(7)}),
 		rig.Keyed(table.Read("r", "alice"), rig.Item{table.UpTo: text(messageID)}),
 		rig.Keyed(table.Room("r"), rig.Item{table.CreatedBy: text("bob"), table.Name: text("Room")}),
 		rig.Keyed(table.LastMessage("r"), rig.Item{table.SenderID: text("alice"), table.Preview: text("hello")}),
@@ -101,11 +103,11 @@ func TestExportOfAUser(t *testing.T) {
 	w := rig.StartOperated(t, rig.OperatedOptions{})
 	plant(w)
 	lines, all := run(t, w, "alice", "")
-	want := []string{"attachment", "member", "member", erase.Mention, "message", "message", "profile", "push", erase.Quote, "read", "report", "unknown"}
+	want := []string{"attachment", "ban", "member", "member", erase.Mention, "message", "message", "profile", "push", erase.Quote, "read", "report", "unknown"}
 	if got := kinds(lines); !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
-	for _, part := range []string{`"displayName":"Alice <A>"`, `"content":"hello"`, `"name":"a.txt"`, `"size":5`, `"object":"rooms/r/` + messageID, `"timestamp":1494000000000`, `"endpoint":"https://push.example.com/x"`} {
+	for _, part := range []string{`"displayName":"Alice <A>"`, `"content":"hello"`, `"name":"a.txt"`, `"size":5`, `"object":"rooms/r/` + messageID, `"reason":"spam, they say"`, `"timestamp":1494000000000`, `"endpoint":"https://push.example.com/x"`} {
 		if !strings.Contains(all, part) {
 			t.Errorf("%s is not in\n%s", part, all)
 		}

@@ -32,12 +32,13 @@ import (
 var entities = map[string][]table.Kind{
 	"message": {table.KindMessage, table.KindReacted},
 	"room":    {table.KindRoom, table.KindLastMessage},
-	"member":  {table.KindMember, table.KindParticipation, table.KindRead, table.KindBan, table.KindReport},
+	"member":  {table.KindMember, table.KindParticipation, table.KindRead, table.KindReport},
+	"ban":     {table.KindBan}, // alone: one that was lifted since comes back
 	"profile": {table.KindProfile, table.KindBlock, table.KindPush},
 }
 
 // Entities lists what a run can copy.
-func Entities() []string { return []string{"message", "room", "member", "profile"} }
+func Entities() []string { return []string{"message", "room", "member", "ban", "profile"} }
 
 const (
 	pageItems  = 1_000

@@ -114,6 +114,21 @@ func TestRun_CopiesWhatLacks(t *testing.T) {
 	}
 }
 
+// A ban that was lifted since comes back only where bans are asked for.
+func TestRun_CopiesBansAlone(t *testing.T) {
+	b := newBackup(t)
+	it := rig.Keyed(table.Ban("room-0000", "mallet"), rig.Item{table.At: attribute.Number(7)})
+	if _, err := b.db.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: aws.String("backup"), Item: it}); err != nil {
+		t.Fatal(err)
+	}
+	for _, entity := range []string{"member", "ban"} {
+		report := b.run(func(c *restore.Config) { c.Apply, c.Entities = true, []string{entity} })
+		if want := map[string]int{"member": 0, "ban": 1}[entity]; report.Copied != want {
+			t.Errorf("--entity %s: %+v, want %d", entity, report, want)
+		}
+	}
+}
+
 // messages returns the content of messages by their keys.
 func (b backup) messages() map[string]string {
 	contents := map[string]string{}

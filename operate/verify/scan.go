@@ -160,7 +160,9 @@ func (s *segmentScan) take(it item) error {
 	case table.KindSeen:
 		return s.wantPresence(id.UserID, it)
 	case table.KindSent, table.KindCreated, table.KindRate, table.KindSlice, table.KindOnline, table.KindTyping: // they expire
-	case table.KindProfile, table.KindBan, table.KindBlock, table.KindPush, table.KindReport, table.KindUnknown: // nothing follows from them, nor they from something
+	case table.KindBan:
+		return s.wantBanned(id, it)
+	case table.KindProfile, table.KindBlock, table.KindPush, table.KindReport, table.KindUnknown: // nothing follows from them, nor they from something
 	}
 	return nil
 }

@@ -33,6 +33,7 @@ const (
 	Attachment  = "attachment"  // a file's item and the message that names it
 	File        = "file"        // a file in the bucket and its item
 	Place       = "place"       // a room's place, in GSI2
+	Ban         = "ban"         // a ban, and the member whom it should have removed
 	Leftover    = "leftover"    // an item that expired long ago
 )
 
@@ -229,7 +230,7 @@ func (v *verifier) check(ctx context.Context, until time.Time) ([]finding, error
 	byRoom := map[string][]candidate{}
 	var others []candidate
 	for s := range v.candidates {
-		if s.room != "" && s.kind != Online && s.kind != Reactions {
+		if s.room != "" && s.kind != Online && s.kind != Reactions && s.kind != Ban {
 			byRoom[s.room] = append(byRoom[s.room], s)
 		} else {
 			others = append(others, s)
@@ -258,6 +259,8 @@ func (v *verifier) check(ctx context.Context, until time.Time) ([]finding, error
 				return v.checkConnection(ctx, s)
 			case Online:
 				return v.checkOnline(ctx, s)
+			case Ban:
+				return v.checkBan(ctx, s)
 			case Seen:
 				return v.checkSeen(ctx, s)
 			case Reactions:
