@@ -71,6 +71,7 @@ var operations = []operation{
 	{"GET", "/me", ""},
 	{"PUT", "/me", `{"displayName":"x"}`},
 	{"POST", "/profiles", `{"users":["bob"]}`},
+	{"POST", "/users/disconnect", ""},
 	{"POST", "/users/{user}/disconnect", ""},
 	{"GET", "/openapi.json", ""},
 	{"GET", "/asyncapi.json", ""},

@@ -263,10 +263,11 @@ func answerRateLimited(t *testing.T) {
 	s.API("alice", "GET", "/rooms", nil, nil)
 	s.API("alice", "POST", "/rooms/r/messages", wire.SendRequest{Content: "x"}, nil)
 	s.API("alice", "POST", "/rooms/r/messages/m/report", wire.ReportRequest{}, nil)
-	const disconnect = "/users/bob/disconnect"
-	s.API("service:bot", "POST", disconnect, nil, nil)
-	if got := s.API("service:bot", "POST", disconnect, nil, nil); got != http.StatusTooManyRequests {
-		t.Errorf("a service's POST %s is answered with %d, want 429", disconnect, got)
+	s.API("service:bot", "POST", "/users/bob/disconnect", nil, nil)
+	for _, disconnect := range []string{"/users/bob/disconnect", "/users/disconnect?userId=bob"} {
+		if got := s.API("service:bot", "POST", disconnect, nil, nil); got != http.StatusTooManyRequests {
+			t.Errorf("a service's POST %s is answered with %d, want 429", disconnect, got)
+		}
 	}
 	for _, c := range []struct {
 		method, path string
@@ -407,6 +408,8 @@ func TestTheDescriptionIsWhatIsServed(t *testing.T) {
 		{"POST", path + "/messages", wire.SendRequest{Content: "x", ReplyTo: nothing}, 404},
 		{"POST", path + "/messages", wire.SendRequest{Content: long}, 413},
 		{"POST", "/users/bob/disconnect", nil, 403},
+		{"POST", "/users/disconnect?userId=bob", nil, 403},
+		{"POST", path + "/messages", json.RawMessage(`{"content":"x","clientMessageId":""}`), 201},
 		{"PATCH", path + "/messages/" + ack.MessageID, wire.EditRequest{Content: "Hello"}, 200},
 		{"PATCH", path + "/messages/" + ack.MessageID, wire.EditRequest{}, 400},
 		{"PATCH", path + "/messages/" + reply.MessageID, wire.EditRequest{Content: "mine"}, 403},
@@ -502,9 +505,12 @@ func TestTheDescriptionIsWhatIsServed(t *testing.T) {
 			t.Errorf("%s %s without a token is answered with %d", c.method, c.path, got)
 		}
 	}
-	for user, want := range map[string]int{"bob": 200, url.PathEscape("a#b"): 400} {
-		if got := s.API("service:bot", "POST", "/users/"+user+"/disconnect", nil, nil); got != want {
-			t.Errorf("a service's disconnect of %s is answered with %d, want %d", user, got, want)
+	for path, want := range map[string]int{
+		"/users/bob/disconnect": 200, "/users/" + url.PathEscape("a#b") + "/disconnect": 400,
+		"/users/disconnect?userId=bob": 200, "/users/disconnect": 400,
+	} {
+		if got := s.API("service:bot", "POST", path, nil, nil); got != want {
+			t.Errorf("a service's POST %s is answered with %d, want %d", path, got, want)
 		}
 	}
 	for _, c := range [][2]string{

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -247,4 +248,20 @@ func TestDisconnect_EndsAllOfAUsersSockets(t *testing.T) {
 	for gone := bob.Expect(wire.TypePresence); gone.UserID != "alice" || gone.Online; gone = bob.Expect(wire.TypePresence) {
 	}
 	s.Connect("alice") // a token that has not ended opens another one
+}
+
+// Ids that a path can't hold are named by the query.
+func TestDisconnect_TakesEveryID(t *testing.T) {
+	s := start(t, local.Config{LogLevel: "warn"})
+	for _, user := range []string{"a/b", "a?b=c&d", "50%", "ö ö"} {
+		socket := s.Connect(user)
+		var ended wire.Disconnected
+		path := "/users/disconnect?userId=" + url.QueryEscape(user)
+		if status := s.API(bot, "POST", path, nil, &ended); status != http.StatusOK || ended.Connections != 1 {
+			t.Errorf("%s is answered %d, %+v", path, status, ended)
+		}
+		if got := socket.Expect(wire.TypeError); got.Code != "disconnected" {
+			t.Errorf("%s got %+v", user, got)
+		}
+	}
 }

@@ -175,7 +175,7 @@ func (s *Rooms) AddMember(ctx context.Context, by, roomID, userID string, onlySi
 		}
 	}
 	if refusal := s.unblockedBy(ctx, by, userID); refusal != nil {
-		// Of a member it is not told that they block whoever adds them again.
+		// Of a member it is not told that they block the one who adds them.
 		_, there, err := s.store.Member(ctx, roomID, userID)
 		switch {
 		case err != nil:

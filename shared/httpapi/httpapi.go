@@ -115,6 +115,7 @@ func New(domain Domain, status func(chat.Code) int, log zerolog.Logger) *API {
 		"PUT /me/push":                                      a.limited(chat.Writing, a.pushing(a.subscribe)),
 		"DELETE /me/push":                                   a.limited(chat.Writing, a.pushing(a.unsubscribe)),
 		"POST /profiles":                                    a.limited(chat.Reading, a.profiles),
+		"POST /users/disconnect":                            a.limited(chat.Writing, a.disconnect),
 		"POST /users/{user}/disconnect":                     a.limited(chat.Writing, a.disconnect),
 		"GET /openapi.json":                                 a.description,
 		"GET /asyncapi.json":                                a.frames,

@@ -19,7 +19,7 @@ var usersOnly = []string{
 }
 
 // servicesOnly lists what no user may do.
-var servicesOnly = []string{"POST /users/{user}/disconnect"}
+var servicesOnly = []string{"POST /users/disconnect", "POST /users/{user}/disconnect"}
 
 // admitting refuses callers whom a path is not for. What a caller may do in a room is
 // said by package chat.
@@ -64,7 +64,7 @@ func (a *API) sendMessage(r *http.Request, userID string) (int, any, error) {
 }
 
 func (a *API) disconnect(r *http.Request, _ string) (int, any, error) {
-	userID, err := a.domain.UserIDs.Normalize(r.PathValue("user"))
+	userID, err := a.userNamed(r)
 	if err != nil {
 		return 0, nil, err
 	}
