@@ -36,6 +36,7 @@ assumed. docs/operations.md says what the other designs are taken to do.
   actions  what each action asks of AWS
   figures  the numbers by which the design is judged
   prices   the prices, their dates and their pages
+  backends what events, pushes and services add
   rooms    one message, by the size of the room`,
 		Example: `  streamroom cost --members 10 --online 0.3 --messages-per-second 5 --connections 10000
   streamroom cost --show message --members 100 --json
@@ -70,6 +71,9 @@ func (c *costCommand) flags(cmd *cobra.Command) {
 	flags.IntVar(&w.FileBytes, "attachment-bytes", w.FileBytes, "the `bytes` of a file")
 	rateVar(flags, &w.Downloads, "attachment-downloads", "the `number` of times that a file is downloaded")
 	flags.IntVar(&w.Users, "users", w.Users, "the `number` of users who sign in in the month; 0 is connections divided by online")
+	flags.BoolVar(&w.Events, "events", w.Events, "with events on a bus of EventBridge")
+	flags.BoolVar(&w.Push, "push", w.Push, "with Web Push to users who are offline")
+	flags.IntVar(&w.Services, "services", w.Services, "the `number` of services, which have tokens of their own")
 	choiceVar(cmd, &w.Tier, []string{cost.Lite, cost.Essentials, cost.Plus}, "tier", "the user pool's `tier`")
 	flags.BoolVar(&w.Traced, "traced", w.Traced, "with X-Ray traces of the functions")
 	flags.BoolVar(&w.Free, "free-tier", false, "leave out what an account gets free each month, if nothing else runs in it")

@@ -9,7 +9,9 @@ type Usage struct {
 	FileGB, FilePuts, FileGets                         float64
 	LogGB, StoredLogGB                                 float64
 	Metrics, Alarms, Dashboards, Traces                float64
+	BusEvents                                          float64
 	Users                                              float64
+	MachineClients, MachineTokens                      float64
 	Tier                                               string // of the user pool
 	OutGB                                              float64
 }
@@ -61,6 +63,9 @@ func (u Usage) Bill(free bool) Bill {
 	add("CloudWatch", "dashboards", u.Dashboards, Dashboard)
 	add("X-Ray", "traces", u.Traces, Trace)
 	add("Cognito", "active users", u.Users, user)
+	add("Cognito", "machine clients", u.MachineClients, MachineClient)
+	add("Cognito", "machine tokens", u.MachineTokens, MachineToken)
+	add("EventBridge", "events", u.BusEvents, BusEvent)
 	add("Internet", "data out", u.OutGB, OutGB)
 	return b
 }

@@ -32,6 +32,8 @@ func TestPrice_Of(t *testing.T) {
 		{"60 TB of files", FileGB, 60 << 10, (50<<10)*0.023 + (10<<10)*0.022},
 		{"a million uploads", FilePut, 1e6, 5},
 		{"a million downloads", FileGet, 1e6, 0.40},
+		{"a million events", BusEvent, 1e6, 1},
+		{"a service's tokens", MachineToken, 720, 1.62},
 		{"20 TB out", OutGB, 20 << 10, (10<<10)*0.09 + (10<<10)*0.085},
 	} {
 		if got := test.price.Of(test.amount); !near(got, test.want) {
@@ -41,7 +43,7 @@ func TestPrice_Of(t *testing.T) {
 	for _, p := range []Price{
 		WebSocketMessage, ConnectionMinute, HTTPRequest, EventOperation, EventMinute, Invocation, GBSecond, WriteUnit, ReadUnit,
 		TableGB, BackupGB, LogGB, StoredLogGB, Metric, Alarm, Dashboard, Trace, LiteUser, EssentialsUser, PlusUser, OutGB,
-		FileGB, FilePut, FileGet,
+		FileGB, FilePut, FileGet, BusEvent, MachineClient, MachineToken,
 	} {
 		if p.Each() <= 0 || !strings.HasPrefix(p.Page, "https://aws.amazon.com/") || p.Unit == "" {
 			t.Errorf("a price lacks its amount, unit or page: %+v", p)

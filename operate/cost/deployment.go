@@ -10,6 +10,12 @@ const (
 	// of package functions counts them.
 	CustomMetrics = 8
 
+	// AnnouncingAlarms and AnnouncingMetrics are those beside them of deployments with
+	// events or pushes, and PushAlarms those with pushes.
+	AnnouncingAlarms  = 1
+	AnnouncingMetrics = 1
+	PushAlarms        = 2
+
 	// RouteMetrics are those of single routes, which API Gateway adds where a stage
 	// has detailed metrics.
 	RouteMetrics = 0 * MetricsOfARoute

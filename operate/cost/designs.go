@@ -67,7 +67,8 @@ func ownMessage(w Workload) Action {
 	batch := w.together(Poll)
 	return Send(w.Content).
 		Plus(Broadcast(w.Members, w.others(), batch, w.Content).Times(1 / batch)).
-		Plus(projection(w))
+		Plus(projection(w)).
+		Plus(w.announced())
 }
 
 // projection is a message's share of lastmessage, which shares its writes among
@@ -195,7 +196,11 @@ func Of(name string, w Workload) Usage {
 	usage.Users, usage.Tier = w.users(), w.Tier
 	usage.TableGB = messages * w.Months * float64(w.Content+itemBytes) / gb
 	usage.addFiles(w)
-	return usage.standing()
+	usage = usage.standing()
+	if name == Streamroom {
+		usage.addBackends(w)
+	}
+	return usage
 }
 
 // An Estimate is what a workload costs in each design.
@@ -230,7 +235,7 @@ const compressed = 0.15
 func (a Action) usage(traced bool) Usage {
 	u := Usage{
 		WebSocketMessages: a.Frames, HTTPRequests: a.Requests, ReadUnits: a.Reads, WriteUnits: a.Writes,
-		FilePuts: a.Puts, FileGets: a.Gets, GBSeconds: a.GBSeconds, LogGB: a.logged() / gb, OutGB: a.Out / gb,
+		FilePuts: a.Puts, FileGets: a.Gets, GBSeconds: a.GBSeconds, BusEvents: a.Events, LogGB: a.logged() / gb, OutGB: a.Out / gb,
 	}
 	for _, n := range a.Invocations {
 		u.Invocations += n

@@ -68,6 +68,7 @@ const (
 	pageWatch    = "https://aws.amazon.com/cloudwatch/pricing/"
 	pageXRay     = "https://aws.amazon.com/xray/pricing/"
 	pageCognito  = "https://aws.amazon.com/cognito/pricing/"
+	pageEvents   = "https://aws.amazon.com/eventbridge/pricing/"
 	pageTransfer = "https://aws.amazon.com/ec2/pricing/on-demand/"
 )
 
@@ -127,6 +128,17 @@ var (
 	EssentialsUser = Price{Unit: "users", Page: pageCognito, Steps: []Step{{10_000, 0}, {0, 0.015}}}
 	PlusUser       = Price{Unit: "users", Page: pageCognito, Steps: flat(0.020)}
 )
+
+// Cognito, of services: by the client, for each second of a month that it is there, and by
+// the token. More than a service needs is cheaper, in steps that are left out.
+var (
+	MachineClient = Price{Unit: "clients", Page: pageCognito, Steps: flat(6)}
+	MachineToken  = Price{Unit: "tokens", Page: pageCognito, Steps: flat(2.25 / 1000)}
+)
+
+// BusEvent is a custom event that is put to a bus of EventBridge, for each 64 KB. Rules, and
+// what they deliver within the account, cost nothing.
+var BusEvent = Price{Unit: "events", Page: pageEvents, Steps: flat(1.00 / million)}
 
 // OutGB is data to the internet, out of whichever service.
 var OutGB = Price{Unit: "GB", Page: pageTransfer, Free: 100, Steps: []Step{

@@ -11,16 +11,17 @@ import (
 
 // Shows are the tables that can be asked for, with what they are about.
 var shows = map[string]func(Workload) Table{
-	"month":   month,
-	"message": message,
-	"idle":    idle,
-	"pings":   pings,
-	"actions": actions,
-	"figures": figures,
-	"parts":   parts,
-	"people":  people,
-	"prices":  prices,
-	"rooms":   rooms,
+	"month":    month,
+	"message":  message,
+	"idle":     idle,
+	"pings":    pings,
+	"actions":  actions,
+	"backends": backends,
+	"figures":  figures,
+	"parts":    parts,
+	"people":   people,
+	"prices":   prices,
+	"rooms":    rooms,
 }
 
 // Shows lists the names that Show knows.
@@ -35,6 +36,7 @@ func Shows() []string { return slices.Sorted(maps.Keys(shows)) }
 //   - actions: what each action asks of AWS
 //   - parts: a million busy messages, connects, syncs and pings, by service
 //   - people: what it costs that users learn of each other
+//   - backends: what events, pushes and services add
 //   - figures: the numbers by which the design is judged
 //   - prices: what is multiplied with
 //   - rooms: one message, by the size of the room

@@ -20,6 +20,7 @@ type Action struct {
 	GBSeconds   float64
 	Out         float64 // bytes to clients
 	Puts, Gets  float64 // requests to the bucket of attachments: uploads and copies, and reads
+	Events      float64 // that are put to the bus
 }
 
 // Plus returns both actions together.
@@ -32,6 +33,7 @@ func (a Action) Plus(b Action) Action {
 	a.Out += b.Out
 	a.Puts += b.Puts
 	a.Gets += b.Gets
+	a.Events += b.Events
 	invocations := maps.Clone(a.Invocations)
 	if invocations == nil {
 		invocations = map[string]float64{}
@@ -53,6 +55,7 @@ func (a Action) Times(n float64) Action {
 	a.Out *= n
 	a.Puts *= n
 	a.Gets *= n
+	a.Events *= n
 	invocations := make(map[string]float64, len(a.Invocations))
 	for name, each := range a.Invocations {
 		invocations[name] = each * n
@@ -324,6 +327,7 @@ var LogLines = map[string]struct{ Lines, Bytes float64 }{
 	topology.Fanout:      {1, 454},
 	topology.LastMessage: {1, 219},
 	topology.API:         {1, 220},
+	topology.Push:        {1, 239},
 }
 
 // Lines that AWS writes, as examples: of each invocation if Lambda logs the
@@ -368,6 +372,7 @@ var times = map[string]time.Duration{
 	topology.Fanout:      35 * time.Millisecond,
 	topology.LastMessage: 35 * time.Millisecond,
 	topology.API:         15 * time.Millisecond,
+	topology.Push:        200 * time.Millisecond, // waiting for push services
 }
 
 const (
@@ -387,7 +392,7 @@ func invoke(function string, rounds float64) Action {
 // memories are the functions' in GB.
 var memories = func() map[string]float64 {
 	gigabytes := map[string]float64{}
-	for _, f := range topology.Functions() {
+	for _, f := range topology.Programs() {
 		gigabytes[f.Name] = float64(f.MemoryMB) / 1024
 	}
 	return gigabytes

@@ -31,6 +31,10 @@ type Workload struct {
 	FileBytes       int     `json:"attachmentBytes"`
 	Downloads       float64 `json:"attachmentDownloads"`
 
+	Events   bool `json:"events"`   // are put to a bus
+	Push     bool `json:"push"`     // Web Push to users who are offline
+	Services int  `json:"services"` // programs with tokens of their own
+
 	Users  int    `json:"users"` // active in the month; 0 is Connections / Online
 	Tier   string `json:"tier"`
 	Traced bool   `json:"traced"`
@@ -106,6 +110,9 @@ func (w Workload) Check() error {
 		return fmt.Errorf("invalid --tier %q: want %s, %s or %s", w.Tier, Lite, Essentials, Plus)
 	}
 	if err := w.checkFiles(); err != nil {
+		return err
+	}
+	if err := w.checkBackends(); err != nil {
 		return err
 	}
 	return w.checkAmounts()
