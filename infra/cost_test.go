@@ -99,3 +99,12 @@ func TestCost_StagesLogAndThrottleWhatIsBilled(t *testing.T) {
 		}
 	}
 }
+
+// Pushes, and the bus that they need, have alarms of their own.
+func TestCost_BillsWhatPushesAdd(t *testing.T) {
+	alarms := func(c *cloud) int { return len(c.all("AWS::CloudWatch::Alarm")) }
+	with := alarms(synthWith(t, pushSettings(map[string]any{"env": "prod"})))
+	if got, want := with-alarms(synth(t, "prod")), cost.AnnouncingAlarms+cost.PushAlarms; got != want {
+		t.Errorf("there are %d alarms more, operate/cost has %d", got, want)
+	}
+}

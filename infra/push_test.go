@@ -90,3 +90,44 @@ func TestPush_IsOffByDefault(t *testing.T) {
 		t.Errorf("there is %v", found)
 	}
 }
+
+// EventBridge may invoke the function, by that rule alone.
+func TestPush_EventBridgeMayInvokeIt(t *testing.T) {
+	c := synthWith(t, pushSettings(map[string]any{"env": "prod"}))
+	rule, invokers := c.only(t, "AWS::Events::Rule"), map[string]int{}
+	for _, r := range c.all("AWS::Lambda::Permission") {
+		principal := fmt.Sprint(r.at("Principal"))
+		invokers[principal]++
+		if principal == "apigateway.amazonaws.com" {
+			continue
+		}
+		r.expect(t, `"events.amazonaws.com"`, "Principal")
+		r.expect(t, `"lambda:InvokeFunction"`, "Action")
+		r.expect(t, `{"Fn::GetAtt":["`+rule.id+`","Arn"]}`, "SourceArn")
+		f := c.templates[r.concern].Resources[fmt.Sprint(r.at("FunctionName", "Fn::GetAtt", 0))]
+		if got := c.program(t, f); got != topology.Push {
+			t.Errorf("the rule may invoke %s", got)
+		}
+	}
+	if invokers["events.amazonaws.com"] != 1 {
+		t.Errorf("the function may be invoked by %v", invokers)
+	}
+}
+
+// What the bus does not take goes where Lambda's own failures do, within the role.
+func TestEvents_AreKeptWithinTheRole(t *testing.T) {
+	c := synthWith(t, pushSettings(map[string]any{"env": "prod"}))
+	for _, f := range c.all("AWS::Lambda::Function") {
+		if isDeploymentHelper(f) || c.program(t, f) != topology.Fanout {
+			continue
+		}
+		g := &guard{function: topology.Fanout, used: map[permission]bool{}, statements: resolver{t, c, ""}.statements(f)}
+		for key, want := range map[string]bool{topology.FailurePrefix + "EventsNotPut/unknown/2026/01/01/x": true, "other/x": false} {
+			if got := g.allow(call{action: putObject, resource: bucketARN(failuresName + "/" + key)}); got != want {
+				t.Errorf("fanout may put %s: %t, want %t", key, got, want)
+			}
+		}
+		return
+	}
+	t.Error("there is no fanout")
+}
