@@ -149,7 +149,7 @@ var usageErrors = map[string]string{
 	"verify --leftover x":      `streamroom verify: invalid --leftover "x": want a duration such as 30s or 2h; see`,
 	"verify --read-rate -1":    `streamroom verify: --read-rate must not be negative; see`,
 	"restore --env dev":        `streamroom restore: --from is missing: the name of the table that was restored from a backup; see`,
-	"restore --from x --table y --region us-east-1 --entity connection": `streamroom restore: invalid --entity "connection": want message, room, member, profile; see`,
+	"restore --from x --table y --region us-east-1 --entity connection": `streamroom restore: invalid --entity "connection": want message, room, member, ban, profile; see`,
 	"erase --env dev":                             `streamroom erase: --user is missing: the id of the user to erase; see`,
 	"erase --env dev --user a#b":                  `streamroom erase: invalid --user "a#b": invalid userId: want no '#' and no control characters; see`,
 	"erase --table x --region us-east-1 --user a": `streamroom erase: --attachments is missing: the name of the bucket that has the table's files; see`,
@@ -163,7 +163,7 @@ var usageErrors = map[string]string{
 	"cost --members many":    `streamroom cost: invalid --members "many": want a whole number; see`,
 	"cost --online 30":       `streamroom cost: invalid --online 30: want a share above 0 and up to 1, such as 0.3; see`,
 	"cost --pace 0s":         `streamroom cost: --pace must be positive; see`,
-	"cost --show year":       `streamroom cost: invalid --show "year": want actions, figures, idle, message, month, parts, people, pings, prices or rooms; see`,
+	"cost --show year":       `streamroom cost: invalid --show "year": want actions, backends, figures, idle, message, month, parts, people, pings, prices or rooms; see`,
 	"cost --tier free":       `streamroom cost: invalid --tier "free": want lite, essentials or plus; see`,
 	"cost --json --markdown": `streamroom cost: use --json or --markdown, not both; see`,
 }
