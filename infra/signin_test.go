@@ -3,6 +3,8 @@ package main
 import (
 	"strings"
 	"testing"
+
+	"github.com/streamroom/streamroom/web"
 )
 
 // policyOf is the browser client's Content-Security-Policy, deployed.
@@ -34,6 +36,23 @@ func TestAPoolWithASiteHasAPageToSignIn(t *testing.T) {
 	if policy := policyOf(t, c); !strings.Contains(policy, ".auth."+region+".amazoncognito.com https://attachments.s3.") || strings.Contains(policy, "invalid") {
 		t.Errorf("the page's policy is %s", policy)
 	}
+}
+
+// The page's policy is that of package web, but for the origins, and browsers ask for its files
+// again each time: an old service worker would outlive its page.
+func TestTheSiteIsServedAsLocally(t *testing.T) {
+	c := synth(t, "dev")
+	want, err := web.Config{}.ContentSecurityPolicy()
+	if err != nil {
+		t.Fatal(err)
+	}
+	directives := strings.Split(policyOf(t, c), "; ")
+	for i, own := range strings.Split(want, "; ") {
+		if i >= len(directives) || !strings.HasPrefix(directives[i], own) || strings.HasPrefix(own, "trusted-types ") && directives[i] != own {
+			t.Errorf("deployed is %q, want %s", directives, own)
+		}
+	}
+	c.only(t, "Custom::CDKBucketDeployment").expect(t, `"no-cache"`, "SystemMetadata", "cache-control")
 }
 
 func TestAPoolWithoutASiteHasNoPage(t *testing.T) {

@@ -52,6 +52,7 @@ func TestAccessibility(t *testing.T) {
 	source := axe(t)
 	f := newFake(t)
 	conversation(f)
+	f.with(func() { f.pushKey = vapidKey(1) })
 	start := openPage(t, f.URL+"/")
 	start.until(`document.activeElement?.dataset.testid === "signin-name"`)
 	looks := []struct {
@@ -76,6 +77,9 @@ func TestAccessibility(t *testing.T) {
 		for button, dialog := range map[string]string{"members": "members", "new-room": "new-room", "new-direct": "new-direct", "help": "help", "account": "profile"} {
 			alice.do(`document.querySelector("[data-testid=` + button + `]").click()`)
 			alice.until(`document.getElementById("` + dialog + `-dialog").open`)
+			if dialog == "profile" {
+				alice.until(`!document.getElementById("notify-push-row").hidden`)
+			}
 			alice.accessible(source, dialog+" dialog, "+look.name)
 			alice.escape()
 			alice.until(`document.querySelector("dialog[open]") === null`)

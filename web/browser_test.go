@@ -228,7 +228,7 @@ func (p *page) within(patience time.Duration, js string) {
 		select {
 		case <-tick.C:
 		case <-deadline.C:
-			p.t.Fatalf("not within %v: %s\nthe page says:\n%s", patience, js, eval[string](p, "document.body.innerText"))
+			p.t.Fatalf("not within %v: %s\nthe page says:\n%s", patience, js, eval[string](p, "globalThis.document?.body.innerText ?? JSON.stringify(globalThis.shown)"))
 		}
 	}
 }

@@ -28,6 +28,24 @@ func (f *fake) handleChanges(mux *http.ServeMux) {
 			answer(w, http.StatusOK, wire.Me{UserID: user, DisplayName: f.names[user]})
 		}
 	}))
+	mux.HandleFunc("PUT /api/rooms/{id}/notify", f.as(f.setNotify))
+	mux.HandleFunc("GET /api/me/push", f.as(f.pushing(func(w http.ResponseWriter, _ *http.Request, _ string) {
+		answer(w, http.StatusOK, wire.PushKey{PublicKey: f.pushKey})
+	})))
+	mux.HandleFunc("PUT /api/me/push", f.as(f.pushing(func(w http.ResponseWriter, r *http.Request, user string) {
+		if in, ok := decode[wire.PushSubscription](w, r); ok {
+			if !slices.Contains(f.pushes[user], in.Endpoint) {
+				f.pushes[user] = append(f.pushes[user], in.Endpoint)
+			}
+			w.WriteHeader(http.StatusNoContent)
+		}
+	})))
+	mux.HandleFunc("DELETE /api/me/push", f.as(f.pushing(func(w http.ResponseWriter, r *http.Request, user string) {
+		if in, ok := decode[wire.PushEndpoint](w, r); ok {
+			f.pushes[user] = slices.DeleteFunc(f.pushes[user], func(endpoint string) bool { return endpoint == in.Endpoint })
+			w.WriteHeader(http.StatusNoContent)
+		}
+	})))
 	mux.HandleFunc("GET /api/me/blocks", f.as(func(w http.ResponseWriter, _ *http.Request, _ string) {
 		answer(w, http.StatusOK, wire.BlockList{Blocks: []wire.Block{}})
 	}))
@@ -67,6 +85,41 @@ func (f *fake) changeRoom(w http.ResponseWriter, r *http.Request, user string) {
 	}
 	f.broadcast(id, wire.RoomChanged{Type: wire.TypeRoomChanged, ChatRoomID: id, Name: room.name})
 	answer(w, http.StatusOK, f.describe(id))
+}
+
+// pushing refuses what is asked for where there is no Web Push.
+func (f *fake) pushing(next func(http.ResponseWriter, *http.Request, string)) func(http.ResponseWriter, *http.Request, string) {
+	return func(w http.ResponseWriter, r *http.Request, user string) {
+		if f.pushKey == "" {
+			problem(w, http.StatusNotFound, "not_found", "there is no Web Push")
+			return
+		}
+		next(w, r, user)
+	}
+}
+
+func (f *fake) setNotify(w http.ResponseWriter, r *http.Request, user string) {
+	in, ok := decode[wire.NotifyRequest](w, r)
+	if !ok {
+		return
+	}
+	f.chooses(r.PathValue("id"), user, in.Notify)
+	answer(w, http.StatusOK, f.rooms[r.PathValue("id")].notify[user])
+}
+
+// chooses sets what a user is notified of in a room, and tells the user's devices.
+func (f *fake) chooses(id, user, notify string) {
+	room := f.rooms[id]
+	if room.notify == nil {
+		room.notify = map[string]wire.Notify{}
+	}
+	now := wire.Notify{Notify: notify, NotifyAt: max(time.Now().UnixMilli(), room.notify[user].NotifyAt+1)}
+	room.notify[user] = now
+	for c := range f.conns {
+		if c.user == user {
+			f.post(c, wire.NotifyChanged{Type: wire.TypeNotifyChanged, ChatRoomID: id, Notify: notify, At: now.NotifyAt})
+		}
+	}
 }
 
 func (f *fake) markRead(w http.ResponseWriter, r *http.Request, user string) {

@@ -37,6 +37,9 @@ type fake struct {
 	syncs int
 	names map[string]string // by user, those who chose one
 
+	pushKey string              // "": there is no Web Push
+	pushes  map[string][]string // by user, the endpoints of their subscriptions
+
 	down    bool                                             // refuses handshakes
 	deliver func(c *fakeConn, m wire.Message) []wire.Message // what a connection gets of a message
 	refuse  func(f wire.ClientFrame) any                     // answers a send in place of an ack
@@ -55,6 +58,7 @@ type fakeRoom struct {
 	place    *wire.Place
 	distance float64           // of the place from where is searched, m
 	read     map[string]string // by user, the id that the user has read up to
+	notify   map[string]wire.Notify
 }
 
 type fakeConn struct {
@@ -80,7 +84,7 @@ func startFake(t testing.TB, start func(*httptest.Server)) *fake {
 		rooms: map[string]*fakeRoom{"general": {name: "general", members: []string{"system"}}},
 		conns: make(map[*fakeConn]bool),
 		sent:  make(map[string]wire.Ack),
-		names: make(map[string]string),
+		names: make(map[string]string), pushes: make(map[string][]string),
 	}
 	page, err := web.Handler(localConfig)
 	if err != nil {
@@ -336,6 +340,7 @@ func (f *fake) listRooms(w http.ResponseWriter, _ *http.Request, user string) {
 			continue
 		}
 		s := wire.RoomSummary{ChatRoomID: id, Name: room.name, Type: cmp.Or(room.kind, "group"), LastMessageAt: 1, Unread: room.unread(user)}
+		s.Notify, s.NotifyAt = room.notify[user].Notify, room.notify[user].NotifyAt
 		if room.kind == "dm" {
 			for _, other := range room.members {
 				if other != user {

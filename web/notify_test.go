@@ -2,6 +2,8 @@ package web_test
 
 import (
 	"fmt"
+	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -70,9 +72,39 @@ func TestNotifications(t *testing.T) {
 	alice.click("profile-save")
 	alice.until(`document.querySelector("dialog[open]") === null`)
 
-	// Of direct messages, and of no other ones unless they were chosen.
+	// Of all but what was chosen for a room, here or on another device.
 	f.say("dm", "bob", "while she looks")
 	alice.unread("dm", "3")
+	alice.openRoom("team")
+	alice.click("members")
+	alice.until(`document.getElementById("notify-level").value === "all"`)
+	alice.do(`document.getElementById("notify-level").focus()`)
+	alice.typed("m")
+	alice.until(`document.getElementById("notify-level").value === "mentions"`)
+	poll(t, func() (chosen bool) {
+		f.with(func() { chosen = f.rooms["team"].notify["alice"].Notify == "mentions" })
+		return chosen
+	})
+	for _, look := range []struct {
+		name          string
+		width, height int64
+		scheme        string
+	}{{"room-light", 1000, 700, "light"}, {"room-phone", 390, 780, "dark"}, {"room-narrow", 320, 640, "light"}} {
+		alice.look(look.width, look.height, look.scheme)
+		alice.do(`document.getElementById("notify-level").scrollIntoView({block: "center"})`)
+		alice.screenshot("notify-" + look.name)
+		if wide := eval[int](alice, `document.documentElement.scrollWidth - innerWidth`); wide > 0 {
+			t.Errorf("%s: the page is %d px too wide", look.name, wide)
+		}
+	}
+	alice.look(1200, 800, "light")
+	// What is refused is said, and not so.
+	f.with(func() { f.fail = func(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, "/notify") } })
+	alice.arrow("ArrowDown", 0)
+	alice.until(`document.getElementById("notify-level").value === "mentions" && document.getElementById("notify-problem").textContent !== ""`)
+	f.with(func() { f.fail = nil })
+	alice.escape()
+	alice.openRoom("general")
 	alice.away("true")
 	f.say("team", "bob", "not for her")
 	f.say("dm", "bob", "Lunch?")
@@ -80,11 +112,8 @@ func TestNotifications(t *testing.T) {
 	alice.away("false")
 	alice.openRoom("team")
 	alice.click("members")
-	alice.until(`document.getElementById("notify-level").value === "mentions"`)
-	alice.look(390, 780, "dark")
-	alice.screenshot("notify-room")
-	alice.look(1200, 800, "light")
-	alice.do(`document.getElementById("notify-level").value = "all"; document.getElementById("notify-level").dispatchEvent(new Event("change"))`)
+	f.with(func() { f.chooses("team", "alice", "all") })
+	alice.until(`document.getElementById("notify-level").value === "all" && document.getElementById("notify-problem").textContent === ""`)
 	alice.escape()
 	alice.openRoom("general")
 	alice.away("true")

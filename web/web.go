@@ -84,8 +84,8 @@ const (
 // ContentSecurityPolicy is the policy to serve the page with: scripts and styles
 // from the page's origin only, no HTML made from strings, connections to the
 // page's origin (WebSockets included) and to the origins that c names; pictures, sound
-// and videos from the page's origin, where attachments are, and from the page itself. It
-// fails when a URL of c can't be parsed.
+// and videos from the page's origin, where attachments are, and from the page itself; its
+// own service worker. It fails when a URL of c can't be parsed.
 func (c Config) ContentSecurityPolicy() (string, error) {
 	connect := []string{"'self'"}
 	media := []string{"'self'", "blob:"}
@@ -112,11 +112,14 @@ func (c Config) ContentSecurityPolicy() (string, error) {
 		"img-src data: " + strings.Join(media, " "),
 		"media-src " + strings.Join(media, " "),
 		"connect-src " + strings.Join(connect, " "),
+		"worker-src 'self'",
 		"base-uri 'none'",
 		"form-action 'none'",
 		"frame-ancestors 'none'",
 		"require-trusted-types-for 'script'",
-		"trusted-types 'none'",
+		// The page makes this one, once, for the one script that it registers as its service
+		// worker: see app/ui/push.js. No other can be made, not even one of the same name.
+		"trusted-types streamroom-worker",
 	}, "; "), nil
 }
 

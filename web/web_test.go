@@ -147,6 +147,9 @@ func TestContentSecurityPolicy(t *testing.T) {
 			if !strings.Contains(policy, tt.connect) {
 				t.Errorf("%q lacks %q", policy, tt.connect)
 			}
+			if own := "worker-src 'self'; "; !strings.Contains(policy, own) || !strings.HasSuffix(policy, "; require-trusted-types-for 'script'; trusted-types streamroom-worker") {
+				t.Errorf("%q allows other workers, or other policies, than the page's one", policy)
+			}
 			if strings.Contains(policy, "unsafe") || strings.Contains(policy, "*") {
 				t.Errorf("%q allows too much", policy)
 			}
@@ -184,7 +187,7 @@ func TestFilesStandAlone(t *testing.T) {
 func TestThePageAsksForAllModulesAtOnce(t *testing.T) {
 	files := files(t)
 	for name := range files {
-		if !strings.HasSuffix(name, ".js") || name == "app/app.js" {
+		if !strings.HasSuffix(name, ".js") || name == "app/app.js" || name == "app/pushworker.js" {
 			continue
 		}
 		if !strings.Contains(string(files["index.html"]), `<link rel="modulepreload" href="`+name+`">`) {

@@ -107,7 +107,7 @@ class App {
       (room) => this.#goTo(room),
     );
     this.#profile = new ProfileDialog(async (name, hidden) => {
-      this.#notifications.save();
+      await this.#notifications.save();
       await this.#chat?.setDisplayName(name);
       if (hidden !== undefined) await this.#chat?.hidePresence(hidden);
       this.#displayName = name;
@@ -264,7 +264,8 @@ class App {
     const text = `${what.join(" ")} Signing out deletes what is not sent.`;
     if (what.length > 0 && !(await confirmed("Sign out?", text, "Sign out"))) return;
     const chat = this.#chat;
-    this.#notifications.forget();
+    await this.#notifications.forget(); // first: it needs the token
+    if (this.#chat && chat !== this.#chat) return; // someone else has signed in
     this.#leave("");
     chat?.forget(); // last: what was begun in a room is saved as it is left
   }
@@ -342,6 +343,7 @@ class App {
     becomeAvatar(byId("account-avatar", HTMLElement), name);
     byId("account-name", HTMLElement).textContent = name;
     this.#chatElement.classList.toggle("in-room", this.#conversation.id !== "");
+    this.#notifications.opened(this.#conversation.id);
     this.#blocks.draw();
     // First: what is shown is read.
     this.#conversation.draw(now);
