@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/oklog/ulid/v2"
+
 	"github.com/streamroom/streamroom/client"
 )
 
@@ -260,6 +262,9 @@ func (d *days) compareReports(room *room, listed map[[2]string]bool) {
 	room.mu.Lock()
 	defer room.mu.Unlock()
 	for key, sure := range room.reports {
+		if id, err := ulid.ParseStrict(key[0]); err == nil && d.mayBeExpired(room, id) {
+			continue // it goes with its message
+		}
 		if sure && !listed[key] {
 			d.ledger.violate(Violation{Promise: Reported, Room: room.id, Client: key[1], IDs: key[:1], Detail: "a report is not in the list"})
 		}
