@@ -76,7 +76,6 @@ func plants() map[string]plant {
 		"a function's clock is fast by a second a minute":     wrap(only(topology.SendMessage, fastClock), Dated),
 		"a token is kept until its end":                       {DaysConfig{Token: keepToken}, []Promise{Costs}},
 		"a client does not replace its connection before 2 h": {DaysConfig{Transport: keepConnection}, []Promise{Ended}},
-		"no one is sent who comes and goes":                   wrap(only(topology.Fanout, withoutRecords(table.SeenKey)), Differs),
 		"a projection that a restart forgets":                 wrap(forgetAtRestart(topology.LastMessage), List),
 	}
 }
