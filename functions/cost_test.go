@@ -251,6 +251,9 @@ func TestCost_UnitsAreWhatTheFunctionsUse(t *testing.T) {
 			}
 			d.expectMetrics()
 			for name, want := range cost.LogLines {
+				if name == topology.Push {
+					continue // see TestCost_Push
+				}
 				if got := d.lines[name]; got.Lines != want.Lines || !within(got.Bytes, want.Bytes) {
 					t.Errorf("%s logs %v lines of %v bytes, operate/cost has %v of %v", name, got.Lines, got.Bytes, want.Lines, want.Bytes)
 				}
