@@ -3,6 +3,8 @@ package dynamodb
 import (
 	"database/sql/driver"
 	"fmt"
+	"strconv"
+	"sync/atomic"
 
 	"github.com/rs/zerolog"
 	"modernc.org/sqlite"
@@ -13,18 +15,24 @@ const (
 	// moved to the file. A page that was written several times is moved once.
 	checkpointPages = 1000
 	// maxLogPages is how long the log grows while writes never pause: 32 MB, and what comes
-	// until the next pass.
+	// until the next pass. A pass that has not ended while as much again was written has
+	// writes wait for it.
 	maxLogPages = 8000
 	// maxPasses is how often a long log is moved before writes wait for the rest.
 	maxPasses = 3
 	// fewPages are moved in some milliseconds.
 	fewPages = 200
+	// readersWait is how many milliseconds a log that is as long as it may be waits for
+	// readers that still use it; a longer one waits in proportion, up to mostWait.
+	readersWait, mostWait = 20, 1000
 )
 
 // checkpointer moves what the log holds to the data file, beside the writer and on a
 // connection of its own, so that no write waits for the disk. SQLite begins the log again
 // with the first write that finds all of it moved. While writes never pause there is
 // always a rest, so once the log is long they are held for the time that this rest takes.
+// On a busy machine passes may come late: then writes wait for them, so that the log is
+// bounded by what is written and not by who gets the processor.
 //
 // A pass that fails, as on a full disk, changes nothing: the log stays and grows, and the
 // next pass tries again ("Write-Ahead Logging", sqlite.org).
@@ -36,7 +44,9 @@ type checkpointer struct {
 	longest int64 // pages: maxLogPages
 
 	pages   int           // written since the last pass was due; the writer's own
+	behind  atomic.Int64  // pages, written since the pass that ended last began
 	due     chan struct{} // holds one token
+	passed  chan struct{} // holds one token: a pass has ended
 	closing chan struct{}
 	ended   chan struct{}
 }
@@ -44,7 +54,7 @@ type checkpointer struct {
 func newCheckpointer(s *storage, log zerolog.Logger) *checkpointer {
 	return &checkpointer{
 		storage: s, log: log, dsn: s.dsn, every: checkpointPages, longest: maxLogPages,
-		due: make(chan struct{}, 1), closing: make(chan struct{}), ended: make(chan struct{}),
+		due: make(chan struct{}, 1), passed: make(chan struct{}, 1), closing: make(chan struct{}), ended: make(chan struct{}),
 	}
 }
 
@@ -55,6 +65,7 @@ func (k *checkpointer) wrote(c *conn) {
 		k.log.Error().Err(err).Msg("cannot count the pages of the data file's log")
 		pages = 1
 	}
+	k.behind.Add(int64(pages))
 	if k.pages += pages; k.pages < k.every {
 		return
 	}
@@ -62,6 +73,18 @@ func (k *checkpointer) wrote(c *conn) {
 	select {
 	case k.due <- struct{}{}:
 	default:
+	}
+}
+
+// wait has the writer, which holds no lock, wait until passes are no longer late. One that
+// failed has ended, too: writes go on.
+func (k *checkpointer) wait() {
+	for k.behind.Load() >= k.longest {
+		select {
+		case <-k.passed:
+		case <-k.ended:
+			return
+		}
 	}
 }
 
@@ -73,7 +96,14 @@ func (k *checkpointer) run() {
 			return
 		case <-k.due:
 		}
-		if err := guard(k.pass); err != nil {
+		written := k.behind.Load()
+		err := guard(k.pass)
+		k.behind.Add(-written)
+		select {
+		case k.passed <- struct{}{}:
+		default:
+		}
+		if err != nil {
 			k.log.Error().Err(err).Msg("the data file's log could not be moved to it, and grows until that succeeds; nothing is lost, but see to it that the disk has room")
 		}
 	}
@@ -107,9 +137,10 @@ func (k *checkpointer) pass() (err error) {
 	}
 	k.storage.writing.Lock()
 	defer k.storage.writing.Unlock()
-	// Readers that still use the log are waited for. If they take long it grows on until
+	// Readers that still use the log are waited for. If they take longer it grows on until
 	// the next pass.
-	if err := c.query("PRAGMA busy_timeout=20", nil, func([]driver.Value) (bool, error) { return true, nil }); err != nil {
+	wait := min(readersWait*l.pages/k.longest, mostWait)
+	if err := c.query("PRAGMA busy_timeout="+strconv.FormatInt(wait, 10), nil, func([]driver.Value) (bool, error) { return true, nil }); err != nil {
 		return err
 	}
 	_, err = c.checkpoint("RESTART")

@@ -107,6 +107,14 @@ func (e *Engine) runWriter() {
 // runGroup runs jobs in one transaction and sets the error of each. A job that panics fails
 // alone: its group is undone, and the others run again without it.
 func (e *Engine) runGroup(group []*job) {
+	if k := e.commitGroup(group); k != nil {
+		k.wait()
+	}
+}
+
+// commitGroup is runGroup without a wait for the checkpointer, which it returns; nil in
+// memory.
+func (e *Engine) commitGroup(group []*job) *checkpointer {
 	e.storage.writing.Lock()
 	defer e.storage.writing.Unlock()
 	for len(group) > 0 {
@@ -124,6 +132,7 @@ func (e *Engine) runGroup(group []*job) {
 	if e.checkpointer != nil {
 		e.checkpointer.wrote(e.storage.writer)
 	}
+	return e.checkpointer
 }
 
 // tryGroup commits a group or undoes it. If it undid it because a job panicked, it returns
