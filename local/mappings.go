@@ -90,7 +90,8 @@ func newStreams(c aws.Config) (streams, error) {
 	options := client.Options()
 	wire, err := awsjson.New(awsjson.Config{
 		ServiceID: dynamodbstreams.ServiceID, SigningName: "dynamodb", Region: c.Region, Endpoint: aws.ToString(c.BaseEndpoint),
-		Credentials: c.Credentials, HTTPClient: options.HTTPClient, Protocol: options.Protocol, Types: dynamodbstreams.TypeRegistry,
+		Credentials: c.Credentials, HTTPClient: options.HTTPClient, Target: schemas.DynamoDBStreams_20120810.ID().Name,
+		Protocol: options.Protocol, Types: dynamodbstreams.TypeRegistry,
 	})
 	return streams{client, wire}, err
 }

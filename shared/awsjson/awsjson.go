@@ -42,14 +42,16 @@ type Config struct {
 	Credentials aws.CredentialsProvider
 	HTTPClient  aws.HTTPClient
 
-	Protocol smithyhttp.ClientProtocol
-	Types    *smithy.TypeRegistry // of the service's errors
+	Target   string                    // of operations, before their names, such as DynamoDB_20120810
+	Protocol smithyhttp.ClientProtocol // reads answers; of AWS JSON 1.0
+	Types    *smithy.TypeRegistry      // of the service's errors
 }
 
 // Client calls one service. It is safe for concurrent use.
 type Client struct {
 	c      Config
 	url    *url.URL
+	path   []byte        // of the endpoint, as signatures have it
 	signer *sigv4.Signer // nil: requests are not signed
 }
 
@@ -62,7 +64,7 @@ func New(c Config) (*Client, error) {
 	if u.Path == "" {
 		u.Path = "/"
 	}
-	client := &Client{c: c, url: u}
+	client := &Client{c: c, url: u, path: sigv4.AppendEscaped(nil, u.EscapedPath(), true)}
 	if c.Credentials != nil && !sigv4.IsAnonymous(c.Credentials) {
 		client.signer = sigv4.New(c.SigningName, c.Region)
 	}
@@ -118,54 +120,61 @@ func failed(resp *http.Response, err error) error {
 
 // request returns the request of a call.
 func (c *Client) request(ctx context.Context, operation *smithy.OperationSchema, in smithy.Serializable) (*http.Request, error) {
-	draft := smithyhttp.Request{Request: &http.Request{URL: &url.URL{}, Header: make(http.Header, 2)}}
-	if err := c.c.Protocol.SerializeRequest(ctx, operation, in, &draft); err != nil {
-		return nil, &smithy.SerializationError{Err: err}
-	}
-	body, err := io.ReadAll(draft.GetStream())
+	body, err := encode(in)
 	if err != nil {
 		return nil, &smithy.SerializationError{Err: err}
 	}
-	return c.build(ctx, draft.Method, draft.Header.Get("Content-Type"), draft.Header.Get("X-Amz-Target"), body)
+	return c.build(ctx, "application/x-amz-json-1.0", c.c.Target+"."+operation.ID().Name, body)
 }
 
+// sent is a request's body.
+type sent struct{ bytes.Reader }
+
+// Close implements io.Closer.
+func (*sent) Close() error { return nil }
+
 // build returns a request that is signed.
-func (c *Client) build(ctx context.Context, method, contentType, target string, body []byte) (*http.Request, error) {
+func (c *Client) build(ctx context.Context, contentType, target string, body []byte) (*http.Request, error) {
 	req := (&http.Request{
-		Method: method, URL: c.url, Host: c.url.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, ContentLength: int64(len(body)),
-		GetBody: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil },
+		Method: http.MethodPost, URL: c.url, Host: c.url.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, ContentLength: int64(len(body)),
+		GetBody: func() (io.ReadCloser, error) {
+			s := &sent{}
+			s.Reset(body)
+			return s, nil
+		},
 	}).WithContext(ctx)
 	req.Body, _ = req.GetBody()
-	req.Header = make(http.Header, 7)
-	req.Header["Content-Type"], req.Header["X-Amz-Target"] = []string{contentType}, []string{target}
-	req.Header["User-Agent"] = []string{userAgent}
-	req.Header["Accept-Encoding"] = []string{"identity"} // the checksum is of what is sent
+	req.Header = make(http.Header, 8)
+	values := make([]string, 0, 7)
+	set := func(name, value string) {
+		values = append(values, value)
+		req.Header[name] = values[len(values)-1 : len(values) : len(values)]
+	}
+	set("Content-Type", contentType)
+	set("X-Amz-Target", target)
+	set("User-Agent", userAgent)
+	set("Accept-Encoding", "identity") // the checksum is of what is sent
 	if c.signer == nil {
 		return req, nil
 	}
-	return req, c.sign(req, body)
-}
-
-// sign signs a request for now, by the real clock, as the SDK's clients do.
-func (c *Client) sign(req *http.Request, body []byte) error {
-	credentials, err := c.c.Credentials.Retrieve(req.Context())
+	credentials, err := c.c.Credentials.Retrieve(ctx)
 	if err != nil {
-		return fmt.Errorf("get identity: %w", err)
+		return nil, fmt.Errorf("get identity: %w", err)
 	}
-	date, sum := sigv4.Date(time.Now()), sha256.Sum256(body)
+	date, sum := sigv4.Date(time.Now()), sha256.Sum256(body) // by the real clock, as the SDK's clients do
 	headers := append(make([]sigv4.Header, 0, 6), sigv4.Header{Name: "content-length", Value: strconv.Itoa(len(body))},
-		sigv4.Header{Name: "content-type", Value: req.Header.Get("Content-Type")},
+		sigv4.Header{Name: "content-type", Value: contentType},
 		sigv4.Header{Name: "host", Value: req.Host}, sigv4.Header{Name: "x-amz-date", Value: date})
 	if token := credentials.SessionToken; token != "" {
-		req.Header["X-Amz-Security-Token"] = []string{token}
+		set("X-Amz-Security-Token", token)
 		headers = append(headers, sigv4.Header{Name: "x-amz-security-token", Value: token})
 	}
-	headers = append(headers, sigv4.Header{Name: "x-amz-target", Value: req.Header.Get("X-Amz-Target")})
-	req.Header["X-Amz-Date"] = []string{date}
-	req.Header["Authorization"] = []string{c.signer.Authorization(credentials, date, sigv4.Request{
-		Method: req.Method, Path: sigv4.AppendEscaped(nil, c.url.EscapedPath(), true), Headers: headers, SHA256: hex.EncodeToString(sum[:]),
-	})}
-	return nil
+	headers = append(headers, sigv4.Header{Name: "x-amz-target", Value: target})
+	set("X-Amz-Date", date)
+	set("Authorization", c.signer.Authorization(credentials, date, sigv4.Request{
+		Method: req.Method, Path: c.path, Headers: headers, SHA256: hex.EncodeToString(sum[:]),
+	}))
+	return req, nil
 }
 
 // summed is a body, with the checksum of what was read of it.

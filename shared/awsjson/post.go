@@ -32,7 +32,7 @@ func (c *Client) post(ctx context.Context, target string, in, out any) error {
 	if err != nil {
 		return &smithy.SerializationError{Err: err}
 	}
-	req, err := c.build(ctx, http.MethodPost, "application/x-amz-json-1.1", target, body)
+	req, err := c.build(ctx, "application/x-amz-json-1.1", target, body)
 	if err != nil {
 		return err
 	}

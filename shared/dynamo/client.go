@@ -44,7 +44,7 @@ func NewClient(c aws.Config) Client {
 	}
 	wire, err := awsjson.New(awsjson.Config{
 		ServiceID: dynamodb.ServiceID, SigningName: "dynamodb", Region: c.Region, Endpoint: endpoint.URI.String(),
-		Credentials: c.Credentials, HTTPClient: options.HTTPClient, Protocol: options.Protocol, Types: dynamodb.TypeRegistry,
+		Credentials: c.Credentials, HTTPClient: options.HTTPClient, Target: schemas.DynamoDB_20120810.ID().Name, Protocol: options.Protocol, Types: dynamodb.TypeRegistry,
 	})
 	if err != nil {
 		return sdk
