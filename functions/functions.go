@@ -13,6 +13,7 @@ import (
 	"os"
 	"runtime/debug"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
@@ -27,6 +28,7 @@ import (
 	"github.com/streamroom/streamroom/shared/dynamo"
 	"github.com/streamroom/streamroom/shared/eventbus"
 	"github.com/streamroom/streamroom/shared/failures"
+	"github.com/streamroom/streamroom/shared/http1"
 	"github.com/streamroom/streamroom/shared/objects"
 	"github.com/streamroom/streamroom/shared/parameter"
 	"github.com/streamroom/streamroom/shared/review"
@@ -128,11 +130,36 @@ const attemptTimeout = 1500 * time.Millisecond
 
 func (w wiring) store() *dynamo.Store {
 	if w.AWS.HTTPClient == nil {
-		w.AWS.HTTPClient = awshttp.NewBuildableClient().WithTimeout(attemptTimeout).WithTransportOptions(func(t *http.Transport) {
-			t.MaxIdleConns, t.MaxIdleConnsPerHost = tableConnections, tableConnections
-		})
+		w.AWS.HTTPClient = &tableClient{}
 	}
 	return dynamo.New(dynamo.NewClient(w.AWS), w.vars.Table(), w.Now)
+}
+
+// tableClient reaches the table. All that the store asks goes to one endpoint, whose
+// connections need no goroutines then, nor most of what net/http's take.
+type tableClient struct {
+	once   sync.Once
+	host   string
+	direct *http1.Transport // nil: there is a proxy
+	sdk    aws.HTTPClient
+}
+
+// Do implements aws.HTTPClient.
+func (c *tableClient) Do(r *http.Request) (*http.Response, error) {
+	c.once.Do(func() {
+		c.host = r.URL.Host
+		if proxy, err := http.ProxyFromEnvironment(r); proxy == nil && err == nil {
+			c.direct = http1.New(r.URL, attemptTimeout)
+			c.direct.Timeout, c.direct.MaxIdle = attemptTimeout, tableConnections
+		}
+		c.sdk = awshttp.NewBuildableClient().WithTimeout(attemptTimeout).WithTransportOptions(func(t *http.Transport) {
+			t.MaxIdleConns, t.MaxIdleConnsPerHost = tableConnections, tableConnections
+		})
+	})
+	if c.direct != nil && r.URL.Host == c.host {
+		return c.direct.RoundTrip(r)
+	}
+	return c.sdk.Do(r)
 }
 
 // objectTimeout is how long one request to the bucket may take. The longest copies a file

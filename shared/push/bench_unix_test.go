@@ -18,6 +18,8 @@ import (
 
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/smithy-go/encoding/httpbinding"
+
+	"github.com/streamroom/streamroom/shared/http1"
 )
 
 // BenchmarkCPUPerPost prints the CPU time, user and system, that our process
@@ -168,8 +170,8 @@ func startPush(posts []Post, own bool) func(*testing.B, string, *http.Transport)
 			b.Fatal(err)
 		}
 		b.Cleanup(pusher.CloseIdleConnections)
-		if direct, ok := pusher.transport.(*directTransport); ok && direct.tls != nil {
-			direct.tls.InsecureSkipVerify = true
+		if direct, ok := pusher.transport.(*http1.Transport); ok && direct.TLS != nil {
+			direct.TLS.InsecureSkipVerify = true
 		}
 		return func() error {
 			for _, r := range pusher.Push(ctx, posts) {

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/credentials"
+
+	"github.com/streamroom/streamroom/shared/http1"
 )
 
 var testCredentials = credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "secret", "session")
@@ -112,10 +114,10 @@ func overLoopback(t *testing.T, f *fake) *Pusher {
 
 // overPipes serves the fake over in-memory connections, which a synctest bubble
 // can wait for, and returns a transport to it.
-func overPipes(t *testing.T, f http.Handler) *directTransport {
+func overPipes(t *testing.T, f http.Handler) *http1.Transport {
 	t.Helper()
-	direct := newDirect(&url.URL{Scheme: "http", Host: "127.0.0.1:8080"})
-	direct.dial = servePipes(t, f)
+	direct := http1.New(&url.URL{Scheme: "http", Host: "127.0.0.1:8080"}, PostTimeout)
+	direct.Dial = servePipes(t, f)
 	t.Cleanup(direct.CloseIdleConnections)
 	return direct
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
+	"github.com/streamroom/streamroom/shared/http1"
 	"github.com/streamroom/streamroom/shared/sigv4"
 )
 
@@ -60,12 +61,23 @@ func parseEndpoint(endpoint string) (*url.URL, error) {
 	return nil, fmt.Errorf("push: endpoint %q %s; %s", u.Redacted(), wrong, want)
 }
 
+const (
+	// maxIdle is how many connections are kept: a few batches at once, when functions
+	// share a process.
+	maxIdle = 4 * Workers
+
+	// idleTime is how long one is kept.
+	idleTime = time.Minute
+)
+
 // defaultTransport is the lean one, unless the environment names a proxy.
 func defaultTransport(endpoint *url.URL) http.RoundTripper {
 	if proxy, err := http.ProxyFromEnvironment(&http.Request{URL: endpoint}); proxy != nil || err != nil {
 		return newProxied()
 	}
-	return newDirect(endpoint)
+	direct := http1.New(endpoint, PostTimeout)
+	direct.MaxIdle, direct.Idle = maxIdle, idleTime
+	return direct
 }
 
 // newProxied returns a transport for many small posts to one host.

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/streamroom/streamroom/shared/http1"
 )
 
 func TestPush_OverTLS(t *testing.T) {
@@ -23,12 +25,12 @@ func TestPush_OverTLS(t *testing.T) {
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	p := newPusher(t, Config{Endpoint: server.URL + "/local"})
-	direct, ok := p.transport.(*directTransport)
+	direct, ok := p.transport.(*http1.Transport)
 	if !ok {
 		t.Skip("the environment names a proxy")
 	}
 	post := func() Delivery { return p.Push(t.Context(), postsTo("a"))[0] }
-	direct.tls.RootCAs = server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs //nolint:forcetypeassert // it is one
+	direct.TLS.RootCAs = server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs //nolint:forcetypeassert // it is one
 	for range 2 {
 		if got := summary(post()); got != "delivered after 1" {
 			t.Error(got)
@@ -38,7 +40,7 @@ func TestPush_OverTLS(t *testing.T) {
 		t.Errorf("%d connections, want 1", opened.Load())
 	}
 	p.CloseIdleConnections()
-	direct.tls.ServerName = "elsewhere.example"
+	direct.TLS.ServerName = "elsewhere.example"
 	if r := post(); r.Outcome != Undelivered {
 		t.Errorf("another host's certificate was taken: %+v", r)
 	}
@@ -61,8 +63,8 @@ func TestConnectionsAreKeptForAWhile(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		direct, opened := overPipes(t, &fake{}), 0
-		dial := direct.dial
-		direct.dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		dial := direct.Dial
+		direct.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
 			opened++
 			return dial(ctx, network, address)
 		}

@@ -1,7 +1,10 @@
-package push
+// Package http1 makes requests over HTTP/1.1 without goroutines and with few allocations,
+// for functions that make many small ones to one host.
+package http1
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -10,34 +13,36 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strconv"
 	"sync"
 	"time"
 )
 
-const (
-	// maxIdle is how many connections are kept: a few batches at once, when functions
-	// share a process.
-	maxIdle = 4 * Workers
+// Transport makes requests to one host, over kept connections of HTTP/1.1. net/http's has
+// two goroutines for each connection, which a request wakes one after the other; here a
+// request is written, and its answer read, by the goroutine that waits for it. So nothing
+// watches a kept connection: that it has ended shows at the next request, which goes out
+// once more. It knows no proxy, and follows no redirect.
+//
+// Its fields are set before the first request.
+type Transport struct {
+	TLS     *tls.Config // nil: none
+	Dial    func(ctx context.Context, network, address string) (net.Conn, error)
+	MaxIdle int           // connections that are kept
+	Idle    time.Duration // for how long
 
-	// idleTime is how long one is kept.
-	idleTime = time.Minute
-)
+	// Timeout is how long a request may take, from dialling to the answer's last byte.
+	// 0: until its context ends.
+	Timeout time.Duration
 
-// directTransport posts to one host, over kept connections of HTTP/1.1. net/http's has two
-// goroutines for each connection, which a post wakes one after the other; here a post is
-// written, and its answer read, by the goroutine that waits for it. So nothing watches a
-// kept connection: that it has ended shows at the next post, which goes out once more.
-type directTransport struct {
 	address string // host:port
-	tls     *tls.Config
-	dial    func(ctx context.Context, network, address string) (net.Conn, error)
 
 	mu   sync.Mutex
 	idle []*conn // the one used last is the last
 }
 
-// conn is a connection, with one post under way at most.
+// conn is a connection, with one request under way at most.
 type conn struct {
 	net.Conn
 	in    *bufio.Reader
@@ -45,30 +50,35 @@ type conn struct {
 	since time.Time // when it was kept
 }
 
-func newDirect(to *url.URL) *directTransport {
-	t := &directTransport{address: to.Host, dial: (&net.Dialer{Timeout: PostTimeout}).DialContext}
+// New returns a Transport to the host of a URL. Dialling takes as long as is said at most.
+func New(to *url.URL, dialling time.Duration) *Transport {
+	t := &Transport{address: to.Host, Dial: (&net.Dialer{Timeout: dialling}).DialContext, MaxIdle: 10, Idle: time.Minute}
 	if to.Port() == "" {
 		t.address = net.JoinHostPort(to.Hostname(), to.Scheme)
 	}
 	if to.Scheme == "https" {
-		t.tls = &tls.Config{MinVersion: tls.VersionTLS12, ServerName: to.Hostname(), NextProtos: []string{"http/1.1"}}
+		t.TLS = &tls.Config{MinVersion: tls.VersionTLS12, ServerName: to.Hostname(), NextProtos: []string{"http/1.1"}}
 	}
 	return t
 }
 
 // RoundTrip implements http.RoundTripper, for requests that may be sent twice.
-func (t *directTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	defer req.Body.Close()
+	var deadline time.Time
+	if t.Timeout > 0 {
+		deadline = time.Now().Add(t.Timeout)
+	}
 	for c := t.kept(); ; c = nil {
 		again := c != nil
 		if c == nil {
 			var err error
-			if c, err = t.open(req.Context()); err != nil {
+			if c, err = t.open(req.Context(), deadline); err != nil {
 				return nil, err
 			}
 		}
-		resp, silent, err := t.exchange(c, req)
-		if err == nil || !again || !silent || req.Context().Err() != nil {
+		resp, silent, err := t.exchange(c, req, deadline)
+		if err == nil || !again || !silent || req.Context().Err() != nil || errors.Is(err, os.ErrDeadlineExceeded) {
 			return resp, err
 		}
 		if req.GetBody != nil {
@@ -80,7 +90,7 @@ func (t *directTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // kept returns a kept connection, nil if there is none.
-func (t *directTransport) kept() *conn {
+func (t *Transport) kept() *conn {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.idle) == 0 {
@@ -88,7 +98,7 @@ func (t *directTransport) kept() *conn {
 	}
 	last := len(t.idle) - 1
 	c := t.idle[last]
-	if time.Since(c.since) > idleTime {
+	if time.Since(c.since) > t.Idle {
 		t.closeIdle() // the others are older
 		return nil
 	}
@@ -96,11 +106,11 @@ func (t *directTransport) kept() *conn {
 	return c
 }
 
-func (t *directTransport) keep(c *conn) {
+func (t *Transport) keep(c *conn) {
 	c.since = time.Now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.idle) == maxIdle {
+	if len(t.idle) == t.MaxIdle {
 		_ = c.Close() // it has done its work
 		return
 	}
@@ -108,13 +118,13 @@ func (t *directTransport) keep(c *conn) {
 }
 
 // CloseIdleConnections closes the kept connections.
-func (t *directTransport) CloseIdleConnections() {
+func (t *Transport) CloseIdleConnections() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.closeIdle()
 }
 
-func (t *directTransport) closeIdle() {
+func (t *Transport) closeIdle() {
 	for i, c := range t.idle {
 		_ = c.Close() // it has done its work
 		t.idle[i] = nil
@@ -122,13 +132,18 @@ func (t *directTransport) closeIdle() {
 	t.idle = t.idle[:0]
 }
 
-func (t *directTransport) open(ctx context.Context) (*conn, error) {
-	network, err := t.dial(ctx, "tcp", t.address)
+func (t *Transport) open(ctx context.Context, deadline time.Time) (*conn, error) {
+	if !deadline.IsZero() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, deadline)
+		defer cancel()
+	}
+	network, err := t.Dial(ctx, "tcp", t.address)
 	if err != nil {
 		return nil, err
 	}
-	if t.tls != nil {
-		secure := tls.Client(network, t.tls)
+	if t.TLS != nil {
+		secure := tls.Client(network, t.TLS)
 		if err := secure.HandshakeContext(ctx); err != nil {
 			return nil, errors.Join(err, network.Close())
 		}
@@ -139,8 +154,11 @@ func (t *directTransport) open(ctx context.Context) (*conn, error) {
 
 // exchange writes a request and reads the answer's head. silent means that nothing of an
 // answer came. The connection is kept when the answer has been read, or closed.
-func (t *directTransport) exchange(c *conn, req *http.Request) (resp *http.Response, silent bool, err error) {
+func (t *Transport) exchange(c *conn, req *http.Request, deadline time.Time) (resp *http.Response, silent bool, err error) {
 	a := &exchanged{t: t, c: c}
+	if !deadline.IsZero() {
+		_ = c.SetDeadline(deadline) // a connection that is closed needs none
+	}
 	a.stop = context.AfterFunc(req.Context(), func() {
 		_ = c.SetDeadline(time.Unix(1, 0)) // a connection that is closed needs none
 	})
@@ -169,9 +187,13 @@ func (t *directTransport) exchange(c *conn, req *http.Request) (resp *http.Respo
 func appendRequest(dst []byte, req *http.Request) ([]byte, error) {
 	dst = append(dst, req.Method...)
 	dst = append(dst, ' ')
-	dst = append(dst, req.URL.RawPath...)
+	if path := req.URL.RawPath; path != "" && req.URL.RawQuery == "" {
+		dst = append(dst, path...) // as it is
+	} else {
+		dst = append(dst, req.URL.RequestURI()...)
+	}
 	dst = append(dst, " HTTP/1.1\r\nHost: "...)
-	dst = append(dst, req.Host...)
+	dst = append(dst, cmp.Or(req.Host, req.URL.Host)...)
 	dst = append(dst, "\r\n"...)
 	if req.Method == http.MethodPost {
 		dst = append(dst, "Content-Length: "...)
@@ -179,6 +201,9 @@ func appendRequest(dst []byte, req *http.Request) ([]byte, error) {
 		dst = append(dst, "\r\n"...)
 	}
 	for name, values := range req.Header {
+		if name == "Content-Length" || name == "Host" {
+			continue
+		}
 		for _, value := range values {
 			dst = append(dst, name...)
 			dst = append(dst, ": "...)
@@ -195,7 +220,7 @@ func appendRequest(dst []byte, req *http.Request) ([]byte, error) {
 
 // exchanged is the body of an answer.
 type exchanged struct {
-	t     *directTransport
+	t     *Transport
 	c     *conn // nil when this has ended
 	body  io.ReadCloser
 	close bool // the connection is not to be kept
