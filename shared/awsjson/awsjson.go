@@ -43,7 +43,7 @@ type Config struct {
 	HTTPClient  aws.HTTPClient
 
 	Target   string                    // of operations, before their names, such as DynamoDB_20120810
-	Protocol smithyhttp.ClientProtocol // reads answers; of AWS JSON 1.0
+	Protocol smithyhttp.ClientProtocol // reads errors; of AWS JSON 1.0
 	Types    *smithy.TypeRegistry      // of the service's errors
 }
 
@@ -96,7 +96,7 @@ func (c *Client) call(ctx context.Context, operation *smithy.OperationSchema, in
 	body := &summed{ReadCloser: resp.Body}
 	defer body.Close()
 	resp.Request, resp.Body = nil, body // what keeps an error keeps no request
-	err = c.c.Protocol.DeserializeResponse(ctx, operation, c.c.Types, &smithyhttp.Response{Response: resp}, out)
+	err = c.read(ctx, operation, &smithyhttp.Response{Response: resp}, out)
 	broken := body.check(resp.Header.Get("X-Amz-Crc32"))
 	resp.Body = http.NoBody
 	switch {
@@ -108,6 +108,28 @@ func (c *Client) call(ctx context.Context, operation *smithy.OperationSchema, in
 		return failed(resp, &smithyhttp.RequestSendError{Err: broken})
 	}
 	return failed(resp, err)
+}
+
+// read reads an answer. What the decoder does not take the SDK's protocol reads, and
+// errors.
+func (c *Client) read(ctx context.Context, operation *smithy.OperationSchema, answer *smithyhttp.Response, out smithy.Deserializable) error {
+	if answer.StatusCode == http.StatusOK {
+		buffer, _ := buffers.Get().(*bytes.Buffer)
+		buffer.Reset()
+		defer func() {
+			if buffer.Cap() <= maxKept {
+				buffers.Put(buffer)
+			}
+		}()
+		if _, err := buffer.ReadFrom(answer.Body); err != nil {
+			return &smithy.DeserializationError{Err: err}
+		}
+		if decode(buffer.Bytes(), out) == nil {
+			return nil
+		}
+		answer.Body = io.NopCloser(bytes.NewReader(buffer.Bytes()))
+	}
+	return c.c.Protocol.DeserializeResponse(ctx, operation, c.c.Types, answer, out)
 }
 
 // failed returns an error with the answer that it came with, which is empty if none came.
