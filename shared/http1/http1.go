@@ -162,9 +162,11 @@ func (t *Transport) exchange(c *conn, req *http.Request, deadline time.Time) (re
 	a.stop = context.AfterFunc(req.Context(), func() {
 		_ = c.SetDeadline(time.Unix(1, 0)) // a connection that is closed needs none
 	})
-	if c.out, err = appendRequest(c.out[:0], req); err == nil {
-		_, err = c.Write(c.out)
+	if c.out, err = appendRequest(c.out[:0], req); err != nil {
+		a.end(false) // nothing was sent
+		return nil, false, fmt.Errorf("read the request's body: %w", err)
 	}
+	_, err = c.Write(c.out)
 	// After a failed write there may be an answer, to what had arrived by then.
 	_, reading := c.in.Peek(1)
 	if reading != nil {

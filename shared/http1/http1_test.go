@@ -1,8 +1,11 @@
 package http1_test
 
 import (
+	"bufio"
+	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -105,5 +108,103 @@ func TestTransport_Timeout(t *testing.T) {
 			t.Error(err)
 		}
 		server.CloseClientConnections()
+	}
+}
+
+// A request whose body ends early is not sent, and waits for no answer.
+func TestTransport_ShortBody(t *testing.T) {
+	transport, server := to(t, func(http.ResponseWriter, *http.Request) { t.Error("it was sent") })
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL, io.MultiReader(strings.NewReader("{}")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.ContentLength = 3
+	if _, err := transport.RoundTrip(r); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// Answers of all forms are read, and what is behind them is not.
+func TestTransport_Answers(t *testing.T) {
+	big := strings.Repeat("y", 5_000)
+	for _, test := range []struct {
+		raw, body string
+		status    int
+		broken    bool
+		kept      bool // the connection
+	}{
+		{raw: "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nx-amzn-requestid:  a b \r\n\r\n{}", body: "{}", status: 200, kept: true},
+		{raw: "HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n", status: 200, kept: true},
+		{raw: "HTTP/1.1 404 Not Found\r\nContent-Length: 5000\r\nConnection: keep-alive\r\n\r\n" + big, body: big, status: 404, kept: true},
+		{raw: "HTTP/1.1 410 Gone\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}", body: "{}", status: 410},
+		{raw: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", body: "{}", status: 200, kept: true},
+		{raw: "HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", body: "{}", status: 200, kept: true},
+		{raw: "HTTP/1.1 204 No Content\r\n\r\n", status: 204, kept: true},
+		{raw: "HTTP/1.1 200 OK\r\n\r\nto the end", body: "to the end", status: 200},
+		{raw: "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n{}", body: "{}", status: 200},
+		{raw: "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}", broken: true},
+		{raw: "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n{}", broken: true},
+		{raw: "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}", broken: true},
+		{raw: "HTTP/1.1 2x0 OK\r\nContent-Length: 2\r\n\r\n{}", broken: true},
+		{raw: "SSH-2.0\r\n\r\n", broken: true},
+	} {
+		transport := http1.New(&url.URL{Scheme: "http", Host: "127.0.0.1:1"}, time.Minute)
+		dialled := 0
+		transport.Dial = func(context.Context, string, string) (net.Conn, error) {
+			dialled++
+			near, far := net.Pipe()
+			go answerAll(far, test.raw)
+			return near, nil
+		}
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://127.0.0.1:1/", strings.NewReader("{}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			r.Body, _ = r.GetBody()
+			resp, err := transport.RoundTrip(r)
+			var body []byte
+			if err == nil {
+				body, err = io.ReadAll(resp.Body)
+				_ = resp.Body.Close()
+			}
+			if test.broken {
+				if err == nil {
+					t.Errorf("%q is read: %q", test.raw, body)
+				}
+				continue
+			}
+			if err != nil || string(body) != test.body || resp.StatusCode != test.status {
+				t.Errorf("%q: got %+v with %q, %v", test.raw, resp, body, err)
+			} else if id := resp.Header.Get("X-Amzn-Requestid"); strings.Contains(test.raw, "requestid") && id != "a b" {
+				t.Errorf("%q: got the header %q", test.raw, id)
+			}
+		}
+		if want := map[bool]int{true: 1, false: 2}[test.kept]; dialled != want {
+			t.Errorf("%q: %d connections, want %d", test.raw, dialled, want)
+		}
+		transport.CloseIdleConnections()
+	}
+}
+
+// answerAll gives one answer to each request of a connection. It ends the connection where
+// the answer says so, or has no other end.
+func answerAll(c net.Conn, raw string) {
+	defer c.Close()
+	in := bufio.NewReader(c)
+	for {
+		r, err := http.ReadRequest(in)
+		if err != nil {
+			return
+		}
+		if _, err := io.Copy(io.Discard, r.Body); err != nil {
+			return
+		}
+		if _, err := io.WriteString(c, raw); err != nil {
+			return
+		}
+		if strings.Contains(raw, "to the end") || strings.Contains(raw, ": 9") || strings.Contains(raw, "close") {
+			return
+		}
 	}
 }
