@@ -52,6 +52,8 @@ type Config struct {
 	// DataDir keeps the table, the signing key and the mappings' checkpoints;
 	// "" keeps all of it in memory.
 	DataDir string
+	// Fsync has each write reach the disk before its answer: a power cut loses none.
+	Fsync bool
 	// DynamoDBEndpoint is the URL of another DynamoDB to use; "" is our own, on
 	// DynamoDBAddr.
 	DynamoDBEndpoint string

@@ -26,6 +26,12 @@ const (
 // return.
 const drainTime = 10 * time.Second
 
+// When a write to the data folder is acknowledged.
+const (
+	syncNormal = "normal" // once the system has it
+	syncFull   = "full"   // once the disk has it
+)
+
 func newLocal() *cobra.Command {
 	c := local.Config{LogLevel: os.Getenv(config.LogLevel)}
 	if c.LogLevel == "" {
@@ -33,6 +39,7 @@ func newLocal() *cobra.Command {
 	}
 	var inMemory bool
 	var events string
+	sync := syncNormal
 	cmd := &cobra.Command{
 		Use: "local", GroupID: groupTry, Args: noArguments,
 		Short: "Run everything on this machine",
@@ -57,7 +64,7 @@ LOG_LEVEL=debug, info, warn (the default) or error sets what the functions log t
 			if inMemory {
 				c.DataDir = ""
 			}
-			c.Log = cmd.ErrOrStderr()
+			c.Log, c.Fsync = cmd.ErrOrStderr(), sync == syncFull
 			if c.EventContent && events == "" && !c.Push {
 				return usageError{errors.New("--event-content needs --events or --push")}
 			}
@@ -76,6 +83,7 @@ LOG_LEVEL=debug, info, warn (the default) or error sets what the functions log t
 	flags.StringVar(&c.Addr, "addr", defaultAddr, "`address` of the browser client, the WebSocket API and the HTTP API")
 	flags.StringVar(&c.DynamoDBAddr, "dynamodb-addr", defaultDynamoDBAddr, "`address` of the table, which speaks DynamoDB's protocol")
 	flags.StringVar(&c.DataDir, "data", ".streamroom", "`folder` for the table, the signing key and the functions' positions in the stream")
+	choiceVar(cmd, &sync, []string{syncNormal, syncFull}, "sync", "when a write is acknowledged: `normal` once the system has it, which outlives this program, full once the disk has it, which outlives a power cut")
 	originsVar(flags, &c.Origins, "origin", "`origin` whose pages may use the HTTP API and sign in, as those on this machine may, such as https://chat.example.com; can be repeated")
 	urlVar(flags, &c.Review, "review", "http://127.0.0.1:9000/", "`URL` that is asked about each message before it is stored")
 	c.ReviewFailure = config.Deny

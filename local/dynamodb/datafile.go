@@ -73,7 +73,7 @@ func createFile(path string) (err error) {
 	if err := file.Close(); err != nil {
 		return err
 	}
-	s, err := openStorage(fresh)
+	s, err := openStorage(fresh, false)
 	if err != nil {
 		return err
 	}

@@ -173,3 +173,13 @@ func TestOpen_DataFilesAreTheirOwnersOnly(t *testing.T) {
 	}
 	modes("of an earlier version")
 }
+
+// TestFsync: a write reaches the disk before its answer only where that is asked for.
+func TestFsync(t *testing.T) {
+	for fsync, want := range map[bool]int64{false: 1, true: 2} {
+		e := open(t, dynamodb.Options{Path: filepath.Join(t.TempDir(), "data.db"), Fsync: fsync})
+		if got, err := e.Synchronous(); got != want || err != nil {
+			t.Errorf("Fsync %t: got %d, %v, want %d", fsync, got, err, want)
+		}
+	}
+}

@@ -18,6 +18,7 @@ import (
 // Options configure an engine. The zero value is an engine in memory.
 type Options struct {
 	Path   string          // data file; "" keeps everything in memory
+	Fsync  bool            // have each write reach the disk of a data file before its answer: a power cut loses none
 	Clock  clockwork.Clock // nil: the real one
 	Shards int             // open shards of a new stream, default 4
 	Log    zerolog.Logger  // zero value: silent
@@ -95,7 +96,7 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 			return nil, fmt.Errorf("data file %s is in use by another process: stop that one, or choose another folder with --data", o.Path)
 		}
 	}
-	if err := e.load(o.Path); err != nil {
+	if err := e.load(o.Path, o.Fsync); err != nil {
 		return nil, errors.Join(fmt.Errorf("open data file: %w", err), e.unlock())
 	}
 	sweeping, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -109,13 +110,13 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 	return e, nil
 }
 
-func (e *Engine) load(path string) error {
+func (e *Engine) load(path string, fsync bool) error {
 	if path != "" {
 		if err := prepareFile(path); err != nil {
 			return err
 		}
 	}
-	s, err := openStorage(path)
+	s, err := openStorage(path, fsync)
 	if err != nil {
 		return err
 	}

@@ -23,6 +23,13 @@ func (e *Engine) Pause() (resume func()) {
 	}
 }
 
+// Synchronous is SQLite's setting of that name for writes: 1 is NORMAL, 2 is FULL.
+func (e *Engine) Synchronous() (int64, error) {
+	e.storage.writing.Lock()
+	defer e.storage.writing.Unlock()
+	return e.storage.writer.integer("PRAGMA synchronous")
+}
+
 // Locked is how many items are being written.
 func (e *Engine) Locked() int {
 	e.locks.mu.Lock()

@@ -19,8 +19,8 @@ import (
 //
 // A file is in WAL mode with synchronous=NORMAL: a commit has reached the operating
 // system before its write is acknowledged, so it survives the death of the process (kill
-// -9). A power cut can lose the last moments but not consistency; FULL would prevent that
-// with an fsync per group of writes, which a tool for one's own machine does not need.
+// -9). A power cut can lose the last moments but not consistency; FULL prevents that with an
+// fsync per group of writes, which a tool for one's own machine does not need by itself.
 // What the log holds is moved to the file by the engine's checkpointer: SQLite itself would
 // do that in the commit that fills the log, and every write would wait for the disk.
 
@@ -164,7 +164,9 @@ func dataSource(path string) string {
 	return (&url.URL{Scheme: "file", Opaque: url.PathEscape(path), RawQuery: "_pragma=busy_timeout(10000)&_pragma=cache_size(-4000)"}).String()
 }
 
-func openStorage(path string) (*storage, error) {
+// openStorage opens a file, or a database in memory. With fsync a commit has reached the
+// disk before its write is acknowledged.
+func openStorage(path string, fsync bool) (*storage, error) {
 	s := &storage{dsn: ":memory:", group: memoryGroup, closed: make(chan struct{})}
 	pragmas := []string{"PRAGMA temp_store=MEMORY", "PRAGMA foreign_keys=OFF"}
 	if path != "" {
@@ -174,8 +176,12 @@ func openStorage(path string) (*storage, error) {
 		for range maxReaders {
 			s.readers <- nil
 		}
+		synchronous := "PRAGMA synchronous=NORMAL"
+		if fsync {
+			synchronous = "PRAGMA synchronous=FULL"
+		}
 		// WAL goes first: it decides what the others mean.
-		pragmas = append(pragmas, "PRAGMA journal_mode=WAL", "PRAGMA synchronous=NORMAL", "PRAGMA cache_size=-16000",
+		pragmas = append(pragmas, "PRAGMA journal_mode=WAL", synchronous, "PRAGMA cache_size=-16000",
 			"PRAGMA wal_autocheckpoint=0", "PRAGMA journal_size_limit=67108864")
 	}
 	var err error
