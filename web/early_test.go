@@ -109,4 +109,11 @@ func TestANameFromTheRight(t *testing.T) {
 	if left > 40 {
 		t.Errorf("the name stands %v px from where the text begins", left)
 	}
+	// Nor does a page from the right turn around what is written from the left: a time, and a number.
+	alice.do(`document.documentElement.dir = "rtl"`)
+	for _, what := range []string{"[data-testid=message] time", "#room-members span"} {
+		if eval[string](alice, `getComputedStyle(document.querySelector("`+what+`")).direction`) != "ltr" {
+			t.Errorf("%s is turned around", what)
+		}
+	}
 }

@@ -102,7 +102,7 @@ export class Row {
   /** @type {AttachmentView[]} */
   #views = [];
   #edited = el("span", {}, "edited");
-  #time = el("time");
+  #time = el("time", { dir: "auto" });
   #mark = el("span", { class: "mark", "data-testid": "mark" });
   #reactions;
   #problem = el("p", { class: "unsent" });

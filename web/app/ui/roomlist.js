@@ -105,7 +105,7 @@ class Row {
   #avatar = el("span", { class: "avatar", "aria-hidden": "true" });
   #name = el("span", { class: "room-item-name", dir: "auto" });
   #online = el("span", { class: "unseen" });
-  #time = el("time", { class: "room-item-time" });
+  #time = el("time", { class: "room-item-time", dir: "auto" });
   #preview = el("span", { class: "room-item-preview", dir: "auto" });
   #mentions = el("span", { class: "badge mentions", "data-testid": "mentions" });
   #unread = el("span", { class: "badge", "data-testid": "unread" });
