@@ -331,6 +331,14 @@ func (p *page) offline(offline bool) {
 	})()`)
 }
 
+// cutOff takes the network away, and waits until the page shows that it is not connected. A
+// frame that was under way has it take its open socket for alive, so it is told again.
+func (p *page) cutOff() {
+	p.t.Helper()
+	p.offline(true)
+	p.until(`(dispatchEvent(new Event("offline")), document.querySelector("[data-testid=connection-state]").dataset.state !== "online")`)
+}
+
 func (p *page) emulateNetwork(offline bool) {
 	p.t.Helper()
 	p.run(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {

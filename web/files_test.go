@@ -85,8 +85,7 @@ func TestAFileThatChanged(t *testing.T) {
 	losesNetwork(t)
 	alice := inRoom(t, attachmentServer(t), "alice")
 	files := filesFor(t, map[string][]byte{"plan.pdf": pdf, "gone.pdf": pdf})
-	alice.offline(true)
-	alice.until(`document.querySelector("[data-testid=connection-state]").dataset.state !== "online"`)
+	alice.cutOff()
 	alice.attach(files("plan.pdf", "gone.pdf")...)
 	alice.uploads("waiting", "waiting")
 	if err := os.WriteFile(files("plan.pdf")[0], append(pdf, "more"...), 0o600); err != nil {
