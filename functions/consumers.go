@@ -16,6 +16,7 @@ func Fanout(e Env) (lambda.Handler, error) {
 	w := e.wire(topology.Fanout)
 	store, callback := w.telling(), w.vars.Callback()
 	bus, content, notifications := w.vars.Events()
+	kept := w.vars.Failures()
 	if err := w.vars.Err(); err != nil {
 		return nil, err
 	}
@@ -32,7 +33,7 @@ func Fanout(e Env) (lambda.Handler, error) {
 			return nil, err
 		}
 		consumer = consumer.Announcing(events, content)
-		if kept := w.vars.Failures(); kept != "" {
+		if kept != "" {
 			consumer = consumer.Keeping(w.failures(kept))
 		}
 		if notifications {
