@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"testing"
 
@@ -59,7 +60,7 @@ func TestReactions(t *testing.T) {
 	}
 	want := &wire.Reactions{Version: 4, Counts: map[string]int{"👍": 1, ":tada:": 1}, Mine: []string{":tada:", "👍"}}
 	var missed wire.SyncResponse
-	s.API("bob", http.MethodPost, "/sync", wire.SyncRequest{Rooms: map[string]string{room: "01" + ack.MessageID[2:25] + "0"}}, &missed)
+	s.API("bob", http.MethodPost, "/sync", wire.SyncRequest{Rooms: map[string]string{room: ack.MessageID[:10] + strings.Repeat("0", 16)}}, &missed)
 	for name, messages := range map[string][]wire.HistoryMessage{"history": s.History("bob", room), "sync": missed.Rooms[room].Messages} {
 		if len(messages) != 1 || cmp.Diff(want, messages[0].Reactions) != "" || messages[0].EditedAt != 0 {
 			t.Errorf("%s: %+v, want %+v", name, messages, want)
