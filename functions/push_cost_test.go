@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"sync"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -24,14 +25,18 @@ import (
 // counting counts the bytes that leave for push services.
 type counting struct {
 	next http.RoundTripper
-	out  float64
+
+	mu  sync.Mutex
+	out float64
 }
 
 func (c *counting) RoundTrip(r *http.Request) (*http.Response, error) {
+	c.mu.Lock()
 	c.out += float64(r.ContentLength)
 	for name, values := range r.Header {
 		c.out += float64(len(name) + len(values[0]) + 4)
 	}
+	c.mu.Unlock()
 	return c.next.RoundTrip(r)
 }
 
