@@ -69,7 +69,11 @@ export class Conversation {
   #reacting = new Reacting(() => this.#chat);
   #reporting = new ReportDialog(
     async ({ chatRoomId, messageId }, reason) => this.#chat?.report(chatRoomId, messageId, reason || undefined),
-    (messageId) => this.#messages.focus(messageId),
+    (messageId) => {
+      // Who is at another message by now stays there.
+      const at = /** @type {HTMLElement|null|undefined} */ (document.activeElement?.closest("[data-message-id]"));
+      if (!at || at.dataset.messageId === messageId) this.#messages.focus(messageId);
+    },
   );
   #composer;
   #typing = new TypingLine();
