@@ -1,21 +1,18 @@
-// The open room: its messages, what is written in it, and its members.
+// The open room: its messages, and its members.
 
 import { isPassing } from "../../lib/failure.js";
-import { beginning, Failure, isolated, mentionedIn, TYPING_ROOM } from "../../lib/streamroom.js";
-import { Composer } from "./composer.js";
+import { Failure, isolated } from "../../lib/streamroom.js";
 import { Details, report } from "./details.js";
-import { askingFirst, confirmed } from "./dialogs.js";
+import { askingFirst } from "./dialogs.js";
 import { announce, becomeAvatar, byId, within } from "./dom.js";
 import { MembersDialog } from "./members.js";
-import { mentionable } from "./mentions.js";
 import { MessagesView } from "./messages.js";
 import { noteFor } from "./notes.js";
 import { firstUnread, Older } from "./older.js";
-import { Reacting } from "./reactions.js";
-import { ReportDialog } from "./reports.js";
 import { RoomSearch } from "./search.js";
 import { TypingLine } from "./typing.js";
-import { coordinates, counted, describe, fileName, filesIn, placeText, seenText, untilText } from "./words.js";
+import { coordinates, counted, describe, fileName, filesIn, placeText, seenText } from "./words.js";
+import { Writing } from "./writing.js";
 
 /**
  * @typedef {import("../../lib/streamroom.js").Message} Message
@@ -66,16 +63,7 @@ export class Conversation {
   #older;
   #search;
   #searchButton = byId("room-search", HTMLButtonElement);
-  #reacting = new Reacting(() => this.#chat);
-  #reporting = new ReportDialog(
-    async ({ chatRoomId, messageId }, reason) => this.#chat?.report(chatRoomId, messageId, reason || undefined),
-    (messageId) => {
-      // Who is at another message by now stays there.
-      const at = /** @type {HTMLElement|null|undefined} */ (document.activeElement?.closest("[data-message-id]"));
-      if (!at || at.dataset.messageId === messageId) this.#messages.focus(messageId);
-    },
-  );
-  #composer;
+  #writing;
   #typing = new TypingLine();
   #membersDialog;
   #local;
@@ -92,36 +80,6 @@ export class Conversation {
     this.#local = local;
     this.#changed = changed;
     this.#listed = listed;
-    this.#messages = new MessagesView({
-      older: (asked) => void this.#older.load(asked),
-      seen: (messageId) => this.#seen(messageId),
-      retry: (id) => this.#chat?.retry(id),
-      discard: (id) => this.#chat?.discard(id),
-      acts: {
-        choose: (message) => this.#reacting.choose(message),
-        reply: (message) => this.#reply(message),
-        markUnread: (message) => this.#chat?.markUnread(message),
-        edit: (message) => this.#edit(message),
-        delete: (message) => void this.#delete(message),
-        report: (message) => this.#report(message),
-      },
-      quoted: (messageId) => void this.#older.find(messageId),
-      react: (message, reaction, add) => void this.#reacting.react(message, reaction, add),
-      linkTo: async ({ attachmentId = "" }) => {
-        if (!this.#chat) throw new Failure("unauthorized", "");
-        return this.#chat.linkTo(this.id, attachmentId);
-      },
-      failed: (err) => announce(describe(Failure.from(err)), true),
-      rendered: () => this.#search.paint(),
-      leave: () => this.#composer.focus(),
-    });
-    this.#search = new RoomSearch({
-      now: () => ({ room: this.id, chat: this.#chat }),
-      show: (messageId) => this.#messages.toMessage(messageId),
-      older: (done, pages) => this.#older.until(done, pages),
-      leave: (messageId) => (messageId ? this.#messages.focus(messageId) : this.#composer.focus()),
-    });
-    this.#searchButton.addEventListener("click", () => this.search());
     const now = () => ({ room: this.id, chat: this.#chat });
     this.#about = new Details({
       now,
@@ -129,29 +87,43 @@ export class Conversation {
       changed,
       answered: (room) => this.#failure && isPassing(this.#failure.code) && void this.open(room),
     });
+    this.#writing = new Writing(this.#about, {
+      now,
+      sent: () => {
+        this.#divider = "";
+        this.#keptUnread = false;
+        this.#messages.toEnd();
+      },
+      focus: (messageId) => this.#messages.focus(messageId),
+    });
+    this.#messages = new MessagesView({
+      older: (asked) => void this.#older.load(asked),
+      seen: (messageId) => this.#seen(messageId),
+      retry: (id) => this.#chat?.retry(id),
+      discard: (id) => this.#chat?.discard(id),
+      acts: this.#writing.acts,
+      quoted: (messageId) => void this.#older.find(messageId),
+      react: (message, reaction, add) => void this.#writing.reacting.react(message, reaction, add),
+      linkTo: async ({ attachmentId = "" }) => {
+        if (!this.#chat) throw new Failure("unauthorized", "");
+        return this.#chat.linkTo(this.id, attachmentId);
+      },
+      failed: (err) => announce(describe(Failure.from(err)), true),
+      rendered: () => this.#search.paint(),
+      leave: () => this.#writing.composer.focus(),
+    });
+    this.#search = new RoomSearch({
+      now,
+      show: (messageId) => this.#messages.toMessage(messageId),
+      older: (done, pages) => this.#older.until(done, pages),
+      leave: (messageId) => (messageId ? this.#messages.focus(messageId) : this.#writing.composer.focus()),
+    });
+    this.#searchButton.addEventListener("click", () => this.search());
     this.#older = new Older({
       now,
       changed,
       draw: () => this.draw(Date.now()),
       find: (messageId) => this.#messages.find(messageId),
-    });
-    this.#composer = new Composer({
-      send: (room, content, uploads, answered) => this.#send(room, content, uploads, answered),
-      attach: (room, file, pixels) => this.#chat?.attach(room, file, pixels),
-      detach: (upload) => this.#chat?.detach(upload),
-      again: (upload) => this.#chat?.attachAgain(upload),
-      edit: (room, messageId, content) => this.#saveEdit(room, messageId, content),
-      people: () => this.#mentionable().filter(({ userId }) => userId !== this.#me),
-      draft: (room) => this.#chat?.drafts.get(room) ?? "",
-      saveDraft: (room, text) => this.#chat?.drafts.set(room, text),
-      editOf: (message, content) => this.#chat?.drafts.edit(message, content),
-      saveEdit: (message, text, content) => this.#chat?.drafts.setEdit(message, text, content),
-      typing: (room) => this.#types(room),
-      unblock: () => {
-        const chat = this.#chat;
-        chat?.unblock(chat.otherIn(this.id)).catch((err) => announce(describe(Failure.from(err)), true));
-      },
-      editLast: () => this.#editLast(),
     });
     this.#membersDialog = new MembersDialog({
       add: (room, userId) => this.#change((chat) => askingFirst((only) => chat.addMember(room, userId, only))),
@@ -204,7 +176,7 @@ export class Conversation {
    */
   become(chat) {
     this.close();
-    this.#composer.clear();
+    this.#writing.composer.clear();
     this.#chat = chat;
     this.#askedBlocks = false;
   }
@@ -223,7 +195,7 @@ export class Conversation {
     this.#search.close();
     this.#messages.clear();
     this.#typing.show([]);
-    this.#composer.show("");
+    this.#writing.composer.show("");
   }
 
   /** @param {string} id */
@@ -253,7 +225,7 @@ export class Conversation {
     this.draw(Date.now()); // what isn't shown can't have the focus
     if (this.#divider) this.#messages.toMessage(this.#divider);
     this.#opening = false;
-    if (!TOUCH.matches && !document.querySelector("dialog[open]")) this.#composer.focus();
+    if (!TOUCH.matches && !document.querySelector("dialog[open]")) this.#writing.composer.focus();
   }
 
   /** Opens the search within the room, if there is something to search in. */
@@ -356,8 +328,8 @@ export class Conversation {
 
     this.#typing.show(this.#failure ? [] : chat.typingIn(id).map((userId) => chat.labelOf(userId)));
     const note = this.#noteFor(chat, timeline);
-    const writable = id !== "" && !this.#failure;
-    this.#composer.show(writable ? id : "", title, writable ? this.#closed(chat, group, now) : undefined);
+    if (id !== "" && !this.#failure) this.#writing.show(title, group, now);
+    else this.#writing.composer.show("", title);
     this.#messages.visible = note === undefined;
     this.#searchButton.hidden = note !== undefined;
     this.#note.hidden = note === undefined;
@@ -377,26 +349,6 @@ export class Conversation {
         reactionsOf: (message) => chat.reactionsOf(message),
       });
     }
-  }
-
-  /**
-   * Why nothing can be written in the room, if that is so.
-   * @param {Streamroom} chat
-   * @param {boolean} group
-   * @param {number} now ms since 1970
-   */
-  #closed(chat, group, now) {
-    const until = chat.standing(this.id)?.mutedUntil;
-    if (until) return { text: `You are muted in this room until ${untilText(until, now)}. You can go on reading.` };
-    const other = group ? "" : chat.otherIn(this.id);
-    if (!other || !chat.isBlocked(other)) return undefined;
-    return { text: `You have blocked ${isolated(chat.labelOf(other))}.`, blocked: true };
-  }
-
-  /** @param {string} room in which something is written; a large one isn't told */
-  #types(room) {
-    const { memberCount = 0 } = this.#about.room ?? {};
-    if (memberCount > 1 && memberCount <= TYPING_ROOM) this.#chat?.typing(room);
   }
 
   /**
@@ -435,108 +387,22 @@ export class Conversation {
 
   /** @param {import("../../lib/streamroom.js").Upload} upload that went on, or ended */
   uploadChanged(upload) {
-    this.#composer.uploadChanged(upload);
+    this.#writing.composer.uploadChanged(upload);
   }
 
   /** @param {string} chatRoomId whose draft was changed in another tab */
   draftChanged(chatRoomId) {
-    this.#composer.draftChanged(chatRoomId);
+    this.#writing.composer.draftChanged(chatRoomId);
   }
 
   /** How many files are attached to what was not sent yet. */
   get attached() {
-    return this.#composer.attached;
+    return this.#writing.composer.attached;
   }
 
-  /**
-   * @param {string} room
-   * @param {string} content
-   * @param {import("../../lib/streamroom.js").Upload[]} uploads
-   * @param {Message} [answered]
-   */
-  #send(room, content, uploads, answered) {
-    const mentions = room === this.id ? mentionedIn(content, this.#mentionable()) : [];
-    this.#chat?.send(room, content, uploads, answered, mentions);
-    if (room !== this.id) return;
-    this.#divider = "";
-    this.#keptUnread = false;
-    this.#messages.toEnd();
-  }
-
-  /**
-   * An edit mentions whom its text names. In a room that was left its members aren't known.
-   * @param {string} room
-   * @param {string} messageId
-   * @param {string} content
-   */
-  async #saveEdit(room, messageId, content) {
-    const held = this.#chat?.timeline(room).messages.find((m) => m.messageId === messageId);
-    const mentions = room === this.id ? mentionedIn(content, this.#mentionable(held?.mentions)) : undefined;
-    await this.#chat?.edit(room, messageId, content, mentions);
-  }
-
-  /** @param {string[]} [others] who may be mentioned beside the members */
-  #mentionable(others = []) {
-    const chat = this.#chat;
-    return chat ? mentionable(chat, [...this.#about.members.map(({ userId }) => userId), ...others]) : [];
-  }
-
-  #editLast() {
-    const { messages = [], outgoing = [] } = this.#chat?.timeline(this.id) ?? {};
-    // The last one of one's own is not there yet: the one before it is not meant.
-    if (outgoing.length > 0) {
-      announce("Your last message isn’t sent yet. Once it is, you can edit it.", true);
-      return;
-    }
-    const last = messages.findLast((m) => m.senderId === this.#me && !m.deletedAt);
-    if (last) this.#edit(last);
-  }
-
-  /** @param {Message} message */
-  #reply(message) {
-    this.#composer.reply(message, this.#chat?.labelOf(message.senderId) ?? "");
-  }
-
-  /** @param {Message} message */
-  #report(message) {
-    const room = this.#chat?.rooms.get(message.chatRoomId) ?? this.#about.room;
-    this.#reporting.showFor(message, this.#chat?.labelOf(message.senderId) ?? "", room?.type === "dm");
-  }
-
-  /** @param {Parameters<Reacting["told"]>[1]} change someone reacted to a message */
+  /** @param {Parameters<import("./reactions.js").Reacting["told"]>[1]} change someone reacted to a message */
   reacted(change) {
-    this.#reacting.told(this.id, change);
-  }
-
-  /** @param {Message} message */
-  #edit({ messageId, content = "", attachments = [] }) {
-    this.#composer.edit(messageId, content, attachments.length > 0);
-  }
-
-  /** @param {Message} message */
-  async #delete({ chatRoomId, messageId, senderId, content, attachments = [] }) {
-    const whole = content || attachments.map(({ name }) => fileName(name)).join(", ");
-    const short = beginning(whole, 120);
-    const files = content && attachments.length > 0 ? ` with ${filesIn(attachments.length)}` : "";
-    if (
-      !(await confirmed(
-        senderId === this.#me
-          ? "Delete this message?"
-          : `Delete a message of ${isolated(this.#chat?.labelOf(senderId) ?? "")}?`,
-        `“${isolated(short)}${short === whole ? "" : "…"}”${files} is removed for everybody. That there was a message stays visible.`,
-        "Delete",
-      ))
-    ) {
-      this.#messages.focus(messageId);
-      return;
-    }
-    try {
-      await this.#chat?.delete(chatRoomId, messageId);
-      announce("Message deleted");
-    } catch (err) {
-      announce(describe(Failure.from(err)), true);
-    }
-    this.#composer.focus();
+    this.#writing.reacting.told(this.id, change);
   }
 
   /** @param {string} messageId */
