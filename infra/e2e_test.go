@@ -28,27 +28,10 @@ import (
 // here and not in an account, and so does a permission that no function needs.
 func TestWhatIsSynthesizedChats(t *testing.T) {
 	c := synthWith(t, pushSettings(map[string]any{"env": "dev", "services": "bot", "events": true}))
-	guards := map[string]*guard{}
-	// Cleanups run last in, first out: the server has stopped when this one runs.
-	t.Cleanup(func() {
-		for _, f := range topology.Programs() {
-			for _, refused := range guards[f.Name].refused {
-				t.Errorf("the role does not allow what is needed: %s", refused)
-			}
-		}
-	})
+	guards := allowing(t)
 	server := rig.Start(t, local.Config{
 		LogLevel: "info", Events: io.Discard, Push: true, Pushes: ended{},
-		Wrap: func(d local.Deployment) local.Deployment {
-			deployed := resolver{t, c, d.URL}.deployment(guards)
-			key := publicKey(d)
-			for _, f := range deployed.Functions {
-				if f.Environment[config.PushKey] != "" {
-					f.Environment[config.PushKey] = key // that of the local runtime's secret
-				}
-			}
-			return deployed
-		},
+		Wrap: func(d local.Deployment) local.Deployment { return inRoles(t, c, d, guards) },
 	})
 
 	chat := &chatter{t: t, server: server, methods: c.apiMethods(), signer: guards[topology.API]}
@@ -74,6 +57,34 @@ func TestWhatIsSynthesizedChats(t *testing.T) {
 		}
 		break
 	}
+}
+
+// allowing returns guards to fill in, whose roles have to allow all that is needed.
+func allowing(t *testing.T) map[string]*guard {
+	t.Helper()
+	guards := map[string]*guard{}
+	// Cleanups run last in, first out: the server has stopped when this one runs.
+	t.Cleanup(func() {
+		for _, f := range topology.Programs() {
+			for _, refused := range guards[f.Name].refused {
+				t.Errorf("the role does not allow what is needed: %s", refused)
+			}
+		}
+	})
+	return guards
+}
+
+// inRoles returns what the templates deploy instead of d, with a guard for each function.
+func inRoles(t *testing.T, c *cloud, d local.Deployment, guards map[string]*guard) local.Deployment {
+	t.Helper()
+	deployed := resolver{t, c, d.URL}.deployment(guards)
+	key := publicKey(d)
+	for _, f := range deployed.Functions {
+		if f.Environment[config.PushKey] != "" {
+			f.Environment[config.PushKey] = key // that of the local runtime's secret
+		}
+	}
+	return deployed
 }
 
 // ended is a push service that no longer has any subscription.

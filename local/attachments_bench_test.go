@@ -28,7 +28,7 @@ func BenchmarkAttachments(b *testing.B) {
 		b.Run("upload/"+name, func(b *testing.B) {
 			b.SetBytes(int64(size))
 			for b.Loop() {
-				if status := upload(s, announced.Upload, content); status != http.StatusNoContent {
+				if status := s.Upload(announced.Upload, content); status != http.StatusNoContent {
 					b.Fatalf("upload: status %d", status)
 				}
 			}

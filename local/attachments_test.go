@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
-	"mime/multipart"
 	"net/http"
 	"slices"
 	"strings"
@@ -35,36 +34,6 @@ func announce(s *rig.Rig, user, room, name, contentType string, size int) wire.A
 	return announced
 }
 
-// upload posts a file by a form, and returns the status.
-func upload(s *rig.Rig, form wire.Upload, content []byte) int {
-	s.T.Helper()
-	var body bytes.Buffer
-	w := multipart.NewWriter(&body)
-	for name, value := range form.Fields {
-		if err := w.WriteField(name, value); err != nil {
-			s.T.Fatal(err)
-		}
-	}
-	part, err := w.CreateFormFile("file", "ignored")
-	if err != nil {
-		s.T.Fatal(err)
-	}
-	_, _ = part.Write(content)
-	_ = w.Close()
-	r, err := http.NewRequestWithContext(s.T.Context(), http.MethodPost, form.URL, &body)
-	if err != nil {
-		s.T.Fatal(err)
-	}
-	r.Header.Set("Content-Type", w.FormDataContentType())
-	response, err := http.DefaultClient.Do(r)
-	if err != nil {
-		s.T.Fatal(err)
-	}
-	defer response.Body.Close()
-	_, _ = io.Copy(io.Discard, response.Body)
-	return response.StatusCode
-}
-
 // writeFiles sends a message with attachments.
 func writeFiles(s *rig.Rig, d *rig.Socket, room, content, clientMessageID string, ids ...string) {
 	s.T.Helper()
@@ -81,7 +50,7 @@ func writeFiles(s *rig.Rig, d *rig.Socket, room, content, clientMessageID string
 func sendFile(s *rig.Rig, d *rig.Socket, room, name, contentType string, content []byte) wire.Attachment {
 	s.T.Helper()
 	announced := announce(s, d.User, room, name, contentType, len(content))
-	if status := upload(s, announced.Upload, content); status != http.StatusNoContent {
+	if status := s.Upload(announced.Upload, content); status != http.StatusNoContent {
 		s.T.Fatalf("upload %s: status %d", name, status)
 	}
 	writeFiles(s, d, room, "", "file-"+announced.AttachmentID, announced.AttachmentID)
@@ -163,7 +132,7 @@ func TestAttachments_AreRefusedAndNothingStored(t *testing.T) {
 	sent := sendFile(s, alice, room, "a", "text/plain", []byte("x"))
 	uploaded := func(user, room string) string {
 		a := announce(s, user, room, "a", "text/plain", 1)
-		upload(s, a.Upload, []byte("x"))
+		s.Upload(a.Upload, []byte("x"))
 		return a.AttachmentID
 	}
 	good := uploaded("alice", room)
@@ -266,7 +235,7 @@ func TestAttachments_ThatNoMessageHasExpire(t *testing.T) {
 	s := start(t, local.Config{LogLevel: "warn", Clock: clock})
 	room := s.Room("alice")
 	good := announce(s, "alice", room, "a", "text/plain", 1)
-	if status := upload(s, good.Upload, []byte("x")); status != http.StatusNoContent {
+	if status := s.Upload(good.Upload, []byte("x")); status != http.StatusNoContent {
 		t.Fatalf("upload: status %d", status)
 	}
 	file := chat.Attachment{File: chat.File{ID: good.AttachmentID, Name: "a", ContentType: "text/plain"}, RoomID: room}

@@ -36,7 +36,7 @@ func TestRetention(t *testing.T) {
 		}
 	}
 	file := announce(s, "bob", room, "a", "text/plain", 1)
-	if status := upload(s, file.Upload, []byte("x")); status != http.StatusNoContent {
+	if status := s.Upload(file.Upload, []byte("x")); status != http.StatusNoContent {
 		t.Fatalf("upload: status %d", status)
 	}
 	var sent wire.Sent

@@ -16,45 +16,28 @@ import (
 
 const bot = "service:bot"
 
-// Who may do what by the HTTP API: a service, a member, a stranger.
+// What is about no room, by the HTTP API: a service and a user. What is about one is in the
+// table of package rig.
 func TestServices_WhoMayDoWhat(t *testing.T) {
 	s := start(t, local.Config{LogLevel: "warn"})
-	room := s.Room("alice", "bob", "carol")
-	alice := s.Connect("alice")
-	told := func() string { ack, _ := alice.Deliver(room, "hello", ""); return ack.MessageID }
-	path, name := "/rooms/"+room, "Bot"
+	name := "Bot"
 	for _, c := range []struct {
-		what, method, path             string
-		body                           any
-		service, stranger, plainMember int
+		what, method, path string
+		body               any
+		service, user      int
 	}{
-		{"make a room for others", "POST", "/rooms", wire.RoomRequest{Type: "group", Name: "Tea", Members: []string{"dave", "erin"}}, 201, 201, 201},
-		{"read a room", "GET", path, nil, 200, 403, 200},
-		{"read messages", "GET", path + "/messages", nil, 200, 403, 200},
-		{"who is online", "GET", path + "/presence", nil, 200, 403, 200},
-		{"send", "POST", path + "/messages", wire.SendRequest{Content: "x"}, 201, 403, 201},
-		{"delete another's message", "DELETE", messagePath(room, told()), nil, 204, 403, 403},
-		{"edit another's message", "PATCH", messagePath(room, told()), wire.EditRequest{Content: "x"}, 403, 403, 403},
-		{"rename", "PATCH", path, wire.NameRequest{Name: "Tea"}, 200, 403, 403},
-		{"add a member", "POST", path + "/members", wire.MemberRequest{UserID: "dave"}, 201, 403, 403},
-		{"remove a member", "DELETE", path + "/members?userId=dave", nil, 204, 403, 403},
-		{"end connections", "POST", "/users/zoe/disconnect", nil, 200, 403, 403},
-		{"have a name", "PUT", "/me", wire.NameChange{DisplayName: &name}, 200, 200, 200},
-		{"read profiles", "POST", "/profiles", wire.ProfilesRequest{Users: []string{bot}}, 200, 200, 200},
-		{"list one's rooms", "GET", "/rooms", nil, 403, 200, 200},
-		{"sync", "POST", "/sync", wire.SyncRequest{Rooms: map[string]string{}}, 403, 200, 200},
-		{"join", "POST", path + "/join", nil, 403, 403, 200},
-		{"read up to", "POST", path + "/read", wire.ReadRequest{UpTo: told()}, 403, 403, 204},
-		{"choose what to be notified of", "PUT", path + "/notify", wire.NotifyRequest{Notify: "none"}, 403, 403, 200},
-		{"react", "PUT", messagePath(room, told()) + "/reactions", wire.ReactionRequest{Reaction: "a"}, 403, 403, 200},
-		{"announce a file", "POST", path + "/attachments", wire.AttachmentRequest{Name: "a", ContentType: "image/png", Size: 1}, 403, 403, 201},
+		{"make a room for others", "POST", "/rooms", wire.RoomRequest{Type: "group", Name: "Tea", Members: []string{"dave", "erin"}}, 201, 201},
+		{"end connections", "POST", "/users/zoe/disconnect", nil, 200, 403},
+		{"have a name", "PUT", "/me", wire.NameChange{DisplayName: &name}, 200, 200},
+		{"read profiles", "POST", "/profiles", wire.ProfilesRequest{Users: []string{bot}}, 200, 200},
+		{"list one's rooms", "GET", "/rooms", nil, 403, 200},
+		{"sync", "POST", "/sync", wire.SyncRequest{Rooms: map[string]string{}}, 403, 200},
+		{"list whom one blocks", "GET", "/me/blocks", nil, 403, 200},
+		{"find rooms", "GET", "/nearby?lat=52.5&lon=13.4", nil, 200, 200},
 	} {
-		for _, by := range []struct {
-			user string
-			want int
-		}{{"mallet", c.stranger}, {"bob", c.plainMember}, {bot, c.service}} {
-			if got := s.API(by.user, c.method, c.path, c.body, nil); got != by.want {
-				t.Errorf("%s: %s by %s is answered with %d, want %d", c.what, c.path, by.user, got, by.want)
+		for by, want := range map[string]int{"bob": c.user, bot: c.service} {
+			if got := s.API(by, c.method, c.path, c.body, nil); got != want {
+				t.Errorf("%s by %s is answered with %d, want %d", c.what, by, got, want)
 			}
 		}
 	}
@@ -116,20 +99,8 @@ func TestServices_Tokens(t *testing.T) {
 		}
 	}
 	// No service opens a socket.
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, strings.Replace(s.WebSocketURL(), "ws:", "http:", 1)+"?token="+s.Token(bot, 0), http.NoBody)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for header, value := range map[string]string{"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="} {
-		request.Header.Set(header, value)
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	response.Body.Close()
-	if response.StatusCode != http.StatusUnauthorized {
-		t.Errorf("a service's handshake is answered with %s", response.Status)
+	if status := s.Handshake(s.Token(bot, 0)); status != http.StatusUnauthorized {
+		t.Errorf("a service's handshake is answered with %d", status)
 	}
 }
 

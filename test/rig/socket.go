@@ -97,6 +97,22 @@ func (s *Rig) dial(user, token, query string) *websocket.Conn {
 	return conn
 }
 
+// Handshake asks for a socket with a token, "" for none, and returns the status of the
+// answer: 101 for one that is opened, which it closes.
+func (s *Rig) Handshake(token string) int {
+	s.T.Helper()
+	conn, response, err := websocket.Dial(s.T.Context(), s.WebSocketURL(), &websocket.DialOptions{ //nolint:bodyclose // Dial: "You never need to close resp.Body"
+		Subprotocols: []string{"streamroom", token},
+	})
+	if err == nil {
+		_ = conn.CloseNow()
+	}
+	if response == nil {
+		s.T.Fatalf("connect: %v", err)
+	}
+	return response.StatusCode
+}
+
 func (d *Socket) read() {
 	for {
 		_, data, err := d.Conn.Read(context.Background())
