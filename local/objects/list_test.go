@@ -6,9 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
-
 	"github.com/streamroom/streamroom/shared/objects"
 )
 
@@ -20,23 +17,16 @@ func TestList(t *testing.T) {
 			s := open(t)
 			a := attachment(t)
 			s.keep(t, a)
-			source, room := aws.String(bucket+"/"+objects.Key(a.RoomID, a.ID)), "listed-"+a.ID
-			put := func(key string) {
-				t.Helper()
-				_, err := s.admin.CopyObject(t.Context(), &s3.CopyObjectInput{Bucket: aws.String(bucket), Key: aws.String(key), CopySource: source})
-				if err != nil {
-					t.Fatal(err)
-				}
-			}
+			room := "listed-" + a.ID
 			var want []string
 			for i := range files {
 				id := fmt.Sprintf("01ID%04d", i)
-				put(objects.Key(room, id))
+				s.copy(t, a, objects.Key(room, id))
 				want = append(want, id)
 			}
-			put(objects.PendingKey(room, "01ID0001"))
-			put(objects.Key(room+"-2", "01ID0001"))
-			put(objects.Key(room+"-2", "01ID00010"))
+			s.copy(t, a, objects.PendingKey(room, "01ID0001"))
+			s.copy(t, a, objects.Key(room+"-2", "01ID0001"))
+			s.copy(t, a, objects.Key(room+"-2", "01ID00010"))
 			before := time.Now().Add(-time.Minute)
 			list := func(room, from string) (ids []string) {
 				t.Helper()

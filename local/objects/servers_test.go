@@ -105,6 +105,19 @@ func (s server) exists(t *testing.T, key string) bool {
 	return len(listed.Contents) > 0
 }
 
+// holds tells whether there is an object with exactly this key.
+func (s server) holds(t *testing.T, key string) bool {
+	t.Helper()
+	// A key comes before those that it begins.
+	listed, err := s.admin.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{
+		Bucket: aws.String(bucket), Prefix: aws.String(key), MaxKeys: aws.Int32(1),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(listed.Contents) == 1 && aws.ToString(listed.Contents[0].Key) == key
+}
+
 // post posts a form, and returns the status and the code of an error.
 func post(ctx context.Context, t *testing.T, form chat.Upload, file *string) (int, string) {
 	t.Helper()
