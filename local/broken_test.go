@@ -31,11 +31,12 @@ import (
 // goes through: next, if nothing is to happen to it, else what faults makes of
 // it (see always).
 type broken struct {
-	once bool // functions try each request to the table once
+	once bool // functions try each request to the table and the bucket once
 
 	mu      sync.Mutex
 	post    func(connectionID, frame string, next http.RoundTripper) http.RoundTripper
 	request func(function, body string, next http.RoundTripper) http.RoundTripper
+	object  func(function string, next http.RoundTripper) http.RoundTripper
 	invoke  func(function, payload string, next lambda.Handler) lambda.Handler
 	skew    map[string]time.Duration // of the functions' clocks
 	running int                      // invocations under way
@@ -82,7 +83,7 @@ func (b *broken) function(f local.Function) local.Function {
 	construct := f.Construct
 	f.Construct = func(env functions.Env) (lambda.Handler, error) {
 		if b.once {
-			env.AWS.RetryMaxAttempts = 1
+			env.AWS.RetryMaxAttempts, env.Objects.RetryMaxAttempts = 1, 1
 		}
 		now := env.Now
 		env.Now = func() time.Time {
@@ -101,7 +102,7 @@ func (b *broken) function(f local.Function) local.Function {
 
 func (b *broken) guard(function string, r *http.Request, next http.RoundTripper) (*http.Response, error) {
 	b.mu.Lock()
-	post, request := b.post, b.request
+	post, request, object := b.post, b.request, b.object
 	b.mu.Unlock()
 	if r.Body == nil { // to copy an object
 		return next.RoundTrip(r)
@@ -117,6 +118,10 @@ func (b *broken) guard(function string, r *http.Request, next http.RoundTripper)
 	case r.Header.Get("X-Amz-Target") != "":
 		if request != nil {
 			next = request(function, string(body), next)
+		}
+	case strings.Contains(path, "/"+local.AttachmentsBucket):
+		if object != nil {
+			next = object(function, next)
 		}
 	case post != nil:
 		id, err := url.PathUnescape(path[strings.LastIndexByte(path, '/')+1:])
