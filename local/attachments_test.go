@@ -229,6 +229,58 @@ func TestAttachments_GoWithTheirMessageAndTheirRoom(t *testing.T) {
 	kept(s, room, 0)
 }
 
+// What is in the data folder is there after a restart, and nothing else is: not what had
+// been removed, nor what was deleted in the moment before.
+func TestAttachments_AfterARestart(t *testing.T) {
+	dir := t.TempDir()
+	before := start(t, local.Config{LogLevel: "warn", DataDir: dir, Wrap: rig.Hasten})
+	room := before.Room("alice", "bob")
+	alice := before.Connect("alice")
+	content := func(name string) []byte { return []byte(strings.Repeat(name, 1_000)) }
+	files := map[string]wire.Attachment{}
+	for _, name := range []string{"kept.png", "removed.txt", "deleted.txt"} {
+		files[name] = sendFile(before, alice, room, name, "text/plain", content(name))
+	}
+	messages := map[string]string{}
+	for _, m := range before.History("alice", room) {
+		messages[m.Attachments[0].Name] = m.MessageID
+	}
+	deleteMessage := func(name string) {
+		t.Helper()
+		if status := before.API("alice", http.MethodDelete, messagePath(room, messages[name]), nil, nil); status != http.StatusNoContent {
+			t.Fatalf("delete: status %d", status)
+		}
+	}
+	deleteMessage("removed.txt")
+	kept(before, room, 2)
+	waiting := announce(before, "alice", room, "waiting.txt", "text/plain", len(content("waiting.txt")))
+	if status := before.Upload(waiting.Upload, content("waiting.txt")); status != http.StatusNoContent {
+		t.Fatalf("upload: status %d", status)
+	}
+	deleteMessage("deleted.txt")
+	before.Stop()
+
+	after := start(t, local.Config{LogLevel: "warn", DataDir: dir, Wrap: rig.Hasten})
+	alice = after.Connect("alice")
+	writeFiles(after, alice, room, "", "", waiting.AttachmentID)
+	if got := alice.Expect(wire.TypeAck, wire.TypeError); got.Type != wire.TypeAck {
+		t.Errorf("what was uploaded before is answered with %+v", got)
+	}
+	for name, id := range map[string]string{"kept.png": files["kept.png"].AttachmentID, "waiting.txt": waiting.AttachmentID} {
+		response, body := download(after, "bob", room, id)
+		if !bytes.Equal(body, content(name)) || response.Header.Get("Content-Type") != "text/plain" ||
+			!strings.Contains(response.Header.Get("Content-Disposition"), `"`+name+`"`) {
+			t.Errorf("%s: status %d, headers %v, %d bytes", name, response.StatusCode, response.Header, len(body))
+		}
+	}
+	kept(after, room, 2)
+	for _, name := range []string{"removed.txt", "deleted.txt"} {
+		if status := after.API("bob", http.MethodGet, "/rooms/"+room+"/attachments/"+files[name].AttachmentID, nil, nil); status != http.StatusForbidden {
+			t.Errorf("%s is answered with %d", name, status)
+		}
+	}
+}
+
 // A copy that no message got goes with its item.
 func TestAttachments_ThatNoMessageHasExpire(t *testing.T) {
 	clock := clockwork.NewFakeClockAt(time.Now())
