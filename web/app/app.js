@@ -5,7 +5,15 @@ import { Failure, isolated, Streamroom } from "../lib/streamroom.js";
 import { HostedPage } from "./hostedpage.js";
 import { Conversation, titleOf } from "./ui/conversation.js";
 import { report } from "./ui/details.js";
-import { askingFirst, closable, confirmed, NewDirectDialog, NewRoomDialog, ProfileDialog } from "./ui/dialogs.js";
+import {
+  askingFirst,
+  closable,
+  confirmed,
+  NewDirectDialog,
+  NewRoomDialog,
+  onClosed,
+  ProfileDialog,
+} from "./ui/dialogs.js";
 import { becomeAvatar, byId, el, silence } from "./ui/dom.js";
 import { listenForKeys } from "./ui/keys.js";
 import { guardLeaving } from "./ui/leaving.js";
@@ -125,7 +133,7 @@ class App {
       none: "You block no one. The list of a room’s members has a button for each of them.",
       labelOf: (userId) => this.#chat?.labelOf(userId) ?? userId,
     });
-    byId("profile-dialog", HTMLDialogElement).addEventListener("close", () => this.#blocks.close());
+    onClosed(byId("profile-dialog", HTMLDialogElement), () => this.#blocks.close());
     closable(this.#help);
     byId("new-room", HTMLButtonElement).addEventListener("click", () => this.#newRoom.show());
     byId("new-direct", HTMLButtonElement).addEventListener("click", () => this.#newDirect.show());

@@ -26,6 +26,16 @@ export function closable(dialog) {
   });
 }
 
+/**
+ * Does something once a dialog is closed. Its close event comes later than the dialog is
+ * gone: by then it may be open again, for something else, which is left as it is.
+ * @param {HTMLDialogElement} dialog
+ * @param {() => void} act
+ */
+export function onClosed(dialog, act) {
+  dialog.addEventListener("close", () => !dialog.open && act());
+}
+
 /** Something that was typed and won't do. */
 export class Refusal extends Error {
   /**
@@ -99,7 +109,7 @@ export class FormDialog {
     this.dialog = byId(id, HTMLDialogElement);
     this.form = within(this.dialog, "form", HTMLFormElement);
     closable(this.dialog);
-    this.dialog.addEventListener("close", () => this.form.reset());
+    onClosed(this.dialog, () => this.form.reset());
     onSubmit(this.form, within(this.form, ".problem", HTMLElement), act, (result) => {
       this.dialog.close();
       done?.(result);
@@ -174,7 +184,7 @@ export class ProfileDialog extends FormDialog {
       const changed = this.#wasHidden !== undefined && checked !== this.#wasHidden;
       return save(this.#name.value.trim(), changed ? checked : undefined);
     });
-    this.dialog.addEventListener("close", () => {
+    onClosed(this.dialog, () => {
       byId("profile-user", HTMLElement).textContent = "";
     });
   }

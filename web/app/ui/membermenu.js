@@ -1,7 +1,7 @@
 // What can be done with one member: a dialog of buttons.
 
 import { isolated } from "../../lib/streamroom.js";
-import { closable } from "./dialogs.js";
+import { closable, onClosed } from "./dialogs.js";
 import { byId, el } from "./dom.js";
 import { untilText } from "./words.js";
 
@@ -51,8 +51,7 @@ export class MemberMenu {
   constructor(closed) {
     this.#closed = closed;
     closable(this.#dialog);
-    this.#dialog.addEventListener("close", () => {
-      if (this.#dialog.open) return; // for someone else, before this was said
+    onClosed(this.#dialog, () => {
       closed();
       this.#title.textContent = "";
       this.#list.replaceChildren();

@@ -1,7 +1,7 @@
 // Public rooms near the user.
 
 import { Failure } from "../../lib/streamroom.js";
-import { closable } from "./dialogs.js";
+import { closable, onClosed } from "./dialogs.js";
 import { byId, el } from "./dom.js";
 import { position } from "./position.js";
 import { counted, describe, distance, placeText } from "./words.js";
@@ -47,7 +47,7 @@ export class NearbyDialog {
     closable(this.#dialog);
     for (const metres of CHOICES) this.#radius.append(el("option", { value: String(metres) }, distance(metres)));
     this.#radius.addEventListener("change", () => void this.#search());
-    this.#dialog.addEventListener("close", () => this.#clear());
+    onClosed(this.#dialog, () => this.#clear());
     this.#again.addEventListener("click", () => void this.#search());
     this.#more.addEventListener("click", () => void this.#showMore());
   }

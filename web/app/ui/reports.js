@@ -3,7 +3,7 @@
 import { quoteOf } from "../../lib/frames.js";
 import { isolated } from "../../lib/streamroom.js";
 import { timeOf } from "../../lib/ulid.js";
-import { confirmed, FormDialog } from "./dialogs.js";
+import { confirmed, FormDialog, onClosed } from "./dialogs.js";
 import { announce, byId } from "./dom.js";
 import { quoteText, untilText } from "./words.js";
 
@@ -26,8 +26,7 @@ export class ReportDialog extends FormDialog {
       () => send(/** @type {Message} */ (this.#message), reason.value.trim()),
       () => announce("Message reported.", true),
     );
-    this.dialog.addEventListener("close", () => {
-      if (this.dialog.open) return; // for another message, before this was said
+    onClosed(this.dialog, () => {
       this.#hint.textContent = "";
       closed(this.#message?.messageId ?? "");
     });

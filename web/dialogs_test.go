@@ -1,0 +1,38 @@
+package web_test
+
+import (
+	"fmt"
+	"testing"
+)
+
+// The close event comes later than a dialog is gone: one that is open again by then keeps
+// what is typed in it, and does what it is for.
+func TestADialogThatIsOpenAgainAtOnce(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	alice := signedIn(t, f.URL, "alice")
+	alice.until(`document.activeElement?.id === "composer-input"`) // where the opening of the room puts it
+	for _, c := range []struct{ dialog, opens, input, typed, submits, done string }{
+		{"profile-dialog", "account", "profile-name", "Alice A.", "profile-save", `document.getElementById("account-name").textContent === "Alice A."`},
+		{"new-room-dialog", "new-room", "new-room-name", "Tea", "new-room-create", `document.getElementById("room-name").textContent === "Tea"`},
+		{"new-direct-dialog", "new-direct", "new-direct-name", "bob", "new-direct-create", `document.getElementById("room-name").textContent === "bob"`},
+	} {
+		alice.click(c.opens)
+		alice.until(fmt.Sprintf(`document.getElementById(%q).open`, c.dialog))
+		alice.do(fmt.Sprintf(`{const dialog = document.getElementById(%q);
+			globalThis.said = false;
+			dialog.addEventListener("close", () => { globalThis.said = true; }, { once: true });
+			dialog.close();
+			document.querySelector("[data-testid=%s]").click();
+			document.getElementById(%q).value = %q;}`, c.dialog, c.opens, c.input, c.typed))
+		alice.until(`globalThis.said`)
+		if got := eval[string](alice, fmt.Sprintf(`document.getElementById(%q).value`, c.input)); got != c.typed {
+			t.Errorf("%s: %q is left of %q", c.dialog, got, c.typed)
+		}
+		if c.opens == "account" && !eval[bool](alice, `document.getElementById("profile-user").textContent === "alice"`) {
+			t.Errorf("%s: it does not say whose it is", c.dialog)
+		}
+		alice.click(c.submits)
+		alice.until(c.done + fmt.Sprintf(` && !document.getElementById(%q).open`, c.dialog))
+	}
+}
