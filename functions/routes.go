@@ -1,6 +1,9 @@
 package functions
 
 import (
+	"hash/fnv"
+	"io"
+
 	"github.com/aws/aws-lambda-go/lambda"
 
 	"github.com/streamroom/streamroom/shared/auth"
@@ -125,11 +128,23 @@ func API(e Env) (lambda.Handler, error) {
 
 // sender returns what stores messages, from a frame or a request.
 func (w wiring) sender(store *dynamo.Store, limits chat.Limits) *chat.Sender {
-	sender := chat.NewSender(store, w.ids(), w.Now, fanout.Fits, limits).Retaining(w.vars.Retention())
+	sender := chat.NewSender(store, w.ids(), w.Now, fanout.Fits, limits).Retaining(w.vars.Retention()).CountingFrom(w.instance())
 	if bucket := w.bucket(); bucket != nil {
 		sender = sender.Attaching(bucket)
 	}
 	return sender
+}
+
+// instance returns a number of this instance of the function, by its log stream, which no
+// two share; 0 where there is none, as in the local runtime.
+func (w wiring) instance() int {
+	stream := w.Getenv("AWS_LAMBDA_LOG_STREAM_NAME")
+	if stream == "" {
+		return 0
+	}
+	hash := fnv.New32a()
+	_, _ = io.WriteString(hash, stream) // a hash takes everything
+	return int(hash.Sum32() >> 1)
 }
 
 // telling returns a store that has others notified of who comes and goes, unless that is

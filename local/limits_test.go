@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+	"github.com/jonboulle/clockwork"
 
 	"github.com/streamroom/streamroom/local"
 	"github.com/streamroom/streamroom/shared/chat"
@@ -138,5 +139,41 @@ func TestLimits_AFloodOfRefusedFramesEndsTheSocket(t *testing.T) {
 		if answered < chat.RefusedBurst {
 			t.Errorf("%s: the socket ended after %d frames", name, answered)
 		}
+	}
+}
+
+// Two functions store messages, and each counts a user's on its own. Neither would refuse
+// who sends at the full rate, but by both at once that is twice as many as they take.
+func TestLimits_SendsOfBothAPIsCountTogether(t *testing.T) {
+	t.Parallel()
+	clock := clockwork.NewFakeClockAt(time.Now())
+	s := start(t, local.Config{Clock: clock, LogLevel: "warn", Wrap: local.EachFunction(func(f local.Function) local.Function {
+		delete(f.Environment, config.SendRate)
+		return f
+	})})
+	room := s.Room("alice")
+	alice := s.Connect("alice")
+	stored := map[string]int{}
+	const seconds = 25
+	for range seconds * chat.SendRate {
+		clock.Advance(time.Second / chat.SendRate)
+		alice.Write(fmt.Sprintf(`{"action":"sendMessage","chatRoomId":%q,"content":"x"}`, room))
+		got := alice.Expect(wire.TypeAck, wire.TypeError)
+		switch status := s.API("alice", http.MethodPost, "/rooms/"+room+"/messages", wire.SendRequest{Content: "x"}, nil); {
+		case status == http.StatusCreated:
+			stored["API"]++
+		case status != http.StatusTooManyRequests:
+			t.Fatalf("a request is answered %d", status)
+		}
+		switch {
+		case got.Type == wire.TypeAck:
+			stored["socket"]++
+		case got.Code != string(chat.CodeRateLimited):
+			t.Fatalf("a frame is answered %+v", got)
+		}
+	}
+	limit := seconds*chat.SendRate + 10*chat.Together
+	if all := stored["socket"] + stored["API"]; all > limit+2*chat.Together || all < limit-2*chat.Together {
+		t.Errorf("%d messages are stored by both APIs, want %d: %v", all, limit, stored)
 	}
 }

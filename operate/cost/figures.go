@@ -68,7 +68,7 @@ func WorstHour(members int) float64 {
 	w := Workload{Members: members, Online: 1, Content: maxContent, Pace: time.Second / chat.SendRate}
 	windows, moves := time.Hour.Seconds()/Window.Seconds(), time.Hour.Seconds()/OrderInterval(members).Seconds()
 	sends := HourlySends()
-	all := Send(w.Content).Plus(Broadcast(members, w.others(), 1, w.Content)).Times(sends).Plus(Action{Writes: sends / chat.Together}).
+	all := Send(w.Content).Plus(Broadcast(members, w.others(), 1, w.Content)).Times(sends).
 		Plus(Project(members, true).Times(moves)).Plus(Project(members, false).Times(windows - moves))
 	return all.usage(false).Bill(false).Total()
 }

@@ -94,13 +94,16 @@ const (
 	indexBytes  = 13  // what a member has more who is in the index
 )
 
-// SendWrites is how many write units a send takes, by the kilobytes of its item: the
-// user's limit, the message, and, once, the claim of a clientMessageId.
+// LimitWrites is a send's share of the write units that its user's limits take.
+const LimitWrites = 1./chat.Together + 1./chat.SustainedTogether
+
+// SendWrites is how many write units a send takes, by the kilobytes of its item: its share
+// of the user's limits, the message, and, once, the claim of a clientMessageId.
 func SendWrites(kilobytes float64, once bool) float64 {
 	if once {
-		return kilobytes + 2
+		return kilobytes + 1 + LimitWrites
 	}
-	return kilobytes + 1
+	return kilobytes + LimitWrites
 }
 
 // SendReads is how many read units a send takes: the connection and the membership, and

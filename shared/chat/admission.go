@@ -23,7 +23,8 @@ type AdmissionStore interface {
 type admission struct {
 	store   AdmissionStore
 	now     func() time.Time
-	limiter *Limiter
+	sends   pace     // of users, on this instance
+	limiter *Limiter // of all instances
 	users   recent[string, string]
 }
 
@@ -73,12 +74,24 @@ func (a *admission) take(ctx context.Context, userID string, state, check func()
 	}
 	beside(state, &stateErr)
 	beside(check, &checkErr)
-	rateErr := a.limiter.Take(ctx, userID, Sending, 1)
-	if rateErr == nil {
-		rateErr = a.limiter.takeTogether(ctx, userID, Sustaining)
-	}
+	rateErr := a.takeSend(ctx, userID)
 	_ = group.Wait()
 	return cmp.Or(stateErr, rateErr, checkErr)
+}
+
+// takeSend takes one send out of a user's limits.
+func (a *admission) takeSend(ctx context.Context, userID string) error {
+	if err := a.sends.take(userID, a.now(), Sending); err != nil {
+		return err
+	}
+	if err := a.limiter.takeTogether(ctx, userID, Sending, 1, Together); err != nil {
+		return err
+	}
+	err := a.limiter.takeTogether(ctx, userID, Sustaining, 1, SustainedTogether)
+	if err != nil { // which holds for long: what it refuses uses up nothing
+		a.limiter.count(userID, Sending, -1)
+	}
+	return err
 }
 
 // user returns the user of a connection that may send.

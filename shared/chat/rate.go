@@ -64,13 +64,26 @@ func (l RateLimit) Sustained() RateLimit {
 	if l == (RateLimit{}) {
 		return l
 	}
-	return RateLimit{Interval: SustainedPart * l.Interval, Burst: max(int(SustainedFor/l.Interval), l.Burst, Together)}
+	return RateLimit{Interval: SustainedPart * l.Interval, Burst: max(int(SustainedFor/l.Interval), l.Burst, SustainedTogether)}
 }
 
-// Together is how many sends of a user a Limiter counts itself before it takes them out
-// of the limit over time, so that this costs a write for as many. What it counted is lost
-// when its instance of the function ends.
-const Together = 20
+// Sends cost no write each: an instance of a function counts them, and takes a number of
+// a user's together out of the limits that all instances share, after the fact.
+const (
+	Together          = 20  // out of the limit of messages
+	SustainedTogether = 100 // out of that over time, which is far larger
+)
+
+// Shared returns the limit of messages that all instances share, which goes with that of
+// each instance: the same rate, in bursts of ten times Together at least. Each instance
+// takes for messages that it is yet to see, or has seen before, so with a burst of
+// Together users would be refused who keep to the limit.
+func (l RateLimit) Shared() RateLimit {
+	if l == (RateLimit{}) {
+		return l
+	}
+	return RateLimit{Interval: l.Interval, Burst: max(l.Burst, 10*Together)}
+}
 
 // Horizon is by how much a window may lie ahead of the clock for n more.
 func (l RateLimit) Horizon(n int) time.Duration { return time.Duration(l.Burst-n) * l.Interval }
@@ -129,6 +142,7 @@ type Limiter struct {
 	now     func() time.Time
 	windows recent[rateKey, int64]
 	counted recent[rateKey, int] // see takeTogether
+	from    int                  // where counting begins
 }
 
 type rateKey struct {
@@ -167,47 +181,62 @@ func (l *Limiter) Take(ctx context.Context, userID string, action Action, n int)
 	return nil
 }
 
-// takeTogether counts an action that was admitted, and takes as many as Together of them
-// out of a user's limit. Calls that race may count one too few.
+// takeTogether counts n actions, and takes them out of a user's limit when they are as many
+// as together. Calls that race may count too few.
+//
+// Counting begins at l.from, which differs among the instances of a function: then, however
+// many they are and however soon they end, they take as many as they admit, on average, and
+// the first of them takes before each has admitted as many.
 //
 // Errors: CodeRateLimited.
-func (l *Limiter) takeTogether(ctx context.Context, userID string, action Action) error {
+func (l *Limiter) takeTogether(ctx context.Context, userID string, action Action, n, together int) error {
 	if l == nil || l.limits[action] == (RateLimit{}) {
 		return nil
 	}
 	key := rateKey{userID, action}
-	n, _ := l.counted.get(key)
-	if n++; n >= Together {
-		if err := l.Take(ctx, userID, action, Together); err != nil {
-			return err // those counted stay due
-		}
-		n = 0
+	counted, met := l.counted.get(key)
+	if !met {
+		counted = l.from % together
 	}
-	l.counted.put(key, n)
+	counted += n
+	if due := counted - counted%together; due > 0 {
+		if err := l.Take(ctx, userID, action, due); err != nil {
+			return err // those counted before stay
+		}
+		counted -= due
+	}
+	l.counted.put(key, counted)
 	return nil
 }
 
-// pace counts what connections do in memory: a flood meets the same few instances again
-// and again, and what is in order should write nothing. Calls that race may be one too
-// many.
-type pace struct {
-	limit   RateLimit
-	windows recent[string, int64]
+// count adds n to what is counted of an action.
+func (l *Limiter) count(userID string, action Action, n int) {
+	key := rateKey{userID, action}
+	counted, _ := l.counted.get(key)
+	l.counted.put(key, counted+n)
 }
 
-// take takes one action out of a connection's limit.
+// pace counts what connections or users do in memory: a flood meets the same few instances
+// again and again, and what is in order should write nothing. Calls that race may be one
+// too many.
+type pace struct {
+	limit   RateLimit
+	windows recent[string, int64] // by connection or user
+}
+
+// take takes one action out of the limit of a connection or a user.
 //
 // Errors: CodeRateLimited.
-func (p *pace) take(connectionID string, at time.Time, action Action) error {
+func (p *pace) take(id string, at time.Time, action Action) error {
 	if p.limit == (RateLimit{}) {
 		return nil
 	}
 	now := at.UnixMilli()
-	window, _ := p.windows.get(connectionID)
+	window, _ := p.windows.get(id)
 	if wait := p.limit.Wait(window, now, 1); wait > 0 {
 		return errRateLimited(p.limit, verbs[action], wait)
 	}
-	p.windows.put(connectionID, max(window, now)+p.limit.Interval.Milliseconds())
+	p.windows.put(id, max(window, now)+p.limit.Interval.Milliseconds())
 	return nil
 }
 

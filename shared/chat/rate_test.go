@@ -206,8 +206,8 @@ func TestSend_LimitsWhatAUserSendsOverTime(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	const most = 7000 + 2*seconds + 2*chat.Together
-	if stored > most || stored < most-100 {
+	const most = 7000 + 2*seconds + 2*chat.SustainedTogether
+	if stored > most || stored < most-2*chat.SustainedTogether {
 		t.Errorf("%d messages were stored in an hour, want %d", stored, most)
 	}
 	if quick != seconds/6*chat.SendRate {
@@ -220,5 +220,86 @@ func TestSend_LimitsWhatAUserSendsOverTime(t *testing.T) {
 		if _, err := instances[0].Send(t.Context(), chat.SendRequest{ConnectionID: "alice", RoomID: room, Content: "hi"}); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// instances are Senders of as many instances of a function, which share the limit of
+// messages of alice, who is in the room and has a connection.
+func instances(w *world, n int) (send func(i int) error) {
+	room := w.group("alice")
+	w.connect("alice")
+	sends := chat.PerSecond(chat.SendRate, chat.SendBurst)
+	limits := chat.Limits{chat.Sending: sends, chat.Sustaining: sends.Sustained()}
+	ids := chat.NewIDs(w.clock.now, &counter{})
+	var all []*chat.Sender
+	for i := range n {
+		sender := chat.NewSender(w.store, ids, w.clock.now, func(chat.Message) error { return nil }, limits)
+		all = append(all, sender.CountingFrom(i*7919))
+	}
+	return func(i int) error {
+		_, err := all[i%n].Send(w.Context(), chat.SendRequest{ConnectionID: "alice", RoomID: room, Content: "hi"})
+		return err
+	}
+}
+
+// However many instances serve a user who keeps to the limit, none refuses.
+func TestSend_WithinTheLimitByManyInstances(t *testing.T) {
+	for _, n := range []int{1, 2, 7, 50} {
+		w := newWorld(t)
+		send := instances(w, n)
+		for i := range 6000 { // ten minutes
+			if i >= chat.SendBurst {
+				w.clock.advance(time.Second / chat.SendRate)
+			}
+			if err := send(i); err != nil {
+				t.Fatalf("message %d of %d instances: %v", i, n, err)
+			}
+		}
+	}
+}
+
+// A flood over many instances passes what each counts until it takes, and no more: a
+// flood's rate is that of everyone, and its first hundreds meet refusals enough to end a
+// connection.
+func TestSend_AFloodOverManyInstances(t *testing.T) {
+	const n = 50
+	w := newWorld(t)
+	send := instances(w, n)
+	stored, refusals := 0, 0
+	step := func(i int) {
+		switch err := send(i); {
+		case err == nil:
+			stored++
+		case chat.Reason(err).Code == chat.CodeRateLimited:
+			refusals++
+		default:
+			t.Fatal(err)
+		}
+	}
+	i := 0
+	for ; refusals <= chat.RefusedBurst; i++ { // at once
+		step(i)
+	}
+	if i > 500 {
+		t.Errorf("the flood's connection is ended after %d messages, want a few hundred", i)
+	}
+	for until := i + 20*n; i < until; i++ {
+		step(i)
+	}
+	const most = 10*chat.Together + n*chat.Together
+	if stored > most*2/3 {
+		t.Errorf("%d messages were stored at once, want some ten of each instance", stored)
+	}
+	stored = 0
+	const minutes = 5
+	for range minutes * 60 * 20 { // five times as many as the limit allows
+		w.clock.advance(50 * time.Millisecond)
+		for range 2 {
+			step(i)
+			i++
+		}
+	}
+	if limit := minutes * 60 * chat.SendRate; stored > limit+most-chat.Together || stored < limit-n*chat.Together/4 {
+		t.Errorf("%d messages were stored in %d minutes, want %d", stored, minutes, limit)
 	}
 }

@@ -103,13 +103,23 @@ type Sender struct {
 }
 
 // NewSender returns a Sender. fits refuses, with CodeTooLarge, a message that
-// no frame could carry. Of the limits, Sending
-// and Sustaining count here.
+// no frame could carry. Of the limits, Sending and Sustaining count here.
 func NewSender(store SendStore, ids IDs, now func() time.Time, fits func(Message) error, limits Limits) *Sender {
 	return &Sender{
 		store: store, ids: ids, now: now, fits: fits,
-		admission: admission{store: store, now: now, limiter: NewLimiter(store, limits, now)},
+		admission: admission{
+			store: store, now: now, sends: pace{limit: limits[Sending]},
+			limiter: NewLimiter(store, Limits{Sending: limits[Sending].Shared(), Sustaining: limits[Sustaining]}, now),
+		},
 	}
+}
+
+// CountingFrom says where this Sender begins to count a user's sends: at any number that is
+// not negative, and not the same as that of other instances of the function. Call it before
+// the first Send.
+func (s *Sender) CountingFrom(n int) *Sender {
+	s.admission.limiter.from = n
+	return s
 }
 
 // Attaching has the Sender take messages with attachments. Call it before the first Send.
