@@ -247,6 +247,96 @@ func BenchmarkOpen(b *testing.B) {
 	}
 }
 
+// fill puts the messages of from ≤ n < to, 25 a request.
+func (f fixture) fill(b testing.TB, from, to int64) {
+	b.Helper()
+	for n := from; n < to; n += 25 {
+		var puts []types.WriteRequest
+		for i := n; i < min(n+25, to); i++ {
+			puts = append(puts, types.WriteRequest{PutRequest: &types.PutRequest{Item: message(i)}})
+		}
+		if _, err := f.BatchWriteItem(b.Context(), &ddb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{"chat": puts}}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkMemory is how much memory an engine takes for each item of about 300 bytes, and
+// the item's stream record, which has it once more. An operation is an item:
+// -benchtime=500000x.
+func BenchmarkMemory(b *testing.B) {
+	debug.FreeOSMemory()
+	before := resident(b)
+	f := start(b, dynamodb.Options{})
+	f.fill(b, 0, int64(b.N))
+	debug.FreeOSMemory()
+	b.ReportMetric(float64(resident(b)-before)/(1<<20), "MB-resident")
+	b.ReportMetric(float64(resident(b)-before)/float64(b.N), "B-resident/op")
+}
+
+// BenchmarkPutsAt is how many items 8 clients put in a second over loopback, in memory, and
+// what one takes, beside 10,000 items and beside a million.
+func BenchmarkPutsAt(b *testing.B) {
+	for _, size := range []int64{10_000, 1_000_000} {
+		b.Run(strconv.FormatInt(size, 10), func(b *testing.B) {
+			f := start(b, dynamodb.Options{})
+			f.fill(b, 0, size)
+			debug.FreeOSMemory()
+			client := ddb.NewFromConfig(loopback(b, f.engine, 8))
+			parallel(b, 8, func(i int64) error {
+				_, err := client.PutItem(b.Context(), &ddb.PutItemInput{TableName: aws.String("chat"), Item: message(size + i)})
+				return err
+			})
+		})
+	}
+}
+
+// BenchmarkStart is the time until an engine with many stream records in its file has
+// opened, and until the oldest of each shard can be read. STREAMROOM_RECORDS is how many,
+// a million if it is not set.
+func BenchmarkStart(b *testing.B) {
+	records := int64(1_000_000)
+	if set, err := strconv.ParseInt(os.Getenv("STREAMROOM_RECORDS"), 10, 64); err == nil {
+		records = set
+	}
+	o := dynamodb.Options{Path: filepath.Join(b.TempDir(), "data.db")}
+	e, err := dynamodb.Open(b.Context(), o)
+	if err != nil {
+		b.Fatal(err)
+	}
+	f := clients(e)
+	f.createChat(b)
+	f.fill(b, 0, records)
+	if err := e.Close(); err != nil {
+		b.Fatal(err)
+	}
+	var opening, reading time.Duration
+	b.ResetTimer()
+	for range b.N {
+		begun := time.Now()
+		if e, err = dynamodb.Open(b.Context(), o); err != nil {
+			b.Fatal(err)
+		}
+		opening += time.Since(begun)
+		f = clients(e)
+		arn := f.arn(b)
+		for _, h := range f.shards(b, arn) {
+			out, err := f.streams.GetRecords(b.Context(), &dynamodbstreams.GetRecordsInput{ShardIterator: f.iterator(b, &dynamodbstreams.GetShardIteratorInput{
+				StreamArn: aws.String(arn), ShardId: h.ShardId, ShardIteratorType: streamtypes.ShardIteratorTypeTrimHorizon,
+			})})
+			if err != nil || len(out.Records) == 0 {
+				b.Fatal(len(out.Records), err)
+			}
+		}
+		reading += time.Since(begun)
+		if err := e.Close(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(opening.Milliseconds())/float64(b.N), "ms-to-open")
+	b.ReportMetric(float64(reading.Milliseconds())/float64(b.N), "ms-to-first-records")
+}
+
 // resident is how many bytes of memory this process holds.
 func resident(b *testing.B) int64 {
 	b.Helper()

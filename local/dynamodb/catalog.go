@@ -229,8 +229,8 @@ const (
 
 // format is the version of the stored data. A file of an older version is raised to it when it
 // is opened; one of a newer version is rejected. Format 1 has no local indexes, and its indexes
-// have no numbers.
-const format = 2
+// have no numbers. Stream records of formats 1 and 2 have their keys beside images, too.
+const format = 3
 
 func saveMeta(c *conn, key string, value any) error {
 	b, err := json.Marshal(value)

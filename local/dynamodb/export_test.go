@@ -3,6 +3,8 @@ package dynamodb
 import (
 	"context"
 	"errors"
+
+	"modernc.org/libc"
 )
 
 // Pause keeps the writer from taking up any more work until resume is called.
@@ -72,6 +74,47 @@ func (e *Engine) PanicInWriter(ctx context.Context, sql string) error {
 		}
 		panic("a fault in the engine")
 	})
+}
+
+// Pages is how many pages SQLite has, and the bytes of one.
+func (e *Engine) Pages() (n, size int64, err error) {
+	e.storage.writing.Lock()
+	defer e.storage.writing.Unlock()
+	if n, err = e.storage.writer.integer("PRAGMA page_count"); err == nil {
+		size, err = e.storage.writer.integer("PRAGMA page_size")
+	}
+	return n, size, err
+}
+
+// MemoryInBlocks is how many bytes the blocks have that pages are cut from, and how many of
+// them are in use.
+func MemoryInBlocks() (all, used int64) {
+	memory.mu.Lock()
+	defer memory.mu.Unlock()
+	used = int64(memory.bytes)
+	for size, s := range memory.sizes {
+		used -= int64(len(s.free) * size * slotStep)
+	}
+	return int64(memory.bytes), used
+}
+
+// Resized allocates as SQLite does, and reallocates to each of the lengths. It returns
+// whether the bytes stayed.
+func Resized(lengths ...int32) (stayed bool, err error) {
+	if err := setUpMemory(); err != nil {
+		return false, err
+	}
+	tls := libc.NewTLS()
+	defer tls.Close()
+	at := allocate(tls, 100)
+	copy(libc.GoBytes(at, 100), "what was written")
+	stayed = true
+	for _, n := range lengths {
+		at = reallocate(tls, at, n)
+		stayed = stayed && lengthOf(tls, at) >= n && string(libc.GoBytes(at, 16)) == "what was written"
+	}
+	release(tls, at)
+	return stayed, nil
 }
 
 // PanicTarget is the X-Amz-Target of an operation that panics.

@@ -37,6 +37,9 @@ type conn struct {
 }
 
 func openConn(dsn string) (*conn, error) {
+	if err := setUpMemory(); err != nil {
+		return nil, fmt.Errorf("set up SQLite: %w", err)
+	}
 	db, err := new(sqlite.Driver).Open(dsn)
 	if err != nil {
 		return nil, fmt.Errorf("open SQLite: %w", err)
@@ -183,6 +186,10 @@ func openStorage(path string, fsync bool) (*storage, error) {
 		// WAL goes first: it decides what the others mean.
 		pragmas = append(pragmas, "PRAGMA journal_mode=WAL", synchronous, "PRAGMA cache_size=-16000",
 			"PRAGMA wal_autocheckpoint=0", "PRAGMA journal_size_limit=67108864")
+	} else {
+		// SQLite notes 250 bytes for each page, and larger ones are fuller. Still larger ones
+		// would take longer to copy for a savepoint.
+		pragmas = append(pragmas, "PRAGMA page_size=8192")
 	}
 	var err error
 	if s.writer, err = openConn(s.dsn); err != nil {

@@ -210,7 +210,7 @@ func (t *tx) record(w *write, f *effect) error {
 		event |= eventExpiry
 	}
 	// what is stored: the event, the size in bytes that the record reports, and keys, new
-	// and old image, each after its length
+	// and old image, each after its length; an image has the keys, too
 	var newImage, oldImage []byte
 	size := w.key.Size()
 	if s.View == viewNew || s.View == viewBoth {
@@ -224,7 +224,11 @@ func (t *tx) record(w *write, f *effect) error {
 	b := make([]byte, 0, len(newImage)+len(oldImage)+len(w.storage)+64)
 	b = append(b, event)
 	b = binary.AppendUvarint(b, uint64(size)) //nolint:gosec // positive
-	b = appendPart(b, w.key.Append(nil))
+	var keys []byte
+	if len(newImage)+len(oldImage) == 0 {
+		keys = w.key.Append(nil)
+	}
+	b = appendPart(b, keys)
 	b = appendPart(b, newImage)
 	b = appendPart(b, oldImage)
 	t.seq++
@@ -258,19 +262,30 @@ func (r *storedRecord) appendJSON(dst []byte, s *stream) ([]byte, error) {
 	dst = append(dst, [...]string{eventInsert: "INSERT", eventModify: "MODIFY", eventRemove: "REMOVE"}[event&3]...)
 	dst = append(dst, `","eventVersion":"1.1","eventSource":"aws:dynamodb","awsRegion":"`+region+`","dynamodb":{"ApproximateCreationDateTime":`...)
 	dst = strconv.AppendInt(dst, r.at, 10)
-	for _, name := range [...]string{"Keys", "NewImage", "OldImage"} {
+	names := [...]string{"Keys", "NewImage", "OldImage"}
+	var parts [len(names)]item.Item
+	for i := range names {
 		length, n := binary.Uvarint(b)
 		part := b[n : n+int(length)] //nolint:gosec // as record wrote it
 		b = b[n+len(part):]
 		if len(part) == 0 {
 			continue
 		}
-		it, err := item.Decode(part)
-		if err != nil {
+		var err error
+		if parts[i], err = item.Decode(part); err != nil {
 			return dst, err
 		}
-		dst = jsonio.AppendName(dst, name)
-		dst = it.AppendJSON(dst)
+	}
+	for _, image := range parts[1:] {
+		if parts[0] == nil && image != nil {
+			parts[0] = image.Only([]string{s.Hash.Name, s.Range.Name})
+		}
+	}
+	for i, name := range names {
+		if parts[i] != nil {
+			dst = jsonio.AppendName(dst, name)
+			dst = parts[i].AppendJSON(dst)
+		}
 	}
 	dst = append(dst, `,"SequenceNumber":"`...)
 	dst = appendSequence(dst, r.seq)

@@ -6,12 +6,14 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	ddb "github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
 	streamtypes "github.com/aws/aws-sdk-go-v2/service/dynamodbstreams/types"
+	"github.com/jonboulle/clockwork"
 
 	"github.com/streamroom/streamroom/local/dynamodb"
 )
@@ -320,4 +322,24 @@ func TestOpensFormat1(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// TestOpensFormat2 reads stream records that have their keys twice, beside a new one.
+func TestOpensFormat2(t *testing.T) {
+	stored, err := os.ReadFile("testdata/format2.db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "data.db")
+	if err := os.WriteFile(path, stored, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	clock := clockwork.NewFakeClockAt(time.Date(2026, 11, 29, 16, 0, 0, 0, time.UTC)) // of the day on which it was made
+	f := clients(open(t, dynamodb.Options{Path: path, Clock: clock}))
+	f.put(t, with(key("ROOM#1", "M#1"), "text", str("again")))
+	var got []string
+	for _, r := range f.everything(t) {
+		got = append(got, string(r.EventName)+" "+streamKey(r)+" "+image(r.Dynamodb.OldImage, "text")+" "+image(r.Dynamodb.NewImage, "text"))
+	}
+	equal(t, "records", got, []string{"INSERT ROOM#1/M#1  hello", "MODIFY ROOM#1/M#1 hello bye", "REMOVE ROOM#1/M#1 bye ", "INSERT ROOM#1/M#1  again"})
 }

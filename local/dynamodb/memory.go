@@ -1,0 +1,141 @@
+package dynamodb
+
+import (
+	"encoding/binary"
+	"fmt"
+	"sync"
+	"unsafe"
+
+	"modernc.org/libc"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// SQLite allocates each page that it holds together with some 250 bytes of its own. The
+// driver's allocator rounds up to powers of two, of which 7 of 8 KiB fit into 64 KiB with a
+// head, so that a page of 4 KiB takes 9.1. An engine in memory is nothing but pages. So
+// what is a little larger than a page is cut from blocks here, in steps of slotStep bytes,
+// and the rest is the driver's as before ("Dynamic Memory Allocation In SQLite",
+// sqlite.org).
+const (
+	slotsAbove = 4 << 10 // bytes
+	slotsUpTo  = 9 << 10
+	slotStep   = 64
+	slotHead   = 8 // holds the length, where the driver's own allocations have it
+
+	firstBlock = 64 << 10 // bytes; each further one of a size is twice as large, up to mostBlock
+	mostBlock  = 1 << 20
+	blockHead  = 64 // what the driver's allocator has before a block
+)
+
+// slots are the blocks of one size. What is freed is used again, and never returned.
+type slots struct {
+	free  []uintptr // addresses, with the head
+	block int       // bytes of the newest block
+}
+
+var memory struct {
+	driver sqlite3.Tsqlite3_mem_methods // not changed once it is set
+
+	mu    sync.Mutex
+	sizes [(slotsUpTo+slotHead+slotStep-1)/slotStep + 1]slots // by slotSteps
+	bytes int                                                 // in blocks
+}
+
+// setUpMemory has SQLite allocate from slots. SQLite takes that before its first connection
+// only: in a process where something else has opened one, pages take more memory, and
+// nothing else changes.
+var setUpMemory = sync.OnceValue(func() error {
+	tls := libc.NewTLS()
+	defer tls.Close()
+	const arguments = 16
+	list := tls.Alloc(arguments)
+	defer tls.Free(arguments)
+	if rc := sqlite3.Xsqlite3_config(tls, sqlite3.SQLITE_CONFIG_GETMALLOC, libc.VaList(list, address(&memory.driver))); rc == sqlite3.SQLITE_MISUSE {
+		return nil
+	} else if rc != sqlite3.SQLITE_OK {
+		return fmt.Errorf("SQLite returned %d for its allocator", rc)
+	}
+	own := &ownMemory
+	*own = memory.driver
+	own.FxMalloc, own.FxFree, own.FxRealloc = function(allocate), function(release), function(reallocate)
+	if rc := sqlite3.Xsqlite3_config(tls, sqlite3.SQLITE_CONFIG_MALLOC, libc.VaList(list, address(own))); rc != sqlite3.SQLITE_OK {
+		return fmt.Errorf("SQLite returned %d to an allocator", rc)
+	}
+	return nil
+})
+
+// ownMemory is a global variable, since SQLite gets its address.
+var ownMemory sqlite3.Tsqlite3_mem_methods
+
+func address(m *sqlite3.Tsqlite3_mem_methods) uintptr { return uintptr(unsafe.Pointer(m)) } //nolint:gosec // of a global variable
+
+// function returns what the driver's code, which was translated from C, calls a pointer to a
+// function; called is the reverse.
+func function[F any](f F) uintptr { return *(*uintptr)(unsafe.Pointer(&f)) } //nolint:gosec // as the driver does it
+
+func called[F any](pointer uintptr) F { return *(*F)(unsafe.Pointer(&pointer)) } //nolint:gosec // as the driver does it
+
+func inSlot(length int32) bool { return length > slotsAbove && length <= slotsUpTo }
+
+// steps is how many slotSteps an allocation takes.
+func steps(length int32) int { return (int(length) + slotHead + slotStep - 1) / slotStep }
+
+func lengthOf(tls *libc.TLS, at uintptr) int32 {
+	return called[func(*libc.TLS, uintptr) int32](memory.driver.FxSize)(tls, at)
+}
+
+// allocate is SQLite's xMalloc: 0 if there is no memory.
+func allocate(tls *libc.TLS, length int32) uintptr {
+	driver := called[func(*libc.TLS, int32) uintptr](memory.driver.FxMalloc)
+	if !inSlot(length) {
+		return driver(tls, length)
+	}
+	memory.mu.Lock()
+	defer memory.mu.Unlock()
+	s, size := &memory.sizes[steps(length)], steps(length)*slotStep
+	if len(s.free) == 0 {
+		s.block = min(max(2*s.block, firstBlock), mostBlock)
+		block := driver(tls, int32(s.block-blockHead)) //nolint:gosec // a constant at most
+		if block == 0 {
+			return 0
+		}
+		n := (s.block - blockHead) / size
+		memory.bytes += s.block
+		for i := n - 1; i >= 0; i-- { // the first is taken first
+			s.free = append(s.free, block+uintptr(i*size))
+		}
+	}
+	last := len(s.free) - 1
+	at := s.free[last]
+	s.free = s.free[:last]
+	binary.NativeEndian.PutUint64(libc.GoBytes(at, slotHead), uint64(length)) //nolint:gosec // never negative
+	return at + slotHead
+}
+
+// release is SQLite's xFree.
+func release(tls *libc.TLS, at uintptr) {
+	length := lengthOf(tls, at)
+	if !inSlot(length) {
+		called[func(*libc.TLS, uintptr)](memory.driver.FxFree)(tls, at)
+		return
+	}
+	memory.mu.Lock()
+	defer memory.mu.Unlock()
+	s := &memory.sizes[steps(length)]
+	s.free = append(s.free, at-slotHead)
+}
+
+// reallocate is SQLite's xRealloc.
+func reallocate(tls *libc.TLS, at uintptr, length int32) uintptr {
+	old := lengthOf(tls, at)
+	if !inSlot(old) && !inSlot(length) {
+		return called[func(*libc.TLS, uintptr, int32) uintptr](memory.driver.FxRealloc)(tls, at, length)
+	}
+	moved := allocate(tls, length)
+	if moved != 0 {
+		n := int(min(old, length))
+		copy(libc.GoBytes(moved, n), libc.GoBytes(at, n))
+		release(tls, at)
+	}
+	return moved
+}
