@@ -14,6 +14,7 @@ import "./retention.js";
 import "./rooms.js";
 import "./text.js";
 import "./finding.js";
+import "./grouping.js";
 import "./parts.js";
 import "./presence.js";
 import "./typing.js";

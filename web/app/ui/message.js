@@ -4,10 +4,11 @@ import { quoteOf } from "../../lib/frames.js";
 import { isolated } from "../../lib/streamroom.js";
 import { AttachmentView } from "./attachment.js";
 import { arrange, becomeAvatar, el, hueOf, icon } from "./dom.js";
+import { beginsWith } from "./grouping.js";
 import { withMentions } from "./mentions.js";
 import { partsOf } from "./parts.js";
 import { ReactionsView } from "./reactions.js";
-import { dayName, dayOf, describe, fileSize, fullTimeOf, listed, quoteText, timeOfDay, zone } from "./words.js";
+import { dayName, describe, fileSize, fullTimeOf, listed, quoteText, timeOfDay, zone } from "./words.js";
 
 /**
  * @typedef {import("../../lib/streamroom.js").Attachment} Attachment
@@ -15,9 +16,6 @@ import { dayName, dayOf, describe, fileSize, fullTimeOf, listed, quoteText, time
  * @typedef {import("../../lib/streamroom.js").Outgoing} Outgoing
  * @typedef {import("../../lib/streamroom.js").Upload} Upload
  */
-
-/** Messages of one sender closer than this stand together (ms). */
-const TOGETHER = 5 * 60_000;
 
 /**
  * A message or one on its way.
@@ -104,17 +102,11 @@ export class Row {
   #edited = el("span", {}, "edited");
   #time = el("time", { dir: "auto" });
   #mark = el("span", { class: "mark", "data-testid": "mark" });
+  #meta = el("p", {}, this.#edited, this.#time, this.#mark);
+  #spoken = el("div", { class: "said" }, this.#text, this.#meta);
   #reactions;
   #problem = el("p", { class: "unsent" });
-  bubble = el(
-    "div",
-    { class: "bubble" },
-    this.#sender,
-    this.#calls,
-    this.#quote,
-    this.#files,
-    el("div", { class: "said" }, this.#text, el("p", { class: "meta" }, this.#edited, this.#time, this.#mark)),
-  );
+  bubble = el("div", { class: "bubble" }, this.#sender, this.#calls, this.#quote, this.#files, this.#spoken);
   element = el(
     "li",
     { class: "message", "data-testid": "message", tabindex: -1 },
@@ -164,9 +156,7 @@ export class Row {
    * @param {Among} among
    */
   show(item, { previous, me, moderates, now, fresh, nameOf, namesOf, held, readersOf, reactionsOf }) {
-    const newDay = !previous || dayOf(previous.timestamp) !== dayOf(item.timestamp);
-    const first =
-      newDay || fresh || previous?.senderId !== item.senderId || item.timestamp - previous.timestamp > TOGETHER;
+    const { newDay, first } = beginsWith(item, previous, fresh);
     const own = item.senderId === me;
     const day = newDay ? dayName(item.timestamp, now) : "";
     const { messageId = "", status, message, outgoing } = item;
@@ -241,9 +231,12 @@ export class Row {
     this.#reactions.update(reactions);
     this.#edited.hidden = !edited;
     this.#time.dateTime = new Date(item.timestamp).toISOString();
-    this.#time.title = fullTimeOf(item.timestamp);
     this.#time.textContent = timeOfDay(item.timestamp);
     this.#showMark(own && !deleted ? status : undefined, readers);
+    // As who wrote: said on every message, seen once. The others tell it to who points at them.
+    this.#time.className = first ? "" : "unseen";
+    this.#meta.className = first || edited || !this.#mark.hidden ? "meta" : "unseen";
+    this.#spoken.title = fullTimeOf(item.timestamp);
     this.#showProblem(outgoing);
   }
 
