@@ -135,6 +135,49 @@ func TestAccessibility(t *testing.T) {
 	}
 }
 
+// What people see of each other: who types, who is online, what they reacted with, whom one
+// may mention, and what is marked as unread.
+func TestAccessibilityOfPeople(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	conversation(f)
+	f.with(func() {
+		f.seen = map[string]int64{"haruka": 0, "bob": 0, "carol": time.Now().Add(-time.Hour).UnixMilli()}
+		general := f.rooms["general"].messages
+		general[4].Reactions = &wire.Reactions{Version: 1, Counts: map[string]int{"👍": 2, ":tada:": 1}, Mine: []string{"👍"}}
+		general[5].Reactions = &wire.Reactions{Version: 1, Counts: map[string]int{"❤️": 12}, Mine: []string{}}
+	})
+	alice := signedIn(t, f.URL, "alice")
+	alice.until(`document.querySelectorAll("[data-testid=message]").length === 12`)
+	alice.until(reactions + ` === "👍2! :tada:1,❤️12"`)
+	f.types("general", "bob")
+	alice.typing("bob is typing")
+	const marked = "مرحبا بالجميع، هل يمكنكم قراءة هذا؟"
+	alice.at(marked)
+	alice.key("u", "KeyU", 85, 0)
+	alice.until(divided + ` === ` + quoted(marked))
+	alice.unread("general", "4")
+	alice.looksOf("people-room")
+	alice.do(`document.getElementById("composer-input").focus()`)
+	alice.typed("@")
+	alice.until(`document.querySelectorAll("[data-testid=people]:not([hidden]) [role=option]").length > 2`)
+	alice.looksOf("people-mention")
+	alice.typing("bob is typing")
+	alice.escape()
+	alice.click("members")
+	alice.until(`[...document.querySelectorAll("[data-testid=seen]")].map((e) => e.textContent.slice(0, 9)).filter(Boolean).sort().join() === "Last seen,Online,Online"`)
+	alice.looksOf("people-members")
+	alice.escape()
+	alice.openRoom("dm-alice-haruka")
+	alice.seen("dm-alice-haruka", "Online", true)
+	f.types("dm-alice-haruka", "haruka")
+	alice.typing("佐藤 春香 is typing")
+	alice.looksOf("people-direct")
+	alice.do(`location.hash = "#/"`)
+	alice.until(`document.getElementById("room-head").hidden`)
+	alice.looksOf("people-rooms")
+}
+
 // conversation fills a fake with what a page of every kind of message shows.
 func conversation(f *fake) {
 	f.with(func() {

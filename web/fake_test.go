@@ -36,6 +36,7 @@ type fake struct {
 	sent  map[string]wire.Ack // by user and clientMessageId
 	syncs int
 	names map[string]string // by user, those who chose one
+	seen  map[string]int64  // by user, when they were last seen, in ms since 1970; 0: they are online
 
 	pushKey string              // "": there is no Web Push
 	pushes  map[string][]string // by user, the endpoints of their subscriptions
@@ -205,6 +206,27 @@ func (f *fake) store(id, user, content, clientMessageID string, origin *fakeConn
 		ack.PreviousMessageID = &previous
 	}
 	return ack
+}
+
+// types has a user type in a room until the test ends.
+func (f *fake) types(room, user string) {
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	f.t.Cleanup(func() { close(stop); <-stopped })
+	go func() {
+		defer close(stopped)
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		for {
+			f.with(func() {
+				f.broadcast(room, wire.Typing{Type: wire.TypeTyping, ChatRoomID: room, UserID: user, At: time.Now().UnixMilli()})
+			})
+			select {
+			case <-tick.C:
+			case <-stop:
+				return
+			}
+		}
+	}()
 }
 
 func (f *fake) post(c *fakeConn, frame any) {
@@ -428,7 +450,11 @@ func (f *fake) describe(id string) wire.Room {
 		if i == 0 {
 			role = "owner"
 		}
-		d.Members = append(d.Members, wire.RoomMember{UserID: user, Role: role, ReadUpTo: room.read[user], DisplayName: f.names[user]})
+		member := wire.RoomMember{UserID: user, Role: role, ReadUpTo: room.read[user], DisplayName: f.names[user]}
+		if at, known := f.seen[user]; known {
+			member.Online, member.LastSeenAt = at == 0, at
+		}
+		d.Members = append(d.Members, member)
 	}
 	return d
 }

@@ -1,8 +1,13 @@
 package web_test
 
 import (
+	"context"
 	"strings"
 	"testing"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/chromedp"
 )
 
 // reactions tells what is below each message that has some: each with its count, and
@@ -79,6 +84,54 @@ func TestReactions(t *testing.T) {
 	for _, page := range []*page{alice, bob} {
 		page.until(reactions + ` === ""`)
 	}
+}
+
+// A finger opens what is offered, chooses, types any emoji, and takes back.
+func TestReactionsByTouch(t *testing.T) {
+	t.Parallel()
+	url := attachmentServer(t)
+	alice, bob := inRoom(t, url, "alice"), inRoom(t, url, "bob")
+	alice.send("Tea or coffee?")
+	bob.shows("Tea or coffee?")
+	bob.look(390, 780, "light")
+	bob.touched()
+	bob.tap(".message .text")
+	bob.until(`document.querySelector("[data-testid=react]")?.checkVisibility()`)
+	bob.tap("[data-testid=react]")
+	bob.until(`document.getElementById("react-dialog").open && document.activeElement.matches(".choice")`) // no keyboard covers them
+	bob.tap("[data-testid=choice][aria-label=Heart]")
+	bob.until(`!document.getElementById("react-dialog").open`)
+	bob.until(reactions + ` === "❤️1!"`)
+	alice.until(reactions + ` === "❤️1"`)
+
+	bob.tap(".reaction.more")
+	bob.until(`document.getElementById("react-dialog").open`)
+	bob.until(`document.querySelector("[data-testid=choice][aria-label=Heart]").getAttribute("aria-pressed") === "true"`)
+	bob.tap("[data-testid=react-other]")
+	bob.until(`document.activeElement.id === "react-other"`)
+	bob.inserted("🦊🦊")
+	bob.tap("[data-testid=react-submit]")
+	bob.until(`document.getElementById("react-problem").textContent.startsWith("Type one emoji")`)
+	bob.do(`document.getElementById("react-other").select()`)
+	bob.inserted("👩🏽‍🚀")
+	bob.screenshot("react-touch")
+	bob.tap("[data-testid=react-submit]")
+	bob.until(`!document.getElementById("react-dialog").open`)
+	bob.until(reactions + ` === "❤️1! 👩🏽‍🚀1!"`)
+	alice.until(reactions + ` === "❤️1 👩🏽‍🚀1"`)
+
+	bob.tap("[data-testid=reaction]")
+	bob.until(reactions + ` === "👩🏽‍🚀1!"`)
+	alice.until(reactions + ` === "👩🏽‍🚀1"`)
+}
+
+// inserted writes a text where the focus is, as a keyboard on the screen does.
+func (p *page) inserted(text string) {
+	p.t.Helper()
+	p.run(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, input.InsertText, input.InsertTextParams{Text: text})
+		return err
+	}))
 }
 
 // A reaction that could not be sent is there after a reload, and is sent then.

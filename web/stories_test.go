@@ -427,10 +427,7 @@ func TestByTouch(t *testing.T) {
 	f := newFake(t)
 	alice := signedIn(t, f.URL, "alice")
 	alice.look(390, 780, "light")
-	alice.run(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
-		_, err := cdp.Call(ctx, t, emulation.SetTouchEmulationEnabled, emulation.SetTouchEmulationEnabledParams{Enabled: true})
-		return err
-	}))
+	alice.touched()
 	alice.send("helo")
 	alice.shows("helo")
 	alice.tap(".own .text")
@@ -445,6 +442,15 @@ func TestByTouch(t *testing.T) {
 	alice.until(`document.getElementById("conversation").offsetParent === null`)
 	alice.tap("[data-testid=room-item]")
 	alice.shows("hello")
+}
+
+// touched makes the page one that is touched.
+func (p *page) touched() {
+	p.t.Helper()
+	p.run(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, emulation.SetTouchEmulationEnabled, emulation.SetTouchEmulationEnabledParams{Enabled: true})
+		return err
+	}))
 }
 
 // tap taps the middle of the first element of a selector.
