@@ -177,7 +177,6 @@ func (r *run) awaitSameAfterAbsence(ctx context.Context) error {
 	}
 	for _, d := range r.devices {
 		if d.network.back() {
-			d.overtaken.Store(true)
 			d.wake(ctx)
 		}
 	}

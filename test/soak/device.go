@@ -42,12 +42,11 @@ type device struct {
 	clockOffset time.Duration // how far its clock is ahead
 	relay       string        // the address of a browser's network; "" before it is first opened
 
-	overtaken atomic.Bool       // it came back while frames were under way: see compareReactions
-	absent    atomic.Bool       // it reaches nothing, or is closed, for long: it is judged when it is back
-	closed    atomic.Bool       // its application was ended, for long
-	connects  atomic.Int64      // since it was last asked
-	wakes     atomic.Int64      // the same
-	marked    map[string]string // by room: how far the user has read on it; its user's own
+	absent   atomic.Bool       // it reaches nothing, or is closed, for long: it is judged when it is back
+	closed   atomic.Bool       // its application was ended, for long
+	connects atomic.Int64      // since it was last asked
+	wakes    atomic.Int64      // the same
+	marked   map[string]string // by room: how far the user has read on it; its user's own
 
 	mu           sync.Mutex
 	client       *client.Client

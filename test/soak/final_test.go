@@ -126,9 +126,46 @@ func TestCompareReactions_FindsWhatDiffers(t *testing.T) {
 	} {
 		shown := opened{Messages: slices.Clone(history)}
 		test.change(&shown)
-		found := compareReactions("tea", shown, history, false)
+		found := compareReactions("tea", shown, history)
 		if ok := len(found) == 1 && strings.Contains(found[0].detail, test.want); ok != (test.want != "") || !ok && len(found) > 0 {
 			t.Errorf("%s: found %+v, want %q", name, found, test.want)
+		}
+	}
+}
+
+// A frame that overtakes what is fetched after an absence hides nothing of that which is the
+// user's own, and is not hidden by it.
+func TestReactions_OvertakenAfterAnAbsence(t *testing.T) {
+	d := &device{user: "alice"}
+	fetched := func(version int64, mine ...string) func(*visit) {
+		return func(v *visit) {
+			d.noteReacted(v, "1", client.Reactions{Version: version, Counts: map[string]int{"👍": int(version)}, Mine: append([]string{}, mine...)}, nil)
+		}
+	}
+	told := func(version int64, user, reaction string, added bool) func(*visit) {
+		return func(v *visit) {
+			d.noteReacted(v, "1", client.Reactions{Version: version, Counts: map[string]int{"👍": int(version)}}, []client.ReactionChange{{UserID: user, Reaction: reaction, Added: added}})
+		}
+	}
+	for name, test := range map[string]struct {
+		steps []func(*visit)
+		want  []string
+	}{
+		"one's own on another device, before the frame":  {[]func(*visit){fetched(1), told(3, "bob", "👍", true), fetched(2, "👍")}, []string{"👍"}},
+		"taken back on another device, before the frame": {[]func(*visit){fetched(1, "👍"), told(3, "bob", "👍", true), fetched(2)}, nil},
+		"one's own, in the frame":                        {[]func(*visit){fetched(1), told(3, "alice", "👍", true), fetched(2, ":tada:")}, []string{":tada:", "👍"}},
+		"taken back, in the frame":                       {[]func(*visit){fetched(1, "👍"), told(3, "alice", "👍", false), fetched(2, "👍")}, nil},
+		"a frame that comes late":                        {[]func(*visit){fetched(3, "👍"), told(2, "alice", "👍", false)}, []string{"👍"}},
+		"an answer that comes late":                      {[]func(*visit){fetched(3, "👍"), fetched(2)}, []string{"👍"}},
+	} {
+		v := &visit{reacted: map[string]*reactions{}}
+		for _, step := range test.steps {
+			step(v)
+		}
+		got := v.shownReactions("1")
+		slices.Sort(got.Mine)
+		if got.Version != 3 || got.Counts["👍"] != 3 || !slices.Equal(got.Mine, test.want) {
+			t.Errorf("%s: %+v, want those of version 3, and %q", name, got, test.want)
 		}
 	}
 }

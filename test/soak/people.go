@@ -117,11 +117,13 @@ type reactions struct {
 	version int64
 	counts  map[string]int
 	mine    map[string]bool
-	since   map[string]int64 // the versions as of which the user's own are known
+	own     int64            // as of which version all of the user's own are known
+	since   map[string]int64 // the versions at which frames told of the user's own since
 }
 
 // reacted takes the reactions to a message: the newer counts, and of the user's own the
-// newer ones of each.
+// newer ones of each, as docs/protocol.md says. After an absence a frame may overtake what
+// is fetched: its counts are newer than that, which has the user's own all the same.
 func (d *device) reacted(room, messageID string, now client.Reactions, changed []client.ReactionChange) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -139,16 +141,17 @@ func (d *device) noteReacted(v *visit, messageID string, now client.Reactions, c
 	}
 	if now.Version >= held.version {
 		held.version, held.counts = now.Version, now.Counts
-		if now.Mine != nil {
-			clear(held.mine)
-			clear(held.since)
-			for _, reaction := range now.Mine {
-				held.mine[reaction] = true
+	}
+	if now.Mine != nil && now.Version >= held.own {
+		held.own = now.Version
+		for _, reaction := range soakReactions {
+			if held.since[reaction] <= now.Version {
+				held.mine[reaction] = slices.Contains(now.Mine, reaction)
 			}
 		}
 	}
 	for _, c := range changed {
-		if c.UserID == d.user && now.Version >= held.since[c.Reaction] {
+		if c.UserID == d.user && now.Version > held.own && now.Version >= held.since[c.Reaction] {
 			held.since[c.Reaction] = now.Version
 			held.mine[c.Reaction] = c.Added
 		}

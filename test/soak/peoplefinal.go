@@ -42,10 +42,8 @@ func besideContent(shown, stored client.HistoryMessage, own bool) string {
 }
 
 // compareReactions compares the reactions to messages that are shown with those that the
-// server has, for a user's own reader. A frame that overtakes what is fetched after an
-// absence has newer counts than that, and not what the user reacted with on another device in
-// the meantime: one's own are not judged then.
-func compareReactions(room string, shown opened, history []client.HistoryMessage, overtaken bool) (found []difference) {
+// server has, for a user's own reader.
+func compareReactions(room string, shown opened, history []client.HistoryMessage) (found []difference) {
 	all := map[string]client.HistoryMessage{}
 	for i, m := range history {
 		if m.DeletedAt == 0 && (shown.Fresh == 0 || i >= len(history)-shown.Fresh) {
@@ -61,7 +59,7 @@ func compareReactions(room string, shown opened, history []client.HistoryMessage
 		got, want := reactionsOf(g), reactionsOf(w)
 		if !maps.Equal(got.Counts, want.Counts) {
 			counts.add(room, g, "it is shown with the reactions %v, the server has %v", got.Counts, want.Counts)
-		} else if !overtaken && !slices.Equal(got.Mine, want.Mine) {
+		} else if !slices.Equal(got.Mine, want.Mine) {
 			own.add(room, g, "it is shown with one's own reactions %q, the server has %q", got.Mine, want.Mine)
 		}
 	}
@@ -115,7 +113,7 @@ func (r *run) ownDifferences(ctx context.Context, shown map[*device]holdings, wh
 					return nil, err
 				}
 			}
-			for _, x := range compareReactions(room.id, opened, histories[key], d.overtaken.Load()) {
+			for _, x := range compareReactions(room.id, opened, histories[key]) {
 				found = append(found, Violation{Promise: Differs, Room: x.room, Client: d.name, IDs: x.ids, Detail: when + ": " + x.detail})
 			}
 		}
