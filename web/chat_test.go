@@ -293,7 +293,7 @@ func TestSignInProblems(t *testing.T) {
 func TestUnitsInTheBrowser(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
-	p := openPage(t, f.URL+"/testdata/unit.html")
+	p := openPage(t, f.URL+"/sources/testdata/unit.html")
 	p.until(`globalThis.results !== undefined`)
 	results := eval[[]struct {
 		Name    string `json:"name"`

@@ -94,7 +94,7 @@ func startFake(t testing.TB, start func(*httptest.Server)) *fake {
 	mux := http.NewServeMux()
 	f.page = page.ServeHTTP
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { f.page(w, r) })
-	mux.Handle("/testdata/", http.StripPrefix("/testdata/", http.FileServer(http.Dir("testdata"))))
+	mux.Handle("/sources/", http.StripPrefix("/sources/", http.FileServer(http.Dir("."))))
 	mux.Handle("/vectors/", http.StripPrefix("/vectors/", http.FileServer(http.Dir("../docs/vectors"))))
 	mux.HandleFunc("POST /token", f.token)
 	mux.HandleFunc("GET /local", f.socket)

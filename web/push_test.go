@@ -367,7 +367,7 @@ func TestPushes_WhatTheWorkerShows(t *testing.T) {
 
 	// A press leads to the room.
 	alice.do(`globalThis.away = false; document.dispatchEvent(new Event("visibilitychange"))`)
-	w.do(`open("team").then(() => {})`)
+	w.do(`dispatchEvent(Object.assign(new Event("notificationclick"), { notification: { close() {}, data: { chatRoomId: "team" } }, waitUntil() {} }))`)
 	alice.until(`document.getElementById("room-name").textContent === "Team"`)
 
 	// Nothing of what is written, where that was chosen.

@@ -1,9 +1,10 @@
-// Package web is the browser client: static files without a build step, embedded
-// here, and the handler that serves them, modules without their comments. The page knows no endpoint; it reads
+// Package web is the browser client: the page's sources, embedded here, the bundles that
+// they make, and the handler that serves these. The page knows no endpoint; it reads
 // them from config.json, so the same files serve every deployment.
 //
 // lib/ is the client library, lib/streamroom.js its entry; it works without the
-// page, and is a package of npm (.ci/package). index.html and app/ are the page. This folder is laid out as it is served.
+// page, and is a package of npm (.ci/package). index.html and app/ are the page. The sources
+// need no build step: a server of this folder serves the page, too, file by file.
 package web
 
 import (
@@ -24,29 +25,25 @@ import (
 )
 
 //go:embed index.html app lib/*.js
-var static embed.FS
+var sources embed.FS
+
+// Sources are the files as they are written: the page works with them, too, and lib is
+// what a program imports.
+func Sources() fs.FS { return sources }
 
 // Files returns the static files as they are served, by the names that the page asks for
-// them: index.html, app/app.js, lib/streamroom.js and so on. config.json is not among
-// them. Modules have no comments, and the lines of their sources. Callers don't change them.
+// them: index.html, its icon, and the bundles of app/app.js, app/page.css and
+// app/pushworker.js, each with its source map. config.json is not among them. Callers don't
+// change them.
 var Files = sync.OnceValues(func() (map[string][]byte, error) {
-	files := make(map[string][]byte)
-	err := fs.WalkDir(static, ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		body, err := fs.ReadFile(static, name)
-		if err == nil && path.Ext(name) == ".js" {
-			body, err = strip(body)
-		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-		files[name] = body
-		return nil
-	})
+	files, err := bundle(sources, "app/app.js", "app/page.css", "app/pushworker.js")
 	if err != nil {
-		return nil, fmt.Errorf("read the embedded page: %w", err)
+		return nil, fmt.Errorf("bundle the page: %w", err)
+	}
+	for _, name := range []string{"index.html", "app/icon.svg"} {
+		if files[name], err = sources.ReadFile(name); err != nil {
+			return nil, fmt.Errorf("read the embedded page: %w", err)
+		}
 	}
 	return files, nil
 })
@@ -181,6 +178,7 @@ var contentTypes = map[string]string{
 	".css":  "text/css; charset=utf-8",
 	".js":   "text/javascript; charset=utf-8",
 	".json": "application/json",
+	".map":  "application/json",
 	".svg":  "image/svg+xml",
 }
 

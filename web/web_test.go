@@ -5,17 +5,15 @@ import (
 	"compress/gzip"
 	"encoding/json"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
-
-	"github.com/tdewolff/parse/v2"
-	"github.com/tdewolff/parse/v2/js"
 
 	"github.com/streamroom/streamroom/web"
 )
@@ -55,12 +53,13 @@ func TestHandlerServesThePage(t *testing.T) {
 		{"GET", "/index.html", 200, "text/html; charset=utf-8"},
 		{"HEAD", "/", 200, "text/html; charset=utf-8"},
 		{"GET", "/app/app.js", 200, "text/javascript; charset=utf-8"},
-		{"GET", "/lib/streamroom.js", 200, "text/javascript; charset=utf-8"},
-		{"GET", "/app/ui/dom.js", 200, "text/javascript; charset=utf-8"},
-		{"GET", "/app/style.css", 200, "text/css; charset=utf-8"},
+		{"GET", "/app/app.js.map", 200, "application/json"},
+		{"GET", "/app/pushworker.js", 200, "text/javascript; charset=utf-8"},
+		{"GET", "/app/page.css", 200, "text/css; charset=utf-8"},
 		{"GET", "/app/icon.svg", 200, "image/svg+xml"},
 		{"GET", "/config.json", 200, "application/json"},
 		{"GET", "/app/ui/", 404, "text/plain; charset=utf-8"},
+		{"GET", "/app/ui/dom.js", 404, "text/plain; charset=utf-8"},
 		{"GET", "/lib/package.json", 404, "text/plain; charset=utf-8"},
 		{"GET", "/web.go", 404, "text/plain; charset=utf-8"},
 		{"GET", "/testdata/unit.js", 404, "text/plain; charset=utf-8"},
@@ -92,7 +91,7 @@ func TestHandlerAnswersNotModified(t *testing.T) {
 	if again := get(t, h, "GET", "/app/app.js", "If-None-Match", etag); again.StatusCode != http.StatusNotModified {
 		t.Errorf("the same again: got %d, want 304", again.StatusCode)
 	}
-	if other := get(t, h, "GET", "/app/style.css", "If-None-Match", etag); other.StatusCode != http.StatusOK {
+	if other := get(t, h, "GET", "/app/page.css", "If-None-Match", etag); other.StatusCode != http.StatusOK {
 		t.Errorf("another file: got %d, want 200", other.StatusCode)
 	}
 }
@@ -173,6 +172,9 @@ func files(t *testing.T) map[string][]byte {
 // The page must need nothing that its policy forbids, and nothing from elsewhere.
 func TestFilesStandAlone(t *testing.T) {
 	for name, body := range files(t) {
+		if strings.HasSuffix(name, ".map") {
+			continue // of comments, too
+		}
 		text := strings.ReplaceAll(string(body), "http://www.w3.org/2000/svg", "")
 		for _, bad := range []string{"http://", "https://", "//cdn", "innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", " style=\"", " onclick=", "<style"} {
 			if strings.Contains(text, bad) {
@@ -182,24 +184,29 @@ func TestFilesStandAlone(t *testing.T) {
 	}
 }
 
-// Modules that are not asked for at once are found one after the other, a round
-// trip each.
-func TestThePageAsksForAllModulesAtOnce(t *testing.T) {
+// The page waits for each file that it asks for: what follows from another one takes a
+// round trip more.
+func TestThePageAsksForAllFilesAtOnce(t *testing.T) {
 	files := files(t)
-	for name := range files {
-		if !strings.HasSuffix(name, ".js") || name == "app/app.js" || name == "app/pushworker.js" {
+	for name, body := range files {
+		switch {
+		case strings.HasSuffix(name, ".map") || name == "index.html" || name == "app/pushworker.js":
 			continue
+		case !strings.Contains(string(files["index.html"]), `"`+name+`"`):
+			t.Errorf("index.html doesn't ask for %s", name)
 		}
-		if !strings.Contains(string(files["index.html"]), `<link rel="modulepreload" href="`+name+`">`) {
-			t.Errorf("index.html doesn't preload %s", name)
+		for _, later := range []string{"import ", "import(", "import{", "import\"", "@import", "url("} {
+			if strings.Contains(string(body), later) {
+				t.Errorf("%s contains %q", name, later)
+			}
 		}
 	}
 }
 
-// Who opens the page first waits for all modules. A change that makes them larger than this
+// Who opens the page first waits for its scripts. A change that makes them larger than this
 // says what it is worth that.
-func TestBytesOfModules(t *testing.T) {
-	const most, mostZipped = 320_000, 112_000 // each compressed by itself, as they are sent
+func TestBytesOfScripts(t *testing.T) {
+	const most, mostZipped = 195_000, 66_000 // each compressed by itself, as they are sent
 	var size, zipped int
 	for name, body := range files(t) {
 		if !strings.HasSuffix(name, ".js") {
@@ -214,49 +221,59 @@ func TestBytesOfModules(t *testing.T) {
 	}
 	t.Logf("%d bytes, %d compressed", size, zipped)
 	if size > most || zipped > mostZipped {
-		t.Errorf("modules are %d bytes, %d compressed, want %d and %d at most", size, zipped, most, mostZipped)
+		t.Errorf("scripts are %d bytes, %d compressed, want %d and %d at most", size, zipped, most, mostZipped)
 	}
 }
 
-// What is served is what the sources say: each module parses as its source does, line by
-// line, in another parser than the one that strips them, too.
-func TestServedModules(t *testing.T) {
+// Node.js takes what is served, app.js as a module and pushworker.js as a script. Each source
+// is in a bundle, whose map has it as it is written.
+func TestServedFiles(t *testing.T) {
 	node := nodeJS(t)
 	dir := t.TempDir()
+	bundled := make(map[string]bool)
 	for name, body := range files(t) {
-		if !strings.HasSuffix(name, ".js") {
-			continue
-		}
-		source, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got, want := bytes.Count(body, []byte("\n")), bytes.Count(source, []byte("\n")); got != want {
-			t.Errorf("%s has %d lines, its source %d", name, got, want)
-		}
-		if len(body) >= len(source) {
-			t.Errorf("%s is served with %d bytes of %d", name, len(body), len(source))
-		}
-		var parsed [2]string
-		for i, text := range [][]byte{body, source} {
-			tree, err := js.Parse(parse.NewInputBytes(slices.Clone(text)), js.Options{})
-			if err != nil {
+		switch path.Ext(name) {
+		case ".js":
+			if err := os.WriteFile(filepath.Join(dir, path.Base(name)), body, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			fallthrough
+		case ".css":
+			if !bytes.Contains(body, []byte("# sourceMappingURL="+path.Base(name)+".map")) {
+				t.Errorf("%s names no source map", name)
+			}
+		case ".map":
+			var sourceMap struct{ Sources, SourcesContent []string }
+			if err := json.Unmarshal(body, &sourceMap); err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
-			parsed[i] = tree.String()
-		}
-		if parsed[0] != parsed[1] {
-			t.Errorf("%s is served as something else than its source", name)
-		}
-		file := filepath.Join(dir, strings.ReplaceAll(name, "/", "_"))
-		if err := os.WriteFile(file, body, 0o600); err != nil {
-			t.Fatal(err)
+			for i, source := range sourceMap.Sources {
+				source = strings.TrimPrefix(source, "web:")
+				text, err := fs.ReadFile(web.Sources(), source)
+				if err != nil || sourceMap.SourcesContent[i] != string(text) {
+					t.Errorf("%s has another text of %s, %v", name, source, err)
+				}
+				bundled[source] = true
+			}
 		}
 	}
-	// As node --check does with a file, once for all of them.
-	const check = `for (const file of fs.readdirSync(process.argv[1])) new vm.SourceTextModule(fs.readFileSync(process.argv[1] + "/" + file, "utf8"), { identifier: file })`
+	err := fs.WalkDir(web.Sources(), ".", func(name string, d fs.DirEntry, err error) error {
+		isBundled := path.Ext(name) == ".js" || path.Ext(name) == ".css" && name != "app/page.css" // of which only imports are left
+		if !d.IsDir() && isBundled && !bundled[name] {
+			t.Errorf("no bundle has %s", name)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// As node --check does with a file.
+	const check = `
+		const text = (name) => fs.readFileSync(process.argv[1] + "/" + name, "utf8");
+		new vm.SourceTextModule(text("app.js"));
+		new vm.Script(text("pushworker.js"));`
 	out, err := exec.CommandContext(t.Context(), node, "--experimental-vm-modules", "--no-warnings", "-e", check, dir).CombinedOutput()
 	if err != nil {
-		t.Errorf("Node.js refuses a module: %v\n%s", err, out)
+		t.Errorf("Node.js refuses a file: %v\n%s", err, out)
 	}
 }

@@ -8,9 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
-	"path"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -101,16 +101,17 @@ func (b *browsers) start(node string) error {
 	return nil
 }
 
-// writeLibrary writes what Node.js runs: the library as it is served, and browser.js.
+// writeLibrary writes what Node.js runs: the library and browser.js.
 func (b *browsers) writeLibrary() error {
 	files := map[string][]byte{"browser.js": browserProgram, "package.json": []byte(`{"type":"module"}`)}
-	served, err := web.Files()
+	names, err := fs.Glob(web.Sources(), "lib/*.js")
 	if err != nil {
 		return err
 	}
-	for name, text := range served {
-		if path.Dir(name) != "lib" {
-			continue
+	for _, name := range names {
+		text, err := fs.ReadFile(web.Sources(), name)
+		if err != nil {
+			return err
 		}
 		if b.run.config.Library != nil {
 			text = b.run.config.Library(name, text)

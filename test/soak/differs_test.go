@@ -85,7 +85,7 @@ func hideRevisions(t *testing.T, name, text string) string {
 	case "lib/recovery.js":
 		return replacer(
 			t, text,
-			"} else if (this.knows(id)) {\nthis.#revise(message);", "} else if (this.knows(id)) {",
+			"} else if (this.knows(id)) {\n      this.#revise(message);", "} else if (this.knows(id)) {",
 			"else if (this.knows(message.messageId)) this.#revise(message);", "",
 		)
 	case "lib/catchup.js":
@@ -109,7 +109,7 @@ func keepCounts(t *testing.T, name, text string) string {
 	if name != "lib/unread.js" {
 		return text
 	}
-	return replacer(t, text, "keeps(chatRoomId, since, older, more) {\n", "keeps(chatRoomId, since, older, more) {\nreturn true;\n")
+	return replacer(t, text, "keeps(chatRoomId, since, older, more) {\n", "keeps(chatRoomId, since, older, more) {\n    return true;\n")
 }
 
 // hideChanges takes messages that were edited or deleted out of the answers by which
