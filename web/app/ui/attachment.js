@@ -105,13 +105,16 @@ export class AttachmentView {
   #picture(width, height) {
     const scale = Math.min(1, MOST / width, MOST / height);
     const name = fileName(this.#file.name);
+    const shown = [width, height].map((length) => Math.max(LEAST, Math.round(length * scale)));
     const image = el("img", {
-      width: Math.max(LEAST, Math.round(width * scale)),
-      height: Math.max(LEAST, Math.round(height * scale)),
+      width: shown[0],
+      height: shown[1],
       alt: name,
       decoding: "async",
       draggable: "false",
     });
+    // Its own shape, once it is loaded, may be another one: of what is small, or said wrong.
+    image.style.aspectRatio = shown.join(" / ");
     const button = el(
       "button",
       { type: "button", class: "picture", title: name, "aria-label": `Open ${name}`, "data-testid": "picture" },

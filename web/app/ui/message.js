@@ -106,6 +106,7 @@ export class Row {
   #spoken = el("div", { class: "said" }, this.#text, this.#meta);
   #reactions;
   #problem = el("p", { class: "unsent" });
+  #progress = el("span", {});
   bubble = el("div", { class: "bubble" }, this.#sender, this.#calls, this.#quote, this.#files, this.#spoken);
   element = el(
     "li",
@@ -281,11 +282,16 @@ export class Row {
     const progress = outgoing ? progressOf(outgoing) : "";
     this.#problem.hidden = outgoing?.status !== "failed" && !progress;
     this.#problem.classList.toggle("underway", progress !== "");
-    this.#problem.replaceChildren(progress);
+    if (progress && this.#progress.parentElement === this.#problem) {
+      this.#progress.textContent = progress; // and the button stays, which may have the focus
+      return;
+    }
+    this.#problem.replaceChildren();
     if (progress && outgoing) {
       const cancel = el("button", { type: "button", class: "link", "data-testid": "discard" }, "Cancel");
       cancel.addEventListener("click", () => this.#on.discard(outgoing.clientMessageId));
-      this.#problem.append(" ", cancel);
+      this.#progress.textContent = progress;
+      this.#problem.append(this.#progress, " ", cancel);
     }
     if (outgoing?.status !== "failed") return;
     const retry = el("button", { type: "button", class: "link", "data-testid": "retry" }, "Try again");
