@@ -208,6 +208,28 @@ func TestRemoveMember_Concurrent(t *testing.T) {
 	}
 }
 
+// Who is erased leaves rooms of any type, on behalf of no one, and an owner has a
+// successor.
+func TestWithdraw_FromRoomsOfAnyType(t *testing.T) {
+	w := newWorld(t)
+	group, direct := w.group("alice", "bob", "carol"), w.direct("alice", "bob")
+	for _, test := range []struct {
+		user, room string
+		want       map[string]chat.Role
+	}{
+		{"carol", group, map[string]chat.Role{"alice": chat.Owner, "bob": chat.PlainMember}},
+		{"alice", group, map[string]chat.Role{"bob": chat.Owner}},
+		{"alice", direct, map[string]chat.Role{"bob": chat.PlainMember}},
+		{"bob", direct, map[string]chat.Role{}},
+	} {
+		ok(t, w.rooms.Withdraw(t.Context(), test.room, test.user))
+		if diff := cmp.Diff(test.want, w.roles(test.room)); diff != "" {
+			t.Errorf("without %s (-want +got):\n%s", test.user, diff)
+		}
+		refused(t, test.user+" again", w.rooms.Withdraw(t.Context(), test.room, test.user), chat.CodeNotFound)
+	}
+}
+
 // flip makes a member an owner, or a plain member again.
 func (w *world) flip(roomID, userID string) {
 	w.Helper()
