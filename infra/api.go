@@ -21,7 +21,8 @@ type apiStack struct {
 }
 
 func newAPI(a *app, files assets) apiStack {
-	s := apiStack{stack: a.stack("Api", "the HTTP API", a.auth.stack, a.database.stack, a.storage.stack)}
+	// After the readers of the stream, which have to know what it writes.
+	s := apiStack{stack: a.stack("Api", "the HTTP API", a.auth.stack, a.database.stack, a.storage.stack, a.streams.stack)}
 	s.function = a.newFunction(s.stack, topology.API, files, a.auth.variables(a.settings))
 
 	api := awsapigatewayv2.NewCfnApi(s.stack, jsii.String("Api"), &awsapigatewayv2.CfnApiProps{

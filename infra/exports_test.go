@@ -116,6 +116,9 @@ func TestChangesAreDeployable(t *testing.T) {
 		"webSocketDomain": "chat.example.com", "webSocketCertificate": "arn:aws:acm:eu-central-1:123456789012:certificate/c",
 	}).links(t)
 	guarded := synthWith(t, guardedSettings()).links(t)
+	serving := synthWith(t, map[string]any{"env": "dev", "services": "bot"}).links(t)
+	servingTwo := synthWith(t, map[string]any{"env": "dev", "services": "bot,import"}).links(t)
+	everything := synthWith(t, pushSettings(map[string]any{"env": "dev", "services": "bot", "events": true})).links(t)
 	fewer := synthTopology(t, map[string]any{"env": "dev"}, slices.DeleteFunc(topology.Routes(), func(r topology.Route) bool {
 		return r.Function == topology.SendMessage
 	})).links(t)
@@ -129,6 +132,12 @@ func TestChangesAreDeployable(t *testing.T) {
 		"taking names away":            {named, plain},
 		"setting a firewall":           {plain, guarded},
 		"taking the firewall away":     {guarded, plain},
+		"the first one, with services": {{}, servingTwo},
+		"setting services":             {plain, servingTwo},
+		"taking one of two away":       {servingTwo, serving},
+		"taking services away":         {serving, plain},
+		"setting services and pushes":  {plain, everything},
+		"taking those away":            {everything, plain},
 		"dropping a function":          {plain, fewer},
 		"adding a function":            {fewer, plain},
 		"dropping names and functions": {named, fewer},

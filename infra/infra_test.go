@@ -484,7 +484,9 @@ func TestAlarms(t *testing.T) {
 	}
 	units := `{"MaxReadRequestUnits":4000,"MaxWriteRequestUnits":1000}`
 	c.only(t, "AWS::DynamoDB::Table").expect(t, units, "OnDemandThroughput")
-	c.only(t, "AWS::DynamoDB::Table").expect(t, units, "GlobalSecondaryIndexes", 0, "OnDemandThroughput")
+	for i := range 2 {
+		c.only(t, "AWS::DynamoDB::Table").expect(t, units, "GlobalSecondaryIndexes", i, "OnDemandThroughput")
+	}
 	watched := map[string]int{}
 	for _, r := range c.all("AWS::CloudWatch::Alarm") {
 		watched[fmt.Sprint(r.at("Namespace"), " ", r.at("MetricName"))]++
@@ -497,7 +499,7 @@ func TestAlarms(t *testing.T) {
 	want := map[string]int{
 		"AWS/Lambda Errors": 7, "AWS/Lambda Throttles": 7, "AWS/Lambda IteratorAge": 2,
 		"AWS/Lambda OnFailureDestinationDeliveredEventCount": 2,
-		"AWS/DynamoDB ReadThrottleEvents":                    2, "AWS/DynamoDB WriteThrottleEvents": 2,
+		"AWS/DynamoDB ReadThrottleEvents":                    3, "AWS/DynamoDB WriteThrottleEvents": 3,
 		"AWS/Lambda DroppedEventCount": 2, "AWS/Lambda DestinationDeliveryFailures": 2, "Streamroom delivery_ms": 1,
 		"AWS/ApiGateway ExecutionError": 1, "AWS/ApiGateway 5xx": 1,
 		"Streamroom undelivered": 1, "Streamroom malformed": 2, "Streamroom internal": 4,

@@ -129,7 +129,10 @@ func (m *monitor) watchReader(f function) {
 // takes 0.6 s at the 99th percentile, and the posts of a room of 2,000 as long again.
 const slowDelivery = 5 * time.Second
 
-// watchTable watches what the table and its index refuse. An index has metrics of its
+// indexes are those of the table, by what they are for.
+var indexes = []struct{ name, of string }{{table.GSI1, "room lists"}, {table.GSI2, "places"}}
+
+// watchTable watches what the table and its indexes refuse. An index has metrics of its
 // own ("DynamoDB Metrics and dimensions", DynamoDB Developer Guide).
 func (m *monitor) watchTable(d databaseStack) {
 	for _, kind := range []string{"Read", "Write"} {
@@ -138,12 +141,17 @@ func (m *monitor) watchTable(d databaseStack) {
 			"Table" + kind + "Throttles", d.table.Metric(jsii.String(name), sum()), 0, 1,
 			"The table refused " + strings.ToLower(kind) + "s for lack of capacity",
 		})
-		m.watch(alarm{
-			table.GSI1 + kind + "Throttles",
-			metricOf("AWS/DynamoDB", name, "TableName", *d.table.TableName(), "GlobalSecondaryIndexName", table.GSI1), 0, 1,
-			"The index of room lists refused " + strings.ToLower(kind) + "s for lack of capacity",
-		})
+		for _, index := range indexes {
+			m.watch(alarm{
+				index.name + kind + "Throttles", indexMetric(d, index.name, name), 0, 1,
+				"The index of " + index.of + " refused " + strings.ToLower(kind) + "s for lack of capacity",
+			})
+		}
 	}
+}
+
+func indexMetric(d databaseStack, index, name string) awscloudwatch.Metric {
+	return metricOf("AWS/DynamoDB", name, "TableName", *d.table.TableName(), "GlobalSecondaryIndexName", index)
 }
 
 func (m *monitor) watch(a alarm, more ...func(*awscloudwatch.AlarmProps)) {
@@ -206,7 +214,8 @@ func (m *monitor) dashboard(a *app, functions []function) {
 		graph("Table: units and throttles",
 			a.database.table.MetricConsumedReadCapacityUnits(sum()), a.database.table.MetricConsumedWriteCapacityUnits(sum()),
 			a.database.table.Metric(jsii.String("ReadThrottleEvents"), sum()), a.database.table.Metric(jsii.String("WriteThrottleEvents"), sum()),
-			metricOf("AWS/DynamoDB", "WriteThrottleEvents", "TableName", *a.database.table.TableName(), "GlobalSecondaryIndexName", table.GSI1)),
+			labelled(indexMetric(a.database, table.GSI1, "WriteThrottleEvents"), table.GSI1+" WriteThrottleEvents"),
+			labelled(indexMetric(a.database, table.GSI2, "WriteThrottleEvents"), table.GSI2+" WriteThrottleEvents")),
 		fortnight("Attachments: bytes", stored(a.storage, "BucketSizeBytes", "StandardStorage")),
 		fortnight("Attachments: objects", stored(a.storage, "NumberOfObjects", "AllStorageTypes")),
 	)

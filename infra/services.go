@@ -83,6 +83,9 @@ func newServices(stack awscdk.Stack, pool awscognito.UserPool, wanted []service)
 			AccessTokenValidity:   awscdk.Duration_Hours(jsii.Number(1)),
 			EnableTokenRevocation: jsii.Bool(true),
 		})
+		// Its id is read, and not locked: the Auth stack, which is deployed first, could not
+		// drop the client of a service that is taken away while the Api stack has it.
+		client.Node().DefaultChild().(awscdk.CfnResource).ApplyCrossStackReferenceStrength(awscdk.ReferenceStrength_WEAK)
 		made[i] = service{s.name, *client.UserPoolClientId()}
 		output(stack, "Service"+outputName(s.name), made[i].clientID, "The client id of the service "+s.name)
 	}

@@ -3,7 +3,7 @@ package cost
 // What the templates have, whatever the traffic. A test of package infra holds
 // these to what is synthesized for prod.
 const (
-	Alarms     = 36
+	Alarms     = 38
 	Dashboards = 1
 
 	// CustomMetrics are those that the functions log, by metric and function. A test
