@@ -17,6 +17,7 @@ import (
 	"github.com/streamroom/streamroom/local/eventbridge"
 	"github.com/streamroom/streamroom/local/inprocess"
 	"github.com/streamroom/streamroom/local/lambda"
+	"github.com/streamroom/streamroom/shared/atomicfile"
 	"github.com/streamroom/streamroom/shared/config"
 	"github.com/streamroom/streamroom/shared/topology"
 	"github.com/streamroom/streamroom/shared/webpush"
@@ -58,7 +59,7 @@ func (c Config) openPushKey() (string, error) {
 		err = os.MkdirAll(c.DataDir, 0o700)
 	}
 	if err == nil {
-		err = os.WriteFile(path, []byte(key+"\n"), 0o600)
+		err = atomicfile.Write(path, []byte(key+"\n"))
 	}
 	if err != nil {
 		return "", fmt.Errorf("keep the key for pushes: %w", err)
