@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/MicahParks/jwkset"
+
+	"github.com/streamroom/streamroom/shared/backoff"
 )
 
 const (
@@ -26,13 +28,13 @@ const (
 	// many unknown key ids come in. A key published just after a fetch is
 	// refused for as long.
 	minFetchInterval = 10 * time.Second
-	// minRetryInterval and maxRetryInterval are the first and the longest wait
-	// after a failed fetch; it doubles in between.
-	minRetryInterval = time.Second
-	maxRetryInterval = time.Minute
 	// minKeyBits is the least that RFC 7518, 3.3 allows for RS256.
 	minKeyBits = 2048
 )
+
+// retries are the waits after failed fetches. Each set of keys fetches for itself, so
+// there is no crowd to spread.
+var retries = backoff.Policy{First: time.Second, Max: time.Minute}
 
 // keySet caches the issuer's public keys. The HTTP storage of jwkset fetches
 // when it is made, has a goroutine for refreshes, and no bound on size, so that
@@ -137,9 +139,8 @@ func (k *keySet) run(ctx context.Context, f *fetch) {
 		k.notBefore = now.Add(minFetchInterval)
 		k.failures = 0
 	} else {
-		wait := min(minRetryInterval<<min(k.failures, 10), maxRetryInterval)
-		k.notBefore = now.Add(wait)
 		k.failures++
+		k.notBefore = now.Add(retries.Pause(k.failures))
 	}
 	k.lastErr, f.err = err, err
 	k.running = nil

@@ -7,13 +7,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/streamroom/streamroom/shared/awsjson"
+	"github.com/streamroom/streamroom/shared/backoff"
 	"github.com/streamroom/streamroom/shared/parallel"
 )
 
@@ -29,10 +29,12 @@ const (
 )
 
 const (
-	attempts   = 3                      // at a request, or at entries that EventBridge refused one by one
-	firstPause = 100 * time.Millisecond // before the second of them; twice as long before the next
-	inFlight   = 4                      // requests at a time
+	attempts = 3 // at a request, or at entries that EventBridge refused one by one
+	inFlight = 4 // requests at a time
 )
+
+// pauses are between attempts.
+var pauses = backoff.Policy{First: 100 * time.Millisecond, Max: 200 * time.Millisecond, Jitter: 0.5}
 
 // Event is a CloudEvent. Put fills in what all events share.
 type Event struct {
@@ -112,7 +114,7 @@ func (b *Bus) Put(ctx context.Context, events []Event) []error {
 // pause.
 func (b *Bus) put(ctx context.Context, entries []entry, batch []int, errs []error) {
 	for try := range attempts {
-		if try > 0 && !wait(ctx, firstPause<<(try-1)) {
+		if try > 0 && pauses.Wait(ctx, try) != nil {
 			return
 		}
 		if batch = b.try(ctx, entries, batch, errs); len(batch) == 0 {
@@ -141,14 +143,4 @@ func (b *Bus) try(ctx context.Context, entries []entry, batch []int, errs []erro
 		}
 	}
 	return refused
-}
-
-// wait waits for a random part of a pause, at least half; false if ctx ends first.
-func wait(ctx context.Context, pause time.Duration) bool {
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(pause/2 + rand.N(pause/2)): //nolint:gosec // a pause is no secret
-		return true
-	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/streamroom/streamroom/shared/backoff"
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/push"
 	"github.com/streamroom/streamroom/shared/wire"
@@ -21,12 +22,10 @@ const (
 	// maxMissed bounds how many connections are remembered. Any more find out by
 	// themselves: see "Catching up" in docs/protocol.md.
 	maxMissed = 4_000
-
-	// firstMissedPause is how long after a try that failed the next one is made. Each
-	// further pause is twice as long, up to mostMissedPause.
-	firstMissedPause = time.Second
-	mostMissedPause  = time.Minute
 )
+
+// missedPauses are between tries to tell a connection.
+var missedPauses = backoff.Policy{First: time.Second, Max: time.Minute}
 
 // missed are the connections that lack frames because posts to them were given up. A
 // client notices most holes by the next message of the room, but not all: a message that
@@ -43,7 +42,7 @@ type omission struct {
 	connection chat.Connection
 	rooms      map[string]bool
 	due        time.Time // when to tell it
-	pause      time.Duration
+	failures   int       // tries to tell it
 }
 
 // add notes that frames of rooms were not delivered to a connection.
@@ -60,7 +59,7 @@ func (m *missed) add(o omission) {
 	if ok {
 		maps.Copy(o.rooms, was.rooms)
 		if was.due.After(o.due) {
-			o.due, o.pause = was.due, was.pause
+			o.due, o.failures = was.due, was.failures
 		}
 	}
 	m.known[o.connection.ID] = o
@@ -123,8 +122,8 @@ func (f *Fanout) tellMissed(ctx context.Context, log *zerolog.Logger) {
 	}
 	for i := range again {
 		o := due[i]
-		o.pause = min(max(firstMissedPause, 2*o.pause), mostMissedPause)
-		o.due = f.now().Add(o.pause)
+		o.failures++
+		o.due = f.now().Add(missedPauses.Pause(o.failures))
 		f.missed.add(o)
 	}
 	log.Info().Int("connections", len(due)).Int("failed", len(again)).Msg("tell of missed frames")

@@ -17,6 +17,7 @@ import (
 	library "github.com/SherClockHolmes/webpush-go"
 	"github.com/rs/zerolog"
 
+	"github.com/streamroom/streamroom/shared/backoff"
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/parallel"
 )
@@ -214,12 +215,8 @@ func (n *Notifier) deliver(ctx context.Context, p push, private string) result {
 // send sends a push, and once more if that may help.
 func (n *Notifier) send(ctx context.Context, p push, private string) (became result, status int, err error) {
 	for try := range attempts {
-		if try > 0 {
-			select {
-			case <-ctx.Done():
-				return failed, status, err
-			case <-time.After(pause):
-			}
+		if try > 0 && backoff.Sleep(ctx, pause) != nil {
+			return failed, status, err
 		}
 		status, err = n.post(ctx, p, private)
 		switch {
