@@ -50,12 +50,7 @@ func countsOf(message item) (t tally) {
 }
 
 // reactedWith reads what a member reacted to a message with.
-func reactedWith(row item) []string {
-	if set, ok := row[table.Reactions].(*types.AttributeValueMemberSS); ok {
-		return set.Value
-	}
-	return nil
-}
+func reactedWith(row item) []string { return attribute.GetSet(row, table.Reactions) }
 
 // reactionScan is what is known of a room's reactions while its partition is read:
 // messages come before what members reacted with, which comes message by message.

@@ -86,9 +86,26 @@ func GetDecimal(it Item, name string) (float64, bool) {
 	return n, err == nil
 }
 
+// GetSet returns a set of strings, in no order, nil if there is none.
+func GetSet(it Item, name string) []string {
+	if v, ok := it[name].(*types.AttributeValueMemberSS); ok {
+		return v.Value
+	}
+	return nil
+}
+
+// GetBool returns a Boolean attribute, false if there is none.
+func GetBool(it Item, name string) bool {
+	v, ok := it[name].(*types.AttributeValueMemberBOOL)
+	return ok && v.Value
+}
+
 // GetMap returns a map attribute; false if there is none.
-func GetMap(it Item, name string) (Item, bool) {
-	v, ok := it[name].(*types.AttributeValueMemberM)
+func GetMap(it Item, name string) (Item, bool) { return AsMap(it[name]) }
+
+// AsMap returns what a map has; false if a value is none.
+func AsMap(value types.AttributeValue) (Item, bool) {
+	v, ok := value.(*types.AttributeValueMemberM)
 	if !ok {
 		return nil, false
 	}

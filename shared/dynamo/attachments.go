@@ -185,8 +185,8 @@ func filesOf(it item) []chat.File {
 	}
 	files := make([]chat.File, 0, len(list.Value))
 	for _, v := range list.Value {
-		if entry, ok := v.(*types.AttributeValueMemberM); ok {
-			files = append(files, fileOf(entry.Value))
+		if entry, ok := attribute.AsMap(v); ok {
+			files = append(files, fileOf(entry))
 		}
 	}
 	return files

@@ -91,7 +91,7 @@ func (s *Store) joinPresence(ctx context.Context, c chat.Connection) (presence i
 // have expired.
 func (s *Store) entriesOf(userID string, presence item) (present []chat.Connection, ended []string) {
 	for name, value := range presence {
-		if entry, isMap := value.(*types.AttributeValueMemberM); isMap && s.expired(entry.Value) {
+		if entry, isMap := attribute.AsMap(value); isMap && s.expired(entry) {
 			ended = append(ended, name)
 		}
 	}
@@ -337,12 +337,12 @@ func (s *Store) connectionsOf(userID string, presence item) []chat.Connection {
 	var connections []chat.Connection
 	for name, value := range presence {
 		connectionID, ok := table.PresenceConnection(name)
-		entry, isMap := value.(*types.AttributeValueMemberM)
-		if !ok || !isMap || s.expired(entry.Value) {
+		entry, isMap := attribute.AsMap(value)
+		if !ok || !isMap || s.expired(entry) {
 			continue
 		}
 		connections = append(connections, chat.Connection{
-			ID: connectionID, UserID: userID, ConnectedAt: attribute.GetNumber(entry.Value, table.ConnectedAt),
+			ID: connectionID, UserID: userID, ConnectedAt: attribute.GetNumber(entry, table.ConnectedAt),
 		})
 	}
 	slices.SortFunc(connections, newestFirst)

@@ -27,8 +27,8 @@ func (s *Store) Reacted(ctx context.Context, userID string, messages []chat.Mess
 	}
 	mine := make(map[string][]string, len(items))
 	for i, k := range keys {
-		if set, ok := items[k][table.Reactions].(*types.AttributeValueMemberSS); ok {
-			mine[messages[i].ID] = slices.Sorted(slices.Values(set.Value))
+		if set := attribute.GetSet(items[k], table.Reactions); set != nil {
+			mine[messages[i].ID] = slices.Sorted(slices.Values(set))
 		}
 	}
 	return mine, nil

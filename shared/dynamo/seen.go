@@ -90,10 +90,7 @@ func (s *Store) Seen(ctx context.Context, userID string) (chat.Seen, bool, error
 	if err != nil || it == nil {
 		return chat.Seen{}, false, err
 	}
-	seen := chat.Seen{At: attribute.GetNumber(it, table.At)}
-	if online, ok := it[table.IsOnline].(*types.AttributeValueMemberBOOL); ok {
-		seen.Online = online.Value
-	}
+	seen := chat.Seen{Online: attribute.GetBool(it, table.IsOnline), At: attribute.GetNumber(it, table.At)}
 	if !seen.Online && !isHidden(it) {
 		seen.LastSeenAt = seen.At
 	}
@@ -130,9 +127,9 @@ func (s *Store) Sightings(ctx context.Context, userIDs []string) (map[string]cha
 func lastSeen(presence item) int64 {
 	last := attribute.GetNumber(presence, table.SeenAt)
 	for name, value := range presence {
-		entry, isMap := value.(*types.AttributeValueMemberM)
+		entry, isMap := attribute.AsMap(value)
 		if _, ok := table.PresenceConnection(name); ok && isMap {
-			last = max(last, attribute.GetNumber(entry.Value, table.ConnectedAt))
+			last = max(last, attribute.GetNumber(entry, table.ConnectedAt))
 		}
 	}
 	return last
