@@ -43,87 +43,93 @@ const MaxFilters = 5
 // StreamMappings lists the two readers of the table's stream. A shard allows
 // no more than two, so there is never a third.
 func StreamMappings() []StreamMapping {
-	return []StreamMapping{
-		{
-			Function:              Fanout,
-			BatchSize:             100,
-			ParallelizationFactor: 2,
-			MaximumRetryAttempts:  5,
-			MaximumRecordAge:      6 * time.Hour,
-			BisectOnError:         true,
-			ReportItemFailures:    true,
-			Filters: []Pattern{
-				// Messages, members, read cursors, notes of who types, reports of messages and
-				// members' first reactions to a message that were added, parts of a large room's
-				// fan-out, and users who are online at first.
-				{
-					EventNames: []string{"INSERT"},
-					PKPrefixes: []string{table.RoomPrefix, table.FanoutPrefix, table.UserPrefix},
-					SKPrefixes: []string{table.MessagePrefix, table.MemberPrefix, table.ReadPrefix, table.TypingPrefix, table.ReactedPrefix, table.ReportPrefix, table.SliceKey, table.SeenKey},
-				},
-				// Read cursors that moved, users who go on typing, come or have gone,
-				// reactions, and reports with another reason. Notes of typing end
-				// by their ttl, which no filter passes.
-				{
-					EventNames: []string{"MODIFY"},
-					PKPrefixes: []string{table.RoomPrefix, table.UserPrefix},
-					SKPrefixes: []string{table.ReadPrefix, table.TypingPrefix, table.ReactedPrefix, table.ReportPrefix, table.SeenKey},
-				},
-				// Messages that were edited or deleted, rooms that were renamed, shared or
-				// placed, and members with another role or muted; not rooms whose number of
-				// members changed.
-				{
-					EventNames: []string{"MODIFY"},
-					PKPrefixes: []string{table.RoomPrefix},
-					SKPrefixes: []string{table.MessagePrefix, table.MetadataKey, table.MemberPrefix},
-					Number:     table.EditedAt,
-				},
-				// Connections that newer ones of their user have replaced.
-				{
-					EventNames: []string{"MODIFY"},
-					PKPrefixes: []string{table.ConnectionPrefix},
-					SKPrefixes: []string{table.MetadataKey},
-					Number:     table.ReplacedAt,
-				},
-				// Members who left or took their last reaction to a message back; not connections that ended, each of which would cost
-				// an invocation. Who removes a row removes its entry, too, and what
-				// stays ends by its own ttl, see dynamo.Store.PutConnection.
-				{
-					EventNames: []string{"REMOVE"},
-					PKPrefixes: []string{table.RoomPrefix},
-					SKPrefixes: []string{table.MemberPrefix, table.ReactedPrefix},
-				},
+	return []StreamMapping{fanoutMapping(), lastMessageMapping()}
+}
+
+func fanoutMapping() StreamMapping {
+	return StreamMapping{
+		Function:              Fanout,
+		BatchSize:             100,
+		ParallelizationFactor: 2,
+		MaximumRetryAttempts:  5,
+		MaximumRecordAge:      6 * time.Hour,
+		BisectOnError:         true,
+		ReportItemFailures:    true,
+		Filters: []Pattern{
+			// Messages, members, read cursors, notes of who types, reports of messages and
+			// members' first reactions to a message that were added, parts of a large room's
+			// fan-out, and users who are online at first.
+			{
+				EventNames: []string{"INSERT"},
+				PKPrefixes: []string{table.RoomPrefix, table.FanoutPrefix, table.UserPrefix},
+				SKPrefixes: []string{table.MessagePrefix, table.MemberPrefix, table.ReadPrefix, table.TypingPrefix, table.ReactedPrefix, table.ReportPrefix, table.SliceKey, table.SeenKey},
+			},
+			// Read cursors that moved, users who go on typing, come or have gone,
+			// reactions, and reports with another reason. Notes of typing end
+			// by their ttl, which no filter passes.
+			{
+				EventNames: []string{"MODIFY"},
+				PKPrefixes: []string{table.RoomPrefix, table.UserPrefix},
+				SKPrefixes: []string{table.ReadPrefix, table.TypingPrefix, table.ReactedPrefix, table.ReportPrefix, table.SeenKey},
+			},
+			// Messages that were edited or deleted, rooms that were renamed, shared or
+			// placed, and members with another role or muted; not rooms whose number of
+			// members changed.
+			{
+				EventNames: []string{"MODIFY"},
+				PKPrefixes: []string{table.RoomPrefix},
+				SKPrefixes: []string{table.MessagePrefix, table.MetadataKey, table.MemberPrefix},
+				Number:     table.EditedAt,
+			},
+			// Connections that newer ones of their user have replaced.
+			{
+				EventNames: []string{"MODIFY"},
+				PKPrefixes: []string{table.ConnectionPrefix},
+				SKPrefixes: []string{table.MetadataKey},
+				Number:     table.ReplacedAt,
+			},
+			// Members who left or took their last reaction to a message back; not
+			// connections that ended, each of which would cost an invocation. Who removes
+			// a row removes its entry, too, and what stays ends by its own ttl, see
+			// dynamo.Store.PutConnection.
+			{
+				EventNames: []string{"REMOVE"},
+				PKPrefixes: []string{table.RoomPrefix},
+				SKPrefixes: []string{table.MemberPrefix, table.ReactedPrefix},
 			},
 		},
-		{
-			Function: LastMessage,
-			// Large batches and a window: a busy room costs one update a window.
-			BatchSize:             10_000,
-			BatchWindow:           5 * time.Second,
-			ParallelizationFactor: 1,
-			MaximumRetryAttempts:  20,
-			MaximumRecordAge:      24 * time.Hour,
-			BisectOnError:         true,
-			ReportItemFailures:    true,
-			Filters: []Pattern{
-				{
-					EventNames: []string{"INSERT"},
-					PKPrefixes: []string{table.RoomPrefix},
-					SKPrefixes: []string{table.MessagePrefix, table.MemberPrefix},
-				},
-				{
-					EventNames: []string{"MODIFY"},
-					PKPrefixes: []string{table.RoomPrefix},
-					SKPrefixes: []string{table.MessagePrefix},
-					Number:     table.EditedAt,
-				},
-				// Attachments that no message got, and rooms that ended. Here, so that a
-				// bucket that is slow delays no delivery.
-				{
-					EventNames: []string{"REMOVE"},
-					PKPrefixes: []string{table.RoomPrefix},
-					SKPrefixes: []string{table.AttachmentPrefix, table.MetadataKey},
-				},
+	}
+}
+
+func lastMessageMapping() StreamMapping {
+	return StreamMapping{
+		Function: LastMessage,
+		// Large batches and a window: a busy room costs one update a window.
+		BatchSize:             10_000,
+		BatchWindow:           5 * time.Second,
+		ParallelizationFactor: 1,
+		MaximumRetryAttempts:  20,
+		MaximumRecordAge:      24 * time.Hour,
+		BisectOnError:         true,
+		ReportItemFailures:    true,
+		Filters: []Pattern{
+			{
+				EventNames: []string{"INSERT"},
+				PKPrefixes: []string{table.RoomPrefix},
+				SKPrefixes: []string{table.MessagePrefix, table.MemberPrefix},
+			},
+			{
+				EventNames: []string{"MODIFY"},
+				PKPrefixes: []string{table.RoomPrefix},
+				SKPrefixes: []string{table.MessagePrefix},
+				Number:     table.EditedAt,
+			},
+			// Attachments that no message got, and rooms that ended. Here, so that a
+			// bucket that is slow delays no delivery.
+			{
+				EventNames: []string{"REMOVE"},
+				PKPrefixes: []string{table.RoomPrefix},
+				SKPrefixes: []string{table.AttachmentPrefix, table.MetadataKey},
 			},
 		},
 	}
