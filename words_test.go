@@ -43,6 +43,7 @@ var banned = []struct{ pattern, instead string }{
 
 	// Errors: what was wanted, what came, what to do.
 	{`[qsvdt}]"? is no(?:ne)?`, `invalid X "…": want a URL such as …`},
+	{`is %[qv](?: \(|:)? (?:give|want|rates|no)`, `invalid X: want Y, got Z`},
 	{`more than nothing`, "must be positive"},
 	{`others were faster`, "gave up after N concurrent changes"},
 }
@@ -225,7 +226,7 @@ func headings(t *testing.T, path string) (anchors []string) {
 // texts returns the lines of all files that people read, by path.
 func texts(t *testing.T) map[string][]string {
 	t.Helper()
-	read := []string{".go", ".js", ".mjs", ".md", ".html", ".css", ".json", ".yml"}
+	read := []string{".go", ".js", ".mjs", ".md", ".html", ".css", ".json", ".sh", ".ts", ".yml"}
 	skipped := []string{".git", ".streamroom", "node_modules", "cdk.out", "bin", "dist", "fuzz"}
 	found := map[string][]string{}
 	err := filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {

@@ -122,7 +122,7 @@ func New(o Options) (*Client, error) {
 		o.PingEvery = defaultPingEvery
 	}
 	if o.PingEvery < minPingEvery || o.PingEvery > maxPingEvery {
-		return nil, fmt.Errorf("client: PingEvery is %v: give %v to %v, or 0 for %v", o.PingEvery, minPingEvery, maxPingEvery, defaultPingEvery)
+		return nil, fmt.Errorf("client: invalid PingEvery: want %v to %v, or 0 for %v, got %v", minPingEvery, maxPingEvery, defaultPingEvery, o.PingEvery)
 	}
 	if o.HTTPClient == nil {
 		o.HTTPClient = http.DefaultClient
@@ -153,7 +153,7 @@ func New(o Options) (*Client, error) {
 func address(option, raw string, schemes ...string) (string, error) {
 	u, err := url.Parse(raw)
 	if err != nil || u.Host == "" || (u.Scheme != schemes[0] && u.Scheme != schemes[1]) {
-		return "", fmt.Errorf("client: %s is %q: give a %s:// or %s:// URL", option, raw, schemes[0], schemes[1])
+		return "", fmt.Errorf("client: invalid %s: want a %s:// or %s:// URL, got %q", option, schemes[0], schemes[1], raw)
 	}
 	return strings.TrimRight(raw, "/"), nil
 }

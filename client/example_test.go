@@ -42,7 +42,7 @@ func ExampleNew() {
 	fmt.Println(err)
 	// Output:
 	// <nil>
-	// client: WebSocketURL is "https://example.com": give a ws:// or wss:// URL
+	// client: invalid WebSocketURL: want a ws:// or wss:// URL, got "https://example.com"
 }
 
 // Run connects, and calls the handler for each event until Close.

@@ -215,12 +215,12 @@ func New(plan Plan, clock clockwork.Clock) (*Injector, error) {
 		sum := 0.0
 		for _, rate := range rates {
 			if !(rate >= 0) {
-				return nil, fmt.Errorf("faults: a rate of %s is %v: rates are from 0 to 1", what, rate)
+				return nil, fmt.Errorf("faults: invalid rate of %s: want 0 to 1, got %v", what, rate)
 			}
 			sum += rate
 		}
 		if sum > 1 {
-			return nil, fmt.Errorf("faults: the rates of %s sum up to %v: no more than 1 makes sense", what, sum)
+			return nil, fmt.Errorf("faults: invalid rates of %s: want a sum of at most 1, got %v", what, sum)
 		}
 	}
 	if plan.Delay < 0 || plan.Skew < 0 {
