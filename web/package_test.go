@@ -24,7 +24,7 @@ const packagePage = `<!doctype html><title>a package</title>
 <script type="module" src="/` + installed + `example.mjs"></script>
 `
 
-// TestPackage runs the example of lib as an installed package, in Node.js and in Chromium.
+// TestPackage runs the example of lib as an installed package, in Node.js 20 and in Chromium.
 func TestPackage(t *testing.T) {
 	project := os.Getenv("STREAMROOM_PROJECT")
 	if project == "" {
@@ -37,6 +37,11 @@ func TestPackage(t *testing.T) {
 	out, err := exec.CommandContext(t.Context(), "node", "--experimental-websocket", "--no-warnings", example, server.URL()).CombinedOutput()
 	if err != nil || strings.TrimSpace(string(out)) != said {
 		t.Errorf("in Node.js: %v, %q", err, out)
+	}
+
+	out, err = exec.CommandContext(t.Context(), "node", example, server.URL()).CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "run Node.js 20 or 21 with --experimental-websocket") {
+		t.Errorf("in Node.js without its flag: %v, %q", err, out)
 	}
 
 	files := http.FileServer(http.Dir(project))

@@ -88,6 +88,8 @@ export class Session {
     post = postForm,
     emit,
   }) {
+    if (!WebSocket)
+      throw new TypeError("there is no WebSocket: pass one, or run Node.js 20 or 21 with --experimental-websocket");
     this.#emit = emit;
     this.clock = clock;
     this.#token = new TokenSource(token, clock);
