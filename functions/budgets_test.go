@@ -137,7 +137,7 @@ func TestFanout_KeepsToItsBudget(t *testing.T) {
 				m.indexAll(size.members)
 				got, posts, connections := m.broadcast(m.wired(functions.Fanout), size.messages)
 				want := (size.members+99)/100 + 2
-				if size.members > chat.IndexAbove {
+				if size.members > chat.LongIndexAbove {
 					want = 3
 				}
 				if got.Requests != want {

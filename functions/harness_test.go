@@ -88,15 +88,18 @@ func newWorld(t testing.TB, endpoint, callback string, client aws.HTTPClient, po
 	_, err := local.CreateTable(t.Context(), db, tableName)
 	w.must(err)
 	w.store = dynamo.New(db, tableName, w.clock.now)
-	w.ids = chat.NewIDs(w.clock.now, zeros{})
+	w.ids = chat.NewIDs(w.clock.now, ones{})
 	return w
 }
 
-// zeros is an entropy: the ids of a clock that moves differ all the same.
-type zeros struct{}
+// ones is an entropy: the ids of a clock that moves differ all the same. They end with Z,
+// so no message puts members into an index.
+type ones struct{}
 
-func (zeros) Read(p []byte) (int, error) {
-	clear(p)
+func (ones) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = 0xff
+	}
 	return len(p), nil
 }
 

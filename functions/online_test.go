@@ -9,6 +9,7 @@ import (
 	"github.com/streamroom/streamroom/functions"
 	"github.com/streamroom/streamroom/operate/cost"
 	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/fanout"
 	"github.com/streamroom/streamroom/shared/topology"
 )
 
@@ -16,8 +17,8 @@ import (
 func (w *world) indexAll(n int) {
 	w.t.Helper()
 	for i := range n {
-		if n > chat.IndexAbove {
-			w.must(w.store.IndexMember(w.t.Context(), room, user(i)))
+		if n > chat.LongIndexAbove {
+			w.must(w.store.IndexMember(w.t.Context(), room, user(i), fanout.IndexLease))
 		}
 	}
 }
@@ -78,6 +79,25 @@ func TestOnline_UnitsOfALargeRoom(t *testing.T) {
 	}
 }
 
+// What a message of a busy room asks of the table once its members are in the index, and
+// what it takes to put them there, are what the break-even of docs/adr/0020 is made of.
+func TestOnline_UnitsOfABusyRoom(t *testing.T) {
+	const members = 10
+	m := newMetered(t, 0, members)
+	m.batch(30)
+	m.table.take()
+	for i := range members {
+		m.must(m.store.IndexMember(t.Context(), room, user(i), chat.BusyLease))
+	}
+	if put := m.table.take(); put.Write != members*(cost.IndexWrites+1) || put.Read != members {
+		t.Errorf("%v write and %v read units to put %d members into the index, want %d and %d", put.Write, put.Read, members, members*(cost.IndexWrites+1), members)
+	}
+	got, posts, _ := m.broadcast(m.wired(functions.Fanout), 1)
+	if got.Read != 3 || posts != members { // members, rows, and the message with its predecessor
+		t.Errorf("a message reads %v units for %d posts, want 3 for %d", got.Read, posts, members)
+	}
+}
+
 // A join and a leave of a large room ask for what they tell, not for all members.
 func TestOnline_AJoinReadsWhatItTells(t *testing.T) {
 	const members, most = 1_000, 12 // the API's own reads included
@@ -100,14 +120,13 @@ func BenchmarkOnline(b *testing.B) {
 	for _, members := range sizes(20, 51, 100, 1_000) {
 		for _, percent := range []int{2, 50, 100} {
 			for _, indexed := range []bool{false, true} {
-				if indexed && members <= chat.IndexAbove {
+				if indexed && members <= chat.LongIndexAbove {
 					continue
 				}
 				name := map[bool]string{false: "presence", true: "index"}[indexed]
 				b.Run(fmt.Sprintf("%d-members/%d-percent-online/%s", members, percent, name), func(b *testing.B) {
 					m := newSparse(b, members, percent, indexed)
 					handler := m.wired(functions.Fanout)
-					m.ids = chat.NewIDs(m.clock.now, ones{}) // whose messages put no one into the index
 					var used total
 					posts := 0
 					for b.Loop() {
@@ -123,16 +142,6 @@ func BenchmarkOnline(b *testing.B) {
 	}
 }
 
-// ones is an entropy: ids end with Z.
-type ones struct{}
-
-func (ones) Read(p []byte) (int, error) {
-	for i := range p {
-		p[i] = 0xff
-	}
-	return len(p), nil
-}
-
 // BenchmarkIndex prints what a connection that begins and ends asks of the table, by the
 // number of its user's rooms that have an index, and what it takes to put a member there.
 func BenchmarkIndex(b *testing.B) {
@@ -145,7 +154,7 @@ func BenchmarkIndex(b *testing.B) {
 			}
 			m.table.take()
 			for _, id := range m.rooms(rooms) {
-				m.must(m.store.IndexMember(b.Context(), id, user(0)))
+				m.must(m.store.IndexMember(b.Context(), id, user(0), fanout.IndexLease))
 			}
 			put := m.table.take()
 			m.must(m.store.DeleteConnection(b.Context(), connection(0), false))

@@ -64,9 +64,8 @@ var designs = map[string]design{
 }
 
 func ownMessage(w Workload) Action {
-	batch := w.together(Poll)
 	return Send(w.Content).
-		Plus(Broadcast(w.Members, w.others(), batch, w.Content).Times(1 / batch)).
+		Plus(w.broadcast()).
 		Plus(projection(w)).
 		Plus(w.announced())
 }

@@ -6,10 +6,9 @@ import "fmt"
 // connection does on its own, a million of each.
 func parts(w Workload) Table {
 	w.Pace = Busy
-	batch := w.together(Poll)
 	rows := []named{
 		{"a busy message: send and ack", Send(w.Content)},
-		{"its broadcast", Broadcast(w.Members, w.others(), batch, w.Content).Times(1 / batch)},
+		{"its broadcast", w.broadcast()},
 		{"its share of lastmessage", projection(w)},
 		{"together", ownMessage(w)},
 		{"connect", Connect(w.indexedRooms())},

@@ -148,10 +148,15 @@ func predecessors(messages int) int {
 // members and the presence of each; in a room that is large and busy the members and the
 // connections in its index.
 func audienceReads(members int, connected float64) float64 {
-	if members > chat.IndexAbove {
-		return fit(members, memberBytes+indexBytes) + fit(int(math.Ceil(connected)), onlineBytes)
+	if members > chat.LongIndexAbove {
+		return indexReads(members, connected)
 	}
 	return float64(members) + fit(members, memberBytes)
+}
+
+// indexReads is the same in a room whose members are in its index.
+func indexReads(members int, connected float64) float64 {
+	return fit(members, memberBytes+indexBytes) + fit(int(math.Ceil(connected)), onlineBytes)
 }
 
 // Broadcast is a batch of messages of one room, by the number of its members and
@@ -224,9 +229,39 @@ const IndexWrites = 2
 // save as much as the member's row in the index costs.
 func BreakEven() float64 { return 2 * WriteUnit.Each() / ReadUnit.Each() }
 
-// indexedRooms is in how many rooms of a workload's user an index has their connections.
+// indexMargin is for how much longer than a lease rows of new connections are written.
+const indexMargin = time.Hour
+
+// busyIndex is the share of the messages of a room that is not large for which its members
+// are in its index, and a message's share of what that costs: the notes, the rows of those
+// who are connected, and those of the connections that begin and end in the meantime. A
+// room is in the index for a lease, and after that has to find an id that says so.
+func (w Workload) busyIndex() (share float64, upkeep Action) {
+	if w.Members <= chat.IndexAbove || w.Members > chat.LongIndexAbove || w.Pace > chat.BusyWithin {
+		return 0, Action{}
+	}
+	messages := float64(chat.BusyLease) / float64(w.Pace)
+	cycle := messages + chat.BusyEvery
+	members, connected := float64(w.Members), 1+w.others()
+	written := min(1, float64(chat.BusyLease+indexMargin)/(cycle*float64(w.Pace)))
+	return messages / cycle, Action{
+		Reads:  members / cycle,
+		Writes: (IndexWrites*members+connected)/cycle + written*2*connected*w.Pace.Seconds()/w.Session.Seconds(),
+	}
+}
+
+// broadcast is a message's share of the broadcasts of a workload's room.
+func (w Workload) broadcast() Action {
+	batch := w.together(Poll)
+	share, upkeep := w.busyIndex()
+	saved := audienceReads(w.Members, 1+w.others()) - indexReads(w.Members, 1+w.others())
+	return Broadcast(w.Members, w.others(), batch, w.Content).Plus(Action{Reads: -share * saved}).Times(1 / batch).Plus(upkeep)
+}
+
+// indexedRooms is in how many rooms of a workload's user a large room's index has their
+// connections.
 func (w Workload) indexedRooms() int {
-	if w.Members <= chat.IndexAbove {
+	if w.Members <= chat.LongIndexAbove {
 		return 0
 	}
 	return min(w.Rooms, chat.MaxIndexedRooms)

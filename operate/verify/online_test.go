@@ -8,6 +8,7 @@ import (
 	"github.com/streamroom/streamroom/operate/verify"
 	"github.com/streamroom/streamroom/shared/attribute"
 	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/fanout"
 	"github.com/streamroom/streamroom/shared/table"
 	"github.com/streamroom/streamroom/test/rig"
 )
@@ -24,7 +25,7 @@ func TestARoomThatLacksItsConnectionsIsFoundAndRepaired(t *testing.T) {
 		if err := store.PutConnection(t.Context(), c); err != nil {
 			t.Fatal(err)
 		}
-		if err := store.IndexMember(t.Context(), "room-000"+string(rune('0'+i)), user); err != nil {
+		if err := store.IndexMember(t.Context(), "room-000"+string(rune('0'+i)), user, fanout.IndexLease); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -45,10 +45,21 @@ const (
 // the oldest.
 const MaxConnections = 20
 
-// IndexAbove is the number of members above which a room may itself keep the connections
-// of its members. In smaller ones each member's presence is read: some 50 units a message,
-// 6 % of what its posts cost if all are online.
-const IndexAbove = 50
+// The numbers of members above which a room may itself keep the connections of its members,
+// which each message reads instead of each member's presence.
+const (
+	IndexAbove     = 4  // while it is busy, as a smaller one would save too little
+	LongIndexAbove = 50 // for days
+)
+
+// A room that is busy, but not large, has its members' connections for BusyLease from one
+// message of BusyEvery whose predecessor came within BusyWithin before it. See
+// docs/adr/0020 for when that pays.
+const (
+	BusyEvery  = 32
+	BusyWithin = 20 * time.Second
+	BusyLease  = 2 * time.Hour
+)
 
 // MaxIndexedRooms is in how many rooms the connections of a user are kept: each costs two
 // write units for a connection. In further ones the user's presence is read.

@@ -29,10 +29,6 @@ import (
 // IndexMember writes them in this order. A connection's entry and the note are in one
 // item, so that one of both writers sees the other's.
 const (
-	// IndexLease is how long a member stays in a room's index, until the room has to be
-	// busy once more: what is written for each connection pays in busy rooms only.
-	IndexLease = 3 * 24 * time.Hour
-
 	// indexMargin is for how much longer $connect writes rows than fanout reads them: more
 	// than clocks differ.
 	indexMargin = time.Hour
@@ -124,10 +120,10 @@ func (s *Store) deleteOnline(ctx context.Context, userID, connectionID string, p
 	return err
 }
 
-// IndexMember has a room keep the connections of a member, for IndexLease. It gives up on
-// a user who has never signed in, or is in chat.MaxIndexedRooms others, for as long.
-func (s *Store) IndexMember(ctx context.Context, roomID, userID string) error {
-	until := s.now().Add(IndexLease).Unix()
+// IndexMember has a room keep the connections of a member for the time of a lease. It gives
+// up on a user who has never signed in, or is in chat.MaxIndexedRooms others, for as long.
+func (s *Store) IndexMember(ctx context.Context, roomID, userID string, lease time.Duration) error {
+	until := s.now().Add(lease).Unix()
 	presence, err := s.get(ctx, table.Presence(userID))
 	if err != nil {
 		return err
@@ -173,17 +169,22 @@ func (s *Store) markIndexed(ctx context.Context, roomID, userID string, until in
 }
 
 // noteRoom notes in a presence until when to write rows in a room, and returns the
-// presence; nil if there is none.
+// presence; nil if there is none. A note of a longer lease, which another invocation took
+// as the room was larger, stays: its mark may be yet to come.
 func (s *Store) noteRoom(ctx context.Context, roomID, userID string, until int64) (item, error) {
 	out, err := s.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName: s.table, Key: attribute.Key(table.Presence(userID)),
-		ConditionExpression:       aws.String("attribute_exists(#pk)"), // else it would say that the user has signed in
+		ConditionExpression:       aws.String("attribute_exists(#pk) AND (attribute_not_exists(#room) OR #room < :until)"), // without #pk it would say that the user has signed in
 		UpdateExpression:          aws.String("SET #room = :until"),
 		ExpressionAttributeNames:  map[string]string{"#pk": table.PK, "#room": table.PresenceRoom(roomID)},
 		ExpressionAttributeValues: item{":until": attribute.Number(until)},
 		ReturnValues:              types.ReturnValueAllNew,
+
+		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	}, once)
-	if _, failed := conditionFailed(err); failed {
+	if old, failed := conditionFailed(err); failed && len(old) > 0 {
+		return old, nil
+	} else if failed {
 		return nil, nil
 	}
 	if err != nil {

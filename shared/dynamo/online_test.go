@@ -101,12 +101,12 @@ func TestIndexMember_TheRoomKeepsConnectionsForALease(t *testing.T) {
 	x.connect("alice", "a1")
 	x.connect("bob", "b1")
 	x.equal("before", x.online("r0", everyone))
-	x.must(x.IndexMember(t.Context(), "r0", "alice"))
+	x.must(x.IndexMember(t.Context(), "r0", "alice", fanout.IndexLease))
 	x.equal("those there were", x.online("r0", everyone), "a1")
 	x.connect("alice", "a2")
 	x.equal("and a new one, newest first", x.online("r0", everyone), "a2", "a1")
-	if got := x.until("r0", "alice"); got != dynamo.IndexLease {
-		t.Errorf("alice is in the index for %v, want %v", got, dynamo.IndexLease)
+	if got := x.until("r0", "alice"); got != fanout.IndexLease {
+		t.Errorf("alice is in the index for %v, want %v", got, fanout.IndexLease)
 	}
 	x.must(x.DeleteConnection(t.Context(), "a1", false))
 	x.equal("after an end", x.online("r0", everyone), "a2")
@@ -116,12 +116,27 @@ func TestIndexMember_TheRoomKeepsConnectionsForALease(t *testing.T) {
 	for _, step := range []struct {
 		after time.Duration
 		want  []string
-	}{{dynamo.IndexLease - chat.ConnectionLife, []string{"a3"}}, {2 * time.Hour, []string{}}} {
+	}{{fanout.IndexLease - chat.ConnectionLife, []string{"a3"}}, {2 * time.Hour, []string{}}} {
 		x.ms.Add(step.after.Milliseconds())
 		x.connect("alice", "a3")
 		x.equal("at the lease's end", x.online("r0", everyone), step.want...)
 		x.must(x.DeleteConnection(t.Context(), "a3", false))
 	}
+}
+
+// The lease of a room that is not large ends before that of a large one, and doesn't cut
+// that short: its mark may be set later.
+func TestIndexMember_AShorterLeaseKeepsTheNoteOfALongerOne(t *testing.T) {
+	x := newIndex(t, 1, "alice")
+	x.connect("alice", "a1")
+	x.must(x.IndexMember(t.Context(), "r0", "alice", fanout.IndexLease))
+	x.must(x.IndexMember(t.Context(), "r0", "alice", chat.BusyLease))
+	if got := x.until("r0", "alice"); got != chat.BusyLease {
+		t.Errorf("alice is in the index for %v, want %v", got, chat.BusyLease)
+	}
+	x.ms.Add((fanout.IndexLease - time.Minute).Milliseconds())
+	x.connect("alice", "a2")
+	x.equal("near the longer lease's end", x.online("r0", everyone), "a2")
 }
 
 func TestIndexMember_NotOfThoseInManyRoomsNorOfThoseWhoNeverSignedIn(t *testing.T) {
@@ -130,9 +145,9 @@ func TestIndexMember_NotOfThoseInManyRoomsNorOfThoseWhoNeverSignedIn(t *testing.
 	c := x.connect("alice", "a1")
 	for i := range rooms {
 		for range 2 {
-			x.must(x.IndexMember(t.Context(), fmt.Sprint("r", i), "alice"))
+			x.must(x.IndexMember(t.Context(), fmt.Sprint("r", i), "alice", fanout.IndexLease))
 		}
-		x.must(x.IndexMember(t.Context(), fmt.Sprint("r", i), "bob"))
+		x.must(x.IndexMember(t.Context(), fmt.Sprint("r", i), "bob", fanout.IndexLease))
 	}
 	if first, last, bob := x.until("r0", "alice"), x.until("r10", "alice"), x.until("r0", "bob"); first <= 0 || last != -1 || bob != -1 {
 		t.Errorf("alice is in the first room's index for %v, in the last one's for %v, bob for %v; want a lease, and twice not to try", first, last, bob)
@@ -154,7 +169,7 @@ func TestIndexMember_NotOfThoseInManyRoomsNorOfThoseWhoNeverSignedIn(t *testing.
 func TestDropConnection_RemovesWhatWasLeftInRooms(t *testing.T) {
 	x := newIndex(t, 1, "alice")
 	c := x.connect("alice", "a1")
-	x.must(x.IndexMember(t.Context(), "r0", "alice"))
+	x.must(x.IndexMember(t.Context(), "r0", "alice", fanout.IndexLease))
 	old := c
 	old.ConnectedAt--
 	x.must(x.DropConnection(t.Context(), old))
@@ -166,14 +181,14 @@ func TestDropConnection_RemovesWhatWasLeftInRooms(t *testing.T) {
 func TestIndexMember_WhoRejoinsIsNotInTheIndex(t *testing.T) {
 	x := newIndex(t, 1, "alice", "bob")
 	x.connect("alice", "a1")
-	x.must(x.IndexMember(t.Context(), "r0", "alice"))
+	x.must(x.IndexMember(t.Context(), "r0", "alice", fanout.IndexLease))
 	room := chat.Room{ID: "r0"}
 	alice, _, err := x.Member(t.Context(), "r0", "alice")
 	x.must(err)
 	if removed, err := x.RemoveMember(t.Context(), "r0", alice, chat.Member{}); err != nil || !removed {
 		t.Fatalf("removed %t, error %v", removed, err)
 	}
-	x.must(x.IndexMember(t.Context(), "r0", "alice")) // which was late
+	x.must(x.IndexMember(t.Context(), "r0", "alice", fanout.IndexLease)) // which was late
 	if _, there, err := x.Member(t.Context(), "r0", "alice"); there || err != nil {
 		t.Fatalf("a member was made: %t, error %v", there, err)
 	}
@@ -201,7 +216,7 @@ func TestIndexMember_RacesWithConnections(t *testing.T) {
 		}
 		for range 2 {
 			group.Go(func() {
-				if err := x.IndexMember(t.Context(), "r0", "alice"); err != nil {
+				if err := x.IndexMember(t.Context(), "r0", "alice", fanout.IndexLease); err != nil {
 					t.Error(err)
 				}
 			})
@@ -219,7 +234,7 @@ func TestOnline_RangesAreThoseOfMembers(t *testing.T) {
 	x := newIndex(t, 1, users...)
 	for _, user := range users {
 		x.connect(user, "c-"+strings.ReplaceAll(user, " ", "_"))
-		x.must(x.IndexMember(t.Context(), "r0", user))
+		x.must(x.IndexMember(t.Context(), "r0", user, fanout.IndexLease))
 	}
 	slices.Sort(users)
 	for i := range users {

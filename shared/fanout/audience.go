@@ -105,7 +105,7 @@ func (f *Fanout) readAudience(ctx context.Context, e *events, within MemberRange
 		members: members, large: p.more, announces: announces, rejoined: rejoined, foundingMembers: foundingMembers,
 		recipients: recipients(e, members, p.more, announces), within: within, notify: p.notify,
 	}
-	if e.everyone() || announces { // else there are few recipients
+	if (e.everyone() || announces) && !e.personal() { // else there are few recipients
 		a.listed, a.unlisted = p.listed, p.unlisted
 	}
 	return a, nil

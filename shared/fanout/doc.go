@@ -91,7 +91,8 @@
 //     cut in its turn.
 //  12. The index. In a room of over chat.IndexAbove members the connections of those who
 //     are in its index are read by one query, after the members, so that a mark that is
-//     read has its rows. One message of IndexEvery puts more members there, after all
+//     read has its rows. In a room of over chat.LongIndexAbove one message of IndexEvery
+//     puts more members there, in a smaller one that is busy one of chat.BusyEvery, after all
 //     posts of the invocation and if there is time. See docs/adr/0020.
 //  13. Quadratic growth. What grows with the square of a room is bounded by its size: joins
 //     and leaves are announced in rooms of up to announcedRoom members, reads in

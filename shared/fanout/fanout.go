@@ -39,8 +39,8 @@ type Store interface {
 	// a range: of each the newest, at most limit, expired ones left out.
 	Online(ctx context.Context, roomID string, r MemberRange, limit int) (map[string][]chat.Connection, error)
 	// IndexMember has the room's index keep a member's connections, those that there
-	// are and new ones, for some days.
-	IndexMember(ctx context.Context, roomID, userID string) error
+	// are and new ones, for the time of a lease.
+	IndexMember(ctx context.Context, roomID, userID string, lease time.Duration) error
 	// MessagesUpTo reads the newest messages up to and with one, newest first:
 	// their ids and versions.
 	MessagesUpTo(ctx context.Context, roomID, messageID string, limit int) ([]chat.Message, error)

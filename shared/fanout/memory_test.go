@@ -42,7 +42,8 @@ type memory struct {
 	notify   map[string]chat.Notify
 
 	mu    sync.Mutex
-	tried []string // members who were to be put into the index
+	tried []string      // members who were to be put into the index
+	lease time.Duration // of those
 }
 
 func (m *memory) MembersIn(_ context.Context, _ string, r fanout.MemberRange, limit int) ([]chat.Member, bool, error) {
@@ -98,10 +99,10 @@ func (m *memory) Online(_ context.Context, _ string, r fanout.MemberRange, _ int
 	return online, nil
 }
 
-func (m *memory) IndexMember(_ context.Context, _, userID string) error {
+func (m *memory) IndexMember(_ context.Context, _, userID string, lease time.Duration) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.tried = append(m.tried, userID)
+	m.tried, m.lease = append(m.tried, userID), lease
 	return nil
 }
 

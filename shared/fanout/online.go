@@ -2,6 +2,7 @@ package fanout
 
 import (
 	"context"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -13,10 +14,15 @@ import (
 // member, online or not; or in the room's index, a unit for some thirty connections. See
 // docs/adr/0020.
 const (
-	// IndexEvery is of how many messages one has members put into the index. Each
-	// costs as many read units' worth as some thirty messages cost without, so that a
-	// room that is quiet spends little more than it would.
+	// IndexEvery is of how many messages of a large room one has members put into the
+	// index, as chat.BusyEvery is of a smaller one. Each member costs as many read units'
+	// worth as some thirty messages cost without, so that a room that is quiet spends
+	// little more than it would.
 	IndexEvery = 16
+
+	// IndexLease is how long a member stays in the index of a large room, until the room
+	// has to be busy once more: what is written for each connection pays in busy rooms only.
+	IndexLease = 3 * 24 * time.Hour
 
 	// IndexAtOnce is how many members one message has put into the index.
 	IndexAtOnce = 200
@@ -31,17 +37,29 @@ func listed(m chat.Member, now int64) bool { return m.IndexedUntil > now }
 // unlisted reports whether a member may be put into the room's index.
 func unlisted(m chat.Member, now int64) bool { return m.IndexedUntil >= -now && m.IndexedUntil <= now }
 
-// Indexes reports whether a message has members put into the index: one of IndexEvery, by
-// the last of its id's random characters, of which there are 32. So a retry has, too.
-func Indexes(messageID string) bool {
+// Indexes reports whether a message has members put into the index: one of IndexEvery, or
+// in a room that is not large one of chat.BusyEvery, by the last of its id's random characters,
+// of which there are 32. So a retry has, too.
+func Indexes(messageID string, large bool) bool {
 	last := messageID[len(messageID)-1]
-	return last == '0' || last == 'G'
+	return last == '0' || large && last == 'G'
+}
+
+// busy reports whether a message came soon after its predecessor.
+func (s *snapshot) busy(m chat.Message) bool {
+	previous := s.previous[m.ID]
+	if previous == nil {
+		return false
+	}
+	before, err := chat.MessageTime(*previous)
+	return err == nil && m.SentAt-before <= chat.BusyWithin.Milliseconds()
 }
 
 // unindexed are members of a room who may be put into its index.
 type unindexed struct {
 	roomID string
 	users  []string
+	lease  time.Duration
 }
 
 // toIndex returns the members whom the events of a broadcast have put into the index.
@@ -49,10 +67,14 @@ func (b *broadcast) toIndex() []unindexed {
 	if b.err != nil || len(b.audience.unlisted) == 0 {
 		return nil
 	}
+	large, lease := true, IndexLease
+	if b.audience.within == (MemberRange{}) && len(b.audience.members) <= chat.LongIndexAbove {
+		large, lease = false, chat.BusyLease
+	}
 	for _, m := range b.events.messages {
-		if Indexes(m.ID) {
+		if Indexes(m.ID, large) && (large || b.snapshot.busy(m)) {
 			users := b.audience.unlisted
-			return []unindexed{{b.events.roomID, users[:min(IndexAtOnce, len(users))]}}
+			return []unindexed{{b.events.roomID, users[:min(IndexAtOnce, len(users))], lease}}
 		}
 	}
 	return nil
@@ -65,7 +87,7 @@ func (f *Fanout) index(ctx context.Context, rooms []unindexed, log *zerolog.Logg
 		errs := make([]error, len(room.users))
 		parallel.Each(len(room.users), indexesInFlight, func(i int) {
 			if ctx.Err() == nil {
-				errs[i] = f.store.IndexMember(ctx, room.roomID, room.users[i])
+				errs[i] = f.store.IndexMember(ctx, room.roomID, room.users[i], room.lease)
 			}
 		})
 		failed := 0

@@ -46,8 +46,8 @@ func (x *indexed) Online(ctx context.Context, room string, r fanout.MemberRange,
 }
 
 // A room of more than chat.IndexAbove members reads those who are in its index there, the
-// others' presence, and posts to all; a smaller one reads as it always did.
-func TestIndex_IsReadInLargeRoomsForThoseWhoAreInIt(t *testing.T) {
+// others' presence, and posts to all; a smaller one reads the presence of all.
+func TestIndex_IsReadForThoseWhoAreInIt(t *testing.T) {
 	for _, members := range []int{chat.IndexAbove, chat.IndexAbove + 1, 1_000} {
 		x := newIndexed(members)
 		sent := received{}
@@ -59,12 +59,12 @@ func TestIndex_IsReadInLargeRoomsForThoseWhoAreInIt(t *testing.T) {
 		if len(sent) != members {
 			t.Errorf("%d members: %d are told", members, len(sent))
 		}
-		large := members > chat.IndexAbove
+		kept := members > chat.IndexAbove
 		want := members
-		if large {
+		if kept {
 			want = members / 2
 		}
-		if len(x.users) != want || len(x.ranges) > 0 != large {
+		if len(x.users) != want || len(x.ranges) > 0 != kept {
 			t.Errorf("%d members: the presence of %d was read, want %d; the index %d times", members, len(x.users), want, len(x.ranges))
 		}
 	}
@@ -82,10 +82,59 @@ func TestIndex_TakesMembersWhoAreNotInIt(t *testing.T) {
 		!slices.Contains(m.tried, m.members[1]) || !slices.Contains(m.tried, m.members[3]) {
 		t.Errorf("%d members are put into the index, want %d without those who are there, or not to be tried", len(m.tried), fanout.IndexAtOnce)
 	}
-	small := crowd(chat.IndexAbove, 1)
-	broadcast(t, small, changestest.Send(room, small.messages[0]))
-	if len(small.tried) > 0 {
-		t.Errorf("%d members of a small room are put into the index", len(small.tried))
+	if m.lease != fanout.IndexLease {
+		t.Errorf("they are put there for %v, want %v", m.lease, fanout.IndexLease)
+	}
+}
+
+// A room that is not large has its members put into the index only while it is busy, and
+// for a shorter time; in the smallest ones it would save too little.
+func TestIndex_TakesMembersOfBusyRooms(t *testing.T) {
+	sentAt := func(at time.Time, last string) string {
+		id := ulid.MustNew(ulid.Timestamp(at), ulid.DefaultEntropy()).String()
+		return id[:25] + last
+	}
+	for name, test := range map[string]struct {
+		members int
+		before  time.Duration // 0: there is none
+		last    string        // of the id
+		taken   bool
+	}{
+		"busy":               {10, chat.BusyWithin, "0", true},
+		"as large as it is":  {chat.LongIndexAbove, time.Second, "0", true},
+		"the smallest":       {chat.IndexAbove + 1, time.Second, "0", true},
+		"smaller":            {chat.IndexAbove, time.Second, "0", false},
+		"quiet":              {10, chat.BusyWithin + time.Millisecond, "0", false},
+		"the first message":  {10, 0, "0", false},
+		"another id":         {10, time.Second, "1", false},
+		"one of large rooms": {10, time.Second, "G", false},
+	} {
+		m := crowd(test.members, 0)
+		id := sentAt(changestest.Now, test.last)
+		if test.before > 0 {
+			m.messages = append(m.messages, sentAt(changestest.Now.Add(-test.before), "1"))
+		}
+		m.messages = append(m.messages, id)
+		broadcast(t, m, changestest.Send(room, id))
+		want := 0
+		if test.taken {
+			want = test.members
+		}
+		if len(m.tried) != want || test.taken && m.lease != chat.BusyLease {
+			t.Errorf("%s: %d members are put into the index for %v, want %d for %v", name, len(m.tried), m.lease, want, chat.BusyLease)
+		}
+	}
+}
+
+// What concerns one member reads that one's connections alone.
+func TestIndex_IsNotReadForOneMember(t *testing.T) {
+	x := newIndexed(10)
+	sent := received{}
+	if failed := handle(t, x, sent, chooses(x.members[0], 5)); len(failed) > 0 {
+		t.Fatalf("records %v failed", failed)
+	}
+	if len(x.ranges) > 0 || !slices.Equal(x.users, x.members[:1]) {
+		t.Errorf("the index is read %d times, the presence of %v; want that of one", len(x.ranges), x.users)
 	}
 }
 
@@ -94,7 +143,7 @@ func TestIndex_FewMessagesTakeMembers(t *testing.T) {
 	const messages = 320
 	taking := 0
 	for _, id := range minted(messages) {
-		m := crowd(chat.IndexAbove+1, 0)
+		m := crowd(chat.LongIndexAbove+1, 0)
 		m.messages = []string{id}
 		broadcast(t, m, changestest.Send(room, id))
 		if len(m.tried) > 0 {

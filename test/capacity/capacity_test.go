@@ -144,7 +144,7 @@ func TestUnitsAndCost(t *testing.T) {
 	if small.ReadUnits != 12 || small.WriteUnits != 0 || small.Posts != 10 || small.Invocations != 1 {
 		t.Errorf("10 members: %v read units, %v write units, %d posts, %d invocations", small.ReadUnits, small.WriteUnits, small.Posts, small.Invocations)
 	}
-	dollars := 12*1.00e-6 + 14*0.125e-6 + 3*0.625e-6 + 0.20e-6 + small.billed.Seconds()*0.5*0.0000133334
+	dollars := 12*1.00e-6 + 14*0.125e-6 + 2.06*0.625e-6 + 0.20e-6 + small.billed.Seconds()*0.5*0.0000133334
 	if got := small.Cost(); math.Abs(got-dollars) > 1e-12 {
 		t.Errorf("10 members cost %v, want %v", got, dollars)
 	}

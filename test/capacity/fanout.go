@@ -95,7 +95,7 @@ func (i *invocation) round(parts []*part) int {
 		}
 	}
 	served := len(parts)
-	if i.run.Members > chat.IndexAbove {
+	if i.run.Members > chat.LongIndexAbove {
 		if !i.index(told) {
 			return 0
 		}

@@ -67,8 +67,12 @@ func (r *run) audience(room *room) (members int, connected float64) {
 // keeps its connections only while it is busy: here the presence of each member is read.
 func broadcast(members int, connected float64, content int) cost.Action {
 	a := cost.Broadcast(members, connected, 1, content)
-	if members > chat.IndexAbove {
+	switch {
+	case members > chat.LongIndexAbove:
 		a.Reads += float64(members)
+	case members > chat.IndexAbove: // of some messages members are put into the index
+		a.Writes += float64(members) * (cost.IndexWrites + 1) / chat.BusyEvery
+		a.Reads += float64(members) / chat.BusyEvery
 	}
 	if members > fanout.SliceAbove { // each slice is stored, and reads its members once more
 		n := float64(members/fanout.SliceSize + 1)

@@ -149,7 +149,7 @@ func RunDays(ctx context.Context, c DaysConfig) (DaysReport, error) {
 	r := &run{
 		config: Config{
 			Seed: c.Seed, Duration: time.Duration(c.Days) * day, StepTimeout: daysTimeout, Clock: clock, Wrap: c.Wrap,
-			Users: c.Users, Devices: 1, Rooms: max(2, c.Users*roomsOfUser/peopleInRoom), Crowd: c.Crowd, Group: chat.IndexAbove, Log: c.Log, LogLevel: c.LogLevel, Token: c.Token, Transport: c.Transport,
+			Users: c.Users, Devices: 1, Rooms: max(2, c.Users*roomsOfUser/peopleInRoom), Crowd: c.Crowd, Group: chat.LongIndexAbove, Log: c.Log, LogLevel: c.LogLevel, Token: c.Token, Transport: c.Transport,
 		},
 		start: clock.Now(), injector: injector, dialer: network, ledger: &ledger{seed: c.Seed}, readers: map[string]*client.Client{},
 		poll: daysPoll, lasting: true, bill: &bill{}, byUser: map[string][]*device{},

@@ -125,7 +125,7 @@ func parse(args []string, stdout io.Writer) (options, error) {
 	flags.IntVar(&o.config.Browsers, "browsers", 4, "`number` of users who have one more client, the browser library in Node.js")
 	flags.IntVar(&o.config.Rooms, "rooms", 8, "`number` of rooms, each of half of the users")
 	flags.IntVar(&o.config.Crowd, "crowd", fanout.SliceAbove, "`number` of members without a client in the first room; the default makes it a large one")
-	flags.IntVar(&o.config.Group, "group", chat.IndexAbove, "`number` of members without a client in the second room; the default makes one whose connections it keeps itself")
+	flags.IntVar(&o.config.Group, "group", chat.LongIndexAbove, "`number` of members without a client in the second room; the default makes one whose connections it keeps itself")
 	flags.Float64Var(&o.config.Sends, "sends", 12, "messages a `second`, of all clients together")
 	flags.Float64Var(&o.config.Changes, "changes", 6, "edits, deletions, reactions and read marks a `second`, of all clients together")
 	flags.Float64Var(&o.config.Reads, "reads", 4, "reads of histories a `second`, of all clients together")

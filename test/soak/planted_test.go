@@ -70,14 +70,14 @@ func TestPlantedBugsAreFound(t *testing.T) {
 		},
 		"no row of a new connection": {
 			Config{
-				Users: 4, Rooms: 2, Group: chat.IndexAbove, Sends: 20, Duration: 8 * time.Second,
+				Users: 4, Rooms: 2, Group: chat.LongIndexAbove, Sends: 20, Duration: 8 * time.Second,
 				Chaos: Chaos{Cuts: 120}, Wrap: only(topology.Connect, forgetRows),
 			},
 			[]Promise{NotDelivered},
 		},
 		"no rows of the connections of a new member of the index": {
 			Config{
-				Users: 4, Rooms: 2, Group: chat.IndexAbove, Sends: 20, Duration: 8 * time.Second,
+				Users: 4, Rooms: 2, Group: chat.LongIndexAbove, Sends: 20, Duration: 8 * time.Second,
 				Wrap: only(topology.Fanout, forgetRows),
 			},
 			[]Promise{NotDelivered},

@@ -133,7 +133,7 @@ func (r *run) fillIndex(ctx context.Context) {
 	room := r.rooms[1]
 	said := r.ledger.newest(room.id)
 	for range most {
-		if said != "" && fanout.Indexes(said) {
+		if said != "" && fanout.Indexes(said, true) {
 			return
 		}
 		number, _ := r.deviceOf(room.owner()).sayNumber(ctx, room)
