@@ -212,7 +212,7 @@ var looks = []struct {
 	name          string
 	width, height int64
 	scheme        string
-}{{"light", 1200, 800, "light"}, {"dark", 1200, 800, "dark"}, {"phone", 390, 780, "light"}, {"narrow", 320, 640, "dark"}}
+}{{"light", 1200, 800, "light"}, {"dark", 1200, 800, "dark"}, {"phone", 390, 780, "light"}, {"phone-dark", 390, 780, "dark"}, {"narrow", 320, 640, "dark"}}
 
 // What a page that gets no position says, and what it does once it gets one.
 func TestNoPosition(t *testing.T) {
@@ -226,7 +226,11 @@ func TestNoPosition(t *testing.T) {
 	alice.standing(52.52, 13.405, cdpbrowser.PermissionSettingDenied)
 	alice.click("nearby")
 	says("Allow it in the browser’s settings")
-	alice.screenshot("near-refused")
+	for _, look := range looks {
+		alice.look(look.width, look.height, look.scheme)
+		alice.screenshot("near-refused-" + look.name)
+	}
+	alice.look(1200, 800, "light")
 	for code, text := range map[int]string{2: "Turn on this device’s location service", 3: "took too long"} {
 		alice.do(fmt.Sprintf(`navigator.geolocation.getCurrentPosition = (_, no) => no({ code: %d })`, code))
 		alice.click("nearby-again")
@@ -385,13 +389,26 @@ func TestAccessibilityOfPlaces(t *testing.T) {
 	f := newFake(t)
 	neighbourhood(f, 25)
 	f.with(func() {
-		f.rooms["general"].members = []string{"alice"}
+		f.rooms["general"].members = []string{"alice", "bob"}
 		f.rooms["general"].public, f.rooms["general"].place, f.rooms["general"].distance = true, &wire.Place{Lat: 1, Lon: 2, Address: "Mitte"}, 9_000
 	})
 	alice := inRoom(t, f.URL, "alice")
 	alice.standing(52.52, 13.405, cdpbrowser.PermissionSettingGranted)
 	for _, look := range looks {
 		alice.look(look.width, look.height, look.scheme)
+		alice.accessible(source, "a room with a place, "+look.name)
+		alice.do(`location.hash = "#/room/p2"`)
+		alice.until(`!document.getElementById("room-note").hidden && document.querySelector("[data-testid=join]")?.checkVisibility()`)
+		alice.accessible(source, "a room to join, "+look.name)
+		alice.do(`location.hash = "#/room/general"`)
+		alice.until(`document.getElementById("room-place").textContent === "Mitte" && !document.getElementById("composer").hidden`)
+		alice.allow(cdpbrowser.PermissionSettingDenied)
+		alice.do(`document.querySelector("[data-testid=nearby]").click()`)
+		alice.until(`document.getElementById("nearby-problem").textContent.includes("Allow it in the browser’s settings")`)
+		alice.accessible(source, "near me, no position, "+look.name)
+		alice.escape()
+		alice.allow(cdpbrowser.PermissionSettingGranted)
+		alice.until(`document.querySelector("dialog[open]") === null`)
 		alice.do(`document.querySelector("[data-testid=nearby]").click()`)
 		alice.until(nearbyRooms + `.length === 20`)
 		alice.accessible(source, "near me, "+look.name)
