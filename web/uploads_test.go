@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/xml"
 	"errors"
+	"image/color"
+	"image/png"
 	"net"
 	"strings"
 	"sync"
@@ -189,6 +191,23 @@ func (p *page) underway() {
 	p.until(`/^\d.* of 16 MB$/.test(document.querySelector(".upload-state").textContent)`)
 }
 
+// partFilled checks that the bar of an upload has two colours, by one like it that stands
+// still.
+func (p *page) partFilled(look string) {
+	p.t.Helper()
+	p.do(`{const bar = document.querySelector("[data-testid=upload] progress"), like = bar.cloneNode(); like.id = "like"; like.value = like.max / 2; bar.after(like);}`)
+	defer p.do(`document.getElementById("like").remove()`)
+	box := eval[[]float64](p, `(({x, y, width, height}) => [x, y, width, height])(document.getElementById("like").getBoundingClientRect())`)
+	shown, err := png.Decode(bytes.NewReader(value(p, chromedp.CaptureScreenshot())))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	at := func(part float64) color.Color { return shown.At(int(box[0]+part*box[2]), int(box[1]+box[3]/2)) }
+	if at(0.25) == at(0.75) {
+		p.t.Errorf("%s: the bar is of one colour, %v", look, at(0.25))
+	}
+}
+
 // While a file uploads the page shows how far it is, and a message waits for it.
 func TestAnUploadShowsHowFarItIs(t *testing.T) {
 	t.Parallel()
@@ -203,6 +222,7 @@ func TestAnUploadShowsHowFarItIs(t *testing.T) {
 	for _, look := range attachmentLooks {
 		alice.look(look.width, look.height, look.scheme)
 		alice.screenshot("uploading-" + look.name)
+		alice.partFilled(look.name)
 	}
 	g.release()
 	alice.uploads("uploaded")
