@@ -5,6 +5,10 @@
 //
 // # Usage
 //
+//	go get github.com/streamroom/streamroom/local/dynamodb
+//
+// This brings SQLite in Go (modernc.org/sqlite), and no SDK: bring your own.
+//
 // Open an [Engine] and give it to an SDK client as its HTTP client, or serve it over HTTP: an
 // Engine is an [net/http.Handler], an [net/http.RoundTripper] and an SDK's HTTPClient. Tables
 // and streams share one endpoint. Any region and any credentials will do. See the example.

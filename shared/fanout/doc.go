@@ -26,8 +26,14 @@
 //	   v
 //	posts ──> push ──> connections
 //	   │
+//	   │  after them: gaps to connections that lack frames (missed.go),
+//	   │  members put into the index of large rooms        (online.go),
+//	   │  events to the bus, with who is notified          (announce.go)
 //	   v
 //	report: records that failed    (rounds.go)
+//
+// That a user comes or goes is no event of a room: people.go finds the rooms that it is
+// sent to, which take the same steps from "audience" on.
 //
 // Each step takes the value of the step before and returns a new one. A room and
 // a slice of a room differ in where their events come from, and in the range of
@@ -94,12 +100,11 @@
 //     read has its rows. In a room of over chat.LongIndexAbove one message of IndexEvery
 //     puts more members there, in a smaller one that is busy one of chat.BusyEvery, after all
 //     posts of the invocation and if there is time. See docs/adr/0020.
-//  13. Quadratic growth. What grows with the square of a room is bounded by its size: joins
-//     and leaves are announced in rooms of up to announcedRoom members, reads in
-//     rooms of up to chat.SmallRoom, typing in those of up to chat.TypingRoom, reactions in
-//     those of up to reactedRoom,
-//     that users come and go in their chat.PresenceRooms newest ones of up to
-//     chat.PresenceRoom members.
+//  13. Quadratic growth. What grows with the square of a room is bounded by its size:
+//     joins and leaves are announced in rooms of up to announcedRoom members, reads in
+//     rooms of up to chat.SmallRoom, typing in those of up to chat.TypingRoom, reactions
+//     in those of up to reactedRoom, that users come and go in their chat.PresenceRooms
+//     newest ones of up to chat.PresenceRoom members.
 //
 // # Clean-up
 //
