@@ -15,7 +15,8 @@ const { loadAwsServiceSpec } = createRequire(join(process.cwd(), "x"))("@aws-cdk
 const stateful = [
   "AWS::DynamoDB::Table", "AWS::Cognito::UserPool", "AWS::Cognito::UserPoolClient", "AWS::ApiGatewayV2::Api",
   "AWS::ApiGatewayV2::Stage", "AWS::Lambda::EventSourceMapping", "AWS::SQS::Queue", "AWS::S3::Bucket",
-  "AWS::CloudFront::Distribution", "AWS::Logs::LogGroup",
+  "AWS::CloudFront::Distribution", "AWS::Logs::LogGroup", "AWS::Cognito::UserPoolDomain", "AWS::Cognito::UserPoolResourceServer",
+  "AWS::Events::EventBus", "AWS::ApiGatewayV2::DomainName",
 ];
 
 const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
@@ -52,7 +53,10 @@ function mismatches(db, value, type, path) {
       return all.some((found) => found.length === 0) ? [] : all[0];
     }
     default:
-      return primitives[type.type]?.(value) ? [] : [`${path}: want ${type.type}, got ${JSON.stringify(value)}`];
+      if (!primitives[type.type]?.(value)) return [`${path}: want ${type.type}, got ${JSON.stringify(value)}`];
+      // The package has patterns and ranges of none.
+      return !type.allowedValues || type.allowedValues.includes(value)
+        ? [] : [`${path}: want one of ${type.allowedValues.join(", ")}, got ${JSON.stringify(value)}`];
   }
 }
 
