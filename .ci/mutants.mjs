@@ -57,7 +57,7 @@ async function outcome([, file, from, to], n) {
   writeFileSync(mutated, text.replace(from, () => to));
   writeFileSync(overlay, JSON.stringify({ Replace: { [resolve(path)]: mutated } }));
   // The searches by place, which take longest, have rules of their own.
-  const { code, output } = await start("go", ["test", "-overlay", overlay, "-vet=off", "-count=1", "-failfast", "-skip", "^TestNearby", `./${folder}`]);
+  const { code, output } = await start("go", ["test", "-overlay", overlay, "-vet=off", "-ldflags=-s -w", "-count=1", "-failfast", "-skip", "^TestNearby", `./${folder}`]);
   if (output.includes("[build failed]")) return `it does not compile:\n${output}`;
   return code === 0 ? "all tests pass" : "";
 }
