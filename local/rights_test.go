@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/streamroom/streamroom/client"
 	"github.com/streamroom/streamroom/local"
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/wire"
@@ -81,21 +82,31 @@ func TestModeration(t *testing.T) {
 }
 
 // Who is banned gets nothing of the room from then on, and comes back when it is over.
+// Their sockets end; another one has their other rooms.
 func TestBan(t *testing.T) {
 	s := newStaff(t)
-	room, pia := "/rooms/"+s.RoomID, s.Connect("pia")
+	room, devices := "/rooms/"+s.RoomID, []*rig.Socket{s.Connect("pia"), s.Connect("pia")}
+	other := s.Room("pia", "sven")
 	s.API("olga", http.MethodPatch, room, wire.RoomChange{Visibility: ptr(wire.Public)}, nil)
 	if code := s.Ask("mara", http.MethodPut, "/bans?userId=pia", wire.BanRequest{Reason: "spam"}); code != "" {
 		t.Fatalf("mara bans pia: %s", code)
 	}
-	if frame := pia.ExpectIn(s.RoomID, wire.TypeMemberLeft); frame.UserID != "pia" {
-		t.Errorf("pia got %+v", frame)
+	for _, device := range devices {
+		if frame := device.Expect(wire.TypeError); frame.Code != string(chat.CodeReconnect) {
+			t.Errorf("pia got %+v", frame)
+		}
+		device.ExpectEnd()
 	}
+	pia := s.Connect("pia")
 	s.Sockets["olga"].Deliver(s.RoomID, "without pia", "")
 	pia.ExpectNoneIn(s.RoomID, wire.TypeMessage)
 	pia.Send(s.RoomID, "hello", "")
 	if frame := pia.Expect(wire.TypeAck, wire.TypeError); frame.Code != string(chat.CodeNotAMember) {
 		t.Errorf("pia sends and is answered %+v", frame)
+	}
+	s.Sockets["sven"].Deliver(other, "with pia", "")
+	if frame := pia.ExpectIn(other, wire.TypeMessage); frame.Content != "with pia" {
+		t.Errorf("pia got %+v", frame)
 	}
 	for user, path := range map[string]string{"pia": "/join", "olga": "/members"} {
 		var body any
@@ -115,6 +126,35 @@ func TestBan(t *testing.T) {
 		t.Errorf("pia does not come back: %s", code)
 	}
 	pia.ExpectIn(s.RoomID, wire.TypeMemberJoined)
+	// Who was banned in their absence is back, and a ban that is made again ends nothing.
+	s.Ask("mara", http.MethodPut, "/bans?userId=bert", wire.BanRequest{})
+	s.Sockets["bert"].Write(`{"action":"ping"}`)
+	s.Sockets["bert"].Expect(wire.TypePong)
+}
+
+// A client comes back by itself, and has its user's other rooms and not that one.
+func TestBan_AClientComesBack(t *testing.T) {
+	s := start(t, local.Config{LogLevel: "warn"})
+	room, other := s.Room("alice", "bob"), s.Room("alice", "bob")
+	bob, alice := follow(s, "bob", room, other), s.Connect("alice")
+	alice.Deliver(room, "before", "")
+	bob.has(room, "before")
+	if status := s.API("alice", http.MethodPut, "/rooms/"+room+"/bans?userId=bob", wire.BanRequest{}, nil); status != http.StatusOK {
+		t.Fatalf("alice bans bob: status %d", status)
+	}
+	bob.online(2)
+	alice.Deliver(room, "without bob", "")
+	alice.Deliver(other, "with bob", "")
+	bob.has(other, "with bob")
+	if got := bob.contents(room); !slices.Equal(got, []string{"before"}) {
+		t.Errorf("bob has %q of the room", got)
+	}
+	rooms, err := bob.Rooms(t.Context())
+	for id, want := range map[string]bool{room: false, other: true} {
+		if got := slices.ContainsFunc(rooms, func(r client.RoomSummary) bool { return r.ChatRoomID == id }); got != want || err != nil {
+			t.Errorf("bob's rooms are %+v, %v; want %s among them: %t", rooms, err, id, want)
+		}
+	}
 }
 
 // Who is blocked begins no direct message, writes in none, and adds no one; nor does who

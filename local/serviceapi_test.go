@@ -207,11 +207,7 @@ func TestDisconnect_EndsAllOfAUsersSockets(t *testing.T) {
 		if got := socket.Expect(wire.TypeError); got.Code != "disconnected" {
 			t.Errorf("got %+v", got)
 		}
-		for {
-			if _, err := socket.Next(); err != nil {
-				break
-			}
-		}
+		socket.ExpectEnd()
 	}
 	if took := time.Since(began); took > time.Second {
 		t.Errorf("it took %v", took)

@@ -103,11 +103,12 @@ type (
 
 	// ConnectionReplaced says that newer connections of a user have replaced one, or
 	// with Flooded that too many refused frames have ended it, with Disconnected that a
-	// service or an operator has.
+	// service or an operator has, with Banned that a ban of the user has.
 	ConnectionReplaced struct {
 		ConnectionID, UserID string
 		Flooded              bool
 		Disconnected         bool
+		Banned               bool
 	}
 )
 

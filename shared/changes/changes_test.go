@@ -169,6 +169,10 @@ func TestDecode(t *testing.T) {
 			changestest.Modify(connection, attributes{}, attributes{table.UserID: {"S": "bob"}, table.ReplacedAt: {"N": "5"}}),
 			changes.ConnectionReplaced{ConnectionID: "c", UserID: "bob"},
 		},
+		"a connection whose user was banned": {
+			changestest.Modify(connection, attributes{}, attributes{table.UserID: {"S": "bob"}, table.ReplacedAt: {"N": "5"}, table.Banned: {"N": "1"}}),
+			changes.ConnectionReplaced{ConnectionID: "c", UserID: "bob", Banned: true},
+		},
 		"a connection that sends": {changestest.Modify(connection, attributes{}, attributes{table.UserID: {"S": "bob"}}), nil},
 		"an ended connection":     {changestest.Remove(connection, attributes{table.UserID: {"S": "bob"}}), nil},
 		"a new connection":        {changestest.Insert(connection, nil), nil},

@@ -150,8 +150,9 @@ func (it item) change() (Change, error) {
 		}
 		_, flooded := it.after[table.Flooded]
 		_, disconnected := it.after[table.Disconnected]
+		_, banned := it.after[table.Banned]
 		userID, err := textOf(it.after, table.UserID)
-		return ConnectionReplaced{it.key.ConnectionID, userID, flooded, disconnected}, err
+		return ConnectionReplaced{it.key.ConnectionID, userID, flooded, disconnected, banned}, err
 	}
 	return nil, nil // most records of the table say nothing to a reader
 }

@@ -33,11 +33,16 @@ type BanStore interface {
 	// ("" is the beginning), from at most limit that are stored. next is where it goes on,
 	// "" at the end.
 	Bans(ctx context.Context, roomID, after string, limit int) (bans []Ban, next string, err error)
+	// EndBanned marks the rows of a user's connections as Banned, from which their sockets
+	// are closed. Those that were marked before are marked again.
+	EndBanned(ctx context.Context, userID string) error
 }
 
 // Ban keeps a user, who need not be a member, out of a group on behalf of a member, and
 // removes them. Owners ban everyone else, moderators those without a role. A ban replaces
-// the one before it. until is in ms, 0 for no end.
+// the one before it. until is in ms, 0 for no end. The connections of a member who is
+// banned end within a second, so that nothing of the room that is on its way reaches them;
+// their clients open others, which have the user's other rooms.
 //
 // Errors: CodeInvalidRequest, CodeNotAMember, CodeForbidden for a direct message or a
 // caller without the right.
@@ -75,6 +80,11 @@ func (s *Rooms) Ban(ctx context.Context, by, roomID, userID string, until int64,
 	if !banned {
 		return Ban{}, errNotAMember(roomID)
 	}
+	if member { // before they are removed: a call that fails here is repeated with all of this
+		if err := s.endBanned(ctx, userID); err != nil {
+			return Ban{}, err
+		}
+	}
 	switch err := s.remove(ctx, roomID, userID, allowed); Reason(err).Code {
 	case CodeNotFound:
 	case CodeForbidden: // they have got a role in between
@@ -85,6 +95,21 @@ func (s *Rooms) Ban(ctx context.Context, by, roomID, userID string, until int64,
 		}
 	}
 	return b, nil
+}
+
+// endBanned ends the connections of a user, unless bans have done so too often.
+func (s *Rooms) endBanned(ctx context.Context, userID string) error {
+	switch err := s.ending.Take(ctx, userID, Banning, 1); {
+	case err == nil:
+	case Reason(err).Code == CodeRateLimited:
+		return nil // they are removed, as all are
+	default:
+		return err
+	}
+	if err := s.store.EndBanned(ctx, userID); err != nil {
+		return fmt.Errorf("end the connections of a banned user: %w", err)
+	}
+	return nil
 }
 
 func checkBan(userID string, until int64, reason string, now int64) error {

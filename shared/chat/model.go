@@ -91,6 +91,10 @@ type Connection struct {
 	// Disconnected is set with ReplacedAt if a service or an operator has ended the
 	// connection.
 	Disconnected bool
+
+	// Banned is set with ReplacedAt if a ban of its user has ended the connection: its
+	// client opens another one.
+	Banned bool
 }
 
 // ExpiresAt is the time, in ms, from which reads ignore the connection's rows,

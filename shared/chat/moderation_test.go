@@ -328,6 +328,42 @@ func TestBan(t *testing.T) {
 	}
 }
 
+// The connections of a member who is banned end, of a stranger they don't; nor do they too
+// often, by whatever rooms.
+func TestBan_EndsConnections(t *testing.T) {
+	w := newWorld(t)
+	isEnded := func(what, room, user string, want bool) {
+		t.Helper()
+		w.clock.advance(time.Millisecond)
+		c := chat.Connection{ID: what, UserID: user, ConnectedAt: w.clock.now().UnixMilli(), TokenExpiresAt: epoch + 1e8}
+		ok(t, w.sessions.Open(t.Context(), c))
+		_, err := w.rooms.Ban(t.Context(), "olga", room, user, 0, "")
+		ok(t, err)
+		_, err = w.sessions.Ping(t.Context(), what)
+		if got := err != nil && chat.Reason(err).Code == chat.CodeReconnect; got != want {
+			t.Errorf("%s: a ping is answered %v, want that it has ended: %t", what, err, want)
+		}
+	}
+	isEnded("a stranger", w.staffed(), "sven", false)
+	for n := range chat.EndingBurst {
+		isEnded(fmt.Sprintf("ban %d", n+1), w.staffed(), "paul", true)
+	}
+	isEnded("one more", w.staffed(), "paul", false)
+	isEnded("of another", w.staffed(), "pia", true)
+	w.clock.advance(chat.EndingInterval)
+	isEnded("later", w.staffed(), "paul", true)
+
+	// One that fails half way is made again, with all that belongs to it.
+	room := w.staffed()
+	for _, method := range []string{"EndBanned", "RemoveMember"} {
+		w.breakOn(method)
+		_, err := w.rooms.Ban(t.Context(), "olga", room, "milo", 0, "")
+		internal(t, method, err)
+	}
+	w.store.Before(nil)
+	isEnded("again", room, "milo", true)
+}
+
 // A service acts in every room, and leaves it an owner.
 func TestChangeMember_Service(t *testing.T) {
 	w := newWorld(t)

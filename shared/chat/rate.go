@@ -50,6 +50,14 @@ func rateLimit(per time.Duration, rate, burst int) RateLimit {
 	return RateLimit{Interval: per / time.Duration(rate), Burst: max(burst, 1)}
 }
 
+// How often bans end the connections of one user: EndingBurst at once, and one more every
+// EndingInterval. Anyone may make a room, add others and ban them, and would keep a user offline
+// without it.
+const (
+	EndingBurst    = 5
+	EndingInterval = 10 * time.Minute
+)
+
 // What a user may send over time, from the limit of messages: at its full rate for
 // SustainedFor, and a part of that rate, one SustainedPart-th, without an end. It bounds
 // what a user's hour can cost, for which ten messages a second to a full room are much,
@@ -104,6 +112,7 @@ const (
 	Writing    Action = "write"
 	Reading    Action = "read"
 	Reporting  Action = "report"
+	Banning    Action = "ban" // of which the user is the banned one
 	Refusing   Action = "refused"
 	Pinging    Action = "ping"
 	Typing     Action = "typing"
@@ -247,6 +256,7 @@ var verbs = map[Action]string{
 	Sustaining: "the user sent more than %d messages",
 	Writing:    "the user made more than %d changes",
 	Reading:    "the user read more than %d lists",
+	Banning:    "bans ended the connections of the user more than %d times",
 	Reporting:  "the user reported more than %d messages",
 	Pinging:    "the connection sent more than %d pings",
 	Typing:     "the connection sent more than %d frames about typing",

@@ -17,6 +17,7 @@ type RoomStore interface {
 	RetentionStore
 	ReportStore
 	BlockReader
+	RateStore
 	// SignedIn returns which of up to 100 users have signed in, in the order given.
 	SignedIn(ctx context.Context, userIDs []string) ([]string, error)
 	// CreateRoom stores a room with its members, all or nothing; false if the
@@ -99,12 +100,15 @@ type Rooms struct {
 	ids   IDs
 	now   func() time.Time
 
+	ending *Limiter // of the connections of banned users
+
 	retention int // days, of the deployment; 0: for ever
 }
 
 // NewRooms returns Rooms on a store.
 func NewRooms(store RoomStore, ids IDs, now func() time.Time) *Rooms {
-	return &Rooms{store: store, ids: ids, now: now}
+	ending := NewLimiter(store, Limits{Banning: {Interval: EndingInterval, Burst: EndingBurst}}, now)
+	return &Rooms{store: store, ids: ids, now: now, ending: ending}
 }
 
 // NewRoom describes a room to create.

@@ -169,10 +169,17 @@ func (c Connection) ended() error {
 	switch {
 	case c.Disconnected:
 		return ErrDisconnected()
+	case c.Banned:
+		return ErrEnded()
 	case c.Flooded:
 		return ErrFlooded()
 	}
 	return ErrReplaced()
+}
+
+// ErrEnded is the reason why a connection is closed whose user was banned from a room.
+func ErrEnded() *Error {
+	return Errorf(CodeReconnect, "the server has ended this connection; open a new one")
 }
 
 // ErrDisconnected is the reason why a connection is closed that a service or an operator

@@ -289,6 +289,7 @@ func connectionOf(connectionID string, it item) chat.Connection {
 		ReplacedAt:     attribute.GetNumber(it, table.ReplacedAt),
 		Flooded:        attribute.GetNumber(it, table.Flooded) != 0,
 		Disconnected:   attribute.GetNumber(it, table.Disconnected) != 0,
+		Banned:         attribute.GetNumber(it, table.Banned) != 0,
 	}
 }
 

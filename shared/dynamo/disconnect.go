@@ -17,28 +17,40 @@ import (
 // that were replaced. The entries stay until the sockets end, which has others notified
 // that the user has gone.
 func (s *Store) Disconnect(ctx context.Context, userID string) (int, error) {
+	return s.endAll(ctx, userID, table.Disconnected)
+}
+
+// EndBanned implements chat.BanStore, as Disconnect ends connections.
+func (s *Store) EndBanned(ctx context.Context, userID string) error {
+	_, err := s.endAll(ctx, userID, table.Banned)
+	return err
+}
+
+// endAll marks the rows of a user's connections by an attribute that says why, and returns
+// how many there are.
+func (s *Store) endAll(ctx context.Context, userID, why string) (int, error) {
 	presence, err := s.Presence(ctx, []string{userID}, 2*chat.MaxConnections) // racing connects may be over
 	if err != nil {
 		return 0, fmt.Errorf("read the user's connections: %w", err)
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	for _, c := range presence[userID] {
-		group.Go(func() error { return s.markDisconnected(ctx, c) })
+		group.Go(func() error { return s.markEnded(ctx, c, why) })
 	}
 	return len(presence[userID]), group.Wait()
 }
 
-// markDisconnected marks a connection's row, also one that is marked already: a socket
+// markEnded marks a connection's row, also one that is marked already: a socket
 // that could not be closed is closed by another try. It creates a row where there is none,
 // as markReplaced does.
-func (s *Store) markDisconnected(ctx context.Context, c chat.Connection) error {
+func (s *Store) markEnded(ctx context.Context, c chat.Connection, why string) error {
 	now := s.now()
 	_, err := s.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName: s.table, Key: attribute.Key(table.Connection(c.ID)),
-		UpdateExpression: aws.String("SET #replaced = :now, #disconnected = :one, #user = if_not_exists(#user, :user), " +
+		UpdateExpression: aws.String("SET #replaced = :now, #why = :one, #user = if_not_exists(#user, :user), " +
 			"#at = if_not_exists(#at, :at), #ttl = if_not_exists(#ttl, :ttl)"),
 		ExpressionAttributeNames: map[string]string{
-			"#replaced": table.ReplacedAt, "#disconnected": table.Disconnected, "#user": table.UserID,
+			"#replaced": table.ReplacedAt, "#why": why, "#user": table.UserID,
 			"#at": table.ConnectedAt, "#ttl": table.TTL,
 		},
 		ExpressionAttributeValues: item{

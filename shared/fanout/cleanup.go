@@ -33,6 +33,7 @@ var (
 	floodedFrame  = endFrame(chat.ErrFlooded())
 
 	disconnectedFrame = endFrame(chat.ErrDisconnected())
+	endedFrame        = endFrame(chat.ErrEnded())
 )
 
 func endFrame(reason *chat.Error) []byte {
@@ -53,6 +54,8 @@ func (f *Fanout) closeReplaced(ctx context.Context, replaced []changes.Connectio
 		switch {
 		case c.Disconnected:
 			frames[i].Data = disconnectedFrame
+		case c.Banned:
+			frames[i].Data = endedFrame
 		case c.Flooded:
 			frames[i].Data = floodedFrame
 		}

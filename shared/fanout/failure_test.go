@@ -190,13 +190,20 @@ func (p posted) Push(_ context.Context, posts []push.Post) []push.Delivery {
 
 func TestHandle_AReplacedConnectionIsToldAndClosed(t *testing.T) {
 	row := changestest.Attributes{table.UserID: {"S": "alice"}, table.ConnectedAt: {"N": "1"}}
-	replaced := changestest.Attributes{table.UserID: {"S": "alice"}, table.ConnectedAt: {"N": "1"}, table.ReplacedAt: {"N": "2"}}
-	var lines []string
-	failed := handle(t, &memory{}, posted{&lines},
-		changestest.Modify(table.Connection("c-1"), row, replaced),
-		changestest.Modify(table.Connection("c-2"), row, row)) // a send
-	want := []string{`c-1 {"type":"error","code":"replaced","message":"` + chat.ErrReplaced().Message + `"}`, "c-1 closed"}
-	if len(failed) > 0 || !slices.Equal(lines, want) {
-		t.Errorf("posted %q, records %q failed; want %q and none", lines, failed, want)
+	for why, reason := range map[string]*chat.Error{
+		"": chat.ErrReplaced(), table.Flooded: chat.ErrFlooded(), table.Disconnected: chat.ErrDisconnected(), table.Banned: chat.ErrEnded(),
+	} {
+		replaced := changestest.Attributes{table.UserID: {"S": "alice"}, table.ConnectedAt: {"N": "1"}, table.ReplacedAt: {"N": "2"}}
+		if why != "" {
+			replaced[why] = map[string]string{"N": "1"}
+		}
+		var lines []string
+		failed := handle(t, &memory{}, posted{&lines},
+			changestest.Modify(table.Connection("c-1"), row, replaced),
+			changestest.Modify(table.Connection("c-2"), row, row)) // a send
+		want := []string{`c-1 {"type":"error","code":"` + string(reason.Code) + `","message":"` + reason.Message + `"}`, "c-1 closed"}
+		if len(failed) > 0 || !slices.Equal(lines, want) {
+			t.Errorf("posted %q, records %q failed; want %q and none", lines, failed, want)
+		}
 	}
 }

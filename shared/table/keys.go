@@ -64,6 +64,7 @@ const (
 	RateTAT         = "rateTat"
 	ReplacedAt      = "replacedAt"
 	Disconnected    = "disconnected" // with replacedAt: a service or an operator has ended the connection
+	Banned          = "banned"       // with replacedAt: a ban of the user has ended the connection
 	Flooded         = "flooded"      // with replacedAt: too many refused frames have ended the connection
 	Name            = "name"
 	Type            = "type"

@@ -201,6 +201,23 @@ func (d *Socket) ExpectIn(room string, types ...string) wire.ServerFrame {
 	}
 }
 
+// ExpectEnd waits until the server has closed the socket, and drops the frames before.
+func (d *Socket) ExpectEnd() {
+	d.Rig.T.Helper()
+	timeout := time.NewTimer(Patience)
+	defer timeout.Stop()
+	for {
+		select {
+		case _, open := <-d.Frames:
+			if !open {
+				return
+			}
+		case <-timeout.C:
+			d.Rig.T.Fatalf("the socket of %s is open after %s", d.User, Patience)
+		}
+	}
+}
+
 // Types says that the user types.
 func (d *Socket) Types(room string) {
 	d.Rig.T.Helper()

@@ -141,14 +141,31 @@ func (s *Store) Disconnect(ctx context.Context, userID string) (int, error) {
 		return 0, err
 	}
 	defer unlock()
+	return s.end(userID, func(c *connection) { c.Disconnected = true }), nil
+}
+
+// EndBanned implements chat.BanStore.
+func (s *Store) EndBanned(ctx context.Context, userID string) error {
+	unlock, err := s.begin(ctx, "EndBanned")
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	s.end(userID, func(c *connection) { c.Banned = true })
+	return nil
+}
+
+// end marks a user's connections as replaced, for a reason, and returns how many there are.
+func (s *Store) end(userID string, why func(*connection)) int {
 	n := 0
 	for id := range s.presence[userID] {
 		c := s.connections[id]
-		c.ReplacedAt, c.Disconnected = s.now().UnixMilli(), true
+		c.ReplacedAt = s.now().UnixMilli()
+		why(&c)
 		s.connections[id] = c
 		n++
 	}
-	return n, nil
+	return n
 }
 
 // EndConnection implements chat.ConnectionStore.

@@ -359,6 +359,22 @@ var connectionTests = map[string]func(*fixture){
 			f.Errorf("of no connection: %d, %v", n, err)
 		}
 	},
+	"EndBanned/marks the rows of all of a user's connections, also one that is marked": func(f *fixture) {
+		for _, id := range []string{"c", "d"} {
+			f.connect(connection(id, "alice"))
+		}
+		f.connect(connection("e", "bob"))
+		ok(f, f.EndConnection(f.Context(), "d"))
+		for _, user := range []string{"alice", "carol"} {
+			ok(f, f.EndBanned(f.Context(), user))
+		}
+		for id, ended := range map[string]bool{"c": true, "d": true, "e": false} {
+			got, _, err := f.Connection(f.Context(), id)
+			if err != nil || got.Banned != ended || got.Disconnected || (got.ReplacedAt != 0) != ended {
+				f.Errorf("%s: %+v, %v; want ended: %t", id, got, err, ended)
+			}
+		}
+	},
 	"EndConnection/marks a row once, and makes none": func(f *fixture) {
 		want := connection("c", "alice")
 		f.connect(want)
