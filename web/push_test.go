@@ -294,6 +294,51 @@ func TestPushes_TheSubscription(t *testing.T) {
 	at(fourth)
 }
 
+// A browser has the pushes of one user: who signs in where another one has closed the page
+// without signing out ends the other's, and gets none of theirs.
+func TestPushes_AnotherUserOfTheBrowser(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.with(func() { f.pushKey = vapidKey(1) })
+	const first, second, third = "https://push.example.com/0", "https://push.example.com/1", "https://push.example.com/2"
+	held := func(p *page, endpoint string) {
+		t.Helper()
+		p.until(fmt.Sprintf(`(JSON.parse(localStorage.getItem("stand-in"))?.endpoint ?? "") === %q`, endpoint))
+	}
+	p := openSubscribing(t, f.URL)
+	next := func(user string) {
+		t.Helper()
+		p.do(`sessionStorage.clear()`)
+		p.run(chromedp.Reload())
+		p.signIn(user)
+	}
+	p.signIn("alice")
+	p.switchPush()
+	held(p, first)
+
+	next("bob")
+	held(p, "")
+	p.until(`(navigator.serviceWorker.getRegistrations().then((all) => { globalThis.registrations = all.length; }), globalThis.registrations === 0)`)
+	p.until(`(caches.has("streamroom push").then((has) => { globalThis.told = has; }), globalThis.told === false)`)
+	p.settings()
+	p.until(`!document.querySelector("[data-testid=notify-push]").checked`)
+	p.leaves()
+	p.switchPush()
+	held(p, second)
+	poll(t, func() bool { return f.subscribed("bob") == second })
+
+	// Both have it on, and each gets one of their own. The push service no longer has the others.
+	next("alice")
+	held(p, third)
+	poll(t, func() bool { return f.subscribed("alice") == first+" "+third })
+	if bobs := f.subscribed("bob"); bobs != second {
+		t.Errorf("bob has %s", bobs)
+	}
+	p.run(chromedp.Reload())
+	p.until(`document.querySelector("[data-testid=room-item]") !== null`)
+	held(p, third)
+}
+
 // The policy lets the page register its own worker, and no other script.
 func TestPushes_NoOtherScriptIsAWorker(t *testing.T) {
 	t.Parallel()

@@ -17,6 +17,8 @@ import { Failure } from "../../lib/streamroom.js";
 
 /** The worker, relative to the page. */
 const WORKER = "app/pushworker.js";
+/** Where it is kept whose subscription the browser has: one at a time, of one user. */
+const OWNER = "streamroom pushes";
 /** Of how many rooms the worker knows the names. */
 const MOST_ROOMS = 100;
 /** How long changes of the rooms gather before the worker gets them (ms). */
@@ -39,6 +41,8 @@ export class Pushes {
   /** The key with which to subscribe; empty where there is none, as far as is known. */
   #key = "";
   #telling = 0;
+  /** The end of a subscription that is under way: no other one begins before. */
+  #ending = Promise.resolve();
   /** @type {(() => void)|undefined} ends the lock of the room that is seen */
   #unseen;
   #seen = "";
@@ -67,12 +71,17 @@ export class Pushes {
     this.#look();
     // The server may have forgotten the subscription, or have another key by now: once for each
     // connection, until that is done. With the rooms it is known how the server spells the user.
-    let [due, done] = [true, false];
+    let [due, done, ended] = [true, false, false];
     chat.on("state", ({ name }) => {
       due ||= name === "online";
     });
     chat.on("rooms", () => {
-      if (chat !== this.#chat || !chat.rooms.loaded || !this.isOn) return;
+      if (chat !== this.#chat || !chat.rooms.loaded) return;
+      if (!this.#isChosen && !ended) {
+        ended = true;
+        this.#ending = this.#end(undefined); // of who used the browser before and did not sign out
+      }
+      if (!this.isOn) return;
       if (due && !done) {
         due = false;
         this.#subscribe(chat).then(
@@ -133,16 +142,25 @@ export class Pushes {
     }
   }
 
-  /** Ends it, here and at the server: the latter learns it from the push service, if not now. */
+  /** Ends the user's pushes in this browser. */
   async switchOff() {
     const chat = this.#chat;
     const wasOn = this.#isChosen;
     tried(() => localStore()?.removeItem(this.#place));
-    if (!wasOn || !navigator.serviceWorker) return;
+    if (wasOn) await this.#end(chat);
+  }
+
+  /**
+   * Ends the subscription that this browser has, what it showed, and what the worker knows.
+   * @param {Streamroom|undefined} chat whose subscription it is, if they are signed in; else the push service tells the server
+   */
+  async #end(chat) {
+    if (!navigator.serviceWorker) return;
     try {
       const registration = await navigator.serviceWorker.getRegistration(WORKER);
       const subscription = await registration?.pushManager.getSubscription();
       const ended = subscription && chat?.unsubscribe(subscription.endpoint).catch(() => {});
+      tried(() => localStore()?.removeItem(OWNER));
       for (const shown of (await registration?.getNotifications()) ?? []) shown.close();
       await subscription?.unsubscribe();
       await registration?.unregister();
@@ -184,8 +202,13 @@ export class Pushes {
    * @param {Streamroom} chat
    */
   async #subscribe(chat) {
+    await this.#ending;
     const key = await chat.pushKey();
     if (!key) throw new Failure("not_found", "The server sends no notifications any more.");
+    // Another one's goes on at the server, and its pushes would be shown to this user.
+    const owner = tried(() => localStore()?.getItem(OWNER));
+    if (owner !== chat.userId) await this.#end(undefined);
+    tried(() => localStore()?.setItem(OWNER, chat.userId));
     const url = trusted?.createScriptURL(WORKER) ?? WORKER;
     const registration = await navigator.serviceWorker.register(url, { updateViaCache: "none" });
     await activated(registration);
