@@ -247,7 +247,7 @@ func (d *device) disconnected(err error) (went bool) {
 		d.run.ledger.violate(Violation{Promise: Ended, Client: d.name, Detail: fmt.Sprintf("connection %s, after %s: %v", id, time.Duration(d.lost-d.since).Round(time.Second), err)})
 	}
 	var refusal *client.Error
-	if errors.As(err, &refusal) && refusal.Code == client.CodeReconnect && id != "" && !d.run.injector.Gone(id) {
+	if errors.As(err, &refusal) && refusal.Code == client.CodeReconnect && id != "" && !d.run.injector.Gone(id) && !d.run.bannedSince(d.user, d.since) {
 		d.run.ledger.violate(Violation{
 			Promise: Forgotten, Client: d.name,
 			Detail: fmt.Sprintf("the server has forgotten connection %s, which lives and was never answered 410", id),

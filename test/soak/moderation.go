@@ -137,6 +137,7 @@ func (d *days) ban(ctx context.Context, room *room, owner *device, random *rand.
 	}
 	until := d.run.config.Clock.Now().Add(shortSentence + part(random, longSentence))
 	called := d.now()
+	d.run.banned.Store(user, called)
 	d.changeMemberBy(ctx, room, user, func(ctx context.Context, c *client.Client) error {
 		_, err := c.Ban(ctx, room.id, user, until, "")
 		return err
@@ -147,6 +148,13 @@ func (d *days) ban(ctx context.Context, room *room, owner *device, random *rand.
 	if random.Float64() < liftShare {
 		d.lift(ctx, room, owner, user)
 	}
+}
+
+// bannedSince reports whether a ban of a user, which ends their connections, may have been
+// carried out since a time.
+func (r *run) bannedSince(user string, at int64) bool {
+	asked, ok := r.banned.Load(user)
+	return ok && asked.(int64) >= at-int64(lateEffect)
 }
 
 // addBanned tries to add a user who is banned until a time.

@@ -152,6 +152,7 @@ type run struct {
 	loadedAt  atomic.Int64 // when the rooms were set up; 0 before
 	restarted atomic.Int64 // when the server was last stopped or started; 0: not since the start
 	settling  atomic.Bool  // no faults are injected any more
+	banned    sync.Map     // by user, when a ban of them was last asked for
 }
 
 // Run carries out one run, of about Duration and what it takes to converge, and
