@@ -81,7 +81,7 @@ var rules = []rule{
 	{"test/load", []string{"operate/progress", "shared/wire"}, []string{"github.com/aws/"}, "it is a client, of Streamroom as of its peers"},
 	{"operate", nil, nil, "its doc names the tools below"},
 	{"test/capacity", []string{"shared/chat", "shared/push", "shared/fanout", "shared/topology", "operate/cost"}, []string{"github.com/aws/"}, "it takes the constants that are deployed, and runs nothing of it"},
-	{"examples/", nil, []string{"github.com/"}, "they show the protocol, and need nothing of this module"},
+	{"examples/", []string{"client"}, []string{"github.com/aws/"}, "they show what a program of one's own needs: a client, or the protocol alone"},
 	{"cmd/", []string{"local", "client", "operate/", "shared/"}, []string{module + "test/"}, "a command calls, and does not implement; what only tests need is not shipped"},
 }
 

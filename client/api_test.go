@@ -16,12 +16,11 @@ import (
 func TestNewRefuses(t *testing.T) {
 	get := func(context.Context) (string, error) { return "", nil }
 	for name, o := range map[string]client.Options{
-		"WebSocketURL": {APIURL: "http://h/api", Token: get},
-		"wss://":       {WebSocketURL: "http://h/local", APIURL: "http://h/api", Token: get},
-		"APIURL":       {WebSocketURL: "ws://h/local", APIURL: "h/api", Token: get},
-		"https://":     {WebSocketURL: "ws://h/local", APIURL: "http://", Token: get},
-		"Token":        {WebSocketURL: "ws://h/local", APIURL: "http://h/api"},
-		"Backlog":      {WebSocketURL: "ws://h/local", APIURL: "http://h/api", Token: get, Backlog: 101},
+		"wss://":   {WebSocketURL: "http://h/local", APIURL: "http://h/api", Token: get},
+		"APIURL":   {WebSocketURL: "ws://h/local", APIURL: "h/api", Token: get},
+		"https://": {WebSocketURL: "ws://h/local", APIURL: "http://", Token: get},
+		"Token":    {WebSocketURL: "ws://h/local", APIURL: "http://h/api"},
+		"Backlog":  {WebSocketURL: "ws://h/local", APIURL: "http://h/api", Token: get, Backlog: 101},
 	} {
 		if _, err := client.New(o); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: the error is %v", name, err)

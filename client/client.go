@@ -33,13 +33,14 @@ const (
 // Options configure a Client. WebSocketURL, APIURL and Token are required.
 type Options struct {
 	// WebSocketURL is the gateway's address with its stage, such as
-	// wss://abc.execute-api.eu-central-1.amazonaws.com/prod.
+	// wss://abc.execute-api.eu-central-1.amazonaws.com/prod. Without it there is no Run,
+	// Send and Typing: that is for a service, which makes requests and has no connection.
 	WebSocketURL string
 
 	// APIURL is the HTTP API's address, such as http://127.0.0.1:8080/api.
 	APIURL string
 
-	// Token returns a JWT of the user. It is called for each connection, and for
+	// Token returns a JWT of the user, or of the service. It is called for each connection, and for
 	// an HTTP request when the last token has ended or was refused. Calls may
 	// overlap. A failure is tried again like one to connect.
 	Token func(ctx context.Context) (string, error)
@@ -101,9 +102,12 @@ type Client struct {
 // New returns a Client, which connects when Run is called. It fails if an
 // option is missing or wrong.
 func New(o Options) (*Client, error) {
-	ws, err := address("WebSocketURL", o.WebSocketURL, "ws", "wss")
-	if err != nil {
-		return nil, err
+	var ws string
+	var err error
+	if o.WebSocketURL != "" {
+		if ws, err = address("WebSocketURL", o.WebSocketURL, "ws", "wss"); err != nil {
+			return nil, err
+		}
 	}
 	api, err := address("APIURL", o.APIURL, "http", "https")
 	if err != nil {
@@ -175,6 +179,9 @@ func address(option, raw string, schemes ...string) (string, error) {
 // messages later, never fewer. Changes of membership, readers, names of rooms and
 // CatchUpFailed are then left out, and of several changes of the connection only the last one comes.
 func (c *Client) Run(ctx context.Context, handle func(context.Context, Event)) error {
+	if c.url == "" {
+		return errors.New("client: Run needs a WebSocketURL")
+	}
 	if !c.started.CompareAndSwap(false, true) {
 		return errors.New("client: Run was called twice")
 	}

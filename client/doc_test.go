@@ -29,7 +29,7 @@ func TestDocSuffices(t *testing.T) {
 		})
 	}
 	for _, alias := range []any{
-		Ack{}, RoomRequest{}, Room{}, RoomMember{}, RoomList{}, RoomSummary{}, LastMessage{}, History{}, HistoryMessage{}, Attachment{}, Place{}, NearbyList{}, NearbyRoom{},
+		Ack{}, Sent{}, RoomRequest{}, Room{}, RoomMember{}, RoomList{}, RoomSummary{}, LastMessage{}, History{}, HistoryMessage{}, Attachment{}, Place{}, NearbyList{}, NearbyRoom{},
 	} {
 		typ := reflect.TypeOf(alias)
 		for i := range typ.NumField() {

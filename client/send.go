@@ -83,7 +83,7 @@ func (c *Client) Send(ctx context.Context, roomID, content string, options ...Se
 	}
 }
 
-// SendOption changes what [Client.Send] sends.
+// SendOption changes what [Client.Send] and [Client.PostOnce] send.
 type SendOption func(*wire.ClientFrame)
 
 // WithAttachments gives a message files that [Client.Attach] has uploaded, at most

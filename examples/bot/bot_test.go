@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"testing"
 
+	"github.com/streamroom/streamroom/client"
 	"github.com/streamroom/streamroom/local"
 	"github.com/streamroom/streamroom/shared/wire"
 	"github.com/streamroom/streamroom/test/rig"
@@ -16,13 +17,18 @@ func TestBot_AnswersAMention(t *testing.T) {
 	s := rig.Start(t, local.Config{})
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- run(ctx, s.APIURL(), s.Token("service:bot", 0), local.Lobby) }()
+	as := func(user string) client.Options {
+		token := s.Token(user, 0)
+		return client.Options{APIURL: s.APIURL(), Token: func(context.Context) (string, error) { return token, nil }}
+	}
+	bot := as("service:bot")
+	go func() { ended <- run(ctx, bot, local.Lobby) }()
 	expectAnswer(t, s)
 	stop()
 	if err := <-ended; !errors.Is(err, context.Canceled) {
 		t.Errorf("it ended with %v", err)
 	}
-	if err := run(t.Context(), s.APIURL(), s.Token("alice", 0), "nowhere"); err == nil {
+	if err := run(t.Context(), as("alice"), "nowhere"); err == nil {
 		t.Error("in a room that does not exist it goes on")
 	}
 }
