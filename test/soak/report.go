@@ -164,6 +164,7 @@ type Progress struct {
 	Faults     int
 	Violations int
 	Sample     Sample
+	Settling   bool // the load is over
 }
 
 // String returns a line without its line break.

@@ -93,7 +93,7 @@ type Config struct {
 	Log      io.Writer
 	LogLevel string
 
-	// Progress, if set, is called now and then.
+	// Progress, if set, is called now and then, and at the end of the load.
 	Progress func(Progress)
 }
 
@@ -348,6 +348,11 @@ func (r *run) load(ctx context.Context) {
 	actors.Wait()
 	for _, d := range r.devices {
 		d.network.heal()
+	}
+	if r.config.Progress != nil {
+		p := r.progress()
+		p.Settling = true
+		r.config.Progress(p)
 	}
 }
 

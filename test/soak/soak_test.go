@@ -52,27 +52,52 @@ func requireBrowsers(t *testing.T) {
 // of the time they wait.
 func runAll(t *testing.T, configs map[string]Config) map[string]Report {
 	t.Helper()
+	_, reports := startAll(t, configs)
+	return reports()
+}
+
+// startAll begins runs side by side. loaded is closed when the load of all is over; reports
+// waits until they end.
+func startAll(t *testing.T, configs map[string]Config) (loaded <-chan struct{}, reports func() map[string]Report) {
+	t.Helper()
 	var group errgroup.Group
+	var loads sync.WaitGroup
 	var mu sync.Mutex
-	reports := map[string]Report{}
+	all := map[string]Report{}
 	for name, c := range configs {
+		loads.Add(1)
+		over := sync.OnceFunc(loads.Done)
+		c.Progress = func(p Progress) {
+			if p.Settling {
+				over()
+			}
+		}
 		group.Go(func() error {
+			defer over()
 			report, err := Run(t.Context(), c)
 			mu.Lock()
 			defer mu.Unlock()
-			reports[name] = report
+			all[name] = report
 			return err
 		})
 	}
-	if err := group.Wait(); err != nil {
-		t.Fatal(err)
+	ended := make(chan struct{})
+	go func() {
+		loads.Wait()
+		close(ended)
+	}()
+	return ended, func() map[string]Report {
+		t.Helper()
+		if err := group.Wait(); err != nil {
+			t.Fatal(err)
+		}
+		for name, report := range all {
+			var text bytes.Buffer
+			report.Print(&text)
+			t.Logf("%s: %s", name, &text)
+		}
+		return all
 	}
-	for name, report := range reports {
-		var text bytes.Buffer
-		report.Print(&text)
-		t.Logf("%s: %s", name, &text)
-	}
-	return reports
 }
 
 // runVirtual makes runs without browsers, each in virtual time: no one waits, and no machine
@@ -96,8 +121,8 @@ func runVirtual(t *testing.T, configs map[string]Config) map[string]Report {
 	return reports
 }
 
-// Not beside the planted bugs, which compute all the time: in real time, with them, too
-// little happens in the time of the load.
+// The load is not beside the planted bugs, which compute all the time: in real time, with
+// them, too little happens in it. What follows mostly waits, and is.
 func TestPromisesAreKept(t *testing.T) {
 	calm, broken := withoutBrowsers(small()), withoutBrowsers(small())
 	broken.Faults = faults.All(1)
@@ -106,7 +131,10 @@ func TestPromisesAreKept(t *testing.T) {
 		{Seam: faults.SeamPosts, After: 3 * time.Second, For: time.Second / 2},
 	}
 	broken.Chaos = Chaos{Cuts: 90, Partitions: 60, Reopens: 60, MemberChanges: 90, Restarts: 20}
-	for name, report := range runAll(t, map[string]Config{"nothing breaks": calm, "everything breaks": broken}) {
+	loaded, reports := startAll(t, map[string]Config{"nothing breaks": calm, "everything breaks": broken})
+	<-loaded
+	t.Parallel()
+	for name, report := range reports() {
 		if !report.OK() {
 			t.Errorf("%s: promises were broken", name)
 		}
