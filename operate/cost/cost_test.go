@@ -342,3 +342,19 @@ func TestOf_FilesByHand(t *testing.T) {
 		}
 	}
 }
+
+// The figures by which the design is judged are what they are to be at most.
+func TestFigures_MeetTheirAims(t *testing.T) {
+	aims := 0
+	for _, f := range judged(DefaultWorkload()) {
+		if f.aim == 0 {
+			continue
+		}
+		if aims++; f.value > f.aim {
+			t.Errorf("%s: %s, want at most %s", f.what, f.show(f.value).text, f.show(f.aim).text)
+		}
+	}
+	if aims != 11 {
+		t.Errorf("%d figures have aims, want 11", aims)
+	}
+}
