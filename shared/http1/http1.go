@@ -64,11 +64,17 @@ func New(to *url.URL, dialling time.Duration) *Transport {
 
 // RoundTrip implements http.RoundTripper, for requests that may be sent twice.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	defer req.Body.Close()
 	var deadline time.Time
 	if t.Timeout > 0 {
 		deadline = time.Now().Add(t.Timeout)
 	}
+	return t.RoundTripBy(req, deadline)
+}
+
+// RoundTripBy is RoundTrip with a deadline in place of Timeout, from dialling to the
+// answer's last byte; the zero time is none. It costs less than a context with one.
+func (t *Transport) RoundTripBy(req *http.Request, deadline time.Time) (*http.Response, error) {
+	defer req.Body.Close()
 	for c := t.kept(); ; c = nil {
 		again := c != nil
 		if c == nil {
@@ -155,32 +161,33 @@ func (t *Transport) open(ctx context.Context, deadline time.Time) (*conn, error)
 // exchange writes a request and reads the answer's head. silent means that nothing of an
 // answer came. The connection is kept when the answer has been read, or closed.
 func (t *Transport) exchange(c *conn, req *http.Request, deadline time.Time) (resp *http.Response, silent bool, err error) {
-	a := &exchanged{t: t, c: c}
-	if !deadline.IsZero() {
-		_ = c.SetDeadline(deadline) // a connection that is closed needs none
-	}
-	a.stop = context.AfterFunc(req.Context(), func() {
+	_ = c.SetDeadline(deadline) // a connection that is closed needs none
+	stop := context.AfterFunc(req.Context(), func() {
 		_ = c.SetDeadline(time.Unix(1, 0)) // a connection that is closed needs none
 	})
 	if c.out, err = appendRequest(c.out[:0], req); err != nil {
-		a.end(false) // nothing was sent
+		t.end(c, stop, false) // nothing was sent
 		return nil, false, fmt.Errorf("read the request's body: %w", err)
 	}
 	_, err = c.Write(c.out)
 	// After a failed write there may be an answer, to what had arrived by then.
 	_, reading := c.in.Peek(1)
 	if reading != nil {
-		a.end(false)
+		t.end(c, stop, false)
 		return nil, true, errors.Join(err, reading)
 	}
 	for resp == nil || resp.StatusCode < http.StatusOK {
 		if resp, reading = http.ReadResponse(c.in, req); reading != nil {
-			a.end(false)
+			t.end(c, stop, false)
 			return nil, false, fmt.Errorf("read the answer: %w", reading)
 		}
 	}
-	a.body, a.close = resp.Body, resp.Close || err != nil
-	resp.Body = a
+	closing := resp.Close || err != nil
+	if resp.Body == http.NoBody {
+		t.end(c, stop, !closing)
+		return resp, false, nil
+	}
+	resp.Body = &exchanged{t: t, c: c, body: resp.Body, close: closing, stop: stop}
 	return resp, false, nil
 }
 
@@ -251,10 +258,14 @@ func (a *exchanged) Close() error {
 }
 
 func (a *exchanged) end(keep bool) {
-	c := a.c
+	a.t.end(a.c, a.stop, keep)
 	a.c = nil
-	if a.stop() && keep {
-		a.t.keep(c)
+}
+
+// end ends an exchange, whose context nothing watches from then on.
+func (t *Transport) end(c *conn, stop func() bool, keep bool) {
+	if stop() && keep {
+		t.keep(c)
 		return
 	}
 	_ = c.Close() // what it says of the network changes nothing

@@ -111,6 +111,39 @@ func TestTransport_Timeout(t *testing.T) {
 	}
 }
 
+// A deadline ends one request, and not the next over the same connection.
+func TestTransport_RoundTripBy(t *testing.T) {
+	addresses := map[string]bool{}
+	transport, server := to(t, func(_ http.ResponseWriter, r *http.Request) { addresses[r.RemoteAddr] = true })
+	request := func() *http.Request {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL, strings.NewReader("{}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	soon := time.Now().Add(time.Minute)
+	for _, deadline := range []time.Time{soon, {}, soon} {
+		resp, err := transport.RoundTripBy(request(), deadline)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if resp.Body != http.NoBody {
+			t.Errorf("an empty answer has the body %v", resp.Body)
+		}
+	}
+	if len(addresses) != 1 {
+		t.Errorf("%d connections, want 1", len(addresses))
+	}
+	resp, err := transport.RoundTripBy(request(), time.Now().Add(-time.Second))
+	if err == nil {
+		_ = resp.Body.Close()
+	}
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("after the deadline: %v", err)
+	}
+}
+
 // A request whose body ends early is not sent, and waits for no answer.
 func TestTransport_ShortBody(t *testing.T) {
 	transport, server := to(t, func(http.ResponseWriter, *http.Request) { t.Error("it was sent") })

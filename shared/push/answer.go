@@ -29,6 +29,9 @@ var (
 // readAnswer interprets an answer, and reads it to its end so that the connection
 // is kept alive. The caller closes it.
 func readAnswer(ctx context.Context, resp *http.Response) (o Outcome, retryable bool, err error) {
+	if resp.Body == http.NoBody && resp.StatusCode >= 200 && resp.StatusCode < 300 {
+		return Delivered, false, nil // as most are
+	}
 	body := io.LimitReader(resp.Body, maxAnswer)
 	// The status and the head decide; a body that breaks off changes nothing.
 	defer func() { _, _ = io.Copy(io.Discard, body) }()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"sync"
 	"time"
 
@@ -168,14 +169,21 @@ func (b *batch) note(ctx context.Context, id string, state clientState, again bo
 func (b *batch) try(
 	ctx context.Context, post Post, timeout, skew time.Duration, stamp *stamp,
 ) (o Outcome, retryable bool, err error) {
-	attempt, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	resp, err := b.transport.RoundTrip(b.request(attempt, post, b.now().Add(skew), stamp))
+	deadline, attempt := time.Now().Add(timeout), ctx
+	var resp *http.Response
+	if b.direct != nil {
+		resp, err = b.direct.RoundTripBy(b.request(ctx, post, b.now().Add(skew), stamp), deadline)
+	} else {
+		var cancel context.CancelFunc
+		attempt, cancel = context.WithDeadline(ctx, deadline)
+		defer cancel()
+		resp, err = b.transport.RoundTrip(b.request(attempt, post, b.now().Add(skew), stamp))
+	}
 	switch {
 	case err == nil:
 	case ctx.Err() != nil:
 		return Undelivered, false, fmt.Errorf("%w: %w", errEnded, context.Cause(ctx))
-	case attempt.Err() != nil:
+	case !time.Now().Before(deadline):
 		// Not tried again: a connection that hangs would take a worker for as
 		// long again, and the frame may well have arrived.
 		return Undelivered, false, errNoAnswer

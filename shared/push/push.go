@@ -42,6 +42,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
+	"github.com/streamroom/streamroom/shared/http1"
 	"github.com/streamroom/streamroom/shared/sigv4"
 )
 
@@ -112,7 +113,8 @@ type Pusher struct {
 	endpoint    endpoint
 	credentials aws.CredentialsProvider
 	transport   http.RoundTripper
-	signer      *sigv4.Signer // nil: posts are not signed
+	direct      *http1.Transport // the transport, if it is one
+	signer      *sigv4.Signer    // nil: posts are not signed
 	now         func() time.Time
 	jitter      func() float64
 	clients     clients // what is known of them, from batch to batch
@@ -146,6 +148,7 @@ func New(c Config) (*Pusher, error) {
 	if p.transport == nil {
 		p.transport = defaultTransport(at)
 	}
+	p.direct, _ = p.transport.(*http1.Transport)
 	if p.now == nil {
 		p.now = time.Now
 	}

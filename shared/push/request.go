@@ -165,16 +165,18 @@ func (p *Pusher) request(ctx context.Context, post Post, at time.Time, stamp *st
 	e := &p.endpoint
 	var space [256]byte
 	id := sigv4.AppendEscaped(space[:0], post.ConnectionID, false)
+	paths := e.path + post.ConnectionID + e.sent + string(id) // in one allocation
+	path, sent := paths[:len(e.path)+len(post.ConnectionID)], paths[len(e.path)+len(post.ConnectionID):]
 	req := (&http.Request{
 		Method: http.MethodPost, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Host: e.host,
-		URL:  &url.URL{Scheme: e.scheme, Host: e.host, Path: e.path + post.ConnectionID, RawPath: e.sent + string(id)},
+		URL:  &url.URL{Scheme: e.scheme, Host: e.host, Path: path, RawPath: sent},
 		Body: http.NoBody,
 	}).WithContext(ctx)
 	if post.Close {
 		req.Method = http.MethodDelete
 	} else {
 		req.ContentLength = int64(len(post.Data))
-		req.GetBody = body(post)
+		req.GetBody = body(post, p.direct != nil)
 		req.Body, _ = req.GetBody()
 	}
 	if p.signer == nil {
@@ -212,9 +214,22 @@ func (p *Pusher) sign(req *http.Request, path []byte, date string, post Post, st
 	req.Header = header
 }
 
-// body returns the body of a post, of a type that the transport knows: it sends
-// head and body in one write, which it doesn't with the body that the SDK's own
-// client gives it.
-func body(post Post) func() (io.ReadCloser, error) {
+// body returns the body of a post. net/http's transport knows its type: it sends head and
+// body in one write, which it doesn't with the body that the SDK's own client gives it.
+// Ours takes any.
+func body(post Post, ours bool) func() (io.ReadCloser, error) {
+	if ours {
+		return func() (io.ReadCloser, error) {
+			f := &frame{}
+			f.Reset(post.Data)
+			return f, nil
+		}
+	}
 	return func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(post.Data)), nil }
 }
+
+// frame is io.NopCloser of a reader, in one allocation.
+type frame struct{ bytes.Reader }
+
+// Close implements io.Closer.
+func (*frame) Close() error { return nil }
