@@ -50,19 +50,37 @@ func readDeployed(t *testing.T, path string) deployed {
 	return d
 }
 
+// optional are settings that add resources with a state, an address or a name.
+func optional() map[string]any {
+	return pushSettings(map[string]any{
+		"env": "prod", "services": "bot", "events": true,
+		"site": "https://www.example.com", "siteCertificate": "arn:aws:acm:us-east-1:123456789012:certificate/a",
+		"apiDomain": "api.example.com", "apiCertificate": "arn:aws:acm:eu-central-1:123456789012:certificate/b",
+		"webSocketDomain": "chat.example.com", "webSocketCertificate": "arn:aws:acm:eu-central-1:123456789012:certificate/c",
+	})
+}
+
 // readersFirst is the order of the recipe for an upgrade: Storage, which Streams imports,
 // and Streams by themselves, and then all.
 var readersFirst = append([]string{"Storage", "Streams"}, order...)
 
-// The versions that may have been deployed: the first of them, and the first with places
-// and attachments. An upgrade from each replaces nothing that has a state, and
-// CloudFormation accepts it in the order of the stacks.
+// The versions that may have been deployed: the first of them, the first with places and
+// attachments, and one with all that is optional. An upgrade from each replaces nothing
+// that has a state, and CloudFormation accepts it in the order of the stacks.
 func TestUpgrade(t *testing.T) {
-	c := synth(t, "prod")
-	for version, least := range map[string]int{"c259db3": 15, "686c548": 20} {
-		t.Run(version, func(t *testing.T) {
-			before := readDeployed(t, "testdata/"+version+".json")
-			if kept := before.checkKept(t, c); kept < least {
+	for _, test := range []struct {
+		version  string
+		settings map[string]any
+		least    int // resources that are kept
+	}{
+		{"c259db3", map[string]any{"env": "prod"}, 15},
+		{"686c548", map[string]any{"env": "prod"}, 20},
+		{"2e4f835", optional(), 30},
+	} {
+		t.Run(test.version, func(t *testing.T) {
+			c := synthWith(t, test.settings)
+			before := readDeployed(t, "testdata/"+test.version+".json")
+			if kept := before.checkKept(t, c); kept < test.least {
 				t.Errorf("only %d resources were looked at", kept)
 			}
 			for recipe, order := range map[string][]string{"--all": order, "the readers first": readersFirst} {
