@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/jonboulle/clockwork"
 )
 
 const (
@@ -22,8 +24,6 @@ type tending struct {
 	idle            time.Duration    // without a frame, before the next ping; 0: whatever came
 	overdue, silent <-chan time.Time // a pong, any frame
 	before          int64            // frames, when it was probed
-	watch           <-chan time.Time
-	watched         time.Time
 
 	ends      time.Time // it is to be succeeded by then
 	planned   <-chan time.Time
@@ -34,7 +34,7 @@ type tending struct {
 
 func (c *Client) newTending(s *session) *tending {
 	t := &tending{
-		c: c, s: s, watch: c.clock.After(watchEvery), watched: c.wall(),
+		c: c, s: s,
 		ends: c.clock.Now().Add(s.lifetime), planned: c.clock.After(s.lifetime),
 	}
 	if s.succeeds {
@@ -48,6 +48,7 @@ func (c *Client) newTending(s *session) *tending {
 // this one, if there is one, and why this one must end; nil if it works.
 func (c *Client) tend(ctx context.Context, stop <-chan struct{}, s *session, loops *sync.WaitGroup) (*session, error) {
 	t := c.newTending(s)
+	defer c.watchClocks(s)()
 	for {
 		var frame []byte
 		select {
@@ -70,8 +71,6 @@ func (c *Client) tend(ctx context.Context, stop <-chan struct{}, s *session, loo
 			t.begin(ctx, loops)
 		case next := <-t.successor:
 			frame = t.opened(next)
-		case <-t.watch:
-			t.compareClocks()
 		case <-s.probe:
 			t.probe()
 		case <-t.ping:
@@ -117,12 +116,34 @@ func (t *tending) opened(next *session) []byte {
 	return pingFrame
 }
 
-// compareClocks probes after the device slept, or its clock was set.
-func (t *tending) compareClocks() {
-	if jump := t.c.wall().Sub(t.watched) - watchEvery; jump.Abs() > clockJump {
-		signal(t.s.probe)
+// watchClocks has a session probed after the device slept, or its clock was set, until it
+// is stopped. It compares the clocks beside the loop that tends the session, which has much
+// to wait for: most often there is nothing to wake it for.
+func (c *Client) watchClocks(s *session) (stop func()) {
+	var mu sync.Mutex
+	mu.Lock() // until timer is set
+	defer mu.Unlock()
+	var timer clockwork.Timer
+	stopped, watched := false, c.wall()
+	timer = c.clock.AfterFunc(watchEvery, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if stopped {
+			return
+		}
+		now := c.wall()
+		if jump := now.Sub(watched) - watchEvery; jump.Abs() > clockJump {
+			signal(s.probe)
+		}
+		watched = now
+		timer.Reset(watchEvery)
+	})
+	return func() {
+		mu.Lock()
+		defer mu.Unlock()
+		stopped = true
+		timer.Stop()
 	}
-	t.watch, t.watched = t.c.clock.After(watchEvery), t.c.wall()
 }
 
 // probe has a ping sent at once, and any frame come soon.
