@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"math"
 	"math/rand/v2"
 	"strconv"
@@ -39,8 +40,10 @@ func (d *device) sayWith(ctx context.Context, room *room, patience time.Duration
 	defer cancel()
 	number, content := d.run.ledger.sending(room.id, d.user, d.name, d.run.now())
 	d.run.ledger.attaching(number, x.files)
-	d.run.chargeSend(room, len(content), len(x.files))
 	ack, err := d.send(ctx, room.id, content, x)
+	var refusal *client.Error
+	d.run.chargeSend(room, d, len(content), len(x.files), errors.As(err, &refusal))
+	d.hears()
 	d.run.ledger.sent(number, d.run.now(), ack, err)
 	return number, err == nil
 }

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"math"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/jonboulle/clockwork"
@@ -14,13 +16,66 @@ import (
 	"github.com/streamroom/streamroom/test/faults"
 )
 
+// Records of one moment may come in one batch, or in several: then more is read and posted.
+func TestBill_Batches(t *testing.T) {
+	t.Parallel()
+	run := &run{}
+	phone, laptop := &device{run: run, user: "alice"}, &device{run: run, user: "bob"}
+	tell := func(b *bill, at time.Duration, room string) {
+		to := audience{room: room, users: []string{"alice", "bob"}, devices: []*device{phone, laptop}}
+		b.tell(int64(at), cost.Marked(2, 2), to)
+	}
+	alone := cost.Marked(2, 2).Reads
+	for name, tt := range map[string]struct {
+		at           []time.Duration
+		rooms        []string
+		invocations  int
+		reads, posts float64
+	}{
+		"moments":            {[]time.Duration{0, time.Minute}, []string{"a", "a"}, 2, 2 * alone, 4},
+		"a batch of a room":  {[]time.Duration{0, 0}, []string{"a", "a"}, 1, alone, 2},
+		"a batch of two":     {[]time.Duration{0, 0}, []string{"a", "b"}, 1, 2*alone - 2, 2},
+		"two at a time":      {[]time.Duration{0, 0}, []string{"a", "b"}, 2, 2 * alone, 4},
+		"three in two":       {[]time.Duration{0, 0, 0}, []string{"a", "b", "c"}, 2, 3*alone - 2, 4},
+		"fewer than batches": {[]time.Duration{0, time.Minute}, []string{"a", "a"}, 1, 2 * alone, 4},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := &bill{}
+			for i, at := range tt.at {
+				tell(b, at, tt.rooms[i])
+			}
+			if got, posts := b.take(cost.Action{}, 0, tt.invocations); math.Abs(got.Reads-tt.reads) > 1e-9 || math.Abs(posts-tt.posts) > 1e-9 {
+				t.Errorf("got %v read units and %v posts, want %v and %v", got.Reads, posts, tt.reads, tt.posts)
+			}
+		})
+	}
+}
+
+// Messages of one window of lastmessage share its invocation, and those of one room the last
+// message.
+func TestBill_Windows(t *testing.T) {
+	t.Parallel()
+	b := &bill{}
+	b.project(0, "a", 2, true)
+	b.project(1, "a", 2, false)
+	b.project(2, "b", 2, false)
+	b.project(int64(cost.Window), "a", 2, false)
+	got, _ := b.take(cost.Action{}, 0, 0)
+	want := cost.Project(2, true).Writes + 2*cost.Project(2, false).Writes
+	if n := got.Invocations[topology.LastMessage]; n != 2 || got.Writes != want {
+		t.Errorf("got %v invocations and %v write units, want 2 and %v", n, got.Writes, want)
+	}
+}
+
 // What functions are asked for more often than operate/cost has it for what devices did is
-// a broken promise.
+// a broken promise, and so is what they are asked for so seldom that operate/cost must be wrong.
 func TestDays_CheckBill(t *testing.T) {
 	for name, tt := range map[string]struct{ invoked, connects, broken int }{
 		"as expected":       {200, 200, 0},
 		"what comes beside": {besides, 0, 0},
 		"too often":         {300, 200, 1},
+		"too seldom":        {100, 200, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			clock := clockwork.NewFakeClock()
@@ -42,7 +97,7 @@ func TestDays_CheckBill(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			d.checkBill(cost.Connect(0).Times(float64(tt.connects)), 0)
+			d.checkBill(cost.Action{Invocations: map[string]float64{topology.Connect: float64(tt.connects)}}, 0) // nothing asks the table
 			if broken := d.ledger.broken(); len(broken) != tt.broken {
 				t.Errorf("got %v", broken)
 			}

@@ -257,7 +257,7 @@ func (d *days) setUp(ctx context.Context) error {
 	d.loadedAt.Store(max(1, d.now())) // it took no time, maybe
 	d.pause(ctx, time.Minute)         // until what follows from it is done
 	d.meter.Take()
-	d.bill.take(cost.Action{}, 0)
+	d.bill.take(cost.Action{}, 0, 0)
 	for _, device := range d.devices {
 		device.connects.Store(0)
 	}

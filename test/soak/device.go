@@ -55,7 +55,7 @@ type device struct {
 	asking       sync.WaitGroup // for read cursors
 	connectionID string         // "" while there is none
 	since        int64          // when it was connected
-	counted      int64          // up to when the time of its connection was
+	heard        int64          // when a frame last came
 	lost         int64          // when it was disconnected
 	lives        []life
 	people       map[string]sighting // whom it shows as online
@@ -138,7 +138,7 @@ func (d *device) close(ctx context.Context) {
 		d.closeClient()
 	}
 	d.mu.Lock()
-	d.countOnline()
+	d.countQuiet()
 	went := d.connectionID != ""
 	d.connectionID = ""
 	d.mu.Unlock()
@@ -147,18 +147,24 @@ func (d *device) close(ctx context.Context) {
 	}
 }
 
-// noteOnline counts the time of the device's connection up to now.
-func (d *device) noteOnline() {
+// noteQuiet counts the pings of the device's connection up to now; hears notes a frame, too.
+func (d *device) noteQuiet() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.countOnline()
+	d.countQuiet()
 }
 
-// countOnline is noteOnline with d.mu held.
-func (d *device) countOnline() {
-	if d.connectionID != "" {
-		d.run.bill.wasOnline(time.Duration(d.run.now() - d.counted))
-		d.counted = d.run.now()
+func (d *device) hears() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.countQuiet()
+	d.heard = d.run.now()
+}
+
+// countQuiet is noteQuiet with d.mu held.
+func (d *device) countQuiet() {
+	if now := d.run.now(); d.connectionID != "" {
+		d.heard = now - int64(d.run.bill.wasQuiet(time.Duration(now-d.heard)))
 	}
 }
 
@@ -220,9 +226,9 @@ func (d *device) connected(id string) (came bool) {
 		return false
 	}
 	came = d.connectionID == ""
-	d.countOnline()
+	d.countQuiet()
 	d.connectionID, d.since = id, d.run.now()
-	d.counted = d.since
+	d.heard = d.since
 	if d.browser { // of which no one sees the handshakes
 		d.connects.Add(1)
 	}
@@ -240,7 +246,7 @@ func (d *device) disconnected(err error) (went bool) {
 	defer d.mu.Unlock()
 	id := d.connectionID
 	if id != "" {
-		d.countOnline()
+		d.countQuiet()
 		d.connectionID, d.lost = "", d.run.now()
 	}
 	if err != nil && strings.Contains(err.Error(), goingAway) && d.run.lasting && !d.run.restartedSince(d.run.now()) {

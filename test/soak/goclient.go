@@ -58,6 +58,11 @@ func (d *device) current() *client.Client {
 
 // handle takes what the client tells its application.
 func (d *device) handle(ctx context.Context, e client.Event) {
+	switch e.(type) {
+	case client.Connected, client.Disconnected, client.CatchUpFailed:
+	default:
+		d.hears()
+	}
 	switch e := e.(type) {
 	case client.Message:
 		d.take(e)

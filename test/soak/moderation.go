@@ -306,7 +306,9 @@ func (p *person) hide(ctx context.Context) {
 		next = presenceShown
 	}
 	p.hides = presenceDoubtful
-	p.days.chargeTold(p.user)
+	p.days.bill.hide(p.user, false)
+	p.days.chargeTold(p.user) // of both
+	p.days.bill.hide(p.user, next == presenceHidden)
 	_, err := phone.current().HidePresence(ctx, next == presenceHidden)
 	if err == nil {
 		p.hides = next

@@ -175,7 +175,7 @@ func (d *days) checkConnects() {
 		n, indexed := device.connects.Swap(0), d.indexed(device.user)
 		sessions = sessions.Plus(cost.Connect(indexed).Plus(cost.Disconnect(indexed)).Times(float64(n)))
 		pings += int(n + device.wakes.Swap(0))
-		device.noteOnline()
+		device.noteQuiet()
 		if n > maxConnects {
 			d.ledger.violate(Violation{Promise: Costs, Client: device.name, Detail: fmt.Sprintf("it has connected %d times on day %d: want %d at most", n, d.done+1, maxConnects)})
 		}

@@ -62,7 +62,7 @@ func (d *device) sayMore(ctx context.Context, room *room, random *rand.Rand) (ac
 func (d *device) typeIn(ctx context.Context, room *room) {
 	ctx, cancel := d.run.timeout(ctx)
 	defer cancel()
-	d.run.chargeTyping(room)
+	d.run.chargeTyping(room, d)
 	if d.browser {
 		_ = d.run.browsers.call(ctx, d, "type", map[string]any{"room": room.id}, nil) // a hint
 		return

@@ -37,6 +37,7 @@ type room struct {
 	reports     reports
 	spot        spot
 	keeps       time.Duration // messages, for how long; 0: always
+	moved       int64         // the bill's: when the room was last moved in lists; 0: never
 }
 
 // membership is a time in which a user is a member. What comes between a call
