@@ -33,7 +33,7 @@ const (
 	overExpected  = 1.1
 	underExpected = 0.85
 	besides       = 30
-	besidesUnits  = 200
+	besidesUnits  = 1000
 )
 
 // spent is what was asked of AWS on a day, and what was to be.

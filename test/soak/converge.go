@@ -295,6 +295,7 @@ func (r *run) undelivered(all bool) []Violation {
 		} else if last := r.injector.Disturbed(id); !last.IsZero() {
 			calm = max(calm, int64(last.Sub(r.start)))
 		}
+		calm = max(calm, d.tab.thawed())
 		for _, room := range r.rooms {
 			if sends[room.id] == nil || !room.isMember(d.user) {
 				continue

@@ -58,10 +58,11 @@ const (
 	faultDisconnects = "disconnects"
 	faultDeployments = "deployments"
 	faultSplits      = "splits"
+	faultTabs        = "tabs" // are frozen
 )
 
 var dayFaults = []string{
-	faultTable, faultPosts, faultInvocations, faultClocks, faultOutages, faultNetwork, faultDisconnects, faultMembers, faultDeployments, faultRestarts, faultSplits,
+	faultTable, faultPosts, faultInvocations, faultClocks, faultOutages, faultNetwork, faultDisconnects, faultMembers, faultDeployments, faultRestarts, faultSplits, faultTabs,
 }
 
 // happens reports whether a kind of dayFaults does.

@@ -44,6 +44,7 @@ type device struct {
 
 	absent   atomic.Bool       // it reaches nothing, or is closed, for long: it is judged when it is back
 	closed   atomic.Bool       // its application was ended, for long
+	tab      *tab              // it may lie in the background; nil: it never does
 	connects atomic.Int64      // since it was last asked
 	wakes    atomic.Int64      // the same
 	marked   map[string]string // by room: how far the user has read on it; its user's own
@@ -131,6 +132,9 @@ func (d *device) open(ctx context.Context) error {
 
 // close ends the application.
 func (d *device) close(ctx context.Context) {
+	if d.tab != nil {
+		d.tab.show(d.run.now())
+	}
 	d.network.heal() // a goodbye to a silent connection would wait for an answer
 	if d.browser {
 		d.closeBrowser(ctx)
@@ -163,7 +167,9 @@ func (d *device) hears() {
 
 // countQuiet is noteQuiet with d.mu held.
 func (d *device) countQuiet() {
-	if now := d.run.now(); d.connectionID != "" {
+	if now := d.run.now(); d.tab.isFrozen() {
+		d.heard = now
+	} else if d.connectionID != "" {
 		d.heard = now - int64(d.run.bill.wasQuiet(time.Duration(now-d.heard)))
 	}
 }
@@ -249,11 +255,12 @@ func (d *device) disconnected(err error) (went bool) {
 		d.countQuiet()
 		d.connectionID, d.lost = "", d.run.now()
 	}
-	if err != nil && strings.Contains(err.Error(), goingAway) && d.run.lasting && !d.run.restartedSince(d.run.now()) {
+	if err != nil && strings.Contains(err.Error(), goingAway) && d.run.lasting && !d.run.restartedSince(d.run.now()) && !d.tab.wasFrozen(d.since) {
 		d.run.ledger.violate(Violation{Promise: Ended, Client: d.name, Detail: fmt.Sprintf("connection %s, after %s: %v", id, time.Duration(d.lost-d.since).Round(time.Second), err)})
 	}
 	var refusal *client.Error
-	if errors.As(err, &refusal) && refusal.Code == client.CodeReconnect && id != "" && !d.run.injector.Gone(id) && !d.run.bannedSince(d.user, d.since) {
+	expired := d.tab.wasFrozen(d.since) // its token may have ended in the meantime
+	if errors.As(err, &refusal) && refusal.Code == client.CodeReconnect && id != "" && !d.run.injector.Gone(id) && !d.run.bannedSince(d.user, d.since) && !expired {
 		d.run.ledger.violate(Violation{
 			Promise: Forgotten, Client: d.name,
 			Detail: fmt.Sprintf("the server has forgotten connection %s, which lives and was never answered 410", id),

@@ -40,6 +40,11 @@ func (d *days) newPerson(user string, index int) *person {
 	if random.Float64() < 0.6 {
 		p.devices = append(p.devices, d.newDevice(user, 1))
 	}
+	if len(p.devices) > 1 && p.tabStays && d.config.happens(faultTabs) {
+		laptop := p.devices[1]
+		laptop.tab = &tab{}
+		laptop.network.tab = laptop.tab
+	}
 	for i, device := range p.devices {
 		device.tokens, device.clockOffset = tokenLife, 0
 		if d.config.happens(faultClocks) {
@@ -169,6 +174,9 @@ func (p *person) use(laptop *device, midnight time.Time, works bool, random *ran
 	opens, closes := midnight.Add(18*time.Hour+part(random, 2*time.Hour)), midnight.Add(22*time.Hour)
 	if works {
 		opens, closes = midnight.Add(9*time.Hour+part(random, time.Hour)), midnight.Add(17*time.Hour+part(random, time.Hour))
+	}
+	if laptop.tab != nil {
+		return p.background(laptop, midnight)
 	}
 	if p.tabStays {
 		return nil

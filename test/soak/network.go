@@ -18,6 +18,7 @@ type network struct {
 	transport *http.Transport
 	dialer    dialer
 	away      atomic.Bool // it reaches nothing
+	tab       *tab        // of the device's application, which reads nothing while it is frozen; nil: it never is
 
 	mu    sync.Mutex
 	links map[*link]struct{}
@@ -168,6 +169,7 @@ type link struct {
 // Read gives what comes, and nothing from a silent connection.
 func (l *link) Read(p []byte) (int, error) {
 	n, err := l.Conn.Read(p)
+	l.network.tab.awaitThawed()
 	if l.silent.Load() || l.deaf.Load() {
 		<-l.closed
 		return 0, net.ErrClosed

@@ -20,6 +20,10 @@ func (d *days) judge(ctx context.Context) error {
 			p.back(ctx, phone)
 		}
 	}
+	random := d.random(fmt.Sprint("tabs at night ", d.done))
+	for _, device := range d.devices {
+		device.show(ctx, random.Float64() < toldShare)
+	}
 	for _, device := range d.present() {
 		if err := device.followRooms(ctx); err != nil {
 			return err
@@ -238,8 +242,8 @@ func (r DaysReport) Print(w io.Writer) {
 	fmt.Fprintf(w, "seed %d: %d of %d days, %d devices, %d rooms\n", r.Seed, r.Days, r.Of, r.Devices, r.Rooms)
 	c := r.Counts
 	fmt.Fprintf(w, "  %d sends: %d acknowledged, %d refused, %d of unknown outcome; %d deliveries, %d late\n", c.Sends, c.Acked, c.Refused, c.Unknown, c.Deliveries, c.Late)
-	fmt.Fprintf(w, "  %d edits, %d deletions, %d read marks, %d reactions, %d typed, %d connects, %d member changes, %d of moderation and places, %d files\n",
-		c.Edits, c.Deletions, c.Marks, c.Reactions, c.Typings, c.Connects, c.MemberChanges, c.Moderations, c.Files)
+	fmt.Fprintf(w, "  %d edits, %d deletions, %d read marks, %d reactions, %d typed, %d connects, %d member changes, %d of moderation and places, %d files, %d tabs frozen\n",
+		c.Edits, c.Deletions, c.Marks, c.Reactions, c.Typings, c.Connects, c.MemberChanges, c.Moderations, c.Files, c.Freezes)
 	for _, s := range r.Samples {
 		fmt.Fprintf(w, "  at %s: %d goroutines, %.1f MB of heap\n", s.At.Round(time.Minute), s.Goroutines, float64(s.HeapBytes)/(1<<20))
 	}

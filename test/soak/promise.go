@@ -68,6 +68,9 @@ const (
 	// Slow: a device that is connected gets each message at once, unless fanout is down: not
 	// by its next ping.
 	Slow Promise = "slow"
+	// Woken: a tab that was frozen has what was sent in the meantime soon after it is seen
+	// again, whether it is told that it is or not.
+	Woken Promise = "woken"
 	// Dated: a message's time is that of its sending.
 	Dated Promise = "dated"
 	// Refused: what a user may do succeeds once no faults are injected any more.

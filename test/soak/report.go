@@ -80,6 +80,7 @@ type Counts struct {
 	CatchUpsFailed int `json:"catchUpsFailed"` // as clients told their applications
 	MemberChanges  int `json:"memberChanges"`
 	Restarts       int `json:"restarts"`              // of the server
+	Freezes        int `json:"freezes,omitempty"`     // on days: of tabs in the background
 	Files          int `json:"files"`                 // uploaded
 	Moderations    int `json:"moderations,omitempty"` // on days: mutes, bans, reports, hidden presences, places
 

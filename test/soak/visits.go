@@ -69,19 +69,20 @@ func (d *device) take(m client.Message) {
 	d.run.tally.add(&d.run.tally.Deliveries)
 }
 
-// kept is when a fault last kept something from the connection; never if functions were
-// answered that it is gone, and leave it alone until its client pings. d.mu is held.
+// kept is when a fault, or that it was frozen, last kept something from the connection; never
+// if functions were answered that it is gone, and leave it alone until its client pings. d.mu is held.
 func (d *device) kept() int64 {
 	if !d.run.lasting {
 		return 0
 	}
-	if d.run.injector.Gone(d.connectionID) {
+	if d.run.injector.Gone(d.connectionID) || d.tab.isFrozen() {
 		return never
 	}
+	kept := d.tab.thawed()
 	if last := d.run.injector.Disturbed(d.connectionID); !last.IsZero() {
-		return d.run.at(last)
+		kept = max(kept, d.run.at(last))
 	}
-	return 0
+	return kept
 }
 
 // hold notes messages that a browser shows.
