@@ -1,6 +1,7 @@
 package rig
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"iter"
@@ -44,13 +45,14 @@ const batchSize = 25
 func (s *Rig) Write(items ...Item) {
 	s.T.Helper()
 	for chunk := range slices.Chunk(items, batchSize) {
-		if err := s.writeChunk(chunk); err != nil {
+		if err := writeChunk(s.T.Context(), s.DB(), chunk); err != nil {
 			s.T.Fatal(err)
 		}
 	}
 }
 
-func (s *Rig) writeChunk(items []Item) error {
+// writeChunk writes at most batchSize items.
+func writeChunk(ctx context.Context, db *dynamodb.Client, items []Item) error {
 	var writes []types.WriteRequest
 	for _, it := range items {
 		if len(it) == 2 {
@@ -59,7 +61,7 @@ func (s *Rig) writeChunk(items []Item) error {
 			writes = append(writes, types.WriteRequest{PutRequest: &types.PutRequest{Item: it}})
 		}
 	}
-	out, err := s.DB().BatchWriteItem(s.T.Context(), &dynamodb.BatchWriteItemInput{
+	out, err := db.BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{
 		RequestItems: map[string][]types.WriteRequest{local.TableName: writes},
 	})
 	if err != nil {
@@ -84,7 +86,7 @@ func (s *Rig) Crowd(room string, n int) {
 	// few large batches.
 	chunks := slices.Collect(slices.Chunk(members, batchSize))
 	errs := make([]error, len(chunks))
-	parallel.Each(len(chunks), len(chunks), func(i int) { errs[i] = s.writeChunk(chunks[i]) })
+	parallel.Each(len(chunks), len(chunks), func(i int) { errs[i] = writeChunk(s.T.Context(), s.DB(), chunks[i]) })
 	if err := errors.Join(errs...); err != nil {
 		s.T.Fatal(err)
 	}

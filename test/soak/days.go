@@ -236,6 +236,9 @@ func (d *days) setUp(ctx context.Context) error {
 		d.devices = append(d.devices, p.devices...)
 		d.byUser[p.user] = p.devices
 	}
+	if err := d.plantRooms(ctx, users); err != nil {
+		return err
+	}
 	for _, device := range d.devices { // which ask for the others as soon as they are open
 		if err := device.open(ctx); err != nil {
 			return err
@@ -243,6 +246,9 @@ func (d *days) setUp(ctx context.Context) error {
 	}
 	random := d.random("rooms")
 	for i := range d.run.config.Rooms {
+		if isOld(i) {
+			continue // it is there
+		}
 		if err := d.makeRoomOf(ctx, i, users, peopleInRoom-1, random); err != nil {
 			return fmt.Errorf("make a room: %w", err)
 		}
@@ -280,10 +286,29 @@ func (d *days) live(ctx context.Context) error {
 	}
 	all.Go(func() { d.follow(ctx, until, append(d.memberMoves(), d.moderation()...)) }) // one at a time
 	all.Go(func() { d.upset(ctx, until) })
+	all.Go(func() {
+		midnight := d.from.Add(time.Duration(d.done+1) * day)
+		d.follow(ctx, until, []event{{midnight, func(context.Context) { d.sampleShown() }}})
+	})
 	all.Wait()
 	d.injector.Rest()
 	d.pause(ctx, d.run.config.Clock.Until(until))
 	return ctx.Err()
+}
+
+// sampleShown notes what the process holds, and what of that applications show: it grows with
+// the messages of two days, up to a backlog for each room.
+func (d *days) sampleShown() {
+	d.sample()
+	shown := 0
+	for _, device := range d.devices {
+		for _, v := range device.visits() {
+			device.mu.Lock()
+			shown += len(v.screen)
+			device.mu.Unlock()
+		}
+	}
+	d.samples[len(d.samples)-1].Shown = shown
 }
 
 // event is something that someone does at some time of a day.

@@ -43,7 +43,6 @@ func (d *days) judge(ctx context.Context) error {
 	d.checkTimes()
 	d.checkPace()
 	d.checkConnects()
-	d.sample()
 	return d.forget(ctx)
 }
 
@@ -245,7 +244,8 @@ func (r DaysReport) Print(w io.Writer) {
 	fmt.Fprintf(w, "  %d edits, %d deletions, %d read marks, %d reactions, %d typed, %d connects, %d member changes, %d of moderation and places, %d files, %d tabs frozen\n",
 		c.Edits, c.Deletions, c.Marks, c.Reactions, c.Typings, c.Connects, c.MemberChanges, c.Moderations, c.Files, c.Freezes)
 	for _, s := range r.Samples {
-		fmt.Fprintf(w, "  at %s: %d goroutines, %.1f MB of heap\n", s.At.Round(time.Minute), s.Goroutines, float64(s.HeapBytes)/(1<<20))
+		fmt.Fprintf(w, "  at midnight, after %s: %d goroutines, %.1f MB of heap; %d messages on screens; %d items in the table that night\n",
+			s.At.Round(time.Minute), s.Goroutines, float64(s.HeapBytes)/(1<<20), s.Shown, s.Items)
 	}
 	for i, s := range r.Spent {
 		fmt.Fprintf(w, "  day %d: %d posts of %.0f, %.0f read units of %.0f, %.0f write units of %.0f",

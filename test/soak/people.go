@@ -237,7 +237,11 @@ func (d *device) forgetPeople() {
 // typed judges who is said to type: never the user, and only in rooms that they may be in.
 func (d *device) typed(e client.Typing) {
 	i := slices.IndexFunc(d.run.rooms, func(r *room) bool { return r.id == e.ChatRoomID })
-	if e.UserID == d.user || i >= 0 && !d.authorized(d.run.rooms[i], d.run.now()-int64(callTimeout), d.run.now()) {
+	from := d.run.now() - int64(callTimeout)
+	if d.tab.wasFrozen(from) { // which reads now what came then
+		from = min(from, d.tab.frozenSince())
+	}
+	if e.UserID == d.user || i >= 0 && !d.authorized(d.run.rooms[i], from, d.run.now()) {
 		d.run.ledger.violate(Violation{Promise: Foreign, Room: e.ChatRoomID, Client: d.name, Detail: "it says that " + e.UserID + " types"})
 	}
 	d.run.tally.add(&d.run.tally.Typings)

@@ -144,7 +144,14 @@ func (r *run) checkItems(ctx context.Context, lag time.Duration) error {
 	for _, room := range r.rooms {
 		members[room.id] = room
 	}
+	items := 0
+	defer func() {
+		if n := len(r.samples); n > 0 {
+			r.samples[n-1].Items = items
+		}
+	}()
 	return r.host.Items(ctx, func(pk, sk string, ttl int64) {
+		items++
 		wrong := func(promise Promise, format string, arguments ...any) {
 			r.ledger.violate(Violation{Promise: promise, Detail: pk + " " + sk + " " + fmt.Sprintf(format, arguments...)})
 		}

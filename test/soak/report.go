@@ -52,6 +52,10 @@ type Sample struct {
 	At         time.Duration `json:"at"` // since the start, in ns
 	Goroutines int           `json:"goroutines"`
 	HeapBytes  uint64        `json:"heapBytes"` // live, after a collection
+
+	// Of days: messages that devices show, and items of the table the night after.
+	Shown int `json:"shown,omitempty"`
+	Items int `json:"items,omitempty"`
 }
 
 // Counts are what happened in a run.

@@ -121,10 +121,10 @@ func TestDays_CheckWoken(t *testing.T) {
 			number, text := r.ledger.sending("room", "alice", "alice/0", sent)
 			at := ulid.Timestamp(clock.Now().Add(time.Duration(sent)))
 			id := ulid.MustNew(at, nil)
-			r.ledger.sent(number, sent, client.Ack{ChatRoomID: "room", MessageID: id.String(), Timestamp: int64(at)}, nil) //nolint:gosec // 48 bits
+			r.ledger.sent(number, sent, client.Ack{ChatRoomID: "room", MessageID: id.String(), Timestamp: int64(at)}, nil)
 			clock.Advance(time.Duration(shown) + slowest)
 			if tt.taken {
-				device.take(client.Message{HistoryMessage: client.HistoryMessage{ChatRoomID: "room", MessageID: id.String(), SenderID: "alice", Content: text, Timestamp: int64(at)}}) //nolint:gosec // the same
+				device.take(client.Message{HistoryMessage: client.HistoryMessage{ChatRoomID: "room", MessageID: id.String(), SenderID: "alice", Content: text, Timestamp: int64(at)}})
 			}
 			d.checkWoken(device, sent/2, shown)
 			broken := r.ledger.broken()
