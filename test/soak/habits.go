@@ -46,18 +46,19 @@ func (d *days) newPerson(user string, index int) *person {
 		laptop.network.tab = laptop.tab
 	}
 	for i, device := range p.devices {
-		device.tokens, device.clockOffset = tokenLife, 0
+		device.tokens, device.clockOffset = longTokenLife, 0
 		if d.config.happens(faultClocks) {
 			device.clockOffset = clockOffsets[(index/3+i)%len(clockOffsets)]
 		}
-		if (index+i)%3 == 0 { // connections of the others end before their age
-			device.tokens = longTokenLife
+		if (index+i)%3 == 0 { // whose connections end before their age
+			device.tokens = tokenLife
 		}
 	}
 	return p
 }
 
-// longTokenLife is the life of some devices' tokens.
+// longTokenLife is the life of most devices' tokens: one of tokenLife takes a connection an
+// hour, and a signature, which are a large part of the processor's time of a day.
 const longTokenLife = 23 * time.Hour
 
 // part is a random part of a time.
