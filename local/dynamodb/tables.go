@@ -2,9 +2,9 @@ package dynamodb
 
 import (
 	"context"
-	"crypto/rand"
-	"fmt"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // The parameters and answers of the operations on tables, as the protocol spells them.
@@ -36,7 +36,7 @@ func (e *Engine) createTable(ctx context.Context, in *createTableInput) (*create
 		s = &stream{Table: t.Name, View: view}
 	}
 	t.Created = e.clock.Now().UTC()
-	t.UUID = newUUID()
+	t.UUID = uuid.NewString()
 	err = e.writeAlone(ctx, func(x *tx) error {
 		now := e.catalog.Load()
 		if now.tables[t.Name] != nil {
@@ -75,13 +75,6 @@ func (t *tx) createTable(made *table) error {
 		}
 	}
 	return saveMeta(t.conn, metaKey(metaTable, made.ID), made)
-}
-
-func newUUID() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
 // namedTable returns the table that a request names or whose ARN it gives. The error is an

@@ -10,8 +10,8 @@
 package identity
 
 import (
+	"bytes"
 	"context"
-	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/base64"
@@ -23,6 +23,7 @@ import (
 
 	"github.com/MicahParks/jwkset"
 	"github.com/golang-jwt/jwt/v5"
+	"github.com/google/uuid"
 
 	"github.com/streamroom/streamroom/shared/chat"
 )
@@ -134,7 +135,7 @@ func (p *Pool) Token(user string, expiresIn time.Duration) (string, error) {
 	subject := sha256.Sum256([]byte("streamroom user " + user))
 	return p.sign(expiresIn, jwt.MapClaims{
 		"client_id": ClientID,
-		"sub":       uuid([16]byte(subject[:16])), // as in a pool, opaque and the same every time
+		"sub":       uuid.Must(uuid.NewRandomFromReader(bytes.NewReader(subject[:]))).String(), // as in a pool, opaque and the same every time
 		"username":  user,
 	})
 }
@@ -169,9 +170,7 @@ func (p *Pool) sign(expiresIn time.Duration, claims jwt.MapClaims) (string, erro
 	if expiresIn < 0 {
 		issuedAt = expiresAt.Add(-defaultLife) // a token that has ended was issued before
 	}
-	var id [16]byte
-	_, _ = rand.Read(id[:]) // never fails
-	claims["iss"], claims["token_use"], claims["jti"] = p.issuer, "access", uuid(id)
+	claims["iss"], claims["token_use"], claims["jti"] = p.issuer, "access", uuid.NewString()
 	claims["iat"], claims["exp"] = issuedAt.Unix(), expiresAt.Unix()
 
 	token := jwt.NewWithClaims(jwt.SigningMethodRS256, claims)
@@ -181,11 +180,4 @@ func (p *Pool) sign(expiresIn time.Duration, claims jwt.MapClaims) (string, erro
 		return "", fmt.Errorf("identity: sign token: %w", err)
 	}
 	return signed, nil
-}
-
-// uuid renders b as a UUID of version 4.
-func uuid(b [16]byte) string {
-	b[6] = b[6]&0x0f | 0x40
-	b[8] = b[8]&0x3f | 0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }

@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/google/uuid"
 )
 
 // APIPath is the first segment of the paths of Lambda's REST API that API
@@ -35,7 +37,7 @@ func NewAPI(invoker *Invoker, mappings ...*Mapping) *API {
 
 // ServeHTTP implements http.Handler.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("X-Amzn-Requestid", newUUID())
+	w.Header().Set("X-Amzn-Requestid", uuid.NewString())
 	path := r.URL.EscapedPath()
 	if rest, ok := strings.CutPrefix(path, functionsPath); ok {
 		escaped, isInvoke := strings.CutSuffix(rest, "/invocations")

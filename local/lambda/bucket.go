@@ -14,6 +14,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/streamroom/streamroom/shared/atomicfile"
 	"github.com/streamroom/streamroom/shared/eventsource"
 )
@@ -95,7 +97,7 @@ func OpenBucket(path string) (*Bucket, error) {
 
 // Send adds a failure. It fails with ErrBucketFull rather than drop an old one.
 func (b *Bucket) Send(_ context.Context, f eventsource.Failure) error {
-	return b.add(StoredFailure{ID: newUUID(), Failure: f})
+	return b.add(StoredFailure{ID: uuid.NewString(), Failure: f})
 }
 
 func (b *Bucket) add(entry StoredFailure) error {

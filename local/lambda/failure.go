@@ -2,7 +2,6 @@ package lambda
 
 import (
 	"context"
-	"time"
 
 	"github.com/streamroom/streamroom/shared/eventsource"
 )
@@ -30,13 +29,13 @@ func (l *lane) failure(records []record, last Result, invocations int, condition
 			ApproximateInvokeCount: invocations,
 		},
 		Version:   "1.0",
-		Timestamp: l.config.Clock.Now().UTC().Format("2006-01-02T15:04:05.000Z"),
+		Timestamp: eventsource.FailureTime(l.config.Clock.Now()),
 		Batch: eventsource.BatchInfo{
 			ShardID:                         l.shard.id,
 			StartSequenceNumber:             first.SequenceNumber,
 			EndSequenceNumber:               end.SequenceNumber,
-			ApproximateArrivalOfFirstRecord: first.Data.created.UTC().Format(time.RFC3339),
-			ApproximateArrivalOfLastRecord:  end.Data.created.UTC().Format(time.RFC3339),
+			ApproximateArrivalOfFirstRecord: eventsource.ArrivalTime(first.Data.created),
+			ApproximateArrivalOfLastRecord:  eventsource.ArrivalTime(end.Data.created),
 			BatchSize:                       len(records),
 			StreamARN:                       l.config.StreamARN,
 		},

@@ -2,7 +2,6 @@ package lambda
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"sync"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-lambda-go/lambdacontext"
+	"github.com/google/uuid"
 	"github.com/jonboulle/clockwork"
 	"github.com/rs/zerolog"
 
@@ -141,7 +141,7 @@ func (i *Invoker) Invoke(ctx context.Context, name string, payload []byte) (Resu
 	if err != nil {
 		return Result{}, fmt.Errorf("invoke %s: %w", name, err)
 	}
-	result := Result{RequestID: newUUID(), ExecutedVersion: LatestVersion}
+	result := Result{RequestID: uuid.NewString(), ExecutedVersion: LatestVersion}
 	running, expire := i.environmentContext(f, result.RequestID)
 	timer := i.clock.AfterFunc(f.Timeout, func() {
 		i.free(f, &environment{})
@@ -271,13 +271,6 @@ type deadlineContext struct {
 }
 
 func (c deadlineContext) Deadline() (time.Time, bool) { return c.deadline, true }
-
-// newUUID returns a random UUID, as request ids are.
-func newUUID() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails
-	return formatUUID(b)
-}
 
 // knows reports whether a function of that name was registered.
 func (i *Invoker) knows(name string) bool {

@@ -1,8 +1,10 @@
 package lambda
 
 import (
+	"bytes"
 	"crypto/sha256"
-	"fmt"
+
+	"github.com/google/uuid"
 )
 
 // States of a Mapping.
@@ -50,12 +52,5 @@ func mappingName(function, streamARN string) string { return function + " " + st
 
 func mappingID(name string) string {
 	sum := sha256.Sum256([]byte(name))
-	return formatUUID([16]byte(sum[:16]))
-}
-
-// formatUUID renders 16 bytes as a random UUID.
-func formatUUID(b [16]byte) string {
-	b[6] = b[6]&0x0f | 0x40
-	b[8] = b[8]&0x3f | 0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+	return uuid.Must(uuid.NewRandomFromReader(bytes.NewReader(sum[:]))).String()
 }

@@ -61,6 +61,12 @@ func (p Payload) Records() ([]json.RawMessage, error) {
 	return event.Records, nil
 }
 
+// FailureTime is a Failure's Timestamp of a time.
+func FailureTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
+
+// ArrivalTime is when a record came, as a BatchInfo has it.
+func ArrivalTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
 // FailureKey is the key of an on-failure record in a bucket, by the mapping's UUID and
 // one of the record's own:
 // aws/lambda/MAPPING/SHARD/2006/01/02/2006-01-02T15.04.05-ID.

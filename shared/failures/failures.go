@@ -6,7 +6,6 @@ package failures
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,6 +16,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambdacontext"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/google/uuid"
 
 	"github.com/streamroom/streamroom/shared/eventsource"
 )
@@ -67,7 +67,7 @@ func (b *Bucket) Keep(ctx context.Context, records []json.RawMessage) error {
 	if err != nil {
 		return fmt.Errorf("keep %d records: %w", len(records), err)
 	}
-	key := eventsource.FailureKey(b.condition, shard, b.now(), newUUID())
+	key := eventsource.FailureKey(b.condition, shard, b.now(), uuid.NewString())
 	if _, err = b.client().PutObject(ctx, &s3.PutObjectInput{
 		Bucket: aws.String(b.name), Key: aws.String(key), Body: bytes.NewReader(text), ContentType: aws.String("application/json"),
 	}); err != nil {
@@ -95,7 +95,7 @@ func (b *Bucket) entry(ctx context.Context, records []json.RawMessage) (eventsou
 	request.Condition, request.ApproximateInvokeCount = b.condition, 1
 	return eventsource.Failure{
 		Request: request,
-		Version: "1.0", Timestamp: b.now().UTC().Format("2006-01-02T15:04:05.000Z"),
+		Version: "1.0", Timestamp: eventsource.FailureTime(b.now()),
 		Batch: eventsource.BatchInfo{
 			ShardID: shard, StreamARN: first.EventSourceARN, BatchSize: len(records),
 			StartSequenceNumber: first.Change.SequenceNumber, EndSequenceNumber: last.Change.SequenceNumber,
@@ -107,13 +107,5 @@ func (b *Bucket) entry(ctx context.Context, records []json.RawMessage) (eventsou
 
 // written returns when a record was written, to the second.
 func (r record) written() string {
-	return time.Unix(int64(math.Floor(r.Change.ApproximateCreationDateTime)), 0).UTC().Format(time.RFC3339)
-}
-
-// newUUID returns a random UUID (RFC 9562, version 4).
-func newUUID() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+	return eventsource.ArrivalTime(time.Unix(int64(math.Floor(r.Change.ApproximateCreationDateTime)), 0))
 }
