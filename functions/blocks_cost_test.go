@@ -31,13 +31,13 @@ func TestSendMessage_BlocksKeepToTheBudget(t *testing.T) {
 				}
 			}
 			got := send()
-			if read, write := cost.SendReads(2, false), cost.SendWrites(2, false); got.Read != read || got.Write != write || got.RoundTrips != 2 {
+			if read, write := cost.SendReads(2, false), sendUnits(2); got.Read != read || got.Write != write || got.RoundTrips != 2 {
 				m.t.Errorf("%d blocks: %v read units, %v write units, %d round trips; want %v, %v, 2", blocked, got.Read, got.Write, got.RoundTrips, read, write)
 			}
 		}
 		m.must(blocks.Block(m.t.Context(), user(1), user(0)))
 		got := send()
-		if want := 2.0; got.Write != want { // of the limits of sends and of refused frames
+		if want := 1.0; got.Write != want { // of the limit of refused frames
 			m.t.Errorf("a send that is refused: %v write units, want %v", got.Write, want)
 		}
 	})
