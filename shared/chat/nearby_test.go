@@ -31,7 +31,7 @@ type index struct {
 
 type indexed struct {
 	leaf string
-	room chat.Nearby
+	room *chat.Nearby // small to sort
 }
 
 func (x indexed) compare(other indexed) int {
@@ -51,7 +51,7 @@ func (x *index) PlacesIn(_ context.Context, r chat.PlaceRange, limit int) (page 
 		if r.Backward {
 			p = all[to-1-i]
 		}
-		page.Places, page.Leaf, page.After = append(page.Places, p.room), p.leaf, p.room.RoomID
+		page.Places, page.Leaf, page.After = append(page.Places, *p.room), p.leaf, p.room.RoomID
 	}
 	bytes := 0
 	for _, p := range page.Places {
@@ -82,9 +82,9 @@ func newIndex(t testing.TB, places []chat.Nearby) (*index, *chat.Rooms) {
 	t.Helper()
 	now := func() time.Time { return time.UnixMilli(epoch) }
 	x := &index{RoomStore: memory.New(now), parents: map[string][]indexed{}}
-	for _, p := range places {
-		parent, leaf := geo.Cell(p.Location.Point)
-		x.parents[parent] = append(x.parents[parent], indexed{leaf, p})
+	for i := range places {
+		parent, leaf := geo.Cell(places[i].Location.Point)
+		x.parents[parent] = append(x.parents[parent], indexed{leaf, &places[i]})
 	}
 	for _, all := range x.parents {
 		slices.SortFunc(all, indexed.compare)
@@ -95,13 +95,15 @@ func newIndex(t testing.TB, places []chat.Nearby) (*index, *chat.Rooms) {
 // lookAtEach is what a search should find.
 func lookAtEach(places []chat.Nearby, q chat.Search) (ids []string) {
 	var near []indexed
-	for _, p := range places {
-		if math.Abs(p.Location.Point.Lat-q.Centre.Lat) > q.Radius/111_000 {
+	for i := range places {
+		at := places[i].Location.Point
+		if math.Abs(at.Lat-q.Centre.Lat) > q.Radius/111_000 {
 			continue
 		}
-		x := indexed{room: p}
-		if x.room.Distance, x.leaf = geo.Away(q.Centre, p.Location.Point); x.room.Distance <= q.Radius {
-			near = append(near, x)
+		if distance, leaf := geo.Away(q.Centre, at); distance <= q.Radius {
+			room := places[i]
+			room.Distance = distance
+			near = append(near, indexed{leaf, &room})
 		}
 	}
 	slices.SortFunc(near, func(a, b indexed) int { return cmp.Or(cmp.Compare(a.room.Distance, b.room.Distance), a.compare(b)) })
@@ -173,6 +175,7 @@ func difficult() []geo.Point {
 
 // A search finds what looking at each of 20,000 places finds, in the same order.
 func TestNearby_FindsWhatIsThere(t *testing.T) {
+	t.Parallel()
 	random := rand.New(rand.NewPCG(5, 6))
 	centres := difficult()
 	for _, p := range centres[len(centres)-8:] { // else the test is not of borders
@@ -206,6 +209,7 @@ func TestNearby_FindsWhatIsThere(t *testing.T) {
 
 // Thousands of rooms at one point, and of those around it, are all on pages, once each.
 func TestNearby_ManyAtOnePoint(t *testing.T) {
+	t.Parallel()
 	random := rand.New(rand.NewPCG(7, 8))
 	for _, at := range []geo.Point{{Lat: 52.52, Lon: 13.405}, {Lon: 180}} {
 		var places []chat.Nearby
@@ -236,6 +240,7 @@ func TestNearby_ManyAtOnePoint(t *testing.T) {
 // Where far more is near than a search reads, its last page says so; until there nothing
 // is left out, and no page reads much more than it may.
 func TestNearby_Limited(t *testing.T) {
+	t.Parallel()
 	random := rand.New(rand.NewPCG(9, 10))
 	city := geo.Point{Lat: 52.52, Lon: 13.405}
 	places := make([]chat.Nearby, 60_000)
@@ -257,6 +262,7 @@ func TestNearby_Limited(t *testing.T) {
 // Where places are spread, no page takes more than 12 queries, near or far down, and one far
 // down reads some times what it shows, not all that is nearer.
 func TestNearby_QueriesOfAPage(t *testing.T) {
+	t.Parallel()
 	random := rand.New(rand.NewPCG(11, 12))
 	city := geo.Point{Lat: 52.52, Lon: 13.405}
 	places := make([]chat.Nearby, 150_000)
@@ -295,6 +301,7 @@ func TestNearby_QueriesOfAPage(t *testing.T) {
 // Where few places are far apart, pages are few, too: each reaches farther than the one
 // before.
 func TestNearby_PagesOfFewPlaces(t *testing.T) {
+	t.Parallel()
 	random := rand.New(rand.NewPCG(17, 18))
 	for _, centre := range []geo.Point{{Lat: 52.52, Lon: 13.405}, {Lon: 180}, {Lat: 89.9}} {
 		for _, apart := range []float64{0.1, 1_100, 10_000} {
@@ -336,6 +343,7 @@ func TestNearby_PagesOfFewPlaces(t *testing.T) {
 // Where small places are followed by the largest there are, a page reads more than it
 // meant to, but no more than one sync may.
 func TestNearby_UnitsOfAPage(t *testing.T) {
+	t.Parallel()
 	random := rand.New(rand.NewPCG(13, 14))
 	city := geo.Point{Lat: 52.52, Lon: 13.405}
 	var places []chat.Nearby
@@ -365,6 +373,7 @@ func TestNearby_UnitsOfAPage(t *testing.T) {
 
 // Rooms of one point come on pages behind places of it that have ended.
 func TestNearby_EndedInBetween(t *testing.T) {
+	t.Parallel()
 	at := geo.Point{Lat: 52.52, Lon: 13.405}
 	var places []chat.Nearby
 	for i := range 1_000 {

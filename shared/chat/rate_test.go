@@ -182,6 +182,7 @@ func TestPing_IsLimitedInMemory(t *testing.T) {
 // Ten messages a second are for a while; over an hour the rate is a fifth of that. Two
 // instances of the function share it, but for what each counted last.
 func TestSend_LimitsWhatAUserSendsOverTime(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	room := w.group("alice")
 	w.connect("alice")

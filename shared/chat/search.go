@@ -52,6 +52,7 @@ type search struct {
 	last  nearbyCursor // of the page before; its distance is -1 for the first page
 
 	found  map[string]candidate // by room id
+	order  []candidate          // found, nearest first; nil: not since it changed
 	inner  float64              // metres: what is nearer is found, or on the pages before
 	outer  float64              // metres
 	unread []PlaceRange         // of the ring between
@@ -159,7 +160,7 @@ func (n *search) probe(ctx context.Context) error {
 	}
 	n.outer = min(n.bound(), n.q.Radius)
 	clear(n.found) // the first ring has it
-	n.unread = nil
+	n.order, n.unread = nil, nil
 	return nil
 }
 
@@ -189,7 +190,7 @@ func (n *search) ring(ctx context.Context, next []PlaceRange) error {
 					delete(n.found, id) // it is read again
 				}
 			}
-			next = smaller
+			n.order, next = nil, smaller
 			continue
 		}
 		if n.hasMoved() {
@@ -260,6 +261,7 @@ func (n *search) read(ctx context.Context, ranges []PlaceRange, limit int) error
 	if err := group.Wait(); err != nil {
 		return err
 	}
+	n.order = nil
 	for i, r := range ranges {
 		page := pages[i]
 		n.units += page.Units
@@ -353,13 +355,22 @@ func (n *search) reach() candidate {
 	return reach
 }
 
-// sorted are the rooms that were found, nearest first.
+// sorted are the rooms that were found, nearest first. They are sorted once for each time
+// that something is read, since a page asks for them often.
 func (n *search) sorted() []candidate {
-	return slices.SortedFunc(maps.Values(n.found), candidate.compare)
+	if n.order == nil {
+		n.order = slices.SortedFunc(maps.Values(n.found), candidate.compare)
+	}
+	return n.order
 }
 
 func (n *search) upTo(reach candidate) []candidate {
-	return slices.DeleteFunc(n.sorted(), func(c candidate) bool { return c.compare(reach) > 0 })
+	rooms := n.sorted()
+	end, found := slices.BinarySearchFunc(rooms, reach, candidate.compare)
+	if found {
+		end++
+	}
+	return rooms[:end]
 }
 
 // bound is the distance of the last room that the page can have, and one more, which

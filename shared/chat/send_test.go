@@ -224,6 +224,7 @@ func TestSend_ResendWithClientMessageID(t *testing.T) {
 }
 
 func TestSend_RemembersTheConnectionsSeenLast(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	room := w.group("alice", "bob")
 	w.connect("alice")
@@ -249,7 +250,7 @@ func TestSend_RemembersTheConnectionsSeenLast(t *testing.T) {
 	w.store.Before(nil)
 	for i := range 20_001 { // forgets alice
 		id := fmt.Sprint("c", i)
-		ok(t, w.sessions.Open(t.Context(), chat.Connection{ID: id, UserID: "bob", ConnectedAt: w.clock.ms.Load(), TokenExpiresAt: 1 << 60}))
+		ok(t, w.sessions.Open(t.Context(), chat.Connection{ID: id, UserID: id, ConnectedAt: w.clock.ms.Load(), TokenExpiresAt: 1 << 60}))
 		_, _ = w.sender.Send(t.Context(), chat.SendRequest{ConnectionID: id, Refused: errBroken})
 	}
 	asked = 0

@@ -47,6 +47,7 @@ func TestPreview_First140Characters(t *testing.T) {
 
 // However characters are joined, a preview is whole graphemes, as many as fit.
 func TestPreview_CutsNoGrapheme(t *testing.T) {
+	t.Parallel()
 	parts := []string{"x", "é", "\u0301", "\u200d", "👩", "🏽", "🇯", "🇵", "\ufe0f", "\r", "\n", "ᄀ", "ᅡ", "ᆨ", "\u0600", "ा", " "}
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 2000 {
