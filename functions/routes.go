@@ -73,16 +73,18 @@ func API(e Env) (lambda.Handler, error) {
 	w := e.wire(topology.API)
 	store, rule := w.telling().OrderedWithin(w.vars.OrderInterval(chat.OrderInterval)), w.tokenRule()
 	rule.Services = w.vars.Services()
+	frames := w.frameLimits()
 	limits := chat.Limits{
-		chat.Writing:   chat.PerSecond(w.vars.Limit(config.WriteRate, config.WriteBurst, chat.WriteRate, chat.WriteBurst)),
-		chat.Reading:   chat.PerSecond(w.vars.Limit(config.ReadRate, config.ReadBurst, chat.ReadRate, chat.ReadBurst)),
-		chat.Reporting: chat.PerMinute(w.vars.Limit(config.ReportRate, config.ReportBurst, chat.ReportRate, chat.ReportBurst)),
+		chat.Sustaining: frames[chat.Sustaining],
+		chat.Writing:    chat.PerSecond(w.vars.Limit(config.WriteRate, config.WriteBurst, chat.WriteRate, chat.WriteBurst)),
+		chat.Reading:    chat.PerSecond(w.vars.Limit(config.ReadRate, config.ReadBurst, chat.ReadRate, chat.ReadBurst)),
+		chat.Reporting:  chat.PerMinute(w.vars.Limit(config.ReportRate, config.ReportBurst, chat.ReportRate, chat.ReportBurst)),
 	}
 	reviewing, err := w.reviewing()
 	if err != nil {
 		return nil, err
 	}
-	sender := w.sender(store, w.frameLimits()).Reviewing(reviewing)
+	sender := w.sender(store, frames).Reviewing(reviewing)
 	var signer chat.Signer
 	if bucket := w.bucket(); bucket != nil {
 		signer = bucket
@@ -121,7 +123,7 @@ func API(e Env) (lambda.Handler, error) {
 
 		Attachments: chat.NewAttachments(store, signer, w.ids(), w.Now, maxSize),
 
-		Limits: chat.NewLimiter(store, limits, w.Now),
+		Limits: chat.NewLimiter(store, limits, w.Now).CountingFrom(w.instance()),
 	}, gateway.Status, w.log)
 	return w.handler(w.door().HTTP(gateway.NewHTTP(api, tokens, w.Now, w.log).Handle))
 }

@@ -3,8 +3,6 @@ package cost
 import (
 	"fmt"
 	"time"
-
-	"github.com/streamroom/streamroom/shared/chat"
 )
 
 // named is an action with its name in tables.
@@ -59,41 +57,6 @@ const (
 	APIBurst  = 1000
 )
 
-// DearestSync is how many read units one request may take at most.
-const DearestSync = 614
-
-// WorstHour is what a user can make a deployment pay in an hour with messages of
-// the largest size, whose posts can't be joined, to one room of connected members.
-func WorstHour(members int) float64 {
-	w := Workload{Members: members, Online: 1, Content: maxContent, Pace: time.Second / chat.SendRate}
-	windows, moves := time.Hour.Seconds()/Window.Seconds(), time.Hour.Seconds()/OrderInterval(members).Seconds()
-	sends := HourlySends()
-	all := Send(w.Content).Plus(Broadcast(members, w.others(), 1, w.Content)).Times(sends).
-		Plus(Project(members, true).Times(moves)).Plus(Project(members, false).Times(windows - moves))
-	return all.usage(false).Bill(false).Total()
-}
-
-// HourlySends is how many messages the limits let a user send in an hour.
-func HourlySends() float64 {
-	sustained := chat.PerSecond(chat.SendRate, chat.SendBurst).Sustained()
-	return min(hourly(time.Second, chat.SendRate, chat.SendBurst), float64(sustained.Burst)+time.Hour.Seconds()/sustained.Interval.Seconds())
-}
-
-// WorstReads is what a user can make a deployment pay in an hour with the dearest
-// request of the HTTP API, as long as it is served.
-func WorstReads() float64 {
-	return call(DearestSync, 0, 0).Times(hourly(time.Second, chat.ReadRate, chat.ReadBurst)).usage(false).Bill(false).Total()
-}
-
-// WorstRefusals is what a user can make a deployment pay in an hour with frames that
-// are refused until their connections end, and new connections.
-func WorstRefusals() float64 {
-	connections := hourly(time.Minute, chat.ConnectRate, chat.ConnectBurst)
-	frames := connections*chat.RefusedBurst + chat.MaxConnections*chat.RefusedRate*time.Hour.Minutes()
-	all := refusedFrame().Times(frames).Plus(Connect(chat.MaxIndexedRooms).Plus(Disconnect(chat.MaxIndexedRooms)).Times(connections))
-	return all.usage(false).Bill(false).Total()
-}
-
 // WorstFlood is what an hour of refused requests costs at all that the HTTP API takes at
 // a rate. They ask nothing of the table. What the API itself refuses beyond that rate is
 // not billed ("Amazon API Gateway pricing").
@@ -144,10 +107,17 @@ func judged(w Workload) []figure {
 		{"read units of a message to 1,000 members of whom 2 % are online", "", Broadcast(1000, 19, 1, room.Content).Reads, amount, 0},
 		{"the same, to 100 members", "", Broadcast(100, 1, 1, room.Content).Reads, amount, 0},
 		{"messages in a room, for each connection of its average member, from which its index pays", "", BreakEven(), amount, 0},
-		{"one user's most expensive hour of messages, to a room of 10", "no limit", WorstHour(10), dollars, 2},
-		{"the same, to a room of 49", "no limit", WorstHour(chat.MaxInitialMember), dollars, 2},
-		{"one user's most expensive hour of lists and syncs, without data out", "no limit", WorstReads(), dollars, 0},
+		{"one user's most expensive hour of messages, to a room of 10", "no limit", WorstMessages(10), dollars, 2},
+		{"the same, to a room of 49", "no limit", WorstMessages(fullRoom), dollars, 2},
+		{"the same, to a room of 1,000, which its owner fills one by one", "no limit", WorstMessages(1000), dollars, 0},
+		{"one user's most expensive hour of changes, in a room of 49", "no limit", WorstChanges(fullRoom), dollars, 2},
+		{"one user's most expensive hour of lists, syncs and histories", "no limit", WorstReads(), dollars, 2},
+		{"one user's most expensive hour of files, each link followed once", "no limit", WorstFiles(), dollars, 2},
+		{"one user's most expensive hour of connections that come and go", "no limit", WorstConnections(), dollars, 2},
 		{"one user's most expensive hour of refused frames", "no limit", WorstRefusals(), dollars, 2},
+		{"one user's most expensive hour of typing, on an instance of the function", "no limit", WorstTyping(), dollars, 2},
+		{"one user's most expensive hour, whatever it is of, in rooms of up to 49", "no limit", WorstHour(), dollars, 2},
+		{"the same, if one user does all of it in one hour", "no limit", WorstOfAll(), dollars, 0},
 		{"an hour of refused requests to the HTTP API, at its 360 a second", "", WorstFlood(APIRate), dollars, 0},
 		{"the same, if it takes 1,000 a second", "", WorstFlood(1000), dollars, 0},
 	}

@@ -28,10 +28,10 @@ type admission struct {
 	users   recent[string, string]
 }
 
-// admit takes one send out of the limit of a connection's user. Beside that it runs
-// check, if it is not nil, for that user. A user who is remembered takes one round trip,
+// admit takes one send, of some weight over time, out of the limits of a connection's user.
+// Beside that it runs check, if it is not nil, for that user. A user who is remembered takes one round trip,
 // another one two.
-func (a *admission) admit(ctx context.Context, connectionID string, check func(userID string) error) error {
+func (a *admission) admit(ctx context.Context, connectionID string, weight int, check func(userID string) error) error {
 	userID, warm := a.users.get(connectionID)
 	if !warm {
 		var err error
@@ -49,17 +49,17 @@ func (a *admission) admit(ctx context.Context, connectionID string, check func(u
 	if check != nil {
 		checked = func() error { return check(userID) }
 	}
-	return a.take(ctx, userID, state, checked)
+	return a.take(ctx, userID, weight, state, checked)
 }
 
-// admitUser takes one send out of a user's limit, and runs check beside that.
-func (a *admission) admitUser(ctx context.Context, userID string, check func() error) error {
-	return a.take(ctx, userID, nil, check)
+// admitUser takes one send out of a user's limits, and runs check beside that.
+func (a *admission) admitUser(ctx context.Context, userID string, weight int, check func() error) error {
+	return a.take(ctx, userID, weight, nil, check)
 }
 
-// take takes one send out of a user's limit. Beside that it runs what is not nil: state,
+// take takes one send out of a user's limits. Beside that it runs what is not nil: state,
 // about the connection, whose error comes before one of the room, and check.
-func (a *admission) take(ctx context.Context, userID string, state, check func() error) error {
+func (a *admission) take(ctx context.Context, userID string, weight int, state, check func() error) error {
 	// Not WithContext: none of them cancels a take that may be written.
 	var group errgroup.Group
 	var stateErr, checkErr error
@@ -74,20 +74,20 @@ func (a *admission) take(ctx context.Context, userID string, state, check func()
 	}
 	beside(state, &stateErr)
 	beside(check, &checkErr)
-	rateErr := a.takeSend(ctx, userID)
+	rateErr := a.takeSend(ctx, userID, weight)
 	_ = group.Wait()
 	return cmp.Or(stateErr, rateErr, checkErr)
 }
 
 // takeSend takes one send out of a user's limits.
-func (a *admission) takeSend(ctx context.Context, userID string) error {
+func (a *admission) takeSend(ctx context.Context, userID string, weight int) error {
 	if err := a.sends.take(userID, a.now(), Sending); err != nil {
 		return err
 	}
 	if err := a.limiter.takeTogether(ctx, userID, Sending, 1, Together); err != nil {
 		return err
 	}
-	err := a.limiter.takeTogether(ctx, userID, Sustaining, 1, SustainedTogether)
+	err := a.limiter.takeTogether(ctx, userID, Sustaining, weight, SustainedTogether)
 	if err != nil { // which holds for long: what it refuses uses up nothing
 		a.limiter.count(userID, Sending, -1)
 	}

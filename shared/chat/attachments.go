@@ -57,6 +57,7 @@ type Upload struct {
 type Download struct {
 	URL       string
 	ExpiresAt int64 // ms
+	Size      int64 // of the file, in bytes
 }
 
 // AttachmentStore stores what is known of files. Reads are strongly consistent.
@@ -220,6 +221,7 @@ func (s *Attachments) Download(ctx context.Context, userID, roomID, id string) (
 	if err != nil {
 		return Download{}, fmt.Errorf("sign the download: %w", err)
 	}
+	download.Size = a.Size
 	return download, nil
 }
 

@@ -119,7 +119,7 @@ func TestAttachments_DownloadIsForMembers(t *testing.T) {
 	ok(t, err)
 	got, err := s.Download(t.Context(), "bob", room, sent.ID)
 	ok(t, err)
-	if want := (chat.Download{URL: "link to " + sent.ID, ExpiresAt: w.clock.now().Add(chat.DownloadTime).UnixMilli()}); got != want {
+	if want := (chat.Download{URL: "link to " + sent.ID, ExpiresAt: w.clock.now().Add(chat.DownloadTime).UnixMilli(), Size: sent.Size}); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 	gone := sent

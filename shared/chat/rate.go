@@ -27,13 +27,13 @@ const (
 	ReportBurst  = 20
 )
 
-// The limits of a connection. They go with that of messages.
+// The limits of a connection, and of a user who types. They go with that of messages.
 const (
 	RefusedRate  = 60 // refused frames a minute; one more ends the connection
 	RefusedBurst = 50
 	PingRate     = 12 // a minute, of each of the function's instances
 	PingBurst    = 20
-	TypingRate   = 30 // frames that count a minute, of each of the function's instances
+	TypingRate   = 30 // frames of a user that count a minute, of each of the function's instances
 	TypingBurst  = 20
 )
 
@@ -58,21 +58,31 @@ const (
 	EndingInterval = 10 * time.Minute
 )
 
-// What a user may send over time, from the limit of messages: at its full rate for
-// SustainedFor, and a part of that rate, one SustainedPart-th, without an end. It bounds
-// what a user's hour can cost, for which ten messages a second to a full room are much,
-// and no one types or reads them.
+// What a user may do over time, from the limit of messages: as many at once as that allows
+// in SustainedFor, and a part of its rate, one SustainedPart-th, without an end. Messages,
+// changes, reads and files share it, by what they weigh: so it bounds what a user's hour
+// can cost, for which each of their limits alone allows much, and all together more.
 const (
-	SustainedFor  = 700 * time.Second
-	SustainedPart = 5
+	SustainedFor  = 500 * time.Second
+	SustainedPart = 3
 )
 
-// Sustained returns the limit over time that goes with one of messages.
+// For how many bytes an action weighs as much as another one in the limit over time: what
+// each of these costs is about as much as what the smallest action does at most.
+const (
+	ContentWeight = 4 << 10   // of a message or an edit
+	AnswerWeight  = 128 << 10 // of an answer of the HTTP API
+	FileWeight    = 1 << 20   // of a file that is announced or read
+)
+
+// Sustained returns the limit over time that goes with one of messages. It is not less than
+// that of SendRate: a lower rate of messages leaves what one may read.
 func (l RateLimit) Sustained() RateLimit {
 	if l == (RateLimit{}) {
 		return l
 	}
-	return RateLimit{Interval: SustainedPart * l.Interval, Burst: max(int(SustainedFor/l.Interval), l.Burst, SustainedTogether)}
+	interval := min(l.Interval, time.Second/SendRate)
+	return RateLimit{Interval: SustainedPart * interval, Burst: max(int(SustainedFor/interval), l.Burst)}
 }
 
 // Sends cost no write each: an instance of a function counts them, and takes a number of
@@ -104,11 +114,11 @@ func (l RateLimit) Wait(window, now int64, n int) time.Duration {
 // Action is what a rate limit counts.
 type Action string
 
-// The actions of users, and, from Refusing on, of connections.
+// The actions of users, and, from Refusing to Pinging, of connections.
 const (
 	Connecting Action = "connect"
 	Sending    Action = "send"
-	Sustaining Action = "sustained" // messages, over time
+	Sustaining Action = "sustained" // messages, changes, reads and files, over time
 	Writing    Action = "write"
 	Reading    Action = "read"
 	Reporting  Action = "report"
@@ -190,6 +200,40 @@ func (l *Limiter) Take(ctx context.Context, userID string, action Action, n int)
 	return nil
 }
 
+// Admit takes one action out of a user's limit, and out of that over time, unless the
+// action has none of its own.
+//
+// Errors: CodeRateLimited.
+func (l *Limiter) Admit(ctx context.Context, userID string, action Action) error {
+	if l == nil || l.limits[action] == (RateLimit{}) {
+		return nil
+	}
+	if err := l.takeTogether(ctx, userID, Sustaining, 1, SustainedTogether); err != nil {
+		return err
+	}
+	err := l.Take(ctx, userID, action, 1)
+	if err != nil {
+		l.count(userID, Sustaining, -1)
+	}
+	return err
+}
+
+// Weigh counts n more in the limit over time for an action that Admit let in. It refuses
+// nothing: what comes next may be.
+func (l *Limiter) Weigh(userID string, action Action, n int) {
+	if n > 0 && l != nil && l.limits[action] != (RateLimit{}) {
+		l.count(userID, Sustaining, n)
+	}
+}
+
+// CountingFrom says where this Limiter begins to count what it takes together: at any
+// number that is not negative, and not the same as that of other instances of the function.
+// Call it before the first Admit.
+func (l *Limiter) CountingFrom(n int) *Limiter {
+	l.from = n
+	return l
+}
+
 // takeTogether counts n actions, and takes them out of a user's limit when they are as many
 // as together. Calls that race may count too few.
 //
@@ -253,13 +297,13 @@ func (p *pace) take(id string, at time.Time, action Action) error {
 var verbs = map[Action]string{
 	Connecting: "the user opened more than %d connections",
 	Sending:    "the user sent more than %d messages",
-	Sustaining: "the user sent more than %d messages",
+	Sustaining: "the user sent, changed and read more than %d messages, rooms, lists or MB of files",
 	Writing:    "the user made more than %d changes",
 	Reading:    "the user read more than %d lists",
 	Banning:    "bans ended the connections of the user more than %d times",
 	Reporting:  "the user reported more than %d messages",
 	Pinging:    "the connection sent more than %d pings",
-	Typing:     "the connection sent more than %d frames about typing",
+	Typing:     "the user sent more than %d frames about typing",
 }
 
 func errRateLimited(limit RateLimit, did string, wait time.Duration) *Error {

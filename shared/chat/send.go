@@ -118,7 +118,7 @@ func NewSender(store SendStore, ids IDs, now func() time.Time, fits func(Message
 // not negative, and not the same as that of other instances of the function. Call it before
 // the first Send.
 func (s *Sender) CountingFrom(n int) *Sender {
-	s.admission.limiter.from = n
+	s.admission.limiter.CountingFrom(n)
 	return s
 }
 
@@ -143,13 +143,13 @@ func (s *Sender) Send(ctx context.Context, r SendRequest) (Receipt, error) {
 		faulty = validateSend(r)
 	}
 	if faulty != nil {
-		if err := s.admission.admit(ctx, r.ConnectionID, nil); err != nil {
+		if err := s.admission.admit(ctx, r.ConnectionID, 1, nil); err != nil {
 			return Receipt{}, err
 		}
 		return Receipt{}, faulty
 	}
 	var a attempt
-	err := s.admission.admit(ctx, r.ConnectionID, func(userID string) (err error) {
+	err := s.admission.admit(ctx, r.ConnectionID, r.weight(), func(userID string) (err error) {
 		a, err = s.prepare(ctx, r, userID)
 		return err
 	})
@@ -169,7 +169,11 @@ func (s *Sender) Send(ctx context.Context, r SendRequest) (Receipt, error) {
 func (s *Sender) SendAs(ctx context.Context, userID string, r SendRequest) (Receipt, error) {
 	faulty := cmp.Or(r.Refused, validateSend(r))
 	var a attempt
-	err := s.admission.admitUser(ctx, userID, func() (err error) {
+	weight := 1
+	if faulty == nil {
+		weight = r.weight()
+	}
+	err := s.admission.admitUser(ctx, userID, weight, func() (err error) {
 		if faulty == nil {
 			a, err = s.prepare(ctx, r, userID)
 		}
@@ -180,6 +184,9 @@ func (s *Sender) SendAs(ctx context.Context, userID string, r SendRequest) (Rece
 	}
 	return s.put(ctx, a)
 }
+
+// weight is as how many a send that is valid counts over time.
+func (r SendRequest) weight() int { return 1 + len(r.Content)/ContentWeight + len(r.Attachments) }
 
 // attempt is a send that may be stored.
 type attempt struct {

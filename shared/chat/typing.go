@@ -38,7 +38,7 @@ type Typists struct {
 	store     TypingStore
 	now       func() time.Time
 	admission admission
-	pace      pace
+	pace      pace                  // of users, on this instance
 	next      recent[typist, int64] // when the next frame counts, in ms
 }
 
@@ -63,12 +63,20 @@ func (t *Typists) Type(ctx context.Context, connectionID, roomID string) error {
 	if next, known := t.next.get(key); known && now.UnixMilli() < next {
 		return nil
 	}
-	if err := t.pace.take(connectionID, now, Typing); err != nil {
-		return err
+	userID, warm := t.admission.users.get(connectionID)
+	if warm { // what is too much should read nothing
+		if err := t.pace.take(userID, now, Typing); err != nil {
+			return err
+		}
 	}
 	userID, err := t.admission.user(ctx, connectionID)
 	if err != nil {
 		return err
+	}
+	if !warm {
+		if err := t.pace.take(userID, now, Typing); err != nil {
+			return err
+		}
 	}
 	members, self, ok, err := t.store.RoomOf(ctx, roomID, userID)
 	switch {

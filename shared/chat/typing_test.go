@@ -98,3 +98,21 @@ func TestTypists_Refusals(t *testing.T) {
 		})
 	}
 }
+
+// The limit is the user's, over all connections, and what it refuses reads nothing.
+func TestTypists_LimitsUsers(t *testing.T) {
+	w := newTyping(t, 2)
+	w.opens("b", "alice")
+	ok(t, w.Type(t.Context(), "a", "r"))
+	ok(t, w.Type(t.Context(), "b", "r"))
+	for i := range chat.TypingBurst - 2 {
+		refused(t, "a foreign room", w.Type(t.Context(), []string{"a", "b"}[i%2], fmt.Sprint("r", i)), chat.CodeNotAMember)
+	}
+	asked := w.asked["Connection"]
+	for _, connection := range []string{"a", "b"} {
+		refused(t, "one more", w.Type(t.Context(), connection, "r2"), chat.CodeRateLimited)
+	}
+	if w.asked["Connection"] != asked {
+		t.Error("what was refused read the connection")
+	}
+}

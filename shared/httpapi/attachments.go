@@ -18,6 +18,7 @@ func (a *API) announceAttachment(r *http.Request, userID string) (int, any, erro
 	if err != nil {
 		return 0, nil, err
 	}
+	a.domain.Limits.Weigh(userID, chat.Writing, fileWeight(announced.Size))
 	return http.StatusCreated, wire.AnnouncedAttachment{
 		AttachmentID: announced.ID, Upload: wire.Upload{URL: upload.URL, Fields: upload.Fields}, ExpiresAt: upload.ExpiresAt,
 	}, nil
@@ -38,11 +39,15 @@ func (a *API) downloadAttachment(r *http.Request, userID string) (int, any, erro
 	if err != nil {
 		return 0, nil, err
 	}
+	a.domain.Limits.Weigh(userID, chat.Reading, fileWeight(download.Size))
 	if redirect {
 		return http.StatusFound, location(download.URL), nil
 	}
 	return http.StatusOK, wire.Download{URL: download.URL, ExpiresAt: download.ExpiresAt}, nil
 }
+
+// fileWeight is as how many a file counts over time, beside the request for it.
+func fileWeight(size int64) int { return int((size - 1) / chat.FileWeight) }
 
 func attachments(files []chat.File) []wire.Attachment {
 	var out []wire.Attachment

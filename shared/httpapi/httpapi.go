@@ -155,10 +155,10 @@ func (a *API) ServeUser(w http.ResponseWriter, r *http.Request, userID string) {
 // error of the domain.
 type handler func(r *http.Request, userID string) (status int, body any, err error)
 
-// limited counts a request in its user's limit before it is served.
+// limited counts a request in its user's limits before it is served.
 func (a *API) limited(action chat.Action, serve handler) handler {
 	return func(r *http.Request, userID string) (int, any, error) {
-		if err := a.domain.Limits.Take(r.Context(), userID, action, 1); err != nil {
+		if err := a.domain.Limits.Admit(r.Context(), userID, action); err != nil {
 			return 0, nil, err
 		}
 		return serve(r, userID)
@@ -194,7 +194,8 @@ func (a *API) route(serve handler) http.Handler {
 			w.Header().Set("Location", string(to))
 			body = nil
 		}
-		a.answer(w, status, "application/json", body)
+		size := a.answer(w, status, "application/json", body)
+		a.domain.Limits.Weigh(userOf(r.Context()), chat.Reading, size/chat.AnswerWeight)
 	})
 }
 
@@ -240,23 +241,25 @@ func (a *API) problem(w http.ResponseWriter, status int, reason *chat.Error) {
 	})
 }
 
-func (a *API) answer(w http.ResponseWriter, status int, contentType string, body any) {
+// answer returns how many bytes the answer's body has.
+func (a *API) answer(w http.ResponseWriter, status int, contentType string, body any) (size int) {
 	w.Header().Set("Cache-Control", "no-store")
 	if body == nil {
 		w.WriteHeader(status)
-		return
+		return 0
 	}
 	data, err := wire.Encode(body)
 	if err != nil {
 		a.log.Error().Err(err).Msg("encode an answer")
 		w.WriteHeader(http.StatusInternalServerError)
-		return
+		return 0
 	}
 	w.Header().Set("Content-Type", contentType)
 	w.WriteHeader(status)
 	if _, err := w.Write(data); err != nil {
 		a.log.Warn().Err(err).Msg("write an answer")
 	}
+	return len(data)
 }
 
 // read decodes a request's body strictly: JSON, one object, no unknown field.

@@ -79,6 +79,7 @@ func (a *API) editMessage(r *http.Request, userID string) (int, any, error) {
 		}
 		in.Mentions = &users
 	}
+	a.domain.Limits.Weigh(userID, chat.Writing, len(*in.Content)/chat.ContentWeight)
 	m, err := a.domain.Editor.Edit(r.Context(), userID, r.PathValue("room"), r.PathValue("message"), *in.Content, in.Mentions)
 	if err != nil {
 		return 0, nil, err

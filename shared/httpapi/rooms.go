@@ -33,6 +33,7 @@ func (a *API) createRoom(r *http.Request, userID string) (int, any, error) {
 		if err := a.domain.Limits.Take(r.Context(), userID, chat.Writing, len(members)); err != nil {
 			return 0, nil, err
 		}
+		a.domain.Limits.Weigh(userID, chat.Writing, len(members))
 	}
 	room, created, err := a.domain.Rooms.Create(r.Context(), userID, chat.NewRoom{
 		Name: in.Name, Type: chat.RoomType(in.Type), Members: members, Public: public,
