@@ -107,7 +107,7 @@ func (in *inbox) message(f wire.ServerFrame) {
 	}
 	in.sees(f.Timestamp)
 	chained := f.Type == wire.TypeMessage || f.PreviousMessageID != nil
-	m := arrival{id: id, chained: chained, Message: Message{
+	m := arrival{id: id, chained: chained, message: Message{
 		HistoryMessage: HistoryMessage{
 			ChatRoomID: f.ChatRoomID, MessageID: f.MessageID, SenderID: f.SenderID,
 			Content: f.Content, Timestamp: f.Timestamp, Attachments: f.Attachments,
@@ -131,7 +131,7 @@ func (in *inbox) change(f wire.ServerFrame) {
 		in.log.Warn().Str("room", f.ChatRoomID).Msg("a change of a message with an invalid id was dropped")
 		return
 	}
-	m := arrival{id: id, Message: Message{
+	m := arrival{id: id, message: Message{
 		HistoryMessage: HistoryMessage{
 			ChatRoomID: f.ChatRoomID, MessageID: f.MessageID, SenderID: f.SenderID, Content: f.Content,
 			Timestamp: f.Timestamp, EditedAt: f.EditedAt, DeletedAt: f.DeletedAt, DeletedBy: f.DeletedBy, Attachments: f.Attachments,
@@ -331,7 +331,7 @@ func (in *inbox) parse(after ulid.ULID, page []wire.HistoryMessage, more bool) (
 			continue
 		}
 		in.sees(m.Timestamp)
-		parsed = append(parsed, arrival{id: id, Message: Message{HistoryMessage: m}})
+		parsed = append(parsed, arrival{id: id, message: Message{HistoryMessage: m}})
 	}
 	if more && !slices.ContainsFunc(parsed, func(m arrival) bool { return m.id.Compare(after) > 0 }) {
 		return nil, errors.New("the server has more messages but gave none")

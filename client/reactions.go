@@ -166,13 +166,13 @@ func (in *inbox) reacted(e Reacted) {
 // of a page that only revises come again with what delivers their messages. A frame may have
 // overtaken the answer: then the user's own are the answer's, and what frames told since.
 func (in *inbox) learnReactions(q request, page []arrival, delivers bool) {
-	for _, m := range page {
-		r := m.Reactions
+	for _, a := range page {
+		m, r := a.message, a.message.Reactions
 		if r == nil {
 			continue
 		}
-		_, waits := q.of.find(m.id)
-		held := waits || q.of.knows(m.id)
+		_, waits := q.of.find(a.id)
+		held := waits || q.of.knows(a.id)
 		if !held && !delivers {
 			continue
 		}

@@ -83,7 +83,7 @@ type recovery struct {
 
 // arrival is a message on its way through a room.
 type arrival struct {
-	Message
+	message   Message
 	id        ulid.ULID
 	previous  ulid.ULID // zero: none, or none before id
 	chained   bool      // previous is known; an edit and an ack don't tell it
@@ -248,8 +248,8 @@ func (r *recovery) deliver(m *arrival) {
 		return
 	}
 	m.delivered = true
-	m.Late = len(r.known) > 0 && m.id.Compare(r.known[len(r.known)-1]) < 0
-	r.effects = append(r.effects, m.Message)
+	m.message.Late = len(r.known) > 0 && m.id.Compare(r.known[len(r.known)-1]) < 0
+	r.effects = append(r.effects, m.message)
 	r.remember(m.id)
 	r.versions.note(*m)
 	r.expected = slices.DeleteFunc(r.expected, func(e expected) bool { return e.id == m.id })
@@ -260,7 +260,7 @@ func (r *recovery) update(i int, m arrival) {
 	if r.waiting[i].delivered {
 		r.revise(m)
 	} else if m.version() > r.waiting[i].version() {
-		r.waiting[i].HistoryMessage = m.HistoryMessage
+		r.waiting[i].message.HistoryMessage = m.message.HistoryMessage
 	}
 }
 
@@ -270,11 +270,12 @@ func (r *recovery) revise(m arrival) {
 		return
 	}
 	r.versions.note(m)
-	var e Event = Edited{HistoryMessage: m.HistoryMessage}
-	if m.DeletedAt != 0 {
+	now := m.message.HistoryMessage
+	var e Event = Edited{HistoryMessage: now}
+	if now.DeletedAt != 0 {
 		e = Deleted{
-			ChatRoomID: m.ChatRoomID, MessageID: m.MessageID, SenderID: m.SenderID,
-			Timestamp: m.Timestamp, DeletedAt: m.DeletedAt, DeletedBy: m.DeletedBy,
+			ChatRoomID: now.ChatRoomID, MessageID: now.MessageID, SenderID: now.SenderID,
+			Timestamp: now.Timestamp, DeletedAt: now.DeletedAt, DeletedBy: now.DeletedBy,
 		}
 	}
 	r.effects = append(r.effects, e)

@@ -58,7 +58,7 @@ func TestRecovery_DeliversEverythingOnce(t *testing.T) {
 				m := arrival{chained: true}
 				_ = m.id.SetTime(ulid.Timestamp(at))
 				_ = m.id.SetEntropy(rapid.SliceOfN(rapid.Byte(), 10, 10).Draw(t, "entropy"))
-				m.MessageID = m.id.String()
+				m.message.MessageID = m.id.String()
 				i, dup := slices.BinarySearchFunc(stored, m.id, func(m arrival, id ulid.ULID) int { return m.id.Compare(id) })
 				if dup {
 					t.Skip("that id exists")
@@ -133,7 +133,7 @@ func TestRecovery_DeliversEverythingOnce(t *testing.T) {
 		slices.Sort(ids)
 		var want []string
 		for _, m := range stored {
-			want = append(want, m.MessageID)
+			want = append(want, m.message.MessageID)
 		}
 		if !slices.Equal(ids, want) {
 			t.Fatalf("delivered %d messages, want %d:\n%v\n%v", len(ids), len(want), ids, want)
@@ -147,7 +147,7 @@ func chain(n int) []arrival {
 	all := make([]arrival, n)
 	for i := range all {
 		_ = all[i].id.SetTime(uint64(1_000_000 + 1000*i))
-		all[i].MessageID = all[i].id.String()
+		all[i].message.MessageID = all[i].id.String()
 		all[i].chained = true
 		if i > 0 {
 			all[i].previous = all[i-1].id

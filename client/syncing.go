@@ -70,7 +70,7 @@ func (r *recovery) from() ulid.ULID {
 // first, and whether there are older ones.
 func (r *recovery) newest(page []arrival, older bool) {
 	for i := range page {
-		page[i].Backlog = true
+		page[i].message.Backlog = true
 	}
 	r.phase, r.reread, r.asked = phaseBehind, ulid.ULID{}, false
 	if older && len(page) > 0 {

@@ -176,11 +176,11 @@ func queries(r *recovery, now time.Time) (asked []string) {
 func (m vectorMessage) arrival(t *testing.T) arrival {
 	t.Helper()
 	id := vectorID(float64(m.ID))
-	a := arrival{id: id, Message: Message{HistoryMessage: HistoryMessage{
+	a := arrival{id: id, message: Message{HistoryMessage: HistoryMessage{
 		MessageID: id.String(), SenderID: m.By, Content: m.Text, EditedAt: m.Edited, DeletedAt: m.Deleted,
 	}}}
 	if m.By == "" {
-		a.SenderID = "bob"
+		a.message.SenderID = "bob"
 	}
 	if m.Previous == nil {
 		return a

@@ -7,7 +7,7 @@ import "github.com/oklog/ulid/v2"
 // back. web/lib/versions.js is the same.
 type versions map[ulid.ULID]int64
 
-func (m arrival) version() int64 { return max(m.EditedAt, m.DeletedAt) }
+func (m arrival) version() int64 { return max(m.message.EditedAt, m.message.DeletedAt) }
 
 // newer tells whether a message changed after what was delivered of it.
 func (v versions) newer(m arrival) bool { return m.version() > v[m.id] }
