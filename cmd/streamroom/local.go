@@ -32,14 +32,19 @@ const (
 	syncFull   = "full"   // once the disk has it
 )
 
+// localOptions are the command line of `local`.
+type localOptions struct {
+	config   local.Config
+	inMemory bool
+	events   string // a file's name
+	sync     string // syncNormal or syncFull
+}
+
 func newLocal() *cobra.Command {
-	c := local.Config{LogLevel: os.Getenv(config.LogLevel)}
-	if c.LogLevel == "" {
-		c.LogLevel = "warn"
+	o := localOptions{sync: syncNormal}
+	if o.config.LogLevel = os.Getenv(config.LogLevel); o.config.LogLevel == "" {
+		o.config.LogLevel = "warn"
 	}
-	var inMemory bool
-	var events string
-	sync := syncNormal
 	cmd := &cobra.Command{
 		Use: "local", GroupID: groupTry, Args: noArguments,
 		Short: "Run everything on this machine",
@@ -53,50 +58,70 @@ LOG_LEVEL=debug, info, warn (the default) or error sets what the functions log t
   streamroom local --memory
   LOG_LEVEL=info streamroom local --addr 127.0.0.1:9090 --dynamodb-addr 127.0.0.1:9000`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			for _, name := range c.Services {
-				if chat.ValidateServiceName(name) != nil {
-					return usageError{fmt.Errorf("invalid --service %q: want a name such as bot or news-feed", name)}
-				}
-			}
-			if c.RetentionDays < 0 || c.RetentionDays > chat.MaxRetentionDays {
-				return usageError{fmt.Errorf("invalid --retention-days %d: want 1 to %d, or 0 for ever", c.RetentionDays, chat.MaxRetentionDays)}
-			}
-			if inMemory {
-				c.DataDir = ""
-			}
-			c.Log, c.Fsync = cmd.ErrOrStderr(), sync == syncFull
-			if c.EventContent && events == "" && !c.Push {
-				return usageError{errors.New("--event-content needs --events or --push")}
-			}
-			if events != "" {
-				file, err := os.OpenFile(events, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600) //nolint:gosec // the user names it
-				if err != nil {
-					return fmt.Errorf("open the file of --events: %w", err)
-				}
-				defer file.Close()
-				c.Events = file
-			}
-			return serveLocal(cmd.Context(), c, cmd.OutOrStdout())
+			return o.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
+	o.addTo(cmd)
+	return cmd
+}
+
+func (o *localOptions) addTo(cmd *cobra.Command) {
+	c := &o.config
 	flags := cmd.Flags()
 	flags.StringVar(&c.Addr, "addr", defaultAddr, "`address` of the browser client, the WebSocket API and the HTTP API")
 	flags.StringVar(&c.DynamoDBAddr, "dynamodb-addr", defaultDynamoDBAddr, "`address` of the table, which speaks DynamoDB's protocol")
 	flags.StringVar(&c.DataDir, "data", ".streamroom", "`folder` for the table, the signing key and the functions' positions in the stream")
-	choiceVar(cmd, &sync, []string{syncNormal, syncFull}, "sync", "when a write is acknowledged: `normal` once the system has it, which outlives this program, full once the disk has it, which outlives a power cut")
+	choiceVar(cmd, &o.sync, []string{syncNormal, syncFull}, "sync", "when a write is acknowledged: `normal` once the system has it, which outlives this program, full once the disk has it, which outlives a power cut")
 	originsVar(flags, &c.Origins, "origin", "`origin` whose pages may use the HTTP API and sign in, as those on this machine may, such as https://chat.example.com; can be repeated")
 	urlVar(flags, &c.Review, "review", "http://127.0.0.1:9000/", "`URL` that is asked about each message before it is stored")
 	c.ReviewFailure = config.Deny
 	choiceVar(cmd, &c.ReviewFailure, []string{config.Allow, config.Deny}, "review-failure", "what becomes of messages that could not be reviewed: `allow` or deny")
-	flags.StringVar(&events, "events", "", "`file` to which events are appended as lines of JSON; they are shown at /events, too")
+	flags.StringVar(&o.events, "events", "", "`file` to which events are appended as lines of JSON; they are shown at /events, too")
 	flags.BoolVar(&c.EventContent, "event-content", false, "have events carry what messages say")
 	flags.BoolVar(&c.Push, "push", false, "send Web Push to browsers of users who are offline, by the push services that the browsers name")
 	flags.IntVar(&c.RetentionDays, "retention-days", 0, "for how many `days` messages are kept that are sent from now on; 0 is for ever")
 	flags.StringSliceVar(&c.Services, "service", local.DefaultServices, "`name` of a service that gets tokens of its own, such as a bot; can be repeated")
 	flags.BoolVar(&c.Unthrottled, "unthrottled", false, "lift the limits of requests a second and those per user, for load tests")
-	flags.BoolVar(&inMemory, "memory", false, "keep everything in memory; it is lost at the end")
+	flags.BoolVar(&o.inMemory, "memory", false, "keep everything in memory; it is lost at the end")
 	urlVar(flags, &c.DynamoDBEndpoint, "dynamodb-endpoint", "http://127.0.0.1:8001", "`URL` of another DynamoDB to use, such as http://127.0.0.1:8001")
-	return cmd
+}
+
+// check says what is wrong with the command line.
+func (o *localOptions) check() error {
+	c := &o.config
+	for _, name := range c.Services {
+		if chat.ValidateServiceName(name) != nil {
+			return usageError{fmt.Errorf("invalid --service %q: want a name such as bot or news-feed", name)}
+		}
+	}
+	if c.RetentionDays < 0 || c.RetentionDays > chat.MaxRetentionDays {
+		return usageError{fmt.Errorf("invalid --retention-days %d: want 1 to %d, or 0 for ever", c.RetentionDays, chat.MaxRetentionDays)}
+	}
+	if c.EventContent && o.events == "" && !c.Push {
+		return usageError{errors.New("--event-content needs --events or --push")}
+	}
+	return nil
+}
+
+// run carries out the command until ctx ends.
+func (o *localOptions) run(ctx context.Context, stdout, stderr io.Writer) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	c := o.config
+	if o.inMemory {
+		c.DataDir = ""
+	}
+	c.Log, c.Fsync = stderr, o.sync == syncFull
+	if o.events != "" {
+		file, err := os.OpenFile(o.events, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+		if err != nil {
+			return fmt.Errorf("open the file of --events: %w", err)
+		}
+		defer file.Close()
+		c.Events = file
+	}
+	return serveLocal(ctx, c, stdout)
 }
 
 // reserve is memory that is never touched, so that the system never gives it; the garbage

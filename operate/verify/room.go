@@ -38,41 +38,27 @@ func (v *verifier) checkRoom(ctx context.Context, id string, candidates []candid
 	if state.seen, err = v.newest(ctx, id, table.Millis(until.UnixMilli())); err != nil {
 		return nil, err
 	}
+	return v.checkCandidates(ctx, state, candidates)
+}
+
+// checkCandidates checks the candidates of a room: those of its members, their read
+// cursors and its attachments many at once.
+func (v *verifier) checkCandidates(ctx context.Context, state roomState, candidates []candidate) ([]finding, error) {
 	var found []finding
 	var users, readers []string
 	var attachments []candidate
 	for _, s := range candidates {
 		switch s.kind {
-		case Room:
-			more, err := v.checkDescription(ctx, id, s)
-			if err != nil {
-				return nil, err
-			}
-			found = append(found, more...)
 		case Cursor:
 			readers = append(readers, s.user)
-		case Place:
-			more, err := v.checkPlace(ctx, s)
-			if err != nil {
-				return nil, err
-			}
-			found = append(found, more...)
 		case Attachment:
 			attachments = append(attachments, s)
-		case File:
-			more, err := v.checkFile(ctx, s)
+		case Room, Place, File, LastMessage:
+			more, err := v.checkOne(ctx, state, s)
 			if err != nil {
 				return nil, err
 			}
 			found = append(found, more...)
-		case LastMessage:
-			f, err := v.checkLastMessage(ctx, state, s)
-			if err != nil {
-				return nil, err
-			}
-			if f != nil {
-				found = append(found, *f)
-			}
 		default:
 			users = append(users, s.user)
 		}
@@ -86,14 +72,32 @@ func (v *verifier) checkRoom(ctx context.Context, id string, candidates []candid
 		found = append(found, more...)
 	}
 	for chunk := range slices.Chunk(readers, pairsAtOnce) {
-		more, err := v.checkCursors(ctx, id, chunk)
+		more, err := v.checkCursors(ctx, state.id, chunk)
 		if err != nil {
 			return nil, err
 		}
 		found = append(found, more...)
 	}
-	more, err := v.checkAttachments(ctx, attachments, until)
+	more, err := v.checkAttachments(ctx, attachments, state.until)
 	return append(found, more...), err
+}
+
+// checkOne checks a candidate of a kind of which a room has few.
+func (v *verifier) checkOne(ctx context.Context, state roomState, s candidate) ([]finding, error) {
+	switch s.kind {
+	case Room:
+		return v.checkDescription(ctx, state.id, s)
+	case Place:
+		return v.checkPlace(ctx, s)
+	case File:
+		return v.checkFile(ctx, s)
+	default:
+		f, err := v.checkLastMessage(ctx, state, s)
+		if f == nil {
+			return nil, err
+		}
+		return []finding{*f}, err
+	}
 }
 
 // newest reads a room's newest message of before a time in 13 digits; "" is any.
