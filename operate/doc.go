@@ -11,6 +11,7 @@
 //   - throttle limits what they take of the table, so that they do not starve live
 //     traffic; every tool here must use it.
 //   - progress shows how far long work has come.
+//   - cli has the flags and errors that command lines share, those of test/ too.
 //   - cost estimates what a workload costs, and asks AWS nothing.
 //
 // None of them keeps a rule of its own: what a mapping does to a batch is

@@ -13,6 +13,7 @@ import (
 
 	"github.com/streamroom/streamroom/client"
 	"github.com/streamroom/streamroom/local"
+	"github.com/streamroom/streamroom/operate/cli"
 )
 
 const (
@@ -33,7 +34,7 @@ type chatFlags struct {
 func newChat() *cobra.Command {
 	f := chatFlags{addr: "http://" + defaultAddr}
 	cmd := &cobra.Command{
-		Use: "chat --room ROOM", GroupID: groupTry, Args: noArguments,
+		Use: "chat --room ROOM", GroupID: groupTry, Args: cli.NoArguments,
 		Short: "Chat in the terminal",
 		Long: `Chat in a room: its newest messages are shown, then every new one, and each line that
 you type is sent. An @ before the name or id of a member mentions them. Messages go to
@@ -61,10 +62,10 @@ For a user of a running ` + "`streamroom local`" + ` give --user; for a deployed
 	flags := cmd.Flags()
 	flags.StringVar(&f.user, "user", "", "user `name` to sign in with at streamroom local")
 	flags.StringVar(&f.room, "room", "", "`id or name` of the room")
-	urlVar(flags, &f.addr, "addr", "http://"+defaultAddr, "`URL` of the running streamroom local")
+	cli.URL(flags, &f.addr, "addr", "http://"+defaultAddr, "`URL` of the running streamroom local")
 	flags.StringVar(&f.token, "token", "", "for a deployed Streamroom: the user's `JWT`")
-	urlVar(flags, &f.ws, "ws", exampleWebSocket, "for a deployed Streamroom: `URL` of its WebSocket API, wss://…/stage")
-	urlVar(flags, &f.api, "api", exampleAPI, "for a deployed Streamroom: `URL` of its HTTP API, https://…")
+	cli.URL(flags, &f.ws, "ws", exampleWebSocket, "for a deployed Streamroom: `URL` of its WebSocket API, wss://…/stage")
+	cli.URL(flags, &f.api, "api", exampleAPI, "for a deployed Streamroom: `URL` of its HTTP API, https://…")
 	return cmd
 }
 
@@ -77,11 +78,11 @@ const (
 func (f chatFlags) chat(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer) error {
 	options, err := f.options()
 	if err != nil {
-		return usageError{err}
+		return cli.Usage(err)
 	}
 	c, err := client.New(options)
 	if err != nil {
-		return usageError{err}
+		return cli.Usage(err)
 	}
 	room, err := findRoom(ctx, c, f.room)
 	if errors.Is(err, context.Canceled) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/streamroom/streamroom/client"
 	"github.com/streamroom/streamroom/local"
+	"github.com/streamroom/streamroom/operate/cli"
 	"github.com/streamroom/streamroom/shared/wire"
 	"github.com/streamroom/streamroom/test/rig"
 )
@@ -386,7 +387,7 @@ func TestChatRefuses(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "\n") {
 				t.Errorf("the error is %v, want one line with %q", err, test.want)
 			}
-			var usage usageError
+			var usage cli.UsageError
 			if errors.As(err, &usage) != test.usage {
 				t.Errorf("as a usage error: %v", !test.usage)
 			}

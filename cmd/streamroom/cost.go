@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/streamroom/streamroom/operate/cli"
 	"github.com/streamroom/streamroom/operate/cost"
 )
 
@@ -20,7 +21,7 @@ type costCommand struct {
 func newCost() *cobra.Command {
 	c := costCommand{workload: cost.DefaultWorkload(), show: "month"}
 	cmd := &cobra.Command{
-		Use: "cost", GroupID: groupOperate, Args: noArguments,
+		Use: "cost", GroupID: groupOperate, Args: cli.NoArguments,
 		Short: "Estimate what a month on AWS costs, beside two other designs",
 		Long: `Estimate what a month of 30 days costs on AWS (us-east-1, list prices, no tax), by
 service, beside the design in which sendMessage itself broadcasts, and beside AppSync
@@ -50,45 +51,45 @@ assumed. docs/operations.md says what the other designs are taken to do.
 
 func (c *costCommand) flags(cmd *cobra.Command) {
 	w, flags := &c.workload, cmd.Flags()
-	choiceVar(cmd, &c.show, cost.Shows(), "show", "the `table` to show")
+	cli.Choice(cmd, &c.show, cost.Shows(), "show", "the `table` to show")
 	flags.BoolVar(&c.json, "json", false, "write one JSON object")
 	flags.BoolVar(&c.markdown, "markdown", false, "write a Markdown table, as in docs/operations.md")
 	flags.IntVar(&w.Connections, "connections", w.Connections, "the `number` of connections that are open on average")
 	flags.IntVar(&w.Members, "members", w.Members, "the `number` of members of a room")
-	rateVar(flags, &w.Online, "online", "the `share` of a room's members who are connected, from 0 to 1")
+	cli.Rate(flags, &w.Online, "online", "the `share` of a room's members who are connected, from 0 to 1")
 	flags.IntVar(&w.Rooms, "rooms", w.Rooms, "the `number` of rooms of a user")
-	rateVar(flags, &w.MessagesPerSecond, "messages-per-second", "the `number` of messages that are sent a second, by all users together")
+	cli.Rate(flags, &w.MessagesPerSecond, "messages-per-second", "the `number` of messages that are sent a second, by all users together")
 	flags.IntVar(&w.Content, "content", w.Content, "the `bytes` of a message's content")
-	positiveVar(flags, &w.Pace, "pace", "the `duration` between two messages in a room in which people talk")
-	rateVar(flags, &w.Reads, "reads", "the `number` of read cursors that a message moves")
-	positiveVar(flags, &w.Session, "session", "the `duration` of a connection, 2h at most")
-	rateVar(flags, &w.Lists, "lists", "the `number` of times that rooms are listed in a session")
-	rateVar(flags, &w.Histories, "histories", "the `number` of pages of messages that are read in a session")
-	waitVar(flags, &w.PingEvery, "ping-every", "the `duration` between two pings; 0 is never")
-	waitVar(flags, &w.SyncEvery, "sync-every", "the `duration` between two syncs within a session; 0 is never")
-	rateVar(flags, &w.Months, "months", "the `number` of months of messages that the table holds, and of files that the bucket does")
-	rateVar(flags, &w.FilesPerMessage, "attachments-per-message", "the `number` of files that a message has, on average")
+	cli.Positive(flags, &w.Pace, "pace", "the `duration` between two messages in a room in which people talk")
+	cli.Rate(flags, &w.Reads, "reads", "the `number` of read cursors that a message moves")
+	cli.Positive(flags, &w.Session, "session", "the `duration` of a connection, 2h at most")
+	cli.Rate(flags, &w.Lists, "lists", "the `number` of times that rooms are listed in a session")
+	cli.Rate(flags, &w.Histories, "histories", "the `number` of pages of messages that are read in a session")
+	cli.Wait(flags, &w.PingEvery, "ping-every", "the `duration` between two pings; 0 is never")
+	cli.Wait(flags, &w.SyncEvery, "sync-every", "the `duration` between two syncs within a session; 0 is never")
+	cli.Rate(flags, &w.Months, "months", "the `number` of months of messages that the table holds, and of files that the bucket does")
+	cli.Rate(flags, &w.FilesPerMessage, "attachments-per-message", "the `number` of files that a message has, on average")
 	flags.IntVar(&w.FileBytes, "attachment-bytes", w.FileBytes, "the `bytes` of a file")
-	rateVar(flags, &w.Downloads, "attachment-downloads", "the `number` of times that a file is downloaded")
+	cli.Rate(flags, &w.Downloads, "attachment-downloads", "the `number` of times that a file is downloaded")
 	flags.IntVar(&w.Users, "users", w.Users, "the `number` of users who sign in in the month; 0 is connections divided by online")
 	flags.BoolVar(&w.Events, "events", w.Events, "with events on a bus of EventBridge")
 	flags.BoolVar(&w.Push, "push", w.Push, "with Web Push to users who are offline")
 	flags.IntVar(&w.Services, "services", w.Services, "the `number` of services, which have tokens of their own")
-	choiceVar(cmd, &w.Tier, []string{cost.Lite, cost.Essentials, cost.Plus}, "tier", "the user pool's `tier`")
+	cli.Choice(cmd, &w.Tier, []string{cost.Lite, cost.Essentials, cost.Plus}, "tier", "the user pool's `tier`")
 	flags.BoolVar(&w.Traced, "traced", w.Traced, "with X-Ray traces of the functions")
 	flags.BoolVar(&w.Free, "free-tier", false, "leave out what an account gets free each month, if nothing else runs in it")
 }
 
 func (c *costCommand) run(stdout io.Writer) error {
 	if c.json && c.markdown {
-		return usageError{errors.New("use --json or --markdown, not both")}
+		return cli.Usage(errors.New("use --json or --markdown, not both"))
 	}
 	if err := c.workload.Check(); err != nil {
-		return usageError{err}
+		return cli.Usage(err)
 	}
 	table, err := cost.Show(c.show, c.workload)
 	if err != nil {
-		return usageError{err}
+		return cli.Usage(err)
 	}
 	switch {
 	case c.json && c.show == "month":

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/streamroom/streamroom/operate/cli"
 	"github.com/streamroom/streamroom/operate/erase"
 	"github.com/streamroom/streamroom/operate/progress"
 	"github.com/streamroom/streamroom/shared/chat"
@@ -36,7 +37,7 @@ type eraseCommand struct {
 func newErase() *cobra.Command {
 	e := eraseCommand{config: erase.Config{Now: time.Now, ReadRate: defaultRate, Rate: eraseRate, Settle: eraseSettle}}
 	cmd := &cobra.Command{
-		Use: "erase", GroupID: groupOperate, Args: noArguments,
+		Use: "erase", GroupID: groupOperate, Args: cli.NoArguments,
 		Short: "Remove a user, and what they wrote",
 		Long: `Remove a user. Their messages become tombstones that name no one; their profile,
 memberships, connections, reactions, files and all else of theirs goes, and so does what
@@ -54,9 +55,9 @@ started again, and does what is left. It reads the whole table.`,
 	flags := cmd.Flags()
 	flags.StringVar(&e.config.UserID, "user", "", "`id` of the user, as rooms show it")
 	flags.BoolVar(&e.config.Apply, "apply", false, "erase, instead of counting what there is")
-	rateVar(flags, &e.config.ReadRate, "read-rate", "the `number` of read units to use a second; 0 is no limit")
-	rateVar(flags, &e.config.Rate, "rate", "the `number` of write units to use a second; 0 is no limit")
-	waitVar(flags, &e.config.Settle, "settle", "the `duration` after which no send is under way that had read what is erased")
+	cli.Rate(flags, &e.config.ReadRate, "read-rate", "the `number` of read units to use a second; 0 is no limit")
+	cli.Rate(flags, &e.config.Rate, "rate", "the `number` of write units to use a second; 0 is no limit")
+	cli.Wait(flags, &e.config.Settle, "settle", "the `duration` after which no send is under way that had read what is erased")
 	flags.BoolVar(&e.json, "json", false, "write one JSON object a line")
 	return cmd
 }
@@ -64,17 +65,17 @@ started again, and does what is left. It reads the whole table.`,
 func (e *eraseCommand) run(ctx context.Context, stdout, stderr io.Writer) error {
 	c := e.config
 	if c.UserID == "" {
-		return usageError{errors.New("--user is missing: the id of the user to erase")}
+		return cli.Usage(errors.New("--user is missing: the id of the user to erase"))
 	}
 	if err := chat.ValidateUserID(c.UserID); err != nil {
-		return usageError{fmt.Errorf("invalid --user %q: %s", c.UserID, chat.Reason(err).Message)}
+		return cli.Usage(fmt.Errorf("invalid --user %q: %s", c.UserID, chat.Reason(err).Message))
 	}
 	clients, deployment, err := e.where.open(ctx, "")
 	if err != nil {
 		return e.where.explain(err)
 	}
 	if deployment.Attachments == "" {
-		return usageError{errors.New("--attachments is missing: the name of the bucket that has the table's files")}
+		return cli.Usage(errors.New("--attachments is missing: the name of the bucket that has the table's files"))
 	}
 	c.DB, c.Table, c.Files = clients.Table, deployment.Table, objects.New(clients.Config, deployment.Attachments)
 	line := progress.New(stderr)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/streamroom/streamroom/operate/cli"
 	"github.com/streamroom/streamroom/operate/export"
 	"github.com/streamroom/streamroom/operate/progress"
 	"github.com/streamroom/streamroom/shared/atomicfile"
@@ -28,7 +29,7 @@ type exportCommand struct {
 func newExport() *cobra.Command {
 	e := exportCommand{config: export.Config{Now: time.Now, ReadRate: defaultRate}}
 	cmd := &cobra.Command{
-		Use: "export", GroupID: groupOperate, Args: noArguments,
+		Use: "export", GroupID: groupOperate, Args: cli.NoArguments,
 		Short: "Write all that is held of a user or of a room",
 		Long: `Write all that is held of a user or of a room, as one JSON object a line: what erase
 would remove of a user, or what a room has. Of a user it reads the whole table.
@@ -44,7 +45,7 @@ A file appears when it is complete; after an interruption start again.`,
 	flags.StringVar(&e.config.UserID, "user", "", "`id` of the user, as rooms show it")
 	flags.StringVar(&e.config.RoomID, "room", "", "`id` of the room")
 	flags.StringVar(&e.file, "out", "", "`file` to write, instead of stdout")
-	rateVar(flags, &e.config.ReadRate, "read-rate", "the `number` of read units to use a second; 0 is no limit")
+	cli.Rate(flags, &e.config.ReadRate, "read-rate", "the `number` of read units to use a second; 0 is no limit")
 	return cmd
 }
 
@@ -67,7 +68,7 @@ func (e *exportCommand) check() error {
 
 func (e *exportCommand) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err := e.check(); err != nil {
-		return usageError{err}
+		return cli.Usage(err)
 	}
 	clients, deployment, err := e.where.open(ctx, "")
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/oklog/ulid/v2"
 	"github.com/spf13/cobra"
 
+	"github.com/streamroom/streamroom/operate/cli"
 	"github.com/streamroom/streamroom/operate/progress"
 	"github.com/streamroom/streamroom/operate/replay"
 	"github.com/streamroom/streamroom/shared/topology"
@@ -44,17 +45,17 @@ keeps failing on a batch gives it up, and its records are kept in a bucket for 1
   streamroom failures retry --env prod`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usageError{unknown(cmd, args[0])}
+				return cli.Usage(unknown(cmd, args[0]))
 			}
 			return nil
 		},
 		RunE: func(*cobra.Command, []string) error {
-			return usageError{errors.New("the command is missing: want list, show, retry or drop")}
+			return cli.Usage(errors.New("the command is missing: want list, show, retry or drop"))
 		},
 	}
 	cmd.AddCommand(
 		newFailuresCommand((*failures).list, &cobra.Command{
-			Use: "list", Args: noArguments,
+			Use: "list", Args: cli.NoArguments,
 			Short:   "List the entries, oldest first",
 			Example: "  streamroom failures list --env prod",
 		}),
@@ -90,9 +91,9 @@ func newFailuresCommand(do func(*failures, context.Context) error, cmd *cobra.Co
 	flags := cmd.Flags()
 	flags.BoolVar(&f.json, "json", false, "write one JSON object a line")
 	targets := []string{topology.LastMessage, topology.Fanout}
-	choiceVar(cmd, &f.target, targets, "target", "the `function` whose entries to send: lastmessage, or fanout, which needs --deliver")
+	cli.Choice(cmd, &f.target, targets, "target", "the `function` whose entries to send: lastmessage, or fanout, which needs --deliver")
 	flags.BoolVar(&f.deliver, "deliver", false, "allow --target fanout, which posts frames to devices again")
-	rateVar(flags, &f.rate, "rate", "the `number` of records to send a second; 0 is no limit")
+	cli.Rate(flags, &f.rate, "rate", "the `number` of records to send a second; 0 is no limit")
 	if cmd.Name() != "retry" {
 		for _, name := range []string{"target", "deliver", "rate", "function"} {
 			flags.Lookup(name).Hidden = true
@@ -103,14 +104,14 @@ func newFailuresCommand(do func(*failures, context.Context) error, cmd *cobra.Co
 
 func oneID(cmd *cobra.Command, args []string) error {
 	if len(args) != 1 {
-		return usageError{fmt.Errorf("%s needs exactly one id, got %d", cmd.Name(), len(args))}
+		return cli.Usage(fmt.Errorf("%s needs exactly one id, got %d", cmd.Name(), len(args)))
 	}
 	return nil
 }
 
 func someIDs(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
-		return usageError{fmt.Errorf("%s needs at least one id", cmd.Name())}
+		return cli.Usage(fmt.Errorf("%s needs at least one id", cmd.Name()))
 	}
 	return nil
 }
@@ -121,7 +122,7 @@ func (f *failures) run(ctx context.Context, do func(*failures, context.Context) 
 		return f.where.explain(err)
 	}
 	if f.bucket, err = replay.NewFailures(f.clients, f.deployment, readPause); err != nil {
-		return usageError{err}
+		return cli.Usage(err)
 	}
 	return f.where.explain(do(f, ctx))
 }
@@ -179,7 +180,7 @@ func (f *failures) retry(ctx context.Context) error {
 		RunID: ulid.Make().String(),
 	}
 	if err := c.Check(time.Now()); err != nil {
-		return usageError{err}
+		return cli.Usage(err)
 	}
 	env := replay.Env{Clients: f.clients, Deployment: f.deployment, Now: time.Now}
 	return newReplayOutput(f.json, f.stdout, progress.New(f.stderr), f.where.explain).run(ctx, env, c, nil)

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/streamroom/streamroom/local"
+	"github.com/streamroom/streamroom/operate/cli"
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/config"
 )
@@ -46,7 +47,7 @@ func newLocal() *cobra.Command {
 		o.config.LogLevel = "warn"
 	}
 	cmd := &cobra.Command{
-		Use: "local", GroupID: groupTry, Args: noArguments,
+		Use: "local", GroupID: groupTry, Args: cli.NoArguments,
 		Short: "Run everything on this machine",
 		Long: `Run everything on this machine: the WebSocket API, the HTTP API, the functions, the
 table with its stream, a user pool without passwords, and the browser client. It
@@ -71,11 +72,11 @@ func (o *localOptions) addTo(cmd *cobra.Command) {
 	flags.StringVar(&c.Addr, "addr", defaultAddr, "`address` of the browser client, the WebSocket API and the HTTP API")
 	flags.StringVar(&c.DynamoDBAddr, "dynamodb-addr", defaultDynamoDBAddr, "`address` of the table, which speaks DynamoDB's protocol")
 	flags.StringVar(&c.DataDir, "data", ".streamroom", "`folder` for the table, the signing key and the functions' positions in the stream")
-	choiceVar(cmd, &o.sync, []string{syncNormal, syncFull}, "sync", "when a write is acknowledged: `normal` once the system has it, which outlives this program, full once the disk has it, which outlives a power cut")
-	originsVar(flags, &c.Origins, "origin", "`origin` whose pages may use the HTTP API and sign in, as those on this machine may, such as https://chat.example.com; can be repeated")
-	urlVar(flags, &c.Review, "review", "http://127.0.0.1:9000/", "`URL` that is asked about each message before it is stored")
+	cli.Choice(cmd, &o.sync, []string{syncNormal, syncFull}, "sync", "when a write is acknowledged: `normal` once the system has it, which outlives this program, full once the disk has it, which outlives a power cut")
+	cli.Origins(flags, &c.Origins, "origin", "`origin` whose pages may use the HTTP API and sign in, as those on this machine may, such as https://chat.example.com; can be repeated")
+	cli.URL(flags, &c.Review, "review", "http://127.0.0.1:9000/", "`URL` that is asked about each message before it is stored")
 	c.ReviewFailure = config.Deny
-	choiceVar(cmd, &c.ReviewFailure, []string{config.Allow, config.Deny}, "review-failure", "what becomes of messages that could not be reviewed: `allow` or deny")
+	cli.Choice(cmd, &c.ReviewFailure, []string{config.Allow, config.Deny}, "review-failure", "what becomes of messages that could not be reviewed: `allow` or deny")
 	flags.StringVar(&o.events, "events", "", "`file` to which events are appended as lines of JSON; they are shown at /events, too")
 	flags.BoolVar(&c.EventContent, "event-content", false, "have events carry what messages say")
 	flags.BoolVar(&c.Push, "push", false, "send Web Push to browsers of users who are offline, by the push services that the browsers name")
@@ -83,7 +84,7 @@ func (o *localOptions) addTo(cmd *cobra.Command) {
 	flags.StringSliceVar(&c.Services, "service", local.DefaultServices, "`name` of a service that gets tokens of its own, such as a bot; can be repeated")
 	flags.BoolVar(&c.Unthrottled, "unthrottled", false, "lift the limits of requests a second and those per user, for load tests")
 	flags.BoolVar(&o.inMemory, "memory", false, "keep everything in memory; it is lost at the end")
-	urlVar(flags, &c.DynamoDBEndpoint, "dynamodb-endpoint", "http://127.0.0.1:8001", "`URL` of another DynamoDB to use, such as http://127.0.0.1:8001")
+	cli.URL(flags, &c.DynamoDBEndpoint, "dynamodb-endpoint", "http://127.0.0.1:8001", "`URL` of another DynamoDB to use, such as http://127.0.0.1:8001")
 }
 
 // check says what is wrong with the command line.
@@ -91,14 +92,14 @@ func (o *localOptions) check() error {
 	c := &o.config
 	for _, name := range c.Services {
 		if chat.ValidateServiceName(name) != nil {
-			return usageError{fmt.Errorf("invalid --service %q: want a name such as bot or news-feed", name)}
+			return cli.Usage(fmt.Errorf("invalid --service %q: want a name such as bot or news-feed", name))
 		}
 	}
 	if c.RetentionDays < 0 || c.RetentionDays > chat.MaxRetentionDays {
-		return usageError{fmt.Errorf("invalid --retention-days %d: want 1 to %d, or 0 for ever", c.RetentionDays, chat.MaxRetentionDays)}
+		return cli.Usage(fmt.Errorf("invalid --retention-days %d: want 1 to %d, or 0 for ever", c.RetentionDays, chat.MaxRetentionDays))
 	}
 	if c.EventContent && o.events == "" && !c.Push {
-		return usageError{errors.New("--event-content needs --events or --push")}
+		return cli.Usage(errors.New("--event-content needs --events or --push"))
 	}
 	return nil
 }

@@ -13,6 +13,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/streamroom/streamroom/operate/cli"
 )
 
 func main() {
@@ -30,11 +32,6 @@ const (
 	exitIncomplete  = 3   // done, but some records fail or some items differ
 	exitInterrupted = 130 // by Ctrl-C, as shells have it
 )
-
-// usageError is an error in the command line.
-type usageError struct{ error }
-
-func (e usageError) Unwrap() error { return e.error }
 
 // exitError ends the program with an exit code of its own.
 type exitError struct {
@@ -56,7 +53,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err == nil {
 		err = out.failure()
 	}
-	var usage usageError
+	var usage cli.UsageError
 	var exit exitError
 	switch {
 	case err == nil:
@@ -109,7 +106,7 @@ func newRoot() *cobra.Command {
 		Use: "streamroom", Short: "Run, try and operate a Streamroom", Long: rootLong, Example: rootExample,
 		SilenceErrors: true, SilenceUsage: true,
 	}
-	root.SetFlagErrorFunc(flagError)
+	root.SetFlagErrorFunc(cli.FlagError)
 	root.AddGroup(
 		&cobra.Group{ID: groupTry, Title: "Try it:"},
 		&cobra.Group{ID: groupOperate, Title: "Deploy and operate:"},
@@ -125,7 +122,7 @@ func unknownCommand(root *cobra.Command, err error) error {
 	if _, scanErr := fmt.Sscanf(err.Error(), "unknown command %q", &name); scanErr == nil {
 		err = unknown(root, name)
 	}
-	return usageError{err}
+	return cli.Usage(err)
 }
 
 func unknown(parent *cobra.Command, name string) error {
@@ -135,12 +132,4 @@ func unknown(parent *cobra.Command, name string) error {
 		text += " (did you mean " + strings.Join(similar, " or ") + "?)"
 	}
 	return errors.New(text)
-}
-
-// noArguments refuses whatever follows the flags.
-func noArguments(_ *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return usageError{fmt.Errorf("unexpected argument %q", args[0])}
-	}
-	return nil
 }

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+
+	"github.com/streamroom/streamroom/operate/cli"
 )
 
 // commands returns all commands, with those below others.
@@ -184,7 +186,7 @@ func TestURLFlag_AcceptsBothSchemesAndDropsSlashes(t *testing.T) {
 	} {
 		var got string
 		flags := newVersion().Flags()
-		urlVar(flags, &got, "url", "http://127.0.0.1:8080", "")
+		cli.URL(flags, &got, "url", "http://127.0.0.1:8080", "")
 		if err := flags.Parse([]string{"--url=" + text}); err != nil || got != want {
 			t.Errorf("%q: got %q, %v", text, got, err)
 		}
@@ -194,7 +196,7 @@ func TestURLFlag_AcceptsBothSchemesAndDropsSlashes(t *testing.T) {
 func TestOriginFlag_IsWhatBrowsersSend(t *testing.T) {
 	var got []string
 	flags := newVersion().Flags()
-	originsVar(flags, &got, "origin", "")
+	cli.Origins(flags, &got, "origin", "")
 	given := []string{"--origin=HTTPS://Chat.Example.com", "--origin", "https://a.example:443", "--origin", "http://a.example:80", "--origin", "http://10.0.0.7:5173", "--origin", "http://[::1]:80"}
 	want := []string{"https://chat.example.com", "https://a.example", "http://a.example", "http://10.0.0.7:5173", "http://[::1]"}
 	if err := flags.Parse(given); err != nil || !slices.Equal(got, want) {

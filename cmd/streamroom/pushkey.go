@@ -5,12 +5,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/streamroom/streamroom/operate/cli"
 	"github.com/streamroom/streamroom/shared/webpush"
 )
 
 func newPushKey() *cobra.Command {
 	return &cobra.Command{
-		Use: "push-key", GroupID: groupOperate, Args: noArguments,
+		Use: "push-key", GroupID: groupOperate, Args: cli.NoArguments,
 		Short: "Make a key for Web Push",
 		Long: `Make a key for Web Push: the public one goes to stdout's first line, for -c pushKey, the
 private one to the second. Keep the private one as a secret parameter of AWS Systems

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/streamroom/streamroom/operate/cli"
 	"github.com/streamroom/streamroom/operate/progress"
 	"github.com/streamroom/streamroom/operate/replay"
 	"github.com/streamroom/streamroom/shared/topology"
@@ -59,7 +60,7 @@ func newReplay() *cobra.Command {
 		Target: topology.LastMessage, Rate: defaultRate, ReadRate: defaultRate,
 	}}
 	cmd := &cobra.Command{
-		Use: "replay", GroupID: groupOperate, Args: noArguments,
+		Use: "replay", GroupID: groupOperate, Args: cli.NoArguments,
 		Short: "Send changes of the table to a consumer of its stream again", Long: replayLong, Example: replayExample,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return r.run(cmd.Context(), cmd.Flags(), cmd.OutOrStdout(), cmd.ErrOrStderr())
@@ -75,11 +76,11 @@ func newReplay() *cobra.Command {
 func (r *replayCommand) selectionFlags(cmd *cobra.Command) {
 	c, flags := &r.config, cmd.Flags()
 	sources := []string{string(replay.FromTable), string(replay.FromStream), string(replay.FromFailures), string(replay.FromFile)}
-	choiceVar(cmd, &r.source, sources, "source", "the `source` of the records: table, stream, failures or file")
+	cli.Choice(cmd, &r.source, sources, "source", "the `source` of the records: table, stream, failures or file")
 	targets := []string{topology.LastMessage, topology.Fanout, replay.ToNone}
-	choiceVar(cmd, &c.Target, targets, "target", "the `target` of the records: lastmessage, fanout or none")
-	momentVar(flags, &c.Selection.From, r.now, "from", "the first `time`: RFC 3339, or how long ago, such as 2h")
-	momentVar(flags, &c.Selection.To, r.now, "to", "the `time` before which to end (default now)")
+	cli.Choice(cmd, &c.Target, targets, "target", "the `target` of the records: lastmessage, fanout or none")
+	cli.Moment(flags, &c.Selection.From, r.now, "from", "the first `time`: RFC 3339, or how long ago, such as 2h")
+	cli.Moment(flags, &c.Selection.To, r.now, "to", "the `time` before which to end (default now)")
 	flags.StringVar(&c.Selection.Room, "room", "", "only the `room` with this id")
 	flags.StringVar(&c.Selection.User, "user", "", "only the rooms of this `user`")
 	flags.StringVar(&r.entities, "entity", "", "only these `kinds`, separated by commas: "+strings.Join(replay.Entities(), ", "))
@@ -94,8 +95,8 @@ func (r *replayCommand) runFlags(cmd *cobra.Command) {
 	flags.BoolVar(&c.Apply, "apply", false, "send the records; without it they are only counted")
 	flags.BoolVar(&c.Deliver, "deliver", false, "allow --target fanout, which posts frames to devices again")
 	flags.BoolVar(&c.PauseMapping, "pause-mapping", false, "with --source stream: disable the target's own mapping during the run")
-	rateVar(flags, &c.Rate, "rate", "the `number` of records to send a second; 0 is no limit")
-	rateVar(flags, &c.ReadRate, "read-rate", "the `number` of the table's read units to use a second; 0 is no limit")
+	cli.Rate(flags, &c.Rate, "rate", "the `number` of records to send a second; 0 is no limit")
+	cli.Rate(flags, &c.ReadRate, "read-rate", "the `number` of the table's read units to use a second; 0 is no limit")
 	flags.IntVar(&c.Attempts, "attempts", 5, "the `number` of times to send a record that fails")
 	flags.IntVar(&c.GiveUp, "give-up", 100, "the `number` of records that may keep failing before the run stops")
 	flags.StringVar(&c.Checkpoint, "checkpoint", defaultCheckpoint, "`file` that keeps the run's position")
@@ -119,7 +120,7 @@ func (r *replayCommand) run(ctx context.Context, flags *pflag.FlagSet, stdout, s
 		}
 		c.RunID = ulid.Make().String()
 		if err := c.Check(r.now); err != nil {
-			return usageError{err}
+			return cli.Usage(err)
 		}
 	}
 	clients, deployment, err := r.where.open(ctx, c.Target)
@@ -131,13 +132,13 @@ func (r *replayCommand) run(ctx context.Context, flags *pflag.FlagSet, stdout, s
 }
 
 // resumed loads a checkpoint into c, except for the flags that a resumed run may
-// change. Any other flag is a usageError.
+// change. Any other flag is a cli.UsageError.
 func resumed(flags *pflag.FlagSet, path string, c *replay.Config) (*replay.Checkpoint, error) {
 	var usage error
 	given := *c
 	flags.Visit(func(f *pflag.Flag) {
 		if !slices.Contains([]string{"resume", "rate", "read-rate", "attempts", "give-up", "json", "apply"}, f.Name) {
-			usage = usageError{fmt.Errorf("--%s does not go with --resume, which takes it from the checkpoint", f.Name)}
+			usage = cli.Usage(fmt.Errorf("--%s does not go with --resume, which takes it from the checkpoint", f.Name))
 		}
 	})
 	if usage != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/streamroom/streamroom/operate/cli"
 	"github.com/streamroom/streamroom/operate/progress"
 	"github.com/streamroom/streamroom/operate/restore"
 )
@@ -26,7 +27,7 @@ type restoreCommand struct {
 func newRestore() *cobra.Command {
 	r := restoreCommand{config: restore.Config{ReadRate: defaultRate, Rate: defaultRate}}
 	cmd := &cobra.Command{
-		Use: "restore", GroupID: groupOperate, Args: noArguments,
+		Use: "restore", GroupID: groupOperate, Args: cli.NoArguments,
 		Short: "Copy what the table lacks from one that was restored from a backup",
 		Long: `Copy what the table lacks from one that was restored from a backup of it. Nothing is
 overwritten, and a run may be repeated. Without --apply it only counts what is missing.
@@ -46,20 +47,20 @@ Afterwards, ` + "`verify --repair`" + ` corrects what follows from them.`,
 	flags.StringVar(&r.entities, "entity", "message", "what to copy, separated by commas: "+strings.Join(restore.Entities(), ", "))
 	flags.StringVar(&r.config.Room, "room", "", "only what is of the room with this `id`")
 	flags.BoolVar(&r.config.Apply, "apply", false, "copy, instead of counting what is missing")
-	rateVar(flags, &r.config.ReadRate, "read-rate", "the `number` of read units to use a second; 0 is no limit")
-	rateVar(flags, &r.config.Rate, "rate", "the `number` of items to write a second; 0 is no limit")
+	cli.Rate(flags, &r.config.ReadRate, "read-rate", "the `number` of read units to use a second; 0 is no limit")
+	cli.Rate(flags, &r.config.Rate, "rate", "the `number` of items to write a second; 0 is no limit")
 	flags.BoolVar(&r.json, "json", false, "write one JSON object a line")
 	return cmd
 }
 
 func (r *restoreCommand) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if r.config.From == "" {
-		return usageError{errors.New("--from is missing: the name of the table that was restored from a backup")}
+		return cli.Usage(errors.New("--from is missing: the name of the table that was restored from a backup"))
 	}
 	c := r.config
 	for entity := range strings.SplitSeq(r.entities, ",") {
 		if !slices.Contains(restore.Entities(), entity) {
-			return usageError{fmt.Errorf("invalid --entity %q: want %s", entity, strings.Join(restore.Entities(), ", "))}
+			return cli.Usage(fmt.Errorf("invalid --entity %q: want %s", entity, strings.Join(restore.Entities(), ", ")))
 		}
 		c.Entities = append(c.Entities, entity)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/streamroom/streamroom/client"
+	"github.com/streamroom/streamroom/operate/cli"
 	"github.com/streamroom/streamroom/shared/auth"
 	"github.com/streamroom/streamroom/shared/wire"
 )
@@ -24,7 +25,7 @@ func newSmoke() *cobra.Command {
 	s := smoke{timeout: 30 * time.Second}
 	addr, user := "http://"+defaultAddr, "smoke"
 	cmd := &cobra.Command{
-		Use: "smoke", GroupID: groupOperate, Args: noArguments,
+		Use: "smoke", GroupID: groupOperate, Args: cli.NoArguments,
 		Short: "Check that a Streamroom works, deployed or local",
 		Long: `Use a Streamroom as one user would, step by step: it must refuse requests without a
 token, store a message once, deliver it, and show it in the history and in the list
@@ -40,12 +41,12 @@ Without --endpoint, --api and --token it checks the ` + "`streamroom local`" + `
 		},
 	}
 	flags := cmd.Flags()
-	urlVar(flags, &s.endpoint, "endpoint", exampleWebSocket, "`URL` of the WebSocket API, wss://…/stage")
-	urlVar(flags, &s.apiURL, "api", exampleAPI, "`URL` of the HTTP API, https://…")
+	cli.URL(flags, &s.endpoint, "endpoint", exampleWebSocket, "`URL` of the WebSocket API, wss://…/stage")
+	cli.URL(flags, &s.apiURL, "api", exampleAPI, "`URL` of the HTTP API, https://…")
 	flags.StringVar(&s.token, "token", "", "a user's `JWT`")
-	urlVar(flags, &addr, "addr", "http://"+defaultAddr, "`URL` of the running streamroom local")
+	cli.URL(flags, &addr, "addr", "http://"+defaultAddr, "`URL` of the running streamroom local")
 	flags.StringVar(&user, "user", user, "with --addr: user `name` to sign in with")
-	positiveVar(flags, &s.timeout, "timeout", "the longest `duration` of a step")
+	cli.Positive(flags, &s.timeout, "timeout", "the longest `duration` of a step")
 	return cmd
 }
 
@@ -74,7 +75,7 @@ func (s *smoke) start(ctx context.Context, addr, user string) error {
 		}
 		s.apiURL, s.endpoint = localURLs(addr)
 	case s.endpoint == "" || s.apiURL == "" || s.token == "":
-		return usageError{errors.New("a deployed Streamroom needs --endpoint, --api and --token")}
+		return cli.Usage(errors.New("a deployed Streamroom needs --endpoint, --api and --token"))
 	}
 	var err error
 	s.api, err = client.New(client.Options{
@@ -82,7 +83,7 @@ func (s *smoke) start(ctx context.Context, addr, user string) error {
 		Token: func(context.Context) (string, error) { return s.token, nil },
 	})
 	if err != nil {
-		return usageError{err}
+		return cli.Usage(err)
 	}
 	return s.run(ctx)
 }

@@ -6,13 +6,15 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/streamroom/streamroom/operate/cli"
 )
 
 func newToken() *cobra.Command {
 	var user, service string
 	addr, expires := "http://"+defaultAddr, time.Hour
 	cmd := &cobra.Command{
-		Use: "token --user NAME|--service NAME", GroupID: groupTry, Args: noArguments,
+		Use: "token --user NAME|--service NAME", GroupID: groupTry, Args: cli.NoArguments,
 		Short: "Print a token for a local user or service",
 		Long: "Sign a user or a service in at a running `streamroom local` and print the token, a JWT.\n" +
 			"There is no password: every user name is accepted, and of services those that `local` was given,\n" +
@@ -24,9 +26,9 @@ func newToken() *cobra.Command {
 			kind, name := "user", user
 			switch {
 			case user == "" && service == "":
-				return usageError{errors.New("--user or --service is missing")}
+				return cli.Usage(errors.New("--user or --service is missing"))
 			case user != "" && service != "":
-				return usageError{errors.New("--user and --service exclude each other")}
+				return cli.Usage(errors.New("--user and --service exclude each other"))
 			case service != "":
 				kind, name = "service", service
 			}
@@ -41,7 +43,7 @@ func newToken() *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringVar(&user, "user", "", "user `name` to sign in with")
 	flags.StringVar(&service, "service", "", "`name` of the service to get a token for")
-	urlVar(flags, &addr, "addr", "http://"+defaultAddr, "`URL` of the running streamroom local")
+	cli.URL(flags, &addr, "addr", "http://"+defaultAddr, "`URL` of the running streamroom local")
 	flags.DurationVar(&expires, "expires-in", expires, "how long the token is valid; negative for one that has expired already")
 	return cmd
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/streamroom/streamroom/operate/cli"
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/dynamo"
 )
@@ -20,9 +21,9 @@ func newUsers() *cobra.Command {
 		Example: "  streamroom users disconnect --user alice --env prod",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usageError{unknown(cmd, args[0])}
+				return cli.Usage(unknown(cmd, args[0]))
 			}
-			return usageError{errors.New("a command is missing: disconnect")}
+			return cli.Usage(errors.New("a command is missing: disconnect"))
 		},
 	}
 	users.AddCommand(newDisconnect())
@@ -33,7 +34,7 @@ func newDisconnect() *cobra.Command {
 	var w where
 	var user string
 	cmd := &cobra.Command{
-		Use: "disconnect --user ID --env NAME|--endpoint URL", Args: noArguments,
+		Use: "disconnect --user ID --env NAME|--endpoint URL", Args: cli.NoArguments,
 		Short: "End all connections of a user",
 		Long: `End all connections of a user: their sockets are closed within a second. A token that
 has not ended opens new ones, so sign the user out at the issuer first. The id is
@@ -42,10 +43,10 @@ that of the token, in lower case where the deployment ignores case.`,
   streamroom users disconnect --user alice --endpoint http://127.0.0.1:8000`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if user == "" {
-				return usageError{errors.New("--user is missing")}
+				return cli.Usage(errors.New("--user is missing"))
 			}
 			if err := chat.ValidateUserID(user); err != nil {
-				return usageError{fmt.Errorf("invalid --user %q: want a user id", user)}
+				return cli.Usage(fmt.Errorf("invalid --user %q: want a user id", user))
 			}
 			return disconnect(cmd.Context(), w, user, cmd.OutOrStdout())
 		},

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/streamroom/streamroom/operate/cli"
 	"github.com/streamroom/streamroom/operate/progress"
 	"github.com/streamroom/streamroom/operate/verify"
 	"github.com/streamroom/streamroom/shared/chat"
@@ -32,7 +33,7 @@ func newVerify() *cobra.Command {
 		MinAge: chat.PendingTime,
 	}}
 	cmd := &cobra.Command{
-		Use: "verify", GroupID: groupOperate, Args: noArguments,
+		Use: "verify", GroupID: groupOperate, Args: cli.NoArguments,
 		Short: "Check derived items against their sources; --repair fixes them",
 		Long: `Read the whole table and check what the stream's consumers derived from messages and
 members: previews, the order of room lists, counts, and the items of connections.
@@ -50,12 +51,12 @@ was read. The table may be in use. Exit code 3 says that differences are left.`,
 	v.where.filesFlag(cmd)
 	flags := cmd.Flags()
 	flags.BoolVar(&v.config.Repair, "repair", false, "fix what can be fixed, if it is still as it was read")
-	rateVar(flags, &v.config.ReadRate, "read-rate", "the `number` of the table's read units to use a second; 0 is no limit")
-	waitVar(flags, &v.config.Settle, "settle", "the longest `duration` that the stream's consumers may be behind")
-	waitVar(flags, &v.config.Leftover, "leftover", "the longest `duration` in which DynamoDB deletes expired items")
-	waitVar(flags, &v.config.OrderInterval, "order-interval", "the deployment's setting orderInterval, as a `duration`: how far a room may stand behind its last message in lists")
+	cli.Rate(flags, &v.config.ReadRate, "read-rate", "the `number` of the table's read units to use a second; 0 is no limit")
+	cli.Wait(flags, &v.config.Settle, "settle", "the longest `duration` that the stream's consumers may be behind")
+	cli.Wait(flags, &v.config.Leftover, "leftover", "the longest `duration` in which DynamoDB deletes expired items")
+	cli.Wait(flags, &v.config.OrderInterval, "order-interval", "the deployment's setting orderInterval, as a `duration`: how far a room may stand behind its last message in lists")
 	flags.BoolVar(&v.files, "files", true, "check the bucket of attachments, too")
-	waitVar(flags, &v.config.MinAge, "min-age", "the least age of a file to remove because no message has it, as a `duration`; younger ones may be of messages that are being sent")
+	cli.Wait(flags, &v.config.MinAge, "min-age", "the least age of a file to remove because no message has it, as a `duration`; younger ones may be of messages that are being sent")
 	flags.BoolVar(&v.json, "json", false, "write one JSON object a line")
 	return cmd
 }

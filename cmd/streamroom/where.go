@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/streamroom/streamroom/local"
+	"github.com/streamroom/streamroom/operate/cli"
 	"github.com/streamroom/streamroom/operate/replay"
 	"github.com/streamroom/streamroom/shared/topology"
 )
@@ -24,8 +25,8 @@ type where struct {
 // flags defines the flags for the table.
 func (w *where) flags(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	urlVar(flags, &w.endpoint, "endpoint", "http://"+defaultDynamoDBAddr, "`URL` of the table of a running streamroom local, http://"+defaultDynamoDBAddr)
-	choiceVar(cmd, &w.env, []string{"dev", "prod"}, "env", "deployed `environment`, dev or prod, whose table, functions and bucket to use")
+	cli.URL(flags, &w.endpoint, "endpoint", "http://"+defaultDynamoDBAddr, "`URL` of the table of a running streamroom local, http://"+defaultDynamoDBAddr)
+	cli.Choice(cmd, &w.env, []string{"dev", "prod"}, "env", "deployed `environment`, dev or prod, whose table, functions and bucket to use")
 	flags.StringVar(&w.region, "region", "", "AWS `region` (default that of the AWS configuration)")
 	flags.StringVar(&w.table, "table", "", "`name` of the table, instead of the environment's")
 }
@@ -58,10 +59,10 @@ func (w *where) fromMap(m map[string]string) {
 func (w *where) check() error {
 	switch {
 	case w.endpoint != "" && w.env != "":
-		return usageError{errors.New("use --endpoint or --env, not both")}
+		return cli.Usage(errors.New("use --endpoint or --env, not both"))
 	case w.endpoint == "" && w.env == "" && w.table == "":
-		return usageError{errors.New("one of --endpoint, --env and --table is missing; for `streamroom local` it is --endpoint http://" +
-			defaultDynamoDBAddr)}
+		return cli.Usage(errors.New("one of --endpoint, --env and --table is missing; for `streamroom local` it is --endpoint http://" +
+			defaultDynamoDBAddr))
 	}
 	return nil
 }
@@ -122,7 +123,7 @@ func (w *where) aws(ctx context.Context) (aws.Config, error) {
 		return c, fmt.Errorf("load the AWS configuration: %w", err)
 	}
 	if c.Region == "" {
-		return c, usageError{errors.New("the AWS configuration has no region: use --region")}
+		return c, cli.Usage(errors.New("the AWS configuration has no region: use --region"))
 	}
 	c.Credentials = knownCredentials{c.Credentials}
 	return c, nil

@@ -19,6 +19,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/streamroom/streamroom/operate/cli"
 	"github.com/streamroom/streamroom/operate/progress"
 )
 
@@ -37,16 +38,13 @@ const (
 	exitUsage  = 2
 )
 
-// usageError is an error in the command line.
-type usageError struct{ error }
-
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	cmd := newCommand() //nolint:contextcheck // cobra passes it
 	cmd.SetArgs(args)
 	cmd.SetOut(stdout)
 	cmd.SetErr(stderr)
 	err := cmd.ExecuteContext(ctx)
-	var invalid usageError
+	var invalid cli.UsageError
 	switch {
 	case err == nil:
 		return exitOK
@@ -106,17 +104,12 @@ func newCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "load", Short: "Measure a chat server under load", Long: long, Example: examples,
 		SilenceUsage: true, SilenceErrors: true,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usageError{fmt.Errorf("unexpected argument %q", args[0])}
-			}
-			return nil
-		},
+		Args: cli.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return measure(cmd.Context(), o, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
-	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	cmd.SetFlagErrorFunc(cli.FlagError)
 	cmd.CompletionOptions.DisableDefaultCmd = true
 	flags := cmd.Flags()
 	p := &o.plan
@@ -131,9 +124,10 @@ func newCommand() *cobra.Command {
 	flags.DurationVar(&p.Late, "late", time.Second, "a delivery that takes longer is counted as late")
 	flags.Float64Var(&p.ConnectRate, "connect-rate", 200, "`connections` opened a second")
 	flags.IntVar(&p.Bytes, "bytes", 100, "`bytes` of a message's content")
-	flags.StringVar(&o.peer, "peer", "streamroom", "the `server`: "+strings.Join(slices.Sorted(maps.Keys(peers)), ", "))
-	flags.StringVar(&o.url, "url", "", "`URL` of its WebSocket; \"\" starts a streamroom local")
-	flags.StringVar(&o.api, "api", "", "`URL` of its HTTP API, for streamroom")
+	o.peer = "streamroom"
+	cli.Choice(cmd, &o.peer, slices.Sorted(maps.Keys(peers)), "peer", "the `server`: "+strings.Join(slices.Sorted(maps.Keys(peers)), ", "))
+	cli.URL(flags, &o.url, "url", "ws://127.0.0.1:8080/local", "`URL` of its WebSocket; \"\" starts a streamroom local")
+	cli.URL(flags, &o.api, "api", "http://127.0.0.1:8080/api", "`URL` of its HTTP API, for streamroom")
 	flags.StringVar(&o.tokens, "tokens", "", "`file` with a line \"user token\" for each user, for a deployed streamroom")
 	flags.StringVar(&o.key, "key", "", "API `key`, for tinode (default that of its example configuration)")
 	flags.IntSliceVar(&o.pids, "pid", nil, "`process` whose CPU time and memory are the server's, with those that it started; can be repeated")
@@ -189,7 +183,7 @@ func newCompare() *cobra.Command {
 func atLeast(n int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) < n {
-			return usageError{fmt.Errorf("%s wants at least %d reports, which --json wrote", cmd.Name(), n)}
+			return cli.Usage(fmt.Errorf("%s wants at least %d reports, which --json wrote", cmd.Name(), n))
 		}
 		return nil
 	}
@@ -226,38 +220,23 @@ func (o *options) check() error {
 		o.plan.Rate = 50
 	}
 	if err := o.plan.check(); err != nil {
-		return usageError{err}
-	}
-	if _, ok := peers[o.peer]; !ok {
-		return usageError{fmt.Errorf("invalid --peer %q: want one of %s", o.peer, strings.Join(slices.Sorted(maps.Keys(peers)), ", "))}
+		return cli.Usage(err)
 	}
 	if o.url == "" && (o.peer != "streamroom" || o.api != "" || len(o.pids) > 0 || o.tokens != "") {
-		return usageError{errors.New("--url is missing: the URL of the server's WebSocket, such as ws://127.0.0.1:8080/local")}
+		return cli.Usage(errors.New("--url is missing: the URL of the server's WebSocket, such as ws://127.0.0.1:8080/local"))
 	}
 	if o.url != "" && o.inMemory {
-		return usageError{errors.New("--memory is for the streamroom that is started where --url is missing")}
+		return cli.Usage(errors.New("--memory is for the streamroom that is started where --url is missing"))
 	}
 	return nil
 }
 
-func (o options) target() (target, error) {
-	t := target{tokens: o.tokens, key: o.key}
-	var err error
-	if t.socket, err = parse("--url", o.url, "ws", "wss"); err != nil {
-		return t, err
-	}
-	if o.api != "" {
-		t.api, err = parse("--api", o.api, "http", "https")
+func (o options) target() (t target, err error) {
+	t.tokens, t.key = o.tokens, o.key
+	if t.socket, err = url.Parse(o.url); err == nil && o.api != "" {
+		t.api, err = url.Parse(o.api)
 	}
 	return t, err
-}
-
-func parse(flag, value string, schemes ...string) (*url.URL, error) {
-	u, err := url.Parse(value)
-	if err != nil || !slices.Contains(schemes, u.Scheme) || u.Host == "" {
-		return nil, usageError{fmt.Errorf("invalid %s %q: want a URL that begins with %s://", flag, value, schemes[0])}
-	}
-	return u, nil
 }
 
 // measure makes a run and reports it.
@@ -298,7 +277,7 @@ func (o options) carryOut(ctx context.Context, t target, line *progress.Line) (R
 	book := &ledger{run: newRun(), members: o.plan.Members}
 	server, err := peers[o.peer](t, book)
 	if err != nil {
-		return Report{}, usageError{err}
+		return Report{}, cli.Usage(err)
 	}
 	l := newLoad(o.plan, book, server, line.Update)
 	r := Report{Name: o.peer, Peer: o.peer, Begun: time.Now().UTC().Truncate(time.Second)}

@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/streamroom/streamroom/operate/cli"
 	"github.com/streamroom/streamroom/operate/progress"
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/config"
@@ -37,13 +38,10 @@ const (
 	exitUsage  = 2
 )
 
-// usageError is an error in the command line.
-type usageError struct{ error }
-
 // command runs the soak test for a command line and returns the exit code.
 func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	err := soak(ctx, args, stdout, stderr)
-	var invalid usageError
+	var invalid cli.UsageError
 	switch {
 	case err == nil, errors.Is(err, flag.ErrHelp):
 		return exitKept
@@ -111,7 +109,7 @@ type options struct {
 	asJSON bool
 }
 
-// parse reads the command line. An invalid one is a usageError; flag.ErrHelp says
+// parse reads the command line. An invalid one is a cli.UsageError; flag.ErrHelp says
 // that the help was asked for and has been printed.
 func parse(args []string, stdout io.Writer) (options, error) {
 	var o options
@@ -141,15 +139,15 @@ func parse(args []string, stdout io.Writer) (options, error) {
 	}
 	switch {
 	case err != nil:
-		return o, usageError{err}
+		return o, cli.Usage(err)
 	case flags.NArg() > 0:
-		return o, usageError{fmt.Errorf("unexpected argument %q", flags.Arg(0))}
+		return o, cli.NoArguments(nil, flags.Args())
 	case !(minutes > 0) || math.IsInf(minutes, 0):
-		return o, usageError{errors.New("--minutes must be positive")}
+		return o, cli.Usage(errors.New("--minutes must be positive"))
 	}
 	o.config.Duration = time.Duration(minutes * float64(time.Minute))
 	if o.faults, err = chooseFaults(kinds); err != nil {
-		return o, usageError{err}
+		return o, cli.Usage(err)
 	}
 	return o, nil
 }
@@ -171,7 +169,7 @@ func soak(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	report, err := Run(ctx, c)
 	line.Done()
 	if errors.Is(err, ErrConfig) {
-		return usageError{err}
+		return cli.Usage(err)
 	}
 	if o.asJSON {
 		encoder := json.NewEncoder(stdout)

@@ -1,4 +1,6 @@
-package main
+// Package cli has what the command lines of this repository's programs share: flags that
+// are checked while they are parsed, and errors in one form.
+package cli
 
 import (
 	"errors"
@@ -14,16 +16,32 @@ import (
 	"github.com/spf13/pflag"
 )
 
+// UsageError is an error in the command line.
+type UsageError struct{ error }
+
+func (e UsageError) Unwrap() error { return e.error }
+
+// Usage makes an error one in the command line.
+func Usage(err error) error { return UsageError{err} }
+
+// NoArguments refuses whatever follows the flags.
+func NoArguments(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return Usage(fmt.Errorf("unexpected argument %q", args[0]))
+	}
+	return nil
+}
+
 // The types of flags that are checked while the command line is parsed. What
-// their Set returns says what is wanted, and flagError names flag and value.
+// their Set returns says what is wanted, and FlagError names flag and value.
 
 // mustError is a condition that a value does not meet, such as "be positive".
 type mustError string
 
 func (e mustError) Error() string { return "must " + string(e) }
 
-// flagError rewords the errors of parsing flags in one form.
-func flagError(cmd *cobra.Command, err error) error {
+// FlagError rewords the errors of parsing flags in one form.
+func FlagError(cmd *cobra.Command, err error) error {
 	var invalid *pflag.InvalidValueError
 	var missing *pflag.ValueRequiredError
 	var unknown *pflag.NotExistError
@@ -41,7 +59,7 @@ func flagError(cmd *cobra.Command, err error) error {
 	case errors.As(err, &unknown):
 		err = fmt.Errorf("unknown flag --%s", unknown.GetSpecifiedName())
 	}
-	return usageError{err}
+	return Usage(err)
 }
 
 func invalidValue(e *pflag.InvalidValueError) error {
@@ -69,8 +87,8 @@ type urlValue struct {
 	example  string // its scheme, and the same without "s" or with it, are accepted
 }
 
-// urlVar defines a flag for a URL. Its default is the value of target.
-func urlVar(flags *pflag.FlagSet, target *string, name, example, usage string) {
+// URL defines a flag for a URL. Its default is the value of target.
+func URL(flags *pflag.FlagSet, target *string, name, example, usage string) {
 	flags.Var(&urlValue{target, *target == "", example}, name, usage)
 }
 
@@ -96,8 +114,8 @@ func (v *urlValue) Set(text string) error {
 // port that is their scheme's own.
 type originsValue struct{ target *[]string }
 
-// originsVar defines a flag for an origin, which can be given several times.
-func originsVar(flags *pflag.FlagSet, target *[]string, name, usage string) {
+// Origins defines a flag for an origin, which can be given several times.
+func Origins(flags *pflag.FlagSet, target *[]string, name, usage string) {
 	flags.Var(&originsValue{target}, name, usage)
 }
 
@@ -120,15 +138,15 @@ type choiceValue struct {
 	choices []string
 }
 
-// choiceVar defines a flag for one of a few texts, which shells complete. Its
+// Choice defines a flag for one of a few texts, which shells complete. Its
 // default is the value of target.
-func choiceVar(cmd *cobra.Command, target *string, choices []string, name, usage string) {
+func Choice(cmd *cobra.Command, target *string, choices []string, name, usage string) {
 	cmd.Flags().Var(&choiceValue{target, choices}, name, usage)
-	complete(cmd, name, choices...)
+	Complete(cmd, name, choices...)
 }
 
-// complete lets shells complete a flag's value.
-func complete(cmd *cobra.Command, flag string, values ...string) {
+// Complete lets shells complete a flag's value.
+func Complete(cmd *cobra.Command, flag string, values ...string) {
 	if err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
 		panic(err) // there is no such flag
 	}
@@ -152,15 +170,15 @@ type durationValue struct {
 	positive bool // else not negative
 }
 
-// positiveVar defines a flag for a duration greater than 0. Its default is the
+// Positive defines a flag for a duration greater than 0. Its default is the
 // value of target.
-func positiveVar(flags *pflag.FlagSet, target *time.Duration, name, usage string) {
+func Positive(flags *pflag.FlagSet, target *time.Duration, name, usage string) {
 	flags.Var(&durationValue{target, true}, name, usage)
 }
 
-// waitVar defines a flag for a duration that may be 0, but not negative. Its
+// Wait defines a flag for a duration that may be 0, but not negative. Its
 // default is the value of target.
-func waitVar(flags *pflag.FlagSet, target *time.Duration, name, usage string) {
+func Wait(flags *pflag.FlagSet, target *time.Duration, name, usage string) {
 	flags.Var(&durationValue{target, false}, name, usage)
 }
 
@@ -184,8 +202,8 @@ func (v *durationValue) Set(text string) error {
 // rateValue is a number of things a second, not negative.
 type rateValue struct{ target *float64 }
 
-// rateVar defines a flag for a rate. Its default is the value of target.
-func rateVar(flags *pflag.FlagSet, target *float64, name, usage string) {
+// Rate defines a flag for a rate. Its default is the value of target.
+func Rate(flags *pflag.FlagSet, target *float64, name, usage string) {
 	flags.Var(&rateValue{target}, name, usage)
 }
 
@@ -210,8 +228,8 @@ type momentValue struct {
 	now    time.Time
 }
 
-// momentVar defines a flag for a point in time.
-func momentVar(flags *pflag.FlagSet, target *time.Time, now time.Time, name, usage string) {
+// Moment defines a flag for a point in time.
+func Moment(flags *pflag.FlagSet, target *time.Time, now time.Time, name, usage string) {
 	flags.Var(&momentValue{target, now}, name, usage)
 }
 
