@@ -32,17 +32,15 @@ type inbox struct {
 	mu    sync.Mutex
 	rooms map[string]*recovery
 	self  string // the user's own id, once the server has told it
-	seen  int64  // the newest time of a message or of a pong's changedAt, in ms
+	fresh *freshness
 
 	reactions map[string]toldReactions // by room and message
-
-	active map[string]time.Time // rooms of which frames came, and when the last one did
 }
 
 func newInbox(clock clockwork.Clock, jitter func(time.Duration) time.Duration, log zerolog.Logger) *inbox {
 	return &inbox{
 		clock: clock, jitter: jitter, log: log,
-		events: newQueue(), wake: make(chan struct{}, 1), rooms: map[string]*recovery{}, active: map[string]time.Time{},
+		events: newQueue(), wake: make(chan struct{}, 1), rooms: map[string]*recovery{}, fresh: newFreshness(jitter),
 	}
 }
 
@@ -83,10 +81,19 @@ func (in *inbox) live(id string, input func(*recovery)) {
 			r.refresh()
 		}
 	}
-	in.with(id, func(r *recovery) {
-		in.active[id] = in.clock.Now()
-		input(r)
-	})
+	in.with(id, input)
+}
+
+// came notes that a frame came, of whatever kind. It wakes the catch-up if active rooms
+// are to be synced at another time than before.
+func (in *inbox) came(f wire.ServerFrame) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	next := in.fresh.next
+	in.fresh.came(in.clock.Now(), f)
+	if !in.fresh.next.Equal(next) {
+		signal(in.wake)
+	}
 }
 
 func (in *inbox) follow(id string) { in.with(id, nil) }
@@ -105,7 +112,6 @@ func (in *inbox) message(f wire.ServerFrame) {
 		in.log.Warn().Str("room", f.ChatRoomID).Msg("a message with an invalid id was dropped")
 		return
 	}
-	in.sees(f.Timestamp)
 	chained := f.Type == wire.TypeMessage || f.PreviousMessageID != nil
 	m := arrival{id: id, chained: chained, message: Message{
 		HistoryMessage: HistoryMessage{
@@ -223,55 +229,41 @@ func (in *inbox) online(p Connected, changedAt int64) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.self = p.UserID
-	in.seen = max(in.seen, changedAt)
+	in.fresh.sees(changedAt)
 	in.events.pushState(p)
 }
 
 // reconnected notes that anything may have been missed.
 func (in *inbox) reconnected() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.fresh.renewed(in.clock.Now())
 	in.each((*recovery).reconnected)
 }
 
-// noted is how long after another one a message may not move its room up in lists, so
-// that no pong tells of it: an interval of three minutes, and the time until it is
-// delivered.
-const noted = 4 * time.Minute
-
-// refreshActive wants those rooms to be synced of which frames came since it was called
-// last. In the others a message that was missed would have moved the room up.
-func (in *inbox) refreshActive() {
+// changed takes the newest time that the server has noted for the user, of a pong. If
+// nothing so new has come, a message was missed: every room is synced.
+func (in *inbox) changed(at int64) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	for id, last := range in.active {
-		if r := in.rooms[id]; r != nil {
-			in.step(r, (*recovery).refresh)
-		}
-		if in.clock.Since(last) > noted {
-			delete(in.active, id)
-		}
-	}
-}
-
-// changed takes the newest time that the server has noted for the user. If nothing so
-// new has come, a message was missed: every room is synced.
-func (in *inbox) changed(at int64) {
-	if in.sees(at) {
+	news := in.fresh.isNews(at)
+	if now := in.clock.Now(); in.fresh.isStale(now) {
+		in.fresh.renewed(now)
+		in.each((*recovery).reconnected)
+	} else if news {
 		in.each((*recovery).refresh)
 	}
 }
 
-// sees notes the time of a message, or of a pong, and reports whether it is the newest.
-func (in *inbox) sees(at int64) bool {
+// sees notes the time of a message that was asked for.
+func (in *inbox) sees(at int64) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	newer := at > in.seen
-	in.seen = max(in.seen, at)
-	return newer
+	in.fresh.sees(at)
 }
 
+// each gives every room an input. in.mu is locked.
 func (in *inbox) each(input func(*recovery)) {
-	in.mu.Lock()
-	defer in.mu.Unlock()
 	for _, r := range in.rooms {
 		in.step(r, input)
 	}
@@ -285,10 +277,16 @@ type request struct {
 }
 
 // requests begins what up to n rooms want. wait is when to come back at the latest:
-// the next deadline of a room, zero for none.
+// the next deadline of a room, or sync of active ones, zero for none.
 func (in *inbox) requests(n int) (todo []request, wait time.Time) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
+	for _, id := range in.fresh.due(in.clock.Now()) {
+		if r := in.rooms[id]; r != nil {
+			in.step(r, (*recovery).refresh)
+		}
+	}
+	wait = in.fresh.next
 	for id, r := range in.rooms {
 		in.step(r, nil)
 		if !r.deadline.IsZero() && (wait.IsZero() || r.deadline.Before(wait)) {

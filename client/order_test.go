@@ -217,6 +217,34 @@ func TestSyncNowAndThen(t *testing.T) {
 	})
 }
 
+// A frame of any kind but that someone types makes its room active.
+func TestSyncOfRoomsInWhichSomethingCame(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		frame any
+		want  int
+	}{
+		{"read", wire.Read{Type: wire.TypeRead, ChatRoomID: "general", UserID: "bob", UpTo: "x"}, 1},
+		{"name", wire.RoomChanged{Type: wire.TypeRoomChanged, ChatRoomID: "general", Name: "Tea"}, 1},
+		{"typing", wire.Typing{Type: wire.TypeTyping, ChatRoomID: "general", UserID: "bob", At: 1}, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			bubble(t, func(r *rig) {
+				r.store("general", "bob", "0")
+				r.follow("general")
+				r.run()
+				r.pass(2 * time.Minute)
+				r.forgetSyncs()
+				r.broadcast(test.frame)
+				r.pass(2 * time.Hour)
+				if n := len(r.syncs); n != test.want {
+					t.Errorf("synced %d times in two hours, want %d", n, test.want)
+				}
+			})
+		})
+	}
+}
+
 // Messages that follow each other without a hole say nothing of one that was
 // stored behind them and lost.
 func TestSyncFindsWhatWasStoredLateLongAgo(t *testing.T) {

@@ -271,6 +271,9 @@ func (c *Client) read(ctx context.Context, s *session) error {
 
 // receive takes one frame.
 func (c *Client) receive(s *session, f wire.ServerFrame) error {
+	if f.Type != wire.TypeTyping { // it tells of no message
+		c.inbox.came(f)
+	}
 	switch f.Type {
 	case wire.TypeBatch:
 		return c.receiveBatch(s, f.Frames)

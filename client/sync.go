@@ -10,20 +10,15 @@ import (
 )
 
 const (
-	syncEvery   = 30 * time.Minute // of active rooms, while a connection is open
-	renewEvery  = 24 * time.Hour   // of all that a new connection asks for
 	syncTimeout = 10 * time.Second // of one request
 	syncRooms   = 100              // in one request, the server's limit
 )
 
 // catchUp asks for what rooms miss, for as long as a connection lives: for all
-// of them at first and when a pong tells of something new, for active ones now and then,
-// and for one whenever it sees a hole. Once a day it asks for all as on a new connection:
-// of a frame that is lost on a connection that works on, nothing else may tell. It waits
-// while the application has many events before it.
+// of them at first and when freshness says so, and for one whenever it sees a hole. It
+// waits while the application has many events before it.
 func (c *Client) catchUp(ctx context.Context) {
 	rooms, failures := syncRooms, 0
-	refresh, renew := c.clock.After(c.jitter(syncEvery)), c.clock.After(c.jitter(renewEvery))
 	for c.inbox.events.awaitRoom(ctx) == nil {
 		todo, wait := c.inbox.requests(rooms)
 		if len(todo) == 0 {
@@ -35,12 +30,6 @@ func (c *Client) catchUp(ctx context.Context) {
 			case <-ctx.Done():
 			case <-c.inbox.wake:
 			case <-patience:
-			case <-refresh:
-				c.inbox.refreshActive()
-				refresh = c.clock.After(c.jitter(syncEvery))
-			case <-renew:
-				c.inbox.reconnected()
-				renew = c.clock.After(c.jitter(renewEvery))
 			}
 			continue
 		}

@@ -1,5 +1,7 @@
 // Decides when there is a reason to ask the server although no message is missed: a
 // pong tells of something newer than what came, a room was active, or a day has passed.
+// client/freshness.go decides the same, and docs/vectors/refresh.json is run against
+// both.
 
 import { around } from "./clock.js";
 

@@ -20,10 +20,13 @@ import "./presence.js";
 import "./typing.js";
 import { addLists } from "./lists.js";
 import { addMentions } from "./mentions.js";
+import { addRefresh } from "./refresh.js";
 import { addReads, addVectors } from "./vectors.js";
 
 const { readVectors } = await import(typeof window === "undefined" ? "./node.js" : "./page.js");
 addVectors(await readVectors("recovery"));
+addVectors(await readVectors("begin"));
+addRefresh(await readVectors("refresh"));
 addLists(await readVectors("lists"));
 addReads(await readVectors("reads"));
 addMentions(await readVectors("mentions"));

@@ -1,5 +1,6 @@
-// Runs docs/vectors/recovery.json, whose README says what its fields mean, against
-// lib/recovery.js and lib/timeline.js. client/vectors_test.go runs them, too.
+// Runs docs/vectors/recovery.json and begin.json, whose README says what their fields
+// mean, against lib/recovery.js and lib/timeline.js. client/vectors_test.go runs the first
+// of them, too.
 
 import { includes, Receipts } from "../lib/receipts.js";
 import { Recovery } from "../lib/recovery.js";
@@ -37,6 +38,7 @@ const inputs = {
   reconnect: (r) => r.reconnected(),
   refresh: (r) => r.refresh(),
   fail: (r) => r.failed(),
+  begin: (r, { last, known = [] }) => r.begin(last && idOf(last), known.map(idOf)),
   show: (r, { from }) => r.show(idOf(from)),
   newest: (r, { messages, more }) => r.newest(messages.map(messageOf), more),
   page: (r, { messages, more }) => r.rereadPage(messages.map(messageOf), more),
