@@ -137,7 +137,7 @@ func (d *days) ban(ctx context.Context, room *room, owner *device, random *rand.
 	}
 	until := d.run.config.Clock.Now().Add(shortSentence + part(random, longSentence))
 	called := d.now()
-	d.run.banned.Store(user, called)
+	d.banned.Store(user, called)
 	d.changeMemberBy(ctx, room, user, func(ctx context.Context, c *client.Client) error {
 		_, err := c.Ban(ctx, room.id, user, until, "")
 		return err
