@@ -1,35 +1,20 @@
 package web_test
 
 import (
-	"context"
 	"fmt"
 	"testing"
 
 	"github.com/chromedp/chromedp"
 
 	"github.com/streamroom/streamroom/local"
+	"github.com/streamroom/streamroom/test/rig"
 )
 
 // startLocal runs a whole Streamroom.
-func startLocal(t *testing.T, c local.Config) *local.Server {
+func startLocal(t *testing.T, c local.Config) *rig.Rig {
 	t.Helper()
 	c.Unthrottled = true // tests send faster than people do
-	s, err := local.Start(t.Context(), c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { stopLocal(t, s) })
-	return s
-}
-
-// stopLocal stops a Streamroom; stopping it twice is fine.
-func stopLocal(t *testing.T, s *local.Server) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
-	defer cancel()
-	if err := s.Stop(ctx); err != nil {
-		t.Error(err)
-	}
+	return rig.Start(t, c)
 }
 
 func TestTwoPeopleChatOnTheRealServer(t *testing.T) {
@@ -56,7 +41,7 @@ func TestTwoPeopleChatOnTheRealServer(t *testing.T) {
 
 	// The server ends and comes back; what was written in between arrives.
 	c.Addr = server.URL()[len("http://"):]
-	stopLocal(t, server)
+	server.Stop()
 	alice.until(`document.querySelector("[data-testid=connection-state]").dataset.state === "waiting"`)
 	alice.send("Or on Sunday?")
 	startLocal(t, c)

@@ -158,7 +158,7 @@ func gatedServer(t *testing.T) (*gate, *local.Server) {
 	g := &gate{}
 	s := startLocal(t, local.Config{Addr: "127.0.0.1:0", DynamoDBAddr: "127.0.0.1:0", Network: g, LogLevel: "error", Log: t.Output()})
 	t.Cleanup(g.release) // before the server stops
-	return g, s
+	return g, s.Server
 }
 
 // objects are the keys of all files that a server has.

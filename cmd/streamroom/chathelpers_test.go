@@ -15,6 +15,7 @@ import (
 
 	"github.com/streamroom/streamroom/client"
 	"github.com/streamroom/streamroom/local"
+	"github.com/streamroom/streamroom/test/rig"
 )
 
 // chatPatience is how long a test waits for what should come soon.
@@ -23,22 +24,11 @@ const chatPatience = time.Minute
 // startLocal runs a Streamroom in memory on free ports.
 func startLocal(t *testing.T) *local.Server {
 	t.Helper()
-	running, err := local.Start(t.Context(), local.Config{
-		Addr: "127.0.0.1:0", DynamoDBAddr: "127.0.0.1:0", LogLevel: "error", Log: t.Output(),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), chatPatience)
-		defer cancel()
-		if err := running.Stop(ctx); err != nil {
-			t.Error(err)
-		}
+	t.Cleanup(func() { // after the server has stopped
 		http.DefaultClient.CloseIdleConnections()
 		goleak.VerifyNone(t)
 	})
-	return running
+	return rig.Start(t, local.Config{LogLevel: "error"}).Server
 }
 
 // person is a user who chats in a terminal.

@@ -27,6 +27,8 @@
 //     directly and counts them.
 //   - For a client's behaviour against answers that a server rarely gives:
 //     client/fake_test.go and web/fake_test.go script a server.
+//   - For how a server starts, or what it keeps: local's state_test.go, its example and
+//     its benchmarks of rooms start one by themselves.
 //   - For an emulator's own behaviour: local/apigateway, local/lambda and
 //     local/dynamodb have tests of their own.
 package rig
