@@ -43,12 +43,17 @@ func (e *events) general() bool {
 
 // fleeting reports whether nothing in the room is worth a second try.
 func (e *events) fleeting() bool {
-	return e.person != "" || len(e.typing) > 0 && !e.general() && len(e.reads) == 0 && len(e.reacted) == 0 && len(e.joined) == 0 && len(e.left) == 0 && len(e.altered) == 0 && len(e.notify) == 0
+	return e.person != "" || len(e.typing) > 0 && len(e.notify) == 0 && !e.more()
 }
 
 // personal reports whether all there is concerns single members alone.
 func (e *events) personal() bool {
-	return len(e.notify) > 0 && !e.everyone() && len(e.reads) == 0 && len(e.typing) == 0 && len(e.joined) == 0 && len(e.left) == 0 && len(e.altered) == 0
+	return len(e.notify) > 0 && len(e.typing) == 0 && !e.more()
+}
+
+// more reports whether there is anything but who types and what members are notified of.
+func (e *events) more() bool {
+	return e.everyone() || len(e.reads)+len(e.joined)+len(e.left)+len(e.altered) > 0
 }
 
 // everyone reports whether there is anything for all members of the room, if it is not a
