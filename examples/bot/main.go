@@ -10,7 +10,7 @@ package main
 import (
 	"cmp"
 	"context"
-	"log"
+	"fmt"
 	"os"
 	"slices"
 	"time"
@@ -21,7 +21,10 @@ import (
 func main() {
 	token := func(context.Context) (string, error) { return os.Getenv("TOKEN"), nil }
 	options := client.Options{APIURL: os.Getenv("API"), Token: token}
-	log.Fatal(run(context.Background(), options, cmp.Or(os.Getenv("ROOM"), "general")))
+	if err := run(context.Background(), options, cmp.Or(os.Getenv("ROOM"), "general")); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 }
 
 // run joins a room and answers mentions there until a request fails.
@@ -34,7 +37,8 @@ func run(ctx context.Context, options client.Options, room string) error {
 	if err == nil {
 		err = c.AddMember(ctx, room, me.UserID) // only members can be mentioned
 	}
-	for page := (client.Page{Limit: 1}); err == nil; time.Sleep(time.Second) {
+	again := time.Tick(time.Second)
+	for page := (client.Page{Limit: 1}); err == nil; <-again {
 		var news client.History
 		news, err = c.History(ctx, room, page)
 		for _, m := range news.Messages {

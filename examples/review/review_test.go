@@ -31,7 +31,7 @@ func node(t *testing.T, arguments ...string) (io.Writer, *bufio.Reader) {
 	if err != nil {
 		t.Skip("Node.js is not installed: the review is not tested")
 	}
-	program := exec.CommandContext(t.Context(), path, arguments...) //nolint:gosec // the test's own
+	program := exec.CommandContext(t.Context(), path, arguments...)
 	program.Env, program.Stderr = append(os.Environ(), "PORT=0"), t.Output()
 	in, err := program.StdinPipe()
 	if err != nil {
