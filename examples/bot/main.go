@@ -21,10 +21,8 @@ import (
 func main() {
 	token := func(context.Context) (string, error) { return os.Getenv("TOKEN"), nil }
 	options := client.Options{APIURL: os.Getenv("API"), Token: token}
-	if err := run(context.Background(), options, cmp.Or(os.Getenv("ROOM"), "general")); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
+	fmt.Fprintln(os.Stderr, run(context.Background(), options, cmp.Or(os.Getenv("ROOM"), "general")))
+	os.Exit(1)
 }
 
 // run joins a room and answers mentions there until a request fails.
