@@ -36,7 +36,8 @@ func newVerify() *cobra.Command {
 		Use: "verify", GroupID: groupOperate, Args: cli.NoArguments,
 		Short: "Check derived items against their sources; --repair fixes them",
 		Long: `Read the whole table and check what the stream's consumers derived from messages and
-members: previews, the order of room lists, counts, and the items of connections.
+members: previews, the order of room lists, read cursors, numbers of members and of
+reactions, and the items of connections. Unread counts are not stored, so not checked.
 List the bucket of attachments, and compare its files with their items and messages.
 Nothing is changed without --repair, which fixes an item only if it is still as it
 was read. The table may be in use. Exit code 3 says that differences are left.`,

@@ -6,8 +6,9 @@
 // counts of reactions, places and their rooms, and what should have expired. With Repair
 // it makes the derived item follow its source.
 //
-// A room whose last member left has no description any more, and keeps its
-// messages and the last of them: that is not a difference.
+// Unread counts are not stored, so they are not checked: a listing counts them from the
+// read cursors, which are. A room whose last member left has no description any more, and
+// keeps its messages and the last of them: that is not a difference.
 //
 // # How
 //

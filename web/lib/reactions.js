@@ -33,9 +33,6 @@ import { firstCharacter, hasVisible } from "./text.js";
 /** The longest reaction, in bytes of UTF-8. */
 export const MAX_REACTION = 35;
 
-/** How many kinds of reactions a message has at most. */
-export const MAX_KINDS = 20;
-
 /** Before a reaction is sent again that got no answer (ms). */
 const RETRY = 3_000;
 
