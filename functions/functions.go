@@ -39,6 +39,8 @@ import (
 type Env struct {
 	// Getenv returns a variable, "" where it is not set.
 	Getenv func(string) string
+	// LogStream is where this instance logs, which no two share; "" in the local runtime.
+	LogStream string
 	// AWS configures the way to the table: region, credentials, and for the local
 	// runtime the endpoint and the client.
 	AWS aws.Config
@@ -101,7 +103,7 @@ func lambdaEnv() Env {
 			os.Getenv("AWS_ACCESS_KEY_ID"), os.Getenv("AWS_SECRET_ACCESS_KEY"), os.Getenv("AWS_SESSION_TOKEN"),
 		),
 	}
-	return Env{Getenv: os.Getenv, AWS: config, Objects: config, Events: config, Failures: config, Parameters: config, Now: time.Now, Log: os.Stdout}
+	return Env{Getenv: os.Getenv, LogStream: os.Getenv("AWS_LAMBDA_LOG_STREAM_NAME"), AWS: config, Objects: config, Events: config, Failures: config, Parameters: config, Now: time.Now, Log: os.Stdout}
 }
 
 // wiring collects what a constructor needs.

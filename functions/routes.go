@@ -137,15 +137,14 @@ func (w wiring) sender(store *dynamo.Store, limits chat.Limits) *chat.Sender {
 	return sender
 }
 
-// instance returns a number of this instance of the function, by its log stream, which no
-// two share; 0 where there is none, as in the local runtime.
+// instance returns a number of this instance of the function, by its log stream; 0 where
+// there is none.
 func (w wiring) instance() int {
-	stream := w.Getenv("AWS_LAMBDA_LOG_STREAM_NAME")
-	if stream == "" {
+	if w.LogStream == "" {
 		return 0
 	}
 	hash := fnv.New32a()
-	_, _ = io.WriteString(hash, stream) // a hash takes everything
+	_, _ = io.WriteString(hash, w.LogStream) // a hash takes everything
 	return int(hash.Sum32() >> 1)
 }
 
