@@ -74,7 +74,7 @@ func (a *audience) byPresence() []string {
 	if len(a.listed) == 0 {
 		return a.recipients
 	}
-	users := make([]string, 0, len(a.recipients)-len(a.listed))
+	users := make([]string, 0, len(a.recipients))
 	for _, user := range a.recipients {
 		if !a.listed[user] {
 			users = append(users, user)

@@ -46,8 +46,6 @@ func (f *Fanout) closeReplaced(ctx context.Context, replaced []changes.Connectio
 	if len(replaced) == 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, closeTime)
-	defer cancel()
 	frames, ends := make([]push.Post, len(replaced)), make([]push.Post, len(replaced))
 	for i, c := range replaced {
 		frames[i] = push.Post{ConnectionID: c.ConnectionID, Data: replacedFrame}
@@ -61,10 +59,17 @@ func (f *Fanout) closeReplaced(ctx context.Context, replaced []changes.Connectio
 		}
 		ends[i] = push.Post{ConnectionID: c.ConnectionID, Close: true}
 	}
-	f.push.Push(ctx, frames)
-	for i, d := range f.push.Push(ctx, ends) {
+	f.pushWithin(ctx, frames)
+	for i, d := range f.pushWithin(ctx, ends) { // even if a connection took no frame
 		log.Info().Err(d.Err).Str("connection_id", replaced[i].ConnectionID).Str("outcome", d.Outcome.String()).Bool("flooded", replaced[i].Flooded).Msg("close a replaced connection")
 	}
+}
+
+// pushWithin sends posts that connections are closed by, for closeTime at most.
+func (f *Fanout) pushWithin(ctx context.Context, posts []push.Post) []push.Delivery {
+	ctx, cancel := context.WithTimeout(ctx, closeTime)
+	defer cancel()
+	return f.push.Push(ctx, posts)
 }
 
 // drop removes connections that a post showed to have ended. One that cannot be

@@ -113,7 +113,7 @@
 //     the item's expiry.
 //
 //  15. A connection that newer ones of its user replaced is told so, and closed,
-//     beside the batch's other work and for closeTime at most. If that fails, its
+//     beside the batch's other work, each for closeTime at most. If that fails, its
 //     row says so to its next ping or send.
 //
 // # Debugging

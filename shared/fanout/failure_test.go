@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -186,6 +187,31 @@ func (p posted) Push(_ context.Context, posts []push.Post) []push.Delivery {
 		*p.lines = append(*p.lines, line)
 	}
 	return make([]push.Delivery, len(posts)) // undelivered: no record fails for that
+}
+
+// stuck takes no frames, and says of which posts it was asked in time.
+type stuck struct{ asked *[]push.Post }
+
+func (s stuck) Push(ctx context.Context, posts []push.Post) []push.Delivery {
+	if ctx.Err() == nil {
+		*s.asked = append(*s.asked, posts...)
+	}
+	if !posts[0].Close {
+		<-ctx.Done()
+	}
+	return make([]push.Delivery, len(posts))
+}
+
+func TestHandle_AConnectionIsClosedThatTakesNoFrame(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		row := changestest.Attributes{table.UserID: {"S": "alice"}, table.ConnectedAt: {"N": "1"}}
+		ended := changestest.Attributes{table.UserID: {"S": "alice"}, table.ConnectedAt: {"N": "1"}, table.ReplacedAt: {"N": "2"}, table.Banned: {"N": "1"}}
+		var asked []push.Post
+		handle(t, &memory{}, stuck{&asked}, changestest.Modify(table.Connection("c-1"), row, ended))
+		if len(asked) != 2 || !asked[1].Close {
+			t.Errorf("asked for %+v, want a frame and a close", asked)
+		}
+	})
 }
 
 func TestHandle_AReplacedConnectionIsToldAndClosed(t *testing.T) {

@@ -64,7 +64,7 @@ type unindexed struct {
 
 // toIndex returns the members whom the events of a broadcast have put into the index.
 func (b *broadcast) toIndex() []unindexed {
-	if b.err != nil || len(b.audience.unlisted) == 0 {
+	if b.err != nil || len(b.audience.unlisted) == 0 || b.events.replay != "" { // a replayed room was busy then
 		return nil
 	}
 	large, lease := true, IndexLease

@@ -99,15 +99,17 @@ func TestIndex_TakesMembersOfBusyRooms(t *testing.T) {
 		before  time.Duration // 0: there is none
 		last    string        // of the id
 		taken   bool
+		source  string // of the record
 	}{
-		"busy":               {10, chat.BusyWithin, "0", true},
-		"as large as it is":  {chat.LongIndexAbove, time.Second, "0", true},
-		"the smallest":       {chat.IndexAbove + 1, time.Second, "0", true},
-		"smaller":            {chat.IndexAbove, time.Second, "0", false},
-		"quiet":              {10, chat.BusyWithin + time.Millisecond, "0", false},
-		"the first message":  {10, 0, "0", false},
-		"another id":         {10, time.Second, "1", false},
-		"one of large rooms": {10, time.Second, "G", false},
+		"busy":               {10, chat.BusyWithin, "0", true, "aws:dynamodb"},
+		"as large as it is":  {chat.LongIndexAbove, time.Second, "0", true, "aws:dynamodb"},
+		"the smallest":       {chat.IndexAbove + 1, time.Second, "0", true, "aws:dynamodb"},
+		"smaller":            {chat.IndexAbove, time.Second, "0", false, "aws:dynamodb"},
+		"quiet":              {10, chat.BusyWithin + time.Millisecond, "0", false, "aws:dynamodb"},
+		"the first message":  {10, 0, "0", false, "aws:dynamodb"},
+		"another id":         {10, time.Second, "1", false, "aws:dynamodb"},
+		"one of large rooms": {10, time.Second, "G", false, "aws:dynamodb"},
+		"busy when replayed": {10, time.Second, "0", false, changes.ReplaySource}, // and now it may be quiet
 	} {
 		m := crowd(test.members, 0)
 		id := sentAt(changestest.Now, test.last)
@@ -115,7 +117,7 @@ func TestIndex_TakesMembersOfBusyRooms(t *testing.T) {
 			m.messages = append(m.messages, sentAt(changestest.Now.Add(-test.before), "1"))
 		}
 		m.messages = append(m.messages, id)
-		broadcast(t, m, changestest.Send(room, id))
+		broadcast(t, m, changestest.From(changestest.Send(room, id), test.source, "arn"))
 		want := 0
 		if test.taken {
 			want = test.members
@@ -123,6 +125,21 @@ func TestIndex_TakesMembersOfBusyRooms(t *testing.T) {
 		if len(m.tried) != want || test.taken && m.lease != chat.BusyLease {
 			t.Errorf("%s: %d members are put into the index for %v, want %d for %v", name, len(m.tried), m.lease, want, chat.BusyLease)
 		}
+	}
+}
+
+// Who types is in the index of a small room, and is not told.
+func TestIndex_HasWhoTypes(t *testing.T) {
+	x := newIndexed(chat.TypingRoom)
+	for _, user := range x.members {
+		x.indexed[user] = changestest.Now.Unix() + 1
+	}
+	sent := received{}
+	if failed := handle(t, x, sent, types(x.members[0], 0)); len(failed) > 0 {
+		t.Errorf("records %q failed", failed)
+	}
+	if len(sent) != chat.TypingRoom-1 || len(sent.types(x.members[0])) > 0 || len(x.users) > 0 {
+		t.Errorf("%d are told, and the presence of %d was read; want all but who types, and none", len(sent), len(x.users))
 	}
 }
 
