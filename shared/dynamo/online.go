@@ -121,7 +121,8 @@ func (s *Store) deleteOnline(ctx context.Context, userID, connectionID string, p
 }
 
 // IndexMember has a room keep the connections of a member for the time of a lease. It gives
-// up on a user who has never signed in, or is in chat.MaxIndexedRooms others, for as long.
+// up on a user who has never signed in for as long, and on one who is in
+// chat.MaxIndexedRooms others for chat.BusyLease at most, the time of the shortest of these.
 func (s *Store) IndexMember(ctx context.Context, roomID, userID string, lease time.Duration) error {
 	until := s.now().Add(lease).Unix()
 	presence, err := s.get(ctx, table.Presence(userID))
@@ -131,6 +132,7 @@ func (s *Store) IndexMember(ctx context.Context, roomID, userID string, lease ti
 	rooms, _ := s.indexedRooms(presence)
 	if !slices.Contains(rooms, roomID) && len(rooms) >= chat.MaxIndexedRooms {
 		presence = nil
+		until = s.now().Add(min(lease, chat.BusyLease)).Unix()
 	}
 	if presence != nil {
 		if presence, err = s.noteRoom(ctx, roomID, userID, until+int64(indexMargin.Seconds())); err != nil {

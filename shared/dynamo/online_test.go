@@ -156,6 +156,9 @@ func TestIndexMember_NotOfThoseInManyRoomsNorOfThoseWhoNeverSignedIn(t *testing.
 		t.Errorf("%v have signed in, error %v; want no one", signed, err)
 	}
 	x.equal("the last room", x.online("r10", everyone))
+	if m, _, err := x.Member(t.Context(), "r10", "alice"); err != nil || -m.IndexedUntil > x.now().Add(chat.BusyLease).Unix() {
+		t.Errorf("the last room does not try before %d, error %v; want %v at most, when the shortest leases end", -m.IndexedUntil, err, chat.BusyLease)
+	}
 	x.connect("alice", "a2")
 	x.equal("the tenth", x.online("r9", everyone), "a2", "a1")
 	x.must(x.DropConnection(t.Context(), c))
