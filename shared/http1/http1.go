@@ -264,7 +264,7 @@ func (a *exchanged) end(keep bool) {
 
 // end ends an exchange, whose context nothing watches from then on.
 func (t *Transport) end(c *conn, stop func() bool, keep bool) {
-	if stop() && keep {
+	if stop() && keep && c.in.Buffered() == 0 { // what is behind an answer is of no request
 		t.keep(c)
 		return
 	}

@@ -175,6 +175,7 @@ func TestTransport_Answers(t *testing.T) {
 		{raw: "HTTP/1.1 204 No Content\r\n\r\n", status: 204, kept: true},
 		{raw: "HTTP/1.1 200 OK\r\n\r\nto the end", body: "to the end", status: 200},
 		{raw: "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n{}", body: "{}", status: 200},
+		{raw: "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nmore", body: "{}", status: 200},
 		{raw: "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}", broken: true},
 		{raw: "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n{}", broken: true},
 		{raw: "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}", broken: true},
