@@ -281,7 +281,7 @@ func loadCatalog(c *conn) (*catalog, uint64, error) {
 		return nil, 0, err
 	}
 	if stored > format {
-		return nil, 0, fmt.Errorf("the data file has format %d, this program reads up to format %d: delete the file to start with an empty one", stored, format)
+		return nil, 0, fmt.Errorf("the data file has format %d, this program reads up to format %d: start a newer program, or delete the file to start with an empty one", stored, format)
 	}
 	if stored < format {
 		if err := saveMeta(c, metaFormat, format); err != nil {

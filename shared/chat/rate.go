@@ -118,7 +118,7 @@ type Action string
 const (
 	Connecting Action = "connect"
 	Sending    Action = "send"
-	Sustaining Action = "sustained" // messages, changes, reads and files, over time
+	Sustaining Action = "total" // messages, changes, reads and files, over time
 	Writing    Action = "write"
 	Reading    Action = "read"
 	Reporting  Action = "report"
