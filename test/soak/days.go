@@ -161,7 +161,7 @@ func RunDays(ctx context.Context, c DaysConfig) (DaysReport, error) {
 	wrap := func(deployed local.Deployment) local.Deployment {
 		return local.EachFunction(d.versions.Wrap)(r.wrap(local.EachFunction(d.meter.Wrap)(deployed)))
 	}
-	r.host = rig.NewHost(local.Config{State: state, Network: network, TTLLag: c.TTLLag, ShardLife: shardLife, Sweep: sweep, Log: c.Log, LogLevel: c.LogLevel, Wrap: wrap})
+	r.host = rig.NewHost(local.Config{State: state, Network: network, TTLLag: c.TTLLag, ShardLife: shardLife, Sweep: sweep, Log: panics{c.Log, r.ledger}, LogLevel: c.LogLevel, Wrap: wrap})
 	r.ledger.at = func() string { return clock.Now().UTC().Format("Mon 15:04:05") }
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

@@ -82,6 +82,10 @@ func TestPlantedBugsAreFound(t *testing.T) {
 			},
 			[]Promise{NotDelivered},
 		},
+		"fanout panics": {
+			Config{Users: 2, Rooms: 1, Sends: 5, Wrap: only(topology.Fanout, panicking)},
+			[]Promise{ServerRuns},
+		},
 		"lastmessage hides what failed": {
 			Config{
 				Users: 2, Rooms: 16, Sends: 10, Duration: 8 * time.Second, StepTimeout: 8 * time.Second,
@@ -279,6 +283,11 @@ func hideFailures(env functions.Env, construct functions.Constructor) (lambda.Ha
 		}
 		return []byte(`{"batchItemFailures":[]}`), nil
 	}), nil
+}
+
+// panicking panics instead of doing anything.
+func panicking(functions.Env, functions.Constructor) (lambda.Handler, error) {
+	return handlerFunc(func(context.Context, []byte) ([]byte, error) { panic("planted") }), nil
 }
 
 type handlerFunc func(context.Context, []byte) ([]byte, error)

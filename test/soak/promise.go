@@ -86,7 +86,7 @@ const (
 	Unauthorized Promise = "unauthorized"
 	// Connected: every device connects again after the last fault.
 	Connected Promise = "connected"
-	// ClientRuns and ServerRuns: neither ends by itself.
+	// ClientRuns and ServerRuns: neither ends by itself, nor does a function panic.
 	ClientRuns Promise = "client"
 	ServerRuns Promise = "server"
 )

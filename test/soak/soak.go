@@ -163,7 +163,7 @@ func Run(ctx context.Context, c Config) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	server := local.Config{Clock: r.config.Clock, Log: r.config.Log, LogLevel: r.config.LogLevel, Wrap: r.wrap}
+	server := local.Config{Clock: r.config.Clock, Log: panics{r.config.Log, r.ledger}, LogLevel: r.config.LogLevel, Wrap: r.wrap}
 	if c.Network != nil {
 		server.Network = c.Network
 	} else {
