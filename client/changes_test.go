@@ -136,6 +136,38 @@ func TestMissedChangesAreFoundAfterAReconnect(t *testing.T) {
 	}
 }
 
+// The client has learned of a room by itself, and the application shows it only after changes
+// were missed.
+func TestMissedChangesAreFoundWhenARoomIsShown(t *testing.T) {
+	for _, when := range []string{"reconnect", "gap"} {
+		t.Run(when, func(t *testing.T) {
+			bubble(t, func(r *rig) {
+				r.storeAt("general", "bob", "one", r.now().Add(-10*time.Hour))
+				r.storeAt("general", "bob", "last", r.now().Add(-time.Hour)) // which a sync begins before
+				r.run()
+				r.broadcast(wire.Member{Type: wire.TypeMemberJoined, ChatRoomID: "general", UserID: "alice"})
+				r.pass(time.Second)
+				if when == "reconnect" {
+					r.cut()
+				}
+				r.change("general", 0, 10, "changed")
+				r.reacted("general", 0, 1, 1)
+				if when == "gap" {
+					r.broadcast(wire.Gap{Type: wire.TypeGap, ChatRoomID: "general"})
+				}
+				r.pass(2 * time.Minute)
+				r.wantStory(`message "one" 0`, `message "last" 0`)
+				r.follow("general")
+				r.pass(time.Minute)
+				r.wantStory(`message "one" 0`, `message "last" 0`, `edited "changed" 10`)
+				if diff := cmp.Diff([]int64{1}, r.versions()); diff != "" {
+					r.t.Errorf("reactions (-want +got):\n%s", diff)
+				}
+			})
+		})
+	}
+}
+
 // What was deleted stays so, also where its message comes after all.
 func TestADeletionMayComeBeforeItsMessage(t *testing.T) {
 	bubble(t, func(r *rig) {

@@ -235,7 +235,8 @@ func (c *Client) Close(ctx context.Context) error {
 // the client learns of by itself, because someone writes there or adds the
 // user, is followed too; Follow is for those that are quiet, and for those that
 // are shown: their newest messages, as many as the backlog, are read again after
-// a reconnect and after what the server left out, for changes that were missed.
+// a reconnect and after what the server left out, for changes that were missed; at
+// once, if that was before the first Follow.
 // If the user is no member, MemberLeft with the user's own id says so.
 // CatchUpFailed says that the history can't be had for now.
 func (c *Client) Follow(room string) error {

@@ -70,7 +70,7 @@ type recovery struct {
 	confirms bool      // the sync under way began at confirmed, or before it
 
 	shown  ulid.ULID // the application shows messages from this id on; zero: none
-	reread ulid.ULID // the shown messages before this id have to be read again; zero: none
+	reread ulid.ULID // once messages are shown, those before this id have to be read again; zero: none
 	pages  int       // read again so far
 	asked  bool      // the page before reread was asked for since it became due
 
@@ -203,12 +203,11 @@ func (r *recovery) miss(w want) {
 	}
 }
 
-// readAgain wants the shown messages to be read again.
-func (r *recovery) readAgain() {
-	if !r.shown.IsZero() {
-		r.reread, r.pages, r.asked = lastID, 0, false
-	}
-}
+// readAgain wants the shown messages to be read again: at once, or as soon as there are any.
+func (r *recovery) readAgain() { r.reread, r.pages, r.asked = lastID, 0, false }
+
+// rereads tells whether shown messages have to be read again.
+func (r *recovery) rereads() bool { return !r.shown.IsZero() && !r.reread.IsZero() }
 
 // hold takes a message that is not known.
 func (r *recovery) hold(m arrival) {

@@ -24,7 +24,7 @@ var lastID = ulid.ULID{
 
 // due tells whether there is something to ask for.
 func (r *recovery) due() bool {
-	return r.want != wantNothing || !r.cursor.IsZero() || r.phase != phaseNew && !r.reread.IsZero()
+	return r.want != wantNothing || !r.cursor.IsZero() || r.phase != phaseNew && r.rereads()
 }
 
 // ask begins what is due and returns it. The answers go to newest, rereadPage and
@@ -43,7 +43,7 @@ func (r *recovery) ask(now time.Time) query {
 		r.want = wantNothing
 		return query{newest: true}
 	}
-	q := query{page: !r.reread.IsZero(), before: r.reread}
+	q := query{page: r.rereads(), before: r.reread}
 	r.asked = q.page
 	if !r.cursor.IsZero() {
 		q.sync, q.after = true, r.cursor

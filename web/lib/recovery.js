@@ -187,12 +187,12 @@ export class Recovery {
 
   /** Whether there is something to ask for. */
   get due() {
-    return this.#want !== NOTHING || this.#cursor !== "" || (this.phase !== "new" && this.#reread !== "");
+    return this.#want !== NOTHING || this.#cursor !== "" || (this.phase !== "new" && this.rereading);
   }
 
   /** Whether shown messages have to be read again. */
   get rereading() {
-    return this.#reread !== "";
+    return this.#shown !== "" && this.#reread !== "";
   }
 
   /**
@@ -211,7 +211,7 @@ export class Recovery {
     }
     /** @type {Query} */
     const query = {};
-    this.#asked = this.#reread !== "";
+    this.#asked = this.rereading;
     if (this.#asked) query.page = this.#reread;
     if (this.#cursor) {
       query.sync = this.#cursor;
@@ -363,9 +363,8 @@ export class Recovery {
     if (this.phase === "live") this.phase = "behind";
   }
 
-  /** Wants the shown messages to be read again. */
+  /** Wants the shown messages to be read again: at once, or as soon as there are any. */
   #readAgain() {
-    if (!this.#shown) return;
     this.#reread = LAST_ID;
     this.#pages = 0;
     this.#asked = false;
