@@ -279,6 +279,9 @@ func BenchmarkMemory(b *testing.B) {
 func BenchmarkPutsAt(b *testing.B) {
 	for _, size := range []int64{10_000, 1_000_000} {
 		b.Run(strconv.FormatInt(size, 10), func(b *testing.B) {
+			if testing.Short() && size > 10_000 {
+				b.Skip("a million items take a minute")
+			}
 			f := start(b, dynamodb.Options{})
 			f.fill(b, 0, size)
 			debug.FreeOSMemory()
@@ -292,12 +295,12 @@ func BenchmarkPutsAt(b *testing.B) {
 }
 
 // BenchmarkStart is the time until an engine with many stream records in its file has
-// opened, and until the oldest of each shard can be read. STREAMROOM_RECORDS is how many,
-// a million if it is not set.
+// opened, and until the oldest of each shard can be read: of a million, or with -short of
+// 10,000.
 func BenchmarkStart(b *testing.B) {
 	records := int64(1_000_000)
-	if set, err := strconv.ParseInt(os.Getenv("STREAMROOM_RECORDS"), 10, 64); err == nil {
-		records = set
+	if testing.Short() {
+		records = 10_000
 	}
 	o := dynamodb.Options{Path: filepath.Join(b.TempDir(), "data.db")}
 	e, err := dynamodb.Open(b.Context(), o)
