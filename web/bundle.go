@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"path/filepath"
+	"strings"
 
 	"github.com/evanw/esbuild/pkg/api"
 )
@@ -13,12 +15,16 @@ import (
 // browsers don't read, and beside each its source map, as NAME.map. Imports are relative.
 // It fails where one of them is missing, or is no JavaScript or CSS.
 func bundle(files fs.FS, entries ...string) (map[string][]byte, error) {
+	root, err := filepath.Abs("/") // has a drive on Windows, without which esbuild takes no path as absolute
+	if err != nil {
+		return nil, fmt.Errorf("find the root: %w", err)
+	}
 	built := api.Build(api.BuildOptions{
 		EntryPoints:       entries,
 		Plugins:           []api.Plugin{from(files)},
-		Outdir:            "/",
-		Outbase:           "/",
-		AbsWorkingDir:     "/",
+		Outdir:            root,
+		Outbase:           root,
+		AbsWorkingDir:     root,
 		Bundle:            true,
 		Format:            api.FormatESModule,
 		Target:            api.ESNext, // what the sources are written for
@@ -32,9 +38,15 @@ func bundle(files fs.FS, entries ...string) (map[string][]byte, error) {
 	}
 	bundled := make(map[string][]byte)
 	for _, f := range built.OutputFiles {
-		bundled[f.Path[1:]] = f.Contents
+		bundled[nameOf(root, f.Path)] = f.Contents
 	}
 	return bundled, nil
+}
+
+// nameOf returns the name, with slashes, of a file by its path in root, which ends in a
+// separator. Paths may be of Windows on any system.
+func nameOf(root, file string) string {
+	return strings.TrimPrefix(strings.ReplaceAll(file, `\`, "/"), strings.ReplaceAll(root, `\`, "/"))
 }
 
 // from has esbuild read from files in place of the disk.

@@ -46,3 +46,16 @@ func TestBundle(t *testing.T) {
 		}
 	}
 }
+
+func TestNameOf(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ root, path string }{
+		{"/", "/app/app.js"},
+		{`C:\`, `C:\app\app.js`},
+		{`\\server\share\`, `\\server\share\app\app.js`},
+	} {
+		if got := nameOf(c.root, c.path); got != "app/app.js" {
+			t.Errorf("%s in %s: got %q", c.path, c.root, got)
+		}
+	}
+}
