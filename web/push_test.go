@@ -41,7 +41,7 @@ const subscribing = `{
 			endpoint: of.endpoint,
 			options: { applicationServerKey: bytes(of.key).buffer },
 			toJSON: () => ({ endpoint: of.endpoint, expirationTime: null, keys: of.keys }),
-			unsubscribe: async () => { localStorage.removeItem("stand-in"); return true; },
+			unsubscribe: async () => { if (localStorage.getItem("stand-in stays")) throw new DOMException("it stays", "NetworkError"); localStorage.removeItem("stand-in"); return true; },
 		};
 	};
 	PushManager.prototype.getSubscription = async () => held();
@@ -72,12 +72,32 @@ const showing = `{
 func openSubscribing(t testing.TB, url string) *page {
 	t.Helper()
 	p := openPage(t, url+"/app/icon.svg")
+	p.subscribing(url)
+	return p
+}
+
+// besideSubscribing opens another tab of the browser, which can subscribe too.
+func (p *page) besideSubscribing(url, user string) *page {
+	p.t.Helper()
+	ctx, cancel := chromedp.NewContext(p.ctx)
+	p.t.Cleanup(cancel)
+	other := &page{t: p.t, ctx: ctx}
+	if err := chromedp.Do(ctx); err != nil {
+		p.t.Fatal(err)
+	}
+	other.subscribing(url)
+	other.signIn(user)
+	return other
+}
+
+// subscribing opens the page in a tab that can subscribe.
+func (p *page) subscribing(url string) {
+	p.t.Helper()
 	p.run(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
 		_, err := cdp.Call(ctx, t, cdppage.AddScriptToEvaluateOnNewDocument, cdppage.AddScriptToEvaluateOnNewDocumentParams{Source: subscribing})
 		return err
 	}))
 	p.run(chromedp.Navigate(url + "/"))
-	return p
 }
 
 // leaves leaves the dialog that is open.
@@ -204,6 +224,12 @@ func (f *fake) subscribed(user string) (endpoints string) {
 	return endpoints
 }
 
+// held waits until the browser has the subscription of this endpoint; "" for none.
+func held(p *page, endpoint string) {
+	p.t.Helper()
+	p.until(fmt.Sprintf(`(JSON.parse(localStorage.getItem("stand-in"))?.endpoint ?? "") === %q`, endpoint))
+}
+
 func vapidKey(b byte) string {
 	return base64.RawURLEncoding.EncodeToString(append([]byte{4}, slices.Repeat([]byte{b}, 64)...))
 }
@@ -301,10 +327,6 @@ func TestPushes_AnotherUserOfTheBrowser(t *testing.T) {
 	f := newFake(t)
 	f.with(func() { f.pushKey = vapidKey(1) })
 	const first, second, third = "https://push.example.com/0", "https://push.example.com/1", "https://push.example.com/2"
-	held := func(p *page, endpoint string) {
-		t.Helper()
-		p.until(fmt.Sprintf(`(JSON.parse(localStorage.getItem("stand-in"))?.endpoint ?? "") === %q`, endpoint))
-	}
 	p := openSubscribing(t, f.URL)
 	next := func(user string) {
 		t.Helper()
@@ -337,6 +359,79 @@ func TestPushes_AnotherUserOfTheBrowser(t *testing.T) {
 	p.run(chromedp.Reload())
 	p.until(`document.querySelector("[data-testid=room-item]") !== null`)
 	held(p, third)
+}
+
+// Where two users are signed in, in two tabs of a browser, only the tab of the one who has
+// its subscription shows pushes as on, tells the worker, and ends them.
+func TestPushes_TwoUsersInTwoTabs(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.with(func() { f.pushKey = vapidKey(1) })
+	const first, second, third, fourth = "https://push.example.com/0", "https://push.example.com/1", "https://push.example.com/2", "https://push.example.com/3"
+	isOn := func(p *page, want bool) {
+		t.Helper()
+		p.settings()
+		if on := eval[bool](p, `document.querySelector("[data-testid=notify-push]").checked`); on != want {
+			t.Errorf("pushes are on: %t, want %t", on, want)
+		}
+		p.leaves()
+	}
+	alice := openSubscribing(t, f.URL)
+	alice.signIn("alice")
+	alice.switchPush()
+	held(alice, first)
+	isOn(alice, true)
+
+	// Bob has not chosen them, and gets none of alice's.
+	bob := alice.besideSubscribing(f.URL, "bob")
+	held(alice, "")
+	isOn(alice, false)
+	alice.switchPush()
+	held(alice, second)
+	isOn(alice, true)
+
+	// Both chose them, bob last.
+	bob.switchPush()
+	held(bob, third)
+	isOn(bob, true)
+	isOn(alice, false)
+	alice.do(`
+		globalThis.told = 0;
+		const open = caches.open.bind(caches);
+		caches.open = (name) => { globalThis.told++; return open(name); };
+		globalThis.away = true;
+		document.dispatchEvent(new Event("visibilitychange"));
+	`)
+	if told := eval[int](alice, `globalThis.told`); told != 0 {
+		t.Errorf("alice's tab told bob's worker %d times", told)
+	}
+	alice.do(`globalThis.away = false; document.dispatchEvent(new Event("visibilitychange"))`)
+	alice.click("signout")
+	alice.until(`document.activeElement?.dataset.testid === "signin-name"`)
+	held(bob, third)
+	isOn(bob, true)
+	if bobs := f.subscribed("bob"); bobs != third {
+		t.Errorf("bob has %s", bobs)
+	}
+
+	// What the browser fails to end is not handed in as alice's.
+	alice.do(`localStorage.setItem("stand-in stays", "yes")`)
+	alice.run(chromedp.Reload())
+	alice.signIn("alice")
+	alice.settings()
+	alice.click("notify-push")
+	alice.click("profile-save")
+	alice.until(`document.getElementById("profile-problem").textContent.includes("another user")`)
+	held(alice, third)
+	if alices := f.subscribed("alice"); strings.Contains(alices, third) {
+		t.Errorf("alice has %s, of which the last one is bob's", alices)
+	}
+	alice.leaves()
+	isOn(alice, false)
+	alice.do(`localStorage.removeItem("stand-in stays")`)
+	alice.switchPush()
+	held(alice, fourth)
+	isOn(alice, true)
 }
 
 // The policy lets the page register its own worker, and no other script.

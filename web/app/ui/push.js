@@ -81,12 +81,13 @@ export class Pushes {
         ended = true;
         this.#ending = this.#end(undefined); // of who used the browser before and did not sign out
       }
-      if (!this.isOn) return;
+      if (!this.#isAllowed) return;
       if (due && !done) {
         due = false;
         this.#subscribe(chat).then(
           () => {
             done = true;
+            void this.tell(); // what the worker knew is gone, if the subscription was another user's
           },
           () => {},
         );
@@ -104,9 +105,9 @@ export class Pushes {
     this.#look();
   }
 
-  /** Whether the user has switched pushes on in this browser, which allows them still. */
+  /** Whether this browser has the user's pushes: they switched them on, and no other user did since. */
   get isOn() {
-    return this.#isChosen && globalThis.Notification?.permission === "granted";
+    return this.#isAllowed && this.#isOwner;
   }
 
   /** @returns {Promise<boolean>} whether they can be switched on: by this browser, and by the server */
@@ -142,12 +143,12 @@ export class Pushes {
     }
   }
 
-  /** Ends the user's pushes in this browser. */
+  /** Ends the user's pushes in this browser; those of another user, in another tab, stay. */
   async switchOff() {
     const chat = this.#chat;
-    const wasOn = this.#isChosen;
+    const wasOwner = this.#isOwner;
     tried(() => localStore()?.removeItem(this.#place));
-    if (wasOn) await this.#end(chat);
+    if (wasOwner) await this.#end(chat);
   }
 
   /**
@@ -188,6 +189,16 @@ export class Pushes {
     return tried(() => localStore()?.getItem(this.#place)) === "on";
   }
 
+  /** Whether the user has switched pushes on in this browser, which allows them still. */
+  get #isAllowed() {
+    return this.#isChosen && globalThis.Notification?.permission === "granted";
+  }
+
+  /** Whether the browser's subscription, if it has one, is the user's: another tab may change that. */
+  get #isOwner() {
+    return this.#chat !== undefined && tried(() => localStore()?.getItem(OWNER)) === this.#chat.userId;
+  }
+
   get #place() {
     return `streamroom push ${encodeURIComponent(this.#chat?.userId ?? "")}`;
   }
@@ -199,6 +210,7 @@ export class Pushes {
 
   /**
    * Subscribes with the server's key, if that was not done, and hands the subscription in.
+   * Rejects with a Failure where another user's subscription can't be ended.
    * @param {Streamroom} chat
    */
   async #subscribe(chat) {
@@ -207,7 +219,12 @@ export class Pushes {
     if (!key) throw new Failure("not_found", "The server sends no notifications any more.");
     // Another one's goes on at the server, and its pushes would be shown to this user.
     const owner = tried(() => localStore()?.getItem(OWNER));
-    if (owner !== chat.userId) await this.#end(undefined);
+    if (owner !== chat.userId) {
+      await this.#end(undefined);
+      const left = await navigator.serviceWorker.getRegistration(WORKER);
+      if (await left?.pushManager.getSubscription())
+        throw new Failure("another_user", "The browser could not end another user’s notifications. Try again.");
+    }
     tried(() => localStore()?.setItem(OWNER, chat.userId));
     const url = trusted?.createScriptURL(WORKER) ?? WORKER;
     const registration = await navigator.serviceWorker.register(url, { updateViaCache: "none" });
