@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
+	"time"
 
 	"github.com/streamroom/streamroom/client"
 	"github.com/streamroom/streamroom/test/rig"
@@ -348,7 +350,7 @@ func (d *device) holds(ctx context.Context) (got holdings, err error) {
 func (r *run) reader(user string) (*client.Client, error) {
 	if r.readers[user] == nil {
 		c, err := client.New(client.Options{
-			WebSocketURL: r.host.WebSocketURL(), APIURL: r.host.APIURL(), HTTPClient: r.direct,
+			WebSocketURL: r.host.WebSocketURL(), APIURL: r.host.APIURL(), HTTPClient: &http.Client{Transport: patient{r}},
 			Token: func(ctx context.Context) (string, error) {
 				return rig.SignIn(ctx, r.direct, r.host.URL(), user, tokenLife)
 			},
@@ -359,4 +361,27 @@ func (r *run) reader(user string) (*client.Client, error) {
 		r.readers[user] = c
 	}
 	return r.readers[user], nil
+}
+
+// patient makes requests again that the user's limit refused: who judges reads more than
+// people do.
+type patient struct{ run *run }
+
+func (p patient) RoundTrip(request *http.Request) (*http.Response, error) {
+	for {
+		resp, err := p.run.direct.Transport.RoundTrip(request)
+		if err != nil || resp.StatusCode != http.StatusTooManyRequests {
+			return resp, err
+		}
+		_ = resp.Body.Close() // the status says all
+		if !p.run.pause(request.Context(), time.Second) {
+			return nil, request.Context().Err()
+		}
+		request = request.Clone(request.Context())
+		if request.GetBody != nil {
+			if request.Body, err = request.GetBody(); err != nil {
+				return nil, err
+			}
+		}
+	}
 }

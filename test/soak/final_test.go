@@ -1,9 +1,13 @@
 package main
 
 import (
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+
+	"github.com/jonboulle/clockwork"
 
 	"github.com/streamroom/streamroom/client"
 )
@@ -168,4 +172,28 @@ func TestReactions_OvertakenAfterAnAbsence(t *testing.T) {
 			t.Errorf("%s: %+v, want those of version 3, and %q", name, got, test.want)
 		}
 	}
+}
+
+func TestReader_WaitsForItsUsersLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var bodies []string
+		direct := &http.Client{Transport: transport(func(r *http.Request) (*http.Response, error) {
+			body, err := readBody(r)
+			bodies = append(bodies, string(body))
+			status := http.StatusTooManyRequests
+			if len(bodies) == 3 {
+				status = http.StatusOK
+			}
+			return &http.Response{StatusCode: status, Body: http.NoBody, Request: r}, err
+		})}
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://127.0.0.1/sync", strings.NewReader("{}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := patient{&run{config: Config{Clock: clockwork.NewRealClock()}, direct: direct}}.RoundTrip(request)
+		if err != nil || resp.StatusCode != http.StatusOK || !slices.Equal(bodies, []string{"{}", "{}", "{}"}) {
+			t.Errorf("%+v, %v after the bodies %q; want the third answer to the same request", resp, err, bodies)
+		}
+		_ = resp.Body.Close() // it is empty
+	})
 }

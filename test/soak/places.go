@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"time"
 
 	"github.com/streamroom/streamroom/client"
-	"github.com/streamroom/streamroom/shared/chat"
 )
 
 // Places: some rooms are public, and have one, which changes now and then. Each has some of
@@ -101,9 +99,6 @@ func (d *days) checkPlaces(ctx context.Context) error {
 	}
 	for _, room := range d.placed() {
 		for i := range placesOfRoom {
-			if !d.pause(ctx, time.Second/chat.ReadRate) { // as often as a user may
-				return ctx.Err()
-			}
 			n := room.index*placesOfRoom + i
 			asking, cancel := d.timeout(ctx)
 			at := placeOf(n)
