@@ -64,7 +64,7 @@ type unindexed struct {
 
 // toIndex returns the members whom the events of a broadcast have put into the index.
 func (b *broadcast) toIndex() []unindexed {
-	if b.err != nil || len(b.audience.unlisted) == 0 || b.events.replay != "" { // a replayed room was busy then
+	if b.err != nil || len(b.audience.unlisted) == 0 {
 		return nil
 	}
 	large, lease := true, IndexLease
@@ -72,7 +72,8 @@ func (b *broadcast) toIndex() []unindexed {
 		large, lease = false, chat.BusyLease
 	}
 	for _, m := range b.events.messages {
-		if Indexes(m.ID, large) && (large || b.snapshot.busy(m)) {
+		// A replayed room was busy then. Slices, which are large, come from a run each.
+		if Indexes(m.ID, large) && (large || b.events.replay == "" && b.snapshot.busy(m)) {
 			users := b.audience.unlisted
 			return []unindexed{{b.events.roomID, users[:min(IndexAtOnce, len(users))], lease}}
 		}
