@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
-	"mime/multipart"
 	"net/http"
 	"slices"
 	"strings"
@@ -156,7 +154,7 @@ func (c *chatter) attach(from, to *rig.Socket, room string) {
 	}
 	var link wire.Download
 	c.api(to.User, http.MethodGet, path+"/"+announced.AttachmentID+"?redirect=false", nil, http.StatusOK, &link)
-	if body := c.direct(http.MethodGet, link.URL, "", nil, http.StatusOK); body != content {
+	if body := c.download(link.URL); body != content {
 		c.t.Errorf("%s downloaded %q", to.User, body)
 	}
 	c.api("mallory", http.MethodGet, path+"/"+announced.AttachmentID, nil, http.StatusForbidden, nil)
@@ -168,43 +166,31 @@ func (c *chatter) attach(from, to *rig.Socket, room string) {
 func (c *chatter) upload(form wire.Upload, content string) {
 	c.t.Helper()
 	c.inRole(call{action: putObject, resource: bucketARN(attachmentsBucket + "/" + form.Fields["key"])})
-	var body bytes.Buffer
-	w := multipart.NewWriter(&body)
-	for name, value := range form.Fields {
-		_ = w.WriteField(name, value) // a buffer takes all
+	if status := c.server.Upload(form, []byte(content)); status != http.StatusNoContent {
+		c.t.Fatalf("the upload answered %d, want %d", status, http.StatusNoContent)
 	}
-	part, err := w.CreateFormFile("file", "tea.png")
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	_, _ = io.WriteString(part, content)
-	_ = w.Close()
-	c.direct(http.MethodPost, form.URL, w.FormDataContentType(), &body, http.StatusNoContent)
 }
 
-// direct makes a request to the bucket, without a token.
-func (c *chatter) direct(method, url, contentType string, body io.Reader, want int) string {
+// download follows a link to the bucket, without a token.
+func (c *chatter) download(link string) string {
 	c.t.Helper()
-	r, err := http.NewRequestWithContext(c.t.Context(), method, url, body)
+	r, err := http.NewRequestWithContext(c.t.Context(), http.MethodGet, link, nil)
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	if method == http.MethodGet {
-		calls, err := callsOf(r, nil)
-		if err != nil {
-			c.t.Fatal(err)
-		}
-		c.inRole(calls...)
+	calls, err := callsOf(r, nil)
+	if err != nil {
+		c.t.Fatal(err)
 	}
-	r.Header.Set("Content-Type", contentType)
+	c.inRole(calls...)
 	response, err := http.DefaultClient.Do(r)
 	if err != nil {
 		c.t.Fatal(err)
 	}
 	defer response.Body.Close()
 	answer, err := io.ReadAll(response.Body)
-	if err != nil || response.StatusCode != want {
-		c.t.Fatalf("%s %s answered %d %s, %v; want %d", method, r.URL.Path, response.StatusCode, answer, err, want)
+	if err != nil || response.StatusCode != http.StatusOK {
+		c.t.Fatalf("GET %s answered %d %s, %v; want %d", r.URL.Path, response.StatusCode, answer, err, http.StatusOK)
 	}
 	return string(answer)
 }

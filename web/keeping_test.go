@@ -18,15 +18,21 @@ import (
 // and signs in there.
 func (p *page) beside(url, user string) *page {
 	p.t.Helper()
-	ctx, cancel := chromedp.NewContext(p.ctx)
-	p.t.Cleanup(cancel)
-	other := &page{t: p.t, ctx: ctx}
-	if err := chromedp.Do(ctx); err != nil {
-		p.t.Fatal(err)
-	}
+	other := p.tab()
 	other.run(chromedp.Navigate(url + "/"))
 	other.signIn(user)
 	return other
+}
+
+// tab opens another tab of the same browser.
+func (p *page) tab() *page {
+	p.t.Helper()
+	ctx, cancel := chromedp.NewContext(p.ctx)
+	p.t.Cleanup(cancel)
+	if err := chromedp.Do(ctx); err != nil {
+		p.t.Fatal(err)
+	}
+	return &page{t: p.t, ctx: ctx}
 }
 
 // disconnect takes the connections away until the fake is up again.

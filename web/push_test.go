@@ -79,12 +79,7 @@ func openSubscribing(t testing.TB, url string) *page {
 // besideSubscribing opens another tab of the browser, which can subscribe too.
 func (p *page) besideSubscribing(url, user string) *page {
 	p.t.Helper()
-	ctx, cancel := chromedp.NewContext(p.ctx)
-	p.t.Cleanup(cancel)
-	other := &page{t: p.t, ctx: ctx}
-	if err := chromedp.Do(ctx); err != nil {
-		p.t.Fatal(err)
-	}
+	other := p.tab()
 	other.subscribing(url)
 	other.signIn(user)
 	return other

@@ -161,6 +161,17 @@ func gatedServer(t *testing.T) (*gate, *local.Server) {
 	return g, s.Server
 }
 
+// uploading has alice upload a film to a room that bob is in, of which a part has gone.
+func uploading(t *testing.T) (g *gate, s *local.Server, alice, bob *page) {
+	t.Helper()
+	g, s = gatedServer(t)
+	alice, bob = inRoom(t, s.URL(), "alice"), inRoom(t, s.URL(), "bob")
+	g.hold(uploadsBegin)
+	alice.film()
+	alice.underway()
+	return g, s, alice, bob
+}
+
 // objects are the keys of all files that a server has.
 func objectsOf(t *testing.T, s *local.Server) []string {
 	t.Helper()
@@ -211,11 +222,7 @@ func (p *page) partFilled(look string) {
 // While a file uploads the page shows how far it is, and a message waits for it.
 func TestAnUploadShowsHowFarItIs(t *testing.T) {
 	t.Parallel()
-	g, s := gatedServer(t)
-	alice, bob := inRoom(t, s.URL(), "alice"), inRoom(t, s.URL(), "bob")
-	g.hold(uploadsBegin)
-	alice.film()
-	alice.underway()
+	g, _, alice, bob := uploading(t)
 	if label := eval[string](alice, `document.querySelector("[data-testid=upload] progress").ariaLabel`); label != "Upload of film.mov" {
 		t.Errorf("the bar is called %q", label)
 	}
@@ -244,11 +251,7 @@ func TestAnUploadShowsHowFarItIs(t *testing.T) {
 // An upload that is given up ends at once: nothing of it is stored or sent.
 func TestAnUploadIsGivenUp(t *testing.T) {
 	t.Parallel()
-	g, s := gatedServer(t)
-	alice, bob := inRoom(t, s.URL(), "alice"), inRoom(t, s.URL(), "bob")
-	g.hold(uploadsBegin)
-	alice.film()
-	alice.underway()
+	g, s, alice, bob := uploading(t)
 	alice.do(`document.querySelector("[data-testid=upload-remove]").focus()`)
 	alice.enter(0)
 	alice.uploads()
@@ -291,11 +294,7 @@ func TestAnUploadIsGivenUp(t *testing.T) {
 func TestAnUploadIsTriedAgainAfterAReconnect(t *testing.T) {
 	t.Parallel()
 	losesNetwork(t)
-	g, s := gatedServer(t)
-	alice, bob := inRoom(t, s.URL(), "alice"), inRoom(t, s.URL(), "bob")
-	g.hold(uploadsBegin)
-	alice.film()
-	alice.underway()
+	g, s, alice, bob := uploading(t)
 	alice.send("The film")
 	alice.cutOff()
 	g.cut()

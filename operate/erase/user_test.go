@@ -1,10 +1,7 @@
 package erase_test
 
 import (
-	"bytes"
 	"encoding/json"
-	"io"
-	"mime/multipart"
 	"net/http"
 	"testing"
 	"time"
@@ -62,29 +59,8 @@ func (l *life) attach(room string) string {
 	var announced wire.AnnouncedAttachment
 	content := "a file of " + text
 	l.call(user, http.MethodPost, "/rooms/"+room+"/attachments", wire.AttachmentRequest{Name: text + ".txt", ContentType: "text/plain", Size: int64(len(content))}, &announced)
-	var body bytes.Buffer
-	form := multipart.NewWriter(&body)
-	for field, value := range announced.Upload.Fields {
-		_ = form.WriteField(field, value)
-	}
-	part, err := form.CreateFormFile("file", "ignored")
-	if err != nil {
-		l.w.T.Fatal(err)
-	}
-	_, _ = io.WriteString(part, content)
-	_ = form.Close()
-	r, err := http.NewRequestWithContext(l.w.T.Context(), http.MethodPost, announced.Upload.URL, &body)
-	if err != nil {
-		l.w.T.Fatal(err)
-	}
-	r.Header.Set("Content-Type", form.FormDataContentType())
-	response, err := http.DefaultClient.Do(r)
-	if err != nil {
-		l.w.T.Fatal(err)
-	}
-	_ = response.Body.Close()
-	if response.StatusCode != http.StatusNoContent {
-		l.w.T.Fatalf("upload: %s", response.Status)
+	if status := l.w.Upload(announced.Upload, []byte(content)); status != http.StatusNoContent {
+		l.w.T.Fatalf("upload: %d", status)
 	}
 	return announced.AttachmentID
 }

@@ -29,8 +29,8 @@ type admission struct {
 }
 
 // admit takes one send, of some weight over time, out of the limits of a connection's user.
-// Beside that it runs check, if it is not nil, for that user. A user who is remembered takes one round trip,
-// another one two.
+// Beside that it runs check, if it is not nil, for that user. A user who is remembered
+// takes one round trip, another one two.
 func (a *admission) admit(ctx context.Context, connectionID string, weight int, check func(userID string) error) error {
 	userID, warm := a.users.get(connectionID)
 	if !warm {

@@ -17,9 +17,10 @@ func (d *device) openClient(ctx context.Context) error {
 	if d.run.config.Token != nil {
 		token = d.run.config.Token(token)
 	}
-	var at clockwork.Clock = clock{clockwork.NewRealClock(), d.clockOffset}
+	own := clock{clockwork.NewRealClock(), d.clockOffset}
+	var at clockwork.Clock = own
 	if d.tab != nil {
-		at = tabClock{clock{clockwork.NewRealClock(), d.clockOffset}, d.tab}
+		at = tabClock{own, d.tab}
 	}
 	c, err := client.New(client.Options{
 		WebSocketURL: d.run.host.WebSocketURL(), APIURL: d.run.host.APIURL(), Backlog: backlog, HTTPClient: d.http, Token: token,
