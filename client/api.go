@@ -107,7 +107,7 @@ func (c *Client) ShareRoom(ctx context.Context, roomID string, public bool) (Roo
 	return room, err
 }
 
-// RetainRoom bounds for how many days messages are kept that are sent to a group from now
+// RetainRoom sets how many days messages are kept that are sent to a group from now
 // on, at most the deployment's; 0 is no bound of the room's own. Only an owner may.
 func (c *Client) RetainRoom(ctx context.Context, roomID string, days int) (Room, error) {
 	var room Room
@@ -239,7 +239,7 @@ func NowMentioning(userIDs ...string) EditOption {
 }
 
 // Edit gives a message of the user's new content. An *Error with CodeNotFound
-// says that it was deleted, or that it was to mention who is no member.
+// says that it was deleted, or that it was to mention someone who is no member.
 func (c *Client) Edit(ctx context.Context, roomID, messageID, content string, options ...EditOption) (HistoryMessage, error) {
 	var m HistoryMessage
 	change := wire.EditRequest{Content: content}

@@ -42,7 +42,7 @@ type Deleted struct {
 }
 
 // Read says that a user has read a room's messages after From, up to UpTo. From is
-// empty for who was there from the beginning. In rooms of more than
+// empty for members who were there from the beginning. In rooms of more than
 // 20 members only the user's own reads, from other devices, are reported. It may
 // come twice, and late: the greatest UpTo counts. One with the same UpTo again says
 // that the user has read what was stored behind it since, see [Message].Late.
@@ -85,7 +85,7 @@ type Typing struct {
 
 // Presence says that a user who shares a room of at most 20 members has come online, or
 // has gone, as of a time in ms: of two the greater At counts. LastSeenAt is when who has
-// gone was last there, 0 if they hide it. Who reconnects may seem gone for a moment: wait
+// gone was last there, 0 if they hide it. A user who reconnects may seem gone for a moment: wait
 // some seconds before you show it. What was missed while there was no connection is not
 // told later; Client.Room has who is online.
 type Presence struct {

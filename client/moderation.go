@@ -70,7 +70,7 @@ func (c *Client) Unban(ctx context.Context, roomID, userID string) error {
 	return c.call(ctx, http.MethodDelete, roomPath(roomID)+"/bans?"+userQuery(userID), nil, nil)
 }
 
-// Bans reads one page of who is banned from a room: the first one for an empty cursor,
+// Bans reads one page of the users banned from a room: the first one for an empty cursor,
 // then the one that the cursor of the last answer points at. Owners and moderators only.
 //
 // Errors: *Error.

@@ -397,7 +397,7 @@ func TestSendEndsWithContext(t *testing.T) {
 	}{
 		{"no connection", false, false},
 		{"no answer", true, false},
-		{"refused for ever", true, true},
+		{"refused forever", true, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			bubble(t, func(r *rig) {

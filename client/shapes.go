@@ -36,7 +36,7 @@ type RoomRequest = wire.RoomRequest
 //	Type        string // "group" or "dm"
 //	MemberCount int
 //	Visibility  string       // "public", or empty: private
-//	RetentionDays int        // for how long messages are kept that are sent now; 0: for ever
+//	RetentionDays int        // how long new messages are kept; 0: forever
 //	Place       *Place       // where it meets, given by Client.Room only; nil: nowhere
 //	Role        string       // one's own, "owner", "moderator" or "member", given by Client.Room only, as the next two
 //	MutedUntil  int64        // ms since 1970, from when one may speak; 0: one is not muted
@@ -85,8 +85,8 @@ type NearbyRoom = wire.NearbyRoom
 //	ReadSince   string // as Read.Since
 //	ReadKnown   string // as Read.Known
 //	DisplayName string // empty: they have none
-//	Online      bool   // in rooms of at most 20 members, of who doesn't hide it
-//	LastSeenAt  int64  // ms since 1970, of who is not online; 0: not known
+//	Online      bool   // in rooms of at most 20 members, unless the user hides it
+//	LastSeenAt  int64  // ms since 1970, if not online; 0: not known
 type RoomMember = wire.RoomMember
 
 // RoomList is one page of the user's rooms:
@@ -115,8 +115,8 @@ type RoomSummary = wire.RoomSummary
 //
 //	UserID      string
 //	DisplayName string // empty: none
-//	Online      bool   // of who doesn't hide it
-//	LastSeenAt  int64  // ms since 1970, of who is not online; 0: not known
+//	Online      bool   // unless the user hides it
+//	LastSeenAt  int64  // ms since 1970, if not online; 0: not known
 type Person = wire.Person
 
 // LastMessage is the beginning of a room's newest message:
@@ -205,7 +205,7 @@ type RoomPresence = wire.RoomPresence
 //
 //	UserID     string
 //	Online     bool
-//	LastSeenAt int64 // ms since 1970, of who is not online
+//	LastSeenAt int64 // ms since 1970, if not online
 type Sighting = wire.Sighting
 
 // History is one page of a room's messages:

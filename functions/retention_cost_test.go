@@ -25,7 +25,7 @@ func TestSendMessage_BudgetOfRetention(t *testing.T) {
 				}
 				m.must(m.store.RetainMembers(m.t.Context(), room, 7))
 				if diff := cmp.Diff(plain, say()); diff != "" {
-					t.Errorf("(-for ever +for a week):\n%s", diff)
+					t.Errorf("(-kept forever +kept for a week):\n%s", diff)
 				}
 				got := m.newestMessage()
 				if want := (got.SentAt + 7*24*60*60*1000 + 999) / 1000 * 1000; got.ExpiresAt != want {

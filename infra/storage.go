@@ -57,7 +57,7 @@ const (
 	deleteObject = "s3:DeleteObject"
 )
 
-// objectGrants lists what each function does with attachments. Who has a form or a link
+// objectGrants lists what each function does with attachments. A user who has a form or a link
 // of the function api acts in its role; it stores messages, too, and then copies uploads
 // as sendmessage does.
 var objectGrants = map[string][]objectGrant{

@@ -77,7 +77,7 @@ type Config struct {
 	// "allow" those that could not be reviewed are stored.
 	Review, ReviewFailure string
 
-	// RetentionDays is for how many days messages are kept; 0 is for ever.
+	// RetentionDays is how many days new messages are kept; 0 keeps them forever.
 	RetentionDays int
 
 	// Services are the names of those that get tokens of their own; nil is DefaultServices.

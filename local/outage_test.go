@@ -230,7 +230,7 @@ func TestAConsumerThatRunsOutOfTime(t *testing.T) {
 	b.set(func() { b.invoke = nil })
 	rig.Eventually(t, "the invocation is ended, and its records come again", func() bool {
 		clock.Advance(500 * time.Millisecond)
-		// Bob may have asked for it before: what hangs would hang for ever once the clock stands.
+		// Bob may have asked for it before: what hangs would hang forever once the clock stands.
 		return len(bob.contents(room)) == 3 && hanging.Load() == 0
 	})
 	bob.has(room, "before", "first", "second")

@@ -69,7 +69,7 @@ func TestPush_ReachesWhoIsOffline(t *testing.T) {
 		t.Errorf("/events is answered with %d: no one asked for events", status)
 	}
 
-	// Who has ended it gets none any more.
+	// A user who has ended it gets none any more.
 	if got := s.API("bob", http.MethodDelete, "/me/push", wire.PushEndpoint{Endpoint: bobs.Endpoint}, nil); got != http.StatusNoContent {
 		t.Errorf("the end is answered with %d", got)
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/streamroom/streamroom/shared/wire"
 )
 
-// Reports are for who moderates the room, in pages, until they are dismissed.
+// Reports are for those who moderate the room, in pages, until they are dismissed.
 func TestReports(t *testing.T) {
 	s := newStaff(t)
 	for _, by := range []string{"paul", "tina", "mara"} {

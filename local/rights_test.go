@@ -126,7 +126,7 @@ func TestBan(t *testing.T) {
 		t.Errorf("pia does not come back: %s", code)
 	}
 	pia.ExpectIn(s.RoomID, wire.TypeMemberJoined)
-	// Who was banned in their absence is back, and a ban that is made again ends nothing.
+	// A user banned in their absence is back, and a ban that is made again ends nothing.
 	s.Ask("mara", http.MethodPut, "/bans?userId=bert", wire.BanRequest{})
 	s.Sockets["bert"].Write(`{"action":"ping"}`)
 	s.Sockets["bert"].Expect(wire.TypePong)

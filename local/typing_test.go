@@ -77,7 +77,7 @@ func TestTypingIsSwitchedOff(t *testing.T) {
 	wantNotes(t, s, 0)
 }
 
-// wantNotes checks how many notes of who types there are.
+// wantNotes checks how many typing notes there are.
 func wantNotes(t *testing.T, s *rig.Rig, want int) {
 	t.Helper()
 	notes := 0
@@ -87,6 +87,6 @@ func wantNotes(t *testing.T, s *rig.Rig, want int) {
 		}
 	}
 	if notes != want {
-		t.Errorf("the table has %d notes of who types, want %d", notes, want)
+		t.Errorf("the table has %d typing notes, want %d", notes, want)
 	}
 }

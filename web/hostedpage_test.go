@@ -167,7 +167,7 @@ func TestSigningInOnTheHostedPage(t *testing.T) {
 	}
 	p.screenshot("hosted")
 
-	// Who goes back is on the page as it was left, and tries again. (The browser of these
+	// A user who goes back is on the page as it was left, and tries again. (The browser of these
 	// tests would load it again.)
 	pool.stay(true)
 	p.click("signin-submit")

@@ -275,7 +275,7 @@ func TestWithoutStorage(t *testing.T) {
 	alice.until(`document.getElementById("account-name").textContent === "bob"`)
 }
 
-// Nothing of who signed out stays in the page: not on the screen, and not behind it.
+// Nothing of a user who signed out stays in the page: not on the screen, and not behind it.
 func TestSigningOutLeavesNothing(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)

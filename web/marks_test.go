@@ -56,13 +56,13 @@ func TestMarkAsUnread(t *testing.T) {
 	alice.until(`document.getElementById("room-name").textContent === "Team"`)
 	alice.unread("general", "3")
 
-	// Who comes back is led there, and has read it.
+	// A user who comes back is led there, and has read it.
 	alice.openRoom("general")
 	alice.until(divided + ` === "3"`)
 	alice.unread("general", "")
 	alice.until(`document.title === "Streamroom"`)
 
-	// So has who answers, and who reads what came since on another device.
+	// So has a user who answers, and one who reads what came since on another device.
 	alice.do(at + `"2").dispatchEvent(new PointerEvent("pointerover", {bubbles: true}))`)
 	alice.click("mark-unread")
 	alice.unread("general", "4")

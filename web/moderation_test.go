@@ -138,7 +138,7 @@ func TestModeration(t *testing.T) {
 	bob.until(`!` + closed + `.hidden`)
 	bob.until(closed + `.hidden && !document.getElementById("composer").hidden`)
 
-	// Who is banned sees that the room is gone, and may be let in again.
+	// A banned user sees that the room is gone, and may be let in again.
 	alice.manage("bob", "ban")
 	alice.click("confirm-yes")
 	bob.until(`document.querySelector("#room-note h3")?.textContent === "This room is no longer yours" && document.getElementById("composer").hidden`)
@@ -147,7 +147,7 @@ func TestModeration(t *testing.T) {
 	alice.until(`document.querySelector("[data-menu=bob]") === null`)
 	alice.do(`document.getElementById("member-name").value = "bob"`)
 	alice.click("member-add")
-	alice.until(`document.getElementById("member-problem").textContent === "Banned from this room. Who moderates it can lift that."`)
+	alice.until(`document.getElementById("member-problem").textContent === "Banned from this room. A moderator can lift that."`)
 	alice.click("bans")
 	alice.until(`document.querySelector("#bans [data-user-id=bob]")?.innerText.includes("By")`)
 	alice.do(`document.querySelector("#bans button").scrollIntoView()`)

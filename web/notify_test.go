@@ -138,7 +138,7 @@ func TestNotifications(t *testing.T) {
 	f.say("dm", "bob", "secret")
 	alice.until(notified + ` === "Bob B.: 1 new message"`)
 
-	// They are asked for by no one else, and are off for who signs in next.
+	// They are asked for by no one else, and are off for the user who signs in next.
 	alice.away("false")
 	alice.click("signout")
 	alice.until(`document.activeElement?.dataset.testid === "signin-name" && ` + notified + ` === ""`)

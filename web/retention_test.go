@@ -38,7 +38,7 @@ func TestRetention(t *testing.T) {
 		alice.do(`document.querySelector("[data-testid=retention-days]").value = "` + days + `"; document.getElementById("retention-form").requestSubmit()`)
 		alice.until(`document.getElementById("retention-problem").textContent === "Choose 1 to 36500 days, or leave it empty."`)
 	}
-	saved("", "Messages are kept for ever.")
+	saved("", "Messages are kept forever.")
 	bob.until(`!` + view + `.checkVisibility()`)
 }
 

@@ -219,7 +219,7 @@ func TestOwnersLookAfterTheirRooms(t *testing.T) {
 	bob.until(`document.querySelector("[data-room-id=team]") === null && location.hash !== "#/room/team"`)
 	alice.until(`document.querySelectorAll("[data-testid=member]").length === 1`)
 
-	// Who is removed while looking sees it.
+	// A user who is removed while looking sees it.
 	f.with(func() { f.rooms["team"].members = append(f.rooms["team"].members, "bob") })
 	f.with(func() { f.tell("team", "bob") })
 	bob.openRoom("team")

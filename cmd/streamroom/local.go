@@ -80,7 +80,7 @@ func (o *localOptions) addTo(cmd *cobra.Command) {
 	flags.StringVar(&o.events, "events", "", "`file` to which events are appended as lines of JSON; they are shown at /events, too")
 	flags.BoolVar(&c.EventContent, "event-content", false, "have events carry what messages say")
 	flags.BoolVar(&c.Push, "push", false, "send Web Push to browsers of users who are offline, by the push services that the browsers name")
-	flags.IntVar(&c.RetentionDays, "retention-days", 0, "for how many `days` messages are kept that are sent from now on; 0 is for ever")
+	flags.IntVar(&c.RetentionDays, "retention-days", 0, "for how many `days` new messages are kept; 0 keeps them forever")
 	flags.StringSliceVar(&c.Services, "service", local.DefaultServices, "`name` of a service that gets tokens of its own, such as a bot; can be repeated")
 	flags.BoolVar(&c.Unthrottled, "unthrottled", false, "lift the limits of requests a second and those per user, for load tests")
 	flags.BoolVar(&o.inMemory, "memory", false, "keep everything in memory; it is lost at the end")
@@ -96,7 +96,7 @@ func (o *localOptions) check() error {
 		}
 	}
 	if c.RetentionDays < 0 || c.RetentionDays > chat.MaxRetentionDays {
-		return cli.Usage(fmt.Errorf("invalid --retention-days %d: want 1 to %d, or 0 for ever", c.RetentionDays, chat.MaxRetentionDays))
+		return cli.Usage(fmt.Errorf("invalid --retention-days %d: want 1 to %d, or 0 to keep messages forever", c.RetentionDays, chat.MaxRetentionDays))
 	}
 	if c.EventContent && o.events == "" && !c.Push {
 		return cli.Usage(errors.New("--event-content needs --events or --push"))

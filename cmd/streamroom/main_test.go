@@ -96,7 +96,7 @@ var usageErrors = map[string]string{
 	"token":                                      `streamroom token: --user or --service is missing; see`,
 	"token --user a --service bot":               `streamroom token: --user and --service exclude each other; see`,
 	"local --review x":                           `streamroom local: invalid --review "x": want a URL such as http://127.0.0.1:9000/; see`,
-	"local --retention-days -1":                  `streamroom local: invalid --retention-days -1: want 1 to 36500, or 0 for ever; see`,
+	"local --retention-days -1":                  `streamroom local: invalid --retention-days -1: want 1 to 36500, or 0 to keep messages forever; see`,
 	"local --review-failure x":                   `streamroom local: invalid --review-failure "x": want allow or deny; see`,
 	"local --sync x":                             `streamroom local: invalid --sync "x": want normal or full; see`,
 	"local --event-content":                      `streamroom local: --event-content needs --events or --push; see`,

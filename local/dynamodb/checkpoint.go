@@ -32,7 +32,7 @@ const (
 // with the first write that finds all of it moved. While writes never pause there is
 // always a rest, so once the log is long they are held for the time that this rest takes.
 // On a busy machine passes may come late: then writes wait for them, so that the log is
-// bounded by what is written and not by who gets the processor.
+// bounded by what is written and not by the scheduler.
 //
 // A pass that fails, as on a full disk, changes nothing: the log stays and grows, and the
 // next pass tries again ("Write-Ahead Logging", sqlite.org).

@@ -28,7 +28,7 @@ type Checkpoints struct {
 	clock clockwork.Clock
 
 	// writing is held while the file is replaced, which waits for the disk; mu is not, so
-	// that no batch waits with it. Who holds both took writing first.
+	// that no batch waits with it. To hold both, take writing first.
 	writing sync.Mutex
 
 	mu     sync.Mutex

@@ -16,7 +16,7 @@ const (
 	// have, and its header, to a tenth.
 	pushBytes = 4_096 + 600
 
-	// browsers is how many a user has who is pushed to: assumed.
+	// browsers is how many a user of Web Push has: assumed.
 	browsers = 1
 
 	// tokens is how many a service asks for in a month: one an hour, as long as each holds.
@@ -26,7 +26,7 @@ const (
 // Event is an event of the bus.
 func Event() Action { return Action{Events: 1} }
 
-// Push is an event of who is offline with the pushes that follow, to a number of users.
+// Push is an event for offline users with the pushes that follow, to a number of users.
 func Push(offline float64) Action {
 	return Event().Plus(invoke(topology.Push, 0)).Plus(Action{Reads: 0.5 * offline, Out: pushBytes * browsers * offline})
 }

@@ -55,7 +55,7 @@ func run(t testing.TB, w *rig.Operated, apply bool) erase.Report {
 	return report
 }
 
-// What was sent while a run was at work, by who had read what is erased now, goes, too.
+// What was sent while a run was at work, by users who had read what is erased now, goes, too.
 func TestErase_WhatSendsHadReadBefore(t *testing.T) {
 	w := rig.StartOperated(t, rig.OperatedOptions{})
 	const room = "room"

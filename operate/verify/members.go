@@ -42,7 +42,7 @@ func (c memberCount) problems() (problems []string, number bool) {
 	}
 	if c.actual > 0 && c.retentionsOf != [2]int64{c.retention, c.retention} {
 		problems = append(problems, fmt.Sprintf(
-			"it has messages kept for %d days, and its members for %d to %d, where 0 is no bound: set retentionDays again",
+			"it keeps messages for %d days, its members' copies say %d to %d, where 0 is forever: set retentionDays again",
 			c.retention, c.retentionsOf[0], c.retentionsOf[1],
 		))
 	}

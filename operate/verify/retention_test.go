@@ -32,7 +32,7 @@ func TestMembersWithAnotherRetention(t *testing.T) {
 	}
 	report, found := check(t, w, verify.Config{})
 	for _, d := range found {
-		if d.Kind != verify.Room || d.PK != table.Room("room-0001").PK || !strings.Contains(d.Problem, "kept for 7 days, and its members for 0 to 7") {
+		if d.Kind != verify.Room || d.PK != table.Room("room-0001").PK || !strings.Contains(d.Problem, "keeps messages for 7 days, its members' copies say 0 to 7") {
 			t.Errorf("%+v", d)
 		}
 	}

@@ -185,7 +185,7 @@ var inline = []string{
 // Inline reports whether a browser may show the file by itself.
 func (f File) Inline() bool { return slices.Contains(inline, f.ContentType) }
 
-// Download returns a link to a file of a message to a member of its room. Who is not a
+// Download returns a link to a file of a message to a member of its room. A user who is not a
 // member, and who asks for what does not exist or is gone, get the same answer.
 //
 // Errors: CodeInvalidRequest, CodeNotAMember, CodeNotFound where the deployment has no

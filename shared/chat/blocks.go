@@ -146,7 +146,7 @@ func (s *Rooms) markBlocks(ctx context.Context, room Room) error {
 }
 
 // errSilent refuses what is said in a direct message one of whose members blocks the
-// other one. Who is blocked is not told so.
+// other one. The blocked user is not told so.
 func errSilent(own bool) *Error {
 	if own {
 		return Errorf(CodeForbidden, "you have blocked this user; unblock them first")

@@ -27,7 +27,7 @@ type EditStore interface {
 }
 
 // Editor edits messages on behalf of their senders, and deletes them on behalf of those
-// and of who moderates the room.
+// and of those who moderate the room.
 type Editor struct {
 	store EditStore
 	now   func() time.Time
@@ -48,7 +48,7 @@ func NewEditor(store EditStore, now func() time.Time, fits func(Message) error) 
 //
 // Errors: CodeInvalidRequest, CodeTooLarge, CodeNotAMember, CodeForbidden for
 // another user's message, CodeMuted, CodeNotFound for one that does not exist or was
-// deleted, and for a new mention of who is no member.
+// deleted, and for a new mention of someone who is no member.
 func (e *Editor) Edit(ctx context.Context, userID, roomID, messageID, content string, mentioned *[]string) (Message, error) {
 	if content != "" { // which a message with attachments may have
 		if err := ValidateContent(content); err != nil {

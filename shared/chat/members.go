@@ -193,10 +193,11 @@ func (s *Rooms) AddMember(ctx context.Context, by, roomID, userID string, onlySi
 }
 
 // RemoveMember removes a user from a group. An owner may remove every member, a
-// moderator those without a role, and every member may leave. Who leaves a direct message stays its member, and has it in
-// the list again from the next message on. When the last owner is removed, the member who joined
-// first becomes an owner; when the last member is removed, the room is deleted. Who is muted
-// in a public room is banned from it for the rest of that time.
+// moderator those without a role, and every member may leave. A user who leaves a direct
+// message stays its member, and has it in the list again from the next message on. When the
+// last owner is removed, the member who joined first becomes an owner; when the last member
+// is removed, the room is deleted. A muted member who leaves a public room is banned from it
+// for the rest of that time.
 //
 // Errors: CodeInvalidRequest, CodeNotAMember, CodeForbidden for a direct message
 // or a caller without the right, CodeNotFound if the user is not a member.

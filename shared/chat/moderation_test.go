@@ -78,24 +78,24 @@ func TestRights(t *testing.T) {
 			_, err := w.rooms.Retain(w.Context(), by, room, 7)
 			return err
 		}, [5]chat.Code{yes, no, no, gone, yes}},
-		"makes a member an owner":         {change("pia", role(chat.Owner)), [5]chat.Code{yes, no, no, gone, yes}},
-		"makes a member a moderator":      {change("pia", role(chat.Moderator)), [5]chat.Code{yes, no, no, gone, yes}},
-		"makes a moderator a member":      {change("milo", role(chat.PlainMember)), [5]chat.Code{yes, no, no, gone, yes}},
-		"makes an owner a member":         {change("omar", role(chat.PlainMember)), [5]chat.Code{yes, no, no, gone, yes}},
-		"mutes a member":                  {change("pia", mute), [5]chat.Code{yes, yes, no, gone, yes}},
-		"mutes a moderator":               {change("milo", mute), [5]chat.Code{yes, no, no, gone, yes}},
-		"mutes an owner":                  {change("omar", mute), [5]chat.Code{yes, no, no, gone, yes}},
-		"mutes a stranger":                {change("nora", mute), [5]chat.Code{chat.CodeNotFound, chat.CodeNotFound, no, gone, chat.CodeNotFound}},
-		"removes a member":                {remove("pia"), [5]chat.Code{yes, yes, no, gone, yes}},
-		"removes a moderator":             {remove("milo"), [5]chat.Code{yes, no, no, gone, yes}},
-		"removes an owner":                {remove("omar"), [5]chat.Code{yes, no, no, gone, yes}},
-		"deletes a member's message":      {discard("pia"), [5]chat.Code{yes, yes, no, gone, yes}},
-		"deletes an owner's message":      {discard("omar"), [5]chat.Code{yes, yes, no, gone, yes}},
-		"deletes the message of who left": {discard("quinn"), [5]chat.Code{yes, yes, no, gone, yes}},
-		"bans a member":                   {ban("pia"), [5]chat.Code{yes, yes, no, gone, yes}},
-		"bans a moderator":                {ban("milo"), [5]chat.Code{yes, no, no, gone, yes}},
-		"bans an owner":                   {ban("omar"), [5]chat.Code{yes, no, no, gone, yes}},
-		"bans a stranger":                 {ban("nora"), [5]chat.Code{yes, yes, no, gone, yes}},
+		"makes a member an owner":                 {change("pia", role(chat.Owner)), [5]chat.Code{yes, no, no, gone, yes}},
+		"makes a member a moderator":              {change("pia", role(chat.Moderator)), [5]chat.Code{yes, no, no, gone, yes}},
+		"makes a moderator a member":              {change("milo", role(chat.PlainMember)), [5]chat.Code{yes, no, no, gone, yes}},
+		"makes an owner a member":                 {change("omar", role(chat.PlainMember)), [5]chat.Code{yes, no, no, gone, yes}},
+		"mutes a member":                          {change("pia", mute), [5]chat.Code{yes, yes, no, gone, yes}},
+		"mutes a moderator":                       {change("milo", mute), [5]chat.Code{yes, no, no, gone, yes}},
+		"mutes an owner":                          {change("omar", mute), [5]chat.Code{yes, no, no, gone, yes}},
+		"mutes a stranger":                        {change("nora", mute), [5]chat.Code{chat.CodeNotFound, chat.CodeNotFound, no, gone, chat.CodeNotFound}},
+		"removes a member":                        {remove("pia"), [5]chat.Code{yes, yes, no, gone, yes}},
+		"removes a moderator":                     {remove("milo"), [5]chat.Code{yes, no, no, gone, yes}},
+		"removes an owner":                        {remove("omar"), [5]chat.Code{yes, no, no, gone, yes}},
+		"deletes a member's message":              {discard("pia"), [5]chat.Code{yes, yes, no, gone, yes}},
+		"deletes an owner's message":              {discard("omar"), [5]chat.Code{yes, yes, no, gone, yes}},
+		"deletes the message of someone who left": {discard("quinn"), [5]chat.Code{yes, yes, no, gone, yes}},
+		"bans a member":                           {ban("pia"), [5]chat.Code{yes, yes, no, gone, yes}},
+		"bans a moderator":                        {ban("milo"), [5]chat.Code{yes, no, no, gone, yes}},
+		"bans an owner":                           {ban("omar"), [5]chat.Code{yes, no, no, gone, yes}},
+		"bans a stranger":                         {ban("nora"), [5]chat.Code{yes, yes, no, gone, yes}},
 		"unbans": {func(w *world, room, by string) error {
 			return w.rooms.Unban(w.Context(), by, room, "nora")
 		}, [5]chat.Code{yes, yes, no, gone, yes}},
@@ -416,7 +416,7 @@ func TestBlock_WhileTheRoomIsMade(t *testing.T) {
 	room := w.direct("alice", "bob")
 	w.connect("alice")
 	_, err := w.sender.Send(t.Context(), chat.SendRequest{ConnectionID: "alice", RoomID: room, Content: "hello"})
-	refused(t, "a message to who blocks", err, chat.CodeForbidden)
+	refused(t, "a message to a user who blocks the sender", err, chat.CodeForbidden)
 	refused(t, "blocking oneself", blocks.Block(t.Context(), "bob", "bob"), chat.CodeInvalidRequest)
 	refused(t, "blocking no one", blocks.Block(t.Context(), "bob", ""), chat.CodeInvalidRequest)
 	refused(t, "unblocking no one", blocks.Unblock(t.Context(), "bob", ""), chat.CodeInvalidRequest)

@@ -78,7 +78,7 @@ func TestJoin_PublicRooms(t *testing.T) {
 			t.Errorf("%s joins %s: %t, %+v", step.user, step.room, joined, room)
 		}
 	}
-	// Who left, or was removed, comes back.
+	// A user who left, or was removed, comes back.
 	for _, by := range []string{"carol", "alice"} {
 		ok(t, w.rooms.RemoveMember(t.Context(), by, public, "carol"))
 		_, joined, err := w.rooms.Join(t.Context(), "carol", public)

@@ -69,7 +69,7 @@ func (s *Rooms) Report(ctx context.Context, by, roomID, messageID, reason string
 }
 
 // Reports returns one page of a room's reports, those of the newest messages first, before a
-// place, to who moderates it, and where it goes on. Those of a direct message are for
+// place, to those who moderate it, and where it goes on. Those of a direct message are for
 // services. A page may have fewer than limit.
 //
 // Errors: CodeInvalidRequest, CodeNotAMember, CodeForbidden for a caller without the right.
@@ -84,7 +84,7 @@ func (s *Rooms) Reports(ctx context.Context, by, roomID string, before ReportPla
 	return reports, next, nil
 }
 
-// Dismiss removes all reports of a message on behalf of who moderates its room. It is no
+// Dismiss removes all reports of a message on behalf of a moderator of its room. It is no
 // error if there are none.
 //
 // Errors: as Reports.

@@ -20,7 +20,7 @@ func TestReport(t *testing.T) {
 		by, message, reason string
 		code                chat.Code
 	}{
-		"by who is muted":         {"paul", message, "spam", ""},
+		"by a muted member":       {"paul", message, "spam", ""},
 		"without a reason":        {"mara", message, "", ""},
 		"one's own":               {"pia", message, "spam", chat.CodeForbidden},
 		"a deleted one":           {"paul", deleted, "spam", chat.CodeNotFound},

@@ -10,17 +10,17 @@ import (
 // if it bounds that at all.
 const MaxRetentionDays = 36_500
 
-// RetainedMembers is the largest number of members with which a room can change for how
-// long its messages are kept: the change writes each of them, so that a send, which reads
-// its sender's membership, reads nothing more. It takes two seconds of what one partition
-// of the table can write. Who joins later gets it with their membership, in rooms of every
-// size.
+// RetainedMembers is the largest number of members with which a room can change how long
+// its messages are kept: the change writes each of them, so that a send, which reads its
+// sender's membership, reads nothing more. It takes two seconds of what one partition of
+// the table can write. A user who joins later gets it with their membership, in rooms of
+// every size.
 const RetainedMembers = 2_000
 
 const day = 24 * time.Hour
 
-// shorter is for how many days messages are kept by a room and its deployment: by the one
-// that says less; 0: for ever.
+// shorter is how many days messages are kept: the smaller of what a room and its deployment
+// say; 0: forever.
 func shorter(room, deployment int) int {
 	if room == 0 || deployment != 0 && deployment < room {
 		return deployment
@@ -65,8 +65,8 @@ type RetentionStore interface {
 	RetainMembers(ctx context.Context, roomID string, days int) error
 }
 
-// Retaining bounds, in days, for how long messages are kept that are sent from now on; 0
-// is for ever. Call it before the first Send.
+// Retaining bounds, in days, how long new messages are kept; 0 keeps them forever. Call it
+// before the first Send.
 func (s *Sender) Retaining(days int) *Sender {
 	s.retention = days
 	return s
@@ -78,11 +78,10 @@ func (s *Rooms) Retaining(days int) *Rooms {
 	return s
 }
 
-// RetentionDays is for how many days messages are kept that are sent to a room now; 0: for
-// ever.
+// RetentionDays is how many days a room's new messages are kept; 0: forever.
 func (s *Rooms) RetentionDays(r Room) int { return shorter(r.RetentionDays, s.retention) }
 
-// Retain bounds, in days, for how long messages are kept that are sent to a group from now
+// Retain bounds, in days, how long messages are kept that are sent to a group from now
 // on, on behalf of an owner, and returns the room; 0 is no bound but the deployment's. If
 // it fails, it may hold for a part of the members: do it again.
 //

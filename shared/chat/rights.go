@@ -96,7 +96,7 @@ func may(op Operation, in RoomType, by Member, now int64) error {
 }
 
 // mayTo checks that a member may do something in a room to another one: owners and
-// services to everyone, others to who has a lower role.
+// services to everyone, others to those of a lower role.
 //
 // Errors: CodeForbidden.
 func mayTo(op Operation, in RoomType, by, to Member, now int64) error {

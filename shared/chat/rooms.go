@@ -102,7 +102,7 @@ type Rooms struct {
 
 	ending *Limiter // of the connections of banned users
 
-	retention int // days, of the deployment; 0: for ever
+	retention int // days, of the deployment; 0: forever
 }
 
 // NewRooms returns Rooms on a store.

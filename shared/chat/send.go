@@ -99,7 +99,7 @@ type Sender struct {
 	fits      func(Message) error
 	keeper    Keeper // nil: messages have no attachments
 	reviewing Reviewing
-	retention int // days, of the deployment; 0: for ever
+	retention int // days, of the deployment; 0: forever
 }
 
 // NewSender returns a Sender. fits refuses, with CodeTooLarge, a message that
@@ -136,7 +136,7 @@ func (s *Sender) Attaching(keeper Keeper) *Sender {
 //
 // Errors: CodeReconnect, CodeReplaced, CodeTokenExpired, CodeRateLimited, CodeInvalidRequest,
 // CodeTooLarge, CodeNotAMember, CodeMuted, CodeNotFound for an answer to what is no message of the
-// room, and for a mention of who is no member of it.
+// room, and for a mention of someone who is no member of it.
 func (s *Sender) Send(ctx context.Context, r SendRequest) (Receipt, error) {
 	faulty := r.Refused
 	if faulty == nil {

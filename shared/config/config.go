@@ -43,7 +43,7 @@ const (
 	UserIDCase   = "USER_ID_CASE"    // Sensitive or Insensitive; optional, Sensitive by default
 	Review       = "REVIEW"          // whom to ask about messages: the ARN of a Lambda function, or a URL; optional
 	ReviewFails  = "REVIEW_FAILURE"  // "allow" stores what could not be reviewed; optional, else it is refused
-	Retention    = "RETENTION_DAYS"  // for how many days messages are kept; optional, for ever by default
+	Retention    = "RETENTION_DAYS"  // how many days new messages are kept; optional, forever by default
 	EventBus     = "EVENT_BUS"       // the EventBridge bus that gets events; optional, without it there are none
 	EventContent = "EVENT_CONTENT"   // "true" has events carry what messages say; optional
 	EventTypes   = "EVENT_TYPES"     // "notification" has only events of that type put; optional, else all are
@@ -191,8 +191,7 @@ func (r *Reader) Review() (target string, lax bool) {
 	return r.get(Review), fails == Allow
 }
 
-// Retention returns for how many days messages are kept that are sent from now on, 0 for
-// ever.
+// Retention returns how many days new messages are kept; 0: forever.
 func (r *Reader) Retention() int { return r.integer(Retention, 1, 0) }
 
 // Notification is a value of EventTypes.

@@ -320,7 +320,7 @@ func (s *Store) RemoveMember(ctx context.Context, roomID string, m, successor ch
 	return len(reasons) == 0, nil
 }
 
-// succeed makes a member an owner. Who owns the room already has to stay one.
+// succeed makes a member an owner. An owner has to stay one.
 func (s *Store) succeed(roomID string, m chat.Member) *types.Update {
 	if m.Role == chat.Owner {
 		return s.keepOwner(roomID, m.UserID)

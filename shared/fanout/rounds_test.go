@@ -198,7 +198,7 @@ func (s slowPusher) Push(ctx context.Context, posts []push.Post) []push.Delivery
 }
 
 // overloaded is a gateway whose posts take some time each, and those to one
-// connection for ever.
+// connection forever.
 type overloaded struct {
 	each time.Duration
 	dead string

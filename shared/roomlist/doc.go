@@ -11,7 +11,7 @@
 // they come: once all have been handled, a room's last message is the newest
 // one in its newest state, and the room stands in the list of each member at a
 // message at most an interval older, except in very large rooms, below. On the way
-// nothing moves back. Who reads a list finds each room's true place by its last message.
+// nothing moves back. A list's reader finds each room's true place by its last message.
 //
 // # Properties
 //

@@ -56,7 +56,7 @@ func fanoutMapping() StreamMapping {
 		BisectOnError:         true,
 		ReportItemFailures:    true,
 		Filters: []Pattern{
-			// Messages, members, read cursors, notes of who types, reports of messages and
+			// Messages, members, read cursors, typing notes, reports of messages and
 			// members' first reactions to a message that were added, parts of a large room's
 			// fan-out, and users who are online at first.
 			{
@@ -89,8 +89,8 @@ func fanoutMapping() StreamMapping {
 				Number:     table.ReplacedAt,
 			},
 			// Members who left or took their last reaction to a message back; not
-			// connections that ended, each of which would cost an invocation. Who removes
-			// a row removes its entry, too, and what stays ends by its own ttl, see
+			// connections that ended, each of which would cost an invocation. Whatever
+			// removes a row removes its entry, too, and what stays ends by its own ttl, see
 			// dynamo.Store.PutConnection.
 			{
 				EventNames: []string{"REMOVE"},

@@ -159,7 +159,7 @@ type Presence struct {
 	UserID     string `json:"userId"`
 	Online     bool   `json:"online"`
 	At         int64  `json:"at"`                   // ms since 1970
-	LastSeenAt int64  `json:"lastSeenAt,omitempty"` // ms since 1970, of who has gone and does not hide it
+	LastSeenAt int64  `json:"lastSeenAt,omitempty"` // ms since 1970, of a user who went offline and does not hide it
 }
 
 // Gap announces that messages of a room were not broadcast: sync the room.

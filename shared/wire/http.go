@@ -261,7 +261,7 @@ type Room struct {
 	MemberCount int    `json:"memberCount"`
 	Visibility  string `json:"visibility,omitempty"` // Public, or "": private
 	Place       *Place `json:"place,omitempty"`      // beside Members
-	// RetentionDays is for how long messages are kept that are sent now; 0: for ever.
+	// RetentionDays is how long new messages are kept; 0: forever.
 	RetentionDays int          `json:"retentionDays,omitempty"`
 	Role          string       `json:"role,omitempty"`       // the reader's own, beside Members, as the next two
 	MutedUntil    int64        `json:"mutedUntil,omitempty"` // ms since 1970, 0: not muted
@@ -288,8 +288,8 @@ type RoomMember struct {
 	ReadKnown   string `json:"readKnown,omitempty"`  // as Read.Known
 	DisplayName string `json:"displayName,omitempty"`
 
-	Online     bool  `json:"online,omitempty"`     // in rooms of at most 20 members, of who does not hide it
-	LastSeenAt int64 `json:"lastSeenAt,omitempty"` // ms since 1970, of who is not online
+	Online     bool  `json:"online,omitempty"`     // in rooms of at most 20 members, unless the user hides it
+	LastSeenAt int64 `json:"lastSeenAt,omitempty"` // ms since 1970, if not online
 }
 
 // RoomList is one page of a user's rooms, newest message first.
@@ -319,7 +319,7 @@ type Person struct {
 	UserID      string `json:"userId"`
 	DisplayName string `json:"displayName,omitempty"`
 	Online      bool   `json:"online,omitempty"`
-	LastSeenAt  int64  `json:"lastSeenAt,omitempty"` // ms since 1970, of who is not online
+	LastSeenAt  int64  `json:"lastSeenAt,omitempty"` // ms since 1970, if not online
 }
 
 // RoomPresence is who is online in a room, and when others were, of its first 100 members
@@ -334,7 +334,7 @@ type RoomPresence struct {
 type Sighting struct {
 	UserID     string `json:"userId"`
 	Online     bool   `json:"online,omitempty"`
-	LastSeenAt int64  `json:"lastSeenAt,omitempty"` // ms since 1970, of who is not online
+	LastSeenAt int64  `json:"lastSeenAt,omitempty"` // ms since 1970, if not online
 }
 
 // LastMessage is the beginning of a room's newest message.

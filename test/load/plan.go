@@ -27,7 +27,7 @@ type Plan struct {
 	Late        time.Duration `json:"late"`  // a delivery that took longer is counted as late
 }
 
-// What a plan may ask for: more is a mistake of who types it, and one machine
+// What a plan may ask for: more is a typing mistake, and one machine
 // does not make it.
 const (
 	maxUsers   = 60_000 // a machine's ports to one address

@@ -32,7 +32,7 @@ type Report struct {
 	Refused     map[string]int64 `json:"refused,omitempty"` // by code
 	Delivered   int64            `json:"delivered"`
 	Lost        int64            `json:"lost"`    // deliveries that did not come
-	Doubled     int64            `json:"doubled"` // that came again, or to who is no member
+	Doubled     int64            `json:"doubled"` // that came again, or to a non-member
 	Late        int64            `json:"late"`
 	Connections int64            `json:"connectionsLost"`
 
@@ -102,7 +102,7 @@ func (r Report) Problems() (found []string) {
 		}
 	}
 	say(r.Lost > 0, "%d deliveries did not come within %s", r.Lost, r.Plan.Drain)
-	say(r.Doubled > 0, "%d deliveries came twice, or to who is no member", r.Doubled)
+	say(r.Doubled > 0, "%d deliveries came twice, or to a non-member", r.Doubled)
 	for _, code := range slices.Sorted(maps.Keys(r.Refused)) {
 		say(true, "%d messages were refused: %s", r.Refused[code], code)
 	}

@@ -43,7 +43,7 @@ func TestNetwork_Waits(t *testing.T) {
 			t.Errorf("got %q, %v after %s", got, err, time.Since(began))
 		}
 		if _, err := far.Write([]byte("x")); !errors.Is(err, syscall.ECONNRESET) {
-			t.Errorf("a write to who has closed: %v", err)
+			t.Errorf("a write to a connection that was closed: %v", err)
 		}
 	})
 }

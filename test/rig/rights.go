@@ -24,7 +24,7 @@ const (
 var actors = []string{"olga", "mara", "paul", "tina", "sven", "bert", "service:bot"}
 
 // right says how something is answered to each of actors, "" if it is done. To a service
-// whose token has no scope all is forbidden, and to who has no token unauthorized.
+// whose token has no scope all is forbidden, and to those without a token unauthorized.
 type right struct {
 	what, method, path string
 	body               any

@@ -34,7 +34,7 @@ func (d *device) sayNumber(ctx context.Context, room *room) (number int, acked b
 	return d.sayWith(ctx, room, callTimeout, extras{})
 }
 
-// sayWith is sayNumber with more than content, of who waits for the ack for some time.
+// sayWith is sayNumber with more than content; the client waits for the ack for some time.
 func (d *device) sayWith(ctx context.Context, room *room, patience time.Duration, x extras) (number int, acked bool) {
 	ctx, cancel := clockwork.WithTimeout(context.WithoutCancel(ctx), d.run.config.Clock, patience)
 	defer cancel()

@@ -12,7 +12,7 @@ import (
 )
 
 // judge compares at night what everybody saw and shows with what the server has, while
-// nothing breaks. Who is away is judged when they are back.
+// nothing breaks. Users who are away are judged when they are back.
 func (d *days) judge(ctx context.Context) error {
 	d.pause(ctx, d.run.config.Clock.Until(d.from.Add(time.Duration(d.done+1)*day+judged)))
 	for _, p := range d.people {

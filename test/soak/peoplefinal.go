@@ -14,7 +14,7 @@ import (
 )
 
 // tellsAllReactions reports whether all members' devices get reactions: in larger
-// rooms only those of who reacts.
+// rooms only those of the user who reacts.
 func (r *run) tellsAllReactions(room *room) bool {
 	return room.index > 0 || r.config.Crowd < fanout.SliceAbove
 }

@@ -173,7 +173,7 @@ func (r *run) checkItems(ctx context.Context, lag time.Duration) error {
 }
 
 // roomAndUser are those that an item of a member is of. Rows of connections in a large room
-// stay until they expire (docs/adr/0020): no one reads those of who left.
+// stay until they expire (docs/adr/0020): no one reads those of a user who left.
 func roomAndUser(pk, sk string) (room, user string) {
 	if room, ok := strings.CutPrefix(pk, "CHATROOM#"); ok {
 		for _, prefix := range []string{"MEMBER#", "READ#"} {

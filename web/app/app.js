@@ -44,7 +44,7 @@ import { UserPool } from "./userpool.js";
  * @typedef {object} People
  * @property {"name"|"password"|"page"} asks for a name, for a password as well, or on a page of its own
  * @property {(name: string, password: string) => Promise<Session>} signIn rejects with a Failure
- * @property {(user: string) => () => Promise<string>} resume gets tokens for who signed in before, in this tab
+ * @property {(user: string) => () => Promise<string>} resume gets tokens for the user who signed in before, in this tab
  * @property {(everywhere: boolean) => void} forget everywhere: the user signs out
  */
 
@@ -291,7 +291,7 @@ class App {
     byId("account-name", HTMLElement).textContent = byId("account-avatar", HTMLElement).textContent = "";
     for (const dialog of document.querySelectorAll("dialog")) dialog.close();
     silence();
-    // Who has to sign in again comes back to the room.
+    // A user who has to sign in again comes back to the room.
     if (problem === "") history.replaceState(null, "", location.pathname);
     this.#chatElement.hidden = true;
     this.#notifications.end();

@@ -40,7 +40,7 @@ export class HostedPage {
 
   /**
    * Goes to the pool's page.
-   * @returns {Promise<never>} rejects with a Failure where that can't be done, or for who is still here, or back
+   * @returns {Promise<never>} rejects with a Failure where that can't be done, or for a user who is still here, or back
    */
   async signIn() {
     if (!crypto.subtle) throw new Failure("unauthorized", "Signing in needs https.");

@@ -24,7 +24,7 @@ import { Failure } from "./failure.js";
  * @property {string} userId
  * @property {string} [displayName]
  * @property {boolean} [online]
- * @property {number} [lastSeenAt] ms since 1970, of who is not online
+ * @property {number} [lastSeenAt] ms since 1970, if not online
  */
 
 /**
@@ -59,7 +59,7 @@ import { Failure } from "./failure.js";
  * @property {string} [readUpTo] the id of the newest message that this member has read
  * @property {string} [displayName] what the member wants to be called
  * @property {boolean} [online] in rooms of at most 20 members
- * @property {number} [lastSeenAt] ms since 1970, of who is not online
+ * @property {number} [lastSeenAt] ms since 1970, if not online
  */
 
 /**
@@ -76,7 +76,7 @@ import { Failure } from "./failure.js";
  * @property {number} memberCount
  * @property {string} [visibility] `public`: anyone may join; absent: private
  * @property {Place} [place] where it meets
- * @property {number} [retentionDays] for how long messages are kept that are sent now; absent: for ever
+ * @property {number} [retentionDays] how long new messages are kept; absent: forever
  * @property {string} [role] the user's own, beside members
  * @property {number} [mutedUntil] ms since 1970, the user's own
  * @property {number} [changedAt] ms since 1970, when these two changed last
@@ -108,7 +108,7 @@ import { Failure } from "./failure.js";
 /**
  * @typedef {object} Ban
  * @property {string} userId
- * @property {string} by who made it
+ * @property {string} by the user who made it
  * @property {number} at ms since 1970
  * @property {number} [until] ms since 1970; absent: it has no end
  * @property {string} [reason]

@@ -8,7 +8,7 @@
 /**
  * @typedef {object} Sighting
  * @property {boolean} online
- * @property {number} [lastSeenAt] ms since 1970, of who is not online; absent where it isn't known
+ * @property {number} [lastSeenAt] ms since 1970, if not online; absent where it isn't known
  */
 
 /** Who has gone is shown as online this long (ms): who reconnects is back by then. */

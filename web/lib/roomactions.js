@@ -82,11 +82,11 @@ export class RoomActions extends Emitter {
   }
 
   /**
-   * Bounds for how many days messages are kept that are sent from then on; owners may. Those
+   * Sets how many days messages that are sent from then on are kept; owners may. Those
    * that are there keep their end, or have none.
    * @param {string} chatRoomId
    * @param {number} days 1 to 36,500, at most the deployment's, which counts if it is less; 0: no bound of the room's own
-   * @returns {Promise<number>} what holds from then on; 0: for ever
+   * @returns {Promise<number>} what holds from then on; 0: forever
    */
   async retain(chatRoomId, days) {
     const { retentionDays = 0 } = await this.#session.api.retainRoom(chatRoomId, days);
@@ -251,7 +251,7 @@ export class RoomActions extends Emitter {
   }
 
   /**
-   * Reads one page of who is banned from a room; owners and moderators may.
+   * Reads one page of the users banned from a room; owners and moderators may.
    * @param {string} chatRoomId
    * @param {string} [cursor] of the page before
    * @returns {ReturnType<API["bans"]>} without a cursor it was the last page

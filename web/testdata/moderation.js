@@ -32,7 +32,7 @@ test("of a member's states the one that changed last counts, in frames and in an
   equal([w.chat.standing("r").role, w.chat.standing("r", "bob").role, w.told], ["moderator", "owner", ["alice"]]);
   await w.chat.room("r"); // an answer from before the frame
   equal(w.chat.standing("r").role, "moderator");
-  // Who left and joined again has begun again.
+  // A user who left and joined again has begun again.
   w.answers["GET /rooms/r"].members = [{ ...alice, joinedAt: 8 }];
   await w.chat.room("r");
   equal([w.chat.standing("r").role, w.told], ["member", ["alice", "alice"]]);

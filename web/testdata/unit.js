@@ -344,7 +344,7 @@ test("a missing ack leads to another try and a ping", async () => {
   equal(sends()[0].clientMessageId, sends()[1].clientMessageId);
 });
 
-test("the gateway's error frames and passing refusals are tried again, but not for ever", async () => {
+test("the gateway's error frames and passing refusals are tried again, but not forever", async () => {
   const w = new World();
   await w.connect();
   w.chat.send("r", "a");

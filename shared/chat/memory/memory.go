@@ -34,7 +34,7 @@ type Store struct {
 	signedIn    map[string]bool
 	people      map[string]*person
 	attachments map[[2]string]chat.Attachment  // by room and id
-	blocks      map[[2]string]int64            // by who blocks and whom: since when, ms
+	blocks      map[[2]string]int64            // by the blocking user and the blocked one: since when, ms
 	pushes      map[string][]chat.Subscription // by user, the oldest first
 }
 

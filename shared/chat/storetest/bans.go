@@ -59,7 +59,7 @@ var banTests = map[string]func(*fixture){
 		if before.BannedAt != 0 || after.BannedAt != epoch {
 			f.Errorf("banned at %d, then at %d; want 0, then %d", before.BannedAt, after.BannedAt, epoch)
 		}
-		for _, read := range []chat.Room{before, after} { // also for who has read the room before the first ban
+		for _, read := range []chat.Room{before, after} { // also for a caller who has read the room before the first ban
 			f.enters(read, "bob", chat.CodeBanned, 0)
 			f.enters(read, "carol", chat.CodeBanned, epoch+5_000)
 			f.enters(read, "dave", "", 0)

@@ -71,7 +71,7 @@ var presenceTests = map[string]func(*fixture){
 		f.comes("b")
 		f.wantSeen("another", chat.Seen{Online: true, At: f.clock.now().UnixMilli()}, online)
 	},
-	"HidePresence/tells nothing of who hides it": func(f *fixture) {
+	"HidePresence/tells nothing of a user who hides it": func(f *fixture) {
 		f.comes("a")
 		f.clock.advance(time.Second)
 		ok(f, f.HidePresence(f.Context(), "alice", true, epoch+1000))

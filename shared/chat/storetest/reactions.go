@@ -92,7 +92,7 @@ var reactionTests = map[string]func(*fixture){
 		}
 		mine, err := f.Reacted(f.Context(), "dave", []chat.Message{m, absent})
 		ok(f, err)
-		equal(f, "of who never reacted", map[string][]string{}, mine)
+		equal(f, "of a user who never reacted", map[string][]string{}, mine)
 	},
 	"ChangeReaction/of one user at once one counts": func(f *fixture) {
 		m := message("r", "alice", 0)

@@ -150,7 +150,7 @@ var retentionTests = map[string]func(*fixture){
 			if !retained {
 				f.Errorf("%d days were not stored", days)
 			}
-			// Who adds them has read the room before.
+			// The user who adds them has read the room before.
 			added, err := f.AddMember(f.Context(), old, chat.Member{UserID: fmt.Sprint("carol", i), Role: chat.PlainMember, JoinedAt: epoch})
 			if ok(f, err); !added {
 				f.Error("not added")

@@ -287,7 +287,7 @@ export class Conversation {
     }
   }
 
-  /** What became of the room and of who is in it while there was no connection is to be asked. */
+  /** Ask again what became of the room and its members while there was no connection. */
   reconnected() {
     this.#askedBlocks = false;
     if (this.#failure && isPassing(this.#failure.code)) void this.open(this.id);
@@ -379,7 +379,7 @@ export class Conversation {
     });
   }
 
-  /** @param {(chat: Streamroom) => Promise<void>} change of the room or of who is in it */
+  /** @param {(chat: Streamroom) => Promise<void>} change of the room or its members */
   async #change(change) {
     if (this.#chat) await change(this.#chat);
     await this.#about.read();

@@ -42,7 +42,7 @@ export class Details {
     const { room, chat } = this.#on.now();
     if (!room || !chat) return false;
     const isOpen = () => room === this.#on.now().room;
-    // Who has gone down the list stays there.
+    // A user who has gone down the list stays there.
     const shown = this.#on.listed() ? this.members.length : 0;
     try {
       let details = await chat.room(room);

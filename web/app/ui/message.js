@@ -210,7 +210,7 @@ export class Row {
     this.#day.textContent = day;
     this.#fresh.hidden = !fresh;
     becomeAvatar(this.#avatar, name);
-    // Who wrote is said on every message, but seen once.
+    // The author is said on every message, but seen once.
     this.#sender.className = own || !first ? "unseen" : `sender hue-${hueOf(name)}`;
     this.#sender.textContent = own ? "You" : name;
     this.#sender.title = own || name === item.senderId ? "" : item.senderId;
@@ -234,7 +234,7 @@ export class Row {
     this.#time.dateTime = new Date(item.timestamp).toISOString();
     this.#time.textContent = timeOfDay(item.timestamp);
     this.#showMark(own && !deleted ? status : undefined, readers);
-    // As who wrote: said on every message, seen once. The others tell it to who points at them.
+    // As the author: said on every message, seen once. The others tell it to a pointer above them.
     this.#time.className = first ? "" : "unseen";
     this.#meta.className = first || edited || !this.#mark.hidden ? "meta" : "unseen";
     this.#spoken.title = fullTimeOf(item.timestamp);

@@ -70,7 +70,7 @@ function emptyNote(chat, { details, members, local }) {
 }
 
 /**
- * What a public room says to who is not in it.
+ * What a public room says to users who are not in it.
  * @param {Streamroom} chat
  * @param {Room} room
  * @param {(id: string) => void} joined

@@ -67,7 +67,7 @@ export class Notifications {
     window.addEventListener("pagehide", () => this.#closeAll());
   }
 
-  /** @param {Streamroom} chat of who has signed in */
+  /** @param {Streamroom} chat of the user who has signed in */
   begin(chat) {
     this.#chat = chat;
     this.#tab.begin(chat.userId);

@@ -64,7 +64,7 @@ export class Pushes {
     });
   }
 
-  /** @param {Streamroom} chat of who has signed in */
+  /** @param {Streamroom} chat of the user who has signed in */
   begin(chat) {
     this.#chat = chat;
     this.#key = "";
@@ -79,7 +79,7 @@ export class Pushes {
       if (chat !== this.#chat || !chat.rooms.loaded) return;
       if (!this.#isChosen && !ended) {
         ended = true;
-        this.#ending = this.#end(undefined); // of who used the browser before and did not sign out
+        this.#ending = this.#end(undefined); // of the user before, who did not sign out
       }
       if (!this.#isAllowed) return;
       if (due && !done) {

@@ -1,4 +1,4 @@
-// Reports of messages: made by who reads them, and listed for who moderates the room.
+// Reports of messages: made by readers, and listed for those who moderate the room.
 
 import { quoteOf } from "../../lib/frames.js";
 import { isolated } from "../../lib/streamroom.js";

@@ -62,13 +62,13 @@ export class RetentionSection {
   }
 }
 
-/** @param {number} days 0: for ever */
+/** @param {number} days 0: forever */
 const inputOf = (days) => (days === 0 ? "" : `${days}`);
 
-/** @param {number} days 0: for ever */
+/** @param {number} days 0: forever */
 const keptText = (days) =>
   days === 0
-    ? "Messages are kept for ever."
+    ? "Messages are kept forever."
     : `Messages that are sent from now on are deleted after ${counted(days, "day", "days")}.`;
 
 /** @param {Failure} failure */

@@ -56,7 +56,7 @@ export class StatusView {
     const words = this.#words();
     if (this.#element.dataset.words !== words) {
       this.#element.dataset.words = words;
-      // Each attempt to connect is no news to who was told that the connection is gone.
+      // Each attempt to connect is no news to a user who was told that the connection is gone.
       if (this.#wasOnline && name !== "connecting" && words !== this.#said) {
         announce(words);
         this.#said = words;

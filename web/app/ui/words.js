@@ -160,7 +160,7 @@ const FAILURES = {
   not_a_member: "You are not a member of this room.",
   removed: "You left it, or were removed.",
   muted: "You are muted in this roomUNTIL.",
-  banned: "Banned from this roomUNTIL. Who moderates it can lift that.",
+  banned: "Banned from this roomUNTIL. A moderator can lift that.",
   forbidden: "You may not do that here.",
   not_found: "That isn’t there any more.",
   too_large: "That message is too long.",

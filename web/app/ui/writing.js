@@ -21,7 +21,7 @@ export class Writing {
   #reporting = new ReportDialog(
     async ({ chatRoomId, messageId }, reason) => this.#chat?.report(chatRoomId, messageId, reason || undefined),
     (messageId) => {
-      // Who is at another message by now stays there.
+      // A user who is at another message by now stays there.
       const at = /** @type {HTMLElement|null|undefined} */ (document.activeElement?.closest("[data-message-id]"));
       if (!at || at.dataset.messageId === messageId) this.#on.focus(messageId);
     },
