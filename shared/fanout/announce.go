@@ -253,7 +253,7 @@ func (f *Fanout) reportData(c changes.MessageReported) reportData {
 // of more than notifiedRoom members these are the users whom it mentions. Messages older than notifiedWithin, which a
 // replay brings, have none.
 func (f *Fanout) notifications(ctx context.Context, b *broadcast, d *devices) (found []announcement, err error) {
-	if served := b.err == nil && d.errorOf(b.audience.recipients) == nil; f.bus == nil || !served || b.events.person != "" {
+	if served := b.err == nil && d.errorOf(b.audience.recipients) == nil; f.bus == nil || !served {
 		return nil, nil
 	}
 	online, wants := func(user string) bool { return len(d.byUser[user]) > 0 }, b.audience.notify

@@ -20,9 +20,6 @@ type broadcast struct {
 // prepareRoom reads what a room of a batch needs: its members and its messages
 // side by side.
 func (f *Fanout) prepareRoom(ctx context.Context, r *room) broadcast {
-	if r.events.person != "" {
-		return f.preparePerson(ctx, r)
-	}
 	plan := planReads(&r.events)
 	var members page
 	var now snapshot

@@ -32,8 +32,8 @@
 //	   v
 //	report: records that failed    (rounds.go)
 //
-// That a user comes or goes is no event of a room: people.go finds the rooms that it is
-// sent to, which take the same steps from "audience" on.
+// That a user comes or goes is no event of a room: people.go finds who is told, whose
+// devices are read and posted to with those of the batch's rooms.
 //
 // Each step takes the value of the step before and returns a new one. A room and
 // a slice of a room differ in where their events come from, and in the range of
@@ -84,8 +84,8 @@
 //
 // # Back-pressure
 //
-//  9. Rounds. An invocation serves rooms in rounds of some thousand connections,
-//     and slices a few at a time. After half of its deadline it begins no further
+//  9. Rounds. An invocation serves rooms, and then people, in rounds of some thousand
+//     connections, and slices a few at a time. After half of its deadline it begins no further
 //     round, and answers the rest as failed. The first round is always served, so
 //     each delivery makes progress.
 //  10. Bounds. Table reads, deletes and posts in flight are bounded by named

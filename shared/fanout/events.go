@@ -31,8 +31,6 @@ type events struct {
 	altered   map[string]changes.MemberChanged // by member whose role or muting changed: the newest
 	notify    map[string]changes.NotifyChanged // by member who is notified of something else: the newest
 	replay    string                           // the replay that this comes from
-
-	person string // the user who has come or gone, in whose rooms nothing else happened; "": it is a room
 }
 
 // general reports whether there is anything for all members of the room,
@@ -43,7 +41,7 @@ func (e *events) general() bool {
 
 // fleeting reports whether nothing in the room is worth a second try.
 func (e *events) fleeting() bool {
-	return e.person != "" || len(e.typing) > 0 && len(e.notify) == 0 && !e.more()
+	return len(e.typing) > 0 && len(e.notify) == 0 && !e.more()
 }
 
 // personal reports whether all there is concerns single members alone.
@@ -60,12 +58,10 @@ func (e *events) more() bool {
 // large one.
 func (e *events) everyone() bool { return e.general() || len(e.reacted) > 0 }
 
-// personKey stands for a room id, of which none has a #.
-func personKey(userID string) string { return "#" + userID }
-
 // batch is what an invocation's records ask for.
 type batch struct {
 	rooms    []room
+	people   []string // users who have come or gone, each once
 	slices   []storedSlice
 	replaced []changes.ConnectionReplaced
 }
@@ -76,8 +72,8 @@ type room struct {
 	sequences []string // the records that it comes from
 }
 
-// group sorts changes into the rooms, slices and connections that they concern,
-// rooms in the order of their first records.
+// group sorts changes into the rooms, people, slices and connections that they concern,
+// rooms and people in the order of their first records.
 func group(records []changes.Record, now time.Time) batch {
 	var b batch
 	var g grouping
@@ -94,6 +90,10 @@ func group(records []changes.Record, now time.Time) batch {
 		case changes.TypingNoted:
 			if now.UnixMilli()-c.At <= chat.TypingLife.Milliseconds() {
 				g.of(r, c.RoomID).addTyping(c)
+			}
+		case changes.PresenceTold:
+			if !stale && !slices.Contains(b.people, c.UserID) {
+				b.people = append(b.people, c.UserID)
 			}
 		default:
 			g.add(r, stale)
@@ -144,8 +144,6 @@ func (g *grouping) addRecent(r changes.Record) {
 	switch c := r.Change.(type) {
 	case changes.RoomRenamed:
 		g.of(r, c.RoomID).renamedAt = c.RenamedAt
-	case changes.PresenceTold:
-		g.of(r, personKey(c.UserID)).person = c.UserID
 	case changes.ReadMoved:
 		g.of(r, c.RoomID).addRead(c)
 	case changes.Reacted:

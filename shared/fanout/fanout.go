@@ -105,7 +105,7 @@ func (f *Fanout) Handle(ctx context.Context, event changes.Event) (changes.Respo
 	// Beside the rooms: connections that come and go delay no messages.
 	var beside sync.WaitGroup
 	beside.Go(func() { f.closeReplaced(ctx, batch.replaced, &log) })
-	rooms := f.serveRooms(ctx, batch.rooms, started, &log)
+	rooms := f.serveRooms(ctx, batch.rooms, batch.people, started, &log)
 	// Slices last: they are the parts of large rooms, and take longest.
 	parts := f.serveSlices(ctx, batch.slices, started, &log)
 	total := rooms.plus(parts)
@@ -127,6 +127,7 @@ func (f *Fanout) Handle(ctx context.Context, event changes.Event) (changes.Respo
 	}, total.times).
 		Int("records", len(event.Records)).
 		Int("rooms", len(batch.rooms)).
+		Int("people", len(batch.people)).
 		Int("slices", len(batch.slices)).
 		Int("posts", total.posts).
 		Dur("duration_ms", f.now().Sub(started)).

@@ -47,10 +47,6 @@ func (f frames) grow(users []string, n int) {
 
 // encodeFor appends a broadcast's frames to those of each recipient, as of a time in ms.
 func (b *broadcast) encodeFor(to frames, at int64) {
-	if b.events.person != "" {
-		b.encodePerson(to)
-		return
-	}
 	to.grow(b.audience.members, len(b.snapshot.messages)+len(b.snapshot.changed))
 	b.encodeJoins(to)
 	b.encodeLeaves(to)

@@ -5,50 +5,70 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/rs/zerolog"
+
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/parallel"
 	"github.com/streamroom/streamroom/shared/wire"
 )
 
+// person is a user who has come or gone, what is said of them now, and to whom. It is not
+// worth a second try.
+type person struct {
+	userID     string
+	seen       chat.Seen
+	recipients []string // in order
+	err        error    // why no one can be told; then the rest is not to be used
+}
+
 // preparePerson reads who is told that a user has come or gone, and what they are told
 // now: the members of the user's newest rooms, of those that are small, each once. Large
 // rooms cost the read of their first members.
-func (f *Fanout) preparePerson(ctx context.Context, r *room) broadcast {
-	b := broadcast{events: &r.events, sequences: r.sequences}
-	user := r.events.person
-	seen, known, err := f.store.Seen(ctx, user)
+func (f *Fanout) preparePerson(ctx context.Context, userID string) person {
+	seen, known, err := f.store.Seen(ctx, userID)
 	if err != nil || !known {
-		b.err = err
-		return b
+		return person{userID: userID, err: err}
 	}
-	rooms, err := f.store.NewestRooms(ctx, user, chat.PresenceRooms)
+	recipients, err := f.readNeighbours(ctx, userID)
+	return person{userID: userID, seen: seen, recipients: recipients, err: err}
+}
+
+// readNeighbours returns the other members of a user's newest rooms that are small, in
+// order.
+func (f *Fanout) readNeighbours(ctx context.Context, userID string) ([]string, error) {
+	rooms, err := f.store.NewestRooms(ctx, userID, chat.PresenceRooms)
 	if err != nil {
-		b.err = fmt.Errorf("read the user's rooms: %w", err)
-		return b
+		return nil, fmt.Errorf("read the user's rooms: %w", err)
 	}
 	pages, errs := make([]page, len(rooms)), make([]error, len(rooms))
 	parallel.Each(len(rooms), chat.PresenceRooms, func(i int) {
 		pages[i], errs[i] = f.readMembers(ctx, rooms[i], MemberRange{}, chat.PresenceRoom)
 	})
+	var users []string
 	for i, p := range pages {
 		if errs[i] != nil {
-			b.err = errs[i]
-			return b
+			return nil, errs[i]
 		}
-		if !p.more && slices.Contains(p.members, user) {
-			b.audience.recipients = append(b.audience.recipients, p.members...)
+		if !p.more && slices.Contains(p.members, userID) {
+			users = append(users, p.members...)
 		}
 	}
-	slices.Sort(b.audience.recipients)
-	b.audience.recipients = slices.DeleteFunc(slices.Compact(b.audience.recipients), func(other string) bool { return other == user })
-	b.snapshot.seen = seen
-	return b
+	slices.Sort(users)
+	return slices.DeleteFunc(slices.Compact(users), func(other string) bool { return other == userID }), nil
 }
 
-// encodePerson tells all recipients whether a user is online.
-func (b *broadcast) encodePerson(to frames) {
-	seen := b.snapshot.seen
-	to.addAll(b.audience.recipients, encode(wire.Presence{
-		Type: wire.TypePresence, UserID: b.events.person, Online: seen.Online, At: seen.At, LastSeenAt: seen.LastSeenAt,
+// encodeFor tells all recipients whether the user is online.
+func (p *person) encodeFor(to frames) {
+	to.addAll(p.recipients, encode(wire.Presence{
+		Type: wire.TypePresence, UserID: p.userID, Online: p.seen.Online, At: p.seen.At, LastSeenAt: p.seen.LastSeenAt,
 	}))
+}
+
+// log writes the line of a person that ended with err: at level debug if it was served.
+func (p *person) log(log *zerolog.Logger, err error) {
+	line, outcome := log.Debug(), "ok"
+	if err != nil {
+		line, outcome = log.Warn().Err(err), "dropped"
+	}
+	line.Str("user_id", p.userID).Int("recipients", len(p.recipients)).Str("outcome", outcome).Msg("presence sent")
 }

@@ -55,3 +55,18 @@ func TestPresence_IsBounded(t *testing.T) {
 		}
 	}
 }
+
+// A user who comes or goes makes no record come again, whatever can't be read for it, and
+// fails no message.
+func TestPresence_IsNeverRetried(t *testing.T) {
+	const elsewhere = "s"
+	m := &memory{members: []string{"bob", "carol"}, messages: changestest.MessageIDs(1), seen: chat.Seen{At: 7}, rooms: []string{elsewhere}}
+	sent := received{}
+	failed := handle(t, &failing{memory: m, membersOf: elsewhere}, sent, comes("bob"), changestest.Send(room, m.messages[0]))
+	if len(failed) > 0 || !slices.Equal(sent.types("carol"), []string{wire.TypeMessage}) {
+		t.Errorf("without the user's rooms: the records %q come again, carol got %q", failed, sent.types("carol"))
+	}
+	if failed := handle(t, &failing{memory: m, presenceOf: "bob"}, received{}, comes("carol")); len(failed) > 0 {
+		t.Errorf("without the connections of those told: the records %q come again", failed)
+	}
+}

@@ -11,14 +11,19 @@ import (
 	"github.com/streamroom/streamroom/shared/wire"
 )
 
-// buildPosts encodes broadcasts: one post for each connection, or as few as fit
+// buildPosts encodes a round: one post for each connection, or as few as fit
 // a frame's size. Post i goes to targets[i]. A broadcast that failed has none. at is the
 // time, in ms.
-func buildPosts(broadcasts []broadcast, devices map[string][]chat.Connection, at int64) (posts []push.Post, targets []chat.Connection) {
+func buildPosts(r round, devices map[string][]chat.Connection, at int64) (posts []push.Post, targets []chat.Connection) {
 	encoded := newFrames()
-	for i := range broadcasts {
-		if broadcasts[i].err == nil {
-			broadcasts[i].encodeFor(encoded, at)
+	for i := range r.rooms {
+		if r.rooms[i].err == nil {
+			r.rooms[i].encodeFor(encoded, at)
+		}
+	}
+	for i := range r.people {
+		if r.people[i].err == nil {
+			r.people[i].encodeFor(encoded)
 		}
 	}
 	posts, targets = make([]push.Post, 0, len(encoded.byUser)), make([]chat.Connection, 0, len(encoded.byUser))
@@ -67,13 +72,13 @@ func (c counts) plus(more counts) counts {
 	}
 }
 
-// post sends broadcasts to devices, and drops the connections that turn out to
+// post sends a round to devices, and drops the connections that turn out to
 // have ended. Users with a connection that there was no time for count as failed.
-func (f *Fanout) post(ctx context.Context, broadcasts []broadcast, d *devices, log *zerolog.Logger) counts {
-	posts, targets := buildPosts(broadcasts, d.byUser, f.now().UnixMilli())
+func (f *Fanout) post(ctx context.Context, r round, d *devices, log *zerolog.Logger) counts {
+	posts, targets := buildPosts(r, d.byUser, f.now().UnixMilli())
 	c := counts{posts: len(posts)}
-	for i := range broadcasts {
-		c.unindexed = append(c.unindexed, broadcasts[i].toIndex()...)
+	for i := range r.rooms {
+		c.unindexed = append(c.unindexed, r.rooms[i].toIndex()...)
 	}
 	if len(posts) == 0 {
 		return c
@@ -94,12 +99,12 @@ func (f *Fanout) post(ctx context.Context, broadcasts []broadcast, d *devices, l
 				continue
 			}
 			c.undelivered++
-			f.noteMissed(broadcasts, targets[i])
+			f.noteMissed(r.rooms, targets[i])
 			log.Warn().Err(delivery.Err).Str("connection_id", posts[i].ConnectionID).Int("attempts", delivery.Attempts).
 				Str("outcome", "undelivered").Msg("post")
 		}
 	}
-	c.times = deliveryTimes(broadcasts, f.now().UnixMilli())
+	c.times = deliveryTimes(r.rooms, f.now().UnixMilli())
 	f.drop(ctx, gone, log)
 	if f.bus != nil { // whose users count as offline then
 		d.remove(gone)

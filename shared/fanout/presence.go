@@ -22,8 +22,11 @@ type devices struct {
 
 // readDevices reads the connections of all recipients at once: each room's index, and the
 // presence of each user whom an index does not have, once, however many rooms they are in.
-func (f *Fanout) readDevices(ctx context.Context, broadcasts []broadcast) devices {
+func (f *Fanout) readDevices(ctx context.Context, broadcasts []broadcast, people []person) devices {
 	var users []string
+	for i := range people {
+		users = append(users, people[i].recipients...)
+	}
 	var indexed []*broadcast
 	for i := range broadcasts {
 		users = append(users, broadcasts[i].audience.byPresence()...)

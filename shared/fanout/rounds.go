@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -19,46 +18,67 @@ var errNoTime = errors.New("no time is left in this invocation")
 // left: each invocation makes progress.
 func (f *Fanout) late(started time.Time) bool { return f.now().Sub(started) > f.deadline/2 }
 
-// serveRooms serves a batch's rooms in rounds, as long as there is time for one
-// more. The others come again: if all posts shared the time, most of a backlog
+// round is what is posted at once: rooms, or ranges of their members, and people.
+type round struct {
+	rooms  []broadcast
+	people []person
+}
+
+// serveRooms serves a batch's rooms, then people, in rounds, as long as there is time for
+// one more. The other rooms come again: if all posts shared the time, most of a backlog
 // would never be sent.
-func (f *Fanout) serveRooms(ctx context.Context, rooms []room, started time.Time, log *zerolog.Logger) counts {
-	broadcasts := make([]broadcast, len(rooms))
-	parallel.Each(len(rooms), readsInFlight/2, func(i int) { // each room has two reads at a time
-		broadcasts[i] = f.prepareRoom(ctx, &rooms[i])
+func (f *Fanout) serveRooms(ctx context.Context, rooms []room, users []string, started time.Time, log *zerolog.Logger) counts {
+	broadcasts, people := make([]broadcast, len(rooms)), make([]person, len(users))
+	parallel.Each(len(rooms)+len(users), readsInFlight/2, func(i int) { // each room has two reads at a time
+		if i < len(rooms) {
+			broadcasts[i] = f.prepareRoom(ctx, &rooms[i])
+		} else {
+			people[i-len(rooms)] = f.preparePerson(ctx, users[i-len(rooms)])
+		}
 	})
 	var total counts
-	devices := f.readDevices(ctx, broadcasts)
-	for i, round := range rounds(broadcasts, &devices) {
+	devices := f.readDevices(ctx, broadcasts, people)
+	for i, round := range rounds(broadcasts, people, &devices) {
 		if i > 0 && f.late(started) {
 			total.failed = append(total.failed, report(round, &devices, errNoTime, log)...)
 			continue
 		}
 		total = total.plus(f.post(ctx, round, &devices, log))
-		for n := range round {
-			offline, err := f.notifications(ctx, &round[n], &devices)
+		for n := range round.rooms {
+			offline, err := f.notifications(ctx, &round.rooms[n], &devices)
 			total.notifications = append(total.notifications, offline...)
-			round[n].err = cmp.Or(round[n].err, err)
+			round.rooms[n].err = cmp.Or(round.rooms[n].err, err)
 		}
 		total.failed = append(total.failed, report(round, &devices, nil, log)...)
 	}
 	return total
 }
 
-// rounds cuts broadcasts, in their order, into rounds of about as many
+// rounds cuts rooms and people, in their order, into rounds of about as many
 // connections as a round of slices has members.
-func rounds(broadcasts []broadcast, d *devices) (rounds [][]broadcast) {
-	begin, connections := 0, 0
-	for i := range broadcasts {
-		for _, user := range broadcasts[i].audience.recipients {
+func rounds(rooms []broadcast, people []person, d *devices) (cut []round) {
+	var next round
+	connections := 0
+	endIfFull := func(recipients []string) {
+		for _, user := range recipients {
 			connections += len(d.byUser[user])
 		}
-		if connections >= SliceSize*SlicesAtOnce || i == len(broadcasts)-1 {
-			rounds = append(rounds, broadcasts[begin:i+1])
-			begin, connections = i+1, 0
+		if connections >= SliceSize*SlicesAtOnce {
+			cut, next, connections = append(cut, next), round{}, 0
 		}
 	}
-	return rounds
+	for i := range rooms {
+		next.rooms = rooms[i-len(next.rooms) : i+1]
+		endIfFull(rooms[i].audience.recipients)
+	}
+	for i := range people {
+		next.people = people[i-len(next.people) : i+1]
+		endIfFull(people[i].recipients)
+	}
+	if len(next.rooms)+len(next.people) > 0 {
+		cut = append(cut, next)
+	}
+	return cut
 }
 
 // serveSlices serves slices, some at a time, as long as there is time for one
@@ -70,43 +90,42 @@ func (f *Fanout) serveSlices(ctx context.Context, parts []storedSlice, started t
 	}
 	sources := f.readSources(ctx, parts)
 	for begin := 0; begin < len(parts); begin += SlicesAtOnce {
-		round := parts[begin:min(begin+SlicesAtOnce, len(parts))]
+		next := parts[begin:min(begin+SlicesAtOnce, len(parts))]
 		// What follows a failed slice comes again with it: serving it now would
 		// serve it twice.
 		if begin > 0 && f.late(started) || len(total.failed) > 0 || ctx.Err() != nil {
-			for _, s := range round {
+			for _, s := range next {
 				total.failed = append(total.failed, s.sequence)
 			}
 			continue
 		}
-		broadcasts := make([]broadcast, len(round))
-		parallel.Each(len(round), SlicesAtOnce, func(i int) {
-			broadcasts[i] = f.prepareSlice(ctx, round[i], sources[begin+i])
+		broadcasts := make([]broadcast, len(next))
+		parallel.Each(len(next), SlicesAtOnce, func(i int) {
+			broadcasts[i] = f.prepareSlice(ctx, next[i], sources[begin+i])
 		})
-		devices := f.readDevices(ctx, broadcasts)
-		total = total.plus(f.post(ctx, broadcasts, &devices, log))
-		total.failed = append(total.failed, report(broadcasts, &devices, nil, log)...)
+		devices := f.readDevices(ctx, broadcasts, nil)
+		served := round{rooms: broadcasts}
+		total = total.plus(f.post(ctx, served, &devices, log))
+		total.failed = append(total.failed, report(served, &devices, nil, log)...)
 	}
 	return total
 }
 
-// report logs what became of broadcasts and returns the records of those that
-// failed, unless all of a room is fleeting: their own errors count first, then those of their recipients'
-// connections, then why none of the round was served.
-func report(broadcasts []broadcast, d *devices, postponed error, log *zerolog.Logger) (failed []string) {
-	for i := range broadcasts {
-		b := &broadcasts[i]
-		errs := []error{b.err, d.errorOf(b.audience.recipients), postponed}
-		at := slices.IndexFunc(errs, func(err error) bool { return err != nil })
-		if at < 0 {
-			b.log(log, nil)
-			continue
+// report logs what became of a round and returns the records of rooms that failed, unless
+// all of a room is fleeting, as people are: their own errors count first, then those of
+// their recipients' connections, then why none of the round was served.
+func report(r round, d *devices, postponed error, log *zerolog.Logger) (failed []string) {
+	for i := range r.rooms {
+		b := &r.rooms[i]
+		err := cmp.Or(b.err, d.errorOf(b.audience.recipients), postponed)
+		b.log(log, err)
+		if err != nil && !b.events.fleeting() {
+			failed = append(failed, b.sequences...)
 		}
-		b.log(log, errs[at])
-		if b.events.fleeting() {
-			continue
-		}
-		failed = append(failed, b.sequences...)
+	}
+	for i := range r.people {
+		p := &r.people[i]
+		p.log(log, cmp.Or(p.err, d.errorOf(p.recipients), postponed))
 	}
 	return failed
 }

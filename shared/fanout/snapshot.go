@@ -20,7 +20,6 @@ type snapshot struct {
 	changed  []chat.Message     // the same in their current states, in order
 	reacted  []chat.Message     // those that were reacted to, in their current states
 	name     string             // the room's, if it was renamed
-	seen     chat.Seen          // of a person
 }
 
 // readSnapshot carries out a plan for events. known are current states of
