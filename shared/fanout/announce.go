@@ -248,14 +248,33 @@ func (f *Fanout) reportData(c changes.MessageReported) reportData {
 	return d
 }
 
-// notifications returns who of the recipients of messages is offline, once they were
-// posted, and wants to be notified of them: an event for each message that has any. In rooms
-// of more than notifiedRoom members these are the users whom it mentions. Messages older than notifiedWithin, which a
-// replay brings, have none.
-func (f *Fanout) notifications(ctx context.Context, b *broadcast, d *devices) (found []announcement, err error) {
-	if served := b.err == nil && d.errorOf(b.audience.recipients) == nil; f.bus == nil || !served {
+// notifications returns those of rooms that were served, and why some could not be found,
+// by room.
+func (f *Fanout) notifications(ctx context.Context, rooms []broadcast, d devices) (found []announcement, failed map[int]error) {
+	if f.bus == nil {
 		return nil, nil
 	}
+	failed = map[int]error{}
+	for i := range rooms {
+		b := &rooms[i]
+		if b.err != nil || d.errorOf(b.audience.recipients) != nil {
+			continue
+		}
+		offline, err := f.notificationsOf(ctx, b, d)
+		if err != nil {
+			failed[i] = err
+			continue
+		}
+		found = append(found, offline...)
+	}
+	return found, failed
+}
+
+// notificationsOf returns who of the recipients of messages is offline, once they were
+// posted, and wants to be notified of them: an event for each message that has any. In rooms
+// of more than notifiedRoom members these are the users whom it mentions. Messages older than
+// notifiedWithin, which a replay brings, have none.
+func (f *Fanout) notificationsOf(ctx context.Context, b *broadcast, d devices) (found []announcement, err error) {
 	online, wants := func(user string) bool { return len(d.byUser[user]) > 0 }, b.audience.notify
 	if b.audience.large {
 		if online, wants, err = f.readMentioned(ctx, b.events.roomID, b.snapshot.messages); err != nil {
@@ -327,11 +346,4 @@ func (f *Fanout) readMentioned(ctx context.Context, roomID string, messages []ch
 		maps.Copy(wants, chosen)
 	}
 	return func(user string) bool { return present[user] }, wants, nil
-}
-
-// remove takes connections that have ended out of their users'.
-func (d *devices) remove(gone []chat.Connection) {
-	for _, c := range gone {
-		d.byUser[c.UserID] = slices.DeleteFunc(slices.Clone(d.byUser[c.UserID]), func(other chat.Connection) bool { return other.ID == c.ID })
-	}
 }

@@ -72,18 +72,26 @@ func (c counts) plus(more counts) counts {
 	}
 }
 
+// posted is what became of a round's posts.
+type posted struct {
+	counts counts
+	gone   []chat.Connection // those that have ended
+	cut    []string          // users with a connection that there was no time for
+}
+
 // post sends a round to devices, and drops the connections that turn out to
-// have ended. Users with a connection that there was no time for count as failed.
-func (f *Fanout) post(ctx context.Context, r round, d *devices, log *zerolog.Logger) counts {
+// have ended.
+func (f *Fanout) post(ctx context.Context, r round, d devices, log *zerolog.Logger) posted {
 	posts, targets := buildPosts(r, d.byUser, f.now().UnixMilli())
 	c := counts{posts: len(posts)}
 	for i := range r.rooms {
 		c.unindexed = append(c.unindexed, r.rooms[i].toIndex()...)
 	}
 	if len(posts) == 0 {
-		return c
+		return posted{counts: c}
 	}
 	var gone []chat.Connection
+	var cut []string
 	for i, delivery := range f.push.Push(ctx, posts) {
 		switch delivery.Outcome {
 		case push.Delivered:
@@ -95,7 +103,7 @@ func (f *Fanout) post(ctx context.Context, r round, d *devices, log *zerolog.Log
 			}
 		case push.Undelivered:
 			if delivery.Cut {
-				d.failed[targets[i].UserID] = errNoTime
+				cut = append(cut, targets[i].UserID)
 				continue
 			}
 			c.undelivered++
@@ -106,10 +114,7 @@ func (f *Fanout) post(ctx context.Context, r round, d *devices, log *zerolog.Log
 	}
 	c.times = deliveryTimes(r.rooms, f.now().UnixMilli())
 	f.drop(ctx, gone, log)
-	if f.bus != nil { // whose users count as offline then
-		d.remove(gone)
-	}
-	return c
+	return posted{counts: c, gone: gone, cut: cut}
 }
 
 // deliveryTimes returns how long ago each message of the broadcasts was sent, in ms.

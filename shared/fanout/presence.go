@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/streamroom/streamroom/shared/chat"
@@ -14,7 +15,8 @@ import (
 // DynamoDB's limit, see "BatchGetItem" in its API reference.
 const presenceBatch = 100
 
-// devices are the connections of recipients.
+// devices are the connections of recipients, as far as they are known. They do not change
+// once read.
 type devices struct {
 	byUser map[string][]chat.Connection
 	failed map[string]error // users whose connections could not be served, and why
@@ -79,9 +81,27 @@ func (d *devices) add(user string, connections []chat.Connection, err error) {
 	d.byUser[user] = all[:min(chat.MaxConnections, len(all))]
 }
 
+// after returns the devices that remain after posts: without those that have ended, whose
+// users may count as offline then, and with users that there was no time for as failed.
+func (d devices) after(p posted) devices {
+	if len(p.gone) > 0 {
+		d.byUser = maps.Clone(d.byUser)
+	}
+	for _, c := range p.gone {
+		d.byUser[c.UserID] = slices.DeleteFunc(slices.Clone(d.byUser[c.UserID]), func(other chat.Connection) bool { return other.ID == c.ID })
+	}
+	if len(p.cut) > 0 {
+		d.failed = maps.Clone(d.failed)
+	}
+	for _, user := range p.cut {
+		d.failed[user] = errNoTime
+	}
+	return d
+}
+
 // errorOf returns why some of the recipients' connections could not be served, if
 // so. The others get their frames nonetheless: they drop what comes again.
-func (d *devices) errorOf(recipients []string) error {
+func (d devices) errorOf(recipients []string) error {
 	if len(d.failed) == 0 {
 		return nil
 	}

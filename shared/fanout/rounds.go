@@ -38,25 +38,24 @@ func (f *Fanout) serveRooms(ctx context.Context, rooms []room, users []string, s
 	})
 	var total counts
 	devices := f.readDevices(ctx, broadcasts, people)
-	for i, round := range rounds(broadcasts, people, &devices) {
+	for i, round := range rounds(broadcasts, people, devices) {
 		if i > 0 && f.late(started) {
-			total.failed = append(total.failed, report(round, &devices, errNoTime, log)...)
+			total.failed = append(total.failed, report(round, devices, errNoTime, nil, log)...)
 			continue
 		}
-		total = total.plus(f.post(ctx, round, &devices, log))
-		for n := range round.rooms {
-			offline, err := f.notifications(ctx, &round.rooms[n], &devices)
-			total.notifications = append(total.notifications, offline...)
-			round.rooms[n].err = cmp.Or(round.rooms[n].err, err)
-		}
-		total.failed = append(total.failed, report(round, &devices, nil, log)...)
+		posted := f.post(ctx, round, devices, log)
+		devices = devices.after(posted)
+		notifications, unnotified := f.notifications(ctx, round.rooms, devices)
+		total = total.plus(posted.counts)
+		total.notifications = append(total.notifications, notifications...)
+		total.failed = append(total.failed, report(round, devices, nil, unnotified, log)...)
 	}
 	return total
 }
 
 // rounds cuts rooms and people, in their order, into rounds of about as many
 // connections as a round of slices has members.
-func rounds(rooms []broadcast, people []person, d *devices) (cut []round) {
+func rounds(rooms []broadcast, people []person, d devices) (cut []round) {
 	var next round
 	connections := 0
 	endIfFull := func(recipients []string) {
@@ -105,19 +104,21 @@ func (f *Fanout) serveSlices(ctx context.Context, parts []storedSlice, started t
 		})
 		devices := f.readDevices(ctx, broadcasts, nil)
 		served := round{rooms: broadcasts}
-		total = total.plus(f.post(ctx, served, &devices, log))
-		total.failed = append(total.failed, report(served, &devices, nil, log)...)
+		posted := f.post(ctx, served, devices, log)
+		total = total.plus(posted.counts)
+		total.failed = append(total.failed, report(served, devices.after(posted), nil, nil, log)...)
 	}
 	return total
 }
 
 // report logs what became of a round and returns the records of rooms that failed, unless
 // all of a room is fleeting, as people are: their own errors count first, then those of
-// their recipients' connections, then why none of the round was served.
-func report(r round, d *devices, postponed error, log *zerolog.Logger) (failed []string) {
+// their recipients' connections, then why none of the round was served, or why a room's
+// notifications could not be found.
+func report(r round, d devices, postponed error, unnotified map[int]error, log *zerolog.Logger) (failed []string) {
 	for i := range r.rooms {
 		b := &r.rooms[i]
-		err := cmp.Or(b.err, d.errorOf(b.audience.recipients), postponed)
+		err := cmp.Or(b.err, d.errorOf(b.audience.recipients), postponed, unnotified[i])
 		b.log(log, err)
 		if err != nil && !b.events.fleeting() {
 			failed = append(failed, b.sequences...)
