@@ -31,6 +31,7 @@ type events struct {
 	altered   map[string]changes.MemberChanged // by member whose role or muting changed: the newest
 	notify    map[string]changes.NotifyChanged // by member who is notified of something else: the newest
 	replay    string                           // the replay that this comes from
+	run       string                           // the run of slices that this comes from
 }
 
 // general reports whether there is anything for all members of the room,

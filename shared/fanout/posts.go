@@ -118,10 +118,10 @@ func (f *Fanout) post(ctx context.Context, r round, d devices, log *zerolog.Logg
 }
 
 // deliveryTimes returns how long ago each message of the broadcasts was sent, in ms.
-// Those of a replay tell nothing.
+// Those of a replay tell nothing, and a run of slices does not say whether it comes from one.
 func deliveryTimes(broadcasts []broadcast, now int64) (times []int64) {
 	for _, b := range broadcasts {
-		if b.err != nil || b.events.replay != "" {
+		if b.err != nil || b.events.replay != "" || b.events.run != "" {
 			continue
 		}
 		for _, m := range b.events.messages {

@@ -1,6 +1,7 @@
 package fanout
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base32"
@@ -138,7 +139,7 @@ func cut(whole Slice, within MemberRange, bounds []string) []Slice {
 func runID(parts []Slice, e *events, now snapshot) string {
 	hash := sha256.New()
 	field := func(text string) { _, _ = fmt.Fprintf(hash, "%d:%s", len(text), text) } // a hash takes everything
-	field(e.replay)
+	field(cmp.Or(e.run, e.replay))
 	field(strconv.FormatInt(e.renamedAt, 10))
 	for _, id := range slices.Sorted(maps.Keys(now.versions)) {
 		field(id)

@@ -49,7 +49,7 @@ func (f *Fanout) readSources(ctx context.Context, parts []storedSlice) []*source
 
 // gapOf returns the events of a slice that sends a gap.
 func gapOf(s storedSlice) events {
-	return events{roomID: s.RoomID, gap: true, stale: s.MessageIDs, replay: s.runID}
+	return events{roomID: s.RoomID, gap: true, stale: s.MessageIDs, run: s.runID}
 }
 
 // readSource reads what a slice sends, as it is now.
@@ -66,7 +66,7 @@ func (f *Fanout) readSource(ctx context.Context, s storedSlice) source {
 // eventsOf returns the events of a slice by the current states of its messages:
 // those that have changed are known already.
 func eventsOf(s storedSlice, messages []chat.Message) (e events, known []chat.Message) {
-	e = events{roomID: s.RoomID, changed: map[string]int64{}, replay: s.runID}
+	e = events{roomID: s.RoomID, changed: map[string]int64{}, run: s.runID}
 	if s.Renamed {
 		e.renamedAt = s.ExpiresAt - sliceLife.Milliseconds()
 	}
