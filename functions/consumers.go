@@ -32,13 +32,11 @@ func Fanout(e Env) (lambda.Handler, error) {
 		if err != nil {
 			return nil, err
 		}
-		consumer = consumer.Announcing(events, content)
+		to := fanout.Announcements{Bus: events, Content: content, NotificationsOnly: notifications}
 		if kept != "" {
-			consumer = consumer.Keeping(w.failures(kept))
+			to.Keeper = w.failures(kept)
 		}
-		if notifications {
-			consumer = consumer.Notifying()
-		}
+		consumer = consumer.Announcing(to)
 	}
 	return w.handler(consumer.Handle)
 }

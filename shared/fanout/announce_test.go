@@ -60,7 +60,7 @@ func (o online) Presence(ctx context.Context, users []string, limit int) (map[st
 func announce(t *testing.T, store fanout.Store, b *bus, content bool, records ...json.RawMessage) (events map[string]map[string]any, failed []string) {
 	t.Helper()
 	b.events = map[string]map[string]any{}
-	consumer := fanout.New(store, received{}, time.Minute, func() time.Time { return changestest.Now }, zerolog.Nop()).Announcing(b, content)
+	consumer := fanout.New(store, received{}, time.Minute, func() time.Time { return changestest.Now }, zerolog.Nop()).Announcing(fanout.Announcements{Bus: b, Content: content})
 	answer, err := consumer.Handle(t.Context(), changes.Event{Records: records})
 	if err != nil {
 		t.Fatal(err)
@@ -166,7 +166,7 @@ func TestNotifying_PutsNotificationsOnly(t *testing.T) {
 		changestest.Numbered(changestest.Send(room, ids[0]), 1), changestest.Numbered(changestest.Join(room, "bob"), 2),
 	}
 	b := &bus{events: map[string]map[string]any{}}
-	consumer := fanout.New(online{m, []string{"alice"}}, received{}, time.Minute, func() time.Time { return changestest.Now }, zerolog.Nop()).Announcing(b, false).Notifying()
+	consumer := fanout.New(online{m, []string{"alice"}}, received{}, time.Minute, func() time.Time { return changestest.Now }, zerolog.Nop()).Announcing(fanout.Announcements{Bus: b, NotificationsOnly: true})
 	if _, err := consumer.Handle(t.Context(), changes.Event{Records: records}); err != nil {
 		t.Fatal(err)
 	}
@@ -216,7 +216,7 @@ func TestAnnounce_WhatIsNotPutIsKept(t *testing.T) {
 		for _, full := range []bool{false, true} {
 			kept, sent := &shelf{full: full}, received{}
 			consumer := fanout.New(online{m, []string{"alice"}}, sent, time.Minute, func() time.Time { return changestest.Now }, zerolog.Nop()).
-				Announcing(&bus{events: map[string]map[string]any{}, refuses: refuses}, false).Keeping(kept)
+				Announcing(fanout.Announcements{Bus: &bus{events: map[string]map[string]any{}, refuses: refuses}, Keeper: kept})
 			answer, err := consumer.Handle(t.Context(), changes.Event{Records: records})
 			again := len(answer.BatchItemFailures)
 			if err != nil || full && again != len(want) || !full && (again > 0 || !cmp.Equal(kept.kept, want)) {
@@ -245,7 +245,7 @@ func TestAnnounce_LetsABusThatHangsRest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &memory{members: []string{"alice", "bob"}, messages: changestest.MessageIDs(1)}
 		kept, hangs, began := &shelf{}, &counted{Bus: silentBus{}}, time.Now()
-		consumer := fanout.New(m, received{}, time.Minute, func() time.Time { return changestest.Now.Add(time.Since(began)) }, zerolog.Nop()).Announcing(hangs, false).Keeping(kept)
+		consumer := fanout.New(m, received{}, time.Minute, func() time.Time { return changestest.Now.Add(time.Since(began)) }, zerolog.Nop()).Announcing(fanout.Announcements{Bus: hangs, Keeper: kept})
 		handle := func() {
 			answer, err := consumer.Handle(t.Context(), changes.Event{Records: []json.RawMessage{changestest.Send(room, m.messages[0])}})
 			if err != nil || len(answer.BatchItemFailures) > 0 {
@@ -283,7 +283,7 @@ func TestAnnounce_DoesNotWaitForABusThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &memory{members: []string{"alice", "bob"}, messages: changestest.MessageIDs(1)}
 		sent := received{}
-		consumer := fanout.New(m, sent, time.Minute, func() time.Time { return changestest.Now }, zerolog.Nop()).Announcing(silentBus{}, false)
+		consumer := fanout.New(m, sent, time.Minute, func() time.Time { return changestest.Now }, zerolog.Nop()).Announcing(fanout.Announcements{Bus: silentBus{}})
 		began := time.Now()
 		answer, err := consumer.Handle(t.Context(), changes.Event{Records: []json.RawMessage{changestest.Send(room, m.messages[0])}})
 		if took := time.Since(began); err != nil || len(answer.BatchItemFailures) != 1 || took > 2*time.Second {
@@ -307,7 +307,7 @@ func TestAnnounce_AReplayOfOldMessagesNotifiesNoOne(t *testing.T) {
 		b := &bus{events: map[string]map[string]any{}}
 		m := online{&memory{members: []string{"alice", "bob"}, messages: []string{id}}, nil}
 		record := changestest.From(changestest.Send(room, id), changes.ReplaySource, changes.ReplaySource+":run")
-		_, err = fanout.New(m, received{}, time.Minute, now, zerolog.Nop()).Announcing(b, false).Handle(t.Context(), changes.Event{Records: []json.RawMessage{record}})
+		_, err = fanout.New(m, received{}, time.Minute, now, zerolog.Nop()).Announcing(fanout.Announcements{Bus: b}).Handle(t.Context(), changes.Event{Records: []json.RawMessage{record}})
 		if notified := b.events["notification:"+id] != nil; err != nil || notified != notifies || b.events["message.sent:"+id] == nil {
 			t.Errorf("after %v: %v, %v; want a notification: %t", age, b.events, err, notifies)
 		}

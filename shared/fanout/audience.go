@@ -23,8 +23,8 @@ type page struct {
 	notify map[string]chat.Notify // of members who are not notified of all messages
 }
 
-func (f *Fanout) readMembers(ctx context.Context, roomID string, within MemberRange, limit int) (page, error) {
-	members, more, err := f.store.MembersIn(ctx, roomID, within, limit)
+func (t *table) readMembers(ctx context.Context, roomID string, within MemberRange, limit int) (page, error) {
+	members, more, err := t.store.MembersIn(ctx, roomID, within, limit)
 	if err != nil {
 		return page{}, fmt.Errorf("read members: %w", err)
 	}
@@ -40,7 +40,7 @@ func (f *Fanout) readMembers(ctx context.Context, roomID string, within MemberRa
 		}
 		return p, nil
 	}
-	now := f.now().Unix()
+	now := t.now().Unix()
 	p.listed = make(map[string]bool, len(members))
 	for i, m := range members {
 		p.members[i] = m.UserID
@@ -85,19 +85,19 @@ func (a *audience) byPresence() []string {
 
 // readAudience returns the audience of events in a range whose first members are
 // given, and reads what else it depends on.
-func (f *Fanout) readAudience(ctx context.Context, e *events, within MemberRange, p page) (audience, error) {
+func (t *table) readAudience(ctx context.Context, e *events, within MemberRange, p page) (audience, error) {
 	members := p.members
 	if p.more {
 		members = nil
 	}
 	announces := !p.more && len(members) <= announcedRoom
-	rejoined, err := f.readRejoined(ctx, e, p)
+	rejoined, err := t.readRejoined(ctx, e, p)
 	if err != nil {
 		return audience{}, err
 	}
 	var foundingMembers map[string]bool
 	if announces {
-		if foundingMembers, err = f.readFoundingMembers(ctx, e); err != nil {
+		if foundingMembers, err = t.readFoundingMembers(ctx, e); err != nil {
 			return audience{}, err
 		}
 	}
@@ -114,13 +114,13 @@ func (f *Fanout) readAudience(ctx context.Context, e *events, within MemberRange
 // readRejoined returns which of those who left are members nonetheless. A frame
 // that says that they left, sent after the one of their joining, which another
 // record brings, would make them seem gone.
-func (f *Fanout) readRejoined(ctx context.Context, e *events, p page) (map[string]bool, error) {
+func (t *table) readRejoined(ctx context.Context, e *events, p page) (map[string]bool, error) {
 	rejoined := make(map[string]bool, len(e.left))
 	for _, user := range e.left {
 		isMember := slices.Contains(p.members, user)
 		if p.more {
 			var err error
-			if isMember, err = f.store.IsMember(ctx, e.roomID, user); err != nil {
+			if isMember, err = t.store.IsMember(ctx, e.roomID, user); err != nil {
 				return nil, fmt.Errorf("read a member: %w", err)
 			}
 		}
@@ -131,11 +131,11 @@ func (f *Fanout) readRejoined(ctx context.Context, e *events, p page) (map[strin
 
 // readFoundingMembers returns which of those who joined did so at the room's
 // creation: they are not announced to each other.
-func (f *Fanout) readFoundingMembers(ctx context.Context, e *events) (map[string]bool, error) {
+func (t *table) readFoundingMembers(ctx context.Context, e *events) (map[string]bool, error) {
 	if len(e.joined) == 0 {
 		return nil, nil
 	}
-	description, _, err := f.store.Room(ctx, e.roomID)
+	description, _, err := t.store.Room(ctx, e.roomID)
 	if err != nil {
 		return nil, fmt.Errorf("read the room: %w", err)
 	}

@@ -25,11 +25,11 @@ func (f *Fanout) prepareRoom(ctx context.Context, r *room) broadcast {
 	var now snapshot
 	var group errgroup.Group
 	group.Go(func() (err error) {
-		members, err = f.readMembers(ctx, r.events.roomID, MemberRange{}, plan.members)
+		members, err = f.table.readMembers(ctx, r.events.roomID, MemberRange{}, plan.members)
 		return err
 	})
 	group.Go(func() (err error) {
-		now, err = f.readSnapshot(ctx, &r.events, plan, nil)
+		now, err = f.table.readSnapshot(ctx, &r.events, plan, nil)
 		return err
 	})
 	if err := group.Wait(); err != nil {
@@ -45,7 +45,7 @@ func (f *Fanout) prepareSlice(ctx context.Context, s storedSlice, from *source) 
 	if from.err != nil {
 		return broadcast{events: &from.events, sequences: sequences, err: from.err}
 	}
-	members, err := f.readMembers(ctx, s.RoomID, s.Members, planReads(&from.events).members)
+	members, err := f.table.readMembers(ctx, s.RoomID, s.Members, planReads(&from.events).members)
 	if err != nil {
 		return broadcast{events: &from.events, sequences: sequences, err: err}
 	}
@@ -59,11 +59,11 @@ func (f *Fanout) prepare(
 ) broadcast {
 	b := broadcast{events: e, snapshot: now, sequences: sequences}
 	if members.more && e.general() {
-		if b.err = f.storeSlices(ctx, e, now, within); b.err != nil {
+		if b.err = f.table.storeSlices(ctx, e, now, within); b.err != nil {
 			return b
 		}
 	}
-	b.audience, b.err = f.readAudience(ctx, e, within, members)
+	b.audience, b.err = f.table.readAudience(ctx, e, within, members)
 	return b
 }
 

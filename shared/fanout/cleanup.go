@@ -42,7 +42,7 @@ func endFrame(reason *chat.Error) []byte {
 
 // closeReplaced tells connections why they were replaced or ended, and closes them. One
 // that cannot be closed is told at its next ping or send.
-func (f *Fanout) closeReplaced(ctx context.Context, replaced []changes.ConnectionReplaced, log *zerolog.Logger) {
+func closeReplaced(ctx context.Context, pusher Pusher, replaced []changes.ConnectionReplaced, log *zerolog.Logger) {
 	if len(replaced) == 0 {
 		return
 	}
@@ -59,24 +59,24 @@ func (f *Fanout) closeReplaced(ctx context.Context, replaced []changes.Connectio
 		}
 		ends[i] = push.Post{ConnectionID: c.ConnectionID, Close: true}
 	}
-	f.pushWithin(ctx, frames)
-	for i, d := range f.pushWithin(ctx, ends) { // even if a connection took no frame
+	pushWithin(ctx, pusher, frames)
+	for i, d := range pushWithin(ctx, pusher, ends) { // even if a connection took no frame
 		log.Info().Err(d.Err).Str("connection_id", replaced[i].ConnectionID).Str("outcome", d.Outcome.String()).Bool("flooded", replaced[i].Flooded).Msg("close a replaced connection")
 	}
 }
 
 // pushWithin sends posts that connections are closed by, for closeTime at most.
-func (f *Fanout) pushWithin(ctx context.Context, posts []push.Post) []push.Delivery {
+func pushWithin(ctx context.Context, pusher Pusher, posts []push.Post) []push.Delivery {
 	ctx, cancel := context.WithTimeout(ctx, closeTime)
 	defer cancel()
-	return f.push.Push(ctx, posts)
+	return pusher.Push(ctx, posts)
 }
 
 // drop removes connections that a post showed to have ended. One that cannot be
 // removed stays until it expires.
-func (f *Fanout) drop(ctx context.Context, gone []chat.Connection, log *zerolog.Logger) {
+func (t *table) drop(ctx context.Context, gone []chat.Connection, log *zerolog.Logger) {
 	parallel.Each(len(gone), cleanUpsInFlight, func(i int) {
-		err := f.store.DropConnection(ctx, gone[i])
+		err := t.store.DropConnection(ctx, gone[i])
 		log.Info().Err(err).Str("connection_id", gone[i].ID).Str("outcome", metrics.Outcome(err == nil)).Msg("drop an ended connection")
 	})
 }

@@ -20,7 +20,7 @@
 //	audience <─────────────────────────────┘
 //	   │         \
 //	   │          `── too many members: storeSlices (slice.go) ──> table ──> stream
-//	   │  readDevices     (presence.go)   (members in the index: online.go)
+//	   │  readDevices      (devices.go)   (members in the index: online.go)
 //	   │  encodeFor         (frames.go)
 //	   │  buildPosts         (posts.go)
 //	   v
@@ -28,7 +28,8 @@
 //	   │
 //	   │  after them: gaps to connections that lack frames (missed.go),
 //	   │  members put into the index of large rooms        (online.go),
-//	   │  events to the bus, with who is notified          (announce.go)
+//	   │  events to the bus                                (announce.go),
+//	   │  among them who is notified                  (notifications.go)
 //	   v
 //	report: records that failed    (rounds.go)
 //

@@ -33,6 +33,9 @@ var missedPauses = backoff.Policy{First: time.Second, Max: time.Minute}
 // sent a gap of the rooms as soon as it takes frames again. What is remembered is this
 // process's own, and goes with it.
 type missed struct {
+	push Pusher
+	now  func() time.Time
+
 	mu    sync.Mutex
 	known map[string]omission // by connection id
 }
@@ -82,8 +85,8 @@ func (m *missed) take(n int, now time.Time) (due []omission) {
 	return due
 }
 
-// noteMissed notes that a post of broadcasts to a connection was given up.
-func (f *Fanout) noteMissed(broadcasts []broadcast, target chat.Connection) {
+// note notes that a post of broadcasts to a connection was given up.
+func (m *missed) note(broadcasts []broadcast, target chat.Connection) {
 	rooms := map[string]bool{}
 	for i := range broadcasts {
 		b := &broadcasts[i]
@@ -92,14 +95,14 @@ func (f *Fanout) noteMissed(broadcasts []broadcast, target chat.Connection) {
 		}
 	}
 	if len(rooms) > 0 {
-		f.missed.add(omission{connection: target, rooms: rooms})
+		m.add(omission{connection: target, rooms: rooms})
 	}
 }
 
-// tellMissed sends gaps to connections that lack frames. One that still takes none is
+// tell sends gaps to connections that lack frames. One that still takes none is
 // tried again by a later invocation.
-func (f *Fanout) tellMissed(ctx context.Context, log *zerolog.Logger) {
-	due := f.missed.take(missedAtOnce, f.now())
+func (m *missed) tell(ctx context.Context, log *zerolog.Logger) {
+	due := m.take(missedAtOnce, m.now())
 	var posts []push.Post
 	var of []int // the omission of each post
 	for i, o := range due {
@@ -115,7 +118,7 @@ func (f *Fanout) tellMissed(ctx context.Context, log *zerolog.Logger) {
 		return
 	}
 	again := map[int]bool{}
-	for i, delivery := range f.push.Push(ctx, posts) {
+	for i, delivery := range m.push.Push(ctx, posts) {
 		if delivery.Outcome == push.Undelivered {
 			again[of[i]] = true
 		}
@@ -123,8 +126,8 @@ func (f *Fanout) tellMissed(ctx context.Context, log *zerolog.Logger) {
 	for i := range again {
 		o := due[i]
 		o.failures++
-		o.due = f.now().Add(missedPauses.Pause(o.failures))
-		f.missed.add(o)
+		o.due = m.now().Add(missedPauses.Pause(o.failures))
+		m.add(o)
 	}
 	log.Info().Int("connections", len(due)).Int("failed", len(again)).Msg("tell of missed frames")
 }

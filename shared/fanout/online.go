@@ -83,12 +83,12 @@ func (b *broadcast) toIndex() []unindexed {
 
 // index puts members into the indexes of their rooms. It is not retried: those whom it
 // leaves out are served by their presence, and one of the next messages tries again.
-func (f *Fanout) index(ctx context.Context, rooms []unindexed, log *zerolog.Logger) {
+func (t *table) index(ctx context.Context, rooms []unindexed, log *zerolog.Logger) {
 	for _, room := range rooms {
 		errs := make([]error, len(room.users))
 		parallel.Each(len(room.users), indexesInFlight, func(i int) {
 			if ctx.Err() == nil {
-				errs[i] = f.store.IndexMember(ctx, room.roomID, room.users[i], room.lease)
+				errs[i] = t.store.IndexMember(ctx, room.roomID, room.users[i], room.lease)
 			}
 		})
 		failed := 0

@@ -21,28 +21,28 @@ type person struct {
 	err        error    // why no one can be told; then the rest is not to be used
 }
 
-// preparePerson reads who is told that a user has come or gone, and what they are told
+// readPerson reads who is told that a user has come or gone, and what they are told
 // now: the members of the user's newest rooms, of those that are small, each once. Large
 // rooms cost the read of their first members.
-func (f *Fanout) preparePerson(ctx context.Context, userID string) person {
-	seen, known, err := f.store.Seen(ctx, userID)
+func (t *table) readPerson(ctx context.Context, userID string) person {
+	seen, known, err := t.store.Seen(ctx, userID)
 	if err != nil || !known {
 		return person{userID: userID, err: err}
 	}
-	recipients, err := f.readNeighbours(ctx, userID)
+	recipients, err := t.readNeighbours(ctx, userID)
 	return person{userID: userID, seen: seen, recipients: recipients, err: err}
 }
 
 // readNeighbours returns the other members of a user's newest rooms that are small, in
 // order.
-func (f *Fanout) readNeighbours(ctx context.Context, userID string) ([]string, error) {
-	rooms, err := f.store.NewestRooms(ctx, userID, chat.PresenceRooms)
+func (t *table) readNeighbours(ctx context.Context, userID string) ([]string, error) {
+	rooms, err := t.store.NewestRooms(ctx, userID, chat.PresenceRooms)
 	if err != nil {
 		return nil, fmt.Errorf("read the user's rooms: %w", err)
 	}
 	pages, errs := make([]page, len(rooms)), make([]error, len(rooms))
 	parallel.Each(len(rooms), chat.PresenceRooms, func(i int) {
-		pages[i], errs[i] = f.readMembers(ctx, rooms[i], MemberRange{}, chat.PresenceRoom)
+		pages[i], errs[i] = t.readMembers(ctx, rooms[i], MemberRange{}, chat.PresenceRoom)
 	})
 	var users []string
 	for i, p := range pages {

@@ -107,13 +107,13 @@ func (f *Fanout) post(ctx context.Context, r round, d devices, log *zerolog.Logg
 				continue
 			}
 			c.undelivered++
-			f.noteMissed(r.rooms, targets[i])
+			f.missed.note(r.rooms, targets[i])
 			log.Warn().Err(delivery.Err).Str("connection_id", posts[i].ConnectionID).Int("attempts", delivery.Attempts).
 				Str("outcome", "undelivered").Msg("post")
 		}
 	}
 	c.times = deliveryTimes(r.rooms, f.now().UnixMilli())
-	f.drop(ctx, gone, log)
+	f.table.drop(ctx, gone, log)
 	return posted{counts: c, gone: gone, cut: cut}
 }
 

@@ -53,7 +53,7 @@ func (e *events) reactors() (users []string) {
 
 // readReacted returns the current states of the messages that were reacted to, in order,
 // without those that were deleted since. changed are states that were read already.
-func (f *Fanout) readReacted(ctx context.Context, e *events, changed []chat.Message) ([]chat.Message, error) {
+func (t *table) readReacted(ctx context.Context, e *events, changed []chat.Message) ([]chat.Message, error) {
 	if len(e.reacted) == 0 {
 		return nil, nil
 	}
@@ -67,7 +67,7 @@ func (f *Fanout) readReacted(ctx context.Context, e *events, changed []chat.Mess
 		}
 	}
 	if len(unknown) > 0 {
-		read, err := f.store.MessagesByID(ctx, e.roomID, unknown)
+		read, err := t.store.MessagesByID(ctx, e.roomID, unknown)
 		if err != nil {
 			return nil, fmt.Errorf("read the messages that were reacted to: %w", err)
 		}

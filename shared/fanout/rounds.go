@@ -33,11 +33,11 @@ func (f *Fanout) serveRooms(ctx context.Context, rooms []room, users []string, s
 		if i < len(rooms) {
 			broadcasts[i] = f.prepareRoom(ctx, &rooms[i])
 		} else {
-			people[i-len(rooms)] = f.preparePerson(ctx, users[i-len(rooms)])
+			people[i-len(rooms)] = f.table.readPerson(ctx, users[i-len(rooms)])
 		}
 	})
 	var total counts
-	devices := f.readDevices(ctx, broadcasts, people)
+	devices := f.table.readDevices(ctx, broadcasts, people)
 	for i, round := range rounds(broadcasts, people, devices) {
 		if i > 0 && f.late(started) {
 			total.failed = append(total.failed, report(round, devices, errNoTime, nil, log)...)
@@ -45,7 +45,7 @@ func (f *Fanout) serveRooms(ctx context.Context, rooms []room, users []string, s
 		}
 		posted := f.post(ctx, round, devices, log)
 		devices = devices.after(posted)
-		notifications, unnotified := f.notifications(ctx, round.rooms, devices)
+		notifications, unnotified := f.announcer.notifications(ctx, round.rooms, devices)
 		total = total.plus(posted.counts)
 		total.notifications = append(total.notifications, notifications...)
 		total.failed = append(total.failed, report(round, devices, nil, unnotified, log)...)
@@ -87,7 +87,7 @@ func (f *Fanout) serveSlices(ctx context.Context, parts []storedSlice, started t
 	if len(parts) == 0 {
 		return total
 	}
-	sources := f.readSources(ctx, parts)
+	sources := f.table.readSources(ctx, parts)
 	for begin := 0; begin < len(parts); begin += SlicesAtOnce {
 		next := parts[begin:min(begin+SlicesAtOnce, len(parts))]
 		// What follows a failed slice comes again with it: serving it now would
@@ -102,7 +102,7 @@ func (f *Fanout) serveSlices(ctx context.Context, parts []storedSlice, started t
 		parallel.Each(len(next), SlicesAtOnce, func(i int) {
 			broadcasts[i] = f.prepareSlice(ctx, next[i], sources[begin+i])
 		})
-		devices := f.readDevices(ctx, broadcasts, nil)
+		devices := f.table.readDevices(ctx, broadcasts, nil)
 		served := round{rooms: broadcasts}
 		posted := f.post(ctx, served, devices, log)
 		total = total.plus(posted.counts)

@@ -64,8 +64,8 @@ func sliceOf(c changes.SliceStored, stale bool) Slice {
 }
 
 // storeSlices stores the slices of a large range of members.
-func (f *Fanout) storeSlices(ctx context.Context, e *events, now snapshot, within MemberRange) error {
-	bounds, err := f.store.MemberBounds(ctx, e.roomID, within, SliceSize, SlicesPerCut)
+func (t *table) storeSlices(ctx context.Context, e *events, now snapshot, within MemberRange) error {
+	bounds, err := t.store.MemberBounds(ctx, e.roomID, within, SliceSize, SlicesPerCut)
 	if err != nil {
 		return fmt.Errorf("read where to cut: %w", err)
 	}
@@ -73,7 +73,7 @@ func (f *Fanout) storeSlices(ctx context.Context, e *events, now snapshot, withi
 	for _, whole := range wholes(e, now) {
 		parts = append(parts, cut(whole, within, bounds)...)
 	}
-	return f.store.PutSlices(ctx, runID(parts, e, now), parts)
+	return t.store.PutSlices(ctx, runID(parts, e, now), parts)
 }
 
 // wholes are the slices of a range before it is cut: one of what happened, and

@@ -24,24 +24,24 @@ type snapshot struct {
 
 // readSnapshot carries out a plan for events. known are current states of
 // messages that need not be read again.
-func (f *Fanout) readSnapshot(ctx context.Context, e *events, plan reads, known []chat.Message) (snapshot, error) {
+func (t *table) readSnapshot(ctx context.Context, e *events, plan reads, known []chat.Message) (snapshot, error) {
 	var s snapshot
-	stored, err := f.readUpTo(ctx, e, plan)
+	stored, err := t.readUpTo(ctx, e, plan)
 	if err != nil {
 		return s, err
 	}
 	versions := newestVersions(e, stored)
-	changed, err := f.readStates(ctx, e.roomID, versions, known)
+	changed, err := t.readStates(ctx, e.roomID, versions, known)
 	if err != nil {
 		return s, err
 	}
-	reacted, err := f.readReacted(ctx, e, changed)
+	reacted, err := t.readReacted(ctx, e, changed)
 	if err != nil {
 		return s, err
 	}
 	name := ""
 	if plan.name {
-		description, _, err := f.store.Room(ctx, e.roomID)
+		description, _, err := t.store.Room(ctx, e.roomID)
 		if err != nil {
 			return s, fmt.Errorf("read the room: %w", err)
 		}
@@ -56,11 +56,11 @@ func (f *Fanout) readSnapshot(ctx context.Context, e *events, plan reads, known 
 // readUpTo reads ids and versions of the messages up to the last one sent, back
 // to the predecessor of the first. One read serves the batch, unless it is older
 // than what others have written since.
-func (f *Fanout) readUpTo(ctx context.Context, e *events, plan reads) ([]chat.Message, error) {
+func (t *table) readUpTo(ctx context.Context, e *events, plan reads) ([]chat.Message, error) {
 	if plan.last == "" {
 		return nil, nil
 	}
-	stored, err := f.store.MessagesUpTo(ctx, e.roomID, plan.last, plan.window)
+	stored, err := t.store.MessagesUpTo(ctx, e.roomID, plan.last, plan.window)
 	if err != nil {
 		return nil, fmt.Errorf("read previous messages: %w", err)
 	}
@@ -68,7 +68,7 @@ func (f *Fanout) readUpTo(ctx context.Context, e *events, plan reads) ([]chat.Me
 		return stored, nil
 	}
 	// The read ended before the first one's predecessor.
-	older, err := f.store.MessagesUpTo(ctx, e.roomID, plan.first, 2)
+	older, err := t.store.MessagesUpTo(ctx, e.roomID, plan.first, 2)
 	if err != nil {
 		return nil, fmt.Errorf("read previous messages: %w", err)
 	}
@@ -103,7 +103,7 @@ func compareID(m chat.Message, id string) int { return cmp.Compare(m.ID, id) }
 
 // readStates returns the current states of messages, in order: those known, but
 // for those that have a newer version, and the others as they are read.
-func (f *Fanout) readStates(
+func (t *table) readStates(
 	ctx context.Context, roomID string, versions map[string]int64, known []chat.Message,
 ) ([]chat.Message, error) {
 	if len(versions) == 0 {
@@ -123,7 +123,7 @@ func (f *Fanout) readStates(
 	}
 	if len(unknown) > 0 {
 		slices.Sort(unknown)
-		read, err := f.store.MessagesByID(ctx, roomID, unknown)
+		read, err := t.store.MessagesByID(ctx, roomID, unknown)
 		if err != nil {
 			return nil, fmt.Errorf("read changed messages: %w", err)
 		}

@@ -26,7 +26,7 @@ type source struct {
 
 // readSources returns the source of each slice. The slices of a run share one,
 // which is read once.
-func (f *Fanout) readSources(ctx context.Context, parts []storedSlice) []*source {
+func (t *table) readSources(ctx context.Context, parts []storedSlice) []*source {
 	sources := make([]*source, len(parts))
 	shared := map[string]*source{}
 	var firsts []int
@@ -42,7 +42,7 @@ func (f *Fanout) readSources(ctx context.Context, parts []storedSlice) []*source
 		sources[i] = shared[s.runID]
 	}
 	parallel.Each(len(firsts), readsInFlight, func(i int) {
-		*sources[firsts[i]] = f.readSource(ctx, parts[firsts[i]])
+		*sources[firsts[i]] = t.readSource(ctx, parts[firsts[i]])
 	})
 	return sources
 }
@@ -53,13 +53,13 @@ func gapOf(s storedSlice) events {
 }
 
 // readSource reads what a slice sends, as it is now.
-func (f *Fanout) readSource(ctx context.Context, s storedSlice) source {
-	messages, err := f.store.MessagesByID(ctx, s.RoomID, s.MessageIDs)
+func (t *table) readSource(ctx context.Context, s storedSlice) source {
+	messages, err := t.store.MessagesByID(ctx, s.RoomID, s.MessageIDs)
 	if err != nil {
 		return source{events: events{roomID: s.RoomID}, err: fmt.Errorf("read the messages of a slice: %w", err)}
 	}
 	e, known := eventsOf(s, messages)
-	now, err := f.readSnapshot(ctx, &e, planReads(&e), known)
+	now, err := t.readSnapshot(ctx, &e, planReads(&e), known)
 	return source{events: e, snapshot: now, err: err}
 }
 

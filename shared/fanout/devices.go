@@ -24,7 +24,7 @@ type devices struct {
 
 // readDevices reads the connections of all recipients at once: each room's index, and the
 // presence of each user whom an index does not have, once, however many rooms they are in.
-func (f *Fanout) readDevices(ctx context.Context, broadcasts []broadcast, people []person) devices {
+func (t *table) readDevices(ctx context.Context, broadcasts []broadcast, people []person) devices {
 	var users []string
 	for i := range people {
 		users = append(users, people[i].recipients...)
@@ -42,9 +42,9 @@ func (f *Fanout) readDevices(ctx context.Context, broadcasts []broadcast, people
 	errs := make([]error, len(found))
 	parallel.Each(len(found), readsInFlight, func(i int) {
 		if i < len(indexed) {
-			found[i], errs[i] = f.store.Online(ctx, indexed[i].events.roomID, indexed[i].audience.within, chat.MaxConnections)
+			found[i], errs[i] = t.store.Online(ctx, indexed[i].events.roomID, indexed[i].audience.within, chat.MaxConnections)
 		} else {
-			found[i], errs[i] = f.store.Presence(ctx, batches[i-len(indexed)], chat.MaxConnections)
+			found[i], errs[i] = t.store.Presence(ctx, batches[i-len(indexed)], chat.MaxConnections)
 		}
 	})
 
