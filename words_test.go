@@ -45,6 +45,7 @@ var banned = []struct{ pattern, instead string }{
 	// Errors: what was wanted, what came, what to do.
 	{`[qsvdt}]"? is no(?:ne)?`, `invalid X "…": want a URL such as …`},
 	{`is %[qv](?: \(|:)? (?:give|want|rates|no)`, `invalid X: want Y, got Z`},
+	{`%[qsdv]:? (?:it |they )?(?:must|has to|have to) be`, `invalid X: want Y, got Z`},
 	{`more than nothing`, "must be positive"},
 	{`others were faster`, "gave up after N concurrent changes"},
 }

@@ -114,7 +114,7 @@ func New(o Options) (*Client, error) {
 		return nil, err
 	}
 	if o.Token == nil {
-		return nil, errors.New("client: Token is missing: give a function that returns a JWT")
+		return nil, errors.New("client: invalid Token: want a function that returns a JWT, got nil")
 	}
 	if o.Backlog < 0 || o.Backlog > MaxPage {
 		return nil, fmt.Errorf("client: invalid Backlog: want 1 to %d, or 0 for %d, got %d", MaxPage, defaultBacklog, o.Backlog)
@@ -180,7 +180,7 @@ func address(option, raw string, schemes ...string) (string, error) {
 // CatchUpFailed are then left out, and of several changes of the connection only the last one comes.
 func (c *Client) Run(ctx context.Context, handle func(context.Context, Event)) error {
 	if c.url == "" {
-		return errors.New("client: Run needs a WebSocketURL")
+		return errors.New("client: invalid WebSocketURL: want one for Run, got none")
 	}
 	if !c.started.CompareAndSwap(false, true) {
 		return errors.New("client: Run was called twice")

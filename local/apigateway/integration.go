@@ -146,7 +146,7 @@ func parseProxyResponse(response []byte) (proxyResponse, error) {
 		return r, errors.New("malformed proxy response: it has no statusCode")
 	}
 	if *r.StatusCode < 200 || *r.StatusCode > 599 {
-		return r, fmt.Errorf("malformed proxy response: statusCode %d is not between 200 and 599", *r.StatusCode)
+		return r, fmt.Errorf("malformed proxy response: invalid statusCode: want 200 to 599, got %d", *r.StatusCode)
 	}
 	return r, nil
 }

@@ -86,7 +86,7 @@ func (p *Pool) signIn(ctx context.Context, body []byte) (string, error) {
 		err = errors.New("more follows the object")
 	}
 	if err != nil {
-		return "", chat.Errorf(chat.CodeInvalidRequest, `the body must be like {"user":"alice","expiresIn":60}: %v`, err)
+		return "", chat.Errorf(chat.CodeInvalidRequest, `invalid body: want {"user":"alice","expiresIn":60}: %v`, err)
 	}
 	// Clamped, a number of seconds beyond what a Duration holds is still refused.
 	const bound = int64(2 * maxLife / time.Second)

@@ -71,7 +71,7 @@ type Pool struct {
 // lives as long as the process. An error names the file or folder to look at.
 func Open(dir, issuer string, now func() time.Time) (*Pool, error) {
 	if issuer == "" || now == nil {
-		return nil, errors.New("identity: an issuer and a clock are required")
+		return nil, errors.New("identity: invalid pool: want an issuer and a clock")
 	}
 	key, err := openKey(dir)
 	if err != nil {
@@ -115,10 +115,10 @@ var userIDs = chat.UserIDs{FoldCase: true}
 func spelled(user string) (string, error) {
 	name, err := userIDs.Normalize(user)
 	if err != nil {
-		return "", chat.Errorf(chat.CodeInvalidRequest, "user must be a user id: %s", chat.Reason(err).Message)
+		return "", chat.Errorf(chat.CodeInvalidRequest, "invalid user: %s", chat.Reason(err).Message)
 	}
 	if chat.IsService(name) {
-		return "", chat.Errorf(chat.CodeInvalidRequest, "user must not be a service's id; ask for a token of the service")
+		return "", chat.Errorf(chat.CodeInvalidRequest, "invalid user: want a user's id, got a service's; ask for a token of the service")
 	}
 	return name, nil
 }
@@ -147,7 +147,7 @@ func ServiceClientID(name string) string { return "streamroom-local-" + name }
 // credentials gives it: it names no user. Time and errors are those of Token.
 func (p *Pool) ServiceToken(name, scope string, expiresIn time.Duration) (string, error) {
 	if !slices.Contains(p.Services, name) {
-		return "", chat.Errorf(chat.CodeInvalidRequest, "service must be one of %q, got %q; more of them are given with --service", p.Services, name)
+		return "", chat.Errorf(chat.CodeInvalidRequest, "invalid service: want one of %q, got %q; add more with --service", p.Services, name)
 	}
 	return p.sign(expiresIn, jwt.MapClaims{
 		"client_id": ServiceClientID(name),

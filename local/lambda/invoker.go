@@ -111,13 +111,13 @@ func NewInvoker(clock clockwork.Clock, logger zerolog.Logger) *Invoker {
 func (i *Invoker) Register(f topology.Function, concurrency int, newHandler func() lambda.Handler) error {
 	switch {
 	case f.Name == "":
-		return errors.New("register function: it needs a name")
+		return errors.New("register function: invalid name: want some text, got none")
 	case f.Timeout <= 0:
-		return fmt.Errorf("register function %s: its timeout must be positive", f.Name)
+		return fmt.Errorf("register function %s: invalid timeout: want more than 0, got %v", f.Name, f.Timeout)
 	case concurrency < 1:
-		return fmt.Errorf("register function %s: its concurrency must be at least 1, not %d", f.Name, concurrency)
+		return fmt.Errorf("register function %s: invalid concurrency: want at least 1, got %d", f.Name, concurrency)
 	case newHandler == nil:
-		return fmt.Errorf("register function %s: it needs a handler", f.Name)
+		return fmt.Errorf("register function %s: invalid handler: want a function, got nil", f.Name)
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()

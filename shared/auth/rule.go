@@ -47,21 +47,21 @@ type Rule struct {
 
 func (r Rule) validate() error {
 	if r.Issuer == "" {
-		return errors.New("auth: an issuer is required, such as https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Example")
+		return errors.New("auth: invalid issuer: want a URL such as https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Example, got none")
 	}
 	// An empty id would accept a token without any.
 	if len(r.Audience) == 0 || slices.Contains(r.Audience, "") {
-		return errors.New("auth: at least one audience (client id) is required, and none may be empty")
+		return fmt.Errorf("auth: invalid audience: want client ids, none of them empty, got %q", r.Audience)
 	}
 	if slices.Contains(r.TokenUse, "") {
-		return errors.New("auth: an accepted token_use may not be empty")
+		return fmt.Errorf("auth: invalid token_use: want values that are not empty, got %q", r.TokenUse)
 	}
 	for clientID, name := range r.Services {
 		if err := chat.ValidateServiceName(name); err != nil {
 			return fmt.Errorf("auth: %w", err)
 		}
 		if clientID == "" || slices.Contains(r.Audience, clientID) {
-			return fmt.Errorf("auth: invalid client id %q of the service %s: want one that is no audience of users", clientID, name)
+			return fmt.Errorf("auth: invalid client id of the service %s: want one that is no audience of users, got %q", name, clientID)
 		}
 	}
 	return nil
@@ -79,7 +79,7 @@ func NewChecker(r Rule, now func() time.Time) (*Checker, error) {
 		return nil, err
 	}
 	if now == nil {
-		return nil, errors.New("auth: a clock is required")
+		return nil, errors.New("auth: invalid clock: want a function, got nil")
 	}
 	return &Checker{rule: r, validator: jwt.NewValidator(
 		jwt.WithIssuer(r.Issuer),

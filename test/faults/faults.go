@@ -21,7 +21,6 @@ package faults
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"hash/fnv"
 	"maps"
@@ -224,11 +223,11 @@ func New(plan Plan, clock clockwork.Clock) (*Injector, error) {
 		}
 	}
 	if plan.Delay < 0 || plan.Skew < 0 {
-		return nil, errors.New("faults: Delay and Skew must not be negative")
+		return nil, fmt.Errorf("faults: invalid Delay or Skew: want 0 or more, got %v and %v", plan.Delay, plan.Skew)
 	}
 	for _, o := range plan.Outages {
 		if !slices.Contains([]string{SeamTable, SeamStream, SeamPosts, SeamInvocations}, o.Seam) {
-			return nil, fmt.Errorf("faults: an outage of %q: it has to be of table, stream, posts or invocations", o.Seam)
+			return nil, fmt.Errorf("faults: invalid outage: want one of table, stream, posts or invocations, got %q", o.Seam)
 		}
 	}
 	return &Injector{

@@ -91,7 +91,7 @@ func (c DaysConfig) check() error {
 	}
 	for _, kind := range c.Without {
 		if !slices.Contains(dayFaults, kind) {
-			return fmt.Errorf("%w: %q is unknown; want some of %s", ErrConfig, kind, strings.Join(dayFaults, ","))
+			return fmt.Errorf("%w: want kinds of faults of %s, got %q", ErrConfig, strings.Join(dayFaults, ","), kind)
 		}
 	}
 	return nil

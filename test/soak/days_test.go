@@ -133,7 +133,7 @@ func TestParseDays(t *testing.T) {
 		"many users":      {"1", "2001", "0", "1", "none", "want 4 to 2000 users, got 2001"},
 		"a negative seed": {"1", "12", "0", "-1", "none", `invalid -seed "-1"`},
 		"a seed too far":  {"1", "12", "0", "18446744073709551616", "none", "invalid -seed"},
-		"an unknown kind": {"1", "12", "0", "1", "table,moon", `"moon" is unknown; want some of table,`},
+		"an unknown kind": {"1", "12", "0", "1", "table,moon", `want kinds of faults of table,`},
 		"no crowd":        {"1", "12", "few", "1", "none", `invalid -crowd "few"`},
 		"a large crowd":   {"1", "12", "10001", "1", "none", "want a crowd of 0 to 10000, got 10001"},
 	} {

@@ -195,7 +195,7 @@ func chooseFaults(kinds string) ([]string, error) {
 	chosen := strings.Split(kinds, ",")
 	for _, kind := range chosen {
 		if !slices.Contains(faultKinds, kind) {
-			return nil, fmt.Errorf("invalid --faults %q: %q is unknown; want all, none, or some of %s", kinds, kind, strings.Join(faultKinds, ","))
+			return nil, fmt.Errorf("invalid --faults: want all, none, or some of %s, got %q", strings.Join(faultKinds, ","), kind)
 		}
 	}
 	return chosen, nil

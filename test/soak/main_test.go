@@ -32,7 +32,7 @@ func TestCommand_InvalidFlagsExitWith2(t *testing.T) {
 		want string
 	}{
 		"no time":                  {[]string{"--minutes", "0"}, "--minutes must be positive"},
-		"unknown faults":           {[]string{"--faults", "table,moon"}, `"moon" is unknown; want all, none, or some of table,posts,`},
+		"unknown faults":           {[]string{"--faults", "table,moon"}, `invalid --faults: want all, none, or some of table,posts,`},
 		"one user":                 {[]string{"--users", "1"}, "want at least 2 users"},
 		"too many":                 {[]string{"--clients", "100"}, "at most"},
 		"more browsers than users": {[]string{"--users", "2", "--browsers", "3"}, "want 0 browsers to as many as there are users"},

@@ -180,17 +180,17 @@ func Run(ctx context.Context, c Config) (Report, error) {
 func newRun(c Config) (*run, error) {
 	switch {
 	case c.Duration <= 0:
-		return nil, fmt.Errorf("%w: duration must be positive", ErrConfig)
+		return nil, fmt.Errorf("%w: want a duration of more than 0, got %v", ErrConfig, c.Duration)
 	case c.Users < 2 || c.Devices < 1 || c.Rooms < 1:
-		return nil, fmt.Errorf("%w: want at least 2 users, 1 device and 1 room", ErrConfig)
+		return nil, fmt.Errorf("%w: want at least 2 users, 1 device and 1 room, got %d, %d and %d", ErrConfig, c.Users, c.Devices, c.Rooms)
 	case c.Browsers < 0 || c.Browsers > c.Users:
 		return nil, fmt.Errorf("%w: want 0 browsers to as many as there are users, %d, got %d", ErrConfig, c.Users, c.Browsers)
 	case c.Users > maxUsers || c.Devices > maxDevices:
-		return nil, fmt.Errorf("%w: at most %d users with %d devices of each can be told apart from a crowd", ErrConfig, maxUsers, maxDevices)
+		return nil, fmt.Errorf("%w: want at most %d users with %d devices each, got %d with %d", ErrConfig, maxUsers, maxDevices, c.Users, c.Devices)
 	case c.Network != nil && (c.Browsers > 0 || c.Chaos.Restarts > 0):
 		return nil, fmt.Errorf("%w: want no browsers and no restarts in a network in memory", ErrConfig)
 	case !(c.Sends > 0) || !(c.Reads >= 0) || !(c.Changes >= 0):
-		return nil, fmt.Errorf("%w: want sends a second > 0, reads and changes a second >= 0", ErrConfig)
+		return nil, fmt.Errorf("%w: want sends a second > 0, reads and changes a second >= 0, got %v, %v and %v", ErrConfig, c.Sends, c.Reads, c.Changes)
 	}
 	if c.Clock == nil {
 		c.Clock = clockwork.NewRealClock()
