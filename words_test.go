@@ -111,10 +111,15 @@ func apart(line string) string {
 	return text.String()
 }
 
-// TestMarkdownWidth fails on lines of pages that are longer than 100 columns.
-// Tables, code, headings and pictures can't be wrapped.
+// TestMarkdownWidth fails on lines of pages that are longer than 100 columns, and on
+// those that end far before, although the first word of the next one would fit. Tables,
+// code, headings and pictures can't be wrapped.
 func TestMarkdownWidth(t *testing.T) {
-	const width = 100
+	const width, short = 100, 80
+	// The first word of a line that goes on with a paragraph. Code and links, which are not
+	// broken, may be longer than a word; list items begin a paragraph.
+	first := regexp.MustCompile(`^ *(?:[\pL\pN"“(*][^\s` + "`" + `\[]*)(?:\s|$)`)
+	item := regexp.MustCompile(`^ *(?:[-*+]|\d+[.)])\s`)
 	for path, lines := range texts(t) {
 		if filepath.Ext(path) != ".md" {
 			continue
@@ -127,8 +132,15 @@ func TestMarkdownWidth(t *testing.T) {
 			}
 			code := fenced || strings.HasPrefix(line, "    ")
 			fixed := strings.HasPrefix(text, "|") || strings.HasPrefix(text, "#") || strings.HasPrefix(text, "![")
-			if utf8.RuneCountInString(line) > width && !code && !fixed {
-				t.Errorf("%s:%d has %d columns: wrap it at %d", path, n+1, utf8.RuneCountInString(line), width)
+			columns := utf8.RuneCountInString(line)
+			if columns > width && !code && !fixed {
+				t.Errorf("%s:%d has %d columns: wrap it at %d", path, n+1, columns, width)
+			}
+			if n+1 < len(lines) && text != "" && !code && !fixed && !item.MatchString(lines[n+1]) {
+				next := first.FindString(lines[n+1])
+				if next != "" && columns+1+utf8.RuneCountInString(strings.TrimSpace(next)) <= short {
+					t.Errorf("%s:%d ends at column %d, in mid-paragraph: wrap the paragraph again", path, n+1, columns)
+				}
 			}
 		}
 	}
