@@ -52,6 +52,18 @@ func TestLoad_OnAStreamroom(t *testing.T) {
 	}
 }
 
+func TestLocal_Flags(t *testing.T) {
+	for want, o := range map[string]options{
+		"--sync normal": {sync: syncNormal},
+		"--sync full":   {sync: syncFull},
+		"--memory":      {sync: syncNormal, inMemory: true},
+	} {
+		if got := strings.Join(o.local(), " "); got != want {
+			t.Errorf("streamroom local is started with %s, want %s", got, want)
+		}
+	}
+}
+
 func command(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, log bytes.Buffer
@@ -117,6 +129,9 @@ func TestBadInput(t *testing.T) {
 		"--url http://127.0.0.1:1":        `invalid --url "http://127.0.0.1:1": want a URL such as ws://127.0.0.1:8080/local`,
 		"--url ws://127.0.0.1:1":          "--api is missing",
 		"--url ws://127.0.0.1:1 --memory": "--memory is for the streamroom that is started",
+		"--url ws://x.y/z --sync full":    "--sync is for the streamroom that is started",
+		"--memory --sync full":            "--memory has none",
+		"--sync maybe":                    `invalid --sync "maybe": want normal or full`,
 		"--url ws://127.0.0.1:1 --api x":  `invalid --api "x"`,
 		"--speed 5":                       "unknown flag --speed",
 		"now":                             `unexpected argument "now"`,

@@ -84,6 +84,12 @@ const examples = `  go run ./test/load
   go run ./test/load compare streamroom.json tinode.json
   go run ./test/load merge machine1.json machine2.json --html all.html`
 
+// The values of --sync, which are those of `streamroom local`.
+const (
+	syncNormal = "normal"
+	syncFull   = "full"
+)
+
 // options are the command line of a run.
 type options struct {
 	plan     Plan
@@ -93,6 +99,7 @@ type options struct {
 	key      string
 	pids     []int
 	inMemory bool
+	sync     string
 	outputs
 }
 
@@ -132,6 +139,8 @@ func newCommand() *cobra.Command {
 	flags.StringVar(&o.key, "key", "", "API `key`, for tinode (default that of its example configuration)")
 	flags.IntSliceVar(&o.pids, "pid", nil, "`process` whose CPU time and memory are the server's, with those that it started; can be repeated")
 	flags.BoolVar(&o.inMemory, "memory", false, "the streamroom local that is started keeps its data in memory, instead of a file")
+	o.sync = syncNormal
+	cli.Choice(cmd, &o.sync, []string{syncNormal, syncFull}, "sync", "when the streamroom local that is started acknowledges a write: `normal` once the system has it, full once the disk has it, as PostgreSQL does")
 	o.addTo(cmd)
 	cmd.AddCommand(newMerge(), newCompare())
 	return cmd
@@ -225,10 +234,23 @@ func (o *options) check() error {
 	if o.url == "" && (o.peer != "streamroom" || o.api != "" || len(o.pids) > 0 || o.tokens != "") {
 		return cli.Usage(errors.New("--url is missing: the URL of the server's WebSocket, such as ws://127.0.0.1:8080/local"))
 	}
-	if o.url != "" && o.inMemory {
+	switch {
+	case o.url != "" && o.inMemory:
 		return cli.Usage(errors.New("--memory is for the streamroom that is started where --url is missing"))
+	case o.url != "" && o.sync != syncNormal:
+		return cli.Usage(errors.New("--sync is for the streamroom that is started where --url is missing"))
+	case o.inMemory && o.sync != syncNormal:
+		return cli.Usage(errors.New("--sync full is for data in a file, and --memory has none"))
 	}
 	return nil
+}
+
+// local is what `streamroom local` is started with, beside its addresses.
+func (o *options) local() []string {
+	if o.inMemory {
+		return []string{"--memory"}
+	}
+	return []string{"--sync", o.sync}
 }
 
 func (o options) target() (t target, err error) {
@@ -248,7 +270,7 @@ func measure(ctx context.Context, o options, stdout, stderr io.Writer) (err erro
 	defer line.Done()
 	if o.url == "" {
 		line.Update("building and starting streamroom local")
-		s, err := start(ctx, o.inMemory, line.Above(stderr))
+		s, err := start(ctx, o.local(), line.Above(stderr))
 		if err != nil {
 			return err
 		}

@@ -29,9 +29,9 @@ const (
 	stopPatience  = 20 * time.Second
 )
 
-// start builds this tree's Streamroom and starts it without limits, its data in
-// memory or in a file of a temporary folder.
-func start(ctx context.Context, inMemory bool, log io.Writer) (*started, error) {
+// start builds this tree's Streamroom and starts it without limits. Its data is in a file of
+// a temporary folder, unless flags say otherwise.
+func start(ctx context.Context, flags []string, log io.Writer) (*started, error) {
 	folder, err := os.MkdirTemp("", "streamroom-load-")
 	if err != nil {
 		return nil, err
@@ -47,12 +47,7 @@ func start(ctx context.Context, inMemory bool, log io.Writer) (*started, error) 
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(folder))
 	}
-	args := []string{"local", "--unthrottled", "--addr", addr, "--dynamodb-addr", table}
-	if inMemory {
-		args = append(args, "--memory")
-	} else {
-		args = append(args, "--data", filepath.Join(folder, "data"))
-	}
+	args := append([]string{"local", "--unthrottled", "--addr", addr, "--dynamodb-addr", table, "--data", filepath.Join(folder, "data")}, flags...)
 	s.url = "http://" + addr
 	s.cmd = exec.Command(program, args...) //nolint:gosec,noctx // what was just built; stop ends it
 	s.cmd.Stderr = log
