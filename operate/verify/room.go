@@ -48,20 +48,28 @@ func (v *verifier) checkCandidates(ctx context.Context, state roomState, candida
 	var users, readers []string
 	var attachments []candidate
 	for _, s := range candidates {
+		var more []finding
+		var err error
 		switch s.kind {
 		case Cursor:
 			readers = append(readers, s.user)
 		case Attachment:
 			attachments = append(attachments, s)
-		case Room, Place, File, LastMessage:
-			more, err := v.checkOne(ctx, state, s)
-			if err != nil {
-				return nil, err
-			}
-			found = append(found, more...)
+		case Room:
+			more, err = v.checkDescription(ctx, state.id, s)
+		case Place:
+			more, err = v.checkPlace(ctx, s)
+		case File:
+			more, err = v.checkFile(ctx, s)
+		case LastMessage:
+			more, err = v.checkLastMessage(ctx, state, s)
 		default:
 			users = append(users, s.user)
 		}
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, more...)
 	}
 	slices.Sort(users)
 	for chunk := range slices.Chunk(slices.Compact(users), pairsAtOnce) {
@@ -80,24 +88,6 @@ func (v *verifier) checkCandidates(ctx context.Context, state roomState, candida
 	}
 	more, err := v.checkAttachments(ctx, attachments, state.until)
 	return append(found, more...), err
-}
-
-// checkOne checks a candidate of a kind of which a room has few.
-func (v *verifier) checkOne(ctx context.Context, state roomState, s candidate) ([]finding, error) {
-	switch s.kind {
-	case Room:
-		return v.checkDescription(ctx, state.id, s)
-	case Place:
-		return v.checkPlace(ctx, s)
-	case File:
-		return v.checkFile(ctx, s)
-	default:
-		f, err := v.checkLastMessage(ctx, state, s)
-		if f == nil {
-			return nil, err
-		}
-		return []finding{*f}, err
-	}
 }
 
 // newest reads a room's newest message of before a time in 13 digits; "" is any.
@@ -125,7 +115,7 @@ func (v *verifier) newest(ctx context.Context, roomID, before string) (chat.Last
 // checkLastMessage checks LASTMESSAGE: it must be a message's that is there,
 // and of none before the newest that consumers have seen, nor of a state before
 // the last that they have seen.
-func (v *verifier) checkLastMessage(ctx context.Context, state roomState, s candidate) (*finding, error) {
+func (v *verifier) checkLastMessage(ctx context.Context, state roomState, s candidate) ([]finding, error) {
 	last := lastMessage(state.last)
 	var problem string
 	switch ms, err := chat.MessageTime(last.MessageID); {
@@ -170,10 +160,10 @@ func (v *verifier) checkLastMessage(ctx context.Context, state roomState, s cand
 		}
 	}
 	k := table.LastMessage(state.id)
-	return &finding{
+	return []finding{{
 		candidate: s, Difference: Difference{Kind: LastMessage, PK: k.PK, SK: k.SK, Problem: problem},
 		repair: func(ctx context.Context) error { return v.repairLastMessage(ctx, state) },
-	}, nil
+	}}, nil
 }
 
 // change is what was done last to a message.
