@@ -36,7 +36,7 @@ func sizes(members ...int) []int {
 }
 
 // total adds up what operations used and reports the average.
-type total struct{ usage }
+type total usage
 
 func (t *total) add(u usage) {
 	t.Requests += u.Requests

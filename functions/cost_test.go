@@ -32,7 +32,8 @@ import (
 // deployed is a Streamroom in this process: its functions run one after the
 // other, the readers of the stream once for all that an action wrote.
 type deployed struct {
-	metered
+	*world
+	metered   metered
 	handlers  map[string]awslambda.Handler
 	log       *bytes.Buffer
 	lines     map[string]struct{ Lines, Bytes float64 } // of the last invocation of each function
@@ -46,8 +47,9 @@ type deployed struct {
 
 func newDeployed(t testing.TB, members int) *deployed {
 	t.Helper()
+	m := newMetered(t, 0, members)
 	d := &deployed{
-		metered: newMetered(t, 0, members), handlers: map[string]awslambda.Handler{},
+		world: m.world, metered: m, handlers: map[string]awslambda.Handler{},
 		log: &bytes.Buffer{}, lines: map[string]struct{ Lines, Bytes float64 }{},
 		metrics: map[string]bool{},
 	}
@@ -59,7 +61,7 @@ func newDeployed(t testing.TB, members int) *deployed {
 		d.handlers[name] = d.wired(construct)
 	}
 	direct := d.env.AWS
-	direct.HTTPClient = d.table.table // what is read here is not the functions'
+	direct.HTTPClient = d.metered.table.table // what is read here is not the functions'
 	described, err := ddb.NewFromConfig(direct).DescribeTable(t.Context(), &ddb.DescribeTableInput{TableName: aws.String(tableName)})
 	d.must(err)
 	d.arn, d.streams = *described.Table.LatestStreamArn, dynamodbstreams.NewFromConfig(direct)
@@ -104,7 +106,7 @@ func (d *deployed) invocation(function string, event []byte, a *cost.Action) {
 	defer cancel()
 	ctx = lambdacontext.NewContext(ctx, &lambdacontext.LambdaContext{AwsRequestID: "79b4f56e-95b1-4643-9700-2807f4e68189"})
 	d.log.Reset()
-	d.table.take()
+	d.metered.table.take()
 	answer, err := d.handlers[function].Invoke(ctx, event)
 	d.must(err)
 	var got struct {
@@ -116,15 +118,15 @@ func (d *deployed) invocation(function string, event []byte, a *cost.Action) {
 	if got.StatusCode >= http.StatusBadRequest || len(got.BatchItemFailures) > 0 {
 		d.t.Fatalf("%s answers %s", function, answer)
 	}
-	used := d.table.take()
+	used := d.metered.table.take()
 	a.Reads += used.Read
 	a.Writes += used.Write + float64(used.Refused) // a failed condition is a unit
 	a.Invocations[function]++
 	d.asked += used.Requests
-	posts, _ := d.posts.take()
+	posts, _ := d.metered.posts.take()
 	a.Frames += float64(posts)
-	a.Out += float64(d.posts.bytes) + float64(len(got.Body))
-	d.posts.bytes = 0
+	a.Out += float64(d.metered.posts.bytes) + float64(len(got.Body))
+	d.metered.posts.bytes = 0
 	d.lines[function] = struct{ Lines, Bytes float64 }{float64(bytes.Count(d.log.Bytes(), []byte("\n"))), float64(d.log.Len())}
 	for line := range bytes.Lines(d.log.Bytes()) {
 		d.noteMetrics(function, line)

@@ -125,7 +125,7 @@ func (i *internet) connectTo(address string) http.HandlerFunc {
 
 // program is a deployed function that runs under AWS's emulator.
 type program struct {
-	*internet
+	*world
 	url string
 	log output
 }
@@ -158,7 +158,7 @@ func (i *internet) run(function string) *program {
 	if out, err := build.CombinedOutput(); err != nil {
 		i.t.Fatalf("go build: %v\n%s", err, out)
 	}
-	p := &program{internet: i, url: "http://" + i.free()}
+	p := &program{world: i.world, url: "http://" + i.free()}
 	emulator := exec.CommandContext(i.t.Context(), os.Getenv(emulatorEnv),
 		"--runtime-interface-emulator-address", strings.TrimPrefix(p.url, "http://"), "--runtime-api-address", i.free(), bootstrap)
 	emulator.Env = []string{

@@ -58,7 +58,7 @@ func modelOf(it record) modelItem {
 
 // model is what the engine must be equal to: a map, and what was done to it.
 type model struct {
-	fixture
+	fixture fixture
 	items   map[[2]string]modelItem
 	history map[[2]string][]string // of each item, what its stream records must say
 }
@@ -174,16 +174,16 @@ func (m *model) single(t *rapid.T) {
 	var err error
 	switch a := c.action; {
 	case a.Put != nil:
-		_, err = m.PutItem(t.Context(), &ddb.PutItemInput{
+		_, err = m.fixture.PutItem(t.Context(), &ddb.PutItemInput{
 			TableName: a.Put.TableName, Item: a.Put.Item, ConditionExpression: a.Put.ConditionExpression, ExpressionAttributeValues: a.Put.ExpressionAttributeValues,
 		})
 	case a.Update != nil:
-		_, err = m.UpdateItem(t.Context(), &ddb.UpdateItemInput{
+		_, err = m.fixture.UpdateItem(t.Context(), &ddb.UpdateItemInput{
 			TableName: a.Update.TableName, Key: a.Update.Key, UpdateExpression: a.Update.UpdateExpression,
 			ConditionExpression: a.Update.ConditionExpression, ExpressionAttributeValues: a.Update.ExpressionAttributeValues,
 		})
 	default:
-		_, err = m.DeleteItem(t.Context(), &ddb.DeleteItemInput{
+		_, err = m.fixture.DeleteItem(t.Context(), &ddb.DeleteItemInput{
 			TableName: a.Delete.TableName, Key: a.Delete.Key, ConditionExpression: a.Delete.ConditionExpression, ExpressionAttributeValues: a.Delete.ExpressionAttributeValues,
 		})
 	}
@@ -216,7 +216,7 @@ func (m *model) transaction(t *rapid.T) {
 			reasons[len(reasons)-1] = "ConditionalCheckFailed"
 		}
 	}
-	_, err := m.TransactWriteItems(t.Context(), in)
+	_, err := m.fixture.TransactWriteItems(t.Context(), in)
 	if possible {
 		if err != nil {
 			t.Fatal(err)
@@ -263,7 +263,7 @@ func (m *model) query(t *rapid.T) {
 	}
 	var got []modelItem
 	for {
-		out, err := m.Query(t.Context(), in)
+		out, err := m.fixture.Query(t.Context(), in)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -304,7 +304,7 @@ func (m *model) scan(t *rapid.T) {
 	in := &ddb.ScanInput{TableName: aws.String("chat"), Limit: aws.Int32(3)}
 	var got []modelItem
 	for {
-		out, err := m.Scan(t.Context(), in)
+		out, err := m.fixture.Scan(t.Context(), in)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -321,7 +321,7 @@ func (m *model) scan(t *rapid.T) {
 // split closes an open shard.
 func (m *model) split(t *rapid.T, arn string) {
 	var open []string
-	out, err := m.streams.DescribeStream(t.Context(), &dynamodbstreams.DescribeStreamInput{StreamArn: aws.String(arn)})
+	out, err := m.fixture.streams.DescribeStream(t.Context(), &dynamodbstreams.DescribeStreamInput{StreamArn: aws.String(arn)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -333,7 +333,7 @@ func (m *model) split(t *rapid.T, arn string) {
 	if len(open) > 8 {
 		return
 	}
-	if err := m.engine.SplitShard(t.Context(), arn, rapid.SampledFrom(open).Draw(t, "shard")); err != nil {
+	if err := m.fixture.engine.SplitShard(t.Context(), arn, rapid.SampledFrom(open).Draw(t, "shard")); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -343,7 +343,7 @@ func (m *model) split(t *rapid.T, arn string) {
 func (m *model) checkStream(t *testing.T, r *rapid.T) {
 	t.Helper()
 	got := make(map[[2]string][]string)
-	for _, record := range m.everything(t) {
+	for _, record := range m.fixture.everything(t) {
 		id := [2]string{image(record.Dynamodb.Keys, "PK"), image(record.Dynamodb.Keys, "SK")}
 		line := string(record.EventName)
 		for _, it := range []map[string]streamtypes.AttributeValue{record.Dynamodb.OldImage, record.Dynamodb.NewImage} {
@@ -371,15 +371,16 @@ func TestModel(t *testing.T) {
 				r.Error(err)
 			}
 		}()
-		m := &model{fixture: clients(e), items: make(map[[2]string]modelItem), history: make(map[[2]string][]string)}
-		m.createChat(t)
-		arn := m.arn(t)
+		chat := clients(e)
+		m := &model{fixture: chat, items: make(map[[2]string]modelItem), history: make(map[[2]string][]string)}
+		chat.createChat(t)
+		arn := chat.arn(t)
 		r.Repeat(map[string]func(*rapid.T){
 			"single": m.single, "single again": m.single, "transaction": m.transaction, "query": m.query, "scan": m.scan,
 			"split": func(r *rapid.T) { m.split(r, arn) },
 			"": func(r *rapid.T) {
 				for k, want := range m.items {
-					if got := modelOf(m.get(t, k[0], k[1])); got != want {
+					if got := modelOf(chat.get(t, k[0], k[1])); got != want {
 						r.Fatalf("got %v, want %v", got, want)
 					}
 					break // one is enough at each step: the map's order is random

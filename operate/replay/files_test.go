@@ -25,7 +25,7 @@ import (
 
 // sharing is a room with files and a place, and what alice does there.
 type sharing struct {
-	*rig.Operated
+	rig  *rig.Operated
 	room string
 }
 
@@ -40,31 +40,31 @@ func share(w *rig.Operated, members ...string) sharing {
 }
 
 func (s sharing) must(method, path string, body, into any) {
-	s.T.Helper()
-	if status := s.API("alice", method, "/rooms/"+s.room+path, body, into); status >= http.StatusMultipleChoices {
-		s.T.Fatalf("%s %s: status %d", method, path, status)
+	s.rig.T.Helper()
+	if status := s.rig.API("alice", method, "/rooms/"+s.room+path, body, into); status >= http.StatusMultipleChoices {
+		s.rig.T.Fatalf("%s %s: status %d", method, path, status)
 	}
 }
 
 func (s sharing) place(lat float64) {
-	s.T.Helper()
+	s.rig.T.Helper()
 	lon := 13.405
 	s.must(http.MethodPut, "/place", wire.PlaceRequest{Lat: &lat, Lon: &lon, Address: "Café"}, nil)
 }
 
 func (s sharing) upload() string {
-	s.T.Helper()
+	s.rig.T.Helper()
 	var announced wire.AnnouncedAttachment
 	s.must(http.MethodPost, "/attachments", wire.AttachmentRequest{Name: "a.txt", ContentType: "text/plain", Size: 1}, &announced)
-	if status := s.Upload(announced.Upload, []byte("x")); status != http.StatusNoContent {
-		s.T.Fatalf("upload: status %d", status)
+	if status := s.rig.Upload(announced.Upload, []byte("x")); status != http.StatusNoContent {
+		s.rig.T.Fatalf("upload: status %d", status)
 	}
 	return announced.AttachmentID
 }
 
 // send sends a message with a number of files and returns its id.
 func (s sharing) send(files int) string {
-	s.T.Helper()
+	s.rig.T.Helper()
 	ids := make([]string, files)
 	for i := range ids {
 		ids[i] = s.upload()
@@ -75,7 +75,7 @@ func (s sharing) send(files int) string {
 }
 
 func (s sharing) leave() {
-	s.T.Helper()
+	s.rig.T.Helper()
 	s.must(http.MethodDelete, "/members?userId=alice", nil, nil)
 }
 

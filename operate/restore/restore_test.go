@@ -21,20 +21,20 @@ import (
 // backup is a Streamroom with a copy of its table, as one that was restored from a
 // backup.
 type backup struct {
-	*rig.Operated
-	db *dynamodb.Client
+	rig *rig.Operated
+	db  *dynamodb.Client
 }
 
 func newBackup(t *testing.T) backup {
 	t.Helper()
-	b := backup{Operated: rig.StartOperated(t, rig.OperatedOptions{})}
-	b.db = b.DB()
-	records := b.Seed(3, 2, 4)
-	rig.Eventually(t, "the projections", func() bool { return b.Consumers.Handled("lastmessage") == records })
+	b := backup{rig: rig.StartOperated(t, rig.OperatedOptions{})}
+	b.db = b.rig.DB()
+	records := b.rig.Seed(3, 2, 4)
+	rig.Eventually(t, "the projections", func() bool { return b.rig.Consumers.Handled("lastmessage") == records })
 	if _, err := local.CreateTable(t.Context(), b.db, "backup"); err != nil {
 		t.Fatal(err)
 	}
-	for it := range b.Scan() {
+	for it := range b.rig.Scan() {
 		if strings.HasPrefix(attribute.KeyOf(it).SK, table.MemberPrefix) {
 			it[table.Indexed] = attribute.Number(9e12) // as the presences of that table say
 		}
@@ -47,14 +47,14 @@ func newBackup(t *testing.T) backup {
 
 // remove deletes items of the table whose sort keys begin with a prefix, of a room.
 func (b backup) remove(room, prefix string) (removed int) {
-	b.T.Helper()
-	for it := range b.Scan() {
+	b.rig.T.Helper()
+	for it := range b.rig.Scan() {
 		k := attribute.KeyOf(it)
 		if k.PK != table.Room(room).PK || !strings.HasPrefix(k.SK, prefix) {
 			continue
 		}
-		if _, err := b.db.DeleteItem(b.T.Context(), &dynamodb.DeleteItemInput{TableName: aws.String(local.TableName), Key: attribute.Key(k)}); err != nil {
-			b.T.Fatal(err)
+		if _, err := b.db.DeleteItem(b.rig.T.Context(), &dynamodb.DeleteItemInput{TableName: aws.String(local.TableName), Key: attribute.Key(k)}); err != nil {
+			b.rig.T.Fatal(err)
 		}
 		removed++
 	}
@@ -62,12 +62,12 @@ func (b backup) remove(room, prefix string) (removed int) {
 }
 
 func (b backup) run(change func(*restore.Config)) restore.Report {
-	b.T.Helper()
+	b.rig.T.Helper()
 	c := restore.Config{DB: b.db, From: "backup", To: local.TableName, Entities: []string{"message"}}
 	change(&c)
-	report, err := restore.Run(b.T.Context(), c)
+	report, err := restore.Run(b.rig.T.Context(), c)
 	if err != nil {
-		b.T.Fatal(err)
+		b.rig.T.Fatal(err)
 	}
 	return report
 }
@@ -104,7 +104,7 @@ func TestRun_CopiesWhatLacks(t *testing.T) {
 	if members.Copied != left || members.Missing["member"] != left {
 		t.Errorf("everything: %+v, want %d members", members, left)
 	}
-	for it := range b.Scan() {
+	for it := range b.rig.Scan() {
 		if it[table.Indexed] != nil {
 			t.Errorf("%v came with what only the presences of the other table say", attribute.KeyOf(it))
 		}
@@ -132,7 +132,7 @@ func TestRun_CopiesBansAlone(t *testing.T) {
 // messages returns the content of messages by their keys.
 func (b backup) messages() map[string]string {
 	contents := map[string]string{}
-	for it := range b.Scan() {
+	for it := range b.rig.Scan() {
 		if k := attribute.KeyOf(it); strings.HasPrefix(k.SK, table.MessagePrefix) {
 			contents[k.PK+" "+k.SK] = attribute.GetText(it, table.Content)
 		}
@@ -142,19 +142,19 @@ func (b backup) messages() map[string]string {
 
 // edit changes a message of a room, and returns its key.
 func (b backup) edit(room string) string {
-	b.T.Helper()
-	for it := range b.Scan() {
+	b.rig.T.Helper()
+	for it := range b.rig.Scan() {
 		k := attribute.KeyOf(it)
 		if k.PK != table.Room(room).PK || !strings.HasPrefix(k.SK, table.MessagePrefix) {
 			continue
 		}
 		it[table.Content] = &types.AttributeValueMemberS{Value: "changed since"}
-		if _, err := b.db.PutItem(b.T.Context(), &dynamodb.PutItemInput{TableName: aws.String(local.TableName), Item: it}); err != nil {
-			b.T.Fatal(err)
+		if _, err := b.db.PutItem(b.rig.T.Context(), &dynamodb.PutItemInput{TableName: aws.String(local.TableName), Item: it}); err != nil {
+			b.rig.T.Fatal(err)
 		}
 		return k.PK + " " + k.SK
 	}
-	b.T.Fatalf("%s has no message", room)
+	b.rig.T.Fatalf("%s has no message", room)
 	return ""
 }
 

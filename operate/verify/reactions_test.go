@@ -24,7 +24,7 @@ const reactedRoom = "room-0000" // of three members
 
 // reactedWorld has messages that members of a room reacted to.
 type reactedWorld struct {
-	*rig.Operated
+	rig      *rig.Operated
 	t        testing.TB
 	store    *dynamo.Store
 	reactors *chat.Reactors
@@ -34,18 +34,18 @@ type reactedWorld struct {
 // startReacted has n messages, each with two thumbs and a heart.
 func startReacted(t testing.TB, n int) *reactedWorld {
 	t.Helper()
-	w := &reactedWorld{t: t, Operated: rig.StartOperated(t, rig.OperatedOptions{})}
-	records := w.Seed(1, 3, 1)
-	w.store = dynamo.New(w.DB(), local.TableName, time.Now)
+	w := &reactedWorld{t: t, rig: rig.StartOperated(t, rig.OperatedOptions{})}
+	records := w.rig.Seed(1, 3, 1)
+	w.store = dynamo.New(w.rig.DB(), local.TableName, time.Now)
 	w.reactors = chat.NewReactors(w.store, time.Now)
 	for range n {
-		m := attach(t, w.Operated, w.store, reactedRoom, 0)
+		m := attach(t, w.rig, w.store, reactedRoom, 0)
 		w.react(m, "0", "👍")
 		w.react(m, "1", "👍")
 		w.react(m, "1", "❤️")
 		w.messages = append(w.messages, m)
 	}
-	rig.Eventually(t, "the projections", func() bool { return w.Consumers.Handled(topology.LastMessage) == records+n })
+	rig.Eventually(t, "the projections", func() bool { return w.rig.Consumers.Handled(topology.LastMessage) == records+n })
 	return w
 }
 
@@ -84,14 +84,14 @@ func counts(of map[string]int64) types.AttributeValue {
 // the key of an item.
 func (w *reactedWorld) plantReactions() map[table.Key]string {
 	m := w.messages
-	set(w.t, w.Operated, messageKey(m[0]), table.Reactions, counts(map[string]int64{"👍": 5, "❤️": 1}))
-	set(w.t, w.Operated, messageKey(m[1]), table.Reactions, counts(map[string]int64{"👍": 1, "❤️": 2}))
-	remove(w.Operated, row(m[2], "0"))
-	remove(w.Operated, row(m[2], "1"))
-	set(w.t, w.Operated, messageKey(m[3]), table.Reactions, counts(nil))
+	set(w.t, w.rig, messageKey(m[0]), table.Reactions, counts(map[string]int64{"👍": 5, "❤️": 1}))
+	set(w.t, w.rig, messageKey(m[1]), table.Reactions, counts(map[string]int64{"👍": 1, "❤️": 2}))
+	remove(w.rig, row(m[2], "0"))
+	remove(w.rig, row(m[2], "1"))
+	set(w.t, w.rig, messageKey(m[3]), table.Reactions, counts(nil))
 	deleteFiles(w.t, w.store, m[4])
-	rig.Eventually(w.t, "the end of reactions", func() bool { return w.Dump()[row(m[4], "1")] == "" })
-	w.Write(rowOf(m[4].ID), rowOf("01B3F2133F0000000000000000"), rowOf("x"))
+	rig.Eventually(w.t, "the end of reactions", func() bool { return w.rig.Dump()[row(m[4], "1")] == "" })
+	w.rig.Write(rowOf(m[4].ID), rowOf("01B3F2133F0000000000000000"), rowOf("x"))
 	return map[table.Key]string{
 		messageKey(m[0]): "of 6 reactions, and not what members reacted with, 3",
 		messageKey(m[1]): "of 3 reactions, and not what members reacted with, 3",
@@ -110,13 +110,13 @@ func TestEveryPlantedReactionIsFoundAndRepaired(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			verify.HoldReacted(t, held)
 			w := startReacted(t, 6)
-			if report, found := check(t, w.Operated, verify.Config{}); len(found) > 0 || report.Suspects != 0 {
+			if report, found := check(t, w.rig, verify.Config{}); len(found) > 0 || report.Suspects != 0 {
 				t.Fatalf("before: %+v, %v", report, found)
 			}
 			planted := w.plantReactions()
 			for _, repair := range []bool{false, true} {
 				said := map[table.Key]string{}
-				_, found := check(t, w.Operated, verify.Config{Repair: repair})
+				_, found := check(t, w.rig, verify.Config{Repair: repair})
 				for _, d := range found {
 					k := table.Key{PK: d.PK, SK: d.SK}
 					if said[k] = planted[k]; d.Kind != verify.Reactions || d.Repaired != repair || !strings.Contains(d.Problem, planted[k]) {
@@ -127,7 +127,7 @@ func TestEveryPlantedReactionIsFoundAndRepaired(t *testing.T) {
 					t.Errorf("(-planted +found):\n%s", diff)
 				}
 			}
-			if _, found := check(t, w.Operated, verify.Config{}); len(found) > 0 {
+			if _, found := check(t, w.rig, verify.Config{}); len(found) > 0 {
 				t.Errorf("after the repair: %v", found)
 			}
 			for i, m := range w.messages[:4] {
@@ -148,11 +148,11 @@ func TestADeletionThatIsOnItsWayLeavesReactions(t *testing.T) {
 	w := startReacted(t, 1)
 	m := w.messages[0]
 	deleteFiles(t, w.store, m)
-	rig.Eventually(t, "the end of reactions", func() bool { return w.Dump()[row(m, "1")] == "" })
-	w.Write(rowOf(m.ID))
+	rig.Eventually(t, "the end of reactions", func() bool { return w.rig.Dump()[row(m, "1")] == "" })
+	w.rig.Write(rowOf(m.ID))
 	for at, want := range map[int64]int{m.SentAt: 0, m.SentAt + 2: 1} {
 		now := time.UnixMilli(at)
-		if _, found := check(t, w.Operated, verify.Config{Now: func() time.Time { return now }}); len(found) != want {
+		if _, found := check(t, w.rig, verify.Config{Now: func() time.Time { return now }}); len(found) != want {
 			t.Errorf("at %d: %v, want %d", at, found, want)
 		}
 	}

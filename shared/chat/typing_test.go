@@ -11,7 +11,7 @@ import (
 // typing are Typists in a world with a room of alice's, who has the connection a, and what
 // they asked of the store.
 type typing struct {
-	*world
+	world *world
 	*chat.Typists
 	asked map[string]int
 }
@@ -50,7 +50,7 @@ func TestTypists_NoteOnceInAWhile(t *testing.T) {
 		for range 5 {
 			ok(t, w.Type(t.Context(), "a", "r"))
 		}
-		w.clock.advance(chat.TypingEvery)
+		w.world.clock.advance(chat.TypingEvery)
 	}
 	if w.asked["PutTyping"] != 3 || w.asked["RoomOf"] != 3 || w.asked["Connection"] != 3 {
 		t.Errorf("fifteen frames in nine seconds asked for %v, want each three times", w.asked)
@@ -61,7 +61,7 @@ func TestTypists_LargeRoomsCostNothing(t *testing.T) {
 	w := newTyping(t, chat.TypingRoom+1)
 	for range 10 {
 		ok(t, w.Type(t.Context(), "a", "r"))
-		w.clock.advance(chat.TypingEvery)
+		w.world.clock.advance(chat.TypingEvery)
 	}
 	if w.asked["PutTyping"] != 0 || w.asked["RoomOf"] != 1 {
 		t.Errorf("ten frames asked for %v, want no write and one look", w.asked)
@@ -77,12 +77,12 @@ func TestTypists_Refusals(t *testing.T) {
 		{"no room id", "a", "", nil, chat.CodeInvalidRequest},
 		{"a room that is none", "a", "r#1", nil, chat.CodeInvalidRequest},
 		{"a room that does not exist", "a", "none", nil, chat.CodeNotAMember},
-		{"a foreign room", "m", "r", func(w *typing) { w.opens("m", "mallory") }, chat.CodeNotAMember},
+		{"a foreign room", "m", "r", func(w *typing) { w.world.opens("m", "mallory") }, chat.CodeNotAMember},
 		{"an unknown connection", "x", "r", nil, chat.CodeReconnect},
-		{"an expired token", "a", "r", func(w *typing) { w.clock.advance(time.Hour + chat.TokenLeeway) }, chat.CodeTokenExpired},
+		{"an expired token", "a", "r", func(w *typing) { w.world.clock.advance(time.Hour + chat.TokenLeeway) }, chat.CodeTokenExpired},
 		{"too many rooms at once", "a", "r", func(w *typing) {
 			for i := range chat.TypingBurst {
-				_ = w.Type(w.Context(), "a", fmt.Sprint("r", i))
+				_ = w.Type(w.world.Context(), "a", fmt.Sprint("r", i))
 			}
 		}, chat.CodeRateLimited},
 	} {
@@ -102,7 +102,7 @@ func TestTypists_Refusals(t *testing.T) {
 // The limit is the user's, over all connections, and what it refuses reads nothing.
 func TestTypists_LimitsUsers(t *testing.T) {
 	w := newTyping(t, 2)
-	w.opens("b", "alice")
+	w.world.opens("b", "alice")
 	ok(t, w.Type(t.Context(), "a", "r"))
 	ok(t, w.Type(t.Context(), "b", "r"))
 	for i := range chat.TypingBurst - 2 {

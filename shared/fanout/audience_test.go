@@ -1,7 +1,6 @@
 package fanout_test
 
 import (
-	"context"
 	"encoding/json"
 	"slices"
 	"testing"
@@ -64,19 +63,6 @@ func TestAudience_AMemberWhoRejoinedHasNotLeft(t *testing.T) {
 	}
 }
 
-// asked keeps whose devices were asked for.
-type asked struct {
-	*memory
-	users []string
-}
-
-func (a *asked) Presence(ctx context.Context, users []string, limit int) (map[string][]chat.Connection, error) {
-	a.mu.Lock()
-	a.users = append(a.users, users...)
-	a.mu.Unlock()
-	return a.memory.Presence(ctx, users, limit)
-}
-
 // What a user who joins or leaves a larger room is told needs neither the devices of
 // others nor all members.
 func TestAudience_JoinsAndLeavesInALargerRoomReadWhatTheyTell(t *testing.T) {
@@ -90,7 +76,7 @@ func TestAudience_JoinsAndLeavesInALargerRoomReadWhatTheyTell(t *testing.T) {
 			"leaves":        {leaves("bob"), false, []string{"memberLeft bob"}},
 			"left, is back": {leaves("bob"), true, nil},
 		} {
-			m := &asked{memory: crowd(members, 0)}
+			m := crowd(members, 0)
 			if test.bob {
 				m.members[0] = "bob"
 			}

@@ -136,7 +136,7 @@ func TestServeSlices_AFailedSliceIsNotOvertaken(t *testing.T) {
 
 // aged is a table whose connections began some time ago.
 type aged struct {
-	*failing
+	fanout.Store
 
 	ages map[string]time.Duration // by user
 }
@@ -163,15 +163,13 @@ func (noneThere) Push(_ context.Context, posts []push.Post) []push.Delivery {
 
 func TestDrop_NotDuringTheHandshake(t *testing.T) {
 	id := changestest.MessageIDs(1)[0]
-	store := aged{
-		&failing{memory: &memory{members: []string{"alice", "bob", "carol"}, messages: []string{id}}, deleteOf: "carol"},
-		map[string]time.Duration{"alice": 59 * time.Second, "bob": 61 * time.Second, "carol": time.Hour},
-	}
+	deletes := &failing{memory: &memory{members: []string{"alice", "bob", "carol"}, messages: []string{id}}, deleteOf: "carol"}
+	store := aged{deletes, map[string]time.Duration{"alice": 59 * time.Second, "bob": 61 * time.Second, "carol": time.Hour}}
 	if failed := handle(t, store, noneThere{}, changestest.Send(room, id)); len(failed) > 0 {
 		t.Errorf("the records %q failed, want none: an ended connection is no failure", failed)
 	}
-	if !slices.Equal(store.deleted, []string{"bob"}) {
-		t.Errorf("%q are removed, want the one whose handshake is over", store.deleted)
+	if !slices.Equal(deletes.deleted, []string{"bob"}) {
+		t.Errorf("%q are removed, want the one whose handshake is over", deletes.deleted)
 	}
 }
 

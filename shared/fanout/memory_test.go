@@ -42,6 +42,7 @@ type memory struct {
 	notify   map[string]chat.Notify
 
 	mu    sync.Mutex
+	users []string      // whose presence was read
 	tried []string      // members who were to be put into the index
 	lease time.Duration // of those
 }
@@ -81,6 +82,9 @@ func (m *memory) NotifyAmong(_ context.Context, _ string, users []string) (map[s
 }
 
 func (m *memory) Presence(_ context.Context, users []string, _ int) (map[string][]chat.Connection, error) {
+	m.mu.Lock()
+	m.users = append(m.users, users...)
+	m.mu.Unlock()
 	present := map[string][]chat.Connection{}
 	for _, user := range users {
 		present[user] = []chat.Connection{{ID: user, UserID: user}}

@@ -21,13 +21,13 @@ import (
 // indexed is a room of n members of whom every other one is in the index. It keeps whose
 // presence was read, and of which ranges the index.
 type indexed struct {
-	*asked
+	*memory
 	ranges []fanout.MemberRange
 	fails  bool
 }
 
 func newIndexed(n int) *indexed {
-	x := &indexed{asked: &asked{memory: crowd(n, 1)}}
+	x := &indexed{memory: crowd(n, 1)}
 	x.indexed = map[string]int64{}
 	for i := 0; i < n; i += 2 {
 		x.indexed[x.members[i]] = changestest.Now.Unix() + 1

@@ -62,7 +62,7 @@ func TestTyping_ReachesTheOthersOfASmallRoom(t *testing.T) {
 
 func TestTyping_IsBoundedByTheRoom(t *testing.T) {
 	for members, want := range map[int]int{chat.TypingRoom: chat.TypingRoom - 1, chat.TypingRoom + 1: 0} {
-		m := &asked{memory: crowd(members, 0)}
+		m := crowd(members, 0)
 		sent := received{}
 		consumer := fanout.New(m, sent, time.Minute, func() time.Time { return changestest.Now }, zerolog.Nop())
 		record := types(fmt.Sprintf("user-%06d", 0), 0)

@@ -146,7 +146,7 @@ func (t *tab) afterMinute(fire func()) {
 
 // tabClock is the clock of a tab.
 type tabClock struct {
-	clock
+	clockwork.Clock
 
 	tab *tab
 }
@@ -162,9 +162,9 @@ func (c tabClock) After(d time.Duration) <-chan time.Time {
 // a Stop. What is due at once needs no timer in a browser.
 func (c tabClock) AfterFunc(d time.Duration, f func()) clockwork.Timer {
 	if d <= 0 {
-		return c.clock.AfterFunc(d, func() { c.tab.afterMinute(f) })
+		return c.Clock.AfterFunc(d, func() { c.tab.afterMinute(f) })
 	}
-	return c.clock.AfterFunc(d, func() { c.tab.due(f) })
+	return c.Clock.AfterFunc(d, func() { c.tab.due(f) })
 }
 
 // How a tab that stays open is used: it lies in the background for some hours, several times a
