@@ -55,16 +55,7 @@ func (s shardReader) read(ctx context.Context, shardID string, from start) iter.
 		iterator, empty, expiries := "", 0, 0
 		found := from.sequence == ""
 		for {
-			var out *dynamodbstreams.GetRecordsOutput
-			var err error
-			if iterator == "" {
-				iterator, err = s.iterator(ctx, shardID, from)
-			}
-			if err == nil {
-				out, err = s.client.GetRecords(ctx, &dynamodbstreams.GetRecordsInput{
-					ShardIterator: aws.String(iterator), Limit: aws.Int32(s.pageLimit()),
-				})
-			}
+			out, err := s.page(ctx, shardID, from, iterator)
 			var expired *types.ExpiredIteratorException
 			if errors.As(err, &expired) && expiries == 0 { // it was used after more than 15 minutes
 				iterator, found = "", from.sequence == ""
@@ -110,6 +101,17 @@ func (s shardReader) read(ctx context.Context, shardID string, from start) iter.
 			}
 		}
 	}
+}
+
+// page reads the next records at an iterator; at a start if that is "".
+func (s shardReader) page(ctx context.Context, shardID string, from start, iterator string) (*dynamodbstreams.GetRecordsOutput, error) {
+	if iterator == "" {
+		var err error
+		if iterator, err = s.iterator(ctx, shardID, from); err != nil {
+			return nil, err
+		}
+	}
+	return s.client.GetRecords(ctx, &dynamodbstreams.GetRecordsInput{ShardIterator: aws.String(iterator), Limit: aws.Int32(s.pageLimit())})
 }
 
 func lost(shardID string, from start) error {
