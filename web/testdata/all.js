@@ -1,5 +1,6 @@
 import { run } from "./check.js";
 import "./unit.js";
+import "./catchup.js";
 import "./liveness.js";
 import "./replacing.js";
 import "./outbox.js";
@@ -11,6 +12,7 @@ import "./elsewhere.js";
 import "./attachments.js";
 import "./reactions.js";
 import "./retention.js";
+import "./reading.js";
 import "./rooms.js";
 import "./text.js";
 import "./finding.js";

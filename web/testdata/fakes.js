@@ -242,3 +242,35 @@ export const live = (seconds, content, previous, more = {}) => ({
   previousMessageId: previous === null ? null : idAt(previous),
   ...more,
 });
+
+/** A room as the list has it. */
+export const room = (id, more = {}) => ({
+  chatRoomId: id,
+  name: id,
+  type: "group",
+  lastMessageAt: START,
+  unread: 0,
+  ...more,
+});
+
+/** A last message as the list has it. */
+export const last = (seconds, senderId = "bob") => ({
+  messageId: idAt(seconds),
+  senderId,
+  preview: "…",
+  timestamp: START + seconds * 1000,
+});
+
+export const receive = (...frames) => FakeSocket.last.receive(...frames);
+
+/** A client in these rooms. */
+export async function worldOf(...rooms) {
+  const w = new World();
+  w.answers["GET /rooms"] = { rooms };
+  w.answers["POST /profiles"] = { profiles: {} };
+  for (const { chatRoomId } of rooms) w.answers[`POST /rooms/${chatRoomId}/read`] = new Answer(204);
+  await w.connect();
+  return w;
+}
+
+export const unread = (w, id = "r") => w.chat.rooms.get(id)?.unread;
