@@ -32,7 +32,7 @@ const mutants = [
   ["a private room has a place", "places.go", "if !r.Public {\n\t\t\treturn nil", "if false {\n\t\t\treturn nil"],
   ["one who blocks is added to rooms", "blocks.go", "if len(blockers) > 0 {\n\t\treturn Errorf", "if len(blockers) < 0 {\n\t\treturn Errorf"],
   ["strangers read the history", "history.go", "if !member {\n", "if member && false {\n"],
-  ["a resend stores a second message", "send.go", "if stored || recent {\n", "if recent && false {\n"],
+  ["a resend stores a second message", "resume.go", "if stored || recent {\n", "if recent && false {\n"],
   ["a read cursor moves back", "reading.go", "if upTo <= place.Cursor.UpTo {", "if upTo < place.Cursor.UpTo {"],
   ["what was denied is stored", "review.go", "case verdict.Deny:\n", "case verdict.Deny && false:\n"],
 ];
