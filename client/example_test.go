@@ -2,182 +2,168 @@ package client_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
-	"io"
+	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
+	"sync"
 	"time"
+
+	"github.com/coder/websocket"
+	"github.com/coder/websocket/wsjson"
+	"github.com/oklog/ulid/v2"
 
 	"github.com/streamroom/streamroom/client"
 )
 
-// newExample is a client of alice and its server, which is in memory.
-func newExample() (c *client.Client, server *fake, stop func()) {
-	server = newFake()
-	server.rooms["general"] = nil
-	web := httptest.NewServer(server.handler())
-	c, err := client.New(client.Options{
-		WebSocketURL: strings.Replace(web.URL, "http", "ws", 1) + "/ws",
-		APIURL:       web.URL + "/api",
-		Token:        func(context.Context) (string, error) { return token(time.Time{}, "1"), nil },
-		HTTPClient:   web.Client(),
-	})
-	if err != nil {
-		panic(err)
-	}
-	return c, server, web.Close
-}
-
-// Token gets a JWT of the identity provider: of `streamroom local` by
-// POST /token with {"user":"alice"}, of a deployed Streamroom from its user pool.
-func ExampleNew() {
-	_, err := client.New(client.Options{
-		WebSocketURL: "wss://abc.execute-api.eu-central-1.amazonaws.com/prod",
-		APIURL:       "https://def.execute-api.eu-central-1.amazonaws.com",
-		Token:        func(context.Context) (string, error) { return "a JWT", nil },
-	})
-	fmt.Println(err)
-
-	_, err = client.New(client.Options{WebSocketURL: "https://example.com"})
-	fmt.Println(err)
-	// Output:
-	// <nil>
-	// client: invalid WebSocketURL: want a ws:// or wss:// URL, got "https://example.com"
-}
-
-// Run connects, and calls the handler for each event until Close.
-func ExampleClient_Run() {
-	c, server, stop := newExample()
-	defer stop()
-	server.store("general", "bob", "welcome")
-
-	if err := c.Follow("general"); err != nil {
-		fmt.Println(err)
-	}
-	err := c.Run(context.Background(), func(ctx context.Context, e client.Event) {
-		switch e := e.(type) {
-		case client.Connected:
-			fmt.Println("connected as", e.UserID)
-		case client.Message:
-			fmt.Printf("%s: %s (backlog: %v)\n", e.SenderID, e.Content, e.Backlog)
-			if e.Backlog {
-				server.say("general", "and live")
-				return
-			}
-			_ = c.Close(ctx)
-		}
-	})
-	fmt.Println(err)
-	// Output:
-	// connected as alice
-	// bob: welcome (backlog: true)
-	// bob: and live (backlog: false)
-	// <nil>
-}
-
-// Send waits for the connection and returns once the message is stored. It comes
-// as an event, too, like those of others.
-func ExampleClient_Send() {
-	c, _, stop := newExample()
-	defer stop()
-	if err := c.Follow("general"); err != nil {
-		fmt.Println(err)
-	}
-	running := make(chan error)
-	received := make(chan client.Message, 1)
-	go func() {
-		running <- c.Run(context.Background(), func(_ context.Context, e client.Event) {
-			if m, ok := e.(client.Message); ok {
-				received <- m
-			}
-		})
-	}()
-
-	ack, err := c.Send(context.Background(), "general", "hello")
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	m := <-received
-	fmt.Println(m.SenderID, "said", m.Content, "with the ack's id:", m.MessageID == ack.MessageID)
-
-	_ = c.Close(context.Background())
-	fmt.Println(<-running)
-	// Output:
-	// alice said hello with the ack's id: true
-	// <nil>
-}
-
-// Nothing has to be done to catch up: what was stored and edited while there was no
-// connection comes after the reconnect.
-func ExampleClient_Follow() {
-	c, server, stop := newExample()
-	defer stop()
-	server.store("general", "bob", "one")
-
-	if err := c.Follow("general"); err != nil {
-		fmt.Println(err)
-	}
-	_ = c.Run(context.Background(), func(ctx context.Context, e client.Event) {
-		switch e := e.(type) {
-		case client.Message:
-			fmt.Println("message:", e.Content)
-			if e.Content == "one" {
-				server.cut() // the connection is lost
-				server.change("general", 0, 10, "one, edited")
-				server.store("general", "bob", "two")
-				return
-			}
-			_ = c.Close(ctx)
-		case client.Edited:
-			fmt.Println("edited:", e.Content)
-		}
-	})
-	// Output:
-	// message: one
-	// edited: one, edited
-	// message: two
-}
-
-// Attach uploads a file, which a message then has. Members of the room may download it.
-func ExampleClient_Attach() {
-	c, server, stop := newExample()
-	defer stop()
-	server.files()
+// A program connects, reads a room, sends a message, and loses its connection, which takes
+// nothing of what comes in the meantime.
+//
+// The server below stands in for a Streamroom. In tests of yours take a real one in memory:
+// package local starts it.
+func Example() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
+	room := &chatRoom{}
+	room.store("bob", "welcome")
+	server := httptest.NewServer(room)
+	defer server.Close()
 
-	const notes = "bring cake"
-	id, err := c.Attach(ctx, "general", client.File{
-		Name: "notes.txt", ContentType: "text/plain", Size: int64(len(notes)), Content: strings.NewReader(notes),
+	c, err := client.New(client.Options{
+		WebSocketURL: strings.Replace(server.URL, "http", "ws", 1),
+		APIURL:       server.URL,
+		// Of `streamroom local` a token comes from POST /token {"user":"alice"}; of a
+		// deployed Streamroom from its user pool.
+		Token: func(context.Context) (string, error) {
+			return "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbGljZSJ9.", nil // {"alg":"none"}.{"sub":"alice"}
+		},
+		HTTPClient: server.Client(),
 	})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	go func() { _ = c.Run(ctx, func(context.Context, client.Event) {}) }()
-	if _, err := c.Send(ctx, "general", "for tomorrow", client.WithAttachments(id)); err != nil {
+	if err := c.Follow("general"); err != nil { // from its newest messages on
 		fmt.Println(err)
+		return
 	}
-	fmt.Println("sent", id)
-	// Output:
-	// sent file-1
-}
+	events := make(chan client.Event, 16)
+	ended := make(chan error, 1)
+	go func() {
+		ended <- c.Run(ctx, func(_ context.Context, e client.Event) { events <- e })
+	}()
+	next := func() client.Message {
+		for e := range events {
+			if m, ok := e.(client.Message); ok {
+				return m
+			}
+		}
+		return client.Message{}
+	}
 
-// Download opens a file of a message by its id, which the message's Attachments have.
-func ExampleClient_Download() {
-	c, server, stop := newExample()
-	defer stop()
-	server.files().files["file-1"] = "bring cake"
+	m := next()
+	fmt.Printf("%s: %s (backlog: %v)\n", m.SenderID, m.Content, m.Backlog)
 
-	file, err := c.Download(context.Background(), "general", "file-1")
+	// Send waits for the connection, and returns once the message is stored. It comes as
+	// an event, too.
+	ack, err := c.Send(ctx, "general", "hello")
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	defer file.Close()
-	text, err := io.ReadAll(file)
-	fmt.Println(string(text), err)
+	m = next()
+	fmt.Printf("%s: %s (the ack's id: %v)\n", m.SenderID, m.Content, m.MessageID == ack.MessageID)
+
+	room.breakConnection()
+	room.store("bob", "see you")
+	m = next()
+	fmt.Printf("%s: %s\n", m.SenderID, m.Content)
+
+	fmt.Println(c.Close(ctx), <-ended)
 	// Output:
-	// bring cake <nil>
+	// bob: welcome (backlog: true)
+	// alice: hello (the ack's id: true)
+	// bob: see you
+	// <nil> <nil>
+}
+
+// chatRoom is a server with one room and one connection.
+type chatRoom struct {
+	mu       sync.Mutex
+	messages []stored // oldest first
+	socket   *websocket.Conn
+}
+
+type stored struct {
+	RoomID   string `json:"chatRoomId"`
+	ID       string `json:"messageId"`
+	SenderID string `json:"senderId"`
+	Content  string `json:"content"`
+	At       int64  `json:"timestamp"`
+}
+
+func (r *chatRoom) store(sender, content string) stored {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	m := stored{"general", ulid.Make().String(), sender, content, time.Now().UnixMilli()}
+	r.messages = append(r.messages, m)
+	return m
+}
+
+func (r *chatRoom) breakConnection() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_ = r.socket.CloseNow()
+}
+
+func (r *chatRoom) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	switch {
+	case req.URL.Path == "/sync": // what is newer than what the client has
+		var asked struct{ Rooms map[string]string }
+		_ = json.NewDecoder(req.Body).Decode(&asked)
+		r.mu.Lock()
+		newer := slices.DeleteFunc(slices.Clone(r.messages), func(m stored) bool { return m.ID <= asked.Rooms["general"] })
+		r.mu.Unlock()
+		_ = json.NewEncoder(w).Encode(map[string]any{"rooms": map[string]any{"general": map[string]any{"messages": newer}}})
+	case strings.HasSuffix(req.URL.Path, "/messages"): // history, newest first
+		r.mu.Lock()
+		page := slices.Clone(r.messages)
+		r.mu.Unlock()
+		slices.Reverse(page)
+		_ = json.NewEncoder(w).Encode(map[string]any{"messages": page})
+	default:
+		r.serveSocket(w, req)
+	}
+}
+
+func (r *chatRoom) serveSocket(w http.ResponseWriter, req *http.Request) {
+	socket, err := websocket.Accept(w, req, &websocket.AcceptOptions{Subprotocols: []string{"streamroom"}})
+	if err != nil {
+		return
+	}
+	defer socket.CloseNow()
+	r.mu.Lock()
+	r.socket = socket
+	r.mu.Unlock()
+	write := func(frame map[string]any) { _ = wsjson.Write(req.Context(), socket, frame) }
+	for {
+		var frame struct{ Action, Content, ClientMessageID string }
+		if wsjson.Read(req.Context(), socket, &frame) != nil {
+			return
+		}
+		switch frame.Action {
+		case "ping":
+			write(map[string]any{"type": "pong", "connectionId": "c1", "userId": "alice"})
+		case "sendMessage":
+			m := r.store("alice", frame.Content)
+			write(map[string]any{
+				"type": "ack", "chatRoomId": "general", "messageId": m.ID, "timestamp": m.At, "clientMessageId": frame.ClientMessageID,
+			})
+			write(map[string]any{
+				"type": "message", "chatRoomId": "general", "messageId": m.ID, "timestamp": m.At, "senderId": "alice", "content": m.Content,
+			})
+		}
+	}
 }
