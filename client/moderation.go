@@ -12,7 +12,7 @@ import (
 // The roles of a room's members.
 const (
 	RoleOwner     = "owner"     // may do everything
-	RoleModerator = "moderator" // deletes messages, mutes and removes who has no role
+	RoleModerator = "moderator" // deletes messages, mutes and removes members without a role
 	RoleMember    = "member"
 )
 

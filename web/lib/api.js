@@ -266,7 +266,7 @@ export class API {
   }
 
   /**
-   * Owners remove everyone, moderators who has no role, and anyone leaves; a direct
+   * Owners remove everyone, moderators members without a role, and anyone leaves; a direct
    * message is hidden so.
    * @param {string} chatRoomId
    * @param {string} userId

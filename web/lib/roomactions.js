@@ -154,7 +154,7 @@ export class RoomActions extends Emitter {
   }
 
   /**
-   * Removes a member: owners everyone, moderators who has no role. With the user's own id, leaves.
+   * Removes a member: owners everyone, moderators members without a role. With the user's own id, leaves.
    * @param {string} chatRoomId
    * @param {string} userId
    */
