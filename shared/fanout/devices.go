@@ -81,6 +81,14 @@ func (d *devices) add(user string, connections []chat.Connection, err error) {
 	d.byUser[user] = all[:min(chat.MaxConnections, len(all))]
 }
 
+// count returns how many connections users have.
+func (d devices) count(users []string) (n int) {
+	for _, user := range users {
+		n += len(d.byUser[user])
+	}
+	return n
+}
+
 // after returns the devices that remain after posts: without those that have ended, whose
 // users may count as offline then, and with users that there was no time for as failed.
 func (d devices) after(p posted) devices {

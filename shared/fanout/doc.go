@@ -41,6 +41,10 @@
 // members; from "audience" on they are the same. broadcast.go puts the steps in
 // order.
 //
+// An event is what happened in a room. What the bus calls an event, too, is an announcement
+// here, and what Lambda hands over is the input. A broadcast is a room, or a range of its
+// members, on its way through the steps; a round is what is posted at once.
+//
 // # Ordering
 //
 //  1. Ids, not records. The stream orders the records of one item only, so

@@ -24,15 +24,15 @@ const (
 	becauseRoom    = "room"
 )
 
-// notifications returns those of rooms that were served, and why some could not be found,
-// by room.
-func (a *announcer) notifications(ctx context.Context, rooms []broadcast, d devices) (found []announcement, failed map[int]error) {
+// notifications returns those of broadcasts that were served, and why some could not be
+// found, by the broadcast's index.
+func (a *announcer) notifications(ctx context.Context, broadcasts []broadcast, d devices) (found []announcement, failed map[int]error) {
 	if !a.hasBus() {
 		return nil, nil
 	}
 	failed = map[int]error{}
-	for i := range rooms {
-		b := &rooms[i]
+	for i := range broadcasts {
+		b := &broadcasts[i]
 		if b.err != nil || d.errorOf(b.audience.recipients) != nil {
 			continue
 		}

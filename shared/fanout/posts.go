@@ -16,9 +16,9 @@ import (
 // time, in ms.
 func buildPosts(r round, devices map[string][]chat.Connection, at int64) (posts []push.Post, targets []chat.Connection) {
 	encoded := newFrames()
-	for i := range r.rooms {
-		if r.rooms[i].err == nil {
-			r.rooms[i].encodeFor(encoded, at)
+	for i := range r.broadcasts {
+		if r.broadcasts[i].err == nil {
+			r.broadcasts[i].encodeFor(encoded, at)
 		}
 	}
 	for i := range r.people {
@@ -84,8 +84,8 @@ type posted struct {
 func (f *Fanout) post(ctx context.Context, r round, d devices, log *zerolog.Logger) posted {
 	posts, targets := buildPosts(r, d.byUser, f.now().UnixMilli())
 	c := counts{posts: len(posts)}
-	for i := range r.rooms {
-		c.unindexed = append(c.unindexed, r.rooms[i].toIndex()...)
+	for i := range r.broadcasts {
+		c.unindexed = append(c.unindexed, r.broadcasts[i].toIndex()...)
 	}
 	if len(posts) == 0 {
 		return posted{counts: c}
@@ -107,12 +107,12 @@ func (f *Fanout) post(ctx context.Context, r round, d devices, log *zerolog.Logg
 				continue
 			}
 			c.undelivered++
-			f.missed.note(r.rooms, targets[i])
+			f.missed.note(r.broadcasts, targets[i])
 			log.Warn().Err(delivery.Err).Str("connection_id", posts[i].ConnectionID).Int("attempts", delivery.Attempts).
 				Str("outcome", "undelivered").Msg("post")
 		}
 	}
-	c.times = deliveryTimes(r.rooms, f.now().UnixMilli())
+	c.times = deliveryTimes(r.broadcasts, f.now().UnixMilli())
 	f.table.drop(ctx, gone, log)
 	return posted{counts: c, gone: gone, cut: cut}
 }

@@ -18,10 +18,10 @@ var errNoTime = errors.New("no time is left in this invocation")
 // left: each invocation makes progress.
 func (f *Fanout) late(started time.Time) bool { return f.now().Sub(started) > f.deadline/2 }
 
-// round is what is posted at once: rooms, or ranges of their members, and people.
+// round is what is posted at once.
 type round struct {
-	rooms  []broadcast
-	people []person
+	broadcasts []broadcast
+	people     []person
 }
 
 // serveRooms serves a batch's rooms, then people, in rounds, as long as there is time for
@@ -38,46 +38,42 @@ func (f *Fanout) serveRooms(ctx context.Context, rooms []room, users []string, s
 	})
 	var total counts
 	devices := f.table.readDevices(ctx, broadcasts, people)
-	for i, round := range rounds(broadcasts, people, devices) {
-		if i > 0 && f.late(started) {
-			total.failed = append(total.failed, report(round, devices, errNoTime, nil, log)...)
+	var next round
+	rest := round{broadcasts, people}
+	for begun := false; !rest.empty(); begun = true {
+		next, rest = rest.cut(devices)
+		if begun && f.late(started) {
+			total.failed = append(total.failed, report(next, devices, errNoTime, nil, log)...)
 			continue
 		}
-		posted := f.post(ctx, round, devices, log)
+		posted := f.post(ctx, next, devices, log)
 		devices = devices.after(posted)
-		notifications, unnotified := f.announcer.notifications(ctx, round.rooms, devices)
+		notifications, unnotified := f.announcer.notifications(ctx, next.broadcasts, devices)
 		total = total.plus(posted.counts)
 		total.notifications = append(total.notifications, notifications...)
-		total.failed = append(total.failed, report(round, devices, nil, unnotified, log)...)
+		total.failed = append(total.failed, report(next, devices, nil, unnotified, log)...)
 	}
 	return total
 }
 
-// rounds cuts rooms and people, in their order, into rounds of about as many
-// connections as a round of slices has members.
-func rounds(rooms []broadcast, people []person, d devices) (cut []round) {
-	var next round
+func (r round) empty() bool { return len(r.broadcasts)+len(r.people) == 0 }
+
+// cut takes so many broadcasts and people off a round, in their order, that they have
+// about as many connections as a round of slices has members.
+func (r round) cut(d devices) (first, rest round) {
+	const most = SliceSize * SlicesAtOnce
 	connections := 0
-	endIfFull := func(recipients []string) {
-		for _, user := range recipients {
-			connections += len(d.byUser[user])
-		}
-		if connections >= SliceSize*SlicesAtOnce {
-			cut, next, connections = append(cut, next), round{}, 0
+	for i := range r.broadcasts {
+		if connections += d.count(r.broadcasts[i].audience.recipients); connections >= most {
+			return round{broadcasts: r.broadcasts[:i+1]}, round{r.broadcasts[i+1:], r.people}
 		}
 	}
-	for i := range rooms {
-		next.rooms = rooms[i-len(next.rooms) : i+1]
-		endIfFull(rooms[i].audience.recipients)
+	for i := range r.people {
+		if connections += d.count(r.people[i].recipients); connections >= most {
+			return round{r.broadcasts, r.people[:i+1]}, round{people: r.people[i+1:]}
+		}
 	}
-	for i := range people {
-		next.people = people[i-len(next.people) : i+1]
-		endIfFull(people[i].recipients)
-	}
-	if len(next.rooms)+len(next.people) > 0 {
-		cut = append(cut, next)
-	}
-	return cut
+	return r, round{}
 }
 
 // serveSlices serves slices, some at a time, as long as there is time for one
@@ -103,7 +99,7 @@ func (f *Fanout) serveSlices(ctx context.Context, parts []storedSlice, started t
 			broadcasts[i] = f.prepareSlice(ctx, next[i], sources[begin+i])
 		})
 		devices := f.table.readDevices(ctx, broadcasts, nil)
-		served := round{rooms: broadcasts}
+		served := round{broadcasts: broadcasts}
 		posted := f.post(ctx, served, devices, log)
 		total = total.plus(posted.counts)
 		total.failed = append(total.failed, report(served, devices.after(posted), nil, nil, log)...)
@@ -116,8 +112,8 @@ func (f *Fanout) serveSlices(ctx context.Context, parts []storedSlice, started t
 // their recipients' connections, then why none of the round was served, or why a room's
 // notifications could not be found.
 func report(r round, d devices, postponed error, unnotified map[int]error, log *zerolog.Logger) (failed []string) {
-	for i := range r.rooms {
-		b := &r.rooms[i]
+	for i := range r.broadcasts {
+		b := &r.broadcasts[i]
 		err := cmp.Or(b.err, d.errorOf(b.audience.recipients), postponed, unnotified[i])
 		b.log(log, err)
 		if err != nil && !b.events.fleeting() {
