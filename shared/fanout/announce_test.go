@@ -313,3 +313,27 @@ func TestAnnounce_AReplayOfOldMessagesNotifiesNoOne(t *testing.T) {
 		}
 	}
 }
+
+// Whose only connection a post showed to have ended is offline.
+func TestAnnounce_AConnectionThatHasEndedIsNone(t *testing.T) {
+	id := changestest.MessageIDs(1)[0]
+	store := aged{&memory{members: []string{"alice", "bob"}, messages: []string{id}}, map[string]time.Duration{"bob": time.Hour}}
+	b := &bus{events: map[string]map[string]any{}}
+	consumer := fanout.New(store, noneThere{}, time.Minute, func() time.Time { return changestest.Now }, zerolog.Nop()).Announcing(fanout.Announcements{Bus: b})
+	if _, err := consumer.Handle(t.Context(), changes.Event{Records: []json.RawMessage{changestest.Send(room, id)}}); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.events["notification:"+id]["offline"]; !cmp.Equal(got, []any{"bob"}) {
+		t.Errorf("offline is %v, want bob", got)
+	}
+}
+
+// A message comes again if it can't be known who of those that it mentions is offline.
+func TestAnnounce_WhoIsOfflineCannotBeRead(t *testing.T) {
+	m := crowd(fanout.SliceAbove+1, 1)
+	record := changestest.Numbered(changestest.Mentioning(changestest.Send(room, m.messages[0]), m.members[0]), 1)
+	events, failed := announce(t, &failing{memory: m, presenceOf: m.members[0]}, &bus{}, false, record)
+	if len(events) > 0 || !slices.Equal(failed, []string{"1"}) {
+		t.Errorf("put are %v, the records %q come again", events, failed)
+	}
+}

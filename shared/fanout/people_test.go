@@ -1,6 +1,7 @@
 package fanout_test
 
 import (
+	"context"
 	"encoding/json"
 	"slices"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/streamroom/streamroom/shared/changes/changestest"
 	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/fanout"
 	"github.com/streamroom/streamroom/shared/table"
 	"github.com/streamroom/streamroom/shared/wire"
 )
@@ -69,4 +71,58 @@ func TestPresence_IsNeverRetried(t *testing.T) {
 	if failed := handle(t, &failing{memory: m, presenceOf: "bob"}, received{}, comes("carol")); len(failed) > 0 {
 		t.Errorf("without the connections of those told: the records %q come again", failed)
 	}
+}
+
+// People are served behind rooms, in rounds of some thousand connections, all of them.
+func TestPresence_TakesAsManyRoundsAsItNeeds(t *testing.T) {
+	rooms := []string{"a", "b", "c"}
+	m := crowd(chat.PresenceRoom, 1)
+	m.rooms, m.seen = rooms, chat.Seen{Online: true, At: 7}
+	records := []json.RawMessage{changestest.Send(room, m.messages[0])}
+	for _, of := range rooms {
+		for _, user := range m.members {
+			records = append(records, comes(of+"-"+user))
+		}
+	}
+	sent := received{}
+	if failed := handle(t, apart{m}, sent, records...); len(failed) > 0 {
+		t.Errorf("the records %q failed", failed)
+	}
+	if told := len(records) - 1; told*(chat.PresenceRoom-1) <= fanout.SliceSize*fanout.SlicesAtOnce {
+		t.Fatalf("%d people fit one round", told)
+	}
+	for _, of := range rooms {
+		for _, user := range m.members {
+			if got := len(sent[of+"-"+user]); got != chat.PresenceRoom-1 {
+				t.Errorf("%s of %s got %d frames, want one of each other", user, of, got)
+			}
+		}
+	}
+	if got := sent.types(room + "-" + m.members[0]); !slices.Equal(got, []string{wire.TypeMessage}) {
+		t.Errorf("a member of the room got %q", got)
+	}
+}
+
+func TestPresence_FollowsARoundOfARoom(t *testing.T) {
+	large := crowd(fanout.SliceSize*fanout.SlicesAtOnce, 1)
+	large.rooms, large.seen = []string{"a"}, chat.Seen{At: 7}
+	store := small{apart{large}}
+	sent := received{}
+	if failed := handle(t, store, sent, comes("a-user-000000"), changestest.Send(room, large.messages[0])); len(failed) > 0 {
+		t.Errorf("the records %q failed", failed)
+	}
+	if got := sent.types("a-user-000001"); !slices.Equal(got, []string{"presence a-user-000000"}) {
+		t.Errorf("a member of the user's room got %q", got)
+	}
+}
+
+// small has all rooms but one cut down to two members.
+type small struct{ fanout.Store }
+
+func (s small) MembersIn(ctx context.Context, roomID string, r fanout.MemberRange, limit int) ([]chat.Member, bool, error) {
+	members, more, err := s.Store.MembersIn(ctx, roomID, r, limit)
+	if roomID != room {
+		members, more = members[:2], false
+	}
+	return members, more, err
 }

@@ -58,8 +58,8 @@ func (f *Fanout) serveRooms(ctx context.Context, rooms []room, users []string, s
 
 func (r round) empty() bool { return len(r.broadcasts)+len(r.people) == 0 }
 
-// cut takes so many broadcasts and people off a round, in their order, that they have
-// about as many connections as a round of slices has members.
+// cut takes broadcasts and people off a round, in their order, until they have as many
+// connections as a round of slices has members.
 func (r round) cut(d devices) (first, rest round) {
 	const most = SliceSize * SlicesAtOnce
 	connections := 0
