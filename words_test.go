@@ -26,6 +26,7 @@ var banned = []struct{ pattern, instead string }{
 	{`somebody`, "someone, a user, a member"},
 	{`meanwhile`, "in the meantime, or say during what"},
 	{`for good`, "permanently"},
+	{`dear(?:er|est)`, "more expensive, the most expensive"},
 	{`for ever`, "forever, or permanently"},
 	{`heirs?`, "successor"},
 	{`unborn`, "spare"},

@@ -14,8 +14,8 @@ const (
 	clockJump    = 3 * time.Second // more than a timer is late on a busy machine
 )
 
-// tending is what one loop knows of the session that it serves. A channel that is nil
-// is waited for in vain.
+// tending is what one loop knows of the session that it serves. On a channel that is nil
+// nothing comes.
 type tending struct {
 	c *Client
 	s *session

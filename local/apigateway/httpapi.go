@@ -27,7 +27,7 @@ type HTTPConfig struct {
 
 	// Authorize is the JWT authorizer: it verifies a bearer token and returns
 	// its claims, each as a string. An error may have a method Reason() string: one
-	// word for the log. Without Authorize anybody gets through.
+	// word for the log. Without Authorize anyone gets through.
 	Authorize func(ctx context.Context, token string) (claims map[string]string, err error)
 
 	CORS CORS

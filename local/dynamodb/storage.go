@@ -72,7 +72,7 @@ func (c *conn) prepare(query string, args []driver.Value) (driver.Stmt, error) {
 }
 
 // exec runs a statement without rows. Statements take microseconds and are never
-// interrupted, hence no request's context: the driver would start a goroutine per
+// interrupted, so there is no request's context: the driver would start a goroutine per
 // statement to watch it.
 func (c *conn) exec(query string, args ...driver.Value) error {
 	s, err := c.prepare(query, args)

@@ -23,7 +23,7 @@ func Hourly() float64 {
 	return float64(sustained.Burst) + time.Hour.Seconds()/sustained.Interval.Seconds()
 }
 
-// worst is what an hour of the dearest of some actions costs.
+// worst is what an hour of the most expensive of some actions costs.
 func worst(actions []weighed) float64 {
 	most := 0.0
 	for _, a := range actions {
@@ -46,7 +46,7 @@ func toAll(members, content int) Action {
 }
 
 // contents are those that cost most for what they weigh: the largest of each weight is
-// dearer than what is between.
+// more expensive than what is between.
 var contents = []int{1, chat.ContentWeight - 1, maxContent}
 
 // messages are sends to a room. Their posts can't be joined.
@@ -83,8 +83,8 @@ func changes(members int) []weighed {
 	return append(all, weighed{1, reaction}, weighed{1, Read(readersNotified, readersNotified-1+ownPosts)})
 }
 
-// DearestSync is how many read units one request may take at most.
-const DearestSync = 614
+// MostExpensiveSync is how many read units one request may take at most.
+const MostExpensiveSync = 614
 
 // maxAnswer is the largest body of an answer, of a sync, in bytes.
 const maxAnswer = 4 << 20
@@ -92,8 +92,8 @@ const maxAnswer = 4 << 20
 // reads are lists, syncs and histories, by what they answer.
 func reads() []weighed {
 	return []weighed{
-		{1, call(DearestSync, 0, chat.AnswerWeight)},
-		{1 + maxAnswer/chat.AnswerWeight, call(DearestSync, 0, maxAnswer)},
+		{1, call(MostExpensiveSync, 0, chat.AnswerWeight)},
+		{1 + maxAnswer/chat.AnswerWeight, call(MostExpensiveSync, 0, maxAnswer)},
 	}
 }
 
@@ -156,12 +156,12 @@ func WorstTyping() float64 {
 	return typing.Plus(pings).dollars()
 }
 
-// worstShared is an hour of the dearest of what shares the limit over time.
+// worstShared is an hour of the most expensive of what shares the limit over time.
 func worstShared() float64 {
 	return max(WorstMessages(fullRoom), WorstChanges(fullRoom), WorstReads(), WorstFiles())
 }
 
-// WorstHour is an hour of the dearest of all that a user can do, in rooms of up to fullRoom
+// WorstHour is an hour of the most expensive of all that a user can do, in rooms of up to fullRoom
 // members.
 func WorstHour() float64 {
 	return max(worstShared(), WorstConnections(), WorstRefusals(), WorstTyping())

@@ -441,7 +441,7 @@ try {
   const config = await readConfig();
   const people = peopleOf(config);
   if (people) await new App(config, people).start();
-  else new SignIn("name", async () => {}).refuse("This page can’t sign anybody in here.");
+  else new SignIn("name", async () => {}).refuse("This page can’t sign anyone in here.");
 } catch (err) {
   console.error(err);
   const note = el(

@@ -106,7 +106,7 @@ function actsOn(on, room, messageId, senderId) {
       act: async () => {
         const title = `Delete a message of ${isolated(on.labelOf(senderId))}?`;
         const text =
-          "It is removed for everybody, and its reports are dismissed. That there was a message stays visible.";
+          "It is removed for everyone, and its reports are dismissed. That there was a message stays visible.";
         if (!(await confirmed(title, text, "Delete"))) return "";
         await on.deleteReported(room, messageId);
         return "The message is deleted.";

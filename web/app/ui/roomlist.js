@@ -158,7 +158,7 @@ class Row {
       failed && `Not sent: ${isolated(beginning(failed.content, 140) || filesIn(failed.attachments?.length ?? 0))}`;
     // The list's last message follows within seconds, its count at once.
     const preview = unsent ?? (last ? by + said : unread > 0 ? "New messages" : "No messages yet");
-    // Hundreds of rooms are looked at with every message that arrives: nothing is formatted in vain.
+    // Hundreds of rooms are looked at with every message that arrives: nothing is formatted without need.
     const counts = [unread, unreadMore, mentions];
     const shown = [title, preview, last?.timestamp, dayOf(now), ...counts, current, room.type, online, zone()].join(
       "\0",

@@ -173,7 +173,7 @@ export class Writing {
         senderId === this.#me
           ? "Delete this message?"
           : `Delete a message of ${isolated(this.#chat?.labelOf(senderId) ?? "")}?`,
-        `“${isolated(short)}${short === whole ? "" : "…"}”${files} is removed for everybody. That there was a message stays visible.`,
+        `“${isolated(short)}${short === whole ? "" : "…"}”${files} is removed for everyone. That there was a message stays visible.`,
         "Delete",
       ))
     ) {
