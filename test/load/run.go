@@ -109,10 +109,15 @@ func (l *load) run(ctx context.Context, warm func()) error {
 	return nil
 }
 
+// handshakes is how many connections are being opened at a time. Servers refuse some of a
+// larger storm; who waits does so from when the connection was to be opened.
+const handshakes = 128
+
 // connectAll opens all connections, by the clock.
 func (l *load) connectAll(ctx, reading context.Context, readers *sync.WaitGroup) error {
 	var opening sync.WaitGroup
 	var opened atomic.Int64
+	slots := make(chan struct{}, handshakes)
 	failed := make(chan error, l.plan.Users)
 	begin := time.Now()
 	for user := range l.plan.Users {
@@ -120,7 +125,9 @@ func (l *load) connectAll(ctx, reading context.Context, readers *sync.WaitGroup)
 		if !sleepUntil(ctx, intended) {
 			break
 		}
+		slots <- struct{}{}
 		opening.Go(func() {
+			defer func() { <-slots }()
 			session, err := l.peer.connect(ctx, user)
 			if err != nil {
 				failed <- fmt.Errorf("connect user %d: %w", user, err)

@@ -13,7 +13,8 @@ import (
 	"github.com/coder/websocket"
 )
 
-// tinodeServer answers requests with what a test says of their kinds.
+// tinodeServer answers requests with what a test says of their kinds. Accounts have a token
+// each, and logins by anything else fail.
 func tinodeServer(t *testing.T, answer func(kind string) (code int, text string)) *tinode {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -28,14 +29,24 @@ func tinodeServer(t *testing.T, answer func(kind string) (code int, text string)
 			if err != nil {
 				return
 			}
-			var request map[string]struct{ ID string }
+			var request map[string]struct {
+				ID, Scheme, Secret string
+				Login              bool
+			}
 			if err := json.Unmarshal(data, &request); err != nil {
 				t.Error(err)
 				return
 			}
 			for kind, body := range request {
 				code, text := answer(kind)
-				frame := map[string]any{"ctrl": map[string]any{"id": body.ID, "code": code, "text": text}}
+				params := map[string]any{"user": "usrA"}
+				switch {
+				case kind == "acc" && body.Login:
+					params["token"] = "token of " + body.Secret
+				case kind == "login" && (body.Scheme != "token" || !strings.HasPrefix(body.Secret, "token of ")):
+					code, text = http.StatusUnauthorized, "authentication failed"
+				}
+				frame := map[string]any{"ctrl": map[string]any{"id": body.ID, "code": code, "text": text, "params": params}}
 				if err := writeJSON(context.Background(), conn, frame); err != nil {
 					t.Error(err)
 					return
@@ -53,7 +64,10 @@ func tinodeServer(t *testing.T, answer func(kind string) (code int, text string)
 		t.Fatal(err)
 	}
 	peer, _ := p.(*tinode)
-	peer.rooms, peer.topics = []map[int]int{{0: 0}}, []string{"grpA"}
+	peer.rooms, peer.topics, peer.tokens = []map[int]int{{0: 0}}, []string{"grpA"}, make([]string, 1)
+	if err := peer.register(t.Context(), 0); err != nil {
+		t.Fatal(err)
+	}
 	return peer
 }
 
