@@ -98,24 +98,38 @@ func MemoryInBlocks() (all, used int64) {
 	return int64(memory.bytes), used
 }
 
-// Resized allocates as SQLite does, and reallocates to each of the lengths. It returns
-// whether the bytes stayed.
-func Resized(lengths ...int32) (stayed bool, err error) {
-	if err := setUpMemory(); err != nil {
-		return false, err
-	}
-	tls := libc.NewTLS()
-	defer tls.Close()
-	at := allocate(tls, 100)
-	copy(libc.GoBytes(at, 100), "what was written")
-	stayed = true
-	for _, n := range lengths {
-		at = reallocate(tls, at, n)
-		stayed = stayed && lengthOf(tls, at) >= n && string(libc.GoBytes(at, 16)) == "what was written"
-	}
-	release(tls, at)
-	return stayed, nil
+// Heap allocates as SQLite does. One belongs to one goroutine.
+type Heap struct{ tls *libc.TLS }
+
+// NewHeap returns a heap, which is to be closed.
+func NewHeap() (Heap, error) { return Heap{libc.NewTLS()}, setUpMemory() }
+
+// Close frees nothing that was allocated.
+func (h Heap) Close() { h.tls.Close() }
+
+// Allocate returns an address, 0 if there is no memory.
+func (h Heap) Allocate(length int) uintptr { return allocate(h.tls, int32(length)) }
+
+// Reallocate returns where the bytes are from then on, 0 if there is no memory.
+func (h Heap) Reallocate(at uintptr, length int) uintptr { return reallocate(h.tls, at, int32(length)) }
+
+// Release frees what was allocated.
+func (h Heap) Release(at uintptr) { release(h.tls, at) }
+
+// Length is what SQLite takes an allocation to have.
+func (h Heap) Length(at uintptr) int { return int(lengthOf(h.tls, at)) }
+
+// Bytes are those at an address.
+func (h Heap) Bytes(at uintptr, length int) []byte { return libc.GoBytes(at, length) }
+
+// Starve has the driver give no memory until the function that it returns is called.
+func Starve() (end func()) {
+	had := memory.driver.FxMalloc
+	memory.driver.FxMalloc = function(nothing)
+	return func() { memory.driver.FxMalloc = had }
 }
+
+func nothing(*libc.TLS, int32) uintptr { return 0 }
 
 // PanicTarget is the X-Amz-Target of an operation that panics.
 const PanicTarget = targetTables + "Panic"

@@ -16,6 +16,11 @@ import (
 // what is a little larger than a page is cut from blocks here, in steps of slotStep bytes,
 // and the rest is the driver's as before ("Dynamic Memory Allocation In SQLite",
 // sqlite.org).
+//
+// Among 100,000 an item with its stream record takes 866 bytes with it. Without it that is
+// 1,873 in pages of 4 KiB, and 953 in pages of 64 KiB, with which a put costs 1.6 times the
+// processor time. No pragma changes how pages are allocated, and SQLite's memory for pages
+// (SQLITE_CONFIG_PAGECACHE) is of one size from the start.
 const (
 	slotsAbove = 4 << 10 // bytes
 	slotsUpTo  = 9 << 10
@@ -27,7 +32,8 @@ const (
 	blockHead  = 64 // what the driver's allocator has before a block
 )
 
-// slots are the blocks of one size. What is freed is used again, and never returned.
+// slots are those of one size. What is freed is used again, and returned to the driver once
+// nothing at all is in use, which is when the last engine of the process closes.
 type slots struct {
 	free  []uintptr // addresses, with the head
 	block int       // bytes of the newest block
@@ -36,9 +42,11 @@ type slots struct {
 var memory struct {
 	driver sqlite3.Tsqlite3_mem_methods // not changed once it is set
 
-	mu    sync.Mutex
-	sizes [(slotsUpTo+slotHead+slotStep-1)/slotStep + 1]slots // by slotSteps
-	bytes int                                                 // in blocks
+	mu     sync.Mutex
+	sizes  [(slotsUpTo+slotHead+slotStep-1)/slotStep + 1]slots // by slotSteps
+	blocks []uintptr                                           // addresses
+	bytes  int                                                 // in blocks
+	used   int                                                 // slots
 }
 
 // setUpMemory has SQLite allocate from slots. SQLite takes that before its first connection
@@ -100,6 +108,7 @@ func allocate(tls *libc.TLS, length int32) uintptr {
 			return 0
 		}
 		n := (s.block - blockHead) / size
+		memory.blocks = append(memory.blocks, block)
 		memory.bytes += s.block
 		for i := n - 1; i >= 0; i-- { // the first is taken first
 			s.free = append(s.free, block+uintptr(i*size))
@@ -108,6 +117,7 @@ func allocate(tls *libc.TLS, length int32) uintptr {
 	last := len(s.free) - 1
 	at := s.free[last]
 	s.free = s.free[:last]
+	memory.used++
 	binary.NativeEndian.PutUint64(libc.GoBytes(at, slotHead), uint64(length)) //nolint:gosec // never negative
 	return at + slotHead
 }
@@ -123,6 +133,19 @@ func release(tls *libc.TLS, at uintptr) {
 	defer memory.mu.Unlock()
 	s := &memory.sizes[steps(length)]
 	s.free = append(s.free, at-slotHead)
+	if memory.used--; memory.used == 0 {
+		returnBlocks(tls)
+	}
+}
+
+// returnBlocks returns all blocks to the driver. The caller holds the lock, and no slot is in
+// use.
+func returnBlocks(tls *libc.TLS) {
+	for _, block := range memory.blocks {
+		called[func(*libc.TLS, uintptr)](memory.driver.FxFree)(tls, block)
+	}
+	clear(memory.sizes[:])
+	memory.blocks, memory.bytes = nil, 0
 }
 
 // reallocate is SQLite's xRealloc.
