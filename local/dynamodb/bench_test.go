@@ -59,11 +59,14 @@ func parallel(b *testing.B, clients int, call func(n int64) error) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "ops/s")
 }
 
+// content is what a message says.
+var content = strings.Repeat("x", 180)
+
 // message is an item of about 300 bytes.
 func message(n int64) record {
 	return record{
 		"PK": str("CHATROOM#" + strconv.FormatInt(n%100, 10)), "SK": str(fmt.Sprintf("MESSAGE#%013d#01HZZZZZZZZZZZZZZZZZZZZZZZ", n)),
-		"senderId": str("alice"), "content": str(strings.Repeat("x", 180)), "clientMessageId": str("c-" + strconv.FormatInt(n, 10)),
+		"senderId": str("alice"), "content": str(content), "clientMessageId": str("c-" + strconv.FormatInt(n, 10)),
 	}
 }
 
@@ -169,8 +172,19 @@ func (nothing) Do(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader("{}"))}, nil
 }
 
-// BenchmarkCeiling is the SDK in front of nothing.
+// BenchmarkCeiling is the SDK in front of nothing, and over loopback in front of a server that
+// answers at once: the part of BenchmarkPutsAt that is not the engine's.
 func BenchmarkCeiling(b *testing.B) {
+	b.Run("loopback/8", func(b *testing.B) {
+		client := ddb.NewFromConfig(loopback(b, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			_, _ = io.WriteString(w, "{}")
+		}), 8))
+		parallel(b, 8, func(i int64) error {
+			_, err := client.PutItem(b.Context(), &ddb.PutItemInput{TableName: aws.String("chat"), Item: message(i)})
+			return err
+		})
+	})
 	for _, n := range []int{1, 8} {
 		b.Run(strconv.Itoa(n), func(b *testing.B) {
 			client := ddb.NewFromConfig(config("http://nothing.local", nothing{}))
@@ -293,6 +307,33 @@ func BenchmarkPutsAt(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkPutRequest is what the engine itself takes of a put: of 8 requests at a time, without
+// a client and without HTTP. Allocations are exact.
+func BenchmarkPutRequest(b *testing.B) {
+	f := start(b, dynamodb.Options{})
+	target := http.Header{"X-Amz-Target": {"DynamoDB_20120810.PutItem"}}
+	parallel(b, 8, func(i int64) error {
+		body := fmt.Sprintf(`{"TableName":"chat","Item":{"PK":{"S":"CHATROOM#%d"},"SK":{"S":"MESSAGE#%013d#01HZZZZZZZZZZZZZZZZZZZZZZZ"},`+
+			`"senderId":{"S":"alice"},"content":{"S":"%s"},"clientMessageId":{"S":"c-%d"}}}`, i%100, i, content, i)
+		w := answer{header: make(http.Header, 4)}
+		f.engine.ServeHTTP(&w, &http.Request{Method: http.MethodPost, Header: target, ContentLength: int64(len(body)), Body: io.NopCloser(strings.NewReader(body))})
+		if w.status != http.StatusOK {
+			return fmt.Errorf("status %d", w.status)
+		}
+		return nil
+	})
+}
+
+// answer is the status of an answer, whose body is dropped.
+type answer struct {
+	header http.Header
+	status int
+}
+
+func (w *answer) Header() http.Header         { return w.header }
+func (w *answer) WriteHeader(status int)      { w.status = status }
+func (w *answer) Write(b []byte) (int, error) { return len(b), nil }
 
 // BenchmarkStart is the time until an engine with many stream records in its file has
 // opened, and until the oldest of each shard can be read: of a million, or with -short of

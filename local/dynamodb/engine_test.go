@@ -80,7 +80,7 @@ func (p plainBody) Do(r *http.Request) (*http.Response, error) {
 }
 
 // loopback returns an SDK configuration for the engine behind a server of its own.
-func loopback(t testing.TB, e *dynamodb.Engine, connections int) aws.Config {
+func loopback(t testing.TB, e http.Handler, connections int) aws.Config {
 	t.Helper()
 	server := httptest.NewServer(e)
 	t.Cleanup(server.Close)

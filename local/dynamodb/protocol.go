@@ -129,12 +129,11 @@ func (e *Engine) dispatch(r *http.Request) ([]byte, error) {
 }
 
 func readBody(r *http.Request) (string, error) {
-	tooLarge := &Error{Code: codeTooLarge, Message: "Request size exceeded limit"}
 	if r.Body == nil {
 		return "", nil
 	}
 	if r.ContentLength > maxBody {
-		return "", tooLarge
+		return "", tooLarge()
 	}
 	var b []byte
 	var err error
@@ -148,10 +147,12 @@ func readBody(r *http.Request) (string, error) {
 	case err != nil:
 		return "", &Error{Code: codeSerialization, Message: "The request's body ended too early"}
 	case len(b) > maxBody:
-		return "", tooLarge
+		return "", tooLarge()
 	}
 	return string(b), nil
 }
+
+func tooLarge() error { return &Error{Code: codeTooLarge, Message: "Request size exceeded limit"} }
 
 // refusal turns an error into the one that the client gets.
 func (e *Engine) refusal(err error, target string) *Error {
@@ -176,9 +177,10 @@ func (e *Engine) refusal(err error, target string) *Error {
 // header sets the headers common to all answers, among them the checksum that SDKs
 // verify.
 func header(h http.Header, body []byte) {
-	h["Content-Type"] = []string{contentType}
-	h["X-Amzn-Requestid"] = []string{requestID()}
-	h["X-Amz-Crc32"] = []string{strconv.FormatUint(uint64(crc32.ChecksumIEEE(body)), 10)}
+	values := [...]string{contentType, requestID(), strconv.FormatUint(uint64(crc32.ChecksumIEEE(body)), 10)} // one allocation for all
+	h["Content-Type"] = values[0:1:1]
+	h["X-Amzn-Requestid"] = values[1:2:2]
+	h["X-Amz-Crc32"] = values[2:3:3]
 }
 
 var requestIDs = base32.HexEncoding.WithPadding(base32.NoPadding)
@@ -187,7 +189,7 @@ var requestIDs = base32.HexEncoding.WithPadding(base32.NoPadding)
 func requestID() string {
 	var b [32]byte
 	_, _ = rand.Read(b[:]) // never fails
-	return requestIDs.EncodeToString(b[:])
+	return string(requestIDs.AppendEncode(make([]byte, 0, 52), b[:]))
 }
 
 // ServeHTTP answers DynamoDB and DynamoDB Streams requests; X-Amz-Target names the
