@@ -59,7 +59,7 @@ func Run(ctx context.Context, c Config) (Report, error) {
 	x := exporter{config: c, reads: throttle.New(c.ReadRate), out: json.NewEncoder(c.Out), report: Report{Kinds: map[string]int{}}}
 	x.out.SetEscapeHTML(false)
 	if (c.UserID == "") == (c.RoomID == "") {
-		return x.report, errors.New("one of a user and a room is to be exported")
+		return x.report, errors.New("invalid export: want one of a user and a room")
 	}
 	if c.UserID != "" {
 		if err := chat.ValidateUserID(c.UserID); err != nil {
