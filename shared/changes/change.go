@@ -98,6 +98,7 @@ type (
 		FromMember, ToMember string
 		MessageIDs           []string
 		Gap, Renamed         bool
+		Replayed             bool  // it comes from a replay
 		ExpiresAt            int64 // ms
 	}
 

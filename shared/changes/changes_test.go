@@ -181,11 +181,12 @@ func TestDecode(t *testing.T) {
 			slice(map[string]any{
 				table.FromMember: map[string]string{"S": "b"}, table.ToMember: map[string]string{"S": "d"},
 				table.Gap: map[string]bool{"BOOL": true}, table.Renamed: map[string]bool{"BOOL": true},
+				table.Replayed:   map[string]bool{"BOOL": true},
 				table.MessageIDs: map[string]any{"L": []map[string]string{{"S": id}}},
 			}),
 			changes.SliceStored{
 				RunID: "run", RoomID: room, FromMember: "b", ToMember: "d", MessageIDs: []string{id},
-				Gap: true, Renamed: true, ExpiresAt: 7_000,
+				Gap: true, Renamed: true, Replayed: true, ExpiresAt: 7_000,
 			},
 		},
 	} {

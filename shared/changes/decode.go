@@ -363,7 +363,7 @@ func (it item) slice() (Change, error) {
 	}
 	s := SliceStored{
 		RunID: it.key.RunID, RoomID: roomID, ExpiresAt: ttl * 1000,
-		Gap: isTrue(it.after, table.Gap), Renamed: isTrue(it.after, table.Renamed),
+		Gap: isTrue(it.after, table.Gap), Renamed: isTrue(it.after, table.Renamed), Replayed: isTrue(it.after, table.Replayed),
 	}
 	for name, bound := range map[string]*string{table.FromMember: &s.FromMember, table.ToMember: &s.ToMember} {
 		if _, ok := it.after[name]; !ok {

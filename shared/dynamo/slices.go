@@ -33,6 +33,9 @@ func sliceItem(runID string, n int, part fanout.Slice) item {
 	it[table.Gap] = &types.AttributeValueMemberBOOL{Value: part.Gap}
 	it[table.Renamed] = &types.AttributeValueMemberBOOL{Value: part.Renamed}
 	it[table.TTL] = attribute.Number(seconds(part.ExpiresAt))
+	if part.Replayed {
+		it[table.Replayed] = &types.AttributeValueMemberBOOL{Value: true}
+	}
 	if part.Members.From != "" {
 		it[table.FromMember] = attribute.Text(part.Members.From)
 	}

@@ -3,6 +3,7 @@ package fanout_test
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -63,5 +64,23 @@ func TestHandle_MeasuresDelivery(t *testing.T) {
 	}
 	if times, declared := measure(m, changestest.Join(room, "bob")); len(times) > 0 || declared {
 		t.Errorf("of a member who joins: %v, declared %t", times, declared)
+	}
+
+	// Slices that are cut in their turn count, too, but not those of a replay.
+	large := func(send json.RawMessage) (times []int64) {
+		m := crowd(fanout.SliceAbove+fanout.SliceSize*fanout.SlicesPerCut+1, 2)
+		measure(m, send)
+		for len(m.stored) > 0 {
+			sent, _ := measure(m, m.records(0)...)
+			times = append(times, sent...)
+		}
+		return times
+	}
+	send := changestest.Send(room, ids[0])
+	if times := large(send); len(times) <= fanout.SlicesPerCut || slices.Max(times) != 700 {
+		t.Errorf("a large room: %v, want the 700 ms of each slice", times)
+	}
+	if times := large(changestest.From(send, changes.ReplaySource, changes.ReplaySource+":run")); len(times) > 0 {
+		t.Errorf("a replay of a large room: %v, want none", times)
 	}
 }

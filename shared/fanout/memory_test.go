@@ -258,6 +258,9 @@ func sliceRecord(key table.Key, part fanout.Slice, sequence int, age time.Durati
 		table.Renamed: map[string]any{"BOOL": part.Renamed}, table.TTL: map[string]any{"N": strconv.FormatInt((part.ExpiresAt+999)/1000, 10)},
 		table.MessageIDs: map[string]any{"L": ids},
 	}
+	if part.Replayed {
+		image[table.Replayed] = map[string]any{"BOOL": true}
+	}
 	if part.Members.From != "" {
 		image[table.FromMember] = map[string]any{"S": part.Members.From}
 	}

@@ -118,10 +118,10 @@ func (f *Fanout) post(ctx context.Context, r round, d devices, log *zerolog.Logg
 }
 
 // deliveryTimes returns how long ago each message of the broadcasts was sent, in ms.
-// Those of a replay tell nothing, and a run of slices does not say whether it comes from one.
+// Those of a replay tell nothing. Each slice of a large room counts, as its posts end when they do.
 func deliveryTimes(broadcasts []broadcast, now int64) (times []int64) {
 	for _, b := range broadcasts {
-		if b.err != nil || b.events.replay != "" || b.events.run != "" {
+		if b.err != nil || b.events.replay != "" {
 			continue
 		}
 		for _, m := range b.events.messages {

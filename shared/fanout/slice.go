@@ -52,6 +52,7 @@ type Slice struct {
 	MessageIDs []string
 	Gap        bool  // send a gap, not the messages
 	Renamed    bool  // send the room's name, too
+	Replayed   bool  // it comes from a replay
 	ExpiresAt  int64 // ms; the slice is not needed after that
 }
 
@@ -59,7 +60,7 @@ type Slice struct {
 func sliceOf(c changes.SliceStored, stale bool) Slice {
 	return Slice{
 		RoomID: c.RoomID, Members: MemberRange{From: c.FromMember, To: c.ToMember}, MessageIDs: c.MessageIDs,
-		Gap: c.Gap || stale, Renamed: c.Renamed, ExpiresAt: c.ExpiresAt,
+		Gap: c.Gap || stale, Renamed: c.Renamed, Replayed: c.Replayed, ExpiresAt: c.ExpiresAt,
 	}
 }
 
@@ -89,12 +90,13 @@ func wholes(e *events, now snapshot) []Slice {
 		slices.Sort(ids)
 		wholes = append(wholes, Slice{
 			RoomID: e.roomID, MessageIDs: slices.Compact(ids), Renamed: e.renamedAt != 0,
-			ExpiresAt: newest(e, now) + sliceLife.Milliseconds(),
+			Replayed: e.replay != "", ExpiresAt: newest(e, now) + sliceLife.Milliseconds(),
 		})
 	}
 	if e.gap {
 		wholes = append(wholes, Slice{
-			RoomID: e.roomID, MessageIDs: e.stale, Gap: true, ExpiresAt: newestOf(e.stale) + sliceLife.Milliseconds(),
+			RoomID: e.roomID, MessageIDs: e.stale, Gap: true, Replayed: e.replay != "",
+			ExpiresAt: newestOf(e.stale) + sliceLife.Milliseconds(),
 		})
 	}
 	return wholes

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/streamroom/streamroom/shared/changes"
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/parallel"
 )
@@ -14,6 +15,14 @@ type storedSlice struct {
 
 	runID    string
 	sequence string
+}
+
+// replay returns what a slice of a replay says of it: that there was one, not which.
+func (s storedSlice) replay() string {
+	if s.Replayed {
+		return changes.ReplaySource
+	}
+	return ""
 }
 
 // source is what the slices of a run send: events and their snapshot, as a
@@ -49,7 +58,7 @@ func (t *table) readSources(ctx context.Context, parts []storedSlice) []*source 
 
 // gapOf returns the events of a slice that sends a gap.
 func gapOf(s storedSlice) events {
-	return events{roomID: s.RoomID, gap: true, stale: s.MessageIDs, run: s.runID}
+	return events{roomID: s.RoomID, gap: true, stale: s.MessageIDs, run: s.runID, replay: s.replay()}
 }
 
 // readSource reads what a slice sends, as it is now.
@@ -66,7 +75,7 @@ func (t *table) readSource(ctx context.Context, s storedSlice) source {
 // eventsOf returns the events of a slice by the current states of its messages:
 // those that have changed are known already.
 func eventsOf(s storedSlice, messages []chat.Message) (e events, known []chat.Message) {
-	e = events{roomID: s.RoomID, changed: map[string]int64{}, run: s.runID}
+	e = events{roomID: s.RoomID, changed: map[string]int64{}, run: s.runID, replay: s.replay()}
 	if s.Renamed {
 		e.renamedAt = s.ExpiresAt - sliceLife.Milliseconds()
 	}

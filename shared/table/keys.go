@@ -97,6 +97,7 @@ const (
 	FromMember      = "fromMember"
 	ToMember        = "toMember"
 	Renamed         = "renamed"
+	Replayed        = "replayed" // there if a slice comes from a replay
 	UpTo            = "upTo"
 	From            = "from"
 	Since           = "since"
