@@ -218,9 +218,9 @@ func TestNearby_ManyAtOnePoint(t *testing.T) {
 				places = append(places, chat.Nearby{RoomID: fmt.Sprintf("r%05d", len(places)), Location: chat.Location{Point: p()}})
 			}
 		}
-		place(7_000, func() geo.Point { return at })
+		place(4_000, func() geo.Point { return at })
 		far := around(random, at, 600)
-		place(3_000, func() geo.Point { return far })
+		place(2_000, func() geo.Point { return far })
 		place(100, func() geo.Point { return around(random, at, 0.05) })
 		place(200, func() geo.Point { return around(random, at, 1_000) })
 		x, rooms := newIndex(t, places)
@@ -243,12 +243,12 @@ func TestNearby_Limited(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(9, 10))
 	city := geo.Point{Lat: 52.52, Lon: 13.405}
-	places := make([]chat.Nearby, 60_000)
+	places := make([]chat.Nearby, 30_000)
 	for i := range places {
 		places[i] = chat.Nearby{RoomID: fmt.Sprintf("r%05d", i), Location: chat.Location{Point: around(random, city, 10_000)}}
 	}
 	x, rooms := newIndex(t, places)
-	for _, limit := range []int{20, 100} {
+	for _, limit := range []int{50, 100} {
 		q := chat.Search{Centre: around(random, city, 3_000), Radius: 20_000, Limit: limit}
 		want := lookAtEach(places, q)
 		got, limited := pages(t, x, rooms, q)
@@ -270,7 +270,7 @@ func TestNearby_QueriesOfAPage(t *testing.T) {
 		places[i] = chat.Nearby{RoomID: fmt.Sprintf("r%06d", i), Location: chat.Location{Point: around(random, city, 50_000)}}
 	}
 	x, rooms := newIndex(t, places)
-	const searches = 20
+	const searches = 10
 	most, read := [20]int64{}, [20]int64{} // by page
 	for range searches {
 		q := chat.Search{Centre: around(random, city, 40_000), Radius: 50_000, Limit: 50}
@@ -356,7 +356,7 @@ func TestNearby_UnitsOfAPage(t *testing.T) {
 	}
 	x, rooms := newIndex(t, places)
 	most := 0.0
-	for range 40 {
+	for range 20 {
 		q := chat.Search{Centre: around(random, city, 400), Radius: 5_000, Limit: 1 + random.IntN(100)}
 		for page := 0; page == 0 || q.Cursor != "" && page < 20; page++ {
 			x.bytes.Store(0)

@@ -180,7 +180,7 @@ func TestPing_IsLimitedInMemory(t *testing.T) {
 	ok(t, ping())
 }
 
-// Ten messages a second are for a while; over an hour the rate is a third of that. Two
+// Ten messages a second are for a while; over half an hour the rate is a third of that. Two
 // instances of the function share it, but for what each counted last.
 func TestSend_LimitsWhatAUserSendsOverTime(t *testing.T) {
 	t.Parallel()
@@ -195,9 +195,9 @@ func TestSend_LimitsWhatAUserSendsOverTime(t *testing.T) {
 		instances = append(instances, chat.NewSender(w.store, ids, w.clock.now, func(chat.Message) error { return nil }, limits))
 	}
 	stored, quick := 0, 0
-	const seconds = 3600
+	const seconds = 1800
 	for i := range seconds * chat.SendRate {
-		if i == seconds/6*chat.SendRate {
+		if i == seconds/3*chat.SendRate {
 			quick = stored
 		}
 		w.clock.advance(time.Second / chat.SendRate)
@@ -210,9 +210,9 @@ func TestSend_LimitsWhatAUserSendsOverTime(t *testing.T) {
 	}
 	const most = 5000 + seconds*chat.SendRate/chat.SustainedPart + 2*chat.SustainedTogether
 	if stored > most || stored < most-2*chat.SustainedTogether {
-		t.Errorf("%d messages were stored in an hour, want %d", stored, most)
+		t.Errorf("%d messages were stored in half an hour, want %d", stored, most)
 	}
-	if quick != seconds/6*chat.SendRate {
+	if quick != seconds/3*chat.SendRate {
 		t.Errorf("%d messages were stored in the first ten minutes, want all", quick)
 	}
 	w.clock.advance(10 * time.Hour)
@@ -246,6 +246,7 @@ func instances(w *world, n int) (send func(i int) error) {
 
 // However many instances serve a user who keeps to the limit, none refuses.
 func TestSend_WithinTheLimitByManyInstances(t *testing.T) {
+	t.Parallel()
 	for _, n := range []int{1, 2, 7, 50} {
 		w := newWorld(t)
 		send := instances(w, n)
@@ -264,6 +265,7 @@ func TestSend_WithinTheLimitByManyInstances(t *testing.T) {
 // flood's rate is that of everyone, and its first hundreds meet refusals enough to end a
 // connection.
 func TestSend_AFloodOverManyInstances(t *testing.T) {
+	t.Parallel()
 	const n = 50
 	w := newWorld(t)
 	send := instances(w, n)
@@ -308,6 +310,7 @@ func TestSend_AFloodOverManyInstances(t *testing.T) {
 
 // A message counts over time by its size and its files: how many are stored until it refuses.
 func TestSend_WeighsOverTime(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		bytes, files, weight int
 	}{
@@ -349,6 +352,7 @@ func TestSend_WeighsOverTime(t *testing.T) {
 // 50 pictures of up to 1 MB, and a user who writes and reads beside that: no limit refuses
 // any of it, for a day, whatever instance serves it.
 func TestLimiter_AnOrdinaryPageIsNeverRefused(t *testing.T) {
+	t.Parallel()
 	const tabs, pictures, instances = 3, 50, 7
 	w := newWorld(t)
 	room := w.group("alice")
