@@ -36,3 +36,26 @@ func TestADialogThatIsOpenAgainAtOnce(t *testing.T) {
 		alice.until(c.done + fmt.Sprintf(` && !document.getElementById(%q).open`, c.dialog))
 	}
 }
+
+// A question that is asked again before the close event of the last one has come waits for
+// its own answer.
+func TestAQuestionThatIsAskedAgainAtOnce(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.with(func() { f.rooms["team"] = &fakeRoom{name: "Team", members: []string{"alice", "bob"}} })
+	alice := signedIn(t, f.URL, "alice")
+	alice.openRoom("team")
+	alice.click("members")
+	alice.until(`document.querySelectorAll("[data-testid=member]").length === 2`)
+	alice.click("member-menu")
+	alice.click("member-remove")
+	alice.until(`document.getElementById("confirm-dialog").open`)
+	alice.do(`{const dialog = document.getElementById("confirm-dialog");
+		globalThis.said = false;
+		dialog.addEventListener("close", () => { globalThis.said = true; }, { once: true });
+		dialog.close();
+		for (const id of ["member-menu", "member-remove"]) document.querySelector("[data-testid=" + id + "]").click();}`)
+	alice.until(`globalThis.said`)
+	alice.click("confirm-yes")
+	alice.until(`document.querySelectorAll("[data-testid=member]").length === 1`)
+}

@@ -108,6 +108,7 @@ func TestModerationReports(t *testing.T) {
 	alice.looksOf("report-delete")
 	alice.escape()
 	alice.until(`document.activeElement === ` + button)
+	alice.until(`document.getElementById("confirm-title").textContent === ""`) // that comes later: until then the button waits for the answer
 	choose(1, "Delete message")
 	alice.click("confirm-yes")
 	alice.until(row + `.length === 1 && document.activeElement === ` + row + `[0].querySelector("button")`)

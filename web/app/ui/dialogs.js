@@ -236,8 +236,11 @@ export async function askingFirst(act) {
   }
 }
 
+/** Ends the last question, if it is open or its close event is still to come. */
+let endQuestion = () => {};
+
 /**
- * Asks before something that can't be undone.
+ * Asks before something that can't be undone. A question that is open is answered with no.
  * @param {string} title
  * @param {string} text
  * @param {string} action what the button says
@@ -245,6 +248,7 @@ export async function askingFirst(act) {
  */
 export function confirmed(title, text, action) {
   const dialog = byId("confirm-dialog", HTMLDialogElement);
+  endQuestion();
   byId("confirm-title", HTMLElement).textContent = title;
   byId("confirm-text", HTMLElement).textContent = text;
   byId("confirm-yes", HTMLButtonElement).textContent = action;
@@ -252,9 +256,16 @@ export function confirmed(title, text, action) {
   dialog.showModal();
   return new Promise((resolve) => {
     const closed = () => {
+      if (dialog.open) return; // of the question before
       byId("confirm-text", HTMLElement).textContent = byId("confirm-title", HTMLElement).textContent = "";
-      resolve(dialog.returnValue === "yes");
+      end(dialog.returnValue === "yes");
     };
-    dialog.addEventListener("close", closed, { once: true });
+    const end = (/** @type {boolean} */ yes) => {
+      dialog.removeEventListener("close", closed);
+      endQuestion = () => {};
+      resolve(yes);
+    };
+    endQuestion = () => end(!dialog.open && dialog.returnValue === "yes");
+    dialog.addEventListener("close", closed);
   });
 }
