@@ -177,7 +177,7 @@ func (c *Client) AddSignedInMember(ctx context.Context, roomID, userID string) e
 // moderator those without a role; with the user's own id it is how to leave: when the last owner does, the
 // member who joined first becomes one. A direct message room is hidden from the user's
 // list until the next message; no one can be removed from it. An
-// *Error with CodeNotFound says that the user is no member.
+// *Error with CodeNotFound says that the user is not a member.
 func (c *Client) RemoveMember(ctx context.Context, roomID, userID string) error {
 	// By the query: a path can't name every user.
 	query := url.Values{"userId": {userID}}
@@ -239,7 +239,7 @@ func NowMentioning(userIDs ...string) EditOption {
 }
 
 // Edit gives a message of the user's new content. An *Error with CodeNotFound
-// says that it was deleted, or that it was to mention someone who is no member.
+// says that it was deleted, or that it was to mention a non-member.
 func (c *Client) Edit(ctx context.Context, roomID, messageID, content string, options ...EditOption) (HistoryMessage, error) {
 	var m HistoryMessage
 	change := wire.EditRequest{Content: content}

@@ -237,7 +237,7 @@ func (c *Client) Close(ctx context.Context) error {
 // are shown: their newest messages, as many as the backlog, are read again after
 // a reconnect and after what the server left out, for changes that were missed; at
 // once, if that was before the first Follow.
-// If the user is no member, MemberLeft with the user's own id says so.
+// If the user is not a member, MemberLeft with the user's own id says so.
 // CatchUpFailed says that the history can't be had for now.
 func (c *Client) Follow(room string) error {
 	if !roomID.MatchString(room) {

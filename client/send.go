@@ -110,7 +110,7 @@ func InReplyTo(messageID string) SendOption {
 const MaxMentions = 20
 
 // Mentioning has a message mention members of its room, at most [MaxMentions]. The server
-// refuses it, with CodeNotFound, if one is no member.
+// refuses it, with CodeNotFound, if one is not a member.
 func Mentioning(userIDs ...string) SendOption {
 	return func(f *wire.ClientFrame) {
 		f.Mentions = append(f.Mentions, userIDs...)

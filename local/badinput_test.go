@@ -273,7 +273,7 @@ func TestBadInputIsRefusedAndNothingWritten(t *testing.T) {
 		{"a muting that is over", "PATCH", "/rooms/" + room + "/members?userId=carol", jsonType, `{"mutedUntil":1}`, 400, "invalid_request"},
 		{"half a millisecond of muting", "PATCH", "/rooms/" + room + "/members?userId=carol", jsonType, `{"mutedUntil":1.5}`, 400, "invalid_request"},
 		{"a change of no one", "PATCH", "/rooms/" + room + "/members", jsonType, `{"role":"moderator"}`, 400, "invalid_request"},
-		{"a change of a user who is no member", "PATCH", "/rooms/" + room + "/members?userId=nora", jsonType, `{"role":"moderator"}`, 404, "not_found"},
+		{"a change of a user who is not a member", "PATCH", "/rooms/" + room + "/members?userId=nora", jsonType, `{"role":"moderator"}`, 404, "not_found"},
 		{"a ban that is over", "PUT", "/rooms/" + room + "/bans?userId=carol", jsonType, `{"until":1}`, 400, "invalid_request"},
 		{"a reason of two lines", "PUT", "/rooms/" + room + "/bans?userId=carol", jsonType, `{"reason":"a\nb"}`, 400, "invalid_request"},
 		{"a reason too long", "PUT", "/rooms/" + room + "/bans?userId=carol", jsonType, `{"reason":"` + strings.Repeat("x", 501) + `"}`, 400, "invalid_request"},

@@ -210,7 +210,7 @@ func TestOwnersLookAfterTheirRooms(t *testing.T) {
 	bob.do(`document.querySelector("[data-testid=member-menu]").click()`)
 	offered := eval[string](bob, `[...document.querySelectorAll("#member-choices button, #members-dialog form:not([hidden]), #bans:not([hidden])")].map((e) => e.innerText).join()`)
 	if offered != "Block" {
-		t.Errorf("a member who is no owner is offered %q", offered)
+		t.Errorf("a member who is not an owner is offered %q", offered)
 	}
 	bob.escape()
 	bob.screenshot("members-plain")

@@ -40,7 +40,7 @@ func (v *verifier) banEnded(ban item) bool {
 	return chat.Ban{Until: attribute.GetNumber(ban, table.Until)}.HasEnded(v.config.Now().UnixMilli())
 }
 
-// checkBan checks that a banned user is no member, and that the ban is of a room that is
+// checkBan checks that a banned user is not a member, and that the ban is of a room that is
 // there, as of one moment.
 func (v *verifier) checkBan(ctx context.Context, s candidate) ([]finding, error) {
 	k := table.Ban(s.room, s.user)

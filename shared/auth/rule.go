@@ -173,7 +173,7 @@ func audiences(text string) ([]any, bool) {
 // UserID returns the user id among verified claims: that of a service by its client
 // id, or the claim UserClaim, or if
 // that is "", username or else cognito:username (where Cognito's access and id
-// tokens have it), in the normal form of UserIDs. What is no user id, or is not in
+// tokens have it), in the normal form of UserIDs. What is not a user id, or is not in
 // Unicode's form C, is a *RefusedError: see chat.UserIDs.OfClaim. So is the token of a
 // service without chat.ServiceScope, and that of a user with a service's id.
 func (r Rule) UserID(claims map[string]any) (string, error) {

@@ -48,7 +48,7 @@ func NewEditor(store EditStore, now func() time.Time, fits func(Message) error) 
 //
 // Errors: CodeInvalidRequest, CodeTooLarge, CodeNotAMember, CodeForbidden for
 // another user's message, CodeMuted, CodeNotFound for one that does not exist or was
-// deleted, and for a new mention of someone who is no member.
+// deleted, and for a new mention of a non-member.
 func (e *Editor) Edit(ctx context.Context, userID, roomID, messageID, content string, mentioned *[]string) (Message, error) {
 	if content != "" { // which a message with attachments may have
 		if err := ValidateContent(content); err != nil {

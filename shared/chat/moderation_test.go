@@ -30,7 +30,7 @@ func (w *world) staffed() string {
 }
 
 // actors are who acts in a staffed room: an owner, a moderator, a plain member, a
-// stranger, and a service, which is no member.
+// stranger, and a service, which is not a member.
 var actors = []string{"olga", "mara", "paul", "sven", chat.ServiceID("bot")}
 
 func TestRights(t *testing.T) {

@@ -123,7 +123,7 @@ func (s *Sender) Attaching(keeper Keeper) *Sender {
 //
 // Errors: CodeReconnect, CodeReplaced, CodeTokenExpired, CodeRateLimited, CodeInvalidRequest,
 // CodeTooLarge, CodeNotAMember, CodeMuted, CodeNotFound for an answer to what is no message of the
-// room, and for a mention of someone who is no member of it.
+// room, and for a mention of a non-member.
 func (s *Sender) Send(ctx context.Context, r SendRequest) (Receipt, error) {
 	faulty := r.Refused
 	if faulty == nil {
@@ -253,7 +253,7 @@ func (s *Sender) about(m *Message, r SendRequest, known *lookups) error {
 type lookups struct {
 	previous  string    // the message before it
 	quoted    []Message // the message that it answers
-	strangers []string  // who is mentioned and is no member
+	strangers []string  // who is mentioned and is not a member
 
 	retention int   // days, of the room
 	memberErr error // the sender may not send

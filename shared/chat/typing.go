@@ -25,7 +25,7 @@ const largeRoomFor = time.Minute
 type TypingStore interface {
 	AdmissionStore
 	// RoomOf returns how many members a user's room has, and the user's membership; false
-	// if they are no member. It may be a moment old, except that one is no member, which is
+	// if they are not a member. It may be a moment old, except that one is not a member, which is
 	// sure.
 	RoomOf(ctx context.Context, roomID, userID string) (members int, self Member, ok bool, err error)
 	// PutTyping notes for TypingMemory that a user types in a room at a time, in ms; false

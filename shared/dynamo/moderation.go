@@ -25,7 +25,7 @@ func (s *Store) ChangeMember(ctx context.Context, roomID string, was, now chat.M
 	return s.updateIf(ctx, update) // transactions make successors
 }
 
-// keepOwner fails a transaction if a member is no owner. It changes nothing, and leaves no
+// keepOwner fails a transaction if a member is not an owner. It changes nothing, and leaves no
 // record.
 func (s *Store) keepOwner(roomID, userID string) *types.Update {
 	return &types.Update{

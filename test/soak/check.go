@@ -91,7 +91,7 @@ func (r *run) checkSeen(room *room, history []stored, sends []send) {
 					wrong(Lost, s, "it was seen and is not in the history")
 				}
 				if !d.authorized(room, sends[s.number].called, s.at) {
-					wrong(Foreign, s, "it was sent when the user was no member, and the user was none since")
+					wrong(Foreign, s, "it was sent when the user was not a member, and the user was none since")
 				}
 			}
 		}

@@ -74,7 +74,7 @@ func compare(got holdings, want truth) (found []difference) {
 	for room, shown := range got.Opened {
 		history, ok := want.histories[room]
 		if !ok {
-			differ(room, nil, "it is shown, and the user is no member")
+			differ(room, nil, "it is shown, and the user is not a member")
 			continue
 		}
 		found = append(found, compareMessages(room, shown, history, want)...)
@@ -122,7 +122,7 @@ func compareRooms(got, want []client.RoomSummary) (found []difference) {
 		}
 	}
 	for room := range held {
-		differ(room, "the room is in the list, and the user is no member")
+		differ(room, "the room is in the list, and the user is not a member")
 	}
 	if len(found) == 0 {
 		for i, w := range ordered(want) {

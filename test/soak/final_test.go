@@ -92,7 +92,7 @@ func TestCompare_FindsWhatDiffers(t *testing.T) {
 		"a room that was left": {func(_ *holdings, w *truth) {
 			w.rooms = w.rooms[1:]
 			delete(w.histories, "tea")
-		}, "the user is no member"},
+		}, "the user is not a member"},
 		"a message that is never sent": {func(g *holdings, _ *truth) { g.Unsent = 1 }, "wait to be sent"},
 		"a Go client's stale read mark": {func(g *holdings, _ *truth) {
 			tea := g.Opened["tea"]

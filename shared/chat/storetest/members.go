@@ -189,7 +189,7 @@ var memberTests = map[string]func(*fixture){
 			{"alice is not a plain member", "r", plain("alice"), chat.Member{}},
 			{"carol is not a member", "r", plain("carol"), chat.Member{}},
 			{"the successor is not a member", "r", owner("alice"), plain("carol")},
-			{"the successor is no owner any more", "r", owner("alice"), owner("bob")},
+			{"the successor is not an owner any more", "r", owner("alice"), owner("bob")},
 			{"the successor has changed", "r", owner("alice"), altered(plain("bob"), chat.PlainMember, 0, epoch)},
 			{"the last owner of two members", "r", owner("alice"), chat.Member{}},
 			{"no such room", "none", owner("alice"), chat.Member{}},

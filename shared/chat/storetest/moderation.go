@@ -41,7 +41,7 @@ var moderationTests = map[string]func(*fixture){
 		down := altered(alice, chat.PlainMember, 0, epoch+2)
 		for _, keeps := range []string{"bob", "dave"} {
 			if changed, err := f.ChangeMember(f.Context(), "r", alice, down, keeps); changed || err != nil {
-				f.Errorf("%s, who is no owner: changed %t, error %v", keeps, changed, err)
+				f.Errorf("%s, who is not an owner: changed %t, error %v", keeps, changed, err)
 			}
 		}
 		_, err := f.ChangeMember(f.Context(), "r", plain("bob"), altered(plain("bob"), chat.Owner, 0, epoch+1), "")
