@@ -22,12 +22,12 @@ type Announcements struct {
 	// bus. Without one they are delivered again, and what follows in their shard waits for
 	// them.
 	Keeper Keeper
-	// NotificationsOnly leaves out all events but those of who is offline.
+	// NotificationsOnly leaves out all events but those for users who are offline.
 	NotificationsOnly bool
 }
 
-// Announcing has a Fanout put events to a bus: of messages, of members, and of who is
-// offline. Call it before the first Handle.
+// Announcing has a Fanout put events to a bus: of messages, of members, and for users who
+// are offline. Call it before the first Handle.
 func (f *Fanout) Announcing(a Announcements) *Fanout {
 	f.announcer.to = a
 	return f

@@ -58,7 +58,7 @@ func (t *table) readMembers(ctx context.Context, roomID string, within MemberRan
 type audience struct {
 	members         []string // empty if large
 	large           bool     // slices serve the members
-	announces       bool     // all members are notified of who joins and leaves
+	announces       bool     // all members are notified of joins and leaves
 	rejoined        map[string]bool
 	foundingMembers map[string]bool
 	recipients      []string // all users who get a frame, in order
@@ -196,5 +196,5 @@ func others(e *events, members []string) []string {
 	return users
 }
 
-// isSmall reports whether all members are notified of who has read, and who types.
+// isSmall reports whether all members are notified of reads, and of typing.
 func (a *audience) isSmall() bool { return !a.large && len(a.members) <= chat.SmallRoom }

@@ -137,8 +137,8 @@ func (b *broadcast) encodeNotify(to frames) {
 	}
 }
 
-// encodeTyping says who types, to the others in a small room: not of who is no member any
-// more, or has sent a message since.
+// encodeTyping says who types, to the others in a small room: not of a user who is not a
+// member any more, or has sent a message since.
 func (b *broadcast) encodeTyping(to frames, at int64) {
 	if !b.audience.isSmall() {
 		return
