@@ -93,6 +93,9 @@ func decodeItem(raw json.RawMessage) (item, error) {
 
 // unmarshal parses a record.
 func unmarshal(raw json.RawMessage) (in events.DynamoDBEventRecord, err error) {
+	if in, ok := read(raw); ok {
+		return in, nil
+	}
 	err = recovered(func() error { return json.Unmarshal(raw, &in) })
 	return in, err
 }
