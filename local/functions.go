@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"time"
 
 	awslambda "github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -80,3 +81,8 @@ type posts struct{ s *Server }
 
 // RoundTrip implements http.RoundTripper.
 func (p posts) RoundTrip(r *http.Request) (*http.Response, error) { return p.s.websocket.Do(r) }
+
+// RoundTripBy is RoundTrip for package push: the API waits for no one, so no deadline passes.
+func (p posts) RoundTripBy(r *http.Request, _ time.Time) (*http.Response, error) {
+	return p.s.websocket.Do(r)
+}

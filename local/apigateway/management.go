@@ -177,9 +177,13 @@ func (r result) response(request *http.Request) *http.Response {
 	if r.body != nil {
 		header.Set("Content-Type", "application/json")
 	}
+	body := io.ReadCloser(http.NoBody)
+	if len(r.body) > 0 {
+		body = io.NopCloser(bytes.NewReader(r.body))
+	}
 	return &http.Response{
 		Status: strconv.Itoa(r.status) + " " + http.StatusText(r.status), StatusCode: r.status,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: header, Body: io.NopCloser(bytes.NewReader(r.body)), ContentLength: int64(len(r.body)), Request: request,
+		Header: header, Body: body, ContentLength: int64(len(r.body)), Request: request,
 	}
 }

@@ -42,7 +42,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
-	"github.com/streamroom/streamroom/shared/http1"
 	"github.com/streamroom/streamroom/shared/sigv4"
 )
 
@@ -108,13 +107,19 @@ type Config struct {
 // is never sent.
 var ErrEmpty = errors.New("a post needs a connection id and data")
 
+// timed is a transport that takes a deadline without a context of its own for each request,
+// and any body. An http1.Transport is one.
+type timed interface {
+	RoundTripBy(req *http.Request, deadline time.Time) (*http.Response, error)
+}
+
 // Pusher posts frames to one endpoint. It is safe for concurrent use.
 type Pusher struct {
 	endpoint    endpoint
 	credentials aws.CredentialsProvider
 	transport   http.RoundTripper
-	direct      *http1.Transport // the transport, if it is one
-	signer      *sigv4.Signer    // nil: posts are not signed
+	direct      timed         // the transport, if it is one
+	signer      *sigv4.Signer // nil: posts are not signed
 	now         func() time.Time
 	jitter      func() float64
 	clients     clients // what is known of them, from batch to batch
@@ -148,7 +153,7 @@ func New(c Config) (*Pusher, error) {
 	if p.transport == nil {
 		p.transport = defaultTransport(at)
 	}
-	p.direct, _ = p.transport.(*http1.Transport)
+	p.direct, _ = p.transport.(timed)
 	if p.now == nil {
 		p.now = time.Now
 	}
