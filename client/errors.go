@@ -22,7 +22,7 @@ import (
 //	not_found        no such thing                                      no
 //	never_signed_in  users were named who have never signed in          no: ask the user
 //	too_large        content or frame over the limit                    no: shorten it
-//	rate_limited     more than the server takes from one user           yes, after a growing pause
+//	rate_limited     more than the server takes from one user           yes, after RetryAfter, up to an hour, and a pause
 //	unknown_action   the server doesn't know the frame's action         no
 //	reconnect        the server has forgotten this connection           yes, on a new connection
 //	replaced         newer connections of the user have replaced this   no: Run ends
@@ -65,8 +65,8 @@ type Error struct {
 
 	NeverSignedIn []string // with CodeNeverSignedIn, the ids of those who have not
 
-	// RetryAfter is, with CodeRateLimited, the time that the server asks to wait; 0 if
-	// it does not say.
+	// RetryAfter is, with CodeRateLimited, the time that the server asks to wait, an
+	// hour at most; 0 if it does not say.
 	RetryAfter time.Duration
 
 	Until int64 // with CodeMuted and CodeBanned, until when, in ms since 1970; 0: without an end
@@ -100,14 +100,18 @@ func isCode(err error, code string) bool {
 	return errors.As(err, &e) && e.Code == code
 }
 
-// retryAfter is how long the server asked to wait before the same request, at most
-// the longest pause between attempts.
+// maxRetryAfter is the longest that the protocol lets a server ask to wait. A longer
+// wait is a mistake, and is cut to this.
+const maxRetryAfter = time.Hour
+
+// retryAfter is how long the server asked to wait before the same request, 0 if it did
+// not, at most maxRetryAfter.
 func retryAfter(err error) time.Duration {
 	var e *Error
 	if !errors.As(err, &e) {
 		return 0
 	}
-	return min(e.RetryAfter, backoffCap)
+	return min(max(e.RetryAfter, 0), maxRetryAfter)
 }
 
 func milliseconds(n int64) time.Duration { return time.Duration(n) * time.Millisecond }

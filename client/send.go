@@ -22,6 +22,12 @@ const (
 
 	// quietAfter is how long an ack may take before the connection is checked.
 	quietAfter = 5 * time.Second
+
+	// The server closes a connection that causes more than 20 refused frames a minute,
+	// after a burst of 50. Sends that were refused are tried again more seldom: first
+	// tries are not held back, and most of the burst is for them.
+	refusalBurst = 10
+	refusalEvery = 4 * time.Second
 )
 
 var (
@@ -36,8 +42,9 @@ var (
 // Send waits its turn: one message a room is under way at a time, and those of
 // one room are stored in the order of the calls. It waits for a connection, and
 // tries again what is worth it (the codes' table tells what) until ctx ends, so
-// give it a deadline. A message is stored once however often it was tried: all
-// attempts carry the same clientMessageId.
+// give it a deadline: a user over the rate limit may have to wait for up to an
+// hour. A message is stored once however often it was tried: all attempts carry
+// the same clientMessageId.
 //
 // Errors: *Error for a refusal, also of content that is empty, not UTF-8 or too
 // large, which is not sent at all; ErrClosed; and ctx's, where the message may
@@ -72,10 +79,14 @@ func (c *Client) Send(ctx context.Context, roomID, content string, options ...Se
 		if errors.Is(err, errLost) {
 			continue // connecting has pauses of its own
 		}
+		pause := c.backoff(attempt) + retryAfter(err)
+		if isCode(err, CodeRateLimited) {
+			pause += c.outbox.pace(c.clock.Now())
+		}
 		select {
 		case ack := <-p.acked:
 			return ack, nil
-		case <-c.clock.After(c.backoff(attempt) + retryAfter(err)):
+		case <-c.clock.After(pause):
 		case <-ctx.Done():
 			c.gaveUp(p, err)
 			return Ack{}, fmt.Errorf("send to room %s: %w, the last attempt: %w", roomID, ctx.Err(), err)
@@ -212,6 +223,7 @@ type outbox struct {
 	open    int                 // sends under way or waiting
 	closing bool
 	idle    chan struct{} // closed when closing and none is open
+	paced   time.Time     // moves on by refusalEvery with each refusal, see pace
 }
 
 // lane lets one send of a room through at a time, in order.
@@ -333,6 +345,19 @@ func (o *outbox) refused(id string, e *Error) {
 		default:
 		}
 	}
+}
+
+// pace is how much longer than the server asks a send waits that was refused at now. It
+// is more than 0 when sends of the client's rooms are refused more often than
+// refusalEvery, after a burst.
+func (o *outbox) pace(now time.Time) time.Duration {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if earliest := now.Add(-refusalBurst * refusalEvery); o.paced.Before(earliest) {
+		o.paced = earliest
+	}
+	o.paced = o.paced.Add(refusalEvery)
+	return max(0, o.paced.Sub(now))
 }
 
 // drain refuses new sends and waits for those under way.

@@ -389,6 +389,93 @@ func TestSendTurns(t *testing.T) {
 	})
 }
 
+// A refused send waits as long as the server asks. A new connection before then is no
+// reason to try.
+func TestSendWaitsAsAsked(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		asks time.Duration
+		want time.Duration // at least, until the second try
+	}{
+		{"a moment", 1500 * time.Millisecond, 1500 * time.Millisecond},
+		{"most of an hour", 59 * time.Minute, 59 * time.Minute},
+		{"more than the protocol allows", 1000 * time.Hour, time.Hour},
+		{"what makes no sense", -time.Hour, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			bubble(t, func(r *rig) {
+				t := r.t
+				refused := false
+				r.onFrame = func(c *fakeConn, f wire.ClientFrame) bool {
+					if f.Action != wire.ActionSendMessage || refused {
+						return false
+					}
+					refused = true
+					c.write(wire.Error{
+						Type: wire.TypeError, Code: client.CodeRateLimited, ClientMessageID: f.ClientMessageID,
+						RetryAfter: test.asks.Milliseconds(),
+					})
+					return true
+				}
+				r.run()
+				began := time.Now()
+				sent := make(chan error, 1)
+				go func() {
+					_, err := r.client.Send(t.Context(), "general", "hello")
+					sent <- err
+				}()
+				r.pass(time.Millisecond)
+				r.cut()
+				if err := <-sent; err != nil {
+					t.Fatal(err)
+				}
+				if took := time.Since(began); took < test.want || took > test.want+time.Minute {
+					t.Errorf("stored after %v, want %v and a pause", took, test.want)
+				}
+				if n := r.sends(wire.ActionSendMessage); n != 2 {
+					t.Errorf("sent %d times, want 2", n)
+				}
+			})
+		})
+	}
+}
+
+// The server closes a connection with more than 20 refused frames a minute, after a burst
+// of 50, in however many rooms they are.
+func TestSendOfManyRoomsRefused(t *testing.T) {
+	bubble(t, func(r *rig) {
+		t := r.t
+		r.onFrame = func(c *fakeConn, f wire.ClientFrame) bool {
+			if f.Action == wire.ActionSendMessage {
+				c.write(wire.Error{Type: wire.TypeError, Code: client.CodeRateLimited, ClientMessageID: f.ClientMessageID, RetryAfter: 100})
+			}
+			return f.Action == wire.ActionSendMessage
+		}
+		r.run()
+		ctx, cancel := context.WithCancel(t.Context())
+		const rooms, minutes = 40, 30
+		ended := make(chan error, rooms)
+		for i := range rooms {
+			go func() {
+				_, err := r.client.Send(ctx, "room-"+strconv.Itoa(i), "hello")
+				ended <- err
+			}()
+		}
+		for minute := range minutes {
+			r.pass(time.Minute)
+			if n, most := r.sends(wire.ActionSendMessage), 50+20*(minute+1); n > most {
+				t.Fatalf("refused %d times in %d minutes, want at most %d", n, minute+1, most)
+			}
+		}
+		cancel()
+		for range rooms {
+			if err := <-ended; !errors.Is(err, context.Canceled) {
+				t.Errorf("the error is %v, want the context's", err)
+			}
+		}
+	})
+}
+
 func TestSendEndsWithContext(t *testing.T) {
 	for _, test := range []struct {
 		name    string
