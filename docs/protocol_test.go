@@ -70,6 +70,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	mathrand "math/rand/v2"
 	"os"
 	"strconv"
 	"time"
@@ -112,6 +113,9 @@ func TestProtocol_SamplesSendInOrder(t *testing.T) {
 			p, ok := programs[block[1]]
 			if !ok {
 				t.Fatalf("no program for a sample in %s", block[1])
+			}
+			if !strings.Contains(strings.ToLower(block[2]), "retryafter") {
+				t.Errorf("the sample doesn't wait as long as a refusal asks") // here that is a moment
 			}
 			if _, err := exec.LookPath(p.command[0]); err != nil {
 				if os.Getenv("STREAMROOM_REQUIRE_NODE") != "" && p.command[0] == "node" {
