@@ -1,11 +1,14 @@
 // What goes wrong, as a code that programs decide by and words for people.
 
+/** The longest that the protocol lets a server ask to wait (ms): a longer wait is a mistake. */
+export const MAX_RETRY_AFTER = 3_600_000;
+
 /** A request or a frame that was refused or could not be made. */
 export class Failure extends Error {
   /**
    * @param {string} code one of the server's codes, or `network`, `timeout`, `unavailable`, `unreadable` for a file, `unexpected`
    * @param {string} message what happened, for people
-   * @param {{status?: number, users?: string[], retryAfter?: number, until?: number, cause?: unknown}} [more] status is the HTTP status where there was one; users are those who have never signed in; retryAfter is how long the server asks to wait, in ms; until is when `muted` or `banned` ends, in ms since 1970, 0 for never
+   * @param {{status?: number, users?: string[], retryAfter?: number, until?: number, cause?: unknown}} [more] status is the HTTP status where there was one; users are those who have never signed in; retryAfter is how long the server asks to wait, in ms, an hour at most; until is when `muted` or `banned` ends, in ms since 1970, 0 for never
    */
   constructor(code, message, { status, users = [], retryAfter = 0, until = 0, cause } = {}) {
     super(message, cause === undefined ? undefined : { cause });
@@ -13,7 +16,7 @@ export class Failure extends Error {
     this.code = code;
     this.status = status;
     this.users = users;
-    this.retryAfter = retryAfter;
+    this.retryAfter = Math.min(Math.max(retryAfter, 0), MAX_RETRY_AFTER);
     this.until = until;
   }
 

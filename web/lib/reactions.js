@@ -157,13 +157,13 @@ export class EarlyReactions {
  * @property {string} reaction
  * @property {boolean} add
  * @property {boolean} sending
+ * @property {number} [retryAt] not before then, as the server asked (ms since 1970)
+ * @property {() => void} [cancel] cancels the next try
  */
 
 export class Reactors {
   /** @type {Map<string, Wish>} */
   #wishes = new Map();
-  /** @type {(() => void)|undefined} cancels the next try */
-  #again;
   #api;
   #clock;
   #saved;
@@ -199,7 +199,9 @@ export class Reactors {
    */
   async react(chatRoomId, messageId, reaction, add) {
     const key = keyOf({ chatRoomId, messageId, reaction });
-    const sending = this.#wishes.get(key)?.sending ?? false;
+    const before = this.#wishes.get(key);
+    before?.cancel?.();
+    const sending = before?.sending ?? false;
     this.#wishes.set(key, { chatRoomId, messageId, reaction, add, sending });
     this.#saved.put("reaction", key, { chatRoomId, messageId, reaction, add });
     this.#changed(chatRoomId);
@@ -235,18 +237,15 @@ export class Reactors {
     this.#saved.remove("reaction", key);
   }
 
-  /** There is a connection: what waits is sent. */
+  /** There is a connection: what waits is sent, unless the server asked to wait longer. */
   online() {
-    this.#again?.();
-    this.#again = undefined;
-    for (const [key, { sending }] of this.#wishes) {
-      if (!sending) this.#send(key).catch((err) => this.#failed(Failure.from(err)));
+    for (const [key, { retryAt = 0 }] of this.#wishes) {
+      if (retryAt <= this.#clock.now()) this.#sendAgain(key);
     }
   }
 
   stop() {
-    this.#again?.();
-    this.#again = undefined;
+    for (const wish of this.#wishes.values()) wish.cancel?.();
   }
 
   /**
@@ -286,7 +285,7 @@ export class Reactors {
       const latest = this.#wishes.get(key);
       if (latest) latest.sending = false;
       if (isPassing(failure.code)) {
-        this.#later(failure.retryAfter);
+        if (latest) this.#later(latest, failure.retryAfter);
         return;
       }
       this.#end(key);
@@ -297,9 +296,23 @@ export class Reactors {
     if (this.#wishes.has(key)) await this.#send(key); // the user has thought better of it
   }
 
-  /** @param {number} retryAfter ms */
-  #later(retryAfter) {
-    this.#again ??= this.#clock.after(Math.max(retryAfter, around(this.#clock, RETRY)), () => this.online());
+  /**
+   * Each waits by itself: what is refused for long in one room holds nothing up in others.
+   * @param {Wish} wish
+   * @param {number} retryAfter ms, 0: the server asked for nothing
+   */
+  #later(wish, retryAfter) {
+    const wait = retryAfter + around(this.#clock, RETRY);
+    wish.retryAt = retryAfter > 0 ? this.#clock.now() + wait : undefined;
+    wish.cancel = this.#clock.after(wait, () => this.#sendAgain(keyOf(wish)));
+  }
+
+  /** @param {string} key of a wish that may be over, or under way */
+  #sendAgain(key) {
+    const wish = this.#wishes.get(key);
+    if (!wish || wish.sending) return;
+    wish.cancel?.();
+    this.#send(key).catch((err) => this.#failed(Failure.from(err)));
   }
 }
 

@@ -131,6 +131,29 @@ test("what the user chooses shows at once, and is sent when there is an answer",
   equal([shown(w), w.requests.at(-1)[1]], ["👍2", `${path}?reaction=%F0%9F%91%8D`]);
 });
 
+test("a reaction that has to wait for long holds up no other one", async () => {
+  const w = new World();
+  await w.connect();
+  await w.open("r", stored(1, "hi"), stored(2, "ho"));
+  const [first, second] = w.chat.timeline("r").messages;
+  const other = path.replace(idAt(1), idAt(2));
+  const asked = () => [w.asked(`PUT ${path}`).length, w.asked(`PUT ${other}`).length];
+  w.answers[`PUT ${path}`] = new Answer(429, { code: "rate_limited", detail: "…", retryAfter: 1_800_000 });
+  w.answers[`PUT ${other}`] = new Answer(503, {});
+  await w.chat.react(first, "👍");
+  await w.chat.react(second, "👍");
+  w.answers[`PUT ${other}`] = { version: 1, counts: { "👍": 1 }, mine: ["👍"] };
+  await w.clock.advance(10_000);
+  equal(asked(), [1, 2]);
+  FakeSocket.last.lose();
+  await w.clock.advance(60_000);
+  await w.up();
+  equal(asked(), [1, 2], "after a reconnect");
+  w.answers[`PUT ${path}`] = { version: 1, counts: { "👍": 1 }, mine: ["👍"] };
+  await w.clock.advance(1_800_000);
+  equal(asked(), [2, 2], "after half an hour");
+});
+
 test("a reaction that is refused goes, and says why", async () => {
   const w = new World();
   await w.connect();
