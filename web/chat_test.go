@@ -273,6 +273,51 @@ func TestRefusedMessages(t *testing.T) {
 	alice.shows("the gateway fails at this twice", "goes on", "never")
 }
 
+// A message whose sender is over a limit says until when it waits. A reload or a new
+// connection doesn't send it earlier, and its sender may give it up.
+func TestAMessageThatHasToWait(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.say("general", "bob", "hello")
+	alice := signedIn(t, f.URL, "alice")
+	tries := 0
+	f.with(func() {
+		f.refuse = func(frame wire.ClientFrame) any {
+			if frame.ChatRoomID != "general" {
+				return nil
+			}
+			tries++
+			return wire.Error{
+				Type: wire.TypeError, Code: "rate_limited", Message: "no", ClientMessageID: frame.ClientMessageID,
+				RetryAfter: (40 * time.Minute).Milliseconds(),
+			}
+		}
+	})
+	alice.openRoom("general")
+	alice.send("see you")
+	const waits = `/^You have sent a lot\. This is sent again at .*\d:\d\d.*\. Cancel$/u.test(document.querySelector("[data-status=waiting] .underway")?.textContent)`
+	alice.until(waits)
+	alice.mark("see you", "waiting", "Waiting")
+	alice.looksOf("has-to-wait")
+	f.disconnect(alice)
+	f.with(func() { f.down = false })
+	for range 2 {
+		alice.do(`document.querySelector("[data-testid=try-now]")?.click()`)
+		alice.until(`document.querySelector("[data-testid=connection-state]").textContent === "Connected"`)
+		alice.until(waits)
+		alice.do(`BeforeUnloadEvent.prototype.preventDefault = () => {}`) // it would ask
+		alice.run(chromedp.Reload())
+	}
+	alice.until(waits)
+	alice.click("discard")
+	alice.until(`document.querySelector(".own[data-testid=message]") === null`)
+	f.with(func() {
+		if tries != 1 {
+			t.Errorf("the message was sent %d times, want 1", tries)
+		}
+	})
+}
+
 func TestSignInProblems(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)

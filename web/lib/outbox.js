@@ -4,7 +4,7 @@
 
 import { described } from "./attachments.js";
 import { fullJitter } from "./clock.js";
-import { Failure, isPassing } from "./failure.js";
+import { Failure, isPassing, MAX_RETRY_AFTER } from "./failure.js";
 import { isolated } from "./text.js";
 import { newKey } from "./ulid.js";
 
@@ -23,6 +23,7 @@ import { newKey } from "./ulid.js";
  * @property {number} createdAt ms since 1970
  * @property {"waiting"|"sending"|"failed"} status
  * @property {Failure} [failure] why, when failed
+ * @property {number} [retryAt] while it waits because its sender is over a limit: when it is sent again, in ms since 1970
  * @property {Upload[]} [attachments] it is sent when they are uploaded
  * @property {import("./frames.js").Quote} [replyTo] the message that it answers
  * @property {string[]} [mentions] the users whom it mentions
@@ -34,6 +35,9 @@ const ACK_WITHIN = 12_000;
 const QUIET = 5_000;
 /** How often one message is tried on working connections before its sender is asked. */
 const TRIES = 6;
+/** From what a random time is taken between one try and the next: it grows (ms). */
+const PAUSE = 500;
+const LONGEST_PAUSE = 8_000;
 /** The server knows a clientMessageId for 24 hours: after this, sending again might store a message twice (ms). */
 const SAFE_FOR = 23 * 3_600_000;
 
@@ -137,6 +141,7 @@ export class Outbox {
       else if (failure) this.#fail(entry, new Failure(failure.code, failure.message, failure));
       else if (!this.#isSafe(entry)) this.#fail(entry, tooLate());
     }
+    for (const entry of this.#entries()) this.#waitOn(entry);
     for (const room of this.#queues.keys()) {
       this.#pump(room);
       this.#changed(room);
@@ -161,7 +166,7 @@ export class Outbox {
   }
 
   /** @param {Outgoing} outgoing */
-  #save({ clientMessageId, chatRoomId, content, createdAt, failure, attachments, replyTo, mentions }) {
+  #save({ clientMessageId, chatRoomId, content, createdAt, retryAt, failure, attachments, replyTo, mentions }) {
     const reason = failure && { code: failure.code, message: failure.message, until: failure.until || undefined };
     const files = attachments?.map(described);
     const tab = files?.every(({ attachmentId }) => attachmentId) === false ? this.#tabs.id : undefined;
@@ -170,6 +175,7 @@ export class Outbox {
       chatRoomId,
       content,
       createdAt,
+      retryAt,
       failure: reason,
       attachments: files,
       replyTo,
@@ -267,6 +273,7 @@ export class Outbox {
   /** The connection is there: send what waits. */
   online() {
     this.#online = true;
+    for (const entry of this.#entries()) this.#waitOn(entry);
     for (const room of this.#queues.keys()) this.#pump(room);
   }
 
@@ -279,7 +286,33 @@ export class Outbox {
         entry.outgoing.status = "waiting";
         this.#changed(entry.outgoing.chatRoomId);
       }
+      this.#waitOn(entry);
     }
+  }
+
+  /** Waits for nothing until the next connection. */
+  stop() {
+    for (const entry of this.#entries()) entry.cancel();
+  }
+
+  /**
+   * Waits until the time from which a message may be sent again: to send it earlier, on a
+   * new connection or after a reload, would be refused, and use up a try.
+   * @param {Entry} entry
+   */
+  #waitOn(entry) {
+    const { outgoing } = entry;
+    if (outgoing.status !== "waiting" || !outgoing.retryAt) return;
+    const left = outgoing.retryAt - this.#clock.now();
+    const over = () => {
+      delete outgoing.retryAt;
+      this.#pump(outgoing.chatRoomId);
+      this.#changed(outgoing.chatRoomId);
+    };
+    entry.cancel();
+    // A time further off is of a clock that was set back.
+    if (left > 0 && left <= MAX_RETRY_AFTER + LONGEST_PAUSE) entry.hold(this.#clock, left, over);
+    else over();
   }
 
   /**
@@ -294,12 +327,18 @@ export class Outbox {
       this.#pump(outgoing.chatRoomId);
     } else {
       outgoing.status = "waiting";
-      // A rate window is a second long: half of this is the least that helps.
-      const least = failure.code === "rate_limited" ? Math.max(500, failure.retryAfter) : 0;
-      entry.hold(this.#clock, least + fullJitter(this.#clock, entry.tries, 500, 8_000), () => {
-        this.#pump(outgoing.chatRoomId);
-        this.#changed(outgoing.chatRoomId);
-      });
+      const pause = fullJitter(this.#clock, entry.tries, PAUSE, LONGEST_PAUSE);
+      if (failure.code === "rate_limited") {
+        // A rate window is a second long: half of this is the least that helps.
+        outgoing.retryAt = this.#clock.now() + Math.max(500, failure.retryAfter) + pause;
+        this.#save(outgoing);
+        this.#waitOn(entry);
+      } else {
+        entry.hold(this.#clock, pause, () => {
+          this.#pump(outgoing.chatRoomId);
+          this.#changed(outgoing.chatRoomId);
+        });
+      }
     }
     this.#changed(outgoing.chatRoomId);
   }
@@ -311,6 +350,7 @@ export class Outbox {
   #fail(outgoing, failure) {
     outgoing.status = "failed";
     outgoing.failure = failure;
+    delete outgoing.retryAt;
     this.#save(outgoing);
   }
 
@@ -331,6 +371,7 @@ export class Outbox {
       return;
     }
     outgoing.status = "sending";
+    delete outgoing.retryAt;
     entry.tries++;
     entry.hold(this.#clock, QUIET, () => {
       entry.hold(this.#clock, ACK_WITHIN - QUIET, () => {

@@ -280,6 +280,7 @@ export class Session {
     this.typing.stop();
     this.presence.stop();
     this.connection.stop();
+    this.outbox.stop(); // at last: without a connection it waits for times
   }
 
   /** Connects now when it was waiting to, and finds out whether a connection still works. */

@@ -147,6 +147,58 @@ test("a tab that was offline for a day asks before it sends, and goes on with wh
   ]);
 });
 
+test("a message is not sent before the time that the server asks for, on whatever connection", async () => {
+  const storage = new FakeStorage();
+  const before = alice(storage);
+  await before.connect();
+  const { clientMessageId } = before.chat.send("r", "a");
+  const waits = (w) => w.chat.timeline("r").outgoing.map((o) => [o.status, o.retryAt]);
+  equal(waits(before), [["sending", undefined]]);
+  const refusal = { type: "error", code: "rate_limited", message: "…", clientMessageId };
+  FakeSocket.last.receive({ ...refusal, retryAfter: 2_400_000 });
+  const [[status, at]] = waits(before);
+  equal([status, at >= START + 2_400_000, at < START + 2_410_000], ["waiting", true, true]);
+
+  // More connections than a message has tries.
+  for (let i = 0; i < 8; i++) {
+    FakeSocket.last.lose();
+    await before.clock.advance(60_000);
+    await before.up();
+    equal([sends().length, waits(before)], [0, [["waiting", at]]], `connection ${i}`);
+  }
+
+  const w = alice(storage); // a reload
+  w.clock.set(before.clock.now());
+  before.chat.stop();
+  await w.connect();
+  w.chat.send("other", "b");
+  equal([sends().map((f) => f.chatRoomId), waits(w)], [["other"], [["waiting", at]]]);
+  ack(sends()[0], 1);
+  w.clock.set(at - 60_000);
+  FakeSocket.last.lose();
+  await w.clock.advance(60_000);
+  await w.up();
+  equal(waits(w), [["sending", undefined]]);
+  equal(sends().at(-1).clientMessageId, clientMessageId);
+  ack(sends().at(-1), 2);
+  equal([waits(w), storage.length], [[], 0]);
+});
+
+test("a wait that no protocol allows ends after an hour, or with a clock that is set back", async () => {
+  for (const setBack of [false, true]) {
+    const w = alice(new FakeStorage());
+    await w.connect();
+    const { clientMessageId } = w.chat.send("r", "a");
+    FakeSocket.last.receive({ type: "error", code: "rate_limited", message: "…", clientMessageId, retryAfter: 1e12 });
+    equal(w.chat.timeline("r").outgoing[0].retryAt <= START + HOUR + 10_000, true);
+    w.clock.set(setBack ? START - 3 * HOUR : START + HOUR);
+    FakeSocket.last.lose();
+    await w.clock.advance(60_000);
+    await w.up();
+    equal([setBack, outgoing(w)], [setBack, [["a", "sending"]]]);
+  }
+});
+
 test("two tabs show a message once, whichever sends it", async () => {
   const storage = new FakeStorage();
   const first = alice(storage);

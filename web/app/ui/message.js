@@ -8,7 +8,7 @@ import { beginsWith } from "./grouping.js";
 import { withMentions } from "./mentions.js";
 import { partsOf } from "./parts.js";
 import { ReactionsView } from "./reactions.js";
-import { dayName, describe, fileSize, fullTimeOf, listed, quoteText, timeOfDay, zone } from "./words.js";
+import { dayName, describe, fileSize, fullTimeOf, listed, quoteText, timeOfDay, untilText, zone } from "./words.js";
 
 /**
  * @typedef {import("../../lib/streamroom.js").Attachment} Attachment
@@ -193,6 +193,7 @@ export class Row {
       ...mentioned.map(({ names }) => names),
       readers,
       outgoing?.failure?.code,
+      outgoing && pendingText(outgoing, now),
       ...reactions.map(({ reaction, count, mine }) => `${reaction} ${count} ${mine}`),
       ...item.files.map((f) => [f.attachmentId, f.name, f.width, "sent" in f ? `${f.status} ${f.sent}` : ""]),
       zone(),
@@ -238,7 +239,7 @@ export class Row {
     this.#time.className = first ? "" : "unseen";
     this.#meta.className = first || edited || !this.#mark.hidden ? "meta" : "unseen";
     this.#spoken.title = fullTimeOf(item.timestamp);
-    this.#showProblem(outgoing);
+    this.#showProblem(outgoing, now);
   }
 
   /** It is not shown any more. */
@@ -277,9 +278,12 @@ export class Row {
     this.#mark.replaceChildren(icon(picture), el("span", { class: "unseen" }, words));
   }
 
-  /** @param {Outgoing|undefined} outgoing */
-  #showProblem(outgoing) {
-    const progress = outgoing ? progressOf(outgoing) : "";
+  /**
+   * @param {Outgoing|undefined} outgoing
+   * @param {number} now
+   */
+  #showProblem(outgoing, now) {
+    const progress = outgoing ? pendingText(outgoing, now) : "";
     this.#problem.hidden = outgoing?.status !== "failed" && !progress;
     this.#problem.classList.toggle("underway", progress !== "");
     if (progress && this.#progress.parentElement === this.#problem) {
@@ -324,6 +328,21 @@ function nodeOf(part, me) {
     default:
       return text;
   }
+}
+
+/** A message that is sent again this soon needs no word about it (ms). */
+const SOON = 10_000;
+
+/**
+ * What a message waits for: a time, or its files.
+ * @param {Outgoing} outgoing
+ * @param {number} now
+ * @returns {string} empty where it needs no word
+ */
+function pendingText(outgoing, now) {
+  const { retryAt = 0 } = outgoing;
+  if (retryAt - now > SOON) return `You have sent a lot. This is sent again at ${untilText(retryAt, now)}.`;
+  return progressOf(outgoing);
 }
 
 /**

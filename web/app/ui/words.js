@@ -149,14 +149,14 @@ export function toInput(ms = 0) {
   return new Date(ms - new Date(ms).getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
 }
 
-/** @type {Record<string, string>} with UNTIL in place of until when, where that is known */
+/** @type {Record<string, string>} with UNTIL in place of until when, where that is known, and WAIT in that of how long */
 const FAILURES = {
   network: "The server can’t be reached. Check the connection, then try again.",
   timeout: "The server took too long. Try again.",
   unavailable: "The server can’t answer just now. Try again in a moment.",
   internal: "Something went wrong on the server. Try again.",
   unexpected: "Something went wrong in this page. Reload it to go on.",
-  rate_limited: "That was a little fast. Wait a second, then try again.",
+  rate_limited: "That was a little fast. Wait WAIT, then try again.",
   not_a_member: "You are not a member of this room.",
   removed: "You left it, or were removed.",
   muted: "You are muted in this roomUNTIL.",
@@ -172,7 +172,18 @@ const FAILURES = {
  */
 export function describe(failure) {
   const until = failure.until ? ` until ${untilText(failure.until, Date.now())}` : "";
-  return FAILURES[failure.code]?.replace("UNTIL", until) ?? sentence(failure.message);
+  const wait = waitText(failure.retryAfter);
+  return FAILURES[failure.code]?.replace("UNTIL", until).replace("WAIT", wait) ?? sentence(failure.message);
+}
+
+/**
+ * How long to wait, never less than it takes.
+ * @param {number} ms
+ */
+function waitText(ms) {
+  if (ms <= 1000) return "a second";
+  const seconds = Math.ceil(ms / 1000);
+  return seconds < 60 ? `${seconds} seconds` : counted(Math.ceil(seconds / 60), "minute", "minutes");
 }
 
 /** @param {string} text */

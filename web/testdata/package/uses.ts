@@ -43,7 +43,17 @@ const { reports } = await chat.reports("general");
 const reported: string[] = reports.map((report: Report) => report.messageId);
 for (const messageId of reported) await chat.dismissReports("general", messageId);
 const rooms: RoomSummary[] = chat.rooms.list();
-console.log(outgoing.length, hasOlder, going.status, counts, rooms[0]?.unread, findMentions.length, reasons, cursor);
+console.log(
+  outgoing.length,
+  hasOlder,
+  going.status,
+  going.retryAt,
+  counts,
+  rooms[0]?.unread,
+  findMentions.length,
+  reasons,
+  cursor,
+);
 stop();
 chat.stop();
 
