@@ -16,6 +16,7 @@ const (
 	// maxWaiting bounds the messages that wait for an earlier one. Any more are
 	// fetched by the sync that they all wait for.
 	maxWaiting = 256
+	fewWaiting = 8 // for which a room keeps an array
 
 	// overlap is how far before a position a sync begins: writers' clocks differ,
 	// so a message may be stored behind a later one.
@@ -236,7 +237,9 @@ func (r *recovery) release() {
 // pass takes the first message out of the waiting ones.
 func (r *recovery) pass() {
 	m := r.waiting[0]
-	r.waiting = slices.Delete(r.waiting, 0, 1)
+	if r.waiting = slices.Delete(r.waiting, 0, 1); len(r.waiting) == 0 && cap(r.waiting) > fewWaiting {
+		r.waiting = nil // after a page of history its array takes 35 KB, and most rooms are quiet
+	}
 	r.deliver(&m)
 	r.advance(m.id)
 }

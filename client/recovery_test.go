@@ -183,6 +183,20 @@ func TestRecovery_BoundsWhatWaits(t *testing.T) {
 	}
 }
 
+// A page of history that was delivered takes no memory any more.
+func TestRecovery_LetsGoOfPages(t *testing.T) {
+	r := newRecovery(true, time.Second)
+	r.ask(time.Time{})
+	page := make([]arrival, MaxPage)
+	for i := range page {
+		_ = page[i].id.SetTime(uint64(1000 + i))
+	}
+	delivered := r.step(time.Time{}, func(r *recovery) { r.newest(page, true) })
+	if len(delivered) != len(page) || cap(r.waiting) > fewWaiting {
+		t.Errorf("delivered %d of %d, with room for %d that wait", len(delivered), len(page), cap(r.waiting))
+	}
+}
+
 // What a room remembers is bounded, and what it has forgotten isn't new.
 func TestRecovery_Forgets(t *testing.T) {
 	delivered := 0
