@@ -192,14 +192,20 @@ type Injector struct {
 	plan  Plan
 	clock clockwork.Clock
 
-	mu        sync.Mutex
-	began     time.Time // zero: nothing breaks
-	resting   bool      // nothing but outages breaks
-	calls     map[string]uint64
-	counts    map[string]int
-	disturbed map[string]time.Time // connection ids to the last post that a fault kept or delayed
-	gone      map[string]bool      // connection ids that were answered 410 while they lived
-	successor map[string]string    // connection ids to those that replaced them while they worked
+	mu          sync.Mutex
+	began       time.Time // zero: nothing breaks
+	resting     bool      // nothing but outages breaks
+	calls       map[string]uint64
+	counts      map[string]int
+	connections map[string]*connection // by id, those of which something is known
+}
+
+// connection is what happened to a connection.
+type connection struct {
+	at        time.Time // when it last did
+	disturbed time.Time // the last post that a fault kept or delayed; zero: none
+	gone      bool      // functions were answered 410 while it lived
+	successor string    // the id of what replaced it while it worked; "": none
 }
 
 // New returns an injector at rest. It fails if the plan makes no sense.
@@ -232,7 +238,7 @@ func New(plan Plan, clock clockwork.Clock) (*Injector, error) {
 	}
 	return &Injector{
 		plan: plan, clock: clock,
-		calls: map[string]uint64{}, counts: map[string]int{}, disturbed: map[string]time.Time{}, gone: map[string]bool{}, successor: map[string]string{},
+		calls: map[string]uint64{}, counts: map[string]int{}, connections: map[string]*connection{},
 	}, nil
 }
 
@@ -274,9 +280,9 @@ func (in *Injector) Counts() map[string]int {
 func (in *Injector) Disturbed(connectionID string) (last time.Time) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	for id := connectionID; id != ""; id = in.successor[id] {
-		if at := in.disturbed[id]; at.After(last) {
-			last = at
+	for c := in.connections[connectionID]; c != nil; c = in.connections[c.successor] {
+		if c.disturbed.After(last) {
+			last = c.disturbed
 		}
 	}
 	return last
@@ -298,12 +304,19 @@ func (in *Injector) Down(function string, from, to time.Time) bool {
 func (in *Injector) Gone(connectionID string) bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	for id := connectionID; id != ""; id = in.successor[id] {
-		if in.gone[id] {
+	for c := in.connections[connectionID]; c != nil; c = in.connections[c.successor] {
+		if c.gone {
 			return true
 		}
 	}
 	return false
+}
+
+// Forget drops what is known of connections to which nothing happened since a time.
+func (in *Injector) Forget(before time.Time) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	maps.DeleteFunc(in.connections, func(_ string, c *connection) bool { return c.at.Before(before) })
 }
 
 // succeed notes that a connection is there to replace another one.
@@ -311,8 +324,19 @@ func (in *Injector) succeed(connectionID, successor string) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if connectionID != successor && connectionID != "" {
-		in.successor[connectionID] = successor
+		in.connection(connectionID).successor = successor
 	}
+}
+
+// connection is what is noted of a connection to which something happens now. in.mu is held.
+func (in *Injector) connection(id string) *connection {
+	c := in.connections[id]
+	if c == nil {
+		c = &connection{}
+		in.connections[id] = c
+	}
+	c.at = in.clock.Now()
+	return c
 }
 
 // DropDisconnect is for local.Deployment: it loses $disconnects at the plan's rate.
@@ -403,10 +427,9 @@ func pick(number float64, chances []chance) string {
 func (in *Injector) disturb(connectionID string, answeredGone bool) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	in.disturbed[connectionID] = in.clock.Now()
-	if answeredGone {
-		in.gone[connectionID] = true
-	}
+	c := in.connection(connectionID)
+	c.disturbed = c.at
+	c.gone = c.gone || answeredGone
 }
 
 // delay waits for a random part of the plan's delay, or for the end of ctx.

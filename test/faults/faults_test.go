@@ -178,6 +178,10 @@ func TestPostFaultsAreWhatPushTakesThemFor(t *testing.T) {
 				if in.Disturbed(id).IsZero() == test.disturbed || in.Gone(id) != test.gone {
 					t.Errorf("disturbed %v, gone %t", in.Disturbed(id), in.Gone(id))
 				}
+				in.Forget(time.Now().Add(time.Nanosecond))
+				if !in.Disturbed(id).IsZero() || in.Gone(id) {
+					t.Error("what happened to the connection is not forgotten")
+				}
 				for _, body := range s.bodies {
 					if body != "{}" {
 						t.Errorf("%q arrived", body)
