@@ -77,6 +77,7 @@ func plants() map[string]plant {
 		"a token is kept until its end":                       {DaysConfig{Token: keepToken}, []Promise{Costs}},
 		"a client does not replace its connection before 2 h": {DaysConfig{Transport: keepConnection}, []Promise{Ended}},
 		"a projection that a restart forgets":                 wrap(forgetAtRestart(topology.LastMessage), List),
+		"a tab that was frozen gets nothing new":              {DaysConfig{Transport: keepFrozen}, []Promise{Woken}},
 	}
 }
 
@@ -219,20 +220,25 @@ func answers(name, operation string, change func(map[string]any)) func(local.Fun
 		if err != nil || !strings.HasSuffix(r.Header.Get("X-Amz-Target"), "."+operation) {
 			return response, err
 		}
-		defer response.Body.Close()
-		var answer map[string]any
-		decoder := json.NewDecoder(response.Body)
-		decoder.UseNumber()
-		if err := decoder.Decode(&answer); err != nil {
-			return nil, err
-		}
-		change(answer)
-		body, err := json.Marshal(answer)
-		response.Body, response.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 		response.Header.Del("X-Amz-Crc32")
-		response.Header.Del("Content-Length")
-		return response, err
+		return replaceJSON(response, change)
 	})
+}
+
+// replaceJSON changes the body of an answer.
+func replaceJSON(response *http.Response, change func(map[string]any)) (*http.Response, error) {
+	defer response.Body.Close()
+	var answer map[string]any
+	decoder := json.NewDecoder(response.Body)
+	decoder.UseNumber()
+	if err := decoder.Decode(&answer); err != nil {
+		return nil, err
+	}
+	change(answer)
+	body, err := json.Marshal(answer)
+	response.Body, response.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	response.Header.Del("Content-Length")
+	return response, err
 }
 
 // skipChildren hides shards that follow others.
@@ -288,6 +294,60 @@ func keepConnection(next http.RoundTripper) http.RoundTripper {
 		}
 		return next.RoundTrip(r)
 	})
+}
+
+// keepFrozen has a client that was frozen find nothing new when it asks for what it missed. It
+// was if nothing came and went on its connections for longer than they may be idle.
+func keepFrozen(next http.RoundTripper) http.RoundTripper {
+	const longest, stale = 15 * time.Minute, 5 * time.Minute
+	var mu sync.Mutex
+	busy, thawed := time.Now(), time.Time{}
+	notice := func() (frozen bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		if time.Since(busy) > longest {
+			thawed = time.Now()
+		}
+		busy = time.Now()
+		return time.Since(thawed) < stale
+	}
+	return transport(func(r *http.Request) (*http.Response, error) {
+		frozen := notice()
+		response, err := next.RoundTrip(r)
+		if err != nil {
+			return nil, err
+		}
+		if conn, ok := response.Body.(io.ReadWriteCloser); ok && response.StatusCode == http.StatusSwitchingProtocols {
+			response.Body = noticed{conn, notice}
+		}
+		if frozen && strings.HasSuffix(r.URL.Path, "/sync") && response.StatusCode == http.StatusOK {
+			return replaceJSON(response, func(answer map[string]any) {
+				rooms, _ := answer["rooms"].(map[string]any)
+				for id := range rooms {
+					rooms[id] = map[string]any{"messages": []any{}, "more": false}
+				}
+			})
+		}
+		return response, nil
+	})
+}
+
+// noticed is a connection of which each read and write is noticed.
+type noticed struct {
+	io.ReadWriteCloser
+
+	notice func() bool
+}
+
+func (n noticed) Read(p []byte) (int, error) {
+	read, err := n.ReadWriteCloser.Read(p)
+	n.notice()
+	return read, err
+}
+
+func (n noticed) Write(p []byte) (int, error) {
+	n.notice()
+	return n.ReadWriteCloser.Write(p)
 }
 
 // forgetUnread answers that nothing is unread in rooms that were last read hours ago.
