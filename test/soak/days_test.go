@@ -57,8 +57,12 @@ func parseSeed(text string) (seed uint64, err error) {
 	return seed, nil
 }
 
-// gcPercent has a run, whose heap is small, spend its time on the days.
-const gcPercent = 500
+// gcPercent has a run, whose heap is small, spend its time on the days, up to so much memory
+// for each user.
+const (
+	gcPercent    = 500
+	memoryOfUser = 5 << 20 // bytes
+)
 
 // TestVirtualDays runs days of users with habits in minutes, and judges each:
 //
@@ -72,6 +76,7 @@ func TestVirtualDays(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(int64(max(100, c.Users)) * memoryOfUser))
 	signals := make(chan os.Signal, 1)
 	defer close(signals)
 	signal.Notify(signals, os.Interrupt)

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/oklog/ulid/v2"
+
 	"github.com/streamroom/streamroom/client"
 	"github.com/streamroom/streamroom/test/rig"
 )
@@ -235,7 +237,7 @@ func readers(m client.HistoryMessage, user string) []string {
 func (r *run) awaitSame(ctx context.Context, when string) error {
 	var left []Violation
 	var failed error
-	err := r.awaitEvery(ctx, max(r.poll, compareInterval), func() bool {
+	err := r.awaitEvery(ctx, max(r.poll, compareInterval), r.config.StepTimeout, func() bool {
 		left, failed = r.differences(ctx, when)
 		return failed == nil && len(left) == 0
 	})
@@ -291,11 +293,12 @@ func (r *run) differences(ctx context.Context, when string) ([]Violation, error)
 	return found, nil
 }
 
-// readAll reads all rooms' histories and members.
+// readAll reads all rooms' histories, from the oldest message on that a device shows, and
+// members.
 func (r *run) readAll(ctx context.Context) (truth, error) {
 	all := truth{histories: map[string][]client.HistoryMessage{}, members: map[string][]client.RoomMember{}}
 	for _, room := range r.rooms {
-		history, err := r.history(ctx, room)
+		history, err := r.historyFrom(ctx, room, r.oldestShown(room))
 		if err != nil {
 			return all, err
 		}
@@ -317,6 +320,24 @@ func (r *run) readAll(ctx context.Context) (truth, error) {
 	return all, nil
 }
 
+// oldestShown is the oldest message of a room that some device shows; zero where one shows
+// all, or may do so.
+func (r *run) oldestShown(room *room) (oldest ulid.ULID) {
+	for _, d := range r.present() {
+		if !room.isMember(d.user) {
+			continue
+		}
+		first := d.firstShown(room.id)
+		if first.IsZero() {
+			return first
+		}
+		if oldest.IsZero() || first.Compare(oldest) < 0 {
+			oldest = first
+		}
+	}
+	return oldest
+}
+
 // holds is what the device's application shows.
 func (d *device) holds(ctx context.Context) (got holdings, err error) {
 	ctx, cancel := d.run.timeout(ctx)
@@ -333,8 +354,7 @@ func (d *device) holds(ctx context.Context) (got holdings, err error) {
 	for room, v := range d.lives[len(d.lives)-1].visits {
 		shown := opened{Whole: v.whole, Fresh: backlog, Cursors: map[string]string{}}
 		for _, s := range v.log {
-			m := v.screen[s.id.String()]
-			m.Reactions = v.shownReactions(m.MessageID)
+			m := v.shownMessage(s.id.String())
 			shown.Messages = append(shown.Messages, m)
 		}
 		slices.SortFunc(shown.Messages, func(a, b client.HistoryMessage) int { return cmp.Compare(a.MessageID, b.MessageID) })

@@ -140,7 +140,7 @@ func TestCompareReactions_FindsWhatDiffers(t *testing.T) {
 // A frame that overtakes what is fetched after an absence hides nothing of that which is the
 // user's own, and is not hidden by it.
 func TestReactions_OvertakenAfterAnAbsence(t *testing.T) {
-	d := &device{user: "alice"}
+	d := &device{run: &run{}, user: "alice"}
 	fetched := func(version int64, mine ...string) func(*visit) {
 		return func(v *visit) {
 			d.noteReacted(v, "1", client.Reactions{Version: version, Counts: map[string]int{"👍": int(version)}, Mine: append([]string{}, mine...)}, nil)

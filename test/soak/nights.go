@@ -191,6 +191,8 @@ func (d *days) forget(ctx context.Context) error {
 	d.ledger.mu.Lock()
 	d.ledger.settled, d.ledger.reads = len(d.ledger.sends), nil
 	d.ledger.mu.Unlock()
+	d.shared.forget()
+	d.injector.Forget(d.run.config.Clock.Now().Add(-day))
 	for i, device := range d.devices {
 		if !device.absent.Load() && (i+d.done)%2 == 0 { // an application lives two days at most
 			if err := device.reopen(ctx); err != nil {

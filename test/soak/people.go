@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -115,10 +116,10 @@ func (d *device) reactTo(ctx context.Context, room *room, id, reaction string, a
 // reactions are those of a message as a Go device shows them.
 type reactions struct {
 	version int64
-	counts  map[string]int
-	mine    map[string]bool
+	counts  map[string]int   // of run.shared
+	mine    map[string]bool  // nil: none
 	own     int64            // as of which version all of the user's own are known
-	since   map[string]int64 // the versions at which frames told of the user's own since
+	since   map[string]int64 // the versions at which frames told of the user's own since; nil: none did
 }
 
 // reacted takes the reactions to a message: the newer counts, and of the user's own the
@@ -136,25 +137,40 @@ func (d *device) reacted(room, messageID string, now client.Reactions, changed [
 func (d *device) noteReacted(v *visit, messageID string, now client.Reactions, changed []client.ReactionChange) {
 	held := v.reacted[messageID]
 	if held == nil {
-		held = &reactions{mine: map[string]bool{}, since: map[string]int64{}}
+		held = &reactions{}
 		v.reacted[messageID] = held
 	}
 	if now.Version >= held.version {
-		held.version, held.counts = now.Version, now.Counts
+		held.version, held.counts = now.Version, d.run.shared.counts(messageID, now.Counts)
 	}
 	if now.Mine != nil && now.Version >= held.own {
 		held.own = now.Version
 		for _, reaction := range soakReactions {
 			if held.since[reaction] <= now.Version {
-				held.mine[reaction] = slices.Contains(now.Mine, reaction)
+				held.setMine(reaction, slices.Contains(now.Mine, reaction))
 			}
 		}
 	}
 	for _, c := range changed {
 		if c.UserID == d.user && now.Version > held.own && now.Version >= held.since[c.Reaction] {
+			if held.since == nil {
+				held.since = map[string]int64{}
+			}
 			held.since[c.Reaction] = now.Version
-			held.mine[c.Reaction] = c.Added
+			held.setMine(c.Reaction, c.Added)
 		}
+	}
+}
+
+// setMine notes whether a reaction is the user's own.
+func (r *reactions) setMine(reaction string, mine bool) {
+	switch {
+	case !mine:
+		delete(r.mine, reaction)
+	case r.mine == nil:
+		r.mine = map[string]bool{reaction: true}
+	default:
+		r.mine[reaction] = true
 	}
 }
 
@@ -165,11 +181,7 @@ func (v *visit) shownReactions(messageID string) *client.Reactions {
 		return nil
 	}
 	shown := &client.Reactions{Version: held.version, Counts: held.counts}
-	for reaction, mine := range held.mine {
-		if mine {
-			shown.Mine = append(shown.Mine, reaction)
-		}
-	}
+	shown.Mine = slices.AppendSeq(shown.Mine, maps.Keys(held.mine))
 	return shown
 }
 

@@ -100,29 +100,40 @@ func comparePresence(got holdings, want truth) (found []difference) {
 // ownDifferences compares the reactions that devices show with what the server says to
 // each device's user.
 func (r *run) ownDifferences(ctx context.Context, shown map[*device]holdings, when string) (found []Violation, err error) {
-	histories := map[[2]string][]client.HistoryMessage{} // by user and room
-	for d, got := range shown {
+	devices := map[string][]*device{} // by user
+	for d := range shown {
+		devices[d.user] = append(devices[d.user], d)
+	}
+	for user, devices := range devices {
 		for _, room := range r.rooms {
-			opened, shows := got.Opened[room.id]
-			if !shows || !r.tellsAllReactions(room) {
+			if !r.tellsAllReactions(room) {
 				continue
 			}
-			key := [2]string{d.user, room.id}
-			if histories[key] == nil {
-				if histories[key], err = r.historyFor(ctx, d.user, room); err != nil {
-					return nil, err
+			histories := map[int][]client.HistoryMessage{} // by how much of them has to be fresh
+			for _, d := range devices {
+				opened, shows := shown[d].Opened[room.id]
+				if !shows {
+					continue
 				}
-			}
-			for _, x := range compareReactions(room.id, opened, histories[key]) {
-				found = append(found, Violation{Promise: Differs, Room: x.room, Client: d.name, IDs: x.ids, Detail: when + ": " + x.detail})
+				history, read := histories[opened.Fresh]
+				if !read {
+					if history, err = r.historyFor(ctx, user, room, opened.Fresh); err != nil {
+						return nil, err
+					}
+					histories[opened.Fresh] = history
+				}
+				for _, x := range compareReactions(room.id, opened, history) {
+					found = append(found, Violation{Promise: Differs, Room: x.room, Client: d.name, IDs: x.ids, Detail: when + ": " + x.detail})
+				}
 			}
 		}
 	}
 	return found, nil
 }
 
-// historyFor reads a room's history as a user, oldest first.
-func (r *run) historyFor(ctx context.Context, user string, room *room) ([]client.HistoryMessage, error) {
+// historyFor reads the newest messages of a room as a user, oldest first: some at least; 0
+// is all.
+func (r *run) historyFor(ctx context.Context, user string, room *room, newest int) ([]client.HistoryMessage, error) {
 	reader, err := r.reader(user)
 	if err != nil {
 		return nil, err
@@ -136,7 +147,7 @@ func (r *run) historyFor(ctx context.Context, user string, room *room) ([]client
 			return nil, fmt.Errorf("read a history as %s: %w", user, err)
 		}
 		all = append(all, got.Messages...)
-		if page.Before = got.Cursor; got.Cursor == "" {
+		if page.Before = got.Cursor; got.Cursor == "" || newest > 0 && len(all) >= newest {
 			slices.Reverse(all)
 			return all, nil
 		}
@@ -151,7 +162,7 @@ func (r *run) checkReactions(ctx context.Context, room *room) error {
 		if !room.isMember(user) {
 			return nil // their own can't be read
 		}
-		history, err := r.historyFor(ctx, user, room)
+		history, err := r.historyFor(ctx, user, room, 0)
 		if err != nil {
 			return err
 		}

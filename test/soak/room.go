@@ -116,7 +116,8 @@ func (r *run) setUp(ctx context.Context) error {
 		}
 	}
 	r.fillIndex(ctx)
-	err := r.await(ctx, func() bool { return len(r.undelivered(true)) == 0 })
+	// Nothing is judged yet: this takes as long as the machine is slow.
+	err := r.awaitEvery(ctx, r.poll, setUpTimeout, func() bool { return len(r.undelivered(true)) == 0 })
 	r.loadedAt.Store(r.now())
 	if err != nil {
 		return fmt.Errorf("deliver the first messages: %w", err)
@@ -446,8 +447,13 @@ type stored struct {
 	message client.HistoryMessage
 }
 
-// history reads all of a room's history, oldest first.
+// history reads all of a room's history, oldest first; historyFrom, what is not older than a
+// message.
 func (r *run) history(ctx context.Context, room *room) ([]stored, error) {
+	return r.historyFrom(ctx, room, ulid.ULID{})
+}
+
+func (r *run) historyFrom(ctx context.Context, room *room, first ulid.ULID) ([]stored, error) {
 	var all []stored
 	page := client.Page{Limit: client.MaxPage}
 	for {
@@ -469,7 +475,7 @@ func (r *run) history(ctx context.Context, room *room) ([]stored, error) {
 			}
 			all = append(all, stored{id, number, m})
 		}
-		if page.Before = got.Cursor; got.Cursor == "" {
+		if page.Before = got.Cursor; got.Cursor == "" || len(all) > 0 && all[len(all)-1].id.Compare(first) < 0 {
 			slices.Reverse(all)
 			return all, nil
 		}

@@ -115,7 +115,10 @@ const (
 	samples         = 20 // of a run that is longer
 )
 
-const defaultStepTimeout = 2 * time.Minute
+const (
+	defaultStepTimeout = 2 * time.Minute
+	setUpTimeout       = 5 * time.Minute
+)
 
 // A room is made with up to 49 members, and has half of the users; a user's
 // newest 20 connections are served, and some of those have ended.
@@ -138,6 +141,7 @@ type run struct {
 	byUser    map[string][]*device // of days
 	browsers  *browsers            // nil: no device is one
 	ledger    *ledger
+	shared    sharedMessages            // of what Go devices show
 	dialer    dialer                    // of the networks
 	poll      time.Duration             // how often to look, at most
 	lasting   bool                      // the server runs throughout
@@ -278,11 +282,11 @@ func (r *run) every(ctx context.Context, perMinute float64, random *rand.Rand, d
 
 // await polls until done or until settling takes too long.
 func (r *run) await(ctx context.Context, done func() bool) error {
-	return r.awaitEvery(ctx, r.poll, done)
+	return r.awaitEvery(ctx, r.poll, r.config.StepTimeout, done)
 }
 
-func (r *run) awaitEvery(ctx context.Context, interval time.Duration, done func() bool) error {
-	deadline := r.config.Clock.After(r.config.StepTimeout)
+func (r *run) awaitEvery(ctx context.Context, interval, timeout time.Duration, done func() bool) error {
+	deadline := r.config.Clock.After(timeout)
 	for !done() {
 		select {
 		case <-r.config.Clock.After(interval):

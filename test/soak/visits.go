@@ -24,7 +24,7 @@ type visit struct {
 
 	// What a Go device shows: what it was handed, as it was changed since, and how
 	// far each user has read.
-	screen  map[string]client.HistoryMessage
+	screen  map[string]*client.HistoryMessage // of run.shared
 	read    map[string]string
 	reacted map[string]*reactions // by message
 }
@@ -62,7 +62,7 @@ func (d *device) take(m client.Message) {
 		v.newest = id
 	}
 	v.log = append(v.log, seen{id: id, number: number, at: d.run.now(), since: d.since, kept: d.kept()})
-	v.screen[m.MessageID] = m.HistoryMessage
+	v.screen[m.MessageID] = d.run.shared.share(m.HistoryMessage)
 	if m.Reactions != nil {
 		d.noteReacted(v, m.MessageID, *m.Reactions, nil)
 	}
@@ -145,7 +145,7 @@ func (d *device) revise(m client.HistoryMessage) {
 			Detail: fmt.Sprintf("changed at %d, deleted at %d; a change of %d, deleted at %d came before", m.EditedAt, m.DeletedAt, held.EditedAt, held.DeletedAt),
 		})
 	default:
-		v.screen[m.MessageID] = m
+		v.screen[m.MessageID] = d.run.shared.share(m)
 	}
 	if m.Reactions != nil {
 		d.noteReacted(v, m.MessageID, *m.Reactions, nil)
@@ -187,7 +187,7 @@ func (d *device) visit(room string) *visit {
 	if v == nil {
 		v = &visit{
 			room: room, whole: d.run.loadedAt.Load() == 0,
-			screen: map[string]client.HistoryMessage{}, read: map[string]string{}, reacted: map[string]*reactions{},
+			screen: map[string]*client.HistoryMessage{}, read: map[string]string{}, reacted: map[string]*reactions{},
 		}
 		visits[room] = v
 	}
@@ -236,6 +236,32 @@ func (d *device) has(room *room) (ids map[ulid.ULID]bool, leftOut int64) {
 		}
 	}
 	return ids, leftOut
+}
+
+// firstShown is the oldest message that the device shows of a room; zero if it shows none, or
+// has to show all.
+func (d *device) firstShown(room string) (first ulid.ULID) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	v := d.lives[len(d.lives)-1].visits[room]
+	if v == nil || v.whole {
+		return first
+	}
+	for _, s := range v.log {
+		if first.IsZero() || s.id.Compare(first) < 0 {
+			first = s.id
+		}
+	}
+	return first
+}
+
+// shownMessage is a message as a Go device shows it.
+func (v *visit) shownMessage(id string) (m client.HistoryMessage) {
+	if shown := v.screen[id]; shown != nil {
+		m = *shown
+	}
+	m.Reactions = v.shownReactions(m.MessageID)
+	return m
 }
 
 // lacks says which messages of a history the current visit of the room lacks:
