@@ -93,11 +93,29 @@ func (r *run) audience(room *room) audience {
 
 func (r *run) connectedOf(user string) (devices []*device) {
 	for _, d := range r.byUser[user] {
-		if id, _ := d.connection(); id != "" {
+		if d.isReached() {
 			devices = append(devices, d)
 		}
 	}
 	return devices
+}
+
+// How long the gateway keeps a connection, and one on which nothing comes or goes.
+const (
+	gatewayLife = 2 * time.Hour
+	gatewayIdle = 10 * time.Minute
+)
+
+// isReached reports whether the gateway has a connection of the device. A frozen one neither
+// pings nor replaces its connection, and learns of its end when it is shown again.
+func (d *device) isReached() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.connectionID == "" || !d.tab.isFrozen() {
+		return d.connectionID != ""
+	}
+	now, busy := d.run.now(), max(d.tab.frozenSince(), d.posted.Load())
+	return now-d.since < int64(gatewayLife) && now-busy < int64(gatewayIdle)
 }
 
 // hide notes that no one is told any more when a user comes or goes, or that others are again.
@@ -158,6 +176,7 @@ func (b *bill) tell(now int64, a cost.Action, to audience) {
 	}
 	for _, d := range to.devices {
 		x.devices[d] = true
+		d.posted.Store(now)
 	}
 }
 
@@ -311,7 +330,7 @@ func (r *run) chargePresence(of *device) {
 		return
 	}
 	for _, d := range r.byUser[of.user] {
-		if id, _ := d.connection(); d != of && id != "" {
+		if d != of && d.isReached() {
 			return
 		}
 	}

@@ -45,6 +45,7 @@ type device struct {
 	absent   atomic.Bool       // it reaches nothing, or is closed, for long: it is judged when it is back
 	closed   atomic.Bool       // its application was ended, for long
 	tab      *tab              // it may lie in the background; nil: it never does
+	posted   atomic.Int64      // the bill's: when it was last posted something
 	connects atomic.Int64      // since it was last asked
 	wakes    atomic.Int64      // the same
 	marked   map[string]string // by room: how far the user has read on it; its user's own
