@@ -2,10 +2,13 @@ package faults
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -14,6 +17,7 @@ import (
 
 	"github.com/streamroom/streamroom/functions"
 	"github.com/streamroom/streamroom/local"
+	"github.com/streamroom/streamroom/shared/topology"
 )
 
 // Meter counts what functions are asked for and ask for. It is safe for concurrent use.
@@ -27,6 +31,15 @@ type Used struct {
 	Invocations   map[string]int     // by function
 	Posts         int                // to connections
 	Reads, Writes map[string]float64 // units of the table, by function; those of failed conditions are not known
+
+	Connections map[string]UsedFor // by id
+}
+
+// UsedFor is what was counted of a connection.
+type UsedFor struct {
+	Replaces    string // the id of the connection that it was opened to replace; "": none
+	Posts       int    // to it
+	Invocations int    // by its frames, its beginning and its end
 }
 
 // Take gives what was counted since the last time.
@@ -42,9 +55,19 @@ func (m *Meter) count(f func(*Used)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.used.Invocations == nil {
-		m.used = Used{Invocations: map[string]int{}, Reads: map[string]float64{}, Writes: map[string]float64{}}
+		m.used = Used{Invocations: map[string]int{}, Reads: map[string]float64{}, Writes: map[string]float64{}, Connections: map[string]UsedFor{}}
 	}
 	f(&m.used)
+}
+
+// of counts for a connection.
+func (u *Used) of(connectionID string, f func(*UsedFor)) {
+	if connectionID == "" {
+		return
+	}
+	c := u.Connections[connectionID]
+	f(&c)
+	u.Connections[connectionID] = c
 }
 
 // Wrap has a function counted, with what faults inside of it have it try again. It is for
@@ -59,7 +82,10 @@ func (m *Meter) Wrap(f local.Function) local.Function {
 			service, operation, toTable := strings.Cut(r.Header.Get(targetHeader), ".")
 			switch {
 			case !toTable && r.Method == http.MethodPost:
-				m.count(func(u *Used) { u.Posts++ })
+				m.count(func(u *Used) {
+					u.Posts++
+					u.of(connectionID(r), func(c *UsedFor) { c.Posts++ })
+				})
 			case toTable && !streams(service):
 				return m.units(f.Name, operation, next, r)
 			}
@@ -72,7 +98,8 @@ func (m *Meter) Wrap(f local.Function) local.Function {
 			if err != nil {
 				return nil, err
 			}
-			return metered{m, f.Name, handler}, nil
+			routed := slices.ContainsFunc(topology.Routes(), func(r topology.Route) bool { return r.Function == f.Name })
+			return metered{m, f.Name, routed, handler}, nil
 		}
 	}
 	return f
@@ -133,11 +160,26 @@ func capacity(answer []byte) (units float64) {
 type metered struct {
 	meter    *Meter
 	function string
+	routed   bool // it handles frames, or the beginnings and ends of connections
 	next     lambda.Handler
 }
 
 // Invoke implements lambda.Handler.
 func (h metered) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
-	h.meter.count(func(u *Used) { u.Invocations[h.function]++ })
+	var event struct {
+		RequestContext        struct{ ConnectionID string } `json:"requestContext"`
+		QueryStringParameters struct{ Replaces string }     `json:"queryStringParameters"`
+	}
+	if h.routed {
+		_ = json.Unmarshal(payload, &event) // else it is of no connection
+	}
+	id := event.RequestContext.ConnectionID
+	h.meter.count(func(u *Used) {
+		u.Invocations[h.function]++
+		u.of(id, func(c *UsedFor) {
+			c.Invocations++
+			c.Replaces = cmp.Or(c.Replaces, event.QueryStringParameters.Replaces)
+		})
+	})
 	return h.next.Invoke(ctx, payload)
 }

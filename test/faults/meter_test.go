@@ -1,11 +1,16 @@
 package faults_test
 
 import (
+	"context"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
 
+	"github.com/aws/aws-lambda-go/lambda"
+
+	"github.com/streamroom/streamroom/functions"
 	"github.com/streamroom/streamroom/local"
 	"github.com/streamroom/streamroom/shared/topology"
 	"github.com/streamroom/streamroom/test/faults"
@@ -69,5 +74,47 @@ func TestMeter_Units(t *testing.T) {
 				t.Errorf("asked was %s", next.asked)
 			}
 		})
+	}
+}
+
+type handlerFunc func(context.Context, []byte) ([]byte, error)
+
+func (f handlerFunc) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
+	return f(ctx, payload)
+}
+
+// Frames of a connection, its beginning and its end are counted as its own, and what is posted
+// to it.
+func TestMeter_Connections(t *testing.T) {
+	t.Parallel()
+	meter := &faults.Meter{}
+	var f local.Function
+	f.Name = topology.Connect
+	f.Construct = func(functions.Env) (lambda.Handler, error) {
+		return handlerFunc(func(context.Context, []byte) ([]byte, error) { return nil, nil }), nil
+	}
+	handler, err := meter.Wrap(f).Construct(functions.Env{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, payload := range []string{
+		`{"requestContext":{"connectionId":"b"},"queryStringParameters":{"replaces":"a"}}`, `{"requestContext":{"connectionId":"b"}}`, `{}`,
+	} {
+		if _, err := handler.Invoke(t.Context(), []byte(payload)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://aws.example/local/@connections/c%3D", strings.NewReader("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := meter.Wrap(f).Transport(&answering{}).RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = response.Body.Close() // a text
+	want := map[string]faults.UsedFor{"b": {Replaces: "a", Invocations: 2}, "c=": {Posts: 1}}
+	if used := meter.Take(); !maps.Equal(used.Connections, want) || used.Invocations[f.Name] != 3 {
+		t.Errorf("got %+v, want %+v", used, want)
 	}
 }

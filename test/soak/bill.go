@@ -21,6 +21,8 @@ type bill struct {
 	posts    float64         // the same
 	pings    int             // of connections that were quiet
 	hidden   map[string]bool // users of whom no one is told
+	users    map[string]*own
+	last     map[string]*own // of the day that was taken
 
 	batch    batch   // of fanout's, of one moment
 	together telling // what batches save where all records of a moment are in one
@@ -34,13 +36,49 @@ const (
 	underExpected = 0.85
 	besides       = 30
 	besidesUnits  = 1000
+
+	// Of a user's posts, more are a matter of chance: which records share a batch, and when the
+	// gateway ends the connection of a frozen tab.
+	overPosts  = 1.25
+	underPosts = 0.75
+	largeBill  = 200 // of a user, of which the report says how much was asked
 )
+
+// own is what can be told to be a user's.
+type own struct {
+	posts       float64 // of records that come alone
+	together    float64 // the part of them that batches save
+	invocations float64 // by frames and connections
+}
+
+// of is a user's own. b.mu is held.
+func (b *bill) of(user string) *own {
+	if b.users == nil {
+		b.users = map[string]*own{}
+	}
+	if b.users[user] == nil {
+		b.users[user] = &own{}
+	}
+	return b.users[user]
+}
+
+// asks counts a user's frames, or beginnings and ends of connections, whose action is added
+// elsewhere.
+func (b *bill) asks(user string, times int) {
+	if b == nil {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.of(user).invocations += float64(times)
+}
 
 // spent is what was asked of AWS on a day, and what was to be.
 type spent struct {
 	Used     faults.Used
 	Expected cost.Action
 	Posts    float64
+	Users    ofUsers
 }
 
 // telling is what fanout does for a record, or saves for those that come with others.
@@ -52,8 +90,8 @@ type batch struct {
 	records int
 	rooms   map[string]bool
 	users   map[string]bool
-	devices map[*device]bool
-	alone   telling // of them, with the rooms' members
+	devices map[*device]int // how often each is told
+	alone   telling         // of them, with the rooms' members
 }
 
 // window is what lastmessage does once for the records of a batch.
@@ -159,7 +197,7 @@ func (b *bill) tell(now int64, a cost.Action, to audience) {
 	b.expected, b.posts = b.expected.Plus(a), b.posts+to.connected()
 	if now-b.batch.at > int64(time.Second) || b.batch.records == 0 {
 		b.endBatch()
-		b.batch = batch{at: now, rooms: map[string]bool{}, users: map[string]bool{}, devices: map[*device]bool{}}
+		b.batch = batch{at: now, rooms: map[string]bool{}, users: map[string]bool{}, devices: map[*device]int{}}
 	}
 	x := &b.batch
 	x.records++
@@ -175,7 +213,8 @@ func (b *bill) tell(now int64, a cost.Action, to audience) {
 		x.users[user] = true
 	}
 	for _, d := range to.devices {
-		x.devices[d] = true
+		x.devices[d]++
+		b.of(d.user).posts++
 		d.posted.Store(now)
 	}
 }
@@ -189,6 +228,9 @@ func (b *bill) endBatch() {
 	b.together.invocations += float64(x.records - 1)
 	b.together.reads += x.alone.reads - float64(len(x.users))
 	b.together.posts += x.alone.posts - float64(len(x.devices))
+	for d, told := range x.devices {
+		b.of(d.user).together += float64(told - 1)
+	}
 }
 
 // project adds that lastmessage gets a record of a room, and whether that moves the room in
@@ -243,6 +285,7 @@ func (r *run) chargeSend(room *room, by *device, content, files int, refused boo
 	if r.bill == nil {
 		return
 	}
+	r.bill.asks(by.user, 1)
 	if refused {
 		a := cost.Send(0)
 		r.bill.add(cost.Action{Invocations: a.Invocations, Reads: cost.SendReads(1, false), Writes: 1})
@@ -297,6 +340,7 @@ func (r *run) chargeTyping(room *room, by *device) {
 		return
 	}
 	to := r.audience(room)
+	r.bill.asks(by.user, 1)
 	if to.members() > chat.TypingRoom {
 		r.bill.add(cost.Typing(to.members(), 0))
 		return
@@ -390,13 +434,15 @@ func (r *run) indexed(user string) (rooms int) {
 
 // wasQuiet adds the pings of a connection on which no frame came for some time, and gives for
 // how long none has come since the last of them.
-func (b *bill) wasQuiet(d time.Duration) (rest time.Duration) {
+func (b *bill) wasQuiet(user string, d time.Duration) (rest time.Duration) {
 	if b == nil {
 		return 0
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.pings += int(d / cost.PingEvery)
+	pings := int(d / cost.PingEvery)
+	b.pings += pings
+	b.of(user).invocations += float64(pings)
 	return d % cost.PingEvery
 }
 
@@ -412,7 +458,11 @@ func (b *bill) take(sessions cost.Action, pings, fanouts int) (cost.Action, floa
 		share := min(1, max(0, (a.Invocations[topology.Fanout]-float64(fanouts))/most))
 		a = a.Plus(cost.Action{Invocations: map[string]float64{topology.Fanout: -share * most}, Reads: -share * b.together.reads})
 		posts -= share * b.together.posts
+		for _, o := range b.users {
+			o.posts -= share * o.together
+		}
 	}
+	b.last, b.users = b.users, nil
 	b.expected, b.posts, b.pings, b.batch, b.together = cost.Action{}, 0, 0, batch{}, telling{}
 	return a, posts
 }
@@ -421,24 +471,99 @@ func (b *bill) take(sessions cost.Action, pings, fanouts int) (cost.Action, floa
 func (d *days) checkBill(sessions cost.Action, pings int) {
 	s := spent{Used: d.meter.Take()}
 	s.Expected, s.Posts = d.bill.take(sessions, pings, s.Used.Invocations[topology.Fanout])
-	d.spent = append(d.spent, s)
 	now := d.run.config.Clock.Now()
-	check := func(what string, used, expected, beside float64, functions ...string) {
+	within := func(what string, used, expected, over, under, beside float64, functions ...string) {
 		down := slices.ContainsFunc(functions, func(function string) bool { return d.injector.Down(function, now.Add(-day), now) })
-		wrong := used > overExpected*expected+beside && !down // who fails tries again
-		if wrong || used < underExpected*expected-beside && !down {
+		if wrongly(used, expected, over, under, beside) && !down { // who fails tries again
 			d.ledger.violate(Violation{Promise: Costs, Detail: fmt.Sprintf("%s on day %d: %.0f, and operate/cost has %.0f", what, d.done+1, used, expected)})
 		}
+	}
+	check := func(what string, used, expected, beside float64, functions ...string) {
+		within(what, used, expected, overExpected, underExpected, beside, functions...)
 	}
 	for _, f := range topology.Functions() {
 		if f.Name != topology.API { // which judges ask, too
 			check("invocations of "+f.Name, float64(s.Used.Invocations[f.Name]), s.Expected.Invocations[f.Name], besides, f.Name)
 		}
 	}
+	s.Users = d.checkUsers(s.Used.Connections, within)
+	s.Used.Connections = nil // they would be kept for the report
+	d.spent = append(d.spent, s)
 	check("posts", float64(s.Used.Posts), s.Posts, besides, topology.Fanout)
 	check("read units", beside(s.Used.Reads), s.Expected.Reads, besidesUnits, topology.Fanout, topology.LastMessage)
 	check("write units", beside(s.Used.Writes), s.Expected.Writes, besidesUnits, topology.Fanout, topology.LastMessage)
 }
+
+// ownerOf is whose a connection is: of one that replaces another, who that was of; "" if no
+// device has named it.
+func (d *days) ownerOf(id string, used map[string]faults.UsedFor) string {
+	for range len(used) + 1 {
+		if user, known := d.owners.Load(id); known {
+			return user.(string)
+		}
+		if id = used[id].Replaces; id == "" {
+			return ""
+		}
+	}
+	return ""
+}
+
+// wrongly reports whether something was asked too often, or so seldom that what is expected
+// must be wrong.
+func wrongly(used, expected, over, under, beside float64) bool {
+	return used > over*expected+beside || used < under*expected-beside
+}
+
+// checkUsers compares the same of each user: posts to their devices, and invocations by their
+// frames and connections.
+func (d *days) checkUsers(used map[string]faults.UsedFor, check func(what string, used, expected, over, under, beside float64, functions ...string)) (all ofUsers) {
+	owners, users := map[string]string{}, map[string]faults.UsedFor{}
+	for id, c := range used {
+		owners[id] = d.ownerOf(id, used)
+		sum := users[owners[id]]
+		sum.Posts, sum.Invocations = sum.Posts+c.Posts, sum.Invocations+c.Invocations
+		users[owners[id]] = sum
+	}
+	d.owners.Clear() // of connections that have ended
+	for id, user := range owners {
+		if user != "" {
+			d.owners.Store(id, user)
+		}
+	}
+	for _, p := range d.people {
+		o := d.bill.last[p.user]
+		if o == nil {
+			continue
+		}
+		u := users[p.user]
+		check("posts to "+p.user, float64(u.Posts), o.posts, overPosts, underPosts, besides, topology.Fanout)
+		check("invocations by "+p.user, float64(u.Invocations), o.invocations, overExpected, underExpected, besides)
+		all.posts.add(float64(u.Posts), o.posts)
+		all.invocations.add(float64(u.Invocations), o.invocations)
+	}
+	return all
+}
+
+// ofUsers says of users how much was asked, by what operate/cost has.
+type ofUsers struct{ posts, invocations shares }
+
+// shares are the least and the greatest of some shares.
+type shares struct{ least, most float64 }
+
+// add takes a share, unless it is of little.
+func (s *shares) add(used, expected float64) {
+	if expected < largeBill {
+		return
+	}
+	share := used / expected
+	if s.most == 0 {
+		s.least = share
+	}
+	s.least, s.most = min(s.least, share), max(s.most, share)
+}
+
+// String is how people read them.
+func (s shares) String() string { return fmt.Sprintf("%.2f to %.2f", s.least, s.most) }
 
 // beside are the units of all functions beside the API's, which judges ask, too.
 func beside(units map[string]float64) (sum float64) {

@@ -107,3 +107,44 @@ func TestDays_CheckBill(t *testing.T) {
 		})
 	}
 }
+
+// What was asked for a user's connections, those that replaced others among them, is compared
+// with what operate/cost has for the user.
+func TestDays_CheckUsers(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		posts, sends int
+		broken       int
+	}{
+		"as expected":    {2000, 100, 0},
+		"too many posts": {3000, 100, 1},
+		"too few posts":  {1000, 100, 1},
+		"too many sends": {2000, 200, 1},
+	} {
+		phone := &device{user: "alice"}
+		d := &days{run: &run{bill: &bill{}, ledger: &ledger{}}, people: []*person{{user: "alice"}, {user: "bob"}}}
+		phone.run = d.run
+		d.owners.Store("a", "alice")
+		for i := range 2000 {
+			d.bill.tell(int64(i)*int64(time.Minute), cost.Action{}, audience{users: []string{"alice"}, devices: []*device{phone}})
+		}
+		d.bill.asks("alice", 100)
+		d.bill.take(cost.Action{}, 0, 0)
+		broken := 0
+		all := d.checkUsers(map[string]faults.UsedFor{
+			"a": {Posts: tt.posts / 2, Invocations: tt.sends},
+			"b": {Posts: tt.posts / 2, Replaces: "a"},
+			"c": {Posts: 10_000},
+		}, func(_ string, used, expected, over, under, beside float64, _ ...string) {
+			if wrongly(used, expected, over, under, beside) {
+				broken++
+			}
+		})
+		if share := float64(tt.posts) / 2000; broken != tt.broken || all.posts.least != share || all.posts.most != share {
+			t.Errorf("%s: %d are wrong, want %d; posts %s", name, broken, tt.broken, all.posts)
+		}
+		if user := d.ownerOf("b", nil); user != "alice" {
+			t.Errorf("%s: b is of %q", name, user)
+		}
+	}
+}

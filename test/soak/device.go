@@ -171,7 +171,7 @@ func (d *device) countQuiet() {
 	if now := d.run.now(); d.tab.isFrozen() {
 		d.heard = now
 	} else if d.connectionID != "" {
-		d.heard = now - int64(d.run.bill.wasQuiet(time.Duration(now-d.heard)))
+		d.heard = now - int64(d.run.bill.wasQuiet(d.user, time.Duration(now-d.heard)))
 	}
 }
 
@@ -235,6 +235,7 @@ func (d *device) connected(id string) (came bool) {
 	came = d.connectionID == ""
 	d.countQuiet()
 	d.connectionID, d.since = id, d.run.now()
+	d.run.owners.Store(id, d.user)
 	d.heard = d.since
 	if d.browser { // of which no one sees the handshakes
 		d.connects.Add(1)

@@ -177,7 +177,9 @@ func (d *days) checkConnects() {
 	for _, device := range d.devices {
 		n, indexed := device.connects.Swap(0), d.indexed(device.user)
 		sessions = sessions.Plus(cost.Connect(indexed).Plus(cost.Disconnect(indexed)).Times(float64(n)))
-		pings += int(n + device.wakes.Swap(0))
+		wakes := device.wakes.Swap(0)
+		pings += int(n + wakes)
+		d.bill.asks(device.user, int(2*n+n+wakes)) // it begins, ends, and pings once
 		device.noteQuiet()
 		if n > maxConnects {
 			d.ledger.violate(Violation{Promise: Costs, Client: device.name, Detail: fmt.Sprintf("it has connected %d times on day %d: want %d at most", n, d.done+1, maxConnects)})
@@ -255,6 +257,7 @@ func (r DaysReport) Print(w io.Writer) {
 		for _, f := range topology.Functions() {
 			fmt.Fprintf(w, "; %s %d of %.0f", f.Name, s.Used.Invocations[f.Name], s.Expected.Invocations[f.Name])
 		}
+		fmt.Fprintf(w, "; of each user's own: posts %s, invocations %s", s.Users.posts, s.Users.invocations)
 		fmt.Fprintln(w)
 	}
 	for i, v := range r.Violations {

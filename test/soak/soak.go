@@ -149,7 +149,8 @@ type run struct {
 	direct    *http.Client              // on which nothing breaks
 	readers   map[string]*client.Client // by user; they only ask the HTTP API
 	tally     tally
-	bill      *bill // nil: none is kept
+	owners    sync.Map // by connection id, the user
+	bill      *bill    // nil: none is kept
 	visitor   presentVisitor
 	leaving   string // a user who is about to go or to come: when that shows is not judged yet
 	samples   []Sample
