@@ -261,7 +261,8 @@ func (d *days) checkWoken(device *device, frozen, shown int64) {
 		return
 	}
 	id, _ := device.connection()
-	if last := d.injector.Disturbed(id); id != "" && (d.injector.Gone(id) || d.at(last) >= shown) {
+	// What a fault kept from a connection that works on is found by a later sync.
+	if last := d.injector.Disturbed(id); id != "" && (d.injector.Gone(id) || d.at(last) >= frozen) {
 		return
 	}
 	if id == "" {

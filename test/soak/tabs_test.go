@@ -3,6 +3,7 @@ package main
 import (
 	"io"
 	"net"
+	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -96,19 +97,35 @@ func TestDays_CheckWoken(t *testing.T) {
 	for name, tt := range map[string]struct {
 		taken     bool
 		connected bool
+		kept      bool // by a fault
 		broken    int
 	}{
-		"has it":        {true, true, 0},
-		"lacks it":      {false, true, 1},
-		"not connected": {true, false, 1},
+		"has it":          {true, true, false, 0},
+		"lacks it":        {false, true, false, 1},
+		"a fault kept it": {false, true, true, 0},
+		"not connected":   {true, false, false, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			clock := clockwork.NewFakeClock()
-			injector, err := faults.New(faults.Plan{}, clock)
+			injector, err := faults.New(faults.Plan{Posts: faults.Posts{Throttled: 1}}, clock)
 			if err != nil {
 				t.Fatal(err)
 			}
 			r := &run{config: Config{Clock: clock}, start: clock.Now(), injector: injector, ledger: &ledger{}}
+			if tt.kept {
+				clock.Advance(time.Duration(sent))
+				injector.Begin()
+				post, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://aws.example/@connections/c", http.NoBody)
+				if err != nil {
+					t.Fatal(err)
+				}
+				answer, err := injector.Posts("fanout", nil).RoundTrip(post)
+				if err != nil {
+					t.Fatal(err)
+				}
+				_ = answer.Body.Close() // the status says all
+				clock.Advance(-time.Duration(sent))
+			}
 			r.loadedAt.Store(1)
 			d := &days{run: r}
 			room := newRoom(0)
