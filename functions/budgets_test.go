@@ -2,6 +2,7 @@ package functions_test
 
 import (
 	"fmt"
+	"hash/fnv"
 	"math"
 	"net/http"
 	"strings"
@@ -152,6 +153,60 @@ func TestFanout_KeepsToItsBudget(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What messages to a room of hundreds who are connected weigh beyond an ordinary one, and
+// moves in their lists, are charged to their sender in hundreds, a write for thousands of
+// posts.
+func TestChargesAreWrittenTogether(t *testing.T) {
+	const members, together = 100, chat.ReachWeight * chat.SustainedTogether
+	for _, counted := range []int{0, together - 40} {
+		m := newMetered(t, 0, members)
+		m.env.LogStream = streamCountingFrom(counted, together)
+		m.indexAll(members)
+		fanout, lastMessage := m.wired(functions.Fanout), m.wired(functions.LastMessage)
+		for n := range 3 {
+			want := 0.0
+			if n == 0 && counted > 0 {
+				want = 1
+			}
+			if got, _, _ := m.broadcast(fanout, 1); got.Write != want {
+				t.Errorf("message %d to %d members, after %d posts: %v write units of fanout, want %v", n, members, counted, got.Write, want)
+			}
+		}
+		if charged := m.charged(); charged != (counted > 0) {
+			t.Errorf("after %d posts the sender is charged: %t", counted, charged)
+		}
+		got := m.project(lastMessage, 1)
+		want := cost.Project(members, true).Writes
+		if counted > 0 {
+			want++
+		}
+		if got.Write != want {
+			t.Errorf("a move in %d lists, after %d posts: %v write units of lastmessage, want %v", members, counted, got.Write, want)
+		}
+	}
+}
+
+// streamCountingFrom returns the name of a log stream by which an instance begins to count at
+// a number, or a little after it, of those that are taken together.
+func streamCountingFrom(n, together int) string {
+	for i := 0; ; i++ {
+		hash := fnv.New32a()
+		_, _ = fmt.Fprint(hash, i)
+		if from := int(hash.Sum32()>>1) % together; from >= n && from < n+10 {
+			return fmt.Sprint(i)
+		}
+	}
+}
+
+// charged reports whether user 0 can't do at once all that the limit over time allows.
+func (m metered) charged() bool {
+	m.t.Helper()
+	limit := chat.PerSecond(chat.SendRate, chat.SendBurst).Sustained()
+	_, wait, err := m.store.TakeRate(m.t.Context(), chat.RateTake{UserID: user(0), Action: chat.Sustaining, Limit: limit, Count: limit.Burst})
+	m.must(err)
+	return wait > 0
 }
 
 func TestLastMessage_KeepsToItsBudget(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 
 	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/dynamo"
 	"github.com/streamroom/streamroom/shared/fanout"
 	"github.com/streamroom/streamroom/shared/push"
 	"github.com/streamroom/streamroom/shared/roomlist"
@@ -17,6 +18,7 @@ func Fanout(e Env) (lambda.Handler, error) {
 	store, callback := w.telling(), w.vars.Callback()
 	bus, content, notifications := w.vars.Events()
 	kept := w.vars.Failures()
+	charges := w.charges(store)
 	if err := w.vars.Err(); err != nil {
 		return nil, err
 	}
@@ -27,6 +29,9 @@ func Fanout(e Env) (lambda.Handler, error) {
 		return nil, err
 	}
 	consumer := fanout.New(store, pusher, topology.FanoutDeadline, w.Now, w.log)
+	if charges != nil {
+		consumer = consumer.Charging(charges)
+	}
 	if bus != "" {
 		events, err := w.eventBus(bus)
 		if err != nil {
@@ -41,6 +46,12 @@ func Fanout(e Env) (lambda.Handler, error) {
 	return w.handler(consumer.Handle)
 }
 
+// charges returns what takes what followed from users' actions out of their limits; nil if
+// there is none.
+func (w wiring) charges(store *dynamo.Store) *chat.Charges {
+	return chat.NewCharges(store, w.frameLimits()[chat.Sustaining], w.Now).CountingFrom(w.instance())
+}
+
 // LastMessage keeps each room's last message and the order of room lists, and removes
 // attachments.
 func LastMessage(e Env) (lambda.Handler, error) {
@@ -48,6 +59,9 @@ func LastMessage(e Env) (lambda.Handler, error) {
 	interval := w.vars.OrderInterval(chat.OrderInterval)
 	store := w.store()
 	projector := roomlist.NewProjector(store, interval, topology.LastMessageDeadline, w.Now, w.log)
+	if charges := w.charges(store); charges != nil {
+		projector = projector.Charging(charges)
+	}
 	if bucket := w.bucket(); bucket != nil {
 		projector = projector.Removing(store, bucket)
 	}

@@ -358,6 +358,8 @@ func (c *cloud) expectLimits(t *testing.T, r resource) {
 		topology.Connect:     {"CONNECT_RATE": "0", "CONNECT_BURST": "7"},
 		topology.SendMessage: {"SEND_RATE": "3", "SEND_BURST": "30"},
 		topology.Default:     {"SEND_RATE": "3", "SEND_BURST": "30"},
+		topology.Fanout:      {"SEND_RATE": "3", "SEND_BURST": "30"},
+		topology.LastMessage: {"SEND_RATE": "3", "SEND_BURST": "30"},
 		topology.API:         {"SEND_RATE": "3", "SEND_BURST": "30", "WRITE_RATE": "4", "WRITE_BURST": "40", "READ_RATE": "0", "READ_BURST": "50", "REPORT_RATE": "6", "REPORT_BURST": "60"},
 	}[c.program(t, r)]
 	got := map[string]string{}

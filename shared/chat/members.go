@@ -142,6 +142,7 @@ func (s *Rooms) change(ctx context.Context, by, roomID string, op Operation, to 
 			return Room{}, fmt.Errorf("%s: %w", op, err)
 		}
 		if stored {
+			s.limits.Weigh(by, Writing, roomWeight(room.MemberCount))
 			return room, nil
 		}
 	}

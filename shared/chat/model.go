@@ -179,7 +179,12 @@ type Member struct {
 	JoinedAt int64
 
 	MutedUntil int64 // ms, from when they may speak; 0: they are not muted
-	ChangedAt  int64 // when the role or the time above changed last, ms; 0: never
+
+	// PausedUntil is until when, in ms, they have spent their limit over time, as what they
+	// did in this room has shown: a limit that instances of functions know by what they
+	// count, and may know late; 0: never.
+	PausedUntil int64
+	ChangedAt   int64 // when the role or MutedUntil changed last, ms; 0: never
 
 	// In a direct message: the other member blocks this one, or this one the other.
 	Blocked, Blocks bool
@@ -271,6 +276,9 @@ const NoneBefore = "00000000000000000000000000"
 // Version is the time of the last change, 0 if there was none. It rises with each
 // change even if clocks differ, so it orders any two states of a message.
 func (m Message) Version() int64 { return max(m.EditedAt, m.DeletedAt) }
+
+// Weight is as how many the send of the message counts over time.
+func (m Message) Weight() int { return weight(len(m.Content), len(m.Attachments)) }
 
 // LastMessage is the beginning of a room's newest message. Its preview ends
 // where what is read as one character ends.

@@ -39,6 +39,7 @@ type right struct {
 	direct bool // in a direct message, too
 	served bool // in a direct message by services
 	voice  bool // not while they are muted, or block the other one, or are blocked
+	paused bool // not while they have spent their limit over time: all members are notified
 }
 
 var (
@@ -50,19 +51,19 @@ var (
 // rights is the one table of who may do what. What is not in it, no one may.
 var rights = map[Operation]right{
 	ToRead:         {roles: everyMember, direct: true},
-	ToSend:         {roles: everyMember, direct: true, voice: true},
-	ToEdit:         {roles: everyMember, direct: true, voice: true},
-	ToReact:        {roles: everyMember, direct: true, voice: true},
+	ToSend:         {roles: everyMember, direct: true, voice: true, paused: true},
+	ToEdit:         {roles: everyMember, direct: true, voice: true, paused: true},
+	ToReact:        {roles: everyMember, direct: true, voice: true, paused: true},
 	ToType:         {roles: everyMember, direct: true, voice: true},
 	ToDelete:       {roles: everyMember, direct: true},
 	ToLeave:        {roles: everyMember, direct: true},
 	ToReport:       {roles: everyMember, direct: true},
 	ToJudge:        {roles: moderators, served: true},
 	ToDeleteOthers: {roles: moderators, served: true},
-	ToRename:       {roles: owners},
-	ToShare:        {roles: owners},
+	ToRename:       {roles: owners, paused: true},
+	ToShare:        {roles: owners, paused: true},
 	ToRetain:       {roles: owners},
-	ToPlace:        {roles: moderators},
+	ToPlace:        {roles: moderators, paused: true},
 	ToAdd:          {roles: owners},
 	ToRemove:       {roles: moderators},
 	ToSetRole:      {roles: owners},
@@ -75,7 +76,7 @@ var ranks = map[Role]int{PlainMember: 1, Moderator: 2, Owner: 3, Service: 4}
 
 // may checks that a member may do something in a room of a type at a time, in ms.
 //
-// Errors: CodeForbidden, CodeMuted.
+// Errors: CodeForbidden, CodeMuted, CodeRateLimited.
 func may(op Operation, in RoomType, by Member, now int64) error {
 	r, role := rights[op], cmp.Or(by.Role, PlainMember)
 	switch {
@@ -91,6 +92,8 @@ func may(op Operation, in RoomType, by Member, now int64) error {
 		return errMuted(by.MutedUntil)
 	case r.voice && (by.Blocks || by.Blocked):
 		return errSilent(by.Blocks)
+	case r.paused && now < by.PausedUntil:
+		return errPaused(time.Duration(by.PausedUntil-now) * time.Millisecond)
 	}
 	return nil
 }

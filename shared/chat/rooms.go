@@ -102,7 +102,8 @@ type Rooms struct {
 
 	ending *Limiter // of the connections of banned users
 
-	retention int // days, of the deployment; 0: forever
+	retention int      // days, of the deployment; 0: forever
+	limits    *Limiter // nil: changes weigh nothing
 }
 
 // NewRooms returns Rooms on a store.

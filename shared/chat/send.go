@@ -173,7 +173,10 @@ func (s *Sender) SendAs(ctx context.Context, userID string, r SendRequest) (Rece
 }
 
 // weight is as how many a send that is valid counts over time.
-func (r SendRequest) weight() int { return 1 + len(r.Content)/ContentWeight + len(r.Attachments) }
+func (r SendRequest) weight() int { return weight(len(r.Content), len(r.Attachments)) }
+
+// weight is that of a message, by the bytes of its content.
+func weight(content, files int) int { return 1 + content/ContentWeight + files }
 
 // attempt is a send that may be stored.
 type attempt struct {
@@ -215,7 +218,7 @@ func (s *Sender) prepare(ctx context.Context, r SendRequest, userID string) (att
 	if a.claimed { // else it is another id that it would be before
 		a.message.Previous = known.previous
 	}
-	if code := Reason(known.memberErr).Code; code == CodeMuted || code == CodeForbidden {
+	if code := Reason(known.memberErr).Code; code == CodeMuted || code == CodeForbidden || code == CodeRateLimited {
 		a.refused, known.memberErr = known.memberErr, nil
 	}
 	a.message.ExpiresAt = expiry(ms, shorter(known.retention, s.retention))

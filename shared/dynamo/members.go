@@ -33,7 +33,8 @@ func memberOf(userID string, it item) chat.Member {
 	return chat.Member{
 		UserID: userID, Role: chat.Role(attribute.GetText(it, table.Role)), JoinedAt: attribute.GetNumber(it, table.JoinedAt),
 		MutedUntil: attribute.GetNumber(it, table.MutedUntil), ChangedAt: attribute.GetNumber(it, table.EditedAt),
-		Blocked: it[table.Blocked] != nil, Blocks: it[table.Blocks] != nil,
+		PausedUntil: attribute.GetNumber(it, table.PausedUntil),
+		Blocked:     it[table.Blocked] != nil, Blocks: it[table.Blocks] != nil,
 		Notify: notifyOf(it), NotifyAt: attribute.GetNumber(it, table.NotifyAt),
 		IndexedUntil:  attribute.GetNumber(it, table.Indexed),
 		RetentionDays: int(attribute.GetNumber(it, table.RetentionDays)),

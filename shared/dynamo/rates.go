@@ -37,6 +37,21 @@ func (s *Store) TakeRefusal(ctx context.Context, connectionID string, limit chat
 	return wait <= 0, nil
 }
 
+// PauseMember implements fanout.Store.
+func (s *Store) PauseMember(ctx context.Context, roomID, userID string, until int64) error {
+	_, err := s.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName: s.table, Key: attribute.Key(table.Member(roomID, userID)),
+		ConditionExpression:       aws.String("attribute_exists(#pk) AND (attribute_not_exists(#paused) OR #paused < :until)"),
+		UpdateExpression:          aws.String("SET #paused = :until"),
+		ExpressionAttributeNames:  map[string]string{"#pk": table.PK, "#paused": table.PausedUntil},
+		ExpressionAttributeValues: item{":until": attribute.Number(until)},
+	})
+	if _, failed := conditionFailed(err); err != nil && !failed {
+		return fmt.Errorf("pause a member: %w", err)
+	}
+	return nil
+}
+
 // window is a rate window to move, by the time at which it was last seen.
 type window struct {
 	key   table.Key

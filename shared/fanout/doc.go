@@ -28,6 +28,7 @@
 //	   │
 //	   │  after them: gaps to connections that lack frames (missed.go),
 //	   │  members put into the index of large rooms        (online.go),
+//	   │  posts charged to the users who caused them       (charges.go),
 //	   │  events to the bus                                (announce.go),
 //	   │  among them who is notified                  (notifications.go)
 //	   v

@@ -23,6 +23,7 @@ type Fanout struct {
 
 	announcer announcer
 	missed    missed
+	charging  charging
 }
 
 // New returns a Fanout whose invocations work for at most deadline.
@@ -32,6 +33,7 @@ func New(store Store, push Pusher, deadline time.Duration, now func() time.Time,
 		missed: missed{push: push, now: now},
 	}
 	f.announcer.table, f.announcer.now = &f.table, now
+	f.charging.table, f.charging.now = &f.table, now
 	return f
 }
 
@@ -45,7 +47,7 @@ func (f *Fanout) Handle(ctx context.Context, input changes.Event) (changes.Respo
 	defer cancel()
 	log := metrics.Logger(ctx, f.log)
 	records, malformed := changes.Decode(input, &log)
-	batch := group(records, started)
+	batch := group(f.charging.worthTelling(records), started)
 
 	// Beside the rooms: connections that come and go delay no messages.
 	var beside sync.WaitGroup
@@ -61,6 +63,9 @@ func (f *Fanout) Handle(ctx context.Context, input changes.Event) (changes.Respo
 	beside.Wait()
 	unannounced, again := f.announcer.announce(ctx, input, records, total, &log)
 	failed := slices.Concat(total.failed, again)
+	if len(again) == 0 { // else what was posted comes again
+		f.charging.charge(ctx, total.caused, &log)
+	}
 
 	names := metrics.OfFanout
 	if f.announcer.hasBus() {

@@ -41,10 +41,11 @@ type memory struct {
 	rooms    []string         // of everyone
 	notify   map[string]chat.Notify
 
-	mu    sync.Mutex
-	users []string      // whose presence was read
-	tried []string      // members who were to be put into the index
-	lease time.Duration // of those
+	mu     sync.Mutex
+	users  []string         // whose presence was read
+	tried  []string         // members who were to be put into the index
+	paused map[string]int64 // members, until when
+	lease  time.Duration    // of those
 }
 
 func (m *memory) MembersIn(_ context.Context, _ string, r fanout.MemberRange, limit int) ([]chat.Member, bool, error) {
@@ -90,6 +91,14 @@ func (m *memory) Presence(_ context.Context, users []string, _ int) (map[string]
 		present[user] = []chat.Connection{{ID: user, UserID: user}}
 	}
 	return present, nil
+}
+
+func (m *memory) PauseMember(_ context.Context, _, userID string, until int64) error {
+	if m.paused == nil {
+		m.paused = map[string]int64{}
+	}
+	m.paused[userID] = until
+	return nil
 }
 
 // Online is that of members who are in the index: none, unless a test puts them there.

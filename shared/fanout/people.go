@@ -23,10 +23,11 @@ type person struct {
 
 // readPerson reads who is told that a user has come or gone, and what they are told
 // now: the members of the user's newest rooms, of those that are small, each once. Large
-// rooms cost the read of their first members.
-func (t *table) readPerson(ctx context.Context, userID string) person {
+// rooms cost the read of their first members. That a user who has spent their limit over time
+// comes is told to no one; that they go, or hide, is.
+func (t *table) readPerson(ctx context.Context, userID string, spent bool) person {
 	seen, known, err := t.store.Seen(ctx, userID)
-	if err != nil || !known {
+	if err != nil || !known || spent && seen.Online {
 		return person{userID: userID, err: err}
 	}
 	recipients, err := t.readNeighbours(ctx, userID)

@@ -24,6 +24,9 @@ type Store interface {
 	// NotifyAmong reads eventually what some members of a room are notified of, those left
 	// out who are of all.
 	NotifyAmong(ctx context.Context, roomID string, userIDs []string) (map[string]chat.Notify, error)
+	// PauseMember has a member do nothing of which all members are notified until a time, in
+	// ms. Of two times the later one counts. It does nothing for a user who is no member.
+	PauseMember(ctx context.Context, roomID, userID string, until int64) error
 	// Presence reads the newest connections of up to 100 users, at most limit
 	// of each, expired ones left out.
 	Presence(ctx context.Context, userIDs []string, limit int) (map[string][]chat.Connection, error)
@@ -55,6 +58,14 @@ type Store interface {
 // post, in order, by the time ctx is done.
 type Pusher interface {
 	Push(ctx context.Context, posts []push.Post) []push.Delivery
+}
+
+// Charges takes posts out of a user's limit over time, after the fact.
+type Charges interface {
+	// Add returns for how long the user has spent the limit then, 0 if they have not.
+	Add(ctx context.Context, userID string, posts int) (spent time.Duration, err error)
+	// Spent is the same without a charge, as far as it is known.
+	Spent(userID string) time.Duration
 }
 
 // Bus takes events. The result has one error for each of them, nil if it has it.

@@ -61,6 +61,8 @@ type counts struct {
 	unindexed []unindexed
 
 	notifications []announcement
+
+	caused caused
 }
 
 func (c counts) plus(more counts) counts {
@@ -68,7 +70,7 @@ func (c counts) plus(more counts) counts {
 		posts: c.posts + more.posts, delivered: c.delivered + more.delivered, gone: c.gone + more.gone,
 		undelivered: c.undelivered + more.undelivered, failed: append(c.failed, more.failed...),
 		times: append(c.times, more.times...), unindexed: append(c.unindexed, more.unindexed...),
-		notifications: append(c.notifications, more.notifications...),
+		notifications: append(c.notifications, more.notifications...), caused: c.caused.plus(more.caused),
 	}
 }
 

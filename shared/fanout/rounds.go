@@ -33,7 +33,8 @@ func (f *Fanout) serveRooms(ctx context.Context, rooms []room, users []string, s
 		if i < len(rooms) {
 			broadcasts[i] = f.prepareRoom(ctx, &rooms[i])
 		} else {
-			people[i-len(rooms)] = f.table.readPerson(ctx, users[i-len(rooms)])
+			user := users[i-len(rooms)]
+			people[i-len(rooms)] = f.table.readPerson(ctx, user, f.charging.spent(user))
 		}
 	})
 	var total counts
@@ -52,6 +53,7 @@ func (f *Fanout) serveRooms(ctx context.Context, rooms []room, users []string, s
 		total = total.plus(posted.counts)
 		total.notifications = append(total.notifications, notifications...)
 		total.failed = append(total.failed, report(next, devices, nil, unnotified, log)...)
+		total.caused = total.caused.plus(f.charging.caused(next, devices, unnotified))
 	}
 	return total
 }
@@ -102,7 +104,9 @@ func (f *Fanout) serveSlices(ctx context.Context, parts []storedSlice, started t
 		served := round{broadcasts: broadcasts}
 		posted := f.post(ctx, served, devices, log)
 		total = total.plus(posted.counts)
-		total.failed = append(total.failed, report(served, devices.after(posted), nil, nil, log)...)
+		devices = devices.after(posted)
+		total.failed = append(total.failed, report(served, devices, nil, nil, log)...)
+		total.caused = total.caused.plus(f.charging.caused(served, devices, nil))
 	}
 	return total
 }

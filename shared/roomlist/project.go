@@ -68,38 +68,45 @@ func (p *Projector) reorderAll(ctx context.Context, u update, last chat.LastMess
 	if err != nil {
 		return fmt.Errorf("read members: %w", err)
 	}
+	var moved int
 	switch {
 	case more && !p.isDue(last, max(p.interval, LargeInterval)):
 		return p.reorder(ctx, u.roomID, u.joined, last.SentAt)
 	case more:
-		err = p.reorderMany(ctx, u, members, last.SentAt)
+		moved, err = p.reorderMany(ctx, u, members, last.SentAt)
 	default:
-		err = p.reorder(ctx, u.roomID, users(members), last.SentAt)
+		moved, err = len(members), p.reorder(ctx, u.roomID, users(members), last.SentAt)
 	}
-	if err != nil || !more && p.interval == 0 {
-		return err
+	if err == nil && (more || p.interval != 0) {
+		// Last, so that an interrupted invocation starts over.
+		err = p.store.NoteRoomOrder(ctx, u.roomID, last.SentAt)
 	}
-	// Last, so that an interrupted invocation starts over.
-	return p.store.NoteRoomOrder(ctx, u.roomID, last.SentAt)
+	if err == nil && !u.replayed { // else they are moved again
+		p.charge(ctx, last.SenderID, moved)
+	}
+	return err
 }
 
 // reorderMany moves a large room in the lists of its first members, and page by
-// page in those of the others.
-func (p *Projector) reorderMany(ctx context.Context, u update, first []chat.Member, ms int64) error {
+// page in those of the others, and returns in how many.
+func (p *Projector) reorderMany(ctx context.Context, u update, first []chat.Member, ms int64) (moved int, err error) {
 	description, _, err := p.store.Room(ctx, u.roomID)
 	if err != nil {
-		return fmt.Errorf("read the room: %w", err)
+		return 0, fmt.Errorf("read the room: %w", err)
 	}
 	if description.MemberCount > FrozenAbove {
-		return p.reorder(ctx, u.roomID, u.joined, ms)
+		return 0, p.reorder(ctx, u.roomID, u.joined, ms)
 	}
 	for members, more := first, true; ; {
-		if err := p.reorder(ctx, u.roomID, users(members), ms); err != nil || !more {
-			return err
+		if err := p.reorder(ctx, u.roomID, users(members), ms); err != nil {
+			return 0, err
+		}
+		if moved += len(members); !more {
+			return moved, nil
 		}
 		last := members[len(members)-1].UserID
 		if members, more, err = p.store.Members(ctx, u.roomID, last, LargeRoom); err != nil {
-			return fmt.Errorf("read members: %w", err)
+			return 0, fmt.Errorf("read members: %w", err)
 		}
 	}
 }

@@ -47,7 +47,8 @@ type Projector struct {
 	deadline time.Duration
 	now      func() time.Time
 	log      zerolog.Logger
-	files    *files // nil: there are no attachments
+	files    *files  // nil: there are no attachments
+	charges  Charges // nil: users are not charged
 }
 
 // NewProjector returns a Projector that moves a room in its members' lists at most once
@@ -60,6 +61,29 @@ func NewProjector(store Store, interval, deadline time.Duration, now func() time
 func (p *Projector) Removing(store AttachmentStore, objects Objects) *Projector {
 	p.files = &files{store, objects}
 	return p
+}
+
+// Charges takes posts out of a user's limit over time, after the fact, and returns for how
+// long the user has spent it then.
+type Charges interface {
+	Add(ctx context.Context, userID string, posts int) (spent time.Duration, err error)
+}
+
+// Charging has the Projector charge moves in lists to those whose messages caused them. Call
+// it before the first Handle.
+func (p *Projector) Charging(charges Charges) *Projector {
+	p.charges = charges
+	return p
+}
+
+// charge charges a user for the moves of a room in the lists of a number of members.
+func (p *Projector) charge(ctx context.Context, userID string, moved int) {
+	if p.charges == nil {
+		return
+	}
+	if _, err := p.charges.Add(ctx, userID, chat.MoveWeight*moved); err != nil { // with the next ones
+		p.log.Warn().Err(err).Str("user_id", userID).Msg("charge a user")
+	}
 }
 
 // result is what became of an update.

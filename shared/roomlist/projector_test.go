@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -478,5 +479,57 @@ func TestProject_ReactionsGoWithTheirMessage(t *testing.T) {
 	}
 	if !slices.Equal(store.cleared, []string{id}) {
 		t.Errorf("the reactions to %v were removed, want those to the message that had some", store.cleared)
+	}
+}
+
+// charged is what users were charged.
+type charged map[string]int
+
+func (c charged) Add(_ context.Context, userID string, posts int) (time.Duration, error) {
+	c[userID] += posts
+	return 0, nil
+}
+
+// The sender of the message that moves a room in its members' lists is charged for each of
+// these, and no one for messages that don't.
+func TestProject_ChargesMoves(t *testing.T) {
+	for _, members := range []int{10, roomlist.LargeRoom + 1, roomlist.FrozenAbove + 1} {
+		store, c := newLists(map[string]int{room: members}), charged{}
+		consumer := projection(store).Charging(c)
+		for _, id := range changestest.MessageIDs(2) {
+			if _, err := consumer.Handle(t.Context(), event(sent(room, id))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if want := chat.MoveWeight * store.moved; c["alice"] != want || len(c) > 1 || members <= roomlist.FrozenAbove && store.moved != members {
+			t.Errorf("%d members, of whose lists %d moved: charged %v", members, store.moved, c)
+		}
+	}
+}
+
+// Moves that failed come again, and are charged then, once; those of a replay never.
+func TestProject_ChargesMovesOnce(t *testing.T) {
+	store, c := newLists(map[string]int{room: 10}), charged{}
+	consumer := projection(store).Charging(c)
+	broken := true
+	var calls atomic.Int64
+	store.fault = func(context.Context, string) error {
+		if calls.Add(1) > 1 && broken { // the last message is stored, and no place in lists
+			return errors.New("a bad night")
+		}
+		return nil
+	}
+	records := event(sent(room, changestest.MessageIDs(1)[0]))
+	if _, err := consumer.Handle(t.Context(), records); err != nil || len(c) > 0 {
+		t.Errorf("error %v, charged %v for what failed", err, c)
+	}
+	broken = false
+	if _, err := consumer.Handle(t.Context(), records); err != nil || c["alice"] != 10*chat.MoveWeight {
+		t.Errorf("error %v, charged %v, want %d", err, c, 10*chat.MoveWeight)
+	}
+	again, free := newLists(map[string]int{room: 10}), charged{}
+	records.Records[0] = changestest.From(records.Records[0], changes.ReplaySource, changes.ReplaySource+":run")
+	if _, err := projection(again).Charging(free).Handle(t.Context(), records); err != nil || again.moved != 10 || len(free) > 0 {
+		t.Errorf("error %v, %d moves of a replay, charged %v", err, again.moved, free)
 	}
 }

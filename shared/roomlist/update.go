@@ -16,6 +16,7 @@ type update struct {
 	reacted   []string // deleted messages that had reactions
 	expired   []string // attachments that no message has, whose items are gone
 	ended     bool     // the room was deleted
+	replayed  bool     // a record comes from a replay
 	sequences []string
 }
 
@@ -32,6 +33,7 @@ func group(records []changes.Record) []update {
 			updates = append(updates, update{roomID: roomID})
 		}
 		updates[i].sequences = append(updates[i].sequences, r.Sequence)
+		updates[i].replayed = updates[i].replayed || r.Replay != ""
 		return &updates[i]
 	}
 	for _, r := range records {

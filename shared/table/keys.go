@@ -76,7 +76,8 @@ const (
 	Role            = "role"
 	JoinedAt        = "joinedAt"
 	MutedUntil      = "mutedUntil"
-	Indexed         = "indexed" // of a member, seconds since 1970: until when the room has their connections; negative: until when not to try
+	PausedUntil     = "pausedUntil" // of a member, ms
+	Indexed         = "indexed"     // of a member, seconds since 1970: until when the room has their connections; negative: until when not to try
 	SenderID        = "senderId"
 	Content         = "content"
 	ReadBy          = "readBy" // in messages that were stored before readers derived from cursors

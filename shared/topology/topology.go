@@ -38,7 +38,7 @@ func Functions() []Function {
 	tokens := func(more ...string) []string {
 		return reads(append([]string{config.Issuer, config.Audience, config.TokenUse, config.UserClaim, config.UserIDCase, config.OriginKeys}, more...)...)
 	}
-	// Frames that a route refuses count, too.
+	// Frames that a route refuses count, too, and what follows from a message in the stream.
 	frames := []string{config.SendRate, config.SendBurst}
 	return []Function{
 		{Name: Connect, MemoryMB: 256, Timeout: 10 * time.Second, Variables: tokens(config.KeysURL, config.QueryToken, config.ConnectRate, config.ConnectBurst, config.Presence)},
@@ -49,8 +49,8 @@ func Functions() []Function {
 		// slow broadcast answers instead of being killed in the middle. It waits most of
 		// its time: twice the memory, and so twice the CPU, has a message reach 1,000
 		// connections in 0.69 s instead of 0.70 (docs/large-rooms.md), at twice the price.
-		{Name: Fanout, MemoryMB: 512, Timeout: 20 * time.Second, Variables: reads(config.CallbackURL, config.Presence, config.EventBus, config.EventContent, config.EventTypes, config.Failures)},
-		{Name: LastMessage, MemoryMB: 512, Timeout: 30 * time.Second, Variables: reads(config.OrderSeconds, config.Attachments)},
+		{Name: Fanout, MemoryMB: 512, Timeout: 20 * time.Second, Variables: reads(append(frames, config.CallbackURL, config.Presence, config.EventBus, config.EventContent, config.EventTypes, config.Failures)...)},
+		{Name: LastMessage, MemoryMB: 512, Timeout: 30 * time.Second, Variables: reads(append(frames, config.OrderSeconds, config.Attachments)...)},
 		{Name: API, MemoryMB: 256, Timeout: 10 * time.Second, Variables: tokens(config.Services, config.Review, config.ReviewFails, config.Retention, config.SendRate, config.SendBurst, config.WriteRate, config.WriteBurst, config.ReadRate, config.ReadBurst, config.ReportRate, config.ReportBurst, config.OrderSeconds, config.Attachments, config.MaxFile, config.Presence, config.PushKey)},
 	}
 }

@@ -23,6 +23,21 @@ func (s *Store) ChangeNotify(ctx context.Context, roomID string, was, now chat.M
 	return true, nil
 }
 
+// PauseMember implements fanout.Store.
+func (s *Store) PauseMember(ctx context.Context, roomID, userID string, until int64) error {
+	unlock, err := s.begin(ctx, "PauseMember")
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	r := s.room(roomID)
+	if m, ok := r.members[userID]; ok {
+		m.PausedUntil = max(m.PausedUntil, until)
+		r.members[userID] = m
+	}
+	return nil
+}
+
 // NotifyAmong implements fanout.Store.
 func (s *Store) NotifyAmong(ctx context.Context, roomID string, userIDs []string) (map[string]chat.Notify, error) {
 	unlock, err := s.begin(ctx, "NotifyAmong")

@@ -9,6 +9,26 @@ func altered(m chat.Member, role chat.Role, mutedUntil, at int64) chat.Member {
 }
 
 var moderationTests = map[string]func(*fixture){
+	"PauseMember/keeps the latest time, and leaves the rest": func(f *fixture) {
+		f.create("r", "alice", "bob")
+		for _, until := range []int64{epoch + 5, epoch + 9, epoch + 7} {
+			ok(f, f.PauseMember(f.Context(), "r", "bob", until))
+		}
+		ok(f, f.PauseMember(f.Context(), "r", "carol", epoch+5))
+		bob := plain("bob")
+		bob.PausedUntil = epoch + 9
+		f.is(bob)
+		_, known, err := f.Member(f.Context(), "r", "carol")
+		if ok(f, err); known {
+			f.Error("who is no member has become one")
+		}
+		muted := altered(bob, chat.PlainMember, epoch+20, epoch+3)
+		changed, err := f.ChangeMember(f.Context(), "r", bob, muted, "")
+		if ok(f, err); !changed {
+			f.Error("the member can't be changed")
+		}
+		f.is(muted)
+	},
 	"ChangeMember/changes who is as was, and all reads have it": func(f *fixture) {
 		f.create("r", "alice", "bob")
 		was := plain("bob")

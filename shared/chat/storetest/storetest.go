@@ -39,6 +39,7 @@ type Store interface {
 	chat.PushStore
 	attachmentReader
 
+	PauseMember(ctx context.Context, roomID, userID string, until int64) error
 	IsMember(ctx context.Context, roomID, userID string) (bool, error)
 	NotifyAmong(ctx context.Context, roomID string, userIDs []string) (map[string]chat.Notify, error)
 	Presence(ctx context.Context, userIDs []string, limit int) (map[string][]chat.Connection, error)
