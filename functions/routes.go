@@ -97,7 +97,8 @@ func API(e Env) (lambda.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	rooms := chat.NewRooms(store, w.ids(), w.Now).Retaining(w.vars.Retention())
+	limiter := chat.NewLimiter(store, limits, w.Now).CountingFrom(w.instance())
+	rooms := chat.NewRooms(store, w.ids(), w.Now).Retaining(w.vars.Retention()).Weighing(limiter)
 	var presences *chat.Presences
 	if w.vars.Presence() {
 		presences = chat.NewPresences(store, rooms, w.Now)
@@ -123,7 +124,7 @@ func API(e Env) (lambda.Handler, error) {
 
 		Attachments: chat.NewAttachments(store, signer, w.ids(), w.Now, maxSize),
 
-		Limits: chat.NewLimiter(store, limits, w.Now).CountingFrom(w.instance()),
+		Limits: limiter,
 	}, gateway.Status, w.log)
 	return w.handler(w.door().HTTP(gateway.NewHTTP(api, tokens, w.Now, w.log).Handle))
 }
@@ -183,5 +184,6 @@ func (w wiring) frameLimits() chat.Limits {
 		chat.Refusing: chat.PerMinute(chat.RefusedRate, chat.RefusedBurst),
 		chat.Pinging:  chat.PerMinute(chat.PingRate, chat.PingBurst),
 		chat.Typing:   chat.PerMinute(chat.TypingRate, chat.TypingBurst),
+		chat.Ignoring: chat.PerMinute(chat.IgnoredRate, chat.IgnoredBurst),
 	}
 }

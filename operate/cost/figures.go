@@ -66,10 +66,8 @@ func WorstFlood(rate float64) float64 {
 
 const refusalBytes = 200
 
-// hourly is how many a limit allows in an hour that begins with a burst.
-func hourly(per time.Duration, rate, burst float64) float64 {
-	return rate*time.Hour.Seconds()/per.Seconds() + burst
-}
+// hourly is how many a limit of a number a minute allows in an hour that begins with a burst.
+func hourly(rate, burst float64) float64 { return rate*time.Hour.Minutes() + burst }
 
 // figure is a number by which the design is judged.
 type figure struct {
@@ -107,17 +105,17 @@ func judged(w Workload) []figure {
 		{"read units of a message to 1,000 members of whom 2 % are online", "", Broadcast(1000, 19, 1, room.Content).Reads, amount, 0},
 		{"the same, to 100 members", "", Broadcast(100, 1, 1, room.Content).Reads, amount, 0},
 		{"messages in a room, for each connection of its average member, from which its index pays", "", BreakEven(), amount, 0},
-		{"one user's most expensive hour of messages, to a room of 10", "no limit", WorstMessages(10), dollars, 2},
-		{"the same, to a room of 49", "no limit", WorstMessages(fullRoom), dollars, 2},
-		{"the same, to a room of 1,000, which its owner fills one by one", "no limit", WorstMessages(1000), dollars, 0},
-		{"one user's most expensive hour of changes, in a room of 49", "no limit", WorstChanges(fullRoom), dollars, 2},
+		{"one user's most expensive hour of messages, to rooms of 10", "no limit", WorstMessages(10), dollars, 2},
+		{"the same, to rooms of 49", "no limit", WorstMessages(fullRoom), dollars, 2},
+		{"the same, to rooms of 1,000", "no limit", WorstMessages(1000), dollars, 2},
+		{"the same, to rooms of 100,000", "no limit", WorstMessages(100_000), dollars, 2},
+		{"one user's most expensive hour of other changes, in rooms of 1,000", "no limit", WorstChanges(1000), dollars, 2},
 		{"one user's most expensive hour of lists, syncs and histories", "no limit", WorstReads(), dollars, 2},
 		{"one user's most expensive hour of files, each link followed once", "no limit", WorstFiles(), dollars, 2},
 		{"one user's most expensive hour of connections that come and go", "no limit", WorstConnections(), dollars, 2},
 		{"one user's most expensive hour of refused frames", "no limit", WorstRefusals(), dollars, 2},
-		{"one user's most expensive hour of typing, on an instance of the function", "no limit", WorstTyping(), dollars, 2},
-		{"one user's most expensive hour, whatever it is of, in rooms of up to 49", "no limit", WorstHour(), dollars, 2},
-		{"the same, if one user does all of it in one hour", "no limit", WorstOfAll(), dollars, 0},
+		{"one user's most expensive hour of typing and pings, on an instance of the function", "no limit", WorstSigns(), dollars, 2},
+		{"one user's most expensive hour, in which they do all of it, in rooms of any size", "no limit", WorstHour(), dollars, 2},
 		{"an hour of refused requests to the HTTP API, at its 360 a second", "", WorstFlood(APIRate), dollars, 0},
 		{"the same, if it takes 1,000 a second", "", WorstFlood(1000), dollars, 0},
 	}

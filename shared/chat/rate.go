@@ -15,8 +15,8 @@ type RateLimit struct {
 
 // The limits of a user, unless the deployment sets others.
 const (
-	ConnectRate  = 30 // connections a minute
-	ConnectBurst = 20
+	ConnectRate  = 5 // connections a minute
+	ConnectBurst = 40
 	SendRate     = 10 // messages a second
 	SendBurst    = 20
 	WriteRate    = 5 // changes by the HTTP API a second; a room's members count, each as one, when it is created
@@ -27,14 +27,17 @@ const (
 	ReportBurst  = 20
 )
 
-// The limits of a connection, and of a user who types. They go with that of messages.
+// The limits of a connection, and of a user who types, which go with that of messages. What they
+// allow does not count in the limit over time, so they bound what an hour of it can cost.
 const (
-	RefusedRate  = 60 // refused frames a minute; one more ends the connection
+	RefusedRate  = 20 // refused frames a minute; one more ends the connection
 	RefusedBurst = 50
 	PingRate     = 12 // a minute, of each of the function's instances
 	PingBurst    = 20
 	TypingRate   = 30 // frames of a user that count a minute, of each of the function's instances
 	TypingBurst  = 20
+	IgnoredRate  = 300 // frames of a user about typing that change nothing, as TypingRate
+	IgnoredBurst = 100
 )
 
 // PerMinute returns the limit of a number a minute; a rate of 0 is no limit.
@@ -114,7 +117,7 @@ func (l RateLimit) Wait(window, now int64, n int) time.Duration {
 // Action is what a rate limit counts.
 type Action string
 
-// The actions of users, and, from Refusing to Pinging, of connections.
+// The actions of users, and, from Refusing to Ignoring, of connections.
 const (
 	Connecting Action = "connect"
 	Sending    Action = "send"
@@ -126,6 +129,7 @@ const (
 	Refusing   Action = "refused"
 	Pinging    Action = "ping"
 	Typing     Action = "typing"
+	Ignoring   Action = "ignored"
 )
 
 // Limits are the rate limits by action. Actions without one are not limited.
@@ -304,6 +308,7 @@ var verbs = map[Action]string{
 	Reporting:  "the user reported more than %d messages",
 	Pinging:    "the connection sent more than %d pings",
 	Typing:     "the user sent more than %d frames about typing",
+	Ignoring:   "the user sent more than %d frames about typing that change nothing",
 }
 
 func errRateLimited(limit RateLimit, did string, wait time.Duration) *Error {

@@ -123,18 +123,22 @@ func TestRefused_EndsAFlood(t *testing.T) {
 	w.connect("bob")
 	sessions := chat.NewSessions(w.store, frames, w.clock.now)
 	faulty := chat.Errorf(chat.CodeUnknownAction, "faulty")
-	for i := range 200 { // a mistake a second is no flood
+	for i := range 200 { // a mistake every three seconds is no flood
 		ok(t, sessions.Refused(t.Context(), "alice", faulty))
 		if i%20 == 0 {
 			_, err := sessions.Ping(t.Context(), "alice")
 			ok(t, err)
 		}
-		w.clock.advance(time.Second)
+		w.clock.advance(time.Minute / chat.RefusedRate)
 	}
-	for range chat.RefusedBurst {
-		ok(t, sessions.Refused(t.Context(), "alice", faulty))
+	for i := range chat.RefusedBurst {
+		reason := faulty
+		if i%2 == 0 { // as on a connection that has expired
+			reason = chat.Errorf(chat.CodeReconnect, "…")
+		}
+		ok(t, sessions.Refused(t.Context(), "alice", reason))
 	}
-	for _, free := range []error{errBroken, chat.Errorf(chat.CodeReconnect, "…"), chat.ErrReplaced(), chat.ErrFlooded()} {
+	for _, free := range []error{errBroken, chat.ErrDisconnected(), chat.ErrReplaced(), chat.ErrFlooded()} {
 		ok(t, sessions.Refused(t.Context(), "alice", free))
 	}
 	_, err := sessions.Ping(t.Context(), "alice")

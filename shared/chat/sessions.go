@@ -125,11 +125,12 @@ func (s *Sessions) Disconnect(ctx context.Context, userID string) (int, error) {
 // Refused counts a frame of a connection that was answered with an error, and ends the
 // connection when there are more than Refusing allows: each costs an invocation and an
 // answer, and no limit of what is served bounds them. Failures of the server do not
-// count, nor do frames of connections that have ended.
+// count, nor do frames of connections that are being closed. Those of one that has expired
+// do: its socket stays open.
 func (s *Sessions) Refused(ctx context.Context, connectionID string, reason error) error {
 	limit := s.limits[Refusing]
 	code := Reason(reason).Code
-	if limit == (RateLimit{}) || code == CodeInternal || code == CodeReconnect || code == CodeReplaced || code == CodeDisconnected || IsFlooded(reason) {
+	if limit == (RateLimit{}) || code == CodeInternal || code == CodeReplaced || code == CodeDisconnected || IsFlooded(reason) {
 		return nil
 	}
 	within, err := s.store.TakeRefusal(ctx, connectionID, limit)

@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -39,14 +40,15 @@ type Typists struct {
 	now       func() time.Time
 	admission admission
 	pace      pace                  // of users, on this instance
+	ignored   pace                  // the same, of frames that don't count
 	next      recent[typist, int64] // when the next frame counts, in ms
 }
 
 type typist struct{ connectionID, roomID string }
 
-// NewTypists returns Typists on a store and a clock. Of the limits, Typing counts here.
+// NewTypists returns Typists on a store and a clock. Of the limits, Typing and Ignoring count here.
 func NewTypists(store TypingStore, limits Limits, now func() time.Time) *Typists {
-	return &Typists{store: store, now: now, admission: admission{store: store, now: now}, pace: pace{limit: limits[Typing]}}
+	return &Typists{store: store, now: now, admission: admission{store: store, now: now}, pace: pace{limit: limits[Typing]}, ignored: pace{limit: limits[Ignoring]}}
 }
 
 // Type notes that the user of a connection types in a room, at most once in TypingEvery.
@@ -60,10 +62,10 @@ func (t *Typists) Type(ctx context.Context, connectionID, roomID string) error {
 	}
 	now := t.now()
 	key := typist{connectionID, roomID}
-	if next, known := t.next.get(key); known && now.UnixMilli() < next {
-		return nil
-	}
 	userID, warm := t.admission.users.get(connectionID)
+	if next, known := t.next.get(key); known && now.UnixMilli() < next {
+		return t.ignored.take(cmp.Or(userID, connectionID), now, Ignoring)
+	}
 	if warm { // what is too much should read nothing
 		if err := t.pace.take(userID, now, Typing); err != nil {
 			return err

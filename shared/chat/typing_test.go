@@ -2,8 +2,11 @@ package chat_test
 
 import (
 	"fmt"
+	"maps"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/streamroom/streamroom/shared/chat"
 )
@@ -32,7 +35,9 @@ func newTyping(t *testing.T, members int) *typing {
 		typing.asked[method]++
 		return nil
 	})
-	typing.Typists = chat.NewTypists(w.store, chat.Limits{chat.Typing: chat.PerMinute(chat.TypingRate, chat.TypingBurst)}, w.clock.now)
+	typing.Typists = chat.NewTypists(w.store, chat.Limits{
+		chat.Typing: chat.PerMinute(chat.TypingRate, chat.TypingBurst), chat.Ignoring: chat.PerMinute(chat.IgnoredRate, chat.IgnoredBurst),
+	}, w.clock.now)
 	return typing
 }
 
@@ -115,4 +120,23 @@ func TestTypists_LimitsUsers(t *testing.T) {
 	if w.asked["Connection"] != asked {
 		t.Error("what was refused read the connection")
 	}
+}
+
+// Frames that change nothing have a limit, too, which reads nothing, and is the user's.
+func TestTypists_LimitWhatTheyIgnore(t *testing.T) {
+	w := newTyping(t, 2)
+	w.world.opens("b", "alice")
+	ok(t, w.Type(t.Context(), "a", "r"))
+	ok(t, w.Type(t.Context(), "b", "r"))
+	asked := maps.Clone(w.asked)
+	for i := range chat.IgnoredBurst {
+		ok(t, w.Type(t.Context(), []string{"a", "b"}[i%2], "r"))
+	}
+	refused(t, "one more", w.Type(t.Context(), "a", "r"), chat.CodeRateLimited)
+	refused(t, "one more", w.Type(t.Context(), "b", "r"), chat.CodeRateLimited)
+	if diff := cmp.Diff(asked, w.asked); diff != "" {
+		t.Errorf("the store was asked (-before +after):\n%s", diff)
+	}
+	w.world.clock.advance(chat.TypingEvery)
+	ok(t, w.Type(t.Context(), "a", "r"))
 }

@@ -80,16 +80,16 @@ func New(domain Domain, status func(chat.Code) int, log zerolog.Logger) *API {
 		"PATCH /rooms/{room}":                               a.limited(chat.Writing, a.changeRoom),
 		"GET /rooms/{room}/presence":                        a.limited(chat.Reading, a.presence),
 		"GET /nearby":                                       a.limited(chat.Reading, a.nearby),
-		"POST /rooms/{room}/join":                           a.limited(chat.Writing, a.joinRoom),
+		"POST /rooms/{room}/join":                           a.telling(a.joinRoom),
 		"PUT /rooms/{room}/place":                           a.limited(chat.Writing, a.placeRoom),
 		"DELETE /rooms/{room}/place":                        a.limited(chat.Writing, a.unplaceRoom),
-		"POST /rooms/{room}/members":                        a.limited(chat.Writing, a.addMember),
-		"DELETE /rooms/{room}/members":                      a.limited(chat.Writing, a.removeMember),
+		"POST /rooms/{room}/members":                        a.telling(a.addMember),
+		"DELETE /rooms/{room}/members":                      a.telling(a.removeMember),
 		"GET /rooms/{room}/bans":                            a.limited(chat.Reading, a.bans),
-		"PUT /rooms/{room}/bans":                            a.limited(chat.Writing, a.ban),
+		"PUT /rooms/{room}/bans":                            a.telling(a.ban),
 		"DELETE /rooms/{room}/bans":                         a.limited(chat.Writing, a.unban),
-		"PATCH /rooms/{room}/members":                       a.limited(chat.Writing, a.changeMember),
-		"DELETE /rooms/{room}/members/{user}":               a.limited(chat.Writing, a.removeMember),
+		"PATCH /rooms/{room}/members":                       a.telling(a.changeMember),
+		"DELETE /rooms/{room}/members/{user}":               a.telling(a.removeMember),
 		"POST /rooms/{room}/read":                           a.limited(chat.Writing, a.readRoom),
 		"PUT /rooms/{room}/notify":                          a.limited(chat.Writing, a.setNotify),
 		"GET /rooms/{room}/messages":                        a.limited(chat.Reading, a.history),
@@ -104,21 +104,21 @@ func New(domain Domain, status func(chat.Code) int, log zerolog.Logger) *API {
 		"POST /rooms/{room}/attachments":                    a.limited(chat.Writing, a.announceAttachment),
 		"GET /rooms/{room}/attachments/{file}":              a.limited(chat.Reading, a.downloadAttachment),
 		"POST /sync":                                        a.limited(chat.Reading, a.sync),
-		"GET /me":                                           a.me,
+		"GET /me":                                           a.limited(chat.Reading, a.me),
 		"PUT /me":                                           a.limited(chat.Writing, a.changeMe),
 		"GET /me/blocks":                                    a.limited(chat.Reading, a.blocks),
 		"PUT /me/blocks":                                    a.limited(chat.Writing, a.block),
 		"PUT /me/blocks/{user}":                             a.limited(chat.Writing, a.block),
 		"DELETE /me/blocks":                                 a.limited(chat.Writing, a.unblock),
 		"DELETE /me/blocks/{user}":                          a.limited(chat.Writing, a.unblock),
-		"GET /me/push":                                      a.pushing(a.pushKey),
+		"GET /me/push":                                      a.limited(chat.Reading, a.pushing(a.pushKey)),
 		"PUT /me/push":                                      a.limited(chat.Writing, a.pushing(a.subscribe)),
 		"DELETE /me/push":                                   a.limited(chat.Writing, a.pushing(a.unsubscribe)),
 		"POST /profiles":                                    a.limited(chat.Reading, a.profiles),
 		"POST /users/disconnect":                            a.limited(chat.Writing, a.disconnect),
 		"POST /users/{user}/disconnect":                     a.limited(chat.Writing, a.disconnect),
-		"GET /openapi.json":                                 a.description,
-		"GET /asyncapi.json":                                a.frames,
+		"GET /openapi.json":                                 a.limited(chat.Reading, a.description),
+		"GET /asyncapi.json":                                a.limited(chat.Reading, a.frames),
 	} {
 		if pattern == "POST /rooms" || pattern == "PUT /me" {
 			serve = a.noting(serve)
@@ -163,6 +163,15 @@ func (a *API) limited(action chat.Action, serve handler) handler {
 		}
 		return serve(r, userID)
 	}
+}
+
+// telling counts a request that changes who is a member of a room, or as what, in its user's
+// limits before it is served: others are notified.
+func (a *API) telling(serve handler) handler {
+	return a.limited(chat.Writing, func(r *http.Request, userID string) (int, any, error) {
+		a.domain.Limits.Weigh(userID, chat.Writing, chat.MemberWeight-1)
+		return serve(r, userID)
+	})
 }
 
 // noting has a handler note that its user has signed in, once it has succeeded. It is

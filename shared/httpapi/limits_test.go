@@ -49,15 +49,25 @@ func TestLimits_WeighRequestsOverTime(t *testing.T) {
 		"an edit":                {"PATCH /rooms/{room}/messages/" + messageID(1), `{"content":"x"}`, 1},
 		"an edit of 16 KB":       {"PATCH /rooms/{room}/messages/" + messageID(1), `{"content":"` + strings.Repeat("x", chat.MaxContent) + `"}`, 5},
 		"a room of two":          {"POST /rooms", `{"type":"group","name":"Two","members":["carol"]}`, 2},
+		"oneself":                {"GET /me", "", 1},
+		"the API's description":  {"GET /openapi.json", "", 1},
+		"that of frames":         {"GET /asyncapi.json", "", 1},
+		"a member":               {"POST /rooms/{room}/members", `{"userId":"dave"}`, 2},
+		"a role":                 {"PATCH /rooms/{room}/members?userId=alice", `{"role":"owner"}`, 2},
+		"a name":                 {"PATCH /rooms/{room}", `{"name":"New"}`, 1},
+		"a place":                {"PUT /rooms/crowded/place", `{"lat":1,"lon":2}`, 4},
+		"how long it is kept":    {"PATCH /rooms/{room}", `{"retentionDays":7}`, 40},
 		"a refused large sync":   {"POST /sync", `{}`, 1},
 		"a room that is foreign": {"GET /rooms/nowhere", "", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := newAPI(t)
-			for i := range 70 {
-				id := a.put(a.room, "alice", i+1)
-				long := fmt.Sprintf(`{"content":"%s"}`, strings.Repeat("x", chat.MaxContent))
-				a.answer("alice", "PATCH /rooms/"+a.room+"/messages/"+id, long, http.StatusOK, &wire.HistoryMessage{})
+			if strings.Contains(test.request, "messages") {
+				for i := range 70 {
+					id := a.put(a.room, "alice", i+1)
+					long := fmt.Sprintf(`{"content":"%s"}`, strings.Repeat("x", chat.MaxContent))
+					a.answer("alice", "PATCH /rooms/"+a.room+"/messages/"+id, long, http.StatusOK, &wire.HistoryMessage{})
+				}
 			}
 			for id, size := range map[string]int64{small: mb, large: 25 * mb} {
 				err := a.store.PutAttachment(t.Context(), chat.Attachment{
@@ -67,16 +77,26 @@ func TestLimits_WeighRequestsOverTime(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
+			crowd := make([]chat.Member, 200)
+			for i := range crowd {
+				crowd[i] = chat.Member{UserID: fmt.Sprint("user-", i), Role: chat.PlainMember, JoinedAt: 1}
+			}
+			crowd[0] = chat.Member{UserID: "alice", Role: chat.Owner, JoinedAt: 1}
+			_, err := a.store.CreateRoom(t.Context(), chat.Room{ID: "crowded", Type: chat.Group, Public: true, MemberCount: len(crowd)}, crowd)
+			if err != nil {
+				t.Fatal(err)
+			}
 			ids := chat.NewIDs(clock, strings.NewReader(strings.Repeat("entropy", 10_000)))
 			free := chat.RateLimit{Interval: time.Microsecond, Burst: 1_000_000}
+			limits := chat.NewLimiter(a.store, chat.Limits{
+				chat.Reading: free, chat.Writing: free, chat.Sustaining: {Interval: time.Hour, Burst: burst},
+			}, clock)
 			api := httpapi.New(httpapi.Domain{
-				Rooms: chat.NewRooms(a.store, ids, clock), Histories: chat.NewHistories(a.store),
+				Rooms: chat.NewRooms(a.store, ids, clock).Weighing(limits), Histories: chat.NewHistories(a.store),
 				Editor:      chat.NewEditor(a.store, clock, func(chat.Message) error { return nil }),
 				Attachments: chat.NewAttachments(a.store, links{}, ids, clock, chat.MaxAttachmentSize),
 				Users:       chat.NewUsers(a.store, clock), Profiles: chat.NewProfiles(a.store, clock),
-				Limits: chat.NewLimiter(a.store, chat.Limits{
-					chat.Reading: free, chat.Writing: free, chat.Sustaining: {Interval: time.Hour, Burst: burst},
-				}, clock),
+				Limits: limits,
 			}, gateway.Status, zerolog.Nop())
 			a.API = api
 			served := 0

@@ -53,6 +53,7 @@ func (a *API) changeRoom(r *http.Request, userID string) (int, any, error) {
 		if err := a.domain.Limits.Take(r.Context(), userID, chat.Writing, retainWrites); err != nil {
 			return 0, nil, err
 		}
+		a.domain.Limits.Weigh(userID, chat.Writing, retainWrites-1)
 		if room, err = a.domain.Rooms.Retain(r.Context(), userID, r.PathValue("room"), *in.RetentionDays); err != nil {
 			return 0, nil, err
 		}
