@@ -273,6 +273,7 @@ func BenchmarkDelivery(b *testing.B) {
 			}
 			b.Run(name, func(b *testing.B) {
 				w := newRemote(b, members)
+				w.indexAll(members) // as a room of this size that has messages
 				log := &lastLine{}
 				w.env.Log = log
 				handler := w.wired(functions.Fanout)

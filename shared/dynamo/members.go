@@ -65,13 +65,7 @@ func (s *Store) Members(ctx context.Context, roomID, after string, limit int) ([
 	if after != "" {
 		rest.From = after + "\x00" // the next possible id: ids have no control characters
 	}
-	return s.MembersIn(ctx, roomID, rest, limit)
-}
-
-// MembersIn reads the first members of a range strongly, at most limit, and
-// whether there are more.
-func (s *Store) MembersIn(ctx context.Context, roomID string, r fanout.MemberRange, limit int) ([]chat.Member, bool, error) {
-	p := memberPage(roomID, r)
+	p := memberPage(roomID, rest)
 	p.limit = limit + 1
 	items, err := s.queryAll(ctx, p)
 	if err != nil {
@@ -79,9 +73,32 @@ func (s *Store) MembersIn(ctx context.Context, roomID string, r fanout.MemberRan
 	}
 	members := make([]chat.Member, 0, len(items))
 	for _, it := range items {
-		id, err := table.Parse(attribute.KeyOf(it))
-		if err == nil && (r.To == "" || id.UserID < r.To) { // BETWEEN includes the bound itself
+		if id, err := table.Parse(attribute.KeyOf(it)); err == nil {
 			members = append(members, memberOf(id.UserID, it))
+		}
+	}
+	if len(members) > limit {
+		return members[:limit], true, nil
+	}
+	return members, false, nil
+}
+
+// MembersIn implements fanout.Store.
+func (s *Store) MembersIn(ctx context.Context, roomID string, r fanout.MemberRange, limit int) ([]chat.Member, bool, error) {
+	p := memberPage(roomID, r)
+	p.limit, p.project = limit+1, []string{table.SK, table.JoinedAt, table.Notify, table.Indexed}
+	rows, err := s.queryRows(ctx, p)
+	if err != nil {
+		return nil, false, err
+	}
+	members := make([]chat.Member, 0, len(rows))
+	for _, row := range rows {
+		id, err := table.Parse(table.Key{PK: p.pk, SK: row.text(table.SK)})
+		if err == nil && (r.To == "" || id.UserID < r.To) { // BETWEEN includes the bound itself
+			members = append(members, chat.Member{
+				UserID: id.UserID, JoinedAt: row.number(table.JoinedAt), Notify: chat.Notify(row.text(table.Notify)),
+				IndexedUntil: row.number(table.Indexed),
+			})
 		}
 	}
 	if len(members) > limit {

@@ -217,17 +217,19 @@ func (s *Store) Online(ctx context.Context, roomID string, r fanout.MemberRange,
 	if r.To != "" {
 		p.to = table.OnlinePrefix + lastOnline(r.To)
 	}
-	items, err := s.queryAll(ctx, p)
+	p.project = []string{table.SK, table.ConnectedAt, table.TTL}
+	rows, err := s.queryRows(ctx, p)
 	if err != nil {
 		return nil, err
 	}
-	online := map[string][]chat.Connection{}
-	for _, it := range items {
-		id, err := table.Parse(attribute.KeyOf(it))
-		if err != nil || s.expired(it) || id.UserID < r.From || r.To != "" && id.UserID >= r.To {
+	online, now := map[string][]chat.Connection{}, s.now().Unix()
+	for _, row := range rows {
+		id, err := table.Parse(table.Key{PK: p.pk, SK: row.text(table.SK)})
+		ttl := row.number(table.TTL)
+		if err != nil || ttl != 0 && ttl <= now || id.UserID < r.From || r.To != "" && id.UserID >= r.To {
 			continue
 		}
-		c := chat.Connection{ID: id.ConnectionID, UserID: id.UserID, ConnectedAt: attribute.GetNumber(it, table.ConnectedAt)}
+		c := chat.Connection{ID: id.ConnectionID, UserID: id.UserID, ConnectedAt: row.number(table.ConnectedAt)}
 		online[id.UserID] = append(online[id.UserID], c)
 	}
 	for userID, connections := range online {

@@ -106,6 +106,14 @@ func (s *Store) query(ctx context.Context, p page, start item) ([]item, item, er
 
 // queryPage is query, with the answer's other parts.
 func (s *Store) queryPage(ctx context.Context, p page, start item) (*dynamodb.QueryOutput, error) {
+	out, err := s.db.Query(ctx, s.queryInput(p, start))
+	if err != nil {
+		return nil, fmt.Errorf("query %s %s…: %w", p.pk, p.from, err)
+	}
+	return out, nil
+}
+
+func (s *Store) queryInput(p page, start item) *dynamodb.QueryInput {
 	in := &dynamodb.QueryInput{
 		TableName:              s.table,
 		ConsistentRead:         aws.Bool(!p.eventual),
@@ -126,11 +134,7 @@ func (s *Store) queryPage(ctx context.Context, p page, start item) (*dynamodb.Qu
 	if len(p.project) > 0 {
 		in.ProjectionExpression = projection(p.project, in.ExpressionAttributeNames)
 	}
-	out, err := s.db.Query(ctx, in)
-	if err != nil {
-		return nil, fmt.Errorf("query %s %s…: %w", p.pk, p.from, err)
-	}
-	return out, nil
+	return in
 }
 
 // queryAll reads page after page until limit items (0: all) have come.

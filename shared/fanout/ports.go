@@ -14,7 +14,7 @@ import (
 // said otherwise.
 type Store interface {
 	// MembersIn reads the first members of a range, at most limit, and whether
-	// there are more.
+	// there are more: of each UserID, JoinedAt, Notify and IndexedUntil.
 	MembersIn(ctx context.Context, roomID string, r MemberRange, limit int) ([]chat.Member, bool, error)
 	// MemberBounds returns where to cut a range into parts of size members: at
 	// most `most` user ids, read eventually.
