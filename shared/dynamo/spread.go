@@ -7,12 +7,14 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/streamroom/streamroom/shared/chat"
 )
 
 const (
-	// largestItem bounds a message's item, in bytes: its content, 16 KB, and the
-	// readers that earlier versions stored with it.
-	largestItem = 20 << 10
+	// largestItem bounds a message's item, in bytes: its content, and 4 KB for what else it
+	// has. The few that have more, of many mentions and files, make a read cost a part more.
+	largestItem = chat.MaxContent + 4<<10
 
 	// unitBytes is what one read unit reads strongly, or half of one eventually
 	// (DynamoDB Developer Guide, "DynamoDB read and write operations").

@@ -2,9 +2,11 @@ package fanout
 
 import "github.com/streamroom/streamroom/shared/chat"
 
-// wholePage is how many messages are read at once at least, if there are as
-// many: a page has 1 MB, and a message at most some 20 KB.
-const wholePage = 48
+// wholePage is how many messages one read returns at least, if there are as many: a page of
+// a query has 1 MB of items, as they are stored (DynamoDB API Reference, "Query"), and a
+// message has its content and up to 12 KB besides: mentions, files, what it answers. A read
+// that returned fewer has reached the room's first message.
+const wholePage = 1 << 20 / (chat.MaxContent + 12<<10)
 
 // reads is what must be read of the table before events can be sent.
 type reads struct {

@@ -94,7 +94,9 @@ func TestSnapshot_ARenamedRoomHasItsCurrentName(t *testing.T) {
 
 // A predecessor that is not given means that there is none.
 func TestSnapshot_OnlyTheFirstMessageHasNoPredecessor(t *testing.T) {
-	for _, page := range []int{0, 60} { // 60 long messages fill a page of 1 MB
+	const files, mentions = chat.MaxAttachments * (chat.MaxFileName + 300), chat.MaxMentions * chat.MaxUserID
+	largest := 1 << 20 / (chat.MaxContent + files + mentions + 2_000) // messages that fill a page of 1 MB
+	for _, page := range []int{0, 60, largest} {
 		t.Run(fmt.Sprint("pages of ", page), func(t *testing.T) {
 			ids := changestest.MessageIDs(300)
 			var records []json.RawMessage
