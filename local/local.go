@@ -49,8 +49,8 @@ type Config struct {
 	Addr         string // of everything but the table, such as 127.0.0.1:8080
 	DynamoDBAddr string // of the table's wire protocol, such as 127.0.0.1:8000
 
-	// DataDir keeps the table, the signing key and the mappings' checkpoints;
-	// "" keeps all of it in memory.
+	// DataDir keeps the table, the attachments, the signing key, the key of pushes, and
+	// the mappings' checkpoints and failures; "" keeps all of it in memory.
 	DataDir string
 	// Fsync has each write reach the disk before its answer: a power cut loses none.
 	Fsync bool

@@ -71,7 +71,7 @@ func (o *localOptions) addTo(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&c.Addr, "addr", defaultAddr, "`address` of the browser client, the WebSocket API and the HTTP API")
 	flags.StringVar(&c.DynamoDBAddr, "dynamodb-addr", defaultDynamoDBAddr, "`address` of the table, which speaks DynamoDB's protocol")
-	flags.StringVar(&c.DataDir, "data", ".streamroom", "`folder` for the table, the signing key and the functions' positions in the stream")
+	flags.StringVar(&c.DataDir, "data", ".streamroom", "`folder` for the table, the attachments, the signing key, the key of pushes, the functions' positions in the stream and what they gave up")
 	cli.Choice(cmd, &o.sync, []string{syncNormal, syncFull}, "sync", "when a write is acknowledged: `normal` once the system has it, which outlives this program, full once the disk has it, which outlives a power cut")
 	cli.Origins(flags, &c.Origins, "origin", "`origin` whose pages may use the HTTP API and sign in, as those on this machine may, such as https://chat.example.com; can be repeated")
 	cli.URL(flags, &c.Review, "review", "http://127.0.0.1:9000/", "`URL` that is asked about each message before it is stored")
