@@ -27,7 +27,7 @@
 //	posts ──> push ──> connections
 //	   │
 //	   │  after them: gaps to connections that lack frames (missed.go),
-//	   │  members put into the index of large rooms        (online.go),
+//	   │  members put into the index of large or busy rooms (online.go),
 //	   │  posts charged to the users who caused them       (charges.go),
 //	   │  events to the bus                                (announce.go),
 //	   │  among them who is notified                  (notifications.go)
@@ -39,8 +39,8 @@
 //
 // Each step takes the value of the step before and returns a new one. A room and
 // a slice of a room differ in where their events come from, and in the range of
-// members; from "audience" on they are the same. broadcast.go puts the steps in
-// order.
+// members; from "audience" on they are the same. broadcast.go puts the steps up to
+// "audience" in order, rounds.go those from readDevices on.
 //
 // An event is what happened in a room. What the bus calls an event, too, is an announcement
 // here, and what Lambda hands over is the input. A broadcast is a room, or a range of its
@@ -69,7 +69,9 @@
 //
 //  5. Posts are not retried by record. A post whose attempts have all failed is
 //     given up (metric "undelivered"): history has the message, and the connection
-//     is sent a gap as soon as it takes frames again (missed.go). Only posts that
+//     is sent a gap once it takes frames again (missed.go): by a later invocation of the
+//     same process, after pauses of up to a minute, and for at most maxMissed
+//     connections. The others notice by the room's next message. Only posts that
 //     the deadline cuts off (push.Delivery.Cut) come again, with all of their
 //     rooms: an overloaded function must not lose them. A connection that is slow
 //     or dead makes no room fail.
