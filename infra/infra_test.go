@@ -311,14 +311,39 @@ func TestAlarms(t *testing.T) {
 	if diff := cmp.Diff(want, watched); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
+}
+
+// TestAlarmsAreDescribed compares the alarms, of a deployment that has all of them, with the
+// table of alarms in docs/operations.md.
+func TestAlarmsAreDescribed(t *testing.T) {
+	c := synthWith(t, pushSettings(map[string]any{"env": "dev", "services": "bot", "events": true}))
 	operations, err := os.ReadFile("../docs/operations.md")
 	if err != nil {
 		t.Fatal(err)
 	}
+	_, section, _ := strings.Cut(string(operations), "\n## Alarms\n")
+	var rows []string // the first cells
+	for line := range strings.Lines(section) {
+		if row, found := strings.CutPrefix(line, "| `"); found {
+			cell, _, _ := strings.Cut(row, " |")
+			rows = append(rows, "`"+cell+" ")
+		}
+	}
+	units := map[string]string{"IteratorAge 60000": "1 min", "delivery_ms 5000": "5 s"}
 	for _, r := range c.all("AWS::CloudWatch::Alarm") {
-		metric := fmt.Sprint(r.at("MetricName"))
-		if !strings.Contains(string(operations), "`"+metric+"`") {
-			t.Errorf("docs/operations.md does not say what to do about %s", metric)
+		metric, over := fmt.Sprint(r.at("MetricName")), fmt.Sprint(r.at("Threshold"))
+		if unit := units[metric+" "+over]; unit != "" {
+			over = unit
+		}
+		want := " over " + over
+		if periods := r.at("EvaluationPeriods"); periods != 1.0 {
+			want += fmt.Sprintf(" for %v min", periods.(float64)*5)
+		}
+		if !slices.ContainsFunc(rows, func(row string) bool {
+			row = strings.ReplaceAll(row, ",", "") + " "
+			return strings.Contains(row, "`"+metric+"`") && strings.Contains(row, want+" ")
+		}) {
+			t.Errorf("docs/operations.md does not say what to do about %s%s", metric, want)
 		}
 	}
 }
