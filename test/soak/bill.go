@@ -39,8 +39,8 @@ const (
 
 	// Of a user's posts, more are a matter of chance: which records share a batch, and when the
 	// gateway ends the connection of a frozen tab.
-	overPosts  = 1.25
-	underPosts = 0.75
+	overPosts  = 1.5
+	underPosts = 0.6
 	largeBill  = 200 // of a user, of which the report says how much was asked
 )
 
