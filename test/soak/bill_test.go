@@ -117,7 +117,7 @@ func TestDays_CheckUsers(t *testing.T) {
 		broken       int
 	}{
 		"as expected":    {2000, 100, 0},
-		"too many posts": {3000, 100, 1},
+		"too many posts": {3100, 100, 1},
 		"too few posts":  {1000, 100, 1},
 		"too many sends": {2000, 200, 1},
 	} {
