@@ -77,10 +77,13 @@ func (s *Store) Members(ctx context.Context, roomID, after string, limit int) ([
 			members = append(members, memberOf(id.UserID, it))
 		}
 	}
-	if len(members) > limit {
-		return members[:limit], true, nil
-	}
-	return members, false, nil
+	members, more := upTo(members, limit)
+	return members, more, nil
+}
+
+// upTo returns the first members, and whether there are more.
+func upTo(members []chat.Member, limit int) (first []chat.Member, more bool) {
+	return members[:min(limit, len(members))], len(members) > limit
 }
 
 // MembersIn implements fanout.Store.
@@ -101,10 +104,8 @@ func (s *Store) MembersIn(ctx context.Context, roomID string, r fanout.MemberRan
 			})
 		}
 	}
-	if len(members) > limit {
-		return members[:limit], true, nil
-	}
-	return members, false, nil
+	members, more := upTo(members, limit)
+	return members, more, nil
 }
 
 // MemberBounds cuts the beginning of a range into parts of size members: it

@@ -222,11 +222,10 @@ func (s *Store) Online(ctx context.Context, roomID string, r fanout.MemberRange,
 	if err != nil {
 		return nil, err
 	}
-	online, now := map[string][]chat.Connection{}, s.now().Unix()
+	online := map[string][]chat.Connection{}
 	for _, row := range rows {
 		id, err := table.Parse(table.Key{PK: p.pk, SK: row.text(table.SK)})
-		ttl := row.number(table.TTL)
-		if err != nil || ttl != 0 && ttl <= now || id.UserID < r.From || r.To != "" && id.UserID >= r.To {
+		if err != nil || s.isPast(row.number(table.TTL)) || id.UserID < r.From || r.To != "" && id.UserID >= r.To {
 			continue
 		}
 		c := chat.Connection{ID: id.ConnectionID, UserID: id.UserID, ConnectedAt: row.number(table.ConnectedAt)}

@@ -34,28 +34,25 @@ var errNoRow = errors.New("read rows: the answer has more than texts and numbers
 // queryRows reads page after page of the attributes that p names, until p's limit of rows
 // (0: all) has come. An attribute that is neither a text nor a number counts as none.
 func (s *Store) queryRows(ctx context.Context, p page) ([]row, error) {
-	var all []row
-	var start item
-	for {
-		got, err := s.rowsPage(ctx, p, start)
-		if err != nil {
-			return nil, fmt.Errorf("query %s %s…: %w", p.pk, p.from, err)
-		}
-		all = slices.Grow(all, len(got.values)/len(got.names))
-		for values := range slices.Chunk(got.values, len(got.names)) {
-			all = append(all, row{got.names, values})
-		}
-		if len(got.next) == 0 || p.limit > 0 && len(all) >= p.limit {
-			return all, nil
-		}
-		start = got.next
-	}
+	return readAll(ctx, p, s.rowsPage)
 }
 
-func (s *Store) rowsPage(ctx context.Context, p page, start item) (*rows, error) {
-	in := s.queryInput(p, start)
+// rowsPage reads one page, and whether DynamoDB has more behind it.
+func (s *Store) rowsPage(ctx context.Context, p page, start item) ([]row, item, error) {
+	got, err := s.readRows(ctx, s.queryInput(p, start), p.project)
+	if err != nil {
+		return nil, nil, fmt.Errorf("query %s %s…: %w", p.pk, p.from, err)
+	}
+	page := make([]row, 0, len(got.values)/len(got.names))
+	for values := range slices.Chunk(got.values, len(got.names)) {
+		page = append(page, row{got.names, values})
+	}
+	return page, got.next, nil
+}
+
+func (s *Store) readRows(ctx context.Context, in *dynamodb.QueryInput, names []string) (*rows, error) {
 	if d, ok := s.db.(*direct); ok {
-		got, err := d.queryRows(ctx, in, p.project)
+		got, err := d.queryRows(ctx, in, names)
 		if !errors.Is(err, errNoRow) {
 			return got, err
 		}
@@ -64,7 +61,7 @@ func (s *Store) rowsPage(ctx context.Context, p page, start item) (*rows, error)
 	if err != nil {
 		return nil, err
 	}
-	return rowsOf(p.project, out), nil
+	return rowsOf(names, out), nil
 }
 
 // queryRows is Query, with the answer's rows.

@@ -61,9 +61,11 @@ func seconds(ms int64) int64 { return (ms + 999) / 1000 }
 // expired reports whether an item's ttl has passed. DynamoDB may not have deleted
 // it yet.
 func (s *Store) expired(it item) bool {
-	ttl := attribute.GetNumber(it, table.TTL)
-	return ttl != 0 && ttl <= s.now().Unix()
+	return s.isPast(attribute.GetNumber(it, table.TTL))
 }
+
+// isPast reports whether a ttl has passed; 0 never does.
+func (s *Store) isPast(ttl int64) bool { return ttl != 0 && ttl <= s.now().Unix() }
 
 // get reads one item strongly; nil if it does not exist or has expired.
 func (s *Store) get(ctx context.Context, k table.Key) (item, error) { return s.getItem(ctx, k, true) }
@@ -139,15 +141,20 @@ func (s *Store) queryInput(p page, start item) *dynamodb.QueryInput {
 
 // queryAll reads page after page until limit items (0: all) have come.
 func (s *Store) queryAll(ctx context.Context, p page) (items []item, err error) {
+	return readAll(ctx, p, s.query)
+}
+
+// readAll reads page after page until p's limit of what they have (0: all) has come.
+func readAll[T any](ctx context.Context, p page, read func(ctx context.Context, p page, start item) ([]T, item, error)) (all []T, err error) {
 	var start item
 	for {
-		got, next, err := s.query(ctx, p, start)
+		got, next, err := read(ctx, p, start)
 		if err != nil {
 			return nil, err
 		}
-		items = append(items, got...)
-		if len(next) == 0 || (p.limit > 0 && len(items) >= p.limit) {
-			return items, nil
+		all = append(all, got...)
+		if len(next) == 0 || (p.limit > 0 && len(all) >= p.limit) {
+			return all, nil
 		}
 		start = next
 	}
