@@ -18,14 +18,15 @@ const (
 )
 
 // freshness decides when there is a reason to ask the server although no message is
-// missed: a pong tells of something newer than what came, a room was active, or a day has
-// passed. It knows neither time nor network. web/lib/freshness.js decides the same, and
+// missed: a pong tells of something newer than what came, a room was active, the device
+// slept, or a day has passed. It knows neither time nor network. web/lib/freshness.js decides the same, and
 // docs/vectors/refresh.json is run against both.
 type freshness struct {
 	jitter func(time.Duration) time.Duration
 	seen   int64                // the newest time of a message or of a pong's changedAt, in ms
 	active map[string]time.Time // rooms of which frames came, and when the last one did
 	next   time.Time            // when active rooms are to be synced; zero: none is active
+	slept  bool                 // no pong came since the device slept
 	stale  time.Time            // when everything is to be asked for
 }
 
@@ -54,11 +55,25 @@ func (f *freshness) sees(at int64) { f.seen = max(f.seen, at) }
 func (f *freshness) isNews(changedAt int64) bool {
 	news := changedAt > f.seen
 	f.sees(changedAt)
+	f.slept = f.slept && !news // all rooms are asked for, active ones too
 	return news
 }
 
+// sleeps notes that the device slept: a server may have given up frames that nothing read.
+func (f *freshness) sleeps() { f.slept = true }
+
+// wakes takes a pong that tells of nothing newer. After a sleep active rooms are due.
+func (f *freshness) wakes(now time.Time) {
+	if f.slept && !f.next.IsZero() {
+		f.next = now
+	}
+	f.slept = false
+}
+
 // renewed notes that everything is asked for now.
-func (f *freshness) renewed(now time.Time) { f.stale = now.Add(f.jitter(renewEvery)) }
+func (f *freshness) renewed(now time.Time) {
+	f.stale, f.slept = now.Add(f.jitter(renewEvery)), false
+}
 
 // isStale tells whether everything is to be asked for, although no connection was lost.
 func (f *freshness) isStale(now time.Time) bool { return !now.Before(f.stale) }

@@ -71,7 +71,11 @@ func runRefresh(t *testing.T, v refreshVector) {
 				got = append(got, "reconnect")
 			} else if news {
 				got = append(got, "refresh all")
+			} else if f.wakes(now); !f.next.IsZero() && !f.next.After(now) {
+				got = append(got, "refresh "+strings.Join(f.due(now), " "))
 			}
+		case "slept":
+			f.sleeps()
 		case "time":
 			if rooms := f.due(now); len(rooms) > 0 {
 				t.Errorf("step %d: %v are due again", i, rooms)

@@ -84,16 +84,11 @@ func (in *inbox) live(id string, input func(*recovery)) {
 	in.with(id, input)
 }
 
-// came notes that a frame came, of whatever kind. It wakes the catch-up if active rooms
-// are to be synced at another time than before.
+// came notes that a frame came, of whatever kind.
 func (in *inbox) came(f wire.ServerFrame) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	next := in.fresh.next
-	in.fresh.came(in.clock.Now(), f)
-	if !in.fresh.next.Equal(next) {
-		signal(in.wake)
-	}
+	in.atOtherTime(func() { in.fresh.came(in.clock.Now(), f) })
 }
 
 func (in *inbox) follow(id string) { in.with(id, nil) }
@@ -247,11 +242,31 @@ func (in *inbox) changed(at int64) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	news := in.fresh.isNews(at)
-	if now := in.clock.Now(); in.fresh.isStale(now) {
+	switch now := in.clock.Now(); {
+	case in.fresh.isStale(now):
 		in.fresh.renewed(now)
 		in.each((*recovery).reconnected)
-	} else if news {
+	case news:
 		in.each((*recovery).refresh)
+	default:
+		in.atOtherTime(func() { in.fresh.wakes(now) })
+	}
+}
+
+// slept notes that the device slept.
+func (in *inbox) slept() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.fresh.sleeps()
+}
+
+// atOtherTime has freshness take something. It wakes the catch-up if active rooms are to
+// be synced at another time than before. in.mu is locked.
+func (in *inbox) atOtherTime(take func()) {
+	next := in.fresh.next
+	take()
+	if !in.fresh.next.Equal(next) {
+		signal(in.wake)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -133,6 +134,44 @@ func TestSyncFindsWhatWasStoredLateLongAgo(t *testing.T) {
 				}
 				then(r)
 				r.wantContents("general", "0 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 1 ")
+			})
+		})
+	}
+}
+
+// A connection that outlives a sleep tells of nothing that was given up in the meantime, such as
+// the last message before a room falls quiet.
+func TestSyncAfterASleep(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		slept time.Duration
+		wake  bool // the application says so, too, and is answered, before the clocks are compared
+		want  string
+	}{
+		{"a sleep", 10 * time.Minute, false, "0 1 2 "},
+		{"a sleep, and a Wake", 10 * time.Minute, true, "0 1 2 "},
+		{"timers of the background", time.Minute, false, "0 1 "},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			bubble(t, func(r *rig) {
+				var slept atomic.Int64
+				r.client.SetWall(func() time.Time { return time.Now().Round(0).Add(time.Duration(slept.Load())) })
+				r.store("general", "bob", "0")
+				r.follow("general")
+				r.run()
+				r.pass(2 * time.Minute)
+				r.say("general", "1")
+				r.pass(time.Second)
+				r.storeAt("general", "bob", "2", time.Now().Add(-2*time.Second))
+				slept.Store(int64(test.slept))
+				if test.wake {
+					r.client.Wake()
+				}
+				r.pass(10 * time.Second)
+				r.wantContents("general", test.want)
+				if connected, _ := r.states(); len(connected) != 1 {
+					t.Errorf("connected %d times, want once", len(connected))
+				}
 			})
 		})
 	}

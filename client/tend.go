@@ -12,6 +12,10 @@ const (
 	checkTimeout = 5 * time.Second // for any frame, after a sign that the connection may be dead
 	watchEvery   = 5 * time.Second // compares the clocks
 	clockJump    = 3 * time.Second // more than a timer is late on a busy machine
+
+	// sleepJump is longer than what keeps an application's timers waiting that lies in the
+	// background, and runs: a minute.
+	sleepJump = 75 * time.Second
 )
 
 // tending is what one loop knows of the session that it serves. On a channel that is nil
@@ -132,7 +136,11 @@ func (c *Client) watchClocks(s *session) (stop func()) {
 			return
 		}
 		now := c.wall()
-		if jump := now.Sub(watched) - watchEvery; jump.Abs() > clockJump {
+		jump := now.Sub(watched) - watchEvery
+		if jump > sleepJump {
+			c.inbox.slept() // before it is asked for a pong
+		}
+		if jump.Abs() > clockJump {
 			signal(s.probe)
 		}
 		watched = now
@@ -146,9 +154,10 @@ func (c *Client) watchClocks(s *session) (stop func()) {
 	}
 }
 
-// probe has a ping sent at once, and any frame come soon.
+// probe has a ping sent at once, and any frame come soon. Where none has come since the
+// last time, that one's pong is still to come.
 func (t *tending) probe() {
-	if t.silent != nil {
+	if t.silent != nil && t.s.frames.Load() == t.before {
 		return
 	}
 	t.before, t.silent, t.ping = t.s.frames.Load(), t.c.clock.After(checkTimeout), t.c.clock.After(0)

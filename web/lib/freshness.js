@@ -1,5 +1,6 @@
 // Decides when there is a reason to ask the server although no message is missed: a
-// pong tells of something newer than what came, a room was active, or a day has passed.
+// pong tells of something newer than what came, a room was active, the device slept, or a
+// day has passed.
 // client/freshness.go decides the same, and docs/vectors/refresh.json is run against
 // both.
 
@@ -27,6 +28,8 @@ export class Freshness {
   #timer;
   /** When everything is to be asked for (ms since 1970). */
   #stale = 0;
+  /** No pong came since the device slept. */
+  #slept = false;
   #clock;
   #sync;
 
@@ -55,11 +58,27 @@ export class Freshness {
   isNews(changedAt, listed) {
     const news = changedAt > Math.max(this.#seen, listed);
     this.#seen = Math.max(this.#seen, changedAt);
+    this.#slept &&= !news; // all rooms are asked for, active ones too
     return news;
+  }
+
+  /** The device slept: a server may have given up frames that nothing read. */
+  sleeps() {
+    this.#slept = true;
+  }
+
+  /** A pong tells of nothing newer. After a sleep active rooms are due. */
+  wakes() {
+    if (this.#slept && this.#timer) {
+      this.#timer();
+      this.#due();
+    }
+    this.#slept = false;
   }
 
   /** Everything is asked for now. */
   renewed() {
+    this.#slept = false;
     this.#stale = this.#clock.now() + around(this.#clock, RENEW_EVERY);
   }
 

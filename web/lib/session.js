@@ -250,6 +250,7 @@ export class Session {
   start() {
     this.#signs ??= listenForSigns(this.clock, {
       sign: () => this.wake(),
+      slept: () => this.#freshness.sleeps(),
       storage: (key) => {
         this.outbox.savedElsewhere(key);
         this.reactors.savedElsewhere(key);
@@ -362,6 +363,7 @@ export class Session {
     this.#reconnected ||= this.#freshness.isStale();
     const news = this.#freshness.isNews(frame.changedAt ?? 0, this.directory.list.list()[0]?.lastMessageAt ?? 0);
     if (news || this.#reconnected) this.#catchUpNow();
+    else this.#freshness.wakes();
   }
 
   /** The connection answers: bring everything up to date. */

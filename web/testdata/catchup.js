@@ -80,6 +80,27 @@ test("a sync that fails is tried again", async () => {
   equal(w.asked("POST /sync").length, 1);
 });
 
+for (const [name, slept, syncs] of [
+  ["a connection that outlives a sleep syncs the rooms in which something came", 600_000, 1],
+  ["timers that come late in the background lead to no sync", 60_000, 0],
+]) {
+  test(name, async () => {
+    const w = new World();
+    await w.open("r", stored(1, "a"));
+    await w.connect();
+    w.answers["POST /sync"] = { rooms: { r: { messages: [], more: false } } };
+    FakeSocket.last.receive(live(2, "b", 1));
+    await w.clock.advance(10_000);
+    const before = w.asked("POST /sync").length;
+    w.clock.set(w.clock.now() + slept);
+    await w.clock.advance(1_000);
+    FakeSocket.last.receive({ type: "pong", userId: "alice" });
+    await settle();
+    equal([w.asked("POST /sync").length - before, FakeSocket.all.length], [syncs, 1], "syncs, sockets");
+    w.chat.stop();
+  });
+}
+
 test("gap syncs an open room, and refreshes the list for another", async () => {
   const w = new World();
   await w.open("r", stored(1, "a"));

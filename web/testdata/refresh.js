@@ -29,7 +29,9 @@ async function run({ steps }) {
         fresh.renewed();
         got.push("reconnect");
       } else if (news) got.push("refresh all");
+      else fresh.wakes();
     },
+    slept: () => fresh.sleeps(),
     time: () => {},
   };
   for (const [i, step] of steps.entries()) {
