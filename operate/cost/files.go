@@ -3,6 +3,8 @@ package cost
 import (
 	"fmt"
 	"math"
+
+	"github.com/streamroom/streamroom/shared/chat"
 )
 
 // Bytes of a file: what its item takes, and, which tests measure to a tenth, what it adds to
@@ -15,7 +17,7 @@ const (
 )
 
 // MaxFiles is how many a message may have.
-const MaxFiles = 10
+const MaxFiles = chat.MaxAttachments
 
 // pendingDays is how long an upload stays beside its copy: a day, rounded up to the next
 // midnight.

@@ -307,7 +307,7 @@ func History() Action { return call(9, 0, historyBytes) }
 
 // readersNotified is the size of rooms whose members are notified of reads; in
 // larger ones the reader's other devices are.
-const readersNotified = 20
+const readersNotified = chat.SmallRoom
 
 // Read is a read cursor that moves, past however many messages, to one that is at most
 // a minute old, by the number of the room's members and of those who are connected, the

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"github.com/streamroom/streamroom/shared/chat"
 )
 
 // A Workload is what users do in a month of 30 days.
@@ -68,7 +70,7 @@ const (
 // slices, and frames of more content don't fit.
 const (
 	MaxMembers = 2000
-	maxContent = 16 << 10
+	maxContent = chat.MaxContent
 	maxRooms   = 200 // channels of one connection to AppSync Events
 )
 

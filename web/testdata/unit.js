@@ -3,7 +3,7 @@
 
 import { newRecovery } from "../lib/catchup.js";
 import { systemClock } from "../lib/clock.js";
-import { unpack } from "../lib/frames.js";
+import { MAX_CONTENT, unpack } from "../lib/frames.js";
 import { RoomList } from "../lib/rooms.js";
 import { Failure } from "../lib/streamroom.js";
 import { Timeline } from "../lib/timeline.js";
@@ -382,7 +382,7 @@ test("a refusal fails its message at once, and the next goes out", async () => {
 
 test("what the gateway would close the connection for is never sent", () => {
   const w = new World();
-  for (const text of ["x".repeat(16_385), "\u0001".repeat(6_000), "é".repeat(8_193)]) {
+  for (const text of ["x".repeat(MAX_CONTENT + 1), "\u0001".repeat(6_000), "é".repeat(MAX_CONTENT / 2 + 1)]) {
     let code = "";
     try {
       w.chat.send("r", text);
@@ -391,5 +391,5 @@ test("what the gateway would close the connection for is never sent", () => {
     }
     equal(code, "too_large");
   }
-  w.chat.send("r", "x".repeat(16_384));
+  w.chat.send("r", "x".repeat(MAX_CONTENT));
 });
