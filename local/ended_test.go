@@ -8,6 +8,7 @@ import (
 	"github.com/jonboulle/clockwork"
 
 	"github.com/streamroom/streamroom/local"
+	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/wire"
 	"github.com/streamroom/streamroom/test/rig"
 )
@@ -66,7 +67,10 @@ func TestLostDisconnectsAreFoundByPosting(t *testing.T) {
 
 func TestExpiredConnectionsAreIgnoredAndRemoved(t *testing.T) {
 	clock := clockwork.NewFakeClockAt(time.Now())
-	s := start(t, local.Config{Clock: clock})
+	s := start(t, local.Config{Clock: clock, Wrap: func(d local.Deployment) local.Deployment {
+		d.DropDisconnect = func(string) bool { return true }
+		return d
+	}})
 	room := s.Room("alice")
 	alice := s.ConnectWith("alice", s.Token("alice", 300*time.Second))
 
@@ -75,15 +79,17 @@ func TestExpiredConnectionsAreIgnoredAndRemoved(t *testing.T) {
 	if got := alice.Expect(wire.TypeAck, wire.TypeError); got.Code != "token_expired" {
 		t.Errorf("after the token's end: %+v", got)
 	}
-	clock.Advance(30 * time.Second) // the row's end
+	clock.Advance(30 * time.Second) // the connection's end
 	alice.Write(`{"action":"ping"}`)
 	if got := alice.Expect(wire.TypePong, wire.TypeError); got.Code != "reconnect" {
-		t.Errorf("after the row's end: %+v", got)
+		t.Errorf("after the connection's end: %+v", got)
 	}
 	alice.Send(room, "too late", "c")
 	if got := alice.Expect(wire.TypeAck, wire.TypeError); got.Code != "reconnect" {
-		t.Errorf("a send on an expired row: %+v", got)
+		t.Errorf("a send on an expired connection: %+v", got)
 	}
+	clock.Advance(chat.ConnectionLife - 6*time.Minute) // and its socket's
+	<-alice.Ended
 	rig.Eventually(t, "TTL removes the row", func() bool {
 		clock.Advance(time.Second)
 		rows, _ := s.CountConnections("alice")

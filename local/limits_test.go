@@ -113,30 +113,57 @@ func TestLimits_AFloodOfRefusedFramesEndsTheSocket(t *testing.T) {
 		"pings":           `{"action":"ping"}`,
 	} {
 		d, other := s.Connect("mallory"), s.Connect("mallory")
-		answered := 0
-		for ended := false; !ended; {
-			if err := d.Conn.Write(t.Context(), websocket.MessageText, []byte(frame)); err != nil {
-				break
-			}
-			select {
-			case got, open := <-d.Frames:
-				answered++
-				ended = !open || got.Type == wire.TypeError && got.Message == chat.ErrFlooded().Message
-			case <-time.After(rig.Patience):
-				t.Fatalf("%s: no answer", name)
-			}
-			if answered > 10*chat.RefusedBurst {
-				t.Fatalf("%s: the socket is open after %d frames", name, answered)
-			}
-		}
-		select {
-		case <-d.Ended:
-		case <-time.After(rig.Patience):
-			t.Errorf("%s: the socket stays open", name)
+		if answered := untilFlooded(d, frame); answered < chat.RefusedBurst {
+			t.Errorf("%s: the socket ended after %d frames", name, answered)
 		}
 		other.Write(`{"action":"ping"}`)
 		other.Expect(wire.TypePong)
-		if answered < chat.RefusedBurst {
+	}
+}
+
+// untilFlooded sends a frame that is refused until the socket ends, and returns how often it was
+// answered.
+func untilFlooded(d *rig.Socket, frame string) (answered int) {
+	t := d.Rig.T
+	t.Helper()
+	for ended := false; !ended; {
+		if err := d.Conn.Write(t.Context(), websocket.MessageText, []byte(frame)); err != nil {
+			break
+		}
+		select {
+		case got, open := <-d.Frames:
+			answered++
+			ended = !open || got.Type == wire.TypeError && got.Message == chat.ErrFlooded().Message
+		case <-time.After(rig.Patience):
+			t.Fatalf("%s: no answer", frame)
+		}
+		if answered > 10*chat.RefusedBurst {
+			t.Fatalf("%s: the socket is open after %d frames", frame, answered)
+		}
+	}
+	select {
+	case <-d.Ended:
+	case <-time.After(rig.Patience):
+		t.Errorf("%s: the socket stays open", frame)
+	}
+	return answered
+}
+
+// A token that has ended takes no socket away from what counts its frames, not even when
+// the table has removed all that has expired.
+func TestLimits_AFloodAfterTheTokensEndEndsTheSocket(t *testing.T) {
+	t.Parallel()
+	clock := newJumper()
+	s := start(t, local.Config{Clock: clock, LogLevel: "warn"})
+	for name, frame := range map[string]string{
+		"unknown actions": `{"action":"fly"}`,
+		"sends":           `{"action":"sendMessage","chatRoomId":"r","content":"late"}`,
+		"pings":           `{"action":"ping"}`,
+	} {
+		d := s.ConnectWith("mallory", s.Token("mallory", 300*time.Second))
+		clock.jump(5*time.Minute + chat.TokenGrace + time.Second)
+		removeExpired(s, clock)
+		if answered := untilFlooded(d, frame); answered < chat.RefusedBurst {
 			t.Errorf("%s: the socket ended after %d frames", name, answered)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/streamroom/streamroom/shared/attribute"
+	"github.com/streamroom/streamroom/shared/dynamo"
 	"github.com/streamroom/streamroom/shared/table"
 )
 
@@ -24,7 +25,7 @@ func (v *verifier) checkConnection(ctx context.Context, s candidate) ([]finding,
 	f := finding{candidate: s, Difference: Difference{Kind: Connection, PK: presenceKey.PK, SK: presenceKey.SK}}
 	entryAt, rowAt := attribute.GetNumber(entry, table.ConnectedAt), attribute.GetNumber(row, table.ConnectedAt)
 	switch {
-	case row != nil && v.expired(row, 0), row == nil && !ok:
+	case row != nil && v.isOver(row), row == nil && !ok:
 		return nil, nil // readers know that it has ended
 	case row == nil && v.expired(entry, 0):
 		return nil, nil // the user's next connections remove it
@@ -41,6 +42,12 @@ func (v *verifier) checkConnection(ctx context.Context, s candidate) ([]finding,
 		return nil, nil
 	}
 	return []finding{f}, nil
+}
+
+// isOver reports whether a connection with a row is served no more. The row stays for
+// longer, until its socket is over.
+func (v *verifier) isOver(row item) bool {
+	return v.expired(row, 0) || v.isPast(dynamo.EntryTTL(row), 0)
 }
 
 // checkLeftover checks an item that expired long ago.

@@ -69,6 +69,10 @@ func TestEveryPlantedDifferenceIsFoundAndRepaired(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	w.Write(rig.Keyed(table.Connection("over="), rig.Item{ // its token has ended, and it has no entry any more
+		table.UserID: attribute.Text("u0"), table.ConnectedAt: attribute.Number(now.Add(-time.Hour).UnixMilli()),
+		table.TokenExpiresAt: attribute.Number(now.Add(-2 * time.Minute).UnixMilli()), table.TTL: attribute.Number(now.Add(time.Hour).Unix()),
+	}))
 	for _, i := range []int{13, 15, 16} {
 		w.Edit(fmt.Sprintf("room-%04d", i), "edited")
 	}

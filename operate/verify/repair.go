@@ -217,8 +217,10 @@ func (v *verifier) removeUnlessMember(ctx context.Context, roomID, user string, 
 // there were, or others would not be told any more when the user comes or goes.
 func (v *verifier) repairEntry(ctx context.Context, s candidate, row item) error {
 	values := item{
-		":entry": &types.AttributeValueMemberM{Value: item{table.ConnectedAt: row[table.ConnectedAt], table.TTL: row[table.TTL]}},
-		":now":   attribute.Number(v.config.Now().UnixMilli()),
+		":entry": &types.AttributeValueMemberM{Value: item{
+			table.ConnectedAt: row[table.ConnectedAt], table.TTL: attribute.Number(dynamo.EntryTTL(row)),
+		}},
+		":now": attribute.Number(v.config.Now().UnixMilli()),
 	}
 	names := map[string]string{"#entry": table.PresenceEntry(s.connection), "#ttl": table.TTL, "#n": table.Changes}
 	return v.transact(ctx,

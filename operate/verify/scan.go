@@ -169,7 +169,10 @@ func (s *segmentScan) take(it item) error {
 
 // expired says whether an item's ttl passed longer ago than some time.
 func (v *verifier) expired(it item, ago time.Duration) bool {
-	ttl := attribute.GetNumber(it, table.TTL)
+	return v.isPast(attribute.GetNumber(it, table.TTL), ago)
+}
+
+func (v *verifier) isPast(ttl int64, ago time.Duration) bool {
 	return ttl != 0 && ttl <= v.config.Now().Add(-ago).Unix()
 }
 
@@ -284,7 +287,7 @@ func (s *segmentScan) wantParticipations(room *roomScan, members []string) error
 
 // takeRow looks up the presence that a connection should be in.
 func (s *segmentScan) takeRow(connectionID string, row item) error {
-	if s.verifier.expired(row, 0) {
+	if s.verifier.isOver(row) {
 		return nil // its entry may be gone
 	}
 	user, at := attribute.GetText(row, table.UserID), attribute.GetNumber(row, table.ConnectedAt)

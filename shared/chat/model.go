@@ -37,7 +37,7 @@ const (
 // A connection's life. API Gateway ends every connection at two hours.
 const (
 	ConnectionLife = 2*time.Hour + 5*time.Minute
-	TokenGrace     = 60 * time.Second // how long a row outlives its token
+	TokenGrace     = 60 * time.Second // how long a connection is served after its token's end
 	TokenLeeway    = 30 * time.Second // clock skew allowed between us and who signed the token
 )
 
@@ -100,8 +100,12 @@ type Connection struct {
 // ExpiresAt is the time, in ms, from which reads ignore the connection's rows,
 // however late they are deleted.
 func (c Connection) ExpiresAt() int64 {
-	return min(c.ConnectedAt+ConnectionLife.Milliseconds(), c.TokenExpiresAt+TokenGrace.Milliseconds())
+	return min(c.EndsAt(), c.TokenExpiresAt+TokenGrace.Milliseconds())
 }
+
+// EndsAt is the time, in ms, by which the socket is over, whatever its token. Until then
+// the row stays, by which frames that are refused are counted and the socket is closed.
+func (c Connection) EndsAt() int64 { return c.ConnectedAt + ConnectionLife.Milliseconds() }
 
 // Excess returns which of a user's connections, c among them, are more than
 // MaxConnections when c begins: the one that c replaces, then the oldest.

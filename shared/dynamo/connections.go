@@ -49,7 +49,7 @@ func (s *Store) PutConnection(ctx context.Context, c chat.Connection) error {
 		},
 		ExpressionAttributeValues: item{
 			":user": attribute.Text(c.UserID), ":at": attribute.Number(c.ConnectedAt), ":token": attribute.Number(c.TokenExpiresAt),
-			":ttl": attribute.Number(seconds(c.ExpiresAt())),
+			":ttl": attribute.Number(seconds(c.EndsAt())),
 		},
 	})
 	if _, failed := conditionFailed(err); failed {
@@ -268,16 +268,26 @@ func (s *Store) leavePresence(ctx context.Context, l leaving, options ...func(*d
 }
 
 // Connection reads a connection at half the price first. A client's first frame may be
-// faster than what is read eventually, so only a strong read can miss it.
+// faster than what is read eventually, so only a strong read can miss it. One whose token
+// has ended has its row, but is none any more.
 func (s *Store) Connection(ctx context.Context, connectionID string) (chat.Connection, bool, error) {
 	it, err := s.getEventually(ctx, table.Connection(connectionID))
 	if err == nil && it == nil {
 		it, err = s.get(ctx, table.Connection(connectionID))
 	}
-	if err != nil || it == nil {
+	if err != nil || it == nil || s.isPast(EntryTTL(it)) {
 		return chat.Connection{}, false, err
 	}
 	return connectionOf(connectionID, it), true, nil
+}
+
+// EntryTTL is the ttl that the entry of a connection has, in seconds, by its row; 0 for
+// none. The row itself stays until the socket is over: by its ttl alone it may have expired.
+func EntryTTL(row item) int64 {
+	if attribute.GetNumber(row, table.TokenExpiresAt) == 0 { // it was marked before it was stored
+		return attribute.GetNumber(row, table.TTL)
+	}
+	return seconds(connectionOf("", row).ExpiresAt())
 }
 
 func connectionOf(connectionID string, it item) chat.Connection {

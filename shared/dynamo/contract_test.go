@@ -1,6 +1,7 @@
 package dynamo_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	local "github.com/streamroom/streamroom/local/dynamodb"
+	"github.com/streamroom/streamroom/shared/attribute"
 	"github.com/streamroom/streamroom/shared/chat/storetest"
 	"github.com/streamroom/streamroom/shared/dynamo"
 	"github.com/streamroom/streamroom/shared/table"
@@ -18,8 +20,33 @@ import (
 func TestStore(t *testing.T) {
 	storetest.Run(t, func(t *testing.T, now func() time.Time) storetest.Store {
 		t.Helper()
-		return dynamo.New(dynamo.NewClient(tableConfig(t)), "table", now)
+		c := tableConfig(t)
+		return swept{dynamo.New(dynamo.NewClient(c), "table", now), dynamodb.NewFromConfig(c), now}
 	})
+}
+
+// swept is a store whose expired items are removed when a test says so.
+type swept struct {
+	*dynamo.Store
+	db  *dynamodb.Client
+	now func() time.Time
+}
+
+func (s swept) Sweep(ctx context.Context) error {
+	all, err := s.db.Scan(ctx, &dynamodb.ScanInput{TableName: aws.String("table")})
+	if err != nil {
+		return err
+	}
+	for _, it := range all.Items {
+		if ttl := attribute.GetNumber(it, table.TTL); ttl == 0 || ttl > s.now().Unix() {
+			continue
+		}
+		_, err := s.db.DeleteItem(ctx, &dynamodb.DeleteItemInput{TableName: aws.String("table"), Key: attribute.Key(attribute.KeyOf(it))})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // openTable returns the SDK's client of a local engine with an empty table.

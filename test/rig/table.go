@@ -140,13 +140,17 @@ func (s *Rig) Dump() map[table.Key]string {
 	s.T.Helper()
 	all := map[table.Key]string{}
 	for it := range s.Scan() {
-		fields := make([]string, 0, len(it))
-		for _, name := range slices.Sorted(maps.Keys(it)) {
-			fields = append(fields, name+"="+render(it[name]))
-		}
-		all[attribute.KeyOf(it)] = strings.Join(fields, " ")
+		all[attribute.KeyOf(it)] = renderAll(it)
 	}
 	return all
+}
+
+func renderAll(it Item) string {
+	fields := make([]string, 0, len(it))
+	for _, name := range slices.Sorted(maps.Keys(it)) {
+		fields = append(fields, name+"="+render(it[name]))
+	}
+	return strings.Join(fields, " ")
 }
 
 func render(v types.AttributeValue) string {
@@ -157,6 +161,8 @@ func render(v types.AttributeValue) string {
 		return v.Value
 	case *types.AttributeValueMemberSS:
 		return fmt.Sprint(v.Value)
+	case *types.AttributeValueMemberM:
+		return "{" + renderAll(v.Value) + "}"
 	}
 	return fmt.Sprintf("%T", v)
 }

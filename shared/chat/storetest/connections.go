@@ -338,6 +338,24 @@ var connectionTests = map[string]func(*fixture){
 			f.Errorf("found %t, one that never was %t, error %v", found, other, err)
 		}
 	},
+	"TakeRefusal/counts until the socket is over, though the token has ended": func(f *fixture) {
+		c := connection("c", "alice")
+		c.TokenExpiresAt = epoch + time.Minute.Milliseconds()
+		f.connect(c)
+		for _, at := range []time.Duration{time.Minute + chat.TokenGrace + time.Second, chat.ConnectionLife - time.Second} {
+			f.clock.ms.Store(epoch + at.Milliseconds())
+			f.sweep()
+			if _, found, err := f.Connection(f.Context(), "c"); found || err != nil {
+				f.Errorf("after %v: found %t, error %v; want false", at, found, err)
+			}
+			for i := range limit.Burst + 1 {
+				within, err := f.TakeRefusal(f.Context(), "c", limit)
+				if want := i < limit.Burst; within != want || err != nil {
+					f.Errorf("after %v: refusal %d: within %t, error %v; want %t", at, i+1, within, err, want)
+				}
+			}
+		}
+	},
 	"Disconnect/marks the rows of all of a user's connections, each time": func(f *fixture) {
 		for _, id := range []string{"c", "d"} {
 			f.connect(connection(id, "alice"))

@@ -50,6 +50,12 @@ type Store interface {
 	RemoveReactions(ctx context.Context, roomID, messageID string) error
 }
 
+// sweeper is a store whose items are removed when they have expired, at some time.
+type sweeper interface {
+	// Sweep removes what has expired.
+	Sweep(ctx context.Context) error
+}
+
 // Run runs the suite. open returns an empty store on a clock; it is called once a
 // test.
 func Run(t *testing.T, open func(t *testing.T, now func() time.Time) Store) {
@@ -65,6 +71,14 @@ func Run(t *testing.T, open func(t *testing.T, now func() time.Time) Store) {
 				test(&fixture{T: t, Store: open(t, clock.now), clock: clock})
 			})
 		}
+	}
+}
+
+// sweep removes what has expired, from a store that does that.
+func (f *fixture) sweep() {
+	f.Helper()
+	if s, sweeps := f.Store.(sweeper); sweeps {
+		ok(f, s.Sweep(f.Context()))
 	}
 }
 
