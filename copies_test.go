@@ -305,6 +305,29 @@ func TestCopies_OfSchemas(t *testing.T) {
 	}
 }
 
+// roles are where a role of members is named, each by a text in which ROLE stands for it.
+var roles = []string{
+	"shared/httpapi/openapi.json: \"ROLE\"", "shared/httpapi/asyncapi.json: \"ROLE\"", "docs/protocol.md: A member of a group is … `ROLE`",
+	"client/moderation.go: = \"ROLE\"", "client/shapes.go: RoleROLE", "web/lib/api.js: `ROLE`", "web/lib/standings.js: `ROLE`",
+	"web/lib/roomactions.js: \"ROLE\"", "web/app/ui/membermenu.js: , \"ROLE\", ",
+}
+
+func TestCopies_OfRoles(t *testing.T) {
+	for _, place := range roles {
+		file, text, _ := strings.Cut(place, ": ")
+		content, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, role := range chat.Roles {
+			text := strings.ReplaceAll(text, "ROLE", string(role))
+			if !regexp.MustCompile("(?i)" + textPattern(text)).Match(content) {
+				t.Errorf("%s does not have %q: members may have the role %s (chat.Roles)", file, text, role)
+			}
+		}
+	}
+}
+
 // eachBound calls do with the bounds of a part of a component, and the property that it is of.
 func eachBound(part any, property string, do func(property, keyword string, value int)) {
 	switch part := part.(type) {
@@ -337,8 +360,11 @@ type found struct {
 	numbers []int
 }
 
-// spaces are between two words also where a comment goes on in its next line.
-const spaces = `(?:\s|//|\*)+`
+// textPattern matches the text of a place. Words may be apart as where a comment goes on in its
+// next line.
+func textPattern(text string) string {
+	return strings.NewReplacer(" … ", `[\s\S]{1,300}?`, " ", `(?:\s|//|\*)+`, "#", `([0-9]+(?:[_,][0-9]{3})*)`).Replace(regexp.QuoteMeta(text))
+}
 
 // find returns where the text of a place is. It is there at least once.
 func find(t *testing.T, place string) []found {
@@ -348,9 +374,8 @@ func find(t *testing.T, place string) []found {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pattern := strings.NewReplacer(" … ", `[\s\S]{1,300}?`, " ", spaces, "#", `([0-9]+(?:[_,][0-9]{3})*)`).Replace(regexp.QuoteMeta(text))
 	var all []found
-	for _, at := range regexp.MustCompile(pattern).FindAllSubmatchIndex(content, -1) {
+	for _, at := range regexp.MustCompile(textPattern(text)).FindAllSubmatchIndex(content, -1) {
 		f := found{line: fmt.Sprintf("%s:%d", file, 1+bytes.Count(content[:at[2]], []byte("\n")))}
 		for i := 2; i < len(at); i += 2 {
 			n, err := strconv.Atoi(strings.NewReplacer("_", "", ",", "").Replace(string(content[at[i]:at[i+1]])))

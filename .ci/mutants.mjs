@@ -25,7 +25,7 @@ const mutants = [
   ["an owner who goes has no successor", "members.go", "if leaving.Role == Owner {", "if leaving.Role != Owner {"],
   ["who is not muted is banned when they leave", "members.go", "!room.Public || !leaving.IsMuted(now) || ", "!room.Public || "],
   ["everyone adds members", "rights.go", "ToAdd:          {roles: owners}", "ToAdd:          {roles: everyMember}"],
-  ["moderators act on moderators", "rights.go", "ranks[by.Role] <= ranks[to.Role]", "ranks[by.Role] < ranks[to.Role]"],
+  ["moderators act on moderators", "rights.go", "by.Role.rank() <= to.Role.rank()", "by.Role.rank() < to.Role.rank()"],
   ["who is muted speaks", "rights.go", "case r.voice && by.IsMuted(now):", "case r.voice && !by.IsMuted(now) && false:"],
   ["everyone edits everyone's messages", "editing.go", "if m.SenderID != userID {\n\t\treturn Message{}, Errorf", "if false {\n\t\treturn Message{}, Errorf"],
   ["a deleted message is edited", "editing.go", "if m.DeletedAt != 0 {\n\t\t\treturn Message{}", "if false {\n\t\t\treturn Message{}"],

@@ -146,6 +146,9 @@ const (
 	Service Role = "service"
 )
 
+// Roles are those that members may have, from the highest rank to the lowest.
+var Roles = []Role{Owner, Moderator, PlainMember}
+
 // Room is a chat room.
 type Room struct {
 	ID          string

@@ -3,6 +3,7 @@ package chat
 import (
 	"context"
 	"fmt"
+	"slices"
 )
 
 // MemberChange gives a member another role, mutes them, or both. What is nil stays.
@@ -81,7 +82,7 @@ func (s *Rooms) memberFor(ctx context.Context, c MemberChange, room Room, by Mem
 func (s *Rooms) mayChange(room Room, by, was Member, c MemberChange) error {
 	at := s.now().UnixMilli()
 	if by.UserID == was.UserID && by.Role != Service {
-		if room.Type == Direct || c.Role != nil && ranks[*c.Role] > ranks[was.Role] {
+		if room.Type == Direct || c.Role != nil && c.Role.rank() > was.Role.rank() {
 			return may(ToSetRole, room.Type, by, at)
 		}
 		if c.MutedUntil != nil {
@@ -124,8 +125,8 @@ func (c MemberChange) check(now int64) error {
 	if c.Role == nil && c.MutedUntil == nil {
 		return Errorf(CodeInvalidRequest, "role and mutedUntil are missing: want at least one")
 	}
-	if c.Role != nil && (ranks[*c.Role] == 0 || *c.Role == Service) {
-		return Errorf(CodeInvalidRequest, `invalid role: want "owner", "moderator" or "member", got %s`, quote(string(*c.Role)))
+	if c.Role != nil && !slices.Contains(Roles, *c.Role) {
+		return Errorf(CodeInvalidRequest, "invalid role: want one of %q, got %s", Roles, quote(string(*c.Role)))
 	}
 	if c.MutedUntil != nil && *c.MutedUntil != 0 {
 		return checkEnd("mutedUntil", *c.MutedUntil, now)

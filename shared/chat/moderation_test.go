@@ -393,6 +393,36 @@ func TestChangeMember_Service(t *testing.T) {
 	}(), chat.CodeForbidden)
 }
 
+// inherits says of each role but that of an owner whether a member who has it becomes an owner
+// when the last one goes.
+var inherits = map[chat.Role]bool{chat.Moderator: true, chat.PlainMember: true}
+
+// Each role has rights that are tested, and is in the room of the tests of whole systems.
+func TestRoles(t *testing.T) {
+	w := newWorld(t)
+	roles := w.roles(w.staffed())
+	for _, role := range chat.Roles {
+		if !slices.ContainsFunc(actors, func(actor string) bool { return roles[actor] == role }) {
+			t.Errorf("no one acts as a %s: have one in staffed and actors here, with a code in each row of TestRights, and in test/rig (staff.go, rights.go)", role)
+		}
+		if role == chat.Owner {
+			continue
+		}
+		want, decided := inherits[role]
+		if !decided {
+			t.Errorf("inherits does not say whether a %s becomes an owner when the last one goes: decide it in Rooms.successor", role)
+			continue
+		}
+		w := newWorld(t)
+		room := w.group("olga", "mia")
+		w.appoint(room, "mia", role)
+		ok(t, w.rooms.RemoveMember(t.Context(), "olga", room, "olga"))
+		if got := w.roles(room)["mia"]; (got == chat.Owner) != want {
+			t.Errorf("a %s is %s once the last owner has gone, want an owner: %t", role, got, want)
+		}
+	}
+}
+
 // A service that joined with or before others does not inherit a room from its owner.
 func TestSuccessor_IsNoService(t *testing.T) {
 	w := newWorld(t)

@@ -71,8 +71,18 @@ var rights = map[Operation]right{
 	ToBan:          {roles: moderators},
 }
 
-// ranks order roles: who acts on another one needs a greater rank, or to be an owner.
-var ranks = map[Role]int{PlainMember: 1, Moderator: 2, Owner: 3, Service: 4}
+// rank orders roles: who acts on another one needs a greater rank, or to be an owner. It is
+// 0 for what is not a role.
+func (r Role) rank() int {
+	switch i := slices.Index(Roles, r); {
+	case r == Service:
+		return len(Roles) + 1
+	case i < 0:
+		return 0
+	default:
+		return len(Roles) - i
+	}
+}
 
 // may checks that a member may do something in a room of a type at a time, in ms.
 //
@@ -106,7 +116,7 @@ func mayTo(op Operation, in RoomType, by, to Member, now int64) error {
 	if err := may(op, in, by, now); err != nil {
 		return err
 	}
-	if ranks[by.Role] < ranks[Owner] && ranks[by.Role] <= ranks[to.Role] {
+	if by.Role.rank() < Owner.rank() && by.Role.rank() <= to.Role.rank() {
 		return Errorf(CodeForbidden, "only owners can do this to an owner or a moderator; your role is %s", by.Role)
 	}
 	return nil
