@@ -61,7 +61,7 @@ var copies = []struct {
 		"docs/protocol.md: so is one with more than #,",
 	}},
 	{"chat.MaxAttachmentSize >> 20", []int{chat.MaxAttachmentSize >> 20}, []string{"docs/protocol.md: files of up to # MB each"}},
-	{"chat.MaxFileName", []int{chat.MaxFileName}, []string{"docs/protocol.md: at most # bytes, or `file`"}},
+	{"chat.MaxFileName", []int{chat.MaxFileName}, []string{"docs/protocol.md: the last part of a path, at most # bytes,"}},
 	{"chat.MaxAddress", []int{chat.MaxAddress}, []string{
 		"client/shapes.go: Address string // at most # characters", "web/lib/api.js: [address] at most # characters",
 		`web/index.html: id="place-address" … maxlength="#"`, "docs/protocol.md: an `address` of 1 to # characters",
@@ -71,7 +71,7 @@ var copies = []struct {
 		"docs/protocol.md: may mention up to # members", "docs/protocol.md: a send with more than #, of which",
 	}},
 	{"chat.MaxReaction", []int{chat.MaxReaction}, []string{
-		"client/reactions.go: at most # bytes, or a name", "web/lib/reactions.js: MAX_REACTION = #", "docs/protocol.md: of at most # bytes, or with a name",
+		"client/reactions.go: at most # bytes, or a name", "web/lib/reactions.js: MAX_REACTION = #", "docs/protocol.md: of at most # bytes. Or with a name",
 	}},
 	{"chat.MaxReactionKinds", []int{chat.MaxReactionKinds}, []string{
 		"client/reactions.go: A message has at most # different", "docs/protocol.md: A message has at most # different",
@@ -117,7 +117,7 @@ var copies = []struct {
 		"docs/protocol.md: or has over # members", "docs/protocol.md: A room of over # members stays",
 	}},
 	{"notifiedRoom of shared/fanout", nil, []string{
-		"shared/fanout/notifications.go: notifiedRoom = #", "operate/cost/backends.go: notifiedRoom = #", "docs/protocol.md: of a room of at most # members, or of a mention",
+		"shared/fanout/notifications.go: notifiedRoom = #", "operate/cost/backends.go: notifiedRoom = #", "docs/protocol.md: or is in a room of at most # members.",
 		"docs/protocol.md: more than # members mentions alone",
 	}},
 	{"chat.TypingEvery, in ms", []int{int(chat.TypingEvery / time.Millisecond)}, []string{"web/lib/typing.js: AGAIN_AFTER = #"}},
@@ -158,7 +158,7 @@ var copies = []struct {
 	{"chat.PingRate, PingBurst, TypingRate, IgnoredRate, IgnoredBurst", []int{
 		chat.PingRate, chat.PingBurst, chat.TypingRate, int(chat.TypingEvery.Seconds()), chat.IgnoredRate, chat.IgnoredBurst,
 	}, []string{
-		"docs/protocol.md: about # a minute, in bursts of #, and a user's `typing` one of #; … less than # s before, … one of #, in bursts of #.",
+		"docs/protocol.md: about # a minute, in bursts of #. A user's `typing` has one of # a minute. … less than # s before … has one of #, in bursts of #.",
 	}},
 	{"chat.EndingBurst, EndingInterval", []int{chat.EndingBurst, int(chat.EndingInterval.Minutes())}, []string{
 		"docs/protocol.md: at most # times at once, and once more every # minutes;",
