@@ -24,6 +24,7 @@ var banned = []struct{ pattern, instead string }{
 	{`who(?:m|se)?ever`, "anyone who"},
 	{`nobody`, "no one, no user, no member"},
 	{`somebody`, "someone, a user, a member"},
+	{`everybody`, "everyone, all users, all members"},
 	{`meanwhile`, "in the meantime, or say during what"},
 	{`for good`, "permanently"},
 	{`dear(?:er|est)`, "more expensive, the most expensive"},

@@ -21,7 +21,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // rig is a client and its server in a synctest bubble: time is the bubble's, and
-// stands still unless everybody waits.
+// stands still unless everyone waits.
 type rig struct {
 	*fake
 	t      *testing.T
@@ -99,7 +99,7 @@ func (r *rig) run() {
 	r.pass(0)
 }
 
-// pass lets time go by, the bubble's, and then everybody finish what they do.
+// pass lets time go by, the bubble's, and then everyone finish what they do.
 func (r *rig) pass(d time.Duration) {
 	<-time.After(d)
 	synctest.Wait()

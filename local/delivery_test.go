@@ -26,7 +26,7 @@ import (
 	"github.com/streamroom/streamroom/test/faults"
 )
 
-// The second attempt waits until everybody else was served: if they were served
+// The second attempt waits until everyone else was served: if they were served
 // after it, it would have no answer in time, and there would be no message.
 func TestRefusedPostsAreTriedAgainAfterTheOthers(t *testing.T) {
 	t.Parallel()
@@ -80,7 +80,7 @@ func TestRefusedPostsAreTriedAgainAfterTheOthers(t *testing.T) {
 	}
 }
 
-// What no attempt delivers is counted, and not sent to everybody again: the next
+// What no attempt delivers is counted, and not sent to everyone again: the next
 // message tells the client that something is missing. What is delivered twice
 // is seen once.
 func TestWhatAPostLosesIsCaughtUp(t *testing.T) {

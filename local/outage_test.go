@@ -153,9 +153,9 @@ func TestConsumersThatCrashInMidBatch(t *testing.T) {
 	b := &broken{}
 	s := start(t, local.Config{Wrap: b.Wrap, LogLevel: "warn"})
 	rooms := []string{s.Room("alice", "bob", "carol"), s.Room("alice", "bob", "carol")}
-	var everybody []*follower
+	var everyone []*follower
 	for _, user := range []string{"alice", "bob", "carol"} {
-		everybody = append(everybody, follow(s, user, rooms...))
+		everyone = append(everyone, follow(s, user, rooms...))
 	}
 	crashes := always(t, faults.Plan{
 		Seed: 7, Delay: 400 * time.Millisecond,
@@ -163,7 +163,7 @@ func TestConsumersThatCrashInMidBatch(t *testing.T) {
 	})
 	b.failing(crashes, topology.Fanout, topology.LastMessage)
 	var sending sync.WaitGroup
-	for _, f := range everybody {
+	for _, f := range everyone {
 		sending.Go(func() {
 			for i := range 14 {
 				if _, err := f.Send(t.Context(), rooms[i%2], fmt.Sprintf("%s %d", f.user, i)); err != nil {
@@ -179,15 +179,15 @@ func TestConsumersThatCrashInMidBatch(t *testing.T) {
 		if counts["invocations crashed"] > 0 && counts["invocations timed out"] > 0 && counts["invocations twice"] > 0 {
 			return true
 		}
-		everybody[0].tell(rooms[0], "more")
+		everyone[0].tell(rooms[0], "more")
 		more++
 		return false
 	})
 	b.set(func() { b.invoke = nil })
 	stored := 0
 	for _, room := range rooms {
-		everybody[0].tell(room, "after")
-		stored += len(haveHistory(room, everybody...))
+		everyone[0].tell(room, "after")
+		stored += len(haveHistory(room, everyone...))
 	}
 	if sent := 3*14 + more + len(rooms); stored != sent {
 		t.Errorf("%d messages are stored, %d were sent", stored, sent)

@@ -118,7 +118,7 @@ func (g *crowd) send(b *testing.B, n int) {
 // race is how long messages take to their last delivery.
 type race struct {
 	sent []time.Time
-	took []time.Duration // 0 for those that did not reach everybody
+	took []time.Duration // 0 for those that did not reach everyone
 	left []atomic.Int32  // deliveries that are to come
 	seen atomic.Int64    // deliveries
 	all  int64

@@ -26,18 +26,18 @@ func (b *broken) skewed(by time.Duration, send func()) {
 }
 
 // Messages whose place is before others that were seen already, by a function's
-// clock or by a slow write, come to everybody: live, or by the overlap of a
+// clock or by a slow write, come to everyone: live, or by the overlap of a
 // sync to clients that missed them and have reconnected.
 func TestMessagesStoredBehindOthers(t *testing.T) {
 	t.Parallel()
 	b := &broken{}
 	s := start(t, local.Config{Wrap: b.Wrap, LogLevel: "warn"})
 	room := s.Room("alice", "bob", "carol", "dave", "erin")
-	everybody := []*follower{follow(s, "alice", room), follow(s, "bob", room), follow(s, "carol", room), follow(s, "dave", room)}
-	alice, bob, carol, dave := everybody[0], everybody[1], everybody[2], everybody[3]
+	everyone := []*follower{follow(s, "alice", room), follow(s, "bob", room), follow(s, "carol", room), follow(s, "dave", room)}
+	alice, bob, carol, dave := everyone[0], everyone[1], everyone[2], everyone[3]
 	all := func(content string) {
 		t.Helper()
-		if got := haveHistory(room, everybody...); !slices.Contains(got, content) {
+		if got := haveHistory(room, everyone...); !slices.Contains(got, content) {
 			t.Errorf("%q is not in the history, %q", content, got)
 		}
 	}
@@ -116,7 +116,7 @@ func TestMessagesStoredBehindOthers(t *testing.T) {
 	all("slow, hidden")
 
 	late := follow(s, "erin", room)
-	haveHistory(room, append(everybody, late)...)
+	haveHistory(room, append(everyone, late)...)
 }
 
 // A message of a function whose clock is behind is no room's last one.

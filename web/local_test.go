@@ -160,7 +160,7 @@ func TestThreePeopleOnTheRealServer(t *testing.T) {
 	carol.openRoom(weekend)
 	alice.until(`document.querySelector("[data-mark=read]").title.includes("Bob Brown and carol") || document.querySelector("[data-mark=read]").title.includes("carol and Bob Brown")`)
 
-	// Edits and deletions reach everybody, and those who read later.
+	// Edits and deletions reach everyone, and those who read later.
 	bob.send("Where two?")
 	alice.shows("Hiking on Saturday?", "Where two?")
 	bob.arrow("ArrowUp", 0)

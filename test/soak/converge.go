@@ -121,7 +121,7 @@ func (r *run) awaitCaughtUp(ctx context.Context) error {
 	return r.awaitSame(ctx, "after a reconnect")
 }
 
-// awaitSameOnline changes something in all rooms while everybody is connected, and
+// awaitSameOnline changes something in all rooms while everyone is connected, and
 // then has all users read all.
 func (r *run) awaitSameOnline(ctx context.Context) error {
 	if in := r.visited(); in != nil {

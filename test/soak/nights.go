@@ -11,7 +11,7 @@ import (
 	"github.com/streamroom/streamroom/shared/topology"
 )
 
-// judge compares at night what everybody saw and shows with what the server has, while
+// judge compares at night what everyone saw and shows with what the server has, while
 // nothing breaks. Users who are away are judged when they are back.
 func (d *days) judge(ctx context.Context) error {
 	d.pause(ctx, d.run.config.Clock.Until(d.from.Add(time.Duration(d.done+1)*day+judged)))

@@ -108,7 +108,7 @@ type Report struct {
 	GivenUp map[string]int `json:"givenUp"`
 	// Converged is how long after the faults each step of settling was done: what
 	// was sent has arrived and is in the lists; a further message has arrived;
-	// everybody has caught up after a reconnect. In ns.
+	// everyone has caught up after a reconnect. In ns.
 	Converged []time.Duration `json:"converged"`
 	// Reconnects are the median, the 99th percentile and the greatest of the
 	// times that devices were without a connection, in ns.

@@ -185,7 +185,7 @@ export class Receipts {
   /**
    * The user has left a room, or another member has.
    * @param {string} chatRoomId
-   * @param {string} [userId] everybody where absent
+   * @param {string} [userId] everyone where absent
    */
   forget(chatRoomId, userId) {
     if (userId !== undefined) {

@@ -49,7 +49,7 @@ export async function localToken(tokenURL, user) {
   return token;
 }
 
-/** Everybody, by name alone: the local server's way. */
+/** Everyone, by name alone: the local server's way. */
 export class AnyName {
   /** @type {"name"} */
   asks = "name";
