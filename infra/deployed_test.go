@@ -71,6 +71,42 @@ func (r resolver) texts(concern string, value any) []string {
 	return out
 }
 
+// source returns the stack and the construct that a value is of, or the program of a
+// function; a text is its own.
+func (r resolver) source(concern string, value any) string {
+	r.t.Helper()
+	var id string
+	switch v := value.(type) {
+	case string:
+		return v
+	case map[string]any:
+		if name := v["Fn::ImportValue"]; name != nil {
+			for other, t := range r.c.templates {
+				for _, o := range t.Outputs {
+					if o.Export.Name == fmt.Sprint(name) {
+						return r.source(other, o.Value)
+					}
+				}
+			}
+		}
+		if read := v["Fn::GetStackOutput"]; read != nil {
+			other := strings.TrimPrefix(fmt.Sprint(at(read, "StackName")), "Streamroom-"+r.c.env+"-")
+			return r.source(other, r.c.templates[other].Outputs[fmt.Sprint(at(read, "OutputName"))].Value)
+		}
+		if id = fmt.Sprint(at(v, "Fn::GetAtt", 0)); v["Ref"] != nil {
+			id = fmt.Sprint(v["Ref"])
+		}
+	}
+	found, ok := r.c.templates[concern].Resources[id]
+	if !ok {
+		r.t.Fatalf("%s: want a reference, got %v", concern, value)
+	}
+	if found.Type == "AWS::Lambda::Function" {
+		return r.c.program(r.t, found)
+	}
+	return concern + "/" + id
+}
+
 func (r resolver) call(concern, function string, argument any) string {
 	r.t.Helper()
 	switch function {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"slices"
@@ -283,7 +284,12 @@ func TestAlarms(t *testing.T) {
 	})
 	budget := c.only(t, "AWS::Budgets::Budget")
 	budget.expect(t, `{"Amount":500,"Unit":"USD"}`, "Budget", "BudgetLimit")
-	for i := range 3 {
+	for i, want := range []string{
+		`{"ComparisonOperator":"GREATER_THAN","NotificationType":"ACTUAL","Threshold":80,"ThresholdType":"PERCENTAGE"}`,
+		`{"ComparisonOperator":"GREATER_THAN","NotificationType":"ACTUAL","Threshold":100,"ThresholdType":"PERCENTAGE"}`,
+		`{"ComparisonOperator":"GREATER_THAN","NotificationType":"FORECASTED","Threshold":100,"ThresholdType":"PERCENTAGE"}`,
+	} {
+		budget.expect(t, want, "NotificationsWithSubscribers", i, "Notification")
 		budget.expect(t, `[{"Address":"arn:aws:sns:eu-central-1:123456789012:ops","SubscriptionType":"SNS"}]`, "NotificationsWithSubscribers", i, "Subscribers")
 	}
 	units := `{"MaxReadRequestUnits":4000,"MaxWriteRequestUnits":1000}`
@@ -291,25 +297,120 @@ func TestAlarms(t *testing.T) {
 	for i := range 2 {
 		c.only(t, "AWS::DynamoDB::Table").expect(t, units, "GlobalSecondaryIndexes", i, "OnDemandThroughput")
 	}
-	watched := map[string]int{}
 	for _, r := range c.all("AWS::CloudWatch::Alarm") {
-		watched[fmt.Sprint(r.at("Namespace"), " ", r.at("MetricName"))]++
 		r.expect(t, `["arn:aws:sns:eu-central-1:123456789012:ops"]`, "AlarmActions")
+		r.expect(t, `["arn:aws:sns:eu-central-1:123456789012:ops"]`, "OKActions")
 		r.expect(t, `"notBreaching"`, "TreatMissingData")
-		if r.at("Dimensions", 0) == nil {
-			t.Errorf("%s watches the whole account", r.id)
+		r.expect(t, `"GreaterThanThreshold"`, "ComparisonOperator")
+		r.expect(t, `300`, "Period")
+	}
+	if diff := cmp.Diff(wantedAlarms(), c.alarms(t)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// wantedAlarms are those of a deployment with no options: metric, dimensions, statistic,
+// threshold and periods.
+func wantedAlarms() []string {
+	want := []string{
+		"Streamroom delivery_ms FunctionName=fanout p99 evaluate over 5000 in 3",
+		"Streamroom undelivered FunctionName=fanout Sum over 100 in 2",
+		"AWS/ApiGateway ExecutionError ApiId=WebSocket/Api Stage=prod Sum over 5 in 1",
+		"AWS/ApiGateway 5xx ApiId=Api/Api Stage=$default Sum over 5 in 1",
+	}
+	for _, route := range []string{topology.Connect, topology.Disconnect, topology.SendMessage, topology.Default} {
+		want = append(want, "Streamroom internal FunctionName="+route+" Sum over 0 in 1")
+	}
+	for _, reader := range []string{topology.Fanout, topology.LastMessage} {
+		mapping := "EventSourceMappingUUID=Streams/" + reader + "mapping"
+		want = append(want,
+			"AWS/Lambda IteratorAge FunctionName="+reader+" Maximum over 60000 in 2",
+			"AWS/Lambda OnFailureDestinationDeliveredEventCount "+mapping+" Sum over 0 in 1",
+			"AWS/Lambda DroppedEventCount "+mapping+" Sum over 0 in 1",
+			"AWS/Lambda DestinationDeliveryFailures FunctionName="+reader+" Sum over 0 in 1",
+			"Streamroom malformed FunctionName="+reader+" Sum over 0 in 1")
+	}
+	for _, f := range topology.Functions() {
+		want = append(want, "AWS/Lambda Errors FunctionName="+f.Name+" Sum over 0 in 1", "AWS/Lambda Throttles FunctionName="+f.Name+" Sum over 0 in 1")
+	}
+	for _, kind := range []string{"Read", "Write"} {
+		for _, index := range []string{"", "GlobalSecondaryIndexName=GSI1 ", "GlobalSecondaryIndexName=GSI2 "} {
+			want = append(want, "AWS/DynamoDB "+kind+"ThrottleEvents "+index+"TableName=Database/TableCD117FA1 Sum over 0 in 1")
 		}
 	}
-	want := map[string]int{
-		"AWS/Lambda Errors": 7, "AWS/Lambda Throttles": 7, "AWS/Lambda IteratorAge": 2,
-		"AWS/Lambda OnFailureDestinationDeliveredEventCount": 2,
-		"AWS/DynamoDB ReadThrottleEvents":                    3, "AWS/DynamoDB WriteThrottleEvents": 3,
-		"AWS/Lambda DroppedEventCount": 2, "AWS/Lambda DestinationDeliveryFailures": 2, "Streamroom delivery_ms": 1,
-		"AWS/ApiGateway ExecutionError": 1, "AWS/ApiGateway 5xx": 1,
-		"Streamroom undelivered": 1, "Streamroom malformed": 2, "Streamroom internal": 4,
+	slices.Sort(want)
+	return want
+}
+
+// alarms lists what the alarms watch, as wantedAlarms does.
+func (c *cloud) alarms(t *testing.T) (lines []string) {
+	t.Helper()
+	for _, r := range c.all("AWS::CloudWatch::Alarm") {
+		words := []string{fmt.Sprint(r.at("Namespace")), fmt.Sprint(r.at("MetricName"))}
+		var dimensions []string
+		for _, d := range list(r.at("Dimensions")) {
+			dimensions = append(dimensions, fmt.Sprint(at(d, "Name"), "=", resolver{t, c, ""}.source(r.concern, at(d, "Value"))))
+		}
+		slices.Sort(dimensions)
+		words = append(words, dimensions...)
+		for _, name := range []string{"Statistic", "ExtendedStatistic", "EvaluateLowSampleCountPercentile"} {
+			if value := r.at(name); value != nil {
+				words = append(words, fmt.Sprint(value))
+			}
+		}
+		words = append(words, "over", fmt.Sprint(r.at("Threshold")), "in", fmt.Sprint(r.at("EvaluationPeriods")))
+		lines = append(lines, strings.Join(words, " "))
 	}
-	if diff := cmp.Diff(want, watched); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
+	slices.Sort(lines)
+	return lines
+}
+
+// What users feel is on the dashboard: what they wait for a message, for most and for the
+// slowest, beside the alarms, the delays and the errors.
+func TestTheDashboard(t *testing.T) {
+	c := synth(t, "prod")
+	r := resolver{t, c, ""}
+	var body struct {
+		Widgets []struct {
+			Properties struct {
+				Title   string
+				Alarms  []string
+				Metrics [][]any
+			}
+		}
+	}
+	dashboard := c.only(t, "AWS::CloudWatch::Dashboard")
+	dashboard.expect(t, `"Streamroom-prod"`, "DashboardName")
+	if err := json.Unmarshal([]byte(r.text(dashboard.concern, dashboard.at("DashboardBody"))), &body); err != nil {
+		t.Fatal(err)
+	}
+	var titles []string
+	metrics := map[string][][]any{}
+	for _, w := range body.Widgets {
+		titles = append(titles, w.Properties.Title)
+		metrics[w.Properties.Title] = w.Properties.Metrics
+	}
+	want := []string{
+		"Alarms", "Connections and messages", "Broadcast", "HTTP API", "From a message to its readers (ms)", "Behind the stream (ms)",
+		"Duration, p99 (ms)", "Given-up records", "Function errors", "Function throttles", "Table: units and throttles",
+		"Attachments: bytes", "Attachments: objects",
+	}
+	if diff := cmp.Diff(want, titles); diff != "" {
+		t.Errorf("titles (-want +got):\n%s", diff)
+	}
+	if alarms := len(c.all("AWS::CloudWatch::Alarm")); len(body.Widgets[0].Properties.Alarms) != alarms {
+		t.Errorf("it shows %d alarms of %d", len(body.Widgets[0].Properties.Alarms), alarms)
+	}
+	var shown []string
+	for _, m := range metrics["From a message to its readers (ms)"] {
+		options := m[len(m)-1]
+		program := c.program(t, c.templates["Streams"].Resources[fmt.Sprint(m[3])])
+		shown = append(shown, fmt.Sprint(m[0], " ", m[1], " ", m[2], "=", program, " ", at(options, "stat"), " ", at(options, "label")))
+	}
+	if diff := cmp.Diff([]string{
+		"Streamroom delivery_ms FunctionName=fanout p50 median", "Streamroom delivery_ms FunctionName=fanout p99 99th percentile",
+	}, shown); diff != "" {
+		t.Errorf("what readers wait (-want +got):\n%s", diff)
 	}
 }
 
