@@ -2,6 +2,7 @@ package dynamo_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
@@ -220,5 +221,54 @@ func TestClient_RefusesOtherCertificates(t *testing.T) {
 				t.Errorf("got %v, want a certificate that is refused: %s", err, test.want)
 			}
 		})
+	}
+}
+
+// impatient gives up its first request soon, and no other.
+type impatient struct {
+	*http1.Transport
+	asked atomic.Int64
+}
+
+// Do implements aws.HTTPClient.
+func (i *impatient) Do(r *http.Request) (*http.Response, error) {
+	var deadline time.Time
+	if i.asked.Add(1) == 1 {
+		deadline = time.Now().Add(100 * time.Millisecond)
+	}
+	return i.RoundTripBy(r, deadline)
+}
+
+// A host that takes a connection and says nothing in the handshake of TLS costs one attempt:
+// the connection is closed, and the next attempt opens another one.
+func TestClient_GivesUpAHandshakeThatHangs(t *testing.T) {
+	s, _, transport := newSecured(t)
+	silent, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = silent.Close() })
+	var dialled atomic.Int64
+	dial := transport.Dial
+	transport.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		if dialled.Add(1) == 1 {
+			address = silent.Addr().String()
+		}
+		return dial(ctx, network, address)
+	}
+	s.config.HTTPClient, s.config.RetryMaxAttempts = &impatient{Transport: transport}, 2
+	if _, err := dynamo.NewClient(s.config).GetItem(t.Context(), &dynamodb.GetItemInput{TableName: aws.String("table"), Key: keyed("a")}); err != nil {
+		t.Fatal(err)
+	}
+	if dials, opened := dialled.Load(), s.opened.Load(); dials != 2 || opened != 1 {
+		t.Errorf("%d dials, and %d connections to the table; want 2 and 1", dials, opened)
+	}
+	hung, err := silent.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = hung.Close() }()
+	if sent, err := io.Copy(io.Discard, hung); sent == 0 {
+		t.Errorf("the silent host got %d bytes, %v; want the begin of a handshake, and then its end", sent, err)
 	}
 }
