@@ -3,17 +3,17 @@ package awsjson
 import (
 	"bytes"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"math/big"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/document"
 	smithytime "github.com/aws/smithy-go/time"
+
+	"github.com/streamroom/streamroom/shared/jsonscan"
 )
 
 // errSyntax says that an answer is not what was expected. The SDK's protocol, which reads it
@@ -23,16 +23,9 @@ var errSyntax = errors.New("an unexpected answer")
 // decoder is a smithy.ShapeDeserializer. The texts of an answer share one copy of it, while
 // the SDK's protocol makes one for each.
 type decoder struct {
-	rest  string
-	open  []level
-	depth int // of what is skipped
-}
+	jsonscan.Scanner
 
-// level is an object or a list that was begun.
-type level struct {
-	schema *smithy.Schema // of a struct or a union
-	union  bool
-	more   bool // a value was read
+	open []*smithy.Schema // of structs and unions that were begun; nil for maps and lists
 }
 
 var (
@@ -43,144 +36,37 @@ var (
 // decode reads an answer.
 func decode(body []byte, out smithy.Deserializable) error {
 	d, _ := decoders.Get().(*decoder)
-	d.rest, d.open, d.depth = string(body), d.open[:0], 0
+	d.Scanner, d.open = jsonscan.Of(string(body)), d.open[:0]
 	err := out.Deserialize(d)
-	d.rest = ""
-	clear(d.open[:cap(d.open)])
+	if err == nil && !d.End() {
+		err = errSyntax
+	}
+	d.Scanner = jsonscan.Scanner{}
 	decoders.Put(d)
 	return err
 }
 
-// peek returns the next byte that is no space; 0 at the end.
-func (d *decoder) peek() byte {
-	for d.rest != "" {
-		switch c := d.rest[0]; c {
-		case ' ', '\t', '\r', '\n':
-			d.rest = d.rest[1:]
-		default:
-			return c
-		}
-	}
-	return 0
-}
-
-// accept takes a byte, if it is the next one.
-func (d *decoder) accept(c byte) bool {
-	if d.peek() != c {
-		return false
-	}
-	d.rest = d.rest[1:]
-	return true
-}
-
-func (d *decoder) push(c byte, l level) error {
-	if !d.accept(c) {
+// err is errSyntax once what came was not what was asked for.
+func (d *decoder) err() error {
+	if d.Bad() {
 		return errSyntax
 	}
-	d.open = append(d.open, l)
 	return nil
 }
 
-// next goes to the next value of what is open, or ends it with a bracket.
+// begin begins an object or a list.
+func (d *decoder) begin(bracket byte, s *smithy.Schema) error {
+	d.Open(bracket)
+	d.open = append(d.open, s)
+	return d.err()
+}
+
+// next goes to the next value of what is open, or ends it.
 func (d *decoder) next(bracket byte) (more bool, err error) {
-	top := &d.open[len(d.open)-1]
-	if d.accept(bracket) {
+	if more = d.Next(bracket); !more {
 		d.open = d.open[:len(d.open)-1]
-		return false, nil
 	}
-	if top.more && !d.accept(',') {
-		return true, errSyntax
-	}
-	top.more = true
-	return true, nil
-}
-
-// text reads a string.
-func (d *decoder) text() (string, error) {
-	if d.peek() != '"' {
-		return "", errSyntax
-	}
-	end := strings.IndexByte(d.rest[1:], '"') + 1
-	if end == 0 {
-		return "", errSyntax
-	}
-	if s := d.rest[1:end]; strings.IndexByte(s, '\\') < 0 {
-		d.rest = d.rest[end+1:]
-		return s, nil
-	}
-	for end = 1; end < len(d.rest) && d.rest[end] != '"'; end++ {
-		if d.rest[end] == '\\' {
-			end++
-		}
-	}
-	if end >= len(d.rest) {
-		return "", errSyntax
-	}
-	var s string
-	err := json.Unmarshal([]byte(d.rest[:end+1]), &s)
-	d.rest = d.rest[end+1:]
-	return s, err
-}
-
-// literal reads a number, true, false or null.
-func (d *decoder) literal() string {
-	d.peek()
-	end := strings.IndexAny(d.rest, ",]} \t\r\n")
-	if end < 0 {
-		end = len(d.rest)
-	}
-	s := d.rest[:end]
-	d.rest = d.rest[end:]
-	return s
-}
-
-// name reads the name of an object's next value.
-func (d *decoder) name() (string, error) {
-	name, err := d.text()
-	if err == nil && !d.accept(':') {
-		err = errSyntax
-	}
-	return name, err
-}
-
-// maxDepth is how deep in each other the values are that are skipped.
-const maxDepth = 100
-
-// skip passes over a value.
-func (d *decoder) skip() error {
-	if d.depth++; d.depth > maxDepth {
-		return errSyntax
-	}
-	defer func() { d.depth-- }()
-	open := d.peek()
-	switch open {
-	case '"':
-		_, err := d.text()
-		return err
-	case '{', '[':
-	default:
-		if d.literal() == "" {
-			return errSyntax
-		}
-		return nil
-	}
-	if err := d.push(open, level{}); err != nil {
-		return err
-	}
-	for {
-		more, err := d.next(open + 2) // the bracket that ends it
-		if err != nil || !more {
-			return err
-		}
-		if open == '{' {
-			if _, err := d.name(); err != nil {
-				return err
-			}
-		}
-		if err := d.skip(); err != nil {
-			return err
-		}
-	}
+	return more, d.err()
 }
 
 // member goes to the next member of a struct or a union that is known and not null; nil at
@@ -191,45 +77,30 @@ func (d *decoder) member(s *smithy.Schema) (*smithy.Schema, error) {
 		if err != nil || !more {
 			return nil, err
 		}
-		name, err := d.name()
-		if err != nil {
-			return nil, err
-		}
-		member := s.Member(name)
-		switch null, err := d.ReadNil(nil); {
-		case err != nil:
-			return nil, err
-		case null:
+		member := s.Member(d.Name())
+		switch {
+		case d.Null():
 		case member != nil:
-			return member, nil
+			return member, d.err()
 		default:
-			if err := d.skip(); err != nil {
-				return nil, err
-			}
+			d.Skip()
 		}
 	}
 }
 
 // ReadNil implements smithy.ShapeDeserializer, like all below.
-func (d *decoder) ReadNil(*smithy.Schema) (bool, error) {
-	d.peek()
-	rest, null := strings.CutPrefix(d.rest, "null")
-	d.rest = rest
-	return null, nil
-}
+func (d *decoder) ReadNil(*smithy.Schema) (bool, error) { return d.Null(), nil }
 
 // ReadStruct begins an object.
-func (d *decoder) ReadStruct(s *smithy.Schema) error { return d.push('{', level{schema: s}) }
+func (d *decoder) ReadStruct(s *smithy.Schema) error { return d.begin('{', s) }
 
 // ReadStructMember returns its next member.
-func (d *decoder) ReadStructMember() (*smithy.Schema, error) {
-	return d.member(d.open[len(d.open)-1].schema)
-}
+func (d *decoder) ReadStructMember() (*smithy.Schema, error) { return d.member(d.open[len(d.open)-1]) }
 
 // ReadUnion begins an object of one member, and ends it.
 func (d *decoder) ReadUnion(s *smithy.Schema) (*smithy.Schema, error) {
-	if n := len(d.open); n == 0 || !d.open[n-1].union || d.open[n-1].schema != s {
-		if err := d.push('{', level{schema: s, union: true}); err != nil {
+	if n := len(d.open); n == 0 || d.open[n-1] != s {
+		if err := d.begin('{', s); err != nil {
 			return nil, err
 		}
 	}
@@ -237,13 +108,13 @@ func (d *decoder) ReadUnion(s *smithy.Schema) (*smithy.Schema, error) {
 }
 
 // ReadList begins a list.
-func (d *decoder) ReadList(*smithy.Schema) error { return d.push('[', level{}) }
+func (d *decoder) ReadList(*smithy.Schema) error { return d.begin('[', nil) }
 
 // ReadListItem reports whether it has another item.
 func (d *decoder) ReadListItem(*smithy.Schema) (bool, error) { return d.next(']') }
 
 // ReadMap begins an object.
-func (d *decoder) ReadMap(*smithy.Schema) error { return d.push('{', level{}) }
+func (d *decoder) ReadMap(*smithy.Schema) error { return d.begin('{', nil) }
 
 // ReadMapKey returns its next name.
 func (d *decoder) ReadMapKey(*smithy.Schema) (string, bool, error) {
@@ -251,84 +122,70 @@ func (d *decoder) ReadMapKey(*smithy.Schema) (string, bool, error) {
 	if err != nil || !more {
 		return "", more, err
 	}
-	name, err := d.name()
-	return name, true, err
+	return d.Name(), true, d.err()
 }
 
 // ReadString reads a string.
-func (d *decoder) ReadString(_ *smithy.Schema, v *string) (err error) {
-	*v, err = d.text()
-	return err
+func (d *decoder) ReadString(_ *smithy.Schema, v *string) error {
+	*v = d.Text()
+	return d.err()
 }
 
 // ReadBlob reads base64.
 func (d *decoder) ReadBlob(_ *smithy.Schema, v *[]byte) error {
-	if null, _ := d.ReadNil(nil); null {
+	if d.Null() {
 		return nil
 	}
-	s, err := d.text()
-	if err == nil {
-		*v, err = base64.StdEncoding.DecodeString(s)
+	text := d.Text()
+	if d.Bad() {
+		return errSyntax
 	}
+	var err error
+	*v, err = base64.StdEncoding.DecodeString(text)
 	return err
 }
 
 // ReadBool reads a boolean.
 func (d *decoder) ReadBool(_ *smithy.Schema, v *bool) error {
-	switch d.literal() {
-	case "true":
-		*v = true
-	case "false":
-		*v = false
-	default:
-		return errSyntax
-	}
-	return nil
+	*v = d.Bool()
+	return d.err()
+}
+
+// readWhole reads a number that has no fraction and fits into some bits.
+func readWhole[T int8 | int16 | int32 | int64](d *decoder, bits int, v *T) error {
+	n, err := strconv.ParseInt(d.Number(), 10, bits)
+	*v = T(n)
+	return err
 }
 
 // ReadInt8 reads a number.
-func (d *decoder) ReadInt8(_ *smithy.Schema, v *int8) error {
-	n, err := strconv.ParseInt(d.literal(), 10, 8)
-	*v = int8(n)
-	return err
-}
+func (d *decoder) ReadInt8(_ *smithy.Schema, v *int8) error { return readWhole(d, 8, v) }
 
 // ReadInt16 reads a number.
-func (d *decoder) ReadInt16(_ *smithy.Schema, v *int16) error {
-	n, err := strconv.ParseInt(d.literal(), 10, 16)
-	*v = int16(n)
-	return err
-}
+func (d *decoder) ReadInt16(_ *smithy.Schema, v *int16) error { return readWhole(d, 16, v) }
 
 // ReadInt32 reads a number.
-func (d *decoder) ReadInt32(_ *smithy.Schema, v *int32) error {
-	n, err := strconv.ParseInt(d.literal(), 10, 32)
-	*v = int32(n)
-	return err
-}
+func (d *decoder) ReadInt32(_ *smithy.Schema, v *int32) error { return readWhole(d, 32, v) }
 
 // ReadInt64 reads a number.
-func (d *decoder) ReadInt64(_ *smithy.Schema, v *int64) (err error) {
-	*v, err = strconv.ParseInt(d.literal(), 10, 64)
-	return err
-}
+func (d *decoder) ReadInt64(_ *smithy.Schema, v *int64) error { return readWhole(d, 64, v) }
 
 // ReadFloat32 reads a number.
 func (d *decoder) ReadFloat32(_ *smithy.Schema, v *float32) error {
-	n, err := strconv.ParseFloat(d.literal(), 32)
+	n, err := strconv.ParseFloat(d.Number(), 32)
 	*v = float32(n)
 	return err
 }
 
 // ReadFloat64 reads a number.
 func (d *decoder) ReadFloat64(_ *smithy.Schema, v *float64) (err error) {
-	*v, err = strconv.ParseFloat(d.literal(), 64)
+	*v, err = strconv.ParseFloat(d.Number(), 64)
 	return err
 }
 
 // ReadTime reads seconds since 1970.
 func (d *decoder) ReadTime(_ *smithy.Schema, v *time.Time) error {
-	n, err := strconv.ParseFloat(d.literal(), 64)
+	n, err := strconv.ParseFloat(d.Number(), 64)
 	*v = smithytime.ParseEpochSeconds(n)
 	return err
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/schemas"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
@@ -117,9 +118,12 @@ func TestCall_BrokenAnswers(t *testing.T) {
 	}
 }
 
-// FuzzDecode looks for answers that the two read in different ways.
+// FuzzDecode looks for answers that are not JSON, or that the two read in different ways.
 func FuzzDecode(f *testing.F) {
 	for _, body := range odd {
+		f.Add(body)
+	}
+	for _, body := range []string{"{}{}", `{"New":tru}`, `{"New":01}`, `{"ConsumedCapacity":{"CapacityUnits":Inf}}`, "{\"Items\":[{\"a\":{\"S\":\"\t\"}}]}", "{\"New\":\"\xff\"}"} {
 		f.Add(body)
 	}
 	f.Fuzz(func(t *testing.T, body string) {
@@ -127,8 +131,40 @@ func FuzzDecode(f *testing.F) {
 		if decode([]byte(body), &got) != nil {
 			return // the SDK's protocol has the say
 		}
-		if err := bySDK(t, body, &want); err == nil && !reflect.DeepEqual(got, want) {
-			t.Errorf("%q: got %+v, want %+v", body, got, want)
+		if !json.Valid([]byte(body)) {
+			t.Errorf("%q: got %+v, want an error", body, got)
+		}
+		if err := bySDK(t, body, &want); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%q: got %+v, want %+v, %v", body, got, want, err)
 		}
 	})
+}
+
+// BenchmarkDecode reads a page of messages.
+func BenchmarkDecode(b *testing.B) {
+	message := map[string]types.AttributeValue{}
+	for name, text := range map[string]string{
+		"PK": "CHATROOM#general", "SK": "MESSAGE#1796000000000#01KB8GJ7Z5Q0T3W4X5Y6Z7A8B9", "senderId": "alice",
+		"content": "Shall we meet at the station at eight, or is that too early for you?", "clientMessageId": "0b6c2a4e-7d1f-4c55-9a53-2f1f6f0c8f11",
+	} {
+		message[name] = &types.AttributeValueMemberS{Value: text}
+	}
+	message["timestamp"] = &types.AttributeValueMemberN{Value: "1796000000000"}
+	message["mentions"] = &types.AttributeValueMemberL{Value: []types.AttributeValue{message["senderId"]}}
+	message["isDeleted"] = &types.AttributeValueMemberBOOL{}
+	answer := &dynamodb.QueryOutput{Count: 25, ScannedCount: 25}
+	for range 25 {
+		answer.Items = append(answer.Items, message)
+	}
+	body, err := encode(answer)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		var out dynamodb.QueryOutput
+		if err := decode(body, &out); err != nil {
+			b.Fatal(err)
+		}
+	}
 }
