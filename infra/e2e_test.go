@@ -28,12 +28,12 @@ import (
 // here and not in an account, and so does a permission that no function needs.
 func TestWhatIsSynthesizedChats(t *testing.T) {
 	c := synthWith(t, pushSettings(map[string]any{
-		"env": "dev", "services": "bot", "events": true,
+		"env": "dev", "services": "bot", "events": true, "reviewFunction": reviewFunction,
 		"sendRate": 1000, "sendBurst": 1000, // the test sends faster than people do
 	}))
 	guards := allowing(t)
 	server := rig.Start(t, local.Config{
-		LogLevel: "info", Events: io.Discard, Push: true, Pushes: ended{},
+		LogLevel: "info", Events: io.Discard, Push: true, Pushes: ended{}, Reviews: reviewer{},
 		Wrap: func(d local.Deployment) local.Deployment { return inRoles(t, c, d, guards) },
 	})
 
@@ -96,6 +96,13 @@ type ended struct{}
 
 func (ended) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusGone, Body: http.NoBody, Request: r}, nil
+}
+
+// reviewer is Lambda with a function that lets everything pass.
+type reviewer struct{}
+
+func (reviewer) RoundTrip(r *http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(`{"action":"allow"}`)), Request: r}, nil
 }
 
 func publicKey(d local.Deployment) string {

@@ -13,6 +13,10 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/credentials"
+
+	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/review"
 	"github.com/streamroom/streamroom/shared/table"
 	"github.com/streamroom/streamroom/shared/topology"
 )
@@ -204,6 +208,12 @@ func callsOf(r *http.Request, body []byte) ([]call, error) {
 			return nil, err
 		}
 		return []call{{action: "ssm:" + operation, resource: "arn:aws:ssm:" + region + ":" + account + ":parameter" + in.Name}}, nil
+	case strings.HasPrefix(r.URL.Path, functionsPath):
+		arn, found := strings.CutSuffix(strings.TrimPrefix(r.URL.Path, functionsPath), "/invocations")
+		if !found || r.Method != http.MethodPost {
+			return nil, fmt.Errorf("the guard does not know %s %s of Lambda", r.Method, r.URL)
+		}
+		return []call{{action: "lambda:InvokeFunction", resource: arn}}, nil
 	case strings.HasPrefix(r.URL.Path, bucketPath):
 		return objectCalls(r, body)
 	case strings.Contains(r.URL.Path, "/@connections/"):
@@ -215,6 +225,9 @@ func callsOf(r *http.Request, body []byte) ([]call, error) {
 	}
 	return nil, fmt.Errorf("unknown call %s %s %q", r.Method, r.URL, target)
 }
+
+// functionsPath is where Lambda has functions, by their ARNs.
+const functionsPath = "/2015-03-31/functions/"
 
 // bucketPath is where the local runtime has the bucket of attachments.
 const bucketPath = "/objects/" + attachmentsBucket
@@ -371,6 +384,21 @@ func textOf(value json.RawMessage) string {
 		return ""
 	}
 	return a.S
+}
+
+func TestGuard_KnowsTheFunctionThatIsInvoked(t *testing.T) {
+	g := &guard{function: "f", used: map[permission]bool{}, statements: []allowed{{
+		actions: []string{"lambda:InvokeFunction"}, resources: []string{reviewFunction},
+	}}}
+	for arn, want := range map[string]bool{reviewFunction: true, reviewFunction + "er": false} {
+		client, err := review.New(review.Config{Target: arn, Credentials: credentials.NewStaticCredentialsProvider("id", "secret", ""), Transport: g.wrap(reviewer{})})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := client.Review(t.Context(), chat.Message{Content: "hello"}, false); (err == nil) != want {
+			t.Errorf("%s is invoked with %v", arn, err)
+		}
+	}
 }
 
 func TestGuard_AllowsWhatIAMAllows(t *testing.T) {

@@ -39,6 +39,9 @@ func (s *Server) registerFunctions() error {
 			Now:        s.clock.Now,
 			Log:        s.c.Log,
 		}
+		if s.c.Reviews != nil {
+			env.Reviews, env.AWS.Credentials = f.transport(s.c.Reviews), keys // a function is asked by a signed request
+		}
 		if _, err := f.Construct(env); err != nil {
 			return fmt.Errorf("wire the function %s: %w", f.Name, err)
 		}

@@ -75,7 +75,9 @@ type Config struct {
 
 	// Review, unless "", is the URL that is asked about messages. With ReviewFailure
 	// "allow" those that could not be reviewed are stored.
+	// Reviews reaches it, as a deployment's names a Lambda function; nil is the functions' own way.
 	Review, ReviewFailure string
+	Reviews               http.RoundTripper
 
 	// RetentionDays is how many days new messages are kept; 0 keeps them forever.
 	RetentionDays int
