@@ -31,10 +31,6 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	// Those of the last run, and no others.
-	if dir := os.Getenv(templatesEnv); dir != "" {
-		_ = os.RemoveAll(dir)
-	}
 	code := m.Run()
 	if code == 0 && flag.Lookup("test.run").Value.String() == "" {
 		code = everySettingIsSynthesized()
@@ -43,7 +39,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// templatesEnv has the folder that keeps all templates of the tests, for .ci/templates.
+// templatesEnv has the folder that keeps all templates of the tests, for .ci/templates. What
+// is there stays: CI runs single tests once more.
 const templatesEnv = "STREAMROOM_TEMPLATES"
 
 // given are the settings of the apps that were synthesized.
