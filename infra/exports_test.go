@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -118,6 +120,10 @@ func TestChangesAreDeployable(t *testing.T) {
 	guarded := synthWith(t, guardedSettings()).links(t)
 	serving := synthWith(t, map[string]any{"env": "dev", "services": "bot"}).links(t)
 	servingTwo := synthWith(t, map[string]any{"env": "dev", "services": "bot,import"}).links(t)
+	// The settings of the second deployment that "First deploy" describes.
+	cloudFront := synthWith(t, underCloudFront()).links(t)
+	issuer := synthWith(t, anotherIssuer()).links(t)
+	pool := synthWith(t, existingPool()).links(t)
 	everything := synthWith(t, pushSettings(map[string]any{"env": "dev", "services": "bot", "events": true})).links(t)
 	fewer := synthTopology(t, map[string]any{"env": "dev"}, slices.DeleteFunc(topology.Routes(), func(r topology.Route) bool {
 		return r.Function == topology.SendMessage
@@ -133,6 +139,13 @@ func TestChangesAreDeployable(t *testing.T) {
 		"setting a firewall":           {plain, guarded},
 		"taking the firewall away":     {guarded, plain},
 		"the first one, with services": {{}, servingTwo},
+		"setting CloudFront's address": {plain, cloudFront},
+		"taking that address away":     {cloudFront, plain},
+		"setting an issuer":            {plain, issuer},
+		"taking the issuer away":       {issuer, plain},
+		"setting an existing pool":     {plain, pool},
+		"taking that pool away":        {pool, plain},
+		"from a pool to an issuer":     {pool, issuer},
 		"setting services":             {plain, servingTwo},
 		"taking one of two away":       {servingTwo, serving},
 		"taking services away":         {serving, plain},
@@ -141,11 +154,111 @@ func TestChangesAreDeployable(t *testing.T) {
 		"dropping a function":          {plain, fewer},
 		"adding a function":            {fewer, plain},
 		"dropping names and functions": {named, fewer},
+		"dropping metrics":             {plain, withoutMetrics(t, plain)},
+		"adding metrics":               {withoutMetrics(t, plain), plain},
 	} {
 		for _, problem := range blocked(change[0], change[1], order) {
 			t.Errorf("%s: %s", what, problem)
 		}
 	}
+}
+
+// withoutMetrics returns the links of an app whose alarms watch no mapping of the stream,
+// while the mappings stay: what Monitoring alone reads of the stack Streams is no longer
+// shared.
+func withoutMetrics(t *testing.T, all map[string]links) map[string]links {
+	t.Helper()
+	fewer := maps.Clone(all)
+	monitoring, streams := all["Monitoring"], all["Streams"]
+	monitoring.reads, streams.outputs, streams.exports = maps.Clone(monitoring.reads), maps.Clone(streams.outputs), maps.Clone(streams.exports)
+	dropped := 0
+	for read := range all["Monitoring"].reads {
+		from, name, _ := strings.Cut(read, " ")
+		if from != "Streams" || !strings.Contains(name, "mapping") {
+			continue
+		}
+		dropped++
+		delete(monitoring.reads, read)
+		value := streams.outputs[name]
+		maps.DeleteFunc(streams.outputs, func(_, v string) bool { return v == value })
+		maps.DeleteFunc(streams.exports, func(_, v string) bool { return v == value })
+	}
+	if dropped != 2 {
+		t.Fatalf("Monitoring reads %d mappings of Streams, want those of both readers", dropped)
+	}
+	fewer["Monitoring"], fewer["Streams"] = monitoring, streams
+	return fewer
+}
+
+// The order in which these tests deploy is one of those that the CLI may take: a stack comes
+// after all that the manifest has it depend on. What a stack imports or reads is of such a
+// one, so that it is there in each of those orders.
+func TestTheOrderIsTheManifests(t *testing.T) {
+	for name, values := range map[string]map[string]any{
+		"no options": {"env": "dev"}, "names and a firewall": guardedSettings(),
+		"services and pushes": pushSettings(map[string]any{"env": "dev", "services": "bot", "events": true}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := synthWith(t, values)
+			needs, all := c.dependencies(t), c.links(t)
+			for concern := range needs {
+				if at := slices.Index(order, concern); at < 0 {
+					if l := all[concern]; len(needs[concern]) > 0 || len(l.exports) > 0 || len(l.imports) > 0 || len(l.reads) > 0 {
+						t.Errorf("%s is not in the order, and not by itself", concern)
+					}
+				} else if later := slices.IndexFunc(order[at:], func(other string) bool { return slices.Contains(needs[concern], other) }); later >= 0 {
+					t.Errorf("%s comes before %s, which it depends on", concern, order[at+later])
+				}
+				for imported := range all[concern].imports {
+					if !slices.ContainsFunc(needs[concern], func(other string) bool { return all[other].exports[imported] != "" }) {
+						t.Errorf("%s imports %s of none of %v", concern, imported, needs[concern])
+					}
+				}
+				for read := range all[concern].reads {
+					if from, _, _ := strings.Cut(read, " "); !slices.Contains(needs[concern], from) {
+						t.Errorf("%s reads %s, and does not depend on it", concern, read)
+					}
+				}
+			}
+			if len(needs["Streams"]) == 0 || slices.Contains(needs["WebSocket"], "Streams") {
+				t.Errorf("dependencies are %v", needs)
+			}
+		})
+	}
+}
+
+// dependencies returns which stacks the CLI deploys before each one, directly or not.
+func (c *cloud) dependencies(t *testing.T) map[string][]string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(c.dir, "manifest.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var manifest struct {
+		Artifacts map[string]struct {
+			Type         string
+			Dependencies []string
+		}
+	}
+	if err := json.Unmarshal(text, &manifest); err != nil {
+		t.Fatal(err)
+	}
+	needs := map[string][]string{}
+	var add func(concern, artifact string)
+	add = func(concern, artifact string) {
+		for _, other := range manifest.Artifacts[artifact].Dependencies {
+			name, isStack := strings.CutPrefix(other, topology.StackName(c.env, ""))
+			if isStack && manifest.Artifacts[other].Type == "aws:cloudformation:stack" && !slices.Contains(needs[concern], name) {
+				needs[concern] = append(needs[concern], name)
+				add(concern, other)
+			}
+		}
+	}
+	for concern := range c.templates {
+		needs[concern] = nil
+		add(concern, topology.StackName(c.env, concern))
+	}
+	return needs
 }
 
 func TestBlocked_FindsWhatCloudFormationRefuses(t *testing.T) {

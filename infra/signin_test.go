@@ -63,10 +63,14 @@ func TestAPoolWithoutASiteHasNoPage(t *testing.T) {
 	c.only(t, "AWS::Cognito::UserPoolClient").expect(t, `null`, "CallbackURLs")
 }
 
-func TestAnExistingPoolKeepsItsPage(t *testing.T) {
-	c := synthWith(t, map[string]any{
+func existingPool() map[string]any {
+	return map[string]any{
 		"env": "dev", "userPoolId": "us-east-1_abc", "userPoolClientId": "app", "signInPage": "https://ours.auth.us-east-1.amazoncognito.com",
-	})
+	}
+}
+
+func TestAnExistingPoolKeepsItsPage(t *testing.T) {
+	c := synthWith(t, existingPool())
 	if found := c.all("AWS::Cognito::UserPoolDomain"); len(found) > 0 {
 		t.Errorf("%d pages were made", len(found))
 	}
