@@ -8,11 +8,14 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
 	"io"
+	"maps"
 	"math/big"
 	"net"
 	"net/http"
@@ -26,23 +29,56 @@ import (
 	"testing"
 	"time"
 
+	"github.com/golang-jwt/jwt/v5"
+
 	"github.com/streamroom/streamroom/local/identity"
 	"github.com/streamroom/streamroom/shared/config"
 )
 
-const (
-	tableHost = "dynamodb.us-east-1.amazonaws.com"
-	realmHost = "keycloak.example"
-	realm     = "https://" + realmHost + "/realms/chat"
-	realmKeys = "/realms/chat/protocol/openid-connect/certs"
-)
+const tableHost = "dynamodb.us-east-1.amazonaws.com"
 
-// internet is what a deployed function reaches, by TLS and by name: the table, and
-// an issuer whose keys are where Keycloak has them.
+// realm is an issuer of access tokens, as its maker describes it.
+type realm struct {
+	url, keys string // the claim iss, and where its keys are
+	audience  string // the setting
+	userClaim string // the setting
+	claims    object // of a token, beside iss, iat and exp
+}
+
+// realms are Keycloak with a mapper for the audience ("Server Administration Guide", Audience
+// support), the authorization server "default" of Okta ("Validate Access Tokens"), and
+// Microsoft Entra's tokens of version 2.0 ("Access token claims reference").
+var realms = map[string]realm{
+	"Keycloak": {
+		"https://keycloak.example/realms/chat", "https://keycloak.example/realms/chat/protocol/openid-connect/certs",
+		"streamroom", "sub",
+		object{
+			"aud": []string{"streamroom", "account"}, "azp": "web", "typ": "Bearer", "sub": "0c6f38a6-6f2c-4b63-a0a8-7a2f6f3a3f6e",
+			"preferred_username": "alice", "scope": "openid profile",
+		},
+	},
+	"Okta": {
+		"https://okta.example/oauth2/default", "https://okta.example/oauth2/default/v1/keys",
+		"api://default", "uid",
+		object{"aud": "api://default", "cid": "0oa1", "uid": "00u1a2b3", "sub": "alice@example.com", "scp": []string{"openid"}, "ver": 1},
+	},
+	"Entra": {
+		"https://entra.example/9122040d-6c67-4c5b-b112-36a304b66dad/v2.0", "https://entra.example/9122040d-6c67-4c5b-b112-36a304b66dad/discovery/v2.0/keys",
+		"6731de76-14a6-49ae-97bc-6eba6914391e", "oid",
+		object{
+			"aud": "6731de76-14a6-49ae-97bc-6eba6914391e", "azp": "11111111-2222-3333-4444-555555555555", "ver": "2.0", "scp": "chat",
+			"sub": "AAAAAAAAAAAAAAAAAAAAAIkzqFVrSaSaFHy782bbtaQ", "oid": "690222be-ff1a-4d56-abd1-7e4f7d38e474", "tid": "9122040d-6c67-4c5b-b112-36a304b66dad",
+		},
+	},
+}
+
+// internet is what a deployed function reaches, by TLS and by name: the table, and the
+// issuers.
 type internet struct {
 	*world
-	proxy string // leads to both
-	cert  string // the file of the certificate that functions have to trust
+	proxy string          // leads to all of them
+	cert  string          // the file of the certificate that functions have to trust
+	key   *rsa.PrivateKey // of the issuers
 
 	// hangs is how many of the next connections to the table get no answer.
 	hangs atomic.Int32
@@ -55,15 +91,22 @@ func newInternet(t *testing.T) *internet {
 	t.Cleanup(plain.Close)
 	i := &internet{world: newWorld(t, plain.URL, "https://gateway.example/dev", nil, nil), cert: filepath.Join(t.TempDir(), "ca.pem")}
 	var err error
-	if i.pool, err = identity.Open("", realm, time.Now); err != nil {
-		t.Fatal(err)
-	}
+	i.key, err = rsa.GenerateKey(rand.Reader, 2048)
+	i.must(err)
 	mux := http.NewServeMux()
 	mux.Handle(tableHost+"/", engine)
-	mux.HandleFunc(realmHost+"/realms/chat"+identity.DescriptionPath, func(w http.ResponseWriter, _ *http.Request) {
-		_ = json.NewEncoder(w).Encode(object{"issuer": realm, "jwks_uri": "https://" + realmHost + realmKeys})
-	})
-	mux.HandleFunc(realmHost+realmKeys, i.pool.ServeJWKS)
+	for _, issuer := range realms {
+		mux.HandleFunc(strings.TrimPrefix(issuer.url, "https://")+identity.DescriptionPath, func(w http.ResponseWriter, _ *http.Request) {
+			_ = json.NewEncoder(w).Encode(object{"issuer": issuer.url, "jwks_uri": issuer.keys})
+		})
+		mux.HandleFunc(strings.TrimPrefix(issuer.keys, "https://"), func(w http.ResponseWriter, _ *http.Request) {
+			number := base64.RawURLEncoding.EncodeToString
+			_ = json.NewEncoder(w).Encode(object{"keys": []object{{
+				"kty": "RSA", "kid": "first", "use": "sig", "alg": "RS256",
+				"n": number(i.key.N.Bytes()), "e": number(big.NewInt(int64(i.key.E)).Bytes()),
+			}}})
+		})
+	}
 	server := httptest.NewUnstartedServer(mux)
 	server.TLS = &tls.Config{Certificates: []tls.Certificate{i.certificate()}, MinVersion: tls.VersionTLS12}
 	server.StartTLS()
@@ -74,13 +117,27 @@ func newInternet(t *testing.T) *internet {
 	return i
 }
 
+// token signs a token of an issuer, with other claims in place of its own.
+func (i *internet) token(issuer realm, other object) string {
+	i.t.Helper()
+	now := time.Now().Unix()
+	claims := jwt.MapClaims{"iss": issuer.url, "iat": now, "exp": now + 300}
+	maps.Copy(claims, issuer.claims)
+	maps.Copy(claims, other)
+	token := jwt.NewWithClaims(jwt.SigningMethodRS256, claims)
+	token.Header["kid"] = "first"
+	signed, err := token.SignedString(i.key)
+	i.must(err)
+	return signed
+}
+
 // certificate makes one for all hosts, and writes it to the file.
 func (i *internet) certificate() tls.Certificate {
 	i.t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	i.must(err)
 	about := x509.Certificate{
-		SerialNumber: big.NewInt(1), DNSNames: []string{tableHost, realmHost}, IsCA: true, BasicConstraintsValid: true,
+		SerialNumber: big.NewInt(1), DNSNames: []string{tableHost, "keycloak.example", "okta.example", "entra.example"}, IsCA: true, BasicConstraintsValid: true,
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 	}
 	der, err := x509.CreateCertificate(rand.Reader, &about, &about, &key.PublicKey, key)
@@ -149,8 +206,9 @@ func (o *output) String() string {
 	return o.text.String()
 }
 
-// run builds a function as infra does, but for this machine, and starts it.
-func (i *internet) run(function string) *program {
+// run builds a function as infra does, but for this machine, and starts it, for tokens of an
+// issuer.
+func (i *internet) run(function string, issuer realm) *program {
 	i.t.Helper()
 	bootstrap := filepath.Join(i.t.TempDir(), "bootstrap")
 	build := exec.CommandContext(i.t.Context(), "go", append(append([]string{"build", "-o", bootstrap}, buildFlags...), "./"+function)...)
@@ -165,7 +223,8 @@ func (i *internet) run(function string) *program {
 		"AWS_LAMBDA_FUNCTION_NAME=" + function, "AWS_LAMBDA_FUNCTION_TIMEOUT=10", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE=256",
 		"AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=local", "AWS_SECRET_ACCESS_KEY=local",
 		"HTTPS_PROXY=" + i.proxy, "SSL_CERT_FILE=" + i.cert,
-		config.TableName + "=" + tableName, config.Issuer + "=" + realm, config.Audience + "=" + identity.ClientID,
+		config.TableName + "=" + tableName, config.Issuer + "=" + issuer.url, config.Audience + "=" + issuer.audience,
+		config.UserClaim + "=" + issuer.userClaim,
 	}
 	emulator.Stdout, emulator.Stderr = &p.log, &p.log
 	emulator.Cancel = func() error { return emulator.Process.Signal(os.Interrupt) }

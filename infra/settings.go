@@ -106,7 +106,7 @@ var options = []option{
 	}},
 	{"audience", func(s *settings, v string) error {
 		s.Audience = v
-		return matches(v, `[^\s,]+`, "a client id without blanks and commas")
+		return matches(v, `[^\s,]+`, "what access tokens have as aud, without blanks and commas")
 	}},
 	{"keysUrl", func(s *settings, v string) error {
 		s.KeysURL = v

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"errors"
+	"maps"
 	"strconv"
 	"strings"
 	"testing"
@@ -62,6 +63,52 @@ func TestRule_VerifierAndCheckerAgree(t *testing.T) {
 			}
 			if byToken != nil && byToken.Error() != byClaims.Error() {
 				t.Errorf("%q and %q, want one text", byToken, byClaims)
+			}
+		})
+	}
+}
+
+// Access tokens of other issuers, with the claims that these document. Both ways to check a
+// token find the same user, and refuse what is for another API of the issuer.
+func TestRule_TokensOfOtherIssuers(t *testing.T) {
+	type claims = map[string]any
+	const tenant, api = "9122040d-6c67-4c5b-b112-36a304b66dad", "6731de76-14a6-49ae-97bc-6eba6914391e"
+	keycloak := auth.Rule{Issuer: "https://keycloak.example/realms/chat", Audience: []string{"streamroom"}, UserClaim: "sub"}
+	okta := auth.Rule{Issuer: "https://example.okta.com/oauth2/default", Audience: []string{"api://default"}, UserClaim: "uid"}
+	entra := auth.Rule{Issuer: "https://login.microsoftonline.com/" + tenant + "/v2.0", Audience: []string{api}, UserClaim: "oid"}
+	ofKeycloak := claims{"azp": "web", "typ": "Bearer", "sub": "0c6f38a6-6f2c", "preferred_username": "alice"}
+	ofOkta := claims{"cid": "0oa1", "uid": "00u1", "sub": "alice@example.com"}
+	ofEntra := claims{"azp": "11111111-2222", "sub": "AAAAAIkzqFVr", "oid": "690222be-ff1a", "tid": tenant, "ver": "2.0"}
+	for name, test := range map[string]struct {
+		rule         auth.Rule
+		claims       claims
+		aud          any
+		texts        map[string]string
+		user, reason string
+	}{
+		"Keycloak, a mapper for the audience": {keycloak, ofKeycloak, []string{"streamroom", "account"}, map[string]string{"aud": "[streamroom account]"}, "0c6f38a6-6f2c", ""},
+		"Keycloak, the default":               {keycloak, ofKeycloak, "account", nil, "", "client"},
+		"Keycloak, no audience":               {keycloak, ofKeycloak, nil, nil, "", "client"},
+		"Okta":                                {okta, ofOkta, "api://default", nil, "00u1", ""},
+		"Okta, the organization's":            {okta, ofOkta, "https://example.okta.com", nil, "", "client"},
+		"Entra":                               {entra, ofEntra, api, nil, "690222be-ff1a", ""},
+		"Entra, of Graph":                     {entra, ofEntra, "00000003-0000-0000-c000-000000000000", nil, "", "client"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSetup(t, func(c *auth.Config) { c.Rule = test.rule })
+			checker, err := auth.NewChecker(s.config.Rule, s.clock.Now)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all := claims{"iss": test.rule.Issuer, "client_id": nil, "token_use": nil, "username": nil, "aud": test.aud}
+			maps.Copy(all, test.claims)
+			token, byToken := s.Verify(t.Context(), s.token(all))
+			user, byClaims := checker.User(textsOf(s.claims(all), test.texts))
+			if token.UserID != test.user || user != test.user {
+				t.Errorf("the users are %q and %q, want %q", token.UserID, user, test.user)
+			}
+			if reasonOf(byToken) != test.reason || reasonOf(byClaims) != test.reason {
+				t.Errorf("got %v and %v, want the reason %q", byToken, byClaims, test.reason)
 			}
 		})
 	}
