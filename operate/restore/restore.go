@@ -27,11 +27,11 @@ import (
 	"github.com/streamroom/streamroom/shared/table"
 )
 
-// entities are the kinds of items by the entities that a run copies. What expires, and
-// connections, are not among them.
+// entities are the kinds of items by the entities that a run copies. What expires, connections,
+// and what verify makes of other items are not among them.
 var entities = map[string][]table.Kind{
 	"message": {table.KindMessage, table.KindReacted},
-	"room":    {table.KindRoom, table.KindLastMessage},
+	"room":    {table.KindRoom, table.KindLastMessage, table.KindPlace},
 	"member":  {table.KindMember, table.KindParticipation, table.KindRead, table.KindReport},
 	"ban":     {table.KindBan}, // alone: one that was lifted since comes back
 	"profile": {table.KindProfile, table.KindBlock, table.KindPush},

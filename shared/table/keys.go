@@ -307,9 +307,11 @@ const (
 	KindBlock
 	KindPush
 	KindReport
+
+	kindsEnd // not one of them: a new one comes before it
 )
 
-var kindNames = [...]string{
+var kindNames = [kindsEnd]string{
 	KindUnknown: "unknown", KindConnection: "connection", KindPresence: "presence", KindRoom: "room", KindMember: "member",
 	KindParticipation: "participation", KindMessage: "message", KindLastMessage: "lastmessage", KindSent: "sent", KindSlice: "slice",
 	KindRead: "read", KindProfile: "profile", KindCreated: "created", KindRate: "rate",
