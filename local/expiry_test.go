@@ -85,10 +85,6 @@ func TestAConnectionThatOutlivesItsToken(t *testing.T) {
 	clock.jump(21 * time.Second)
 	hears("later", alice, long)
 	short.ExpectNone(wire.TypeMessage)
-	short.Write(`{"action":"ping"}`)
-	if got := short.Expect(wire.TypePong, wire.TypeError); got.Code != "reconnect" {
-		t.Errorf("a ping is answered %+v", got)
-	}
 	row, presence := table.Connection(short.ConnectionID), table.Presence("bob")
 	if !hasItem(s, row, table.UserID) || !hasItem(s, presence, table.PresenceEntry(short.ConnectionID)) {
 		t.Fatal("what has expired is not there any more: the test shows nothing")
@@ -102,7 +98,17 @@ func TestAConnectionThatOutlivesItsToken(t *testing.T) {
 		}
 	}
 	hears("after all", alice, long)
-	short.ExpectNone(wire.TypeMessage) // its entry stays, for later connections to remove
+	short.ExpectNone(wire.TypeMessage)
+
+	short.Write(`{"action":"ping"}`)
+	if got := short.Expect(wire.TypePong, wire.TypeError); got.Code != "reconnect" {
+		t.Errorf("a ping is answered %+v", got)
+	}
+	<-short.Ended
+	rig.Eventually(t, "the row goes", func() bool { return !hasItem(s, row, table.UserID) })
+	if !hasItem(s, table.Connection(long.ConnectionID), table.UserID) {
+		t.Error("the other connection went with it")
+	}
 }
 
 // The Go client reconnects with another token by itself, and its message is

@@ -149,22 +149,34 @@ func untilFlooded(d *rig.Socket, frame string) (answered int) {
 	return answered
 }
 
-// A token that has ended takes no socket away from what counts its frames, not even when
-// the table has removed all that has expired.
-func TestLimits_AFloodAfterTheTokensEndEndsTheSocket(t *testing.T) {
+// A socket whose token has ended ends with the next frame, also when the table has removed
+// all that has expired: it counts among no one's connections.
+func TestLimits_AFrameAfterTheTokensEndEndsTheSocket(t *testing.T) {
 	t.Parallel()
 	clock := newJumper()
 	s := start(t, local.Config{Clock: clock, LogLevel: "warn"})
 	for name, frame := range map[string]string{
-		"unknown actions": `{"action":"fly"}`,
-		"sends":           `{"action":"sendMessage","chatRoomId":"r","content":"late"}`,
-		"pings":           `{"action":"ping"}`,
+		"an unknown action": `{"action":"fly"}`,
+		"a send":            `{"action":"sendMessage","chatRoomId":"r","content":"late"}`,
+		"a ping":            `{"action":"ping"}`,
 	} {
 		d := s.ConnectWith("mallory", s.Token("mallory", 300*time.Second))
 		clock.jump(5*time.Minute + chat.TokenGrace + time.Second)
 		removeExpired(s, clock)
-		if answered := untilFlooded(d, frame); answered < chat.RefusedBurst {
-			t.Errorf("%s: the socket ended after %d frames", name, answered)
+		d.Write(frame)
+		select {
+		case <-d.Ended:
+		case <-time.After(rig.Patience):
+			t.Fatalf("%s: the socket stays open", name)
+		}
+		var last wire.ServerFrame // the answer may come before or after it
+		for got := range d.Frames {
+			if last = got; got.Message == chat.ErrEnded().Message {
+				break
+			}
+		}
+		if last.Code != string(chat.CodeReconnect) || last.Message != chat.ErrEnded().Message {
+			t.Errorf("%s: the socket ends with %+v, want %s", name, last, chat.ErrEnded().Message)
 		}
 	}
 }

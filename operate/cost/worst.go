@@ -199,9 +199,10 @@ func WorstConnections() float64 {
 	return handshakes().Plus(told).dollars()
 }
 
-// refusals are an hour of frames that are refused until their connections end.
+// refusals are an hour of frames that are refused until their connections end, and one on
+// each connection whose token has ended, which ends it.
 func refusals() Action {
-	return refusedFrame().Times(connections()*chat.RefusedBurst + chat.MaxConnections*chat.RefusedRate*time.Hour.Minutes())
+	return refusedFrame().Times(connections()*(chat.RefusedBurst+1) + chat.MaxConnections*chat.RefusedRate*time.Hour.Minutes())
 }
 
 // WorstRefusals is what a user can make a deployment pay in an hour with frames that

@@ -103,11 +103,13 @@ type (
 	}
 
 	// ConnectionReplaced says that newer connections of a user have replaced one, or
-	// with Flooded that too many refused frames have ended it, with Disconnected that a
-	// service or an operator has, with Banned that a ban of the user has.
+	// with Flooded that too many refused frames have ended it, with Expired that one after
+	// its end has, with Disconnected that a service or an operator has, with Banned that a
+	// ban of the user has.
 	ConnectionReplaced struct {
 		ConnectionID, UserID string
 		Flooded              bool
+		Expired              bool
 		Disconnected         bool
 		Banned               bool
 	}

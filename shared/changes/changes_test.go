@@ -173,6 +173,18 @@ func TestDecode(t *testing.T) {
 			changestest.Modify(connection, attributes{}, attributes{table.UserID: {"S": "bob"}, table.ReplacedAt: {"N": "5"}, table.Banned: {"N": "1"}}),
 			changes.ConnectionReplaced{ConnectionID: "c", UserID: "bob", Banned: true},
 		},
+		"a connection of which too many frames were refused": {
+			changestest.Modify(connection, attributes{}, attributes{
+				table.UserID: {"S": "bob"}, table.ReplacedAt: {"N": "65000"}, table.Flooded: {"N": "1"}, table.TokenExpiresAt: {"N": "5001"},
+			}),
+			changes.ConnectionReplaced{ConnectionID: "c", UserID: "bob", Flooded: true},
+		},
+		"a connection of which a frame was refused after its end": {
+			changestest.Modify(connection, attributes{}, attributes{
+				table.UserID: {"S": "bob"}, table.ReplacedAt: {"N": "65000"}, table.Flooded: {"N": "1"}, table.TokenExpiresAt: {"N": "5000"},
+			}),
+			changes.ConnectionReplaced{ConnectionID: "c", UserID: "bob", Expired: true},
+		},
 		"a connection that sends": {changestest.Modify(connection, attributes{}, attributes{table.UserID: {"S": "bob"}}), nil},
 		"an ended connection":     {changestest.Remove(connection, attributes{table.UserID: {"S": "bob"}}), nil},
 		"a new connection":        {changestest.Insert(connection, nil), nil},

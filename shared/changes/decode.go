@@ -147,17 +147,30 @@ func (it item) change() (Change, error) {
 	case kind == table.KindSlice && it.operation == inserted:
 		return it.slice()
 	case kind == table.KindConnection && it.operation == modified:
-		replacedAt, err := optionalNumber(it.after, table.ReplacedAt)
-		if err != nil || replacedAt == 0 {
-			return nil, err
-		}
-		_, flooded := it.after[table.Flooded]
-		_, disconnected := it.after[table.Disconnected]
-		_, banned := it.after[table.Banned]
-		userID, err := textOf(it.after, table.UserID)
-		return ConnectionReplaced{it.key.ConnectionID, userID, flooded, disconnected, banned}, err
+		return it.connectionChange()
 	}
 	return nil, nil // most records of the table say nothing to a reader
+}
+
+// connectionChange returns nothing where a record does not end a connection.
+func (it item) connectionChange() (Change, error) {
+	replacedAt, err := optionalNumber(it.after, table.ReplacedAt)
+	if err != nil || replacedAt == 0 {
+		return nil, err
+	}
+	tokenEnd, err := optionalNumber(it.after, table.TokenExpiresAt)
+	if err != nil {
+		return nil, err
+	}
+	c := ConnectionReplaced{ConnectionID: it.key.ConnectionID}
+	_, c.Flooded = it.after[table.Flooded]
+	_, c.Disconnected = it.after[table.Disconnected]
+	_, c.Banned = it.after[table.Banned]
+	if c.Flooded && tokenEnd != 0 && tokenEnd+chat.TokenGrace.Milliseconds() <= replacedAt {
+		c.Flooded, c.Expired = false, true
+	}
+	c.UserID, err = textOf(it.after, table.UserID)
+	return c, err
 }
 
 // expired reports whether a record removed an item whose time was over: a reaction or a

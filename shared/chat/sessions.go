@@ -24,8 +24,8 @@ type ConnectionStore interface {
 	// 0 if there is none. It may be a moment old.
 	ChangedAt(ctx context.Context, userID string) (int64, error)
 	// TakeRefusal moves the window of a connection's refused frames as
-	// RateStore.TakeRate does those of users; false if it has no room. A connection
-	// without a row has room.
+	// RateStore.TakeRate does those of users; false if it has no room, or if the
+	// connection has expired. A connection without a row has room.
 	TakeRefusal(ctx context.Context, connectionID string, limit RateLimit) (within bool, err error)
 	// Disconnect marks the rows of a user's connections as Disconnected, from which their
 	// sockets are closed, and returns how many there are. Those that were marked before
@@ -125,8 +125,9 @@ func (s *Sessions) Disconnect(ctx context.Context, userID string) (int, error) {
 // Refused counts a frame of a connection that was answered with an error, and ends the
 // connection when there are more than Refusing allows: each costs an invocation and an
 // answer, and no limit of what is served bounds them. Failures of the server do not
-// count, nor do frames of connections that are being closed. Those of one that has expired
-// do: its socket stays open.
+// count, nor do frames of connections that are being closed. The first frame of one that
+// has expired ends it: it does not count among its user's connections, of which there
+// could be hundreds.
 func (s *Sessions) Refused(ctx context.Context, connectionID string, reason error) error {
 	limit := s.limits[Refusing]
 	code := Reason(reason).Code
@@ -178,7 +179,8 @@ func (c Connection) ended() error {
 	return ErrReplaced()
 }
 
-// ErrEnded is the reason why a connection is closed whose user was banned from a room.
+// ErrEnded is the reason why a connection is closed whose user was banned from a room, or
+// that has expired.
 func ErrEnded() *Error {
 	return Errorf(CodeReconnect, "the server has ended this connection; open a new one")
 }

@@ -28,7 +28,8 @@ func (s *Store) TakeRate(ctx context.Context, take chat.RateTake) (at int64, ret
 	return at, retryAfter, nil
 }
 
-// TakeRefusal implements chat.ConnectionStore. The window is in the connection's row.
+// TakeRefusal implements chat.ConnectionStore. The window is in the connection's row, which
+// has no room once the connection has expired.
 func (s *Store) TakeRefusal(ctx context.Context, connectionID string, limit chat.RateLimit) (within bool, err error) {
 	_, wait, err := s.move(ctx, window{key: table.Connection(connectionID), limit: limit, count: 1, inRow: true})
 	if err != nil {
@@ -70,7 +71,11 @@ func (s *Store) move(ctx context.Context, w window) (at int64, wait time.Duratio
 		now := s.now().UnixMilli()
 		out, err := s.db.UpdateItem(ctx, s.windowUpdate(w, now))
 		if err == nil {
-			return attribute.GetNumber(out.Attributes, table.RateTAT), 0, nil
+			at = attribute.GetNumber(out.Attributes, table.RateTAT)
+			if w.inRow && s.isPast(EntryTTL(out.Attributes)) {
+				wait = w.limit.Interval
+			}
+			return at, wait, nil
 		}
 		old, failed := conditionFailed(err)
 		switch {
@@ -110,6 +115,7 @@ func (s *Store) windowUpdate(w window, now int64) *dynamodb.UpdateItemInput {
 	if w.inRow {
 		in.ConditionExpression = aws.String(*in.ConditionExpression + " AND attribute_exists(#user)")
 		in.ExpressionAttributeNames["#user"] = table.UserID
+		in.ReturnValues = types.ReturnValueAllNew // says whether the connection has expired
 		return in
 	}
 	in.UpdateExpression = aws.String(*in.UpdateExpression + ", #ttl = :ttl")

@@ -52,7 +52,7 @@ func closeReplaced(ctx context.Context, pusher Pusher, replaced []changes.Connec
 		switch {
 		case c.Disconnected:
 			frames[i].Data = disconnectedFrame
-		case c.Banned:
+		case c.Banned, c.Expired:
 			frames[i].Data = endedFrame
 		case c.Flooded:
 			frames[i].Data = floodedFrame

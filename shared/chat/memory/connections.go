@@ -131,7 +131,7 @@ func (s *Store) TakeRefusal(ctx context.Context, connectionID string, limit chat
 	window, wait := s.take(c.refused, limit, 1)
 	c.refused = window
 	s.connections[connectionID] = c
-	return wait <= 0, nil
+	return wait <= 0 && !s.expired(c.ExpiresAt()), nil
 }
 
 // Disconnect implements chat.ConnectionStore.

@@ -338,21 +338,22 @@ var connectionTests = map[string]func(*fixture){
 			f.Errorf("found %t, one that never was %t, error %v", found, other, err)
 		}
 	},
-	"TakeRefusal/counts until the socket is over, though the token has ended": func(f *fixture) {
+	"TakeRefusal/has no room once the connection has expired, until its socket is over": func(f *fixture) {
 		c := connection("c", "alice")
 		c.TokenExpiresAt = epoch + time.Minute.Milliseconds()
 		f.connect(c)
+		f.clock.advance(time.Minute + chat.TokenGrace - time.Second)
+		if within, err := f.TakeRefusal(f.Context(), "c", limit); !within || err != nil {
+			f.Errorf("before it has expired: within %t, error %v; want true", within, err)
+		}
 		for _, at := range []time.Duration{time.Minute + chat.TokenGrace + time.Second, chat.ConnectionLife - time.Second} {
 			f.clock.ms.Store(epoch + at.Milliseconds())
 			f.sweep()
 			if _, found, err := f.Connection(f.Context(), "c"); found || err != nil {
 				f.Errorf("after %v: found %t, error %v; want false", at, found, err)
 			}
-			for i := range limit.Burst + 1 {
-				within, err := f.TakeRefusal(f.Context(), "c", limit)
-				if want := i < limit.Burst; within != want || err != nil {
-					f.Errorf("after %v: refusal %d: within %t, error %v; want %t", at, i+1, within, err, want)
-				}
+			if within, err := f.TakeRefusal(f.Context(), "c", limit); within || err != nil {
+				f.Errorf("after %v: within %t, error %v; want false", at, within, err)
 			}
 		}
 	},
