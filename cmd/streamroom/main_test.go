@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"os"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -44,6 +45,31 @@ func TestHelp_EveryCommandExplainsItself(t *testing.T) {
 		for line := range strings.Lines(c.Long + "\n" + c.Example) {
 			if len([]rune(line)) > 100 {
 				t.Errorf("%s: a line of the help is longer than 100 characters: %s", c.CommandPath(), line)
+			}
+		}
+	}
+}
+
+// Operators find each command in README.md and, with those below it, in docs/operations.md.
+func TestHelp_PagesNameTheCommandsOfOperators(t *testing.T) {
+	var pages [2]string
+	for i, file := range []string{"../../README.md", "../../docs/operations.md"} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pages[i] = strings.Join(strings.Fields(string(text)), " ")
+	}
+	for _, top := range newRoot().Commands() {
+		if top.GroupID != groupOperate {
+			continue
+		}
+		if !strings.Contains(pages[0], top.CommandPath()+" ") && !strings.Contains(pages[0], top.CommandPath()+"`") {
+			t.Errorf("README.md does not name %s: add it to Deploy and operate", top.CommandPath())
+		}
+		for _, c := range commands(top) {
+			if !c.HasSubCommands() && !strings.Contains(pages[1], c.CommandPath()) {
+				t.Errorf("docs/operations.md does not name %s: say there when to run it, and which permissions it needs", c.CommandPath())
 			}
 		}
 	}
