@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 	"os"
 	"regexp"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/streamroom/streamroom/client"
+	"github.com/streamroom/streamroom/operate/cost"
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/topology"
 	"github.com/streamroom/streamroom/shared/wire"
@@ -163,7 +165,24 @@ var copies = []struct {
 	{"chat.EndingBurst, EndingInterval", []int{chat.EndingBurst, int(chat.EndingInterval.Minutes())}, []string{
 		"docs/protocol.md: at most # times at once, and once more every # minutes;",
 	}},
+
+	{"a month by cost.DefaultWorkload(), to ten dollars, and its connections", []int{
+		rounded(cost.Of(cost.Streamroom, cost.DefaultWorkload()).Bill(false).Total(), 10), cost.DefaultWorkload().Connections,
+	}, []string{"README.md: about $# a month for # connections and five messages a second to rooms of ten,"}},
+	{"a million messages at cost.Busy, to a dollar", []int{rounded(cost.Messages(cost.Streamroom, busyRoom(), 1_000_000).Total(), 1)}, []string{
+		"README.md: about $# for a million messages in a busy room of ten.",
+	}},
 }
+
+// busyRoom is the room of the figure that docs/operations.md has of a million messages.
+func busyRoom() cost.Workload {
+	w := cost.DefaultWorkload()
+	w.Online, w.Pace = 1, cost.Busy
+	return w
+}
+
+// rounded rounds a price to a number of dollars.
+func rounded(price, to float64) int { return int(math.Round(price/to) * to) }
 
 // bounds are what the schemas of openapi.json and asyncapi.json bound, by a property or a
 // component, and a keyword. Where a property has another bound in one component, that is named
