@@ -32,14 +32,18 @@ var copies = []struct {
 	{"chat.MaxContent", []int{chat.MaxContent}, []string{
 		"client/send.go: MaxContent = #", "web/lib/frames.js: MAX_CONTENT = #", "test/load/plan.go: maxBytes = #",
 		"README.md: a message's content # |", "docs/protocol.md: content over # bytes of UTF-8",
+		"shared/httpapi/openapi.json: 1 to # bytes of UTF-8, with", "shared/httpapi/openapi.json: content has more than # bytes",
+		"shared/httpapi/asyncapi.json: 1 to # bytes of UTF-8, with", "shared/httpapi/asyncapi.json: 1 to # bytes of UTF-8; empty",
 	}},
 	{"wire.MaxFrame", []int{wire.MaxFrame}, []string{
 		"web/lib/frames.js: MAX_FRAME = #", "README.md: | a frame | # bytes;", "docs/protocol.md: of at most # bytes once encoded",
 		"docs/protocol.md: whose own frame would have over # bytes",
+		"shared/httpapi/asyncapi.json: JSON object of at most # bytes",
 	}},
 	{"chat.MaxRoomName", []int{chat.MaxRoomName}, []string{
 		`web/index.html: id="new-room-name" … maxlength="#"`, `web/index.html: id="rename-name" … maxlength="#"`,
 		"docs/protocol.md: A name has 1 to # characters: see",
+		`shared/httpapi/openapi.json: "RoomName": … "1 to # characters`, `shared/httpapi/asyncapi.json: "RoomName": … "1 to # characters`,
 	}},
 	{"chat.MaxInitialMember", []int{chat.MaxInitialMember}, []string{
 		"client/shapes.go: user ids: at most #, without", "web/app/ui/dialogs.js: MAX_MEMBERS = #", "test/load/streamroom.go: createdMembers = #",
@@ -49,21 +53,40 @@ var copies = []struct {
 	{"chat.MaxPreview", []int{chat.MaxPreview}, []string{
 		"client/shapes.go: Preview string // at most # characters", "web/lib/frames.js: MAX_PREVIEW = #", "web/lib/rooms.js: PREVIEW = #",
 		"docs/protocol.md: is the first # characters, see", "docs/protocol.md: code points shorter than #;",
+		"shared/httpapi/openapi.json: The content's first # characters",
 	}},
 	{"chat.MaxDisplayName", []int{chat.MaxDisplayName}, []string{
 		"client/api.go: a display name of at most # characters", "docs/protocol.md: A name has 1 to # characters after",
+		`shared/httpapi/openapi.json: "DisplayName": … "1 to # characters`, "shared/httpapi/openapi.json: 1 to # characters, not counting white space",
 	}},
-	{"chat.MaxUserID", []int{chat.MaxUserID}, []string{"web/app/ui/signin.js: MAX_NAME = #"}},
+	{"chat.MaxUserID", []int{chat.MaxUserID}, []string{
+		"web/app/ui/signin.js: MAX_NAME = #", "shared/httpapi/openapi.json: 1 to # bytes of UTF-8 without",
+		"shared/httpapi/asyncapi.json: 1 to # bytes of UTF-8 without",
+	}},
 	{"chat.MaxUnread", []int{chat.MaxUnread}, []string{
 		"client/shapes.go: has not read, at most #", "web/lib/rooms.js: MOST_UNREAD = #", "web/lib/api.js: counting stops at #",
 		"docs/protocol.md: It stops at #.", "docs/protocol.md: before the newest message, at # or",
+		"shared/httpapi/openapi.json: At most # are counted",
 	}},
 	{"chat.MaxAttachments", []int{chat.MaxAttachments}, []string{
 		"client/attach.go: MaxAttachments = #", "web/lib/attachments.js: MAX_ATTACHMENTS = #", "docs/protocol.md: A message may have up to # files",
 		"docs/protocol.md: so is one with more than #,",
 	}},
 	{"chat.MaxAttachmentSize >> 20", []int{chat.MaxAttachmentSize >> 20}, []string{"docs/protocol.md: files of up to # MB each"}},
-	{"chat.MaxFileName", []int{chat.MaxFileName}, []string{"docs/protocol.md: the last part of a path, at most # bytes,"}},
+	{"chat.MaxAttachmentSize", []int{chat.MaxAttachmentSize}, []string{"shared/httpapi/openapi.json: At most #, unless the deployment"}},
+	{"chat.MaxSubscriptions", []int{chat.MaxSubscriptions}, []string{
+		"docs/protocol.md: A user has at most # subscriptions", "shared/httpapi/openapi.json: the same endpoint; above # the oldest",
+	}},
+	{"chat.MaxMarks", []int{chat.MaxMarks}, []string{
+		"shared/httpapi/openapi.json: at most # combining marks", "shared/httpapi/asyncapi.json: at most # combining marks",
+	}},
+	{"chat.RetainedMembers", []int{chat.RetainedMembers}, []string{"shared/httpapi/openapi.json: in rooms of more than # members."}},
+	{"chat.CountedReaders", []int{chat.CountedReaders}, []string{
+		"shared/httpapi/openapi.json: In rooms of over # members, the sender", "docs/protocol.md: In rooms of up to # members it has the sender",
+	}},
+	{"chat.MaxFileName", []int{chat.MaxFileName}, []string{
+		"docs/protocol.md: the last part of a path, at most # bytes,", "shared/httpapi/openapi.json: reserve, of at most # bytes",
+	}},
 	{"chat.MaxAddress", []int{chat.MaxAddress}, []string{
 		"client/shapes.go: Address string // at most # characters", "web/lib/api.js: [address] at most # characters",
 		`web/index.html: id="place-address" … maxlength="#"`, "docs/protocol.md: an `address` of 1 to # characters",
@@ -74,9 +97,11 @@ var copies = []struct {
 	}},
 	{"chat.MaxReaction", []int{chat.MaxReaction}, []string{
 		"client/reactions.go: at most # bytes, or a name", "web/lib/reactions.js: MAX_REACTION = #", "docs/protocol.md: of at most # bytes. Or with a name",
+		"shared/httpapi/openapi.json: an emoji, of at most # bytes", "shared/httpapi/asyncapi.json: an emoji, of at most # bytes",
 	}},
 	{"chat.MaxReactionKinds", []int{chat.MaxReactionKinds}, []string{
 		"client/reactions.go: A message has at most # different", "docs/protocol.md: A message has at most # different",
+		"shared/httpapi/openapi.json: at most # different reactions",
 	}},
 	{"chat.MaxReason", []int{chat.MaxReason}, []string{
 		`web/index.html: id="report-reason" … maxlength="#"`, "docs/protocol.md: of up to # characters. Doing it again",
@@ -94,6 +119,7 @@ var copies = []struct {
 	{"chat.SmallRoom", []int{chat.SmallRoom}, []string{
 		"client/event.go: of at most # members", "client/typing.go: rooms of at most # members", "web/lib/typing.js: TYPING_ROOM = #",
 		"web/lib/api.js: in rooms of at most # members", "docs/protocol.md: rooms of up to # members the other", "docs/protocol.md: share a room of up to # members",
+		"shared/httpapi/openapi.json: In rooms of up to # members", "shared/httpapi/openapi.json: In rooms of at most # members",
 	}},
 	{"chat.MaxConnections", []int{chat.MaxConnections}, []string{
 		"README.md: a user's newest # are served", "docs/protocol.md: A user has at most # connections", "docs/protocol.md: you have opened more than # connections",
@@ -103,7 +129,9 @@ var copies = []struct {
 		"client/sync.go: syncRooms = #", "client/api.go: per room, # rooms at most", "web/lib/catchup.js: ROOMS = #", "web/lib/api.js: at most # rooms",
 		"docs/protocol.md: One request may carry # rooms",
 	}},
-	{"chat.MaxSyncMessages", []int{chat.MaxSyncMessages}, []string{"docs/protocol.md: after each id, at most # a room"}},
+	{"chat.MaxSyncMessages", []int{chat.MaxSyncMessages}, []string{
+		"docs/protocol.md: after each id, at most # a room", "shared/httpapi/openapi.json: after each id, at most # of a room",
+	}},
 	{"client.MaxPage", []int{client.MaxPage}, []string{
 		"shared/httpapi/httpapi.go: maxLimit = #", "shared/httpapi/httpapi.go: limit: 1 to #, 50 if absent", "web/lib/blocks.js: PAGE = #", "web/lib/catchup.js: PAGE = #",
 		"web/lib/history.js: const PAGE = #", "web/lib/directory.js: ROOM_PAGE = #", "docs/protocol.md: `limit` is 1 to #, and",
@@ -135,10 +163,12 @@ var copies = []struct {
 	{"chat.WriteRate, WriteBurst", []int{chat.WriteRate, chat.WriteBurst}, []string{
 		"README.md: | a user: changes by the HTTP API | # a second, in bursts of # |", "docs/protocol.md: each as one | # a second, in bursts of # |",
 		"docs/operations.md: | `writeRate`, `writeBurst` | #, # |",
+		"shared/httpapi/openapi.json: and # changes a second, in bursts of #;",
 	}},
 	{"chat.ReadRate, ReadBurst", []int{chat.ReadRate, chat.ReadBurst}, []string{
 		"README.md: | a user: reads by the HTTP API | # a second, in bursts of # |", "docs/protocol.md: profiles, files | # a second, in bursts of # |",
 		"docs/operations.md: | `readRate`, `readBurst` | #, # |",
+		"shared/httpapi/openapi.json: these are # reads a second, in bursts of #,",
 	}},
 	{"chat.ReportRate, ReportBurst", []int{chat.ReportRate, chat.ReportBurst}, []string{
 		"docs/protocol.md: | reports of messages | # a minute, in bursts of # |", "docs/operations.md: | `reportRate`, `reportBurst` | #, # |",
