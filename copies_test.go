@@ -137,7 +137,13 @@ var copies = []struct {
 		"web/lib/history.js: const PAGE = #", "web/lib/directory.js: ROOM_PAGE = #", "docs/protocol.md: `limit` is 1 to #, and",
 	}},
 	{"announcedRoom of shared/fanout", nil, []string{
-		"shared/fanout/audience.go: announcedRoom = #", "operate/cost/worst.go: announcedRoom = #", "docs/protocol.md: joined or left. In rooms of more than # members",
+		"shared/fanout/audience.go: announcedRoom = #", "operate/cost/routes.go: announcedRoom = #", "docs/protocol.md: joined or left. In rooms of more than # members",
+	}},
+	{"retainWrites", nil, []string{
+		"shared/httpapi/places.go: retainWrites = #", "operate/cost/routes.go: retainWeight = #", "docs/protocol.md: To change it counts as # changes",
+	}},
+	{"successors", nil, []string{
+		"operate/cost/routes.go: successors = #", "README.md: (of the first # by user id)",
 	}},
 	{"fanout.SliceAbove", nil, []string{
 		"shared/fanout/slice.go: SliceAbove = #", "operate/cost/workload.go: MaxMembers = #", "README.md: unlimited: above # members it is served in slices",

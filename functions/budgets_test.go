@@ -272,8 +272,8 @@ func TestAListAndASyncKeepToTheirBudgets(t *testing.T) {
 		if got := m.count(handler, test.event, http.StatusOK); got.Read != test.read {
 			t.Errorf("%s: %v read units, want %v", test.name, got.Read, test.read)
 		}
-		if test.read > cost.MostExpensiveSync {
-			t.Errorf("%s: operate/cost bills %v read units at most", test.name, cost.MostExpensiveSync)
+		if test.read > cost.MostExpensiveRead {
+			t.Errorf("%s: operate/cost bills %v read units at most", test.name, cost.MostExpensiveRead)
 		}
 	}
 }

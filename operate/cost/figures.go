@@ -3,6 +3,8 @@ package cost
 import (
 	"fmt"
 	"time"
+
+	"github.com/streamroom/streamroom/shared/topology"
 )
 
 // named is an action with its name in tables.
@@ -66,6 +68,27 @@ func WorstFlood(rate float64) float64 {
 
 const refusalBytes = 200
 
+// HandshakeRate is how many handshakes a second an account takes in a region, and at once, by
+// default ("Amazon API Gateway quotas"). What comes beyond that is refused without a function.
+const HandshakeRate = 500
+
+// WorstHandshakes is what an hour of handshakes costs that have no valid token, at all that
+// an account takes. They ask nothing of the table, and are no messages: an invocation
+// each, as short as a ping's, with its line and that of the access log.
+func WorstHandshakes(rate float64) float64 {
+	n := rate + rate*time.Hour.Seconds()
+	each := Action{
+		Invocations: map[string]float64{topology.Connect: 1},
+		GBSeconds:   times[topology.Default].Seconds() * memories[topology.Connect],
+	}
+	u := each.Times(n).usage(false)
+	u.LogGB += n * (RefusedHandshakeBytes - LogLines[topology.Connect].Bytes) / gb
+	return u.Bill(false).Total()
+}
+
+// RefusedHandshakeBytes is what connect logs about a handshake without a valid token, at most.
+const RefusedHandshakeBytes = 314
+
 // hourly is how many a limit of a number a minute allows in an hour that begins with a burst.
 func hourly(rate, burst float64) float64 { return rate*time.Hour.Minutes() + burst }
 
@@ -118,6 +141,7 @@ func judged(w Workload) []figure {
 		{"one user's most expensive hour, in which they do all of it, in rooms of any size", "no limit", WorstHour(), dollars, 2},
 		{"an hour of refused requests to the HTTP API, at its 360 a second", "", WorstFlood(APIRate), dollars, 0},
 		{"the same, if it takes 1,000 a second", "", WorstFlood(1000), dollars, 0},
+		{"an hour of refused handshakes, at the 500 a second that an account takes", "", WorstHandshakes(HandshakeRate), dollars, 0},
 	}
 }
 

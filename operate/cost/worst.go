@@ -11,13 +11,6 @@ import (
 // ones, owners add the others one by one.
 const fullRoom = 1 + chat.MaxInitialMember
 
-// weighed is an action of a user with as how many it counts in the limit over time, after
-// the fact what follows from it included.
-type weighed struct {
-	weight float64
-	Action
-}
-
 // Hourly is how much the limit over time lets a user do in an hour that begins with a
 // burst: messages, changes, reads, files, and what follows from them, by their weights.
 func Hourly() float64 {
@@ -41,21 +34,6 @@ func (a Action) dollars() float64 { return a.usage(false).Bill(false).Total() }
 // ownPosts is how many of a user's own connections something of theirs comes to.
 const ownPosts = chat.MaxConnections
 
-// posted is something in a room that a broadcast follows from to connected members, who are
-// connected once each, and to all connections that the user may have who causes it. It
-// weighs as the action does, and by what fanout counts beyond that. No index has the
-// connections, as in a room that was quiet.
-func posted(a Action, weight, members, connected, content, files int) weighed {
-	posts := float64(connected - 1 + ownPosts)
-	load := posts*(1+float64(content)/chat.MaxContent) + float64(members)/chat.ReadsPerPost
-	return weighed{
-		float64(weight) + max(0, load/chat.ReachWeight-float64(weight)),
-		a.Plus(Broadcast(members, posts, 1, content+FilesContent(files))).Plus(Action{
-			Reads: max(0, float64(members)+fit(members, memberBytes)-audienceReads(members, posts+1)),
-		}),
-	}
-}
-
 // contents are those that cost most for what they weigh: the largest of each weight is
 // more expensive than what is between.
 var contents = []int{1, chat.ContentWeight - 1, maxContent}
@@ -71,62 +49,34 @@ func audiences(members int) (connected []int) {
 	return connected
 }
 
-// messages are sends to rooms of a size. Their posts can't be joined. Each may move its room
-// in the lists of all members: who goes from room to room has all of them do so.
-func messages(members int) (all []weighed) {
-	for _, content := range contents {
-		for _, files := range []int{0, 1, MaxFiles} {
-			for _, connected := range audiences(members) {
-				send := Send(content)
-				if files > 0 {
-					send = send.Plus(Attached(files, content))
-				}
-				a := posted(send, 1+content/chat.ContentWeight+files, members, connected, content, files)
-				still, moves := a, a
-				still.Action = still.Plus(Project(members, false))
-				all = append(all, still)
-				if OrderInterval(members) > 0 {
-					moves.Action = moves.Plus(Project(members, true))
-					moves.weight += chat.MoveWeight * float64(members) / chat.ReachWeight
-					all = append(all, moves)
-				}
-			}
+// cases are those of rooms of a size.
+func cases(members int) (all []Case) {
+	for _, connected := range audiences(members) {
+		for _, content := range contents {
+			all = append(all, Case{members, connected, ownPosts, content})
 		}
 	}
 	return all
 }
 
-// changes are edits, reactions, reads, and changes of members and names. A reaction rewrites
-// its message in a transaction. Who a room has is told to announcedRoom members at most.
-func changes(members int) (all []weighed) {
-	for _, connected := range audiences(members) {
-		for _, content := range contents {
-			kb := kilobytes(content)
-			edit := call(membershipReads+kb/4+1, kb, float64(content+messageFrame)).Plus(Project(members, false))
-			all = append(all, posted(edit, 1+content/chat.ContentWeight, members, connected, content, 0))
+// worstOf is what a user can make a deployment pay in an hour with requests of the routes of a
+// kind, in rooms of a size, however many of their members are connected.
+func worstOf(k kind, members int) (most float64) {
+	for _, r := range limitedRoutes {
+		if r.kind == k && r.asks != nil {
+			most = max(most, r.worst(members))
 		}
-		kb := kilobytes(maxContent)
-		reaction := call(membershipReads+kb/4+1, 2*kb+2, ackFrame)
-		all = append(all, posted(reaction, 1, members, connected, 0, 0))
-		name := call(2*membershipReads, 1, ackFrame).Plus(Broadcast(members, float64(connected-1+ownPosts), 1, 0))
-		all = append(all, weighed{1 + float64((members+members/chat.ReadsPerPost)/chat.ReachWeight), name})
 	}
-	told := Broadcast(announcedRoom, announcedRoom-1+ownPosts, 1, 0)
-	return append(
-		all,
-		weighed{1, Read(readersNotified, readersNotified-1+ownPosts)},
-		weighed{chat.MemberWeight, call(memberReads, memberWrites, ackFrame).Plus(told)},
-		weighed{1 + chat.MaxInitialMember, call(19, roomWrites*fullRoom, ackFrame).Plus(Broadcast(fullRoom, fullRoom-1+ownPosts, 1, 0))},
-	)
+	return most
 }
 
-// What it takes to add a member, and to create a room, for each member of it: see
-// docs/adr/0012. announcedRoom is the size up to which members are told who is one.
-const (
-	memberReads, memberWrites = 4, 9
-	roomWrites                = 5.1
-	announcedRoom             = 100
-)
+// worst is the same of one route.
+func (r limited) worst(members int) (most float64) {
+	for _, c := range cases(members) {
+		most = max(most, worst(r.asks(c)))
+	}
+	return most
+}
 
 // hints are what others get about a user by the way: that they type, come and go.
 func hints() []weighed {
@@ -140,46 +90,21 @@ func hints() []weighed {
 	}
 }
 
-// MostExpensiveSync is how many read units one request may take at most.
-const MostExpensiveSync = 614
-
-// maxAnswer is the largest body of an answer, of a sync, in bytes.
-const maxAnswer = 4 << 20
-
-// reads are lists, syncs and histories, by what they answer.
-func reads() []weighed {
-	return []weighed{
-		{1, call(MostExpensiveSync, 0, chat.AnswerWeight)},
-		{1 + maxAnswer/chat.AnswerWeight, call(MostExpensiveSync, 0, maxAnswer)},
-	}
-}
-
-// fileKinds are files that are announced and uploaded, and kept until no message has had
-// them for a day, and files that are read. What messages have is kept, by the month.
-func fileKinds() (kept, read []weighed) {
-	for _, megabytes := range []int{1, chat.MaxAttachmentSize / chat.FileWeight} {
-		read = append(read, weighed{float64(megabytes), Download(megabytes * chat.FileWeight)})
-		kept = append(kept, weighed{float64(megabytes), Announce().Plus(Upload())})
-	}
-	return kept, read
-}
-
 // WorstMessages is what a user can make a deployment pay in an hour with messages, to rooms
 // of a size, however many of their members are connected.
-func WorstMessages(members int) float64 { return worst(messages(members)) }
+func WorstMessages(members int) float64 { return worstOf(ofMessages, members) }
 
 // WorstChanges is the same of all other changes.
-func WorstChanges(members int) float64 { return worst(changes(members)) }
+func WorstChanges(members int) float64 { return worstOf(ofChanges, members) }
 
 // WorstReads is the same of lists, syncs and histories, with the data that they answer.
-func WorstReads() float64 { return worst(reads()) }
+func WorstReads() float64 { return worstOf(ofReads, 2) }
 
 // WorstFiles is the same of files, each of whose links is followed once, or that are
 // uploaded for no message.
 func WorstFiles() float64 {
-	kept, read := fileKinds()
 	storage := Hourly() * chat.FileWeight / gb * pendingDays / 30 * FileGB.Each()
-	return max(worst(read), worst(kept)+storage)
+	return max(worst(downloads(Case{})), worst(uploads(Case{}))+storage)
 }
 
 // connections is how many a user may open in an hour.
@@ -228,7 +153,7 @@ func WorstSigns() float64 {
 
 // roomSizes are those among which is the most expensive for what it weighs: where weights,
 // lists, the index and slices begin and end, and between.
-var roomSizes = []int{2, 10, 20, 30, 40, fullRoom, chat.LongIndexAbove + 1, 64, 100, 200, 1000, 2000, 10_000, 100_000}
+var roomSizes = []int{2, 10, 20, 30, 40, fullRoom, chat.LongIndexAbove + 1, 56, 64, announcedRoom, 200, 312, 1000, chat.RetainedMembers, 10_000, 100_000}
 
 // WorstHour is what a user can make a deployment pay in an hour in which they do all that
 // they can: the most expensive of what shares the limit over time, as much as that allows,
@@ -238,5 +163,9 @@ func WorstHour() float64 {
 	for _, members := range roomSizes {
 		shared = max(shared, WorstMessages(members), WorstChanges(members))
 	}
-	return shared + handshakes().Plus(refusals()).Plus(signs()).dollars()
+	var beside Action
+	for _, u := range unshared {
+		beside = beside.Plus(u.hour())
+	}
+	return shared + beside.dollars()
 }

@@ -12,11 +12,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"mime"
 	"net/http"
 	"path"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -73,7 +75,22 @@ type API struct {
 // New returns the API. status maps a code to an HTTP status.
 func New(domain Domain, status func(chat.Code) int, log zerolog.Logger) *API {
 	a := &API{domain: domain, status: status, log: log, mux: http.NewServeMux()}
-	for pattern, serve := range map[string]handler{
+	for pattern, serve := range a.handlers() {
+		if pattern == "POST /rooms" || pattern == "PUT /me" {
+			serve = a.noting(serve)
+		}
+		a.mux.Handle(pattern, a.route(admitting(pattern, serve)))
+	}
+	a.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { a.noRoute(w, r) })
+	return a
+}
+
+// Routes lists the patterns of what the API serves, in order.
+func Routes() []string { return slices.Sorted(maps.Keys((&API{}).handlers())) }
+
+// handlers are what the API serves, by pattern.
+func (a *API) handlers() map[string]handler {
+	return map[string]handler{
 		"POST /rooms":                                       a.limited(chat.Writing, a.createRoom),
 		"GET /rooms":                                        a.limited(chat.Reading, a.listRooms),
 		"GET /rooms/{room}":                                 a.limited(chat.Reading, a.getRoom),
@@ -119,14 +136,7 @@ func New(domain Domain, status func(chat.Code) int, log zerolog.Logger) *API {
 		"POST /users/{user}/disconnect":                     a.limited(chat.Writing, a.disconnect),
 		"GET /openapi.json":                                 a.limited(chat.Reading, a.description),
 		"GET /asyncapi.json":                                a.limited(chat.Reading, a.frames),
-	} {
-		if pattern == "POST /rooms" || pattern == "PUT /me" {
-			serve = a.noting(serve)
-		}
-		a.mux.Handle(pattern, a.route(admitting(pattern, serve)))
 	}
-	a.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { a.noRoute(w, r) })
-	return a
 }
 
 // userKey is the key of the user's id in a request's context.

@@ -55,6 +55,7 @@ func TestLimits_WeighRequestsOverTime(t *testing.T) {
 		"a member":               {"POST /rooms/{room}/members", `{"userId":"dave"}`, 2},
 		"a role":                 {"PATCH /rooms/{room}/members?userId=alice", `{"role":"owner"}`, 2},
 		"a name":                 {"PATCH /rooms/{room}", `{"name":"New"}`, 1},
+		"a name and visibility":  {"PATCH /rooms/{room}", `{"name":"New","visibility":"public"}`, 2},
 		"a place":                {"PUT /rooms/crowded/place", `{"lat":1,"lon":2}`, 4},
 		"how long it is kept":    {"PATCH /rooms/{room}", `{"retentionDays":7}`, 40},
 		"a refused large sync":   {"POST /sync", `{}`, 1},

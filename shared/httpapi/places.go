@@ -45,6 +45,9 @@ func (a *API) changeRoom(r *http.Request, userID string) (int, any, error) {
 		}
 	}
 	if in.Visibility != nil {
+		if in.Name != nil { // all members are notified twice
+			a.domain.Limits.Weigh(userID, chat.Writing, 1)
+		}
 		if room, err = a.domain.Rooms.Share(r.Context(), userID, r.PathValue("room"), public); err != nil {
 			return 0, nil, err
 		}
