@@ -60,8 +60,10 @@ func (c *Client) Room(ctx context.Context, roomID, cursor string) (Room, error) 
 }
 
 // pageAt is the query for the page that a cursor points at.
-func pageAt(cursor string) string {
-	query := url.Values{"limit": {strconv.Itoa(MaxPage)}}
+func pageAt(cursor string) string { return pageOf(MaxPage, cursor) }
+
+func pageOf(limit int, cursor string) string {
+	query := url.Values{"limit": {strconv.Itoa(limit)}}
 	if cursor != "" {
 		query.Set("cursor", cursor)
 	}

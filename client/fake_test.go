@@ -272,8 +272,13 @@ func (s *fake) listRooms(w http.ResponseWriter, r *http.Request) {
 			list.Cursor = "next"
 			break
 		}
-		list.Rooms = append(list.Rooms, wire.RoomSummary{ChatRoomID: id, Type: "group"})
+		room := wire.RoomSummary{ChatRoomID: id, Type: "group"}
+		for _, m := range s.rooms[id] {
+			room.LastMessageAt = max(room.LastMessageAt, m.Timestamp)
+		}
+		list.Rooms = append(list.Rooms, room)
 	}
+	slices.SortFunc(list.Rooms, func(a, b wire.RoomSummary) int { return cmp.Compare(b.LastMessageAt, a.LastMessageAt) })
 	answer(w, http.StatusOK, list)
 }
 

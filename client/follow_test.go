@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
 	"testing"
@@ -144,6 +145,14 @@ func TestMembership(t *testing.T) {
 				r.pass(0)
 				if last := r.events[len(r.events)-1]; last != test.want {
 					t.Errorf("the last event is %+v, want %+v", last, test.want)
+				}
+				if test.gone {
+					r.onAPI = func(w http.ResponseWriter, req *http.Request) bool {
+						if req.URL.Path == "/api/rooms" {
+							answer(w, http.StatusOK, wire.RoomList{})
+						}
+						return req.URL.Path == "/api/rooms"
+					}
 				}
 				r.forgetSyncs()
 				r.pass(time.Second)

@@ -24,6 +24,7 @@ const (
 type freshness struct {
 	jitter func(time.Duration) time.Duration
 	seen   int64                // the newest time of a message or of a pong's changedAt, in ms
+	since  int64                // what everything that was last asked for covers, in ms
 	active map[string]time.Time // rooms of which frames came, and when the last one did
 	next   time.Time            // when active rooms are to be synced; zero: none is active
 	slept  bool                 // no pong came since the device slept
@@ -51,6 +52,12 @@ func (f *freshness) came(now time.Time, frame wire.ServerFrame) {
 // sees takes a time that came, in ms.
 func (f *freshness) sees(at int64) { f.seen = max(f.seen, at) }
 
+// covers takes the changedAt of a new connection's first pong.
+func (f *freshness) covers(changedAt int64) {
+	f.sees(changedAt)
+	f.since = f.seen
+}
+
 // isNews tells whether a pong tells of something newer than what came.
 func (f *freshness) isNews(changedAt int64) bool {
 	news := changedAt > f.seen
@@ -72,7 +79,7 @@ func (f *freshness) wakes(now time.Time) {
 
 // renewed notes that everything is asked for now.
 func (f *freshness) renewed(now time.Time) {
-	f.stale, f.slept = now.Add(f.jitter(renewEvery)), false
+	f.stale, f.since, f.slept = now.Add(f.jitter(renewEvery)), f.seen, false
 }
 
 // isStale tells whether everything is to be asked for, although no connection was lost.

@@ -139,6 +139,42 @@ func TestSyncFindsWhatWasStoredLateLongAgo(t *testing.T) {
 	}
 }
 
+// What came without a frame in a room that the client doesn't know of, such as one to which
+// the user was added without a connection, is found by a reconnect, also if a later frame
+// hides it, and by the next pong, if that tells of it. Rooms that were quiet since are not
+// followed, nor are those that the application doesn't follow at first.
+func TestRoomsOfWhichNoFrameCame(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		then func(r *rig)
+		new  string
+	}{
+		{"not after a pong that tells of nothing", func(r *rig) { r.pass(10 * time.Minute) }, ""},
+		{"after a pong that tells of it", func(r *rig) { r.store("new", "bob", "hello?"); r.pass(10 * time.Minute) }, "welcome hello? "},
+		{"after a reconnect", func(r *rig) { r.cut(); r.pass(10 * time.Second) }, "welcome "},
+		{"after a day", func(r *rig) { r.pass(30 * time.Hour) }, "welcome "},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			bubble(t, func(r *rig) {
+				r.pass(time.Hour) // ids have some time behind them
+				r.storeAt("quiet", "bob", "nothing new", time.Now().Add(-30*time.Minute))
+				r.store("general", "bob", "0")
+				r.follow("general")
+				r.run()
+				r.pass(5 * time.Minute)
+				r.store("new", "bob", "welcome")
+				r.pass(time.Second)
+				r.say("general", "later")
+				r.pass(time.Second)
+				test.then(r)
+				r.wantContents("general", "0 later ")
+				r.wantContents("quiet", "")
+				r.wantContents("new", test.new)
+			})
+		})
+	}
+}
+
 // A connection that outlives a sleep tells of nothing that was given up in the meantime, such as
 // the last message before a room falls quiet.
 func TestSyncAfterASleep(t *testing.T) {
