@@ -11,6 +11,7 @@ import (
 
 	"github.com/streamroom/streamroom/functions"
 	"github.com/streamroom/streamroom/local"
+	"github.com/streamroom/streamroom/shared/attribute"
 	"github.com/streamroom/streamroom/shared/changes"
 	"github.com/streamroom/streamroom/shared/table"
 	"github.com/streamroom/streamroom/shared/topology"
@@ -67,6 +68,14 @@ func (c *Consumers) Handled(function string) int {
 		}
 	}
 	return n
+}
+
+// HasHandled reports whether a function has processed a record of an item, and so those
+// before it in the item's partition, with all that it writes for them.
+func (c *Consumers) HasHandled(function string, it Item) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.handled[function+" "+attribute.KeyOf(it).SK] > 0
 }
 
 // Reset has Handled start again at 0.
