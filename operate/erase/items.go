@@ -186,7 +186,7 @@ func (e *eraser) slice(id table.Identity, it item) found {
 		return found{}
 	}
 	f := e.ifUser(user, id, func(ctx context.Context) error { return e.remove(ctx, id.Kind, attribute.KeyOf(it)) })
-	f.kept = attribute.GetNumber(it, table.TTL) > e.config.Now().Unix()
+	f.kept = !attribute.Expired(it, e.config.Now())
 	return f
 }
 

@@ -124,7 +124,7 @@ func (x *exporter) room(ctx context.Context) error {
 // take writes what some items have.
 func (x *exporter) take(ctx context.Context, items []item, used *types.ConsumedCapacity, lines func(item) []line) error {
 	for _, it := range items {
-		if x.expired(it) {
+		if attribute.Expired(it, x.config.Now()) {
 			continue // DynamoDB has not deleted it yet
 		}
 		x.hideQuote(it)
@@ -146,14 +146,9 @@ func (x *exporter) take(ctx context.Context, items []item, used *types.ConsumedC
 // hideQuote takes the beginning of a message that has expired out of one that answers it.
 func (x *exporter) hideQuote(it item) {
 	quoted, ok := attribute.GetMap(it, table.ReplyTo)
-	if ok && x.expired(quoted) {
+	if ok && attribute.Expired(quoted, x.config.Now()) {
 		quoted[table.Preview] = attribute.Text("")
 	}
-}
-
-func (x *exporter) expired(it item) bool {
-	ttl := attribute.GetNumber(it, table.TTL)
-	return ttl != 0 && ttl <= x.config.Now().Unix()
 }
 
 // derived are kinds of items that follow from others.

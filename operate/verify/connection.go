@@ -47,7 +47,7 @@ func (v *verifier) checkConnection(ctx context.Context, s candidate) ([]finding,
 // isOver reports whether a connection with a row is served no more. The row stays for
 // longer, until its socket is over.
 func (v *verifier) isOver(row item) bool {
-	return v.expired(row, 0) || v.isPast(dynamo.EntryTTL(row), 0)
+	return v.expired(row, 0) || table.Expired(dynamo.EntryTTL(row), v.config.Now())
 }
 
 // checkLeftover checks an item that expired long ago.

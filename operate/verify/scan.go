@@ -169,11 +169,7 @@ func (s *segmentScan) take(it item) error {
 
 // expired says whether an item's ttl passed longer ago than some time.
 func (v *verifier) expired(it item, ago time.Duration) bool {
-	return v.isPast(attribute.GetNumber(it, table.TTL), ago)
-}
-
-func (v *verifier) isPast(ttl int64, ago time.Duration) bool {
-	return ttl != 0 && ttl <= v.config.Now().Add(-ago).Unix()
+	return attribute.Expired(it, v.config.Now().Add(-ago))
 }
 
 func (s *segmentScan) takeOfRoom(id table.Identity, it item) error {

@@ -6,6 +6,7 @@ package attribute
 
 import (
 	"strconv"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
@@ -44,6 +45,9 @@ func Key(k table.Key) Item { return Item{table.PK: Text(k.PK), table.SK: Text(k.
 func KeyOf(it Item) table.Key {
 	return table.Key{PK: GetText(it, table.PK), SK: GetText(it, table.SK)}
 }
+
+// Expired reports whether an item's ttl, or that of a part of it, has passed at a time.
+func Expired(it Item, at time.Time) bool { return table.Expired(GetNumber(it, table.TTL), at) }
 
 // GetText returns a string attribute, "" if there is none of that type.
 func GetText(it Item, name string) string {

@@ -2,6 +2,7 @@ package attribute_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
@@ -36,5 +37,17 @@ func TestKeyRoundTrip(t *testing.T) {
 	k := table.Member("room", "bob")
 	if got := attribute.KeyOf(attribute.Key(k)); got != k {
 		t.Errorf("got %v, want %v", got, k)
+	}
+}
+
+func TestExpired(t *testing.T) {
+	at := time.Unix(1_000, 999_999_999)
+	for ttl, want := range map[int64]bool{0: false, 999: true, 1_000: true, 1_001: false} {
+		if got := attribute.Expired(attribute.Item{table.TTL: attribute.Number(ttl)}, at); got != want {
+			t.Errorf("ttl %d: got %t, want %t", ttl, got, want)
+		}
+	}
+	if attribute.Expired(nil, at) {
+		t.Error("an item without a ttl has expired")
 	}
 }

@@ -58,14 +58,9 @@ type item = attribute.Item
 // seconds turns a time in ms into a value of the ttl attribute, never earlier.
 func seconds(ms int64) int64 { return (ms + 999) / 1000 }
 
-// expired reports whether an item's ttl has passed. DynamoDB may not have deleted
-// it yet.
-func (s *Store) expired(it item) bool {
-	return s.isPast(attribute.GetNumber(it, table.TTL))
-}
+func (s *Store) expired(it item) bool { return attribute.Expired(it, s.now()) }
 
-// isPast reports whether a ttl has passed; 0 never does.
-func (s *Store) isPast(ttl int64) bool { return ttl != 0 && ttl <= s.now().Unix() }
+func (s *Store) isPast(ttl int64) bool { return table.Expired(ttl, s.now()) }
 
 // get reads one item strongly; nil if it does not exist or has expired.
 func (s *Store) get(ctx context.Context, k table.Key) (item, error) { return s.getItem(ctx, k, true) }

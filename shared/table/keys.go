@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // The table's keys and its two indexes.
@@ -23,6 +24,10 @@ const (
 	GSI2SK = "GSI2SK"
 	TTL    = "ttl" // seconds since 1970, DynamoDB's rule; every other time is in ms
 )
+
+// Expired reports whether a ttl has passed at a time; 0 never does. DynamoDB may not have
+// deleted the item yet.
+func Expired(ttl int64, at time.Time) bool { return ttl != 0 && ttl <= at.Unix() }
 
 // Prefixes of partition and sort keys, and the sort keys that stand alone.
 const (

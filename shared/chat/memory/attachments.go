@@ -27,7 +27,7 @@ func (s *Store) Attachments(ctx context.Context, roomID string, ids []string) (m
 	defer unlock()
 	found := map[string]chat.Attachment{}
 	for _, id := range ids {
-		if a, ok := s.attachments[[2]string{roomID, id}]; ok && (a.ExpiresAt == 0 || !s.expired(a.ExpiresAt)) {
+		if a, ok := s.attachments[[2]string{roomID, id}]; ok && !s.expired(a.ExpiresAt) {
 			found[id] = a
 		}
 	}

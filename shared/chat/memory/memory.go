@@ -104,9 +104,9 @@ func (s *Store) begin(ctx context.Context, method string) (unlock func(), err er
 	return s.mu.Unlock, nil
 }
 
-// expired reports whether an item with an end, in ms, has expired. Like
+// expired reports whether an item with an end, in ms, has expired; 0 is none. Like
 // DynamoDB's TTL it counts whole seconds, so an item lives up to 1 s longer.
-func (s *Store) expired(end int64) bool { return (end+999)/1000 <= s.now().Unix() }
+func (s *Store) expired(end int64) bool { return end != 0 && (end+999)/1000 <= s.now().Unix() }
 
 // message returns a message as it is now; false if there is none or it has expired.
 func (s *Store) message(roomID, messageID string) (chat.Message, bool) {

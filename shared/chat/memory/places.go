@@ -64,7 +64,7 @@ func (s *Store) RoomPlace(ctx context.Context, roomID string) (chat.Location, bo
 		return chat.Location{}, false, err
 	}
 	defer unlock()
-	if at := s.room(roomID).place; at != nil && (at.EndsAt == 0 || !s.expired(at.EndsAt)) {
+	if at := s.room(roomID).place; at != nil && !s.expired(at.EndsAt) {
 		return *at, true, nil
 	}
 	return chat.Location{}, false, nil
