@@ -181,10 +181,6 @@ func (e *eraser) scan(ctx context.Context) error {
 	return nil
 }
 
-// skew is how far the clocks of those who date messages may be behind, and how long a send
-// may take: messages are dated when it begins.
-const skew = time.Minute
-
 // settle erases what was sent while the run was at work, by sends that had read a message of
 // the user, or that they are a member, before it was erased: an answer quotes the one, and a
 // mention names the other. The scan may have passed their place by then.
@@ -195,7 +191,7 @@ func (e *eraser) settle(ctx context.Context, began time.Time) error {
 	if err := e.config.Wait(ctx, e.config.Settle); err != nil {
 		return fmt.Errorf("wait for sends: %w", err)
 	}
-	since := table.Millis(began.Add(-skew).UnixMilli())
+	since := table.Millis(began.Add(-chat.StoreWithin).UnixMilli())
 	for _, roomID := range slices.Sorted(maps.Keys(e.changed)) {
 		pages := dynamodb.NewQueryPaginator(e.db, &dynamodb.QueryInput{
 			TableName: aws.String(e.config.Table), ConsistentRead: aws.Bool(true), Limit: aws.Int32(pageItems),
