@@ -15,6 +15,7 @@ import (
 	"github.com/streamroom/streamroom/client"
 	"github.com/streamroom/streamroom/operate/cli"
 	"github.com/streamroom/streamroom/shared/auth"
+	"github.com/streamroom/streamroom/shared/backoff"
 	"github.com/streamroom/streamroom/shared/wire"
 )
 
@@ -265,10 +266,8 @@ func (s *smoke) roomList(ctx context.Context) (string, error) {
 				return "with its preview", nil
 			}
 		}
-		select {
-		case <-ctx.Done():
-			return "", fmt.Errorf("the message is not in it: check the function lastmessage and its mapping: %w", ctx.Err())
-		case <-time.After(smokePause):
+		if err := backoff.Sleep(ctx, smokePause); err != nil {
+			return "", fmt.Errorf("the message is not in it: check the function lastmessage and its mapping: %w", err)
 		}
 	}
 }

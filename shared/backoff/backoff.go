@@ -2,8 +2,7 @@
 // no longer than the context lives.
 //
 // It is for code that waits in real time. local/lambda runs on a clock that
-// tests move by hand, and shared/push waits for the time that an answer named:
-// they have timers of their own. client may import shared/wire only.
+// tests move by hand, and shared/push until a time: they have timers of their own. client may import shared/wire only.
 package backoff
 
 import (
@@ -21,6 +20,8 @@ type Policy struct {
 	// the longest) to 1 ("full jitter": any pause down to none). Without jitter,
 	// those who failed at the same time retry at the same time.
 	Jitter float64
+	// Random gives numbers from 0 up to, not including, 1. Nil means random ones.
+	Random func() float64
 }
 
 // Pause is how long to wait after a number of failures in a row, from 1 on.
@@ -29,7 +30,11 @@ func (p Policy) Pause(failures int) time.Duration {
 	if n := max(failures, 1) - 1; n < 32 && p.First<<n>>n == p.First { // no overflow
 		longest = min(p.First<<n, p.Max)
 	}
-	return time.Duration(float64(longest) * (1 - p.Jitter*rand.Float64())) //nolint:gosec // jitter is no secret
+	random := p.Random
+	if random == nil {
+		random = rand.Float64
+	}
+	return time.Duration(float64(longest) * (1 - p.Jitter*random()))
 }
 
 // Wait sleeps for a pause. It returns ctx's error if ctx ends first.

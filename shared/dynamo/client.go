@@ -16,6 +16,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/streamroom/streamroom/shared/awsjson"
+	"github.com/streamroom/streamroom/shared/backoff"
 )
 
 // direct is a client whose first attempt at each call goes without the SDK's middlewares,
@@ -138,10 +139,8 @@ func call[In smithy.Serializable, Out smithy.Deserializable](
 		return none, errors.Join(err, refused)
 	}
 	if pause, unknown := d.retryer.RetryDelay(1, err); unknown == nil {
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-			return none, &aws.RequestCanceledError{Err: ctx.Err()}
+		if err := backoff.Sleep(ctx, pause); err != nil {
+			return none, &aws.RequestCanceledError{Err: err}
 		}
 	}
 	out, err = again(ctx, in, append(options[:len(options):len(options)], func(o *dynamodb.Options) {

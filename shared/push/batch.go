@@ -52,9 +52,7 @@ func (b *batch) take() (r retry, ok bool) {
 
 // requeue puts a post back that has failed for the given number of attempts.
 func (b *batch) requeue(post, attempts int) {
-	backoff := min(FirstBackoff<<(attempts-1), MostBackoff)
-	backoff = backoff/2 + time.Duration(b.jitter()*float64(backoff/2))
-	due := b.now().Add(backoff)
+	due := b.now().Add(b.pauses.Pause(attempts))
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.retries = append(b.retries, retry{post, due})

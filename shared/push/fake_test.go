@@ -159,8 +159,8 @@ func newPusher(t *testing.T, c Config) *Pusher {
 	}
 	c.Region = "eu-central-1"
 	c.Credentials = testCredentials
-	if c.Jitter == nil {
-		c.Jitter = func() float64 { return 0 }
+	if c.Random == nil {
+		c.Random = func() float64 { return 1 } // the shortest pauses
 	}
 	p, err := New(c)
 	if err != nil {

@@ -35,13 +35,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
+	"github.com/streamroom/streamroom/shared/backoff"
 	"github.com/streamroom/streamroom/shared/sigv4"
 )
 
@@ -98,9 +98,9 @@ type Config struct {
 	// later ones are signed, by the service's clock.
 	Now func() time.Time
 
-	// Jitter spreads retries: a number from 0 up to, not including, 1. Nil
-	// means random. It is called from several goroutines.
-	Jitter func() float64
+	// Random spreads retries, as a backoff.Policy's does. It is called from several
+	// goroutines.
+	Random func() float64
 }
 
 // ErrEmpty is the error of a post without connection id or without data, which
@@ -121,7 +121,7 @@ type Pusher struct {
 	direct      timed         // the transport, if it is one
 	signer      *sigv4.Signer // nil: posts are not signed
 	now         func() time.Time
-	jitter      func() float64
+	pauses      backoff.Policy
 	clients     clients // what is known of them, from batch to batch
 	account     account
 	skew        skew
@@ -145,7 +145,7 @@ func New(c Config) (*Pusher, error) {
 		credentials: c.Credentials,
 		transport:   c.Transport,
 		now:         c.Now,
-		jitter:      c.Jitter,
+		pauses:      backoff.Policy{First: FirstBackoff, Max: MostBackoff, Jitter: 0.5, Random: c.Random},
 	}
 	if !sigv4.IsAnonymous(c.Credentials) {
 		p.signer = sigv4.New(signingName, c.Region)
@@ -156,9 +156,6 @@ func New(c Config) (*Pusher, error) {
 	p.direct, _ = p.transport.(timed)
 	if p.now == nil {
 		p.now = time.Now
-	}
-	if p.jitter == nil {
-		p.jitter = rand.Float64
 	}
 	return p, nil
 }

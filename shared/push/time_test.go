@@ -149,10 +149,11 @@ func TestDeadlineWhileWaitingToRetry(t *testing.T) {
 func TestBackoff(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
-		jitter float64
+		random float64
 		want   []time.Duration // when the attempts are made
 	}{
-		{0, []time.Duration{0, 50 * time.Millisecond, 150 * time.Millisecond, 350 * time.Millisecond}},
+		{0, []time.Duration{0, 100 * time.Millisecond, 300 * time.Millisecond, 700 * time.Millisecond}},
+		{1, []time.Duration{0, 50 * time.Millisecond, 150 * time.Millisecond, 350 * time.Millisecond}},
 		{0.5, []time.Duration{0, 75 * time.Millisecond, 225 * time.Millisecond, 525 * time.Millisecond}},
 	} {
 		synctest.Test(t, func(t *testing.T) {
@@ -162,10 +163,10 @@ func TestBackoff(t *testing.T) {
 				at = append(at, time.Since(start))
 				return failed
 			}}
-			p := newPusher(t, Config{Transport: overPipes(t, f), Jitter: func() float64 { return test.jitter }})
+			p := newPusher(t, Config{Transport: overPipes(t, f), Random: func() float64 { return test.random }})
 			p.Push(t.Context(), postsTo("a"))
 			if diff := cmp.Diff(test.want, at); diff != "" {
-				t.Errorf("attempts with jitter %v: %s", test.jitter, diff)
+				t.Errorf("attempts with a random %v: %s", test.random, diff)
 			}
 		})
 	}

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/streamroom/streamroom/shared/backoff"
 )
 
 // load is a run under way.
@@ -152,14 +154,7 @@ func (l *load) connectAll(ctx, reading context.Context, readers *sync.WaitGroup)
 
 // sleepUntil returns false if ctx ended first.
 func sleepUntil(ctx context.Context, at time.Time) bool {
-	timer := time.NewTimer(time.Until(at))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return ctx.Err() == nil
-	case <-ctx.Done():
-		return false
-	}
+	return backoff.Sleep(ctx, time.Until(at)) == nil && ctx.Err() == nil
 }
 
 // sendAll sends until ctx ends: by the clock, or each when one before it has

@@ -17,6 +17,7 @@ import (
 	"github.com/coder/websocket"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/streamroom/streamroom/shared/backoff"
 	"github.com/streamroom/streamroom/shared/wire"
 )
 
@@ -150,11 +151,7 @@ func (s *streamroom) call(ctx context.Context, method, address, token string, bo
 		if wait, err = s.try(ctx, method, address, token, encoded, answer); err != nil || wait == 0 {
 			break
 		}
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-			err = ctx.Err()
-		}
+		err = backoff.Sleep(ctx, wait)
 	}
 	return err
 }

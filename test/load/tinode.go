@@ -13,6 +13,8 @@ import (
 
 	"github.com/coder/websocket"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/streamroom/streamroom/shared/backoff"
 )
 
 // tinode is a server of Tinode's JSON protocol. Its configuration must ask for no
@@ -172,10 +174,8 @@ func (s *tinodeSession) subscribe(ctx context.Context, topic string) error {
 		if !errors.As(err, &refused) || refused.code != http.StatusServiceUnavailable || attempt == subscribeAttempts-1 {
 			return err
 		}
-		select {
-		case <-time.After(50 * time.Millisecond << attempt):
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := backoff.Sleep(ctx, 50*time.Millisecond<<attempt); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -45,6 +45,7 @@ import (
 	"github.com/jonboulle/clockwork"
 
 	"github.com/streamroom/streamroom/local"
+	"github.com/streamroom/streamroom/shared/backoff"
 	"github.com/streamroom/streamroom/shared/config"
 )
 
@@ -186,17 +187,10 @@ const (
 
 // Await polls until done, and returns ctx's error if it ends before.
 func Await(ctx context.Context, done func() bool) error {
-	pause := firstPoll
-	timer := time.NewTimer(pause)
-	defer timer.Stop()
-	for !done() {
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			return ctx.Err()
+	for pause := firstPoll; !done(); pause = min(pause*5/4, longestPoll) {
+		if err := backoff.Sleep(ctx, pause); err != nil {
+			return err
 		}
-		pause = min(pause*5/4, longestPoll)
-		timer.Reset(pause)
 	}
 	return nil
 }

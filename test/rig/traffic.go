@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/streamroom/streamroom/shared/attribute"
+	"github.com/streamroom/streamroom/shared/backoff"
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/dynamo"
 	"github.com/streamroom/streamroom/shared/table"
@@ -35,12 +36,7 @@ func (s *Operated) Talk(rooms []string, pause time.Duration) *Traffic {
 	tr := &Traffic{s: s, stop: stop, rooms: rooms, before: [2]int{s.Consumers.Mapped(table.MessagePrefix), s.Consumers.Mapped(table.MemberPrefix)}}
 	store := s.Store()
 	tr.done.Go(func() {
-		for n := 0; ; n++ {
-			select {
-			case <-ctx.Done():
-				return
-			case <-time.After(pause):
-			}
+		for n := 0; backoff.Sleep(ctx, pause) == nil; n++ {
 			// A step that has begun is completed.
 			if err := tr.step(context.WithoutCancel(ctx), store, n); err != nil {
 				s.T.Errorf("traffic: %v", err)
