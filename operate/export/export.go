@@ -32,9 +32,6 @@ import (
 	"github.com/streamroom/streamroom/shared/table"
 )
 
-// pageItems is how many items are read at once.
-const pageItems = 1_000
-
 // Config says what to export.
 type Config struct {
 	DB             *dynamodb.Client
@@ -86,15 +83,11 @@ type exporter struct {
 
 // user writes what the whole table has of the user.
 func (x *exporter) user(ctx context.Context) error {
-	pages := dynamodb.NewScanPaginator(x.config.DB, &dynamodb.ScanInput{
-		TableName: aws.String(x.config.Table), Limit: aws.Int32(pageItems), ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
-	})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
+	for page, err := range x.reads.Scan(ctx, x.config.DB, &dynamodb.ScanInput{TableName: aws.String(x.config.Table)}) {
 		if err != nil {
-			return fmt.Errorf("scan the table: %w", err)
+			return err
 		}
-		if err := x.take(ctx, page.Items, page.ConsumedCapacity, x.ofUser); err != nil {
+		if err := x.take(page.Items, page.ConsumedCapacity, x.ofUser); err != nil {
 			return err
 		}
 	}
@@ -103,18 +96,16 @@ func (x *exporter) user(ctx context.Context) error {
 
 // room writes the room's partition, in the order of its keys: messages in theirs.
 func (x *exporter) room(ctx context.Context) error {
-	pages := dynamodb.NewQueryPaginator(x.config.DB, &dynamodb.QueryInput{
-		TableName: aws.String(x.config.Table), Limit: aws.Int32(pageItems), ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
+	for page, err := range x.reads.Query(ctx, x.config.DB, "read the room", &dynamodb.QueryInput{
+		TableName:                 aws.String(x.config.Table),
 		KeyConditionExpression:    aws.String("#pk = :pk"),
 		ExpressionAttributeNames:  map[string]string{"#pk": table.PK},
 		ExpressionAttributeValues: item{":pk": attribute.Text(table.Room(x.config.RoomID).PK)},
-	})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
+	}) {
 		if err != nil {
-			return fmt.Errorf("read the room: %w", err)
+			return err
 		}
-		if err := x.take(ctx, page.Items, page.ConsumedCapacity, x.ofRoom); err != nil {
+		if err := x.take(page.Items, page.ConsumedCapacity, x.ofRoom); err != nil {
 			return err
 		}
 	}
@@ -122,7 +113,7 @@ func (x *exporter) room(ctx context.Context) error {
 }
 
 // take writes what some items have.
-func (x *exporter) take(ctx context.Context, items []item, used *types.ConsumedCapacity, lines func(item) []line) error {
+func (x *exporter) take(items []item, used *types.ConsumedCapacity, lines func(item) []line) error {
 	for _, it := range items {
 		if attribute.Expired(it, x.config.Now()) {
 			continue // DynamoDB has not deleted it yet
@@ -140,7 +131,7 @@ func (x *exporter) take(ctx context.Context, items []item, used *types.ConsumedC
 	if x.config.Progress != nil {
 		x.config.Progress(x.report.Items)
 	}
-	return x.reads.Take(ctx, throttle.Units(used))
+	return nil
 }
 
 // hideQuote takes the beginning of a message that has expired out of one that answers it.

@@ -18,10 +18,6 @@ import (
 	"github.com/streamroom/streamroom/shared/table"
 )
 
-// pageItems is how many items are read at once: a full page of 1 MB is 20 times
-// that as the SDK has it.
-const pageItems = 1_000
-
 // scanSegments is how many parts of the table are scanned side by side.
 const scanSegments = 4
 
@@ -78,21 +74,14 @@ func counted(names map[string]string) *string {
 // written now comes by the stream itself.
 func (t *tableSource) scan(ctx context.Context, segment int32, count func([]map[string]types.AttributeValue, float64)) error {
 	names := map[string]string{}
-	pages := dynamodb.NewScanPaginator(t.db, &dynamodb.ScanInput{
-		TableName: aws.String(t.table), Segment: aws.Int32(segment), TotalSegments: aws.Int32(scanSegments), Limit: aws.Int32(pageItems),
+	for page, err := range t.reads.Scan(ctx, t.db, &dynamodb.ScanInput{
+		TableName: aws.String(t.table), Segment: aws.Int32(segment), TotalSegments: aws.Int32(scanSegments),
 		ProjectionExpression: counted(names), ExpressionAttributeNames: names,
-		ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
-	})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
+	}) {
 		if err != nil {
-			return fmt.Errorf("scan the table: %w", err)
-		}
-		units := throttle.Units(page.ConsumedCapacity)
-		count(page.Items, units)
-		if err := t.reads.Take(ctx, units); err != nil {
 			return err
 		}
+		count(page.Items, throttle.Units(page.ConsumedCapacity))
 	}
 	return nil
 }
@@ -164,7 +153,7 @@ func (r keyRange) query(tableName string, names map[string]string) *dynamodb.Que
 			":from": attribute.Text(r.from),
 			":to":   attribute.Text(r.to),
 		},
-		ConsistentRead: aws.Bool(true), ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal, Limit: aws.Int32(pageItems),
+		ConsistentRead: aws.Bool(true),
 	}
 }
 
@@ -195,23 +184,7 @@ func (t *tableSource) ranges(roomID string, after Position) []keyRange {
 func next(prefix string) string { return prefix[:len(prefix)-1] + string(prefix[len(prefix)-1]+1) }
 
 func (t *tableSource) pages(ctx context.Context, in *dynamodb.QueryInput) iter.Seq2[*dynamodb.QueryOutput, error] {
-	return func(yield func(*dynamodb.QueryOutput, error) bool) {
-		pages := dynamodb.NewQueryPaginator(t.db, in)
-		for pages.HasMorePages() {
-			page, err := pages.NextPage(ctx)
-			if err != nil {
-				yield(nil, fmt.Errorf("read a room: %w", err))
-				return
-			}
-			if !yield(page, nil) {
-				return
-			}
-			if err := t.reads.Take(ctx, throttle.Units(page.ConsumedCapacity)); err != nil {
-				yield(nil, err)
-				return
-			}
-		}
-	}
+	return t.reads.Query(ctx, t.db, "read a room", in)
 }
 
 func (t *tableSource) records(ctx context.Context, after Position) iter.Seq2[Record, error] {

@@ -15,7 +15,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -23,7 +22,6 @@ import (
 
 	"github.com/streamroom/streamroom/operate/throttle"
 	"github.com/streamroom/streamroom/shared/attribute"
-	"github.com/streamroom/streamroom/shared/backoff"
 	"github.com/streamroom/streamroom/shared/table"
 )
 
@@ -40,15 +38,7 @@ var entities = map[string][]table.Kind{
 // Entities lists what a run can copy.
 func Entities() []string { return []string{"message", "room", "member", "ban", "profile"} }
 
-const (
-	pageItems  = 1_000
-	lookupSize = 100 // DynamoDB's most in one batch
-	// lookupAttempts bounds how often a lookup is made that the table answers in part.
-	lookupAttempts = 8
-)
-
-// lookupBackoff are the pauses between.
-var lookupBackoff = backoff.Policy{First: 50 * time.Millisecond, Max: 10 * time.Second, Jitter: 0.5}
+const lookupSize = 100 // DynamoDB's most in one batch
 
 // Config says what to copy.
 type Config struct {
@@ -86,15 +76,8 @@ func Run(ctx context.Context, c Config) (Report, error) {
 		return r.report, fmt.Errorf("the table %s can't be restored from itself: name the one that was made of its backup", c.To)
 	}
 	r.reads, r.writes = throttle.New(c.ReadRate), throttle.New(c.Rate)
-	pages := dynamodb.NewScanPaginator(c.DB, &dynamodb.ScanInput{
-		TableName: aws.String(c.From), Limit: aws.Int32(pageItems), ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
-	})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
+	for page, err := range r.reads.Scan(ctx, c.DB, &dynamodb.ScanInput{TableName: aws.String(c.From)}) {
 		if err != nil {
-			return r.report, fmt.Errorf("scan the table %s: %w", c.From, err)
-		}
-		if err := r.reads.Take(ctx, throttle.Units(page.ConsumedCapacity)); err != nil {
 			return r.report, err
 		}
 		r.report.Read += len(page.Items)
@@ -178,24 +161,9 @@ func (r *run) lookup(ctx context.Context, items []item) (map[table.Key]bool, err
 		wanted.Keys = append(wanted.Keys, attribute.Key(attribute.KeyOf(it)))
 	}
 	found := map[table.Key]bool{}
-	request := map[string]types.KeysAndAttributes{r.config.To: wanted}
-	err := lookupBackoff.Finish(ctx, lookupAttempts, func() (int, error) {
-		out, err := r.config.DB.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{
-			RequestItems: request, ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
-		})
-		if err != nil {
-			return 0, err
-		}
-		for _, it := range out.Responses[r.config.To] {
-			found[attribute.KeyOf(it)] = true
-		}
-		for i := range out.ConsumedCapacity {
-			if err := r.reads.Take(ctx, throttle.Units(&out.ConsumedCapacity[i])); err != nil {
-				return 0, err
-			}
-		}
-		request = out.UnprocessedKeys
-		return len(request[r.config.To].Keys), nil
+	_, err := r.reads.Lookup(ctx, r.config.DB, r.config.To, wanted, func(it item) error {
+		found[attribute.KeyOf(it)] = true
+		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read the table %s, for which --read-rate may be too high: %w", r.config.To, err)

@@ -1,6 +1,6 @@
 // Package throttle limits operator tools, so that they do not starve live
-// traffic: replay the records that it sends, and replay and verify the read
-// units that they take of the table.
+// traffic: replay the records that it sends, and all of them the read units that
+// they take of the table.
 package throttle
 
 import (

@@ -3,16 +3,13 @@ package verify
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
-	"github.com/streamroom/streamroom/operate/throttle"
 	"github.com/streamroom/streamroom/shared/attribute"
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/dynamo"
@@ -219,8 +216,8 @@ func (v *verifier) isNamed(ctx context.Context, c candidate, roomCreatedAt int64
 	}
 	from := max(0, announced-claimSlack.Milliseconds())
 	to := announced + (chat.PendingTime + claimSlack).Milliseconds()
-	pages := dynamodb.NewQueryPaginator(v.config.DB, &dynamodb.QueryInput{
-		TableName: aws.String(v.config.Table), ConsistentRead: aws.Bool(true), ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
+	for page, err := range v.reads.Query(ctx, v.config.DB, "look for the message of a file of "+c.room, &dynamodb.QueryInput{
+		TableName: aws.String(v.config.Table), ConsistentRead: aws.Bool(true),
 		KeyConditionExpression:   aws.String("#pk = :pk AND #sk BETWEEN :from AND :to"),
 		FilterExpression:         aws.String("attribute_exists(#files)"),
 		ExpressionAttributeNames: map[string]string{"#pk": table.PK, "#sk": table.SK, "#files": table.Attachments},
@@ -228,20 +225,15 @@ func (v *verifier) isNamed(ctx context.Context, c candidate, roomCreatedAt int64
 			":pk":   attribute.Text(table.Room(c.room).PK),
 			":from": attribute.Text(table.MessagePrefix + table.Millis(from)), ":to": attribute.Text(table.MessagePrefix + table.Millis(to)),
 		},
-	})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
+	}) {
 		if err != nil {
-			return false, fmt.Errorf("look for the message of a file of %s: %w", c.room, err)
+			return false, err
 		}
 		for _, it := range page.Items {
 			m, _ := dynamo.MessageOf(c.room, it)
 			if _, named := fileNamed(c.room, c.attachment, it); named && m.SentAt >= roomCreatedAt {
 				return true, nil
 			}
-		}
-		if err := v.reads.Take(ctx, throttle.Units(page.ConsumedCapacity)); err != nil {
-			return false, err
 		}
 	}
 	return false, nil

@@ -6,9 +6,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
-	"github.com/streamroom/streamroom/operate/throttle"
 	"github.com/streamroom/streamroom/shared/attribute"
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/table"
@@ -117,23 +115,18 @@ func (v *verifier) countMembers(ctx context.Context, roomID string) (memberCount
 		return c, err
 	}
 	c.addDescription(room[0])
-	pages := dynamodb.NewQueryPaginator(v.config.DB, &dynamodb.QueryInput{
-		TableName: aws.String(v.config.Table), ConsistentRead: aws.Bool(true), ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
+	for page, err := range v.reads.Query(ctx, v.config.DB, "count the members of "+roomID, &dynamodb.QueryInput{
+		TableName: aws.String(v.config.Table), ConsistentRead: aws.Bool(true),
 		KeyConditionExpression:    aws.String("#pk = :pk AND begins_with(#sk, :sk)"),
 		ProjectionExpression:      aws.String("#sk, #role, #retention"),
 		ExpressionAttributeNames:  map[string]string{"#pk": table.PK, "#sk": table.SK, "#role": table.Role, "#retention": table.RetentionDays},
 		ExpressionAttributeValues: item{":pk": attribute.Text(k.PK), ":sk": attribute.Text(table.MemberPrefix)},
-	})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
+	}) {
 		if err != nil {
-			return c, fmt.Errorf("count the members of %s: %w", roomID, err)
+			return c, err
 		}
 		for _, member := range page.Items {
 			c.addMember(member)
-		}
-		if err := v.reads.Take(ctx, throttle.Units(page.ConsumedCapacity)); err != nil {
-			return c, err
 		}
 	}
 	return c, nil

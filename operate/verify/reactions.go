@@ -9,7 +9,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
-	"github.com/streamroom/streamroom/operate/throttle"
 	"github.com/streamroom/streamroom/shared/attribute"
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/table"
@@ -144,18 +143,16 @@ type rowsOfMessage struct {
 // reactedRows reads what members reacted to a message with.
 func (v *verifier) reactedRows(ctx context.Context, roomID, messageID string, strong bool) (rowsOfMessage, error) {
 	rows := rowsOfMessage{counts: map[string]int64{}}
-	pages := dynamodb.NewQueryPaginator(v.config.DB, &dynamodb.QueryInput{
-		TableName: aws.String(v.config.Table), ConsistentRead: aws.Bool(strong), ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
+	for page, err := range v.reads.Query(ctx, v.config.DB, "read the reactions to "+messageID, &dynamodb.QueryInput{
+		TableName: aws.String(v.config.Table), ConsistentRead: aws.Bool(strong),
 		KeyConditionExpression:   aws.String("#pk = :pk AND begins_with(#sk, :sk)"),
 		ExpressionAttributeNames: map[string]string{"#pk": table.PK, "#sk": table.SK},
 		ExpressionAttributeValues: item{
 			":pk": attribute.Text(table.Room(roomID).PK), ":sk": attribute.Text(table.ReactedTo(messageID)),
 		},
-	})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
+	}) {
 		if err != nil {
-			return rows, fmt.Errorf("read the reactions to %s: %w", messageID, err)
+			return rows, err
 		}
 		for _, row := range page.Items {
 			if v.expired(row, 0) {
@@ -166,9 +163,6 @@ func (v *verifier) reactedRows(ctx context.Context, roomID, messageID string, st
 			for _, reaction := range reactedWith(row) {
 				rows.counts[reaction]++
 			}
-		}
-		if err := v.reads.Take(ctx, throttle.Units(page.ConsumedCapacity)); err != nil {
-			return rows, err
 		}
 	}
 	return rows, nil

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/streamroom/streamroom/shared/attribute"
+	"github.com/streamroom/streamroom/shared/backoff"
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/dynamo"
 	"github.com/streamroom/streamroom/shared/table"
@@ -67,7 +69,7 @@ func (v *verifier) repairLastMessage(ctx context.Context, state roomState) error
 	if err := v.writeLastMessage(ctx, state.id, state.last, newest); err != nil {
 		return err
 	}
-	for range lookupTries {
+	for range conflictTries {
 		written := newest
 		if newest, err = v.newest(ctx, state.id, ""); err != nil || newest == written {
 			return err
@@ -266,6 +268,12 @@ func (v *verifier) repairLeftover(ctx context.Context, k table.Key, ttl int64) e
 	return err
 }
 
+// conflictTries is how often what met another transaction, or a consumer, is tried.
+const conflictTries = 8
+
+// conflictBackoff are the pauses between.
+var conflictBackoff = backoff.Policy{First: 50 * time.Millisecond, Max: 10 * time.Second, Jitter: 0.5}
+
 // transact writes all or nothing, and again if it met another transaction.
 func (v *verifier) transact(ctx context.Context, writes ...types.TransactWriteItem) error {
 	for tries := 1; ; tries++ {
@@ -273,10 +281,10 @@ func (v *verifier) transact(ctx context.Context, writes ...types.TransactWriteIt
 		if err == nil {
 			return nil
 		}
-		if !inConflict(err) || refusedCondition(err) || tries == lookupTries {
+		if !inConflict(err) || refusedCondition(err) || tries == conflictTries {
 			return fmt.Errorf("repair: %w", err)
 		}
-		if err := lookupBackoff.Wait(ctx, tries); err != nil {
+		if err := conflictBackoff.Wait(ctx, tries); err != nil {
 			return err
 		}
 	}

@@ -311,10 +311,10 @@ func (v *verifier) snapshot(ctx context.Context, keys []table.Key) ([]item, erro
 	for tries := 1; ; tries++ {
 		out, err := v.config.DB.TransactGetItems(ctx, in)
 		if err != nil {
-			if !inConflict(err) || tries == lookupTries {
+			if !inConflict(err) || tries == conflictTries {
 				return nil, fmt.Errorf("read items as of one moment: %w", err)
 			}
-			if err := lookupBackoff.Wait(ctx, tries); err != nil {
+			if err := conflictBackoff.Wait(ctx, tries); err != nil {
 				return nil, err
 			}
 			continue

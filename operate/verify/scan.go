@@ -12,7 +12,6 @@ import (
 
 	"github.com/streamroom/streamroom/operate/throttle"
 	"github.com/streamroom/streamroom/shared/attribute"
-	"github.com/streamroom/streamroom/shared/backoff"
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/roomlist"
 	"github.com/streamroom/streamroom/shared/table"
@@ -21,9 +20,6 @@ import (
 const (
 	// segments is how many parts of the table are scanned side by side.
 	segments = 4
-	// pageItems is how many items are read at once: a full page of 1 MB is 20
-	// times that as the SDK has it.
-	pageItems = 1_000
 	// lookupSize is how many items DynamoDB gives in one batch.
 	lookupSize = 100
 	// heldMembers is how many members of a room are kept until its messages have
@@ -69,23 +65,17 @@ type roomScan struct {
 
 func (s *segmentScan) run(ctx context.Context, segment int32) error {
 	s.ctx = ctx
-	pages := dynamodb.NewScanPaginator(s.verifier.config.DB, &dynamodb.ScanInput{
-		TableName: aws.String(s.verifier.config.Table), Segment: aws.Int32(segment), TotalSegments: aws.Int32(segments), Limit: aws.Int32(pageItems),
-		ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
-	})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
+	for page, err := range s.verifier.reads.Scan(ctx, s.verifier.config.DB, &dynamodb.ScanInput{
+		TableName: aws.String(s.verifier.config.Table), Segment: aws.Int32(segment), TotalSegments: aws.Int32(segments),
+	}) {
 		if err != nil {
-			return fmt.Errorf("scan the table: %w", err)
+			return err
 		}
 		s.count(page)
 		for _, it := range page.Items {
 			if err := s.take(it); err != nil {
 				return err
 			}
-		}
-		if err := s.verifier.reads.Take(ctx, throttle.Units(page.ConsumedCapacity)); err != nil {
-			return err
 		}
 	}
 	if err := s.endRoom(); err != nil {
@@ -338,35 +328,20 @@ func (s *segmentScan) lookup() error {
 	for k := range wanted {
 		keys = append(keys, attribute.Key(k))
 	}
-	err := lookupBackoff.Finish(s.ctx, lookupTries, func() (int, error) {
-		out, err := s.verifier.config.DB.BatchGetItem(s.ctx, &dynamodb.BatchGetItemInput{
-			RequestItems:           map[string]types.KeysAndAttributes{s.verifier.config.Table: {Keys: keys}},
-			ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
-		})
-		if err != nil {
-			return 0, err
-		}
-		for _, it := range out.Responses[s.verifier.config.Table] {
-			k := attribute.KeyOf(it)
-			for _, then := range wanted[k] {
-				if err := then(it); err != nil {
-					return 0, err
-				}
-			}
-			delete(wanted, k)
-		}
-		keys = out.UnprocessedKeys[s.verifier.config.Table].Keys
-		for i := range out.ConsumedCapacity {
-			units := throttle.Units(&out.ConsumedCapacity[i])
-			s.verifier.mu.Lock()
-			s.verifier.report.ReadUnits += units
-			s.verifier.mu.Unlock()
-			if err := s.verifier.reads.Take(s.ctx, units); err != nil {
-				return 0, err
+	v := s.verifier
+	units, err := v.reads.Lookup(s.ctx, v.config.DB, v.config.Table, types.KeysAndAttributes{Keys: keys}, func(it item) error {
+		k := attribute.KeyOf(it)
+		for _, then := range wanted[k] {
+			if err := then(it); err != nil {
+				return err
 			}
 		}
-		return len(keys), nil
+		delete(wanted, k)
+		return nil
 	})
+	v.mu.Lock()
+	v.report.ReadUnits += units
+	v.mu.Unlock()
 	if err != nil {
 		return fmt.Errorf("look items up: %w", err)
 	}
@@ -379,9 +354,3 @@ func (s *segmentScan) lookup() error {
 	}
 	return nil
 }
-
-// lookupTries is how often what the table had no capacity for is looked up.
-const lookupTries = 8
-
-// lookupBackoff are the pauses between.
-var lookupBackoff = backoff.Policy{First: 50 * time.Millisecond, Max: 10 * time.Second, Jitter: 0.5}
