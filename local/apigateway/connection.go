@@ -76,9 +76,9 @@ func (c *connection) open(w http.ResponseWriter, r *http.Request) {
 	a.connections[c.id] = c
 	a.mu.Unlock()
 
-	c.wire = &wire{frameLimit: int64(a.c.FrameLimit), messageLimit: int64(a.c.MessageLimit)}
+	c.wire = &wire{}
 	c.lastActive.Store(a.c.Clock.Now().UnixNano())
-	c.timer = a.c.Clock.AfterFunc(min(a.c.IdleTimeout, a.c.Lifetime), c.checkLimits)
+	c.timer = a.c.Clock.AfterFunc(idleTimeout, c.checkLimits)
 	var err error
 	c.ws, err = websocket.Accept(hijacker{w, c.wire}, r, &websocket.AcceptOptions{
 		InsecureSkipVerify: true, // of the Origin header: API Gateway takes any
@@ -191,8 +191,8 @@ func (c *connection) checkLimits() {
 	}
 	now := c.api.c.Clock.Now()
 	left := min(
-		c.connectedAt.Add(c.api.c.Lifetime).Sub(now),
-		time.Unix(0, c.lastActive.Load()).Add(c.api.c.IdleTimeout).Sub(now),
+		c.connectedAt.Add(lifetime).Sub(now),
+		time.Unix(0, c.lastActive.Load()).Add(idleTimeout).Sub(now),
 	)
 	if left <= 0 {
 		c.closeLocked(goingAway)

@@ -75,7 +75,7 @@ func (c *connection) context(eventType, routeKey string) webSocketContext {
 		RequestID:         id,
 		DomainName:        c.domain,
 		ConnectionID:      c.id,
-		APIID:             c.api.c.APIID,
+		APIID:             apiID,
 	}
 }
 

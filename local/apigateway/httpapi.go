@@ -19,6 +19,9 @@ import (
 // maxHTTPBody is the longest request body that an HTTP API takes, in bytes.
 const maxHTTPBody = 10 << 20
 
+// httpTimeout is the quota of an HTTP API's integration.
+const httpTimeout = 30 * time.Second
+
 // HTTPConfig describes an HTTP API with one route, $default, on the stage
 // $default.
 type HTTPConfig struct {
@@ -35,9 +38,7 @@ type HTTPConfig struct {
 	Clock clockwork.Clock // the real one if nil
 	Log   zerolog.Logger  // gets ids, statuses and function errors; never a URL, a header or a body
 
-	BasePath string        // where the API is mounted, such as "/api"; rawPath is what follows
-	APIID    string        // "streamroom" if empty
-	Timeout  time.Duration // of the integration; AWS's 30 s if zero
+	BasePath string // where the API is mounted, such as "/api"; rawPath is what follows
 }
 
 // HTTPAPI is an API Gateway HTTP API (payload format 2.0) in front of one
@@ -52,9 +53,7 @@ func NewHTTP(c HTTPConfig) *HTTPAPI {
 	if c.Clock == nil {
 		c.Clock = clockwork.NewRealClock()
 	}
-	orDefault(&c.APIID, "streamroom")
-	orDefault(&c.Timeout, 30*time.Second)
-	return &HTTPAPI{c: c, functions: newIntegration(c.Invoke, c.Clock, c.Timeout)}
+	return &HTTPAPI{c: c, functions: newIntegration(c.Invoke, c.Clock, httpTimeout)}
 }
 
 // Shutdown refuses requests and waits for running functions, those included

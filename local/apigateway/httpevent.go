@@ -74,7 +74,7 @@ func (a *HTTPAPI) event(r *http.Request, path string, body []byte, authorizer *h
 		Headers:        lowerHeaders(r, len(body)),
 		RequestContext: httpContext{
 			AccountID:    localAccount,
-			APIID:        a.c.APIID,
+			APIID:        apiID,
 			Authorizer:   authorizer,
 			DomainName:   r.Host,
 			DomainPrefix: prefix,

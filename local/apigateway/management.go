@@ -83,7 +83,7 @@ func (a *WebSocketAPI) manage(r *http.Request, segments []string) result {
 
 // post queues the request's body as one text frame.
 func (c *connection) post(r *http.Request) result {
-	frame, err := readFrame(r, c.api.c.MessageLimit)
+	frame, err := readFrame(r)
 	if err == nil {
 		err = c.send(frame)
 	}
@@ -105,8 +105,8 @@ var errTooLarge = errors.New("the payload is too large")
 
 // readFrame reads a request's body into a frame; with a known length it is not
 // copied again before it is written to the client.
-func readFrame(r *http.Request, limit int) ([]byte, error) {
-	if r.ContentLength > int64(limit) {
+func readFrame(r *http.Request) ([]byte, error) {
+	if r.ContentLength > messageLimit {
 		return nil, errTooLarge
 	}
 	if r.Body == nil {
@@ -119,11 +119,11 @@ func readFrame(r *http.Request, limit int) ([]byte, error) {
 		}
 		return frame, nil
 	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, int64(limit)+1))
+	body, err := io.ReadAll(io.LimitReader(r.Body, messageLimit+1))
 	if err != nil {
 		return nil, fmt.Errorf("read payload: %w", err)
 	}
-	if len(body) > limit {
+	if len(body) > messageLimit {
 		return nil, errTooLarge
 	}
 	return textFrame(string(body)), nil

@@ -54,7 +54,7 @@ func (c *connection) invoke(body string) {
 		if err == nil {
 			response, err = parseProxyResponse(answer)
 		}
-		if err == nil && len(response.Body) > a.c.MessageLimit {
+		if err == nil && len(response.Body) > messageLimit {
 			err = errors.New("the response is longer than a message may be")
 		}
 		switch {

@@ -24,6 +24,18 @@ const (
 	defaultRoute    = "$default"
 )
 
+// apiID is the id of each API here.
+const apiID = "streamroom"
+
+// The quotas of a WebSocket API.
+const (
+	webSocketTimeout = 29 * time.Second // of an integration
+	idleTimeout      = 10 * time.Minute
+	lifetime         = 2 * time.Hour
+	frameLimit       = 32 << 10  // payload bytes that a client's frame may have
+	messageLimit     = 128 << 10 // bytes that a message may have, in either direction
+)
+
 // WebSocketConfig describes a WebSocket API. A zero limit is AWS's.
 type WebSocketConfig struct {
 	Stage  string           // the first path segment, without slashes
@@ -32,13 +44,7 @@ type WebSocketConfig struct {
 	Clock  clockwork.Clock // the real one if nil
 	Log    zerolog.Logger  // gets ids, codes and function errors; never a URL, a header or a message
 
-	APIID              string        // "streamroom" if empty
-	IntegrationTimeout time.Duration // 29 s
-	IdleTimeout        time.Duration // 10 min
-	Lifetime           time.Duration // 2 h
-	FrameLimit         int           // payload bytes a client's frame may have: 32 KB
-	MessageLimit       int           // bytes a message may have, in either direction: 128 KB
-	SendBuffer         int           // bytes that wait for a slow client before posts to it get 429: 256 KB
+	SendBuffer int // bytes that wait for a slow client before posts to it get 429: 256 KB
 
 	// Requests a second and how many at once. rate.Inf turns a limit off.
 	HandshakeRate  rate.Limit // 500
@@ -85,12 +91,6 @@ func NewWebSocket(c WebSocketConfig) *WebSocketAPI {
 	if c.Clock == nil {
 		c.Clock = clockwork.NewRealClock()
 	}
-	orDefault(&c.APIID, "streamroom")
-	orDefault(&c.IntegrationTimeout, 29*time.Second)
-	orDefault(&c.IdleTimeout, 10*time.Minute)
-	orDefault(&c.Lifetime, 2*time.Hour)
-	orDefault(&c.FrameLimit, 32<<10)
-	orDefault(&c.MessageLimit, 128<<10)
 	orDefault(&c.SendBuffer, 256<<10)
 	orDefault(&c.HandshakeRate, 500)
 	orDefault(&c.HandshakeBurst, 500)
@@ -99,7 +99,7 @@ func NewWebSocket(c WebSocketConfig) *WebSocketAPI {
 	a := &WebSocketAPI{
 		c:           c,
 		routes:      make(map[string]topology.Route, len(c.Routes)),
-		functions:   newIntegration(c.Invoke, c.Clock, c.IntegrationTimeout),
+		functions:   newIntegration(c.Invoke, c.Clock, webSocketTimeout),
 		handshakes:  rate.NewLimiter(c.HandshakeRate, c.HandshakeBurst),
 		requests:    rate.NewLimiter(c.RequestRate, c.RequestBurst),
 		connections: make(map[string]*connection),

@@ -45,8 +45,7 @@ var errRefused = errors.New("frame refused")
 // closed over unread data would be reset, and the client could miss the code.
 type wire struct {
 	net.Conn
-	in                       *bufio.Reader
-	frameLimit, messageLimit int64
+	in *bufio.Reader
 
 	// Reading; the library has one reader at a time.
 	header  []byte // of the frame at hand, what is not delivered yet
@@ -171,9 +170,9 @@ func (w *wire) next() error {
 	switch {
 	case opcode == opBinary:
 		w.refused = &closeStatus{1003, "Binary frames are not supported"}
-	case size > w.frameLimit:
+	case size > frameLimit:
 		w.refused = &closeStatus{1009, "Frame is too long"}
-	case w.message+size > w.messageLimit:
+	case w.message+size > messageLimit:
 		w.refused = &closeStatus{1009, "Message is too long"}
 	default:
 		w.message += size
