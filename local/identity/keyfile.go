@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+
+	"github.com/streamroom/streamroom/shared/atomicfile"
 )
 
 const (
@@ -91,18 +93,5 @@ func writeKey(dir, path string, key *rsa.PrivateKey) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	file, err := os.CreateTemp(dir, ".identity-key-*") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.Remove(file.Name()) }()
-	err = pem.Encode(file, &pem.Block{Type: pemType, Bytes: der})
-	if err == nil {
-		err = file.Sync()
-	}
-	if err := errors.Join(err, file.Close()); err != nil {
-		return err
-	}
-	// A link, because a rename would replace the key of a process that was faster.
-	return os.Link(file.Name(), path)
+	return atomicfile.Create(path, pem.EncodeToMemory(&pem.Block{Type: pemType, Bytes: der}))
 }

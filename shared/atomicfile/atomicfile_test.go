@@ -44,3 +44,20 @@ func TestWriteThatFails(t *testing.T) {
 		t.Errorf("got %v, want ErrNotExist", err)
 	}
 }
+
+// What is created replaces nothing, and leaves no temporary file.
+func TestCreateReplacesNothing(t *testing.T) {
+	folder := t.TempDir()
+	path := filepath.Join(folder, "file.pem")
+	if err := atomicfile.Create(path, []byte("the first")); err != nil {
+		t.Fatal(err)
+	}
+	if err := atomicfile.Create(path, []byte("2")); !errors.Is(err, os.ErrExist) {
+		t.Errorf("got %v, want ErrExist", err)
+	}
+	got, err := os.ReadFile(path)
+	left, listErr := os.ReadDir(folder)
+	if err := errors.Join(err, listErr); err != nil || string(got) != "the first" || len(left) != 1 {
+		t.Errorf("got %q beside %v, %v", got, left, err)
+	}
+}

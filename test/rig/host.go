@@ -5,14 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/jonboulle/clockwork"
 
 	"github.com/streamroom/streamroom/local"
@@ -150,13 +148,8 @@ func (h *Host) Items(ctx context.Context, each func(pk, sk string, ttl int64)) e
 			return fmt.Errorf("read the table: %w", err)
 		}
 		for _, it := range page.Items {
-			key, ttl := attribute.KeyOf(it), int64(0)
-			if n, ok := it[table.TTL].(*types.AttributeValueMemberN); ok {
-				if ttl, err = strconv.ParseInt(n.Value, 10, 64); err != nil {
-					return fmt.Errorf("read the table: the ttl of %s %s: %w", key.PK, key.SK, err)
-				}
-			}
-			each(key.PK, key.SK, ttl)
+			key := attribute.KeyOf(it)
+			each(key.PK, key.SK, attribute.GetNumber(it, table.TTL))
 		}
 	}
 	return nil
