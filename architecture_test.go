@@ -70,7 +70,7 @@ var rules = []rule{
 	{"docs", nil, nil, "its tests run what the pages show"},
 	{"infra", []string{"shared/topology", "shared/table", "shared/config", "shared/metrics", "web"}, nil, "the deployment is made of lists"},
 	{"operate/throttle", []string{"shared/backoff"}, nil, "operator tools leave the table to live traffic"},
-	{"operate/cli", nil, []string{"github.com/aws/"}, "flags of any program"},
+	{"operate/cli", []string{"shared/topology"}, []string{"github.com/aws/"}, "flags of any program"},
 	{"operate/progress", nil, nil, "it shows the progress of any long work"},
 	{"operate/replay", []string{"shared/", "operate/throttle"}, nil, "it works on AWS as on the local runtime, by AWS's own clients"},
 	{"operate/verify", []string{"shared/", "operate/throttle"}, nil, "it works on AWS as on the local runtime, by AWS's own clients"},

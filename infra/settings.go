@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscognito"
 
 	"github.com/streamroom/streamroom/shared/config"
+	"github.com/streamroom/streamroom/shared/topology"
 )
 
 // settings are the context values, validated.
@@ -125,28 +126,28 @@ var options = []option{
 		return err
 	}},
 	{"origins", func(s *settings, v string) error {
-		s.AllowOrigins = strings.Split(v, ",")
-		for _, o := range s.AllowOrigins {
-			if err := origin(o); err != nil {
-				return err
+		for part := range strings.SplitSeq(v, ",") {
+			origin, err := topology.ParseOrigin(part)
+			if err != nil {
+				return fmt.Errorf("%w, got %q; separate several by commas", err, part)
 			}
+			s.AllowOrigins = append(s.AllowOrigins, origin.String())
 		}
 		return nil
 	}},
-	{"site", func(s *settings, v string) error {
-		s.Site = v
-		if err := httpsOrigin(v); err != nil {
+	{"site", func(s *settings, v string) (err error) {
+		if s.Site, err = httpsOrigin(v); err != nil {
 			return err
 		}
-		return domain(strings.TrimPrefix(v, "https://")) // CloudFront serves no other port
+		return domain(strings.TrimPrefix(s.Site, "https://")) // CloudFront serves no other port
 	}},
 	{"siteCertificate", func(s *settings, v string) error {
 		s.SiteCertificate = v
 		return matches(v, `arn:aws[\w-]*:acm:us-east-1:\d{12}:certificate/[\w-]+`, "the ARN of an ACM certificate in us-east-1, where CloudFront looks for it")
 	}},
-	{"signInPage", func(s *settings, v string) error {
-		s.SignInPage = v
-		return httpsOrigin(v)
+	{"signInPage", func(s *settings, v string) (err error) {
+		s.SignInPage, err = httpsOrigin(v)
+		return err
 	}},
 	{"webSocketDomain", func(s *settings, v string) error {
 		s.WebSocket.domain = v

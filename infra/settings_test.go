@@ -140,7 +140,7 @@ func TestRunSaysWhatIsMissingBeforeItSynthesizes(t *testing.T) {
 func issuerSettings() map[string]any {
 	return map[string]any{
 		"env": "prod", "issuer": "https://issuer.example/a", "audience": "app", "keysUrl": "https://issuer.example/keys",
-		"userClaim": "sub", "userIdCase": "insensitive", "origins": "https://chat.example,https://www.example",
+		"userClaim": "sub", "userIdCase": "insensitive", "origins": "HTTPS://Chat.example,https://www.example:443",
 	}
 }
 

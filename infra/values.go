@@ -46,19 +46,15 @@ func httpsURL(value, example string) error {
 	return nil
 }
 
-func origin(value string) error {
-	u, err := url.Parse(value)
-	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || value != u.Scheme+"://"+u.Host || u.Hostname() == "" {
-		return fmt.Errorf("want origins such as https://chat.example.com, separated by commas, got %q", value)
+func httpsOrigin(value string) (string, error) {
+	origin, err := topology.ParseOrigin(value)
+	switch {
+	case err != nil:
+		return "", err
+	case origin.Scheme != "https":
+		return "", errors.New("want an origin such as https://chat.example.com, with https")
 	}
-	return nil
-}
-
-func httpsOrigin(value string) error {
-	if origin(value) != nil || !strings.HasPrefix(value, "https://") {
-		return errors.New("want an origin such as https://chat.example.com, without a path")
-	}
-	return nil
+	return origin.String(), nil
 }
 
 func number(value string, least, most int) (float64, error) {

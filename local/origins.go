@@ -3,7 +3,6 @@ package local
 import (
 	"net"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -30,8 +29,8 @@ func (s *Server) allowOrigin(origin string) bool {
 // what can serve it can call this server without a browser, too. Names below
 // localhost resolve to loopback only (RFC 6761, section 6.3).
 func isLoopback(origin string) bool {
-	u, err := url.Parse(origin)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || origin != u.Scheme+"://"+u.Host {
+	u, err := topology.ParseOrigin(origin)
+	if err != nil {
 		return false
 	}
 	host := u.Hostname()

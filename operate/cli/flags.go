@@ -14,6 +14,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/streamroom/streamroom/shared/topology"
 )
 
 // UsageError is an error in the command line.
@@ -110,8 +112,7 @@ func (v *urlValue) Set(text string) error {
 	return nil
 }
 
-// originsValue lists origins, as browsers send them: in lower case, and without the
-// port that is their scheme's own.
+// originsValue lists origins, as browsers send them.
 type originsValue struct{ target *[]string }
 
 // Origins defines a flag for an origin, which can be given several times.
@@ -123,13 +124,11 @@ func (v *originsValue) String() string { return strings.Join(*v.target, ",") }
 func (v *originsValue) Type() string   { return "origin" }
 
 func (v *originsValue) Set(text string) error {
-	u, err := url.Parse(strings.ToLower(text))
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" || u.Scheme+"://"+u.Host != strings.ToLower(text) {
-		return errors.New("want an origin such as https://chat.example.com, without a path")
+	origin, err := topology.ParseOrigin(text)
+	if err == nil {
+		*v.target = append(*v.target, origin.String())
 	}
-	own := map[string]string{"http": ":80", "https": ":443"}[u.Scheme]
-	*v.target = append(*v.target, u.Scheme+"://"+strings.TrimSuffix(u.Host, own))
-	return nil
+	return err
 }
 
 // choiceValue is one of a few texts.

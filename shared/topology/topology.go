@@ -5,6 +5,9 @@
 package topology
 
 import (
+	"errors"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/streamroom/streamroom/shared/config"
@@ -91,6 +94,18 @@ const (
 	ServiceScope = "streamroom/service"
 	ServiceName  = `[a-z][a-z0-9]*(-[a-z][a-z0-9]*)*`
 )
+
+// ParseOrigin returns an origin of pages as browsers send it: in lower case, and without
+// the port that is its scheme's own.
+func ParseOrigin(text string) (*url.URL, error) {
+	text = strings.ToLower(text)
+	u, err := url.Parse(text)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" || text != u.Scheme+"://"+u.Host {
+		return nil, errors.New("want an origin such as https://chat.example.com, without a path")
+	}
+	u.Host = strings.TrimSuffix(u.Host, map[string]string{"http": ":80", "https": ":443"}[u.Scheme])
+	return u, nil
+}
 
 // APIPreflightAge is how long browsers remember what pages of an origin may send.
 const APIPreflightAge = time.Hour
