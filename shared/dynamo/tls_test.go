@@ -252,7 +252,8 @@ func TestClient_GivesUpAHandshakeThatHangs(t *testing.T) {
 	dial := transport.Dial
 	transport.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
 		if dialled.Add(1) == 1 {
-			address = silent.Addr().String()
+			// However busy the machine is, it is the handshake that takes the time.
+			address, ctx = silent.Addr().String(), context.WithoutCancel(ctx)
 		}
 		return dial(ctx, network, address)
 	}
@@ -268,7 +269,7 @@ func TestClient_GivesUpAHandshakeThatHangs(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = hung.Close() }()
-	if sent, err := io.Copy(io.Discard, hung); sent == 0 {
-		t.Errorf("the silent host got %d bytes, %v; want the begin of a handshake, and then its end", sent, err)
+	if _, err := io.Copy(io.Discard, hung); err != nil { // until the client closes it
+		t.Error(err)
 	}
 }
