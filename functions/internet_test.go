@@ -80,6 +80,8 @@ type internet struct {
 	cert  string          // the file of the certificate that functions have to trust
 	key   *rsa.PrivateKey // of the issuers
 
+	built map[string]string // programs by the names of functions
+
 	// hangs is how many of the next connections to the table get no answer.
 	hangs atomic.Int32
 }
@@ -89,7 +91,7 @@ func newInternet(t *testing.T) *internet {
 	engine := newEngine(t)
 	plain := httptest.NewServer(engine)
 	t.Cleanup(plain.Close)
-	i := &internet{world: newWorld(t, plain.URL, "https://gateway.example/dev", nil, nil), cert: filepath.Join(t.TempDir(), "ca.pem")}
+	i := &internet{world: newWorld(t, plain.URL, "https://gateway.example/dev", nil, nil), cert: filepath.Join(t.TempDir(), "ca.pem"), built: map[string]string{}}
 	var err error
 	i.key, err = rsa.GenerateKey(rand.Reader, 2048)
 	i.must(err)
@@ -210,12 +212,7 @@ func (o *output) String() string {
 // issuer.
 func (i *internet) run(function string, issuer realm) *program {
 	i.t.Helper()
-	bootstrap := filepath.Join(i.t.TempDir(), "bootstrap")
-	build := exec.CommandContext(i.t.Context(), "go", append(append([]string{"build", "-o", bootstrap}, buildFlags...), "./"+function)...)
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		i.t.Fatalf("go build: %v\n%s", err, out)
-	}
+	bootstrap := i.build(function)
 	p := &program{world: i.world, url: "http://" + i.free()}
 	emulator := exec.CommandContext(i.t.Context(), os.Getenv(emulatorEnv),
 		"--runtime-interface-emulator-address", strings.TrimPrefix(p.url, "http://"), "--runtime-api-address", i.free(), bootstrap)
@@ -232,6 +229,21 @@ func (i *internet) run(function string, issuer realm) *program {
 	i.must(emulator.Start())
 	i.t.Cleanup(func() { _ = emulator.Wait() }) // it ends with the test's context
 	return p
+}
+
+// build builds a function, once, and returns its program.
+func (i *internet) build(function string) string {
+	i.t.Helper()
+	if i.built[function] == "" {
+		bootstrap := filepath.Join(i.t.TempDir(), "bootstrap")
+		build := exec.CommandContext(i.t.Context(), "go", append(append([]string{"build", "-o", bootstrap}, buildFlags...), "./"+function)...)
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := build.CombinedOutput(); err != nil {
+			i.t.Fatalf("go build: %v\n%s", err, out)
+		}
+		i.built[function] = bootstrap
+	}
+	return i.built[function]
 }
 
 // free returns an address of this machine that nothing listens at.
