@@ -18,13 +18,13 @@ import (
 func TestCost_BillsWhatIsDeployed(t *testing.T) {
 	c := synth(t, "prod")
 	type deployment struct {
-		Alarms, Dashboards, RouteMetrics, MappingMetrics int
-		SystemLog, Traced                                bool
-		LogDays                                          int
-		Tier                                             string
+		Alarms, Dashboards, InsightRules, RouteMetrics, MappingMetrics int
+		SystemLog, Traced                                              bool
+		LogDays                                                        int
+		Tier                                                           string
 	}
 	got := deployment{
-		Alarms: len(c.all("AWS::CloudWatch::Alarm")), Dashboards: len(c.all("AWS::CloudWatch::Dashboard")),
+		Alarms: len(c.all("AWS::CloudWatch::Alarm")), Dashboards: len(c.all("AWS::CloudWatch::Dashboard")), InsightRules: c.insightRules(t),
 		RouteMetrics: c.routeMetrics(), MappingMetrics: c.mappingMetrics(), Tier: cost.Essentials, // Cognito's default
 	}
 	for _, r := range c.all("AWS::Lambda::Function") {
@@ -43,11 +43,28 @@ func TestCost_BillsWhatIsDeployed(t *testing.T) {
 		got.Tier = cost.Lite
 	}
 	want := deployment{
-		cost.Alarms, cost.Dashboards, cost.RouteMetrics, cost.MappingMetrics, cost.SystemLog, cost.Traced, cost.LogDays, cost.Tier,
+		cost.Alarms, cost.Dashboards, cost.InsightRules, cost.RouteMetrics, cost.MappingMetrics, cost.SystemLog, cost.Traced, cost.LogDays, cost.Tier,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-operate/cost +templates):\n%s", diff)
 	}
+}
+
+// insightRules is how many rules of Contributor Insights DynamoDB makes to name throttled
+// keys: one for partition keys, and one for both keys where there is a sort key.
+func (c *cloud) insightRules(t *testing.T) (n int) {
+	t.Helper()
+	table := c.only(t, "AWS::DynamoDB::Table")
+	for _, of := range append(list(table.at("GlobalSecondaryIndexes")), table.Properties) {
+		if at(of, "ContributorInsightsSpecification", "Enabled") != true {
+			continue
+		}
+		if mode := at(of, "ContributorInsightsSpecification", "Mode"); mode != "THROTTLED_KEYS" {
+			t.Errorf("the mode is %v: each request is an event then, and billed", mode)
+		}
+		n += len(list(at(of, "KeySchema")))
+	}
+	return n
 }
 
 // routeMetrics is how many metrics API Gateway adds for single routes.

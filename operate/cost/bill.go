@@ -8,7 +8,7 @@ type Usage struct {
 	WriteUnits, ReadUnits, TableGB                     float64
 	FileGB, FilePuts, FileGets                         float64
 	LogGB, StoredLogGB                                 float64
-	Metrics, Alarms, Dashboards, Traces                float64
+	Metrics, Alarms, Dashboards, InsightRules, Traces  float64
 	BusEvents                                          float64
 	Users                                              float64
 	MachineClients, MachineTokens                      float64
@@ -61,6 +61,7 @@ func (u Usage) Bill(free bool) Bill {
 	add("CloudWatch", "metrics", u.Metrics, Metric)
 	add("CloudWatch", "alarms", u.Alarms, Alarm)
 	add("CloudWatch", "dashboards", u.Dashboards, Dashboard)
+	add("CloudWatch", "contributor insights", u.InsightRules, InsightRule)
 	add("X-Ray", "traces", u.Traces, Trace)
 	add("Cognito", "active users", u.Users, user)
 	add("Cognito", "machine clients", u.MachineClients, MachineClient)

@@ -277,7 +277,7 @@ func TestShow(t *testing.T) {
 	}
 	for name, want := range map[string]float64{Streamroom: 0, Classic: 0, Events: 0} {
 		u := Of(name, still)
-		u.Alarms, u.Dashboards, u.Metrics = 0, 0, 0
+		u.Alarms, u.Dashboards, u.InsightRules, u.Metrics = 0, 0, 0, 0
 		if got := u.Bill(false).Total(); got != want {
 			t.Errorf("%s costs %v for nothing", name, got)
 		}

@@ -6,6 +6,11 @@ const (
 	Alarms     = 38
 	Dashboards = 1
 
+	// InsightRules are those of Contributor Insights that name throttled keys: two for the
+	// table and for each index, as all have a sort key ("CloudWatch contributor insights for
+	// DynamoDB: How it works", Amazon DynamoDB Developer Guide).
+	InsightRules = 6
+
 	// CustomMetrics are those that the functions log, by metric and function. A test
 	// of package functions counts them.
 	CustomMetrics = 8

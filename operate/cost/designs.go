@@ -256,6 +256,6 @@ func traces(invocations float64) float64 {
 // standing adds what the deployment has without traffic.
 func (u Usage) standing() Usage {
 	u.Metrics = CustomMetrics + RouteMetrics + MappingMetrics
-	u.Alarms, u.Dashboards = Alarms, Dashboards
+	u.Alarms, u.Dashboards, u.InsightRules = Alarms, Dashboards, InsightRules
 	return u
 }

@@ -116,6 +116,7 @@ var (
 	Metric      = Price{Unit: "metrics", Page: pageWatch, Free: 10, Steps: []Step{{10_000, 0.30}, {250_000, 0.10}, {0, 0.05}}}
 	Alarm       = Price{Unit: "alarms", Page: pageWatch, Free: 10, Steps: flat(0.10)}
 	Dashboard   = Price{Unit: "dashboards", Page: pageWatch, Free: 3, Steps: flat(3)}
+	InsightRule = Price{Unit: "rules", Page: pageWatch, Steps: flat(0.50)} // of DynamoDB: the free one is of logs
 	Trace       = Price{Unit: "traces", Page: pageXRay, Free: 100_000, Steps: flat(5 / million)}
 )
 
