@@ -274,6 +274,13 @@ func (in *inbox) slept() {
 	in.fresh.sleeps()
 }
 
+// hasSlept reports whether the device slept, and no pong came since.
+func (in *inbox) hasSlept() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.fresh.slept
+}
+
 // atOtherTime has freshness take something. It wakes the catch-up if active rooms are to
 // be synced at another time than before. in.mu is locked.
 func (in *inbox) atOtherTime(take func()) {

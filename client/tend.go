@@ -154,10 +154,10 @@ func (c *Client) watchClocks(s *session) (stop func()) {
 	}
 }
 
-// probe has a ping sent at once, and any frame come soon. Where none has come since the
-// last time, that one's pong is still to come.
+// probe has a ping sent at once, and any frame come soon. One of some seconds ago serves for
+// this time, too, unless its pong may have come and the client has found since that it slept.
 func (t *tending) probe() {
-	if t.silent != nil && t.s.frames.Load() == t.before {
+	if t.silent != nil && (t.s.frames.Load() == t.before || !t.c.inbox.hasSlept()) {
 		return
 	}
 	t.before, t.silent, t.ping = t.s.frames.Load(), t.c.clock.After(checkTimeout), t.c.clock.After(0)
