@@ -44,6 +44,7 @@ func newToken() *cobra.Command {
 	flags.StringVar(&user, "user", "", "user `name` to sign in with")
 	flags.StringVar(&service, "service", "", "`name` of the service to get a token for")
 	cli.URL(flags, &addr, "addr", "http://"+defaultAddr, "`URL` of the running streamroom local")
+	// Not cli.Wait, which refuses the negative ones.
 	flags.DurationVar(&expires, "expires-in", expires, "how long the token is valid; negative for one that has expired already")
 	return cmd
 }

@@ -125,10 +125,11 @@ func newCommand() *cobra.Command {
 	flags.IntVar(&p.Members, "members", 10, "`number` of members of each room; users follow each other from room to room")
 	flags.Float64Var(&p.Rate, "rate", 0, "`messages` a second, over all rooms (default 50 where there is no --window)")
 	flags.IntVar(&p.Window, "window", 0, "`messages` of each room under way at a time, instead of a rate")
-	flags.DurationVar(&p.For, "for", 10*time.Second, "how long messages are sent and measured; 0 only connects")
-	flags.DurationVar(&p.WarmUp, "warm-up", 2*time.Second, "how long messages are sent before, and not measured")
-	flags.DurationVar(&p.Drain, "drain", 10*time.Second, "how long messages may take to arrive after the last send")
-	flags.DurationVar(&p.Late, "late", time.Second, "a delivery that takes longer is counted as late")
+	p.For, p.WarmUp, p.Drain, p.Late = 10*time.Second, 2*time.Second, 10*time.Second, time.Second
+	cli.Wait(flags, &p.For, "for", "how long messages are sent and measured; 0 only connects")
+	cli.Wait(flags, &p.WarmUp, "warm-up", "how long messages are sent before, and not measured")
+	cli.Wait(flags, &p.Drain, "drain", "how long messages may take to arrive after the last send")
+	cli.Positive(flags, &p.Late, "late", "a delivery that takes longer is counted as late")
 	flags.Float64Var(&p.ConnectRate, "connect-rate", 200, "`connections` opened a second")
 	flags.IntVar(&p.Bytes, "bytes", 100, "`bytes` of a message's content")
 	o.peer = "streamroom"
