@@ -69,6 +69,8 @@ func typeName(of ast.Expr, folder string, folders map[string]string) string {
 		return typeName(of.X, folder, folders)
 	case *ast.IndexExpr:
 		return typeName(of.X, folder, folders)
+	case *ast.IndexListExpr:
+		return typeName(of.X, folder, folders)
 	case *ast.SelectorExpr:
 		return folders[of.X.(*ast.Ident).Name] + "." + of.Sel.Name
 	case *ast.Ident:
