@@ -13,24 +13,84 @@ const folder = "shared/chat";
 
 // A rule that no longer holds, its file, and what is there instead of what.
 const mutants = [
-  ["everyone sees who is online in a room", "presence.go", "if _, _, err := p.rooms.authorize(ctx, roomID, userID); err != nil {", "if err := error(nil); err != nil {"],
-  ["those who are offline are counted as online", "presence.go", "if seen[m.UserID].Online {", "if !seen[m.UserID].Online {"],
-  ["who hides their presence shows it", "presence.go", "HidePresence(ctx, userID, hidden, ", "HidePresence(ctx, userID, !hidden, "],
+  [
+    "everyone sees who is online in a room",
+    "presence.go",
+    "if _, _, err := p.rooms.authorize(ctx, roomID, userID); err != nil {",
+    "if err := error(nil); err != nil {",
+  ],
+  [
+    "those who are offline are counted as online",
+    "presence.go",
+    "if seen[m.UserID].Online {",
+    "if !seen[m.UserID].Online {",
+  ],
+  [
+    "who hides their presence shows it",
+    "presence.go",
+    "HidePresence(ctx, userID, hidden, ",
+    "HidePresence(ctx, userID, !hidden, ",
+  ],
   ["every message notifies of mentions only", "notify.go", "n == NotifyMentions && mentioned", "n == NotifyMentions"],
   ["a later choice of notifications has the same time", "notify.go", "to, s.after(was.NotifyAt)", "to, was.NotifyAt"],
-  ["who was disconnected is told that newer connections replaced them", "sessions.go", "case c.Disconnected:", "case false:"],
-  ["a connection that has expired is alive for a moment", "sessions.go", "c.ExpiresAt() <= s.now().UnixMilli()", "c.ExpiresAt() < s.now().UnixMilli()"],
-  ["users are not noted as signed in", "users.go", "err == nil && len(signedIn) == 0", "err == nil && len(signedIn) != 0"],
-  ["those who have signed in count as strangers", "rooms.go", "return slices.Contains(signedIn, user)", "return !slices.Contains(signedIn, user)"],
+  [
+    "who was disconnected is told that newer connections replaced them",
+    "sessions.go",
+    "case c.Disconnected:",
+    "case false:",
+  ],
+  [
+    "a connection that has expired is alive for a moment",
+    "sessions.go",
+    "c.ExpiresAt() <= s.now().UnixMilli()",
+    "c.ExpiresAt() < s.now().UnixMilli()",
+  ],
+  [
+    "users are not noted as signed in",
+    "users.go",
+    "err == nil && len(signedIn) == 0",
+    "err == nil && len(signedIn) != 0",
+  ],
+  [
+    "those who have signed in count as strangers",
+    "rooms.go",
+    "return slices.Contains(signedIn, user)",
+    "return !slices.Contains(signedIn, user)",
+  ],
   ["an owner who goes has no successor", "members.go", "if leaving.Role == Owner {", "if leaving.Role != Owner {"],
-  ["who is not muted is banned when they leave", "members.go", "!room.Public || !leaving.IsMuted(now) || ", "!room.Public || "],
+  [
+    "who is not muted is banned when they leave",
+    "members.go",
+    "!room.Public || !leaving.IsMuted(now) || ",
+    "!room.Public || ",
+  ],
   ["everyone adds members", "rights.go", "ToAdd:          {roles: owners}", "ToAdd:          {roles: everyMember}"],
   ["moderators act on moderators", "rights.go", "by.Role.rank() <= to.Role.rank()", "by.Role.rank() < to.Role.rank()"],
-  ["who is muted speaks", "rights.go", "case r.voice && by.IsMuted(now):", "case r.voice && !by.IsMuted(now) && false:"],
-  ["everyone edits everyone's messages", "editing.go", "if m.SenderID != userID {\n\t\treturn Message{}, Errorf", "if false {\n\t\treturn Message{}, Errorf"],
-  ["a deleted message is edited", "editing.go", "if m.DeletedAt != 0 {\n\t\t\treturn Message{}", "if false {\n\t\t\treturn Message{}"],
+  [
+    "who is muted speaks",
+    "rights.go",
+    "case r.voice && by.IsMuted(now):",
+    "case r.voice && !by.IsMuted(now) && false:",
+  ],
+  [
+    "everyone edits everyone's messages",
+    "editing.go",
+    "if m.SenderID != userID {\n\t\treturn Message{}, Errorf",
+    "if false {\n\t\treturn Message{}, Errorf",
+  ],
+  [
+    "a deleted message is edited",
+    "editing.go",
+    "if m.DeletedAt != 0 {\n\t\t\treturn Message{}",
+    "if false {\n\t\t\treturn Message{}",
+  ],
   ["a private room has a place", "places.go", "if !r.Public {\n\t\t\treturn nil", "if false {\n\t\t\treturn nil"],
-  ["one who blocks is added to rooms", "blocks.go", "if len(blockers) > 0 {\n\t\treturn Errorf", "if len(blockers) < 0 {\n\t\treturn Errorf"],
+  [
+    "one who blocks is added to rooms",
+    "blocks.go",
+    "if len(blockers) > 0 {\n\t\treturn Errorf",
+    "if len(blockers) < 0 {\n\t\treturn Errorf",
+  ],
   ["strangers read the history", "history.go", "if !member {\n", "if member && false {\n"],
   ["a resend stores a second message", "resume.go", "if stored || recent {\n", "if recent && false {\n"],
   ["a read cursor moves back", "reading.go", "if upTo <= place.Cursor.UpTo {", "if upTo < place.Cursor.UpTo {"],
@@ -52,12 +112,27 @@ function start(command, args) {
 async function outcome([, file, from, to], n) {
   const path = join(folder, file);
   const text = readFileSync(path, "utf8");
-  if (text.split(from).length !== 2) return `${path} has the text ${JSON.stringify(from)} ${text.split(from).length - 1} times: want it once`;
+  if (text.split(from).length !== 2)
+    return `${path} has the text ${JSON.stringify(from)} ${text.split(from).length - 1} times: want it once`;
   const [mutated, overlay] = [join(dir, `${n}.go`), join(dir, `${n}.json`)];
-  writeFileSync(mutated, text.replace(from, () => to));
+  writeFileSync(
+    mutated,
+    text.replace(from, () => to),
+  );
   writeFileSync(overlay, JSON.stringify({ Replace: { [resolve(path)]: mutated } }));
   // The searches by place, which take longest, have rules of their own.
-  const { code, output } = await start("go", ["test", "-overlay", overlay, "-vet=off", "-ldflags=-s -w", "-count=1", "-failfast", "-skip", "^TestNearby", `./${folder}`]);
+  const { code, output } = await start("go", [
+    "test",
+    "-overlay",
+    overlay,
+    "-vet=off",
+    "-ldflags=-s -w",
+    "-count=1",
+    "-failfast",
+    "-skip",
+    "^TestNearby",
+    `./${folder}`,
+  ]);
   if (output.includes("[build failed]")) return `it does not compile:\n${output}`;
   return code === 0 ? "all tests pass" : "";
 }
@@ -65,12 +140,14 @@ async function outcome([, file, from, to], n) {
 const waiting = mutants.map((m, n) => [m, n]).filter(([m]) => asked.length === 0 || asked.includes(m[1]));
 const survivors = [];
 const all = waiting.length;
-await Promise.all(Array.from({ length: Math.min(2, availableParallelism()) }, async () => {
-  for (let next = waiting.shift(); next; next = waiting.shift()) {
-    const why = await outcome(...next);
-    if (why) survivors.push(`${next[0][1]}: ${next[0][0]}: ${why}`);
-  }
-}));
+await Promise.all(
+  Array.from({ length: Math.min(2, availableParallelism()) }, async () => {
+    for (let next = waiting.shift(); next; next = waiting.shift()) {
+      const why = await outcome(...next);
+      if (why) survivors.push(`${next[0][1]}: ${next[0][0]}: ${why}`);
+    }
+  }),
+);
 rmSync(dir, { recursive: true });
 for (const survivor of survivors) console.error(`mutants: ${survivor}`);
 if (survivors.length > 0 || all === 0) process.exit(1);

@@ -13,16 +13,27 @@ const { loadAwsServiceSpec } = createRequire(join(process.cwd(), "x"))("@aws-cdk
 
 // What has data, a position or an address that clients and operators know.
 const stateful = [
-  "AWS::DynamoDB::Table", "AWS::Cognito::UserPool", "AWS::Cognito::UserPoolClient", "AWS::ApiGatewayV2::Api",
-  "AWS::ApiGatewayV2::Stage", "AWS::Lambda::EventSourceMapping", "AWS::SQS::Queue", "AWS::S3::Bucket",
-  "AWS::CloudFront::Distribution", "AWS::Logs::LogGroup", "AWS::Cognito::UserPoolDomain", "AWS::Cognito::UserPoolResourceServer",
-  "AWS::Events::EventBus", "AWS::ApiGatewayV2::DomainName",
+  "AWS::DynamoDB::Table",
+  "AWS::Cognito::UserPool",
+  "AWS::Cognito::UserPoolClient",
+  "AWS::ApiGatewayV2::Api",
+  "AWS::ApiGatewayV2::Stage",
+  "AWS::Lambda::EventSourceMapping",
+  "AWS::SQS::Queue",
+  "AWS::S3::Bucket",
+  "AWS::CloudFront::Distribution",
+  "AWS::Logs::LogGroup",
+  "AWS::Cognito::UserPoolDomain",
+  "AWS::Cognito::UserPoolResourceServer",
+  "AWS::Events::EventBus",
+  "AWS::ApiGatewayV2::DomainName",
 ];
 
 const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
 
 // An intrinsic function has any type.
-const isIntrinsic = (value) => isObject(value) && Object.keys(value).length === 1 && /^(Ref|Condition|Fn::\w+)$/.test(Object.keys(value)[0]);
+const isIntrinsic = (value) =>
+  isObject(value) && Object.keys(value).length === 1 && /^(Ref|Condition|Fn::\w+)$/.test(Object.keys(value)[0]);
 
 const primitives = {
   string: (v) => typeof v === "string",
@@ -45,7 +56,12 @@ function mismatches(db, value, type, path) {
       if (!isObject(value)) return [`${path}: want an object`];
       return Object.entries(value).flatMap(([k, v]) => mismatches(db, v, type.element, `${path}.${k}`));
     case "tag":
-      return properties(db, value, { Key: { type: { type: "string" }, required: true }, Value: { type: { type: "string" }, required: true } }, path);
+      return properties(
+        db,
+        value,
+        { Key: { type: { type: "string" }, required: true }, Value: { type: { type: "string" }, required: true } },
+        path,
+      );
     case "ref":
       return properties(db, value, db.get("typeDefinition", type.reference.$ref).properties, path);
     case "union": {
@@ -56,27 +72,34 @@ function mismatches(db, value, type, path) {
       if (!primitives[type.type]?.(value)) return [`${path}: want ${type.type}, got ${JSON.stringify(value)}`];
       // The package has patterns and ranges of none.
       return !type.allowedValues || type.allowedValues.includes(value)
-        ? [] : [`${path}: want one of ${type.allowedValues.join(", ")}, got ${JSON.stringify(value)}`];
+        ? []
+        : [`${path}: want one of ${type.allowedValues.join(", ")}, got ${JSON.stringify(value)}`];
   }
 }
 
 function properties(db, value, known, path) {
   if (!isObject(value)) return [`${path}: want an object, got ${JSON.stringify(value)}`];
   const found = Object.entries(value).flatMap(([name, v]) =>
-    known[name] ? mismatches(db, v, known[name].type, `${path}.${name}`) : [`${path}.${name}: no such property`]);
-  const missing = Object.entries(known).filter(([name, p]) => p.required && !(name in value)).map(([name]) => `${path}.${name}: is required`);
+    known[name] ? mismatches(db, v, known[name].type, `${path}.${name}`) : [`${path}.${name}: no such property`],
+  );
+  const missing = Object.entries(known)
+    .filter(([name, p]) => p.required && !(name in value))
+    .map(([name]) => `${path}.${name}: is required`);
   return found.concat(missing);
 }
 
 function templatesIn(dir) {
-  return readdirSync(dir).filter((f) => f.endsWith(".template.json")).sort()
+  return readdirSync(dir)
+    .filter((f) => f.endsWith(".template.json"))
+    .sort()
     .map((f) => ({ name: basename(f, ".template.json"), template: JSON.parse(readFileSync(join(dir, f), "utf8")) }));
 }
 
 const schemaOf = (db, type) => [...db.lookup("resource", "cloudFormationType", "equals", type)][0];
 
 function check(db, dirs) {
-  let templates = 0, resources = 0;
+  let templates = 0,
+    resources = 0;
   const problems = [];
   for (const dir of dirs) {
     for (const { name, template } of templatesIn(dir)) {
@@ -85,9 +108,11 @@ function check(db, dirs) {
         if (r.Type.startsWith("Custom::")) continue;
         resources++;
         const schema = schemaOf(db, r.Type);
-        problems.push(...(schema
-          ? properties(db, r.Properties ?? {}, schema.properties, `${name}/${id} (${r.Type})`)
-          : [`${name}/${id}: no such type ${r.Type}`]));
+        problems.push(
+          ...(schema
+            ? properties(db, r.Properties ?? {}, schema.properties, `${name}/${id} (${r.Type})`)
+            : [`${name}/${id}: no such type ${r.Type}`]),
+        );
       }
     }
   }
@@ -104,21 +129,42 @@ function imports(value) {
 }
 
 function baseline(db, dir) {
-  const replacing = {}, stacks = {};
+  const replacing = {},
+    stacks = {};
   for (const type of stateful) {
     replacing[type] = Object.entries(schemaOf(db, type).properties)
-      .filter(([, p]) => p.causesReplacement && p.causesReplacement !== "no").map(([name]) => name).sort();
+      .filter(([, p]) => p.causesReplacement && p.causesReplacement !== "no")
+      .map(([name]) => name)
+      .sort();
   }
   for (const { name, template } of templatesIn(dir)) {
     const kept = {};
     for (const [id, r] of Object.entries(template.Resources)) {
       if (!stateful.includes(r.Type)) continue;
-      kept[id] = { Type: r.Type, Properties: Object.fromEntries(replacing[r.Type].filter((p) => r.Properties?.[p] !== undefined).map((p) => [p, r.Properties[p]])) };
+      kept[id] = {
+        Type: r.Type,
+        Properties: Object.fromEntries(
+          replacing[r.Type].filter((p) => r.Properties?.[p] !== undefined).map((p) => [p, r.Properties[p]]),
+        ),
+      };
       const indexes = r.Properties?.GlobalSecondaryIndexes;
-      if (indexes) kept[id].Indexes = indexes.map(({ IndexName, KeySchema, Projection }) => ({ IndexName, KeySchema, Projection }));
+      if (indexes)
+        kept[id].Indexes = indexes.map(({ IndexName, KeySchema, Projection }) => ({
+          IndexName,
+          KeySchema,
+          Projection,
+        }));
     }
-    const exports = Object.fromEntries(Object.values(template.Outputs ?? {}).filter((o) => o.Export).map((o) => [o.Export.Name, o.Value]));
-    stacks[name.slice(name.lastIndexOf("-") + 1)] = { Resources: kept, Exports: exports, Imports: [...new Set(imports(template.Resources))].sort() };
+    const exports = Object.fromEntries(
+      Object.values(template.Outputs ?? {})
+        .filter((o) => o.Export)
+        .map((o) => [o.Export.Name, o.Value]),
+    );
+    stacks[name.slice(name.lastIndexOf("-") + 1)] = {
+      Resources: kept,
+      Exports: exports,
+      Imports: [...new Set(imports(template.Resources))].sort(),
+    };
   }
   console.log(JSON.stringify({ Replacing: replacing, Stacks: stacks }, null, 1));
 }
