@@ -210,10 +210,7 @@ func (it item) readChange() (Change, error) {
 	}
 	moved := ReadMoved{RoomID: it.key.RoomID, UserID: it.key.UserID, UpTo: upTo}
 	for name, text := range map[string]*string{table.From: &moved.From, table.Since: &moved.Since, table.Known: &moved.Known} {
-		if _, ok := it.after[name]; !ok {
-			continue
-		}
-		if *text, err = textOf(it.after, name); err != nil {
+		if *text, err = optionalText(it.after, name); err != nil {
 			return nil, err
 		}
 	}
@@ -382,10 +379,7 @@ func (it item) slice() (Change, error) {
 		Gap: isTrue(it.after, table.Gap), Renamed: isTrue(it.after, table.Renamed), Replayed: isTrue(it.after, table.Replayed),
 	}
 	for name, bound := range map[string]*string{table.FromMember: &s.FromMember, table.ToMember: &s.ToMember} {
-		if _, ok := it.after[name]; !ok {
-			continue // the side is open
-		}
-		if *bound, err = textOf(it.after, name); err != nil {
+		if *bound, err = optionalText(it.after, name); err != nil { // absent: the side is open
 			return nil, err
 		}
 	}
