@@ -41,10 +41,7 @@ func AttachmentItem(a chat.Attachment) attribute.Item {
 
 // Attachments reads files of a room by their ids strongly.
 func (s *Store) Attachments(ctx context.Context, roomID string, ids []string) (map[string]chat.Attachment, error) {
-	keys := make([]table.Key, len(ids))
-	for i, id := range ids {
-		keys[i] = table.Attachment(roomID, id)
-	}
+	keys := keysOf(ids, func(id string) table.Key { return table.Attachment(roomID, id) })
 	items, err := s.batchGet(ctx, keys, strong)
 	if err != nil {
 		return nil, err

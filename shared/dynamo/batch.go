@@ -64,6 +64,24 @@ func (s *Store) batchGet(ctx context.Context, keys []table.Key, fresh consistenc
 	return found, nil
 }
 
+// among reads strongly which of some ids have an item, in the order given.
+func (s *Store) among(ctx context.Context, ids []string, key func(id string) table.Key) ([]string, error) {
+	items, err := s.batchGet(ctx, keysOf(ids, key), strong)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return items[key(id)] == nil }), nil
+}
+
+// keysOf returns the key of each.
+func keysOf[T any](of []T, key func(T) table.Key) []table.Key {
+	keys := make([]table.Key, len(of))
+	for i, one := range of {
+		keys[i] = key(one)
+	}
+	return keys
+}
+
 // batchWrite makes writes that don't depend on each other.
 func (s *Store) batchWrite(ctx context.Context, writes []types.WriteRequest) error {
 	for chunk := range slices.Chunk(writes, writeSize) {

@@ -3,7 +3,6 @@ package dynamo
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -92,16 +91,5 @@ func (s *Store) Blocks(ctx context.Context, userID, after string, limit int) (bl
 
 // BlockedBy reads strongly which of some users block a user.
 func (s *Store) BlockedBy(ctx context.Context, userID string, users []string) ([]string, error) {
-	keys := make([]table.Key, len(users))
-	for i, user := range users {
-		keys[i] = table.Block(user, userID)
-	}
-	blocks, err := s.batchGet(ctx, keys, strong)
-	if err != nil {
-		return nil, err
-	}
-	return slices.DeleteFunc(slices.Clone(users), func(user string) bool {
-		_, ok := blocks[table.Block(user, userID)]
-		return !ok
-	}), nil
+	return s.among(ctx, users, func(user string) table.Key { return table.Block(user, userID) })
 }

@@ -325,10 +325,7 @@ func (s *Store) EndConnection(ctx context.Context, connectionID string) error {
 // newest connections: at most limit of them, newest first. They have no
 // TokenExpiresAt. Users without connections are left out.
 func (s *Store) Presence(ctx context.Context, userIDs []string, limit int) (map[string][]chat.Connection, error) {
-	keys := make([]table.Key, len(userIDs))
-	for i, userID := range userIDs {
-		keys[i] = table.Presence(userID)
-	}
+	keys := keysOf(userIDs, table.Presence)
 	items, err := s.batchGet(ctx, keys, strong)
 	if err != nil {
 		return nil, err

@@ -44,18 +44,7 @@ func memberOf(userID string, it item) chat.Member {
 // MembersAmong reads strongly which of some users are members of a room, in the order
 // given.
 func (s *Store) MembersAmong(ctx context.Context, roomID string, userIDs []string) ([]string, error) {
-	keys := make([]table.Key, len(userIDs))
-	for i, id := range userIDs {
-		keys[i] = table.Member(roomID, id)
-	}
-	members, err := s.batchGet(ctx, keys, strong)
-	if err != nil {
-		return nil, err
-	}
-	return slices.DeleteFunc(slices.Clone(userIDs), func(id string) bool {
-		_, ok := members[table.Member(roomID, id)]
-		return !ok
-	}), nil
+	return s.among(ctx, userIDs, func(id string) table.Key { return table.Member(roomID, id) })
 }
 
 // Members reads a room's first members after one ("" is the beginning) strongly,

@@ -45,10 +45,7 @@ func (s *Store) notifyUpdate(key table.Key, m chat.Member) *types.Update {
 // NotifyAmong reads eventually what some members of a room are notified of; those who are
 // notified of all are left out.
 func (s *Store) NotifyAmong(ctx context.Context, roomID string, userIDs []string) (map[string]chat.Notify, error) {
-	keys := make([]table.Key, len(userIDs))
-	for i, id := range userIDs {
-		keys[i] = table.Member(roomID, id)
-	}
+	keys := keysOf(userIDs, func(id string) table.Key { return table.Member(roomID, id) })
 	members, err := s.batchGet(ctx, keys, eventual)
 	if err != nil {
 		return nil, err

@@ -12,10 +12,7 @@ import (
 
 // DisplayNames reads users' names; the read is eventually consistent.
 func (s *Store) DisplayNames(ctx context.Context, userIDs []string) (map[string]string, error) {
-	keys := make([]table.Key, len(userIDs))
-	for i, userID := range userIDs {
-		keys[i] = table.Profile(userID)
-	}
+	keys := keysOf(userIDs, table.Profile)
 	items, err := s.batchGet(ctx, keys, eventual)
 	if err != nil {
 		return nil, err

@@ -17,10 +17,7 @@ import (
 
 // Reacted reads strongly what a user reacted to messages with.
 func (s *Store) Reacted(ctx context.Context, userID string, messages []chat.Message) (map[string][]string, error) {
-	keys := make([]table.Key, len(messages))
-	for i, m := range messages {
-		keys[i] = table.Reacted(m.RoomID, m.ID, userID)
-	}
+	keys := keysOf(messages, func(m chat.Message) table.Key { return table.Reacted(m.RoomID, m.ID, userID) })
 	items, err := s.batchGet(ctx, keys, strong)
 	if err != nil {
 		return nil, err

@@ -99,10 +99,7 @@ func (s *Store) Seen(ctx context.Context, userID string) (chat.Seen, bool, error
 
 // Sightings implements chat.PresenceStore.
 func (s *Store) Sightings(ctx context.Context, userIDs []string) (map[string]chat.Sighting, error) {
-	keys := make([]table.Key, len(userIDs))
-	for i, userID := range userIDs {
-		keys[i] = table.Presence(userID)
-	}
+	keys := keysOf(userIDs, table.Presence)
 	items, err := s.batchGet(ctx, keys, eventual)
 	if err != nil {
 		return nil, err

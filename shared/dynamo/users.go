@@ -3,7 +3,6 @@ package dynamo
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -15,18 +14,7 @@ import (
 // SignedIn reads strongly which users have a presence: it stays when their
 // connections have ended.
 func (s *Store) SignedIn(ctx context.Context, userIDs []string) ([]string, error) {
-	keys := make([]table.Key, len(userIDs))
-	for i, userID := range userIDs {
-		keys[i] = table.Presence(userID)
-	}
-	items, err := s.batchGet(ctx, keys, strong)
-	if err != nil {
-		return nil, err
-	}
-	return slices.DeleteFunc(slices.Clone(userIDs), func(userID string) bool {
-		_, ok := items[table.Presence(userID)]
-		return !ok
-	}), nil
+	return s.among(ctx, userIDs, table.Presence)
 }
 
 // NoteUser gives a user a presence without connections, unless they have one.
