@@ -11,20 +11,11 @@ import (
 
 // ShareRoom implements chat.RoomStore.
 func (s *Store) ShareRoom(ctx context.Context, r chat.Room) (bool, error) {
-	unlock, err := s.begin(ctx, "ShareRoom")
-	if err != nil {
-		return false, err
-	}
-	defer unlock()
-	stored := s.room(r.ID)
-	if !stored.takes(r) {
-		return false, nil
-	}
-	stored.about.Public, stored.about.RenamedAt = r.Public, r.RenamedAt
-	if !r.Public {
-		stored.about.PlacedAt, stored.place = 0, nil
-	}
-	return true, nil
+	return s.changeRoom(ctx, "ShareRoom", r, func(stored *room) {
+		if stored.about.Public = r.Public; !r.Public {
+			stored.about.PlacedAt, stored.place = 0, nil
+		}
+	})
 }
 
 // PlaceRoom implements chat.RoomStore.
@@ -44,17 +35,7 @@ func (s *Store) PlaceRoom(ctx context.Context, r chat.Room, at chat.Location) (b
 
 // UnplaceRoom implements chat.RoomStore.
 func (s *Store) UnplaceRoom(ctx context.Context, r chat.Room) (bool, error) {
-	unlock, err := s.begin(ctx, "UnplaceRoom")
-	if err != nil {
-		return false, err
-	}
-	defer unlock()
-	stored := s.room(r.ID)
-	if !stored.takes(r) {
-		return false, nil
-	}
-	stored.about.PlacedAt, stored.about.RenamedAt, stored.place = 0, r.RenamedAt, nil
-	return true, nil
+	return s.changeRoom(ctx, "UnplaceRoom", r, func(stored *room) { stored.about.PlacedAt, stored.place = 0, nil })
 }
 
 // RoomPlace implements chat.RoomStore.

@@ -8,17 +8,7 @@ import (
 
 // RetainRoom implements chat.RetentionStore.
 func (s *Store) RetainRoom(ctx context.Context, r chat.Room) (bool, error) {
-	unlock, err := s.begin(ctx, "RetainRoom")
-	if err != nil {
-		return false, err
-	}
-	defer unlock()
-	stored := s.room(r.ID)
-	if !stored.takes(r) {
-		return false, nil
-	}
-	stored.about.RetentionDays, stored.about.RenamedAt = r.RetentionDays, r.RenamedAt
-	return true, nil
+	return s.changeRoom(ctx, "RetainRoom", r, func(stored *room) { stored.about.RetentionDays = r.RetentionDays })
 }
 
 // RetainMembers implements chat.RetentionStore.

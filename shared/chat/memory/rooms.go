@@ -156,25 +156,26 @@ func (s *Store) Members(ctx context.Context, roomID, after string, limit int) ([
 	return members, false, nil
 }
 
-// takes reports whether a change of a room may be stored: it is later than the last one,
-// and knows the room's place.
-func (r *room) takes(change chat.Room) bool {
-	return r.about != nil && r.about.RenamedAt < change.RenamedAt && r.about.PlacedAt == change.PlacedAt
-}
-
-// RenameRoom implements chat.RoomStore.
-func (s *Store) RenameRoom(ctx context.Context, r chat.Room) (bool, error) {
-	unlock, err := s.begin(ctx, "RenameRoom")
+// changeRoom changes a room's description, if the change is newer than the last one, and
+// knows the room's place.
+func (s *Store) changeRoom(ctx context.Context, method string, r chat.Room, change func(*room)) (bool, error) {
+	unlock, err := s.begin(ctx, method)
 	if err != nil {
 		return false, err
 	}
 	defer unlock()
 	stored := s.room(r.ID)
-	if !stored.takes(r) {
+	if stored.about == nil || stored.about.RenamedAt >= r.RenamedAt || stored.about.PlacedAt != r.PlacedAt {
 		return false, nil
 	}
-	stored.about.Name, stored.about.RenamedAt = r.Name, r.RenamedAt
+	change(stored)
+	stored.about.RenamedAt = r.RenamedAt
 	return true, nil
+}
+
+// RenameRoom implements chat.RoomStore.
+func (s *Store) RenameRoom(ctx context.Context, r chat.Room) (bool, error) {
+	return s.changeRoom(ctx, "RenameRoom", r, func(stored *room) { stored.about.Name = r.Name })
 }
 
 // AddMember implements chat.RoomStore.
