@@ -86,12 +86,9 @@ func (c *Client) call(ctx context.Context, operation *smithy.OperationSchema, in
 	if err != nil {
 		return err
 	}
-	resp, err := c.c.HTTPClient.Do(req)
-	switch {
-	case err != nil && ctx.Err() != nil:
-		return &smithy.CanceledError{Err: ctx.Err()}
-	case err != nil:
-		return failed(&http.Response{}, &smithyhttp.RequestSendError{Err: err})
+	resp, err := c.send(ctx, req)
+	if err != nil {
+		return err
 	}
 	body := &summed{ReadCloser: resp.Body}
 	defer body.Close()
@@ -108,6 +105,18 @@ func (c *Client) call(ctx context.Context, operation *smithy.OperationSchema, in
 		return failed(resp, &smithyhttp.RequestSendError{Err: broken})
 	}
 	return failed(resp, err)
+}
+
+// send sends a request. Its errors are those of Call for a request that got no answer.
+func (c *Client) send(ctx context.Context, req *http.Request) (*http.Response, error) {
+	resp, err := c.c.HTTPClient.Do(req)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil, &smithy.CanceledError{Err: ctx.Err()}
+	case err != nil:
+		return nil, failed(&http.Response{}, &smithyhttp.RequestSendError{Err: err})
+	}
+	return resp, nil
 }
 
 // read reads an answer. What the decoder does not take the SDK's protocol reads, and

@@ -8,12 +8,29 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
 // maxAnswer bounds an answer to Post, in bytes.
 const maxAnswer = 1 << 20
+
+// NewPoster returns a Client for Post. c configures the way to the service: its region,
+// credentials, HTTP client, and perhaps its endpoint, which else is the region's. name is the
+// service's in endpoints and signatures, such as events; serviceID is in errors.
+func NewPoster(c aws.Config, serviceID, name string) (*Client, error) {
+	endpoint := aws.ToString(c.BaseEndpoint)
+	if endpoint == "" {
+		endpoint = "https://" + name + "." + c.Region + ".amazonaws.com"
+		if strings.HasPrefix(c.Region, "cn-") {
+			endpoint += ".cn"
+		}
+	}
+	return New(Config{
+		ServiceID: serviceID, SigningName: name, Region: c.Region, Endpoint: endpoint, Credentials: c.Credentials, HTTPClient: c.HTTPClient,
+	})
+}
 
 // Post makes one request of a service that speaks AWS JSON 1.1, without the SDK's module of
 // that service, whose schemas every program that links it sets up at its start: target is
@@ -36,12 +53,9 @@ func (c *Client) post(ctx context.Context, target string, in, out any) error {
 	if err != nil {
 		return err
 	}
-	resp, err := c.c.HTTPClient.Do(req)
-	switch {
-	case err != nil && ctx.Err() != nil:
-		return &smithy.CanceledError{Err: ctx.Err()}
-	case err != nil:
-		return failed(&http.Response{}, &smithyhttp.RequestSendError{Err: err})
+	resp, err := c.send(ctx, req)
+	if err != nil {
+		return err
 	}
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -68,17 +67,7 @@ type answer struct {
 // New returns the bus of that name. c configures the way to EventBridge: its region,
 // credentials, HTTP client, and perhaps its endpoint.
 func New(c aws.Config, name string) (*Bus, error) {
-	endpoint := aws.ToString(c.BaseEndpoint)
-	if endpoint == "" {
-		endpoint = "https://events." + c.Region + ".amazonaws.com"
-		if strings.HasPrefix(c.Region, "cn-") {
-			endpoint += ".cn"
-		}
-	}
-	client, err := awsjson.New(awsjson.Config{
-		ServiceID: "EventBridge", SigningName: "events", Region: c.Region, Endpoint: endpoint,
-		Credentials: c.Credentials, HTTPClient: c.HTTPClient,
-	})
+	client, err := awsjson.NewPoster(c, "EventBridge", "events")
 	if err != nil {
 		return nil, fmt.Errorf("the bus %s: %w", name, err)
 	}

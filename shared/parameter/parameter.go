@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -25,16 +24,7 @@ type Parameter struct {
 // New returns the parameter of that name. c configures the way to Systems Manager: its
 // region, credentials, HTTP client, and perhaps its endpoint. Nothing is read yet.
 func New(c aws.Config, name string) (*Parameter, error) {
-	endpoint := aws.ToString(c.BaseEndpoint)
-	if endpoint == "" {
-		endpoint = "https://ssm." + c.Region + ".amazonaws.com"
-		if strings.HasPrefix(c.Region, "cn-") {
-			endpoint += ".cn"
-		}
-	}
-	client, err := awsjson.New(awsjson.Config{
-		ServiceID: "SSM", SigningName: "ssm", Region: c.Region, Endpoint: endpoint, Credentials: c.Credentials, HTTPClient: c.HTTPClient,
-	})
+	client, err := awsjson.NewPoster(c, "SSM", "ssm")
 	if err != nil {
 		return nil, fmt.Errorf("the parameter %s: %w", name, err)
 	}
