@@ -203,7 +203,7 @@ func encodeSend(f wire.ClientFrame) ([]byte, error) {
 	case len(f.Content) > MaxContent:
 		return nil, refuse(CodeTooLarge, "invalid content: want at most %d bytes, got %d", MaxContent, len(f.Content))
 	case !utf8.ValidString(f.Content) || strings.ContainsRune(f.Content, utf8.RuneError):
-		return nil, refuse(CodeInvalidRequest, "the content is not valid UTF-8")
+		return nil, refuse(CodeInvalidRequest, "invalid content: want valid UTF-8")
 	}
 	encoded, err := wire.Encode(f)
 	if err != nil {

@@ -33,7 +33,7 @@ func TestTwoPeopleChat(t *testing.T) {
 	bob.types("hi \x1b[31malice\u202e <b>&\r")
 	alice.sees(alice.shown, " bob: hi ␛[31malice\ufffd <b>&\n")
 	bob.types("not \xff UTF-8")
-	bob.sees(bob.status, "* not sent: invalid_request: the content is not valid UTF-8\n")
+	bob.sees(bob.status, "* not sent: invalid_request: invalid content: want valid UTF-8\n")
 	bob.types(strings.Repeat("x", client.MaxContent+1))
 	bob.sees(bob.status, "* not sent: too_large: ")
 

@@ -57,7 +57,7 @@ started again, and does what is left. It reads the whole table.`,
 	flags.BoolVar(&e.config.Apply, "apply", false, "erase, instead of counting what there is")
 	cli.Rate(flags, &e.config.ReadRate, "read-rate", "the `number` of read units to use a second; 0 is no limit")
 	cli.Rate(flags, &e.config.Rate, "rate", "the `number` of write units to use a second; 0 is no limit")
-	cli.Wait(flags, &e.config.Settle, "settle", "the `duration` after which no send is under way that had read what is erased")
+	cli.Wait(flags, &e.config.Settle, "settle", "the `duration` to wait for sends that read, before it was erased, what is erased")
 	flags.BoolVar(&e.json, "json", false, "write one JSON object a line")
 	return cmd
 }

@@ -77,7 +77,7 @@ func (p *Pool) signIn(ctx context.Context, body []byte) (string, error) {
 		ExpiresIn int64   `json:"expiresIn"`
 	}
 	if !utf8.Valid(body) {
-		return "", chat.Errorf(chat.CodeInvalidRequest, "the body is not valid UTF-8")
+		return "", chat.Errorf(chat.CodeInvalidRequest, "invalid body: want valid UTF-8")
 	}
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.DisallowUnknownFields()

@@ -82,7 +82,7 @@ func (c *Config) Check(now time.Time) error {
 	case len(c.Entries) > 0 && c.Source != FromFailures:
 		return errors.New("entries are for --source failures")
 	case c.Rate < 0 || c.ReadRate < 0:
-		return errors.New("invalid rate: want 0 or more")
+		return fmt.Errorf("invalid rate: want 0 or more, got %v", min(c.Rate, c.ReadRate))
 	}
 	return c.Selection.check(c.Source, now)
 }

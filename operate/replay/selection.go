@@ -75,7 +75,7 @@ func (s Selection) check(source Source, now time.Time) error {
 			return fmt.Errorf("invalid --entity %q: want one of %s", name, strings.Join(Entities(), ", "))
 		}
 		if source == FromTable && kind != table.KindMessage && kind != table.KindMember {
-			return fmt.Errorf("--entity %s: --source table rebuilds the records of message and member only", name)
+			return fmt.Errorf("invalid --entity %q: want message or member, whose records alone --source table rebuilds", name)
 		}
 	}
 	if source == FromFailures && (!s.From.IsZero() || !s.To.IsZero() || s.Room != "" || s.User != "" || len(s.Entities) > 0) {

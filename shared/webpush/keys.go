@@ -27,7 +27,7 @@ func PublicKey(private string) (string, error) {
 	}
 	key, err := ecdh.P256().NewPrivateKey(data)
 	if err != nil {
-		return "", fmt.Errorf("invalid private key: %w", err)
+		return "", fmt.Errorf("invalid private key: want 32 bytes of a P-256 key in base64url: %w", err)
 	}
 	return base64.RawURLEncoding.EncodeToString(key.PublicKey().Bytes()), nil
 }

@@ -135,8 +135,8 @@ func TestBadInput(t *testing.T) {
 		"--url ws://127.0.0.1:1 --api x":  `invalid --api "x"`,
 		"--speed 5":                       "unknown flag --speed",
 		"now":                             `unexpected argument "now"`,
-		"merge":                           "merge wants at least 1 reports",
-		"compare one.json":                "compare wants at least 2 reports",
+		"merge":                           "invalid arguments of merge: want at least 1 reports",
+		"compare one.json":                "invalid arguments of compare: want at least 2 reports",
 	} {
 		code, stdout, stderr := command(t, strings.Fields(args)...)
 		if code != exitUsage || !strings.Contains(stderr, want) || strings.Count(stderr, "\n") != 1 || stdout != "" {

@@ -193,7 +193,7 @@ func newCompare() *cobra.Command {
 func atLeast(n int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) < n {
-			return cli.Usage(fmt.Errorf("%s wants at least %d reports, which --json wrote", cmd.Name(), n))
+			return cli.Usage(fmt.Errorf("invalid arguments of %s: want at least %d reports, which --json wrote, got %d", cmd.Name(), n, len(args)))
 		}
 		return nil
 	}
