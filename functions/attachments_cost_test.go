@@ -162,6 +162,21 @@ func TestCost_Attachments(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-docs/operations.md +the functions):\n%s", diff)
 	}
+	of := func(what, name, unit string) string {
+		u := got[name]
+		return strings.TrimSuffix(row(what, u.Reads, u.Writes, float64(u.Table), float64(u.Bucket)), " |") + unit + " |"
+	}
+	onThePage(
+		t, "Attachments",
+		of("announce a file", "announce", ""),
+		of("send without a file", "send with 0", ""),
+		of("send with 1 file", "send with 1", " copy"),
+		of("send with 10 files", "send with 10", " copies"),
+		of("history of 50 messages, 10 with a file", "history of 50 with 10", ""),
+		of("delete a message without a file", "delete with 0", ""),
+		of("delete a message with 1 file", "delete with 1", ""),
+		of("delete a message with 10 files", "delete with 10", ""),
+	)
 }
 
 // What `streamroom cost` has of files is what the functions ask, as

@@ -60,4 +60,17 @@ func TestCost_Moderation(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-docs/operations.md +the functions):\n%s", diff)
 	}
+	of := func(what, name string) string { return row(what, got[name].Reads, got[name].Writes, got[name].Posts) }
+	onThePage(
+		t, "Moderation",
+		of("a role, or to mute, in a room of 10", "mute in a room of 10"),
+		of("the same in a room of 1,000", "mute in a room of 1000"),
+		of("a moderator's deletion, in a room of 10", "delete in a room of 10"),
+		of("a report", "report in a room of 1000"),
+		of("a choice of [what one is notified of](protocol.md#what-one-is-notified-of)", "notify in a room of 1000"),
+		of("a ban of a member with one device, in a room of 10", "ban in a room of 10"),
+		of("the ban of a user who is not a member", "ban a stranger in a room of 1000"),
+		of("to add a member to a room of 1,000", "add in a room of 1000"),
+		of("the same once someone was banned", "add after a ban in a room of 1000"),
+	)
 }

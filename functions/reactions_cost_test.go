@@ -61,4 +61,13 @@ func TestCost_Reactions(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-docs/operations.md +the functions):\n%s", diff)
 	}
+	of := func(what, name string) string { return row(what, got[name].Reads, got[name].Writes, got[name].Posts) }
+	onThePage(
+		t, "Reactions",
+		of("a reaction, or to take it back, in a room of 10", "first in a room of 10"),
+		of("the same in a room of 1,000", "back in a room of 1000"),
+		of("one that is there already", "again in a room of 10"),
+		of("a hundred to one message, in one batch, in a room of 1,000", "a hundred at once in a room of 1000"),
+		of("the message's deletion after them", "delete after in a room of 1000"),
+	)
 }

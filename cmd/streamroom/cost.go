@@ -35,6 +35,8 @@ assumed. docs/operations.md says what the other designs are taken to do.
   idle     connections that send nothing
   pings    the cost of pings by their interval
   actions  what each action asks of AWS
+  parts    a million busy messages, connects, syncs and pings, by service
+  people   what it costs that users learn of each other
   figures  the numbers by which the design is judged
   prices   the prices, their dates and their pages
   backends what events, pushes and services add

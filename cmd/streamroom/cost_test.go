@@ -84,7 +84,11 @@ func TestCost_AMonth(t *testing.T) {
 }
 
 func TestCost_EveryTableInEveryForm(t *testing.T) {
+	_, help, _ := tool(t, "cost", "--help")
 	for _, show := range cost.Shows() {
+		if !strings.Contains(help, "\n  "+show+" ") {
+			t.Errorf("cost --help does not say what --show %s is", show)
+		}
 		for _, form := range []string{"--json", "--markdown", "--free-tier"} {
 			code, stdout, stderr := tool(t, "cost", "--show", show, form)
 			if code != exitDone || stderr != "" {

@@ -3,7 +3,9 @@ package cost
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"math"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -339,6 +341,51 @@ func TestOf_FilesByHand(t *testing.T) {
 		bad(&w)
 		if err := w.Check(); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("want an error with %q, got %v", name, err)
+		}
+	}
+}
+
+// What pages say of the model in sentences is what it says.
+func TestPages_SayWhatTheModelDoes(t *testing.T) {
+	var beside Action
+	for _, u := range unshared {
+		beside = beside.Plus(u.hour())
+	}
+	for path, sentences := range map[string][]string{
+		"../../docs/operations.md": {
+			fmt.Sprintf("10,000 connected users ask for %.0f a second", Of(Streamroom, DefaultWorkload()).HTTPRequests/Month.Seconds()),
+			fmt.Sprintf("1,000 a second more are $%.2f more for an hour of refused requests", WorstFlood(2000)-WorstFlood(1000)),
+			fmt.Sprintf("most $%.2f in an hour in which a user does all that they can", WorstHour()),
+			fmt.Sprintf("together $%.2f.", beside.dollars()),
+			fmt.Sprintf("of %.0f,000 in the first hour", Hourly()/1000),
+		},
+		"../../docs/adr/0030-charged-after-the-fact.md": {
+			fmt.Sprintf("| messages to a room of 1,000 | $23.95 | $%.2f |", WorstMessages(1000)),
+			fmt.Sprintf("| messages to rooms of 49, one after the other | $3.42 | $%.2f |", WorstMessages(fullRoom)),
+			fmt.Sprintf("| all at once, in rooms of any size | | $%.2f |", WorstHour()),
+		},
+		"../../CHANGELOG.md": {fmt.Sprintf("An hour of one user has a bound: $%.2f", WorstHour())},
+	} {
+		page, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := strings.Join(strings.Fields(string(page)), " ")
+		for _, want := range sentences {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s does not say %q", path, want)
+			}
+		}
+	}
+}
+
+// A message costs 1 % less with AppSync Events, as docs/adr/0016 says, whatever the room's size.
+func TestMessages_CostAPercentLessWithEvents(t *testing.T) {
+	for _, members := range []int{10, 100, 1000, 10_000, 100_000} {
+		w := DefaultWorkload()
+		w.Members, w.Online = members, 1
+		if saves := 1 - Messages(Events, w, 1).Total()/Messages(Streamroom, w, 1).Total(); math.Round(saves*100) != 1 {
+			t.Errorf("to %d members it costs %.1f %% less", members, saves*100)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -42,6 +43,33 @@ func TestThePageIsWhatTheSimulationSaysToday(t *testing.T) {
 			break
 		} else if err != nil {
 			t.Fatalf("the plot is no XML: %v", err)
+		}
+	}
+}
+
+// How long a message takes to members who are all connected is in docs/adr/0016 as on the page.
+func TestTheDecisionHasTheTimesOfThePage(t *testing.T) {
+	page, err := os.ReadFile("../../docs/large-rooms.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	decision, err := os.ReadFile("../../docs/adr/0016-why-not-appsync-events.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rows, _ := strings.Cut(string(decision), "| members | fan-out: last delivery | AppSync Events: the quota alone |\n|---:|---:|---:|\n")
+	rows, _, found := strings.Cut(rows, "\n\n")
+	if !found {
+		t.Fatal("the decision has no table of the times")
+	}
+	for line := range strings.SplitSeq(rows, "\n") {
+		cells := strings.Split(line, " | ")
+		members := strings.TrimPrefix(cells[0], "| ")
+		whole := regexp.MustCompile(`(?m)^\| ` + members + ` \| ` + members + ` (?:\| [^|]+){3}\| ([^|]+) \|`).FindSubmatch(page)
+		if whole == nil {
+			t.Errorf("the page has no message to %s connections", members)
+		} else if got := string(whole[1]); got != cells[1] {
+			t.Errorf("to %s members: %s, the page has %s", members, cells[1], got)
 		}
 	}
 }
