@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -178,6 +179,43 @@ func TestLimits_AFrameAfterTheTokensEndEndsTheSocket(t *testing.T) {
 		if last.Code != string(chat.CodeReconnect) || last.Message != chat.ErrEnded().Message {
 			t.Errorf("%s: the socket ends with %+v, want %s", name, last, chat.ErrEnded().Message)
 		}
+	}
+}
+
+// A socket that could not be closed is closed by a later frame.
+func TestLimits_AFloodIsEndedAgain(t *testing.T) {
+	t.Parallel()
+	clock, gaveUp := newJumper(), make(chan struct{})
+	var tried atomic.Bool
+	s := start(t, local.Config{Clock: clock, LogLevel: "error", Wrap: local.EachFunction(func(f local.Function) local.Function {
+		f.Transport = func(next http.RoundTripper) http.RoundTripper {
+			return roundTrip(func(r *http.Request) (*http.Response, error) {
+				if r.Method != http.MethodDelete || tried.Swap(true) {
+					return next.RoundTrip(r)
+				}
+				defer close(gaveUp)
+				<-r.Context().Done() // API Gateway does not answer
+				return nil, r.Context().Err()
+			})
+		}
+		return f
+	})})
+	d := s.Connect("mallory")
+	for got := (wire.ServerFrame{}); got.Message != chat.ErrFlooded().Message; {
+		d.Write(`{"action":"fly"}`)
+		got = d.Expect(wire.TypeError)
+	}
+	<-gaveUp
+	d.Write(`{"action":"ping"}`)
+	for got := (wire.ServerFrame{}); got.Code != string(chat.CodeRateLimited); { // the answers to what was on its way come first
+		got = d.Expect(wire.TypePong, wire.TypeError)
+	}
+	clock.jump(chat.CloseWithin + time.Second)
+	d.Write(`{"action":"ping"}`)
+	select {
+	case <-d.Ended:
+	case <-time.After(rig.Patience):
+		t.Error("the socket stays open")
 	}
 }
 

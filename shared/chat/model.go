@@ -41,6 +41,11 @@ const (
 	TokenLeeway    = 30 * time.Second // clock skew allowed between us and who signed the token
 )
 
+// CloseWithin is how soon the socket of a connection is closed that is marked as ended: fanout
+// learns of it within a second, and tries to close it for another one. A frame that comes
+// later shows that it could not.
+const CloseWithin = 10 * time.Second
+
 // MaxConnections is how many connections a user has at most. Another one replaces
 // the oldest.
 const MaxConnections = 20

@@ -25,14 +25,15 @@ type ConnectionStore interface {
 	ChangedAt(ctx context.Context, userID string) (int64, error)
 	// TakeRefusal moves the window of a connection's refused frames as
 	// RateStore.TakeRate does those of users; false if it has no room, or if the
-	// connection has expired. A connection without a row has room.
+	// connection has expired or is marked as ended. A connection without a row has room.
 	TakeRefusal(ctx context.Context, connectionID string, limit RateLimit) (within bool, err error)
 	// Disconnect marks the rows of a user's connections as Disconnected, from which their
 	// sockets are closed, and returns how many there are. Those that were marked before
 	// are marked again.
 	Disconnect(ctx context.Context, userID string) (int, error)
-	// EndConnection marks a connection's row as Flooded, once, from which its socket
-	// is closed. It does nothing without a row.
+	// EndConnection marks a connection's row as Flooded, from which its socket is closed.
+	// One that is marked is marked again CloseWithin after that, for the same reason: its
+	// socket could not be closed. It does nothing without a row.
 	EndConnection(ctx context.Context, connectionID string) error
 }
 
@@ -125,13 +126,12 @@ func (s *Sessions) Disconnect(ctx context.Context, userID string) (int, error) {
 // Refused counts a frame of a connection that was answered with an error, and ends the
 // connection when there are more than Refusing allows: each costs an invocation and an
 // answer, and no limit of what is served bounds them. Failures of the server do not
-// count, nor do frames of connections that are being closed. The first frame of one that
-// has expired ends it: it does not count among its user's connections, of which there
-// could be hundreds.
+// count. The first frame of a connection that has expired ends it: it does not count among
+// its user's connections, of which there could be hundreds. One on a connection that should
+// have been closed by now has that tried again.
 func (s *Sessions) Refused(ctx context.Context, connectionID string, reason error) error {
 	limit := s.limits[Refusing]
-	code := Reason(reason).Code
-	if limit == (RateLimit{}) || code == CodeInternal || code == CodeReplaced || code == CodeDisconnected || IsFlooded(reason) {
+	if limit == (RateLimit{}) || Reason(reason).Code == CodeInternal {
 		return nil
 	}
 	within, err := s.store.TakeRefusal(ctx, connectionID, limit)

@@ -306,17 +306,36 @@ func connectionOf(connectionID string, it item) chat.Connection {
 // EndConnection implements chat.ConnectionStore. fanout closes the socket as it does
 // one that was replaced.
 func (s *Store) EndConnection(ctx context.Context, connectionID string) error {
-	_, err := s.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+	now := s.now().UnixMilli()
+	in := &dynamodb.UpdateItemInput{
 		TableName: s.table, Key: attribute.Key(table.Connection(connectionID)),
 		ConditionExpression: aws.String("attribute_exists(#user) AND attribute_not_exists(#replaced)"),
 		UpdateExpression:    aws.String("SET #replaced = :now, #flooded = :flooded"),
 		ExpressionAttributeNames: map[string]string{
 			"#replaced": table.ReplacedAt, "#flooded": table.Flooded, "#user": table.UserID,
 		},
-		ExpressionAttributeValues: item{":now": attribute.Number(s.now().UnixMilli()), ":flooded": attribute.Number(1)},
+		ExpressionAttributeValues: item{":now": attribute.Number(now), ":flooded": attribute.Number(1)},
+
+		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+	}
+	_, err := s.db.UpdateItem(ctx, in)
+	old, failed := conditionFailed(err)
+	if err != nil && !failed {
+		return fmt.Errorf("end connection %s: %w", connectionID, err)
+	}
+	marked := attribute.GetNumber(old, table.ReplacedAt)
+	if marked == 0 || marked > now-chat.CloseWithin.Milliseconds() {
+		return nil
+	}
+	_, err = s.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName: s.table, Key: in.Key,
+		ConditionExpression:       aws.String("#replaced = :marked"), // by one of the frames that come now
+		UpdateExpression:          aws.String("SET #replaced = :now"),
+		ExpressionAttributeNames:  map[string]string{"#replaced": table.ReplacedAt},
+		ExpressionAttributeValues: item{":now": attribute.Number(now), ":marked": attribute.Number(marked)},
 	})
 	if _, failed := conditionFailed(err); err != nil && !failed {
-		return fmt.Errorf("end connection %s: %w", connectionID, err)
+		return fmt.Errorf("end connection %s again: %w", connectionID, err)
 	}
 	return nil
 }

@@ -29,7 +29,7 @@ func (s *Store) TakeRate(ctx context.Context, take chat.RateTake) (at int64, ret
 }
 
 // TakeRefusal implements chat.ConnectionStore. The window is in the connection's row, which
-// has no room once the connection has expired.
+// has no room once the connection has expired or is marked as ended.
 func (s *Store) TakeRefusal(ctx context.Context, connectionID string, limit chat.RateLimit) (within bool, err error) {
 	_, wait, err := s.move(ctx, window{key: table.Connection(connectionID), limit: limit, count: 1, inRow: true})
 	if err != nil {
@@ -85,6 +85,9 @@ func (s *Store) move(ctx context.Context, w window) (at int64, wait time.Duratio
 			return 0, 0, nil
 		}
 		w.at = attribute.GetNumber(old, table.RateTAT)
+		if w.inRow && attribute.GetNumber(old, table.ReplacedAt) != 0 {
+			return w.at, w.limit.Interval, nil
+		}
 		if wait := w.limit.Wait(w.at, now, w.count); wait > 0 {
 			return w.at, wait, nil
 		}
@@ -113,8 +116,9 @@ func (s *Store) windowUpdate(w window, now int64) *dynamodb.UpdateItemInput {
 		in.ExpressionAttributeValues[":by"] = attribute.Number(by)
 	}
 	if w.inRow {
-		in.ConditionExpression = aws.String(*in.ConditionExpression + " AND attribute_exists(#user)")
-		in.ExpressionAttributeNames["#user"] = table.UserID
+		// A row that is marked is not changed: each change has fanout close the socket.
+		in.ConditionExpression = aws.String(*in.ConditionExpression + " AND attribute_exists(#user) AND attribute_not_exists(#replaced)")
+		in.ExpressionAttributeNames["#user"], in.ExpressionAttributeNames["#replaced"] = table.UserID, table.ReplacedAt
 		in.ReturnValues = types.ReturnValueAllNew // says whether the connection has expired
 		return in
 	}

@@ -128,6 +128,9 @@ func (s *Store) TakeRefusal(ctx context.Context, connectionID string, limit chat
 	if !ok {
 		return true, nil
 	}
+	if c.ReplacedAt != 0 {
+		return false, nil
+	}
 	window, wait := s.take(c.refused, limit, 1)
 	c.refused = window
 	s.connections[connectionID] = c
@@ -175,9 +178,15 @@ func (s *Store) EndConnection(ctx context.Context, connectionID string) error {
 		return err
 	}
 	defer unlock()
-	if c, ok := s.connections[connectionID]; ok && c.ReplacedAt == 0 {
-		c.ReplacedAt, c.Flooded = s.now().UnixMilli(), true
-		s.connections[connectionID] = c
+	now := s.now().UnixMilli()
+	c, ok := s.connections[connectionID]
+	switch {
+	case !ok || c.ReplacedAt > now-chat.CloseWithin.Milliseconds():
+		return nil
+	case c.ReplacedAt == 0:
+		c.Flooded = true
 	}
+	c.ReplacedAt = now
+	s.connections[connectionID] = c
 	return nil
 }

@@ -394,19 +394,30 @@ var connectionTests = map[string]func(*fixture){
 			}
 		}
 	},
-	"EndConnection/marks a row once, and makes none": func(f *fixture) {
-		want := connection("c", "alice")
-		f.connect(want)
-		want.ReplacedAt, want.Flooded = epoch, true
-		for range 2 {
-			for _, id := range []string{"c", "none"} {
+	"EndConnection/marks a row, makes none, and marks it again for the same reason": func(f *fixture) {
+		flooded, disconnected := connection("c", "alice"), connection("d", "bob")
+		f.connect(flooded)
+		f.connect(disconnected)
+		_, err := f.Disconnect(f.Context(), "bob")
+		ok(f, err)
+		flooded.Flooded, disconnected.Disconnected = true, true
+		for _, step := range []struct{ after, marked time.Duration }{
+			{0, 0}, {chat.CloseWithin - time.Millisecond, 0}, {chat.CloseWithin, chat.CloseWithin}, {chat.CloseWithin + time.Second, chat.CloseWithin},
+		} {
+			f.clock.ms.Store(epoch + step.after.Milliseconds())
+			for _, id := range []string{"c", "d", "none"} {
 				ok(f, f.EndConnection(f.Context(), id))
 			}
-			f.clock.advance(time.Second)
+			flooded.ReplacedAt, disconnected.ReplacedAt = epoch+step.marked.Milliseconds(), epoch+step.marked.Milliseconds()
+			for _, want := range []chat.Connection{flooded, disconnected} {
+				got, _, err := f.Connection(f.Context(), want.ID)
+				ok(f, err)
+				equal(f, fmt.Sprintf("%s after %v", want.ID, step.after), want, got)
+				if within, err := f.TakeRefusal(f.Context(), want.ID, limit); within || err != nil {
+					f.Errorf("%s after %v: within %t, error %v; want false", want.ID, step.after, within, err)
+				}
+			}
 		}
-		got, _, err := f.Connection(f.Context(), "c")
-		ok(f, err)
-		equal(f, "connection", want, got)
 		if _, found, err := f.Connection(f.Context(), "none"); found || err != nil {
 			f.Errorf("a row was made: %t, error %v", found, err)
 		}
