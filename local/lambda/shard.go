@@ -14,13 +14,9 @@ import (
 	"github.com/streamroom/streamroom/shared/eventsource"
 )
 
-const (
-	// pageLimit is the most records that GetRecords gives.
-	pageLimit = 1000
-	// pageCut is a size from which a page may have been cut short by its limit
-	// of 1 MB: what did not fit may be as large as two images of 400 KB.
-	pageCut = 128 << 10
-)
+// pageCut is a size from which a page may have been cut short by its limit
+// of 1 MB: what did not fit may be as large as two images of 400 KB.
+const pageCut = 128 << 10
 
 // record is a stream record that passed the filters.
 type record = eventsource.Record[origin]
@@ -129,24 +125,14 @@ func (s *shard) poll(ctx context.Context) bool {
 // short, so that more can be had at once.
 func (s *shard) readPage(ctx context.Context) (more bool, err error) {
 	if s.iterator == "" {
-		in := &dynamodbstreams.GetShardIteratorInput{
-			StreamArn:         aws.String(s.config.StreamARN),
-			ShardId:           aws.String(s.id),
-			ShardIteratorType: types.ShardIteratorTypeTrimHorizon,
-		}
-		if s.read != "" {
-			in.ShardIteratorType = types.ShardIteratorTypeAfterSequenceNumber
-			in.SequenceNumber = aws.String(s.read)
-		}
-		out, err := s.config.Streams.GetShardIterator(ctx, in)
+		s.iterator, err = eventsource.Iterator(ctx, s.config.Streams, s.config.StreamARN, s.id, types.ShardIteratorTypeAfterSequenceNumber, s.read)
 		if err != nil {
 			return false, err
 		}
-		s.iterator = aws.ToString(out.ShardIterator)
 	}
 	out, err := s.config.Streams.GetRecords(ctx, &dynamodbstreams.GetRecordsInput{
 		ShardIterator: aws.String(s.iterator),
-		Limit:         aws.Int32(pageLimit),
+		Limit:         aws.Int32(eventsource.PageLimit),
 	})
 	if err != nil {
 		return false, err
@@ -216,7 +202,7 @@ func (s *shard) accept(ctx context.Context, page []types.Record) (more bool) {
 		s.lanes[s.lane(r)].add(one, now)
 	}
 	s.advance(ctx)
-	return len(page) >= pageLimit || size >= pageCut
+	return len(page) >= eventsource.PageLimit || size >= pageCut
 }
 
 // skip passes over the record that was just read.

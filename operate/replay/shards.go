@@ -17,13 +17,9 @@ import (
 	"github.com/streamroom/streamroom/shared/eventsource"
 )
 
-const (
-	// pageLimit is the most records that GetRecords gives.
-	pageLimit = 1000
-	// emptyPages is how many pages without records in a row are taken for the end
-	// of a shard that is still written to. Nothing in an answer says that it is.
-	emptyPages = 5
-)
+// emptyPages is how many pages without records in a row are taken for the end
+// of a shard that is still written to. Nothing in an answer says that it is.
+const emptyPages = 5
 
 // shardReader reads a stream's shards, slowly: their two readers come first.
 type shardReader struct {
@@ -34,10 +30,10 @@ type shardReader struct {
 }
 
 func (s shardReader) pageLimit() int32 {
-	if s.limit > 0 && s.limit < pageLimit {
+	if s.limit > 0 && s.limit < eventsource.PageLimit {
 		return int32(s.limit)
 	}
-	return pageLimit
+	return eventsource.PageLimit
 }
 
 // start is where to begin in a shard: at the record with a sequence number, or
@@ -107,7 +103,7 @@ func (s shardReader) read(ctx context.Context, shardID string, from start) iter.
 func (s shardReader) page(ctx context.Context, shardID string, from start, iterator string) (*dynamodbstreams.GetRecordsOutput, error) {
 	if iterator == "" {
 		var err error
-		if iterator, err = s.iterator(ctx, shardID, from); err != nil {
+		if iterator, err = eventsource.Iterator(ctx, s.client, s.arn, shardID, types.ShardIteratorTypeAtSequenceNumber, from.sequence); err != nil {
 			return nil, err
 		}
 	}
@@ -116,19 +112,6 @@ func (s shardReader) page(ctx context.Context, shardID string, from start, itera
 
 func lost(shardID string, from start) error {
 	return fmt.Errorf("%w; rebuild them with --source table: record %s of shard %s", errTrimmed, from.sequence, shardID)
-}
-
-func (s shardReader) iterator(ctx context.Context, shardID string, from start) (string, error) {
-	in := &dynamodbstreams.GetShardIteratorInput{StreamArn: aws.String(s.arn), ShardId: aws.String(shardID)}
-	in.ShardIteratorType = types.ShardIteratorTypeTrimHorizon
-	if from.sequence != "" {
-		in.ShardIteratorType, in.SequenceNumber = types.ShardIteratorTypeAtSequenceNumber, aws.String(from.sequence)
-	}
-	out, err := s.client.GetShardIterator(ctx, in)
-	if err != nil {
-		return "", err
-	}
-	return aws.ToString(out.ShardIterator), nil
 }
 
 // errTrimmed says that the stream no longer has what was asked for.

@@ -12,6 +12,28 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams/types"
 )
 
+// PageLimit is the most records that GetRecords gives.
+const PageLimit = 1000
+
+// Opener opens shards; the SDK's client satisfies it.
+type Opener interface {
+	GetShardIterator(context.Context, *dynamodbstreams.GetShardIteratorInput, ...func(*dynamodbstreams.Options)) (*dynamodbstreams.GetShardIteratorOutput, error)
+}
+
+// Iterator returns where to read a shard from: at the record with a sequence number or
+// after it, as from says; without a number at the shard's oldest record.
+func Iterator(ctx context.Context, client Opener, streamARN, shardID string, from types.ShardIteratorType, sequence string) (string, error) {
+	in := &dynamodbstreams.GetShardIteratorInput{StreamArn: &streamARN, ShardId: &shardID, ShardIteratorType: from, SequenceNumber: &sequence}
+	if sequence == "" {
+		in.ShardIteratorType, in.SequenceNumber = types.ShardIteratorTypeTrimHorizon, nil
+	}
+	out, err := client.GetShardIterator(ctx, in)
+	if err != nil {
+		return "", err
+	}
+	return aws.ToString(out.ShardIterator), nil
+}
+
 // Describer lists a stream's shards; the SDK's client satisfies it.
 type Describer interface {
 	DescribeStream(context.Context, *dynamodbstreams.DescribeStreamInput, ...func(*dynamodbstreams.Options)) (*dynamodbstreams.DescribeStreamOutput, error)
