@@ -148,6 +148,21 @@ func TestAccounting_AStallCountsForAllThatItKeptWaiting(t *testing.T) {
 	})
 }
 
+// TestTake_TheLastIsTheLatest: a client that has read a message may note it after those that
+// read it later.
+func TestTake_TheLastIsTheLatest(t *testing.T) {
+	l := &ledger{members: 3}
+	_, m := l.add(0, time.Now(), true)
+	for member, latency := range []time.Duration{5, 9, 7} {
+		if _, last := m.take(member, latency); last != (member == 2) {
+			t.Errorf("member %d is the last: %t", member, last)
+		}
+	}
+	if got := m.toLast(); got != 9 {
+		t.Errorf("to the last delivery: %v, want 9ns", got)
+	}
+}
+
 // TestAccounting_WindowWaits: with a window a slow server gets less.
 func TestAccounting_WindowWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -19,6 +19,7 @@ type message struct {
 	refused  atomic.Bool
 	left     atomic.Int64    // members who have not got it
 	got      []atomic.Uint64 // a bit for each member who has
+	latest   atomic.Int64    // the longest latency of them, in ns
 	done     chan struct{}   // closed when all members have it, or it was refused
 	close    sync.Once
 }
@@ -63,18 +64,25 @@ func (l *ledger) all() []*message {
 	return l.messages[:len(l.messages):len(l.messages)]
 }
 
-// take notes that a member has got the message. It says whether the member had
-// got it before, and whether this was the last one.
-func (m *message) take(member int) (doubled, last bool) {
+// take notes that a member has got the message after a latency. It says whether the member
+// had got it before, and whether all have it now. Which goroutine is the last to call it says
+// nothing of when it read the message: the last delivery is the one of the longest latency.
+func (m *message) take(member int, latency time.Duration) (doubled, last bool) {
 	bit := uint64(1) << (member % 64)
 	if m.got[member/64].Or(bit)&bit != 0 {
 		return true, false
+	}
+	for longest := m.latest.Load(); int64(latency) > longest && !m.latest.CompareAndSwap(longest, int64(latency)); {
+		longest = m.latest.Load()
 	}
 	if last = m.left.Add(-1) == 0; last {
 		m.close.Do(func() { close(m.done) })
 	}
 	return false, last
 }
+
+// toLast returns the latency of the last delivery, once all members have the message.
+func (m *message) toLast() time.Duration { return time.Duration(m.latest.Load()) }
 
 // refuse notes that the server did not take the message.
 func (m *message) refuse() {

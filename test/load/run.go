@@ -269,13 +269,13 @@ func (l *load) deliver(user int, m *message, now time.Time) {
 		l.counts.doubled.Add(1)
 		return
 	}
-	doubled, last := m.take(member)
+	latency := now.Sub(m.intended)
+	doubled, last := m.take(member, latency)
 	if doubled {
 		l.counts.doubled.Add(1)
 		return
 	}
 	l.counts.delivered.Add(1)
-	latency := now.Sub(m.intended)
 	if latency > l.plan.Late {
 		l.counts.late.Add(1)
 	}
@@ -285,8 +285,8 @@ func (l *load) deliver(user int, m *message, now time.Time) {
 	l.each.record(user, latency)
 	l.timeline.delivered(now)
 	if last {
-		l.last.record(user, latency)
-		l.timeline.last(m, latency)
+		l.last.record(user, m.toLast())
+		l.timeline.last(m, m.toLast())
 	}
 }
 
