@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/streamroom/streamroom/local"
 	"github.com/streamroom/streamroom/shared/chat"
@@ -129,6 +130,7 @@ func TestPush_TheOldestSubscriptionEnds(t *testing.T) {
 	var all []string
 	for range chat.MaxSubscriptions + 2 {
 		all = append(all, subscribe(s, service, "bob").Endpoint)
+		<-time.After(time.Millisecond) // those of the same millisecond have no order
 	}
 	got := endpoints(s, "bob")
 	if len(got) != chat.MaxSubscriptions {
