@@ -34,7 +34,7 @@ func (r *run) converge(ctx context.Context) error {
 	}
 	steps := []func(context.Context) error{r.awaitDelivered, r.awaitLive, r.awaitCaughtUp, r.awaitSameOnline, r.awaitSameAfterAbsence, r.check}
 	for i, step := range steps {
-		if r.config.Enough != nil && slices.ContainsFunc(r.ledger.broken(), r.config.Enough) {
+		if r.enough() {
 			break
 		}
 		if err := step(ctx); err != nil {
@@ -132,7 +132,7 @@ func (r *run) awaitSameOnline(ctx context.Context) error {
 		}
 	}
 	r.stir(ctx, "online", r.devices)
-	if err := r.awaitSame(ctx, "after changes while connected"); err != nil {
+	if err := r.awaitSame(ctx, "after changes while connected"); err != nil || r.enough() {
 		return err
 	}
 	for _, room := range r.rooms {
@@ -180,7 +180,7 @@ func (r *run) awaitSameAfterAbsence(ctx context.Context) error {
 			d.wake(ctx)
 		}
 	}
-	if err := r.awaitSame(ctx, "after changes while disconnected"); err != nil {
+	if err := r.awaitSame(ctx, "after changes while disconnected"); err != nil || r.enough() {
 		return err
 	}
 	return r.awaitVisitor(ctx)
@@ -193,7 +193,7 @@ func (r *run) awaitVisitor(ctx context.Context) error {
 		return nil
 	}
 	r.leaving = ""
-	if err := r.awaitSame(ctx, "after someone has gone"); err != nil {
+	if err := r.awaitSame(ctx, "after someone has gone"); err != nil || r.enough() {
 		return err
 	}
 	if err := r.comeVisitor(ctx); err != nil {

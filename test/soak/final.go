@@ -237,7 +237,7 @@ func readers(m client.HistoryMessage, user string) []string {
 func (r *run) awaitSame(ctx context.Context, when string) error {
 	var left []Violation
 	var failed error
-	err := r.awaitEvery(ctx, max(r.poll, compareInterval), r.config.StepTimeout, func() bool {
+	err := r.awaitWithin(ctx, max(r.poll, compareInterval), max(r.poll, growth*compareInterval), r.config.StepTimeout, func() bool {
 		left, failed = r.differences(ctx, when)
 		return failed == nil && len(left) == 0
 	})

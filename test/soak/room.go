@@ -117,7 +117,7 @@ func (r *run) setUp(ctx context.Context) error {
 	}
 	r.fillIndex(ctx)
 	// Nothing is judged yet: this takes as long as the machine is slow.
-	err := r.awaitEvery(ctx, r.poll, setUpTimeout, func() bool { return len(r.undelivered(true)) == 0 })
+	err := r.awaitWithin(ctx, r.poll, r.poll, setUpTimeout, func() bool { return len(r.undelivered(true)) == 0 })
 	r.loadedAt.Store(r.now())
 	if err != nil {
 		return fmt.Errorf("deliver the first messages: %w", err)

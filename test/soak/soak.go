@@ -29,6 +29,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -83,8 +84,8 @@ type Config struct {
 	// process: such a run may be made in a bubble of testing/synctest, in its time. It has
 	// no browsers and no restarts.
 	Network *rig.Network
-	// Enough, if set, ends the run before the next step of settling once a broken promise
-	// is enough.
+	// Enough, if set, ends the run before settling waits for anything more once a broken
+	// promise is enough.
 	Enough func(Violation) bool
 
 	// Clock is the real one if nil. Clients go by the real one in any case.
@@ -111,6 +112,7 @@ type Chaos struct {
 const (
 	pollInterval    = 100 * time.Millisecond
 	compareInterval = time.Second // reads everything that there is
+	growth          = 4           // of an interval, while what is waited for does not come
 	sampleInterval  = 5 * time.Second
 	samples         = 20 // of a run that is longer
 )
@@ -283,21 +285,32 @@ func (r *run) every(ctx context.Context, perMinute float64, random *rand.Rand, d
 
 // await polls until done or until settling takes too long.
 func (r *run) await(ctx context.Context, done func() bool) error {
-	return r.awaitEvery(ctx, r.poll, r.config.StepTimeout, done)
+	return r.awaitWithin(ctx, r.poll, max(r.poll, growth*pollInterval), r.config.StepTimeout, done)
 }
 
-func (r *run) awaitEvery(ctx context.Context, interval, timeout time.Duration, done func() bool) error {
+// awaitWithin polls until done, at first after an interval and then less and less often, up to
+// the longest one: a look reads much, and what has not come by now may take long. It looks
+// once more at the end of the time.
+func (r *run) awaitWithin(ctx context.Context, interval, longest, timeout time.Duration, done func() bool) error {
 	deadline := r.config.Clock.After(timeout)
-	for !done() {
+	for ; !done(); interval = min(2*interval, longest) {
 		select {
 		case <-r.config.Clock.After(interval):
 		case <-deadline:
+			if done() {
+				return nil
+			}
 			return errTimeout
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
 	return nil
+}
+
+// enough says that a broken promise was found, and that no other one is looked for.
+func (r *run) enough() bool {
+	return r.config.Enough != nil && slices.ContainsFunc(r.ledger.broken(), r.config.Enough)
 }
 
 var errTimeout = errors.New("it did not converge in time")
