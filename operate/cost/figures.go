@@ -101,8 +101,8 @@ type figure struct {
 	aim    float64 // that it is to be at most; 0: none
 }
 
-// judged are the figures. Those before are of the build that their aims were set for, by the same
-// count, without logs and traces.
+// judged are the figures. Those before are of the build that their aims were set for, c259db3,
+// without logs and traces: .ci/before measures them.
 func judged(w Workload) []figure {
 	room := DefaultWorkload()
 	room.Online, room.Traced = 1, w.Traced
