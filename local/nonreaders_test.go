@@ -114,7 +114,7 @@ func TestFanout_ClientsThatDoNotRead(t *testing.T) {
 	for _, silent := range []int{20, 21} {
 		t.Run(fmt.Sprint(silent), func(t *testing.T) {
 			t.Parallel()
-			s := start(t, local.Config{LogLevel: "warn", Wrap: local.EachFunction(atOneMoment)})
+			s := start(t, local.Config{LogLevel: "debug", Wrap: local.EachFunction(atOneMoment)})
 			others := newPairs(s, 4)
 			crowd := newBroadcasters(s, "silent", silent, func(user string) { nonReader(s, user) })
 			content := strings.Repeat("x", chat.MaxContent)

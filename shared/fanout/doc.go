@@ -126,8 +126,9 @@
 //
 // # Debugging
 //
-// Each invocation leaves one line, "fanned out", with the metrics; each post that was
-// given up one line, "post"; each room or slice that failed one line, "room served",
-// with its room id and message ids, which at level debug those that were served have,
-// too. No line has content.
+// Each invocation leaves one line, "fanned out", with the metrics, and one, "posts given
+// up", that counts these and names the first connections; each room or slice that failed
+// one line, "room served", with its room id and message ids. At level debug each room that
+// was served has that, too, and each post that was given up one line, "post". No line has
+// content.
 package fanout

@@ -1,9 +1,11 @@
 package fanout_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -229,5 +231,56 @@ func TestHandle_AReplacedConnectionIsToldAndClosed(t *testing.T) {
 		if len(failed) > 0 || !slices.Equal(lines, want) {
 			t.Errorf("posted %q, records %q failed; want %q and none", lines, failed, want)
 		}
+	}
+}
+
+// throttled is an account over its quota, for which posts are tried in vain.
+type throttled struct{}
+
+func (throttled) Push(_ context.Context, posts []push.Post) []push.Delivery {
+	deliveries := make([]push.Delivery, len(posts))
+	for i := range deliveries {
+		deliveries[i] = push.Delivery{Outcome: push.Undelivered, Attempts: 8, Err: errThrottled}
+	}
+	return deliveries
+}
+
+// While an account is throttled, an invocation writes one line about all posts that it gives
+// up, not one for each member, of however many rooms and rounds.
+func TestHandle_PostsThatAreGivenUpAreOneLine(t *testing.T) {
+	m := &memory{}
+	for i := range 1000 {
+		m.members = append(m.members, fmt.Sprintf("user-%04d", i))
+	}
+	m.messages = changestest.MessageIDs(2)
+	var log bytes.Buffer
+	consumer := fanout.New(m, throttled{}, time.Minute, func() time.Time { return changestest.Now }, zerolog.New(&log).Level(zerolog.InfoLevel))
+	records := []json.RawMessage{changestest.Send(room, m.messages[0]), changestest.Send("another", m.messages[1])}
+	if _, err := consumer.Handle(t.Context(), changes.Event{Records: records}); err != nil {
+		t.Fatal(err)
+	}
+	type line struct {
+		Message       string   `json:"message"`
+		Error         string   `json:"error"`
+		Undelivered   int      `json:"undelivered"`
+		Attempts      int      `json:"attempts"`
+		ConnectionIDs []string `json:"connection_ids"`
+	}
+	var lines []line
+	for text := range bytes.Lines(log.Bytes()) {
+		var l line
+		if err := json.Unmarshal(text, &l); err != nil {
+			t.Fatal(err)
+		}
+		if l.Message != "tell of missed frames" {
+			lines = append(lines, l)
+		}
+	}
+	if len(lines) != 2 || lines[0].Message != "posts given up" || lines[1].Message != "fanned out" {
+		t.Fatalf("%d lines, want one about the posts and one of the invocation: %.2000s", len(lines), log.String())
+	}
+	got := lines[0]
+	if got.Undelivered != 2000 || got.Attempts != 8 || got.Error != errThrottled.Error() || len(got.ConnectionIDs) != 5 {
+		t.Errorf("the line is %+v, want 2000 posts of 8 attempts, the error, and 5 connections", got)
 	}
 }

@@ -56,6 +56,7 @@ func (f *Fanout) Handle(ctx context.Context, input changes.Event) (changes.Respo
 	// Slices last: they are the parts of large rooms, and take longest.
 	parts := f.serveSlices(ctx, batch.slices, started, &log)
 	total := rooms.plus(parts)
+	total.logGivenUp(&log)
 	if !f.late(started) {
 		f.missed.tell(ctx, &log)
 		f.table.index(ctx, total.unindexed, &log)

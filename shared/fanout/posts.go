@@ -1,6 +1,7 @@
 package fanout
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -62,7 +63,37 @@ type counts struct {
 
 	notifications []announcement
 
-	caused caused
+	caused  caused
+	givenUp givenUp
+}
+
+// givenUp are posts that are not made: how many attempts one had at most, the error of the
+// first, and the connections of the first, namedConnections at most.
+type givenUp struct {
+	attempts    int
+	err         error
+	connections []string
+}
+
+// namedConnections is how many connections one line names: a throttled account gives up
+// those of whole rooms.
+const namedConnections = 5
+
+func (g givenUp) plus(more givenUp) givenUp {
+	connections := slices.Concat(g.connections, more.connections)
+	return givenUp{
+		attempts: max(g.attempts, more.attempts), err: cmp.Or(g.err, more.err),
+		connections: connections[:min(len(connections), namedConnections)],
+	}
+}
+
+// logGivenUp writes one line about all posts of an invocation that were given up.
+func (c counts) logGivenUp(log *zerolog.Logger) {
+	if c.undelivered == 0 {
+		return
+	}
+	log.Warn().Err(c.givenUp.err).Int("undelivered", c.undelivered).Strs("connection_ids", c.givenUp.connections).
+		Int("attempts", c.givenUp.attempts).Str("outcome", "undelivered").Msg("posts given up")
 }
 
 func (c counts) plus(more counts) counts {
@@ -71,6 +102,7 @@ func (c counts) plus(more counts) counts {
 		undelivered: c.undelivered + more.undelivered, failed: append(c.failed, more.failed...),
 		times: append(c.times, more.times...), unindexed: append(c.unindexed, more.unindexed...),
 		notifications: append(c.notifications, more.notifications...), caused: c.caused.plus(more.caused),
+		givenUp: c.givenUp.plus(more.givenUp),
 	}
 }
 
@@ -110,7 +142,8 @@ func (f *Fanout) post(ctx context.Context, r round, d devices, log *zerolog.Logg
 			}
 			c.undelivered++
 			f.missed.note(r.broadcasts, targets[i])
-			log.Warn().Err(delivery.Err).Str("connection_id", posts[i].ConnectionID).Int("attempts", delivery.Attempts).
+			c.givenUp = c.givenUp.plus(givenUp{delivery.Attempts, delivery.Err, []string{posts[i].ConnectionID}})
+			log.Debug().Err(delivery.Err).Str("connection_id", posts[i].ConnectionID).Int("attempts", delivery.Attempts).
 				Str("outcome", "undelivered").Msg("post")
 		}
 	}
