@@ -12,8 +12,10 @@ import (
 
 const (
 	// checkpointPages is after how many pages of 4 KB that were written to the log it is
-	// moved to the file. A page that was written several times is moved once.
-	checkpointPages = 1000
+	// moved to the file. A page that was written several times is moved once. While a log
+	// that still grows is moved, a write may wait for the disk: with 1000 pages that was
+	// once in half a second at 200 sends a second.
+	checkpointPages = 4000
 	// maxLogPages is how long the log grows while writes never pause: 32 MB, and what comes
 	// until the next pass. A pass that has not ended while as much again was written has
 	// writes wait for it.
@@ -79,7 +81,7 @@ func (k *checkpointer) wrote(c *conn) {
 // wait has the writer, which holds no lock, wait until passes are no longer late. One that
 // failed has ended, too: writes go on.
 func (k *checkpointer) wait() {
-	for k.behind.Load() >= k.longest {
+	for k.behind.Load() >= int64(k.every)+k.longest {
 		select {
 		case <-k.passed:
 		case <-k.ended:
