@@ -11,12 +11,18 @@ import (
 
 	"github.com/streamroom/streamroom/functions"
 	"github.com/streamroom/streamroom/local/lambda"
+	"github.com/streamroom/streamroom/shared/topology"
 )
 
 // concurrency is how many invocations of one function run at a time: what an AWS
 // account allows by default, there for all its functions together (Lambda
 // Developer Guide, "Lambda quotas").
 const concurrency = 1_000
+
+// listsAtOnce is how many requests to the table the function that keeps lists of rooms in
+// order has at a time. No one waits for them, and every few seconds it has some for each
+// room: side by side they would fill the table's queue of writes, and sends would wait.
+const listsAtOnce = 4
 
 // registerFunctions makes the functions invocable, by the same constructors as
 // on AWS.
@@ -26,9 +32,13 @@ func (s *Server) registerFunctions() error {
 		if f.Construct == nil {
 			return fmt.Errorf("the function %s has no code", f.Name)
 		}
+		table := f.aws(s.data.aws)
+		if f.Name == topology.LastMessage && table.HTTPClient != nil {
+			table.HTTPClient = bounded{table.HTTPClient, make(chan struct{}, listsAtOnce)}
+		}
 		env := functions.Env{
 			Getenv:     s.deployed.getenv(f),
-			AWS:        f.aws(s.data.aws),
+			AWS:        table,
 			Objects:    f.aws(s.data.bucket(s.URL())),
 			Events:     f.aws(s.events()),
 			Failures:   f.aws(s.data.failed()),
@@ -57,6 +67,23 @@ func (s *Server) registerFunctions() error {
 		}
 	}
 	return nil
+}
+
+// bounded is a client that has as many requests at a time as there are slots.
+type bounded struct {
+	next  aws.HTTPClient
+	slots chan struct{}
+}
+
+// Do implements aws.HTTPClient.
+func (b bounded) Do(r *http.Request) (*http.Response, error) {
+	select {
+	case b.slots <- struct{}{}:
+	case <-r.Context().Done():
+		return nil, r.Context().Err()
+	}
+	defer func() { <-b.slots }()
+	return b.next.Do(r)
 }
 
 // events configures the way to the bus of events, without a network.
