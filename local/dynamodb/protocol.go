@@ -93,6 +93,7 @@ var handlers = map[string]handler{
 // answer carries out a request. Its error is nil unless the request's context has ended
 // or its body could not be read.
 func (e *Engine) answer(r *http.Request) (status int, body []byte, err error) {
+	deepen(0)
 	var out []byte
 	err = guard(func() (err error) {
 		out, err = e.dispatch(r)
