@@ -73,7 +73,7 @@ func TestSendMessage_KeepsToItsBudget(t *testing.T) {
 // operate/cost has, and takes no longer in the twentieth than in the others, unless it also
 // meets the limit over time.
 func TestSendMessage_LimitsKeepToTheirBudget(t *testing.T) {
-	const sends, kb = chat.SustainedTogether, 1
+	const sends, kb = chat.SustainedPerTake, 1
 	inBubble(t, 1, func(m metered) {
 		handler := m.wired(functions.SendMessage)
 		trips := map[int]int{}
@@ -159,7 +159,7 @@ func TestFanout_KeepsToItsBudget(t *testing.T) {
 // moves in their lists, are charged to their sender in hundreds, a write for thousands of
 // posts.
 func TestChargesAreWrittenTogether(t *testing.T) {
-	const members, together = 100, chat.ReachWeight * chat.SustainedTogether
+	const members, together = 100, chat.ReachWeight * chat.SustainedPerTake
 	for _, counted := range []int{0, together - 40} {
 		m := newMetered(t, 0, members)
 		m.env.LogStream = streamCountingFrom(counted, together)

@@ -249,8 +249,8 @@ func TestLimits_SendsOfBothAPIsCountTogether(t *testing.T) {
 			t.Fatalf("a frame is answered %+v", got)
 		}
 	}
-	limit := seconds*chat.SendRate + 10*chat.Together
-	if all := stored["socket"] + stored["API"]; all > limit+2*chat.Together || all < limit-2*chat.Together {
+	limit := seconds*chat.SendRate + 10*chat.SendsPerTake
+	if all := stored["socket"] + stored["API"]; all > limit+2*chat.SendsPerTake || all < limit-2*chat.SendsPerTake {
 		t.Errorf("%d messages are stored by both APIs, want %d: %v", all, limit, stored)
 	}
 }

@@ -95,7 +95,7 @@ const (
 )
 
 // LimitWrites is a send's share of the write units that its user's limits take.
-const LimitWrites = 1./chat.Together + 1./chat.SustainedTogether
+const LimitWrites = 1./chat.SendsPerTake + 1./chat.SustainedPerTake
 
 // SendWrites is how many write units a send takes, by the kilobytes of its item: its share
 // of the user's limits, the message, and, once, the claim of a clientMessageId.

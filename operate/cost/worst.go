@@ -22,7 +22,7 @@ func Hourly() float64 {
 func worst(actions []weighed) float64 {
 	most := 0.0
 	for _, a := range actions {
-		each := a.Plus(Action{Writes: a.weight / chat.SustainedTogether})
+		each := a.Plus(Action{Writes: a.weight / chat.SustainedPerTake})
 		most = max(most, each.Times(Hourly()/a.weight).dollars())
 	}
 	return most

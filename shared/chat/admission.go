@@ -84,10 +84,10 @@ func (a *admission) takeSend(ctx context.Context, userID string, weight int) err
 	if err := a.sends.take(userID, a.now(), Sending); err != nil {
 		return err
 	}
-	if err := a.limiter.takeTogether(ctx, userID, Sending, 1, Together); err != nil {
+	if err := a.limiter.takeBatched(ctx, userID, Sending, 1, SendsPerTake); err != nil {
 		return err
 	}
-	err := a.limiter.takeTogether(ctx, userID, Sustaining, weight, SustainedTogether)
+	err := a.limiter.takeBatched(ctx, userID, Sustaining, weight, SustainedPerTake)
 	if err != nil { // which holds for long: what it refuses uses up nothing
 		a.limiter.count(userID, Sending, -1)
 	}

@@ -32,7 +32,7 @@ const (
 
 // Charges takes what followed from users' actions out of their limit over time, which it may
 // overdraw by DebtFor: whatever has happened counts. It keeps the posts of each user until
-// they weigh SustainedTogether, so that those of ordinary rooms are written once in thousands
+// they weigh SustainedPerTake, so that those of ordinary rooms are written once in thousands
 // of messages. Services are not charged.
 type Charges struct {
 	store   RateStore
@@ -105,8 +105,8 @@ func (c *Charges) Add(ctx context.Context, userID string, posts int) (spent time
 	return c.Spent(userID), nil
 }
 
-// chargedTogether is how many posts are charged at once.
-const chargedTogether = ReachWeight * SustainedTogether
+// postsPerCharge is how many posts are charged at once.
+const postsPerCharge = ReachWeight * SustainedPerTake
 
 // add adds posts to those of a user, and takes off those that are to be charged, which it
 // returns: so no two calls charge the same.
@@ -115,10 +115,10 @@ func (c *Charges) add(userID string, posts int) (due int) {
 	defer c.mu.Unlock()
 	owed, known := c.owed.get(userID)
 	if !known {
-		owed = c.from % chargedTogether
+		owed = c.from % postsPerCharge
 	}
 	owed += posts
-	due = owed - owed%chargedTogether
+	due = owed - owed%postsPerCharge
 	c.owed.put(userID, owed-due)
 	return due
 }

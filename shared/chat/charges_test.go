@@ -12,7 +12,7 @@ import (
 // What was charged is taken out of what a user may do next, by hundreds of weights, and holds
 // them for an hour at most. An instance that charged it knows when they have spent their limit.
 func TestCharges_TakeFromTheLimitOverTime(t *testing.T) {
-	const together = chat.ReachWeight * chat.SustainedTogether
+	const together = chat.ReachWeight * chat.SustainedPerTake
 	w := newWorld(t)
 	taken := 0
 	w.store.Before(func(string) error { taken++; return nil })
@@ -29,7 +29,7 @@ func TestCharges_TakeFromTheLimitOverTime(t *testing.T) {
 		}
 	}
 	if taken != 0 {
-		t.Errorf("%d were taken, want none before they weigh %d", taken, chat.SustainedTogether)
+		t.Errorf("%d were taken, want none before they weigh %d", taken, chat.SustainedPerTake)
 	}
 	if spent := add("alice", 2*together); spent > 0 || taken != 1 {
 		t.Errorf("spent for %v after %d takes, want some left after one", spent, taken)
@@ -189,7 +189,7 @@ func TestCharges_Race(t *testing.T) {
 	})
 	for range callers {
 		group.Go(func() {
-			if _, err := charges.Add(t.Context(), "alice", chat.ReachWeight*chat.SustainedTogether); err != nil {
+			if _, err := charges.Add(t.Context(), "alice", chat.ReachWeight*chat.SustainedPerTake); err != nil {
 				t.Error(err)
 			}
 		})
@@ -198,7 +198,7 @@ func TestCharges_Race(t *testing.T) {
 	w.store.Before(nil)
 	window, _, err := w.store.TakeRate(t.Context(), chat.RateTake{UserID: "alice", Action: chat.Sustaining, Limit: limit, Count: 1})
 	ok(t, err)
-	if got := (window - epoch) / 1000; got != callers*chat.SustainedTogether+1 {
-		t.Errorf("%d weights were charged, want %d", got-1, callers*chat.SustainedTogether)
+	if got := (window - epoch) / 1000; got != callers*chat.SustainedPerTake+1 {
+		t.Errorf("%d weights were charged, want %d", got-1, callers*chat.SustainedPerTake)
 	}
 }

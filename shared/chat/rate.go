@@ -91,19 +91,19 @@ func (l RateLimit) Sustained() RateLimit {
 // Sends cost no write each: an instance of a function counts them, and takes a number of
 // a user's together out of the limits that all instances share, after the fact.
 const (
-	Together          = 20  // out of the limit of messages
-	SustainedTogether = 100 // out of that over time, which is far larger
+	SendsPerTake     = 20  // out of the limit of messages
+	SustainedPerTake = 100 // out of that over time, which is far larger
 )
 
 // Shared returns the limit of messages that all instances share, which goes with that of
-// each instance: the same rate, in bursts of ten times Together at least. Each instance
+// each instance: the same rate, in bursts of ten times SendsPerTake at least. Each instance
 // takes for messages that it is yet to see, or has seen before, so with a burst of
-// Together users would be refused who keep to the limit.
+// SendsPerTake users would be refused who keep to the limit.
 func (l RateLimit) Shared() RateLimit {
 	if l == (RateLimit{}) {
 		return l
 	}
-	return RateLimit{Interval: l.Interval, Burst: max(l.Burst, 10*Together)}
+	return RateLimit{Interval: l.Interval, Burst: max(l.Burst, 10*SendsPerTake)}
 }
 
 // Horizon is by how much a window may lie ahead of the clock for n more.
@@ -164,7 +164,7 @@ type Limiter struct {
 	limits  Limits
 	now     func() time.Time
 	windows recent[rateKey, int64]
-	counted recent[rateKey, int] // see takeTogether
+	counted recent[rateKey, int] // see takeBatched
 	from    int                  // where counting begins
 }
 
@@ -212,7 +212,7 @@ func (l *Limiter) Admit(ctx context.Context, userID string, action Action) error
 	if l == nil || l.limits[action] == (RateLimit{}) {
 		return nil
 	}
-	if err := l.takeTogether(ctx, userID, Sustaining, 1, SustainedTogether); err != nil {
+	if err := l.takeBatched(ctx, userID, Sustaining, 1, SustainedPerTake); err != nil {
 		return err
 	}
 	err := l.Take(ctx, userID, action, 1)
@@ -238,25 +238,25 @@ func (l *Limiter) CountingFrom(n int) *Limiter {
 	return l
 }
 
-// takeTogether counts n actions, and takes them out of a user's limit when they are as many
-// as together. Calls that race may count too few.
+// takeBatched counts n actions, and takes them out of a user's limit when they are as many
+// as a batch has. Calls that race may count too few.
 //
 // Counting begins at l.from, which differs among the instances of a function: then, however
 // many they are and however soon they end, they take as many as they admit, on average, and
 // the first of them takes before each has admitted as many.
 //
 // Errors: CodeRateLimited.
-func (l *Limiter) takeTogether(ctx context.Context, userID string, action Action, n, together int) error {
+func (l *Limiter) takeBatched(ctx context.Context, userID string, action Action, n, batch int) error {
 	if l == nil || l.limits[action] == (RateLimit{}) {
 		return nil
 	}
 	key := rateKey{userID, action}
 	counted, met := l.counted.get(key)
 	if !met {
-		counted = l.from % together
+		counted = l.from % batch
 	}
 	counted += n
-	if due := counted - counted%together; due > 0 {
+	if due := counted - counted%batch; due > 0 {
 		if err := l.Take(ctx, userID, action, due); err != nil {
 			return err // those counted before stay
 		}

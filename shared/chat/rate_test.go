@@ -210,8 +210,8 @@ func TestSend_LimitsWhatAUserSendsOverTime(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	const most = 5000 + seconds*chat.SendRate/chat.SustainedPart + 2*chat.SustainedTogether
-	if stored > most || stored < most-2*chat.SustainedTogether {
+	const most = 5000 + seconds*chat.SendRate/chat.SustainedPart + 2*chat.SustainedPerTake
+	if stored > most || stored < most-2*chat.SustainedPerTake {
 		t.Errorf("%d messages were stored in half an hour, want %d", stored, most)
 	}
 	if quick != seconds/3*chat.SendRate {
@@ -292,7 +292,7 @@ func TestSend_AFloodOverManyInstances(t *testing.T) {
 	for until := i + 20*n; i < until; i++ {
 		step(i)
 	}
-	const most = 10*chat.Together + n*chat.Together
+	const most = 10*chat.SendsPerTake + n*chat.SendsPerTake
 	if stored > most*2/3 {
 		t.Errorf("%d messages were stored at once, want some ten of each instance", stored)
 	}
@@ -305,7 +305,7 @@ func TestSend_AFloodOverManyInstances(t *testing.T) {
 			i++
 		}
 	}
-	if limit := minutes * 60 * chat.SendRate; stored > limit+most-chat.Together || stored < limit-n*chat.Together/4 {
+	if limit := minutes * 60 * chat.SendRate; stored > limit+most-chat.SendsPerTake || stored < limit-n*chat.SendsPerTake/4 {
 		t.Errorf("%d messages were stored in %d minutes, want %d", stored, minutes, limit)
 	}
 }
@@ -343,8 +343,8 @@ func TestSend_WeighsOverTime(t *testing.T) {
 			}
 			stored++
 		}
-		most := (burst + chat.SustainedTogether - 1) / test.weight
-		if stored > most || stored < (burst-chat.SustainedTogether)/test.weight {
+		most := (burst + chat.SustainedPerTake - 1) / test.weight
+		if stored > most || stored < (burst-chat.SustainedPerTake)/test.weight {
 			t.Errorf("%d bytes with %d files: %d are stored, want %d at most", test.bytes, test.files, stored, most)
 		}
 	}

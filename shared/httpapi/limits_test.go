@@ -30,7 +30,7 @@ func (links) SignDownload(context.Context, chat.Attachment, time.Time, time.Time
 // What a request costs is counted in the limit over time: by the bytes of an answer, of an
 // edit, and of a file, in the same one as all else.
 func TestLimits_WeighRequestsOverTime(t *testing.T) {
-	const mb, burst = chat.FileWeight, 2 * chat.SustainedTogether
+	const mb, burst = chat.FileWeight, 2 * chat.SustainedPerTake
 	small, large := messageID(101), messageID(125) // of files
 	announce := func(size int) string {
 		return fmt.Sprintf(`{"name":"a.bin","contentType":"application/octet-stream","size":%d}`, size)
@@ -105,7 +105,7 @@ func TestLimits_WeighRequestsOverTime(t *testing.T) {
 				served++
 			}
 			// The last one before a take may weigh more than is left.
-			most := (burst+chat.SustainedTogether-1)/test.weight + 1
+			most := (burst+chat.SustainedPerTake-1)/test.weight + 1
 			if served > most || served < burst/2/test.weight {
 				t.Errorf("%d were served, want %d at most", served, most)
 			}
