@@ -74,7 +74,7 @@ var rules = []rule{
 	{"operate/progress", nil, nil, "it shows the progress of any long work"},
 	{"operate/replay", []string{"shared/", "operate/throttle"}, nil, "it works on AWS as on the local runtime, by AWS's own clients"},
 	{"operate/verify", []string{"shared/", "operate/throttle"}, nil, "it works on AWS as on the local runtime, by AWS's own clients"},
-	{"operate/restore", []string{"shared/attribute", "shared/table", "operate/throttle"}, nil, "it copies items between tables, and knows no rule of the domain"},
+	{"operate/restore", []string{"shared/attribute", "shared/backoff", "shared/table", "operate/throttle"}, nil, "it copies items between tables, and knows no rule of the domain"},
 	{"operate/erase", []string{"shared/", "operate/throttle"}, nil, "it works on AWS as on the local runtime, by AWS's own clients"},
 	{"operate/export", []string{"shared/", "operate/throttle", "operate/erase"}, nil, "it shows of a user what erase would remove, by AWS's own clients"},
 	{"operate/cost", []string{"shared/chat", "shared/topology"}, []string{"github.com/aws/"}, "it multiplies units by prices, and asks no one"},

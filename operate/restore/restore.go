@@ -25,8 +25,10 @@ import (
 	"github.com/streamroom/streamroom/shared/table"
 )
 
-// entities are the kinds of items by the entities that a run copies. What expires, connections,
-// and what verify makes of other items are not among them.
+// entities are the kinds of items by the entities that a run copies. Not among them are
+// connections, what only counts or is told for a while, such as limits, and what verify makes
+// of other items. Messages of rooms that keep them for a time, and places that end, are
+// copied with their ttl.
 var entities = map[string][]table.Kind{
 	"message": {table.KindMessage, table.KindReacted},
 	"room":    {table.KindRoom, table.KindLastMessage, table.KindPlace},
@@ -110,22 +112,37 @@ func (r *run) unwanted(it item) bool {
 
 // copyMissing copies those items that the table lacks.
 func (r *run) copyMissing(ctx context.Context, items []item) error {
-	found, err := r.lookup(ctx, items)
+	keys := make([]table.Key, len(items))
+	for i, it := range items {
+		keys[i] = attribute.KeyOf(it)
+	}
+	found, err := r.lookup(ctx, r.config.To, keys)
 	if err != nil {
 		return err
 	}
 	for _, it := range items {
 		k := attribute.KeyOf(it)
-		if found[k] {
+		if found[k] != nil {
 			continue
 		}
 		delete(it, table.Indexed) // it says what the other table's presence has
 		id, _ := table.Parse(k)   // it is wanted
+		put := r.put
+		if id.Kind == table.KindPlace {
+			room, lost, err := r.placedRoom(ctx, id.RoomID)
+			if err != nil {
+				return err
+			}
+			if !lost {
+				continue
+			}
+			put = func(ctx context.Context, it item) error { return r.putPlace(ctx, it, room) }
+		}
 		r.report.Missing[id.Kind.String()]++
 		if !r.config.Apply {
 			continue
 		}
-		if err := r.put(ctx, it); err != nil {
+		if err := put(ctx, it); err != nil {
 			return err
 		}
 	}
@@ -153,20 +170,26 @@ func (r *run) put(ctx context.Context, it item) error {
 	return nil
 }
 
-// lookup returns which items' keys the table has.
-func (r *run) lookup(ctx context.Context, items []item) (map[table.Key]bool, error) {
+// lookup reads items of a table strongly: their keys, and some attributes. It has those that
+// are there.
+func (r *run) lookup(ctx context.Context, name string, keys []table.Key, attributes ...string) (map[table.Key]item, error) {
 	names := map[string]string{"#pk": table.PK, "#sk": table.SK}
-	wanted := types.KeysAndAttributes{ProjectionExpression: aws.String("#pk, #sk"), ExpressionAttributeNames: names, ConsistentRead: aws.Bool(true)}
-	for _, it := range items {
-		wanted.Keys = append(wanted.Keys, attribute.Key(attribute.KeyOf(it)))
+	projection := "#pk, #sk"
+	for i, attribute := range attributes {
+		at := fmt.Sprintf("#a%d", i)
+		names[at], projection = attribute, projection+", "+at
 	}
-	found := map[table.Key]bool{}
-	_, err := r.reads.Lookup(ctx, r.config.DB, r.config.To, wanted, func(it item) error {
-		found[attribute.KeyOf(it)] = true
+	wanted := types.KeysAndAttributes{ProjectionExpression: aws.String(projection), ExpressionAttributeNames: names, ConsistentRead: aws.Bool(true)}
+	for _, k := range keys {
+		wanted.Keys = append(wanted.Keys, attribute.Key(k))
+	}
+	found := map[table.Key]item{}
+	_, err := r.reads.Lookup(ctx, r.config.DB, name, wanted, func(it item) error {
+		found[attribute.KeyOf(it)] = it
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("read the table %s, for which --read-rate may be too high: %w", r.config.To, err)
+		return nil, fmt.Errorf("read the table %s, for which --read-rate may be too high: %w", name, err)
 	}
 	return found, nil
 }

@@ -129,16 +129,54 @@ func TestRun_CopiesBansAlone(t *testing.T) {
 	}
 }
 
-// A room comes back with its place.
-func TestRun_CopiesPlaces(t *testing.T) {
+// A place comes back with its room, or to one that has it still, and to no other: a search
+// does not ask whether its room is public.
+func TestRun_CopiesPlacesThatWereLost(t *testing.T) {
 	b := newBackup(t)
-	it := rig.Keyed(table.Place("room-0000"), rig.Item{table.Name: attribute.Text("Tea")})
-	if _, err := b.db.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: aws.String("backup"), Item: it}); err != nil {
-		t.Fatal(err)
+	put := func(name string, items ...rig.Item) {
+		for _, it := range items {
+			if _, err := b.db.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: aws.String(name), Item: it}); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
-	report := b.run(func(c *restore.Config) { c.Apply, c.Entities = true, []string{"room"} })
-	if report.Copied != 1 || report.Missing["place"] != 1 {
-		t.Errorf("%+v, want the place alone", report)
+	room := func(id, name, visibility string, placedAt int64) rig.Item {
+		return rig.Keyed(table.Room(id), rig.Item{
+			table.Name: attribute.Text(name), table.Visibility: attribute.Text(visibility), table.PlacedAt: attribute.Number(placedAt),
+		})
+	}
+	place := func(id, name string) rig.Item {
+		return rig.Keyed(table.Place(id), rig.Item{table.Name: attribute.Text(name)})
+	}
+	for _, id := range []string{"gone", "kept", "renamed", "private", "unplaced", "moved"} {
+		put("backup", room(id, "Tea", table.Public, 7), place(id, "Tea"))
+	}
+	put("backup", place("lonely", "Tea"))
+	unplaced := room("unplaced", "Tea", table.Public, 7)
+	delete(unplaced, table.PlacedAt)
+	put(local.TableName, room("kept", "Tea", table.Public, 7), room("renamed", "Coffee", table.Public, 7),
+		room("private", "Tea", "", 7), unplaced, room("moved", "Tea", table.Public, 8), room("lonely", "Tea", table.Public, 7))
+	rooms := func(apply bool) restore.Report {
+		return b.run(func(c *restore.Config) { c.Apply, c.Entities = apply, []string{"room"} })
+	}
+	want := map[string]int{"room": 1, "place": 3}
+	if dry := rooms(false); !maps.Equal(dry.Missing, want) || dry.Copied != 0 {
+		t.Errorf("a dry run: %+v, want %v", dry, want)
+	}
+	if report := rooms(true); !maps.Equal(report.Missing, want) || report.Copied != 4 {
+		t.Errorf("%+v, want %v", report, want)
+	}
+	places := map[string]string{}
+	for it := range b.rig.Scan() {
+		if id, err := table.Parse(attribute.KeyOf(it)); err == nil && id.Kind == table.KindPlace {
+			places[id.RoomID] = attribute.GetText(it, table.Name)
+		}
+	}
+	if diff := cmp.Diff(map[string]string{"gone": "Tea", "kept": "Tea", "renamed": "Coffee"}, places); diff != "" {
+		t.Errorf("places (-want +got):\n%s", diff)
+	}
+	if again := rooms(true); again.Copied != 0 || len(again.Missing) != 0 {
+		t.Errorf("a second time: %+v", again)
 	}
 }
 

@@ -24,6 +24,9 @@ func (v *verifier) checkedPlace(roomID string, room, place item) (problem string
 	if attribute.GetText(room, table.Visibility) != table.Public {
 		return "its room is private", nil
 	}
+	if room[table.PlacedAt] == nil { // so no one can remove it, see chat.Rooms.Unplace
+		return "its room has none", nil
+	}
 	at, ok := dynamo.LocationOf(place)
 	if !ok || !at.Point.IsValid() {
 		return "it has no coordinates", nil
@@ -55,7 +58,7 @@ func (v *verifier) checkPlace(ctx context.Context, s candidate) ([]finding, erro
 	switch {
 	case want != nil:
 		f.repair = func(ctx context.Context) error { return v.repairPlace(ctx, room, place, want) }
-	case attribute.GetText(room, table.Visibility) != table.Public:
+	case attribute.GetText(room, table.Visibility) != table.Public, room[table.PlacedAt] == nil:
 		f.repair = func(ctx context.Context) error { return v.repairStrayPlace(ctx, k, room, place) }
 	}
 	return []finding{f}, nil
@@ -71,7 +74,7 @@ func (v *verifier) repairPlace(ctx context.Context, room, place, want item) erro
 	}})
 }
 
-// repairStrayPlace removes a place, while its room is not there or is private.
+// repairStrayPlace removes a place, while its room is not there, is private or has none.
 func (v *verifier) repairStrayPlace(ctx context.Context, k table.Key, room, place item) error {
 	names, values := map[string]string{}, item{}
 	condition := unchanged(place, names, values, table.PK, table.Lat, table.Lon)
@@ -85,11 +88,11 @@ func (v *verifier) repairStrayPlace(ctx context.Context, k table.Key, room, plac
 	}})
 }
 
-// sameRoom checks that a room has the name and the visibility that it had; that it is not
-// there, if it was not.
+// sameRoom checks that a room has the name, the visibility and the place that it had; that it
+// is not there, if it was not.
 func (v *verifier) sameRoom(k table.Key, room item) types.TransactWriteItem {
 	names, values := map[string]string{}, item{}
-	condition := unchanged(room, names, values, table.PK, table.Name, table.Visibility)
+	condition := unchanged(room, names, values, table.PK, table.Name, table.Visibility, table.PlacedAt)
 	if len(values) == 0 {
 		values = nil // DynamoDB takes none, but not an empty list of them
 	}

@@ -16,15 +16,18 @@ import (
 )
 
 // TestEveryPlantedPlaceIsFoundAndRepaired plants one difference of each kind in rooms of
-// their own. The last two places fit, and one has expired.
+// their own. Two places fit, and one of them has expired.
 func TestEveryPlantedPlaceIsFoundAndRepaired(t *testing.T) {
 	w := rig.StartOperated(t, rig.OperatedOptions{})
-	w.Seed(7, 0, 0)
+	w.Seed(8, 0, 0)
 	at := chat.Location{Point: geo.Point{Lat: 46.9480123, Lon: 7.4474}, Address: "Bern"}
 	place := func(i int) table.Key { return table.Place(fmt.Sprintf("room-%04d", i)) }
-	for i := range 7 {
+	for i := range 8 {
 		room := fmt.Sprintf("room-%04d", i)
 		set(t, w, table.Room(room), table.Visibility, attribute.Text(table.Public))
+		if i != 7 {
+			set(t, w, table.Room(room), table.PlacedAt, attribute.Number(1))
+		}
 		w.Write(dynamo.PlaceItem(chat.Room{ID: room, Name: "Room " + room}, at))
 	}
 	private := table.Room("room-0001")
@@ -32,17 +35,19 @@ func TestEveryPlantedPlaceIsFoundAndRepaired(t *testing.T) {
 		table.Name: attribute.Text("Room room-0001"), table.Type: attribute.Text("group"), table.CreatedAt: attribute.Number(1),
 	}))
 	remove(w, place(1))
+	remove(w, place(7))
 	original := w.Dump()
 	if _, found := check(t, w, verify.Config{}); len(found) > 0 {
 		t.Fatalf("before: %v", found)
 	}
 	stray := dynamo.PlaceItem(chat.Room{ID: "gone"}, at)
-	w.Write(stray, dynamo.PlaceItem(chat.Room{ID: "room-0001", Name: "Room room-0001"}, at))
+	w.Write(stray, dynamo.PlaceItem(chat.Room{ID: "room-0001", Name: "Room room-0001"}, at),
+		dynamo.PlaceItem(chat.Room{ID: "room-0007", Name: "Room room-0007"}, at))
 	set(t, w, place(2), table.GSI2PK, attribute.Text(table.Geo("1")))
 	set(t, w, place(3), table.GSI2SK, attribute.Text("0000000000000001"))
 	set(t, w, place(4), table.Name, attribute.Text("another"))
 	want := map[table.Key]string{
-		table.Place("gone"): "is not there", place(1): "is private", place(2): "GSI2", place(3): "GSI2", place(4): "name",
+		table.Place("gone"): "is not there", place(1): "is private", place(7): "has none", place(2): "GSI2", place(3): "GSI2", place(4): "name",
 	}
 	report, found := check(t, w, verify.Config{Repair: true})
 	for _, d := range found {
