@@ -33,8 +33,9 @@ type inbox struct {
 	rooms map[string]*recovery
 	self  string // the user's own id, once the server has told it
 	fresh *freshness
-	begun bool  // there was a connection before
-	since int64 // the list of rooms is to be read down to this time, in ms, or allListed
+	begun bool // there was a connection before
+
+	discovery *discovery
 
 	reactions map[string]toldReactions // by room and message
 }
@@ -42,7 +43,8 @@ type inbox struct {
 func newInbox(clock clockwork.Clock, jitter func(time.Duration) time.Duration, log zerolog.Logger) *inbox {
 	return &inbox{
 		clock: clock, jitter: jitter, log: log,
-		events: newQueue(), wake: make(chan struct{}, 1), rooms: map[string]*recovery{}, fresh: newFreshness(jitter), since: allListed,
+		events: newQueue(), wake: make(chan struct{}, 1), rooms: map[string]*recovery{}, fresh: newFreshness(jitter),
+		discovery: &discovery{wake: make(chan struct{}, 1)},
 	}
 }
 
@@ -228,20 +230,17 @@ func (in *inbox) online(p Connected, changedAt int64) {
 	defer in.mu.Unlock()
 	in.self = p.UserID
 	in.fresh.covers(changedAt)
-	if in.since >= changedAt {
-		in.since = allListed // nothing came
-	}
 	in.begun = true
 	in.events.pushState(p)
 }
 
 // reconnected notes that anything may have been missed, also in rooms that aren't followed:
-// what came since the connection before began, for a later frame may hide one that was lost.
+// what came since everything was last asked for, as a later frame may hide one that was lost.
 func (in *inbox) reconnected() {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if in.begun {
-		in.list(in.fresh.since)
+		in.discovery.want(in.fresh.since)
 	}
 	in.fresh.renewed(in.clock.Now())
 	in.each((*recovery).reconnected)
@@ -256,11 +255,11 @@ func (in *inbox) changed(at int64) {
 	news := in.fresh.isNews(at)
 	switch now := in.clock.Now(); {
 	case in.fresh.isStale(now):
-		in.list(in.fresh.since)
+		in.discovery.want(in.fresh.since)
 		in.fresh.renewed(now)
 		in.each((*recovery).reconnected)
 	case news:
-		in.list(before)
+		in.discovery.want(before)
 		in.each((*recovery).refresh)
 	default:
 		in.atOtherTime(func() { in.fresh.wakes(now) })
@@ -288,33 +287,6 @@ func (in *inbox) atOtherTime(take func()) {
 	take()
 	if !in.fresh.next.Equal(next) {
 		signal(in.wake)
-	}
-}
-
-// allListed is no time down to which the list of rooms is to be read.
-const allListed = -1
-
-// list has the list of rooms read down to a time, in ms. in.mu is locked.
-func (in *inbox) list(since int64) {
-	if in.since == allListed || since < in.since {
-		in.since = since
-	}
-	signal(in.wake)
-}
-
-// unlisted is the time down to which the list of rooms is to be read, in ms, or allListed.
-func (in *inbox) unlisted() int64 {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	return in.since
-}
-
-// wasListed notes that the list was read down to a time.
-func (in *inbox) wasListed(since int64) {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	if in.since == since {
-		in.since = allListed
 	}
 }
 

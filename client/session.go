@@ -103,6 +103,7 @@ func (c *Client) connect(ctx context.Context) error {
 		case <-sctx.Done():
 		}
 	})
+	loops.Go(func() { c.discover(sctx) })
 	s := first
 	for {
 		c.setConnection(s)

@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"slices"
 	"time"
 
@@ -13,7 +12,6 @@ import (
 const (
 	syncTimeout = 10 * time.Second // of one request
 	syncRooms   = 100              // in one request, the server's limit
-	newestPage  = 10               // rooms of the list that are read at once
 )
 
 // catchUp asks for what rooms miss, for as long as a connection lives: for all
@@ -23,7 +21,7 @@ func (c *Client) catchUp(ctx context.Context) {
 	rooms, failures := syncRooms, 0
 	for c.inbox.events.awaitRoom(ctx) == nil {
 		todo, wait := c.inbox.requests(rooms)
-		if len(todo) == 0 && c.inbox.unlisted() == allListed {
+		if len(todo) == 0 {
 			var patience <-chan time.Time
 			if !wait.IsZero() {
 				patience = c.clock.After(c.clock.Until(wait))
@@ -35,11 +33,7 @@ func (c *Client) catchUp(ctx context.Context) {
 			}
 			continue
 		}
-		err := c.ask(ctx, todo)
-		if err == nil {
-			err = c.discover(ctx)
-		}
-		if err != nil && ctx.Err() == nil {
+		if err := c.ask(ctx, todo); err != nil && ctx.Err() == nil {
 			// Fewer rooms at once: the answer may have been too large for the server.
 			if !isCode(err, CodeRateLimited) {
 				rooms = max(1, rooms/2)
@@ -58,41 +52,6 @@ func (c *Client) catchUp(ctx context.Context) {
 		}
 		rooms, failures = syncRooms, 0
 	}
-}
-
-// discover follows rooms of which something may have been missed, such as those to which the
-// user was added without a connection. It reads the list, newest first, down to what was
-// known, less the time by which writers' clocks differ.
-func (c *Client) discover(ctx context.Context) error {
-	since := c.inbox.unlisted()
-	if since == allListed {
-		return nil
-	}
-	for cursor, more := "", true; more; {
-		page, err := c.newestRooms(ctx, cursor)
-		if err != nil {
-			return fmt.Errorf("read the list of rooms: %w", err)
-		}
-		cursor, more = page.Cursor, page.Cursor != ""
-		for _, room := range page.Rooms {
-			if room.LastMessageAt < since-overlap.Milliseconds() {
-				more = false
-				break
-			}
-			c.inbox.follow(room.ChatRoomID)
-		}
-	}
-	c.inbox.wasListed(since)
-	return nil
-}
-
-// newestRooms returns a page of the user's rooms, a short one: most often few are new.
-func (c *Client) newestRooms(ctx context.Context, cursor string) (RoomList, error) {
-	asking, cancel := c.timeout(ctx, syncTimeout)
-	defer cancel()
-	var rooms RoomList
-	err := c.call(asking, http.MethodGet, "/rooms"+pageOf(newestPage, cursor), nil, &rooms)
-	return rooms, err
 }
 
 // ask serves requests. After an error those that were not served are due again.

@@ -151,7 +151,7 @@ func TestRoomsOfWhichNoFrameCame(t *testing.T) {
 	}{
 		{"not after a pong that tells of nothing", func(r *rig) { r.pass(10 * time.Minute) }, ""},
 		{"after a pong that tells of it", func(r *rig) { r.store("new", "bob", "hello?"); r.pass(10 * time.Minute) }, "welcome hello? "},
-		{"after a reconnect", func(r *rig) { r.cut(); r.pass(10 * time.Second) }, "welcome "},
+		{"after a reconnect", func(r *rig) { r.cut(); r.pass(15 * time.Second) }, "welcome "},
 		{"after a day", func(r *rig) { r.pass(30 * time.Hour) }, "welcome "},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -434,6 +434,39 @@ func TestSyncAsksForLess(t *testing.T) {
 		r.pass(5 * time.Minute)
 		for i := range 50 {
 			r.wantContents("room-"+strconv.Itoa(i), "0 1 ")
+		}
+	})
+}
+
+// The list is read to its end, whatever fails in the meantime.
+func TestRoomsOfWhichNoFrameCame_ListFails(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.pass(time.Hour)
+		r.store("general", "bob", "0")
+		r.follow("general")
+		r.run()
+		r.pass(5 * time.Minute)
+		asked := map[string]int{}
+		r.onAPI = func(w http.ResponseWriter, req *http.Request) bool {
+			if req.URL.Path != "/api/rooms" {
+				return false
+			}
+			cursor := req.URL.Query().Get("cursor")
+			asked[cursor]++
+			if asked[cursor] <= 3 {
+				refuse(w, http.StatusServiceUnavailable, "internal")
+			}
+			return asked[cursor] <= 3
+		}
+		r.store("new", "bob", "welcome")
+		r.cut()
+		r.pass(2 * time.Minute)
+		r.say("general", "1")
+		r.pass(time.Second)
+		r.wantContents("general", "0 1 ")
+		r.wantContents("new", "welcome ")
+		if asked[""] != 4 || asked["next"] != 4 {
+			r.t.Errorf("the pages were asked for %v times, want each until it came", asked)
 		}
 	})
 }
