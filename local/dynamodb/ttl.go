@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jonboulle/clockwork"
+
 	"github.com/streamroom/streamroom/local/dynamodb/item"
 )
 
@@ -124,9 +126,8 @@ func (t *tx) refillExpiry(of *table) error {
 
 // runSweeper removes expired items and, every trimInterval, old stream records, until the
 // engine closes.
-func (e *Engine) runSweeper(ctx context.Context, interval time.Duration) {
+func (e *Engine) runSweeper(ctx context.Context, ticker clockwork.Ticker) {
 	defer close(e.swept)
-	ticker := e.clock.NewTicker(interval)
 	defer ticker.Stop()
 	trimmed := e.clock.Now()
 	for {
