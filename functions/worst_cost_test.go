@@ -199,6 +199,31 @@ func (d *deployed) expectMost(name string, want, got cost.Action) {
 	}
 }
 
+// A flood of frames that are refused costs what the figures have, and its end, too. What comes
+// until the socket is closed is one write more at most, and none if the connection is read.
+func TestCost_AFloodOfRefusedFrames(t *testing.T) {
+	d := newDeployed(t, 2)
+	faulty, ping := d.frame(connection(0), object{"action": "fly"}), d.frame(connection(0), object{"action": "ping"})
+	const frames = chat.RefusedBurst + 1
+	want := cost.Refused().Times(frames).Plus(cost.Flooded())
+	got := d.do(cost.Action{Frames: 2 * frames}, topology.Default, slices.Repeat([][]byte{faulty}, frames)...)
+	if fanout := topology.Fanout; got.Writes != want.Writes || got.Frames != want.Frames || got.Invocations[fanout] != want.Invocations[fanout] {
+		t.Errorf("a flood: %+v, operate/cost has %+v", got, want)
+	}
+	if got.Reads > want.Reads || got.Out > want.Out {
+		t.Errorf("a flood: %v read units and %v bytes, operate/cost has %v and %v", got.Reads, got.Out, want.Reads, want.Out)
+	}
+	for name, next := range map[string]struct {
+		frame  []byte
+		writes float64
+	}{"a faulty frame": {faulty, 1}, "a ping": {ping, 0}} {
+		got := d.do(cost.Action{}, topology.Default, next.frame)
+		if got.Writes != next.writes || got.Invocations[topology.Fanout] != 0 {
+			t.Errorf("%s on a socket that is being closed: %v write units and the invocations %v, want %v and none of fanout", name, got.Writes, got.Invocations, next.writes)
+		}
+	}
+}
+
 // No request for a list, a sync or a history reads more than the figures have, in a room of as
 // many members as history counts readers of, with the longest messages, each with a reaction.
 func TestCost_NoAnswerReadsMoreThanTheWorstHourHas(t *testing.T) {

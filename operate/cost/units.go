@@ -283,9 +283,16 @@ func uncounted(out float64) Action {
 	return invoke(topology.API, 0).Plus(Action{Requests: 1, Out: out})
 }
 
-// refusedFrame is a frame that is answered with an error, and counted.
-func refusedFrame() Action {
+// Refused is a frame that is answered with an error, and counted: a write, where the function
+// knows where the window was.
+func Refused() Action {
 	return invoke(topology.SendMessage, 0).Plus(Action{Frames: 2, Reads: connectionReads, Writes: 1, Out: refusal})
+}
+
+// Flooded is the end of a connection after too many of these: its mark, and what fanout posts,
+// which is the reason and the close.
+func Flooded() Action {
+	return invoke(topology.Fanout, 2).Plus(Action{Frames: 2, Writes: 1, Out: refusal})
 }
 
 // List is GET /rooms for a number of rooms, with some unread messages in each.

@@ -124,10 +124,11 @@ func WorstConnections() float64 {
 	return handshakes().Plus(told).dollars()
 }
 
-// refusals are an hour of frames that are refused until their connections end, and one on
-// each connection whose token has ended, which ends it.
+// refusals are an hour of frames that are refused until their connections end, one on each
+// connection whose token has ended, which ends it, and these ends.
 func refusals() Action {
-	return refusedFrame().Times(connections()*(chat.RefusedBurst+1) + chat.MaxConnections*chat.RefusedRate*time.Hour.Minutes())
+	frames := connections()*(chat.RefusedBurst+1) + chat.MaxConnections*chat.RefusedRate*time.Hour.Minutes()
+	return Refused().Times(frames).Plus(Flooded().Times(connections() + chat.MaxConnections))
 }
 
 // WorstRefusals is what a user can make a deployment pay in an hour with frames that

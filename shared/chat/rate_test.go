@@ -2,6 +2,7 @@ package chat_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -161,6 +162,50 @@ func TestRefused_EndsAFlood(t *testing.T) {
 		w.breakOn(method)
 		internal(t, method, sessions.Refused(t.Context(), "alice", faulty))
 		w.store.Before(nil)
+	}
+}
+
+// A frame on a connection that is being closed asks the store for one thing at most, and for
+// nothing if the connection was read. CloseWithin after its mark it is marked again.
+func TestRefused_LeavesAConnectionThatIsBeingClosed(t *testing.T) {
+	w := newWorld(t)
+	sessions := chat.NewSessions(w.store, frames, w.clock.now)
+	faulty := chat.Errorf(chat.CodeUnknownAction, "faulty")
+	asks := func(when string, reason error, want ...string) {
+		t.Helper()
+		var asked []string
+		w.store.Before(func(method string) error { asked = append(asked, method); return nil })
+		ok(t, sessions.Refused(t.Context(), "alice", reason))
+		w.store.Before(nil)
+		if !slices.Equal(asked, want) {
+			t.Errorf("%s the store is asked for %v, want %v", when, asked, want)
+		}
+	}
+	read := func() error {
+		_, err := sessions.Ping(t.Context(), "alice")
+		return err
+	}
+	for _, end := range []func(){
+		func() {
+			for range chat.RefusedBurst + 1 {
+				ok(t, sessions.Refused(t.Context(), "alice", faulty))
+			}
+		},
+		func() {
+			_, err := w.sessions.Disconnect(t.Context(), "alice")
+			ok(t, err)
+		},
+	} {
+		w.connect("alice")
+		end()
+		w.clock.advance(chat.CloseWithin - time.Millisecond)
+		asks("before it should be closed", read())
+		asks("before it should be closed, unread,", faulty, "TakeRefusal")
+		w.clock.advance(time.Millisecond)
+		asks("later", read(), "EndConnection")
+		asks("when it is marked again", read())
+		w.clock.advance(chat.CloseWithin)
+		asks("later, unread,", faulty, "TakeRefusal", "EndConnection")
 	}
 }
 

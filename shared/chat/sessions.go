@@ -24,9 +24,11 @@ type ConnectionStore interface {
 	// 0 if there is none. It may be a moment old.
 	ChangedAt(ctx context.Context, userID string) (int64, error)
 	// TakeRefusal moves the window of a connection's refused frames as
-	// RateStore.TakeRate does those of users; false if it has no room, or if the
-	// connection has expired or is marked as ended. A connection without a row has room.
-	TakeRefusal(ctx context.Context, connectionID string, limit RateLimit) (within bool, err error)
+	// RateStore.TakeRate does those of users, and returns where it is. It is false if the
+	// window has no room, if the connection has expired, or if it was marked as ended
+	// CloseWithin ago. A connection without a row has room, and so has one that was
+	// marked later: it is being closed.
+	TakeRefusal(ctx context.Context, connectionID string, limit RateLimit, lastWindow int64) (window int64, within bool, err error)
 	// Disconnect marks the rows of a user's connections as Disconnected, from which their
 	// sockets are closed, and returns how many there are. Those that were marked before
 	// are marked again.
@@ -44,6 +46,7 @@ type Sessions struct {
 	limits   Limits
 	now      func() time.Time
 	pings    pace
+	refusals recent[string, int64] // windows of connections, in ms
 }
 
 // NewSessions returns Sessions on a store and a clock. Of the limits, Connecting,
@@ -95,10 +98,10 @@ func (s *Sessions) Ping(ctx context.Context, connectionID string) (Connection, e
 	return c, nil
 }
 
-// ChangedAt returns the newest time that is noted for a user, in ms: of a message that
-// moved one of their rooms up in their list, which a message does at most once an interval
-// and not in the largest rooms, or of a room that they joined; 0 for none. A client that
-// knows of nothing so new has missed something.
+// ChangedAt returns the newest time at which one of a user's rooms stands in their list, in
+// ms; 0 for none. A room stands at its creation, or at a message that moved it up, which a
+// message does at most once an interval and not in the largest rooms: one that the user has
+// joined since may be older. A client that knows of nothing so new has missed something.
 func (s *Sessions) ChangedAt(ctx context.Context, userID string) (int64, error) {
 	at, err := s.store.ChangedAt(ctx, userID)
 	if err != nil {
@@ -128,18 +131,28 @@ func (s *Sessions) Disconnect(ctx context.Context, userID string) (int, error) {
 // answer, and no limit of what is served bounds them. Failures of the server do not
 // count. The first frame of a connection that has expired ends it: it does not count among
 // its user's connections, of which there could be hundreds. One on a connection that should
-// have been closed by now has that tried again.
+// have been closed by now has that tried again; before that, it writes nothing if the
+// connection was read.
 func (s *Sessions) Refused(ctx context.Context, connectionID string, reason error) error {
 	limit := s.limits[Refusing]
 	if limit == (RateLimit{}) || Reason(reason).Code == CodeInternal {
 		return nil
 	}
-	within, err := s.store.TakeRefusal(ctx, connectionID, limit)
-	if err != nil {
-		return fmt.Errorf("count a refused frame: %w", err)
-	}
-	if within {
-		return nil
+	var ended *endedError
+	if errors.As(reason, &ended) {
+		if ended.isClosing(s.now()) {
+			return nil
+		}
+	} else {
+		last, _ := s.refusals.get(connectionID)
+		window, within, err := s.store.TakeRefusal(ctx, connectionID, limit, last)
+		if err != nil {
+			return fmt.Errorf("count a refused frame: %w", err)
+		}
+		s.refusals.put(connectionID, window)
+		if within {
+			return nil
+		}
 	}
 	if err := s.store.EndConnection(ctx, connectionID); err != nil {
 		return fmt.Errorf("end a connection after too many refused frames: %w", err)
@@ -166,17 +179,32 @@ func ErrFlooded() *Error { return errFlooded }
 // IsFlooded reports whether err is ErrFlooded.
 func IsFlooded(err error) bool { return errors.Is(err, errFlooded) }
 
+// endedError is why a connection is closed that was read, and found marked as ended.
+type endedError struct {
+	reason *Error
+	at     int64 // ms
+}
+
+func (e *endedError) Error() string { return e.reason.Error() }
+func (e *endedError) Unwrap() error { return e.reason }
+
+// isClosing says whether the connection may not be closed yet.
+func (e *endedError) isClosing(now time.Time) bool {
+	return e.at > now.UnixMilli()-CloseWithin.Milliseconds()
+}
+
 // ended returns why a connection with a ReplacedAt is closed.
 func (c Connection) ended() error {
+	reason := ErrReplaced()
 	switch {
 	case c.Disconnected:
-		return ErrDisconnected()
+		reason = ErrDisconnected()
 	case c.Banned:
-		return ErrEnded()
+		reason = ErrEnded()
 	case c.Flooded:
-		return ErrFlooded()
+		reason = ErrFlooded()
 	}
-	return ErrReplaced()
+	return &endedError{reason, c.ReplacedAt}
 }
 
 // ErrEnded is the reason why a connection is closed whose user was banned from a room, or

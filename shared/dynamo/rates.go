@@ -29,13 +29,13 @@ func (s *Store) TakeRate(ctx context.Context, take chat.RateTake) (at int64, ret
 }
 
 // TakeRefusal implements chat.ConnectionStore. The window is in the connection's row, which
-// has no room once the connection has expired or is marked as ended.
-func (s *Store) TakeRefusal(ctx context.Context, connectionID string, limit chat.RateLimit) (within bool, err error) {
-	_, wait, err := s.move(ctx, window{key: table.Connection(connectionID), limit: limit, count: 1, inRow: true})
+// has no room once the connection has expired.
+func (s *Store) TakeRefusal(ctx context.Context, connectionID string, limit chat.RateLimit, lastWindow int64) (at int64, within bool, err error) {
+	at, wait, err := s.move(ctx, window{key: table.Connection(connectionID), limit: limit, count: 1, at: lastWindow, inRow: true})
 	if err != nil {
-		return false, fmt.Errorf("take a refusal of connection %s: %w", connectionID, err)
+		return 0, false, fmt.Errorf("take a refusal of connection %s: %w", connectionID, err)
 	}
-	return wait <= 0, nil
+	return at, wait <= 0, nil
 }
 
 // PauseMember implements fanout.Store.
@@ -85,7 +85,10 @@ func (s *Store) move(ctx context.Context, w window) (at int64, wait time.Duratio
 			return 0, 0, nil
 		}
 		w.at = attribute.GetNumber(old, table.RateTAT)
-		if w.inRow && attribute.GetNumber(old, table.ReplacedAt) != 0 {
+		if marked := attribute.GetNumber(old, table.ReplacedAt); w.inRow && marked != 0 {
+			if marked > now-chat.CloseWithin.Milliseconds() {
+				return w.at, 0, nil
+			}
 			return w.at, w.limit.Interval, nil
 		}
 		if wait := w.limit.Wait(w.at, now, w.count); wait > 0 {

@@ -117,24 +117,24 @@ func (s *Store) take(window int64, limit chat.RateLimit, n int) (moved int64, wa
 	return max(window, now) + int64(n)*limit.Interval.Milliseconds(), 0
 }
 
-// TakeRefusal implements chat.ConnectionStore.
-func (s *Store) TakeRefusal(ctx context.Context, connectionID string, limit chat.RateLimit) (bool, error) {
+// TakeRefusal implements chat.ConnectionStore. It never needs the last window.
+func (s *Store) TakeRefusal(ctx context.Context, connectionID string, limit chat.RateLimit, _ int64) (window int64, within bool, err error) {
 	unlock, err := s.begin(ctx, "TakeRefusal")
 	if err != nil {
-		return false, err
+		return 0, false, err
 	}
 	defer unlock()
 	c, ok := s.connections[connectionID]
 	if !ok {
-		return true, nil
+		return 0, true, nil
 	}
 	if c.ReplacedAt != 0 {
-		return false, nil
+		return c.refused, c.ReplacedAt > s.now().UnixMilli()-chat.CloseWithin.Milliseconds(), nil
 	}
 	window, wait := s.take(c.refused, limit, 1)
 	c.refused = window
 	s.connections[connectionID] = c
-	return wait <= 0 && !s.expired(c.ExpiresAt()), nil
+	return window, wait <= 0 && !s.expired(c.ExpiresAt()), nil
 }
 
 // Disconnect implements chat.ConnectionStore.

@@ -321,14 +321,21 @@ var connectionTests = map[string]func(*fixture){
 		want := connection("c", "alice")
 		f.connect(want)
 		f.connect(connection("d", "alice"))
+		var last int64
 		for i := range 22 {
-			within, err := f.TakeRefusal(f.Context(), "c", limit)
+			window, within, err := f.TakeRefusal(f.Context(), "c", limit, last)
+			if i%2 == 0 { // an instance knows where the window was, or not
+				last = window
+			}
+			if want := epoch + min(int64(i)+1, 20)*limit.Interval.Milliseconds(); window != want {
+				f.Errorf("refusal %d: the window is at %d, want %d", i+1, window, want)
+			}
 			if within != (i < 20) || err != nil {
 				f.Errorf("refusal %d: within %t, error %v", i+1, within, err)
 			}
 		}
 		for _, id := range []string{"d", "none"} {
-			if within, err := f.TakeRefusal(f.Context(), id, limit); !within || err != nil {
+			if _, within, err := f.TakeRefusal(f.Context(), id, limit, 0); !within || err != nil {
 				f.Errorf("%s: within %t, error %v; want true", id, within, err)
 			}
 		}
@@ -343,7 +350,7 @@ var connectionTests = map[string]func(*fixture){
 		c.TokenExpiresAt = epoch + time.Minute.Milliseconds()
 		f.connect(c)
 		f.clock.advance(time.Minute + chat.TokenGrace - time.Second)
-		if within, err := f.TakeRefusal(f.Context(), "c", limit); !within || err != nil {
+		if _, within, err := f.TakeRefusal(f.Context(), "c", limit, 0); !within || err != nil {
 			f.Errorf("before it has expired: within %t, error %v; want true", within, err)
 		}
 		for _, at := range []time.Duration{time.Minute + chat.TokenGrace + time.Second, chat.ConnectionLife - time.Second} {
@@ -352,7 +359,7 @@ var connectionTests = map[string]func(*fixture){
 			if _, found, err := f.Connection(f.Context(), "c"); found || err != nil {
 				f.Errorf("after %v: found %t, error %v; want false", at, found, err)
 			}
-			if within, err := f.TakeRefusal(f.Context(), "c", limit); within || err != nil {
+			if _, within, err := f.TakeRefusal(f.Context(), "c", limit, 0); within || err != nil {
 				f.Errorf("after %v: within %t, error %v; want false", at, within, err)
 			}
 		}
@@ -401,11 +408,17 @@ var connectionTests = map[string]func(*fixture){
 		_, err := f.Disconnect(f.Context(), "bob")
 		ok(f, err)
 		flooded.Flooded, disconnected.Disconnected = true, true
+		hasRoom := func(when, id string, want bool) {
+			if _, within, err := f.TakeRefusal(f.Context(), id, limit, 0); within != want || err != nil {
+				f.Errorf("%s %s: within %t, error %v; want %t", id, when, within, err, want)
+			}
+		}
 		for _, step := range []struct{ after, marked time.Duration }{
 			{0, 0}, {chat.CloseWithin - time.Millisecond, 0}, {chat.CloseWithin, chat.CloseWithin}, {chat.CloseWithin + time.Second, chat.CloseWithin},
 		} {
 			f.clock.ms.Store(epoch + step.after.Milliseconds())
 			for _, id := range []string{"c", "d", "none"} {
+				hasRoom(fmt.Sprint("after ", step.after), id, id == "none" || step.after != chat.CloseWithin)
 				ok(f, f.EndConnection(f.Context(), id))
 			}
 			flooded.ReplacedAt, disconnected.ReplacedAt = epoch+step.marked.Milliseconds(), epoch+step.marked.Milliseconds()
@@ -413,9 +426,7 @@ var connectionTests = map[string]func(*fixture){
 				got, _, err := f.Connection(f.Context(), want.ID)
 				ok(f, err)
 				equal(f, fmt.Sprintf("%s after %v", want.ID, step.after), want, got)
-				if within, err := f.TakeRefusal(f.Context(), want.ID, limit); within || err != nil {
-					f.Errorf("%s after %v: within %t, error %v; want false", want.ID, step.after, within, err)
-				}
+				hasRoom("as it is closing", want.ID, true)
 			}
 		}
 		if _, found, err := f.Connection(f.Context(), "none"); found || err != nil {
