@@ -22,8 +22,8 @@ const (
 	// cleanUpsInFlight bounds the deletes of one invocation at a time.
 	cleanUpsInFlight = 16
 
-	// closeTime is how long an invocation tries to close replaced connections,
-	// beside its other work.
+	// closeTime is how long an invocation tries to tell connections why they end, and
+	// then to close them, beside its other work.
 	closeTime = time.Second
 )
 
@@ -41,7 +41,8 @@ func endFrame(reason *chat.Error) []byte {
 }
 
 // closeReplaced tells connections why they were replaced or ended, and closes them. One
-// that cannot be closed is told at its next ping or send.
+// that cannot be closed stays open: its pings and sends are refused for the same reason, and
+// the first refused frame that comes chat.CloseWithin after the mark has it closed again.
 func closeReplaced(ctx context.Context, pusher Pusher, replaced []changes.ConnectionReplaced, log *zerolog.Logger) {
 	if len(replaced) == 0 {
 		return

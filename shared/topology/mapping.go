@@ -81,7 +81,10 @@ func fanoutMapping() StreamMapping {
 				SKPrefixes: []string{table.MessagePrefix, table.MetadataKey, table.MemberPrefix},
 				Number:     table.EditedAt,
 			},
-			// Connections that newer ones of their user have replaced.
+			// Connections that are to be closed: newer ones of their user have replaced
+			// them, a service or an operator has ended them, their user was banned, or too
+			// many of their frames were refused, or one after their token had ended. Also
+			// those that could not be closed, when a later frame marks them again.
 			{
 				EventNames: []string{"MODIFY"},
 				PKPrefixes: []string{table.ConnectionPrefix},
