@@ -89,13 +89,14 @@ func (r *run) awaitLive(ctx context.Context) error {
 }
 
 func (r *run) awaitCaughtUp(ctx context.Context) error {
+	cut := map[*device]int64{} // some are back before the last one is
 	for _, d := range r.devices {
 		if err := d.followRooms(ctx); err != nil {
 			return err
 		}
+		cut[d] = r.now()
 		d.network.cut()
 	}
-	cut := r.now()
 	var missing []Violation
 	var failed error
 	err := r.await(ctx, func() bool {
@@ -109,7 +110,7 @@ func (r *run) awaitCaughtUp(ctx context.Context) error {
 		}
 		return len(missing) == 0 && !slices.ContainsFunc(r.devices, func(d *device) bool {
 			id, since := d.connection()
-			return id == "" || since < cut
+			return id == "" || since < cut[d]
 		})
 	})
 	if failed != nil {
