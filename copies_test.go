@@ -53,7 +53,9 @@ var copies = []struct {
 	{"chat.MaxPreview", []int{chat.MaxPreview}, []string{
 		"client/shapes.go: Preview string // at most # characters", "web/lib/frames.js: MAX_PREVIEW = #", "web/lib/rooms.js: PREVIEW = #",
 		"docs/protocol.md: is the first # characters, see", "docs/protocol.md: code points shorter than #;",
-		"shared/httpapi/openapi.json: The content's first # characters",
+		"shared/httpapi/openapi.json: The content's first # characters", "docs/operations.md: last message, up to # characters, until",
+		"shared/wire/frame.go: Preview string `json:\"preview\"` // at most # characters",
+		"shared/wire/http.go: Preview string `json:\"preview\"` // at most # characters",
 	}},
 	{"chat.MaxDisplayName", []int{chat.MaxDisplayName}, []string{
 		"client/api.go: a display name of at most # characters", "docs/protocol.md: A name has 1 to # characters after",
@@ -94,6 +96,7 @@ var copies = []struct {
 	{"chat.MaxMentions", []int{chat.MaxMentions}, []string{
 		"client/send.go: MaxMentions = #", "web/lib/mentions.js: MAX_MENTIONS = #", "web/lib/streamroom.js: whom it mentions, at most #:",
 		"docs/protocol.md: may mention up to # members", "docs/protocol.md: a send with more than #, of which",
+		"docs/protocol.md: reads the members that it names, at most #, and",
 	}},
 	{"chat.MaxReaction", []int{chat.MaxReaction}, []string{
 		"client/reactions.go: at most # bytes, or a name", "web/lib/reactions.js: MAX_REACTION = #", "docs/protocol.md: of at most # bytes. Or with a name",
@@ -155,6 +158,15 @@ var copies = []struct {
 	{"notifiedRoom of shared/fanout", nil, []string{
 		"shared/fanout/notifications.go: notifiedRoom = #", "operate/cost/backends.go: notifiedRoom = #", "docs/protocol.md: or is in a room of at most # members.",
 		"docs/protocol.md: more than # members mentions alone",
+	}},
+	{"API Gateway's longest connection, in hours", []int{int(longestConnection.Hours())}, []string{
+		"local/apigateway/websocket.go: lifetime = # * time.Hour", "client/session.go: maxLifetime = # * time.Hour",
+		"operate/cost/workload.go: maxSession = # * time.Hour", "README.md: | a connection | # h,",
+		"docs/protocol.md: in either direction, and after # hours in", "docs/protocol.md: replace the connection before the # hours,",
+		"web/lib/connection.js: ends every connection after # hours.",
+	}},
+	{"cost.Session, in minutes", []int{int(cost.Session.Minutes())}, []string{
+		"web/lib/connection.js: LIFETIME = # * MINUTE", "docs/operations.md: a connection lasts # minutes, in",
 	}},
 	{"chat.TypingEvery, in ms", []int{int(chat.TypingEvery / time.Millisecond)}, []string{"web/lib/typing.js: AGAIN_AFTER = #"}},
 
@@ -287,6 +299,9 @@ var waits = []struct {
 	{topology.API, time.Millisecond, "web/lib/api.js: ANSWER_WITHIN = #"},
 }
 
+// longestConnection is after what time API Gateway ends a connection.
+const longestConnection = 2 * time.Hour
+
 // messages is a user's limit of messages.
 var messages = chat.PerSecond(chat.SendRate, chat.SendBurst)
 
@@ -316,6 +331,28 @@ func TestCopies_ClientsOutlastFunctions(t *testing.T) {
 			if got := time.Duration(f.numbers[0]) * w.unit; got < timeouts[w.function] {
 				t.Errorf("%s has %s, and %s may take %s (shared/topology/topology.go): wait at least that long", f.line, got, w.function, timeouts[w.function])
 			}
+		}
+	}
+}
+
+// A client that keeps a connection until API Gateway ends it has none for a moment, and what
+// counts connections by their age must not take a living one for one that is over.
+func TestCopies_ConnectionsAreReplacedBeforeTheirEnd(t *testing.T) {
+	if chat.ConnectionLife <= longestConnection {
+		t.Errorf("chat.ConnectionLife is %s, and API Gateway keeps a connection for %s: want more", chat.ConnectionLife, longestConnection)
+	}
+	life := find(t, "web/lib/connection.js: LIFETIME = # * MINUTE")
+	spread := find(t, "web/lib/connection.js: clock, LIFETIME, 0.#)")
+	least := find(t, "client/session.go: float64(life)*(0.#+0.#*c.random())")
+	if t.Failed() {
+		return
+	}
+	web := time.Duration(life[0].numbers[0]) * time.Minute * time.Duration(100+spread[0].numbers[0]) / 100
+	of := least[0].numbers
+	device := longestConnection * time.Duration(of[0]+of[1]) / 100 // of maxLifetime, in copies
+	for line, longest := range map[string]time.Duration{spread[0].line: web, least[0].line: device} {
+		if longest > longestConnection-time.Minute {
+			t.Errorf("%s keeps a connection for up to %s, and API Gateway for %s: want a minute less at least, for the next one", line, longest, longestConnection)
 		}
 	}
 }

@@ -97,6 +97,7 @@ func TestLimits_OfTheProtocol(t *testing.T) {
 		"unread":                    {chat.MaxUnread, 100},
 		"bytes of a user id":        {chat.MaxUserID, 128},
 		"profiles":                  {chat.MaxProfiles, 100},
+		"mentions":                  {chat.MaxMentions, 20},
 		"rooms of a sync":           {chat.MaxSyncRooms, 100},
 		"messages of a sync":        {chat.MaxSyncMessages, 100},
 		"members of a small room":   {chat.SmallRoom, 20},
