@@ -2,9 +2,7 @@ package restore
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -72,9 +70,9 @@ func (r *run) putPlace(ctx context.Context, it, room item) error {
 		switch {
 		case err == nil:
 			r.report.Copied++
-		case hasReason(err, "ConditionalCheckFailed"): // it was changed in the meantime
+		case attribute.CanceledByCondition(err): // it was changed in the meantime
 			return 0, nil
-		case hasReason(err, "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"):
+		case attribute.CanceledForNow(err):
 			return 1, nil
 		}
 		return 0, err
@@ -83,11 +81,4 @@ func (r *run) putPlace(ctx context.Context, it, room item) error {
 		return fmt.Errorf("write a place to the table %s: %w", r.config.To, err)
 	}
 	return nil
-}
-
-func hasReason(err error, codes ...string) bool {
-	var canceled *types.TransactionCanceledException
-	return errors.As(err, &canceled) && slices.ContainsFunc(canceled.CancellationReasons, func(r types.CancellationReason) bool {
-		return slices.Contains(codes, aws.ToString(r.Code))
-	})
 }

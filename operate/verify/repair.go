@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -26,19 +25,7 @@ import (
 // it was seen.
 func refusedCondition(err error) bool {
 	var failed *types.ConditionalCheckFailedException
-	return errors.As(err, &failed) || hasReason(err, "ConditionalCheckFailed")
-}
-
-// inConflict says whether a transaction met another, or no capacity.
-func inConflict(err error) bool {
-	return hasReason(err, "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded")
-}
-
-func hasReason(err error, codes ...string) bool {
-	var canceled *types.TransactionCanceledException
-	return errors.As(err, &canceled) && slices.ContainsFunc(canceled.CancellationReasons, func(r types.CancellationReason) bool {
-		return slices.Contains(codes, aws.ToString(r.Code))
-	})
+	return errors.As(err, &failed) || attribute.CanceledByCondition(err)
 }
 
 // unchanged is the condition that attributes are still what they were: absent,
@@ -281,7 +268,7 @@ func (v *verifier) transact(ctx context.Context, writes ...types.TransactWriteIt
 		if err == nil {
 			return nil
 		}
-		if !inConflict(err) || refusedCondition(err) || tries == conflictTries {
+		if !attribute.CanceledForNow(err) || refusedCondition(err) || tries == conflictTries {
 			return fmt.Errorf("repair: %w", err)
 		}
 		if err := conflictBackoff.Wait(ctx, tries); err != nil {

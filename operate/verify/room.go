@@ -311,7 +311,7 @@ func (v *verifier) snapshot(ctx context.Context, keys []table.Key) ([]item, erro
 	for tries := 1; ; tries++ {
 		out, err := v.config.DB.TransactGetItems(ctx, in)
 		if err != nil {
-			if !inConflict(err) || tries == conflictTries {
+			if !attribute.CanceledForNow(err) || tries == conflictTries {
 				return nil, fmt.Errorf("read items as of one moment: %w", err)
 			}
 			if err := conflictBackoff.Wait(ctx, tries); err != nil {

@@ -1,7 +1,7 @@
 // Package attribute makes and reads attribute values of the table's items, as
-// the SDK's DynamoDB client has them. The streams client and aws-lambda-go have
-// attribute types of their own, whose getters are in shared/eventsource and
-// shared/changes.
+// the SDK's DynamoDB client has them, and says why a transaction was canceled. The
+// streams client and aws-lambda-go have attribute types of their own, whose getters
+// are in shared/eventsource and shared/changes.
 package attribute
 
 import (

@@ -2,7 +2,6 @@ package dynamo
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -39,8 +38,7 @@ func (s *Store) ChangeReaction(ctx context.Context, m chat.Message, userID, reac
 		counts, mine = s.removeReaction(m, userID, reaction)
 	}
 	reasons, err := s.transact(ctx, ulid.Make().String(), []types.TransactWriteItem{{Update: counts}, mine})
-	var canceled *types.TransactionCanceledException
-	if errors.As(err, &canceled) && hasReason(canceled.CancellationReasons, "TransactionConflict") {
+	if attribute.Canceled(err, "TransactionConflict") {
 		return false, chat.ErrReactionsBusy()
 	}
 	return err == nil && len(reasons) == 0, err

@@ -12,7 +12,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -228,12 +227,10 @@ func (s *Store) transact(ctx context.Context, token string, writes []types.Trans
 			return nil, nil
 		}
 		var canceled *types.TransactionCanceledException
-		if errors.As(err, &canceled) && hasReason(canceled.CancellationReasons, "ConditionalCheckFailed") {
+		if errors.As(err, &canceled) && attribute.CanceledByCondition(err) {
 			return canceled.CancellationReasons, nil
 		}
-		temporary := canceled != nil &&
-			hasReason(canceled.CancellationReasons, "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded")
-		if !temporary || attempt+1 == transactAttempts {
+		if !attribute.CanceledForNow(err) || attempt+1 == transactAttempts {
 			return nil, fmt.Errorf("transaction of %d writes: %w", len(writes), err)
 		}
 		if err := transactBackoff.Wait(ctx, attempt+1); err != nil {
@@ -254,12 +251,6 @@ func (s *Store) retryConflicts(ctx context.Context, write func() error) error {
 			return err
 		}
 	}
-}
-
-func hasReason(reasons []types.CancellationReason, codes ...string) bool {
-	return slices.ContainsFunc(reasons, func(r types.CancellationReason) bool {
-		return slices.Contains(codes, aws.ToString(r.Code))
-	})
 }
 
 // failedAt reports whether the condition of the i-th write failed.
