@@ -125,7 +125,7 @@ func (c *Client) JoinRoom(ctx context.Context, roomID string) (Room, error) {
 }
 
 // PlaceRoom gives a public room a place, instead of the one that it has, and returns it
-// as it is stored. Only an owner or a moderator may.
+// as it is stored. Only owners, moderators and services may.
 func (c *Client) PlaceRoom(ctx context.Context, roomID string, at Place) (Place, error) {
 	in := wire.PlaceRequest{Lat: &at.Lat, Lon: &at.Lon, Address: at.Address, StartsAt: at.StartsAt, EndsAt: at.EndsAt}
 	var place Place
@@ -133,8 +133,8 @@ func (c *Client) PlaceRoom(ctx context.Context, roomID string, at Place) (Place,
 	return place, err
 }
 
-// UnplaceRoom removes the place of a room, if it has one. Only an owner or a
-// moderator may.
+// UnplaceRoom removes the place of a room, if it has one. Only owners, moderators and
+// services may.
 func (c *Client) UnplaceRoom(ctx context.Context, roomID string) error {
 	return c.call(ctx, http.MethodDelete, roomPath(roomID)+"/place", nil, nil)
 }

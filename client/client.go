@@ -40,7 +40,8 @@ type Options struct {
 	// APIURL is the HTTP API's address, such as http://127.0.0.1:8080/api.
 	APIURL string
 
-	// Token returns a JWT of the user, or of the service. It is called for each connection, and for
+	// Token returns a JWT of the user, or of the service, which may do what a method is said to
+	// be for owners alone, too. It is called for each connection, and for
 	// an HTTP request when the last token has ended or was refused. Calls may
 	// overlap. A failure is tried again like one to connect.
 	Token func(ctx context.Context) (string, error)
