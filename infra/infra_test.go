@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/streamroom/streamroom/shared/metrics"
 	"github.com/streamroom/streamroom/shared/table"
 	"github.com/streamroom/streamroom/shared/topology"
 )
@@ -385,10 +387,10 @@ func TestTheDashboard(t *testing.T) {
 		t.Fatal(err)
 	}
 	var titles []string
-	metrics := map[string][][]any{}
+	graphs := map[string][][]any{}
 	for _, w := range body.Widgets {
 		titles = append(titles, w.Properties.Title)
-		metrics[w.Properties.Title] = w.Properties.Metrics
+		graphs[w.Properties.Title] = w.Properties.Metrics
 	}
 	want := []string{
 		"Alarms", "Connections and messages", "Broadcast", "HTTP API", "From a message to its readers (ms)", "Behind the stream (ms)",
@@ -402,7 +404,7 @@ func TestTheDashboard(t *testing.T) {
 		t.Errorf("it shows %d alarms of %d", len(body.Widgets[0].Properties.Alarms), alarms)
 	}
 	var shown []string
-	for _, m := range metrics["From a message to its readers (ms)"] {
+	for _, m := range graphs["From a message to its readers (ms)"] {
 		options := m[len(m)-1]
 		program := c.program(t, c.templates["Streams"].Resources[fmt.Sprint(m[3])])
 		shown = append(shown, fmt.Sprint(m[0], " ", m[1], " ", m[2], "=", program, " ", at(options, "stat"), " ", at(options, "label")))
@@ -411,6 +413,60 @@ func TestTheDashboard(t *testing.T) {
 		"Streamroom delivery_ms FunctionName=fanout p50 median", "Streamroom delivery_ms FunctionName=fanout p99 99th percentile",
 	}, shown); diff != "" {
 		t.Errorf("what readers wait (-want +got):\n%s", diff)
+	}
+}
+
+// What no function logs has no data, and its alarm never rings.
+func TestOwnMetricsAreLogged(t *testing.T) {
+	logged := map[string][]string{topology.Fanout: metrics.OfFanout, topology.LastMessage: metrics.OfLastMessage}
+	for _, route := range []string{topology.Connect, topology.Disconnect, topology.SendMessage, topology.Default} {
+		logged[route] = []string{metrics.Internal}
+	}
+	announcing := maps.Clone(logged)
+	announcing[topology.Fanout] = metrics.OfAnnouncing
+	for _, test := range []struct {
+		settings map[string]any
+		logged   map[string][]string
+	}{
+		{map[string]any{"env": "prod"}, logged},
+		{pushSettings(map[string]any{"env": "dev", "services": "bot", "events": true}), announcing},
+	} {
+		c := synthWith(t, test.settings)
+		checked := 0
+		check := func(where, metric, function string) {
+			checked++
+			if !slices.Contains(test.logged[function], metric) {
+				t.Errorf("with %v, %s is of the metric %s of %s, which logs %q", test.settings, where, metric, function, test.logged[function])
+			}
+		}
+		for _, line := range c.alarms(t) {
+			if words := strings.Fields(line); words[0] == metrics.Namespace {
+				check("an alarm", words[1], strings.TrimPrefix(words[2], metrics.Dimension+"="))
+			}
+		}
+		var body struct {
+			Widgets []struct {
+				Properties struct {
+					Title   string
+					Metrics [][]any
+				}
+			}
+		}
+		dashboard := c.only(t, "AWS::CloudWatch::Dashboard")
+		r := resolver{t, c, ""}
+		if err := json.Unmarshal([]byte(r.text(dashboard.concern, dashboard.at("DashboardBody"))), &body); err != nil {
+			t.Fatal(err)
+		}
+		for _, w := range body.Widgets {
+			for _, m := range w.Properties.Metrics {
+				if m[0] == metrics.Namespace {
+					check("the graph "+w.Properties.Title, fmt.Sprint(m[1]), c.program(t, c.templates["Streams"].Resources[fmt.Sprint(m[3])]))
+				}
+			}
+		}
+		if checked < 10 {
+			t.Errorf("with %v, only %d metrics of our own are watched", test.settings, checked)
+		}
 	}
 }
 

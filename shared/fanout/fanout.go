@@ -68,14 +68,14 @@ func (f *Fanout) Handle(ctx context.Context, input changes.Event) (changes.Respo
 		f.charging.charge(ctx, total.caused, &log)
 	}
 
-	names := metrics.OfFanout
-	if f.announcer.hasBus() {
-		names = metrics.OfAnnouncing
-	}
-	metrics.Line(&log, f.now(), names, map[string]int{
+	names, values := metrics.OfFanout, map[string]int{
 		metrics.Delivered: total.delivered, metrics.Gone: total.gone, metrics.Undelivered: total.undelivered,
-		metrics.FailedRecords: len(failed), metrics.MalformedRecord: malformed, metrics.Unannounced: unannounced,
-	}, total.times).
+		metrics.FailedRecords: len(failed), metrics.MalformedRecord: malformed,
+	}
+	if f.announcer.hasBus() {
+		names, values[metrics.Unannounced] = metrics.OfAnnouncing, unannounced
+	}
+	metrics.Line(&log, f.now(), names, values, total.times).
 		Int("records", len(input.Records)).
 		Int("rooms", len(batch.rooms)).
 		Int("people", len(batch.people)).

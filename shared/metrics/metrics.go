@@ -58,8 +58,16 @@ type metric struct {
 // which it takes MaxValues. Those of names, in whose order they come, are metrics; at is
 // their time. What is 0 is left out: each byte of a line is billed, and no alarm takes a
 // lack of data as a breach. A line with metrics is written at every level. One without
-// is at level info, as are all outside Lambda, where nothing collects them.
+// is at level info, as are all outside Lambda, where nothing collects them. There Line
+// panics for a count that names leave out: deployed, it would be missed by no one.
 func Line(log *zerolog.Logger, at time.Time, names []string, counts map[string]int, times []int64) *zerolog.Event {
+	if lambdacontext.FunctionName == "" {
+		for name := range counts {
+			if !slices.Contains(names, name) {
+				panic("metrics: the count " + name + " is not among the names of its function's metrics")
+			}
+		}
+	}
 	var used []string
 	for _, name := range names {
 		if counts[name] != 0 || name == DeliveryTime && len(times) > 0 {

@@ -62,6 +62,17 @@ func TestALineWithoutMetricsIsInformation(t *testing.T) {
 	}
 }
 
+// A count that is no metric would be dropped, and its alarm never ring.
+func TestACountWithoutAMetricPanics(t *testing.T) {
+	defer func() {
+		if recover() == nil {
+			t.Error("a count that is not among the names is dropped")
+		}
+	}()
+	log := zerolog.Nop()
+	metrics.Line(&log, time.UnixMilli(0), metrics.OfLastMessage, map[string]int{metrics.Delivered: 0}, nil).Msg("served")
+}
+
 func TestFailed(t *testing.T) {
 	var out bytes.Buffer
 	log := zerolog.New(&out)
