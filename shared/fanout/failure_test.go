@@ -262,7 +262,7 @@ func TestHandle_PostsThatAreGivenUpAreOneLine(t *testing.T) {
 	type line struct {
 		Message       string   `json:"message"`
 		Error         string   `json:"error"`
-		Undelivered   int      `json:"undelivered"`
+		GivenUp       int      `json:"given_up"`
 		Attempts      int      `json:"attempts"`
 		ConnectionIDs []string `json:"connection_ids"`
 	}
@@ -280,7 +280,7 @@ func TestHandle_PostsThatAreGivenUpAreOneLine(t *testing.T) {
 		t.Fatalf("%d lines, want one about the posts and one of the invocation: %.2000s", len(lines), log.String())
 	}
 	got := lines[0]
-	if got.Undelivered != 2000 || got.Attempts != 8 || got.Error != errThrottled.Error() || len(got.ConnectionIDs) != 5 {
+	if got.GivenUp != 2000 || got.Attempts != 8 || got.Error != errThrottled.Error() || len(got.ConnectionIDs) != 5 {
 		t.Errorf("the line is %+v, want 2000 posts of 8 attempts, the error, and 5 connections", got)
 	}
 }

@@ -92,7 +92,7 @@ func (c counts) logGivenUp(log *zerolog.Logger) {
 	if c.undelivered == 0 {
 		return
 	}
-	log.Warn().Err(c.givenUp.err).Int("undelivered", c.undelivered).Strs("connection_ids", c.givenUp.connections).
+	log.Warn().Err(c.givenUp.err).Int("given_up", c.undelivered).Strs("connection_ids", c.givenUp.connections).
 		Int("attempts", c.givenUp.attempts).Str("outcome", "undelivered").Msg("posts given up")
 }
 
