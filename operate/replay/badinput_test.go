@@ -37,11 +37,11 @@ func TestConfigsThatMakeNoSense(t *testing.T) {
 		"--to 2026-02-28T11:00:00Z is older than the stream": {
 			Source: replay.FromStream, Target: replay.ToNone, Selection: replay.Selection{To: ago(25 * time.Hour)},
 		},
-		"--room or --user":       {Source: replay.FromTable, Target: replay.ToNone, Selection: replay.Selection{Room: "r", User: "u"}},
-		"invalid --room":         {Source: replay.FromTable, Target: replay.ToNone, Selection: replay.Selection{Room: "a#b"}},
-		`invalid --entity "cat"`: {Source: replay.FromTable, Target: replay.ToNone, Selection: replay.Selection{Entities: []string{"cat"}}},
-		"rebuilds the records":   {Source: replay.FromTable, Target: replay.ToNone, Selection: replay.Selection{Entities: []string{"room"}}},
-		"sends whole entries":    {Source: replay.FromFailures, Target: replay.ToNone, Selection: replay.Selection{Room: "r"}},
+		"--room or --user":        {Source: replay.FromTable, Target: replay.ToNone, Selection: replay.Selection{Room: "r", User: "u"}},
+		"invalid --room":          {Source: replay.FromTable, Target: replay.ToNone, Selection: replay.Selection{Room: "a#b"}},
+		`invalid --entity "cat"`:  {Source: replay.FromTable, Target: replay.ToNone, Selection: replay.Selection{Entities: []string{"cat"}}},
+		"--source table rebuilds": {Source: replay.FromTable, Target: replay.ToNone, Selection: replay.Selection{Entities: []string{"room"}}},
+		"sends whole entries":     {Source: replay.FromFailures, Target: replay.ToNone, Selection: replay.Selection{Room: "r"}},
 	} {
 		if err := c.Check(now); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("want an error that says %q: %v", says, err)
