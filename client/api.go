@@ -45,8 +45,12 @@ type Search struct {
 // first page for an empty cursor, then the one that the cursor of the last
 // answer points at. An empty cursor in the answer says that it was the last.
 func (c *Client) ListRooms(ctx context.Context, cursor string) (RoomList, error) {
+	return c.listRooms(ctx, MaxPage, cursor)
+}
+
+func (c *Client) listRooms(ctx context.Context, limit int, cursor string) (RoomList, error) {
 	var rooms RoomList
-	err := c.call(ctx, http.MethodGet, "/rooms"+pageAt(cursor), nil, &rooms)
+	err := c.call(ctx, http.MethodGet, "/rooms"+pageOf(limit, cursor), nil, &rooms)
 	return rooms, err
 }
 

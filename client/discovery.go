@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"errors"
-	"net/http"
 	"sync"
 	"time"
 )
@@ -108,9 +107,7 @@ func (c *Client) followNewest(ctx context.Context, since int64) bool {
 
 // listPage returns one page of the user's rooms.
 func (c *Client) listPage(ctx context.Context, limit int, cursor string) (RoomList, error) {
-	asking, cancel := c.timeout(ctx, syncTimeout)
+	ctx, cancel := c.timeout(ctx, syncTimeout)
 	defer cancel()
-	var rooms RoomList
-	err := c.call(asking, http.MethodGet, "/rooms"+pageOf(limit, cursor), nil, &rooms)
-	return rooms, err
+	return c.listRooms(ctx, limit, cursor)
 }

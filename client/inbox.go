@@ -33,7 +33,6 @@ type inbox struct {
 	rooms map[string]*recovery
 	self  string // the user's own id, once the server has told it
 	fresh *freshness
-	begun bool // there was a connection before
 
 	discovery *discovery
 
@@ -223,14 +222,12 @@ func (in *inbox) lost(q request) {
 }
 
 // online notes that a connection works, and whose it is. What is asked for then covers
-// all that the server knows of, up to changedAt: in rooms that are followed, and in others if
-// something came since the connection before.
+// all that the server knows of, up to changedAt.
 func (in *inbox) online(p Connected, changedAt int64) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.self = p.UserID
 	in.fresh.covers(changedAt)
-	in.begun = true
 	in.events.pushState(p)
 }
 
@@ -239,7 +236,7 @@ func (in *inbox) online(p Connected, changedAt int64) {
 func (in *inbox) reconnected() {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if in.begun {
+	if in.self != "" { // there was a connection before
 		in.discovery.want(in.fresh.since)
 	}
 	in.fresh.renewed(in.clock.Now())
