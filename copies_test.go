@@ -104,7 +104,7 @@ var copies = []struct {
 	}},
 	{"chat.MaxReactionKinds", []int{chat.MaxReactionKinds}, []string{
 		"client/reactions.go: A message has at most # different", "docs/protocol.md: A message has at most # different",
-		"shared/httpapi/openapi.json: at most # different reactions",
+		"shared/httpapi/openapi.json: at most # different reactions", "docs/adr/0023-reactions-are-counted-with-the-message.md: At most # kinds a message bound",
 	}},
 	{"chat.MaxReason", []int{chat.MaxReason}, []string{
 		`web/index.html: id="report-reason" … maxlength="#"`, "docs/protocol.md: of up to # characters. Doing it again",
@@ -118,7 +118,9 @@ var copies = []struct {
 	}},
 	{"chat.MaxRadius", []int{chat.MaxRadius}, []string{
 		"client/api.go: metres, 100 to #;", "web/lib/api.js: metres, 100 to #,", "web/app/ui/nearby.js: CHOICES = [100, 500, 1_000, 2_000, 5_000, 10_000, 20_000, #]",
+		"web/app/ui/nearby.js: RADII = [5_000, #]", "docs/protocol.md: are metres: 100 to #, 5,000 by default",
 	}},
+	{"chat.MaxRadius / 1000", []int{chat.MaxRadius / 1000}, []string{"shared/geo/geo.go: up to an outer distance of # km", "docs/performance.md: among places within # km"}},
 	{"chat.SmallRoom", []int{chat.SmallRoom}, []string{
 		"client/event.go: of at most # members", "client/typing.go: rooms of at most # members", "web/lib/typing.js: TYPING_ROOM = #",
 		"web/lib/api.js: in rooms of at most # members", "docs/protocol.md: rooms of up to # members the other", "docs/protocol.md: share a room of up to # members",
@@ -167,6 +169,9 @@ var copies = []struct {
 	}},
 	{"cost.Session, in minutes", []int{int(cost.Session.Minutes())}, []string{
 		"web/lib/connection.js: LIFETIME = # * MINUTE", "docs/operations.md: a connection lasts # minutes, in",
+	}},
+	{"the longest pause of a client before it connects again, in seconds", nil, []string{
+		"client/client.go: backoffCap = # * time.Second", "web/lib/connection.js: RETRY_CAP = #_000",
 	}},
 	{"chat.TypingEvery, in ms", []int{int(chat.TypingEvery / time.Millisecond)}, []string{"web/lib/typing.js: AGAIN_AFTER = #"}},
 

@@ -260,6 +260,38 @@ func TestEveryKindOfTheTableIsErased(t *testing.T) {
 	}
 }
 
+// A message may have more kinds of reactions than a limit that was lowered since.
+func TestErase_TakesBackAnyNumberOfReactions(t *testing.T) {
+	const id = "01B3F2133F0000000000000000"
+	w := rig.StartOperated(t, rig.OperatedOptions{})
+	counts, mine := rig.Item{}, []string{}
+	for i := range 2 * chat.MaxReactionKinds {
+		reaction := fmt.Sprintf(":kind%d:", i)
+		counts[reaction] = attribute.Number(2)
+		mine = append(mine, reaction)
+	}
+	w.Write(
+		rig.Keyed(table.Message("r", messageTime(id), id), rig.Item{
+			table.SenderID: attribute.Text("o"), table.Content: attribute.Text("c"),
+			table.Reactions: &types.AttributeValueMemberM{Value: counts}, table.ReactionVersion: attribute.Number(1),
+		}),
+		rig.Keyed(table.Reacted("r", id, user), rig.Item{table.Reactions: &types.AttributeValueMemberSS{Value: mine}}),
+	)
+	run(t, w, true)
+	messages, err := w.Store().MessagesByID(t.Context(), "r", []string{id})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for reaction, n := range messages[0].Reactions.Counts {
+		if n != 1 {
+			t.Errorf("%s is counted %d times, want 1, of another user", reaction, n)
+		}
+	}
+	if found := trace(t, w); len(found) > 0 {
+		t.Errorf("left %v", found)
+	}
+}
+
 // TestWhatNoHandlerKnowsIsReported, by the key or an attribute: an item of a kind that
 // comes later.
 func TestWhatNoHandlerKnowsIsReported(t *testing.T) {

@@ -325,7 +325,7 @@ func (e *eraser) countEnded(ctx context.Context, roomID string, room item) error
 // unreact takes back what the user reacted to a message with.
 func (e *eraser) unreact(ctx context.Context, id table.Identity, it item) error {
 	user := e.config.UserID
-	for range chat.MaxReactionKinds + attempts {
+	for failed := 0; failed < attempts; {
 		messages, err := e.store.MessagesByID(ctx, id.RoomID, []string{id.MessageID})
 		if err != nil {
 			return fmt.Errorf("read a message that was reacted to: %w", err)
@@ -349,7 +349,10 @@ func (e *eraser) unreact(ctx context.Context, id table.Identity, it item) error 
 		if err != nil {
 			return fmt.Errorf("take back a reaction: %w", err)
 		}
-		if removed && len(m.Reactions.Mine) == 1 {
+		switch {
+		case !removed:
+			failed++
+		case len(m.Reactions.Mine) == 1:
 			e.done(id.Kind.String())
 			return nil
 		}
