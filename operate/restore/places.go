@@ -3,14 +3,13 @@ package restore
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/streamroom/streamroom/operate/throttle"
 	"github.com/streamroom/streamroom/shared/attribute"
-	"github.com/streamroom/streamroom/shared/backoff"
 	"github.com/streamroom/streamroom/shared/table"
 )
 
@@ -38,12 +37,6 @@ func (r *run) placedRoom(ctx context.Context, roomID string) (room item, lost bo
 	return room, lost, nil
 }
 
-// putAttempts is how often a place is written that met another transaction.
-const putAttempts = 8
-
-// putBackoff are the pauses between.
-var putBackoff = backoff.Policy{First: 50 * time.Millisecond, Max: 10 * time.Second, Jitter: 0.5}
-
 // putPlace writes a place with its room's name, while the room has it, unless there is one by
 // now.
 func (r *run) putPlace(ctx context.Context, it, room item) error {
@@ -65,19 +58,15 @@ func (r *run) putPlace(ctx context.Context, it, room item) error {
 			ExpressionAttributeNames: map[string]string{"#pk": table.PK},
 		}},
 	}}
-	err := putBackoff.Finish(ctx, putAttempts, func() (left int, err error) {
-		_, err = r.config.DB.TransactWriteItems(ctx, in)
-		switch {
-		case err == nil:
-			r.report.Copied++
-		case attribute.CanceledByCondition(err): // it was changed in the meantime
-			return 0, nil
-		case attribute.CanceledForNow(err):
-			return 1, nil
-		}
-		return 0, err
+	err := throttle.Transact(ctx, func() error {
+		_, err := r.config.DB.TransactWriteItems(ctx, in)
+		return err
 	})
-	if err != nil {
+	switch {
+	case err == nil:
+		r.report.Copied++
+	case attribute.CanceledByCondition(err): // it was changed in the meantime
+	default:
 		return fmt.Errorf("write a place to the table %s: %w", r.config.To, err)
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/streamroom/streamroom/shared/attribute"
 	"github.com/streamroom/streamroom/shared/backoff"
 )
 
@@ -17,12 +18,13 @@ const (
 	// pageItems is how many items are read at once: a full page of 1 MB is 20 times
 	// that as the SDK has it.
 	pageItems = 1_000
-	// lookupAttempts bounds how often what the table had no capacity for is looked up.
-	lookupAttempts = 8
+	// tries bounds how often the table is asked for what it had no capacity for, or what met
+	// another transaction.
+	tries = 8
 )
 
-// lookupBackoff are the pauses between.
-var lookupBackoff = backoff.Policy{First: 50 * time.Millisecond, Max: 10 * time.Second, Jitter: 0.5}
+// pauses are those between.
+var pauses = backoff.Policy{First: 50 * time.Millisecond, Max: 10 * time.Second, Jitter: 0.5}
 
 // Scan gives the pages of a scan. The read units of each are waited for before the next.
 func (t Throttle) Scan(ctx context.Context, db *dynamodb.Client, in *dynamodb.ScanInput) iter.Seq2[*dynamodb.ScanOutput, error] {
@@ -67,7 +69,7 @@ func (t Throttle) Lookup(
 	ctx context.Context, db *dynamodb.Client, table string, wanted types.KeysAndAttributes, each func(map[string]types.AttributeValue) error,
 ) (units float64, err error) {
 	request := map[string]types.KeysAndAttributes{table: wanted}
-	err = lookupBackoff.Finish(ctx, lookupAttempts, func() (int, error) {
+	err = pauses.Finish(ctx, tries, func() (int, error) {
 		out, err := db.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{
 			RequestItems: request, ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
 		})
@@ -90,4 +92,19 @@ func (t Throttle) Lookup(
 		return len(request[table].Keys), nil
 	})
 	return units, err
+}
+
+// Transact does a transaction, of reads or writes, and again if it met another one or a lack
+// of capacity, which the SDK does not. It returns the error of the last try, and at once that
+// of a condition that failed.
+func Transact(ctx context.Context, do func() error) error {
+	for try := 1; ; try++ {
+		err := do()
+		if !attribute.CanceledForNow(err) || attribute.CanceledByCondition(err) || try == tries {
+			return err
+		}
+		if err := pauses.Wait(ctx, try); err != nil {
+			return err
+		}
+	}
 }

@@ -5,14 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/streamroom/streamroom/operate/throttle"
 	"github.com/streamroom/streamroom/shared/attribute"
-	"github.com/streamroom/streamroom/shared/backoff"
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/dynamo"
 	"github.com/streamroom/streamroom/shared/table"
@@ -45,6 +44,9 @@ func unchanged(it item, names map[string]string, values item, attributes ...stri
 	return aws.String(strings.Join(conditions, " AND "))
 }
 
+// newestTries is how often LASTMESSAGE is written while consumers move it on, too.
+const newestTries = 8
+
 // repairLastMessage makes LASTMESSAGE that of the newest message, in its newest
 // state. A consumer that came between may have been refused by what stood there,
 // so what is newest is read again afterwards.
@@ -56,7 +58,7 @@ func (v *verifier) repairLastMessage(ctx context.Context, state roomState) error
 	if err := v.writeLastMessage(ctx, state.id, state.last, newest); err != nil {
 		return err
 	}
-	for range conflictTries {
+	for range newestTries {
 		written := newest
 		if newest, err = v.newest(ctx, state.id, ""); err != nil || newest == written {
 			return err
@@ -255,24 +257,14 @@ func (v *verifier) repairLeftover(ctx context.Context, k table.Key, ttl int64) e
 	return err
 }
 
-// conflictTries is how often what met another transaction, or a consumer, is tried.
-const conflictTries = 8
-
-// conflictBackoff are the pauses between.
-var conflictBackoff = backoff.Policy{First: 50 * time.Millisecond, Max: 10 * time.Second, Jitter: 0.5}
-
-// transact writes all or nothing, and again if it met another transaction.
+// transact writes all or nothing.
 func (v *verifier) transact(ctx context.Context, writes ...types.TransactWriteItem) error {
-	for tries := 1; ; tries++ {
+	err := throttle.Transact(ctx, func() error {
 		_, err := v.config.DB.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: writes})
-		if err == nil {
-			return nil
-		}
-		if !attribute.CanceledForNow(err) || refusedCondition(err) || tries == conflictTries {
-			return fmt.Errorf("repair: %w", err)
-		}
-		if err := conflictBackoff.Wait(ctx, tries); err != nil {
-			return err
-		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("repair: %w", err)
 	}
+	return nil
 }

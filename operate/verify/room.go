@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/streamroom/streamroom/operate/throttle"
 	"github.com/streamroom/streamroom/shared/attribute"
 	"github.com/streamroom/streamroom/shared/chat"
 	"github.com/streamroom/streamroom/shared/roomlist"
@@ -308,23 +309,19 @@ func (v *verifier) snapshot(ctx context.Context, keys []table.Key) ([]item, erro
 	for _, k := range keys {
 		in.TransactItems = append(in.TransactItems, types.TransactGetItem{Get: &types.Get{TableName: aws.String(v.config.Table), Key: attribute.Key(k)}})
 	}
-	for tries := 1; ; tries++ {
-		out, err := v.config.DB.TransactGetItems(ctx, in)
-		if err != nil {
-			if !attribute.CanceledForNow(err) || tries == conflictTries {
-				return nil, fmt.Errorf("read items as of one moment: %w", err)
-			}
-			if err := conflictBackoff.Wait(ctx, tries); err != nil {
-				return nil, err
-			}
-			continue
-		}
-		items := make([]item, len(keys))
-		for i, r := range out.Responses {
-			if len(r.Item) > 0 {
-				items[i] = r.Item
-			}
-		}
-		return items, nil
+	var out *dynamodb.TransactGetItemsOutput
+	err := throttle.Transact(ctx, func() (err error) {
+		out, err = v.config.DB.TransactGetItems(ctx, in)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read items as of one moment: %w", err)
 	}
+	items := make([]item, len(keys))
+	for i, r := range out.Responses {
+		if len(r.Item) > 0 {
+			items[i] = r.Item
+		}
+	}
+	return items, nil
 }
