@@ -68,9 +68,7 @@ func (c *Client) Attach(ctx context.Context, roomID string, f File) (attachmentI
 			return "", err
 		}
 		c.log.Debug().Err(err).Str("room", roomID).Int("attempt", attempt).Msg("attach again")
-		select {
-		case <-c.clock.After(c.backoff(attempt) + retryAfter(err)):
-		case <-ctx.Done():
+		if !c.sleep(ctx, c.backoff(attempt)+retryAfter(err)) {
 			return "", fmt.Errorf("%w, the last attempt: %w", ctx.Err(), err)
 		}
 	}

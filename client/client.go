@@ -289,6 +289,16 @@ func (c *Client) jitter(d time.Duration) time.Duration {
 	return time.Duration(float64(d) * (0.75 + 0.5*c.random()))
 }
 
+// sleep waits for d. It reports false if ctx ends first.
+func (c *Client) sleep(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-c.clock.After(d):
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
 func (c *Client) timeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	return clockwork.WithTimeout(ctx, c.clock, d)
 }

@@ -54,10 +54,8 @@ func (c *Client) discover(ctx context.Context) {
 			return
 		case <-d.wake:
 		}
-		select {
-		case <-ctx.Done():
+		if !c.sleep(ctx, time.Duration(float64(listedAfter)*(1+0.25*c.random()))) {
 			return
-		case <-c.clock.After(time.Duration(float64(listedAfter) * (1 + 0.25*c.random()))):
 		}
 		if since, due := d.take(); due && !c.followNewest(ctx, since) {
 			d.want(since) // on the next connection
@@ -84,10 +82,8 @@ func (c *Client) followNewest(ctx context.Context, since int64) bool {
 			pause := c.backoff(failures) + retryAfter(err)
 			failures++
 			c.log.Warn().Err(err).Dur("retryIn", pause).Msg("reading the list of rooms failed")
-			select {
-			case <-ctx.Done():
+			if !c.sleep(ctx, pause) {
 				return false
-			case <-c.clock.After(pause):
 			}
 			continue
 		}

@@ -44,10 +44,7 @@ func (c *Client) catchUp(ctx context.Context) {
 				c.inbox.events.push(CatchUpFailed{Err: err, RetryIn: pause})
 			}
 			failures++
-			select {
-			case <-ctx.Done():
-			case <-c.clock.After(pause):
-			}
+			c.sleep(ctx, pause)
 			continue
 		}
 		rooms, failures = syncRooms, 0
