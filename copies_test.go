@@ -41,7 +41,7 @@ var copies = []struct {
 		"shared/httpapi/asyncapi.json: JSON object of at most # bytes",
 	}},
 	{"chat.MaxRoomName", []int{chat.MaxRoomName}, []string{
-		`web/index.html: id="new-room-name" … maxlength="#"`, `web/index.html: id="rename-name" … maxlength="#"`,
+		`web/index.html: id="new-room-name" … data-most="#"`, `web/index.html: id="rename-name" … data-most="#"`,
 		"docs/protocol.md: A name has 1 to # characters: see",
 		`shared/httpapi/openapi.json: "RoomName": … "1 to # characters`, `shared/httpapi/asyncapi.json: "RoomName": … "1 to # characters`,
 	}},
@@ -58,7 +58,7 @@ var copies = []struct {
 		"shared/wire/http.go: Preview string `json:\"preview\"` // at most # characters",
 	}},
 	{"chat.MaxDisplayName", []int{chat.MaxDisplayName}, []string{
-		"client/api.go: a display name of at most # characters", "docs/protocol.md: A name has 1 to # characters after",
+		`web/index.html: id="profile-name" … data-most="#"`, "client/api.go: a display name of at most # characters", "docs/protocol.md: A name has 1 to # characters after",
 		`shared/httpapi/openapi.json: "DisplayName": … "1 to # characters`, "shared/httpapi/openapi.json: 1 to # characters, not counting white space",
 	}},
 	{"chat.MaxUserID", []int{chat.MaxUserID}, []string{
@@ -91,7 +91,7 @@ var copies = []struct {
 	}},
 	{"chat.MaxAddress", []int{chat.MaxAddress}, []string{
 		"client/shapes.go: Address string // at most # characters", "web/lib/api.js: [address] at most # characters",
-		`web/index.html: id="place-address" … maxlength="#"`, "docs/protocol.md: an `address` of 1 to # characters",
+		`web/index.html: id="place-address" … data-most="#"`, "docs/protocol.md: an `address` of 1 to # characters",
 	}},
 	{"chat.MaxMentions", []int{chat.MaxMentions}, []string{
 		"client/send.go: MaxMentions = #", "web/lib/mentions.js: MAX_MENTIONS = #", "web/lib/streamroom.js: whom it mentions, at most #:",
@@ -107,7 +107,7 @@ var copies = []struct {
 		"shared/httpapi/openapi.json: at most # different reactions", "docs/adr/0023-reactions-are-counted-with-the-message.md: At most # kinds a message bound",
 	}},
 	{"chat.MaxReason", []int{chat.MaxReason}, []string{
-		`web/index.html: id="report-reason" … maxlength="#"`, "docs/protocol.md: of up to # characters. Doing it again",
+		`web/index.html: id="report-reason" … data-most="#"`, "docs/protocol.md: of up to # characters. Doing it again",
 	}},
 	{"chat.MaxBlocks", []int{chat.MaxBlocks}, []string{"docs/protocol.md: user has at most #; one more is refused"}},
 	{"chat.MaxRetentionDays", []int{chat.MaxRetentionDays}, []string{"docs/protocol.md: # days, at most the deployment's"}},

@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 )
 
@@ -58,4 +59,30 @@ func TestAQuestionThatIsAskedAgainAtOnce(t *testing.T) {
 	alice.until(`globalThis.said`)
 	alice.click("confirm-yes")
 	alice.until(`document.querySelectorAll("[data-testid=member]").length === 1`)
+}
+
+// Names are bounded in characters, as the server counts them, and what is too long stays to be
+// shortened.
+func TestANameThatIsTooLong(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	alice := signedIn(t, f.URL, "alice")
+	for _, c := range []struct {
+		opens, input, submits, problem string
+		most                           int
+		done                           string
+	}{
+		{"account", "profile-name", "profile-save", "profile-problem", 64, `document.getElementById("account-name").textContent`},
+		{"new-room", "new-room-name", "new-room-create", "new-room-problem", 100, `document.getElementById("room-name").textContent`},
+	} {
+		alice.click(c.opens)
+		alice.until(fmt.Sprintf(`document.activeElement?.id === %q`, c.input))
+		alice.inserted(strings.Repeat("🎉", c.most+2))
+		alice.click(c.submits)
+		alice.until(fmt.Sprintf(`document.getElementById(%q).textContent === "That is 2 characters too long."`, c.problem))
+		alice.until(fmt.Sprintf(`document.activeElement.id === %q && document.activeElement.value.length === 2 * %d`, c.input, c.most+2))
+		alice.do(fmt.Sprintf(`document.getElementById(%q).value = "🎉".repeat(%d)`, c.input, c.most))
+		alice.click(c.submits)
+		alice.until(c.done + fmt.Sprintf(` === "🎉".repeat(%d)`, c.most))
+	}
 }

@@ -10,6 +10,13 @@ const SEEN =
  */
 export const hasVisible = (text) => SEEN.test(text);
 
+/**
+ * How many characters a text has, as the server bounds names: code points. A length is more
+ * where there are emoji or rare letters.
+ * @param {string} text
+ */
+export const countCharacters = (text) => Array.from(text).length;
+
 const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" });
 
 /**
@@ -23,7 +30,7 @@ export function beginning(text, most) {
   let count = 0;
   // Only what may be needed is segmented: a text may be long.
   for (const { segment, index } of graphemes.segment(text)) {
-    count += Array.from(segment).length;
+    count += countCharacters(segment);
     if (count > most) return text.slice(0, index) || "…";
   }
   return text;

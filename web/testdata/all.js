@@ -8,6 +8,7 @@ import "./marks.js";
 import "./moderation.js";
 import "./notify.js";
 import "./photo.js";
+import "./dialogs.js";
 import "./elsewhere.js";
 import "./attachments.js";
 import "./reactions.js";

@@ -1,8 +1,8 @@
 // Dialogs: what they have in common, and those that need nothing but a form.
 
-import { Failure } from "../../lib/streamroom.js";
+import { countCharacters, Failure } from "../../lib/streamroom.js";
 import { byId, within } from "./dom.js";
-import { describe, listed } from "./words.js";
+import { counted, describe, listed } from "./words.js";
 
 /** The server takes this many members at creation. */
 const MAX_MEMBERS = 48;
@@ -46,6 +46,19 @@ export class Refusal extends Error {
     super(message);
     this.where = where;
   }
+}
+
+/**
+ * What was typed, without the blanks around it. It is refused if it is longer than its
+ * data-most, which counts characters as the server does: a maxlength would count UTF-16's
+ * units, and silently cut what is pasted.
+ * @param {HTMLInputElement} input
+ */
+export function typed(input) {
+  const text = input.value.trim();
+  const over = countCharacters(text) - Number(input.dataset.most);
+  if (over > 0) throw new Refusal(`That is ${counted(over, "character", "characters")} too long.`, input);
+  return text;
 }
 
 /**
@@ -141,10 +154,11 @@ export class NewRoomDialog extends FormDialog {
             .filter(Boolean),
         ),
       ];
-      if (!name.value.trim()) throw new Refusal("Give the room a name.", name);
+      const called = typed(name);
+      if (!called) throw new Refusal("Give the room a name.", name);
       if (others.length > MAX_MEMBERS)
         throw new Refusal(`Start with at most ${MAX_MEMBERS} people; more can be added later.`, members);
-      return create(name.value.trim(), others);
+      return create(called, others);
     };
     super("new-room-dialog", submitted, goTo);
   }
@@ -182,7 +196,7 @@ export class ProfileDialog extends FormDialog {
     super("profile-dialog", () => {
       const { checked } = this.#hidden;
       const changed = this.#wasHidden !== undefined && checked !== this.#wasHidden;
-      return save(this.#name.value.trim(), changed ? checked : undefined);
+      return save(typed(this.#name), changed ? checked : undefined);
     });
     onClosed(this.dialog, () => {
       byId("profile-user", HTMLElement).textContent = "";

@@ -1,7 +1,7 @@
 // A room's members, and what can be done with them and with the room.
 
 import { Failure, isolated } from "../../lib/streamroom.js";
-import { closable, confirmed, onSubmit } from "./dialogs.js";
+import { closable, confirmed, onSubmit, typed } from "./dialogs.js";
 import { becomeAvatar, byId, el, icon, within } from "./dom.js";
 import { blockOf, choicesFor, MemberMenu } from "./membermenu.js";
 import { PeopleList } from "./peoplelist.js";
@@ -104,7 +104,7 @@ export class MembersDialog {
       this.#addName.focus();
     });
     onSubmit(this.#renameForm, this.#renameProblem, async () => {
-      const name = this.#renameName.value.trim();
+      const name = typed(this.#renameName);
       if (!name) throw new Failure("invalid_request", "Give the room a name.");
       await on.rename(this.#room, name);
     });

@@ -1,7 +1,7 @@
 // Whether a room is public, and its place.
 
 import { Failure } from "../../lib/streamroom.js";
-import { confirmed, onSubmit, Refusal } from "./dialogs.js";
+import { confirmed, onSubmit, Refusal, typed } from "./dialogs.js";
 import { byId } from "./dom.js";
 import { position } from "./position.js";
 import { coordinates, describe, placeText, toInput } from "./words.js";
@@ -48,8 +48,8 @@ export class PlaceSection {
       const room = this.#room;
       this.#status.textContent = "";
       if (!room) return;
-      const address = this.#address.value.trim() || undefined;
-      await on.place(room.chatRoomId, { ...this.#typed(), address, ...this.#time(room.place) });
+      const address = typed(this.#address) || undefined;
+      await on.place(room.chatRoomId, { ...this.#point(), address, ...this.#time(room.place) });
     };
     onSubmit(this.#form, this.#problem, save, () => this.#say("The place is saved."));
     this.#share.addEventListener("click", async () => {
@@ -147,7 +147,7 @@ export class PlaceSection {
   }
 
   /** @returns {{lat: number, lon: number}} */
-  #typed() {
+  #point() {
     const [, lat, lon] = /^\s*([-+]?\d+(?:\.\d+)?)[\s,;]+([-+]?\d+(?:\.\d+)?)\s*$/u.exec(this.#at.value) ?? [];
     if (lat === undefined) throw new Refusal("Type two numbers, latitude and longitude: 52.52, 13.405", this.#at);
     if (Math.abs(Number(lat)) > 90) throw new Refusal("A latitude is between -90 and 90.", this.#at);

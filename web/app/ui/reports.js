@@ -3,7 +3,7 @@
 import { quoteOf } from "../../lib/frames.js";
 import { isolated } from "../../lib/streamroom.js";
 import { timeOf } from "../../lib/ulid.js";
-import { confirmed, FormDialog, onClosed } from "./dialogs.js";
+import { confirmed, FormDialog, onClosed, typed } from "./dialogs.js";
 import { announce, byId } from "./dom.js";
 import { quoteText, untilText } from "./words.js";
 
@@ -23,7 +23,7 @@ export class ReportDialog extends FormDialog {
     const reason = byId("report-reason", HTMLInputElement);
     super(
       "report-dialog",
-      () => send(/** @type {Message} */ (this.#message), reason.value.trim()),
+      () => send(/** @type {Message} */ (this.#message), typed(reason)),
       () => announce("Message reported.", true),
     );
     onClosed(this.dialog, () => {
