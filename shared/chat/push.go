@@ -44,7 +44,7 @@ func SubscriptionID(endpoint string) string {
 // PushStore stores subscriptions.
 type PushStore interface {
 	// PutSubscription stores a subscription, or replaces the one with its endpoint, and
-	// removes the oldest ones above most.
+	// removes the others that are Surplus.
 	PutSubscription(ctx context.Context, userID string, s Subscription, most int) error
 	// RemoveSubscription removes that with an endpoint, if there is one.
 	RemoveSubscription(ctx context.Context, userID, endpoint string) error
@@ -117,6 +117,14 @@ func fromBase64(text string) ([]byte, error) {
 // OldestFirst orders subscriptions.
 func OldestFirst(a, b Subscription) int {
 	return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(a.Endpoint, b.Endpoint))
+}
+
+// Surplus returns those of a user's subscriptions, the oldest first, that end once the one
+// with an endpoint is stored: the oldest above most (1 or more), but never that one. Others
+// may be of the same millisecond, or of a later one by the clock of another function.
+func Surplus(all []Subscription, stored string, most int) []Subscription {
+	others := slices.DeleteFunc(slices.Clone(all), func(s Subscription) bool { return s.Endpoint == stored })
+	return others[:max(0, len(all)-most)]
 }
 
 // ValidateEndpoint checks that an endpoint may be one of a push service: an https URL that

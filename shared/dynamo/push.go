@@ -12,7 +12,7 @@ import (
 	"github.com/streamroom/streamroom/shared/table"
 )
 
-// PutSubscription stores a push subscription, and then removes the oldest ones above most.
+// PutSubscription stores a push subscription, and then removes those that are surplus.
 // Those who subscribe at once each remove the same ones.
 func (s *Store) PutSubscription(ctx context.Context, userID string, subscription chat.Subscription, most int) error {
 	it := attribute.Key(table.Push(userID, chat.SubscriptionID(subscription.Endpoint)))
@@ -25,7 +25,7 @@ func (s *Store) PutSubscription(ctx context.Context, userID string, subscription
 	if err != nil {
 		return err
 	}
-	for _, old := range all[:max(0, len(all)-most)] {
+	for _, old := range chat.Surplus(all, subscription.Endpoint, most) {
 		if err := s.RemoveSubscription(ctx, userID, old.Endpoint); err != nil {
 			return err
 		}

@@ -16,7 +16,8 @@ func (s *Store) PutSubscription(ctx context.Context, userID string, subscription
 	defer unlock()
 	all := append(s.others(userID, subscription.Endpoint), subscription)
 	slices.SortFunc(all, chat.OldestFirst)
-	s.pushes[userID] = all[max(0, len(all)-most):]
+	surplus := chat.Surplus(all, subscription.Endpoint, most)
+	s.pushes[userID] = slices.DeleteFunc(all, func(s chat.Subscription) bool { return slices.Contains(surplus, s) })
 	return nil
 }
 

@@ -45,4 +45,18 @@ var pushTests = map[string]func(*fixture){
 		ok(f, f.PutSubscription(f.Context(), "alice", subscribed(3), 3))
 		f.pushes("alice", subscribed(2), subscribed(3), subscribed(4))
 	},
+	"Subscription/is stored though others are as new": func(f *fixture) {
+		at := func(n int, ms int64) chat.Subscription {
+			s := subscribed(n)
+			s.At = epoch + ms
+			return s
+		}
+		for n := range 3 {
+			ok(f, f.PutSubscription(f.Context(), "alice", at(5+n, 7), 3))
+		}
+		ok(f, f.PutSubscription(f.Context(), "alice", at(1, 7), 3))
+		f.pushes("alice", at(1, 7), at(6, 7), at(7, 7))
+		ok(f, f.PutSubscription(f.Context(), "alice", at(2, 6), 3)) // by a clock that is behind
+		f.pushes("alice", at(2, 6), at(6, 7), at(7, 7))
+	},
 }
