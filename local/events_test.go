@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -49,7 +51,7 @@ func TestEvents_TellWhatHappens(t *testing.T) {
 	s.API("alice", "PATCH", messagePath(room, sent.MessageID), wire.EditRequest{Content: "no secret"}, nil)
 	s.API("alice", "DELETE", messagePath(room, sent.MessageID), nil, nil)
 	s.API("alice", "DELETE", "/rooms/"+room+"/members?userId=bob", nil, nil)
-	want := []string{"member.joined", "member.left", "message.deleted", "message.edited", "message.reported", "message.sent", "notification"}
+	want := describedEvents(t)
 	var shown struct{ Events []eventbridge.Event }
 	rig.Eventually(t, "all of it is told", func() bool {
 		s.Request(http.MethodGet, "/events", "", nil, &shown)
@@ -84,6 +86,22 @@ func TestEvents_TellWhatHappens(t *testing.T) {
 			t.Errorf("the notification is %s", e.Detail)
 		}
 	}
+}
+
+// describedEvents are the types in the table of events of docs/protocol.md.
+func describedEvents(t *testing.T) (types []string) {
+	t.Helper()
+	page, err := os.ReadFile("../docs/protocol.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(page), "\n### Events\n")
+	section, _, _ = strings.Cut(section, "\n### ")
+	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z.]+)` \\|").FindAllStringSubmatch(section, -1) {
+		types = append(types, row[1])
+	}
+	slices.Sort(types)
+	return types
 }
 
 // A bus that takes nothing holds up no message: records are kept, and an operator has
