@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -91,8 +92,8 @@ func (m *monitor) watchFunction(f function) {
 func (m *monitor) watchReader(f function) {
 	name := titled(f)
 	m.watch(alarm{
-		name + "Age", f.lambda.Metric(jsii.String("IteratorAge"), maximum()), time.Minute.Seconds() * 1000, 2,
-		"The function " + f.Name + " is more than a minute behind the table's stream",
+		name + "Age", f.lambda.Metric(jsii.String("IteratorAge"), maximum()), farBehind.Seconds() * 1000, 2,
+		fmt.Sprintf("The function %s is more than %.0f s behind the table's stream", f.Name, farBehind.Seconds()),
 	})
 	m.watch(alarm{
 		name + "Malformed", custom(f, metrics.MalformedRecord), 0, 1,
@@ -122,11 +123,15 @@ func (m *monitor) watchReader(f function) {
 	// Amazon CloudWatch User Guide), which a small deployment never has: it takes more periods instead.
 	m.watch(alarm{
 		"DeliveryTime", deliveryTime(f, "p99"), slowDelivery.Seconds() * 1000, 3,
-		"One message in a hundred, or the slowest of fewer, takes over five seconds from its sender to its readers",
+		fmt.Sprintf("One message in a hundred, or the slowest of fewer, takes over %.0f s from its sender to its readers", slowDelivery.Seconds()),
 	}, func(props *awscloudwatch.AlarmProps) {
 		props.EvaluateLowSampleCountPercentile = jsii.String("evaluate")
 	})
 }
+
+// farBehind is when a reader of the stream does not keep up, or one shard waits for a record
+// that fails.
+const farBehind = time.Minute
 
 // slowDelivery is when readers notice that a chat is slow. Undisturbed, the stream
 // takes 0.6 s at the 99th percentile, and the posts of a room of 2,000 as long again.
