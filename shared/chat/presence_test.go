@@ -79,10 +79,10 @@ func TestPresence_HideAndShow(t *testing.T) {
 		ok(t, err)
 		seen, err := presences.Of(t.Context(), []string{"alice", "never"})
 		ok(t, err)
-		told, _, err := w.store.Seen(t.Context(), "alice")
+		told, err := w.store.Seen(t.Context(), []string{"alice"})
 		ok(t, err)
-		if hidden != step.hidden || told != step.told {
-			t.Errorf("hidden: %t, others were told %+v; want %t, %+v", hidden, told, step.hidden, step.told)
+		if hidden != step.hidden || told["alice"] != step.told {
+			t.Errorf("hidden: %t, others were told %+v; want %t, %+v", hidden, told["alice"], step.hidden, step.told)
 		}
 		if diff := cmp.Diff(step.want, seen); diff != "" {
 			t.Errorf("hidden: %t (-want +got):\n%s", hidden, diff)

@@ -84,17 +84,26 @@ func (s *Store) gone(ctx context.Context, userID string, presence item) {
 	s.tell(ctx, userID, presence, false, false)
 }
 
-// Seen reads strongly what others were last told about a user; false if nothing.
-func (s *Store) Seen(ctx context.Context, userID string) (chat.Seen, bool, error) {
-	it, err := s.get(ctx, table.Seen(userID))
-	if err != nil || it == nil {
-		return chat.Seen{}, false, err
+// Seen implements fanout.Store.
+func (s *Store) Seen(ctx context.Context, userIDs []string) (map[string]chat.Seen, error) {
+	keys := keysOf(userIDs, table.Seen)
+	items, err := s.batchGet(ctx, keys, strong)
+	if err != nil {
+		return nil, fmt.Errorf("read what others know of users: %w", err)
 	}
-	seen := chat.Seen{Online: attribute.GetBool(it, table.IsOnline), At: attribute.GetNumber(it, table.At)}
-	if !seen.Online && !isHidden(it) {
-		seen.LastSeenAt = seen.At
+	told := make(map[string]chat.Seen, len(items))
+	for i, userID := range userIDs {
+		it, ok := items[keys[i]]
+		if !ok {
+			continue
+		}
+		seen := chat.Seen{Online: attribute.GetBool(it, table.IsOnline), At: attribute.GetNumber(it, table.At)}
+		if !seen.Online && !isHidden(it) {
+			seen.LastSeenAt = seen.At
+		}
+		told[userID] = seen
 	}
-	return seen, true, nil
+	return told, nil
 }
 
 // Sightings implements chat.PresenceStore.

@@ -165,8 +165,14 @@ func (m *memory) Room(context.Context, string) (chat.Room, bool, error) {
 	return chat.Room{ID: room, Name: m.name, CreatedAt: 1}, true, nil
 }
 
-func (m *memory) Seen(context.Context, string) (chat.Seen, bool, error) {
-	return m.seen, m.seen.At != 0, nil
+func (m *memory) Seen(_ context.Context, users []string) (map[string]chat.Seen, error) {
+	seen := map[string]chat.Seen{}
+	for _, user := range users {
+		if m.seen.At != 0 {
+			seen[user] = m.seen
+		}
+	}
+	return seen, nil
 }
 
 func (m *memory) NewestRooms(_ context.Context, _ string, limit int) ([]string, error) {

@@ -3,6 +3,7 @@ package fanout
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/rs/zerolog"
@@ -21,37 +22,68 @@ type person struct {
 	err        error    // why no one can be told; then the rest is not to be used
 }
 
-// readPerson reads who is told that a user has come or gone, and what they are told
-// now: the members of the user's newest rooms, of those that are small, each once. Large
-// rooms cost the read of their first members. That a user who has spent their limit over time
-// comes is told to no one; that they go, or hide, is.
-func (t *table) readPerson(ctx context.Context, userID string, spent bool) person {
-	seen, known, err := t.store.Seen(ctx, userID)
-	if err != nil || !known || spent && seen.Online {
-		return person{userID: userID, err: err}
+// readPeople reads who is told that users have come or gone, and what they are told
+// now: the members of each user's newest rooms, of those that are small, each once. A room is
+// read once, however many come at a time; large ones cost the read of their first members.
+// That a user who has spent their limit over time comes is told to no one; that they go, or
+// hide, is.
+func (t *table) readPeople(ctx context.Context, users []string, spent func(userID string) bool) []person {
+	people := make([]person, len(users))
+	seen, err := t.store.Seen(ctx, users)
+	var told []*person
+	for i, userID := range users {
+		said, known := seen[userID]
+		people[i] = person{userID: userID, seen: said, err: err}
+		if known && (!said.Online || !spent(userID)) {
+			told = append(told, &people[i])
+		}
 	}
-	recipients, err := t.readNeighbours(ctx, userID)
-	return person{userID: userID, seen: seen, recipients: recipients, err: err}
+	rooms := make([][]string, len(told))
+	parallel.Each(len(told), peopleInFlight, func(i int) {
+		var err error
+		if rooms[i], err = t.store.NewestRooms(ctx, told[i].userID, chat.PresenceRooms); err != nil {
+			told[i].err = fmt.Errorf("read the user's rooms: %w", err)
+		}
+	})
+	pages := t.readSmall(ctx, slices.Concat(rooms...))
+	for i, p := range told {
+		if p.err == nil {
+			p.recipients, p.err = neighbours(p.userID, rooms[i], pages)
+		}
+	}
+	return people
 }
 
-// readNeighbours returns the other members of a user's newest rooms that are small, in
-// order.
-func (t *table) readNeighbours(ctx context.Context, userID string) ([]string, error) {
-	rooms, err := t.store.NewestRooms(ctx, userID, chat.PresenceRooms)
-	if err != nil {
-		return nil, fmt.Errorf("read the user's rooms: %w", err)
+// small is a page of a room's members, all of them unless there are more.
+type small struct {
+	page
+	err error
+}
+
+// readSmall reads the first members of rooms, each once.
+func (t *table) readSmall(ctx context.Context, rooms []string) map[string]*small {
+	pages := map[string]*small{}
+	for _, roomID := range rooms {
+		pages[roomID] = &small{}
 	}
-	pages, errs := make([]page, len(rooms)), make([]error, len(rooms))
-	parallel.Each(len(rooms), chat.PresenceRooms, func(i int) {
-		pages[i], errs[i] = t.readMembers(ctx, rooms[i], MemberRange{}, chat.PresenceRoom)
+	all := slices.Collect(maps.Keys(pages))
+	parallel.Each(len(all), peopleInFlight, func(i int) {
+		s := pages[all[i]]
+		s.page, s.err = t.readMembers(ctx, all[i], MemberRange{}, chat.PresenceRoom)
 	})
+	return pages
+}
+
+// neighbours returns the other members of a user's rooms that are small, in order.
+func neighbours(userID string, rooms []string, pages map[string]*small) ([]string, error) {
 	var users []string
-	for i, p := range pages {
-		if errs[i] != nil {
-			return nil, errs[i]
+	for _, roomID := range rooms {
+		s := pages[roomID]
+		if s.err != nil {
+			return nil, s.err
 		}
-		if !p.more && slices.Contains(p.members, userID) {
-			users = append(users, p.members...)
+		if !s.more && slices.Contains(s.members, userID) {
+			users = append(users, s.members...)
 		}
 	}
 	slices.Sort(users)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -125,4 +126,33 @@ func (s small) MembersIn(ctx context.Context, roomID string, r fanout.MemberRang
 		members, more = members[:2], false
 	}
 	return members, more, err
+}
+
+// However many people come at a time, each of their rooms is read once.
+func TestPresence_ReadsARoomOnce(t *testing.T) {
+	m := crowd(chat.PresenceRoom, 0)
+	m.rooms, m.seen = []string{"a", "b"}, chat.Seen{Online: true, At: 7}
+	var records []json.RawMessage
+	for i, user := range m.members {
+		records = append(records, changestest.Numbered(comes(user), i))
+	}
+	store := &countingRooms{memory: m}
+	sent := received{}
+	if failed := handle(t, store, sent, records...); len(failed) > 0 || len(sent) != len(m.members) {
+		t.Errorf("%d were told, want %d; the records %q failed", len(sent), len(m.members), failed)
+	}
+	if got := store.reads.Load(); got != 2 {
+		t.Errorf("the members of two rooms were read %d times", got)
+	}
+}
+
+// countingRooms counts the reads of members.
+type countingRooms struct {
+	*memory
+	reads atomic.Int64
+}
+
+func (c *countingRooms) MembersIn(ctx context.Context, roomID string, r fanout.MemberRange, limit int) ([]chat.Member, bool, error) {
+	c.reads.Add(1)
+	return c.memory.MembersIn(ctx, roomID, r, limit)
 }

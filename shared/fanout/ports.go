@@ -44,8 +44,9 @@ type Store interface {
 	MessagesByID(ctx context.Context, roomID string, messageIDs []string) ([]chat.Message, error)
 	// Room reads a room; false if there is none.
 	Room(ctx context.Context, roomID string) (chat.Room, bool, error)
-	// Seen reads what others are to be told about a user; false if nothing.
-	Seen(ctx context.Context, userID string) (chat.Seen, bool, error)
+	// Seen reads what others are to be told about users; those of whom there is nothing are
+	// left out.
+	Seen(ctx context.Context, userIDs []string) (map[string]chat.Seen, error)
 	// NewestRooms reads the ids of a user's newest rooms, eventually.
 	NewestRooms(ctx context.Context, userID string, limit int) ([]string, error)
 	// PutSlices stores the slices of a run. What is stored already is left alone.
@@ -78,8 +79,12 @@ type Keeper interface {
 	Keep(ctx context.Context, records []json.RawMessage) error
 }
 
-// readsInFlight bounds the table reads of one invocation at a time.
-const readsInFlight = 64
+// How much of one invocation is read from the table at a time.
+const (
+	readsInFlight  = 64
+	roomsInFlight  = 24 // each has two reads at a time
+	peopleInFlight = 16 // beside the rooms
+)
 
 // table is what a Fanout reads of the table, and the little that it writes there. The
 // files of the steps have its methods.

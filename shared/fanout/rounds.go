@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -28,15 +29,14 @@ type round struct {
 // one more. The other rooms come again: if all posts shared the time, most of a backlog
 // would never be sent.
 func (f *Fanout) serveRooms(ctx context.Context, rooms []room, users []string, started time.Time, log *zerolog.Logger) counts {
-	broadcasts, people := make([]broadcast, len(rooms)), make([]person, len(users))
-	parallel.Each(len(rooms)+len(users), readsInFlight/2, func(i int) { // each room has two reads at a time
-		if i < len(rooms) {
-			broadcasts[i] = f.prepareRoom(ctx, &rooms[i])
-		} else {
-			user := users[i-len(rooms)]
-			people[i-len(rooms)] = f.table.readPerson(ctx, user, f.charging.spent(user))
-		}
-	})
+	broadcasts := make([]broadcast, len(rooms))
+	var people []person
+	var beside sync.WaitGroup
+	if len(users) > 0 {
+		beside.Go(func() { people = f.table.readPeople(ctx, users, f.charging.spent) })
+	}
+	parallel.Each(len(rooms), roomsInFlight, func(i int) { broadcasts[i] = f.prepareRoom(ctx, &rooms[i]) })
+	beside.Wait()
 	var total counts
 	devices := f.table.readDevices(ctx, broadcasts, people)
 	var next round

@@ -49,15 +49,21 @@ func (s *Store) left(userID string, returning bool) {
 	}
 }
 
-// Seen returns what others were last told about a user; false if nothing.
-func (s *Store) Seen(ctx context.Context, userID string) (chat.Seen, bool, error) {
+// Seen returns what others were last told about users; those of whom there is nothing are left
+// out.
+func (s *Store) Seen(ctx context.Context, userIDs []string) (map[string]chat.Seen, error) {
 	unlock, err := s.begin(ctx, "Seen")
 	if err != nil {
-		return chat.Seen{}, false, err
+		return nil, err
 	}
 	defer unlock()
-	told := s.person(userID).told
-	return told, told.At != 0, nil
+	seen := map[string]chat.Seen{}
+	for _, userID := range userIDs {
+		if told := s.person(userID).told; told.At != 0 {
+			seen[userID] = told
+		}
+	}
+	return seen, nil
 }
 
 // Sightings implements chat.PresenceStore.

@@ -43,7 +43,7 @@ type Store interface {
 	IsMember(ctx context.Context, roomID, userID string) (bool, error)
 	NotifyAmong(ctx context.Context, roomID string, userIDs []string) (map[string]chat.Notify, error)
 	Presence(ctx context.Context, userIDs []string, limit int) (map[string][]chat.Connection, error)
-	Seen(ctx context.Context, userID string) (chat.Seen, bool, error)
+	Seen(ctx context.Context, userIDs []string) (map[string]chat.Seen, error)
 	NewestRooms(ctx context.Context, userID string, limit int) ([]string, error)
 	AdvanceLastMessage(ctx context.Context, roomID string, m chat.LastMessage) (chat.LastMessage, error)
 	AdvanceRoomOrder(ctx context.Context, userID, roomID string, ms int64) error
