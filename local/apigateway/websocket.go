@@ -14,6 +14,7 @@ import (
 	"github.com/rs/zerolog"
 	"golang.org/x/time/rate"
 
+	"github.com/streamroom/streamroom/local/stack"
 	"github.com/streamroom/streamroom/shared/topology"
 )
 
@@ -168,6 +169,7 @@ func (a *WebSocketAPI) upgrade(w http.ResponseWriter, r *http.Request) {
 		writeMessage(w, status, http.StatusText(status))
 		return
 	}
+	stack.Invocation(0)
 	now := a.c.Clock.Now()
 	if !a.handshakes.AllowN(now, 1) {
 		writeMessage(w, http.StatusTooManyRequests, "Too Many Requests")

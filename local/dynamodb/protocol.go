@@ -15,6 +15,7 @@ import (
 
 	"github.com/streamroom/streamroom/local/dynamodb/item"
 	"github.com/streamroom/streamroom/local/dynamodb/jsonio"
+	"github.com/streamroom/streamroom/local/stack"
 )
 
 // maxBody is the size limit of a request in bytes. The largest useful request is a full
@@ -93,7 +94,7 @@ var handlers = map[string]handler{
 // answer carries out a request. Its error is nil unless the request's context has ended
 // or its body could not be read.
 func (e *Engine) answer(r *http.Request) (status int, body []byte, err error) {
-	deepen(0)
+	stack.Statement(0)
 	var out []byte
 	err = guard(func() (err error) {
 		out, err = e.dispatch(r)

@@ -13,6 +13,7 @@ import (
 	"github.com/jonboulle/clockwork"
 	"github.com/rs/zerolog"
 
+	"github.com/streamroom/streamroom/local/stack"
 	"github.com/streamroom/streamroom/shared/topology"
 )
 
@@ -150,6 +151,7 @@ func (i *Invoker) Invoke(ctx context.Context, name string, payload []byte) (Resu
 
 	answers := make(chan answer, 1)
 	go func() {
+		stack.Invocation(0)
 		var a answer
 		// Deferred, because a handler may end its goroutine.
 		defer func() {
