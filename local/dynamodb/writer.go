@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"slices"
 )
@@ -87,6 +88,7 @@ func (e *Engine) runWriter() {
 		group = append(group, next)
 		alone := next.alone
 		next = nil
+		runtime.Gosched() // on busy processors, others who are about to write join the group
 		for !alone && len(group) < maxGroup && next == nil {
 			select {
 			case j := <-e.jobs:
