@@ -54,7 +54,8 @@ func (d *data) open(ctx context.Context, c Config, table net.Listener, clock clo
 		d.aws.BaseEndpoint, d.aws.Credentials = aws.String(c.DynamoDBEndpoint), keys
 	} else {
 		engine, err := dynamodb.Open(ctx, dynamodb.Options{
-			Path: c.path("table.db"), Fsync: c.Fsync, Clock: clock, Log: log, TTLLag: c.TTLLag, ShardLife: c.ShardLife, Sweep: c.Sweep,
+			Path: c.path("table.db"), Fsync: c.Fsync, Clock: clock, Log: log, TTLLag: c.TTLLag,
+			Shards: c.Shards, ShardLife: c.ShardLife, Sweep: c.Sweep,
 		})
 		if err != nil {
 			return fmt.Errorf("cannot open the table: %w", err)

@@ -104,6 +104,9 @@ type Config struct {
 	// few days. ShardLife is after how long a shard of its stream is followed by another
 	// one, 0 for never: on AWS about 4 h.
 	TTLLag, ShardLife time.Duration
+	// Shards is how many shards the stream of a new embedded table begins with. 0: four,
+	// as on AWS.
+	Shards int
 	// Sweep is how often the embedded table removes what is past its time. 0: every second.
 	Sweep time.Duration
 

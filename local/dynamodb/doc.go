@@ -22,7 +22,8 @@
 //     power cut can lose the last moments, never consistency.
 //   - Reads see every write that was acknowledged before, also on indexes. DynamoDB's
 //     eventually consistent reads may lag; code that relies on that here fails there.
-//   - All records of an item are on one open shard, in order. Across items there is no order.
+//   - All records of a partition key are on one open shard, those of an item in order. Across
+//     items there is no order.
 //   - A transaction that meets another write of its items is cancelled, as on AWS.
 //
 // # Limits

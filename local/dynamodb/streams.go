@@ -52,12 +52,16 @@ type stream struct {
 	Shards   []*shard     `json:"shards"`            // parents before children
 	NextID   int          `json:"nextShard"`
 
+	// ByPartition says that a shard has the items of some partition keys, as DynamoDB's have.
+	// In files of before, single items were dealt out, and stay where they are.
+	ByPartition bool `json:"byPartition,omitempty"`
+
 	arn                                   string
 	createSQL, appendSQL, readSQL, newSQL string
 	oldSQL, trimSQL, dropSQL              string
 }
 
-// shard holds the records of the items whose key hashes into its range.
+// shard holds the records of the items whose partition key hashes into its range.
 type shard struct {
 	Number int       `json:"number"` // in row ids, never used again
 	ID     string    `json:"id"`
@@ -91,7 +95,10 @@ func (h *shard) open() bool { return h.Last == 0 }
 
 // shardOf is the open shard that an item's records go to.
 func (s *stream) shardOf(storageKey []byte) *shard {
-	hash := hashKey(storageKey)
+	hash := binary.BigEndian.Uint32(storageKey) // of the partition key, see partition
+	if !s.ByPartition {
+		hash = hashKey(storageKey)
+	}
 	for _, h := range s.Shards {
 		if h.open() && h.From <= hash && hash <= h.To {
 			return h
@@ -149,7 +156,7 @@ func (e *Engine) newLabel(tableName string, at time.Time) string {
 // createStream gives a new table its stream.
 func (t *tx) createStream(s *stream, of *table, id int64) error {
 	at := t.e.clock.Now().UTC()
-	s.ID, s.Created, s.Hash, s.Range = id, at, of.Hash, of.Range
+	s.ID, s.Created, s.Hash, s.Range, s.ByPartition = id, at, of.Hash, of.Range, true
 	s.Label = t.e.newLabel(s.Table, at)
 	width := uint64(1<<32) / uint64(t.e.shards) //nolint:gosec // shards is positive
 	t.seq++

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -199,7 +200,7 @@ func TestShards(t *testing.T) {
 	}
 	write := func(round int) {
 		for i := range 100 {
-			f.put(t, with(key(fmt.Sprintf("ROOM#%d", i%3), fmt.Sprintf("M#%d", i)), "round", num(fmt.Sprint(round))))
+			f.put(t, with(key(fmt.Sprintf("ROOM#%d", i%30), fmt.Sprintf("M#%d", i)), "round", num(fmt.Sprint(round))))
 		}
 	}
 	write(1)
@@ -251,7 +252,7 @@ func TestShards(t *testing.T) {
 		t.Errorf("only %d of 8 shards have records", used)
 	}
 	for i := range 100 {
-		if name := fmt.Sprintf("ROOM#%d/M#%d", i%3, i); seen[name] != "123" {
+		if name := fmt.Sprintf("ROOM#%d/M#%d", i%30, i); seen[name] != "123" {
 			t.Errorf("%s: saw rounds %q, parents first, want 123", name, seen[name])
 		}
 	}
@@ -263,6 +264,35 @@ func TestShards(t *testing.T) {
 	}
 	if got := children.StreamDescription.Shards; len(got) != 2 || *got[0].ParentShardId != *first[0].ShardId {
 		t.Errorf("children of the first shard: got %+v", got)
+	}
+}
+
+// TestShardsOfPartitions puts items of one partition key, whose records DynamoDB has on one
+// shard. A file in which they were dealt out before goes on so: each item stays on its shard.
+func TestShardsOfPartitions(t *testing.T) {
+	used := func(f fixture) (n int) {
+		arn := f.arn(t)
+		if err := f.engine.SplitShard(t.Context(), arn, *f.shards(t, arn)[0].ShardId); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 30 {
+			f.put(t, key("ROOM#2", fmt.Sprintf("M#%d", i)))
+		}
+		for _, h := range f.shards(t, arn) {
+			records, _ := f.drain(t, f.iterator(t, &dynamodbstreams.GetShardIteratorInput{
+				StreamArn: aws.String(arn), ShardId: h.ShardId, ShardIteratorType: streamtypes.ShardIteratorTypeTrimHorizon,
+			}), 1000)
+			if slices.ContainsFunc(records, func(r streamtypes.Record) bool { return strings.HasPrefix(streamKey(r), "ROOM#2/") }) {
+				n++
+			}
+		}
+		return n
+	}
+	if n := used(start(t, dynamodb.Options{})); n != 1 {
+		t.Errorf("the records of a partition key are on %d shards, want 1", n)
+	}
+	if n := used(clients(open(t, dynamodb.Options{Path: copied(t, "testdata/format2.db")}))); n != 2 {
+		t.Errorf("the records of a file of before are on %d shards, want 2", n)
 	}
 }
 

@@ -287,16 +287,23 @@ func TestAccount(t *testing.T) {
 	refused(t, err, "TableNotFoundException", "Table not found: nothere")
 }
 
-// TestOpensFormat1 opens a file of the version before local indexes, and goes on with it.
-func TestOpensFormat1(t *testing.T) {
-	stored, err := os.ReadFile("testdata/format1.db")
+// copied returns a copy of a data file.
+func copied(t *testing.T, from string) (path string) {
+	t.Helper()
+	stored, err := os.ReadFile(from)
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(t.TempDir(), "data.db")
+	path = filepath.Join(t.TempDir(), "data.db")
 	if err := os.WriteFile(path, stored, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	return path
+}
+
+// TestOpensFormat1 opens a file of the version before local indexes, and goes on with it.
+func TestOpensFormat1(t *testing.T) {
+	path := copied(t, "testdata/format1.db")
 	for _, want := range []int{1, 2} {
 		e, err := dynamodb.Open(t.Context(), dynamodb.Options{Path: path})
 		if err != nil {
@@ -326,14 +333,7 @@ func TestOpensFormat1(t *testing.T) {
 
 // TestOpensFormat2 reads stream records that have their keys twice, beside a new one.
 func TestOpensFormat2(t *testing.T) {
-	stored, err := os.ReadFile("testdata/format2.db")
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(t.TempDir(), "data.db")
-	if err := os.WriteFile(path, stored, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	path := copied(t, "testdata/format2.db")
 	clock := clockwork.NewFakeClockAt(time.Date(2026, 11, 29, 16, 0, 0, 0, time.UTC)) // of the day on which it was made
 	f := clients(open(t, dynamodb.Options{Path: path, Clock: clock}))
 	f.put(t, with(key("ROOM#1", "M#1"), "text", str("again")))
