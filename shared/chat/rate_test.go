@@ -1,6 +1,7 @@
 package chat_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -144,11 +145,11 @@ func TestRefused_EndsAFlood(t *testing.T) {
 	ok(t, err)
 	ok(t, sessions.Refused(t.Context(), "alice", faulty))
 	_, err = sessions.Ping(t.Context(), "alice")
-	if !chat.IsFlooded(err) {
+	if !errors.Is(err, chat.ErrFlooded()) {
 		t.Errorf("ping: %v, want that the connection is closed", err)
 	}
 	_, err = w.sender.Send(t.Context(), chat.SendRequest{ConnectionID: "alice", RoomID: "r", Content: "x"})
-	if !chat.IsFlooded(err) {
+	if !errors.Is(err, chat.ErrFlooded()) {
 		t.Errorf("send: %v, want that the connection is closed", err)
 	}
 	ok(t, sessions.Refused(t.Context(), "no one", faulty))

@@ -176,9 +176,6 @@ var errFlooded = Errorf(CodeRateLimited, "too many frames of this connection wer
 // refused.
 func ErrFlooded() *Error { return errFlooded }
 
-// IsFlooded reports whether err is ErrFlooded.
-func IsFlooded(err error) bool { return errors.Is(err, errFlooded) }
-
 // endedError is why a connection is closed that was read, and found marked as ended.
 type endedError struct {
 	reason *Error
