@@ -48,12 +48,9 @@ func (a *API) bans(r *http.Request, userID string) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	body := wire.BanList{Bans: make([]wire.Ban, len(bans))}
+	body := wire.BanList{Bans: make([]wire.Ban, len(bans)), Cursor: encodeMember(roomID, next)}
 	for i, b := range bans {
 		body.Bans[i] = banBody(b)
-	}
-	if next != "" {
-		body.Cursor = encodeMember(roomID, next)
 	}
 	return http.StatusOK, body, nil
 }

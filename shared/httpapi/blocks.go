@@ -44,12 +44,9 @@ func (a *API) blocks(r *http.Request, userID string) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	body := wire.BlockList{Blocks: make([]wire.Block, len(blocks))}
+	body := wire.BlockList{Blocks: make([]wire.Block, len(blocks)), Cursor: encodeMember(ownBlocks, next)}
 	for i, b := range blocks {
 		body.Blocks[i] = wire.Block{UserID: b.UserID, At: b.At}
-	}
-	if next != "" {
-		body.Cursor = encodeMember(ownBlocks, next)
 	}
 	return http.StatusOK, body, nil
 }

@@ -146,9 +146,14 @@ func (a *API) getRoom(r *http.Request, userID string) (int, any, error) {
 	return http.StatusOK, body, a.addSightings(r, &body)
 }
 
-// encodeMember makes the cursor of a member list: the room and the last member's
-// id.
-func encodeMember(roomID, userID string) string { return encodeCursor(roomID, userID) }
+// encodeMember makes the cursor of a list of users, "" at its end: the room, and the id after
+// which the list goes on.
+func encodeMember(roomID, userID string) string {
+	if userID == "" {
+		return ""
+	}
+	return encodeCursor(roomID, userID)
+}
 
 func decodeMember(roomID, cursor string) (string, error) {
 	if cursor == "" {
