@@ -180,10 +180,10 @@ func (c *Client) AddSignedInMember(ctx context.Context, roomID, userID string) e
 }
 
 // RemoveMember ends a user's membership of a room. An owner removes any member, a
-// moderator those without a role; with the user's own id it is how to leave: when the last owner does, the
-// member who joined first becomes one. A direct message room is hidden from the user's
-// list until the next message; no one can be removed from it. An
-// *Error with CodeNotFound says that the user is not a member.
+// moderator those without a role; with the user's own id it is how to leave: when the last
+// owner does, the member who joined first becomes one. A direct message room is hidden from
+// the user's list until the next message; no one can be removed from it. An *Error with
+// CodeNotFound says that the user is not a member.
 func (c *Client) RemoveMember(ctx context.Context, roomID, userID string) error {
 	// By the query: a path can't name every user.
 	query := url.Values{"userId": {userID}}

@@ -37,8 +37,8 @@
 // is no longer a member. Some seconds after a reconnect the client reads the list of rooms,
 // newest message first, as far as something came since it last asked for everything, and
 // follows those that it doesn't know: someone may have added the user. One that was quiet
-// in that time is followed from its next message on. Each room is a state machine, which docs/protocol.md,
-// "Catching up", describes:
+// in that time is followed from its next message on. Each room is a state machine, which
+// docs/protocol.md, "Catching up", describes:
 //
 //	  Follow, first frame
 //	          │

@@ -19,8 +19,8 @@ const (
 
 // freshness decides when there is a reason to ask the server although no message is
 // missed: a pong tells of something newer than what came, a room was active, the device
-// slept, or a day has passed. It knows neither time nor network. web/lib/freshness.js decides the same, and
-// docs/vectors/refresh.json is run against both.
+// slept, or a day has passed. It knows neither time nor network. web/lib/freshness.js decides
+// the same, and docs/vectors/refresh.json is run against both.
 type freshness struct {
 	jitter func(time.Duration) time.Duration
 	seen   int64                // the newest time of a message or of a pong's changedAt, in ms

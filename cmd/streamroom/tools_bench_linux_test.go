@@ -17,9 +17,9 @@ import (
 	"github.com/streamroom/streamroom/test/rig"
 )
 
-// BenchmarkTools rebuilds and verifies a table of 20,000 messages, or of 2,000
-// with -short, or of as many as STREAMROOM_BENCH_MESSAGES says, in rooms of 10 members with 1,000 messages,
-// and reports the time and the memory of the program, which is a process of its
+// BenchmarkTools rebuilds and verifies a table of 20,000 messages, or of 2,000 with -short,
+// or of as many as STREAMROOM_BENCH_MESSAGES says, in rooms of 10 members with 1,000
+// messages, and reports the time and the memory of the program, which is a process of its
 // own.
 func BenchmarkTools(b *testing.B) {
 	const members, perRoom = 10, 1_000

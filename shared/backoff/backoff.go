@@ -1,8 +1,9 @@
 // Package backoff waits between attempts: exponentially longer, with jitter, and
 // no longer than the context lives.
 //
-// It is for code that waits in real time. local/lambda runs on a clock that
-// tests move by hand, and shared/push until a time: they have timers of their own. client may import shared/wire only.
+// It is for code that waits in real time. local/lambda runs on a clock that tests move by
+// hand, and shared/push waits until a time: they have timers of their own. So has client,
+// which may import shared/wire only.
 package backoff
 
 import (

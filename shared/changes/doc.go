@@ -30,6 +30,6 @@
 //
 // # Limits
 //
-// A change that no reader needs is left out, such as a room's new member count. A new kind of change is a type in
-// change.go, its case in decode.go, and a filter in shared/topology.
+// A change that no reader needs is left out, such as a room's new member count. A new kind of
+// change is a type in change.go, its case in decode.go, and a filter in shared/topology.
 package changes

@@ -64,7 +64,8 @@ func NewReactors(store ReactionStore, now func() time.Time) *Reactors {
 // nothing.
 //
 // Errors: CodeInvalidRequest, also for one more than MaxReactionKinds, CodeNotAMember,
-// CodeMuted for one that is added, CodeNotFound for a message that does not exist or was deleted, CodeRateLimited.
+// CodeMuted for one that is added, CodeNotFound for a message that does not exist or was
+// deleted, CodeRateLimited.
 func (s *Reactors) React(ctx context.Context, userID, roomID, messageID, reaction string, add bool) (Reactions, error) {
 	changed := false
 	for range changeAttempts {

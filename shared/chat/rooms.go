@@ -139,9 +139,10 @@ type Creation struct {
 	ExpiresAt int64
 }
 
-// Create makes a room of the creator and the members. A direct message room
-// exists once for a pair: created is false if it existed already, and the creator
-// has it in the list again if they had hidden it. created is true again if the same creation is repeated with its key.
+// Create makes a room of the creator and the members. A direct message room exists once for
+// a pair: created is false if it existed already, and the creator has it in the list again
+// if they had hidden it. created is true again if the same creation is repeated with its
+// key.
 //
 // A service makes rooms for others: it is a member only if it names itself, and the first
 // of the members that it names owns a group.

@@ -151,8 +151,8 @@ func (s *Sender) Send(ctx context.Context, r SendRequest) (Receipt, error) {
 // It counts in the same limits as a Send, and costs the same but for the connection's
 // row, which it does not read; refused ones count, too.
 //
-// Errors: CodeRateLimited, CodeInvalidRequest, CodeTooLarge, CodeNotAMember, CodeNotFound
-// as with Send, and for a room that does not exist if it is a service's.
+// Errors: CodeRateLimited, CodeInvalidRequest, CodeTooLarge, CodeNotAMember, CodeMuted,
+// CodeNotFound as with Send, and for a room that does not exist if it is a service's.
 func (s *Sender) SendAs(ctx context.Context, userID string, r SendRequest) (Receipt, error) {
 	faulty := cmp.Or(r.Refused, validateSend(r))
 	var a attempt
@@ -310,9 +310,8 @@ func (s *Sender) lookUp(ctx context.Context, r SendRequest, a *attempt, fits boo
 	return l
 }
 
-// maySpeak checks that a user is a member of a room who may do something that everyone
-// may who has a voice.
-// A service may in every room that exists.
+// maySpeak checks that a user may do something in a room for which it takes a voice and no
+// role. A service may in every room that exists.
 func maySpeak(ctx context.Context, store memberReader, op Operation, roomID, userID string, now int64) error {
 	_, err := speaker(ctx, store, op, roomID, userID, now)
 	return err
