@@ -82,7 +82,9 @@ var copies = []struct {
 	{"chat.MaxMarks", []int{chat.MaxMarks}, []string{
 		"shared/httpapi/openapi.json: at most # combining marks", "shared/httpapi/asyncapi.json: at most # combining marks",
 	}},
-	{"chat.RetainedMembers", []int{chat.RetainedMembers}, []string{"shared/httpapi/openapi.json: in rooms of more than # members."}},
+	{"chat.RetainedMembers", []int{chat.RetainedMembers}, []string{
+		"web/app/ui/retention.js: only in rooms of at most # members", "shared/httpapi/openapi.json: in rooms of more than # members.",
+	}},
 	{"chat.CountedReaders", []int{chat.CountedReaders}, []string{
 		"shared/httpapi/openapi.json: In rooms of over # members, the sender", "docs/protocol.md: In rooms of up to # members it has the sender",
 	}},
@@ -107,10 +109,16 @@ var copies = []struct {
 		"shared/httpapi/openapi.json: at most # different reactions", "docs/adr/0023-reactions-are-counted-with-the-message.md: At most # kinds a message bound",
 	}},
 	{"chat.MaxReason", []int{chat.MaxReason}, []string{
-		`web/index.html: id="report-reason" … data-most="#"`, "docs/protocol.md: of up to # characters. Doing it again",
+		`web/index.html: id="report-reason" … data-most="#"`, "client/moderation.go: reason, at most # characters",
+		"web/lib/api.js: without an end; at most # characters", "web/lib/api.js: [reason] at most # characters",
+		"web/lib/roomactions.js: [reason] at most # characters", "shared/wire/http.go: json:\"reason,omitempty\"` // at most # characters",
+		"docs/protocol.md: of up to # characters. Doing it again",
 	}},
 	{"chat.MaxBlocks", []int{chat.MaxBlocks}, []string{"docs/protocol.md: user has at most #; one more is refused"}},
-	{"chat.MaxRetentionDays", []int{chat.MaxRetentionDays}, []string{"docs/protocol.md: # days, at most the deployment's"}},
+	{"chat.MaxRetentionDays", []int{chat.MaxRetentionDays}, []string{
+		`web/index.html: id="retention-days" … max="#"`, "web/app/ui/retention.js: MOST = #", "web/lib/roomactions.js: days 1 to #, at most",
+		"infra/settings.go: config.Retention, 1, #)", "docs/protocol.md: # days, at most the deployment's", "docs/operations.md: from then on are kept, 1 to #;",
+	}},
 	{"chat.MaxEndpoint", []int{chat.MaxEndpoint}, []string{"docs/protocol.md: URL on the internet of at most # bytes"}},
 	{"chat.MaxProfiles", []int{chat.MaxProfiles}, []string{
 		"client/api.go: are called, at most # of them", "web/lib/people.js: AT_ONCE = #", "web/lib/api.js: {string[]} users at most #",
