@@ -182,7 +182,8 @@ func (n *search) ring(ctx context.Context, next []PlaceRange) error {
 			continue
 		}
 		wide := n.outer > max(n.inner, 0)+leastStep
-		n.outer, bound = bound, n.outer
+		asked := n.outer
+		n.outer = bound
 		smaller := n.cover()
 		if n.fits(smaller) || !wide {
 			for id, c := range n.found {
@@ -194,7 +195,7 @@ func (n *search) ring(ctx context.Context, next []PlaceRange) error {
 			continue
 		}
 		if n.hasMoved() {
-			n.outer = bound
+			n.outer = asked
 			return nil
 		}
 		n.shrunk = true
