@@ -278,10 +278,16 @@ func TestOtherKeysInTheSetDoNoHarm(t *testing.T) {
 	plain := jwk(firstKey, &signers[firstKey].PublicKey)
 	delete(plain, "use") // both are optional
 	delete(plain, "alg")
+	ownUse, ownOperation := jwk("use", &signers[firstKey].PublicKey), jwk("operation", &signers[firstKey].PublicKey)
+	ownUse["use"] = "tls"
+	delete(ownOperation, "use")
+	ownOperation["key_ops"] = []string{"verify", "attest"}
 	s.issuer.answers(document(http.StatusOK, keySetOf(
 		map[string]any{"kty": "EC", "kid": "e", "crv": "P-256", "x": "AA", "y": "AA"},
 		map[string]any{"kty": "OKP", "kid": []int{1}},
 		map[string]any{"kty": "RSA", "kid": "broken", "n": "!", "e": "AQAB"},
+		ownUse, // RFC 7517 lets an issuer have its own uses and operations
+		ownOperation,
 		plain,
 	)))
 	s.wantErr(t, s.token(nil), nil)
