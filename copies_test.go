@@ -74,6 +74,17 @@ var copies = []struct {
 		"client/attach.go: MaxAttachments = #", "web/lib/attachments.js: MAX_ATTACHMENTS = #", "docs/protocol.md: A message may have up to # files",
 		"docs/protocol.md: so is one with more than #,",
 	}},
+	{"chat.PendingTime, in days", []int{int(chat.PendingTime.Hours()) / 24}, []string{
+		"infra/storage.go: Prefix: jsii.String(topology.PendingPrefix), Expiration: awscdk.Duration_Days(jsii.Number(#))",
+	}},
+	{"failureDays of infra", nil, []string{
+		"infra/streams.go: failureDays = #", "cmd/streamroom/failures.go: kept in a bucket for # days",
+		"docs/operations.md: and-is-fixed), within # days", "docs/operations.md: --deliver`, within # days", "docs/operations.md: for # days. It is private",
+		"docs/operations.md: it gave up on, within # days", "docs/adr/0027-chat-does-not-wait-for-the-bus.md: and within # days",
+	}},
+	{"eventsource.PageLimit", nil, []string{
+		"shared/eventsource/shards.go: PageLimit = #", "local/dynamodb/shards.go: maxRecords = #",
+	}},
 	{"chat.MaxAttachmentSize >> 20", []int{chat.MaxAttachmentSize >> 20}, []string{"docs/protocol.md: files of up to # MB each"}},
 	{"chat.MaxAttachmentSize", []int{chat.MaxAttachmentSize}, []string{"shared/httpapi/openapi.json: At most #, unless the deployment"}},
 	{"chat.MaxSubscriptions", []int{chat.MaxSubscriptions}, []string{
