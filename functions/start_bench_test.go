@@ -40,8 +40,17 @@ func build(b *testing.B, into string, env []string, programs ...string) {
 	}
 }
 
+// measured lists the programs that are measured: two of them where -short is set, as each is
+// linked.
+func measured() []topology.Function {
+	if testing.Short() {
+		return topology.Programs()[:2]
+	}
+	return topology.Programs()
+}
+
 func programs() (paths []string) {
-	for _, f := range topology.Programs() {
+	for _, f := range measured() {
 		paths = append(paths, "./"+f.Name)
 	}
 	return paths
@@ -61,7 +70,7 @@ func BenchmarkStart(b *testing.B) {
 	build(b, filepath.Join(dir, "empty"), nil, source)
 	runtime := startRuntime(b)
 	empty := filepath.Join(dir, "empty")
-	for _, f := range topology.Programs() {
+	for _, f := range measured() {
 		b.Run(f.Name, func(b *testing.B) {
 			runtime.start(b, filepath.Join(dir, f.Name)) // reads the file into memory
 			took, base := time.Minute, time.Minute
@@ -142,7 +151,7 @@ func (r *lambdaRuntime) start(b *testing.B, program string) time.Duration {
 func BenchmarkZip(b *testing.B) {
 	dir := b.TempDir()
 	build(b, dir+"/", []string{"GOOS=linux", "GOARCH=arm64"}, programs()...)
-	for _, f := range topology.Programs() {
+	for _, f := range measured() {
 		b.Run(f.Name, func(b *testing.B) {
 			program, err := os.ReadFile(filepath.Join(dir, f.Name))
 			if err != nil {
