@@ -21,9 +21,10 @@ export class Writing {
   #reporting = new ReportDialog(
     async ({ chatRoomId, messageId }, reason) => this.#chat?.report(chatRoomId, messageId, reason || undefined),
     (messageId) => {
-      // A user who is at another message by now stays there.
-      const at = /** @type {HTMLElement|null|undefined} */ (document.activeElement?.closest("[data-message-id]"));
-      if (!at || at.dataset.messageId === messageId) this.#on.focus(messageId);
+      // A user who is elsewhere by now, as in the composer, stays there.
+      const at = document.activeElement ?? document.body;
+      const message = /** @type {HTMLElement|null} */ (at.closest("[data-message-id]"));
+      if (at === document.body || message?.dataset.messageId === messageId) this.#on.focus(messageId);
     },
   );
 
