@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -170,6 +171,10 @@ func TestConnect_MoreThanTheLimitReplaceTheOldest(t *testing.T) {
 			var all []*rig.Socket
 			for range devices {
 				all = append(all, s.Connect("alice"))
+				// Of two of one millisecond either is the oldest.
+				for now := time.Now().UnixMilli(); time.Now().UnixMilli() == now; {
+					runtime.Gosched()
+				}
 			}
 			replaced, kept := all[:devices-chat.MaxConnections], all[devices-chat.MaxConnections:]
 			for i, d := range replaced {
