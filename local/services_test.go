@@ -100,6 +100,7 @@ func TestTheBucketOfFailuresSpeaksS3(t *testing.T) {
 		}
 		for i := range d.Mappings {
 			d.Mappings[i].MaximumRetryAttempts, d.Mappings[i].BisectOnError, d.Mappings[i].BatchWindow = 0, false, 0
+			d.Mappings[i].BatchSize = 1 // a failure for each record, also where they are on one shard
 		}
 		return d
 	}})
