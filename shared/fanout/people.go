@@ -60,14 +60,14 @@ type small struct {
 	err error
 }
 
-// readSmall reads the first members of rooms, each once.
+// readSmall reads the first members of rooms, each once, and those of one user in one round.
 func (t *table) readSmall(ctx context.Context, rooms []string) map[string]*small {
 	pages := map[string]*small{}
 	for _, roomID := range rooms {
 		pages[roomID] = &small{}
 	}
 	all := slices.Collect(maps.Keys(pages))
-	parallel.Each(len(all), peopleInFlight, func(i int) {
+	parallel.Each(len(all), chat.PresenceRooms, func(i int) {
 		s := pages[all[i]]
 		s.page, s.err = t.readMembers(ctx, all[i], MemberRange{}, chat.PresenceRoom)
 	})
