@@ -296,6 +296,23 @@ func TestInvokerThrottlesAtItsConcurrency(t *testing.T) {
 	})
 }
 
+// The contexts of a handler end by the process's time: on a clock that is behind it, they
+// must not end at once.
+func TestInvokerContext_ByAClockThatIsBehind(t *testing.T) {
+	clock := clockwork.NewFakeClockAt(time.Now().Add(-time.Hour))
+	i := NewInvoker(clock, zerolog.Nop())
+	register(t, i, 1, func(ctx context.Context) (float64, error) {
+		clock.Advance(time.Second) // of the function's three
+		deadline, _ := ctx.Deadline()
+		return time.Until(deadline).Round(time.Second).Seconds(), nil
+	})
+	got, err := i.Invoke(t.Context(), "f", []byte("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	expect(t, "seconds left", string(got.Payload), "2")
+}
+
 // Who has an answer may invoke again, even with a concurrency of one.
 func TestInvokerFreesItsEnvironmentBeforeItAnswers(t *testing.T) {
 	i := newTestInvoker(t)
