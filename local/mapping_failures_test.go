@@ -148,7 +148,7 @@ func TestRecordsAreGivenUpAndMissedByTheNext(t *testing.T) {
 	// Each record of the bad room is in a range that was given up.
 	var records []events.DynamoDBEventRecord
 	rig.Eventually(t, "all records of the bad room are given up", func() bool {
-		b.pass(clock, time.Second)
+		b.pass(clock, 5*time.Second)
 		given := s.Failures()
 		records = nil
 		for _, i := range b.that(func(i invocation) bool { return i.function == topology.Fanout && len(i.again) > 0 }) {
@@ -181,7 +181,7 @@ func TestRecordsAreGivenUpAndMissedByTheNext(t *testing.T) {
 	alice.Send(bad, "after", "")
 	all := slices.Concat([]string{"before"}, said[bad], []string{"after"})
 	rig.Eventually(t, "the next message tells what is missing", func() bool {
-		b.pass(clock, time.Second) // a lane may have a retry to wait for, of records in a range of another
+		b.pass(clock, 5*time.Second) // a lane may have a retry to wait for, of records in a range of another
 		return slices.Equal(bob.contents(bad), all)
 	})
 	bob.has(bad, all...)
@@ -226,7 +226,7 @@ func TestAPoisonRecordIsGivenUpAlone(t *testing.T) {
 	release()
 
 	rig.Eventually(t, "something is given up", func() bool {
-		b.pass(clock, time.Second)
+		b.pass(clock, 5*time.Second)
 		return len(s.Failures()) > 0
 	})
 	if got := haveHistory(room, bob); len(got) != 51 {
