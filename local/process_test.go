@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/jonboulle/clockwork"
 
 	"github.com/streamroom/streamroom/functions"
 	"github.com/streamroom/streamroom/local"
@@ -20,7 +21,8 @@ import (
 // fragile is a function whose process breaks on frames that say so.
 type fragile struct {
 	lambda.Handler
-	broken bool // a global that a panic leaves behind
+	pass   func() // the function's time
+	broken bool   // a global that a panic leaves behind
 }
 
 func (f *fragile) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
@@ -32,6 +34,7 @@ func (f *fragile) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 		panic("asked to")
 	case strings.Contains(string(payload), "please hang"):
 		f.broken = true
+		f.pass()
 		<-ctx.Done()
 	}
 	return f.Handler.Invoke(ctx, payload)
@@ -40,8 +43,10 @@ func (f *fragile) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 // A function is constructed again after a panic and after a time-out, as Lambda
 // starts another process, and callers are answered as API Gateway does.
 func TestFunctions_StartAgainAfterAPanicAndATimeout(t *testing.T) {
+	const timeout = 5 * time.Second // less than those of others that may run at the time
+	clock := clockwork.NewFakeClockAt(time.Now())
 	var constructed atomic.Int32
-	s := rig.Start(t, held(t, local.Config{Wrap: local.EachFunction(func(f local.Function) local.Function {
+	s := rig.Start(t, held(t, local.Config{Clock: clock, Wrap: local.EachFunction(func(f local.Function) local.Function {
 		if f.Name != topology.SendMessage && f.Name != topology.API {
 			return f
 		}
@@ -49,9 +54,9 @@ func TestFunctions_StartAgainAfterAPanicAndATimeout(t *testing.T) {
 		f.Construct = func(e functions.Env) (lambda.Handler, error) {
 			constructed.Add(1)
 			handler, err := construct(e)
-			return &fragile{Handler: handler}, err
+			return &fragile{Handler: handler, pass: func() { clock.Advance(timeout) }}, err
 		}
-		f.Timeout = time.Second
+		f.Timeout = timeout
 		return f
 	})}))
 	room := s.Room("alice", "bob")
