@@ -5,7 +5,7 @@ import (
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
-	"github.com/aws/aws-cdk-go/awscdk/v2/awseventstargets"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/jsii-runtime-go"
 
@@ -30,14 +30,20 @@ func newPush(a *app, stack awscdk.Stack, files assets, bus *eventBus) *function 
 	allow(f.role, []string{"ssm:GetParameter"}, *stack.FormatArn(&awscdk.ArnComponents{
 		Service: jsii.String("ssm"), Resource: jsii.String("parameter"), ResourceName: jsii.String(strings.TrimPrefix(secret, "/")),
 	}), nil)
-	age := awscdk.Duration_Seconds(jsii.Number(topology.PushAge.Seconds()))
 	f.lambda.ConfigureAsyncInvoke(&awslambda.EventInvokeConfigOptions{
-		MaxEventAge: age, RetryAttempts: jsii.Number(float64(topology.PushRetries)),
+		MaxEventAge: awscdk.Duration_Seconds(jsii.Number(topology.PushAge.Seconds())), RetryAttempts: jsii.Number(float64(topology.PushRetries)),
 	})
-	rule := awsevents.NewRule(stack, jsii.String("push-rule"), &awsevents.RuleProps{
-		EventBus: bus.bus, Description: jsii.String("Streamroom " + a.settings.Env + ": Web Push to users who are offline"),
-		EventPattern: &awsevents.EventPattern{Source: jsii.Strings("streamroom"), DetailType: jsii.Strings(config.Notification)},
+	// The library of targets (awseventstargets) compiles thirty other packages of the CDK.
+	rule := awsevents.NewCfnRule(stack, jsii.String("push-rule"), &awsevents.CfnRuleProps{
+		EventBusName: bus.bus.EventBusName(), Description: jsii.String("Streamroom " + a.settings.Env + ": Web Push to users who are offline"),
+		EventPattern: map[string][]string{"source": {"streamroom"}, "detail-type": {config.Notification}},
+		Targets: &[]awsevents.CfnRule_TargetProperty{{
+			Id: jsii.String("push"), Arn: f.lambda.FunctionArn(),
+			RetryPolicy: &awsevents.CfnRule_RetryPolicyProperty{MaximumEventAgeInSeconds: jsii.Number(topology.PushAge.Seconds())},
+		}},
 	})
-	rule.AddTarget(awseventstargets.NewLambdaFunction(f.lambda, &awseventstargets.LambdaFunctionProps{MaxEventAge: age}))
+	f.lambda.AddPermission(jsii.String("push-rule"), &awslambda.Permission{
+		Principal: awsiam.NewServicePrincipal(jsii.String("events.amazonaws.com"), nil), SourceArn: rule.AttrArn(),
+	})
 	return &f
 }

@@ -58,6 +58,7 @@ func TestPush_IsInvokedByNotifications(t *testing.T) {
 	if target := rule.at("Targets", 0, "Arn", "Fn::GetAtt", 0); fmt.Sprint(target) != push.id || rule.at("EventBusName") == nil {
 		t.Errorf("the rule's target is %v", target)
 	}
+	rule.expect(t, "3600", "Targets", 0, "RetryPolicy", "MaximumEventAgeInSeconds")
 	retries := c.only(t, "AWS::Lambda::EventInvokeConfig")
 	retries.expect(t, "2", "MaximumRetryAttempts")
 	retries.expect(t, "3600", "MaximumEventAgeInSeconds")
