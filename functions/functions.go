@@ -234,6 +234,9 @@ func (w wiring) handler(handle any) (lambda.Handler, error) {
 	if err := w.vars.Err(); err != nil {
 		return nil, err
 	}
+	if handler, ok := handle.(lambda.Handler); ok {
+		return punctual{handler}, nil
+	}
 	return punctual{lambda.NewHandler(handle)}, nil
 }
 

@@ -32,14 +32,14 @@ func Connect(e Env) (lambda.Handler, error) {
 		return nil, err
 	}
 	connect := gateway.NewConnect(verifier, chat.NewSessions(store, limits, w.Now), allowQuery, w.Now, w.log)
-	return w.handler(w.door().Connect(connect.Handle))
+	return w.handler(gateway.Route(w.door().Connect(connect.Handle)))
 }
 
 // Disconnect removes the connection.
 func Disconnect(e Env) (lambda.Handler, error) {
 	w := e.wire(topology.Disconnect)
 	disconnect := gateway.NewDisconnect(chat.NewSessions(w.telling(), nil, w.Now), w.Now, w.log)
-	return w.handler(disconnect.Handle)
+	return w.handler(gateway.Route(disconnect.Handle))
 }
 
 // SendMessage stores a message and answers with an ack.
@@ -53,7 +53,7 @@ func SendMessage(e Env) (lambda.Handler, error) {
 	sender := w.sender(store, limits).Reviewing(reviewing)
 	users := chat.UserIDs{FoldCase: w.vars.FoldCase()}
 	send := gateway.NewSendMessage(sender, chat.NewSessions(store, limits, w.Now), users, w.Now, w.log)
-	return w.handler(send.Handle)
+	return w.handler(gateway.Route(send.Handle))
 }
 
 // Default answers pings, notes who types, and answers frames that name no route.
@@ -65,7 +65,7 @@ func Default(e Env) (lambda.Handler, error) {
 		typists = chat.NewTypists(store, limits, w.Now)
 	}
 	fallback := gateway.NewDefault(chat.NewSessions(store, limits, w.Now), typists, w.vars.Presence(), w.Now, w.log)
-	return w.handler(fallback.Handle)
+	return w.handler(gateway.Route(fallback.Handle))
 }
 
 // API serves the HTTP API.
