@@ -354,10 +354,12 @@ func Typing(members int, others float64) Action {
 // are told, none of whom is in two of them, by the rooms' members and by those of each who
 // are connected besides the user.
 func Told(rooms, members int, others float64) Action {
-	posts := float64(rooms) * others
+	posts, reads := float64(rooms)*others, 0.5
+	if rooms > 0 {
+		reads += 1 + float64(rooms)*(fit(members, memberBytes)+float64(members-1)) // 1: what they are told
+	}
 	return Action{Writes: 1}.Plus(invoke(topology.Fanout, rounds(posts))).Plus(Action{
-		Frames: posts, Out: posts * presenceFrame,
-		Reads: 1 + 0.5 + float64(rooms)*(fit(members, memberBytes)+float64(members-1)),
+		Frames: posts, Out: posts * presenceFrame, Reads: reads,
 	})
 }
 

@@ -111,9 +111,10 @@ func WorstFiles() float64 {
 func connections() float64 { return hourly(chat.ConnectRate, chat.ConnectBurst) }
 
 // handshakes are an hour of connections that begin and end, all of which are noted. That a
-// user goes is told also of one who has spent their limit.
+// user goes is told also of one who has spent their limit; of one who comes it is read
+// whether they do, and no rooms are.
 func handshakes() Action {
-	comes, goes := Told(0, 0, 0), Told(chat.PresenceRooms, chat.PresenceRoom, chat.PresenceRoom-1)
+	comes, goes := Told(0, 0, 0).Plus(Action{Reads: 0.5}), Told(chat.PresenceRooms, chat.PresenceRoom, chat.PresenceRoom-1)
 	return Connect(chat.MaxIndexedRooms).Plus(Disconnect(chat.MaxIndexedRooms)).Plus(comes).Plus(goes).Times(connections())
 }
 

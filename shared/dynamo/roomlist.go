@@ -191,19 +191,19 @@ func (l *listing) readAhead(ctx context.Context, n int) error {
 			in.ExpressionAttributeNames["#sk"] = table.GSI1SK
 			in.ExpressionAttributeValues[":at"] = attribute.Text(table.Millis(after.at))
 		}
-		out, err := l.store.db.Query(ctx, in)
+		page, next, err := l.store.readPage(ctx, in, []string{table.PK, table.SK, table.GSI1SK})
 		if err != nil {
 			return fmt.Errorf("query the room list: %w", err)
 		}
-		for _, it := range out.Items {
-			id, err := table.Parse(attribute.KeyOf(it))
-			ms, notATime := strconv.ParseInt(attribute.GetText(it, table.GSI1SK), 10, 64)
+		for _, row := range page {
+			id, err := table.Parse(table.Key{PK: row.text(table.PK), SK: row.text(table.SK)})
+			ms, notATime := strconv.ParseInt(row.text(table.GSI1SK), 10, 64)
 			if err == nil && notATime == nil && id.Kind == table.KindParticipation {
 				l.ahead = append(l.ahead, position{ms, id.RoomID})
 			}
 		}
-		l.read += len(out.Items)
-		l.start, l.ended = out.LastEvaluatedKey, len(out.LastEvaluatedKey) == 0
+		l.read += len(page)
+		l.start, l.ended = next, len(next) == 0
 	}
 	return nil
 }

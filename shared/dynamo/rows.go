@@ -39,9 +39,18 @@ func (s *Store) queryRows(ctx context.Context, p page) ([]row, error) {
 
 // rowsPage reads one page, and whether DynamoDB has more behind it.
 func (s *Store) rowsPage(ctx context.Context, p page, start item) ([]row, item, error) {
-	got, err := s.readRows(ctx, s.queryInput(p, start), p.project)
+	page, next, err := s.readPage(ctx, s.queryInput(p, start), p.project)
 	if err != nil {
 		return nil, nil, fmt.Errorf("query %s %s…: %w", p.pk, p.from, err)
+	}
+	return page, next, nil
+}
+
+// readPage reads attributes of a query's page, and where the next one starts.
+func (s *Store) readPage(ctx context.Context, in *dynamodb.QueryInput, names []string) ([]row, item, error) {
+	got, err := s.readRows(ctx, in, names)
+	if err != nil {
+		return nil, nil, err
 	}
 	page := make([]row, 0, len(got.values)/len(got.names))
 	for values := range slices.Chunk(got.values, len(got.names)) {

@@ -25,19 +25,23 @@ type person struct {
 // readPeople reads who is told that users have come or gone, and what they are told
 // now: the members of each user's newest rooms, of those that are small, each once. A room is
 // read once, however many come at a time; large ones cost the read of their first members.
-// That a user who has spent their limit over time comes is told to no one; that they go, or
-// hide, is.
+// Of a user with no one to tell it reads no more. That a user who has spent their limit over
+// time comes is told to no one; that they go, or hide, is.
 func (t *table) readPeople(ctx context.Context, users []string, spent func(userID string) bool) []person {
 	people := make([]person, len(users))
-	seen, err := t.store.Seen(ctx, users)
-	var told []*person
+	var told, asked []*person
 	for i, userID := range users {
-		said, known := seen[userID]
-		people[i] = person{userID: userID, seen: said, err: err}
-		if known && (!said.Online || !spent(userID)) {
-			told = append(told, &people[i])
+		p := &people[i]
+		p.userID = userID
+		told = append(told, p)
+		if spent(userID) {
+			asked = append(asked, p)
 		}
 	}
+	known := t.readSeen(ctx, asked)
+	told = slices.DeleteFunc(told, func(p *person) bool {
+		return slices.Contains(asked, p) && (!known[p.userID] || p.seen.Online)
+	})
 	rooms := make([][]string, len(told))
 	parallel.Each(len(told), peopleInFlight, func(i int) {
 		var err error
@@ -51,7 +55,32 @@ func (t *table) readPeople(ctx context.Context, users []string, spent func(userI
 			p.recipients, p.err = neighbours(p.userID, rooms[i], pages)
 		}
 	}
+	asked = slices.DeleteFunc(told, func(p *person) bool { return len(p.recipients) == 0 || known[p.userID] })
+	known = t.readSeen(ctx, asked)
+	for _, p := range asked {
+		if !known[p.userID] {
+			p.recipients = nil
+		}
+	}
 	return people
+}
+
+// readSeen reads what others are to be told about people, and of whom there is something.
+func (t *table) readSeen(ctx context.Context, people []*person) (known map[string]bool) {
+	if len(people) == 0 {
+		return nil
+	}
+	users := make([]string, len(people))
+	for i, p := range people {
+		users[i] = p.userID
+	}
+	seen, err := t.store.Seen(ctx, users)
+	known = make(map[string]bool, len(seen))
+	for _, p := range people {
+		p.seen, known[p.userID] = seen[p.userID]
+		p.err = err
+	}
+	return known
 }
 
 // small is a page of a room's members, all of them unless there are more.

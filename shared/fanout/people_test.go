@@ -156,3 +156,33 @@ func (c *countingRooms) MembersIn(ctx context.Context, roomID string, r fanout.M
 	c.reads.Add(1)
 	return c.memory.MembersIn(ctx, roomID, r, limit)
 }
+
+// What is told is read of those only whom someone is told about.
+func TestPresence_ReadsNothingOfAUserWithNoOneToTell(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		rooms []string
+		want  int64
+	}{
+		{"no rooms", nil, 0},
+		{"a room", []string{room}, 1},
+	} {
+		m := crowd(3, 0)
+		m.rooms, m.seen = test.rooms, chat.Seen{Online: true, At: 7}
+		store := &countingSeen{memory: m}
+		if failed := handle(t, store, received{}, comes("user-000000")); len(failed) > 0 || store.reads.Load() != test.want {
+			t.Errorf("%s: what is told was read %d times, want %d; the records %q failed", test.name, store.reads.Load(), test.want, failed)
+		}
+	}
+}
+
+// countingSeen counts the reads of what others are told.
+type countingSeen struct {
+	*memory
+	reads atomic.Int64
+}
+
+func (c *countingSeen) Seen(ctx context.Context, users []string) (map[string]chat.Seen, error) {
+	c.reads.Add(int64(len(users)))
+	return c.memory.Seen(ctx, users)
+}
