@@ -110,6 +110,11 @@ func (r *run) setUp(ctx context.Context) error {
 			return err
 		}
 	}
+	// A browser gets a message of a room that it never opens while it is connected
+	// only, and on a busy machine Node.js takes seconds to start.
+	if err := r.awaitWithin(ctx, r.poll, r.poll, setUpTimeout, r.browsersConnected); err != nil {
+		return fmt.Errorf("connect the browsers: %w", err)
+	}
 	for _, room := range r.rooms {
 		if !r.deviceOf(room.owner()).say(ctx, room) {
 			return errors.New("the first message of a room was refused")
@@ -123,6 +128,14 @@ func (r *run) setUp(ctx context.Context) error {
 		return fmt.Errorf("deliver the first messages: %w", err)
 	}
 	return nil
+}
+
+// browsersConnected says whether all browsers are.
+func (r *run) browsersConnected() bool {
+	return !slices.ContainsFunc(r.devices, func(d *device) bool {
+		id, _ := d.connection()
+		return d.browser && id == ""
+	})
 }
 
 // fillIndex has the room of Group members keep the connections of its members, which few
