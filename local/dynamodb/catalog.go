@@ -1,7 +1,6 @@
 package dynamodb
 
 import (
-	"database/sql/driver"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -251,9 +250,8 @@ func loadCatalog(c *conn) (*catalog, uint64, error) {
 	var streams []*stream
 	var seq uint64
 	stored := 0
-	err := c.query("SELECT k, v FROM meta", nil, func(row []driver.Value) (bool, error) {
-		key, _ := row[0].(string)
-		b, _ := row[1].([]byte)
+	err := c.query("SELECT k, v FROM meta", nil, func(row columns) (bool, error) {
+		key, b := row.text(0), row.blob(1)
 		var err error
 		switch {
 		case strings.HasPrefix(key, metaTable):

@@ -1,13 +1,10 @@
 package dynamodb
 
 import (
-	"database/sql/driver"
-	"fmt"
 	"strconv"
 	"sync/atomic"
 
 	"github.com/rs/zerolog"
-	"modernc.org/sqlite"
 )
 
 const (
@@ -41,7 +38,7 @@ const (
 type checkpointer struct {
 	storage *storage
 	log     zerolog.Logger
-	dsn     string
+	path    string
 	every   int   // pages: checkpointPages
 	longest int64 // pages: maxLogPages
 
@@ -55,7 +52,7 @@ type checkpointer struct {
 
 func newCheckpointer(s *storage, log zerolog.Logger) *checkpointer {
 	return &checkpointer{
-		storage: s, log: log, dsn: s.dsn, every: checkpointPages, longest: maxLogPages,
+		storage: s, log: log, path: s.path, every: checkpointPages, longest: maxLogPages,
 		due: make(chan struct{}, 1), passed: make(chan struct{}, 1), closing: make(chan struct{}), ended: make(chan struct{}),
 	}
 }
@@ -119,7 +116,7 @@ func (k *checkpointer) stop() {
 
 // pass moves the log, and holds writes for its end if it is long.
 func (k *checkpointer) pass() (err error) {
-	c, err := openConn(k.dsn)
+	c, err := openConn(k.path)
 	if err != nil {
 		return err
 	}
@@ -142,7 +139,7 @@ func (k *checkpointer) pass() (err error) {
 	// Readers that still use the log are waited for. If they take longer it grows on until
 	// the next pass.
 	wait := min(readersWait*l.pages/k.longest, mostWait)
-	if err := c.query("PRAGMA busy_timeout="+strconv.FormatInt(wait, 10), nil, func([]driver.Value) (bool, error) { return true, nil }); err != nil {
+	if err := c.exec("PRAGMA busy_timeout=" + strconv.FormatInt(wait, 10)); err != nil {
 		return err
 	}
 	_, err = c.checkpoint("RESTART")
@@ -154,20 +151,9 @@ type logState struct{ pages, moved int64 }
 
 // checkpoint moves the log to the file, in one of SQLite's modes.
 func (c *conn) checkpoint(mode string) (l logState, err error) {
-	err = c.query("PRAGMA wal_checkpoint("+mode+")", nil, func(row []driver.Value) (bool, error) {
-		l.pages, _ = row[1].(int64) // row[0] says whether readers were in the way
-		l.moved, _ = row[2].(int64)
+	err = c.query("PRAGMA wal_checkpoint("+mode+")", nil, func(row columns) (bool, error) {
+		l.pages, l.moved = row.integer(1), row.integer(2) // the first says whether readers were in the way
 		return true, nil
 	})
 	return l, err
-}
-
-// written returns how many pages the connection has written since it was last asked.
-func (c *conn) written() (int, error) {
-	db, ok := c.db.(sqlite.DBStatus)
-	if !ok {
-		return 0, fmt.Errorf("the driver's connection %T has no counters", c.db)
-	}
-	pages, _, err := db.Status(sqlite.DBStatusCacheWrite, true)
-	return pages, err
 }

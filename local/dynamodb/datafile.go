@@ -1,7 +1,6 @@
 package dynamodb
 
 import (
-	"database/sql/driver"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -10,7 +9,6 @@ import (
 	"os"
 	"strings"
 
-	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
@@ -133,18 +131,18 @@ const maxInspect = 256 << 20
 // checkContent checks that a database is whole, and of this program.
 func checkContent(path string, size int64) (err error) {
 	damage, own := "", false
-	c, err := openConn(dataSource(path))
+	c, err := openConn(path)
 	if err == nil {
 		damage, own, err = inspect(c, size <= maxInspect)
 		err = errors.Join(err, c.close())
 	}
-	var failed *sqlite.Error
+	var failed *storageError
 	switch {
-	case errors.As(err, &failed) && (failed.Code() == sqlite3.SQLITE_CORRUPT || failed.Code() == sqlite3.SQLITE_NOTADB):
+	case errors.As(err, &failed) && (failed.code == sqlite3.SQLITE_CORRUPT || failed.code == sqlite3.SQLITE_NOTADB):
 		return fmt.Errorf("%s is damaged (%w): %s", path, failed, restore)
 	case damage != "":
 		return fmt.Errorf("%s is damaged (%s): %s", path, damage, restore)
-	case errors.As(err, &failed) && failed.Code() == sqlite3.SQLITE_ERROR, err == nil && !own: // it lacks the table, a column, the row
+	case errors.As(err, &failed) && failed.code == sqlite3.SQLITE_ERROR, err == nil && !own: // it lacks the table, a column, the row
 		return fmt.Errorf("%s is a database of another program: %s", path, elsewhere)
 	}
 	return err
@@ -154,8 +152,8 @@ func checkContent(path string, size int64) (err error) {
 // wrong with its structure.
 func inspect(c *conn, structure bool) (damage string, own bool, err error) {
 	if structure {
-		err = c.query("PRAGMA quick_check(1)", nil, func(row []driver.Value) (bool, error) {
-			if found, _ := row[0].(string); found != "ok" {
+		err = c.query("PRAGMA quick_check(1)", nil, func(row columns) (bool, error) {
+			if found := row.text(0); found != "ok" {
 				damage = found[strings.LastIndexByte(found, '\n')+1:] // a headline may go before
 			}
 			return false, nil
@@ -164,7 +162,7 @@ func inspect(c *conn, structure bool) (damage string, own bool, err error) {
 	if err != nil || damage != "" {
 		return damage, false, err
 	}
-	err = c.query("SELECT v FROM meta WHERE k = ?", []driver.Value{metaFormat}, func([]driver.Value) (bool, error) {
+	err = c.query("SELECT v FROM meta WHERE k = ?", []any{metaFormat}, func(columns) (bool, error) {
 		own = true
 		return false, nil
 	})

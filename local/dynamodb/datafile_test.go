@@ -13,6 +13,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	ddb "github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	_ "modernc.org/sqlite" // its driver, for files of other programs
 
 	"github.com/streamroom/streamroom/local/dynamodb"
 )

@@ -60,7 +60,7 @@ func (e *Engine) CheckpointEvery(pages int, longest int64, path string) {
 	k := newCheckpointer(e.storage, e.log)
 	k.every, k.longest = pages, longest
 	if path != "" {
-		k.dsn = dataSource(path)
+		k.path = path
 	}
 	e.checkpointer = k
 	go k.run()
@@ -122,11 +122,11 @@ func (h Heap) Length(at uintptr) int { return int(lengthOf(h.tls, at)) }
 // Bytes are those at an address.
 func (h Heap) Bytes(at uintptr, length int) []byte { return libc.GoBytes(at, length) }
 
-// Starve has the driver give no memory until the function that it returns is called.
+// Starve has libc give no memory until the function that it returns is called.
 func Starve() (end func()) {
-	had := memory.driver.FxMalloc
-	memory.driver.FxMalloc = function(nothing)
-	return func() { memory.driver.FxMalloc = had }
+	had := memory.libc.FxMalloc
+	memory.libc.FxMalloc = function(nothing)
+	return func() { memory.libc.FxMalloc = had }
 }
 
 func nothing(*libc.TLS, int32) uintptr { return 0 }

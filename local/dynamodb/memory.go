@@ -11,10 +11,10 @@ import (
 )
 
 // SQLite allocates each page that it holds together with some 250 bytes of its own. The
-// driver's allocator rounds up to powers of two, of which 7 of 8 KiB fit into 64 KiB with a
-// head, so that a page of 4 KiB takes 9.1. An engine in memory is nothing but pages. So
+// allocator below it, libc's, rounds up to powers of two, of which 7 of 8 KiB fit into 64 KiB
+// with a head, so that a page of 4 KiB takes 9.1. An engine in memory is nothing but pages. So
 // what is a little larger than a page is cut from blocks here, in steps of slotStep bytes,
-// and the rest is the driver's as before ("Dynamic Memory Allocation In SQLite",
+// and the rest is libc's as before ("Dynamic Memory Allocation In SQLite",
 // sqlite.org).
 //
 // Among 100,000 an item with its stream record takes 866 bytes with it. Without it that is
@@ -25,14 +25,14 @@ const (
 	slotsAbove = 4 << 10 // bytes
 	slotsUpTo  = 9 << 10
 	slotStep   = 64
-	slotHead   = 8 // holds the length, where the driver's own allocations have it
+	slotHead   = 8 // holds the length, where libc's own allocations have it
 
 	firstBlock = 64 << 10 // bytes; each further one of a size is twice as large, up to mostBlock
 	mostBlock  = 1 << 20
-	blockHead  = 64 // what the driver's allocator has before a block
+	blockHead  = 64 // what libc has before a block
 )
 
-// slots are those of one size. What is freed is used again, and returned to the driver once
+// slots are those of one size. What is freed is used again, and returned to libc once
 // nothing at all is in use, which is when the last engine of the process closes.
 type slots struct {
 	free  []uintptr // addresses, with the head
@@ -40,7 +40,7 @@ type slots struct {
 }
 
 var memory struct {
-	driver sqlite3.Tsqlite3_mem_methods // not changed once it is set
+	libc sqlite3.Tsqlite3_mem_methods // not changed once it is set
 
 	mu     sync.Mutex
 	sizes  [(slotsUpTo+slotHead+slotStep-1)/slotStep + 1]slots // by slotSteps
@@ -58,13 +58,13 @@ var setUpMemory = sync.OnceValue(func() error {
 	const arguments = 16
 	list := tls.Alloc(arguments)
 	defer tls.Free(arguments)
-	if rc := sqlite3.Xsqlite3_config(tls, sqlite3.SQLITE_CONFIG_GETMALLOC, libc.VaList(list, address(&memory.driver))); rc == sqlite3.SQLITE_MISUSE {
+	if rc := sqlite3.Xsqlite3_config(tls, sqlite3.SQLITE_CONFIG_GETMALLOC, libc.VaList(list, address(&memory.libc))); rc == sqlite3.SQLITE_MISUSE {
 		return nil
 	} else if rc != sqlite3.SQLITE_OK {
 		return fmt.Errorf("SQLite returned %d for its allocator", rc)
 	}
 	own := &ownMemory
-	*own = memory.driver
+	*own = memory.libc
 	own.FxMalloc, own.FxFree, own.FxRealloc = function(allocate), function(release), function(reallocate)
 	if rc := sqlite3.Xsqlite3_config(tls, sqlite3.SQLITE_CONFIG_MALLOC, libc.VaList(list, address(own))); rc != sqlite3.SQLITE_OK {
 		return fmt.Errorf("SQLite returned %d to an allocator", rc)
@@ -77,11 +77,11 @@ var ownMemory sqlite3.Tsqlite3_mem_methods
 
 func address(m *sqlite3.Tsqlite3_mem_methods) uintptr { return uintptr(unsafe.Pointer(m)) } //nolint:gosec // of a global variable
 
-// function returns what the driver's code, which was translated from C, calls a pointer to a
+// function returns what code that was translated from C calls a pointer to a
 // function; called is the reverse.
-func function[F any](f F) uintptr { return *(*uintptr)(unsafe.Pointer(&f)) } //nolint:gosec // as the driver does it
+func function[F any](f F) uintptr { return *(*uintptr)(unsafe.Pointer(&f)) } //nolint:gosec // as the translator does it
 
-func called[F any](pointer uintptr) F { return *(*F)(unsafe.Pointer(&pointer)) } //nolint:gosec // as the driver does it
+func called[F any](pointer uintptr) F { return *(*F)(unsafe.Pointer(&pointer)) } //nolint:gosec // as the translator does it
 
 func inSlot(length int32) bool { return length > slotsAbove && length <= slotsUpTo }
 
@@ -89,21 +89,21 @@ func inSlot(length int32) bool { return length > slotsAbove && length <= slotsUp
 func steps(length int32) int { return (int(length) + slotHead + slotStep - 1) / slotStep }
 
 func lengthOf(tls *libc.TLS, at uintptr) int32 {
-	return called[func(*libc.TLS, uintptr) int32](memory.driver.FxSize)(tls, at)
+	return called[func(*libc.TLS, uintptr) int32](memory.libc.FxSize)(tls, at)
 }
 
 // allocate is SQLite's xMalloc: 0 if there is no memory.
 func allocate(tls *libc.TLS, length int32) uintptr {
-	driver := called[func(*libc.TLS, int32) uintptr](memory.driver.FxMalloc)
+	plain := called[func(*libc.TLS, int32) uintptr](memory.libc.FxMalloc)
 	if !inSlot(length) {
-		return driver(tls, length)
+		return plain(tls, length)
 	}
 	memory.mu.Lock()
 	defer memory.mu.Unlock()
 	s, size := &memory.sizes[steps(length)], steps(length)*slotStep
 	if len(s.free) == 0 {
 		s.block = min(max(2*s.block, firstBlock), mostBlock)
-		block := driver(tls, int32(s.block-blockHead)) //nolint:gosec // a constant at most
+		block := plain(tls, int32(s.block-blockHead)) //nolint:gosec // a constant at most
 		if block == 0 {
 			return 0
 		}
@@ -126,7 +126,7 @@ func allocate(tls *libc.TLS, length int32) uintptr {
 func release(tls *libc.TLS, at uintptr) {
 	length := lengthOf(tls, at)
 	if !inSlot(length) {
-		called[func(*libc.TLS, uintptr)](memory.driver.FxFree)(tls, at)
+		called[func(*libc.TLS, uintptr)](memory.libc.FxFree)(tls, at)
 		return
 	}
 	memory.mu.Lock()
@@ -138,11 +138,11 @@ func release(tls *libc.TLS, at uintptr) {
 	}
 }
 
-// returnBlocks returns all blocks to the driver. The caller holds the lock, and no slot is in
+// returnBlocks returns all blocks to libc. The caller holds the lock, and no slot is in
 // use.
 func returnBlocks(tls *libc.TLS) {
 	for _, block := range memory.blocks {
-		called[func(*libc.TLS, uintptr)](memory.driver.FxFree)(tls, block)
+		called[func(*libc.TLS, uintptr)](memory.libc.FxFree)(tls, block)
 	}
 	clear(memory.sizes[:])
 	memory.blocks, memory.bytes = nil, 0
@@ -152,7 +152,7 @@ func returnBlocks(tls *libc.TLS) {
 func reallocate(tls *libc.TLS, at uintptr, length int32) uintptr {
 	old := lengthOf(tls, at)
 	if !inSlot(old) && !inSlot(length) {
-		return called[func(*libc.TLS, uintptr, int32) uintptr](memory.driver.FxRealloc)(tls, at, length)
+		return called[func(*libc.TLS, uintptr, int32) uintptr](memory.libc.FxRealloc)(tls, at, length)
 	}
 	moved := allocate(tls, length)
 	if moved != 0 {

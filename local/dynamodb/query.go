@@ -3,7 +3,6 @@ package dynamodb
 import (
 	"bytes"
 	"context"
-	"database/sql/driver"
 	"encoding/binary"
 	"fmt"
 	"slices"
@@ -353,9 +352,8 @@ func (w *walk) run(ctx context.Context, e *Engine) ([]byte, error) {
 		if bytes.Compare(w.from, w.to) >= 0 {
 			return nil // no key meets the condition
 		}
-		return c.query(statement, []driver.Value{w.from, w.to}, func(row []driver.Value) (bool, error) {
-			stored, _ := row[0].([]byte)
-			return w.visit(&p, stored)
+		return c.query(statement, []any{w.from, w.to}, func(r columns) (bool, error) {
+			return w.visit(&p, r.blob(0))
 		})
 	})
 	if err != nil {
@@ -375,7 +373,8 @@ func (w *walk) statement() string {
 	return sql.forward
 }
 
-// visit adds an item to the page and reports whether the walk goes on.
+// visit adds an item to the page and reports whether the walk goes on. It keeps nothing of
+// what is stored.
 func (w *walk) visit(p *page, stored []byte) (bool, error) {
 	found := row{stored: stored}
 	it, err := item.DecodeInto(p.decoded, found.encoded())

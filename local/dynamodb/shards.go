@@ -377,16 +377,19 @@ func (e *Engine) getRecords(ctx context.Context, r *jsonio.Reader) ([]byte, erro
 // are trimmed yet.
 func (it *iterator) collect(ctx context.Context, e *Engine, dst []byte, limit int) (_ []byte, full bool, err error) {
 	var records []storedRecord
+	var bodies []byte // as they grow, records before keep what had room until then
 	size, horizon := 0, e.clock.Now().Add(-retention).Unix()
 	err = e.storage.read(ctx, func(c *conn) error {
 		if _, err := e.stream(it.stream.arn); err != nil {
 			return err // deleted since
 		}
-		return it.stream.readRecords(c, it.shard, it.from, func(r *storedRecord) (bool, error) {
+		return it.stream.readRecords(c, it.shard, it.from, func(r storedRecord) (bool, error) {
 			it.from = r.seq + 1
 			if r.at >= horizon {
-				records = append(records, *r)
 				size += len(r.body)
+				bodies = append(bodies, r.body...)
+				r.body = bodies[len(bodies)-len(r.body):]
+				records = append(records, r)
 			}
 			full = len(records) >= limit || size >= maxRecordBytes
 			return !full, nil

@@ -2,20 +2,15 @@ package dynamodb
 
 import (
 	"context"
-	"database/sql/driver"
 	"errors"
 	"fmt"
-	"io"
-	"net/url"
+	"slices"
 	"sync"
-
-	"modernc.org/sqlite"
 )
 
 // Storage is SQLite, used as an ordered map of bytes: a table of keys and items for each
-// DynamoDB table, one of keys for each index, and an append-only one for each stream. The
-// driver is called directly, without database/sql: there is one writer, statements stay
-// prepared, and the pool, its locks and conversions would cost as much as the statement.
+// DynamoDB table, one of keys for each index, and an append-only one for each stream. There
+// is one writer, and statements stay prepared.
 //
 // A file is in WAL mode with synchronous=NORMAL: a commit has reached the operating
 // system before its write is acknowledged, so it survives the death of the process (kill
@@ -28,133 +23,25 @@ import (
 // memory.
 const maxReaders = 4
 
-// conn is one connection with its prepared statements. It serves one goroutine at a time.
-type conn struct {
-	db    driver.Conn
-	stmts map[string]driver.Stmt
-	args  []driver.NamedValue
-	row   []driver.Value
-}
-
-func openConn(dsn string) (*conn, error) {
-	if err := setUpMemory(); err != nil {
-		return nil, fmt.Errorf("set up SQLite: %w", err)
-	}
-	db, err := new(sqlite.Driver).Open(dsn)
-	if err != nil {
-		return nil, fmt.Errorf("open SQLite: %w", err)
-	}
-	return &conn{db: db, stmts: make(map[string]driver.Stmt)}, nil
-}
-
-func (c *conn) close() error {
-	var errs []error
-	for _, s := range c.stmts {
-		errs = append(errs, s.Close())
-	}
-	return errors.Join(append(errs, c.db.Close())...)
-}
-
-func (c *conn) prepare(query string, args []driver.Value) (driver.Stmt, error) {
-	c.args = c.args[:0]
-	for i, a := range args {
-		c.args = append(c.args, driver.NamedValue{Ordinal: i + 1, Value: a})
-	}
-	if s, ok := c.stmts[query]; ok {
-		return s, nil
-	}
-	s, err := c.db.Prepare(query)
-	if err != nil {
-		return nil, fmt.Errorf("prepare %q: %w", query, err)
-	}
-	c.stmts[query] = s
-	return s, nil
-}
-
-// exec runs a statement without rows. Statements take microseconds and are never
-// interrupted, so there is no request's context: the driver would start a goroutine per
-// statement to watch it.
-func (c *conn) exec(query string, args ...driver.Value) error {
-	s, err := c.prepare(query, args)
-	if err != nil {
-		return err
-	}
-	if _, err = s.(driver.StmtExecContext).ExecContext(context.Background(), c.args); err != nil {
-		return fmt.Errorf("run %q: %w", query, err)
-	}
-	return nil
-}
-
-// query calls each for every row until it returns false. The values of a row stay valid;
-// the row itself does not.
-func (c *conn) query(query string, args []driver.Value, each func(row []driver.Value) (bool, error)) (err error) {
-	s, err := c.prepare(query, args)
-	if err != nil {
-		return err
-	}
-	rows, err := s.(driver.StmtQueryContext).QueryContext(context.Background(), c.args)
-	if err != nil {
-		return fmt.Errorf("run %q: %w", query, err)
-	}
-	defer func() {
-		if closing := rows.Close(); err == nil && closing != nil {
-			err = fmt.Errorf("finish %q: %w", query, closing)
-		}
-	}()
-	width := len(rows.Columns())
-	if cap(c.row) < width {
-		c.row = make([]driver.Value, width)
-	}
-	row := c.row[:width]
-	for {
-		switch err := rows.Next(row); {
-		case errors.Is(err, io.EOF):
-			return nil
-		case err != nil:
-			return fmt.Errorf("read %q: %w", query, err)
-		}
-		if more, err := each(row); err != nil || !more {
-			return err
-		}
-	}
-}
-
-// blob returns the first column of the first row, nil if there is no row.
-func (c *conn) blob(query string, args ...driver.Value) ([]byte, error) {
-	var out []byte
-	err := c.query(query, args, func(row []driver.Value) (bool, error) {
-		out, _ = row[0].([]byte)
-		return false, nil
-	})
-	return out, err
-}
-
-// integer returns the first column of the first row, 0 if there is no row.
-func (c *conn) integer(query string, args ...driver.Value) (int64, error) {
-	var out int64
-	err := c.query(query, args, func(row []driver.Value) (bool, error) {
-		out, _ = row[0].(int64)
-		return false, nil
-	})
-	return out, err
-}
-
 // groupSQL are the statements around a group of writes.
-type groupSQL struct{ begin, commit, rollback string }
+type groupSQL struct {
+	begin, commit string
+	rollback      []string
+}
 
 var (
-	fileGroup = groupSQL{begin: "BEGIN IMMEDIATE", commit: "COMMIT", rollback: "ROLLBACK"}
+	fileGroup = groupSQL{begin: "BEGIN IMMEDIATE", commit: "COMMIT", rollback: []string{"ROLLBACK"}}
 	// In memory one transaction stays open permanently, because SQLite's commit walks the
 	// whole page cache after a page split, and that cache is the whole database. A
 	// savepoint undoes a group as well and ends at once.
-	memoryGroup = groupSQL{begin: "SAVEPOINT writes", commit: "RELEASE writes", rollback: "ROLLBACK TO writes; RELEASE writes"}
+	memoryGroup = groupSQL{begin: "SAVEPOINT writes", commit: "RELEASE writes", rollback: []string{"ROLLBACK TO writes", "RELEASE writes"}}
 )
 
 // storage is one SQLite database: a connection for the writer and others for readers. In
 // memory they share one connection, because only that gives a database without a file and
 // without the locks of SQLite's shared cache.
 type storage struct {
-	dsn     string
+	path    string     // of the file, "" in memory
 	writing sync.Mutex // held while the writer's connection is in use, or the log begins again
 	group   groupSQL
 	writer  *conn
@@ -162,19 +49,13 @@ type storage struct {
 	closed  chan struct{}
 }
 
-// dataSource returns the driver's name for a file.
-func dataSource(path string) string {
-	return (&url.URL{Scheme: "file", Opaque: url.PathEscape(path), RawQuery: "_pragma=busy_timeout(10000)&_pragma=cache_size(-4000)"}).String()
-}
-
 // openStorage opens a file, or a database in memory. With fsync a commit has reached the
 // disk before its write is acknowledged.
 func openStorage(path string, fsync bool) (*storage, error) {
-	s := &storage{dsn: ":memory:", group: memoryGroup, closed: make(chan struct{})}
+	s := &storage{path: path, group: memoryGroup, closed: make(chan struct{})}
 	pragmas := []string{"PRAGMA temp_store=MEMORY", "PRAGMA foreign_keys=OFF"}
 	if path != "" {
 		s.group = fileGroup
-		s.dsn = dataSource(path)
 		s.readers = make(chan *conn, maxReaders)
 		for range maxReaders {
 			s.readers <- nil
@@ -191,21 +72,16 @@ func openStorage(path string, fsync bool) (*storage, error) {
 		// would take longer to copy for a savepoint.
 		pragmas = append(pragmas, "PRAGMA page_size=8192")
 	}
-	var err error
-	if s.writer, err = openConn(s.dsn); err != nil {
-		return nil, err
-	}
-	for _, p := range pragmas {
-		if err := s.writer.query(p, nil, func([]driver.Value) (bool, error) { return true, nil }); err != nil {
-			return nil, errors.Join(err, s.writer.close())
-		}
-	}
-	statements := []string{
+	statements := slices.Concat(pragmas, []string{
 		"CREATE TABLE IF NOT EXISTS meta (k TEXT PRIMARY KEY, v BLOB) WITHOUT ROWID",
 		"CREATE TABLE IF NOT EXISTS tokens (k TEXT PRIMARY KEY, at INTEGER, digest BLOB, units BLOB) WITHOUT ROWID",
-	}
+	})
 	if path == "" {
 		statements = append(statements, "BEGIN")
+	}
+	var err error
+	if s.writer, err = openConn(path); err != nil {
+		return nil, err
 	}
 	for _, sql := range statements {
 		if err := s.writer.exec(sql); err != nil {
@@ -241,7 +117,7 @@ func (s *storage) read(ctx context.Context, f func(*conn) error) error {
 	defer func() { s.readers <- c }()
 	if c == nil {
 		var err error
-		if c, err = openConn(s.dsn); err != nil {
+		if c, err = openConn(s.path); err != nil {
 			return err
 		}
 	}

@@ -2,7 +2,6 @@ package dynamodb
 
 import (
 	"crypto/rand"
-	"database/sql/driver"
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
@@ -336,13 +335,12 @@ func parseSequence(s string) (uint64, bool) {
 	return seq, err == nil
 }
 
-// readRecords reads records of a shard from a sequence number on, while more says so.
-func (s *stream) readRecords(c *conn, h *shard, from uint64, more func(r *storedRecord) (bool, error)) error {
-	return c.query(s.readSQL, []driver.Value{h.row(from), h.row(maxSequence)}, func(row []driver.Value) (bool, error) {
-		id, _ := row[0].(int64)
-		at, _ := row[1].(int64)
-		body, _ := row[2].([]byte)
-		return more(&storedRecord{seq: uint64(id) & maxSequence, at: at, body: body}) //nolint:gosec // row ids are positive
+// readRecords reads records of a shard from a sequence number on, while more says so, which
+// copies what it keeps of a body.
+func (s *stream) readRecords(c *conn, h *shard, from uint64, more func(r storedRecord) (bool, error)) error {
+	return c.query(s.readSQL, []any{h.row(from), h.row(maxSequence)}, func(row columns) (bool, error) {
+		seq := uint64(row.integer(0)) & maxSequence //nolint:gosec // row ids are positive
+		return more(storedRecord{seq: seq, at: row.integer(1), body: row.blob(2)})
 	})
 }
 

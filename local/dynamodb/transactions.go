@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"database/sql/driver"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -351,9 +350,8 @@ func conflicting(conflicts []bool) error {
 func (t *tx) repeated(asked *transaction, used *consumedCapacity) (bool, error) {
 	var digest, units []byte
 	since := t.e.clock.Now().Add(-tokenLife).UnixMilli()
-	err := t.query("SELECT digest, units FROM tokens WHERE k = ? AND at >= ?", []driver.Value{asked.token, since}, func(columns []driver.Value) (bool, error) {
-		digest, _ = columns[0].([]byte)
-		units, _ = columns[1].([]byte)
+	err := t.query("SELECT digest, units FROM tokens WHERE k = ? AND at >= ?", []any{asked.token, since}, func(row columns) (bool, error) {
+		digest, units = bytes.Clone(row.blob(0)), bytes.Clone(row.blob(1))
 		return false, nil
 	})
 	if err != nil || digest == nil {

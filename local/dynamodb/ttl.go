@@ -1,8 +1,8 @@
 package dynamodb
 
 import (
+	"bytes"
 	"context"
-	"database/sql/driver"
 	"errors"
 	"strconv"
 	"strings"
@@ -168,9 +168,8 @@ func (e *Engine) expireSome(ctx context.Context, t *table) (more bool, err error
 		if e.catalog.Load().tables[t.Name] == nil {
 			return notFound()
 		}
-		return c.query(t.sql.expired, []driver.Value{now.Add(-maxOverdue).Unix(), now.Unix()}, func(columns []driver.Value) (bool, error) {
-			key, _ := columns[0].([]byte)
-			keys = append(keys, key)
+		return c.query(t.sql.expired, []any{now.Add(-maxOverdue).Unix(), now.Unix()}, func(row columns) (bool, error) {
+			keys = append(keys, bytes.Clone(row.blob(0)))
 			return true, nil
 		})
 	})
@@ -239,11 +238,11 @@ func (t *tx) trimSome(s *stream, h *shard, horizon time.Time) (more bool, err er
 	}
 	var last int64
 	n := int64(0)
-	err = t.query(s.oldSQL, []driver.Value{h.row(0), h.row(maxSequence)}, func(columns []driver.Value) (bool, error) {
-		if at, _ := columns[1].(int64); at >= horizon.Unix() {
+	err = t.query(s.oldSQL, []any{h.row(0), h.row(maxSequence)}, func(row columns) (bool, error) {
+		if row.integer(1) >= horizon.Unix() {
 			return false, nil
 		}
-		last, _ = columns[0].(int64)
+		last = row.integer(0)
 		n++
 		return true, nil
 	})

@@ -1,8 +1,8 @@
 package dynamodb
 
 import (
+	"bytes"
 	"context"
-	"database/sql/driver"
 	"fmt"
 	"slices"
 	"time"
@@ -204,10 +204,8 @@ func (t *tx) eachItem(of *table, f func(key []byte, it *row) error) error {
 	last := []byte{0}
 	for {
 		var found []entry
-		err := t.query(of.sql.walk, []driver.Value{last}, func(columns []driver.Value) (bool, error) {
-			key, _ := columns[0].([]byte)
-			stored, _ := columns[1].([]byte)
-			found = append(found, entry{key: key, stored: stored})
+		err := t.query(of.sql.walk, []any{last}, func(r columns) (bool, error) {
+			found = append(found, entry{key: bytes.Clone(r.blob(0)), stored: bytes.Clone(r.blob(1))})
 			return true, nil
 		})
 		if err != nil {

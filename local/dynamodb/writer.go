@@ -161,7 +161,10 @@ func (e *Engine) tryGroup(group []*job) (panicked *job) {
 		err = t.exec(e.storage.group.commit)
 	}
 	if err != nil {
-		undoing := t.exec(e.storage.group.rollback)
+		var undoing error
+		for _, sql := range e.storage.group.rollback {
+			undoing = errors.Join(undoing, t.exec(sql))
+		}
 		if panicked != nil && undoing == nil {
 			return panicked
 		}
