@@ -91,21 +91,37 @@ func openStorage(path string, fsync bool) (*storage, error) {
 	return s, nil
 }
 
-// read runs f with a connection that sees everything committed before. It waits for a
-// connection until ctx ends.
+// read runs f, for a few milliseconds at most, with a connection that sees everything
+// committed before. It waits for a connection until ctx ends. While nothing is written that
+// is the writer's: any other connection to a file drops the pages that it holds after each
+// commit, and reads them from the file again.
 func (s *storage) read(ctx context.Context, f func(*conn) error) error {
 	if s.readers == nil {
 		s.writing.Lock()
-		defer s.writing.Unlock()
-		select {
-		case <-s.closed:
-			return errClosed
-		case <-ctx.Done():
-			return ctx.Err()
-		default:
-			return f(s.writer)
-		}
+	} else if !s.writing.TryLock() {
+		return s.readBeside(ctx, f)
 	}
+	defer s.writing.Unlock()
+	select {
+	case <-s.closed:
+		return errClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	default:
+		return f(s.writer)
+	}
+}
+
+// readLong is read for what may take longer. On a file it holds up no write.
+func (s *storage) readLong(ctx context.Context, f func(*conn) error) error {
+	if s.readers == nil {
+		return s.read(ctx, f)
+	}
+	return s.readBeside(ctx, f)
+}
+
+// readBeside runs f with a reader's connection to a file.
+func (s *storage) readBeside(ctx context.Context, f func(*conn) error) error {
 	var c *conn
 	select {
 	case c = <-s.readers:
@@ -127,8 +143,8 @@ func (s *storage) read(ctx context.Context, f func(*conn) error) error {
 // snapshot is like read, but all statements of f see the same moment.
 func (s *storage) snapshot(ctx context.Context, f func(*conn) error) error {
 	return s.read(ctx, func(c *conn) (err error) {
-		if s.readers == nil {
-			return f(c) // nothing else uses the connection now
+		if c == s.writer {
+			return f(c) // nothing is written now
 		}
 		if err := c.exec("BEGIN"); err != nil {
 			return err
