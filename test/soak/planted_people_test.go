@@ -69,6 +69,7 @@ func peoplePlants() map[string]struct {
 // TestPlantedBugsOfPeopleAreFound plants one bug after the other of what users learn of
 // each other.
 func TestPlantedBugsOfPeopleAreFound(t *testing.T) {
+	skipUnderRace(t)
 	t.Parallel()
 	plants := peoplePlants()
 	for seed := uint64(1); len(plants) > 0 && seed <= 8; seed++ {

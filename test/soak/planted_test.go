@@ -30,6 +30,7 @@ import (
 // Bugs that others have had, each planted at a seam, are found by the promise
 // that they break.
 func TestPlantedBugsAreFound(t *testing.T) {
+	skipUnderRace(t)
 	t.Parallel()
 	outage := func(function string) faults.Plan {
 		return faults.Plan{Outages: []faults.Outage{

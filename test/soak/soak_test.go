@@ -121,6 +121,16 @@ func runVirtual(t *testing.T, configs map[string]Config) map[string]Report {
 	return reports
 }
 
+// skipUnderRace skips runs that compute all the time, five times as long under the race
+// detector. It sees the same code in TestPromisesAreKept, over real sockets, and virtual time
+// in TestRunDays_EndsEarly.
+func skipUnderRace(t *testing.T) {
+	t.Helper()
+	if raceDetector {
+		t.Skip("takes five times as long under the race detector: go test ./test/soak -run PlantedBugs, as .ci/run does")
+	}
+}
+
 // The load is not beside the planted bugs, which compute all the time: in real time, with
 // them, too little happens in it. What follows mostly waits, and is.
 func TestPromisesAreKept(t *testing.T) {
