@@ -296,7 +296,7 @@ func (s *Server) Stop(ctx context.Context) error {
 		note("end the functions", s.invoker.Shutdown(ctx))
 	}
 	if !s.c.State.keeps() {
-		errs = append(errs, s.data.close()) //nolint:contextcheck // what is written is kept, whatever ends
+		errs = append(errs, s.data.close())
 	}
 	return errors.Join(errs...)
 }

@@ -200,7 +200,7 @@ func (d *days) play(ctx context.Context) (err error) {
 			device.close(always)
 		}
 		d.direct.CloseIdleConnections()
-		if stopErr := errors.Join(d.host.Stop(always, false), d.state.Close()); err == nil { //nolint:contextcheck // what is written is kept, whatever ends
+		if stopErr := errors.Join(d.host.Stop(always, false), d.state.Close()); err == nil {
 			err = stopErr
 		}
 	}()
