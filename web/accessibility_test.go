@@ -152,6 +152,7 @@ func TestAccessibilityOfPeople(t *testing.T) {
 	alice.until(reactions + ` === "👍2! :tada:1,❤️12"`)
 	f.types("general", "bob")
 	alice.typing("bob is typing")
+	alice.opened()
 	const marked = "مرحبا بالجميع، هل يمكنكم قراءة هذا؟"
 	alice.at(marked)
 	alice.key("u", "KeyU", 85, 0)

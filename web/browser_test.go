@@ -380,12 +380,19 @@ func (p *page) openRoom(id string) {
 	p.until(item + `?.ariaCurrent === "page"`)
 }
 
-// toTop scrolls to the top of a room that has just been opened. At the end of that the page
-// goes to its place in it, and puts the focus in the composer. No one scrolls what was not
+// opened waits until a room that has just been opened is. At the end of that, when its
+// messages are shown already, the page goes to its place in it, and puts the focus in the
+// composer: keys that come before may go elsewhere.
+func (p *page) opened() {
+	p.t.Helper()
+	p.until(`document.activeElement?.id === "composer-input"`)
+}
+
+// toTop scrolls to the top of a room that has just been opened. No one scrolls what was not
 // drawn yet.
 func (p *page) toTop() {
 	p.t.Helper()
-	p.until(`document.activeElement?.id === "composer-input"`)
+	p.opened()
 	p.drawn()
 	p.do(`document.getElementById("scroller").scrollTop = 0`)
 }

@@ -324,6 +324,7 @@ func TestAnEndedSessionComesBack(t *testing.T) {
 	alice := signedIn(t, f.URL, "alice")
 	alice.openRoom("team")
 	alice.shows("hello")
+	alice.opened()
 	alice.typed("begun")
 	alice.do(`(() => {
 		const real = fetch;

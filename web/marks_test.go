@@ -28,6 +28,7 @@ func TestMarkAsUnread(t *testing.T) {
 	alice.unread("team", "")
 	alice.openRoom("general")
 	alice.until(divided + ` === ""`)
+	alice.opened()
 
 	// By keyboard; one's own can't be unread.
 	const at = `[...document.querySelectorAll("[data-testid=message]")].find((m) => m.querySelector(".text").textContent === `

@@ -29,7 +29,7 @@ func TestModerationReports(t *testing.T) {
 	alice.shows("Buy my watches!", "Hi", "Only today!")
 	bob.openRoom(weekend)
 	bob.shows("Buy my watches!", "Hi", "Only today!")
-	bob.until(`document.activeElement?.id === "composer-input"`) // then the room is open
+	bob.opened()
 	const dialog = `document.getElementById("report-dialog")`
 	at := func(n int) string { return fmt.Sprintf(`document.querySelectorAll("[data-testid=message]")[%d]`, n) }
 	report := func(n int) {

@@ -110,6 +110,7 @@ func TestThreePeopleAndWhatTheyDo(t *testing.T) {
 	// Alice replies to him and mentions him, and edits; carol reacts, and deletes.
 	alice.openRoom(tea)
 	alice.shows("Tea or coffee?")
+	alice.opened()
 	alice.at("Tea or coffee?")
 	alice.key("r", "KeyR", 82, 0)
 	alice.until(`document.activeElement.id === "composer-input"`)
