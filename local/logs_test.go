@@ -43,7 +43,10 @@ func TestLogsTellWhatHappenedAndNoSecrets(t *testing.T) {
 	}
 	s.Request(http.MethodGet, "/api/rooms/"+room.ChatRoomID+"/messages", token, nil, nil)
 	_ = bob.Conn.CloseNow()
-	rig.Eventually(t, "the logs have the disconnect", func() bool { return strings.Contains(s.Logs.String(), `"event":"DISCONNECT"`) })
+	rig.Eventually(t, "the logs have the disconnect and the broadcast", func() bool { // which is logged after its posts
+		logged := s.Logs.String()
+		return strings.Contains(logged, `"event":"DISCONNECT"`) && strings.Contains(logged, `"message_ids":["`+ack.MessageID+`"]`)
+	})
 
 	logged := s.Logs.String()
 	for what, secret := range map[string]string{
