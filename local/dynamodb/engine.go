@@ -106,7 +106,7 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 		go e.checkpointer.run()
 	}
 	go e.runWriter()
-	go e.runSweeper(sweeping, e.clock.NewTicker(o.Sweep))
+	go e.runSweeper(sweeping, e.clock.NewTicker(o.Sweep), e.clock.Now()) // a goroutine may begin late
 	return e, nil
 }
 

@@ -124,12 +124,11 @@ func (t *tx) refillExpiry(of *table) error {
 	})
 }
 
-// runSweeper removes expired items and, every trimInterval, old stream records, until the
-// engine closes.
-func (e *Engine) runSweeper(ctx context.Context, ticker clockwork.Ticker) {
+// runSweeper removes expired items and, every trimInterval after a time, old stream records,
+// until the engine closes.
+func (e *Engine) runSweeper(ctx context.Context, ticker clockwork.Ticker, trimmed time.Time) {
 	defer close(e.swept)
 	defer ticker.Stop()
-	trimmed := e.clock.Now()
 	for {
 		select {
 		case <-ctx.Done():
