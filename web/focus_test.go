@@ -176,3 +176,34 @@ func TestShortcutsOnOtherKeyboards(t *testing.T) {
 		alice.escape()
 	}
 }
+
+// Who deletes a message is in the composer at once, and stays where they go from there until
+// the answer comes.
+func TestTheAnswerToADeletionLeavesTheFocus(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.with(func() { f.rooms["team"] = &fakeRoom{name: "Team", members: []string{"alice", "bob"}} })
+	f.say("team", "bob", "hello")
+	f.say("team", "alice", "wrong")
+	f.say("general", "bob", "newer") // so that this room is open at first
+	alice := openPage(t, f.URL+"/")
+	alice.do(`const real = fetch; globalThis.fetch = (url, init) => init?.method === "DELETE"
+		? new Promise((resolve) => { globalThis.answer = () => resolve(real(url, init)); })
+		: real(url, init)`)
+	alice.signIn("alice")
+	alice.openRoom("team")
+	alice.shows("hello", "wrong")
+	alice.opened()
+	alice.at("wrong")
+	alice.key("Delete", "Delete", 46, 0)
+	alice.click("confirm-yes")
+	alice.until(`globalThis.answer !== undefined`)
+	alice.opened()
+	alice.at("hello")
+	alice.do(`answer()`)
+	alice.until(`document.getElementById("announcer").lastElementChild?.textContent === "Message deleted"`)
+	alice.shows("hello", "Message deleted")
+	if got := eval[string](alice, `document.activeElement.querySelector(".text")?.textContent ?? ""`); got != "hello" {
+		t.Errorf("the focus is at %q, want the message that had it", got)
+	}
+}

@@ -181,12 +181,12 @@ export class Writing {
       this.#on.focus(messageId);
       return;
     }
+    this.composer.focus(); // not when the answer comes: by then its user may be elsewhere
     try {
       await this.#chat?.delete(chatRoomId, messageId);
       announce("Message deleted");
     } catch (err) {
       announce(describe(Failure.from(err)), true);
     }
-    this.composer.focus();
   }
 }
