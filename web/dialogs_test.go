@@ -12,7 +12,7 @@ func TestADialogThatIsOpenAgainAtOnce(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	alice := signedIn(t, f.URL, "alice")
-	alice.until(`document.activeElement?.id === "composer-input"`) // where the opening of the room puts it
+	alice.opened()
 	for _, c := range []struct{ dialog, opens, input, typed, submits, done string }{
 		{"profile-dialog", "account", "profile-name", "Alice A.", "profile-save", `document.getElementById("account-name").textContent === "Alice A."`},
 		{"new-room-dialog", "new-room", "new-room-name", "Tea", "new-room-create", `document.getElementById("room-name").textContent === "Tea"`},

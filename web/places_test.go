@@ -118,7 +118,7 @@ func TestRoomsNearMe(t *testing.T) {
 		t.Error("something near was asked for before it was wanted")
 	}
 	alice.standing(52.52, 13.405, cdpbrowser.PermissionSettingGranted)
-	alice.until(`document.activeElement?.id === "composer-input"`) // where the opening of the room puts it
+	alice.opened()
 	alice.do(`document.querySelector("[data-testid=nearby]").focus()`)
 	alice.enter(0)
 	alice.until(nearbyRooms + `.length === 20`)
