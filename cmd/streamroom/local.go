@@ -127,8 +127,8 @@ func (o *localOptions) run(ctx context.Context, stdout, stderr io.Writer) error 
 
 // reserve is memory that is never touched, so that the system never gives it; the garbage
 // collector counts it. A small server's heap is a few MB and would be collected a dozen
-// times a second under load, for a tenth of its CPU; so it is collected once per 16 MB more.
-const reserve = 16 << 20
+// times a second under load, for a sixth of its CPU; so it is collected once per 64 MB more.
+const reserve = 64 << 20
 
 // serveLocal runs a Streamroom until ctx ends or a part of it fails.
 func serveLocal(ctx context.Context, c local.Config, stdout io.Writer) error {
