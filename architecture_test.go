@@ -83,6 +83,7 @@ var rules = []rule{
 	{"test/soak", []string{"local", "test/rig", "test/faults", "client", "web", "operate/cli", "operate/progress", "operate/cost", "shared/config", "shared/chat", "shared/fanout", "shared/topology"}, []string{"github.com/aws/"}, "it knows what clients are promised and what that costs, and of how it is kept only when a room is large"},
 	{"test/load", []string{"operate/cli", "operate/progress", "shared/backoff", "shared/wire"}, []string{"github.com/aws/"}, "it is a client, of Streamroom as of its peers"},
 	{"operate", nil, nil, "its doc names the tools below"},
+	{"test/cputime", nil, nil, "it reads a clock"},
 	{"test/capacity", []string{"shared/chat", "shared/push", "shared/fanout", "shared/topology", "operate/cost"}, []string{"github.com/aws/"}, "it takes the constants that are deployed, and runs nothing of it"},
 	{"examples/", []string{"client"}, []string{"github.com/aws/"}, "they show what a program of one's own needs: a client, or the protocol alone"},
 	{"cmd/", []string{"local", "client", "operate/", "shared/"}, []string{module + "test/"}, "a command calls, and does not implement; what only tests need is not shipped"},

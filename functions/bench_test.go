@@ -1,5 +1,3 @@
-//go:build unix
-
 package functions_test
 
 import (
@@ -8,7 +6,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -21,6 +18,7 @@ import (
 	"github.com/streamroom/streamroom/shared/fanout"
 	"github.com/streamroom/streamroom/shared/push"
 	"github.com/streamroom/streamroom/shared/topology"
+	"github.com/streamroom/streamroom/test/cputime"
 )
 
 // nearby is how far the table is from the functions whose requests are counted:
@@ -129,15 +127,6 @@ func newRemote(b *testing.B, members int) *world {
 	return w
 }
 
-func cpuTime(b *testing.B) time.Duration {
-	b.Helper()
-	var usage syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
-}
-
 // warm invokes a function a few times: it opens connections, and remembers.
 func (w *world) warm(handler awslambda.Handler, status int, event func() []byte) {
 	w.t.Helper()
@@ -155,10 +144,10 @@ func (w *world) measure(b *testing.B, handler awslambda.Handler, status int, eve
 	for b.Loop() {
 		b.StopTimer()
 		e := event()
-		before := cpuTime(b)
+		before := cputime.Used(b)
 		b.StartTimer()
 		w.invoke(handler, e, status)
-		cpu += cpuTime(b) - before
+		cpu += cputime.Used(b) - before
 	}
 	return cpu / time.Duration(b.N)
 }

@@ -1,5 +1,3 @@
-//go:build unix
-
 package functions_test
 
 import (
@@ -20,6 +18,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/streamroom/streamroom/test/cputime"
 )
 
 // This file measures what docs/adr/0010 decides by: ways to know which
@@ -389,9 +389,9 @@ func (m metered) measureReads(b *testing.B, near, far rivals, members int, read 
 	for b.Loop() {
 		read(near)
 		b.StopTimer()
-		before := cpuTime(b)
+		before := cputime.Used(b)
 		read(far)
-		cpu += cpuTime(b) - before
+		cpu += cputime.Used(b) - before
 		b.StartTimer()
 	}
 	b.ReportMetric(float64(used.Requests), "requests/op")

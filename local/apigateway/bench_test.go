@@ -1,5 +1,3 @@
-//go:build unix
-
 package apigateway_test
 
 import (
@@ -17,14 +15,13 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
-	"time"
 
 	"golang.org/x/time/rate"
 
 	"github.com/streamroom/streamroom/local/apigateway"
 	"github.com/streamroom/streamroom/shared/topology"
+	"github.com/streamroom/streamroom/test/cputime"
 )
 
 // room is a WebSocket API with clients that count what they are sent.
@@ -103,16 +100,6 @@ func (r *room) count(conn net.Conn) {
 	}
 }
 
-// cpu is the processor time of the process so far.
-func cpu(b *testing.B) time.Duration {
-	b.Helper()
-	var usage syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
-}
-
 type doer interface {
 	Do(*http.Request) (*http.Response, error)
 }
@@ -145,7 +132,7 @@ func (r *room) post(b *testing.B, client doer, workers int, body string) {
 		urls[i], _ = url.Parse(r.server.URL + "/local/@connections/" + url.PathEscape(id))
 	}
 	var next, full atomic.Int64
-	before, bytesBefore := cpu(b), r.received.Load()
+	before, bytesBefore := cputime.Used(b), r.received.Load()
 	b.ReportAllocs()
 	b.ResetTimer()
 	var group sync.WaitGroup
@@ -180,7 +167,7 @@ func (r *room) post(b *testing.B, client doer, workers int, body string) {
 	}
 	b.StopTimer()
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "posts/s")
-	b.ReportMetric(float64((cpu(b)-before).Microseconds())/float64(b.N), "cpu-µs/post")
+	b.ReportMetric(float64((cputime.Used(b)-before).Microseconds())/float64(b.N), "cpu-µs/post")
 	b.ReportMetric(float64(full.Load())/float64(b.N), "429s/post")
 }
 
@@ -194,7 +181,7 @@ func BenchmarkPlainPost(b *testing.B) {
 	client := &http.Client{Transport: &http.Transport{}}
 	defer client.CloseIdleConnections()
 	body := strings.Repeat("x", 300)
-	before := cpu(b)
+	before := cputime.Used(b)
 	b.ReportAllocs()
 	for b.Loop() {
 		response, err := client.Post(server.URL, "application/octet-stream", strings.NewReader(body))
@@ -203,7 +190,7 @@ func BenchmarkPlainPost(b *testing.B) {
 		}
 		_ = response.Body.Close()
 	}
-	b.ReportMetric(float64((cpu(b)-before).Microseconds())/float64(b.N), "cpu-µs/post")
+	b.ReportMetric(float64((cputime.Used(b)-before).Microseconds())/float64(b.N), "cpu-µs/post")
 }
 
 func frameHeader(length int) int {

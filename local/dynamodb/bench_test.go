@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -22,14 +21,8 @@ import (
 	streamtypes "github.com/aws/aws-sdk-go-v2/service/dynamodbstreams/types"
 
 	"github.com/streamroom/streamroom/local/dynamodb"
+	"github.com/streamroom/streamroom/test/cputime"
 )
-
-// cpu is how much processor time this process has used.
-func cpu() time.Duration {
-	var u syscall.Rusage
-	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
 
 // parallel shares b.N calls among clients and reports how many a second they did, and how
 // much processor time each took, which a busy machine changes less.
@@ -39,7 +32,7 @@ func parallel(b *testing.B, clients int, call func(n int64) error) {
 	var wg sync.WaitGroup
 	b.ReportAllocs()
 	b.ResetTimer()
-	before := cpu()
+	before := cputime.Used(b)
 	for range clients {
 		wg.Go(func() {
 			for {
@@ -55,7 +48,7 @@ func parallel(b *testing.B, clients int, call func(n int64) error) {
 		})
 	}
 	wg.Wait()
-	b.ReportMetric(float64((cpu()-before).Microseconds())/float64(b.N), "cpu-µs/op")
+	b.ReportMetric(float64((cputime.Used(b)-before).Microseconds())/float64(b.N), "cpu-µs/op")
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "ops/s")
 }
 
@@ -210,7 +203,7 @@ func BenchmarkGrowth(b *testing.B) {
 			quarter := int64(b.N) * perOperation / 4
 			for q := range int64(4) {
 				var wg sync.WaitGroup
-				before, begun := cpu(), time.Now()
+				before, begun := cputime.Used(b), time.Now()
 				for w := range int64(8) {
 					wg.Go(func() {
 						for i := q*quarter + w; i < (q+1)*quarter; i += 8 {
@@ -223,7 +216,7 @@ func BenchmarkGrowth(b *testing.B) {
 				}
 				wg.Wait()
 				b.ReportMetric(float64(quarter)/time.Since(begun).Seconds(), fmt.Sprintf("puts/s-quarter-%d", q+1))
-				b.ReportMetric(float64((cpu()-before).Microseconds())/float64(quarter), fmt.Sprintf("cpu-µs-quarter-%d", q+1))
+				b.ReportMetric(float64((cputime.Used(b)-before).Microseconds())/float64(quarter), fmt.Sprintf("cpu-µs-quarter-%d", q+1))
 			}
 		})
 	}

@@ -276,7 +276,10 @@ func measure(ctx context.Context, o options, stdout, stderr io.Writer) (err erro
 			return err
 		}
 		defer func() { err = errors.Join(err, s.stop()) }()
-		o.url, o.api, o.pids = "ws"+strings.TrimPrefix(s.url, "http")+"/local", s.url+"/api", []int{s.cmd.Process.Pid}
+		o.url, o.api = "ws"+strings.TrimPrefix(s.url, "http")+"/local", s.url+"/api"
+		if _, err := used(nil); !errors.Is(err, errNotLinux) { // else the report is without
+			o.pids = []int{s.cmd.Process.Pid}
+		}
 	}
 	t, err := o.target()
 	if err != nil {
@@ -317,7 +320,10 @@ func (o options) carryOut(ctx context.Context, t target, line *progress.Line) (R
 type bill struct{ server, own usage }
 
 func readBill(pids []int) (b bill, err error) {
-	if b.server, err = used(pids); err == nil && len(pids) > 0 {
+	if len(pids) == 0 {
+		return bill{}, nil
+	}
+	if b.server, err = used(pids); err == nil {
 		b.own, err = used([]int{os.Getpid()})
 	}
 	return b, err

@@ -10,7 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"syscall"
+	"runtime"
 	"time"
 )
 
@@ -38,6 +38,9 @@ func start(ctx context.Context, flags []string, log io.Writer) (*started, error)
 	}
 	s := &started{folder: folder, ended: make(chan error, 1)}
 	program := filepath.Join(folder, "streamroom")
+	if runtime.GOOS == "windows" {
+		program += ".exe"
+	}
 	build := exec.CommandContext(ctx, "go", "build", "-o", program, "github.com/streamroom/streamroom/cmd/streamroom") //nolint:gosec // into our own folder
 	build.Stderr = log
 	if err := build.Run(); err != nil {
@@ -51,8 +54,7 @@ func start(ctx context.Context, flags []string, log io.Writer) (*started, error)
 	s.url = "http://" + addr
 	s.cmd = exec.Command(program, args...) //nolint:gosec,noctx // what was just built; stop ends it
 	s.cmd.Stderr = log
-	// Ctrl-C is ours to pass on, once the report is made.
-	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	s.cmd.SysProcAttr = apart // Ctrl-C is ours to pass on, once the report is made
 	if err := s.cmd.Start(); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(folder))
 	}
@@ -103,9 +105,11 @@ func (s *started) ready(ctx context.Context) error {
 	}
 }
 
-// stop ends it as Ctrl-C does, and removes its data.
+// stop ends it as Ctrl-C does, where the system lets it, and removes its data.
 func (s *started) stop() error {
-	_ = s.cmd.Process.Signal(os.Interrupt) // fails if it has ended
+	if err := s.cmd.Process.Signal(os.Interrupt); err != nil { // it has ended, or this is Windows
+		_ = s.cmd.Process.Kill()
+	}
 	select {
 	case <-s.ended: //nolint:errcheck // how it ended is no concern any more
 	case <-time.After(stopPatience):

@@ -23,12 +23,12 @@ type usage struct {
 // runs on (USER_HZ).
 const ticksPerSecond = 100
 
+// errNotLinux says that what processes use is not known.
+var errNotLinux = errors.New("the CPU time of a process is known on Linux only: leave --pid out")
+
 // used reads what processes and those that they started have used until now, from
 // Linux's /proc (proc_pid_stat(5)).
 func used(pids []int) (usage, error) {
-	if len(pids) == 0 {
-		return usage{}, nil
-	}
 	stats, err := readProcesses()
 	if err != nil {
 		return usage{}, err
@@ -59,7 +59,7 @@ type process struct {
 func readProcesses() (map[int]process, error) {
 	files, err := filepath.Glob("/proc/[0-9]*/stat")
 	if err != nil || len(files) == 0 {
-		return nil, errors.New("the CPU time of a process is known on Linux only: leave --pid out")
+		return nil, errNotLinux
 	}
 	found := map[int]process{}
 	for _, name := range files {

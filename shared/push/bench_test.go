@@ -1,5 +1,3 @@
-//go:build unix
-
 package push
 
 import (
@@ -12,7 +10,6 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -20,6 +17,7 @@ import (
 	"github.com/aws/smithy-go/encoding/httpbinding"
 
 	"github.com/streamroom/streamroom/shared/http1"
+	"github.com/streamroom/streamroom/test/cputime"
 )
 
 // BenchmarkCPUPerPost prints the CPU time, user and system, that our process
@@ -62,13 +60,13 @@ func BenchmarkCPUPerPost(b *testing.B) {
 					b.Fatal(err)
 				}
 				b.ReportAllocs()
-				before := cpuTime(b)
+				before := cputime.Used(b)
 				for b.Loop() {
 					if err := pushAll(); err != nil {
 						b.Fatal(err)
 					}
 				}
-				cost := float64(cpuTime(b)-before) / float64(b.N*connections)
+				cost := float64(cputime.Used(b)-before) / float64(b.N*connections)
 				b.ReportMetric(cost/1e3, "cpu-µs/post")
 				b.ReportMetric(1e9/cost, "posts/cpu-s")
 				if way.name == "signed" {
@@ -80,15 +78,6 @@ func BenchmarkCPUPerPost(b *testing.B) {
 			})
 		}
 	}
-}
-
-func cpuTime(b *testing.B) time.Duration {
-	b.Helper()
-	var usage syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
 // inParallel calls post for every post, with as many workers as Push has.

@@ -1,0 +1,92 @@
+package streamroom_test
+
+import (
+	"go/ast"
+	"go/build"
+	"go/parser"
+	"go/token"
+	"path"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// What differs by system is in files for each: every package, with its tests, compiles on
+// all of these. CI runs on one; this finds what the others lack of package syscall.
+func TestSyscalls_AreThoseOfAllSystems(t *testing.T) {
+	for _, system := range []string{"linux", "darwin", "windows"} {
+		on := build.Default
+		on.GOOS = system
+		known := syscalls(t, &on)
+		for file, lines := range texts(t) {
+			if match, err := on.MatchFile(path.Dir(file), path.Base(file)); path.Ext(file) != ".go" || err != nil || !match {
+				continue
+			}
+			for _, name := range usedOfSyscall(t, file, strings.Join(lines, "\n")) {
+				if !known[name] {
+					t.Errorf("%s: package syscall has no %s on %s: put what needs it into a file for each system", file, name, system)
+				}
+			}
+		}
+	}
+}
+
+// syscalls returns the names that package syscall has on a system, those of fields among
+// them.
+func syscalls(t *testing.T, on *build.Context) map[string]bool {
+	t.Helper()
+	on.CgoEnabled = false
+	p, err := on.ImportDir(filepath.Join(on.GOROOT, "src", "syscall"), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := map[string]bool{}
+	for _, file := range p.GoFiles {
+		parsed, err := parser.ParseFile(token.NewFileSet(), filepath.Join(p.Dir, file), nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(parsed, func(n ast.Node) bool {
+			if name, ok := n.(*ast.Ident); ok {
+				names[name.Name] = true
+			}
+			return true
+		})
+	}
+	return names
+}
+
+// usedOfSyscall returns what a file names of package syscall: what it has, and fields of
+// its structs.
+func usedOfSyscall(t *testing.T, file, text string) (names []string) {
+	t.Helper()
+	parsed, err := parser.ParseFile(token.NewFileSet(), file, text, parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ast.Inspect(parsed, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.SelectorExpr:
+			if isSyscall(n) {
+				names = append(names, n.Sel.Name)
+			}
+		case *ast.CompositeLit:
+			for _, element := range n.Elts {
+				if field, ok := element.(*ast.KeyValueExpr); ok && isSyscall(n.Type) {
+					names = append(names, field.Key.(*ast.Ident).Name)
+				}
+			}
+		}
+		return true
+	})
+	return names
+}
+
+func isSyscall(e ast.Expr) bool {
+	selector, ok := e.(*ast.SelectorExpr)
+	if !ok {
+		return false
+	}
+	of, ok := selector.X.(*ast.Ident)
+	return ok && of.Name == "syscall"
+}
