@@ -212,14 +212,7 @@ func BenchmarkHandler(b *testing.B) {
 
 // connectEvent is the handshake of a new device.
 func (w *world) connectEvent(n int) []byte {
-	token := w.token(user(1000 + n)) // a user may not open many connections
-	return w.route("connect", connection(1000+n), func(event object) {
-		event["queryStringParameters"], event["multiValueQueryStringParameters"] = nil, nil
-		for name, value := range map[string]any{"headers": "streamroom, " + token, "multiValueHeaders": []string{"streamroom, " + token}} {
-			headers, _ := event[name].(object)
-			headers["Sec-WebSocket-Protocol"] = value
-		}
-	})
+	return w.handshake(connection(1000+n), w.token(user(1000+n))) // a user may not open many connections
 }
 
 // disconnectEvent is the end of a device that is connected.

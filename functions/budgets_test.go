@@ -48,6 +48,23 @@ var contents = []struct {
 	{"8KB", 8192, 9},
 }
 
+// A connection takes two writes, one after the other, of which the first one also counts it
+// in its user's limit; a user's first connection takes one more, of what others are told.
+func TestConnect_KeepsToItsBudget(t *testing.T) {
+	inBubble(t, 1, func(m metered) {
+		handler, token := m.wired(functions.Connect), m.token(user(1))
+		for n, told := range []int{1, 0, 0} {
+			got := m.count(handler, m.handshake(connection(1+n), token), http.StatusOK)
+			if got.Requests != 2+told || got.RoundTrips != 2+told {
+				t.Errorf("connection %d: %d requests, %d round trips; want %d each", n+1, got.Requests, got.RoundTrips, 2+told)
+			}
+			if want := cost.Connect(0).Writes + float64(told); got.Write != want || got.Read != 0 || got.Refused != 0 {
+				t.Errorf("connection %d: %+v, want %v write units", n+1, got, want)
+			}
+		}
+	})
+}
+
 func TestSendMessage_KeepsToItsBudget(t *testing.T) {
 	for _, send := range sends {
 		for _, content := range contents {

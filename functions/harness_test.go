@@ -169,10 +169,11 @@ func (w *world) populate(n int) {
 // connect stores the device of a user.
 func (w *world) connect(i int) {
 	w.t.Helper()
-	w.must(w.store.PutConnection(w.t.Context(), chat.Connection{
+	_, _, err := w.store.PutConnection(w.t.Context(), chat.Connection{
 		ID: connection(i), UserID: user(i), ConnectedAt: w.clock.now().UnixMilli(),
 		TokenExpiresAt: w.clock.now().Add(24 * time.Hour).UnixMilli(),
-	}))
+	}, chat.RateTake{})
+	w.must(err)
 }
 
 // message stores a message of size bytes, a little later than the last one.
@@ -280,6 +281,18 @@ func (w *world) route(name, connectionID string, change func(event object)) []by
 	about["connectedAt"] = w.clock.now().UnixMilli()
 	change(event)
 	return w.encode(event)
+}
+
+// handshake is the event of a new device that offers a token.
+func (w *world) handshake(connectionID, token string) []byte {
+	return w.route("connect", connectionID, func(event object) {
+		event["queryStringParameters"], event["multiValueQueryStringParameters"] = nil, nil
+		offered := "streamroom, " + token
+		for name, value := range map[string]any{"headers": offered, "multiValueHeaders": []string{offered}} {
+			headers, _ := event[name].(object)
+			headers["Sec-WebSocket-Protocol"] = value
+		}
+	})
 }
 
 // frame is the event of a client's frame.

@@ -60,14 +60,7 @@ func TestCost_ComingAndGoingInTwentyRooms(t *testing.T) {
 	d.clock.advance(time.Minute)
 	goes := d.do(cost.Action{}, topology.Disconnect, d.route("disconnect", connection(0), func(object) {}))
 	d.clock.advance(time.Minute)
-	token := d.token(user(0))
-	comes := d.do(cost.Action{}, topology.Connect, d.route("connect", connection(next), func(event object) {
-		event["queryStringParameters"], event["multiValueQueryStringParameters"] = nil, nil
-		for name, value := range map[string]any{"headers": "streamroom, " + token, "multiValueHeaders": []string{"streamroom, " + token}} {
-			headers, _ := event[name].(object)
-			headers["Sec-WebSocket-Protocol"] = value
-		}
-	}))
+	comes := d.do(cost.Action{}, topology.Connect, d.handshake(connection(next), d.token(user(0))))
 	want, got := cost.ComesAndGoes(members), goes.Plus(comes)
 	want.Out = got.Out // the ids are shorter than operate/cost has them
 	d.expect("who comes and goes", want, got)

@@ -281,20 +281,33 @@ func TestCost_NoAnswerReadsMoreThanTheWorstHourHas(t *testing.T) {
 	}
 }
 
+// A handshake of a user who has opened too many connections asks the table once, which
+// changes nothing, and from then on, of the same instance, not at all.
+func TestCost_ConnectsOverTheLimit(t *testing.T) {
+	d := newDeployed(t, 2)
+	token := d.token(user(0))
+	for i := range chat.ConnectBurst {
+		d.invoke(d.handlers[topology.Connect], d.handshake(connection(100+i), token), http.StatusOK)
+	}
+	other := d.wired(functions.Connect)
+	d.records()
+	for n, want := range []usage{{Requests: 1, Writes: 1, RoundTrips: 1, InFlight: 1, Refused: 1}, {}} {
+		if got := d.metered.count(other, d.handshake(connection(1), token), http.StatusTooManyRequests); got != want {
+			t.Errorf("refusal %d: %+v, want %+v", n+1, got, want)
+		}
+	}
+	if written := d.records(); len(written) > 0 {
+		t.Errorf("%d records, the first %v", len(written), written[0])
+	}
+}
+
 // A handshake without a valid token asks nothing of the table, and logs one line, no longer than
 // operate/cost has it.
 func TestCost_RefusedHandshakes(t *testing.T) {
 	d := newDeployed(t, 2)
 	longest := 0.0
 	for _, token := range []string{"", "x", d.token(user(0)) + "x"} {
-		offered := "streamroom, " + token
-		event := d.route("connect", connection(1), func(event object) {
-			event["queryStringParameters"], event["multiValueQueryStringParameters"] = nil, nil
-			for name, value := range map[string]any{"headers": offered, "multiValueHeaders": []string{offered}} {
-				headers, _ := event[name].(object)
-				headers["Sec-WebSocket-Protocol"] = value
-			}
-		})
+		event := d.handshake(connection(1), token)
 		d.log.Reset()
 		if used := d.metered.count(d.handlers[topology.Connect], event, http.StatusUnauthorized); used.Requests != 0 {
 			t.Errorf("the token %q asks the table for %+v", token, used)

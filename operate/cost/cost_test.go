@@ -116,7 +116,7 @@ func TestOf_ABillByHand(t *testing.T) {
 		{"messages", own.WebSocketMessages, messages * (2 + 1 + EchoPosts)},
 		{"connection minutes", own.ConnectionMinutes, 2*43_200 + sessions*0.5},
 		{"requests", own.HTTPRequests, visits},
-		{"write units", own.WriteUnits, messages*(send+1) + moves*move + sessions*(3+2) + visits}, // a visit has a sync
+		{"write units", own.WriteUnits, messages*(send+1) + moves*move + sessions*(2+2) + visits}, // a visit has a sync
 		{"read units", own.ReadUnits, messages*(SendReads(1, true)+broadcast) + moves + visits*2},
 		{"invocations", own.Invocations, messages*3 + sessions*2 + visits},
 		{"GB-s", own.GBSeconds, messages*(0.015*0.25+0.050*0.5+0.035*0.5) + moves*0.015*0.5 + sessions*(0.030*0.25+0.020*0.25) + visits*0.015*0.25},

@@ -209,11 +209,11 @@ func window() time.Duration {
 	panic("the topology has no mapping to lastmessage")
 }
 
-// Connect is a handshake, and Disconnect its end. A handshake is no message. It takes
-// one of its user's connections a minute, and writes the entry and the row, and one in
-// each of the user's rooms that have an index.
+// Connect is a handshake, and Disconnect its end. A handshake is no message. It writes the
+// entry, with which it counts in its user's limit, and the row, and one in each of the
+// user's rooms that have an index.
 func Connect(indexed int) Action {
-	return invoke(topology.Connect, 0).Plus(Action{Writes: 3 + float64(indexed)})
+	return invoke(topology.Connect, 0).Plus(Action{Writes: 2 + float64(indexed)})
 }
 
 // Disconnect is the end of a connection: its row, its entry, and its rows in rooms.

@@ -22,7 +22,7 @@ func TestARoomThatLacksItsConnectionsIsFoundAndRepaired(t *testing.T) {
 	users := []string{"room-0000-0", "room-0001-0", "room-0002-0"}
 	for i, user := range users {
 		c := chat.Connection{ID: "c-" + user, UserID: user, ConnectedAt: now.UnixMilli(), TokenExpiresAt: now.Add(time.Hour).UnixMilli()}
-		if err := store.PutConnection(t.Context(), c); err != nil {
+		if _, _, err := store.PutConnection(t.Context(), c, chat.RateTake{}); err != nil {
 			t.Fatal(err)
 		}
 		if err := store.IndexMember(t.Context(), "room-000"+string(rune('0'+i)), user, fanout.IndexLease); err != nil {

@@ -167,7 +167,7 @@ func TestWhatOthersWereToldIsNotAheadOfAPresence(t *testing.T) {
 		return chat.Connection{ID: id, UserID: user, ConnectedAt: now.UnixMilli(), TokenExpiresAt: now.Add(time.Hour).UnixMilli()}
 	}
 	for _, user := range []string{"ahead", "lost", "late"} {
-		if err := store.PutConnection(t.Context(), connection(user, user+"=")); err != nil {
+		if _, _, err := store.PutConnection(t.Context(), connection(user, user+"="), chat.RateTake{}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -135,7 +135,8 @@ const (
 // Limits are the rate limits by action. Actions without one are not limited.
 type Limits map[Action]RateLimit
 
-// RateTake asks for Count, at most Limit.Burst, of what a limit allows a user.
+// RateTake asks for Count, at most Limit.Burst, of what a limit allows a user. Without a
+// Limit it asks for nothing.
 type RateTake struct {
 	UserID string
 	Action Action
@@ -186,20 +187,44 @@ func (l *Limiter) Take(ctx context.Context, userID string, action Action, n int)
 	if l == nil || l.limits[action] == (RateLimit{}) {
 		return nil
 	}
-	limit, key := l.limits[action], rateKey{userID, action}
-	n = min(n, limit.Burst)
-	window, _ := l.windows.get(key)
-	wait := limit.Wait(window, l.now().UnixMilli(), n)
-	if wait <= 0 {
-		var err error
-		window, wait, err = l.store.TakeRate(ctx, RateTake{UserID: userID, Action: action, Limit: limit, Count: n, LastWindow: window})
-		if err != nil {
-			return fmt.Errorf("take from the user's limit %s: %w", action, err)
-		}
-		l.windows.put(key, window)
+	take, err := l.prepare(userID, action, n)
+	if err != nil {
+		return err
 	}
+	window, wait, err := l.store.TakeRate(ctx, take)
+	if err != nil {
+		return fmt.Errorf("take from the user's limit %s: %w", action, err)
+	}
+	return l.finish(take, window, wait)
+}
+
+// prepare returns what to take of the store for a number of actions; without a Limit if the
+// action has none. Who is known to be over the limit is refused.
+//
+// Errors: CodeRateLimited.
+func (l *Limiter) prepare(userID string, action Action, n int) (RateTake, error) {
+	limit := l.limits[action]
+	if limit == (RateLimit{}) {
+		return RateTake{}, nil
+	}
+	window, _ := l.windows.get(rateKey{userID, action})
+	take := RateTake{UserID: userID, Action: action, Limit: limit, Count: min(n, limit.Burst), LastWindow: window}
+	if wait := limit.Wait(window, l.now().UnixMilli(), take.Count); wait > 0 {
+		return RateTake{}, errRateLimited(limit, verbs[action], wait)
+	}
+	return take, nil
+}
+
+// finish notes where the store says that a window is, and refuses if it says to wait.
+//
+// Errors: CodeRateLimited.
+func (l *Limiter) finish(take RateTake, window int64, wait time.Duration) error {
+	if take.Limit == (RateLimit{}) {
+		return nil
+	}
+	l.windows.put(rateKey{take.UserID, take.Action}, window)
 	if wait > 0 {
-		return errRateLimited(limit, verbs[action], wait)
+		return errRateLimited(take.Limit, verbs[take.Action], wait)
 	}
 	return nil
 }

@@ -20,7 +20,8 @@ func TestOpen_LimitsAUsersConnections(t *testing.T) {
 		}
 		return nil
 	})
-	sessions := chat.NewSessions(w.store, chat.Limits{chat.Connecting: chat.PerMinute(chat.ConnectRate, chat.ConnectBurst)}, w.clock.now)
+	limits := chat.Limits{chat.Connecting: chat.PerMinute(chat.ConnectRate, chat.ConnectBurst)}
+	sessions := chat.NewSessions(w.store, limits, w.clock.now)
 	opened := 0
 	open := func(user string) error {
 		opened++
@@ -38,6 +39,11 @@ func TestOpen_LimitsAUsersConnections(t *testing.T) {
 		t.Errorf("%d connections were written, want %d", written, chat.ConnectBurst)
 	}
 	ok(t, open("bob"))
+	other := chat.NewSessions(w.store, limits, w.clock.now) // of another instance, which has seen none of it
+	refused(t, "one more, by another instance", other.Open(t.Context(), chat.Connection{ID: "other", UserID: "alice", TokenExpiresAt: 1 << 60}), chat.CodeRateLimited)
+	if _, stored, err := w.store.Connection(t.Context(), "other"); stored || err != nil {
+		t.Errorf("a connection that was refused is stored: %t, %v", stored, err)
+	}
 	w.clock.advance(time.Minute/chat.ConnectRate - time.Millisecond)
 	refused(t, "a moment too early", open("alice"), chat.CodeRateLimited)
 	w.clock.advance(time.Millisecond)
@@ -65,8 +71,8 @@ func TestOpen_WithoutALimit(t *testing.T) {
 func TestOpen_ALimitThatFails(t *testing.T) {
 	w := newWorld(t)
 	sessions := chat.NewSessions(w.store, chat.Limits{chat.Connecting: chat.PerMinute(30, 20)}, w.clock.now)
-	w.breakOn("TakeRate")
-	internal(t, "TakeRate", sessions.Open(t.Context(), chat.Connection{ID: "c", UserID: "alice", ConnectedAt: epoch}))
+	w.breakOn("PutConnection")
+	internal(t, "PutConnection", sessions.Open(t.Context(), chat.Connection{ID: "c", UserID: "alice", ConnectedAt: epoch}))
 }
 
 // A limiter that has seen a user's window refuses what it has no room for by itself:

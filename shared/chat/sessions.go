@@ -11,11 +11,13 @@ import (
 type ConnectionStore interface {
 	AdmissionStore
 	// PutConnection stores a connection's entry in the user's presence, and its
-	// row. If it fails, there may be an entry without a row, never a row without an
-	// entry. Of more than MaxConnections, those that Connection.Excess tells lose their
-	// entries, and their rows get a ReplacedAt. One that is itself replaced in the
-	// meantime is refused with ErrReplaced.
-	PutConnection(ctx context.Context, c Connection) error
+	// row. It takes out of a limit of the user as RateStore.TakeRate does, in the same
+	// write as the entry: what is refused, with a retryAfter, stores nothing. If it fails,
+	// there may be an entry without a row, never a row without an entry. Of more than
+	// MaxConnections, those that Connection.Excess tells lose their entries, and their rows
+	// get a ReplacedAt. One that is itself replaced in the meantime is refused with
+	// ErrReplaced.
+	PutConnection(ctx context.Context, c Connection, take RateTake) (window int64, retryAfter time.Duration, err error)
 	// DeleteConnection removes the row and the entry. Removing a connection that
 	// does not exist succeeds. No one is notified if it is returning within
 	// ReturnWithin.
@@ -56,16 +58,18 @@ func NewSessions(store ConnectionStore, limits Limits, now func() time.Time) *Se
 }
 
 // Open stores a connection whose token has been verified. A user who opens more
-// than the limit is refused before anything of the connection is written: each one
+// than the limit is refused, and nothing of the connection is written: each one
 // costs writes, records of the stream and the clean-up at its end.
 func (s *Sessions) Open(ctx context.Context, c Connection) error {
-	if err := s.connects.Take(ctx, c.UserID, Connecting, 1); err != nil {
+	take, err := s.connects.prepare(c.UserID, Connecting, 1)
+	if err != nil {
 		return err
 	}
-	if err := s.store.PutConnection(ctx, c); err != nil {
+	window, wait, err := s.store.PutConnection(ctx, c, take)
+	if err != nil {
 		return fmt.Errorf("open connection %s: %w", c.ID, err)
 	}
-	return nil
+	return s.connects.finish(take, window, wait)
 }
 
 // Close removes a connection, by the status with which the client closed it. It may be

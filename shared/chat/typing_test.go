@@ -44,9 +44,10 @@ func newTyping(t *testing.T, members int) *typing {
 // opens stores a connection of a user.
 func (w *world) opens(connectionID, userID string) {
 	w.Helper()
-	ok(w, w.store.PutConnection(w.Context(), chat.Connection{
+	_, _, err := w.store.PutConnection(w.Context(), chat.Connection{
 		ID: connectionID, UserID: userID, ConnectedAt: w.clock.now().UnixMilli(), TokenExpiresAt: w.clock.now().Add(time.Hour).UnixMilli(),
-	}))
+	}, chat.RateTake{})
+	ok(w, err)
 }
 
 func TestTypists_NoteOnceInAWhile(t *testing.T) {

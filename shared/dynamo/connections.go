@@ -24,11 +24,26 @@ import (
 // believe that it can be reached. There is no transaction: those of one user's
 // connections would cancel each other, as each changes the one presence item; plain
 // updates do not.
-func (s *Store) PutConnection(ctx context.Context, c chat.Connection) error {
-	presence, err := s.joinPresence(ctx, c)
+//
+// The window of the limit is in the presence, and moves with the entry: that is a write
+// and a round trip less than a window in an item of its own.
+func (s *Store) PutConnection(ctx context.Context, c chat.Connection, take chat.RateTake) (window int64, retryAfter time.Duration, err error) {
+	joined, err := s.joinPresence(ctx, c, take)
 	if err != nil {
-		return fmt.Errorf("put the entry of connection %s: %w", c.ID, err)
+		return 0, 0, fmt.Errorf("put the entry of connection %s: %w", c.ID, err)
 	}
+	if joined.wait > 0 {
+		return joined.at, joined.wait, nil
+	}
+	if err := s.putJoined(ctx, c, joined.item); err != nil {
+		return 0, 0, err
+	}
+	return joined.at, 0, nil
+}
+
+// putJoined stores what there is of a connection beside its entry, which its user's
+// presence has.
+func (s *Store) putJoined(ctx context.Context, c chat.Connection, presence item) error {
 	present, ended := s.entriesOf(c.UserID, presence)
 	if err := s.putOnline(ctx, c, seconds(c.ExpiresAt()), presence); err != nil {
 		return fmt.Errorf("put connection %s into rooms: %w", c.ID, err)
@@ -38,7 +53,7 @@ func (s *Store) PutConnection(ctx context.Context, c chat.Connection) error {
 	}
 	// An update, and not a put: another one may have replaced this connection
 	// before its row was there.
-	_, err = s.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+	_, err := s.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName:           s.table,
 		Key:                 attribute.Key(table.Connection(c.ID)),
 		ConditionExpression: aws.String("attribute_not_exists(#replaced)"),
@@ -62,29 +77,42 @@ func (s *Store) PutConnection(ctx context.Context, c chat.Connection) error {
 	return nil
 }
 
-// joinPresence adds a connection's entry and returns the presence. Each entry has its
-// own attribute, so that it can be written whether or not the item exists. The item never
-// expires: it says that the user has signed in.
-func (s *Store) joinPresence(ctx context.Context, c chat.Connection) (presence item, err error) {
-	out, err := s.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-		TableName:        s.table,
-		Key:              attribute.Key(table.Presence(c.UserID)),
-		UpdateExpression: aws.String("SET #entry = :entry REMOVE #ttl ADD #n :one"),
-		ExpressionAttributeNames: map[string]string{
-			"#entry": table.PresenceEntry(c.ID), "#ttl": table.TTL, "#n": table.Changes,
-		},
-		ExpressionAttributeValues: item{
-			":one": attribute.Number(1),
-			":entry": &types.AttributeValueMemberM{Value: item{
-				table.ConnectedAt: attribute.Number(c.ConnectedAt), table.TTL: attribute.Number(seconds(c.ExpiresAt())),
-			}},
-		},
-		ReturnValues: types.ReturnValueAllNew,
-	})
-	if err != nil {
-		return nil, err
+// joinPresence adds a connection's entry, moves the window of a limit if there is one, and
+// returns the presence. Each entry has its own attribute, so that it can be written whether
+// or not the item exists. The item never expires: it says that the user has signed in.
+func (s *Store) joinPresence(ctx context.Context, c chat.Connection, take chat.RateTake) (moved, error) {
+	name := table.PresenceEntry(c.ID)
+	update := func() *dynamodb.UpdateItemInput {
+		return &dynamodb.UpdateItemInput{
+			Key:                      attribute.Key(table.Presence(c.UserID)),
+			UpdateExpression:         aws.String("SET #entry = :entry REMOVE #ttl ADD #n :one"),
+			ExpressionAttributeNames: map[string]string{"#entry": name, "#ttl": table.TTL, "#n": table.Changes},
+			ExpressionAttributeValues: item{
+				":one": attribute.Number(1),
+				":entry": &types.AttributeValueMemberM{Value: item{
+					table.ConnectedAt: attribute.Number(c.ConnectedAt), table.TTL: attribute.Number(seconds(c.ExpiresAt())),
+				}},
+			},
+			ReturnValues: types.ReturnValueAllNew,
+		}
 	}
-	return out.Attributes, nil
+	if take.Limit == (chat.RateLimit{}) {
+		in := update()
+		in.TableName = s.table
+		out, err := s.db.UpdateItem(ctx, in)
+		if err != nil {
+			return moved{}, err
+		}
+		return moved{item: out.Attributes}, nil
+	}
+	return s.move(ctx, window{
+		limit: take.Limit, count: take.Count, at: take.LastWindow, update: update,
+		// The entry is there if the answer to the update was lost, which was then retried.
+		over: func(presence item) (time.Duration, bool) {
+			entry, there := attribute.GetMap(presence, name)
+			return 0, there && attribute.GetNumber(entry, table.ConnectedAt) == c.ConnectedAt
+		},
+	})
 }
 
 // entriesOf returns a user's connections, newest first, and the names of entries that
@@ -99,7 +127,7 @@ func (s *Store) entriesOf(userID string, presence item) (present []chat.Connecti
 }
 
 // endedAtOnce is how many ended entries are removed together: each time is a write, while
-// an item of 16 entries is still one of 1 KB.
+// an item of 15 entries is still one of 1 KB.
 const endedAtOnce = 8
 
 // replace marks the rows of the connections that a new one replaces, which has

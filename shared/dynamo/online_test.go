@@ -52,7 +52,8 @@ func (x *index) must(err error) {
 func (x *index) connect(user, id string) chat.Connection {
 	x.Helper()
 	c := chat.Connection{ID: id, UserID: user, ConnectedAt: x.ms.Add(1), TokenExpiresAt: x.ms.Load() + (24 * time.Hour).Milliseconds()}
-	x.must(x.PutConnection(x.Context(), c))
+	_, _, err := x.PutConnection(x.Context(), c, chat.RateTake{})
+	x.must(err)
 	return c
 }
 
@@ -212,7 +213,7 @@ func TestIndexMember_RacesWithConnections(t *testing.T) {
 		for i := 1; i < connections; i++ {
 			group.Go(func() {
 				c := chat.Connection{ID: fmt.Sprint("c-", i), UserID: "alice", ConnectedAt: x.ms.Load(), TokenExpiresAt: x.ms.Load() + 3_600_000}
-				if err := x.PutConnection(t.Context(), c); err != nil {
+				if _, _, err := x.PutConnection(t.Context(), c, chat.RateTake{}); err != nil {
 					t.Error(err)
 				}
 			})

@@ -19,6 +19,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/oklog/ulid/v2"
 
 	"github.com/streamroom/streamroom/shared/attribute"
@@ -344,6 +346,86 @@ func TestTakeRate_OneUpdate(t *testing.T) {
 	}
 }
 
+// A connection's entry and its user's window are one update, two if the window is not where
+// it was last seen. A refusal is one that changes nothing of the presence.
+func TestPutConnection_TheEntryMovesTheWindow(t *testing.T) {
+	now := time.UnixMilli(1_700_000_000_000)
+	db := openTable(t)
+	counted := &counting{Client: db}
+	store := dynamo.New(counted, "table", func() time.Time { return now })
+	items := func() []map[string]types.AttributeValue {
+		t.Helper()
+		all, err := db.Scan(t.Context(), &dynamodb.ScanInput{TableName: aws.String("table")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return all.Items
+	}
+	limit := chat.PerMinute(60, 4)
+	last := int64(0)
+	for i, step := range []struct {
+		forget  bool // where the window was
+		updates int
+		window  int64 // ms from now on
+		refused bool
+	}{
+		{false, 3, 1000, false}, // the entry, the row, and what others are told
+		{false, 2, 2000, false},
+		{true, 3, 3000, false},
+		{false, 2, 4000, false},
+		{false, 1, 4000, true},
+		{true, 1, 4000, true},
+	} {
+		counted.updates = 0
+		if step.forget {
+			last = 0
+		}
+		before := items()
+		c := chat.Connection{ID: fmt.Sprint("c-", i), UserID: "bob", ConnectedAt: now.UnixMilli(), TokenExpiresAt: now.Add(time.Hour).UnixMilli()}
+		window, wait, err := store.PutConnection(t.Context(), c, chat.RateTake{UserID: "bob", Action: chat.Connecting, Limit: limit, Count: 1, LastWindow: last})
+		if counted.updates != step.updates || window-now.UnixMilli() != step.window || (wait > 0) != step.refused || err != nil {
+			t.Errorf("connection %d: %d updates, window %d, wait %v, error %v; want %+v", i+1, counted.updates, window-now.UnixMilli(), wait, err, step)
+		}
+		if diff := cmp.Diff(before, items(), cmpopts.IgnoreUnexported(types.AttributeValueMemberS{}, types.AttributeValueMemberN{}, types.AttributeValueMemberM{}, types.AttributeValueMemberBOOL{})); (diff == "") != step.refused {
+			t.Errorf("connection %d: the table changed by\n%s", i+1, diff)
+		}
+		last = window
+	}
+	for _, it := range items() {
+		if key := attribute.KeyOf(it); key == table.Rate("bob", string(chat.Connecting)) {
+			t.Errorf("there is an item %v", key)
+		}
+		if window := attribute.GetNumber(it, table.RateTAT); (window != 0) != (attribute.KeyOf(it) == table.Presence("bob")) {
+			t.Errorf("%v has the window %d", attribute.KeyOf(it), window)
+		}
+	}
+}
+
+// stuttering makes each update twice, as a client does that missed the first answer.
+type stuttering struct{ dynamo.Client }
+
+func (s stuttering) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput, options ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error) {
+	_, _ = s.Client.UpdateItem(ctx, in, options...)
+	return s.Client.UpdateItem(ctx, in, options...)
+}
+
+// A connection whose entry is stored is not refused for its own sake.
+func TestPutConnection_CountsOnceWhenAnAnswerIsLost(t *testing.T) {
+	now := time.UnixMilli(1_700_000_000_000)
+	store := dynamo.New(stuttering{openTable(t)}, "table", func() time.Time { return now })
+	limit := chat.PerMinute(60, 2)
+	for i := range 3 {
+		c := chat.Connection{ID: fmt.Sprint("c-", i), UserID: "bob", ConnectedAt: now.UnixMilli(), TokenExpiresAt: now.Add(time.Hour).UnixMilli()}
+		window, wait, err := store.PutConnection(t.Context(), c, chat.RateTake{UserID: "bob", Action: chat.Connecting, Limit: limit, Count: 1})
+		if want := now.UnixMilli() + 1000*min(int64(i)+1, 2); window != want || (wait > 0) != (i == 2) || err != nil {
+			t.Errorf("connection %d: window %d, wait %v, error %v; want %d", i+1, window, wait, err, want)
+		}
+		if _, stored, err := store.Connection(t.Context(), c.ID); stored != (i < 2) || err != nil {
+			t.Errorf("connection %d: stored %t, error %v", i+1, stored, err)
+		}
+	}
+}
+
 // A row without an entry would let its client believe that it can be reached.
 // An entry stays where no $disconnect removed it, and is skipped from its end on. A
 // user's later connections remove those that have ended, eight at a time.
@@ -367,7 +449,7 @@ func TestPutConnection_RemovesEntriesThatHaveEnded(t *testing.T) {
 	open := func(id string) {
 		t.Helper()
 		c := chat.Connection{ID: id, UserID: "bob", ConnectedAt: now.UnixMilli(), TokenExpiresAt: now.Add(time.Hour).UnixMilli()}
-		if err := store.PutConnection(t.Context(), c); err != nil {
+		if _, _, err := store.PutConnection(t.Context(), c, chat.RateTake{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -410,7 +492,7 @@ func TestPutConnection_EntryFirst(t *testing.T) {
 				}
 				return test.update
 			}}, "table", time.Now)
-			err := store.PutConnection(t.Context(), chat.Connection{ID: "c", UserID: "bob", ConnectedAt: 1})
+			_, _, err := store.PutConnection(t.Context(), chat.Connection{ID: "c", UserID: "bob", ConnectedAt: 1}, chat.RateTake{})
 			if got := strings.Join(touched, ", "); got != test.want || errors.Is(err, noNetwork) != (test.update != nil || test.put != nil) {
 				t.Errorf("touched %s, error %v; want %s", got, err, test.want)
 			}

@@ -120,9 +120,9 @@ func (r *routes) token(t *testing.T, user string, expires time.Duration) string 
 // open stores a connection of alice with the id c.
 func (r *routes) open(t *testing.T) {
 	t.Helper()
-	err := r.store.PutConnection(t.Context(), chat.Connection{
+	_, _, err := r.store.PutConnection(t.Context(), chat.Connection{
 		ID: "c", UserID: "alice", ConnectedAt: now.UnixMilli(), TokenExpiresAt: now.Add(time.Hour).UnixMilli(),
-	})
+	}, chat.RateTake{})
 	if err != nil {
 		t.Fatal(err)
 	}

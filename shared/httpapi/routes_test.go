@@ -217,7 +217,8 @@ func TestWhoHasNeverSignedIn(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	ok(a.store.PutConnection(t.Context(), chat.Connection{ID: "c", UserID: "bob", ConnectedAt: epoch, TokenExpiresAt: epoch}))
+	_, _, err := a.store.PutConnection(t.Context(), chat.Connection{ID: "c", UserID: "bob", ConnectedAt: epoch, TokenExpiresAt: epoch}, chat.RateTake{})
+	ok(err)
 	a.answer("carol", "PUT /me", `{"displayName":""}`, 200, &wire.Me{})
 	a.answer("dave", "GET /rooms", "", 200, &wire.RoomList{})
 

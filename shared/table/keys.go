@@ -66,7 +66,7 @@ const (
 	UserID          = "userId"
 	ConnectedAt     = "connectedAt"
 	TokenExpiresAt  = "tokenExpiresAt"
-	RateTAT         = "rateTat"
+	RateTAT         = "rateTat" // where a rate window is, ms; of a presence: that of connections, of a connection: of refused frames
 	ReplacedAt      = "replacedAt"
 	Disconnected    = "disconnected" // with replacedAt: a service or an operator has ended the connection
 	Banned          = "banned"       // with replacedAt: a ban of the user has ended the connection

@@ -71,9 +71,9 @@ func (tr *Traffic) step(ctx context.Context, store *dynamo.Store, n int) error {
 	guest := fmt.Sprintf("guest-%d", n/4)
 	switch n % 4 {
 	case 0:
-		err = store.PutConnection(ctx, chat.Connection{
+		_, _, err = store.PutConnection(ctx, chat.Connection{
 			ID: guest + "=", UserID: guest, ConnectedAt: now.UnixMilli(), TokenExpiresAt: now.Add(time.Hour).UnixMilli(),
-		})
+		}, chat.RateTake{})
 	case 1:
 		var added bool
 		added, err = store.AddMember(ctx, chat.Room{ID: room, CreatedAt: Epoch.UnixMilli()},

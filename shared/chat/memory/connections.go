@@ -9,13 +9,18 @@ import (
 	"github.com/streamroom/streamroom/shared/chat"
 )
 
-// PutConnection implements chat.ConnectionStore.
-func (s *Store) PutConnection(ctx context.Context, c chat.Connection) error {
+// PutConnection implements chat.ConnectionStore. It never needs take.LastWindow.
+func (s *Store) PutConnection(ctx context.Context, c chat.Connection, take chat.RateTake) (window int64, retryAfter time.Duration, err error) {
 	unlock, err := s.begin(ctx, "PutConnection")
 	if err != nil {
-		return err
+		return 0, 0, err
 	}
 	defer unlock()
+	if take.Limit != (chat.RateLimit{}) {
+		if window, retryAfter = s.takeRate(take); retryAfter > 0 {
+			return window, retryAfter, nil
+		}
+	}
 	s.connections[c.ID] = connection{Connection: c}
 	s.signedIn[c.UserID] = true
 	if s.presence[c.UserID] == nil {
@@ -29,7 +34,7 @@ func (s *Store) PutConnection(ctx context.Context, c chat.Connection) error {
 		delete(s.presence[c.UserID], replaced.ID)
 	}
 	s.came(c.UserID)
-	return nil
+	return window, 0, nil
 }
 
 // present returns a user's connections that have not expired, newest first.
@@ -102,10 +107,15 @@ func (s *Store) TakeRate(ctx context.Context, take chat.RateTake) (window int64,
 		return 0, 0, err
 	}
 	defer unlock()
+	window, retryAfter = s.takeRate(take)
+	return window, retryAfter, nil
+}
+
+func (s *Store) takeRate(take chat.RateTake) (window int64, wait time.Duration) {
 	key := [2]string{take.UserID, string(take.Action)}
-	window, wait := s.take(s.rates[key], take.Limit, take.Count)
+	window, wait = s.take(s.rates[key], take.Limit, take.Count)
 	s.rates[key] = window
-	return window, wait, nil
+	return window, wait
 }
 
 // take moves a window, unless it has no room.

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/streamroom/streamroom/shared/chat"
@@ -14,7 +15,8 @@ func connection(id, userID string) chat.Connection {
 
 func (f *fixture) connect(c chat.Connection) {
 	f.Helper()
-	ok(f, f.PutConnection(f.Context(), c))
+	_, _, err := f.PutConnection(f.Context(), c, chat.RateTake{})
+	ok(f, err)
 }
 
 // limit is a rate limit of 10 a second in bursts of 20.
@@ -24,10 +26,15 @@ var limit = chat.RateLimit{Interval: 100 * time.Millisecond, Burst: 20}
 func (f *fixture) take(limit chat.RateLimit, lastWindow int64) (window int64, wait time.Duration) {
 	f.Helper()
 	window, wait, err := f.TakeRate(f.Context(), chat.RateTake{
-		UserID: "alice", Action: chat.Connecting, Limit: limit, Count: 1, LastWindow: lastWindow,
+		UserID: "alice", Action: chat.Writing, Limit: limit, Count: 1, LastWindow: lastWindow,
 	})
 	ok(f, err)
 	return window, wait
+}
+
+// connecting takes one connection out of a user's limit.
+func connecting(userID string, limit chat.RateLimit, lastWindow int64) chat.RateTake {
+	return chat.RateTake{UserID: userID, Action: chat.Connecting, Limit: limit, Count: 1, LastWindow: lastWindow}
 }
 
 var connectionTests = map[string]func(*fixture){
@@ -94,7 +101,7 @@ var connectionTests = map[string]func(*fixture){
 	},
 	"SignedIn/names those who opened a connection, or were noted, also when it has ended": func(f *fixture) {
 		c := chat.Connection{ID: "c1", UserID: "bob", ConnectedAt: epoch, TokenExpiresAt: epoch + 60_000}
-		ok(f, f.PutConnection(f.Context(), c))
+		f.connect(c)
 		ok(f, f.NoteUser(f.Context(), "carol", epoch))
 		f.create("r", "dave", "erin")
 		ok(f, f.SetDisplayName(f.Context(), "frank", "Frank", epoch))
@@ -106,7 +113,7 @@ var connectionTests = map[string]func(*fixture){
 		}
 		ok(f, f.NoteUser(f.Context(), "bob", epoch)) // takes nothing away
 		c.ID, c.ConnectedAt, c.TokenExpiresAt = "c2", f.clock.ms.Load(), f.clock.ms.Load()+60_000
-		ok(f, f.PutConnection(f.Context(), c))
+		f.connect(c)
 		ok(f, f.NoteUser(f.Context(), "bob", epoch))
 		present, err := f.Presence(f.Context(), []string{"bob", "carol"}, 10)
 		ok(f, err)
@@ -205,7 +212,7 @@ var connectionTests = map[string]func(*fixture){
 		race(f, all, func(i int) (bool, error) {
 			c := connection(fmt.Sprintf("c%02d", i), "alice")
 			c.ConnectedAt += int64(i)
-			err := f.PutConnection(f.Context(), c)
+			_, _, err := f.PutConnection(f.Context(), c, chat.RateTake{})
 			if chat.Reason(err).Code == chat.CodeReplaced {
 				err = nil
 			}
@@ -226,6 +233,84 @@ var connectionTests = map[string]func(*fixture){
 			ok(f, err)
 			if (found && c.ReplacedAt == 0) != served[id] {
 				f.Errorf("%s: found %t %+v, but has an entry: %t", id, found, c, served[id])
+			}
+		}
+	},
+	"PutConnection/moves the window of a limit, whatever LastWindow is, or stores nothing": func(f *fixture) {
+		limit := chat.RateLimit{Interval: 2 * time.Second, Burst: 3}
+		now := int64(epoch)
+		stored := []string{"free"}
+		f.connect(connection("free", "alice")) // without a limit, and of no window
+		f.connect(connection("free of bob", "bob"))
+		for i, step := range []struct {
+			after      time.Duration
+			user       string
+			last       int64
+			window     int64 // after epoch
+			retryAfter time.Duration
+		}{
+			{0, "alice", 0, 2_000, 0},
+			{0, "alice", now + 2_000, 4_000, 0},
+			{0, "bob", now + 4_000, 2_000, 0}, // has a window of his own
+			{0, "alice", now + 60_000, 6_000, 0},
+			{0, "alice", now + 6_000, 6_000, 2 * time.Second},
+			{0, "alice", 0, 6_000, 2 * time.Second},
+			{1_999 * time.Millisecond, "alice", 0, 6_000, time.Millisecond},
+			{time.Millisecond, "alice", now - 1, 8_000, 0},
+			{time.Hour, "alice", now + 8_000, 3_604_000, 0},
+		} {
+			f.clock.advance(step.after)
+			c := connection(fmt.Sprint("c", i), step.user)
+			c.ConnectedAt = f.clock.ms.Load()
+			window, wait, err := f.PutConnection(f.Context(), c, connecting(step.user, limit, step.last))
+			if window != now+step.window || wait != step.retryAfter || err != nil {
+				f.Errorf("step %d: window %d after the epoch, wait %v, error %v; want %d, %v", i, window-now, wait, err, step.window, step.retryAfter)
+			}
+			_, found, err := f.Connection(f.Context(), c.ID)
+			if found != (step.retryAfter == 0) || err != nil {
+				f.Errorf("step %d: stored %t, error %v", i, found, err)
+			}
+			if found && step.user == "alice" {
+				stored = append(stored, c.ID)
+			}
+		}
+		present, err := f.Presence(f.Context(), []string{"alice"}, 100)
+		ok(f, err)
+		entries := []string{}
+		for _, c := range present["alice"] {
+			entries = append(entries, c.ID)
+		}
+		equal(f, "alice's entries", stored, entries)
+	},
+	"PutConnection/with a limit admits a burst of those that race": func(f *fixture) {
+		const all = 12
+		limit := chat.RateLimit{Interval: time.Second, Burst: 7}
+		var admitted [all + 7]atomic.Bool
+		put := func(i int) (bool, error) {
+			_, wait, err := f.PutConnection(f.Context(), connection(fmt.Sprint("c", i), "alice"), connecting("alice", limit, 0))
+			admitted[i].Store(wait == 0 && err == nil)
+			return wait == 0, err
+		}
+		n := race(f, all, put)
+		for i := range limit.Burst - n { // those that gave up in the race
+			if _, err := put(all + i); err != nil {
+				f.Error(err)
+			}
+		}
+		present, err := f.Presence(f.Context(), []string{"alice"}, 100)
+		ok(f, err)
+		if n > limit.Burst || len(present["alice"]) != limit.Burst {
+			f.Errorf("%d of a race were admitted, and then there are %d entries; want %d", n, len(present["alice"]), limit.Burst)
+		}
+		entries := map[string]bool{}
+		for _, c := range present["alice"] {
+			entries[c.ID] = true
+		}
+		for i := range admitted {
+			id := fmt.Sprint("c", i)
+			_, found, err := f.Connection(f.Context(), id)
+			if in := admitted[i].Load(); found != in || entries[id] != in || err != nil {
+				f.Errorf("%s: admitted %t, but has a row: %t, an entry: %t, error %v", id, in, found, entries[id], err)
 			}
 		}
 	},
@@ -293,7 +378,7 @@ var connectionTests = map[string]func(*fixture){
 	},
 	"TakeRate/counts each user and action alone": func(f *fixture) {
 		limit := chat.RateLimit{Interval: time.Second, Burst: 1}
-		for _, one := range []rateOf{{"alice", chat.Connecting}, {"bob", chat.Connecting}, {"alice", chat.Writing}} {
+		for _, one := range []rateOf{{"alice", chat.Reading}, {"bob", chat.Reading}, {"alice", chat.Writing}} {
 			for i, want := range []time.Duration{0, time.Second} {
 				_, wait, err := f.TakeRate(f.Context(), chat.RateTake{UserID: one.user, Action: one.action, Limit: limit, Count: 1})
 				if wait != want || err != nil {

@@ -10,7 +10,7 @@ import (
 func (f *fixture) comes(id string) {
 	f.Helper()
 	now := f.clock.now().UnixMilli()
-	ok(f, f.PutConnection(f.Context(), chat.Connection{ID: id, UserID: "alice", ConnectedAt: now, TokenExpiresAt: now + time.Hour.Milliseconds()}))
+	f.connect(chat.Connection{ID: id, UserID: "alice", ConnectedAt: now, TokenExpiresAt: now + time.Hour.Milliseconds()})
 }
 
 func (f *fixture) goes(id string, returning bool) {

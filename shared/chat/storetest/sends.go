@@ -260,7 +260,7 @@ func (f *fixture) sendTries(room string, seed int) {
 				}
 			}
 		}
-		ok(f, f.PutConnection(f.Context(), chat.Connection{ID: "c-" + room, UserID: user, ConnectedAt: f.clock.ms.Load(), TokenExpiresAt: 1 << 50}))
+		f.connect(chat.Connection{ID: "c-" + room, UserID: user, ConnectedAt: f.clock.ms.Load(), TokenExpiresAt: 1 << 50})
 		var group sync.WaitGroup
 		for range 1 + random.IntN(3) {
 			limit := random.IntN(4)
