@@ -154,10 +154,15 @@ func (t *tinode) connect(ctx context.Context, user int) (session, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Who is not attached to it is offline, and gets no notifications.
+	topics := []string{"me"}
 	for room := range t.rooms[user] {
-		if err := s.subscribe(ctx, t.topics[room]); err != nil {
+		topics = append(topics, t.topics[room])
+	}
+	for _, topic := range topics {
+		if err := s.subscribe(ctx, topic); err != nil {
 			s.close()
-			return nil, fmt.Errorf("subscribe to room %d: %w", room, err)
+			return nil, fmt.Errorf("subscribe to %s: %w", topic, err)
 		}
 	}
 	return s, nil

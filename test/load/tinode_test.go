@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -15,7 +16,7 @@ import (
 
 // tinodeServer answers requests with what a test says of their kinds. Accounts have a token
 // each, and logins by anything else fail.
-func tinodeServer(t *testing.T, answer func(kind string) (code int, text string)) *tinode {
+func tinodeServer(t *testing.T, answer func(kind, topic string) (code int, text string)) *tinode {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		conn, err := websocket.Accept(w, r, nil)
@@ -30,15 +31,15 @@ func tinodeServer(t *testing.T, answer func(kind string) (code int, text string)
 				return
 			}
 			var request map[string]struct {
-				ID, Scheme, Secret string
-				Login              bool
+				ID, Topic, Scheme, Secret string
+				Login                     bool
 			}
 			if err := json.Unmarshal(data, &request); err != nil {
 				t.Error(err)
 				return
 			}
 			for kind, body := range request {
-				code, text := answer(kind)
+				code, text := answer(kind, body.Topic)
 				params := map[string]any{"user": "usrA"}
 				switch {
 				case kind == "acc" && body.Login:
@@ -84,8 +85,8 @@ func TestTinode_WaitsForATopic(t *testing.T) {
 	} {
 		t.Run(text, func(t *testing.T) {
 			var asked atomic.Int64
-			peer := tinodeServer(t, func(kind string) (int, string) {
-				if kind == "sub" {
+			peer := tinodeServer(t, func(kind, topic string) (int, string) {
+				if kind == "sub" && topic == "grpA" {
 					if asked.Add(1) <= test.refusals {
 						return test.code, text
 					}
@@ -103,5 +104,27 @@ func TestTinode_WaitsForATopic(t *testing.T) {
 				t.Errorf("asked %d times, want %d", got, test.asked)
 			}
 		})
+	}
+}
+
+// TestTinode_IsOnline: a session that is only logged in is offline for others, and is not
+// notified of what happens in the user's rooms.
+func TestTinode_IsOnline(t *testing.T) {
+	asked := make(chan string, 10) // has room for what comes
+	peer := tinodeServer(t, func(kind, topic string) (int, string) {
+		asked <- strings.TrimSpace(kind + " " + topic)
+		return http.StatusOK, "ok"
+	})
+	s, err := peer.connect(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	var all []string
+	for range len(asked) {
+		all = append(all, <-asked)
+	}
+	if want := []string{"hi", "acc", "hi", "login", "sub me", "sub grpA"}; !slices.Equal(all, want) {
+		t.Errorf("asked %q, want %q", all, want)
 	}
 }
