@@ -2,7 +2,6 @@ package changes
 
 import (
 	"encoding/json"
-	"strconv"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -92,8 +91,8 @@ func (r *reader) identity() {
 // seconds reads a whole number that is not negative, and that a float64 holds, as which
 // encoding/json reads it.
 func (r *reader) seconds() int64 {
-	n, err := strconv.ParseInt(r.Number(), 10, 64)
-	if err != nil || n < 0 || n > 1e15 {
+	n := r.Int()
+	if n < 0 || n > 1e15 {
 		r.Fail()
 	}
 	return n

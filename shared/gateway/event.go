@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strconv"
 
 	"github.com/streamroom/streamroom/shared/jsonscan"
 )
@@ -98,11 +97,11 @@ func (r *reader) context(in *Request) {
 		case "requestTime":
 			c.RequestTime = r.Text()
 		case "requestTimeEpoch":
-			c.RequestTimeEpoch = r.number()
+			c.RequestTimeEpoch = r.Int()
 		case "connectedAt":
-			c.ConnectedAt = r.number()
+			c.ConnectedAt = r.Int()
 		case "disconnectStatusCode":
-			c.DisconnectStatusCode = r.number()
+			c.DisconnectStatusCode = r.Int()
 		case "disconnectReason":
 			reason := r.Text()
 			c.DisconnectReason = &reason
@@ -131,15 +130,6 @@ func (r *reader) identity(in *Request) {
 			r.Fail()
 		}
 	}
-}
-
-// number reads a whole number.
-func (r *reader) number() int64 {
-	n, err := strconv.ParseInt(r.Number(), 10, 64)
-	if err != nil {
-		r.Fail()
-	}
-	return n
 }
 
 // texts reads an object of strings.

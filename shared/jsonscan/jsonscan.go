@@ -6,6 +6,7 @@ package jsonscan
 
 import (
 	"encoding/json"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -197,6 +198,16 @@ func (s *Scanner) Number() string {
 		return ""
 	}
 	return s.text[start:s.at]
+}
+
+// Int reads a number that is an integer of 64 bits.
+func (s *Scanner) Int() int64 {
+	n, err := strconv.ParseInt(s.Number(), 10, 64)
+	if err != nil {
+		s.Fail()
+		return 0
+	}
+	return n
 }
 
 // one takes one of some bytes, if that is what comes next.

@@ -2,6 +2,7 @@ package jsonscan_test
 
 import (
 	"encoding/json"
+	"math"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -110,11 +111,12 @@ func token(t *testing.T, decoder *json.Decoder) json.Token {
 // A Scanner that is asked for what does not come next is bad, and returns nothing more.
 func TestScanner_Bad(t *testing.T) {
 	for name, ask := range map[string]func(*jsonscan.Scanner){
-		"an object": func(s *jsonscan.Scanner) { s.Open('{') },
-		"a string":  func(s *jsonscan.Scanner) { s.Text() },
-		"a number":  func(s *jsonscan.Scanner) { s.Number() },
-		"a boolean": func(s *jsonscan.Scanner) { s.Bool() },
-		"a name":    func(s *jsonscan.Scanner) { s.Open('['); s.Next(']'); s.Name() },
+		"an object":  func(s *jsonscan.Scanner) { s.Open('{') },
+		"a string":   func(s *jsonscan.Scanner) { s.Text() },
+		"a number":   func(s *jsonscan.Scanner) { s.Number() },
+		"an integer": func(s *jsonscan.Scanner) { s.Int() },
+		"a boolean":  func(s *jsonscan.Scanner) { s.Bool() },
+		"a name":     func(s *jsonscan.Scanner) { s.Open('['); s.Next(']'); s.Name() },
 		"another bracket": func(s *jsonscan.Scanner) {
 			s.Open('[')
 			s.Next(']')
@@ -139,5 +141,23 @@ func TestScanner_Bad(t *testing.T) {
 				s.Skip()
 			}
 		})
+	}
+}
+
+func TestScanner_Int(t *testing.T) {
+	for text, want := range map[string]int64{
+		"0": 0, "-1": -1, "1709136000000": 1709136000000,
+		"9223372036854775807": math.MaxInt64, "-9223372036854775808": math.MinInt64,
+	} {
+		s := jsonscan.Of(text)
+		if got := s.Int(); got != want || !s.End() {
+			t.Errorf("%s: got %d, bad %t", text, got, s.Bad())
+		}
+	}
+	for _, text := range []string{"9223372036854775808", "1.0", "1e3", `"1"`, "null", "-", "01", ""} {
+		s := jsonscan.Of(text)
+		if got := s.Int(); got != 0 || s.End() {
+			t.Errorf("%s: got %d, want it to be bad", text, got)
+		}
 	}
 }
