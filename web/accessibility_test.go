@@ -116,7 +116,7 @@ func TestAccessibility(t *testing.T) {
 		alice.until(`document.getElementById("room-head").hidden`)
 		alice.accessible(source, "rooms, "+look.name)
 		alice.do(`location.hash = "#/room/general"`)
-		alice.until(`document.querySelectorAll("[data-testid=message]").length === 12`)
+		alice.until(`document.querySelectorAll("[data-testid=message]").length === 12 && !document.getElementById("room-members").hidden`)
 	}
 	f.with(func() { f.down = true })
 	f.dropAll()
@@ -260,6 +260,6 @@ func TestLooks(t *testing.T) {
 		alice.until(`document.getElementById("conversation").offsetParent === null`)
 		alice.screenshot("phone-rooms-" + scheme)
 		alice.do(`location.hash = "#/room/general"`)
-		alice.until(`document.querySelectorAll("[data-testid=message]").length === 12`)
+		alice.until(`document.querySelectorAll("[data-testid=message]").length === 12 && !document.getElementById("room-members").hidden`)
 	}
 }

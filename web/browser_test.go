@@ -380,12 +380,11 @@ func (p *page) openRoom(id string) {
 	p.until(item + `?.ariaCurrent === "page"`)
 }
 
-// opened waits until a room that has just been opened is. At the end of that, when its
-// messages are shown already, the page goes to its place in it, and puts the focus in the
-// composer: keys that come before may go elsewhere.
+// opened waits until a room that has just been opened is: its composer had the focus before,
+// its messages are shown, and the page has gone to its place in them.
 func (p *page) opened() {
 	p.t.Helper()
-	p.until(`document.activeElement?.id === "composer-input"`)
+	p.until(`document.getElementById("stage")?.ariaBusy === "false"`)
 }
 
 // toTop scrolls to the top of a room that has just been opened. No one scrolls what was not

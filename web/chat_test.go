@@ -45,14 +45,14 @@ func TestAReloadKeepsWhoIsSignedInAndSigningOutForgets(t *testing.T) {
 	f.with(func() { f.down = false })
 	alice.do(`document.querySelector("[data-testid=try-now]")?.click()`)
 	alice.until(`document.querySelector("[data-testid=connection-state]").textContent === "Connected"`)
-	alice.until(`document.activeElement?.dataset.testid === "composer-input"`)
+	alice.opened()
 	alice.typed("begun by alice")
 	alice.run(click("#signout"))
 	alice.until(`document.activeElement?.dataset.testid === "signin-name"`)
 	alice.do(`document.getElementById("signin-name").value = ""`)
 	alice.typed("bob\n")
-	alice.until(`document.activeElement?.dataset.testid === "composer-input"`)
-	if draft := eval[string](alice, `document.activeElement.value`); draft != "" {
+	alice.opened()
+	if draft := eval[string](alice, written); draft != "" {
 		t.Errorf("bob finds %q in the composer", draft)
 	}
 }
@@ -94,7 +94,7 @@ func TestShiftEnterBreaksALine(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	alice := signedIn(t, f.URL, "alice")
-	alice.until(`document.activeElement?.dataset.testid === "composer-input"`)
+	alice.opened()
 	alice.until(`document.querySelector("[data-testid=composer-send]").disabled`)
 	alice.typed("one")
 	alice.enter(shift)

@@ -198,7 +198,7 @@ func TestTheAnswerToADeletionLeavesTheFocus(t *testing.T) {
 	alice.key("Delete", "Delete", 46, 0)
 	alice.click("confirm-yes")
 	alice.until(`globalThis.answer !== undefined`)
-	alice.opened()
+	alice.until(composing)
 	alice.at("hello")
 	alice.do(`answer()`)
 	alice.until(`document.getElementById("announcer").lastElementChild?.textContent === "Message deleted"`)

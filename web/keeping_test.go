@@ -65,7 +65,7 @@ func TestADraftInTwoTabs(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	first := signedIn(t, f.URL, "alice")
-	first.until(`document.activeElement?.dataset.testid === "composer-input"`)
+	first.opened()
 	first.typed("On my way")
 	second := first.beside(f.URL, "alice")
 	second.until(`document.getElementById("composer-input").value === "On my way"`)

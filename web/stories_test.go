@@ -342,7 +342,8 @@ func TestByKeyboard(t *testing.T) {
 	}
 	alice.arrow("ArrowUp", alt)
 	alice.until(`document.getElementById("room-name").textContent === "Room 1"`)
-	alice.shows("in 1") // then the room is open, which has the focus at the end
+	alice.shows("in 1")
+	alice.opened()
 
 	// The list is one stop for Tab; arrows move in it, Enter opens.
 	alice.until(`[...document.querySelectorAll("#rooms [tabindex='0']")].map((item) => item.dataset.roomId).join() === "r1"`)

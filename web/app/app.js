@@ -99,6 +99,7 @@ class App {
     this.#status = new StatusView(() => this.#chat?.wake());
     this.#conversation = new Conversation(config.mode === "local", {
       changed: () => this.#draw(),
+      drawn: () => this.#chat && this.#drawNow(this.#chat),
       listed: (room) => this.#notifications.showRoom(room),
     });
     this.#newRoom = new NewRoomDialog(
@@ -300,13 +301,14 @@ class App {
     this.#people.forget(problem === "");
   }
 
-  #openFromAddress() {
+  /** @param {boolean} [chosen] the user wants to be there */
+  #openFromAddress(chosen = true) {
     const id = roomOf(location.hash);
     if (!this.#chat || id === this.#conversation.id) return;
     // What was asked was asked about the room that is left.
     if (this.#conversation.id) for (const dialog of document.querySelectorAll("dialog")) dialog.close();
     this.#conversation.close();
-    if (id) void this.#conversation.open(id);
+    if (id) void this.#conversation.open(id, chosen);
     this.#draw();
   }
 
@@ -326,7 +328,10 @@ class App {
     const rooms = this.#chat?.rooms;
     if (rooms?.loaded && !this.#conversation.id && WIDE.matches && !location.hash) {
       const [newest] = rooms.list();
-      if (newest) location.replace(addressOf(newest.chatRoomId));
+      if (newest) {
+        history.replaceState(null, "", addressOf(newest.chatRoomId));
+        this.#openFromAddress(false);
+      }
     }
     this.#draw();
   }

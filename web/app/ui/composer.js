@@ -24,6 +24,8 @@ export class Composer {
   /** @type {Map<string, {message: Message, name: string}>} by room, what the next message answers */
   #replies = new Map();
   #room = "";
+  /** Since when that is shown, on the clock of events (ms). */
+  #since = 0;
   /** The message that is edited; empty for none. */
   #message = "";
   /** What it says. */
@@ -75,7 +77,7 @@ export class Composer {
     // The second of two quick clicks isn't meant for what is there after the first, a draft
     // maybe, nor does it take the focus away.
     this.#send.addEventListener("click", (event) => {
-      if (event.detail > 1) event.preventDefault();
+      if (event.detail > 1 || this.#isEarly(event)) event.preventDefault();
     });
     this.#form.addEventListener("mousedown", (event) => {
       if (event.target === this.#form) event.preventDefault();
@@ -106,6 +108,7 @@ export class Composer {
       this.#on.saveEdit(message, text, original);
     }
     this.#room = chatRoomId;
+    this.#since = performance.now();
     this.#completion.reset();
     this.#files.show(chatRoomId, true);
     this.#showReply();
@@ -150,6 +153,16 @@ export class Composer {
     this.#begun.clear();
     this.#replies.clear();
     this.#files.clear();
+  }
+
+  /** Whether something can be written. */
+  get isOpen() {
+    return !this.#form.hidden;
+  }
+
+  /** @param {Element|null} element of the page, which may be in here, also while this is hidden */
+  contains(element) {
+    return this.#form.contains(element) || this.#closed.contains(element);
   }
 
   focus() {
@@ -251,12 +264,21 @@ export class Composer {
       return;
     }
     if (event.key === "Enter" && !event.shiftKey) {
-      if (!event.repeat) this.#form.requestSubmit();
+      if (!event.repeat && !this.#isEarly(event)) this.#form.requestSubmit();
     } else if (event.key === "Escape" && this.#message) this.endEdit();
     else if (event.key === "Escape" && this.#replies.has(this.#room)) this.#endReply();
     else if (event.key === "ArrowUp" && this.#input.value === "" && !this.#message) this.#on.editLast();
     else return;
     event.preventDefault();
+  }
+
+  /**
+   * Whether something was done before the room was shown, as on a slow device: it wasn't meant
+   * for what was begun here.
+   * @param {Event} event
+   */
+  #isEarly({ timeStamp }) {
+    return timeStamp <= this.#since;
   }
 
   #submit() {

@@ -22,6 +22,12 @@ import { Writing } from "./writing.js";
 /** A device whose keyboard covers the page when something to write in has the focus. */
 const TOUCH = window.matchMedia("(pointer: coarse)");
 
+/** Whether nothing that can be seen has the focus. */
+function nothingHasFocus() {
+  const at = document.activeElement ?? document.body;
+  return at === document.body || at.getClientRects().length === 0;
+}
+
 /**
  * What a room is called.
  * @param {Streamroom} chat
@@ -44,8 +50,6 @@ export class Conversation {
   #failure;
   /** The first message that is new to the reader; empty for none. */
   #divider = "";
-  /** Whether the reader was not led to it yet: what is shown until then isn't read. */
-  #opening = false;
   /** Whether it was asked whom the user blocks. */
   #askedBlocks = false;
   /** Whether the reader marked a message as unread: what is shown isn't read then. */
@@ -56,6 +60,7 @@ export class Conversation {
   #name = byId("room-name", HTMLElement);
   #kind = byId("room-kind", HTMLElement);
   #place = byId("room-place", HTMLElement);
+  #stage = byId("stage", HTMLElement);
   #note = byId("room-note", HTMLElement);
   #membersButton = byId("room-members", HTMLButtonElement);
   #messages;
@@ -68,17 +73,20 @@ export class Conversation {
   #membersDialog;
   #local;
   #changed;
+  #drawn;
   #listed;
 
   /**
    * @param {boolean} local people sign in by name alone
    * @param {object} on
    * @param {() => void} on.changed what is shown is not what is so any more
+   * @param {() => void} on.drawn it is to be shown now, as what isn't shown can't have the focus
    * @param {(room: string) => void} on.listed the members of a room are about to be shown
    */
-  constructor(local, { changed, listed }) {
+  constructor(local, { changed, drawn, listed }) {
     this.#local = local;
     this.#changed = changed;
+    this.#drawn = drawn;
     this.#listed = listed;
     const now = () => ({ room: this.id, chat: this.#chat });
     this.#about = new Details({
@@ -187,6 +195,7 @@ export class Conversation {
 
   close() {
     this.id = this.#divider = "";
+    this.#stage.removeAttribute("aria-busy");
     this.#about.clear();
     this.#failure = undefined;
     this.#membersDialog.clear();
@@ -198,15 +207,35 @@ export class Conversation {
     this.#writing.composer.show("");
   }
 
-  /** @param {string} id */
-  async open(id) {
+  /**
+   * Whether the reader was not led to where they begin yet: what is shown until then isn't
+   * read. Screen readers are told that more is to come.
+   */
+  get #opening() {
+    return this.#stage.getAttribute("aria-busy") === "true";
+  }
+
+  /** @param {boolean} opening */
+  set #opening(opening) {
+    this.#stage.setAttribute("aria-busy", String(opening));
+  }
+
+  /**
+   * Opens a room, or opens it again. It can be written in at once.
+   * @param {string} id
+   * @param {boolean} [chosen] the user wants to be there: the composer has the focus; else it has it where nothing does
+   */
+  async open(id, chosen = false) {
     const chat = this.#chat;
     if (!chat) return;
     this.id = id;
     this.#failure = undefined;
     this.#opening = true;
     this.#keptUnread = false;
-    this.#changed();
+    this.#drawn();
+    // Not when the answers come: who has begun to write writes on, and who is elsewhere stays there.
+    if (!TOUCH.matches && !document.querySelector("dialog[open]") && (chosen || nothingHasFocus()))
+      this.#writing.composer.focus();
     const unread = () => chat.rooms.get(id)?.unread ?? 0;
     const wasUnread = unread() > 0;
     const details = this.#about.read();
@@ -222,10 +251,9 @@ export class Conversation {
     // Until here nothing that is shown is read: what came in the meantime is unread, too.
     const reader = { me: this.#me, unread: unread(), readUpTo: chat.readUpTo(id), marked: chat.unreadFrom(id) };
     this.#divider = firstUnread(chat.timeline(id).messages, reader);
-    this.draw(Date.now()); // what isn't shown can't have the focus
+    this.draw(Date.now());
     if (this.#divider) this.#messages.toMessage(this.#divider);
     this.#opening = false;
-    if (!TOUCH.matches && !document.querySelector("dialog[open]")) this.#writing.composer.focus();
   }
 
   /** Opens the search within the room, if there is something to search in. */
@@ -328,8 +356,10 @@ export class Conversation {
 
     this.#typing.show(this.#failure ? [] : chat.typingIn(id).map((userId) => chat.labelOf(userId)));
     const note = this.#noteFor(chat, timeline);
+    const { composer } = this.#writing;
+    const [had, wasOpen] = [document.activeElement, composer.isOpen];
     if (id !== "" && !this.#failure) this.#writing.show(title, group, now);
-    else this.#writing.composer.show("", title);
+    else composer.show("", title);
     this.#messages.visible = note === undefined;
     this.#searchButton.hidden = note !== undefined;
     this.#note.hidden = note === undefined;
@@ -338,7 +368,9 @@ export class Conversation {
       this.#search.update(timeline.messages);
       this.#messages.show({
         ...timeline,
-        loadingOlder: this.#older.loading(id),
+        // Before its history what was just written or came is all there is.
+        hasOlder: timeline.hasOlder || !timeline.loaded,
+        loadingOlder: this.#older.loading(id) || !timeline.loaded,
         me: this.#me,
         moderates: group && (this.#role === "owner" || this.#role === "moderator"),
         now,
@@ -349,6 +381,9 @@ export class Conversation {
         reactionsOf: (message) => chat.reactionsOf(message),
       });
     }
+    // What goes from the screen hands its focus on: to why the room can't be shown, and back.
+    if (this.#failure && composer.contains(had)) (note ? this.#note : byId("scroller", HTMLElement)).focus();
+    else if (!wasOpen && composer.isOpen && this.#note.contains(had) && !TOUCH.matches) composer.focus();
   }
 
   /**
