@@ -169,3 +169,22 @@ func TestARoomIsOpenedByTouch(t *testing.T) {
 		t.Error("the keyboard covers a room that was tapped")
 	}
 }
+
+// Whom a message mentions is not known before the members of its room are: it waits for them,
+// and what is sent after it stays behind it.
+func TestAMentionInARoomThatOpens(t *testing.T) {
+	t.Parallel()
+	_, alice := inTeam(t)
+	alice.openRoom("team")
+	alice.until(composing)
+	alice.typed("first\n")
+	alice.typed("tea, @bob?\n")
+	alice.typed("last\n")
+	alice.mark("first", "sent", "Sent")
+	alice.mark("tea, @bob?", "waiting", "Waiting")
+	alice.mark("last", "waiting", "Waiting")
+	alice.do(`answered()`)
+	alice.opened()
+	alice.shows("hello", "first", "tea, @bob?", "last")
+	alice.until(mentioned + ` === "@bob"`)
+}

@@ -82,10 +82,11 @@ export class Outbox {
    * @param {string} chatRoomId
    * @param {string} content
    * @param {Upload[]} [attachments]
-   * @param {Pick<Outgoing, "replyTo"|"mentions">} [about]
+   * @param {{replyTo?: Outgoing["replyTo"], mentions?: string[]|Promise<string[]>}} [about]
    * @returns {Outgoing}
    */
   add(chatRoomId, content, attachments = [], { replyTo, mentions } = {}) {
+    const known = mentions instanceof Promise ? undefined : mentions;
     const outgoing = /** @type {Outgoing} */ ({
       clientMessageId: `c-${newKey()}`,
       chatRoomId,
@@ -94,13 +95,35 @@ export class Outbox {
       status: "waiting",
       attachments: attachments.length > 0 ? attachments : undefined,
       replyTo,
-      mentions: mentions?.length ? mentions : undefined,
+      mentions: known?.length ? known : undefined,
     });
-    this.#enqueue(outgoing);
+    const entry = this.#enqueue(outgoing);
+    if (mentions instanceof Promise) void this.#mention(entry, mentions);
     this.#save(outgoing);
     this.#pump(chatRoomId);
     this.#changed(chatRoomId);
     return outgoing;
+  }
+
+  /**
+   * Holds a message until it is known whom it mentions. If that can't be found out, or the
+   * page is left before, it mentions no one.
+   * @param {Entry} entry
+   * @param {Promise<string[]>} mentions
+   */
+  async #mention(entry, mentions) {
+    const { outgoing } = entry;
+    entry.asks = true;
+    const found = await mentions.catch(() => []);
+    entry.asks = false;
+    if (this.#find(outgoing.clientMessageId) !== entry) return; // its sender gave it up
+    if (found.length > 0) {
+      outgoing.mentions = found;
+      // Who has signed out in the meantime has had all forgotten.
+      if (this.#saved.get("outbox", outgoing.clientMessageId)) this.#save(outgoing);
+    }
+    this.#pump(outgoing.chatRoomId);
+    this.#changed(outgoing.chatRoomId);
   }
 
   /** How many messages wait or are on their way. */
@@ -161,8 +184,10 @@ export class Outbox {
   /** @param {Outgoing} outgoing */
   #enqueue(outgoing) {
     const queue = this.#queues.get(outgoing.chatRoomId) ?? [];
-    queue.push(new Entry(outgoing));
+    const entry = new Entry(outgoing);
+    queue.push(entry);
     this.#queues.set(outgoing.chatRoomId, queue);
+    return entry;
   }
 
   /** @param {Outgoing} outgoing */
@@ -407,6 +432,8 @@ export class Outbox {
 /** A message in the queue and the timer that it waits for: an ack's, or a back-off's. */
 class Entry {
   tries = 0;
+  /** Whether it is asked whom it mentions. */
+  asks = false;
   /** @type {(() => void)|undefined} */
   #cancel;
 
@@ -415,9 +442,9 @@ class Entry {
     this.outgoing = outgoing;
   }
 
-  /** Whether it waits for an ack or for its turn to be tried again. */
+  /** Whether it waits for an ack, for its turn to be tried again, or for whom it mentions. */
   get busy() {
-    return this.#cancel !== undefined;
+    return this.asks || this.#cancel !== undefined;
   }
 
   /**

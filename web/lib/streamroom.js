@@ -143,7 +143,7 @@ export class Streamroom extends RoomActions {
    * @param {string} content may be empty with attachments
    * @param {Upload[]} [attachments] what attach() gave: the message is sent when they are uploaded
    * @param {Message} [answered] the message of the room that it answers
-   * @param {string[]} [mentions] ids of members of the room whom it mentions, at most 20: see mentionedIn()
+   * @param {string[]|Promise<string[]>} [mentions] ids of members of the room whom it mentions, at most 20: see mentionedIn(). A promise holds it, and what is sent to the room after it, until it settles
    * @returns {Outgoing}
    */
   send(chatRoomId, content, attachments = [], answered = undefined, mentions = []) {

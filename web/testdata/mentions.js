@@ -132,3 +132,35 @@ test("a message is sent, and held, with whom it mentions, and so is an edit", as
   equal(w.asked("PATCH")[0][2], { content: "all", mentions: [] });
   equal(w.chat.timeline("r").messages.at(-1).mentions, undefined);
 });
+
+test("a message waits for whom it mentions, and so does what comes after it", async () => {
+  const w = await worldOf({});
+  await w.open("r", stored(1, "a"));
+  const sent = () => FakeSocket.last.actions("sendMessage").map(({ content, mentions }) => [content, mentions]);
+  const outgoing = () => w.chat.timeline("r").outgoing.map(({ content, status }) => `${content} ${status}`);
+  const finds = [];
+  const asked = () => new Promise((resolve, reject) => finds.push({ resolve, reject }));
+  w.chat.send("r", "@bob", [], undefined, asked());
+  w.chat.discard(w.chat.send("r", "given up", [], undefined, asked()).clientMessageId);
+  w.chat.send("r", "@carol", [], undefined, asked());
+  w.chat.send("r", "last");
+  await settle();
+  equal([sent(), outgoing()], [[], ["@bob waiting", "@carol waiting", "last waiting"]]);
+  const [known, lost, unknown] = finds;
+  unknown.reject(new Error("no network"));
+  lost.resolve(["dave"]);
+  await settle();
+  equal(sent(), []);
+  known.resolve(["bob"]);
+  for (let i = 0; i < 3; i++) {
+    await settle();
+    const { clientMessageId } = FakeSocket.last.actions("sendMessage").at(-1);
+    receive({ type: "ack", chatRoomId: "r", messageId: idAt(2 + i), timestamp: START, clientMessageId });
+  }
+  equal(sent(), [
+    ["@bob", ["bob"]],
+    ["@carol", undefined],
+    ["last", undefined],
+  ]);
+  equal(outgoing(), []);
+});

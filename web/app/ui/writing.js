@@ -119,9 +119,23 @@ export class Writing {
    * @param {Message} [answered]
    */
   #send(room, content, uploads, answered) {
-    const mentions = room === this.#room ? mentionedIn(content, this.#mentionable()) : [];
+    const mentions = room === this.#room ? this.#mentioned(content) : [];
     this.#chat?.send(room, content, uploads, answered, mentions);
     if (room === this.#room) this.#on.sent();
+  }
+
+  /**
+   * Whom a new message mentions. Of a room that opens the members aren't known yet.
+   * @param {string} content
+   * @returns {string[]|Promise<string[]>} user ids
+   */
+  #mentioned(content) {
+    const { chat, room } = this.#on.now();
+    if (!chat || this.#about.room || !content.includes("@")) return mentionedIn(content, this.#mentionable());
+    return chat.room(room).then(({ members = [] }) => {
+      const userIds = members.map(({ userId }) => userId);
+      return mentionedIn(content, mentionable(chat, userIds));
+    });
   }
 
   /**
