@@ -174,6 +174,9 @@ func (p *page) signIn(user string) {
 	p.typed(user + "\n")
 	p.until(`document.querySelector("[data-testid=connection-state]").textContent === "Connected"`)
 	p.until(`document.querySelector("[data-testid=room-item]") !== null`)
+	// The newest room, where there is space for one beside the list: what comes while that is
+	// opening is unread, and the reader is led to the first of it.
+	p.until(`document.getElementById("stage").ariaBusy !== "true"`)
 }
 
 func (p *page) run(steps ...chromedp.Action[chromedp.Void]) {
