@@ -361,6 +361,7 @@ func TestByKeyboard(t *testing.T) {
 	alice.unread("r3", "1")
 	alice.arrow("ArrowDown", alt|shift)
 	alice.until(`document.getElementById("room-name").textContent === "Room 3"`)
+	alice.until(`!document.getElementById("room-members").hidden`) // whom Alt+Shift+M shows are known
 
 	for _, tt := range []struct {
 		key, code string
