@@ -15,15 +15,26 @@ import (
 // What differs by system is in files for each: every package, with its tests, compiles on
 // all of these. CI runs on one; this finds what the others lack of package syscall.
 func TestSyscalls_AreThoseOfAllSystems(t *testing.T) {
+	used := map[string][]string{} // by file
+	for file, lines := range texts(t) {
+		if path.Ext(file) == ".go" {
+			used[file] = usedOfSyscall(t, file, strings.Join(lines, "\n"))
+		}
+	}
+	root, err := exec.CommandContext(t.Context(), "go", "env", "GOROOT").Output() // the build's own is gone with -trimpath
+	if err != nil {
+		t.Fatal("go env GOROOT: ", err)
+	}
+	folder := filepath.Join(strings.TrimSpace(string(root)), "src", "syscall")
 	for _, system := range []string{"linux", "darwin", "windows"} {
 		on := build.Default
-		on.GOOS = system
-		known := syscalls(t, &on)
-		for file, lines := range texts(t) {
-			if match, err := on.MatchFile(path.Dir(file), path.Base(file)); path.Ext(file) != ".go" || err != nil || !match {
+		on.GOOS, on.CgoEnabled = system, false
+		known := syscalls(t, &on, folder)
+		for file, names := range used {
+			if match, err := on.MatchFile(path.Dir(file), path.Base(file)); err != nil || !match {
 				continue
 			}
-			for _, name := range usedOfSyscall(t, file, strings.Join(lines, "\n")) {
+			for _, name := range names {
 				if !known[name] {
 					t.Errorf("%s: package syscall has no %s on %s: put what needs it into a file for each system", file, name, system)
 				}
@@ -32,16 +43,11 @@ func TestSyscalls_AreThoseOfAllSystems(t *testing.T) {
 	}
 }
 
-// syscalls returns the names that package syscall has on a system, those of fields among
-// them.
-func syscalls(t *testing.T, on *build.Context) map[string]bool {
+// syscalls returns the names that package syscall, in its folder, has on a system, those of
+// fields among them.
+func syscalls(t *testing.T, on *build.Context, folder string) map[string]bool {
 	t.Helper()
-	on.CgoEnabled = false
-	root, err := exec.CommandContext(t.Context(), "go", "env", "GOROOT").Output() // the build's own is gone with -trimpath
-	if err != nil {
-		t.Fatal("go env GOROOT: ", err)
-	}
-	p, err := on.ImportDir(filepath.Join(strings.TrimSpace(string(root)), "src", "syscall"), 0)
+	p, err := on.ImportDir(folder, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
