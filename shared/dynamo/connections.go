@@ -96,15 +96,6 @@ func (s *Store) joinPresence(ctx context.Context, c chat.Connection, take chat.R
 			ReturnValues: types.ReturnValueAllNew,
 		}
 	}
-	if take.Limit == (chat.RateLimit{}) {
-		in := update()
-		in.TableName = s.table
-		out, err := s.db.UpdateItem(ctx, in)
-		if err != nil {
-			return moved{}, err
-		}
-		return moved{item: out.Attributes}, nil
-	}
 	return s.move(ctx, window{
 		limit: take.Limit, count: take.Count, at: take.LastWindow, update: update,
 		// The entry is there if the answer to the update was lost, which was then retried.

@@ -86,7 +86,8 @@ func (s *Store) PauseMember(ctx context.Context, roomID, userID string, until in
 	return nil
 }
 
-// window is a rate window to move, by the time at which it was last seen.
+// window is a rate window to move, by the time at which it was last seen. Without a limit
+// its update is made as it is.
 type window struct {
 	limit chat.RateLimit
 	count int
@@ -117,7 +118,9 @@ func (s *Store) move(ctx context.Context, w window) (moved, error) {
 		now := s.now().UnixMilli()
 		in := w.update()
 		in.TableName = s.table
-		w.addMove(in, now)
+		if w.limit != (chat.RateLimit{}) {
+			w.addMove(in, now)
+		}
 		out, err := s.db.UpdateItem(ctx, in)
 		if err == nil {
 			return moved{at: attribute.GetNumber(out.Attributes, table.RateTAT), item: out.Attributes}, nil
