@@ -46,10 +46,8 @@ func (s *Server) handler() (http.Handler, error) {
 			s.shared(unhurried(s.data.objects.ServeHTTP), w, r)
 		case path == tokenPath:
 			s.shared(s.serveToken, w, r)
-		case path == identity.DescriptionPath:
-			s.shared(s.pool.ServeDescription, w, r)
-		case path == identity.KeysPath:
-			s.shared(s.pool.ServeJWKS, w, r)
+		case path == identity.DescriptionPath, path == identity.KeysPath:
+			s.shared(s.serveIssuer, w, r)
 		case path == healthPath:
 			s.serveHealth(w, r)
 		case path == openapiPath:
@@ -74,6 +72,15 @@ func description(document []byte) http.HandlerFunc {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(document) // the client may be gone
 	}
+}
+
+// serveIssuer describes the user pool, and publishes its keys.
+func (s *Server) serveIssuer(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == identity.KeysPath {
+		s.pool.ServeJWKS(w, r)
+		return
+	}
+	s.pool.ServeDescription(w, r)
 }
 
 // serveToken hands out tokens to anyone who asks by an address of this machine.

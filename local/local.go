@@ -22,6 +22,7 @@ import (
 	"github.com/streamroom/streamroom/local/apigateway"
 	"github.com/streamroom/streamroom/local/eventbridge"
 	"github.com/streamroom/streamroom/local/identity"
+	"github.com/streamroom/streamroom/local/inprocess"
 	"github.com/streamroom/streamroom/local/lambda"
 	"github.com/streamroom/streamroom/shared/config"
 	"github.com/streamroom/streamroom/shared/dynamo"
@@ -131,7 +132,7 @@ type Server struct {
 	pool      *identity.Pool
 	bus       *eventbridge.Bus // nil: no events
 	push      *pushTarget      // nil: no Web Push
-	keys      *http.Client     // fetches the pool's keys over HTTP, as from any issuer
+	keys      *http.Client     // fetches the pool's keys, without a network
 	invoker   *lambda.Invoker
 	websocket *apigateway.WebSocketAPI
 	api       *apigateway.HTTPAPI
@@ -147,13 +148,8 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 	if c.Clock == nil {
 		c.Clock = clockwork.NewRealClock()
 	}
-	s := &Server{
-		c: c, clock: c.Clock, failed: make(chan error, 4),
-		keys: &http.Client{Transport: &http.Transport{}},
-	}
-	if c.Network != nil {
-		s.keys.Transport = &http.Transport{DialContext: c.Network.DialContext}
-	}
+	s := &Server{c: c, clock: c.Clock, failed: make(chan error, 4)}
+	s.keys = &http.Client{Transport: inprocess.Client{Handler: http.HandlerFunc(s.serveIssuer)}}
 	if err := s.start(ctx); err != nil {
 		return nil, errors.Join(err, s.Stop(context.WithoutCancel(ctx)))
 	}
@@ -291,7 +287,6 @@ func (s *Server) Stop(ctx context.Context) error {
 	errs = append(errs, s.ports.stop(ctx))
 	s.mappings.wait()
 	s.push.stop()
-	s.keys.CloseIdleConnections()
 	if s.invoker != nil {
 		note("end the functions", s.invoker.Shutdown(ctx))
 	}

@@ -23,7 +23,7 @@ const (
 	requestGrace   = 2 * time.Second
 )
 
-// Network is where a server listens, and reaches itself.
+// Network is where a server listens, and is reached.
 type Network interface {
 	Listen(ctx context.Context, network, address string) (net.Listener, error)
 	DialContext(ctx context.Context, network, address string) (net.Conn, error)
