@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/streamroom/streamroom/shared/eventsource"
 )
 
@@ -29,6 +31,7 @@ func NewBucketAPI(bucket *Bucket) *BucketAPI { return &BucketAPI{bucket} }
 
 // ServeHTTP answers a request whose path begins with BucketPath.
 func (a *BucketAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("X-Amz-Request-Id", uuid.NewString()) // by which S3's answers are known
 	key := strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, BucketPath), "/")
 	switch {
 	case r.Method == http.MethodGet && key == "" && r.URL.Query().Get("list-type") == "2":

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go"
 
+	"github.com/streamroom/streamroom/shared/s3client"
 	"github.com/streamroom/streamroom/shared/topology"
 )
 
@@ -37,9 +38,7 @@ func NewClients(c aws.Config) Clients {
 		Lambda: lambda.NewFromConfig(c, func(o *lambda.Options) {
 			o.Retryer = retry.AddWithMaxAttempts(retry.NewStandard(), 1) // a run has retries of its own
 		}),
-		Bucket: s3.NewFromConfig(c, func(o *s3.Options) {
-			o.UsePathStyle = c.BaseEndpoint != nil // the local runtime has one name
-		}),
+		Bucket: s3client.New(c),
 		Config: c,
 	}
 }

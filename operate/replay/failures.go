@@ -16,7 +16,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/streamroom/streamroom/shared/eventsource"
-	"github.com/streamroom/streamroom/shared/objects"
 	"github.com/streamroom/streamroom/shared/parallel"
 	"github.com/streamroom/streamroom/shared/topology"
 )
@@ -94,10 +93,6 @@ func (f *Failures) keys(ctx context.Context) ([]string, error) {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("list the bucket of failures: %w", err)
-		}
-		// The SDK takes any XML or HTML of status 200 for an empty list.
-		if aws.ToString(page.Name) != f.deployment.Bucket {
-			return nil, fmt.Errorf("list the bucket of failures: %w", objects.ErrOtherServer)
 		}
 		for _, object := range page.Contents {
 			keys = append(keys, aws.ToString(object.Key))

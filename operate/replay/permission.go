@@ -10,7 +10,7 @@ import (
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
-	"github.com/streamroom/streamroom/shared/objects"
+	"github.com/streamroom/streamroom/shared/s3client"
 )
 
 // The IAM names of the services that a run calls, and of operations that are
@@ -29,8 +29,8 @@ var (
 // it: nothing answers at all, or a server without AWS's protocols. Otherwise it
 // returns nil.
 func Unanswered(err error) error {
-	if errors.Is(err, objects.ErrOtherServer) {
-		return objects.ErrOtherServer
+	if other, ok := errors.AsType[*s3client.OtherServerError](err); ok {
+		return other
 	}
 	var unsent *smithyhttp.RequestSendError
 	if errors.As(err, &unsent) {
@@ -48,7 +48,7 @@ func Unanswered(err error) error {
 	if errors.As(err, &refused) && refused.ErrorCode() != unknownCode {
 		return nil
 	}
-	return fmt.Errorf("got HTTP status %d from a server of another kind", response.HTTPStatusCode())
+	return &s3client.OtherServerError{Status: response.HTTPStatusCode()}
 }
 
 // unknownCode is the SDK's code for an error in which it finds none.

@@ -241,6 +241,7 @@ func (b largeBucket) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(&page, "<IsTruncated>true</IsTruncated><NextContinuationToken>%d</NextContinuationToken>", until)
 	}
 	page.WriteString("</ListBucketResult>")
+	w.Header().Set("X-Amz-Request-Id", "1")
 	_, _ = w.Write(page.Bytes())
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/streamroom/streamroom/shared/eventsource"
+	"github.com/streamroom/streamroom/shared/s3client"
 )
 
 // shard stands for the shard in keys and entries: a function is not told of which one its
@@ -39,10 +40,7 @@ type Bucket struct {
 // most functions never call.
 func New(c aws.Config, name, condition string, now func() time.Time) *Bucket {
 	client := sync.OnceValue(func() *s3.Client {
-		return s3.NewFromConfig(c, func(o *s3.Options) {
-			o.UsePathStyle = c.BaseEndpoint != nil
-			o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
-		})
+		return s3client.New(c, func(o *s3.Options) { o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired })
 	})
 	return &Bucket{client: client, name: name, condition: condition, now: now}
 }

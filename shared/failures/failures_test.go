@@ -27,7 +27,7 @@ type requests struct {
 func (r *requests) Do(in *http.Request) (*http.Response, error) {
 	r.path = in.Method + " " + in.URL.Path
 	r.body, _ = io.ReadAll(in.Body)
-	return &http.Response{StatusCode: r.status, Header: http.Header{}, Body: http.NoBody, Request: in}, nil
+	return &http.Response{StatusCode: r.status, Header: http.Header{"X-Amz-Request-Id": {"1"}}, Body: http.NoBody, Request: in}, nil
 }
 
 func bucket(r *requests) *failures.Bucket {

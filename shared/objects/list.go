@@ -2,7 +2,6 @@ package objects
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"strings"
@@ -13,10 +12,6 @@ import (
 
 	"github.com/streamroom/streamroom/shared/topology"
 )
-
-// ErrOtherServer says that an answer that the SDK takes for S3's has nothing of it: the
-// SDK takes any XML or HTML of status 200 for an empty list.
-var ErrOtherServer = errors.New("got HTTP status 200 from a server of another kind")
 
 // Object is a message's file, as the bucket lists it.
 type Object struct {
@@ -40,9 +35,6 @@ func (b *Bucket) List(ctx context.Context, roomID, from string) iter.Seq2[Object
 		pages := s3.NewListObjectsV2Paginator(b.client, in)
 		for pages.HasMorePages() {
 			page, err := pages.NextPage(ctx)
-			if err == nil && aws.ToString(page.Name) != b.name {
-				err = ErrOtherServer
-			}
 			if err != nil {
 				yield(Object{}, fmt.Errorf("list the bucket %s: %w", b.name, err))
 				return
@@ -66,9 +58,6 @@ func (b *Bucket) Find(ctx context.Context, roomID, attachmentID string) (Object,
 	page, err := b.client.ListObjectsV2(ctx, &s3.ListObjectsV2Input{
 		Bucket: aws.String(b.name), Prefix: aws.String(key), MaxKeys: aws.Int32(1),
 	})
-	if err == nil && aws.ToString(page.Name) != b.name {
-		err = ErrOtherServer
-	}
 	if err != nil {
 		return Object{}, false, fmt.Errorf("find %s in the bucket %s: %w", key, b.name, err)
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/streamroom/streamroom/shared/chat"
+	"github.com/streamroom/streamroom/shared/s3client"
 	"github.com/streamroom/streamroom/shared/topology"
 )
 
@@ -43,8 +44,7 @@ type Bucket struct {
 // New returns the bucket called name. With an endpoint in the configuration, the bucket is
 // the first segment of its paths.
 func New(c aws.Config, name string) *Bucket {
-	client := s3.NewFromConfig(c, func(o *s3.Options) { o.UsePathStyle = c.BaseEndpoint != nil })
-	return &Bucket{client: client, config: c, name: name}
+	return &Bucket{client: s3client.New(c), config: c, name: name}
 }
 
 // SignUpload returns a form for the upload of an attachment, until a time: a POST of
