@@ -17,9 +17,10 @@ import (
 // worth a second try.
 type person struct {
 	userID     string
-	seen       chat.Seen
-	recipients []string // in order
-	err        error    // why no one can be told; then the rest is not to be used
+	read       bool      // whether seen was
+	seen       chat.Seen // without At there is nothing to tell
+	recipients []string  // in order
+	err        error     // why no one can be told; then the rest is not to be used
 }
 
 // readPeople reads who is told that users have come or gone, and what they are told
@@ -29,58 +30,62 @@ type person struct {
 // time comes is told to no one; that they go, or hide, is.
 func (t *table) readPeople(ctx context.Context, users []string, spent func(userID string) bool) []person {
 	people := make([]person, len(users))
-	var told, asked []*person
+	all := make([]*person, len(users))
 	for i, userID := range users {
-		p := &people[i]
-		p.userID = userID
-		told = append(told, p)
-		if spent(userID) {
-			asked = append(asked, p)
-		}
+		people[i].userID = userID
+		all[i] = &people[i]
 	}
-	known := t.readSeen(ctx, asked)
-	told = slices.DeleteFunc(told, func(p *person) bool {
-		return slices.Contains(asked, p) && (!known[p.userID] || p.seen.Online)
-	})
-	rooms := make([][]string, len(told))
-	parallel.Each(len(told), peopleInFlight, func(i int) {
-		var err error
-		if rooms[i], err = t.store.NewestRooms(ctx, told[i].userID, chat.PresenceRooms); err != nil {
-			told[i].err = fmt.Errorf("read the user's rooms: %w", err)
-		}
-	})
-	pages := t.readSmall(ctx, slices.Concat(rooms...))
-	for i, p := range told {
-		if p.err == nil {
-			p.recipients, p.err = neighbours(p.userID, rooms[i], pages)
-		}
-	}
-	asked = slices.DeleteFunc(told, func(p *person) bool { return len(p.recipients) == 0 || known[p.userID] })
-	known = t.readSeen(ctx, asked)
-	for _, p := range asked {
-		if !known[p.userID] {
-			p.recipients = nil
-		}
-	}
+	t.readSeen(ctx, only(all, func(p *person) bool { return spent(p.userID) }))
+	told := only(all, func(p *person) bool { return !p.read || p.seen.At > 0 && !p.seen.Online })
+	t.readRecipients(ctx, told)
+	t.readSeen(ctx, only(told, func(p *person) bool { return !p.read && len(p.recipients) > 0 }))
 	return people
 }
 
-// readSeen reads what others are to be told about people, and of whom there is something.
-func (t *table) readSeen(ctx context.Context, people []*person) (known map[string]bool) {
+// only returns those people of whom something holds.
+func only(people []*person, holds func(*person) bool) (those []*person) {
+	for _, p := range people {
+		if holds(p) {
+			those = append(those, p)
+		}
+	}
+	return those
+}
+
+// readSeen reads what others are to be told about people. Of whom there is nothing, no one is
+// told.
+func (t *table) readSeen(ctx context.Context, people []*person) {
 	if len(people) == 0 {
-		return nil
+		return
 	}
 	users := make([]string, len(people))
 	for i, p := range people {
 		users[i] = p.userID
 	}
 	seen, err := t.store.Seen(ctx, users)
-	known = make(map[string]bool, len(seen))
 	for _, p := range people {
-		p.seen, known[p.userID] = seen[p.userID]
-		p.err = err
+		p.read, p.seen, p.err = true, seen[p.userID], err
+		if p.seen.At == 0 {
+			p.recipients = nil
+		}
 	}
-	return known
+}
+
+// readRecipients reads who is told about people.
+func (t *table) readRecipients(ctx context.Context, people []*person) {
+	rooms := make([][]string, len(people))
+	parallel.Each(len(people), peopleInFlight, func(i int) {
+		var err error
+		if rooms[i], err = t.store.NewestRooms(ctx, people[i].userID, chat.PresenceRooms); err != nil {
+			people[i].err = fmt.Errorf("read the user's rooms: %w", err)
+		}
+	})
+	pages := t.readSmall(ctx, slices.Concat(rooms...))
+	for i, p := range people {
+		if p.err == nil {
+			p.recipients, p.err = neighbours(p.userID, rooms[i], pages)
+		}
+	}
 }
 
 // small is a page of a room's members, all of them unless there are more.

@@ -59,6 +59,14 @@ func TestPresence_IsBounded(t *testing.T) {
 	}
 }
 
+func TestPresence_OfWhatIsNotKnownIsNotTold(t *testing.T) {
+	m := crowd(3, 0)
+	m.rooms = []string{room}
+	if sent := broadcast(t, m, comes("user-000000")); len(sent) > 0 {
+		t.Errorf("%d were notified, though nothing is known", len(sent))
+	}
+}
+
 // A user who comes or goes makes no record come again, whatever can't be read for it, and
 // fails no message.
 func TestPresence_IsNeverRetried(t *testing.T) {
