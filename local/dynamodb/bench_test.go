@@ -304,18 +304,43 @@ func BenchmarkPutsAt(b *testing.B) {
 // BenchmarkPutRequest is what the engine itself takes of a put: of 8 requests at a time, without
 // a client and without HTTP. Allocations are exact.
 func BenchmarkPutRequest(b *testing.B) {
-	f := start(b, dynamodb.Options{})
-	target := http.Header{"X-Amz-Target": {"DynamoDB_20120810.PutItem"}}
+	f, put := start(b, dynamodb.Options{}), operation("PutItem")
 	parallel(b, 8, func(i int64) error {
-		body := fmt.Sprintf(`{"TableName":"chat","Item":{"PK":{"S":"CHATROOM#%d"},"SK":{"S":"MESSAGE#%013d#01HZZZZZZZZZZZZZZZZZZZZZZZ"},`+
-			`"senderId":{"S":"alice"},"content":{"S":"%s"},"clientMessageId":{"S":"c-%d"}}}`, i%100, i, content, i)
-		w := answer{header: make(http.Header, 4)}
-		f.engine.ServeHTTP(&w, &http.Request{Method: http.MethodPost, Header: target, ContentLength: int64(len(body)), Body: io.NopCloser(strings.NewReader(body))})
-		if w.status != http.StatusOK {
-			return fmt.Errorf("status %d", w.status)
-		}
-		return nil
+		return f.serve(put, fmt.Sprintf(`{"TableName":"chat","Item":{"PK":{"S":"CHATROOM#%d"},"SK":{"S":"MESSAGE#%013d#01HZZZZZZZZZZZZZZZZZZZZZZZ"},`+
+			`"senderId":{"S":"alice"},"content":{"S":"%s"},"clientMessageId":{"S":"c-%d"}}}`, i%100, i, content, i))
 	})
+}
+
+// BenchmarkReadRequest is what the engine itself takes of reads, as BenchmarkPutRequest is of
+// puts.
+func BenchmarkReadRequest(b *testing.B) {
+	f, get, query := start(b, dynamodb.Options{}), operation("GetItem"), operation("Query")
+	f.fill(b, 0, 10_000)
+	b.Run("get", func(b *testing.B) {
+		parallel(b, 8, func(i int64) error {
+			return f.serve(get, fmt.Sprintf(`{"TableName":"chat","Key":{"PK":{"S":"CHATROOM#%d"},"SK":{"S":"MESSAGE#%013d#01HZZZZZZZZZZZZZZZZZZZZZZZ"}}}`, i%100, i%10_000))
+		})
+	})
+	b.Run("query-50", func(b *testing.B) {
+		parallel(b, 8, func(i int64) error {
+			return f.serve(query, fmt.Sprintf(`{"TableName":"chat","KeyConditionExpression":"PK = :p","ExpressionAttributeValues":{":p":{"S":"CHATROOM#%d"}},"Limit":50}`, i%100))
+		})
+	})
+}
+
+// operation is the header of a request.
+func operation(name string) http.Header {
+	return http.Header{"X-Amz-Target": {"DynamoDB_20120810." + name}}
+}
+
+// serve has the engine answer a request, and drops the body of the answer.
+func (f fixture) serve(operation http.Header, body string) error {
+	w := answer{header: make(http.Header, 4)}
+	f.engine.ServeHTTP(&w, &http.Request{Method: http.MethodPost, Header: operation, ContentLength: int64(len(body)), Body: io.NopCloser(strings.NewReader(body))})
+	if w.status != http.StatusOK {
+		return fmt.Errorf("status %d", w.status)
+	}
+	return nil
 }
 
 // answer is the status of an answer, whose body is dropped.

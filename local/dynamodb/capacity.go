@@ -83,8 +83,9 @@ func (used *consumedCapacity) chargeWrite(t *table, done *effect, factor float64
 	}
 	c := used.of(t.Name)
 	c.write += factor * writeUnits(max(done.old.size(), done.new.size()))
-	if done.unchanged() {
-		return nil
+	same, err := done.unchanged()
+	if same || err != nil {
+		return err
 	}
 	before, err := done.old.item()
 	if err != nil {

@@ -46,8 +46,9 @@ type table struct {
 	Tags          []tag     `json:"tags,omitempty"`         // sorted by key
 	NextIndex     int       `json:"nextIndex,omitempty"`    // the Number of the next index
 
-	stream *stream
-	sql    tableSQL
+	keyNames []string // of the attributes
+	stream   *stream
+	sql      tableSQL
 }
 
 // throughput is provisioned capacity. It is shown and never enforced.
@@ -96,14 +97,18 @@ type indexSQL struct{ put, remove, forward, backward, create, drop string }
 
 // prepare derives the remaining fields.
 func (t *table) prepare() {
+	t.keyNames = []string{t.Hash.Name}
+	if t.Range.Name != "" {
+		t.keyNames = append(t.keyNames, t.Range.Name)
+	}
 	name := "t" + strconv.FormatInt(t.ID, 10)
 	t.sql = tableSQL{
 		create:       "CREATE TABLE " + name + " (k BLOB PRIMARY KEY, v BLOB NOT NULL) WITHOUT ROWID",
 		get:          "SELECT v FROM " + name + " WHERE k = ?",
 		put:          "INSERT INTO " + name + " (k, v) VALUES (?, ?) ON CONFLICT (k) DO UPDATE SET v = excluded.v",
 		remove:       "DELETE FROM " + name + " WHERE k = ?",
-		forward:      "SELECT v FROM " + name + " WHERE k >= ? AND k < ? ORDER BY k",
-		backward:     "SELECT v FROM " + name + " WHERE k >= ? AND k < ? ORDER BY k DESC",
+		forward:      "SELECT k, v FROM " + name + " WHERE k >= ? AND k < ? ORDER BY k",
+		backward:     "SELECT k, v FROM " + name + " WHERE k >= ? AND k < ? ORDER BY k DESC",
 		walk:         "SELECT k, v FROM " + name + " WHERE k > ? ORDER BY k" + sweepLimit,
 		createExpiry: "CREATE TABLE " + name + "_ttl (at INTEGER, k BLOB, PRIMARY KEY (at, k)) WITHOUT ROWID",
 		clearExpiry:  "DELETE FROM " + name + "_ttl",
@@ -133,7 +138,7 @@ func (t *table) numberIndexes() {
 func (x *index) prepare(t *table, base, name string) {
 	// CROSS JOIN makes SQLite walk the index and look items up, never the other way
 	// round.
-	from := "SELECT i.v FROM " + name + " x CROSS JOIN " + base + " i ON i.k = x.b WHERE x.k >= ? AND x.k < ? ORDER BY x.k"
+	from := "SELECT x.b, i.v FROM " + name + " x CROSS JOIN " + base + " i ON i.k = x.b WHERE x.k >= ? AND x.k < ? ORDER BY x.k"
 	x.sql = indexSQL{
 		create:   "CREATE TABLE " + name + " (k BLOB PRIMARY KEY, b BLOB NOT NULL) WITHOUT ROWID",
 		put:      "INSERT INTO " + name + " (k, b) VALUES (?, ?)",
@@ -228,8 +233,10 @@ const (
 
 // format is the version of the stored data. A file of an older version is raised to it when it
 // is opened; one of a newer version is rejected. Format 1 has no local indexes, and its indexes
-// have no numbers. Stream records of formats 1 and 2 have their keys beside images, too.
-const format = 3
+// have no numbers. Stream records of formats 1 and 2 have their keys beside images, too. Items and
+// images of formats 1 to 3 have their key attributes, and keep them until they are written: each
+// tells by itself. Streams of formats 1 to 3 stay in one table.
+const format = 4
 
 func saveMeta(c *conn, key string, value any) error {
 	b, err := json.Marshal(value)

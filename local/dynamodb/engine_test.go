@@ -165,7 +165,13 @@ func (f fixture) get(t testing.TB, pk, sk string) record {
 	return out.Item
 }
 
-func equal(t testing.TB, what string, got, want any) {
+// reporter is what a check needs of a test, of rapid's too.
+type reporter interface {
+	Helper()
+	Errorf(format string, args ...any)
+}
+
+func equal(t reporter, what string, got, want any) {
 	t.Helper()
 	if diff := cmp.Diff(want, got, values); diff != "" {
 		t.Errorf("%s (-want +got):\n%s", what, diff)

@@ -2,12 +2,14 @@ package dynamodb_test
 
 import (
 	"fmt"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	ddb "github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
 	streamtypes "github.com/aws/aws-sdk-go-v2/service/dynamodbstreams/types"
 	"github.com/jonboulle/clockwork"
 
@@ -87,4 +89,33 @@ func TestTTLLag(t *testing.T) {
 	if _, err := dynamodb.Open(t.Context(), dynamodb.Options{TTLLag: -1}); err == nil {
 		t.Error("a negative lag is taken")
 	}
+}
+
+// Nothing is left of a table and its stream: another one gets their numbers once the file is
+// opened again.
+func TestDeletedStream(t *testing.T) {
+	clock := clockwork.NewFakeClock()
+	o := dynamodb.Options{Shards: 3, Clock: clock, Path: filepath.Join(t.TempDir(), "data.db")}
+	e, err := dynamodb.Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := clients(e)
+	f.createChat(t)
+	f.put(t, key("p", "s"))
+	if _, err := f.DeleteTable(t.Context(), &ddb.DeleteTableInput{TableName: aws.String("chat")}); err != nil {
+		t.Fatal(err)
+	}
+	clock.Advance(25 * time.Hour)
+	waitFor(t, func() bool {
+		clock.Advance(time.Minute) // the sweeper may not have been waiting for the last one
+		out, err := f.streams.ListStreams(t.Context(), &dynamodbstreams.ListStreamsInput{})
+		return err == nil && len(out.Streams) == 0
+	})
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	f = start(t, o)
+	f.put(t, key("p", "s"))
+	equal(t, "records", len(f.everything(t)), 1)
 }

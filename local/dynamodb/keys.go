@@ -2,7 +2,9 @@ package dynamodb
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/streamroom/streamroom/local/dynamodb/item"
 )
@@ -17,6 +19,11 @@ const (
 // last two encoded so that bytes sort as values do. The leading hash spreads partitions
 // over a scan, as DynamoDB does, and lets segments split the table evenly. An index's
 // storage key ends with the key of the item, because several items may share the rest.
+//
+// An item is stored without its key attributes: restoreItem takes them from the storage key.
+
+// hashBytes is how many bytes a storage key begins with that are the hash.
+const hashBytes = 4
 
 // hashKey returns a well mixed 32-bit hash: FNV-1a, finished by mix.
 func hashKey(b []byte) uint32 {
@@ -37,8 +44,8 @@ func mix(h uint64) uint64 {
 // partition returns the common prefix of the storage keys of all items with the given
 // partition key.
 func partition(hash item.Value) []byte {
-	b := hash.AppendOrdered(make([]byte, 4, 96))
-	binary.BigEndian.PutUint32(b, hashKey(b[4:]))
+	b := hash.AppendOrdered(make([]byte, hashBytes, 96))
+	binary.BigEndian.PutUint32(b, hashKey(b[hashBytes:]))
 	return b
 }
 
@@ -115,8 +122,35 @@ func checkKeyValue(k keyAttribute, v item.Value, hash bool) error {
 	return nil
 }
 
+var errKey = errors.New("a stored key is damaged")
+
+// restoreItem decodes an item that was stored without its key attributes, given what of its storage
+// key follows the hash. In files of before format 4 an item may have them, too. It takes the
+// memory of another item's attributes, which is lost.
+func restoreItem(hash, sort keyAttribute, lost item.Item, key, body []byte) (item.Item, error) {
+	var one strings.Builder // all strings share its memory
+	one.Grow(len(key) + len(body))
+	one.Write(key)
+	one.Write(body)
+	keys := [2]item.Key{{Name: hash.Name, Kind: hash.Kind}, {Name: sort.Name, Kind: sort.Kind}}
+	text, rest, ok := item.CutOrdered(hash.Kind, one.String()[:len(key)])
+	keys[0].Text = text
+	n := 1
+	if ok && sort.Name != "" {
+		n = 2
+		keys[1].Text, rest, ok = item.CutOrdered(sort.Kind, rest)
+	}
+	if !ok || rest != "" {
+		return nil, errKey
+	}
+	if n == 2 && keys[1].Name < keys[0].Name {
+		keys[0], keys[1] = keys[1], keys[0]
+	}
+	return item.DecodeWith(lost, one.String()[len(key):], keys[:n])
+}
+
 // keyOf returns the item's key attributes.
-func (t *table) keyOf(it item.Item) item.Item { return it.Only([]string{t.Hash.Name, t.Range.Name}) }
+func (t *table) keyOf(it item.Item) item.Item { return it.Only(t.keyNames) }
 
 // key returns the index's storage key for an item whose own is base, or nil if the index omits
 // the item: because it lacks a key, or because an item older than the index has none that the

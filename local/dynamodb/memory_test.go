@@ -29,6 +29,25 @@ func TestMemoryOfPages(t *testing.T) {
 	}
 }
 
+// An item of 285 bytes and its stream record take 2.4 times its own bytes in pages, at most. What
+// SQLite notes for each page comes on top, see BenchmarkMemory.
+func TestPagesOfItems(t *testing.T) {
+	const items = 20_000
+	f := start(t, dynamodb.Options{})
+	own := 0
+	for name, v := range message(items / 2) {
+		own += len(name) + len(text(v))
+	}
+	f.fill(t, 0, items)
+	pages, size, err := f.engine.Pages()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if took := float64(pages*size) / float64(own*items); took > 2.4 {
+		t.Errorf("items of %d bytes take %.2f times as much", own, took)
+	}
+}
+
 func TestMemoryOfPages_IsReturnedByTheLastClose(t *testing.T) {
 	var engines [2]*dynamodb.Engine
 	for i := range engines {

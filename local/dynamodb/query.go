@@ -357,7 +357,7 @@ func (w *walk) run(ctx context.Context, e *Engine) ([]byte, error) {
 			return nil // no key meets the condition
 		}
 		return c.query(statement, []any{w.from, w.to}, func(r columns) (bool, error) {
-			return w.visit(&p, r.blob(0))
+			return w.visit(&p, row{table: w.table, key: r.blob(0), stored: r.blob(1)})
 		})
 	}
 	var err error
@@ -385,9 +385,8 @@ func (w *walk) statement() string {
 
 // visit adds an item to the page and reports whether the walk goes on. It keeps nothing of
 // what is stored.
-func (w *walk) visit(p *page, stored []byte) (bool, error) {
-	found := row{stored: stored}
-	it, err := item.DecodeInto(p.decoded, found.encoded())
+func (w *walk) visit(p *page, found row) (bool, error) {
+	it, err := found.decodeInto(p.decoded)
 	if err != nil {
 		return false, err
 	}

@@ -47,6 +47,7 @@ func (g *read) fetch(e *Engine, c *conn) (err error) {
 	if now.ID != g.table.ID {
 		return notFound()
 	}
+	g.found = row{table: now, key: g.storage}
 	g.found.stored, err = c.blob(g.table.sql.get, g.storage)
 	return err
 }

@@ -237,7 +237,7 @@ func (t *tx) trimSome(s *stream, h *shard, horizon time.Time) (more bool, err er
 	}
 	var last int64
 	n := int64(0)
-	err = t.query(s.oldSQL, []any{h.row(0), h.row(maxSequence)}, func(row columns) (bool, error) {
+	err = t.query(s.of(h).oldest, []any{s.row(h, 0), s.row(h, maxSequence)}, func(row columns) (bool, error) {
 		if row.integer(1) >= horizon.Unix() {
 			return false, nil
 		}
@@ -253,7 +253,7 @@ func (t *tx) trimSome(s *stream, h *shard, horizon time.Time) (more bool, err er
 	if err := saveMeta(t.conn, metaSequence, t.seq); err != nil {
 		return false, err
 	}
-	return n == sweepGroup, t.exec(s.trimSQL, h.row(0), last)
+	return n == sweepGroup, t.exec(s.of(h).trim, s.row(h, 0), last)
 }
 
 // trimShards removes shards that were closed before the horizon, and the stream if none
@@ -287,8 +287,10 @@ func (e *Engine) trimShards(ctx context.Context, id int64, horizon time.Time) er
 			return saveMeta(t.conn, metaKey(metaStream, id), &changed)
 		}
 		t.commit = func() { e.catalog.Store(now.without("", id)) }
-		if err := t.exec(changed.dropSQL); err != nil {
-			return err
+		for i := range changed.sql {
+			if err := t.exec(changed.sql[i].drop); err != nil {
+				return err
+			}
 		}
 		return deleteMeta(t.conn, metaKey(metaStream, id))
 	})

@@ -212,7 +212,7 @@ func (t *tx) eachItem(of *table, f func(key []byte, it *row) error) error {
 			return err
 		}
 		for _, e := range found {
-			if err := f(e.key, &row{stored: e.stored}); err != nil {
+			if err := f(e.key, &row{stored: e.stored, table: of, key: e.key}); err != nil {
 				return err
 			}
 			last = e.key

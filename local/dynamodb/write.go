@@ -15,17 +15,20 @@ import (
 // maxItem is how many bytes an item may have, names included.
 const maxItem = 400 << 10
 
-// row is a stored item: its size as a varint, then its binary form. It is decoded on
-// first use; nil bytes mean that the item does not exist.
+// row is a stored item: its size as a varint, then its binary form without key attributes. It
+// is decoded on first use; nil bytes mean that the item does not exist.
 type row struct {
 	stored  []byte
 	decoded item.Item
+
+	table *table // of a row that is not decoded
+	key   []byte // its storage key
 }
 
-func newRow(it item.Item) row {
+func (t *table) newRow(it item.Item) row {
 	size := it.Size()
 	b := binary.AppendUvarint(make([]byte, 0, size+2*len(it)+16), uint64(size)) //nolint:gosec // a size is never negative
-	return row{stored: it.Append(b), decoded: it}
+	return row{stored: it.AppendWithout(b, t.keyNames), decoded: it}
 }
 
 func (r *row) exists() bool { return r.stored != nil }
@@ -36,7 +39,7 @@ func (r *row) size() int {
 	return int(n) //nolint:gosec // an item's size
 }
 
-// encoded returns the item's binary form.
+// encoded returns the binary form without key attributes.
 func (r *row) encoded() []byte {
 	_, n := binary.Uvarint(r.stored)
 	return r.stored[max(n, 0):]
@@ -44,13 +47,18 @@ func (r *row) encoded() []byte {
 
 func (r *row) item() (item.Item, error) {
 	if r.decoded == nil && r.stored != nil {
-		it, err := item.Decode(r.encoded())
+		it, err := r.decodeInto(nil)
 		if err != nil {
 			return nil, err
 		}
 		r.decoded = it
 	}
 	return r.decoded, nil
+}
+
+// decodeInto decodes the row in the memory of another item's attributes, which is lost.
+func (r *row) decodeInto(lost item.Item) (item.Item, error) {
+	return restoreItem(r.table.Hash, r.table.Range, lost, r.key[hashBytes:], r.encoded())
 }
 
 // operation names what a write does to its item.
@@ -80,8 +88,20 @@ type write struct {
 type effect struct{ old, new row }
 
 // unchanged reports whether the write leaves the item as it was.
-func (f *effect) unchanged() bool {
-	return f.old.exists() == f.new.exists() && bytes.Equal(f.old.stored, f.new.stored)
+func (f *effect) unchanged() (bool, error) {
+	if f.old.exists() != f.new.exists() || f.old.size() != f.new.size() {
+		return false, nil
+	}
+	if len(f.old.stored) == len(f.new.stored) {
+		return bytes.Equal(f.old.stored, f.new.stored), nil
+	}
+	// the old one may have its key attributes, in a file of before format 4
+	before, err := f.old.item()
+	if err != nil {
+		return false, err
+	}
+	after, err := f.new.item()
+	return before.Equal(after), err
 }
 
 // prepareWrite turns a request into a write. The error is an *Error.
@@ -112,7 +132,7 @@ func (e *Engine) prepareWrite(q *request, op operation) (*write, error) {
 			return nil, err
 		}
 		w.key = w.table.keyOf(q.item)
-		if w.put = newRow(q.item); w.put.size() > maxItem {
+		if w.put = w.table.newRow(q.item); w.put.size() > maxItem {
 			return nil, validation("Item size has exceeded the maximum allowed size")
 		}
 		return w, nil
@@ -150,7 +170,7 @@ func (t *tx) plan(w *write) (*effect, error) {
 		}
 	}
 	w.table = now // its expiry, its shards or its indexes may have changed
-	f := &effect{}
+	f := &effect{old: row{table: now, key: w.storage}}
 	if f.old.stored, err = t.blob(now.sql.get, w.storage); err != nil {
 		return nil, err
 	}
@@ -197,7 +217,7 @@ func (t *tx) planUpdate(w *write, f *effect) error {
 			return err
 		}
 	}
-	if f.new = newRow(updated); f.new.size() > maxItem {
+	if f.new = w.table.newRow(updated); f.new.size() > maxItem {
 		return validation("Item size to update has exceeded the maximum allowed size")
 	}
 	return nil
@@ -206,10 +226,10 @@ func (t *tx) planUpdate(w *write, f *effect) error {
 // apply stores what plan computed and updates indexes, expiry queue and stream. A write
 // that changes nothing leaves no stream record.
 func (t *tx) apply(w *write, f *effect) error {
-	if f.unchanged() {
-		return nil
+	same, err := f.unchanged()
+	if same || err != nil {
+		return err
 	}
-	var err error
 	if f.new.exists() {
 		err = t.exec(w.table.sql.put, w.storage, f.new.stored)
 	} else {

@@ -3,14 +3,21 @@ package item
 import (
 	"encoding/binary"
 	"errors"
+	"slices"
 )
 
 var errCorrupt = errors.New("item: stored bytes are damaged")
 
 // Append appends the item's binary form. Two items are equal exactly if their forms are.
-func (it Item) Append(dst []byte) []byte {
-	dst = binary.AppendUvarint(dst, uint64(len(it)))
+func (it Item) Append(dst []byte) []byte { return it.AppendWithout(dst, nil) }
+
+// AppendWithout is Append without the named attributes, all of which the item has.
+func (it Item) AppendWithout(dst []byte, names []string) []byte {
+	dst = binary.AppendUvarint(dst, uint64(len(it)-len(names))) //nolint:gosec // it has them all
 	for i := range it {
+		if slices.Contains(names, it[i].Name) {
+			continue
+		}
 		dst = appendText(dst, it[i].Name)
 		dst = it[i].Value.append(dst)
 	}
@@ -53,9 +60,21 @@ func Decode(b []byte) (Item, error) { return DecodeInto(nil, b) }
 
 // DecodeInto is Decode in the memory of another item's attributes, which is lost.
 func DecodeInto(lost Item, b []byte) (Item, error) {
-	// one copy; all strings share its memory
-	d := decoder{src: string(b)}
-	it := d.itemInto(lost)
+	return DecodeWith(lost, string(b), nil) // one copy; all strings share its memory
+}
+
+// Key is a key attribute, of the kind S, N or B.
+type Key struct {
+	Name string
+	Kind Kind
+	Text string // as in Value
+}
+
+// DecodeWith is DecodeInto that adds attributes, sorted by name, which AppendWithout left out. One
+// that the item has it keeps as it is. Strings share the memory of src.
+func DecodeWith(lost Item, src string, left []Key) (Item, error) {
+	d := decoder{src: src}
+	it := d.itemInto(lost, left)
 	if d.failed || d.src != "" {
 		return nil, errCorrupt
 	}
@@ -104,26 +123,45 @@ func (d *decoder) byte() byte {
 	return c
 }
 
-func (d *decoder) item() Item { return d.itemInto(nil) }
+func (d *decoder) item() Item { return d.itemInto(nil, nil) }
 
-func (d *decoder) itemInto(lost Item) Item {
+func (d *decoder) itemInto(lost Item, left []Key) Item {
 	n := d.length()
 	it := lost[:0]
-	if it == nil || n > cap(it) {
-		it = make(Item, 0, n)
+	if it == nil || n+len(left) > cap(it) {
+		it = make(Item, 0, n+len(left))
 	}
 	for range n {
 		if d.failed {
 			break
 		}
 		name := d.text()
-		it = append(it, Attribute{Name: name, Value: d.value()})
+		for len(left) > 0 && left[0].Name <= name {
+			if left[0].Name < name {
+				it = left[0].appendTo(it)
+			}
+			left = left[1:]
+		}
+		it = it[:len(it)+1] // a value is large, and so decoded in its place
+		a := &it[len(it)-1]
+		a.Name = name
+		d.value(&a.Value)
+	}
+	for i := range left {
+		it = left[i].appendTo(it)
 	}
 	return it
 }
 
-func (d *decoder) value() Value {
-	v := Value{Kind: Kind(d.byte())}
+// appendTo appends to an item that has room.
+func (k *Key) appendTo(it Item) Item {
+	it = it[:len(it)+1]
+	it[len(it)-1] = Attribute{Name: k.Name, Value: Value{Kind: k.Kind, Text: k.Text}}
+	return it
+}
+
+func (d *decoder) value(v *Value) {
+	*v = Value{Kind: Kind(d.byte())}
 	switch v.Kind {
 	case S, N, B:
 		v.Text = d.text()
@@ -134,24 +172,23 @@ func (d *decoder) value() Value {
 		v.Map = d.item()
 	case L:
 		n := d.length()
-		v.List = make([]Value, 0, n)
-		for range n {
+		v.List = make([]Value, n)
+		for i := range v.List {
 			if d.failed {
 				break
 			}
-			v.List = append(v.List, d.value())
+			d.value(&v.List[i])
 		}
 	case SS, NS, BS:
 		n := d.length()
-		v.List = make([]Value, 0, n)
-		for range n {
+		v.List = make([]Value, n)
+		for i := range v.List {
 			if d.failed {
 				break
 			}
-			v.List = append(v.List, Value{Kind: v.Kind.Element(), Text: d.text()})
+			v.List[i] = Value{Kind: v.Kind.Element(), Text: d.text()}
 		}
 	default:
 		d.failed = true
 	}
-	return v
 }
