@@ -333,6 +333,28 @@ func TestPushes_TwoUsersInTwoTabs(t *testing.T) {
 	isOn(alice, true)
 }
 
+// Where both have chosen them, who did so last has them, whatever comes to the other's tab.
+func TestPushes_OfWhoChoseThemLast(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.with(func() { f.pushKey = vapidKey(1) })
+	alice := openSubscribing(t, f.URL)
+	alice.signIn("alice")
+	bob := alice.besideSubscribing(f.URL, "bob")
+	for i, p := range []*page{alice, bob, alice} {
+		p.switchPush()
+		held(p, fmt.Sprintf("https://push.example.com/%d", i))
+	}
+	f.say("general", "system", "the list of rooms changes")
+	bob.until(`document.body.textContent.includes("the list of rooms changes")`)
+	bob.settings() // it asks the server, as a subscription does
+	bob.leaves()
+	held(alice, "https://push.example.com/2")
+	if alices := f.subscribed("alice"); !strings.HasSuffix(alices, "/2") {
+		t.Errorf("alice has %s", alices)
+	}
+}
+
 // The policy lets the page register its own worker, and no other script.
 func TestPushes_NoOtherScriptIsAWorker(t *testing.T) {
 	t.Parallel()

@@ -40,6 +40,8 @@ export class Pushes {
   #chat;
   /** The key with which to subscribe; empty where there is none, as far as is known. */
   #key = "";
+  /** Whether the server has got the subscription since the user signed in: no need to once more. */
+  #isHandedIn = false;
   #telling = 0;
   /** The end of a subscription that is under way: no other one begins before. */
   #ending = Promise.resolve();
@@ -68,10 +70,12 @@ export class Pushes {
   begin(chat) {
     this.#chat = chat;
     this.#key = "";
+    this.#isHandedIn = false;
     this.#look();
     // The server may have forgotten the subscription, or have another key by now: once for each
-    // connection, until that is done. With the rooms it is known how the server spells the user.
-    let [due, done, ended] = [true, false, false];
+    // connection, until that is done. Another user in another tab may have chosen pushes since
+    // then, and keeps them. With the rooms it is known how the server spells the user.
+    let [due, ended] = [true, false];
     chat.on("state", ({ name }) => {
       due ||= name === "online";
     });
@@ -82,13 +86,10 @@ export class Pushes {
         this.#ending = this.#end(undefined); // of the user before, who did not sign out
       }
       if (!this.#isAllowed) return;
-      if (due && !done) {
+      if (due && !this.#isHandedIn) {
         due = false;
         this.#subscribe(chat).then(
-          () => {
-            done = true;
-            void this.tell(); // what the worker knew is gone, if the subscription was another user's
-          },
+          () => void this.tell(), // what the worker knew is gone, if the subscription was another user's
           () => {},
         );
       }
@@ -237,6 +238,7 @@ export class Pushes {
     }
     subscription ??= await registration.pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: key });
     await chat.subscribe(subscription);
+    this.#isHandedIn ||= chat === this.#chat;
   }
 
   /** Holds a lock while the open room is seen: the worker shows nothing of it. */
